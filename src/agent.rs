@@ -1,0 +1,1 @@
+//! The whole: one keeper per camera, signals, reload.

@@ -1,0 +1,351 @@
+//! What a camera is: its name in URLs, where its stream comes from, and how it is to be treated.
+//!
+//! The fields of a [`Camera`] are grouped by what a change costs, so that comparing two
+//! configurations is `!=` on a group. A password lives in a [`Secret`], which no formatter shows.
+
+use std::{fmt, time::Duration};
+
+/// A camera's name in URLs and log lines: 1 to 64 letters, digits, `-` and `_` of ASCII.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CameraId(String);
+
+impl CameraId {
+    /// Returns `None` unless `text` is 1 to 64 ASCII letters, digits, `-` or `_`.
+    pub fn new(text: &str) -> Option<Self> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        ((1..=64).contains(&text.len()) && text.chars().all(allowed)).then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CameraId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One configured camera.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Camera {
+    pub id: CameraId,
+    /// Shown to people, in any language; the identifier where the file gives no name.
+    pub name: String,
+    pub origin: Origin,
+    pub tuning: Tuning,
+}
+
+/// Where the stream comes from. A change here reconnects the camera.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    pub source: Source,
+    /// Profile token or name of the stream for small tiles.
+    pub small_profile: Option<String>,
+    pub credentials: Option<Credentials>,
+    pub transport: Transport,
+}
+
+/// How the stream URI becomes known.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// Asked for through ONVIF.
+    Onvif {
+        /// IP address (IPv6 without brackets) or host name; `None` where only `uuid` is known.
+        host: Option<String>,
+        port: u16,
+        /// Profile token or name; `None`: the first profile with video.
+        profile: Option<String>,
+        /// WS-Discovery identity, as written in the file.
+        uuid: Option<String>,
+    },
+    /// Written in the file; ONVIF is not asked.
+    Url(StreamUri),
+}
+
+/// How RTP travels. TCP gets through every firewall that RTSP gets through; UDP loses frames rather
+/// than time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Tcp,
+    Udp,
+}
+
+/// How the stream is treated. A change here applies from the next frame on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tuning {
+    /// JPEG quality where a viewer does not ask for one, 1 to 100.
+    pub quality: u8,
+    /// No rendition is encoded more often than this, in frames per second, 1 to 60.
+    pub max_fps: u8,
+    /// A stream without an access unit for this long is stalled.
+    pub stall_after: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Credentials {
+    pub username: String,
+    pub password: Secret,
+}
+
+/// A text that must not be shown: neither `Debug` nor any error prints it, and it has no `Display`.
+#[derive(Clone, PartialEq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the place that must send it. Never format the result.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What is known of a camera's picture right now; told to every viewer in these words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Being resolved or opened.
+    Connecting,
+    /// Frames arrive.
+    Live,
+    /// Was live; no frame for longer than `stall_after`.
+    Stalled,
+    /// Cannot be reached or gives no video; tried again after a pause.
+    Offline,
+    /// Refused our login; tried again only after a long pause or a reload.
+    Denied,
+}
+
+impl State {
+    /// The word used in the API, in metrics and on the wall socket.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Live => "live",
+            Self::Stalled => "stalled",
+            Self::Offline => "offline",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// An `rtsp://` or `rtsps://` address without user information, path and query byte for byte as the
+/// camera gave them. `Display` and `Debug` mask what looks like a password inside the query or path.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StreamUri(String);
+
+impl StreamUri {
+    /// Splits `text` into the address and the user information it held, still percent-encoded as
+    /// `(user, password)`. Returns `None` unless the scheme is `rtsp` or `rtsps`, in any case, and a
+    /// host follows. The user information ends at the last `@` before the path; one that itself
+    /// holds `/`, `?` or `#` leaves no trustworthy host and is refused.
+    pub fn split(text: &str) -> Option<(Self, Option<(String, String)>)> {
+        let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+        let (scheme, rest) = text.split_once("://")?;
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme != "rtsp" && scheme != "rtsps" {
+            return None;
+        }
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let (userinfo, host) = match authority.rsplit_once('@') {
+            Some((userinfo, host)) => (Some(userinfo), host),
+            None => (None, authority),
+        };
+        // `rtsp://user:pa/ss@host/…`: what looks like the host is part of the password.
+        let cut_short = userinfo.is_none()
+            && path.split(['?', '#']).next().unwrap_or("").contains('@')
+            && authority.contains(':')
+            && !port_is_number(authority);
+        if host.is_empty() || host.starts_with(':') || cut_short {
+            return None;
+        }
+        let login = userinfo.map(|userinfo| {
+            let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+            (user.to_owned(), password.to_owned())
+        });
+        Some((Self(format!("{scheme}://{host}{path}")), login))
+    }
+
+    /// The address itself, for the place that must open it. For people, use `Display`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The address with `credentials` percent-encoded as user information, as FFmpeg takes it.
+    /// The result holds the password in clear.
+    pub fn with_credentials(&self, credentials: Option<&Credentials>) -> Secret {
+        let Some(credentials) = credentials else {
+            return Secret::new(self.0.clone());
+        };
+        let (scheme, rest) = self.0.split_once("://").expect("a StreamUri has a scheme");
+        let user = percent_encode(&credentials.username);
+        let password = percent_encode(credentials.password.expose());
+        Secret::new(format!("{scheme}://{user}:{password}@{rest}"))
+    }
+}
+
+impl fmt::Display for StreamUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&mask_credentials(&self.0))
+    }
+}
+
+impl fmt::Debug for StreamUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StreamUri({self})")
+    }
+}
+
+fn port_is_number(authority: &str) -> bool {
+    let port = authority.rsplit(':').next().unwrap_or("");
+    authority.ends_with(']') || (!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Everything but RFC 3986 unreserved characters as `%XX`, so that no password can end the user
+/// information early.
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// Names of parameters whose value is a secret wherever it stands in a URL (Xiongmai puts
+/// `user=…_password=…_` into the path).
+const SECRET_PARAMETERS: [&str; 8] = ["user", "username", "password", "passwd", "pass", "pwd", "token", "auth"];
+
+/// `text` with every URL's user information and the value of every `user=`, `password=`, `pwd=`,
+/// `token=` and the like replaced by `***`. For text that others wrote, such as FFmpeg's log.
+pub fn mask_credentials(text: &str) -> String {
+    mask_parameters(&mask_user_information(text))
+}
+
+fn mask_user_information(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("://") {
+        let (before, after) = rest.split_at(start + 3);
+        masked.push_str(before);
+        let word_end = after.find(|c: char| c.is_whitespace() || "\"'<>".contains(c)).unwrap_or(after.len());
+        let authority_end = after[..word_end].find(['/', '?', '#']).unwrap_or(word_end);
+        // An unencoded `/` in a password moves the `@` behind the first slash; hide up to it as well.
+        let at = after[..authority_end].rfind('@').or_else(|| {
+            let suspicious = after[..authority_end].contains(':') && !port_is_number(&after[..authority_end]);
+            suspicious.then(|| after[..word_end].rfind('@')).flatten()
+        });
+        match at {
+            Some(at) => {
+                masked.push_str("***");
+                rest = &after[at..];
+            }
+            None => rest = after,
+        }
+    }
+    masked.push_str(rest);
+    masked
+}
+
+fn mask_parameters(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(equals) = rest.find('=') {
+        let (before, after) = rest.split_at(equals + 1);
+        masked.push_str(before);
+        let name_start = before[..equals].rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
+        let name = before[name_start..equals].to_ascii_lowercase();
+        let value_end = after.find(|c: char| c.is_whitespace() || "&_;/?\"'<>,".contains(c)).unwrap_or(after.len());
+        if SECRET_PARAMETERS.contains(&name.as_str()) && value_end > 0 {
+            masked.push_str("***");
+            rest = &after[value_end..];
+        } else {
+            rest = after;
+        }
+    }
+    masked.push_str(rest);
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn viewer(password: &str) -> Credentials {
+        Credentials { username: "viewer".into(), password: Secret::new(password) }
+    }
+
+    #[test]
+    fn camera_id_takes_only_what_is_safe_in_a_url() {
+        assert!(CameraId::new("Gate_2-a").is_some());
+        for bad in ["", "a b", "a/b", "..", "ä", &"x".repeat(65)] {
+            assert_eq!(CameraId::new(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn secret_is_not_shown_by_debug() {
+        let shown = format!("{:?}", viewer("hunter2"));
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn stream_uri_splits_login_at_the_last_at_sign() {
+        let (uri, login) = StreamUri::split(" RTSP://us:p@ss@10.0.0.1:554/a?b=c ").unwrap();
+        assert_eq!(uri.as_str(), "rtsp://10.0.0.1:554/a?b=c");
+        assert_eq!(login, Some(("us".into(), "p@ss".into())));
+    }
+
+    #[test]
+    fn stream_uri_with_a_slash_in_the_password_is_refused() {
+        assert_eq!(StreamUri::split("rtsp://user:pa/ss@10.0.0.1/live"), None);
+    }
+
+    #[test]
+    fn stream_uri_keeps_an_at_sign_in_the_path() {
+        let (uri, login) = StreamUri::split("rtsp://10.0.0.1:554/live@main").unwrap();
+        assert_eq!((uri.as_str(), login), ("rtsp://10.0.0.1:554/live@main", None));
+    }
+
+    #[test]
+    fn stream_uri_without_host_or_with_another_scheme_is_refused() {
+        for bad in ["http://10.0.0.1/", "rtsp:///live", "rtsp://:554/live", "10.0.0.1", "rtsp://u:p@/x"] {
+            assert_eq!(StreamUri::split(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_a_uri_are_percent_encoded() {
+        let (uri, _) = StreamUri::split("rtsp://10.0.0.1/live").unwrap();
+        let full = uri.with_credentials(Some(&viewer("a@b#c:/?^!é")));
+        assert_eq!(full.expose(), "rtsp://viewer:a%40b%23c%3A%2F%3F%5E%21%C3%A9@10.0.0.1/live");
+    }
+
+    #[test]
+    fn masking_hides_user_information_and_parameters() {
+        let log = "open rtsp://u:p@ss@10.0.0.1/user=admin_password=x1_channel=1?pwd=k&a=b failed; rtsp://h/";
+        assert_eq!(
+            mask_credentials(log),
+            "open rtsp://***@10.0.0.1/user=***_password=***_channel=1?pwd=***&a=b failed; rtsp://h/"
+        );
+    }
+
+    #[test]
+    fn masking_hides_a_password_with_an_unencoded_slash() {
+        let masked = mask_credentials("rtsp://user:pa/ss@10.0.0.1/live");
+        assert!(!masked.contains("pa/ss"), "{masked}");
+    }
+}

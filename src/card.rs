@@ -1,0 +1,1 @@
+//! Draws the card: the JPEG that says "no live picture" and why.

@@ -1,0 +1,1 @@
+//! `cameras.toml`: text to `Config`, or every complaint at once.

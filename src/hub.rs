@@ -1,0 +1,1 @@
+//! Lanes, mailboxes and the wall.

@@ -1,0 +1,25 @@
+//! cctv-agent shows IP cameras as a live wall in a browser, and never lets an old picture pass for a
+//! live one. This is the map; `docs/design.md` tells how the rooms work together.
+//!
+//! A room uses only rooms on lower floors; `tests/house.rs` enforces it.
+
+// Floor 0
+pub mod camera;
+pub mod log;
+pub mod media;
+
+// Floor 1
+pub mod card;
+pub mod config;
+pub mod hub;
+pub mod wire;
+
+// Floor 2, strangers to each other
+pub mod capture;
+pub mod onvif;
+pub mod web;
+pub mod worker;
+
+// Floor 3
+pub mod agent;
+pub mod command;

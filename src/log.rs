@@ -1,0 +1,1 @@
+//! syslog or stderr behind the `log` facade.

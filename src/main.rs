@@ -1,0 +1,3 @@
+//! Front door: finds the subcommand and turns its outcome into the exit code.
+
+fn main() {}

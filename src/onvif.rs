@@ -1,0 +1,1 @@
+//! One ONVIF device: its clock, profiles and stream URIs.

@@ -1,0 +1,1 @@
+//! The wall over HTTP and WebSocket.
