@@ -1,1 +1,122 @@
-//! Lanes, mailboxes and the wall.
+//! The meeting point: keepers publish what cameras send, viewers take what they can.
+//!
+//! Nothing in here ever waits for a viewer. A [`Lane`] is one camera's fan-out point; a [`Seat`] is
+//! one viewer's place at it, with a mailbox of exactly one picture in which the newest wins. Demand
+//! flows the other way: the wishes of the taken seats are the renditions the worker encodes, and
+//! without any the worker decodes nothing.
+
+mod group;
+mod lane;
+mod rates;
+mod seat;
+mod status;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use smol::channel::{Receiver, Sender, bounded};
+
+pub use group::Group;
+pub use lane::{Lane, MOST_RENDITIONS, TooManyRenditions};
+pub use seat::{Seat, Shown};
+pub use status::{RenditionStatus, Standing, Status, WorkerVitals};
+
+/// All lanes in the order of the configuration, and what is wrong with the configuration file.
+#[derive(Default)]
+pub struct Hub {
+    wall: Mutex<Wall>,
+}
+
+#[derive(Default)]
+struct Wall {
+    lanes: Vec<Arc<Lane>>,
+    complaints: Vec<String>,
+    bells: Vec<Sender<()>>,
+}
+
+impl Hub {
+    /// The lane of the camera called `id` in URLs.
+    pub fn lane(&self, id: &str) -> Option<Arc<Lane>> {
+        self.wall().lanes.iter().find(|lane| lane.id().as_str() == id).cloned()
+    }
+
+    pub fn lanes(&self) -> Vec<Arc<Lane>> {
+        self.wall().lanes.clone()
+    }
+
+    /// Puts `lanes` on the wall in this order; those no longer among them are closed, which ends
+    /// their viewers.
+    pub fn replace_lanes(&self, lanes: Vec<Arc<Lane>>) {
+        let mut wall = self.wall();
+        let removed: Vec<_> =
+            wall.lanes.iter().filter(|old| !lanes.iter().any(|new| Arc::ptr_eq(old, new))).cloned().collect();
+        wall.lanes = lanes;
+        wall.ring();
+        drop(wall);
+        for lane in removed {
+            lane.close();
+        }
+    }
+
+    /// What is wrong with the configuration file, one text per complaint; empty when all is well.
+    pub fn complaints(&self) -> Vec<String> {
+        self.wall().complaints.clone()
+    }
+
+    pub fn set_complaints(&self, complaints: Vec<String>) {
+        let mut wall = self.wall();
+        wall.complaints = complaints;
+        wall.ring();
+    }
+
+    /// A bell that rings, at least once, after each change of the lanes or the complaints.
+    pub fn changes(&self) -> Receiver<()> {
+        let (sender, receiver) = bounded(1);
+        self.wall().bells.push(sender);
+        receiver
+    }
+
+    fn wall(&self) -> MutexGuard<'_, Wall> {
+        // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
+        self.wall.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wall {
+    fn ring(&mut self) {
+        self.bells.retain(|bell| bell.force_send(()).is_ok());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::camera::{CameraId, Tuning};
+
+    fn lane(id: &str) -> Arc<Lane> {
+        let tuning = Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5) };
+        Arc::new(Lane::new(CameraId::new(id).unwrap(), id.to_owned(), tuning, Instant::now()))
+    }
+
+    #[test]
+    fn lanes_are_found_by_name_and_kept_in_order() {
+        let hub = Hub::default();
+        hub.replace_lanes(vec![lane("b"), lane("a")]);
+        let order: Vec<_> = hub.lanes().iter().map(|lane| lane.id().to_string()).collect();
+        assert_eq!(order, ["b", "a"]);
+        assert!(hub.lane("a").is_some());
+        assert!(hub.lane("c").is_none());
+    }
+
+    #[test]
+    fn every_change_rings_the_bell() {
+        let hub = Hub::default();
+        let changes = hub.changes();
+        assert!(changes.try_recv().is_err());
+        hub.set_complaints(vec!["line 1: no".into()]);
+        hub.replace_lanes(vec![]);
+        assert!(changes.try_recv().is_ok());
+        assert!(changes.try_recv().is_err(), "one ring is enough for two changes");
+    }
+}

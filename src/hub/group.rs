@@ -1,0 +1,86 @@
+//! The newest group of pictures: the access units since the last key frame.
+
+use crate::media::AccessUnit;
+
+/// Units kept at most: 20 s at 25 fps. Cameras with longer groups exist ("smart" codecs), but a
+/// viewer cannot be made to decode more than this before the first picture.
+const MOST_UNITS: usize = 500;
+
+/// Bytes kept at most: a 4K camera at 16 Mbit/s fills this in 4 s.
+const MOST_BYTES: usize = 8 << 20;
+
+/// Everything a decoder needs to show the newest frame; empty until the first key frame, and again
+/// when a group outgrows its bounds.
+#[derive(Debug, Default)]
+pub struct Group {
+    units: Vec<AccessUnit>,
+    bytes: usize,
+}
+
+impl Group {
+    /// Takes the newest unit; a key frame begins a new group. A group that outgrows the bounds is
+    /// dropped whole, since its units are of no use without their beginning.
+    pub fn push(&mut self, unit: &AccessUnit) {
+        if unit.key {
+            self.clear();
+        } else if self.units.is_empty() {
+            return;
+        }
+        self.bytes += unit.data.len();
+        self.units.push(unit.clone());
+        if self.units.len() > MOST_UNITS || self.bytes > MOST_BYTES {
+            self.clear();
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.units.clear();
+        self.bytes = 0;
+    }
+
+    /// From the key frame on, oldest first.
+    pub fn units(&self) -> &[AccessUnit] {
+        &self.units
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit(sequence: u32, key: bool, bytes: usize) -> AccessUnit {
+        AccessUnit { sequence, taken: 0, key, data: vec![0; bytes].into() }
+    }
+
+    #[test]
+    fn group_begins_with_a_key_frame() {
+        let mut group = Group::default();
+        group.push(&unit(0, false, 9));
+        assert!(group.units().is_empty());
+        group.push(&unit(1, true, 100));
+        group.push(&unit(2, false, 10));
+        assert_eq!((group.units().len(), group.bytes()), (2, 110));
+        group.push(&unit(3, true, 100));
+        assert_eq!(group.units()[0].sequence, 3);
+        assert_eq!(group.bytes(), 100);
+    }
+
+    #[test]
+    fn group_beyond_its_bounds_is_dropped_until_the_next_key_frame() {
+        let mut group = Group::default();
+        group.push(&unit(0, true, MOST_BYTES));
+        group.push(&unit(1, false, 1));
+        assert!(group.units().is_empty());
+        group.push(&unit(2, false, 1));
+        assert!(group.units().is_empty());
+        group.push(&unit(3, true, 1));
+        for sequence in 4..2000 {
+            group.push(&unit(sequence, false, 1));
+            assert!(group.units().len() <= MOST_UNITS);
+        }
+    }
+}

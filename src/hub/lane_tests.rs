@@ -1,0 +1,206 @@
+use smol::future::{FutureExt, block_on};
+
+use super::{super::seat::Shown, *};
+use crate::media::Codec;
+
+const STREAM: StreamInfo = StreamInfo { codec: Codec::H264, size: Size { width: 1280, height: 720 }, fps: 25.0 };
+const ANY: Wish = Wish { size: None, quality: None, fps: None };
+const SMALL: Wish = Wish { size: Some(Size { width: 320, height: 180 }), quality: None, fps: None };
+
+struct Scene {
+    lane: Arc<Lane>,
+    start: Instant,
+}
+
+impl Scene {
+    fn connecting() -> Self {
+        let tuning = Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5) };
+        let start = Instant::now();
+        let id = CameraId::new("gate").unwrap();
+        Self { lane: Arc::new(Lane::new(id, "Gate".into(), tuning, start)), start }
+    }
+
+    fn live() -> Self {
+        let scene = Self::connecting();
+        let first = scene.lane.begin_worker(scene.start);
+        scene.lane.describe_stream(STREAM);
+        scene.unit(first, true, 0);
+        scene
+    }
+
+    fn at(&self, milliseconds: u64) -> Instant {
+        self.start + Duration::from_millis(milliseconds)
+    }
+
+    fn unit(&self, sequence: u32, key: bool, milliseconds: u64) -> bool {
+        let unit = AccessUnit { sequence, taken: 0, key, data: vec![0; 100].into() };
+        self.lane.publish_unit(&unit, self.at(milliseconds))
+    }
+
+    fn picture(&self, wish: Wish, sequence: u32, milliseconds: u64) {
+        let rendition = self.lane.inner().rendition(wish);
+        let picture = Picture { rendition, sequence, taken: 0, jpeg: vec![1].into() };
+        self.lane.publish_picture(picture, self.at(milliseconds));
+    }
+}
+
+/// What the seat shows without waiting; `None` where it would have to wait.
+fn now(seat: &mut Seat) -> Option<Shown> {
+    block_on(async { Some(seat.next().await) }.or(async { None }))
+}
+
+fn state(seat: &mut Seat) -> Option<State> {
+    match now(seat) {
+        Some(Shown::News(standing)) => Some(standing.state),
+        _ => None,
+    }
+}
+
+fn sequence(seat: &mut Seat) -> Option<u32> {
+    match now(seat) {
+        Some(Shown::Picture(picture)) => Some(picture.sequence),
+        _ => None,
+    }
+}
+
+#[test]
+fn camera_is_live_from_its_first_key_frame() {
+    let scene = Scene::connecting();
+    scene.lane.begin_worker(scene.start);
+    assert!(!scene.unit(1, false, 0));
+    assert_eq!(scene.lane.standing().state, State::Connecting);
+    assert!(scene.unit(2, true, 40));
+    assert_eq!(scene.lane.standing().state, State::Live);
+    assert!(!scene.unit(3, true, 80), "it goes live only once");
+}
+
+#[test]
+fn viewer_that_does_not_read_finds_only_the_newest_picture() {
+    let scene = Scene::live();
+    let mut seat = scene.lane.sit(ANY).unwrap();
+    assert_eq!(state(&mut seat), Some(State::Live));
+    for sequence in 1..=10 {
+        scene.picture(ANY, sequence, 40);
+    }
+    assert_eq!(sequence(&mut seat), Some(10));
+    assert!(now(&mut seat).is_none());
+    assert_eq!(scene.lane.status(scene.at(40)).skipped, 9);
+}
+
+#[test]
+fn unread_picture_is_withdrawn_when_the_camera_stalls() {
+    let scene = Scene::live();
+    let mut seat = scene.lane.sit(ANY).unwrap();
+    assert_eq!(state(&mut seat), Some(State::Live));
+    scene.picture(ANY, 1, 40);
+    scene.lane.report(State::Stalled, "no frame for 5.0 s", scene.at(5000));
+    assert_eq!(state(&mut seat), Some(State::Stalled));
+    assert!(now(&mut seat).is_none(), "the old picture must not follow the news");
+    scene.picture(ANY, 2, 5040);
+    assert!(now(&mut seat).is_none(), "nor a late one of the same worker");
+}
+
+#[test]
+fn second_viewer_of_a_rendition_gets_its_picture_at_once_and_adds_no_encode() {
+    let scene = Scene::live();
+    let _first = scene.lane.sit(SMALL).unwrap();
+    scene.picture(SMALL, 1, 40);
+    let demand = scene.lane.demand();
+    let mut second = scene.lane.sit(SMALL).unwrap();
+    assert_eq!(state(&mut second), Some(State::Live));
+    assert_eq!(sequence(&mut second), Some(1));
+    assert_eq!(scene.lane.demand(), demand);
+    assert_eq!(demand.len(), 1);
+}
+
+#[test]
+fn demand_ends_with_the_last_viewer() {
+    let scene = Scene::live();
+    let bell = scene.lane.demand_changes();
+    let (one, two) = (scene.lane.sit(ANY).unwrap(), scene.lane.sit(SMALL).unwrap());
+    assert!(bell.try_recv().is_ok());
+    assert_eq!(scene.lane.demand().len(), 2);
+    drop(one);
+    assert_eq!(scene.lane.demand().len(), 1);
+    drop(two);
+    assert!(scene.lane.demand().is_empty());
+    assert!(bell.try_recv().is_ok());
+}
+
+#[test]
+fn wishes_wait_for_the_stream_before_they_become_demand() {
+    let scene = Scene::connecting();
+    let _seat = scene.lane.sit(SMALL).unwrap();
+    assert!(scene.lane.demand().is_empty());
+    scene.lane.describe_stream(STREAM);
+    assert_eq!(scene.lane.demand()[0].size, Size { width: 320, height: 180 });
+}
+
+#[test]
+fn changed_wish_replaces_the_old_rendition() {
+    let scene = Scene::live();
+    let seat = scene.lane.sit(SMALL).unwrap();
+    seat.change(ANY).unwrap();
+    let sizes: Vec<_> = scene.lane.demand().iter().map(|rendition| rendition.size).collect();
+    assert_eq!(sizes, [STREAM.size]);
+}
+
+#[test]
+fn one_rendition_too_many_is_refused_and_disturbs_nobody() {
+    let scene = Scene::live();
+    let quality = |quality| Wish { quality: Some(quality), ..SMALL };
+    let seats: Vec<_> = (1..=16).map(|q| scene.lane.sit(quality(q)).unwrap()).collect();
+    assert_eq!(scene.lane.sit(quality(17)).err(), Some(TooManyRenditions));
+    assert_eq!(seats[0].change(quality(16)), Ok(()));
+    assert!(scene.lane.sit(quality(17)).is_ok());
+}
+
+#[test]
+fn silence_of_a_live_stream_is_overdue_after_the_limit() {
+    let scene = Scene::live();
+    scene.unit(2, false, 1000);
+    assert_eq!(scene.lane.overdue(scene.at(5999)), None);
+    assert_eq!(scene.lane.overdue(scene.at(6000)).unwrap(), "no frame for 5.0 s");
+}
+
+#[test]
+fn decoder_without_pictures_is_overdue_only_while_somebody_watches() {
+    let scene = Scene::live();
+    scene.unit(2, false, 9000);
+    assert_eq!(scene.lane.overdue(scene.at(9000)), None);
+    let _seat = scene.lane.sit(ANY).unwrap();
+    scene.unit(3, false, 14_000);
+    assert!(scene.lane.overdue(scene.at(14_000)).unwrap().contains("decoder"));
+    scene.picture(ANY, 3, 14_000);
+    assert_eq!(scene.lane.overdue(scene.at(14_000)), None);
+}
+
+#[test]
+fn sequences_go_on_with_the_next_worker() {
+    let scene = Scene::live();
+    scene.unit(41, false, 40);
+    scene.lane.end_worker();
+    assert_eq!(scene.lane.begin_worker(scene.at(1000)), 42);
+    assert_eq!(scene.lane.status(scene.at(1000)).reconnects, 1);
+}
+
+#[test]
+fn closed_lane_ends_its_viewers_and_takes_no_new_ones() {
+    let scene = Scene::live();
+    let mut seat = scene.lane.sit(ANY).unwrap();
+    assert_eq!(state(&mut seat), Some(State::Live));
+    scene.lane.close();
+    assert!(matches!(now(&mut seat), Some(Shown::Closed)));
+    let mut late = scene.lane.sit(ANY).unwrap();
+    assert!(matches!(now(&mut late), Some(Shown::Closed)));
+}
+
+#[test]
+fn new_name_reaches_seated_viewers() {
+    let scene = Scene::live();
+    let mut seat = scene.lane.sit(ANY).unwrap();
+    assert_eq!(state(&mut seat), Some(State::Live));
+    scene.lane.retune("Tor".into(), scene.lane.tuning());
+    assert!(matches!(now(&mut seat), Some(Shown::News(_))));
+    assert_eq!(scene.lane.name(), "Tor");
+}

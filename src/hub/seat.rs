@@ -1,0 +1,68 @@
+//! One viewer's place at a lane.
+
+use std::sync::Arc;
+
+use smol::{channel::Receiver, future::FutureExt};
+
+use super::{
+    lane::{Lane, TooManyRenditions},
+    status::Standing,
+};
+use crate::media::{Picture, Wish};
+
+/// What a viewer is to show next.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// The newest live picture of the seat's rendition.
+    Picture(Arc<Picture>),
+    /// The camera's state, its reason or its name changed. While the state is not live, no picture
+    /// seen before may be shown as if it were.
+    News(Standing),
+    /// The camera was taken off the wall.
+    Closed,
+}
+
+/// The right to pictures of one wish, given up by dropping it.
+pub struct Seat {
+    pub(super) lane: Arc<Lane>,
+    pub(super) number: u64,
+    pub(super) pictures: Receiver<Arc<Picture>>,
+    pub(super) news: Receiver<()>,
+}
+
+impl Seat {
+    pub fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    /// Waits for the next thing to show; news come before pictures. The first answer comes at once.
+    /// May be dropped while it waits without losing anything.
+    pub async fn next(&mut self) -> Shown {
+        enum Rung {
+            News,
+            Picture(Arc<Picture>),
+            Closed,
+        }
+        let news = async { self.news.recv().await.map_or(Rung::Closed, |()| Rung::News) };
+        let picture = async { self.pictures.recv().await.map_or(Rung::Closed, Rung::Picture) };
+        match news.or(picture).await {
+            Rung::News => Shown::News(self.lane.standing_for(&self.pictures)),
+            Rung::Picture(picture) => Shown::Picture(picture),
+            Rung::Closed => Shown::Closed,
+        }
+    }
+
+    /// Asks for another size, quality or rate from now on.
+    ///
+    /// # Errors
+    /// [`TooManyRenditions`]; the old wish then stands.
+    pub fn change(&self, wish: Wish) -> Result<(), TooManyRenditions> {
+        self.lane.change_wish(self.number, wish)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.lane.leave(self.number);
+    }
+}
