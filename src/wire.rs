@@ -143,6 +143,17 @@ pub trait Message: Sized {
     fn decode(kind: u8, body: &[u8]) -> Result<Self, Error>;
 }
 
+/// What a worker's environment must say before OpenCV is loaded; a process cannot safely change its
+/// own. Setting it drops OpenCV's preference for TCP, so the transport is always named.
+pub fn environment(transport: Transport) -> Vec<(&'static str, String)> {
+    let transport = match transport {
+        Transport::Tcp => "tcp",
+        Transport::Udp => "udp",
+    };
+    // 0.1 s of analysis opens a stream in 0.8 s instead of 2 (measured with a group of 2 s).
+    vec![("OPENCV_FFMPEG_CAPTURE_OPTIONS", format!("rtsp_transport;{transport}|analyzeduration;100000"))]
+}
+
 /// Blocks until one whole message was read.
 ///
 /// # Errors

@@ -1,0 +1,125 @@
+//! Stand-in workers are shell scripts: they misbehave in ways the real one does not.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use smol::future::block_on;
+
+use super::*;
+use crate::{
+    camera::{Secret, Transport},
+    wire::FailureKind,
+};
+
+/// A shell script in a file of its own, removed with the value.
+struct Script(PathBuf);
+
+impl Script {
+    fn new(body: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("cctv-worker-{}-{number}", std::process::id()));
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        Self(path)
+    }
+
+    fn start(&self) -> Worker {
+        let id = CameraId::new("gate").unwrap();
+        loop {
+            let uri = Secret::new("rtsp://u:hunter2@h/");
+            let open = Open { uri, transport: Transport::Tcp, first_sequence: 1 };
+            match block_on(Worker::start(&self.0, &id, open)) {
+                Ok(worker) => return worker,
+                // Another test's child holds the script open for writing until its own exec.
+                Err(Error::Start(error)) if error.kind() == io::ErrorKind::ExecutableFileBusy => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn is_gone(pid: u32) -> bool {
+    // Polled: the process is reaped by another thread.
+    (0..500).any(|_| {
+        let gone = !PathBuf::from(format!("/proc/{pid}")).exists();
+        if !gone {
+            block_on(Timer::after(EXIT_POLL));
+        }
+        gone
+    })
+}
+
+#[test]
+fn worker_that_dies_is_told_with_signal_and_last_words() {
+    let script = Script::new("echo opening rtsp://u:hunter2@h/ >&2; kill -SEGV $$");
+    let error = block_on(script.start().next()).unwrap_err();
+    assert_eq!(error.to_string(), "the worker was killed by SIGSEGV after saying \"opening rtsp://***@h/\"");
+}
+
+#[test]
+fn nonsense_on_the_socket_is_an_error() {
+    let script = Script::new("printf 'HTTP/1.1 200 OK' >&0; cat >/dev/null");
+    assert!(matches!(block_on(script.start().next()), Err(Error::Wire(_))));
+}
+
+#[test]
+fn failure_message_is_the_end() {
+    // Length 2, kind 20 (failed), kind of failure 1 (denied), text "x".
+    let script = Script::new(r"printf '\002\000\000\000\024\001x' >&0; cat >/dev/null");
+    let error = block_on(script.start().next()).unwrap_err();
+    assert!(matches!(error, Error::GaveUp(Failure { kind: FailureKind::Denied, .. })), "{error}");
+}
+
+#[test]
+fn message_survives_a_wait_that_was_given_up() {
+    // Decoding(true) in two halves; the second follows when the agent has sent something more.
+    let script =
+        Script::new(r"printf '\001\000\000' >&0; head -c 100 >/dev/null; printf '\000\023\001' >&0; cat >/dev/null");
+    let mut worker = script.start();
+    block_on(async {
+        let given_up = async {
+            Timer::after(Duration::from_millis(50)).await;
+            None
+        };
+        assert!(async { Some(worker.next().await) }.or(given_up).await.is_none());
+        let size = crate::media::Size { width: 64, height: 36 };
+        let rendition = Rendition { size, quality: 80, fps: 25 };
+        worker.want(vec![rendition; 20]).await.unwrap();
+        assert!(matches!(worker.next().await, Ok(FromWorker::Decoding(true))));
+    });
+}
+
+#[test]
+fn dropped_worker_is_killed_and_reaped() {
+    let script = Script::new("trap '' TERM HUP; cat >/dev/null; while :; do sleep 1; done");
+    let worker = script.start();
+    let pid = worker.vitals().unwrap().pid;
+    drop(worker);
+    assert!(is_gone(pid));
+}
+
+#[test]
+fn worker_that_ignores_the_farewell_is_killed() {
+    let script = Script::new("cat >/dev/null; while :; do sleep 1; done");
+    let worker = script.start();
+    let pid = worker.vitals().unwrap().pid;
+    block_on(worker.end());
+    assert!(is_gone(pid));
+}
+
+#[test]
+fn vitals_of_this_process_make_sense() {
+    let vitals = read_vitals(std::process::id()).unwrap();
+    assert!(vitals.resident > 1 << 20, "{vitals:?}");
+}
