@@ -1,1 +1,198 @@
-//! `cameras.toml`: text to `Config`, or every complaint at once.
+//! `cameras.toml`: text to [`Config`], or every complaint at once.
+//!
+//! After parsing no string is parsed again and no value can be out of range. A complaint names file,
+//! line and column, says what is wrong and what would be right, and never shows a password.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::camera::Camera;
+
+mod address;
+mod camera;
+pub mod changes;
+mod complaint;
+mod login;
+mod section;
+mod spelling;
+mod syntax;
+
+pub use complaint::{Complaint, Position, position, summary};
+
+use camera::Habits;
+use complaint::Ledger;
+use login::SecretReader;
+use section::{Root, Section};
+
+/// Where the agent looks unless told otherwise.
+pub const DEFAULT_FILE: &str = "/etc/cctv-agent/cameras.toml";
+
+/// More cameras than this are refused: one wall shows 64 tiles at most.
+pub const MOST_CAMERAS: usize = 64;
+
+/// A longer file is no configuration, in bytes.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// A longer file is no password, in bytes.
+const LONGEST_PASSWORD: u64 = 4096;
+
+const SERVER_KEYS: &[&str] = &["listen", "www", "state_dir"];
+
+/// What one valid file says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub server: Server,
+    /// In the order of the file, without those that have `enabled = false`.
+    pub cameras: Vec<Camera>,
+    /// What works but deserves a look, such as a password that every user of the box can read.
+    pub remarks: Vec<Complaint>,
+}
+
+/// How the agent itself is to run. Every path is absolute or relative to the working directory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// At least one address, none twice.
+    pub listen: Vec<SocketAddr>,
+    /// The directory of the page.
+    pub www: PathBuf,
+    /// Where the last good answers of cameras are kept; may be missing or read-only.
+    pub state_dir: PathBuf,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
+            www: PathBuf::from("/usr/share/cctv-agent/www"),
+            state_dir: PathBuf::from("/var/lib/cctv-agent"),
+        }
+    }
+}
+
+/// A password file as it was read.
+pub struct SecretFile {
+    pub text: String,
+    /// Whether users other than owner and group may read it.
+    pub readable_by_all: bool,
+}
+
+/// Reads and checks the file at `path` and the password files it names.
+///
+/// # Errors
+/// Every complaint in file order; a single one without position where the file cannot be read.
+///
+/// # Blocking
+/// Blocks on the disk: a few small regular files are read.
+pub fn read(path: &Path) -> Result<Config, Vec<Complaint>> {
+    let whole_file = |text: String| vec![Complaint { file: path.to_owned(), position: None, text }];
+    let file = read_small(path, LONGEST_FILE).map_err(|error| whole_file(cannot_read(&error)))?;
+    let text = String::from_utf8(file.bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let start = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+        vec![Complaint {
+            file: path.to_owned(),
+            position: Some(position(&start, start.len())),
+            text: "this character is not UTF-8; save the file with the encoding UTF-8".into(),
+        }]
+    })?;
+    let mut config = parse(&text, path, &read_secret)?;
+    if file.readable_by_all && config.cameras.iter().any(|camera| camera.origin.credentials.is_some()) {
+        // Credentials may all come from password files; only those written in this file matter.
+        if let Some(at) = syntax::first_password(&text) {
+            config.remarks.push(Complaint {
+                file: path.to_owned(),
+                position: Some(position(&text, at)),
+                text: "every user of this machine can read this password; chmod 640 this file, or use password_file"
+                    .into(),
+            });
+        }
+    }
+    Ok(config)
+}
+
+/// Checks `text`, calling it `path` in complaints. Relative paths in it start at the directory of
+/// `path`; password files are read through `read_secret`.
+///
+/// # Errors
+/// Every complaint in file order.
+pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<Config, Vec<Complaint>> {
+    let mut ledger = Ledger::new(path, text);
+    let base = path.parent().unwrap_or(Path::new(""));
+    let readable = syntax::readable(text, &mut ledger);
+    let root = Root::parse(&readable, &mut ledger);
+    let server = root.server.as_ref().map_or_else(Server::default, |section| server(section, base, &mut ledger));
+    let defaults = root
+        .defaults
+        .as_ref()
+        .map_or_else(Habits::default, |section| camera::defaults(section, base, read_secret, &mut ledger));
+    let cameras = camera::all(&root.cameras, &defaults, base, read_secret, &mut ledger);
+    ledger.finish().map(|remarks| Config { server, cameras, remarks })
+}
+
+fn server(section: &Section<'_>, base: &Path, ledger: &mut Ledger<'_>) -> Server {
+    section.refuse_unknown(ledger);
+    let default = Server::default();
+    let mut listen = address::listen(section, ledger);
+    if listen.is_empty() {
+        // Absent, or already complained about.
+        listen = default.listen;
+    }
+    Server {
+        listen,
+        www: section.path("www", base, ledger).unwrap_or(default.www),
+        state_dir: section.path("state_dir", base, ledger).unwrap_or(default.state_dir),
+    }
+}
+
+struct SmallFile {
+    bytes: Vec<u8>,
+    readable_by_all: bool,
+}
+
+/// Reads a regular file of at most `limit` bytes. Others are refused before they are opened, as
+/// opening a FIFO would wait for its writer.
+fn read_small(path: &Path, limit: u64) -> io::Result<SmallFile> {
+    if fs::metadata(path)?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let file = File::open(path)?;
+    let readable_by_all = file.metadata()?.mode() & 0o004 != 0;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(SmallFile { bytes, readable_by_all })
+}
+
+fn read_secret(path: &Path) -> io::Result<SecretFile> {
+    let file = read_small(path, LONGEST_PASSWORD)?;
+    let text = String::from_utf8(file.bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    Ok(SecretFile { text, readable_by_all: file.readable_by_all })
+}
+
+/// Why a file cannot be read, in plain words, with what to do.
+fn cannot_read(error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file; check the path".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "permission denied; let the user that runs cctv-agent read it (chown, chmod 640)".to_owned()
+        }
+        io::ErrorKind::IsADirectory => "it is a directory; name the file in it".to_owned(),
+        io::ErrorKind::FileTooLarge => "it is too large; this is some other file".to_owned(),
+        io::ErrorKind::InvalidData => "it is not UTF-8 text; save it with the encoding UTF-8".to_owned(),
+        _ => format!("{error}; check the path and the disk"),
+    };
+    format!("cannot be read: {advice}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! What differs between two configurations, grouped by what has to be done about it.
+//!
+//! What did not change is not touched: a camera is only listed as to be reconnected if its origin
+//! differs, and viewers of all others never notice a reload.
+
+use std::{fmt, net::SocketAddr};
+
+use super::Config;
+use crate::camera::{Camera, CameraId};
+
+/// What to do to get from one configuration to another. Every camera of either is in exactly one of
+/// the five lists, each in file order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// To be started.
+    pub added: Vec<Camera>,
+    /// To be stopped; their viewers are told.
+    pub removed: Vec<CameraId>,
+    /// Origin differs: the stream has to be opened again. Name and tuning may differ as well.
+    pub reconnect: Vec<Camera>,
+    /// Only name or tuning differ: applies from the next frame on.
+    pub retuned: Vec<Camera>,
+    pub unchanged: Vec<CameraId>,
+    /// The cameras that stayed stand in another order among each other.
+    pub reordered: bool,
+    /// Addresses to listen on from now on.
+    pub listen_added: Vec<SocketAddr>,
+    /// Addresses to listen on no longer.
+    pub listen_removed: Vec<SocketAddr>,
+    pub www_changed: bool,
+    pub state_dir_changed: bool,
+}
+
+impl Changes {
+    /// Compares two configurations.
+    pub fn between(old: &Config, new: &Config) -> Self {
+        let mut changes = Self {
+            listen_added: missing_from(&old.server.listen, &new.server.listen),
+            listen_removed: missing_from(&new.server.listen, &old.server.listen),
+            www_changed: old.server.www != new.server.www,
+            state_dir_changed: old.server.state_dir != new.server.state_dir,
+            reordered: stayed(old, new) != stayed(new, old),
+            ..Self::default()
+        };
+        changes.removed = old.cameras.iter().map(|c| &c.id).filter(|id| find(new, id).is_none()).cloned().collect();
+        for camera in &new.cameras {
+            match find(old, &camera.id) {
+                None => changes.added.push(camera.clone()),
+                Some(before) if before.origin != camera.origin => changes.reconnect.push(camera.clone()),
+                Some(before) if before != camera => changes.retuned.push(camera.clone()),
+                Some(_) => changes.unchanged.push(camera.id.clone()),
+            }
+        }
+        changes
+    }
+
+    /// Whether nothing has to be done.
+    pub fn is_empty(&self) -> bool {
+        *self == Self { unchanged: self.unchanged.clone(), ..Self::default() }
+    }
+}
+
+/// For the log, such as `1 camera added, 2 reconnected, 5 unchanged`.
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            (self.added.len(), "added"),
+            (self.removed.len(), "removed"),
+            (self.reconnect.len(), "reconnected"),
+            (self.retuned.len(), "retuned"),
+            (self.unchanged.len(), "unchanged"),
+        ];
+        let mut parts: Vec<String> = Vec::new();
+        for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+            let noun = match (parts.is_empty(), count) {
+                (true, 1) => " camera",
+                (true, _) => " cameras",
+                (false, _) => "",
+            };
+            parts.push(format!("{count}{noun} {what}"));
+        }
+        let flags = [
+            (self.reordered, "order"),
+            (!self.listen_added.is_empty() || !self.listen_removed.is_empty(), "listen"),
+            (self.www_changed, "www"),
+            (self.state_dir_changed, "state_dir"),
+        ];
+        parts.extend(flags.into_iter().filter(|(changed, _)| *changed).map(|(_, what)| format!("{what} changed")));
+        if parts.is_empty() { f.write_str("no cameras") } else { f.write_str(&parts.join(", ")) }
+    }
+}
+
+fn find<'c>(config: &'c Config, id: &CameraId) -> Option<&'c Camera> {
+    config.cameras.iter().find(|camera| camera.id == *id)
+}
+
+/// The identifiers of `here` that are also in `there`, in the order of `here`.
+fn stayed<'c>(here: &'c Config, there: &Config) -> Vec<&'c CameraId> {
+    here.cameras.iter().map(|camera| &camera.id).filter(|id| find(there, id).is_some()).collect()
+}
+
+fn missing_from(those: &[SocketAddr], these: &[SocketAddr]) -> Vec<SocketAddr> {
+    these.iter().filter(|address| !those.contains(address)).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        let no_files = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+        super::super::parse(text, Path::new("cameras.toml"), &no_files).unwrap()
+    }
+
+    fn ids(cameras: &[Camera]) -> Vec<&str> {
+        cameras.iter().map(|camera| camera.id.as_str()).collect()
+    }
+
+    const THREE: &str = "[[camera]]\nid='a'\nip='10.0.0.1'\n[[camera]]\nid='b'\nip='10.0.0.2'\n\
+                         [[camera]]\nid='c'\nip='10.0.0.3'\n";
+
+    #[test]
+    fn same_file_changes_nothing() {
+        let changes = Changes::between(&config(THREE), &config(THREE));
+        assert!(changes.is_empty(), "{changes:?}");
+        assert_eq!(changes.to_string(), "3 cameras unchanged");
+    }
+
+    #[test]
+    fn each_camera_is_in_the_group_of_its_change() {
+        let new = "[[camera]]\nid='a'\nip='10.0.0.9'\n[[camera]]\nid='b'\nip='10.0.0.2'\nquality=50\n\
+                   [[camera]]\nid='d'\nip='10.0.0.4'\n";
+        let changes = Changes::between(&config(THREE), &config(new));
+        assert_eq!(ids(&changes.reconnect), ["a"]);
+        assert_eq!(ids(&changes.retuned), ["b"]);
+        assert_eq!(ids(&changes.added), ["d"]);
+        assert_eq!(changes.removed.iter().map(CameraId::as_str).collect::<Vec<_>>(), ["c"]);
+        assert!(changes.unchanged.is_empty() && !changes.reordered && !changes.is_empty());
+        assert_eq!(changes.to_string(), "1 camera added, 1 removed, 1 reconnected, 1 retuned");
+    }
+
+    #[test]
+    fn new_name_does_not_reconnect() {
+        let new = THREE.replace("id='b'", "id='b'\nname='Back door'");
+        let changes = Changes::between(&config(THREE), &config(&new));
+        assert_eq!(ids(&changes.retuned), ["b"]);
+        assert!(changes.reconnect.is_empty());
+    }
+
+    #[test]
+    fn new_password_reconnects_only_the_cameras_that_use_it() {
+        let old = format!("[defaults]\nusername='u'\npassword='p'\n{THREE}username='own'\npassword='own'\n");
+        let new = old.replace("'p'", "'q'");
+        let changes = Changes::between(&config(&old), &config(&new));
+        assert_eq!(ids(&changes.reconnect), ["a", "b"]);
+        assert_eq!(changes.unchanged.len(), 1);
+    }
+
+    #[test]
+    fn disabling_a_camera_removes_it() {
+        let new = THREE.replace("id='b'", "id='b'\nenabled=false");
+        assert_eq!(Changes::between(&config(THREE), &config(&new)).removed, [CameraId::new("b").unwrap()]);
+    }
+
+    #[test]
+    fn another_order_is_noticed_but_touches_no_camera() {
+        let new = "[[camera]]\nid='c'\nip='10.0.0.3'\n[[camera]]\nid='a'\nip='10.0.0.1'\n\
+                   [[camera]]\nid='b'\nip='10.0.0.2'\n";
+        let changes = Changes::between(&config(THREE), &config(new));
+        assert!(changes.reordered && changes.unchanged.len() == 3, "{changes:?}");
+    }
+
+    #[test]
+    fn removing_a_camera_is_not_another_order() {
+        let new = "[[camera]]\nid='a'\nip='10.0.0.1'\n[[camera]]\nid='c'\nip='10.0.0.3'\n";
+        assert!(!Changes::between(&config(THREE), &config(new)).reordered);
+    }
+
+    #[test]
+    fn server_changes_are_told_apart() {
+        let old = config("[server]\nlisten=['127.0.0.1:1', '127.0.0.1:2']\nwww='/a'\n");
+        let new = config("[server]\nlisten=['127.0.0.1:2', '127.0.0.1:3']\nwww='/b'\n");
+        let changes = Changes::between(&old, &new);
+        assert_eq!(changes.listen_added, ["127.0.0.1:3".parse().unwrap()]);
+        assert_eq!(changes.listen_removed, ["127.0.0.1:1".parse().unwrap()]);
+        assert!(changes.www_changed && !changes.state_dir_changed);
+        assert_eq!(changes.to_string(), "listen changed, www changed");
+    }
+}

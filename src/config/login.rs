@@ -1,0 +1,208 @@
+//! User name and password: from keys, from a password file, or from inside a `url`.
+
+use std::{io, path::Path};
+
+use super::{
+    SecretFile, cannot_read,
+    complaint::Ledger,
+    section::{Located, Section},
+};
+use crate::camera::{Credentials, Secret};
+
+/// Reads a password file.
+pub(super) type SecretReader<'a> = &'a dyn Fn(&Path) -> io::Result<SecretFile>;
+
+/// Longer user names and passwords are refused, in characters.
+const LONGEST: usize = 256;
+
+/// Whether a complaint may quote `text`: not if it might hold a login or would break the line.
+pub(super) fn is_quotable(text: &str) -> bool {
+    !text.contains(['@', '=']) && text.chars().count() <= 80 && !text.chars().any(char::is_control)
+}
+
+/// The login keys of one section.
+#[derive(Clone, Default)]
+pub(super) struct Login {
+    username: Option<Located<String>>,
+    password: Option<Located<Secret>>,
+    /// A key was there and was complained about, so what is missing is not worth another complaint.
+    broken: bool,
+}
+
+impl Login {
+    pub(super) fn read(
+        section: &Section<'_>,
+        base: &Path,
+        read_secret: SecretReader<'_>,
+        ledger: &mut Ledger<'_>,
+    ) -> Self {
+        let username = text(section, "username", "viewer", ledger);
+        let written = text(section, "password", "pass phrase", ledger);
+        let from_file = match (section.key_at("password"), section.key_at("password_file")) {
+            (Some(_), Some(at)) => {
+                section.complain(at, "password_file and password are both given; keep one of them", ledger);
+                None
+            }
+            _ => password_file(section, base, read_secret, ledger),
+        };
+        let given = |key| section.key_at(key).is_some();
+        let password = written.map(|text| Located { at: text.at, value: Secret::new(text.value) }).or(from_file);
+        let broken = (username.is_none() && !section.lacks(&["username"]))
+            || (password.is_none() && !section.lacks(&["password", "password_file"]))
+            || (given("password") && given("password_file"));
+        Self { username, password, broken }
+    }
+
+    /// What a camera with these keys of its own logs in with; `None`: no login is given.
+    ///
+    /// A login inside the camera's `url` comes first, then its own keys, then `[defaults]`, key by
+    /// key. An empty user name means no login, whatever `[defaults]` says.
+    pub(super) fn for_camera(
+        &self,
+        in_url: Option<(String, String)>,
+        defaults: &Self,
+        section: &Section<'_>,
+        ledger: &mut Ledger<'_>,
+    ) -> Option<Credentials> {
+        if self.broken {
+            return None;
+        }
+        if let Some(in_url) = in_url {
+            return Some(self.with_url(in_url, section, ledger));
+        }
+        if defaults.broken {
+            return None;
+        }
+        let username = self.username.as_ref().or(defaults.username.as_ref());
+        let password = self.password.as_ref().or(defaults.password.as_ref());
+        match (username.filter(|username| !username.value.is_empty()), password) {
+            (Some(username), Some(password)) => {
+                return Some(Credentials { username: username.value.clone(), password: password.value.clone() });
+            }
+            (Some(username), None) => {
+                let place = if self.username.is_some() { &section.place } else { "[defaults]" };
+                let right = "add password or password_file, or password = \"\" where the camera has none";
+                ledger.complain(username.at, place, format!("username without a password; {right}"));
+            }
+            (None, Some(password)) if self.password.is_some() => {
+                section.complain(password.at, "password without a username; add username", ledger);
+            }
+            (None, Some(password)) if username.is_none() => {
+                let right = "add username, or username = \"\" to a camera that takes no login";
+                ledger.complain(password.at, "[defaults]", format!("password without a username; {right}"));
+            }
+            (None, _) => {}
+        }
+        None
+    }
+
+    /// The login inside `url`, completed by the camera's own password where it has none.
+    fn with_url(
+        &self,
+        (username, password): (String, String),
+        section: &Section<'_>,
+        ledger: &mut Ledger<'_>,
+    ) -> Credentials {
+        if let Some(twice) = &self.username {
+            section.complain(twice.at, "username is given here and in url; keep one of them", ledger);
+        }
+        match &self.password {
+            Some(twice) if !password.is_empty() => {
+                section.complain(twice.at, "password is given here and in url; keep one of them", ledger);
+            }
+            _ => {}
+        }
+        let own = self.password.as_ref().filter(|_| password.is_empty());
+        let password = own.map_or_else(|| Secret::new(percent_decode(&password)), |own| own.value.clone());
+        Credentials { username: percent_decode(&username), password }
+    }
+}
+
+/// A text that is never quoted. It may be empty.
+fn text(section: &Section<'_>, key: &str, example: &str, ledger: &mut Ledger<'_>) -> Option<Located<String>> {
+    let text = section.text(key, example, ledger)?;
+    let wrong = if text.value.chars().any(char::is_control) {
+        "holds a line break or another control character; write one line without them".to_owned()
+    } else if text.value.chars().count() > LONGEST {
+        format!("is longer than {LONGEST} characters; write a shorter one")
+    } else {
+        return Some(text);
+    };
+    section.complain(text.at, format!("{key} {wrong}"), ledger);
+    None
+}
+
+/// The first line of the file that `password_file` names. The path is not quoted in complaints: some
+/// people write the password itself there.
+fn password_file(
+    section: &Section<'_>,
+    base: &Path,
+    read_secret: SecretReader<'_>,
+    ledger: &mut Ledger<'_>,
+) -> Option<Located<Secret>> {
+    let path = section.text("password_file", "/etc/cctv-agent/secret", ledger)?;
+    let wrong = if path.value.trim().is_empty() {
+        "is empty; write the path of a file, like \"/etc/cctv-agent/secret\"".to_owned()
+    } else {
+        match read_secret(&base.join(&path.value)) {
+            Err(error) => cannot_read(&error),
+            Ok(file) => {
+                let line = file.text.strip_suffix('\n').unwrap_or(&file.text);
+                let line = line.strip_suffix('\r').unwrap_or(line);
+                if line.is_empty() {
+                    "names an empty file; write the password into it, on one line".to_owned()
+                } else if line.chars().any(char::is_control) {
+                    "names a file with more than one line; write only the password into it".to_owned()
+                } else if line.chars().count() > LONGEST {
+                    format!("names a file with more than {LONGEST} characters; write only the password into it")
+                } else {
+                    if file.readable_by_all {
+                        let words = "every user of this machine can read the file password_file names; chmod 640 it";
+                        ledger.remark(path.at, &section.place, words);
+                    }
+                    return Some(Located { at: path.at, value: Secret::new(line) });
+                }
+            }
+        }
+    };
+    section.complain(path.at, format!("password_file {wrong}"), ledger);
+    None
+}
+
+/// `text` with every `%XX` replaced by its byte. Where something else follows a `%`, or the bytes are
+/// no UTF-8, the text was not encoded in the first place and is returned as it is.
+fn percent_decode(text: &str) -> String {
+    decoded(text).unwrap_or_else(|| text.to_owned())
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let digit = |byte: u8| char::from(byte).to_digit(16);
+            let (high, low) = (digit(bytes.next()?)?, digit(bytes.next()?)?);
+            decoded.push(u8::try_from(high * 16 + low).ok()?);
+        } else {
+            decoded.push(byte);
+        }
+    }
+    String::from_utf8(decoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encoded_characters_are_decoded() {
+        assert_eq!(percent_decode("a%40b%23%C3%A9"), "a@b#é");
+    }
+
+    #[test]
+    fn password_that_was_never_encoded_stays_as_it_is() {
+        for raw in ["100%sure", "50%", "a%4", "%ff%fe", "plain"] {
+            assert_eq!(percent_decode(raw), raw);
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! One section of the file and its typed values, complaining where a value is not what it should be.
+
+use std::{
+    fmt::Display,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{camera, complaint::Ledger, login, spelling};
+
+/// A value and the byte where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Located<T> {
+    pub(super) at: usize,
+    pub(super) value: T,
+}
+
+/// The sections of a file.
+pub(super) struct Root<'t> {
+    pub(super) server: Option<Section<'t>>,
+    pub(super) defaults: Option<Section<'t>>,
+    pub(super) cameras: Vec<Section<'t>>,
+}
+
+/// One `[server]`, `[defaults]` or `[[camera]]`.
+pub(super) struct Section<'t> {
+    /// What complaints call it.
+    pub(super) place: String,
+    /// The byte where its head stands.
+    pub(super) at: usize,
+    /// Whether a syntax error within may hide some of its keys.
+    torn: bool,
+    /// The keys that may stand here.
+    known: &'static [&'static str],
+    table: DeTable<'t>,
+}
+
+const SECTIONS: &[&str] = &["server", "defaults", "camera"];
+
+impl<'t> Root<'t> {
+    /// Splits `text`, which [`syntax::readable`] returned, into its sections, with a complaint for
+    /// every section that does not exist, and for those written with the wrong kind of head.
+    pub(super) fn parse(text: &'t str, ledger: &mut Ledger<'_>) -> Self {
+        let (table, _) = DeTable::parse_recoverable(text);
+        let mut root = Self { server: None, defaults: None, cameras: Vec::new() };
+        for (key, value) in table.into_inner() {
+            let (key_at, at) = (key.span().start, value.span().start);
+            match (key.get_ref().as_ref(), value.into_inner()) {
+                ("server", DeValue::Table(table)) => {
+                    root.server = Some(Section::new("[server]", at, super::SERVER_KEYS, table))
+                }
+                ("defaults", DeValue::Table(table)) => {
+                    root.defaults = Some(Section::new("[defaults]", at, camera::DEFAULTS_KEYS, table))
+                }
+                ("camera", DeValue::Array(list)) => root.cameras = cameras(list, ledger),
+                ("camera", DeValue::Table(_)) => {
+                    ledger.complain(key_at, "[camera]", "cameras form a list; write [[camera]], with two brackets");
+                }
+                (name @ ("server" | "defaults"), DeValue::Array(_)) => {
+                    let words = format!("this section stands only once; write [{name}], with single brackets");
+                    ledger.complain(key_at, &format!("[[{name}]]"), words);
+                }
+                (name @ ("server" | "defaults" | "camera"), _) => {
+                    let head = if name == "camera" { "[[camera]]" } else { &format!("[{name}]") };
+                    ledger.complain(key_at, head, format!("this is a section; write {head} on a line of its own"));
+                }
+                (unknown, value) => unknown_at_top(unknown, &value, key_at, ledger),
+            }
+        }
+        root.mark_torn(text.len(), ledger);
+        root
+    }
+
+    /// A syntax error can swallow a key, so a section with one is not asked for missing keys.
+    fn mark_torn(&mut self, end: usize, ledger: &Ledger<'_>) {
+        let mut sections: Vec<&mut Section<'_>> =
+            self.server.iter_mut().chain(&mut self.defaults).chain(&mut self.cameras).collect();
+        sections.sort_by_key(|section| section.at);
+        let starts: Vec<usize> = sections.iter().map(|section| section.at).collect();
+        for (index, section) in sections.into_iter().enumerate() {
+            let last = starts.get(index + 1).is_none();
+            let next = starts.get(index + 1).copied().unwrap_or(end);
+            // The last section ends with the file, whose last line belongs to it.
+            section.torn = ledger.is_broken_between(section.at, next) || (last && ledger.is_broken_between(end, end));
+        }
+    }
+}
+
+fn cameras<'t>(list: toml::de::DeArray<'t>, ledger: &mut Ledger<'_>) -> Vec<Section<'t>> {
+    let mut cameras = Vec::new();
+    for (index, entry) in list.into_iter().enumerate() {
+        let at = entry.span().start;
+        let number = format!("camera {}", index + 1);
+        match entry.into_inner() {
+            DeValue::Table(table) => {
+                let id = table.get("id").and_then(|id| id.get_ref().as_str()).filter(|id| login::is_quotable(id));
+                let place = id.map_or(number, |id| format!("camera {id:?}"));
+                cameras.push(Section::new(&place, at, camera::CAMERA_KEYS, table));
+            }
+            other => {
+                let words = format!("this is {}; write a section [[camera]]", kind(&other));
+                ledger.complain(at, &number, words);
+            }
+        }
+    }
+    cameras
+}
+
+fn unknown_at_top(name: &str, value: &DeValue<'_>, at: usize, ledger: &mut Ledger<'_>) {
+    let is_section =
+        value.is_table() || value.as_array().is_some_and(|list| list.iter().any(|e| e.get_ref().is_table()));
+    if is_section {
+        let place = format!("[{name}]");
+        match spelling::nearest(name, SECTIONS) {
+            Some("camera") => ledger.complain(at, &place, "unknown section; did you mean [[camera]]?"),
+            Some(near) => ledger.complain(at, &place, format!("unknown section; did you mean [{near}]?")),
+            None => ledger.complain(at, &place, "unknown section; there are [server], [defaults] and [[camera]]"),
+        }
+    } else {
+        let home = home_of(name).map_or_else(
+            || "every key stands below [server], [defaults] or [[camera]]".to_owned(),
+            |home| format!("it belongs below {home}"),
+        );
+        ledger.complain(at, "outside of any section", format!("key {name:?} has no section; {home}"));
+    }
+}
+
+/// The section in which a key named `name` exists.
+fn home_of(name: &str) -> Option<&'static str> {
+    if super::SERVER_KEYS.contains(&name) {
+        Some("[server]")
+    } else if camera::DEFAULTS_KEYS.contains(&name) {
+        Some("[defaults] or [[camera]]")
+    } else {
+        camera::CAMERA_KEYS.contains(&name).then_some("[[camera]]")
+    }
+}
+
+impl<'t> Section<'t> {
+    fn new(place: &str, at: usize, known: &'static [&'static str], table: DeTable<'t>) -> Self {
+        Self { place: place.to_owned(), at, torn: false, known, table }
+    }
+
+    pub(super) fn complain(&self, at: usize, text: impl Display, ledger: &mut Ledger<'_>) {
+        ledger.complain(at, &self.place, text);
+    }
+
+    /// The byte where `key` itself stands, if it does, whatever its value.
+    pub(super) fn key_at(&self, key: &str) -> Option<usize> {
+        self.table.get_key_value(key).map(|(key, _)| key.span().start)
+    }
+
+    /// Whether none of `keys` is here: neither as it should be, nor misspelled, nor perhaps swallowed
+    /// by a syntax error, which all have a complaint of their own.
+    pub(super) fn lacks(&self, keys: &[&str]) -> bool {
+        let meant = |written: &str| {
+            let exact = self.known.iter().copied().find(|known| *known == written);
+            exact.or_else(|| spelling::nearest(written, self.known))
+        };
+        !self.torn && !self.table.keys().filter_map(|key| meant(key.get_ref())).any(|key| keys.contains(&key))
+    }
+
+    /// Complains about every key that may not stand here.
+    pub(super) fn refuse_unknown(&self, ledger: &mut Ledger<'_>) {
+        for key in self.table.keys() {
+            let name = key.get_ref().as_ref();
+            if self.known.contains(&name) {
+                continue;
+            }
+            let hint = match (home_of(name), spelling::nearest(name, self.known)) {
+                (Some(home), _) => format!("it belongs below {home}"),
+                (None, Some(near)) => format!("did you mean {near:?}?"),
+                (None, None) => format!("known here are {}", self.known.join(", ")),
+            };
+            let name = if login::is_quotable(name) { format!("unknown key {name:?}") } else { "unknown key".into() };
+            self.complain(key.span().start, format!("{name}; {hint}"), ledger);
+        }
+    }
+
+    pub(super) fn value(&self, key: &str) -> Option<&Spanned<DeValue<'t>>> {
+        self.table.get(key)
+    }
+
+    fn wrong_kind(&self, key: &str, value: &Spanned<DeValue<'_>>, right: &str, ledger: &mut Ledger<'_>) {
+        self.complain(value.span().start, format!("{key} is {}; write {right}", kind(value.get_ref())), ledger);
+    }
+
+    /// The text of `key`; `example` shows what a right one looks like.
+    pub(super) fn text(&self, key: &str, example: &str, ledger: &mut Ledger<'_>) -> Option<Located<String>> {
+        let value = self.value(key)?;
+        let Some(text) = value.get_ref().as_str() else {
+            self.wrong_kind(key, value, &format!("a text in quotation marks, like {example:?}"), ledger);
+            return None;
+        };
+        Some(Located { at: value.span().start, value: text.to_owned() })
+    }
+
+    /// As [`Self::text`], and neither empty, nor longer than `longest` characters, nor with control
+    /// characters in it.
+    pub(super) fn words(
+        &self,
+        key: &str,
+        example: &str,
+        longest: usize,
+        ledger: &mut Ledger<'_>,
+    ) -> Option<Located<String>> {
+        let text = self.text(key, example, ledger)?;
+        let wrong = if text.value.trim().is_empty() {
+            "is empty".to_owned()
+        } else if text.value.chars().any(char::is_control) {
+            "holds a line break or another control character".to_owned()
+        } else if text.value.chars().count() > longest {
+            format!("is longer than {longest} characters")
+        } else {
+            return Some(text);
+        };
+        self.complain(
+            text.at,
+            format!("{key} {wrong}; write something like {example:?}, or leave the key out"),
+            ledger,
+        );
+        None
+    }
+
+    /// A path, which starts at `base` where it is not absolute.
+    pub(super) fn path(&self, key: &str, base: &Path, ledger: &mut Ledger<'_>) -> Option<PathBuf> {
+        let example = format!("/var/lib/{key}");
+        self.words(key, &example, 4096, ledger).map(|text| base.join(text.value))
+    }
+
+    pub(super) fn flag(&self, key: &str, ledger: &mut Ledger<'_>) -> Option<bool> {
+        let value = self.value(key)?;
+        if let DeValue::Boolean(flag) = value.get_ref() {
+            return Some(*flag);
+        }
+        self.wrong_kind(key, value, "true or false, without quotation marks", ledger);
+        None
+    }
+
+    /// A whole number within `range`; `T` must hold the range.
+    pub(super) fn whole<T: TryFrom<i64>>(
+        &self,
+        key: &str,
+        range: RangeInclusive<i64>,
+        ledger: &mut Ledger<'_>,
+    ) -> Option<T> {
+        let value = self.value(key)?;
+        let right = format!("a whole number from {} to {}", range.start(), range.end());
+        let Some(integer) = value.get_ref().as_integer() else {
+            self.wrong_kind(key, value, &format!("{right}, without quotation marks"), ledger);
+            return None;
+        };
+        let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let fitting = number.filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok());
+        if fitting.is_none() {
+            self.complain(value.span().start, format!("{key} is {integer}; write {right}"), ledger);
+        }
+        fitting
+    }
+
+    /// A number within `range`, with or without a fraction.
+    pub(super) fn number(&self, key: &str, range: RangeInclusive<f64>, ledger: &mut Ledger<'_>) -> Option<f64> {
+        let value = self.value(key)?;
+        let right = format!("a number from {:?} to {:?}", range.start(), range.end());
+        let written = match value.get_ref() {
+            DeValue::Float(float) => float.as_str().to_owned(),
+            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+                .map_or_else(|_| integer.to_string(), |number| number.to_string()),
+            _ => {
+                self.wrong_kind(key, value, &format!("{right}, without quotation marks"), ledger);
+                return None;
+            }
+        };
+        let fitting = written.parse().ok().filter(|number| range.contains(number));
+        if fitting.is_none() {
+            self.complain(value.span().start, format!("{key} is {written}; write {right}"), ledger);
+        }
+        fitting
+    }
+}
+
+/// What a value is, in plain words.
+pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(true) => "true",
+        DeValue::Boolean(false) => "false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a section",
+    }
+}

@@ -1,0 +1,107 @@
+//! "Did you mean …": the known key that was probably meant.
+
+/// What people write from habit with other programs, and what it is called here.
+const ALIASES: &[(&str, &str)] = &[
+    ("address", "ip"),
+    ("host", "ip"),
+    ("hostname", "ip"),
+    ("addr", "ip"),
+    ("user", "username"),
+    ("login", "username"),
+    ("pass", "password"),
+    ("passwd", "password"),
+    ("pwd", "password"),
+    ("secret_file", "password_file"),
+    ("fps", "max_fps"),
+    ("framerate", "max_fps"),
+    ("timeout", "stall_after"),
+    ("protocol", "transport"),
+    ("port", "onvif_port"),
+    ("port", "listen"),
+    ("bind", "listen"),
+    ("title", "name"),
+    ("label", "name"),
+    ("rtsp", "url"),
+    ("uri", "url"),
+    ("stream", "url"),
+    ("token", "profile"),
+    ("sub_profile", "small_profile"),
+    ("disabled", "enabled"),
+    ("enable", "enabled"),
+    ("cameras", "camera"),
+    ("default", "defaults"),
+];
+
+/// The one of `known` that `written` most likely stands for, if any comes close.
+pub(super) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+    let written = written.to_lowercase().replace(['-', ' '], "_");
+    let by_distance = known
+        .iter()
+        .map(|key| (distance(&written, key), *key))
+        .filter(|(distance, key)| *distance <= key.len().div_ceil(3).min(2))
+        .min_by_key(|(distance, _)| *distance);
+    let by_alias = || {
+        let meant = ALIASES.iter().filter(|(alias, _)| *alias == written).map(|(_, key)| *key);
+        meant.filter_map(|key| known.iter().copied().find(|known| *known == key)).next()
+    };
+    match by_distance {
+        Some((0 | 1, key)) => Some(key),
+        other => by_alias().or(other.map(|(_, key)| key)),
+    }
+}
+
+/// Letters to insert, delete, replace or swap with their neighbour to turn `a` into `b`
+/// (Damerau-Levenshtein distance in its restricted form).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > 2 {
+        return usize::MAX; // Further than anybody cares; also bounds the work below.
+    }
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let swapped = if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    rows[i - 2][j - 2] + 1
+                } else {
+                    usize::MAX
+                };
+                replaced.min(swapped).min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1)
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: &[&str] = &["id", "ip", "url", "name", "profile", "username", "password", "max_fps", "onvif_port"];
+
+    #[test]
+    fn slip_of_the_finger_finds_the_key() {
+        for (written, meant) in
+            [("profil", "profile"), ("pasword", "password"), ("nmae", "name"), ("Max-FPS", "max_fps"), ("ipp", "ip")]
+        {
+            assert_eq!(nearest(written, KEYS), Some(meant), "{written}");
+        }
+    }
+
+    #[test]
+    fn habit_from_other_programs_finds_the_key() {
+        for (written, meant) in [("user", "username"), ("host", "ip"), ("port", "onvif_port"), ("pwd", "password")] {
+            assert_eq!(nearest(written, KEYS), Some(meant), "{written}");
+        }
+    }
+
+    #[test]
+    fn something_else_finds_nothing() {
+        for written in ["", "colour", "x", "recording_directory", &"a".repeat(100_000)] {
+            assert_eq!(nearest(written, KEYS), None);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Syntax errors of TOML, told to somebody who has never heard of TOML.
+
+use std::borrow::Cow;
+
+use toml::de::{DeTable, DeValue, Error};
+
+use super::complaint::Ledger;
+
+/// The parser reads no further than a line without `=`. Such lines are blanked and the rest is read
+/// again, at most this often.
+const MOST_PASSES: usize = 8;
+
+/// Complains about every syntax error in `text` and returns what can still be read: the same text, in
+/// which every byte of the lines that would end the reading is a space.
+pub(super) fn readable<'t>(text: &'t str, ledger: &mut Ledger<'_>) -> Cow<'t, str> {
+    let mut readable = Cow::Borrowed(text);
+    for _ in 0..MOST_PASSES {
+        let (_, errors) = DeTable::parse_recoverable(&readable);
+        let mut ends = Vec::new();
+        for error in &errors {
+            let at = text.floor_char_boundary(error.span().map_or(0, |span| span.start));
+            ledger.broken(at, explain(text, error));
+            if error.message().starts_with("key with no value") {
+                ends.push(at);
+            }
+        }
+        if ends.is_empty() {
+            break;
+        }
+        for at in ends {
+            let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+            let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+            readable.to_mut().replace_range(start..end, &" ".repeat(end - start));
+        }
+    }
+    readable
+}
+
+/// Says what is wrong at `error`, and what would be right, without quoting the file: what stands
+/// there may be a password.
+fn explain(text: &str, error: &Error) -> String {
+    let message = error.message();
+    let starts = |beginnings: &[&str]| beginnings.iter().any(|beginning| message.starts_with(beginning));
+    let found = error.span().and_then(|span| text.get(span.start..)).unwrap_or("");
+    let words = if found.starts_with(['“', '”', '„', '‘', '’', '«', '」', '「']) {
+        "typographic quotation marks; use the straight ones, like \"gate\""
+    } else if starts(&["string values must be quoted"]) {
+        "text without quotation marks, or no value; write text like \"gate\", numbers like 80, and true or false"
+    } else if starts(&["invalid float", "invalid integer", "unexpected leading zero", "invalid fraction"]) {
+        "not a number; write numbers like 80, and text such as an address in quotation marks, like \"192.168.1.20\""
+    } else if starts(&["invalid boolean"]) {
+        "neither true nor false; write one of them, in small letters and without quotation marks"
+    } else if message.ends_with("string, expected `\"`") || message.ends_with("string, expected `'`") {
+        "the text has no end; close it with the same quotation mark that began it"
+    } else if starts(&["missing escaped value"]) {
+        "a single backslash in a text; write two of them, or put the text in single quotation marks"
+    } else if starts(&["unexpected key or value"]) {
+        "more after the end of the value; write one key per line, and a quotation mark inside a text as \\\""
+    } else if starts(&["key with no value", "missing value for key"]) {
+        "a key without a value; write key = value"
+    } else if starts(&["duplicate key"]) {
+        "written twice in the same place; keep one of them (every camera begins with its own [[camera]])"
+    } else if starts(&["unclosed array table"]) {
+        "the section name has no end; write it like [[camera]]"
+    } else if starts(&["unclosed table"]) {
+        "the section name has no end; write it like [server]"
+    } else if starts(&["unclosed array"]) {
+        "the list has no end; close it with ]"
+    } else if starts(&["missing comma between array elements"]) {
+        "no comma between two entries of a list; write it like [\"a\", \"b\"]"
+    } else {
+        return format!("not valid TOML: {}", message.replacen(", expected ", "; expected ", 1));
+    };
+    format!("not valid TOML: {words}")
+}
+
+/// Where the first password stands in a text without syntax errors, in bytes; URLs not counted.
+pub(super) fn first_password(text: &str) -> Option<usize> {
+    let (root, _) = DeTable::parse_recoverable(text);
+    passwords(root.get_ref()).into_iter().min()
+}
+
+fn passwords(table: &DeTable<'_>) -> Vec<usize> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        match value.get_ref() {
+            DeValue::Table(inner) => found.extend(passwords(inner)),
+            DeValue::Array(list) => {
+                found.extend(list.iter().filter_map(|entry| entry.get_ref().as_table()).flat_map(passwords));
+            }
+            DeValue::String(text) if key.get_ref() == "password" && !text.is_empty() => found.push(value.span().start),
+            _ => {}
+        }
+    }
+    found
+}

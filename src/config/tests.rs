@@ -1,0 +1,402 @@
+//! What a file may say and what it may not; the text of complaints is tested in `tests/config_check.rs`.
+
+use std::time::Duration;
+
+use super::*;
+use crate::camera::{Source, Transport};
+
+/// One password file, `secret`, next to the configuration.
+fn one_secret(path: &Path) -> io::Result<SecretFile> {
+    match path.to_str() {
+        Some("/etc/cctv-agent/secret") => Ok(SecretFile { text: "from file\n".into(), readable_by_all: false }),
+        Some("/etc/cctv-agent/open") => Ok(SecretFile { text: "x".into(), readable_by_all: true }),
+        Some("/etc/cctv-agent/empty") => Ok(SecretFile { text: "\n".into(), readable_by_all: false }),
+        Some("/etc/cctv-agent/lines") => Ok(SecretFile { text: "a\nb\n".into(), readable_by_all: false }),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+fn parsed(text: &str) -> Config {
+    super::parse(text, Path::new(DEFAULT_FILE), &one_secret).unwrap_or_else(|complaints| panic!("{complaints:#?}"))
+}
+
+fn complaints(text: &str) -> Vec<String> {
+    let complaints = super::parse(text, Path::new("/etc/cctv-agent/c"), &one_secret).unwrap_err();
+    complaints.iter().map(|complaint| complaint.to_string().replace("/etc/cctv-agent/", "")).collect()
+}
+
+/// The only complaint about one camera with these `lines`, without its position.
+fn camera_complaint(lines: &str) -> String {
+    let all = complaints(&format!("[[camera]]\nid = \"gate\"\n{lines}\n"));
+    assert_eq!(all.len(), 1, "{all:#?}");
+    all[0].split_once(": ").unwrap().1.to_owned()
+}
+
+fn login(config: &Config, index: usize) -> Option<(&str, &str)> {
+    let credentials = config.cameras[index].origin.credentials.as_ref()?;
+    Some((&credentials.username, credentials.password.expose()))
+}
+
+#[test]
+fn empty_file_is_a_wall_without_cameras() {
+    let config = parsed("");
+    assert_eq!(config.server, Server::default());
+    assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert!(config.cameras.is_empty() && config.remarks.is_empty());
+}
+
+#[test]
+fn every_key_reaches_its_field() {
+    let config = parsed(
+        r#"
+        [server]
+        listen = ["127.0.0.1:1234", "[::1]:1234"]
+        www = "page"
+        state_dir = "/state"
+        [defaults]
+        username = "viewer"
+        password = "shared"
+        transport = "udp"
+        quality = 60
+        max_fps = 12
+        stall_after = 8
+        [[camera]]
+        id = "gate"
+        name = "大門"
+        ip = "192.168.1.64"
+        profile = "Profile_1"
+        small_profile = "Profile_2"
+        onvif_port = 8000
+        uuid = "urn:uuid:1"
+        [[camera]]
+        id = "porch"
+        url = "rtsp://10.0.0.2/live?a=1"
+        username = "own"
+        password = ""
+        transport = "tcp"
+        quality = 0x5A
+        max_fps = 60
+        stall_after = 2.5
+        enabled = true
+        "#,
+    );
+    assert_eq!(config.server.listen.len(), 2);
+    assert_eq!(config.server.www, Path::new("/etc/cctv-agent/page"));
+    assert_eq!(config.server.state_dir, Path::new("/state"));
+    let [gate, porch] = &config.cameras[..] else { panic!("two cameras") };
+    assert_eq!((gate.id.as_str(), gate.name.as_str()), ("gate", "大門"));
+    let source = Source::Onvif {
+        host: Some("192.168.1.64".into()),
+        port: 8000,
+        profile: Some("Profile_1".into()),
+        uuid: Some("urn:uuid:1".into()),
+    };
+    assert_eq!(gate.origin.source, source);
+    assert_eq!(gate.origin.small_profile.as_deref(), Some("Profile_2"));
+    assert_eq!((gate.origin.transport, gate.tuning.quality, gate.tuning.max_fps), (Transport::Udp, 60, 12));
+    assert_eq!(gate.tuning.stall_after, Duration::from_secs(8));
+    assert_eq!(login(&config, 0), Some(("viewer", "shared")));
+    assert!(matches!(&porch.origin.source, Source::Url(uri) if uri.as_str() == "rtsp://10.0.0.2/live?a=1"));
+    assert_eq!(porch.name, "porch");
+    assert_eq!((porch.origin.transport, porch.tuning.quality, porch.tuning.max_fps), (Transport::Tcp, 90, 60));
+    assert_eq!(porch.tuning.stall_after, Duration::from_millis(2500));
+    assert_eq!(login(&config, 1), Some(("own", "")));
+}
+
+#[test]
+fn disabled_camera_is_checked_and_left_out() {
+    let text = "[[camera]]\nid='a'\nip='10.0.0.1'\nenabled=false\n[[camera]]\nid='b'\nip='10.0.0.2'\n";
+    assert_eq!(parsed(text).cameras.len(), 1);
+    assert_eq!(complaints(&text.replace("10.0.0.1", "10.0.0.999")).len(), 1);
+}
+
+#[test]
+fn uuid_alone_says_where_the_camera_is() {
+    let config = parsed("[[camera]]\nid='a'\nuuid='urn:uuid:7'\n");
+    assert!(matches!(&config.cameras[0].origin.source, Source::Onvif { host: None, uuid: Some(_), port: 80, .. }));
+}
+
+#[test]
+fn password_file_stands_next_to_the_configuration_and_loses_its_newline() {
+    let config = parsed("[[camera]]\nid='a'\nip='gate'\nusername='u'\npassword_file='secret'\n");
+    assert_eq!(login(&config, 0), Some(("u", "from file")));
+}
+
+#[test]
+fn password_file_of_a_camera_goes_before_the_default_password() {
+    let config =
+        parsed("[defaults]\nusername='u'\npassword='p'\n[[camera]]\nid='a'\nip='gate'\npassword_file='secret'\n");
+    assert_eq!(login(&config, 0), Some(("u", "from file")));
+}
+
+#[test]
+fn unusable_password_files_are_complaints_without_the_path() {
+    for (file, wrong) in [
+        ("hunter2", "password_file cannot be read: there is no such file"),
+        ("empty", "password_file names an empty file"),
+        ("lines", "password_file names a file with more than one line"),
+        ("", "password_file is empty"),
+    ] {
+        let complaint = camera_complaint(&format!("ip='gate'\nusername='u'\npassword_file='{file}'"));
+        assert!(complaint.starts_with(&format!("camera \"gate\": {wrong}")), "{complaint}");
+        assert!(!complaint.contains("hunter2"), "{complaint}");
+    }
+}
+
+#[test]
+fn password_file_open_to_all_is_a_remark_and_no_complaint() {
+    let config = parsed("[[camera]]\nid='a'\nip='gate'\nusername='u'\npassword_file='open'\n");
+    assert_eq!(config.remarks.len(), 1);
+    assert!(config.remarks[0].to_string().starts_with("/etc/cctv-agent/cameras.toml:5:15: camera \"a\": every user"));
+}
+
+#[test]
+fn half_a_login_is_a_complaint_where_its_half_stands() {
+    assert!(camera_complaint("ip='gate'\nusername='u'").contains("username without a password"));
+    assert!(camera_complaint("ip='gate'\npassword='hunter2'").contains("password without a username"));
+    let two = "[[camera]]\nid='a'\nip='a'\n[[camera]]\nid='b'\nip='b'\n";
+    let all = complaints(&format!("[defaults]\nusername='u'\n{two}"));
+    assert_eq!(all.len(), 1, "once, not per camera: {all:#?}");
+    assert!(all[0].starts_with("c:2:10: [defaults]: username without a password"), "{all:#?}");
+}
+
+#[test]
+fn empty_user_name_means_no_login() {
+    let config = parsed("[defaults]\nusername='u'\npassword='p'\n[[camera]]\nid='a'\nip='a'\nusername=''\n");
+    assert_eq!(login(&config, 0), None);
+}
+
+#[test]
+fn login_in_a_url_is_decoded_and_moved_out_of_it() {
+    let config = parsed(
+        "[defaults]\nusername='u'\npassword='p'\n\
+         [[camera]]\nid='a'\nurl='rtsp://me:p%40ss%23@10.0.0.1/live'\n\
+         [[camera]]\nid='b'\nurl='rtsp://me@10.0.0.1/live'\npassword='own'\n\
+         [[camera]]\nid='c'\nurl='rtsp://me:@10.0.0.1/live'\n",
+    );
+    assert_eq!(login(&config, 0), Some(("me", "p@ss#")));
+    assert_eq!(login(&config, 1), Some(("me", "own")));
+    assert_eq!(login(&config, 2), Some(("me", "")));
+    assert!(matches!(&config.cameras[0].origin.source, Source::Url(uri) if uri.as_str() == "rtsp://10.0.0.1/live"));
+}
+
+#[test]
+fn login_given_twice_is_a_complaint() {
+    let url = "url='rtsp://me:hunter2@10.0.0.1/live'";
+    assert!(camera_complaint(&format!("{url}\nusername='u'")).contains("username is given here and in url"));
+    assert!(camera_complaint(&format!("{url}\npassword='hunter2'")).contains("password is given here and in url"));
+    let both = camera_complaint("ip='a'\nusername='u'\npassword='hunter2'\npassword_file='secret'");
+    assert!(both.contains("password_file and password are both given"), "{both}");
+}
+
+#[test]
+fn url_stands_alone() {
+    for key in ["ip='10.0.0.1'", "profile='p'", "small_profile='p'", "onvif_port=80", "uuid='u'"] {
+        let complaint = camera_complaint(&format!("url='rtsp://10.0.0.1/live'\n{key}"));
+        assert!(complaint.contains("means nothing next to url"), "{complaint}");
+    }
+}
+
+#[test]
+fn url_that_is_none_is_a_complaint_that_does_not_show_it() {
+    for bad in ["http://u:hunter2@h/", "rtsp://u:hun/ter2@h/live", "10.0.0.1", "", "rtsp://h/a b"] {
+        let complaint = camera_complaint(&format!("url='{bad}'"));
+        assert!(complaint.contains("url is not an RTSP address"), "{complaint}");
+        assert!(!complaint.contains("hun"), "{complaint}");
+    }
+}
+
+#[test]
+fn listen_twice_or_covered_is_a_complaint() {
+    for (listen, wrong) in [
+        ("['127.0.0.1:80', '127.0.0.1:80']", "has 127.0.0.1:80 twice"),
+        ("['0.0.0.0:80', '127.0.0.1:80']", "one covers the other"),
+        ("[]", "is an empty list"),
+        ("'127.0.0.1'", "the port is missing"),
+        ("':80'", "the address is missing"),
+        ("'localhost:80'", "names are not taken"),
+        ("'127.0.0.1:99999'", "a port is a number"),
+        ("8080", "listen is a whole number"),
+        ("[true]", "listen is true"),
+        ("'::1'", "brackets and port are missing"),
+    ] {
+        let all = complaints(&format!("[server]\nlisten = {listen}\n"));
+        assert!(all.len() == 1 && all[0].contains(wrong), "{listen}: {all:#?}");
+    }
+    assert_eq!(parsed("[server]\nlisten=['0.0.0.0:80', '127.0.0.1:81', '[::1]:80']").server.listen.len(), 3);
+}
+
+#[test]
+fn sixty_four_cameras_are_taken_and_one_more_is_not() {
+    let cameras =
+        |count: usize| -> String { (0..count).map(|n| format!("[[camera]]\nid='c{n}'\nip='10.0.0.{n}'\n")).collect() };
+    assert_eq!(parsed(&cameras(64).replace("10.0.0.0'", "10.0.1.1'")).cameras.len(), 64);
+    let all = complaints(&cameras(65).replace("10.0.0.0'", "10.0.1.1'"));
+    assert_eq!(all, ["c:193:1: camera \"c64\": one of 65 cameras; at most 64 fit on the wall"]);
+}
+
+#[test]
+fn values_outside_their_range_or_kind_are_complaints() {
+    for (line, wrong) in [
+        ("quality = 0", "quality is 0; write a whole number from 1 to 100"),
+        ("quality = 101", "quality is 101"),
+        ("quality = 80.0", "quality is a number with a fraction"),
+        ("quality = '80'", "quality is a text; write a whole number from 1 to 100, without quotation marks"),
+        ("quality = 99999999999999999999", "quality is 99999999999999999999; write"),
+        ("max_fps = 61", "max_fps is 61; write a whole number from 1 to 60"),
+        ("stall_after = 0.5", "stall_after is 0.5; write a number from 1.0 to 60.0"),
+        ("stall_after = nan", "stall_after is nan; write"),
+        ("onvif_port = 0", "onvif_port is 0; write a whole number from 1 to 65535"),
+        ("onvif_port = 65536", "onvif_port is 65536"),
+        ("enabled = 'yes'", "enabled is a text; write true or false"),
+        ("enabled = 1", "enabled is a whole number; write true or false"),
+        ("transport = 'TCP'", "transport \"TCP\" is unknown; write \"tcp\" or \"udp\""),
+        ("name = ''", "name is empty"),
+        ("name = 5", "name is a whole number"),
+        ("profile = \"a\\nb\"", "profile holds a line break"),
+        ("password = 12345678", "password is a whole number; write a text in quotation marks"),
+        ("uuid = []", "uuid is a list"),
+    ] {
+        let complaint = camera_complaint(&format!("ip='10.0.0.1'\n{line}"));
+        assert!(complaint.starts_with(&format!("camera \"gate\": {wrong}")), "{line}: {complaint}");
+        assert!(!complaint.contains("12345678"));
+    }
+}
+
+#[test]
+fn unknown_keys_name_the_key_or_the_section_that_was_meant() {
+    for (text, wrong) in [
+        ("[[camera]]\nid='a'\nipp='10.0.0.1'", "c:3:1: camera \"a\": unknown key \"ipp\"; did you mean \"ip\"?"),
+        ("[server]\nport=80", "c:2:1: [server]: unknown key \"port\"; did you mean \"listen\"?"),
+        ("[server]\nquality=80", "c:2:1: [server]: unknown key \"quality\"; it belongs below [defaults] or [[camera]]"),
+        (
+            "listen='127.0.0.1:80'",
+            "c:1:1: outside of any section: key \"listen\" has no section; it belongs below [server]",
+        ),
+        ("[[cameras]]\nid='a'", "c:1:3: [cameras]: unknown section; did you mean [[camera]]?"),
+        ("[sever]", "c:1:2: [sever]: unknown section; did you mean [server]?"),
+        ("[camera]\nid='a'", "c:1:2: [camera]: cameras form a list; write [[camera]], with two brackets"),
+        (
+            "[[server]]\nwww='/a'",
+            "c:1:3: [[server]]: this section stands only once; write [server], with single brackets",
+        ),
+        ("server = 1", "c:1:1: [server]: this is a section; write [server] on a line of its own"),
+        ("camera = 1", "c:1:1: [[camera]]: this is a section; write [[camera]] on a line of its own"),
+        ("camera = [1]", "c:1:11: camera 1: this is a whole number; write a section [[camera]]"),
+        (
+            "[defaults]\nfoo=1",
+            "c:2:1: [defaults]: unknown key \"foo\"; known here are username, password, password_file, transport, quality, max_fps, stall_after",
+        ),
+    ] {
+        assert_eq!(complaints(text), [wrong]);
+    }
+}
+
+#[test]
+fn missing_keys_are_complaints_at_the_camera() {
+    assert_eq!(
+        complaints("\n[[camera]]\nname = 'x'\n"),
+        [
+            "c:2:1: camera 1: id is missing; add one of letters, digits, - and _, like \"gate\"",
+            "c:2:1: camera 1: nothing says where the camera is; add ip, or uuid, or url",
+        ]
+    );
+}
+
+#[test]
+fn syntax_errors_are_told_all_at_once_and_bring_no_others_with_them() {
+    let text = "[[camera]]\nid = gate\nip = 192.168.1.64\nname = \"Gate\nusername: admin\nquality 80\n\
+                [[camera]]\nid = 'b'\nip = '10.0.0.1'\nenabled = yes\n";
+    let all = complaints(text);
+    let lines: Vec<&str> = all.iter().map(|c| c.split(':').nth(1).unwrap()).collect();
+    assert_eq!(lines, ["2", "3", "4", "5", "6", "10"], "{all:#?}");
+    assert!(all[1].contains("not a number; write numbers like 80, and text such as an address in quotation marks"));
+}
+
+#[test]
+fn syntax_errors_never_quote_the_file() {
+    for broken in [
+        "password = hunter2",
+        "password = \"hunter2",
+        "password = 'hunter2' hunter2 = 3",
+        "password = \"x\"hunter2\"",
+        "password = \"\\hunter2\"",
+        "password hunter2 = 5",
+        "password = \"\"\"hunter2",
+        "password: \"hunter2\"",
+        "= \"hunter2\"",
+        "password = [\"hunter2\"",
+        "password = {hunter2 = 1",
+        "password = hunter2@#!'\"",
+    ] {
+        for complaint in complaints(&format!("[[camera]]\nid='a'\nip='10.0.0.1'\nusername='u'\n{broken}\n")) {
+            assert!(!complaint.contains("hunter2"), "{broken} gave {complaint}");
+        }
+    }
+}
+
+#[test]
+fn debug_of_a_configuration_shows_no_password() {
+    let text = "[[camera]]\nid='a'\nurl='rtsp://me:hunter2@h/user=x_password=hunter2_'\n";
+    let shown = format!("{:?}", parsed(text));
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+const SHIPPED: &str = include_str!("../../cameras.toml");
+
+/// The shipped file with every example in force, except those that `leave` accepts.
+fn uncommented(leave: impl Fn(&str) -> bool) -> String {
+    let example =
+        |line: &str| line.starts_with("#[") || (line.starts_with('#') && line.contains(" = ") && &line[1..2] != " ");
+    let lines = SHIPPED.lines().map(|line| match line.strip_prefix('#') {
+        Some(rest) if example(line) && !leave(rest) => rest,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn shipped_file_works_as_it_is() {
+    let config = parsed(SHIPPED);
+    assert_eq!(config.server, Server::default());
+    assert!(config.cameras.is_empty());
+}
+
+#[test]
+fn shipped_file_explains_every_key_by_an_example_that_works() {
+    let with_password = uncommented(|line| line.starts_with("password_file"));
+    let config = parsed(&with_password);
+    assert_eq!(config.cameras.len(), 2);
+    assert_eq!(
+        (login(&config, 0), login(&config, 1)),
+        (Some(("guard", "something else")), Some(("viewer", "change me")))
+    );
+    let with_file = uncommented(|line| line.starts_with("password ="));
+    assert_eq!(login(&parsed(&with_file), 1), Some(("viewer", "from file")));
+    let everything = uncommented(|_| false);
+    for key in SERVER_KEYS.iter().chain(camera::DEFAULTS_KEYS).chain(camera::CAMERA_KEYS) {
+        assert!(everything.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key} has no example");
+    }
+}
+
+#[test]
+fn examples_in_the_shipped_file_show_the_defaults() {
+    let bare = parsed("[[camera]]\nid = 'gate'\nip = '192.168.1.64'\n");
+    let shown = &parsed(&uncommented(|line| line.starts_with("password_file"))).cameras[0];
+    assert_eq!(bare.cameras[0].tuning, shown.tuning);
+    assert_eq!(bare.cameras[0].origin.transport, shown.origin.transport);
+}
+
+#[test]
+fn megabyte_of_mistakes_is_answered_in_one_go() {
+    let text = "x\n'\n=\n[\n".repeat(20_000);
+    assert_eq!(complaints(&text).len(), 200);
+}
+
+#[test]
+fn any_cut_of_a_file_is_answered_and_not_a_crash() {
+    let text = SHIPPED.replace("\n#", "\n");
+    for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)).step_by(7) {
+        let _ = super::parse(&text[..end], Path::new("c"), &one_secret);
+    }
+}
