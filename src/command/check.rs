@@ -1,0 +1,53 @@
+//! `cctv-agent check [FILE]`: reads a configuration as the agent would, and says all that is wrong.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use crate::config::{self, Config};
+
+/// Exit code of a file that is right.
+pub const GOOD: u8 = 0;
+
+/// Exit code of a bad configuration (`EX_CONFIG` of sysexits.h).
+pub const BAD: u8 = 78;
+
+/// Checks `file` and returns the exit code. Complaints, their count, and remarks on a file that is
+/// right go to stderr; `cameras.toml: good: …` goes to stdout.
+///
+/// # Blocking
+/// Blocks on the disk and on the terminal.
+pub fn run(file: &Path) -> u8 {
+    check(file, &mut io::stdout().lock(), &mut io::stderr().lock())
+}
+
+/// As [`run`], writing elsewhere. Whoever stops listening does not change the exit code.
+pub fn check(file: &Path, out: &mut impl Write, err: &mut impl Write) -> u8 {
+    match config::read(file) {
+        Ok(config) => {
+            for remark in &config.remarks {
+                let _ = writeln!(err, "{remark}");
+            }
+            let _ = writeln!(out, "{}: good: {}", file.display(), praise(&config));
+            GOOD
+        }
+        Err(complaints) => {
+            for complaint in &complaints {
+                let _ = writeln!(err, "{complaint}");
+            }
+            let _ = writeln!(err, "{}", config::summary(file, &complaints, "cctv-agent would not take this file"));
+            BAD
+        }
+    }
+}
+
+fn praise(config: &Config) -> String {
+    let cameras = match config.cameras.len() {
+        0 => "no cameras yet".to_owned(),
+        1 => "1 camera".to_owned(),
+        count => format!("{count} cameras"),
+    };
+    let listen: Vec<String> = config.server.listen.iter().map(ToString::to_string).collect();
+    format!("{cameras}, listening on {}", listen.join(" and "))
+}
