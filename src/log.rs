@@ -1,1 +1,255 @@
-//! syslog or stderr behind the `log` facade.
+//! syslog or stderr behind the `log` facade: one line per event, for the person on site.
+//!
+//! A line says `camera: what happened; what is done about it`. Every line is masked as
+//! [`mask_credentials`] does, as a last line of defence; repeats within ten seconds are counted and
+//! told in one line, for which somebody must call [`flush`] about once a second.
+
+use std::{
+    error, fmt, panic,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Instant,
+};
+
+use ::log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
+
+use crate::camera::mask_credentials;
+
+pub mod relay;
+pub mod repeats;
+pub mod stderr;
+
+use relay::Relay;
+use repeats::Repeats;
+use stderr::Stderr;
+
+/// Longer lines are cut, in bytes: with its head a line then fits into 1000 bytes, and BusyBox's
+/// syslogd reads 1023 of a datagram (measured with 1.35 of Debian 12; RFC 3164 section 4.1 allows 1024).
+const LONGEST_TEXT: usize = 900;
+
+/// Records of other crates begin with another target; of those only warnings and errors are told.
+const OWN_TARGET: &str = "cctv_agent";
+
+#[derive(Debug)]
+pub enum Error {
+    /// The process has a logger already.
+    Twice(SetLoggerError),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Twice(_) => write!(f, "the log was started before"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Twice(source) => Some(source),
+        }
+    }
+}
+
+/// Where the log goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The datagram socket `/dev/log`; never waits for it.
+    Syslog,
+    /// Waits for as long as whoever reads it waits.
+    Stderr,
+}
+
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+
+/// Sends all that is logged from now on to `target`, down to `level`. A panic is logged as well, as
+/// nobody reads the stderr of a service.
+///
+/// # Errors
+/// Where the process has a logger already.
+pub fn start(target: Target, level: LevelFilter) -> Result<(), Error> {
+    let sink = match target {
+        Target::Syslog => Sink::Syslog(Relay::new(relay::SYSLOG_SOCKET.into())),
+        Target::Stderr => Sink::Stderr(Stderr::new()),
+    };
+    let logger = LOGGER.get_or_init(|| Logger(Mutex::new(Scribe::new(sink))));
+    ::log::set_logger(logger).map_err(Error::Twice)?;
+    ::log::set_max_level(level);
+    if target == Target::Syslog {
+        log_panics();
+    }
+    Ok(())
+}
+
+/// Tells the repeats whose ten seconds are over and the lines that were lost meanwhile. For a timer of
+/// about one second; costs nothing where there is nothing to tell.
+pub fn flush(now: Instant) {
+    if let Some(logger) = LOGGER.get() {
+        logger.with(|scribe| scribe.flush(now));
+    }
+}
+
+/// The error and its causes on one line, as `a: b: c`.
+pub fn chain(error: &dyn error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |e| e.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn log_panics() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        // The panic may have come from within the logger, which is then locked.
+        if let Some(Ok(mut scribe)) = LOGGER.get().map(|logger| logger.0.try_lock()) {
+            let line = format!("agent: internal error: {panic}; the process ends and init starts it again");
+            scribe.write(Level::Error, &line, Instant::now());
+        }
+        before(panic);
+    }));
+}
+
+struct Logger(Mutex<Scribe>);
+
+impl Logger {
+    fn with(&self, action: impl FnOnce(&mut Scribe)) {
+        // A panic while a line was written leaves at worst that line half written.
+        action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with(OWN_TARGET) || metadata.level() <= Level::Warn
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let text = if record.target().starts_with(OWN_TARGET) {
+            record.args().to_string()
+        } else {
+            format!("{}: {}", record.target(), record.args())
+        };
+        self.with(|scribe| scribe.write(record.level(), &text, Instant::now()));
+    }
+
+    /// For the end of the process: tells every repeat, whatever its age.
+    fn flush(&self) {
+        self.with(|scribe| scribe.finish(Instant::now()));
+    }
+}
+
+/// Where lines end up.
+pub enum Sink {
+    Syslog(Relay),
+    Stderr(Stderr),
+}
+
+impl Sink {
+    fn write(&mut self, level: Level, text: &str, now: Instant) {
+        match self {
+            Self::Syslog(relay) => relay.send(level, text, now),
+            Self::Stderr(stderr) => stderr.write(level, text),
+        }
+    }
+}
+
+/// Masks, cuts and sums lines on their way to a sink.
+pub struct Scribe {
+    sink: Sink,
+    repeats: Repeats<(Level, String)>,
+}
+
+impl Scribe {
+    pub fn new(sink: Sink) -> Self {
+        Self { sink, repeats: Repeats::default() }
+    }
+
+    /// Writes `text` as one line, or counts it as a repeat.
+    pub fn write(&mut self, level: Level, text: &str, now: Instant) {
+        self.tell_repeats(now);
+        let line = (level, one_line(&mask_credentials(text)));
+        if self.repeats.note(&line, now) {
+            self.sink.write(level, &line.1, now);
+        }
+    }
+
+    /// See [`flush`].
+    pub fn flush(&mut self, now: Instant) {
+        self.tell_repeats(now);
+        if let Sink::Syslog(relay) = &mut self.sink {
+            relay.tell_lost(now);
+        }
+    }
+
+    /// Tells every repeat, whatever its age.
+    pub fn finish(&mut self, now: Instant) {
+        let repeats = self.repeats.all();
+        self.tell(repeats, now);
+    }
+
+    fn tell_repeats(&mut self, now: Instant) {
+        let due = self.repeats.due(now);
+        self.tell(due, now);
+    }
+
+    fn tell(&mut self, repeats: Vec<((Level, String), u64)>, now: Instant) {
+        for ((level, text), count) in repeats {
+            let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+            self.sink.write(level, &format!("{text} (repeated {times})"), now);
+        }
+    }
+}
+
+/// `text` without line breaks and other control characters, so that nobody can forge a line, and not
+/// longer than a line may be.
+fn one_line(text: &str) -> String {
+    let plain = |c: char| match c {
+        '\n' | '\r' | '\t' => ' ',
+        c if c.is_control() => '?',
+        c => c,
+    };
+    let text = text.trim_end();
+    if text.len() <= LONGEST_TEXT {
+        return text.chars().map(plain).collect();
+    }
+    let cut = &text[..text.floor_char_boundary(LONGEST_TEXT)];
+    cut.chars().map(plain).chain(" …".chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn chain_names_every_cause_on_one_line() {
+        #[derive(Debug)]
+        struct Outer(io::Error);
+        impl fmt::Display for Outer {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("cannot reach 10.0.0.1")
+            }
+        }
+        impl error::Error for Outer {
+            fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        assert_eq!(chain(&Outer(io::Error::other("no route"))), "cannot reach 10.0.0.1: no route");
+    }
+
+    #[test]
+    fn line_breaks_cannot_forge_a_line() {
+        assert_eq!(one_line("gate: a\n<8>Nov 22 b\r\n\u{1b}[31m\0\n"), "gate: a <8>Nov 22 b  ?[31m?");
+    }
+
+    #[test]
+    fn long_line_is_cut_between_characters() {
+        let cut = one_line(&"門".repeat(1000));
+        assert_eq!(cut.chars().filter(|c| *c == '門').count(), 300);
+        assert!(cut.ends_with(" …") && cut.len() < 910);
+        assert_eq!(one_line(&"x".repeat(900)).len(), 900);
+    }
+}
