@@ -1,0 +1,470 @@
+//! Reads an HTTP answer, however the camera frames it, without touching a socket.
+//!
+//! Lengths sent by cameras are hints: the answer is over at its announced length, at its last chunk or
+//! at the end of the connection, but also when the root element of its XML is closed and nothing more
+//! comes. What is odd in the head costs itself, not the answer.
+
+use std::{error, fmt};
+
+use super::xml;
+
+/// Bytes of status line and headers, interim answers included.
+pub const LONGEST_HEAD: usize = 64 << 10;
+/// Header fields in one head.
+pub const MOST_HEADERS: usize = 128;
+/// Bytes of the body after decoding. The longest answer recorded has 37 kB.
+pub const LONGEST_BODY: usize = 1 << 20;
+/// Bytes of one line of chunk size or trailer.
+const LONGEST_CHUNK_LINE: usize = 4 << 10;
+
+/// One whole answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// `None` where the status line could not be read.
+    pub status: Option<u16>,
+    /// Name in lower case, value as lossy UTF-8.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// Every value of header `name`, which is given in lower case.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Why an answer could not be read.
+#[derive(Debug)]
+pub enum Error {
+    /// The connection ended before the first byte of an answer.
+    Empty,
+    HeadTooLong,
+    BodyTooLong,
+    Head(httparse::Error),
+    Chunk,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the connection was closed without an answer"),
+            Self::HeadTooLong => write!(f, "the HTTP head is longer than {} KiB", LONGEST_HEAD >> 10),
+            Self::BodyTooLong => write!(f, "the answer is longer than {} KiB", LONGEST_BODY >> 10),
+            Self::Head(_) => f.write_str("the HTTP head is damaged"),
+            Self::Chunk => f.write_str("the chunks of the HTTP answer are damaged"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Head(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Takes the bytes of one answer as they come.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// Bytes not yet understood: of the head, or of the chunk framing.
+    raw: Vec<u8>,
+    /// How much of `raw` holds no end of the head.
+    searched: usize,
+    /// Bytes of interim heads already dropped.
+    dropped: usize,
+    begun: Option<Body>,
+}
+
+#[derive(Debug)]
+struct Body {
+    reply: Reply,
+    framing: Framing,
+}
+
+#[derive(Debug)]
+enum Framing {
+    Length(usize),
+    Chunked(Chunk),
+    /// Nothing announced.
+    UntilClose,
+    /// The announced length came, but the XML is still open: the length was too small.
+    Overdue,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Chunk {
+    Size,
+    /// Bytes of this chunk still to come, its line end included as two.
+    Data(usize),
+    LineEnd,
+    Trailer,
+    Done,
+}
+
+impl Reader {
+    /// Takes more bytes; returns whether the answer is complete.
+    ///
+    /// # Errors
+    /// When a limit is passed or the framing makes no sense. The connection is of no more use then.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<bool, Error> {
+        self.raw.extend_from_slice(bytes);
+        while self.begun.is_none() {
+            if !self.read_head()? {
+                return Ok(false);
+            }
+        }
+        self.read_body()
+    }
+
+    /// Whether the answer can be taken as complete although neither length, last chunk nor end of the
+    /// connection says so. To be asked when nothing came for a while.
+    pub fn is_settled(&self) -> bool {
+        let Some(Body { reply, framing }) = &self.begun else {
+            return false;
+        };
+        matches!(framing, Framing::Overdue | Framing::Chunked(Chunk::Trailer))
+            || reply.status == Some(401)
+            || is_closed(&reply.body)
+    }
+
+    /// The answer, at the end of the connection or when it is complete or settled.
+    ///
+    /// # Errors
+    /// When not even a head has come.
+    pub fn finish(mut self) -> Result<Reply, Error> {
+        if self.begun.is_none() {
+            if self.raw.iter().all(|byte| is_padding(*byte)) {
+                return Err(Error::Empty);
+            }
+            // A head without its empty line: some firmwares forget it when there is no body.
+            self.feed(b"\r\n\r\n")?;
+            if let Some(body) = &mut self.begun {
+                body.reply.body.clear();
+            }
+        }
+        self.begun.map(|body| body.reply).ok_or(Error::Empty)
+    }
+
+    /// Looks for the end of the head; returns whether there is something more to be done with `raw`.
+    fn read_head(&mut self) -> Result<bool, Error> {
+        if self.searched == 0 {
+            let padding = self.raw.iter().take_while(|byte| is_padding(**byte)).count();
+            self.raw.drain(..padding);
+            self.dropped += padding;
+        }
+        if self.raw.first() == Some(&b'<') {
+            self.begin(Reply { status: None, headers: Vec::new(), body: Vec::new() });
+            return Ok(true);
+        }
+        let Some(end) = head_end(&self.raw, self.searched) else {
+            // The end may straddle two packets: look again at the last two bytes.
+            self.searched = self.raw.len().saturating_sub(2);
+            let too_long = self.dropped + self.raw.len() > LONGEST_HEAD;
+            return if too_long { Err(Error::HeadTooLong) } else { Ok(false) };
+        };
+        if self.dropped + end > LONGEST_HEAD {
+            return Err(Error::HeadTooLong);
+        }
+        let head: Vec<u8> = self.raw.drain(..end).collect();
+        self.searched = 0;
+        let reply = parse_head(&head)?;
+        if reply.status.is_some_and(|status| (100..200).contains(&status)) {
+            self.dropped += end;
+        } else {
+            self.begin(reply);
+        }
+        Ok(true)
+    }
+
+    fn begin(&mut self, reply: Reply) {
+        let chunked = reply.all("transfer-encoding").any(|value| value.to_ascii_lowercase().contains("chunked"));
+        let length = reply.all("content-length").next().and_then(|value| value.trim().parse().ok());
+        let framing = match length {
+            _ if matches!(reply.status, Some(204 | 304)) => Framing::Length(0),
+            _ if chunked => Framing::Chunked(Chunk::Size),
+            Some(length) => Framing::Length(length),
+            None => Framing::UntilClose,
+        };
+        self.begun = Some(Body { reply, framing });
+    }
+
+    fn read_body(&mut self) -> Result<bool, Error> {
+        let Some(Body { reply, framing }) = &mut self.begun else {
+            return Ok(false);
+        };
+        let body = &mut reply.body;
+        let complete = match framing {
+            Framing::Chunked(state) => read_chunks(&mut self.raw, state, body)?,
+            Framing::UntilClose | Framing::Overdue | Framing::Length(_) => {
+                body.append(&mut self.raw);
+                false
+            }
+        };
+        if body.len() > LONGEST_BODY {
+            return Err(Error::BodyTooLong);
+        }
+        match *framing {
+            Framing::Length(length) if body.len() >= length => {
+                if is_cut_short(&body[..length]) && !is_closed(body) {
+                    *framing = Framing::Overdue;
+                    return Ok(false);
+                }
+                Ok(true)
+            }
+            _ => Ok(complete),
+        }
+    }
+}
+
+fn is_padding(byte: u8) -> bool {
+    byte == 0 || byte.is_ascii_whitespace()
+}
+
+/// Whether `body` holds a root element with its end.
+fn is_closed(body: &[u8]) -> bool {
+    body.contains(&b'<') && xml::read(body).is_ok()
+}
+
+fn is_cut_short(body: &[u8]) -> bool {
+    matches!(xml::read(body), Err(xml::Error::CutShort | xml::Error::Syntax(quick_xml::Error::Syntax(_))))
+}
+
+/// The index after the empty line, counting from 0; lines may end in LF alone.
+fn head_end(raw: &[u8], from: usize) -> Option<usize> {
+    (from..raw.len()).filter(|&at| raw[at] == b'\n').find_map(|at| match raw[at + 1..] {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
+}
+
+/// Reads a head that ends with its empty line.
+fn parse_head(head: &[u8]) -> Result<Reply, Error> {
+    parse_strictly_enough(head).or_else(|error| {
+        // A status line no parser takes, or rubbish before it: keep the headers and what looks like a status.
+        let line_end = head.iter().position(|&byte| byte == b'\n').unwrap_or(head.len());
+        let (line, rest) = head.split_at(line_end);
+        let repaired = [b"HTTP/1.1 200 OK\r".as_slice(), rest].concat();
+        let mut reply = parse_strictly_enough(&repaired).map_err(|_| error)?;
+        let line = String::from_utf8_lossy(line);
+        let mut words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '/');
+        reply.status = words.find_map(|word| match word.parse() {
+            Ok(status) if word.len() == 3 && (100..600).contains(&status) => Some(status),
+            _ => None,
+        });
+        Ok(reply)
+    })
+}
+
+fn parse_strictly_enough(head: &[u8]) -> Result<Reply, Error> {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    httparse::ParserConfig::default()
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_multiple_spaces_in_response_status_delimiters(true)
+        .allow_space_before_first_header_name(true)
+        .ignore_invalid_headers_in_responses(true)
+        .parse_response(&mut response, head)
+        .map_err(Error::Head)?;
+    let headers = response
+        .headers
+        .iter()
+        .map(|header| (header.name.to_ascii_lowercase(), String::from_utf8_lossy(header.value).trim().to_owned()));
+    Ok(Reply { status: response.code, headers: headers.collect(), body: Vec::new() })
+}
+
+/// Moves what is understood of `raw` into `body`; returns whether the last chunk has come.
+fn read_chunks(raw: &mut Vec<u8>, state: &mut Chunk, body: &mut Vec<u8>) -> Result<bool, Error> {
+    let mut at = 0;
+    loop {
+        *state = match *state {
+            Chunk::Done => break,
+            Chunk::Data(left) => {
+                let taken = left.min(raw.len() - at);
+                body.extend_from_slice(&raw[at..at + taken]);
+                at += taken;
+                if taken < left {
+                    *state = Chunk::Data(left - taken);
+                    break;
+                }
+                Chunk::LineEnd
+            }
+            line_state => {
+                let Some(length) = raw[at..].iter().position(|&byte| byte == b'\n') else {
+                    if raw.len() - at > LONGEST_CHUNK_LINE {
+                        return Err(Error::Chunk);
+                    }
+                    break;
+                };
+                let line = raw[at..at + length].trim_ascii();
+                at += length + 1;
+                match line_state {
+                    Chunk::LineEnd if line.is_empty() => Chunk::Size,
+                    Chunk::LineEnd => return Err(Error::Chunk),
+                    Chunk::Trailer if line.is_empty() => Chunk::Done,
+                    Chunk::Trailer => Chunk::Trailer,
+                    _ => match chunk_size(line)? {
+                        0 => Chunk::Trailer,
+                        size => Chunk::Data(size),
+                    },
+                }
+            }
+        };
+    }
+    raw.drain(..at);
+    Ok(matches!(state, Chunk::Done))
+}
+
+/// The size at the start of a chunk's line; an extension may follow after `;`.
+fn chunk_size(line: &[u8]) -> Result<usize, Error> {
+    let line = std::str::from_utf8(line).map_err(|_| Error::Chunk)?;
+    let digits = line.split(';').next().unwrap_or("").trim();
+    let size = usize::from_str_radix(digits, 16).map_err(|_| Error::Chunk)?;
+    if size > LONGEST_BODY { Err(Error::BodyTooLong) } else { Ok(size) }
+}
+
+/// Reads a whole recorded answer.
+///
+/// # Errors
+/// As [`Reader::feed`] and [`Reader::finish`].
+pub fn read(bytes: &[u8]) -> Result<Reply, Error> {
+    let mut reader = Reader::default();
+    reader.feed(bytes)?;
+    reader.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const XML: &str = "<a><b>1</b></a>";
+
+    /// Feeds `bytes` in pieces of `step`; returns the answer and whether it was complete by itself.
+    fn read_in_steps(bytes: &[u8], step: usize) -> (Result<Reply, Error>, bool) {
+        let mut reader = Reader::default();
+        let mut complete = false;
+        for piece in bytes.chunks(step) {
+            match reader.feed(piece) {
+                Ok(done) => complete = done,
+                Err(error) => return (Err(error), false),
+            }
+            if complete {
+                break;
+            }
+        }
+        (reader.finish(), complete)
+    }
+
+    fn check(bytes: &str, status: Option<u16>, body: &str, complete: bool) {
+        for step in [1, 2, 3, 7, bytes.len()] {
+            let (reply, was_complete) = read_in_steps(bytes.as_bytes(), step);
+            let reply = reply.unwrap();
+            assert_eq!(reply.status, status, "{bytes:?} in steps of {step}");
+            assert_eq!(String::from_utf8_lossy(&reply.body), body, "{bytes:?} in steps of {step}");
+            assert_eq!(was_complete, complete, "{bytes:?} in steps of {step}");
+        }
+    }
+
+    #[test]
+    fn announced_length_ends_the_answer() {
+        check(&format!("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{XML}"), Some(200), XML, true);
+        check("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", Some(401), "", true);
+    }
+
+    #[test]
+    fn close_delimited_answer_waits_for_the_end_but_can_be_settled() {
+        let answer = format!("HTTP/1.0 200 OK\r\nServer: x\r\n\r\n{XML}");
+        check(&answer, Some(200), XML, false);
+        let mut reader = Reader::default();
+        reader.feed(&answer.as_bytes()[..answer.len() - 1]).unwrap();
+        assert!(!reader.is_settled());
+        reader.feed(b">").unwrap();
+        assert!(reader.is_settled());
+    }
+
+    #[test]
+    fn bare_line_feeds_interim_answers_and_odd_headers_are_taken() {
+        let answer = "HTTP/1.1 100 Continue\n\nHTTP/1.1  200 \nContent-Length : 2\nB\u{e4}d: x\n: y\nno colon\n\nok";
+        check(answer, Some(200), "ok", true);
+    }
+
+    #[test]
+    fn chunks_with_extensions_and_trailers_are_joined() {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n";
+        check(&format!("{head}4;x=\"y\"\r\n<a><\r\n00b \nb>1</b></a>\r\n0\r\nX-T: 1\r\n\r\n"), Some(200), XML, true);
+    }
+
+    #[test]
+    fn damaged_chunks_are_an_error() {
+        for body in ["zz\r\nabc", "4\r\nabcdefgh\r\n", "-1\r\n", "\r\n", "fffffffffffffffff\r\n"] {
+            let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{body}");
+            assert!(matches!(read(answer.as_bytes()), Err(Error::Chunk)), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn chunks_cut_off_give_what_came() {
+        let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n{XML}");
+        check(&answer, Some(200), XML, false);
+    }
+
+    #[test]
+    fn length_too_big_is_settled_by_the_closed_root() {
+        let mut reader = Reader::default();
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{XML}");
+        assert!(!reader.feed(answer.as_bytes()).unwrap());
+        assert!(reader.is_settled());
+        assert_eq!(reader.finish().unwrap().body, XML.as_bytes());
+    }
+
+    #[test]
+    fn length_too_small_is_read_on_until_the_root_closes() {
+        for length in 1..XML.len() {
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{XML}");
+            assert_eq!(read_in_steps(answer.as_bytes(), answer.len()).0.unwrap().body, XML.as_bytes());
+            let mut reader = Reader::default();
+            for byte in answer.as_bytes() {
+                assert!(!reader.feed(&[*byte]).unwrap());
+            }
+            assert!(reader.is_settled());
+            assert_eq!(reader.finish().unwrap().body, XML.as_bytes());
+        }
+    }
+
+    #[test]
+    fn rubbish_before_the_head_or_instead_of_it_is_skipped() {
+        check(&format!("\0\0\r\n{XML}"), None, XML, false);
+        check(&format!("\r\n\0HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{XML}"), Some(200), XML, true);
+        check(&format!("\u{1}\u{2}HTTP/1.1 400 Bad\r\nContent-Length: 15\r\n\r\n{XML}"), Some(400), XML, true);
+        check(&format!("HTTPS/9 OK\r\nContent-Length: 15\r\n\r\n{XML}"), None, XML, true);
+    }
+
+    #[test]
+    fn head_without_its_empty_line_is_taken_at_the_end() {
+        check("HTTP/1.1 404 Not Found\r\nServer: x\r\n", Some(404), "", false);
+    }
+
+    #[test]
+    fn nothing_at_all_is_empty() {
+        assert!(matches!(read(b""), Err(Error::Empty)));
+        assert!(matches!(read(b"\r\n\0"), Err(Error::Empty)));
+    }
+
+    #[test]
+    fn head_and_body_are_bounded() {
+        let long = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(LONGEST_HEAD));
+        assert!(matches!(read(long.as_bytes()), Err(Error::HeadTooLong)));
+        let interim = "HTTP/1.1 100 C\r\n\r\n".repeat(LONGEST_HEAD / 18 + 1);
+        assert!(matches!(read(interim.as_bytes()), Err(Error::HeadTooLong)));
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(MOST_HEADERS + 1));
+        assert!(matches!(read(many.as_bytes()), Err(Error::Head(_))));
+        let body = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(LONGEST_BODY + 1));
+        assert!(matches!(read(body.as_bytes()), Err(Error::BodyTooLong)));
+        let chunk = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffff\r\n";
+        assert!(matches!(read(chunk.as_bytes()), Err(Error::BodyTooLong)));
+    }
+}
