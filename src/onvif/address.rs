@@ -1,0 +1,257 @@
+//! What to make of the addresses a camera hands out.
+//!
+//! The host in them is a hint: cameras give 0.0.0.0, the address of their other network card, or one
+//! from before they were moved. What certainly works is the host we reached them by. Path and query
+//! are kept byte for byte.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::camera::{Credentials, Secret, StreamUri};
+
+const RTSP_PORT: u16 = 554;
+const HTTP_PORT: u16 = 80;
+
+/// Where a service answers: always on the host we reached the device by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// To be tried in this order.
+    pub ports: Vec<u16>,
+    /// Path and query, beginning with `/`.
+    pub path: String,
+}
+
+impl Service {
+    /// The service a device names as `xaddr`, reached through `reach_port`. `None` unless the scheme is
+    /// HTTP or HTTPS; for HTTPS the port we came by is used, as it spoke HTTP.
+    pub fn from_xaddr(xaddr: &str, reach_port: u16) -> Option<Self> {
+        let (scheme, rest) = xaddr.trim().split_once("://")?;
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let authority = authority.rsplit('@').next().unwrap_or("");
+        let (_, port) = split_authority(authority)?;
+        let mut ports = match scheme.to_ascii_lowercase().as_str() {
+            "http" => vec![port.unwrap_or(HTTP_PORT)],
+            "https" => Vec::new(),
+            _ => return None,
+        };
+        if !ports.contains(&reach_port) {
+            ports.push(reach_port);
+        }
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        // Nothing that could end the request line early.
+        (!path.contains(|c: char| c.is_whitespace() || c.is_control())).then_some(Self { ports, path })
+    }
+
+    /// The service at `path` on the port the device was reached by.
+    pub fn at(path: &str, reach_port: u16) -> Self {
+        Self { ports: vec![reach_port], path: path.to_owned() }
+    }
+}
+
+/// Where a stream may be, and the login that stood in its address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Streams {
+    /// Never empty; to be tried in this order. A candidate is to be dropped after one failed connect.
+    pub candidates: Vec<StreamUri>,
+    pub login: Option<Credentials>,
+}
+
+/// Works out where the stream that a device names as `uri` may be, when the device was reached as
+/// `reach` (host name or address, IPv6 without brackets). `None`: no trustworthy RTSP address.
+pub fn streams(uri: &str, reach: &str) -> Option<Streams> {
+    let (given, login) = StreamUri::split(uri)?;
+    let (scheme, rest) = given.as_str().split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (host, port) = split_authority(authority)?;
+    let mut hosts = Vec::new();
+    if is_usable(&host, reach) {
+        hosts.push(host.as_str());
+    }
+    if !host.eq_ignore_ascii_case(reach) {
+        hosts.push(reach);
+    }
+    let ports = if port == Some(HTTP_PORT) { vec![port, Some(RTSP_PORT)] } else { vec![port] };
+    let mut candidates = Vec::new();
+    for host in hosts {
+        for port in &ports {
+            let host = in_brackets(host);
+            let text = match port {
+                Some(port) => format!("{scheme}://{host}:{port}{path}"),
+                None => format!("{scheme}://{host}{path}"),
+            };
+            candidates.extend(StreamUri::split(&text).map(|(uri, _)| uri));
+        }
+    }
+    let login = login.map(|(username, password)| Credentials {
+        username: percent_decode(&username),
+        password: Secret::new(percent_decode(&password)),
+    });
+    let login = login.filter(|login| !login.username.is_empty());
+    (!candidates.is_empty()).then_some(Streams { candidates, login })
+}
+
+/// `host` as it stands in a URL or a `Host` field.
+pub fn in_brackets(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// Host, without brackets, and port. Of two ports (`host:80:554`) the last one counts. The host may be
+/// empty. `None`: a port that is no number, or more colons than make sense.
+fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
+    let number = |port: &str| match port {
+        "" => Some(None),
+        digits => digits.parse::<u16>().ok().filter(|&port| port > 0).map(Some),
+    };
+    if let Some(rest) = authority.strip_prefix('[') {
+        let (host, after) = rest.split_once(']')?;
+        let port = after.strip_prefix(':').unwrap_or(after);
+        return Some((host.to_owned(), number(port)?));
+    }
+    if authority.parse::<Ipv6Addr>().is_ok() {
+        return Some((authority.to_owned(), None));
+    }
+    let mut parts = authority.split(':');
+    let host = parts.next().unwrap_or("").to_owned();
+    let ports: Option<Vec<_>> = parts.map(number).collect();
+    Some((host, ports?.into_iter().next_back().flatten()))
+}
+
+/// Whether `host`, as given by a camera, can mean anything to us who reached it as `reach`.
+fn is_usable(host: &str, reach: &str) -> bool {
+    let (host, reach) = (Scope::of(host), Scope::of(reach));
+    match host {
+        Scope::Nowhere => false,
+        Scope::Loopback | Scope::Link => host == reach,
+        Scope::Network => true,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Scope {
+    Nowhere,
+    Loopback,
+    Link,
+    Network,
+}
+
+impl Scope {
+    fn of(host: &str) -> Self {
+        let without_zone = host.split('%').next().unwrap_or(host);
+        match without_zone.parse::<IpAddr>() {
+            _ if host.is_empty() => Self::Nowhere,
+            Ok(ip) if ip.is_unspecified() => Self::Nowhere,
+            Ok(ip) if ip.is_loopback() => Self::Loopback,
+            Ok(IpAddr::V4(ip)) if ip.is_link_local() => Self::Link,
+            Ok(IpAddr::V6(ip)) if ip.is_unicast_link_local() => Self::Link,
+            Err(_) if host.eq_ignore_ascii_case("localhost") => Self::Loopback,
+            _ => Self::Network,
+        }
+    }
+}
+
+/// `%XX` resolved; what is not one stays as it is.
+fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let digits = text.get(at + 1..at + 3).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match (bytes[at], digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
+            (b'%', Some(byte)) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            (byte, _) => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidates(uri: &str, reach: &str) -> Vec<String> {
+        let streams = streams(uri, reach).unwrap_or_else(|| panic!("{uri} is refused"));
+        streams.candidates.iter().map(|uri| uri.as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn address_of_the_host_we_reached_is_taken_as_it_stands() {
+        let odd = "rtsp://10.0.0.1/user=admin_password=_channel=1_stream=0&onvif=0.sdp?real_stream";
+        assert_eq!(candidates(odd, "10.0.0.1"), [odd]);
+        assert_eq!(candidates("RTSP://10.0.0.1:8554", "10.0.0.1"), ["rtsp://10.0.0.1:8554"]);
+    }
+
+    #[test]
+    fn hosts_that_mean_nothing_here_are_replaced() {
+        for host in ["0.0.0.0", "[::]", "127.0.0.1", "[::1]", "localhost", "169.254.7.7", "[fe80::1]"] {
+            let uri = format!("rtsp://{host}:554/live");
+            assert_eq!(candidates(&uri, "10.0.0.1"), ["rtsp://10.0.0.1:554/live"], "{host}");
+        }
+        assert_eq!(candidates("rtsp://0.0.0.0/a", "127.0.0.2"), ["rtsp://127.0.0.2/a"]);
+    }
+
+    #[test]
+    fn another_host_is_tried_before_the_one_we_reached() {
+        assert_eq!(
+            candidates("rtsp://192.168.1.64:554/live?a=b", "cam.example"),
+            ["rtsp://192.168.1.64:554/live?a=b", "rtsp://cam.example:554/live?a=b"]
+        );
+        assert_eq!(
+            candidates("rtsp://127.0.0.3/live", "127.0.0.2"),
+            ["rtsp://127.0.0.3/live", "rtsp://127.0.0.2/live"]
+        );
+        assert_eq!(candidates("rtsp://[2001:db8::1]/x", "2001:db8::1"), ["rtsp://[2001:db8::1]/x"]);
+    }
+
+    #[test]
+    fn port_80_is_doubted_and_of_two_ports_the_last_counts() {
+        assert_eq!(candidates("rtsp://10.0.0.1:80/a", "10.0.0.1"), ["rtsp://10.0.0.1:80/a", "rtsp://10.0.0.1:554/a"]);
+        assert_eq!(candidates("rtsp://10.0.0.1:80:554/a", "10.0.0.1"), ["rtsp://10.0.0.1:554/a"]);
+        assert_eq!(candidates("rtsp://10.0.0.1:/a", "10.0.0.1"), ["rtsp://10.0.0.1/a"]);
+    }
+
+    #[test]
+    fn login_is_taken_out_and_decoded() {
+        let streams = streams(" rtsp://us%40er:p%25a:ss%zz@10.0.0.1/a ", "10.0.0.1").unwrap();
+        assert_eq!(streams.candidates[0].as_str(), "rtsp://10.0.0.1/a");
+        let login = streams.login.unwrap();
+        assert_eq!((login.username.as_str(), login.password.expose()), ("us@er", "p%a:ss%zz"));
+        assert_eq!(super::streams("rtsp://:@10.0.0.1/a", "10.0.0.1").unwrap().login, None);
+    }
+
+    #[test]
+    fn untrustworthy_addresses_are_refused() {
+        for uri in [
+            "rtsp://user:pa/ss@10.0.0.1/a",
+            "http://10.0.0.1/a",
+            "rtsp://10.0.0.1:99999/a",
+            "rtsp://h:x/a",
+            "",
+            "rtsp:/x",
+        ] {
+            assert_eq!(streams(uri, "10.0.0.1"), None, "{uri}");
+        }
+    }
+
+    #[test]
+    fn services_are_asked_on_the_host_we_reached() {
+        let service = |xaddr: &str| Service::from_xaddr(xaddr, 8080).map(|service| (service.ports, service.path));
+        assert_eq!(
+            service(" HTTP://192.168.0.9:8000/onvif/media?x "),
+            Some((vec![8000, 8080], "/onvif/media?x".into()))
+        );
+        assert_eq!(service("http://0.0.0.0/onvif/m"), Some((vec![80, 8080], "/onvif/m".into())));
+        assert_eq!(service("http://h:8080"), Some((vec![8080], "/".into())));
+        assert_eq!(service("https://h/onvif/m"), Some((vec![8080], "/onvif/m".into())));
+        assert_eq!(service("http://[fe80::1]:81/m"), Some((vec![81, 8080], "/m".into())));
+        for bad in ["ftp://h/m", "/onvif/m", "http://h/a b", "http://h:x/m"] {
+            assert_eq!(service(bad), None, "{bad}");
+        }
+    }
+}

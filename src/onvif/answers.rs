@@ -1,0 +1,188 @@
+//! What the answers to single operations hold.
+//!
+//! Each function takes the response element found by [`soap::open`](super::soap::open) and never
+//! fails: what a camera left out is `None` or an empty list.
+
+use super::{clock::CivilTime, xml::Element};
+use crate::media::Size;
+
+/// The clock of a device.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DeviceTime {
+    pub utc: Option<CivilTime>,
+    pub local: Option<CivilTime>,
+}
+
+impl DeviceTime {
+    /// The time the device measures logins by: UTC, or local time taken as UTC where that is all there is.
+    /// The time zone is never applied: cameras get it wrong.
+    pub fn for_login(self) -> Option<CivilTime> {
+        self.utc.or(self.local)
+    }
+}
+
+/// Reads the answer to GetSystemDateAndTime.
+pub fn device_time(response: &Element) -> DeviceTime {
+    let time = |name: &str| {
+        let time = response.at(&["SystemDateAndTime", name])?;
+        let number = |group: &str, field: &str| time.text_at(&[group, field])?.parse::<i64>().ok();
+        let date = [number("Date", "Year")?, number("Date", "Month")?, number("Date", "Day")?];
+        CivilTime::new(date, [number("Time", "Hour")?, number("Time", "Minute")?, number("Time", "Second")?])
+    };
+    DeviceTime { utc: time("UTCDateTime"), local: time("LocalDateTime") }
+}
+
+/// Reads the answer to GetServices: namespace and address of each service, in order.
+pub fn services(response: &Element) -> Vec<(String, String)> {
+    let service = |service: &Element| {
+        Some((service.text_at(&["Namespace"])?.to_owned(), service.text_at(&["XAddr"])?.to_owned()))
+    };
+    response.all("Service").filter_map(service).collect()
+}
+
+/// Reads the answer to GetCapabilities: name, in lower case, and address of each service that is a
+/// direct child; those under `Extension` are other services.
+pub fn capabilities(response: &Element) -> Vec<(String, String)> {
+    let entries = response.child("Capabilities").map(|found| found.children.as_slice()).unwrap_or_default();
+    let address = |entry: &Element| Some((entry.name.to_ascii_lowercase(), entry.text_at(&["XAddr"])?.to_owned()));
+    entries.iter().filter_map(address).collect()
+}
+
+/// One media profile.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Profile {
+    /// Opaque: `000`, `0` and `quality h264` are tokens.
+    pub token: String,
+    /// For people; empty where the camera gives none or was not asked.
+    pub name: String,
+    /// Of the video, as the camera writes it (`H264`, `H265`, `JPEG`); `None`: no video, or not told.
+    pub encoding: Option<String>,
+    /// Of the video.
+    pub size: Option<Size>,
+    /// Frames per second the encoder is limited to.
+    pub fps: Option<f32>,
+}
+
+/// Reads the answer to GetProfiles of either media service. A profile without a token is left out.
+pub fn profiles(response: &Element) -> Vec<Profile> {
+    response.all("Profiles").filter_map(profile).collect()
+}
+
+fn profile(element: &Element) -> Option<Profile> {
+    // `Encoding` also stands under audio, so it is read only below the video encoder.
+    let encoder =
+        element.child("VideoEncoderConfiguration").or_else(|| element.at(&["Configurations", "VideoEncoder"]));
+    let text = |names: &[&str]| encoder.and_then(|encoder| encoder.text_at(names));
+    let pixels = |name: &str| text(&["Resolution", name])?.parse::<u32>().ok().filter(|&pixels| pixels > 0);
+    let size = pixels("Width").zip(pixels("Height")).map(|(width, height)| Size { width, height });
+    let fps = text(&["RateControl", "FrameRateLimit"]).and_then(|rate| rate.parse::<f32>().ok());
+    Some(Profile {
+        token: element.attribute("token").filter(|token| !token.is_empty())?.to_owned(),
+        name: element.text_at(&["Name"]).unwrap_or("").to_owned(),
+        encoding: text(&["Encoding"]).map(str::to_owned),
+        size,
+        fps: fps.filter(|fps| fps.is_finite() && *fps > 0.0),
+    })
+}
+
+/// An address handed out by a media service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediaUri {
+    /// As sent, without the white space around it; may hold a password. Never empty.
+    pub uri: String,
+    pub invalid_after_reboot: bool,
+}
+
+/// Reads the answer to GetStreamUri or GetSnapshotUri of either media service; `None`: no address in it.
+pub fn media_uri(response: &Element) -> Option<MediaUri> {
+    let holder = response.child("MediaUri").unwrap_or(response);
+    let flag = |name: &str| matches!(holder.text_at(&[name]), Some("true" | "1"));
+    Some(MediaUri { uri: holder.text_at(&["Uri"])?.to_owned(), invalid_after_reboot: flag("InvalidAfterReboot") })
+}
+
+/// Who made the device; any text may be empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceInformation {
+    pub manufacturer: String,
+    pub model: String,
+    pub firmware: String,
+    /// Not always unique: some makers give every unit the same.
+    pub serial: String,
+}
+
+/// Reads the answer to GetDeviceInformation.
+pub fn device_information(response: &Element) -> DeviceInformation {
+    let text = |name: &str| response.text_at(&[name]).unwrap_or("").to_owned();
+    DeviceInformation {
+        manufacturer: text("Manufacturer"),
+        model: text("Model"),
+        firmware: text("FirmwareVersion"),
+        serial: text("SerialNumber"),
+    }
+}
+
+/// Reads the answer to GetEndpointReference: the identity that WS-Discovery shows too.
+pub fn endpoint(response: &Element) -> Option<String> {
+    response.text_at(&["GUID"]).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::xml, *};
+
+    fn element(xml: &str) -> Element {
+        xml::read(xml.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn universal_time_is_preferred_and_impossible_time_is_none() {
+        let time = |name: &str, hour: u32| {
+            format!(
+                "<{name}><Time><Hour>{hour}</Hour><Minute>2</Minute><Second>3</Second></Time><Date><Day>4</Day><Month>5</Month><Year>2024</Year></Date></{name}>"
+            )
+        };
+        let answer =
+            |inner: String| device_time(&element(&format!("<R><SystemDateAndTime>{inner}</SystemDateAndTime></R>")));
+        let both = answer(time("LocalDateTime", 9) + &time("UTCDateTime", 1));
+        assert_eq!(both.for_login().unwrap().to_string(), "2024-05-04T01:02:03");
+        assert_eq!(answer(time("LocalDateTime", 9)).for_login().unwrap().hour, 9);
+        assert_eq!(answer(time("UTCDateTime", 25)).for_login(), None);
+        assert_eq!(answer(String::new()).for_login(), None);
+    }
+
+    #[test]
+    fn audio_encoding_is_not_taken_for_video() {
+        let answer = "<R><Profiles token=' a 0'><Name>n</Name><AudioEncoderConfiguration><Encoding>G711</Encoding></AudioEncoderConfiguration></Profiles><Profiles/></R>";
+        let found = profiles(&element(answer));
+        assert_eq!(found, [Profile { token: " a 0".into(), name: "n".into(), ..Profile::default() }]);
+    }
+
+    #[test]
+    fn both_media_services_tell_encoding_size_and_rate() {
+        let encoder = "<Encoding>H265</Encoding><Resolution><Width>640</Width><Height>360</Height></Resolution><RateControl><FrameRateLimit>12.5</FrameRateLimit></RateControl>";
+        let one = format!(
+            "<R><Profiles token='1'><VideoEncoderConfiguration>{encoder}</VideoEncoderConfiguration></Profiles></R>"
+        );
+        let two = format!(
+            "<R><Profiles token='1'><Configurations><VideoEncoder token='v'>{encoder}</VideoEncoder></Configurations></Profiles></R>"
+        );
+        for answer in [one, two] {
+            let found = profiles(&element(&answer)).remove(0);
+            assert_eq!(found.encoding.as_deref(), Some("H265"));
+            assert_eq!(found.size, Some(Size { width: 640, height: 360 }));
+            assert_eq!(found.fps, Some(12.5));
+        }
+    }
+
+    #[test]
+    fn media_service_is_not_taken_from_the_extension() {
+        let answer = "<R><Capabilities><Device><XAddr>http://h/d</XAddr></Device><Extension><Media><XAddr>http://h/wrong</XAddr></Media></Extension></Capabilities></R>";
+        assert_eq!(capabilities(&element(answer)), [("device".into(), "http://h/d".into())]);
+    }
+
+    #[test]
+    fn empty_address_is_no_address() {
+        assert_eq!(media_uri(&element("<R><MediaUri><Uri> </Uri></MediaUri></R>")), None);
+        assert_eq!(media_uri(&element("<R><Uri> rtsp://h/ </Uri></R>")).unwrap().uri, "rtsp://h/");
+    }
+}

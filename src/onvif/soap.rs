@@ -1,0 +1,389 @@
+//! SOAP envelopes: writing a request, and telling an answer from a refusal.
+//!
+//! Neither HTTP status nor Content-Type can be relied on: faults come with any status, web pages come
+//! under a SOAP type. So the body is looked at first.
+
+use std::{error, fmt};
+
+use super::{
+    challenge::{self, Challenge},
+    reply::Reply,
+    xml::{self, Element},
+};
+use crate::camera::mask_credentials;
+
+/// The longest text of a camera that is repeated in a message of ours, in characters.
+const LONGEST_QUOTE: usize = 160;
+
+/// The device service.
+pub const DEVICE: &str = "http://www.onvif.org/ver10/device/wsdl";
+/// The first media service.
+pub const MEDIA1: &str = "http://www.onvif.org/ver10/media/wsdl";
+/// The second media service, the only one that must know H.265.
+pub const MEDIA2: &str = "http://www.onvif.org/ver20/media/wsdl";
+
+/// Declared on every envelope with the usual prefixes: some firmwares know no others.
+const NAMESPACES: [(&str, &str); 6] = [
+    ("tds", DEVICE),
+    ("trt", MEDIA1),
+    ("tr2", MEDIA2),
+    ("tt", "http://www.onvif.org/ver10/schema"),
+    ("wsse", "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"),
+    ("wsu", "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"),
+];
+
+/// How a request is dressed; cameras differ in what they take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// SOAP 1.2 with `action` in the Content-Type, as the standard says.
+    Action,
+    /// SOAP 1.2 without it: some cameras refuse to read it.
+    NoAction,
+    /// SOAP 1.1, for very old devices.
+    Soap11,
+}
+
+/// One operation of a service, with its parameters as XML.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    pub namespace: &'static str,
+    pub name: &'static str,
+    pub parameters: String,
+    /// The standard lets everybody call it, so it is first sent without credentials.
+    pub public: bool,
+}
+
+impl Operation {
+    fn prefix(&self) -> &'static str {
+        NAMESPACES.iter().find(|(_, namespace)| *namespace == self.namespace).map_or("tds", |(prefix, _)| prefix)
+    }
+
+    /// The header lines that say what the body is, and the body. `security` is a `wsse:Security`
+    /// element or empty.
+    pub fn dress(&self, form: Form, security: &str) -> (String, String) {
+        let (prefix, name, parameters) = (self.prefix(), self.name, &self.parameters);
+        let action = format!("{}/{name}", self.namespace);
+        let (envelope, lines) = match form {
+            Form::Action => (
+                "http://www.w3.org/2003/05/soap-envelope",
+                format!("Content-Type: application/soap+xml; charset=utf-8; action=\"{action}\"\r\n"),
+            ),
+            Form::NoAction => (
+                "http://www.w3.org/2003/05/soap-envelope",
+                "Content-Type: application/soap+xml; charset=utf-8\r\n".to_owned(),
+            ),
+            Form::Soap11 => (
+                "http://schemas.xmlsoap.org/soap/envelope/",
+                format!("Content-Type: text/xml; charset=utf-8\r\nSOAPAction: \"{action}\"\r\n"),
+            ),
+        };
+        let declared: String = NAMESPACES.iter().map(|(prefix, uri)| format!(" xmlns:{prefix}=\"{uri}\"")).collect();
+        let header = if security.is_empty() { String::new() } else { format!("<s:Header>{security}</s:Header>") };
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><s:Envelope xmlns:s=\"{envelope}\"{declared}>{header}\
+             <s:Body><{prefix}:{name}>{parameters}</{prefix}:{name}></s:Body></s:Envelope>"
+        );
+        (lines, body)
+    }
+}
+
+/// What a device says when it does not do what was asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fault {
+    /// Without its prefix, for instance `Sender`.
+    pub code: String,
+    /// As sent, outermost first, for instance `ter:NotAuthorized`.
+    pub subcodes: Vec<String>,
+    pub reason: String,
+}
+
+/// What a [`Fault`] means for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// The login is missing or refused.
+    Authentication,
+    /// The device does not know the operation.
+    NotOffered,
+    NoSuchProfile,
+    /// The profile exists but has no stream.
+    IncompleteProfile,
+    Other,
+}
+
+impl Fault {
+    /// The fault in `body`, the SOAP body, if there is one.
+    fn find(body: &Element) -> Option<Self> {
+        let fault = body.child("Fault")?;
+        let mut subcodes = Vec::new();
+        let mut level = fault.child("Code").and_then(|code| code.child("Subcode"));
+        while let Some(subcode) = level {
+            subcodes.extend(subcode.text_at(&["Value"]).map(str::to_owned));
+            level = subcode.child("Subcode");
+        }
+        let code = fault.text_at(&["Code", "Value"]).or_else(|| fault.text_at(&["faultcode"])).unwrap_or("");
+        let reason = fault
+            .text_at(&["Reason", "Text"])
+            .or_else(|| fault.text_at(&["faultstring"]))
+            .or_else(|| fault.text_at(&["Detail", "Text"]))
+            .unwrap_or("");
+        Some(Self { code: local(code).to_owned(), subcodes, reason: reason.to_owned() })
+    }
+
+    /// Sorts the fault by its codes, and by its words only where it has no codes.
+    pub fn meaning(&self) -> Meaning {
+        let has = |wanted: &[&str]| {
+            let names = self.subcodes.iter().map(|subcode| local(subcode)).chain([self.code.as_str()]);
+            names.into_iter().any(|name| wanted.contains(&name))
+        };
+        let reason = self.reason.to_lowercase();
+        let says = |words: &[&str]| self.subcodes.is_empty() && words.iter().any(|word| reason.contains(word));
+        if has(&["NotAuthorized", "FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken"])
+            || says(&["not authorized", "unauthorized", "authority failure", "authentication", "ws-security"])
+        {
+            Meaning::Authentication
+        } else if has(&["ActionNotSupported", "UnknownAction", "NoSuchService", "OptionalActionNotImplemented"])
+            || says(&["not implemented"])
+        {
+            Meaning::NotOffered
+        } else if has(&["NoProfile"]) {
+            Meaning::NoSuchProfile
+        } else if has(&["IncompleteConfiguration"]) {
+            Meaning::IncompleteProfile
+        } else {
+            Meaning::Other
+        }
+    }
+
+    /// Whether the device counts failed logins and says so: one more may lock the account.
+    pub fn warns_of_lockout(&self) -> bool {
+        let reason = self.reason.to_lowercase();
+        self.meaning() == Meaning::Authentication && (reason.contains("attempt") || reason.contains("locked"))
+    }
+}
+
+/// The device's own words where it has any, else its innermost code; fit for a log line.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.subcodes.last().map_or(self.code.as_str(), |subcode| local(subcode));
+        f.write_str(&quotable(if self.reason.is_empty() { code } else { &self.reason }))
+    }
+}
+
+/// Why an answer holds no result.
+#[derive(Debug)]
+pub enum Refusal {
+    /// A login is wanted, or the one given is refused.
+    Login {
+        status: Option<u16>,
+        challenges: Vec<Challenge>,
+        fault: Option<Fault>,
+    },
+    Fault(Fault),
+    /// An HTTP status of refusal without a SOAP message that explains it.
+    Status(u16),
+    /// Sends us elsewhere; HTTPS, as a rule.
+    Redirect(String),
+    /// An answer of success without a SOAP message in it; `None`: empty.
+    NotSoap(Option<NotSoap>),
+}
+
+/// Why the body is no SOAP message.
+#[derive(Debug)]
+pub enum NotSoap {
+    Xml(xml::Error),
+    /// Well-formed, but the root is called this.
+    Root(String),
+    /// An envelope without anything in its body.
+    EmptyBody,
+}
+
+impl fmt::Display for NotSoap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Xml(error) => error.fmt(f),
+            Self::Root(name) => write!(f, "the answer is not a SOAP message but {:?}", quotable(name)),
+            Self::EmptyBody => f.write_str("the SOAP message is empty"),
+        }
+    }
+}
+
+impl error::Error for NotSoap {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Xml(error) => error.source(),
+            Self::Root(_) | Self::EmptyBody => None,
+        }
+    }
+}
+
+/// Takes the response element out of `reply`.
+///
+/// # Errors
+/// When the reply is a fault, whatever its HTTP status, or no SOAP message.
+pub fn open(reply: &Reply) -> Result<Element, Refusal> {
+    let status = reply.status;
+    let content = read_body(&reply.body);
+    let fault = match &content {
+        Ok(body) => Fault::find(body),
+        Err(_) => None,
+    };
+    let login = fault.as_ref().is_some_and(|fault| fault.meaning() == Meaning::Authentication);
+    if login || status == Some(401) {
+        let challenges = challenge::parse(reply.all("www-authenticate"));
+        return Err(Refusal::Login { status, challenges, fault });
+    }
+    if let Some(fault) = fault {
+        return Err(Refusal::Fault(fault));
+    }
+    match (content, status) {
+        (Ok(body), _) => match body.children.into_iter().next() {
+            Some(response) => Ok(response),
+            None => Err(Refusal::NotSoap(Some(NotSoap::EmptyBody))),
+        },
+        (Err(_), Some(status @ 300..400)) => match reply.all("location").next() {
+            Some(location) => Err(Refusal::Redirect(quotable(location))),
+            None => Err(Refusal::Status(status)),
+        },
+        (Err(_), Some(status)) if !(200..300).contains(&status) => Err(Refusal::Status(status)),
+        (Err(_), _) if reply.body.trim_ascii().is_empty() => Err(Refusal::NotSoap(None)),
+        (Err(error), _) => Err(Refusal::NotSoap(Some(error))),
+    }
+}
+
+/// The `Body` element of the envelope in `bytes`.
+fn read_body(bytes: &[u8]) -> Result<Element, NotSoap> {
+    let mut root = xml::read(bytes).map_err(NotSoap::Xml)?;
+    if root.name != "Envelope" {
+        return Err(NotSoap::Root(root.name));
+    }
+    let body = root.children.iter().position(|child| child.name == "Body").ok_or(NotSoap::EmptyBody)?;
+    Ok(root.children.swap_remove(body))
+}
+
+/// The name after the prefix, which may be undeclared.
+fn local(name: &str) -> &str {
+    name.rsplit(':').next().unwrap_or(name).trim()
+}
+
+/// `text` of a camera made fit for one line of ours: bounded, without control characters, masked.
+pub fn quotable(text: &str) -> String {
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
+    mask_credentials(&words.join(" ")).chars().take(LONGEST_QUOTE).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u16, body: &str) -> Reply {
+        Reply { status: Some(status), headers: Vec::new(), body: body.as_bytes().to_vec() }
+    }
+
+    fn fault(code: &str, subcodes: &[&str], reason: &str) -> Fault {
+        let subcodes = subcodes.iter().map(ToString::to_string).collect();
+        Fault { code: code.into(), subcodes, reason: reason.into() }
+    }
+
+    #[test]
+    fn request_names_its_action_and_declares_its_prefixes() {
+        let operation = Operation {
+            namespace: MEDIA2,
+            name: "GetProfiles",
+            parameters: "<tr2:Type>x</tr2:Type>".into(),
+            public: false,
+        };
+        let (lines, body) = operation.dress(Form::Action, "");
+        assert_eq!(
+            lines,
+            "Content-Type: application/soap+xml; charset=utf-8; action=\"http://www.onvif.org/ver20/media/wsdl/GetProfiles\"\r\n"
+        );
+        assert!(!body.contains("Header"));
+        let root = xml::read(body.as_bytes()).unwrap();
+        assert_eq!(root.text_at(&["Body", "GetProfiles", "Type"]), Some("x"));
+        assert!(
+            body.contains("<tr2:GetProfiles>") && body.contains("xmlns:tr2=\"http://www.onvif.org/ver20/media/wsdl\"")
+        );
+        let (lines, body) = operation.dress(Form::Soap11, "<wsse:Security/>");
+        assert!(lines.contains("SOAPAction: \"http://www.onvif.org/ver20/media/wsdl/GetProfiles\"\r\n"));
+        assert!(
+            body.contains("schemas.xmlsoap.org/soap/envelope")
+                && body.contains("<s:Header><wsse:Security/></s:Header>")
+        );
+    }
+
+    #[test]
+    fn answer_is_the_first_element_of_the_body() {
+        let answer =
+            open(&reply(200, "<E:Envelope><E:Header/><E:Body><x:YResponse a='1'/></E:Body></E:Envelope>")).unwrap();
+        assert_eq!(answer.name, "YResponse");
+    }
+
+    #[test]
+    fn fault_is_found_under_any_status_and_in_both_versions() {
+        let new = "<s:Envelope><s:Body><s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>ter:InvalidArgVal</s:Value>\
+            <s:Subcode><s:Value>ter:NoProfile</s:Value></s:Subcode></s:Subcode></s:Code><s:Reason><s:Text>No\nprofile</s:Text></s:Reason></s:Fault></s:Body></s:Envelope>";
+        let old = "<Envelope><Body><Fault><faultcode>SOAP-ENV:Client</faultcode><faultstring>Authority failure</faultstring></Fault></Body></Envelope>";
+        for status in [200, 400, 500] {
+            let Err(Refusal::Fault(fault)) = open(&reply(status, new)) else { panic!("no fault at {status}") };
+            assert_eq!(fault, self::fault("Sender", &["ter:InvalidArgVal", "ter:NoProfile"], "No\nprofile"));
+            assert_eq!(fault.meaning(), Meaning::NoSuchProfile);
+            assert_eq!(fault.to_string(), "No profile");
+            let Err(Refusal::Login { fault: Some(fault), .. }) = open(&reply(status, old)) else { panic!("no login") };
+            assert_eq!(fault, self::fault("Client", &[], "Authority failure"));
+        }
+    }
+
+    #[test]
+    fn meaning_comes_from_codes_before_words() {
+        let cases = [
+            (fault("Sender", &["ter:NotAuthorized"], ""), Meaning::Authentication),
+            (fault("Sender", &["wsse:FailedAuthentication"], "x"), Meaning::Authentication),
+            (fault("InvalidSecurity", &[], "x"), Meaning::Authentication),
+            (fault("Sender", &[], "Sender not Authorized"), Meaning::Authentication),
+            (fault("Sender", &["ter:OperationProhibited", "ter:Password"], "authentication: too weak"), Meaning::Other),
+            (fault("Receiver", &["ter:ActionNotSupported"], ""), Meaning::NotOffered),
+            (fault("Sender", &[], "Method 'x' not implemented"), Meaning::NotOffered),
+            (fault("Receiver", &["ter:Action", "ter:IncompleteConfiguration"], ""), Meaning::IncompleteProfile),
+            (fault("Receiver", &[], "out of memory"), Meaning::Other),
+        ];
+        for (fault, meaning) in cases {
+            assert_eq!(fault.meaning(), meaning, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn remaining_attempts_warn_of_a_lockout() {
+        assert!(fault("Sender", &["ter:NotAuthorized"], "4 Attempts left").warns_of_lockout());
+        assert!(!fault("Sender", &["ter:NotAuthorized"], "Sender not authorized").warns_of_lockout());
+    }
+
+    #[test]
+    fn unauthorized_status_hands_over_its_challenges() {
+        let mut reply = reply(401, "<!DOCTYPE html><html><br></html>");
+        reply.headers.push(("www-authenticate".into(), "Digest realm=\"r\", nonce=\"n\"".into()));
+        let Err(Refusal::Login { challenges, fault: None, .. }) = open(&reply) else { panic!("no login") };
+        assert_eq!(challenges.len(), 1);
+    }
+
+    #[test]
+    fn web_pages_and_nothing_are_not_answers() {
+        assert!(matches!(open(&reply(500, "<!DOCTYPE html><html/>")), Err(Refusal::Status(500))));
+        assert!(matches!(open(&reply(404, "")), Err(Refusal::Status(404))));
+        assert!(matches!(open(&reply(200, "<html><a/></html>")), Err(Refusal::NotSoap(Some(NotSoap::Root(_))))));
+        assert!(matches!(open(&reply(200, " ")), Err(Refusal::NotSoap(None))));
+        assert!(matches!(
+            open(&reply(200, "<Envelope><Body/></Envelope>")),
+            Err(Refusal::NotSoap(Some(NotSoap::EmptyBody)))
+        ));
+        let mut redirect = reply(302, "<html>moved</html>");
+        redirect.headers.push(("location".into(), "https://10.0.0.1/".into()));
+        assert!(matches!(open(&redirect), Err(Refusal::Redirect(to)) if to == "https://10.0.0.1/"));
+    }
+
+    #[test]
+    fn words_of_a_camera_are_bounded_and_masked() {
+        let quoted = quotable(&format!("a\r\nb\u{7} password=x1 {}", "y".repeat(500)));
+        assert!(quoted.starts_with("a b password=*** y") && quoted.len() <= LONGEST_QUOTE, "{quoted}");
+    }
+}
