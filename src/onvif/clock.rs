@@ -48,6 +48,19 @@ impl CivilTime {
         (days - 719_468) * SECONDS_PER_DAY + self.hour * 3600 + self.minute * 60 + self.second
     }
 
+    /// Reads the `Date` field of an HTTP answer in its usual form, `Sun, 22 Nov 2026 14:45:07 GMT`.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let (_, rest) = text.split_once(',')?;
+        let mut words = rest.split([' ', ':']).filter(|word| !word.is_empty());
+        let day = words.next()?.parse().ok()?;
+        let name = words.next()?;
+        let month = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))? + 1;
+        let mut number = || words.next()?.parse::<i64>().ok();
+        let year = number()?;
+        Self::new([year, i64::try_from(month).ok()?, day], [number()?, number()?, number()?])
+    }
+
     /// The reverse of [`to_unix`](Self::to_unix), limited to the years 1970 to 9999.
     pub fn from_unix(seconds: i64) -> Self {
         let seconds = seconds.clamp(0, 253_402_300_799);
@@ -153,6 +166,15 @@ mod tests {
         }
         for time in [[24, 0, 0], [0, 60, 0], [0, 0, 61], [-1, 0, 0]] {
             assert_eq!(CivilTime::new([2024, 2, 29], time), None, "{time:?}");
+        }
+    }
+
+    #[test]
+    fn http_date_is_read() {
+        let date = CivilTime::from_http_date("Sun, 22 Nov 2026 14:45:07 GMT").unwrap();
+        assert_eq!(date.to_string(), "2026-11-22T14:45:07");
+        for odd in ["", "Sun, 22 Nov", "Sun, 31 Feb 2026 14:45:07 GMT", "Sunday 22", "Sun, 22 Xxx 2026 14:45:07 GMT"] {
+            assert_eq!(CivilTime::from_http_date(odd), None, "{odd}");
         }
     }
 

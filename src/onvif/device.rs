@@ -1,0 +1,280 @@
+//! A conversation with one device: one operation after another, logged in as the device wants it.
+
+use super::{
+    Target,
+    address::{Service, in_brackets},
+    answers::{self, DeviceInformation},
+    clock::{self, CivilTime, Offset},
+    error::{Error, Malformed},
+    http::{self, Limits},
+    login::{Attempt, Authentication, Clock, Login, Next, Refused},
+    reply::Reply,
+    soap::{self, DEVICE, Form, Meaning, Operation, Refusal},
+    token,
+    xml::Element,
+};
+
+/// Where every ONVIF device answers, by the standard.
+const DEVICE_PATH: &str = "/onvif/device_service";
+
+/// Requests for one operation, whatever a device answers. The longest sensible course is five: bare,
+/// challenged, nonce renewed, two dresses.
+const MOST_TRIES: usize = 8;
+
+/// One device, and what has been learned about talking to it.
+#[derive(Debug)]
+pub struct Device<'a> {
+    target: &'a Target,
+    limits: Limits,
+    login: Login,
+    offset: Option<Offset>,
+    form: Form,
+    /// An answer has shown that the device takes this form.
+    form_works: bool,
+    service: Service,
+}
+
+impl<'a> Device<'a> {
+    pub fn new(target: &'a Target, limits: Limits) -> Self {
+        Self {
+            target,
+            limits,
+            login: Login::new(target.credentials.is_some()),
+            offset: None,
+            form: Form::Action,
+            form_works: false,
+            service: Service::at(DEVICE_PATH, target.port),
+        }
+    }
+
+    pub fn target(&self) -> &Target {
+        self.target
+    }
+
+    /// The device's clock against ours; `None` where it could not be told.
+    pub fn offset(&self) -> Option<Offset> {
+        self.offset
+    }
+
+    pub fn authentication(&self) -> Option<Authentication> {
+        self.login.authentication()
+    }
+
+    /// Host and port for messages.
+    pub fn name(&self) -> String {
+        format!("{}:{}", in_brackets(&self.target.host), self.target.port)
+    }
+
+    /// Asks for the device's clock, first without a login; whatever it refuses, the login then goes by
+    /// our own clock.
+    ///
+    /// # Errors
+    /// Only when asking anything else is pointless: nobody there, or HTTPS wanted.
+    pub async fn learn_clock(&mut self) -> Result<(), Error> {
+        match self.ask("GetSystemDateAndTime", "", true).await {
+            Ok(answer) => {
+                let theirs = answers::device_time(&answer).for_login();
+                self.offset = theirs.map(|time| Offset::between(time.to_unix(), clock::now()));
+                Ok(())
+            }
+            Err(Error::NoCredentials { .. } | Error::Denied { .. }) => Ok(()),
+            Err(error) if error.is_final() => Err(error),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Asks who made the device; empty where it does not say.
+    pub async fn information(&mut self) -> DeviceInformation {
+        let answer = self.ask("GetDeviceInformation", "", false).await;
+        answer.map(|answer| answers::device_information(&answer)).unwrap_or_default()
+    }
+
+    /// Asks for the identity that WS-Discovery shows; few devices tell it this way.
+    pub async fn endpoint(&mut self) -> Option<String> {
+        let answer = self.ask("GetEndpointReference", "", true).await;
+        answer.ok().and_then(|answer| answers::endpoint(&answer))
+    }
+
+    /// Calls an operation of the device service.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn ask(&mut self, name: &'static str, parameters: &str, public: bool) -> Result<Element, Error> {
+        let operation = Operation { namespace: DEVICE, name, parameters: parameters.to_owned(), public };
+        let mut service = self.service.clone();
+        self.call(&mut service, &operation).await
+    }
+
+    /// Calls `operation`; `service` afterwards knows the port that answered.
+    ///
+    /// # Errors
+    /// When no port of the service gave a result.
+    pub async fn call(&mut self, service: &mut Service, operation: &Operation) -> Result<Element, Error> {
+        let ports = service.ports.clone();
+        for (index, port) in ports.iter().enumerate() {
+            let result = self.call_at(*port, &service.path, operation).await;
+            let elsewhere = matches!(
+                result,
+                Err(Error::Connect { .. } | Error::Status { .. } | Error::Malformed { .. } | Error::Redirect { .. })
+            );
+            if !elsewhere || index + 1 == ports.len() {
+                if result.is_ok() {
+                    service.ports = vec![*port];
+                }
+                return result;
+            }
+        }
+        unreachable!("a service has at least one port, and the last one returns")
+    }
+
+    async fn call_at(&mut self, port: u16, path: &str, operation: &Operation) -> Result<Element, Error> {
+        let request = operation.name;
+        if self.login.is_denied() && !operation.public {
+            return Err(self.denied(request, None, false));
+        }
+        let mut attempt = self.login.first(path, operation.public);
+        let mut last = None;
+        for _ in 0..MOST_TRIES {
+            let reply = self.send(port, path, operation, attempt).await?;
+            let refusal = match soap::open(&reply) {
+                Ok(answer) => {
+                    self.login.accepted(path, attempt, operation.public);
+                    self.form_works = true;
+                    return Ok(answer);
+                }
+                Err(refusal) => refusal,
+            };
+            if let Refusal::Login { status, challenges, fault } = &refusal {
+                let offset = self.offset.or_else(|| date_offset(&reply));
+                self.offset = self.offset.or(offset);
+                let refused = Refused { path, status: *status, challenges, fault: fault.as_ref() };
+                match self.login.refused(attempt, refused, offset) {
+                    Next::Try(next) => attempt = next,
+                    Next::NoCredentials => return Err(Error::NoCredentials { device: self.name(), request }),
+                    Next::Denied => {
+                        let reason = fault.as_ref().map(ToString::to_string);
+                        let lockout = fault.as_ref().is_some_and(soap::Fault::warns_of_lockout);
+                        return Err(self.denied(request, reason, lockout));
+                    }
+                }
+                last = Some(refusal);
+                continue;
+            }
+            if let Refusal::Fault(fault) = &refusal
+                && matches!(fault.meaning(), Meaning::NoSuchProfile | Meaning::IncompleteProfile)
+            {
+                // It looked the profile up, so the login was good.
+                self.login.accepted(path, attempt, operation.public);
+                self.form_works = true;
+            }
+            match self.next_form(&refusal) {
+                Some(form) => self.form = form,
+                None => return Err(self.error(request, refusal)),
+            }
+            last = Some(refusal);
+        }
+        Err(last.map_or_else(|| self.denied(request, None, false), |refusal| self.error(request, refusal)))
+    }
+
+    /// Sends one request, and once more if the connection breaks before an answer.
+    async fn send(&mut self, port: u16, path: &str, operation: &Operation, attempt: Attempt) -> Result<Reply, Error> {
+        let mut again = true;
+        loop {
+            // Made anew each time: a device may have taken note of the nonce before it hung up.
+            let message = self.message(port, path, operation, attempt);
+            match http::exchange(&self.target.host, port, message.as_bytes(), self.limits).await {
+                Err(http::Error::Closed(_)) if again => again = false,
+                Ok(reply) => return Ok(reply),
+                Err(error) => return Err(self.transport_error(port, operation.name, error)),
+            }
+        }
+    }
+
+    fn message(&mut self, port: u16, path: &str, operation: &Operation, attempt: Attempt) -> String {
+        let mut authorization = String::new();
+        let mut security = String::new();
+        match (attempt, &self.target.credentials) {
+            (Attempt::Digest { .. }, Some(credentials)) => {
+                if let Some(challenge) = self.login.challenge(path) {
+                    let client_nonce: String = random().iter().map(|byte| format!("{byte:02x}")).collect();
+                    let field = challenge.authorize(credentials, "POST", path, &client_nonce);
+                    authorization = format!("Authorization: {field}\r\n");
+                }
+            }
+            (Attempt::Token(clock), Some(credentials)) => {
+                let ours = clock::now();
+                let created = match (clock, self.offset) {
+                    (Clock::Camera, Some(offset)) => offset.apply(ours),
+                    _ => ours,
+                };
+                security = token::security_header(credentials, created, random());
+            }
+            _ => {}
+        }
+        let (lines, body) = operation.dress(self.form, &security);
+        let host = in_brackets(self.target.host.split('%').next().unwrap_or(""));
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}{lines}Content-Length: {length}\r\n\
+             Accept-Encoding: identity\r\nConnection: close\r\n\r\n{body}",
+            length = body.len()
+        )
+    }
+
+    /// Another form that may do better after `refusal`, while it is open which one the device takes.
+    fn next_form(&self, refusal: &Refusal) -> Option<Form> {
+        let unread = matches!(refusal, Refusal::NotSoap(None) | Refusal::Status(415));
+        let perhaps = match refusal {
+            Refusal::Fault(fault) => fault.meaning() == Meaning::NotOffered,
+            Refusal::Status(status) => *status == 400,
+            _ => false,
+        };
+        match self.form {
+            _ if self.form_works => None,
+            Form::Action if unread || perhaps => Some(Form::NoAction),
+            Form::NoAction if unread => Some(Form::Soap11),
+            _ => None,
+        }
+    }
+
+    fn error(&self, request: &'static str, refusal: Refusal) -> Error {
+        let device = self.name();
+        match refusal {
+            Refusal::Login { fault, .. } => {
+                let lockout = fault.as_ref().is_some_and(soap::Fault::warns_of_lockout);
+                self.denied(request, fault.map(|fault| fault.to_string()), lockout)
+            }
+            Refusal::Fault(fault) => Error::Fault { device, request, fault },
+            Refusal::Status(status) => Error::Status { device, request, status },
+            Refusal::Redirect(location) => Error::Redirect { device, request, location },
+            Refusal::NotSoap(None) => Error::Malformed { device, request, source: Malformed::Empty },
+            Refusal::NotSoap(Some(source)) => Error::Malformed { device, request, source: Malformed::Soap(source) },
+        }
+    }
+
+    fn transport_error(&self, port: u16, request: &'static str, error: http::Error) -> Error {
+        let device = format!("{}:{port}", in_brackets(&self.target.host));
+        match error {
+            http::Error::Connect(source) => Error::Connect { device, source },
+            http::Error::Slow => Error::Slow { device, request, limit: self.limits.call },
+            http::Error::Closed(source) => Error::Closed { device, request, source },
+            http::Error::Reply(source) => Error::Malformed { device, request, source: Malformed::Http(source) },
+        }
+    }
+
+    fn denied(&self, request: &'static str, reason: Option<String>, lockout: bool) -> Error {
+        let username = self.target.credentials.as_ref().map(|credentials| credentials.username.clone());
+        Error::Denied { device: self.name(), request, username: username.unwrap_or_default(), reason, lockout }
+    }
+}
+
+/// The clock of a device that does not tell it without a login, from the `Date` of its refusal.
+fn date_offset(reply: &Reply) -> Option<Offset> {
+    let date = reply.all("date").next().and_then(CivilTime::from_http_date)?;
+    Some(Offset::between(date.to_unix(), clock::now()))
+}
+
+fn random() -> [u8; token::NONCE] {
+    let mut bytes = [0; token::NONCE];
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes once it has booted");
+    bytes
+}

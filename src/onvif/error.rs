@@ -1,0 +1,272 @@
+//! What can go wrong with one device, in words for the person on site.
+
+use std::{error, fmt, io, time::Duration};
+
+use super::{
+    answers::Profile,
+    reply,
+    soap::{Fault, NotSoap},
+};
+
+/// `device` is host and port everywhere; `request` the ONVIF operation that was tried.
+#[derive(Debug)]
+pub enum Error {
+    Connect {
+        device: String,
+        source: io::Error,
+    },
+    Slow {
+        device: String,
+        request: &'static str,
+        limit: Duration,
+    },
+    Closed {
+        device: String,
+        request: &'static str,
+        source: Option<io::Error>,
+    },
+    Malformed {
+        device: String,
+        request: &'static str,
+        source: Malformed,
+    },
+    /// An HTTP status without an ONVIF message.
+    Status {
+        device: String,
+        request: &'static str,
+        status: u16,
+    },
+    Redirect {
+        device: String,
+        request: &'static str,
+        location: String,
+    },
+    Fault {
+        device: String,
+        request: &'static str,
+        fault: Fault,
+    },
+    NoCredentials {
+        device: String,
+        request: &'static str,
+    },
+    Denied {
+        device: String,
+        request: &'static str,
+        username: String,
+        /// The camera's own words.
+        reason: Option<String>,
+        /// The camera counts failed logins and said so.
+        lockout: bool,
+    },
+    NoSuchProfile {
+        device: String,
+        wanted: String,
+        offered: Vec<Profile>,
+    },
+    /// Not one profile has video.
+    NoVideo {
+        device: String,
+    },
+    /// The profile is there, but has no stream.
+    NoStream {
+        device: String,
+        profile: String,
+        source: Option<Box<Error>>,
+    },
+    /// `uri` is masked already.
+    BadUri {
+        device: String,
+        profile: String,
+        uri: String,
+    },
+}
+
+/// Why an answer could not be understood.
+#[derive(Debug)]
+pub enum Malformed {
+    Empty,
+    Http(reply::Error),
+    Soap(NotSoap),
+}
+
+/// What an [`Error`] means for what is done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nobody there, or not answering: try again soon, or look for the camera elsewhere.
+    Unreachable,
+    /// The login is missing or refused: every further try may lock the account.
+    Denied,
+    /// The configuration names a profile the camera does not have.
+    NoSuchProfile,
+    /// Something answers, but not in ONVIF.
+    Malformed,
+    /// The camera understood and said no.
+    Refused,
+}
+
+impl Error {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Connect { .. } | Self::Slow { .. } | Self::Closed { .. } => Kind::Unreachable,
+            Self::NoCredentials { .. } | Self::Denied { .. } | Self::Status { status: 403, .. } => Kind::Denied,
+            Self::NoSuchProfile { .. } => Kind::NoSuchProfile,
+            Self::Malformed { .. } | Self::BadUri { .. } => Kind::Malformed,
+            Self::Status { .. }
+            | Self::Redirect { .. }
+            | Self::Fault { .. }
+            | Self::NoVideo { .. }
+            | Self::NoStream { .. } => Kind::Refused,
+        }
+    }
+
+    /// Whether asking the same service for something else is pointless now.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Slow { .. }) || self.ends_everything()
+    }
+
+    /// Whether asking another service of the same device is pointless, too.
+    pub(super) fn ends_everything(&self) -> bool {
+        match self {
+            Self::NoCredentials { .. } | Self::Denied { .. } => true,
+            Self::Redirect { location, .. } => is_https(location),
+            _ => false,
+        }
+    }
+}
+
+fn is_https(location: &str) -> bool {
+    location.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect { device, .. } => write!(f, "cannot reach the ONVIF service at {device}"),
+            Self::Slow { device, request, limit } => {
+                write!(f, "{device} did not answer {request} within {} s", limit.as_secs_f32())
+            }
+            Self::Closed { device, request, .. } => {
+                write!(f, "{device} closed the connection without answering {request}")
+            }
+            Self::Malformed { device, request, .. } => {
+                write!(f, "cannot understand the answer of {device} to {request}")
+            }
+            Self::Status { device, request, status: 403 } => {
+                write!(f, "{device} forbids {request} (HTTP status 403); the account may be locked or lack the right")
+            }
+            Self::Status { device, request, status } => write!(
+                f,
+                "{device} answered {request} with HTTP status {status} and no ONVIF message; \
+                 check that ONVIF is switched on in the camera, and its port"
+            ),
+            Self::Redirect { device, request, location } if is_https(location) => write!(
+                f,
+                "{device} answers {request} only by HTTPS, which is not supported for ONVIF; allow HTTP in the camera"
+            ),
+            Self::Redirect { device, request, location } => {
+                write!(f, "{device} sends {request} elsewhere, to {location}; check the ONVIF port")
+            }
+            Self::Fault { device, request, fault } => write!(f, "{device} refused {request}: {fault}"),
+            Self::NoCredentials { device, request } => {
+                write!(f, "{device} wants a login for {request}; set username and password")
+            }
+            Self::Denied { device, request, username, reason, lockout } => {
+                write!(f, "{device} refused {request} for user {username:?}")?;
+                if let Some(reason) = reason {
+                    write!(f, ": {reason}")?;
+                }
+                f.write_str("; check username and password, and that the camera has an ONVIF user of that name")?;
+                if *lockout {
+                    f.write_str("; it counts failed logins and may lock the account")?;
+                }
+                Ok(())
+            }
+            Self::NoSuchProfile { device, wanted, offered } => {
+                write!(f, "{device} has no media profile {wanted:?}; it offers ")?;
+                if offered.is_empty() {
+                    return f.write_str("none");
+                }
+                for (index, profile) in offered.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{:?}", profile.token)?;
+                    if !profile.name.is_empty() && profile.name != profile.token {
+                        write!(f, " ({})", super::soap::quotable(&profile.name))?;
+                    }
+                }
+                Ok(())
+            }
+            Self::NoVideo { device } => write!(f, "{device} has no media profile with video"),
+            Self::NoStream { device, profile, .. } => write!(f, "{device} has no stream for profile {profile:?}"),
+            Self::BadUri { device, profile, uri } => {
+                write!(f, "{device} gives an unusable stream address for profile {profile:?}: {uri}")
+            }
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Connect { source, .. } => Some(source),
+            Self::Closed { source, .. } => source.as_ref().map(|source| source as _),
+            Self::Malformed { source, .. } => Some(source),
+            Self::NoStream { source, .. } => source.as_ref().map(|source| &**source as _),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the answer is empty"),
+            Self::Http(error) => error.fmt(f),
+            Self::Soap(error) => error.fmt(f),
+        }
+    }
+}
+
+impl error::Error for Malformed {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Empty => None,
+            Self::Http(error) => error.source(),
+            Self::Soap(error) => error.source(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_profile_lists_what_is_offered() {
+        let profile =
+            |token: &str, name: &str| Profile { token: token.into(), name: name.into(), ..Profile::default() };
+        let offered = vec![profile("000", "Main stream"), profile("sub", "sub")];
+        let error = Error::NoSuchProfile { device: "10.0.0.1:80".into(), wanted: "x".into(), offered };
+        assert_eq!(
+            error.to_string(),
+            "10.0.0.1:80 has no media profile \"x\"; it offers \"000\" (Main stream), \"sub\""
+        );
+        assert_eq!(error.kind(), Kind::NoSuchProfile);
+    }
+
+    #[test]
+    fn causes_are_kept_and_not_pasted() {
+        let source = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error = Error::Connect { device: "10.0.0.1:80".into(), source };
+        assert_eq!(error.to_string(), "cannot reach the ONVIF service at 10.0.0.1:80");
+        assert!(error::Error::source(&error).is_some());
+    }
+
+    #[test]
+    fn https_is_named_as_the_reason() {
+        let redirect =
+            |location: &str| Error::Redirect { device: "d".into(), request: "GetProfiles", location: location.into() };
+        assert!(redirect("HTTPS://10.0.0.1/").to_string().contains("only by HTTPS"));
+        assert!(redirect("http://10.0.0.1/x").to_string().contains("to http://10.0.0.1/x"));
+    }
+}

@@ -1,0 +1,95 @@
+//! One HTTP POST on a connection of its own, with a deadline for everything.
+//!
+//! Keeping connections open gains nothing for a handful of requests at boot, and is where cameras'
+//! web servers go wrong.
+
+use std::{io, time::Duration};
+
+use smol::{
+    Timer,
+    future::{Future, FutureExt},
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::reply::{self, Reply};
+
+/// How long a camera may take. The defaults suit real cameras; tests shorten them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// To accept a connection.
+    pub connect: Duration,
+    /// For one whole request, connecting included. Recorders with dozens of profiles need seconds.
+    pub call: Duration,
+    /// After this much silence an answer that looks complete is taken as such, whatever length was
+    /// announced.
+    pub quiet: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), call: Duration::from_secs(10), quiet: Duration::from_millis(250) }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Error {
+    Connect(io::Error),
+    /// The whole call took longer than its limit.
+    Slow,
+    /// Closed or reset before an answer came; `None`: closed in good order.
+    Closed(Option<io::Error>),
+    Reply(reply::Error),
+}
+
+/// Sends `message`, a whole request, to `host` (name or address, IPv6 without brackets) and returns
+/// the answer.
+///
+/// # Errors
+/// When the host cannot be reached, or gives no answer that can be read, within `limits`.
+pub async fn exchange(host: &str, port: u16, message: &[u8], limits: Limits) -> Result<Reply, Error> {
+    within(limits.call, async {
+        let stream = within(limits.connect, TcpStream::connect((host, port))).await;
+        let stream = stream.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).map_err(Error::Connect)?;
+        converse(stream, message, limits.quiet).await
+    })
+    .await
+    .unwrap_or(Err(Error::Slow))
+}
+
+async fn converse(mut stream: TcpStream, message: &[u8], quiet: Duration) -> Result<Reply, Error> {
+    // A server may refuse from the head alone and close; its answer is worth more than our error.
+    let sent = stream.write_all(message).await;
+    let mut reader = reply::Reader::default();
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        match within(quiet, stream.read(&mut buffer)).await {
+            Some(Ok(0)) => break,
+            Some(Ok(count)) => {
+                let complete = reader.feed(&buffer[..count]).map_err(Error::Reply)?;
+                if complete {
+                    break;
+                }
+            }
+            // Some firmwares reset the connection after a complete answer.
+            Some(Err(error)) => {
+                return reader.finish().map_err(|_| Error::Closed(Some(sent.err().unwrap_or(error))));
+            }
+            None if reader.is_settled() => break,
+            None => {}
+        }
+    }
+    reader.finish().map_err(|error| match error {
+        reply::Error::Empty => Error::Closed(sent.err()),
+        other => Error::Reply(other),
+    })
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let deadline = async {
+        Timer::after(limit).await;
+        None
+    };
+    async { Some(work.await) }.or(deadline).await
+}

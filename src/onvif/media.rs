@@ -1,0 +1,259 @@
+//! The media services of one device: which there are, their profiles and their streams.
+//!
+//! The second service is preferred, because the first may hide H.265; each stands in for the other,
+//! because cameras advertise services that do not work.
+
+use super::{
+    address::{self, Service, Streams},
+    answers::{self, MediaUri, Profile},
+    device::Device,
+    error::Error,
+    soap::{MEDIA1, MEDIA2, Meaning, Operation},
+    xml::{Element, escape},
+};
+use crate::camera::mask_credentials;
+
+/// Where devices that say nothing about their services have been found to answer.
+const GUESSES: [&str; 5] =
+    ["/onvif/media_service", "/onvif/Media", "/onvif/media", "/onvif/device_service", "/onvif/services"];
+
+/// Profiles tried for a stream where none is configured.
+const MOST_PROFILES_TRIED: usize = 4;
+
+/// A device together with its media services.
+#[derive(Debug)]
+pub struct Media<'a> {
+    pub device: Device<'a>,
+    services: Vec<MediaService>,
+}
+
+#[derive(Clone, Debug)]
+struct MediaService {
+    second: bool,
+    service: Service,
+}
+
+impl<'a> Media<'a> {
+    /// Asks `device` for its services.
+    ///
+    /// # Errors
+    /// When the device is gone or refuses the login; a device that merely does not know the question is
+    /// asked in other ways.
+    pub async fn find(mut device: Device<'a>) -> Result<Self, Error> {
+        let port = device.target().port;
+        let mut services = Vec::new();
+        match device.ask("GetServices", "<tds:IncludeCapability>false</tds:IncludeCapability>", true).await {
+            Ok(answer) => {
+                let found = answers::services(&answer);
+                for (second, namespace) in [(true, MEDIA2), (false, MEDIA1)] {
+                    let named = found.iter().filter(|(given, _)| given == namespace);
+                    services.extend(named.filter_map(|(_, xaddr)| media_service(second, xaddr, port)));
+                }
+            }
+            Err(error) => keep_on_unless_final(error)?,
+        }
+        if services.is_empty() {
+            match device.ask("GetCapabilities", "<tds:Category>All</tds:Category>", true).await {
+                Ok(answer) => {
+                    let found = answers::capabilities(&answer);
+                    let named = found.iter().filter(|(name, _)| name == "media");
+                    services.extend(named.filter_map(|(_, xaddr)| media_service(false, xaddr, port)));
+                }
+                Err(error) => keep_on_unless_final(error)?,
+            }
+        }
+        if services.is_empty() {
+            let guess = |path: &&str| MediaService { second: false, service: Service::at(path, port) };
+            services.extend(GUESSES.iter().map(guess));
+        }
+        Ok(Self { device, services })
+    }
+
+    /// Asks for all profiles.
+    ///
+    /// # Errors
+    /// When no media service answers; the error is the most telling one.
+    pub async fn profiles(&mut self) -> Result<Vec<Profile>, Error> {
+        let mut profiles: Vec<Profile> = Vec::new();
+        let mut failure = None;
+        for index in 0..self.services.len() {
+            match self.profiles_of(index).await {
+                // A second list only fills in what the first left out.
+                Ok(found) if profiles.is_empty() => profiles = found,
+                Ok(found) => fill_in(&mut profiles, found),
+                Err(error) if error.ends_everything() && profiles.is_empty() => return Err(error),
+                Err(error) => remember(&mut failure, error),
+            }
+            if profiles.iter().any(|profile| profile.encoding.is_some()) {
+                break;
+            }
+        }
+        match failure {
+            Some(error) if profiles.is_empty() => Err(error),
+            _ => Ok(profiles),
+        }
+    }
+
+    async fn profiles_of(&mut self, index: usize) -> Result<Vec<Profile>, Error> {
+        let MediaService { second, .. } = self.services[index];
+        if !second {
+            return Ok(answers::profiles(&self.call(index, "GetProfiles", String::new()).await?));
+        }
+        // Never `All`: one widely flashed firmware dies of it.
+        let answer = match self.call(index, "GetProfiles", "<tr2:Type>VideoEncoder</tr2:Type>".into()).await {
+            Err(error) if !error.is_final() => self.call(index, "GetProfiles", String::new()).await,
+            other => other,
+        };
+        Ok(answers::profiles(&answer?))
+    }
+
+    /// Asks for the address of the stream of the profile with `token`.
+    ///
+    /// # Errors
+    /// When no media service gives one.
+    pub async fn stream_uri(&mut self, token: &str) -> Result<MediaUri, Error> {
+        let mut failure = None;
+        for index in 0..self.services.len() {
+            match self.call(index, "GetStreamUri", stream_parameters(self.services[index].second, token)).await {
+                Ok(answer) => {
+                    if let Some(uri) = answers::media_uri(&answer) {
+                        return Ok(uri);
+                    }
+                }
+                Err(error) if error.ends_everything() => return Err(error),
+                Err(error) => remember(&mut failure, error),
+            }
+        }
+        Err(match failure {
+            Some(Error::Fault { fault, .. }) if fault.meaning() == Meaning::IncompleteProfile => {
+                self.no_stream(token, None)
+            }
+            Some(error) => error,
+            None => self.no_stream(token, None),
+        })
+    }
+
+    /// Finds the profile that `wanted` names by token or, failing that, by name, and its stream.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchProfile`] when there is none, with what there is.
+    pub async fn wanted(&mut self, wanted: &str) -> Result<(Profile, Streams), Error> {
+        // Mostly it is the token, and then the list is not needed.
+        let refusal = match self.stream_uri(wanted).await {
+            Ok(uri) => {
+                let profile = Profile { token: wanted.to_owned(), ..Profile::default() };
+                let streams = self.streams(&profile.token, &uri)?;
+                return Ok((profile, streams));
+            }
+            Err(error) if error.is_final() => return Err(error),
+            Err(error) => error,
+        };
+        let offered = match self.profiles().await {
+            Ok(offered) => offered,
+            Err(error) if error.is_final() => return Err(error),
+            Err(_) => return Err(refusal),
+        };
+        if offered.iter().any(|profile| profile.token == wanted) {
+            return Err(match refusal {
+                Error::NoStream { .. } => refusal,
+                other => self.no_stream(wanted, Some(other)),
+            });
+        }
+        let Some(profile) = offered.iter().find(|profile| profile.name == wanted).cloned() else {
+            return Err(Error::NoSuchProfile { device: self.device.name(), wanted: wanted.to_owned(), offered });
+        };
+        let uri = self.stream_uri(&profile.token).await?;
+        let streams = self.streams(&profile.token, &uri)?;
+        Ok((profile, streams))
+    }
+
+    /// Finds the first profile with video, and its stream.
+    ///
+    /// # Errors
+    /// [`Error::NoVideo`] when there is none; otherwise what the first one with video failed with.
+    pub async fn first_with_video(&mut self) -> Result<(Profile, Streams), Error> {
+        let mut profiles = self.profiles().await?;
+        if profiles.iter().any(|profile| profile.encoding.is_some()) {
+            profiles.retain(|profile| profile.encoding.is_some());
+        }
+        let mut failure = None;
+        for profile in profiles.into_iter().take(MOST_PROFILES_TRIED) {
+            let streams = match self.stream_uri(&profile.token).await {
+                Ok(uri) => self.streams(&profile.token, &uri),
+                Err(error) => Err(error),
+            };
+            match streams {
+                Ok(streams) => return Ok((profile, streams)),
+                Err(error) if error.is_final() => return Err(error),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        Err(failure.unwrap_or_else(|| Error::NoVideo { device: self.device.name() }))
+    }
+
+    /// Works out where the stream at `uri` may be.
+    ///
+    /// # Errors
+    /// [`Error::BadUri`] when the address cannot be trusted.
+    pub fn streams(&self, token: &str, uri: &MediaUri) -> Result<Streams, Error> {
+        address::streams(&uri.uri, &self.device.target().host).ok_or_else(|| Error::BadUri {
+            device: self.device.name(),
+            profile: token.to_owned(),
+            uri: mask_credentials(&uri.uri),
+        })
+    }
+
+    async fn call(&mut self, index: usize, name: &'static str, parameters: String) -> Result<Element, Error> {
+        let MediaService { second, service } = &mut self.services[index];
+        let namespace = if *second { MEDIA2 } else { MEDIA1 };
+        self.device.call(service, &Operation { namespace, name, parameters, public: false }).await
+    }
+
+    fn no_stream(&self, token: &str, source: Option<Error>) -> Error {
+        Error::NoStream { device: self.device.name(), profile: token.to_owned(), source: source.map(Box::new) }
+    }
+}
+
+fn media_service(second: bool, xaddr: &str, port: u16) -> Option<MediaService> {
+    Service::from_xaddr(xaddr, port).map(|service| MediaService { second, service })
+}
+
+fn stream_parameters(second: bool, token: &str) -> String {
+    let token = escape(token);
+    if second {
+        format!("<tr2:Protocol>RTSP</tr2:Protocol><tr2:ProfileToken>{token}</tr2:ProfileToken>")
+    } else {
+        format!(
+            "<trt:StreamSetup><tt:Stream>RTP-Unicast</tt:Stream><tt:Transport><tt:Protocol>RTSP</tt:Protocol>\
+             </tt:Transport></trt:StreamSetup><trt:ProfileToken>{token}</trt:ProfileToken>"
+        )
+    }
+}
+
+/// Passes on what makes further questions pointless. A missing login does not: the next question may
+/// be free.
+fn keep_on_unless_final(error: Error) -> Result<(), Error> {
+    match error {
+        Error::NoCredentials { .. } => Ok(()),
+        error if error.is_final() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Keeps the most telling error: a fault in the device's own words before anything else.
+fn remember(kept: &mut Option<Error>, error: Error) {
+    let telling = |error: &Error| matches!(error, Error::Fault { .. });
+    if kept.as_ref().is_none_or(|kept| telling(&error) && !telling(kept)) {
+        *kept = Some(error);
+    }
+}
+
+/// Gives profiles without an encoding what `others` know about the same token.
+fn fill_in(profiles: &mut [Profile], others: Vec<Profile>) {
+    for other in others {
+        let same = profiles.iter_mut().find(|profile| profile.token == other.token && profile.encoding.is_none());
+        if let Some(profile) = same {
+            (profile.encoding, profile.size, profile.fps) = (other.encoding, other.size, other.fps);
+        }
+    }
+}
