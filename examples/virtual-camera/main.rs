@@ -1,1 +1,147 @@
-fn main() {}
+//! A virtual camera: a real RTSP server and a real ONVIF device with a picture that carries its own
+//! frame number and time, and with faults on request. One process can be several cameras.
+//!
+//! For tests, the demo and the benchmark. `docs/virtual-camera.md` is its manual.
+
+mod authentication;
+mod calendar;
+mod camera;
+mod canvas;
+mod colour;
+mod control;
+mod device;
+mod font;
+mod http;
+mod media;
+mod pattern;
+mod rtsp;
+mod scene;
+mod services;
+mod settings;
+mod snapshot;
+mod soap;
+mod stamp;
+mod stream;
+
+use std::{
+    error::Error,
+    io::{self, Read, Write},
+    net::SocketAddr,
+    process::ExitCode,
+    sync::Arc,
+    thread,
+};
+
+use serde_json::json;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use crate::{
+    camera::Camera,
+    control::Running,
+    device::{DEVICE_PATH, Device, Profile},
+    rtsp::Rtsp,
+    settings::{Options, Settings},
+    stream::Stream,
+};
+
+/// As sysexits.h counts: the command line was wrong.
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let options = match settings::parse(std::env::args_os().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{}", settings::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("virtual-camera: {error}\n{}", settings::HELP);
+            return ExitCode::from(USAGE);
+        }
+    };
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let first: &dyn Error = &*error;
+            let causes: Vec<String> =
+                std::iter::successors(Some(first), |&error| error.source()).map(ToString::to_string).collect();
+            eprintln!("virtual-camera: {}", causes.join(": "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until a signal asks to stop, or until stdin ends where that was wanted.
+fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    gstreamer::init()?;
+    let cameras = options.cameras.into_iter().map(start).collect::<Result<Vec<_>, _>>()?;
+    let control = control::start(options.control, cameras)?;
+    tell(&json!({ "ready": true, "control": format!("http://{}", control.address) }))?;
+    if options.exit_with_stdin {
+        let wake = signals.handle();
+        // Ends with the process.
+        thread::Builder::new().name("stdin".into()).spawn(move || {
+            let mut ignored = [0; 256];
+            while matches!(io::stdin().read(&mut ignored), Ok(count) if count > 0) {}
+            wake.close();
+        })?;
+    }
+    // The next signal, or none where the thread above closed the iterator.
+    signals.forever().next();
+    Ok(())
+}
+
+/// Starts one camera and tells where it listens.
+fn start(settings: Settings) -> Result<Running, Box<dyn Error>> {
+    let camera = Arc::new(Camera::new(settings));
+    let settings = &camera.settings;
+    let mut profiles = vec![Profile {
+        token: "Profile_1",
+        name: "mainStream",
+        path: "/main",
+        stream: Stream::new(Arc::clone(&camera), settings.size),
+    }];
+    if let Some(size) = settings.small {
+        let stream = Stream::new(Arc::clone(&camera), size);
+        profiles.push(Profile { token: "Profile_2", name: "subStream", path: "/small", stream });
+    }
+    let mounts = profiles.iter().map(|profile| (profile.path, Arc::clone(&profile.stream))).collect();
+    let rtsp = Rtsp::start(Arc::clone(&camera), mounts)?;
+    let device = Arc::new(Device::new(Arc::clone(&camera), profiles, rtsp.address));
+    let answering = Arc::clone(&device);
+    let onvif = http::Server::start(SocketAddr::new(settings.ip, settings.onvif_port), move |request| {
+        answering.answer(request)
+    })?;
+    let told: Vec<_> = device
+        .profiles
+        .iter()
+        .map(|profile| {
+            json!({
+                "token": profile.token,
+                "name": profile.name,
+                "rtsp": device.stream_uri(settings.ip, profile),
+                "codec": settings.codec.word(),
+                "size": [profile.stream.size.0, profile.stream.size.1],
+                "fps": settings.fps,
+            })
+        })
+        .collect();
+    tell(&json!({
+        "camera": settings.id,
+        "onvif": format!("http://{}{DEVICE_PATH}", onvif.address),
+        "rtsp": device.stream_uri(settings.ip, &device.profiles[0]),
+        "profiles": told,
+    }))?;
+    Ok(Running { camera, rtsp, onvif })
+}
+
+/// One line of JSON on stdout, at once, for who started us.
+fn tell(value: &serde_json::Value) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{value}")?;
+    out.flush()
+}

@@ -1,0 +1,124 @@
+//! One virtual camera as its servers share it: settings, clock, standing faults and what was counted.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Condvar, Mutex, MutexGuard,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use crate::settings::Settings;
+
+pub struct Camera {
+    pub settings: Settings,
+    pub counters: Counters,
+    /// Stands for the device for its whole life, as `urn:uuid:...`.
+    pub endpoint: String,
+    skew_s: AtomicI64,
+    faults: Mutex<Faults>,
+    faults_changed: Condvar,
+}
+
+/// What is wrong with the camera at the moment, each until `resume`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// RTSP answers, but no more frames are made.
+    pub stall: bool,
+    /// RTSP connections stay open and nothing at all comes from them.
+    pub freeze: bool,
+    /// Nobody listens, neither for RTSP nor for ONVIF.
+    pub refuse: bool,
+    /// Every login is wrong.
+    pub wrong_password: bool,
+    /// The ONVIF services answer rubbish.
+    pub garbage: bool,
+    /// How often `drop` was asked for: a fault of one moment.
+    pub drops: u64,
+}
+
+#[derive(Default)]
+pub struct Counters {
+    /// RTSP sessions open now, and ever opened.
+    pub sessions: AtomicI64,
+    pub sessions_opened: AtomicU64,
+    pub teardowns: AtomicU64,
+    pub frames: AtomicU64,
+    /// Logins tried and refused, over RTSP and ONVIF together.
+    pub failed_logins: AtomicU64,
+    /// Requests that carried proof of a password (Authorization or UsernameToken), right or wrong.
+    pub proofs: AtomicU64,
+    /// ONVIF requests by operation.
+    pub operations: Mutex<BTreeMap<String, u64>>,
+}
+
+pub fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Camera {
+    pub fn new(settings: Settings) -> Self {
+        // Made from id and serial, so that a restarted camera is still the same one.
+        let hash = |text: &str| {
+            text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            })
+        };
+        let (high, low) = (hash(&settings.serial), hash(&settings.id));
+        let endpoint = format!(
+            "urn:uuid:{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+            high >> 32,
+            high >> 16 & 0xFFFF,
+            high & 0xFFF,
+            low >> 48 & 0xFFF,
+            low & 0xFFFF_FFFF_FFFF
+        );
+        Self {
+            skew_s: AtomicI64::new(settings.skew),
+            settings,
+            counters: Counters::default(),
+            endpoint,
+            faults: Mutex::default(),
+            faults_changed: Condvar::new(),
+        }
+    }
+
+    /// Seconds since 1970 by the camera's own clock.
+    pub fn clock_s(&self) -> i64 {
+        unix_ms() as i64 / 1000 + self.skew_s.load(Ordering::Relaxed)
+    }
+
+    pub fn skew_s(&self) -> i64 {
+        self.skew_s.load(Ordering::Relaxed)
+    }
+
+    pub fn set_skew_s(&self, seconds: i64) {
+        self.skew_s.store(seconds, Ordering::Relaxed);
+    }
+
+    pub fn faults(&self) -> Faults {
+        *self.lock()
+    }
+
+    /// Changes the faults and wakes who waits in [`Camera::wait_for_other_faults`].
+    pub fn change_faults(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut self.lock());
+        self.faults_changed.notify_all();
+    }
+
+    /// Blocks until the faults differ from `known`, for `limit` at most.
+    pub fn wait_for_other_faults(&self, known: Faults, limit: Duration) {
+        let waited = self.faults_changed.wait_timeout_while(self.lock(), limit, |now| *now == known);
+        drop(waited.expect("nobody panics while holding the faults"));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().expect("nobody panics while holding the faults")
+    }
+}
+
+/// Milliseconds since 1970 by the machine's clock.
+pub fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

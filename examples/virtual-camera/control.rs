@@ -1,0 +1,112 @@
+//! The control port: faults on request, and what was counted, for curl and for tests.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    camera::Camera,
+    http::{self, Request, Response},
+    rtsp::Rtsp,
+};
+
+/// A running camera with its two servers.
+pub struct Running {
+    pub camera: Arc<Camera>,
+    pub rtsp: Arc<Rtsp>,
+    pub onvif: http::Server,
+}
+
+/// Starts the control port for these cameras.
+pub fn start(address: SocketAddr, cameras: Vec<Running>) -> std::io::Result<http::Server> {
+    http::Server::start(address, move |request| answer(&cameras, request))
+}
+
+fn answer(cameras: &[Running], request: &Request) -> Response {
+    let mut words = request.path().split('/').filter(|word| !word.is_empty());
+    let (id, fault, more) = (words.next(), words.next(), words.next());
+    let find = |id: &str| cameras.iter().find(|running| running.camera.settings.id == id);
+    match (request.method.as_str(), id, fault, more) {
+        ("GET", None, ..) => {
+            let all = cameras.iter().map(|running| (running.camera.settings.id.clone(), report(&running.camera)));
+            rendered(&Value::Object(all.collect()))
+        }
+        ("GET", Some(id), None, _) => match find(id) {
+            Some(running) => rendered(&report(&running.camera)),
+            None => error(404, "no camera of this id"),
+        },
+        ("POST", Some(id), Some(fault), None) => match find(id) {
+            Some(running) => match running.set(fault, request) {
+                Ok(()) => rendered(&report(&running.camera)),
+                Err((status, complaint)) => error(status, complaint),
+            },
+            None => error(404, "no camera of this id"),
+        },
+        ("GET" | "POST", ..) => error(404, "GET /, GET /<id> or POST /<id>/<fault>"),
+        _ => error(405, "GET or POST"),
+    }
+}
+
+impl Running {
+    /// Has returned when the fault stands, except that closing and freezing connections may take the
+    /// serving thread another moment.
+    fn set(&self, fault: &str, request: &Request) -> Result<(), (u16, &'static str)> {
+        let camera = &self.camera;
+        match fault {
+            "stall" => camera.change_faults(|faults| faults.stall = true),
+            "freeze" => camera.change_faults(|faults| faults.freeze = true),
+            "drop" => camera.change_faults(|faults| faults.drops += 1),
+            "refuse" => camera.change_faults(|faults| faults.refuse = true),
+            "wrongpassword" => camera.change_faults(|faults| faults.wrong_password = true),
+            "garbage" => camera.change_faults(|faults| faults.garbage = true),
+            "skew" => {
+                let query = request.target.split_once('?').and_then(|(_, query)| query.strip_prefix("seconds="));
+                let seconds = query.and_then(|seconds| seconds.parse().ok());
+                camera.set_skew_s(seconds.ok_or((400, "skew?seconds=N with a whole number"))?);
+            }
+            "resume" => {
+                camera.set_skew_s(camera.settings.skew);
+                camera.change_faults(|faults| {
+                    *faults = crate::camera::Faults { drops: faults.drops, ..Default::default() }
+                });
+            }
+            _ => return Err((404, "stall, freeze, drop, refuse, wrongpassword, garbage, skew?seconds=N or resume")),
+        }
+        self.rtsp.follow_faults();
+        self.onvif.set_open(!camera.faults().refuse).map_err(|_| (500, "the ONVIF port cannot be opened or closed"))
+    }
+}
+
+fn report(camera: &Camera) -> Value {
+    let (counters, faults) = (&camera.counters, camera.faults());
+    let standing = [
+        ("stall", faults.stall),
+        ("freeze", faults.freeze),
+        ("refuse", faults.refuse),
+        ("wrongpassword", faults.wrong_password),
+        ("garbage", faults.garbage),
+    ];
+    let standing: Vec<&str> = standing.into_iter().filter(|(_, stands)| *stands).map(|(name, _)| name).collect();
+    json!({
+        "sessions": counters.sessions.load(Ordering::Relaxed),
+        "sessions_opened": counters.sessions_opened.load(Ordering::Relaxed),
+        "teardowns": counters.teardowns.load(Ordering::Relaxed),
+        "frames": counters.frames.load(Ordering::Relaxed),
+        "failed_logins": counters.failed_logins.load(Ordering::Relaxed),
+        "proofs": counters.proofs.load(Ordering::Relaxed),
+        "onvif": *counters.operations.lock().expect("counting does not panic"),
+        "skew": camera.skew_s(),
+        "faults": standing,
+    })
+}
+
+fn rendered(value: &Value) -> Response {
+    Response::new(200, "application/json", format!("{value}\n"))
+}
+
+fn error(status: u16, complaint: &str) -> Response {
+    Response::new(status, "application/json", format!("{}\n", json!({ "error": complaint })))
+}

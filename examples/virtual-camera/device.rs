@@ -1,0 +1,132 @@
+//! The camera's ONVIF device: takes requests, checks who asks, and hands calls to the services.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use crate::{
+    authentication::{Authentication, Refusal},
+    camera::{Camera, count},
+    http::{Request, Response},
+    media, services, snapshot,
+    soap::{self, Call, Fault},
+    stream::Stream,
+};
+
+pub const DEVICE_PATH: &str = "/onvif/device_service";
+pub const MEDIA_PATH: &str = "/onvif/media_service";
+pub const MEDIA2_PATH: &str = "/onvif/media2_service";
+const SNAPSHOT_PATH: &str = "/snapshot";
+
+/// What ONVIF calls PRE_AUTH: answered to everybody, as it is needed to log in at all.
+const PRE_AUTH: [&str; 7] = [
+    "GetSystemDateAndTime",
+    "GetServices",
+    "GetServiceCapabilities",
+    "GetCapabilities",
+    "GetHostname",
+    "GetEndpointReference",
+    "GetWsdlUrl",
+];
+
+pub struct Device {
+    pub camera: Arc<Camera>,
+    pub profiles: Vec<Profile>,
+    rtsp_port: u16,
+    authentication: Authentication,
+}
+
+/// One stream as ONVIF tells of it.
+pub struct Profile {
+    pub token: &'static str,
+    pub name: &'static str,
+    /// RTSP path.
+    pub path: &'static str,
+    pub stream: Arc<Stream>,
+}
+
+impl Device {
+    pub fn new(camera: Arc<Camera>, profiles: Vec<Profile>, rtsp: SocketAddr) -> Self {
+        Self { camera, profiles, rtsp_port: rtsp.port(), authentication: Authentication::default() }
+    }
+
+    pub fn stream_uri(&self, host: IpAddr, profile: &Profile) -> String {
+        format!("rtsp://{}{}", SocketAddr::new(host, self.rtsp_port), profile.path)
+    }
+
+    pub fn snapshot_uri(&self, reached: SocketAddr, profile: &Profile) -> String {
+        format!("http://{reached}{SNAPSHOT_PATH}{}", profile.path)
+    }
+
+    /// Answers one HTTP request.
+    pub fn answer(&self, request: &Request) -> Response {
+        if self.camera.faults().garbage {
+            return Response::new(200, "text/html", &b"<html><body>\0\0 busy <b>\xff\xfe try & again"[..]);
+        }
+        let call = if request.method == "POST" { soap::read(&request.body) } else { None };
+        let proof = request.header("authorization").is_some() || call.as_ref().is_some_and(|call| call.token.is_some());
+        if proof {
+            count(&self.camera.counters.proofs);
+        }
+        if let Some(path) = request.path().strip_prefix(SNAPSHOT_PATH) {
+            return self.snapshot(request, path);
+        }
+        if ![DEVICE_PATH, MEDIA_PATH, MEDIA2_PATH].contains(&request.path()) {
+            return Response::new(404, "text/html", "<html><body>404 Not Found</body></html>");
+        }
+        if request.method != "POST" {
+            return Response::new(405, "text/html", "<html><body>405 Method Not Allowed</body></html>");
+        }
+        let Some(call) = call else { return Fault::NotWellFormed.response() };
+        *self
+            .camera
+            .counters
+            .operations
+            .lock()
+            .expect("counting does not panic")
+            .entry(call.operation.clone())
+            .or_default() += 1;
+        if !PRE_AUTH.contains(&call.operation.as_str())
+            && let Err(refusal) = self.authentication.check(&self.camera, request, call.token.as_ref())
+        {
+            return refused(refusal);
+        }
+        self.serve(request, &call).unwrap_or_else(Fault::response)
+    }
+
+    /// Each service answers at its own path only.
+    fn serve(&self, request: &Request, call: &Call) -> Result<Response, Fault> {
+        let offered = self.camera.settings.media;
+        match (request.path(), call.namespace.as_str()) {
+            (DEVICE_PATH, soap::DEVICE) => services::answer(self, request.local, call),
+            (MEDIA_PATH, soap::MEDIA) if offered.has_one() => media::answer_media1(self, request.local, call),
+            (MEDIA2_PATH, soap::MEDIA2) if offered.has_two() => media::answer_media2(self, request.local, call),
+            _ => Err(Fault::ActionNotSupported),
+        }
+    }
+
+    fn snapshot(&self, request: &Request, path: &str) -> Response {
+        let Some(profile) = self.profiles.iter().find(|profile| profile.path == path) else {
+            return Response::new(404, "text/html", "<html><body>404 Not Found</body></html>");
+        };
+        if let Err(refusal) = self.authentication.check(&self.camera, request, None) {
+            return refused(refusal);
+        }
+        match snapshot::jpeg(&profile.stream) {
+            Ok(jpeg) => Response::new(200, "image/jpeg", jpeg),
+            Err(error) => Response::new(500, "text/plain", format!("{error}\n")),
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Response {
+    match refusal {
+        Refusal::Fault => Fault::NotAuthorized.response(),
+        Refusal::Challenge(challenges) => {
+            let mut response = Response::new(401, "text/html", "<html><body>401 Unauthorized</body></html>");
+            response.headers = challenges.into_iter().map(|challenge| ("WWW-Authenticate", challenge)).collect();
+            response
+        }
+    }
+}

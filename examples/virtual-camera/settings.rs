@@ -1,0 +1,438 @@
+//! What the person who starts virtual cameras asks for: the command line and the keys of a camera.
+//!
+//! A camera is described by `key=value` pairs between blanks. A value that holds blanks, quotes or
+//! `#` stands in double quotes, where `\"` and `\\` mean the quote and the backslash, or in single
+//! quotes, where nothing has a meaning of its own.
+
+use std::{
+    ffi::OsString,
+    fmt, fs, io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use crate::colour::{Coding, Matrix, Range};
+
+pub const HELP: &str = "\
+usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
+                      (--camera \"key=value ...\" | --cameras-file FILE)...
+keys: id (required), ip, onvif, rtsp, codec, size, small, fps, gop, bitrate, user, pass, auth, skew,
+      pattern, range, matrix, media, hue, name, maker, model, serial
+docs/virtual-camera.md explains each.";
+
+/// The whole command line.
+#[derive(Debug)]
+pub struct Options {
+    pub control: SocketAddr,
+    pub exit_with_stdin: bool,
+    pub cameras: Vec<Settings>,
+}
+
+/// One camera. Nothing here prints the password: `Debug` masks it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub id: String,
+    pub ip: IpAddr,
+    /// 0 lets the system choose; so does `rtsp_port`.
+    pub onvif_port: u16,
+    pub rtsp_port: u16,
+    pub codec: Codec,
+    pub size: (usize, usize),
+    /// Size of the second profile.
+    pub small: Option<(usize, usize)>,
+    pub fps: u32,
+    /// Frames from one key frame to the next.
+    pub gop: u32,
+    /// kbit/s of the first profile.
+    pub bitrate: u32,
+    pub login: Option<Login>,
+    pub auth: Auth,
+    /// Seconds the camera's clock is ahead of ours.
+    pub skew: i64,
+    pub bars: bool,
+    pub coding: Coding,
+    pub media: Media,
+    /// Degrees; what colour the moving picture is.
+    pub hue: f32,
+    pub name: String,
+    pub maker: String,
+    pub model: String,
+    pub serial: String,
+}
+
+#[derive(Clone, PartialEq)]
+pub struct Login {
+    pub user: String,
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    H264,
+    H265,
+    Mjpeg,
+}
+
+impl Codec {
+    /// The word of the settings and of the JSON line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::H264 => "h264",
+            Self::H265 => "h265",
+            Self::Mjpeg => "mjpeg",
+        }
+    }
+}
+
+/// How the ONVIF services ask for the login. RTSP always asks by Digest with MD5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    Open,
+    /// HTTP Digest with MD5.
+    Digest,
+    /// HTTP Digest with SHA-256 only.
+    DigestSha256,
+    UsernameToken,
+    /// HTTP Digest with SHA-256 or MD5, and UsernameToken.
+    Both,
+}
+
+/// Which ONVIF media services the camera tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    One,
+    Two,
+    Both,
+}
+
+impl Media {
+    pub fn has_one(self) -> bool {
+        self != Self::Two
+    }
+
+    pub fn has_two(self) -> bool {
+        self != Self::One
+    }
+}
+
+#[derive(Debug)]
+pub enum Error {
+    CommandLine(lexopt::Error),
+    File {
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// `camera` is its place in the order of the command line, from 1.
+    Camera {
+        camera: usize,
+        complaint: String,
+    },
+    NoCamera,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CommandLine(error) => write!(f, "{error}"),
+            Self::File { path, source } => write!(f, "cannot read {}: {source}", path.display()),
+            Self::Camera { camera, complaint } => write!(f, "camera {camera}: {complaint}"),
+            Self::NoCamera => f.write_str("no camera: give at least one --camera or --cameras-file"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<lexopt::Error> for Error {
+    fn from(error: lexopt::Error) -> Self {
+        Self::CommandLine(error)
+    }
+}
+
+/// Reads the command line without its first word. Returns `None` where help was asked for.
+///
+/// # Errors
+/// The first thing that is wrong, in the order of the line.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Options>, Error> {
+    use lexopt::prelude::*;
+    let mut options =
+        Options { control: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), exit_with_stdin: false, cameras: Vec::new() };
+    let mut descriptions: Vec<String> = Vec::new();
+    let mut parser = lexopt::Parser::from_args(arguments);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("control") => options.control = parser.value()?.parse()?,
+            Long("exit-with-stdin") => options.exit_with_stdin = true,
+            Long("camera") => descriptions.push(parser.value()?.string()?),
+            Long("cameras-file") => {
+                let path = PathBuf::from(parser.value()?);
+                let text = fs::read_to_string(&path).map_err(|source| Error::File { path, source })?;
+                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+                descriptions.extend(lines.map(str::to_owned));
+            }
+            Short('h') | Long("help") => return Ok(None),
+            _ => return Err(argument.unexpected().into()),
+        }
+    }
+    for (n, description) in descriptions.iter().enumerate() {
+        let complain = |complaint| Error::Camera { camera: n + 1, complaint };
+        let camera = camera(n, description).map_err(complain)?;
+        if options.cameras.iter().any(|other: &Settings| other.id == camera.id) {
+            return Err(complain(format!("the id {:?} is already used", camera.id)));
+        }
+        options.cameras.push(camera);
+    }
+    if options.cameras.is_empty() { Err(Error::NoCamera) } else { Ok(Some(options)) }
+}
+
+/// Reads the description of the `n`th camera, from 0; the place gives the defaults for address and hue.
+fn camera(n: usize, description: &str) -> Result<Settings, String> {
+    let mut pairs = Pairs(split(description)?);
+    let id = pairs.take("id").ok_or("no id")?;
+    if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        return Err(format!("id {id:?} may hold letters, digits, - and _ only"));
+    }
+    let codec = pairs.word("codec", Codec::H264, |word| match word {
+        "h264" => Some(Codec::H264),
+        "h265" => Some(Codec::H265),
+        "mjpeg" => Some(Codec::Mjpeg),
+        _ => None,
+    })?;
+    let size = pairs.word("size", (1280, 720), dimensions)?;
+    let third = (size.0 / 24 * 8, size.1 / 24 * 8);
+    let small = pairs
+        .word("small", Some(third), |word| if word == "none" { Some(None) } else { dimensions(word).map(Some) })?;
+    check_size(codec, "size", size)?;
+    if let Some(small) = small {
+        check_size(codec, "small", small)?;
+    }
+    let fps = pairs.word("fps", 25, |word| word.parse().ok().filter(|fps| (1..=60).contains(fps)))?;
+    let pixels = (size.0 * size.1) as u32;
+    let user = pairs.take("user").filter(|user| !user.is_empty());
+    let password = pairs.take("pass").unwrap_or_default();
+    let login = user.map(|user| Login { user, password });
+    let serial = format!("VC{:08}", n + 1);
+    let settings = Settings {
+        ip: pairs.word("ip", IpAddr::from([127, 0, 0, 11_u8.saturating_add(n as u8)]), |word| word.parse().ok())?,
+        onvif_port: pairs.number("onvif", 8000)?,
+        rtsp_port: pairs.number("rtsp", 8554)?,
+        gop: pairs.number("gop", fps * 2)?.max(1),
+        // A bit and a half per pixel and second: 1.4 Mbit/s for 720p, 3.1 for 1080p.
+        bitrate: pairs.number("bitrate", (pixels * 3 / 2000).max(200))?,
+        auth: auth(&mut pairs, login.is_some())?,
+        skew: pairs.number("skew", 0)?,
+        bars: pairs.word("pattern", false, |word| match word {
+            "moving" => Some(false),
+            "bars" => Some(true),
+            _ => None,
+        })?,
+        coding: coding(&mut pairs, codec)?,
+        media: pairs.word("media", Media::Both, |word| match word {
+            "1" => Some(Media::One),
+            "2" => Some(Media::Two),
+            "both" => Some(Media::Both),
+            _ => None,
+        })?,
+        // The golden angle keeps the hues of any number of cameras apart.
+        hue: pairs.number("hue", (205.0 + 137.5 * n as f32) % 360.0)?,
+        name: pairs.take("name").unwrap_or_else(|| id.clone()),
+        maker: pairs.take("maker").unwrap_or_else(|| "Virtual".into()),
+        model: pairs.take("model").unwrap_or_else(|| "Camera 1".into()),
+        serial: pairs.take("serial").unwrap_or(serial),
+        id,
+        codec,
+        size,
+        small,
+        fps,
+        login,
+    };
+    match pairs.0.first() {
+        Some((key, _)) => Err(format!("unknown key {key:?}")),
+        None => Ok(settings),
+    }
+}
+
+fn auth(pairs: &mut Pairs, has_login: bool) -> Result<Auth, String> {
+    let auth = pairs.word("auth", if has_login { Auth::Both } else { Auth::Open }, |word| match word {
+        "open" => Some(Auth::Open),
+        "digest" => Some(Auth::Digest),
+        "digest-sha256" => Some(Auth::DigestSha256),
+        "usernametoken" => Some(Auth::UsernameToken),
+        "both" => Some(Auth::Both),
+        _ => None,
+    })?;
+    if auth != Auth::Open && !has_login {
+        return Err("auth needs a user".into());
+    }
+    Ok(auth)
+}
+
+fn coding(pairs: &mut Pairs, codec: Codec) -> Result<Coding, String> {
+    let usual = match codec {
+        Codec::Mjpeg => Coding { range: Range::Full, matrix: Matrix::Bt601 },
+        Codec::H264 | Codec::H265 => Coding { range: Range::Limited, matrix: Matrix::Bt709 },
+    };
+    let range = pairs.word("range", usual.range, |word| match word {
+        "limited" => Some(Range::Limited),
+        "full" => Some(Range::Full),
+        _ => None,
+    })?;
+    let matrix = pairs.word("matrix", usual.matrix, |word| match word {
+        "bt601" => Some(Matrix::Bt601),
+        "bt709" => Some(Matrix::Bt709),
+        _ => None,
+    })?;
+    let coding = Coding { range, matrix };
+    if codec == Codec::Mjpeg && coding != usual {
+        return Err("a JPEG is always range=full matrix=bt601: it has no way to say otherwise".into());
+    }
+    Ok(coding)
+}
+
+fn dimensions(word: &str) -> Option<(usize, usize)> {
+    let (width, height) = word.split_once('x')?;
+    Some((width.parse().ok()?, height.parse().ok()?))
+}
+
+fn check_size(codec: Codec, key: &str, (width, height): (usize, usize)) -> Result<(), String> {
+    let step = if codec == Codec::Mjpeg { 8 } else { 2 };
+    if !(160..=3840).contains(&width) || !(90..=2160).contains(&height) {
+        return Err(format!("{key}={width}x{height}: from 160x90 to 3840x2160"));
+    }
+    if !width.is_multiple_of(8) || !height.is_multiple_of(step) {
+        return Err(format!("{key}={width}x{height}: width must be a multiple of 8, height of {step}"));
+    }
+    if codec == Codec::Mjpeg && (width > 2040 || height > 2040) {
+        return Err(format!("{key}={width}x{height}: JPEG over RTP ends at 2040 (RFC 2435)"));
+    }
+    Ok(())
+}
+
+/// Pairs not yet asked for.
+struct Pairs(Vec<(String, String)>);
+
+impl Pairs {
+    fn take(&mut self, key: &str) -> Option<String> {
+        let at = self.0.iter().position(|(found, _)| found == key)?;
+        Some(self.0.remove(at).1)
+    }
+
+    fn word<T>(&mut self, key: &str, default: T, read: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+        self.take(key).map_or(Ok(default), |word| read(&word).ok_or_else(|| format!("{key}={word} is not understood")))
+    }
+
+    fn number<T: std::str::FromStr>(&mut self, key: &str, default: T) -> Result<T, String> {
+        self.word(key, default, |word| word.parse().ok())
+    }
+}
+
+fn split(description: &str) -> Result<Vec<(String, String)>, String> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    let mut rest = description.trim_start();
+    while !rest.is_empty() {
+        let (key, after) = rest.split_once('=').ok_or_else(|| format!("key=value expected at {rest:?}"))?;
+        if key.contains(char::is_whitespace) {
+            return Err(format!("key=value expected at {key:?}"));
+        }
+        let (value, after) = value(after).ok_or_else(|| format!("the quote after {key}= is never closed"))?;
+        if !after.is_empty() && !after.starts_with(char::is_whitespace) {
+            return Err(format!("blank expected after the value of {key}"));
+        }
+        if pairs.iter().any(|(known, _)| known == key) {
+            return Err(format!("{key} is given twice"));
+        }
+        pairs.push((key.to_owned(), value));
+        rest = after.trim_start();
+    }
+    Ok(pairs)
+}
+
+/// The value at the start of `text` and what follows it; `None` if its quote is never closed.
+fn value(text: &str) -> Option<(String, &str)> {
+    let quote = match text.chars().next() {
+        Some(quote @ ('"' | '\'')) => quote,
+        _ => {
+            let end = text.find(char::is_whitespace).unwrap_or(text.len());
+            return Some((text[..end].to_owned(), &text[end..]));
+        }
+    };
+    let mut value = String::new();
+    let mut characters = text.char_indices().skip(1);
+    while let Some((at, character)) = characters.next() {
+        match character {
+            _ if character == quote => return Some((value, &text[at + 1..])),
+            '\\' if quote == '"' => value.push(characters.next()?.1),
+            _ => value.push(character),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(description: &str) -> String {
+        camera(0, description).unwrap_err()
+    }
+
+    #[test]
+    fn camera_with_nothing_but_an_id_has_sensible_defaults() {
+        let camera = camera(2, "id=gate").unwrap();
+        assert_eq!(camera.ip.to_string(), "127.0.0.13");
+        assert_eq!((camera.onvif_port, camera.rtsp_port), (8000, 8554));
+        assert_eq!((camera.size, camera.small), ((1280, 720), Some((424, 240))));
+        assert_eq!((camera.fps, camera.gop, camera.auth), (25, 50, Auth::Open));
+        assert_eq!((camera.name.as_str(), camera.login), ("gate", None));
+    }
+
+    #[test]
+    fn quoted_values_hold_any_character() {
+        let camera = camera(0, r#" id=a  user="o'b \"x\" \\" pass='p@s:s#/ "wörd\' name=x=y "#).unwrap();
+        let login = camera.login.unwrap();
+        assert_eq!((login.user.as_str(), login.password.as_str()), (r#"o'b "x" \"#, r#"p@s:s#/ "wörd\"#));
+        assert_eq!((camera.name.as_str(), camera.auth), ("x=y", Auth::Both));
+    }
+
+    #[test]
+    fn mistakes_are_told_by_name() {
+        assert_eq!(refused("ip=127.0.0.1"), "no id");
+        assert_eq!(refused("id=a b"), "key=value expected at \"b\"");
+        assert_eq!(refused("id=a codec=vp8"), "codec=vp8 is not understood");
+        assert_eq!(refused("id=a colour=red"), "unknown key \"colour\"");
+        assert_eq!(refused("id=a id=b"), "id is given twice");
+        assert_eq!(refused("id=a pass='x"), "the quote after pass= is never closed");
+        assert_eq!(refused("id=a pass='x'y"), "blank expected after the value of pass");
+        assert_eq!(refused("id=a auth=digest"), "auth needs a user");
+        assert!(refused("id=a/b").starts_with("id \"a/b\" may hold"));
+        assert!(refused("id=a size=1282x720").starts_with("size=1282x720: width must be"));
+        assert!(refused("id=a codec=mjpeg size=640x364").contains("height of 8"));
+        assert!(refused("id=a codec=mjpeg matrix=bt709").starts_with("a JPEG is always"));
+    }
+
+    #[test]
+    fn command_line_takes_several_cameras_and_no_id_twice() {
+        let line = |words: &[&str]| parse(words.iter().map(OsString::from));
+        let options =
+            line(&["--control", "127.0.0.1:0", "--exit-with-stdin", "--camera", "id=a", "--camera=id=b"]).unwrap();
+        let options = options.unwrap();
+        assert!(options.exit_with_stdin);
+        assert_eq!(options.cameras.iter().map(|camera| camera.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        let twice = line(&["--camera", "id=a", "--camera", "id=a"]).unwrap_err().to_string();
+        assert_eq!(twice, "camera 2: the id \"a\" is already used");
+        assert!(matches!(line(&[]), Err(Error::NoCamera)));
+        assert!(matches!(line(&["--help"]), Ok(None)));
+    }
+
+    #[test]
+    fn debug_never_shows_a_password() {
+        let camera = camera(0, "id=a user=u pass=geheim").unwrap();
+        assert!(!format!("{camera:?}").contains("geheim"));
+    }
+}
