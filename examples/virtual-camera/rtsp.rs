@@ -14,8 +14,9 @@ use std::{
 use gstreamer::glib::{self, subclass::prelude::*};
 
 use gstreamer_rtsp_server::{
-    RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS, RTSP_AUTH_CHECK_URL, RTSPAuth, RTSPContext, RTSPFilterResult,
-    RTSPMountPoints, RTSPServer, RTSPThreadPool, RTSPToken, gst_rtsp::RTSPAuthMethod, prelude::*, subclass::prelude::*,
+    RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS, RTSP_PERM_MEDIA_FACTORY_ACCESS, RTSP_PERM_MEDIA_FACTORY_CONSTRUCT,
+    RTSP_TOKEN_MEDIA_FACTORY_ROLE, RTSPAuth, RTSPContext, RTSPFilterResult, RTSPMountPoints, RTSPServer,
+    RTSPThreadPool, RTSPToken, gst_rtsp::RTSPAuthMethod, prelude::*, subclass::prelude::*,
 };
 
 use crate::{
@@ -27,6 +28,9 @@ use crate::{
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(2);
 /// A frozen thread looks up this often even if nobody woke it.
 const FROZEN_NAP: Duration = Duration::from_secs(5);
+
+/// The role of everybody who is logged in: may see all streams.
+const VIEWER: &str = "viewer";
 
 #[derive(Debug)]
 pub enum Error {
@@ -83,7 +87,12 @@ impl Rtsp {
         server.set_auth(Some(&CameraAuth::new(&camera)));
         let mounts: RTSPMountPoints = server.mount_points().ok_or(Error::Mounts)?;
         for (path, stream) in streams {
-            mounts.add_factory(path, stream.factory());
+            let factory = stream.factory();
+            let allowed = gstreamer::Structure::builder(VIEWER)
+                .field(RTSP_PERM_MEDIA_FACTORY_ACCESS, true)
+                .field(RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, true);
+            factory.add_role_from_structure(&allowed.build());
+            mounts.add_factory(path, factory);
         }
         count_sessions(&server, &camera);
 
@@ -201,7 +210,8 @@ impl CameraAuth {
         let auth: Self = glib::Object::new();
         auth.set_supported_methods(RTSPAuthMethod::Digest);
         if let Some(login) = &camera.settings.login {
-            auth.add_digest(&login.user, &login.password, &RTSPToken::new_empty());
+            let token = RTSPToken::builder().field(RTSP_TOKEN_MEDIA_FACTORY_ROLE, VIEWER).build();
+            auth.add_digest(&login.user, &login.password, &token);
         }
         auth.imp().camera.set(Arc::clone(camera)).ok().expect("set once, here");
         auth
@@ -243,11 +253,6 @@ impl RTSPAuthImpl for LoginCheck {
             return false;
         }
         let open = camera.settings.login.is_none() && !camera.faults().wrong_password;
-        // Who is logged in may see everything, so only the login itself needs GStreamer's own check.
-        open || if check.as_str() == RTSP_AUTH_CHECK_URL.as_str() {
-            self.parent_check(context, check)
-        } else {
-            context.token().is_some() || check.as_str() == "auth.check.connect"
-        }
+        open || self.parent_check(context, check)
     }
 }
