@@ -1,0 +1,222 @@
+//! Turns the luma and chroma of a video into those of a JPEG.
+//!
+//! A JPEG is full range BT.601 by convention; video is mostly limited range (16 to 235), and BT.709
+//! from 720 lines up. Both are linear maps of the same RGB, so one goes to the other without RGB: luma
+//! is stretched and takes a little of both chromas, the chromas mix with each other only.
+
+use super::planes::{Canvas, Planes};
+use crate::media::Size;
+
+/// How luma and chroma were made of red, green and blue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matrix {
+    Bt601,
+    Bt709,
+    Bt2020,
+}
+
+impl Matrix {
+    /// What players assume where the stream does not tell.
+    pub fn guess(size: Size) -> Self {
+        if size.height >= 720 { Self::Bt709 } else { Self::Bt601 }
+    }
+
+    /// The share of red and of blue in luma (ITU-R BT.601, BT.709, BT.2020).
+    fn shares(self) -> (f64, f64) {
+        match self {
+            Self::Bt601 => (0.299, 0.114),
+            Self::Bt709 => (0.2126, 0.0722),
+            Self::Bt2020 => (0.2627, 0.0593),
+        }
+    }
+}
+
+/// What the numbers in a picture's planes mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour {
+    pub matrix: Matrix,
+    /// Luma and chroma use 0 to 255, not 16 to 235 and 16 to 240.
+    pub full_range: bool,
+}
+
+impl Colour {
+    /// What a JPEG's planes mean.
+    pub const JPEG: Self = Self { matrix: Matrix::Bt601, full_range: true };
+}
+
+/// A factor in 1/8192; a sample shifted up by 7 times it, shifted down by 16, is in 1/16 of a level.
+/// This is the 16-bit multiplication every vector unit has (`pmulhw` on x86).
+type Factor = i16;
+
+const FACTOR_ONE: f64 = 8192.0;
+const SAMPLE_SHIFT: u32 = 7;
+const PRODUCT_SHIFT: u32 = 16;
+/// Sums are in 1/16 of a level.
+const SUM_SHIFT: u32 = 4;
+const HALF_LEVEL: i16 = 1 << (SUM_SHIFT - 1);
+
+/// The map from one meaning of planes to a JPEG's.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversion {
+    luma: Factor,
+    /// Added to every luma, in 1/16 of a level.
+    luma_offset: i16,
+    luma_of_chroma: [Factor; 2],
+    blue_of_chroma: [Factor; 2],
+    red_of_chroma: [Factor; 2],
+}
+
+impl Conversion {
+    /// `None` where the planes already are a JPEG's.
+    pub fn to_jpeg(from: Colour) -> Option<Self> {
+        if from == Colour::JPEG {
+            return None;
+        }
+        let (luma, black, chroma) =
+            if from.full_range { (1.0, 0.0, 1.0) } else { (255.0 / 219.0, 16.0, 255.0 / 224.0) };
+        let (red_share, blue_share) = from.matrix.shares();
+        let green_share = 1.0 - red_share - blue_share;
+        // What a unit of blue and of red chroma adds to each primary.
+        let red = [0.0, 2.0 * (1.0 - red_share)];
+        let blue = [2.0 * (1.0 - blue_share), 0.0];
+        let green = [-blue[0] * blue_share / green_share, -red[1] * red_share / green_share];
+        let (jpeg_red, jpeg_blue) = Matrix::Bt601.shares();
+        let jpeg_green = 1.0 - jpeg_red - jpeg_blue;
+        let luma_of = |c: usize| jpeg_red * red[c] + jpeg_green * green[c] + jpeg_blue * blue[c];
+        let factors = |of: &dyn Fn(usize) -> f64| [0, 1].map(|c| (of(c) * chroma * FACTOR_ONE).round() as Factor);
+        Some(Self {
+            luma: (luma * FACTOR_ONE).round() as Factor,
+            luma_offset: (-black * luma * f64::from(1 << SUM_SHIFT)).round() as i16 + HALF_LEVEL,
+            luma_of_chroma: factors(&luma_of),
+            blue_of_chroma: factors(&|c| (blue[c] - luma_of(c)) / (2.0 * (1.0 - jpeg_blue))),
+            red_of_chroma: factors(&|c| (red[c] - luma_of(c)) / (2.0 * (1.0 - jpeg_red))),
+        })
+    }
+
+    /// Fills `to` with `from` converted; `to` takes size and subsampling of `from`.
+    pub fn convert(&self, from: &Planes, to: &mut Canvas) {
+        to.reshape(from.size, from.subsampling);
+        let (across, down) = from.subsampling.size();
+        let mut offsets = vec![self.luma_offset; from.width(0)];
+        let mix = self.luma_of_chroma != [0, 0] && from.has_chroma();
+        for y in 0..from.height(0) {
+            if mix && y % down == 0 {
+                self.luma_offsets(from.row(1, y / down), from.row(2, y / down), across, &mut offsets);
+            }
+            self.luma_row(from.row(0, y), &offsets, to.row_mut(0, y));
+        }
+        if from.has_chroma() {
+            for y in 0..from.height(1) {
+                let (blue, red) = (from.row(1, y), from.row(2, y));
+                chroma_row(self.blue_of_chroma, blue, red, to.row_mut(1, y));
+                chroma_row(self.red_of_chroma, blue, red, to.row_mut(2, y));
+            }
+        }
+    }
+
+    /// What chroma adds to luma, for every luma sample of a row.
+    fn luma_offsets(&self, blue: &[u8], red: &[u8], across: usize, offsets: &mut [i16]) {
+        let base = self.luma_offset;
+        let of = |blue: u8, red: u8| base + mixed(self.luma_of_chroma, blue, red);
+        if across == 2 {
+            for ((pair, &blue), &red) in offsets.chunks_exact_mut(2).zip(blue).zip(red) {
+                pair.fill(of(blue, red));
+            }
+        } else {
+            for ((group, &blue), &red) in offsets.chunks_mut(across).zip(blue).zip(red) {
+                group.fill(of(blue, red));
+            }
+        }
+    }
+
+    fn luma_row(&self, from: &[u8], offsets: &[i16], to: &mut [u8]) {
+        for ((to, &luma), &offset) in to.iter_mut().zip(from).zip(offsets) {
+            *to = level(product(i16::from(luma), self.luma) + offset);
+        }
+    }
+}
+
+fn chroma_row(factors: [Factor; 2], blue: &[u8], red: &[u8], to: &mut [u8]) {
+    const MIDDLE: i16 = (128 << SUM_SHIFT) + HALF_LEVEL;
+    for ((to, &blue), &red) in to.iter_mut().zip(blue).zip(red) {
+        *to = level(mixed(factors, blue, red) + MIDDLE);
+    }
+}
+
+fn mixed(factors: [Factor; 2], blue: u8, red: u8) -> i16 {
+    product(i16::from(blue) - 128, factors[0]) + product(i16::from(red) - 128, factors[1])
+}
+
+/// `sample` times `factor`, in 1/16 of a level.
+fn product(sample: i16, factor: Factor) -> i16 {
+    ((i32::from(sample << SAMPLE_SHIFT) * i32::from(factor)) >> PRODUCT_SHIFT) as i16
+}
+
+fn level(sum: i16) -> u8 {
+    (sum >> SUM_SHIFT).clamp(0, 255) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use turbojpeg::Subsamp;
+
+    /// Planes of one pixel of `rgb`, by the definition of the matrix.
+    fn encode(rgb: [f64; 3], colour: Colour) -> [u8; 3] {
+        let (red, blue) = colour.matrix.shares();
+        let luma = red * rgb[0] + (1.0 - red - blue) * rgb[1] + blue * rgb[2];
+        let chroma = [(rgb[2] - luma) / (2.0 * (1.0 - blue)), (rgb[0] - luma) / (2.0 * (1.0 - red))];
+        let (scale, black, chroma_scale) = if colour.full_range { (255.0, 0.0, 255.0) } else { (219.0, 16.0, 224.0) };
+        [luma * scale + black, chroma[0] * chroma_scale + 128.0, chroma[1] * chroma_scale + 128.0]
+            .map(|value| value.round().clamp(0.0, 255.0) as u8)
+    }
+
+    #[test]
+    fn every_colour_comes_out_as_jpeg_would_write_it() {
+        for matrix in [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020] {
+            for full_range in [false, true] {
+                let colour = Colour { matrix, full_range };
+                let Some(conversion) = Conversion::to_jpeg(colour) else { continue };
+                for step in 0..1000_u32 {
+                    let part = |digit: u32| f64::from(step / 10_u32.pow(digit) % 10) / 9.0;
+                    let rgb = [part(0), part(1), part(2)];
+                    let [luma, blue, red] = encode(rgb, colour);
+                    let (y, b, r) = ([luma; 4], [blue], [red]);
+                    let planes = Planes::new(Size { width: 2, height: 2 }, Subsamp::Sub2x2, [&y, &b, &r], [2, 1, 1]);
+                    let mut canvas = Canvas::default();
+                    conversion.convert(&planes, &mut canvas);
+                    let got =
+                        [canvas.planes().row(0, 1)[1], canvas.planes().row(1, 0)[0], canvas.planes().row(2, 0)[0]];
+                    let wanted = encode(rgb, Colour::JPEG);
+                    // Rounding happens twice, and the input's own is stretched.
+                    let close = got.iter().zip(wanted).all(|(&got, wanted)| got.abs_diff(wanted) <= 2);
+                    assert!(close, "{colour:?} {rgb:?}: {got:?}, not {wanted:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn jpeg_planes_need_no_conversion() {
+        assert!(Conversion::to_jpeg(Colour::JPEG).is_none());
+    }
+
+    #[test]
+    fn levels_outside_the_limited_range_are_clipped_not_wrapped() {
+        let conversion = Conversion::to_jpeg(Colour { matrix: Matrix::Bt709, full_range: false }).unwrap();
+        for extreme in [[0, 0, 0], [255, 255, 255], [0, 255, 255], [255, 0, 0], [255, 0, 255], [0, 255, 0]] {
+            let [luma, blue, red] = extreme.map(|value: u8| [value]);
+            let planes = Planes::new(Size { width: 1, height: 1 }, Subsamp::None, [&luma, &blue, &red], [1, 1, 1]);
+            let mut canvas = Canvas::default();
+            conversion.convert(&planes, &mut canvas);
+            let got = canvas.planes().row(0, 0)[0];
+            assert!(if extreme[0] == 0 { got < 80 } else { got > 170 }, "{extreme:?}: {got}");
+        }
+    }
+
+    #[test]
+    fn unsaid_matrix_is_guessed_from_the_height() {
+        assert_eq!(Matrix::guess(Size { width: 1280, height: 720 }), Matrix::Bt709);
+        assert_eq!(Matrix::guess(Size { width: 704, height: 576 }), Matrix::Bt601);
+    }
+}

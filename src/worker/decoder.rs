@@ -1,0 +1,185 @@
+//! H.264 and H.265 to planes, one access unit in, its picture out at once.
+//!
+//! One thread and `low_delay`: with FFmpeg's usual thread per core every picture comes as many frames
+//! late as there are cores less one.
+
+use std::{error, fmt};
+
+use ac_ffmpeg::{
+    codec::{
+        Decoder as _,
+        video::{PixelFormat, VideoDecoder, VideoFrame, VideoFrameScaler, frame::get_pixel_format},
+    },
+    packet::PacketMut,
+    time::Timestamp,
+};
+use turbojpeg::Subsamp;
+
+use super::{
+    colour::{Colour, Matrix},
+    planes::Planes,
+};
+use crate::media::{Codec, Size};
+
+#[derive(Debug)]
+pub enum Error {
+    /// The codec is missing from FFmpeg, or has no decoder (JPEG).
+    NoDecoder(Codec),
+    /// The data is damaged, or of a kind FFmpeg does not know.
+    Decode(ac_ffmpeg::codec::CodecError),
+    Take(ac_ffmpeg::Error),
+    /// The pixel format is not one of ours and cannot be turned into one.
+    PixelFormat(ac_ffmpeg::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoDecoder(codec) => write!(f, "no decoder for {}", codec.word()),
+            Self::Decode(_) | Self::Take(_) => write!(f, "cannot decode the video"),
+            Self::PixelFormat(_) => write!(f, "cannot use the pixel format of the video"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::NoDecoder(_) => None,
+            Self::Decode(source) => Some(source),
+            Self::Take(source) | Self::PixelFormat(source) => Some(source),
+        }
+    }
+}
+
+/// A decoder for one stream. Dropping it frees its pictures: about 25 MB for 1080p.
+pub struct Decoder {
+    inner: VideoDecoder,
+    scaler: Option<Scaler>,
+}
+
+/// Turns pixel formats that are not planes of bytes into such, without changing the size.
+struct Scaler {
+    inner: VideoFrameScaler,
+    from: PixelFormat,
+    size: Size,
+}
+
+/// One decoded picture.
+pub struct Frame {
+    /// The number given to [`Decoder::push`].
+    pub number: u64,
+    frame: VideoFrame,
+    layout: Layout,
+}
+
+#[derive(Clone, Copy)]
+struct Layout {
+    subsampling: Subsamp,
+    /// FFmpeg marks full range by the `yuvj` formats.
+    full_range: bool,
+    /// The planes were made from red, green and blue by the scaler.
+    was_rgb: bool,
+}
+
+impl Decoder {
+    /// # Errors
+    /// [`Error::NoDecoder`].
+    pub fn new(codec: Codec) -> Result<Self, Error> {
+        let name = match codec {
+            Codec::H264 => "h264",
+            Codec::H265 => "hevc",
+            Codec::Jpeg => return Err(Error::NoDecoder(codec)),
+        };
+        let builder = VideoDecoder::builder(name).map_err(|_| Error::NoDecoder(codec))?;
+        let builder = builder.set_option("threads", 1).set_option("flags", "+low_delay");
+        let inner = builder.build().map_err(|_| Error::NoDecoder(codec))?;
+        Ok(Self { inner, scaler: None })
+    }
+
+    /// Gives the decoder one access unit in Annex B; `number` comes back with its picture.
+    ///
+    /// # Errors
+    /// [`Error::Decode`]; the decoder can be used on.
+    pub fn push(&mut self, unit: &[u8], number: u64) -> Result<(), Error> {
+        let mut packet = PacketMut::new(unit.len());
+        packet.data_mut().copy_from_slice(unit);
+        // Microseconds are the decoder's time base; here they only carry a number.
+        let stamp = Timestamp::from_micros(i64::try_from(number).unwrap_or(i64::MAX));
+        self.inner.try_push(packet.with_pts(stamp).with_dts(stamp).freeze()).map_err(Error::Decode)
+    }
+
+    /// The next finished picture, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Take`], [`Error::PixelFormat`].
+    pub fn take(&mut self) -> Result<Option<Frame>, Error> {
+        let Some(frame) = self.inner.take().map_err(Error::Take)? else { return Ok(None) };
+        let number = frame.pts().as_micros().and_then(|micros| u64::try_from(micros).ok()).unwrap_or(u64::MAX);
+        if let Some(layout) = layout(frame.pixel_format().name()) {
+            return Ok(Some(Frame { number, frame, layout }));
+        }
+        let was_rgb = ["rgb", "bgr", "gbr"].iter().any(|rgb| frame.pixel_format().name().starts_with(rgb));
+        let frame = self.rescale(&frame).map_err(Error::PixelFormat)?;
+        let layout = Layout { subsampling: Subsamp::Sub2x2, full_range: false, was_rgb };
+        Ok(Some(Frame { number, frame, layout }))
+    }
+
+    fn rescale(&mut self, frame: &VideoFrame) -> Result<VideoFrame, ac_ffmpeg::Error> {
+        let (from, size) = (frame.pixel_format(), size(frame));
+        let scaler = match self.scaler.take() {
+            Some(scaler) if scaler.from == from && scaler.size == size => scaler,
+            _ => {
+                let builder = VideoFrameScaler::builder()
+                    .source_pixel_format(from)
+                    .source_width(frame.width())
+                    .source_height(frame.height())
+                    .target_pixel_format(get_pixel_format("yuv420p"))
+                    .target_width(frame.width())
+                    .target_height(frame.height());
+                Scaler { inner: builder.build()?, from, size }
+            }
+        };
+        self.scaler.insert(scaler).inner.scale(frame)
+    }
+}
+
+impl Frame {
+    /// Hands the planes to `use_them`, with what they mean given what the stream says (`told`).
+    pub fn with_planes<T>(&self, told: Option<Colour>, use_them: impl FnOnce(&Planes, Colour) -> T) -> T {
+        let planes = self.frame.planes();
+        let size = size(&self.frame);
+        let matrix = match told {
+            _ if self.layout.was_rgb => Matrix::Bt601,
+            Some(colour) => colour.matrix,
+            None => Matrix::guess(size),
+        };
+        let full_range =
+            !self.layout.was_rgb && (self.layout.full_range || told.is_some_and(|colour| colour.full_range));
+        let grey = self.layout.subsampling == Subsamp::Gray;
+        let data =
+            [planes[0].data(), if grey { &[] } else { planes[1].data() }, if grey { &[] } else { planes[2].data() }];
+        let strides = [0, 1, 2].map(|plane: usize| planes[plane].line_size());
+        use_them(&Planes::new(size, self.layout.subsampling, data, strides), Colour { matrix, full_range })
+    }
+}
+
+fn size(frame: &VideoFrame) -> Size {
+    let side = |pixels| u32::try_from(pixels).unwrap_or(u32::MAX);
+    Size { width: side(frame.width()), height: side(frame.height()) }
+}
+
+/// The pixel formats whose planes can be used as they are.
+fn layout(pixel_format: &str) -> Option<Layout> {
+    let (subsampling, full_range) = match pixel_format {
+        "yuv420p" => (Subsamp::Sub2x2, false),
+        "yuvj420p" => (Subsamp::Sub2x2, true),
+        "yuv422p" => (Subsamp::Sub2x1, false),
+        "yuvj422p" => (Subsamp::Sub2x1, true),
+        "yuv444p" => (Subsamp::None, false),
+        "yuvj444p" => (Subsamp::None, true),
+        "gray" => (Subsamp::Gray, false),
+        _ => return None,
+    };
+    Some(Layout { subsampling, full_range, was_rgb: false })
+}

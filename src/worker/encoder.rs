@@ -1,0 +1,104 @@
+//! Planes to JPEGs: scaled, colours put right, one for every size and quality that is due.
+
+use std::{error, fmt, sync::Arc};
+
+use turbojpeg::{Compressor, OutputBuf, Subsamp};
+
+use super::{
+    colour::{Colour, Conversion},
+    planes::{Canvas, Planes},
+};
+use crate::media::Size;
+
+#[derive(Debug)]
+pub enum Error {
+    Scale { size: Size, source: opencv::Error },
+    Compress { size: Size, source: turbojpeg::Error },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scale { size, .. } => write!(f, "cannot scale a picture to {}x{}", size.width, size.height),
+            Self::Compress { size, .. } => write!(f, "cannot compress a picture of {}x{}", size.width, size.height),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Scale { source, .. } => Some(source),
+            Self::Compress { source, .. } => Some(source),
+        }
+    }
+}
+
+/// Encodes pictures; keeps its buffers from one to the next.
+pub struct Encoder {
+    compressor: Compressor,
+    scaled: Canvas,
+    /// A picture whose colours are a JPEG's.
+    right: Canvas,
+}
+
+impl Encoder {
+    /// # Errors
+    /// Out of memory.
+    pub fn new() -> Result<Self, turbojpeg::Error> {
+        Ok(Self { compressor: Compressor::new()?, scaled: Canvas::default(), right: Canvas::default() })
+    }
+
+    /// Encodes `source` at `size` once for each of `qualities` (1 to 100), in their order.
+    ///
+    /// # Errors
+    /// Where scaling or compression fails; no picture of this size is given then.
+    pub fn encode(
+        &mut self,
+        source: &Planes,
+        colour: Colour,
+        size: Size,
+        qualities: impl Iterator<Item = u8>,
+    ) -> Result<Vec<Arc<[u8]>>, Error> {
+        let conversion = Conversion::to_jpeg(colour);
+        let scale =
+            |source: &Planes, to: &mut Canvas| source.scale(size, to).map_err(|source| Error::Scale { size, source });
+        // Scaling first leaves fewer pixels to convert.
+        let ready = match (size != source.size, conversion) {
+            (true, Some(conversion)) => {
+                scale(source, &mut self.scaled)?;
+                conversion.convert(&self.scaled.planes(), &mut self.right);
+                self.right.planes()
+            }
+            (true, None) => {
+                scale(source, &mut self.scaled)?;
+                self.scaled.planes()
+            }
+            (false, Some(conversion)) => {
+                conversion.convert(source, &mut self.right);
+                self.right.planes()
+            }
+            (false, None) if source.is_whole() => *source,
+            (false, None) => {
+                source.copy(&mut self.right);
+                self.right.planes()
+            }
+        };
+        qualities.map(|quality| compress(&mut self.compressor, &ready, quality)).collect()
+    }
+}
+
+fn compress(compressor: &mut Compressor, planes: &Planes, quality: u8) -> Result<Arc<[u8]>, Error> {
+    let mut output = OutputBuf::new_owned();
+    let mut work = || {
+        compressor.set_quality(i32::from(quality))?;
+        if planes.has_chroma() {
+            compressor.compress_yuv_planes(&planes.image(), &mut output)
+        } else {
+            compressor.set_subsamp(Subsamp::Gray)?;
+            compressor.compress(planes.grey_image(), &mut output)
+        }
+    };
+    work().map_err(|source| Error::Compress { size: planes.size, source })?;
+    Ok(Arc::from(&output[..]))
+}

@@ -1,0 +1,262 @@
+//! The newest group of pictures, kept so that a decoder can begin at once, and the rule by which a
+//! decoder follows it: newest wins, the delay never grows.
+
+use std::collections::VecDeque;
+
+use crate::media::{AccessUnit, UnixMicros};
+
+/// Bytes kept at most: ten seconds of 4K at 16 Mbit/s.
+pub const MOST_BYTES: usize = 20 << 20;
+
+/// Access units kept at most: ten seconds at 60 frames per second. Cameras with "smart" codecs send
+/// longer groups; joining one of those, a decoder waits for the next key frame.
+pub const MOST_UNITS: usize = 600;
+
+/// A frame that arrived this much before the newest is decoded but not shown, in microseconds: two
+/// frames at 25 fps may arrive together, more is a backlog to be worked off.
+pub const MOST_LAG: UnixMicros = 100_000;
+
+/// A decoder that fell this far behind gives the group up and waits for the next key frame, in
+/// microseconds. A group being replayed for a new viewer may be older.
+pub const MOST_DELAY: UnixMicros = 1_000_000;
+
+/// Access units since the newest key frame, and before it what a decoder has not had the time for.
+#[derive(Default)]
+pub struct Group {
+    units: VecDeque<AccessUnit>,
+    /// Number of the first unit kept; numbers count all units ever pushed.
+    first: u64,
+    /// Number of the newest key frame, if it is still kept.
+    key: Option<u64>,
+    bytes: usize,
+}
+
+impl Group {
+    pub fn push(&mut self, unit: AccessUnit) {
+        if unit.key {
+            let horizon = unit.taken.saturating_sub(MOST_LAG);
+            while self.units.front().is_some_and(|old| old.taken < horizon) {
+                self.drop_oldest();
+            }
+            self.key = Some(self.end());
+        }
+        self.bytes += unit.data.len();
+        self.units.push_back(unit);
+        while self.units.len() > MOST_UNITS || (self.bytes > MOST_BYTES && self.units.len() > 1) {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(old) = self.units.pop_front() {
+            self.bytes -= old.data.len();
+            if self.key == Some(self.first) {
+                self.key = None;
+            }
+            self.first += 1;
+        }
+    }
+
+    /// Number the next unit will get.
+    fn end(&self) -> u64 {
+        self.first + self.units.len() as u64
+    }
+
+    fn get(&self, number: u64) -> Option<&AccessUnit> {
+        let index = number.checked_sub(self.first)?;
+        self.units.get(usize::try_from(index).ok()?)
+    }
+}
+
+/// A decoder's place in a group.
+pub struct Follower {
+    /// Number of the unit to decode next; `None`: waits for a key frame.
+    next: Option<u64>,
+    /// Key frames before this number are of no use.
+    not_before: u64,
+    /// Has been near the newest unit since it began.
+    caught_up: bool,
+    /// Units passed over so far.
+    pub skipped: u64,
+}
+
+/// What a decoder is to do next.
+#[derive(Debug, PartialEq)]
+pub struct Step {
+    pub unit: AccessUnit,
+    /// Near enough to the newest to be worth a picture.
+    pub show: bool,
+}
+
+impl Follower {
+    /// A decoder that has seen nothing yet.
+    pub fn new() -> Self {
+        Self { next: None, not_before: 0, caught_up: false, skipped: 0 }
+    }
+
+    /// The next unit to decode; `None`: wait for the group to grow.
+    pub fn step(&mut self, group: &Group) -> Option<Step> {
+        let newest = group.units.back()?.taken;
+        let lag = |number| group.get(number).map_or(0, |unit| newest.saturating_sub(unit.taken));
+        let next = match self.next.filter(|&next| next >= group.first) {
+            Some(next) if next == group.end() => return None,
+            Some(next) => {
+                let newer_key = group.key.filter(|&key| key > next && lag(next) > MOST_LAG);
+                if newer_key.is_none() && self.caught_up && lag(next) > MOST_DELAY {
+                    self.skipped += group.end() - next;
+                    self.await_key(group.end());
+                    return None;
+                }
+                newer_key.unwrap_or(next)
+            }
+            None => {
+                self.caught_up = false;
+                group.key.filter(|&key| key >= self.not_before)?
+            }
+        };
+        self.skipped += self.next.map_or(0, |meant| next - meant);
+        let unit = group.get(next)?.clone();
+        let show = newest.saturating_sub(unit.taken) <= MOST_LAG;
+        self.caught_up |= show;
+        self.next = Some(next + 1);
+        Some(Step { unit, show })
+    }
+
+    /// The last unit could not be decoded: begins again with the next key frame.
+    pub fn lost(&mut self) {
+        let tried = self.next.unwrap_or(self.not_before);
+        self.await_key(tried);
+    }
+
+    fn await_key(&mut self, not_before: u64) {
+        self.next = None;
+        self.not_before = not_before;
+    }
+}
+
+impl Default for Follower {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A camera's group: a key frame every `gop` frames, 25 a second.
+    struct Camera {
+        group: Group,
+        gop: u32,
+        sent: u32,
+    }
+
+    impl Camera {
+        fn new(gop: u32) -> Self {
+            Self { group: Group::default(), gop, sent: 0 }
+        }
+
+        fn send(&mut self, frames: u32) {
+            for _ in 0..frames {
+                let taken = 1_000_000_000 + u64::from(self.sent) * 40_000;
+                let key = self.sent.is_multiple_of(self.gop);
+                self.group.push(AccessUnit { sequence: self.sent, taken, key, data: vec![0; 1000].into() });
+                self.sent += 1;
+            }
+        }
+    }
+
+    fn all(follower: &mut Follower, group: &Group) -> Vec<(u32, bool)> {
+        std::iter::from_fn(|| follower.step(group)).map(|step| (step.unit.sequence, step.show)).collect()
+    }
+
+    #[test]
+    fn new_decoder_replays_the_group_and_shows_only_the_newest() {
+        let mut camera = Camera::new(50);
+        camera.send(60);
+        let steps = all(&mut Follower::new(), &camera.group);
+        assert_eq!(steps.first(), Some(&(50, false)));
+        assert_eq!(steps[steps.len() - 3..], [(57, true), (58, true), (59, true)]);
+        assert_eq!(steps.len(), 10);
+    }
+
+    #[test]
+    fn decoder_that_keeps_up_gets_every_frame_once() {
+        let mut camera = Camera::new(10);
+        let mut follower = Follower::new();
+        let mut seen = Vec::new();
+        for burst in [1, 1, 2, 1, 3, 1, 1, 2].into_iter().cycle().take(80) {
+            camera.send(burst);
+            seen.extend(all(&mut follower, &camera.group));
+        }
+        let wanted: Vec<_> = (0..camera.sent).map(|sequence| (sequence, true)).collect();
+        assert_eq!(seen, wanted);
+        assert_eq!(follower.skipped, 0);
+    }
+
+    #[test]
+    fn decoder_that_falls_behind_jumps_to_the_next_key_frame() {
+        let mut camera = Camera::new(20);
+        let mut follower = Follower::new();
+        camera.send(5);
+        all(&mut follower, &camera.group);
+        camera.send(20);
+        let steps = all(&mut follower, &camera.group);
+        assert_eq!(steps.first().map(|step| step.0), Some(20));
+        assert_eq!(steps.last(), Some(&(24, true)));
+        assert_eq!(follower.skipped, 15);
+    }
+
+    #[test]
+    fn slow_decoder_in_a_long_group_never_shows_an_old_picture() {
+        // Half as fast as the camera.
+        let mut camera = Camera::new(250);
+        let mut follower = Follower::new();
+        let mut worst = 0;
+        let mut shown = 0;
+        for _ in 0..1000 {
+            camera.send(2);
+            if let Some(step) = follower.step(&camera.group) {
+                assert!(u64::from(camera.sent - step.unit.sequence) * 40_000 <= MOST_DELAY + 80_000);
+                if step.show {
+                    worst = worst.max(camera.sent - 1 - step.unit.sequence);
+                    shown += 1;
+                }
+            }
+        }
+        assert!(worst <= 2 && shown >= 8, "{shown} shown, worst {worst} frames late");
+    }
+
+    #[test]
+    fn undecodable_unit_waits_for_the_next_key_frame() {
+        let mut camera = Camera::new(10);
+        let mut follower = Follower::new();
+        camera.send(13);
+        all(&mut follower, &camera.group);
+        follower.lost();
+        camera.send(3);
+        assert_eq!(follower.step(&camera.group), None);
+        camera.send(5);
+        assert_eq!(follower.step(&camera.group).map(|step| step.unit.sequence), Some(20));
+    }
+
+    #[test]
+    fn endless_group_is_bounded_and_cannot_be_joined() {
+        let mut camera = Camera::new(u32::MAX);
+        camera.send(1);
+        let mut follower = Follower::new();
+        for _ in 0..2 * MOST_UNITS {
+            camera.send(1);
+            all(&mut follower, &camera.group);
+        }
+        assert_eq!(camera.group.units.len(), MOST_UNITS);
+        assert_eq!(Follower::new().step(&camera.group), None, "its beginning is gone");
+        camera.send(1);
+        assert!(follower.step(&camera.group).is_some(), "who was there follows on");
+        for _ in 0..3 {
+            let data = vec![0; MOST_BYTES / 2 + 1].into();
+            camera.group.push(AccessUnit { sequence: 0, taken: 0, key: false, data });
+        }
+        assert!(camera.group.bytes <= MOST_BYTES);
+    }
+}

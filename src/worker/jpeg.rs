@@ -1,0 +1,146 @@
+//! JPEG cameras: what a JPEG says of itself, and its planes when another size or quality is wanted.
+
+use turbojpeg::{Decompressor, ScalingFactor, Subsamp, YuvImage, yuv_pixels_len};
+
+use super::planes::Planes;
+use crate::media::Size;
+
+/// A JPEG with longer sides is refused before memory is taken, in pixels.
+const LONGEST_SIDE: usize = 16_384;
+
+/// The size told by the frame header (SOF) of `jpeg`; `None` where there is none.
+pub fn size(jpeg: &[u8]) -> Option<Size> {
+    let mut at = 2;
+    loop {
+        let [0xff, marker, ..] = *jpeg.get(at..)? else { return None };
+        match marker {
+            // Fill bytes and markers without a segment.
+            0xff => at += 1,
+            0x01 | 0xd0..=0xd8 => at += 2,
+            // Frame headers; C4, C8 and CC are tables.
+            0xc0..=0xcf if ![0xc4, 0xc8, 0xcc].contains(&marker) => {
+                let side = |from: usize| Some(u32::from(u16::from_be_bytes([*jpeg.get(from)?, *jpeg.get(from + 1)?])));
+                let size = Size { width: side(at + 7)?, height: side(at + 5)? };
+                return (size.width > 0 && size.height > 0).then_some(size);
+            }
+            // Scan data or end before any frame header.
+            0xda | 0xd9 => return None,
+            _ => at += 2 + usize::from(u16::from_be_bytes([*jpeg.get(at + 2)?, *jpeg.get(at + 3)?])),
+        }
+    }
+}
+
+/// Decompresses JPEGs to planes, already scaled down as far as the DCT does it for nothing.
+pub struct Opener {
+    decompressor: Decompressor,
+    pixels: Vec<u8>,
+}
+
+impl Opener {
+    /// # Errors
+    /// Out of memory.
+    pub fn new() -> turbojpeg::Result<Self> {
+        Ok(Self { decompressor: Decompressor::new()?, pixels: Vec::new() })
+    }
+
+    /// Hands the planes of `jpeg` to `use_them`, in eighths of its size, at least as large as `wanted`
+    /// where that is not larger than the JPEG.
+    ///
+    /// # Errors
+    /// Where the JPEG is damaged, too large, or of unusual subsampling.
+    pub fn open<T>(&mut self, jpeg: &[u8], wanted: Size, use_them: impl FnOnce(&Planes) -> T) -> turbojpeg::Result<T> {
+        const ALIGN: usize = 4;
+        let header = self.decompressor.read_header(jpeg)?;
+        if header.width.max(header.height) > LONGEST_SIDE || header.subsamp == Subsamp::Unknown {
+            return Err(turbojpeg::Error::OutOfBounds);
+        }
+        let factor =
+            if header.is_lossless { ScalingFactor::ONE } else { factor((header.width, header.height), wanted) };
+        self.decompressor.set_scaling_factor(factor)?;
+        let scaled = header.scaled(factor);
+        self.pixels.resize(yuv_pixels_len(scaled.width, ALIGN, scaled.height, header.subsamp)?, 0);
+        let output = YuvImage {
+            pixels: &mut self.pixels[..],
+            width: scaled.width,
+            align: ALIGN,
+            height: scaled.height,
+            subsamp: header.subsamp,
+        };
+        self.decompressor.decompress_to_yuv(jpeg, output)?;
+        let image = YuvImage {
+            pixels: &self.pixels[..],
+            width: scaled.width,
+            align: ALIGN,
+            height: scaled.height,
+            subsamp: header.subsamp,
+        };
+        let strides = [image.y_width(), image.uv_width(), image.uv_width()];
+        let luma = strides[0] * image.y_height();
+        let chroma = if header.subsamp == Subsamp::Gray { 0 } else { strides[1] * image.uv_height() };
+        let (luma, rest) = self.pixels.split_at(luma);
+        let (blue, rest) = rest.split_at(chroma);
+        let size = Size { width: scaled.width as u32, height: scaled.height as u32 };
+        Ok(use_them(&Planes::new(size, header.subsamp, [luma, blue, &rest[..chroma]], strides)))
+    }
+}
+
+/// The smallest eighths of `size` that still cover `wanted`.
+fn factor(size: (usize, usize), wanted: Size) -> ScalingFactor {
+    let covers = |eighths: &usize| {
+        let factor = ScalingFactor::new(*eighths, 8);
+        factor.scale(size.0) >= wanted.width as usize && factor.scale(size.1) >= wanted.height as usize
+    };
+    ScalingFactor::new((1..8).find(covers).unwrap_or(8), 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grey_jpeg(width: usize, height: usize, subsamp: Subsamp) -> Vec<u8> {
+        let format = turbojpeg::PixelFormat::RGB;
+        let pixels: Vec<u8> = [200, 100, 50].repeat(width * height);
+        let image = turbojpeg::Image { pixels: &pixels[..], width, pitch: 3 * width, height, format };
+        turbojpeg::compress(image, 90, subsamp).unwrap().to_vec()
+    }
+
+    #[test]
+    fn size_is_read_from_the_frame_header() {
+        let jpeg = grey_jpeg(405, 30, Subsamp::Sub2x2);
+        assert_eq!(size(&jpeg), Some(Size { width: 405, height: 30 }));
+        for length in 0..jpeg.len() {
+            let _ = size(&jpeg[..length]);
+        }
+        for rubbish in [&[][..], b"\xff\xd8", b"\xff\xd8\xff\xd9", b"hello, world", &[0xff; 40]] {
+            assert_eq!(size(rubbish), None);
+        }
+    }
+
+    #[test]
+    fn smaller_wishes_are_decoded_smaller() {
+        let size = |wide, high| Size { width: wide, height: high };
+        assert_eq!(factor((1920, 1080), size(640, 360)), ScalingFactor::new(3, 8));
+        assert_eq!(factor((1920, 1080), size(1920, 1080)), ScalingFactor::ONE);
+        assert_eq!(factor((1920, 1080), size(240, 135)), ScalingFactor::ONE_EIGHTH);
+        assert_eq!(factor((100, 100), size(500, 500)), ScalingFactor::ONE);
+    }
+
+    #[test]
+    fn planes_of_every_subsampling_come_out_right() {
+        use Subsamp::{Gray, Sub1x2, Sub2x1, Sub2x2, Sub4x1};
+        for subsamp in [Subsamp::None, Sub2x1, Sub2x2, Sub1x2, Sub4x1, Gray] {
+            let jpeg = grey_jpeg(333, 77, subsamp);
+            for wanted in [Size { width: 333, height: 77 }, Size { width: 100, height: 20 }] {
+                let mut opener = Opener::new().unwrap();
+                let middle = opener.open(&jpeg, wanted, |planes| {
+                    // The padding behind the picture may hold anything.
+                    let luma = &planes.row(0, planes.height(0) / 2)[..planes.size.width as usize];
+                    assert!(luma.iter().all(|luma| luma.abs_diff(124) <= 2), "{subsamp:?}: {luma:?}");
+                    planes.has_chroma().then(|| planes.row(2, planes.height(2) / 2)[3])
+                });
+                // Red chroma of (200, 100, 50): 128 + (200 - 124.2) / 1.402.
+                assert!(middle.unwrap().is_none_or(|red| red.abs_diff(182) <= 3), "{subsamp:?}");
+            }
+        }
+    }
+}

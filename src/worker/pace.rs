@@ -1,0 +1,98 @@
+//! Decides which frames of a stream a rendition takes, so that it gets at most its rate, evenly.
+//!
+//! The clock is the frames' time of arrival, which trembles: a 25 fps camera gives a 25 fps rendition
+//! every frame, however unevenly they arrive.
+
+use crate::media::UnixMicros;
+
+/// A frame this much before its turn is taken, in microseconds; at most half an interval.
+const EARLY: u64 = 20_000;
+
+/// A camera's clock, and what it calls its rate, may be off by this share: 30 is often 29.97, and a
+/// camera that runs 1 % fast must not lose a frame a second to it.
+const SLACK_PERCENT: u64 = 2;
+
+/// Turns that went by without a frame are made up for, up to this many: a network that held frames
+/// back delivers them together.
+const MADE_UP: u64 = 3;
+
+/// The turns of one rendition.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    interval: u64,
+    next: Option<UnixMicros>,
+}
+
+impl Pace {
+    /// `fps` frames per second at most; 0 counts as 1.
+    pub fn new(fps: u8) -> Self {
+        let interval = 1_000_000 / u64::from(fps.max(1));
+        Self { interval: interval - interval * SLACK_PERCENT / 100, next: None }
+    }
+
+    /// Whether the frame that arrived at `taken` has its turn; if so, the turn is used up.
+    pub fn take(&mut self, taken: UnixMicros) -> bool {
+        let early = EARLY.min(self.interval / 2);
+        // A clock that was set back must not silence the rendition.
+        let next = self.next.filter(|&next| next <= taken + 2 * self.interval).unwrap_or(taken);
+        if taken + early < next {
+            return false;
+        }
+        let oldest = taken.saturating_sub(MADE_UP * self.interval);
+        self.next = Some(next.max(oldest) + self.interval);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many frames are taken of those arriving at `times`, in milliseconds.
+    fn taken(fps: u8, times: impl Iterator<Item = u64>) -> usize {
+        let mut pace = Pace::new(fps);
+        times.filter(|ms| pace.take(1_000_000_000 + ms * 1000)).count()
+    }
+
+    #[test]
+    fn trembling_camera_at_the_same_rate_loses_nothing() {
+        let tremble = [0, 17, -12, 19, -19, 3, 0, -7, 15, 18];
+        let times = (0..1000_u64).map(|n| 100 + n * 40).zip(tremble.into_iter().cycle());
+        assert_eq!(taken(25, times.map(|(ms, shift)| ms.saturating_add_signed(shift))), 1000);
+    }
+
+    #[test]
+    fn slightly_fast_camera_loses_nothing() {
+        assert_eq!(taken(30, (0..3000_u64).map(|n| n * 33)), 3000);
+    }
+
+    #[test]
+    fn frames_held_back_and_delivered_together_are_all_taken() {
+        // From the second ten on: the first frame of all sets the rhythm, and should not be a late one.
+        let times = (0..100_u64).map(|n| if n > 10 && n % 10 < 3 { (n - n % 10 + 3) * 40 } else { n * 40 });
+        assert_eq!(taken(25, times), 100);
+    }
+
+    #[test]
+    fn faster_camera_is_thinned_evenly() {
+        let mut pace = Pace::new(10);
+        let times: Vec<u64> = (0..250).map(|n| n * 40_000).filter(|&at| pace.take(at)).collect();
+        assert!((98..=104).contains(&times.len()), "{} frames in 10 s", times.len());
+        let gaps: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| [80_000, 120_000].contains(gap)), "{gaps:?}");
+        assert!((10..=12).contains(&taken(1, (0..250).map(|n| n * 40))));
+    }
+
+    #[test]
+    fn flood_after_a_pause_is_not_taken_whole() {
+        let flood = std::iter::once(0).chain((0..100).map(|n| 60_000 + n));
+        assert!(taken(25, flood) <= 2 + MADE_UP as usize + 3);
+    }
+
+    #[test]
+    fn clock_set_back_does_not_silence_the_rendition() {
+        let mut pace = Pace::new(25);
+        assert!(pace.take(2_000_000_000));
+        assert!(pace.take(1_000_000_000));
+    }
+}

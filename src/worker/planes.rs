@@ -1,0 +1,201 @@
+//! Pictures as separate planes of luma and chroma, borrowed from a decoder or owned.
+//!
+//! Planes follow turbojpeg's rule: luma is padded to a whole number of chroma samples, so a 405 wide
+//! 4:2:0 picture has 406 columns of luma and 203 of chroma.
+
+use opencv::{
+    core::{Mat, MatTraitConst, Rect},
+    imgproc,
+};
+use turbojpeg::Subsamp;
+
+use crate::media::Size;
+
+/// A picture that lies elsewhere.
+#[derive(Clone, Copy)]
+pub struct Planes<'a> {
+    pub size: Size,
+    pub subsampling: Subsamp,
+    planes: [&'a [u8]; 3],
+    strides: [usize; 3],
+}
+
+impl<'a> Planes<'a> {
+    /// Luma, blue and red chroma with the bytes from one row to the next; grey pictures have empty
+    /// chroma planes.
+    ///
+    /// # Panics
+    /// Where a plane is too short for `size`.
+    pub fn new(size: Size, subsampling: Subsamp, planes: [&'a [u8]; 3], strides: [usize; 3]) -> Self {
+        let new = Self { size, subsampling, planes, strides };
+        for plane in 0..new.count() {
+            let (width, height) = (new.width(plane), new.height(plane));
+            assert!(strides[plane] >= width, "rows of plane {plane} overlap");
+            assert!(planes[plane].len() >= strides[plane] * (height - 1) + width, "plane {plane} is too short");
+        }
+        new
+    }
+
+    pub fn has_chroma(&self) -> bool {
+        self.subsampling != Subsamp::Gray
+    }
+
+    fn count(&self) -> usize {
+        if self.has_chroma() { 3 } else { 1 }
+    }
+
+    pub fn width(&self, plane: usize) -> usize {
+        plane_side(self.size.width, self.subsampling.width(), plane)
+    }
+
+    pub fn height(&self, plane: usize) -> usize {
+        plane_side(self.size.height, self.subsampling.height(), plane)
+    }
+
+    pub fn row(&self, plane: usize, y: usize) -> &'a [u8] {
+        &self.planes[plane][y * self.strides[plane]..][..self.width(plane)]
+    }
+
+    /// As turbojpeg takes it; not for grey pictures.
+    pub fn image(&self) -> turbojpeg::YuvPlanesImage<&'a [u8]> {
+        turbojpeg::YuvPlanesImage {
+            y_plane: self.planes[0],
+            u_plane: self.planes[1],
+            v_plane: self.planes[2],
+            width: self.size.width as usize,
+            height: self.size.height as usize,
+            y_stride: self.strides[0],
+            u_stride: self.strides[1],
+            v_stride: self.strides[2],
+            subsamp: self.subsampling,
+        }
+    }
+
+    /// The luma plane alone, as turbojpeg takes it.
+    pub fn grey_image(&self) -> turbojpeg::Image<&'a [u8]> {
+        turbojpeg::Image {
+            pixels: self.planes[0],
+            width: self.size.width as usize,
+            pitch: self.strides[0],
+            height: self.size.height as usize,
+            format: turbojpeg::PixelFormat::GRAY,
+        }
+    }
+
+    /// Whether turbojpeg may read the planes as they are: it wants whole rows, the last one too.
+    pub fn is_whole(&self) -> bool {
+        (0..self.count()).all(|plane| self.planes[plane].len() >= self.strides[plane] * self.height(plane))
+    }
+
+    /// Fills `to` with this picture scaled to `size`, averaging areas: sharp and without moiré when
+    /// shrinking. Chroma becomes 4:2:0, whatever it was; grey stays grey.
+    ///
+    /// # Errors
+    /// What OpenCV says, such as out of memory.
+    pub fn scale(&self, size: Size, to: &mut Canvas) -> opencv::Result<()> {
+        to.reshape(size, if self.has_chroma() { Subsamp::Sub2x2 } else { Subsamp::Gray });
+        for plane in 0..self.count() {
+            let rows = self.planes[plane].len() / self.strides[plane];
+            let whole = &self.planes[plane][..rows * self.strides[plane]];
+            let from = Mat::new_rows_cols_with_data(rows as i32, self.strides[plane] as i32, whole)?;
+            // Padding may hold anything, and a last row cut short is lost; averaging will not show it.
+            let visible = |padded: usize, pixels: u32| if plane == 0 { pixels as usize } else { padded };
+            let width = visible(self.width(plane), self.size.width) as i32;
+            let height = visible(self.height(plane), self.size.height).min(rows) as i32;
+            let from = from.roi(Rect::new(0, 0, width, height))?;
+            let (width, height) = (to.width(plane) as i32, to.height(plane) as i32);
+            let mut target = Mat::new_rows_cols_with_data_mut(height, width, &mut to.planes[plane])?;
+            let size = opencv::core::Size::new(width, height);
+            imgproc::resize(&from, &mut target, size, 0.0, 0.0, imgproc::INTER_AREA)?;
+        }
+        Ok(())
+    }
+
+    /// Fills `to` with a copy.
+    pub fn copy(&self, to: &mut Canvas) {
+        to.reshape(self.size, self.subsampling);
+        for plane in 0..self.count() {
+            for y in 0..self.height(plane) {
+                to.row_mut(plane, y).copy_from_slice(self.row(plane, y));
+            }
+        }
+    }
+}
+
+/// A picture of its own, used again and again without taking new memory.
+pub struct Canvas {
+    size: Size,
+    subsampling: Subsamp,
+    /// Rows follow each other without gaps.
+    planes: [Vec<u8>; 3],
+}
+
+impl Default for Canvas {
+    fn default() -> Self {
+        let size = Size { width: 1, height: 1 };
+        Self { size, subsampling: Subsamp::Gray, planes: [vec![0], Vec::new(), Vec::new()] }
+    }
+}
+
+impl Canvas {
+    /// Takes the given shape; the contents are anything.
+    pub fn reshape(&mut self, size: Size, subsampling: Subsamp) {
+        (self.size, self.subsampling) = (size, subsampling);
+        for plane in 0..3 {
+            let length =
+                if plane > 0 && subsampling == Subsamp::Gray { 0 } else { self.width(plane) * self.height(plane) };
+            self.planes[plane].resize(length, 0);
+        }
+    }
+
+    pub fn planes(&self) -> Planes<'_> {
+        let planes = [&self.planes[0][..], &self.planes[1], &self.planes[2]];
+        Planes::new(self.size, self.subsampling, planes, [0, 1, 2].map(|plane| self.width(plane)))
+    }
+
+    pub fn width(&self, plane: usize) -> usize {
+        plane_side(self.size.width, self.subsampling.width(), plane)
+    }
+
+    pub fn height(&self, plane: usize) -> usize {
+        plane_side(self.size.height, self.subsampling.height(), plane)
+    }
+
+    pub fn row_mut(&mut self, plane: usize, y: usize) -> &mut [u8] {
+        let width = self.width(plane);
+        &mut self.planes[plane][y * width..][..width]
+    }
+}
+
+/// A plane's side in samples, given the picture's in pixels and how many pixels share a chroma sample.
+fn plane_side(pixels: u32, shared: usize, plane: usize) -> usize {
+    let chroma = (pixels as usize).div_ceil(shared);
+    if plane == 0 { chroma * shared } else { chroma }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_sizes_are_padded_to_whole_chroma_samples() {
+        let mut canvas = Canvas::default();
+        canvas.reshape(Size { width: 405, height: 719 }, Subsamp::Sub2x2);
+        assert_eq!((canvas.width(0), canvas.height(0), canvas.width(1), canvas.height(1)), (406, 720, 203, 360));
+        canvas.reshape(Size { width: 405, height: 719 }, Subsamp::Gray);
+        assert_eq!((canvas.width(0), canvas.height(0)), (405, 719));
+    }
+
+    #[test]
+    fn scaling_averages_and_heeds_the_stride() {
+        // Columns 0 and 100; the stride's own bytes (255) must not show.
+        let luma: Vec<u8> = [0, 100, 0, 100, 255, 255].repeat(4);
+        let chroma = [50, 50, 255].repeat(2);
+        let size = Size { width: 4, height: 4 };
+        let planes = Planes::new(size, Subsamp::Sub2x2, [&luma, &chroma, &chroma], [6, 3, 3]);
+        let mut canvas = Canvas::default();
+        planes.scale(Size { width: 2, height: 2 }, &mut canvas).unwrap();
+        let small = canvas.planes();
+        assert_eq!((small.row(0, 0), small.row(0, 1), small.row(1, 0)), (&[50, 50][..], &[50, 50][..], &[50][..]));
+    }
+}
