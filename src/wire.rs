@@ -40,6 +40,9 @@ pub struct Open {
     pub transport: Transport,
     /// Sequence of the first access unit; it counts up from there, wrapping.
     pub first_sequence: u32,
+    /// JPEG quality where a viewer does not ask for one, 1 to 100: at this quality and their own size
+    /// the pictures of a JPEG camera pass through untouched.
+    pub default_quality: u8,
 }
 
 /// What a worker tells the agent.
@@ -195,6 +198,7 @@ impl Message for ToWorker {
             Self::Open(open) => framed(out, OPEN, |out| {
                 out.push(u8::from(open.transport == Transport::Udp));
                 out.extend(open.first_sequence.to_le_bytes());
+                out.push(open.default_quality);
                 out.extend(open.uri.expose().as_bytes());
             }),
             Self::Want(renditions) => framed(out, WANT, |out| {
@@ -212,7 +216,8 @@ impl Message for ToWorker {
             OPEN => {
                 let transport = if body.flag()? { Transport::Udp } else { Transport::Tcp };
                 let first_sequence = body.u32()?;
-                Self::Open(Open { uri: Secret::new(body.text()?), transport, first_sequence })
+                let default_quality = body.u8()?;
+                Self::Open(Open { uri: Secret::new(body.text()?), transport, first_sequence, default_quality })
             }
             WANT => {
                 let mut renditions = Vec::new();
@@ -415,7 +420,7 @@ mod tests {
     #[test]
     fn every_message_comes_out_as_it_went_in() {
         let uri = Secret::new("rtsp://u:p@10.0.0.1/");
-        crosses(&ToWorker::Open(Open { uri, transport: Transport::Udp, first_sequence: 7 }));
+        crosses(&ToWorker::Open(Open { uri, transport: Transport::Udp, first_sequence: 7, default_quality: 80 }));
         crosses(&ToWorker::Want(vec![SMALL, Rendition { fps: 1, ..SMALL }]));
         crosses(&ToWorker::Close);
         crosses(&FromWorker::Stream(StreamInfo { codec: Codec::H265, size: SMALL.size, fps: 12.5 }));

@@ -32,7 +32,7 @@ impl Script {
         let id = CameraId::new("gate").unwrap();
         loop {
             let uri = Secret::new("rtsp://u:hunter2@h/");
-            let open = Open { uri, transport: Transport::Tcp, first_sequence: 1 };
+            let open = Open { uri, transport: Transport::Tcp, first_sequence: 1, default_quality: 80 };
             match block_on(Worker::start(&self.0, &id, open)) {
                 Ok(worker) => return worker,
                 // Another test's child holds the script open for writing until its own exec.
