@@ -2,6 +2,7 @@
 
 pub mod bits;
 pub mod colour;
+pub mod darkroom;
 pub mod decoder;
 pub mod encoder;
 pub mod group;

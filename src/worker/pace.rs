@@ -8,9 +8,9 @@ use crate::media::UnixMicros;
 /// A frame this much before its turn is taken, in microseconds; at most half an interval.
 const EARLY: u64 = 20_000;
 
-/// A camera's clock, and what it calls its rate, may be off by this share: 30 is often 29.97, and a
-/// camera that runs 1 % fast must not lose a frame a second to it.
-const SLACK_PERCENT: u64 = 2;
+/// A rendition may run this much faster than its rate: cameras' clocks are not exact, and one that runs
+/// a little fast must not lose a frame every few seconds to it.
+const SLACK_PERCENT: u64 = 1;
 
 /// Turns that went by without a frame are made up for, up to this many: a network that held frames
 /// back delivers them together.

@@ -1,0 +1,310 @@
+//! Where access units become pictures: decodes, decides which renditions are due, encodes each once.
+//!
+//! Knows nothing of threads, sockets and cameras. A decoder exists only while a picture is wanted that
+//! needs one; a JPEG camera's own picture passes through as it came.
+
+use std::{error, fmt, sync::Arc};
+
+use super::{
+    colour::Colour,
+    decoder::{self, Decoder},
+    encoder::{self, Encoder},
+    jpeg::{self, Opener},
+    pace::Pace,
+    parameter_sets,
+    planes::Planes,
+};
+use crate::media::{AccessUnit, Codec, Picture, Rendition, Size, UnixMicros};
+
+#[derive(Debug)]
+pub enum Error {
+    Decode(decoder::Error),
+    /// A camera's JPEG is damaged.
+    Jpeg(turbojpeg::Error),
+    Encode(encoder::Error),
+    /// No memory for a JPEG encoder.
+    Encoder(turbojpeg::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decode(_) => write!(f, "a frame was not decoded"),
+            Self::Jpeg(_) => write!(f, "a JPEG from the camera was not decoded"),
+            Self::Encode(_) => write!(f, "a picture was not encoded"),
+            Self::Encoder(_) => write!(f, "cannot start the JPEG encoder"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Decode(source) => Some(source),
+            Self::Encode(source) => Some(source),
+            Self::Jpeg(source) | Self::Encoder(source) => Some(source),
+        }
+    }
+}
+
+/// Frames a decoder may hold back; a stream that reorders more loses their times.
+const MOST_IN_FLIGHT: usize = 32;
+
+/// One stream's darkroom.
+pub struct Darkroom {
+    codec: Codec,
+    default_quality: u8,
+    wanted: Vec<(Rendition, Pace)>,
+    decoder: Option<Decoder>,
+    opener: Option<Opener>,
+    encoder: Option<Encoder>,
+    /// What the stream last said of its colours.
+    told: Option<Colour>,
+    /// Number, sequence and arrival of units whose pictures have not come out.
+    in_flight: Vec<(u64, u32, UnixMicros)>,
+    pushed: u64,
+}
+
+impl Darkroom {
+    /// `default_quality`: the JPEG quality at which a JPEG camera's own pictures will do.
+    pub fn new(codec: Codec, default_quality: u8) -> Self {
+        Self {
+            codec,
+            default_quality,
+            wanted: Vec::new(),
+            decoder: None,
+            opener: None,
+            encoder: None,
+            told: None,
+            in_flight: Vec::new(),
+            pushed: 0,
+        }
+    }
+
+    /// Makes exactly these renditions from the next unit on; those already made keep their rhythm.
+    pub fn want(&mut self, renditions: &[Rendition]) {
+        let kept = std::mem::take(&mut self.wanted);
+        let pace = |rendition: &Rendition| {
+            let old = kept.iter().find(|(old, _)| old == rendition);
+            old.map_or_else(|| Pace::new(rendition.fps), |(_, pace)| pace.clone())
+        };
+        self.wanted = renditions.iter().map(|rendition| (*rendition, pace(rendition))).collect();
+        self.wanted.sort_by_key(|(rendition, _)| *rendition);
+        if self.wanted.is_empty() {
+            self.rest();
+        }
+    }
+
+    /// Frees everything that decodes and encodes; the next unit must be a key frame.
+    pub fn rest(&mut self) {
+        (self.decoder, self.opener, self.encoder) = (None, None, None);
+        self.in_flight.clear();
+    }
+
+    /// Whether a decoder exists at this moment.
+    pub fn is_decoding(&self) -> bool {
+        self.decoder.is_some() || self.opener.is_some()
+    }
+
+    /// Takes the next unit, from a key frame on in unbroken order; the pictures due go to `out`. Where
+    /// `show` is false the unit is only decoded, because later ones need it.
+    ///
+    /// # Errors
+    /// The unit was damaged: go on with a key frame. Or a picture could not be encoded; the others of
+    /// this unit are in `out`.
+    ///
+    /// # Blocking
+    /// For as long as decoding and encoding take: for 1080p some 5 ms and 4 ms per full-size picture.
+    pub fn develop(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
+        if self.wanted.is_empty() {
+            return Ok(());
+        }
+        match self.codec {
+            Codec::Jpeg => self.develop_jpeg(unit, show, out),
+            Codec::H264 | Codec::H265 => self.develop_video(unit, show, out),
+        }
+    }
+
+    fn develop_video(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
+        if unit.key {
+            self.told = parameter_sets::find(self.codec, &unit.data).map(|sequence| sequence.colour).or(self.told);
+        }
+        let decoder = match &mut self.decoder {
+            Some(decoder) => decoder,
+            none => none.insert(Decoder::new(self.codec).map_err(Error::Decode)?),
+        };
+        self.pushed += 1;
+        if self.in_flight.len() == MOST_IN_FLIGHT {
+            self.in_flight.remove(0);
+        }
+        self.in_flight.push((self.pushed, unit.sequence, unit.taken));
+        decoder.push(&unit.data, self.pushed).map_err(Error::Decode)?;
+        while let Some(frame) = decoder.take().map_err(Error::Decode)? {
+            let Some(at) = self.in_flight.iter().position(|(number, ..)| *number == frame.number) else { continue };
+            let (_, sequence, taken) = self.in_flight.remove(at);
+            if show {
+                let due = due(&mut self.wanted, taken);
+                let encoder = ready(&mut self.encoder)?;
+                frame.with_planes(self.told, |planes, colour| {
+                    encode(encoder, planes, colour, &due, sequence, taken, out)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn develop_jpeg(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
+        let (own_size, own_quality) = (jpeg::size(&unit.data), self.default_quality);
+        let untouched = |wanted: &Rendition| Some(wanted.size) == own_size && wanted.quality == own_quality;
+        if self.wanted.iter().all(|(rendition, _)| untouched(rendition)) {
+            self.rest();
+        }
+        if !show {
+            return Ok(());
+        }
+        let mut due = due(&mut self.wanted, unit.taken);
+        let picture =
+            |rendition| Picture { rendition, sequence: unit.sequence, taken: unit.taken, jpeg: unit.data.clone() };
+        out.extend(due.iter().copied().filter(untouched).map(picture));
+        due.retain(|rendition| !untouched(rendition));
+        let widest = due.iter().map(|rendition| rendition.size.width).max();
+        let highest = due.iter().map(|rendition| rendition.size.height).max();
+        let (Some(width), Some(height)) = (widest, highest) else { return Ok(()) };
+        let opener = match &mut self.opener {
+            Some(opener) => opener,
+            none => none.insert(Opener::new().map_err(Error::Jpeg)?),
+        };
+        let encoder = ready(&mut self.encoder)?;
+        let encoded = opener.open(&unit.data, Size { width, height }, |planes| {
+            encode(encoder, planes, Colour::JPEG, &due, unit.sequence, unit.taken, out)
+        });
+        encoded.map_err(Error::Jpeg)?
+    }
+}
+
+/// The renditions whose turn it is, in order of size.
+fn due(wanted: &mut [(Rendition, Pace)], taken: UnixMicros) -> Vec<Rendition> {
+    wanted.iter_mut().filter_map(|(rendition, pace)| pace.take(taken).then_some(*rendition)).collect()
+}
+
+fn ready(encoder: &mut Option<Encoder>) -> Result<&mut Encoder, Error> {
+    match encoder {
+        Some(encoder) => Ok(encoder),
+        none => Ok(none.insert(Encoder::new().map_err(Error::Encoder)?)),
+    }
+}
+
+/// Scales once per size and compresses once per size and quality, however many renditions ask for it.
+fn encode(
+    encoder: &mut Encoder,
+    planes: &Planes,
+    colour: Colour,
+    due: &[Rendition],
+    sequence: u32,
+    taken: UnixMicros,
+    out: &mut Vec<Picture>,
+) -> Result<(), Error> {
+    for same_size in due.chunk_by(|a, b| a.size == b.size) {
+        // Renditions are sorted by size, then quality: the same quality stands side by side.
+        let mut qualities: Vec<u8> = same_size.iter().map(|rendition| rendition.quality).collect();
+        qualities.dedup();
+        let jpegs =
+            encoder.encode(planes, colour, same_size[0].size, qualities.iter().copied()).map_err(Error::Encode)?;
+        for rendition in same_size {
+            if let Some(at) = qualities.iter().position(|quality| *quality == rendition.quality) {
+                out.push(Picture { rendition: *rendition, sequence, taken, jpeg: Arc::clone(&jpegs[at]) });
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera_jpeg(sequence: u32) -> AccessUnit {
+        let pixels = vec![90; 64 * 48 * 3];
+        let format = turbojpeg::PixelFormat::RGB;
+        let image = turbojpeg::Image { pixels: &pixels[..], width: 64, pitch: 192, height: 48, format };
+        let jpeg = turbojpeg::compress(image, 95, turbojpeg::Subsamp::Sub2x1).unwrap();
+        AccessUnit { sequence, taken: 1_000_000 + u64::from(sequence) * 40_000, key: true, data: Arc::from(&jpeg[..]) }
+    }
+
+    fn rendition(width: u32, height: u32, quality: u8) -> Rendition {
+        Rendition { size: Size { width, height }, quality, fps: 25 }
+    }
+
+    #[test]
+    fn jpeg_at_own_size_and_default_quality_passes_untouched_without_a_decoder() {
+        let mut darkroom = Darkroom::new(Codec::Jpeg, 80);
+        darkroom.want(&[rendition(64, 48, 80)]);
+        let (unit, mut out) = (camera_jpeg(7), Vec::new());
+        darkroom.develop(&unit, true, &mut out).unwrap();
+        assert!(Arc::ptr_eq(&out[0].jpeg, &unit.data));
+        assert_eq!((out.len(), out[0].sequence, out[0].taken), (1, 7, unit.taken));
+        assert!(!darkroom.is_decoding());
+    }
+
+    #[test]
+    fn other_sizes_and_qualities_of_a_jpeg_are_made_exactly() {
+        let mut darkroom = Darkroom::new(Codec::Jpeg, 80);
+        darkroom.want(&[rendition(64, 48, 80), rendition(64, 48, 40), rendition(21, 17, 80)]);
+        let mut out = Vec::new();
+        darkroom.develop(&camera_jpeg(0), true, &mut out).unwrap();
+        assert_eq!(out.len(), 3);
+        for picture in &out {
+            assert_eq!(jpeg::size(&picture.jpeg), Some(picture.rendition.size));
+        }
+        assert!(darkroom.is_decoding());
+        darkroom.want(&[rendition(64, 48, 80)]);
+        darkroom.develop(&camera_jpeg(1), true, &mut out).unwrap();
+        assert!(!darkroom.is_decoding(), "only the camera's own picture is wanted now");
+    }
+
+    #[test]
+    fn renditions_that_differ_in_rate_alone_share_one_encode() {
+        let mut darkroom = Darkroom::new(Codec::Jpeg, 80);
+        darkroom.want(&[rendition(32, 24, 80), Rendition { fps: 5, ..rendition(32, 24, 80) }]);
+        let mut out = Vec::new();
+        darkroom.develop(&camera_jpeg(0), true, &mut out).unwrap();
+        assert!(Arc::ptr_eq(&out[0].jpeg, &out[1].jpeg));
+        for sequence in 1..25 {
+            darkroom.develop(&camera_jpeg(sequence), true, &mut out).unwrap();
+        }
+        let slow = out.iter().filter(|picture| picture.rendition.fps == 5).count();
+        assert_eq!((out.len() - slow, slow), (25, 5));
+    }
+
+    #[test]
+    fn damaged_data_is_an_error_and_the_next_key_frame_works() {
+        let mut darkroom = Darkroom::new(Codec::Jpeg, 80);
+        darkroom.want(&[rendition(32, 24, 80)]);
+        let (good, mut out) = (camera_jpeg(2), Vec::new());
+        let damaged = AccessUnit { data: Arc::from(&good.data[..200]), ..camera_jpeg(0) };
+        let _ = darkroom.develop(&damaged, true, &mut out);
+        let rubbish = AccessUnit { data: Arc::from(&[0xff_u8; 300][..]), ..camera_jpeg(1) };
+        assert!(darkroom.develop(&rubbish, true, &mut out).is_err());
+        out.clear();
+        darkroom.develop(&good, true, &mut out).unwrap();
+        assert_eq!(out.len(), 1);
+        let mut video = Darkroom::new(Codec::H264, 80);
+        video.want(&[rendition(32, 24, 80)]);
+        for rubbish in [&[][..], &[0, 0, 1], &[0, 0, 0, 1, 0x65, 1, 2, 3], &[0, 0, 0, 1, 0x67, 0xff, 0xff]] {
+            let _ = video.develop(&AccessUnit { data: Arc::from(rubbish), ..camera_jpeg(0) }, true, &mut out);
+        }
+        assert_eq!(out.len(), 1);
+    }
+
+    #[test]
+    fn nothing_wanted_means_no_decoder() {
+        let mut darkroom = Darkroom::new(Codec::Jpeg, 80);
+        let mut out = Vec::new();
+        darkroom.want(&[rendition(32, 24, 80)]);
+        darkroom.develop(&camera_jpeg(0), true, &mut out).unwrap();
+        darkroom.want(&[]);
+        assert!(!darkroom.is_decoding());
+        darkroom.develop(&camera_jpeg(1), true, &mut out).unwrap();
+        assert_eq!(out.len(), 1);
+    }
+}
