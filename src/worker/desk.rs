@@ -1,0 +1,128 @@
+//! Where the worker's three threads meet: the newest group, what is wanted, and the way to the agent.
+
+use std::{
+    io,
+    net::Shutdown,
+    os::unix::net::UnixStream,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::group::{Follower, Group, Step};
+use crate::{
+    media::{AccessUnit, Codec, Rendition},
+    wire::{self, FromWorker},
+};
+
+/// An agent that takes nothing for this long is stopped or stuck: the worker ends, and with it the
+/// session with the camera.
+const SEND_LIMIT: Duration = Duration::from_secs(2);
+
+/// Shared by all threads of the worker.
+pub struct Desk {
+    out: Mutex<UnixStream>,
+    /// The same socket, to end it without waiting for a write under way.
+    end: UnixStream,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    group: Group,
+    codec: Option<Codec>,
+    wanted: Vec<Rendition>,
+    /// Counts the changes of `wanted`.
+    wish: u64,
+    stopping: bool,
+}
+
+/// What the decoding thread is to do next.
+pub enum Work {
+    /// Make these from now on.
+    Want(Codec, Vec<Rendition>),
+    Develop(Step),
+    Stop,
+}
+
+impl Desk {
+    /// # Errors
+    /// Where the system refuses the deadline or a second handle.
+    pub fn new(socket: &UnixStream) -> io::Result<Self> {
+        let out = socket.try_clone()?;
+        out.set_write_timeout(Some(SEND_LIMIT))?;
+        let end = socket.try_clone()?;
+        Ok(Self { out: Mutex::new(out), end, state: Mutex::default(), changed: Condvar::new() })
+    }
+
+    /// Sends one message to the agent.
+    ///
+    /// # Errors
+    /// Where the agent is gone, or took nothing for [`SEND_LIMIT`].
+    pub fn tell(&self, message: &FromWorker) -> io::Result<()> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        wire::send(&mut *out, message)
+    }
+
+    /// Ends the conversation: nothing more is sent, and the listening thread wakes.
+    pub fn hang_up(&self) {
+        // Fails only where the agent hung up first.
+        let _ = self.end.shutdown(Shutdown::Both);
+    }
+
+    /// Asks all threads to end.
+    pub fn stop(&self) {
+        self.state().stopping = true;
+        self.changed.notify_all();
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.state().stopping
+    }
+
+    pub fn want(&self, renditions: Vec<Rendition>) {
+        let mut state = self.state();
+        state.wanted = renditions;
+        state.wish += 1;
+        self.changed.notify_all();
+    }
+
+    pub fn put(&self, codec: Codec, unit: AccessUnit) {
+        let mut state = self.state();
+        state.codec = Some(codec);
+        state.group.push(unit);
+        self.changed.notify_all();
+    }
+
+    /// Waits for work; `seen` is the wish last answered, and `follower` the place in the group, `None`
+    /// while nothing is wanted.
+    ///
+    /// # Blocking
+    /// Until there is work or [`Desk::stop`] is called; whoever calls that never waits for this thread
+    /// alone.
+    pub fn work(&self, seen: &mut u64, follower: &mut Option<Follower>) -> Work {
+        let mut state = self.state();
+        loop {
+            if state.stopping {
+                return Work::Stop;
+            }
+            if let (Some(codec), true) = (state.codec, state.wish != *seen) {
+                *seen = state.wish;
+                if state.wanted.is_empty() {
+                    *follower = None;
+                } else {
+                    follower.get_or_insert_default();
+                }
+                return Work::Want(codec, state.wanted.clone());
+            }
+            if let Some(step) = follower.as_mut().and_then(|follower| follower.step(&state.group)) {
+                return Work::Develop(step);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

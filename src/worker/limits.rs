@@ -1,0 +1,50 @@
+//! What a worker may do to the machine: it dies with the agent, and it cannot eat the memory.
+
+use std::{fs, io, os::fd::AsFd};
+
+use nix::{
+    sys::{
+        prctl,
+        resource::{Resource, setrlimit},
+        signal::{SigSet, Signal},
+        socket::{getsockopt, sockopt::PeerCredentials},
+    },
+    unistd::getppid,
+};
+
+/// Bytes of data (heap, stacks and private mappings) a worker may have. A worker past it is
+/// refused memory, ends, and is replaced; the machine is not dragged into swapping.
+pub const MOST_DATA: u64 = 768 << 20;
+
+/// Open files: the socket, the log, the RTSP connection, and four ports where RTP comes over UDP; the
+/// rest is for what libraries open in passing.
+const MOST_FILES: u64 = 64;
+
+/// When memory runs out, the kernel should end a worker before the agent: 0 is neutral, 1000 is first.
+const OOM_SCORE: &str = "500";
+
+/// Ties the process to the agent at the other end of `socket` and sets its limits.
+///
+/// # Errors
+/// Where the agent is gone already, or the system refuses a limit.
+pub fn apply(socket: &impl AsFd) -> io::Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    // An agent that died before the line above sends no signal; whoever adopted us is not the agent,
+    // who made the socket pair.
+    let agent = getsockopt(socket, PeerCredentials)?.pid();
+    if getppid().as_raw() != agent {
+        return Err(io::Error::other("the agent is gone, or did not start this worker"));
+    }
+    // Ctrl-C reaches the whole terminal; only the agent ends a worker. Threads started later inherit this.
+    let mut from_terminal = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGUSR1] {
+        from_terminal.add(signal);
+    }
+    from_terminal.thread_block()?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    setrlimit(Resource::RLIMIT_NOFILE, MOST_FILES, MOST_FILES)?;
+    setrlimit(Resource::RLIMIT_DATA, MOST_DATA, MOST_DATA)?;
+    // A hint; without /proc it is not given.
+    let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+    Ok(())
+}

@@ -1,0 +1,251 @@
+//! The camera's stream, opened with OpenCV as demuxer: access units as the camera sent them.
+//!
+//! FFmpeg sends one login per opening (a request without, then one with the credentials), so a wrong
+//! password costs the camera one failed attempt each time a worker is started.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use opencv::{
+    core::{LogLevel, Mat, MatTraitConstManual, Vector, set_log_level},
+    videoio::{
+        CAP_FFMPEG, CAP_PROP_CODEC_EXTRADATA_INDEX, CAP_PROP_FORMAT, CAP_PROP_FOURCC, CAP_PROP_FPS,
+        CAP_PROP_FRAME_HEIGHT, CAP_PROP_FRAME_WIDTH, CAP_PROP_LRF_HAS_KEY_FRAME, CAP_PROP_OPEN_TIMEOUT_MSEC,
+        CAP_PROP_READ_TIMEOUT_MSEC, VideoCapture, VideoCaptureTrait, VideoCaptureTraitConst,
+    },
+};
+
+use super::{
+    heard::Heard,
+    jpeg,
+    nal::{self, ParameterSets},
+    parameter_sets::{self, Sequence},
+};
+use crate::{
+    media::{AccessUnit, Codec, Size, StreamInfo, UnixMicros},
+    wire::{Failure, FailureKind, LONGEST_BODY, Open},
+};
+
+/// For the whole of opening: connection, login, and the first frames.
+pub const OPEN_LIMIT: Duration = Duration::from_secs(3);
+
+/// For one access unit.
+pub const READ_LIMIT: Duration = Duration::from_secs(3);
+
+/// Deadlines are looked at when FFmpeg polls, every 0.1 s.
+const POLL_SLACK: Duration = Duration::from_millis(200);
+
+/// A longer access unit does not fit into a message, in bytes.
+const LONGEST_UNIT: usize = LONGEST_BODY - 64;
+
+/// Rates outside are FFmpeg's guesses gone wrong (it likes 90000), in frames per second.
+const RATES: std::ops::RangeInclusive<f32> = 0.1..=240.0;
+
+/// An open stream. Dropping it says TEARDOWN to the camera.
+pub struct Reader {
+    capture: VideoCapture,
+    buffer: Mat,
+    heard: Heard,
+    info: StreamInfo,
+    /// `None` until the first unit has gone out: its size may correct what opening guessed.
+    told: Option<StreamInfo>,
+    sets: ParameterSets,
+    sequence: u32,
+}
+
+impl Reader {
+    /// Connects, logs in and waits for the first frames.
+    ///
+    /// # Errors
+    /// Why there is no stream, in words.
+    ///
+    /// # Blocking
+    /// Up to [`OPEN_LIMIT`].
+    pub fn open(open: &Open, heard: &Heard) -> Result<Self, Failure> {
+        // OpenCV's own log shows addresses and says nothing that FFmpeg's does not.
+        let _ = set_log_level(LogLevel::LOG_LEVEL_SILENT);
+        let millis = |limit: Duration| i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
+        let parameters = Vector::from_slice(&[
+            CAP_PROP_FORMAT,
+            -1,
+            CAP_PROP_OPEN_TIMEOUT_MSEC,
+            millis(OPEN_LIMIT),
+            CAP_PROP_READ_TIMEOUT_MSEC,
+            millis(READ_LIMIT),
+        ]);
+        let began = Instant::now();
+        let opened = VideoCapture::from_file_with_params(open.uri.expose(), CAP_FFMPEG, &parameters);
+        // An error's text could hold the address; it says nothing to the person on site anyway.
+        let capture = opened.map_err(|_| internal("OpenCV cannot open streams"))?;
+        if !capture.is_opened().unwrap_or(false) {
+            return Err(not_opened(heard.reason(), began.elapsed()));
+        }
+        let fourcc = number(&capture, CAP_PROP_FOURCC) as u32;
+        let codec = codec(fourcc.to_le_bytes())?;
+        let mut reader = Self {
+            info: StreamInfo { codec, size: opened_size(&capture), fps: 0.0 },
+            told: None,
+            sets: ParameterSets::new(codec),
+            buffer: Mat::default(),
+            heard: heard.clone(),
+            sequence: open.first_sequence,
+            capture,
+        };
+        let fps = number(&reader.capture, CAP_PROP_FPS) as f32;
+        reader.info.fps = if RATES.contains(&fps) { fps } else { 0.0 };
+        Ok(reader)
+    }
+
+    /// What is known of the stream; valid until [`Reader::read`] tells otherwise.
+    pub fn codec(&self) -> Codec {
+        self.info.codec
+    }
+
+    /// The next access unit, and before it what the stream is where that is news.
+    ///
+    /// # Errors
+    /// Why no further unit will come.
+    ///
+    /// # Blocking
+    /// Up to [`READ_LIMIT`].
+    pub fn read(&mut self) -> Result<(Option<StreamInfo>, AccessUnit), Failure> {
+        loop {
+            let began = Instant::now();
+            let read = self.capture.read(&mut self.buffer).unwrap_or(false);
+            let waited = began.elapsed();
+            // Past the deadline `read` may say yes to a picture it had before (OpenCV 4.6).
+            if !read || waited >= READ_LIMIT {
+                return Err(ended(self.heard.reason(), waited));
+            }
+            let taken = now();
+            let flagged = number(&self.capture, CAP_PROP_LRF_HAS_KEY_FRAME) != 0.0;
+            if self.told.is_none() {
+                self.learn_extradata();
+            }
+            let bytes = self.buffer.data_bytes().map_err(|_| internal("OpenCV gave a frame that is not bytes"))?;
+            if bytes.is_empty() || bytes.len() > LONGEST_UNIT {
+                continue;
+            }
+            let key = flagged || nal::is_key(self.info.codec, bytes);
+            let whole = !key || self.info.codec == Codec::Jpeg || self.sets.learn(bytes);
+            let completed = if whole { None } else { Some(self.sets.complete(bytes)) };
+            let data = completed.as_deref().unwrap_or(bytes);
+            self.info.size = picture_size(self.info.codec, key, data).unwrap_or(self.info.size);
+            if key && self.info.fps == 0.0 {
+                let sequence = parameter_sets::find(self.info.codec, data);
+                self.info.fps = sequence.and_then(|sequence| sequence.fps).unwrap_or(0.0);
+            }
+            if self.info.size.width == 0 || self.info.size.height == 0 {
+                // Not even its size is known; a key frame will tell.
+                continue;
+            }
+            let unit = AccessUnit { sequence: self.sequence, taken, key, data: data.into() };
+            self.sequence = self.sequence.wrapping_add(1);
+            let news = (self.told != Some(self.info)).then_some(self.info);
+            self.told = Some(self.info);
+            return Ok((news, unit));
+        }
+    }
+
+    /// Takes over the parameter sets that stood in the session description.
+    fn learn_extradata(&mut self) {
+        let index = number(&self.capture, CAP_PROP_CODEC_EXTRADATA_INDEX);
+        let mut extradata = Mat::default();
+        if index <= 0.0 || !self.capture.retrieve(&mut extradata, index as i32).unwrap_or(false) {
+            return;
+        }
+        if let Ok(bytes) = extradata.data_bytes() {
+            self.sets.learn(bytes);
+            let told = self.sets.sequence().and_then(|nal| parameter_sets::read(self.info.codec, nal));
+            self.info.size = told.map_or(self.info.size, |Sequence { size, .. }| size);
+        }
+    }
+}
+
+fn picture_size(codec: Codec, key: bool, unit: &[u8]) -> Option<Size> {
+    match codec {
+        Codec::Jpeg => jpeg::size(unit),
+        Codec::H264 | Codec::H265 if key => parameter_sets::find(codec, unit).map(|sequence| sequence.size),
+        Codec::H264 | Codec::H265 => None,
+    }
+}
+
+fn opened_size(capture: &VideoCapture) -> Size {
+    let side = |property| number(capture, property).clamp(0.0, 65_535.0) as u32;
+    Size { width: side(CAP_PROP_FRAME_WIDTH), height: side(CAP_PROP_FRAME_HEIGHT) }
+}
+
+/// A property, 0 where OpenCV does not know it.
+fn number(capture: &VideoCapture, property: i32) -> f64 {
+    capture.get(property).unwrap_or(0.0)
+}
+
+fn now() -> UnixMicros {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The codec named by `fourcc`: the first four letters of FFmpeg's name of it, or a container's tag.
+fn codec(fourcc: [u8; 4]) -> Result<Codec, Failure> {
+    match &fourcc.map(|letter| letter.to_ascii_lowercase()) {
+        b"h264" | b"avc1" => Ok(Codec::H264),
+        b"hevc" | b"h265" | b"hev1" | b"hvc1" => Ok(Codec::H265),
+        b"mjpe" | b"mjpg" | b"jpeg" => Ok(Codec::Jpeg),
+        _ => {
+            let name: String = fourcc.iter().filter(|b| b.is_ascii_alphanumeric()).map(|&b| char::from(b)).collect();
+            let text = format!("the video is encoded as {name:?}; set the camera to H.264, H.265 or JPEG");
+            Err(Failure { kind: FailureKind::NoVideo, text })
+        }
+    }
+}
+
+fn not_opened(reason: Option<Failure>, waited: Duration) -> Failure {
+    let silent = waited + POLL_SLACK >= OPEN_LIMIT;
+    reason.unwrap_or_else(|| {
+        if silent {
+            let text = format!("the camera sent no video within {} s of calling it", OPEN_LIMIT.as_secs());
+            Failure { kind: FailureKind::Unreachable, text }
+        } else {
+            let text = "the stream holds no video, or the camera closed the connection".to_owned();
+            Failure { kind: FailureKind::NoVideo, text }
+        }
+    })
+}
+
+fn ended(reason: Option<Failure>, waited: Duration) -> Failure {
+    let text = if waited + POLL_SLACK >= READ_LIMIT {
+        format!("no frame for {} s", READ_LIMIT.as_secs())
+    } else if let Some(reason) = reason {
+        format!("the stream ended: {}", reason.text)
+    } else {
+        "the camera ended the stream".to_owned()
+    };
+    Failure { kind: FailureKind::Ended, text }
+}
+
+fn internal(text: &str) -> Failure {
+    Failure { kind: FailureKind::Internal, text: text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codecs_are_known_by_name_and_tag() {
+        assert_eq!(codec(*b"h264").ok(), Some(Codec::H264));
+        assert_eq!(codec(*b"HEVC").ok(), Some(Codec::H265));
+        assert_eq!(codec(*b"mjpe").ok(), Some(Codec::Jpeg));
+        let refused = codec(*b"mpeg").unwrap_err();
+        assert!(refused.kind == FailureKind::NoVideo && refused.text.contains("\"mpeg\""), "{refused:?}");
+    }
+
+    #[test]
+    fn silence_and_absence_of_video_are_told_apart() {
+        assert_eq!(not_opened(None, Duration::from_millis(2950)).kind, FailureKind::Unreachable);
+        assert_eq!(not_opened(None, Duration::from_millis(150)).kind, FailureKind::NoVideo);
+        let denied = Failure { kind: FailureKind::Denied, text: "login".into() };
+        assert_eq!(not_opened(Some(denied.clone()), OPEN_LIMIT), denied);
+        assert_eq!(ended(None, READ_LIMIT).text, "no frame for 3 s");
+        assert_eq!(ended(None, Duration::ZERO).text, "the camera ended the stream");
+    }
+}
