@@ -73,6 +73,8 @@ pub fn run() -> ExitCode {
 fn start() -> io::Result<()> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     limits::apply(&socket)?;
+    // OpenCV would scale a picture on as many threads as there are cores; one camera gets one core.
+    opencv::core::set_num_threads(1).map_err(io::Error::other)?;
     let heard = Heard::listen();
     let mut listener = socket.try_clone()?;
     listener.set_read_timeout(Some(GREETING_LIMIT))?;
