@@ -71,7 +71,10 @@ impl Hub {
     /// A bell that rings, at least once, after each change of the lanes or the complaints.
     pub fn changes(&self) -> Receiver<()> {
         let (sender, receiver) = bounded(1);
-        self.wall().bells.push(sender);
+        let mut wall = self.wall();
+        // Years may pass between two changes, and viewers come and go: forget the bells of the gone.
+        wall.bells.retain(|bell| !bell.is_closed());
+        wall.bells.push(sender);
         receiver
     }
 
@@ -107,6 +110,16 @@ mod tests {
         assert_eq!(order, ["b", "a"]);
         assert!(hub.lane("a").is_some());
         assert!(hub.lane("c").is_none());
+    }
+
+    #[test]
+    fn bells_of_those_who_left_are_forgotten_without_a_change() {
+        let hub = Hub::default();
+        for _ in 0..10 {
+            drop(hub.changes());
+        }
+        let _kept = hub.changes();
+        assert_eq!(hub.wall().bells.len(), 1);
     }
 
     #[test]

@@ -6,7 +6,10 @@
 use std::{
     collections::BTreeMap,
     error, fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -88,6 +91,7 @@ struct Chair {
     wish: Wish,
     pictures: Sender<Arc<Picture>>,
     news: Sender<()>,
+    skipped: Arc<AtomicU64>,
 }
 
 impl Lane {
@@ -223,6 +227,7 @@ impl Lane {
                 && let Ok(Some(_unread)) = chair.pictures.force_send(Arc::clone(&picture))
             {
                 replaced += 1;
+                chair.skipped.fetch_add(1, Ordering::Relaxed);
             }
         }
         inner.last_picture = Some(now);
@@ -320,12 +325,13 @@ impl Lane {
         inner.next_seat += 1;
         let (picture_sender, pictures) = bounded(1);
         let (news_sender, news) = bounded(1);
-        let seat = Seat { lane: Arc::clone(self), number, pictures, news };
+        let skipped = Arc::new(AtomicU64::new(0));
+        let seat = Seat { lane: Arc::clone(self), number, pictures, news, skipped: Arc::clone(&skipped) };
         if inner.closed {
             return Ok(seat); // Its senders are dropped here: it reads as closed.
         }
         let _ = news_sender.force_send(());
-        inner.seats.push(Chair { number, wish, pictures: picture_sender, news: news_sender });
+        inner.seats.push(Chair { number, wish, pictures: picture_sender, news: news_sender, skipped });
         inner.serve_newest(number);
         self.refresh_demand(&mut inner);
         Ok(seat)
@@ -350,6 +356,10 @@ impl Lane {
         inner.serve_newest(number);
         self.refresh_demand(&mut inner);
         Ok(())
+    }
+
+    pub(super) fn count_skipped(&self) {
+        self.inner().skipped += 1;
     }
 
     pub(super) fn leave(&self, number: u64) {

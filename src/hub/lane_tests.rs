@@ -84,7 +84,9 @@ fn viewer_that_does_not_read_finds_only_the_newest_picture() {
     }
     assert_eq!(sequence(&mut seat), Some(10));
     assert!(now(&mut seat).is_none());
-    assert_eq!(scene.lane.status(scene.at(40)).skipped, 9);
+    assert_eq!(seat.skipped(), 9);
+    seat.note_skipped();
+    assert_eq!((seat.skipped(), scene.lane.status(scene.at(40)).skipped), (10, 10));
 }
 
 #[test]

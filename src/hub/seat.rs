@@ -1,6 +1,9 @@
 //! One viewer's place at a lane.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use smol::{channel::Receiver, future::FutureExt};
 
@@ -28,6 +31,7 @@ pub struct Seat {
     pub(super) number: u64,
     pub(super) pictures: Receiver<Arc<Picture>>,
     pub(super) news: Receiver<()>,
+    pub(super) skipped: Arc<AtomicU64>,
 }
 
 impl Seat {
@@ -50,6 +54,17 @@ impl Seat {
             Rung::Picture(picture) => Shown::Picture(picture),
             Rung::Closed => Shown::Closed,
         }
+    }
+
+    /// Counts a picture that was taken from the mailbox but replaced by a newer one before it was sent.
+    pub fn note_skipped(&self) {
+        self.skipped.fetch_add(1, Ordering::Relaxed);
+        self.lane.count_skipped();
+    }
+
+    /// Pictures this viewer did not get because it was slow, since it sat down.
+    pub fn skipped(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed)
     }
 
     /// Asks for another size, quality or rate from now on.
