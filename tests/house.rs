@@ -1,0 +1,291 @@
+//! The rules of the house, checked: a room uses only rooms on lower floors, a foreign crate stays in
+//! its rooms, no file grows past what one reading takes, and nothing unwraps outside tests.
+//!
+//! `docs/design.md` gives the reasons. Whoever adds a crate gives it a row in [`DOORS`].
+
+#![allow(clippy::unwrap_used)] // all of it is test
+
+#[path = "house/paths.rs"]
+mod paths;
+#[path = "house/source.rs"]
+mod source;
+
+use source::Source;
+use std::{collections::BTreeSet, fs, path::Path};
+
+const FLOORS: [&[&str]; 5] = [
+    &["camera", "media", "log"],
+    &["hub", "config", "wire", "card"],
+    &["onvif", "discovery", "capture", "web", "worker"],
+    &["agent", "command"],
+    &["main"],
+];
+
+/// Which rooms may use a crate.
+enum Door {
+    Only(&'static [&'static str]),
+    AllBut(&'static [&'static str]),
+}
+use Door::{AllBut, Only};
+
+/// The lowest floor needs nothing but the standard library; only the worker touches the decoders,
+/// and nothing but the decoders; everything asynchronous stays out of it.
+const DOORS: [(&str, Door); 26] = [
+    ("ac_ffmpeg", Only(&["worker"])),
+    ("async_h1", Only(&["web"])),
+    ("async_tungstenite", Only(&["web"])),
+    ("base64", Only(&["onvif", "web"])),
+    ("getrandom", AllBut(&["camera", "media", "log"])),
+    ("gstreamer", Only(&[])),
+    ("gstreamer_app", Only(&[])),
+    ("gstreamer_rtsp_server", Only(&[])),
+    ("http_types", Only(&["web"])),
+    ("httparse", Only(&["onvif", "discovery", "web"])),
+    ("if_addrs", Only(&["discovery"])),
+    ("lexopt", Only(&["command", "main"])),
+    ("log", AllBut(&["camera", "media"])),
+    ("md5", Only(&["onvif"])),
+    ("nix", Only(&["capture", "worker", "discovery", "agent"])),
+    ("opencv", Only(&["worker", "card"])),
+    ("quick_xml", Only(&["onvif", "discovery"])),
+    ("serde_json", Only(&["web", "command", "onvif", "agent"])),
+    ("sha1", Only(&["onvif", "web"])),
+    ("sha2", Only(&["onvif", "web"])),
+    ("signal_hook", Only(&["agent"])),
+    ("smol", AllBut(&["camera", "media", "log", "worker"])),
+    ("socket2", AllBut(&["camera", "media", "worker"])),
+    ("syslog", Only(&["log"])),
+    ("toml", Only(&["config"])),
+    ("turbojpeg", Only(&["worker"])),
+];
+
+/// A file is one noun; past this it is probably two. Its tests do not count.
+const LONGEST_FILE: usize = 400;
+/// `(path, reason)` of the files that may be longer.
+const LONG_FILES: [(&str, &str); 0] = [];
+
+fn floor(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|rooms| rooms.contains(&room))
+}
+
+fn door(name: &str) -> Option<&'static Door> {
+    DOORS.iter().find(|(row, _)| *row == name).map(|(_, door)| door)
+}
+
+/// What breaks a rule in the file `src/<path>`, one line each, as `src/path:line: what is wrong`.
+fn complaints(path: &str, text: &str) -> Vec<String> {
+    let stem = path.strip_suffix(".rs").unwrap_or(path);
+    let room = stem.split('/').next().unwrap_or(stem);
+    if stem.split('/').any(|part| part == "tests") || room == "lib" {
+        return Vec::new();
+    }
+    let Some(own_floor) = floor(room) else {
+        return vec![format!("src/{path}:1: {room} has no floor; give it one in tests/house.rs and docs/design.md")];
+    };
+    let source = Source::read(text);
+    let mut complaints = Vec::new();
+    for named in paths::paths(&source.tokens, stem.split('/').count()) {
+        let mut segments = named.segments.iter().map(String::as_str);
+        let problem = match (segments.next().unwrap_or(""), segments.next()) {
+            ("crate" | "cctv_agent", Some(target)) => wrong_way(room, own_floor, target),
+            (name, _) => match door(name) {
+                Some(Only(rooms)) if !rooms.contains(&room) => Some(format!("{name} may not be used in {room}")),
+                Some(AllBut(rooms)) if rooms.contains(&room) => Some(format!("{name} may not be used in {room}")),
+                _ => None,
+            },
+        };
+        complaints.extend(problem.map(|problem| format!("src/{path}:{}: {problem}", named.line)));
+    }
+    for window in source.tokens.windows(3) {
+        if let [dot, unwrap, open] = window
+            && (dot.text.as_str(), unwrap.text.as_str(), open.text.as_str()) == (".", "unwrap", "(")
+        {
+            complaints.push(format!("src/{path}:{}: unwrap outside tests; say why it cannot fail", unwrap.line));
+        }
+    }
+    if source.lines > LONGEST_FILE && !LONG_FILES.iter().any(|(long, _)| *long == path) {
+        complaints.push(format!("src/{path}:1: {} lines without its tests; which second noun moved in?", source.lines));
+    }
+    complaints.dedup();
+    complaints
+}
+
+fn wrong_way(room: &str, own_floor: usize, target: &str) -> Option<String> {
+    if target == room {
+        return None;
+    }
+    match floor(target) {
+        None => Some(format!("crate::{target} is no room; name the room itself")),
+        Some(floor) if floor < own_floor => None,
+        Some(floor) if floor == own_floor => Some(format!("{room} looks sideways at {target}, floor {floor}")),
+        Some(floor) => Some(format!("{room}, floor {own_floor}, looks up at {target}, floor {floor}")),
+    }
+}
+
+/// Complaints about the map: every room stands under the comment of its floor, and nothing else does.
+fn map_complaints(lib: &str, rooms: &BTreeSet<String>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let mut named = BTreeSet::new();
+    let mut here = None;
+    for line in lib.lines() {
+        if let Some(heading) = line.strip_prefix("// Floor ") {
+            here = heading.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse::<usize>().ok());
+        } else if let Some(room) = line.trim_start_matches("pub ").strip_prefix("mod ") {
+            let room = room.trim_end_matches(';');
+            named.insert(room.to_owned());
+            if floor(room) != here {
+                complaints.push(format!("src/lib.rs: {room} stands on floor {here:?}, not on {:?}", floor(room)));
+            }
+        }
+    }
+    complaints.extend(rooms.difference(&named).map(|room| format!("src/lib.rs: {room} is not on the map")));
+    complaints
+}
+
+/// Every Rust file under `folder`, as `(path from there, text)`.
+fn files(folder: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                found.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_house_stands() {
+    let files = files(&project().join("src"));
+    assert!(files.len() > 10, "only {} files found under src", files.len());
+    let complaints: Vec<_> = files.iter().flat_map(|(path, text)| complaints(path, text)).collect();
+    assert!(complaints.is_empty(), "{} problems:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+#[test]
+fn the_map_names_every_room_on_its_floor() {
+    let files = files(&project().join("src"));
+    let rooms = files.iter().filter_map(|(path, _)| path.split(['/', '.']).next()).map(str::to_owned);
+    let rooms: BTreeSet<_> = rooms.filter(|room| room != "lib" && room != "main").collect();
+    let (_, lib) = files.iter().find(|(path, _)| path == "lib.rs").unwrap();
+    let complaints = map_complaints(lib, &rooms);
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_crate_of_the_manifest_has_a_door() {
+    let manifest: toml::Table = fs::read_to_string(project().join("Cargo.toml")).unwrap().parse().unwrap();
+    let names = ["dependencies", "dev-dependencies"].into_iter().filter_map(|table| manifest[table].as_table());
+    let names = names.flat_map(toml::Table::keys).map(|name| match name.as_str() {
+        "md-5" => "md5".to_owned(),
+        name => name.replace('-', "_"),
+    });
+    let without: Vec<_> = names.filter(|name| door(name).is_none()).collect();
+    assert!(without.is_empty(), "give these a row in DOORS of tests/house.rs: {}", without.join(", "));
+}
+
+#[test]
+fn import_that_goes_up_is_found() {
+    for code in [
+        "use crate::agent::Keeper;",
+        "use crate::{camera::Camera, agent::{self, Keeper}};",
+        "fn a() { let _ = crate::agent::start(); }",
+        "fn a() { assert!(super::agent::start()); }",
+        "pub use super::agent as whole;",
+    ] {
+        assert_eq!(complaints("hub.rs", code), ["src/hub.rs:1: hub, floor 1, looks up at agent, floor 3"], "{code}");
+    }
+}
+
+#[test]
+fn import_that_goes_sideways_is_found_in_the_rooms_files() {
+    let code = "//! Text.\n\nuse crate::{\n    hub::Lane,\n    onvif::Device,\n};\n";
+    assert_eq!(complaints("web/files.rs", code), ["src/web/files.rs:5: web looks sideways at onvif, floor 2"]);
+    assert_eq!(complaints("web/files.rs", "use super::super::onvif::A;").len(), 1);
+    assert_eq!(complaints("web/files.rs", "use super::onvif::A;").len(), 0, "web's own module");
+}
+
+#[test]
+fn import_of_the_whole_crate_is_found() {
+    assert_eq!(complaints("web.rs", "use crate::*;").len(), 1);
+    assert_eq!(complaints("web.rs", "use crate::{self as root};").len(), 1);
+}
+
+#[test]
+fn import_that_goes_down_or_stays_at_home_is_allowed() {
+    let code = "use crate::{camera::Camera, web::files, hub};\nuse std::io;\nuse super::camera;";
+    assert_eq!(complaints("web.rs", code), [""; 0]);
+    assert_eq!(
+        complaints("main.rs", "use cctv_agent::{agent, log}; fn main() { cctv_agent::command::run() }"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn foreign_crate_outside_its_room_is_found() {
+    for (path, code) in [
+        ("agent.rs", "use opencv::core::Mat;"),
+        ("agent.rs", "fn a() -> ::opencv::core::Mat { todo() }"),
+        ("capture.rs", "fn a() { ac_ffmpeg::set_log_callback(b) }"),
+        ("card.rs", "use turbojpeg as jpeg;"),
+        ("worker/decode.rs", "use {std::io, smol::Timer};"),
+        ("camera.rs", "use log::info;"),
+        ("hub.rs", "use nix::sys::signal;"),
+        ("worker.rs", "extern crate gstreamer;"),
+        ("command.rs", "use toml;"),
+    ] {
+        assert_eq!(complaints(path, code).len(), 1, "{path}: {code}");
+    }
+}
+
+#[test]
+fn foreign_crate_in_its_room_is_allowed() {
+    assert_eq!(complaints("card.rs", "use opencv::{core, imgproc};"), [""; 0]);
+    assert_eq!(complaints("worker/encode.rs", "use turbojpeg::Compressor; use opencv::core;"), [""; 0]);
+    assert_eq!(complaints("agent/keeper.rs", "use smol::Timer; use signal_hook::iterator;"), [""; 0]);
+}
+
+#[test]
+fn tests_comments_and_texts_break_no_rule() {
+    let code = "//! See crate::agent.\nconst A: &str = \"crate::agent::b\";\n#[cfg(test)]\nmod tests {\n    \
+                use crate::agent::c;\n    fn d() { c().unwrap(); }\n}\n";
+    assert_eq!(complaints("hub.rs", code), [""; 0]);
+}
+
+#[test]
+fn unwrap_outside_tests_is_found() {
+    assert_eq!(complaints("hub.rs", "fn a() { b()\n    .unwrap(); c().unwrap_or(0); }").len(), 1);
+}
+
+#[test]
+fn file_past_the_limit_is_found() {
+    let line = "fn a() {}\n";
+    assert_eq!(complaints("hub.rs", &line.repeat(LONGEST_FILE)).len(), 0);
+    assert_eq!(complaints("hub.rs", &line.repeat(LONGEST_FILE + 1)).len(), 1);
+    let tests = format!("{}#[cfg(test)]\nmod tests {{\n{}}}\n", line, line.repeat(LONGEST_FILE));
+    assert_eq!(complaints("hub.rs", &tests).len(), 0);
+}
+
+#[test]
+fn room_without_a_floor_is_found() {
+    assert_eq!(complaints("attic.rs", "").len(), 1);
+}
+
+#[test]
+fn room_missing_from_the_map_or_on_the_wrong_floor_is_found() {
+    let rooms = BTreeSet::from(["camera".to_owned(), "hub".to_owned()]);
+    assert_eq!(map_complaints("// Floor 0\npub mod camera;\n\n// Floor 1: one\npub mod hub;\n", &rooms), [""; 0]);
+    assert_eq!(map_complaints("// Floor 0\npub mod camera;\n", &rooms).len(), 1);
+    assert_eq!(map_complaints("// Floor 0\npub mod camera;\npub mod hub;\n", &rooms).len(), 1);
+}
