@@ -71,8 +71,9 @@ require_rust() {
     printf 'installing Rust %s or later with rustup, for this user (found: %s)\n' "$wanted" "${found:-none}"
     if ! command -v rustup >/dev/null; then
         rustup_init=$(mktemp)
-        curl --proto '=https' --tlsv1.2 -sSf -o "$rustup_init" https://sh.rustup.rs &&
+        if curl --proto '=https' --tlsv1.2 -sSf -o "$rustup_init" https://sh.rustup.rs; then
             sh "$rustup_init" -q -y --no-modify-path --profile minimal -c clippy -c rustfmt </dev/null || :
+        fi
         rm -f "$rustup_init"
     else
         rustup -q toolchain install stable --profile minimal -c clippy -c rustfmt </dev/null || :
