@@ -5,13 +5,13 @@
 
 // Floor 0
 pub mod camera;
-pub mod log;
 pub mod media;
 
 // Floor 1
 pub mod card;
 pub mod config;
 pub mod hub;
+pub mod log;
 pub mod wire;
 
 // Floor 2, strangers to each other
