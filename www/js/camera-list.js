@@ -1,0 +1,107 @@
+// The agent's list of cameras, asked for again and again: /api/cameras.
+//
+// Entries are checked field by field: a page that runs for months meets agents of other versions.
+
+/** Deadline of one request, in milliseconds. */
+const ANSWER_WITHIN = 2500;
+
+/**
+ * @typedef {object} CameraFacts
+ * @property {string} id
+ * @property {string} name
+ * @property {string | null} state
+ * @property {string} why
+ * @property {number | null} age of the newest picture in seconds
+ * @property {string | null} codec
+ * @property {[number, number] | null} size
+ * @property {number | null} fps
+ */
+
+export class CameraList {
+    /** @type {CameraFacts[]} */
+    cameras = [];
+    version = "";
+    /** Page time of the last good answer; null before the first. */
+    heardAt = null;
+
+    #listed;
+    #only;
+    #every;
+    #timer = 0;
+    #asking = null;
+    #again = false;
+
+    /**
+     * @param {object} listener
+     * @param {(complaints: string[]) => void} listener.listed
+     * @param {string[] | null} [listener.only] these cameras, in this order; null: all
+     */
+    constructor({ listed, only = null }) {
+        this.#listed = listed;
+        this.#only = only;
+    }
+
+    /** Asks now and then every `every` milliseconds after an answer or a failure. */
+    ask(every) {
+        this.#every = every;
+        this.refresh();
+    }
+
+    /** Asks now; a request under way is followed by another, for it may be too old. */
+    refresh() {
+        if (this.#asking !== null) {
+            this.#again = true;
+            return;
+        }
+        clearTimeout(this.#timer);
+        this.#asking = this.#request().finally(() => {
+            this.#asking = null;
+            const pause = this.#again ? 0 : this.#every;
+            this.#again = false;
+            this.#timer = setTimeout(() => this.refresh(), pause);
+        });
+    }
+
+    async #request() {
+        let answer;
+        try {
+            const response = await fetch("/api/cameras", {
+                cache: "no-store",
+                signal: AbortSignal.timeout(ANSWER_WITHIN),
+            });
+            if (!response.ok) return;
+            answer = await response.json();
+        } catch {
+            return; // the tiles say by themselves when nobody answers
+        }
+        if (answer === null || !Array.isArray(answer.cameras)) return;
+        this.heardAt = performance.now();
+        const all = answer.cameras.map(facts).filter((camera) => camera !== null);
+        const chosen = this.#only?.map((id) => all.find((camera) => camera.id === id));
+        this.cameras = chosen?.filter((camera) => camera !== undefined) ?? all;
+        this.version = typeof answer.version === "string" ? answer.version : "";
+        const complaints = Array.isArray(answer.complaints) ? answer.complaints : [];
+        this.#listed(complaints.filter((text) => typeof text === "string"));
+    }
+}
+
+/** @returns {CameraFacts | null} */
+function facts(entry) {
+    if (entry === null || typeof entry !== "object" || typeof entry.id !== "string" || entry.id === "") return null;
+    return {
+        id: entry.id,
+        name: typeof entry.name === "string" && entry.name !== "" ? entry.name : entry.id,
+        state: typeof entry.state === "string" ? entry.state : null,
+        why: typeof entry.why === "string" ? entry.why : "",
+        age: Number.isFinite(entry.age) ? entry.age : null,
+        codec: typeof entry.codec === "string" ? entry.codec : null,
+        size: pair(entry.size),
+        fps: Number.isFinite(entry.fps) ? entry.fps : null,
+    };
+}
+
+/** @returns {[number, number] | null} */
+export function pair(size) {
+    const right = Array.isArray(size) && size.length === 2 && size.every((side) => Number.isFinite(side) && side > 0);
+    return right ? [size[0], size[1]] : null;
+}

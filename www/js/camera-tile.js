@@ -1,0 +1,142 @@
+// One camera on the wall: its picture, its caption, and the band that says why it is not live.
+//
+// The `verdict` attribute holds what `liveness.js` found; CSS dims and marks by it. The script says
+// the same in words. Nothing here decides whether a picture is live.
+
+import { t, duration } from "./language.js";
+import { TELL_AGE_AFTER } from "./liveness.js";
+import { MotionJpeg } from "./motion-jpeg.js";
+import { Picture } from "./picture.js";
+
+/** The longest dimension asked of the agent, in pixels. */
+const LARGEST = 7680;
+
+export class CameraTile extends HTMLElement {
+    /** @type {Picture} */
+    picture;
+    /** @type {MotionJpeg} */
+    stream;
+    /** The number this tile has on the wall socket, 0 to 255. */
+    number = 0;
+
+    #frame;
+    #image;
+    #canvas;
+    #parts = {};
+    #said = new Map();
+
+    constructor() {
+        super();
+        const part = (tag, name, ...children) => {
+            const element = document.createElement(tag);
+            element.className = name;
+            element.append(...children);
+            this.#parts[name] = element;
+            return element;
+        };
+        this.#canvas = document.createElement("canvas");
+        this.#canvas.setAttribute("role", "img");
+        this.#image = document.createElement("img");
+        this.#image.hidden = true;
+        this.#image.alt = "";
+        this.#frame = part("div", "frame", this.#canvas, this.#image);
+        this.#parts.band = part(
+            "div",
+            "band",
+            part("strong", "headline"),
+            part("span", "finding"),
+            part("span", "reason"),
+        );
+        part(
+            "div",
+            "caption",
+            part("span", "name"),
+            part("output", "state"),
+            part("span", "age"),
+            part("span", "facts"),
+        );
+        this.#parts.state.setAttribute("aria-live", "polite");
+        this.picture = new Picture(this.#canvas);
+        this.stream = new MotionJpeg(this.#image, this.picture);
+    }
+
+    connectedCallback() {
+        if (this.childElementCount > 0) return;
+        this.append(this.#frame, this.#parts.band, this.#parts.caption);
+        this.setAttribute("role", "group");
+        this.tabIndex = -1;
+    }
+
+    /** Names the tile; an empty one has neither camera nor picture. */
+    name(id, name) {
+        this.setAttribute("camera", id);
+        this.#say("name", name);
+    }
+
+    /** What to ask the agent for: the picture's place in device pixels. @returns {[number, number]} */
+    get pixels() {
+        const scale = window.devicePixelRatio || 1;
+        const side = (length) => Math.min(LARGEST, Math.max(16, Math.round(length * scale)));
+        return [side(this.#frame.clientWidth), side(this.#frame.clientHeight)];
+    }
+
+    /**
+     * @param {object} now
+     * @param {import("./liveness.js").Verdict} now.verdict
+     * @param {string} now.why the agent's reason, empty if it gave none
+     * @param {number | null} now.age milliseconds, null without a picture
+     * @param {string} now.transport
+     * @param {[number, number] | null} now.size of the camera's picture
+     * @param {number | null} now.fps
+     */
+    tell({ verdict, why, age, transport, size, fps }) {
+        if (this.getAttribute("verdict") !== verdict) this.setAttribute("verdict", verdict);
+        this.toggleAttribute("blank", age === null);
+        const word = t(`state.${verdict}`);
+        const old = age === null ? t("age.none") : t("age.last", { age: duration(age) });
+        this.#say("state", word);
+        this.#say("age", age !== null && age > TELL_AGE_AFTER ? t("age.old", { age: duration(age) }) : "");
+        this.#say("facts", facts(transport, size, verdict === "live" ? fps : null));
+        if (verdict === "live") {
+            this.#say("headline", "");
+            this.#say("finding", "");
+            this.#say("reason", "");
+        } else {
+            this.#say("headline", t(verdict === "connecting" && age === null ? "band.connecting" : "band.notLive"));
+            this.#say("finding", `${t(`finding.${verdict}`)} · ${old}`);
+            this.#say("reason", why || t(`reason.${verdict}`));
+        }
+        const name = this.#parts.name.textContent;
+        this.#label(this, verdict === "live" ? `${name}: ${word}` : `${name}: ${word}. ${why || t(`reason.${verdict}`)}`);
+        this.#label(this.#canvas, t("tile.picture", { name }));
+    }
+
+    /** Gives up picture, stream and memory. */
+    release() {
+        this.stream.stop();
+        this.picture.clear();
+    }
+
+    // Setting equal text would make the page lay out, and screen readers speak, for nothing.
+    #say(part, text) {
+        if (this.#said.get(part) === text) return;
+        this.#said.set(part, text);
+        this.#parts[part].textContent = text;
+    }
+
+    #label(element, text) {
+        if (this.#said.get(element) === text) return;
+        this.#said.set(element, text);
+        element.setAttribute("aria-label", text);
+    }
+}
+
+function facts(transport, size, fps) {
+    const parts = [];
+    if (size !== null) parts.push(`${size[0]}×${size[1]}`);
+    if (fps !== null) parts.push(t("facts.fps", { fps: fps < 9.5 ? fps.toFixed(1) : fps.toFixed(0) }));
+    parts.push(t(`transport.${transport}`));
+    return parts.join(" · ");
+}
+
+customElements.define("camera-tile", CameraTile);

@@ -1,0 +1,204 @@
+// The page's words in English and Traditional Chinese, by key. Both tables hold the same keys.
+
+const ENGLISH = {
+    "page.title": "Camera wall",
+    "page.noCameras": "No cameras yet",
+    "page.noCamerasHow": "Name them in cameras.toml and reload the agent.",
+    "page.waiting": "Asking the agent for its cameras",
+    "wall.label": "Camera pictures",
+    "tools.label": "Wall controls",
+    "tools.panels": "Panels",
+    "tools.one": "One panel (1)",
+    "tools.four": "Four panels (4)",
+    "tools.nine": "Nine panels (9)",
+    "tools.sixteen": "Sixteen panels (6)",
+    "tools.previous": "Previous page (Page Up)",
+    "tools.next": "Next page (Page Down)",
+    "tools.transport": "Transport (M)",
+    "tools.fullScreen": "Full screen (F)",
+    "tools.help": "Help (?)",
+    "tools.back": "All cameras (Esc)",
+    "tools.page": "{page} / {pages}",
+    "summary.live": "{live} of {all} live",
+    "summary.silent": "Agent does not answer",
+    "state.live": "Live",
+    "state.connecting": "Connecting",
+    "state.stalled": "Stalled",
+    "state.offline": "Offline",
+    "state.denied": "Login refused",
+    "state.stale": "No new picture",
+    "state.silent": "Agent does not answer",
+    "band.notLive": "NOT LIVE",
+    "band.connecting": "CONNECTING",
+    "finding.connecting": "Connecting",
+    "finding.stalled": "Camera stalled",
+    "finding.offline": "Camera offline",
+    "finding.denied": "Login refused",
+    "finding.stale": "No new picture",
+    "finding.silent": "Agent does not answer",
+    "reason.connecting": "Waiting for the first picture.",
+    "reason.stalled": "The camera stopped sending. It is being connected again.",
+    "reason.offline": "The camera cannot be reached. It is tried again and again.",
+    "reason.denied": "The camera refused the login. Check user name and password.",
+    "reason.stale": "Pictures of this camera stopped coming.",
+    "reason.silent": "This page keeps trying to reach it.",
+    "age.none": "no picture yet",
+    "age.last": "last picture {age} ago",
+    "age.old": "{age} old",
+    "age.seconds": "{s} s",
+    "age.minutes": "{m} min {s} s",
+    "age.hours": "{h} h {m} min",
+    "age.days": "{d} d {h} h",
+    "facts.fps": "{fps} fps",
+    "tile.picture": "Picture of {name}",
+    "transport.socket": "WebSocket",
+    "transport.mjpeg": "Motion JPEG",
+    "notice.dismiss": "Dismiss",
+    "notice.config": "cameras.toml: {text}",
+    "notice.agent": "The agent says: {text}",
+    "notice.mjpegPanels": "Motion JPEG shows at most four panels. Press M for the WebSocket.",
+    "help.title": "Keys",
+    "help.close": "Close",
+    "help.panels": "Panels: one, four, nine, sixteen",
+    "help.arrows": "Move between cameras, and pages at the edge",
+    "help.pages": "Previous, next page",
+    "help.enlarge": "One camera large, and back (or double click)",
+    "help.escape": "Back to all cameras",
+    "help.fullScreen": "Full screen",
+    "help.transport": "WebSocket or Motion JPEG",
+    "help.help": "This help",
+    "help.truth": "Only a bright picture is live. A grey one under a band is old; the band says how old, and why.",
+    "key.enter": "Enter",
+    "key.escape": "Esc",
+    "key.pageUp": "Page Up",
+    "key.pageDown": "Page Down",
+};
+
+const TRADITIONAL_CHINESE = {
+    "page.title": "監視牆",
+    "page.noCameras": "尚無攝影機",
+    "page.noCamerasHow": "請在 cameras.toml 中設定攝影機,再讓代理程式重新載入。",
+    "page.waiting": "正在向代理程式查詢攝影機",
+    "wall.label": "攝影機畫面",
+    "tools.label": "監視牆控制",
+    "tools.panels": "分割畫面",
+    "tools.one": "單一畫面(1)",
+    "tools.four": "四分割(4)",
+    "tools.nine": "九分割(9)",
+    "tools.sixteen": "十六分割(6)",
+    "tools.previous": "上一頁(Page Up)",
+    "tools.next": "下一頁(Page Down)",
+    "tools.transport": "傳輸方式(M)",
+    "tools.fullScreen": "全螢幕(F)",
+    "tools.help": "說明(?)",
+    "tools.back": "所有攝影機(Esc)",
+    "tools.page": "{page} / {pages}",
+    "summary.live": "即時 {live} / {all}",
+    "summary.silent": "代理程式沒有回應",
+    "state.live": "即時",
+    "state.connecting": "連線中",
+    "state.stalled": "停滯",
+    "state.offline": "離線",
+    "state.denied": "登入被拒",
+    "state.stale": "沒有新畫面",
+    "state.silent": "代理程式沒有回應",
+    "band.notLive": "非即時畫面",
+    "band.connecting": "連線中",
+    "finding.connecting": "連線中",
+    "finding.stalled": "攝影機停滯",
+    "finding.offline": "攝影機離線",
+    "finding.denied": "登入被拒",
+    "finding.stale": "沒有新畫面",
+    "finding.silent": "代理程式沒有回應",
+    "reason.connecting": "正在等待第一個畫面。",
+    "reason.stalled": "攝影機停止傳送,正在重新連線。",
+    "reason.offline": "無法連上攝影機,將持續重試。",
+    "reason.denied": "攝影機拒絕登入,請檢查使用者名稱與密碼。",
+    "reason.stale": "這部攝影機的畫面不再更新。",
+    "reason.silent": "本頁會持續嘗試重新連線。",
+    "age.none": "尚無畫面",
+    "age.last": "最後畫面於 {age}前",
+    "age.old": "{age}前",
+    "age.seconds": "{s} 秒",
+    "age.minutes": "{m} 分 {s} 秒",
+    "age.hours": "{h} 小時 {m} 分",
+    "age.days": "{d} 天 {h} 小時",
+    "facts.fps": "每秒 {fps} 張",
+    "tile.picture": "{name} 的畫面",
+    "transport.socket": "WebSocket",
+    "transport.mjpeg": "Motion JPEG",
+    "notice.dismiss": "關閉",
+    "notice.config": "cameras.toml:{text}",
+    "notice.agent": "代理程式訊息:{text}",
+    "notice.mjpegPanels": "Motion JPEG 最多顯示四個畫面。按 M 改用 WebSocket。",
+    "help.title": "按鍵",
+    "help.close": "關閉",
+    "help.panels": "分割數:一、四、九、十六",
+    "help.arrows": "在攝影機之間移動,到邊緣時換頁",
+    "help.pages": "上一頁、下一頁",
+    "help.enlarge": "放大單一攝影機,再按還原(或按兩下滑鼠)",
+    "help.escape": "回到所有攝影機",
+    "help.fullScreen": "全螢幕",
+    "help.transport": "WebSocket 或 Motion JPEG",
+    "help.help": "顯示本說明",
+    "help.truth": "只有明亮的畫面是即時的。變灰並蓋上橫幅的是舊畫面;橫幅會說明多舊以及原因。",
+    "key.enter": "Enter",
+    "key.escape": "Esc",
+    "key.pageUp": "Page Up",
+    "key.pageDown": "Page Down",
+};
+
+export const LANGUAGES = Object.freeze({ en: ENGLISH, "zh-TW": TRADITIONAL_CHINESE });
+
+/** Chosen by `chooseLanguage`; English until then. */
+let words = ENGLISH;
+
+/**
+ * The first language of `wishes` (BCP 47 tags, best first) that this page speaks, else English.
+ * Every kind of Chinese gets Traditional Chinese: its readers are nearer to it than to English.
+ * @param {readonly string[]} wishes
+ * @returns {"en" | "zh-TW"}
+ */
+export function pickLanguage(wishes) {
+    for (const wish of wishes) {
+        const primary = String(wish).toLowerCase().split(/[-_]/)[0];
+        if (primary === "zh") return "zh-TW";
+        if (primary === "en") return "en";
+    }
+    return "en";
+}
+
+/** Speaks `language` from now on. @param {"en" | "zh-TW"} language */
+export function chooseLanguage(language) {
+    words = LANGUAGES[language];
+    document.documentElement.lang = language;
+}
+
+/** The text of `key`, with `{name}` replaced by `values.name`. */
+export function t(key, values = {}) {
+    const text = words[key];
+    if (text === undefined) {
+        console.warn(`no words for ${key}`);
+        return key;
+    }
+    return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+/** A span of milliseconds in words, rounded down: nothing is made older than it is. */
+export function duration(milliseconds) {
+    const seconds = Math.floor(milliseconds / 1000);
+    const [s, m, h, d] = [seconds % 60, Math.floor(seconds / 60) % 60, Math.floor(seconds / 3600) % 24, Math.floor(seconds / 86400)];
+    if (d > 0) return t("age.days", { d, h });
+    if (h > 0) return t("age.hours", { h, m });
+    if (m > 0) return t("age.minutes", { m, s });
+    return t("age.seconds", { s });
+}
+
+/** Fills `data-text` (content) and `data-label` (name and tooltip) of everything below `root`. */
+export function translate(root) {
+    for (const element of root.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
+    for (const element of root.querySelectorAll("[data-label]")) {
+        element.setAttribute("aria-label", t(element.dataset.label));
+        if (element.matches("button")) element.title = t(element.dataset.label);
+    }
+}
