@@ -95,15 +95,17 @@ export class CameraTile extends HTMLElement {
         const word = t(`state.${verdict}`);
         const old = age === null ? t("age.none") : t("age.last", { age: duration(age) });
         this.#say("state", word);
-        this.#say("age", age !== null && age > TELL_AGE_AFTER ? t("age.old", { age: duration(age) }) : "");
+        const telling = verdict === "live" && age > TELL_AGE_AFTER; // the band tells the age of the others
+        this.#say("age", telling ? t("age.old", { age: duration(age) }) : "");
         this.#say("facts", facts(transport, size, verdict === "live" ? fps : null));
         if (verdict === "live") {
             this.#say("headline", "");
             this.#say("finding", "");
             this.#say("reason", "");
         } else {
-            this.#say("headline", t(verdict === "connecting" && age === null ? "band.connecting" : "band.notLive"));
-            this.#say("finding", `${t(`finding.${verdict}`)} · ${old}`);
+            const starting = verdict === "connecting" && age === null;
+            this.#say("headline", t(starting ? "band.connecting" : "band.notLive"));
+            this.#say("finding", starting ? old : `${t(`finding.${verdict}`)} · ${old}`);
             this.#say("reason", why || t(`reason.${verdict}`));
         }
         const name = this.#parts.name.textContent;

@@ -32,8 +32,10 @@ export class Toolbar {
         const wall = this.#wall;
         const silent = wall.agentSilent();
         const gone = !(silent < SILENT_AFTER);
-        this.#say("summary", gone ? t("summary.silent") : t("summary.live", wall.counts));
-        this.#root.toggleAttribute("alarmed", gone || wall.counts.live < wall.counts.all);
+        const counts = wall.counts;
+        const summary = counts.all === 0 ? "" : t("summary.live", counts);
+        this.#say("summary", gone ? t("summary.silent") : summary);
+        this.#root.toggleAttribute("alarmed", gone || counts.live < counts.all);
         this.#say("silence", gone ? duration(silent) : "");
         this.#say("time", gone ? "" : this.#time());
         const several = wall.pages > 1;
