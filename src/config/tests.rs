@@ -393,6 +393,28 @@ fn megabyte_of_mistakes_is_answered_in_one_go() {
     assert_eq!(complaints(&text).len(), 200);
 }
 
+/// Every two-character slip a hurried hand can make, over and over: nothing of it may show a password.
+#[test]
+fn no_slip_of_the_hand_makes_a_complaint_show_a_password() {
+    const SLIPS: &[&str] = &["", "\"", "'", "=", "\n", "\\", "#", "[", "]", " ", "\"\"\"", "@", ":", "{", ",", "é"];
+    let good = "[defaults]\nusername = \"viewer\"\npassword = \"hunter2\"\n[[camera]]\nid = \"a\"\nip = \"gate\"\n\
+                [[camera]]\nid = \"b\"\nurl = \"rtsp://me:hunter2@10.0.0.1/live\"\n";
+    let mut answered = 0;
+    for (first, second) in (0..good.len()).zip((0..good.len()).cycle().skip(7)) {
+        for (slip, other) in SLIPS.iter().zip(SLIPS.iter().cycle().skip(first % SLIPS.len())) {
+            let mut text = good.to_owned();
+            text.replace_range(first.max(second)..first.max(second) + 1, slip);
+            text.replace_range(first.min(second)..first.min(second) + usize::from(first % 2 == 0), other);
+            let Err(complaints) = super::parse(&text, Path::new("c"), &one_secret) else { continue };
+            answered += complaints.len();
+            for complaint in complaints {
+                assert!(!complaint.to_string().contains("hunter2"), "{text}\ngave {complaint}");
+            }
+        }
+    }
+    assert!(answered > 1000, "{answered}");
+}
+
 #[test]
 fn any_cut_of_a_file_is_answered_and_not_a_crash() {
     let text = SHIPPED.replace("\n#", "\n");
