@@ -1,1 +1,159 @@
-//! The wall over HTTP and WebSocket.
+//! The web room: everything a browser, a script or a monitoring system can ask for over HTTP/1.1.
+//!
+//! Requests are decoded and ordinary answers encoded by `async-h1`, behind a head reader of our own
+//! that limits and times what it may see; endless answers (Motion JPEG, WebSockets) write their own
+//! heads. Nothing here ever waits for a viewer on behalf of another: each connection takes from its own
+//! seat at a lane what it can carry.
+
+mod answer;
+mod cards;
+mod connection;
+mod deadline;
+mod files;
+mod frames;
+mod head;
+mod legacy;
+mod limits;
+mod message;
+mod metrics;
+mod mjpeg;
+mod origin;
+mod outbox;
+mod process;
+mod query;
+mod route;
+mod snapshot;
+mod socket;
+mod status;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod tile;
+mod upgrade;
+mod wall;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use smol::{
+    Executor, Timer,
+    channel::{Receiver, Sender, bounded},
+    future::FutureExt,
+    net::TcpListener,
+};
+
+pub use cards::{Card, Draw};
+pub use limits::Limits;
+
+use crate::hub::Hub;
+use cards::Cards;
+use files::Files;
+use tally::Tally;
+
+/// What is served, to whom, and how much of it. Shared by all listeners of the agent.
+pub struct Web {
+    pub hub: Arc<Hub>,
+    /// The agent's own version, shown by `/api/cameras` and `/metrics`.
+    pub version: &'static str,
+    pub limits: Limits,
+    /// Names, besides IP addresses and `localhost`, under which WebSockets may be opened.
+    /// [`origin::own_names`] is what they begin with.
+    pub host_names: Vec<String>,
+    www: Mutex<PathBuf>,
+    files: Files,
+    cards: Cards,
+    connections: Tally,
+    viewers: Tally,
+    started: Instant,
+    /// Closed when the agent stops; nothing is ever sent.
+    stop: (Sender<()>, Receiver<()>),
+}
+
+impl Web {
+    /// Serves the cameras of `hub` and the page in the directory `www`, with cards drawn by `draw`.
+    pub fn new(hub: Arc<Hub>, www: PathBuf, version: &'static str, draw: Draw) -> Self {
+        let limits = Limits::default();
+        Self {
+            hub,
+            version,
+            host_names: origin::own_names(),
+            www: Mutex::new(www),
+            files: Files::default(),
+            cards: Cards::new(draw),
+            connections: Tally::default(),
+            viewers: Tally::default(),
+            started: Instant::now(),
+            stop: bounded(1),
+            limits,
+        }
+    }
+
+    /// Serves another directory from the next request on.
+    pub fn set_www(&self, www: PathBuf) {
+        *self.www.lock().unwrap_or_else(PoisonError::into_inner) = www;
+    }
+
+    /// Motion JPEG and WebSocket viewers right now.
+    pub fn viewers(&self) -> usize {
+        self.viewers.count()
+    }
+
+    /// Tells every viewer that the agent stops: pictures give way to a card, WebSockets are closed
+    /// with a reason. [`serve`] returns as soon as all have taken it in; give it a deadline.
+    pub fn say_goodbye(&self) {
+        self.stop.0.close();
+    }
+
+    /// Waits until [`Web::say_goodbye`].
+    async fn stopping(&self) {
+        // Nothing is ever sent: the only answer is that the channel was closed.
+        let _closed = self.stop.1.recv().await;
+    }
+
+    fn www(&self) -> PathBuf {
+        self.www.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Accepts connections for ever; returns only after [`Web::say_goodbye`], when the last connection has
+/// ended. Owns its connections: dropping the future closes them all. Needs no executor of the caller
+/// other than the one that polls it.
+pub async fn serve(listener: TcpListener, web: Arc<Web>) {
+    // Lives as long as this future, so the tasks detached onto it below end with it at the latest.
+    let connections: Executor<'static> = Executor::new();
+    // Every connection holds a clone of the sender; the receiver sees when the last one is gone.
+    let (held, all_gone) = bounded::<()>(1);
+    let accepting = async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let (web, held) = (Arc::clone(&web), held.clone());
+                    let task = async move {
+                        connection::serve(stream, peer, &web).await;
+                        drop(held);
+                    };
+                    connections.spawn(task).detach();
+                }
+                Err(error) => after_accept_error(&web, &error).await,
+            }
+        }
+    };
+    connections.run(accepting.or(web.stopping())).await;
+    drop((listener, held));
+    connections
+        .run(async {
+            let _closed = all_gone.recv().await;
+        })
+        .await;
+}
+
+/// A failed accept says nothing about the next one. Out of file descriptors (EMFILE, ENFILE) it would
+/// fail again at once, so those who hold them are given time to end.
+async fn after_accept_error(web: &Web, error: &io::Error) {
+    log::warn!("web: cannot accept a connection: {error}; trying again in {} ms", web.limits.accept_pause.as_millis());
+    Timer::after(web.limits.accept_pause).await;
+}

@@ -1,0 +1,67 @@
+//! One ordinary answer: status, headers and a body in memory.
+
+use std::io;
+
+use http_types::{Body, Method, Response, StatusCode};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::socket::Socket;
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// ASCII only, besides Content-Type, Content-Length, Connection and Date.
+    pub headers: Vec<(&'static str, String)>,
+    pub content_type: &'static str,
+    pub body: Vec<u8>,
+}
+
+pub const JSON: &str = "application/json";
+
+impl Answer {
+    pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: Vec::new(), content_type, body: body.into() }
+    }
+
+    /// `{"error": text}`, never to be kept by a cache.
+    pub fn error(status: u16, text: impl Into<String>) -> Self {
+        Self::json(status, &serde_json::json!({ "error": text.into() }))
+    }
+
+    pub fn json(status: u16, value: &serde_json::Value) -> Self {
+        let mut body = value.to_string().into_bytes();
+        body.push(b'\n');
+        Self::new(status, JSON, body).header("Cache-Control", "no-store")
+    }
+
+    /// What is asked for may be had again in `seconds`.
+    pub fn busy(text: impl Into<String>, seconds: u32) -> Self {
+        Self::error(503, text).header("Retry-After", seconds.to_string())
+    }
+
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Writes the answer to a request made with `method`; a HEAD is answered without the body, but with
+    /// its length.
+    pub async fn send(self, socket: &mut Socket, method: Method, keep_alive: bool) -> io::Result<()> {
+        let status = StatusCode::try_from(self.status).unwrap_or(StatusCode::InternalServerError);
+        let mut response = Response::new(status);
+        response.set_body(Body::from_bytes(self.body));
+        response.insert_header("Content-Type", self.content_type);
+        response.insert_header("X-Content-Type-Options", "nosniff");
+        response.insert_header("Connection", if keep_alive { "keep-alive" } else { "close" });
+        for (name, value) in self.headers {
+            response.insert_header(name, value.as_str());
+        }
+        // A 304 has the headers of the answer it stands for, and no body: just like one to HEAD.
+        let headers_only = method == Method::Head || status == StatusCode::NotModified;
+        let method = if headers_only { Method::Head } else { method };
+        let mut bytes = Vec::new();
+        async_h1::server::Encoder::new(response, method).read_to_end(&mut bytes).await?;
+        socket.write_all(&bytes).await?;
+        socket.flush().await
+    }
+}

@@ -1,0 +1,123 @@
+//! Cards, drawn once for everybody who is to see the same one.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use smol::lock::Mutex;
+
+use crate::{
+    camera::State,
+    hub::{Lane, Standing},
+    media::{Rendition, Size, Wish},
+};
+
+/// What a card says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Card {
+    pub name: String,
+    pub id: String,
+    pub state: State,
+    pub why: String,
+    /// For how long there has been no live picture.
+    pub since_seconds: Option<u64>,
+}
+
+/// Draws a card of this size and JPEG quality. May take some milliseconds: it is called on the thread
+/// pool for blocking work. An empty result means that it could not be drawn.
+pub type Draw = Arc<dyn Fn(Size, u8, &Card) -> Vec<u8> + Send + Sync>;
+
+/// A viewer that names no size, of a camera whose size is not known yet.
+const USUAL_SIZE: Size = Size { width: 1280, height: 720 };
+
+/// Cards kept: two of each camera on a big wall.
+const KEPT: usize = 64;
+
+type Key = (Size, u8, Card);
+
+pub struct Cards {
+    draw: Draw,
+    /// The newest last. Locked while a card is drawn: whoever wants the same one waits for it instead
+    /// of drawing it again, and however many cameras fail, one thread at most is drawing.
+    drawn: Mutex<VecDeque<(Key, Arc<[u8]>)>>,
+}
+
+impl Cards {
+    pub fn new(draw: Draw) -> Self {
+        Self { draw, drawn: Mutex::default() }
+    }
+
+    /// The card of `lane` in `standing`, in the size its pictures would have for `wish`.
+    pub async fn card(&self, lane: &Lane, standing: Standing, wish: Wish) -> Arc<[u8]> {
+        let quality = wish.quality.unwrap_or_else(|| lane.tuning().quality);
+        let size = match lane.stream() {
+            Some(stream) => Rendition::for_wish(wish, stream.size, quality, 1).size,
+            None => wish.size.unwrap_or(USUAL_SIZE),
+        };
+        let card = Card {
+            name: lane.name(),
+            id: lane.id().to_string(),
+            state: standing.state,
+            why: standing.why,
+            since_seconds: Some(step(lane.since(Instant::now()))),
+        };
+        let key = (size, quality, card);
+        let mut drawn = self.drawn.lock().await;
+        if let Some((_, jpeg)) = drawn.iter().find(|(kept, _)| *kept == key) {
+            return Arc::clone(jpeg);
+        }
+        let draw = Arc::clone(&self.draw);
+        let (size, quality, card) = key.clone();
+        let jpeg: Arc<[u8]> = smol::unblock(move || draw(size, quality, &card)).await.into();
+        if drawn.len() >= KEPT {
+            drawn.pop_front();
+        }
+        drawn.push_back((key, Arc::clone(&jpeg)));
+        jpeg
+    }
+}
+
+/// `since` in seconds, in steps that grow with it: an hour-old card need not be drawn every second.
+fn step(since: Duration) -> u64 {
+    match since.as_secs() {
+        seconds @ 0..=9 => seconds,
+        seconds @ 10..=59 => seconds - seconds % 5,
+        seconds @ 60.. => seconds - seconds % 60,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::camera::{CameraId, Tuning};
+
+    #[test]
+    fn card_for_many_viewers_is_drawn_once() {
+        let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counting = Arc::clone(&count);
+        let cards = Cards::new(Arc::new(move |size, _, card| {
+            counting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            format!("{}x{} {}", size.width, size.height, card.why).into_bytes()
+        }));
+        let tuning = Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5) };
+        // An hour old, so that the test cannot fall on the edge between two steps of a second.
+        let then = Instant::now().checked_sub(Duration::from_secs(3600)).unwrap_or_else(Instant::now);
+        let lane = Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), tuning, then);
+        let wish = Wish { size: None, quality: None, fps: None };
+        let (first, second) = smol::block_on(smol::future::zip(
+            cards.card(&lane, lane.standing(), wish),
+            cards.card(&lane, lane.standing(), wish),
+        ));
+        assert_eq!(&first[..], b"1280x720 starting");
+        assert_eq!(first, second);
+        assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn steps_grow_with_the_time() {
+        let step = |seconds| step(Duration::from_secs(seconds));
+        assert_eq!([step(9), step(14), step(59), step(119), step(3599)], [9, 10, 55, 60, 3540]);
+    }
+}

@@ -1,0 +1,223 @@
+//! The page: files below one directory, read when they are asked for.
+//!
+//! No path can lead out of the directory: only plain names are followed, none of which begins with a
+//! dot, and what a symbolic link leads to must itself be inside.
+
+use std::{
+    collections::VecDeque,
+    fs,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use flate2::{Compression, write::GzEncoder};
+use http_types::Request;
+use sha2::{Digest, Sha256};
+
+use super::answer::Answer;
+
+/// Bytes of one file; a page is made of small ones.
+const MOST_BYTES: u64 = 8 << 20;
+
+/// Files smaller than this gain nothing: they fit into one packet anyway.
+const WORTH_COMPRESSING: usize = 1200;
+
+/// Compressed files kept, which is all of a page.
+const KEPT: usize = 64;
+
+/// Bytes of compressed files kept.
+const KEPT_BYTES: usize = 4 << 20;
+
+/// Nothing is loaded from elsewhere, nothing runs that is not a file of ours, and no foreign page may
+/// frame the wall.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
+     object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+#[derive(Default)]
+pub struct Files {
+    compressed: Arc<Mutex<VecDeque<(Tag, Arc<[u8]>)>>>,
+}
+
+/// A file's content, named. Not its time: in a read-only image all files bear the same one, before and
+/// after an update.
+type Tag = [u8; 16];
+
+struct File {
+    content_type: &'static str,
+    tag: Tag,
+    body: Vec<u8>,
+    gzip: bool,
+}
+
+impl Files {
+    /// Answers for `path` below `root`.
+    pub async fn answer(&self, root: PathBuf, path: &str, request: &Request) -> Answer {
+        let Some(relative) = relative(path) else { return not_found() };
+        let gzip = request
+            .header("accept-encoding")
+            .is_some_and(|values| values.iter().any(|value| takes_gzip(value.as_str())));
+        let is_front = path == "/";
+        let compressed = Arc::clone(&self.compressed);
+        let read = smol::unblock(move || read(&root, &relative, gzip, &compressed)).await;
+        let file = match read {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_front => {
+                let text = "the agent runs, but its page is missing: there is no index.html where the configuration's www points";
+                return Answer::new(404, "text/plain; charset=utf-8", format!("{text}\n"));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return not_found(),
+            Err(error) => {
+                log::warn!("web: cannot read {path} of the page: {error}");
+                return Answer::error(500, "the file cannot be read");
+            }
+        };
+        let name: String = file.tag.iter().map(|byte| format!("{byte:02x}")).collect();
+        let tag = format!("\"{name}{}\"", if file.gzip { "-gz" } else { "" });
+        let known = request.header("if-none-match").is_some_and(|values| {
+            values.iter().flat_map(|value| value.as_str().split(',')).any(|item| {
+                let item = item.trim();
+                item == "*" || item.strip_prefix("W/").unwrap_or(item) == tag
+            })
+        });
+        let mut answer = Answer::new(if known { 304 } else { 200 }, file.content_type, file.body)
+            .header("ETag", tag)
+            .header("Cache-Control", "no-cache")
+            .header("Vary", "Accept-Encoding")
+            .header("Referrer-Policy", "no-referrer")
+            .header("Content-Security-Policy", CONTENT_SECURITY_POLICY);
+        if file.gzip {
+            answer = answer.header("Content-Encoding", "gzip");
+        }
+        answer
+    }
+}
+
+fn not_found() -> Answer {
+    Answer::error(404, "there is nothing at this address")
+}
+
+/// The path below the directory, of plain names only; `/` is the page itself.
+fn relative(path: &str) -> Option<PathBuf> {
+    let path = path.strip_prefix('/')?;
+    if path.is_empty() {
+        return Some(PathBuf::from("index.html"));
+    }
+    let plain = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with('.')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    path.split('/').all(plain).then(|| PathBuf::from(path))
+}
+
+/// # Blocking
+/// Reads the file, and compresses it if nobody has before.
+fn read(root: &Path, relative: &Path, gzip: bool, compressed: &Mutex<VecDeque<(Tag, Arc<[u8]>)>>) -> io::Result<File> {
+    let root = root.canonicalize()?;
+    let path = root.join(relative).canonicalize()?;
+    // Asked before it is opened: opening a pipe would wait for its other end.
+    if !path.starts_with(&root) || !path.metadata()?.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let mut body = Vec::new();
+    fs::File::open(&path)?.take(MOST_BYTES + 1).read_to_end(&mut body)?;
+    if body.len() as u64 > MOST_BYTES {
+        return Err(io::Error::other(format!("it is larger than {MOST_BYTES} bytes")));
+    }
+    let mut tag = Tag::default();
+    tag.copy_from_slice(&Sha256::digest(&body)[..16]);
+    let content_type = content_type(relative);
+    let pays = content_type.starts_with("text/") || content_type.contains("json") || content_type.contains("svg");
+    if !gzip || !pays || body.len() < WORTH_COMPRESSING {
+        return Ok(File { content_type, tag, body, gzip: false });
+    }
+    let kept = |files: &VecDeque<(Tag, Arc<[u8]>)>| files.iter().find(|(key, _)| *key == tag).map(|(_, b)| b.to_vec());
+    let lock = || compressed.lock().unwrap_or_else(PoisonError::into_inner);
+    let ready = kept(&lock());
+    let body = match ready {
+        Some(body) => body,
+        None => {
+            let body = deflate(&body)?;
+            let mut files = lock();
+            files.push_back((tag, body.clone().into()));
+            let total = |files: &VecDeque<(Tag, Arc<[u8]>)>| files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+            while files.len() > KEPT || total(&files) > KEPT_BYTES {
+                files.pop_front();
+            }
+            body
+        }
+    };
+    Ok(File { content_type, tag, body, gzip: true })
+}
+
+fn deflate(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::best());
+    encoder.write_all(body)?;
+    encoder.finish()
+}
+
+/// Whether an Accept-Encoding allows gzip: named, and not with a weight of nothing.
+fn takes_gzip(accept: &str) -> bool {
+    accept.split(',').any(|item| {
+        let (coding, parameters) = item.split_once(';').unwrap_or((item, ""));
+        let weight = parameters.trim().strip_prefix("q=").and_then(|weight| weight.trim().parse::<f32>().ok());
+        coding.trim().eq_ignore_ascii_case("gzip") && weight.is_none_or(|weight| weight > 0.0)
+    })
+}
+
+fn content_type(path: &Path) -> &'static str {
+    match path.extension().and_then(|extension| extension.to_str()).unwrap_or("") {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "txt" | "md" => "text/plain; charset=utf-8",
+        "json" | "map" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "wasm" => "application/wasm",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_are_followed() {
+        assert_eq!(relative("/"), Some(PathBuf::from("index.html")));
+        assert_eq!(relative("/js/wall-1.js"), Some(PathBuf::from("js/wall-1.js")));
+        for path in [
+            "",
+            "//",
+            "//etc/passwd",
+            "/../x",
+            "/a/../x",
+            "/a/./x",
+            "/.git",
+            "/a/",
+            "/a//b",
+            "/a\\b",
+            "/%2e%2e/x",
+            "/a%2fb",
+            "/a\0b",
+            "/a b",
+            "/ä",
+            "/~root",
+        ] {
+            assert_eq!(relative(path), None, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn gzip_is_sent_only_to_those_who_take_it() {
+        assert!(takes_gzip("gzip, deflate, br") && takes_gzip("br;q=1.0, GZIP;q=0.5") && takes_gzip(" gzip"));
+        assert!(!takes_gzip("") && !takes_gzip("gzip;q=0") && !takes_gzip("br, x-gzip-not") && !takes_gzip("identity"));
+    }
+}

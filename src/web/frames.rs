@@ -1,0 +1,140 @@
+//! What one viewer of one camera is shown, one JPEG after the other: the live picture, and whenever
+//! there is none the card that says so.
+//!
+//! The rule of the house lives here: a picture is sent again only while its camera is live. From the
+//! moment it is not, nothing but the card is sent, so that what stays on the screen is the truth.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use smol::{Timer, future::FutureExt};
+
+use super::Web;
+use crate::{
+    camera::State,
+    hub::{Lane, Seat, Shown, Standing, TooManyRenditions},
+    media::{Picture, UnixMicros, Wish},
+};
+
+/// One JPEG for the viewer.
+pub struct Frame {
+    pub jpeg: Arc<[u8]>,
+    /// When the picture was taken, or the card drawn.
+    pub taken: UnixMicros,
+    /// The picture's sequence; 0 for a card.
+    pub sequence: u32,
+    pub state: State,
+    /// Nothing comes after this one: the camera was removed or the agent stops.
+    pub last: bool,
+}
+
+pub struct Frames<'a> {
+    web: &'a Web,
+    seat: Seat,
+    wish: Wish,
+    newest: Option<Arc<Picture>>,
+    /// When something must be sent at the latest.
+    due: Instant,
+    end: Option<&'static str>,
+}
+
+impl<'a> Frames<'a> {
+    /// # Errors
+    /// [`TooManyRenditions`]
+    pub fn new(web: &'a Web, lane: &Arc<Lane>, wish: Wish) -> Result<Self, TooManyRenditions> {
+        let due = Instant::now() + web.limits.repeat;
+        Ok(Self { web, seat: lane.sit(wish)?, wish, newest: None, due, end: None })
+    }
+
+    /// Another size from now on.
+    pub fn change(&mut self, wish: Wish) -> Result<(), TooManyRenditions> {
+        self.seat.change(wish)?;
+        self.wish = wish;
+        Ok(())
+    }
+
+    /// Waits for what the viewer is to be shown next, [`super::Limits::repeat`] at most; after that it
+    /// is the same picture or card again. May be dropped while it waits without losing anything.
+    pub async fn next(&mut self) -> Frame {
+        enum Event {
+            Shown(Shown),
+            Due,
+            Stop,
+        }
+        while self.end.is_none() {
+            let event = async { Event::Shown(self.seat.next().await) }
+                .or(async {
+                    self.web.stopping().await;
+                    Event::Stop
+                })
+                .or(async {
+                    Timer::at(self.due).await;
+                    Event::Due
+                })
+                .await;
+            match event {
+                Event::Shown(Shown::Picture(picture)) => {
+                    self.newest = Some(Arc::clone(&picture));
+                    return self.live(&picture);
+                }
+                // Whatever the news are, the camera may have been gone in between, unnoticed while a long
+                // write lasted: no picture from before them is sent again.
+                Event::Shown(Shown::News(standing)) => {
+                    self.newest = None;
+                    if standing.state != State::Live {
+                        break;
+                    }
+                }
+                Event::Due => break,
+                Event::Shown(Shown::Closed) => self.end = Some("this camera was taken off the wall"),
+                Event::Stop => self.end = Some("the agent is being stopped"),
+            }
+        }
+        self.standing_frame().await
+    }
+
+    /// The newest picture again if it still is one, else the card.
+    async fn standing_frame(&mut self) -> Frame {
+        let lane = Arc::clone(self.seat.lane());
+        let mut standing = lane.standing();
+        if let Some(end) = self.end {
+            standing = Standing { state: State::Offline, why: end.to_owned() };
+        }
+        if standing.state != State::Live {
+            self.newest = None;
+        } else if let Some(picture) = self.newest.clone() {
+            return self.live(&picture);
+        } else {
+            standing = Standing { state: State::Connecting, why: "waiting for the first picture".to_owned() };
+        }
+        // If this future is dropped while the card is drawn, the next one begins with drawing it.
+        self.due = Instant::now();
+        let state = standing.state;
+        let jpeg = self.web.cards.card(&lane, standing, self.wish).await;
+        self.due = Instant::now() + self.web.limits.repeat;
+        Frame { jpeg, taken: unix_now(), sequence: 0, state, last: self.end.is_some() }
+    }
+
+    fn live(&mut self, picture: &Picture) -> Frame {
+        self.due = Instant::now() + self.web.limits.repeat;
+        Frame {
+            jpeg: Arc::clone(&picture.jpeg),
+            taken: picture.taken,
+            sequence: picture.sequence,
+            state: State::Live,
+            last: false,
+        }
+    }
+}
+
+/// Unix time in microseconds by the system's clock.
+pub fn unix_now() -> UnixMicros {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as UnixMicros)
+}
+
+/// Unix seconds with six decimals, as in `X-Timestamp`.
+pub fn seconds(taken: UnixMicros) -> String {
+    format!("{}.{:06}", taken / 1_000_000, taken % 1_000_000)
+}

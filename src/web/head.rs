@@ -1,0 +1,293 @@
+//! Reads the head of one request, before `async-h1` sees a byte of it.
+//!
+//! `async_h1::server::decode` has no limit on a head without line ends and no deadline, spawns on
+//! another runtime for `Expect: 100-continue`, panics on values that are not ASCII, and loses pipelined
+//! requests in a buffer of its own. So it is given a finished head: complete, short, and only with the
+//! lines this server uses.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http_types::{Method, Request};
+use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use super::{answer::Answer, deadline::within, limits::Limits, socket::Socket};
+
+/// The header lines this server looks at; all others, cookies above all, are dropped.
+const KEPT: [&str; 9] = [
+    "host",
+    "connection",
+    "upgrade",
+    "origin",
+    "if-none-match",
+    "accept-encoding",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-protocol",
+];
+
+/// `async-h1` refuses heads of 8 KiB and more; what is kept of a head never is that long, except with
+/// an address of nearly that length.
+const MOST_KEPT: usize = 8 << 10;
+
+pub struct Head {
+    pub request: Request,
+    /// The peer speaks HTTP/1.1 and does not ask for a close.
+    pub keep_alive: bool,
+}
+
+pub enum Refusal {
+    /// The peer left, or never began: nothing to answer.
+    Gone,
+    /// To be answered, and the connection to be closed: what follows cannot be understood.
+    Answer(Box<Answer>, Method),
+}
+
+/// Reads the next request's head, of which the first byte must come within `patience`.
+pub async fn read(socket: &mut Socket, limits: &Limits, patience: Duration) -> Result<Head, Refusal> {
+    let bytes = collect(socket, limits, patience).await?;
+    let head = inspect(&bytes)?;
+    let refuse = |text: String| refusal(400, text, head.method);
+    let decoded = async_h1::server::decode(Finished { bytes: head.kept.into(), at: 0 }).await;
+    match decoded {
+        Ok(Some((request, _no_body))) => Ok(Head { request, keep_alive: head.keep_alive }),
+        Ok(None) => Err(refuse("the request ends before its head does".to_owned())),
+        Err(error) => Err(refuse(error.to_string())),
+    }
+}
+
+fn refusal(status: u16, text: impl Into<String>, method: Method) -> Refusal {
+    Refusal::Answer(Box::new(Answer::error(status, text)), method)
+}
+
+/// The bytes up to and including the empty line; what follows stays in `socket.early`.
+async fn collect(socket: &mut Socket, limits: &Limits, patience: Duration) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = std::mem::take(&mut socket.early);
+    let mut chunk = [0; 2048];
+    if bytes.is_empty() {
+        match within(patience, socket.read(&mut chunk)).await {
+            Some(Ok(count @ 1..)) => bytes.extend_from_slice(&chunk[..count]),
+            _ => return Err(Refusal::Gone),
+        }
+    }
+    let reading = async {
+        let mut searched = 0;
+        loop {
+            // RFC 9112 2.2: empty lines before a request are to be ignored.
+            let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            if searched == 0 && blank > 0 {
+                bytes.drain(..blank);
+            }
+            if let Some(end) = end_of_head(&bytes, searched) {
+                let rest = bytes.split_off(end);
+                return if end > limits.head_bytes { Err(too_long(limits)) } else { Ok((bytes, rest)) };
+            }
+            if bytes.len() > limits.head_bytes {
+                return Err(too_long(limits));
+            }
+            searched = bytes.len().saturating_sub(3);
+            match socket.read(&mut chunk).await {
+                Ok(count @ 1..) => bytes.extend_from_slice(&chunk[..count]),
+                _ => return Err(Refusal::Gone),
+            }
+        }
+    };
+    match within(limits.head_time, reading).await {
+        Some(Ok((head, rest))) => {
+            socket.early = rest;
+            Ok(head)
+        }
+        Some(Err(refused)) => Err(refused),
+        None => {
+            let text = format!("the head of the request did not arrive within {:.1} s", limits.head_time.as_secs_f64());
+            Err(refusal(408, text, Method::Get))
+        }
+    }
+}
+
+fn too_long(limits: &Limits) -> Refusal {
+    refusal(431, format!("the head of the request is longer than {} bytes", limits.head_bytes), Method::Get)
+}
+
+/// Where the first empty line at or after `from` ends. A bare line feed counts as a line end too, so
+/// that a peer which sends such is refused at once instead of waited for.
+fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
+    (from..bytes.len()).find_map(|at| match &bytes[at..] {
+        [b'\r', b'\n', b'\r', b'\n', ..] => Some(at + 4),
+        [b'\n', b'\n', ..] => Some(at + 2),
+        _ => None,
+    })
+}
+
+struct Inspected {
+    method: Method,
+    keep_alive: bool,
+    kept: Vec<u8>,
+}
+
+/// Checks the head's shape and everything that must be refused before decoding.
+fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
+    let bad = |text: &str| refusal(400, text, Method::Get);
+    let lines = bytes.strip_suffix(b"\r\n\r\n").ok_or_else(|| bad("lines must end with CR LF"))?;
+    let mut lines = lines.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let first = lines.next().and_then(|line| std::str::from_utf8(line).ok()).filter(|line| line.is_ascii());
+    let mut words = first.unwrap_or("").split(' ');
+    let (Some(word), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(bad("the first line must be: method, address, HTTP/1.1"));
+    };
+    let method = match word {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        _ => {
+            let mut answer = Answer::error(405, "only GET and HEAD exist here");
+            answer.headers.push(("Allow", "GET, HEAD".to_owned()));
+            return Err(Refusal::Answer(Box::new(answer), Method::Get));
+        }
+    };
+    let old = match version {
+        "HTTP/1.1" => false,
+        "HTTP/1.0" => true,
+        _ => return Err(refusal(505, "only HTTP/1.1 and HTTP/1.0 are spoken here", method)),
+    };
+    let mut keep_alive = !old;
+    let mut hosts = 0;
+    let mut kept = format!("{word} {target} HTTP/1.1\r\n").into_bytes();
+    for line in lines {
+        let (name, value) = header(line).ok_or_else(|| bad("a header line must be: name, colon, value"))?;
+        match name.as_str() {
+            "expect" => return Err(refusal(417, "no expectation is met here", method)),
+            "transfer-encoding" => return Err(refusal(413, "a request must not have a body", method)),
+            "content-length" if value != b"0" => return Err(refusal(413, "a request must not have a body", method)),
+            "connection" if has_word(value, "close") => keep_alive = false,
+            "host" => hosts += 1,
+            _ => {}
+        }
+        if KEPT.contains(&name.as_str()) {
+            if !value.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+                return Err(bad("a header value must be of ASCII"));
+            }
+            kept.extend_from_slice(name.as_bytes());
+            kept.extend_from_slice(b": ");
+            kept.extend_from_slice(value);
+            kept.extend_from_slice(b"\r\n");
+        }
+    }
+    match (hosts, old) {
+        (1, _) => {}
+        // Version 1.0 did not know it; `async-h1` wants one to build the address.
+        (0, true) => kept.extend_from_slice(b"host: localhost\r\n"),
+        _ => return Err(refusal(400, "exactly one Host header must be given", method)),
+    }
+    kept.extend_from_slice(b"\r\n");
+    if kept.len() >= MOST_KEPT {
+        return Err(refusal(431, "the address and the headers needed of it are longer than 8 KiB", method));
+    }
+    Ok(Inspected { method, keep_alive, kept })
+}
+
+/// A header line's name, in lower case, and its value without the blanks around it. Continued lines
+/// (RFC 9112 5.2) begin with a blank and are refused with everything else that is not a name.
+fn header(line: &[u8]) -> Option<(String, &[u8])> {
+    let colon = line.iter().position(|&byte| byte == b':')?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let valid = !name.is_empty() && name.iter().all(token);
+    valid.then(|| (String::from_utf8_lossy(name).to_ascii_lowercase(), value.trim_ascii()))
+}
+
+/// Whether the comma separated list `value` holds `word`, in any case.
+fn has_word(value: &[u8], word: &str) -> bool {
+    value.split(|&byte| byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// A finished head as the socket `async-h1` wants: reads to its end, takes no answer.
+#[derive(Clone)]
+struct Finished {
+    bytes: Arc<[u8]>,
+    at: usize,
+}
+
+impl AsyncRead for Finished {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let rest = &self.bytes[self.at..];
+        let count = rest.len().min(into.len());
+        into[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncWrite for Finished {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(head: &str) -> Option<u16> {
+        match inspect(head.as_bytes()) {
+            Ok(_) => None,
+            Err(Refusal::Answer(answer, _)) => Some(answer.status),
+            Err(Refusal::Gone) => Some(0),
+        }
+    }
+
+    #[test]
+    fn head_keeps_only_the_lines_that_are_used() {
+        let Ok(head) = inspect(b"GET /a HTTP/1.1\r\nHost: x\r\nCookie: \xff\r\nConnection: a, Close\r\n\r\n") else {
+            panic!("refused")
+        };
+        assert_eq!(head.kept, b"GET /a HTTP/1.1\r\nhost: x\r\nconnection: a, Close\r\n\r\n");
+        assert!(!head.keep_alive);
+    }
+
+    #[test]
+    fn head_that_must_not_reach_the_decoder_is_refused() {
+        for (head, expected) in [
+            ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+            ("GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n", 417),
+            ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", 413),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 413),
+            ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+            ("GET / HTTP/1.1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: ä\r\n\r\n", 400),
+            ("GET /ä HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET  / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET / HTTP/1.1\nHost: x\n\n", 400),
+        ] {
+            assert_eq!(status(head), Some(expected), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn version_one_zero_is_served_and_closed() {
+        let Ok(head) = inspect(b"GET / HTTP/1.0\r\n\r\n") else { panic!("refused") };
+        assert!(!head.keep_alive);
+    }
+
+    #[test]
+    fn end_of_head_is_found_across_reads() {
+        assert_eq!(end_of_head(b"a\r\n\r\nrest", 0), Some(5));
+        assert_eq!(end_of_head(b"a\r\n\r\nrest", 1), Some(5));
+        assert_eq!(end_of_head(b"a\r\nb\r\n", 0), None);
+    }
+}

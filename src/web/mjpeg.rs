@@ -1,0 +1,83 @@
+//! `/live/<id>`: Motion JPEG, as `multipart/x-mixed-replace` (RFC 2046 5.1).
+//!
+//! The boundary is written right after each picture and not with the next: Chromium shows a part only
+//! when it sees the boundary that ends it (crbug.com/527446).
+
+use std::{io, sync::Arc};
+
+use http_types::Method;
+use smol::{future::FutureExt, io::AsyncWriteExt};
+
+use super::{
+    Web,
+    answer::Answer,
+    frames::{Frame, Frames, seconds},
+    socket::Socket,
+};
+use crate::{hub::Lane, media::Wish};
+
+/// A JPEG cannot hold it by chance in the place where it counts: after CR LF and two hyphens. Readers
+/// that honour Content-Length never look for it inside anyway.
+const BOUNDARY: &str = "cctv-agent-picture-b7e1d0";
+
+/// Streams `lane` until the viewer leaves, the camera is removed or the agent stops.
+pub async fn serve(mut socket: Socket, web: &Web, lane: Arc<Lane>, wish: Wish, method: Method) -> io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary={BOUNDARY}\r\n\
+         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+    );
+    if method == Method::Head {
+        socket.write_all(head.as_bytes()).await?;
+        socket.close(web.limits.farewell).await;
+        return Ok(());
+    }
+    let _counted = web.viewers.enter(web.limits.viewers);
+    let refused = match &_counted {
+        None => Some("too many viewers are connected; try again later".to_owned()),
+        Some(_) => None,
+    };
+    let mut frames = match (refused, Frames::new(web, &lane, wish)) {
+        (None, Ok(frames)) => frames,
+        (Some(text), _) => return refuse(socket, web, text, method).await,
+        (None, Err(error)) => return refuse(socket, web, error.to_string(), method).await,
+    };
+    socket.write_parts([head.as_bytes(), delimiter(false).as_bytes()]).await?;
+    loop {
+        let next = async { Some(frames.next().await) }.or(async {
+            socket.gone().await;
+            None
+        });
+        let Some(frame) = next.await else { return Ok(()) };
+        if frame.jpeg.is_empty() {
+            continue; // The card could not be drawn, which was logged; it is tried again in a second.
+        }
+        write_part(&mut socket, &frame).await?;
+        if frame.last {
+            socket.close(web.limits.farewell).await;
+            return Ok(());
+        }
+    }
+}
+
+async fn refuse(mut socket: Socket, web: &Web, text: String, method: Method) -> io::Result<()> {
+    Answer::busy(text, 5).send(&mut socket, method, false).await?;
+    socket.close(web.limits.farewell).await;
+    Ok(())
+}
+
+async fn write_part(socket: &mut Socket, frame: &Frame) -> io::Result<()> {
+    let head = format!(
+        "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}\r\nX-Sequence: {}\r\nX-State: {}\r\n\r\n",
+        frame.jpeg.len(),
+        seconds(frame.taken),
+        frame.sequence,
+        frame.state.word(),
+    );
+    let end = format!("\r\n{}", delimiter(frame.last));
+    socket.write_parts([head.as_bytes(), &frame.jpeg, end.as_bytes()]).await
+}
+
+fn delimiter(last: bool) -> String {
+    let end = if last { "--" } else { "" };
+    format!("--{BOUNDARY}{end}\r\n")
+}

@@ -1,0 +1,122 @@
+//! The sending half of a WebSocket, shared by those who have something to say on it, and what every
+//! WebSocket of ours does besides: ping, notice silence, take leave.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_tungstenite::{
+    WebSocketReceiver, WebSocketSender,
+    tungstenite::{
+        Bytes, Error, Message,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
+use smol::{
+    Timer,
+    future::FutureExt,
+    lock::{Mutex, MutexGuard},
+    stream::StreamExt,
+};
+
+use super::{deadline::within, limits::Limits, socket::Socket};
+
+pub type Receiver = WebSocketReceiver<Socket>;
+
+/// Whoever holds the lock may send; the deadline of each write is in the [`Socket`] below.
+#[derive(Clone)]
+pub struct Outbox(Arc<Mutex<WebSocketSender<Socket>>>);
+
+/// Why a WebSocket ends.
+#[derive(Debug)]
+pub enum End {
+    /// The viewer closed it, or the connection broke.
+    Gone,
+    /// Nothing was heard of the viewer for too long.
+    Silent,
+    /// Nothing more will come: the agent stops, or the camera was removed.
+    Finished(&'static str),
+    /// The viewer does not keep to the protocol.
+    Misused(&'static str),
+}
+
+impl Outbox {
+    pub fn new(sender: WebSocketSender<Socket>) -> Self {
+        Self(Arc::new(Mutex::new(sender)))
+    }
+
+    pub async fn lock(&self) -> MutexGuard<'_, WebSocketSender<Socket>> {
+        self.0.lock().await
+    }
+
+    pub async fn text(&self, text: String) -> Result<(), Error> {
+        self.lock().await.send(Message::text(text)).await
+    }
+
+    /// Says why, waits a moment for the viewer's own goodbye, and lets go of the connection.
+    pub async fn close(self, mut receiver: Receiver, end: &End, patience: Duration) {
+        let (code, reason) = match end {
+            End::Gone => (CloseCode::Normal, ""),
+            End::Silent => (CloseCode::Policy, "nothing was heard of you"),
+            End::Finished(why) => (CloseCode::Away, *why),
+            End::Misused(why) => (CloseCode::Policy, *why),
+        };
+        within(patience, async {
+            // Answers the viewer's close frame, or sends ours; a broken connection fails at once.
+            let frame = CloseFrame { code, reason: reason.into() };
+            if self.lock().await.close(Some(frame)).await.is_ok() {
+                while let Some(Ok(_)) = receiver.next().await {}
+            }
+        })
+        .await;
+    }
+}
+
+/// When to ping and when to give up.
+pub struct Pulse {
+    heard: Instant,
+    next_ping: Instant,
+    ping: Duration,
+    silence: Duration,
+}
+
+impl Pulse {
+    pub fn new(limits: &Limits, now: Instant) -> Self {
+        Self { heard: now, next_ping: now + limits.ping, ping: limits.ping, silence: limits.silence }
+    }
+
+    /// Waits for the viewer's next text, pinging meanwhile. What else it sends only proves that it is
+    /// there. May be dropped while it waits without losing a message.
+    pub async fn next_text(&mut self, receiver: &mut Receiver, outbox: &Outbox) -> Result<String, End> {
+        loop {
+            let due = self.next_ping.min(self.heard + self.silence);
+            let received = async { Some(receiver.next().await) }
+                .or(async {
+                    Timer::at(due).await;
+                    None
+                })
+                .await;
+            let now = Instant::now();
+            match received {
+                Some(Some(Ok(message))) => {
+                    self.heard = now;
+                    match message {
+                        Message::Text(text) => return Ok(text.to_string()),
+                        Message::Binary(_) => return Err(End::Misused("only text is understood")),
+                        Message::Close(_) => return Err(End::Gone),
+                        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                    }
+                }
+                Some(Some(Err(Error::Capacity(_)))) => return Err(End::Misused("the message is too long")),
+                Some(Some(Err(_)) | None) => return Err(End::Gone),
+                None if now >= self.heard + self.silence => return Err(End::Silent),
+                None if now >= self.next_ping => {
+                    self.next_ping = now + self.ping;
+                    outbox.lock().await.send(Message::Ping(Bytes::new())).await.map_err(|_| End::Gone)?;
+                }
+                None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `?size=WxH&q=N&fps=N`, as far as a path knows them.
+
+use http_types::Url;
+
+use crate::media::{Size, Wish};
+
+/// Pixels each way a viewer may ask for. Below, nothing is recognisable; above, no camera is.
+pub const SIDES: std::ops::RangeInclusive<u32> = 16..=7680;
+
+/// The wish in the address of a viewer. Unknown names are left alone: pages add their own, for instance
+/// to get around caches.
+///
+/// # Errors
+/// What is wrong and what would be right, for the person who typed it.
+pub fn wish(url: &Url) -> Result<Wish, String> {
+    let mut wish = Wish { size: None, quality: None, fps: None };
+    for (name, value) in url.query_pairs() {
+        match &*name {
+            "size" => wish.size = Some(size(&value)?),
+            "q" => wish.quality = Some(number("q", &value, 100)?),
+            "fps" => wish.fps = Some(number("fps", &value, 60)?),
+            _ => {}
+        }
+    }
+    Ok(wish)
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    let side = |text: &str| digits(text).filter(|side| SIDES.contains(side));
+    let sides = text.split_once(['x', 'X']).and_then(|(width, height)| Some((side(width)?, side(height)?)));
+    let (width, height) = sides.ok_or_else(|| {
+        format!("size {text:?} is not a size; write it like 640x360, {} to {} each way", SIDES.start(), SIDES.end())
+    })?;
+    Ok(Size { width, height })
+}
+
+fn number(name: &str, text: &str, most: u8) -> Result<u8, String> {
+    let value = digits(text).and_then(|value| u8::try_from(value).ok());
+    value
+        .filter(|value| (1..=most).contains(value))
+        .ok_or_else(|| format!("{name} {text:?} is not right; it must be a whole number from 1 to {most}"))
+}
+
+/// Only digits: `parse` alone would take `+5`, which a query decodes from ` 5` and the like.
+fn digits(text: &str) -> Option<u32> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(query: &str) -> Result<Wish, String> {
+        wish(&Url::parse(&format!("http://x/live/gate?{query}")).unwrap())
+    }
+
+    #[test]
+    fn wish_is_read_and_unknown_names_are_left_alone() {
+        let wish = parse("size=640x360&q=50&fps=12&t=123").unwrap();
+        assert_eq!(wish, Wish { size: Some(Size { width: 640, height: 360 }), quality: Some(50), fps: Some(12) });
+        assert_eq!(parse("").unwrap(), Wish { size: None, quality: None, fps: None });
+    }
+
+    #[test]
+    fn wrong_values_are_told_with_what_would_be_right() {
+        for (query, hint) in [
+            ("size=640", "640x360"),
+            ("size=15x16", "16 to 7680"),
+            ("size=16x7681", "16 to 7680"),
+            ("size=-640x360", "640x360"),
+            ("size=640x360x2", "640x360"),
+            ("size=99999999999x1", "640x360"),
+            ("q=0", "1 to 100"),
+            ("q=101", "1 to 100"),
+            ("q=+5", "1 to 100"),
+            ("q=", "1 to 100"),
+            ("fps=61", "1 to 60"),
+            ("fps=1.5", "1 to 60"),
+        ] {
+            let error = parse(query).unwrap_err();
+            assert!(error.contains(hint), "{query}: {error}");
+        }
+    }
+}

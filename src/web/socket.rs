@@ -1,0 +1,136 @@
+//! A viewer's TCP connection with a deadline on every write.
+//!
+//! The deadline is one of progress: it starts when the kernel takes nothing more and ends with the next
+//! byte it takes. A flat one would kill healthy viewers of big pictures on thin lines.
+
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use smol::{
+    Timer,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::deadline::within;
+
+/// Bytes the kernel may hold that are not sent yet. Whatever waits there grows old: this bounds by how
+/// much a slow viewer lags, and what it costs in memory.
+const MOST_UNSENT: u32 = 128 << 10;
+
+/// Bytes read and thrown away of a peer that goes on sending after its last answer.
+const MOST_DISCARDED: usize = 256 << 10;
+
+pub struct Socket {
+    stream: TcpStream,
+    /// Read from the stream, but not yet consumed: what followed a request's head.
+    pub early: Vec<u8>,
+    stall_limit: Duration,
+    /// Runs while a write waits.
+    stall: Option<Timer>,
+}
+
+impl Socket {
+    pub fn new(stream: TcpStream, stall_limit: Duration) -> Self {
+        // Both are improvements only; a kernel that refuses them still delivers.
+        let _ = stream.set_nodelay(true);
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(MOST_UNSENT);
+        Self { stream, early: Vec::new(), stall_limit, stall: None }
+    }
+
+    /// Writes all of `parts`, in order, with as few system calls as the kernel allows.
+    pub async fn write_parts<const N: usize>(&mut self, parts: [&[u8]; N]) -> io::Result<()> {
+        let mut slices = parts.map(IoSlice::new);
+        let mut rest = slices.as_mut_slice();
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            match self.write_vectored(rest).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => IoSlice::advance_slices(&mut rest, written),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the peer closes its side or the connection breaks; what it sends is thrown away.
+    pub async fn gone(&mut self) {
+        let mut scrap = [0; 1024];
+        while matches!(self.read(&mut scrap).await, Ok(1..)) {}
+    }
+
+    /// Ends the connection so that what was written last arrives: closing with unread bytes would make
+    /// the kernel reset the connection and the peer lose the answer.
+    pub async fn close(mut self, patience: Duration) {
+        if smol::io::AsyncWriteExt::close(&mut self).await.is_err() {
+            return;
+        }
+        let drained = async {
+            let mut scrap = [0; 4096];
+            let mut total = 0;
+            while let Ok(count @ 1..) = self.read(&mut scrap).await {
+                total += count;
+                if total > MOST_DISCARDED {
+                    break;
+                }
+            }
+        };
+        within(patience, drained).await;
+    }
+}
+
+impl Socket {
+    /// `polled`, unless it waits for longer than the limit.
+    fn in_time<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.stall = None;
+            return polled;
+        }
+        let limit = self.stall_limit;
+        let stall = self.stall.get_or_insert_with(|| Timer::after(limit));
+        match Pin::new(stall).poll(context) {
+            Poll::Ready(_) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.early.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, into);
+        }
+        let count = into.len().min(self.early.len());
+        into[..count].copy_from_slice(&self.early[..count]);
+        self.early.drain(..count);
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.in_time(polled, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.in_time(polled, context)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(context)
+    }
+}

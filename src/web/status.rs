@@ -1,0 +1,100 @@
+//! `/api/cameras` and `/healthz`.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{Web, answer::Answer};
+use crate::{
+    hub::{RenditionStatus, Status, WorkerVitals},
+    media::Size,
+};
+
+/// Every camera in the order of the configuration.
+pub fn cameras(web: &Web) -> Answer {
+    let now = Instant::now();
+    let cameras: Vec<_> = web.hub.lanes().iter().map(|lane| camera(&lane.status(now))).collect();
+    Answer::json(
+        200,
+        &json!({
+            "version": web.version,
+            "uptime": seconds(web.started.elapsed()),
+            "viewers": web.viewers(),
+            "complaints": web.hub.complaints(),
+            "cameras": cameras,
+        }),
+    )
+}
+
+fn camera(status: &Status) -> Value {
+    let (units, bytes) = status.group;
+    json!({
+        "id": status.id.as_str(),
+        "name": status.name,
+        "state": status.standing.state.word(),
+        "why": status.standing.why,
+        "since": seconds(status.since),
+        "age": status.age.map(seconds),
+        "codec": status.stream.map(|stream| stream.codec.word()),
+        "size": status.stream.map(|stream| size(stream.size)),
+        "fps": rounded(status.measured_fps, 10.0),
+        "bitrate": status.bitrate.round() as u64,
+        "frames": status.frames,
+        "bytes": status.bytes,
+        "reconnects": status.reconnects,
+        "stalls": status.stalls,
+        "viewers": status.viewers,
+        "skipped": status.skipped,
+        "decoding": status.decoding,
+        "last_error": status.last_error,
+        "renditions": status.renditions.iter().map(rendition).collect::<Vec<_>>(),
+        "worker": status.worker.map(worker),
+        "group": { "units": units, "bytes": bytes },
+    })
+}
+
+fn rendition(status: &RenditionStatus) -> Value {
+    json!({
+        "size": size(status.rendition.size),
+        "quality": status.rendition.quality,
+        "fps": status.rendition.fps,
+        "viewers": status.viewers,
+        "encodes": status.encodes,
+    })
+}
+
+fn worker(vitals: WorkerVitals) -> Value {
+    json!({ "pid": vitals.pid, "cpu_seconds": seconds(vitals.cpu), "memory_bytes": vitals.resident })
+}
+
+/// 200 while every keeper is where it promised to be. A dead camera honestly shown is healthy.
+pub fn health(web: &Web) -> Answer {
+    let now = Instant::now();
+    let statuses: Vec<_> = web.hub.lanes().iter().map(|lane| lane.status(now)).collect();
+    let late: Vec<_> = statuses
+        .iter()
+        .filter(|status| status.keeper_late > web.limits.keeper_late)
+        .map(|status| json!({ "id": status.id.as_str(), "late": seconds(status.keeper_late) }))
+        .collect();
+    let ok = late.is_empty();
+    let mut body = json!({ "ok": ok, "cameras": statuses.len(), "viewers": web.viewers() });
+    if !ok {
+        let names: Vec<_> = late.iter().filter_map(|late| late["id"].as_str()).collect();
+        body["error"] = json!(format!("nobody looks after: {}", names.join(", ")));
+        body["late"] = json!(late);
+    }
+    Answer::json(if ok { 200 } else { 503 }, &body)
+}
+
+fn size(size: Size) -> [u32; 2] {
+    [size.width, size.height]
+}
+
+/// Seconds with three decimals.
+fn seconds(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64(), 1000.0)
+}
+
+fn rounded(value: f64, parts: f64) -> f64 {
+    (value * parts).round() / parts
+}

@@ -1,0 +1,7 @@
+//! The web room over real sockets on loopback, its lanes fed by the test.
+
+mod hostile;
+mod motion;
+mod pages;
+mod scene;
+mod sockets;

@@ -1,0 +1,219 @@
+//! A served wall with two cameras, `gate` fed by the test, and a client that waits with deadlines.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use smol::{
+    Timer,
+    future::FutureExt,
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::super::{Limits, Web, deadline::within, serve};
+use crate::{
+    camera::{CameraId, Tuning},
+    hub::{Hub, Lane},
+    media::{AccessUnit, Codec, Picture, Size, StreamInfo},
+};
+
+/// Longer than anything takes on the busiest machine: only a failing test waits for it.
+pub const LONG: Duration = Duration::from_secs(30);
+
+pub const STREAM: StreamInfo = StreamInfo { codec: Codec::H264, size: Size { width: 1280, height: 720 }, fps: 25.0 };
+
+pub struct Scene {
+    pub web: Arc<Web>,
+    pub hub: Arc<Hub>,
+    pub gate: Arc<Lane>,
+    pub address: SocketAddr,
+}
+
+pub fn lane(id: &str) -> Arc<Lane> {
+    let tuning = Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5) };
+    Arc::new(Lane::new(CameraId::new(id).unwrap(), format!("Camera {id}"), tuning, Instant::now()))
+}
+
+/// Runs `story` against a server with limits changed by `change`.
+pub fn play(change: impl FnOnce(&mut Limits), story: impl AsyncFnOnce(&Scene)) {
+    play_with_www(Path::new("/nonexistent"), change, story);
+}
+
+pub fn play_with_www(www: &Path, change: impl FnOnce(&mut Limits), story: impl AsyncFnOnce(&Scene)) {
+    let hub = Arc::new(Hub::default());
+    let gate = lane("gate");
+    hub.replace_lanes(vec![Arc::clone(&gate), lane("porch")]);
+    let draw = Arc::new(|size: Size, _: u8, card: &super::super::Card| {
+        format!("card {}x{} {} {}", size.width, size.height, card.state.word(), card.why).into_bytes()
+    });
+    let mut web = Web::new(Arc::clone(&hub), PathBuf::from(www), "1.2.3", draw);
+    change(&mut web.limits);
+    let web = Arc::new(web);
+    smol::block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let scene = Scene { web: Arc::clone(&web), hub, gate, address };
+        let serving = async {
+            serve(listener, web).await;
+            smol::future::pending().await
+        };
+        story(&scene).or(serving).await;
+    });
+}
+
+impl Scene {
+    pub fn go_live(&self) {
+        let first = self.gate.begin_worker(Instant::now());
+        self.gate.describe_stream(STREAM);
+        let unit = AccessUnit { sequence: first, taken: 0, key: true, data: vec![0; 100].into() };
+        self.gate.publish_unit(&unit, Instant::now());
+    }
+
+    /// Waits until somebody wants pictures, then publishes one to every wanted rendition, as a worker
+    /// would.
+    pub async fn publish(&self, sequence: u32) {
+        eventually(|| !self.gate.demand().is_empty()).await;
+        self.publish_large(sequence, picture(sequence));
+    }
+
+    pub fn publish_large(&self, sequence: u32, jpeg: Vec<u8>) {
+        let jpeg: Arc<[u8]> = jpeg.into();
+        for rendition in self.gate.demand() {
+            let taken = 1_700_000_000_000_000 + u64::from(sequence);
+            let picture = Picture { rendition, sequence, taken, jpeg: Arc::clone(&jpeg) };
+            self.gate.publish_picture(picture, Instant::now());
+        }
+    }
+
+    pub async fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        Client { stream, buffer: Vec::new() }
+    }
+
+    /// Sends one request and reads one answer on a connection of its own.
+    pub async fn get(&self, path: &str) -> Reply {
+        let mut client = self.connect().await;
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)).await;
+        client.reply(false).await
+    }
+}
+
+/// What stands for the JPEG with this sequence: full of things that could confuse a parser.
+pub fn picture(sequence: u32) -> Vec<u8> {
+    format!("\u{feff}picture {sequence}\r\n--\r\n--cctv\r\n\r\n~1~::").into_bytes()
+}
+
+/// Waits for `condition`.
+pub async fn eventually(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            Timer::after(Duration::from_millis(2)).await;
+        }
+    };
+    in_time(waiting).await;
+}
+
+pub async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    within(LONG, work).await.expect("it takes too long")
+}
+
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+pub struct Client {
+    pub stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    pub async fn send(&mut self, text: &str) {
+        in_time(self.stream.write_all(text.as_bytes())).await.unwrap();
+    }
+
+    /// One line without its CR LF, which must both be there.
+    pub async fn line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=end).collect();
+                let line = line.strip_suffix(b"\r\n").expect("a line must end with CR LF");
+                return String::from_utf8(line.to_vec()).unwrap();
+            }
+            assert!(self.more().await, "the connection ended within a line: {:?}", self.buffer);
+        }
+    }
+
+    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
+        while self.buffer.len() < count {
+            assert!(self.more().await, "the connection ended too early");
+        }
+        self.buffer.drain(..count).collect()
+    }
+
+    /// Whether the server closes without another byte.
+    pub async fn ended(&mut self) -> bool {
+        self.buffer.is_empty() && !self.more().await
+    }
+
+    async fn more(&mut self) -> bool {
+        let mut chunk = [0; 65536];
+        match in_time(self.stream.read(&mut chunk)).await {
+            Ok(count @ 1..) => {
+                self.buffer.extend_from_slice(&chunk[..count]);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub async fn head(&mut self) -> Reply {
+        let first = self.line().await;
+        let status = first.strip_prefix("HTTP/1.1 ").expect("HTTP/1.1").split(' ').next().unwrap().parse().unwrap();
+        let headers = self.header_lines().await;
+        Reply { status, headers, body: Vec::new() }
+    }
+
+    pub async fn header_lines(&mut self) -> Vec<(String, String)> {
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line().await;
+            if line.is_empty() {
+                return headers;
+            }
+            let (name, value) = line.split_once(": ").expect("a header line");
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    /// One whole answer; one to HEAD has no body.
+    pub async fn reply(&mut self, to_head: bool) -> Reply {
+        let mut reply = self.head().await;
+        let length: usize = reply.header("content-length").expect("a length").parse().unwrap();
+        if !to_head && reply.status != 304 {
+            reply.body = self.exactly(length).await;
+        }
+        reply
+    }
+}

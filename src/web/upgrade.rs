@@ -1,0 +1,81 @@
+//! The handshake that turns a request into a WebSocket (RFC 6455 4.2).
+
+use std::io;
+
+use async_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        handshake::derive_accept_key,
+        protocol::{Role, WebSocketConfig},
+    },
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http_types::{Method, Request};
+use smol::io::AsyncWriteExt;
+
+use super::{Web, answer::Answer, limits::Limits, origin, socket::Socket, tally::Counted};
+
+/// tungstenite's own 128 KiB for every viewer would be mostly unused: viewers send a few bytes.
+const READ_BUFFER: usize = 4 << 10;
+
+/// Leave to upgrade, and a viewer's place for as long as it is held.
+pub struct Accepted {
+    key: String,
+    protocol: Option<&'static str>,
+    _counted: Counted,
+}
+
+/// Checks everything about the request. With `protocol` the viewer must offer it.
+pub fn check(request: &Request, web: &Web, protocol: Option<&'static str>) -> Result<Accepted, Answer> {
+    let header = |name: &str| request.header(name).map(|values| values.last().as_str());
+    if request.method() != Method::Get {
+        return Err(Answer::error(405, "a WebSocket is opened with GET").header("Allow", "GET"));
+    }
+    let lists = |name: &str, word: &str| {
+        request.header(name).is_some_and(|values| {
+            values.iter().flat_map(|value| value.as_str().split(',')).any(|item| item.trim().eq_ignore_ascii_case(word))
+        })
+    };
+    if !lists("upgrade", "websocket") || !lists("connection", "upgrade") {
+        let answer = Answer::error(426, "this address is a WebSocket");
+        return Err(answer.header("Upgrade", "websocket"));
+    }
+    if header("sec-websocket-version") != Some("13") {
+        return Err(Answer::error(426, "only WebSocket version 13 is spoken").header("Sec-WebSocket-Version", "13"));
+    }
+    let key = header("sec-websocket-key").unwrap_or("");
+    if BASE64_STANDARD.decode(key).map(|bytes| bytes.len()) != Ok(16) {
+        return Err(Answer::error(400, "Sec-WebSocket-Key must be 16 bytes in base64"));
+    }
+    origin::check(header("host"), header("origin"), &web.host_names).map_err(|wrong| Answer::error(403, wrong))?;
+    if let Some(protocol) = protocol
+        && !request.header("sec-websocket-protocol").is_some_and(|values| {
+            values.iter().flat_map(|value| value.as_str().split(',')).any(|item| item.trim() == protocol)
+        })
+    {
+        return Err(Answer::error(400, format!("the subprotocol must be {protocol}")));
+    }
+    let _counted = web
+        .viewers
+        .enter(web.limits.viewers)
+        .ok_or_else(|| Answer::busy("too many viewers are connected; try again later", 5))?;
+    Ok(Accepted { key: key.to_owned(), protocol, _counted })
+}
+
+/// Answers the handshake and hands the connection over to the WebSocket.
+pub async fn open(mut socket: Socket, accepted: &Accepted, limits: &Limits) -> io::Result<WebSocketStream<Socket>> {
+    let mut head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n",
+        derive_accept_key(accepted.key.as_bytes())
+    );
+    if let Some(protocol) = accepted.protocol {
+        head.push_str(&format!("Sec-WebSocket-Protocol: {protocol}\r\n"));
+    }
+    head.push_str("\r\n");
+    socket.write_all(head.as_bytes()).await?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .max_message_size(Some(limits.message_bytes))
+        .max_frame_size(Some(limits.message_bytes));
+    Ok(WebSocketStream::from_raw_socket(socket, Role::Server, Some(config)).await)
+}

@@ -1,0 +1,187 @@
+//! `/ws`: a whole wall of tiles over one WebSocket, subprotocol `cctv.wall.1`.
+//!
+//! Each tile is a task of its own, so that a tile never waits for another; they share the socket, one
+//! message at a time.
+
+use std::{collections::BTreeMap, io, sync::Arc, time::Instant};
+
+use smol::{
+    Executor, Task,
+    channel::{Sender, bounded},
+    future::FutureExt,
+};
+
+use super::{
+    Web,
+    frames::unix_now,
+    message::{self, Command, TileWish},
+    outbox::{End, Outbox, Pulse, Receiver},
+    socket::Socket,
+    tile::{Orders, Tile},
+    upgrade::{self, Accepted},
+};
+
+pub const PROTOCOL: &str = "cctv.wall.1";
+
+/// A tile as the wall knows it; dropping it ends the tile's task and gives up its seat.
+struct Hung {
+    camera: String,
+    orders: Arc<Orders>,
+    _task: Task<()>,
+}
+
+struct Wall<'a> {
+    web: &'a Web,
+    outbox: Outbox,
+    tasks: &'a Executor<'static>,
+    tiles: BTreeMap<u8, Hung>,
+    /// Closed by the first tile that cannot send.
+    broken: Sender<()>,
+    errors: usize,
+    told_complaints: Vec<String>,
+}
+
+/// Serves one page until either side ends it.
+pub async fn serve(socket: Socket, web: &Web, accepted: Accepted) -> io::Result<()> {
+    let (sender, mut receiver) = upgrade::open(socket, &accepted, &web.limits).await?.split();
+    let outbox = Outbox::new(sender);
+    let tasks = Executor::new();
+    let (broken, breaks) = bounded(1);
+    let wall = Wall {
+        web,
+        outbox: outbox.clone(),
+        tasks: &tasks,
+        tiles: BTreeMap::new(),
+        broken,
+        errors: 0,
+        told_complaints: Vec::new(),
+    };
+    let end = tasks
+        .run(wall.converse(&mut receiver).or(async {
+            let _closed = breaks.recv().await;
+            End::Gone
+        }))
+        .await;
+    drop(tasks);
+    outbox.close(receiver, &end, web.limits.farewell).await;
+    Ok(())
+}
+
+impl Wall<'_> {
+    /// Listens to the page, and to changes of the configuration, until the socket is to be closed.
+    async fn converse(mut self, receiver: &mut Receiver) -> End {
+        enum Event {
+            Text(Result<String, End>),
+            Changed,
+            Stop,
+        }
+        let changes = self.web.hub.changes();
+        let mut pulse = Pulse::new(&self.web.limits, Instant::now());
+        let outbox = self.outbox.clone();
+        loop {
+            if self.tell_complaints().await.is_err() {
+                return End::Gone;
+            }
+            let event = async { Event::Text(pulse.next_text(receiver, &outbox).await) }
+                .or(async {
+                    let _rung = changes.recv().await;
+                    Event::Changed
+                })
+                .or(async {
+                    self.web.stopping().await;
+                    Event::Stop
+                })
+                .await;
+            let done = match event {
+                Event::Text(Ok(text)) => self.obey(&text).await,
+                Event::Text(Err(end)) => Err(end),
+                Event::Changed => {
+                    self.tiles.values().for_each(|tile| tile.orders.look());
+                    Ok(())
+                }
+                Event::Stop => Err(End::Finished("the agent is being stopped")),
+            };
+            if let Err(end) = done {
+                return end;
+            }
+        }
+    }
+
+    async fn tell_complaints(&mut self) -> Result<(), End> {
+        let complaints = self.web.hub.complaints();
+        if complaints == self.told_complaints {
+            return Ok(());
+        }
+        let text = message::config(&complaints);
+        self.told_complaints = complaints;
+        self.send(text).await
+    }
+
+    async fn obey(&mut self, text: &str) -> Result<(), End> {
+        let commands = match message::parse(text, self.web.limits.tiles) {
+            Ok(commands) => commands,
+            Err(wrong) => {
+                self.errors += 1;
+                self.send(message::error(&wrong)).await?;
+                let patience_lost = self.errors >= self.web.limits.bad_messages;
+                return if patience_lost { Err(End::Misused("too many messages are wrong")) } else { Ok(()) };
+            }
+        };
+        for command in commands {
+            match command {
+                Command::Show(wishes) => self.show(wishes).await?,
+                Command::Drawn(drawn) => {
+                    for (tile, sequence) in drawn {
+                        // One just taken off the wall may still be reported.
+                        if let Some(tile) = self.tiles.get(&tile) {
+                            tile.orders.drawn(sequence);
+                        }
+                    }
+                }
+                Command::Ping(number) => self.send(message::pong(&number, unix_now() / 1000)).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces the whole set; a tile that goes on showing its camera keeps its seat.
+    async fn show(&mut self, wishes: Vec<TileWish>) -> Result<(), End> {
+        self.tiles.retain(|number, hung| {
+            wishes.iter().any(|wish| wish.tile == *number && wish.camera == hung.camera && wish.jpeg)
+        });
+        for TileWish { tile, camera, wish, jpeg } in wishes {
+            if !jpeg {
+                let text = format!("tile {tile}: only {} is served; accept must hold it", message::JPEG);
+                self.send(message::error(&text)).await?;
+                continue;
+            }
+            if let Some(hung) = self.tiles.get(&tile) {
+                hung.orders.show(wish);
+                continue;
+            }
+            let orders = Orders::new(wish);
+            let task = Tile {
+                number: tile,
+                camera: camera.clone(),
+                hub: Arc::clone(&self.web.hub),
+                outbox: self.outbox.clone(),
+                orders: Arc::clone(&orders),
+                drawn_limit: self.web.limits.drawn,
+                refused_pause: self.web.limits.refused_tile,
+                told: String::new(),
+            };
+            let broken = self.broken.clone();
+            let task = self.tasks.spawn(async move {
+                if task.run().await.is_err() {
+                    broken.close();
+                }
+            });
+            self.tiles.insert(tile, Hung { camera, orders, _task: task });
+        }
+        Ok(())
+    }
+
+    async fn send(&self, text: String) -> Result<(), End> {
+        self.outbox.text(text).await.map_err(|_| End::Gone)
+    }
+}
