@@ -67,21 +67,24 @@ function block(i, color, enable) {
 }
 
 /**
- * Reads camera and frame from the pixels of a tile's canvas or image; null where there is no picture.
- * Runs in the page: it takes all it needs as arguments.
- * @returns {{camera: number, frame: number} | null}
+ * Reads camera and frame from the pixels of each tile's canvas or image; null where there is no
+ * picture. Runs in the page, so it cannot use the constants above.
+ * @returns {({camera: number, frame: number} | null)[]}
  */
-export function readMark(tile) {
-    const source = [...tile.querySelectorAll("img, canvas")].find((one) => !one.hidden && (one.naturalWidth ?? one.width) > 16);
-    if (source === undefined || source.hidden) return null;
-    const width = source.naturalWidth ?? source.width;
-    const height = source.naturalHeight ?? source.height;
-    const copy = new OffscreenCanvas(width, height).getContext("2d");
-    copy.drawImage(source, 0, 0);
-    const scale = width / 640;
-    const light = (i) => copy.getImageData(Math.round((16 + i * 22 + 9) * scale), Math.round(23 * scale), 1, 1).data[1];
-    const middle = (light(0) + light(1)) / 2;
-    if (light(0) - light(1) < 80) return null;
-    const number = (from) => [0, 1, 2, 3].reduce((sum, bit) => sum + (light(from + bit) > middle ? 2 ** bit : 0), 0);
-    return { camera: number(2), frame: number(6) };
+export function readMarks(tiles) {
+    return tiles.map((tile) => {
+        const sources = [...tile.querySelectorAll("img, canvas")].reverse();
+        const source = sources.find((one) => !one.hidden && (one.naturalWidth ?? one.width) > 16);
+        if (source === undefined) return null;
+        const width = source.naturalWidth ?? source.width;
+        const height = source.naturalHeight ?? source.height;
+        const copy = new OffscreenCanvas(width, height).getContext("2d");
+        copy.drawImage(source, 0, 0);
+        const scale = width / 640;
+        const light = (i) => copy.getImageData(Math.round((25 + i * 22) * scale), Math.round(23 * scale), 1, 1).data[1];
+        if (light(0) - light(1) < 80) return null;
+        const middle = (light(0) + light(1)) / 2;
+        const number = (from) => [0, 1, 2, 3].reduce((sum, bit) => sum + (light(from + bit) > middle ? 2 ** bit : 0), 0);
+        return { camera: number(2), frame: number(6) };
+    });
 }

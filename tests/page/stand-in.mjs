@@ -32,8 +32,10 @@ export class StandIn {
     credits = [];
     /** Paths of all HTTP requests. */
     requests = [];
-    /** Pictures sent and not yet credited, at most, per tile. */
-    mostUncredited = 0;
+    /** Cameras whose Motion JPEG streams send nothing, though they are live. */
+    muted = new Set();
+    /** Cameras whose pictures are all alike. */
+    still = new Set();
 
     #pictures;
     #rate;
@@ -67,10 +69,13 @@ export class StandIn {
         return this.#walls.size;
     }
 
-    /** Listens, on the port it had before if it had one. */
-    async start() {
+    /**
+     * Listens, on the port it had before if it had one.
+     * @param upgrade what to do with a WebSocket, if not to serve it
+     */
+    async start(upgrade = (request, socket) => this.#upgrade(request, socket)) {
         this.#server = createServer((request, response) => this.#answer(request, response));
-        this.#server.on("upgrade", (request, socket) => this.#upgrade(request, socket));
+        this.#server.on("upgrade", upgrade);
         this.#server.on("connection", (socket) => {
             this.#sockets.add(socket);
             socket.on("close", () => this.#sockets.delete(socket));
@@ -116,8 +121,8 @@ export class StandIn {
         return Date.now() + this.clockAhead;
     }
 
-    /** A binary message of cctv.wall.1. */
-    frame(tile, camera, frame, sequence, taken, payload = this.#pictures[camera][frame]) {
+    /** A binary message of cctv.wall.1; `taken` in Unix milliseconds. */
+    frame(tile, sequence, taken, picture) {
         const head = Buffer.alloc(16);
         head.writeUInt8(1, 0);
         head.writeUInt8(1, 1);
@@ -125,7 +130,7 @@ export class StandIn {
         head.writeUInt8(1, 3);
         head.writeUInt32LE(sequence, 4);
         head.writeBigUInt64LE(BigInt(Math.round(taken * 1000)), 8);
-        return Buffer.concat([head, payload]);
+        return Buffer.concat([head, picture]);
     }
 
     #tick() {
@@ -140,15 +145,15 @@ export class StandIn {
 
     #picture(camera) {
         const frames = this.#pictures[this.cameras.indexOf(camera)];
-        return frames[camera.sequence % frames.length];
+        return frames[this.still.has(camera.id) ? 0 : camera.sequence % frames.length];
     }
 
     #serve(wall, seat) {
         const { camera } = seat;
         if (camera.state !== "live" || camera.sequence === undefined || camera.sequence === seat.sent) return;
         if (seat.drawn !== seat.sent && Date.now() - seat.sentAt < CREDIT_WITHIN) return;
-        const head = this.frame(seat.tile, 0, 0, camera.sequence, camera.taken, this.#picture(camera));
-        wall.socket.sendBinary(head);
+        const picture = this.#picture(camera);
+        wall.socket.sendBinary(this.frame(seat.tile, camera.sequence, camera.taken, picture));
         seat.sent = camera.sequence;
         seat.sentAt = Date.now();
     }
@@ -227,7 +232,7 @@ export class StandIn {
     }
 
     #part({ camera, response }) {
-        if (camera.sequence === undefined || response.writableNeedDrain) return;
+        if (camera.sequence === undefined || this.muted.has(camera.id) || response.writableNeedDrain) return;
         const picture = this.#picture(camera);
         response.write(`Content-Type: image/jpeg\r\nContent-Length: ${picture.length}\r\n\r\n`);
         response.write(picture);

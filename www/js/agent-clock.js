@@ -29,11 +29,11 @@ export class AgentClock {
 
     /**
      * Age in milliseconds of a picture taken at `taken` (agent) that arrived at `arrived` (page).
-     * Never less than the time since it arrived, whatever the clocks say.
+     * Never less than the time since it arrived, whatever the clocks say; null while the agent's
+     * clock is unknown, for then a picture may be of any age.
      */
     age(taken, arrived, now) {
-        const since = now - arrived;
         const agentNow = this.at(now);
-        return Math.max(since, agentNow === null ? since : agentNow - taken, 0);
+        return agentNow === null ? null : Math.max(now - arrived, agentNow - taken);
     }
 }
