@@ -1,1 +1,243 @@
-//! The whole: one keeper per camera, signals, reload.
+//! The whole: reads the configuration, keeps the cameras, serves the wall, answers signals.
+//!
+//! Everything runs on one executor on the main thread. That thread must also be the one that starts
+//! workers, since a worker dies with the thread that started it.
+
+mod keeper;
+mod listeners;
+mod pause;
+mod roster;
+mod signals;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use smol::{Executor, Timer, future::FutureExt};
+
+use crate::{
+    camera::{CameraId, State},
+    card,
+    config::{self, Config, changes::Changes},
+    hub::Hub,
+    log::{self as logging, chain},
+    media::Size,
+    web::{self, Web},
+};
+use keeper::Crew;
+use listeners::Listeners;
+use roster::Roster;
+use signals::{Signal, Signals};
+
+/// From SIGTERM to the end at most; init's own patience is longer.
+const STOP_LIMIT: Duration = Duration::from_secs(3);
+
+/// How often sums of repeated log lines are flushed.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// The running binary, also after an update has replaced the file.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Why the agent ended, as the exit code says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// By SIGTERM or SIGINT.
+    Stopped,
+    /// Could not begin at all.
+    Internal,
+    /// None of the configured addresses could be listened on.
+    CannotBind,
+}
+
+/// Runs the agent until it is told to stop. Logging has been started.
+///
+/// # Blocking
+/// Holds the thread, which must live as long as the process.
+pub fn run(file: &Path) -> Outcome {
+    let executor = Arc::new(Executor::new());
+    smol::block_on(executor.run(serve(Arc::clone(&executor), file)))
+}
+
+async fn serve(executor: Arc<Executor<'static>>, file: &Path) -> Outcome {
+    let signals = match Signals::register() {
+        Ok(signals) => signals,
+        Err(error) => {
+            log::error!("cannot handle signals: {error}");
+            return Outcome::Internal;
+        }
+    };
+    log::info!("cctv-agent {VERSION} starts, pid {}", std::process::id());
+    let hub = Arc::new(Hub::default());
+    let server = config::Server::default();
+    let web = Arc::new(Web::new(Arc::clone(&hub), server.www.clone(), VERSION, Arc::new(draw_card)));
+    let mut agent = Agent {
+        file: file.to_owned(),
+        config: Config { server, cameras: Vec::new(), remarks: Vec::new() },
+        roster: Roster::new(Crew::new(Arc::clone(&executor), PathBuf::from(OWN_PROGRAM)), Arc::clone(&hub)),
+        listeners: Listeners::new(Arc::clone(&executor)),
+        web,
+        hub,
+    };
+    // An empty wall on the default address is what remains when the file is bad at boot.
+    let config = agent.read().await.unwrap_or_else(|| agent.config.clone());
+    agent.apply(config);
+    if !agent.listeners.any() {
+        return Outcome::CannotBind;
+    }
+    agent.obey(signals).await
+}
+
+struct Agent {
+    file: PathBuf,
+    /// What is in force.
+    config: Config,
+    hub: Arc<Hub>,
+    roster: Roster,
+    listeners: Listeners,
+    web: Arc<Web>,
+}
+
+impl Agent {
+    async fn obey(mut self, mut signals: Signals) -> Outcome {
+        loop {
+            match self.next_signal(&mut signals).await {
+                Ok(Signal::Reload) => self.reload().await,
+                Ok(Signal::Report) => self.report(),
+                Ok(Signal::Stop) => {
+                    log::info!("stopping");
+                    break;
+                }
+                Err(error) => {
+                    log::error!("cannot wait for signals: {error}; stopping");
+                    break;
+                }
+            }
+        }
+        self.stop(signals).await
+    }
+
+    async fn next_signal(&mut self, signals: &mut Signals) -> io::Result<Signal> {
+        let mut housekeeping = Timer::interval(HOUSEKEEPING);
+        let keep_house = async {
+            loop {
+                let now = (&mut housekeeping).await;
+                logging::flush(now);
+                self.listeners.retry(&self.web);
+            }
+        };
+        signals.next().or(keep_house).await
+    }
+
+    /// Reads the file; tells its complaints in the log and on the wall.
+    async fn read(&self) -> Option<Config> {
+        let file = self.file.clone();
+        match smol::unblock(move || config::read(&file)).await {
+            Ok(config) => {
+                for remark in &config.remarks {
+                    log::warn!("{remark}");
+                }
+                self.hub.set_complaints(Vec::new());
+                Some(config)
+            }
+            Err(complaints) => {
+                for complaint in &complaints {
+                    log::error!("{complaint}");
+                }
+                let consequence = if self.config.cameras.is_empty() {
+                    "no camera is shown until the file is right and SIGHUP comes"
+                } else {
+                    "keeping the previous configuration"
+                };
+                log::error!("{}", config::summary(&self.file, &complaints, consequence));
+                self.hub.set_complaints(complaints.iter().map(ToString::to_string).collect());
+                None
+            }
+        }
+    }
+
+    fn apply(&mut self, new: Config) {
+        let changes = Changes::between(&self.config, &new);
+        self.web.set_www(new.server.www.clone());
+        self.listeners.set(&new.server.listen, &self.web);
+        self.roster.apply(&changes, &new);
+        log::info!("{}: {changes}", self.file.display());
+        self.config = new;
+    }
+
+    async fn reload(&mut self) {
+        log::info!("SIGHUP: reading {} again", self.file.display());
+        if let Some(new) = self.read().await {
+            self.apply(new);
+        }
+    }
+
+    fn report(&self) {
+        let now = Instant::now();
+        for lane in self.hub.lanes() {
+            let status = lane.status(now);
+            let age =
+                status.age.map_or("no frame yet".to_owned(), |age| format!("frame age {:.1} s", age.as_secs_f64()));
+            log::info!(
+                "{}: {}{}{} for {:.0} s, {age}, {:.1} fps, {:.0} kbit/s, {} viewers, {} reconnects, {} stalls",
+                status.id,
+                status.standing.state.word(),
+                if status.standing.state == State::Live { "" } else { ": " },
+                status.standing.why,
+                status.since.as_secs_f64(),
+                status.measured_fps,
+                status.bitrate / 1000.0,
+                status.viewers,
+                status.reconnects,
+                status.stalls,
+            );
+        }
+    }
+
+    /// Takes leave of viewers and cameras, within [`STOP_LIMIT`]; a second signal ends it at once.
+    async fn stop(self, mut signals: Signals) -> Outcome {
+        let Self { roster, listeners, web, .. } = self;
+        web.say_goodbye();
+        let leave = async {
+            roster.end().await;
+            listeners.end().await;
+        };
+        let too_late = async {
+            Timer::after(STOP_LIMIT).await;
+            log::warn!("some cameras or viewers did not take their leave within {} s", STOP_LIMIT.as_secs());
+        };
+        let impatient = async {
+            while !matches!(signals.next().await, Ok(Signal::Stop) | Err(_)) {}
+            log::warn!("asked to stop twice; stopping at once");
+        };
+        leave.or(too_late).or(impatient).await;
+        log::info!("stopped");
+        log::logger().flush();
+        Outcome::Stopped
+    }
+}
+
+/// One line for a failure to listen, with what would be right.
+fn cannot_listen(address: std::net::SocketAddr, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there; is another agent running?",
+        io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        _ => "check `listen` in the configuration",
+    };
+    format!("cannot listen on {address}: {}; {remedy}", chain(error))
+}
+
+/// The card of one camera; empty where it cannot be drawn.
+fn draw_card(size: Size, quality: u8, said: &web::Card) -> Vec<u8> {
+    let web::Card { id, name, state, why, since_seconds } = said.clone();
+    let Some(id) = CameraId::new(&id) else { return Vec::new() };
+    card::draw(size, quality, &card::Card { id, name, state, why, since_seconds }).unwrap_or_else(|error| {
+        log::error!("{}: cannot draw its card: {}", said.id, chain(&error));
+        Vec::new()
+    })
+}
