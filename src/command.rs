@@ -1,3 +1,283 @@
-//! What a person types.
+//! What a person types: the command line, its help, and the commands that answer and exit.
 
 pub mod check;
+pub mod info;
+
+use std::{
+    ffi::OsString,
+    fs,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use lexopt::{Arg, Parser, ValueExt};
+use log::LevelFilter;
+
+use crate::{camera::Secret, config, log::Target};
+use info::Info;
+
+pub const HELP: &str = "\
+cctv-agent: a camera wall that comes up by itself and never shows an old picture as live
+
+Usage:
+  cctv-agent [run] [--config FILE] [--log syslog|stderr] [--log-level LEVEL]
+      Keeps the cameras of FILE and serves the wall. LEVEL is error, warn, info or debug.
+      SIGHUP reads FILE again, SIGTERM stops, SIGUSR1 logs the state of every camera.
+  cctv-agent check [FILE]
+      Says everything that is wrong with FILE; exit code 78 if anything is.
+  cctv-agent info IP[:PORT] [--username U] [--password-file F] [--json]
+      Asks a camera what it is, which profiles it offers and where their streams are.
+  cctv-agent --version
+  cctv-agent --help
+
+FILE is /etc/cctv-agent/cameras.toml unless named. Exit codes: 0 stopped as asked, 64 wrong usage,
+70 internal error or no answer, 71 cannot listen, 78 bad configuration.
+";
+
+/// What was asked for.
+#[derive(Debug)]
+pub enum Command {
+    Run(Run),
+    Check {
+        file: PathBuf,
+    },
+    Info(Info),
+    /// The child process of a running agent; not for people.
+    Worker,
+    Help,
+    Version,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Run {
+    pub config: PathBuf,
+    /// `None`: decided by who started the agent.
+    pub log: Option<Target>,
+    pub level: LevelFilter,
+}
+
+/// Reads the arguments behind the program's name.
+///
+/// # Errors
+/// What is wrong with them, in one line for the person who typed them.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+    let mut words = Words { parser: Parser::from_args(arguments), first: None };
+    let command = match words.command()? {
+        Some(word) => word,
+        None => return words.run(),
+    };
+    match command.as_str() {
+        "run" => words.run(),
+        "check" => words.check(),
+        "info" => words.info(),
+        "worker" => words.end().map(|()| Command::Worker),
+        "help" => Ok(Command::Help),
+        "version" => Ok(Command::Version),
+        unknown => Err(format!("there is no command {unknown:?}; the commands are run, check and info")),
+    }
+}
+
+struct Words {
+    parser: Parser,
+    /// An option met where the command was looked for.
+    first: Option<String>,
+}
+
+impl Words {
+    /// The first word if it is a command; an option there belongs to `run`.
+    fn command(&mut self) -> Result<Option<String>, String> {
+        match self.parser.next().map_err(|error| error.to_string())? {
+            Some(Arg::Value(word)) => word.string().map(Some).map_err(|error| error.to_string()),
+            Some(Arg::Long(name)) => {
+                self.first = Some(name.to_owned());
+                Ok(None)
+            }
+            Some(Arg::Short('h')) => Ok(Some("help".into())),
+            Some(Arg::Short('V')) => Ok(Some("version".into())),
+            Some(Arg::Short(other)) => Err(format!("unknown option -{other}")),
+            None => Ok(None),
+        }
+    }
+
+    fn run(mut self) -> Result<Command, String> {
+        let mut run = Run { config: config::DEFAULT_FILE.into(), log: None, level: LevelFilter::Info };
+        while let Some(word) = self.next()? {
+            match word {
+                Word::Option(name) if name == "config" => run.config = self.value(&name)?.into(),
+                Word::Option(name) if name == "log" => {
+                    run.log = Some(match self.text(&name)?.as_str() {
+                        "syslog" => Target::Syslog,
+                        "stderr" => Target::Stderr,
+                        other => return Err(format!("--log {other:?} is unknown; write syslog or stderr")),
+                    });
+                }
+                Word::Option(name) if name == "log-level" => {
+                    let level = self.text(&name)?;
+                    run.level = level
+                        .parse()
+                        .map_err(|_| format!("--log-level {level:?} is unknown; write error, warn, info or debug"))?;
+                }
+                Word::Option(name) if name == "help" => return Ok(Command::Help),
+                Word::Option(name) if name == "version" => return Ok(Command::Version),
+                other => return Err(other.unexpected("run")),
+            }
+        }
+        Ok(Command::Run(run))
+    }
+
+    fn check(mut self) -> Result<Command, String> {
+        let mut file = None;
+        while let Some(word) = self.next()? {
+            match word {
+                Word::Option(name) if name == "config" && file.is_none() => file = Some(self.value(&name)?.into()),
+                Word::Option(name) if name == "help" => return Ok(Command::Help),
+                Word::Value(word) if file.is_none() => file = Some(word.into()),
+                other => return Err(other.unexpected("check")),
+            }
+        }
+        Ok(Command::Check { file: file.unwrap_or_else(|| config::DEFAULT_FILE.into()) })
+    }
+
+    fn info(mut self) -> Result<Command, String> {
+        let (mut address, mut username, mut password_file, mut json) = (None, None, None, false);
+        while let Some(word) = self.next()? {
+            match word {
+                Word::Option(name) if name == "username" => username = Some(self.text(&name)?),
+                Word::Option(name) if name == "password-file" => password_file = Some(self.value(&name)?.into()),
+                Word::Option(name) if name == "json" => json = true,
+                Word::Option(name) if name == "help" => return Ok(Command::Help),
+                Word::Value(word) if address.is_none() => {
+                    address = Some(word.string().map_err(|error| error.to_string())?);
+                }
+                other => return Err(other.unexpected("info")),
+            }
+        }
+        let address = address.ok_or("info needs the address of a camera, such as 192.168.1.64 or 192.168.1.64:8000")?;
+        let (host, port) = host_and_port(&address)?;
+        let password = password_file.map(|file: PathBuf| read_password(&file)).transpose()?;
+        if password.is_some() && username.is_none() {
+            return Err("--password-file needs --username as well".into());
+        }
+        Ok(Command::Info(Info { host, port, username, password, json }))
+    }
+
+    fn end(mut self) -> Result<(), String> {
+        self.next()?.map_or(Ok(()), |word| Err(word.unexpected("this command")))
+    }
+
+    fn next(&mut self) -> Result<Option<Word>, String> {
+        if let Some(name) = self.first.take() {
+            return Ok(Some(Word::Option(name)));
+        }
+        Ok(match self.parser.next().map_err(|error| error.to_string())? {
+            Some(Arg::Long(name)) => Some(Word::Option(name.to_owned())),
+            Some(Arg::Short('h')) => Some(Word::Option("help".into())),
+            Some(Arg::Short(letter)) => Some(Word::Option(letter.to_string())),
+            Some(Arg::Value(value)) => Some(Word::Value(value)),
+            None => None,
+        })
+    }
+
+    fn value(&mut self, name: &str) -> Result<OsString, String> {
+        self.parser.value().map_err(|_| format!("--{name} needs a value"))
+    }
+
+    fn text(&mut self, name: &str) -> Result<String, String> {
+        self.value(name)?.into_string().map_err(|_| format!("the value of --{name} is not UTF-8"))
+    }
+}
+
+/// A password as it stands alone in a file; one line end behind it does not count.
+fn read_password(file: &Path) -> Result<Secret, String> {
+    let text = fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.is_empty() { Err(format!("{} holds no password", file.display())) } else { Ok(Secret::new(line)) }
+}
+
+enum Word {
+    Option(String),
+    Value(OsString),
+}
+
+impl Word {
+    fn unexpected(&self, command: &str) -> String {
+        match self {
+            Self::Option(name) => format!("{command} has no option --{name}"),
+            Self::Value(value) => format!("{command} does not take the argument {value:?}"),
+        }
+    }
+}
+
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; a bare IPv6 address needs no brackets. The
+/// port defaults to 80.
+fn host_and_port(text: &str) -> Result<(String, u16), String> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok((text.to_owned(), 80));
+    }
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, "")) => (host, None),
+        Some((host, rest)) => (host, Some(rest.strip_prefix(':').unwrap_or(rest))),
+        None => text.rsplit_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    let bad = || format!("{text:?} is not an address; write it like 192.168.1.64 or 192.168.1.64:8000");
+    let port = port.map_or(Ok(80), |port| port.parse().map_err(|_| bad()))?;
+    let odd = |c: char| c.is_whitespace() || "/?#@[]".contains(c);
+    if host.is_empty() || host.contains(odd) || port == 0 { Err(bad()) } else { Ok((host.to_owned(), port)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, String> {
+        parse(line.split_ascii_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn no_command_means_run_with_defaults() {
+        let Ok(Command::Run(run)) = parsed("") else { panic!("not run") };
+        assert_eq!(run.config, PathBuf::from("/etc/cctv-agent/cameras.toml"));
+        assert_eq!((run.log, run.level), (None, LevelFilter::Info));
+    }
+
+    #[test]
+    fn options_of_run_work_with_and_without_its_name() {
+        for line in
+            ["--config a.toml --log syslog --log-level debug", "run --config=a.toml --log=syslog --log-level=debug"]
+        {
+            let Ok(Command::Run(run)) = parsed(line) else { panic!("{line}") };
+            let expected = Run { config: "a.toml".into(), log: Some(Target::Syslog), level: LevelFilter::Debug };
+            assert_eq!(run, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_words_are_named() {
+        for (line, part) in [
+            ("frobnicate", "no command"),
+            ("run --colour", "no option --colour"),
+            ("--log loud", "syslog or stderr"),
+            ("check a b", "\"b\""),
+            ("info", "needs the address"),
+            ("info 10.0.0.1:99999", "not an address"),
+            ("run --config", "needs a value"),
+        ] {
+            let error = parsed(line).unwrap_err();
+            assert!(error.contains(part), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_all_forms_are_split() {
+        for (text, host, port) in [
+            ("10.0.0.1", "10.0.0.1", 80),
+            ("10.0.0.1:8000", "10.0.0.1", 8000),
+            ("camera.local:81", "camera.local", 81),
+            ("fe80::1", "fe80::1", 80),
+            ("[fe80::1]:8000", "fe80::1", 8000),
+            ("[fe80::1]", "fe80::1", 80),
+        ] {
+            assert_eq!(host_and_port(text), Ok((host.to_owned(), port)), "{text}");
+        }
+    }
+}

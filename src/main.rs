@@ -1,3 +1,51 @@
 //! Front door: finds the subcommand and turns its outcome into the exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use cctv_agent::{
+    agent::{self, Outcome},
+    command::{self, Command, Run},
+    log::{self, Target},
+    worker,
+};
+
+/// sysexits(3): the names are those of the BSD manual page.
+const EX_USAGE: u8 = 64;
+const EX_SOFTWARE: u8 = 70;
+const EX_OSERR: u8 = 71;
+
+fn main() -> ExitCode {
+    match command::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Run(run)) => serve(&run),
+        Ok(Command::Check { file }) => ExitCode::from(command::check::run(&file)),
+        Ok(Command::Info(request)) => command::info::run(request),
+        Ok(Command::Worker) => worker::run(),
+        Ok(Command::Help) => {
+            print!("{}", command::HELP);
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Version) => {
+            println!("cctv-agent {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Err(complaint) => {
+            eprintln!("cctv-agent: {complaint}; see cctv-agent --help");
+            ExitCode::from(EX_USAGE)
+        }
+    }
+}
+
+fn serve(run: &Run) -> ExitCode {
+    // A service is a child of init; everybody else has a terminal or a pipe to read.
+    let started_by_init = std::os::unix::process::parent_id() == 1;
+    let target = run.log.unwrap_or(if started_by_init { Target::Syslog } else { Target::Stderr });
+    if let Err(error) = log::start(target, run.level) {
+        eprintln!("cctv-agent: {error}");
+        return ExitCode::from(EX_SOFTWARE);
+    }
+    match agent::run(&run.config) {
+        Outcome::Stopped => ExitCode::SUCCESS,
+        Outcome::Internal => ExitCode::from(EX_SOFTWARE),
+        Outcome::CannotBind => ExitCode::from(EX_OSERR),
+    }
+}
