@@ -1,0 +1,243 @@
+//! `cctv-agent info`: what one camera says about itself, for the person who writes `cameras.toml`.
+//!
+//! Texts come from the camera and go to a terminal: control characters are shown, not obeyed, and
+//! addresses are masked.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    camera::{Credentials, Secret},
+    log,
+    onvif::{self, Offer, Survey, Target},
+};
+
+/// The exit code when the camera could not be asked.
+const FAILED: u8 = 70;
+
+/// The words of the command line.
+#[derive(Clone, Debug)]
+pub struct Info {
+    /// IP address (IPv6 without brackets) or host name.
+    pub host: String,
+    pub port: u16,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub json: bool,
+}
+
+/// Asks the camera and prints what it says; one line to stderr where it cannot be asked.
+///
+/// # Blocking
+/// Holds the thread until the camera has answered, a few requests of ten seconds at most each.
+pub fn run(arguments: Info) -> ExitCode {
+    let Info { host, port, username, password, json } = arguments;
+    let credentials = username.map(|username| {
+        let password = password.unwrap_or_else(|| Secret::new(""));
+        Credentials { username, password }
+    });
+    let target = Target { host, port, credentials };
+    match smol::block_on(onvif::survey(&target)) {
+        Ok(survey) => {
+            let text = if json { format!("{:#}\n", as_json(&survey)) } else { as_text(&survey) };
+            // A reader that has gone away, as `head` does, is no failure.
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("cctv-agent info: {}", log::chain(&error));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// The answer for people.
+pub fn as_text(survey: &Survey) -> String {
+    let device = &survey.device;
+    let unknown = || "not told".to_owned();
+    let told = |text: &str| if text.is_empty() { unknown() } else { shown(text) };
+    let facts = [
+        ("device", told(format!("{} {}", device.manufacturer, device.model).trim())),
+        ("firmware", told(&device.firmware)),
+        ("serial", told(&device.serial)),
+        ("identity", survey.endpoint.as_deref().map_or_else(unknown, shown)),
+        ("clock", survey.clock_offset.map_or_else(unknown, |offset| offset.to_string())),
+        ("login", survey.authentication.map_or_else(unknown, |authentication| authentication.to_string())),
+    ];
+    let mut text: String = facts.iter().map(|(name, fact)| format!("{name:<10}{fact}\n")).collect();
+    text.push('\n');
+    if survey.offers.is_empty() {
+        text.push_str("no media profiles\n");
+        return text;
+    }
+    let mut rows = vec![["PROFILE", "NAME", "ENCODING", "SIZE", "RATE", "STREAM"].map(str::to_owned)];
+    for offer in &survey.offers {
+        rows.extend(offer_rows(offer));
+    }
+    text.push_str(&aligned(&rows));
+    text
+}
+
+/// One row for the profile, and one for each further place where its stream may be.
+fn offer_rows(offer: &Offer) -> Vec<[String; 6]> {
+    let profile = &offer.profile;
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let mut places = match &offer.streams {
+        Ok(streams) => streams.candidates.iter().map(|uri| shown(&uri.to_string())).collect(),
+        Err(error) => vec![format!("none: {}", shown(&log::chain(error)))],
+    }
+    .into_iter();
+    let first = [
+        shown(&profile.token),
+        or_dash(Some(shown(&profile.name)).filter(|name| !name.is_empty())),
+        or_dash(profile.encoding.as_deref().map(shown)),
+        or_dash(profile.size.map(|size| format!("{}x{}", size.width, size.height))),
+        or_dash(profile.fps.map(|fps| format!("{fps} fps"))),
+        places.next().unwrap_or_default(),
+    ];
+    let further = places.map(|place| {
+        let mut row: [String; 6] = Default::default();
+        row[5] = format!("or {place}");
+        row
+    });
+    std::iter::once(first).chain(further).collect()
+}
+
+/// `rows` as a table with two blanks between its columns.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let widest = |column: usize| rows.iter().map(|row| cells(&row[column])).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(widest).collect();
+    let line = |row: &[String; N]| {
+        let padded = row.iter().zip(&widths).map(|(text, width)| format!("{text}{}", " ".repeat(width - cells(text))));
+        format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Cells that `text` takes on a terminal: two for each Chinese, Japanese or Korean character.
+fn cells(text: &str) -> usize {
+    let is_wide = |character: char| {
+        matches!(u32::from(character),
+            0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f
+            | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x20000..=0x3fffd)
+    };
+    text.chars().map(|character| if is_wide(character) { 2 } else { 1 }).sum()
+}
+
+/// The answer for programs. Addresses are masked here, too.
+pub fn as_json(survey: &Survey) -> Value {
+    let device = &survey.device;
+    json!({
+        "device": {
+            "manufacturer": device.manufacturer,
+            "model": device.model,
+            "firmware": device.firmware,
+            "serial": device.serial,
+        },
+        "endpoint": survey.endpoint,
+        "clock_offset": survey.clock_offset.map(|offset| offset.0),
+        "authentication": survey.authentication.map(|authentication| authentication.to_string()),
+        "profiles": survey.offers.iter().map(offer_json).collect::<Vec<_>>(),
+    })
+}
+
+fn offer_json(offer: &Offer) -> Value {
+    let profile = &offer.profile;
+    let candidates = offer.streams.iter().flat_map(|streams| &streams.candidates);
+    json!({
+        "token": profile.token,
+        "name": profile.name,
+        "encoding": profile.encoding,
+        "size": profile.size.map(|size| [size.width, size.height]),
+        "fps": profile.fps,
+        "streams": candidates.map(ToString::to_string).collect::<Vec<_>>(),
+        "error": offer.streams.as_ref().err().map(|error| log::chain(error)),
+    })
+}
+
+/// `text` with control characters written out.
+fn shown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        camera::StreamUri,
+        media::Size,
+        onvif::{DeviceInformation, Error, Offset, Profile, Streams},
+    };
+
+    fn survey() -> Survey {
+        let uri = |text: &str| StreamUri::split(text).unwrap().0;
+        let candidates = vec![uri("rtsp://10.0.0.9/a?password=x"), uri("rtsp://10.0.0.1/a")];
+        let main = Profile {
+            token: "000".into(),
+            name: "\u{9580}\u{1b}[2J".into(),
+            encoding: Some("H265".into()),
+            size: Some(Size { width: 2560, height: 1440 }),
+            fps: Some(12.5),
+        };
+        let bare = Profile { token: "a long token".into(), ..Profile::default() };
+        let none = Error::NoStream { device: "10.0.0.1:80".into(), profile: "a long token".into(), source: None };
+        Survey {
+            device: DeviceInformation { manufacturer: "Acme".into(), model: "Eye".into(), ..Default::default() },
+            endpoint: None,
+            offers: vec![
+                Offer { profile: main, streams: Ok(Streams { candidates, login: None }) },
+                Offer { profile: bare, streams: Err(none) },
+            ],
+            clock_offset: Some(Offset(-300)),
+            authentication: None,
+        }
+    }
+
+    #[test]
+    fn people_get_an_aligned_table() {
+        let expected = "\
+device    Acme Eye
+firmware  not told
+serial    not told
+identity  not told
+clock     5 min behind
+login     not told
+
+PROFILE       NAME         ENCODING  SIZE       RATE      STREAM
+000           \u{9580}\\u{1b}[2J  H265      2560x1440  12.5 fps  rtsp://10.0.0.9/a?password=***
+                                                          or rtsp://10.0.0.1/a
+a long token  -            -         -          -         none: 10.0.0.1:80 has no stream for profile \"a long token\"
+";
+        assert_eq!(as_text(&survey()), expected);
+    }
+
+    #[test]
+    fn programs_get_every_field() {
+        let json = as_json(&survey());
+        assert_eq!(json["device"]["model"], "Eye");
+        assert_eq!(json["clock_offset"], -300);
+        assert_eq!(json["profiles"][0]["size"], json!([2560, 1440]));
+        assert_eq!(json["profiles"][0]["streams"], json!(["rtsp://10.0.0.9/a?password=***", "rtsp://10.0.0.1/a"]));
+        assert_eq!(json["profiles"][0]["error"], Value::Null);
+        assert_eq!(json["profiles"][1]["streams"], json!([]));
+        assert!(json["profiles"][1]["error"].as_str().is_some_and(|error| error.contains("no stream")));
+    }
+
+    #[test]
+    fn camera_without_profiles_is_told() {
+        let empty = Survey { offers: Vec::new(), ..survey() };
+        assert!(as_text(&empty).ends_with("\nno media profiles\n"));
+    }
+}
