@@ -32,6 +32,8 @@ pub struct Device<'a> {
     /// An answer has shown that the device takes this form.
     form_works: bool,
     service: Service,
+    /// The device's words when it refused the password, for the error of every later request.
+    refusal: Option<soap::Fault>,
 }
 
 impl<'a> Device<'a> {
@@ -44,6 +46,7 @@ impl<'a> Device<'a> {
             form: Form::Action,
             form_works: false,
             service: Service::at(DEVICE_PATH, target.port),
+            refusal: None,
         }
     }
 
@@ -130,7 +133,7 @@ impl<'a> Device<'a> {
     async fn call_at(&mut self, port: u16, path: &str, operation: &Operation) -> Result<Element, Error> {
         let request = operation.name;
         if self.login.is_denied() && !operation.public {
-            return Err(self.denied(request, None, false));
+            return Err(self.denied(request));
         }
         let mut attempt = self.login.first(path, operation.public);
         let mut last = None;
@@ -147,15 +150,14 @@ impl<'a> Device<'a> {
             if let Refusal::Login { status, challenges, fault } = &refusal {
                 let offset = self.offset.or_else(|| date_offset(&reply));
                 self.offset = self.offset.or(offset);
+                if attempt != Attempt::Bare {
+                    self.refusal = fault.clone().or(self.refusal.take());
+                }
                 let refused = Refused { path, status: *status, challenges, fault: fault.as_ref() };
                 match self.login.refused(attempt, refused, offset) {
                     Next::Try(next) => attempt = next,
                     Next::NoCredentials => return Err(Error::NoCredentials { device: self.name(), request }),
-                    Next::Denied => {
-                        let reason = fault.as_ref().map(ToString::to_string);
-                        let lockout = fault.as_ref().is_some_and(soap::Fault::warns_of_lockout);
-                        return Err(self.denied(request, reason, lockout));
-                    }
+                    Next::Denied => return Err(self.denied(request)),
                 }
                 last = Some(refusal);
                 continue;
@@ -173,7 +175,7 @@ impl<'a> Device<'a> {
             }
             last = Some(refusal);
         }
-        Err(last.map_or_else(|| self.denied(request, None, false), |refusal| self.error(request, refusal)))
+        Err(last.map_or_else(|| self.denied(request), |refusal| self.error(request, refusal)))
     }
 
     /// Sends one request, and once more if the connection breaks before an answer.
@@ -239,10 +241,7 @@ impl<'a> Device<'a> {
     fn error(&self, request: &'static str, refusal: Refusal) -> Error {
         let device = self.name();
         match refusal {
-            Refusal::Login { fault, .. } => {
-                let lockout = fault.as_ref().is_some_and(soap::Fault::warns_of_lockout);
-                self.denied(request, fault.map(|fault| fault.to_string()), lockout)
-            }
+            Refusal::Login { .. } => self.denied(request),
             Refusal::Fault(fault) => Error::Fault { device, request, fault },
             Refusal::Status(status) => Error::Status { device, request, status },
             Refusal::Redirect(location) => Error::Redirect { device, request, location },
@@ -261,9 +260,15 @@ impl<'a> Device<'a> {
         }
     }
 
-    fn denied(&self, request: &'static str, reason: Option<String>, lockout: bool) -> Error {
+    fn denied(&self, request: &'static str) -> Error {
         let username = self.target.credentials.as_ref().map(|credentials| credentials.username.clone());
-        Error::Denied { device: self.name(), request, username: username.unwrap_or_default(), reason, lockout }
+        Error::Denied {
+            device: self.name(),
+            request,
+            username: username.unwrap_or_default(),
+            fault: self.refusal.clone().map(Box::new),
+            clock_known: self.offset.is_some(),
+        }
     }
 }
 

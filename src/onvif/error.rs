@@ -54,10 +54,10 @@ pub enum Error {
         device: String,
         request: &'static str,
         username: String,
-        /// The camera's own words.
-        reason: Option<String>,
-        /// The camera counts failed logins and said so.
-        lockout: bool,
+        /// The camera's own words, where it had any.
+        fault: Option<Box<Fault>>,
+        /// Without it a login can fail although the password is right.
+        clock_known: bool,
     },
     NoSuchProfile {
         device: String,
@@ -171,13 +171,16 @@ impl fmt::Display for Error {
             Self::NoCredentials { device, request } => {
                 write!(f, "{device} wants a login for {request}; set username and password")
             }
-            Self::Denied { device, request, username, reason, lockout } => {
+            Self::Denied { device, request, username, fault, clock_known } => {
                 write!(f, "{device} refused {request} for user {username:?}")?;
-                if let Some(reason) = reason {
-                    write!(f, ": {reason}")?;
+                if let Some(fault) = fault {
+                    write!(f, ": {fault}")?;
                 }
                 f.write_str("; check username and password, and that the camera has an ONVIF user of that name")?;
-                if *lockout {
+                if !clock_known {
+                    f.write_str("; its clock, which it does not tell, may be wrong")?;
+                }
+                if fault.as_ref().is_some_and(|fault| fault.warns_of_lockout()) {
                     f.write_str("; it counts failed logins and may lock the account")?;
                 }
                 Ok(())

@@ -165,7 +165,8 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let code = self.subcodes.last().map_or(self.code.as_str(), |subcode| local(subcode));
-        f.write_str(&quotable(if self.reason.is_empty() { code } else { &self.reason }))
+        let text = quotable(if self.reason.is_empty() { code } else { &self.reason });
+        f.write_str(if text.is_empty() { "no reason given" } else { &text })
     }
 }
 

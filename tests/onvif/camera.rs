@@ -223,7 +223,10 @@ pub struct Camera {
 
 impl Camera {
     pub fn start(answer: impl Fn(&Request) -> Answer + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listen(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
+    }
+
+    pub fn listen(listener: TcpListener, answer: impl Fn(&Request) -> Answer + Send + 'static) -> Self {
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::downgrade(&requests);
@@ -257,7 +260,7 @@ impl Camera {
     /// This camera, with the right login.
     pub fn target(&self) -> Target {
         let credentials = Credentials { username: USER.into(), password: Secret::new(PASSWORD) };
-        Target { host: "127.0.0.1".into(), port: self.address.port(), credentials: Some(credentials) }
+        Target { host: self.address.ip().to_string(), port: self.address.port(), credentials: Some(credentials) }
     }
 
     pub fn target_without_login(&self) -> Target {

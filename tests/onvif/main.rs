@@ -454,6 +454,22 @@ fn redirect_to_https_is_a_clear_message() {
 }
 
 #[test]
+fn camera_with_an_ipv6_address_is_resolved() {
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        println!("skipped: this machine has no IPv6");
+        return;
+    };
+    let camera = Camera::listen(listener, |request| match request.name() {
+        "GetStreamUri" => Answer::soap("<R><Uri>rtsp://[fe80::1]:8554/a</Uri></R>"),
+        _ => ordinary(request, 0),
+    });
+    let found = resolved(&camera.target(), Some("000")).unwrap();
+    assert_eq!(uris(&found), ["rtsp://[::1]:8554/a"]);
+    let port = camera.target().port;
+    assert!(camera.requests().iter().all(|request| request.header("host") == Some(&format!("[::1]:{port}"))));
+}
+
+#[test]
 fn what_is_no_camera_is_told() {
     let camera = Camera::start(|_| Answer::http(200, "", "<!DOCTYPE html><html>Router</html>"));
     let error = resolved(&camera.target(), Some("000")).unwrap_err();
