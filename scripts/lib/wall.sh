@@ -57,7 +57,8 @@ LIST
     cameras_pid=$!
     wait_until "$CAMERAS_SECONDS" cameras_are_up || {
         tail -n 30 "$wall_folder/cameras.out" "$wall_folder/cameras.log" >&2
-        printf 'the virtual cameras did not start\n' >&2
+        how_it_ended "$cameras_pid" >&2
+        printf 'the virtual cameras did not start; are these addresses taken by another demo?\n' >&2
         return 1
     }
     # shellcheck disable=SC2034 # for whoever sources this
@@ -68,6 +69,7 @@ LIST
     agent_pid=$!
     wait_until "$LIVE_SECONDS" all_are_live || {
         tail -n 30 "$wall_folder/agent.log" >&2
+        how_it_ended "$agent_pid" >&2
         curl -s --max-time 5 "$wall_url/api/cameras" >&2 || :
         printf '\nnot all cameras became live within %s s\n' "$LIVE_SECONDS" >&2
         return 1
@@ -99,6 +101,14 @@ is_running() {
     case $state in
         '' | Z* | X*) return 1 ;;
     esac
+}
+
+# Says with what code process $1, a child of this shell, ended by itself, if it did.
+how_it_ended() {
+    is_running "$1" && return 0
+    code=0
+    wait "$1" || code=$?
+    printf 'it ended by itself, with code %s\n' "$code"
 }
 
 # Asks process $1, a child of this shell, to end; kills it after END_SECONDS. Prints nothing.
