@@ -67,7 +67,7 @@ async function toldInTime() {
     assert.ok(after > 2000 && after < 3000 + late, `told after ${after} ms, the machine ${late} ms late`);
     const [tile] = await readTiles(page);
     assert.equal(tile.headline, "NOT LIVE");
-    assert.match(tile.finding, /^Agent does not answer · last picture \d+ s ago$/);
+    assert.match(tile.finding, /^Agent does not answer, last picture \d+ s ago$/);
     assert.ok(tile.bandShown && tile.dimmed);
     const summary = await page.textContent("[data-slot=summary]");
     assert.equal(summary, "Agent does not answer");

@@ -116,7 +116,7 @@ test("a picture that does not follow tells its age, then is marked as stale thou
     await until("stale", async () => (await verdict("camera-1")) === "stale");
     const tile = (await readTiles(page))[1];
     assert.equal(tile.headline, "NOT LIVE");
-    assert.match(tile.finding, /^No new picture · last picture [4-9] s ago$/);
+    assert.match(tile.finding, /^No new picture, last picture [4-9] s ago$/);
     assert.ok(tile.bandShown && tile.dimmed);
     agent.cameras[1].moving = true;
     await until("live again", allLive(4));

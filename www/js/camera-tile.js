@@ -105,7 +105,7 @@ export class CameraTile extends HTMLElement {
         } else {
             const starting = verdict === "connecting" && age === null;
             this.#say("headline", t(starting ? "band.connecting" : "band.notLive"));
-            this.#say("finding", starting ? old : `${t(`finding.${verdict}`)} · ${old}`);
+            this.#say("finding", starting ? old : t("band.finding", { finding: t(`finding.${verdict}`), age: old }));
             this.#say("reason", why || t(`reason.${verdict}`));
         }
         const name = this.#parts.name.textContent;
