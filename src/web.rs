@@ -19,6 +19,7 @@ mod metrics;
 mod mjpeg;
 mod origin;
 mod outbox;
+mod packed;
 mod process;
 mod query;
 mod route;

@@ -4,30 +4,25 @@
 //! dot, and what a symbolic link leads to must itself be inside.
 
 use std::{
-    collections::VecDeque,
     fs,
-    io::{self, Read, Write},
+    io::{self, Read},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
-use flate2::{Compression, write::GzEncoder};
 use http_types::Request;
 use sha2::{Digest, Sha256};
 
-use super::answer::Answer;
+use super::{
+    answer::Answer,
+    packed::{Packed, Tag},
+};
 
 /// Bytes of one file; a page is made of small ones.
 const MOST_BYTES: u64 = 8 << 20;
 
 /// Files smaller than this gain nothing: they fit into one packet anyway.
 const WORTH_COMPRESSING: usize = 1200;
-
-/// Compressed files kept, which is all of a page.
-const KEPT: usize = 64;
-
-/// Bytes of compressed files kept.
-const KEPT_BYTES: usize = 4 << 20;
 
 /// Nothing is loaded from elsewhere, nothing runs that is not a file of ours, and no foreign page may
 /// frame the wall.
@@ -36,15 +31,13 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: 
 
 #[derive(Default)]
 pub struct Files {
-    compressed: Arc<Mutex<VecDeque<(Tag, Arc<[u8]>)>>>,
+    packed: Arc<Packed>,
 }
-
-/// A file's content, named. Not its time: in a read-only image all files bear the same one, before and
-/// after an update.
-type Tag = [u8; 16];
 
 struct File {
     content_type: &'static str,
+    /// Names the content. Not by its time: in a read-only image all files bear the same one, before and
+    /// after an update.
     tag: Tag,
     body: Vec<u8>,
     gzip: bool,
@@ -58,8 +51,8 @@ impl Files {
             .header("accept-encoding")
             .is_some_and(|values| values.iter().any(|value| takes_gzip(value.as_str())));
         let is_front = path == "/";
-        let compressed = Arc::clone(&self.compressed);
-        let read = smol::unblock(move || read(&root, &relative, gzip, &compressed)).await;
+        let packed = Arc::clone(&self.packed);
+        let read = smol::unblock(move || read(&root, &relative, gzip, &packed)).await;
         let file = match read {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound && is_front => {
@@ -113,7 +106,7 @@ fn relative(path: &str) -> Option<PathBuf> {
 
 /// # Blocking
 /// Reads the file, and compresses it if nobody has before.
-fn read(root: &Path, relative: &Path, gzip: bool, compressed: &Mutex<VecDeque<(Tag, Arc<[u8]>)>>) -> io::Result<File> {
+fn read(root: &Path, relative: &Path, gzip: bool, packed: &Packed) -> io::Result<File> {
     let root = root.canonicalize()?;
     let path = root.join(relative).canonicalize()?;
     // Asked before it is opened: opening a pipe would wait for its other end.
@@ -132,29 +125,7 @@ fn read(root: &Path, relative: &Path, gzip: bool, compressed: &Mutex<VecDeque<(T
     if !gzip || !pays || body.len() < WORTH_COMPRESSING {
         return Ok(File { content_type, tag, body, gzip: false });
     }
-    let kept = |files: &VecDeque<(Tag, Arc<[u8]>)>| files.iter().find(|(key, _)| *key == tag).map(|(_, b)| b.to_vec());
-    let lock = || compressed.lock().unwrap_or_else(PoisonError::into_inner);
-    let ready = kept(&lock());
-    let body = match ready {
-        Some(body) => body,
-        None => {
-            let body = deflate(&body)?;
-            let mut files = lock();
-            files.push_back((tag, body.clone().into()));
-            let total = |files: &VecDeque<(Tag, Arc<[u8]>)>| files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
-            while files.len() > KEPT || total(&files) > KEPT_BYTES {
-                files.pop_front();
-            }
-            body
-        }
-    };
-    Ok(File { content_type, tag, body, gzip: true })
-}
-
-fn deflate(body: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::best());
-    encoder.write_all(body)?;
-    encoder.finish()
+    Ok(File { content_type, tag, body: packed.pack(tag, &body)?, gzip: true })
 }
 
 /// Whether an Accept-Encoding allows gzip: named, and not with a weight of nothing.

@@ -144,6 +144,10 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     let method = match word {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
+        // Such as the beginning of a TLS handshake.
+        _ if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-') => {
+            return Err(bad("this is not HTTP"));
+        }
         _ => {
             let mut answer = Answer::error(405, "only GET and HEAD exist here");
             answer.headers.push(("Allow", "GET, HEAD".to_owned()));

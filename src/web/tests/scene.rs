@@ -178,7 +178,7 @@ impl Client {
     }
 
     async fn more(&mut self) -> bool {
-        let mut chunk = [0; 65536];
+        let mut chunk = vec![0; 65536];
         match in_time(self.stream.read(&mut chunk)).await {
             Ok(count @ 1..) => {
                 self.buffer.extend_from_slice(&chunk[..count]);
