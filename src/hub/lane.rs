@@ -90,6 +90,8 @@ struct Chair {
     number: u64,
     wish: Wish,
     pictures: Sender<Arc<Picture>>,
+    /// The other end of `pictures`, to take back what must no longer be shown.
+    unread: Receiver<Arc<Picture>>,
     news: Sender<()>,
     skipped: Arc<AtomicU64>,
 }
@@ -250,6 +252,10 @@ impl Lane {
         }
         if state != State::Live {
             inner.newest.clear();
+            // A viewer that reads only when the camera is live again must not find a picture from before.
+            for chair in &inner.seats {
+                while chair.unread.try_recv().is_ok() {}
+            }
         }
         inner.change_standing(state, why, now);
     }
@@ -326,12 +332,13 @@ impl Lane {
         let (picture_sender, pictures) = bounded(1);
         let (news_sender, news) = bounded(1);
         let skipped = Arc::new(AtomicU64::new(0));
+        let unread = pictures.clone();
         let seat = Seat { lane: Arc::clone(self), number, pictures, news, skipped: Arc::clone(&skipped) };
         if inner.closed {
             return Ok(seat); // Its senders are dropped here: it reads as closed.
         }
         let _ = news_sender.force_send(());
-        inner.seats.push(Chair { number, wish, pictures: picture_sender, news: news_sender, skipped });
+        inner.seats.push(Chair { number, wish, pictures: picture_sender, unread, news: news_sender, skipped });
         inner.serve_newest(number);
         self.refresh_demand(&mut inner);
         Ok(seat)

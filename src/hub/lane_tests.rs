@@ -103,6 +103,18 @@ fn unread_picture_is_withdrawn_when_the_camera_stalls() {
 }
 
 #[test]
+fn picture_from_before_a_stall_is_not_found_after_it() {
+    let scene = Scene::live();
+    let mut seat = scene.lane.sit(ANY).unwrap();
+    assert_eq!(state(&mut seat), Some(State::Live));
+    scene.picture(ANY, 1, 40);
+    scene.lane.report(State::Stalled, "no frame for 5.0 s", scene.at(5000));
+    scene.unit(2, true, 6000);
+    assert_eq!(state(&mut seat), Some(State::Live), "it slept through the stall");
+    assert!(now(&mut seat).is_none(), "and must not wake up to the old picture");
+}
+
+#[test]
 fn second_viewer_of_a_rendition_gets_its_picture_at_once_and_adds_no_encode() {
     let scene = Scene::live();
     let _first = scene.lane.sit(SMALL).unwrap();
