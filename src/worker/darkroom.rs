@@ -47,9 +47,6 @@ impl error::Error for Error {
     }
 }
 
-/// Frames a decoder may hold back; a stream that reorders more loses their times.
-const MOST_IN_FLIGHT: usize = 32;
-
 /// One stream's darkroom.
 pub struct Darkroom {
     codec: Codec,
@@ -60,9 +57,7 @@ pub struct Darkroom {
     encoder: Option<Encoder>,
     /// What the stream last said of its colours.
     told: Option<Colour>,
-    /// Number, sequence and arrival of units whose pictures have not come out.
-    in_flight: Vec<(u64, u32, UnixMicros)>,
-    pushed: u64,
+    in_flight: InFlight,
 }
 
 impl Darkroom {
@@ -76,8 +71,7 @@ impl Darkroom {
             opener: None,
             encoder: None,
             told: None,
-            in_flight: Vec::new(),
-            pushed: 0,
+            in_flight: InFlight::default(),
         }
     }
 
@@ -98,7 +92,7 @@ impl Darkroom {
     /// Frees everything that decodes and encodes; the next unit must be a key frame.
     pub fn rest(&mut self) {
         (self.decoder, self.opener, self.encoder) = (None, None, None);
-        self.in_flight.clear();
+        self.in_flight.waiting.clear();
     }
 
     /// Whether a decoder exists at this moment.
@@ -133,15 +127,10 @@ impl Darkroom {
             Some(decoder) => decoder,
             none => none.insert(Decoder::new(self.codec).map_err(Error::Decode)?),
         };
-        self.pushed += 1;
-        if self.in_flight.len() == MOST_IN_FLIGHT {
-            self.in_flight.remove(0);
-        }
-        self.in_flight.push((self.pushed, unit.sequence, unit.taken));
-        decoder.push(&unit.data, self.pushed).map_err(Error::Decode)?;
+        let number = self.in_flight.went_in(unit);
+        decoder.push(&unit.data, number).map_err(Error::Decode)?;
         while let Some(frame) = decoder.take().map_err(Error::Decode)? {
-            let Some(at) = self.in_flight.iter().position(|(number, ..)| *number == frame.number) else { continue };
-            let (_, sequence, taken) = self.in_flight.remove(at);
+            let Some((sequence, taken)) = self.in_flight.came_out(frame.number) else { continue };
             if show {
                 let due = due(&mut self.wanted, taken);
                 let encoder = ready(&mut self.encoder)?;
@@ -179,6 +168,47 @@ impl Darkroom {
             encode(encoder, planes, Colour::JPEG, &due, unit.sequence, unit.taken, out)
         });
         encoded.map_err(Error::Jpeg)?
+    }
+}
+
+/// Frames between a reference and the frames shown before it, at most, in streams with B frames.
+const DEEPEST_REORDER: u64 = 4;
+
+/// Units a decoder was given and whose pictures have not come out.
+///
+/// Cameras send frames in the order they were taken. Where B frames change that order, a picture takes
+/// the sequence and time of the oldest unit waiting, as pictures come out in the order they were taken:
+/// to viewers, sequences never go back.
+#[derive(Default)]
+struct InFlight {
+    /// Number, sequence and arrival, in order of number.
+    waiting: Vec<(u64, u32, UnixMicros)>,
+    pushed: u64,
+    newest_out: u64,
+    reorders: bool,
+}
+
+impl InFlight {
+    /// Returns the number by which the picture is to be recognised.
+    fn went_in(&mut self, unit: &AccessUnit) -> u64 {
+        self.pushed += 1;
+        // Units that never gave a picture.
+        let horizon = self.pushed.saturating_sub(32);
+        self.waiting.retain(|(number, ..)| *number > horizon);
+        self.waiting.push((self.pushed, unit.sequence, unit.taken));
+        self.pushed
+    }
+
+    /// Sequence and arrival for the picture of unit `number`; `None` where all that could be meant are
+    /// used up.
+    fn came_out(&mut self, number: u64) -> Option<(u32, UnixMicros)> {
+        self.reorders |= number < self.newest_out;
+        self.newest_out = self.newest_out.max(number);
+        let oldest = if self.reorders { number.saturating_sub(DEEPEST_REORDER) } else { number };
+        self.waiting.retain(|(number, ..)| *number >= oldest);
+        let (_, sequence, taken) = *self.waiting.first()?;
+        self.waiting.remove(0);
+        Some((sequence, taken))
     }
 }
 
@@ -306,5 +336,32 @@ mod tests {
         assert!(!darkroom.is_decoding());
         darkroom.develop(&camera_jpeg(1), true, &mut out).unwrap();
         assert_eq!(out.len(), 1);
+    }
+
+    /// What comes out for units shown in `order`, each of whose pictures comes out in its turn.
+    fn sequences(order: &[u64]) -> Vec<u32> {
+        let mut in_flight = InFlight::default();
+        let mut out = Vec::new();
+        for &number in order {
+            while in_flight.pushed < number.max(in_flight.newest_out + 2) {
+                let sequence = u32::try_from(in_flight.pushed).unwrap() + 1;
+                in_flight.went_in(&AccessUnit { sequence, ..camera_jpeg(0) });
+            }
+            out.extend(in_flight.came_out(number).map(|(sequence, _)| sequence));
+        }
+        out
+    }
+
+    #[test]
+    fn pictures_keep_the_sequence_of_their_units() {
+        assert_eq!(sequences(&[1, 2, 3, 4]), [1, 2, 3, 4]);
+        assert_eq!(sequences(&[1, 2, 5, 6]), [1, 2, 5, 6], "3 and 4 gave no picture");
+    }
+
+    #[test]
+    fn sequences_never_go_back_where_b_frames_change_the_order() {
+        let shown = sequences(&[1, 3, 4, 2, 6, 7, 5, 9, 10, 8, 12, 13, 11]);
+        assert!(shown.is_sorted_by(|a, b| a < b), "{shown:?}");
+        assert!(shown.len() >= 11, "{shown:?}");
     }
 }
