@@ -51,7 +51,8 @@ type Factor = i16;
 const FACTOR_ONE: f64 = 8192.0;
 const SAMPLE_SHIFT: u32 = 7;
 const PRODUCT_SHIFT: u32 = 16;
-/// Sums are in 1/16 of a level.
+/// Sums are in 1/16 of a level. None comes near the limits of 16 bits; they are written as wrapping
+/// because a check for overflow would keep debug builds from using vectors.
 const SUM_SHIFT: u32 = 4;
 const HALF_LEVEL: i16 = 1 << (SUM_SHIFT - 1);
 
@@ -98,10 +99,11 @@ impl Conversion {
         to.reshape(from.size, from.subsampling);
         let (across, down) = from.subsampling.size();
         let mut offsets = vec![self.luma_offset; from.width(0)];
+        let mut sums = vec![0; from.width(1)];
         let mix = self.luma_of_chroma != [0, 0] && from.has_chroma();
         for y in 0..from.height(0) {
             if mix && y % down == 0 {
-                self.luma_offsets(from.row(1, y / down), from.row(2, y / down), across, &mut offsets);
+                self.luma_offsets(from.row(1, y / down), from.row(2, y / down), across, &mut sums, &mut offsets);
             }
             self.luma_row(from.row(0, y), &offsets, to.row_mut(0, y));
         }
@@ -114,24 +116,26 @@ impl Conversion {
         }
     }
 
-    /// What chroma adds to luma, for every luma sample of a row.
-    fn luma_offsets(&self, blue: &[u8], red: &[u8], across: usize, offsets: &mut [i16]) {
-        let base = self.luma_offset;
-        let of = |blue: u8, red: u8| base + mixed(self.luma_of_chroma, blue, red);
+    /// What is added to every luma sample of a row, given the row's chroma; `sums` is working space.
+    fn luma_offsets(&self, blue: &[u8], red: &[u8], across: usize, sums: &mut [i16], offsets: &mut [i16]) {
+        // Two plain loops, so that the compiler sees vectors in both.
+        for ((sum, &blue), &red) in sums.iter_mut().zip(blue).zip(red) {
+            *sum = self.luma_offset.wrapping_add(mixed(self.luma_of_chroma, blue, red));
+        }
         if across == 2 {
-            for ((pair, &blue), &red) in offsets.chunks_exact_mut(2).zip(blue).zip(red) {
-                pair.fill(of(blue, red));
+            for (pair, &sum) in offsets.as_chunks_mut::<2>().0.iter_mut().zip(&*sums) {
+                *pair = [sum, sum];
             }
         } else {
-            for ((group, &blue), &red) in offsets.chunks_mut(across).zip(blue).zip(red) {
-                group.fill(of(blue, red));
+            for (group, &sum) in offsets.chunks_mut(across).zip(&*sums) {
+                group.fill(sum);
             }
         }
     }
 
     fn luma_row(&self, from: &[u8], offsets: &[i16], to: &mut [u8]) {
         for ((to, &luma), &offset) in to.iter_mut().zip(from).zip(offsets) {
-            *to = level(product(i16::from(luma), self.luma) + offset);
+            *to = level(product(i16::from(luma), self.luma).wrapping_add(offset));
         }
     }
 }
@@ -139,12 +143,12 @@ impl Conversion {
 fn chroma_row(factors: [Factor; 2], blue: &[u8], red: &[u8], to: &mut [u8]) {
     const MIDDLE: i16 = (128 << SUM_SHIFT) + HALF_LEVEL;
     for ((to, &blue), &red) in to.iter_mut().zip(blue).zip(red) {
-        *to = level(mixed(factors, blue, red) + MIDDLE);
+        *to = level(mixed(factors, blue, red).wrapping_add(MIDDLE));
     }
 }
 
 fn mixed(factors: [Factor; 2], blue: u8, red: u8) -> i16 {
-    product(i16::from(blue) - 128, factors[0]) + product(i16::from(red) - 128, factors[1])
+    product(i16::from(blue) - 128, factors[0]).wrapping_add(product(i16::from(red) - 128, factors[1]))
 }
 
 /// `sample` times `factor`, in 1/16 of a level.
