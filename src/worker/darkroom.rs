@@ -128,7 +128,13 @@ impl Darkroom {
             none => none.insert(Decoder::new(self.codec).map_err(Error::Decode)?),
         };
         let number = self.in_flight.went_in(unit);
-        decoder.push(&unit.data, number).map_err(Error::Decode)?;
+        let pushed = decoder.push(&unit.data, number);
+        if matches!(pushed, Err(decoder::Error::Mute)) {
+            self.decoder = None;
+            self.in_flight.waiting.clear();
+        }
+        pushed.map_err(Error::Decode)?;
+        let Some(decoder) = &mut self.decoder else { return Ok(()) };
         while let Some(frame) = decoder.take().map_err(Error::Decode)? {
             let Some((sequence, taken)) = self.in_flight.came_out(frame.number) else { continue };
             if show {

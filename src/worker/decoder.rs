@@ -21,10 +21,17 @@ use super::{
 };
 use crate::media::{Codec, Size};
 
+/// A decoder that gives nothing for so many units is stuck: at 25 fps after 4 s.
+const MOST_WITHOUT_PICTURE: u32 = 100;
+
 #[derive(Debug)]
 pub enum Error {
     /// The codec is missing from FFmpeg, or has no decoder (JPEG).
     NoDecoder(Codec),
+    /// An empty unit; to FFmpeg it would mean the end of the stream, for ever.
+    Empty,
+    /// No picture came of [`MOST_WITHOUT_PICTURE`] units: this decoder is to be replaced.
+    Mute,
     /// The data is damaged, or of a kind FFmpeg does not know.
     Decode(ac_ffmpeg::codec::CodecError),
     Take(ac_ffmpeg::Error),
@@ -36,6 +43,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoDecoder(codec) => write!(f, "no decoder for {}", codec.word()),
+            Self::Empty => write!(f, "a frame without data"),
+            Self::Mute => write!(f, "no picture came of {MOST_WITHOUT_PICTURE} frames"),
             Self::Decode(_) | Self::Take(_) => write!(f, "cannot decode the video"),
             Self::PixelFormat(_) => write!(f, "cannot use the pixel format of the video"),
         }
@@ -45,7 +54,7 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::NoDecoder(_) => None,
+            Self::NoDecoder(_) | Self::Empty | Self::Mute => None,
             Self::Decode(source) => Some(source),
             Self::Take(source) | Self::PixelFormat(source) => Some(source),
         }
@@ -56,6 +65,8 @@ impl error::Error for Error {
 pub struct Decoder {
     inner: VideoDecoder,
     scaler: Option<Scaler>,
+    /// Units since the last picture.
+    without_picture: u32,
 }
 
 /// Turns pixel formats that are not planes of bytes into such, without changing the size.
@@ -94,14 +105,21 @@ impl Decoder {
         let builder = VideoDecoder::builder(name).map_err(|_| Error::NoDecoder(codec))?;
         let builder = builder.set_option("threads", 1).set_option("flags", "+low_delay");
         let inner = builder.build().map_err(|_| Error::NoDecoder(codec))?;
-        Ok(Self { inner, scaler: None })
+        Ok(Self { inner, scaler: None, without_picture: 0 })
     }
 
     /// Gives the decoder one access unit in Annex B; `number` comes back with its picture.
     ///
     /// # Errors
-    /// [`Error::Decode`]; the decoder can be used on.
+    /// [`Error::Empty`], [`Error::Decode`]: the decoder can be used on; [`Error::Mute`]: it cannot.
     pub fn push(&mut self, unit: &[u8], number: u64) -> Result<(), Error> {
+        if unit.is_empty() {
+            return Err(Error::Empty);
+        }
+        self.without_picture += 1;
+        if self.without_picture > MOST_WITHOUT_PICTURE {
+            return Err(Error::Mute);
+        }
         let mut packet = PacketMut::new(unit.len());
         packet.data_mut().copy_from_slice(unit);
         // Microseconds are the decoder's time base; here they only carry a number.
@@ -115,6 +133,7 @@ impl Decoder {
     /// [`Error::Take`], [`Error::PixelFormat`].
     pub fn take(&mut self) -> Result<Option<Frame>, Error> {
         let Some(frame) = self.inner.take().map_err(Error::Take)? else { return Ok(None) };
+        self.without_picture = 0;
         let number = frame.pts().as_micros().and_then(|micros| u64::try_from(micros).ok()).unwrap_or(u64::MAX);
         if let Some(layout) = layout(frame.pixel_format().name()) {
             return Ok(Some(Frame { number, frame, layout }));
