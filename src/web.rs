@@ -19,6 +19,7 @@ mod metrics;
 mod mjpeg;
 mod origin;
 mod outbox;
+mod pace;
 mod packed;
 mod process;
 mod query;
@@ -37,7 +38,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use smol::{
@@ -55,6 +56,9 @@ use cards::Cards;
 use files::Files;
 use tally::Tally;
 
+/// Between two log lines about failing accepts.
+const ACCEPT_LOG_PAUSE: Duration = Duration::from_secs(10);
+
 /// What is served, to whom, and how much of it. Shared by all listeners of the agent.
 pub struct Web {
     pub hub: Arc<Hub>,
@@ -62,7 +66,7 @@ pub struct Web {
     pub version: &'static str,
     pub limits: Limits,
     /// Names, besides IP addresses and `localhost`, under which WebSockets may be opened.
-    /// [`origin::own_names`] is what they begin with.
+    /// Begins as the names this machine has itself.
     pub host_names: Vec<String>,
     www: Mutex<PathBuf>,
     files: Files,
@@ -129,6 +133,7 @@ pub async fn serve(listener: TcpListener, web: Arc<Web>) {
     // Every connection holds a clone of the sender; the receiver sees when the last one is gone.
     let (held, all_gone) = bounded::<()>(1);
     let accepting = async {
+        let mut logged = None;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
@@ -139,7 +144,7 @@ pub async fn serve(listener: TcpListener, web: Arc<Web>) {
                     };
                     connections.spawn(task).detach();
                 }
-                Err(error) => after_accept_error(&web, &error).await,
+                Err(error) => after_accept_error(&web, &error, &mut logged).await,
             }
         }
     };
@@ -154,7 +159,11 @@ pub async fn serve(listener: TcpListener, web: Arc<Web>) {
 
 /// A failed accept says nothing about the next one. Out of file descriptors (EMFILE, ENFILE) it would
 /// fail again at once, so those who hold them are given time to end.
-async fn after_accept_error(web: &Web, error: &io::Error) {
-    log::warn!("web: cannot accept a connection: {error}; trying again in {} ms", web.limits.accept_pause.as_millis());
-    Timer::after(web.limits.accept_pause).await;
+async fn after_accept_error(web: &Web, error: &io::Error, logged: &mut Option<Instant>) {
+    let pause = web.limits.accept_pause;
+    if logged.is_none_or(|at| at.elapsed() >= ACCEPT_LOG_PAUSE) {
+        *logged = Some(Instant::now());
+        log::warn!("web: cannot accept a connection: {error}; trying again every {} ms", pause.as_millis());
+    }
+    Timer::after(pause).await;
 }

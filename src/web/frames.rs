@@ -11,7 +11,7 @@ use std::{
 
 use smol::{Timer, future::FutureExt};
 
-use super::Web;
+use super::{Web, pace::Pace};
 use crate::{
     camera::State,
     hub::{Lane, Seat, Shown, Standing, TooManyRenditions},
@@ -35,6 +35,7 @@ pub struct Frames<'a> {
     seat: Seat,
     wish: Wish,
     newest: Option<Arc<Picture>>,
+    pace: Pace,
     /// When something must be sent at the latest.
     due: Instant,
     end: Option<&'static str>,
@@ -45,7 +46,7 @@ impl<'a> Frames<'a> {
     /// [`TooManyRenditions`]
     pub fn new(web: &'a Web, lane: &Arc<Lane>, wish: Wish) -> Result<Self, TooManyRenditions> {
         let due = Instant::now() + web.limits.repeat;
-        Ok(Self { web, seat: lane.sit(wish)?, wish, newest: None, due, end: None })
+        Ok(Self { web, seat: lane.sit(wish)?, wish, newest: None, pace: Pace::default(), due, end: None })
     }
 
     /// Another size from now on.
@@ -55,7 +56,7 @@ impl<'a> Frames<'a> {
         Ok(())
     }
 
-    /// Waits for what the viewer is to be shown next, [`super::Limits::repeat`] at most; after that it
+    /// Waits for what the viewer is to be shown next, `Limits::repeat` at most; after that it
     /// is the same picture or card again. May be dropped while it waits without losing anything.
     pub async fn next(&mut self) -> Frame {
         enum Event {
@@ -77,7 +78,9 @@ impl<'a> Frames<'a> {
             match event {
                 Event::Shown(Shown::Picture(picture)) => {
                     self.newest = Some(Arc::clone(&picture));
-                    return self.live(&picture);
+                    if self.pace.allows(self.wish, picture.rendition, Instant::now()) {
+                        return self.live(&picture);
+                    }
                 }
                 // Whatever the news are, the camera may have been gone in between, unnoticed while a long
                 // write lasted: no picture from before them is sent again.

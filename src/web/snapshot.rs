@@ -14,7 +14,7 @@ use crate::{
     media::{Picture, Wish},
 };
 
-/// The newest picture, or the card with 503. Waits for [`super::Limits::first_picture`] at most: where
+/// The newest picture, or the card with 503. Waits for `Limits::first_picture` at most: where
 /// nobody watches, the decoder starts with this very request.
 pub async fn take(web: &Web, lane: &Arc<Lane>, wish: Wish) -> Answer {
     let mut seat = match lane.sit(wish) {

@@ -134,3 +134,34 @@ impl AsyncWrite for Socket {
         Pin::new(&mut self.stream).poll_close(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use smol::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn every_step_forward_begins_the_deadline_anew() {
+        smol::block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let mut socket = Socket::new(stream, Duration::ZERO);
+            let mut context = Context::from_waker(Waker::noop());
+            socket.stall_limit = Duration::from_secs(3600);
+            assert!(socket.in_time(Poll::<io::Result<()>>::Pending, &mut context).is_pending());
+            assert!(socket.stall.is_some());
+            assert!(socket.in_time(Poll::Ready(Ok(1)), &mut context).is_ready());
+            assert!(socket.stall.is_none());
+            socket.stall_limit = Duration::ZERO;
+            let stalled = async {
+                while socket.in_time(Poll::<io::Result<()>>::Pending, &mut context).is_pending() {
+                    Timer::after(Duration::from_millis(1)).await;
+                }
+            };
+            within(Duration::from_secs(30), stalled).await.expect("no deadline");
+        });
+    }
+}

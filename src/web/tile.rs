@@ -16,7 +16,7 @@ use smol::{
     future::{self, FutureExt},
 };
 
-use super::{message, outbox::Outbox};
+use super::{message, outbox::Outbox, pace::Pace};
 use crate::{
     camera::State,
     hub::{Hub, Lane, Seat, Shown, Standing},
@@ -82,6 +82,7 @@ pub struct Tile {
     pub refused_pause: Duration,
     /// The state message the page has seen last.
     pub told: String,
+    pub pace: Pace,
 }
 
 /// A picture that was sent and maybe not drawn yet.
@@ -208,6 +209,12 @@ impl Tile {
     /// to be told.
     fn absorb(&mut self, seat: &Seat, shown: Shown, held: &mut Option<Arc<Picture>>) -> Option<String> {
         match shown {
+            // Not skipped, just not asked for.
+            Shown::Picture(picture)
+                if !self.pace.allows(self.orders.read().wish, picture.rendition, Instant::now()) =>
+            {
+                None
+            }
             Shown::Picture(picture) => {
                 if held.replace(picture).is_some() {
                     seat.note_skipped();

@@ -16,6 +16,7 @@ use super::{
     frames::unix_now,
     message::{self, Command, TileWish},
     outbox::{End, Outbox, Pulse, Receiver},
+    pace::Pace,
     socket::Socket,
     tile::{Orders, Tile},
     upgrade::{self, Accepted},
@@ -159,6 +160,11 @@ impl Wall<'_> {
                 hung.orders.show(wish);
                 continue;
             }
+            if self.web.hub.lane(&camera).is_none() {
+                // The tile is hung all the same: it says so too, and shows the camera once there is one.
+                let text = format!("tile {tile}: there is no camera {camera:?}");
+                self.send(message::error(&text)).await?;
+            }
             let orders = Orders::new(wish);
             let task = Tile {
                 number: tile,
@@ -169,6 +175,7 @@ impl Wall<'_> {
                 drawn_limit: self.web.limits.drawn,
                 refused_pause: self.web.limits.refused_tile,
                 told: String::new(),
+                pace: Pace::default(),
             };
             let broken = self.broken.clone();
             let task = self.tasks.spawn(async move {

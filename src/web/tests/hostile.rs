@@ -1,8 +1,14 @@
 //! Requests that are wrong, endless or impolite, and the plain rules of HTTP.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::scene::{LONG, Scene, eventually, play};
+use smol::{future::FutureExt, net::TcpListener};
+
+use super::{
+    super::{Web, serve},
+    scene::{Client, LONG, Scene, eventually, play},
+};
+use crate::hub::Hub;
 
 async fn status(scene: &Scene, request: &str) -> u16 {
     let mut client = scene.connect().await;
@@ -190,4 +196,25 @@ fn one_connection_too_many_is_told_to_come_back() {
             assert_eq!(scene.get("/healthz").await.status, 200);
         },
     );
+}
+
+#[test]
+fn dropped_server_takes_its_connections_along() {
+    let hub = Arc::new(Hub::default());
+    let web = Arc::new(Web::new(hub, "/nonexistent".into(), "1", Arc::new(|_, _, _| Vec::new())));
+    smol::block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut serving = Box::pin(serve(listener, Arc::clone(&web)));
+        let mut client = Client::connect(address).await;
+        let opened = eventually(|| web.connections.count() == 1);
+        opened
+            .or(async {
+                (&mut serving).await;
+            })
+            .await;
+        drop(serving);
+        assert!(client.ended().await);
+        assert_eq!((web.connections.count(), Arc::strong_count(&web)), (0, 1));
+    });
 }

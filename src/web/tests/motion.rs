@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::scene::{Client, Reply, Scene, eventually, picture, play};
-use crate::camera::State;
+use super::{
+    super::frames::Frames,
+    scene::{Client, Reply, Scene, eventually, in_time, picture, play},
+};
+use crate::{camera::State, media::Wish};
 
 /// A viewer that takes nothing but RFC 2046 to the letter.
 struct Viewer {
@@ -194,7 +197,7 @@ fn viewer_that_takes_nothing_is_let_go() {
                 smol::Timer::after(Duration::from_millis(1)).await;
             }
         };
-        super::scene::in_time(feeding).await;
+        in_time(feeding).await;
         assert!(gate.demand().is_empty(), "nobody is left who wants pictures");
     });
 }
@@ -251,6 +254,28 @@ fn snapshot_without_a_live_picture_is_the_card_with_503() {
             let reply = scene.get("/snapshot/gate?size=640x480").await;
             assert_eq!(reply.status, 503);
             assert!(reply.text().starts_with("card 640x360 connecting no picture"), "{}", reply.text());
+        },
+    );
+}
+
+#[test]
+fn viewer_that_slept_through_a_stall_does_not_wake_up_to_an_old_picture() {
+    play(
+        |limits| limits.repeat = Duration::from_millis(10),
+        async |scene| {
+            scene.go_live();
+            let wish = Wish { size: None, quality: None, fps: None };
+            let mut frames = Frames::new(&scene.web, &scene.gate, wish).unwrap();
+            scene.publish(7).await;
+            while in_time(frames.next()).await.sequence != 7 {}
+            // Nobody asks for frames while the camera is gone and comes back, as during a long write.
+            scene.publish(8).await;
+            scene.gate.report(State::Stalled, "no frame for 5.0 s", Instant::now());
+            scene.go_live();
+            for _ in 0..3 {
+                let frame = in_time(frames.next()).await;
+                assert_eq!((frame.sequence, frame.state), (0, State::Connecting));
+            }
         },
     );
 }

@@ -91,8 +91,7 @@ impl Scene {
     }
 
     pub async fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        Client { stream, buffer: Vec::new() }
+        Client::connect(self.address).await
     }
 
     /// Sends one request and reads one answer on a connection of its own.
@@ -149,6 +148,10 @@ pub struct Client {
 }
 
 impl Client {
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(address).await.unwrap(), buffer: Vec::new() }
+    }
+
     pub async fn send(&mut self, text: &str) {
         in_time(self.stream.write_all(text.as_bytes())).await.unwrap();
     }

@@ -214,6 +214,7 @@ fn camera_that_comes_back_into_the_configuration_is_shown_again() {
     play(strict, async |scene| {
         let mut page = Page::wall(scene).await;
         page.say(json!({"show": [tile(0, "yard")]})).await;
+        assert!(page.told().await["error"].as_str().unwrap().contains("yard"));
         let state = page.told().await;
         assert_eq!((&state["state"], &state["why"]), (&"offline".into(), &"not in cameras.toml".into()));
         scene.hub.replace_lanes(vec![lane("yard")]);
