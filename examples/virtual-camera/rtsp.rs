@@ -183,11 +183,24 @@ impl Rtsp {
 
 fn count_sessions(server: &RTSPServer, camera: &Arc<Camera>) {
     let counted = Arc::clone(camera);
-    server.connect_client_connected(move |_, client| {
+    server.connect_client_connected(move |server, client| {
         let opened = Arc::clone(&counted);
-        client.connect_new_session(move |_, _| {
+        let sessions = Arc::new(Mutex::new(Vec::new()));
+        let remembered = Arc::clone(&sessions);
+        client.connect_new_session(move |_, session| {
             count(&opened.counters.sessions_opened);
             opened.counters.sessions.fetch_add(1, Ordering::Relaxed);
+            remembered.lock().expect("nobody panics while holding the sessions").extend(session.sessionid());
+        });
+        // A session ends with its connection, as on a camera; GStreamer's own would wait a minute. By
+        // now the client has forgotten its sessions, hence the list.
+        let pool = server.session_pool();
+        client.connect_closed(move |_| {
+            let ids = std::mem::take(&mut *sessions.lock().expect("nobody panics while holding the sessions"));
+            for session in ids.iter().filter_map(|id| pool.as_ref()?.find(id)) {
+                // Gone already where the player sent TEARDOWN.
+                let _ = pool.as_ref().map(|pool| pool.remove(&session));
+            }
         });
         let torn = Arc::clone(&counted);
         client.connect_teardown_request(move |_, _| count(&torn.counters.teardowns));

@@ -34,6 +34,8 @@ pub struct Scene {
     sun: Rgb,
     wagon: Rgb,
     leftwards: bool,
+    /// How far sun and train are ahead of other cameras'.
+    lead_ms: u64,
     /// Added to Unix time to get the time on the clock.
     clock_offset_ms: i64,
 }
@@ -73,6 +75,7 @@ impl Scene {
             unit,
             sun: hsl(hue + 45.0, 0.95, 0.86),
             wagon: hsl(hue + 170.0, 0.62, 0.52),
+            lead_ms: u64::from(seed % 97) * 271,
             leftwards: seed.is_multiple_of(2),
             clock_offset_ms: utc_offset * 1000,
         };
@@ -136,10 +139,10 @@ impl Scene {
 
     fn draw_sun(&mut self, unix_ms: u64) {
         let (width, height) = (self.canvas.width as f32, self.canvas.height as f32);
-        let share = (unix_ms % SUN_PERIOD_MS) as f32 / SUN_PERIOD_MS as f32;
+        let share = ((unix_ms + self.lead_ms) % SUN_PERIOD_MS) as f32 / SUN_PERIOD_MS as f32;
         let radius = height / 13.0;
         let x = -radius + share * (width + 2.0 * radius);
-        let y = height * (0.78 - 0.62 * (share * std::f32::consts::PI).sin());
+        let y = height * (0.70 - 0.56 * (share * std::f32::consts::PI).sin());
         let (top, bottom) = ((y - radius) as i32, (y + radius) as i32 + 1);
         for row in top..bottom {
             let off = row as f32 + 0.5 - y;
@@ -159,7 +162,7 @@ impl Scene {
     fn draw_train(&mut self, unix_ms: u64) {
         let (unit, width) = (self.unit, self.canvas.width as i32);
         let length = WAGONS * (WAGON_LENGTH + WAGON_GAP) * unit;
-        let share = (unix_ms % TRAIN_PERIOD_MS) as f32 / TRAIN_PERIOD_MS as f32;
+        let share = ((unix_ms + self.lead_ms) % TRAIN_PERIOD_MS) as f32 / TRAIN_PERIOD_MS as f32;
         let travelled = ((width + length) as f32 * share) as i32;
         let head = if self.leftwards { width - travelled } else { travelled - length } & !1;
         let roof = self.rails() - (WAGON_HEIGHT + 1) * unit;
@@ -188,7 +191,7 @@ impl Scene {
             self.canvas.fill(at(2 + n * 5 + n, 3, 4, 4), if engine && n == 2 { body } else { [255, 236, 170] });
         }
         for dx in [3, length - 7] {
-            self.canvas.fill(at(dx, height, 4, 2), [28, 28, 32]);
+            self.canvas.fill(at(dx, height, 4, 2), [96, 98, 108]);
         }
     }
 
