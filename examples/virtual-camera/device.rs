@@ -78,7 +78,14 @@ impl Device {
         if request.method != "POST" {
             return Response::new(405, "text/html", "<html><body>405 Method Not Allowed</body></html>");
         }
-        let Some(call) = call else { return Fault::NotWellFormed.response() };
+        let Some(call) = call else {
+            // Who speaks Digest may hold the body back until asked for the login, as curl does.
+            let check = self.authentication.check(&self.camera, request, None);
+            return match check {
+                Err(refusal @ Refusal::Challenge(_)) => refused(refusal),
+                _ => Fault::NotWellFormed.response(),
+            };
+        };
         *self
             .camera
             .counters
