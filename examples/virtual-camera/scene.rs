@@ -188,7 +188,7 @@ impl Scene {
         self.canvas.fill(at(0, 1, length, height - 1), body);
         self.canvas.fill(at(0, height - 3, length, 2), between(self.wagon, [0; 3], 0.45));
         for n in 0..5 {
-            self.canvas.fill(at(2 + n * 5 + n, 3, 4, 4), if engine && n == 2 { body } else { [255, 236, 170] });
+            self.canvas.fill(at(1 + 6 * n, 3, 4, 4), if engine && n == 2 { body } else { [255, 236, 170] });
         }
         for dx in [3, length - 7] {
             self.canvas.fill(at(dx, height, 4, 2), [96, 98, 108]);
