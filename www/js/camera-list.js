@@ -54,6 +54,7 @@ export class CameraList {
             return;
         }
         clearTimeout(this.#timer);
+        if (document.hidden) return; // whoever makes the page visible refreshes
         this.#asking = this.#request().finally(() => {
             this.#asking = null;
             const pause = this.#again ? 0 : this.#every;

@@ -115,7 +115,7 @@ export class CameraTile extends HTMLElement {
 
     /** Gives up picture, stream and memory. */
     release() {
-        this.stream.stop();
+        this.stream.release();
         this.picture.clear();
     }
 

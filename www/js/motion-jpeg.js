@@ -57,6 +57,12 @@ export class MotionJpeg {
         this.#letGo();
     }
 
+    /** As `stop`, and nothing proven before counts any more. */
+    release() {
+        this.stop();
+        this.provenAt = null;
+    }
+
     /** Looks for life; call it several times a second. */
     check(now) {
         if (this.#address === null) return;

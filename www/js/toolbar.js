@@ -49,6 +49,9 @@ export class Toolbar {
             button.setAttribute("aria-disabled", String(wall.transport === "mjpeg" && panels > MOTION_JPEG_PANELS));
         });
         this.#say("transport", t(`transport.${wall.transport}`));
+        const transport = `${t(`transport.${wall.transport}`)} – ${t("tools.transport")}`;
+        this.#button("transport").setAttribute("aria-label", transport);
+        this.#button("transport").title = transport;
     }
 
     /** The agent's clock where it is known, in this page's time zone. */

@@ -70,7 +70,7 @@ export class WallSocket {
     /** Dials, and keeps dialling until `stop`. */
     start() {
         if (this.#ticker !== 0) return;
-        this.#tickedAt = performance.now();
+        this.#tickedAt = this.heardAt = performance.now(); // silence counts from here
         this.#ticker = setInterval(() => this.#tick(), TICK);
         this.#attempts = 0;
         this.#dial();
@@ -84,9 +84,10 @@ export class WallSocket {
         this.#forget();
     }
 
-    /** Dials at once instead of after the pause; for a page that is looked at again. */
+    /** Asks, or dials, at once instead of when it is time; for a page that is looked at again. */
     hurry() {
-        if (this.#ticker === 0 || this.#redial === 0) return;
+        if (this.#open && this.#ping.answered) this.#sendPing(performance.now());
+        if (this.#redial === 0) return;
         clearTimeout(this.#redial);
         this.#dial();
     }
