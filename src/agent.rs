@@ -19,13 +19,12 @@ use std::{
 use smol::{Executor, Timer, future::FutureExt};
 
 use crate::{
-    camera::{CameraId, State},
+    camera::State,
     card,
     config::{self, Config, changes::Changes},
     hub::Hub,
     log::{self as logging, chain},
-    media::Size,
-    web::{self, Web},
+    web::Web,
 };
 use keeper::Crew;
 use listeners::Listeners;
@@ -74,7 +73,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path) -> Outcome {
     log::info!("cctv-agent {VERSION} starts, pid {}", std::process::id());
     let hub = Arc::new(Hub::default());
     let server = config::Server::default();
-    let web = Arc::new(Web::new(Arc::clone(&hub), server.www.clone(), VERSION, Arc::new(draw_card)));
+    let web = Arc::new(Web::new(Arc::clone(&hub), server.www.clone(), VERSION, Arc::new(card::draw)));
     let mut agent = Agent {
         file: file.to_owned(),
         config: Config { server, cameras: Vec::new(), remarks: Vec::new() },
@@ -230,14 +229,4 @@ fn cannot_listen(address: std::net::SocketAddr, error: &io::Error) -> String {
         _ => "check `listen` in the configuration",
     };
     format!("cannot listen on {address}: {}; {remedy}", chain(error))
-}
-
-/// The card of one camera; empty where it cannot be drawn.
-fn draw_card(size: Size, quality: u8, said: &web::Card) -> Vec<u8> {
-    let web::Card { id, name, state, why, since_seconds } = said.clone();
-    let Some(id) = CameraId::new(&id) else { return Vec::new() };
-    card::draw(size, quality, &card::Card { id, name, state, why, since_seconds }).unwrap_or_else(|error| {
-        log::error!("{}: cannot draw its card: {}", said.id, chain(&error));
-        Vec::new()
-    })
 }

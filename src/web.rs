@@ -48,7 +48,7 @@ use smol::{
     net::TcpListener,
 };
 
-pub use cards::{Card, Draw};
+pub use cards::Draw;
 pub use limits::Limits;
 
 use crate::hub::Hub;

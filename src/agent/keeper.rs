@@ -1,5 +1,7 @@
 //! The task that owns one camera for ever: resolve it, run a worker, learn how it ended, pause, again.
 
+mod watch;
+
 use std::{
     path::PathBuf,
     sync::Arc,
@@ -10,39 +12,26 @@ use smol::{
     Executor, Task, Timer,
     channel::{Receiver, Sender, bounded},
     future::FutureExt,
-    lock::{Semaphore, SemaphoreGuardArc},
+    lock::Semaphore,
 };
 
 use super::pause::{FINAL_REFUSAL, Pauses};
 use crate::{
     camera::{Credentials, Origin, Source, State, StreamUri},
-    capture::{self, Worker},
     hub::Lane,
     log::chain,
     onvif,
-    wire::{FailureKind, FromWorker, Open},
 };
 
 /// Streams that are resolved and opened at the same time at most: a switch that comes back must not
 /// start a stampede.
 const OPENINGS: usize = 8;
 
-/// How often a running stream is checked against its stall clock.
-const TICK: Duration = Duration::from_millis(250);
+/// One camera's whole ONVIF conversation at most: four to eight requests, each of which may take 10 s.
+const RESOLVING: Duration = Duration::from_secs(60);
 
-/// How often a worker's processor time and memory are read.
-const TICKS_PER_VITALS: u32 = 8;
-
-/// From the start of a worker to its first word about the stream: its own deadline for opening is
-/// 3 s, the process needs some time to start on a busy machine.
-const OPENING: Duration = Duration::from_secs(10);
-
-/// From there to the first key frame. Cameras send one every 1 to 10 s.
-const FIRST_KEY_FRAME: Duration = Duration::from_secs(15);
-
-/// The longest a keeper is away while it resolves: four calls of 10 s, each tried twice, and the wait
-/// for its turn.
-const RESOLVING: Duration = Duration::from_secs(180);
+/// The longest a keeper is away before it watches a stream: its turn may come after many slow others.
+const AWAY: Duration = Duration::from_secs(600);
 
 /// What all keepers share.
 #[derive(Clone)]
@@ -199,6 +188,7 @@ impl Keeping {
         let now = Instant::now();
         self.lane.promise(now + pause);
         let (timer, nudge) = (Timer::after(pause), self.nudge.clone());
+        let _from_before_this_pause = nudge.try_recv();
         let over = async {
             timer.await;
             false
@@ -226,7 +216,7 @@ impl Keeping {
 
     /// Resolves the camera, opens its stream and stays with it until it ends.
     async fn attempt(&mut self) -> Ended {
-        self.lane.promise(Instant::now() + RESOLVING);
+        self.lane.promise(Instant::now() + AWAY);
         let Some(turn) = self.unless_stopped(self.crew.openings.acquire_arc()).await else {
             return Ended::Stopped;
         };
@@ -273,7 +263,15 @@ impl Keeping {
             Source::Onvif { host: Some(host), port, profile, .. } => (host.clone(), *port, profile.as_deref()),
         };
         let target = onvif::Target { host, port, credentials: self.origin.credentials.clone() };
-        match onvif::resolve(&target, profile).await {
+        let too_late = async {
+            Timer::after(RESOLVING).await;
+            None
+        };
+        let Some(answer) = async { Some(onvif::resolve(&target, profile).await) }.or(too_late).await else {
+            let limit = RESOLVING.as_secs();
+            return Err(offline(format!("{} did not finish telling its stream within {limit} s", target.host)));
+        };
+        match answer {
             Ok(resolved) => Ok(Found {
                 streams: resolved.streams,
                 credentials: self.origin.credentials.clone().or(resolved.camera_credentials),
@@ -286,146 +284,10 @@ impl Keeping {
             Err(error) => Err(offline(chain(&error))),
         }
     }
-
-    /// Runs one worker on `stream` until it ends. Gives `turn` back once frames arrive.
-    async fn stay_with(&mut self, stream: &StreamUri, found: &Found, turn: &mut Option<SemaphoreGuardArc>) -> Ended {
-        let started = Instant::now();
-        let open = Open {
-            uri: stream.with_credentials(found.credentials.as_ref()),
-            transport: self.origin.transport,
-            first_sequence: self.lane.begin_worker(started),
-            default_quality: self.lane.tuning().quality,
-        };
-        let mut worker = match Worker::start(&self.crew.program, self.lane.id(), open).await {
-            Ok(worker) => worker,
-            Err(error) => return offline(chain(&error)).into(),
-        };
-        let ended = self.watch(&mut worker, stream, found, turn, started).await;
-        if let Ended::Trouble(trouble) = &ended {
-            // The truth first: viewers see it before the worker gets its second for the farewell.
-            self.lane.report(trouble.state, trouble.text.clone(), Instant::now());
-        }
-        worker.end().await;
-        self.lane.end_worker();
-        ended
-    }
-
-    async fn watch(
-        &mut self,
-        worker: &mut Worker,
-        stream: &StreamUri,
-        found: &Found,
-        turn: &mut Option<SemaphoreGuardArc>,
-        started: Instant,
-    ) -> Ended {
-        enum Event {
-            Message(Result<FromWorker, capture::Error>),
-            Demand,
-            Tick,
-            Stop,
-        }
-        let demand = self.lane.demand_changes();
-        let stop = self.stop.clone();
-        let mut ticks = Timer::interval(TICK);
-        let mut tick_count = 0_u32;
-        // Until the first word about the stream, then until the first key frame, then never.
-        let mut deadline = Some((started + OPENING, "the stream did not open"));
-        if let Err(error) = worker.want(self.lane.demand()).await {
-            return from_worker(&error).into();
-        }
-        loop {
-            let stopped = async {
-                let _ = stop.recv().await;
-                Event::Stop
-            };
-            let tick = async {
-                (&mut ticks).await;
-                Event::Tick
-            };
-            let demanded = async {
-                let _ = demand.recv().await;
-                Event::Demand
-            };
-            let message = async { Event::Message(worker.next().await) };
-            // A flood of messages must not starve the clock, so the clock is asked first.
-            match stopped.or(tick).or(demanded).or(message).await {
-                Event::Stop => return Ended::Stopped,
-                Event::Tick => {
-                    let now = Instant::now();
-                    self.lane.promise(now + OPENING);
-                    tick_count = tick_count.wrapping_add(1);
-                    if tick_count % TICKS_PER_VITALS == 1
-                        && let Some(vitals) = worker.vitals()
-                    {
-                        self.lane.set_vitals(vitals);
-                    }
-                    if let Some((_, what)) = deadline.filter(|(at, _)| now >= *at) {
-                        return offline(format!("{what} within {:.0} s", (now - started).as_secs_f64())).into();
-                    }
-                    if let Some(text) = self.lane.overdue(now) {
-                        return Trouble { state: State::Stalled, text, refusals: 0 }.into();
-                    }
-                }
-                Event::Demand => {
-                    if let Err(error) = worker.want(self.lane.demand()).await {
-                        return from_worker(&error).into();
-                    }
-                }
-                Event::Message(Err(error)) => return from_worker(&error).into(),
-                Event::Message(Ok(FromWorker::Stream(info))) => {
-                    if turn.is_some() {
-                        deadline =
-                            Some((Instant::now() + FIRST_KEY_FRAME, "the stream is open, but no key frame came"));
-                    }
-                    self.lane.describe_stream(info);
-                }
-                Event::Message(Ok(FromWorker::Unit(unit))) => {
-                    let now = Instant::now();
-                    if self.lane.publish_unit(&unit, now) {
-                        deadline = None;
-                        *turn = None;
-                        self.pauses.live(now);
-                        self.announce(stream, found);
-                    }
-                }
-                Event::Message(Ok(FromWorker::Picture(picture))) => {
-                    self.lane.publish_picture(picture, Instant::now());
-                }
-                Event::Message(Ok(FromWorker::Decoding(decoding))) => self.lane.set_decoding(decoding),
-                // `Worker::next` gives it as an error.
-                Event::Message(Ok(FromWorker::Failed(failure))) => {
-                    return from_worker(&capture::Error::GaveUp(failure)).into();
-                }
-            }
-        }
-    }
-
-    fn announce(&self, stream: &StreamUri, found: &Found) {
-        let Some(info) = self.lane.stream() else { return };
-        log::info!(
-            "{}: live, {}x{} {} at {} fps, from {stream}{}",
-            self.lane.id(),
-            info.size.width,
-            info.size.height,
-            info.codec.word(),
-            info.fps,
-            found.profile,
-        );
-    }
 }
 
 fn offline(text: impl Into<String>) -> Trouble {
     Trouble { state: State::Offline, text: text.into(), refusals: 0 }
-}
-
-fn from_worker(error: &capture::Error) -> Trouble {
-    match error {
-        capture::Error::GaveUp(failure) if failure.kind == FailureKind::Denied => {
-            let text = format!("{}; check username and password", failure.text);
-            Trouble { state: State::Denied, text, refusals: 1 }
-        }
-        error => offline(chain(error)),
-    }
 }
 
 /// A number in 0..1 for jitter; not for secrets.

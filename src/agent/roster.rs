@@ -44,8 +44,10 @@ impl Roster {
         }
         let lane = |camera: &Camera| self.keepers.get(&camera.id).map(|keeper| Arc::clone(keeper.lane()));
         self.hub.replace_lanes(new.cameras.iter().filter_map(lane).collect());
-        for keeper in self.keepers.values() {
-            keeper.nudge();
+        for id in changes.unchanged.iter().chain(changes.retuned.iter().map(|camera| &camera.id)) {
+            if let Some(keeper) = self.keepers.get(id) {
+                keeper.nudge();
+            }
         }
     }
 

@@ -9,25 +9,15 @@ use std::{
 use smol::lock::Mutex;
 
 use crate::{
-    camera::State,
+    card::{self, Card},
     hub::{Lane, Standing},
+    log::chain,
     media::{Rendition, Size, Wish},
 };
 
-/// What a card says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Card {
-    pub name: String,
-    pub id: String,
-    pub state: State,
-    pub why: String,
-    /// For how long there has been no live picture.
-    pub since_seconds: Option<u64>,
-}
-
-/// Draws a card of this size and JPEG quality. May take some milliseconds: it is called on the thread
-/// pool for blocking work. An empty result means that it could not be drawn.
-pub type Draw = Arc<dyn Fn(Size, u8, &Card) -> Vec<u8> + Send + Sync>;
+/// Draws a card of this size and JPEG quality: [`crate::card::draw`], but in tests. May take some
+/// milliseconds: it is called on the thread pool for blocking work.
+pub type Draw = Arc<dyn Fn(Size, u8, &Card) -> Result<Vec<u8>, card::Error> + Send + Sync>;
 
 /// A viewer that names no size, of a camera whose size is not known yet.
 const USUAL_SIZE: Size = Size { width: 1280, height: 720 };
@@ -58,7 +48,7 @@ impl Cards {
         };
         let card = Card {
             name: lane.name(),
-            id: lane.id().to_string(),
+            id: lane.id().clone(),
             state: standing.state,
             why: standing.why,
             since_seconds: Some(step(lane.since(Instant::now()))),
@@ -70,7 +60,13 @@ impl Cards {
         }
         let draw = Arc::clone(&self.draw);
         let (size, quality, card) = key.clone();
-        let jpeg: Arc<[u8]> = smol::unblock(move || draw(size, quality, &card)).await.into();
+        let jpeg: Arc<[u8]> = match smol::unblock(move || draw(size, quality, &card)).await {
+            Ok(jpeg) => jpeg.into(),
+            Err(error) => {
+                log::error!("{}: cannot draw its card: {}", lane.id(), chain(&error));
+                return Arc::default();
+            }
+        };
         if drawn.len() >= KEPT {
             drawn.pop_front();
         }
@@ -99,7 +95,7 @@ mod tests {
         let counting = Arc::clone(&count);
         let cards = Cards::new(Arc::new(move |size, _, card| {
             counting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            format!("{}x{} {}", size.width, size.height, card.why).into_bytes()
+            Ok(format!("{}x{} {}", size.width, size.height, card.why).into_bytes())
         }));
         let tuning = Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5) };
         // An hour old, so that the test cannot fall on the edge between two steps of a second.

@@ -201,7 +201,7 @@ fn one_connection_too_many_is_told_to_come_back() {
 #[test]
 fn dropped_server_takes_its_connections_along() {
     let hub = Arc::new(Hub::default());
-    let web = Arc::new(Web::new(hub, "/nonexistent".into(), "1", Arc::new(|_, _, _| Vec::new())));
+    let web = Arc::new(Web::new(hub, "/nonexistent".into(), "1", Arc::new(|_, _, _| Ok(Vec::new()))));
     smol::block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

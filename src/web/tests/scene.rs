@@ -18,6 +18,7 @@ use smol::{
 use super::super::{Limits, Web, deadline::within, serve};
 use crate::{
     camera::{CameraId, Tuning},
+    card::Card,
     hub::{Hub, Lane},
     media::{AccessUnit, Codec, Picture, Size, StreamInfo},
 };
@@ -48,8 +49,8 @@ pub fn play_with_www(www: &Path, change: impl FnOnce(&mut Limits), story: impl A
     let hub = Arc::new(Hub::default());
     let gate = lane("gate");
     hub.replace_lanes(vec![Arc::clone(&gate), lane("porch")]);
-    let draw = Arc::new(|size: Size, _: u8, card: &super::super::Card| {
-        format!("card {}x{} {} {}", size.width, size.height, card.state.word(), card.why).into_bytes()
+    let draw = Arc::new(|size: Size, _: u8, card: &Card| {
+        Ok(format!("card {}x{} {} {}", size.width, size.height, card.state.word(), card.why).into_bytes())
     });
     let mut web = Web::new(Arc::clone(&hub), PathBuf::from(www), "1.2.3", draw);
     change(&mut web.limits);

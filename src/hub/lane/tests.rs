@@ -1,7 +1,10 @@
 use smol::future::{FutureExt, block_on};
 
-use super::{super::seat::Shown, *};
-use crate::media::Codec;
+use super::*;
+use crate::{
+    hub::seat::{Seat, Shown},
+    media::{AccessUnit, Codec},
+};
 
 const STREAM: StreamInfo = StreamInfo { codec: Codec::H264, size: Size { width: 1280, height: 720 }, fps: 25.0 };
 const ANY: Wish = Wish { size: None, quality: None, fps: None };

@@ -1,0 +1,169 @@
+//! The keeper's side of a lane: what it publishes, and what it learns of the demand.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use smol::channel::Receiver;
+
+use super::Lane;
+use crate::{
+    camera::{State, Tuning},
+    hub::status::WorkerVitals,
+    media::{AccessUnit, Picture, Rendition, StreamInfo},
+};
+
+impl Lane {
+    /// A worker begins. Returns the sequence its first access unit must have.
+    pub fn begin_worker(&self, now: Instant) -> u32 {
+        let mut inner = self.inner();
+        inner.workers += 1;
+        inner.last_unit = None;
+        inner.last_picture = Some(now);
+        inner.next_sequence
+    }
+
+    /// The worker is gone: what it said of itself is void.
+    pub fn end_worker(&self) {
+        let mut inner = self.inner();
+        inner.decoding = false;
+        inner.vitals = None;
+        inner.newest.clear();
+        inner.group.clear();
+        inner.rates.clear();
+    }
+
+    /// The stream was opened, or changed its size or codec.
+    pub fn describe_stream(&self, stream: StreamInfo) {
+        let mut inner = self.inner();
+        if inner.stream.is_some_and(|old| old.codec != stream.codec || old.size != stream.size) {
+            inner.group.clear();
+            inner.newest.clear();
+        }
+        inner.stream = Some(stream);
+        inner.ring_seats();
+        self.refresh_demand(&mut inner);
+    }
+
+    /// Takes one access unit: the stream's heartbeat. The first key frame makes the camera live;
+    /// returns `true` at that moment.
+    pub fn publish_unit(&self, unit: &AccessUnit, now: Instant) -> bool {
+        let mut inner = self.inner();
+        inner.frames += 1;
+        inner.bytes += unit.data.len() as u64;
+        inner.rates.note(unit.data.len(), now);
+        inner.group.push(unit);
+        inner.next_sequence = unit.sequence.wrapping_add(1);
+        inner.last_unit = Some(now);
+        let goes_live = unit.key && inner.standing.state != State::Live;
+        if goes_live {
+            inner.last_picture = Some(now);
+            inner.change_standing(State::Live, String::new(), now);
+        }
+        goes_live
+    }
+
+    /// Puts `picture` into the mailbox of every seat of its rendition. A picture of a camera that is
+    /// not live is dropped: it could only be taken for a live one.
+    pub fn publish_picture(&self, picture: Picture, now: Instant) {
+        let mut inner = self.inner();
+        if inner.standing.state != State::Live {
+            return;
+        }
+        let picture = Arc::new(picture);
+        let rendition = picture.rendition;
+        let mut replaced = 0;
+        for chair in &inner.seats {
+            if inner.rendition(chair.wish) == rendition
+                && let Ok(Some(_unread)) = chair.pictures.force_send(Arc::clone(&picture))
+            {
+                replaced += 1;
+                chair.skipped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        inner.last_picture = Some(now);
+        inner.skipped += replaced;
+        if inner.wanted.contains(&rendition) {
+            *inner.encodes.entry(rendition).or_default() += 1;
+            inner.newest.insert(rendition, picture);
+        }
+    }
+
+    /// The camera is not live, for the reason `why`; told to every viewer at once.
+    pub fn report(&self, state: State, why: impl Into<String>, now: Instant) {
+        let mut inner = self.inner();
+        let why = why.into();
+        if state == State::Stalled && inner.standing.state == State::Live {
+            inner.stalls += 1;
+        }
+        if matches!(state, State::Stalled | State::Offline | State::Denied) {
+            inner.last_error = Some(why.clone());
+        }
+        if state != State::Live {
+            inner.newest.clear();
+            // A viewer that reads only when the camera is live again must not find a picture from before.
+            for chair in &inner.seats {
+                while chair.unread.try_recv().is_ok() {}
+            }
+        }
+        inner.change_standing(state, why, now);
+    }
+
+    /// What is overdue at `now`, in words, if anything: access units while a worker runs, or pictures
+    /// while somebody waits for them and units do arrive.
+    pub fn overdue(&self, now: Instant) -> Option<String> {
+        let inner = self.inner();
+        let limit = inner.tuning.stall_after;
+        let late = |at: Option<Instant>| at.is_some_and(|at| now.saturating_duration_since(at) >= limit);
+        if inner.standing.state == State::Live && late(inner.last_unit) {
+            Some(format!("no frame for {:.1} s", limit.as_secs_f64()))
+        } else if inner.standing.state == State::Live && !inner.wanted.is_empty() && late(inner.last_picture) {
+            Some(format!("frames arrive, but the decoder has given no picture for {:.1} s", limit.as_secs_f64()))
+        } else {
+            None
+        }
+    }
+
+    /// The renditions to be encoded from now on.
+    pub fn demand(&self) -> Vec<Rendition> {
+        self.inner().wanted.clone()
+    }
+
+    /// Rings, at least once, after each change of [`Lane::demand`]. There is one bell for the one
+    /// keeper.
+    pub fn demand_changes(&self) -> Receiver<()> {
+        self.demand_bell.1.clone()
+    }
+
+    /// Whether the worker says that it runs a decoder.
+    pub fn set_decoding(&self, decoding: bool) {
+        self.inner().decoding = decoding;
+    }
+
+    pub fn set_vitals(&self, vitals: WorkerVitals) {
+        self.inner().vitals = Some(vitals);
+    }
+
+    /// The keeper promises to be back by `due`; `/healthz` tells when it is not.
+    pub fn promise(&self, due: Instant) {
+        self.inner().keeper_due = Some(due);
+    }
+
+    /// Another name, quality, rate or stall limit, from now on.
+    pub fn retune(&self, name: String, tuning: Tuning) {
+        let mut inner = self.inner();
+        inner.name = name;
+        inner.tuning = tuning;
+        inner.ring_seats();
+        self.refresh_demand(&mut inner);
+    }
+
+    /// Ends every seat: the camera left the configuration.
+    pub(in crate::hub) fn close(&self) {
+        let mut inner = self.inner();
+        inner.closed = true;
+        inner.seats.clear();
+        self.refresh_demand(&mut inner);
+    }
+}

@@ -1,0 +1,129 @@
+//! The viewer's side of a lane: seats, and the demand that follows from their wishes.
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::{Duration, Instant},
+};
+
+use smol::channel::{Receiver, bounded};
+
+use super::{Chair, Inner, Lane, MOST_RENDITIONS, TooManyRenditions};
+use crate::{
+    camera::State,
+    hub::{
+        seat::Seat,
+        status::{RenditionStatus, Standing, Status},
+    },
+    media::{Picture, Rendition, Wish},
+};
+
+impl Lane {
+    /// Takes a seat with the given wish; its first [`Seat::next`] answers at once.
+    ///
+    /// # Errors
+    /// [`TooManyRenditions`] where the wish would need one more rendition than the lane may have.
+    pub fn sit(self: &Arc<Self>, wish: Wish) -> Result<Seat, TooManyRenditions> {
+        let mut inner = self.inner();
+        inner.admit(wish, None)?;
+        let number = inner.next_seat;
+        inner.next_seat += 1;
+        let (picture_sender, pictures) = bounded(1);
+        let (news_sender, news) = bounded(1);
+        let skipped = Arc::new(AtomicU64::new(0));
+        let unread = pictures.clone();
+        let seat = Seat { lane: Arc::clone(self), number, pictures, news, skipped: Arc::clone(&skipped) };
+        if inner.closed {
+            return Ok(seat); // Its senders are dropped here: it reads as closed.
+        }
+        let _ = news_sender.force_send(());
+        inner.seats.push(Chair { number, wish, pictures: picture_sender, unread, news: news_sender, skipped });
+        inner.serve_newest(number);
+        self.refresh_demand(&mut inner);
+        Ok(seat)
+    }
+
+    /// The standing, as of the same moment at which the mailbox behind `pictures` was emptied of what
+    /// must no longer be shown.
+    pub(in crate::hub) fn standing_for(&self, pictures: &Receiver<Arc<Picture>>) -> Standing {
+        let inner = self.inner();
+        if inner.standing.state != State::Live {
+            while pictures.try_recv().is_ok() {}
+        }
+        inner.standing.clone()
+    }
+
+    pub(in crate::hub) fn change_wish(&self, number: u64, wish: Wish) -> Result<(), TooManyRenditions> {
+        let mut inner = self.inner();
+        inner.admit(wish, Some(number))?;
+        if let Some(chair) = inner.seats.iter_mut().find(|chair| chair.number == number) {
+            chair.wish = wish;
+        }
+        inner.serve_newest(number);
+        self.refresh_demand(&mut inner);
+        Ok(())
+    }
+
+    pub(in crate::hub) fn count_skipped(&self) {
+        self.inner().skipped += 1;
+    }
+
+    pub(in crate::hub) fn leave(&self, number: u64) {
+        let mut inner = self.inner();
+        inner.seats.retain(|chair| chair.number != number);
+        self.refresh_demand(&mut inner);
+    }
+
+    pub fn status(&self, now: Instant) -> Status {
+        let inner = self.inner();
+        let (measured_fps, bitrate) = inner.rates.read(now);
+        let age = inner.last_unit.map(|at| now.saturating_duration_since(at));
+        let rendition_status = |&rendition: &Rendition| RenditionStatus {
+            rendition,
+            viewers: inner.seats.iter().filter(|chair| inner.rendition(chair.wish) == rendition).count(),
+            encodes: inner.encodes.get(&rendition).copied().unwrap_or(0),
+        };
+        Status {
+            id: self.id.clone(),
+            name: inner.name.clone(),
+            standing: inner.standing.clone(),
+            since: now.saturating_duration_since(inner.since),
+            age,
+            stream: inner.stream,
+            measured_fps,
+            bitrate,
+            frames: inner.frames,
+            bytes: inner.bytes,
+            reconnects: inner.workers.saturating_sub(1),
+            stalls: inner.stalls,
+            last_error: inner.last_error.clone(),
+            group: (inner.group.units().len(), inner.group.bytes()),
+            viewers: inner.seats.len(),
+            skipped: inner.skipped,
+            decoding: inner.decoding,
+            renditions: inner.wanted.iter().map(rendition_status).collect(),
+            worker: inner.vitals,
+            keeper_late: inner.keeper_due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due)),
+        }
+    }
+
+    pub(super) fn refresh_demand(&self, inner: &mut Inner) {
+        let mut wanted: Vec<_> = match inner.stream {
+            Some(_) => inner.seats.iter().map(|chair| inner.rendition(chair.wish)).collect(),
+            None => Vec::new(),
+        };
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.truncate(MOST_RENDITIONS);
+        if wanted == inner.wanted {
+            return;
+        }
+        if inner.wanted.is_empty() {
+            // The decoder's clock starts with the first wish, not with the last picture of old.
+            inner.last_picture = inner.last_unit;
+        }
+        inner.newest.retain(|rendition, _| wanted.contains(rendition));
+        inner.encodes.retain(|rendition, _| wanted.contains(rendition));
+        inner.wanted = wanted;
+        let _ = self.demand_bell.0.force_send(());
+    }
+}

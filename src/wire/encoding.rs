@@ -1,0 +1,228 @@
+//! How each message is laid out in its body, and read back with every field checked.
+
+use std::sync::Arc;
+
+use super::{Error, Failure, FailureKind, FromWorker, HEAD, MOST_RENDITIONS, Message, Open, ToWorker};
+use crate::{
+    camera::{Secret, Transport},
+    media::{AccessUnit, Codec, Picture, Rendition, Size, StreamInfo},
+};
+
+pub(super) const OPEN: u8 = 1;
+pub(super) const WANT: u8 = 2;
+pub(super) const CLOSE: u8 = 3;
+pub(super) const STREAM: u8 = 16;
+pub(super) const UNIT: u8 = 17;
+pub(super) const PICTURE: u8 = 18;
+pub(super) const DECODING: u8 = 19;
+pub(super) const FAILED: u8 = 20;
+
+impl Message for ToWorker {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Open(open) => framed(out, OPEN, |out| {
+                out.push(u8::from(open.transport == Transport::Udp));
+                out.extend(open.first_sequence.to_le_bytes());
+                out.push(open.default_quality);
+                out.extend(open.uri.expose().as_bytes());
+            }),
+            Self::Want(renditions) => framed(out, WANT, |out| {
+                for rendition in renditions {
+                    put_rendition(out, *rendition);
+                }
+            }),
+            Self::Close => framed(out, CLOSE, |_| ()),
+        }
+    }
+
+    fn decode(kind: u8, body: &[u8]) -> Result<Self, Error> {
+        let mut body = Body { kind, rest: body };
+        let message = match kind {
+            OPEN => {
+                let transport = if body.flag()? { Transport::Udp } else { Transport::Tcp };
+                let first_sequence = body.u32()?;
+                let default_quality = body.u8()?;
+                Self::Open(Open { uri: Secret::new(body.text()?), transport, first_sequence, default_quality })
+            }
+            WANT => {
+                let mut renditions = Vec::new();
+                while !body.rest.is_empty() {
+                    if renditions.len() == MOST_RENDITIONS {
+                        return Err(body.malformed());
+                    }
+                    renditions.push(body.rendition()?);
+                }
+                Self::Want(renditions)
+            }
+            CLOSE => Self::Close,
+            _ => return Err(Error::UnknownKind(kind)),
+        };
+        body.end(message)
+    }
+}
+
+impl Message for FromWorker {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Stream(info) => framed(out, STREAM, |out| {
+                out.push(match info.codec {
+                    Codec::H264 => 0,
+                    Codec::H265 => 1,
+                    Codec::Jpeg => 2,
+                });
+                put_size(out, info.size);
+                out.extend(info.fps.to_le_bytes());
+            }),
+            Self::Unit(unit) => framed(out, UNIT, |out| {
+                out.extend(unit.sequence.to_le_bytes());
+                out.extend(unit.taken.to_le_bytes());
+                out.push(u8::from(unit.key));
+                out.extend(unit.data.iter());
+            }),
+            Self::Picture(picture) => framed(out, PICTURE, |out| {
+                put_rendition(out, picture.rendition);
+                out.extend(picture.sequence.to_le_bytes());
+                out.extend(picture.taken.to_le_bytes());
+                out.extend(picture.jpeg.iter());
+            }),
+            Self::Decoding(on) => framed(out, DECODING, |out| out.push(u8::from(*on))),
+            Self::Failed(failure) => framed(out, FAILED, |out| {
+                out.push(match failure.kind {
+                    FailureKind::Unreachable => 0,
+                    FailureKind::Denied => 1,
+                    FailureKind::NoVideo => 2,
+                    FailureKind::Ended => 3,
+                    FailureKind::Internal => 4,
+                });
+                out.extend(failure.text.as_bytes());
+            }),
+        }
+    }
+
+    fn decode(kind: u8, body: &[u8]) -> Result<Self, Error> {
+        let mut body = Body { kind, rest: body };
+        let message = match kind {
+            STREAM => {
+                let codec = match body.u8()? {
+                    0 => Codec::H264,
+                    1 => Codec::H265,
+                    2 => Codec::Jpeg,
+                    _ => return Err(body.malformed()),
+                };
+                let size = body.size()?;
+                let fps = f32::from_le_bytes(body.array()?);
+                if !(0.0..=1000.0).contains(&fps) {
+                    return Err(body.malformed());
+                }
+                Self::Stream(StreamInfo { codec, size, fps })
+            }
+            UNIT => {
+                let sequence = body.u32()?;
+                let taken = u64::from_le_bytes(body.array()?);
+                let key = body.flag()?;
+                Self::Unit(AccessUnit { sequence, taken, key, data: body.bytes()? })
+            }
+            PICTURE => {
+                let rendition = body.rendition()?;
+                let sequence = body.u32()?;
+                let taken = u64::from_le_bytes(body.array()?);
+                Self::Picture(Picture { rendition, sequence, taken, jpeg: body.bytes()? })
+            }
+            DECODING => Self::Decoding(body.flag()?),
+            FAILED => {
+                let kind = match body.u8()? {
+                    0 => FailureKind::Unreachable,
+                    1 => FailureKind::Denied,
+                    2 => FailureKind::NoVideo,
+                    3 => FailureKind::Ended,
+                    4 => FailureKind::Internal,
+                    _ => return Err(body.malformed()),
+                };
+                Self::Failed(Failure { kind, text: body.text()? })
+            }
+            _ => return Err(Error::UnknownKind(kind)),
+        };
+        body.end(message)
+    }
+}
+
+fn framed(out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend([0, 0, 0, 0, kind]);
+    body(out);
+    let length = u32::try_from(out.len() - start - HEAD).unwrap_or(u32::MAX);
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+}
+
+fn put_size(out: &mut Vec<u8>, size: Size) {
+    out.extend(size.width.to_le_bytes());
+    out.extend(size.height.to_le_bytes());
+}
+
+fn put_rendition(out: &mut Vec<u8>, rendition: Rendition) {
+    put_size(out, rendition.size);
+    out.push(rendition.quality);
+    out.push(rendition.fps);
+}
+
+/// The part of a body that was not read yet.
+struct Body<'a> {
+    kind: u8,
+    rest: &'a [u8],
+}
+
+impl Body<'_> {
+    fn malformed(&self) -> Error {
+        Error::Malformed { kind: self.kind }
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let (array, rest) = self.rest.split_first_chunk().ok_or_else(|| self.malformed())?;
+        self.rest = rest;
+        Ok(*array)
+    }
+
+    fn u8(&mut self) -> Result<u8, Error> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn u32(&mut self) -> Result<u32, Error> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn flag(&mut self) -> Result<bool, Error> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.malformed()),
+        }
+    }
+
+    /// Sides of 1 to 65535 pixels: the largest a JPEG can have.
+    fn size(&mut self) -> Result<Size, Error> {
+        let size = Size { width: self.u32()?, height: self.u32()? };
+        let sane = |side| (1..=65_535).contains(&side);
+        if sane(size.width) && sane(size.height) { Ok(size) } else { Err(self.malformed()) }
+    }
+
+    fn rendition(&mut self) -> Result<Rendition, Error> {
+        let rendition = Rendition { size: self.size()?, quality: self.u8()?, fps: self.u8()? };
+        let sane = (1..=100).contains(&rendition.quality) && rendition.fps > 0;
+        if sane { Ok(rendition) } else { Err(self.malformed()) }
+    }
+
+    fn text(&mut self) -> Result<String, Error> {
+        let text = str::from_utf8(self.rest).map_err(|_| self.malformed())?.to_owned();
+        self.rest = &[];
+        Ok(text)
+    }
+
+    fn bytes(&mut self) -> Result<Arc<[u8]>, Error> {
+        Ok(std::mem::take(&mut self.rest).into())
+    }
+
+    /// `message`, provided that nothing is left over.
+    fn end<M>(self, message: M) -> Result<M, Error> {
+        if self.rest.is_empty() { Ok(message) } else { Err(self.malformed()) }
+    }
+}

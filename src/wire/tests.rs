@@ -1,0 +1,54 @@
+use std::sync::Arc;
+
+use super::{
+    encoding::{DECODING, OPEN, PICTURE, UNIT},
+    *,
+};
+use crate::media::{Codec, Size};
+
+const SMALL: Rendition = Rendition { size: Size { width: 640, height: 360 }, quality: 50, fps: 25 };
+
+fn crosses<M: Message + PartialEq + fmt::Debug>(message: &M) {
+    let mut bytes = Vec::new();
+    message.encode(&mut bytes);
+    assert_eq!(&receive::<M>(&mut bytes.as_slice()).unwrap(), message);
+    for cut in 1..bytes.len() {
+        assert!(receive::<M>(&mut &bytes[..cut]).is_err(), "cut at {cut}");
+    }
+}
+
+#[test]
+fn every_message_comes_out_as_it_went_in() {
+    let uri = Secret::new("rtsp://u:p@10.0.0.1/");
+    crosses(&ToWorker::Open(Open { uri, transport: Transport::Udp, first_sequence: 7, default_quality: 80 }));
+    crosses(&ToWorker::Want(vec![SMALL, Rendition { fps: 1, ..SMALL }]));
+    crosses(&ToWorker::Close);
+    crosses(&FromWorker::Stream(StreamInfo { codec: Codec::H265, size: SMALL.size, fps: 12.5 }));
+    let data: Arc<[u8]> = Arc::from(&b"\0\0\0\x01frame"[..]);
+    crosses(&FromWorker::Unit(AccessUnit { sequence: 9, taken: 1 << 50, key: true, data: data.clone() }));
+    crosses(&FromWorker::Picture(Picture { rendition: SMALL, sequence: 9, taken: 3, jpeg: data }));
+    crosses(&FromWorker::Decoding(true));
+    crosses(&FromWorker::Failed(Failure { kind: FailureKind::Denied, text: "401 Unauthorized".into() }));
+}
+
+#[test]
+fn length_beyond_the_limit_is_refused_before_memory_is_taken() {
+    let head = [0xff, 0xff, 0xff, 0x7f, UNIT];
+    assert!(matches!(receive::<FromWorker>(&mut &head[..]), Err(Error::TooLong { .. })));
+}
+
+#[test]
+fn fields_out_of_range_are_refused() {
+    let mut picture = Vec::new();
+    FromWorker::Picture(Picture {
+        rendition: Rendition { quality: 101, ..SMALL },
+        sequence: 0,
+        taken: 0,
+        jpeg: Arc::from(&b""[..]),
+    })
+    .encode(&mut picture);
+    assert!(matches!(receive::<FromWorker>(&mut picture.as_slice()), Err(Error::Malformed { kind: PICTURE })));
+    assert!(FromWorker::decode(DECODING, &[2]).is_err());
+    assert!(FromWorker::decode(DECODING, &[1, 0]).is_err());
+    assert!(matches!(FromWorker::decode(OPEN, &[]), Err(Error::UnknownKind(OPEN))));
+}

@@ -1,0 +1,410 @@
+//! The stage for stories: real virtual cameras and a real agent, each a process of its own on
+//! loopback addresses that no other test uses, ended with the value that started them.
+
+// Each story is a program of its own and uses only a part of the stage.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU8, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+#[path = "../../examples/virtual-camera/stamp.rs"]
+pub mod stamp;
+
+/// A condition that does not come true within this time never will, also on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Waits until `look` finds something.
+///
+/// # Panics
+/// After [`PATIENCE`], saying what was waited for.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let looked = Instant::now();
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        // A look that itself waited, such as for the next picture, needs no pause.
+        thread::sleep(LOOK_AGAIN.saturating_sub(looked.elapsed()));
+    }
+}
+
+/// A loopback address of this process alone.
+pub fn own_address() -> Ipv4Addr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    // At most 2^22 processes exist: 14 bits of the number and 127.64/10 keep neighbours apart.
+    let [.., a, b] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 64 | (a & 0x3f), b, NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A directory of its own, removed with the value.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        let [.., n] = own_address().octets();
+        let path = std::env::temp_dir().join(format!("cctv-story-{}-{n}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub fn agent_program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_cctv-agent"))
+}
+
+/// The answer to an HTTP request: status, head and body.
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (field, value) = line.split_once(':')?;
+            field.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// Sends a request and reads the answer to its end; `None` where nobody answers.
+pub fn http(method: &str, address: &str, target: &str) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).ok()?;
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(Answer { status, head, body: bytes[end + 4..].to_vec() })
+}
+
+/// Virtual cameras in one process.
+pub struct Cameras {
+    child: Child,
+    control: String,
+    /// What each camera said of itself when it began to listen.
+    introductions: Vec<Value>,
+}
+
+impl Cameras {
+    /// One camera per description, as `virtual-camera --camera` takes them; an `ip` is added.
+    pub fn start(descriptions: &[&str]) -> Self {
+        let program = agent_program().parent().unwrap().join("examples/virtual-camera");
+        let mut command = Command::new(program);
+        command.args(["--exit-with-stdin", "--control", "127.0.0.1:0"]);
+        for description in descriptions {
+            command.args(["--camera", &format!("ip={} {description}", own_address())]);
+        }
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut introductions = Vec::new();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for line in lines.map_while(Result::ok) {
+            let line: Value = serde_json::from_str(&line).unwrap();
+            if let Some(control) = line["control"].as_str() {
+                let control = control.trim_start_matches("http://").trim_end_matches('/').to_owned();
+                return Self { child, control, introductions };
+            }
+            introductions.push(line);
+        }
+        panic!("the virtual cameras ended before they were ready");
+    }
+
+    /// The `[[camera]]` lines `ip` and `onvif_port` of camera `id`.
+    pub fn place(&self, id: &str) -> String {
+        let introduction = self.introductions.iter().find(|line| line["camera"] == id).unwrap();
+        let url = introduction["onvif"].as_str().unwrap();
+        let authority = url.split('/').nth(2).unwrap();
+        let (ip, port) = authority.split_once(':').unwrap();
+        format!("ip = \"{ip}\"\nonvif_port = {port}\n")
+    }
+
+    /// The RTSP address of camera `id`.
+    pub fn stream(&self, id: &str) -> String {
+        let introduction = self.introductions.iter().find(|line| line["camera"] == id).unwrap();
+        introduction["rtsp"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes camera `id` misbehave, or behave again with `resume`.
+    pub fn fault(&self, id: &str, fault: &str) {
+        let answer = http("POST", &self.control, &format!("/{id}/{fault}")).unwrap();
+        assert!(answer.status < 300, "{fault}: {}", answer.head);
+    }
+
+    /// What camera `id` counted.
+    pub fn facts(&self, id: &str) -> Value {
+        http("GET", &self.control, &format!("/{id}")).unwrap().json()
+    }
+}
+
+impl Drop for Cameras {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A running agent with its configuration in a folder of its own.
+pub struct Agent {
+    child: Child,
+    pub folder: Folder,
+    /// `ip:port` of the wall.
+    pub address: String,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Agent {
+    /// Starts an agent with these cameras, without waiting for it.
+    pub fn start(cameras: &str) -> Self {
+        let address = format!("{}:8080", own_address());
+        let folder = Folder::new();
+        folder.write("cameras.toml", &configuration(&address, &folder, cameras));
+        let mut child = Command::new(agent_program())
+            .args(["run", "--log", "stderr", "--log-level", "debug", "--config"])
+            .arg(folder.0.join("cameras.toml"))
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let writer = Arc::clone(&log);
+        thread::Builder::new()
+            .name("agent log".into())
+            .spawn(move || lines.map_while(Result::ok).for_each(|line| writer.lock().unwrap().push(line)))
+            .unwrap();
+        Self { child, folder, address, log }
+    }
+
+    /// Writes another configuration and asks for a reload.
+    pub fn reload(&self, cameras: &str) {
+        self.folder.write("cameras.toml", &configuration(&self.address, &self.folder, cameras));
+        self.signal(Signal::SIGHUP);
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        signal::kill(self.pid(), signal).unwrap();
+    }
+
+    /// Waits for the process to end by itself.
+    pub fn exit(&mut self) -> ExitStatus {
+        wait_for("the agent to exit", || self.child.try_wait().unwrap())
+    }
+
+    pub fn get(&self, target: &str) -> Option<Answer> {
+        http("GET", &self.address, target)
+    }
+
+    /// `/api/cameras`, waited for.
+    pub fn api(&self) -> Value {
+        wait_for("/api/cameras", || self.get("/api/cameras")).json()
+    }
+
+    /// What `/api/cameras` says of camera `id`.
+    pub fn camera(&self, id: &str) -> Value {
+        let api = self.api();
+        let cameras = api["cameras"].as_array().unwrap();
+        cameras.iter().find(|camera| camera["id"] == id).cloned().unwrap_or(Value::Null)
+    }
+
+    /// Waits until camera `id` is in `state` and gives what is said of it.
+    pub fn wait_for_state(&self, id: &str, state: &str) -> Value {
+        let mut last = Value::Null;
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            last = self.camera(id);
+            if last["state"] == state {
+                return last;
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        panic!("{id} did not become {state}; it is {last:#}\n{}", self.log_text());
+    }
+
+    pub fn log_lines(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn log_text(&self) -> String {
+        self.log_lines().join("\n")
+    }
+
+    /// Waits for a log line that holds all of `parts`, and gives it.
+    pub fn wait_for_log(&self, parts: &[&str]) -> String {
+        let holds = |line: &&String| parts.iter().all(|part| line.contains(part));
+        wait_for(&format!("a log line with {parts:?}"), || self.log_lines().iter().find(holds).cloned())
+    }
+
+    /// Process numbers of the agent's workers.
+    pub fn workers(&self) -> Vec<i32> {
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid()));
+        children.unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- log of the agent\n{}", self.log_text());
+        }
+    }
+}
+
+fn configuration(address: &str, folder: &Folder, cameras: &str) -> String {
+    let www = Path::new(env!("CARGO_MANIFEST_DIR")).join("www");
+    format!(
+        "[server]\nlisten = \"{address}\"\nwww = \"{}\"\nstate_dir = \"{}\"\n\n{cameras}",
+        www.display(),
+        folder.0.join("state").display()
+    )
+}
+
+/// One part of a Motion JPEG answer.
+pub struct Part {
+    pub sequence: Option<u32>,
+    /// Unix seconds.
+    pub timestamp: Option<f64>,
+    pub jpeg: Vec<u8>,
+    pub arrived: Instant,
+}
+
+/// A viewer of `/live/<id>` that reads strictly by RFC 2046.
+pub struct MotionJpeg {
+    reader: BufReader<TcpStream>,
+    boundary: String,
+}
+
+impl MotionJpeg {
+    pub fn open(address: &str, target: &str) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut reader = BufReader::new(stream);
+        let status = line(&mut reader);
+        assert!(status.starts_with("HTTP/1.1 200"), "{status}");
+        let mut boundary = None;
+        loop {
+            let field = line(&mut reader);
+            if field.is_empty() {
+                break;
+            }
+            if let Some(kind) = field.to_ascii_lowercase().strip_prefix("content-type:") {
+                assert!(kind.trim().starts_with("multipart/x-mixed-replace"), "{kind}");
+                let value = field.split_once("boundary=").unwrap().1;
+                boundary = Some(value.trim_matches('"').to_owned());
+            }
+        }
+        let boundary = boundary.expect("a boundary");
+        assert_eq!(line(&mut reader), format!("--{boundary}"), "the body begins with a delimiter");
+        Self { reader, boundary }
+    }
+
+    /// Reads one part and the delimiter behind it.
+    pub fn next(&mut self) -> Part {
+        let (mut length, mut sequence, mut timestamp) = (None, None, None);
+        loop {
+            let field = line(&mut self.reader);
+            if field.is_empty() {
+                break;
+            }
+            let (name, value) = field.split_once(':').expect("a header field");
+            match name.to_ascii_lowercase().as_str() {
+                "content-length" => length = value.trim().parse().ok(),
+                "content-type" => assert_eq!(value.trim(), "image/jpeg"),
+                // Cards have 0.
+                "x-sequence" => sequence = value.trim().parse().ok().filter(|number| *number != 0),
+                "x-timestamp" => timestamp = value.trim().parse().ok(),
+                _ => {}
+            }
+        }
+        let mut jpeg = vec![0; length.expect("a Content-Length")];
+        self.reader.read_exact(&mut jpeg).unwrap();
+        let arrived = Instant::now();
+        assert!(jpeg.starts_with(b"\xff\xd8") && jpeg.ends_with(b"\xff\xd9"), "a whole JPEG");
+        assert_eq!(line(&mut self.reader), "", "CRLF before the delimiter");
+        assert_eq!(line(&mut self.reader), format!("--{}", self.boundary));
+        Part { sequence, timestamp, jpeg, arrived }
+    }
+
+    /// Reads on to the next live picture, passing over cards.
+    pub fn next_live(&mut self) -> Part {
+        wait_for("a live picture", || Some(self.next()).filter(|part| part.sequence.is_some()))
+    }
+
+    /// Reads on to the next card, passing over live pictures.
+    pub fn next_card(&mut self) -> Part {
+        wait_for("a card", || Some(self.next()).filter(|part| part.sequence.is_none()))
+    }
+
+    /// Reads parts in a thread of its own until the receiver is dropped or the stream ends.
+    pub fn in_background(mut self) -> mpsc::Receiver<Part> {
+        let (sender, receiver) = mpsc::channel();
+        thread::Builder::new().name("viewer".into()).spawn(move || while sender.send(self.next()).is_ok() {}).unwrap();
+        receiver
+    }
+}
+
+fn line(reader: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    line.strip_suffix("\r\n").unwrap_or_else(|| panic!("{line:?} does not end with CRLF")).to_owned()
+}
+
+/// Width and height of a JPEG.
+pub fn jpeg_size(jpeg: &[u8]) -> (usize, usize) {
+    let header = turbojpeg::read_header(jpeg).unwrap();
+    (header.width, header.height)
+}
+
+/// What the virtual camera burnt into a picture.
+pub fn burnt_in(jpeg: &[u8]) -> stamp::Stamp {
+    let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).unwrap();
+    let (data, width, height, stride) = (image.pixels.as_slice(), image.width, image.height, image.pitch);
+    stamp::read(&stamp::Pixels { data, width, height, stride, step: 1 }).expect("a stamp in the picture")
+}
