@@ -1,5 +1,7 @@
 //! What a person types, and what the exit codes say.
 
+#![allow(clippy::unwrap_used)]
+
 mod stage;
 
 use std::process::{Command, Output, Stdio};

@@ -1,5 +1,7 @@
 //! One viewer stops reading; nobody else notices.
 
+#![allow(clippy::unwrap_used)]
+
 mod stage;
 
 use std::{

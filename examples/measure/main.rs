@@ -140,7 +140,8 @@ fn picture(reader: &mut impl BufRead) -> Result<Option<(f64, Vec<u8>)>> {
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = Some(value.trim().parse()?),
             "x-timestamp" => taken = Some(value.trim().parse::<f64>()? * 1000.0),
-            "x-sequence" => sequence = true,
+            // Cards have 0.
+            "x-sequence" => sequence = value.trim() != "0",
             _ => {}
         }
     }

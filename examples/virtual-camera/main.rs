@@ -21,6 +21,8 @@ mod settings;
 mod snapshot;
 mod soap;
 mod stamp;
+#[cfg(test)]
+mod stamp_tests;
 mod stream;
 
 use std::{

@@ -136,16 +136,16 @@ impl Cameras {
         for description in descriptions {
             command.args(["--camera", &format!("ip={} {description}", own_address())]);
         }
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut introductions = Vec::new();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut cameras = Self { child, control: String::new(), introductions: Vec::new() };
+        let lines = BufReader::new(cameras.child.stdout.take().unwrap()).lines();
         for line in lines.map_while(Result::ok) {
             let line: Value = serde_json::from_str(&line).unwrap();
             if let Some(control) = line["control"].as_str() {
-                let control = control.trim_start_matches("http://").trim_end_matches('/').to_owned();
-                return Self { child, control, introductions };
+                cameras.control = control.trim_start_matches("http://").trim_end_matches('/').to_owned();
+                return cameras;
             }
-            introductions.push(line);
+            cameras.introductions.push(line);
         }
         panic!("the virtual cameras ended before they were ready");
     }
