@@ -187,7 +187,7 @@ fn checksum(stamp: Stamp) -> u16 {
 }
 
 /// CRC-16/CCITT-FALSE.
-fn crc16<'a>(bytes: impl Iterator<Item = &'a u8>) -> u16 {
+pub fn crc16<'a>(bytes: impl Iterator<Item = &'a u8>) -> u16 {
     bytes.fold(0xFFFF, |crc, &byte| {
         (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| crc << 1 ^ if crc & 0x8000 != 0 { 0x1021 } else { 0 })
     })
