@@ -89,10 +89,19 @@ pub fn flush(now: Instant) {
     }
 }
 
-/// The error and its causes on one line, as `a: b: c`.
+/// The error and its causes on one line, as `a: b: c`, without the numbers that the standard library
+/// puts behind the system's words.
 pub fn chain(error: &dyn error::Error) -> String {
     let causes = std::iter::successors(Some(error), |e| e.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    causes.map(|cause| without_number(cause.to_string())).collect::<Vec<_>>().join(": ")
+}
+
+/// `Connection refused (os error 111)` as `Connection refused`.
+fn without_number(text: String) -> String {
+    match text.rsplit_once(" (os error ") {
+        Some((words, number)) if number.strip_suffix(')').is_some_and(|n| n.parse::<i32>().is_ok()) => words.to_owned(),
+        _ => text,
+    }
 }
 
 fn log_panics() {
@@ -238,6 +247,8 @@ mod tests {
             }
         }
         assert_eq!(chain(&Outer(io::Error::other("no route"))), "cannot reach 10.0.0.1: no route");
+        let refused = Outer(io::Error::from_raw_os_error(111));
+        assert_eq!(chain(&refused), "cannot reach 10.0.0.1: Connection refused");
     }
 
     #[test]

@@ -178,9 +178,9 @@ fn costs(task: &Task) -> Result<Costs> {
     };
     Ok(Costs {
         worker: camera["worker"]["cpu_seconds"].as_f64().unwrap_or(f64::NAN),
-        agent: metric("process_cpu_seconds_total"),
+        agent: metric("cctv_agent_cpu_seconds_total"),
         frames: camera["frames"].as_u64().unwrap_or(0),
-        memory: metric("process_resident_memory_bytes") as u64,
+        memory: metric("cctv_agent_memory_bytes") as u64,
     })
 }
 
@@ -196,22 +196,24 @@ fn get(task: &Task, target: &str) -> Result<Vec<u8>> {
 
 fn report(task: &Task, before: &Costs, after: &Costs, pictures: u64, bytes: u64, mut ages: Vec<f64>) {
     ages.sort_by(f64::total_cmp);
-    let age = |part: f64| ages.get((ages.len() as f64 * part) as usize).copied().unwrap_or(f64::NAN);
+    // What was not measured, such as the age of pictures nobody watched, is shown as a dash.
+    let shown = |value: f64| if value.is_finite() { format!("{value:.1}") } else { "-".to_owned() };
+    let age = |part: f64| shown(ages.get((ages.len() as f64 * part) as usize).copied().unwrap_or(f64::NAN));
     let frames = (after.frames - before.frames) as f64;
     let seconds = task.seconds as f64;
     println!(
-        "{} x {:<22} {:>2} sleeping | {:5.1} frames/s in, {:5.1} pictures/s each, {:4.0} kB | \
-         age median {:5.1} ms, 95 % {:5.1} ms | worker {:5.2} ms/frame, agent {:5.2} ms/frame, {:.1} MB",
-        task.viewers,
+        "{:<28} {:>2} viewers {:>2} asleep | {:>4} frames/s, {:>4} pictures/s each of {:>5} kB | age {:>5} ms, 95 % {:>5} ms \
+         | worker {:>5} ms/frame, agent {:>4} ms/frame, {:>5} MB",
         format!("{}?{}", task.camera, task.query),
+        task.viewers,
         task.sleepers,
-        frames / seconds,
-        pictures as f64 / seconds / task.viewers as f64,
-        bytes as f64 / pictures.max(1) as f64 / 1000.0,
+        shown(frames / seconds),
+        shown(pictures as f64 / seconds / task.viewers as f64),
+        shown(bytes as f64 / pictures as f64 / 1000.0),
         age(0.5),
         age(0.95),
-        (after.worker - before.worker) * 1000.0 / frames,
-        (after.agent - before.agent) * 1000.0 / frames,
-        after.memory as f64 / 1e6,
+        shown((after.worker - before.worker) * 1000.0 / frames),
+        shown((after.agent - before.agent) * 1000.0 / frames),
+        shown(after.memory as f64 / 1e6),
     );
 }

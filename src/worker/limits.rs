@@ -25,12 +25,14 @@ const MOST_FILES: u64 = 64;
 /// When memory runs out, the kernel should end a worker before the agent: 0 is neutral, 1000 is first.
 const OOM_SCORE: &str = "500";
 
-/// Ties the process to the agent at the other end of `socket` and sets its limits.
+/// Names the process, ties it to the agent at the other end of `socket` and sets its limits.
 ///
 /// # Errors
 /// Where the agent is gone already, or the system refuses a limit.
 pub fn apply(socket: &impl AsFd) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
+    // Started through /proc/self/exe, it would be called "exe" in every list of processes.
+    prctl::set_name(c"cctv-worker")?;
     // An agent that died before the line above sends no signal; whoever adopted us is not the agent,
     // who made the socket pair.
     let started_by_hand = |_| io::Error::other("only the agent starts workers: standard input is not its socket");

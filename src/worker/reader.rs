@@ -76,7 +76,9 @@ impl Reader {
         let opened = VideoCapture::from_file_with_params(open.uri.expose(), CAP_FFMPEG, &parameters);
         // An error's text could hold the address; it says nothing to the person on site anyway.
         let capture = opened.map_err(|_| internal("OpenCV cannot open streams"))?;
-        if !capture.is_opened().unwrap_or(false) {
+        // A stream that took the whole time was opened by the deadline, not by the camera: it holds at
+        // most a frame from its beginning, which is old by now.
+        if !capture.is_opened().unwrap_or(false) || ran_out(began.elapsed(), OPEN_LIMIT) {
             return Err(not_opened(heard.reason(), began.elapsed()));
         }
         let fourcc = number(&capture, CAP_PROP_FOURCC) as u32;
@@ -198,11 +200,15 @@ fn codec(fourcc: [u8; 4]) -> Result<Codec, Failure> {
     }
 }
 
+/// Whether FFmpeg's deadline ended a wait.
+fn ran_out(waited: Duration, limit: Duration) -> bool {
+    waited + POLL_SLACK >= limit
+}
+
 fn not_opened(reason: Option<Failure>, waited: Duration) -> Failure {
-    let silent = waited + POLL_SLACK >= OPEN_LIMIT;
     reason.unwrap_or_else(|| {
-        if silent {
-            let text = format!("the camera sent no video within {} s of calling it", OPEN_LIMIT.as_secs());
+        if ran_out(waited, OPEN_LIMIT) {
+            let text = format!("the camera sent no steady video within {} s of calling it", OPEN_LIMIT.as_secs());
             Failure { kind: FailureKind::Unreachable, text }
         } else {
             let text = "the stream holds no video, or the camera closed the connection".to_owned();
@@ -212,7 +218,7 @@ fn not_opened(reason: Option<Failure>, waited: Duration) -> Failure {
 }
 
 fn ended(reason: Option<Failure>, waited: Duration) -> Failure {
-    let text = if waited + POLL_SLACK >= READ_LIMIT {
+    let text = if ran_out(waited, READ_LIMIT) {
         format!("no frame for {} s", READ_LIMIT.as_secs())
     } else if let Some(reason) = reason {
         format!("the stream ended: {}", reason.text)

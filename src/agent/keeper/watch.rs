@@ -146,13 +146,13 @@ impl Keeping {
 
     fn announce(&self, stream: &StreamUri, found: &Found) {
         let Some(info) = self.lane.stream() else { return };
+        let rate = if info.fps > 0.0 { format!(" at {} fps", info.fps) } else { String::new() };
         log::info!(
-            "{}: live, {}x{} {} at {} fps, from {stream}{}",
+            "{}: live, {}x{} {}{rate}, from {stream}{}",
             self.lane.id(),
             info.size.width,
             info.size.height,
             info.codec.word(),
-            info.fps,
             found.profile,
         );
     }
