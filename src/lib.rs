@@ -6,10 +6,12 @@
 // Floor 0
 pub mod camera;
 pub mod media;
+pub mod xml;
 
 // Floor 1
 pub mod card;
 pub mod config;
+pub mod http;
 pub mod hub;
 pub mod log;
 pub mod wire;

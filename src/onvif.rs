@@ -1,7 +1,7 @@
 //! One ONVIF device: its clock, profiles and stream URIs.
 //!
-//! An asynchronous client that takes what cameras really send: see the files below, from the socket
-//! ([`http`], [`reply`]) over reading ([`xml`], [`soap`], [`answers`], [`address`]) and logging in
+//! An asynchronous client that takes what cameras really send: see the files below, from reading
+//! ([`soap`], [`answers`], [`address`]) over logging in
 //! ([`login`], [`challenge`], [`digest`], [`token`], [`clock`]) to the conversation ([`device`],
 //! [`media`]). It sends a wrong password at most twice per call, because cameras lock accounts, and
 //! never logs a message, because cameras echo our own login in theirs.
@@ -13,22 +13,20 @@ pub mod clock;
 mod device;
 pub mod digest;
 mod error;
-mod http;
 pub mod login;
 mod media;
-pub mod reply;
 pub mod soap;
 pub mod token;
-pub mod xml;
 
 pub use self::{
     address::Streams,
     answers::{DeviceInformation, Profile},
     clock::Offset,
     error::{Error, Kind, Malformed},
-    http::Limits,
     login::Authentication,
 };
+
+pub use crate::http::Limits;
 
 use self::{device::Device, media::Media};
 use crate::camera::{Credentials, StreamUri};

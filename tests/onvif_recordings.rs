@@ -8,10 +8,12 @@
 
 use std::{env, fs, path::Path};
 
-use cctv_agent::onvif::{
-    address, answers, challenge,
-    reply::{self, Reply},
-    soap::{self, Meaning, Refusal},
+use cctv_agent::{
+    http::reply::{self, Reply},
+    onvif::{
+        address, answers, challenge,
+        soap::{self, Meaning, Refusal},
+    },
     xml::{self, Element},
 };
 use serde_json::{Value, json};

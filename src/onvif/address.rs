@@ -6,7 +6,10 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use crate::camera::{Credentials, Secret, StreamUri};
+use crate::{
+    camera::{Credentials, Secret, StreamUri},
+    http::in_brackets,
+};
 
 const RTSP_PORT: u16 = 554;
 const HTTP_PORT: u16 = 80;
@@ -89,11 +92,6 @@ pub fn streams(uri: &str, reach: &str) -> Option<Streams> {
     });
     let login = login.filter(|login| !login.username.is_empty());
     (!candidates.is_empty()).then_some(Streams { candidates, login })
-}
-
-/// `host` as it stands in a URL or a `Host` field.
-pub fn in_brackets(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// Host, without brackets, and port. Of two ports (`host:80:554`) the last one counts. The host may be

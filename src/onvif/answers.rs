@@ -3,8 +3,9 @@
 //! Each function takes the response element found by [`soap::open`](super::soap::open) and never
 //! fails: what a camera left out is `None` or an empty list.
 
-use super::{clock::CivilTime, xml::Element};
+use super::clock::CivilTime;
 use crate::media::Size;
+use crate::xml::Element;
 
 /// The clock of a device.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -128,7 +129,8 @@ pub fn endpoint(response: &Element) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::xml, *};
+    use super::*;
+    use crate::xml;
 
     fn element(xml: &str) -> Element {
         xml::read(xml.as_bytes()).unwrap()

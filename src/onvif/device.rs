@@ -2,15 +2,16 @@
 
 use super::{
     Target,
-    address::{Service, in_brackets},
+    address::Service,
     answers::{self, DeviceInformation},
     clock::{self, CivilTime, Offset},
     error::{Error, Malformed},
-    http::{self, Limits},
     login::{Attempt, Authentication, Clock, Login, Next, Refused},
-    reply::Reply,
     soap::{self, DEVICE, Form, Meaning, Operation, Refusal},
     token,
+};
+use crate::{
+    http::{self, Limits, in_brackets, reply::Reply},
     xml::Element,
 };
 

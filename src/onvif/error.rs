@@ -4,9 +4,9 @@ use std::{error, fmt, io, time::Duration};
 
 use super::{
     answers::Profile,
-    reply,
     soap::{Fault, NotSoap},
 };
+use crate::http::reply;
 
 /// `device` is host and port everywhere; `request` the ONVIF operation that was tried.
 #[derive(Debug)]

@@ -9,9 +9,11 @@ use super::{
     device::Device,
     error::Error,
     soap::{MEDIA1, MEDIA2, Meaning, Operation},
+};
+use crate::{
+    camera::mask_credentials,
     xml::{Element, escape},
 };
-use crate::camera::mask_credentials;
 
 /// Where devices that say nothing about their services have been found to answer.
 const GUESSES: [&str; 5] =

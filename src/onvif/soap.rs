@@ -5,12 +5,12 @@
 
 use std::{error, fmt};
 
-use super::{
-    challenge::{self, Challenge},
-    reply::Reply,
+use super::challenge::{self, Challenge};
+use crate::{
+    camera::mask_credentials,
+    http::reply::Reply,
     xml::{self, Element},
 };
-use crate::camera::mask_credentials;
 
 /// The longest text of a camera that is repeated in a message of ours, in characters.
 const LONGEST_QUOTE: usize = 160;

@@ -6,8 +6,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::Digest as _;
 
-use super::{clock::CivilTime, xml::escape};
-use crate::camera::Credentials;
+use super::clock::CivilTime;
+use crate::{camera::Credentials, xml::escape};
 
 /// Bytes of a nonce.
 pub const NONCE: usize = 16;

@@ -12,11 +12,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cctv_agent::{
     camera::{Credentials, Secret},
-    onvif::{
-        Target,
-        clock::CivilTime,
-        xml::{self, Element},
-    },
+    onvif::{Target, clock::CivilTime},
+    xml::{self, Element},
 };
 use md5::Digest as _;
 

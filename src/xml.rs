@@ -75,6 +75,13 @@ pub enum Error {
     Syntax(quick_xml::Error),
 }
 
+impl Error {
+    /// Whether more bytes could mend it.
+    pub fn may_be_cut_short(&self) -> bool {
+        matches!(self, Self::CutShort | Self::Syntax(quick_xml::Error::Syntax(_)))
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

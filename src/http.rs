@@ -1,7 +1,9 @@
-//! One HTTP POST on a connection of its own, with a deadline for everything.
+//! One HTTP request to a device on a connection of its own, with a deadline for everything.
 //!
 //! Keeping connections open gains nothing for a handful of requests at boot, and is where cameras'
 //! web servers go wrong.
+
+pub mod reply;
 
 use std::{io, time::Duration};
 
@@ -12,7 +14,7 @@ use smol::{
     net::TcpStream,
 };
 
-use super::reply::{self, Reply};
+use reply::Reply;
 
 /// How long a camera may take. The defaults suit real cameras; tests shorten them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,6 +58,11 @@ pub async fn exchange(host: &str, port: u16, message: &[u8], limits: Limits) -> 
     })
     .await
     .unwrap_or(Err(Error::Slow))
+}
+
+/// `host` as it stands in a URL or a `Host` field.
+pub fn in_brackets(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 async fn converse(mut stream: TcpStream, message: &[u8], quiet: Duration) -> Result<Reply, Error> {

@@ -6,7 +6,7 @@
 
 use std::{error, fmt};
 
-use super::xml;
+use crate::xml;
 
 /// Bytes of status line and headers, interim answers included.
 pub const LONGEST_HEAD: usize = 64 << 10;
@@ -229,7 +229,7 @@ fn is_closed(body: &[u8]) -> bool {
 }
 
 fn is_cut_short(body: &[u8]) -> bool {
-    matches!(xml::read(body), Err(xml::Error::CutShort | xml::Error::Syntax(quick_xml::Error::Syntax(_))))
+    matches!(xml::read(body), Err(error) if error.may_be_cut_short())
 }
 
 /// The index after the empty line, counting from 0; lines may end in LF alone.
