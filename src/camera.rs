@@ -266,10 +266,9 @@ fn mask_parameters(text: &str) -> String {
     while let Some(equals) = rest.find('=') {
         let (before, after) = rest.split_at(equals + 1);
         masked.push_str(before);
-        let name_start = before[..equals].rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
-        let name = before[name_start..equals].to_ascii_lowercase();
+        let name = before[..equals].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
         let value_end = after.find(|c: char| c.is_whitespace() || "&_;/?\"'<>,".contains(c)).unwrap_or(after.len());
-        if SECRET_PARAMETERS.contains(&name.as_str()) && value_end > 0 {
+        if SECRET_PARAMETERS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) && value_end > 0 {
             masked.push_str("***");
             rest = &after[value_end..];
         } else {
@@ -341,6 +340,11 @@ mod tests {
             mask_credentials(log),
             "open rtsp://***@10.0.0.1/user=***_password=***_channel=1?pwd=***&a=b failed; rtsp://h/"
         );
+    }
+
+    #[test]
+    fn masking_takes_letters_of_any_length_before_a_parameter() {
+        assert_eq!(mask_credentials("\u{fffd}=1 \u{9580}Password=x é=y"), "\u{fffd}=1 \u{9580}Password=*** é=y");
     }
 
     #[test]
