@@ -196,26 +196,23 @@ impl Reader {
             return Ok(false);
         };
         let body = &mut reply.body;
-        let complete = match framing {
-            Framing::Chunked(state) => read_chunks(&mut self.raw, state, body)?,
+        let complete = match *framing {
+            Framing::Chunked(ref mut state) => read_chunks(&mut self.raw, state, body)?,
+            Framing::Length(length) if body.len() + self.raw.len() >= length => {
+                body.extend(self.raw.drain(..length.saturating_sub(body.len())));
+                let too_small = is_cut_short(body);
+                if too_small {
+                    *framing = Framing::Overdue;
+                    body.append(&mut self.raw);
+                }
+                !too_small || is_closed(body)
+            }
             Framing::UntilClose | Framing::Overdue | Framing::Length(_) => {
                 body.append(&mut self.raw);
                 false
             }
         };
-        if body.len() > LONGEST_BODY {
-            return Err(Error::BodyTooLong);
-        }
-        match *framing {
-            Framing::Length(length) if body.len() >= length => {
-                if is_cut_short(&body[..length]) && !is_closed(body) {
-                    *framing = Framing::Overdue;
-                    return Ok(false);
-                }
-                Ok(true)
-            }
-            _ => Ok(complete),
-        }
+        if body.len() > LONGEST_BODY { Err(Error::BodyTooLong) } else { Ok(complete) }
     }
 }
 
@@ -294,12 +291,11 @@ fn read_chunks(raw: &mut Vec<u8>, state: &mut Chunk, body: &mut Vec<u8>) -> Resu
                 Chunk::LineEnd
             }
             line_state => {
-                let Some(length) = raw[at..].iter().position(|&byte| byte == b'\n') else {
-                    if raw.len() - at > LONGEST_CHUNK_LINE {
-                        return Err(Error::Chunk);
-                    }
-                    break;
-                };
+                let length = raw[at..].iter().position(|&byte| byte == b'\n');
+                if length.unwrap_or(raw.len() - at) > LONGEST_CHUNK_LINE {
+                    return Err(Error::Chunk);
+                }
+                let Some(length) = length else { break };
                 let line = raw[at..at + length].trim_ascii();
                 at += length + 1;
                 match line_state {
