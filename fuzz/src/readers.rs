@@ -1,0 +1,169 @@
+//! What must hold for whatever bytes a stranger sends, one function for each reader.
+//!
+//! A function panics where a promise is broken; that the reader returns at all, in little memory, is
+//! the first of them. The fuzzer calls these functions, and so does `tests/corpus.rs`.
+
+use std::{io, path::Path};
+
+use cctv_agent::{
+    camera::{Credentials, Secret},
+    config::{self, SecretFile},
+    http::reply::{self, Reply},
+    onvif::{
+        address::{self, Service},
+        answers, challenge,
+        digest::Session,
+        soap::{self, Refusal},
+    },
+    wire::{self, FromWorker, Message, ToWorker},
+    xml::{self, Element},
+};
+
+/// Every reader by the name of its target and of the folder of its seeds.
+pub const ALL: [(&str, fn(&[u8])); 6] =
+    [("challenge", challenge), ("config", config), ("reply", reply), ("soap", soap), ("wire", wire), ("xml", xml)];
+
+/// The longest words of a camera that get into a message of ours, in characters.
+const LONGEST_QUOTE: usize = 160;
+
+/// XML is read or refused, and never deeper than promised; escaped text reads back unchanged.
+pub fn xml(bytes: &[u8]) {
+    if let Ok(root) = xml::read(bytes) {
+        assert!(depth(&root) <= 64, "deeper than promised");
+    }
+    if let Ok(text) = str::from_utf8(bytes) {
+        let root = xml::read(format!("<a b=\"{0}\">{0}</a>", xml::escape(text)).as_bytes());
+        let root = root.expect("escaped text is harmless");
+        assert_eq!(root.text(), text.trim());
+        assert_eq!(root.attribute("b"), Some(text));
+    }
+}
+
+fn depth(element: &Element) -> usize {
+    1 + element.children.iter().map(depth).max().unwrap_or(0)
+}
+
+/// An HTTP answer says the same in whatever pieces it comes; the first byte says in which.
+pub fn reply(bytes: &[u8]) {
+    let Some((first, bytes)) = bytes.split_first() else { return };
+    let whole = reply::read(bytes).ok();
+    let mut reader = reply::Reader::default();
+    for piece in bytes.chunks(1 + usize::from(*first)) {
+        match reader.feed(piece) {
+            Ok(true) => break,
+            Ok(false) => {
+                let _ = reader.is_settled();
+            }
+            Err(_) => return assert_eq!(whole, None, "refused in pieces only"),
+        }
+    }
+    let (Some(whole), Some(pieces)) = (&whole, reader.finish().ok()) else {
+        return assert_eq!(whole, None, "refused in pieces only");
+    };
+    assert!(whole.body.len() <= reply::LONGEST_BODY && whole.headers.len() <= reply::MOST_HEADERS);
+    assert_eq!((whole.status, &whole.headers), (pieces.status, &pieces.headers));
+    // Where an announced length is too small, what follows the root element may be read or not.
+    if whole.body != pieces.body {
+        assert!(whole.body.starts_with(&pieces.body), "{:?} and {:?}", whole.body, pieces.body);
+        assert_eq!(xml::read(&whole.body).ok(), Some(xml::read(&pieces.body).expect("the root is closed")));
+    }
+}
+
+/// A SOAP message, bare or in an HTTP answer, is understood or refused in words fit for a log line.
+pub fn soap(bytes: &[u8]) {
+    let bare = [200, 401, 500].map(|status| Reply { status: Some(status), headers: Vec::new(), body: bytes.to_vec() });
+    for reply in bare.iter().chain(&reply::read(bytes).ok()) {
+        match soap::open(reply) {
+            Ok(answer) => read_answer(&answer),
+            Err(refusal) => check_refusal(&refusal),
+        }
+    }
+}
+
+fn read_answer(answer: &Element) {
+    if let Some(time) = answers::device_time(answer).for_login() {
+        assert!(time.to_unix() >= 0);
+    }
+    for (_, xaddr) in answers::services(answer).into_iter().chain(answers::capabilities(answer)) {
+        if let Some(service) = Service::from_xaddr(&xaddr, 80) {
+            assert!(service.path.starts_with('/') && !service.path.contains(['\r', '\n', ' ']), "{:?}", service.path);
+            assert!(!service.ports.is_empty());
+        }
+    }
+    for profile in answers::profiles(answer) {
+        assert!(!profile.token.is_empty());
+    }
+    if let Some(uri) = answers::media_uri(answer)
+        && let Some(streams) = address::streams(&uri.uri, "192.0.2.1")
+    {
+        assert!(!streams.candidates.is_empty());
+        for candidate in streams.candidates {
+            assert!(candidate.as_str().starts_with("rtsp"), "{}", candidate.as_str());
+        }
+    }
+    let _ = (answers::device_information(answer), answers::endpoint(answer));
+}
+
+fn check_refusal(refusal: &Refusal) {
+    let words = match refusal {
+        Refusal::Login { fault: Some(fault), .. } | Refusal::Fault(fault) => {
+            let _ = (fault.meaning(), fault.warns_of_lockout());
+            fault.to_string()
+        }
+        Refusal::Redirect(location) => location.clone(),
+        _ => return,
+    };
+    assert!(words.chars().count() <= LONGEST_QUOTE && !words.contains(char::is_control), "{words:?}");
+}
+
+/// Challenges, one field to a line, are told apart; the answer to them is one header line that holds
+/// the login whole.
+pub fn challenge(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let challenges = challenge::parse(text.lines());
+    let login = Credentials { username: "a\"b\\,c =\u{e9}".into(), password: Secret::new("p") };
+    for avoid_sha256 in [false, true] {
+        let Some(mut session) = Session::choose(&challenges, avoid_sha256) else { continue };
+        let field = session.authorize(&login, "POST", "/onvif/a?b=\"c\",d", "00ff");
+        assert!(!field.contains(char::is_control), "{field:?}");
+        let read = challenge::parse([field.as_str()]);
+        assert_eq!(read.len(), 1, "{field:?}");
+        assert_eq!(read[0].parameter("username"), Some(login.username.as_str()), "{field:?}");
+        assert_eq!(read[0].parameter("uri"), Some("/onvif/a?b=\"c\",d"), "{field:?}");
+    }
+}
+
+/// A message between agent and worker, its kind first, is refused or means the very bytes it came as.
+pub fn wire(bytes: &[u8]) {
+    let Some((&kind, body)) = bytes.split_first() else { return };
+    same_again(ToWorker::decode(kind, body), kind, body);
+    same_again(FromWorker::decode(kind, body), kind, body);
+    let _ = wire::receive::<ToWorker>(&mut &*bytes);
+    let _ = wire::receive::<FromWorker>(&mut &*bytes);
+}
+
+fn same_again<M: Message>(message: Result<M, wire::Error>, kind: u8, body: &[u8]) {
+    let Ok(message) = message else { return };
+    let mut again = Vec::new();
+    message.encode(&mut again);
+    let (head, again) = again.split_first_chunk::<{ wire::HEAD }>().expect("a message has a head");
+    assert_eq!(wire::Head::read(*head).ok(), Some(wire::Head { kind, length: body.len() }));
+    assert_eq!(again, body);
+}
+
+/// A configuration is read or complained about, with positions that exist and without its passwords.
+pub fn config(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let read_secret = |_: &Path| Ok::<_, io::Error>(SecretFile { text: "geheim".into(), readable_by_all: true });
+    match config::parse(text, Path::new("/x/cameras.toml"), &read_secret) {
+        Ok(config) => assert!(config.cameras.len() <= config::MOST_CAMERAS && !config.server.listen.is_empty()),
+        Err(complaints) => {
+            assert!(!complaints.is_empty(), "refused without a word");
+            for complaint in complaints {
+                let shown = complaint.to_string();
+                assert!(text.contains("geheim") || !shown.contains("geheim"), "{shown:?}");
+                assert!(!shown.contains('\n'), "{shown:?}");
+            }
+        }
+    }
+}
