@@ -3,7 +3,7 @@
 //! An asynchronous client that takes what cameras really send: see the files below, from reading
 //! ([`soap`], [`answers`], [`address`]) over logging in
 //! ([`login`], [`challenge`], [`digest`], [`token`], [`clock`]) to the conversation ([`device`],
-//! [`media`]). It sends a wrong password at most twice per call, because cameras lock accounts, and
+//! [`media`], [`identity`]). It sends a wrong password at most twice per call, because cameras lock accounts, and
 //! never logs a message, because cameras echo our own login in theirs.
 
 pub mod address;
@@ -13,6 +13,7 @@ pub mod clock;
 mod device;
 pub mod digest;
 mod error;
+mod identity;
 pub mod login;
 mod media;
 pub mod soap;
@@ -23,6 +24,7 @@ pub use self::{
     answers::{DeviceInformation, Profile},
     clock::Offset,
     error::{Error, Kind, Malformed},
+    identity::{Identity, identity, is_same_endpoint},
     login::Authentication,
 };
 
@@ -50,7 +52,9 @@ pub struct Resolved {
     pub device: DeviceInformation,
     /// The camera's WS-Discovery identity, where it tells it.
     pub endpoint: Option<String>,
-    /// Only the token is known where the camera took the configured one at once.
+    /// The camera's hardware addresses as `00:12:34:56:78:9a`, where it tells them without a login.
+    pub hardware_addresses: Vec<String>,
+    /// Only the token is known where a [`Hint`] named it.
     pub profile: Profile,
     /// Where the stream may be, to be tried in this order; never empty. Drop one after a failed connect.
     pub streams: Vec<StreamUri>,
@@ -59,6 +63,28 @@ pub struct Resolved {
     /// The camera's clock against ours, where it told it.
     pub clock_offset: Option<Offset>,
     pub authentication: Option<Authentication>,
+}
+
+impl Resolved {
+    /// What is worth remembering for the next time.
+    pub fn hint(&self) -> Hint {
+        Hint { authentication: self.authentication, token: Some(self.profile.token.clone()) }
+    }
+
+    /// Those of the `streams` that may be written to a disk: some makers put the login into the path.
+    pub fn streams_without_login(&self) -> impl Iterator<Item = &StreamUri> {
+        self.streams.iter().filter(|uri| uri.to_string() == uri.as_str())
+    }
+}
+
+/// What an earlier conversation with the same camera taught. It saves requests, those with a password
+/// first of all; one that no longer holds costs at most one refusal of the two that are allowed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hint {
+    /// How it wanted to be logged in to.
+    pub authentication: Option<Authentication>,
+    /// A token known to be that of a profile. Where it is the one wanted, the list is not asked for.
+    pub token: Option<String>,
 }
 
 /// All a camera has to offer.
@@ -78,36 +104,53 @@ pub struct Offer {
     pub streams: Result<Streams, Error>,
 }
 
-/// Finds the stream of `profile`, a token or else a name; `None`: the first profile with video. Four
-/// to eight requests where all is well.
+/// Finds the stream of `profile`, a token or else a name; `None`: the first profile with video. Six
+/// to eight requests where all is well, two or three of them with a login if the camera wants one.
 ///
 /// # Errors
 /// See [`Error::kind`] for what to do about one. After `Denied` nothing should be tried for a long
 /// time: the password was refused once or twice, and cameras lock accounts.
 pub async fn resolve(target: &Target, profile: Option<&str>) -> Result<Resolved, Error> {
-    resolve_within(target, profile, Limits::default()).await
+    resolve_within(target, profile, &Hint::default(), Limits::default()).await
 }
 
-/// [`resolve`] with other limits of time.
+/// [`resolve`] with what was learnt before, and other limits of time.
 ///
 /// # Errors
 /// As [`resolve`].
-pub async fn resolve_within(target: &Target, profile: Option<&str>, limits: Limits) -> Result<Resolved, Error> {
-    let mut device = Device::new(target, limits);
+pub async fn resolve_within(
+    target: &Target,
+    profile: Option<&str>,
+    hint: &Hint,
+    limits: Limits,
+) -> Result<Resolved, Error> {
+    let mut device = Device::new(target, hint.authentication, limits);
     device.learn_clock().await?;
     let mut media = Media::find(device).await?;
     let (profile, streams) = match profile {
+        Some(token) if hint.token.as_deref() == Some(token) => match media.by_token(token).await {
+            Err(error) if !error.is_final() => media.wanted(token).await?,
+            other => other?,
+        },
         Some(wanted) => media.wanted(wanted).await?,
         None => media.first_with_video().await?,
     };
+    let mut device = media.device;
+    let information = device.information().await;
+    // Where this would take a password, the serial number will have to do.
+    let hardware_addresses = match device.authentication() {
+        Some(Authentication::Open) => device.hardware_addresses().await.unwrap_or_default(),
+        _ => Vec::new(),
+    };
     Ok(Resolved {
-        device: media.device.information().await,
-        endpoint: media.device.endpoint().await,
+        device: information,
+        endpoint: device.endpoint().await.ok().flatten(),
+        hardware_addresses,
         profile,
         streams: streams.candidates,
         camera_credentials: streams.login.filter(|_| target.credentials.is_none()),
-        clock_offset: media.device.offset(),
-        authentication: media.device.authentication(),
+        clock_offset: device.offset(),
+        authentication: device.authentication(),
     })
 }
 
@@ -124,7 +167,7 @@ pub async fn survey(target: &Target) -> Result<Survey, Error> {
 /// # Errors
 /// As [`survey`].
 pub async fn survey_within(target: &Target, limits: Limits) -> Result<Survey, Error> {
-    let mut device = Device::new(target, limits);
+    let mut device = Device::new(target, None, limits);
     device.learn_clock().await?;
     let mut media = Media::find(device).await?;
     let mut offers = Vec::new();
@@ -137,7 +180,7 @@ pub async fn survey_within(target: &Target, limits: Limits) -> Result<Survey, Er
     }
     Ok(Survey {
         device: media.device.information().await,
-        endpoint: media.device.endpoint().await,
+        endpoint: media.device.endpoint().await.ok().flatten(),
         offers,
         clock_offset: media.device.offset(),
         authentication: media.device.authentication(),

@@ -117,11 +117,9 @@ pub fn read(bytes: &[u8]) -> Result<Element, Error> {
     let mut count = 0;
     loop {
         let finished = match reader.read_event().map_err(Error::Syntax)? {
+            Event::Start(_) | Event::Empty(_) if open.len() >= DEEPEST => return Err(Error::TooDeep),
             Event::Start(start) => {
                 count += 1;
-                if open.len() >= DEEPEST {
-                    return Err(Error::TooDeep);
-                }
                 open.push(element(&start));
                 None
             }
@@ -174,15 +172,16 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// UTF-16 by its byte order mark, everything else as UTF-8 with replacement characters.
+/// UTF-16 by its byte order mark or by how `<` is written in it, everything else as UTF-8 with
+/// replacement characters.
 fn decode(bytes: &[u8]) -> Cow<'_, str> {
     let from_utf16 = |unit: fn([u8; 2]) -> u16| {
-        let units = bytes[2..].chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+        let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
         Cow::Owned(char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
     };
     match bytes {
-        [0xff, 0xfe, ..] => from_utf16(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => from_utf16(u16::from_be_bytes),
+        [0xff, 0xfe, ..] | [b'<', 0, _, 0, ..] => from_utf16(u16::from_le_bytes),
+        [0xfe, 0xff, ..] | [0, b'<', 0, _, ..] => from_utf16(u16::from_be_bytes),
         _ => String::from_utf8_lossy(bytes),
     }
 }
@@ -298,12 +297,14 @@ mod tests {
     }
 
     #[test]
-    fn utf_16_is_known_by_its_byte_order_mark() {
-        let text = "\u{feff}<a>\u{9580}</a>";
-        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
-        assert_eq!(read(&little).unwrap().text(), "\u{9580}");
-        assert_eq!(read(&big).unwrap().text(), "\u{9580}");
+    fn utf_16_is_known_by_its_byte_order_mark_or_its_first_letter() {
+        for text in ["\u{feff}<a>\u{9580}</a>", "<a>\u{9580}</a>"] {
+            let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            assert_eq!(read(&little).unwrap().text(), "\u{9580}");
+            assert_eq!(read(&big).unwrap().text(), "\u{9580}");
+            assert!(read(&little[..little.len() - 1]).is_err());
+        }
     }
 
     #[test]
@@ -340,6 +341,8 @@ mod tests {
         let nested = |depth: usize| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
         assert!(read(nested(DEEPEST).as_bytes()).is_ok());
         assert!(matches!(read(nested(DEEPEST + 1).as_bytes()), Err(Error::TooDeep)));
+        let empty_below = nested(DEEPEST).replacen("</a>", "<b/></a>", 1);
+        assert!(matches!(read(empty_below.as_bytes()), Err(Error::TooDeep)));
         let many = format!("<a>{}</a>", "<b/>".repeat(MOST_ELEMENTS));
         assert!(matches!(read(many.as_bytes()), Err(Error::TooManyElements)));
     }

@@ -102,6 +102,9 @@ fn read_answer(answer: &Element) {
         }
     }
     let _ = (answers::device_information(answer), answers::endpoint(answer));
+    for address in answers::hardware_addresses(answer) {
+        assert_eq!(address.len(), 17, "{address:?}");
+    }
 }
 
 fn check_refusal(refusal: &Refusal) {

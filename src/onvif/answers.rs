@@ -127,6 +127,29 @@ pub fn endpoint(response: &Element) -> Option<String> {
     response.text_at(&["GUID"]).map(str::to_owned)
 }
 
+/// Reads the answer to GetNetworkInterfaces: hardware addresses, in order, as `00:12:34:56:78:9a`.
+/// Rubbish, and addresses that several devices share, are left out.
+pub fn hardware_addresses(response: &Element) -> Vec<String> {
+    let mut addresses: Vec<String> = Vec::new();
+    for interface in response.all("NetworkInterfaces") {
+        let address = interface.text_at(&["Info", "HwAddress"]).and_then(hardware_address);
+        addresses.extend(address.filter(|address| !addresses.contains(address)));
+    }
+    addresses
+}
+
+/// `text` with any separators as six bytes in lower case; `None` unless it can belong to one device.
+fn hardware_address(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    let separated = text.chars().all(|c| c.is_ascii_hexdigit() || ":-. ".contains(c));
+    let bytes: Vec<u8> =
+        (0..12).step_by(2).filter_map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect();
+    // The lowest bit of the first byte marks groups of devices.
+    let single = bytes.first().is_some_and(|first| first & 1 == 0) && bytes.iter().any(|byte| *byte != 0);
+    let written: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    (separated && digits.len() == 12 && single).then(|| written.join(":"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +203,26 @@ mod tests {
     fn media_service_is_not_taken_from_the_extension() {
         let answer = "<R><Capabilities><Device><XAddr>http://h/d</XAddr></Device><Extension><Media><XAddr>http://h/wrong</XAddr></Media></Extension></Capabilities></R>";
         assert_eq!(capabilities(&element(answer)), [("device".into(), "http://h/d".into())]);
+    }
+
+    #[test]
+    fn hardware_addresses_are_written_alike_and_rubbish_is_left_out() {
+        let interface = |address: &str| {
+            format!("<NetworkInterfaces><Info><HwAddress>{address}</HwAddress></Info></NetworkInterfaces>")
+        };
+        let given = [
+            "00:12:34:56:78:9A",
+            "00-12-34-56-78-9a",
+            "001234.56789B",
+            "",
+            "00:00:00:00:00:00",
+            "x",
+            "ff:ff:ff:ff:ff:ff",
+            "00:12",
+        ];
+        let answer = format!("<R>{}</R>", given.map(interface).concat());
+        assert_eq!(hardware_addresses(&element(&answer)), ["00:12:34:56:78:9a", "00:12:34:56:78:9b"]);
+        assert_eq!(hardware_addresses(&element("<R><NetworkInterfaces/></R>")), [""; 0]);
     }
 
     #[test]

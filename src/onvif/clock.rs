@@ -11,6 +11,10 @@ use std::{
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
+/// Clocks that differ by no more than this many seconds count as one; the strictest camera known
+/// allows 5.
+const SAME_CLOCK: u64 = 5;
+
 /// A date and time of day as a camera tells it, without a time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CivilTime {
@@ -108,6 +112,11 @@ impl Offset {
     /// The offset of a camera that says it is `theirs` while we say `ours`, in Unix seconds.
     pub fn between(theirs: i64, ours: i64) -> Self {
         Self(theirs - ours)
+    }
+
+    /// Whether both make the same UsernameToken for a camera that allows a few seconds.
+    pub fn is_near(self, other: Self) -> bool {
+        self.0.abs_diff(other.0) <= SAME_CLOCK
     }
 
     /// The camera's time when ours is `ours`, in Unix seconds.

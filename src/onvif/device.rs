@@ -7,7 +7,7 @@ use super::{
     clock::{self, CivilTime, Offset},
     error::{Error, Malformed},
     login::{Attempt, Authentication, Clock, Login, Next, Refused},
-    soap::{self, DEVICE, Form, Meaning, Operation, Refusal},
+    soap::{self, Access, DEVICE, Form, Meaning, Operation, Refusal},
     token,
 };
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
 
 /// Where every ONVIF device answers, by the standard.
 const DEVICE_PATH: &str = "/onvif/device_service";
+
+/// The question for the clock.
+const CLOCK: &str = "GetSystemDateAndTime";
 
 /// Requests for one operation, whatever a device answers. The longest sensible course is five: bare,
 /// challenged, nonce renewed, two dresses.
@@ -38,11 +41,12 @@ pub struct Device<'a> {
 }
 
 impl<'a> Device<'a> {
-    pub fn new(target: &'a Target, limits: Limits) -> Self {
+    /// `hint`: how the device was logged in to at another time.
+    pub fn new(target: &'a Target, hint: Option<Authentication>, limits: Limits) -> Self {
         Self {
             target,
             limits,
-            login: Login::new(target.credentials.is_some()),
+            login: Login::new(target.credentials.is_some(), hint),
             offset: None,
             form: Form::Action,
             form_works: false,
@@ -75,10 +79,9 @@ impl<'a> Device<'a> {
     /// # Errors
     /// Only when asking anything else is pointless: nobody there, or HTTPS wanted.
     pub async fn learn_clock(&mut self) -> Result<(), Error> {
-        match self.ask("GetSystemDateAndTime", "", true).await {
+        match self.ask(CLOCK, "", Access::Public).await {
             Ok(answer) => {
-                let theirs = answers::device_time(&answer).for_login();
-                self.offset = theirs.map(|time| Offset::between(time.to_unix(), clock::now()));
+                self.offset = offset_told(&answer);
                 Ok(())
             }
             Err(Error::NoCredentials { .. } | Error::Denied { .. }) => Ok(()),
@@ -89,22 +92,42 @@ impl<'a> Device<'a> {
 
     /// Asks who made the device; empty where it does not say.
     pub async fn information(&mut self) -> DeviceInformation {
-        let answer = self.ask("GetDeviceInformation", "", false).await;
-        answer.map(|answer| answers::device_information(&answer)).unwrap_or_default()
+        self.information_with(Access::Login).await.unwrap_or_default()
     }
 
-    /// Asks for the identity that WS-Discovery shows; few devices tell it this way.
-    pub async fn endpoint(&mut self) -> Option<String> {
-        let answer = self.ask("GetEndpointReference", "", true).await;
-        answer.ok().and_then(|answer| answers::endpoint(&answer))
+    /// Asks who made the device, logged in as far as `access` allows.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn information_with(&mut self, access: Access) -> Result<DeviceInformation, Error> {
+        let answer = self.ask("GetDeviceInformation", "", access).await?;
+        Ok(answers::device_information(&answer))
+    }
+
+    /// Asks for the identity that WS-Discovery shows, without a login; few devices tell it this way.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call); a device may well not know the question.
+    pub async fn endpoint(&mut self) -> Result<Option<String>, Error> {
+        let answer = self.ask("GetEndpointReference", "", Access::Bare).await?;
+        Ok(answers::endpoint(&answer))
+    }
+
+    /// Asks for the hardware addresses, without a login.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn hardware_addresses(&mut self) -> Result<Vec<String>, Error> {
+        let answer = self.ask("GetNetworkInterfaces", "", Access::Bare).await?;
+        Ok(answers::hardware_addresses(&answer))
     }
 
     /// Calls an operation of the device service.
     ///
     /// # Errors
     /// As [`call`](Self::call).
-    pub async fn ask(&mut self, name: &'static str, parameters: &str, public: bool) -> Result<Element, Error> {
-        let operation = Operation { namespace: DEVICE, name, parameters: parameters.to_owned(), public };
+    pub async fn ask(&mut self, name: &'static str, parameters: &str, access: Access) -> Result<Element, Error> {
+        let operation = Operation { namespace: DEVICE, name, parameters: parameters.to_owned(), access };
         let mut service = self.service.clone();
         self.call(&mut service, &operation).await
     }
@@ -133,29 +156,39 @@ impl<'a> Device<'a> {
 
     async fn call_at(&mut self, port: u16, path: &str, operation: &Operation) -> Result<Element, Error> {
         let request = operation.name;
-        if self.login.is_denied() && !operation.public {
+        if self.login.is_denied() && operation.access == Access::Login {
             return Err(self.denied(request));
         }
-        let mut attempt = self.login.first(path, operation.public);
+        let mut attempt = self.login.first(path, operation.access);
+        let mut clock_asked = false;
         let mut last = None;
         for _ in 0..MOST_TRIES {
             let reply = self.send(port, path, operation, attempt).await?;
             let refusal = match soap::open(&reply) {
                 Ok(answer) => {
-                    self.login.accepted(path, attempt, operation.public);
+                    self.login.accepted(path, attempt, operation.access);
                     self.form_works = true;
                     return Ok(answer);
                 }
                 Err(refusal) => refusal,
             };
             if let Refusal::Login { status, challenges, fault } = &refusal {
-                let offset = self.offset.or_else(|| date_offset(&reply));
-                self.offset = self.offset.or(offset);
+                if operation.access == Access::Bare {
+                    return Err(Error::NoCredentials { device: self.name(), request });
+                }
                 if attempt != Attempt::Bare {
                     self.refusal = fault.clone().or(self.refusal.take());
                 }
-                let refused = Refused { path, status: *status, challenges, fault: fault.as_ref() };
-                match self.login.refused(attempt, refused, offset) {
+                let mut clock_moved = false;
+                if self.offset.is_none() {
+                    self.offset = date_offset(&reply);
+                } else if attempt == Attempt::Token(Clock::Camera) && !clock_asked {
+                    clock_asked = true;
+                    clock_moved = self.renew_clock(&reply).await;
+                }
+                let offset = self.offset;
+                let refused = Refused { path, status: *status, challenges, fault: fault.as_ref(), offset, clock_moved };
+                match self.login.refused(attempt, refused) {
                     Next::Try(next) => attempt = next,
                     Next::NoCredentials => return Err(Error::NoCredentials { device: self.name(), request }),
                     Next::Denied => return Err(self.denied(request)),
@@ -167,7 +200,7 @@ impl<'a> Device<'a> {
                 && matches!(fault.meaning(), Meaning::NoSuchProfile | Meaning::IncompleteProfile)
             {
                 // It looked the profile up, so the login was good.
-                self.login.accepted(path, attempt, operation.public);
+                self.login.accepted(path, attempt, operation.access);
                 self.form_works = true;
             }
             match self.next_form(&refusal) {
@@ -177,6 +210,20 @@ impl<'a> Device<'a> {
             last = Some(refusal);
         }
         Err(last.map_or_else(|| self.denied(request), |refusal| self.error(request, refusal)))
+    }
+
+    /// Asks for the clock again after `refusal` of a login that followed it, for it may have been set in
+    /// between; returns whether it was.
+    async fn renew_clock(&mut self, refusal: &Reply) -> bool {
+        let service = self.service.clone();
+        let operation = Operation { namespace: DEVICE, name: CLOCK, parameters: String::new(), access: Access::Bare };
+        let port = service.ports.first().copied().unwrap_or(self.target.port);
+        let reply = self.send(port, &service.path, &operation, Attempt::Bare).await;
+        let told = reply.ok().and_then(|reply| soap::open(&reply).ok()).and_then(|answer| offset_told(&answer));
+        let before = self.offset;
+        // A device that hides its clock may still date its refusals.
+        self.offset = told.or_else(|| date_offset(refusal)).or(before);
+        before.zip(self.offset).is_some_and(|(before, now)| !now.is_near(before))
     }
 
     /// Sends one request, and once more if the connection breaks before an answer.
@@ -271,6 +318,12 @@ impl<'a> Device<'a> {
             clock_known: self.offset.is_some(),
         }
     }
+}
+
+/// What the answer to [`CLOCK`] says.
+fn offset_told(answer: &Element) -> Option<Offset> {
+    let theirs = answers::device_time(answer).for_login()?;
+    Some(Offset::between(theirs.to_unix(), clock::now()))
 }
 
 /// The clock of a device that does not tell it without a login, from the `Date` of its refusal.

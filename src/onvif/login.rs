@@ -5,13 +5,16 @@
 
 use std::fmt;
 
-use super::{challenge::Challenge, clock::Offset, digest, digest::Algorithm, soap::Fault};
+use super::{
+    challenge::Challenge,
+    clock::Offset,
+    digest,
+    digest::Algorithm,
+    soap::{Access, Fault},
+};
 
 /// Refusals of a password after which no more are sent.
 const MOST_REFUSALS: u8 = 2;
-
-/// Clocks that differ by no more than this many seconds make the same UsernameToken.
-const SAME_CLOCK: u64 = 5;
 
 /// How a camera is logged in to, as found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,26 @@ pub enum Authentication {
     Open,
     Digest(Algorithm),
     UsernameToken(Clock),
+}
+
+impl Authentication {
+    const WORDS: [(Self, &str); 5] = [
+        (Self::Open, "open"),
+        (Self::Digest(Algorithm::Md5), "digest-md5"),
+        (Self::Digest(Algorithm::Sha256), "digest-sha-256"),
+        (Self::UsernameToken(Clock::Camera), "username-token"),
+        (Self::UsernameToken(Clock::Ours), "username-token-our-clock"),
+    ];
+
+    /// One word for files and interfaces.
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(known, _)| *known == self).map_or("", |(_, word)| word)
+    }
+
+    /// The reverse of [`word`](Self::word); `None` for any other text.
+    pub fn from_word(text: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(_, word)| *word == text).map(|(known, _)| *known)
+    }
 }
 
 impl fmt::Display for Authentication {
@@ -69,12 +92,18 @@ pub struct Refused<'a> {
     pub status: Option<u16>,
     pub challenges: &'a [Challenge],
     pub fault: Option<&'a Fault>,
+    /// The camera's clock against ours, as now known.
+    pub offset: Option<Offset>,
+    /// Whether that is news: the request followed another clock.
+    pub clock_moved: bool,
 }
 
 /// What is known about logging in to one camera.
 #[derive(Debug)]
 pub struct Login {
     has_credentials: bool,
+    /// How the camera was logged in to at another time.
+    hint: Option<Authentication>,
     known: Option<Authentication>,
     /// The challenge last given for each path: nonces can be bound to it.
     challenges: Vec<(String, digest::Session)>,
@@ -84,9 +113,13 @@ pub struct Login {
 }
 
 impl Login {
-    pub fn new(has_credentials: bool) -> Self {
+    /// A `hint` only settles what would otherwise be found out by a refused password. The first request
+    /// goes out bare all the same, so that a hint that no longer holds costs nothing where the camera
+    /// says what it wants.
+    pub fn new(has_credentials: bool, hint: Option<Authentication>) -> Self {
         let (known, challenges) = (None, Vec::new());
-        Self { has_credentials, known, challenges, avoid_sha256: false, refusals: 0, denied: false }
+        let avoid_sha256 = hint == Some(Authentication::Digest(Algorithm::Md5));
+        Self { has_credentials, hint, known, challenges, avoid_sha256, refusals: 0, denied: false }
     }
 
     /// How the camera is logged in to; `None` while nothing that needs a login has succeeded.
@@ -104,11 +137,11 @@ impl Login {
         self.challenges.iter_mut().find(|(kept, _)| kept == path).map(|(_, session)| session)
     }
 
-    /// What the first request of an operation carries; `public` ones are always tried bare.
-    pub fn first(&self, path: &str, public: bool) -> Attempt {
+    /// What the first request of an operation carries.
+    pub fn first(&self, path: &str, access: Access) -> Attempt {
         let challenged = self.challenges.iter().any(|(kept, _)| kept == path);
         match self.known {
-            _ if public => Attempt::Bare,
+            _ if access != Access::Login => Attempt::Bare,
             Some(Authentication::UsernameToken(clock)) => Attempt::Token(clock),
             Some(Authentication::Digest(_)) if challenged => Attempt::Digest { renewed: false },
             _ => Attempt::Bare,
@@ -116,10 +149,10 @@ impl Login {
     }
 
     /// Remembers what worked.
-    pub fn accepted(&mut self, path: &str, attempt: Attempt, public: bool) {
+    pub fn accepted(&mut self, path: &str, attempt: Attempt, access: Access) {
         match attempt {
             // Says nothing about the operations that need a login, nor does an exception undo what is known.
-            Attempt::Bare if public || self.known.is_some() => {}
+            Attempt::Bare if access != Access::Login || self.known.is_some() => {}
             Attempt::Bare => self.known = Some(Authentication::Open),
             Attempt::Digest { .. } => {
                 let algorithm = self.challenge(path).map(|session| session.algorithm);
@@ -129,12 +162,13 @@ impl Login {
         }
     }
 
-    /// Decides what comes after `attempt` was refused; `offset` is the camera's clock against ours.
-    pub fn refused(&mut self, attempt: Attempt, refused: Refused<'_>, offset: Option<Offset>) -> Next {
+    /// Decides what comes after `attempt` was refused.
+    pub fn refused(&mut self, attempt: Attempt, refused: Refused<'_>) -> Next {
         if !self.has_credentials {
             return Next::NoCredentials;
         }
-        let fresh = digest::Session::choose(refused.challenges, self.avoid_sha256);
+        let fresh = digest::Session::choose(refused.challenges, self.avoid_sha256)
+            .or_else(|| digest::Session::choose(refused.challenges, false));
         match attempt {
             Attempt::Bare if self.denied => Next::Denied,
             Attempt::Bare => self.begin(refused.path, fresh),
@@ -143,14 +177,14 @@ impl Login {
                 if self.count(refused.fault) {
                     return Next::Denied;
                 }
-                if fresh.is_some() {
-                    return self.begin(refused.path, fresh);
-                }
-                let clocks_differ = offset.is_some_and(|offset| offset.0.unsigned_abs() > SAME_CLOCK);
-                if clock == Clock::Camera && clocks_differ {
-                    Next::Try(Attempt::Token(Clock::Ours))
-                } else {
-                    self.deny()
+                let clocks_differ = refused.offset.is_some_and(|offset| !offset.is_near(Offset::default()));
+                match (clock, fresh) {
+                    (Clock::Camera, _) if refused.clock_moved => Next::Try(Attempt::Token(Clock::Camera)),
+                    (_, Some(fresh)) => self.answer(refused.path, fresh),
+                    (Clock::Camera, None) if clocks_differ => Next::Try(Attempt::Token(Clock::Ours)),
+                    // Ours came first only by a hint.
+                    (Clock::Ours, None) if clocks_differ => Next::Try(Attempt::Token(Clock::Camera)),
+                    _ => self.deny(),
                 }
             }
         }
@@ -182,13 +216,17 @@ impl Login {
         }
     }
 
+    /// What follows a bare request: the way learnt before wins over the one offered, as some cameras
+    /// offer one that does not work.
     fn begin(&mut self, path: &str, challenge: Option<digest::Session>) -> Next {
-        let Some(challenge) = challenge else {
-            return Next::Try(Attempt::Token(match self.known {
-                Some(Authentication::UsernameToken(clock)) => clock,
-                _ => Clock::Camera,
-            }));
-        };
+        match (self.known.or(self.hint), challenge) {
+            (Some(Authentication::UsernameToken(clock)), _) => Next::Try(Attempt::Token(clock)),
+            (_, Some(challenge)) => self.answer(path, challenge),
+            (_, None) => Next::Try(Attempt::Token(Clock::Camera)),
+        }
+    }
+
+    fn answer(&mut self, path: &str, challenge: digest::Session) -> Next {
         self.keep(path, challenge);
         Next::Try(Attempt::Digest { renewed: false })
     }
@@ -230,31 +268,33 @@ mod tests {
         let challenges = parse(fields.iter().copied());
         let fault = Fault { subcodes: vec!["ter:NotAuthorized".into()], ..Fault::default() };
         let (status, fault) = if fields.is_empty() { (400, Some(&fault)) } else { (401, None) };
-        let refused = Refused { path: "/m", status: Some(status), challenges: &challenges, fault };
-        login.refused(attempt, refused, Some(Offset(offset)))
+        let offset = Some(Offset(offset));
+        let refused =
+            Refused { path: "/m", status: Some(status), challenges: &challenges, fault, offset, clock_moved: false };
+        login.refused(attempt, refused)
     }
 
     #[test]
     fn without_credentials_nothing_is_tried() {
-        assert_eq!(refuse(&mut Login::new(false), Attempt::Bare, &[MD5], 0), Next::NoCredentials);
+        assert_eq!(refuse(&mut Login::new(false, None), Attempt::Bare, &[MD5], 0), Next::NoCredentials);
     }
 
     #[test]
     fn challenge_leads_to_digest_and_fault_to_a_token() {
-        let mut login = Login::new(true);
-        assert_eq!(login.first("/m", false), Attempt::Bare);
+        let mut login = Login::new(true, None);
+        assert_eq!(login.first("/m", Access::Login), Attempt::Bare);
         assert_eq!(refuse(&mut login, Attempt::Bare, &["Basic realm=x", MD5], 0), Next::Try(DIGEST));
-        login.accepted("/m", DIGEST, false);
-        assert_eq!(login.first("/m", false), DIGEST);
-        assert_eq!(login.first("/other", false), Attempt::Bare, "a nonce can be bound to its path");
+        login.accepted("/m", DIGEST, Access::Login);
+        assert_eq!(login.first("/m", Access::Login), DIGEST);
+        assert_eq!(login.first("/other", Access::Login), Attempt::Bare, "a nonce can be bound to its path");
         assert_eq!(login.authentication(), Some(Authentication::Digest(Algorithm::Md5)));
-        assert_eq!(refuse(&mut Login::new(true), Attempt::Bare, &[], 0), Next::Try(TOKEN));
-        assert_eq!(refuse(&mut Login::new(true), Attempt::Bare, &["Basic realm=x"], 0), Next::Try(TOKEN));
+        assert_eq!(refuse(&mut Login::new(true, None), Attempt::Bare, &[], 0), Next::Try(TOKEN));
+        assert_eq!(refuse(&mut Login::new(true, None), Attempt::Bare, &["Basic realm=x"], 0), Next::Try(TOKEN));
     }
 
     #[test]
     fn wrong_password_by_digest_is_sent_once() {
-        let mut login = Login::new(true);
+        let mut login = Login::new(true, None);
         refuse(&mut login, Attempt::Bare, &[MD5], 0);
         login.challenge("/m").unwrap().authorize(&credentials(), "POST", "/m", "c");
         assert_eq!(refuse(&mut login, DIGEST, &[MD5], 0), Next::Denied);
@@ -263,7 +303,7 @@ mod tests {
 
     #[test]
     fn stale_nonce_is_renewed_once_and_costs_nothing() {
-        let mut login = Login::new(true);
+        let mut login = Login::new(true, None);
         refuse(&mut login, Attempt::Bare, &[MD5], 0);
         assert_eq!(refuse(&mut login, DIGEST, &[MD5_STALE], 0), Next::Try(RENEWED));
         assert_eq!(refuse(&mut login, RENEWED, &[MD5_STALE], 0), Next::Denied);
@@ -272,7 +312,7 @@ mod tests {
 
     #[test]
     fn nonce_that_worked_before_is_renewed_although_not_called_stale() {
-        let mut login = Login::new(true);
+        let mut login = Login::new(true, None);
         refuse(&mut login, Attempt::Bare, &[MD5], 0);
         for _ in 0..2 {
             login.challenge("/m").unwrap().authorize(&credentials(), "POST", "/m", "c");
@@ -282,7 +322,7 @@ mod tests {
 
     #[test]
     fn md5_is_tried_after_sha_256_and_then_it_is_over() {
-        let mut login = Login::new(true);
+        let mut login = Login::new(true, None);
         refuse(&mut login, Attempt::Bare, &[MD5, SHA], 0);
         assert_eq!(login.challenge("/m").unwrap().algorithm, Algorithm::Sha256);
         assert_eq!(refuse(&mut login, DIGEST, &[MD5, SHA], 0), Next::Try(DIGEST));
@@ -292,7 +332,7 @@ mod tests {
 
     #[test]
     fn fault_behind_a_good_digest_leads_to_one_token() {
-        let mut login = Login::new(true);
+        let mut login = Login::new(true, None);
         refuse(&mut login, Attempt::Bare, &[MD5], 0);
         assert_eq!(refuse(&mut login, DIGEST, &[], 100), Next::Try(TOKEN));
         assert_eq!(refuse(&mut login, TOKEN, &[], 100), Next::Denied);
@@ -300,27 +340,73 @@ mod tests {
 
     #[test]
     fn token_is_tried_with_both_clocks_only_if_they_differ() {
-        let mut login = Login::new(true);
+        let mut login = Login::new(true, None);
         assert_eq!(refuse(&mut login, TOKEN, &[], 6), Next::Try(Attempt::Token(Clock::Ours)));
         assert_eq!(refuse(&mut login, Attempt::Token(Clock::Ours), &[], 6), Next::Denied);
-        assert_eq!(refuse(&mut Login::new(true), TOKEN, &[], -5), Next::Denied);
+        assert_eq!(refuse(&mut Login::new(true, None), TOKEN, &[], -5), Next::Denied);
     }
 
     #[test]
     fn warning_of_a_lockout_ends_it_at_once() {
-        let mut login = Login::new(true);
+        let mut login = Login::new(true, None);
         let fault =
             Fault { subcodes: vec!["NotAuthorized".into()], reason: "3 attempts left".into(), ..Fault::default() };
-        let refused = Refused { path: "/m", status: Some(400), challenges: &[], fault: Some(&fault) };
-        assert_eq!(login.refused(TOKEN, refused, Some(Offset(1000))), Next::Denied);
+        let refused = Refused { fault: Some(&fault), ..by_fault() };
+        assert_eq!(login.refused(TOKEN, refused), Next::Denied);
     }
 
     #[test]
     fn missing_right_is_not_a_wrong_password() {
-        let mut login = Login::new(true);
-        login.accepted("/m", TOKEN, false);
+        let mut login = Login::new(true, None);
+        login.accepted("/m", TOKEN, Access::Login);
         assert_eq!(refuse(&mut login, TOKEN, &[], 0), Next::Denied);
         assert!(!login.is_denied());
+    }
+
+    #[test]
+    fn clock_that_moved_is_followed_before_ours_is_tried() {
+        let mut login = Login::new(true, None);
+        let refused = Refused { offset: Some(Offset(1000)), clock_moved: true, ..by_fault() };
+        assert_eq!(login.refused(TOKEN, refused), Next::Try(TOKEN));
+        assert_eq!(login.refused(TOKEN, refused), Next::Denied);
+    }
+
+    #[test]
+    fn hint_settles_what_a_refused_password_would_teach() {
+        let hinted = |mode| Login::new(true, Some(mode));
+        let mut login = hinted(Authentication::Digest(Algorithm::Md5));
+        refuse(&mut login, Attempt::Bare, &[MD5, SHA], 0);
+        assert_eq!(login.challenge("/m").unwrap().algorithm, Algorithm::Md5);
+        let ours = Authentication::UsernameToken(Clock::Ours);
+        assert_eq!(hinted(ours).first("/m", Access::Login), Attempt::Bare, "the camera may be open by now");
+        for fields in [&[][..], &[MD5]] {
+            assert_eq!(refuse(&mut hinted(ours), Attempt::Bare, fields, 0), Next::Try(Attempt::Token(Clock::Ours)));
+        }
+        // Hints that no longer hold.
+        let mut login = hinted(ours);
+        assert_eq!(refuse(&mut login, Attempt::Token(Clock::Ours), &[], 100), Next::Try(TOKEN));
+        assert_eq!(refuse(&mut login, TOKEN, &[], 100), Next::Denied);
+        assert_eq!(
+            refuse(&mut hinted(Authentication::Digest(Algorithm::Md5)), Attempt::Bare, &[SHA], 0),
+            Next::Try(DIGEST)
+        );
+        assert_eq!(refuse(&mut hinted(Authentication::Open), Attempt::Bare, &[MD5], 0), Next::Try(DIGEST));
+        assert_eq!(
+            refuse(&mut hinted(Authentication::Digest(Algorithm::Sha256)), Attempt::Bare, &[], 0),
+            Next::Try(TOKEN)
+        );
+    }
+
+    #[test]
+    fn words_of_an_authentication_read_back() {
+        for (mode, word) in Authentication::WORDS {
+            assert_eq!((Authentication::from_word(word), mode.word()), (Some(mode), word));
+        }
+        assert_eq!(Authentication::from_word(""), None);
+    }
+
+    fn by_fault() -> Refused<'static> {
+        Refused { path: "/m", status: Some(400), challenges: &[], fault: None, offset: None, clock_moved: false }
     }
 
     fn credentials() -> crate::camera::Credentials {

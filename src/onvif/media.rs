@@ -8,7 +8,7 @@ use super::{
     answers::{self, MediaUri, Profile},
     device::Device,
     error::Error,
-    soap::{MEDIA1, MEDIA2, Meaning, Operation},
+    soap::{Access, MEDIA1, MEDIA2, Meaning, Operation},
 };
 use crate::{
     camera::mask_credentials,
@@ -44,7 +44,7 @@ impl<'a> Media<'a> {
     pub async fn find(mut device: Device<'a>) -> Result<Self, Error> {
         let port = device.target().port;
         let mut services = Vec::new();
-        match device.ask("GetServices", "<tds:IncludeCapability>false</tds:IncludeCapability>", true).await {
+        match device.ask("GetServices", "<tds:IncludeCapability>false</tds:IncludeCapability>", Access::Public).await {
             Ok(answer) => {
                 let found = answers::services(&answer);
                 for (second, namespace) in [(true, MEDIA2), (false, MEDIA1)] {
@@ -55,7 +55,7 @@ impl<'a> Media<'a> {
             Err(error) => keep_on_unless_final(error)?,
         }
         if services.is_empty() {
-            match device.ask("GetCapabilities", "<tds:Category>All</tds:Category>", true).await {
+            match device.ask("GetCapabilities", "<tds:Category>All</tds:Category>", Access::Public).await {
                 Ok(answer) => {
                     let found = answers::capabilities(&answer);
                     let named = found.iter().filter(|(name, _)| name == "media");
@@ -135,38 +135,79 @@ impl<'a> Media<'a> {
         })
     }
 
-    /// Finds the profile that `wanted` names by token or, failing that, by name, and its stream.
+    /// Finds the profile that `wanted` names by token or failing that by name, and its stream.
+    ///
+    /// The list of profiles comes first, although most often it is the token that is configured: some
+    /// firmwares give the stream of another profile for a token they do not know.
     ///
     /// # Errors
     /// [`Error::NoSuchProfile`] when there is none, with what there is.
     pub async fn wanted(&mut self, wanted: &str) -> Result<(Profile, Streams), Error> {
-        // Mostly it is the token, and then the list is not needed.
-        let refusal = match self.stream_uri(wanted).await {
-            Ok(uri) => {
-                let profile = Profile { token: wanted.to_owned(), ..Profile::default() };
-                let streams = self.streams(&profile.token, &uri)?;
-                return Ok((profile, streams));
+        let profile = match self.listed(wanted).await {
+            Ok(profile) => profile,
+            Err(error @ (Error::NoSuchProfile { .. } | Error::Connect { .. })) => return Err(error),
+            Err(error) if error.ends_everything() => return Err(error),
+            // Without a list, as of a recorder too slow to make one, it may still be the token.
+            Err(error) => {
+                let found = self.by_token(wanted).await;
+                return found.map_err(|second| if second.ends_everything() { second } else { error });
             }
-            Err(error) if error.is_final() => return Err(error),
-            Err(error) => error,
         };
-        let offered = match self.profiles().await {
-            Ok(offered) => offered,
-            Err(error) if error.is_final() => return Err(error),
-            Err(_) => return Err(refusal),
-        };
-        if offered.iter().any(|profile| profile.token == wanted) {
-            return Err(match refusal {
-                Error::NoStream { .. } => refusal,
-                other => self.no_stream(wanted, Some(other)),
-            });
+        match self.stream_uri(&profile.token).await {
+            Ok(uri) => {
+                let streams = self.streams(&profile.token, &uri)?;
+                Ok((profile, streams))
+            }
+            Err(error @ Error::NoStream { .. }) => Err(error),
+            Err(error) if error.is_final() => Err(error),
+            Err(error) => Err(self.no_stream(&profile.token, Some(error))),
         }
-        let Some(profile) = offered.iter().find(|profile| profile.name == wanted).cloned() else {
-            return Err(Error::NoSuchProfile { device: self.device.name(), wanted: wanted.to_owned(), offered });
-        };
-        let uri = self.stream_uri(&profile.token).await?;
-        let streams = self.streams(&profile.token, &uri)?;
-        Ok((profile, streams))
+    }
+
+    /// Finds the stream of the profile with `token`, which is known to be one, in a single request.
+    ///
+    /// # Errors
+    /// As [`stream_uri`](Self::stream_uri) and [`streams`](Self::streams).
+    pub async fn by_token(&mut self, token: &str) -> Result<(Profile, Streams), Error> {
+        let uri = self.stream_uri(token).await?;
+        let streams = self.streams(token, &uri)?;
+        Ok((Profile { token: token.to_owned(), ..Profile::default() }, streams))
+    }
+
+    /// The profile `wanted` in the list of the first service that has it, which then comes first.
+    async fn listed(&mut self, wanted: &str) -> Result<Profile, Error> {
+        let mut offered: Vec<Profile> = Vec::new();
+        let mut failure = None;
+        for index in 0..self.services.len() {
+            let found = match self.profiles_of(index).await {
+                Ok(found) => found,
+                Err(error) if error.ends_everything() => return Err(error),
+                Err(error) => {
+                    let alone = matches!(error, Error::Connect { .. } | Error::Slow { .. });
+                    remember(&mut failure, error);
+                    if alone {
+                        break;
+                    }
+                    continue;
+                }
+            };
+            let by_token = found.iter().find(|profile| profile.token == wanted);
+            if let Some(profile) = by_token.or_else(|| found.iter().find(|profile| profile.name == wanted)) {
+                // Another service may not know the token, and take it for any.
+                self.services[..=index].rotate_right(1);
+                return Ok(profile.clone());
+            }
+            offered.extend(
+                found
+                    .into_iter()
+                    .filter(|new| offered.iter().all(|known| known.token != new.token))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        match failure {
+            Some(error) if offered.is_empty() => Err(error),
+            _ => Err(Error::NoSuchProfile { device: self.device.name(), wanted: wanted.to_owned(), offered }),
+        }
     }
 
     /// Finds the first profile with video, and its stream.
@@ -208,7 +249,7 @@ impl<'a> Media<'a> {
     async fn call(&mut self, index: usize, name: &'static str, parameters: String) -> Result<Element, Error> {
         let MediaService { second, service } = &mut self.services[index];
         let namespace = if *second { MEDIA2 } else { MEDIA1 };
-        self.device.call(service, &Operation { namespace, name, parameters, public: false }).await
+        self.device.call(service, &Operation { namespace, name, parameters, access: Access::Login }).await
     }
 
     fn no_stream(&self, token: &str, source: Option<Error>) -> Error {

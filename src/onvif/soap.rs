@@ -49,8 +49,18 @@ pub struct Operation {
     pub namespace: &'static str,
     pub name: &'static str,
     pub parameters: String,
-    /// The standard lets everybody call it, so it is first sent without credentials.
-    pub public: bool,
+    pub access: Access,
+}
+
+/// What a request may carry to be let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Never a login; what is refused without one is not for us.
+    Bare,
+    /// The standard lets everybody call it, so it is first sent without a login.
+    Public,
+    /// A login, if the device wants one.
+    Login,
 }
 
 impl Operation {
@@ -292,7 +302,7 @@ mod tests {
             namespace: MEDIA2,
             name: "GetProfiles",
             parameters: "<tr2:Type>x</tr2:Type>".into(),
-            public: false,
+            access: Access::Login,
         };
         let (lines, body) = operation.dress(Form::Action, "");
         assert_eq!(

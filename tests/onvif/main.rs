@@ -21,7 +21,7 @@ use camera::{Answer, Camera, Request, md5_hex, ordinary, sha256_hex};
 use cctv_agent::{
     media::Size,
     onvif::{
-        Authentication, Error, Kind, Limits, Offset, Resolved, Target, digest::Algorithm, login::Clock, resolve,
+        Authentication, Error, Hint, Kind, Limits, Offset, Resolved, Target, digest::Algorithm, login::Clock, resolve,
         resolve_within, survey,
     },
 };
@@ -385,7 +385,7 @@ fn every_framing_is_understood_in_any_pieces() {
                 keep_open,
             });
             let limits = Limits { quiet: Duration::from_millis(20), ..Limits::default() };
-            let found = smol::block_on(resolve_within(&camera.target(), None, limits));
+            let found = smol::block_on(resolve_within(&camera.target(), None, &Hint::default(), limits));
             let found =
                 found.unwrap_or_else(|error| panic!("{habit} in steps of {step}: {error}: {:?}", error.source()));
             assert_eq!(found.profile.token, "0 & main", "{habit}");
@@ -493,7 +493,7 @@ fn nobody_listening_is_unreachable_at_once() {
 fn silent_and_trickling_cameras_run_into_the_deadline() {
     let limits = Limits { call: Duration::from_millis(300), ..Limits::default() };
     let silent = Camera::start(|_| Answer { keep_open: true, ..Answer::raw("") });
-    let error = smol::block_on(resolve_within(&silent.target(), Some("000"), limits)).unwrap_err();
+    let error = smol::block_on(resolve_within(&silent.target(), Some("000"), &Hint::default(), limits)).unwrap_err();
     assert!(matches!(error, Error::Slow { .. }), "{error}");
     assert_eq!(silent.requests().len(), 1, "a silent camera is not asked again");
     // No pause is long, yet the whole is.
@@ -501,7 +501,7 @@ fn silent_and_trickling_cameras_run_into_the_deadline() {
         let answer = ordinary(request, 0);
         Answer { step: 1, pause: Some(Duration::from_millis(50)), ..answer }
     });
-    let error = smol::block_on(resolve_within(&trickling.target(), Some("000"), limits)).unwrap_err();
+    let error = smol::block_on(resolve_within(&trickling.target(), Some("000"), &Hint::default(), limits)).unwrap_err();
     assert!(matches!(error, Error::Slow { .. }), "{error}");
 }
 
