@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::{
         Condvar, Mutex, MutexGuard,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -17,8 +18,17 @@ pub struct Camera {
     /// Stands for the device for its whole life, as `urn:uuid:...`.
     pub endpoint: String,
     skew_s: AtomicI64,
+    place: Mutex<Place>,
     faults: Mutex<Faults>,
     faults_changed: Condvar,
+}
+
+/// Where the camera is on its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub ip: IpAddr,
+    /// How often it has moved: rises with every address it takes.
+    pub moves: u32,
 }
 
 /// What is wrong with the camera at the moment, each until `resume`.
@@ -34,6 +44,11 @@ pub struct Faults {
     pub wrong_password: bool,
     /// The ONVIF services answer rubbish.
     pub garbage: bool,
+    /// Nobody listens for ONVIF; RTSP and discovery go on.
+    pub onvif_down: bool,
+    /// WS-Discovery neither answers nor announces; the same for SSDP.
+    pub wsd_silent: bool,
+    pub ssdp_silent: bool,
     /// How often `drop` was asked for: a fault of one moment.
     pub drops: u64,
 }
@@ -47,10 +62,18 @@ pub struct Counters {
     pub frames: AtomicU64,
     /// Logins tried and refused, over RTSP and ONVIF together.
     pub failed_logins: AtomicU64,
-    /// Requests that carried proof of a password (Authorization or UsernameToken), right or wrong.
-    pub proofs: AtomicU64,
+    /// Requests that carried proof of a password, right or wrong, by its kind. Counted whether or not
+    /// the camera asked for a login, so that an empty table proves that no password ever came.
+    pub proofs: Mutex<BTreeMap<&'static str, u64>>,
     /// ONVIF requests by operation.
     pub operations: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Counters {
+    /// Counts a request that carried proof of a password; `kind` says in which form.
+    pub fn count_proof(&self, kind: &'static str) {
+        *self.proofs.lock().expect("counting does not panic").entry(kind).or_default() += 1;
+    }
 }
 
 pub fn count(counter: &AtomicU64) {
@@ -76,12 +99,23 @@ impl Camera {
         );
         Self {
             skew_s: AtomicI64::new(settings.skew),
+            place: Mutex::new(Place { ip: settings.ip, moves: 0 }),
             settings,
             counters: Counters::default(),
             endpoint,
             faults: Mutex::default(),
             faults_changed: Condvar::new(),
         }
+    }
+
+    pub fn place(&self) -> Place {
+        *self.place.lock().expect("nobody panics while holding the place")
+    }
+
+    /// From now on the camera belongs to `ip`; its servers have to follow.
+    pub fn set_ip(&self, ip: IpAddr) {
+        let mut place = self.place.lock().expect("nobody panics while holding the place");
+        *place = Place { ip, moves: place.moves + 1 };
     }
 
     /// Seconds since 1970 by the camera's own clock.

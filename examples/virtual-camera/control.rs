@@ -1,7 +1,7 @@
 //! The control port: faults on request, and what was counted, for curl and for tests.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr, TcpListener},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -9,19 +9,24 @@ use serde_json::{Value, json};
 
 use crate::{
     camera::Camera,
+    discovery::Discovery,
     http::{self, Request, Response},
     rtsp::Rtsp,
 };
 
-/// A running camera with its two servers.
+const FAULTS: &str = "stall, freeze, drop, refuse, wrongpassword, garbage, onvif-down, silence-wsd, silence-ssdp, \
+                      move?ip=ADDRESS, skew?seconds=N or resume";
+
+/// A running camera with its servers.
 pub struct Running {
     pub camera: Arc<Camera>,
     pub rtsp: Arc<Rtsp>,
     pub onvif: http::Server,
+    pub discovery: Discovery,
 }
 
 /// Starts the control port for these cameras.
-pub fn start(address: SocketAddr, cameras: Vec<Running>) -> std::io::Result<http::Server> {
+pub fn start(address: SocketAddr, cameras: Arc<[Running]>) -> std::io::Result<http::Server> {
     http::Server::start(address, move |request| answer(&cameras, request))
 }
 
@@ -62,9 +67,17 @@ impl Running {
             "refuse" => camera.change_faults(|faults| faults.refuse = true),
             "wrongpassword" => camera.change_faults(|faults| faults.wrong_password = true),
             "garbage" => camera.change_faults(|faults| faults.garbage = true),
+            "onvif-down" => camera.change_faults(|faults| faults.onvif_down = true),
+            "silence-wsd" => camera.change_faults(|faults| faults.wsd_silent = true),
+            "silence-ssdp" => camera.change_faults(|faults| faults.ssdp_silent = true),
+            "move" => {
+                let ip = parameter(request, "ip=").and_then(|ip| ip.parse::<IpAddr>().ok());
+                let ip = ip.filter(IpAddr::is_ipv4).ok_or((400, "move?ip=ADDRESS with an IPv4 address"))?;
+                TcpListener::bind((ip, 0)).map_err(|_| (409, "this machine does not have that address"))?;
+                camera.set_ip(ip);
+            }
             "skew" => {
-                let query = request.target.split_once('?').and_then(|(_, query)| query.strip_prefix("seconds="));
-                let seconds = query.and_then(|seconds| seconds.parse().ok());
+                let seconds = parameter(request, "seconds=").and_then(|seconds| seconds.parse().ok());
                 camera.set_skew_s(seconds.ok_or((400, "skew?seconds=N with a whole number"))?);
             }
             "resume" => {
@@ -73,11 +86,24 @@ impl Running {
                     *faults = crate::camera::Faults { drops: faults.drops, ..Default::default() }
                 });
             }
-            _ => return Err((404, "stall, freeze, drop, refuse, wrongpassword, garbage, skew?seconds=N or resume")),
+            _ => return Err((404, FAULTS)),
         }
         self.rtsp.follow_faults();
-        self.onvif.set_open(!camera.faults().refuse).map_err(|_| (500, "the ONVIF port cannot be opened or closed"))
+        let (faults, ip) = (camera.faults(), camera.place().ip);
+        let onvif = (|| {
+            if self.onvif.address().ip() != ip {
+                self.onvif.move_to(ip)?;
+            }
+            self.onvif.set_open(!faults.refuse && !faults.onvif_down)
+        })();
+        onvif.map_err(|_| (500, "the ONVIF port cannot be opened or closed"))?;
+        self.discovery.follow().map_err(|_| (500, "discovery cannot follow"))
     }
+}
+
+/// What stands behind `name` where the query holds nothing else.
+fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.target.split_once('?').and_then(|(_, query)| query.strip_prefix(name))
 }
 
 fn report(camera: &Camera) -> Value {
@@ -88,15 +114,22 @@ fn report(camera: &Camera) -> Value {
         ("refuse", faults.refuse),
         ("wrongpassword", faults.wrong_password),
         ("garbage", faults.garbage),
+        ("onvif-down", faults.onvif_down),
+        ("silence-wsd", faults.wsd_silent),
+        ("silence-ssdp", faults.ssdp_silent),
     ];
     let standing: Vec<&str> = standing.into_iter().filter(|(_, stands)| *stands).map(|(name, _)| name).collect();
+    let proofs = counters.proofs.lock().expect("counting does not panic").clone();
     json!({
+        "ip": camera.place().ip.to_string(),
+        "endpoint": camera.endpoint,
         "sessions": counters.sessions.load(Ordering::Relaxed),
         "sessions_opened": counters.sessions_opened.load(Ordering::Relaxed),
         "teardowns": counters.teardowns.load(Ordering::Relaxed),
         "frames": counters.frames.load(Ordering::Relaxed),
         "failed_logins": counters.failed_logins.load(Ordering::Relaxed),
-        "proofs": counters.proofs.load(Ordering::Relaxed),
+        "proofs": proofs.values().sum::<u64>(),
+        "proofs_by_kind": proofs,
         "onvif": *counters.operations.lock().expect("counting does not panic"),
         "skew": camera.skew_s(),
         "faults": standing,

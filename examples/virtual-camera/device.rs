@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     authentication::{Authentication, Refusal},
-    camera::{Camera, count},
+    camera::Camera,
     http::{Request, Response},
     media, services, snapshot,
     soap::{self, Call, Fault},
@@ -18,6 +18,7 @@ pub const DEVICE_PATH: &str = "/onvif/device_service";
 pub const MEDIA_PATH: &str = "/onvif/media_service";
 pub const MEDIA2_PATH: &str = "/onvif/media2_service";
 const SNAPSHOT_PATH: &str = "/snapshot";
+const TOKEN: &[u8] = b"UsernameToken";
 
 /// What ONVIF calls PRE_AUTH: answered to everybody, as it is needed to log in at all.
 const PRE_AUTH: [&str; 7] = [
@@ -47,8 +48,8 @@ pub struct Profile {
 }
 
 impl Device {
-    pub fn new(camera: Arc<Camera>, profiles: Vec<Profile>, rtsp: SocketAddr) -> Self {
-        Self { camera, profiles, rtsp_port: rtsp.port(), authentication: Authentication::default() }
+    pub fn new(camera: Arc<Camera>, profiles: Vec<Profile>, rtsp_port: u16) -> Self {
+        Self { camera, profiles, rtsp_port, authentication: Authentication::default() }
     }
 
     pub fn stream_uri(&self, host: IpAddr, profile: &Profile) -> String {
@@ -61,14 +62,11 @@ impl Device {
 
     /// Answers one HTTP request.
     pub fn answer(&self, request: &Request) -> Response {
+        count_proofs(&self.camera, request);
         if self.camera.faults().garbage {
             return Response::new(200, "text/html", &b"<html><body>\0\0 busy <b>\xff\xfe try & again"[..]);
         }
         let call = if request.method == "POST" { soap::read(&request.body) } else { None };
-        let proof = request.header("authorization").is_some() || call.as_ref().is_some_and(|call| call.token.is_some());
-        if proof {
-            count(&self.camera.counters.proofs);
-        }
         if let Some(path) = request.path().strip_prefix(SNAPSHOT_PATH) {
             return self.snapshot(request, path);
         }
@@ -124,6 +122,18 @@ impl Device {
             Ok(jpeg) => Response::new(200, "image/jpeg", jpeg),
             Err(error) => Response::new(500, "text/plain", format!("{error}\n")),
         }
+    }
+}
+
+/// Counts every form of a password that a request may carry, whether or not anybody looks at it.
+pub fn count_proofs(camera: &Camera, request: &Request) {
+    if let Some(header) = request.header("authorization") {
+        let digest = header.trim_start().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("digest"));
+        camera.counters.count_proof(if digest { "Digest" } else { "Authorization" });
+    }
+    // Looked for in the bytes, so that one in a broken envelope counts, too.
+    if request.body.windows(TOKEN.len()).any(|bytes| bytes == TOKEN) {
+        camera.counters.count_proof("UsernameToken");
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{
     fmt::Write as _,
     io::{self, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -12,6 +12,8 @@ use std::{
     thread,
     time::Duration,
 };
+
+use socket2::SockRef;
 
 /// A client that says nothing, or takes nothing, for this long is let go.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,16 +62,17 @@ impl Response {
     }
 }
 
-/// A listening socket that can be closed and opened again on the same port.
+/// A listening socket that can be closed, opened again on the same port, and moved.
 pub struct Server {
-    pub address: SocketAddr,
+    address: Mutex<SocketAddr>,
     answer: Arc<dyn Fn(&Request) -> Response + Send + Sync>,
     open: Mutex<Option<Door>>,
 }
 
-/// The thread that holds the listening socket, and the word that makes it end.
+/// The listening socket, the thread that accepts from it, and the word that makes that end.
 struct Door {
     open: Arc<AtomicBool>,
+    listener: Arc<TcpListener>,
     thread: thread::JoinHandle<()>,
 }
 
@@ -80,9 +83,22 @@ impl Server {
         answer: impl Fn(&Request) -> Response + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
-        let server = Self { address: listener.local_addr()?, answer: Arc::new(answer), open: Mutex::new(None) };
+        let address = Mutex::new(listener.local_addr()?);
+        let server = Self { address, answer: Arc::new(answer), open: Mutex::new(None) };
         server.accept_from(listener)?;
         Ok(server)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        *self.address.lock().expect("nobody panics while holding the address")
+    }
+
+    /// From now on the server belongs to `ip`, at the same port; open or closed as it was.
+    pub fn move_to(&self, ip: IpAddr) -> io::Result<()> {
+        let was_open = self.open.lock().expect("nobody panics while holding the door").is_some();
+        self.set_open(false)?;
+        self.address.lock().expect("nobody panics while holding the address").set_ip(ip);
+        if was_open { self.set_open(true) } else { Ok(()) }
     }
 
     /// Stops listening, or listens again. Connections already accepted are answered.
@@ -98,21 +114,21 @@ impl Server {
         match closing {
             Some(door) => {
                 door.open.store(false, Ordering::SeqCst);
-                // Wakes the accepting thread, which then drops its socket.
-                TcpStream::connect(self.address)?;
+                // Wakes the accepting thread, also where nobody can connect to this address any more.
+                SockRef::from(&*door.listener).shutdown(Shutdown::Both)?;
                 door.thread.join().map_err(|_| io::Error::other("the accepting thread panicked"))
             }
-            None => self.accept_from(TcpListener::bind(self.address)?),
+            None => self.accept_from(TcpListener::bind(self.address())?),
         }
     }
 
     /// Starts the accepting thread. It ends when the door is closed, or with the process.
     fn accept_from(&self, listener: TcpListener) -> io::Result<()> {
-        let open = Arc::new(AtomicBool::new(true));
-        let still_open = Arc::clone(&open);
+        let (open, listener) = (Arc::new(AtomicBool::new(true)), Arc::new(listener));
+        let (still_open, accepting) = (Arc::clone(&open), Arc::clone(&listener));
         let answer = Arc::clone(&self.answer);
-        let thread = thread::Builder::new().name(format!("http {}", self.address)).spawn(move || {
-            for connection in listener.incoming() {
+        let thread = thread::Builder::new().name(format!("http {}", self.address())).spawn(move || {
+            for connection in accepting.incoming() {
                 if !still_open.load(Ordering::SeqCst) {
                     return;
                 }
@@ -125,7 +141,7 @@ impl Server {
                 }
             }
         })?;
-        *self.open.lock().expect("nobody panics while holding the door") = Some(Door { open, thread });
+        *self.open.lock().expect("nobody panics while holding the door") = Some(Door { open, listener, thread });
         Ok(())
     }
 }
@@ -238,10 +254,10 @@ mod tests {
             Response::new(200, "text/plain", text)
         })
         .unwrap();
-        let answer = ask(server.address, "POST /a?b HTTP/1.1\r\nX-Word: w\r\nContent-Length: 3\r\n\r\nxyz").unwrap();
+        let answer = ask(server.address(), "POST /a?b HTTP/1.1\r\nX-Word: w\r\nContent-Length: 3\r\n\r\nxyz").unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\nPOST /a w xyz"), "{answer}");
-        assert!(ask(server.address, "rubbish\r\n\r\n").unwrap().starts_with("HTTP/1.1 400 "));
+        assert!(ask(server.address(), "rubbish\r\n\r\n").unwrap().starts_with("HTTP/1.1 400 "));
     }
 
     #[test]
@@ -249,8 +265,8 @@ mod tests {
         let server =
             Server::start(SocketAddr::from(([127, 0, 0, 1], 0)), |_| Response::new(200, "text/plain", "")).unwrap();
         server.set_open(false).unwrap();
-        assert!(TcpStream::connect(server.address).is_err());
+        assert!(TcpStream::connect(server.address()).is_err());
         server.set_open(true).unwrap();
-        assert!(ask(server.address, "GET / HTTP/1.1\r\n\r\n").unwrap().starts_with("HTTP/1.1 200 "));
+        assert!(ask(server.address(), "GET / HTTP/1.1\r\n\r\n").unwrap().starts_with("HTTP/1.1 200 "));
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! For tests, the demo and the benchmark. `docs/virtual-camera.md` is its manual.
 
+mod announcement;
 mod authentication;
 mod calendar;
 mod camera;
@@ -10,20 +11,25 @@ mod canvas;
 mod colour;
 mod control;
 mod device;
+mod discovery;
 mod font;
 mod http;
 mod media;
+mod pairs;
 mod pattern;
+mod responder;
 mod rtsp;
 mod scene;
 mod services;
 mod settings;
 mod snapshot;
 mod soap;
+mod ssdp;
 mod stamp;
 #[cfg(test)]
 mod stamp_tests;
 mod stream;
+mod wsd;
 
 use std::{
     error::Error,
@@ -44,6 +50,7 @@ use crate::{
     camera::Camera,
     control::Running,
     device::{DEVICE_PATH, Device, Profile},
+    discovery::Discovery,
     rtsp::Rtsp,
     settings::{Options, Settings},
     stream::Stream,
@@ -81,8 +88,9 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     gstreamer::init()?;
     let cameras = options.cameras.into_iter().map(start).collect::<Result<Vec<_>, _>>()?;
-    let control = control::start(options.control, cameras)?;
-    tell(&json!({ "ready": true, "control": format!("http://{}", control.address) }))?;
+    let cameras: Arc<[Running]> = cameras.into();
+    let control = control::start(options.control, Arc::clone(&cameras))?;
+    tell(&json!({ "ready": true, "control": format!("http://{}", control.address()) }))?;
     if options.exit_with_stdin {
         let wake = signals.handle();
         // Ends with the process.
@@ -94,6 +102,7 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     }
     // The next signal, or none where the thread above closed the iterator.
     signals.forever().next();
+    cameras.iter().for_each(|running| running.discovery.end());
     Ok(())
 }
 
@@ -113,7 +122,7 @@ fn start(settings: Settings) -> Result<Running, Box<dyn Error>> {
     }
     let mounts = profiles.iter().map(|profile| (profile.path, Arc::clone(&profile.stream))).collect();
     let rtsp = Rtsp::start(Arc::clone(&camera), mounts)?;
-    let device = Arc::new(Device::new(Arc::clone(&camera), profiles, rtsp.address));
+    let device = Arc::new(Device::new(Arc::clone(&camera), profiles, rtsp.port));
     let answering = Arc::clone(&device);
     let onvif = http::Server::start(SocketAddr::new(settings.ip, settings.onvif_port), move |request| {
         answering.answer(request)
@@ -134,11 +143,13 @@ fn start(settings: Settings) -> Result<Running, Box<dyn Error>> {
         .collect();
     tell(&json!({
         "camera": settings.id,
-        "onvif": format!("http://{}{DEVICE_PATH}", onvif.address),
+        "endpoint": camera.endpoint,
+        "onvif": format!("http://{}{DEVICE_PATH}", onvif.address()),
         "rtsp": device.stream_uri(settings.ip, &device.profiles[0]),
         "profiles": told,
     }))?;
-    Ok(Running { camera, rtsp, onvif })
+    let discovery = Discovery::start(Arc::clone(&camera), onvif.address().port())?;
+    Ok(Running { camera, rtsp, onvif, discovery })
 }
 
 /// One line of JSON on stdout, at once, for who started us.

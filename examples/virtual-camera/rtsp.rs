@@ -14,13 +14,13 @@ use std::{
 use gstreamer::glib::{self, subclass::prelude::*};
 
 use gstreamer_rtsp_server::{
-    RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS, RTSP_PERM_MEDIA_FACTORY_ACCESS, RTSP_PERM_MEDIA_FACTORY_CONSTRUCT,
-    RTSP_TOKEN_MEDIA_FACTORY_ROLE, RTSPAuth, RTSPContext, RTSPFilterResult, RTSPMountPoints, RTSPServer,
-    RTSPThreadPool, RTSPToken, gst_rtsp::RTSPAuthMethod, prelude::*, subclass::prelude::*,
+    RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS, RTSP_AUTH_CHECK_URL, RTSP_PERM_MEDIA_FACTORY_ACCESS,
+    RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, RTSP_TOKEN_MEDIA_FACTORY_ROLE, RTSPAuth, RTSPContext, RTSPFilterResult,
+    RTSPMountPoints, RTSPServer, RTSPThreadPool, RTSPToken, gst_rtsp::RTSPAuthMethod, prelude::*, subclass::prelude::*,
 };
 
 use crate::{
-    camera::{Camera, count},
+    camera::{Camera, Place, count},
     stream::Stream,
 };
 
@@ -63,22 +63,23 @@ pub struct Rtsp {
     camera: Arc<Camera>,
     server: RTSPServer,
     context: glib::MainContext,
-    pub address: SocketAddr,
+    pub port: u16,
     door: Mutex<Door>,
 }
 
-/// The listening socket, and which drops were already carried out.
+/// The listening socket, and which moves and drops were already carried out.
 struct Door {
     listening: Option<glib::SourceId>,
+    place: Place,
     drops: u64,
 }
 
 impl Rtsp {
     /// Listens and serves from now on, each stream at its path (`/main`).
     pub fn start(camera: Arc<Camera>, streams: Vec<(&'static str, Arc<Stream>)>) -> Result<Arc<Self>, Error> {
-        let settings = &camera.settings;
+        let (settings, place) = (&camera.settings, camera.place());
         let server = RTSPServer::new();
-        server.set_address(&settings.ip.to_string());
+        server.set_address(&place.ip.to_string());
         server.set_service(&settings.rtsp_port.to_string());
         let pool = RTSPThreadPool::new();
         // No threads of the pool's own: every connection is served by the context attached to.
@@ -97,14 +98,14 @@ impl Rtsp {
         count_sessions(&server, &camera);
 
         let context = glib::MainContext::new();
-        let wanted = SocketAddr::new(settings.ip, settings.rtsp_port);
+        let wanted = SocketAddr::new(place.ip, settings.rtsp_port);
         let listen = server.attach(Some(&context)).map_err(|source| Error::Listen { address: wanted, source })?;
         let port = server.bound_port() as u16;
         // From now on the same port, also when it was the system's choice.
         server.set_service(&port.to_string());
         let rtsp = Arc::new(Self {
-            address: SocketAddr::new(settings.ip, port),
-            door: Mutex::new(Door { listening: Some(listen), drops: 0 }),
+            port,
+            door: Mutex::new(Door { listening: Some(listen), place, drops: 0 }),
             camera,
             server,
             context,
@@ -132,7 +133,7 @@ impl Rtsp {
         Ok(())
     }
 
-    /// Makes the server behave as the camera's faults say. Returns at once; the serving thread does it.
+    /// Makes the server behave as the camera's faults say, at the camera's place. Returns at once; the serving thread does it.
     pub fn follow_faults(self: &Arc<Self>) {
         let rtsp = Arc::clone(self);
         self.context.invoke(move || rtsp.apply_faults());
@@ -142,13 +143,16 @@ impl Rtsp {
     fn apply_faults(&self) {
         let mut door = self.door.lock().expect("only the serving thread holds the door");
         loop {
-            let faults = self.camera.faults();
-            if faults.refuse {
+            let (faults, place) = (self.camera.faults(), self.camera.place());
+            if faults.refuse || place != door.place {
                 if let Some(listening) = door.listening.take() {
                     self.remove_source(&listening);
                     self.close_all();
                 }
-            } else if door.listening.is_none() {
+                door.place = place;
+                self.server.set_address(&place.ip.to_string());
+            }
+            if !faults.refuse && door.listening.is_none() {
                 match self.server.attach(Some(&self.context)) {
                     Ok(listening) => door.listening = Some(listening),
                     Err(error) => eprintln!("{}: cannot listen again: {error}", self.camera.settings.id),
@@ -231,6 +235,10 @@ impl CameraAuth {
     }
 }
 
+fn carries_proof(context: &RTSPContext) -> bool {
+    context.request().is_some_and(|request| !request.parse_auth_credentials().is_empty())
+}
+
 #[derive(Default)]
 pub struct LoginCheck {
     camera: OnceLock<Arc<Camera>>,
@@ -248,10 +256,10 @@ impl ObjectImpl for LoginCheck {}
 impl RTSPAuthImpl for LoginCheck {
     fn authenticate(&self, context: &RTSPContext) -> bool {
         let camera = self.camera.get().expect("set before the server starts");
-        let proof = context.request().is_some_and(|request| !request.parse_auth_credentials().is_empty());
+        let proof = carries_proof(context);
         let fine = camera.faults().wrong_password || self.parent_authenticate(context);
         if proof {
-            count(&camera.counters.proofs);
+            camera.counters.count_proof("RTSP");
             if context.token().is_none() {
                 count(&camera.counters.failed_logins);
             }
@@ -266,6 +274,10 @@ impl RTSPAuthImpl for LoginCheck {
             return false;
         }
         let open = camera.settings.login.is_none() && !camera.faults().wrong_password;
+        // Nobody asked for it, and so `authenticate` will not see it.
+        if open && check.as_str() == RTSP_AUTH_CHECK_URL.as_str() && carries_proof(context) {
+            camera.counters.count_proof("RTSP");
+        }
         open || self.parent_check(context, check)
     }
 }

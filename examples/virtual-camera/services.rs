@@ -42,13 +42,16 @@ pub fn answer(device: &Device, reached: SocketAddr, call: &Call) -> Result<Respo
 /// What the camera says of itself as URIs; discovery announces the same.
 pub fn scope_uris(camera: &Camera) -> Vec<String> {
     let settings = &camera.settings;
-    vec![
+    let location = settings.announcement.location.iter();
+    let mut scopes = vec![
         "onvif://www.onvif.org/type/video_encoder".into(),
         "onvif://www.onvif.org/Profile/Streaming".into(),
         format!("onvif://www.onvif.org/name/{}", percent(&settings.name)),
         format!("onvif://www.onvif.org/hardware/{}", percent(&settings.model)),
         format!("onvif://www.onvif.org/MAC/{}", hardware_address(camera)),
-    ]
+    ];
+    scopes.extend(location.map(|location| format!("onvif://www.onvif.org/location/{}", percent(location))));
+    scopes
 }
 
 fn date_and_time(camera: &Camera) -> String {
@@ -123,7 +126,7 @@ fn network_interfaces(camera: &Camera, reached: SocketAddr) -> String {
 }
 
 /// A locally administered MAC address, always the same for the same camera.
-fn hardware_address(camera: &Camera) -> String {
+pub fn hardware_address(camera: &Camera) -> String {
     let digits: Vec<char> = camera.endpoint.chars().rev().take(10).collect();
     let pairs: Vec<String> = digits.chunks(2).map(|pair| pair.iter().collect()).collect();
     format!("02:{}", pairs.join(":"))

@@ -1,8 +1,4 @@
 //! What the person who starts virtual cameras asks for: the command line and the keys of a camera.
-//!
-//! A camera is described by `key=value` pairs between blanks. A value that holds blanks, quotes or
-//! `#` stands in double quotes, where `\"` and `\\` mean the quote and the backslash, or in single
-//! quotes, where nothing has a meaning of its own.
 
 use std::{
     ffi::OsString,
@@ -11,13 +7,18 @@ use std::{
     path::PathBuf,
 };
 
-use crate::colour::{Coding, Matrix, Range};
+use crate::{
+    announcement::Announcement,
+    colour::{Coding, Matrix, Range},
+    pairs::Pairs,
+};
 
 pub const HELP: &str = "\
 usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
                       (--camera \"key=value ...\" | --cameras-file FILE)...
 keys: id (required), ip, onvif, rtsp, codec, size, small, fps, gop, bitrate, user, pass, auth, skew,
-      pattern, range, matrix, media, hue, name, maker, model, serial
+      pattern, range, matrix, media, hue, name, maker, model, serial, location,
+      wsd, answers, reply-port, epr, xaddrs, ssdp, upnp-type
 docs/virtual-camera.md explains each.";
 
 /// The whole command line.
@@ -58,6 +59,7 @@ pub struct Settings {
     pub maker: String,
     pub model: String,
     pub serial: String,
+    pub announcement: Announcement,
 }
 
 #[derive(Clone, PartialEq)]
@@ -193,7 +195,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Opt
 
 /// Reads the description of the `n`th camera, from 0; the place gives the defaults for address and hue.
 fn camera(n: usize, description: &str) -> Result<Settings, String> {
-    let mut pairs = Pairs(split(description)?);
+    let mut pairs = Pairs::read(description)?;
     let id = pairs.take("id").ok_or("no id")?;
     if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
         return Err(format!("id {id:?} may hold letters, digits, - and _ only"));
@@ -245,6 +247,7 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         maker: pairs.take("maker").unwrap_or_else(|| "Virtual".into()),
         model: pairs.take("model").unwrap_or_else(|| "Camera 1".into()),
         serial: pairs.take("serial").unwrap_or(serial),
+        announcement: Announcement::read(&mut pairs)?,
         id,
         codec,
         size,
@@ -252,8 +255,11 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         fps,
         login,
     };
-    match pairs.0.first() {
-        Some((key, _)) => Err(format!("unknown key {key:?}")),
+    if settings.announcement.is_any() && !settings.ip.is_ipv4() {
+        return Err("wsd and ssdp need an IPv4 address".into());
+    }
+    match pairs.left_over() {
+        Some(key) => Err(format!("unknown key {key:?}")),
         None => Ok(settings),
     }
 }
@@ -314,66 +320,6 @@ fn check_size(codec: Codec, key: &str, (width, height): (usize, usize)) -> Resul
     Ok(())
 }
 
-/// Pairs not yet asked for.
-struct Pairs(Vec<(String, String)>);
-
-impl Pairs {
-    fn take(&mut self, key: &str) -> Option<String> {
-        let at = self.0.iter().position(|(found, _)| found == key)?;
-        Some(self.0.remove(at).1)
-    }
-
-    fn word<T>(&mut self, key: &str, default: T, read: impl Fn(&str) -> Option<T>) -> Result<T, String> {
-        self.take(key).map_or(Ok(default), |word| read(&word).ok_or_else(|| format!("{key}={word} is not understood")))
-    }
-
-    fn number<T: std::str::FromStr>(&mut self, key: &str, default: T) -> Result<T, String> {
-        self.word(key, default, |word| word.parse().ok())
-    }
-}
-
-fn split(description: &str) -> Result<Vec<(String, String)>, String> {
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    let mut rest = description.trim_start();
-    while !rest.is_empty() {
-        let (key, after) = rest.split_once('=').ok_or_else(|| format!("key=value expected at {rest:?}"))?;
-        if key.contains(char::is_whitespace) {
-            return Err(format!("key=value expected at {key:?}"));
-        }
-        let (value, after) = value(after).ok_or_else(|| format!("the quote after {key}= is never closed"))?;
-        if !after.is_empty() && !after.starts_with(char::is_whitespace) {
-            return Err(format!("blank expected after the value of {key}"));
-        }
-        if pairs.iter().any(|(known, _)| known == key) {
-            return Err(format!("{key} is given twice"));
-        }
-        pairs.push((key.to_owned(), value));
-        rest = after.trim_start();
-    }
-    Ok(pairs)
-}
-
-/// The value at the start of `text` and what follows it; `None` if its quote is never closed.
-fn value(text: &str) -> Option<(String, &str)> {
-    let quote = match text.chars().next() {
-        Some(quote @ ('"' | '\'')) => quote,
-        _ => {
-            let end = text.find(char::is_whitespace).unwrap_or(text.len());
-            return Some((text[..end].to_owned(), &text[end..]));
-        }
-    };
-    let mut value = String::new();
-    let mut characters = text.char_indices().skip(1);
-    while let Some((at, character)) = characters.next() {
-        match character {
-            _ if character == quote => return Some((value, &text[at + 1..])),
-            '\\' if quote == '"' => value.push(characters.next()?.1),
-            _ => value.push(character),
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -410,6 +356,8 @@ mod tests {
         assert_eq!(refused("id=a pass='x"), "the quote after pass= is never closed");
         assert_eq!(refused("id=a pass='x'y"), "blank expected after the value of pass");
         assert_eq!(refused("id=a auth=digest"), "auth needs a user");
+        assert_eq!(refused("id=a wsd=yes"), "wsd=yes is not understood");
+        assert_eq!(refused("id=a ssdp=on ip=::1"), "wsd and ssdp need an IPv4 address");
         assert!(refused("id=a/b").starts_with("id \"a/b\" may hold"));
         assert!(refused("id=a size=1282x720").starts_with("size=1282x720: width must be"));
         assert!(refused("id=a codec=mjpeg size=640x364").contains("height of 8"));

@@ -1,6 +1,6 @@
 //! SOAP as an ONVIF device reads and writes it: one call in, one answer or fault out.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use quick_xml::{escape::escape, events::Event, name::ResolveResult, reader::NsReader};
 
@@ -13,16 +13,26 @@ const SECURITY: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-
 const CONTENT_TYPE: &str = "application/soap+xml; charset=utf-8";
 
 /// What a client asks for.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Call {
     pub namespace: String,
     pub operation: String,
     /// Elements of the body that hold text, by local name, in their order.
     arguments: Vec<(String, String)>,
     pub token: Option<UsernameToken>,
+    /// `MessageID` of the header, where there is one.
+    pub message_id: Option<String>,
+    /// Namespaces by the prefixes that the envelope declares for them anywhere.
+    prefixes: HashMap<String, String>,
 }
 
 impl Call {
+    /// Namespace and local name of a qualified name that stands in a text; an unknown prefix has the namespace "".
+    pub fn resolve<'a>(&self, name: &'a str) -> (String, &'a str) {
+        let (prefix, local) = name.split_once(':').unwrap_or(("", name));
+        (self.prefixes.get(prefix).cloned().unwrap_or_default(), local)
+    }
+
     /// The first argument of this name.
     pub fn argument(&self, name: &str) -> Option<&str> {
         self.arguments(name).next()
@@ -57,6 +67,8 @@ pub fn read(body: &[u8]) -> Option<Call> {
     let mut text = String::new();
     let mut call: Option<Call> = None;
     let mut token: Option<UsernameToken> = None;
+    let mut message_id = None;
+    let mut prefixes = HashMap::new();
     loop {
         let (namespace, event) = reader.read_resolved_event().ok()?;
         match event {
@@ -66,9 +78,14 @@ pub fn read(body: &[u8]) -> Option<Call> {
                     _ => String::new(),
                 };
                 let name = start.local_name().as_ref().to_owned();
+                for declared in start.attributes().flatten() {
+                    if let Some(prefix) = declared.key.as_ref().strip_prefix("xmlns:") {
+                        prefixes.insert(prefix.to_owned(), declared.value.clone().into_owned());
+                    }
+                }
                 if path.as_slice() == ["Envelope", "Body"] && call.is_none() {
                     let (operation, arguments) = (name.clone(), Vec::new());
-                    call = Some(Call { namespace, operation, arguments, token: None });
+                    call = Some(Call { namespace, operation, arguments, ..Call::default() });
                 } else if name == "UsernameToken" && namespace == SECURITY {
                     token = Some(UsernameToken::default());
                 } else if name == "Password"
@@ -92,6 +109,7 @@ pub fn read(body: &[u8]) -> Option<Call> {
                 let name = path.pop()?;
                 let value = std::mem::take(&mut text);
                 match path.get(1).map(String::as_str) {
+                    Some("Header") if name == "MessageID" => message_id = Some(value.trim().to_owned()),
                     Some("Header") => take(token.as_mut(), &name, value),
                     Some("Body") => {
                         if let Some(call) = &mut call {
@@ -106,7 +124,7 @@ pub fn read(body: &[u8]) -> Option<Call> {
             _ => {}
         }
     }
-    if path.is_empty() { call.map(|call| Call { token, ..call }) } else { None }
+    if path.is_empty() { call.map(|call| Call { token, message_id, prefixes, ..call }) } else { None }
 }
 
 fn take(token: Option<&mut UsernameToken>, name: &str, value: String) {

@@ -1,0 +1,91 @@
+//! How a camera lets itself be found: the keys of WS-Discovery and SSDP, with the oddities of real ones.
+
+use crate::pairs::Pairs;
+
+const BASIC_DEVICE: &str = "urn:schemas-upnp-org:device:Basic:1";
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Announcement {
+    pub wsd: bool,
+    pub answers: Answers,
+    /// Answers come from a port that the system chose, not from 3702 or 1900.
+    pub any_port: bool,
+    /// What stands before the UUID of the endpoint: `urn:uuid:` or `uuid:`.
+    pub endpoint_prefix: &'static str,
+    pub addresses: Addresses,
+    /// Where the camera hangs, as its scopes say.
+    pub location: Option<String>,
+    pub ssdp: bool,
+    /// The UPnP device type it calls itself.
+    pub upnp_type: String,
+}
+
+/// Which probes are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// Only those for `dn:NetworkVideoTransmitter`.
+    Transmitter,
+    /// Only those for `tds:Device`.
+    Device,
+    /// Those for one of these types or both.
+    Typed,
+    /// Also those that name no type.
+    Any,
+}
+
+/// Which addresses of its ONVIF service the camera announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    Own,
+    /// Two link-local ones that lead nowhere, then its own.
+    LinkLocalFirst,
+    /// 0.0.0.0, as of a camera that never asked what its address is.
+    Zero,
+    /// A name that nobody can resolve.
+    HostName,
+}
+
+impl Announcement {
+    /// Takes the keys of discovery out of `pairs`.
+    pub fn read(pairs: &mut Pairs) -> Result<Self, String> {
+        let switch = |word: &str| match word {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        };
+        Ok(Self {
+            wsd: pairs.word("wsd", false, switch)?,
+            answers: pairs.word("answers", Answers::Any, |word| match word {
+                "nvt" => Some(Answers::Transmitter),
+                "device" => Some(Answers::Device),
+                "typed" => Some(Answers::Typed),
+                "any" => Some(Answers::Any),
+                _ => None,
+            })?,
+            any_port: pairs.word("reply-port", false, |word| match word {
+                "3702" => Some(false),
+                "any" => Some(true),
+                _ => None,
+            })?,
+            endpoint_prefix: pairs.word("epr", "urn:uuid:", |word| match word {
+                "urn:uuid:" => Some("urn:uuid:"),
+                "uuid:" => Some("uuid:"),
+                _ => None,
+            })?,
+            addresses: pairs.word("xaddrs", Addresses::Own, |word| match word {
+                "own" => Some(Addresses::Own),
+                "link-local-first" => Some(Addresses::LinkLocalFirst),
+                "zero" => Some(Addresses::Zero),
+                "hostname" => Some(Addresses::HostName),
+                _ => None,
+            })?,
+            location: pairs.take("location").filter(|location| !location.is_empty()),
+            ssdp: pairs.word("ssdp", false, switch)?,
+            upnp_type: pairs.take("upnp-type").unwrap_or_else(|| BASIC_DEVICE.to_owned()),
+        })
+    }
+
+    pub fn is_any(&self) -> bool {
+        self.wsd || self.ssdp
+    }
+}

@@ -1,0 +1,240 @@
+//! A place in a multicast group: hears what is said to the group or to the camera, and answers.
+//!
+//! What is said is the [`Speaker`]'s business. Here are the sockets, the delays and the thread. Several
+//! cameras of one host share the port; each hears the group on the interface of its own address.
+
+use std::{
+    io::{self, Read},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket},
+    os::{fd::AsFd, unix::net::UnixStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    ifaddrs::getifaddrs,
+    net::if_::if_nametoindex,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Real devices wait up to this long before they answer, so that not all speak at once (APP_MAX_DELAY
+/// of WS-Discovery).
+const LONGEST_DELAY_MS: u16 = 500;
+/// More answers than this wait only in a flood, and then nobody needs them.
+const WAITING_LIMIT: usize = 256;
+const DATAGRAM_LIMIT: usize = 64 * 1024;
+
+pub struct Group {
+    pub name: &'static str,
+    pub v4: SocketAddrV4,
+    /// The same group on the link, for IPv6, where it has one.
+    pub v6: Option<Ipv6Addr>,
+    /// How many routers a datagram to the group may pass, and one more.
+    pub hops: u32,
+}
+
+/// What a camera says in its group. An empty list is silence.
+pub trait Speaker: Send + 'static {
+    /// Said to the group at the start.
+    fn hello(&mut self) -> Vec<String>;
+    /// Said to the group at the end.
+    fn bye(&mut self) -> Vec<String>;
+    /// Said to who sent `datagram`.
+    fn answers(&mut self, datagram: &[u8]) -> Vec<String>;
+}
+
+/// A speaker in its group until dropped. Dropping says nothing, like pulled power; [`Responder::end`] says goodbye.
+pub struct Responder {
+    /// Closed to end the thread; a byte before that asks for the goodbye.
+    order: Option<UnixStream>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Responder {
+    /// Joins the group on the interface of `ip` and says hello. Answers come from the port of the group, or with
+    /// `any_port` from one that the system chooses.
+    pub fn start(group: &Group, ip: Ipv4Addr, any_port: bool, speaker: impl Speaker) -> io::Result<Self> {
+        let sockets = Sockets::open(group, ip, any_port)?;
+        let (order, ordered) = UnixStream::pair()?;
+        ordered.set_nonblocking(true)?;
+        let name = format!("{} {ip}", group.name);
+        let thread = thread::Builder::new().name(name.clone()).spawn(move || {
+            if let Err(error) = serve(&sockets, &ordered, speaker) {
+                eprintln!("{name}: {error}");
+            }
+        })?;
+        Ok(Self { order: Some(order), thread: Some(thread) })
+    }
+
+    /// Says goodbye to the group and leaves it.
+    pub fn end(self) {
+        if let Some(mut order) = self.order.as_ref() {
+            // Fails only where the thread has ended, which then has nothing to say.
+            let _ = io::Write::write_all(&mut order, b"b");
+        }
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        self.order.take();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Sockets {
+    /// All that are listened to, with the one that answers what each hears.
+    heard: Vec<(UdpSocket, UdpSocket)>,
+    /// Where the group is spoken to, and through which socket.
+    groups: Vec<(SocketAddr, UdpSocket)>,
+}
+
+impl Sockets {
+    fn open(group: &Group, ip: Ipv4Addr, any_port: bool) -> io::Result<Self> {
+        let port = group.v4.port();
+        let joined = shared(Domain::IPV4)?;
+        joined.join_multicast_v4(group.v4.ip(), &ip)?;
+        // Without this the group would be heard from every interface that any program joined it on.
+        joined.set_multicast_all_v4(false)?;
+        joined.bind(&SocketAddr::V4(group.v4).into())?;
+        let own = speaking_v4(group, SocketAddrV4::new(ip, port))?;
+        let voice = if any_port { speaking_v4(group, SocketAddrV4::new(ip, 0))? } else { own.try_clone()? };
+        let mut sockets = Self {
+            groups: vec![(SocketAddr::V4(group.v4), voice.try_clone()?)],
+            heard: vec![(joined.into(), voice.try_clone()?), (own, voice)],
+        };
+        if let (Some(v6), Some(interface)) = (group.v6, interface_of(ip)) {
+            match speaking_v6(group, v6, interface, port) {
+                Ok(own) => {
+                    let voice = if any_port { speaking_v6(group, v6, interface, 0)? } else { own.try_clone()? };
+                    let all = SocketAddrV6::new(v6, port, 0, interface);
+                    sockets.groups.push((SocketAddr::V6(all), voice.try_clone()?));
+                    sockets.heard.push((own, voice));
+                }
+                // A machine without IPv6.
+                Err(error) => eprintln!("{} {ip}: not on IPv6: {error}", group.name),
+            }
+        }
+        for (socket, _) in &sockets.heard {
+            socket.set_nonblocking(true)?;
+        }
+        Ok(sockets)
+    }
+}
+
+/// A datagram socket whose port others may hold as well.
+fn shared(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+fn speaking_v4(group: &Group, own: SocketAddrV4) -> io::Result<UdpSocket> {
+    let socket = shared(Domain::IPV4)?;
+    socket.set_multicast_if_v4(own.ip())?;
+    socket.set_multicast_ttl_v4(group.hops)?;
+    socket.bind(&SocketAddr::V4(own).into())?;
+    Ok(socket.into())
+}
+
+fn speaking_v6(group: &Group, all: Ipv6Addr, interface: u32, port: u16) -> io::Result<UdpSocket> {
+    let socket = shared(Domain::IPV6)?;
+    socket.set_only_v6(true)?;
+    socket.set_multicast_if_v6(interface)?;
+    socket.set_multicast_hops_v6(group.hops)?;
+    if port != 0 {
+        socket.join_multicast_v6(&all, interface)?;
+        socket.set_multicast_all_v6(false)?;
+    }
+    socket.bind(&SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)).into())?;
+    Ok(socket.into())
+}
+
+/// The number of the interface that has this address.
+fn interface_of(ip: Ipv4Addr) -> Option<u32> {
+    let holds = |address: &nix::ifaddrs::InterfaceAddress| {
+        let found = address.address.as_ref().and_then(|address| address.as_sockaddr_in().map(|v4| v4.ip()));
+        found == Some(ip)
+    };
+    let interface = getifaddrs().ok()?.find(holds)?;
+    if_nametoindex(interface.interface_name.as_str()).ok()
+}
+
+/// What is to be said, when, and to whom.
+struct Waiting<'a> {
+    at: Instant,
+    text: String,
+    to: SocketAddr,
+    voice: &'a UdpSocket,
+}
+
+/// Runs until the other end of `ordered` is closed.
+fn serve(sockets: &Sockets, ordered: &UnixStream, mut speaker: impl Speaker) -> io::Result<()> {
+    let mut waiting: Vec<Waiting> = Vec::new();
+    let mut buffer = vec![0; DATAGRAM_LIMIT];
+    speak_to_groups(sockets, &speaker.hello());
+    loop {
+        let now = Instant::now();
+        waiting.retain(|answer| {
+            if answer.at <= now {
+                // Who asked may be gone; a device never learns that.
+                let _ = answer.voice.send_to(answer.text.as_bytes(), answer.to);
+            }
+            answer.at > now
+        });
+        let pause = waiting.iter().map(|answer| answer.at - now).min();
+        let pause = pause.map_or(PollTimeout::NONE, |pause| {
+            // Rounded up: waking too early would poll again at once.
+            PollTimeout::try_from(pause + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+        });
+        let mut watched = vec![PollFd::new(ordered.as_fd(), PollFlags::POLLIN)];
+        watched.extend(sockets.heard.iter().map(|(socket, _)| PollFd::new(socket.as_fd(), PollFlags::POLLIN)));
+        match poll(&mut watched, pause) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if watched[0].any() == Some(true) {
+            if matches!((&*ordered).read(&mut [0]), Ok(1)) {
+                speak_to_groups(sockets, &speaker.bye());
+            }
+            return Ok(());
+        }
+        for (socket, voice) in &sockets.heard {
+            while let Ok((length, to)) = socket.recv_from(&mut buffer) {
+                for text in speaker.answers(&buffer[..length]) {
+                    if waiting.len() < WAITING_LIMIT {
+                        waiting.push(Waiting { at: Instant::now() + random_delay(), text, to, voice });
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The network may be down at the moment, which a device does not mind.
+fn speak_to_groups(sockets: &Sockets, texts: &[String]) {
+    for (group, voice) in &sockets.groups {
+        for text in texts {
+            if let Err(error) = voice.send_to(text.as_bytes(), group) {
+                eprintln!("{group}: {error}");
+            }
+        }
+    }
+}
+
+fn random_delay() -> Duration {
+    let mut random = [0; 2];
+    getrandom::fill(&mut random).expect("the system has random numbers");
+    Duration::from_millis((u16::from_le_bytes(random) % (LONGEST_DELAY_MS + 1)).into())
+}
+
+/// The IPv4 address that discovery needs.
+pub fn v4(ip: IpAddr) -> io::Result<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(ip) => Ok(ip),
+        IpAddr::V6(_) => Err(io::Error::other("discovery needs an IPv4 address")),
+    }
+}
