@@ -25,6 +25,7 @@ use nix::{
 };
 use serde_json::Value;
 
+pub mod network;
 #[path = "../../examples/virtual-camera/stamp.rs"]
 pub mod stamp;
 
@@ -128,13 +129,14 @@ pub struct Cameras {
 }
 
 impl Cameras {
-    /// One camera per description, as `virtual-camera --camera` takes them; an `ip` is added.
+    /// One camera per description, as `virtual-camera --camera` takes them; an `ip` is added where there is none.
     pub fn start(descriptions: &[&str]) -> Self {
         let program = agent_program().parent().unwrap().join("examples/virtual-camera");
         let mut command = Command::new(program);
         command.args(["--exit-with-stdin", "--control", "127.0.0.1:0"]);
         for description in descriptions {
-            command.args(["--camera", &format!("ip={} {description}", own_address())]);
+            let ip = if description.contains("ip=") { String::new() } else { format!("ip={} ", own_address()) };
+            command.args(["--camera", &format!("{ip}{description}")]);
         }
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut cameras = Self { child, control: String::new(), introductions: Vec::new() };
@@ -165,10 +167,22 @@ impl Cameras {
         introduction["rtsp"].as_str().unwrap().to_owned()
     }
 
+    /// How camera `id` is known for ever: `urn:uuid:...`.
+    pub fn endpoint(&self, id: &str) -> String {
+        let introduction = self.introductions.iter().find(|line| line["camera"] == id).unwrap();
+        introduction["endpoint"].as_str().unwrap().to_owned()
+    }
+
     /// Makes camera `id` misbehave, or behave again with `resume`.
     pub fn fault(&self, id: &str, fault: &str) {
         let answer = http("POST", &self.control, &format!("/{id}/{fault}")).unwrap();
         assert!(answer.status < 300, "{fault}: {}", answer.head);
+    }
+
+    /// Asks the cameras to end, with their goodbyes, and waits until they did.
+    pub fn end(&mut self) {
+        signal::kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+        wait_for("the cameras to end", || self.child.try_wait().unwrap());
     }
 
     /// What camera `id` counted.
