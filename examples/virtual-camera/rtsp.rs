@@ -258,11 +258,8 @@ impl RTSPAuthImpl for LoginCheck {
         let camera = self.camera.get().expect("set before the server starts");
         let proof = carries_proof(context);
         let fine = camera.faults().wrong_password || self.parent_authenticate(context);
-        if proof {
-            camera.counters.count_proof("RTSP");
-            if context.token().is_none() {
-                count(&camera.counters.failed_logins);
-            }
+        if proof && context.token().is_none() {
+            count(&camera.counters.failed_logins);
         }
         fine
     }
@@ -274,8 +271,8 @@ impl RTSPAuthImpl for LoginCheck {
             return false;
         }
         let open = camera.settings.login.is_none() && !camera.faults().wrong_password;
-        // Nobody asked for it, and so `authenticate` will not see it.
-        if open && check.as_str() == RTSP_AUTH_CHECK_URL.as_str() && carries_proof(context) {
+        // Once per request, and also where nobody asked, of which `authenticate` sees nothing.
+        if check.as_str() == RTSP_AUTH_CHECK_URL.as_str() && carries_proof(context) {
             camera.counters.count_proof("RTSP");
         }
         open || self.parent_check(context, check)

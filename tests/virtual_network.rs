@@ -1,4 +1,4 @@
-//! Cameras in a network of their own, with real multicast: who asks finds them, wherever they are.
+//! The network and the cameras that stories about discovery stand on, asked without any of the agent's code.
 
 // Helpers of a story unwrap as its tests do.
 #![allow(clippy::unwrap_used)]
@@ -7,10 +7,12 @@ mod stage;
 
 use std::{
     collections::BTreeSet,
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket},
     time::{Duration, Instant},
 };
 
+use serde_json::json;
 use socket2::SockRef;
 use stage::{Cameras, PATIENCE, http, network::Network};
 
@@ -144,6 +146,39 @@ fn virtual_cameras_answer_on_the_wire_each_in_its_own_way() {
         said.into_iter().map(|(_, text)| text).find(|text| text.contains("<d:Bye>"))
     });
     assert!(said.contains(&cameras.endpoint("gate")), "{said}");
+}
+
+/// What stories about strangers rely on: no password comes to a camera uncounted, least of all to one that never asked.
+#[test]
+fn virtual_camera_counts_every_password_that_reaches_it() {
+    let cameras = Cameras::start(&[
+        "id=open size=320x180 small=none ssdp=on",
+        "id=closed size=320x180 small=none user=viewer pass=secret auth=digest",
+    ]);
+    let send = |authority: &str, text: &str| {
+        let mut stream = TcpStream::connect(authority).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0, "an answer to {text}");
+    };
+    for id in ["open", "closed"] {
+        let kinds = || cameras.facts(id)["proofs_by_kind"].clone();
+        let url = cameras.stream(id);
+        let rtsp = url.split('/').nth(2).unwrap();
+        let onvif = format!("{}:8000", rtsp.split(':').next().unwrap());
+        send(rtsp, &format!("DESCRIBE {url} RTSP/1.0\r\nCSeq: 1\r\n\r\n"));
+        send(&onvif, "GET /snapshot/other HTTP/1.1\r\n\r\n");
+        assert_eq!(kinds(), json!({}), "{id}");
+
+        send(rtsp, &format!("OPTIONS {url} RTSP/1.0\r\nCSeq: 1\r\nAuthorization: Digest username=\"viewer\"\r\n\r\n"));
+        send(&onvif, "GET / HTTP/1.1\r\nAuthorization: Digest username=\"viewer\"\r\n\r\n");
+        cameras.fault(id, "garbage");
+        let token = "<not XML <wsse:UsernameToken>";
+        let post = format!("POST /onvif/device_service HTTP/1.1\r\nContent-Length: {}\r\n\r\n{token}", token.len());
+        send(&onvif, &post);
+        assert_eq!(kinds(), json!({ "RTSP": 1, "Digest": 1, "UsernameToken": 1 }), "{id}");
+        assert_eq!(cameras.facts(id)["proofs"], 3, "{id}");
+    }
 }
 
 #[test]
