@@ -14,6 +14,7 @@ pub mod config;
 pub mod http;
 pub mod hub;
 pub mod log;
+pub mod state;
 pub mod wire;
 
 // Floor 2, strangers to each other

@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 const FLOORS: [&[&str]; 5] = [
     &["camera", "media", "xml"],
-    &["log", "hub", "config", "http", "wire", "card"],
+    &["log", "hub", "config", "http", "wire", "card", "state"],
     &["onvif", "discovery", "capture", "web", "worker"],
     &["agent", "command"],
     &["main"],
@@ -49,7 +49,7 @@ const DOORS: [(&str, Door); 27] = [
     ("nix", Only(&["capture", "worker", "discovery", "agent"])),
     ("opencv", Only(&["worker", "card"])),
     ("quick_xml", Only(&["xml"])),
-    ("serde_json", Only(&["web", "command", "onvif", "agent"])),
+    ("serde_json", Only(&["web", "command", "onvif", "agent", "state"])),
     ("sha1", Only(&["onvif", "web"])),
     ("sha2", Only(&["onvif", "web"])),
     ("signal_hook", Only(&["agent"])),

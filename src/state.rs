@@ -1,0 +1,146 @@
+//! What was learnt of the cameras, kept over a power cut: one small file per camera.
+//!
+//! The agent works on without it. A file that cannot be read or written is told once and costs
+//! nothing but the time in which the camera is asked anew. Flash memory wears out, so a file is
+//! written only where it would say something else than before.
+
+mod disk;
+mod entry;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+pub use entry::{Address, Basis, Identity, Learnt, Stream, normalised_endpoint, normalised_mac};
+
+use crate::camera::{CameraId, Origin};
+use disk::LONGEST_FILE;
+
+/// The state directory. Every method may be called from any thread; a call waits for the one before it.
+pub struct Directory {
+    path: PathBuf,
+    shelf: Mutex<Shelf>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    /// What has been read or kept since the agent started.
+    known: BTreeMap<CameraId, Known>,
+    /// Whether it was told that nothing can be kept, and has not been mended since.
+    complained: bool,
+}
+
+#[derive(Default)]
+struct Known {
+    learnt: Option<Learnt>,
+    /// The file says the same.
+    on_disk: bool,
+}
+
+impl Directory {
+    /// The directory at `path`. It is made when there is something to keep; nothing is touched before.
+    pub fn open(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), shelf: Mutex::default() }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was learnt of `id`, if it still fits what the configuration says: an entry learnt from
+    /// another address, profile or identity is as good as none.
+    ///
+    /// # Blocking
+    /// Blocks on the disk the first time.
+    pub fn recall(&self, id: &CameraId, origin: &Origin) -> Option<Learnt> {
+        let basis = Basis::of(origin)?;
+        let mut shelf = self.shelf();
+        let learnt = self.known(&mut shelf, id).learnt.as_ref();
+        learnt.filter(|learnt| learnt.basis == basis).cloned()
+    }
+
+    /// Keeps what was learnt of `id`. Nothing is written if all but the time is known already; the
+    /// file then goes on telling when it was learnt first.
+    ///
+    /// # Blocking
+    /// Blocks on the disk until the file has reached it.
+    pub fn keep(&self, id: &CameraId, learnt: &Learnt) {
+        let mut shelf = self.shelf();
+        let known = self.known(&mut shelf, id);
+        if known.on_disk && known.learnt.as_ref().is_some_and(|old| old.says_the_same_as(learnt)) {
+            return;
+        }
+        let text = learnt.to_text(id);
+        let written = if text.len() as u64 > LONGEST_FILE {
+            Err(io::Error::other(format!("{} bytes are more than a file may hold", text.len())))
+        } else {
+            disk::replace(&self.path, &file_name(id), text.as_bytes())
+        };
+        *known = Known { learnt: Some(learnt.clone()), on_disk: written.is_ok() };
+        match written {
+            Ok(()) if shelf.complained => {
+                log::info!("state directory {}: can be written again", self.path.display());
+                shelf.complained = false;
+            }
+            Err(error) if !shelf.complained => {
+                log::warn!(
+                    "state directory {}: cannot keep what was learnt of {id}: {error}; after a restart cameras are \
+                     asked anew",
+                    self.path.display()
+                );
+                shelf.complained = true;
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    /// Forgets the cameras that are not among `ids`. Files that are not of our making stay.
+    ///
+    /// # Blocking
+    /// Blocks on the disk.
+    pub fn forget_all_but(&self, ids: &BTreeSet<CameraId>) {
+        let mut shelf = self.shelf();
+        shelf.known.retain(|id, _| ids.contains(id));
+        for name in disk::names(&self.path) {
+            let Some(id) = name.strip_suffix(".json").and_then(CameraId::new).filter(|id| !ids.contains(id)) else {
+                continue;
+            };
+            let ours = disk::read(&self.path.join(&name)).ok().flatten().is_some_and(|text| entry::is_ours(&text));
+            if ours && let Err(error) = disk::remove(&self.path, &name) {
+                log::debug!("state directory {}: cannot forget {id}: {error}", self.path.display());
+            }
+        }
+    }
+
+    /// What is known of `id`, read from the disk the first time.
+    fn known<'s>(&self, shelf: &'s mut Shelf, id: &CameraId) -> &'s mut Known {
+        shelf.known.entry(id.clone()).or_insert_with(|| {
+            let file = self.path.join(file_name(id));
+            let useless = |why: String| {
+                log::warn!("{id}: {} is of no use: {why}; it is replaced once the camera answers", file.display());
+                Known::default()
+            };
+            match disk::read(&file) {
+                Ok(None) => Known::default(),
+                Ok(Some(text)) => match Learnt::from_text(&text, id) {
+                    Ok(learnt) => Known { learnt: Some(learnt), on_disk: true },
+                    Err(damage) => useless(damage.to_string()),
+                },
+                Err(error) => useless(error.to_string()),
+            }
+        })
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An identifier holds no dot and no slash, so no two cameras and no half-written file share a name.
+fn file_name(id: &CameraId) -> String {
+    format!("{id}.json")
+}

@@ -1,0 +1,95 @@
+//! Small files that are replaced as a whole, or not at all.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::Path,
+};
+
+/// A longer file is not ours, in bytes.
+pub const LONGEST_FILE: u64 = 16 << 10;
+
+/// Only the user that runs the agent may read what it learnt: a camera's stream address can hold a
+/// password in its path.
+const FILE_MODE: u32 = 0o600;
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// Reads the file at `path`; `None` where there is none.
+///
+/// # Errors
+/// Where it cannot be read, is no regular file, is too long, or is not UTF-8.
+pub fn read(path: &Path) -> io::Result<Option<String>> {
+    match fs::symlink_metadata(path) {
+        // Opening a FIFO would wait for its writer.
+        Ok(about) if !about.is_file() => return Err(io::Error::other("it is not a regular file")),
+        Ok(_) => {}
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(io::Error::other("it is too long"));
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| io::Error::other("it is not UTF-8"))
+}
+
+/// Puts `bytes` in the place of the file `name` in `directory`, which is made if need be. Whenever the
+/// process or the power ends, the file holds either what it held before, or `bytes`.
+///
+/// # Errors
+/// When nothing could be replaced; the old file is then still there.
+pub fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
+    let new = directory.join(format!("{name}.new"));
+    // What a killed predecessor left half done.
+    forgive_absence(fs::remove_file(&new))?;
+    let placed = write_through(&new, bytes).and_then(|()| fs::rename(&new, directory.join(name)));
+    if placed.is_err() {
+        // Only tidiness: a full disk would otherwise stay a little fuller.
+        let _ = fs::remove_file(&new);
+    }
+    placed?;
+    sync_directory(directory)
+}
+
+/// Removes the file `name` and what may be left of a replacement for it.
+///
+/// # Errors
+/// When one of them is there and cannot be removed.
+pub fn remove(directory: &Path, name: &str) -> io::Result<()> {
+    forgive_absence(fs::remove_file(directory.join(format!("{name}.new"))))?;
+    forgive_absence(fs::remove_file(directory.join(name)))
+}
+
+/// The names in `directory` that are UTF-8; none where it cannot be listed.
+pub fn names(directory: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+}
+
+/// Writes a file that must not exist yet, down to the disk.
+fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes a rename last over a power cut.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    match File::open(directory)?.sync_all() {
+        // Some file systems have nothing to synchronise in a directory.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
+}
+
+fn forgive_absence(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) })
+}
+
+/// There is no such file; nor is there one where its directory is none.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}

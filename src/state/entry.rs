@@ -1,0 +1,339 @@
+//! What is kept of one camera, and how it stands in its file.
+//!
+//! JSON by hand: an unknown format, a missing field or one of another kind makes the whole entry
+//! useless, for half an entry could lead to the wrong camera.
+
+use std::{error, fmt};
+
+use serde_json::{Value, json};
+
+use crate::camera::{CameraId, Origin, Source, StreamUri};
+
+/// Counted up whenever an older agent would misread a file. Others are ignored, never converted: the
+/// camera tells it all again.
+const FORMAT: u64 = 1;
+
+/// Whose files these are, for the person who finds one.
+const MAKER: &str = "cctv-agent";
+
+/// What an agent needs to be back at a camera's picture after a restart, without ONVIF.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learnt {
+    pub basis: Basis,
+    pub identity: Identity,
+    /// Where its ONVIF service answered.
+    pub address: Option<Address>,
+    /// How it took the login, in the words of its ONVIF client.
+    pub authentication: Option<String>,
+    pub stream: Option<Stream>,
+    /// Unix seconds; of a clock that may have been wrong.
+    pub when: u64,
+}
+
+/// What the configuration said of the camera when something was learnt of it. When it says something
+/// else, what was learnt is void.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Basis {
+    pub host: Option<String>,
+    pub port: u16,
+    pub profile: Option<String>,
+    /// Normalised.
+    pub uuid: Option<String>,
+}
+
+/// By what a camera can be told from its neighbours; each as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The WS-Discovery endpoint reference; see [`normalised_endpoint`].
+    pub endpoint: Option<String>,
+    pub serial: Option<String>,
+    /// See [`normalised_mac`].
+    pub mac: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// IP address (IPv6 without brackets) or host name.
+    pub host: String,
+    pub port: u16,
+}
+
+/// A stream that was live. Its address never holds user information, but may hold secrets elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    pub uri: StreamUri,
+    /// The token of its profile.
+    pub profile: String,
+}
+
+/// Why a file is of no use.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Damage {
+    NotJson,
+    OtherFormat,
+    OtherCamera,
+    Field(&'static str),
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson => f.write_str("it is damaged"),
+            Self::OtherFormat => f.write_str("another version of cctv-agent, or another program, wrote it"),
+            Self::OtherCamera => f.write_str("it tells of another camera"),
+            Self::Field(name) => write!(f, "its {name} is missing or makes no sense"),
+        }
+    }
+}
+
+impl error::Error for Damage {}
+
+impl Basis {
+    /// `None` where there is nothing to learn, as the file gives the stream's address itself.
+    pub fn of(origin: &Origin) -> Option<Self> {
+        match &origin.source {
+            Source::Url(_) => None,
+            Source::Onvif { host, port, profile, uuid } => Some(Self {
+                host: host.clone(),
+                port: *port,
+                profile: profile.clone(),
+                uuid: uuid.as_deref().map(normalised_endpoint),
+            }),
+        }
+    }
+}
+
+impl Learnt {
+    /// Whether the two differ at most in when they were learnt.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        *self == Self { when: self.when, ..other.clone() }
+    }
+
+    /// The file of camera `id`.
+    pub fn to_text(&self, id: &CameraId) -> String {
+        let Self { basis, identity, address, authentication, stream, when } = self;
+        let json = json!({
+            "maker": MAKER,
+            "format": FORMAT,
+            "camera": id.as_str(),
+            "basis": { "host": basis.host, "port": basis.port, "profile": basis.profile, "uuid": basis.uuid },
+            "identity": { "endpoint": identity.endpoint, "serial": identity.serial, "mac": identity.mac },
+            "address": address.as_ref().map(|address| json!({ "host": address.host, "port": address.port })),
+            "authentication": authentication,
+            "stream": stream.as_ref().map(|stream| json!({ "uri": stream.uri.as_str(), "profile": stream.profile })),
+            "when": when,
+        });
+        format!("{json:#}\n")
+    }
+
+    /// Reads what [`Learnt::to_text`] wrote for camera `id`.
+    ///
+    /// # Errors
+    /// When anything in it is not as it was written.
+    pub fn from_text(text: &str, id: &CameraId) -> Result<Self, Damage> {
+        let json: Value = serde_json::from_str(text).map_err(|_| Damage::NotJson)?;
+        if json["maker"] != MAKER || json["format"] != FORMAT {
+            return Err(Damage::OtherFormat);
+        }
+        if json["camera"] != id.as_str() {
+            return Err(Damage::OtherCamera);
+        }
+        let (basis, identity) = (&json["basis"], &json["identity"]);
+        Ok(Self {
+            basis: Basis {
+                host: optional(basis, "host", text_of)?,
+                port: required(basis, "port", port_of)?,
+                profile: optional(basis, "profile", text_of)?,
+                uuid: optional(basis, "uuid", text_of)?,
+            },
+            identity: Identity {
+                endpoint: optional(identity, "endpoint", text_of)?,
+                serial: optional(identity, "serial", text_of)?,
+                mac: optional(identity, "mac", text_of)?,
+            },
+            address: optional(&json, "address", address_of)?,
+            authentication: optional(&json, "authentication", text_of)?,
+            stream: optional(&json, "stream", stream_of)?,
+            when: required(&json, "when", Value::as_u64)?,
+        })
+    }
+}
+
+/// Whether some version of this program wrote `text`.
+pub fn is_ours(text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|json| json["maker"] == MAKER)
+}
+
+/// The same text for the same device, however it is written: `urn:uuid:` and lower case for what is a
+/// UUID, with or without prefix or braces; other identities only without blanks around them.
+pub fn normalised_endpoint(text: &str) -> String {
+    let text = text.trim();
+    let lower = text.to_ascii_lowercase();
+    let bare = lower.strip_prefix("urn:").unwrap_or(&lower);
+    let prefixed = bare.strip_prefix("uuid:");
+    let uuid = prefixed.unwrap_or(bare).trim_matches(['{', '}']);
+    let looks_like_one = uuid.len() == 36 && uuid.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    if prefixed.is_some() || looks_like_one { format!("urn:uuid:{uuid}") } else { text.to_owned() }
+}
+
+/// `00:11:22:aa:bb:cc` for twelve hexadecimal digits, whatever stands between them; else `None`.
+pub fn normalised_mac(text: &str) -> Option<String> {
+    let digits: Vec<char> = text.trim().chars().filter(|c| !":-. ".contains(*c)).collect();
+    let valid = digits.len() == 12 && digits.iter().all(char::is_ascii_hexdigit);
+    let pairs = digits.chunks(2).map(|pair| pair.iter().map(char::to_ascii_lowercase).collect::<String>());
+    valid.then(|| pairs.collect::<Vec<_>>().join(":"))
+}
+
+fn required<T>(json: &Value, name: &'static str, read: fn(&Value) -> Option<T>) -> Result<T, Damage> {
+    read(&json[name]).ok_or(Damage::Field(name))
+}
+
+/// A field that is `null` where nothing is known; it may not be absent.
+fn optional<T>(json: &Value, name: &'static str, read: fn(&Value) -> Option<T>) -> Result<Option<T>, Damage> {
+    match json.get(name) {
+        None => Err(Damage::Field(name)),
+        Some(Value::Null) => Ok(None),
+        Some(value) => read(value).map(Some).ok_or(Damage::Field(name)),
+    }
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn port_of(value: &Value) -> Option<u16> {
+    value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)
+}
+
+fn address_of(value: &Value) -> Option<Address> {
+    let host = text_of(&value["host"]).filter(|host| !host.is_empty())?;
+    Some(Address { host, port: port_of(&value["port"])? })
+}
+
+fn stream_of(value: &Value) -> Option<Stream> {
+    let (uri, login) = StreamUri::split(value["uri"].as_str()?)?;
+    // We never write a login; who did is not to be trusted.
+    login.is_none().then_some(())?;
+    Some(Stream { uri, profile: text_of(&value["profile"])? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate() -> CameraId {
+        CameraId::new("gate").unwrap()
+    }
+
+    fn learnt() -> Learnt {
+        let (uri, _) = StreamUri::split("rtsp://viewer:pa@192.168.1.70:554/user=admin_password=x1_channel=1").unwrap();
+        Learnt {
+            basis: Basis { host: Some("192.168.1.64".into()), port: 80, profile: None, uuid: None },
+            identity: Identity {
+                endpoint: Some(normalised_endpoint("uuid:5F5A")),
+                serial: Some("7".into()),
+                mac: None,
+            },
+            address: Some(Address { host: "192.168.1.70".into(), port: 8000 }),
+            authentication: Some("HTTP Digest".into()),
+            stream: Some(Stream { uri, profile: "Profile_1 \u{9580}".into() }),
+            when: 1_900_000_000,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let empty = Learnt {
+            basis: Basis { host: None, port: 8000, profile: Some("p".into()), uuid: Some("u".into()) },
+            identity: Identity::default(),
+            address: None,
+            authentication: None,
+            stream: None,
+            when: 0,
+        };
+        for learnt in [learnt(), empty] {
+            assert_eq!(Learnt::from_text(&learnt.to_text(&gate()), &gate()), Ok(learnt));
+        }
+    }
+
+    #[test]
+    fn stream_address_is_kept_whole_but_without_user_information() {
+        let text = learnt().to_text(&gate());
+        assert!(text.contains("rtsp://192.168.1.70:554/user=admin_password=x1_channel=1"), "{text}");
+        assert!(!text.contains("viewer") && !text.contains("pa@"), "{text}");
+    }
+
+    #[test]
+    fn time_alone_is_no_news() {
+        let later = Learnt { when: 2, ..learnt() };
+        assert!(learnt().says_the_same_as(&later));
+        assert!(!learnt().says_the_same_as(&Learnt { authentication: None, ..later }));
+    }
+
+    #[test]
+    fn every_truncation_is_damage() {
+        let text = learnt().to_text(&gate());
+        for end in 0..text.trim_end().len() {
+            if let Some(part) = text.get(..end) {
+                assert_eq!(Learnt::from_text(part, &gate()), Err(Damage::NotJson), "{end} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn every_missing_or_odd_field_is_damage() {
+        let whole: Value = serde_json::from_str(&learnt().to_text(&gate())).unwrap();
+        let paths: Vec<String> = whole.as_object().unwrap().iter().fold(Vec::new(), |mut paths, (key, value)| {
+            paths.push(format!("/{key}"));
+            paths.extend(
+                value.as_object().into_iter().flat_map(|inner| inner.keys().map(move |k| format!("/{key}/{k}"))),
+            );
+            paths
+        });
+        assert!(paths.len() > 15, "{paths:?}");
+        for path in paths {
+            for odd in [json!(-1), json!([]), json!(true)] {
+                let mut json = whole.clone();
+                *json.pointer_mut(&path).unwrap() = odd;
+                assert!(Learnt::from_text(&json.to_string(), &gate()).is_err(), "{path}: {json}");
+            }
+            let (parent, key) = path.rsplit_once('/').unwrap();
+            let mut json = whole.clone();
+            json.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key);
+            assert!(Learnt::from_text(&json.to_string(), &gate()).is_err(), "without {path}");
+        }
+    }
+
+    #[test]
+    fn foreign_files_are_not_taken() {
+        let text = learnt().to_text(&gate());
+        for (from, to, damage) in [
+            ("\"format\": 1", "\"format\": 2", Damage::OtherFormat),
+            ("cctv-agent", "another", Damage::OtherFormat),
+            ("\"gate\"", "\"Gate\"", Damage::OtherCamera),
+            ("rtsp://", "http://", Damage::Field("stream")),
+            ("rtsp://", "rtsp://user:word@", Damage::Field("stream")),
+            (": 8000", ": 0", Damage::Field("address")),
+        ] {
+            assert!(text.contains(from), "{from}");
+            assert_eq!(Learnt::from_text(&text.replace(from, to), &gate()), Err(damage), "{to}");
+        }
+        assert_eq!(Learnt::from_text("[]", &gate()), Err(Damage::OtherFormat));
+    }
+
+    #[test]
+    fn identities_are_compared_in_one_spelling() {
+        let uuid = "5f5a69c2-e0ae-504f-829b-000000000064";
+        for spelling in ["urn:uuid:{}", "URN:UUID:{}", "uuid:{}", "{}", " {{}} "] {
+            let text = spelling.replace("{}", &uuid.to_uppercase());
+            assert_eq!(normalised_endpoint(&text), format!("urn:uuid:{uuid}"), "{text}");
+        }
+        assert_eq!(normalised_endpoint(" http://Camera/7 "), "http://Camera/7");
+        for text in ["00:11:22:AA:bb:CC", "00-11-22-aa-bb-cc", "001122aabbcc", " 0011.22AA.BBCC"] {
+            assert_eq!(normalised_mac(text).as_deref(), Some("00:11:22:aa:bb:cc"), "{text}");
+        }
+        for text in ["", "00:11:22:aa:bb", "00:11:22:aa:bb:cg", "00:11:22:aa:bb:cc:dd"] {
+            assert_eq!(normalised_mac(text), None, "{text}");
+        }
+    }
+}
