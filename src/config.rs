@@ -89,19 +89,9 @@ pub struct SecretFile {
 /// # Blocking
 /// Blocks on the disk: a few small regular files are read.
 pub fn read(path: &Path) -> Result<Config, Vec<Complaint>> {
-    let whole_file = |text: String| vec![Complaint { file: path.to_owned(), position: None, text }];
-    let file = read_small(path, LONGEST_FILE).map_err(|error| whole_file(cannot_read(&error)))?;
-    let text = String::from_utf8(file.bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let start = String::from_utf8_lossy(&error.as_bytes()[..valid]);
-        vec![Complaint {
-            file: path.to_owned(),
-            position: Some(position(&start, start.len())),
-            text: "this character is not UTF-8; save the file with the encoding UTF-8".into(),
-        }]
-    })?;
+    let (text, readable_by_all) = read_text(path)?;
     let mut config = parse(&text, path, &read_secret)?;
-    if file.readable_by_all && config.cameras.iter().any(|camera| camera.origin.credentials.is_some()) {
+    if readable_by_all && config.cameras.iter().any(|camera| camera.origin.credentials.is_some()) {
         // Credentials may all come from password files; only those written in this file matter.
         if let Some(at) = syntax::first_password(&text) {
             config.remarks.push(Complaint {
@@ -113,6 +103,23 @@ pub fn read(path: &Path) -> Result<Config, Vec<Complaint>> {
         }
     }
     Ok(config)
+}
+
+/// Returns only where the file at `path` says to listen, whatever else is wrong with it: a running
+/// agent is to be found also while its file is being mended. The default where it says nothing usable.
+///
+/// # Errors
+/// A single complaint where the file cannot be read.
+///
+/// # Blocking
+/// Blocks on the disk.
+pub fn listen(path: &Path) -> Result<Vec<SocketAddr>, Vec<Complaint>> {
+    let (text, _) = read_text(path)?;
+    let mut unheard = Ledger::new(path, &text);
+    let readable = syntax::readable(&text, &mut unheard);
+    let root = Root::parse(&readable, &mut unheard);
+    let listen = root.server.map(|section| address::listen(&section, &mut unheard)).unwrap_or_default();
+    Ok(if listen.is_empty() { Server::default().listen } else { listen })
 }
 
 /// Checks `text`, calling it `path` in complaints. Relative paths in it start at the directory of
@@ -147,6 +154,19 @@ fn server(section: &Section<'_>, base: &Path, ledger: &mut Ledger<'_>) -> Server
         www: section.path("www", base, ledger).unwrap_or(default.www),
         state_dir: section.path("state_dir", base, ledger).unwrap_or(default.state_dir),
     }
+}
+
+/// The text of the file, and whether users other than owner and group may read it.
+fn read_text(path: &Path) -> Result<(String, bool), Vec<Complaint>> {
+    let complaint = |position, text| vec![Complaint { file: path.to_owned(), position, text }];
+    let file = read_small(path, LONGEST_FILE).map_err(|error| complaint(None, cannot_read(&error)))?;
+    let text = String::from_utf8(file.bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let start = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+        let text = "this character is not UTF-8; save the file with the encoding UTF-8".into();
+        complaint(Some(position(&start, start.len())), text)
+    })?;
+    Ok((text, file.readable_by_all))
 }
 
 struct SmallFile {

@@ -422,3 +422,19 @@ fn any_cut_of_a_file_is_answered_and_not_a_crash() {
         let _ = super::parse(&text[..end], Path::new("c"), &one_secret);
     }
 }
+
+#[test]
+fn listen_is_found_whatever_else_is_wrong() {
+    let path = std::env::temp_dir().join(format!("cctv-listen-{}.toml", std::process::id()));
+    for (text, expected) in [
+        ("[server]\nlisten = '127.0.0.9:81'\ncolour = 1\n[[camera]]\nid = 7\n", "127.0.0.9:81"),
+        ("[server]\nlisten = '127.0.0.9:81'\n[[camera]]\nid = \"open\n", "127.0.0.9:81"),
+        ("[server]\nlisten = 'everywhere'\n", "127.0.0.1:8080"),
+        ("", "127.0.0.1:8080"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(listen(&path).unwrap(), [expected.parse().unwrap()], "{text}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert!(listen(&path).unwrap_err()[0].text.contains("no such file"));
+}
