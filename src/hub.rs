@@ -18,7 +18,7 @@ use smol::channel::{Receiver, Sender, bounded};
 pub use group::Group;
 pub use lane::{Lane, MOST_RENDITIONS, TooManyRenditions};
 pub use seat::{Seat, Shown};
-pub use status::{RenditionStatus, Standing, Status, WorkerVitals};
+pub use status::{Place, RenditionStatus, Standing, Status, WorkerVitals};
 
 /// All lanes in the order of the configuration, and what is wrong with the configuration file.
 #[derive(Default)]
@@ -26,10 +26,19 @@ pub struct Hub {
     wall: Mutex<Wall>,
 }
 
+/// How often the configuration file was read again, and what came of it the last time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reload {
+    pub count: u64,
+    /// In words; empty before the first.
+    pub outcome: String,
+}
+
 #[derive(Default)]
 struct Wall {
     lanes: Vec<Arc<Lane>>,
     complaints: Vec<String>,
+    reload: Reload,
     bells: Vec<Sender<()>>,
 }
 
@@ -66,6 +75,16 @@ impl Hub {
         let mut wall = self.wall();
         wall.complaints = complaints;
         wall.ring();
+    }
+
+    /// The configuration file was read again, and everything that follows from it has begun.
+    pub fn note_reload(&self, outcome: String) {
+        let mut wall = self.wall();
+        wall.reload = Reload { count: wall.reload.count + 1, outcome };
+    }
+
+    pub fn reload(&self) -> Reload {
+        self.wall().reload.clone()
     }
 
     /// A bell that rings, at least once, after each change of the lanes or the complaints.

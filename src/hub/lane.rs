@@ -18,7 +18,7 @@ use smol::channel::{Receiver, Sender, bounded};
 use super::{
     group::Group,
     rates::Rates,
-    status::{Standing, WorkerVitals},
+    status::{Place, Standing, WorkerVitals},
 };
 use crate::{
     camera::{CameraId, State, Tuning},
@@ -59,6 +59,7 @@ struct Inner {
     tuning: Tuning,
     standing: Standing,
     since: Instant,
+    place: Option<Place>,
     stream: Option<StreamInfo>,
     group: Group,
     rates: Rates,
@@ -105,6 +106,7 @@ impl Lane {
                 tuning,
                 standing: Standing { state: State::Connecting, why: "starting".to_owned() },
                 since: now,
+                place: None,
                 stream: None,
                 group: Group::default(),
                 rates: Rates::default(),

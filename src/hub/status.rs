@@ -15,6 +15,15 @@ pub struct Standing {
     pub why: String,
 }
 
+/// Where a camera was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// IP address or host name, with a port where it is not the usual one; never a login.
+    pub address: String,
+    /// Token of the profile that is shown; `None` where the camera has none.
+    pub profile: Option<String>,
+}
+
 /// Everything the API and the metrics tell about one camera; never holds a password.
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -23,6 +32,8 @@ pub struct Status {
     pub standing: Standing,
     /// For how long it has been in this state.
     pub since: Duration,
+    /// `None` until it was found the first time.
+    pub place: Option<Place>,
     /// Time since the newest access unit arrived; `None` before the first.
     pub age: Option<Duration>,
     /// What the stream is; kept while it is being reconnected.

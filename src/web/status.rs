@@ -13,14 +13,17 @@ use crate::{
 /// Every camera in the order of the configuration.
 pub fn cameras(web: &Web) -> Answer {
     let now = Instant::now();
+    let reload = web.hub.reload();
     let cameras: Vec<_> = web.hub.lanes().iter().map(|lane| camera(&lane.status(now))).collect();
     Answer::json(
         200,
         &json!({
             "version": web.version,
+            "pid": std::process::id(),
             "uptime": seconds(web.started.elapsed()),
             "viewers": web.viewers(),
             "complaints": web.hub.complaints(),
+            "reload": { "count": reload.count, "outcome": reload.outcome },
             "cameras": cameras,
         }),
     )
@@ -34,6 +37,8 @@ fn camera(status: &Status) -> Value {
         "state": status.standing.state.word(),
         "why": status.standing.why,
         "since": seconds(status.since),
+        "address": status.place.as_ref().map(|place| &place.address),
+        "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
         "age": status.age.map(seconds),
         "codec": status.stream.map(|stream| stream.codec.word()),
         "size": status.stream.map(|stream| size(stream.size)),

@@ -10,7 +10,7 @@ use smol::channel::Receiver;
 use super::Lane;
 use crate::{
     camera::{State, Tuning},
-    hub::status::WorkerVitals,
+    hub::status::{Place, WorkerVitals},
     media::{AccessUnit, Picture, Rendition, StreamInfo},
 };
 
@@ -143,6 +143,11 @@ impl Lane {
 
     pub fn set_vitals(&self, vitals: WorkerVitals) {
         self.inner().vitals = Some(vitals);
+    }
+
+    /// Where the camera is and which of its profiles is shown.
+    pub fn found_at(&self, place: Place) {
+        self.inner().place = Some(place);
     }
 
     /// The keeper promises to be back by `due`; `/healthz` tells when it is not.

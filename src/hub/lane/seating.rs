@@ -87,6 +87,7 @@ impl Lane {
             name: inner.name.clone(),
             standing: inner.standing.clone(),
             since: now.saturating_duration_since(inner.since),
+            place: inner.place.clone(),
             age,
             stream: inner.stream,
             measured_fps,
