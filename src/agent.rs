@@ -159,20 +159,24 @@ impl Agent {
         }
     }
 
-    fn apply(&mut self, new: Config) {
+    /// Puts `new` into force; returns what that changes, in words.
+    fn apply(&mut self, new: Config) -> String {
         let changes = Changes::between(&self.config, &new);
         self.web.set_www(new.server.www.clone());
         self.listeners.set(&new.server.listen, &self.web);
         self.roster.apply(&changes, &new);
         log::info!("{}: {changes}", self.file.display());
         self.config = new;
+        changes.to_string()
     }
 
     async fn reload(&mut self) {
         log::info!("SIGHUP: reading {} again", self.file.display());
-        if let Some(new) = self.read().await {
-            self.apply(new);
-        }
+        let outcome = match self.read().await {
+            Some(new) => self.apply(new),
+            None => "the file is bad".to_owned(),
+        };
+        self.hub.note_reload(outcome);
     }
 
     fn report(&self) {
