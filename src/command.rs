@@ -2,10 +2,17 @@
 
 pub mod check;
 pub mod info;
+mod inquiry;
+pub mod list;
+mod process;
+pub mod reload;
+pub mod status;
+mod table;
 
 use std::{
     ffi::OsString,
     fs,
+    io::{self, Write as _},
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -27,9 +34,17 @@ Usage:
       Says everything that is wrong with FILE; exit code 78 if anything is.
   cctv-agent info IP[:PORT] [--username U] [--password-file F] [--json]
       Asks a camera what it is, which profiles it offers and where their streams are.
+  cctv-agent list [--config FILE] [--json]
+      Lists the cameras of the running agent, and where each was found.
+  cctv-agent status [--config FILE] [--json]
+      Tells how each camera of the running agent is doing, and why one is not live. CPU is the
+      share of one processor since its worker began.
+  cctv-agent reload [--config FILE]
+      Checks FILE as check does, has the running agent read it, and tells what has changed.
   cctv-agent --version
   cctv-agent --help
 
+list, status and reload mean the agent that runs with FILE.
 FILE is /etc/cctv-agent/cameras.toml unless named. Exit codes: 0 stopped as asked, 64 wrong usage,
 70 internal error or no answer, 71 cannot listen, 78 bad configuration.
 ";
@@ -42,6 +57,11 @@ pub enum Command {
         file: PathBuf,
     },
     Info(Info),
+    List(Question),
+    Status(Question),
+    Reload {
+        file: PathBuf,
+    },
     /// The child process of a running agent; not for people.
     Worker,
     Help,
@@ -54,6 +74,14 @@ pub struct Run {
     /// `None`: decided by who started the agent.
     pub log: Option<Target>,
     pub level: LevelFilter,
+}
+
+/// What `list` and `status` are asked.
+#[derive(Debug, PartialEq)]
+pub struct Question {
+    /// The configuration of the agent that is meant.
+    pub file: PathBuf,
+    pub json: bool,
 }
 
 /// Reads the arguments behind the program's name.
@@ -70,10 +98,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         "run" => words.run(),
         "check" => words.check(),
         "info" => words.info(),
+        "list" => words.question("list").map(|question| question.map_or(Command::Help, Command::List)),
+        "status" => words.question("status").map(|question| question.map_or(Command::Help, Command::Status)),
+        "reload" => words.reload(),
         "worker" => words.end().map(|()| Command::Worker),
         "help" => Ok(Command::Help),
         "version" => Ok(Command::Version),
-        unknown => Err(format!("there is no command {unknown:?}; the commands are run, check and info")),
+        unknown => {
+            Err(format!("there is no command {unknown:?}; the commands are run, check, info, list, status and reload"))
+        }
     }
 }
 
@@ -161,6 +194,38 @@ impl Words {
         Ok(Command::Info(Info { host, port, username, password, json }))
     }
 
+    /// `None` where help is what was asked for.
+    fn question(mut self, command: &str) -> Result<Option<Question>, String> {
+        let mut question = Question { file: config::DEFAULT_FILE.into(), json: false };
+        while let Some(word) = self.next()? {
+            match word {
+                Word::Option(name) if name == "config" => question.file = self.value(&name)?.into(),
+                Word::Option(name) if name == "json" => question.json = true,
+                Word::Option(name) if name == "help" => return Ok(None),
+                other => return Err(other.unexpected(command)),
+            }
+        }
+        Ok(Some(question))
+    }
+
+    fn reload(mut self) -> Result<Command, String> {
+        let mut file = config::DEFAULT_FILE.into();
+        while let Some(word) = self.next()? {
+            match word {
+                Word::Option(name) if name == "config" => file = self.value(&name)?.into(),
+                Word::Option(name) if name == "help" => return Ok(Command::Help),
+                Word::Value(word) => {
+                    return Err(format!(
+                        "reload does not take the argument {word:?}; write --config {}",
+                        word.display()
+                    ));
+                }
+                other => return Err(other.unexpected("reload")),
+            }
+        }
+        Ok(Command::Reload { file })
+    }
+
     fn end(mut self) -> Result<(), String> {
         self.next()?.map_or(Ok(()), |word| Err(word.unexpected("this command")))
     }
@@ -185,6 +250,11 @@ impl Words {
     fn text(&mut self, name: &str) -> Result<String, String> {
         self.value(name)?.into_string().map_err(|_| format!("the value of --{name} is not UTF-8"))
     }
+}
+
+/// Writes an answer to stdout. A reader that has gone away, as `head` does, is no failure.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 /// A password as it stands alone in a file; one line end behind it does not count.
@@ -252,6 +322,16 @@ mod tests {
     }
 
     #[test]
+    fn running_agent_is_named_by_its_file() {
+        let question = |file: &str, json| Question { file: file.into(), json };
+        assert!(matches!(parsed("list"), Ok(Command::List(asked)) if asked == question(config::DEFAULT_FILE, false)));
+        let Ok(Command::Status(asked)) = parsed("status --json --config a.toml") else { panic!("not status") };
+        assert_eq!(asked, question("a.toml", true));
+        let Ok(Command::Reload { file }) = parsed("reload --config=a.toml") else { panic!("not reload") };
+        assert_eq!(file, PathBuf::from("a.toml"));
+    }
+
+    #[test]
     fn wrong_words_are_named() {
         for (line, part) in [
             ("frobnicate", "no command"),
@@ -261,6 +341,10 @@ mod tests {
             ("info", "needs the address"),
             ("info 10.0.0.1:99999", "not an address"),
             ("run --config", "needs a value"),
+            ("list --colour", "list has no option --colour"),
+            ("status gate", "\"gate\""),
+            ("reload a.toml", "write --config a.toml"),
+            ("reload --json", "reload has no option --json"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

@@ -46,7 +46,7 @@ const DOORS: [(&str, Door); 27] = [
     ("lexopt", Only(&["command", "main"])),
     ("log", AllBut(&["camera", "media"])),
     ("md5", Only(&["onvif"])),
-    ("nix", Only(&["capture", "worker", "discovery", "agent"])),
+    ("nix", Only(&["capture", "worker", "discovery", "agent", "command"])),
     ("opencv", Only(&["worker", "card"])),
     ("quick_xml", Only(&["xml"])),
     ("serde_json", Only(&["web", "command", "onvif", "agent", "state"])),

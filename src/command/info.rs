@@ -3,13 +3,14 @@
 //! Texts come from the camera and go to a terminal: control characters are shown, not obeyed, and
 //! addresses are masked.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::{
+    print,
+    table::{Side, aligned, shown},
+};
 use crate::{
     camera::{Credentials, Secret},
     log,
@@ -44,8 +45,7 @@ pub fn run(arguments: Info) -> ExitCode {
     match smol::block_on(onvif::survey(&target)) {
         Ok(survey) => {
             let text = if json { format!("{:#}\n", as_json(&survey)) } else { as_text(&survey) };
-            // A reader that has gone away, as `head` does, is no failure.
-            let _ = io::stdout().write_all(text.as_bytes());
+            print(&text);
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -78,7 +78,10 @@ pub fn as_text(survey: &Survey) -> String {
     for offer in &survey.offers {
         rows.extend(offer_rows(offer));
     }
-    text.push_str(&aligned(&rows));
+    for line in aligned(&rows, [Side::Left; 6]) {
+        text.push_str(&line);
+        text.push('\n');
+    }
     text
 }
 
@@ -105,27 +108,6 @@ fn offer_rows(offer: &Offer) -> Vec<[String; 6]> {
         row
     });
     std::iter::once(first).chain(further).collect()
-}
-
-/// `rows` as a table with two blanks between its columns.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let widest = |column: usize| rows.iter().map(|row| cells(&row[column])).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(widest).collect();
-    let line = |row: &[String; N]| {
-        let padded = row.iter().zip(&widths).map(|(text, width)| format!("{text}{}", " ".repeat(width - cells(text))));
-        format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
-}
-
-/// Cells that `text` takes on a terminal: two for each Chinese, Japanese or Korean character.
-fn cells(text: &str) -> usize {
-    let is_wide = |character: char| {
-        matches!(u32::from(character),
-            0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f
-            | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x20000..=0x3fffd)
-    };
-    text.chars().map(|character| if is_wide(character) { 2 } else { 1 }).sum()
 }
 
 /// The answer for programs. Addresses are masked here, too.
@@ -157,19 +139,6 @@ fn offer_json(offer: &Offer) -> Value {
         "streams": candidates.map(ToString::to_string).collect::<Vec<_>>(),
         "error": offer.streams.as_ref().err().map(|error| log::chain(error)),
     })
-}
-
-/// `text` with control characters written out.
-fn shown(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            safe.extend(character.escape_default());
-        } else {
-            safe.push(character);
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -1,0 +1,143 @@
+//! What the running agent says of itself: `/api/cameras` of the address in its configuration file.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::check;
+use crate::{
+    config::{self, Complaint},
+    http::{self, Limits, in_brackets},
+    log::chain,
+};
+
+/// The exit code where no agent answers.
+pub const NO_ANSWER: u8 = 70;
+
+/// An agent answers within milliseconds; one that needs longer is as good as gone.
+const PATIENCE: Limits =
+    Limits { connect: Duration::from_secs(2), call: Duration::from_secs(3), quiet: Duration::from_millis(250) };
+
+/// Why nothing is known of the running agent.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration file cannot be read.
+    File(Vec<Complaint>),
+    /// Nobody answers, or somebody else does: in words, with what to do.
+    NoAgent(String),
+}
+
+/// As [`ask`], telling on stderr, in the name of `command`, why there is no answer.
+///
+/// # Errors
+/// The exit code of `command`.
+///
+/// # Blocking
+/// As [`ask`].
+pub fn answer(command: &str, file: &Path) -> Result<Value, ExitCode> {
+    ask(file).map_err(|failure| match failure {
+        Failure::File(complaints) => {
+            for complaint in complaints {
+                eprintln!("{complaint}");
+            }
+            eprintln!(
+                "cctv-agent {command}: that file tells where the agent listens; name another with --config FILE, or \
+                 try as root, as with sudo"
+            );
+            ExitCode::from(check::BAD)
+        }
+        Failure::NoAgent(why) => {
+            eprintln!("cctv-agent {command}: {why}");
+            ExitCode::from(NO_ANSWER)
+        }
+    })
+}
+
+/// Asks the agent that serves the configuration `file`.
+///
+/// # Errors
+/// When the file cannot be read, or no agent answers where it says.
+///
+/// # Blocking
+/// Blocks on the disk, and up to three seconds for each address of the file.
+pub fn ask(file: &Path) -> Result<Value, Failure> {
+    let listen = config::listen(file).map_err(Failure::File)?;
+    let mut silent = Vec::new();
+    for address in listen {
+        match ask_at(reachable(address)) {
+            Ok(answer) => return Ok(answer),
+            Err(why) => silent.push(format!("{} ({why})", reachable(address))),
+        }
+    }
+    Err(Failure::NoAgent(format!(
+        "no agent answers at {}; is it running with {}? name another file with --config FILE",
+        silent.join(" or "),
+        file.display()
+    )))
+}
+
+/// Asks the agent at `address`.
+///
+/// # Errors
+/// In words, when no agent answers there.
+///
+/// # Blocking
+/// Blocks for three seconds at most.
+pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
+    let (host, port) = (address.ip().to_string(), address.port());
+    let request =
+        format!("GET /api/cameras HTTP/1.1\r\nHost: {}:{port}\r\nConnection: close\r\n\r\n", in_brackets(&host));
+    let reply = smol::block_on(http::exchange(&host, port, request.as_bytes(), PATIENCE)).map_err(why)?;
+    match reply.status {
+        Some(200) => {}
+        Some(503) => return Err("it serves as many connections as it can; try again".to_owned()),
+        _ => return Err("something else answers there".to_owned()),
+    }
+    let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    if answer["version"].is_string() && answer["cameras"].is_array() {
+        Ok(answer)
+    } else {
+        Err("something else answers there".to_owned())
+    }
+}
+
+/// Where one of this machine reaches an agent that listens on `address`.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn why(error: http::Error) -> String {
+    match error {
+        http::Error::Connect(error) => chain(&error),
+        http::Error::Slow => format!("no answer within {} s", PATIENCE.call.as_secs()),
+        http::Error::Closed(_) => "it closed the connection without an answer".to_owned(),
+        http::Error::Reply(error) => chain(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_are_asked_on_loopback() {
+        for (listen, asked) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::]:81", "[::1]:81"),
+            ("192.168.1.2:80", "192.168.1.2:80"),
+            ("127.0.0.9:80", "127.0.0.9:80"),
+        ] {
+            assert_eq!(reachable(listen.parse().unwrap()), asked.parse().unwrap());
+        }
+    }
+}

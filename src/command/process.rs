@@ -1,0 +1,185 @@
+//! The agent that runs with a given configuration file, found among the processes of this machine.
+//!
+//! The file itself is what tells two agents apart: its device and inode, seen through each agent's
+//! own root and working directory. So nothing has to be written at start, nothing can be stale, and
+//! it works however the agent was started, in a container or beside a second one.
+
+use std::{
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
+    fs, io,
+    os::unix::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        fs::MetadataExt as _,
+    },
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    errno::Errno,
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::Command;
+
+/// What the kernel appends to the name of a program whose file was replaced by an update.
+const REPLACED: &str = " (deleted)";
+
+/// A running agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// As this program sees it.
+    pub pid: u32,
+    /// As the agent sees itself; another number where it runs in a container.
+    pub own_pid: u32,
+    /// Whether it handles SIGHUP already; before, the signal would end it.
+    pub takes_reload: bool,
+    parent: u32,
+}
+
+/// Why no agent was found.
+#[derive(Debug, PartialEq)]
+pub enum Failure {
+    /// There is none that runs with this file.
+    None,
+    /// There seems to be one, of which this user may know nothing.
+    NotOurs(u32),
+}
+
+/// Every agent that runs with the configuration `file`; usually one, two for a moment during a restart.
+///
+/// # Errors
+/// When there is none, or none that may be looked at.
+///
+/// # Blocking
+/// Reads a few lines of `/proc` for each process, from memory.
+pub fn running(file: &Path) -> Result<Vec<Process>, Failure> {
+    let wanted = fs::metadata(file).map_err(|_| Failure::None)?;
+    let whole = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let program = fs::read_link("/proc/self/exe").map(|path| name_of(&path)).unwrap_or_default();
+    let mut found = Vec::new();
+    let mut foreign = None;
+    for pid in pids() {
+        let folder = PathBuf::from(format!("/proc/{pid}"));
+        let Some(config) = config_of(&folder, &program) else { continue };
+        match fs::read_link(folder.join("exe")) {
+            Ok(exe) if name_of(&exe) == program => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let same = fs::canonicalize(&config).is_ok_and(|config| config == whole);
+                foreign = foreign.or(same.then_some(pid));
+                continue;
+            }
+            _ => continue,
+        }
+        let seen_by_it = match config.strip_prefix("/") {
+            Ok(rest) => folder.join("root").join(rest),
+            Err(_) => folder.join("cwd").join(&config),
+        };
+        let same = fs::metadata(seen_by_it).is_ok_and(|its| (its.dev(), its.ino()) == (wanted.dev(), wanted.ino()));
+        if same && let Some(process) = read_status(pid, &folder) {
+            found.push(process);
+        }
+    }
+    // A worker looks like its agent in the moment before it becomes one.
+    let agents: BTreeSet<u32> = found.iter().map(|process| process.pid).collect();
+    found.retain(|process| !agents.contains(&process.parent));
+    match (found.is_empty(), foreign) {
+        (false, _) => Ok(found),
+        (true, Some(pid)) => Err(Failure::NotOurs(pid)),
+        (true, None) => Err(Failure::None),
+    }
+}
+
+/// Asks the agent to read its configuration again.
+///
+/// # Errors
+/// When this user may not, or the agent has ended.
+pub fn signal_reload(process: &Process) -> Result<(), Errno> {
+    kill(Pid::from_raw(process.pid.cast_signed()), Signal::SIGHUP)
+}
+
+fn pids() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The configuration that a process was started with, if by its own words it is an agent.
+fn config_of(folder: &Path, program: &OsStr) -> Option<PathBuf> {
+    let comm = fs::read(folder.join("comm")).ok()?;
+    let comm = comm.strip_suffix(b"\n").unwrap_or(&comm);
+    // The kernel keeps 15 bytes of a name.
+    if comm.is_empty() || !program.as_bytes().starts_with(comm) {
+        return None;
+    }
+    config_in(&fs::read(folder.join("cmdline")).ok()?)
+}
+
+/// The configuration in a command line as `/proc/PID/cmdline` has it, if that command is `run`.
+fn config_in(line: &[u8]) -> Option<PathBuf> {
+    let mut words = line.strip_suffix(b"\0")?.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec()));
+    let _program = words.next()?;
+    let words: Vec<_> = words.collect();
+    // Other commands are not even parsed: `info` would read the password file it names.
+    let may_run = words.first().is_none_or(|word| word == "run" || word.as_bytes().starts_with(b"-"));
+    match may_run.then(|| super::parse(words)) {
+        Some(Ok(Command::Run(run))) => Some(run.config),
+        _ => None,
+    }
+}
+
+fn name_of(exe: &Path) -> OsString {
+    let name = exe.file_name().unwrap_or_default();
+    OsStr::from_bytes(name.as_bytes().strip_suffix(REPLACED.as_bytes()).unwrap_or(name.as_bytes())).to_owned()
+}
+
+fn read_status(pid: u32, folder: &Path) -> Option<Process> {
+    status(pid, &fs::read_to_string(folder.join("status")).ok()?)
+}
+
+/// Reads `/proc/PID/status`; see proc_pid_status(5).
+fn status(pid: u32, text: &str) -> Option<Process> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
+    let caught = u64::from_str_radix(field("SigCgt")?, 16).ok()?;
+    let own_pid = field("NSpid").and_then(|pids| pids.split_whitespace().last()?.parse().ok()).unwrap_or(pid);
+    let bit = Signal::SIGHUP as u32 - 1;
+    Some(Process { pid, own_pid, takes_reload: caught >> bit & 1 == 1, parent: field("PPid")?.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_service_counts_as_an_agent() {
+        for (line, config) in [
+            ("/usr/bin/cctv-agent\0run\0--config\0/a b.toml\0--log\0syslog\0", Some("/a b.toml")),
+            ("cctv-agent\0--config=x.toml\0", Some("x.toml")),
+            ("cctv-agent\0", Some(crate::config::DEFAULT_FILE)),
+            ("cctv-agent\0worker\0", None),
+            ("cctv-agent\0reload\0--config\0/a.toml\0", None),
+            ("cctv-agent\0info\0camera\0--username\0u\0--password-file\0/dev/stdin\0", None),
+            ("cctv-agent\0--version\0", None),
+            ("cctv-agent\0run\0--colour\0", None),
+            ("", None),
+        ] {
+            assert_eq!(config_in(line.as_bytes()), config.map(PathBuf::from), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn updated_program_keeps_its_name() {
+        assert_eq!(name_of(Path::new("/usr/bin/cctv-agent (deleted)")), "cctv-agent");
+        assert_eq!(name_of(Path::new("/usr/bin/cctv-agent")), "cctv-agent");
+    }
+
+    #[test]
+    fn status_tells_parent_own_number_and_whether_reload_is_taken() {
+        let text = "Name:\tcctv-agent\nPid:\t900\nPPid:\t12\nNSpid:\t900\t7\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000004203\n";
+        let expected = Process { pid: 900, own_pid: 7, takes_reload: true, parent: 12 };
+        assert_eq!(status(900, text), Some(expected.clone()));
+        let starting = text.replace("4203", "4202").replace("NSpid", "Other");
+        assert_eq!(status(900, &starting), Some(Process { own_pid: 900, takes_reload: false, ..expected }));
+        assert_eq!(status(900, "Name:\tx\n"), None);
+    }
+}

@@ -1,0 +1,156 @@
+//! `cctv-agent reload`: checks the configuration, has the running agent read it, and tells what came of it.
+
+use std::{
+    fs, io,
+    path::Path,
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::errno::Errno;
+use serde_json::Value;
+
+use super::{
+    check,
+    inquiry::{self, Failure},
+    process::{self, Process},
+};
+use crate::config;
+
+/// The exit code when the agent did not take the file over.
+const FAILED: u8 = 70;
+
+/// From the signal to the new configuration at most. Password files on a slow disk take a moment.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An agent that just started is not ready for signals for some milliseconds.
+const STARTING: Duration = Duration::from_secs(3);
+
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Reloads the agent that runs with `file`. Complaints go to stderr; what changed goes to stdout.
+///
+/// # Blocking
+/// Holds the thread for at most some 20 s, usually for some milliseconds.
+pub fn run(file: &Path) -> ExitCode {
+    let code = check::check(file, &mut io::sink(), &mut io::stderr().lock());
+    if code != check::GOOD {
+        eprintln!("cctv-agent reload: nothing was changed");
+        return ExitCode::from(code);
+    }
+    match reload(file) {
+        Ok(Outcome::Reloaded(what)) => {
+            super::print(&format!("reloaded: {what}\n"));
+            ExitCode::SUCCESS
+        }
+        Ok(Outcome::Refused(complaints)) => {
+            for complaint in complaints {
+                eprintln!("{complaint}");
+            }
+            eprintln!("cctv-agent reload: the agent did not take the file; the previous configuration stays in force");
+            ExitCode::from(check::BAD)
+        }
+        Err(why) => {
+            eprintln!("cctv-agent reload: {why}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+enum Outcome {
+    /// What the agent says has changed.
+    Reloaded(String),
+    /// The agent sees the file differently, as where its user may not read a password file.
+    Refused(Vec<String>),
+}
+
+fn reload(file: &Path) -> Result<Outcome, String> {
+    let agents = wait_until_ready(file)?;
+    // Nobody answers here where `listen` is what has changed.
+    let before = inquiry::ask(file).ok().filter(|answer| is_one_of(&agents, answer)).map(|answer| count(&answer));
+    for agent in &agents {
+        process::signal_reload(agent).map_err(|error| match error {
+            Errno::EPERM => not_allowed(agent.pid),
+            error => format!("cannot signal the agent, pid {}: {}", agent.pid, error.desc()),
+        })?;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let silence = match inquiry::ask(file) {
+            Ok(answer) if !is_one_of(&agents, &answer) => "another agent answers at the address in the file".to_owned(),
+            Ok(answer) if before.is_none_or(|before| count(&answer) > before) && count(&answer) > 0 => {
+                return Ok(outcome(&answer));
+            }
+            Ok(_) => "it still has the previous configuration".to_owned(),
+            Err(Failure::NoAgent(why)) => why,
+            Err(Failure::File(complaints)) => return Ok(Outcome::Refused(texts(&complaints))),
+        };
+        if Instant::now() >= deadline {
+            let pids = named(&agents);
+            let limit = PATIENCE.as_secs();
+            return Err(format!(
+                "the agent, {pids}, was told, but did not confirm within {limit} s: {silence}; see its log"
+            ));
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// The agents that run with `file`, once all of them may be signalled.
+fn wait_until_ready(file: &Path) -> Result<Vec<Process>, String> {
+    let deadline = Instant::now() + STARTING;
+    loop {
+        let agents = process::running(file).map_err(|failure| match failure {
+            process::Failure::None => {
+                let whole = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+                format!(
+                    "the file is good, but no agent runs with {}; start it, or name its file with --config",
+                    whole.display()
+                )
+            }
+            process::Failure::NotOurs(pid) => not_allowed(pid),
+        })?;
+        if agents.iter().all(|agent| agent.takes_reload) {
+            return Ok(agents);
+        }
+        if Instant::now() >= deadline {
+            return Err(format!("the agent, {}, does not come up; see its log", named(&agents)));
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+}
+
+fn outcome(answer: &Value) -> Outcome {
+    let complaints: Vec<String> = answer["complaints"].as_array().into_iter().flatten().filter_map(text).collect();
+    if complaints.is_empty() {
+        Outcome::Reloaded(text(&answer["reload"]["outcome"]).unwrap_or_default())
+    } else {
+        Outcome::Refused(complaints)
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn texts(complaints: &[config::Complaint]) -> Vec<String> {
+    complaints.iter().map(ToString::to_string).collect()
+}
+
+fn count(answer: &Value) -> u64 {
+    answer["reload"]["count"].as_u64().unwrap_or(0)
+}
+
+fn is_one_of(agents: &[Process], answer: &Value) -> bool {
+    agents.iter().any(|agent| answer["pid"] == agent.own_pid)
+}
+
+fn named(agents: &[Process]) -> String {
+    let pids: Vec<_> = agents.iter().map(|agent| format!("pid {}", agent.pid)).collect();
+    pids.join(" and ")
+}
+
+fn not_allowed(pid: u32) -> String {
+    format!("the agent, pid {pid}, belongs to another user; run this as root, as with sudo")
+}

@@ -1,0 +1,141 @@
+//! Tables on a terminal, whatever language their texts are in.
+//!
+//! Texts come from cameras and from the configuration: control characters are shown, not obeyed.
+
+/// At which end a column's texts meet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Side {
+    Left,
+    Right,
+}
+
+/// `rows`, headings included, with two blanks between columns.
+pub fn aligned<const N: usize>(rows: &[[String; N]], sides: [Side; N]) -> Vec<String> {
+    let widest = |column: usize| rows.iter().map(|row| cells(&row[column])).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(widest).collect();
+    let line = |row: &[String; N]| {
+        let padded = row.iter().zip(&widths).zip(sides).map(|((text, width), side)| {
+            let blanks = " ".repeat(width - cells(text));
+            match side {
+                Side::Left => format!("{text}{blanks}"),
+                Side::Right => format!("{blanks}{text}"),
+            }
+        });
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// `text` with control characters written out.
+pub fn shown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// `text` cut to at most `most` cells, with an ellipsis where something is missing.
+pub fn shortened(text: &str, most: usize) -> String {
+    if cells(text) <= most {
+        return text.to_owned();
+    }
+    let mut short = String::new();
+    let mut left = most.saturating_sub(1);
+    for character in text.chars() {
+        match left.checked_sub(width(character)) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+        short.push(character);
+    }
+    short + "…"
+}
+
+/// `text` in lines of at most `most` cells, broken between words where there are any.
+pub fn wrapped(text: &str, most: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        let needed = cells(word.trim_end());
+        if used > 0 && used + needed > most {
+            lines.push(String::new());
+            used = 0;
+        }
+        for character in word.chars() {
+            if used > 0 && used + width(character) > most && character != ' ' {
+                lines.push(String::new());
+                used = 0;
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(character);
+            }
+            used += width(character);
+        }
+    }
+    for line in &mut lines {
+        line.truncate(line.trim_end().len());
+    }
+    lines
+}
+
+/// Cells that `text` takes on a terminal.
+pub fn cells(text: &str) -> usize {
+    text.chars().map(width).sum()
+}
+
+/// Two for each Chinese, Japanese or Korean character and each picture, none for what joins the
+/// character before it.
+fn width(character: char) -> usize {
+    match u32::from(character) {
+        0x0300..=0x036f | 0x200b..=0x200f | 0x20d0..=0x20ff | 0xfe00..=0xfe0f => 0,
+        0x1100..=0x115f
+        | 0x2e80..=0xa4cf
+        | 0xac00..=0xd7a3
+        | 0xf900..=0xfaff
+        | 0xfe30..=0xfe6f
+        | 0xff00..=0xff60
+        | 0xffe0..=0xffe6
+        | 0x1f300..=0x1faff
+        | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_meet_whatever_their_language() {
+        let rows = [["NAME", "N"], ["\u{5927}\u{9580}", "1"], ["gate one", "100"]].map(|row| row.map(str::to_owned));
+        let table = aligned(&rows, [Side::Left, Side::Right]);
+        assert_eq!(table, ["NAME        N", "\u{5927}\u{9580}        1", "gate one  100"]);
+        assert!(table.iter().all(|line| cells(line) == 13));
+    }
+
+    #[test]
+    fn long_text_is_cut_by_cells() {
+        assert_eq!(shortened("gate", 4), "gate");
+        assert_eq!(shortened("gates", 4), "gat…");
+        assert_eq!(shortened("\u{5927}\u{9580}\u{5927}", 4), "\u{5927}…");
+        assert_eq!(cells(&shortened("\u{5927}\u{9580}\u{5927}", 5)), 5);
+    }
+
+    #[test]
+    fn lines_break_between_words_or_inside_what_has_none() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a abcdefgh b", 5), ["a", "abcde", "fgh b"]);
+        assert_eq!(wrapped("\u{5927}\u{9580}\u{5927}", 5), ["\u{5927}\u{9580}", "\u{5927}"]);
+        assert_eq!(wrapped("", 5), [""]);
+    }
+
+    #[test]
+    fn control_characters_are_shown() {
+        assert_eq!(shown("a\u{1b}[2J\n"), "a\\u{1b}[2J\\n");
+    }
+}
