@@ -41,7 +41,10 @@ const LONGEST_FILE: u64 = 1 << 20;
 /// A longer file is no password, in bytes.
 const LONGEST_PASSWORD: u64 = 4096;
 
-const SERVER_KEYS: &[&str] = &["listen", "www", "state_dir"];
+/// Ports that an unprivileged service can bind.
+const DISCOVERY_PORTS: std::ops::RangeInclusive<i64> = 1024..=65535;
+
+const SERVER_KEYS: &[&str] = &["listen", "www", "state_dir", "discovery_port"];
 
 /// What one valid file says.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +65,9 @@ pub struct Server {
     pub www: PathBuf,
     /// Where the last good answers of cameras are kept; may be missing or read-only.
     pub state_dir: PathBuf,
+    /// The local UDP port to search for cameras from, so that a firewall can let their answers in;
+    /// `None`: any free one.
+    pub discovery_port: Option<u16>,
 }
 
 impl Default for Server {
@@ -70,6 +76,7 @@ impl Default for Server {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
             www: PathBuf::from("/usr/share/cctv-agent/www"),
             state_dir: PathBuf::from("/var/lib/cctv-agent"),
+            discovery_port: None,
         }
     }
 }
@@ -153,6 +160,7 @@ fn server(section: &Section<'_>, base: &Path, ledger: &mut Ledger<'_>) -> Server
         listen,
         www: section.path("www", base, ledger).unwrap_or(default.www),
         state_dir: section.path("state_dir", base, ledger).unwrap_or(default.state_dir),
+        discovery_port: section.whole("discovery_port", DISCOVERY_PORTS, ledger),
     }
 }
 

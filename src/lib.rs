@@ -19,6 +19,7 @@ pub mod wire;
 
 // Floor 2, strangers to each other
 pub mod capture;
+pub mod discovery;
 pub mod onvif;
 pub mod web;
 pub mod worker;

@@ -30,7 +30,7 @@ use Door::{AllBut, Only};
 
 /// Camera and media need nothing but the standard library; only the worker touches the decoders,
 /// and nothing but the decoders; everything asynchronous stays out of it.
-const DOORS: [(&str, Door); 27] = [
+const DOORS: [(&str, Door); 26] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
@@ -42,7 +42,6 @@ const DOORS: [(&str, Door); 27] = [
     ("gstreamer_rtsp_server", Only(&[])),
     ("http_types", Only(&["web"])),
     ("httparse", Only(&["http", "discovery", "web"])),
-    ("if_addrs", Only(&["discovery"])),
     ("lexopt", Only(&["command", "main"])),
     ("log", AllBut(&["camera", "media"])),
     ("md5", Only(&["onvif"])),

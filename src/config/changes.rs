@@ -29,6 +29,7 @@ pub struct Changes {
     pub listen_removed: Vec<SocketAddr>,
     pub www_changed: bool,
     pub state_dir_changed: bool,
+    pub discovery_port_changed: bool,
 }
 
 impl Changes {
@@ -39,6 +40,7 @@ impl Changes {
             listen_removed: missing_from(&new.server.listen, &old.server.listen),
             www_changed: old.server.www != new.server.www,
             state_dir_changed: old.server.state_dir != new.server.state_dir,
+            discovery_port_changed: old.server.discovery_port != new.server.discovery_port,
             reordered: stayed(old, new) != stayed(new, old),
             ..Self::default()
         };
@@ -84,6 +86,7 @@ impl fmt::Display for Changes {
             (!self.listen_added.is_empty() || !self.listen_removed.is_empty(), "listen"),
             (self.www_changed, "www"),
             (self.state_dir_changed, "state_dir"),
+            (self.discovery_port_changed, "discovery_port"),
         ];
         parts.extend(flags.into_iter().filter(|(changed, _)| *changed).map(|(_, what)| format!("{what} changed")));
         if parts.is_empty() { f.write_str("no cameras") } else { f.write_str(&parts.join(", ")) }

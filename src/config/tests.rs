@@ -53,6 +53,7 @@ fn every_key_reaches_its_field() {
         listen = ["127.0.0.1:1234", "[::1]:1234"]
         www = "page"
         state_dir = "/state"
+        discovery_port = 3703
         [defaults]
         username = "viewer"
         password = "shared"
@@ -83,6 +84,7 @@ fn every_key_reaches_its_field() {
     assert_eq!(config.server.listen.len(), 2);
     assert_eq!(config.server.www, Path::new("/etc/cctv-agent/page"));
     assert_eq!(config.server.state_dir, Path::new("/state"));
+    assert_eq!(config.server.discovery_port, Some(3703));
     let [gate, porch] = &config.cameras[..] else { panic!("two cameras") };
     assert_eq!((gate.id.as_str(), gate.name.as_str()), ("gate", "大門"));
     let source = Source::Onvif {

@@ -1,0 +1,203 @@
+//! All that a search has seen, each device once: it answers every repeat of every question, on every
+//! interface, by both protocols.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use super::sighting::{Sighting, Wanted};
+
+/// Devices of each protocol that are kept. More than this is no network but an attack.
+const MOST: usize = 512;
+
+/// See the head of this file.
+#[derive(Debug, Default)]
+pub struct Album {
+    /// With an identity.
+    devices: Vec<Sighting>,
+    /// Hosts that SSDP told of.
+    hosts: BTreeMap<IpAddr, Sighting>,
+}
+
+impl Album {
+    /// Takes a sighting in.
+    pub fn add(&mut self, sighting: Sighting) {
+        if sighting.identity.is_some() {
+            self.add_device(sighting);
+        } else {
+            self.add_host(sighting);
+        }
+    }
+
+    fn add_device(&mut self, mut sighting: Sighting) {
+        let mut twins = self.devices.iter_mut().filter(|known| known.identity == sighting.identity);
+        if let Some(known) = twins.find(|known| is_one_device(known, &sighting)) {
+            // Where it lives now comes before where it may be reached as well.
+            known.learn_addresses(&sighting);
+            known.learn(&sighting);
+            return;
+        }
+        for twin in self.devices.iter_mut().filter(|known| known.identity == sighting.identity) {
+            twin.is_ambiguous = true;
+            sighting.is_ambiguous = true;
+        }
+        if self.devices.len() < MOST {
+            self.devices.push(sighting);
+        }
+    }
+
+    fn add_host(&mut self, mut sighting: Sighting) {
+        let has_room = self.hosts.len() < MOST;
+        match self.hosts.get_mut(&sighting.source) {
+            // Of two devices on one host the camera is the one that matters.
+            Some(known) if known.is_camera && !sighting.is_camera => {}
+            Some(known) if known.udn == sighting.udn || (sighting.is_camera && !known.is_camera) => {
+                let before = known.clone();
+                if before.udn == sighting.udn {
+                    sighting.learn(&before);
+                }
+                sighting.learn_addresses(&before);
+                *known = sighting;
+            }
+            Some(_) => {}
+            None if has_room => {
+                self.hosts.insert(sighting.source, sighting);
+            }
+            None => {}
+        }
+    }
+
+    /// Whether any sighting is `wanted`.
+    pub fn holds(&self, wanted: &Wanted) -> bool {
+        self.devices.iter().chain(self.hosts.values()).any(|sighting| wanted.is(sighting))
+    }
+
+    /// Every device once, those with an identity first, otherwise by address. What SSDP tells of a host
+    /// goes to the one device that answers there.
+    pub fn finish(mut self) -> Vec<Sighting> {
+        self.devices.sort_by_key(|device| device.source);
+        let mut hosts = Vec::new();
+        for (source, host) in self.hosts {
+            let mut there = self.devices.iter_mut().filter(|device| device.source == source);
+            match (there.next(), there.next()) {
+                (Some(device), None) => device.learn(&host),
+                // Several devices on one host: nobody knows which of them this is.
+                (Some(_), Some(_)) => {}
+                (None, _) => hosts.push(host),
+            }
+        }
+        self.devices.extend(hosts);
+        self.devices
+    }
+}
+
+/// Whether two sightings of one identity are one device, seen on two ways. Firmwares exist that give
+/// the same identity to every unit; two of them have different MACs, or different addresses of the same
+/// kind.
+fn is_one_device(one: &Sighting, other: &Sighting) -> bool {
+    if let (Some(one), Some(other)) = (one.mac, other.mac) {
+        return one == other;
+    }
+    let kind = |ip: IpAddr| (ip.is_ipv4(), matches!(ip, IpAddr::V4(ip) if ip.is_link_local()));
+    let shares_an_address = || {
+        let addresses =
+            |sighting: &Sighting| -> Vec<IpAddr> { sighting.xaddrs.iter().filter_map(|x| x.ip()).collect() };
+        let theirs = addresses(other);
+        addresses(one).iter().any(|ip| theirs.contains(ip))
+    };
+    one.source == other.source || kind(one.source) != kind(other.source) || shares_an_address()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Identity, Mac, description::Description, sighting::How, ssdp, wsd, xaddr::Origin},
+        *,
+    };
+
+    fn device(identity: &str, source: &str, xaddrs: &str) -> Sighting {
+        let device = wsd::Device {
+            endpoint: identity.into(),
+            identity: Identity::new(identity),
+            types: vec![wsd::Type { name: "NetworkVideoTransmitter".into(), namespace: None, prefix: "dn".into() }],
+            scopes: Default::default(),
+            xaddrs: xaddrs.into(),
+            metadata_version: None,
+        };
+        Sighting::from_device(&device, &Origin::new(source.parse().unwrap()), How::Ws).unwrap()
+    }
+
+    fn host(source: &str, udn: &str, maker: Option<&str>) -> Sighting {
+        let text = format!("HTTP/1.1 200 OK\r\nUSN: uuid:{udn}\r\n\r\n");
+        let description = Description { manufacturer: maker.map(str::to_owned), ..Description::default() };
+        let message = ssdp::parse(text.as_bytes()).unwrap();
+        Sighting::from_ssdp(&message, maker.map(|_| &description), &Origin::new(source.parse().unwrap()))
+    }
+
+    fn finished(sightings: impl IntoIterator<Item = Sighting>) -> Vec<Sighting> {
+        let mut album = Album::default();
+        sightings.into_iter().for_each(|sighting| album.add(sighting));
+        album.finish()
+    }
+
+    #[test]
+    fn one_device_is_listed_once_however_often_it_answers() {
+        let found = finished([
+            device("urn:uuid:a", "10.0.0.1", "http://10.0.0.1/o"),
+            device("uuid:A", "10.0.0.1", "http://10.0.0.1/o"),
+            device("a", "fe80::1", ""),
+            device("a", "169.254.1.1", "http://169.254.1.1/o"),
+        ]);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(!found[0].is_ambiguous);
+        assert_eq!(found[0].xaddrs[0].to_string(), "http://10.0.0.1:80/o");
+        assert_eq!(found[0].xaddrs.len(), 3);
+    }
+
+    #[test]
+    fn two_units_with_one_identity_are_both_listed_and_marked() {
+        let found = finished([device("a", "10.0.0.1", ""), device("a", "10.0.0.2", ""), device("b", "10.0.0.3", "")]);
+        assert_eq!(found.iter().map(|one| one.is_ambiguous).collect::<Vec<_>>(), [true, true, false]);
+        let mac = |sighting: Sighting, mac: &str| Sighting { mac: Mac::new(mac), ..sighting };
+        let one = mac(device("a", "10.0.0.1", ""), "000000000001");
+        let other = mac(device("a", "10.0.0.1", ""), "000000000002");
+        assert_eq!(finished([one, other]).len(), 2);
+        let roaming = [device("a", "10.0.0.1", "http://10.0.0.9/o"), device("a", "10.0.0.2", "http://10.0.0.9/o")];
+        assert_eq!(finished(roaming).len(), 1, "two cards of one camera name the same addresses");
+    }
+
+    #[test]
+    fn both_protocols_tell_of_one_device() {
+        let found = finished([
+            host("10.0.0.1", "x-00AABB270AD8", Some("Axis")),
+            device("a", "10.0.0.1", "http://10.0.0.1/o"),
+            host("10.0.0.2", "router", None),
+        ]);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].how, [How::Ws, How::Ssdp]);
+        assert_eq!(found[0].maker.as_deref(), Some("Axis"));
+        assert_eq!(found[0].mac, Mac::new("00aabb270ad8"));
+        assert_eq!(found[0].xaddrs.len(), 1, "where ONVIF is, is known");
+        assert_eq!((found[1].is_camera, found[1].identity.as_ref()), (false, None));
+    }
+
+    #[test]
+    fn several_devices_on_one_host_take_no_hearsay() {
+        let two = [device("a", "10.0.0.1", ""), device("b", "10.0.0.1", ""), host("10.0.0.1", "x", Some("Axis"))];
+        let found = finished(two);
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|device| device.maker.is_none()));
+    }
+
+    #[test]
+    fn a_description_that_comes_later_completes_the_host() {
+        let found =
+            finished([host("10.0.0.1", "x", None), host("10.0.0.1", "x", Some("Axis")), host("10.0.0.1", "tv", None)]);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].maker.as_deref(), found[0].is_camera), (Some("Axis"), true));
+    }
+
+    #[test]
+    fn a_flood_is_bounded() {
+        let flood = (0..2 * MOST).map(|n| device(&format!("unit {n}"), "10.0.0.1", ""));
+        assert_eq!(finished(flood).len(), MOST);
+    }
+}

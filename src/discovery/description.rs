@@ -1,0 +1,183 @@
+//! The description of a UPnP device: read, and fetched from nowhere but the host that announced it.
+//!
+//! Any host on the network can announce any address. Fetching one from elsewhere would let strangers
+//! make us ask whatever they like, behind whatever door we stand.
+
+use std::{
+    net::{IpAddr, SocketAddr, SocketAddrV6},
+    time::Duration,
+};
+
+use smol::{
+    Timer,
+    future::FutureExt,
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{
+    Identity, Mac,
+    xaddr::{Origin, XAddr, split_authority},
+};
+use crate::{
+    http::{in_brackets, reply},
+    xml,
+};
+
+/// A description longer than this is not read on, in bytes, its head included.
+const LONGEST: usize = 256 << 10;
+/// Letters of one fact that are kept.
+const LONGEST_FACT: usize = 120;
+
+/// The path of a description, in bytes.
+const LONGEST_PATH: usize = 512;
+
+/// Where makers put ONVIF when it is not where their web page is.
+const USUAL_PORTS: [u16; 7] = [80, 8000, 8080, 8899, 2020, 8999, 443];
+
+/// What the root device of a description says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Description {
+    pub device_type: Option<String>,
+    pub friendly_name: Option<String>,
+    pub manufacturer: Option<String>,
+    pub model_name: Option<String>,
+    pub model_number: Option<String>,
+    pub serial: Option<String>,
+    /// As sent.
+    pub udn: Option<String>,
+    /// The device's own page, as sent; may be relative to where the description came from.
+    pub presentation: Option<String>,
+}
+
+impl Description {
+    /// The normal form of [`Description::udn`].
+    pub fn identity(&self) -> Option<Identity> {
+        self.udn.as_deref().and_then(Identity::new)
+    }
+
+    /// The MAC in the serial number, or else in the name.
+    pub fn mac(&self) -> Option<Mac> {
+        self.serial.as_deref().and_then(Mac::new).or_else(|| self.identity().and_then(|identity| identity.mac()))
+    }
+
+    /// Whether it calls itself a camera, or comes from who makes hardly anything else.
+    pub fn is_camera(&self) -> bool {
+        let texts = [&self.device_type, &self.friendly_name, &self.manufacturer, &self.model_name, &self.udn];
+        let marks = ["camera", "axis", "dahua", "hikvision", "hanwha", "uniview", "vivotek", "embeddednetdevice"];
+        texts.into_iter().flatten().any(|text| {
+            let text = text.to_lowercase();
+            marks.iter().any(|mark| text.contains(mark))
+        })
+    }
+}
+
+/// Reads a description. `None` where it is none.
+pub fn parse(body: &[u8]) -> Option<Description> {
+    let root = xml::read(body).ok().filter(|root| root.name == "root")?;
+    let device = root.child("device")?;
+    let fact = |name: &str| device.text_at(&[name]).map(|text| text.chars().take(LONGEST_FACT).collect::<String>());
+    Some(Description {
+        device_type: fact("deviceType"),
+        friendly_name: fact("friendlyName"),
+        manufacturer: fact("manufacturer"),
+        model_name: fact("modelName"),
+        model_number: fact("modelNumber"),
+        serial: fact("serialNumber"),
+        udn: fact("UDN"),
+        presentation: fact("presentationURL"),
+    })
+}
+
+/// Where to ask the device at `origin` for ONVIF: where its page is, if that is on the same host, then
+/// the usual ports. Only that host: a page elsewhere is somebody else's.
+pub fn places_to_ask(presentation: Option<&str>, origin: &Origin) -> Vec<XAddr> {
+    let page = presentation.and_then(|page| XAddr::parse(page, origin));
+    let page = page.filter(|page| page.ip() == Some(origin.source));
+    let mut places: Vec<XAddr> = Vec::new();
+    if let Some(page) = page {
+        // What speaks HTTPS on 443 often calls itself `http://host:443/`.
+        places.push(XAddr { secure: page.secure || page.port == 443, ..XAddr::at(&page.host, page.port) });
+    }
+    for port in USUAL_PORTS {
+        if !places.iter().any(|place| place.port == port) {
+            places.push(XAddr::at(&origin.host(), port));
+        }
+    }
+    // Plain HTTP first: HTTPS can only be asked for by name.
+    places.sort_by_key(|place| place.secure);
+    places
+}
+
+/// An address to fetch a description from, checked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    address: SocketAddr,
+    path: String,
+}
+
+impl Location {
+    /// The address in `text`, as announced by `origin`. `None` unless it is HTTP on that very host.
+    pub fn parse(text: &str, origin: &Origin) -> Option<Self> {
+        let (scheme, rest) = text.trim().split_once("://")?;
+        let rest = rest.split('#').next()?;
+        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (host, port) = split_authority(authority)?;
+        let announced: IpAddr = host.split('%').next()?.parse().ok()?;
+        let is_sendable = path.len() <= LONGEST_PATH && !path.contains(|c: char| c.is_whitespace() || c.is_control());
+        if !scheme.eq_ignore_ascii_case("http") || announced != origin.source || !is_sendable {
+            return None;
+        }
+        let port = port.unwrap_or(80);
+        let address = match (announced, origin.link) {
+            (IpAddr::V6(ip), Some(link)) if ip.is_unicast_link_local() => SocketAddrV6::new(ip, port, 0, link).into(),
+            (ip, _) => SocketAddr::new(ip, port),
+        };
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        Some(Self { address, path })
+    }
+
+    /// The host it is on.
+    pub fn ip(&self) -> IpAddr {
+        self.address.ip()
+    }
+}
+
+/// Fetches and reads the description at `location`. `None` where that does not work out within
+/// `limit`; a redirect is not followed.
+pub async fn fetch(location: &Location, limit: Duration) -> Option<Description> {
+    let deadline = async {
+        Timer::after(limit).await;
+        None
+    };
+    get(location).or(deadline).await
+}
+
+async fn get(location: &Location) -> Option<Description> {
+    let mut stream = TcpStream::connect(location.address).await.ok()?;
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n",
+        path = location.path,
+        host = in_brackets(&location.address.ip().to_string()),
+        port = location.address.port()
+    );
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut reader = reply::Reader::default();
+    let mut buffer = vec![0; 16 << 10];
+    let mut total = 0;
+    loop {
+        let count = stream.read(&mut buffer).await.ok()?;
+        total += count;
+        if total > LONGEST {
+            return None;
+        }
+        if count == 0 || reader.feed(&buffer[..count]).ok()? {
+            break;
+        }
+    }
+    let reply = reader.finish().ok()?;
+    if reply.status == Some(200) { parse(&reply.body) } else { None }
+}
+
+#[cfg(test)]
+mod tests;

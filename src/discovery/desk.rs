@@ -1,0 +1,270 @@
+//! The sockets of a search or of a listener, read as one.
+
+use std::{
+    fmt, future,
+    io::{self, ErrorKind},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket},
+    task::{Context, Poll},
+};
+
+use smol::Async;
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+
+use super::{
+    interfaces::{Place, Subnet},
+    xaddr::Origin,
+};
+
+/// The group that devices listen to, for WS-Discovery and SSDP alike.
+pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
+/// The group of WS-Discovery on one IPv6 link.
+pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xc);
+
+/// The largest datagram there is.
+pub const LARGEST: usize = 64 << 10;
+
+/// Errors of one socket that are skipped in one go, such as the refusals of hosts asked in vain.
+const MOST_ERRORS: usize = 16;
+
+/// One socket and where it stands.
+#[derive(Debug)]
+pub struct Seat {
+    socket: Async<UdpSocket>,
+    pub place: Standing,
+}
+
+/// Where a socket stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// On one of our addresses, for multicast and for what is near.
+    Interface(Place),
+    /// On whatever address leads to hosts that are asked directly.
+    Address(IpAddr),
+    /// In a multicast group, to listen only.
+    Group(SocketAddr),
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interface(place) => place.fmt(f),
+            Self::Address(address) => address.fmt(f),
+            Self::Group(group) => group.fmt(f),
+        }
+    }
+}
+
+impl Seat {
+    /// A socket on `place` that sends multicast there and nowhere else. `port`: 0 for any; where it is
+    /// taken, any as well, as an answer through no firewall is better than no question.
+    ///
+    /// # Errors
+    /// When the address cannot be bound: it may be gone again, or not yet confirmed.
+    pub fn on(place: &Place, port: u16) -> io::Result<Self> {
+        let bound = |port| match place.address {
+            IpAddr::V4(address) => {
+                let socket = unbound(Domain::IPV4)?;
+                socket.bind(&SocketAddr::new(address.into(), port).into())?;
+                socket.set_multicast_if_v4(&address)?;
+                Ok(socket)
+            }
+            IpAddr::V6(address) => {
+                let socket = unbound(Domain::IPV6)?;
+                socket.set_only_v6(true)?;
+                let scope = if address.is_unicast_link_local() { place.index } else { 0 };
+                socket.bind(&SocketAddr::from(SocketAddrV6::new(address, port, 0, scope)).into())?;
+                socket.set_multicast_if_v6(place.index)?;
+                socket.set_multicast_hops_v6(1)?;
+                Ok(socket)
+            }
+        };
+        Self::new(or_any_port(port, bound)?, Standing::Interface(place.clone()))
+    }
+
+    /// A socket on one of our addresses, for hosts asked directly.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn at(address: IpAddr, port: u16) -> io::Result<Self> {
+        let bound = |port| {
+            let socket = unbound(Domain::for_address(SocketAddr::new(address, port)))?;
+            socket.bind(&SocketAddr::new(address, port).into())?;
+            Ok(socket)
+        };
+        Self::new(or_any_port(port, bound)?, Standing::Address(address))
+    }
+
+    /// A socket that hears what is sent to `group`, beside other programs that do the same. It is bound
+    /// to the group, not to all addresses, so it takes nothing that is meant for another program.
+    ///
+    /// # Errors
+    /// When a program holds the port for itself.
+    pub fn in_group(group: SocketAddr) -> io::Result<Self> {
+        let socket = unbound(Domain::for_address(group))?;
+        if group.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.bind(&group.into())?;
+        Self::new(socket, Standing::Group(group))
+    }
+
+    fn new(socket: Socket, place: Standing) -> io::Result<Self> {
+        Ok(Self { socket: Async::new(socket.into())?, place })
+    }
+
+    /// Joins the group this listens to on the interface numbered `index`; once more is no error.
+    ///
+    /// # Errors
+    /// When the interface is gone, or the kernel has no room.
+    pub fn join(&self, index: u32) -> io::Result<()> {
+        let socket = socket2::SockRef::from(self.socket.get_ref());
+        let joined = match &self.place {
+            Standing::Group(SocketAddr::V4(group)) => {
+                socket.join_multicast_v4_n(group.ip(), &InterfaceIndexOrAddress::Index(index))
+            }
+            Standing::Group(SocketAddr::V6(group)) => socket.join_multicast_v6(group.ip(), index),
+            _ => Ok(()),
+        };
+        joined.or_else(|error| if error.kind() == ErrorKind::AddrInUse { Ok(()) } else { Err(error) })
+    }
+
+    /// Sends without waiting; what the kernel has no room for is lost, as datagrams are. `hops` applies
+    /// to IPv4 multicast.
+    ///
+    /// # Errors
+    /// When there is no way to `to`.
+    pub fn send(&self, text: &[u8], to: SocketAddr, hops: u32) -> io::Result<()> {
+        let socket = self.socket.get_ref();
+        if to.is_ipv4() && to.ip().is_multicast() {
+            socket.set_multicast_ttl_v4(hops)?;
+        }
+        match socket.send_to(text, to) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn near(&self) -> Option<Subnet> {
+        match &self.place {
+            Standing::Interface(place) => place.subnet,
+            _ => None,
+        }
+    }
+}
+
+/// Several sockets that are read as one.
+#[derive(Debug, Default)]
+pub struct Desk {
+    pub seats: Vec<Seat>,
+    /// Which is read first, so that a loud one keeps no other waiting.
+    turn: usize,
+}
+
+impl Desk {
+    /// Waits for the next datagram; returns its length in `buffer` and where it came from. Waits for
+    /// ever without sockets.
+    pub async fn receive(&mut self, buffer: &mut [u8]) -> (usize, Origin) {
+        future::poll_fn(|context| self.poll(buffer, context)).await
+    }
+
+    fn poll(&mut self, buffer: &mut [u8], context: &mut Context<'_>) -> Poll<(usize, Origin)> {
+        self.turn = self.turn.wrapping_add(1);
+        let count = self.seats.len();
+        for step in 0..count {
+            let seat = &self.seats[self.turn.wrapping_add(step) % count];
+            let mut errors = 0;
+            loop {
+                match seat.socket.get_ref().recv_from(buffer) {
+                    Ok((length, from)) => {
+                        let link = match from {
+                            SocketAddr::V6(from) if from.scope_id() != 0 => Some(from.scope_id()),
+                            _ => match &seat.place {
+                                Standing::Interface(place) => Some(place.index),
+                                _ => None,
+                            },
+                        };
+                        return Poll::Ready((length, Origin { source: from.ip(), link, near: seat.near() }));
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => match seat.socket.poll_readable(context) {
+                        Poll::Ready(Ok(())) => {}
+                        _ => break,
+                    },
+                    Err(_) if errors < MOST_ERRORS => errors += 1,
+                    Err(_) => {
+                        context.waker().wake_by_ref();
+                        break;
+                    }
+                }
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// Our own address from which `to` is reached, by the routing table; nothing is sent.
+///
+/// # Errors
+/// When there is no way to it.
+pub fn source_towards(to: SocketAddr) -> io::Result<IpAddr> {
+    let any: SocketAddr =
+        if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect(to)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+fn unbound(domain: Domain) -> io::Result<Socket> {
+    Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))
+}
+
+fn or_any_port(port: u16, bound: impl Fn(u16) -> io::Result<Socket>) -> io::Result<Socket> {
+    match bound(port) {
+        Err(error) if port != 0 && error.kind() == ErrorKind::AddrInUse => {
+            log::debug!("discovery_port {port} is taken, perhaps by another search; asking from any port");
+            bound(0)
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn address(seat: &Seat) -> SocketAddr {
+        seat.socket.get_ref().local_addr().unwrap()
+    }
+
+    #[test]
+    fn datagrams_of_every_socket_arrive_whole() {
+        let mut desk = Desk { seats: vec![Seat::at(HOME, 0).unwrap(), Seat::at(HOME, 0).unwrap()], turn: 0 };
+        let sender = Seat::at(HOME, 0).unwrap();
+        let large = vec![b'x'; 60_000];
+        for seat in &desk.seats {
+            sender.send(&large, address(seat), 1).unwrap();
+        }
+        let mut buffer = vec![0; LARGEST];
+        for _ in 0..2 {
+            let (length, origin) = smol::block_on(desk.receive(&mut buffer));
+            assert_eq!((length, origin.source), (large.len(), HOME));
+        }
+    }
+
+    #[test]
+    fn a_taken_port_is_replaced_by_a_free_one() {
+        let first = Seat::at(HOME, 0).unwrap();
+        let port = address(&first).port();
+        let second = Seat::at(HOME, port).unwrap();
+        assert_ne!(address(&second).port(), port);
+        drop((first, second));
+        assert_eq!(address(&Seat::at(HOME, port).unwrap()).port(), port);
+    }
+
+    #[test]
+    fn way_to_loopback_is_loopback() {
+        assert_eq!(source_towards("127.0.0.1:3702".parse().unwrap()).unwrap(), HOME);
+    }
+}

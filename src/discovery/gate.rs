@@ -1,0 +1,64 @@
+//! How many datagrams are read: enough for every network, too few for a flood to matter.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+/// Datagrams of one sender in one second. A camera answers four repeats of four questions, maybe twice.
+const MOST_OF_ONE: u32 = 64;
+/// Datagrams of all in one second.
+const MOST_OF_ALL: u32 = 2048;
+
+/// Counts senders by the second.
+#[derive(Debug)]
+pub struct Gate {
+    second: Instant,
+    all: u32,
+    senders: HashMap<IpAddr, u32>,
+}
+
+impl Gate {
+    pub fn new(now: Instant) -> Self {
+        Self { second: now, all: 0, senders: HashMap::new() }
+    }
+
+    /// Whether a datagram of `sender` that came at `now` is to be read.
+    pub fn admits(&mut self, sender: IpAddr, now: Instant) -> bool {
+        if now.duration_since(self.second) >= Duration::from_secs(1) {
+            *self = Self::new(now);
+        }
+        if self.all >= MOST_OF_ALL {
+            return false;
+        }
+        self.all += 1;
+        let count = self.senders.entry(sender).or_insert(0);
+        *count += 1;
+        *count <= MOST_OF_ONE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_loud_sender_drowns_no_other() {
+        let start = Instant::now();
+        let mut gate = Gate::new(start);
+        let ip = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let admitted = (0..1000).filter(|_| gate.admits(ip(1), start)).count();
+        assert_eq!(admitted, MOST_OF_ONE as usize);
+        assert!(gate.admits(ip(2), start));
+        assert!(gate.admits(ip(1), start + Duration::from_secs(1)), "a new second");
+    }
+
+    #[test]
+    fn many_senders_together_are_bounded() {
+        let start = Instant::now();
+        let mut gate = Gate::new(start);
+        let senders = (0..20_000_u32).map(|n| IpAddr::from(n.to_be_bytes()));
+        assert_eq!(senders.filter(|sender| gate.admits(*sender, start)).count(), MOST_OF_ALL as usize);
+    }
+}

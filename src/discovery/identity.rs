@@ -1,0 +1,132 @@
+//! Who a device is, whatever its address: its WS-Discovery endpoint or its UPnP name, and its MAC.
+
+use std::fmt;
+
+/// Letters of an identity that are kept. A UUID has 36; vendors' own forms are seldom twice as long.
+const LONGEST: usize = 200;
+
+/// An endpoint reference or UDN without the prefixes that firmwares put before it or leave out, in
+/// lower case, so that equal devices are equal texts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity(String);
+
+impl Identity {
+    /// The identity in `text`: `urn:uuid:…`, `uuid:…` or bare, in any case. `None` where nothing is left.
+    pub fn new(text: &str) -> Option<Self> {
+        let mut rest = text.trim();
+        while let Some(shorter) = ["urn:", "uuid:"].iter().find_map(|prefix| without_prefix(rest, prefix)) {
+            rest = shorter.trim_start();
+        }
+        (!rest.is_empty()).then(|| Self(rest.chars().take(LONGEST).collect::<String>().to_lowercase()))
+    }
+
+    /// The normal form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form a device most probably uses for itself: with `urn:uuid:` before what is a UUID.
+    pub fn to_urn(&self) -> String {
+        if self.is_uuid() { format!("urn:uuid:{}", self.0) } else { self.0.clone() }
+    }
+
+    /// Whether it has the form of RFC 4122.
+    pub fn is_uuid(&self) -> bool {
+        let groups: Vec<&str> = self.0.split('-').collect();
+        groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+            && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }
+
+    /// The MAC in it: the node of a time-based UUID, or the last part of a vendor's own form, such as
+    /// `Upnp-BasicDevice-1_0-ACCC8E270AD8`. The last part of any other UUID is no MAC.
+    pub fn mac(&self) -> Option<Mac> {
+        if self.is_uuid() && self.0.as_bytes().get(14) != Some(&b'1') {
+            return None;
+        }
+        self.0.rsplit(['-', '_']).next().filter(|last| last.len() == 12).and_then(Mac::new)
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn without_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    let head = text.get(..prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
+}
+
+/// The hardware address of one network card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mac([u8; 6]);
+
+impl Mac {
+    /// Reads twelve hexadecimal digits, with or without `:`, `-` or `.` between them. `None` for
+    /// everything else, and for addresses that belong to no single card.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let digits: Vec<u8> = text.bytes().filter(|byte| !b":-.".contains(byte)).collect();
+        if digits.len() != 12 || text.len() > 17 {
+            return None;
+        }
+        let mut mac = [0; 6];
+        for (byte, pair) in mac.iter_mut().zip(digits.chunks_exact(2)) {
+            let high = char::from(pair[0]).to_digit(16)?;
+            let low = char::from(pair[1]).to_digit(16)?;
+            *byte = u8::try_from(high * 16 + low).ok()?;
+        }
+        let is_group = mac[0] & 1 == 1;
+        (!is_group && mac != [0; 6]).then_some(Self(mac))
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_writing_an_endpoint_is_the_same_identity() {
+        let plain = Identity::new("5f5a69c2-e0ae-504f-829b-000000000064").unwrap();
+        for text in [
+            "urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064",
+            "uuid:5F5A69C2-E0AE-504F-829B-000000000064",
+            " URN:UUID:5f5a69c2-e0ae-504f-829b-000000000064\n",
+            "urn:uuid: 5f5a69c2-e0ae-504f-829b-000000000064",
+        ] {
+            assert_eq!(Identity::new(text).unwrap(), plain, "{text}");
+        }
+        assert_eq!(plain.to_urn(), "urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064");
+        assert_eq!(Identity::new("urn:uuid:"), None);
+        assert_eq!(Identity::new("  "), None);
+        assert_eq!(Identity::new("http://10.0.0.1/Device").unwrap().to_urn(), "http://10.0.0.1/device");
+    }
+
+    #[test]
+    fn a_mac_is_found_only_where_there_is_one() {
+        let mac = |text: &str| Identity::new(text).unwrap().mac().map(|mac| mac.to_string());
+        assert_eq!(mac("uuid:Upnp-BasicDevice-1_0-00AABB270AD8").as_deref(), Some("00:aa:bb:27:0a:d8"));
+        assert_eq!(mac("12345678-1dd2-11b2-a915-00aabb68ce2c").as_deref(), Some("00:aa:bb:68:ce:2c"));
+        assert_eq!(mac("12345678-1dd2-41b2-a915-00aabb68ce2c"), None, "a random UUID");
+        assert_eq!(mac("12345678-1dd2-11b2-a915-01aabb68ce2c"), None, "a made-up node has the group bit");
+        assert_eq!(mac("device_3_0-4D00A1BPAJ1234"), None);
+    }
+
+    #[test]
+    fn macs_are_read_in_every_spelling() {
+        for text in ["00AABB270AD8", "00:aa:bb:27:0a:d8", "00-AA-BB-27-0A-D8", "00aa.bb27.0ad8", " 00aabb270ad8 "] {
+            assert_eq!(Mac::new(text).map(|mac| mac.to_string()).as_deref(), Some("00:aa:bb:27:0a:d8"), "{text}");
+        }
+        for text in ["", "00aabb270ad", "00aabb270ad8e", "00aabb270adg", "ff:ff:ff:ff:ff:ff", "000000000000"] {
+            assert_eq!(Mac::new(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The network interfaces of this machine on which cameras can be asked for.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use nix::{
+    ifaddrs::getifaddrs,
+    net::if_::{InterfaceFlags, if_nametoindex},
+};
+
+/// Addresses to search from; a router with more than this needs no wall.
+const MOST_PLACES: usize = 64;
+
+/// One of our own addresses on an interface that is up and carries multicast. Link-local addresses
+/// count: cameras fresh from the factory live there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The interface's name, such as `eth0`.
+    pub interface: String,
+    /// The interface's number.
+    pub index: u32,
+    pub address: IpAddr,
+    /// What IPv4 calls its subnet.
+    pub subnet: Option<Subnet>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.interface, self.address)
+    }
+}
+
+/// A range of IPv4 addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subnet {
+    base: u32,
+    mask: u32,
+}
+
+impl Subnet {
+    /// The subnet in which `address` is.
+    pub fn new(address: Ipv4Addr, mask: Ipv4Addr) -> Self {
+        let mask = u32::from(mask);
+        Self { base: u32::from(address) & mask, mask }
+    }
+
+    /// Whether `ip` is in it.
+    pub fn holds(self, ip: IpAddr) -> bool {
+        // A mask of nothing would hold everything and mean nothing.
+        matches!(ip, IpAddr::V4(ip) if self.mask != 0 && u32::from(ip) & self.mask == self.base)
+    }
+}
+
+/// Every place to search from: each IPv4 address, and one IPv6 address per interface, the link-local
+/// one where there is one, as that is what the multicast group of a link answers to.
+///
+/// # Errors
+/// When the kernel does not tell.
+///
+/// # Blocking
+/// One short conversation with the kernel.
+pub fn places() -> io::Result<Vec<Place>> {
+    let mut found = Vec::new();
+    let mut sixes: BTreeMap<u32, Place> = BTreeMap::new();
+    for entry in getifaddrs().map_err(io::Error::from)? {
+        let usable = entry.flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_MULTICAST)
+            && !entry.flags.contains(InterfaceFlags::IFF_LOOPBACK);
+        let Some(address) = entry.address.filter(|_| usable) else {
+            continue;
+        };
+        // An alias such as `eth0:1` shares the number of its interface.
+        let interface = entry.interface_name.split(':').next().unwrap_or("").to_owned();
+        let Ok(index) = if_nametoindex(interface.as_str()) else {
+            continue;
+        };
+        if let Some(v4) = address.as_sockaddr_in() {
+            let mask = entry.netmask.and_then(|mask| mask.as_sockaddr_in().map(|mask| mask.ip()));
+            let subnet = mask.map(|mask| Subnet::new(v4.ip(), mask));
+            found.push(Place { interface, index, address: v4.ip().into(), subnet });
+        } else if let Some(v6) = address.as_sockaddr_in6() {
+            let is_better = sixes.get(&index).is_none_or(|_| v6.ip().is_unicast_link_local());
+            if is_better {
+                sixes.insert(index, Place { interface, index, address: v6.ip().into(), subnet: None });
+            }
+        }
+    }
+    found.extend(sixes.into_values());
+    found.truncate(MOST_PLACES);
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_no_place_to_search() {
+        assert!(places().unwrap().iter().all(|place| !place.address.is_loopback()));
+    }
+
+    #[test]
+    fn subnets_hold_their_neighbours() {
+        let subnet = Subnet::new(Ipv4Addr::new(10, 1, 2, 3), Ipv4Addr::new(255, 255, 0, 0));
+        assert!(subnet.holds("10.1.99.1".parse().unwrap()));
+        assert!(!subnet.holds("10.2.2.3".parse().unwrap()));
+        assert!(!subnet.holds("fe80::1".parse().unwrap()));
+        assert!(!Subnet::new(Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED).holds("10.2.2.3".parse().unwrap()));
+    }
+}

@@ -1,0 +1,228 @@
+//! What devices announce by themselves: that they have come, are going, or have changed.
+
+use std::{
+    collections::BTreeSet,
+    net::{SocketAddr, SocketAddrV6},
+    time::{Duration, Instant},
+};
+
+use smol::{
+    Timer,
+    channel::{SendError, Sender},
+    future::FutureExt,
+};
+
+use super::{
+    desk::{Desk, GROUP_V4, GROUP_V6, LARGEST, Seat, Standing},
+    gate::Gate,
+    interfaces::{Place, places},
+    sighting::{How, Sighting},
+    ssdp, wsd,
+    xaddr::Origin,
+};
+
+/// How often interfaces are looked for that came up since, and ports tried that were taken.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// What a device announced. A hint to look there: anybody on the network can say it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hint {
+    pub event: Event,
+    pub sighting: Sighting,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It is there, perhaps at a new address.
+    Here,
+    /// It says good-bye.
+    Gone,
+}
+
+/// Listens on every interface and sends what is heard to `hints`; ends a few seconds after nobody takes
+/// it any more.
+/// Where a port is taken by a program that does not share it, listening goes on without, and the port
+/// is tried again from time to time.
+pub async fn listen(hints: Sender<Hint>) {
+    let mut ears = Ears::default();
+    let mut gate = Gate::new(Instant::now());
+    let mut buffer = vec![0; LARGEST];
+    let mut look = Instant::now();
+    while !hints.is_closed() {
+        if Instant::now() >= look {
+            ears.open();
+            look = Instant::now() + LOOK_AGAIN;
+        }
+        let heard = async { Some(ears.desk.receive(&mut buffer).await) };
+        let pause = async {
+            Timer::at(look).await;
+            None
+        };
+        let Some((length, origin)) = heard.or(pause).await else {
+            continue;
+        };
+        if !wsd::is_sender(origin.source) || !gate.admits(origin.source, Instant::now()) {
+            continue;
+        }
+        for hint in read(&buffer[..length], &origin) {
+            if let Err(SendError(_)) = hints.send(hint).await {
+                return;
+            }
+        }
+    }
+}
+
+/// The hints in one datagram.
+pub fn read(datagram: &[u8], origin: &Origin) -> Vec<Hint> {
+    if let Some(message) = wsd::parse(datagram) {
+        let event = match message.kind {
+            wsd::Kind::Hello => Event::Here,
+            wsd::Kind::Bye => Event::Gone,
+            // Answers to others.
+            wsd::Kind::ProbeMatches | wsd::Kind::ResolveMatches => return Vec::new(),
+        };
+        let sighting = |device| match event {
+            Event::Here => Sighting::from_device(device, origin, How::Hello),
+            Event::Gone => leaving(device, origin),
+        };
+        return message.devices.iter().filter_map(sighting).map(|sighting| Hint { event, sighting }).collect();
+    }
+    let Some(message) = ssdp::parse(datagram) else {
+        return Vec::new();
+    };
+    let event = match message.kind {
+        ssdp::Kind::Alive | ssdp::Kind::Update => Event::Here,
+        ssdp::Kind::Bye => Event::Gone,
+        ssdp::Kind::Answer => return Vec::new(),
+    };
+    vec![Hint { event, sighting: Sighting::from_ssdp(&message, None, origin) }]
+}
+
+/// A device that says good-bye need not say what it is; its identity is enough.
+fn leaving(device: &wsd::Device, origin: &Origin) -> Option<Sighting> {
+    let mut device = device.clone();
+    if device.types.is_empty() {
+        let prefix = "dn".to_owned();
+        device.types = vec![wsd::Type { name: "NetworkVideoTransmitter".into(), namespace: None, prefix }];
+    }
+    Sighting::from_device(&device, origin, How::Hello)
+}
+
+/// The sockets that listen, and the interfaces on which they have joined.
+#[derive(Default)]
+struct Ears {
+    desk: Desk,
+    /// By group and interface.
+    joined: BTreeSet<(SocketAddr, u32)>,
+    /// What already failed, so that it is told once.
+    failed: BTreeSet<SocketAddr>,
+}
+
+impl Ears {
+    fn open(&mut self) {
+        let here = places().unwrap_or_default();
+        let wanted: BTreeSet<(SocketAddr, u32)> = here.iter().flat_map(groups).collect();
+        // An interface that went and came back under its number has to be joined again.
+        self.joined.retain(|joined| wanted.contains(joined));
+        let groups: BTreeSet<SocketAddr> = wanted.iter().map(|(group, _)| *group).collect();
+        self.desk.seats.retain(|seat| matches!(&seat.place, Standing::Group(group) if groups.contains(group)));
+        for group in groups {
+            let stands = |seat: &Seat| matches!(&seat.place, Standing::Group(there) if *there == group);
+            if !self.desk.seats.iter().any(stands) {
+                match Seat::in_group(group) {
+                    Ok(seat) => {
+                        self.failed.remove(&group);
+                        self.joined.retain(|(joined, _)| *joined != group);
+                        self.desk.seats.push(seat);
+                    }
+                    Err(error) if self.failed.insert(group) => {
+                        log::info!("cameras that announce themselves at {group} are not heard: {error}");
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+        for (group, index) in wanted {
+            let stands = |seat: &&Seat| matches!(&seat.place, Standing::Group(there) if *there == group);
+            let Some(seat) = self.desk.seats.iter().find(stands) else {
+                continue;
+            };
+            if !self.joined.contains(&(group, index)) && seat.join(index).is_ok() {
+                self.joined.insert((group, index));
+            }
+        }
+    }
+}
+
+/// The groups to be heard at `place`, with the number of its interface.
+fn groups(place: &Place) -> Vec<(SocketAddr, u32)> {
+    if place.address.is_ipv4() {
+        [wsd::PORT, ssdp::PORT].map(|port| ((GROUP_V4, port).into(), place.index)).to_vec()
+    } else {
+        vec![(SocketAddrV6::new(GROUP_V6, wsd::PORT, 0, place.index).into(), place.index)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin() -> Origin {
+        Origin::new("10.0.0.1".parse().unwrap())
+    }
+
+    fn announcement(kind: &str, types: &str) -> String {
+        format!(
+            "<s:Envelope xmlns:s=\"x\"><s:Body><d:{kind}><a:EndpointReference><a:Address>urn:uuid:a1</a:Address>\
+             </a:EndpointReference><d:Types>{types}</d:Types><d:XAddrs>http://10.0.0.1:81/o</d:XAddrs></d:{kind}>\
+             </s:Body></s:Envelope>"
+        )
+    }
+
+    #[test]
+    fn coming_and_going_devices_are_heard() {
+        let hello = read(announcement("Hello", "dn:NetworkVideoTransmitter").as_bytes(), &origin());
+        assert_eq!((hello.len(), hello[0].event), (1, Event::Here));
+        assert_eq!(hello[0].sighting.how, [How::Hello]);
+        assert_eq!(hello[0].sighting.xaddrs[0].to_string(), "http://10.0.0.1:81/o");
+        let bye = read(announcement("Bye", "").as_bytes(), &origin());
+        assert_eq!(bye[0].event, Event::Gone);
+        assert_eq!(bye[0].sighting.identity.as_ref().unwrap().as_str(), "a1");
+    }
+
+    #[test]
+    fn notices_of_upnp_are_heard() {
+        for (nts, event) in [("ssdp:alive", Event::Here), ("ssdp:update", Event::Here), ("ssdp:byebye", Event::Gone)] {
+            let text = format!("NOTIFY * HTTP/1.1\r\nNTS: {nts}\r\nUSN: uuid:x-00AABB270AD8::upnp:rootdevice\r\n\r\n");
+            let hints = read(text.as_bytes(), &origin());
+            assert_eq!((hints.len(), hints[0].event), (1, event), "{nts}");
+            assert!(hints[0].sighting.mac.is_some());
+        }
+    }
+
+    #[test]
+    fn answers_to_others_printers_and_rubbish_are_not() {
+        let matches = announcement("ProbeMatches", "tds:Device");
+        let printer = announcement("Hello", "wsdp:Device");
+        for text in [&matches, &printer, "lollipop", "", "HTTP/1.1 200 OK\r\nUSN: uuid:a\r\n\r\n"] {
+            assert_eq!(read(text.as_bytes(), &origin()), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn listening_ends_when_nobody_takes_the_hints() {
+        let (sender, receiver) = smol::channel::bounded(1);
+        drop(receiver);
+        let patience = async {
+            Timer::after(LOOK_AGAIN * 12).await;
+            false
+        };
+        assert!(smol::block_on(
+            async {
+                listen(sender).await;
+                true
+            }
+            .or(patience)
+        ));
+    }
+}

@@ -1,0 +1,354 @@
+//! One search: asks on every interface, again and in other words, and reads what comes back.
+
+mod agenda;
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr, SocketAddrV6},
+    time::{Duration, Instant},
+};
+
+use smol::{Executor, Timer, channel, future::FutureExt};
+
+use super::{
+    album::Album,
+    description::{self, Location},
+    desk::{Desk, GROUP_V4, GROUP_V6, LARGEST, Seat, Standing, source_towards},
+    gate::Gate,
+    interfaces::{Place, places},
+    sighting::{How, Sighting, Wanted},
+    ssdp,
+    wsd::{self, Form, Question},
+    xaddr::Origin,
+};
+use agenda::{Agenda, Letter, Protocol};
+
+/// Descriptions fetched in one search, and from one host.
+const MOST_DESCRIPTIONS: usize = 128;
+const MOST_DESCRIPTIONS_OF_ONE: usize = 3;
+/// Devices looked for by identity in one search; the rest is found by the probes.
+const MOST_RESOLVED: usize = 64;
+/// Questions whose answers are still taken.
+const MOST_IDS: usize = 512;
+
+/// Hops of a multicast question: WS-Discovery stays on the link, UPnP says two.
+const WS_HOPS: u32 = 1;
+const SSDP_HOPS: u32 = 2;
+
+/// How long a search takes. The defaults suit real cameras; tests shorten them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// The whole search, unless it may stop before.
+    pub whole: Duration,
+    /// When everything is asked again in other words.
+    pub second_round: Duration,
+    /// Rounds after the second one are this far apart.
+    pub further_rounds: Duration,
+    /// After all that was looked for was seen, so long for others that claim to be the same.
+    pub grace: Duration,
+    /// To fetch one description.
+    pub description: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            whole: Duration::from_secs(3),
+            second_round: Duration::from_millis(1300),
+            further_rounds: Duration::from_secs(5),
+            grace: Duration::from_millis(300),
+            description: Duration::from_secs(3),
+        }
+    }
+}
+
+/// What to ask and where. One search at a time is enough for any number of cameras, and with a fixed
+/// `port` no more than one gets all its answers through the firewall.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    /// The local UDP port to ask from; 0: any.
+    pub port: u16,
+    pub limits: Limits,
+    /// Whether to ask the whole network. Without, only the hosts in `direct` and `direct_ssdp`.
+    pub multicast: bool,
+    /// Hosts to ask by themselves, by WS-Discovery; this crosses routers.
+    pub direct: Vec<SocketAddr>,
+    /// The same by SSDP.
+    pub direct_ssdp: Vec<SocketAddr>,
+}
+
+/// What a search brought.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Findings {
+    /// Each device once, those with a WS-Discovery identity first.
+    pub sightings: Vec<Sighting>,
+    /// Where the network was asked; for the person who found nothing.
+    pub asked: Vec<Place>,
+}
+
+impl Search {
+    /// A search of the whole network from `port` (0: any).
+    pub fn new(port: u16) -> Self {
+        let limits = Limits::default();
+        Self { port, limits, multicast: true, direct: Vec::new(), direct_ssdp: Vec::new() }
+    }
+
+    /// Asks the host at `ip` by itself, too.
+    #[must_use]
+    pub fn and_ask(mut self, ip: IpAddr) -> Self {
+        self.direct.push(SocketAddr::new(ip, wsd::PORT));
+        self.direct_ssdp.push(SocketAddr::new(ip, ssdp::PORT));
+        self
+    }
+
+    /// Everything there is, after the whole time.
+    pub async fn survey(&self) -> Findings {
+        self.find(&[]).await
+    }
+
+    /// All that was seen when every one of `wanted` was, or after the whole time. Others than those are
+    /// among it: a host without an identity may be the one, once it is asked by ONVIF.
+    pub async fn find(&self, wanted: &[Wanted]) -> Findings {
+        let executor = Executor::new();
+        executor.run(self.work(&executor, wanted)).await
+    }
+
+    async fn work(&self, executor: &Executor<'_>, wanted: &[Wanted]) -> Findings {
+        let begun = Instant::now();
+        let end = begun + self.limits.whole;
+        let mut stop = end;
+        let (described, descriptions) = channel::bounded(MOST_DESCRIPTIONS);
+        let mut round = Round { search: self, wanted, desk: Desk::default(), direct: Vec::new(), ids: Vec::new() };
+        let mut agenda = Agenda::new(begun, end, &self.limits);
+        let mut album = Album::default();
+        let mut asked = BTreeSet::new();
+        let mut gate = Gate::new(begun);
+        let mut known = Known::default();
+        let mut buffer = vec![0; LARGEST];
+        loop {
+            let now = Instant::now();
+            if now >= stop {
+                break;
+            }
+            if let Some(number) = agenda.next_round(now) {
+                asked.extend(round.open());
+                round.write(number, now, &mut agenda);
+            }
+            for letter in agenda.due(now) {
+                round.send(&letter);
+            }
+            let wake = agenda.next().map_or(stop, |next| next.min(stop));
+            let datagram = async {
+                let (length, origin) = round.desk.receive(&mut buffer).await;
+                Event::Datagram(length, origin)
+            };
+            let description = async {
+                // Its sender lives as long as this search.
+                descriptions.recv().await.map_or(Event::Due, Event::Described)
+            };
+            let due = async {
+                Timer::at(wake).await;
+                Event::Due
+            };
+            match datagram.or(description).or(due).await {
+                Event::Due => continue,
+                Event::Described(sighting) => album.add(*sighting),
+                Event::Datagram(length, origin) => {
+                    let now = Instant::now();
+                    if !wsd::is_sender(origin.source) || !gate.admits(origin.source, now) {
+                        continue;
+                    }
+                    let datagram = &buffer[..length];
+                    if let Some(answer) = wsd::parse_answer(datagram, &round.ids) {
+                        for device in &answer.devices {
+                            if device.xaddrs.is_empty() && known.is_to_be_resolved(device) {
+                                round.resolve(device, now, &mut agenda);
+                            }
+                            // Where no address was told, the source is as good as any.
+                            Sighting::from_device(device, &origin, How::Ws)
+                                .into_iter()
+                                .for_each(|seen| album.add(seen));
+                        }
+                    } else if let Some(message) = ssdp::parse(datagram).filter(|told| told.kind == ssdp::Kind::Answer) {
+                        album.add(Sighting::from_ssdp(&message, None, &origin));
+                        if let Some(location) = known.location_to_fetch(&message, &origin) {
+                            let (limit, described) = (self.limits.description, described.clone());
+                            let fetching = async move {
+                                if let Some(description) = description::fetch(&location, limit).await {
+                                    let sighting = Sighting::from_ssdp(&message, Some(&description), &origin);
+                                    // Nobody listens any more when the search has ended.
+                                    let _ = described.send(Box::new(sighting)).await;
+                                }
+                            };
+                            executor.spawn(fetching).detach();
+                        }
+                    }
+                }
+            }
+            if stop == end && !wanted.is_empty() && wanted.iter().all(|wanted| album.holds(wanted)) {
+                stop = end.min(Instant::now() + self.limits.grace);
+            }
+        }
+        Findings { sightings: album.finish(), asked: asked.into_iter().collect() }
+    }
+}
+
+enum Event {
+    Datagram(usize, Origin),
+    /// A host whose description came.
+    Described(Box<Sighting>),
+    /// Something is to be sent, or the time is over.
+    Due,
+}
+
+/// What was already asked for because of answers, so that repeats cost nothing.
+#[derive(Default)]
+struct Known {
+    resolved: BTreeSet<String>,
+    locations: BTreeSet<Location>,
+}
+
+impl Known {
+    fn is_to_be_resolved(&mut self, device: &wsd::Device) -> bool {
+        device.is_onvif() && self.resolved.len() < MOST_RESOLVED && self.resolved.insert(device.endpoint.clone())
+    }
+
+    fn location_to_fetch(&mut self, message: &ssdp::Message, origin: &Origin) -> Option<Location> {
+        let location = Location::parse(message.location.as_deref()?, origin)?;
+        let of_one = self.locations.iter().filter(|known| known.ip() == origin.source).count();
+        let is_wanted = of_one < MOST_DESCRIPTIONS_OF_ONE && self.locations.len() < MOST_DESCRIPTIONS;
+        (is_wanted && self.locations.insert(location.clone())).then_some(location)
+    }
+}
+
+/// The sockets, and what was asked through them.
+struct Round<'s> {
+    search: &'s Search,
+    wanted: &'s [Wanted],
+    desk: Desk,
+    /// Which socket leads to which host.
+    direct: Vec<(usize, SocketAddr, Protocol)>,
+    /// The names of our WS-Discovery questions.
+    ids: Vec<String>,
+}
+
+impl Round<'_> {
+    /// Opens sockets on interfaces that have come since the last round, closes those that have gone,
+    /// and gives the places that can be asked.
+    fn open(&mut self) -> Vec<Place> {
+        let mut asked = Vec::new();
+        if self.search.multicast {
+            let here = places().unwrap_or_else(|error| {
+                log::warn!("cannot list the network interfaces: {error}");
+                Vec::new()
+            });
+            self.desk.seats.retain(|seat| match &seat.place {
+                Standing::Interface(place) => here.contains(place),
+                _ => true,
+            });
+            for place in here {
+                let stands = |seat: &Seat| matches!(&seat.place, Standing::Interface(there) if *there == place);
+                if !self.desk.seats.iter().any(stands) {
+                    match Seat::on(&place, self.search.port) {
+                        Ok(seat) => self.desk.seats.push(seat),
+                        Err(error) => {
+                            log::debug!("cannot search on {place}: {error}");
+                            continue;
+                        }
+                    }
+                }
+                asked.push(place);
+            }
+        }
+        self.direct.clear();
+        let ws = self.search.direct.iter().map(|to| (*to, Protocol::Ws));
+        let ssdp = self.search.direct_ssdp.iter().map(|to| (*to, Protocol::Ssdp));
+        for (to, protocol) in ws.chain(ssdp) {
+            match seat_towards(&mut self.desk, to, self.search.port) {
+                Ok(seat) => self.direct.push((seat, to, protocol)),
+                Err(error) => log::debug!("no way to {to}: {error}"),
+            }
+        }
+        asked
+    }
+
+    /// Puts the letters of round `number` on the agenda.
+    fn write(&mut self, number: usize, now: Instant, agenda: &mut Agenda) {
+        let form = if number.is_multiple_of(2) { Form::Declared } else { Form::Bare };
+        let resolve = self.wanted.iter().filter_map(|wanted| wanted.identity.clone()).take(MOST_RESOLVED);
+        let questions: Vec<Question> = [Question::Transmitters, Question::Devices, Question::Anything]
+            .into_iter()
+            .chain(resolve.map(Question::Resolve))
+            .collect();
+        for question in &questions {
+            self.ask(question, form, now, agenda);
+        }
+        // Devices take two seconds to answer; in the second round the first answers are still coming.
+        if number.is_multiple_of(2) {
+            for target in ssdp::TARGETS {
+                agenda.repeat(&ssdp::question(target), Protocol::Ssdp, now);
+            }
+        }
+    }
+
+    fn ask(&mut self, question: &Question, form: Form, now: Instant, agenda: &mut Agenda) {
+        let id = agenda::uuid();
+        agenda.repeat(&wsd::question(question, form, &id), Protocol::Ws, now);
+        if self.ids.len() >= MOST_IDS {
+            self.ids.remove(0);
+        }
+        self.ids.push(id);
+    }
+
+    /// Asks where `device` is, which did not say.
+    fn resolve(&mut self, device: &wsd::Device, now: Instant, agenda: &mut Agenda) {
+        if let Some(identity) = device.identity.clone() {
+            self.ask(&Question::Resolve(identity), Form::Declared, now, agenda);
+        }
+    }
+
+    /// Sends a letter to everybody it is for. What cannot be sent now is sent with the next repeat.
+    fn send(&self, letter: &Letter) {
+        let (port, hops) = match letter.protocol {
+            Protocol::Ws => (wsd::PORT, WS_HOPS),
+            Protocol::Ssdp => (ssdp::PORT, SSDP_HOPS),
+        };
+        let report = |to: SocketAddr, sent: std::io::Result<()>| {
+            if let Err(error) = sent {
+                log::debug!("cannot ask {to}: {error}");
+            }
+        };
+        for seat in &self.desk.seats {
+            let Standing::Interface(place) = &seat.place else {
+                continue;
+            };
+            let to: SocketAddr = match (place.address, letter.protocol) {
+                (IpAddr::V4(_), _) => (GROUP_V4, port).into(),
+                (IpAddr::V6(_), Protocol::Ws) => SocketAddrV6::new(GROUP_V6, port, 0, place.index).into(),
+                (IpAddr::V6(_), Protocol::Ssdp) => continue,
+            };
+            report(to, seat.send(letter.text.as_bytes(), to, hops));
+        }
+        for (seat, to, _) in self.direct.iter().filter(|(_, _, protocol)| *protocol == letter.protocol) {
+            report(*to, self.desk.seats[*seat].send(letter.text.as_bytes(), *to, hops));
+        }
+    }
+}
+
+/// The socket on the address from which `to` is reached; a new one where there is none yet.
+fn seat_towards(desk: &mut Desk, to: SocketAddr, port: u16) -> std::io::Result<usize> {
+    let source = source_towards(to)?;
+    let stands = |seat: &Seat| match &seat.place {
+        Standing::Interface(place) => place.address == source,
+        Standing::Address(address) => *address == source,
+        Standing::Group(_) => false,
+    };
+    if let Some(found) = desk.seats.iter().position(stands) {
+        return Ok(found);
+    }
+    desk.seats.push(Seat::at(source, port)?);
+    Ok(desk.seats.len() - 1)
+}
+
+#[cfg(test)]
+mod tests;

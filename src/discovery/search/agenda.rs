@@ -1,0 +1,144 @@
+//! What is sent when: each question four times, as datagrams get lost, and all of them again in rounds.
+
+use std::time::{Duration, Instant};
+
+use super::Limits;
+
+/// When a WS-Discovery question is sent, after its round begins: the gaps of SOAP-over-UDP.
+const WS_SENDS: [Duration; 4] =
+    [Duration::ZERO, Duration::from_millis(150), Duration::from_millis(450), Duration::from_millis(950)];
+
+/// When an SSDP question is sent.
+const SSDP_SENDS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1000)];
+
+/// Repeats are late by up to this, so that several searchers do not keep in step.
+const MOST_JITTER: Duration = Duration::from_millis(40);
+
+/// No round begins with less time than this left: devices take half a second to answer.
+const SHORTEST_ROUND: Duration = Duration::from_millis(500);
+
+/// Which questions a letter holds, and so where it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Ws,
+    Ssdp,
+}
+
+/// One datagram to send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Letter {
+    pub at: Instant,
+    pub text: String,
+    pub protocol: Protocol,
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Agenda {
+    letters: Vec<Letter>,
+    /// When rounds begin, latest first.
+    rounds: Vec<Instant>,
+    begun: usize,
+}
+
+impl Agenda {
+    /// The rounds between `start` and `end`.
+    pub fn new(start: Instant, end: Instant, limits: &Limits) -> Self {
+        let mut rounds = vec![start];
+        let mut next = start + limits.second_round;
+        while next + SHORTEST_ROUND <= end {
+            rounds.push(next);
+            // A limit of nothing would make rounds without end.
+            next += limits.further_rounds.max(SHORTEST_ROUND);
+        }
+        rounds.reverse();
+        Self { letters: Vec::new(), rounds, begun: 0 }
+    }
+
+    /// The number of a round that is to begin by now, counted from 0; once for each.
+    pub fn next_round(&mut self, now: Instant) -> Option<usize> {
+        self.rounds.pop_if(|round| *round <= now)?;
+        self.begun += 1;
+        Some(self.begun - 1)
+    }
+
+    /// Takes in every repeat of `text`, from `now` on.
+    pub fn repeat(&mut self, text: &str, protocol: Protocol, now: Instant) {
+        let sends: &[Duration] = match protocol {
+            Protocol::Ws => &WS_SENDS,
+            Protocol::Ssdp => &SSDP_SENDS,
+        };
+        for after in sends {
+            let late = if after.is_zero() { Duration::ZERO } else { MOST_JITTER.mul_f64(chance()) };
+            self.letters.push(Letter { at: now + *after + late, text: text.to_owned(), protocol });
+        }
+    }
+
+    /// Takes out what is to be sent by now.
+    pub fn due(&mut self, now: Instant) -> Vec<Letter> {
+        self.letters.extract_if(.., |letter| letter.at <= now).collect()
+    }
+
+    /// When there is something to do next.
+    pub fn next(&self) -> Option<Instant> {
+        self.letters.iter().map(|letter| letter.at).chain(self.rounds.last().copied()).min()
+    }
+}
+
+/// A number from 0 to 1, less than 1.
+fn chance() -> f64 {
+    let mut byte = [0];
+    // Without randomness at boot there is no jitter, which is no reason not to ask.
+    let _ = getrandom::fill(&mut byte);
+    f64::from(byte[0]) / 256.0
+}
+
+/// A random UUID.
+pub fn uuid() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes once it has booted");
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = |range: std::ops::Range<usize>| bytes[range].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("{}-{}-{}-{}-{}", hex(0..4), hex(4..6), hex(6..8), hex(8..10), hex(10..16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_question_is_sent_four_times_within_a_second() {
+        let start = Instant::now();
+        let mut agenda = Agenda::new(start, start + Duration::from_secs(3), &Limits::default());
+        agenda.repeat("a", Protocol::Ws, start);
+        assert_eq!(agenda.due(start).len(), 1);
+        assert_eq!(agenda.due(start + Duration::from_millis(200)).len(), 1);
+        assert_eq!(agenda.due(start + Duration::from_secs(1)).len(), 2);
+        assert!(agenda.due(start + Duration::from_secs(9)).is_empty());
+    }
+
+    #[test]
+    fn rounds_begin_while_there_is_time_for_answers() {
+        let start = Instant::now();
+        let rounds = |seconds| {
+            let end = start + Duration::from_secs(seconds);
+            let mut agenda = Agenda::new(start, end, &Limits::default());
+            std::iter::from_fn(move || agenda.next_round(end)).collect::<Vec<_>>()
+        };
+        assert_eq!(rounds(1), [0]);
+        assert_eq!(rounds(3), [0, 1]);
+        assert_eq!(rounds(12), [0, 1, 2, 3]);
+        let mut agenda = Agenda::new(start, start + Duration::from_secs(3), &Limits::default());
+        assert_eq!((agenda.next_round(start), agenda.next_round(start)), (Some(0), None));
+        assert_eq!(agenda.next(), Some(start + Duration::from_millis(1300)));
+    }
+
+    #[test]
+    fn names_are_random_uuids() {
+        let (one, other) = (uuid(), uuid());
+        assert_ne!(one, other);
+        assert!(super::super::super::Identity::new(&one).unwrap().is_uuid());
+        assert_eq!(one.as_bytes()[14], b'4');
+    }
+}

@@ -1,0 +1,227 @@
+//! A device that was found: what it told, where to ask it for ONVIF, and whether it is the one looked for.
+
+use std::{fmt, net::IpAddr};
+
+use super::{
+    Identity, Mac,
+    description::{self, Description},
+    ssdp, wsd,
+    xaddr::{Origin, XAddr},
+};
+
+/// Shorter serial numbers are no evidence of anything: firmwares send `0` and `1234`.
+const SHORTEST_SERIAL: usize = 6;
+
+/// How a device was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum How {
+    /// It answered a WS-Discovery question.
+    Ws,
+    /// It announced itself by WS-Discovery.
+    Hello,
+    /// It answered or announced itself by SSDP: a host to ask, which may be no camera at all.
+    Ssdp,
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ws => "WS-Discovery",
+            Self::Hello => "Hello",
+            Self::Ssdp => "UPnP",
+        })
+    }
+}
+
+/// One device, as it was found. All of it is hearsay: whoever is on the network can say it. Ask the
+/// device who it is before it is sent a password.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sighting {
+    /// Where its datagrams came from.
+    pub source: IpAddr,
+    /// In order of [`How`], none twice.
+    pub how: Vec<How>,
+    /// Its WS-Discovery endpoint; `None` where only SSDP found it.
+    pub identity: Option<Identity>,
+    /// Its UPnP name.
+    pub udn: Option<Identity>,
+    /// Where to ask for ONVIF, best first.
+    pub xaddrs: Vec<XAddr>,
+    pub name: Option<String>,
+    pub maker: Option<String>,
+    /// What its maker calls it: a scope of WS-Discovery, or the model of its description.
+    pub hardware: Option<String>,
+    pub location: Option<String>,
+    pub serial: Option<String>,
+    pub mac: Option<Mac>,
+    /// What it says it is, without prefixes.
+    pub types: Vec<String>,
+    /// Whether it says that it is a camera, or is of a kind that is hardly anything else.
+    pub is_camera: bool,
+    /// Another device with the same identity was seen at the same time: the identity alone decides nothing.
+    pub is_ambiguous: bool,
+}
+
+impl Sighting {
+    fn empty(origin: &Origin, how: How) -> Self {
+        Self {
+            source: origin.source,
+            how: vec![how],
+            identity: None,
+            udn: None,
+            xaddrs: Vec::new(),
+            name: None,
+            maker: None,
+            hardware: None,
+            location: None,
+            serial: None,
+            mac: None,
+            types: Vec::new(),
+            is_camera: false,
+            is_ambiguous: false,
+        }
+    }
+
+    /// The device that WS-Discovery told of; `None` where it is no ONVIF device or has no identity.
+    pub fn from_device(device: &wsd::Device, origin: &Origin, how: How) -> Option<Self> {
+        let identity = device.identity.clone().filter(|_| device.is_onvif())?;
+        Some(Self {
+            identity: Some(identity),
+            xaddrs: device.addresses(origin),
+            name: device.scopes.name.clone(),
+            hardware: device.scopes.hardware.clone(),
+            location: device.scopes.location.clone(),
+            mac: device.mac(),
+            types: device.types.iter().map(|kind| kind.name.clone()).collect(),
+            is_camera: true,
+            ..Self::empty(origin, how)
+        })
+    }
+
+    /// The host that SSDP told of, and what its description says if it could be had.
+    pub fn from_ssdp(message: &ssdp::Message, description: Option<&Description>, origin: &Origin) -> Self {
+        let none = Description::default();
+        let told = description.unwrap_or(&none);
+        let udn = told.identity().or_else(|| message.identity());
+        Self {
+            xaddrs: description::places_to_ask(told.presentation.as_deref(), origin),
+            name: told.friendly_name.clone(),
+            maker: told.manufacturer.clone(),
+            hardware: told.model_name.clone().or_else(|| told.model_number.clone()),
+            serial: told.serial.clone(),
+            mac: told.mac().or_else(|| udn.as_ref().and_then(Identity::mac)),
+            types: told.device_type.iter().chain(&message.target).take(1).cloned().collect(),
+            is_camera: message.is_camera() || told.is_camera(),
+            udn,
+            ..Self::empty(origin, How::Ssdp)
+        }
+    }
+
+    /// Takes from `other`, the same device, what this one lacks.
+    pub fn learn(&mut self, other: &Self) {
+        self.how.extend(&other.how);
+        self.how.sort_unstable();
+        self.how.dedup();
+        let Self { identity, udn, name, maker, hardware, location, serial, mac, .. } = other.clone();
+        self.identity = self.identity.take().or(identity);
+        self.udn = self.udn.take().or(udn);
+        self.name = self.name.take().or(name);
+        self.maker = self.maker.take().or(maker);
+        self.hardware = self.hardware.take().or(hardware);
+        self.location = self.location.take().or(location);
+        self.serial = self.serial.take().or(serial);
+        self.mac = self.mac.or(mac);
+        if self.types.is_empty() {
+            self.types.clone_from(&other.types);
+        }
+        self.is_camera |= other.is_camera;
+        self.is_ambiguous |= other.is_ambiguous;
+    }
+
+    /// Takes from `other` the addresses this one does not have.
+    pub fn learn_addresses(&mut self, other: &Self) {
+        for xaddr in &other.xaddrs {
+            if !self.xaddrs.contains(xaddr) {
+                self.xaddrs.push(xaddr.clone());
+            }
+        }
+    }
+}
+
+/// A device that is looked for: what is known of it, from the configuration or from the last time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    pub identity: Option<Identity>,
+    pub serial: Option<String>,
+    pub mac: Option<Mac>,
+}
+
+impl Wanted {
+    /// Whether `sighting` is this device, as far as it tells. Where both have a WS-Discovery identity,
+    /// that alone decides; then the MAC; a serial number last, as some makers give one to all.
+    pub fn is(&self, sighting: &Sighting) -> bool {
+        if let (Some(wanted), Some(seen)) = (&self.identity, &sighting.identity) {
+            return wanted == seen;
+        }
+        if self.identity.is_some() && self.identity == sighting.udn {
+            return true;
+        }
+        if let (Some(wanted), Some(seen)) = (self.mac, sighting.mac) {
+            return wanted == seen;
+        }
+        let serial = |text: &Option<String>| {
+            let text = text.as_deref().unwrap_or("").trim().to_lowercase();
+            (text.len() >= SHORTEST_SERIAL).then_some(text)
+        };
+        let wanted = serial(&self.serial);
+        wanted.is_some() && wanted == serial(&sighting.serial)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin() -> Origin {
+        Origin::new("10.0.0.1".parse().unwrap())
+    }
+
+    fn seen() -> Sighting {
+        Sighting::empty(&origin(), How::Ws)
+    }
+
+    #[test]
+    fn identity_decides_before_mac_and_serial() {
+        let mac = Mac::new("00aabb270ad8");
+        let wanted = Wanted { identity: Identity::new("uuid:a"), serial: Some("SN123456".into()), mac };
+        let same = Sighting { identity: Identity::new("urn:uuid:A"), ..seen() };
+        assert!(wanted.is(&same));
+        let other = Sighting { identity: Identity::new("b"), mac, serial: Some("SN123456".into()), ..seen() };
+        assert!(!wanted.is(&other), "the identity says otherwise");
+        assert!(wanted.is(&Sighting { udn: Identity::new("a"), ..seen() }));
+        assert!(wanted.is(&Sighting { mac, ..seen() }));
+        let elsewhere = Mac::new("00aabb270ad9");
+        assert!(!wanted.is(&Sighting { mac: elsewhere, serial: Some("SN123456".into()), ..seen() }));
+        assert!(wanted.is(&Sighting { serial: Some(" sn123456".into()), ..seen() }));
+        assert!(!wanted.is(&seen()));
+    }
+
+    #[test]
+    fn what_says_nothing_is_nobody() {
+        assert!(!Wanted::default().is(&seen()));
+        let short = Wanted { serial: Some("1234".into()), ..Wanted::default() };
+        assert!(!short.is(&Sighting { serial: Some("1234".into()), ..seen() }));
+    }
+
+    #[test]
+    fn a_description_makes_a_host_to_ask() {
+        let text = "HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\nUSN: uuid:x-00AABB270AD8::upnp:rootdevice\r\n\r\n";
+        let message = ssdp::parse(text.as_bytes()).unwrap();
+        let bare = Sighting::from_ssdp(&message, None, &origin());
+        assert_eq!(bare.mac, Mac::new("00aabb270ad8"));
+        assert_eq!((bare.is_camera, bare.xaddrs.len()), (false, 7));
+        let description = Description { manufacturer: Some("Axis".into()), ..Description::default() };
+        let told = Sighting::from_ssdp(&message, Some(&description), &origin());
+        assert!(told.is_camera && told.maker.as_deref() == Some("Axis"));
+    }
+}
