@@ -19,8 +19,11 @@ use cctv_agent::{
     xml::{self, Element},
 };
 
+/// Takes any bytes; panics where a promise is broken.
+pub type Check = fn(&[u8]);
+
 /// Every reader by the name of its target and of the folder of its seeds.
-pub const ALL: [(&str, fn(&[u8])); 6] =
+pub const ALL: [(&str, Check); 6] =
     [("challenge", challenge), ("config", config), ("reply", reply), ("soap", soap), ("wire", wire), ("xml", xml)];
 
 /// The longest words of a camera that get into a message of ours, in characters.

@@ -205,14 +205,16 @@ impl Login {
             // Passed HTTP and refused by the service behind it.
             return Next::Try(Attempt::Token(Clock::Camera));
         }
-        let simpler = digest::Session::choose(refused.challenges, true);
-        match (used, simpler) {
-            (Some((Algorithm::Sha256, _)), Some(simpler)) => {
-                self.avoid_sha256 = true;
-                self.keep(refused.path, simpler);
+        // The other algorithm of those offered, if there is one.
+        let avoid_sha256 = used.is_none_or(|(algorithm, _)| algorithm == Algorithm::Sha256);
+        let other = digest::Session::choose(refused.challenges, avoid_sha256);
+        match other.filter(|other| used.is_some_and(|(algorithm, _)| algorithm != other.algorithm)) {
+            Some(other) => {
+                self.avoid_sha256 = avoid_sha256;
+                self.keep(refused.path, other);
                 Next::Try(Attempt::Digest { renewed })
             }
-            _ => self.deny(),
+            None => self.deny(),
         }
     }
 

@@ -207,6 +207,9 @@ pub fn ordinary(request: &Request, offset: i64) -> Answer {
         "GetDeviceInformation" => Answer::soap(
             "<R><tds:Manufacturer>Acme</tds:Manufacturer><tds:Model>Eye 1</tds:Model><tds:FirmwareVersion>1.2</tds:FirmwareVersion><tds:SerialNumber>77</tds:SerialNumber></R>",
         ),
+        "GetNetworkInterfaces" => Answer::soap(
+            "<R><tds:NetworkInterfaces token=\"eth0\"><tt:Info><tt:HwAddress>00:12:34:56:78:9A</tt:HwAddress></tt:Info></tds:NetworkInterfaces></R>",
+        ),
         "GetEndpointReference" => Answer::soap("<R><tds:GUID>urn:uuid:1</tds:GUID></R>"),
         other => Answer::fault(500, &["ter:ActionNotSupported"], other),
     }
