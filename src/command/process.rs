@@ -64,7 +64,7 @@ pub fn running(file: &Path) -> Result<Vec<Process>, Failure> {
         let folder = PathBuf::from(format!("/proc/{pid}"));
         let Some(config) = config_of(&folder, &program) else { continue };
         match fs::read_link(folder.join("exe")) {
-            Ok(exe) if name_of(&exe) == program => {}
+            Ok(exe) if is_named_after(&exe, &program) => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let same = fs::canonicalize(&config).is_ok_and(|config| config == whole);
                 foreign = foreign.or(same.then_some(pid));
@@ -128,6 +128,12 @@ fn config_in(line: &[u8]) -> Option<PathBuf> {
     }
 }
 
+/// Whether `exe` is this program or was; an update by hand often moves the old one to another name,
+/// such as `cctv-agent.old`. A script that only wraps it has the name of its shell.
+fn is_named_after(exe: &Path, program: &OsStr) -> bool {
+    name_of(exe).as_bytes().starts_with(program.as_bytes())
+}
+
 fn name_of(exe: &Path) -> OsString {
     let name = exe.file_name().unwrap_or_default();
     OsStr::from_bytes(name.as_bytes().strip_suffix(REPLACED.as_bytes()).unwrap_or(name.as_bytes())).to_owned()
@@ -169,8 +175,16 @@ mod tests {
 
     #[test]
     fn updated_program_keeps_its_name() {
-        assert_eq!(name_of(Path::new("/usr/bin/cctv-agent (deleted)")), "cctv-agent");
-        assert_eq!(name_of(Path::new("/usr/bin/cctv-agent")), "cctv-agent");
+        let program = name_of(Path::new("/usr/bin/cctv-agent (deleted)"));
+        assert_eq!(program, "cctv-agent");
+        for (exe, same) in [
+            ("/usr/bin/cctv-agent", true),
+            ("/usr/bin/cctv-agent (deleted)", true),
+            ("/usr/bin/cctv-agent.old", true),
+            ("/usr/bin/dash", false),
+        ] {
+            assert_eq!(is_named_after(Path::new(exe), &program), same, "{exe}");
+        }
     }
 
     #[test]
