@@ -5,6 +5,7 @@
 
 mod keeper;
 mod listeners;
+mod lookout;
 mod pause;
 mod roster;
 mod signals;
@@ -16,12 +17,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::{Executor, Timer, future::FutureExt};
+use smol::{
+    Executor, Timer,
+    channel::{Receiver, bounded},
+    future::FutureExt,
+};
 
 use crate::{
     camera::State,
     card,
     config::{self, Config, changes::Changes},
+    discovery::{self, Hint},
     hub::Hub,
     log::{self as logging, chain},
     web::Web,
@@ -33,6 +39,9 @@ use signals::{Signal, Signals};
 
 /// From SIGTERM to the end at most; init's own patience is longer.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
+
+/// Announcements that may wait for the agent; more are waited with.
+const MOST_HINTS: usize = 64;
 
 /// How often sums of repeated log lines are flushed.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -74,7 +83,9 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path) -> Outcome {
     let hub = Arc::new(Hub::default());
     let server = config::Server::default();
     let web = Arc::new(Web::new(Arc::clone(&hub), server.www.clone(), VERSION, Arc::new(card::draw)));
+    let (announced, hints) = bounded(MOST_HINTS);
     let mut agent = Agent {
+        hints,
         file: file.to_owned(),
         config: Config { server, cameras: Vec::new(), remarks: Vec::new() },
         roster: Roster::new(Crew::new(Arc::clone(&executor), PathBuf::from(OWN_PROGRAM)), Arc::clone(&hub)),
@@ -83,15 +94,25 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path) -> Outcome {
         hub,
     };
     // An empty wall on the default address is what remains when the file is bad at boot.
-    let config = agent.read().await.unwrap_or_else(|| agent.config.clone());
-    agent.apply(config);
+    match agent.read().await {
+        Some(config) => {
+            agent.apply(config);
+            agent.roster.forget_others();
+        }
+        None => {
+            agent.apply(agent.config.clone());
+        }
+    }
     if !agent.listeners.any() {
         return Outcome::CannotBind;
     }
+    let _listening = executor.spawn(discovery::listen(announced));
     agent.obey(signals).await
 }
 
 struct Agent {
+    /// What devices announce on the network.
+    hints: Receiver<Hint>,
     file: PathBuf,
     /// What is in force.
     config: Config,
@@ -129,7 +150,13 @@ impl Agent {
                 self.listeners.retry(&self.web);
             }
         };
-        signals.next().or(keep_house).await
+        let hear = async {
+            while let Ok(hint) = self.hints.recv().await {
+                self.roster.hear(hint, Instant::now());
+            }
+            smol::future::pending().await
+        };
+        signals.next().or(keep_house).or(hear).await
     }
 
     /// Reads the file; tells its complaints in the log and on the wall.
@@ -173,7 +200,11 @@ impl Agent {
     async fn reload(&mut self) {
         log::info!("SIGHUP: reading {} again", self.file.display());
         let outcome = match self.read().await {
-            Some(new) => self.apply(new),
+            Some(new) => {
+                let outcome = self.apply(new);
+                self.roster.forget_others();
+                outcome
+            }
             None => "the file is bad".to_owned(),
         };
         self.hub.note_reload(outcome);

@@ -181,6 +181,12 @@ impl StreamUri {
         &self.0
     }
 
+    /// Host and port as they stand in the address.
+    pub fn authority(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]
+    }
+
     /// The address with `credentials` percent-encoded as user information, as FFmpeg takes it.
     /// The result holds the password in clear.
     pub fn with_credentials(&self, credentials: Option<&Credentials>) -> Secret {

@@ -1,10 +1,11 @@
 //! The task that owns one camera for ever: resolve it, run a worker, learn how it ended, pause, again.
 
 mod watch;
+mod whereabouts;
 
 use std::{
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,23 +16,23 @@ use smol::{
     lock::Semaphore,
 };
 
-use super::pause::{FINAL_REFUSAL, Pauses};
+use super::{lookout::Lookout, pause::Pauses};
 use crate::{
     camera::{Credentials, Origin, Source, State, StreamUri},
-    hub::Lane,
-    log::chain,
-    onvif,
+    config::Server,
+    hub::{Lane, Place},
+    state::{Directory, Learnt},
 };
 
 /// Streams that are resolved and opened at the same time at most: a switch that comes back must not
 /// start a stampede.
 const OPENINGS: usize = 8;
 
-/// One camera's whole ONVIF conversation at most: four to eight requests, each of which may take 10 s.
-const RESOLVING: Duration = Duration::from_secs(60);
-
 /// The longest a keeper is away before it watches a stream: its turn may come after many slow others.
 const AWAY: Duration = Duration::from_secs(600);
+
+/// However much goes on in the network, a camera that is away is not asked more often.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What all keepers share.
 #[derive(Clone)]
@@ -40,19 +41,43 @@ pub struct Crew {
     /// The worker's program: this same binary.
     pub program: PathBuf,
     pub openings: Arc<Semaphore>,
+    pub lookout: Arc<Lookout>,
+    /// What was learnt of the cameras; another directory after a reload that says so.
+    memory: Arc<Mutex<Arc<Directory>>>,
 }
 
 impl Crew {
     pub fn new(executor: Arc<Executor<'static>>, program: PathBuf) -> Self {
-        Self { executor, program, openings: Arc::new(Semaphore::new(OPENINGS)) }
+        let memory = Arc::new(Mutex::new(Arc::new(Directory::open(Server::default().state_dir))));
+        let lookout = Arc::new(Lookout::default());
+        Self { executor, program, openings: Arc::new(Semaphore::new(OPENINGS)), lookout, memory }
     }
+
+    pub fn memory(&self) -> Arc<Directory> {
+        Arc::clone(&self.memory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps what is learnt from now on in `directory`.
+    pub fn set_memory(&self, directory: Directory) {
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
+    }
+}
+
+/// Why a pause may end early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nudge {
+    /// Somebody changed something: everything may be tried again, a refused login too.
+    Changed,
+    /// A device announced itself on the network. Anybody can do that, so it ends no pause after a
+    /// refused login, and none that is shorter than [`SHORTEST_PAUSE`].
+    Seen,
 }
 
 /// A running keeper. Dropping it asks the keeper to end: it says TEARDOWN and goes.
 pub struct Keeper {
     lane: Arc<Lane>,
     stop: Sender<()>,
-    nudge: Sender<()>,
+    nudge: Sender<Nudge>,
     /// `None` once somebody waits for it.
     task: Option<Task<()>>,
 }
@@ -62,8 +87,16 @@ impl Keeper {
     pub fn start(crew: &Crew, lane: Arc<Lane>, origin: Origin, predecessor: Option<Keeper>) -> Self {
         let (stop_sender, stop) = bounded(1);
         let (nudge_sender, nudge) = bounded(1);
-        let keeping =
-            Keeping { crew: crew.clone(), lane: Arc::clone(&lane), origin, stop, nudge, pauses: Pauses::default() };
+        let keeping = Keeping {
+            crew: crew.clone(),
+            lane: Arc::clone(&lane),
+            origin,
+            stop,
+            nudge,
+            pauses: Pauses::default(),
+            trusts_memory: true,
+            searched: Mutex::default(),
+        };
         let task = crew.executor.spawn(async move {
             if let Some(predecessor) = predecessor {
                 predecessor.end().await;
@@ -75,6 +108,11 @@ impl Keeper {
 
     pub fn lane(&self) -> &Arc<Lane> {
         &self.lane
+    }
+
+    /// Whether its camera is not live.
+    pub fn is_away(&self) -> bool {
+        self.lane.standing().state != State::Live
     }
 
     /// Asks the keeper to end, without waiting.
@@ -91,8 +129,12 @@ impl Keeper {
     }
 
     /// Ends a pause: whatever kept the camera away may have been mended.
-    pub fn nudge(&self) {
-        let _ = self.nudge.force_send(());
+    pub fn nudge(&self, why: Nudge) {
+        let _ = match why {
+            Nudge::Changed => self.nudge.force_send(why).is_ok(),
+            // Never in place of one that means more.
+            Nudge::Seen => self.nudge.try_send(why).is_ok(),
+        };
     }
 }
 
@@ -111,8 +153,13 @@ struct Keeping {
     lane: Arc<Lane>,
     origin: Origin,
     stop: Receiver<()>,
-    nudge: Receiver<()>,
+    nudge: Receiver<Nudge>,
     pauses: Pauses,
+    /// Whether the stream of the last time may be tried before ONVIF has answered. One that failed is
+    /// not, until the camera was live again.
+    trusts_memory: bool,
+    /// When the network was last searched for this camera.
+    searched: Mutex<Option<Instant>>,
 }
 
 /// Why a stream is not live.
@@ -142,8 +189,9 @@ struct Found {
     /// In the order in which they are to be tried; never empty.
     streams: Vec<StreamUri>,
     credentials: Option<Credentials>,
-    /// `profile "main"` or empty, for the log.
-    profile: String,
+    place: Place,
+    /// To be kept once the stream is live.
+    learnt: Option<Learnt>,
 }
 
 impl Keeping {
@@ -188,18 +236,29 @@ impl Keeping {
         let now = Instant::now();
         self.lane.promise(now + pause);
         let (timer, nudge) = (Timer::after(pause), self.nudge.clone());
-        let _from_before_this_pause = nudge.try_recv();
+        let denied = self.pauses.is_denied();
         let over = async {
             timer.await;
-            false
+            None
         };
-        let nudged = async { nudge.recv().await.is_ok() };
+        let nudged = async {
+            loop {
+                match nudge.recv().await {
+                    Ok(Nudge::Seen) if denied => {}
+                    Ok(Nudge::Seen) => {
+                        Timer::at(now + SHORTEST_PAUSE).await;
+                        return Some(Nudge::Seen);
+                    }
+                    Ok(Nudge::Changed) | Err(_) => return Some(Nudge::Changed),
+                }
+            }
+        };
         match self.unless_stopped(over.or(nudged)).await {
-            Some(true) => {
+            Some(Some(Nudge::Changed)) => {
                 self.pauses.forgive();
                 true
             }
-            Some(false) => true,
+            Some(_) => true,
             None => false,
         }
     }
@@ -223,7 +282,7 @@ impl Keeping {
         if self.lane.standing().state == State::Connecting {
             self.lane.report(State::Connecting, format!("asking {} for its stream", self.host()), Instant::now());
         }
-        let found = match self.unless_stopped(self.resolve()).await {
+        let found = match self.find().await {
             Some(Ok(found)) => found,
             Some(Err(trouble)) => return trouble.into(),
             None => return Ended::Stopped,
@@ -242,46 +301,22 @@ impl Keeping {
         ended.unwrap_or_else(|| offline("the camera named no stream").into())
     }
 
+    /// [`Keeping::locate`], or `None` as soon as this keeper is to end.
+    async fn find(&mut self) -> Option<Result<Found, Trouble>> {
+        let stop = self.stop.clone();
+        let stopped = async {
+            let _ = stop.recv().await;
+            None
+        };
+        stopped.or(async { Some(self.locate().await) }).await
+    }
+
     /// The camera as a person on site knows it.
     fn host(&self) -> String {
         match &self.origin.source {
             Source::Onvif { host: Some(host), .. } => host.clone(),
             Source::Onvif { host: None, uuid, .. } => uuid.clone().unwrap_or_default(),
             Source::Url(uri) => uri.to_string(),
-        }
-    }
-
-    async fn resolve(&self) -> Result<Found, Trouble> {
-        let (host, port, profile) = match &self.origin.source {
-            Source::Url(uri) => {
-                let credentials = self.origin.credentials.clone();
-                return Ok(Found { streams: vec![uri.clone()], credentials, profile: String::new() });
-            }
-            Source::Onvif { host: None, .. } => {
-                return Err(offline("it has no ip, and finding cameras by uuid alone is not possible yet"));
-            }
-            Source::Onvif { host: Some(host), port, profile, .. } => (host.clone(), *port, profile.as_deref()),
-        };
-        let target = onvif::Target { host, port, credentials: self.origin.credentials.clone() };
-        let too_late = async {
-            Timer::after(RESOLVING).await;
-            None
-        };
-        let Some(answer) = async { Some(onvif::resolve(&target, profile).await) }.or(too_late).await else {
-            let limit = RESOLVING.as_secs();
-            return Err(offline(format!("{} did not finish telling its stream within {limit} s", target.host)));
-        };
-        match answer {
-            Ok(resolved) => Ok(Found {
-                streams: resolved.streams,
-                credentials: self.origin.credentials.clone().or(resolved.camera_credentials),
-                profile: format!(", profile {:?}", resolved.profile.token),
-            }),
-            Err(error) if error.kind() == onvif::Kind::Denied => {
-                let refusals = if matches!(error, onvif::Error::NoCredentials { .. }) { 0 } else { FINAL_REFUSAL };
-                Err(Trouble { state: State::Denied, text: chain(&error), refusals })
-            }
-            Err(error) => Err(offline(chain(&error))),
         }
     }
 }

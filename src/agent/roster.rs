@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use super::keeper::{Crew, Keeper};
+use super::keeper::{Crew, Keeper, Nudge};
 use crate::{
     camera::{Camera, CameraId},
     config::{Config, changes::Changes},
+    discovery::Hint,
     hub::{Hub, Lane},
+    state::Directory,
 };
 
 /// One keeper per configured camera.
@@ -24,6 +26,10 @@ impl Roster {
     /// Puts the cameras of `new` on the wall, given that those of the last call are there and that
     /// `changes` lie between the two. Cameras that wait out a pause try again at once.
     pub fn apply(&mut self, changes: &Changes, new: &Config) {
+        self.crew.lookout.set_port(new.server.discovery_port.unwrap_or(0));
+        if self.crew.memory().path() != new.server.state_dir {
+            self.crew.set_memory(Directory::open(&new.server.state_dir));
+        }
         for id in &changes.removed {
             self.keepers.remove(id);
         }
@@ -45,9 +51,24 @@ impl Roster {
         let lane = |camera: &Camera| self.keepers.get(&camera.id).map(|keeper| Arc::clone(keeper.lane()));
         self.hub.replace_lanes(new.cameras.iter().filter_map(lane).collect());
         for id in changes.unchanged.iter().chain(changes.retuned.iter().map(|camera| &camera.id)) {
-            if let Some(keeper) = self.keepers.get(id) {
-                keeper.nudge();
+            if let Some(keeper) = self.keepers.get(id).filter(|keeper| keeper.is_away()) {
+                keeper.nudge(Nudge::Changed);
             }
+        }
+    }
+
+    /// Lets go of what was learnt of cameras that are no longer in the configuration.
+    pub fn forget_others(&self) {
+        let (memory, ids) = (self.crew.memory(), self.keepers.keys().cloned().collect());
+        // Detached: it ends when the files are gone.
+        smol::unblock(move || memory.forget_all_but(&ids)).detach();
+    }
+
+    /// A device announced itself: cameras that are away and wait out a pause look at once.
+    pub fn hear(&self, hint: Hint, now: Instant) {
+        self.crew.lookout.hear(hint, now);
+        for keeper in self.keepers.values().filter(|keeper| keeper.is_away()) {
+            keeper.nudge(Nudge::Seen);
         }
     }
 

@@ -130,6 +130,7 @@ impl Keeping {
                         *turn = None;
                         self.pauses.live(now);
                         self.announce(stream, found);
+                        self.remember(stream, found);
                     }
                 }
                 Event::Message(Ok(FromWorker::Picture(picture))) => {
@@ -146,14 +147,14 @@ impl Keeping {
 
     fn announce(&self, stream: &StreamUri, found: &Found) {
         let Some(info) = self.lane.stream() else { return };
+        let profile = found.place.profile.as_ref().map_or(String::new(), |token| format!(", profile {token:?}"));
         let rate = if info.fps > 0.0 { format!(" at {} fps", info.fps) } else { String::new() };
         log::info!(
-            "{}: live, {}x{} {}{rate}, from {stream}{}",
+            "{}: live, {}x{} {}{rate}, from {stream}{profile}",
             self.lane.id(),
             info.size.width,
             info.size.height,
             info.codec.word(),
-            found.profile,
         );
     }
 }

@@ -1,0 +1,351 @@
+//! Where a camera's stream is now: at its configured address, where it was last, or wherever the
+//! network says that it is.
+//!
+//! Before any password is sent, whoever answers is asked without one who it is, if that is known of
+//! the camera: a stranger at an old address must not be logged in to.
+
+use std::{
+    pin::pin,
+    sync::{MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use smol::{
+    Timer,
+    future::{Future, FutureExt},
+};
+
+use super::{Found, Keeping, Trouble, offline};
+use crate::{
+    agent::pause::FINAL_REFUSAL,
+    camera::{Source, State, StreamUri},
+    discovery::{self, Sighting, Wanted},
+    http::in_brackets,
+    hub::Place,
+    log::chain,
+    onvif,
+    state::{Address, Basis, Identity, Learnt, Stream, normalised_endpoint},
+};
+
+/// One device's whole ONVIF conversation at most: four to eight requests, each of which may take 10 s.
+const RESOLVING: Duration = Duration::from_secs(60);
+
+/// How long ONVIF may take before the stream of the last time is tried meanwhile.
+const HEAD_START: Duration = Duration::from_secs(1);
+
+/// How long the known address may take before the network is asked as well.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// One camera does not have the network searched more often.
+const BETWEEN_SEARCHES: Duration = Duration::from_secs(30);
+
+/// Cameras that do not say who they are, asked one after the other in one attempt.
+const MOST_SUSPECTS: usize = 16;
+
+/// Why a device did not tell the stream.
+enum Miss {
+    /// Nobody is there, or somebody else: the camera may be elsewhere.
+    Elsewhere(String),
+    /// This is the camera, and it said no.
+    Final(Trouble),
+}
+
+impl Keeping {
+    /// Finds the camera's stream: configured address, last good answer, search, in this order.
+    pub(super) async fn locate(&mut self) -> Result<Found, Trouble> {
+        if let Source::Url(uri) = &self.origin.source {
+            let credentials = self.origin.credentials.clone();
+            let address = uri.authority().to_owned();
+            let place = Place { address, profile: None };
+            return Ok(Found { streams: vec![uri.clone()], credentials, place, learnt: None });
+        }
+        let learnt = self.recall().await;
+        let remembered =
+            learnt.as_ref().filter(|_| self.trusts_memory).and_then(|learnt| self.remembered_stream(learnt));
+        let Some(remembered) = remembered else {
+            return self.ask_around(learnt.as_ref()).await;
+        };
+        // The identity is asked first in either case, so that what is remembered never goes to a stranger.
+        if let Some(Address { host, port }) = learnt.as_ref().and_then(|learnt| learnt.address.as_ref())
+            && let Some(Ok(false)) = first(self.is_camera(host, *port, learnt.as_ref()), HEAD_START).await
+        {
+            return self.ask_around(learnt.as_ref()).await;
+        }
+        let answer = first(self.ask_around(learnt.as_ref()), HEAD_START).await;
+        match answer {
+            Some(Ok(found)) => Ok(found),
+            Some(Err(trouble)) if trouble.state == State::Denied => Err(trouble),
+            Some(Err(_)) | None => {
+                self.trusts_memory = false;
+                log::info!("{}: ONVIF does not answer; trying the stream of the last time", self.lane.id());
+                Ok(remembered)
+            }
+        }
+    }
+
+    /// Keeps what led to a live stream for the next time.
+    pub(super) fn remember(&mut self, stream: &StreamUri, found: &Found) {
+        self.trusts_memory = true;
+        self.lane.found_at(found.place.clone());
+        let Some(mut learnt) = found.learnt.clone() else { return };
+        // Some makers put the login into the path; such an address stays out of the file.
+        if stream.to_string() != stream.as_str() {
+            learnt.stream = None;
+        } else if let Some(kept) = learnt.stream.as_mut() {
+            kept.uri = stream.clone();
+        }
+        let (memory, id) = (self.crew.memory(), self.lane.id().clone());
+        // Detached: it ends when the file has reached the disk.
+        smol::unblock(move || memory.keep(&id, &learnt)).detach();
+    }
+
+    async fn recall(&self) -> Option<Learnt> {
+        let (memory, id) = (self.crew.memory(), self.lane.id().clone());
+        let origin = self.origin.clone();
+        smol::unblock(move || memory.recall(&id, &origin)).await
+    }
+
+    fn remembered_stream(&self, learnt: &Learnt) -> Option<Found> {
+        let stream = learnt.stream.as_ref()?;
+        Some(Found {
+            streams: vec![stream.uri.clone()],
+            credentials: self.origin.credentials.clone(),
+            place: Place { address: stream.uri.authority().to_owned(), profile: Some(stream.profile.clone()) },
+            learnt: None,
+        })
+    }
+
+    /// Asks the known address; if nobody or somebody else is there, the network.
+    async fn ask_around(&self, learnt: Option<&Learnt>) -> Result<Found, Trouble> {
+        let Source::Onvif { host, port, .. } = &self.origin.source else {
+            return Err(offline("it has no ONVIF address"));
+        };
+        let last = || learnt.and_then(|learnt| learnt.address.clone());
+        let home = host.clone().map(|host| Address { host, port: *port }).or_else(last);
+        let wanted = self.wanted(learnt);
+        let Some(home) = home else {
+            return self.search(&wanted, learnt, None).await.map_err(offline);
+        };
+        let ask = async {
+            match self.ask(&home, learnt).await {
+                Ok(found) => Ok(Ok(found)),
+                Err(Miss::Final(trouble)) => Ok(Err(trouble)),
+                Err(Miss::Elsewhere(why)) => Err(why),
+            }
+        };
+        let mut ask = pin!(ask);
+        let settled = match first(ask.as_mut(), PATIENCE).await {
+            Some(Ok(settled)) => return settled,
+            Some(Err(why)) => Err(why),
+            None => Ok(()),
+        };
+        if !self.may_search(&wanted) {
+            let why = match settled {
+                Err(why) => why,
+                Ok(()) => match ask.await {
+                    Ok(settled) => return settled,
+                    Err(why) => why,
+                },
+            };
+            return Err(offline(why));
+        }
+        let search = self.search(&wanted, learnt, Some(&home));
+        match settled {
+            Err(why) => search.await.map_err(|nowhere| offline(format!("{why}; {nowhere}"))),
+            // Slow to answer: both go on, and the first that finds the stream is taken.
+            Ok(()) => {
+                let mut search = pin!(search);
+                let either =
+                    async { Side::Home(ask.as_mut().await) }.or(async { Side::Search(search.as_mut().await) }).await;
+                match either {
+                    Side::Home(Ok(settled)) => settled,
+                    Side::Search(Ok(found)) => Ok(found),
+                    Side::Home(Err(why)) => search.await.map_err(|nowhere| offline(format!("{why}; {nowhere}"))),
+                    Side::Search(Err(nowhere)) => match ask.await {
+                        Ok(settled) => settled,
+                        Err(why) => Err(offline(format!("{why}; {nowhere}"))),
+                    },
+                }
+            }
+        }
+    }
+
+    /// Asks one device for the stream, after it has shown that it is the camera.
+    async fn ask(&self, at: &Address, learnt: Option<&Learnt>) -> Result<Found, Miss> {
+        match self.is_camera(&at.host, at.port, learnt).await {
+            Ok(true) => {}
+            Ok(false) => return Err(Miss::Elsewhere(format!("another device answers at {}", at.host))),
+            Err(error) if error.kind() == onvif::Kind::Unreachable => return Err(Miss::Elsewhere(chain(&error))),
+            // What is wrong with its answers is told better below.
+            Err(_) => {}
+        }
+        let profile = match &self.origin.source {
+            Source::Onvif { profile, .. } => profile.as_deref(),
+            Source::Url(_) => None,
+        };
+        let host = at.host.clone();
+        let target = onvif::Target { host, port: at.port, credentials: self.origin.credentials.clone() };
+        let hint = onvif::Hint {
+            authentication: learnt
+                .and_then(|learnt| learnt.authentication.as_deref())
+                .and_then(onvif::Authentication::from_word),
+            token: learnt.and_then(|learnt| learnt.stream.as_ref()).map(|stream| stream.profile.clone()),
+        };
+        let resolve = onvif::resolve_within(&target, profile, &hint, onvif::Limits::default());
+        match first(resolve, RESOLVING).await {
+            None => {
+                let limit = RESOLVING.as_secs();
+                let text = format!("{} did not finish telling its stream within {limit} s", at.host);
+                Err(Miss::Final(offline(text)))
+            }
+            Some(Ok(resolved)) => Ok(self.found(at, resolved)),
+            Some(Err(error)) if error.kind() == onvif::Kind::Unreachable => Err(Miss::Elsewhere(chain(&error))),
+            Some(Err(error)) if error.kind() == onvif::Kind::Denied => {
+                let refusals = if matches!(error, onvif::Error::NoCredentials { .. }) { 0 } else { FINAL_REFUSAL };
+                Err(Miss::Final(Trouble { state: State::Denied, text: chain(&error), refusals }))
+            }
+            Some(Err(error)) => Err(Miss::Final(offline(chain(&error)))),
+        }
+    }
+
+    fn found(&self, at: &Address, resolved: onvif::Resolved) -> Found {
+        let host = in_brackets(&at.host);
+        let address = if at.port == onvif::DEFAULT_PORT { host } else { format!("{host}:{}", at.port) };
+        let serial = Some(resolved.device.serial.clone()).filter(|serial| !serial.is_empty());
+        let learnt = Basis::of(&self.origin).map(|basis| Learnt {
+            basis,
+            identity: Identity {
+                endpoint: resolved.endpoint.as_deref().map(normalised_endpoint),
+                serial,
+                mac: resolved.hardware_addresses.first().cloned(),
+            },
+            address: Some(at.clone()),
+            authentication: resolved.authentication.map(|mode| mode.word().to_owned()),
+            stream: resolved
+                .streams
+                .first()
+                .map(|uri| Stream { uri: uri.clone(), profile: resolved.profile.token.clone() }),
+            when: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        });
+        Found {
+            streams: resolved.streams,
+            credentials: self.origin.credentials.clone().or(resolved.camera_credentials),
+            place: Place { address, profile: Some(resolved.profile.token) },
+            learnt,
+        }
+    }
+
+    /// Whether the device at this address is the camera, as far as it says so without a password. One
+    /// that keeps to itself is taken for it, as is one of which nothing is known.
+    async fn is_camera(&self, host: &str, port: u16, learnt: Option<&Learnt>) -> Result<bool, onvif::Error> {
+        let wanted = self.wanted(learnt);
+        if wanted == Wanted::default() {
+            return Ok(true);
+        }
+        let seen = onvif::identity(host, port, onvif::Limits::default()).await?;
+        Ok(match (&wanted.identity, seen.endpoint) {
+            (Some(wanted), Some(seen)) => discovery::Identity::new(&seen).as_ref() == Some(wanted),
+            _ => match (&wanted.serial, seen.serial) {
+                (Some(wanted), Some(seen)) => *wanted == seen,
+                _ => true,
+            },
+        })
+    }
+
+    /// By what the camera can be told from others: the configured identity, or else what was learnt.
+    fn wanted(&self, learnt: Option<&Learnt>) -> Wanted {
+        let configured = match &self.origin.source {
+            Source::Onvif { uuid, .. } => uuid.as_deref().and_then(discovery::Identity::new),
+            Source::Url(_) => None,
+        };
+        let learnt = learnt.map(|learnt| &learnt.identity);
+        let endpoint = learnt.and_then(|identity| identity.endpoint.as_deref()).and_then(discovery::Identity::new);
+        Wanted {
+            identity: configured.or(endpoint),
+            serial: learnt.and_then(|identity| identity.serial.clone()),
+            mac: learnt.and_then(|identity| identity.mac.as_deref()).and_then(discovery::Mac::new),
+        }
+    }
+
+    fn searched(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.searched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the camera can be told from others at all, and either has announced itself or was not
+    /// looked for just now.
+    fn may_search(&self, wanted: &Wanted) -> bool {
+        let now = Instant::now();
+        let recently = |at: Instant| now.saturating_duration_since(at) < BETWEEN_SEARCHES;
+        let announced = || !self.crew.lookout.announced(wanted, now).is_empty();
+        *wanted != Wanted::default() && (announced() || !self.searched().is_some_and(recently))
+    }
+
+    /// Looks for the camera on the network and asks it there.
+    async fn search(&self, wanted: &Wanted, learnt: Option<&Learnt>, not: Option<&Address>) -> Result<Found, String> {
+        if !self.may_search(wanted) {
+            return Err("it was looked for on the network just now".to_owned());
+        }
+        let mut sightings = self.crew.lookout.announced(wanted, Instant::now());
+        if sightings.is_empty() {
+            *self.searched() = Some(Instant::now());
+            sightings = self.crew.lookout.look_for(wanted).await;
+        }
+        let mut places: Vec<_> = sightings.iter().filter(|sighting| wanted.is(sighting)).collect();
+        if places.is_empty() {
+            // Found by UPnP alone, a camera does not say which ONVIF device it is. It is asked below.
+            places.extend(sightings.iter().filter(|sighting| sighting.identity.is_none()).take(MOST_SUSPECTS));
+        } else if places.len() > 1 || places[0].is_ambiguous {
+            let hosts: Vec<_> = places.iter().map(|sighting| sighting.source.to_string()).collect();
+            return Err(format!("several devices say that they are it, at {}; write the right ip", hosts.join(", ")));
+        }
+        for sighting in places {
+            if let Some(found) = self.ask_at(sighting, wanted, learnt, not).await {
+                return Ok(found);
+            }
+        }
+        Err("no device with its identity answers on the network".to_owned())
+    }
+
+    async fn ask_at(
+        &self,
+        sighting: &Sighting,
+        wanted: &Wanted,
+        learnt: Option<&Learnt>,
+        not: Option<&Address>,
+    ) -> Option<Found> {
+        for xaddr in sighting.xaddrs.iter().filter(|xaddr| !xaddr.secure) {
+            let at = Address { host: xaddr.host.clone(), port: xaddr.port };
+            if not == Some(&at) {
+                continue;
+            }
+            // Here silence is no consent: only a device that proves to be the camera is logged in to.
+            if !wanted.is(sighting) {
+                let seen = onvif::identity(&at.host, at.port, onvif::Limits::default()).await;
+                let seen = seen.ok().and_then(|seen| seen.endpoint).as_deref().and_then(discovery::Identity::new);
+                if seen.is_none() || seen != wanted.identity {
+                    continue;
+                }
+            }
+            if let Ok(found) = self.ask(&at, learnt).await {
+                log::info!("{}: found at {}:{}", self.lane.id(), at.host, at.port);
+                return Some(found);
+            }
+        }
+        None
+    }
+}
+
+/// What ended first.
+enum Side {
+    Home(Result<Result<Found, Trouble>, String>),
+    Search(Result<Found, String>),
+}
+
+/// The work's result, or `None` after `limit`.
+async fn first<T>(work: impl Future<Output = T>, limit: Duration) -> Option<T> {
+    let too_late = async {
+        Timer::after(limit).await;
+        None
+    };
+    async { Some(work.await) }.or(too_late).await
+}

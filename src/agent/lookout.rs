@@ -1,0 +1,82 @@
+//! Looks for cameras that are not where they should be, on behalf of all keepers.
+//!
+//! One search at a time serves everybody who waits for one, and what devices announce by themselves
+//! is remembered for a while. All of it is hearsay: whoever uses it asks the device who it is first.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::discovery::{Event, Hint, Search, Sighting, Wanted};
+
+/// An announcement is believed for so long; then the device may have moved on.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// Announcements kept at most: anybody on the network can send them.
+const MOST_HEARD: usize = 256;
+
+#[derive(Default)]
+pub struct Lookout {
+    /// The local UDP port searches ask from; 0: any.
+    port: AtomicU16,
+    /// Whom the next search is to look for.
+    waiting: Mutex<Vec<Wanted>>,
+    heard: Mutex<VecDeque<(Instant, Sighting)>>,
+    /// What the last search brought; held while one goes on.
+    found: smol::lock::Mutex<Vec<Sighting>>,
+}
+
+impl Lookout {
+    /// Asks from this local port from the next search on, for networks with a firewall; 0: any.
+    pub fn set_port(&self, port: u16) {
+        self.port.store(port, Ordering::Relaxed);
+    }
+
+    /// Devices that announced themselves lately and say that they are `wanted`.
+    pub fn announced(&self, wanted: &Wanted, now: Instant) -> Vec<Sighting> {
+        let heard = lock(&self.heard);
+        let fresh = heard.iter().filter(|(at, _)| now.saturating_duration_since(*at) < FRESH);
+        fresh.map(|(_, sighting)| sighting).filter(|sighting| wanted.is(sighting)).cloned().collect()
+    }
+
+    /// What may be `wanted`: devices that say so, and cameras that do not say who they are. Takes as
+    /// long as a search, or two where one is going on; a few seconds.
+    pub async fn look_for(&self, wanted: &Wanted) -> Vec<Sighting> {
+        lock(&self.waiting).push(wanted.clone());
+        let mut found = self.found.lock().await;
+        // A search that began after this call has looked for it as well.
+        if lock(&self.waiting).contains(wanted) {
+            let everybody = std::mem::take(&mut *lock(&self.waiting));
+            let search = Search::new(self.port.load(Ordering::Relaxed));
+            *found = search.find(&everybody).await.sightings;
+        }
+        let may_be = |sighting: &&Sighting| wanted.is(sighting) || sighting.is_camera && sighting.identity.is_none();
+        found.iter().filter(may_be).cloned().collect()
+    }
+
+    /// Takes note of what a device announced.
+    pub fn hear(&self, hint: Hint, now: Instant) {
+        let mut heard = lock(&self.heard);
+        let same = |sighting: &Sighting| {
+            sighting.identity.is_some() && sighting.identity == hint.sighting.identity
+                || sighting.identity.is_none() && sighting.source == hint.sighting.source
+        };
+        heard.retain(|(_, sighting)| !same(sighting));
+        if hint.event == Event::Here {
+            heard.push_back((now, hint.sighting));
+        }
+        if heard.len() > MOST_HEARD {
+            heard.pop_front();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing in here panics while it holds a lock, and a panic ends the process anyway.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
