@@ -210,8 +210,17 @@ pub struct Agent {
 impl Agent {
     /// Starts an agent with these cameras, without waiting for it.
     pub fn start(cameras: &str) -> Self {
+        Self::start_in(Folder::new(), cameras, None)
+    }
+
+    fn start_in(folder: Folder, cameras: &str, state: Option<&Path>) -> Self {
         let address = format!("{}:8080", own_address());
-        let folder = Folder::new();
+        if let Some(state) = state {
+            fs::create_dir(folder.0.join("state")).unwrap();
+            for file in fs::read_dir(state).unwrap().map(Result::unwrap) {
+                fs::copy(file.path(), folder.0.join("state").join(file.file_name())).unwrap();
+            }
+        }
         folder.write("cameras.toml", &configuration(&address, &folder, cameras));
         let mut child = Command::new(agent_program())
             .args(["run", "--log", "stderr", "--log-level", "debug", "--config"])
@@ -228,6 +237,11 @@ impl Agent {
             .spawn(move || lines.map_while(Result::ok).for_each(|line| writer.lock().unwrap().push(line)))
             .unwrap();
         Self { child, folder, address, log }
+    }
+
+    /// Starts an agent that has learnt what is in the folder `state`, of which it gets a copy.
+    pub fn start_with_state(cameras: &str, state: &Path) -> Self {
+        Self::start_in(Folder::new(), cameras, Some(state))
     }
 
     /// Writes another configuration and asks for a reload.
