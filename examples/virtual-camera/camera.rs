@@ -82,27 +82,13 @@ pub fn count(counter: &AtomicU64) {
 
 impl Camera {
     pub fn new(settings: Settings) -> Self {
-        // Made from id and serial, so that a restarted camera is still the same one.
-        let hash = |text: &str| {
-            text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            })
-        };
-        let (high, low) = (hash(&settings.serial), hash(&settings.id));
-        let endpoint = format!(
-            "urn:uuid:{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
-            high >> 32,
-            high >> 16 & 0xFFFF,
-            high & 0xFFF,
-            low >> 48 & 0xFFF,
-            low & 0xFFFF_FFFF_FFFF
-        );
+        let uuid = settings.uuid.clone().unwrap_or_else(|| lasting_uuid(&settings.id, &settings.serial));
         Self {
             skew_s: AtomicI64::new(settings.skew),
             place: Mutex::new(Place { ip: settings.ip, moves: 0 }),
             settings,
             counters: Counters::default(),
-            endpoint,
+            endpoint: format!("urn:uuid:{uuid}"),
             faults: Mutex::default(),
             faults_changed: Condvar::new(),
         }
@@ -150,6 +136,23 @@ impl Camera {
     fn lock(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().expect("nobody panics while holding the faults")
     }
+}
+
+/// Made from id and serial, so that a restarted camera is still the same one.
+pub fn lasting_uuid(id: &str, serial: &str) -> String {
+    let hash = |text: &str| {
+        text.bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    };
+    let (high, low) = (hash(serial), hash(id));
+    format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        high >> 32,
+        high >> 16 & 0xFFFF,
+        high & 0xFFF,
+        low >> 48 & 0xFFF,
+        low & 0xFFFF_FFFF_FFFF
+    )
 }
 
 /// Milliseconds since 1970 by the machine's clock.

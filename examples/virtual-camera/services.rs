@@ -4,7 +4,7 @@ use std::{fmt::Write as _, net::SocketAddr};
 
 use crate::{
     calendar::Moment,
-    camera::Camera,
+    camera::{Camera, lasting_uuid},
     device::{DEVICE_PATH, Device, MEDIA_PATH, MEDIA2_PATH},
     http::Response,
     soap::{self, Call, Fault, text},
@@ -125,9 +125,11 @@ fn network_interfaces(camera: &Camera, reached: SocketAddr) -> String {
     )
 }
 
-/// A locally administered MAC address, always the same for the same camera.
+/// A locally administered MAC address, always the same for the same camera, and its own even where it shares its UUID.
 pub fn hardware_address(camera: &Camera) -> String {
-    let digits: Vec<char> = camera.endpoint.chars().rev().take(10).collect();
+    let own = lasting_uuid(&camera.settings.id, &camera.settings.serial);
+    // Where the serial number and the id leave their traces.
+    let digits: Vec<char> = own[2..8].chars().chain(own[own.len() - 4..].chars()).collect();
     let pairs: Vec<String> = digits.chunks(2).map(|pair| pair.iter().collect()).collect();
     format!("02:{}", pairs.join(":"))
 }

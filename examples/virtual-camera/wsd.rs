@@ -261,6 +261,13 @@ mod tests {
     }
 
     #[test]
+    fn twins_share_the_identity_but_not_the_hardware_address() {
+        let (one, other) = (speaker("uuid=same serial=1"), speaker("uuid=same serial=2"));
+        assert_eq!((one.endpoint().as_str(), other.endpoint().as_str()), ("urn:uuid:same", "urn:uuid:same"));
+        assert_ne!(scope_uris(&one.camera), scope_uris(&other.camera));
+    }
+
+    #[test]
     fn silent_camera_and_rubbish_get_no_answer() {
         let mut speaker = speaker("");
         assert!(speaker.answers(b"lollipop").is_empty());
