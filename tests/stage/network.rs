@@ -140,7 +140,6 @@ impl Network {
         run(&["ip", "-n", switch, "link", "set", &port, "master", BRIDGE, "up"]).unwrap();
         run(&["ip", "-n", inside, "link", "set", INTERFACE, "up"]).unwrap();
         host.add(host.address());
-        run(&["ip", "-n", inside, "route", "add", "224.0.0.0/4", "dev", INTERFACE]).unwrap();
         self.ports.lock().unwrap().push(port);
         host
     }
@@ -201,7 +200,7 @@ impl Host {
     pub fn move_to(&self, address: Ipv4Addr) {
         let old = std::mem::replace(&mut *self.address.lock().unwrap(), address);
         self.add(address);
-        run(&["ip", "-n", &self.namespace.name, "address", "delete", &format!("{old}/24"), "dev", INTERFACE]).unwrap();
+        self.delete(old);
         // Real hosts announce a new address by ARP. Asking for somebody's hardware address tells one's own, too,
         // and any datagram does that; without it the others would talk to the former owner for half a minute.
         self.within(|| {
@@ -212,7 +211,24 @@ impl Host {
         });
     }
 
+    /// Has no address for now, like a box that boots and waits for its lease. [`Host::plug_in`] gives it back.
+    pub fn unplug(&self) {
+        self.delete(self.address());
+    }
+
+    pub fn plug_in(&self) {
+        self.add(self.address());
+    }
+
     fn add(&self, address: Ipv4Addr) {
-        run(&["ip", "-n", &self.namespace.name, "address", "add", &format!("{address}/24"), "dev", INTERFACE]).unwrap();
+        let (inside, address) = (self.namespace.name.as_str(), format!("{address}/24"));
+        run(&["ip", "-n", inside, "address", "add", &address, "dev", INTERFACE]).unwrap();
+        // Goes with the last address.
+        run(&["ip", "-n", inside, "route", "replace", "224.0.0.0/4", "dev", INTERFACE]).unwrap();
+    }
+
+    fn delete(&self, address: Ipv4Addr) {
+        let address = format!("{address}/24");
+        run(&["ip", "-n", &self.namespace.name, "address", "delete", &address, "dev", INTERFACE]).unwrap();
     }
 }
