@@ -188,6 +188,36 @@ fn camera_with_nothing_but_an_identity_is_live_and_its_twin_is_left_alone() {
 }
 
 #[test]
+#[ignore = "until the keeper searches"]
+fn box_that_gets_its_address_late_still_finds_its_camera() {
+    let Some(network) = Network::new() else { return };
+    let (host, box_) = (network.host(), network.host());
+    let cameras = camera(&host, &format!("id=gate serial=GATE0001 wsd=on {SAME_LOGIN}"));
+    box_.unplug();
+    let uuid = cameras.endpoint("gate");
+    let agent = box_.within(|| Agent::start(&format!("[[camera]]\nid = \"gate\"\nuuid = \"{uuid}\"\n{LOGIN}")));
+    box_.within(|| wait_for("a complaint", || agent.camera("gate")["last_error"].as_str().map(str::to_owned)));
+    box_.plug_in();
+    box_.within(|| agent.wait_for_state("gate", "live"));
+}
+
+#[test]
+#[ignore = "until the keeper searches"]
+fn two_cameras_with_one_identity_are_both_named_and_neither_is_sent_a_password() {
+    let Some(network) = Network::new() else { return };
+    let (one, other, box_) = (network.host(), network.host(), network.host());
+    let uuid = "11111111-2222-4333-8444-555555555555";
+    let cameras = camera(&one, &format!("id=one serial=SAME0001 wsd=on uuid={uuid} {SAME_LOGIN}"));
+    let twins = camera(&other, &format!("id=two serial=SAME0002 wsd=on uuid={uuid} {SAME_LOGIN}"));
+    let agent = box_.within(|| Agent::start(&format!("[[camera]]\nid = \"gate\"\nuuid = \"{uuid}\"\n{LOGIN}")));
+    let both = [one.address().to_string(), other.address().to_string()];
+    box_.within(|| agent.wait_for_log(&["gate", &both[0], &both[1]]));
+    assert_eq!(one.within(|| cameras.facts("one"))["proofs"], 0);
+    assert_eq!(other.within(|| twins.facts("two"))["proofs"], 0);
+    assert_ne!(box_.within(|| agent.camera("gate"))["state"], "live");
+}
+
+#[test]
 #[ignore = "until the keeper remembers"]
 fn camera_whose_onvif_service_is_down_today_is_live_from_what_was_learnt_yesterday() {
     let Some(network) = Network::new() else { return };
