@@ -1,6 +1,7 @@
 //! What a person types: the command line, its help, and the commands that answer and exit.
 
 pub mod check;
+pub mod discover;
 pub mod info;
 mod inquiry;
 pub mod list;
@@ -15,13 +16,19 @@ use std::{
     io::{self, Write as _},
     net::IpAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use lexopt::{Arg, Parser, ValueExt};
 use log::LevelFilter;
 
 use crate::{camera::Secret, config, log::Target};
+use discover::Discover;
 use info::Info;
+
+/// How long `discover` searches unless told otherwise: long enough for slow cameras and lost packets.
+const DISCOVER_FOR: Duration = Duration::from_secs(3);
+const DISCOVER_SECONDS: std::ops::RangeInclusive<u64> = 1..=60;
 
 pub const HELP: &str = "\
 cctv-agent: a camera wall that comes up by itself and never shows an old picture as live
@@ -41,6 +48,9 @@ Usage:
       share of one processor since its worker began.
   cctv-agent reload [--config FILE]
       Checks FILE as check does, has the running agent read it, and tells what has changed.
+  cctv-agent discover [--seconds N] [--json | --toml] [--config FILE]
+      Searches the network for cameras, for 3 seconds unless told otherwise; sends no password.
+      --toml writes sections for FILE for those that are not in it yet.
   cctv-agent --version
   cctv-agent --help
 
@@ -62,6 +72,7 @@ pub enum Command {
     Reload {
         file: PathBuf,
     },
+    Discover(Discover),
     /// The child process of a running agent; not for people.
     Worker,
     Help,
@@ -101,12 +112,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         "list" => words.question("list").map(|question| question.map_or(Command::Help, Command::List)),
         "status" => words.question("status").map(|question| question.map_or(Command::Help, Command::Status)),
         "reload" => words.reload(),
+        "discover" => words.discover(),
         "worker" => words.end().map(|()| Command::Worker),
         "help" => Ok(Command::Help),
         "version" => Ok(Command::Version),
-        unknown => {
-            Err(format!("there is no command {unknown:?}; the commands are run, check, info, list, status and reload"))
-        }
+        unknown => Err(format!(
+            "there is no command {unknown:?}; the commands are run, check, info, discover, list, status and reload"
+        )),
     }
 }
 
@@ -224,6 +236,35 @@ impl Words {
             }
         }
         Ok(Command::Reload { file })
+    }
+
+    fn discover(mut self) -> Result<Command, String> {
+        let (mut time, mut form, mut config) = (DISCOVER_FOR, None, None);
+        while let Some(word) = self.next()? {
+            match word {
+                Word::Option(name) if name == "seconds" => {
+                    let seconds = self.text(&name)?;
+                    let whole = seconds.parse().ok().filter(|seconds| DISCOVER_SECONDS.contains(seconds));
+                    let (least, most) = (DISCOVER_SECONDS.start(), DISCOVER_SECONDS.end());
+                    time = whole.map(Duration::from_secs).ok_or_else(|| {
+                        format!("--seconds {seconds:?} does not do; write a whole number from {least} to {most}")
+                    })?;
+                }
+                Word::Option(name) if name == "json" && form != Some(discover::Form::Toml) => {
+                    form = Some(discover::Form::Json);
+                }
+                Word::Option(name) if name == "toml" && form != Some(discover::Form::Json) => {
+                    form = Some(discover::Form::Toml);
+                }
+                Word::Option(name) if name == "json" || name == "toml" => {
+                    return Err("--json and --toml exclude each other".into());
+                }
+                Word::Option(name) if name == "config" => config = Some(self.value(&name)?.into()),
+                Word::Option(name) if name == "help" => return Ok(Command::Help),
+                other => return Err(other.unexpected("discover")),
+            }
+        }
+        Ok(Command::Discover(Discover { time, form: form.unwrap_or(discover::Form::Table), config }))
     }
 
     fn end(mut self) -> Result<(), String> {
@@ -345,10 +386,22 @@ mod tests {
             ("status gate", "\"gate\""),
             ("reload a.toml", "write --config a.toml"),
             ("reload --json", "reload has no option --json"),
+            ("discover --seconds 0", "from 1 to 60"),
+            ("discover --json --toml", "exclude each other"),
+            ("discover 10.0.0.1", "does not take"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn discover_takes_a_time_a_form_and_a_file() {
+        let Ok(Command::Discover(words)) = parsed("discover") else { panic!("not discover") };
+        assert_eq!((words.time, words.form, words.config), (DISCOVER_FOR, discover::Form::Table, None));
+        let Ok(Command::Discover(words)) = parsed("discover --seconds 7 --toml --config a.toml") else { panic!() };
+        assert_eq!((words.time, words.form), (Duration::from_secs(7), discover::Form::Toml));
+        assert_eq!(words.config, Some("a.toml".into()));
     }
 
     #[test]

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Ok(Command::List(question)) => command::list::run(&question),
         Ok(Command::Status(question)) => command::status::run(&question),
         Ok(Command::Reload { file }) => command::reload::run(&file),
+        Ok(Command::Discover(request)) => command::discover::run(request),
         Ok(Command::Worker) => worker::run(),
         Ok(Command::Help) => {
             print!("{}", command::HELP);

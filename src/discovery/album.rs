@@ -30,7 +30,10 @@ impl Album {
     fn add_device(&mut self, mut sighting: Sighting) {
         let mut twins = self.devices.iter_mut().filter(|known| known.identity == sighting.identity);
         if let Some(known) = twins.find(|known| is_one_device(known, &sighting)) {
-            // Where it lives now comes before where it may be reached as well.
+            // The way that people and other programs can use comes first.
+            if preference(sighting.source) > preference(known.source) {
+                std::mem::swap(known, &mut sighting);
+            }
             known.learn_addresses(&sighting);
             known.learn(&sighting);
             return;
@@ -106,6 +109,16 @@ fn is_one_device(one: &Sighting, other: &Sighting) -> bool {
     one.source == other.source || kind(one.source) != kind(other.source) || shares_an_address()
 }
 
+/// Higher is better to reach a device by.
+fn preference(source: IpAddr) -> u8 {
+    match source {
+        IpAddr::V4(ip) if ip.is_link_local() => 0,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => 1,
+        IpAddr::V6(_) => 2,
+        IpAddr::V4(_) => 3,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{
@@ -141,13 +154,14 @@ mod tests {
     #[test]
     fn one_device_is_listed_once_however_often_it_answers() {
         let found = finished([
+            device("a", "fe80::1", ""),
             device("urn:uuid:a", "10.0.0.1", "http://10.0.0.1/o"),
             device("uuid:A", "10.0.0.1", "http://10.0.0.1/o"),
-            device("a", "fe80::1", ""),
             device("a", "169.254.1.1", "http://169.254.1.1/o"),
         ]);
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(!found[0].is_ambiguous);
+        assert_eq!(found[0].source.to_string(), "10.0.0.1");
         assert_eq!(found[0].xaddrs[0].to_string(), "http://10.0.0.1:80/o");
         assert_eq!(found[0].xaddrs.len(), 3);
     }

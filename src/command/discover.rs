@@ -1,0 +1,225 @@
+//! `cctv-agent discover`: which cameras are on the network, for the person who writes `cameras.toml`.
+//!
+//! No password is sent: what a camera tells without one is shown, the rest is left open. Texts come
+//! from whoever is on the network and go to a terminal: control characters are shown, not obeyed.
+
+mod ask;
+mod blocks;
+mod known;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use super::table::{Side, aligned, shown};
+use crate::{
+    config::{self, Config},
+    discovery::{Findings, Place, Search, Sighting, XAddr},
+};
+use ask::Told;
+use known::Configured;
+
+/// The exit code when nothing was found.
+const NOTHING: u8 = 70;
+
+/// The words of the command line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Discover {
+    /// How long to search.
+    pub time: Duration,
+    pub form: Form,
+    /// The configuration to compare with; `None`: the usual one, if it is there.
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Table,
+    Json,
+    /// Sections for `cameras.toml`.
+    Toml,
+}
+
+/// One device as it is shown.
+#[derive(Debug)]
+pub struct Found {
+    pub sighting: Sighting,
+    /// Where its ONVIF service answered, or where it is said to be.
+    pub address: Option<XAddr>,
+    /// Whether it answered there, and what it told.
+    pub told: Option<Told>,
+    pub configured: Configured,
+}
+
+impl Found {
+    fn maker(&self) -> Option<&str> {
+        let told = self.told.as_ref().map(|told| told.device.manufacturer.as_str()).filter(|text| !text.is_empty());
+        told.or(self.sighting.maker.as_deref())
+    }
+
+    fn model(&self) -> Option<&str> {
+        let told = self.told.as_ref().map(|told| told.device.model.as_str()).filter(|text| !text.is_empty());
+        told.or(self.sighting.hardware.as_deref())
+    }
+
+    fn serial(&self) -> Option<&str> {
+        let told = self.told.as_ref().map(|told| told.device.serial.as_str()).filter(|text| !text.is_empty());
+        told.or(self.sighting.serial.as_deref())
+    }
+
+    /// Its identity as it is written in `cameras.toml`.
+    fn identity(&self) -> Option<String> {
+        let told = self.told.as_ref().and_then(|told| told.identity.as_ref());
+        self.sighting.identity.as_ref().or(told).map(|identity| identity.to_urn())
+    }
+
+    fn how(&self) -> String {
+        self.sighting.how.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Searches and prints what was found; what was asked, to stderr, where nothing was.
+///
+/// # Blocking
+/// Holds the thread for the time of the search and a few seconds more.
+pub fn run(arguments: Discover) -> ExitCode {
+    let config = configuration(&arguments);
+    let port = config.as_ref().and_then(|config| config.server.discovery_port);
+    let (found, asked) = smol::block_on(async {
+        let mut search = Search::new(port.unwrap_or(0));
+        search.limits.whole = arguments.time;
+        let Findings { sightings, asked } = search.survey().await;
+        (cameras(sightings, config.as_ref()).await, asked)
+    });
+    let text = match arguments.form {
+        Form::Table => as_table(&found),
+        Form::Json => format!("{:#}\n", as_json(&found)),
+        Form::Toml => blocks::write(&found, config.as_ref()),
+    };
+    // A reader that has gone away, as `head` does, is no failure.
+    let _ = io::stdout().write_all(text.as_bytes());
+    if found.is_empty() {
+        eprintln!("cctv-agent discover: {}", nothing(&asked, arguments.time, port));
+        return ExitCode::from(NOTHING);
+    }
+    ExitCode::SUCCESS
+}
+
+/// The configuration to compare with, if there is a good one.
+fn configuration(arguments: &Discover) -> Option<Config> {
+    let file = arguments.config.clone().unwrap_or_else(|| config::DEFAULT_FILE.into());
+    match config::read(&file) {
+        Ok(config) => Some(config),
+        // Nobody is told of a file that nobody has written yet.
+        Err(_) if arguments.config.is_none() && !file.exists() => None,
+        Err(complaints) => {
+            let advice = "cannot tell which cameras are configured; cctv-agent check says more";
+            eprintln!("cctv-agent discover: {}", config::summary(&file, &complaints, advice));
+            None
+        }
+    }
+}
+
+/// Asks every device what it tells without a login, and leaves out what is no camera.
+async fn cameras(sightings: Vec<Sighting>, config: Option<&Config>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (sighting, answer) in ask::all(sightings).await {
+        if answer.is_none() && !sighting.is_camera {
+            continue;
+        }
+        let (address, told) = match answer {
+            Some((address, told)) => (Some(address), Some(told)),
+            // What SSDP offers are guesses; WS-Discovery names addresses.
+            None => (sighting.xaddrs.first().filter(|_| sighting.identity.is_some()).cloned(), None),
+        };
+        let configured = known::find(&sighting, told.as_ref(), config);
+        found.push(Found { sighting, address, told, configured });
+    }
+    found
+}
+
+/// The answer for people; empty where nothing was found.
+pub fn as_table(found: &[Found]) -> String {
+    if found.is_empty() {
+        return String::new();
+    }
+    let or_dash = |text: Option<&str>| text.map_or_else(|| "-".to_owned(), shown);
+    let mut rows =
+        vec![["ADDRESS", "NAME", "MAKER AND MODEL", "IDENTITY", "FOUND BY", "CONFIGURED"].map(str::to_owned)];
+    rows.extend(found.iter().map(|found| {
+        let kind: Vec<&str> = found.maker().into_iter().chain(found.model()).collect();
+        let identity = or_dash(found.identity().as_deref());
+        [
+            address(found),
+            or_dash(found.sighting.name.as_deref()),
+            or_dash(Some(kind.join(" ").as_str()).filter(|kind| !kind.is_empty())),
+            if found.sighting.is_ambiguous { format!("{identity} (not its alone)") } else { identity },
+            found.how(),
+            found.configured.to_string(),
+        ]
+    }));
+    aligned(&rows, [Side::Left; _]).iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Host, and port where it is not 80, as `info` takes them.
+fn address(found: &Found) -> String {
+    match &found.address {
+        Some(xaddr) if xaddr.port == 80 => shown(&xaddr.host),
+        Some(xaddr) => format!("{}:{}", crate::http::in_brackets(&shown(&xaddr.host)), xaddr.port),
+        None => format!("{} (no ONVIF)", found.sighting.source),
+    }
+}
+
+/// The answer for programs.
+pub fn as_json(found: &[Found]) -> Value {
+    let one = |found: &Found| {
+        json!({
+            "address": found.address.as_ref().map(|address| json!({
+                "host": address.host, "port": address.port, "path": address.path, "https": address.secure,
+            })),
+            "source": found.sighting.source.to_string(),
+            "name": found.sighting.name,
+            "maker": found.maker(),
+            "model": found.model(),
+            "serial": found.serial(),
+            "mac": found.sighting.mac.map(|mac| mac.to_string()),
+            "location": found.sighting.location,
+            "identity": found.identity(),
+            "identity_is_shared": found.sighting.is_ambiguous,
+            "found_by": found.sighting.how.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "answers": found.told.is_some(),
+            "configured_as": found.configured.id().map(|id| id.as_str()),
+        })
+    };
+    Value::Array(found.iter().map(one).collect())
+}
+
+/// What to say when nothing was found.
+pub fn nothing(asked: &[Place], time: Duration, port: Option<u16>) -> String {
+    if asked.is_empty() {
+        return "no network interface is up that carries multicast; check the cable and the address of this machine"
+            .into();
+    }
+    let places: Vec<String> = asked.iter().map(ToString::to_string).collect();
+    let firewall = match port {
+        Some(port) => format!("that the firewall of this machine lets UDP port {port} in"),
+        None => "that a firewall on this machine lets the answers in: write discovery_port below [server] in \
+                 cameras.toml, and open that UDP port"
+            .to_owned(),
+    };
+    format!(
+        "no camera answered within {} s on {}. Check that the cameras have power and are in this network (a router \
+         passes no search on), that ONVIF is switched on in their own settings, and {firewall}. A camera whose \
+         address is known can be asked with cctv-agent info IP",
+        time.as_secs_f64(),
+        places.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! What found devices tell without a login, all of them asked at once.
+//!
+//! Each is asked on no other host than the one its datagram came from: whoever is on the network can
+//! name any address, and is not to choose whom we bother.
+
+use std::time::Duration;
+
+use smol::{Executor, Timer, future::FutureExt};
+
+use crate::{
+    discovery::{Identity, Sighting, XAddr},
+    http::{self, Limits, in_brackets},
+    onvif::{
+        DeviceInformation, answers,
+        soap::{self, Access, DEVICE, Form, Operation, Refusal},
+    },
+    xml::Element,
+};
+
+/// One question: the devices are near.
+const LIMITS: Limits = Limits {
+    connect: Duration::from_millis(800),
+    call: Duration::from_millis(1500),
+    quiet: Duration::from_millis(250),
+};
+
+/// All questions to one device.
+const WHOLE: Duration = Duration::from_secs(4);
+
+/// What a device told.
+#[derive(Debug, Default, PartialEq)]
+pub struct Told {
+    /// Empty where it wants a login for that.
+    pub device: DeviceInformation,
+    pub identity: Option<Identity>,
+}
+
+/// Asks every device; with each comes where it answered and what it told, if it did.
+pub async fn all(sightings: Vec<Sighting>) -> Vec<(Sighting, Option<(XAddr, Told)>)> {
+    let executor = Executor::new();
+    let tasks: Vec<_> = sightings.into_iter().map(|sighting| executor.spawn(one(sighting))).collect();
+    let collect = async {
+        let mut answers = Vec::new();
+        for task in tasks {
+            answers.push(task.await);
+        }
+        answers
+    };
+    executor.run(collect).await
+}
+
+async fn one(sighting: Sighting) -> (Sighting, Option<(XAddr, Told)>) {
+    let deadline = async {
+        Timer::after(WHOLE).await;
+        None
+    };
+    let answer = question(&sighting).or(deadline).await;
+    (sighting, answer)
+}
+
+async fn question(sighting: &Sighting) -> Option<(XAddr, Told)> {
+    let here = |xaddr: &&XAddr| !xaddr.secure && xaddr.ip() == Some(sighting.source);
+    for xaddr in sighting.xaddrs.iter().filter(here) {
+        let answers = match call(xaddr, "GetSystemDateAndTime").await {
+            Some(Ok(_) | Err(Refusal::Fault(_))) => true,
+            // Any web server asks for a login; only a device known to speak ONVIF means that by it.
+            Some(Err(Refusal::Login { .. })) => sighting.identity.is_some(),
+            _ => false,
+        };
+        if !answers {
+            continue;
+        }
+        let device = call(xaddr, "GetDeviceInformation").await.and_then(Result::ok);
+        let identity = match &sighting.identity {
+            Some(identity) => Some(identity.clone()),
+            None => {
+                let endpoint = call(xaddr, "GetEndpointReference").await.and_then(Result::ok);
+                endpoint.and_then(|answer| answers::endpoint(&answer)).and_then(|text| Identity::new(&text))
+            }
+        };
+        let device = device.map(|answer| answers::device_information(&answer)).unwrap_or_default();
+        return Some((xaddr.clone(), Told { device, identity }));
+    }
+    None
+}
+
+/// One operation without parameters and without a login. `None`: no answer that can be read.
+async fn call(xaddr: &XAddr, name: &'static str) -> Option<Result<Element, Refusal>> {
+    let operation = Operation { namespace: DEVICE, name, parameters: String::new(), access: Access::Bare };
+    let (lines, body) = operation.dress(Form::Action, "");
+    let message = format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{lines}Content-Length: {length}\r\n\
+         Accept-Encoding: identity\r\nConnection: close\r\n\r\n{body}",
+        path = xaddr.path,
+        host = in_brackets(xaddr.host.split('%').next().unwrap_or("")),
+        port = xaddr.port,
+        length = body.len()
+    );
+    let reply = http::exchange(&xaddr.host, xaddr.port, message.as_bytes(), LIMITS).await.ok()?;
+    Some(soap::open(&reply))
+}

@@ -1,0 +1,100 @@
+//! Found cameras as sections for `cameras.toml`, as `check` takes them.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use super::Found;
+use crate::{camera::CameraId, config::Config, discovery::XAddr};
+
+/// Letters of an identifier made from a name.
+const LONGEST_ID: usize = 40;
+/// Letters of a name or an identity; what `check` takes.
+const LONGEST_WORDS: usize = 200;
+
+/// A section for every camera that is not configured, and a note for every one that is.
+pub fn write(found: &[Found], config: Option<&Config>) -> String {
+    let cameras = config.map_or(&[][..], |config| &config.cameras);
+    let mut taken: BTreeSet<String> = cameras.iter().map(|camera| camera.id.to_string()).collect();
+    let mut text = String::new();
+    for found in found {
+        if let Some(id) = found.configured.id() {
+            text.push_str(&format!("# {} is configured already, as {id}.\n\n", found.sighting.source));
+            continue;
+        }
+        let host = found.address.as_ref().filter(|address| is_writable(address));
+        let uuid = found.identity().filter(|_| !found.sighting.is_ambiguous);
+        let uuid = uuid.filter(|uuid| !uuid.contains(char::is_control) && uuid.chars().count() <= LONGEST_WORDS);
+        if host.is_none() && uuid.is_none() {
+            text.push_str(&format!("# {} is a camera, but says nothing of ONVIF.\n\n", found.sighting.source));
+            continue;
+        }
+        let kind: Vec<&str> = found.maker().into_iter().chain(found.model()).collect();
+        let kind = one_line(&kind.join(" "));
+        let name = found.sighting.name.as_deref().map(one_line).filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| kind.clone());
+        if !kind.is_empty() {
+            text.push_str(&format!("# {kind}\n"));
+        }
+        let id = unused(&[&name, &kind], &mut taken);
+        text.push_str(&format!("[[camera]]\nid = \"{id}\"\n"));
+        if !name.is_empty() {
+            text.push_str(&format!("name = {}\n", quoted(&name)));
+        }
+        if let Some(address) = host {
+            text.push_str(&format!("ip = {}\n", quoted(&address.host)));
+            if address.port != 80 {
+                text.push_str(&format!("onvif_port = {}\n", address.port));
+            }
+        }
+        if let Some(uuid) = uuid {
+            text.push_str(&format!("uuid = {}\n", quoted(&uuid)));
+        }
+        text.push('\n');
+    }
+    if text.is_empty() { text } else { format!("{HEAD}{}", text.trim_end_matches('\n').to_owned() + "\n") }
+}
+
+const HEAD: &str = "\
+# Found by cctv-agent discover. Add these sections to cameras.toml, with the login of the cameras in
+# [defaults] or in each of them; then cctv-agent check says whether all is well.
+
+";
+
+/// Whether the address can stand in `ip`: not one that means something on its own link only.
+fn is_writable(address: &XAddr) -> bool {
+    let is_name = || !address.host.rsplit('.').next().unwrap_or("").bytes().all(|byte| byte.is_ascii_digit());
+    match address.host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(ip)) => !ip.is_unicast_link_local(),
+        Ok(IpAddr::V4(_)) => true,
+        Err(_) => !address.host.contains(['%', ':']) && is_name(),
+    }
+}
+
+/// An identifier made of the first of `names` that has letters for one, and no other has.
+fn unused(names: &[&str], taken: &mut BTreeSet<String>) -> CameraId {
+    let base = names.iter().map(|name| slug(name)).find(|slug| !slug.is_empty());
+    let base = base.unwrap_or_else(|| "camera".to_owned());
+    let numbered = (2..).map(|number: u32| format!("{base}-{number}"));
+    let id = std::iter::once(base.clone()).chain(numbered).find(|id| !taken.contains(id));
+    let id = id.expect("there are more numbers than cameras");
+    taken.insert(id.clone());
+    CameraId::new(&id).expect("a slug is made of what identifiers are made of, and is short")
+}
+
+/// The ASCII letters and digits of `name` in lower case, with single hyphens for what stands between.
+fn slug(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let joined = words.collect::<Vec<_>>().join("-");
+    joined.chars().take(LONGEST_ID).collect::<String>().trim_end_matches('-').to_owned()
+}
+
+/// `text` without control characters and not too long.
+fn one_line(text: &str) -> String {
+    let printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    printable.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST_WORDS).collect()
+}
+
+/// `text`, which holds no control characters, as a TOML string.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}

@@ -1,0 +1,93 @@
+//! Whether a found device already stands in `cameras.toml`.
+
+use std::{fmt, net::IpAddr};
+
+use super::ask::Told;
+use crate::{
+    camera::{Camera, CameraId, Source},
+    config::Config,
+    discovery::{Identity, Sighting},
+};
+
+/// How a device relates to the configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Configured {
+    /// There is no configuration to compare with.
+    Unknown,
+    No,
+    As(CameraId),
+    /// The address is that of a configured camera, which has another identity.
+    InPlaceOf(CameraId),
+}
+
+impl Configured {
+    /// The camera that this device is.
+    pub fn id(&self) -> Option<&CameraId> {
+        if let Self::As(id) = self { Some(id) } else { None }
+    }
+}
+
+impl fmt::Display for Configured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("-"),
+            Self::No => f.write_str("no"),
+            Self::As(id) => write!(f, "as {id}"),
+            Self::InPlaceOf(id) => write!(f, "no, but has the address of {id}"),
+        }
+    }
+}
+
+/// Looks for the device by identity, then by address.
+pub fn find(sighting: &Sighting, told: Option<&Told>, config: Option<&Config>) -> Configured {
+    let Some(config) = config else {
+        return Configured::Unknown;
+    };
+    let told = told.and_then(|told| told.identity.as_ref());
+    let identities: Vec<&Identity> = sighting.identity.iter().chain(&sighting.udn).chain(told).collect();
+    let by_identity = |camera: &&Camera| identity(camera).is_some_and(|identity| identities.contains(&&identity));
+    let by_address = |camera: &&Camera| host(camera).is_some_and(|host| is_at(sighting, &host));
+    // An identity that several share decides nothing.
+    if !sighting.is_ambiguous
+        && let Some(camera) = config.cameras.iter().find(by_identity)
+    {
+        return Configured::As(camera.id.clone());
+    }
+    match config.cameras.iter().find(by_address) {
+        Some(camera) if identity(camera).is_some() && !by_identity(&camera) && !identities.is_empty() => {
+            Configured::InPlaceOf(camera.id.clone())
+        }
+        Some(camera) => Configured::As(camera.id.clone()),
+        None => Configured::No,
+    }
+}
+
+fn identity(camera: &Camera) -> Option<Identity> {
+    match &camera.origin.source {
+        Source::Onvif { uuid, .. } => uuid.as_deref().and_then(Identity::new),
+        Source::Url(_) => None,
+    }
+}
+
+fn host(camera: &Camera) -> Option<String> {
+    match &camera.origin.source {
+        Source::Onvif { host, .. } => host.clone(),
+        Source::Url(uri) => {
+            let authority = uri.as_str().split("://").nth(1)?.split(['/', '?']).next()?;
+            match authority.strip_prefix('[') {
+                Some(rest) => rest.split(']').next().map(str::to_owned),
+                None => authority.split(':').next().map(str::to_owned),
+            }
+        }
+    }
+}
+
+/// Whether the device lives at `host`, by its datagrams or by what it says.
+fn is_at(sighting: &Sighting, host: &str) -> bool {
+    let ip: Option<IpAddr> = host.parse().ok();
+    ip == Some(sighting.source)
+        || sighting
+            .xaddrs
+            .iter()
+            .any(|xaddr| xaddr.host.eq_ignore_ascii_case(host) || (ip.is_some() && xaddr.ip() == ip))
+}

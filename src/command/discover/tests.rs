@@ -1,0 +1,136 @@
+//! What the person and the program see, and that the sections pass `check`.
+
+use std::path::Path;
+
+use super::*;
+use crate::{
+    camera::CameraId,
+    discovery::{How, Identity, Mac},
+    onvif::DeviceInformation,
+};
+
+fn sighting(source: &str) -> Sighting {
+    Sighting {
+        source: source.parse().unwrap(),
+        how: vec![How::Ws],
+        identity: Identity::new("5f5a69c2-e0ae-504f-829b-000000000064"),
+        udn: None,
+        xaddrs: vec![XAddr::at(source, 8000)],
+        name: Some("Gate \"A\"\u{1b}[2J \\ \u{9580}".into()),
+        maker: None,
+        hardware: Some("EYE-3".into()),
+        location: None,
+        serial: None,
+        mac: Mac::new("00aabb270ad8"),
+        types: vec!["NetworkVideoTransmitter".into()],
+        is_camera: true,
+        is_ambiguous: false,
+    }
+}
+
+fn found(sighting: Sighting) -> Found {
+    let address = sighting.xaddrs.first().cloned();
+    Found { sighting, address, told: None, configured: Configured::Unknown }
+}
+
+fn some() -> Vec<Found> {
+    let device = DeviceInformation { manufacturer: "Acme".into(), model: "Eye 3".into(), ..Default::default() };
+    let told = Found { told: Some(Told { device, identity: None }), ..found(sighting("10.0.0.1")) };
+    let twin = Sighting { identity: Identity::new("odd/form"), is_ambiguous: true, ..sighting("10.0.0.2") };
+    let linked = Sighting { xaddrs: vec![XAddr::at("fe80::1%3", 80)], name: None, ..sighting("fe80::1") };
+    let bare = Sighting { identity: None, xaddrs: Vec::new(), how: vec![How::Ssdp], ..sighting("10.0.0.3") };
+    let bare = Sighting { name: Some("\u{9580}".into()), hardware: None, ..bare };
+    vec![told, found(twin), found(linked), found(bare)]
+}
+
+fn parsed(text: &str) -> Config {
+    let no_secrets = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    config::parse(text, Path::new("cameras.toml"), &no_secrets).unwrap_or_else(|wrong| panic!("{wrong:#?}\n{text}"))
+}
+
+#[test]
+fn people_get_a_table() {
+    let expected = "\
+ADDRESS              NAME                    MAKER AND MODEL  IDENTITY                                       FOUND BY      CONFIGURED
+10.0.0.1:8000        Gate \"A\"\\u{1b}[2J \\ \u{9580}  Acme Eye 3       urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064  WS-Discovery  -
+10.0.0.2:8000        Gate \"A\"\\u{1b}[2J \\ \u{9580}  EYE-3            odd/form (not its alone)                       WS-Discovery  -
+fe80::1%3            -                       EYE-3            urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064  WS-Discovery  -
+10.0.0.3 (no ONVIF)  \u{9580}                      -                -                                              UPnP          -
+";
+    assert_eq!(as_table(&some()), expected);
+    assert_eq!(as_table(&[]), "");
+}
+
+#[test]
+fn programs_get_every_field() {
+    let json = as_json(&some());
+    assert_eq!(
+        json[0]["address"],
+        json!({"host": "10.0.0.1", "port": 8000, "path": "/onvif/device_service", "https": false})
+    );
+    assert_eq!(
+        (&json[0]["maker"], &json[0]["model"], &json[0]["answers"]),
+        (&json!("Acme"), &json!("Eye 3"), &json!(true))
+    );
+    assert_eq!(json[0]["mac"], "00:aa:bb:27:0a:d8");
+    assert_eq!((&json[1]["identity_is_shared"], &json[1]["answers"]), (&json!(true), &json!(false)));
+    assert_eq!((&json[3]["address"], &json[3]["found_by"]), (&Value::Null, &json!(["UPnP"])));
+    assert_eq!(as_json(&[]), json!([]));
+}
+
+#[test]
+fn sections_pass_check_and_say_what_was_found() {
+    let text = blocks::write(&some(), None);
+    let config = parsed(&text);
+    let ids: Vec<&str> = config.cameras.iter().map(|camera| camera.id.as_str()).collect();
+    assert_eq!(ids, ["gate-a-2j", "gate-a-2j-2", "eye-3"], "{text}");
+    assert_eq!(config.cameras[0].name, "Gate \"A\" [2J \\ \u{9580}");
+    assert!(text.contains("ip = \"10.0.0.1\"\nonvif_port = 8000\nuuid = \"urn:uuid:5f5a69c2-"), "{text}");
+    assert!(!text.contains("odd/form"), "an identity that others have, too, is none: {text}");
+    assert!(!text.contains("fe80::1%3"), "{text}");
+    assert!(text.contains("# 10.0.0.3 is a camera, but"), "{text}");
+    assert_eq!(blocks::write(&[], None), "");
+}
+
+#[test]
+fn names_without_latin_letters_get_an_identifier_too() {
+    let mut nameless = found(Sighting { name: Some("\u{9580}".into()), hardware: None, ..sighting("10.0.0.1") });
+    let first = parsed(&blocks::write(std::slice::from_ref(&nameless), None));
+    assert_eq!(first.cameras[0].id.as_str(), "camera");
+    let second = blocks::write(std::slice::from_ref(&nameless), Some(&first));
+    assert!(second.contains("id = \"camera-2\""), "{second}");
+    nameless.configured = Configured::As(CameraId::new("camera").unwrap());
+    assert!(parsed(&blocks::write(&[nameless], Some(&first))).cameras.is_empty());
+}
+
+#[test]
+fn configured_cameras_are_recognised() {
+    let config = parsed(
+        "[[camera]]\nid='gate'\nuuid='URN:UUID:5F5A69C2-e0ae-504f-829b-000000000064'\n\
+         [[camera]]\nid='yard'\nip='10.0.0.5'\n[[camera]]\nid='door'\nip='10.0.0.6'\nuuid='uuid:other'\n\
+         [[camera]]\nid='roof'\nurl='rtsp://10.0.0.7:8554/a'\n",
+    );
+    let find = |sighting: &Sighting| known::find(sighting, None, Some(&config)).to_string();
+    assert_eq!(find(&sighting("10.9.9.9")), "as gate");
+    let elsewhere = |source: &str| Sighting { identity: Identity::new("x"), ..sighting(source) };
+    assert_eq!(find(&elsewhere("10.0.0.5")), "as yard");
+    assert_eq!(find(&elsewhere("10.0.0.6")), "no, but has the address of door");
+    assert_eq!(find(&elsewhere("10.0.0.7")), "as roof");
+    assert_eq!(find(&elsewhere("10.0.0.8")), "no");
+    assert_eq!(find(&Sighting { is_ambiguous: true, ..sighting("10.9.9.9") }), "no");
+    let told = Told { identity: Identity::new("other"), ..Told::default() };
+    let by_told = known::find(&Sighting { identity: None, ..sighting("10.9.9.9") }, Some(&told), Some(&config));
+    assert_eq!(by_told.to_string(), "as door");
+    assert_eq!(known::find(&sighting("10.0.0.5"), None, None), Configured::Unknown);
+}
+
+#[test]
+fn who_finds_nothing_learns_where_was_asked_and_what_to_check() {
+    let place = Place { interface: "eth0".into(), index: 2, address: "10.0.0.2".parse().unwrap(), subnet: None };
+    let text = nothing(std::slice::from_ref(&place), Duration::from_secs(3), None);
+    for part in ["within 3 s on eth0 (10.0.0.2)", "discovery_port", "cctv-agent info IP"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(nothing(&[place], Duration::from_secs(3), Some(3703)).contains("UDP port 3703"));
+    assert!(nothing(&[], Duration::from_secs(3), None).contains("no network interface"));
+}
