@@ -184,11 +184,11 @@ mod tests {
     #[test]
     fn server_changes_are_told_apart() {
         let old = config("[server]\nlisten=['127.0.0.1:1', '127.0.0.1:2']\nwww='/a'\n");
-        let new = config("[server]\nlisten=['127.0.0.1:2', '127.0.0.1:3']\nwww='/b'\n");
+        let new = config("[server]\nlisten=['127.0.0.1:2', '127.0.0.1:3']\nwww='/b'\ndiscovery_port=3703\n");
         let changes = Changes::between(&old, &new);
         assert_eq!(changes.listen_added, ["127.0.0.1:3".parse().unwrap()]);
         assert_eq!(changes.listen_removed, ["127.0.0.1:1".parse().unwrap()]);
-        assert!(changes.www_changed && !changes.state_dir_changed);
-        assert_eq!(changes.to_string(), "listen changed, www changed");
+        assert!(changes.www_changed && changes.discovery_port_changed && !changes.state_dir_changed);
+        assert_eq!(changes.to_string(), "listen changed, www changed, discovery_port changed");
     }
 }

@@ -229,6 +229,15 @@ fn listen_twice_or_covered_is_a_complaint() {
 }
 
 #[test]
+fn discovery_port_is_one_that_anybody_may_bind() {
+    for wrong in ["80", "0", "65536", "'3703'"] {
+        let all = complaints(&format!("[server]\ndiscovery_port = {wrong}\n"));
+        assert!(all.len() == 1 && all[0].contains("a whole number from 1024 to 65535"), "{wrong}: {all:#?}");
+    }
+    assert_eq!(parsed("").server.discovery_port, None);
+}
+
+#[test]
 fn sixty_four_cameras_are_taken_and_one_more_is_not() {
     let cameras =
         |count: usize| -> String { (0..count).map(|n| format!("[[camera]]\nid='c{n}'\nip='10.0.0.{n}'\n")).collect() };
