@@ -72,7 +72,6 @@ fn assert_all_found(cameras: &[(Host, Cameras, &str)], found: &[Value]) {
 }
 
 #[test]
-#[ignore = "until there is the discover command"]
 fn three_cameras_are_found_in_four_seconds() {
     let Some(network) = Network::new() else { return };
     let cameras = three_cameras(&network);
@@ -82,7 +81,6 @@ fn three_cameras_are_found_in_four_seconds() {
 }
 
 #[test]
-#[ignore = "until there is the discover command"]
 fn three_cameras_are_found_where_every_fifth_packet_is_lost() {
     let Some(network) = Network::new() else { return };
     let (cameras, laptop) = (three_cameras(&network), network.host());
@@ -92,7 +90,6 @@ fn three_cameras_are_found_where_every_fifth_packet_is_lost() {
 }
 
 #[test]
-#[ignore = "until there is the discover command"]
 fn camera_is_found_by_ssdp_where_ws_discovery_is_silent_or_blocked() {
     let Some(network) = Network::new() else { return };
     let (host, laptop) = (network.host(), network.host());
@@ -107,7 +104,6 @@ fn camera_is_found_by_ssdp_where_ws_discovery_is_silent_or_blocked() {
 }
 
 #[test]
-#[ignore = "until the keeper searches"]
 fn camera_that_changes_its_address_is_live_again_by_itself() {
     let Some(network) = Network::new() else { return };
     let (host, box_) = (network.host(), network.host());
@@ -125,7 +121,6 @@ fn camera_that_changes_its_address_is_live_again_by_itself() {
 }
 
 #[test]
-#[ignore = "until the keeper searches"]
 fn stranger_at_the_old_address_is_asked_who_it_is_and_never_sent_a_password() {
     for auth in ["digest", "usernametoken", "both", "open"] {
         let Some(network) = Network::new() else { return };
@@ -156,7 +151,6 @@ fn stranger_at_the_old_address_is_asked_who_it_is_and_never_sent_a_password() {
 }
 
 #[test]
-#[ignore = "until the keeper searches"]
 fn camera_that_moved_is_found_by_ssdp_where_ws_discovery_is_blocked() {
     let Some(network) = Network::new() else { return };
     let (host, box_) = (network.host(), network.host());
@@ -174,7 +168,6 @@ fn camera_that_moved_is_found_by_ssdp_where_ws_discovery_is_blocked() {
 }
 
 #[test]
-#[ignore = "until the keeper searches"]
 fn camera_with_nothing_but_an_identity_is_live_and_its_twin_is_left_alone() {
     let Some(network) = Network::new() else { return };
     let (host, neighbour, box_) = (network.host(), network.host(), network.host());
@@ -188,7 +181,6 @@ fn camera_with_nothing_but_an_identity_is_live_and_its_twin_is_left_alone() {
 }
 
 #[test]
-#[ignore = "until the keeper searches"]
 fn box_that_gets_its_address_late_still_finds_its_camera() {
     let Some(network) = Network::new() else { return };
     let (host, box_) = (network.host(), network.host());
@@ -202,7 +194,6 @@ fn box_that_gets_its_address_late_still_finds_its_camera() {
 }
 
 #[test]
-#[ignore = "until the keeper searches"]
 fn two_cameras_with_one_identity_are_both_named_and_neither_is_sent_a_password() {
     let Some(network) = Network::new() else { return };
     let (one, other, box_) = (network.host(), network.host(), network.host());
@@ -218,7 +209,6 @@ fn two_cameras_with_one_identity_are_both_named_and_neither_is_sent_a_password()
 }
 
 #[test]
-#[ignore = "until the keeper remembers"]
 fn camera_whose_onvif_service_is_down_today_is_live_from_what_was_learnt_yesterday() {
     let Some(network) = Network::new() else { return };
     let (host, box_) = (network.host(), network.host());

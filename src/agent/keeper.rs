@@ -155,8 +155,8 @@ struct Keeping {
     stop: Receiver<()>,
     nudge: Receiver<Nudge>,
     pauses: Pauses,
-    /// Whether the stream of the last time may be tried before ONVIF has answered. One that failed is
-    /// not, until the camera was live again.
+    /// Whether the stream of the last time is tried in this attempt before ONVIF has answered: in the
+    /// first one, and after one in which ONVIF told nothing.
     trusts_memory: bool,
     /// When the network was last searched for this camera.
     searched: Mutex<Option<Instant>>,

@@ -60,32 +60,36 @@ impl Keeping {
             return Ok(Found { streams: vec![uri.clone()], credentials, place, learnt: None });
         }
         let learnt = self.recall().await;
-        let remembered =
-            learnt.as_ref().filter(|_| self.trusts_memory).and_then(|learnt| self.remembered_stream(learnt));
-        let Some(remembered) = remembered else {
-            return self.ask_around(learnt.as_ref()).await;
-        };
-        // The identity is asked first in either case, so that what is remembered never goes to a stranger.
-        if let Some(Address { host, port }) = learnt.as_ref().and_then(|learnt| learnt.address.as_ref())
-            && let Some(Ok(false)) = first(self.is_camera(host, *port, learnt.as_ref()), HEAD_START).await
+        let learnt = learnt.as_ref();
+        if std::mem::take(&mut self.trusts_memory)
+            && let Some(found) = learnt.and_then(|learnt| self.remembered_stream(learnt))
         {
-            return self.ask_around(learnt.as_ref()).await;
-        }
-        let answer = first(self.ask_around(learnt.as_ref()), HEAD_START).await;
-        match answer {
-            Some(Ok(found)) => Ok(found),
-            Some(Err(trouble)) if trouble.state == State::Denied => Err(trouble),
-            Some(Err(_)) | None => {
-                self.trusts_memory = false;
-                log::info!("{}: ONVIF does not answer; trying the stream of the last time", self.lane.id());
-                Ok(remembered)
+            // Who is there is asked first, so that what is remembered never goes to a stranger.
+            let answers = match learnt.and_then(|learnt| learnt.address.as_ref()) {
+                Some(at) => first(self.is_camera(&at.host, at.port, learnt), HEAD_START).await,
+                None => None,
+            };
+            let asked = match answers {
+                Some(Ok(true)) => first(self.ask_around(learnt), HEAD_START).await,
+                Some(Ok(false)) => Some(self.ask_around(learnt).await),
+                Some(Err(_)) | None => None,
+            };
+            match asked {
+                Some(Err(trouble)) if trouble.state != State::Denied && matches!(answers, Some(Ok(true))) => {}
+                Some(settled) => return settled,
+                None => {}
             }
+            log::info!("{}: ONVIF does not answer; trying the stream of the last time", self.lane.id());
+            return Ok(found);
         }
+        let settled = self.ask_around(learnt).await;
+        // What ONVIF does not tell this time is tried from memory the next time.
+        self.trusts_memory = settled.as_ref().is_err_and(|trouble| trouble.state != State::Denied);
+        settled
     }
 
     /// Keeps what led to a live stream for the next time.
     pub(super) fn remember(&mut self, stream: &StreamUri, found: &Found) {
-        self.trusts_memory = true;
         self.lane.found_at(found.place.clone());
         let Some(mut learnt) = found.learnt.clone() else { return };
         // Some makers put the login into the path; such an address stays out of the file.
