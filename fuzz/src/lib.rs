@@ -12,12 +12,12 @@ extern crate self as cctv_agent;
 mod rooms {
     pub mod camera;
     pub mod config;
+    pub mod discovery;
     pub mod http;
     pub mod media;
     pub mod onvif;
     pub mod wire;
     pub mod xml;
-    // Room for `discovery`.
 }
 
 pub mod readers;

@@ -3,11 +3,16 @@
 //! A function panics where a promise is broken; that the reader returns at all, in little memory, is
 //! the first of them. The fuzzer calls these functions, and so does `tests/corpus.rs`.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+};
 
 use cctv_agent::{
     camera::{Credentials, Secret},
     config::{self, SecretFile},
+    discovery::{Origin, XAddr, description, ssdp, wsd},
     http::reply::{self, Reply},
     onvif::{
         address::{self, Service},
@@ -23,8 +28,17 @@ use cctv_agent::{
 pub type Check = fn(&[u8]);
 
 /// Every reader by the name of its target and of the folder of its seeds.
-pub const ALL: [(&str, Check); 6] =
-    [("challenge", challenge), ("config", config), ("reply", reply), ("soap", soap), ("wire", wire), ("xml", xml)];
+pub const ALL: [(&str, Check); 9] = [
+    ("challenge", challenge),
+    ("config", config),
+    ("description", description),
+    ("probe_match", probe_match),
+    ("reply", reply),
+    ("soap", soap),
+    ("ssdp", ssdp),
+    ("wire", wire),
+    ("xml", xml),
+];
 
 /// The longest words of a camera that get into a message of ours, in characters.
 const LONGEST_QUOTE: usize = 160;
@@ -171,5 +185,45 @@ pub fn config(bytes: &[u8]) {
                 assert!(!shown.contains('\n'), "{shown:?}");
             }
         }
+    }
+}
+
+/// Where the datagrams and descriptions here come from.
+const SENDER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// A WS-Discovery datagram gives devices with addresses that can be asked, or nothing.
+pub fn probe_match(bytes: &[u8]) {
+    let ids = ["0f5d604c-81ac-4abc-8010-51dbffad55f2".to_owned()];
+    if let Some(answer) = wsd::parse_answer(bytes, &ids) {
+        assert!(answer.answers(&ids[0]), "an answer to something else");
+    }
+    let Some(message) = wsd::parse(bytes) else { return };
+    for device in message.devices {
+        check_addresses(&device.addresses(&Origin::new(SENDER)));
+        let _ = (device.mac(), device.is_onvif());
+    }
+}
+
+/// An SSDP datagram gives one message or nothing, and a description is fetched from its sender alone.
+pub fn ssdp(bytes: &[u8]) {
+    let Some(message) = ssdp::parse(bytes) else { return };
+    let _ = (message.udn(), message.identity(), message.is_camera());
+    if let Some(location) = message.location.and_then(|text| description::Location::parse(&text, &Origin::new(SENDER)))
+    {
+        assert_eq!(location.ip(), SENDER, "a description elsewhere");
+    }
+}
+
+/// A device description gives addresses that can be asked, or nothing.
+pub fn description(bytes: &[u8]) {
+    let Some(found) = description::parse(bytes) else { return };
+    let _ = (found.identity(), found.mac(), found.is_camera());
+    check_addresses(&description::places_to_ask(found.presentation.as_deref(), &Origin::new(SENDER)));
+}
+
+fn check_addresses(addresses: &[XAddr]) {
+    for address in addresses {
+        assert!(!address.host.is_empty() && address.port > 0, "{address:?}");
+        assert!(address.path.starts_with('/') && !address.path.contains(['\r', '\n', ' ']), "{address:?}");
     }
 }
