@@ -120,3 +120,50 @@ fn first_picture_needs_no_new_key_frame() {
         std::thread::sleep(Duration::from_millis(100));
     }
 }
+
+#[test]
+fn cameras_with_clocks_a_year_off_or_set_while_running_are_live() {
+    let cameras = Cameras::start(&[
+        "id=ahead size=320x180 fps=10 small=none user=viewer pass=x auth=usernametoken skew=34560000",
+        "id=behind size=320x180 fps=10 small=none user=viewer pass=x auth=usernametoken skew=-34560000",
+    ]);
+    let login = "username = \"viewer\"\npassword = \"x\"\n";
+    let camera = |id: &str| format!("[[camera]]\nid = \"{id}\"\n{}{login}", cameras.place(id));
+    let agent = Agent::start(&(camera("ahead") + &camera("behind")));
+    agent.wait_for_state("ahead", "live");
+    agent.wait_for_state("behind", "live");
+    cameras.fault("behind", "skew?seconds=34560000");
+    cameras.fault("behind", "drop");
+    wait_for("a new session", || (agent.camera("behind")["reconnects"].as_u64()? >= 1).then_some(()));
+    agent.wait_for_state("behind", "live");
+    for id in ["ahead", "behind"] {
+        assert_eq!(cameras.facts(id)["failed_logins"], 0, "the clock is asked before the password is sent");
+    }
+}
+
+#[test]
+fn sixteen_cameras_are_live_while_one_address_swallows_everything() {
+    let descriptions: Vec<_> = (0..16).map(|n| format!("id=c{n} size=320x180 fps=5 small=none")).collect();
+    let cameras = Cameras::start(&descriptions.iter().map(String::as_str).collect::<Vec<_>>());
+    // A listener whose queue is full: a connection to it is neither accepted nor refused.
+    let hole = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let at = std::net::SocketAddr::from((stage::own_address(), 8000));
+    hole.bind(&at.into()).unwrap();
+    hole.listen(0).unwrap();
+    let _filling: Vec<_> =
+        (0..4).filter_map(|_| std::net::TcpStream::connect_timeout(&at, Duration::from_millis(200)).ok()).collect();
+    let mut file = format!("[[camera]]\nid = \"hole\"\nip = \"{}\"\nonvif_port = 8000\n", at.ip());
+    for n in 0..16 {
+        file += &format!("[[camera]]\nid = \"c{n}\"\n{}", cameras.place(&format!("c{n}")));
+    }
+    let started = std::time::Instant::now();
+    let agent = Agent::start(&file);
+    let (api, after) = wait_for("sixteen live cameras", || {
+        let api = agent.api();
+        let live = api["cameras"].as_array()?.iter().filter(|camera| camera["state"] == "live").count();
+        (live == 16).then(|| (api, started.elapsed()))
+    });
+    println!("sixteen cameras live after {:.1} s", after.as_secs_f32());
+    let hole = api["cameras"].as_array().unwrap().iter().find(|camera| camera["id"] == "hole").unwrap();
+    assert_ne!(hole["state"], "live");
+}

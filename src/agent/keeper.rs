@@ -24,8 +24,8 @@ use crate::{
     state::{Directory, Learnt},
 };
 
-/// Streams that are resolved and opened at the same time at most: a switch that comes back must not
-/// start a stampede.
+/// Streams that are opened at the same time at most: a switch that comes back must not start a
+/// stampede of processes.
 const OPENINGS: usize = 8;
 
 /// The longest a keeper is away before it watches a stream: its turn may come after many slow others.
@@ -276,9 +276,6 @@ impl Keeping {
     /// Resolves the camera, opens its stream and stays with it until it ends.
     async fn attempt(&mut self) -> Ended {
         self.lane.promise(Instant::now() + AWAY);
-        let Some(turn) = self.unless_stopped(self.crew.openings.acquire_arc()).await else {
-            return Ended::Stopped;
-        };
         if self.lane.standing().state == State::Connecting {
             self.lane.report(State::Connecting, format!("asking {} for its stream", self.host()), Instant::now());
         }
@@ -286,6 +283,10 @@ impl Keeping {
             Some(Ok(found)) => found,
             Some(Err(trouble)) => return trouble.into(),
             None => return Ended::Stopped,
+        };
+        // Only opening takes turns: a camera that is slow to answer must not hold up another.
+        let Some(turn) = self.unless_stopped(self.crew.openings.acquire_arc()).await else {
+            return Ended::Stopped;
         };
         let mut turn = Some(turn);
         let mut ended = None;

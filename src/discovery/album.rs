@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn one_device_is_listed_once_however_often_it_answers() {
+    fn quirk_30_one_device_is_listed_once_however_often_it_answers() {
         let found = finished([
             device("a", "fe80::1", ""),
             device("urn:uuid:a", "10.0.0.1", "http://10.0.0.1/o"),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn two_units_with_one_identity_are_both_listed_and_marked() {
+    fn quirk_32_two_units_with_one_identity_are_both_listed_and_marked() {
         let found = finished([device("a", "10.0.0.1", ""), device("a", "10.0.0.2", ""), device("b", "10.0.0.3", "")]);
         assert_eq!(found.iter().map(|one| one.is_ambiguous).collect::<Vec<_>>(), [true, true, false]);
         let mac = |sighting: Sighting, mac: &str| Sighting { mac: Mac::new(mac), ..sighting };

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn datagrams_of_every_socket_arrive_whole() {
+    fn quirk_30_datagrams_of_every_socket_arrive_whole() {
         let mut desk = Desk { seats: vec![Seat::at(HOME, 0).unwrap(), Seat::at(HOME, 0).unwrap()], turn: 0 };
         let sender = Seat::at(HOME, 0).unwrap();
         let large = vec![b'x'; 60_000];
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_is_replaced_by_a_free_one() {
+    fn quirk_44_a_taken_port_is_replaced_by_a_free_one() {
         let first = Seat::at(HOME, 0).unwrap();
         let port = address(&first).port();
         let second = Seat::at(HOME, port).unwrap();

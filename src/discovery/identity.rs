@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_of_writing_an_endpoint_is_the_same_identity() {
+    fn quirk_32_every_way_of_writing_an_endpoint_is_the_same_identity() {
         let plain = Identity::new("5f5a69c2-e0ae-504f-829b-000000000064").unwrap();
         for text in [
             "urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064",

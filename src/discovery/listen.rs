@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_to_others_printers_and_rubbish_are_not() {
+    fn quirk_33_answers_to_others_printers_and_rubbish_are_not_heard() {
         let matches = announcement("ProbeMatches", "tds:Device");
         let printer = announcement("Hello", "wsdp:Device");
         for text in [&matches, &printer, "lollipop", "", "HTTP/1.1 200 OK\r\nUSN: uuid:a\r\n\r\n"] {

@@ -141,7 +141,7 @@ mod tests {
         USN: uuid:Upnp-BasicDevice-1_0-00AABB270AD8::urn:axis-com:service:BasicService:1\r\n\r\n";
 
     #[test]
-    fn an_answer_is_read_in_every_shape() {
+    fn quirk_38_an_answer_is_read_in_every_shape() {
         let plain = parse(ANSWER.as_bytes()).unwrap();
         assert_eq!(plain.kind, Kind::Answer);
         assert_eq!(plain.location.as_deref(), Some("http://10.0.0.1:49152/rootdesc1.xml"));

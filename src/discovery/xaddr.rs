@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn host_that_answered_comes_first_and_link_addresses_last() {
+    fn quirk_29_host_that_answered_comes_first_and_link_addresses_last() {
         assert_eq!(
             order(
                 "http://[fe80::2]/o https://192.168.1.9/o http://169.254.3.4/o http://cam.example/o \

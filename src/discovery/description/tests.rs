@@ -24,7 +24,7 @@ fn asked(presentation: Option<&str>) -> Vec<(u16, bool)> {
 }
 
 #[test]
-fn facts_of_the_root_device_are_read() {
+fn quirk_39_facts_of_the_root_device_are_read() {
     let read = parse(FULL.as_bytes()).unwrap();
     assert_eq!(read.manufacturer.as_deref(), Some("Acme"));
     assert_eq!(read.serial.as_deref(), Some("00AABB270AD8"));
@@ -44,7 +44,7 @@ fn what_is_no_description_is_none() {
 }
 
 #[test]
-fn page_of_the_device_is_asked_first_then_the_usual_ports() {
+fn quirk_39_page_of_the_device_is_asked_first_then_the_usual_ports() {
     let usual = [(80, false), (8000, false), (8080, false), (8899, false), (2020, false), (8999, false), (443, true)];
     assert_eq!(asked(None), usual);
     assert_eq!(asked(Some("http://10.0.0.1:80/")), usual);

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_question_is_sent_four_times_within_a_second() {
+    fn quirk_31_every_question_is_sent_four_times_within_a_second() {
         let start = Instant::now();
         let mut agenda = Agenda::new(start, start + Duration::from_secs(3), &Limits::default());
         agenda.repeat("a", Protocol::Ws, start);

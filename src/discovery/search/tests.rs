@@ -137,7 +137,7 @@ fn a_device_that_is_asked_late_still_answers_a_repeat_with_the_same_name() {
 }
 
 #[test]
-fn every_question_is_asked_in_two_forms() {
+fn quirk_31_every_question_is_asked_in_two_forms() {
     let device = Device::new(|_| Vec::new());
     let mut search = search(&[&device], &[], Duration::from_millis(900));
     search.limits.second_round = Duration::from_millis(300);

@@ -55,7 +55,7 @@ fn identities_in_questions_are_escaped() {
 }
 
 #[test]
-fn every_device_of_an_answer_is_read() {
+fn quirk_30_every_device_of_an_answer_is_read() {
     let both = a_match("urn:uuid:A1", "dn:NetworkVideoTransmitter tds:Device") + &a_match("uuid:a2", "tds:Device");
     let answer = parsed(&message("ProbeMatches", &format!("urn:uuid:{}", ID.to_uppercase()), &both));
     assert_eq!(answer.kind, Kind::ProbeMatches);
@@ -92,7 +92,7 @@ fn hello_bye_and_resolve_are_read() {
 }
 
 #[test]
-fn pcs_and_printers_are_no_cameras() {
+fn quirk_33_pcs_and_printers_are_no_cameras() {
     let is_onvif = |types: &str| parsed(&message("ProbeMatches", ID, &a_match("a", types))).devices[0].is_onvif();
     assert!(!is_onvif("wsdp:Device pub:Computer"));
     assert!(!is_onvif("odd:Device"), "a prefix that is declared nowhere");
