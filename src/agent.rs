@@ -18,8 +18,8 @@ use std::{
 };
 
 use smol::{
-    Executor, Timer,
-    channel::{Receiver, bounded},
+    Executor, Task, Timer,
+    channel::{Receiver, Sender, bounded},
     future::FutureExt,
 };
 
@@ -85,7 +85,10 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path) -> Outcome {
     let web = Arc::new(Web::new(Arc::clone(&hub), server.www.clone(), VERSION, Arc::new(card::draw)));
     let (announced, hints) = bounded(MOST_HINTS);
     let mut agent = Agent {
+        announced,
         hints,
+        listening: None,
+        executor: Arc::clone(&executor),
         file: file.to_owned(),
         config: Config { server, cameras: Vec::new(), remarks: Vec::new() },
         roster: Roster::new(Crew::new(Arc::clone(&executor), PathBuf::from(OWN_PROGRAM)), Arc::clone(&hub)),
@@ -106,13 +109,16 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path) -> Outcome {
     if !agent.listeners.any() {
         return Outcome::CannotBind;
     }
-    let _listening = executor.spawn(discovery::listen(announced));
     agent.obey(signals).await
 }
 
 struct Agent {
+    executor: Arc<Executor<'static>>,
     /// What devices announce on the network.
+    announced: Sender<Hint>,
     hints: Receiver<Hint>,
+    /// Hears them, while there is a camera that may move.
+    listening: Option<Task<()>>,
     file: PathBuf,
     /// What is in force.
     config: Config,
@@ -192,6 +198,11 @@ impl Agent {
         self.web.set_www(new.server.www.clone());
         self.listeners.set(&new.server.listen, &self.web);
         self.roster.apply(&changes, &new);
+        if !new.cameras.iter().any(|camera| camera.origin.may_move()) {
+            self.listening = None;
+        } else if self.listening.is_none() {
+            self.listening = Some(self.executor.spawn(discovery::listen(self.announced.clone())));
+        }
         log::info!("{}: {changes}", self.file.display());
         self.config = new;
         changes.to_string()

@@ -3,7 +3,7 @@
 //! The fields of a [`Camera`] are grouped by what a change costs, so that comparing two
 //! configurations is `!=` on a group. A password lives in a [`Secret`], which no formatter shows.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 /// A camera's name in URLs and log lines: 1 to 64 letters, digits, `-` and `_` of ASCII.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +45,18 @@ pub struct Origin {
     pub small_profile: Option<String>,
     pub credentials: Option<Credentials>,
     pub transport: Transport,
+}
+
+impl Origin {
+    /// Whether the camera may turn up at another address: it is asked by ONVIF, and is not configured
+    /// to be on this very machine.
+    pub fn may_move(&self) -> bool {
+        let is_loopback = |host: &String| host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        match &self.source {
+            Source::Onvif { host, .. } => !host.as_ref().is_some_and(is_loopback),
+            Source::Url(_) => false,
+        }
+    }
 }
 
 /// How the stream URI becomes known.
@@ -299,6 +311,20 @@ mod tests {
         for bad in ["", "a b", "a/b", "..", "ä", &"x".repeat(65)] {
             assert_eq!(CameraId::new(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn camera_on_this_machine_does_not_move() {
+        let origin = |host: Option<&str>| Origin {
+            source: Source::Onvif { host: host.map(str::to_owned), port: 80, profile: None, uuid: None },
+            small_profile: None,
+            credentials: None,
+            transport: Transport::Tcp,
+        };
+        assert!(origin(Some("10.0.0.1")).may_move());
+        assert!(origin(None).may_move());
+        assert!(!origin(Some("127.0.0.11")).may_move());
+        assert!(!origin(Some("::1")).may_move());
     }
 
     #[test]

@@ -281,7 +281,9 @@ impl Keeping {
         let now = Instant::now();
         let recently = |at: Instant| now.saturating_duration_since(at) < BETWEEN_SEARCHES;
         let announced = || !self.crew.lookout.announced(wanted, now).is_empty();
-        *wanted != Wanted::default() && (announced() || !self.searched().is_some_and(recently))
+        self.origin.may_move()
+            && *wanted != Wanted::default()
+            && (announced() || !self.searched().is_some_and(recently))
     }
 
     /// Looks for the camera on the network and asks it there.
