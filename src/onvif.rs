@@ -92,6 +92,8 @@ pub struct Hint {
 pub struct Survey {
     pub device: DeviceInformation,
     pub endpoint: Option<String>,
+    /// Its name in the network, where it has one.
+    pub host_name: Option<String>,
     pub offers: Vec<Offer>,
     pub clock_offset: Option<Offset>,
     pub authentication: Option<Authentication>,
@@ -181,6 +183,7 @@ pub async fn survey_within(target: &Target, limits: Limits) -> Result<Survey, Er
     Ok(Survey {
         device: media.device.information().await,
         endpoint: media.device.endpoint().await.ok().flatten(),
+        host_name: media.device.host_name().await.ok().flatten(),
         offers,
         clock_offset: media.device.offset(),
         authentication: media.device.authentication(),

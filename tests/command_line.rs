@@ -75,7 +75,7 @@ fn info_prints_device_profiles_and_streams() {
     let output = cctv_agent(&[&["info", address.as_str()], &login[..]].concat());
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    for part in ["Acme", "Profile_1", "mainStream", "H264", "1280x720", "25", "rtsp://"] {
+    for part in ["Acme", "host name", "gate", "Profile_1", "mainStream", "H264", "1280x720", "25", "rtsp://"] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
     assert!(!shown.contains("secret-word"));

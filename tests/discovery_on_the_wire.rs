@@ -122,13 +122,14 @@ fn camera_that_changes_its_address_is_live_again_by_itself() {
 
 #[test]
 fn stranger_at_the_old_address_is_asked_who_it_is_and_never_sent_a_password() {
-    for auth in ["digest", "usernametoken", "both", "open"] {
+    let kinds = ["auth=digest", "auth=usernametoken", "auth=both", "auth=open", "auth=digest anonymous=on"];
+    for auth in kinds {
         let Some(network) = Network::new() else { return };
         let (host, neighbour, box_) = (network.host(), network.host(), network.host());
         let cameras = camera(&host, &format!("id=gate serial=GATE0001 wsd=on {SAME_LOGIN}"));
         // Another camera of the same house: the password would even be right there.
-        let login = if auth == "open" { "" } else { SAME_LOGIN };
-        let strangers = camera(&neighbour, &format!("id=stranger serial=STRA0002 wsd=on auth={auth} {login}"));
+        let login = if auth == "auth=open" { "" } else { SAME_LOGIN };
+        let strangers = camera(&neighbour, &format!("id=stranger serial=STRA0002 wsd=on {auth} {login}"));
         let old = host.address();
         let agent = box_.within(|| Agent::start(&format!("[[camera]]\nid = \"gate\"\nip = \"{old}\"\n{LOGIN}")));
         box_.within(|| agent.wait_for_state("gate", "live"));

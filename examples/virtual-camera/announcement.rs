@@ -1,6 +1,6 @@
 //! How a camera lets itself be found: the keys of WS-Discovery and SSDP, with the oddities of real ones.
 
-use crate::pairs::Pairs;
+use crate::pairs::{Pairs, on_or_off};
 
 const BASIC_DEVICE: &str = "urn:schemas-upnp-org:device:Basic:1";
 
@@ -48,13 +48,8 @@ pub enum Addresses {
 impl Announcement {
     /// Takes the keys of discovery out of `pairs`.
     pub fn read(pairs: &mut Pairs) -> Result<Self, String> {
-        let switch = |word: &str| match word {
-            "on" => Some(true),
-            "off" => Some(false),
-            _ => None,
-        };
         Ok(Self {
-            wsd: pairs.word("wsd", false, switch)?,
+            wsd: pairs.word("wsd", false, on_or_off)?,
             answers: pairs.word("answers", Answers::Any, |word| match word {
                 "nvt" => Some(Answers::Transmitter),
                 "device" => Some(Answers::Device),
@@ -80,7 +75,7 @@ impl Announcement {
                 _ => None,
             })?,
             location: pairs.take("location").filter(|location| !location.is_empty()),
-            ssdp: pairs.word("ssdp", false, switch)?,
+            ssdp: pairs.word("ssdp", false, on_or_off)?,
             upnp_type: pairs.take("upnp-type").unwrap_or_else(|| BASIC_DEVICE.to_owned()),
         })
     }

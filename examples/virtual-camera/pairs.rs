@@ -72,3 +72,12 @@ fn value(text: &str) -> Option<(String, &str)> {
     }
     None
 }
+
+/// Reads `on` and `off`.
+pub fn on_or_off(word: &str) -> Option<bool> {
+    match word {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}

@@ -27,6 +27,7 @@ pub fn answer(device: &Device, reached: SocketAddr, call: &Call) -> Result<Respo
             text(&camera.settings.model),
             text(&camera.settings.serial)
         ),
+        "GetEndpointReference" if camera.settings.anonymous => return Err(Fault::ActionNotSupported),
         "GetEndpointReference" => format!("<tds:GUID>{}</tds:GUID>", camera.endpoint),
         "GetScopes" => scopes(camera),
         "GetNetworkInterfaces" => network_interfaces(camera, reached),

@@ -10,14 +10,14 @@ use std::{
 use crate::{
     announcement::Announcement,
     colour::{Coding, Matrix, Range},
-    pairs::Pairs,
+    pairs::{Pairs, on_or_off},
 };
 
 pub const HELP: &str = "\
 usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
                       (--camera \"key=value ...\" | --cameras-file FILE)...
 keys: id (required), ip, onvif, rtsp, codec, size, small, fps, gop, bitrate, user, pass, auth, skew,
-      pattern, range, matrix, media, hue, name, maker, model, serial, uuid,
+      pattern, range, matrix, media, hue, name, maker, model, serial, uuid, anonymous,
       location, wsd, answers, reply-port, epr, xaddrs, ssdp, upnp-type
 docs/virtual-camera.md explains each.";
 
@@ -59,6 +59,8 @@ pub struct Settings {
     pub maker: String,
     pub model: String,
     pub serial: String,
+    /// Does not know GetEndpointReference, as many cameras.
+    pub anonymous: bool,
     /// Identity of the device, where it is not made of `id` and `serial`.
     pub uuid: Option<String>,
     pub announcement: Announcement,
@@ -249,6 +251,7 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         maker: pairs.take("maker").unwrap_or_else(|| "Virtual".into()),
         model: pairs.take("model").unwrap_or_else(|| "Camera 1".into()),
         serial: pairs.take("serial").unwrap_or(serial),
+        anonymous: pairs.word("anonymous", false, on_or_off)?,
         uuid: pairs.take("uuid").filter(|uuid| !uuid.is_empty()),
         announcement: Announcement::read(&mut pairs)?,
         id,

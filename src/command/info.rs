@@ -64,6 +64,7 @@ pub fn as_text(survey: &Survey) -> String {
         ("device", told(format!("{} {}", device.manufacturer, device.model).trim())),
         ("firmware", told(&device.firmware)),
         ("serial", told(&device.serial)),
+        ("host name", survey.host_name.as_deref().map_or_else(unknown, shown)),
         ("identity", survey.endpoint.as_deref().map_or_else(unknown, shown)),
         ("clock", survey.clock_offset.map_or_else(unknown, |offset| offset.to_string())),
         ("login", survey.authentication.map_or_else(unknown, |authentication| authentication.to_string())),
@@ -121,6 +122,7 @@ pub fn as_json(survey: &Survey) -> Value {
             "serial": device.serial,
         },
         "endpoint": survey.endpoint,
+        "host_name": survey.host_name,
         "clock_offset": survey.clock_offset.map(|offset| offset.0),
         "authentication": survey.authentication.map(|authentication| authentication.to_string()),
         "profiles": survey.offers.iter().map(offer_json).collect::<Vec<_>>(),
@@ -165,6 +167,7 @@ mod tests {
         Survey {
             device: DeviceInformation { manufacturer: "Acme".into(), model: "Eye".into(), ..Default::default() },
             endpoint: None,
+            host_name: None,
             offers: vec![
                 Offer { profile: main, streams: Ok(Streams { candidates, login: None }) },
                 Offer { profile: bare, streams: Err(none) },

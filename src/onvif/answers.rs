@@ -127,6 +127,12 @@ pub fn endpoint(response: &Element) -> Option<String> {
     response.text_at(&["GUID"]).map(str::to_owned)
 }
 
+/// Reads the answer to GetHostname; `None` where the camera has no name.
+pub fn host_name(response: &Element) -> Option<String> {
+    let name = response.text_at(&["HostnameInformation", "Name"])?.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 /// Reads the answer to GetNetworkInterfaces: hardware addresses, in order, as `00:12:34:56:78:9a`.
 /// Rubbish, and addresses that several devices share, are left out.
 pub fn hardware_addresses(response: &Element) -> Vec<String> {

@@ -113,6 +113,15 @@ impl<'a> Device<'a> {
         Ok(answers::endpoint(&answer))
     }
 
+    /// Asks for the name in the network, without a login.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn host_name(&mut self) -> Result<Option<String>, Error> {
+        let answer = self.ask("GetHostname", "", Access::Bare).await?;
+        Ok(answers::host_name(&answer))
+    }
+
     /// Asks for the hardware addresses, without a login.
     ///
     /// # Errors

@@ -178,7 +178,10 @@ impl Keeping {
     async fn ask(&self, at: &Address, learnt: Option<&Learnt>) -> Result<Found, Miss> {
         match self.is_camera(&at.host, at.port, learnt).await {
             Ok(true) => {}
-            Ok(false) => return Err(Miss::Elsewhere(format!("another device answers at {}", at.host))),
+            Ok(false) => {
+                let text = format!("another device, or one that does not say who it is, answers at {}", at.host);
+                return Err(Miss::Elsewhere(text));
+            }
             Err(error) if error.kind() == onvif::Kind::Unreachable => return Err(Miss::Elsewhere(chain(&error))),
             // What is wrong with its answers is told better below.
             Err(_) => {}
@@ -240,15 +243,18 @@ impl Keeping {
     }
 
     /// Whether the device at this address is the camera, as far as it says so without a password. One
-    /// that keeps to itself is taken for it, as is one of which nothing is known.
+    /// that keeps to itself is taken for it, unless the camera told who it is before; and so is one of
+    /// which nothing is known.
     async fn is_camera(&self, host: &str, port: u16, learnt: Option<&Learnt>) -> Result<bool, onvif::Error> {
         let wanted = self.wanted(learnt);
         if wanted == Wanted::default() {
             return Ok(true);
         }
         let seen = onvif::identity(host, port, onvif::Limits::default()).await?;
+        let told_before = learnt.is_some_and(|learnt| learnt.identity.endpoint.is_some());
         Ok(match (&wanted.identity, seen.endpoint) {
             (Some(wanted), Some(seen)) => discovery::Identity::new(&seen).as_ref() == Some(wanted),
+            (Some(_), None) if told_before => false,
             _ => match (&wanted.serial, seen.serial) {
                 (Some(wanted), Some(seen)) => *wanted == seen,
                 _ => true,
