@@ -117,7 +117,8 @@ fn first_picture_needs_no_new_key_frame() {
     for _ in 0..3 {
         let snapshot = agent.get("/snapshot/gate").unwrap();
         assert_eq!(snapshot.status, 200, "{}", snapshot.head);
-        std::thread::sleep(Duration::from_millis(100));
+        // The decoder ends with its viewer: the next snapshot starts it anew.
+        wait_for("the decoder to end", || (agent.camera("gate")["decoding"] == false).then_some(()));
     }
 }
 

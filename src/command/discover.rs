@@ -93,6 +93,10 @@ pub fn run(arguments: Discover) -> ExitCode {
     let (found, asked) = smol::block_on(async {
         let mut search = Search::new(port.unwrap_or(0));
         search.limits.whole = arguments.time;
+        // Configured cameras are asked by themselves as well: that crosses routers.
+        for ip in config.iter().flat_map(known::addresses) {
+            search = search.and_ask(ip);
+        }
         let Findings { sightings, asked } = search.survey().await;
         (cameras(sightings, config.as_ref()).await, asked)
     });

@@ -183,6 +183,7 @@ mod tests {
 device    Acme Eye
 firmware  not told
 serial    not told
+host name not told
 identity  not told
 clock     5 min behind
 login     not told

@@ -82,6 +82,11 @@ fn host(camera: &Camera) -> Option<String> {
     }
 }
 
+/// The addresses of configured cameras, where they are written as such.
+pub fn addresses(config: &Config) -> Vec<IpAddr> {
+    config.cameras.iter().filter_map(|camera| host(camera)?.parse().ok()).collect()
+}
+
 /// Whether the device lives at `host`, by its datagrams or by what it says.
 fn is_at(sighting: &Sighting, host: &str) -> bool {
     let ip: Option<IpAddr> = host.parse().ok();
