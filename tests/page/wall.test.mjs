@@ -170,6 +170,7 @@ test("pictures of a tile's former camera are not drawn under the new name", asyn
     agent.cameras.forEach((camera) => (camera.moving = false));
     await page.keyboard.press("PageDown");
     await until("the next camera asked for", () => agent.asked.at(-1)[0]?.camera === "camera-1");
+    await until("its last picture drawn", async () => (await marks())[0]?.camera === 1);
     // Before the agent named the new camera, this one would still be the old camera's.
     await page.evaluate(() => {
         const tile = document.querySelector("camera-tile");
@@ -184,7 +185,7 @@ test("pictures of a tile's former camera are not drawn under the new name", asyn
     agent.sayBytes(agent.frame(0, 9999, agent.now(), pictures[0][5]));
     agent.say(JSON.stringify({ tile: 0, camera: "camera-1", name: "Camera number 1", state: "live", why: "" }));
     agent.sayBytes(agent.frame(0, 10, agent.now(), pictures[1][6]));
-    await until("the new camera's picture", async () => (await marks())[0]?.camera === 1);
+    await until("the new camera's picture", async () => (await marks())[0]?.frame === 6);
     assert.deepEqual(await page.evaluate(() => window.strange), ["camera-1"]);
     assert.equal((await readTiles(page))[0].name, "Camera number 1");
 });
