@@ -47,16 +47,25 @@ impl Lookout {
     /// What may be `wanted`: devices that say so, and cameras that do not say who they are. Takes as
     /// long as a search, or two where one is going on; a few seconds.
     pub async fn look_for(&self, wanted: &Wanted) -> Vec<Sighting> {
-        lock(&self.waiting).push(wanted.clone());
+        self.wait_with_others(wanted);
         let mut found = self.found.lock().await;
         // A search that began after this call has looked for it as well.
         if lock(&self.waiting).contains(wanted) {
-            let everybody = std::mem::take(&mut *lock(&self.waiting));
+            let everybody = lock(&self.waiting).clone();
             let search = Search::new(self.port.load(Ordering::Relaxed));
             *found = search.find(&everybody).await.sightings;
+            // Only now: a search that was given up has looked for nobody.
+            lock(&self.waiting).retain(|other| !everybody.contains(other));
         }
         let may_be = |sighting: &&Sighting| wanted.is(sighting) || sighting.is_camera && sighting.identity.is_none();
         found.iter().filter(may_be).cloned().collect()
+    }
+
+    fn wait_with_others(&self, wanted: &Wanted) {
+        let mut waiting = lock(&self.waiting);
+        if !waiting.contains(wanted) {
+            waiting.push(wanted.clone());
+        }
     }
 
     /// Takes note of what a device announced.

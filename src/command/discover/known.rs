@@ -73,7 +73,7 @@ fn host(camera: &Camera) -> Option<String> {
     match &camera.origin.source {
         Source::Onvif { host, .. } => host.clone(),
         Source::Url(uri) => {
-            let authority = uri.as_str().split("://").nth(1)?.split(['/', '?']).next()?;
+            let authority = uri.authority();
             match authority.strip_prefix('[') {
                 Some(rest) => rest.split(']').next().map(str::to_owned),
                 None => authority.split(':').next().map(str::to_owned),
