@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 
 import { readTiles, startBrowser, until } from "./browser.mjs";
-import { makePictures, readMarks } from "./pictures.mjs";
+import { FRAMES, makePictures, readMarks } from "./pictures.mjs";
 import { StandIn } from "./stand-in.mjs";
 
 const NAMES = Array.from({ length: 16 }, (_, i) => `Camera number ${i}`);
@@ -171,6 +171,8 @@ test("pictures of a tile's former camera are not drawn under the new name", asyn
     await page.keyboard.press("PageDown");
     await until("the next camera asked for", () => agent.asked.at(-1)[0]?.camera === "camera-1");
     await until("its last picture drawn", async () => (await marks())[0]?.camera === 1);
+    // One that is not on the tile already: else the wait below would be over before anything is drawn.
+    const next = ((await marks())[0].frame + 1) % FRAMES;
     // Before the agent named the new camera, this one would still be the old camera's.
     await page.evaluate(() => {
         const tile = document.querySelector("camera-tile");
@@ -184,8 +186,8 @@ test("pictures of a tile's former camera are not drawn under the new name", asyn
     agent.say(JSON.stringify({ tile: 0, camera: "camera-0", name: "late", state: "live", why: "" }));
     agent.sayBytes(agent.frame(0, 9999, agent.now(), pictures[0][5]));
     agent.say(JSON.stringify({ tile: 0, camera: "camera-1", name: "Camera number 1", state: "live", why: "" }));
-    agent.sayBytes(agent.frame(0, 10, agent.now(), pictures[1][6]));
-    await until("the new camera's picture", async () => (await marks())[0]?.frame === 6);
+    agent.sayBytes(agent.frame(0, 10, agent.now(), pictures[1][next]));
+    await until("the new camera's picture", async () => (await marks())[0]?.frame === next);
     assert.deepEqual(await page.evaluate(() => window.strange), ["camera-1"]);
     assert.equal((await readTiles(page))[0].name, "Camera number 1");
 });
