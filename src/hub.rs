@@ -11,9 +11,14 @@ mod rates;
 mod seat;
 mod status;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use smol::channel::{Receiver, Sender, bounded};
+
+use crate::camera::CameraId;
 
 pub use group::Group;
 pub use lane::{Lane, MOST_RENDITIONS, TooManyRenditions};
@@ -50,6 +55,13 @@ impl Hub {
 
     pub fn lanes(&self) -> Vec<Arc<Lane>> {
         self.wall().lanes.clone()
+    }
+
+    /// The cameras whose keepers are further behind their promise than `patience`, and by how much. A
+    /// keeper that waits out a pause is in time; one that hangs is not.
+    pub fn neglected(&self, patience: Duration, now: Instant) -> Vec<(CameraId, Duration)> {
+        let late = |lane: &Arc<Lane>| (lane.id().clone(), lane.keeper_late(now));
+        self.wall().lanes.iter().map(late).filter(|(_, late)| *late > patience).collect()
     }
 
     /// Puts `lanes` on the wall in this order; those no longer among them are closed, which ends
@@ -111,10 +123,8 @@ impl Wall {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use super::*;
-    use crate::camera::{CameraId, Tuning};
+    use crate::camera::Tuning;
 
     fn lane(id: &str) -> Arc<Lane> {
         let tuning = Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5) };
@@ -139,6 +149,21 @@ mod tests {
         }
         let _kept = hub.changes();
         assert_eq!(hub.wall().bells.len(), 1);
+    }
+
+    #[test]
+    fn keeper_that_breaks_its_promise_is_told_and_one_that_waits_is_not() {
+        let (hub, start) = (Hub::default(), Instant::now());
+        let second = Duration::from_secs(1);
+        let (hangs, waits) = (lane("hangs"), lane("waits"));
+        hub.replace_lanes(vec![Arc::clone(&hangs), Arc::clone(&waits), lane("new")]);
+        hangs.promise(start);
+        waits.promise(start + 60 * second);
+        assert_eq!(hub.neglected(10 * second, start + 10 * second), []);
+        let late = [(hangs.id().clone(), 11 * second)];
+        assert_eq!(hub.neglected(10 * second, start + 11 * second), late);
+        hangs.promise(start + 12 * second);
+        assert_eq!(hub.neglected(10 * second, start + 20 * second), []);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Web, answer::Answer};
 use crate::{
+    camera::CameraId,
     hub::{RenditionStatus, Status, WorkerVitals},
     media::Size,
 };
@@ -75,18 +76,14 @@ fn worker(vitals: WorkerVitals) -> Value {
 /// 200 while every keeper is where it promised to be. A dead camera honestly shown is healthy.
 pub fn health(web: &Web) -> Answer {
     let now = Instant::now();
-    let statuses: Vec<_> = web.hub.lanes().iter().map(|lane| lane.status(now)).collect();
-    let late: Vec<_> = statuses
-        .iter()
-        .filter(|status| status.keeper_late > web.limits.keeper_late)
-        .map(|status| json!({ "id": status.id.as_str(), "late": seconds(status.keeper_late) }))
-        .collect();
-    let ok = late.is_empty();
-    let mut body = json!({ "ok": ok, "cameras": statuses.len(), "viewers": web.viewers() });
+    let neglected = web.hub.neglected(web.limits.keeper_late, now);
+    let ok = neglected.is_empty();
+    let mut body = json!({ "ok": ok, "cameras": web.hub.lanes().len(), "viewers": web.viewers() });
     if !ok {
-        let names: Vec<_> = late.iter().filter_map(|late| late["id"].as_str()).collect();
+        let names: Vec<_> = neglected.iter().map(|(id, _)| id.as_str()).collect();
+        let late = |(id, late): &(CameraId, Duration)| json!({ "id": id.as_str(), "late": seconds(*late) });
         body["error"] = json!(format!("nobody looks after: {}", names.join(", ")));
-        body["late"] = json!(late);
+        body["late"] = neglected.iter().map(late).collect();
     }
     Answer::json(if ok { 200 } else { 503 }, &body)
 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use smol::channel::Receiver;
@@ -150,9 +150,15 @@ impl Lane {
         self.inner().place = Some(place);
     }
 
-    /// The keeper promises to be back by `due`; `/healthz` tells when it is not.
+    /// The keeper promises to be back by `due`; `/healthz` tells when it is not, and the watchdog of
+    /// the machine is not fed.
     pub fn promise(&self, due: Instant) {
         self.inner().keeper_due = Some(due);
+    }
+
+    /// By how much the keeper is behind its promise; zero while it is in time.
+    pub fn keeper_late(&self, now: Instant) -> Duration {
+        self.inner().keeper_due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due))
     }
 
     /// Another name, quality, rate or stall limit, from now on.
