@@ -90,7 +90,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path) -> Outcome {
         listening: None,
         executor: Arc::clone(&executor),
         file: file.to_owned(),
-        config: Config { server, cameras: Vec::new(), remarks: Vec::new() },
+        config: Config { server, watchdog: config::Watchdog::default(), cameras: Vec::new(), remarks: Vec::new() },
         roster: Roster::new(Crew::new(Arc::clone(&executor), PathBuf::from(OWN_PROGRAM)), Arc::clone(&hub)),
         listeners: Listeners::new(Arc::clone(&executor)),
         web,

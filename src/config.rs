@@ -21,8 +21,10 @@ mod login;
 mod section;
 mod spelling;
 mod syntax;
+mod watchdog;
 
 pub use complaint::{Complaint, Position, position, summary};
+pub use watchdog::Watchdog;
 
 use camera::Habits;
 use complaint::Ledger;
@@ -50,6 +52,7 @@ const SERVER_KEYS: &[&str] = &["listen", "www", "state_dir", "discovery_port"];
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub server: Server,
+    pub watchdog: Watchdog,
     /// In the order of the file, without those that have `enabled = false`.
     pub cameras: Vec<Camera>,
     /// What works but deserves a look, such as a password that every user of the box can read.
@@ -140,12 +143,14 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
     let readable = syntax::readable(text, &mut ledger);
     let root = Root::parse(&readable, &mut ledger);
     let server = root.server.as_ref().map_or_else(Server::default, |section| server(section, base, &mut ledger));
+    let watchdog =
+        root.watchdog.as_ref().map_or_else(Watchdog::default, |section| watchdog::read(section, base, &mut ledger));
     let defaults = root
         .defaults
         .as_ref()
         .map_or_else(Habits::default, |section| camera::defaults(section, base, read_secret, &mut ledger));
     let cameras = camera::all(&root.cameras, &defaults, base, read_secret, &mut ledger);
-    ledger.finish().map(|remarks| Config { server, cameras, remarks })
+    ledger.finish().map(|remarks| Config { server, watchdog, cameras, remarks })
 }
 
 fn server(section: &Section<'_>, base: &Path, ledger: &mut Ledger<'_>) -> Server {

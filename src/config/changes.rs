@@ -30,6 +30,7 @@ pub struct Changes {
     pub www_changed: bool,
     pub state_dir_changed: bool,
     pub discovery_port_changed: bool,
+    pub watchdog_changed: bool,
 }
 
 impl Changes {
@@ -41,6 +42,7 @@ impl Changes {
             www_changed: old.server.www != new.server.www,
             state_dir_changed: old.server.state_dir != new.server.state_dir,
             discovery_port_changed: old.server.discovery_port != new.server.discovery_port,
+            watchdog_changed: old.watchdog != new.watchdog,
             reordered: stayed(old, new) != stayed(new, old),
             ..Self::default()
         };
@@ -87,6 +89,7 @@ impl fmt::Display for Changes {
             (self.www_changed, "www"),
             (self.state_dir_changed, "state_dir"),
             (self.discovery_port_changed, "discovery_port"),
+            (self.watchdog_changed, "watchdog"),
         ];
         parts.extend(flags.into_iter().filter(|(changed, _)| *changed).map(|(_, what)| format!("{what} changed")));
         if parts.is_empty() { f.write_str("no cameras") } else { f.write_str(&parts.join(", ")) }
@@ -184,11 +187,15 @@ mod tests {
     #[test]
     fn server_changes_are_told_apart() {
         let old = config("[server]\nlisten=['127.0.0.1:1', '127.0.0.1:2']\nwww='/a'\n");
-        let new = config("[server]\nlisten=['127.0.0.1:2', '127.0.0.1:3']\nwww='/b'\ndiscovery_port=3703\n");
+        let new = config(
+            "[server]\nlisten=['127.0.0.1:2', '127.0.0.1:3']\nwww='/b'\ndiscovery_port=3703\n\
+                          [watchdog]\ndevice='/dev/watchdog'\n",
+        );
         let changes = Changes::between(&old, &new);
         assert_eq!(changes.listen_added, ["127.0.0.1:3".parse().unwrap()]);
         assert_eq!(changes.listen_removed, ["127.0.0.1:1".parse().unwrap()]);
         assert!(changes.www_changed && changes.discovery_port_changed && !changes.state_dir_changed);
-        assert_eq!(changes.to_string(), "listen changed, www changed, discovery_port changed");
+        assert!(changes.watchdog_changed);
+        assert_eq!(changes.to_string(), "listen changed, www changed, discovery_port changed, watchdog changed");
     }
 }

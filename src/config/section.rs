@@ -11,7 +11,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{camera, complaint::Ledger, login, spelling};
+use super::{camera, complaint::Ledger, login, spelling, watchdog};
 
 /// A value and the byte where it stands.
 #[derive(Clone, Debug)]
@@ -24,10 +24,11 @@ pub(super) struct Located<T> {
 pub(super) struct Root<'t> {
     pub(super) server: Option<Section<'t>>,
     pub(super) defaults: Option<Section<'t>>,
+    pub(super) watchdog: Option<Section<'t>>,
     pub(super) cameras: Vec<Section<'t>>,
 }
 
-/// One `[server]`, `[defaults]` or `[[camera]]`.
+/// One `[server]`, `[defaults]`, `[watchdog]` or `[[camera]]`.
 pub(super) struct Section<'t> {
     /// What complaints call it.
     pub(super) place: String,
@@ -40,14 +41,14 @@ pub(super) struct Section<'t> {
     table: DeTable<'t>,
 }
 
-const SECTIONS: &[&str] = &["server", "defaults", "camera"];
+const SECTIONS: &[&str] = &["server", "defaults", "watchdog", "camera"];
 
 impl<'t> Root<'t> {
     /// Splits `text`, which [`syntax::readable`] returned, into its sections, with a complaint for
     /// every section that does not exist, and for those written with the wrong kind of head.
     pub(super) fn parse(text: &'t str, ledger: &mut Ledger<'_>) -> Self {
         let (table, _) = DeTable::parse_recoverable(text);
-        let mut root = Self { server: None, defaults: None, cameras: Vec::new() };
+        let mut root = Self { server: None, defaults: None, watchdog: None, cameras: Vec::new() };
         for (key, value) in table.into_inner() {
             let (key_at, at) = (key.span().start, value.span().start);
             match (key.get_ref().as_ref(), value.into_inner()) {
@@ -57,15 +58,18 @@ impl<'t> Root<'t> {
                 ("defaults", DeValue::Table(table)) => {
                     root.defaults = Some(Section::new("[defaults]", at, camera::DEFAULTS_KEYS, table))
                 }
+                ("watchdog", DeValue::Table(table)) => {
+                    root.watchdog = Some(Section::new("[watchdog]", at, watchdog::WATCHDOG_KEYS, table))
+                }
                 ("camera", DeValue::Array(list)) => root.cameras = cameras(list, ledger),
                 ("camera", DeValue::Table(_)) => {
                     ledger.complain(key_at, "[camera]", "cameras form a list; write [[camera]], with two brackets");
                 }
-                (name @ ("server" | "defaults"), DeValue::Array(_)) => {
+                (name @ ("server" | "defaults" | "watchdog"), DeValue::Array(_)) => {
                     let words = format!("this section stands only once; write [{name}], with single brackets");
                     ledger.complain(key_at, &format!("[[{name}]]"), words);
                 }
-                (name @ ("server" | "defaults" | "camera"), _) => {
+                (name @ ("server" | "defaults" | "watchdog" | "camera"), _) => {
                     let head = if name == "camera" { "[[camera]]" } else { &format!("[{name}]") };
                     ledger.complain(key_at, head, format!("this is a section; write {head} on a line of its own"));
                 }
@@ -78,8 +82,8 @@ impl<'t> Root<'t> {
 
     /// A syntax error can swallow a key, so a section with one is not asked for missing keys.
     fn mark_torn(&mut self, end: usize, ledger: &Ledger<'_>) {
-        let mut sections: Vec<&mut Section<'_>> =
-            self.server.iter_mut().chain(&mut self.defaults).chain(&mut self.cameras).collect();
+        let single = self.server.iter_mut().chain(&mut self.defaults).chain(&mut self.watchdog);
+        let mut sections: Vec<&mut Section<'_>> = single.chain(&mut self.cameras).collect();
         sections.sort_by_key(|section| section.at);
         let starts: Vec<usize> = sections.iter().map(|section| section.at).collect();
         for (index, section) in sections.into_iter().enumerate() {
@@ -119,11 +123,14 @@ fn unknown_at_top(name: &str, value: &DeValue<'_>, at: usize, ledger: &mut Ledge
         match spelling::nearest(name, SECTIONS) {
             Some("camera") => ledger.complain(at, &place, "unknown section; did you mean [[camera]]?"),
             Some(near) => ledger.complain(at, &place, format!("unknown section; did you mean [{near}]?")),
-            None => ledger.complain(at, &place, "unknown section; there are [server], [defaults] and [[camera]]"),
+            None => {
+                let words = "unknown section; there are [server], [defaults], [watchdog] and [[camera]]";
+                ledger.complain(at, &place, words);
+            }
         }
     } else {
         let home = home_of(name).map_or_else(
-            || "every key stands below [server], [defaults] or [[camera]]".to_owned(),
+            || "every key stands below [server], [defaults], [watchdog] or [[camera]]".to_owned(),
             |home| format!("it belongs below {home}"),
         );
         ledger.complain(at, "outside of any section", format!("key {name:?} has no section; {home}"));
@@ -136,6 +143,8 @@ fn home_of(name: &str) -> Option<&'static str> {
         Some("[server]")
     } else if camera::DEFAULTS_KEYS.contains(&name) {
         Some("[defaults] or [[camera]]")
+    } else if watchdog::WATCHDOG_KEYS.contains(&name) {
+        Some("[watchdog]")
     } else {
         camera::CAMERA_KEYS.contains(&name).then_some("[[camera]]")
     }

@@ -54,6 +54,9 @@ fn every_key_reaches_its_field() {
         www = "page"
         state_dir = "/state"
         discovery_port = 3703
+        [watchdog]
+        device = "watchdog0"
+        timeout = 60
         [defaults]
         username = "viewer"
         password = "shared"
@@ -85,6 +88,8 @@ fn every_key_reaches_its_field() {
     assert_eq!(config.server.www, Path::new("/etc/cctv-agent/page"));
     assert_eq!(config.server.state_dir, Path::new("/state"));
     assert_eq!(config.server.discovery_port, Some(3703));
+    let device = Some(PathBuf::from("/etc/cctv-agent/watchdog0"));
+    assert_eq!(config.watchdog, Watchdog { device, timeout: Duration::from_secs(60) });
     let [gate, porch] = &config.cameras[..] else { panic!("two cameras") };
     assert_eq!((gate.id.as_str(), gate.name.as_str()), ("gate", "大門"));
     let source = Source::Onvif {
@@ -226,6 +231,26 @@ fn listen_twice_or_covered_is_a_complaint() {
         assert!(all.len() == 1 && all[0].contains(wrong), "{listen}: {all:#?}");
     }
     assert_eq!(parsed("[server]\nlisten=['0.0.0.0:80', '127.0.0.1:81', '[::1]:80']").server.listen.len(), 3);
+}
+
+#[test]
+fn hardware_watchdog_is_left_alone_unless_named_and_not_set_to_reset_healthy_machines() {
+    assert_eq!(parsed("").watchdog, Watchdog { device: None, timeout: Duration::from_secs(30) });
+    assert_eq!(parsed("[watchdog]\ndevice = '/dev/watchdog1'\n").watchdog.timeout.as_secs(), 30);
+    for (wrong, words) in [
+        ("timeout = 5", "from 10 to 600"),
+        ("timeout = '30'", "from 10 to 600"),
+        ("device = ''", "like \"/dev/watchdog\""),
+        ("device = true", "like \"/dev/watchdog\""),
+        ("devise = '/dev/watchdog'", "did you mean \"device\"?"),
+        ("listen = '127.0.0.1:80'", "it belongs below [server]"),
+    ] {
+        let all = complaints(&format!("[watchdog]\n{wrong}\n"));
+        assert!(all.len() == 1 && all[0].contains("[watchdog]: ") && all[0].contains(words), "{all:?}");
+    }
+    assert_eq!(complaints("[[watchdog]]\n").len(), 1);
+    assert!(complaints("[server]\ndevice = '/dev/watchdog'\n")[0].contains("it belongs below [watchdog]"));
+    assert!(complaints("[watchdoc]\n")[0].contains("did you mean [watchdog]?"));
 }
 
 #[test]
