@@ -1,12 +1,13 @@
 //! syslog or stderr behind the `log` facade: one line per event, for the person on site.
 //!
 //! A line says `camera: what happened; what is done about it`. Every line is masked as
-//! [`mask_credentials`] does, as a last line of defence; repeats within ten seconds are counted and
-//! told in one line, for which somebody must call [`flush`] about once a second.
+//! [`mask_credentials`] does, as a last line of defence; repeats within ten seconds, be it
+//! with other numbers, are counted and told in one line, for which somebody must call [`flush`] about
+//! once a second.
 
 use std::{
     error, fmt, panic,
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError, atomic::Ordering},
     time::Instant,
 };
 
@@ -81,12 +82,18 @@ pub fn start(target: Target, level: LevelFilter) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tells the repeats whose ten seconds are over and the lines that were lost meanwhile. For a timer of
+/// Tells the repeats whose ten seconds are over, and what syslogd did not take before. For a timer of
 /// about one second; costs nothing where there is nothing to tell.
 pub fn flush(now: Instant) {
     if let Some(logger) = LOGGER.get() {
         logger.with(|scribe| scribe.flush(now));
     }
+}
+
+/// How many lines were lost since the process began, because syslogd was away or stuck. Never goes
+/// back, unlike the number that is told in the log.
+pub fn lost() -> u64 {
+    relay::LOST.load(Ordering::Relaxed)
 }
 
 /// The error and its causes on one line, as `a: b: c`, without the numbers that the standard library
@@ -166,7 +173,7 @@ impl Sink {
 /// Masks, cuts and sums lines on their way to a sink.
 pub struct Scribe {
     sink: Sink,
-    repeats: Repeats<(Level, String)>,
+    repeats: Repeats,
 }
 
 impl Scribe {
@@ -177,9 +184,9 @@ impl Scribe {
     /// Writes `text` as one line, or counts it as a repeat.
     pub fn write(&mut self, level: Level, text: &str, now: Instant) {
         self.tell_repeats(now);
-        let line = (level, one_line(&mask_credentials(text)));
-        if self.repeats.note(&line, now) {
-            self.sink.write(level, &line.1, now);
+        let line = one_line(&mask_credentials(text));
+        if self.repeats.note(level, &line, now) {
+            self.sink.write(level, &line, now);
         }
     }
 
@@ -187,14 +194,17 @@ impl Scribe {
     pub fn flush(&mut self, now: Instant) {
         self.tell_repeats(now);
         if let Sink::Syslog(relay) = &mut self.sink {
-            relay.tell_lost(now);
+            relay.catch_up(now);
         }
     }
 
-    /// Tells every repeat, whatever its age.
+    /// Tells every repeat, whatever its age. What syslogd does not take now, nobody will tell.
     pub fn finish(&mut self, now: Instant) {
         let repeats = self.repeats.all();
         self.tell(repeats, now);
+        if let Sink::Syslog(relay) = &mut self.sink {
+            relay.catch_up(now);
+        }
     }
 
     fn tell_repeats(&mut self, now: Instant) {
@@ -202,10 +212,9 @@ impl Scribe {
         self.tell(due, now);
     }
 
-    fn tell(&mut self, repeats: Vec<((Level, String), u64)>, now: Instant) {
-        for ((level, text), count) in repeats {
-            let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-            self.sink.write(level, &format!("{text} (repeated {times})"), now);
+    fn tell(&mut self, repeats: Vec<(Level, String)>, now: Instant) {
+        for (level, text) in repeats {
+            self.sink.write(level, &text, now);
         }
     }
 }

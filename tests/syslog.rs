@@ -1,6 +1,8 @@
 //! syslogd is restarted, absent or stuck, and the log neither falls silent nor holds anybody up.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod stage;
+
 use std::{
     fs,
     io::{self, Read as _},
@@ -11,8 +13,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cctv_agent::log::{Scribe, Sink, relay::Relay};
+use cctv_agent::log::{
+    Scribe, Sink,
+    relay::{MOST_WAITING, Relay},
+};
 use log::Level;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use stage::{agent_program, http, own_address, wait_for};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -104,29 +114,50 @@ fn restart_of_syslogd_loses_nothing() {
 }
 
 #[test]
-fn lines_lost_while_syslogd_is_absent_are_counted_and_told() {
+fn lines_said_while_syslogd_is_absent_come_later_and_in_order() {
     let folder = Folder::new("syslog-absent");
     let (mut log, start) = (scribe(&folder.socket()), Instant::now());
-    for n in 0..3 {
-        log.write(Level::Info, &format!("porch: {n}"), start);
+    for word in ["one", "two", "three"] {
+        log.write(Level::Info, &format!("porch: {word}"), start);
     }
     let syslogd = listen(&folder.socket());
     log.write(Level::Info, "porch: too soon to try again", start + SECOND / 2);
     assert_eq!(lines(&syslogd), [""; 0]);
+    log.flush(start + SECOND);
+    let expected = ["<30>porch: one", "<30>porch: two", "<30>porch: three", "<30>porch: too soon to try again"];
+    assert_eq!(lines(&syslogd), expected);
     log.write(Level::Info, "porch: back", start + SECOND);
-    assert_eq!(lines(&syslogd), ["<28>log: 4 lines lost while syslogd was away", "<30>porch: back"]);
+    assert_eq!(lines(&syslogd), ["<30>porch: back"]);
+}
+
+/// All lines, those that wait in `relay` included, for which the kernel's queue is emptied again and again.
+fn all_lines(relay: &mut Relay, syslogd: &UnixDatagram, now: Instant) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        relay.catch_up(now);
+        let some = lines(syslogd);
+        if some.is_empty() {
+            return all;
+        }
+        all.extend(some);
+    }
 }
 
 #[test]
-fn lost_lines_are_told_even_if_nothing_more_is_logged() {
-    let folder = Folder::new("syslog-flush");
-    let (mut log, start) = (scribe(&folder.socket()), Instant::now());
-    log.write(Level::Info, "porch: lost", start);
-    log.flush(start + SECOND);
+fn lines_past_what_may_wait_are_counted_and_told_in_their_place() {
+    let folder = Folder::new("syslog-lost");
+    let (mut relay, start) = (Relay::new(folder.socket()), Instant::now());
+    for n in 0..MOST_WAITING + 3 {
+        relay.send(Level::Info, &format!("{n}"), start);
+    }
+    assert_eq!(relay.lost(), 3);
+    assert!(cctv_agent::log::lost() >= 3);
     let syslogd = listen(&folder.socket());
-    log.flush(start + 2 * SECOND);
-    log.flush(start + 3 * SECOND);
-    assert_eq!(lines(&syslogd), ["<28>log: 1 line lost while syslogd was away"]);
+    let told = all_lines(&mut relay, &syslogd, start + SECOND);
+    relay.send(Level::Info, "back", start + SECOND);
+    assert_eq!(told.len(), MOST_WAITING + 1);
+    assert_eq!(told[MOST_WAITING - 1..], ["<30>255", "<28>log: 3 lines lost while syslogd was away"]);
+    assert_eq!((relay.lost(), lines(&syslogd)), (0, vec!["<30>back".to_owned()]));
 }
 
 #[test]
@@ -138,10 +169,10 @@ fn absent_syslogd_is_looked_for_once_a_second_at_most() {
     let syslogd = listen(&folder.socket());
     for millisecond in [1, 500, 999] {
         relay.send(Level::Info, "a", start + Duration::from_millis(millisecond));
+        assert_eq!(lines(&syslogd).len(), 0);
     }
-    assert_eq!((relay.lost(), lines(&syslogd).len()), (4, 0));
-    assert!(relay.tell_lost(start + SECOND));
-    assert_eq!((relay.lost(), lines(&syslogd).len()), (0, 1));
+    relay.catch_up(start + SECOND);
+    assert_eq!(lines(&syslogd).len(), 4);
 }
 
 #[test]
@@ -161,9 +192,11 @@ fn stuck_syslogd_holds_nobody_up_and_what_it_missed_is_told() {
         relay.send(Level::Info, "y", now);
     }
     assert_eq!(relay.lost(), 100);
-    assert_eq!(lines(&syslogd).len(), sent - 1, "what was queued is not lost");
+    let told = all_lines(&mut relay, &syslogd, now);
+    assert_eq!(told.len(), sent - 1 + 1, "what was queued is not lost");
+    assert_eq!(told.last().unwrap(), "<28>log: 100 lines lost while syslogd was away");
     relay.send(Level::Info, "z", now);
-    assert_eq!(lines(&syslogd), ["<28>log: 100 lines lost while syslogd was away", "<30>z"]);
+    assert_eq!(lines(&syslogd), ["<30>z"]);
 }
 
 #[test]
@@ -185,6 +218,28 @@ fn repeats_become_one_line_per_ten_seconds() {
 }
 
 #[test]
+fn camera_that_flaps_says_each_thing_once_in_ten_seconds_with_its_newest_numbers() {
+    let folder = Folder::new("syslog-flapping");
+    let syslogd = listen(&folder.socket());
+    let (mut log, start) = (scribe(&folder.socket()), Instant::now());
+    let mut told = Vec::new();
+    for second in 0..60 {
+        let now = start + second * SECOND;
+        log.write(Level::Warn, &format!("gate: no frame for 5.{second} s; trying again (attempt {second})"), now);
+        log.write(Level::Info, &format!("gate: live, 640x{} H.264", 300 + second), now);
+        log.write(Level::Info, &format!("cam{second}: found at 10.0.0.{second}"), now);
+        told.extend(lines(&syslogd));
+    }
+    log.flush(start + 60 * SECOND);
+    told.extend(lines(&syslogd));
+    let count = |words: &str| told.iter().filter(|line| line.contains(words)).count();
+    assert_eq!((count("no frame"), count("live")), (7, 7), "{told:#?}");
+    assert_eq!(count("found at"), 60, "what is said of different cameras is different");
+    let newest = "<28>gate: no frame for 5.59 s; trying again (attempt 59) (the last of 10 such lines)";
+    assert!(told.iter().any(|line| line == newest), "{told:#?}");
+}
+
+#[test]
 fn longest_line_fits_into_a_thousand_bytes() {
     let folder = Folder::new("syslog-long");
     let syslogd = listen(&folder.socket());
@@ -201,15 +256,18 @@ fn longest_line_fits_into_a_thousand_bytes() {
     }
 }
 
+/// Gives a shell a `/dev` with nothing in it but `null`.
+const OWN_DEV: &str = "mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3";
+
 /// BusyBox's syslogd with a `/dev` of its own, so that it can have its own `/dev/log`.
 struct BusyBox(Child);
 
 impl BusyBox {
     /// Returns once it listens. It appends to `file`.
     fn start(file: &Path) -> Self {
-        let script = "mount -t tmpfs tmpfs /dev && exec busybox syslogd -n -O \"$0\"";
+        let script = format!("{OWN_DEV} && exec busybox syslogd -n -O \"$0\"");
         let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", script]).arg(file).stdin(Stdio::null());
+        command.args(["-m", "sh", "-c", &script]).arg(file).stdin(Stdio::null());
         let syslogd = Self(command.spawn().unwrap());
         // Until the mount is done this would be the machine's own /dev/log.
         let own = || {
@@ -222,6 +280,17 @@ impl BusyBox {
 
     fn socket(&self) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root/dev/log", self.0.id()))
+    }
+
+    /// `program` as somebody who has the same `/dev`.
+    fn neighbour(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["-m", "-t", &self.0.id().to_string(), program]).stdin(Stdio::null());
+        command
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().cast_signed()), signal).unwrap();
     }
 }
 
@@ -286,16 +355,14 @@ fn real_syslogd_keeps_our_lines_across_its_restart() {
     log.write(Level::Warn, "porch: said to nobody", start);
     let second = BusyBox::start(&file);
     point_to(&second).unwrap();
+    log.flush(start + 2 * SECOND);
     log.write(Level::Error, &format!("gate: {} end", "long ".repeat(400)), start + 2 * SECOND);
     wait_until("the cut line", || content(&file).contains("long …"));
 
     let kept = content(&file);
     let pid = std::process::id();
     assert!(kept.contains(&format!("daemon.info cctv-agent[{pid}]: porch: live, 1920x1080 at 25 fps\n")), "{kept}");
-    assert!(
-        kept.contains(&format!("daemon.warn cctv-agent[{pid}]: log: 1 line lost while syslogd was away\n")),
-        "{kept}"
-    );
+    assert!(kept.contains(&format!("daemon.warn cctv-agent[{pid}]: porch: said to nobody\n")), "{kept}");
     assert!(kept.contains(&format!("daemon.err cctv-agent[{pid}]: gate: long ")), "{kept}");
 }
 
@@ -305,4 +372,118 @@ fn log_is_started_only_once() {
     start(Target::Stderr, log::LevelFilter::Off).unwrap();
     let error = start(Target::Stderr, log::LevelFilter::Off).unwrap_err();
     assert!(chain(&error).starts_with("the log was started before: "), "{}", chain(&error));
+}
+
+/// A process that is ended with the value.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A wall without cameras on an address of its own.
+fn empty_wall(folder: &Folder) -> (PathBuf, String) {
+    let (file, address) = (folder.0.join("cameras.toml"), format!("{}:8080", own_address()));
+    fs::write(&file, format!("[server]\nlisten = \"{address}\"\nstate_dir = \"state\"\n")).unwrap();
+    (file, address)
+}
+
+#[test]
+fn agent_serves_on_while_the_systems_syslogd_is_stopped_killed_and_restarted() {
+    if let Some(reason) = hindrance() {
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    let folder = Folder::new("syslog-agent");
+    let messages = folder.0.join("messages");
+    let (file, address) = empty_wall(&folder);
+    let good = fs::read_to_string(&file).unwrap();
+    let syslogd = BusyBox::start(&messages);
+    let mut agent = syslogd.neighbour(agent_program().to_str().unwrap());
+    let agent = Ended(agent.args(["run", "--log", "syslog", "--config"]).arg(&file).spawn().unwrap());
+    wait_for("the first lines", || content(&messages).contains("the wall is at").then_some(()));
+    let reloads = || http("GET", &address, "/api/cameras").unwrap().json()["reload"]["count"].as_u64().unwrap();
+    let lost = || {
+        let page = http("GET", &address, "/metrics").unwrap();
+        let page = String::from_utf8(page.body).unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix("cctv_log_lost_lines_total "));
+        line.expect("the number of lost lines").parse::<u64>().unwrap()
+    };
+    // Reads files with ever new mistakes, each of which is a line, until lines are lost.
+    let mut words = 0..;
+    let mut tell_too_much = || {
+        let (lost_before, mut count) = (lost(), reloads());
+        wait_for("lost lines", || {
+            let mistakes: String = words.by_ref().take(200).map(|n| format!("wrong{n} = 1\n")).collect();
+            fs::write(&file, good.clone() + &mistakes).unwrap();
+            kill(Pid::from_raw(agent.0.id().cast_signed()), Signal::SIGHUP).unwrap();
+            count = wait_for("the reload", || Some(reloads()).filter(|now| *now > count));
+            (lost() > lost_before).then_some(())
+        });
+        lost()
+    };
+    assert_eq!(lost(), 0);
+
+    syslogd.signal(Signal::SIGSTOP);
+    // Others talk to syslogd as well, until the kernel queues no more.
+    let other = UnixDatagram::unbound().unwrap();
+    other.set_nonblocking(true).unwrap();
+    other.connect(syslogd.socket()).unwrap();
+    let full = (0..100_000).find_map(|_| other.send(b"<14>other: x").err()).expect("a full queue");
+    assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+    let lost_by_stop = tell_too_much();
+    syslogd.signal(Signal::SIGCONT);
+    wait_for("the number of lost lines in the log", || {
+        content(&messages).contains(&format!("log: {lost_by_stop} lines lost while syslogd was away")).then_some(())
+    });
+
+    drop(syslogd);
+    let lost_by_death = tell_too_much();
+    let mut next = Command::new("nsenter");
+    next.args(["-m", "-t", &agent.0.id().to_string(), "busybox", "syslogd", "-n", "-O"]).arg(&messages);
+    eprintln!("{lost_by_stop} {lost_by_death} lines lost");
+    let _next = Ended(next.stdin(Stdio::null()).spawn().unwrap());
+    wait_for("the lines lost meanwhile", || {
+        let told = content(&messages).lines().filter(|line| line.contains("lines lost while syslogd was away")).count();
+        (told >= 2).then_some(())
+    });
+    fs::write(&file, good.clone() + "restarted = 1\n").unwrap();
+    kill(Pid::from_raw(agent.0.id().cast_signed()), Signal::SIGHUP).unwrap();
+    wait_for("a line said after the restart", || content(&messages).contains("\"restarted\"").then_some(()));
+    assert_eq!(lost(), lost_by_death);
+    assert_eq!(http("GET", &address, "/healthz").unwrap().status, 200);
+}
+
+#[test]
+fn child_of_init_logs_to_syslog_and_a_person_who_starts_it_sees_the_lines() {
+    let folder = Folder::new("syslog-service");
+    let messages = folder.0.join("messages");
+    let (file, address) = empty_wall(&folder);
+    let mut person = Command::new(agent_program());
+    person.args(["run", "--config"]).arg(&file).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut person = Ended(person.spawn().unwrap());
+    wait_for("the wall", || http("GET", &address, "/healthz"));
+    kill(Pid::from_raw(person.0.id().cast_signed()), Signal::SIGTERM).unwrap();
+    let mut said = String::new();
+    person.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("the wall is at") && said.contains("stopped"), "{said}");
+
+    if let Some(reason) = hindrance() {
+        eprintln!("the other half is skipped: {reason}");
+        return;
+    }
+    // The shell is process 1 of its namespace, so the agent is a child of init.
+    let script = format!("{OWN_DEV}; busybox syslogd -O \"$1\"; \"$2\" run --config \"$3\" & wait");
+    let mut init = Command::new("unshare");
+    init.args(["-m", "-p", "-f", "--kill-child", "sh", "-c", &script, "init"]);
+    init.arg(&messages).arg(agent_program()).arg(&file);
+    let said = fs::File::create(folder.0.join("stderr")).unwrap();
+    let init = Ended(init.stdin(Stdio::null()).stderr(said).spawn().unwrap());
+    wait_for("lines in syslog", || content(&messages).contains("daemon.info cctv-agent[").then_some(()));
+    wait_for("the wall in syslog", || content(&messages).contains("the wall is at").then_some(()));
+    drop(init);
+    assert_eq!(content(&folder.0.join("stderr")), "");
 }

@@ -1,14 +1,17 @@
 //! The way to syslogd: a datagram socket of our own that never waits.
 //!
-//! syslogd may be restarted, absent or stuck. A line that cannot be handed over at once is lost and
-//! counted, and the number is told as soon as lines get through again. The `syslog` crate's own
+//! syslogd may be restarted, absent or stuck, and also a healthy one is sent no more than a dozen lines
+//! at once by many kernels (`net.unix.max_dgram_qlen`). A line that cannot be handed over waits in
+//! memory; past [`MOST_WAITING`] lines are lost and counted, and the number is told in their place. The `syslog` crate's own
 //! logger does neither: it drops errors, keeps a dead socket for ever, and blocks on a stuck syslogd.
 
 use std::{
+    collections::VecDeque,
     io,
     os::unix::net::UnixDatagram,
     path::PathBuf,
     process,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -21,8 +24,15 @@ pub const SYSLOG_SOCKET: &str = "/dev/log";
 /// A connection that failed is tried again after this time at the earliest.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Lines that wait for syslogd at most, each of a kilobyte at most: a report of 64 cameras, and what is
+/// said while syslogd is begun again.
+pub const MOST_WAITING: usize = 256;
+
 /// The name of the process in every line.
 const PROCESS: &str = "cctv-agent";
+
+/// Lines lost by this process, for the metrics; [`Relay`] forgets its own number once it was told.
+pub(super) static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Hands lines to syslogd in the format of RFC 3164, facility daemon. Times are UTC.
 pub struct Relay {
@@ -31,7 +41,9 @@ pub struct Relay {
     socket: Option<UnixDatagram>,
     /// When connecting or sending on a new connection failed last.
     failed: Option<Instant>,
-    /// Lines since the last one that got through.
+    /// In the format they are sent in, the oldest first.
+    waiting: VecDeque<Vec<u8>>,
+    /// Lines since there was no more room.
     lost: u64,
 }
 
@@ -45,13 +57,22 @@ impl Relay {
             process: PROCESS.to_owned(),
             pid: process::id(),
         };
-        Self { path, formatter, socket: None, failed: None, lost: 0 }
+        Self { path, formatter, socket: None, failed: None, waiting: VecDeque::new(), lost: 0 }
     }
 
-    /// Hands over `text`, which must be one line that fits into a datagram, or counts it as lost.
+    /// Hands over `text`, which must be one line that fits into a datagram; keeps it for later while
+    /// there is room, or counts it as lost.
     pub fn send(&mut self, level: Level, text: &str, now: Instant) {
-        if !self.tell_lost(now) || !self.deliver(level, text, now) {
+        self.catch_up(now);
+        let datagram = self.format(level, text);
+        if self.waiting.is_empty() && self.transmit(&datagram, now) {
+            return;
+        }
+        if self.waiting.len() < MOST_WAITING {
+            self.waiting.push_back(datagram);
+        } else {
             self.lost += 1;
+            LOST.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -60,28 +81,34 @@ impl Relay {
         self.lost
     }
 
-    /// Tells how many lines were lost, if any; returns whether nothing is left to be told.
-    pub fn tell_lost(&mut self, now: Instant) -> bool {
-        if self.lost == 0 {
-            return true;
+    /// Hands over what waits, as far as syslogd takes it. What was lost is told where it is missing.
+    pub fn catch_up(&mut self, now: Instant) {
+        while let Some(datagram) = self.waiting.pop_front() {
+            if !self.transmit(&datagram, now) {
+                self.waiting.push_front(datagram);
+                break;
+            }
         }
-        let lines = if self.lost == 1 { "line" } else { "lines" };
-        let told = self.deliver(Level::Warn, &format!("log: {} {lines} lost while syslogd was away", self.lost), now);
-        if told {
-            self.lost = 0;
+        if self.lost > 0 && self.waiting.len() < MOST_WAITING {
+            let lines = if self.lost == 1 { "line" } else { "lines" };
+            let text = format!("log: {} {lines} lost while syslogd was away", std::mem::take(&mut self.lost));
+            let told = self.format(Level::Warn, &text);
+            if !self.waiting.is_empty() || !self.transmit(&told, now) {
+                self.waiting.push_back(told);
+            }
         }
-        told
     }
 
-    fn deliver(&mut self, level: Level, text: &str, now: Instant) -> bool {
+    fn format(&mut self, level: Level, text: &str) -> Vec<u8> {
         let mut datagram = Vec::with_capacity(64 + text.len());
-        let formatted = match level {
+        // Writing into memory cannot fail.
+        let _ = match level {
             Level::Error => self.formatter.err(&mut datagram, text),
             Level::Warn => self.formatter.warning(&mut datagram, text),
             Level::Info => self.formatter.info(&mut datagram, text),
             Level::Debug | Level::Trace => self.formatter.debug(&mut datagram, text),
         };
-        formatted.is_ok() && self.transmit(&datagram, now)
+        datagram
     }
 
     /// A connection that turns out dead is replaced once: after a restart of syslogd nothing is lost.

@@ -1,79 +1,139 @@
-//! "Counted and summed, at most one line per ten seconds".
+//! "Counted and summed, at most one line per ten seconds and kind".
 //!
-//! What is noted goes out at once the first time. Further notes of the same within the window are
-//! counted; their number goes out when the window is over, which begins the next one.
+//! The first line of a kind goes out at once. Further ones within the window are counted; the newest
+//! of them goes out with their number when the window is over, which begins the next one. Lines are of
+//! one kind where they say the same about the same, be it with other numbers: a camera that flaps says
+//! `gate: no frame for 5.0 s; trying again in 2 s (attempt 7)` with other numbers every time.
 
 use std::{
     collections::HashMap,
-    hash::Hash,
     time::{Duration, Instant},
 };
+
+use ::log::Level;
 
 /// The same is told at most once in this time.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
-/// So many different things are remembered; more are told without being counted.
-const MOST_KEYS: usize = 256;
+/// So many kinds are told within a window at most; 64 cameras in trouble have a few each. What
+/// strangers on the network can make us say has no other bound.
+const MOST_KINDS: usize = 512;
 
-/// Counts repeats of things called `K`.
-pub struct Repeats<K> {
-    windows: HashMap<K, Window>,
+/// Counts lines of the same kind.
+#[derive(Default)]
+pub struct Repeats {
+    windows: HashMap<(Level, String), Window>,
+    /// Lines of kinds past [`MOST_KINDS`], since when.
+    left_out: Option<(Instant, u64)>,
 }
 
 struct Window {
     began: Instant,
-    /// Notes after the one that was told.
+    /// The newest text.
+    text: String,
+    /// Lines after the one that was told.
     repeats: u64,
+    /// Whether one of them differs from the one that was told.
+    differs: bool,
 }
 
-impl<K> Default for Repeats<K> {
-    fn default() -> Self {
-        Self { windows: HashMap::new() }
-    }
-}
-
-impl<K: Clone + Eq + Hash> Repeats<K> {
-    /// Returns whether `key` is to be told now; otherwise it was counted. Ask [`Self::due`] before,
+impl Repeats {
+    /// Returns whether `text` is to be told now; otherwise it was counted. Ask [`Self::due`] before,
     /// or a repeat after the end of the window is added to those within it.
-    pub fn note(&mut self, key: &K, now: Instant) -> bool {
-        if let Some(window) = self.windows.get_mut(key) {
+    pub fn note(&mut self, level: Level, text: &str, now: Instant) -> bool {
+        let kind = (level, kind(text));
+        if let Some(window) = self.windows.get_mut(&kind) {
             window.repeats += 1;
+            if window.text != text {
+                window.differs = true;
+                text.clone_into(&mut window.text);
+            }
             return false;
         }
-        if self.windows.len() < MOST_KEYS {
-            self.windows.insert(key.clone(), Window { began: now, repeats: 0 });
+        if self.windows.len() >= MOST_KINDS {
+            self.left_out.get_or_insert((now, 0)).1 += 1;
+            return false;
         }
+        self.windows.insert(kind, Window { began: now, text: text.to_owned(), repeats: 0, differs: false });
         true
     }
 
-    /// What was repeated within a window that is over, and how often, the oldest first. Forgets what
-    /// was not repeated.
-    pub fn due(&mut self, now: Instant) -> Vec<(K, u64)> {
+    /// A line for each kind that was repeated within a window that is over, the oldest first. Forgets
+    /// what was not repeated.
+    pub fn due(&mut self, now: Instant) -> Vec<(Level, String)> {
+        let is_over = |began: Instant| now.saturating_duration_since(began) >= WINDOW;
         let mut due = Vec::new();
-        self.windows.retain(|key, window| {
-            if now.saturating_duration_since(window.began) < WINDOW {
+        self.windows.retain(|(level, _), window| {
+            if !is_over(window.began) {
                 return true;
             }
             if window.repeats == 0 {
                 return false;
             }
-            due.push((window.began, key.clone(), window.repeats));
-            *window = Window { began: now, repeats: 0 };
+            due.push((window.began, *level, window.sum()));
+            *window = Window { began: now, text: std::mem::take(&mut window.text), repeats: 0, differs: false };
             true
         });
+        if let Some((since, lines)) = self.left_out.take_if(|(since, _)| is_over(*since)) {
+            due.push((since, Level::Warn, left_out(lines)));
+        }
         in_order(due)
     }
 
-    /// All that was repeated and not told yet, the oldest first; forgets everything.
-    pub fn all(&mut self) -> Vec<(K, u64)> {
-        let windows = self.windows.drain().filter(|(_, window)| window.repeats > 0);
-        in_order(windows.map(|(key, window)| (window.began, key, window.repeats)).collect())
+    /// A line for each kind that was repeated and not told yet, the oldest first; forgets everything.
+    pub fn all(&mut self) -> Vec<(Level, String)> {
+        let repeated = self.windows.drain().filter(|(_, window)| window.repeats > 0);
+        let mut all: Vec<_> = repeated.map(|((level, _), window)| (window.began, level, window.sum())).collect();
+        all.extend(self.left_out.take().map(|(since, lines)| (since, Level::Warn, left_out(lines))));
+        in_order(all)
     }
 }
 
-fn in_order<K>(mut due: Vec<(Instant, K, u64)>) -> Vec<(K, u64)> {
-    due.sort_by_key(|(began, ..)| *began);
-    due.into_iter().map(|(_, key, repeats)| (key, repeats)).collect()
+impl Window {
+    fn sum(&self) -> String {
+        match (self.repeats, self.differs) {
+            (1, false) => format!("{} (repeated once)", self.text),
+            (times, false) => format!("{} (repeated {times} times)", self.text),
+            (1, true) => self.text.clone(),
+            (times, true) => format!("{} (the last of {times} such lines)", self.text),
+        }
+    }
+}
+
+fn left_out(lines: u64) -> String {
+    let lines = if lines == 1 { "1 line was".to_owned() } else { format!("{lines} lines were") };
+    format!("log: {lines} left out, as more than {MOST_KINDS} different ones came within {} s", WINDOW.as_secs())
+}
+
+fn in_order(mut lines: Vec<(Instant, Level, String)>) -> Vec<(Level, String)> {
+    lines.sort_by_key(|(began, ..)| *began);
+    lines.into_iter().map(|(_, level, text)| (level, text)).collect()
+}
+
+/// `text` with a `#` for each number in what is said. Whom it is said of, which is all up to the first
+/// `: `, keeps its numbers, and so do IP addresses; where nobody is named, all of it stays: `cam1: …` is
+/// not `cam2: …`, and two addresses of the wall are two things to know.
+fn kind(text: &str) -> String {
+    let Some((whom, mut rest)) = text.split_once(": ") else { return text.to_owned() };
+    let mut kind = format!("{whom}: ");
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, number) = rest.split_at(start);
+        // Addresses in memory, which other people's libraries print, differ in every process.
+        let hexadecimal = number.starts_with("0x");
+        let inside = |c: char| if hexadecimal { c.is_ascii_alphanumeric() } else { c.is_ascii_digit() || c == '.' };
+        let end = number.find(|c| !inside(c)).unwrap_or(number.len());
+        let (number, after) = number.split_at(end);
+        kind.push_str(before);
+        let number_ends = number.trim_end_matches('.');
+        if number_ends.matches('.').count() == 3 {
+            kind.push_str(number_ends);
+        } else {
+            kind.push('#');
+        }
+        kind.push_str(&number[number_ends.len()..]);
+        rest = after;
+    }
+    kind + rest
 }
 
 #[cfg(test)]
@@ -81,54 +141,101 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const INFO: Level = Level::Info;
+
+    fn texts(lines: Vec<(Level, String)>) -> Vec<String> {
+        lines.into_iter().map(|(_, text)| text).collect()
+    }
 
     #[test]
     fn first_is_told_at_once_and_repeats_are_summed_after_ten_seconds() {
         let (mut repeats, start) = (Repeats::default(), Instant::now());
-        assert!(repeats.note(&"a", start));
-        assert!(!repeats.note(&"a", start + SECOND));
-        assert!(!repeats.note(&"a", start + 9 * SECOND));
+        assert!(repeats.note(INFO, "a", start));
+        assert!(!repeats.note(INFO, "a", start + SECOND));
+        assert!(!repeats.note(INFO, "a", start + 9 * SECOND));
         assert_eq!(repeats.due(start + 9 * SECOND), []);
-        assert_eq!(repeats.due(start + 10 * SECOND), [("a", 2)]);
+        assert_eq!(repeats.due(start + 10 * SECOND), [(INFO, "a (repeated 2 times)".to_owned())]);
     }
 
     #[test]
     fn sum_begins_the_next_window() {
         let (mut repeats, start) = (Repeats::default(), Instant::now());
-        repeats.note(&"a", start);
-        repeats.note(&"a", start);
+        repeats.note(INFO, "a", start);
+        repeats.note(INFO, "a", start);
         repeats.due(start + 10 * SECOND);
-        assert!(!repeats.note(&"a", start + 11 * SECOND));
+        assert!(!repeats.note(INFO, "a", start + 11 * SECOND));
         assert_eq!(repeats.due(start + 19 * SECOND), []);
-        assert_eq!(repeats.due(start + 20 * SECOND), [("a", 1)]);
+        assert_eq!(texts(repeats.due(start + 20 * SECOND)), ["a (repeated once)"]);
         assert_eq!(repeats.due(start + 30 * SECOND), []);
-        assert!(repeats.note(&"a", start + 31 * SECOND), "quiet for a window: told at once again");
+        assert!(repeats.note(INFO, "a", start + 31 * SECOND), "quiet for a window: told at once again");
+    }
+
+    #[test]
+    fn same_with_other_numbers_is_summed_and_the_newest_is_told() {
+        let (mut repeats, start) = (Repeats::default(), Instant::now());
+        let line = |n: u32| format!("gate: no frame for {n}.0 s; trying again in {n} s (attempt {n})");
+        assert!(repeats.note(INFO, &line(1), start));
+        for n in 2..=5 {
+            assert!(!repeats.note(INFO, &line(n), start + SECOND));
+        }
+        assert!(repeats.note(Level::Warn, &line(5), start), "another level is another kind");
+        let sum = format!("{} (the last of 4 such lines)", line(5));
+        assert_eq!(texts(repeats.due(start + WINDOW)), [sum]);
+        repeats.note(INFO, &line(6), start + 11 * SECOND);
+        assert_eq!(texts(repeats.due(start + 2 * WINDOW)), [line(6)], "the only one needs no sum");
+    }
+
+    #[test]
+    fn other_cameras_addresses_and_words_are_other_kinds() {
+        for (one, other) in [
+            ("cam1: no frame for 5 s", "cam2: no frame for 5 s"),
+            ("gate: found at 10.0.0.5", "gate: found at 10.0.0.6"),
+            ("gate: live", "gate: stalled"),
+            ("/etc/c.toml:4:1: [server]: wrong", "/etc/c.toml:5:1: [server]: wrong"),
+            ("the wall is at http://127.0.0.1:8080/", "the wall is at http://127.0.0.1:8081/"),
+        ] {
+            assert_ne!(kind(one), kind(other));
+        }
+        for (one, other) in [
+            ("gate: live, 640x360 at 25 fps", "gate: live, 1920x1080 at 12.5 fps"),
+            ("gate: found at 10.0.0.5:80.", "gate: found at 10.0.0.5:8080."),
+            ("gate: worker: [rtsp @ 0x55d5c0] no", "gate: worker: [rtsp @ 0x7f07aabc] no"),
+            ("web: connection from 127.0.0.1:51234 ended", "web: connection from 127.0.0.1:9 ended"),
+        ] {
+            assert_eq!(kind(one), kind(other));
+        }
+        assert_eq!(kind("門: 3.5 s, 7."), "門: # s, #.");
     }
 
     #[test]
     fn what_is_not_repeated_is_forgotten() {
         let (mut repeats, start) = (Repeats::default(), Instant::now());
-        for key in 0..10 {
-            repeats.note(&key, start);
+        for key in ["a", "b", "c"] {
+            repeats.note(INFO, key, start);
         }
         assert_eq!(repeats.due(start + WINDOW), []);
         assert!(repeats.windows.is_empty());
     }
 
     #[test]
-    fn very_many_different_things_are_told_and_take_no_more_memory() {
+    fn flood_of_different_lines_is_bounded_and_counted() {
         let (mut repeats, start) = (Repeats::default(), Instant::now());
-        assert!((0..10_000).all(|key| repeats.note(&key, start)));
-        assert_eq!(repeats.windows.len(), MOST_KEYS);
+        let told = (0..10_000).filter(|n| repeats.note(INFO, &format!("stranger {n}"), start)).count();
+        assert_eq!((told, repeats.windows.len()), (MOST_KINDS, MOST_KINDS));
+        assert_eq!(repeats.due(start + 9 * SECOND), []);
+        let sum = "log: 9488 lines were left out, as more than 512 different ones came within 10 s";
+        assert_eq!(texts(repeats.due(start + WINDOW)), [sum]);
+        assert!(repeats.note(INFO, "gate: live", start + WINDOW));
+        assert_eq!(repeats.due(start + 3 * WINDOW), []);
     }
 
     #[test]
     fn end_tells_what_is_left_in_order() {
         let (mut repeats, start) = (Repeats::default(), Instant::now());
         for (key, at) in [("b", 0), ("a", 1), ("b", 2), ("a", 3), ("c", 4)] {
-            repeats.note(&key, start + at * SECOND);
+            repeats.note(INFO, key, start + at * SECOND);
         }
-        assert_eq!(repeats.all(), [("b", 1), ("a", 1)]);
+        assert_eq!(texts(repeats.all()), ["b (repeated once)", "a (repeated once)"]);
         assert_eq!(repeats.all(), []);
     }
 }
