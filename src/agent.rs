@@ -6,9 +6,11 @@
 mod keeper;
 mod listeners;
 mod lookout;
+mod notify;
 mod pause;
 mod roster;
 mod signals;
+mod watchdog;
 
 use std::{
     io,
@@ -36,6 +38,7 @@ use keeper::Crew;
 use listeners::Listeners;
 use roster::Roster;
 use signals::{Signal, Signals};
+use watchdog::Watchdog;
 
 /// From SIGTERM to the end at most; init's own patience is longer.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
@@ -93,6 +96,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path) -> Outcome {
         config: Config { server, watchdog: config::Watchdog::default(), cameras: Vec::new(), remarks: Vec::new() },
         roster: Roster::new(Crew::new(Arc::clone(&executor), PathBuf::from(OWN_PROGRAM)), Arc::clone(&hub)),
         listeners: Listeners::new(Arc::clone(&executor)),
+        watchdog: Watchdog::start(&executor, Arc::clone(&web)),
         web,
         hub,
     };
@@ -109,6 +113,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path) -> Outcome {
     if !agent.listeners.any() {
         return Outcome::CannotBind;
     }
+    agent.watchdog.ready();
     agent.obey(signals).await
 }
 
@@ -125,6 +130,7 @@ struct Agent {
     hub: Arc<Hub>,
     roster: Roster,
     listeners: Listeners,
+    watchdog: Watchdog,
     web: Arc<Web>,
 }
 
@@ -154,6 +160,7 @@ impl Agent {
                 let now = (&mut housekeeping).await;
                 logging::flush(now);
                 self.listeners.retry(&self.web);
+                self.watchdog.turned(now, self.listeners.addresses());
             }
         };
         let hear = async {
@@ -197,6 +204,7 @@ impl Agent {
         let changes = Changes::between(&self.config, &new);
         self.web.set_www(new.server.www.clone());
         self.listeners.set(&new.server.listen, &self.web);
+        self.watchdog.set(&new.watchdog, self.listeners.addresses());
         self.roster.apply(&changes, &new);
         if !new.cameras.iter().any(|camera| camera.origin.may_move()) {
             self.listening = None;
@@ -210,6 +218,7 @@ impl Agent {
 
     async fn reload(&mut self) {
         log::info!("SIGHUP: reading {} again", self.file.display());
+        self.watchdog.reloading();
         let outcome = match self.read().await {
             Some(new) => {
                 let outcome = self.apply(new);
@@ -219,6 +228,7 @@ impl Agent {
             None => "the file is bad".to_owned(),
         };
         self.hub.note_reload(outcome);
+        self.watchdog.ready();
     }
 
     fn report(&self) {
@@ -245,7 +255,8 @@ impl Agent {
 
     /// Takes leave of viewers and cameras, within [`STOP_LIMIT`]; a second signal ends it at once.
     async fn stop(self, mut signals: Signals) -> Outcome {
-        let Self { roster, listeners, web, .. } = self;
+        let Self { roster, listeners, web, watchdog, .. } = self;
+        let watchdog = watchdog.stopping().await;
         web.say_goodbye();
         let leave = async {
             roster.end().await;
@@ -260,6 +271,7 @@ impl Agent {
             log::warn!("asked to stop twice; stopping at once");
         };
         leave.or(too_late).or(impatient).await;
+        watchdog.end();
         log::info!("stopped");
         log::logger().flush();
         Outcome::Stopped

@@ -118,6 +118,10 @@ impl Worker {
             .arg0("cctv-worker")
             .arg("worker")
             .envs(wire::environment(open.transport))
+            // What systemd wants to know it wants to know of the agent.
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("WATCHDOG_USEC")
+            .env_remove("WATCHDOG_PID")
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -30,7 +30,7 @@ use Door::{AllBut, Only};
 
 /// Camera and media need nothing but the standard library; only the worker touches the decoders,
 /// and nothing but the decoders; everything asynchronous stays out of it.
-const DOORS: [(&str, Door); 26] = [
+const DOORS: [(&str, Door); 27] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
@@ -48,6 +48,7 @@ const DOORS: [(&str, Door); 26] = [
     ("nix", Only(&["capture", "worker", "discovery", "agent", "command"])),
     ("opencv", Only(&["worker", "card"])),
     ("quick_xml", Only(&["xml"])),
+    ("rustix", Only(&["agent"])),
     ("serde_json", Only(&["web", "command", "onvif", "agent", "state"])),
     ("sha1", Only(&["onvif", "web"])),
     ("sha2", Only(&["onvif", "web"])),
@@ -63,6 +64,9 @@ const DOORS: [(&str, Door); 26] = [
 const LONGEST_FILE: usize = 400;
 /// `(path, reason)` of the files that may be longer.
 const LONG_FILES: [(&str, &str); 0] = [];
+
+/// The files that may hold unsafe code; each block says why it is sound, in a comment `SAFETY:` above it.
+const UNSAFE_FILES: [&str; 1] = ["agent/watchdog/device.rs"];
 
 fn floor(room: &str) -> Option<usize> {
     FLOORS.iter().position(|rooms| rooms.contains(&room))
@@ -103,11 +107,29 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
             complaints.push(format!("src/{path}:{}: unwrap outside tests; say why it cannot fail", unwrap.line));
         }
     }
+    complaints.extend(unsafe_complaints(path, text, &source));
     if source.lines > LONGEST_FILE && !LONG_FILES.iter().any(|(long, _)| *long == path) {
         complaints.push(format!("src/{path}:1: {} lines without its tests; which second noun moved in?", source.lines));
     }
     complaints.dedup();
     complaints
+}
+
+/// Complaints about unsafe code where it may not be, or without its reason.
+fn unsafe_complaints(path: &str, text: &str, source: &Source) -> Vec<String> {
+    let unsafe_words = source.tokens.iter().filter(|token| ["unsafe", "unsafe_code"].contains(&token.text.as_str()));
+    if !UNSAFE_FILES.contains(&path) {
+        return unsafe_words
+            .map(|token| format!("src/{path}:{}: unsafe code is not for this file", token.line))
+            .collect();
+    }
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let is_reasoned = |line: usize| {
+        let above = lines[..line - 1].iter().rev().take_while(|line| line.starts_with("//"));
+        above.clone().any(|line| line.contains("SAFETY: "))
+    };
+    let bare = unsafe_words.filter(|token| token.text == "unsafe" && !is_reasoned(token.line));
+    bare.map(|token| format!("src/{path}:{}: unsafe without its reason; write // SAFETY: above", token.line)).collect()
 }
 
 fn wrong_way(room: &str, own_floor: usize, target: &str) -> Option<String> {
@@ -261,6 +283,16 @@ fn tests_comments_and_texts_break_no_rule() {
     let code = "//! See crate::agent.\nconst A: &str = \"crate::agent::b\";\n#[cfg(test)]\nmod tests {\n    \
                 use crate::agent::c;\n    fn d() { c().unwrap(); }\n}\n";
     assert_eq!(complaints("hub.rs", code), [""; 0]);
+}
+
+#[test]
+fn unsafe_code_is_found_outside_of_its_file_and_without_its_reason() {
+    let code = "fn a() {\n    unsafe { b() };\n}\n";
+    assert_eq!(complaints("hub.rs", code), ["src/hub.rs:2: unsafe code is not for this file"]);
+    assert_eq!(complaints("web/files.rs", "#![allow(unsafe_code)]").len(), 1);
+    assert_eq!(complaints(UNSAFE_FILES[0], code).len(), 1);
+    let reasoned = code.replace("    unsafe", "    // SAFETY: b is safe\n    // for a.\n    unsafe");
+    assert_eq!(complaints(UNSAFE_FILES[0], &reasoned), [""; 0]);
 }
 
 #[test]

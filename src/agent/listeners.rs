@@ -49,6 +49,11 @@ impl Listeners {
         }
     }
 
+    /// Where the wall is served.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.serving.keys().copied().collect()
+    }
+
     /// Whether the wall is served anywhere.
     pub fn any(&self) -> bool {
         !self.serving.is_empty()

@@ -1,0 +1,92 @@
+//! The machine's watchdog device: opened, set, fed, and stopped on purpose or not at all.
+//!
+//! Once it is open the machine is reset when nobody feeds it, also after this process has died.
+//! Dropping a [`Device`] therefore leaves the watchdog running; only [`Device::disarm`] stops it.
+//! Source: the kernel's `Documentation/watchdog/watchdog-api.rst`.
+
+// The ioctls are the only way to the timeout, and no crate offers them in safe code.
+#![allow(unsafe_code)]
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use nix::fcntl::OFlag;
+use rustix::ioctl::{Getter, Opcode, Updater, ioctl, opcode};
+
+/// `_IOWR('W', 6, int)` in `linux/watchdog.h`: sets the timeout, in seconds; the driver writes back what
+/// it has made of it.
+const WDIOC_SETTIMEOUT: Opcode = opcode::read_write::<i32>(b'W', 6);
+
+/// `_IOR('W', 7, int)`: the timeout in force, in seconds.
+const WDIOC_GETTIMEOUT: Opcode = opcode::read::<i32>(b'W', 7);
+
+/// A driver that was given this before it is closed stops the hardware: the magic close.
+const FAREWELL: &[u8] = b"V";
+
+/// Anything but [`FAREWELL`] is a beat.
+const BEAT: &[u8] = b"\0";
+
+pub struct Device {
+    path: PathBuf,
+    file: File,
+}
+
+impl Device {
+    /// From here on the machine is reset when [`Device::feed`] is not called in time. Does not wait:
+    /// the file is opened without blocking, which devices ignore and a FIFO needs.
+    ///
+    /// # Errors
+    /// Not there, busy (only one process can have it), or not allowed.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Sets the time without a beat after which the machine is reset; returns what is then in force.
+    ///
+    /// # Errors
+    /// What the driver says: it may not be settable, or not to this value; feeding works all the same.
+    /// [`Device::timeout`] may tell what holds instead.
+    pub fn set_timeout(&self, timeout: Duration) -> io::Result<Duration> {
+        let mut seconds = i32::try_from(timeout.as_secs()).unwrap_or(i32::MAX);
+        // SAFETY: the kernel reads and writes one int behind this request, and `seconds` is one that
+        // lives until the call is over. Drivers and files that do not know the request refuse it.
+        unsafe { ioctl(&self.file, Updater::<WDIOC_SETTIMEOUT, i32>::new(&mut seconds)) }?;
+        self.timeout()
+    }
+
+    /// The time without a beat after which the machine is reset, as the driver says.
+    ///
+    /// # Errors
+    /// Where the driver does not tell, or the file is no watchdog.
+    pub fn timeout(&self) -> io::Result<Duration> {
+        // SAFETY: the kernel writes one int behind this request, into the place `Getter` keeps for it.
+        let seconds = unsafe { ioctl(&self.file, Getter::<WDIOC_GETTIMEOUT, i32>::new()) }?;
+        u64::try_from(seconds).map(Duration::from_secs).map_err(|_| io::ErrorKind::InvalidData.into())
+    }
+
+    /// One beat.
+    ///
+    /// # Errors
+    /// What the driver says; the beat then has not been taken.
+    pub fn feed(&mut self) -> io::Result<()> {
+        self.file.write_all(BEAT)
+    }
+
+    /// Stops the watchdog, where its driver can be stopped at all (`nowayout`).
+    ///
+    /// # Errors
+    /// Where the driver did not take the word; it then goes on counting.
+    pub fn disarm(mut self) -> io::Result<()> {
+        self.file.write_all(FAREWELL)
+    }
+}

@@ -1,0 +1,119 @@
+//! Whether this agent deserves to go on: the judgement on which the beats depend.
+//!
+//! A camera that is dead and shown as dead is no illness, nor is a keeper that waits out a pause. An
+//! illness is what nothing but a new beginning can heal.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use super::probe::Finding;
+use crate::camera::CameraId;
+
+/// The agent's own loop, which obeys signals, turns every second; reading a file from a bad disk may
+/// take its time.
+const LOOP_LATE: Duration = Duration::from_secs(60);
+
+/// Being short of descriptors passes by itself when viewers leave, whose connections end within a
+/// minute. After this time it is taken for a leak, which only a new beginning mends.
+const SHORTAGE: Duration = Duration::from_secs(300);
+
+/// What was seen at one moment.
+pub struct Findings {
+    /// What came of asking each address the wall is served on.
+    pub listeners: Vec<(SocketAddr, Finding)>,
+    /// Keepers that are behind their promise by more than `/healthz` allows, and by how much.
+    pub neglected: Vec<(CameraId, Duration)>,
+    /// When the agent's own loop turned last.
+    pub turned: Instant,
+}
+
+/// Remembers what may be ill for a while only.
+#[derive(Default)]
+pub struct Health {
+    short_since: Option<Instant>,
+}
+
+impl Health {
+    /// What is wrong, in words, if anything is.
+    pub fn judge(&mut self, findings: &Findings, now: Instant) -> Option<String> {
+        let mut wrong = Vec::new();
+        let turned = now.saturating_duration_since(findings.turned);
+        if turned > LOOP_LATE {
+            wrong.push(format!("the agent's own loop has stood still for {} s", turned.as_secs()));
+        }
+        let mut short = false;
+        for (address, finding) in &findings.listeners {
+            match finding {
+                // Whoever has lost its address is not reached there, and a new beginning brings none back.
+                Finding::Answers | Finding::Elsewhere => {}
+                Finding::Short => short = true,
+                Finding::Silent(why) => wrong.push(format!("nobody answers at {address}: {why}")),
+            }
+        }
+        if short {
+            let since = *self.short_since.get_or_insert(now);
+            let short = now.saturating_duration_since(since);
+            if short >= SHORTAGE {
+                wrong.push(format!("no file descriptor has been free for {} s", short.as_secs()));
+            }
+        } else {
+            self.short_since = None;
+        }
+        if !findings.neglected.is_empty() {
+            let late = |(id, late): &(CameraId, Duration)| format!("{id} (late by {} s)", late.as_secs());
+            let names: Vec<_> = findings.neglected.iter().map(late).collect();
+            wrong.push(format!("nobody looks after {}", names.join(", ")));
+        }
+        (!wrong.is_empty()).then(|| wrong.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn findings(finding: Finding, turned: Instant) -> Findings {
+        let listeners = vec![("127.0.0.1:1".parse().unwrap(), Finding::Answers), ("[::1]:2".parse().unwrap(), finding)];
+        Findings { listeners, neglected: Vec::new(), turned }
+    }
+
+    #[test]
+    fn wall_that_answers_is_well_and_so_is_one_whose_address_was_taken_away() {
+        let (mut health, now) = (Health::default(), Instant::now());
+        assert_eq!(health.judge(&findings(Finding::Answers, now), now), None);
+        assert_eq!(health.judge(&findings(Finding::Elsewhere, now), now), None);
+        let silent = health.judge(&findings(Finding::Silent("no answer within 5 s".to_owned()), now), now);
+        assert_eq!(silent.as_deref(), Some("nobody answers at [::1]:2: no answer within 5 s"));
+    }
+
+    #[test]
+    fn hanging_keeper_and_own_loop_are_named_with_their_delay() {
+        let (mut health, start) = (Health::default(), Instant::now());
+        let mut seen = findings(Finding::Answers, start);
+        assert_eq!(health.judge(&seen, start + 60 * SECOND), None);
+        seen.neglected =
+            vec![(CameraId::new("gate").unwrap(), 12 * SECOND), (CameraId::new("b").unwrap(), 13 * SECOND)];
+        let words = health.judge(&seen, start + 61 * SECOND).unwrap();
+        let expected = "the agent's own loop has stood still for 61 s; \
+                        nobody looks after gate (late by 12 s), b (late by 13 s)";
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn shortage_of_descriptors_is_forgiven_for_a_while_and_not_for_ever() {
+        let (mut health, start) = (Health::default(), Instant::now());
+        for second in [0, 100, 299] {
+            let now = start + second * SECOND;
+            assert_eq!(health.judge(&findings(Finding::Short, now), now), None);
+        }
+        let now = start + 300 * SECOND;
+        let words = health.judge(&findings(Finding::Short, now), now);
+        assert_eq!(words.as_deref(), Some("no file descriptor has been free for 300 s"));
+        assert_eq!(health.judge(&findings(Finding::Answers, now), now), None);
+        assert_eq!(health.judge(&findings(Finding::Short, now), now), None, "counted anew");
+    }
+}

@@ -1,0 +1,145 @@
+//! Asks the wall for `/healthz` as a browser would: through the kernel, the listener's accept and the
+//! head reader, under a deadline.
+//!
+//! Any answer will do, also "too many connections are open": somebody is at the door. A probe takes one
+//! connection for some milliseconds, from the wall's own address, so a full house is not a dead one.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use nix::errno::Errno;
+use smol::{
+    Async, Timer,
+    future::FutureExt,
+    io::{AsyncReadExt, AsyncWriteExt},
+};
+use socket2::{Domain, Socket, Type};
+
+/// What came of asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    Answers,
+    /// Nobody answered, for this reason.
+    Silent(String),
+    /// No descriptor is free, so nobody can be asked or answered.
+    Short,
+    /// The address is no longer one of this machine: a network was left.
+    Elsewhere,
+}
+
+/// Asks whoever listens on `listening`, for at most `limit`.
+pub async fn probe(listening: SocketAddr, limit: Duration) -> Finding {
+    let door = door(listening);
+    let stream = match begin(door) {
+        Ok(stream) => stream,
+        Err(error) if is_shortage(&error) => return Finding::Short,
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => return Finding::Elsewhere,
+        Err(error) => return Finding::Silent(error.to_string()),
+    };
+    let asked = async { Some(ask(&stream, door).await) };
+    let too_late = async {
+        Timer::after(limit).await;
+        None
+    };
+    match asked.or(too_late).await {
+        Some(Ok(())) => Finding::Answers,
+        Some(Err(error)) => Finding::Silent(error.to_string()),
+        // The kernel takes connections for a listener that has no descriptor for them. The probe's own
+        // is still open here, so one more is what the listener needs.
+        None => match Socket::new(Domain::IPV4, Type::STREAM, None) {
+            Err(error) if is_shortage(&error) => Finding::Short,
+            _ => Finding::Silent(format!("no answer within {:.1} s", limit.as_secs_f64())),
+        },
+    }
+}
+
+/// Where this machine itself finds a listener; the same as `listening` unless that means "everywhere".
+fn door(listening: SocketAddr) -> SocketAddr {
+    let mut door = listening;
+    match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => door.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => door.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    door
+}
+
+/// Begins to connect, from the address itself: where it is no longer ours this fails, and never asks
+/// another machine that has got it since.
+fn begin(door: SocketAddr) -> io::Result<Async<TcpStream>> {
+    let socket = Socket::new(Domain::for_address(door), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    let mut own = door;
+    own.set_port(0);
+    socket.bind(&own.into())?;
+    match socket.connect(&door.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => return Err(error),
+        _ => {}
+    }
+    Async::new(socket.into())
+}
+
+async fn ask(mut stream: &Async<TcpStream>, door: SocketAddr) -> io::Result<()> {
+    stream.writable().await?;
+    if let Some(error) = stream.get_ref().take_error()? {
+        return Err(error);
+    }
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {door}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    // An end without a word is an answer too: the kernel ends no connection that nobody has accepted.
+    // Reading on to the end spares the wall a connection that is reset.
+    let mut bytes = [0; 1024];
+    while stream.read(&mut bytes).await? > 0 {}
+    Ok(())
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|code| [Errno::EMFILE, Errno::ENFILE].contains(&Errno::from_raw(code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use smol::block_on;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(200);
+
+    #[test]
+    fn listener_that_nobody_serves_is_silent_and_one_that_only_hangs_up_is_not() {
+        // The kernel completes the connection of either.
+        let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let address = listener.get_ref().local_addr().unwrap();
+        let silent = Finding::Silent("no answer within 0.2 s".to_owned());
+        assert_eq!(block_on(probe(address, SHORT)), silent);
+        let serve = async {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut bytes = [0; 1024];
+                let _ = stream.read(&mut bytes).await;
+            }
+        };
+        assert_eq!(block_on(probe(address, PATIENCE).or(serve)), Finding::Answers);
+    }
+
+    #[test]
+    fn closed_door_is_silent_and_an_address_that_is_not_ours_is_elsewhere() {
+        let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+        assert!(matches!(block_on(probe(address, PATIENCE)), Finding::Silent(why) if why.contains("refused")));
+        // Set aside for documentation: nobody has it.
+        assert_eq!(block_on(probe("192.0.2.1:8080".parse().unwrap(), PATIENCE)), Finding::Elsewhere);
+    }
+
+    #[test]
+    fn wall_that_listens_everywhere_is_asked_at_home() {
+        assert_eq!(door("0.0.0.0:8080".parse().unwrap()), "127.0.0.1:8080".parse().unwrap());
+        assert_eq!(door("[::]:8080".parse().unwrap()), "[::1]:8080".parse().unwrap());
+        assert_eq!(door("192.0.2.1:80".parse().unwrap()), "192.0.2.1:80".parse().unwrap());
+    }
+}
