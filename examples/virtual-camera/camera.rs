@@ -10,7 +10,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::settings::Settings;
+use crate::{
+    faults::Faults,
+    settings::{Codec, Settings},
+};
 
 pub struct Camera {
     pub settings: Settings,
@@ -29,28 +32,6 @@ pub struct Place {
     pub ip: IpAddr,
     /// How often it has moved: rises with every address it takes.
     pub moves: u32,
-}
-
-/// What is wrong with the camera at the moment, each until `resume`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// RTSP answers, but no more frames are made.
-    pub stall: bool,
-    /// RTSP connections stay open and nothing at all comes from them.
-    pub freeze: bool,
-    /// Nobody listens, neither for RTSP nor for ONVIF.
-    pub refuse: bool,
-    /// Every login is wrong.
-    pub wrong_password: bool,
-    /// The ONVIF services answer rubbish.
-    pub garbage: bool,
-    /// Nobody listens for ONVIF; RTSP and discovery go on.
-    pub onvif_down: bool,
-    /// WS-Discovery neither answers nor announces; the same for SSDP.
-    pub wsd_silent: bool,
-    pub ssdp_silent: bool,
-    /// How often `drop` was asked for: a fault of one moment.
-    pub drops: u64,
 }
 
 #[derive(Default)]
@@ -92,6 +73,11 @@ impl Camera {
             faults: Mutex::default(),
             faults_changed: Condvar::new(),
         }
+    }
+
+    /// What the video is encoded as: configured, or changed by a fault.
+    pub fn codec(&self) -> Codec {
+        self.faults().codec.unwrap_or(self.settings.codec)
     }
 
     pub fn place(&self) -> Place {

@@ -10,12 +10,10 @@ use serde_json::{Value, json};
 use crate::{
     camera::Camera,
     discovery::Discovery,
+    faults::{Refusal, value},
     http::{self, Request, Response},
     rtsp::Rtsp,
 };
-
-const FAULTS: &str = "stall, freeze, drop, refuse, wrongpassword, garbage, onvif-down, silence-wsd, silence-ssdp, \
-                      move?ip=ADDRESS, skew?seconds=N or resume";
 
 /// A running camera with its servers.
 pub struct Running {
@@ -58,35 +56,29 @@ fn answer(cameras: &[Running], request: &Request) -> Response {
 impl Running {
     /// Has returned when the fault stands, except that closing and freezing connections may take the
     /// serving thread another moment.
-    fn set(&self, fault: &str, request: &Request) -> Result<(), (u16, &'static str)> {
+    fn set(&self, fault: &str, request: &Request) -> Result<(), Refusal> {
         let camera = &self.camera;
+        let query = request.target.split_once('?').map_or("", |(_, query)| query);
         match fault {
-            "stall" => camera.change_faults(|faults| faults.stall = true),
-            "freeze" => camera.change_faults(|faults| faults.freeze = true),
-            "drop" => camera.change_faults(|faults| faults.drops += 1),
-            "refuse" => camera.change_faults(|faults| faults.refuse = true),
-            "wrongpassword" => camera.change_faults(|faults| faults.wrong_password = true),
-            "garbage" => camera.change_faults(|faults| faults.garbage = true),
-            "onvif-down" => camera.change_faults(|faults| faults.onvif_down = true),
-            "silence-wsd" => camera.change_faults(|faults| faults.wsd_silent = true),
-            "silence-ssdp" => camera.change_faults(|faults| faults.ssdp_silent = true),
             "move" => {
-                let ip = parameter(request, "ip=").and_then(|ip| ip.parse::<IpAddr>().ok());
+                let ip = value(query, "ip").and_then(|ip| ip.parse::<IpAddr>().ok());
                 let ip = ip.filter(IpAddr::is_ipv4).ok_or((400, "move?ip=ADDRESS with an IPv4 address"))?;
                 TcpListener::bind((ip, 0)).map_err(|_| (409, "this machine does not have that address"))?;
                 camera.set_ip(ip);
             }
             "skew" => {
-                let seconds = parameter(request, "seconds=").and_then(|seconds| seconds.parse().ok());
+                let seconds = value(query, "seconds").and_then(|seconds| seconds.parse().ok());
                 camera.set_skew_s(seconds.ok_or((400, "skew?seconds=N with a whole number"))?);
             }
             "resume" => {
                 camera.set_skew_s(camera.settings.skew);
-                camera.change_faults(|faults| {
-                    *faults = crate::camera::Faults { drops: faults.drops, ..Default::default() }
-                });
+                camera.change_faults(|faults| *faults = faults.resumed());
             }
-            _ => return Err((404, FAULTS)),
+            _ => {
+                let mut begun = Ok(());
+                camera.change_faults(|faults| begun = faults.begin(fault, query, &camera.settings));
+                begun?;
+            }
         }
         self.rtsp.follow_faults();
         let (faults, ip) = (camera.faults(), camera.place().ip);
@@ -101,24 +93,8 @@ impl Running {
     }
 }
 
-/// What stands behind `name` where the query holds nothing else.
-fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-    request.target.split_once('?').and_then(|(_, query)| query.strip_prefix(name))
-}
-
 fn report(camera: &Camera) -> Value {
     let (counters, faults) = (&camera.counters, camera.faults());
-    let standing = [
-        ("stall", faults.stall),
-        ("freeze", faults.freeze),
-        ("refuse", faults.refuse),
-        ("wrongpassword", faults.wrong_password),
-        ("garbage", faults.garbage),
-        ("onvif-down", faults.onvif_down),
-        ("silence-wsd", faults.wsd_silent),
-        ("silence-ssdp", faults.ssdp_silent),
-    ];
-    let standing: Vec<&str> = standing.into_iter().filter(|(_, stands)| *stands).map(|(name, _)| name).collect();
     let proofs = counters.proofs.lock().expect("counting does not panic").clone();
     json!({
         "ip": camera.place().ip.to_string(),
@@ -132,7 +108,7 @@ fn report(camera: &Camera) -> Value {
         "proofs_by_kind": proofs,
         "onvif": *counters.operations.lock().expect("counting does not panic"),
         "skew": camera.skew_s(),
-        "faults": standing,
+        "faults": faults.standing(),
     })
 }
 

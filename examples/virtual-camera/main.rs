@@ -9,12 +9,17 @@ mod calendar;
 mod camera;
 mod canvas;
 mod colour;
+mod connections;
 mod control;
 mod device;
 mod discovery;
+mod faults;
 mod font;
 mod http;
+mod launch;
+mod login;
 mod media;
+mod packets;
 mod pairs;
 mod pattern;
 mod responder;
@@ -53,7 +58,7 @@ use crate::{
     discovery::Discovery,
     rtsp::Rtsp,
     settings::{Options, Settings},
-    stream::Stream,
+    stream::{Part, Stream},
 };
 
 /// As sysexits.h counts: the command line was wrong.
@@ -114,10 +119,10 @@ fn start(settings: Settings) -> Result<Running, Box<dyn Error>> {
         token: "Profile_1",
         name: "mainStream",
         path: "/main",
-        stream: Stream::new(Arc::clone(&camera), settings.size),
+        stream: Stream::new(Arc::clone(&camera), Part::Main),
     }];
     if let Some(size) = settings.small {
-        let stream = Stream::new(Arc::clone(&camera), size);
+        let stream = Stream::new(Arc::clone(&camera), Part::Small(size));
         profiles.push(Profile { token: "Profile_2", name: "subStream", path: "/small", stream });
     }
     let mounts = profiles.iter().map(|profile| (profile.path, Arc::clone(&profile.stream))).collect();
@@ -136,7 +141,7 @@ fn start(settings: Settings) -> Result<Running, Box<dyn Error>> {
                 "name": profile.name,
                 "rtsp": device.stream_uri(settings.ip, profile),
                 "codec": settings.codec.word(),
-                "size": [profile.stream.size.0, profile.stream.size.1],
+                "size": [profile.stream.size().0, profile.stream.size().1],
                 "fps": settings.fps,
             })
         })

@@ -82,7 +82,7 @@ fn uri(uri: &str) -> String {
 }
 
 fn encoding(device: &Device) -> &'static str {
-    match device.camera.settings.codec {
+    match device.camera.codec() {
         Codec::H264 => "H264",
         Codec::H265 => "H265",
         Codec::Mjpeg => "JPEG",
@@ -91,7 +91,7 @@ fn encoding(device: &Device) -> &'static str {
 
 /// The video source's configuration, with the names the service wants around it.
 fn source(device: &Device, element: &str) -> String {
-    let (width, height) = device.camera.settings.size;
+    let (width, height) = device.profiles[0].stream.size();
     format!(
         "<{element} token=\"VideoSourceConfig_1\"><tt:Name>source</tt:Name><tt:UseCount>{}</tt:UseCount>\
          <tt:SourceToken>VideoSource_1</tt:SourceToken><tt:Bounds x=\"0\" y=\"0\" width=\"{width}\" height=\"{height}\"/></{element}>",
@@ -100,7 +100,7 @@ fn source(device: &Device, element: &str) -> String {
 }
 
 fn resolution(profile: &Profile) -> String {
-    let (width, height) = profile.stream.size;
+    let (width, height) = profile.stream.size();
     format!("<tt:Resolution><tt:Width>{width}</tt:Width><tt:Height>{height}</tt:Height></tt:Resolution>")
 }
 
@@ -119,7 +119,7 @@ fn profile_media1(device: &Device, profile: &Profile, element: &str) -> String {
         resolution = resolution(profile),
         fps = settings.fps,
     );
-    if settings.codec == Codec::H264 {
+    if device.camera.codec() == Codec::H264 {
         let _ = write!(
             content,
             "<tt:H264><tt:GovLength>{}</tt:GovLength><tt:H264Profile>High</tt:H264Profile></tt:H264>",
@@ -142,7 +142,7 @@ fn profile_media2(device: &Device, profile: &Profile, encoder: bool) -> String {
             source = source(device, "tr2:VideoSource"),
             token = profile.token,
             gop = settings.gop,
-            kind = if settings.codec == Codec::H264 { "High" } else { "Main" },
+            kind = if device.camera.codec() == Codec::H264 { "High" } else { "Main" },
             name = profile.name,
             encoding = encoding(device),
             resolution = resolution(profile),

@@ -1,26 +1,29 @@
-//! The camera's RTSP server: GStreamer's, with the login counted and the faults of a real camera.
+//! The camera's RTSP server: GStreamer's, with sessions counted and the faults of a real camera.
 //!
 //! All connections of one camera are served by one thread and its main context. A frozen camera is
 //! that thread standing still: the kernel still accepts connections, and nothing ever answers.
 
 use std::{
     fmt,
-    net::SocketAddr,
-    sync::{Arc, Mutex, OnceLock, atomic::Ordering},
+    net::{SocketAddr, TcpStream},
+    os::fd::AsFd,
+    sync::{Arc, Mutex, atomic::Ordering},
     thread,
     time::Duration,
 };
 
-use gstreamer::glib::{self, subclass::prelude::*};
+use gstreamer::glib;
 
 use gstreamer_rtsp_server::{
-    RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS, RTSP_AUTH_CHECK_URL, RTSP_PERM_MEDIA_FACTORY_ACCESS,
-    RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, RTSP_TOKEN_MEDIA_FACTORY_ROLE, RTSPAuth, RTSPContext, RTSPFilterResult,
-    RTSPMountPoints, RTSPServer, RTSPThreadPool, RTSPToken, gst_rtsp::RTSPAuthMethod, prelude::*, subclass::prelude::*,
+    RTSP_PERM_MEDIA_FACTORY_ACCESS, RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, RTSPContext, RTSPFilterResult, RTSPMediaFactory,
+    RTSPMountPoints, RTSPServer, RTSPThreadPool, gio, gst_rtsp::RTSPStatusCode, prelude::*,
 };
 
 use crate::{
     camera::{Camera, Place, count},
+    connections::Connections,
+    launch::Offer,
+    login::{CameraAuth, VIEWER},
     stream::Stream,
 };
 
@@ -28,14 +31,15 @@ use crate::{
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(2);
 /// A frozen thread looks up this often even if nobody woke it.
 const FROZEN_NAP: Duration = Duration::from_secs(5);
-
-/// The role of everybody who is logged in: may see all streams.
-const VIEWER: &str = "viewer";
+/// How often bytes are written into connections that are to be spoilt.
+const SPOIL_EVERY: Duration = Duration::from_millis(100);
+/// From a goodbye to the end of the connections.
+const LEAVE: Duration = Duration::from_millis(300);
 
 #[derive(Debug)]
 pub enum Error {
     Mounts,
-    Listen { address: SocketAddr, source: glib::BoolError },
+    Listen { address: SocketAddr, source: glib::Error },
     Thread(std::io::Error),
 }
 
@@ -64,14 +68,22 @@ pub struct Rtsp {
     server: RTSPServer,
     context: glib::MainContext,
     pub port: u16,
+    connections: Arc<Connections>,
+    offers: Vec<(Arc<Stream>, RTSPMediaFactory)>,
     door: Mutex<Door>,
 }
 
-/// The listening socket, and which moves and drops were already carried out.
+/// The listening socket, and what was already carried out.
 struct Door {
     listening: Option<glib::SourceId>,
     place: Place,
     drops: u64,
+    byes: u64,
+    teardowns: u64,
+    /// What the sessions that are open were offered.
+    offered: Vec<Offer>,
+    /// Bytes are being written into connections.
+    spoiling: bool,
 }
 
 impl Rtsp {
@@ -87,25 +99,32 @@ impl Rtsp {
         server.set_thread_pool(Some(&pool));
         server.set_auth(Some(&CameraAuth::new(&camera)));
         let mounts: RTSPMountPoints = server.mount_points().ok_or(Error::Mounts)?;
+        let mut offers = Vec::new();
         for (path, stream) in streams {
-            let factory = stream.factory();
+            let factory = Arc::clone(&stream).factory();
             let allowed = gstreamer::Structure::builder(VIEWER)
                 .field(RTSP_PERM_MEDIA_FACTORY_ACCESS, true)
                 .field(RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, true);
             factory.add_role_from_structure(&allowed.build());
-            mounts.add_factory(path, factory);
+            mounts.add_factory(path, factory.clone());
+            offers.push((stream, factory));
         }
-        count_sessions(&server, &camera);
+        let connections = Arc::new(Connections::default());
+        watch_clients(&server, &camera, &connections);
 
         let context = glib::MainContext::new();
         let wanted = SocketAddr::new(place.ip, settings.rtsp_port);
-        let listen = server.attach(Some(&context)).map_err(|source| Error::Listen { address: wanted, source })?;
-        let port = server.bound_port() as u16;
+        let refused = |source| Error::Listen { address: wanted, source };
+        let (listening, port) = listen(&server, &context, &connections).map_err(refused)?;
         // From now on the same port, also when it was the system's choice.
         server.set_service(&port.to_string());
+        let offered = offers.iter().map(|(stream, _)| stream.offer()).collect();
+        let listening = Some(listening);
         let rtsp = Arc::new(Self {
             port,
-            door: Mutex::new(Door { listening: Some(listen), place, drops: 0 }),
+            door: Mutex::new(Door { listening, place, drops: 0, byes: 0, teardowns: 0, offered, spoiling: false }),
+            connections,
+            offers,
             camera,
             server,
             context,
@@ -140,7 +159,7 @@ impl Rtsp {
     }
 
     /// Runs in the serving thread, and stays here while the camera is frozen.
-    fn apply_faults(&self) {
+    fn apply_faults(self: &Arc<Self>) {
         let mut door = self.door.lock().expect("only the serving thread holds the door");
         loop {
             let (faults, place) = (self.camera.faults(), self.camera.place());
@@ -153,8 +172,8 @@ impl Rtsp {
                 self.server.set_address(&place.ip.to_string());
             }
             if !faults.refuse && door.listening.is_none() {
-                match self.server.attach(Some(&self.context)) {
-                    Ok(listening) => door.listening = Some(listening),
+                match listen(&self.server, &self.context, &self.connections) {
+                    Ok((listening, _)) => door.listening = Some(listening),
                     Err(error) => eprintln!("{}: cannot listen again: {error}", self.camera.settings.id),
                 }
             }
@@ -162,11 +181,62 @@ impl Rtsp {
                 door.drops = faults.drops;
                 self.close_all();
             }
+            self.follow_offers(&mut door);
+            if (door.byes, door.teardowns) != (faults.byes, faults.teardowns) {
+                if door.teardowns != faults.teardowns {
+                    self.connections.request_teardown();
+                }
+                (door.byes, door.teardowns) = (faults.byes, faults.teardowns);
+                // Meanwhile RTCP says goodbye.
+                let leaving = Arc::clone(self);
+                let leave = glib::timeout_source_new(LEAVE, None, glib::Priority::DEFAULT, move || {
+                    leaving.close_all();
+                    glib::ControlFlow::Break
+                });
+                leave.attach(Some(&self.context));
+            }
+            if faults.spoils_connections() && !door.spoiling {
+                door.spoiling = true;
+                self.spoil();
+            } else if !faults.spoils_connections() && door.spoiling {
+                door.spoiling = false;
+                self.connections.close_spoilt();
+            }
             if !faults.freeze {
                 return;
             }
             self.camera.wait_for_other_faults(faults, FROZEN_NAP);
         }
+    }
+
+    /// Where sessions are to be offered something else, those that are open end, as with a camera whose
+    /// encoder is set differently.
+    fn follow_offers(&self, door: &mut Door) {
+        let offers: Vec<_> = self.offers.iter().map(|(stream, _)| stream.offer()).collect();
+        if door.offered != offers {
+            door.offered = offers;
+            for (stream, factory) in &self.offers {
+                factory.set_launch(&stream.launch_line());
+            }
+            self.close_all();
+        }
+    }
+
+    /// Writes what is no RTSP into the connections of who plays, until that fault ends.
+    fn spoil(self: &Arc<Self>) {
+        let rtsp = Arc::clone(self);
+        let turn = glib::timeout_source_new(SPOIL_EVERY, None, glib::Priority::DEFAULT, move || {
+            let faults = rtsp.camera.faults();
+            if faults.garbage_framing {
+                rtsp.connections.garble();
+            } else if faults.trickle {
+                rtsp.connections.trickle();
+            } else {
+                return glib::ControlFlow::Break;
+            }
+            glib::ControlFlow::Continue
+        });
+        turn.attach(Some(&self.context));
     }
 
     /// Destroys the listening source, which closes its socket.
@@ -185,9 +255,58 @@ impl Rtsp {
     }
 }
 
-fn count_sessions(server: &RTSPServer, camera: &Arc<Camera>) {
-    let counted = Arc::clone(camera);
+/// Listens at the server's address and port, and hands every connection over to it. The connections are
+/// accepted here and not by the server so that a second handle of each can be kept.
+fn listen(
+    server: &RTSPServer,
+    context: &glib::MainContext,
+    connections: &Arc<Connections>,
+) -> Result<(glib::SourceId, u16), glib::Error> {
+    let socket = server.create_socket(gio::Cancellable::NONE)?;
+    let port = inet(&socket.local_address()?).map_or(0, |address| address.port());
+    let (weak, connections) = (server.downgrade(), Arc::clone(connections));
+    let source = SocketExtManual::create_source(
+        &socket,
+        glib::IOCondition::IN,
+        gio::Cancellable::NONE,
+        None,
+        glib::Priority::DEFAULT,
+        move |socket, _| {
+            let Some(server) = weak.upgrade() else { return glib::ControlFlow::Break };
+            // Where this fails the caller has gone again.
+            let Ok(accepted) = socket.accept(gio::Cancellable::NONE) else { return glib::ControlFlow::Continue };
+            let peer = accepted.remote_address().ok().and_then(|address| inet(&address));
+            let (Some(peer), Ok(handle)) = (peer, accepted.as_fd().try_clone_to_owned()) else {
+                return glib::ControlFlow::Continue;
+            };
+            connections.arrived(TcpStream::from(handle));
+            if server.transfer_connection(accepted, &peer.ip().to_string(), peer.port().into(), None).is_err() {
+                connections.claim().iter().for_each(|connection| connections.forget(connection));
+            }
+            glib::ControlFlow::Continue
+        },
+    );
+    Ok((source.attach(Some(context)), port))
+}
+
+fn inet(address: &gio::SocketAddress) -> Option<SocketAddr> {
+    address
+        .downcast_ref::<gio::InetSocketAddress>()
+        .map(|address| SocketAddr::new(address.address().into(), address.port()))
+}
+
+/// Counts sessions, refuses those that are too many, and knows each client's connection.
+fn watch_clients(server: &RTSPServer, camera: &Arc<Camera>, connections: &Arc<Connections>) {
+    let (counted, connections) = (Arc::clone(camera), Arc::clone(connections));
     server.connect_client_connected(move |server, client| {
+        if let Some(connection) = connections.claim() {
+            let plays = Arc::clone(&connection);
+            client.connect_play_request(move |_, _| plays.plays());
+            let connections = Arc::clone(&connections);
+            client.connect_closed(move |_| connections.forget(&connection));
+        }
+        let asked = Arc::clone(&counted);
+        client.connect_pre_setup_request(move |_, context| admit(&asked, context));
         let opened = Arc::clone(&counted);
         let sessions = Arc::new(Mutex::new(Vec::new()));
         let remembered = Arc::clone(&sessions);
@@ -217,64 +336,14 @@ fn count_sessions(server: &RTSPServer, camera: &Arc<Camera>) {
     }
 }
 
-glib::wrapper! {
-    /// Digest authentication that counts, and that can refuse everybody.
-    pub struct CameraAuth(ObjectSubclass<LoginCheck>) @extends RTSPAuth;
-}
-
-impl CameraAuth {
-    fn new(camera: &Arc<Camera>) -> Self {
-        let auth: Self = glib::Object::new();
-        auth.set_supported_methods(RTSPAuthMethod::Digest);
-        if let Some(login) = &camera.settings.login {
-            let token = RTSPToken::builder().field(RTSP_TOKEN_MEDIA_FACTORY_ROLE, VIEWER).build();
-            auth.add_digest(&login.user, &login.password, &token);
-        }
-        auth.imp().camera.set(Arc::clone(camera)).ok().expect("set once, here");
-        auth
-    }
-}
-
-fn carries_proof(context: &RTSPContext) -> bool {
-    context.request().is_some_and(|request| !request.parse_auth_credentials().is_empty())
-}
-
-#[derive(Default)]
-pub struct LoginCheck {
-    camera: OnceLock<Arc<Camera>>,
-}
-
-#[glib::object_subclass]
-impl ObjectSubclass for LoginCheck {
-    const NAME: &'static str = "VirtualCameraAuth";
-    type Type = CameraAuth;
-    type ParentType = RTSPAuth;
-}
-
-impl ObjectImpl for LoginCheck {}
-
-impl RTSPAuthImpl for LoginCheck {
-    fn authenticate(&self, context: &RTSPContext) -> bool {
-        let camera = self.camera.get().expect("set before the server starts");
-        let proof = carries_proof(context);
-        let fine = camera.faults().wrong_password || self.parent_authenticate(context);
-        if proof && context.token().is_none() {
-            count(&camera.counters.failed_logins);
-        }
-        fine
-    }
-
-    fn check(&self, context: &RTSPContext, check: &glib::GString) -> bool {
-        let camera = self.camera.get().expect("set before the server starts");
-        if check.as_str() == RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS.as_str() {
-            // Nobody may have the stream sent to somebody else.
-            return false;
-        }
-        let open = camera.settings.login.is_none() && !camera.faults().wrong_password;
-        // Once per request, and also where nobody asked, of which `authenticate` sees nothing.
-        if check.as_str() == RTSP_AUTH_CHECK_URL.as_str() && carries_proof(context) {
-            camera.counters.count_proof("RTSP");
-        }
-        open || self.parent_check(context, check)
+/// Whether there is room for one more session. A session that exists may set up its other tracks.
+fn admit(camera: &Camera, context: &RTSPContext) -> RTSPStatusCode {
+    let open = u64::try_from(camera.counters.sessions.load(Ordering::Relaxed)).unwrap_or_default();
+    let is_full = camera.settings.sessions.is_some_and(|most| open >= u64::from(most));
+    match camera.faults().full.or(is_full.then_some(453)) {
+        _ if context.session().is_some() => RTSPStatusCode::Ok,
+        None => RTSPStatusCode::Ok,
+        Some(503) => RTSPStatusCode::ServiceUnavailable,
+        Some(_) => RTSPStatusCode::NotEnoughBandwidth,
     }
 }

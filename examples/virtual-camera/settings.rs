@@ -17,7 +17,7 @@ pub const HELP: &str = "\
 usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
                       (--camera \"key=value ...\" | --cameras-file FILE)...
 keys: id (required), ip, onvif, rtsp, codec, size, small, fps, gop, bitrate, user, pass, auth, skew,
-      pattern, range, matrix, media, hue, name, maker, model, serial, uuid, anonymous,
+      pattern, range, matrix, media, hue, name, maker, model, serial, uuid, anonymous, audio, sessions,
       location, wsd, answers, reply-port, epr, xaddrs, ssdp, upnp-type
 docs/virtual-camera.md explains each.";
 
@@ -63,6 +63,10 @@ pub struct Settings {
     pub anonymous: bool,
     /// Identity of the device, where it is not made of `id` and `serial`.
     pub uuid: Option<String>,
+    /// A track of sound beside the picture.
+    pub audio: bool,
+    /// RTSP sessions at the same time at most; further ones are refused with 453.
+    pub sessions: Option<u32>,
     pub announcement: Announcement,
 }
 
@@ -253,6 +257,8 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         serial: pairs.take("serial").unwrap_or(serial),
         anonymous: pairs.word("anonymous", false, on_or_off)?,
         uuid: pairs.take("uuid").filter(|uuid| !uuid.is_empty()),
+        audio: pairs.word("audio", false, on_or_off)?,
+        sessions: pairs.word("sessions", None, |word| word.parse().ok().filter(|most| *most > 0).map(Some))?,
         announcement: Announcement::read(&mut pairs)?,
         id,
         codec,
@@ -307,12 +313,14 @@ fn coding(pairs: &mut Pairs, codec: Codec) -> Result<Coding, String> {
     Ok(coding)
 }
 
-fn dimensions(word: &str) -> Option<(usize, usize)> {
+/// Reads `WxH`.
+pub fn dimensions(word: &str) -> Option<(usize, usize)> {
     let (width, height) = word.split_once('x')?;
     Some((width.parse().ok()?, height.parse().ok()?))
 }
 
-fn check_size(codec: Codec, key: &str, (width, height): (usize, usize)) -> Result<(), String> {
+/// Refuses sizes that the encoder of `codec` does not take, naming `key`.
+pub fn check_size(codec: Codec, key: &str, (width, height): (usize, usize)) -> Result<(), String> {
     let step = if codec == Codec::Mjpeg { 8 } else { 2 };
     if !(160..=3840).contains(&width) || !(90..=2160).contains(&height) {
         return Err(format!("{key}={width}x{height}: from 160x90 to 3840x2160"));

@@ -44,9 +44,10 @@ fn encode(stream: &Stream, pipeline: &gst::Pipeline) -> Result<Vec<u8>, NoPictur
     let source = pipeline.by_name("frame").and_then(|element| element.downcast::<AppSrc>().ok());
     let sink = pipeline.by_name("file").and_then(|element| element.downcast::<AppSink>().ok());
     let (source, sink) = source.zip(sink).ok_or_else(|| broken("no ends"))?;
-    source.set_caps(Some(&stream.caps()));
+    let (size, frame) = stream.next_frame();
+    source.set_caps(Some(&stream.caps(size)));
     pipeline.set_state(gst::State::Playing).map_err(|_| broken("the pipeline does not start"))?;
-    let mut frame = gst::Buffer::from_slice(stream.next_frame());
+    let mut frame = gst::Buffer::from_slice(frame);
     frame.make_mut().set_pts(gst::ClockTime::ZERO);
     source.push_buffer(frame).map_err(|_| broken("the frame is refused"))?;
     source.end_of_stream().map_err(|_| broken("the end is refused"))?;

@@ -19,54 +19,67 @@ use gstreamer_rtsp_server::{RTSPMedia, RTSPMediaFactory, prelude::*};
 use crate::{
     camera::{Camera, count, unix_ms},
     canvas::Canvas,
+    launch::{self, Offer},
+    packets,
     pattern::Pattern,
     scene::Scene,
-    settings::{Codec, Settings},
     stamp::Stamp,
 };
 
+/// Width and height.
+type Size = (usize, usize);
+
+/// Which of a camera's streams it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Main,
+    Small(Size),
+}
+
 pub struct Stream {
     camera: Arc<Camera>,
-    pub size: (usize, usize),
+    part: Part,
     /// Frames made since the camera started, however often the stream was begun again.
     frames: AtomicU32,
-    pattern: Mutex<Pattern>,
+    /// What is drawn, and for which size.
+    pattern: Mutex<(Size, Pattern)>,
 }
 
 impl Stream {
-    pub fn new(camera: Arc<Camera>, size: (usize, usize)) -> Arc<Self> {
-        let settings = &camera.settings;
-        let canvas = Canvas::new(size.0, size.1, settings.coding);
-        let pattern = if settings.bars {
-            Pattern::bars(canvas)
-        } else {
-            let offset = glib::DateTime::now_local().map_or(0, |now| now.utc_offset().as_seconds());
-            Pattern::Moving(Box::new(Scene::new(canvas, &settings.id, settings.hue, offset)))
-        };
-        Arc::new(Self { size, frames: AtomicU32::new(0), pattern: Mutex::new(pattern), camera })
+    pub fn new(camera: Arc<Camera>, part: Part) -> Arc<Self> {
+        let size = size(&camera, part);
+        Arc::new(Self { pattern: Mutex::new((size, pattern(&camera, size))), part, frames: AtomicU32::new(0), camera })
     }
 
-    /// Makes the next frame, stamped with its number and this moment.
-    pub fn next_frame(&self) -> Vec<u8> {
-        let frame = self.frames.fetch_add(1, Ordering::Relaxed);
+    /// Now: a fault may change it.
+    pub fn size(&self) -> Size {
+        size(&self.camera, self.part)
+    }
+
+    /// Makes the next frame, stamped with its number and this moment, and tells its size.
+    pub fn next_frame(&self) -> (Size, Vec<u8>) {
+        let (wanted, frame) = (self.size(), self.frames.fetch_add(1, Ordering::Relaxed));
         count(&self.camera.counters.frames);
-        let mut pattern = self.pattern.lock().expect("drawing does not panic");
-        pattern.frame(Stamp { frame, unix_ms: unix_ms() }).to_vec()
+        let mut drawn = self.pattern.lock().expect("drawing does not panic");
+        if drawn.0 != wanted {
+            *drawn = (wanted, pattern(&self.camera, wanted));
+        }
+        (wanted, drawn.1.frame(Stamp { frame, unix_ms: unix_ms() }).to_vec())
     }
 
     /// kbit/s: that of the settings, and in proportion less for a smaller picture.
     pub fn bitrate(&self) -> u32 {
-        let pixels = |(width, height): (usize, usize)| (width * height) as f64;
-        let share = pixels(self.size) / pixels(self.camera.settings.size);
+        let pixels = |(width, height): Size| (width * height) as f64;
+        let share = pixels(self.size()) / pixels(self.camera.settings.size);
         (f64::from(self.camera.settings.bitrate) * share).max(64.0) as u32
     }
 
-    /// What GStreamer must know of the frames.
-    pub fn caps(&self) -> gst::Caps {
+    /// What GStreamer must know of frames of this size.
+    pub fn caps(&self, size: Size) -> gst::Caps {
         gst::Caps::builder("video/x-raw")
             .field("format", "I420")
-            .field("width", self.size.0 as i32)
-            .field("height", self.size.1 as i32)
+            .field("width", size.0 as i32)
+            .field("height", size.1 as i32)
             .field("framerate", gst::Fraction::new(self.camera.settings.fps as i32, 1))
             .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
             .field("interlace-mode", "progressive")
@@ -74,10 +87,22 @@ impl Stream {
             .build()
     }
 
+    /// What a session that begins now is offered.
+    pub fn offer(&self) -> Offer {
+        let no_video = self.camera.faults().no_video;
+        let video = (!no_video).then(|| self.camera.codec());
+        Offer { video, audio: no_video || self.camera.settings.audio }
+    }
+
+    /// How GStreamer makes that.
+    pub fn launch_line(&self) -> String {
+        launch::line(self.offer(), &self.camera.settings, self.bitrate())
+    }
+
     /// What the RTSP server needs to offer this stream.
     pub fn factory(self: Arc<Self>) -> RTSPMediaFactory {
         let factory = RTSPMediaFactory::new();
-        factory.set_launch(&launch_line(&self.camera.settings, self.bitrate()));
+        factory.set_launch(&self.launch_line());
         factory.set_shared(true);
         factory.set_latency(0);
         factory.connect_media_configure(move |_, media| self.configure(media));
@@ -87,89 +112,115 @@ impl Stream {
     fn configure(self: &Arc<Self>, media: &RTSPMedia) {
         let bin = media.element().downcast::<gst::Bin>().expect("a launch line in brackets makes a bin");
         let source = bin.by_name("frames").and_then(|element| element.downcast::<AppSrc>().ok());
-        let source = source.expect("the launch line names its appsrc");
-        source.set_caps(Some(&self.caps()));
         if let Some(pipeline) = bin.parent().and_then(|parent| parent.downcast::<gst::Bin>().ok()) {
-            silence_rtcp_while_frozen(&pipeline, &self.camera);
+            packets::watch(&bin, &pipeline, &self.camera, source.is_some());
         }
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         media.connect_unprepared(move |_| stopped.store(true, Ordering::Relaxed));
-        let stream = Arc::clone(self);
-        let source = source.downgrade();
-        // Ends when the media is unprepared or its source is gone.
+        let (stream, bin) = (Arc::clone(self), bin.downgrade());
+        let source = source.map(|source| source.downgrade());
+        // Ends when the media is unprepared or its elements are gone.
         thread::Builder::new()
             .name(format!("frames {}", self.camera.settings.id))
-            .spawn(move || stream.generate(&source, &stop))
+            .spawn(move || match source {
+                Some(source) => stream.generate(&bin, &source, &stop),
+                None => stream.wait_for_bye(&bin, &stop),
+            })
             .expect("the machine has room for one more thread");
     }
 
     /// Pushes a frame per interval until told to stop. While the camera is stalled or frozen only the
     /// first frame is made: without it the server could not describe the stream.
-    fn generate(&self, source: &glib::WeakRef<AppSrc>, stop: &AtomicBool) {
-        let interval = Duration::from_secs(1) / self.camera.settings.fps;
+    fn generate(&self, bin: &glib::WeakRef<gst::Bin>, source: &glib::WeakRef<AppSrc>, stop: &AtomicBool) {
+        let settings = &self.camera.settings;
+        let usual = Duration::from_secs(1) / settings.fps;
+        let byes = self.camera.faults().byes;
         let mut due = Instant::now();
-        let mut described = false;
+        let mut described = None;
+        // The encoder makes the first one by itself.
+        let mut since_key = 0;
         while !stop.load(Ordering::Relaxed) {
             let Some(source) = source.upgrade() else { return };
             let faults = self.camera.faults();
-            let silent = described && (faults.stall || faults.freeze);
+            if faults.byes != byes {
+                return end(bin);
+            }
+            let silent = described.is_some() && (faults.stall || faults.freeze);
             if !silent
                 && source.property::<u64>("current-level-buffers") == 0
                 && source.current_state() >= gst::State::Paused
             {
+                let (size, frame) = self.next_frame();
+                if described != Some(size) {
+                    source.set_caps(Some(&self.caps(size)));
+                }
+                if since_key >= settings.gop && !faults.no_key_frames {
+                    source.send_event(force_key_frame());
+                    since_key = 0;
+                }
                 // Refused while the pipeline starts or stops; then the frame is simply lost.
-                described |= source.push_buffer(gst::Buffer::from_slice(self.next_frame())).is_ok();
+                if source.push_buffer(gst::Buffer::from_slice(frame)).is_ok() {
+                    described = Some(size);
+                    since_key += 1;
+                }
             }
-            due = (due + interval).max(Instant::now());
-            thread::sleep(due - Instant::now());
+            due = (due + faults.pace.filter(|_| described.is_some()).unwrap_or(usual)).max(Instant::now());
+            drop(source);
+            self.sleep_until(due, &faults, stop);
+        }
+    }
+
+    /// Sleeps, through changes of the faults that leave the rhythm as it is.
+    fn sleep_until(&self, due: Instant, since: &crate::faults::Faults, stop: &AtomicBool) {
+        loop {
+            let now = self.camera.faults();
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() || stop.load(Ordering::Relaxed) || (now.pace, now.byes) != (since.pace, since.byes) {
+                return;
+            }
+            self.camera.wait_for_other_faults(now, left);
+        }
+    }
+
+    /// For a stream without pictures: there is nothing to do but to take leave.
+    fn wait_for_bye(&self, bin: &glib::WeakRef<gst::Bin>, stop: &AtomicBool) {
+        let byes = self.camera.faults().byes;
+        while !stop.load(Ordering::Relaxed) && bin.upgrade().is_some() {
+            let faults = self.camera.faults();
+            if faults.byes != byes {
+                return end(bin);
+            }
+            self.camera.wait_for_other_faults(faults, Duration::from_secs(1));
         }
     }
 }
 
-/// The encoder and payloader as GStreamer reads them.
-fn launch_line(settings: &Settings, bitrate: u32) -> String {
-    let (gop, bars) = (settings.gop, settings.bars);
-    let encoder = match settings.codec {
-        // 8x8 transform and CABAC make it High profile, which is what cameras send; a single thread
-        // keeps a picture one slice.
-        Codec::H264 => format!(
-            "x264enc tune=zerolatency speed-preset=ultrafast threads=1 bframes=0 cabac=true dct8x8=true \
-             key-int-max={gop} option-string=\"scenecut=0\" {} \
-             ! video/x-h264,profile=high ! rtph264pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency",
-            if bars { "pass=quant quantizer=8".into() } else { format!("bitrate={bitrate}") }
-        ),
-        Codec::H265 => format!(
-            "x265enc tune=zerolatency speed-preset=ultrafast key-int-max={gop} {} log-level=error \
-             option-string=\"bframes=0:scenecut=0:pools=none:frame-threads=1:wpp=0:repeat-headers=1\" \
-             ! rtph265pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency",
-            if bars { "qp=8".into() } else { format!("bitrate={bitrate}") }
-        ),
-        Codec::Mjpeg => {
-            format!("jpegenc quality={} ! rtpjpegpay name=pay0 pt=26", if bars { 95 } else { 75 })
-        }
-    };
-    format!(
-        "( appsrc name=frames is-live=true format=time do-timestamp=true max-buffers=1 leaky-type=downstream ! {encoder} )"
-    )
+fn size(camera: &Camera, part: Part) -> Size {
+    match part {
+        Part::Main => camera.faults().size.unwrap_or(camera.settings.size),
+        Part::Small(size) => size,
+    }
 }
 
-/// The server's own reports would still go out on a frozen connection: throws them away meanwhile.
-fn silence_rtcp_while_frozen(pipeline: &gst::Bin, camera: &Arc<Camera>) {
-    let camera = Arc::clone(camera);
-    pipeline.connect_element_added(move |_, element| {
-        if element.factory().is_none_or(|factory| factory.name() != "rtpbin") {
-            return;
-        }
-        let camera = Arc::clone(&camera);
-        element.connect_pad_added(move |_, pad| {
-            if pad.name().starts_with("send_rtcp_src") {
-                let camera = Arc::clone(&camera);
-                let both = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
-                pad.add_probe(both, move |_, _| {
-                    if camera.faults().freeze { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
-                });
-            }
-        });
-    });
+fn pattern(camera: &Camera, size: Size) -> Pattern {
+    let settings = &camera.settings;
+    let canvas = Canvas::new(size.0, size.1, settings.coding);
+    if settings.bars {
+        return Pattern::bars(canvas);
+    }
+    let offset = glib::DateTime::now_local().map_or(0, |now| now.utc_offset().as_seconds());
+    Pattern::Moving(Box::new(Scene::new(canvas, &settings.id, settings.hue, offset)))
+}
+
+/// The end of the stream: RTCP BYE goes out for every track.
+fn end(bin: &glib::WeakRef<gst::Bin>) {
+    if let Some(bin) = bin.upgrade() {
+        bin.send_event(gst::event::Eos::new());
+    }
+}
+
+/// Makes the frame behind it a key frame. Encoders that know only such, like MJPEG's, pass it on.
+fn force_key_frame() -> gst::Event {
+    gst::event::CustomDownstream::new(gst::Structure::builder("GstForceKeyUnit").field("all-headers", true).build())
 }

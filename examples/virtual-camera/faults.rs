@@ -1,0 +1,249 @@
+//! What is wrong with a camera at the moment, in the words of the control port.
+
+use std::time::Duration;
+
+use crate::settings::{Codec, Settings, check_size, dimensions};
+
+/// All faults that a camera can be asked for, as a complaint about any other says them.
+pub const WORDS: &str = "stall, freeze, drop, refuse, wrongpassword, garbage, onvif-down, silence-wsd, silence-ssdp, \
+     garbage-payload, truncate, no-key-frames, slow?seconds=N, jump?seconds=N, audio-only, no-video, size?to=WxH, \
+     codec?to=h264|h265, garbage-framing, trickle, full?status=453|503, bye, teardown, move?ip=ADDRESS, \
+     skew?seconds=N or resume";
+
+/// Why a fault is not taken: an HTTP status, and what would be right.
+pub type Refusal = (u16, &'static str);
+
+/// Each until `resume`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// RTSP answers, but no more frames are made.
+    pub stall: bool,
+    /// RTSP connections stay open and nothing at all comes from them.
+    pub freeze: bool,
+    /// Nobody listens, neither for RTSP nor for ONVIF.
+    pub refuse: bool,
+    /// Every login is wrong.
+    pub wrong_password: bool,
+    /// The ONVIF services answer rubbish.
+    pub garbage: bool,
+    /// Nobody listens for ONVIF; RTSP and discovery go on.
+    pub onvif_down: bool,
+    /// WS-Discovery neither answers nor announces; the same for SSDP.
+    pub wsd_silent: bool,
+    pub ssdp_silent: bool,
+    /// RTP packets with the right header hold random bytes.
+    pub garbage_payload: bool,
+    /// Of every access unit only the first half is sent.
+    pub truncate: bool,
+    /// No picture that can be decoded without an earlier one.
+    pub no_key_frames: bool,
+    /// A frame comes once in this time.
+    pub pace: Option<Duration>,
+    /// The time stamps of RTP are ahead of what they were, in seconds.
+    pub jumped_s: i64,
+    /// The sound goes on and the picture does not.
+    pub audio_only: bool,
+    /// The session description names sound alone.
+    pub no_video: bool,
+    /// Another size or codec than configured.
+    pub size: Option<(usize, usize)>,
+    pub codec: Option<Codec>,
+    /// Bytes that are no interleaved frame come in place of everything else.
+    pub garbage_framing: bool,
+    /// One packet comes byte after byte, and nothing else.
+    pub trickle: bool,
+    /// No more sessions: the status with which SETUP is refused.
+    pub full: Option<u16>,
+    /// How often these faults of one moment were asked for.
+    pub drops: u64,
+    pub byes: u64,
+    pub teardowns: u64,
+}
+
+impl Faults {
+    /// Adds `fault` of a camera with these `settings`; `query` is what stood behind its question mark.
+    ///
+    /// # Errors
+    /// There is no such fault (404), not so (400), or not on this camera or beside what stands (409).
+    pub fn begin(&mut self, fault: &str, query: &str, settings: &Settings) -> Result<(), Refusal> {
+        let jpeg = settings.codec == Codec::Mjpeg;
+        match fault {
+            "stall" => self.stall = true,
+            "freeze" => self.freeze = true,
+            "drop" => self.drops += 1,
+            "refuse" => self.refuse = true,
+            "wrongpassword" => self.wrong_password = true,
+            "garbage" => self.garbage = true,
+            "onvif-down" => self.onvif_down = true,
+            "silence-wsd" => self.wsd_silent = true,
+            "silence-ssdp" => self.ssdp_silent = true,
+            "garbage-payload" => self.garbage_payload = true,
+            "truncate" => self.truncate = true,
+            "no-key-frames" if jpeg => return Err((409, "every JPEG is a key frame")),
+            "no-key-frames" => self.no_key_frames = true,
+            "slow" => {
+                let seconds = value(query, "seconds").and_then(|word| word.parse().ok());
+                let seconds = seconds.filter(|seconds| (0.1..=60.0).contains(seconds));
+                let seconds = seconds.ok_or((400, "slow?seconds=N, from 0.1 to 60, from frame to frame"))?;
+                self.pace = Some(Duration::from_secs_f64(seconds));
+            }
+            "jump" => {
+                let seconds: Option<i64> = value(query, "seconds").and_then(|word| word.parse().ok());
+                self.jumped_s += seconds.ok_or((400, "jump?seconds=N with a whole number, also a negative one"))?;
+            }
+            "audio-only" if !settings.audio => return Err((409, "this camera has no sound: give it audio=on")),
+            "audio-only" => self.audio_only = true,
+            "no-video" => self.no_video = true,
+            "size" => {
+                let size = value(query, "to").and_then(dimensions);
+                let size = size.filter(|size| check_size(self.codec.unwrap_or(settings.codec), "to", *size).is_ok());
+                self.size = Some(size.ok_or((400, "size?to=WxH, as the key size takes it"))?);
+            }
+            "codec" if jpeg => return Err((409, "a camera that is set to MJPEG keeps to it")),
+            "codec" => {
+                let codec = match value(query, "to") {
+                    Some("h264") => Codec::H264,
+                    Some("h265") => Codec::H265,
+                    _ => return Err((400, "codec?to=h264 or codec?to=h265")),
+                };
+                self.codec = Some(codec);
+            }
+            "garbage-framing" if self.trickle => return Err((409, "not while trickle stands")),
+            "garbage-framing" => self.garbage_framing = true,
+            "trickle" if self.garbage_framing => return Err((409, "not while garbage-framing stands")),
+            "trickle" => self.trickle = true,
+            "full" => {
+                self.full = match query {
+                    "" | "status=453" => Some(453),
+                    "status=503" => Some(503),
+                    _ => return Err((400, "full?status=453 or full?status=503")),
+                }
+            }
+            "bye" => self.byes += 1,
+            "teardown" => self.teardowns += 1,
+            _ => return Err((404, WORDS)),
+        }
+        Ok(())
+    }
+
+    /// Nothing wrong any more; what happened stays counted.
+    pub fn resumed(self) -> Self {
+        Self { drops: self.drops, byes: self.byes, teardowns: self.teardowns, ..Self::default() }
+    }
+
+    /// Whether bytes that the RTSP server knows nothing of are written into its connections.
+    pub fn spoils_connections(&self) -> bool {
+        self.garbage_framing || self.trickle
+    }
+
+    /// Whether no packet, of picture or sound, leaves the camera.
+    pub fn mutes_all(&self) -> bool {
+        self.spoils_connections() || self.freeze
+    }
+
+    /// The words of the faults that stand.
+    pub fn standing(&self) -> Vec<&'static str> {
+        let standing = [
+            ("stall", self.stall),
+            ("freeze", self.freeze),
+            ("refuse", self.refuse),
+            ("wrongpassword", self.wrong_password),
+            ("garbage", self.garbage),
+            ("onvif-down", self.onvif_down),
+            ("silence-wsd", self.wsd_silent),
+            ("silence-ssdp", self.ssdp_silent),
+            ("garbage-payload", self.garbage_payload),
+            ("truncate", self.truncate),
+            ("no-key-frames", self.no_key_frames),
+            ("slow", self.pace.is_some()),
+            ("jump", self.jumped_s != 0),
+            ("audio-only", self.audio_only),
+            ("no-video", self.no_video),
+            ("size", self.size.is_some()),
+            ("codec", self.codec.is_some()),
+            ("garbage-framing", self.garbage_framing),
+            ("trickle", self.trickle),
+            ("full", self.full.is_some()),
+        ];
+        standing.into_iter().filter(|(_, stands)| *stands).map(|(word, _)| word).collect()
+    }
+}
+
+/// The value of `key` where the query holds nothing else.
+pub fn value<'a>(query: &'a str, key: &str) -> Option<&'a str> {
+    query.strip_prefix(key)?.strip_prefix('=')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings;
+
+    fn settings(keys: &str) -> Settings {
+        let line = ["--camera".to_owned(), format!("id=gate {keys}")];
+        let options = settings::parse(line.iter().map(std::ffi::OsString::from)).unwrap().unwrap();
+        options.cameras.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn faults_add_up_and_resume_ends_them_all() {
+        let (mut faults, settings) = (Faults::default(), settings("audio=on"));
+        for (fault, query) in [
+            ("stall", ""),
+            ("truncate", ""),
+            ("slow", "seconds=3"),
+            ("jump", "seconds=-60"),
+            ("size", "to=320x180"),
+            ("codec", "to=h265"),
+            ("audio-only", ""),
+            ("trickle", ""),
+            ("full", "status=503"),
+            ("drop", ""),
+        ] {
+            faults.begin(fault, query, &settings).unwrap_or_else(|refusal| panic!("{fault}: {refusal:?}"));
+        }
+        let standing = ["stall", "truncate", "slow", "jump", "audio-only", "size", "codec", "trickle", "full"];
+        assert_eq!(faults.standing(), standing);
+        assert_eq!((faults.pace, faults.full), (Some(Duration::from_secs(3)), Some(503)));
+        assert_eq!(faults.resumed(), Faults { drops: 1, ..Faults::default() });
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_and_changes_nothing() {
+        let (open, jpeg) = (settings(""), settings("codec=mjpeg"));
+        for (fault, query, settings, status) in [
+            ("lollipop", "", &open, 404),
+            ("slow", "seconds=0", &open, 400),
+            ("slow", "", &open, 400),
+            ("jump", "seconds=soon", &open, 400),
+            ("size", "to=321x180", &open, 400),
+            ("size", "of=320x180", &open, 400),
+            ("codec", "to=mjpeg", &open, 400),
+            ("full", "status=200", &open, 400),
+            ("audio-only", "", &open, 409),
+            ("no-key-frames", "", &jpeg, 409),
+            ("codec", "to=h265", &jpeg, 409),
+        ] {
+            let mut faults = Faults::default();
+            let refused = faults.begin(fault, query, settings).map_err(|(status, _)| status);
+            assert_eq!((refused, faults), (Err(status), Faults::default()), "{fault}?{query}");
+        }
+        let mut faults = Faults { garbage_framing: true, ..Faults::default() };
+        assert_eq!(faults.begin("trickle", "", &open).map_err(|(status, _)| status), Err(409));
+    }
+
+    #[test]
+    fn every_standing_fault_is_among_the_words() {
+        let all = Faults {
+            pace: Some(Duration::ZERO),
+            jumped_s: 1,
+            size: Some((0, 0)),
+            codec: Some(Codec::H265),
+            full: Some(453),
+            stall: true,
+            no_video: true,
+            ..Faults::default()
+        };
+        assert!(all.standing().iter().all(|word| WORDS.contains(word)));
+    }
+}

@@ -1,0 +1,56 @@
+//! The encoder and payloader of a stream as GStreamer reads them.
+
+use crate::settings::{Codec, Settings};
+
+/// Only a key frame that is asked for is made, beside the first: further apart than any stream lasts.
+const NEVER: u32 = 1_000_000_000;
+
+/// What a session is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// `None`: no picture.
+    pub video: Option<Codec>,
+    pub audio: bool,
+}
+
+/// The launch line for `offer`. Frames go into the `appsrc` named `frames`; `bitrate` is in kbit/s.
+pub fn line(offer: Offer, settings: &Settings, bitrate: u32) -> String {
+    let mut elements = String::new();
+    if let Some(codec) = offer.video {
+        elements.push_str(&video(codec, settings.bars, bitrate));
+    }
+    if offer.audio {
+        let number = u8::from(offer.video.is_some());
+        // PCMA at 8000 Hz, as most cameras have it, of a low hum.
+        elements.push_str(&format!(
+            " audiotestsrc is-live=true freq=100 volume=0.1 ! audio/x-raw,rate=8000,channels=1 ! alawenc \
+             ! rtppcmapay name=pay{number} pt=8"
+        ));
+    }
+    format!("( {elements} )")
+}
+
+fn video(codec: Codec, bars: bool, bitrate: u32) -> String {
+    let encoder = match codec {
+        // 8x8 transform and CABAC make it High profile, which is what cameras send; a single thread
+        // keeps a picture one slice.
+        Codec::H264 => format!(
+            "x264enc tune=zerolatency speed-preset=ultrafast threads=1 bframes=0 cabac=true dct8x8=true \
+             key-int-max={NEVER} option-string=\"scenecut=0\" {} \
+             ! video/x-h264,profile=high ! rtph264pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency",
+            if bars { "pass=quant quantizer=8".into() } else { format!("bitrate={bitrate}") }
+        ),
+        Codec::H265 => format!(
+            "x265enc tune=zerolatency speed-preset=ultrafast key-int-max={NEVER} {} log-level=error \
+             option-string=\"bframes=0:scenecut=0:pools=none:frame-threads=1:wpp=0:repeat-headers=1\" \
+             ! rtph265pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency",
+            if bars { "qp=8".into() } else { format!("bitrate={bitrate}") }
+        ),
+        Codec::Mjpeg => {
+            format!("jpegenc quality={} ! rtpjpegpay name=pay0 pt=26", if bars { 95 } else { 75 })
+        }
+    };
+    format!(
+        "appsrc name=frames is-live=true format=time do-timestamp=true max-buffers=1 leaky-type=downstream ! {encoder}"
+    )
+}

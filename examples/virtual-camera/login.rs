@@ -1,0 +1,76 @@
+//! The login of the camera's RTSP server: Digest, counted, and refused to everybody where a fault says so.
+
+use std::sync::{Arc, OnceLock};
+
+use gstreamer::glib::{self, subclass::prelude::*};
+use gstreamer_rtsp_server::{
+    RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS, RTSP_AUTH_CHECK_URL, RTSP_TOKEN_MEDIA_FACTORY_ROLE, RTSPAuth,
+    RTSPContext, RTSPToken, gst_rtsp::RTSPAuthMethod, prelude::*, subclass::prelude::*,
+};
+
+use crate::camera::{Camera, count};
+
+/// The role of everybody who is logged in: may see all streams.
+pub const VIEWER: &str = "viewer";
+
+glib::wrapper! {
+    /// Digest authentication that counts, and that can refuse everybody.
+    pub struct CameraAuth(ObjectSubclass<LoginCheck>) @extends RTSPAuth;
+}
+
+impl CameraAuth {
+    pub fn new(camera: &Arc<Camera>) -> Self {
+        let auth: Self = glib::Object::new();
+        auth.set_supported_methods(RTSPAuthMethod::Digest);
+        if let Some(login) = &camera.settings.login {
+            let token = RTSPToken::builder().field(RTSP_TOKEN_MEDIA_FACTORY_ROLE, VIEWER).build();
+            auth.add_digest(&login.user, &login.password, &token);
+        }
+        auth.imp().camera.set(Arc::clone(camera)).ok().expect("set once, here");
+        auth
+    }
+}
+
+fn carries_proof(context: &RTSPContext) -> bool {
+    context.request().is_some_and(|request| !request.parse_auth_credentials().is_empty())
+}
+
+#[derive(Default)]
+pub struct LoginCheck {
+    camera: OnceLock<Arc<Camera>>,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for LoginCheck {
+    const NAME: &'static str = "VirtualCameraAuth";
+    type Type = CameraAuth;
+    type ParentType = RTSPAuth;
+}
+
+impl ObjectImpl for LoginCheck {}
+
+impl RTSPAuthImpl for LoginCheck {
+    fn authenticate(&self, context: &RTSPContext) -> bool {
+        let camera = self.camera.get().expect("set before the server starts");
+        let proof = carries_proof(context);
+        let fine = camera.faults().wrong_password || self.parent_authenticate(context);
+        if proof && context.token().is_none() {
+            count(&camera.counters.failed_logins);
+        }
+        fine
+    }
+
+    fn check(&self, context: &RTSPContext, check: &glib::GString) -> bool {
+        let camera = self.camera.get().expect("set before the server starts");
+        if check.as_str() == RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS.as_str() {
+            // Nobody may have the stream sent to somebody else.
+            return false;
+        }
+        let open = camera.settings.login.is_none() && !camera.faults().wrong_password;
+        // Once per request, and also where nobody asked, of which `authenticate` sees nothing.
+        if check.as_str() == RTSP_AUTH_CHECK_URL.as_str() && carries_proof(context) {
+            camera.counters.count_proof("RTSP");
+        }
+        open || self.parent_check(context, check)
+    }
+}

@@ -1,0 +1,9 @@
+//! One story for each way in which a camera can fail: what the wall says, how soon, and that it heals.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../stage/mod.rs"]
+mod stage;
+
+mod on_the_wire;
+mod player;
