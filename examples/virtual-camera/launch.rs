@@ -21,10 +21,11 @@ pub fn line(offer: Offer, settings: &Settings, bitrate: u32) -> String {
     }
     if offer.audio {
         let number = u8::from(offer.video.is_some());
-        // PCMA at 8000 Hz, as most cameras have it, of a low hum.
+        // PCMA at 8000 Hz, as most cameras have it, of a low hum. Who sets up the picture alone leaves the
+        // sound without a way out; the tee takes that for no error.
         elements.push_str(&format!(
-            " audiotestsrc is-live=true freq=100 volume=0.1 ! audio/x-raw,rate=8000,channels=1 ! alawenc \
-             ! rtppcmapay name=pay{number} pt=8"
+            " audiotestsrc name=hum is-live=true freq=100 volume=0.1 ! audio/x-raw,rate=8000,channels=1 ! alawenc \
+             ! tee allow-not-linked=true ! rtppcmapay name=pay{number} pt=8"
         ));
     }
     format!("( {elements} )")

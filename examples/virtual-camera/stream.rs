@@ -115,6 +115,9 @@ impl Stream {
         if let Some(pipeline) = bin.parent().and_then(|parent| parent.downcast::<gst::Bin>().ok()) {
             packets::watch(&bin, &pipeline, &self.camera, source.is_some());
         }
+        if let Some(hum) = bin.by_name("hum").and_then(|element| element.static_pad("src")) {
+            hum.add_probe(gst::PadProbeType::QUERY_UPSTREAM, |_, info| is_live(info));
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         media.connect_unprepared(move |_| stopped.store(true, Ordering::Relaxed));
@@ -211,6 +214,18 @@ fn pattern(camera: &Camera, size: Size) -> Pattern {
     }
     let offset = glib::DateTime::now_local().map_or(0, |now| now.utc_offset().as_seconds());
     Pattern::Moving(Box::new(Scene::new(canvas, &settings.id, settings.hue, offset)))
+}
+
+/// Says that there is nothing to seek in. GStreamer's generator of sound would offer to, and the server
+/// would then refuse every player that asks for the beginning, as FFmpeg does.
+fn is_live(info: &mut gst::PadProbeInfo) -> gst::PadProbeReturn {
+    if let Some(gst::PadProbeData::Query(query)) = &mut info.data
+        && let gst::QueryViewMut::Seeking(seeking) = query.view_mut()
+    {
+        seeking.set(false, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+        return gst::PadProbeReturn::Handled;
+    }
+    gst::PadProbeReturn::Ok
 }
 
 /// The end of the stream: RTCP BYE goes out for every track.

@@ -5,5 +5,13 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod absence;
+mod cable;
+mod changes;
+mod crowd;
+mod login;
 mod on_the_wire;
 mod player;
+mod rubbish;
+mod silence;
+mod story;

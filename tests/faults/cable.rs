@@ -1,0 +1,49 @@
+//! The camera's cable is pulled: no FIN, no RST, nothing; its connections are half open for ever.
+
+use std::time::Instant;
+
+use crate::{
+    stage::{Agent, Cameras, MotionJpeg, burnt_in, network::Network, wait_for},
+    story::{STALL_AFTER, unix_ms},
+};
+
+#[test]
+fn camera_whose_cable_is_pulled_is_missed_and_read_again_when_it_is_back() {
+    let Some(network) = Network::new() else { return };
+    let (wall, camera) = (network.host(), network.host());
+    let place = camera.address();
+    let cameras = camera.within(|| Cameras::start(&[&format!("id=gate ip={place} size=320x184 small=none gop=15")]));
+    let stall_after = STALL_AFTER.as_secs_f64();
+    let url = cameras.stream("gate");
+    wall.within(|| {
+        let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\nstall_after = {stall_after}\nurl = \"{url}\"\n"));
+        agent.wait_for_state("gate", "live");
+        let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+        viewer.next_live();
+
+        let pulled = Instant::now();
+        camera.unplug();
+        viewer.next_card();
+        let detected = pulled.elapsed();
+        let why = wait_for("the reason", || {
+            let said = agent.camera("gate");
+            let why = said["why"].as_str()?.to_owned();
+            (said["state"] != "live" && why.contains("no frame for")).then_some(why)
+        });
+        // Each attempt now fails for itself.
+        wait_for("further attempts", || (agent.camera("gate")["reconnects"].as_u64()? >= 2).then_some(()));
+
+        let (back, back_ms) = (Instant::now(), unix_ms());
+        camera.plug_in();
+        wait_for("a picture from after the fault", || {
+            let part = viewer.next_live();
+            (burnt_in(&part.jpeg).unix_ms > back_ms).then_some(())
+        });
+        eprintln!("gate: cable detected after {detected:.1?} as {why:?}, live {:.1?} after it is back", back.elapsed());
+        agent.wait_for_state("gate", "live");
+        assert_eq!(agent.workers().len(), 1);
+        // The camera may still keep the session whose end it never heard.
+        let sessions = camera.within(|| cameras.facts("gate")["sessions"].as_i64().unwrap());
+        assert!((1..=2).contains(&sessions), "{sessions}");
+    });
+}
