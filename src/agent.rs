@@ -28,7 +28,7 @@ use smol::{
 use crate::{
     camera::State,
     card,
-    config::{self, Config, changes::Changes},
+    config::{self, Config, Walls, changes::Changes},
     discovery::{self, Hint},
     hub::Hub,
     log::{self as logging, chain},
@@ -93,7 +93,13 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path) -> Outcome {
         listening: None,
         executor: Arc::clone(&executor),
         file: file.to_owned(),
-        config: Config { server, watchdog: config::Watchdog::default(), cameras: Vec::new(), remarks: Vec::new() },
+        config: Config {
+            server,
+            watchdog: config::Watchdog::default(),
+            cameras: Vec::new(),
+            walls: Walls::default(),
+            remarks: Vec::new(),
+        },
         roster: Roster::new(Crew::new(Arc::clone(&executor), PathBuf::from(OWN_PROGRAM)), Arc::clone(&hub)),
         listeners: Listeners::new(Arc::clone(&executor)),
         watchdog: Watchdog::start(&executor, Arc::clone(&web)),
@@ -203,6 +209,7 @@ impl Agent {
     fn apply(&mut self, new: Config) -> String {
         let changes = Changes::between(&self.config, &new);
         self.web.set_www(new.server.www.clone());
+        self.web.walls.set(new.walls.clone());
         self.listeners.set(&new.server.listen, &self.web);
         self.watchdog.set(&new.watchdog, self.listeners.addresses());
         self.roster.apply(&changes, &new);

@@ -21,9 +21,11 @@ mod login;
 mod section;
 mod spelling;
 mod syntax;
+mod wall;
 mod watchdog;
 
 pub use complaint::{Complaint, Position, position, summary};
+pub use wall::{Wall, Walls};
 pub use watchdog::Watchdog;
 
 use camera::Habits;
@@ -55,6 +57,8 @@ pub struct Config {
     pub watchdog: Watchdog,
     /// In the order of the file, without those that have `enabled = false`.
     pub cameras: Vec<Camera>,
+    /// How pages show them.
+    pub walls: Walls,
     /// What works but deserves a look, such as a password that every user of the box can read.
     pub remarks: Vec<Complaint>,
 }
@@ -150,7 +154,8 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
         .as_ref()
         .map_or_else(Habits::default, |section| camera::defaults(section, base, read_secret, &mut ledger));
     let cameras = camera::all(&root.cameras, &defaults, base, read_secret, &mut ledger);
-    ledger.finish().map(|remarks| Config { server, watchdog, cameras, remarks })
+    let walls = wall::all(&root.walls, &camera::identifiers(&root.cameras), &mut ledger);
+    ledger.finish().map(|remarks| Config { server, watchdog, cameras, walls, remarks })
 }
 
 fn server(section: &Section<'_>, base: &Path, ledger: &mut Ledger<'_>) -> Server {

@@ -27,12 +27,14 @@ mod route;
 mod snapshot;
 mod socket;
 mod status;
+mod streams;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod tile;
 mod upgrade;
 mod wall;
+mod walls;
 
 use std::{
     io,
@@ -50,10 +52,12 @@ use smol::{
 
 pub use cards::Draw;
 pub use limits::Limits;
+pub use walls::Shelf;
 
 use crate::hub::Hub;
 use cards::Cards;
 use files::Files;
+use streams::Streams;
 use tally::Tally;
 
 /// Between two log lines about failing accepts.
@@ -68,6 +72,10 @@ pub struct Web {
     /// Names, besides IP addresses and `localhost`, under which WebSockets may be opened.
     /// Begins as the names this machine has itself.
     pub host_names: Vec<String>,
+    /// How the page shows the cameras.
+    pub walls: Shelf,
+    /// Motion JPEG viewers that gave themselves a name.
+    streams: Streams,
     www: Mutex<PathBuf>,
     files: Files,
     cards: Cards,
@@ -86,6 +94,8 @@ impl Web {
             hub,
             version,
             host_names: origin::own_names(),
+            walls: Shelf::default(),
+            streams: Streams::default(),
             www: Mutex::new(www),
             files: Files::default(),
             cards: Cards::new(draw),

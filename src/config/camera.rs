@@ -124,6 +124,12 @@ pub(super) fn all(
     cameras
 }
 
+/// What the cameras are called, whether or not the rest of them is right.
+pub(super) fn identifiers(sections: &[Section<'_>]) -> Vec<String> {
+    let id = |section: &Section<'_>| Some(section.value("id")?.get_ref().as_str()?.to_owned());
+    sections.iter().filter_map(id).collect()
+}
+
 fn id(section: &Section<'_>, lines: &mut BTreeMap<CameraId, usize>, ledger: &mut Ledger<'_>) -> Option<CameraId> {
     let right = "letters, digits, - and _, like \"gate\"";
     let Some(written) = section.text("id", "gate", ledger) else {

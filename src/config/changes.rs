@@ -31,6 +31,8 @@ pub struct Changes {
     pub state_dir_changed: bool,
     pub discovery_port_changed: bool,
     pub watchdog_changed: bool,
+    /// How pages show the cameras.
+    pub walls_changed: bool,
 }
 
 impl Changes {
@@ -43,6 +45,7 @@ impl Changes {
             state_dir_changed: old.server.state_dir != new.server.state_dir,
             discovery_port_changed: old.server.discovery_port != new.server.discovery_port,
             watchdog_changed: old.watchdog != new.watchdog,
+            walls_changed: old.walls != new.walls,
             reordered: stayed(old, new) != stayed(new, old),
             ..Self::default()
         };
@@ -90,6 +93,7 @@ impl fmt::Display for Changes {
             (self.state_dir_changed, "state_dir"),
             (self.discovery_port_changed, "discovery_port"),
             (self.watchdog_changed, "watchdog"),
+            (self.walls_changed, "wall"),
         ];
         parts.extend(flags.into_iter().filter(|(changed, _)| *changed).map(|(_, what)| format!("{what} changed")));
         if parts.is_empty() { f.write_str("no cameras") } else { f.write_str(&parts.join(", ")) }
@@ -182,6 +186,13 @@ mod tests {
     fn removing_a_camera_is_not_another_order() {
         let new = "[[camera]]\nid='a'\nip='10.0.0.1'\n[[camera]]\nid='c'\nip='10.0.0.3'\n";
         assert!(!Changes::between(&config(THREE), &config(new)).reordered);
+    }
+
+    #[test]
+    fn another_wall_touches_no_camera() {
+        let changes = Changes::between(&config(THREE), &config(&format!("{THREE}[wall]\nlayout=4\n")));
+        assert!(changes.walls_changed && changes.unchanged.len() == 3 && !changes.is_empty());
+        assert_eq!(changes.to_string(), "3 cameras unchanged, wall changed");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{camera, complaint::Ledger, login, spelling, watchdog};
+use super::{camera, complaint::Ledger, login, spelling, wall, watchdog};
 
 /// A value and the byte where it stands.
 #[derive(Clone, Debug)]
@@ -26,9 +26,10 @@ pub(super) struct Root<'t> {
     pub(super) defaults: Option<Section<'t>>,
     pub(super) watchdog: Option<Section<'t>>,
     pub(super) cameras: Vec<Section<'t>>,
+    pub(super) walls: Vec<wall::Named<'t>>,
 }
 
-/// One `[server]`, `[defaults]`, `[watchdog]` or `[[camera]]`.
+/// One `[server]`, `[defaults]`, `[watchdog]`, `[wall]` or `[[camera]]`.
 pub(super) struct Section<'t> {
     /// What complaints call it.
     pub(super) place: String,
@@ -41,14 +42,17 @@ pub(super) struct Section<'t> {
     table: DeTable<'t>,
 }
 
-const SECTIONS: &[&str] = &["server", "defaults", "watchdog", "camera"];
+const SECTIONS: &[&str] = &["server", "defaults", "watchdog", "wall", "camera"];
+
+/// The same, as they are written.
+const HEADS: &str = "[server], [defaults], [watchdog], [wall]";
 
 impl<'t> Root<'t> {
     /// Splits `text`, which [`syntax::readable`] returned, into its sections, with a complaint for
     /// every section that does not exist, and for those written with the wrong kind of head.
     pub(super) fn parse(text: &'t str, ledger: &mut Ledger<'_>) -> Self {
         let (table, _) = DeTable::parse_recoverable(text);
-        let mut root = Self { server: None, defaults: None, watchdog: None, cameras: Vec::new() };
+        let mut root = Self { server: None, defaults: None, watchdog: None, cameras: Vec::new(), walls: Vec::new() };
         for (key, value) in table.into_inner() {
             let (key_at, at) = (key.span().start, value.span().start);
             match (key.get_ref().as_ref(), value.into_inner()) {
@@ -61,15 +65,16 @@ impl<'t> Root<'t> {
                 ("watchdog", DeValue::Table(table)) => {
                     root.watchdog = Some(Section::new("[watchdog]", at, watchdog::WATCHDOG_KEYS, table))
                 }
+                ("wall", DeValue::Table(table)) => root.walls = wall::sections(at, table),
                 ("camera", DeValue::Array(list)) => root.cameras = cameras(list, ledger),
                 ("camera", DeValue::Table(_)) => {
                     ledger.complain(key_at, "[camera]", "cameras form a list; write [[camera]], with two brackets");
                 }
-                (name @ ("server" | "defaults" | "watchdog"), DeValue::Array(_)) => {
+                (name @ ("server" | "defaults" | "watchdog" | "wall"), DeValue::Array(_)) => {
                     let words = format!("this section stands only once; write [{name}], with single brackets");
                     ledger.complain(key_at, &format!("[[{name}]]"), words);
                 }
-                (name @ ("server" | "defaults" | "watchdog" | "camera"), _) => {
+                (name, _) if SECTIONS.contains(&name) => {
                     let head = if name == "camera" { "[[camera]]" } else { &format!("[{name}]") };
                     ledger.complain(key_at, head, format!("this is a section; write {head} on a line of its own"));
                 }
@@ -83,7 +88,8 @@ impl<'t> Root<'t> {
     /// A syntax error can swallow a key, so a section with one is not asked for missing keys.
     fn mark_torn(&mut self, end: usize, ledger: &Ledger<'_>) {
         let single = self.server.iter_mut().chain(&mut self.defaults).chain(&mut self.watchdog);
-        let mut sections: Vec<&mut Section<'_>> = single.chain(&mut self.cameras).collect();
+        let walls = self.walls.iter_mut().map(|wall| &mut wall.section);
+        let mut sections: Vec<&mut Section<'_>> = single.chain(&mut self.cameras).chain(walls).collect();
         sections.sort_by_key(|section| section.at);
         let starts: Vec<usize> = sections.iter().map(|section| section.at).collect();
         for (index, section) in sections.into_iter().enumerate() {
@@ -124,13 +130,12 @@ fn unknown_at_top(name: &str, value: &DeValue<'_>, at: usize, ledger: &mut Ledge
             Some("camera") => ledger.complain(at, &place, "unknown section; did you mean [[camera]]?"),
             Some(near) => ledger.complain(at, &place, format!("unknown section; did you mean [{near}]?")),
             None => {
-                let words = "unknown section; there are [server], [defaults], [watchdog] and [[camera]]";
-                ledger.complain(at, &place, words);
+                ledger.complain(at, &place, format!("unknown section; there are {HEADS} and [[camera]]"));
             }
         }
     } else {
         let home = home_of(name).map_or_else(
-            || "every key stands below [server], [defaults], [watchdog] or [[camera]]".to_owned(),
+            || format!("every key stands below {HEADS} or [[camera]]"),
             |home| format!("it belongs below {home}"),
         );
         ledger.complain(at, "outside of any section", format!("key {name:?} has no section; {home}"));
@@ -145,13 +150,15 @@ fn home_of(name: &str) -> Option<&'static str> {
         Some("[defaults] or [[camera]]")
     } else if watchdog::WATCHDOG_KEYS.contains(&name) {
         Some("[watchdog]")
+    } else if wall::WALL_KEYS.contains(&name) {
+        Some("[wall]")
     } else {
         camera::CAMERA_KEYS.contains(&name).then_some("[[camera]]")
     }
 }
 
 impl<'t> Section<'t> {
-    fn new(place: &str, at: usize, known: &'static [&'static str], table: DeTable<'t>) -> Self {
+    pub(super) fn new(place: &str, at: usize, known: &'static [&'static str], table: DeTable<'t>) -> Self {
         Self { place: place.to_owned(), at, torn: false, known, table }
     }
 

@@ -410,7 +410,8 @@ fn shipped_file_explains_every_key_by_an_example_that_works() {
     let with_file = uncommented(|line| line.starts_with("password ="));
     assert_eq!(login(&parsed(&with_file), 1), Some(("viewer", "from file")));
     let everything = uncommented(|_| false);
-    for key in SERVER_KEYS.iter().chain(camera::DEFAULTS_KEYS).chain(camera::CAMERA_KEYS) {
+    let keys = SERVER_KEYS.iter().chain(camera::DEFAULTS_KEYS).chain(camera::CAMERA_KEYS).chain(wall::WALL_KEYS);
+    for key in keys {
         assert!(everything.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key} has no example");
     }
 }

@@ -53,7 +53,10 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
         let method = request.method();
         let answer = match Route::of(request.url()) {
             Route::Live(id) => match viewer(web, id, &request) {
-                Ok((lane, wish)) => return mjpeg::serve(socket, web, lane, wish, method).await,
+                Ok((lane, wish)) => {
+                    let viewer = query::viewer(request.url());
+                    return mjpeg::serve(socket, web, lane, wish, viewer, method).await;
+                }
                 Err(answer) => answer,
             },
             Route::Snapshot(id) => match viewer(web, id, &request) {

@@ -3,7 +3,7 @@
 //! The boundary is written right after each picture and not with the next: Chromium shows a part only
 //! when it sees the boundary that ends it (crbug.com/527446).
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Instant};
 
 use http_types::Method;
 use smol::{future::FutureExt, io::AsyncWriteExt};
@@ -20,8 +20,16 @@ use crate::{hub::Lane, media::Wish};
 /// that honour Content-Length never look for it inside anyway.
 const BOUNDARY: &str = "cctv-agent-picture-b7e1d0";
 
-/// Streams `lane` until the viewer leaves, the camera is removed or the agent stops.
-pub async fn serve(mut socket: Socket, web: &Web, lane: Arc<Lane>, wish: Wish, method: Method) -> io::Result<()> {
+/// Streams `lane` until the viewer leaves, the camera is removed or the agent stops. What has reached a
+/// `viewer` with a name is told by `/api/cameras`.
+pub async fn serve(
+    mut socket: Socket,
+    web: &Web,
+    lane: Arc<Lane>,
+    wish: Wish,
+    viewer: Option<String>,
+    method: Method,
+) -> io::Result<()> {
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary={BOUNDARY}\r\n\
          Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
@@ -42,6 +50,7 @@ pub async fn serve(mut socket: Socket, web: &Web, lane: Arc<Lane>, wish: Wish, m
         (None, Err(error)) => return refuse(socket, web, error.to_string(), method).await,
     };
     socket.write_parts([head.as_bytes(), delimiter(false).as_bytes()]).await?;
+    let mut stream = viewer.map(|viewer| web.streams.enter(lane.id().as_str(), viewer));
     loop {
         let next = async { Some(frames.next().await) }.or(async {
             socket.gone().await;
@@ -52,6 +61,9 @@ pub async fn serve(mut socket: Socket, web: &Web, lane: Arc<Lane>, wish: Wish, m
             continue; // The card could not be drawn, which was logged; it is tried again in a second.
         }
         write_part(&mut socket, &frame).await?;
+        if let Some(stream) = &mut stream {
+            stream.delivered(&frame, Instant::now());
+        }
         if frame.last {
             socket.close(web.limits.farewell).await;
             return Ok(());

@@ -7,6 +7,9 @@ use crate::media::{Size, Wish};
 /// Pixels each way a viewer may ask for. Below, nothing is recognisable; above, no camera is.
 pub const SIDES: std::ops::RangeInclusive<u32> = 16..=7680;
 
+/// Characters of the name of a viewer.
+const LONGEST_VIEWER: usize = 64;
+
 /// The wish in the address of a viewer. Unknown names are left alone: pages add their own, for instance
 /// to get around caches.
 ///
@@ -23,6 +26,15 @@ pub fn wish(url: &Url) -> Result<Wish, String> {
         }
     }
     Ok(wish)
+}
+
+/// The name a page gave its stream with `viewer=…`, to find it again in `/api/cameras`; `None` where it
+/// gave none that is fit for that.
+pub fn viewer(url: &Url) -> Option<String> {
+    let (_, value) = url.query_pairs().find(|(name, _)| name == "viewer")?;
+    let fit = (1..=LONGEST_VIEWER).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    fit.then(|| value.into_owned())
 }
 
 fn size(text: &str) -> Result<Size, String> {
@@ -59,6 +71,15 @@ mod tests {
         let wish = parse("size=640x360&q=50&fps=12&t=123").unwrap();
         assert_eq!(wish, Wish { size: Some(Size { width: 640, height: 360 }), quality: Some(50), fps: Some(12) });
         assert_eq!(parse("").unwrap(), Wish { size: None, quality: None, fps: None });
+    }
+
+    #[test]
+    fn viewer_has_a_plain_name_or_none() {
+        let viewer = |query: &str| viewer(&Url::parse(&format!("http://x/live/gate?{query}")).unwrap());
+        assert_eq!(viewer("size=640x360&viewer=a-1_B"), Some("a-1_B".to_owned()));
+        for query in ["", "viewer=", "viewer=%3Cb%3E", &format!("viewer={}", "x".repeat(65))] {
+            assert_eq!(viewer(query), None, "{query}");
+        }
     }
 
     #[test]

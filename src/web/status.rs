@@ -15,7 +15,7 @@ use crate::{
 pub fn cameras(web: &Web) -> Answer {
     let now = Instant::now();
     let reload = web.hub.reload();
-    let cameras: Vec<_> = web.hub.lanes().iter().map(|lane| camera(&lane.status(now))).collect();
+    let cameras: Vec<_> = web.hub.lanes().iter().map(|lane| camera(web, &lane.status(now), now)).collect();
     Answer::json(
         200,
         &json!({
@@ -25,12 +25,13 @@ pub fn cameras(web: &Web) -> Answer {
             "viewers": web.viewers(),
             "complaints": web.hub.complaints(),
             "reload": { "count": reload.count, "outcome": reload.outcome },
+            "walls": web.walls.told(),
             "cameras": cameras,
         }),
     )
 }
 
-fn camera(status: &Status) -> Value {
+fn camera(web: &Web, status: &Status, now: Instant) -> Value {
     let (units, bytes) = status.group;
     json!({
         "id": status.id.as_str(),
@@ -50,6 +51,7 @@ fn camera(status: &Status) -> Value {
         "reconnects": status.reconnects,
         "stalls": status.stalls,
         "viewers": status.viewers,
+        "streams": web.streams.told(status.id.as_str(), now),
         "skipped": status.skipped,
         "decoding": status.decoding,
         "last_error": status.last_error,

@@ -279,3 +279,28 @@ fn viewer_that_slept_through_a_stall_does_not_wake_up_to_an_old_picture() {
         },
     );
 }
+
+#[test]
+fn stream_with_a_name_is_told_with_its_rate_and_one_without_is_not() {
+    play(without_repeats, async |scene| {
+        scene.go_live();
+        let mut named = Viewer::open(scene, "/live/gate?viewer=wall-1").await;
+        let _nameless = Viewer::open(scene, "/live/gate").await;
+        for sequence in 1..=6 {
+            scene.publish(sequence).await;
+            named.until(&format!("\u{feff}picture {sequence}")).await;
+        }
+        let told = loop {
+            // The picture is here before the agent has noted that it went.
+            let told = scene.get("/api/cameras").await.json()["cameras"][0]["streams"].clone();
+            if told[0]["fps"].as_f64().unwrap() >= 2.0 {
+                break told;
+            }
+        };
+        assert_eq!(told.as_array().unwrap().len(), 1);
+        assert_eq!(told[0]["viewer"], "wall-1");
+        assert!(told[0]["age"].as_f64().unwrap() > 1000.0, "by the picture's own time: {told}");
+        drop(named);
+        while scene.get("/api/cameras").await.json()["cameras"][0]["streams"][0]["viewer"] == "wall-1" {}
+    });
+}

@@ -1,0 +1,285 @@
+//! `[wall]` and `[wall.NAME]`: what a page shows where neither its address nor a person says otherwise.
+//!
+//! A named wall is whatever `[wall]` is, but for the keys it has itself.
+
+use std::collections::BTreeMap;
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    complaint::Ledger,
+    login::is_quotable,
+    section::{Section, kind},
+    spelling,
+};
+use crate::camera::CameraId;
+
+pub(super) const WALL_KEYS: &[&str] = &["layout", "cameras", "rotate", "language", "sign_of_life"];
+
+/// How the tiles of a page may be arranged, as the file and the page call it. `1+5` is one large tile
+/// with five small ones; `auto` goes by the number of cameras and the shape of the window.
+const LAYOUTS: &[&str] = &["auto", "1", "4", "9", "16", "25", "1+5", "1+7", "1+12"];
+
+const LANGUAGES: &[&str] = &["en", "zh-TW"];
+
+/// A page must stand still for long enough to be looked at, in seconds; 0 stands for ever.
+const SHORTEST_ROTATION: u32 = 3;
+const LONGEST_ROTATION: i64 = 3600;
+
+/// More walls than this are refused.
+const MOST_WALLS: usize = 32;
+
+/// What one wall shows. `None` leaves it to the page.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wall {
+    /// One of the words above.
+    pub layout: Option<&'static str>,
+    /// These cameras in this order; may name one that is not enabled.
+    pub cameras: Option<Vec<CameraId>>,
+    /// Seconds until the next page of cameras; 0: never.
+    pub rotate: Option<u32>,
+    /// `en` or `zh-TW`.
+    pub language: Option<&'static str>,
+    /// Whether live tiles carry a moving mark.
+    pub sign_of_life: Option<bool>,
+}
+
+impl Wall {
+    fn or(self, standard: &Self) -> Self {
+        Self {
+            layout: self.layout.or(standard.layout),
+            cameras: self.cameras.or_else(|| standard.cameras.clone()),
+            rotate: self.rotate.or(standard.rotate),
+            language: self.language.or(standard.language),
+            sign_of_life: self.sign_of_life.or(standard.sign_of_life),
+        }
+    }
+}
+
+/// The wall of a page that names none, and those with a name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Walls {
+    pub standard: Wall,
+    pub named: BTreeMap<String, Wall>,
+}
+
+/// One `[wall]` (without a name) or `[wall.NAME]`.
+pub(super) struct Named<'t> {
+    name: Option<String>,
+    /// Where the name stands.
+    at: usize,
+    pub(super) section: Section<'t>,
+}
+
+/// Takes `[wall]` apart: its own keys, and the named walls below it.
+pub(super) fn sections(at: usize, table: DeTable<'_>) -> Vec<Named<'_>> {
+    let mut own = DeTable::new();
+    let mut named = Vec::new();
+    for (key, value) in table {
+        // A section where a key should be is left to those who know what the key should be.
+        let is_wall = value.get_ref().is_table() && !WALL_KEYS.contains(&key.get_ref().as_ref());
+        let (name, name_at, section_at) = (key.get_ref().to_string(), key.span().start, value.span().start);
+        match value.into_inner() {
+            DeValue::Table(table) if is_wall => {
+                let place = if is_quotable(&name) { format!("[wall.{name}]") } else { "[wall.…]".to_owned() };
+                let section = Section::new(&place, section_at, WALL_KEYS, table);
+                named.push(Named { name: Some(name), at: name_at, section });
+            }
+            other => {
+                own.insert(key, Spanned::new(section_at..section_at, other));
+            }
+        }
+    }
+    let section = Section::new("[wall]", at, WALL_KEYS, own);
+    std::iter::once(Named { name: None, at, section }).chain(named).collect()
+}
+
+/// Checks all walls; `cameras` are the identifiers in the file, also of cameras that are not enabled.
+pub(super) fn all(sections: &[Named<'_>], cameras: &[String], ledger: &mut Ledger<'_>) -> Walls {
+    let mut walls = Walls::default();
+    if let Some(first_too_many) = sections.get(MOST_WALLS) {
+        let words = format!("one of {} walls; at most {MOST_WALLS} are taken", sections.len());
+        first_too_many.section.complain(first_too_many.at, words, ledger);
+    }
+    for Named { name, at, section } in sections {
+        let wall = wall(section, cameras, ledger);
+        match name {
+            None => walls.standard = wall,
+            // A name stands in addresses, like that of a camera.
+            Some(name) if CameraId::new(name).is_none() => {
+                let words = "this name does not fit into an address; use letters, digits, - and _, like [wall.hall]";
+                section.complain(*at, words, ledger);
+            }
+            Some(name) => {
+                walls.named.insert(name.clone(), wall.or(&walls.standard));
+            }
+        }
+    }
+    walls
+}
+
+fn wall(section: &Section<'_>, known: &[String], ledger: &mut Ledger<'_>) -> Wall {
+    section.refuse_unknown(ledger);
+    Wall {
+        layout: layout(section, ledger),
+        cameras: cameras(section, known, ledger),
+        rotate: rotate(section, ledger),
+        language: section.text("language", "zh-TW", ledger).and_then(|text| {
+            let language = LANGUAGES.iter().copied().find(|language| *language == text.value);
+            if language.is_none() {
+                let words =
+                    "language is unknown; write \"en\" or \"zh-TW\", or leave the key out for the browser's own";
+                section.complain(text.at, words, ledger);
+            }
+            language
+        }),
+        sign_of_life: section.flag("sign_of_life", ledger),
+    }
+}
+
+/// `4` and `"4"` are both fine.
+fn layout(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<&'static str> {
+    let value = section.value("layout")?;
+    let written = match value.get_ref() {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.to_string(),
+        other => format!("({})", kind(other)),
+    };
+    let layout = LAYOUTS.iter().copied().find(|layout| *layout == written);
+    if layout.is_none() {
+        let quoted = if is_quotable(&written) { format!("layout {written} is") } else { "layout is".to_owned() };
+        let all: Vec<_> = LAYOUTS.iter().map(|layout| format!("{layout:?}")).collect();
+        section.complain(value.span().start, format!("{quoted} unknown; write one of {}", all.join(", ")), ledger);
+    }
+    layout
+}
+
+fn rotate(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<u32> {
+    let seconds = section.whole("rotate", 0..=LONGEST_ROTATION, ledger)?;
+    if (1..SHORTEST_ROTATION).contains(&seconds) {
+        let at = section.value("rotate").map_or(section.at, |value| value.span().start);
+        let right = format!("write {SHORTEST_ROTATION} seconds or more, or 0 for never");
+        section.complain(at, format!("rotate is {seconds}, too short to look at; {right}"), ledger);
+        return None;
+    }
+    Some(seconds)
+}
+
+fn cameras(section: &Section<'_>, known: &[String], ledger: &mut Ledger<'_>) -> Option<Vec<CameraId>> {
+    let value = section.value("cameras")?;
+    let right = "write a list of identifiers, like [\"gate\", \"porch\"]";
+    let DeValue::Array(list) = value.get_ref() else {
+        section.complain(value.span().start, format!("cameras is {}; {right}", kind(value.get_ref())), ledger);
+        return None;
+    };
+    let mut chosen: Vec<CameraId> = Vec::new();
+    for entry in list {
+        let at = entry.span().start;
+        let Some(id) = entry.get_ref().as_str() else {
+            section.complain(at, format!("cameras holds {}; {right}", kind(entry.get_ref())), ledger);
+            continue;
+        };
+        let quoted = if is_quotable(id) { format!(" {id:?}") } else { String::new() };
+        match CameraId::new(id).filter(|_| known.iter().any(|camera| camera == id)) {
+            None => {
+                let names: Vec<&str> = known.iter().map(String::as_str).collect();
+                let hint = match spelling::nearest(id, &names) {
+                    Some(near) => format!("did you mean {near:?}?"),
+                    None => "write the id of a [[camera]] of this file".to_owned(),
+                };
+                section.complain(at, format!("there is no camera{quoted}; {hint}"), ledger);
+            }
+            Some(id) if chosen.contains(&id) => {
+                section.complain(at, format!("camera{quoted} stands here twice; take one away"), ledger);
+            }
+            Some(id) => chosen.push(id),
+        }
+    }
+    if list.is_empty() {
+        section.complain(
+            value.span().start,
+            format!("cameras is an empty list; {right}, or leave the key out"),
+            ledger,
+        );
+    }
+    Some(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::parse;
+
+    const TWO: &str = "[[camera]]\nid='gate'\nip='10.0.0.1'\n[[camera]]\nid='porch'\nip='10.0.0.2'\nenabled=false\n";
+
+    fn read(text: &str) -> Result<Walls, Vec<String>> {
+        let no_files = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+        match parse(&format!("{TWO}{text}"), Path::new("c"), &no_files) {
+            Ok(config) => Ok(config.walls),
+            Err(complaints) => Err(complaints.iter().map(ToString::to_string).collect()),
+        }
+    }
+
+    #[test]
+    fn file_without_a_wall_leaves_all_to_the_page() {
+        assert_eq!(read("").unwrap(), Walls::default());
+    }
+
+    #[test]
+    fn named_wall_is_the_standard_wall_but_for_its_own_keys() {
+        let text = "[wall.hall]\nlayout = '1+5'\nrotate = 0\n\
+                    [wall]\nlayout = 9\ncameras = ['porch', 'gate']\nrotate = 15\nlanguage = 'zh-TW'\nsign_of_life = false\n";
+        let walls = read(text).unwrap();
+        let ids = |wall: &Wall| wall.cameras.as_ref().unwrap().iter().map(CameraId::to_string).collect::<Vec<_>>();
+        assert_eq!((walls.standard.layout, walls.standard.rotate), (Some("9"), Some(15)));
+        assert_eq!(ids(&walls.standard), ["porch", "gate"]);
+        let hall = &walls.named["hall"];
+        assert_eq!((hall.layout, hall.rotate, hall.language), (Some("1+5"), Some(0), Some("zh-TW")));
+        assert_eq!((ids(hall), hall.sign_of_life), (ids(&walls.standard), Some(false)));
+    }
+
+    #[test]
+    fn every_layout_is_taken() {
+        for layout in LAYOUTS {
+            assert_eq!(read(&format!("[wall]\nlayout = '{layout}'")).unwrap().standard.layout, Some(*layout));
+        }
+    }
+
+    #[test]
+    fn what_no_page_could_show_is_a_complaint() {
+        for (text, wrong) in [
+            ("[wall]\nlayout = 5", "c:9:10: [wall]: layout 5 is unknown; write one of \"auto\", \"1\""),
+            ("[wall]\nlayout = true", "c:9:10: [wall]: layout (true) is unknown"),
+            ("[wall]\nlayout.a = 1", "c:9:1: [wall]: layout (a section) is unknown"),
+            ("[wall]\nrotate = 2", "c:9:10: [wall]: rotate is 2, too short to look at; write 3"),
+            ("[wall]\nrotate = -1", "c:9:10: [wall]: rotate is -1; write a whole number from 0 to 3600"),
+            ("[wall]\nlanguage = 'de'", "c:9:12: [wall]: language is unknown; write \"en\" or \"zh-TW\""),
+            ("[wall]\nsign_of_life = 1", "c:9:16: [wall]: sign_of_life is a whole number"),
+            ("[wall]\ncameras = 'gate'", "c:9:11: [wall]: cameras is a text; write a list"),
+            ("[wall]\ncameras = []", "c:9:11: [wall]: cameras is an empty list"),
+            ("[wall]\ncameras = [1]", "c:9:12: [wall]: cameras holds a whole number"),
+            ("[wall]\ncameras = ['gaet']", "c:9:12: [wall]: there is no camera \"gaet\"; did you mean \"gate\"?"),
+            ("[wall]\ncameras = ['gate', 'gate']", "c:9:20: [wall]: camera \"gate\" stands here twice"),
+            ("[wall]\nlayuot = 4", "c:9:1: [wall]: unknown key \"layuot\"; did you mean \"layout\"?"),
+            ("[wall.hall]\nlayuot = 4", "c:9:1: [wall.hall]: unknown key \"layuot\""),
+            ("[wall.\"a b\"]\nlayout = 4", "c:8:7: [wall.a b]: this name does not fit into an address"),
+            ("[[wall]]\nlayout = 4", "c:8:3: [[wall]]: this section stands only once; write [wall]"),
+            ("[walls]\nlayout = 4", "c:8:2: [walls]: unknown section; did you mean [wall]?"),
+            ("[server]\nlayout = 4", "c:9:1: [server]: unknown key \"layout\"; it belongs below [wall]"),
+        ] {
+            let complaints = read(text).unwrap_err();
+            assert!(complaints.len() == 1 && complaints[0].starts_with(wrong), "{text}: {complaints:#?}");
+        }
+    }
+
+    #[test]
+    fn more_walls_than_anybody_has_are_refused() {
+        let text: String = (0..MOST_WALLS).map(|n| format!("[wall.w{n}]\nlayout = 4\n")).collect();
+        assert!(read(&text).unwrap_err()[0].contains("at most 32 are taken"));
+    }
+}

@@ -1,0 +1,57 @@
+//! How the page shows the cameras, as `[wall]` and `[wall.NAME]` say and `/api/cameras` tells.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::{
+    camera::CameraId,
+    config::{Wall, Walls},
+};
+
+/// The walls in force.
+#[derive(Default)]
+pub struct Shelf(Mutex<Walls>);
+
+impl Shelf {
+    /// Pages that are open follow within seconds.
+    pub fn set(&self, walls: Walls) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = walls;
+    }
+
+    /// The wall without a name first; `null` is left to the page.
+    pub(super) fn told(&self) -> Value {
+        let walls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let standard = std::iter::once(told("", &walls.standard));
+        standard.chain(walls.named.iter().map(|(name, wall)| told(name, wall))).collect()
+    }
+}
+
+fn told(name: &str, wall: &Wall) -> Value {
+    json!({
+        "name": name,
+        "layout": wall.layout,
+        "cameras": wall.cameras.as_ref().map(|ids| ids.iter().map(CameraId::as_str).collect::<Vec<_>>()),
+        "rotate": wall.rotate,
+        "language": wall.language,
+        "sign_of_life": wall.sign_of_life,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walls_are_told_as_the_file_has_them() {
+        let shelf = Shelf::default();
+        let hall = Wall { layout: Some("1+5"), cameras: CameraId::new("gate").map(|id| vec![id]), ..Wall::default() };
+        shelf.set(Walls { named: [("hall".to_owned(), hall)].into(), ..Walls::default() });
+        let told = shelf.told();
+        assert_eq!((&told[0]["name"], &told[0]["layout"]), (&json!(""), &Value::Null));
+        assert_eq!(
+            (&told[1]["name"], &told[1]["layout"], &told[1]["cameras"]),
+            (&json!("hall"), &json!("1+5"), &json!(["gate"]))
+        );
+    }
+}
