@@ -44,11 +44,11 @@ const focused = () => page.evaluate(() => document.activeElement.getAttribute("c
 test("without a choice the wall is as large as the cameras need", async () => {
     await page.goto(agent.url);
     await shows("0 1 2 3 4 5");
-    assert.equal(await page.getAttribute("#wall", "data-side"), "3");
-    assert.equal(await page.locator("#wall > .empty").count(), 3);
+    assert.equal(await page.getAttribute("#wall", "data-grid"), "3x2");
+    assert.equal(await page.locator("#wall > .empty").count(), 0);
 });
 
-test("digits choose the panels, which are remembered, and pages turn round", async () => {
+test("digits choose the layout, which is remembered, and pages turn round", async () => {
     await page.goto(agent.url);
     await shows("0 1 2 3 4 5");
     await page.keyboard.press("4");
@@ -62,9 +62,11 @@ test("digits choose the panels, which are remembered, and pages turn round", asy
     assert.equal((await page.textContent("[data-slot=page]")).trim(), "2 / 2");
     await page.keyboard.press("1");
     await shows("1");
-    await page.keyboard.press("6");
-    await shows("0 1 2 3 4 5");
-    assert.equal(await page.getAttribute("#wall", "data-side"), "4");
+    for (const [digits, layout] of [["16", "16"], ["25", "25"], ["13", "1 + 12"], ["6", "1 + 5"], ["8", "1 + 7"], ["9", "9"], ["0", "Auto"]]) {
+        for (const digit of digits) await page.keyboard.press(digit);
+        await shows("0 1 2 3 4 5");
+        assert.equal(await page.textContent("[data-slot=layout]"), layout);
+    }
     await page.keyboard.press("4");
     await shows("0 1 2 3");
     await page.reload();
@@ -153,12 +155,12 @@ test("a hidden page asks for nothing, and for all again when it is seen", async 
 });
 
 test("complaints about cameras.toml show as a strip until dismissed, as text and nothing else", async () => {
-    agent.complaints = ['14:1: camera "gate": unknown key "profil"', "<img src=x onerror=alert(1)>"];
+    agent.complaints = ['cameras.toml:14:1: camera "gate": unknown key "profil"', "<img src=x onerror=alert(1)>"];
     await page.goto(agent.url);
     await until("the strip", () => page.isVisible("#notices .complaint"));
     assert.deepEqual(await page.$$eval("#notices li", (items) => items.map((item) => item.textContent)), [
-        'cameras.toml: 14:1: camera "gate": unknown key "profil"',
-        "cameras.toml: <img src=x onerror=alert(1)>",
+        'cameras.toml:14:1: camera "gate": unknown key "profil"',
+        "<img src=x onerror=alert(1)>",
     ]);
     await page.click("#notices .dismiss");
     assert.equal(await page.isVisible("#notices"), false);

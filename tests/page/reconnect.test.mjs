@@ -131,3 +131,27 @@ test("cameras added to the configuration appear, and those removed go", async ()
     await until("the new name", async () => (await readTiles(page))[0].name === "Main gate");
     await until("live", async () => (await readTiles(page)).every((tile) => tile.verdict === "live"));
 });
+
+test("a new agent version makes the page load itself anew, once", async () => {
+    const loads = () => agent.requests.filter((path) => path === "/").length;
+    const before = loads();
+    agent.version = "2";
+    await until("loaded anew", () => page.evaluate(() => window.same_page !== true).catch(() => false), 40_000);
+    await until("all live", all("live"));
+    const lists = agent.requests.filter((path) => path === "/api/cameras").length;
+    await until("three more lists", () => agent.requests.filter((path) => path === "/api/cameras").length >= lists + 3, 40_000);
+    // Once to see that all is there, once to load it.
+    assert.ok(loads() <= before + 2, `${loads() - before} loads`);
+});
+
+test("a new version that cannot be loaded whole leaves the old page running", async () => {
+    agent.missing.add("/js/wall.js");
+    agent.version = "2";
+    const looked = () => agent.requests.filter((path) => path === "/js/wall.js").length;
+    const before = looked();
+    await until("tried and tried again", () => looked() >= before + 2, 40_000);
+    assert.equal(await page.evaluate(() => window.same_page), true);
+    await until("all live", all("live"));
+    agent.missing.clear();
+    await until("loaded anew", () => page.evaluate(() => window.same_page !== true).catch(() => false), 40_000);
+});

@@ -22,6 +22,9 @@ export class StandIn {
     /** @type {{id: string, name: string, state: string, why: string, moving: boolean}[]} */
     cameras;
     complaints = [];
+    version = "1";
+    /** As in /api/cameras; the one without a name first. */
+    walls = [];
     /** Milliseconds by which the agent's clock is ahead of everybody else's. */
     clockAhead = 0;
     /** Neither socket nor HTTP answers while true, though connections are accepted. */
@@ -34,6 +37,10 @@ export class StandIn {
     requests = [];
     /** Cameras whose Motion JPEG streams send nothing, though they are live. */
     muted = new Set();
+    /** Cameras whose Motion JPEG streams are held back on their way: sent, says the agent. */
+    heldBack = new Set();
+    /** Paths of files that are not there. */
+    missing = new Set();
     /** Cameras whose pictures are all alike. */
     still = new Set();
 
@@ -209,30 +216,36 @@ export class StandIn {
         response.setHeader("Content-Security-Policy", SECURITY);
         if (pathname === "/api/cameras") {
             response.setHeader("Content-Type", "application/json");
-            response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#facts(one)), complaints: this.complaints, version: "0" }));
+            response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#facts(one)), complaints: this.complaints, version: this.version, walls: this.walls }));
         } else if (pathname.startsWith("/live/")) {
-            this.#stream(pathname.slice("/live/".length), response);
+            this.#stream(pathname.slice("/live/".length), new URL(request.url, this.url).searchParams.get("viewer"), response);
         } else {
             await this.#file(pathname === "/" ? "/index.html" : pathname, response);
         }
     }
 
     #facts({ id, name, state, why, taken }) {
-        const age = taken === undefined ? null : (this.now() - taken) / 1000;
-        return { id, name, state, why, age, codec: "h264", size: [1920, 1080], fps: this.#rate, viewers: 1 };
+        const ageOf = (taken) => (taken === undefined ? null : (this.now() - taken) / 1000);
+        const age = ageOf(taken);
+        const mine = [...this.#streams].filter((stream) => stream.camera.id === id && stream.viewer !== null);
+        const streams = mine.map(({ viewer, taken }) => ({ viewer, fps: 12, age: state === "live" ? ageOf(taken) : null }));
+        return { streams, id, name, state, why, age, codec: "h264", size: [1920, 1080], fps: this.#rate, viewers: 1 };
     }
 
-    #stream(id, response) {
+    #stream(id, viewer, response) {
         const camera = this.cameras.find((one) => one.id === id);
-        const stream = { camera, response };
+        const stream = { camera, viewer, response, taken: undefined };
         this.#streams.add(stream);
         response.on("close", () => this.#streams.delete(stream));
         response.writeHead(200, { "Content-Type": `multipart/x-mixed-replace; boundary=${BOUNDARY}`, "Cache-Control": "no-store" });
         response.write(`--${BOUNDARY}\r\n`);
     }
 
-    #part({ camera, response }) {
+    #part(stream) {
+        const { camera, response } = stream;
         if (camera.sequence === undefined || this.muted.has(camera.id) || response.writableNeedDrain) return;
+        stream.taken = camera.taken;
+        if (this.heldBack.has(camera.id)) return;
         const picture = this.#picture(camera);
         response.write(`Content-Type: image/jpeg\r\nContent-Length: ${picture.length}\r\n\r\n`);
         response.write(picture);
@@ -242,7 +255,7 @@ export class StandIn {
     async #file(pathname, response) {
         const path = normalize(join(WWW, pathname));
         try {
-            const bytes = await readFile(path.startsWith(WWW) ? path : "");
+            const bytes = await readFile(path.startsWith(WWW) && !this.missing.has(pathname) ? path : "");
             response.setHeader("Content-Type", TYPES[extname(path)] ?? "application/octet-stream");
             response.end(bytes);
         } catch {

@@ -38,9 +38,9 @@ const allLive = (count) => async () => {
     return tiles.length === count && tiles.every((tile) => tile.verdict === "live");
 };
 
-for (const panels of [1, 4, 9, 16]) {
-    test(`${panels} panels are drawn each from its camera, and move`, async () => {
-        await page.goto(`${agent.url}?layout=${panels}`);
+for (const [layout, panels] of [[1, 1], [4, 4], [9, 9], [16, 16], ["1%2B5", 6], ["1%2B7", 8], ["1%2B12", 13]]) {
+    test(`layout ${decodeURIComponent(layout)}: every tile is drawn from its camera, and moves`, async () => {
+        await page.goto(`${agent.url}?layout=${layout}`);
         await until("all tiles live", allLive(panels));
         const first = await marks();
         assert.deepEqual(first.map((mark) => mark.camera), [...Array(panels).keys()]);

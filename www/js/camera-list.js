@@ -15,17 +15,20 @@ const ANSWER_WITHIN = 2500;
  * @property {string | null} codec
  * @property {[number, number] | null} size
  * @property {number | null} fps
+ * @property {{viewer: string, age: number | null}[]} streams Motion JPEG streams with a name; age in seconds
  */
 
 export class CameraList {
     /** @type {CameraFacts[]} */
     cameras = [];
     version = "";
+    /** Cameras asked for that the agent does not have. @type {string[]} */
+    missing = [];
     /** Page time of the last good answer; null before the first. */
     heardAt = null;
 
     #listed;
-    #only;
+    #told;
     #every;
     #timer = 0;
     #asking = null;
@@ -34,11 +37,12 @@ export class CameraList {
     /**
      * @param {object} listener
      * @param {(complaints: string[]) => void} listener.listed
-     * @param {string[] | null} [listener.only] these cameras, in this order; null: all
+     * @param {(walls: object[]) => string[] | null} listener.told how cameras.toml has the walls; returns
+     *     the cameras wanted, in this order; null: all
      */
-    constructor({ listed, only = null }) {
+    constructor({ listed, told }) {
         this.#listed = listed;
-        this.#only = only;
+        this.#told = told;
     }
 
     /** Asks now and then every `every` milliseconds after an answer or a failure. */
@@ -78,8 +82,11 @@ export class CameraList {
         if (answer === null || !Array.isArray(answer.cameras)) return;
         this.heardAt = performance.now();
         const all = answer.cameras.map(facts).filter((camera) => camera !== null);
-        const chosen = this.#only?.map((id) => all.find((camera) => camera.id === id));
-        this.cameras = chosen?.filter((camera) => camera !== undefined) ?? all;
+        const walls = Array.isArray(answer.walls) ? answer.walls : [];
+        const only = this.#told(walls.filter((wall) => wall !== null && typeof wall === "object"));
+        const ids = only === null ? null : [...new Set(only)];
+        this.cameras = ids?.map((id) => all.find((camera) => camera.id === id)).filter(Boolean) ?? all;
+        this.missing = ids?.filter((id) => !all.some((camera) => camera.id === id)) ?? [];
         this.version = typeof answer.version === "string" ? answer.version : "";
         const complaints = Array.isArray(answer.complaints) ? answer.complaints : [];
         this.#listed(complaints.filter((text) => typeof text === "string"));
@@ -98,7 +105,13 @@ function facts(entry) {
         codec: typeof entry.codec === "string" ? entry.codec : null,
         size: pair(entry.size),
         fps: Number.isFinite(entry.fps) ? entry.fps : null,
+        streams: Array.isArray(entry.streams) ? entry.streams.map(stream).filter((one) => one !== null) : [],
     };
+}
+
+function stream(entry) {
+    if (entry === null || typeof entry !== "object" || typeof entry.viewer !== "string") return null;
+    return { viewer: entry.viewer, age: Number.isFinite(entry.age) ? entry.age : null };
 }
 
 /** @returns {[number, number] | null} */

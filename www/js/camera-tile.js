@@ -7,6 +7,13 @@ import { t, duration } from "./language.js";
 import { TELL_AGE_AFTER } from "./liveness.js";
 import { MotionJpeg } from "./motion-jpeg.js";
 import { Picture } from "./picture.js";
+import { explain } from "./reasons.js";
+
+/** The sign of life crosses a tile in so many steps; each is a new picture's. */
+const LIFE_STEPS = 12;
+/** Who wants little motion sees one step in so many milliseconds. */
+const CALM_STEP = 1000;
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** The longest dimension asked of the agent, in pixels. */
 const LARGEST = 7680;
@@ -24,6 +31,8 @@ export class CameraTile extends HTMLElement {
     #canvas;
     #parts = {};
     #said = new Map();
+    /** The sign of life: where it stands, and the picture that moved it there. */
+    #life = { step: 0, picture: null, at: 0 };
 
     constructor() {
         super();
@@ -46,7 +55,9 @@ export class CameraTile extends HTMLElement {
             part("strong", "headline"),
             part("span", "finding"),
             part("span", "reason"),
+            part("span", "doing"),
         );
+        part("i", "life").setAttribute("aria-hidden", "true");
         part(
             "div",
             "caption",
@@ -62,7 +73,7 @@ export class CameraTile extends HTMLElement {
 
     connectedCallback() {
         if (this.childElementCount > 0) return;
-        this.append(this.#frame, this.#parts.band, this.#parts.caption);
+        this.append(this.#frame, this.#parts.band, this.#parts.caption, this.#parts.life);
         this.setAttribute("role", "group");
         this.tabIndex = -1;
     }
@@ -81,15 +92,18 @@ export class CameraTile extends HTMLElement {
     }
 
     /**
-     * @param {object} now
-     * @param {import("./liveness.js").Verdict} now.verdict
-     * @param {string} now.why the agent's reason, empty if it gave none
-     * @param {number | null} now.age milliseconds, null without a picture
-     * @param {string} now.transport
-     * @param {[number, number] | null} now.size of the camera's picture
-     * @param {number | null} now.fps
+     * @param {object} facts
+     * @param {import("./liveness.js").Verdict} facts.verdict
+     * @param {string} facts.why the agent's reason, empty if it gave none
+     * @param {number} facts.since page time at which it gave it
+     * @param {number | null} facts.age milliseconds, null without a picture
+     * @param {number | null} facts.proof page time of the last proof that the picture moves
+     * @param {string} facts.transport
+     * @param {[number, number] | null} facts.size of the camera's picture
+     * @param {number | null} facts.fps
+     * @param {number} now page time
      */
-    tell({ verdict, why, age, transport, size, fps }) {
+    tell({ verdict, why, since, age, proof, transport, size, fps }, now) {
         if (this.getAttribute("verdict") !== verdict) this.setAttribute("verdict", verdict);
         this.toggleAttribute("blank", age === null);
         const word = t(`state.${verdict}`);
@@ -98,19 +112,30 @@ export class CameraTile extends HTMLElement {
         const telling = verdict === "live" && age > TELL_AGE_AFTER; // the band tells the age of the others
         this.#say("age", telling ? t("age.old", { age: duration(age) }) : "");
         this.#say("facts", facts(transport, size, verdict === "live" ? fps : null));
-        if (verdict === "live") {
-            this.#say("headline", "");
-            this.#say("finding", "");
-            this.#say("reason", "");
-        } else {
-            const starting = verdict === "connecting" && age === null;
-            this.#say("headline", t(starting ? "band.connecting" : "band.notLive"));
-            this.#say("finding", starting ? old : t("band.finding", { finding: t(`finding.${verdict}`), age: old }));
-            this.#say("reason", why || t(`reason.${verdict}`));
-        }
-        const name = this.#parts.name.textContent;
-        this.#label(this, verdict === "live" ? `${name}: ${word}` : `${name}: ${word}. ${why || t(`reason.${verdict}`)}`);
-        this.#label(this.#canvas, t("tile.picture", { name }));
+        if (verdict === "live") this.#live(word, proof, now);
+        else this.#notLive(verdict, word, old, why, since, age, now);
+        this.#label(this.#canvas, t("tile.picture", { name: this.#parts.name.textContent }));
+    }
+
+    #live(word, proof, now) {
+        for (const part of ["headline", "finding", "reason", "doing"]) this.#say(part, "");
+        this.#label(this, `${this.#parts.name.textContent}: ${word}`);
+        const life = this.#life;
+        // Moved by pictures and by nothing else: a mark that went on by itself would be the very lie.
+        if (proof === life.picture || (calm.matches && now - life.at < CALM_STEP)) return;
+        this.#life = { step: (life.step + 1) % LIFE_STEPS, picture: proof, at: now };
+        this.#parts.life.style.transform = `translateX(${this.#life.step * 100}%)`;
+    }
+
+    #notLive(verdict, word, old, why, since, age, now) {
+        const starting = verdict === "connecting" && age === null;
+        const { reason, doing } = explain(why, since, now);
+        const told = reason || t(`reason.${verdict}`);
+        this.#say("headline", t(starting ? "band.connecting" : "band.notLive"));
+        this.#say("finding", starting ? old : t("band.finding", { finding: t(`finding.${verdict}`), age: old }));
+        this.#say("reason", told);
+        this.#say("doing", doing);
+        this.#label(this, `${this.#parts.name.textContent}: ${word}. ${told}`);
     }
 
     /** Gives up picture, stream and memory. */
@@ -137,7 +162,7 @@ function facts(transport, size, fps) {
     const parts = [];
     if (size !== null) parts.push(`${size[0]}×${size[1]}`);
     if (fps !== null) parts.push(t("facts.fps", { fps: fps < 9.5 ? fps.toFixed(1) : fps.toFixed(0) }));
-    parts.push(t(`transport.${transport}`));
+    if (transport === "mjpeg") parts.push(t("transport.mjpeg")); // the lesser way is worth a word
     return parts.join(" · ");
 }
 

@@ -7,20 +7,35 @@ const ENGLISH = {
     "page.waiting": "Asking the agent for its cameras",
     "wall.label": "Camera pictures",
     "tools.label": "Wall controls",
-    "tools.panels": "Panels",
-    "tools.one": "One panel (1)",
-    "tools.four": "Four panels (4)",
-    "tools.nine": "Nine panels (9)",
-    "tools.sixteen": "Sixteen panels (6)",
     "tools.previous": "Previous page (Page Up)",
     "tools.next": "Next page (Page Down)",
-    "tools.transport": "Transport (M)",
     "tools.fullScreen": "Full screen (F)",
     "tools.help": "Help (?)",
     "tools.back": "All cameras (Esc)",
     "tools.page": "{page} / {pages}",
-    "summary.live": "{live} of {all} live",
     "summary.silent": "Agent does not answer",
+    "summary.live": "{live} of {all} live",
+    "tools.rotating": "Stop turning pages (R)",
+    "tools.still": "Turn pages by itself (R)",
+    "layout.title": "Layout",
+    "layout.auto": "Auto",
+    "layout.shown": "{layout} – Layout (L)",
+    "rotate.label": "Turn pages",
+    "rotate.never": "never",
+    "rotate.every": "every {seconds} s",
+    "life.label": "Moving mark on live pictures",
+    "transport.label": "Pictures come by",
+    "again.in": "Next attempt in {time}",
+    "again.now": "Trying now",
+    "again.attempt": " (no. {attempt})",
+    "again.reload": ", or after a reload",
+    "notice.mjpegPanels": "Motion JPEG shows at most four panels. Press M for the WebSocket.",
+    "notice.missing": "Not in cameras.toml: {cameras}",
+    "notice.unknownWall": "cameras.toml has no wall named {wall}; this is the one without a name.",
+    "help.panels": "Layout by its number of panels: {numbers}; 0 by itself",
+    "help.layouts": "Choose a layout",
+    "help.rotate": "Turn pages by itself, or not",
+    "help.enlarge": "One camera large, and back (or double click, or tap)",
     "state.live": "Live",
     "state.connecting": "Connecting",
     "state.stalled": "Stalled",
@@ -55,15 +70,11 @@ const ENGLISH = {
     "transport.socket": "WebSocket",
     "transport.mjpeg": "Motion JPEG",
     "notice.dismiss": "Dismiss",
-    "notice.config": "cameras.toml: {text}",
     "notice.agent": "The agent says: {text}",
-    "notice.mjpegPanels": "Motion JPEG shows at most four panels. Press M for the WebSocket.",
     "help.title": "Keys",
     "help.close": "Close",
-    "help.panels": "Panels: one, four, nine, sixteen",
     "help.arrows": "Move between cameras, and pages at the edge",
     "help.pages": "Previous, next page",
-    "help.enlarge": "One camera large, and back (or double click)",
     "help.escape": "Back to all cameras",
     "help.fullScreen": "Full screen",
     "help.transport": "WebSocket or Motion JPEG",
@@ -82,20 +93,35 @@ const TRADITIONAL_CHINESE = {
     "page.waiting": "正在向代理程式查詢攝影機",
     "wall.label": "攝影機畫面",
     "tools.label": "監視牆控制",
-    "tools.panels": "分割畫面",
-    "tools.one": "單一畫面（1）",
-    "tools.four": "四分割（4）",
-    "tools.nine": "九分割（9）",
-    "tools.sixteen": "十六分割（6）",
     "tools.previous": "上一頁（Page Up）",
     "tools.next": "下一頁（Page Down）",
-    "tools.transport": "傳輸方式（M）",
     "tools.fullScreen": "全螢幕（F）",
     "tools.help": "說明（?）",
     "tools.back": "所有攝影機（Esc）",
     "tools.page": "{page} / {pages}",
-    "summary.live": "即時 {live} / {all}",
     "summary.silent": "代理程式沒有回應",
+    "summary.live": "即時 {live} / {all}",
+    "tools.rotating": "停止自動換頁（R）",
+    "tools.still": "自動換頁（R）",
+    "layout.title": "版面",
+    "layout.auto": "自動",
+    "layout.shown": "{layout} – 版面（L）",
+    "rotate.label": "自動換頁",
+    "rotate.never": "不換頁",
+    "rotate.every": "每 {seconds} 秒",
+    "life.label": "即時畫面顯示移動標記",
+    "transport.label": "傳輸方式",
+    "again.in": "{time}後再試",
+    "again.now": "正在重試",
+    "again.attempt": "（第 {attempt} 次）",
+    "again.reload": "，或於重新載入後",
+    "notice.mjpegPanels": "Motion JPEG 最多顯示四個畫面。按 M 改用 WebSocket。",
+    "notice.missing": "cameras.toml 中沒有：{cameras}",
+    "notice.unknownWall": "cameras.toml 中沒有名為 {wall} 的監視牆，改為顯示未命名的監視牆。",
+    "help.panels": "以畫面數選擇版面：{numbers}；0 為自動",
+    "help.layouts": "選擇版面",
+    "help.rotate": "自動換頁，或停止",
+    "help.enlarge": "放大單一攝影機，再按還原（或按兩下、輕觸）",
     "state.live": "即時",
     "state.connecting": "連線中",
     "state.stalled": "停滯",
@@ -130,15 +156,11 @@ const TRADITIONAL_CHINESE = {
     "transport.socket": "WebSocket",
     "transport.mjpeg": "Motion JPEG",
     "notice.dismiss": "關閉",
-    "notice.config": "cameras.toml：{text}",
     "notice.agent": "代理程式訊息：{text}",
-    "notice.mjpegPanels": "Motion JPEG 最多顯示四個畫面。按 M 改用 WebSocket。",
     "help.title": "按鍵",
     "help.close": "關閉",
-    "help.panels": "分割數：一、四、九、十六",
     "help.arrows": "在攝影機之間移動，到邊緣時換頁",
     "help.pages": "上一頁、下一頁",
-    "help.enlarge": "放大單一攝影機，再按還原（或按兩下滑鼠）",
     "help.escape": "回到所有攝影機",
     "help.fullScreen": "全螢幕",
     "help.transport": "WebSocket 或 Motion JPEG",
@@ -154,6 +176,12 @@ export const LANGUAGES = Object.freeze({ en: ENGLISH, "zh-TW": TRADITIONAL_CHINE
 
 /** Chosen by `chooseLanguage`; English until then. */
 let words = ENGLISH;
+let language = "en";
+
+/** The language the page speaks now. */
+export function spoken() {
+    return language;
+}
 
 /**
  * The first language of `wishes` (BCP 47 tags, best first) that this page speaks, else English.
@@ -170,10 +198,11 @@ export function pickLanguage(wishes) {
     return "en";
 }
 
-/** Speaks `language` from now on. @param {"en" | "zh-TW"} language */
-export function chooseLanguage(language) {
-    words = LANGUAGES[language];
-    document.documentElement.lang = language;
+/** Speaks `chosen` from now on. @param {"en" | "zh-TW"} chosen */
+export function chooseLanguage(chosen) {
+    language = chosen;
+    words = LANGUAGES[chosen];
+    document.documentElement.lang = chosen;
 }
 
 /** The text of `key`, with `{name}` replaced by `values.name`. */
@@ -198,7 +227,7 @@ export function duration(milliseconds) {
 
 /** Fills `data-text` (content) and `data-label` (name and tooltip) of everything below `root`. */
 export function translate(root) {
-    for (const element of root.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
+    for (const element of root.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text, { ...element.dataset });
     for (const element of root.querySelectorAll("[data-label]")) {
         element.setAttribute("aria-label", t(element.dataset.label));
         if (element.matches("button")) element.title = t(element.dataset.label);

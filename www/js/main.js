@@ -1,11 +1,14 @@
-// Puts the page together: language, settings, the agent's two voices, the wall and its controls.
+// Puts the page together: settings, language, the agent's two voices, the wall and its controls.
 
 import { CameraList } from "./camera-list.js";
 import { listen } from "./keys.js";
-import { chooseLanguage, pickLanguage, t, translate } from "./language.js";
+import { chooseLanguage, pickLanguage, spoken, t, translate } from "./language.js";
+import { LayoutChooser } from "./layout-chooser.js";
 import { SILENT_AFTER } from "./liveness.js";
+import { NewerPage } from "./newer-page.js";
 import { Notices } from "./notices.js";
-import { readSettings, remember } from "./settings.js";
+import { Rotation } from "./rotation.js";
+import { Settings } from "./settings.js";
 import { Toolbar } from "./toolbar.js";
 import { CameraWall } from "./wall.js";
 import { SUBPROTOCOL, WallSocket } from "./wall-socket.js";
@@ -17,20 +20,24 @@ const LIST_EVERY_MOTION_JPEG = 1000;
 /** Without a mouse, in full screen, the bar goes after this many milliseconds. */
 const IDLE_AFTER = 4000;
 
-const settings = readSettings();
-chooseLanguage(pickLanguage(settings.language === null ? navigator.languages : [settings.language]));
-translate(document);
-document.title = t("page.title");
-
 const element = (id) => document.getElementById(id);
+const settings = new Settings(location.search);
+const rotation = new Rotation();
+const newerPage = new NewerPage();
 const notices = new Notices(element("notices"));
+/** What the agent says is wrong with cameras.toml. */
+let complaints = [];
+/** What is in force, so that only what differs is put into force. */
+const applied = { layout: "auto", transport: null, language: null };
+speak();
 
 const socket = new WallSocket(`${location.origin.replace(/^http/, "ws")}/ws`, {
     opened: () => list.refresh(),
     reported: (camera, report) => wall.reported(camera, report),
     pictured: (camera, frame, drawn) => wall.pictured(camera, frame, drawn),
     complained: (texts) => {
-        notices.complain(texts);
+        complaints = texts;
+        complain();
         list.refresh();
     },
     refused: (text) => {
@@ -40,9 +47,15 @@ const socket = new WallSocket(`${location.origin.replace(/^http/, "ws")}/ws`, {
 });
 
 const list = new CameraList({
-    only: settings.cameras,
-    listed: (complaints) => {
-        notices.complain(complaints);
+    told: (walls) => {
+        settings.told(walls);
+        return settings.cameras;
+    },
+    listed: (texts) => {
+        complaints = texts;
+        newerPage.heard(list.version);
+        apply();
+        complain();
         wall.arrange();
     },
 });
@@ -50,35 +63,69 @@ const list = new CameraList({
 const wall = new CameraWall(element("wall"), socket, list, () => draw());
 
 const actions = {
-    one: () => choosePanels(1),
-    four: () => choosePanels(4),
-    nine: () => choosePanels(9),
-    sixteen: () => choosePanels(16),
+    layout: (layout) => {
+        if (wall.allows(layout)) choose({ layout });
+        else notices.remark(t("notice.mjpegPanels"));
+        wall.shrink();
+    },
+    layouts: () => chooser.toggle(draw),
+    rotate: () => choose({ rotate: settings.rotate > 0 ? 0 : settings.rotation }),
+    rotateEvery: (seconds) => choose({ rotate: seconds }),
+    life: (shown) => choose({ life: shown }),
+    transport: () => choose({ transport: wall.transport === "socket" ? "mjpeg" : "socket" }),
+    chooseTransport: (transport) => choose({ transport }),
     move: (key) => wall.move(key),
     previousPage: () => wall.turn(-1),
     nextPage: () => wall.turn(1),
     enlarge: () => wall.enlargeFocused(),
     back: () => wall.shrink(),
     fullScreen: () => toggleFullScreen(),
-    transport: () => chooseTransport(wall.transport === "socket" ? "mjpeg" : "socket"),
     help: () => toggleHelp(),
-    closeHelp: () => element("help").close(),
 };
 
 const toolbar = new Toolbar(element("tools"), wall, socket, actions);
-element("help").querySelector("button").onclick = actions.closeHelp;
+const chooser = new LayoutChooser(element("layouts"), actions);
+for (const button of document.querySelectorAll("dialog button.dismiss")) {
+    button.onclick = () => button.closest("dialog").close();
+}
 listen(actions);
 
-function choosePanels(panels) {
-    if (wall.choosePanels(panels)) remember({ panels });
-    else notices.remark(t("notice.mjpegPanels"));
+function choose(choice) {
+    settings.choose(choice);
+    apply();
 }
 
-function chooseTransport(transport) {
-    if (transport === "socket" && !("WebSocket" in window)) return;
-    wall.chooseTransport(transport);
-    list.ask(transport === "mjpeg" ? LIST_EVERY_MOTION_JPEG : LIST_EVERY);
-    remember({ transport });
+/** Puts the settings into force. */
+function apply() {
+    speak();
+    rotation.every = settings.rotate;
+    element("wall").toggleAttribute("life", settings.life);
+    if (settings.transport !== applied.transport) {
+        applied.transport = settings.transport;
+        wall.chooseTransport(settings.transport);
+        list.ask(settings.transport === "mjpeg" ? LIST_EVERY_MOTION_JPEG : LIST_EVERY);
+    }
+    if (settings.layout !== applied.layout) {
+        applied.layout = settings.layout;
+        wall.chooseLayout(settings.layout);
+    }
+    wall.judge();
+}
+
+function speak() {
+    const language = pickLanguage(settings.languages);
+    if (language === applied.language) return;
+    applied.language = language;
+    chooseLanguage(language);
+    translate(document);
+    document.title = t("page.title");
+}
+
+function complain() {
+    const own = [];
+    if (settings.unknown) own.push(t("notice.unknownWall", { wall: settings.name }));
+    if (list.missing.length > 0) own.push(t("notice.missing", { cameras: list.missing.join(", ") }));
+    notices.complain([...complaints, ...own]);
 }
 
 function toggleHelp() {
@@ -97,7 +144,11 @@ async function toggleFullScreen() {
 }
 
 function draw() {
-    toolbar.draw();
+    toolbar.draw(rotation.every);
+    const { layout, transport, shape } = wall;
+    chooser.draw({ layout, transport, shape, rotate: settings.rotate, life: settings.life, language: spoken() });
+    const held = document.hidden || wall.enlarged !== null || wall.pages === 1 || document.querySelector("dialog[open]") !== null;
+    if (rotation.due(performance.now(), held)) wall.turn(1);
     const none = list.cameras.length === 0;
     element("nothing").hidden = !none;
     element("wall").hidden = none;
@@ -125,15 +176,14 @@ document.addEventListener("visibilitychange", () => {
 });
 
 let idle = 0;
-function awake() {
+function awake(event) {
     document.documentElement.removeAttribute("idle");
     clearTimeout(idle);
     idle = setTimeout(() => document.documentElement.setAttribute("idle", ""), IDLE_AFTER);
+    if (event?.type !== "pointermove") rotation.rest(performance.now());
 }
 for (const event of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(event, awake);
 awake();
 
-if (settings.panels !== null) wall.choosePanels(settings.panels);
-wall.chooseTransport(settings.transport);
-list.ask(settings.transport === "mjpeg" ? LIST_EVERY_MOTION_JPEG : LIST_EVERY);
+apply();
 console.info(`wall: ${SUBPROTOCOL} at ${location.host}`);

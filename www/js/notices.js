@@ -43,7 +43,7 @@ export class Notices {
         const all = this.#complaints.join("\n");
         if (all !== "" && all !== this.#dismissed) {
             const rest = this.#complaints.length - LISTED;
-            const texts = this.#complaints.slice(0, LISTED).map((text) => t("notice.config", { text }));
+            const texts = this.#complaints.slice(0, LISTED);
             if (rest > 0) texts.push(`+ ${rest}`);
             rows.push(row(texts, "complaint", () => {
                 this.#dismissed = all;

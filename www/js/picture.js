@@ -1,7 +1,9 @@
-// Decodes the JPEGs of one tile and draws them to its canvas, one at a time, the newest winning.
+// What is on the canvas of one tile, and the decoding of its JPEGs, one at a time, the newest winning.
 //
 // A picture on its way is never waited for twice: while one is decoded the newest arrival waits
 // alone, and an older one never follows a newer one onto the canvas. Every bitmap is closed.
+//
+// `offer` takes encoded JPEGs; whoever decodes something else hands the decoded image to `draw`.
 
 import { isNewer } from "./frame.js";
 
@@ -22,6 +24,7 @@ export class Picture {
     #waiting = null;
     /** @type {number[]} page times of the last pictures drawn */
     #drawnAt = [];
+    #lag = { sum: 0, count: 0 };
 
     /** @param {HTMLCanvasElement} canvas */
     constructor(canvas) {
@@ -55,6 +58,16 @@ export class Picture {
         return ((recent.length - 1) * 1000) / (recent.at(-1) - recent[0]);
     }
 
+    /**
+     * Milliseconds from arrival to drawing of the pictures drawn since the last call, added up, and
+     * their number.
+     */
+    takeLag() {
+        const lag = this.#lag;
+        this.#lag = { sum: 0, count: 0 };
+        return lag;
+    }
+
     /** Blanks the canvas; whatever is still being decoded is thrown away. */
     clear() {
         this.#decoding = null;
@@ -76,7 +89,7 @@ export class Picture {
             // A damaged picture is skipped; the age of the one shown goes on growing.
         }
         if (this.#decoding === job) {
-            if (bitmap !== null && isNewer(job.frame, this.shown)) this.#draw(bitmap, job);
+            if (bitmap !== null) this.draw(bitmap, [bitmap.width, bitmap.height], job.frame, job.arrived);
             this.#decoding = null;
         }
         bitmap?.close();
@@ -88,17 +101,29 @@ export class Picture {
         }
     }
 
-    #draw(bitmap, { frame, arrived }) {
+    /**
+     * Draws a decoded picture unless a newer one is shown; returns whether it did. The image stays the
+     * caller's, to be closed.
+     * @param {CanvasImageSource} image an ImageBitmap or a VideoFrame
+     * @param {[number, number]} size of the image
+     * @param {{sequence: number, taken: number}} frame what it was decoded from
+     * @param {number} arrived page time at which that came
+     */
+    draw(image, [width, height], frame, arrived) {
+        if (!isNewer(frame, this.shown)) return false;
         const canvas = this.#canvas;
-        if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
-            canvas.width = this.width = bitmap.width;
-            canvas.height = this.height = bitmap.height;
+        if (canvas.width !== width || canvas.height !== height) {
+            canvas.width = this.width = width;
+            canvas.height = this.height = height;
         }
-        this.#context.drawImage(bitmap, 0, 0);
+        this.#context.drawImage(image, 0, 0, width, height);
         this.shown = { sequence: frame.sequence, taken: frame.taken, arrived };
         const now = performance.now();
+        this.#lag.sum += now - arrived;
+        this.#lag.count += 1;
         this.#drawnAt.push(now);
         while (now - this.#drawnAt[0] > RATE_WINDOW) this.#drawnAt.shift();
+        return true;
     }
 
     /** Keeps the pixels of `image` as a picture of the past, for an `<img>` about to be begun again. */

@@ -1,16 +1,15 @@
 // The bar above the wall: what is shown and how, and how many cameras are live.
 
 import { t, duration } from "./language.js";
-import { MOTION_JPEG_PANELS, PANELS } from "./layout.js";
+import { layoutIcon, layoutName } from "./layout-chooser.js";
 import { SILENT_AFTER } from "./liveness.js";
-
-const PANEL_NAMES = ["one", "four", "nine", "sixteen"];
 
 export class Toolbar {
     #root;
     #wall;
     #socket;
     #said = new Map();
+    #icon = "";
 
     /**
      * @param {HTMLElement} root
@@ -27,8 +26,8 @@ export class Toolbar {
         }
     }
 
-    /** Says how things stand now. */
-    draw() {
+    /** Says how things stand now. @param {number} rotate seconds for each page; 0: they stay */
+    draw(rotate) {
         const wall = this.#wall;
         const silent = wall.agentSilent();
         const gone = !(silent < SILENT_AFTER);
@@ -43,15 +42,28 @@ export class Toolbar {
         this.#hide("nextPage", !several);
         this.#say("page", several ? t("tools.page", { page: wall.page + 1, pages: wall.pages }) : "");
         this.#hide("back", wall.enlarged === null);
-        PANELS.forEach((panels, i) => {
-            const button = this.#button(PANEL_NAMES[i]);
-            button.setAttribute("aria-pressed", String(wall.panels === panels && wall.enlarged === null));
-            button.setAttribute("aria-disabled", String(wall.transport === "mjpeg" && panels > MOTION_JPEG_PANELS));
-        });
-        this.#say("transport", t(`transport.${wall.transport}`));
-        const transport = `${t(`transport.${wall.transport}`)} – ${t("tools.transport")}`;
-        this.#button("transport").setAttribute("aria-label", transport);
-        this.#button("transport").title = transport;
+        this.#hide("rotate", !several);
+        this.#button("rotate").setAttribute("aria-pressed", String(rotate > 0));
+        this.#name("rotate", t(rotate > 0 ? "tools.rotating" : "tools.still"));
+        this.#say("rotating", rotate > 0 ? t("age.seconds", { s: rotate }) : "");
+        this.#drawLayout();
+    }
+
+    #drawLayout() {
+        const { layout, shape } = this.#wall;
+        const icon = `${layout} ${Math.round(shape * 20)}`;
+        if (icon !== this.#icon) this.#root.querySelector("[data-slot=icon]").replaceChildren(layoutIcon(layout, shape));
+        this.#icon = icon;
+        this.#say("layout", layoutName(layout));
+        this.#name("layouts", t("layout.shown", { layout: layoutName(layout) }));
+    }
+
+    /** What a button is called, by people who see and who do not. */
+    #name(action, text) {
+        const button = this.#button(action);
+        if (button.title === text) return;
+        button.title = text;
+        button.setAttribute("aria-label", text);
     }
 
     /** The agent's clock where it is known, in this page's time zone. */

@@ -5,14 +5,23 @@
 
 import { CameraTile } from "./camera-tile.js";
 import { pair } from "./camera-list.js";
-import { MOTION_JPEG_PANELS, arrange, panelsFor, step } from "./layout.js";
+import { Governor } from "./governor.js";
+import { MOTION_JPEG_PANELS, arrange, panelsOf, step } from "./layout.js";
 import { judge } from "./liveness.js";
+import { Touch } from "./touch.js";
 
 const JUDGE_EVERY = 250;
-/** A wall that is being resized is asked for again when it has been still this long, milliseconds. */
+/** How well this terminal draws is measured over this many milliseconds. */
+const MEASURE_EVERY = 1000;
+/** A wall that is being resized is laid out and asked for again when it has been still this long, milliseconds. */
 const SETTLED_AFTER = 200;
+
 /** Pictures per second asked for, by number of panels: small pictures need fewer. */
-const RATES = new Map([[1, 25], [4, 25], [9, 15], [16, 12]]);
+function rateOf(panels) {
+    if (panels <= 4) return 25;
+    if (panels <= 9) return 15;
+    return panels <= 16 ? 12 : 10;
+}
 
 export class CameraWall {
     /** "socket" or "mjpeg". */
@@ -27,15 +36,19 @@ export class CameraWall {
     #list;
     #changed;
     #began = performance.now();
-    /** Panels as chosen; null follows the number of cameras. */
-    #wanted = null;
-    #side = 1;
+    #wanted = "auto";
+    /** @type {import("./layout.js").Place[]} */
+    #places = [];
     #focus = 0;
     /** @type {Map<string, CameraTile>} tiles on the screen by camera */
     #tiles = new Map();
     /** @type {Map<string, object>} the socket's last report by camera */
     #reports = new Map();
+    /** @type {Map<string, {why: string, since: number}>} since when a camera's reason is the same */
+    #whys = new Map();
     #settling = 0;
+    #governor = new Governor();
+    #measured = { at: performance.now(), tick: performance.now(), late: 0 };
 
     /**
      * @param {HTMLElement} root
@@ -50,24 +63,38 @@ export class CameraWall {
         this.#changed = changed;
         new ResizeObserver(() => this.#settle()).observe(root);
         window.addEventListener("resize", () => this.#settle()); // also a change of zoom
-        root.addEventListener("dblclick", (event) => this.#enlargeAt(event));
+        new Touch(root, { tapped: (camera) => this.enlarge(camera), swiped: (by) => this.#swiped(by) });
         root.addEventListener("focusin", (event) => this.#focused(event.target));
-        setInterval(() => this.judge(), JUDGE_EVERY);
+        setInterval(() => this.#tick(), JUDGE_EVERY);
     }
 
-    /** Panels on a page: never more in Motion JPEG than the browser has connections for. */
-    get panels() {
-        const panels = this.#wanted ?? panelsFor(this.#list.cameras.length);
-        return this.transport === "mjpeg" ? Math.min(panels, MOTION_JPEG_PANELS) : panels;
+    /** The layout in use: in Motion JPEG never more panels than the browser has connections for. */
+    get layout() {
+        const panels = panelsOf(this.#wanted, this.#list.cameras.length);
+        return this.transport === "mjpeg" && panels > MOTION_JPEG_PANELS ? String(MOTION_JPEG_PANELS) : this.#wanted;
     }
 
-    /** Returns whether it was possible. @param {number | null} panels */
-    choosePanels(panels) {
-        if (this.transport === "mjpeg" && panels > MOTION_JPEG_PANELS) return false;
-        this.#wanted = panels;
+    /** Whether this transport can show as many panels. */
+    allows(layout) {
+        return this.transport !== "mjpeg" || layout === "auto" || panelsOf(layout, 0) <= MOTION_JPEG_PANELS;
+    }
+
+    /** Lays out anew; shows all cameras again if one was alone. @param {string} layout one of `LAYOUTS` */
+    chooseLayout(layout) {
+        this.#wanted = layout;
         this.enlarged = null;
         this.arrange();
-        return true;
+    }
+
+    /** Width of the wall divided by its height. */
+    get shape() {
+        const { clientWidth: width, clientHeight: height } = this.#root;
+        return width > 0 && height > 0 ? width / height : window.innerWidth / Math.max(1, window.innerHeight);
+    }
+
+    /** Pictures per second each tile is limited to because this terminal cannot draw more; null: no limit. */
+    get limit() {
+        return this.#governor.limit < rateOf(1) ? this.#governor.limit : null;
     }
 
     /** @param {"socket" | "mjpeg"} transport */
@@ -113,10 +140,11 @@ export class CameraWall {
             this.#nextEnlarged(key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1);
             return;
         }
+        if (this.#places.length === 0) return;
         const here = this.#root.contains(document.activeElement);
-        const { place, turn } = step(this.#focus, key, this.#side);
-        if (turn !== 0 && this.pages > 1) this.turn(turn);
-        const next = !here ? this.#focus : turn === 0 || this.pages > 1 ? place : this.#focus;
+        const { place, turn } = step(this.#places, this.#focus, key);
+        if (here && turn !== 0 && this.pages > 1) this.turn(turn);
+        const next = !here || (turn !== 0 && this.pages === 1) ? this.#focus : place;
         this.#root.children[next]?.focus({ preventScroll: true });
     }
 
@@ -152,26 +180,32 @@ export class CameraWall {
     /** Puts every tile in its place; tiles whose camera stays keep their picture. */
     arrange() {
         const cameras = this.#list.cameras;
-        const panels = this.panels;
         if (!cameras.some((camera) => camera.id === this.enlarged)) this.enlarged = null;
         const ids = cameras.map((camera) => camera.id);
-        const plan = arrange({ cameras: ids, panels, page: this.page, enlarged: this.enlarged });
+        const plan = arrange({ cameras: ids, layout: this.layout, page: this.page, enlarged: this.enlarged, shape: this.shape });
         this.page = plan.page;
         this.pages = plan.pages;
-        this.#side = plan.side;
-        this.#root.dataset.side = String(plan.side);
+        this.#places = plan.places;
+        this.#root.style.setProperty("--columns", plan.columns);
+        this.#root.style.setProperty("--rows", plan.rows);
+        this.#root.dataset.grid = `${plan.columns}x${plan.rows}`;
 
-        for (const camera of [...this.#tiles.keys()].filter((id) => !plan.places.includes(id))) {
+        const shown = new Set(plan.places.map((place) => place.camera));
+        for (const camera of [...this.#tiles.keys()].filter((id) => !shown.has(id))) {
             this.#tiles.get(camera).release();
             this.#tiles.delete(camera);
             this.#reports.delete(camera);
+            this.#whys.delete(camera);
         }
-        const elements = plan.places.map((camera) => (camera === null ? emptyTile() : this.#tileFor(camera)));
+        const before = [...this.#root.children];
+        const spare = before.filter((element) => !element.hasAttribute("camera"));
+        const elements = plan.places.map(({ camera }) => (camera === null ? (spare.shift() ?? emptyTile()) : this.#tileFor(camera)));
+        plan.places.forEach(({ columns, rows }, i) => {
+            elements[i].style.gridArea = columns * rows > 1 ? `span ${rows} / span ${columns}` : "";
+        });
         const focused = this.#root.contains(document.activeElement);
         // Moving an element takes its focus and restarts its stream: only when something changed.
-        const same = elements.length === this.#root.childElementCount &&
-            elements.every((element, i) => element === this.#root.children[i] ||
-                (plan.places[i] === null && !this.#root.children[i].hasAttribute("camera")));
+        const same = elements.length === before.length && elements.every((element, i) => element === before[i]);
         if (!same) this.#root.replaceChildren(...elements);
         this.#focus = Math.min(this.#focus, plan.places.length - 1);
         this.#rove();
@@ -199,24 +233,64 @@ export class CameraWall {
 
     /** Asks for what is on the screen, and for nothing while nobody can see it. */
     request() {
-        const shown = document.hidden ? [] : [...this.#tiles];
-        const fps = RATES.get(this.#side * this.#side);
+        const shown = document.hidden ? [] : this.#places.flatMap(({ camera, columns, rows }) =>
+            camera === null ? [] : [{ camera, tile: this.#tiles.get(camera), fps: this.#rate(columns * rows > 1) }]);
         if (this.transport === "socket") {
-            this.#socket.show(shown.map(([camera, tile]) => ({ tile: tile.number, camera, size: tile.pixels, fps })));
+            this.#socket.show(shown.map(({ camera, tile, fps }) => ({ tile: tile.number, camera, size: tile.pixels, fps })));
         } else if (document.hidden) {
             for (const tile of this.#tiles.values()) tile.stream.stop();
         } else {
-            for (const [camera, tile] of shown) tile.stream.watch(camera, tile.pixels, fps);
+            for (const { camera, tile, fps } of shown) tile.stream.watch(camera, tile.pixels, fps);
         }
+    }
+
+    /** Pictures per second for a tile; the large one of a mixed layout gets more. */
+    #rate(large) {
+        const panels = this.#places.length;
+        return Math.min(large ? rateOf(panels > 9 ? 9 : 1) : rateOf(panels), this.#governor.limit);
     }
 
     /** Judges every tile now. */
     judge() {
         const now = performance.now();
         for (const [camera, tile] of this.#tiles) {
-            tile.tell(this.transport === "socket" ? this.#bySocket(camera, tile, now) : this.#byList(camera, tile, now));
+            tile.tell(this.transport === "socket" ? this.#bySocket(camera, tile, now) : this.#byList(camera, tile, now), now);
         }
         this.#changed();
+    }
+
+    #tick() {
+        const now = performance.now();
+        const measured = this.#measured;
+        measured.late = Math.max(measured.late, now - measured.tick - JUDGE_EVERY);
+        measured.tick = now;
+        if (now - measured.at >= MEASURE_EVERY) this.#govern(now);
+        this.judge();
+    }
+
+    /** Asks for fewer pictures when drawing falls behind, and for more when it is easy. */
+    #govern(now) {
+        let [sum, count] = [0, 0];
+        for (const tile of this.#tiles.values()) {
+            const lag = tile.picture.takeLag();
+            sum += lag.sum;
+            count += lag.count;
+        }
+        const { late } = this.#measured;
+        this.#measured = { at: now, tick: now, late: 0 };
+        if (document.hidden) {
+            this.#governor.pause();
+        } else if (this.#governor.note({ fps: this.#rate(true), lag: count === 0 ? null : sum / count, late })) {
+            console.info(`wall: each tile is now asked for ${this.#governor.limit} pictures per second at most`);
+            this.request();
+        }
+        if (this.limit === null) delete this.#root.dataset.limit;
+        else this.#root.dataset.limit = String(this.limit);
+    }
+
+    #since(camera, why, now) {
+        if (this.#whys.get(camera)?.why !== why) this.#whys.set(camera, { why, since: now });
+        return this.#whys.get(camera).since;
     }
 
     #bySocket(camera, tile, now) {
@@ -226,10 +300,13 @@ export class CameraWall {
         const fps = Number.isFinite(report?.fps) ? report.fps : null;
         const verdict = judge({ agentSilent: this.agentSilent(now), state: report?.state ?? null, age, fps });
         const measured = tile.picture.rate(now);
+        const why = verdict === report?.state && typeof report.why === "string" ? report.why : "";
         return {
             verdict,
-            why: verdict === report?.state && typeof report.why === "string" ? report.why : "",
+            why,
+            since: this.#since(camera, why, now),
             age,
+            proof: shown?.arrived ?? null,
             transport: "socket",
             size: pair(report?.size) ?? this.#facts(camera)?.size ?? null,
             fps: measured > 0 ? measured : null,
@@ -237,34 +314,37 @@ export class CameraWall {
     }
 
     #byList(camera, tile, now) {
+        const { state, why: said, age: told, size, fps, streams } = this.#facts(camera);
+        if (this.#list.heardAt !== null) tile.stream.told(streams, this.#list.heardAt);
         tile.stream.check(now);
-        const { state, why, age: told, size, fps } = this.#facts(camera);
         const proven = tile.stream.provenAt;
         // The older of two witnesses: the agent's word about the camera, our eyes about the stream.
         const byAgent = told === null ? 0 : told * 1000 + (now - this.#list.heardAt);
         const age = proven === null ? null : Math.max(now - proven, byAgent);
         const verdict = judge({ agentSilent: this.agentSilent(now), state, age, fps });
-        return { verdict, why: verdict === state ? why : "", age, transport: "mjpeg", size, fps };
+        const why = verdict === state ? said : "";
+        return { verdict, why, since: this.#since(camera, why, now), age, proof: proven, transport: "mjpeg", size, fps };
     }
 
     #settle() {
         clearTimeout(this.#settling);
-        this.#settling = setTimeout(() => this.request(), SETTLED_AFTER);
+        this.#settling = setTimeout(() => this.arrange(), SETTLED_AFTER);
     }
 
     #nextEnlarged(by) {
         const ids = this.#list.cameras.map((camera) => camera.id);
         const next = ids[(ids.indexOf(this.enlarged) + by + ids.length) % ids.length];
-        this.page = Math.floor(ids.indexOf(next) / this.panels);
-        this.#focus = ids.indexOf(next) % this.panels;
+        const panels = panelsOf(this.layout, ids.length);
+        this.page = Math.floor(ids.indexOf(next) / panels);
+        this.#focus = ids.indexOf(next) % panels;
         this.enlarged = next;
         this.arrange();
         this.#tiles.get(next)?.focus({ preventScroll: true });
     }
 
-    #enlargeAt(event) {
-        const camera = event.target.closest("camera-tile")?.getAttribute("camera");
-        if (camera) this.enlarge(camera);
+    #swiped(by) {
+        if (this.enlarged !== null) this.#nextEnlarged(by);
+        else if (this.pages > 1) this.turn(by);
     }
 
     #focused(target) {

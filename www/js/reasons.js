@@ -1,0 +1,69 @@
+// The agent's reason for a camera that is not live, as the person in front of the screen reads it.
+//
+// The agent words it in English, for its log as well. The announcement of the next attempt at its end
+// is told as a countdown; the pieces before are translated where they are known, and stand as they are
+// where not: an English fact is better than a Chinese guess.
+
+import { spoken, t, duration } from "./language.js";
+
+const AGAIN = /(?:^|; )trying again in (\d+) (s|min)( or after a reload)?(?: \(attempt (\d+)\))?$/;
+const UNIT = { s: 1000, min: 60_000 };
+
+const PIECES = {
+    "zh-TW": [
+        [/^starting$/, "啟動中"],
+        [/^waiting for the first picture$/, "正在等待第一個畫面"],
+        [/^asking (.+) for its stream$/, "正在向 $1 查詢串流"],
+        [/^no frame for ([\d.]+) s$/, "$1 秒沒有收到影像"],
+        [/^the camera sent no steady video within (\d+) s of calling it$/, "連線後 $1 秒內沒有收到穩定的影像"],
+        [/^the stream ended: (.+)$/, "串流中斷（$1）"],
+        [/^cannot connect to (\S+): connection refused$/, "$1 拒絕連線"],
+        [/^cannot connect to (\S+): (.+)$/, "無法連線到 $1（$2）"],
+        [/^cannot find the address of (\S+): (.+)$/, "找不到 $1 的位址（$2）"],
+        [/^cannot reach the ONVIF service at (\S+?)(?:: (.+))?$/, "無法連上 $1 的 ONVIF 服務"],
+        [/^(\S+) did not answer (\S+) within ([\d.]+) s$/, "$1 在 $3 秒內沒有回應 $2"],
+        [/^(\S+) did not finish telling its stream within ([\d.]+) s$/, "$1 在 $2 秒內沒有提供串流"],
+        [/^(\S+) closed the connection without answering (\S+)$/, "$1 未回應 $2 就中斷連線"],
+        [/^(\S+) wants a login for (\S+)$/, "$1 要求登入"],
+        [/^(\S+) refused \S+ for user "(.*?)"(?:: .+)?$/, "$1 拒絕使用者「$2」登入"],
+        [/^the camera refused the login \((.+)\)$/, "攝影機拒絕登入（$1）"],
+        [/^the camera knows no such stream \((.+)\)$/, "攝影機沒有這個串流（$1）"],
+        [/^check username and password(?:, and .+)?$/, "請檢查使用者名稱與密碼"],
+        [/^set username and password$/, "請設定使用者名稱與密碼"],
+        [/^(\S+) has no media profile "(.+)"$/, "$1 沒有設定檔「$2」"],
+        [/^(\S+) has no media profile with video$/, "$1 沒有含影像的設定檔"],
+        [/^it offers (.+)$/, "可用的有 $1"],
+        [/^another device, or one that does not say who it is, answers at (\S+)$/, "$1 回應的是另一部裝置"],
+        [/^not in cameras\.toml$/, "cameras.toml 中沒有這部攝影機"],
+    ],
+};
+
+/**
+ * @param {string} why as the agent worded it
+ * @param {number} since page time at which it said so
+ * @param {number} now page time
+ * @returns {{reason: string, doing: string}} why, and what the agent does about it; either may be empty
+ */
+export function explain(why, since, now) {
+    const again = AGAIN.exec(why);
+    const reason = translated(again === null ? why : why.slice(0, again.index));
+    return { reason, doing: again === null ? "" : announced(again, since, now) };
+}
+
+function announced([, count, unit, reload, attempt], since, now) {
+    const left = Number(count) * UNIT[unit] - (now - since);
+    // Nothing is known of it when its time has come: it may last, and the agent tells when it ends.
+    const when = left > 0 ? t("again.in", { time: duration(Math.ceil(left / 1000) * 1000) }) : t("again.now");
+    const which = attempt === undefined ? "" : t("again.attempt", { attempt });
+    return `${when}${which}${reload === undefined ? "" : t("again.reload")}`;
+}
+
+function translated(reason) {
+    const table = PIECES[spoken()];
+    if (table === undefined || reason === "") return reason;
+    const pieces = reason.split("; ").map((piece) => {
+        const known = table.find(([pattern]) => pattern.test(piece));
+        return known === undefined ? piece : piece.replace(known[0], known[1]);
+    });
+    return pieces.join("；");
+}
