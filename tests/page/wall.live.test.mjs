@@ -2,15 +2,18 @@
 //
 // CCTV_AGENT_URL is the agent's address; CCTV_CAMERA_CONTROL that of the virtual camera's control
 // port, which takes POST /<id>/stall and /<id>/resume with the identifiers of cameras.toml;
-// CCTV_STALL_AFTER the agent's `stall_after` in seconds, if it is not 5.
+// CCTV_STALL_AFTER the agent's `stall_after` in seconds, if it is not 5; CCTV_CONFIG its cameras.toml,
+// which is changed and put back.
 
 import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
 import { readTiles, startBrowser, until } from "./browser.mjs";
 
 const AGENT = process.env.CCTV_AGENT_URL;
 const CONTROL = process.env.CCTV_CAMERA_CONTROL;
+const CONFIG = process.env.CCTV_CONFIG;
 const STALL_AFTER = Number(process.env.CCTV_STALL_AFTER ?? 5) * 1000;
 /** How long after `stall_after` a tile may take to tell, in milliseconds. */
 const TOLD_WITHIN = 3000;
@@ -19,6 +22,8 @@ const HEALED_WITHIN = 90_000;
 
 const agentOnly = { skip: AGENT ? false : "CCTV_AGENT_URL is not set" };
 const withFaults = { skip: AGENT && CONTROL ? false : "CCTV_AGENT_URL and CCTV_CAMERA_CONTROL are not both set" };
+
+const withConfig = { skip: AGENT && CONFIG ? false : "CCTV_AGENT_URL and CCTV_CONFIG are not both set" };
 
 let browser;
 let page;
@@ -87,3 +92,41 @@ for (const transport of ["socket", "mjpeg"]) {
         await allMove();
     });
 }
+
+test("an open page follows [wall] of cameras.toml after SIGHUP without a click", withConfig, async () => {
+    const api = async () => (await fetch(new URL("/api/cameras", AGENT))).json();
+    const before = await readFile(CONFIG, "utf8");
+    const { pid, cameras } = await api();
+    const [first, second] = cameras.map((camera) => camera.id);
+    const shown = async () => (await readTiles(page)).map((tile) => tile.camera).join();
+    await page.goto(new URL("/", AGENT).href);
+    await until("all cameras", async () => (await shown()) === cameras.map((camera) => camera.id).join());
+    const since = (await api()).reload.count;
+    try {
+        await writeFile(CONFIG, `${before}\n[wall]\nlayout = "1+5"\ncameras = ["${second}", "${first}"]\nlanguage = "zh-TW"\n`);
+        process.kill(pid, "SIGHUP");
+        await until("the new order", async () => (await shown()) === `${second},${first}`);
+        assert.match((await api()).reload.outcome, /unchanged, wall changed$/);
+        assert.equal(await page.getAttribute("html", "lang"), "zh-TW");
+        assert.equal(await page.textContent("[data-slot=layout]"), "1 + 5");
+        await until("all live", allLive, FIRST_PICTURES_WITHIN);
+        await allMove();
+    } finally {
+        await writeFile(CONFIG, before);
+        process.kill(pid, "SIGHUP");
+        await until("read again", async () => (await api()).reload.count >= since + 2);
+    }
+    await until("all cameras again", async () => (await shown()) === cameras.map((camera) => camera.id).join());
+});
+
+test("the agent names a Motion JPEG stream with its rate, and only while it is watched", agentOnly, async () => {
+    await page.goto(new URL("/?layout=1&transport=mjpeg", AGENT).href);
+    await until("live", allLive, FIRST_PICTURES_WITHIN);
+    const streams = async () => (await (await fetch(new URL("/api/cameras", AGENT))).json()).cameras.flatMap((camera) => camera.streams);
+    await until("one that moves", async () => {
+        const [one, ...others] = await streams();
+        return others.length === 0 && one?.fps > 2 && one.age < 2;
+    });
+    await page.goto("about:blank");
+    await until("none", async () => (await streams()).length === 0);
+});
