@@ -90,9 +90,9 @@ export function layoutName(layout) {
     return layout === "auto" ? t("layout.auto") : layout.replace("+", " + ");
 }
 
-/** A small drawing of a layout on a wall of this shape. */
-export function layoutIcon(layout, shape) {
-    const { columns, rows, large } = gridOf(layout, panelsOf(layout, SOME), shape);
+/** A small drawing of a layout on a wall of this shape; an automatic one with so many cameras. */
+export function layoutIcon(layout, shape, cameras = SOME) {
+    const { columns, rows, large } = gridOf(layout, panelsOf(layout, cameras), shape);
     const [width, height] = shape >= 1 ? [DRAWN, DRAWN / Math.min(shape, 2)] : [DRAWN * Math.max(shape, 0.5), DRAWN];
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);

@@ -51,8 +51,9 @@ export class Toolbar {
 
     #drawLayout() {
         const { layout, shape } = this.#wall;
-        const icon = `${layout} ${Math.round(shape * 20)}`;
-        if (icon !== this.#icon) this.#root.querySelector("[data-slot=icon]").replaceChildren(layoutIcon(layout, shape));
+        const { all } = this.#wall.counts;
+        const icon = `${layout} ${all} ${Math.round(shape * 20)}`;
+        if (icon !== this.#icon) this.#root.querySelector("[data-slot=icon]").replaceChildren(layoutIcon(layout, shape, all));
         this.#icon = icon;
         this.#say("layout", layoutName(layout));
         this.#name("layouts", t("layout.shown", { layout: layoutName(layout) }));
