@@ -4,6 +4,7 @@
 //! stream's address and password travel over that socket and stand in no argument or environment.
 
 mod inbox;
+mod manners;
 mod stderr;
 
 use std::{
@@ -18,14 +19,18 @@ use std::{
     },
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::{
     sys::signal::{Signal, kill},
     unistd::{Pid, SysconfVar, sysconf},
 };
-use smol::{Async, Timer, future::FutureExt, io::AsyncWriteExt};
+use smol::{
+    Async, Timer,
+    future::{FutureExt, yield_now},
+    io::{AsyncReadExt, AsyncWriteExt},
+};
 
 use crate::{
     camera::CameraId,
@@ -34,13 +39,17 @@ use crate::{
     wire::{self, Failure, FromWorker, Message, Open, ToWorker},
 };
 use inbox::Inbox;
+use manners::{Breach, Manners};
 use stderr::Stderr;
 
 /// A worker that does not take a message for this long hangs: its listening thread does nothing else.
 const SEND_LIMIT: Duration = Duration::from_secs(1);
 
-/// What a worker gets to say TEARDOWN and exit before it is killed.
+/// What a worker gets to take the farewell, say TEARDOWN and exit before it is killed.
 const FAREWELL: Duration = Duration::from_millis(900);
+
+/// A worker that closed its socket is about to exit; one that does not is killed.
+const DEATH: Duration = Duration::from_millis(300);
 
 /// How often an ending worker is looked at.
 const EXIT_POLL: Duration = Duration::from_millis(10);
@@ -55,8 +64,12 @@ pub enum Error {
     Died { status: Option<ExitStatus>, last_words: Option<String> },
     /// The worker sent something that is no message, or the socket failed.
     Wire(wire::Error),
+    /// The worker sent what no worker in its right mind sends.
+    Manners(Breach),
     /// The worker does not take messages.
     Deaf,
+    /// The worker has more memory than it may; both in bytes.
+    Overweight { resident: u64, most: u64 },
 }
 
 impl fmt::Display for Error {
@@ -78,8 +91,11 @@ impl fmt::Display for Error {
                     None => Ok(()),
                 }
             }
-            Self::Wire(_) => write!(f, "the worker sent nonsense"),
+            Self::Wire(_) | Self::Manners(_) => write!(f, "the worker sent nonsense"),
             Self::Deaf => write!(f, "the worker takes no messages"),
+            Self::Overweight { resident, most } => {
+                write!(f, "the worker takes {} MiB of memory, more than the {} MiB it may", resident >> 20, most >> 20)
+            }
         }
     }
 }
@@ -89,7 +105,8 @@ impl error::Error for Error {
         match self {
             Self::Start(source) => Some(source),
             Self::Wire(source) => Some(source),
-            Self::GaveUp(_) | Self::Died { .. } | Self::Deaf => None,
+            Self::Manners(source) => Some(source),
+            Self::GaveUp(_) | Self::Died { .. } | Self::Deaf | Self::Overweight { .. } => None,
         }
     }
 }
@@ -99,9 +116,15 @@ impl error::Error for Error {
 pub struct Worker {
     /// `None` once the process was reaped.
     child: Option<Child>,
+    /// How it ended, once it was reaped.
+    status: Option<ExitStatus>,
+    /// Since when it has nothing more to say.
+    hung_up: Option<Instant>,
     pid: u32,
+    most_memory: u64,
     socket: Async<UnixStream>,
     inbox: Inbox,
+    manners: Manners,
     stderr: Stderr,
 }
 
@@ -132,8 +155,12 @@ impl Worker {
             (Ok(socket), Ok(stderr)) => Self {
                 pid: child.id(),
                 child: Some(child),
+                status: None,
+                hung_up: None,
+                most_memory: open.most_memory,
                 socket,
                 inbox: Inbox::default(),
+                manners: Manners::new(open.first_sequence),
                 stderr: Stderr::new(camera.clone(), stderr),
             },
             (Err(error), _) | (_, Err(error)) => {
@@ -151,16 +178,22 @@ impl Worker {
     /// # Errors
     /// Why there will be no further message.
     pub async fn next(&mut self) -> Result<FromWorker, Error> {
+        // A socket that is never empty must not keep everybody else waiting.
+        yield_now().await;
         let printed = async {
             self.stderr.pump().await;
             smol::future::pending().await
         };
         let message = self.inbox.next(&self.socket).or(printed).await;
+        let message = match message {
+            Ok(message) => message,
+            Err(wire::Error::Closed | wire::Error::Io(_)) => return Err(self.died().await),
+            Err(error) => return Err(Error::Wire(error)),
+        };
+        self.manners.check(&message, Instant::now()).map_err(Error::Manners)?;
         match message {
-            Ok(FromWorker::Failed(failure)) => Err(Error::GaveUp(failure)),
-            Ok(message) => Ok(message),
-            Err(wire::Error::Closed | wire::Error::Io(_)) => Err(self.died().await),
-            Err(error) => Err(Error::Wire(error)),
+            FromWorker::Failed(failure) => Err(Error::GaveUp(failure)),
+            message => Ok(message),
         }
     }
 
@@ -178,62 +211,83 @@ impl Worker {
         self.child.as_ref().and_then(|_| read_vitals(self.pid))
     }
 
-    /// Lets the worker say TEARDOWN, waits up to [`FAREWELL`], then kills and reaps it.
-    pub async fn end(mut self) {
-        let told = self.tell(&ToWorker::Close).await.is_ok();
-        if told && self.exited_within(FAREWELL).await.is_some() {
-            return;
+    /// Whether the process keeps to its memory. Its own limit counts data alone, and is the kernel's to
+    /// keep; this is what it really has.
+    ///
+    /// # Errors
+    /// [`Error::Overweight`].
+    pub fn weigh(&self, vitals: &WorkerVitals) -> Result<(), Error> {
+        let (resident, most) = (vitals.resident, self.most_memory);
+        if resident > most { Err(Error::Overweight { resident, most }) } else { Ok(()) }
+    }
+
+    /// Lets the worker say TEARDOWN, waits up to [`FAREWELL`], then kills and reaps it. Returns whether it
+    /// went by itself.
+    pub async fn end(mut self) -> bool {
+        let mut farewell = Vec::new();
+        ToWorker::Close.encode(&mut farewell);
+        let leave = async {
+            // Where it cannot be told, its socket has ended: it is about to exit.
+            let _ = (&self.socket).write_all(&farewell).await;
+            self.exited().await;
+        };
+        let went = within(FAREWELL, leave).await.is_some();
+        if !went {
+            log::info!("worker {} did not end by itself; it is killed", self.pid);
         }
-        log::debug!("worker {} did not end by itself; it is killed", self.pid);
+        went
     }
 
     async fn tell(&mut self, message: &ToWorker) -> Result<(), Error> {
         let mut bytes = Vec::new();
         message.encode(&mut bytes);
-        let written = async { Some((&self.socket).write_all(&bytes).await) };
-        let too_late = async {
-            Timer::after(SEND_LIMIT).await;
-            None
-        };
-        match written.or(too_late).await {
+        match within(SEND_LIMIT, (&self.socket).write_all(&bytes)).await {
             Some(Ok(())) => Ok(()),
             Some(Err(_broken)) => Err(self.died().await),
             None => Err(Error::Deaf),
         }
     }
 
-    /// The reason of an end that the worker did not announce.
+    /// The reason of an end that the worker did not announce. May be dropped and asked again: the time it
+    /// takes counts from the first time.
     async fn died(&mut self) -> Error {
-        let status = self.exited_within(FAREWELL).await;
+        let hung_up = *self.hung_up.get_or_insert_with(Instant::now);
+        within(DEATH.saturating_sub(hung_up.elapsed()), self.exited()).await;
         self.stderr.drain().await;
-        Error::Died { status, last_words: self.stderr.last_line() }
+        Error::Died { status: self.status, last_words: self.stderr.last_line() }
     }
 
-    async fn exited_within(&mut self, limit: Duration) -> Option<ExitStatus> {
-        let polls = limit.as_millis() / EXIT_POLL.as_millis();
-        for _ in 0..polls {
-            // Keeps taking what the worker still sends: an end must not wait for a full socket.
-            let drained = async { while self.inbox.next(&self.socket).await.is_ok() {} };
-            match self.child.as_mut()?.try_wait() {
-                Ok(Some(status)) => {
-                    self.child = None;
-                    return Some(status);
+    /// Waits until the process has exited, and reaps it; whoever waits has a deadline of his own. Throws
+    /// away what the worker still sends: an end must not wait for a full socket.
+    async fn exited(&mut self) {
+        let mut rest = vec![0; 64 << 10];
+        while let Some(child) = self.child.as_mut() {
+            if let Ok(Some(status)) = child.try_wait() {
+                (self.child, self.status) = (None, Some(status));
+                return;
+            }
+            let drained = async {
+                while matches!((&self.socket).read(&mut rest).await, Ok(1..)) {
+                    yield_now().await;
                 }
-                Ok(None) => {}
-                Err(_) => return None,
-            }
-            let pause = async {
-                Timer::after(EXIT_POLL).await;
+                smol::future::pending::<()>().await
             };
-            async {
-                drained.await;
+            let printed = async {
+                self.stderr.pump().await;
                 smol::future::pending().await
-            }
-            .or(pause)
-            .await;
+            };
+            within(EXIT_POLL, drained.or(printed)).await;
         }
-        None
     }
+}
+
+/// The result of `work`, or `None` after `limit`.
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let too_late = async {
+        Timer::after(limit).await;
+        None
+    };
+    async { Some(work.await) }.or(too_late).await
 }
 
 impl Drop for Worker {
@@ -265,4 +319,4 @@ fn read_vitals(pid: u32) -> Option<WorkerVitals> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -7,6 +7,7 @@
 
 mod group;
 mod lane;
+mod pulse;
 mod rates;
 mod seat;
 mod status;

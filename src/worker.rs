@@ -86,6 +86,7 @@ fn start() -> io::Result<()> {
         Err(error) => return Err(io::Error::other(error)),
     };
     listener.set_read_timeout(None)?;
+    limits::bound_memory(open.most_memory)?;
     let desk = Arc::new(Desk::new(&socket)?);
     let (ended, all_ended) = mpsc::channel::<()>();
     let default_quality = open.default_quality;
@@ -136,13 +137,12 @@ fn listen(socket: &mut UnixStream, desk: &Desk) {
 
 /// The reading thread: from opening to TEARDOWN.
 fn read(desk: &Desk, heard: &Heard, open: &Open) {
-    let failure = match Reader::open(open, heard) {
-        Ok(mut reader) => pump(desk, &mut reader),
-        Err(failure) => Some(failure),
-    };
-    if let Some(failure) = failure {
-        // An agent that does not take it sees the socket end.
-        let _ = desk.tell(&FromWorker::Failed(failure));
+    // An agent that does not take the reason sees the socket end.
+    let give_up = |failure| drop(desk.tell(&FromWorker::Failed(failure)));
+    match Reader::open(open, heard) {
+        // The agent knows before the camera is told: the reader lives until here, then says TEARDOWN.
+        Ok(mut reader) => pump(desk, &mut reader).map_or((), give_up),
+        Err(failure) => give_up(failure),
     }
 }
 

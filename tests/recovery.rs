@@ -38,6 +38,8 @@ fn stalled_camera_shows_the_card_and_comes_back() {
         assert_eq!(next.sequence, None, "a picture followed the card while the camera was stalled");
     }
     assert_ne!(card.jpeg, live.jpeg);
+    // It still listens, so it was told that the session is over; no session is left with it.
+    wait_for("TEARDOWN", || (cameras.facts("gate")["teardowns"].as_u64()? >= 1).then_some(()));
 
     cameras.fault("gate", "resume");
     let again = viewer.next_live();

@@ -5,7 +5,7 @@ mod whereabouts;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,7 @@ use crate::{
     config::Server,
     hub::{Lane, Place},
     state::{Directory, Learnt},
+    wire::WORKER_MEMORY,
 };
 
 /// Streams that are opened at the same time at most: a switch that comes back must not start a
@@ -44,13 +45,16 @@ pub struct Crew {
     pub lookout: Arc<Lookout>,
     /// What was learnt of the cameras; another directory after a reload that says so.
     memory: Arc<Mutex<Arc<Directory>>>,
+    /// Bytes a worker may have, from the next one on.
+    pub worker_memory: Arc<AtomicU64>,
 }
 
 impl Crew {
     pub fn new(executor: Arc<Executor<'static>>, program: PathBuf) -> Self {
         let memory = Arc::new(Mutex::new(Arc::new(Directory::open(Server::default().state_dir))));
         let lookout = Arc::new(Lookout::default());
-        Self { executor, program, openings: Arc::new(Semaphore::new(OPENINGS)), lookout, memory }
+        let worker_memory = Arc::new(AtomicU64::new(WORKER_MEMORY));
+        Self { executor, program, openings: Arc::new(Semaphore::new(OPENINGS)), lookout, memory, worker_memory }
     }
 
     pub fn memory(&self) -> Arc<Directory> {
@@ -96,6 +100,7 @@ impl Keeper {
             pauses: Pauses::default(),
             trusts_memory: true,
             searched: Mutex::default(),
+            good: None,
         };
         let task = crew.executor.spawn(async move {
             if let Some(predecessor) = predecessor {
@@ -160,6 +165,8 @@ struct Keeping {
     trusts_memory: bool,
     /// When the network was last searched for this camera.
     searched: Mutex<Option<Instant>>,
+    /// Where the stream that is live, or was a moment ago, is.
+    good: Option<Found>,
 }
 
 /// Why a stream is not live.
@@ -169,6 +176,8 @@ struct Trouble {
     text: String,
     /// Logins refused on the way.
     refusals: u32,
+    /// Not the camera's fault: the worker died, was killed or talked nonsense.
+    crash: bool,
 }
 
 /// How an attempt ended.
@@ -185,6 +194,7 @@ impl From<Trouble> for Ended {
 }
 
 /// Where a stream is and how to log in there.
+#[derive(Clone)]
 struct Found {
     /// In the order in which they are to be tried; never empty.
     streams: Vec<StreamUri>,
@@ -203,13 +213,20 @@ impl Keeping {
                 Ended::Stopped => return,
             };
             let now = Instant::now();
-            let pause = if trouble.refusals > 0 {
-                self.pauses.after_refusal(trouble.refusals, now, random())
-            } else {
-                self.pauses.after_failure(now, random())
+            let at_once = if trouble.crash { self.pauses.after_crash(now, random()) } else { None };
+            if at_once.is_none() {
+                // Only what was live a moment ago is opened again without asking the camera.
+                self.good = None;
+            }
+            let pause = match at_once {
+                Some(pause) => pause,
+                None if trouble.refusals > 0 => self.pauses.after_refusal(trouble.refusals, now, random()),
+                None => self.pauses.after_failure(now, random()),
             };
             let id = self.lane.id();
-            let why = if self.pauses.is_denied() {
+            let why = if at_once.is_some() {
+                format!("{}; beginning again at once", trouble.text)
+            } else if self.pauses.is_denied() {
                 let minutes = pause.as_secs() / 60;
                 format!("{}; trying again in {minutes} min or after a reload", trouble.text)
             } else {
@@ -217,7 +234,8 @@ impl Keeping {
                 format!("{}; trying again in {:.0} s (attempt {attempt})", trouble.text, pause.as_secs_f64())
             };
             // A camera that stays away is told at attempts 1, 2, 4, 8 …, not every minute for years.
-            let news = told.as_ref() != Some(&trouble.text) || self.pauses.failures().is_power_of_two();
+            let news =
+                told.as_ref() != Some(&trouble.text) || at_once.is_some() || self.pauses.failures().is_power_of_two();
             match (news, trouble.state) {
                 (false, _) => log::debug!("{id}: {why}"),
                 (true, State::Denied) => log::error!("{id}: {why}"),
@@ -279,15 +297,19 @@ impl Keeping {
         if self.lane.standing().state == State::Connecting {
             self.lane.report(State::Connecting, format!("asking {} for its stream", self.host()), Instant::now());
         }
-        let found = match self.find().await {
-            Some(Ok(found)) => found,
-            Some(Err(trouble)) => return trouble.into(),
-            None => return Ended::Stopped,
+        let found = match self.good.take() {
+            Some(good) => good,
+            None => match self.find().await {
+                Some(Ok(found)) => found,
+                Some(Err(trouble)) => return trouble.into(),
+                None => return Ended::Stopped,
+            },
         };
         // Only opening takes turns: a camera that is slow to answer must not hold up another.
         let Some(turn) = self.unless_stopped(self.crew.openings.acquire_arc()).await else {
             return Ended::Stopped;
         };
+        // Given back as soon as a stream is open: one that then gives no picture must not hold up others.
         let mut turn = Some(turn);
         let mut ended = None;
         for stream in &found.streams {
@@ -309,7 +331,9 @@ impl Keeping {
             let _ = stop.recv().await;
             None
         };
-        stopped.or(async { Some(self.locate().await) }).await
+        // Boxed: its 167 KB would be part of every keeper for ever, for the second in which it is needed.
+        let locate = Box::pin(self.locate());
+        stopped.or(async { Some(locate.await) }).await
     }
 
     /// The camera as a person on site knows it.
@@ -323,10 +347,13 @@ impl Keeping {
 }
 
 fn offline(text: impl Into<String>) -> Trouble {
-    Trouble { state: State::Offline, text: text.into(), refusals: 0 }
+    Trouble { state: State::Offline, text: text.into(), refusals: 0, crash: false }
 }
 
 /// A number in 0..1 for jitter; not for secrets.
 fn random() -> f64 {
     getrandom::u32().map_or(0.5, |number| f64::from(number) / (f64::from(u32::MAX) + 1.0))
 }
+
+#[cfg(test)]
+mod tests;

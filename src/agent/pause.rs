@@ -21,12 +21,22 @@ const AFTER_REFUSALS: Duration = Duration::from_secs(30 * 60);
 /// back in the same instant.
 const JITTER: f64 = 0.25;
 
+/// Workers of a live stream that died are replaced at once, but no more than so many in
+/// [`CRASH_WINDOW`]: what crashes on this camera's stream shall not burn the processor.
+const CRASHES: usize = 3;
+const CRASH_WINDOW: Duration = Duration::from_secs(60);
+
+/// The pause before a worker that died is replaced: lets the kernel close its connection first.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
 /// The pauses of one camera: 1, 2, 4 … 60 s, and half an hour after two refused logins.
 #[derive(Debug, Default)]
 pub struct Pauses {
     failures: u32,
     refusals: u32,
     live_since: Option<Instant>,
+    /// When workers were replaced at once, within the last [`CRASH_WINDOW`].
+    crashes: Vec<Instant>,
 }
 
 impl Pauses {
@@ -38,12 +48,22 @@ impl Pauses {
 
     /// The pause after an attempt that failed, or a stream that ended; `random` is in 0..1.
     pub fn after_failure(&mut self, now: Instant, random: f64) -> Duration {
-        if self.live_since.take().is_some_and(|since| now.saturating_duration_since(since) >= GOOD_WHILE) {
-            self.failures = 0;
-        }
+        self.note_end(now);
         let pause = (FIRST * 2_u32.saturating_pow(self.failures.min(16))).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         pause.mul_f64(1.0 + JITTER * random)
+    }
+
+    /// The pause after a worker died that was not the camera's fault; `None` where the usual pause is due:
+    /// the stream was not live, or too many died of late. The camera's failures are not counted up.
+    pub fn after_crash(&mut self, now: Instant, random: f64) -> Option<Duration> {
+        self.crashes.retain(|&at| now.saturating_duration_since(at) < CRASH_WINDOW);
+        if self.live_since.is_none() || self.crashes.len() >= CRASHES {
+            return None;
+        }
+        self.crashes.push(now);
+        self.note_end(now);
+        Some(AT_ONCE.mul_f64(1.0 + JITTER * random))
     }
 
     /// The pause after `attempts` refused logins more.
@@ -51,6 +71,13 @@ impl Pauses {
         self.refusals = self.refusals.saturating_add(attempts);
         let usual = self.after_failure(now, random);
         if self.is_denied() { AFTER_REFUSALS } else { usual }
+    }
+
+    /// The stream, if it was live, is no longer.
+    fn note_end(&mut self, now: Instant) {
+        if self.live_since.take().is_some_and(|since| now.saturating_duration_since(since) >= GOOD_WHILE) {
+            self.failures = 0;
+        }
     }
 
     /// Whether the camera has refused us often enough to be left alone.
@@ -91,6 +118,48 @@ mod tests {
         assert_eq!(pauses.after_failure(start + Duration::from_secs(59), 0.0).as_secs(), 2);
         pauses.live(start);
         assert_eq!(pauses.after_failure(start + Duration::from_secs(60), 0.0).as_secs(), 1);
+    }
+
+    #[test]
+    fn camera_that_is_up_for_three_seconds_at_a_time_is_asked_ever_less_often() {
+        let mut pauses = Pauses::default();
+        let (start, mut now, mut attempts) = (Instant::now(), Instant::now(), 0);
+        while now < start + Duration::from_secs(3600) {
+            pauses.live(now);
+            now += Duration::from_secs(3);
+            now += pauses.after_failure(now, 0.0);
+            attempts += 1;
+        }
+        assert!(attempts < 70, "{attempts} in an hour");
+    }
+
+    #[test]
+    fn worker_that_dies_is_replaced_at_once_but_not_again_and_again() {
+        let mut pauses = Pauses::default();
+        let start = Instant::now();
+        assert_eq!(pauses.after_crash(start, 0.0), None, "the stream was not live");
+        for _ in 0..CRASHES {
+            pauses.live(start);
+            assert_eq!(pauses.after_crash(start, 0.0), Some(AT_ONCE));
+            assert_eq!(pauses.after_crash(start, 0.0), None, "nor was it live again");
+        }
+        pauses.live(start);
+        assert_eq!(pauses.after_crash(start, 0.0), None);
+        assert_eq!(pauses.after_failure(start, 0.0), FIRST, "the camera did not fail before");
+        pauses.live(start);
+        assert_eq!(pauses.after_crash(start + CRASH_WINDOW, 0.0), Some(AT_ONCE));
+    }
+
+    #[test]
+    fn minute_live_before_a_crash_counts_as_a_good_while() {
+        let mut pauses = Pauses::default();
+        let start = Instant::now();
+        for _ in 0..5 {
+            pauses.after_failure(start, 0.0);
+        }
+        pauses.live(start);
+        pauses.after_crash(start + GOOD_WHILE, 0.0);
+        assert_eq!(pauses.failures(), 0);
     }
 
     #[test]

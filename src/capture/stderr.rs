@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::{Async, Timer, future::FutureExt, io::AsyncReadExt};
+use smol::{
+    Async, Timer,
+    future::{FutureExt, yield_now},
+    io::AsyncReadExt,
+};
 
 use crate::camera::{CameraId, mask_credentials};
 
@@ -16,6 +20,11 @@ const LONGEST_LINE: usize = 500;
 /// is counted.
 const LINES_PER_WINDOW: u32 = 3;
 const WINDOW: Duration = Duration::from_secs(10);
+
+/// Bytes read per [`BREATH`]; a library gone wild then waits on its own pipe, and with it a worker that
+/// is of no use any longer.
+const MOST_BYTES: usize = 64 << 10;
+const BREATH: Duration = Duration::from_secs(1);
 
 /// How long a dead worker's last lines are waited for.
 const DRAIN: Duration = Duration::from_millis(100);
@@ -29,22 +38,50 @@ pub struct Stderr {
     window_start: Option<Instant>,
     logged: u32,
     left_out: u64,
+    /// When the current [`BREATH`] began, and bytes read in it.
+    breath: Option<Instant>,
+    breath_bytes: usize,
 }
 
 impl Stderr {
     pub fn new(camera: CameraId, pipe: Option<Async<ChildStderr>>) -> Self {
-        Self { camera, pipe, line: Vec::new(), last_line: None, window_start: None, logged: 0, left_out: 0 }
+        Self {
+            camera,
+            pipe,
+            line: Vec::new(),
+            last_line: None,
+            window_start: None,
+            logged: 0,
+            left_out: 0,
+            breath: None,
+            breath_bytes: 0,
+        }
     }
 
     /// Logs what comes until the pipe ends. May be dropped at any time without losing anything.
     pub async fn pump(&mut self) {
         let mut bytes = [0; 1024];
-        while let Some(pipe) = self.pipe.as_mut() {
+        loop {
+            if let Some(rest) = self.out_of_breath(Instant::now()) {
+                Timer::at(rest).await;
+            }
+            let Some(pipe) = self.pipe.as_mut() else { return };
             match pipe.read(&mut bytes).await {
                 Ok(count @ 1..) => self.take(&bytes[..count], Instant::now()),
                 Ok(0) | Err(_) => self.pipe = None,
             }
+            // A pipe that is never empty must not keep everybody else waiting.
+            yield_now().await;
         }
+    }
+
+    /// Until when nothing is read, where too much was.
+    fn out_of_breath(&mut self, now: Instant) -> Option<Instant> {
+        let rested = self.breath.map(|began| began + BREATH).filter(|&rested| now < rested);
+        if rested.is_none() {
+            (self.breath, self.breath_bytes) = (Some(now), 0);
+        }
+        rested.filter(|_| self.breath_bytes >= MOST_BYTES)
     }
 
     /// Takes what is left in the pipe of a worker that has ended.
@@ -61,6 +98,7 @@ impl Stderr {
     }
 
     fn take(&mut self, bytes: &[u8], now: Instant) {
+        self.breath_bytes += bytes.len();
         for &byte in bytes {
             if byte == b'\n' || byte == b'\r' {
                 self.finish_line(now);
@@ -89,5 +127,23 @@ impl Stderr {
             self.left_out += 1;
         }
         self.last_line = Some(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worker_that_prints_without_end_is_read_a_little_every_second() {
+        let (mut stderr, start) = (Stderr::new(CameraId::new("gate").unwrap(), None), Instant::now());
+        let mut taken = 0;
+        while stderr.out_of_breath(start).is_none() {
+            stderr.take(&[b'x'; 1024], start);
+            taken += 1024;
+        }
+        assert_eq!(taken, MOST_BYTES);
+        assert_eq!(stderr.out_of_breath(start), Some(start + BREATH));
+        assert_eq!(stderr.out_of_breath(start + BREATH), None);
     }
 }

@@ -1,13 +1,12 @@
 //! Stand-in workers are shell scripts: they misbehave in ways the real one does not.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
-};
+pub mod stand_in;
+
+use std::path::PathBuf;
 
 use smol::future::block_on;
+
+use stand_in::StandIn;
 
 use super::*;
 use crate::{
@@ -15,38 +14,17 @@ use crate::{
     wire::FailureKind,
 };
 
-/// A shell script in a file of its own, removed with the value.
-struct Script(PathBuf);
-
-impl Script {
-    fn new(body: &str) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("cctv-worker-{}-{number}", std::process::id()));
-        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        Self(path)
-    }
-
-    fn start(&self) -> Worker {
-        let id = CameraId::new("gate").unwrap();
-        loop {
-            let uri = Secret::new("rtsp://u:hunter2@h/");
-            let open = Open { uri, transport: Transport::Tcp, first_sequence: 1, default_quality: 80 };
-            match block_on(Worker::start(&self.0, &id, open)) {
-                Ok(worker) => return worker,
-                // Another test's child holds the script open for writing until its own exec.
-                Err(Error::Start(error)) if error.kind() == io::ErrorKind::ExecutableFileBusy => {}
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
-}
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
+fn start(script: &StandIn) -> Worker {
+    let id = CameraId::new("gate").unwrap();
+    let open = Open {
+        uri: Secret::new("rtsp://u:hunter2@h/"),
+        transport: Transport::Tcp,
+        first_sequence: 1,
+        default_quality: 80,
+        read_limit: Duration::from_secs(5),
+        most_memory: wire::WORKER_MEMORY,
+    };
+    block_on(Worker::start(&script.program(), &id, open)).unwrap()
 }
 
 fn is_gone(pid: u32) -> bool {
@@ -62,22 +40,22 @@ fn is_gone(pid: u32) -> bool {
 
 #[test]
 fn worker_that_dies_is_told_with_signal_and_last_words() {
-    let script = Script::new("head -c 5 >/dev/null; echo opening rtsp://u:hunter2@h/ >&2; kill -SEGV $$");
-    let error = block_on(script.start().next()).unwrap_err();
+    let script = StandIn::new("head -c 5 >/dev/null; echo opening rtsp://u:hunter2@h/ >&2; kill -SEGV $$");
+    let error = block_on(start(&script).next()).unwrap_err();
     assert_eq!(error.to_string(), "the worker was killed by SIGSEGV after saying \"opening rtsp://***@h/\"");
 }
 
 #[test]
 fn nonsense_on_the_socket_is_an_error() {
-    let script = Script::new("printf 'HTTP/1.1 200 OK' >&0; cat >/dev/null");
-    assert!(matches!(block_on(script.start().next()), Err(Error::Wire(_))));
+    let script = StandIn::new("printf 'HTTP/1.1 200 OK' >&0; cat >/dev/null");
+    assert!(matches!(block_on(start(&script).next()), Err(Error::Wire(_))));
 }
 
 #[test]
 fn failure_message_is_the_end() {
     // Length 2, kind 20 (failed), kind of failure 1 (denied), text "x".
-    let script = Script::new(r"printf '\002\000\000\000\024\001x' >&0; cat >/dev/null");
-    let error = block_on(script.start().next()).unwrap_err();
+    let script = StandIn::new(r"printf '\002\000\000\000\024\001x' >&0; cat >/dev/null");
+    let error = block_on(start(&script).next()).unwrap_err();
     assert!(matches!(error, Error::GaveUp(Failure { kind: FailureKind::Denied, .. })), "{error}");
 }
 
@@ -85,8 +63,8 @@ fn failure_message_is_the_end() {
 fn message_survives_a_wait_that_was_given_up() {
     // Decoding(true) in two halves; the second follows when the agent has sent something more.
     let script =
-        Script::new(r"printf '\001\000\000' >&0; head -c 100 >/dev/null; printf '\000\023\001' >&0; cat >/dev/null");
-    let mut worker = script.start();
+        StandIn::new(r"printf '\001\000\000' >&0; head -c 100 >/dev/null; printf '\000\023\001' >&0; cat >/dev/null");
+    let mut worker = start(&script);
     block_on(async {
         let given_up = async {
             Timer::after(Duration::from_millis(50)).await;
@@ -102,8 +80,8 @@ fn message_survives_a_wait_that_was_given_up() {
 
 #[test]
 fn dropped_worker_is_killed_and_reaped() {
-    let script = Script::new("trap '' TERM HUP; cat >/dev/null; while :; do sleep 1; done");
-    let worker = script.start();
+    let script = StandIn::new("trap '' TERM HUP; cat >/dev/null; while :; do sleep 1; done");
+    let worker = start(&script);
     let pid = worker.vitals().unwrap().pid;
     drop(worker);
     assert!(is_gone(pid));
@@ -111,8 +89,8 @@ fn dropped_worker_is_killed_and_reaped() {
 
 #[test]
 fn worker_that_ignores_the_farewell_is_killed() {
-    let script = Script::new("cat >/dev/null; while :; do sleep 1; done");
-    let worker = script.start();
+    let script = StandIn::new("cat >/dev/null; while :; do sleep 1; done");
+    let worker = start(&script);
     let pid = worker.vitals().unwrap().pid;
     block_on(worker.end());
     assert!(is_gone(pid));

@@ -17,6 +17,7 @@ use smol::channel::{Receiver, Sender, bounded};
 
 use super::{
     group::Group,
+    pulse::{Pulse, Terms},
     rates::Rates,
     status::{Place, Standing, WorkerVitals},
 };
@@ -64,10 +65,8 @@ struct Inner {
     group: Group,
     rates: Rates,
     next_sequence: u32,
-    /// When the newest access unit came.
-    last_unit: Option<Instant>,
-    /// When the newest picture came, or pictures were first wanted of a live stream.
-    last_picture: Option<Instant>,
+    /// The stall clock.
+    pulse: Pulse,
     seats: Vec<Chair>,
     next_seat: u64,
     wanted: Vec<Rendition>,
@@ -111,8 +110,7 @@ impl Lane {
                 group: Group::default(),
                 rates: Rates::default(),
                 next_sequence: 1,
-                last_unit: None,
-                last_picture: None,
+                pulse: Pulse::default(),
                 seats: Vec::new(),
                 next_seat: 0,
                 wanted: Vec::new(),
@@ -168,6 +166,21 @@ impl Inner {
     fn rendition(&self, wish: Wish) -> Rendition {
         let size = self.stream.map_or(ASSUMED_SIZE, |stream| stream.size);
         Rendition::for_wish(wish, size, self.tuning.quality, self.tuning.max_fps)
+    }
+
+    /// What the stream must answer to.
+    fn terms(&self) -> Terms {
+        Terms {
+            stall_after: self.tuning.stall_after,
+            live: self.standing.state == State::Live,
+            picture_every: self
+                .wanted
+                .iter()
+                .map(|rendition| rendition.fps.max(1))
+                .max()
+                .map(|fps| Duration::from_secs(1) / u32::from(fps)),
+            joinable: !self.group.units().is_empty(),
+        }
     }
 
     /// Refuses `wish` where it would need one rendition too many, not counting seat `except`.

@@ -1,6 +1,6 @@
 //! How each message is laid out in its body, and read back with every field checked.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Error, Failure, FailureKind, FromWorker, HEAD, MOST_RENDITIONS, Message, Open, ToWorker};
 use crate::{
@@ -24,6 +24,8 @@ impl Message for ToWorker {
                 out.push(u8::from(open.transport == Transport::Udp));
                 out.extend(open.first_sequence.to_le_bytes());
                 out.push(open.default_quality);
+                out.extend(u32::try_from(open.read_limit.as_millis()).unwrap_or(u32::MAX).to_le_bytes());
+                out.extend(open.most_memory.to_le_bytes());
                 out.extend(open.uri.expose().as_bytes());
             }),
             Self::Want(renditions) => framed(out, WANT, |out| {
@@ -42,7 +44,10 @@ impl Message for ToWorker {
                 let transport = if body.flag()? { Transport::Udp } else { Transport::Tcp };
                 let first_sequence = body.u32()?;
                 let default_quality = body.u8()?;
-                Self::Open(Open { uri: Secret::new(body.text()?), transport, first_sequence, default_quality })
+                let read_limit = Duration::from_millis(u64::from(body.u32()?));
+                let most_memory = u64::from_le_bytes(body.array()?);
+                let uri = Secret::new(body.text()?);
+                Self::Open(Open { uri, transport, first_sequence, default_quality, read_limit, most_memory })
             }
             WANT => {
                 let mut renditions = Vec::new();
@@ -93,6 +98,7 @@ impl Message for FromWorker {
                     FailureKind::NoVideo => 2,
                     FailureKind::Ended => 3,
                     FailureKind::Internal => 4,
+                    FailureKind::Silent => 5,
                 });
                 out.extend(failure.text.as_bytes());
             }),
@@ -136,6 +142,7 @@ impl Message for FromWorker {
                     2 => FailureKind::NoVideo,
                     3 => FailureKind::Ended,
                     4 => FailureKind::Internal,
+                    5 => FailureKind::Silent,
                     _ => return Err(body.malformed()),
                 };
                 Self::Failed(Failure { kind, text: body.text()? })

@@ -20,7 +20,14 @@ fn crosses<M: Message + PartialEq + fmt::Debug>(message: &M) {
 #[test]
 fn every_message_comes_out_as_it_went_in() {
     let uri = Secret::new("rtsp://u:p@10.0.0.1/");
-    crosses(&ToWorker::Open(Open { uri, transport: Transport::Udp, first_sequence: 7, default_quality: 80 }));
+    crosses(&ToWorker::Open(Open {
+        uri,
+        transport: Transport::Udp,
+        first_sequence: 7,
+        default_quality: 80,
+        read_limit: Duration::from_millis(4321),
+        most_memory: u64::MAX,
+    }));
     crosses(&ToWorker::Want(vec![SMALL, Rendition { fps: 1, ..SMALL }]));
     crosses(&ToWorker::Close);
     crosses(&FromWorker::Stream(StreamInfo { codec: Codec::H265, size: SMALL.size, fps: 12.5 }));

@@ -12,12 +12,6 @@ use nix::{
     unistd::getppid,
 };
 
-/// Bytes of data (heap, stacks and private mappings) a worker may have. Measured: 53 MB while reading,
-/// 87 MB with 1080p H.264 decoded and encoded in three sizes, 200 MB with 4K H.264, 475 MB with 4K
-/// H.265 of 10 bits. A worker past the limit is refused memory, ends, and is replaced; the machine is
-/// not dragged into swapping.
-pub const MOST_DATA: u64 = 768 << 20;
-
 /// Open files: the socket, the log, the RTSP connection, and four ports where RTP comes over UDP; the
 /// rest is for what libraries open in passing.
 const MOST_FILES: u64 = 64;
@@ -48,8 +42,18 @@ pub fn apply(socket: &impl AsFd) -> io::Result<()> {
     from_terminal.thread_block()?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     setrlimit(Resource::RLIMIT_NOFILE, MOST_FILES, MOST_FILES)?;
-    setrlimit(Resource::RLIMIT_DATA, MOST_DATA, MOST_DATA)?;
     // A hint; without /proc it is not given.
     let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+    Ok(())
+}
+
+/// Bounds data (heap, stacks and private mappings) to `bytes`. A worker past it is refused memory, ends,
+/// and is replaced; the machine is not dragged into swapping. What this does not count, such as shared
+/// memory, the agent sees and ends the worker.
+///
+/// # Errors
+/// Where the system refuses the limit.
+pub fn bound_memory(bytes: u64) -> io::Result<()> {
+    setrlimit(Resource::RLIMIT_DATA, bytes, bytes)?;
     Ok(())
 }

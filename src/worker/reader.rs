@@ -28,9 +28,6 @@ use crate::{
 /// For the whole of opening: connection, login, and the first frames.
 pub const OPEN_LIMIT: Duration = Duration::from_secs(3);
 
-/// For one access unit.
-pub const READ_LIMIT: Duration = Duration::from_secs(3);
-
 /// Deadlines are looked at when FFmpeg polls, every 0.1 s.
 const POLL_SLACK: Duration = Duration::from_millis(200);
 
@@ -50,6 +47,8 @@ pub struct Reader {
     told: Option<StreamInfo>,
     sets: ParameterSets,
     sequence: u32,
+    /// For one access unit.
+    read_limit: Duration,
 }
 
 impl Reader {
@@ -70,7 +69,7 @@ impl Reader {
             CAP_PROP_OPEN_TIMEOUT_MSEC,
             millis(OPEN_LIMIT),
             CAP_PROP_READ_TIMEOUT_MSEC,
-            millis(READ_LIMIT),
+            millis(open.read_limit),
         ]);
         let began = Instant::now();
         let opened = VideoCapture::from_file_with_params(open.uri.expose(), CAP_FFMPEG, &parameters);
@@ -90,6 +89,7 @@ impl Reader {
             buffer: Mat::default(),
             heard: heard.clone(),
             sequence: open.first_sequence,
+            read_limit: open.read_limit,
             capture,
         };
         let fps = number(&reader.capture, CAP_PROP_FPS) as f32;
@@ -108,15 +108,15 @@ impl Reader {
     /// Why no further unit will come.
     ///
     /// # Blocking
-    /// Up to [`READ_LIMIT`].
+    /// Up to [`Open::read_limit`], which is looked at every 0.1 s.
     pub fn read(&mut self) -> Result<(Option<StreamInfo>, AccessUnit), Failure> {
         loop {
             let began = Instant::now();
             let read = self.capture.read(&mut self.buffer).unwrap_or(false);
             let waited = began.elapsed();
             // Past the deadline `read` may say yes to a picture it had before (OpenCV 4.6).
-            if !read || waited >= READ_LIMIT {
-                return Err(ended(self.heard.reason(), waited));
+            if !read || waited >= self.read_limit {
+                return Err(ended(self.heard.reason(), waited, self.read_limit));
             }
             let taken = now();
             let flagged = number(&self.capture, CAP_PROP_LRF_HAS_KEY_FRAME) != 0.0;
@@ -217,13 +217,14 @@ fn not_opened(reason: Option<Failure>, waited: Duration) -> Failure {
     })
 }
 
-fn ended(reason: Option<Failure>, waited: Duration) -> Failure {
-    let text = if ran_out(waited, READ_LIMIT) {
-        format!("no frame for {} s", READ_LIMIT.as_secs())
-    } else if let Some(reason) = reason {
-        format!("the stream ended: {}", reason.text)
-    } else {
-        "the camera ended the stream".to_owned()
+fn ended(reason: Option<Failure>, waited: Duration, limit: Duration) -> Failure {
+    if ran_out(waited, limit) {
+        let text = format!("no frame for {:.1} s", limit.as_secs_f64());
+        return Failure { kind: FailureKind::Silent, text };
+    }
+    let text = match reason {
+        Some(reason) => format!("the stream ended: {}", reason.text),
+        None => "the camera ended the stream".to_owned(),
     };
     Failure { kind: FailureKind::Ended, text }
 }
@@ -251,7 +252,8 @@ mod tests {
         assert_eq!(not_opened(None, Duration::from_millis(150)).kind, FailureKind::NoVideo);
         let denied = Failure { kind: FailureKind::Denied, text: "login".into() };
         assert_eq!(not_opened(Some(denied.clone()), OPEN_LIMIT), denied);
-        assert_eq!(ended(None, READ_LIMIT).text, "no frame for 3 s");
-        assert_eq!(ended(None, Duration::ZERO).text, "the camera ended the stream");
+        let limit = Duration::from_secs(5);
+        assert_eq!(ended(None, limit, limit), Failure { kind: FailureKind::Silent, text: "no frame for 5.0 s".into() });
+        assert_eq!(ended(None, Duration::ZERO, limit).text, "the camera ended the stream");
     }
 }

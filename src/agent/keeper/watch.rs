@@ -1,6 +1,9 @@
 //! Staying with one worker: from its start over its messages to its end.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use smol::{Timer, future::FutureExt, lock::SemaphoreGuardArc};
 
@@ -8,22 +11,20 @@ use super::{Ended, Found, Keeping, Trouble, offline};
 use crate::{
     camera::{State, StreamUri},
     capture::{self, Worker},
+    hub::Standing,
     log::chain,
     wire::{FailureKind, FromWorker, Open},
 };
 
-/// How often a running stream is checked against its stall clock.
+/// The longest a running stream is not looked at; what is overdue earlier is noticed to the moment.
 const TICK: Duration = Duration::from_millis(250);
 
 /// How often a worker's processor time and memory are read.
-const TICKS_PER_VITALS: u32 = 8;
+const VITALS: Duration = Duration::from_secs(2);
 
-/// From the start of a worker to its first word about the stream: its own deadline for opening is
-/// 3 s, the process needs some time to start on a busy machine.
+/// From the start of a worker to its first frame: its own deadline for opening is 3 s, the process needs
+/// some time to start on a busy machine. From the first frame on the lane's stall clock counts.
 const OPENING: Duration = Duration::from_secs(10);
-
-/// From there to the first key frame. Cameras send one every 1 to 10 s.
-const FIRST_KEY_FRAME: Duration = Duration::from_secs(15);
 
 impl Keeping {
     /// Runs one worker on `stream` until it ends. Gives `turn` back once frames arrive.
@@ -39,18 +40,29 @@ impl Keeping {
             transport: self.origin.transport,
             first_sequence: self.lane.begin_worker(started),
             default_quality: self.lane.tuning().quality,
+            // The worker notices silence when the lane does, so its reading thread is free for TEARDOWN
+            // when it is told to end.
+            read_limit: self.lane.tuning().stall_after,
+            most_memory: self.crew.worker_memory.load(Ordering::Relaxed),
         };
         let mut worker = match Worker::start(&self.crew.program, self.lane.id(), open).await {
             Ok(worker) => worker,
             Err(error) => return offline(chain(&error)).into(),
         };
-        let ended = self.watch(&mut worker, stream, found, turn, started).await;
+        let mut ended = self.watch(&mut worker, stream, found, turn, started).await;
         if let Ended::Trouble(trouble) = &ended {
             // The truth first: viewers see it before the worker gets its second for the farewell.
             self.lane.report(trouble.state, trouble.text.clone(), Instant::now());
         }
-        worker.end().await;
+        let went = worker.end().await;
         self.lane.end_worker();
+        if let Ended::Trouble(trouble) = &mut ended
+            && !went
+            && !trouble.crash
+        {
+            trouble.text.push_str("; its worker hung and was killed");
+            trouble.crash = true;
+        }
         ended
     }
 
@@ -70,12 +82,10 @@ impl Keeping {
         }
         let demand = self.lane.demand_changes();
         let stop = self.stop.clone();
-        let mut ticks = Timer::interval(TICK);
-        let mut tick_count = 0_u32;
-        // Until the first word about the stream, then until the first key frame, then never.
-        let mut deadline = Some((started + OPENING, "the stream did not open"));
+        let mut clock = Timer::at(started);
+        let mut vitals_due = started;
         if let Err(error) = worker.want(self.lane.demand()).await {
-            return from_worker(&error).into();
+            return self.trouble_with(&error).into();
         }
         loop {
             let stopped = async {
@@ -83,7 +93,7 @@ impl Keeping {
                 Event::Stop
             };
             let tick = async {
-                (&mut ticks).await;
+                (&mut clock).await;
                 Event::Tick
             };
             let demanded = async {
@@ -97,38 +107,39 @@ impl Keeping {
                 Event::Tick => {
                     let now = Instant::now();
                     self.lane.promise(now + OPENING);
-                    tick_count = tick_count.wrapping_add(1);
-                    if tick_count % TICKS_PER_VITALS == 1
+                    if now >= vitals_due
                         && let Some(vitals) = worker.vitals()
                     {
+                        vitals_due = now + VITALS;
                         self.lane.set_vitals(vitals);
+                        if let Err(error) = worker.weigh(&vitals) {
+                            return self.trouble_with(&error).into();
+                        }
                     }
-                    if let Some((_, what)) = deadline.filter(|(at, _)| now >= *at) {
-                        return offline(format!("{what} within {:.0} s", (now - started).as_secs_f64())).into();
+                    // Frames are the lane's business, from the first one on.
+                    let due = self.lane.due();
+                    if due.is_none() && now >= started + OPENING {
+                        let text = format!("the stream did not open within {} s", OPENING.as_secs());
+                        return offline(text).into();
                     }
-                    if let Some(text) = self.lane.overdue(now) {
-                        return Trouble { state: State::Stalled, text, refusals: 0 }.into();
+                    if let Some(Standing { state, why }) = self.lane.overdue(now) {
+                        return Trouble { state, ..offline(why) }.into();
                     }
+                    clock.set_at(due.map_or(now + TICK, |due| due.min(now + TICK)));
                 }
                 Event::Demand => {
                     if let Err(error) = worker.want(self.lane.demand()).await {
-                        return from_worker(&error).into();
+                        return self.trouble_with(&error).into();
                     }
                 }
-                Event::Message(Err(error)) => return from_worker(&error).into(),
-                Event::Message(Ok(FromWorker::Stream(info))) => {
-                    if turn.is_some() {
-                        deadline =
-                            Some((Instant::now() + FIRST_KEY_FRAME, "the stream is open, but no key frame came"));
-                    }
-                    self.lane.describe_stream(info);
-                }
+                Event::Message(Err(error)) => return self.trouble_with(&error).into(),
+                Event::Message(Ok(FromWorker::Stream(info))) => self.lane.describe_stream(info),
                 Event::Message(Ok(FromWorker::Unit(unit))) => {
                     let now = Instant::now();
+                    *turn = None;
                     if self.lane.publish_unit(&unit, now) {
-                        deadline = None;
-                        *turn = None;
                         self.pauses.live(now);
+                        self.good = Some(Found { streams: vec![stream.clone()], ..found.clone() });
                         self.announce(stream, found);
                         self.remember(stream, found);
                     }
@@ -139,8 +150,31 @@ impl Keeping {
                 Event::Message(Ok(FromWorker::Decoding(decoding))) => self.lane.set_decoding(decoding),
                 // `Worker::next` gives it as an error.
                 Event::Message(Ok(FromWorker::Failed(failure))) => {
-                    return from_worker(&capture::Error::GaveUp(failure)).into();
+                    return self.trouble_with(&capture::Error::GaveUp(failure)).into();
                 }
+            }
+        }
+    }
+
+    fn trouble_with(&self, error: &capture::Error) -> Trouble {
+        use capture::Error;
+        let trouble = offline(chain(error));
+        match error {
+            Error::GaveUp(failure) => match failure.kind {
+                FailureKind::Denied => {
+                    let text = format!("{}; check username and password", failure.text);
+                    Trouble { state: State::Denied, text, refusals: 1, ..trouble }
+                }
+                FailureKind::Silent if self.lane.standing().state == State::Live => {
+                    Trouble { state: State::Stalled, ..trouble }
+                }
+                FailureKind::Internal => Trouble { crash: true, ..trouble },
+                FailureKind::Unreachable | FailureKind::NoVideo | FailureKind::Ended | FailureKind::Silent => trouble,
+            },
+            // No process to be had: that is better a while later than at once.
+            Error::Start(_) => trouble,
+            Error::Died { .. } | Error::Wire(_) | Error::Manners(_) | Error::Deaf | Error::Overweight { .. } => {
+                Trouble { crash: true, ..trouble }
             }
         }
     }
@@ -156,15 +190,5 @@ impl Keeping {
             info.size.height,
             info.codec.word(),
         );
-    }
-}
-
-fn from_worker(error: &capture::Error) -> Trouble {
-    match error {
-        capture::Error::GaveUp(failure) if failure.kind == FailureKind::Denied => {
-            let text = format!("{}; check username and password", failure.text);
-            Trouble { state: State::Denied, text, refusals: 1 }
-        }
-        error => offline(chain(error)),
     }
 }

@@ -209,7 +209,7 @@ impl Keeping {
             Some(Err(error)) if error.kind() == onvif::Kind::Unreachable => Err(Miss::Elsewhere(chain(&error))),
             Some(Err(error)) if error.kind() == onvif::Kind::Denied => {
                 let refusals = if matches!(error, onvif::Error::NoCredentials { .. }) { 0 } else { FINAL_REFUSAL };
-                Err(Miss::Final(Trouble { state: State::Denied, text: chain(&error), refusals }))
+                Err(Miss::Final(Trouble { state: State::Denied, refusals, ..offline(chain(&error)) }))
             }
             Some(Err(error)) => Err(Miss::Final(offline(chain(&error)))),
         }

@@ -10,7 +10,7 @@ use smol::channel::Receiver;
 use super::Lane;
 use crate::{
     camera::{State, Tuning},
-    hub::status::{Place, WorkerVitals},
+    hub::status::{Place, Standing, WorkerVitals},
     media::{AccessUnit, Picture, Rendition, StreamInfo},
 };
 
@@ -19,8 +19,7 @@ impl Lane {
     pub fn begin_worker(&self, now: Instant) -> u32 {
         let mut inner = self.inner();
         inner.workers += 1;
-        inner.last_unit = None;
-        inner.last_picture = Some(now);
+        inner.pulse.begin(now);
         inner.next_sequence
     }
 
@@ -55,10 +54,10 @@ impl Lane {
         inner.rates.note(unit.data.len(), now);
         inner.group.push(unit);
         inner.next_sequence = unit.sequence.wrapping_add(1);
-        inner.last_unit = Some(now);
+        inner.pulse.unit(unit.key, now);
         let goes_live = unit.key && inner.standing.state != State::Live;
         if goes_live {
-            inner.last_picture = Some(now);
+            inner.pulse.picture(now);
             inner.change_standing(State::Live, String::new(), now);
         }
         goes_live
@@ -82,7 +81,7 @@ impl Lane {
                 chair.skipped.fetch_add(1, Ordering::Relaxed);
             }
         }
-        inner.last_picture = Some(now);
+        inner.pulse.picture(now);
         inner.skipped += replaced;
         if inner.wanted.contains(&rendition) {
             *inner.encodes.entry(rendition).or_default() += 1;
@@ -110,19 +109,20 @@ impl Lane {
         inner.change_standing(state, why, now);
     }
 
-    /// What is overdue at `now`, in words, if anything: access units while a worker runs, or pictures
-    /// while somebody waits for them and units do arrive.
-    pub fn overdue(&self, now: Instant) -> Option<String> {
+    /// What becomes of the camera where something is overdue at `now`: access units while a worker runs,
+    /// key frames, or pictures while somebody waits for them and units do arrive.
+    pub fn overdue(&self, now: Instant) -> Option<Standing> {
         let inner = self.inner();
-        let limit = inner.tuning.stall_after;
-        let late = |at: Option<Instant>| at.is_some_and(|at| now.saturating_duration_since(at) >= limit);
-        if inner.standing.state == State::Live && late(inner.last_unit) {
-            Some(format!("no frame for {:.1} s", limit.as_secs_f64()))
-        } else if inner.standing.state == State::Live && !inner.wanted.is_empty() && late(inner.last_picture) {
-            Some(format!("frames arrive, but the decoder has given no picture for {:.1} s", limit.as_secs_f64()))
-        } else {
-            None
-        }
+        let terms = inner.terms();
+        let lack = inner.pulse.overdue(terms, now)?;
+        let state = if terms.live { State::Stalled } else { State::Offline };
+        Some(Standing { state, why: lack.to_string() })
+    }
+
+    /// When something is overdue unless it comes before; `None` before the first access unit.
+    pub fn due(&self) -> Option<Instant> {
+        let inner = self.inner();
+        inner.pulse.due(inner.terms())
     }
 
     /// The renditions to be encoded from now on.

@@ -76,7 +76,7 @@ impl Lane {
     pub fn status(&self, now: Instant) -> Status {
         let inner = self.inner();
         let (measured_fps, bitrate) = inner.rates.read(now);
-        let age = inner.last_unit.map(|at| now.saturating_duration_since(at));
+        let age = inner.pulse.age(now);
         let rendition_status = |&rendition: &Rendition| RenditionStatus {
             rendition,
             viewers: inner.seats.iter().filter(|chair| inner.rendition(chair.wish) == rendition).count(),
@@ -119,8 +119,7 @@ impl Lane {
             return;
         }
         if inner.wanted.is_empty() {
-            // The decoder's clock starts with the first wish, not with the last picture of old.
-            inner.last_picture = inner.last_unit;
+            inner.pulse.wanted();
         }
         inner.newest.retain(|rendition, _| wanted.contains(rendition));
         inner.encodes.retain(|rendition, _| wanted.contains(rendition));

@@ -177,7 +177,8 @@ fn silence_of_a_live_stream_is_overdue_after_the_limit() {
     let scene = Scene::live();
     scene.unit(2, false, 1000);
     assert_eq!(scene.lane.overdue(scene.at(5999)), None);
-    assert_eq!(scene.lane.overdue(scene.at(6000)).unwrap(), "no frame for 5.0 s");
+    assert_eq!(scene.lane.overdue(scene.at(6000)).unwrap().why, "no frame for 5.0 s");
+    assert_eq!(scene.lane.due(), Some(scene.at(6000)));
 }
 
 #[test]
@@ -187,9 +188,37 @@ fn decoder_without_pictures_is_overdue_only_while_somebody_watches() {
     assert_eq!(scene.lane.overdue(scene.at(9000)), None);
     let _seat = scene.lane.sit(ANY).unwrap();
     scene.unit(3, false, 14_000);
-    assert!(scene.lane.overdue(scene.at(14_000)).unwrap().contains("decoder"));
+    assert!(scene.lane.overdue(scene.at(14_000)).unwrap().why.contains("decoder"));
     scene.picture(ANY, 3, 14_000);
     assert_eq!(scene.lane.overdue(scene.at(14_000)), None);
+}
+
+#[test]
+fn live_stream_is_stalled_where_one_that_never_was_live_is_offline() {
+    let scene = Scene::live();
+    assert_eq!(scene.lane.overdue(scene.at(5000)).unwrap().state, State::Stalled);
+    let scene = Scene::connecting();
+    let first = scene.lane.begin_worker(scene.start);
+    scene.unit(first, false, 0);
+    assert_eq!(scene.lane.overdue(scene.at(5000)).unwrap().state, State::Offline);
+}
+
+#[test]
+fn live_stream_without_key_frames_is_overdue_once_its_group_is_outgrown() {
+    let scene = Scene::live();
+    for number in 1..=30 {
+        scene.unit(number, number % 10 == 0, u64::from(number) * 40);
+    }
+    // Ten frames to a group, then none begins any longer.
+    let mut number = 31;
+    while scene.lane.overdue(scene.at(u64::from(number - 1) * 40)).is_none() {
+        scene.unit(number, false, u64::from(number) * 40);
+        number += 1;
+    }
+    assert_eq!(number - 30, 501, "500 units are kept, and the next one drops them");
+    let standing = scene.lane.overdue(scene.at(u64::from(number - 1) * 40)).unwrap();
+    assert!(standing.why.contains("no key frame"), "{}", standing.why);
+    assert!(scene.lane.status(scene.at(0)).group.0 == 0);
 }
 
 #[test]

@@ -1,0 +1,183 @@
+//! Keepers with stand-in workers: whatever a worker does, it is ended, reaped and told.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use smol::future::block_on;
+
+use super::*;
+use crate::{
+    camera::{CameraId, Transport, Tuning},
+    capture::tests::stand_in::StandIn,
+    hub::{Standing, Status},
+    media::{AccessUnit, Codec, Size, StreamInfo},
+    wire::FromWorker,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+const STREAM: FromWorker =
+    FromWorker::Stream(StreamInfo { codec: Codec::H264, size: Size { width: 64, height: 36 }, fps: 25.0 });
+
+fn unit(sequence: u32, key: bool) -> FromWorker {
+    FromWorker::Unit(AccessUnit { sequence, taken: 0, key, data: vec![1; 1000].into() })
+}
+
+/// A keeper whose worker is a script. It has the file `live` to send, which makes the camera live.
+struct Scene {
+    script: StandIn,
+    executor: Arc<Executor<'static>>,
+    crew: Crew,
+    lane: Arc<Lane>,
+}
+
+impl Scene {
+    fn new(script: &str) -> Self {
+        let script = StandIn::new(script);
+        script.write("live", &[STREAM, unit(1, true)]);
+        let executor = Arc::new(Executor::new());
+        let crew = Crew::new(Arc::clone(&executor), script.program());
+        let tuning = Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_millis(500) };
+        let id = CameraId::new("gate").unwrap();
+        let lane = Arc::new(Lane::new(id, "Gate".into(), tuning, Instant::now()));
+        Self { script, executor, crew, lane }
+    }
+
+    /// Runs a keeper until `look` finds something, then ends it; no process may be left.
+    fn until<T>(&self, what: &str, mut look: impl FnMut(&Status) -> Option<T>) -> T {
+        let (source, _) = StreamUri::split("rtsp://192.0.2.1/main").unwrap();
+        let origin =
+            Origin { source: Source::Url(source), small_profile: None, credentials: None, transport: Transport::Tcp };
+        let mut pids = BTreeSet::new();
+        let found = block_on(self.executor.run(async {
+            let keeper = Keeper::start(&self.crew, Arc::clone(&self.lane), origin, None);
+            let deadline = Instant::now() + PATIENCE;
+            let found = loop {
+                let status = self.lane.status(Instant::now());
+                pids.extend(status.worker.map(|worker| worker.pid));
+                if let Some(found) = look(&status) {
+                    break found;
+                }
+                assert!(Instant::now() < deadline, "waited in vain for {what}: {status:?}");
+                Timer::after(LOOK_AGAIN).await;
+            };
+            keeper.end().await;
+            found
+        }));
+        // Running, or dead and not reaped; they are reaped by another thread, hence the wait.
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(pid) = pids.iter().find(|pid| fs::exists(format!("/proc/{pid}")).unwrap()) {
+            assert!(Instant::now() < deadline, "worker {pid} is still there");
+            block_on(Timer::after(LOOK_AGAIN));
+        }
+        found
+    }
+
+    /// Runs a keeper until there is trouble, and gives what is told of it.
+    fn trouble(&self) -> Standing {
+        self.until("trouble", |status| {
+            let standing = &status.standing;
+            standing.why.contains("again").then(|| standing.clone())
+        })
+    }
+}
+
+#[test]
+fn garbage_in_place_of_messages_is_told_and_the_worker_replaced_at_once() {
+    let scene = Scene::new("cat $here/live >&0; head -c 100000 /dev/urandom >&0; exec sleep 60");
+    let standing = scene.trouble();
+    assert!(standing.why.starts_with("the worker sent nonsense: "), "{}", standing.why);
+    assert!(standing.why.ends_with("beginning again at once"), "{}", standing.why);
+    assert_eq!(standing.state, State::Offline);
+}
+
+#[test]
+fn message_longer_than_any_takes_no_memory() {
+    let scene = Scene::new(r"cat $here/live >&0; printf '\377\377\377\177\021' >&0; exec sleep 60");
+    let why = scene.trouble().why;
+    assert!(why.contains("message of 2147483647 bytes"), "{why}");
+}
+
+#[test]
+fn message_that_never_ends_is_a_stall() {
+    // The head of a frame of 1000 bytes, and ten of them.
+    let scene = Scene::new(r"cat $here/live >&0; printf '\350\003\000\000\0210123456789' >&0; exec sleep 60");
+    let standing = scene.trouble();
+    assert_eq!(standing.state, State::Stalled);
+    assert!(standing.why.starts_with("no frame for 0.5 s; its worker hung and was killed; "), "{}", standing.why);
+}
+
+#[test]
+fn worker_that_says_nothing_at_all_is_noticed_by_the_clock() {
+    // It does not even close when told; it is a stall from the last frame on, 0.5 s later.
+    let scene = Scene::new("cat $here/live >&0; trap '' TERM HUP; exec sleep 60");
+    assert_eq!(scene.trouble().state, State::Stalled);
+    assert_eq!(scene.lane.status(Instant::now()).stalls, 1);
+}
+
+#[test]
+fn flood_of_frames_is_cut_off() {
+    let scene = Scene::new("cat $here/live >&0; while cat $here/flood >&0; do :; done");
+    scene.script.write("flood", &(2..1000).map(|number| unit(number, false)).collect::<Vec<_>>());
+    let why = scene.trouble().why;
+    // The same thousand again and again: whichever breach comes first.
+    assert!(why.starts_with("the worker sent nonsense: "), "{why}");
+}
+
+#[test]
+fn flood_of_small_messages_is_cut_off_and_starves_nobody() {
+    // It also never reads and does not end when told: the farewell must not wait for its flood.
+    let scene = Scene::new("cat $here/live >&0; while cat $here/flood >&0; do :; done");
+    scene.script.write("flood", &vec![FromWorker::Decoding(true); 20_000]);
+    let why = scene.trouble().why;
+    assert!(why.contains("more messages than any camera makes"), "{why}");
+}
+
+#[test]
+fn worker_that_prints_without_end_starves_nobody() {
+    let scene = Scene::new("cat $here/live >&0; exec yes >&2");
+    assert_eq!(scene.trouble().state, State::Stalled);
+}
+
+#[test]
+fn worker_that_hangs_up_and_stays_is_killed() {
+    let scene = Scene::new("cat $here/live >&0; exec sleep 60 </dev/null");
+    let why = scene.trouble().why;
+    assert!(why.starts_with("the worker closed its socket; beginning again at once"), "{why}");
+}
+
+#[test]
+fn worker_that_takes_too_much_memory_is_ended_with_a_clear_reason() {
+    let scene = Scene::new("cat $here/live >&0; while :; do sleep 0.01; printf '' ; done");
+    scene.crew.worker_memory.store(64 << 10, Ordering::Relaxed);
+    let why = scene.trouble().why;
+    assert!(why.contains("of memory, more than the 0 MiB it may"), "{why}");
+}
+
+#[test]
+fn worker_that_crashes_is_replaced_at_once_three_times_and_then_by_the_law_of_pauses() {
+    // Each start sends the frame that is due, and dies.
+    let scene =
+        Scene::new("echo >>$here/starts; n=$(wc -l <$here/starts); cat $here/live.$n >&0; sleep 0.1; kill -SEGV $$");
+    for number in 1..=9 {
+        scene.script.write(&format!("live.{number}"), &[STREAM, unit(number, true)]);
+    }
+    let replaced = scene.until("a usual pause", |status| {
+        let usual = status.standing.why.contains("killed by SIGSEGV; trying again in 1 s (attempt 1)");
+        usual.then_some(status.reconnects)
+    });
+    assert_eq!(replaced, 3);
+}
+
+#[test]
+fn program_that_is_not_there_is_tried_by_the_law_of_pauses() {
+    let mut scene = Scene::new("");
+    scene.crew.program = "/nonexistent/worker".into();
+    let why = scene.trouble().why;
+    assert!(why.contains("cannot start a worker") && why.contains("(attempt 1)"), "{why}");
+}

@@ -1,0 +1,142 @@
+//! What a worker may say: a worker that crashed halfway, or was taken over by what a camera sent, must
+//! not be believed, nor keep the agent busy.
+
+use std::{
+    error, fmt,
+    time::{Duration, Instant},
+};
+
+use crate::wire::FromWorker;
+
+/// Messages and their bytes are counted in windows of this length.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Messages in one window at most. 16 renditions and the stream itself at 60 frames per second are
+/// 1020; a network that held a stream back can deliver as much again at once.
+const MOST_MESSAGES: u32 = 5000;
+
+/// Bytes in one window at most: four times what a camera sends through 1 Gbit/s.
+const MOST_BYTES: usize = 512 << 20;
+
+/// A message that no worker in its right mind sends.
+#[derive(Debug, PartialEq)]
+pub enum Breach {
+    /// A frame before the stream was described.
+    Undescribed,
+    /// A frame out of its turn.
+    OutOfTurn { sequence: u32, expected: u32 },
+    /// A frame or picture without a byte.
+    Empty,
+    /// More than [`MOST_MESSAGES`] or [`MOST_BYTES`] in [`WINDOW`].
+    Flood,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Undescribed => write!(f, "a frame of a stream it has not described"),
+            Self::OutOfTurn { sequence, expected } => write!(f, "frame {sequence} where {expected} was due"),
+            Self::Empty => write!(f, "a frame without data"),
+            Self::Flood => write!(f, "more messages than any camera makes"),
+        }
+    }
+}
+
+impl error::Error for Breach {}
+
+/// Follows what one worker says.
+pub struct Manners {
+    next_sequence: u32,
+    described: bool,
+    window: Option<Instant>,
+    messages: u32,
+    bytes: usize,
+}
+
+impl Manners {
+    /// Of a worker whose first frame must have `first_sequence`.
+    pub fn new(first_sequence: u32) -> Self {
+        Self { next_sequence: first_sequence, described: false, window: None, messages: 0, bytes: 0 }
+    }
+
+    /// Takes the next message.
+    ///
+    /// # Errors
+    /// Why the worker can no longer be believed.
+    pub fn check(&mut self, message: &FromWorker, now: Instant) -> Result<(), Breach> {
+        let data = match message {
+            FromWorker::Unit(unit) => Some(&unit.data),
+            FromWorker::Picture(picture) => Some(&picture.jpeg),
+            FromWorker::Stream(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => None,
+        };
+        self.count(data.map_or(0, |data| data.len()), now)?;
+        if data.is_some_and(|data| data.is_empty()) {
+            return Err(Breach::Empty);
+        }
+        match message {
+            FromWorker::Stream(_) => self.described = true,
+            FromWorker::Unit(_) if !self.described => return Err(Breach::Undescribed),
+            FromWorker::Unit(unit) if unit.sequence != self.next_sequence => {
+                return Err(Breach::OutOfTurn { sequence: unit.sequence, expected: self.next_sequence });
+            }
+            FromWorker::Unit(_) => self.next_sequence = self.next_sequence.wrapping_add(1),
+            FromWorker::Picture(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {}
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, bytes: usize, now: Instant) -> Result<(), Breach> {
+        if self.window.is_none_or(|began| now.saturating_duration_since(began) >= WINDOW) {
+            (self.window, self.messages, self.bytes) = (Some(now), 0, 0);
+        }
+        self.messages += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.messages > MOST_MESSAGES || self.bytes > MOST_BYTES { Err(Breach::Flood) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{AccessUnit, Codec, Size, StreamInfo};
+
+    const STREAM: FromWorker =
+        FromWorker::Stream(StreamInfo { codec: Codec::H264, size: Size { width: 64, height: 36 }, fps: 25.0 });
+
+    fn unit(sequence: u32, bytes: usize) -> FromWorker {
+        FromWorker::Unit(AccessUnit { sequence, taken: 0, key: true, data: vec![0; bytes].into() })
+    }
+
+    #[test]
+    fn frames_come_in_their_order_after_the_description() {
+        let (mut manners, now) = (Manners::new(u32::MAX), Instant::now());
+        assert_eq!(manners.check(&unit(u32::MAX, 1), now), Err(Breach::Undescribed));
+        assert_eq!(manners.check(&STREAM, now), Ok(()));
+        assert_eq!(manners.check(&unit(u32::MAX, 1), now), Ok(()));
+        assert_eq!(manners.check(&unit(0, 1), now), Ok(()), "they wrap");
+        assert_eq!(manners.check(&unit(2, 1), now), Err(Breach::OutOfTurn { sequence: 2, expected: 1 }));
+        assert_eq!(manners.check(&unit(1, 0), now), Err(Breach::Empty));
+    }
+
+    #[test]
+    fn flood_of_messages_is_a_breach_and_a_busy_stream_is_not() {
+        let (mut manners, start) = (Manners::new(0), Instant::now());
+        for number in 0..20 * 1020_u64 {
+            let now = start + Duration::from_micros(number * 1_000_000 / 1020);
+            assert_eq!(manners.check(&STREAM, now), Ok(()), "message {number}");
+        }
+        let now = start + Duration::from_secs(30);
+        let passed = (0..=MOST_MESSAGES).take_while(|_| manners.check(&STREAM, now).is_ok()).count();
+        assert_eq!(passed, MOST_MESSAGES as usize);
+        assert_eq!(manners.check(&STREAM, now + WINDOW), Ok(()));
+    }
+
+    #[test]
+    fn flood_of_bytes_is_a_breach() {
+        let (mut manners, now) = (Manners::new(0), Instant::now());
+        manners.check(&STREAM, now).unwrap();
+        let large = 16 << 20;
+        let passed = (0..).take_while(|&number| manners.check(&unit(number, large), now).is_ok()).count();
+        assert_eq!(passed, MOST_BYTES / large);
+    }
+}

@@ -1,0 +1,48 @@
+//! Shell scripts in the place of the worker's program: they misbehave in ways the real one does not.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use crate::wire::Message;
+
+/// A program of its own in a folder of its own, removed with the value.
+pub struct StandIn(PathBuf);
+
+impl StandIn {
+    /// `body` is a shell script; its standard input is the socket to the agent, and its folder is `$here`.
+    pub fn new(body: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("cctv-stand-in-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let this = Self(folder);
+        // Written by a process of its own: a program that this process has open for writing, as another
+        // test's child does until its exec, cannot be started.
+        let script = format!("#!/bin/sh\nhere={}\n{body}\n", this.0.display());
+        let writer = "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\"";
+        let written = Command::new("/bin/sh").args(["-c", writer]).arg(this.program()).arg(script).status();
+        assert!(written.unwrap().success());
+        this
+    }
+
+    pub fn program(&self) -> PathBuf {
+        self.0.join("worker")
+    }
+
+    /// Writes messages to file `name` in its folder, for the script to send.
+    pub fn write(&self, name: &str, messages: &[impl Message]) {
+        let mut bytes = Vec::new();
+        messages.iter().for_each(|message| message.encode(&mut bytes));
+        fs::write(self.0.join(name), bytes).unwrap();
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

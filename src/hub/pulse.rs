@@ -1,0 +1,291 @@
+//! The stall clock: what of a stream is overdue, by our own monotonic clock.
+//!
+//! Time is an argument throughout. Beside silence it knows three kinds of streams that look alive and
+//! are not: frames without a key frame, key frames that cease, and a decoder that gives no picture.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    time::{Duration, Instant},
+};
+
+/// The longest key frame interval a camera may be set to before it was measured; cameras offer up to
+/// 10 s. Nothing is known of a new camera, and one that waits for its rhythm shows no picture yet.
+const ASSUMED_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What a key frame may be late.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// Intervals between key frames that are remembered: the longest of them is what is expected. Cameras
+/// with "smart" codecs stretch their groups when the scene is still.
+const MEMORY: usize = 16;
+
+/// Pictures may stay out for this many of their own intervals, where that is more than the limit.
+const PICTURES: u32 = 2;
+
+/// The heartbeat of one stream. The rhythm of its key frames is remembered from worker to worker.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    first_unit: Option<Instant>,
+    last_unit: Option<Instant>,
+    last_key: Option<Instant>,
+    last_picture: Option<Instant>,
+    intervals: VecDeque<Duration>,
+}
+
+/// What the stream must answer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The camera's `stall_after`.
+    pub stall_after: Duration,
+    pub live: bool,
+    /// The shortest interval of the pictures that are wanted; `None` where none are.
+    pub picture_every: Option<Duration>,
+    /// Whether the group of pictures is still whole, so that a newcomer sees something at once.
+    pub joinable: bool,
+}
+
+/// What did not come in time, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Lack {
+    Frames(Duration),
+    /// The stream is open, and no picture can begin.
+    FirstKeyFrame(Duration),
+    /// It was live, and nobody new could join it.
+    KeyFrames(Duration),
+    /// Frames arrive, and the decoder makes nothing of them.
+    Pictures(Duration),
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frames(limit) => write!(f, "no frame for {:.1} s", limit.as_secs_f64()),
+            Self::FirstKeyFrame(limit) => write!(
+                f,
+                "frames arrive, but no key frame within {:.0} s; set the camera's key frame interval to 10 s or less",
+                limit.as_secs_f64()
+            ),
+            Self::KeyFrames(limit) => {
+                write!(f, "frames arrive, but no key frame for {:.0} s", limit.as_secs_f64())
+            }
+            Self::Pictures(limit) => {
+                write!(f, "frames arrive, but the decoder has given no picture for {:.1} s", limit.as_secs_f64())
+            }
+        }
+    }
+}
+
+impl Pulse {
+    /// Another worker begins.
+    pub fn begin(&mut self, now: Instant) {
+        match (self.last_unit, self.last_key) {
+            // It did not keep to its rhythm: nothing is known of it any longer.
+            (Some(_), None) => self.intervals.clear(),
+            // A group that was cut off was at least this long. So a camera that stretches its groups far
+            // beyond what it did before is interrupted once for each doubling, and not for ever.
+            (Some(unit), Some(key)) => {
+                let cut_off = unit.saturating_duration_since(key);
+                if cut_off > self.interval() {
+                    self.note_interval(cut_off);
+                }
+            }
+            (None, _) => {}
+        }
+        (self.first_unit, self.last_unit, self.last_key) = (None, None, None);
+        self.last_picture = Some(now);
+    }
+
+    /// An access unit arrived.
+    pub fn unit(&mut self, key: bool, now: Instant) {
+        self.first_unit.get_or_insert(now);
+        self.last_unit = Some(now);
+        if key && let Some(before) = self.last_key.replace(now) {
+            self.note_interval(now.saturating_duration_since(before));
+        }
+    }
+
+    /// A picture was made, or the stream went live: from now on one is waited for.
+    pub fn picture(&mut self, now: Instant) {
+        self.last_picture = Some(now);
+    }
+
+    /// Pictures are wanted for the first time: the decoder's clock starts now, not with a picture of old.
+    pub fn wanted(&mut self) {
+        self.last_picture = self.last_unit;
+    }
+
+    /// Time since the newest access unit; `None` before the first.
+    pub fn age(&self, now: Instant) -> Option<Duration> {
+        self.last_unit.map(|at| now.saturating_duration_since(at))
+    }
+
+    /// What is overdue at `now`, if anything.
+    pub fn overdue(&self, terms: Terms, now: Instant) -> Option<Lack> {
+        self.deadlines(terms).into_iter().flatten().find(|(at, _)| now >= *at).map(|(_, lack)| lack)
+    }
+
+    /// When something is overdue if nothing comes until then; `None` before the first access unit.
+    pub fn due(&self, terms: Terms) -> Option<Instant> {
+        self.deadlines(terms).into_iter().flatten().map(|(at, _)| at).min()
+    }
+
+    fn deadlines(&self, terms: Terms) -> [Option<(Instant, Lack)>; 3] {
+        let limit = terms.stall_after;
+        let frames = self.last_unit.map(|at| (at + limit, Lack::Frames(limit)));
+        let key = match (self.last_key, terms.live) {
+            (Some(at), true) => {
+                let limit = limit.max(2 * self.interval() + SLACK);
+                (!terms.joinable).then(|| (at + limit, Lack::KeyFrames(limit)))
+            }
+            _ => self.first_unit.map(|at| {
+                let limit = limit.max(self.interval() + SLACK);
+                (at + limit, Lack::FirstKeyFrame(limit))
+            }),
+        };
+        let pictures = self.last_picture.zip(terms.picture_every).filter(|_| terms.live).map(|(at, every)| {
+            let limit = limit.max(PICTURES * every);
+            (at + limit, Lack::Pictures(limit))
+        });
+        [frames, key, pictures]
+    }
+
+    /// The key frame interval to reckon with.
+    fn interval(&self) -> Duration {
+        self.intervals.iter().copied().max().unwrap_or(ASSUMED_INTERVAL)
+    }
+
+    fn note_interval(&mut self, interval: Duration) {
+        if self.intervals.len() == MEMORY {
+            self.intervals.pop_front();
+        }
+        self.intervals.push_back(interval);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIVE: Terms = Terms { stall_after: Duration::from_secs(5), live: true, picture_every: None, joinable: true };
+    const OPENING: Terms = Terms { live: false, ..LIVE };
+    const OUTGROWN: Terms = Terms { joinable: false, ..LIVE };
+
+    struct Scene {
+        pulse: Pulse,
+        start: Instant,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let (mut pulse, start) = (Pulse::default(), Instant::now());
+            pulse.begin(start);
+            Self { pulse, start }
+        }
+
+        fn at(&self, milliseconds: u64) -> Instant {
+            self.start + Duration::from_millis(milliseconds)
+        }
+
+        /// Frames at 25 a second in `from..until` milliseconds, a key frame every `gop` from `from` on.
+        fn send(&mut self, from: u64, until: u64, gop: Option<u64>) {
+            for at in (from..until).step_by(40) {
+                let key = gop.is_some_and(|gop| (at - from).is_multiple_of(gop));
+                self.pulse.unit(key, self.at(at));
+            }
+        }
+
+        fn overdue(&self, terms: Terms, milliseconds: u64) -> Option<Lack> {
+            let (now, due) = (self.at(milliseconds), self.pulse.due(terms));
+            let lack = self.pulse.overdue(terms, now);
+            assert_eq!(lack.is_some(), due.is_some_and(|due| due <= now), "the two answers belong together");
+            lack
+        }
+    }
+
+    #[test]
+    fn silence_is_overdue_at_the_limit_and_not_before() {
+        let mut scene = Scene::new();
+        assert_eq!(scene.overdue(LIVE, 60_000), None, "opening has its own deadline");
+        scene.send(0, 1000, Some(1000));
+        assert_eq!(scene.overdue(LIVE, 5959), None);
+        assert_eq!(scene.overdue(LIVE, 5960), Some(Lack::Frames(LIVE.stall_after)));
+        assert_eq!(scene.overdue(OPENING, 5960), Some(Lack::Frames(LIVE.stall_after)));
+    }
+
+    #[test]
+    fn first_key_frame_of_an_unknown_camera_may_take_the_longest_interval_cameras_offer() {
+        let mut scene = Scene::new();
+        scene.send(0, 30_000, None);
+        assert_eq!(scene.overdue(OPENING, 10_999), None);
+        assert!(matches!(scene.overdue(OPENING, 11_000), Some(Lack::FirstKeyFrame(_))));
+    }
+
+    #[test]
+    fn first_key_frame_of_a_known_camera_is_due_within_the_limit() {
+        let mut scene = Scene::new();
+        scene.send(0, 10_000, Some(2000));
+        scene.pulse.begin(scene.at(10_000));
+        scene.send(11_000, 30_000, None);
+        assert_eq!(scene.overdue(OPENING, 15_999), None);
+        assert!(matches!(scene.overdue(OPENING, 16_000), Some(Lack::FirstKeyFrame(_))));
+        // What was measured is no longer true of it; it must not be refused for ever.
+        scene.pulse.begin(scene.at(30_000));
+        scene.send(31_000, 60_000, None);
+        assert_eq!(scene.overdue(OPENING, 41_999), None);
+    }
+
+    #[test]
+    fn key_frames_that_cease_are_overdue_once_nobody_can_join() {
+        let mut scene = Scene::new();
+        scene.send(0, 10_040, Some(2000));
+        scene.send(10_040, 60_000, None);
+        assert_eq!(scene.overdue(LIVE, 50_000), None, "the group is whole: it hurts nobody");
+        assert_eq!(scene.overdue(OUTGROWN, 14_999), None);
+        assert_eq!(scene.overdue(OUTGROWN, 15_000), Some(Lack::KeyFrames(Duration::from_secs(5))));
+    }
+
+    #[test]
+    fn camera_with_long_groups_is_not_interrupted() {
+        let mut scene = Scene::new();
+        scene.send(0, 60_000, Some(20_000));
+        for at in (0..80_000).step_by(1000) {
+            scene.pulse.unit(false, scene.at(at.max(59_960)));
+            assert_eq!(scene.overdue(OUTGROWN, at), None, "at {at} ms");
+        }
+    }
+
+    #[test]
+    fn group_that_was_cut_off_doubles_the_patience() {
+        let mut scene = Scene::new();
+        let (mut begun, mut cuts) = (0, Vec::new());
+        // No key frame but the first, as with an encoder that refreshes by stripes.
+        for _ in 0..4 {
+            scene.pulse.begin(scene.at(begun));
+            scene.pulse.unit(true, scene.at(begun));
+            let mut at = begun;
+            while !matches!(scene.overdue(OUTGROWN, at), Some(Lack::KeyFrames(_))) {
+                at += 40;
+                scene.pulse.unit(false, scene.at(at));
+            }
+            cuts.push((at - begun) / 1000);
+            begun = at;
+        }
+        assert_eq!(cuts, [21, 43, 87, 175]);
+    }
+
+    #[test]
+    fn decoder_is_given_the_limit_or_two_of_its_own_intervals() {
+        let mut scene = Scene::new();
+        scene.send(0, 20_000, Some(2000));
+        assert_eq!(scene.overdue(LIVE, 20_000), None, "nobody wants pictures");
+        scene.pulse.wanted();
+        let terms = |seconds| Terms { picture_every: Some(Duration::from_secs(seconds)), ..LIVE };
+        scene.send(20_000, 40_000, Some(2000));
+        assert_eq!(scene.overdue(terms(1), 24_959), None);
+        assert!(matches!(scene.overdue(terms(1), 24_960), Some(Lack::Pictures(_))));
+        assert_eq!(scene.overdue(terms(4), 27_959), None);
+        scene.pulse.picture(scene.at(24_960));
+        assert_eq!(scene.overdue(terms(1), 29_959), None);
+    }
+}
