@@ -83,7 +83,7 @@ impl Keeping {
         let demand = self.lane.demand_changes();
         let stop = self.stop.clone();
         let mut clock = Timer::at(started);
-        let mut vitals_due = started;
+        let mut vitals_due = started + TICK;
         if let Err(error) = worker.want(self.lane.demand()).await {
             return self.trouble_with(&error).into();
         }
