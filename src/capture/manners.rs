@@ -136,7 +136,7 @@ mod tests {
         let (mut manners, now) = (Manners::new(0), Instant::now());
         manners.check(&STREAM, now).unwrap();
         let large = 16 << 20;
-        let passed = (0..).take_while(|&number| manners.check(&unit(number, large), now).is_ok()).count();
+        let passed = (0..99).take_while(|&number| manners.check(&unit(number, large), now).is_ok()).count();
         assert_eq!(passed, MOST_BYTES / large);
     }
 }
