@@ -19,12 +19,14 @@ pub mod changes;
 mod complaint;
 mod login;
 mod section;
+mod settled;
 mod spelling;
 mod syntax;
 mod wall;
 mod watchdog;
 
 pub use complaint::{Complaint, Position, position, summary};
+pub use settled::read_settled;
 pub use wall::{Wall, Walls};
 pub use watchdog::Watchdog;
 
@@ -104,6 +106,11 @@ pub struct SecretFile {
 /// Blocks on the disk: a few small regular files are read.
 pub fn read(path: &Path) -> Result<Config, Vec<Complaint>> {
     let (text, readable_by_all) = read_text(path)?;
+    if text.trim().is_empty() {
+        // Emptied by an editor that is about to write it, or by a disk that was full: nobody means that.
+        let text = "it is empty; write it again, or write [server] for a wall without cameras".to_owned();
+        return Err(vec![Complaint { file: path.to_owned(), position: None, text }]);
+    }
     let mut config = parse(&text, path, &read_secret)?;
     if readable_by_all && config.cameras.iter().any(|camera| camera.origin.credentials.is_some()) {
         // Credentials may all come from password files; only those written in this file matter.
