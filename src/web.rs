@@ -9,6 +9,7 @@ mod answer;
 mod cards;
 mod connection;
 mod deadline;
+mod ending;
 mod files;
 mod frames;
 mod head;
@@ -43,12 +44,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::{
-    Executor, Timer,
-    channel::{Receiver, Sender, bounded},
-    future::FutureExt,
-    net::TcpListener,
-};
+use smol::{Executor, Timer, channel::bounded, future::FutureExt, net::TcpListener};
 
 pub use cards::Draw;
 pub use limits::Limits;
@@ -56,6 +52,7 @@ pub use walls::Shelf;
 
 use crate::hub::Hub;
 use cards::Cards;
+use ending::Ending;
 use files::Files;
 use streams::Streams;
 use tally::Tally;
@@ -63,7 +60,9 @@ use tally::Tally;
 /// Between two log lines about failing accepts.
 const ACCEPT_LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// What is served, to whom, and how much of it. Shared by all listeners of the agent.
+/// What is served, to whom, and how much of it. Clones share all of it; each listener has one of its
+/// own, from [`Web::door`].
+#[derive(Clone)]
 pub struct Web {
     pub hub: Arc<Hub>,
     /// The agent's own version, shown by `/api/cameras` and `/metrics`.
@@ -73,17 +72,19 @@ pub struct Web {
     /// Begins as the names this machine has itself.
     pub host_names: Vec<String>,
     /// How the page shows the cameras.
-    pub walls: Shelf,
+    pub walls: Arc<Shelf>,
     /// Motion JPEG viewers that gave themselves a name.
     streams: Streams,
-    www: Mutex<PathBuf>,
-    files: Files,
-    cards: Cards,
+    www: Arc<Mutex<PathBuf>>,
+    files: Arc<Files>,
+    cards: Arc<Cards>,
     connections: Tally,
     viewers: Tally,
     started: Instant,
-    /// Closed when the agent stops; nothing is ever sent.
-    stop: (Sender<()>, Receiver<()>),
+    /// The agent stops.
+    stop: Ending,
+    /// The address of this listener is left.
+    leave: Ending,
 }
 
 impl Web {
@@ -94,15 +95,16 @@ impl Web {
             hub,
             version,
             host_names: origin::own_names(),
-            walls: Shelf::default(),
+            walls: Arc::default(),
             streams: Streams::default(),
-            www: Mutex::new(www),
-            files: Files::default(),
-            cards: Cards::new(draw),
+            www: Arc::new(Mutex::new(www)),
+            files: Arc::default(),
+            cards: Arc::new(Cards::new(draw)),
             connections: Tally::default(),
             viewers: Tally::default(),
             started: Instant::now(),
-            stop: bounded(1),
+            stop: Ending::new(),
+            leave: Ending::new(),
             limits,
         }
     }
@@ -117,16 +119,25 @@ impl Web {
         self.viewers.count()
     }
 
-    /// Tells every viewer that the agent stops: pictures give way to a card, WebSockets are closed
-    /// with a reason. [`serve`] returns as soon as all have taken it in; give it a deadline.
-    pub fn say_goodbye(&self) {
-        self.stop.0.close();
+    /// The same, for one more listener, whose viewers can be told to leave by themselves.
+    pub fn door(&self) -> Self {
+        Self { leave: Ending::new(), ..self.clone() }
     }
 
-    /// Waits until [`Web::say_goodbye`].
-    async fn stopping(&self) {
-        // Nothing is ever sent: the only answer is that the channel was closed.
-        let _closed = self.stop.1.recv().await;
+    /// Tells every viewer of every listener that the agent stops: pictures give way to a card, WebSockets
+    /// are closed with a reason. [`serve`] returns as soon as all have taken it in; give it a deadline.
+    pub fn say_goodbye(&self) {
+        self.stop.tell("the agent is being stopped".to_owned());
+    }
+
+    /// Tells the viewers of this listener the same way that their address is left, for the reason `why`.
+    pub fn leave(&self, why: String) {
+        self.leave.tell(why);
+    }
+
+    /// Waits until viewers have to leave; gives the reason.
+    async fn stopping(&self) -> String {
+        self.stop.heard().or(self.leave.heard()).await
     }
 
     fn www(&self) -> PathBuf {
@@ -134,8 +145,8 @@ impl Web {
     }
 }
 
-/// Accepts connections for ever; returns only after [`Web::say_goodbye`], when the last connection has
-/// ended. Owns its connections: dropping the future closes them all. Needs no executor of the caller
+/// Accepts connections for ever; returns only after [`Web::say_goodbye`] or [`Web::leave`], when the last
+/// connection has ended. Owns its connections: dropping the future closes them all. Needs no executor of the caller
 /// other than the one that polls it.
 pub async fn serve(listener: TcpListener, web: Arc<Web>) {
     // Lives as long as this future, so the tasks detached onto it below end with it at the latest.
@@ -158,7 +169,10 @@ pub async fn serve(listener: TcpListener, web: Arc<Web>) {
             }
         }
     };
-    connections.run(accepting.or(web.stopping())).await;
+    let stopping = async {
+        web.stopping().await;
+    };
+    connections.run(accepting.or(stopping)).await;
     drop((listener, held));
     connections
         .run(async {

@@ -18,6 +18,9 @@ use crate::{
     media::{Picture, UnixMicros, Wish},
 };
 
+/// Told to the viewers of a camera that left the configuration.
+pub const REMOVED: &str = "no longer in the configuration";
+
 /// One JPEG for the viewer.
 pub struct Frame {
     pub jpeg: Arc<[u8]>,
@@ -38,7 +41,8 @@ pub struct Frames<'a> {
     pace: Pace,
     /// When something must be sent at the latest.
     due: Instant,
-    end: Option<&'static str>,
+    /// Why nothing more will come.
+    end: Option<String>,
 }
 
 impl<'a> Frames<'a> {
@@ -47,6 +51,11 @@ impl<'a> Frames<'a> {
     pub fn new(web: &'a Web, lane: &Arc<Lane>, wish: Wish) -> Result<Self, TooManyRenditions> {
         let due = Instant::now() + web.limits.repeat;
         Ok(Self { web, seat: lane.sit(wish)?, wish, newest: None, pace: Pace::default(), due, end: None })
+    }
+
+    /// Why the last frame was the last; before it, nothing.
+    pub fn end(&self) -> &str {
+        self.end.as_deref().unwrap_or_default()
     }
 
     /// Another size from now on.
@@ -62,14 +71,12 @@ impl<'a> Frames<'a> {
         enum Event {
             Shown(Shown),
             Due,
-            Stop,
+            Stop(String),
         }
         while self.end.is_none() {
-            let event = async { Event::Shown(self.seat.next().await) }
-                .or(async {
-                    self.web.stopping().await;
-                    Event::Stop
-                })
+            // The end is looked for first: a viewer slower than its camera always has a picture waiting.
+            let event = async { Event::Stop(self.web.stopping().await) }
+                .or(async { Event::Shown(self.seat.next().await) })
                 .or(async {
                     Timer::at(self.due).await;
                     Event::Due
@@ -91,8 +98,8 @@ impl<'a> Frames<'a> {
                     }
                 }
                 Event::Due => break,
-                Event::Shown(Shown::Closed) => self.end = Some("this camera was taken off the wall"),
-                Event::Stop => self.end = Some("the agent is being stopped"),
+                Event::Shown(Shown::Closed) => self.end = Some(REMOVED.to_owned()),
+                Event::Stop(why) => self.end = Some(why),
             }
         }
         self.standing_frame().await
@@ -102,8 +109,8 @@ impl<'a> Frames<'a> {
     async fn standing_frame(&mut self) -> Frame {
         let lane = Arc::clone(self.seat.lane());
         let mut standing = lane.standing();
-        if let Some(end) = self.end {
-            standing = Standing { state: State::Offline, why: end.to_owned() };
+        if let Some(end) = self.end.clone() {
+            standing = Standing { state: State::Offline, why: end };
         }
         if standing.state != State::Live {
             self.newest = None;

@@ -41,7 +41,7 @@ async fn stream(web: &Web, lane: &Arc<Lane>, mut wish: Wish, outbox: &Outbox, re
         Text(Result<String, End>),
     }
     let Ok(mut frames) = Frames::new(web, lane, wish) else {
-        return End::Finished("too many different sizes and qualities are being watched");
+        return End::Finished("too many different sizes and qualities are being watched".to_owned());
     };
     let mut pulse = Pulse::new(&web.limits, Instant::now());
     let mut errors = 0;
@@ -52,7 +52,7 @@ async fn stream(web: &Web, lane: &Arc<Lane>, mut wish: Wish, outbox: &Outbox, re
         let sent = match event {
             Event::Frame(frame) if frame.jpeg.is_empty() => Ok(()),
             Event::Frame(frame) => match send(outbox, &frame).await {
-                Ok(()) if frame.last => return End::Finished("nothing more will come"),
+                Ok(()) if frame.last => return End::Finished(frames.end().to_owned()),
                 sent => sent,
             },
             Event::Text(Err(end)) => return end,

@@ -136,8 +136,8 @@ pub fn state(tile: u8, camera: &str, name: &str, standing: &Standing, stream: Op
 }
 
 /// The state of a tile whose camera is not in the configuration.
-pub fn unknown(tile: u8, camera: &str) -> String {
-    let standing = Standing { state: State::Offline, why: "not in cameras.toml".to_owned() };
+pub fn unknown(tile: u8, camera: &str, why: &str) -> String {
+    let standing = Standing { state: State::Offline, why: why.to_owned() };
     state(tile, camera, camera, &standing, None)
 }
 

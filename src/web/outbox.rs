@@ -22,6 +22,9 @@ use smol::{
 
 use super::{deadline::within, limits::Limits, socket::Socket};
 
+/// A close frame holds 125 bytes, two of which are its code (RFC 6455 5.5).
+const LONGEST_REASON: usize = 123;
+
 pub type Receiver = WebSocketReceiver<Socket>;
 
 /// Whoever holds the lock may send; the deadline of each write is in the [`Socket`] below.
@@ -35,8 +38,8 @@ pub enum End {
     Gone,
     /// Nothing was heard of the viewer for too long.
     Silent,
-    /// Nothing more will come: the agent stops, or the camera was removed.
-    Finished(&'static str),
+    /// Nothing more will come, for this reason: the agent stops, the address is left, the camera was removed.
+    Finished(String),
     /// The viewer does not keep to the protocol.
     Misused(&'static str),
 }
@@ -59,7 +62,7 @@ impl Outbox {
         let (code, reason) = match end {
             End::Gone => (CloseCode::Normal, ""),
             End::Silent => (CloseCode::Policy, "nothing was heard of you"),
-            End::Finished(why) => (CloseCode::Away, *why),
+            End::Finished(why) => (CloseCode::Away, &why[..why.floor_char_boundary(LONGEST_REASON)]),
             End::Misused(why) => (CloseCode::Policy, *why),
         };
         within(patience, async {

@@ -6,7 +6,7 @@ use super::{
     Web,
     answer::Answer,
     deadline::within,
-    frames::{seconds, unix_now},
+    frames::{REMOVED, seconds, unix_now},
 };
 use crate::{
     camera::State,
@@ -42,7 +42,7 @@ async fn live_picture(seat: &mut Seat) -> Result<Arc<Picture>, Standing> {
             Shown::Picture(picture) => return Ok(picture),
             Shown::News(Standing { state: State::Live, .. }) => {}
             Shown::News(standing) => return Err(standing),
-            Shown::Closed => return Err(Standing { state: State::Offline, why: "this camera was removed".to_owned() }),
+            Shown::Closed => return Err(Standing { state: State::Offline, why: REMOVED.to_owned() }),
         }
     }
 }

@@ -16,7 +16,7 @@ use smol::{
     future::{self, FutureExt},
 };
 
-use super::{message, outbox::Outbox, pace::Pace};
+use super::{frames::REMOVED, message, outbox::Outbox, pace::Pace};
 use crate::{
     camera::State,
     hub::{Hub, Lane, Seat, Shown, Standing},
@@ -96,9 +96,10 @@ struct Sent {
 
 impl Tile {
     pub async fn run(mut self) -> Result<(), Error> {
+        let mut why = "not in cameras.toml";
         loop {
             let Some(lane) = self.hub.lane(&self.camera) else {
-                let text = message::unknown(self.number, &self.camera);
+                let text = message::unknown(self.number, &self.camera, why);
                 if text != self.told {
                     self.told.clone_from(&text);
                     self.outbox.text(text).await?;
@@ -107,7 +108,10 @@ impl Tile {
                 continue;
             };
             match lane.sit(self.orders.read().wish) {
-                Ok(seat) => self.watch(seat).await?,
+                Ok(seat) => {
+                    self.watch(seat).await?;
+                    why = REMOVED;
+                }
                 Err(error) => {
                     let standing = Standing { state: State::Connecting, why: error.to_string() };
                     if let Some(text) = self.news(&lane, &standing) {

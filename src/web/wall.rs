@@ -74,7 +74,7 @@ impl Wall<'_> {
         enum Event {
             Text(Result<String, End>),
             Changed,
-            Stop,
+            Stop(String),
         }
         let changes = self.web.hub.changes();
         let mut pulse = Pulse::new(&self.web.limits, Instant::now());
@@ -83,15 +83,13 @@ impl Wall<'_> {
             if self.tell_complaints().await.is_err() {
                 return End::Gone;
             }
-            let event = async { Event::Text(pulse.next_text(receiver, &outbox).await) }
+            // The page comes last: one that says a lot must not keep the others from being heard.
+            let event = async { Event::Stop(self.web.stopping().await) }
                 .or(async {
                     let _rung = changes.recv().await;
                     Event::Changed
                 })
-                .or(async {
-                    self.web.stopping().await;
-                    Event::Stop
-                })
+                .or(async { Event::Text(pulse.next_text(receiver, &outbox).await) })
                 .await;
             let done = match event {
                 Event::Text(Ok(text)) => self.obey(&text).await,
@@ -100,7 +98,7 @@ impl Wall<'_> {
                     self.tiles.values().for_each(|tile| tile.orders.look());
                     Ok(())
                 }
-                Event::Stop => Err(End::Finished("the agent is being stopped")),
+                Event::Stop(why) => Err(End::Finished(why)),
             };
             if let Err(end) = done {
                 return end;

@@ -28,6 +28,7 @@ pub const LONG: Duration = Duration::from_secs(30);
 
 pub const STREAM: StreamInfo = StreamInfo { codec: Codec::H264, size: Size { width: 1280, height: 720 }, fps: 25.0 };
 
+#[derive(Clone)]
 pub struct Scene {
     pub web: Arc<Web>,
     pub hub: Arc<Hub>,

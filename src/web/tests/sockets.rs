@@ -220,7 +220,7 @@ fn camera_that_comes_back_into_the_configuration_is_shown_again() {
         scene.hub.replace_lanes(vec![lane("yard")]);
         assert_eq!(page.told().await["state"], "connecting");
         scene.hub.replace_lanes(vec![]);
-        assert_eq!(page.told().await["why"], "not in cameras.toml");
+        assert_eq!(page.told().await["why"], "no longer in the configuration");
     });
 }
 
@@ -291,6 +291,28 @@ fn stopping_agent_says_goodbye() {
         let mut page = Page::wall(scene).await;
         scene.web.say_goodbye();
         assert_eq!(page.close_code().await, CloseCode::Away);
+    });
+}
+
+#[test]
+fn viewers_of_an_address_that_is_left_are_told_and_others_are_not() {
+    play(strict, async |scene| {
+        let mut stays = Page::wall(scene).await;
+        let listener = smol::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let old = Scene { address: listener.local_addr().unwrap(), ..scene.clone() };
+        let door = std::sync::Arc::new(scene.web.door());
+        let serving = super::super::serve(listener, std::sync::Arc::clone(&door));
+        let leave = async {
+            let mut goes = Page::wall(&old).await;
+            door.leave(format!("the wall is at {} now", "ä".repeat(100)));
+            let Message::Close(Some(frame)) = goes.message().await else { panic!("not closed") };
+            assert_eq!(frame.code, CloseCode::Away);
+            assert!(frame.reason.starts_with("the wall is at ä"), "{}", frame.reason);
+        };
+        smol::future::zip(serving, leave).await;
+        assert!(TcpStream::connect(old.address).await.is_err(), "nobody listens there any more");
+        stays.say(json!({"ping": 1})).await;
+        assert_eq!(stays.told().await["pong"], 1);
     });
 }
 
