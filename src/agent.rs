@@ -3,11 +3,13 @@
 //! Everything runs on one executor on the main thread. That thread must also be the one that starts
 //! workers, since a worker dies with the thread that started it.
 
+mod encouragement;
 mod keeper;
 mod listeners;
 mod lookout;
 mod notify;
 mod pause;
+mod reading;
 mod roster;
 mod signals;
 mod watchdog;
@@ -31,17 +33,20 @@ use crate::{
     config::{self, Config, Walls, changes::Changes},
     discovery::{self, Hint},
     hub::Hub,
-    log::{self as logging, chain},
+    log as logging,
     web::Web,
 };
 use keeper::Crew;
 use listeners::Listeners;
+use reading::{Answer, Read, Reading};
 use roster::Roster;
-use signals::{Signal, Signals};
+use signals::Signal;
+pub use signals::Signals;
 use watchdog::Watchdog;
 
-/// From SIGTERM to the end at most; init's own patience is longer.
-const STOP_LIMIT: Duration = Duration::from_secs(3);
+/// What cameras and viewers get to take their leave. The rest of the three seconds promised is for a
+/// busy machine; init's own patience is longer.
+const STOP_LIMIT: Duration = Duration::from_millis(2700);
 
 /// Announcements that may wait for the agent; more are waited with.
 const MOST_HINTS: usize = 64;
@@ -65,29 +70,30 @@ pub enum Outcome {
     CannotBind,
 }
 
+/// Handles signals from here on, instead of being ended by them: to be called before anything else.
+///
+/// # Errors
+/// Where the system refuses a socket pair or a handler.
+pub fn catch_signals() -> io::Result<Signals> {
+    Signals::register()
+}
+
 /// Runs the agent until it is told to stop. Logging has been started.
 ///
 /// # Blocking
 /// Holds the thread, which must live as long as the process.
-pub fn run(file: &Path) -> Outcome {
+pub fn run(file: &Path, signals: Signals) -> Outcome {
     let executor = Arc::new(Executor::new());
-    smol::block_on(executor.run(serve(Arc::clone(&executor), file)))
+    smol::block_on(executor.run(serve(Arc::clone(&executor), file, signals)))
 }
 
-async fn serve(executor: Arc<Executor<'static>>, file: &Path) -> Outcome {
-    let signals = match Signals::register() {
-        Ok(signals) => signals,
-        Err(error) => {
-            log::error!("cannot handle signals: {error}");
-            return Outcome::Internal;
-        }
-    };
+async fn serve(executor: Arc<Executor<'static>>, file: &Path, signals: Signals) -> Outcome {
     log::info!("cctv-agent {VERSION} starts, pid {}", std::process::id());
     let hub = Arc::new(Hub::default());
     let server = config::Server::default();
     let web = Arc::new(Web::new(Arc::clone(&hub), server.www.clone(), VERSION, Arc::new(card::draw)));
     let (announced, hints) = bounded(MOST_HINTS);
-    let mut agent = Agent {
+    let agent = Agent {
         announced,
         hints,
         listening: None,
@@ -100,26 +106,14 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path) -> Outcome {
             walls: Walls::default(),
             remarks: Vec::new(),
         },
+        complaints: Vec::new(),
+        reading: Reading::start(Arc::clone(&executor), Arc::clone(&hub), file.to_owned()),
         roster: Roster::new(Crew::new(Arc::clone(&executor), PathBuf::from(OWN_PROGRAM)), Arc::clone(&hub)),
-        listeners: Listeners::new(Arc::clone(&executor)),
+        listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web)),
         watchdog: Watchdog::start(&executor, Arc::clone(&web)),
         web,
         hub,
     };
-    // An empty wall on the default address is what remains when the file is bad at boot.
-    match agent.read().await {
-        Some(config) => {
-            agent.apply(config);
-            agent.roster.forget_others();
-        }
-        None => {
-            agent.apply(agent.config.clone());
-        }
-    }
-    if !agent.listeners.any() {
-        return Outcome::CannotBind;
-    }
-    agent.watchdog.ready();
     agent.obey(signals).await
 }
 
@@ -133,6 +127,9 @@ struct Agent {
     file: PathBuf,
     /// What is in force.
     config: Config,
+    /// What was wrong with the file when it was read last.
+    complaints: Vec<String>,
+    reading: Reading,
     hub: Arc<Hub>,
     roster: Roster,
     listeners: Listeners,
@@ -140,69 +137,121 @@ struct Agent {
     web: Arc<Web>,
 }
 
+/// What the agent itself has to answer.
+enum Event {
+    Signal(io::Result<Signal>),
+    Read(Answer),
+    Heard(Hint),
+    /// Time for housekeeping.
+    House(Instant),
+}
+
 impl Agent {
     async fn obey(mut self, mut signals: Signals) -> Outcome {
+        let mut housekeeping = Timer::interval(HOUSEKEEPING);
         loop {
-            match self.next_signal(&mut signals).await {
-                Ok(Signal::Reload) => self.reload().await,
-                Ok(Signal::Report) => self.report(),
-                Ok(Signal::Stop) => {
+            let house = async { Event::House((&mut housekeeping).await) };
+            let signal = async { Event::Signal(signals.next().await) };
+            let read = async { Event::Read(self.reading.next().await) };
+            let heard = async {
+                match self.hints.recv().await {
+                    Ok(hint) => Event::Heard(hint),
+                    Err(_no_more) => smol::future::pending().await,
+                }
+            };
+            match signal.or(read).or(house).or(heard).await {
+                Event::Signal(Ok(Signal::Reload)) => {
+                    log::info!("SIGHUP: reading {} again", self.file.display());
+                    self.watchdog.reloading();
+                    self.reading.again();
+                }
+                Event::Signal(Ok(Signal::Report)) => self.report(),
+                Event::Signal(Ok(Signal::Stop)) => {
                     log::info!("stopping");
                     break;
                 }
-                Err(error) => {
+                Event::Signal(Err(error)) => {
                     log::error!("cannot wait for signals: {error}; stopping");
                     break;
+                }
+                Event::Read(Answer { read, count: 0 }) => {
+                    self.begin(read);
+                    if !self.listeners.any() {
+                        return Outcome::CannotBind;
+                    }
+                    self.watchdog.ready();
+                }
+                Event::Read(Answer { read, count }) => {
+                    self.reload(read, count);
+                    self.watchdog.ready();
+                }
+                Event::Heard(hint) => self.roster.hear(hint, Instant::now()),
+                Event::House(now) => {
+                    logging::flush(now);
+                    self.listeners.retry();
+                    self.watchdog.turned(now, self.listeners.addresses());
+                    self.roster.tend(now);
+                    self.tell_complaints();
                 }
             }
         }
         self.stop(signals).await
     }
 
-    async fn next_signal(&mut self, signals: &mut Signals) -> io::Result<Signal> {
-        let mut housekeeping = Timer::interval(HOUSEKEEPING);
-        let keep_house = async {
-            loop {
-                let now = (&mut housekeeping).await;
-                logging::flush(now);
-                self.listeners.retry(&self.web);
-                self.watchdog.turned(now, self.listeners.addresses());
+    /// Starts with what the file says, or with an empty wall on the default address where it is bad.
+    fn begin(&mut self, read: Read) {
+        match self.judge(read) {
+            Some(config) => {
+                self.apply(config);
+                self.roster.forget_others();
             }
-        };
-        let hear = async {
-            while let Ok(hint) = self.hints.recv().await {
-                self.roster.hear(hint, Instant::now());
-            }
-            smol::future::pending().await
-        };
-        signals.next().or(keep_house).or(hear).await
-    }
-
-    /// Reads the file; tells its complaints in the log and on the wall.
-    async fn read(&self) -> Option<Config> {
-        let file = self.file.clone();
-        match smol::unblock(move || config::read(&file)).await {
-            Ok(config) => {
-                for remark in &config.remarks {
-                    log::warn!("{remark}");
-                }
-                self.hub.set_complaints(Vec::new());
-                Some(config)
-            }
-            Err(complaints) => {
-                for complaint in &complaints {
-                    log::error!("{complaint}");
-                }
-                let consequence = if self.config.cameras.is_empty() {
-                    "no camera is shown until the file is right and SIGHUP comes"
-                } else {
-                    "keeping the previous configuration"
-                };
-                log::error!("{}", config::summary(&self.file, &complaints, consequence));
-                self.hub.set_complaints(complaints.iter().map(ToString::to_string).collect());
-                None
+            None => {
+                self.apply(self.config.clone());
             }
         }
+    }
+
+    /// Answers the first `count` of all reloads asked for.
+    fn reload(&mut self, read: Read, count: u64) {
+        match self.judge(read) {
+            Some(new) => {
+                let outcome = self.apply(new);
+                self.roster.forget_others();
+                self.hub.note_reload(count, true, outcome);
+            }
+            None => self.hub.note_reload(count, false, "the file is bad".to_owned()),
+        }
+    }
+
+    /// Tells what is wrong with the file that was read, in the log and on the wall.
+    fn judge(&mut self, read: Read) -> Option<Config> {
+        let (config, complaints) = match read {
+            Ok(config) => (Some(config), Vec::new()),
+            Err(complaints) => (None, complaints),
+        };
+        for remark in config.iter().flat_map(|config| &config.remarks) {
+            log::warn!("{remark}");
+        }
+        for complaint in &complaints {
+            log::error!("{complaint}");
+        }
+        if config.is_none() {
+            let consequence = if self.config.cameras.is_empty() {
+                "no camera is shown until the file is right and SIGHUP comes"
+            } else {
+                "keeping the previous configuration"
+            };
+            log::error!("{}", config::summary(&self.file, &complaints, consequence));
+        }
+        self.complaints = complaints.iter().map(ToString::to_string).collect();
+        self.tell_complaints();
+        config
+    }
+
+    fn tell_complaints(&self) {
+        let mut complaints = self.complaints.clone();
+        complaints.extend(self.listeners.complaints());
+        self.hub.set_complaints(complaints);
     }
 
     /// Puts `new` into force; returns what that changes, in words.
@@ -210,8 +259,9 @@ impl Agent {
         let changes = Changes::between(&self.config, &new);
         self.web.set_www(new.server.www.clone());
         self.web.walls.set(new.walls.clone());
-        self.listeners.set(&new.server.listen, &self.web);
+        self.listeners.set(&new.server.listen);
         self.watchdog.set(&new.watchdog, self.listeners.addresses());
+        self.tell_complaints();
         self.roster.apply(&changes, &new);
         if !new.cameras.iter().any(|camera| camera.origin.may_move()) {
             self.listening = None;
@@ -219,23 +269,11 @@ impl Agent {
             self.listening = Some(self.executor.spawn(discovery::listen(self.announced.clone())));
         }
         log::info!("{}: {changes}", self.file.display());
+        if new.cameras.is_empty() && !self.config.cameras.is_empty() {
+            log::warn!("{}: no camera is left in the file, so none is shown", self.file.display());
+        }
         self.config = new;
         changes.to_string()
-    }
-
-    async fn reload(&mut self) {
-        log::info!("SIGHUP: reading {} again", self.file.display());
-        self.watchdog.reloading();
-        let outcome = match self.read().await {
-            Some(new) => {
-                let outcome = self.apply(new);
-                self.roster.forget_others();
-                outcome
-            }
-            None => "the file is bad".to_owned(),
-        };
-        self.hub.note_reload(outcome);
-        self.watchdog.ready();
     }
 
     fn report(&self) {
@@ -271,7 +309,7 @@ impl Agent {
         };
         let too_late = async {
             Timer::after(STOP_LIMIT).await;
-            log::warn!("some cameras or viewers did not take their leave within {} s", STOP_LIMIT.as_secs());
+            log::warn!("some cameras or viewers did not take their leave within {:.1} s", STOP_LIMIT.as_secs_f64());
         };
         let impatient = async {
             while !matches!(signals.next().await, Ok(Signal::Stop) | Err(_)) {}
@@ -283,15 +321,4 @@ impl Agent {
         log::logger().flush();
         Outcome::Stopped
     }
-}
-
-/// One line for a failure to listen, with what would be right.
-fn cannot_listen(address: std::net::SocketAddr, error: &io::Error) -> String {
-    let remedy = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program listens there; is another agent running?",
-        io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address",
-        io::ErrorKind::PermissionDenied => "ports below 1024 need root or CAP_NET_BIND_SERVICE",
-        _ => "check `listen` in the configuration",
-    };
-    format!("cannot listen on {address}: {}; {remedy}", chain(error))
 }

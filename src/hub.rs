@@ -35,7 +35,12 @@ pub struct Hub {
 /// How often the configuration file was read again, and what came of it the last time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reload {
+    /// Reloads that were asked for.
+    pub asked: u64,
+    /// How many of these are answered: the file was read after the last of them was asked for.
     pub count: u64,
+    /// Whether the file was taken over the last time.
+    pub taken: bool,
     /// In words; empty before the first.
     pub outcome: String,
 }
@@ -86,14 +91,22 @@ impl Hub {
 
     pub fn set_complaints(&self, complaints: Vec<String>) {
         let mut wall = self.wall();
-        wall.complaints = complaints;
-        wall.ring();
+        if wall.complaints != complaints {
+            wall.complaints = complaints;
+            wall.ring();
+        }
     }
 
-    /// The configuration file was read again, and everything that follows from it has begun.
-    pub fn note_reload(&self, outcome: String) {
+    /// A reload is asked for.
+    pub fn ask_reload(&self) {
+        self.wall().reload.asked += 1;
+    }
+
+    /// The configuration file was read again, which answers the first `count` of all reloads asked for,
+    /// and everything that follows from it has begun.
+    pub fn note_reload(&self, count: u64, taken: bool, outcome: String) {
         let mut wall = self.wall();
-        wall.reload = Reload { count: wall.reload.count + 1, outcome };
+        wall.reload = Reload { asked: wall.reload.asked, count, taken, outcome };
     }
 
     pub fn reload(&self) -> Reload {

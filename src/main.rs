@@ -40,6 +40,13 @@ fn main() -> ExitCode {
 }
 
 fn serve(run: &Run) -> ExitCode {
+    let signals = match agent::catch_signals() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("cctv-agent: cannot handle signals: {error}");
+            return ExitCode::from(EX_SOFTWARE);
+        }
+    };
     // A service is a child of init; everybody else has a terminal or a pipe to read.
     let started_by_init = std::os::unix::process::parent_id() == 1;
     let target = run.log.unwrap_or(if started_by_init { Target::Syslog } else { Target::Stderr });
@@ -47,7 +54,7 @@ fn serve(run: &Run) -> ExitCode {
         eprintln!("cctv-agent: {error}");
         return ExitCode::from(EX_SOFTWARE);
     }
-    match agent::run(&run.config) {
+    match agent::run(&run.config, signals) {
         Outcome::Stopped => ExitCode::SUCCESS,
         Outcome::Internal => ExitCode::from(EX_SOFTWARE),
         Outcome::CannotBind => ExitCode::from(EX_OSERR),

@@ -16,7 +16,7 @@ use smol::{
     lock::Semaphore,
 };
 
-use super::{lookout::Lookout, pause::Pauses};
+use super::{lookout::Lookout, pause::Pauses, roster::RECONFIGURED};
 use crate::{
     camera::{Credentials, Origin, Source, State, StreamUri},
     config::Server,
@@ -105,6 +105,8 @@ impl Keeper {
         let task = crew.executor.spawn(async move {
             if let Some(predecessor) = predecessor {
                 predecessor.end().await;
+                // Whatever it said of its last attempt is not about this one.
+                keeping.lane.report(State::Connecting, RECONFIGURED, Instant::now());
             }
             keeping.run().await;
         });
@@ -209,6 +211,8 @@ impl Keeping {
         let mut told: Option<String> = None;
         loop {
             let trouble = match self.attempt().await {
+                // Who comes after it says what is the case now.
+                Ended::Trouble(_) if self.stop.is_closed() => return,
                 Ended::Trouble(trouble) => trouble,
                 Ended::Stopped => return,
             };

@@ -1,6 +1,9 @@
 //! Signals as an asynchronous stream: each handler writes a byte into a socket of its own.
 
-use std::{io, os::unix::net::UnixStream};
+use std::{
+    io::{self, Read as _},
+    os::unix::net::UnixStream,
+};
 
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
@@ -55,5 +58,8 @@ fn on(signals: &[i32]) -> io::Result<Async<UnixStream>> {
 
 async fn wait(mut socket: &Async<UnixStream>, signal: Signal) -> io::Result<Signal> {
     let mut bytes = [0; 64];
-    socket.read(&mut bytes).await.map(|_| signal)
+    socket.read(&mut bytes).await?;
+    // A burst counts once, however long: its rest is there already.
+    while matches!(socket.get_ref().read(&mut bytes), Ok(1..)) {}
+    Ok(signal)
 }

@@ -24,7 +24,12 @@ pub fn cameras(web: &Web) -> Answer {
             "uptime": seconds(web.started.elapsed()),
             "viewers": web.viewers(),
             "complaints": web.hub.complaints(),
-            "reload": { "count": reload.count, "outcome": reload.outcome },
+            "reload": {
+                "asked": reload.asked,
+                "count": reload.count,
+                "taken": reload.taken,
+                "outcome": reload.outcome,
+            },
             "walls": web.walls.told(),
             "cameras": cameras,
         }),

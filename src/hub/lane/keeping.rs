@@ -168,6 +168,10 @@ impl Lane {
         inner.tuning = tuning;
         inner.ring_seats();
         self.refresh_demand(&mut inner);
+        // News make viewers forget their picture; a slow camera's next one may take a while.
+        for number in inner.seats.iter().map(|chair| chair.number) {
+            inner.serve_newest(number);
+        }
     }
 
     /// Ends every seat: the camera left the configuration.
