@@ -7,6 +7,7 @@ mod inquiry;
 pub mod list;
 mod process;
 pub mod reload;
+mod sockets;
 pub mod status;
 mod table;
 

@@ -192,9 +192,13 @@ fn only_the_agent_of_that_file_is_reloaded() {
 
     // The file leads to the address of another agent: what that one says is no confirmation.
     write(&one, &other.address, "");
-    let agents = (one.pid(), other.pid());
-    let (output, _, errors) = ask(&one, &["reload"]);
-    assert_eq!(output.status.code(), Some(70), "{agents:?}: {errors}");
-    assert!(errors.contains("another agent answers"), "{errors}");
-    assert_eq!(other.api()["reload"]["count"], 0);
+    let (output, out, errors) = ask(&one, &["reload"]);
+    assert_eq!(
+        (output.status.code(), out.as_str()),
+        (Some(71), "reloaded: listen changed, www changed, state_dir changed\n"),
+        "{errors}"
+    );
+    assert!(errors.contains(&format!("cannot listen on {}", other.address)), "{errors}");
+    assert!(errors.contains(&format!("stays at http://{}/", one.address)), "{errors}");
+    assert_eq!((one.api()["reload"]["count"].as_u64(), other.api()["reload"]["count"].as_u64()), (Some(2), Some(0)));
 }

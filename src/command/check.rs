@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use crate::config::{self, Config};
+use crate::config::{self, Complaint, Config};
 
 /// Exit code of a file that is right.
 pub const GOOD: u8 = 0;
@@ -24,19 +24,24 @@ pub fn run(file: &Path) -> u8 {
 
 /// As [`run`], writing elsewhere. Whoever stops listening does not change the exit code.
 pub fn check(file: &Path, out: &mut impl Write, err: &mut impl Write) -> u8 {
-    match config::read(file) {
+    tell(file, &config::read(file), out, err)
+}
+
+/// Tells what was read of `file`, and returns the exit code.
+pub fn tell(file: &Path, read: &Result<Config, Vec<Complaint>>, out: &mut impl Write, err: &mut impl Write) -> u8 {
+    match read {
         Ok(config) => {
             for remark in &config.remarks {
                 let _ = writeln!(err, "{remark}");
             }
-            let _ = writeln!(out, "{}: good: {}", file.display(), praise(&config));
+            let _ = writeln!(out, "{}: good: {}", file.display(), praise(config));
             GOOD
         }
         Err(complaints) => {
-            for complaint in &complaints {
+            for complaint in complaints {
                 let _ = writeln!(err, "{complaint}");
             }
-            let _ = writeln!(err, "{}", config::summary(file, &complaints, "cctv-agent would not take this file"));
+            let _ = writeln!(err, "{}", config::summary(file, complaints, "cctv-agent would not take this file"));
             BAD
         }
     }

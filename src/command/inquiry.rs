@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::check;
+use super::{check, process, sockets};
 use crate::{
     config::{self, Complaint},
     http::{self, Limits, in_brackets},
@@ -58,7 +58,8 @@ pub fn answer(command: &str, file: &Path) -> Result<Value, ExitCode> {
     })
 }
 
-/// Asks the agent that serves the configuration `file`.
+/// Asks the agent that serves the configuration `file`: where the file says that it listens, or else, as
+/// the file may have been changed, where an agent that runs with it really does.
 ///
 /// # Errors
 /// When the file cannot be read, or no agent answers where it says.
@@ -72,6 +73,12 @@ pub fn ask(file: &Path) -> Result<Value, Failure> {
         match ask_at(reachable(address)) {
             Ok(answer) => return Ok(answer),
             Err(why) => silent.push(format!("{} ({why})", reachable(address))),
+        }
+    }
+    for agent in process::running(file).unwrap_or_default() {
+        let really = sockets::listening(agent.pid).into_iter().map(reachable);
+        if let Some(answer) = really.filter_map(|at| ask_at(at).ok()).find(|answer| answer["pid"] == agent.own_pid) {
+            return Ok(answer);
         }
     }
     Err(Failure::NoAgent(format!(

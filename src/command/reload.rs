@@ -15,13 +15,18 @@ use super::{
     check,
     inquiry::{self, Failure},
     process::{self, Process},
+    sockets,
 };
 use crate::config;
 
 /// The exit code when the agent did not take the file over.
 const FAILED: u8 = 70;
 
-/// From the signal to the new configuration at most. Password files on a slow disk take a moment.
+/// The exit code when the agent took the file over but cannot listen where it says.
+const CANNOT_BIND: u8 = 71;
+
+/// From the signal to the new configuration at most. Password files on a slow disk take a moment, and
+/// the agent waits until nobody writes the file any more.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An agent that just started is not ready for signals for some milliseconds.
@@ -34,15 +39,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// # Blocking
 /// Holds the thread for at most some 20 s, usually for some milliseconds.
 pub fn run(file: &Path) -> ExitCode {
-    let code = check::check(file, &mut io::sink(), &mut io::stderr().lock());
+    let code = check::tell(file, &config::read_settled(file), &mut io::sink(), &mut io::stderr().lock());
     if code != check::GOOD {
         eprintln!("cctv-agent reload: nothing was changed");
         return ExitCode::from(code);
     }
     match reload(file) {
-        Ok(Outcome::Reloaded(what)) => {
+        Ok(Outcome::Reloaded { what, complaints }) => {
             super::print(&format!("reloaded: {what}\n"));
-            ExitCode::SUCCESS
+            for complaint in &complaints {
+                eprintln!("cctv-agent reload: {complaint}");
+            }
+            if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(CANNOT_BIND) }
         }
         Ok(Outcome::Refused(complaints)) => {
             for complaint in complaints {
@@ -59,16 +67,15 @@ pub fn run(file: &Path) -> ExitCode {
 }
 
 enum Outcome {
-    /// What the agent says has changed.
-    Reloaded(String),
+    /// What the agent says has changed, and where it cannot listen.
+    Reloaded { what: String, complaints: Vec<String> },
     /// The agent sees the file differently, as where its user may not read a password file.
     Refused(Vec<String>),
 }
 
 fn reload(file: &Path) -> Result<Outcome, String> {
     let agents = wait_until_ready(file)?;
-    // Nobody answers here where `listen` is what has changed.
-    let before = inquiry::ask(file).ok().filter(|answer| is_one_of(&agents, answer)).map(|answer| count(&answer));
+    let before = ask(file, &agents).ok().map(|answer| number(&answer, "asked"));
     for agent in &agents {
         process::signal_reload(agent).map_err(|error| match error {
             Errno::EPERM => not_allowed(agent.pid),
@@ -77,11 +84,9 @@ fn reload(file: &Path) -> Result<Outcome, String> {
     }
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let silence = match inquiry::ask(file) {
-            Ok(answer) if !is_one_of(&agents, &answer) => "another agent answers at the address in the file".to_owned(),
-            Ok(answer) if before.is_none_or(|before| count(&answer) > before) && count(&answer) > 0 => {
-                return Ok(outcome(&answer));
-            }
+        let silence = match ask(file, &agents) {
+            // Without an answer before, it must have been asked at least once.
+            Ok(answer) if number(&answer, "count") > before.unwrap_or(0) => return Ok(outcome(&answer)),
             Ok(_) => "it still has the previous configuration".to_owned(),
             Err(Failure::NoAgent(why)) => why,
             Err(Failure::File(complaints)) => return Ok(Outcome::Refused(texts(&complaints))),
@@ -121,10 +126,23 @@ fn wait_until_ready(file: &Path) -> Result<Vec<Process>, String> {
     }
 }
 
+/// Asks one of `agents`: where `file` says that it listens, or else, as it may not do so yet or be unable
+/// to, where it really does.
+fn ask(file: &Path, agents: &[Process]) -> Result<Value, Failure> {
+    let why = match inquiry::ask(file) {
+        Ok(answer) if is_one_of(agents, &answer) => return Ok(answer),
+        Ok(_) => Failure::NoAgent("another agent answers at the address in the file".to_owned()),
+        Err(failure) => failure,
+    };
+    let really = agents.iter().flat_map(|agent| sockets::listening(agent.pid)).map(inquiry::reachable);
+    let answer = really.filter_map(|address| inquiry::ask_at(address).ok()).find(|answer| is_one_of(agents, answer));
+    answer.ok_or(why)
+}
+
 fn outcome(answer: &Value) -> Outcome {
     let complaints: Vec<String> = answer["complaints"].as_array().into_iter().flatten().filter_map(text).collect();
-    if complaints.is_empty() {
-        Outcome::Reloaded(text(&answer["reload"]["outcome"]).unwrap_or_default())
+    if answer["reload"]["taken"] == true {
+        Outcome::Reloaded { what: text(&answer["reload"]["outcome"]).unwrap_or_default(), complaints }
     } else {
         Outcome::Refused(complaints)
     }
@@ -138,8 +156,8 @@ fn texts(complaints: &[config::Complaint]) -> Vec<String> {
     complaints.iter().map(ToString::to_string).collect()
 }
 
-fn count(answer: &Value) -> u64 {
-    answer["reload"]["count"].as_u64().unwrap_or(0)
+fn number(answer: &Value, key: &str) -> u64 {
+    answer["reload"][key].as_u64().unwrap_or(0)
 }
 
 fn is_one_of(agents: &[Process], answer: &Value) -> bool {
