@@ -45,8 +45,12 @@ use stderr::Stderr;
 /// A worker that does not take a message for this long hangs: its listening thread does nothing else.
 const SEND_LIMIT: Duration = Duration::from_secs(1);
 
-/// What a worker gets to take the farewell, say TEARDOWN and exit before it is killed.
-const FAREWELL: Duration = Duration::from_millis(900);
+/// What a worker gets to say TEARDOWN and exit before it is killed, where its camera is to be had again.
+pub const FAREWELL: Duration = Duration::from_millis(900);
+
+/// The same where nobody waits for the camera: on a small box sixteen workers that end together share
+/// one or two cores. Within the three seconds the agent takes to stop.
+pub const LONG_FAREWELL: Duration = Duration::from_millis(2200);
 
 /// A worker that closed its socket is about to exit; one that does not is killed.
 const DEATH: Duration = Duration::from_millis(300);
@@ -221,9 +225,9 @@ impl Worker {
         if resident > most { Err(Error::Overweight { resident, most }) } else { Ok(()) }
     }
 
-    /// Lets the worker say TEARDOWN, waits up to [`FAREWELL`], then kills and reaps it. Returns whether it
+    /// Lets the worker say TEARDOWN, waits up to `patience`, then kills and reaps it. Returns whether it
     /// went by itself.
-    pub async fn end(mut self) -> bool {
+    pub async fn end(mut self, patience: Duration) -> bool {
         let mut farewell = Vec::new();
         ToWorker::Close.encode(&mut farewell);
         let leave = async {
@@ -231,7 +235,7 @@ impl Worker {
             let _ = (&self.socket).write_all(&farewell).await;
             self.exited().await;
         };
-        let went = within(FAREWELL, leave).await.is_some();
+        let went = within(patience, leave).await.is_some();
         if !went {
             log::info!("worker {} did not end by itself; it is killed", self.pid);
         }

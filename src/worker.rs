@@ -41,8 +41,8 @@ use reader::Reader;
 /// The agent says what to open as soon as it has started a worker.
 const GREETING_LIMIT: Duration = Duration::from_secs(5);
 
-/// What both threads get to end, TEARDOWN included; the agent kills after 0.9 s.
-const FAREWELL: Duration = Duration::from_millis(700);
+/// What both threads get to end, TEARDOWN included; the agent kills after 0.9 or 2.2 s.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Damaged frames are summed up in the log this often.
 const SUMMARY: Duration = Duration::from_secs(10);

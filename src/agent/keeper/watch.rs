@@ -54,7 +54,8 @@ impl Keeping {
             // The truth first: viewers see it before the worker gets its second for the farewell.
             self.lane.report(trouble.state, trouble.text.clone(), Instant::now());
         }
-        let went = worker.end().await;
+        let stopped = matches!(ended, Ended::Stopped);
+        let went = worker.end(if stopped { capture::LONG_FAREWELL } else { capture::FAREWELL }).await;
         self.lane.end_worker();
         if let Ended::Trouble(trouble) = &mut ended
             && !went
