@@ -26,6 +26,7 @@ use nix::{
 use serde_json::Value;
 
 pub mod network;
+pub mod page;
 #[path = "../../examples/virtual-camera/stamp.rs"]
 pub mod stamp;
 
@@ -222,7 +223,12 @@ impl Agent {
             }
         }
         folder.write("cameras.toml", &configuration(&address, &folder, cameras));
-        let mut child = Command::new(agent_program())
+        Self::spawn(folder, address, Command::new(agent_program()))
+    }
+
+    /// Starts `command` with the arguments of an agent that runs with the file in `folder`.
+    pub fn spawn(folder: Folder, address: String, mut command: Command) -> Self {
+        let mut child = command
             .args(["run", "--log", "stderr", "--log-level", "debug", "--config"])
             .arg(folder.0.join("cameras.toml"))
             .stdin(Stdio::null())
@@ -324,7 +330,8 @@ impl Drop for Agent {
     }
 }
 
-fn configuration(address: &str, folder: &Folder, cameras: &str) -> String {
+/// A file that serves the wall at `address`.
+pub fn configuration(address: &str, folder: &Folder, cameras: &str) -> String {
     let www = Path::new(env!("CARGO_MANIFEST_DIR")).join("www");
     format!(
         "[server]\nlisten = \"{address}\"\nwww = \"{}\"\nstate_dir = \"{}\"\n\n{cameras}",
@@ -338,6 +345,8 @@ pub struct Part {
     pub sequence: Option<u32>,
     /// Unix seconds.
     pub timestamp: Option<f64>,
+    /// `X-State`.
+    pub state: String,
     pub jpeg: Vec<u8>,
     pub arrived: Instant,
 }
@@ -373,9 +382,30 @@ impl MotionJpeg {
         Self { reader, boundary }
     }
 
-    /// Reads one part and the delimiter behind it.
+    /// Reads one part and the delimiter behind it, which is not the last one.
     pub fn next(&mut self) -> Part {
-        let (mut length, mut sequence, mut timestamp) = (None, None, None);
+        let (part, delimiter) = self.read_part();
+        assert_eq!(delimiter, format!("--{}", self.boundary));
+        part
+    }
+
+    /// Reads on to the part that is the last one, and to the end of the connection.
+    pub fn last(&mut self) -> Part {
+        wait_for("the last part", || {
+            let (part, delimiter) = self.read_part();
+            if delimiter == format!("--{}", self.boundary) {
+                return None;
+            }
+            assert_eq!(delimiter, format!("--{}--", self.boundary));
+            let mut rest = Vec::new();
+            self.reader.read_to_end(&mut rest).unwrap();
+            assert_eq!(rest, b"", "nothing follows the end");
+            Some(part)
+        })
+    }
+
+    fn read_part(&mut self) -> (Part, String) {
+        let (mut length, mut sequence, mut timestamp, mut state) = (None, None, None, String::new());
         loop {
             let field = line(&mut self.reader);
             if field.is_empty() {
@@ -388,6 +418,7 @@ impl MotionJpeg {
                 // Cards have 0.
                 "x-sequence" => sequence = value.trim().parse().ok().filter(|number| *number != 0),
                 "x-timestamp" => timestamp = value.trim().parse().ok(),
+                "x-state" => state = value.trim().to_owned(),
                 _ => {}
             }
         }
@@ -396,8 +427,7 @@ impl MotionJpeg {
         let arrived = Instant::now();
         assert!(jpeg.starts_with(b"\xff\xd8") && jpeg.ends_with(b"\xff\xd9"), "a whole JPEG");
         assert_eq!(line(&mut self.reader), "", "CRLF before the delimiter");
-        assert_eq!(line(&mut self.reader), format!("--{}", self.boundary));
-        Part { sequence, timestamp, jpeg, arrived }
+        (Part { sequence, timestamp, state, jpeg, arrived }, line(&mut self.reader))
     }
 
     /// Reads on to the next live picture, passing over cards.

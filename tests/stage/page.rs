@@ -1,0 +1,132 @@
+//! A page as the agent knows it: one WebSocket, of the wall or of the old protocol.
+
+use std::{net::TcpStream, sync::mpsc, thread, time::Instant};
+
+use async_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+use serde_json::{Value, json};
+use smol::{Async, Timer, future::FutureExt, stream::StreamExt};
+
+use super::PATIENCE;
+
+pub struct Page(WebSocketStream<Async<TcpStream>>);
+
+/// What the agent sends.
+#[derive(Debug)]
+pub enum Heard {
+    Told(Value),
+    /// Text of the old protocol, which is no JSON.
+    Text(String),
+    Picture {
+        tile: u8,
+        sequence: u32,
+    },
+    /// It closed the socket, for this reason.
+    Closed(String),
+}
+
+impl Page {
+    /// Opens `target` with the subprotocol of the wall, which the old protocol does not look at.
+    pub fn open(address: &str, target: &str) -> Self {
+        let mut request = format!("ws://{address}{target}").into_client_request().unwrap();
+        if target == "/ws" {
+            request.headers_mut().insert("sec-websocket-protocol", "cctv.wall.1".parse().unwrap());
+        }
+        let stream = Async::new(TcpStream::connect(address).unwrap()).unwrap();
+        Self(in_time(client_async(request, stream)).unwrap().0)
+    }
+
+    /// A wall of these cameras, each on the tile of its place.
+    pub fn wall(address: &str, cameras: &[&str]) -> Self {
+        let mut page = Self::open(address, "/ws");
+        let show = |(tile, camera): (usize, &&str)| json!({ "tile": tile, "camera": camera, "accept": ["jpeg"] });
+        page.say(&json!({ "show": cameras.iter().enumerate().map(show).collect::<Vec<_>>() }));
+        page
+    }
+
+    pub fn say(&mut self, value: &Value) {
+        in_time(self.0.send(Message::text(value.to_string()))).unwrap();
+    }
+
+    /// Waits for what the agent sends next; a picture is drawn at once.
+    pub fn next(&mut self) -> Heard {
+        loop {
+            match in_time(self.0.next()).expect("a goodbye before the end").unwrap() {
+                Message::Text(text) => {
+                    return serde_json::from_str(&text).map_or_else(|_| Heard::Text(text.to_string()), Heard::Told);
+                }
+                Message::Binary(bytes) => {
+                    let (tile, sequence) = (bytes[2], u32::from_le_bytes(bytes[4..8].try_into().unwrap()));
+                    self.say(&json!({ "drawn": { tile.to_string(): sequence } }));
+                    return Heard::Picture { tile, sequence };
+                }
+                Message::Close(frame) => {
+                    return Heard::Closed(frame.map_or(String::new(), |frame| frame.reason.to_string()));
+                }
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+    }
+
+    /// Reads on until the agent tells something that `fits`.
+    pub fn told(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        self.until(what, |heard| match heard {
+            Heard::Told(value) => fits(&value).then_some(value),
+            Heard::Closed(why) => panic!("closed while waiting for {what}: {why}"),
+            Heard::Text(_) | Heard::Picture { .. } => None,
+        })
+    }
+
+    /// Reads on to the next picture of `tile`; gives its sequence.
+    pub fn picture(&mut self, tile: u8) -> u32 {
+        self.until("a picture", |heard| match heard {
+            Heard::Picture { tile: of, sequence } => (of == tile).then_some(sequence),
+            Heard::Closed(why) => panic!("closed while waiting for a picture: {why}"),
+            Heard::Told(_) | Heard::Text(_) => None,
+        })
+    }
+
+    /// Reads on to the goodbye; gives its reason.
+    pub fn goodbye(&mut self) -> String {
+        self.until("the goodbye", |heard| match heard {
+            Heard::Closed(why) => Some(why),
+            Heard::Told(_) | Heard::Text(_) | Heard::Picture { .. } => None,
+        })
+    }
+
+    /// Draws whatever comes, in a thread of its own, until the receiver is dropped; gives tile and sequence.
+    /// Ends where the agent closes the socket.
+    pub fn in_background(mut self) -> mpsc::Receiver<(u8, u32)> {
+        let (sender, receiver) = mpsc::channel();
+        let draw = move || loop {
+            match self.next() {
+                Heard::Picture { tile, sequence } if sender.send((tile, sequence)).is_err() => return,
+                Heard::Closed(_) => return,
+                Heard::Picture { .. } | Heard::Told(_) | Heard::Text(_) => {}
+            }
+        };
+        thread::Builder::new().name("page".into()).spawn(draw).unwrap();
+        receiver
+    }
+
+    /// Reads on without a pause: a page that does not keep up is closed before it reads the goodbye.
+    fn until<T>(&mut self, what: &str, fits: impl Fn(Heard) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = fits(self.next()) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "waited in vain for {what}");
+        }
+    }
+}
+
+fn in_time<T>(work: impl Future<Output = T>) -> T {
+    smol::block_on(async { Some(work.await) }.or(async {
+        Timer::after(PATIENCE).await;
+        None
+    }))
+    .expect("an answer in time")
+}
