@@ -399,6 +399,10 @@ fn signal_during_a_reload_and_signals_from_the_first_moment_are_not_lost() {
         agent.reload(&camera("early"));
         wait_for("the reading", || (agent.api()["reload"]["asked"].as_u64()? > before).then_some(()));
         agent.reload(&camera(&format!("late{round}")));
+        wait_for("an answer to both", || {
+            let reload = agent.api()["reload"].clone();
+            (reload["asked"].as_u64()? >= before + 2 && reload["count"] == reload["asked"]).then_some(())
+        });
         wait_for("what was written last", || (agent.api()["cameras"][0]["id"] == format!("late{round}")).then_some(()));
     }
 }
