@@ -52,6 +52,9 @@ pub const FAREWELL: Duration = Duration::from_millis(900);
 /// one or two cores. Within the three seconds the agent takes to stop.
 pub const LONG_FAREWELL: Duration = Duration::from_millis(2200);
 
+/// Before its time is over a worker that is held in native code ends itself.
+const LAST_STEP: Duration = Duration::from_millis(200);
+
 /// A worker that closed its socket is about to exit; one that does not is killed.
 const DEATH: Duration = Duration::from_millis(300);
 
@@ -229,7 +232,7 @@ impl Worker {
     /// went by itself.
     pub async fn end(mut self, patience: Duration) -> bool {
         let mut farewell = Vec::new();
-        ToWorker::Close.encode(&mut farewell);
+        ToWorker::Close(patience.saturating_sub(LAST_STEP)).encode(&mut farewell);
         let leave = async {
             // Where it cannot be told, its socket has ended: it is about to exit.
             let _ = (&self.socket).write_all(&farewell).await;

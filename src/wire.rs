@@ -35,8 +35,9 @@ pub enum ToWorker {
     Open(Open),
     /// The whole set of pictures wanted from now on; empty: decode nothing.
     Want(Vec<Rendition>),
-    /// End the session with the camera (TEARDOWN) and exit. The end of the socket means the same.
-    Close,
+    /// End the session with the camera (TEARDOWN) and exit within this time, in whole milliseconds. The end
+    /// of the socket means the same.
+    Close(Duration),
 }
 
 /// The stream a worker is to read.

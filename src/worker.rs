@@ -41,8 +41,8 @@ use reader::Reader;
 /// The agent says what to open as soon as it has started a worker.
 const GREETING_LIMIT: Duration = Duration::from_secs(5);
 
-/// What both threads get to end, TEARDOWN included; the agent kills after 0.9 or 2.2 s.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// What both threads get to end, TEARDOWN included, where the stream failed or the agent says nothing else.
+const FAREWELL: Duration = Duration::from_millis(700);
 
 /// Damaged frames are summed up in the log this often.
 const SUMMARY: Duration = Duration::from_secs(10);
@@ -81,7 +81,7 @@ fn start() -> io::Result<()> {
     let open = match wire::receive(&mut listener) {
         Ok(ToWorker::Open(open)) => open,
         // The agent changed its mind.
-        Ok(ToWorker::Close) | Err(wire::Error::Closed) => return Ok(()),
+        Ok(ToWorker::Close(_)) | Err(wire::Error::Closed) => return Ok(()),
         Ok(ToWorker::Want(_)) => return Err(io::Error::other("the agent did not begin with what to open")),
         Err(error) => return Err(io::Error::other(error)),
     };
@@ -95,10 +95,10 @@ fn start() -> io::Result<()> {
         spawn("decode", &desk, &heard, &ended, move |desk, heard| develop(desk, heard, default_quality))?,
     ];
     drop(ended);
-    listen(&mut listener, &desk);
+    let patience = listen(&mut listener, &desk);
     desk.stop();
     // The channel closes when both threads have dropped their ends of it.
-    if let Err(mpsc::RecvTimeoutError::Timeout) = all_ended.recv_timeout(FAREWELL) {
+    if let Err(mpsc::RecvTimeoutError::Timeout) = all_ended.recv_timeout(patience) {
         // Held in native code: leaving by the usual way would pull libraries from under its feet.
         let _ = raise(Signal::SIGKILL);
     }
@@ -125,12 +125,13 @@ fn spawn(
     })
 }
 
-/// Listens to the agent until it has nothing more to say.
-fn listen(socket: &mut UnixStream, desk: &Desk) {
+/// Listens to the agent until it has nothing more to say; gives what the threads get to end.
+fn listen(socket: &mut UnixStream, desk: &Desk) -> Duration {
     loop {
         match wire::receive(socket) {
             Ok(ToWorker::Want(renditions)) => desk.want(renditions),
-            Ok(ToWorker::Close | ToWorker::Open(_)) | Err(_) => return,
+            Ok(ToWorker::Close(patience)) => return patience,
+            Ok(ToWorker::Open(_)) | Err(_) => return FAREWELL,
         }
     }
 }

@@ -33,7 +33,9 @@ impl Message for ToWorker {
                     put_rendition(out, *rendition);
                 }
             }),
-            Self::Close => framed(out, CLOSE, |_| ()),
+            Self::Close(patience) => framed(out, CLOSE, |out| {
+                out.extend(u32::try_from(patience.as_millis()).unwrap_or(u32::MAX).to_le_bytes());
+            }),
         }
     }
 
@@ -59,7 +61,7 @@ impl Message for ToWorker {
                 }
                 Self::Want(renditions)
             }
-            CLOSE => Self::Close,
+            CLOSE => Self::Close(Duration::from_millis(u64::from(body.u32()?))),
             _ => return Err(Error::UnknownKind(kind)),
         };
         body.end(message)

@@ -29,7 +29,7 @@ fn every_message_comes_out_as_it_went_in() {
         most_memory: u64::MAX,
     }));
     crosses(&ToWorker::Want(vec![SMALL, Rendition { fps: 1, ..SMALL }]));
-    crosses(&ToWorker::Close);
+    crosses(&ToWorker::Close(Duration::from_millis(700)));
     crosses(&FromWorker::Stream(StreamInfo { codec: Codec::H265, size: SMALL.size, fps: 12.5 }));
     let data: Arc<[u8]> = Arc::from(&b"\0\0\0\x01frame"[..]);
     crosses(&FromWorker::Unit(AccessUnit { sequence: 9, taken: 1 << 50, key: true, data: data.clone() }));
