@@ -101,6 +101,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path, signals: Signals) 
         file: file.to_owned(),
         config: Config {
             server,
+            limits: config::Limits::default(),
             watchdog: config::Watchdog::default(),
             cameras: Vec::new(),
             walls: Walls::default(),

@@ -17,6 +17,7 @@ mod address;
 mod camera;
 pub mod changes;
 mod complaint;
+mod limits;
 mod login;
 mod section;
 mod settled;
@@ -26,6 +27,7 @@ mod wall;
 mod watchdog;
 
 pub use complaint::{Complaint, Position, position, summary};
+pub use limits::Limits;
 pub use settled::read_settled;
 pub use wall::{Wall, Walls};
 pub use watchdog::Watchdog;
@@ -56,6 +58,7 @@ const SERVER_KEYS: &[&str] = &["listen", "www", "state_dir", "discovery_port"];
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub server: Server,
+    pub limits: Limits,
     pub watchdog: Watchdog,
     /// In the order of the file, without those that have `enabled = false`.
     pub cameras: Vec<Camera>,
@@ -154,6 +157,7 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
     let readable = syntax::readable(text, &mut ledger);
     let root = Root::parse(&readable, &mut ledger);
     let server = root.server.as_ref().map_or_else(Server::default, |section| server(section, base, &mut ledger));
+    let limits = root.limits.as_ref().map_or_else(Limits::default, |section| limits::read(section, &mut ledger));
     let watchdog =
         root.watchdog.as_ref().map_or_else(Watchdog::default, |section| watchdog::read(section, base, &mut ledger));
     let defaults = root
@@ -162,7 +166,7 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
         .map_or_else(Habits::default, |section| camera::defaults(section, base, read_secret, &mut ledger));
     let cameras = camera::all(&root.cameras, &defaults, base, read_secret, &mut ledger);
     let walls = wall::all(&root.walls, &camera::identifiers(&root.cameras), &mut ledger);
-    ledger.finish().map(|remarks| Config { server, watchdog, cameras, walls, remarks })
+    ledger.finish().map(|remarks| Config { server, limits, watchdog, cameras, walls, remarks })
 }
 
 fn server(section: &Section<'_>, base: &Path, ledger: &mut Ledger<'_>) -> Server {

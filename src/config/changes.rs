@@ -30,6 +30,7 @@ pub struct Changes {
     pub www_changed: bool,
     pub state_dir_changed: bool,
     pub discovery_port_changed: bool,
+    pub limits_changed: bool,
     pub watchdog_changed: bool,
     /// How pages show the cameras.
     pub walls_changed: bool,
@@ -44,6 +45,7 @@ impl Changes {
             www_changed: old.server.www != new.server.www,
             state_dir_changed: old.server.state_dir != new.server.state_dir,
             discovery_port_changed: old.server.discovery_port != new.server.discovery_port,
+            limits_changed: old.limits != new.limits,
             watchdog_changed: old.watchdog != new.watchdog,
             walls_changed: old.walls != new.walls,
             reordered: stayed(old, new) != stayed(new, old),
@@ -92,6 +94,7 @@ impl fmt::Display for Changes {
             (self.www_changed, "www"),
             (self.state_dir_changed, "state_dir"),
             (self.discovery_port_changed, "discovery_port"),
+            (self.limits_changed, "limits"),
             (self.watchdog_changed, "watchdog"),
             (self.walls_changed, "wall"),
         ];
@@ -186,6 +189,13 @@ mod tests {
     fn removing_a_camera_is_not_another_order() {
         let new = "[[camera]]\nid='a'\nip='10.0.0.1'\n[[camera]]\nid='c'\nip='10.0.0.3'\n";
         assert!(!Changes::between(&config(THREE), &config(new)).reordered);
+    }
+
+    #[test]
+    fn other_limits_touch_no_camera() {
+        let changes = Changes::between(&config(THREE), &config(&format!("[limits]\nviewers=2\n{THREE}")));
+        assert!(changes.limits_changed && changes.unchanged.len() == 3 && !changes.is_empty());
+        assert_eq!(changes.to_string(), "3 cameras unchanged, limits changed");
     }
 
     #[test]

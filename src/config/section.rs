@@ -11,7 +11,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{camera, complaint::Ledger, login, spelling, wall, watchdog};
+use super::{camera, complaint::Ledger, limits, login, spelling, wall, watchdog};
 
 /// A value and the byte where it stands.
 #[derive(Clone, Debug)]
@@ -24,12 +24,13 @@ pub(super) struct Located<T> {
 pub(super) struct Root<'t> {
     pub(super) server: Option<Section<'t>>,
     pub(super) defaults: Option<Section<'t>>,
+    pub(super) limits: Option<Section<'t>>,
     pub(super) watchdog: Option<Section<'t>>,
     pub(super) cameras: Vec<Section<'t>>,
     pub(super) walls: Vec<wall::Named<'t>>,
 }
 
-/// One `[server]`, `[defaults]`, `[watchdog]`, `[wall]` or `[[camera]]`.
+/// One `[server]`, `[defaults]`, `[limits]`, `[watchdog]`, `[wall]` or `[[camera]]`.
 pub(super) struct Section<'t> {
     /// What complaints call it.
     pub(super) place: String,
@@ -42,17 +43,18 @@ pub(super) struct Section<'t> {
     table: DeTable<'t>,
 }
 
-const SECTIONS: &[&str] = &["server", "defaults", "watchdog", "wall", "camera"];
+const SECTIONS: &[&str] = &["server", "defaults", "limits", "watchdog", "wall", "camera"];
 
 /// The same, as they are written.
-const HEADS: &str = "[server], [defaults], [watchdog], [wall]";
+const HEADS: &str = "[server], [defaults], [limits], [watchdog], [wall]";
 
 impl<'t> Root<'t> {
     /// Splits `text`, which [`syntax::readable`] returned, into its sections, with a complaint for
     /// every section that does not exist, and for those written with the wrong kind of head.
     pub(super) fn parse(text: &'t str, ledger: &mut Ledger<'_>) -> Self {
         let (table, _) = DeTable::parse_recoverable(text);
-        let mut root = Self { server: None, defaults: None, watchdog: None, cameras: Vec::new(), walls: Vec::new() };
+        let mut root =
+            Self { server: None, defaults: None, limits: None, watchdog: None, cameras: Vec::new(), walls: Vec::new() };
         for (key, value) in table.into_inner() {
             let (key_at, at) = (key.span().start, value.span().start);
             match (key.get_ref().as_ref(), value.into_inner()) {
@@ -62,6 +64,9 @@ impl<'t> Root<'t> {
                 ("defaults", DeValue::Table(table)) => {
                     root.defaults = Some(Section::new("[defaults]", at, camera::DEFAULTS_KEYS, table))
                 }
+                ("limits", DeValue::Table(table)) => {
+                    root.limits = Some(Section::new("[limits]", at, limits::LIMITS_KEYS, table))
+                }
                 ("watchdog", DeValue::Table(table)) => {
                     root.watchdog = Some(Section::new("[watchdog]", at, watchdog::WATCHDOG_KEYS, table))
                 }
@@ -70,7 +75,7 @@ impl<'t> Root<'t> {
                 ("camera", DeValue::Table(_)) => {
                     ledger.complain(key_at, "[camera]", "cameras form a list; write [[camera]], with two brackets");
                 }
-                (name @ ("server" | "defaults" | "watchdog" | "wall"), DeValue::Array(_)) => {
+                (name @ ("server" | "defaults" | "limits" | "watchdog" | "wall"), DeValue::Array(_)) => {
                     let words = format!("this section stands only once; write [{name}], with single brackets");
                     ledger.complain(key_at, &format!("[[{name}]]"), words);
                 }
@@ -87,7 +92,7 @@ impl<'t> Root<'t> {
 
     /// A syntax error can swallow a key, so a section with one is not asked for missing keys.
     fn mark_torn(&mut self, end: usize, ledger: &Ledger<'_>) {
-        let single = self.server.iter_mut().chain(&mut self.defaults).chain(&mut self.watchdog);
+        let single = self.server.iter_mut().chain(&mut self.defaults).chain(&mut self.limits).chain(&mut self.watchdog);
         let walls = self.walls.iter_mut().map(|wall| &mut wall.section);
         let mut sections: Vec<&mut Section<'_>> = single.chain(&mut self.cameras).chain(walls).collect();
         sections.sort_by_key(|section| section.at);
@@ -148,6 +153,8 @@ fn home_of(name: &str) -> Option<&'static str> {
         Some("[server]")
     } else if camera::DEFAULTS_KEYS.contains(&name) {
         Some("[defaults] or [[camera]]")
+    } else if limits::LIMITS_KEYS.contains(&name) {
+        Some("[limits]")
     } else if watchdog::WATCHDOG_KEYS.contains(&name) {
         Some("[watchdog]")
     } else if wall::WALL_KEYS.contains(&name) {

@@ -1,0 +1,119 @@
+//! `[limits]`: how much of everything, so that nobody can take the wall away from those who watch it.
+
+use std::ops::RangeInclusive;
+
+use super::{complaint::Ledger, section::Section};
+
+pub(super) const LIMITS_KEYS: &[&str] =
+    &["viewers", "renditions", "connections", "connections_per_address", "worker_memory", "total_memory", "openings"];
+
+const VIEWERS: RangeInclusive<i64> = 1..=4096;
+
+/// The wire between agent and worker carries 64 at most.
+const RENDITIONS: RangeInclusive<i64> = 1..=64;
+
+const CONNECTIONS: RangeInclusive<i64> = 8..=16_384;
+
+/// In MiB. A worker that only reads takes 53 MB; below 96 none could start.
+const WORKER_MEMORY: RangeInclusive<i64> = 96..=16_384;
+
+/// In MiB. The agent itself takes 20 to 60.
+const TOTAL_MEMORY: RangeInclusive<i64> = 256..=1_048_576;
+
+/// One at a time at least, and all that a file may name at most.
+const OPENINGS: RangeInclusive<i64> = 1..=64;
+
+/// The bounds of the file. All but `worker_memory` hold from the moment they are read, for newcomers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Motion JPEG streams and WebSockets together.
+    pub viewers: usize,
+    /// Renditions of one camera that are encoded side by side.
+    pub renditions: usize,
+    /// Connections of any kind.
+    pub connections: usize,
+    /// Connections from one address.
+    pub connections_per_address: usize,
+    /// What one worker may allocate, in MiB; for workers started from now on.
+    pub worker_memory: u64,
+    /// What agent and workers may hold together, in MiB; `None`: a part of the machine's memory.
+    pub total_memory: Option<u64>,
+    /// Streams that are being opened at the same time.
+    pub openings: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            viewers: 64,
+            renditions: 16,
+            connections: 256,
+            // A reverse proxy on one address may carry all viewers and as many requests beside them.
+            connections_per_address: 128,
+            // Measured: 475 MB with 4K H.265 of 10 bits, and less with everything else.
+            worker_memory: 768,
+            total_memory: None,
+            // A switch that comes back must not start a stampede of processes.
+            openings: 8,
+        }
+    }
+}
+
+pub(super) fn read(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Limits {
+    section.refuse_unknown(ledger);
+    let default = Limits::default();
+    Limits {
+        viewers: section.whole("viewers", VIEWERS, ledger).unwrap_or(default.viewers),
+        renditions: section.whole("renditions", RENDITIONS, ledger).unwrap_or(default.renditions),
+        connections: section.whole("connections", CONNECTIONS, ledger).unwrap_or(default.connections),
+        connections_per_address: section
+            .whole("connections_per_address", CONNECTIONS, ledger)
+            .unwrap_or(default.connections_per_address),
+        worker_memory: section.whole("worker_memory", WORKER_MEMORY, ledger).unwrap_or(default.worker_memory),
+        total_memory: section.whole("total_memory", TOTAL_MEMORY, ledger),
+        openings: section.whole("openings", OPENINGS, ledger).unwrap_or(default.openings),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{super::parse, *};
+
+    fn read(text: &str) -> Result<Limits, Vec<String>> {
+        let no_files = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+        let parsed = parse(text, Path::new("c"), &no_files).map(|config| config.limits);
+        parsed.map_err(|complaints| complaints.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn every_limit_reaches_its_field() {
+        let text = "[limits]\nviewers = 1\nrenditions = 2\nconnections = 30\nconnections_per_address = 10\n\
+                    worker_memory = 500\ntotal_memory = 600\nopenings = 7";
+        let expected = Limits {
+            viewers: 1,
+            renditions: 2,
+            connections: 30,
+            connections_per_address: 10,
+            worker_memory: 500,
+            total_memory: Some(600),
+            openings: 7,
+        };
+        assert_eq!(read(text), Ok(expected));
+        assert_eq!(read("[limits]"), Ok(Limits::default()));
+        assert_eq!(read(""), Ok(Limits::default()));
+    }
+
+    #[test]
+    fn limit_out_of_range_is_told_with_its_range() {
+        let text = "[limits]\nviewers = 0\nrenditions = 65\nworker_memory = '1 GB'\nviewer = 3";
+        let expected = [
+            "c:2:11: [limits]: viewers is 0; write a whole number from 1 to 4096",
+            "c:3:14: [limits]: renditions is 65; write a whole number from 1 to 64",
+            "c:4:17: [limits]: worker_memory is a text; write a whole number from 96 to 16384, without quotation marks",
+            "c:5:1: [limits]: unknown key \"viewer\"; did you mean \"viewers\"?",
+        ];
+        assert_eq!(read(text).unwrap_err(), expected);
+    }
+}
