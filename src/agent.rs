@@ -3,6 +3,8 @@
 //! Everything runs on one executor on the main thread. That thread must also be the one that starts
 //! workers, since a worker dies with the thread that started it.
 
+mod budget;
+mod descriptors;
 mod encouragement;
 mod keeper;
 mod listeners;
@@ -10,6 +12,7 @@ mod lookout;
 mod notify;
 mod pause;
 mod reading;
+mod report;
 mod roster;
 mod signals;
 mod watchdog;
@@ -28,13 +31,12 @@ use smol::{
 };
 
 use crate::{
-    camera::State,
     card,
     config::{self, Config, Walls, changes::Changes},
     discovery::{self, Hint},
     hub::Hub,
     log as logging,
-    web::Web,
+    web::{Bounds, Web},
 };
 use keeper::Crew;
 use listeners::Listeners;
@@ -89,6 +91,7 @@ pub fn run(file: &Path, signals: Signals) -> Outcome {
 
 async fn serve(executor: Arc<Executor<'static>>, file: &Path, signals: Signals) -> Outcome {
     log::info!("cctv-agent {VERSION} starts, pid {}", std::process::id());
+    descriptors::raise();
     let hub = Arc::new(Hub::default());
     let server = config::Server::default();
     let web = Arc::new(Web::new(Arc::clone(&hub), server.www.clone(), VERSION, Arc::new(card::draw)));
@@ -166,7 +169,7 @@ impl Agent {
                     self.watchdog.reloading();
                     self.reading.again();
                 }
-                Event::Signal(Ok(Signal::Report)) => self.report(),
+                Event::Signal(Ok(Signal::Report)) => report::write(&self.hub, &self.web),
                 Event::Signal(Ok(Signal::Stop)) => {
                     log::info!("stopping");
                     break;
@@ -263,6 +266,7 @@ impl Agent {
         self.listeners.set(&new.server.listen);
         self.watchdog.set(&new.watchdog, self.listeners.addresses());
         self.tell_complaints();
+        self.set_bounds(&new);
         self.roster.apply(&changes, &new);
         if !new.cameras.iter().any(|camera| camera.origin.may_move()) {
             self.listening = None;
@@ -277,26 +281,23 @@ impl Agent {
         changes.to_string()
     }
 
-    fn report(&self) {
-        let now = Instant::now();
-        for lane in self.hub.lanes() {
-            let status = lane.status(now);
-            let age =
-                status.age.map_or("no frame yet".to_owned(), |age| format!("frame age {:.1} s", age.as_secs_f64()));
-            log::info!(
-                "{}: {}{}{} for {:.0} s, {age}, {:.1} fps, {:.0} kbit/s, {} viewers, {} reconnects, {} stalls",
-                status.id,
-                status.standing.state.word(),
-                if status.standing.state == State::Live { "" } else { ": " },
-                status.standing.why,
-                status.since.as_secs_f64(),
-                status.measured_fps,
-                status.bitrate / 1000.0,
-                status.viewers,
-                status.reconnects,
-                status.stalls,
+    /// Measures newcomers by what `new` says, and by what the system gives.
+    fn set_bounds(&self, new: &Config) {
+        let limits = &new.limits;
+        let descriptors = descriptors::connections(new.cameras.len());
+        if descriptors < limits.connections {
+            log::warn!(
+                "open files are limited so that only {descriptors} connections fit beside the cameras, not {}; raise the \
+                 limit (ulimit -n, LimitNOFILE=)",
+                limits.connections
             );
         }
+        self.web.set_bounds(Bounds {
+            viewers: limits.viewers,
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
+            descriptors,
+        });
     }
 
     /// Takes leave of viewers and cameras, within [`STOP_LIMIT`]; a second signal ends it at once.

@@ -322,7 +322,11 @@ fn read_vitals(pid: u32) -> Option<WorkerVitals> {
     let positive = |variable| sysconf(variable).ok().flatten().and_then(|value| u64::try_from(value).ok());
     let ticks_per_second = positive(SysconfVar::CLK_TCK)?.max(1);
     let cpu = Duration::from_millis((field(14)? + field(15)?) * 1000 / ticks_per_second);
-    Some(WorkerVitals { pid, cpu, resident: field(24)? * positive(SysconfVar::PAGE_SIZE)? })
+    let page = positive(SysconfVar::PAGE_SIZE)?;
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let mut pages = statm.split_ascii_whitespace().skip(1).map(|count| count.parse().unwrap_or(0));
+    let (resident, shared): (u64, u64) = (pages.next()?, pages.next()?);
+    Some(WorkerVitals { pid, cpu, resident: resident * page, own: resident.saturating_sub(shared) * page })
 }
 
 #[cfg(test)]

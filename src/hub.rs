@@ -11,6 +11,7 @@ mod pulse;
 mod rates;
 mod seat;
 mod status;
+mod tenure;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -22,9 +23,9 @@ use smol::channel::{Receiver, Sender, bounded};
 use crate::camera::CameraId;
 
 pub use group::Group;
-pub use lane::{Lane, MOST_RENDITIONS, TooManyRenditions};
+pub use lane::{Lane, TooManyRenditions};
 pub use seat::{Seat, Shown};
-pub use status::{Place, RenditionStatus, Standing, Status, WorkerVitals};
+pub use status::{Cause, Place, RenditionStatus, Standing, Status, WorkerVitals};
 
 /// All lanes in the order of the configuration, and what is wrong with the configuration file.
 #[derive(Default)]

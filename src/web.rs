@@ -9,6 +9,7 @@ mod answer;
 mod cards;
 mod connection;
 mod deadline;
+mod doors;
 mod ending;
 mod files;
 mod frames;
@@ -47,15 +48,17 @@ use std::{
 use smol::{Executor, Timer, channel::bounded, future::FutureExt, net::TcpListener};
 
 pub use cards::Draw;
+pub use doors::Bounds;
 pub use limits::Limits;
+pub use process::Usage;
 pub use walls::Shelf;
 
 use crate::hub::Hub;
 use cards::Cards;
+use doors::Doors;
 use ending::Ending;
 use files::Files;
 use streams::Streams;
-use tally::Tally;
 
 /// Between two log lines about failing accepts.
 const ACCEPT_LOG_PAUSE: Duration = Duration::from_secs(10);
@@ -78,8 +81,7 @@ pub struct Web {
     www: Arc<Mutex<PathBuf>>,
     files: Arc<Files>,
     cards: Arc<Cards>,
-    connections: Tally,
-    viewers: Tally,
+    doors: Arc<Doors>,
     started: Instant,
     /// The agent stops.
     stop: Ending,
@@ -90,7 +92,6 @@ pub struct Web {
 impl Web {
     /// Serves the cameras of `hub` and the page in the directory `www`, with cards drawn by `draw`.
     pub fn new(hub: Arc<Hub>, www: PathBuf, version: &'static str, draw: Draw) -> Self {
-        let limits = Limits::default();
         Self {
             hub,
             version,
@@ -100,12 +101,11 @@ impl Web {
             www: Arc::new(Mutex::new(www)),
             files: Arc::default(),
             cards: Arc::new(Cards::new(draw)),
-            connections: Tally::default(),
-            viewers: Tally::default(),
+            doors: Arc::default(),
             started: Instant::now(),
             stop: Ending::new(),
             leave: Ending::new(),
-            limits,
+            limits: Limits::default(),
         }
     }
 
@@ -116,7 +116,30 @@ impl Web {
 
     /// Motion JPEG and WebSocket viewers right now.
     pub fn viewers(&self) -> usize {
-        self.viewers.count()
+        self.doors.viewers()
+    }
+
+    /// Measures newcomers by other bounds from now on; those inside stay.
+    pub fn set_bounds(&self, bounds: Bounds) {
+        self.doors.set_bounds(bounds);
+    }
+
+    /// Connections of any kind right now.
+    pub fn connections(&self) -> usize {
+        self.doors.connections()
+    }
+
+    /// Newcomers refused since the start, at whichever bound.
+    pub fn refused(&self) -> u64 {
+        self.doors.refused().iter().map(|(_, count)| count).sum()
+    }
+
+    /// What this process costs; `None` where `/proc` is not mounted.
+    ///
+    /// # Blocking
+    /// A few reads from the kernel's memory.
+    pub fn usage(&self) -> Option<Usage> {
+        process::usage()
     }
 
     /// The same, for one more listener, whose viewers can be told to leave by themselves.

@@ -5,7 +5,10 @@ mod whereabouts;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -16,18 +19,14 @@ use smol::{
     lock::Semaphore,
 };
 
-use super::{lookout::Lookout, pause::Pauses, roster::RECONFIGURED};
+use super::{budget::Budget, lookout::Lookout, pause::Pauses, roster::RECONFIGURED};
 use crate::{
     camera::{Credentials, Origin, Source, State, StreamUri},
-    config::Server,
-    hub::{Lane, Place},
+    config::{Limits, Server},
+    hub::{Cause, Lane, Place},
     state::{Directory, Learnt},
     wire::WORKER_MEMORY,
 };
-
-/// Streams that are opened at the same time at most: a switch that comes back must not start a
-/// stampede of processes.
-const OPENINGS: usize = 8;
 
 /// The longest a keeper is away before it watches a stream: its turn may come after many slow others.
 const AWAY: Duration = Duration::from_secs(600);
@@ -41,20 +40,51 @@ pub struct Crew {
     pub executor: Arc<Executor<'static>>,
     /// The worker's program: this same binary.
     pub program: PathBuf,
-    pub openings: Arc<Semaphore>,
+    pub budget: Arc<Budget>,
     pub lookout: Arc<Lookout>,
     /// What was learnt of the cameras; another directory after a reload that says so.
     memory: Arc<Mutex<Arc<Directory>>>,
     /// Bytes a worker may have, from the next one on.
     pub worker_memory: Arc<AtomicU64>,
+    allowance: Arc<Mutex<Allowance>>,
+}
+
+/// What the configuration allows workers.
+struct Allowance {
+    limits: Limits,
+    /// Turns at opening a stream; replaced where there are to be more or fewer.
+    openings: Arc<Semaphore>,
 }
 
 impl Crew {
     pub fn new(executor: Arc<Executor<'static>>, program: PathBuf) -> Self {
         let memory = Arc::new(Mutex::new(Arc::new(Directory::open(Server::default().state_dir))));
         let lookout = Arc::new(Lookout::default());
+        let limits = Limits::default();
+        let openings = Arc::new(Semaphore::new(limits.openings));
         let worker_memory = Arc::new(AtomicU64::new(WORKER_MEMORY));
-        Self { executor, program, openings: Arc::new(Semaphore::new(OPENINGS)), lookout, memory, worker_memory }
+        let allowance = Arc::new(Mutex::new(Allowance { limits, openings }));
+        Self { executor, program, budget: Arc::default(), lookout, memory, worker_memory, allowance }
+    }
+
+    /// For workers and openings from now on.
+    pub fn set_limits(&self, limits: &Limits) {
+        self.budget.set(limits);
+        self.worker_memory.store(limits.worker_memory << 20, Ordering::Relaxed);
+        let mut allowance = self.allowance();
+        if allowance.limits.openings != limits.openings {
+            allowance.openings = Arc::new(Semaphore::new(limits.openings));
+        }
+        allowance.limits = limits.clone();
+    }
+
+    /// Turns at opening a stream.
+    pub fn openings(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.allowance().openings)
+    }
+
+    fn allowance(&self) -> MutexGuard<'_, Allowance> {
+        self.allowance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn memory(&self) -> Arc<Directory> {
@@ -174,6 +204,7 @@ struct Keeping {
 /// Why a stream is not live.
 struct Trouble {
     state: State,
+    cause: Cause,
     /// In words, without what is done about it.
     text: String,
     /// Logins refused on the way.
@@ -246,6 +277,7 @@ impl Keeping {
                 (true, _) => log::warn!("{id}: {why}"),
             }
             self.lane.report(trouble.state, why, now);
+            self.lane.count_failure(trouble.cause);
             told = Some(trouble.text);
             if !self.pause(pause).await {
                 return;
@@ -310,7 +342,7 @@ impl Keeping {
             },
         };
         // Only opening takes turns: a camera that is slow to answer must not hold up another.
-        let Some(turn) = self.unless_stopped(self.crew.openings.acquire_arc()).await else {
+        let Some(turn) = self.unless_stopped(self.crew.openings().acquire_arc()).await else {
             return Ended::Stopped;
         };
         // Given back as soon as a stream is open: one that then gives no picture must not hold up others.
@@ -351,7 +383,11 @@ impl Keeping {
 }
 
 fn offline(text: impl Into<String>) -> Trouble {
-    Trouble { state: State::Offline, text: text.into(), refusals: 0, crash: false }
+    away(Cause::Unreachable, text)
+}
+
+fn away(cause: Cause, text: impl Into<String>) -> Trouble {
+    Trouble { state: State::Offline, cause, text: text.into(), refusals: 0, crash: false }
 }
 
 /// A number in 0..1 for jitter; not for secrets.

@@ -12,7 +12,7 @@ use crate::{
     camera::{Camera, CameraId, State},
     config::{Config, changes::Changes},
     discovery::Hint,
-    hub::{Hub, Lane},
+    hub::{Cause, Hub, Lane},
     state::Directory,
 };
 
@@ -46,6 +46,7 @@ impl Roster {
         if self.crew.memory().path() != new.server.state_dir {
             self.move_memory(changes, new);
         }
+        self.crew.set_limits(&new.limits);
         for id in &changes.removed {
             if let Some(kept) = self.keepers.remove(id) {
                 self.leaving.push(self.crew.executor.spawn(kept.keeper.end()));
@@ -69,6 +70,9 @@ impl Roster {
                 lane.report(State::Connecting, RECONFIGURED, now);
                 self.keep(camera, &lane);
             }
+        }
+        for kept in self.keepers.values() {
+            kept.keeper.lane().allow_renditions(new.limits.renditions);
         }
         let lane = |camera: &Camera| self.keepers.get(&camera.id).map(|kept| Arc::clone(kept.keeper.lane()));
         self.hub.replace_lanes(new.cameras.iter().filter_map(lane).collect());
@@ -122,6 +126,9 @@ impl Roster {
 
     fn keep(&mut self, camera: &Camera, lane: &Arc<Lane>) {
         let predecessor = self.keepers.remove(&camera.id).map(|kept| kept.keeper);
+        if predecessor.is_some() {
+            lane.count_failure(Cause::Changed);
+        }
         let keeper = Keeper::start(&self.crew, Arc::clone(lane), camera.origin.clone(), predecessor);
         self.keepers.insert(camera.id.clone(), Kept { keeper, encouragement: Encouragement::default() });
     }

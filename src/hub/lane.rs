@@ -19,30 +19,37 @@ use super::{
     group::Group,
     pulse::{Pulse, Terms},
     rates::Rates,
-    status::{Place, Standing, WorkerVitals},
+    status::{Cause, Place, Standing, WorkerVitals},
+    tenure::Tenure,
 };
 use crate::{
     camera::{CameraId, State, Tuning},
     media::{Picture, Rendition, Size, StreamInfo, Wish},
 };
 
-/// Renditions of one camera that are encoded side by side at most. Each costs an encode per frame
-/// (4 ms at 1080p), so this bounds what strangers can make a worker do.
-pub const MOST_RENDITIONS: usize = 16;
+/// Renditions that are encoded side by side until the configuration says otherwise. Each costs an encode
+/// per frame (4 ms at 1080p), so a bound is what strangers can make a worker do.
+const USUAL_RENDITIONS: usize = 16;
+
+/// More are never asked of a worker, whatever the bound was when their viewers came.
+const MOST_RENDITIONS: usize = 64;
 
 /// Counted as the stream's size until the camera says its own.
 const ASSUMED_SIZE: Size = Size { width: 1920, height: 1080 };
 
 /// A viewer asked for one more rendition than is encoded for one camera.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TooManyRenditions;
+pub struct TooManyRenditions {
+    pub most: usize,
+}
 
 impl fmt::Display for TooManyRenditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{MOST_RENDITIONS} different sizes, qualities and rates of this camera are being watched already; \
-             ask for one of them, or try again later"
+            "{} different sizes, qualities and rates of this camera are being watched, as many as `renditions` below \
+             [limits] allows; ask for one of them, try again later, or raise it",
+            self.most
         )
     }
 }
@@ -70,6 +77,8 @@ struct Inner {
     seats: Vec<Chair>,
     next_seat: u64,
     wanted: Vec<Rendition>,
+    most_renditions: usize,
+    refused: u64,
     encodes: BTreeMap<Rendition, u64>,
     newest: BTreeMap<Rendition, Arc<Picture>>,
     frames: u64,
@@ -77,9 +86,12 @@ struct Inner {
     skipped: u64,
     workers: u64,
     stalls: u64,
-    last_error: Option<String>,
+    failures: BTreeMap<Cause, u64>,
+    last_error: Option<(String, Instant)>,
+    tenure: Tenure,
     decoding: bool,
-    vitals: Option<WorkerVitals>,
+    vitals: Option<(WorkerVitals, Instant)>,
+    worker_share: Option<f64>,
     keeper_due: Option<Instant>,
     closed: bool,
 }
@@ -114,6 +126,8 @@ impl Lane {
                 seats: Vec::new(),
                 next_seat: 0,
                 wanted: Vec::new(),
+                most_renditions: USUAL_RENDITIONS,
+                refused: 0,
                 encodes: BTreeMap::new(),
                 newest: BTreeMap::new(),
                 frames: 0,
@@ -121,9 +135,12 @@ impl Lane {
                 skipped: 0,
                 workers: 0,
                 stalls: 0,
+                failures: BTreeMap::new(),
                 last_error: None,
+                tenure: Tenure::new(now),
                 decoding: false,
                 vitals: None,
+                worker_share: None,
                 keeper_due: None,
                 closed: false,
             }),
@@ -184,13 +201,18 @@ impl Inner {
     }
 
     /// Refuses `wish` where it would need one rendition too many, not counting seat `except`.
-    fn admit(&self, wish: Wish, except: Option<u64>) -> Result<(), TooManyRenditions> {
+    fn admit(&mut self, wish: Wish, except: Option<u64>) -> Result<(), TooManyRenditions> {
         let others = self.seats.iter().filter(|chair| Some(chair.number) != except);
         let mut renditions: Vec<_> = others.map(|chair| self.rendition(chair.wish)).collect();
-        renditions.push(self.rendition(wish));
         renditions.sort_unstable();
         renditions.dedup();
-        if renditions.len() > MOST_RENDITIONS { Err(TooManyRenditions) } else { Ok(()) }
+        // Who asks for what is watched already is never refused, also where the bound was lowered.
+        let most = self.most_renditions;
+        if renditions.len() < most || renditions.contains(&self.rendition(wish)) {
+            return Ok(());
+        }
+        self.refused += 1;
+        Err(TooManyRenditions { most })
     }
 
     /// Gives a new seat the picture others of its rendition already see.
@@ -204,6 +226,7 @@ impl Inner {
     fn change_standing(&mut self, state: State, why: String, now: Instant) {
         if self.standing.state != state {
             self.since = now;
+            self.tenure.note(state == State::Live, now);
         }
         let standing = Standing { state, why };
         if self.standing != standing {

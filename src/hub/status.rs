@@ -1,6 +1,6 @@
 //! What can be told about a lane at one moment.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     camera::{CameraId, State},
@@ -22,6 +22,57 @@ pub struct Place {
     pub address: String,
     /// Token of the profile that is shown; `None` where the camera has none.
     pub profile: Option<String>,
+}
+
+/// Why a stream, or an attempt at one, came to its end: the few words that can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Frames or pictures stayed away for longer than they may.
+    Stalled,
+    /// The camera ended the stream.
+    Ended,
+    /// Nobody answers, or not in time.
+    Unreachable,
+    /// The camera answers and says no: no such profile or stream, or nothing that can be understood.
+    Refused,
+    /// The login was refused.
+    Denied,
+    /// There is no video in it that we can use.
+    NoVideo,
+    /// The worker died, hung or spoke nonsense.
+    Worker,
+    /// Memory ran short.
+    Memory,
+    /// The configuration says something else.
+    Changed,
+}
+
+impl Cause {
+    pub const ALL: [Self; 9] = [
+        Self::Stalled,
+        Self::Ended,
+        Self::Unreachable,
+        Self::Refused,
+        Self::Denied,
+        Self::NoVideo,
+        Self::Worker,
+        Self::Memory,
+        Self::Changed,
+    ];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stalled => "stalled",
+            Self::Ended => "ended",
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+            Self::Denied => "denied",
+            Self::NoVideo => "no_video",
+            Self::Worker => "worker",
+            Self::Memory => "memory",
+            Self::Changed => "changed",
+        }
+    }
 }
 
 /// Everything the API and the metrics tell about one camera; never holds a password.
@@ -50,19 +101,34 @@ pub struct Status {
     pub reconnects: u64,
     /// Times the stream fell silent for longer than it may.
     pub stalls: u64,
+    /// How often streams, and attempts at one, ended, by cause; without those that never did.
+    pub failures: BTreeMap<Cause, u64>,
     /// The newest trouble in words; kept after it is over.
     pub last_error: Option<String>,
+    /// Time since `last_error` was noted.
+    pub last_error_age: Option<Duration>,
+    /// For how long the camera has been live, all in all.
+    pub live: Duration,
+    /// For how long it has been on the wall.
+    pub known: Duration,
+    /// Time since it was live last: zero while it is; `None` before the first time.
+    pub last_live_age: Option<Duration>,
     /// Units and bytes in the kept group of pictures.
     pub group: (usize, usize),
     /// Taken seats.
     pub viewers: usize,
     /// Pictures replaced in mailboxes before their viewers took them.
     pub skipped: u64,
+    /// Viewers refused because of one rendition too many.
+    pub refused: u64,
     /// Whether a decoder runs in the worker.
     pub decoding: bool,
     pub renditions: Vec<RenditionStatus>,
     /// `None` while no worker runs.
     pub worker: Option<WorkerVitals>,
+    /// What the worker has lately used of one processor: 1.0 is all of it. `None` before it was
+    /// measured twice.
+    pub worker_share: Option<f64>,
     /// By how much the keeper is behind the moment it promised to be back; zero while it is in time.
     pub keeper_late: Duration,
 }
@@ -83,4 +149,6 @@ pub struct WorkerVitals {
     pub cpu: Duration,
     /// Resident memory in bytes, shared libraries included.
     pub resident: u64,
+    /// What of it no other process shares.
+    pub own: u64,
 }

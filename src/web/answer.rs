@@ -34,11 +34,6 @@ impl Answer {
         Self::new(status, JSON, body).header("Cache-Control", "no-store")
     }
 
-    /// What is asked for may be had again in `seconds`.
-    pub fn busy(text: impl Into<String>, seconds: u32) -> Self {
-        Self::error(503, text).header("Retry-After", seconds.to_string())
-    }
-
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self

@@ -20,12 +20,16 @@ use crate::{hub::Lane, media::Wish};
 /// Serves `stream` until either side ends it.
 pub async fn serve(stream: TcpStream, peer: SocketAddr, web: &Web) {
     let mut socket = Socket::new(stream, web.limits.write_stall);
-    let Some(_counted) = web.connections.enter(web.limits.connections) else {
-        let answer = Answer::busy("too many connections are open; try again later", 5);
-        if answer.send(&mut socket, Method::Get, false).await.is_ok() {
-            socket.close(web.limits.farewell).await;
+    let _place = match web.doors.connect(peer.ip()) {
+        Ok(place) => place,
+        Err(refusal) => {
+            if let Some(_leave) = web.doors.farewell()
+                && refusal.answer().send(&mut socket, Method::Get, false).await.is_ok()
+            {
+                socket.close(web.limits.farewell).await;
+            }
+            return;
         }
-        return;
     };
     if let Err(error) = converse(socket, web).await {
         // A viewer that leaves in the middle of a picture is everyday life.
@@ -77,7 +81,7 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
             }
             Route::Cameras => status::cameras(web),
             Route::Health => status::health(web),
-            Route::Metrics => metrics::answer(web).await,
+            Route::Metrics => metrics::answer(web),
             Route::File(path) => web.files.answer(web.www(), path, &request).await,
         };
         answer.send(&mut socket, method, keep_alive).await?;

@@ -41,7 +41,8 @@ async fn stream(web: &Web, lane: &Arc<Lane>, mut wish: Wish, outbox: &Outbox, re
         Text(Result<String, End>),
     }
     let Ok(mut frames) = Frames::new(web, lane, wish) else {
-        return End::Finished("too many different sizes and qualities are being watched".to_owned());
+        let why = "too many different sizes and qualities are watched; renditions below [limits] bounds them";
+        return End::Finished(why.to_owned());
     };
     let mut pulse = Pulse::new(&web.limits, Instant::now());
     let mut errors = 0;

@@ -1,15 +1,11 @@
-//! How much of everything, and for how long. Fields rather than constants, so that tests can shorten
-//! the waits and an installer's file could one day change them.
+//! How much of one thing, and for how long. Fields rather than constants, so that tests can shorten
+//! the waits. How many are let in stands in `doors`.
 
 use std::time::Duration;
 
-/// The defaults suit a wall of a few dozen screens on a small box.
+/// The same for every connection and viewer.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Open connections of any kind; one more is answered 503.
-    pub connections: usize,
-    /// Motion JPEG streams and WebSockets together; one more is answered 503.
-    pub viewers: usize,
     /// Tiles of one wall socket, at most 256 as a tile's number is one byte.
     pub tiles: usize,
     /// Bytes of a request's head; beyond it 431.
@@ -48,8 +44,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 256,
-            viewers: 64,
             tiles: 64,
             head_bytes: 16 << 10,
             head_time: Duration::from_secs(10),

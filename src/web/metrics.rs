@@ -2,20 +2,24 @@
 
 use std::{fmt::Write, time::Instant};
 
-use super::{Web, answer::Answer, process};
-use crate::{camera::State, hub::Status};
+use super::{Web, answer::Answer, process, status::availability};
+use crate::{
+    camera::State,
+    hub::{Cause, Status},
+    log,
+};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 const STATES: [State; 5] = [State::Connecting, State::Live, State::Stalled, State::Offline, State::Denied];
 
-pub async fn answer(web: &Web) -> Answer {
+pub fn answer(web: &Web) -> Answer {
     let now = Instant::now();
     let statuses: Vec<_> = web.hub.lanes().iter().map(|lane| lane.status(now)).collect();
     let mut page = Page::default();
     cameras(&mut page, &statuses);
     workers(&mut page, &statuses);
-    agent(&mut page, web, smol::unblock(process::usage).await);
+    agent(&mut page, web, process::usage());
     Answer::new(200, CONTENT_TYPE, page.0).header("Cache-Control", "no-store")
 }
 
@@ -52,10 +56,31 @@ fn cameras(page: &mut Page, statuses: &[Status]) {
     each(page, &|status| Some(status.reconnects as f64));
     page.family("cctv_camera_stalls_total", "counter", "Times the stream fell silent for too long.");
     each(page, &|status| Some(status.stalls as f64));
+    page.family("cctv_camera_failures_total", "counter", "Ends of streams, and of attempts at one, by reason.");
+    for status in statuses {
+        for cause in Cause::ALL {
+            let count = status.failures.get(&cause).copied().unwrap_or(0);
+            page.sample(&[("camera", status.id.as_str()), ("reason", cause.word())], count as f64);
+        }
+    }
+    page.family("cctv_camera_last_error_age_seconds", "gauge", "Time since the last error; absent before the first.");
+    each(page, &|status| status.last_error_age.map(|age| age.as_secs_f64()));
+    page.family("cctv_camera_last_live_age_seconds", "gauge", "Time since it was live; absent before the first time.");
+    each(page, &|status| status.last_live_age.map(|age| age.as_secs_f64()));
+    page.family("cctv_camera_live_seconds_total", "counter", "For how long the camera was live, all in all.");
+    each(page, &|status| Some(status.live.as_secs_f64()));
+    page.family("cctv_camera_known_seconds_total", "counter", "For how long the camera has been on the wall.");
+    each(page, &|status| Some(status.known.as_secs_f64()));
+    page.family("cctv_camera_availability_ratio", "gauge", "The part of its time on the wall in which it was live.");
+    each(page, &availability);
     page.family("cctv_camera_viewers", "gauge", "Viewers of this camera.");
     each(page, &|status| Some(status.viewers as f64));
     page.family("cctv_camera_skipped_pictures_total", "counter", "Pictures that slow viewers did not get.");
     each(page, &|status| Some(status.skipped as f64));
+    page.family("cctv_camera_refused_total", "counter", "Requests refused for one rendition too many.");
+    each(page, &|status| Some(status.refused as f64));
+    page.family("cctv_camera_renditions", "gauge", "Renditions encoded side by side.");
+    each(page, &|status| Some(status.renditions.len() as f64));
     page.family("cctv_camera_decoding", "gauge", "1 while a decoder runs.");
     each(page, &|status| Some(f64::from(u8::from(status.decoding))));
     page.family("cctv_camera_keeper_late_seconds", "gauge", "By how much the keeper is behind its promise.");
@@ -85,6 +110,8 @@ fn workers(page: &mut Page, statuses: &[Status]) {
     vitals().for_each(|(id, worker)| page.sample(&[("camera", id)], worker.cpu.as_secs_f64()));
     page.family("cctv_worker_memory_bytes", "gauge", "Resident memory of the camera's worker.");
     vitals().for_each(|(id, worker)| page.sample(&[("camera", id)], worker.resident as f64));
+    page.family("cctv_worker_own_memory_bytes", "gauge", "What of it no other process shares.");
+    vitals().for_each(|(id, worker)| page.sample(&[("camera", id)], worker.own as f64));
 }
 
 fn agent(page: &mut Page, web: &Web, usage: Option<process::Usage>) {
@@ -93,13 +120,29 @@ fn agent(page: &mut Page, web: &Web, usage: Option<process::Usage>) {
         page.sample(&[], usage.cpu.as_secs_f64());
         page.family("cctv_agent_memory_bytes", "gauge", "Resident memory of the agent.");
         page.sample(&[], usage.resident as f64);
+        page.family("cctv_agent_threads", "gauge", "Threads of the agent.");
+        page.sample(&[], usage.threads as f64);
+        page.family("cctv_agent_descriptors", "gauge", "Descriptors the agent has open.");
+        page.sample(&[], usage.descriptors as f64);
+        if let Some(most) = usage.most_descriptors {
+            page.family("cctv_agent_descriptors_limit", "gauge", "Descriptors the agent may have open.");
+            page.sample(&[], most as f64);
+        }
     }
     page.family("cctv_agent_uptime_seconds", "gauge", "Time since the agent started to serve.");
     page.sample(&[], web.started.elapsed().as_secs_f64());
     page.family("cctv_viewers", "gauge", "Motion JPEG streams and WebSockets open.");
     page.sample(&[], web.viewers() as f64);
     page.family("cctv_connections", "gauge", "Connections open.");
-    page.sample(&[], web.connections.count() as f64);
+    page.sample(&[], web.doors.connections() as f64);
+    page.family("cctv_refused_total", "counter", "Newcomers refused, by the limit that did it.");
+    for (limit, count) in web.doors.refused() {
+        page.sample(&[("limit", limit)], count as f64);
+    }
+    page.family("cctv_reloads_total", "counter", "Times the configuration file was read again.");
+    page.sample(&[], web.hub.reload().count as f64);
+    page.family("cctv_log_lines_lost_total", "counter", "Lines that syslogd did not take.");
+    page.sample(&[], log::lost() as f64);
     page.family("cctv_config_complaints", "gauge", "What is wrong with the configuration file.");
     page.sample(&[], web.hub.complaints().len() as f64);
     page.family("cctv_log_lost_lines_total", "counter", "Log lines lost while syslogd was away or stuck.");

@@ -11,6 +11,7 @@ use smol::{future::FutureExt, io::AsyncWriteExt};
 use super::{
     Web,
     answer::Answer,
+    doors::too_many,
     frames::{Frame, Frames, seconds},
     socket::Socket,
 };
@@ -39,15 +40,13 @@ pub async fn serve(
         socket.close(web.limits.farewell).await;
         return Ok(());
     }
-    let _counted = web.viewers.enter(web.limits.viewers);
-    let refused = match &_counted {
-        None => Some("too many viewers are connected; try again later".to_owned()),
-        Some(_) => None,
+    let _counted = match web.doors.watch() {
+        Ok(counted) => counted,
+        Err(refusal) => return refuse(socket, web, refusal.answer(), method).await,
     };
-    let mut frames = match (refused, Frames::new(web, &lane, wish)) {
-        (None, Ok(frames)) => frames,
-        (Some(text), _) => return refuse(socket, web, text, method).await,
-        (None, Err(error)) => return refuse(socket, web, error.to_string(), method).await,
+    let mut frames = match Frames::new(web, &lane, wish) {
+        Ok(frames) => frames,
+        Err(error) => return refuse(socket, web, too_many(error), method).await,
     };
     socket.write_parts([head.as_bytes(), delimiter(false).as_bytes()]).await?;
     let mut stream = viewer.map(|viewer| web.streams.enter(lane.id().as_str(), viewer));
@@ -71,8 +70,8 @@ pub async fn serve(
     }
 }
 
-async fn refuse(mut socket: Socket, web: &Web, text: String, method: Method) -> io::Result<()> {
-    Answer::busy(text, 5).send(&mut socket, method, false).await?;
+async fn refuse(mut socket: Socket, web: &Web, answer: Answer, method: Method) -> io::Result<()> {
+    answer.send(&mut socket, method, false).await?;
     socket.close(web.limits.farewell).await;
     Ok(())
 }

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-/// Processor time and resident memory in bytes of this process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Usage {
+    /// Processor time since the process started.
     pub cpu: Duration,
+    /// Resident memory in bytes.
     pub resident: u64,
+    pub threads: u64,
+    /// Open descriptors; the one that counts them not among them.
+    pub descriptors: u64,
+    /// How many it may have open.
+    pub most_descriptors: Option<u64>,
 }
 
 /// Clock ticks per second in `/proc/self/stat`: 100 on every Linux that Rust's targets know, whatever
@@ -16,11 +22,19 @@ const TICKS: u64 = 100;
 /// `None` where `/proc` is not mounted.
 ///
 /// # Blocking
-/// Two reads from the kernel's memory: no disk, some microseconds.
+/// A few reads from the kernel's memory: no disk, less than a millisecond.
 pub fn usage() -> Option<Usage> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    Some(Usage { cpu: cpu(&stat)?, resident: resident(&status)? })
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let descriptors = std::fs::read_dir("/proc/self/fd").ok()?.count() as u64;
+    Some(Usage {
+        cpu: cpu(&stat)?,
+        resident: field(&status, "VmRSS:")? * 1024,
+        threads: field(&status, "Threads:")?,
+        descriptors: descriptors.saturating_sub(1),
+        most_descriptors: field(&limits, "Max open files"),
+    })
 }
 
 /// Fields 14 and 15, utime and stime, counted behind the name, which may itself hold blanks.
@@ -31,10 +45,10 @@ fn cpu(stat: &str) -> Option<Duration> {
     Some(Duration::from_millis((user + system) * 1000 / TICKS))
 }
 
-fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
+/// The first number behind `name`; none where it says `unlimited`.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -44,7 +58,16 @@ mod tests {
     #[test]
     fn own_usage_is_read() {
         let usage = usage().unwrap();
-        assert!(usage.resident > 1 << 20, "{usage:?}");
+        assert!(usage.resident > 1 << 20 && usage.threads >= 1 && usage.descriptors >= 3, "{usage:?}");
+        let most = usage.most_descriptors.unwrap();
+        assert!(usage.descriptors < most, "{usage:?}");
+    }
+
+    #[test]
+    fn fields_are_found_by_name() {
+        assert_eq!(field("VmHWM:\t  9 kB\nVmRSS:\t   12 kB\n", "VmRSS:"), Some(12));
+        assert_eq!(field("Max open files            1024                 4096   files", "Max open files"), Some(1024));
+        assert_eq!(field("Max open files            unlimited            4096   files", "Max open files"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{
     Web,
     answer::Answer,
     deadline::within,
+    doors::too_many,
     frames::{REMOVED, seconds, unix_now},
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 pub async fn take(web: &Web, lane: &Arc<Lane>, wish: Wish) -> Answer {
     let mut seat = match lane.sit(wish) {
         Ok(seat) => seat,
-        Err(error) => return Answer::busy(error.to_string(), 5),
+        Err(error) => return too_many(error),
     };
     let started = Instant::now();
     let standing = match within(web.limits.first_picture, live_picture(&mut seat)).await {

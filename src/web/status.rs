@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Web, answer::Answer};
+use super::{Web, answer::Answer, frames::unix_now, process};
 use crate::{
     camera::CameraId,
-    hub::{RenditionStatus, Status, WorkerVitals},
+    hub::{RenditionStatus, Status},
+    log,
     media::Size,
 };
 
@@ -21,8 +22,14 @@ pub fn cameras(web: &Web) -> Answer {
         &json!({
             "version": web.version,
             "pid": std::process::id(),
+            "now": unix_now() / 1_000_000,
             "uptime": seconds(web.started.elapsed()),
             "viewers": web.viewers(),
+            "agent": process::usage().map(agent),
+            "connections": web.doors.connections(),
+            "limits": limits(web),
+            "refused": web.doors.refused().into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect::<Map<_, _>>(),
+            "log_lines_lost": log::lost(),
             "complaints": web.hub.complaints(),
             "reload": {
                 "asked": reload.asked,
@@ -55,13 +62,20 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "bytes": status.bytes,
         "reconnects": status.reconnects,
         "stalls": status.stalls,
+        "failures": status.failures.iter().map(|(cause, count)| (cause.word().to_owned(), json!(count))).collect::<Map<_, _>>(),
         "viewers": status.viewers,
         "streams": web.streams.told(status.id.as_str(), now),
         "skipped": status.skipped,
+        "refused": status.refused,
         "decoding": status.decoding,
         "last_error": status.last_error,
+        "last_error_age": status.last_error_age.map(seconds),
+        "last_live_age": status.last_live_age.map(seconds),
+        "live_seconds": seconds(status.live),
+        "known_seconds": seconds(status.known),
+        "availability": availability(status),
         "renditions": status.renditions.iter().map(rendition).collect::<Vec<_>>(),
-        "worker": status.worker.map(worker),
+        "worker": worker(status),
         "group": { "units": units, "bytes": bytes },
     })
 }
@@ -76,8 +90,41 @@ fn rendition(status: &RenditionStatus) -> Value {
     })
 }
 
-fn worker(vitals: WorkerVitals) -> Value {
-    json!({ "pid": vitals.pid, "cpu_seconds": seconds(vitals.cpu), "memory_bytes": vitals.resident })
+fn worker(status: &Status) -> Option<Value> {
+    let vitals = status.worker?;
+    Some(json!({
+        "pid": vitals.pid,
+        "cpu_seconds": seconds(vitals.cpu),
+        "cpu": status.worker_share.map(|share| rounded(share, 1000.0)),
+        "memory_bytes": vitals.resident,
+        "own_memory_bytes": vitals.own,
+    }))
+}
+
+/// The part of the time on the wall in which the camera was live.
+pub fn availability(status: &Status) -> Option<f64> {
+    let known = status.known.as_secs_f64();
+    (known > 0.0).then(|| rounded(status.live.as_secs_f64() / known, 1e6))
+}
+
+fn agent(usage: process::Usage) -> Value {
+    json!({
+        "cpu_seconds": seconds(usage.cpu),
+        "memory_bytes": usage.resident,
+        "threads": usage.threads,
+        "descriptors": usage.descriptors,
+        "most_descriptors": usage.most_descriptors,
+    })
+}
+
+/// What newcomers are measured by.
+fn limits(web: &Web) -> Value {
+    let bounds = web.doors.bounds();
+    json!({
+        "viewers": bounds.viewers,
+        "connections": bounds.connections.min(bounds.descriptors),
+        "connections_per_address": bounds.connections_per_address,
+    })
 }
 
 /// 200 while every keeper is where it promised to be. A dead camera honestly shown is healthy.

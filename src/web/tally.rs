@@ -1,33 +1,109 @@
 //! Counts what is held at the same time, up to a limit.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 #[derive(Clone, Debug, Default)]
-pub struct Tally(Arc<AtomicUsize>);
+pub struct Tally(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    held: AtomicUsize,
+    refused: AtomicU64,
+}
 
 /// One of those counted, until it is dropped.
 #[derive(Debug)]
-pub struct Counted(Arc<AtomicUsize>);
+pub struct Counted(Arc<Counts>);
 
 impl Tally {
-    /// Counts one more; `None` where `limit` are counted already.
+    /// Counts one more; `None` where `limit` are counted already, or more.
     pub fn enter(&self, limit: usize) -> Option<Counted> {
         let below = |count: usize| (count < limit).then_some(count + 1);
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, below).ok()?;
+        if self.0.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, below).is_err() {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
         Some(Counted(Arc::clone(&self.0)))
     }
 
     pub fn count(&self) -> usize {
-        self.0.load(Ordering::Acquire)
+        self.0.held.load(Ordering::Acquire)
+    }
+
+    /// How often [`Tally::enter`] said no.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.held.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The same for each address by itself.
+#[derive(Debug, Default)]
+pub struct Census {
+    held: Mutex<BTreeMap<IpAddr, usize>>,
+    refused: AtomicU64,
+}
+
+/// One of those counted at an address, until it is dropped.
+#[derive(Debug)]
+pub struct Resident<'a> {
+    census: &'a Census,
+    at: IpAddr,
+}
+
+impl Census {
+    /// Counts one more at `address`; `None` where `limit` are counted there already, or more.
+    pub fn enter(&self, address: IpAddr, limit: usize) -> Option<Resident<'_>> {
+        let at = household(address);
+        let mut held = self.held();
+        let count = held.entry(at).or_default();
+        if *count >= limit {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        *count += 1;
+        Some(Resident { census: self, at })
+    }
+
+    /// How often [`Census::enter`] said no.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<IpAddr, usize>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Resident<'_> {
+    fn drop(&mut self) {
+        let mut held = self.census.held();
+        if let Some(count) = held.get_mut(&self.at) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.at);
+            }
+        }
+    }
+}
+
+/// One machine may have a whole /64 of IPv6 to itself, so that is what is counted.
+fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
     }
 }
 
@@ -42,6 +118,29 @@ mod tests {
         assert!(first.is_some() && tally.enter(1).is_none());
         drop(first);
         assert!(tally.enter(1).is_some());
-        assert_eq!(tally.count(), 0);
+        assert_eq!((tally.count(), tally.refused()), (0, 1));
+    }
+
+    #[test]
+    fn lower_limit_lets_nobody_in_and_nobody_out() {
+        let tally = Tally::default();
+        let held = [tally.enter(2), tally.enter(2)];
+        assert!(tally.enter(1).is_none());
+        assert_eq!(tally.count(), held.len());
+    }
+
+    #[test]
+    fn addresses_are_counted_apart_and_forgotten() {
+        let census = Census::default();
+        let at = |text: &str| text.parse::<IpAddr>().unwrap();
+        let first = census.enter(at("10.0.0.1"), 1);
+        assert!(first.is_some() && census.enter(at("::ffff:10.0.0.1"), 1).is_none());
+        assert!(census.enter(at("10.0.0.2"), 1).is_some());
+        let six = census.enter(at("2001:db8::1"), 1);
+        assert!(six.is_some() && census.enter(at("2001:db8::2"), 1).is_none(), "the same /64");
+        assert!(census.enter(at("2001:db8:0:1::1"), 1).is_some());
+        drop((first, six));
+        assert!(census.held().is_empty());
+        assert_eq!(census.refused(), 2);
     }
 }

@@ -55,10 +55,7 @@ pub fn check(request: &Request, web: &Web, protocol: Option<&'static str>) -> Re
     {
         return Err(Answer::error(400, format!("the subprotocol must be {protocol}")));
     }
-    let _counted = web
-        .viewers
-        .enter(web.limits.viewers)
-        .ok_or_else(|| Answer::busy("too many viewers are connected; try again later", 5))?;
+    let _counted = web.doors.watch().map_err(|refusal| refusal.answer())?;
     Ok(Accepted { key: key.to_owned(), protocol, _counted })
 }
 

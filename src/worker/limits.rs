@@ -5,7 +5,7 @@ use std::{fs, io, os::fd::AsFd};
 use nix::{
     sys::{
         prctl,
-        resource::{Resource, setrlimit},
+        resource::{Resource, getrlimit, setrlimit},
         signal::{SigSet, Signal},
         socket::{getsockopt, sockopt::PeerCredentials},
     },
@@ -54,6 +54,9 @@ pub fn apply(socket: &impl AsFd) -> io::Result<()> {
 /// # Errors
 /// Where the system refuses the limit.
 pub fn bound_memory(bytes: u64) -> io::Result<()> {
+    // Nobody may raise what the service manager has bound lower.
+    let (_, hard) = getrlimit(Resource::RLIMIT_DATA)?;
+    let bytes = bytes.min(hard);
     setrlimit(Resource::RLIMIT_DATA, bytes, bytes)?;
     Ok(())
 }

@@ -7,11 +7,11 @@ use std::{
 
 use smol::{Timer, future::FutureExt, lock::SemaphoreGuardArc};
 
-use super::{Ended, Found, Keeping, Trouble, offline};
+use super::{Ended, Found, Keeping, Trouble, away, offline};
 use crate::{
     camera::{State, StreamUri},
     capture::{self, Worker},
-    hub::Standing,
+    hub::{Cause, Standing},
     log::chain,
     wire::{FailureKind, FromWorker, Open},
 };
@@ -34,6 +34,9 @@ impl Keeping {
         found: &Found,
         turn: &mut Option<SemaphoreGuardArc>,
     ) -> Ended {
+        if let Err(text) = self.crew.budget.admit() {
+            return away(Cause::Memory, text).into();
+        }
         let started = Instant::now();
         let open = Open {
             uri: stream.with_credentials(found.credentials.as_ref()),
@@ -47,7 +50,7 @@ impl Keeping {
         };
         let mut worker = match Worker::start(&self.crew.program, self.lane.id(), open).await {
             Ok(worker) => worker,
-            Err(error) => return offline(chain(&error)).into(),
+            Err(error) => return away(Cause::Worker, chain(&error)).into(),
         };
         let mut ended = self.watch(&mut worker, stream, found, turn, started).await;
         if let Ended::Trouble(trouble) = &ended {
@@ -57,6 +60,7 @@ impl Keeping {
         let stopped = matches!(ended, Ended::Stopped);
         let went = worker.end(if stopped { capture::LONG_FAREWELL } else { capture::FAREWELL }).await;
         self.lane.end_worker();
+        self.crew.budget.forget(self.lane.id());
         if let Ended::Trouble(trouble) = &mut ended
             && !went
             && !trouble.crash
@@ -112,9 +116,12 @@ impl Keeping {
                         && let Some(vitals) = worker.vitals()
                     {
                         vitals_due = now + VITALS;
-                        self.lane.set_vitals(vitals);
+                        self.lane.set_vitals(vitals, now);
                         if let Err(error) = worker.weigh(&vitals) {
                             return self.trouble_with(&error).into();
+                        }
+                        if let Err(text) = self.crew.budget.report(self.lane.id(), vitals.own) {
+                            return away(Cause::Memory, text).into();
                         }
                     }
                     // Frames are the lane's business, from the first one on.
@@ -124,7 +131,7 @@ impl Keeping {
                         return offline(text).into();
                     }
                     if let Some(Standing { state, why }) = self.lane.overdue(now) {
-                        return Trouble { state, ..offline(why) }.into();
+                        return Trouble { state, ..away(Cause::Stalled, why) }.into();
                     }
                     clock.set_at(due.map_or(now + TICK, |due| due.min(now + TICK)));
                 }
@@ -159,7 +166,7 @@ impl Keeping {
 
     fn trouble_with(&self, error: &capture::Error) -> Trouble {
         use capture::Error;
-        let trouble = offline(chain(error));
+        let trouble = away(cause(error), chain(error));
         match error {
             Error::GaveUp(failure) => match failure.kind {
                 FailureKind::Denied => {
@@ -191,5 +198,21 @@ impl Keeping {
             info.size.height,
             info.codec.word(),
         );
+    }
+}
+
+fn cause(error: &capture::Error) -> Cause {
+    use capture::Error;
+    match error {
+        Error::GaveUp(failure) => match failure.kind {
+            FailureKind::Unreachable => Cause::Unreachable,
+            FailureKind::Denied => Cause::Denied,
+            FailureKind::NoVideo => Cause::NoVideo,
+            FailureKind::Ended => Cause::Ended,
+            FailureKind::Silent => Cause::Stalled,
+            FailureKind::Internal => Cause::Worker,
+        },
+        Error::Overweight { .. } => Cause::Memory,
+        Error::Start(_) | Error::Died { .. } | Error::Wire(_) | Error::Manners(_) | Error::Deaf => Cause::Worker,
     }
 }

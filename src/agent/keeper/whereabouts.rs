@@ -15,13 +15,13 @@ use smol::{
     future::{Future, FutureExt},
 };
 
-use super::{Found, Keeping, Trouble, offline};
+use super::{Found, Keeping, Trouble, away, offline};
 use crate::{
     agent::pause::FINAL_REFUSAL,
     camera::{Source, State, StreamUri},
     discovery::{self, Sighting, Wanted},
     http::in_brackets,
-    hub::Place,
+    hub::{Cause, Place},
     log::chain,
     onvif,
     state::{Address, Basis, Identity, Learnt, Stream, normalised_endpoint},
@@ -209,9 +209,9 @@ impl Keeping {
             Some(Err(error)) if error.kind() == onvif::Kind::Unreachable => Err(Miss::Elsewhere(chain(&error))),
             Some(Err(error)) if error.kind() == onvif::Kind::Denied => {
                 let refusals = if matches!(error, onvif::Error::NoCredentials { .. }) { 0 } else { FINAL_REFUSAL };
-                Err(Miss::Final(Trouble { state: State::Denied, refusals, ..offline(chain(&error)) }))
+                Err(Miss::Final(Trouble { state: State::Denied, refusals, ..away(Cause::Denied, chain(&error)) }))
             }
-            Some(Err(error)) => Err(Miss::Final(offline(chain(&error)))),
+            Some(Err(error)) => Err(Miss::Final(away(Cause::Refused, chain(&error)))),
         }
     }
 

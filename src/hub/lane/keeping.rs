@@ -10,7 +10,7 @@ use smol::channel::Receiver;
 use super::Lane;
 use crate::{
     camera::{State, Tuning},
-    hub::status::{Place, Standing, WorkerVitals},
+    hub::status::{Cause, Place, Standing, WorkerVitals},
     media::{AccessUnit, Picture, Rendition, StreamInfo},
 };
 
@@ -27,7 +27,7 @@ impl Lane {
     pub fn end_worker(&self) {
         let mut inner = self.inner();
         inner.decoding = false;
-        inner.vitals = None;
+        (inner.vitals, inner.worker_share) = (None, None);
         inner.newest.clear();
         inner.group.clear();
         inner.rates.clear();
@@ -97,7 +97,7 @@ impl Lane {
             inner.stalls += 1;
         }
         if matches!(state, State::Stalled | State::Offline | State::Denied) {
-            inner.last_error = Some(why.clone());
+            inner.last_error = Some((why.clone(), now));
         }
         if state != State::Live {
             inner.newest.clear();
@@ -141,8 +141,25 @@ impl Lane {
         self.inner().decoding = decoding;
     }
 
-    pub fn set_vitals(&self, vitals: WorkerVitals) {
-        self.inner().vitals = Some(vitals);
+    pub fn set_vitals(&self, vitals: WorkerVitals, now: Instant) {
+        let mut inner = self.inner();
+        if let Some((before, at)) = inner.vitals.filter(|(before, _)| before.pid == vitals.pid) {
+            let seconds = now.saturating_duration_since(at).as_secs_f64();
+            if seconds > 0.0 {
+                inner.worker_share = Some(vitals.cpu.saturating_sub(before.cpu).as_secs_f64() / seconds);
+            }
+        }
+        inner.vitals = Some((vitals, now));
+    }
+
+    /// A stream, or an attempt at one, came to its end.
+    pub fn count_failure(&self, cause: Cause) {
+        *self.inner().failures.entry(cause).or_default() += 1;
+    }
+
+    /// How many renditions newcomers may have encoded side by side. Those who watch keep theirs.
+    pub fn allow_renditions(&self, most: usize) {
+        self.inner().most_renditions = most;
     }
 
     /// Where the camera is and which of its profiles is shown.

@@ -167,9 +167,38 @@ fn one_rendition_too_many_is_refused_and_disturbs_nobody() {
     let scene = Scene::live();
     let quality = |quality| Wish { quality: Some(quality), ..SMALL };
     let seats: Vec<_> = (1..=16).map(|q| scene.lane.sit(quality(q)).unwrap()).collect();
-    assert_eq!(scene.lane.sit(quality(17)).err(), Some(TooManyRenditions));
+    assert_eq!(scene.lane.sit(quality(17)).err(), Some(TooManyRenditions { most: 16 }));
     assert_eq!(seats[0].change(quality(16)), Ok(()));
     assert!(scene.lane.sit(quality(17)).is_ok());
+    assert_eq!(scene.lane.status(scene.at(0)).refused, 1);
+}
+
+#[test]
+fn lower_bound_takes_nothing_from_those_who_watch() {
+    let scene = Scene::live();
+    let quality = |quality| Wish { quality: Some(quality), ..SMALL };
+    let _seats: Vec<_> = (1..=3).map(|q| scene.lane.sit(quality(q)).unwrap()).collect();
+    scene.lane.allow_renditions(1);
+    assert_eq!(scene.lane.demand().len(), 3);
+    assert_eq!(scene.lane.sit(quality(4)).err(), Some(TooManyRenditions { most: 1 }));
+    assert!(scene.lane.sit(quality(3)).is_ok(), "what is encoded anyway may be watched by more");
+    scene.lane.describe_stream(STREAM);
+    assert_eq!(scene.lane.demand().len(), 3);
+}
+
+#[test]
+fn share_of_the_worker_is_that_of_the_last_seconds() {
+    let scene = Scene::live();
+    let vitals = |pid, millis| WorkerVitals { pid, cpu: Duration::from_millis(millis), resident: 0, own: 0 };
+    let share = || scene.lane.status(scene.at(0)).worker_share;
+    scene.lane.set_vitals(vitals(1, 60_000), scene.at(0));
+    assert_eq!(share(), None);
+    scene.lane.set_vitals(vitals(1, 60_500), scene.at(2000));
+    assert_eq!(share(), Some(0.25));
+    scene.lane.set_vitals(vitals(2, 100), scene.at(4000));
+    assert_eq!(share(), Some(0.25), "of another worker nothing is known yet");
+    scene.lane.end_worker();
+    assert_eq!(share(), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    super::frames::Frames,
+    super::{Bounds, frames::Frames},
     scene::{Client, Reply, Scene, eventually, in_time, picture, play},
 };
 use crate::{camera::State, media::Wish};
@@ -215,8 +215,8 @@ fn viewer_that_leaves_gives_up_its_seat_at_once() {
 
 #[test]
 fn one_viewer_too_many_is_told_to_come_back() {
-    let full = |limits: &mut super::super::Limits| limits.viewers = 1;
-    play(full, async |scene| {
+    play(without_repeats, async |scene| {
+        scene.web.set_bounds(Bounds { viewers: 1, ..Bounds::default() });
         let _first = Viewer::open(scene, "/live/gate").await;
         let reply = scene.get("/live/gate").await;
         assert_eq!((reply.status, reply.header("retry-after")), (503, Some("5")));

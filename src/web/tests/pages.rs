@@ -17,8 +17,8 @@ fn cameras_are_told_with_everything_known() {
         |_| {},
         async |scene| {
             scene.go_live();
-            let vitals = WorkerVitals { pid: 7, cpu: Duration::from_millis(1500), resident: 4096 };
-            scene.gate.set_vitals(vitals);
+            let vitals = WorkerVitals { pid: 7, cpu: Duration::from_millis(1500), resident: 4096, own: 1024 };
+            scene.gate.set_vitals(vitals, Instant::now());
             scene.hub.set_complaints(vec!["cameras.toml:1:1: no".into()]);
             let reply = scene.get("/api/cameras").await;
             assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
@@ -32,7 +32,10 @@ fn cameras_are_told_with_everything_known() {
             );
             assert_eq!((&gate["codec"], &gate["size"]), (&"h264".into(), &serde_json::json!([1280, 720])));
             assert_eq!((&gate["frames"], &gate["bytes"], &gate["viewers"]), (&1.into(), &100.into(), &0.into()));
-            assert_eq!(gate["worker"], serde_json::json!({"pid": 7, "cpu_seconds": 1.5, "memory_bytes": 4096}));
+            assert_eq!(
+                gate["worker"],
+                serde_json::json!({"pid": 7, "cpu_seconds": 1.5, "cpu": null, "memory_bytes": 4096, "own_memory_bytes": 1024})
+            );
             assert!(gate["age"].as_f64().is_some() && gate["decoding"] == false);
             let porch = &json["cameras"][1];
             assert_eq!((&porch["state"], &porch["why"]), (&"connecting".into(), &"starting".into()));

@@ -10,6 +10,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use smol::{future::FutureExt, net::TcpStream, stream::StreamExt};
 
+use super::super::Bounds;
 use super::scene::{LONG, Scene, eventually, in_time, lane, picture, play};
 use crate::camera::State;
 
@@ -338,8 +339,9 @@ fn only_our_own_page_may_open_a_socket() {
 #[test]
 fn full_house_refuses_one_more_socket() {
     play(
-        |limits| limits.viewers = 1,
+        |_| {},
         async |scene| {
+            scene.web.set_bounds(Bounds { viewers: 1, ..Bounds::default() });
             let _first = Page::wall(scene).await;
             assert_eq!(open(scene, "/ws", &[WALL]).await.err(), Some(503));
         },

@@ -1,0 +1,126 @@
+//! What SIGUSR1 writes into the log: one line for each camera and one for the agent.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    camera::State,
+    hub::{Hub, Status},
+    log as logging,
+    web::Web,
+};
+
+const MIB: u64 = 1 << 20;
+
+pub fn write(hub: &Hub, web: &Web) {
+    let now = Instant::now();
+    let statuses: Vec<_> = hub.lanes().iter().map(|lane| lane.status(now)).collect();
+    for status in &statuses {
+        log::info!("{}: {}", status.id, of_camera(status));
+    }
+    let live = statuses.iter().filter(|status| status.standing.state == State::Live).count();
+    let usage = web.usage().map_or(String::new(), |usage| {
+        let most = usage.most_descriptors.map_or(String::new(), |most| format!(" of {most}"));
+        format!(
+            ", {:.1} s of processor time, {} MiB, {}, {}{most} descriptors",
+            usage.cpu.as_secs_f64(),
+            usage.resident / MIB,
+            count(usage.threads, "thread"),
+            usage.descriptors,
+        )
+    });
+    let reload = hub.reload();
+    let lost = logging::lost();
+    log::info!(
+        "agent: {live} of {} live, {}, {}{usage}, {} refused, {}{}",
+        count(statuses.len() as u64, "camera"),
+        count(web.viewers() as u64, "viewer"),
+        count(web.connections() as u64, "connection"),
+        web.refused(),
+        count(reload.count, "reload"),
+        if lost == 0 { String::new() } else { format!(", {} lost", count(lost, "log line")) },
+    );
+}
+
+fn of_camera(status: &Status) -> String {
+    let mut text = format!("{} for {}", status.standing.state.word(), duration(status.since));
+    if !status.standing.why.is_empty() {
+        text.push_str(&format!(" ({})", status.standing.why));
+    }
+    text.push_str(&status.age.map_or(", no frame yet".to_owned(), |age| {
+        let (fps, kilobits) = (status.measured_fps, status.bitrate / 1000.0);
+        format!(", frame age {:.1} s, {fps:.1} fps, {kilobits:.0} kbit/s", age.as_secs_f64())
+    }));
+    text.push_str(&format!(
+        ", {}, {}, {} skipped, {}, {}, live {:.2} % of {}",
+        count(status.viewers as u64, "viewer"),
+        count(status.renditions.len() as u64, "rendition"),
+        count(status.skipped, "picture"),
+        count(status.reconnects, "reconnect"),
+        count(status.stalls, "stall"),
+        100.0 * status.live.as_secs_f64() / status.known.as_secs_f64().max(1e-3),
+        duration(status.known),
+    ));
+    if !status.failures.is_empty() {
+        let failures: Vec<_> =
+            status.failures.iter().map(|(cause, count)| format!("{} {count}", cause.word())).collect();
+        text.push_str(&format!(", failures: {}", failures.join(" ")));
+    }
+    if let Some(worker) = status.worker {
+        let share = status.worker_share.map_or(String::new(), |share| format!(" at {:.0} %", 100.0 * share));
+        text.push_str(&format!(", worker {}{share} with {} MiB", worker.pid, worker.resident / MIB));
+    }
+    // Why it is not live was told at the beginning.
+    if let (State::Live, Some(error), Some(age)) = (status.standing.state, &status.last_error, status.last_error_age) {
+        text.push_str(&format!("; last error {} ago: {error}", duration(age)));
+    }
+    text
+}
+
+fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+fn duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ ..7200 => format!("{} min", seconds / 60),
+        seconds @ ..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        camera::{CameraId, Tuning},
+        hub::{Cause, Lane, WorkerVitals},
+    };
+
+    #[test]
+    fn line_tells_all_that_is_known_and_no_more() {
+        let (start, tuning) =
+            (Instant::now(), Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5) });
+        let lane = Arc::new(Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), tuning, start));
+        let at = |seconds| start + Duration::from_secs(seconds);
+        lane.report(State::Offline, "no route; trying again in 1 s (attempt 1)", at(10));
+        lane.count_failure(Cause::Unreachable);
+        let expected = "offline for 5 s (no route; trying again in 1 s (attempt 1)), no frame yet, 0 viewers, 0 renditions, \
+                        0 pictures skipped, 0 reconnects, 0 stalls, live 0.00 % of 15 s, failures: unreachable 1";
+        assert_eq!(of_camera(&lane.status(at(15))), expected);
+
+        let sequence = lane.begin_worker(at(20));
+        let unit = crate::media::AccessUnit { sequence, taken: 0, key: true, data: vec![0; 10].into() };
+        lane.publish_unit(&unit, at(20));
+        for second in [20, 30] {
+            let vitals = WorkerVitals { pid: 9, cpu: Duration::from_secs(second / 10), resident: 85 * MIB, own: 0 };
+            lane.set_vitals(vitals, at(second));
+        }
+        let text = of_camera(&lane.status(at(40)));
+        assert!(text.starts_with("live for 20 s, frame age 20.0 s, 0.0 fps, 0 kbit/s, 0 viewers,"), "{text}");
+        assert!(text.contains("live 50.00 % of 40 s, failures: unreachable 1, worker 9 at 10 % with 85 MiB"), "{text}");
+        assert!(text.ends_with("; last error 30 s ago: no route; trying again in 1 s (attempt 1)"), "{text}");
+    }
+}

@@ -1,0 +1,74 @@
+//! For how long a camera has been live, and when it was last.
+
+use std::time::{Duration, Instant};
+
+/// The live times of one camera. Time is an argument.
+#[derive(Debug)]
+pub struct Tenure {
+    known_since: Instant,
+    /// Of the live times that are over.
+    past: Duration,
+    live_since: Option<Instant>,
+    last_live: Option<Instant>,
+}
+
+impl Tenure {
+    pub fn new(now: Instant) -> Self {
+        Self { known_since: now, past: Duration::ZERO, live_since: None, last_live: None }
+    }
+
+    /// The camera is live, or is not, from now on.
+    pub fn note(&mut self, live: bool, now: Instant) {
+        match (live, self.live_since) {
+            (true, None) => self.live_since = Some(now),
+            (false, Some(since)) => {
+                self.past += now.saturating_duration_since(since);
+                (self.live_since, self.last_live) = (None, Some(now));
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+    }
+
+    /// All live time so far.
+    pub fn live(&self, now: Instant) -> Duration {
+        self.past + self.live_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+
+    /// Time since the beginning.
+    pub fn known(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.known_since)
+    }
+
+    /// Time since it was live last: zero while it is.
+    pub fn last_live_age(&self, now: Instant) -> Option<Duration> {
+        match self.live_since {
+            Some(_) => Some(Duration::ZERO),
+            None => self.last_live.map(|at| now.saturating_duration_since(at)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn live_times_add_up_and_the_last_is_remembered() {
+        let start = Instant::now();
+        let mut tenure = Tenure::new(start);
+        assert_eq!((tenure.live(start + SECOND), tenure.last_live_age(start + SECOND)), (Duration::ZERO, None));
+        tenure.note(true, start + SECOND);
+        tenure.note(true, start + 2 * SECOND);
+        let at = start + 4 * SECOND;
+        assert_eq!((tenure.live(at), tenure.last_live_age(at)), (3 * SECOND, Some(Duration::ZERO)));
+        tenure.note(false, start + 5 * SECOND);
+        tenure.note(false, start + 6 * SECOND);
+        tenure.note(true, start + 10 * SECOND);
+        tenure.note(false, start + 11 * SECOND);
+        let at = start + 20 * SECOND;
+        assert_eq!((tenure.live(at), tenure.known(at)), (5 * SECOND, 20 * SECOND));
+        assert_eq!(tenure.last_live_age(at), Some(9 * SECOND));
+    }
+}

@@ -1,0 +1,212 @@
+//! Who is let in. At a bound a newcomer is told what it is and which setting raises it; those inside
+//! notice nothing, also where the bound is lowered below their number.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
+
+use serde_json::json;
+
+use super::{
+    answer::Answer,
+    tally::{Census, Counted, Resident, Tally},
+};
+use crate::hub::TooManyRenditions;
+
+/// Seconds after which who was refused may ask again.
+const COME_BACK: u32 = 5;
+
+/// Refusals being told at the same time. Each holds a descriptor for up to a second or so; beyond
+/// these, connections are closed without a word.
+const MOST_FAREWELLS: usize = 32;
+
+/// What newcomers are measured by; may change at any time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// Motion JPEG streams and WebSockets together.
+    pub viewers: usize,
+    /// Open connections of any kind.
+    pub connections: usize,
+    /// Open connections from one address.
+    pub connections_per_address: usize,
+    /// Connections for which the process has descriptors, with those that cameras need put aside.
+    pub descriptors: usize,
+}
+
+impl Default for Bounds {
+    /// The defaults suit a wall of a few dozen screens on a small box.
+    fn default() -> Self {
+        Self { viewers: 64, connections: 256, connections_per_address: 128, descriptors: usize::MAX }
+    }
+}
+
+/// Why somebody is not let in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Refusal {
+    Viewers { most: usize },
+    Connections { most: usize },
+    Address { most: usize, address: IpAddr },
+    Descriptors { most: usize },
+}
+
+impl Refusal {
+    /// The key below `[limits]`, or the system's name where it is not ours.
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::Viewers { .. } => "viewers",
+            Self::Connections { .. } => "connections",
+            Self::Address { .. } => "connections_per_address",
+            Self::Descriptors { .. } => "nofile",
+        }
+    }
+
+    pub fn answer(&self) -> Answer {
+        let (Self::Viewers { most }
+        | Self::Connections { most }
+        | Self::Address { most, .. }
+        | Self::Descriptors { most }) = self;
+        full(&self.to_string(), self.setting(), *most)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.setting();
+        match self {
+            Self::Viewers { most } => {
+                write!(f, "{most} viewers are connected, as many as `{key}` below [limits] allows")?;
+            }
+            Self::Connections { most } => {
+                write!(f, "{most} connections are open, as many as `{key}` below [limits] allows")?;
+            }
+            Self::Address { most, address } => write!(
+                f,
+                "{most} connections are open from {address}, as many as `{key}` below [limits] allows (behind a reverse \
+                 proxy all visitors come from one address)"
+            )?,
+            Self::Descriptors { most } => write!(
+                f,
+                "{most} connections are open, as many as the system's limit of open files allows (ulimit -n, \
+                 LimitNOFILE=)"
+            )?,
+        }
+        f.write_str("; try again later, or raise it")
+    }
+}
+
+/// The answer to who asks for one rendition too many.
+pub fn too_many(error: TooManyRenditions) -> Answer {
+    full(&error.to_string(), "renditions", error.most)
+}
+
+fn full(text: &str, setting: &str, most: usize) -> Answer {
+    let body = json!({ "error": text, "limit": { "setting": setting, "value": most } });
+    Answer::json(503, &body).header("Retry-After", COME_BACK.to_string())
+}
+
+/// All who are inside, and how many were refused.
+#[derive(Debug, Default)]
+pub struct Doors {
+    bounds: Mutex<Bounds>,
+    connections: Tally,
+    addresses: Census,
+    viewers: Tally,
+    farewells: Tally,
+}
+
+/// A connection's place, until it is dropped.
+#[derive(Debug)]
+pub struct Place<'a> {
+    _connection: Counted,
+    _resident: Resident<'a>,
+}
+
+impl Doors {
+    pub fn bounds(&self) -> Bounds {
+        *self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For newcomers from now on.
+    pub fn set_bounds(&self, bounds: Bounds) {
+        *self.bounds.lock().unwrap_or_else(PoisonError::into_inner) = bounds;
+    }
+
+    /// A place for one more connection from `address`.
+    pub fn connect(&self, address: IpAddr) -> Result<Place<'_>, Refusal> {
+        let bounds = self.bounds();
+        let most = bounds.connections.min(bounds.descriptors);
+        let Some(connection) = self.connections.enter(most) else {
+            return Err(refused(match bounds.descriptors < bounds.connections {
+                true => Refusal::Descriptors { most },
+                false => Refusal::Connections { most },
+            }));
+        };
+        let most = bounds.connections_per_address;
+        let Some(resident) = self.addresses.enter(address, most) else {
+            return Err(refused(Refusal::Address { most, address: address.to_canonical() }));
+        };
+        Ok(Place { _connection: connection, _resident: resident })
+    }
+
+    /// A place for one more viewer.
+    pub fn watch(&self) -> Result<Counted, Refusal> {
+        let most = self.bounds().viewers;
+        self.viewers.enter(most).ok_or_else(|| refused(Refusal::Viewers { most }))
+    }
+
+    /// Leave to tell a refusal, unless too many are being told.
+    pub fn farewell(&self) -> Option<Counted> {
+        self.farewells.enter(MOST_FAREWELLS)
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.count()
+    }
+
+    pub fn viewers(&self) -> usize {
+        self.viewers.count()
+    }
+
+    /// How many were refused since the agent started, by the setting that did it.
+    pub fn refused(&self) -> [(&'static str, u64); 3] {
+        [
+            ("viewers", self.viewers.refused()),
+            ("connections", self.connections.refused()),
+            ("connections_per_address", self.addresses.refused()),
+        ]
+    }
+}
+
+/// Told in the log, which sums what is the same.
+fn refused(refusal: Refusal) -> Refusal {
+    log::warn!("web: refused a newcomer: {refusal}");
+    refusal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_name_the_setting_that_raises_them() {
+        let doors = Doors::default();
+        doors.set_bounds(Bounds { viewers: 0, connections: 2, connections_per_address: 1, descriptors: 9 });
+        let (one, two, three) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), [10, 0, 0, 3].into());
+        assert_eq!(doors.watch().unwrap_err().setting(), "viewers");
+        let first = doors.connect(one).unwrap();
+        let refusal = doors.connect(one).unwrap_err();
+        assert_eq!(refusal, Refusal::Address { most: 1, address: one });
+        assert!(refusal.to_string().contains("`connections_per_address` below [limits]"), "{refusal}");
+        assert_eq!(doors.connections(), 1, "who was refused takes no place");
+        let _second = doors.connect(two).unwrap();
+        assert_eq!(doors.connect(three).unwrap_err(), Refusal::Connections { most: 2 });
+        doors.set_bounds(Bounds { descriptors: 1, ..doors.bounds() });
+        assert_eq!(doors.connect(three).unwrap_err(), Refusal::Descriptors { most: 1 });
+        doors.set_bounds(Bounds { descriptors: 9, ..doors.bounds() });
+        drop(first);
+        assert!(doors.connect(three).is_ok());
+        assert_eq!(doors.refused(), [("viewers", 1), ("connections", 2), ("connections_per_address", 1)]);
+    }
+}
