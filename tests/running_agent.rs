@@ -68,13 +68,13 @@ fn list_and_status_tell_what_the_agent_sees() {
     for part in ["2 cameras: 1 live, 1 offline", "640x360", "refused"] {
         assert!(status.contains(part), "{part} is not in\n{status}");
     }
-    assert!(status.lines().all(|line| line.chars().count() <= 120), "{status}");
+    assert!(status.lines().all(|line| line.chars().count() <= 100), "{status}");
     let (_, status, _) = ask(&agent, &["status", "--json"]);
     assert_eq!(json(&status)["pid"], agent.pid().as_raw());
     wait_for("the worker's processor time", || {
         let (_, status, _) = ask(&agent, &["status"]);
         let gate = status.lines().find(|line| line.starts_with("gate"))?.to_owned();
-        (gate.contains(" % ") && gate.contains("MiB")).then_some(())
+        gate.contains(" % ").then_some(())
     });
 }
 

@@ -1,8 +1,7 @@
 //! `cctv-agent status`: how each camera is doing, on one screen, for the installer.
 
-use std::{fs, process::ExitCode};
+use std::process::ExitCode;
 
-use nix::unistd::{SysconfVar, sysconf};
 use serde_json::Value;
 
 use super::{
@@ -10,18 +9,22 @@ use super::{
     table::{Side, aligned, shortened, shown, wrapped},
 };
 
-/// The reason below a camera is broken into lines that fit beside everything else.
-const WIDEST_LINE: usize = 110;
+/// No line is longer, in cells of the terminal; the columns need 84 of them beside the identifiers.
+const WIDEST_LINE: usize = 100;
 
 /// A longer identifier is cut, in cells of the terminal.
-const WIDEST_ID: usize = 24;
+const WIDEST_ID: usize = 16;
 
-const HEADINGS: [&str; 12] =
-    ["ID", "STATE", "AGE", "CODEC", "SIZE", "FPS", "MBIT/S", "VIEWERS", "RECONNECTS", "STALLS", "CPU", "MEMORY"];
+const MIB: f64 = (1 << 20) as f64;
 
-const SIDES: [Side; 12] = {
+const COLUMNS: usize = 11;
+
+const HEADINGS: [&str; COLUMNS] =
+    ["ID", "STATE", "AGE", "SIZE", "FPS", "KBIT/S", "VIEWERS", "RECONN", "STALLS", "CPU", "MIB"];
+
+const SIDES: [Side; COLUMNS] = {
     use Side::{Left, Right};
-    [Left, Left, Right, Left, Left, Right, Right, Right, Right, Right, Right, Right]
+    [Left, Left, Right, Left, Right, Right, Right, Right, Right, Right, Right]
 };
 
 /// Asks the running agent and prints how its cameras are doing; one line to stderr where no agent
@@ -32,30 +35,31 @@ const SIDES: [Side; 12] = {
 pub fn run(question: &Question) -> ExitCode {
     match inquiry::answer("status", &question.file) {
         Ok(answer) if question.json => print(&format!("{answer:#}\n")),
-        Ok(answer) => print(&as_text(&answer, cpu_share)),
+        Ok(answer) => print(&as_text(&answer)),
         Err(code) => return code,
     }
     ExitCode::SUCCESS
 }
 
-/// The table for people. `cpu_share` tells the processor time of a worker as a part of one processor
-/// since it began, given its pid and its seconds.
-///
-/// Below each camera that is not live stands why; at the end, what is wrong with the file.
-fn as_text(answer: &Value, cpu_share: impl Fn(u32, f64) -> Option<f64>) -> String {
+/// The table for people. Below each camera stands why it is not live, or what ailed it last; at the end,
+/// what is wrong with the file.
+fn as_text(answer: &Value) -> String {
     let cameras: Vec<&Value> = answer["cameras"].as_array().into_iter().flatten().collect();
-    let mut text = format!("{}\n", summary(answer, &cameras));
+    let mut text = String::new();
+    for line in [summary(answer, &cameras), own_costs(answer), workers_costs(&cameras), losses(answer)] {
+        wrapped(&line, WIDEST_LINE)
+            .iter()
+            .filter(|line| !line.is_empty())
+            .for_each(|line| text.push_str(&format!("{line}\n")));
+    }
     if !cameras.is_empty() {
         let mut rows = vec![HEADINGS.map(str::to_owned)];
-        rows.extend(cameras.iter().map(|camera| row(camera, &cpu_share)));
+        rows.extend(cameras.iter().map(|camera| row(camera)));
         let table = aligned(&rows, SIDES);
         text.push_str(&format!("\n{}\n", table[0]));
         for (line, camera) in table[1..].iter().zip(&cameras) {
             text.push_str(&format!("{line}\n"));
-            let why = camera["why"].as_str().unwrap_or("");
-            if !why.is_empty() {
-                indented(&shown(why), &mut text);
-            }
+            indented(&trouble(camera), &mut text);
         }
     }
     let complaints: Vec<&str> =
@@ -69,70 +73,117 @@ fn as_text(answer: &Value, cpu_share: impl Fn(u32, f64) -> Option<f64>) -> Strin
     text
 }
 
-/// The share of worker `pid`, from the kernel's record of when it began; `None` where there is no
-/// such process here.
-fn cpu_share(pid: u32, seconds: f64) -> Option<f64> {
-    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten()?;
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let uptime = fs::read_to_string("/proc/uptime").ok()?;
-    share(&stat, &uptime, ticks as f64, seconds)
-}
-
-/// See proc(5): the name in parentheses may hold blanks, and field 22 is the start, in ticks after
-/// the system's.
-fn share(stat: &str, uptime: &str, ticks: f64, seconds: f64) -> Option<f64> {
-    let began: f64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(22 - 3)?.parse().ok()?;
-    let now: f64 = uptime.split_ascii_whitespace().next()?.parse().ok()?;
-    let lived = now - began / ticks;
-    (lived >= 1.0).then_some(seconds / lived)
-}
-
 fn summary(answer: &Value, cameras: &[&Value]) -> String {
     let version = answer["version"].as_str().map_or(String::new(), shown);
     let up = answer["uptime"].as_f64().map_or("?".to_owned(), duration);
-    let count = |state: &str| cameras.iter().filter(|camera| camera["state"] == state).count();
+    let number = |state: &str| cameras.iter().filter(|camera| camera["state"] == state).count();
     let states: Vec<String> = ["live", "connecting", "stalled", "offline", "denied"]
         .into_iter()
-        .filter(|state| count(state) > 0)
-        .map(|state| format!("{} {state}", count(state)))
+        .filter(|state| number(state) > 0)
+        .map(|state| format!("{} {state}", number(state)))
         .collect();
     let cameras = match cameras.len() {
         0 => "no cameras".to_owned(),
-        1 => format!("1 camera: {}", states.join(", ")),
-        many => format!("{many} cameras: {}", states.join(", ")),
+        some => format!("{}: {}", count(some as u64, "camera"), states.join(", ")),
     };
-    let viewers = match answer["viewers"].as_u64() {
-        Some(1) => "1 viewer".to_owned(),
-        viewers => format!("{} viewers", viewers.unwrap_or(0)),
-    };
+    let viewers = count(answer["viewers"].as_u64().unwrap_or(0), "viewer");
     format!("cctv-agent {version}, pid {}, running for {up}; {cameras}; {viewers}", answer["pid"])
 }
 
-fn row(camera: &Value, cpu_share: &impl Fn(u32, f64) -> Option<f64>) -> [String; 12] {
+/// What the agent itself costs; empty where it does not tell.
+fn own_costs(answer: &Value) -> String {
+    let agent = &answer["agent"];
+    let Some((cpu, up)) = agent["cpu_seconds"].as_f64().zip(answer["uptime"].as_f64().filter(|up| *up > 0.0)) else {
+        return String::new();
+    };
+    let most = agent["most_descriptors"].as_u64().map_or(String::new(), |most| format!(" of {most}"));
+    format!(
+        "agent: {} of a processor, {}, {}, {}{most} descriptors, {}",
+        percent(cpu / up),
+        mebibytes(agent["memory_bytes"].as_f64().unwrap_or(0.0)),
+        count(agent["threads"].as_u64().unwrap_or(0), "thread"),
+        agent["descriptors"],
+        count(answer["connections"].as_u64().unwrap_or(0), "connection"),
+    )
+}
+
+/// What all workers cost together; empty where there are none.
+fn workers_costs(cameras: &[&Value]) -> String {
+    let workers: Vec<_> = cameras.iter().map(|camera| &camera["worker"]).filter(|worker| worker.is_object()).collect();
+    let sum = |key: &str| workers.iter().filter_map(|worker| worker[key].as_f64()).sum::<f64>();
+    if workers.is_empty() {
+        return String::new();
+    }
+    let (number, cpu) = (count(workers.len() as u64, "worker"), percent(sum("cpu")));
+    format!(
+        "{number}: {cpu} of a processor, {}, {} of it unshared",
+        mebibytes(sum("memory_bytes")),
+        mebibytes(sum("own_memory_bytes"))
+    )
+}
+
+/// What did not happen as somebody wished; empty where all did.
+fn losses(answer: &Value) -> String {
+    let refused = answer["refused"].as_object().into_iter().flatten();
+    let mut parts: Vec<String> = refused
+        .filter(|(_, times)| times.as_u64().unwrap_or(0) > 0)
+        .map(|(limit, times)| format!("{times} at {}", shown(limit)))
+        .collect();
+    if !parts.is_empty() {
+        parts = vec![format!("refused since the start: {}", parts.join(", "))];
+    }
+    if let Some(lost @ 1..) = answer["log_lines_lost"].as_u64() {
+        parts.push(format!("{} lost", count(lost, "log line")));
+    }
+    parts.join("; ")
+}
+
+/// Why a camera is not live, or what ailed it last.
+fn trouble(camera: &Value) -> String {
+    let why = camera["why"].as_str().unwrap_or("");
+    if !why.is_empty() {
+        return shown(why);
+    }
+    match (camera["last_error"].as_str(), camera["last_error_age"].as_f64()) {
+        (Some(error), Some(age)) => format!("{} ago: {}", duration(age), shown(error)),
+        _ => String::new(),
+    }
+}
+
+fn row(camera: &Value) -> [String; COLUMNS] {
     let dash = || "-".to_owned();
     let text = |key: &str| camera[key].as_str().map_or_else(dash, shown);
     let number = |key: &str| camera[key].as_u64().map_or_else(dash, |number| number.to_string());
     let live = camera["state"] == "live";
     // What is not live has no rate worth telling.
-    let rate = |value: Option<f64>| value.filter(|_| live).map(|value| format!("{value:.1}")).unwrap_or_else(dash);
-    let size = &camera["size"];
-    let worker = &camera["worker"];
-    let cpu = worker["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).zip(worker["cpu_seconds"].as_f64());
+    let rate = |key: &str| camera[key].as_f64().filter(|_| live);
+    let (size, worker) = (&camera["size"], &camera["worker"]);
     [
         shortened(&text("id"), WIDEST_ID),
         text("state"),
         camera["age"].as_f64().map_or_else(dash, duration),
-        text("codec"),
         if size.is_array() { format!("{}x{}", size[0], size[1]) } else { dash() },
-        rate(camera["fps"].as_f64()),
-        camera["bitrate"].as_f64().filter(|_| live).map_or_else(dash, |bits| format!("{:.2}", bits / 1e6)),
+        rate("fps").map_or_else(dash, |fps| format!("{fps:.1}")),
+        rate("bitrate").map_or_else(dash, |bits| format!("{:.0}", bits / 1000.0)),
         number("viewers"),
         number("reconnects"),
         number("stalls"),
-        cpu.and_then(|(pid, seconds)| cpu_share(pid, seconds))
-            .map_or_else(dash, |share| format!("{:.0} %", share * 100.0)),
-        worker["memory_bytes"].as_f64().map_or_else(dash, |bytes| format!("{:.0} MiB", bytes / f64::from(1 << 20))),
+        worker["cpu"].as_f64().map_or_else(dash, percent),
+        worker["memory_bytes"].as_f64().map_or_else(dash, |bytes| format!("{:.0}", bytes / MIB)),
     ]
+}
+
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+fn mebibytes(bytes: f64) -> String {
+    format!("{:.0} MiB", bytes / MIB)
+}
+
+fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// Seconds as a person says them, in at most 6 characters for a thousand days.
@@ -147,7 +198,7 @@ fn duration(seconds: f64) -> String {
 }
 
 fn indented(note: &str, text: &mut String) {
-    for line in wrapped(note, WIDEST_LINE - 4) {
+    for line in wrapped(note, WIDEST_LINE - 4).iter().filter(|line| !line.is_empty()) {
         text.push_str(&format!("    {line}\n"));
     }
 }
@@ -162,33 +213,42 @@ mod tests {
     #[test]
     fn status_fits_on_a_terminal_and_says_why() {
         let mut answer = json!({
-            "version": "0.1.0", "pid": 812, "uptime": 266_400.5, "viewers": 1, "complaints": [],
+            "version": "0.1.0", "pid": 812, "uptime": 266_400.5, "viewers": 1, "connections": 3, "complaints": [],
+            "agent": { "cpu_seconds": 5328.0, "memory_bytes": 33_000_000, "threads": 2, "descriptors": 31, "most_descriptors": 4096 },
+            "refused": { "viewers": 0, "connections": 0, "connections_per_address": 12 }, "log_lines_lost": 1,
             "cameras": [
-                { "id": "gate", "state": "live", "why": "", "age": 0.041, "codec": "h264", "size": [2560, 1440], "fps": 25.0,
-                  "bitrate": 4_123_456, "viewers": 12, "reconnects": 1, "stalls": 0,
-                  "worker": { "pid": 9, "cpu_seconds": 30.0, "memory_bytes": 89_000_000 } },
+                { "id": "gate", "state": "live", "why": "", "age": 0.041, "size": [2560, 1440], "fps": 25.0, "bitrate": 4_123_456, "viewers": 12,
+                  "reconnects": 1, "stalls": 0, "last_error": "no frame for 5.0 s; trying again in 1 s (attempt 1)",
+                  "last_error_age": 500.0, "worker": { "pid": 9, "cpu": 0.123, "memory_bytes": 89_000_000, "own_memory_bytes": 20_000_000 } },
                 { "id": "yard", "state": "offline", "why": "cannot connect to 192.168.1.65: No route to host; trying again in 60 s \
-                  (attempt 12); \u{5927}\u{9580}\u{5927}\u{9580}\u{5927}\u{9580}\u{5927}\u{9580}\u{1b}[2J", "age": 4000.0, "codec": null,
-                  "size": null, "fps": 0.0, "bitrate": 0, "viewers": 0, "reconnects": 0, "stalls": 3, "worker": null },
+                  (attempt 12); \u{5927}\u{9580}\u{5927}\u{9580}\u{5927}\u{9580}\u{5927}\u{9580}\u{1b}[2J", "age": 4000.0,
+                  "fps": 0.0, "bitrate": 0, "viewers": 0, "reconnects": 0, "stalls": 3, "worker": null },
             ],
         });
-        let share = |pid: u32, seconds: f64| (pid == 9).then_some(seconds / 240.0);
-        let text = as_text(&answer, share);
+        let text = as_text(&answer);
         let expected = "\
 cctv-agent 0.1.0, pid 812, running for 3 d; 2 cameras: 1 live, 1 offline; 1 viewer
+agent: 2.0 % of a processor, 31 MiB, 2 threads, 31 of 4096 descriptors, 3 connections
+1 worker: 12 % of a processor, 85 MiB, 19 MiB of it unshared
+refused since the start: 12 at connections_per_address; 1 log line lost
 
-ID    STATE       AGE  CODEC  SIZE        FPS  MBIT/S  VIEWERS  RECONNECTS  STALLS   CPU  MEMORY
-gate  live      0.0 s  h264   2560x1440  25.0    4.12       12           1       0  12 %  85 MiB
-yard  offline  67 min  -      -             -       -        0           0       3     -       -
+ID    STATE       AGE  SIZE        FPS  KBIT/S  VIEWERS  RECONN  STALLS   CPU  MIB
+gate  live      0.0 s  2560x1440  25.0    4123       12       1       0  12 %   85
+    8 min ago: no frame for 5.0 s; trying again in 1 s (attempt 1)
+yard  offline  67 min  -             -       -        0       0       3     -    -
     cannot connect to 192.168.1.65: No route to host; trying again in 60 s (attempt 12);
     \u{5927}\u{9580}\u{5927}\u{9580}\u{5927}\u{9580}\u{5927}\u{9580}\\u{1b}[2J
 ";
         assert_eq!(text, expected, "\n{text}");
 
         answer["complaints"] = json!(["cameras.toml:3:1: what is wrong"]);
-        answer["cameras"][0]["id"] = json!("x".repeat(64));
-        let text = as_text(&answer, share);
-        assert!(text.lines().all(|line| cells(line) <= 120), "{text}");
+        let wide = &mut answer["cameras"][0];
+        wide["id"] = json!("x".repeat(64));
+        (wide["state"], wide["age"]) = (json!("connecting"), json!(86_400_000.0));
+        (wide["viewers"], wide["reconnects"], wide["stalls"]) = (json!(1000), json!(100_000), json!(100_000));
+        wide["worker"] = json!({ "cpu": 4.0, "memory_bytes": 9_000_000_000_u64 });
+        let text = as_text(&answer);
+        assert!(text.lines().all(|line| cells(line) <= 100), "{text}");
         assert!(text.ends_with("was not taken:\n    cameras.toml:3:1: what is wrong\n"), "{text}");
     }
 
@@ -196,10 +256,7 @@ yard  offline  67 min  -      -             -       -        0           0      
     fn agent_without_cameras_is_told_in_one_line() {
         let answer =
             json!({ "version": "0.1.0", "pid": 1, "uptime": 1.0, "viewers": 0, "complaints": [], "cameras": [] });
-        assert_eq!(
-            as_text(&answer, |_, _| None),
-            "cctv-agent 0.1.0, pid 1, running for 1.0 s; no cameras; 0 viewers\n"
-        );
+        assert_eq!(as_text(&answer), "cctv-agent 0.1.0, pid 1, running for 1.0 s; no cameras; 0 viewers\n");
     }
 
     #[test]
@@ -215,14 +272,5 @@ yard  offline  67 min  -      -             -       -        0           0      
         ] {
             assert_eq!(duration(seconds), text);
         }
-    }
-
-    #[test]
-    fn share_of_a_processor_is_told_of_workers_old_enough() {
-        let stat = "9 (a (b) c) S 1 1 1 0 -1 0 0 0 0 0 2500 500 0 0 20 0 3 0 10000 1 2";
-        assert_eq!(share(stat, "160.00 300.00\n", 100.0, 30.0), Some(0.5));
-        assert_eq!(share(stat, "100.50 300.00\n", 100.0, 30.0), None);
-        assert_eq!(share("", "160.00", 100.0, 30.0), None);
-        assert!(cpu_share(std::process::id(), 1.0).is_none_or(|share| share >= 0.0));
     }
 }
