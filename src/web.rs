@@ -181,10 +181,20 @@ pub async fn serve(listener: TcpListener, web: Arc<Web>) {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
+                    // Here and not in the task: more would be accepted before that runs, each of
+                    // which takes a descriptor.
+                    let place = web.doors.connect(peer.ip());
+                    let leave = if place.is_err() { web.doors.farewell() } else { None };
+                    if place.is_err() && leave.is_none() {
+                        continue;
+                    }
                     let (web, held) = (Arc::clone(&web), held.clone());
                     let task = async move {
-                        connection::serve(stream, peer, &web).await;
-                        drop(held);
+                        match &place {
+                            Ok(_place) => connection::serve(stream, peer, &web).await,
+                            Err(refusal) => connection::refuse(stream, *refusal, &web).await,
+                        }
+                        drop((place, leave, held));
                     };
                     connections.spawn(task).detach();
                 }

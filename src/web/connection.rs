@@ -8,7 +8,8 @@ use smol::net::TcpStream;
 use super::{
     Web,
     answer::Answer,
-    head::{self, Head, Refusal},
+    doors::Refusal,
+    head::{self, Head},
     legacy, metrics, mjpeg, query,
     route::Route,
     snapshot,
@@ -17,20 +18,17 @@ use super::{
 };
 use crate::{hub::Lane, media::Wish};
 
+/// Tells somebody why he is not let in.
+pub async fn refuse(stream: TcpStream, refusal: Refusal, web: &Web) {
+    let mut socket = Socket::new(stream, web.limits.farewell);
+    if refusal.answer().send(&mut socket, Method::Get, false).await.is_ok() {
+        socket.close(web.limits.farewell).await;
+    }
+}
+
 /// Serves `stream` until either side ends it.
 pub async fn serve(stream: TcpStream, peer: SocketAddr, web: &Web) {
-    let mut socket = Socket::new(stream, web.limits.write_stall);
-    let _place = match web.doors.connect(peer.ip()) {
-        Ok(place) => place,
-        Err(refusal) => {
-            if let Some(_leave) = web.doors.farewell()
-                && refusal.answer().send(&mut socket, Method::Get, false).await.is_ok()
-            {
-                socket.close(web.limits.farewell).await;
-            }
-            return;
-        }
-    };
+    let socket = Socket::new(stream, web.limits.write_stall);
     if let Err(error) = converse(socket, web).await {
         // A viewer that leaves in the middle of a picture is everyday life.
         log::debug!("web: connection from {peer} ended: {error}");
@@ -47,8 +45,8 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
         });
         let Head { request, keep_alive } = match next.await {
             Some(Ok(head)) => head,
-            None | Some(Err(Refusal::Gone)) => return Ok(()),
-            Some(Err(Refusal::Answer(answer, method))) => {
+            None | Some(Err(head::Refusal::Gone)) => return Ok(()),
+            Some(Err(head::Refusal::Answer(answer, method))) => {
                 answer.send(&mut socket, method, false).await?;
                 socket.close(web.limits.farewell).await;
                 return Ok(());

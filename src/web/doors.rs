@@ -118,9 +118,9 @@ pub struct Doors {
 
 /// A connection's place, until it is dropped.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub struct Place {
     _connection: Counted,
-    _resident: Resident<'a>,
+    _resident: Resident,
 }
 
 impl Doors {
@@ -134,7 +134,7 @@ impl Doors {
     }
 
     /// A place for one more connection from `address`.
-    pub fn connect(&self, address: IpAddr) -> Result<Place<'_>, Refusal> {
+    pub fn connect(&self, address: IpAddr) -> Result<Place, Refusal> {
         let bounds = self.bounds();
         let most = bounds.connections.min(bounds.descriptors);
         let Some(connection) = self.connections.enter(most) else {

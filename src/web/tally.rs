@@ -50,46 +50,51 @@ impl Drop for Counted {
 }
 
 /// The same for each address by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Census(Arc<Addresses>);
+
 #[derive(Debug, Default)]
-pub struct Census {
+struct Addresses {
     held: Mutex<BTreeMap<IpAddr, usize>>,
     refused: AtomicU64,
 }
 
 /// One of those counted at an address, until it is dropped.
 #[derive(Debug)]
-pub struct Resident<'a> {
-    census: &'a Census,
+pub struct Resident {
+    addresses: Arc<Addresses>,
     at: IpAddr,
 }
 
 impl Census {
     /// Counts one more at `address`; `None` where `limit` are counted there already, or more.
-    pub fn enter(&self, address: IpAddr, limit: usize) -> Option<Resident<'_>> {
+    pub fn enter(&self, address: IpAddr, limit: usize) -> Option<Resident> {
         let at = household(address);
-        let mut held = self.held();
+        let mut held = self.0.held();
         let count = held.entry(at).or_default();
         if *count >= limit {
-            self.refused.fetch_add(1, Ordering::Relaxed);
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         *count += 1;
-        Some(Resident { census: self, at })
+        Some(Resident { addresses: Arc::clone(&self.0), at })
     }
 
     /// How often [`Census::enter`] said no.
     pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.0.refused.load(Ordering::Relaxed)
     }
+}
 
+impl Addresses {
     fn held(&self) -> MutexGuard<'_, BTreeMap<IpAddr, usize>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Resident<'_> {
+impl Drop for Resident {
     fn drop(&mut self) {
-        let mut held = self.census.held();
+        let mut held = self.addresses.held();
         if let Some(count) = held.get_mut(&self.at) {
             *count -= 1;
             if *count == 0 {
@@ -140,7 +145,7 @@ mod tests {
         assert!(six.is_some() && census.enter(at("2001:db8::2"), 1).is_none(), "the same /64");
         assert!(census.enter(at("2001:db8:0:1::1"), 1).is_some());
         drop((first, six));
-        assert!(census.held().is_empty());
+        assert!(census.0.held().is_empty());
         assert_eq!(census.refused(), 2);
     }
 }

@@ -348,6 +348,25 @@ fn full_house_refuses_one_more_socket() {
     );
 }
 
+#[test]
+fn tile_with_one_rendition_too_many_says_which_setting_raises_the_bound() {
+    play(
+        |limits| limits.refused_tile = Duration::from_millis(20),
+        async |scene| {
+            scene.go_live();
+            scene.gate.allow_renditions(1);
+            let _other = scene.gate.sit(crate::media::Wish { size: None, quality: Some(7), fps: None }).unwrap();
+            let mut page = Page::wall(scene).await;
+            page.say(json!({"show": [tile(0, "gate")]})).await;
+            let state = page.told().await;
+            assert_eq!(state["state"], "connecting");
+            assert!(state["why"].as_str().unwrap().contains("`renditions` below [limits]"), "{state}");
+            scene.gate.allow_renditions(2);
+            assert_eq!(page.told().await["state"], "live");
+        },
+    );
+}
+
 /// The next picture of the old protocol, put together as its pages do.
 async fn legacy_picture(page: &mut Page) -> Vec<u8> {
     let Message::Text(head) = page.message().await else { panic!("no text") };
