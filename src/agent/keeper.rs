@@ -277,7 +277,7 @@ impl Keeping {
                 (true, _) => log::warn!("{id}: {why}"),
             }
             self.lane.report(trouble.state, why, now);
-            self.lane.count_failure(trouble.cause);
+            self.lane.note_failure(trouble.cause, Some(trouble.text.clone()), now);
             told = Some(trouble.text);
             if !self.pause(pause).await {
                 return;

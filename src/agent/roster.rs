@@ -127,7 +127,7 @@ impl Roster {
     fn keep(&mut self, camera: &Camera, lane: &Arc<Lane>) {
         let predecessor = self.keepers.remove(&camera.id).map(|kept| kept.keeper);
         if predecessor.is_some() {
-            lane.count_failure(Cause::Changed);
+            lane.note_failure(Cause::Changed, None, Instant::now());
         }
         let keeper = Keeper::start(&self.crew, Arc::clone(lane), camera.origin.clone(), predecessor);
         self.keepers.insert(camera.id.clone(), Kept { keeper, encouragement: Encouragement::default() });

@@ -218,7 +218,7 @@ mod tests {
             "refused": { "viewers": 0, "connections": 0, "connections_per_address": 12 }, "log_lines_lost": 1,
             "cameras": [
                 { "id": "gate", "state": "live", "why": "", "age": 0.041, "size": [2560, 1440], "fps": 25.0, "bitrate": 4_123_456, "viewers": 12,
-                  "reconnects": 1, "stalls": 0, "last_error": "no frame for 5.0 s; trying again in 1 s (attempt 1)",
+                  "reconnects": 1, "stalls": 0, "last_error": "no frame for 5.0 s",
                   "last_error_age": 500.0, "worker": { "pid": 9, "cpu": 0.123, "memory_bytes": 89_000_000, "own_memory_bytes": 20_000_000 } },
                 { "id": "yard", "state": "offline", "why": "cannot connect to 192.168.1.65: No route to host; trying again in 60 s \
                   (attempt 12); \u{5927}\u{9580}\u{5927}\u{9580}\u{5927}\u{9580}\u{5927}\u{9580}\u{1b}[2J", "age": 4000.0,
@@ -234,7 +234,7 @@ refused since the start: 12 at connections_per_address; 1 log line lost
 
 ID    STATE       AGE  SIZE        FPS  KBIT/S  VIEWERS  RECONN  STALLS   CPU  MIB
 gate  live      0.0 s  2560x1440  25.0    4123       12       1       0  12 %   85
-    8 min ago: no frame for 5.0 s; trying again in 1 s (attempt 1)
+    8 min ago: no frame for 5.0 s
 yard  offline  67 min  -             -       -        0       0       3     -    -
     cannot connect to 192.168.1.65: No route to host; trying again in 60 s (attempt 12);
     \u{5927}\u{9580}\u{5927}\u{9580}\u{5927}\u{9580}\u{5927}\u{9580}\\u{1b}[2J

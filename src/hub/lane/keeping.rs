@@ -152,9 +152,13 @@ impl Lane {
         inner.vitals = Some((vitals, now));
     }
 
-    /// A stream, or an attempt at one, came to its end.
-    pub fn count_failure(&self, cause: Cause) {
-        *self.inner().failures.entry(cause).or_default() += 1;
+    /// A stream, or an attempt at one, came to its end; `error` says why, without what is done about it.
+    pub fn note_failure(&self, cause: Cause, error: Option<String>, now: Instant) {
+        let mut inner = self.inner();
+        *inner.failures.entry(cause).or_default() += 1;
+        if let Some(error) = error {
+            inner.last_error = Some((error, now));
+        }
     }
 
     /// How many renditions newcomers may have encoded side by side. Those who watch keep theirs.
