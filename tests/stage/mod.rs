@@ -211,10 +211,15 @@ pub struct Agent {
 impl Agent {
     /// Starts an agent with these cameras, without waiting for it.
     pub fn start(cameras: &str) -> Self {
-        Self::start_in(Folder::new(), cameras, None)
+        Self::start_in(Folder::new(), cameras, None, &[])
     }
 
-    fn start_in(folder: Folder, cameras: &str, state: Option<&Path>) -> Self {
+    /// Starts an agent through another program, which must become it: `prlimit`, or `sh -c` with `exec "$@"`.
+    pub fn start_through(wrapper: &[&str], folder: Folder, cameras: &str) -> Self {
+        Self::start_in(folder, cameras, None, wrapper)
+    }
+
+    fn start_in(folder: Folder, cameras: &str, state: Option<&Path>, wrapper: &[&str]) -> Self {
         let address = format!("{}:8080", own_address());
         if let Some(state) = state {
             fs::create_dir(folder.0.join("state")).unwrap();
@@ -223,7 +228,10 @@ impl Agent {
             }
         }
         folder.write("cameras.toml", &configuration(&address, &folder, cameras));
-        Self::spawn(folder, address, Command::new(agent_program()))
+        let program = [wrapper, &[agent_program().to_str().unwrap()]].concat();
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]);
+        Self::spawn(folder, address, command)
     }
 
     /// Starts `command` with the arguments of an agent that runs with the file in `folder`.
@@ -247,7 +255,7 @@ impl Agent {
 
     /// Starts an agent that has learnt what is in the folder `state`, of which it gets a copy.
     pub fn start_with_state(cameras: &str, state: &Path) -> Self {
-        Self::start_in(Folder::new(), cameras, Some(state))
+        Self::start_in(Folder::new(), cameras, Some(state), &[])
     }
 
     /// Writes another configuration and asks for a reload.
