@@ -1,6 +1,8 @@
 //! Too much of everything: viewers, connections, sizes, memory, open files, a full disk. Newcomers are
 //! told what the bound is and which setting raises it; whoever was inside notices nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod stage;
 
 use std::{

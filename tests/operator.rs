@@ -1,6 +1,8 @@
 //! What the operator sees: the same facts in `/api/cameras`, `/metrics`, `cctv-agent status` and, after
 //! SIGUSR1, in the log; and no password in any of them.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 #[path = "operator/exposition.rs"]
 mod exposition;
 mod stage;
