@@ -46,6 +46,11 @@ pub async fn probe(listening: SocketAddr, limit: Duration) -> Finding {
     };
     match asked.or(too_late).await {
         Some(Ok(())) => Finding::Answers,
+        // So ends a connection that was accepted and hung up on before its request was read, as beyond the
+        // bounds of a flood. For one that nobody has accepted, the kernel says nothing.
+        Some(Err(error)) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+            Finding::Answers
+        }
         Some(Err(error)) => Finding::Silent(error.to_string()),
         // The kernel takes connections for a listener that has no descriptor for them. The probe's own
         // is still open here, so one more is what the listener needs.
@@ -123,6 +128,20 @@ mod tests {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut bytes = [0; 1024];
                 let _ = stream.read(&mut bytes).await;
+            }
+        };
+        assert_eq!(block_on(probe(address, PATIENCE).or(serve)), Finding::Answers);
+    }
+
+    #[test]
+    fn listener_that_hangs_up_before_it_has_read_is_there() {
+        let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let address = listener.get_ref().local_addr().unwrap();
+        let serve = async {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                // Closed with unread bytes, the connection is reset.
+                stream.readable().await.unwrap();
             }
         };
         assert_eq!(block_on(probe(address, PATIENCE).or(serve)), Finding::Answers);
