@@ -128,7 +128,7 @@ fn all_tell_the_same_and_none_tells_a_password() {
         ("cctv_viewers", &[], 1.0),
         ("cctv_refused_total", &[("limit", "viewers")], 0.0),
         ("cctv_reloads_total", &[], 0.0),
-        ("cctv_log_lines_lost_total", &[], 0.0),
+        ("cctv_log_lost_lines_total", &[], 0.0),
         ("cctv_agent_threads", &[], api["agent"]["threads"].as_f64().unwrap()),
         ("cctv_agent_descriptors_limit", &[], api["agent"]["most_descriptors"].as_f64().unwrap()),
     ] {

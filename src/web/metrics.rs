@@ -141,12 +141,10 @@ fn agent(page: &mut Page, web: &Web, usage: Option<process::Usage>) {
     }
     page.family("cctv_reloads_total", "counter", "Times the configuration file was read again.");
     page.sample(&[], web.hub.reload().count as f64);
-    page.family("cctv_log_lines_lost_total", "counter", "Lines that syslogd did not take.");
-    page.sample(&[], log::lost() as f64);
     page.family("cctv_config_complaints", "gauge", "What is wrong with the configuration file.");
     page.sample(&[], web.hub.complaints().len() as f64);
     page.family("cctv_log_lost_lines_total", "counter", "Log lines lost while syslogd was away or stuck.");
-    page.sample(&[], crate::log::lost() as f64);
+    page.sample(&[], log::lost() as f64);
     page.family("cctv_agent_info", "gauge", "Always 1; the version is in the label.");
     page.sample(&[("version", web.version)], 1.0);
 }
