@@ -201,6 +201,12 @@ fn largest_worker_goes_when_the_total_is_used_up() {
     ids.iter().for_each(|id| drop(agent.wait_for_state(id, "live")));
     let viewer = MotionJpeg::open(&agent.address, "/live/large").in_background();
     let own = |id: &str| agent.camera(id)["worker"]["own_memory_bytes"].as_u64().map(|bytes| bytes >> 20);
+    // Its decoder has all its pictures by then.
+    (0..12).for_each(|_| drop(viewer.recv_timeout(stage::PATIENCE).unwrap()));
+    let cpu = agent.camera("large")["worker"]["cpu_seconds"].clone();
+    wait_for("its memory to be measured again", || {
+        (agent.camera("large")["worker"]["cpu_seconds"] != cpu).then_some(())
+    });
     let (large, others) = wait_for("the large worker to be large", || {
         let others = small.map(own).into_iter().sum::<Option<u64>>()?;
         own("large").filter(|large| *large > others / 4 + 8).map(|large| (large, others))
