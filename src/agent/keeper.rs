@@ -6,7 +6,7 @@ mod whereabouts;
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -46,45 +46,34 @@ pub struct Crew {
     memory: Arc<Mutex<Arc<Directory>>>,
     /// Bytes a worker may have, from the next one on.
     pub worker_memory: Arc<AtomicU64>,
-    allowance: Arc<Mutex<Allowance>>,
-}
-
-/// What the configuration allows workers.
-struct Allowance {
-    limits: Limits,
-    /// Turns at opening a stream; replaced where there are to be more or fewer.
-    openings: Arc<Semaphore>,
+    /// How many turns there are at opening a stream, and they themselves; replaced where there are to be
+    /// more or fewer.
+    openings: Arc<Mutex<(usize, Arc<Semaphore>)>>,
 }
 
 impl Crew {
     pub fn new(executor: Arc<Executor<'static>>, program: PathBuf) -> Self {
         let memory = Arc::new(Mutex::new(Arc::new(Directory::open(Server::default().state_dir))));
         let lookout = Arc::new(Lookout::default());
-        let limits = Limits::default();
-        let openings = Arc::new(Semaphore::new(limits.openings));
+        let most = Limits::default().openings;
+        let openings = Arc::new(Mutex::new((most, Arc::new(Semaphore::new(most)))));
         let worker_memory = Arc::new(AtomicU64::new(WORKER_MEMORY));
-        let allowance = Arc::new(Mutex::new(Allowance { limits, openings }));
-        Self { executor, program, budget: Arc::default(), lookout, memory, worker_memory, allowance }
+        Self { executor, program, budget: Arc::default(), lookout, memory, worker_memory, openings }
     }
 
     /// For workers and openings from now on.
     pub fn set_limits(&self, limits: &Limits) {
         self.budget.set(limits);
         self.worker_memory.store(limits.worker_memory << 20, Ordering::Relaxed);
-        let mut allowance = self.allowance();
-        if allowance.limits.openings != limits.openings {
-            allowance.openings = Arc::new(Semaphore::new(limits.openings));
+        let (most, turns) = &mut *self.openings.lock().unwrap_or_else(PoisonError::into_inner);
+        if *most != limits.openings {
+            (*most, *turns) = (limits.openings, Arc::new(Semaphore::new(limits.openings)));
         }
-        allowance.limits = limits.clone();
     }
 
     /// Turns at opening a stream.
     pub fn openings(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.allowance().openings)
-    }
-
-    fn allowance(&self) -> MutexGuard<'_, Allowance> {
-        self.allowance.lock().unwrap_or_else(PoisonError::into_inner)
+        Arc::clone(&self.openings.lock().unwrap_or_else(PoisonError::into_inner).1)
     }
 
     pub fn memory(&self) -> Arc<Directory> {

@@ -14,8 +14,8 @@ const RENDITIONS: RangeInclusive<i64> = 1..=64;
 
 const CONNECTIONS: RangeInclusive<i64> = 8..=16_384;
 
-/// In MiB. A worker that only reads takes 53 MB; below 96 none could start.
-const WORKER_MEMORY: RangeInclusive<i64> = 96..=16_384;
+/// In MiB. A worker that decodes 1080p has 110 in memory, its libraries included; with less none could work.
+const WORKER_MEMORY: RangeInclusive<i64> = 192..=16_384;
 
 /// In MiB. The agent itself takes 5 to 40, a worker 20 to 400.
 const TOTAL_MEMORY: RangeInclusive<i64> = 64..=1_048_576;
@@ -34,7 +34,7 @@ pub struct Limits {
     pub connections: usize,
     /// Connections from one address.
     pub connections_per_address: usize,
-    /// What one worker may allocate, in MiB; for workers started from now on.
+    /// What one worker may allocate, and have in memory, in MiB; for workers started from now on.
     pub worker_memory: u64,
     /// What agent and workers may hold together, in MiB; `None`: a part of the machine's memory.
     pub total_memory: Option<u64>,
@@ -111,7 +111,7 @@ mod tests {
         let expected = [
             "c:2:11: [limits]: viewers is 0; write a whole number from 1 to 4096",
             "c:3:14: [limits]: renditions is 65; write a whole number from 1 to 64",
-            "c:4:17: [limits]: worker_memory is a text; write a whole number from 96 to 16384, without quotation marks",
+            "c:4:17: [limits]: worker_memory is a text; write a whole number from 192 to 16384, without quotation marks",
             "c:5:1: [limits]: unknown key \"viewer\"; did you mean \"viewers\"?",
         ];
         assert_eq!(read(text).unwrap_err(), expected);
