@@ -1,7 +1,7 @@
 //! What flows through the house: access units down from the camera, renditions wanted by viewers,
 //! and the pictures that answer them.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// How a stream is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,42 @@ impl Codec {
     }
 }
 
+/// Which kind of H.264 or H.265 a stream is: what a decoder must be able to do, as the sequence
+/// parameter set says it. Displayed as browsers ask for it (RFC 6381, ISO/IEC 14496-15 annex E).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// `profile_idc`, the byte of constraint flags, `level_idc`.
+    H264([u8; 3]),
+    /// `general_profile_space` to `general_level_idc`, 96 bits.
+    H265([u8; 12]),
+}
+
+impl Variant {
+    pub fn codec(self) -> Codec {
+        match self {
+            Self::H264(_) => Codec::H264,
+            Self::H265(_) => Codec::H265,
+        }
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::H264([profile, constraints, level]) => write!(f, "avc1.{profile:02x}{constraints:02x}{level:02x}"),
+            Self::H265([profile, a, b, c, d, constraints @ .., level]) => {
+                let space = ["", "A", "B", "C"][usize::from(profile >> 6)];
+                let tier = if profile & 0x20 == 0 { 'L' } else { 'H' };
+                let compatible = u32::from_be_bytes([*a, *b, *c, *d]).reverse_bits();
+                write!(f, "hvc1.{space}{}.{compatible:X}.{tier}{level}", profile & 0x1f)?;
+                // Zero bytes at the end are left out.
+                let told = constraints.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+                constraints[..told].iter().try_for_each(|byte| write!(f, ".{byte:X}"))
+            }
+        }
+    }
+}
+
 /// Width and height in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size {
@@ -37,6 +73,8 @@ pub type UnixMicros = u64;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StreamInfo {
     pub codec: Codec,
+    /// `None` for JPEG, and until a parameter set was seen.
+    pub variant: Option<Variant>,
     pub size: Size,
     /// Frames per second as the stream declares them; 0.0 where it does not.
     pub fps: f32,
@@ -170,6 +208,15 @@ mod tests {
     fn shape_of_the_picture_is_kept() {
         assert_eq!(size_for(640, 640, Size { width: 1080, height: 1920 }), (405, 720));
         assert_eq!(size_for(300, 10_000, FULL_HD), (320, 180));
+    }
+
+    #[test]
+    fn variants_are_written_as_browsers_ask_for_them() {
+        assert_eq!(Variant::H264([0x64, 0, 0x28]).to_string(), "avc1.640028");
+        let main = [1, 0x60, 0, 0, 0, 0xb0, 0, 0, 0, 0, 0, 93];
+        assert_eq!(Variant::H265(main).to_string(), "hvc1.1.6.L93.B0");
+        let high_tier = [0x22, 0x20, 0, 0, 0, 0x90, 0, 0, 0, 0, 1, 150];
+        assert_eq!(Variant::H265(high_tier).to_string(), "hvc1.2.4.H150.90.0.0.0.0.1");
     }
 
     #[test]

@@ -100,8 +100,12 @@ mod tests {
     use super::*;
     use crate::media::{AccessUnit, Codec, Size, StreamInfo};
 
-    const STREAM: FromWorker =
-        FromWorker::Stream(StreamInfo { codec: Codec::H264, size: Size { width: 64, height: 36 }, fps: 25.0 });
+    const STREAM: FromWorker = FromWorker::Stream(StreamInfo {
+        codec: Codec::H264,
+        variant: None,
+        size: Size { width: 64, height: 36 },
+        fps: 25.0,
+    });
 
     fn unit(sequence: u32, bytes: usize) -> FromWorker {
         FromWorker::Unit(AccessUnit { sequence, taken: 0, key: true, data: vec![0; bytes].into() })

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Error, Failure, FailureKind, FromWorker, HEAD, MOST_RENDITIONS, Message, Open, ToWorker};
 use crate::{
     camera::{Secret, Transport},
-    media::{AccessUnit, Codec, Picture, Rendition, Size, StreamInfo},
+    media::{AccessUnit, Codec, Picture, Rendition, Size, StreamInfo, Variant},
 };
 
 pub(super) const OPEN: u8 = 1;
@@ -77,6 +77,7 @@ impl Message for FromWorker {
                     Codec::H265 => 1,
                     Codec::Jpeg => 2,
                 });
+                put_variant(out, info.variant);
                 put_size(out, info.size);
                 out.extend(info.fps.to_le_bytes());
             }),
@@ -117,12 +118,13 @@ impl Message for FromWorker {
                     2 => Codec::Jpeg,
                     _ => return Err(body.malformed()),
                 };
+                let variant = body.variant(codec)?;
                 let size = body.size()?;
                 let fps = f32::from_le_bytes(body.array()?);
                 if !(0.0..=1000.0).contains(&fps) {
                     return Err(body.malformed());
                 }
-                Self::Stream(StreamInfo { codec, size, fps })
+                Self::Stream(StreamInfo { codec, variant, size, fps })
             }
             UNIT => {
                 let sequence = body.u32()?;
@@ -161,6 +163,16 @@ fn framed(out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
     body(out);
     let length = u32::try_from(out.len() - start - HEAD).unwrap_or(u32::MAX);
     out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+}
+
+/// A flag, and what a stream of its codec has of it.
+fn put_variant(out: &mut Vec<u8>, variant: Option<Variant>) {
+    out.push(u8::from(variant.is_some()));
+    match variant {
+        Some(Variant::H264(bytes)) => out.extend(bytes),
+        Some(Variant::H265(bytes)) => out.extend(bytes),
+        None => {}
+    }
 }
 
 fn put_size(out: &mut Vec<u8>, size: Size) {
@@ -204,6 +216,15 @@ impl Body<'_> {
             0 => Ok(false),
             1 => Ok(true),
             _ => Err(self.malformed()),
+        }
+    }
+
+    fn variant(&mut self, codec: Codec) -> Result<Option<Variant>, Error> {
+        match (self.flag()?, codec) {
+            (false, _) => Ok(None),
+            (true, Codec::H264) => Ok(Some(Variant::H264(self.array()?))),
+            (true, Codec::H265) => Ok(Some(Variant::H265(self.array()?))),
+            (true, Codec::Jpeg) => Err(self.malformed()),
         }
     }
 

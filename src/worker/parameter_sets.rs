@@ -1,4 +1,4 @@
-//! Reads what a sequence parameter set says of the picture: size, colours, rate.
+//! Reads what a sequence parameter set says of the picture: size, colours, rate, and who can decode it.
 //!
 //! H.264 7.3.2.1.1 and E.1.1, H.265 7.3.2.2 and E.2.1. A set that is cut short or absurd gives `None`;
 //! one whose colour part cannot be read still gives the size.
@@ -8,11 +8,12 @@ use super::{
     colour::{Colour, Matrix},
     nal::{self, Kind},
 };
-use crate::media::{Codec, Size};
+use crate::media::{Codec, Size, Variant};
 
 /// What one sequence parameter set says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sequence {
+    pub variant: Variant,
     /// The visible picture, after cropping.
     pub size: Size,
     pub colour: Colour,
@@ -35,8 +36,8 @@ pub fn read(codec: Codec, nal: &[u8]) -> Option<Sequence> {
     let payload = unescape(nal);
     let mut bits = Bits::new(&payload);
     match codec {
-        Codec::H264 => h264(&mut bits),
-        Codec::H265 => h265(&mut bits),
+        Codec::H264 => h264(&mut bits, Variant::H264(*payload.get(1..)?.first_chunk()?)),
+        Codec::H265 => h265(&mut bits, Variant::H265(*payload.get(3..)?.first_chunk()?)),
         Codec::Jpeg => None,
     }
 }
@@ -50,7 +51,7 @@ struct Usability {
     fps: Option<f32>,
 }
 
-fn sequence(size: Size, usability: Usability) -> Option<Sequence> {
+fn sequence(variant: Variant, size: Size, usability: Usability) -> Option<Sequence> {
     let sane = |side| (1..=LONGEST_SIDE).contains(&side);
     let matrix = match usability.matrix {
         Some(1) => Matrix::Bt709,
@@ -59,10 +60,10 @@ fn sequence(size: Size, usability: Usability) -> Option<Sequence> {
         _ => Matrix::guess(size),
     };
     let colour = Colour { matrix, full_range: usability.full_range };
-    (sane(size.width) && sane(size.height)).then_some(Sequence { size, colour, fps: usability.fps })
+    (sane(size.width) && sane(size.height)).then_some(Sequence { variant, size, colour, fps: usability.fps })
 }
 
-fn h264(bits: &mut Bits) -> Option<Sequence> {
+fn h264(bits: &mut Bits, variant: Variant) -> Option<Sequence> {
     bits.skip(8)?;
     let profile = bits.take(8)?;
     bits.skip(16)?;
@@ -116,7 +117,7 @@ fn h264(bits: &mut Bits) -> Option<Sequence> {
         width: cropped(macroblocks_wide.checked_mul(16)?, left, right, across)?,
         height: cropped(map_units_high.checked_mul(16 * fields)?, top, bottom, down)?,
     };
-    sequence(size, h264_usability(bits).unwrap_or_default())
+    sequence(variant, size, h264_usability(bits).unwrap_or_default())
 }
 
 fn h264_scaling_list(bits: &mut Bits, length: usize) -> Option<()> {
@@ -187,7 +188,7 @@ fn timing(bits: &mut Bits, ticks: f64) -> Option<f32> {
     (fps.is_finite() && (0.1..=240.0).contains(&fps)).then_some(fps as f32)
 }
 
-fn h265(bits: &mut Bits) -> Option<Sequence> {
+fn h265(bits: &mut Bits, variant: Variant) -> Option<Sequence> {
     bits.skip(16 + 4)?;
     let sub_layers = bits.take(3)? as usize;
     bits.skip(1)?;
@@ -202,7 +203,7 @@ fn h265(bits: &mut Bits) -> Option<Sequence> {
     let across = if matches!(chroma, 1 | 2) { 2 } else { 1 };
     let down = if chroma == 1 { 2 } else { 1 };
     let size = Size { width: cropped(width, left, right, across)?, height: cropped(height, top, bottom, down)? };
-    sequence(size, h265_usability(bits, sub_layers).unwrap_or_default())
+    sequence(variant, size, h265_usability(bits, sub_layers).unwrap_or_default())
 }
 
 /// `profile_tier_level(1, sub_layers)`.
@@ -356,17 +357,16 @@ mod tests {
 
     #[test]
     fn size_colour_and_rate_are_read_from_what_encoders_write() {
-        let read: Vec<_> = ALL.iter().map(|(codec, nal)| read(*codec, nal).unwrap()).collect();
-        let sequence = |width, height, matrix, full_range| Sequence {
-            size: Size { width, height },
-            colour: Colour { matrix, full_range },
-            fps: Some(25.0),
+        let told = |sequence: Sequence| (sequence.variant.to_string(), sequence.size, sequence.colour, sequence.fps);
+        let read: Vec<_> = ALL.iter().map(|(codec, nal)| told(read(*codec, nal).unwrap())).collect();
+        let sequence = |codecs: &str, width, height, matrix, full_range| {
+            (codecs.to_owned(), Size { width, height }, Colour { matrix, full_range }, Some(25.0))
         };
-        assert_eq!(read[0], sequence(1920, 1080, Matrix::Bt709, false));
-        assert_eq!(read[1], sequence(640, 360, Matrix::Bt601, false));
-        assert_eq!(read[2], sequence(402, 302, Matrix::Bt601, true));
-        assert_eq!(read[3], sequence(1920, 1080, Matrix::Bt709, false));
-        assert_eq!(read[4], sequence(1280, 722, Matrix::Bt2020, true));
+        assert_eq!(read[0], sequence("avc1.640028", 1920, 1080, Matrix::Bt709, false));
+        assert_eq!(read[1], sequence("avc1.42c01e", 640, 360, Matrix::Bt601, false));
+        assert_eq!(read[2], sequence("avc1.7a0015", 402, 302, Matrix::Bt601, true));
+        assert_eq!(read[3], sequence("hvc1.1.6.L120.90", 1920, 1080, Matrix::Bt709, false));
+        assert_eq!(read[4], sequence("hvc1.2.4.L93.90", 1280, 722, Matrix::Bt2020, true));
     }
 
     #[test]

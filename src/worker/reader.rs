@@ -83,7 +83,7 @@ impl Reader {
         let fourcc = number(&capture, CAP_PROP_FOURCC) as u32;
         let codec = codec(fourcc.to_le_bytes())?;
         let mut reader = Self {
-            info: StreamInfo { codec, size: opened_size(&capture), fps: 0.0 },
+            info: StreamInfo { codec, variant: None, size: opened_size(&capture), fps: 0.0 },
             told: None,
             sets: ParameterSets::new(codec),
             buffer: Mat::default(),
@@ -131,10 +131,10 @@ impl Reader {
             let whole = !key || self.info.codec == Codec::Jpeg || self.sets.learn(bytes);
             let completed = if whole { None } else { Some(self.sets.complete(bytes)) };
             let data = completed.as_deref().unwrap_or(bytes);
-            self.info.size = picture_size(self.info.codec, key, data).unwrap_or(self.info.size);
-            if key && self.info.fps == 0.0 {
-                let sequence = parameter_sets::find(self.info.codec, data);
-                self.info.fps = sequence.and_then(|sequence| sequence.fps).unwrap_or(0.0);
+            if self.info.codec == Codec::Jpeg {
+                self.info.size = jpeg::size(data).unwrap_or(self.info.size);
+            } else if let Some(sequence) = key.then(|| parameter_sets::find(self.info.codec, data)).flatten() {
+                adopt(&mut self.info, sequence);
             }
             if self.info.size.width == 0 || self.info.size.height == 0 {
                 // Not even its size is known; a key frame will tell.
@@ -157,17 +157,19 @@ impl Reader {
         }
         if let Ok(bytes) = extradata.data_bytes() {
             self.sets.learn(bytes);
-            let told = self.sets.sequence().and_then(|nal| parameter_sets::read(self.info.codec, nal));
-            self.info.size = told.map_or(self.info.size, |Sequence { size, .. }| size);
+            if let Some(told) = self.sets.sequence().and_then(|nal| parameter_sets::read(self.info.codec, nal)) {
+                adopt(&mut self.info, told);
+            }
         }
     }
 }
 
-fn picture_size(codec: Codec, key: bool, unit: &[u8]) -> Option<Size> {
-    match codec {
-        Codec::Jpeg => jpeg::size(unit),
-        Codec::H264 | Codec::H265 if key => parameter_sets::find(codec, unit).map(|sequence| sequence.size),
-        Codec::H264 | Codec::H265 => None,
+/// Takes over what a sequence parameter set says; a rate that is known already stands.
+fn adopt(info: &mut StreamInfo, sequence: Sequence) {
+    info.variant = Some(sequence.variant);
+    info.size = sequence.size;
+    if info.fps == 0.0 {
+        info.fps = sequence.fps.unwrap_or(0.0);
     }
 }
 

@@ -21,8 +21,12 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-const STREAM: FromWorker =
-    FromWorker::Stream(StreamInfo { codec: Codec::H264, size: Size { width: 64, height: 36 }, fps: 25.0 });
+const STREAM: FromWorker = FromWorker::Stream(StreamInfo {
+    codec: Codec::H264,
+    variant: None,
+    size: Size { width: 64, height: 36 },
+    fps: 25.0,
+});
 
 fn unit(sequence: u32, key: bool) -> FromWorker {
     FromWorker::Unit(AccessUnit { sequence, taken: 0, key, data: vec![1; 1000].into() })

@@ -3,10 +3,15 @@ use smol::future::{FutureExt, block_on};
 use super::*;
 use crate::{
     hub::seat::{Seat, Shown},
-    media::{AccessUnit, Codec},
+    media::{AccessUnit, Codec, Variant},
 };
 
-const STREAM: StreamInfo = StreamInfo { codec: Codec::H264, size: Size { width: 1280, height: 720 }, fps: 25.0 };
+const STREAM: StreamInfo = StreamInfo {
+    codec: Codec::H264,
+    variant: Some(Variant::H264([0x64, 0, 0x1f])),
+    size: Size { width: 1280, height: 720 },
+    fps: 25.0,
+};
 const ANY: Wish = Wish { size: None, quality: None, fps: None };
 const SMALL: Wish = Wish { size: Some(Size { width: 320, height: 180 }), quality: None, fps: None };
 

@@ -20,13 +20,18 @@ use crate::{
     camera::{CameraId, Tuning},
     card::Card,
     hub::{Hub, Lane},
-    media::{AccessUnit, Codec, Picture, Size, StreamInfo},
+    media::{AccessUnit, Codec, Picture, Size, StreamInfo, Variant},
 };
 
 /// Longer than anything takes on the busiest machine: only a failing test waits for it.
 pub const LONG: Duration = Duration::from_secs(30);
 
-pub const STREAM: StreamInfo = StreamInfo { codec: Codec::H264, size: Size { width: 1280, height: 720 }, fps: 25.0 };
+pub const STREAM: StreamInfo = StreamInfo {
+    codec: Codec::H264,
+    variant: Some(Variant::H264([0x64, 0, 0x1f])),
+    size: Size { width: 1280, height: 720 },
+    fps: 25.0,
+};
 
 #[derive(Clone)]
 pub struct Scene {
