@@ -91,6 +91,8 @@ pub struct Tuning {
     pub quality: u8,
     /// No rendition is encoded more often than this, in frames per second, 1 to 60.
     pub max_fps: u8,
+    /// Browsers that can decode the camera's own video are given it; else everybody is given JPEG.
+    pub passthrough: bool,
     /// A stream without an access unit for this long is stalled.
     pub stall_after: Duration,
 }

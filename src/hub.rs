@@ -142,7 +142,7 @@ mod tests {
     use crate::camera::Tuning;
 
     fn lane(id: &str) -> Arc<Lane> {
-        let tuning = Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5) };
+        let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
         Arc::new(Lane::new(CameraId::new(id).unwrap(), id.to_owned(), tuning, Instant::now()))
     }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::camera::{Camera, CameraId, Origin, Source, StreamUri, Transport, Tuning};
 
 pub(super) const DEFAULTS_KEYS: &[&str] =
-    &["username", "password", "password_file", "transport", "quality", "max_fps", "stall_after"];
+    &["username", "password", "password_file", "transport", "quality", "max_fps", "passthrough", "stall_after"];
 
 pub(super) const CAMERA_KEYS: &[&str] = &[
     "id",
@@ -29,6 +29,7 @@ pub(super) const CAMERA_KEYS: &[&str] = &[
     "transport",
     "quality",
     "max_fps",
+    "passthrough",
     "stall_after",
 ];
 
@@ -44,6 +45,7 @@ const LONGEST_URL: usize = 2000;
 const ONVIF_PORT: u16 = 80;
 const QUALITY: u8 = 80;
 const MAX_FPS: u8 = 25;
+const PASSTHROUGH: bool = true;
 const STALL_AFTER: f64 = 5.0;
 
 /// The keys that may stand in `[defaults]` and in a camera.
@@ -53,6 +55,7 @@ pub(super) struct Habits {
     transport: Option<Transport>,
     quality: Option<u8>,
     max_fps: Option<u8>,
+    passthrough: Option<bool>,
     stall_after: Option<f64>,
 }
 
@@ -63,6 +66,7 @@ impl Habits {
             transport: transport(section, ledger),
             quality: section.whole("quality", 1..=100, ledger),
             max_fps: section.whole("max_fps", 1..=60, ledger),
+            passthrough: section.flag("passthrough", ledger),
             stall_after: section.number("stall_after", 1.0..=60.0, ledger),
         }
     }
@@ -72,6 +76,7 @@ impl Habits {
         Tuning {
             quality: self.quality.or(defaults.quality).unwrap_or(QUALITY),
             max_fps: self.max_fps.or(defaults.max_fps).unwrap_or(MAX_FPS),
+            passthrough: self.passthrough.or(defaults.passthrough).unwrap_or(PASSTHROUGH),
             stall_after: Duration::from_secs_f64(stall_after),
         }
     }

@@ -14,6 +14,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("secret_file", "password_file"),
     ("fps", "max_fps"),
     ("framerate", "max_fps"),
+    ("copy", "passthrough"),
+    ("untouched", "passthrough"),
     ("timeout", "stall_after"),
     ("protocol", "transport"),
     ("port", "onvif_port"),

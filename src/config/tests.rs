@@ -63,6 +63,7 @@ fn every_key_reaches_its_field() {
         transport = "udp"
         quality = 60
         max_fps = 12
+        passthrough = false
         stall_after = 8
         [[camera]]
         id = "gate"
@@ -80,6 +81,7 @@ fn every_key_reaches_its_field() {
         transport = "tcp"
         quality = 0x5A
         max_fps = 60
+        passthrough = true
         stall_after = 2.5
         enabled = true
         "#,
@@ -101,12 +103,12 @@ fn every_key_reaches_its_field() {
     assert_eq!(gate.origin.source, source);
     assert_eq!(gate.origin.small_profile.as_deref(), Some("Profile_2"));
     assert_eq!((gate.origin.transport, gate.tuning.quality, gate.tuning.max_fps), (Transport::Udp, 60, 12));
-    assert_eq!(gate.tuning.stall_after, Duration::from_secs(8));
+    assert_eq!((gate.tuning.passthrough, gate.tuning.stall_after), (false, Duration::from_secs(8)));
     assert_eq!(login(&config, 0), Some(("viewer", "shared")));
     assert!(matches!(&porch.origin.source, Source::Url(uri) if uri.as_str() == "rtsp://10.0.0.2/live?a=1"));
     assert_eq!(porch.name, "porch");
     assert_eq!((porch.origin.transport, porch.tuning.quality, porch.tuning.max_fps), (Transport::Tcp, 90, 60));
-    assert_eq!(porch.tuning.stall_after, Duration::from_millis(2500));
+    assert_eq!((porch.tuning.passthrough, porch.tuning.stall_after), (true, Duration::from_millis(2500)));
     assert_eq!(login(&config, 1), Some(("own", "")));
 }
 
@@ -285,6 +287,7 @@ fn values_outside_their_range_or_kind_are_complaints() {
         ("onvif_port = 0", "onvif_port is 0; write a whole number from 1 to 65535"),
         ("onvif_port = 65536", "onvif_port is 65536"),
         ("enabled = 'yes'", "enabled is a text; write true or false"),
+        ("passthrough = 'off'", "passthrough is a text; write true or false"),
         ("enabled = 1", "enabled is a whole number; write true or false"),
         ("transport = 'TCP'", "transport \"TCP\" is unknown; write \"tcp\" or \"udp\""),
         ("name = ''", "name is empty"),
@@ -321,7 +324,7 @@ fn unknown_keys_name_the_key_or_the_section_that_was_meant() {
         ("camera = [1]", "c:1:11: camera 1: this is a whole number; write a section [[camera]]"),
         (
             "[defaults]\nfoo=1",
-            "c:2:1: [defaults]: unknown key \"foo\"; known here are username, password, password_file, transport, quality, max_fps, stall_after",
+            "c:2:1: [defaults]: unknown key \"foo\"; known here are username, password, password_file, transport, quality, max_fps, passthrough, stall_after",
         ),
     ] {
         assert_eq!(complaints(text), [wrong]);

@@ -97,7 +97,7 @@ mod tests {
             counting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             Ok(format!("{}x{} {}", size.width, size.height, card.why).into_bytes())
         }));
-        let tuning = Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5) };
+        let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
         // An hour old, so that the test cannot fall on the edge between two steps of a second.
         let then = Instant::now().checked_sub(Duration::from_secs(3600)).unwrap_or_else(Instant::now);
         let lane = Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), tuning, then);

@@ -46,7 +46,7 @@ impl Scene {
         script.write("live", &[STREAM, unit(1, true)]);
         let executor = Arc::new(Executor::new());
         let crew = Crew::new(Arc::clone(&executor), script.program());
-        let tuning = Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_millis(500) };
+        let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_millis(500) };
         let id = CameraId::new("gate").unwrap();
         let lane = Arc::new(Lane::new(id, "Gate".into(), tuning, Instant::now()));
         Self { script, executor, crew, lane }

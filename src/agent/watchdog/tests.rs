@@ -67,7 +67,7 @@ impl Drop for StandIn {
 }
 
 fn lane(id: &str) -> Arc<Lane> {
-    let tuning = Tuning { quality: 80, max_fps: 25, stall_after: 5 * SECOND };
+    let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: 5 * SECOND };
     Arc::new(Lane::new(CameraId::new(id).unwrap(), id.to_owned(), tuning, Instant::now()))
 }
 

@@ -22,7 +22,7 @@ struct Scene {
 
 impl Scene {
     fn connecting() -> Self {
-        let tuning = Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5) };
+        let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
         let start = Instant::now();
         let id = CameraId::new("gate").unwrap();
         Self { lane: Arc::new(Lane::new(id, "Gate".into(), tuning, start)), start }

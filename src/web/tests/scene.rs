@@ -42,7 +42,7 @@ pub struct Scene {
 }
 
 pub fn lane(id: &str) -> Arc<Lane> {
-    let tuning = Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5) };
+    let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
     Arc::new(Lane::new(CameraId::new(id).unwrap(), format!("Camera {id}"), tuning, Instant::now()))
 }
 
