@@ -1,17 +1,19 @@
 //! The meeting point: keepers publish what cameras send, viewers take what they can.
 //!
 //! Nothing in here ever waits for a viewer. A [`Lane`] is one camera's fan-out point; a [`Seat`] is
-//! one viewer's place at it, with a mailbox of exactly one picture in which the newest wins. Demand
-//! flows the other way: the wishes of the taken seats are the renditions the worker encodes, and
+//! one viewer's place at it, with a mailbox of exactly one picture in which the newest wins; a [`UnitSeat`] is
+//! the place of one who takes the camera's own video, with a short queue. Demand flows the other way: the wishes of the taken seats are the renditions the worker encodes, and
 //! without any the worker decodes nothing.
 
 mod group;
 mod lane;
 mod pulse;
+mod queue;
 mod rates;
 mod seat;
 mod status;
 mod tenure;
+mod unit_seat;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,8 +26,10 @@ use crate::camera::CameraId;
 
 pub use group::Group;
 pub use lane::{Lane, TooManyRenditions};
+pub use queue::Taken;
 pub use seat::{Seat, Shown};
 pub use status::{Cause, Place, RenditionStatus, Standing, Status, WorkerVitals};
+pub use unit_seat::{Delivery, UnitSeat};
 
 /// All lanes in the order of the configuration, and what is wrong with the configuration file.
 #[derive(Default)]

@@ -5,6 +5,7 @@
 
 mod keeping;
 mod seating;
+mod unit_seating;
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +23,8 @@ use super::{
     status::{Cause, Place, Standing, WorkerVitals},
     tenure::Tenure,
 };
+use unit_seating::UnitChair;
+
 use crate::{
     camera::{CameraId, State, Tuning},
     media::{Picture, Rendition, Size, StreamInfo, Wish},
@@ -75,6 +78,7 @@ struct Inner {
     /// The stall clock.
     pulse: Pulse,
     seats: Vec<Chair>,
+    unit_seats: Vec<UnitChair>,
     next_seat: u64,
     wanted: Vec<Rendition>,
     most_renditions: usize,
@@ -124,6 +128,7 @@ impl Lane {
                 next_sequence: 1,
                 pulse: Pulse::default(),
                 seats: Vec::new(),
+                unit_seats: Vec::new(),
                 next_seat: 0,
                 wanted: Vec::new(),
                 most_renditions: USUAL_RENDITIONS,
@@ -235,7 +240,12 @@ impl Inner {
         }
     }
 
-    fn ring_seats(&self) {
+    fn is_live(&self) -> bool {
+        self.standing.state == State::Live
+    }
+
+    fn ring_seats(&mut self) {
+        self.unit_seats.iter_mut().for_each(UnitChair::tell);
         for chair in &self.seats {
             let _ = chair.news.force_send(());
         }

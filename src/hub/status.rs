@@ -117,7 +117,9 @@ pub struct Status {
     pub group: (usize, usize),
     /// Taken seats.
     pub viewers: usize,
-    /// Pictures replaced in mailboxes before their viewers took them.
+    /// Those of them whose viewers take the camera's own video.
+    pub untouched: usize,
+    /// Pictures replaced in mailboxes, and access units left out, before their viewers took them.
     pub skipped: u64,
     /// Viewers refused because of one rendition too many.
     pub refused: u64,

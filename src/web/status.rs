@@ -65,6 +65,7 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "failures": status.failures.iter().map(|(cause, count)| (cause.word().to_owned(), json!(count))).collect::<Map<_, _>>(),
         "viewers": status.viewers,
         "streams": web.streams.told(status.id.as_str(), now),
+        "untouched": status.untouched,
         "skipped": status.skipped,
         "refused": status.refused,
         "decoding": status.decoding,

@@ -30,14 +30,17 @@ impl Lane {
         (inner.vitals, inner.worker_share) = (None, None);
         inner.newest.clear();
         inner.group.clear();
+        inner.withdraw_units();
         inner.rates.clear();
     }
 
-    /// The stream was opened, or changed its size or codec.
+    /// The stream was opened, or changed its size, codec or variant.
     pub fn describe_stream(&self, stream: StreamInfo) {
         let mut inner = self.inner();
-        if inner.stream.is_some_and(|old| old.codec != stream.codec || old.size != stream.size) {
+        let kind = |stream: StreamInfo| (stream.codec, stream.variant, stream.size);
+        if inner.stream.is_some_and(|old| kind(old) != kind(stream)) {
             inner.group.clear();
+            inner.withdraw_units();
             inner.newest.clear();
         }
         inner.stream = Some(stream);
@@ -59,6 +62,9 @@ impl Lane {
         if goes_live {
             inner.pulse.picture(now);
             inner.change_standing(State::Live, String::new(), now);
+        }
+        if inner.is_live() {
+            inner.offer_unit(unit);
         }
         goes_live
     }
@@ -101,6 +107,7 @@ impl Lane {
         }
         if state != State::Live {
             inner.newest.clear();
+            inner.withdraw_units();
             // A viewer that reads only when the camera is live again must not find a picture from before.
             for chair in &inner.seats {
                 while chair.unread.try_recv().is_ok() {}
@@ -200,6 +207,7 @@ impl Lane {
         let mut inner = self.inner();
         inner.closed = true;
         inner.seats.clear();
+        inner.unit_seats.clear();
         self.refresh_demand(&mut inner);
     }
 }

@@ -70,6 +70,7 @@ impl Lane {
     pub(in crate::hub) fn leave(&self, number: u64) {
         let mut inner = self.inner();
         inner.seats.retain(|chair| chair.number != number);
+        inner.unit_seats.retain(|chair| chair.number != number);
         self.refresh_demand(&mut inner);
     }
 
@@ -103,7 +104,8 @@ impl Lane {
             known: inner.tenure.known(now),
             last_live_age: inner.tenure.last_live_age(now),
             group: (inner.group.units().len(), inner.group.bytes()),
-            viewers: inner.seats.len(),
+            viewers: inner.seats.len() + inner.unit_seats.len(),
+            untouched: inner.unit_seats.len(),
             skipped: inner.skipped,
             refused: inner.refused,
             decoding: inner.decoding,

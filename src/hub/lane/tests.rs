@@ -2,7 +2,10 @@ use smol::future::{FutureExt, block_on};
 
 use super::*;
 use crate::{
-    hub::seat::{Seat, Shown},
+    hub::{
+        seat::{Seat, Shown},
+        unit_seat::{Delivery, UnitSeat},
+    },
     media::{AccessUnit, Codec, Variant},
 };
 
@@ -283,4 +286,107 @@ fn new_name_reaches_seated_viewers() {
     scene.lane.retune("Tor".into(), scene.lane.tuning());
     assert!(matches!(now(&mut seat), Some(Shown::News(_))));
     assert_eq!(scene.lane.name(), "Tor");
+}
+
+/// Everything a seat can take now: `n` for news, else the sequence and whether units before it are missing.
+fn deliveries(seat: &mut UnitSeat) -> Vec<String> {
+    let taken = std::iter::from_fn(|| seat.take()).take(1000);
+    let word = |delivery| match delivery {
+        Delivery::News(standing) => standing.state.word().to_owned(),
+        Delivery::Unit(taken) => format!("{}{}", taken.unit.sequence, if taken.after_gap { "!" } else { "" }),
+        Delivery::Closed => "closed".to_owned(),
+    };
+    let mut words: Vec<_> = taken.map(word).collect();
+    words.dedup();
+    words
+}
+
+#[test]
+fn viewer_of_units_is_given_the_news_the_kept_group_and_then_every_unit() {
+    let scene = Scene::live();
+    scene.unit(2, false, 40);
+    let mut seat = scene.lane.sit_for_units();
+    assert_eq!(deliveries(&mut seat), ["live", "1", "2"]);
+    assert!(block_on(async { Some(seat.ready().await) }.or(async { None })).is_none());
+    scene.unit(3, false, 80);
+    block_on(seat.ready());
+    assert_eq!(deliveries(&mut seat), ["3"]);
+    assert!(scene.lane.demand().is_empty(), "nothing is to be decoded for it");
+    let status = scene.lane.status(scene.at(80));
+    assert_eq!((status.viewers, status.untouched), (1, 1));
+    drop(seat);
+    assert_eq!(scene.lane.status(scene.at(80)).viewers, 0);
+}
+
+#[test]
+fn units_not_taken_are_withdrawn_when_the_camera_stalls() {
+    let scene = Scene::live();
+    let mut seat = scene.lane.sit_for_units();
+    deliveries(&mut seat);
+    scene.unit(2, false, 40);
+    scene.lane.report(State::Stalled, "no frame for 5.0 s", scene.at(5000));
+    assert_eq!(deliveries(&mut seat), ["stalled"]);
+    scene.unit(3, false, 5040);
+    assert!(deliveries(&mut seat).is_empty());
+    let mut late = scene.lane.sit_for_units();
+    assert_eq!(deliveries(&mut late), ["stalled"], "the group of a camera that is not live is not given");
+    scene.unit(4, true, 6000);
+    assert_eq!(deliveries(&mut seat), ["live", "4!"]);
+    assert_eq!(deliveries(&mut late), ["live", "4"]);
+}
+
+#[test]
+fn units_of_the_next_worker_begin_with_a_key_frame() {
+    let scene = Scene::live();
+    let mut seat = scene.lane.sit_for_units();
+    deliveries(&mut seat);
+    scene.lane.end_worker();
+    let first = scene.lane.begin_worker(scene.at(100));
+    scene.unit(first, false, 140);
+    scene.unit(first + 1, true, 180);
+    assert_eq!(deliveries(&mut seat), [(first + 1).to_string()]);
+}
+
+#[test]
+fn changed_stream_is_told_before_the_units_it_describes() {
+    let scene = Scene::live();
+    let mut seat = scene.lane.sit_for_units();
+    deliveries(&mut seat);
+    scene.unit(2, false, 40);
+    scene.lane.describe_stream(StreamInfo { variant: Some(Variant::H264([0x42, 0, 0x1e])), ..STREAM });
+    scene.unit(3, false, 80);
+    scene.unit(4, true, 120);
+    assert_eq!(deliveries(&mut seat), ["live", "4!"]);
+}
+
+#[test]
+fn slow_viewer_of_units_changes_nothing_for_another() {
+    let scene = Scene::live();
+    let (mut slow, mut quick) = (scene.lane.sit_for_units(), scene.lane.sit_for_units());
+    (deliveries(&mut slow), deliveries(&mut quick));
+    for sequence in 2..2000 {
+        let unit = AccessUnit {
+            sequence,
+            taken: u64::from(sequence) * 40_000,
+            key: sequence % 50 == 0,
+            data: vec![0; 1000].into(),
+        };
+        scene.lane.publish_unit(&unit, scene.start);
+        assert_eq!(deliveries(&mut quick), [sequence.to_string()]);
+    }
+    let late = deliveries(&mut slow);
+    assert_eq!((late.len(), late[0].as_str()), (50, "1950!"), "the newest group, and that something is missing");
+    assert_eq!(scene.lane.status(scene.start).skipped, 1948);
+}
+
+#[test]
+fn closed_lane_ends_its_viewers_of_units() {
+    let scene = Scene::live();
+    let mut seat = scene.lane.sit_for_units();
+    scene.lane.close();
+    block_on(seat.ready());
+    assert_eq!(deliveries(&mut seat), ["closed"]);
+    let mut late = scene.lane.sit_for_units();
+    block_on(late.ready());
+    assert_eq!(deliveries(&mut late), ["closed"]);
 }

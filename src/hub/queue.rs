@@ -1,0 +1,192 @@
+//! The access units that one viewer has not taken yet.
+//!
+//! Nobody waits for a slow viewer: its queue is bounded in time and memory, and what a decoder could
+//! not use or would only show late is left out, up to the next key frame. The units themselves are
+//! shared with the lane's group and all other queues.
+
+use std::{collections::VecDeque, mem};
+
+use crate::media::{AccessUnit, UnixMicros};
+
+/// A key frame passes by units this much older than itself, in microseconds: frames that a network
+/// held back for less arrive late but whole.
+const MOST_LAG: UnixMicros = 150_000;
+
+/// Units wait for a viewer at most this long, in microseconds; after that only a key frame helps.
+const MOST_DELAY: UnixMicros = 2_000_000;
+
+/// Units that wait at most, also while a new viewer is given the group: more than the group holds.
+const MOST_UNITS: usize = 600;
+
+/// Bytes that wait at most, also while a new viewer is given the group.
+const MOST_BYTES: usize = 12 << 20;
+
+#[derive(Debug)]
+pub struct Queue {
+    units: VecDeque<AccessUnit>,
+    bytes: usize,
+    /// No unit is of use before the next key frame.
+    awaits_key: bool,
+    /// Something was left out before the next unit.
+    gap: bool,
+    /// Has been empty since it was filled with a group.
+    caught_up: bool,
+}
+
+/// The next unit for a viewer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taken {
+    pub unit: AccessUnit,
+    /// Units before this one were left out.
+    pub after_gap: bool,
+}
+
+impl Queue {
+    /// A queue that begins with `group`, a key frame and what follows it; empty: with the next key frame.
+    pub fn new(group: &[AccessUnit]) -> Self {
+        Self {
+            units: group.iter().cloned().collect(),
+            bytes: group.iter().map(|unit| unit.data.len()).sum(),
+            awaits_key: group.is_empty(),
+            gap: false,
+            caught_up: false,
+        }
+    }
+
+    /// Takes in the newest unit. Returns how many were left out, itself included.
+    pub fn push(&mut self, unit: &AccessUnit) -> u64 {
+        let mut left_out = 0;
+        let oldest = self.units.front().map_or(unit.taken, |oldest| oldest.taken);
+        let lag = unit.taken.saturating_sub(oldest);
+        if unit.key {
+            if lag > MOST_LAG {
+                left_out = self.empty();
+            }
+            self.awaits_key = false;
+        } else if self.awaits_key {
+            // Before the first key frame nothing is missing.
+            return u64::from(self.gap);
+        }
+        self.bytes += unit.data.len();
+        self.units.push_back(unit.clone());
+        let late = self.caught_up && !unit.key && lag > MOST_DELAY;
+        if late || self.units.len() > MOST_UNITS || (self.bytes > MOST_BYTES && self.units.len() > 1) {
+            left_out += self.empty();
+        }
+        left_out
+    }
+
+    /// Takes back all units: what follows begins with a key frame.
+    pub fn withdraw(&mut self) {
+        self.empty();
+        self.awaits_key = true;
+    }
+
+    fn empty(&mut self) -> u64 {
+        let left_out = self.units.len() as u64;
+        self.gap |= left_out > 0;
+        self.awaits_key = true;
+        self.units.clear();
+        self.bytes = 0;
+        left_out
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
+    pub fn take(&mut self) -> Option<Taken> {
+        let unit = self.units.pop_front()?;
+        self.bytes -= unit.data.len();
+        self.caught_up |= self.units.is_empty();
+        Some(Taken { unit, after_gap: mem::take(&mut self.gap) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: UnixMicros = 40_000;
+
+    fn unit(sequence: u32, key: bool, bytes: usize) -> AccessUnit {
+        let taken = 1_000_000_000 + u64::from(sequence) * INTERVAL;
+        AccessUnit { sequence, taken, key, data: vec![0; bytes].into() }
+    }
+
+    /// Pushes units `from..to` with a key frame every `gop`; returns how many were left out.
+    fn push(queue: &mut Queue, from: u32, to: u32, gop: u32) -> u64 {
+        (from..to).map(|sequence| queue.push(&unit(sequence, sequence.is_multiple_of(gop), 1000))).sum()
+    }
+
+    fn all(queue: &mut Queue) -> Vec<(u32, bool)> {
+        std::iter::from_fn(|| queue.take()).map(|taken| (taken.unit.sequence, taken.after_gap)).collect()
+    }
+
+    #[test]
+    fn new_viewer_is_given_the_group_and_then_every_unit() {
+        let group: Vec<_> = (50..60).map(|sequence| unit(sequence, sequence == 50, 1000)).collect();
+        let mut queue = Queue::new(&group);
+        assert_eq!(push(&mut queue, 60, 62, 50), 0);
+        assert_eq!(all(&mut queue), (50..62).map(|sequence| (sequence, false)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn viewer_without_a_group_begins_with_a_key_frame_and_misses_nothing() {
+        let mut queue = Queue::new(&[]);
+        assert_eq!(push(&mut queue, 47, 52, 50), 0);
+        assert_eq!(all(&mut queue), [(50, false), (51, false)]);
+    }
+
+    #[test]
+    fn slow_viewer_jumps_to_the_next_key_frame_and_sees_that_it_did() {
+        let mut queue = Queue::new(&[unit(0, true, 1000)]);
+        assert_eq!(all(&mut queue), [(0, false)]);
+        assert_eq!(push(&mut queue, 1, 51, 50), 49);
+        assert_eq!(all(&mut queue), [(50, true)]);
+        push(&mut queue, 51, 52, 50);
+        assert_eq!(all(&mut queue), [(51, false)]);
+    }
+
+    #[test]
+    fn units_held_back_for_a_moment_are_not_lost_to_a_key_frame() {
+        let mut queue = Queue::new(&[unit(0, true, 1000)]);
+        all(&mut queue);
+        assert_eq!(push(&mut queue, 47, 51, 50), 0);
+        assert_eq!(all(&mut queue).len(), 4);
+    }
+
+    #[test]
+    fn nothing_waits_for_longer_than_the_delay_once_the_group_is_taken() {
+        let mut queue = Queue::new(&[unit(0, true, 1000)]);
+        all(&mut queue);
+        let gop = 100_000;
+        for sequence in 1..5000 {
+            queue.push(&unit(sequence, false, 1000));
+            let oldest = queue.units.front().map_or(sequence, |unit| unit.sequence);
+            assert!(u64::from(sequence - oldest) * INTERVAL <= MOST_DELAY);
+        }
+        assert!(queue.is_empty(), "it waits for a key frame");
+        push(&mut queue, gop, gop + 3, gop);
+        assert_eq!(all(&mut queue), [(gop, true), (gop + 1, false), (gop + 2, false)]);
+    }
+
+    #[test]
+    fn sleeping_viewer_costs_bounded_memory() {
+        let group: Vec<_> = (0..500).map(|sequence| unit(sequence, sequence == 0, 16_000)).collect();
+        let mut queue = Queue::new(&group);
+        for sequence in 500..5000 {
+            queue.push(&unit(sequence, sequence.is_multiple_of(1000), 100_000));
+            assert!(queue.bytes <= MOST_BYTES && queue.units.len() <= MOST_UNITS);
+            assert_eq!(queue.bytes, queue.units.iter().map(|unit| unit.data.len()).sum::<usize>());
+        }
+    }
+
+    #[test]
+    fn withdrawn_units_are_not_found_and_what_follows_begins_with_a_key_frame() {
+        let mut queue = Queue::new(&[unit(0, true, 1000), unit(1, false, 1000)]);
+        queue.withdraw();
+        push(&mut queue, 2, 52, 50);
+        assert_eq!(all(&mut queue), [(50, true), (51, false)]);
+    }
+}
