@@ -1,20 +1,21 @@
 //! The messages of the wall socket, `cctv.wall.1`: JSON both ways, and the header of binary frames.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::query::SIDES;
 use crate::{
     camera::State,
-    hub::Standing,
-    media::{Picture, Size, StreamInfo, Wish},
+    hub::{Standing, Taken},
+    media::{Codec, Picture, Size, StreamInfo, UnixMicros, Wish},
 };
 
-/// The only format served as yet; `accept` must hold it.
-pub const JPEG: &str = "jpeg";
+/// What a page that says nothing of its formats can show.
+const USUAL: &[Codec] = &[Codec::Jpeg];
 
 const VERSION: u8 = 1;
-const FORMAT_JPEG: u8 = 1;
-/// Every JPEG is a key frame: it needs no other.
+/// Decodable without any other; so is every JPEG.
 const KEY: u8 = 1 << 0;
 const SKIPPED: u8 = 1 << 1;
 
@@ -24,8 +25,8 @@ pub struct TileWish {
     pub tile: u8,
     pub camera: String,
     pub wish: Wish,
-    /// Whether the page can show JPEG.
-    pub jpeg: bool,
+    /// What the page can show of what we know, the one it likes best first.
+    pub accept: Arc<[Codec]>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -87,16 +88,23 @@ fn tile_wish(tile: &Map<String, Value>) -> Result<TileWish, String> {
             Some(fps.ceil() as u8)
         }
     };
-    let jpeg = match tile.get("accept") {
-        None | Some(Value::Null) => true,
-        Some(accept) => accept.as_array().ok_or("accept must be a list of formats")?.iter().any(|word| word == JPEG),
+    let accept = match tile.get("accept") {
+        None | Some(Value::Null) => USUAL.into(),
+        Some(accept) => formats(accept.as_array().ok_or("accept must be a list of formats")?),
     };
     Ok(TileWish {
         tile: number.ok_or("tile must be a number from 0 to 255")?,
         camera: camera.to_owned(),
         wish: Wish { size, quality: None, fps },
-        jpeg,
+        accept,
     })
+}
+
+/// The formats known here; later protocols may know more.
+fn formats(words: &[Value]) -> Arc<[Codec]> {
+    let known = |word: &Value| [Codec::H264, Codec::H265, Codec::Jpeg].into_iter().find(|codec| word == codec.word());
+    // Repetitions would only make a long list.
+    words.iter().filter_map(known).take(8).collect()
 }
 
 /// A box a page measured: fractions of pixels and boxes smaller than any picture are everyday life
@@ -120,15 +128,26 @@ fn drawn(value: &Value) -> Result<Vec<(u8, u32)>, String> {
 }
 
 /// The state of a tile, for people and for the page.
-pub fn state(tile: u8, camera: &str, name: &str, standing: &Standing, stream: Option<StreamInfo>) -> String {
+///
+/// `format` is what the tile is sent; `None` where that is not decided yet.
+pub fn state(
+    tile: u8,
+    camera: &str,
+    name: &str,
+    standing: &Standing,
+    stream: Option<StreamInfo>,
+    format: Option<Codec>,
+) -> String {
+    let variant = stream.and_then(|stream| stream.variant).filter(|variant| Some(variant.codec()) == format);
+    let codec = if format == Some(Codec::Jpeg) { Some("mjpeg".to_owned()) } else { variant.map(|v| v.to_string()) };
     json!({
         "tile": tile,
         "camera": camera,
         "name": name,
         "state": standing.state.word(),
         "why": standing.why,
-        "format": JPEG,
-        "codec": "mjpeg",
+        "format": format.map(Codec::word),
+        "codec": codec,
         "size": stream.map(|stream| [stream.size.width, stream.size.height]),
         "fps": stream.map(|stream| (f64::from(stream.fps) * 100.0).round() / 100.0),
     })
@@ -138,7 +157,7 @@ pub fn state(tile: u8, camera: &str, name: &str, standing: &Standing, stream: Op
 /// The state of a tile whose camera is not in the configuration.
 pub fn unknown(tile: u8, camera: &str, why: &str) -> String {
     let standing = Standing { state: State::Offline, why: why.to_owned() };
-    state(tile, camera, camera, &standing, None)
+    state(tile, camera, camera, &standing, None, None)
 }
 
 pub fn error(text: &str) -> String {
@@ -157,27 +176,42 @@ pub fn pong(number: &Value, now: u64) -> String {
 /// A picture with its header, as one binary message.
 pub fn frame(tile: u8, picture: &Picture, skipped: bool) -> Vec<u8> {
     let flags = KEY | if skipped { SKIPPED } else { 0 };
-    let mut bytes = Vec::with_capacity(16 + picture.jpeg.len());
-    bytes.extend_from_slice(&[VERSION, FORMAT_JPEG, tile, flags]);
-    bytes.extend_from_slice(&picture.sequence.to_le_bytes());
-    bytes.extend_from_slice(&picture.taken.to_le_bytes());
-    bytes.extend_from_slice(&picture.jpeg);
+    binary(Codec::Jpeg, tile, flags, picture.sequence, picture.taken, &picture.jpeg)
+}
+
+/// An access unit with its header, as one binary message.
+pub fn unit(tile: u8, codec: Codec, Taken { unit, after_gap }: &Taken) -> Vec<u8> {
+    let flags = if unit.key { KEY } else { 0 } | if *after_gap { SKIPPED } else { 0 };
+    binary(codec, tile, flags, unit.sequence, unit.taken, &unit.data)
+}
+
+fn binary(format: Codec, tile: u8, flags: u8, sequence: u32, taken: UnixMicros, payload: &[u8]) -> Vec<u8> {
+    let format = match format {
+        Codec::Jpeg => 1,
+        Codec::H264 => 2,
+        Codec::H265 => 3,
+    };
+    let mut bytes = Vec::with_capacity(16 + payload.len());
+    bytes.extend_from_slice(&[VERSION, format, tile, flags]);
+    bytes.extend_from_slice(&sequence.to_le_bytes());
+    bytes.extend_from_slice(&taken.to_le_bytes());
+    bytes.extend_from_slice(payload);
     bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::Rendition;
+    use crate::media::{AccessUnit, Rendition};
 
     #[test]
     fn show_is_read_with_everything_left_out_that_may_be() {
-        let text = r#"{"show":[{"tile":0,"camera":"gate","size":[640.4,3],"fps":15,"accept":["h264","jpeg"]},
+        let text = r#"{"show":[{"tile":0,"camera":"gate","size":[640.4,3],"fps":15,"accept":["av1","h264","jpeg"]},
             {"tile":255,"camera":"x"},{"tile":1,"camera":"y","accept":["h264"]}]}"#;
         let [Command::Show(tiles)] = &parse(text, 64).unwrap()[..] else { panic!("not a show") };
         assert_eq!(tiles[0].wish, Wish { size: Some(Size { width: 640, height: 16 }), quality: None, fps: Some(15) });
-        assert_eq!((tiles[1].tile, tiles[1].wish.size, tiles[1].jpeg), (255, None, true));
-        assert!(!tiles[2].jpeg);
+        assert_eq!((tiles[1].tile, tiles[1].wish.size, &*tiles[1].accept), (255, None, USUAL));
+        assert_eq!((&*tiles[0].accept, &*tiles[2].accept), (&[Codec::H264, Codec::Jpeg][..], &[Codec::H264][..]));
     }
 
     #[test]
@@ -218,5 +252,10 @@ mod tests {
         let bytes = frame(9, &picture, true);
         assert_eq!(bytes, [1, 1, 9, 3, 4, 3, 2, 1, 6, 5, 0, 0, 0, 0, 0, 0, 0xff, 0xd8]);
         assert_eq!(frame(9, &picture, false)[3], 1);
+        let unit = AccessUnit { sequence: 1, taken: 2, key: true, data: vec![0, 0, 1].into() };
+        let first = super::unit(7, Codec::H265, &Taken { unit: unit.clone(), after_gap: true });
+        assert_eq!(first, [1, 3, 7, 3, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        let next = super::unit(7, Codec::H264, &Taken { unit: AccessUnit { key: false, ..unit }, after_gap: false });
+        assert_eq!(next[..4], [1, 2, 7, 0]);
     }
 }

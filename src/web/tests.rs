@@ -5,3 +5,4 @@ mod motion;
 mod pages;
 mod scene;
 mod sockets;
+mod units;

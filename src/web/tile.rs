@@ -1,26 +1,26 @@
-//! One tile of a wall socket: takes pictures from its camera's lane and sends each when the page has
-//! drawn the one before.
-//!
-//! A tile holds one picture at most. While the page is busy, or the socket is, newer ones replace it, so
-//! what is sent is always the newest there is.
+//! One tile of a wall socket: takes from its camera's lane what the page prefers of what there is, the
+//! camera's own video untouched or JPEGs, and says which.
+
+mod pictures;
+mod units;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use async_tungstenite::tungstenite::{Error, Message};
+use async_tungstenite::tungstenite::Error;
 use smol::{
     Timer,
     channel::{Receiver, Sender, bounded},
-    future::{self, FutureExt},
+    future::FutureExt,
 };
 
 use super::{frames::REMOVED, message, outbox::Outbox, pace::Pace};
 use crate::{
     camera::State,
-    hub::{Hub, Lane, Seat, Shown, Standing},
-    media::{Picture, Wish},
+    hub::{Hub, Lane, Standing},
+    media::{Codec, StreamInfo, Wish},
 };
 
 /// What the page wants of a tile, as last heard; the newest order wins.
@@ -29,19 +29,21 @@ pub struct Orders {
     bell: (Sender<()>, Receiver<()>),
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Wanted {
     wish: Wish,
+    /// Formats the page can show, the one it likes best first.
+    accept: Arc<[Codec]>,
     drawn: Option<u32>,
 }
 
 impl Orders {
-    pub fn new(wish: Wish) -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::new(Wanted { wish, drawn: None }), bell: bounded(1) })
+    pub fn new(wish: Wish, accept: Arc<[Codec]>) -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::new(Wanted { wish, accept, drawn: None }), bell: bounded(1) })
     }
 
-    pub fn show(&self, wish: Wish) {
-        self.change(|wanted| wanted.wish = wish);
+    pub fn show(&self, wish: Wish, accept: Arc<[Codec]>) {
+        self.change(|wanted| (wanted.wish, wanted.accept) = (wish, accept));
     }
 
     pub fn drawn(&self, sequence: u32) {
@@ -59,7 +61,7 @@ impl Orders {
     }
 
     fn read(&self) -> Wanted {
-        *self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits for the next change.
@@ -85,13 +87,43 @@ pub struct Tile {
     pub pace: Pace,
 }
 
-/// A picture that was sent and maybe not drawn yet.
-#[derive(Clone, Copy)]
-struct Sent {
-    sequence: u32,
-    at: Instant,
-    /// What the seat had skipped by then.
-    skipped: u64,
+/// What a tile is sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Serving {
+    Pictures,
+    /// The camera's own access units.
+    Units(Codec),
+    /// Nothing as yet: the camera has not said what its video is.
+    Waiting,
+    /// Nothing: the page can show neither the camera's own video nor JPEG.
+    Nothing,
+}
+
+impl Serving {
+    fn format(self) -> Option<Codec> {
+        match self {
+            Self::Pictures => Some(Codec::Jpeg),
+            Self::Units(codec) => Some(codec),
+            Self::Waiting | Self::Nothing => None,
+        }
+    }
+
+    /// The first of `accept` that can be served of a camera whose stream is `stream`, as far as is known.
+    fn choose(accept: &[Codec], passthrough: bool, stream: Option<StreamInfo>, is_live: bool) -> Self {
+        for &format in accept {
+            match stream {
+                _ if format == Codec::Jpeg => return Self::Pictures,
+                _ if !passthrough => {}
+                None => return Self::Waiting,
+                Some(stream) if stream.codec != format => {}
+                Some(StreamInfo { variant: Some(_), .. }) => return Self::Units(format),
+                // The next key frame will tell; a live camera has sent one, and what it is stays unknown.
+                Some(_) if !is_live => return Self::Waiting,
+                Some(_) => {}
+            }
+        }
+        Self::Nothing
+    }
 }
 
 impl Tile {
@@ -107,6 +139,10 @@ impl Tile {
                 self.orders.changed().await;
                 continue;
             };
+            if self.serving(&lane) != Serving::Pictures {
+                self.pass_on(lane.sit_for_units()).await?;
+                continue;
+            }
             match lane.sit(self.orders.read().wish) {
                 Ok(seat) => {
                     self.watch(seat).await?;
@@ -127,126 +163,64 @@ impl Tile {
         }
     }
 
-    /// Sends what `seat` shows until its camera is removed.
-    async fn watch(&mut self, mut seat: Seat) -> Result<(), Error> {
-        enum Event {
-            Ordered,
-            Shown(Shown),
-            Due,
-        }
-        let mut wish = self.orders.read().wish;
-        let mut held = None;
-        let mut sent: Option<Sent> = None;
-        loop {
-            // When the held picture may go: at once, or when the one before is not reported for too long.
-            let due = held.as_ref().map(|_| match sent {
-                Some(sent) if !self.is_drawn(sent) => sent.at + self.drawn_limit,
-                _ => Instant::now(),
-            });
-            if due.is_some_and(|due| due <= Instant::now()) {
-                sent = self.deliver(&mut seat, &mut held, sent).await?.or(sent);
-                continue;
-            }
-            let event = async {
-                self.orders.changed().await;
-                Event::Ordered
-            }
-            .or(async { Event::Shown(seat.next().await) })
-            .or(async {
-                match due {
-                    Some(due) => Timer::at(due).await,
-                    None => future::pending().await,
-                };
-                Event::Due
-            })
-            .await;
-            match event {
-                Event::Ordered => {
-                    let wanted = self.orders.read().wish;
-                    if wanted != wish {
-                        // Refused or not, it is not tried again at every bell; refused, the old one stands.
-                        wish = wanted;
-                        if let Err(error) = seat.change(wanted) {
-                            let text = format!("tile {}: {error}", self.number);
-                            self.outbox.text(message::error(&text)).await?;
-                        }
-                    }
-                }
-                Event::Shown(Shown::Closed) => return Ok(()),
-                Event::Shown(shown) => {
-                    if let Some(text) = self.absorb(&seat, shown, &mut held) {
-                        self.outbox.text(text).await?;
-                    }
-                }
-                Event::Due => {}
-            }
-        }
-    }
-
-    /// Waits for the socket to be free and sends the newest picture there is by then.
-    async fn deliver(
-        &mut self,
-        seat: &mut Seat,
-        held: &mut Option<Arc<Picture>>,
-        before: Option<Sent>,
-    ) -> Result<Option<Sent>, Error> {
-        let outbox = self.outbox.clone();
-        let mut sender = outbox.lock().await;
-        // Others may have held the socket for long: a newer picture may be there, or none be live.
-        while let Some(shown) = future::poll_once(seat.next()).await {
-            if matches!(shown, Shown::Closed) {
-                *held = None;
-                break;
-            }
-            if let Some(text) = self.absorb(seat, shown, held) {
-                sender.send(Message::text(text)).await?;
-            }
-        }
-        let Some(picture) = held.take() else { return Ok(None) };
-        let skipped = seat.skipped();
-        let some_skipped = before.is_some_and(|before| before.skipped != skipped);
-        sender.send(Message::binary(message::frame(self.number, &picture, some_skipped))).await?;
-        Ok(Some(Sent { sequence: picture.sequence, at: Instant::now(), skipped }))
-    }
-
-    /// Holds a picture, or lets go of it when the camera is not live any more. Returns what the page is
-    /// to be told.
-    fn absorb(&mut self, seat: &Seat, shown: Shown, held: &mut Option<Arc<Picture>>) -> Option<String> {
-        match shown {
-            // Not skipped, just not asked for.
-            Shown::Picture(picture)
-                if !self.pace.allows(self.orders.read().wish, picture.rendition, Instant::now()) =>
-            {
-                None
-            }
-            Shown::Picture(picture) => {
-                if held.replace(picture).is_some() {
-                    seat.note_skipped();
-                }
-                None
-            }
-            Shown::News(standing) => {
-                // Even if it is live by now, it may have been gone since the held picture was taken.
-                *held = None;
-                self.news(seat.lane(), &standing)
-            }
-            Shown::Closed => None,
-        }
+    fn serving(&self, lane: &Lane) -> Serving {
+        let is_live = lane.standing().state == State::Live;
+        Serving::choose(&self.orders.read().accept, lane.tuning().passthrough, lane.stream(), is_live)
     }
 
     /// The state message, unless the page was told exactly that before.
     fn news(&mut self, lane: &Lane, standing: &Standing) -> Option<String> {
-        let text = message::state(self.number, &self.camera, &lane.name(), standing, lane.stream());
+        let text = message::state(
+            self.number,
+            &self.camera,
+            &lane.name(),
+            standing,
+            lane.stream(),
+            self.serving(lane).format(),
+        );
         if text == self.told {
             return None;
         }
         self.told.clone_from(&text);
         Some(text)
     }
+}
 
-    /// Whether the page has drawn `sent`. Sequences count on from 0 after 2^32 pictures, five years at
-    /// 25 per second, so they are compared by their distance.
-    fn is_drawn(&self, sent: Sent) -> bool {
-        self.orders.read().drawn.is_some_and(|drawn| drawn.wrapping_sub(sent.sequence) as i32 >= 0)
+#[cfg(test)]
+mod tests {
+    use super::{Serving::*, *};
+    use crate::media::{Size, Variant};
+
+    const H264: StreamInfo = StreamInfo {
+        codec: Codec::H264,
+        variant: Some(Variant::H264([0x64, 0, 0x28])),
+        size: Size { width: 1920, height: 1080 },
+        fps: 25.0,
+    };
+    const ALL: &[Codec] = &[Codec::H265, Codec::H264, Codec::Jpeg];
+
+    #[test]
+    fn page_is_served_what_it_likes_best_of_what_there_is() {
+        assert_eq!(Serving::choose(ALL, true, Some(H264), true), Units(Codec::H264));
+        assert_eq!(Serving::choose(&[Codec::Jpeg, Codec::H264], true, Some(H264), true), Pictures);
+        assert_eq!(Serving::choose(&[Codec::H265, Codec::Jpeg], true, Some(H264), true), Pictures);
+        assert_eq!(Serving::choose(&[Codec::H265], true, Some(H264), true), Nothing);
+        let jpeg = StreamInfo { codec: Codec::Jpeg, variant: None, ..H264 };
+        assert_eq!(Serving::choose(ALL, true, Some(jpeg), true), Pictures);
+    }
+
+    #[test]
+    fn camera_may_be_kept_from_passing_its_video_on() {
+        assert_eq!(Serving::choose(ALL, false, Some(H264), true), Pictures);
+        assert_eq!(Serving::choose(ALL, false, None, false), Pictures);
+        assert_eq!(Serving::choose(&[Codec::H264], false, Some(H264), true), Nothing);
+    }
+
+    #[test]
+    fn unknown_video_is_waited_for_but_not_for_ever() {
+        assert_eq!(Serving::choose(ALL, true, None, false), Waiting);
+        let untold = StreamInfo { variant: None, ..H264 };
+        assert_eq!(Serving::choose(ALL, true, Some(untold), false), Waiting);
+        assert_eq!(Serving::choose(ALL, true, Some(untold), true), Pictures);
     }
 }

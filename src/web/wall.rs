@@ -146,16 +146,16 @@ impl Wall<'_> {
     /// Replaces the whole set; a tile that goes on showing its camera keeps its seat.
     async fn show(&mut self, wishes: Vec<TileWish>) -> Result<(), End> {
         self.tiles.retain(|number, hung| {
-            wishes.iter().any(|wish| wish.tile == *number && wish.camera == hung.camera && wish.jpeg)
+            wishes.iter().any(|wish| wish.tile == *number && wish.camera == hung.camera && !wish.accept.is_empty())
         });
-        for TileWish { tile, camera, wish, jpeg } in wishes {
-            if !jpeg {
-                let text = format!("tile {tile}: only {} is served; accept must hold it", message::JPEG);
+        for TileWish { tile, camera, wish, accept } in wishes {
+            if accept.is_empty() {
+                let text = format!("tile {tile}: accept must hold one of h264, h265 and jpeg");
                 self.send(message::error(&text)).await?;
                 continue;
             }
             if let Some(hung) = self.tiles.get(&tile) {
-                hung.orders.show(wish);
+                hung.orders.show(wish, accept);
                 continue;
             }
             if self.web.hub.lane(&camera).is_none() {
@@ -163,7 +163,7 @@ impl Wall<'_> {
                 let text = format!("tile {tile}: there is no camera {camera:?}");
                 self.send(message::error(&text)).await?;
             }
-            let orders = Orders::new(wish);
+            let orders = Orders::new(wish, accept);
             let task = Tile {
                 number: tile,
                 camera: camera.clone(),

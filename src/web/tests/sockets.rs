@@ -14,7 +14,7 @@ use super::super::Bounds;
 use super::scene::{LONG, Scene, eventually, in_time, lane, picture, play};
 use crate::camera::State;
 
-struct Page(WebSocketStream<TcpStream>);
+pub(super) struct Page(pub(super) WebSocketStream<TcpStream>);
 
 /// One binary frame, taken apart.
 #[derive(Debug, PartialEq)]
@@ -43,15 +43,15 @@ async fn open(scene: &Scene, path: &str, headers: &[(&'static str, &str)]) -> Re
 const WALL: (&str, &str) = ("sec-websocket-protocol", "other, cctv.wall.1");
 
 impl Page {
-    async fn wall(scene: &Scene) -> Self {
+    pub(super) async fn wall(scene: &Scene) -> Self {
         open(scene, "/ws", &[WALL]).await.unwrap()
     }
 
-    async fn say(&mut self, value: Value) {
+    pub(super) async fn say(&mut self, value: Value) {
         in_time(self.0.send(Message::text(value.to_string()))).await.unwrap();
     }
 
-    async fn message(&mut self) -> Message {
+    pub(super) async fn message(&mut self) -> Message {
         loop {
             match in_time(self.0.next()).await.unwrap().unwrap() {
                 Message::Ping(_) | Message::Pong(_) => {}
@@ -60,7 +60,7 @@ impl Page {
         }
     }
 
-    async fn told(&mut self) -> Value {
+    pub(super) async fn told(&mut self) -> Value {
         match self.message().await {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
             message => panic!("no text: {message:?}"),
@@ -81,7 +81,7 @@ impl Page {
 
     /// Everything sent before this was understood and answered when it returns; pictures in between
     /// are an error.
-    async fn settle(&mut self) {
+    pub(super) async fn settle(&mut self) {
         self.say(json!({"ping": 99})).await;
         assert_eq!(self.told().await["pong"], 99);
     }
@@ -98,11 +98,11 @@ impl Page {
 }
 
 fn tile(number: u8, camera: &str) -> Value {
-    json!({"tile": number, "camera": camera, "size": [640, 360], "fps": 15, "accept": ["h264", "jpeg"]})
+    json!({"tile": number, "camera": camera, "size": [640, 360], "fps": 15, "accept": ["webp", "jpeg"]})
 }
 
 /// Pictures follow only what was drawn.
-fn strict(limits: &mut super::super::Limits) {
+pub(super) fn strict(limits: &mut super::super::Limits) {
     limits.drawn = Duration::from_secs(3600);
 }
 
@@ -242,7 +242,7 @@ fn wrong_messages_are_answered_until_patience_ends() {
         |limits| limits.bad_messages = 3,
         async |scene| {
             let mut page = Page::wall(scene).await;
-            page.say(json!({"show": [{"tile": 0, "camera": "gate", "accept": ["h264"]}]})).await;
+            page.say(json!({"show": [{"tile": 0, "camera": "gate", "accept": ["webp"]}]})).await;
             assert!(page.told().await["error"].as_str().unwrap().contains("jpeg"));
             for text in ["{", "[]", "{\"what\":1}"] {
                 in_time(page.0.send(Message::text(text))).await.unwrap();

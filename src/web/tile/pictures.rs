@@ -1,0 +1,149 @@
+//! JPEGs for a tile, each sent when the page has drawn the one before.
+//!
+//! A tile holds one picture at most. While the page is busy, or the socket is, newer ones replace it, so
+//! what is sent is always the newest there is.
+
+use std::{sync::Arc, time::Instant};
+
+use async_tungstenite::tungstenite::{Error, Message};
+use smol::{
+    Timer,
+    future::{self, FutureExt},
+};
+
+use super::{Serving, Tile};
+use crate::{
+    hub::{Seat, Shown},
+    media::Picture,
+    web::message,
+};
+
+/// A picture that was sent and maybe not drawn yet.
+#[derive(Clone, Copy)]
+struct Sent {
+    sequence: u32,
+    at: Instant,
+    /// What the seat had skipped by then.
+    skipped: u64,
+}
+
+impl Tile {
+    /// Sends what `seat` shows until its camera is removed, or something else is to be sent.
+    pub(super) async fn watch(&mut self, mut seat: Seat) -> Result<(), Error> {
+        enum Event {
+            Ordered,
+            Shown(Shown),
+            Due,
+        }
+        let mut wish = self.orders.read().wish;
+        let mut held = None;
+        let mut sent: Option<Sent> = None;
+        loop {
+            // When the held picture may go: at once, or when the one before is not reported for too long.
+            let due = held.as_ref().map(|_| match sent {
+                Some(sent) if !self.is_drawn(sent) => sent.at + self.drawn_limit,
+                _ => Instant::now(),
+            });
+            if due.is_some_and(|due| due <= Instant::now()) {
+                sent = self.deliver(&mut seat, &mut held, sent).await?.or(sent);
+                continue;
+            }
+            let event = async {
+                self.orders.changed().await;
+                Event::Ordered
+            }
+            .or(async { Event::Shown(seat.next().await) })
+            .or(async {
+                match due {
+                    Some(due) => Timer::at(due).await,
+                    None => future::pending().await,
+                };
+                Event::Due
+            })
+            .await;
+            match event {
+                Event::Ordered => {
+                    if self.serving(seat.lane()) != Serving::Pictures {
+                        return Ok(());
+                    }
+                    let wanted = self.orders.read().wish;
+                    if wanted != wish {
+                        // Refused or not, it is not tried again at every bell; refused, the old one stands.
+                        wish = wanted;
+                        if let Err(error) = seat.change(wanted) {
+                            let text = format!("tile {}: {error}", self.number);
+                            self.outbox.text(message::error(&text)).await?;
+                        }
+                    }
+                }
+                Event::Shown(Shown::Closed) => return Ok(()),
+                Event::Shown(shown) => {
+                    if let Some(text) = self.absorb(&seat, shown, &mut held) {
+                        self.outbox.text(text).await?;
+                    }
+                    if self.serving(seat.lane()) != Serving::Pictures {
+                        return Ok(());
+                    }
+                }
+                Event::Due => {}
+            }
+        }
+    }
+
+    /// Waits for the socket to be free and sends the newest picture there is by then.
+    async fn deliver(
+        &mut self,
+        seat: &mut Seat,
+        held: &mut Option<Arc<Picture>>,
+        before: Option<Sent>,
+    ) -> Result<Option<Sent>, Error> {
+        let outbox = self.outbox.clone();
+        let mut sender = outbox.lock().await;
+        // Others may have held the socket for long: a newer picture may be there, or none be live.
+        while let Some(shown) = future::poll_once(seat.next()).await {
+            if matches!(shown, Shown::Closed) {
+                *held = None;
+                break;
+            }
+            if let Some(text) = self.absorb(seat, shown, held) {
+                sender.send(Message::text(text)).await?;
+            }
+        }
+        let Some(picture) = held.take() else { return Ok(None) };
+        let skipped = seat.skipped();
+        let some_skipped = before.is_some_and(|before| before.skipped != skipped);
+        sender.send(Message::binary(message::frame(self.number, &picture, some_skipped))).await?;
+        Ok(Some(Sent { sequence: picture.sequence, at: Instant::now(), skipped }))
+    }
+
+    /// Holds a picture, or lets go of it when the camera is not live any more. Returns what the page is
+    /// to be told.
+    fn absorb(&mut self, seat: &Seat, shown: Shown, held: &mut Option<Arc<Picture>>) -> Option<String> {
+        match shown {
+            // Not skipped, just not asked for.
+            Shown::Picture(picture)
+                if !self.pace.allows(self.orders.read().wish, picture.rendition, Instant::now()) =>
+            {
+                None
+            }
+            Shown::Picture(picture) => {
+                if held.replace(picture).is_some() {
+                    seat.note_skipped();
+                }
+                None
+            }
+            Shown::News(standing) => {
+                // Even if it is live by now, it may have been gone since the held picture was taken.
+                *held = None;
+                self.news(seat.lane(), &standing)
+            }
+            Shown::Closed => None,
+        }
+    }
+
+    /// Whether the page has drawn `sent`. Sequences count on from 0 after 2^32 pictures, five years at
+    /// 25 per second, so they are compared by their distance.
+    fn is_drawn(&self, sent: Sent) -> bool {
+        self.orders.read().drawn.is_some_and(|drawn| drawn.wrapping_sub(sent.sequence) as i32 >= 0)
+    }
+}
