@@ -17,7 +17,7 @@ pub struct Offer {
 pub fn line(offer: Offer, settings: &Settings, bitrate: u32) -> String {
     let mut elements = String::new();
     if let Some(codec) = offer.video {
-        elements.push_str(&video(codec, settings.bars, bitrate));
+        elements.push_str(&video(codec, settings, bitrate));
     }
     if offer.audio {
         let number = u8::from(offer.video.is_some());
@@ -31,19 +31,22 @@ pub fn line(offer: Offer, settings: &Settings, bitrate: u32) -> String {
     format!("( {elements} )")
 }
 
-fn video(codec: Codec, bars: bool, bitrate: u32) -> String {
+fn video(codec: Codec, settings: &Settings, bitrate: u32) -> String {
+    let (bars, bframes) = (settings.bars, settings.bframes);
+    let (kind, interval, repeated) = if settings.sets_in_sdp { ("avc", 0, 0) } else { ("byte-stream", -1, 1) };
     let encoder = match codec {
         // 8x8 transform and CABAC make it High profile, which is what cameras send; a single thread
         // keeps a picture one slice.
         Codec::H264 => format!(
-            "x264enc tune=zerolatency speed-preset=ultrafast threads=1 bframes=0 cabac=true dct8x8=true \
-             key-int-max={NEVER} option-string=\"scenecut=0\" {} \
-             ! video/x-h264,profile=high ! rtph264pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency",
+            "x264enc tune=zerolatency speed-preset=ultrafast threads=1 bframes={bframes} b-adapt=false \
+             cabac=true dct8x8=true key-int-max={NEVER} option-string=\"scenecut=0:repeat-headers={repeated}\" {} \
+             ! video/x-h264,profile=high,stream-format={kind} \
+             ! rtph264pay name=pay0 pt=96 config-interval={interval} aggregate-mode=zero-latency",
             if bars { "pass=quant quantizer=8".into() } else { format!("bitrate={bitrate}") }
         ),
         Codec::H265 => format!(
             "x265enc tune=zerolatency speed-preset=ultrafast key-int-max={NEVER} {} log-level=error \
-             option-string=\"bframes=0:scenecut=0:pools=none:frame-threads=1:wpp=0:repeat-headers=1\" \
+             option-string=\"bframes={bframes}:b-adapt=0:scenecut=0:pools=none:frame-threads=1:wpp=0:repeat-headers=1\" \
              ! rtph265pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency",
             if bars { "qp=8".into() } else { format!("bitrate={bitrate}") }
         ),

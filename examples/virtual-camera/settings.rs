@@ -16,9 +16,9 @@ use crate::{
 pub const HELP: &str = "\
 usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
                       (--camera \"key=value ...\" | --cameras-file FILE)...
-keys: id (required), ip, onvif, rtsp, codec, size, small, fps, gop, bitrate, user, pass, auth, skew,
-      pattern, range, matrix, media, hue, name, maker, model, serial, uuid, anonymous, audio, sessions,
-      location, wsd, answers, reply-port, epr, xaddrs, ssdp, upnp-type
+keys: id (required), ip, onvif, rtsp, codec, size, small, fps, gop, bframes, sets, bitrate, user,
+      pass, auth, skew, pattern, range, matrix, media, hue, name, maker, model, serial, uuid,
+      anonymous, audio, sessions, location, wsd, answers, reply-port, epr, xaddrs, ssdp, upnp-type
 docs/virtual-camera.md explains each.";
 
 /// The whole command line.
@@ -44,6 +44,10 @@ pub struct Settings {
     pub fps: u32,
     /// Frames from one key frame to the next.
     pub gop: u32,
+    /// Frames between two others that are sent after both and shown between them, at most.
+    pub bframes: u32,
+    /// Parameter sets stand in the session description only, not before key frames. H.264 only.
+    pub sets_in_sdp: bool,
     /// kbit/s of the first profile.
     pub bitrate: u32,
     pub login: Option<Login>,
@@ -233,6 +237,12 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         onvif_port: pairs.number("onvif", 8000)?,
         rtsp_port: pairs.number("rtsp", 8554)?,
         gop: pairs.number("gop", fps * 2)?.max(1),
+        bframes: pairs.word("bframes", 0, |word| word.parse().ok().filter(|bframes| *bframes <= 4))?,
+        sets_in_sdp: pairs.word("sets", false, |word| match word {
+            "in-band" => Some(false),
+            "sdp" => Some(codec == Codec::H264).filter(|known| *known),
+            _ => None,
+        })?,
         // A bit and a half per pixel and second: 1.4 Mbit/s for 720p, 3.1 for 1080p.
         bitrate: pairs.number("bitrate", (pixels * 3 / 2000).max(200))?,
         auth: auth(&mut pairs, login.is_some())?,

@@ -159,7 +159,7 @@ impl Stream {
                     source.set_caps(Some(&self.caps(size)));
                 }
                 if since_key >= settings.gop && !faults.no_key_frames {
-                    source.send_event(force_key_frame());
+                    source.send_event(force_key_frame(!self.camera.settings.sets_in_sdp));
                     since_key = 0;
                 }
                 // Refused while the pipeline starts or stops; then the frame is simply lost.
@@ -236,6 +236,8 @@ fn end(bin: &glib::WeakRef<gst::Bin>) {
 }
 
 /// Makes the frame behind it a key frame. Encoders that know only such, like MJPEG's, pass it on.
-fn force_key_frame() -> gst::Event {
-    gst::event::CustomDownstream::new(gst::Structure::builder("GstForceKeyUnit").field("all-headers", true).build())
+fn force_key_frame(with_sets: bool) -> gst::Event {
+    gst::event::CustomDownstream::new(
+        gst::Structure::builder("GstForceKeyUnit").field("all-headers", with_sets).build(),
+    )
 }
