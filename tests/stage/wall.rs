@@ -1,0 +1,124 @@
+//! A page of the wall socket without a browser.
+
+use async_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+use cctv_agent::{media::Codec, worker::decoder::Decoder};
+use serde_json::{Value, json};
+use smol::{Timer, block_on, future::FutureExt, net::TcpStream, stream::StreamExt};
+
+use crate::stage::{
+    PATIENCE,
+    stamp::{Pixels, Stamp, read},
+};
+
+pub struct Wall(WebSocketStream<TcpStream>);
+
+/// A binary message: a picture or an access unit.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    pub format: u8,
+    pub tile: u8,
+    pub key: bool,
+    pub after_gap: bool,
+    pub sequence: u32,
+    /// Unix microseconds.
+    pub taken: u64,
+    pub payload: Vec<u8>,
+}
+
+impl Wall {
+    pub fn open(address: &str) -> Self {
+        block_on(async {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
+            request.headers_mut().insert("sec-websocket-protocol", "cctv.wall.1".parse().unwrap());
+            Self(client_async(request, stream).await.unwrap().0)
+        })
+    }
+
+    /// Shows `cameras`, numbered from tile 0 on, in the formats of `accept`.
+    pub fn show(&mut self, cameras: &[&str], accept: &[&str]) {
+        let tile = |(tile, camera)| json!({"tile": tile, "camera": camera, "size": [640, 360], "accept": accept});
+        let tiles: Vec<_> = cameras.iter().enumerate().map(tile).collect();
+        block_on(self.0.send(Message::text(json!({"show": tiles}).to_string()))).unwrap();
+    }
+
+    /// The next message of either kind.
+    pub fn next(&mut self) -> Result<Value, Frame> {
+        let message = block_on(
+            async {
+                loop {
+                    match self.0.next().await.unwrap().unwrap() {
+                        Message::Ping(_) | Message::Pong(_) => {}
+                        message => return message,
+                    }
+                }
+            }
+            .or(async {
+                Timer::after(PATIENCE).await;
+                panic!("waited in vain for a message")
+            }),
+        );
+        match message {
+            Message::Text(text) => Ok(serde_json::from_str(&text).unwrap()),
+            Message::Binary(bytes) => Err(Frame {
+                format: bytes[1],
+                tile: bytes[2],
+                key: bytes[3] & 1 != 0,
+                after_gap: bytes[3] & 2 != 0,
+                sequence: u32::from_le_bytes(bytes[4..8].try_into().unwrap()),
+                taken: u64::from_le_bytes(bytes[8..16].try_into().unwrap()),
+                payload: bytes[16..].to_vec(),
+            }),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The next binary message; texts before it are passed over.
+    pub fn frame(&mut self) -> Frame {
+        loop {
+            if let Err(frame) = self.next() {
+                return frame;
+            }
+        }
+    }
+
+    /// The next state of tile 0 with which `is` agrees; frames before it are passed over.
+    pub fn state(&mut self, is: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            if let Ok(text) = self.next()
+                && text["tile"] == 0
+                && is(&text)
+            {
+                return text;
+            }
+        }
+    }
+}
+
+/// Decodes access units and reads what the virtual camera burnt into their pictures.
+pub struct Screen(Decoder);
+
+impl Screen {
+    pub fn new(codec: Codec) -> Self {
+        Self(Decoder::new(codec).unwrap())
+    }
+
+    /// The pictures that come of `frame`, each with the sequence of the unit that it was in.
+    pub fn show(&mut self, frame: &Frame) -> Vec<(u32, Stamp)> {
+        self.0.push(&frame.payload, u64::from(frame.sequence)).unwrap();
+        let mut stamps = Vec::new();
+        while let Some(picture) = self.0.take().unwrap() {
+            let sequence = picture.number as u32;
+            let stamp = picture.with_planes(None, |planes, _| {
+                let (width, height) = (planes.width(0), planes.height(0));
+                let data: Vec<u8> = (0..height).flat_map(|y| planes.row(0, y).to_vec()).collect();
+                read(&Pixels { data: &data, width, height, stride: width, step: 1 }).expect("a stamp")
+            });
+            stamps.push((sequence, stamp));
+        }
+        stamps
+    }
+}
