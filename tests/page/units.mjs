@@ -1,0 +1,105 @@
+// H.264 as cameras send it, made with ffmpeg, whose pictures say their number in their own pixels:
+// eight squares in the upper left corner, light for 1, the lowest bit first.
+
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+const SQUARE = 20;
+const BITS = 8;
+const RUN_WITHIN = 60_000;
+const AUD = Buffer.from([0, 0, 0, 1, 9]);
+
+/**
+ * Access units in decoding order, with parameter sets before each key frame.
+ * @returns {Promise<{key: boolean, data: string}[]>} data in base64
+ */
+export async function makeUnits({ frames, group = 50, bframes = 0, width = 320, height = 180 }) {
+    const bits = Array.from({ length: BITS }, (_, bit) => [
+        `drawbox=x=${bit * SQUARE}:y=0:w=${SQUARE}:h=${SQUARE}:color=black:t=fill`,
+        `drawbox=x=${bit * SQUARE}:y=0:w=${SQUARE}:h=${SQUARE}:color=white:t=fill:enable='eq(mod(floor(n/${2 ** bit}),2),1)'`,
+    ]);
+    const filter = bits.flat().join(",");
+    const x264 = `keyint=${group}:min-keyint=${group}:scenecut=0:bframes=${bframes}:b-adapt=0:aud=1:repeat-headers=1`;
+    const args = [
+        "-v", "error", "-f", "lavfi", "-i", `testsrc2=size=${width}x${height}:rate=25`, "-vf", filter, "-frames:v", String(frames),
+        "-c:v", "libx264", "-threads", "1", "-profile:v", "high", "-pix_fmt", "yuv420p", "-x264-params", x264, "-f", "h264", "-",
+    ];
+    const options = { timeout: RUN_WITHIN, encoding: "buffer", maxBuffer: 64 << 20 };
+    const { stdout } = await promisify(execFile)("ffmpeg", args, options);
+    const units = [];
+    for (let at = stdout.indexOf(AUD); at >= 0;) {
+        const next = stdout.indexOf(AUD, at + 1);
+        const data = stdout.subarray(at, next < 0 ? stdout.length : next);
+        units.push({ key: data.includes(Buffer.from([0, 0, 1, 0x65])), data: data.toString("base64") });
+        at = next;
+    }
+    return units;
+}
+
+/**
+ * Puts what the tests do in the page into `window.lab`: a decoder of `js/decoder.js` that notes what
+ * it draws, and whether every VideoFrame was closed once.
+ */
+export function equip(page) {
+    return page.evaluate(async ([square, bits]) => {
+        const { UnitDecoder, showableFormats } = await import("/js/decoder.js");
+        const closings = new Map();
+        const close = VideoFrame.prototype.close;
+        VideoFrame.prototype.close = function () {
+            closings.set(this, (closings.get(this) ?? 0) + 1);
+            close.call(this);
+        };
+        let made = 0;
+        const Native = window.VideoDecoder;
+        window.VideoDecoder = class extends Native {
+            constructor({ output, error }) {
+                super({
+                    output: (picture) => {
+                        made += 1;
+                        output(picture);
+                    },
+                    error,
+                });
+            }
+        };
+        const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+        window.lab = {
+            showableFormats,
+            /** Agent time of a unit is page time minus `delay` milliseconds. */
+            start(codec, age = (taken, arrived, now) => now - taken) {
+                const lab = { drawn: [], sizes: [], labels: [], reasons: [], credits: 0, sequence: 0 };
+                const context = new OffscreenCanvas(640, 640).getContext("2d", { willReadFrequently: true });
+                const draw = (picture, label) => {
+                    context.drawImage(picture, 0, 0, picture.displayWidth, picture.displayHeight);
+                    const light = (bit) => context.getImageData((bit + 0.5) * square, square / 2, 1, 1).data[1] > 128;
+                    lab.drawn.push(Array.from({ length: bits }, (_, bit) => (light(bit) ? 2 ** bit : 0)).reduce((a, b) => a + b));
+                    lab.sizes.push(`${picture.displayWidth}x${picture.displayHeight}`);
+                    lab.labels.push(label);
+                };
+                lab.decoder = new UnitDecoder({ draw, age, failed: (reason) => lab.reasons.push(reason) });
+                lab.decoder.expect(codec);
+                lab.offer = ({ key, data }, old = 0, more = {}) => {
+                    const now = performance.now();
+                    lab.sequence += 1;
+                    const frame = { format: 2, tile: 0, key, skipped: false, sequence: lab.sequence, taken: now - old, payload: bytes(data), ...more };
+                    lab.decoder.offer(frame, now, () => (lab.credits += 1));
+                };
+                return lab;
+            },
+            /** Waits until `is` is true, at most ten seconds; returns whether. */
+            async until(is) {
+                const deadline = performance.now() + 10_000;
+                while (!is() && performance.now() < deadline) await new Promise((next) => setTimeout(next, 5));
+                return is();
+            },
+            /** Offers units one by one, each when the one before was taken in. */
+            async play(lab, units) {
+                for (const unit of units) {
+                    lab.offer(unit);
+                    await new Promise((next) => setTimeout(next, 10));
+                }
+            },
+            closings: () => ({ made, once: [...closings.values()].filter((count) => count === 1).length, more: [...closings.values()].filter((count) => count > 1).length }),
+        };
+    }, [SQUARE, BITS]);
+}
