@@ -62,7 +62,7 @@ test("sizes asked for are the tiles' device pixels, and follow the window", asyn
     ]));
     const equal = async () => JSON.stringify(asked().map((place) => place.size)) === JSON.stringify(await sizes());
     await until("sizes as laid out", equal);
-    assert.deepEqual(asked().map((place) => place.accept), Array(4).fill(["jpeg"]));
+    assert.ok(asked().every((place) => place.accept.at(-1) === "jpeg"), "every browser can show JPEG");
     const before = JSON.stringify(asked());
     await page.setViewportSize({ width: 1000, height: 500 });
     await until("sizes asked for anew", async () => JSON.stringify(asked()) !== before && (await equal()));
