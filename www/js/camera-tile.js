@@ -23,6 +23,8 @@ export class CameraTile extends HTMLElement {
     picture;
     /** @type {MotionJpeg} */
     stream;
+    /** @type {import("./decoder.js").UnitDecoder | null} for the camera's own video, on the wall socket */
+    video = null;
     /** The number this tile has on the wall socket, 0 to 255. */
     number = 0;
 
@@ -99,11 +101,12 @@ export class CameraTile extends HTMLElement {
      * @param {number | null} facts.age milliseconds, null without a picture
      * @param {number | null} facts.proof page time of the last proof that the picture moves
      * @param {string} facts.transport
+     * @param {string} [facts.video] how the picture is encoded, in words; empty if not known
      * @param {[number, number] | null} facts.size of the camera's picture
      * @param {number | null} facts.fps
      * @param {number} now page time
      */
-    tell({ verdict, why, since, age, proof, transport, size, fps }, now) {
+    tell({ verdict, why, since, age, proof, transport, video = "", size, fps }, now) {
         if (this.getAttribute("verdict") !== verdict) this.setAttribute("verdict", verdict);
         this.toggleAttribute("blank", age === null);
         const word = t(`state.${verdict}`);
@@ -111,7 +114,7 @@ export class CameraTile extends HTMLElement {
         this.#say("state", word);
         const telling = verdict === "live" && age > TELL_AGE_AFTER; // the band tells the age of the others
         this.#say("age", telling ? t("age.old", { age: duration(age) }) : "");
-        this.#say("facts", facts(transport, size, verdict === "live" ? fps : null));
+        this.#say("facts", facts(transport, video, size, verdict === "live" ? fps : null));
         if (verdict === "live") this.#live(word, proof, now);
         else this.#notLive(verdict, word, old, why, since, age, now);
         this.#label(this.#canvas, t("tile.picture", { name: this.#parts.name.textContent }));
@@ -141,6 +144,7 @@ export class CameraTile extends HTMLElement {
     /** Gives up picture, stream and memory. */
     release() {
         this.stream.release();
+        this.video?.close();
         this.picture.clear();
     }
 
@@ -158,11 +162,12 @@ export class CameraTile extends HTMLElement {
     }
 }
 
-function facts(transport, size, fps) {
+function facts(transport, video, size, fps) {
     const parts = [];
     if (size !== null) parts.push(`${size[0]}×${size[1]}`);
     if (fps !== null) parts.push(t("facts.fps", { fps: fps < 9.5 ? fps.toFixed(1) : fps.toFixed(0) }));
     if (transport === "mjpeg") parts.push(t("transport.mjpeg")); // the lesser way is worth a word
+    if (video !== "") parts.push(video);
     return parts.join(" · ");
 }
 

@@ -1,6 +1,7 @@
 // Puts the page together: settings, language, the agent's two voices, the wall and its controls.
 
 import { CameraList } from "./camera-list.js";
+import { showableFormats } from "./decoder.js";
 import { listen } from "./keys.js";
 import { chooseLanguage, pickLanguage, spoken, t, translate } from "./language.js";
 import { LayoutChooser } from "./layout-chooser.js";
@@ -185,5 +186,7 @@ function awake(event) {
 for (const event of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(event, awake);
 awake();
 
+// ?video=off: JPEG only, for a terminal whose decoder is worse than none.
+if (new URLSearchParams(location.search).get("video") !== "off") wall.formats = await showableFormats();
 apply();
 console.info(`wall: ${SUBPROTOCOL} at ${location.host}`);

@@ -4,7 +4,7 @@
 // dialled again. Numbers of tiles in use are remembered and told anew after each reconnect.
 
 import { AgentClock } from "./agent-clock.js";
-import { FORMAT, parseFrame } from "./frame.js";
+import { parseFrame } from "./frame.js";
 
 export const SUBPROTOCOL = "cctv.wall.1";
 /** Pauses before dialling again, in milliseconds; the last one repeats. */
@@ -26,6 +26,7 @@ const CREDIT_DELAY = 8;
  * @property {string} camera
  * @property {[number, number]} size in device pixels
  * @property {number} fps
+ * @property {string[]} accept formats, the one liked best first
  */
 
 export class WallSocket {
@@ -176,7 +177,7 @@ export class WallSocket {
 
     #tellPlaces() {
         if (!this.#open) return;
-        const show = this.#places.map((place) => ({ ...place, accept: ["jpeg"] }));
+        const show = this.#places;
         const text = JSON.stringify(show);
         if (text === this.#shown) return;
         this.#shown = text;
@@ -217,7 +218,7 @@ export class WallSocket {
     }
 
     #receivedFrame(frame) {
-        if (frame === null || frame.format !== FORMAT.jpeg) return;
+        if (frame === null) return;
         this.heardAt = performance.now();
         // A frame of the tile's former camera may still be under way: it belongs to the camera the
         // agent named last, and is drawn only where that is the one wanted.

@@ -5,7 +5,10 @@
 
 import { CameraTile } from "./camera-tile.js";
 import { pair } from "./camera-list.js";
+import { UnitDecoder } from "./decoder.js";
+import { FORMAT } from "./frame.js";
 import { Governor } from "./governor.js";
+import { t } from "./language.js";
 import { MOTION_JPEG_PANELS, arrange, panelsOf, step } from "./layout.js";
 import { judge } from "./liveness.js";
 import { Touch } from "./touch.js";
@@ -15,6 +18,9 @@ const JUDGE_EVERY = 250;
 const MEASURE_EVERY = 1000;
 /** A wall that is being resized is laid out and asked for again when it has been still this long, milliseconds. */
 const SETTLED_AFTER = 200;
+/** A camera whose video the browser could not decode is tried again after this, in milliseconds. */
+const DECODE_AGAIN_AFTER = 600_000;
+const CODECS = Object.freeze({ h264: "H.264", h265: "H.265", jpeg: "JPEG" });
 
 /** Pictures per second asked for, by number of panels: small pictures need fewer. */
 function rateOf(panels) {
@@ -26,6 +32,8 @@ function rateOf(panels) {
 export class CameraWall {
     /** "socket" or "mjpeg". */
     transport = "socket";
+    /** What the browser can show, the one it likes best first. */
+    formats = ["jpeg"];
     page = 0;
     pages = 1;
     /** Identifier of the camera shown alone, or null. */
@@ -44,6 +52,8 @@ export class CameraWall {
     #tiles = new Map();
     /** @type {Map<string, object>} the socket's last report by camera */
     #reports = new Map();
+    /** @type {Map<string, {format: string, until: number}>} what the browser could not decode, by camera */
+    #refused = new Map();
     /** @type {Map<string, {why: string, since: number}>} since when a camera's reason is the same */
     #whys = new Map();
     #settling = 0;
@@ -151,6 +161,9 @@ export class CameraWall {
     /** A tile's state as the socket told it. */
     reported(camera, report) {
         this.#reports.set(camera, report);
+        const video = this.#tiles.get(camera)?.video;
+        if (report.format === "h264" || report.format === "h265") video?.expect(report.codec ?? null);
+        else video?.close();
         this.judge();
     }
 
@@ -158,6 +171,7 @@ export class CameraWall {
     pictured(camera, frame, drawn) {
         const tile = this.#tiles.get(camera);
         if (tile === undefined) drawn();
+        else if (frame.format !== FORMAT.jpeg) tile.video.offer(frame, performance.now(), drawn);
         else tile.picture.offer(frame, performance.now(), drawn);
     }
 
@@ -221,10 +235,32 @@ export class CameraWall {
             const taken = new Set([...this.#tiles.values()].map((other) => other.number));
             tile.number = 0;
             while (taken.has(tile.number)) tile.number += 1;
+            tile.video = this.#videoOf(camera, tile.picture);
             this.#tiles.set(camera, tile);
         }
         tile.name(camera, this.#facts(camera).name);
         return tile;
+    }
+
+    #videoOf(camera, picture) {
+        return new UnitDecoder({
+            draw: (image, label, arrived) => picture.draw(image, [image.displayWidth, image.displayHeight], label, arrived),
+            age: (taken, arrived, now) => this.#socket.clock.age(taken, arrived, now),
+            failed: (reason) => {
+                const format = this.#reports.get(camera)?.format;
+                console.warn(`${camera}: this browser cannot decode its ${format}: ${reason}`);
+                this.#refused.set(camera, { format, until: performance.now() + DECODE_AGAIN_AFTER });
+                this.request();
+            },
+        });
+    }
+
+    /** How the camera's picture comes, in words. */
+    #encoding(camera) {
+        const format = this.#reports.get(camera)?.format;
+        const codec = CODECS[this.#facts(camera)?.codec] ?? CODECS.jpeg;
+        if (format !== "jpeg" || codec === CODECS.jpeg) return CODECS[format] ?? "";
+        return t(this.#refused.has(camera) ? "facts.undecodable" : "facts.asJpeg", { codec });
     }
 
     #facts(camera) {
@@ -236,7 +272,9 @@ export class CameraWall {
         const shown = document.hidden ? [] : this.#places.flatMap(({ camera, columns, rows }) =>
             camera === null ? [] : [{ camera, tile: this.#tiles.get(camera), fps: this.#rate(columns * rows > 1) }]);
         if (this.transport === "socket") {
-            this.#socket.show(shown.map(({ camera, tile, fps }) => ({ tile: tile.number, camera, size: tile.pixels, fps })));
+            const accept = (camera) => this.formats.filter((format) => format !== this.#refused.get(camera)?.format);
+            this.#socket.show(shown.map(({ camera, tile, fps }) => ({ tile: tile.number, camera, size: tile.pixels, fps, accept: accept(camera) })));
+            if (document.hidden) for (const tile of this.#tiles.values()) tile.video.close();
         } else if (document.hidden) {
             for (const tile of this.#tiles.values()) tile.stream.stop();
         } else {
@@ -253,6 +291,9 @@ export class CameraWall {
     /** Judges every tile now. */
     judge() {
         const now = performance.now();
+        const forgotten = [...this.#refused].filter(([, { until }]) => now > until);
+        for (const [camera] of forgotten) this.#refused.delete(camera);
+        if (forgotten.length > 0) this.request();
         for (const [camera, tile] of this.#tiles) {
             tile.tell(this.transport === "socket" ? this.#bySocket(camera, tile, now) : this.#byList(camera, tile, now), now);
         }
@@ -308,6 +349,7 @@ export class CameraWall {
             age,
             proof: shown?.arrived ?? null,
             transport: "socket",
+            video: this.#encoding(camera),
             size: pair(report?.size) ?? this.#facts(camera)?.size ?? null,
             fps: measured > 0 ? measured : null,
         };
