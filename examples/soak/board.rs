@@ -1,0 +1,283 @@
+//! What a viewer of the whole wall was told and shown, camera by camera, and what was wrong with it.
+//!
+//! Two judgements are made here all the time. A **lie** is a tile that says live while the newest picture
+//! on it is too old by the clock burnt into it. A **disturbance** is a camera that stops being live though
+//! nothing was done to it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Kept of each camera: some minutes of pictures, far more than an incident lasts.
+const MOST_SEEN: usize = 4000;
+const MOST_TOLD: usize = 1000;
+
+/// Remarks kept; more only count.
+const MOST_REMARKS: usize = 200;
+
+/// A state, as the viewer was told it.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub at: Instant,
+    pub state: String,
+    pub why: String,
+}
+
+impl Told {
+    pub fn is_live(&self) -> bool {
+        self.state == "live"
+    }
+}
+
+/// A picture, as it arrived at the viewer.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    pub at: Instant,
+    /// The clock in the picture, Unix milliseconds.
+    pub taken: u64,
+}
+
+/// What is known of one camera.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    pub told: VecDeque<Told>,
+    pub seen: VecDeque<Seen>,
+    /// The clock of the picture on the tile; a page takes it away when it is told that it is not live.
+    shown: Option<u64>,
+    /// While something is being done to it.
+    excused: bool,
+    lies: bool,
+    last_seen: Option<Instant>,
+}
+
+impl Sight {
+    pub fn live_since(&self) -> Option<Instant> {
+        let run = self.told.iter().rev().take_while(|told| told.is_live());
+        run.last().map(|told| told.at)
+    }
+}
+
+/// Something that should not have happened.
+#[derive(Clone, Debug)]
+pub struct Remark {
+    pub at: Instant,
+    pub what: String,
+}
+
+#[derive(Default)]
+struct Inner {
+    sights: BTreeMap<String, Sight>,
+    lies: Vec<Remark>,
+    disturbances: Vec<Remark>,
+    others: Vec<Remark>,
+    pictures: u64,
+    damaged: u64,
+    oldest: Duration,
+    longest_gap: (Duration, String),
+}
+
+/// Shared by everybody who watches.
+pub struct Board {
+    inner: Mutex<Inner>,
+    /// The age at which a picture shown as live is a lie.
+    bound: Duration,
+}
+
+/// All that was seen, for the report.
+pub struct Summary {
+    pub lies: Vec<Remark>,
+    pub disturbances: Vec<Remark>,
+    pub others: Vec<Remark>,
+    pub pictures: u64,
+    /// Pictures whose clock could not be read. They make no tile younger.
+    pub damaged: u64,
+    /// The oldest picture that was shown as live.
+    pub oldest: Duration,
+    /// Between two pictures of a camera to which nothing was done, and which camera that was.
+    pub longest_gap: (Duration, String),
+}
+
+impl Board {
+    pub fn new(bound: Duration) -> Self {
+        Self { inner: Mutex::default(), bound }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tile of `camera` was told its state.
+    pub fn told(&self, camera: &str, told: Told) {
+        let mut inner = self.inner();
+        let sight = inner.sights.entry(camera.to_owned()).or_default();
+        let was_live = sight.told.back().is_some_and(Told::is_live);
+        let disturbed = was_live && !told.is_live() && !sight.excused;
+        if !told.is_live() || !was_live {
+            sight.shown = None;
+            sight.lies = false;
+            sight.last_seen = None;
+        }
+        let remark = Remark { at: told.at, what: format!("{camera}: {}: {}", told.state, told.why) };
+        sight.told.push_back(told);
+        if sight.told.len() > MOST_TOLD {
+            sight.told.pop_front();
+        }
+        if disturbed {
+            push(&mut inner.disturbances, remark);
+        }
+    }
+
+    /// The tile of `camera` got a picture.
+    pub fn seen(&self, camera: &str, seen: Seen) {
+        let mut inner = self.inner();
+        inner.pictures += 1;
+        let sight = inner.sights.entry(camera.to_owned()).or_default();
+        let gap = sight.last_seen.map(|last| seen.at - last).filter(|_| !sight.excused);
+        sight.last_seen = Some(seen.at);
+        sight.shown = Some(seen.taken);
+        sight.seen.push_back(seen);
+        if sight.seen.len() > MOST_SEEN {
+            sight.seen.pop_front();
+        }
+        if let Some(gap) = gap.filter(|gap| *gap > inner.longest_gap.0) {
+            inner.longest_gap = (gap, camera.to_owned());
+        }
+    }
+
+    /// The tile got a picture whose clock cannot be read.
+    pub fn damaged(&self) {
+        self.inner().damaged += 1;
+    }
+
+    /// Judges every tile as it stands now; one lie is told once, however long it lasts.
+    pub fn check(&self, now: Instant, unix_ms: u64) {
+        let mut inner = self.inner();
+        let mut lies = Vec::new();
+        let mut oldest = inner.oldest;
+        for (camera, sight) in &mut inner.sights {
+            let Some(since) = sight.live_since() else { continue };
+            let told_for = now.saturating_duration_since(since);
+            let age = match sight.shown {
+                Some(taken) => Duration::from_millis(unix_ms.saturating_sub(taken)),
+                None => told_for,
+            };
+            oldest = oldest.max(age);
+            if age <= self.bound {
+                sight.lies = false;
+            } else if !sight.lies {
+                sight.lies = true;
+                let what = match sight.shown {
+                    Some(_) => format!("its picture is {:.1} s old", age.as_secs_f64()),
+                    None => format!("no picture came for {:.1} s", age.as_secs_f64()),
+                };
+                lies.push(Remark { at: now, what: format!("{camera}: told live, but {what}") });
+            }
+        }
+        inner.oldest = oldest;
+        lies.into_iter().for_each(|lie| push(&mut inner.lies, lie));
+    }
+
+    /// Another viewer was shown a picture of `camera` as live, just now.
+    pub fn check_picture(&self, camera: &str, taken: u64, unix_ms: u64, viewer: &str) {
+        let age = Duration::from_millis(unix_ms.saturating_sub(taken));
+        let mut inner = self.inner();
+        inner.oldest = inner.oldest.max(age);
+        if age > self.bound {
+            let what = format!("{camera}: {viewer} was given a picture {:.1} s old as live", age.as_secs_f64());
+            push(&mut inner.lies, Remark { at: Instant::now(), what });
+        }
+    }
+
+    pub fn remark(&self, what: String) {
+        push(&mut self.inner().others, Remark { at: Instant::now(), what });
+    }
+
+    /// From now on `camera` may, or may not, stop being live.
+    pub fn excuse(&self, camera: &str, excused: bool) {
+        let mut inner = self.inner();
+        let sight = inner.sights.entry(camera.to_owned()).or_default();
+        sight.excused = excused;
+        sight.last_seen = None;
+    }
+
+    pub fn sight(&self, camera: &str) -> Sight {
+        self.inner().sights.get(camera).cloned().unwrap_or_default()
+    }
+
+    pub fn live_since(&self, camera: &str) -> Option<Instant> {
+        self.inner().sights.get(camera).and_then(Sight::live_since)
+    }
+
+    pub fn summary(&self) -> Summary {
+        let inner = self.inner();
+        Summary {
+            lies: inner.lies.clone(),
+            disturbances: inner.disturbances.clone(),
+            others: inner.others.clone(),
+            pictures: inner.pictures,
+            damaged: inner.damaged,
+            oldest: inner.oldest,
+            longest_gap: inner.longest_gap.clone(),
+        }
+    }
+}
+
+fn push(remarks: &mut Vec<Remark>, remark: Remark) {
+    if remarks.len() < MOST_REMARKS {
+        remarks.push(remark);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUND: Duration = Duration::from_secs(6);
+
+    fn tell(board: &Board, at: Instant, state: &str) {
+        board.told("a", Told { at, state: state.to_owned(), why: String::new() });
+    }
+
+    #[test]
+    fn old_picture_that_is_told_live_is_one_lie() {
+        let (board, now) = (Board::new(BOUND), Instant::now());
+        tell(&board, now, "live");
+        board.seen("a", Seen { at: now, taken: 1_000_000 });
+        board.check(now, 1_006_000);
+        assert!(board.summary().lies.is_empty());
+        board.check(now, 1_006_001);
+        board.check(now, 1_009_000);
+        assert_eq!(board.summary().lies.len(), 1);
+        board.seen("a", Seen { at: now, taken: 1_009_000 });
+        board.check(now, 1_009_100);
+        board.check(now, 1_019_000);
+        assert_eq!(board.summary().lies.len(), 2, "it told the truth in between");
+    }
+
+    #[test]
+    fn live_without_any_picture_is_a_lie_too() {
+        let (board, now) = (Board::new(BOUND), Instant::now());
+        tell(&board, now, "live");
+        board.check(now + BOUND, 0);
+        assert!(board.summary().lies.is_empty());
+        board.check(now + BOUND + Duration::from_millis(1), 0);
+        assert_eq!(board.summary().lies.len(), 1);
+    }
+
+    #[test]
+    fn state_that_is_not_live_takes_the_picture_away() {
+        let (board, now) = (Board::new(BOUND), Instant::now());
+        tell(&board, now, "live");
+        board.seen("a", Seen { at: now, taken: 1 });
+        tell(&board, now, "stalled");
+        board.check(now + 2 * BOUND, 100_000);
+        assert!(board.summary().lies.is_empty());
+        assert_eq!(board.summary().disturbances.len(), 1);
+        tell(&board, now, "live");
+        board.excuse("a", true);
+        tell(&board, now, "offline");
+        assert_eq!(board.summary().disturbances.len(), 1, "it was excused");
+    }
+}

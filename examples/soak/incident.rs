@@ -1,0 +1,255 @@
+//! One trouble from its beginning to the moment the camera is live again, and how long each step took.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    board::{Seen, Sight, Told},
+    net,
+    trouble::{Act, Effect, Kind},
+};
+
+/// A blink that was not noticed for this long will not be.
+const UNNOTICED: Duration = Duration::from_secs(20);
+
+/// A harmless trouble is watched for this long after its end.
+const AFTERWARDS: Duration = Duration::from_secs(2);
+
+/// The agent's longest pause is 75 s, and an attempt may take some seconds.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A moment on both clocks: ours, and the one that cameras burn into their pictures.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    pub at: Instant,
+    pub unix_ms: u64,
+}
+
+impl Moment {
+    pub fn now() -> Self {
+        Self { at: Instant::now(), unix_ms: net::unix_ms() }
+    }
+}
+
+#[derive(Debug)]
+pub struct Incident {
+    pub kind: &'static Kind,
+    pub camera: String,
+    pub start: Moment,
+    /// When it is to be ended.
+    pub until: Instant,
+    /// When it was ended: the camera is back.
+    pub end: Option<Moment>,
+    /// It had been live for long enough that the agent begins with its shortest pause.
+    pub earned: bool,
+}
+
+/// What became of an incident.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub kind: &'static Kind,
+    pub camera: String,
+    pub start: Instant,
+    pub lasted: Duration,
+    /// From the beginning until the viewer was told.
+    pub noticed: Option<Duration>,
+    /// Whether it had to be noticed.
+    pub must_notice: bool,
+    /// From the end until the first new picture on a live tile; `None` where it was never away.
+    pub again: Option<Duration>,
+    /// The same from the first attempt that the agent's pause allowed.
+    pub after_pause: Option<Duration>,
+    /// The same, of a worker that was killed after a good while.
+    pub worker_again: Option<Duration>,
+    pub came_back: bool,
+}
+
+impl Incident {
+    /// What became of it, once that is known. `nudges` are the moments at which pauses were ended from
+    /// outside, by SIGHUP.
+    pub fn judge(&self, sight: &Sight, nudges: &[Instant], notice_within: Duration, now: Instant) -> Option<Outcome> {
+        let end = self.end?;
+        let noticed = sight.told.iter().find(|told| told.at >= self.start.at && !told.is_live()).map(|told| told.at);
+        let since = |from: Instant, to: Instant| to.saturating_duration_since(from);
+        let lasted = since(self.start.at, end.at);
+        let mut outcome = Outcome {
+            kind: self.kind,
+            camera: self.camera.clone(),
+            start: self.start.at,
+            lasted,
+            noticed: noticed.map(|at| since(self.start.at, at)),
+            must_notice: match self.kind.effect {
+                Effect::Ends => lasted >= notice_within,
+                Effect::Blinks | Effect::Hangs => true,
+                Effect::Either | Effect::Harmless => false,
+            },
+            again: None,
+            after_pause: None,
+            worker_again: None,
+            came_back: true,
+        };
+        let from = match (self.kind.effect, noticed) {
+            (Effect::Harmless, _) => return (since(end.at, now) >= AFTERWARDS).then_some(outcome),
+            (Effect::Ends | Effect::Either, _) => end,
+            (Effect::Blinks, Some(_)) => self.start,
+            (Effect::Hangs, Some(at)) => Moment { at, unix_ms: self.start.unix_ms },
+            (Effect::Blinks | Effect::Hangs, None) => {
+                return (since(self.start.at, now) >= UNNOTICED).then_some(outcome);
+            }
+        };
+        // What lasts is over only when its end has been survived too.
+        let settled = live_again(sight, end.at, end.unix_ms);
+        let Some(settled) = settled else {
+            outcome.came_back = false;
+            return (since(end.at, now) >= PATIENCE).then_some(outcome);
+        };
+        let again = match self.kind.effect {
+            Effect::Blinks | Effect::Hangs => live_again(sight, noticed.unwrap_or(from.at), from.unix_ms)?,
+            _ => settled,
+        };
+        let was_away = noticed.is_some_and(|at| at <= again)
+            && (self.kind.effect != Effect::Either || !is_live_at(&sight.told, end.at));
+        if was_away {
+            let allowed = allowed(&sight.told, nudges, from.at).filter(|at| *at <= again).unwrap_or(from.at);
+            outcome.again = Some(since(from.at, again));
+            outcome.after_pause = Some(since(allowed, again));
+            let worker_died = matches!(self.kind.act, Act::Worker(_)) && self.kind.effect == Effect::Blinks;
+            outcome.worker_again = outcome.again.filter(|_| worker_died && self.earned);
+        }
+        Some(outcome)
+    }
+}
+
+/// When the first picture arrived, from `after` on, that was taken later than `taken` and stood on a live tile.
+fn live_again(sight: &Sight, after: Instant, taken: u64) -> Option<Instant> {
+    let newer = |seen: &&Seen| seen.at >= after && seen.taken >= taken && is_live_at(&sight.told, seen.at);
+    sight.seen.iter().find(newer).map(|seen| seen.at)
+}
+
+fn is_live_at(told: &VecDeque<Told>, at: Instant) -> bool {
+    told.iter().take_while(|told| told.at <= at).last().is_some_and(Told::is_live)
+}
+
+/// When the first attempt from `from` on began, by what the agent said about its pauses.
+fn allowed(told: &VecDeque<Told>, nudges: &[Instant], from: Instant) -> Option<Instant> {
+    let attempts = told.iter().filter_map(|told| {
+        let planned = told.at + pause_told(&told.why)?;
+        Some(nudges.iter().copied().find(|nudge| (told.at..planned).contains(nudge)).unwrap_or(planned))
+    });
+    attempts.filter(|at| *at >= from).min()
+}
+
+/// The pause in `...; trying again in 4 s (attempt 3)`. The agent tells whole seconds, so it is half a
+/// second off at most.
+fn pause_told(why: &str) -> Option<Duration> {
+    let mut words = why.split_once("trying again in ")?.1.split([' ', ';', ',']);
+    let number: f64 = words.next()?.parse().ok()?;
+    let unit = match words.next()? {
+        "s" => 1.0,
+        "min" => 60.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number * unit).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trouble::KINDS;
+
+    const WITHIN: Duration = Duration::from_millis(5500);
+
+    struct Story {
+        zero: Instant,
+        sight: Sight,
+    }
+
+    impl Story {
+        fn new() -> Self {
+            let mut story = Self { zero: Instant::now(), sight: Sight::default() };
+            story.tell(0, "live", "");
+            story
+        }
+
+        fn moment(&self, ms: u64) -> Moment {
+            Moment { at: self.zero + Duration::from_millis(ms), unix_ms: 1_000_000 + ms }
+        }
+
+        fn tell(&mut self, ms: u64, state: &str, why: &str) {
+            let at = self.moment(ms).at;
+            self.sight.told.push_back(Told { at, state: state.to_owned(), why: why.to_owned() });
+        }
+
+        fn show(&mut self, ms: u64) {
+            let Moment { at, unix_ms } = self.moment(ms);
+            self.sight.seen.push_back(Seen { at, taken: unix_ms - 20 });
+        }
+
+        fn judge(&self, name: &str, start: u64, end: u64, nudges: &[u64]) -> Option<Outcome> {
+            let kind = KINDS.iter().find(|kind| kind.name == name).unwrap();
+            let (start, end) = (self.moment(start), self.moment(end));
+            let incident = Incident { kind, camera: "a".into(), start, until: end.at, end: Some(end), earned: true };
+            let nudges: Vec<_> = nudges.iter().map(|ms| self.moment(*ms).at).collect();
+            incident.judge(&self.sight, &nudges, WITHIN, self.moment(60_000).at)
+        }
+    }
+
+    fn ms(duration: Option<Duration>) -> Option<u128> {
+        duration.map(|duration| duration.as_millis())
+    }
+
+    #[test]
+    fn fault_is_noticed_and_its_pause_is_taken_off() {
+        let mut story = Story::new();
+        story.tell(13_000, "stalled", "no frame for 3.0 s; trying again in 1 s (attempt 1)");
+        story.tell(15_000, "offline", "x; trying again in 4 s (attempt 2)");
+        story.tell(19_700, "live", "");
+        story.show(19_800);
+        let outcome = story.judge("stall", 10_000, 17_000, &[]).unwrap();
+        assert_eq!((ms(outcome.noticed), outcome.must_notice), (Some(3000), true));
+        assert_eq!((ms(outcome.again), ms(outcome.after_pause)), (Some(2800), Some(800)));
+        let nudged = story.judge("stall", 10_000, 17_000, &[18_000]).unwrap();
+        assert_eq!(ms(nudged.after_pause), Some(1800));
+    }
+
+    #[test]
+    fn picture_taken_before_the_end_does_not_count() {
+        let mut story = Story::new();
+        story.tell(13_000, "stalled", "");
+        story.tell(17_100, "live", "");
+        story.show(17_010);
+        assert!(story.judge("stall", 10_000, 17_000, &[]).is_none());
+        story.show(17_200);
+        assert_eq!(ms(story.judge("stall", 10_000, 17_000, &[]).unwrap().again), Some(200));
+    }
+
+    #[test]
+    fn short_fault_that_nobody_noticed_was_bridged() {
+        let mut story = Story::new();
+        story.show(12_500);
+        let outcome = story.judge("freeze", 10_000, 12_000, &[]).unwrap();
+        assert_eq!((outcome.noticed, outcome.must_notice, outcome.again), (None, false, None));
+    }
+
+    #[test]
+    fn killed_worker_counts_from_its_death_and_a_hanging_one_from_when_it_was_noticed() {
+        let mut story = Story::new();
+        story.tell(10_020, "offline", "the worker was killed by SIGKILL; trying again in 1 s (attempt 1)");
+        story.tell(11_500, "live", "");
+        story.show(11_600);
+        let outcome = story.judge("worker killed", 10_000, 10_000, &[]).unwrap();
+        assert_eq!((ms(outcome.again), ms(outcome.worker_again)), (Some(1600), Some(1600)));
+        assert_eq!(ms(outcome.after_pause), Some(580));
+        let outcome = story.judge("worker hangs", 5_000, 5_000, &[]).unwrap();
+        assert_eq!((ms(outcome.noticed), ms(outcome.again)), (Some(5020), Some(1580)));
+    }
+
+    #[test]
+    fn pause_is_read_in_seconds_and_minutes() {
+        assert_eq!(pause_told("a; trying again in 4 s (attempt 3)"), Some(Duration::from_secs(4)));
+        assert_eq!(pause_told("a; trying again in 30 min or after a reload"), Some(Duration::from_secs(1800)));
+        assert_eq!(pause_told("asking 10.0.0.1 for its stream"), None);
+    }
+}

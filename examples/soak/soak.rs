@@ -1,0 +1,439 @@
+//! The course of a soak: everything live, count, trouble for the time asked, everything live, count again.
+
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{self},
+    unistd::Pid,
+};
+
+use crate::{
+    Result, STALL_AFTER, Task,
+    board::Board,
+    chance::Chance,
+    file::File,
+    incident::{Incident, Moment, Outcome, PATIENCE},
+    observer::Observer,
+    processes::{Agent, Cameras, own_address, wait_for},
+    report::{self, Facts, Report},
+    trouble::{self, Act, Effect, Kind},
+    visitors::{House, MANNERS},
+    vitals::{self, Family, Sampler},
+};
+
+/// By when a viewer must be told that the picture is not live.
+pub const NOTICE_WITHIN: Duration = Duration::from_millis(5500);
+
+/// On top of that before an old picture is called a lie: a picture is drawn, sent, decoded, encoded at
+/// five per second, and read by a program that shares its machine.
+const LIE_MARGIN: Duration = Duration::from_secs(1);
+
+const ALL_LIVE: Duration = Duration::from_secs(120);
+const FIRST_VISITS: Duration = Duration::from_secs(4);
+
+/// Threads for blocking work end by themselves after a moment, and so do decoders that nobody needs.
+const SETTLING: Duration = Duration::from_secs(45);
+/// What is counted must be the same for so many looks, a second apart.
+const SAME_LOOKS: u32 = 5;
+
+const TURN: Duration = Duration::from_millis(20);
+const RELOADED: Duration = Duration::from_secs(10);
+
+/// Between two troubles, and how long one lasts, in milliseconds.
+const BETWEEN: (u64, u64) = (1500, 5500);
+const LASTS: (u64, u64) = (2_000, 20_000);
+/// A camera must have been live for this long before the next trouble.
+const LEFT_ALONE: Duration = Duration::from_secs(4);
+/// A stream that was live for so long is begun again after the shortest pause.
+const GOOD_WHILE: Duration = Duration::from_secs(62);
+
+/// Viewers beside the observer, between two arrivals, and how long a visit lasts.
+const MOST_VISITORS: usize = 12;
+const ARRIVALS: (u64, u64) = (300, 2500);
+const VISITS: (u64, u64) = (1_000, 30_000);
+
+/// A run of 60 minutes has about a thousand.
+const MOST_OUTCOMES: usize = 50_000;
+
+pub struct Soak {
+    task: Task,
+    stop: Arc<AtomicBool>,
+    cameras: Cameras,
+    agent: Agent,
+    file: File,
+    board: Arc<Board>,
+    house: Arc<House>,
+    chance: Chance,
+    kinds: Vec<&'static Kind>,
+    left_out: Vec<&'static str>,
+    incidents: Vec<Incident>,
+    outcomes: Vec<Outcome>,
+    /// SIGHUPs: each ends the pauses of all cameras that are away.
+    nudges: Vec<Instant>,
+    visitors: Vec<JoinHandle<()>>,
+    begun: Instant,
+    /// How the agent ended, where nobody had asked it to.
+    agent_ended: Option<String>,
+}
+
+impl Soak {
+    /// Starts cameras and agent, without waiting for pictures.
+    pub fn start(task: Task, stop: Arc<AtomicBool>) -> Result<Self> {
+        fs::create_dir_all(&task.out)?;
+        let folder = task.out.canonicalize()?;
+        let state = folder.join("state");
+        if state.exists() {
+            fs::remove_dir_all(&state)?;
+        }
+        fs::create_dir_all(&state)?;
+        say(&format!("{} cameras, seed {}", task.cameras, task.seed));
+        let cameras = Cameras::start(&task.virtual_camera, task.cameras, &folder)?;
+        let (kinds, left_out) = trouble::possible(&cameras.faults);
+        let address = format!("{}:8080", own_address(250));
+        let file = File::new(&folder, &task.www.canonicalize()?, &address, &cameras.all);
+        file.write()?;
+        let agent = Agent::start(&task.agent, &file.path, address.clone(), &folder)?;
+        let board = Arc::new(Board::new(NOTICE_WITHIN + LIE_MARGIN));
+        let ids = cameras.all.iter().map(|camera| camera.id.clone()).collect();
+        let house = House::new(address, ids, Arc::clone(&board));
+        Ok(Self {
+            chance: Chance::new(task.seed),
+            task,
+            stop,
+            cameras,
+            agent,
+            file,
+            board,
+            house,
+            kinds,
+            left_out,
+            incidents: Vec::new(),
+            outcomes: Vec::new(),
+            nudges: Vec::new(),
+            visitors: Vec::new(),
+            begun: Instant::now(),
+            agent_ended: None,
+        })
+    }
+
+    /// Runs to the end, or until a signal, and judges.
+    pub fn run(mut self) -> Result<Report> {
+        let started = Instant::now();
+        self.wait_until_all_live().ok_or("not every camera became live; see agent.log")?;
+        let all_live_after = started.elapsed();
+        self.warm_up()?;
+        say("counting processes, threads and descriptors");
+        let start = self.count().ok_or("the agent's threads and descriptors do not settle")?;
+
+        let (watching, lateness) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let observer = Observer {
+            address: self.agent.address.clone(),
+            cameras: self.cameras.all.clone(),
+            board: Arc::clone(&self.board),
+            stop: Arc::clone(&watching),
+            lateness: Arc::clone(&lateness),
+        };
+        let observer = thread::Builder::new().name("observer".into()).spawn(move || observer.run())?;
+        let board = Arc::clone(&self.board);
+        let shown = wait_for(ALL_LIVE, &self.stop, || {
+            let all = &self.cameras.all;
+            all.iter().all(|camera| board.live_since(&camera.id).is_some()).then_some(())
+        });
+        shown.ok_or("the wall socket does not show every camera live")?;
+
+        say(&format!("trouble for {} minutes", self.task.minutes));
+        self.begun = Instant::now();
+        let cpu_before = Family::look(self.agent.pid()).map_or(0.0, |family| family.agent.cpu_seconds);
+        let lines_before = self.agent.log.lines.load(Ordering::Relaxed);
+        let mut sampler = Sampler::new(self.agent.pid(), self.begun);
+        let end = self.begun + Duration::from_secs(self.task.minutes * 60);
+        self.make_trouble(end, &mut sampler)?;
+        let minutes = self.begun.elapsed().as_secs_f64() / 60.0;
+        let interrupted = self.stop.load(Ordering::Relaxed);
+        let cpu = Family::look(self.agent.pid()).map_or(0.0, |family| family.agent.cpu_seconds) - cpu_before;
+        let lines = self.agent.log.lines.load(Ordering::Relaxed) - lines_before;
+
+        say("no more trouble; waiting until every camera is live");
+        let healed = !interrupted && self.heal(&mut sampler)?;
+        self.house.closing.store(true, Ordering::Relaxed);
+        watching.store(true, Ordering::Relaxed);
+        for visitor in std::mem::take(&mut self.visitors) {
+            let _ = visitor.join();
+        }
+        let _ = observer.join();
+        say("counting again");
+        let finish = if interrupted || self.agent_ended.is_some() { None } else { self.count_down_to(&start) };
+        let zombies = Family::look(self.agent.pid()).map_or(0, |family| family.zombies().len());
+        let sessions = self.cameras.counted("sessions");
+        let agent_ended = self.agent_ended.clone();
+        let stopped = self.agent.stop();
+        let facts = Facts {
+            all_live_after,
+            healed,
+            interrupted,
+            minutes,
+            start,
+            finish,
+            zombies: sampler.zombies + zombies as u64,
+            agent_memory: sampler.agent_memory,
+            workers_memory: sampler.workers_memory,
+            agent_cpu: cpu,
+            log_lines: lines,
+            passwords: self.agent.log.passwords.load(Ordering::Relaxed),
+            panics: self.agent.log.panics.load(Ordering::Relaxed),
+            sessions,
+            agent_ended,
+            stopped,
+            lateness: Duration::from_millis(lateness.load(Ordering::Relaxed)),
+            reloads: self.nudges.len(),
+        };
+        let summary = self.board.summary();
+        Ok(report::write(
+            &self.task,
+            &self.outcomes,
+            &summary,
+            &self.house.tallies(),
+            &facts,
+            &self.left_out,
+            self.begun,
+        ))
+    }
+
+    /// Nothing more can be learnt, or somebody wants it to end.
+    fn is_over(&self) -> bool {
+        self.agent_ended.is_some() || self.stop.load(Ordering::Relaxed)
+    }
+
+    fn wait_until_all_live(&mut self) -> Option<()> {
+        let count = self.cameras.all.len();
+        wait_for(ALL_LIVE, &self.stop, || {
+            let api = self.agent.api().ok()?;
+            let live = api["cameras"].as_array()?.iter().filter(|camera| camera["state"] == "live").count();
+            (live == count).then_some(())
+        })
+    }
+
+    /// Lets everything that is made at its first use be made: one visit of every manner, a card, a reload.
+    fn warm_up(&mut self) -> Result<()> {
+        say("all live; warming up");
+        let first = self.cameras.all[0].id.clone();
+        self.cameras.fault(&first, "drop")?;
+        let until = Instant::now() + FIRST_VISITS;
+        for (manner, _) in MANNERS {
+            let chance = self.chance.child();
+            self.visitors.push(self.house.visit(manner, until, chance)?);
+        }
+        self.reload()?;
+        for visitor in std::mem::take(&mut self.visitors) {
+            let _ = visitor.join();
+        }
+        self.nudges.clear();
+        self.wait_until_all_live().ok_or_else(|| "not every camera is live after the first visits".into())
+    }
+
+    /// What the agent holds without viewers, once that does not change any more.
+    fn count(&self) -> Option<vitals::Holdings> {
+        let (mut last, mut same) = (vitals::Holdings::default(), 0);
+        let mut due = Instant::now();
+        wait_for(SETTLING, &self.stop, || {
+            if Instant::now() < due {
+                return None;
+            }
+            due = Instant::now() + Duration::from_secs(1);
+            let now = Family::look(self.agent.pid())?.holdings();
+            same = if now == last && now.children == self.cameras.all.len() { same + 1 } else { 0 };
+            last = now;
+            (same >= SAME_LOOKS).then_some(now)
+        })
+    }
+
+    /// Waits until nothing is more than at the start; returns what there was in the end.
+    fn count_down_to(&self, start: &vitals::Holdings) -> Option<vitals::Holdings> {
+        let look = || Some(Family::look(self.agent.pid())?.holdings());
+        wait_for(SETTLING, &self.stop, || look().filter(|now| now.is_within(start))).or_else(look)
+    }
+
+    /// Reloads, and waits until the agent has said so.
+    fn reload(&mut self) -> Result<()> {
+        let count = |agent: &Agent| agent.api().ok()?["reload"]["count"].as_u64();
+        let before = count(&self.agent).ok_or("the agent does not answer")?;
+        self.nudges.push(Instant::now());
+        self.agent.reload()?;
+        let never = AtomicBool::new(false);
+        match wait_for(RELOADED, &never, || count(&self.agent).filter(|count| *count > before)) {
+            Some(_) => {}
+            None => self.board.remark("a reload was not done within 10 s".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn make_trouble(&mut self, end: Instant, sampler: &mut Sampler) -> Result<()> {
+        let (mut next_trouble, mut next_visitor) = (Instant::now(), Instant::now());
+        while Instant::now() < end && !self.is_over() {
+            self.turn(sampler)?;
+            if self.is_over() {
+                break;
+            }
+            let now = Instant::now();
+            if now >= next_trouble && self.outcomes.len() < MOST_OUTCOMES {
+                next_trouble = now + self.chance.milliseconds(BETWEEN.0..=BETWEEN.1);
+                self.begin_trouble()?;
+            }
+            if now >= next_visitor && self.visitors.len() < MOST_VISITORS {
+                next_visitor = now + self.chance.milliseconds(ARRIVALS.0..=ARRIVALS.1);
+                let until = now + self.chance.milliseconds(VISITS.0..=VISITS.1);
+                let manner = self.chance.of(&MANNERS).map_or(MANNERS[0].0, |(manner, _)| *manner);
+                let chance = self.chance.child();
+                self.visitors.push(self.house.visit(manner, until, chance)?);
+            }
+            thread::sleep(TURN);
+        }
+        Ok(())
+    }
+
+    /// Ends what is due, judges what is over, collects visitors who left, and samples.
+    fn turn(&mut self, sampler: &mut Sampler) -> Result<()> {
+        if let Some(status) = self.cameras.has_ended() {
+            return Err(format!("the virtual cameras ended by themselves: {status}; see cameras.log").into());
+        }
+        self.agent_ended = self.agent.has_ended();
+        let now = Instant::now();
+        sampler.turn(now);
+        self.visitors.retain(|visitor| !visitor.is_finished());
+        for n in 0..self.incidents.len() {
+            if self.incidents[n].end.is_none() && now >= self.incidents[n].until {
+                self.end_trouble(n)?;
+            }
+        }
+        let mut going = Vec::new();
+        for incident in std::mem::take(&mut self.incidents) {
+            let sight = self.board.sight(&incident.camera);
+            match incident.judge(&sight, &self.nudges, NOTICE_WITHIN, now) {
+                Some(outcome) => {
+                    self.board.excuse(&incident.camera, false);
+                    self.outcomes.push(outcome);
+                }
+                None => going.push(incident),
+            }
+        }
+        self.incidents = going;
+        Ok(())
+    }
+
+    fn begin_trouble(&mut self) -> Result<()> {
+        let lots: Vec<_> = self.kinds.iter().flat_map(|kind| std::iter::repeat_n(*kind, kind.weight)).collect();
+        let Some(kind) = self.chance.of(&lots).copied() else { return Ok(()) };
+        let now = Instant::now();
+        let live_for = |id: &str| self.board.live_since(id).map_or(Duration::ZERO, |since| now - since);
+        let all = self.cameras.all.iter().map(|camera| camera.id.clone());
+        let mut free: Vec<_> = all
+            .filter(|id| !self.incidents.iter().any(|incident| incident.camera == *id) && live_for(id) >= LEFT_ALONE)
+            .collect();
+        let rested: Vec<_> = free.iter().filter(|id| live_for(id) >= GOOD_WHILE).cloned().collect();
+        if matches!(kind.act, Act::Worker(_)) && !rested.is_empty() {
+            free = rested;
+        }
+        let Some(camera) = self.chance.of(&free).cloned() else { return Ok(()) };
+        let lasts = if kind.lasts() { self.chance.milliseconds(LASTS.0..=LASTS.1) } else { Duration::ZERO };
+        let earned = live_for(&camera) >= GOOD_WHILE;
+        let worker = match kind.act {
+            Act::Worker(_) => match self.agent.worker(&camera, &vitals::children(self.agent.pid())) {
+                None => return Ok(()),
+                worker => worker,
+            },
+            _ => None,
+        };
+        self.board.excuse(&camera, kind.effect != Effect::Harmless);
+        let start = Moment::now();
+        match kind.act {
+            Act::Camera(faults) | Act::CameraThenReload(faults) => {
+                for fault in faults {
+                    self.cameras.fault(&camera, fault)?;
+                }
+            }
+            Act::Worker(signal) => {
+                if let Some(pid) = worker {
+                    // It may have ended by itself just now.
+                    let _ = signal::kill(Pid::from_raw(pid), signal);
+                }
+            }
+            Act::Removed => self.edit(|file| file.set_removed(&camera, true))?,
+            Act::Origin => self.edit(|file| file.change_origin(&camera))?,
+            Act::Renamed => self.edit(|file| file.rename(&camera))?,
+            Act::SameFile => self.reload()?,
+            Act::BadFile => {
+                self.file.write_bad()?;
+                self.reload()?;
+                if self.agent.api()?["complaints"].as_array().is_none_or(Vec::is_empty) {
+                    self.board.remark("a bad file was not complained about".to_owned());
+                }
+                self.edit(|_| ())?;
+            }
+        }
+        let until = start.at + lasts;
+        let end = (!kind.lasts()).then(|| if kind.act == Act::BadFile { Moment::now() } else { start });
+        self.incidents.push(Incident { kind, camera, start, until, end, earned });
+        Ok(())
+    }
+
+    fn end_trouble(&mut self, n: usize) -> Result<()> {
+        let (act, camera) = (self.incidents[n].kind.act, self.incidents[n].camera.clone());
+        let unix_ms = Moment::now().unix_ms;
+        let at = match act {
+            Act::Camera(_) => {
+                self.cameras.fault(&camera, "resume")?;
+                Instant::now()
+            }
+            Act::CameraThenReload(_) => {
+                self.cameras.fault(&camera, "resume")?;
+                let at = Instant::now();
+                self.reload()?;
+                at
+            }
+            Act::Removed => {
+                let at = Instant::now();
+                self.edit(|file| file.set_removed(&camera, false))?;
+                at
+            }
+            _ => Instant::now(),
+        };
+        self.incidents[n].end = Some(Moment { at, unix_ms });
+        Ok(())
+    }
+
+    fn edit(&mut self, edit: impl FnOnce(&mut File)) -> Result<()> {
+        edit(&mut self.file);
+        self.file.write()?;
+        self.reload()
+    }
+
+    /// Ends all troubles and waits until every camera is live, as the wall and the agent say.
+    fn heal(&mut self, sampler: &mut Sampler) -> Result<bool> {
+        let now = Instant::now();
+        for incident in &mut self.incidents {
+            incident.until = incident.until.min(now);
+        }
+        let deadline = now + PATIENCE + STALL_AFTER;
+        while Instant::now() < deadline && !self.is_over() {
+            self.turn(sampler)?;
+            let shown = self.cameras.all.iter().all(|camera| self.board.live_since(&camera.id).is_some());
+            if shown && self.incidents.is_empty() {
+                return Ok(self.wait_until_all_live().is_some());
+            }
+            thread::sleep(TURN);
+        }
+        Ok(false)
+    }
+}
+
+fn say(text: &str) {
+    eprintln!("soak: {text}");
+}

@@ -1,0 +1,305 @@
+//! Viewers who come and go, well behaved and otherwise. Those who read judge what they are shown.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::TcpStream,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use async_tungstenite::tungstenite::Message;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::json;
+
+use crate::{Result, board::Board, chance::Chance, net};
+
+/// How a visitor behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Manner {
+    /// Motion JPEG, read as fast as it comes.
+    MotionJpeg,
+    /// Motion JPEG at a few kB/s.
+    SlowReader,
+    /// Asks for Motion JPEG and never reads.
+    Sleeper,
+    /// Leaves in the middle of a picture with a reset.
+    Vanisher,
+    /// A wall of a few tiles that reports what it drew.
+    Wall,
+    /// A wall that never reports anything drawn and reads nothing.
+    DeadWall,
+    /// A page of the old protocol.
+    OldPage,
+    Snapshots,
+    /// Begins a request and never ends it.
+    HalfRequest,
+}
+
+pub const MANNERS: [(Manner, &str); 9] = [
+    (Manner::MotionJpeg, "Motion JPEG"),
+    (Manner::SlowReader, "Motion JPEG, read slowly"),
+    (Manner::Sleeper, "Motion JPEG, never read"),
+    (Manner::Vanisher, "Motion JPEG, gone with a reset"),
+    (Manner::Wall, "wall socket"),
+    (Manner::DeadWall, "wall socket, never read"),
+    (Manner::OldPage, "old protocol"),
+    (Manner::Snapshots, "snapshots"),
+    (Manner::HalfRequest, "half a request"),
+];
+
+/// How often somebody who waits looks whether the visit is over.
+const TURN: Duration = Duration::from_millis(200);
+
+/// The agent repeats a picture or card every second: more silence than this is a fault.
+const SILENCE: Duration = Duration::from_secs(6);
+
+/// What visitors of one manner saw, summed up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub visits: u64,
+    pub pictures: u64,
+    /// Cards, or answers that there is no live picture.
+    pub cards: u64,
+    /// Ended by the agent, or refused.
+    pub turned_away: u64,
+}
+
+/// What all visitors need.
+pub struct House {
+    pub address: String,
+    pub cameras: Vec<String>,
+    pub board: Arc<Board>,
+    /// Everybody leaves.
+    pub closing: AtomicBool,
+    tallies: Mutex<BTreeMap<Manner, Tally>>,
+}
+
+impl House {
+    pub fn new(address: String, cameras: Vec<String>, board: Arc<Board>) -> Arc<Self> {
+        Arc::new(Self { address, cameras, board, closing: AtomicBool::new(false), tallies: Mutex::default() })
+    }
+
+    pub fn tallies(&self) -> BTreeMap<Manner, Tally> {
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count(&self, manner: Manner, count: impl FnOnce(&mut Tally)) {
+        count(self.tallies.lock().unwrap_or_else(PoisonError::into_inner).entry(manner).or_default());
+    }
+
+    /// One visit in a thread of its own, until `until` at the latest.
+    pub fn visit(self: &Arc<Self>, manner: Manner, until: Instant, mut chance: Chance) -> Result<JoinHandle<()>> {
+        let house = Arc::clone(self);
+        let thread = thread::Builder::new().name(format!("{manner:?}"));
+        Ok(thread.spawn(move || {
+            let camera = chance.of(&house.cameras).cloned().unwrap_or_default();
+            let visit = Visit { house: &house, manner, camera, until };
+            house.count(manner, |tally| tally.visits += 1);
+            if visit.go(&mut chance).is_err() {
+                house.count(manner, |tally| tally.turned_away += 1);
+            }
+        })?)
+    }
+}
+
+struct Visit<'a> {
+    house: &'a House,
+    manner: Manner,
+    camera: String,
+    until: Instant,
+}
+
+/// The agent ended the visit.
+struct TurnedAway;
+
+impl From<std::io::Error> for TurnedAway {
+    fn from(_: std::io::Error) -> Self {
+        Self
+    }
+}
+
+impl From<String> for TurnedAway {
+    fn from(_: String) -> Self {
+        Self
+    }
+}
+
+type Ending = std::result::Result<(), TurnedAway>;
+
+impl Visit<'_> {
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.until || self.house.closing.load(Ordering::Relaxed)
+    }
+
+    fn go(&self, chance: &mut Chance) -> Ending {
+        match self.manner {
+            Manner::MotionJpeg => self.read_motion_jpeg(chance),
+            Manner::SlowReader => self.read_slowly(),
+            Manner::Sleeper => self.sleep(self.ask("")?),
+            Manner::Vanisher => self.vanish(chance),
+            Manner::Wall => self.hang_a_wall(chance),
+            Manner::DeadWall => self.leave_a_wall(),
+            Manner::OldPage => self.show_old_page(),
+            Manner::Snapshots => self.take_snapshots(chance),
+            Manner::HalfRequest => {
+                let mut stream = net::connect(&self.house.address)?;
+                write!(stream, "GET /live/{} HTTP/1.1\r\nHost:", self.camera)?;
+                self.sleep(stream)
+            }
+        }
+    }
+
+    fn ask(&self, query: &str) -> std::result::Result<TcpStream, TurnedAway> {
+        let mut stream = net::connect(&self.house.address)?;
+        write!(stream, "GET /live/{}{query} HTTP/1.1\r\nHost: {}\r\n\r\n", self.camera, self.house.address)?;
+        Ok(stream)
+    }
+
+    /// Holds the connection and reads nothing.
+    fn sleep(&self, stream: TcpStream) -> Ending {
+        while !self.is_over() {
+            thread::sleep(TURN);
+        }
+        drop(stream);
+        Ok(())
+    }
+
+    fn judge(&self, jpeg: &[u8]) {
+        match net::burnt_in(jpeg) {
+            Some(taken) => {
+                let viewer = MANNERS.iter().find(|(manner, _)| *manner == self.manner).map_or("", |(_, name)| name);
+                self.house.board.check_picture(&self.camera, taken, net::unix_ms(), viewer);
+                self.house.count(self.manner, |tally| tally.pictures += 1);
+            }
+            None => self.house.count(self.manner, |tally| tally.cards += 1),
+        }
+    }
+
+    fn read_motion_jpeg(&self, chance: &mut Chance) -> Ending {
+        let query = chance.of(&["", "?size=160x92", "?q=40", "?fps=3"]).copied().unwrap_or_default();
+        let mut live = net::MotionJpeg::open(&self.house.address, &format!("/live/{}{query}", self.camera))?;
+        live.stream().set_read_timeout(Some(SILENCE))?;
+        while !self.is_over() {
+            let asked = Instant::now();
+            let part = live.next().inspect_err(|error| {
+                if asked.elapsed() >= SILENCE {
+                    self.house.board.remark(format!("{}: a Motion JPEG viewer was told nothing: {error}", self.camera));
+                }
+            })?;
+            match part.sequence {
+                0 => self.house.count(self.manner, |tally| tally.cards += 1),
+                // Smaller than a stamp can be read.
+                _ if query.contains("size") => self.house.count(self.manner, |tally| tally.pictures += 1),
+                _ => self.judge(&part.jpeg),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_slowly(&self) -> Ending {
+        let mut stream = self.ask("")?;
+        let mut little = [0; 1024];
+        while !self.is_over() {
+            if stream.read(&mut little)? == 0 {
+                return Err(TurnedAway);
+            }
+            thread::sleep(TURN);
+        }
+        Ok(())
+    }
+
+    fn vanish(&self, chance: &mut Chance) -> Ending {
+        let mut stream = self.ask("")?;
+        let mut some = vec![0; 1000 + chance.below(20_000)];
+        stream.read_exact(&mut some)?;
+        // Closing with no time to linger sends a reset.
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+        Ok(())
+    }
+
+    fn hang_a_wall(&self, chance: &mut Chance) -> Ending {
+        let mut socket = net::socket(&self.house.address, "/ws", Some("cctv.wall.1"), TURN)?;
+        let count = 1 + chance.below(self.house.cameras.len());
+        let tiles: Vec<_> = (0..count)
+            .filter_map(|n| {
+                Some(json!({ "tile": n, "camera": chance.of(&self.house.cameras)?, "size": [320, 184], "fps": 5 }))
+            })
+            .collect();
+        socket.send(Message::text(json!({ "show": tiles }).to_string())).map_err(|_| TurnedAway)?;
+        while !self.is_over() {
+            match socket.read() {
+                Ok(Message::Binary(bytes)) if bytes.len() > 16 => {
+                    self.house.count(self.manner, |tally| tally.pictures += 1);
+                    let sequence = bytes[4..8].try_into().map_or(0, u32::from_le_bytes);
+                    let drawn = BTreeMap::from([(bytes[2].to_string(), sequence)]);
+                    let drawn = Message::text(json!({ "drawn": drawn }).to_string());
+                    socket.send(drawn).map_err(|_| TurnedAway)?;
+                }
+                Ok(Message::Close(_)) => return Err(TurnedAway),
+                Ok(_) => {}
+                Err(error) if net::is_silence(&error) => {}
+                Err(_) => return Err(TurnedAway),
+            }
+        }
+        let _ = socket.close(None);
+        let _ = socket.flush();
+        Ok(())
+    }
+
+    fn leave_a_wall(&self) -> Ending {
+        let mut socket = net::socket(&self.house.address, "/ws", Some("cctv.wall.1"), TURN)?;
+        let tile = |(n, camera): (usize, &String)| json!({ "tile": n, "camera": camera });
+        let tiles: Vec<_> = self.house.cameras.iter().enumerate().map(tile).collect();
+        socket.send(Message::text(json!({ "show": tiles }).to_string())).map_err(|_| TurnedAway)?;
+        while !self.is_over() {
+            thread::sleep(TURN);
+        }
+        Ok(())
+    }
+
+    fn show_old_page(&self) -> Ending {
+        let mut socket = net::socket(&self.house.address, &format!("/ws/{}", self.camera), None, TURN)?;
+        let (mut expected, mut url) = (0, String::new());
+        while !self.is_over() {
+            match socket.read() {
+                Ok(Message::Text(text)) => {
+                    if let Some(count) = text.strip_prefix("::").and_then(|rest| rest.strip_suffix("::")) {
+                        expected = count.parse().unwrap_or(0);
+                        url.clear();
+                    } else if let Some((n, piece)) = text.strip_prefix('~').and_then(|rest| rest.split_once('~')) {
+                        url.push_str(piece);
+                        if n.parse() == Ok(expected) {
+                            let base64 = url.strip_prefix("data:image/jpeg;base64,").unwrap_or_default();
+                            self.judge(&BASE64_STANDARD.decode(base64).unwrap_or_default());
+                        }
+                    }
+                }
+                Ok(Message::Close(_)) => return Err(TurnedAway),
+                Ok(_) => {}
+                Err(error) if net::is_silence(&error) => {}
+                Err(_) => return Err(TurnedAway),
+            }
+        }
+        let _ = socket.close(None);
+        let _ = socket.flush();
+        Ok(())
+    }
+
+    fn take_snapshots(&self, chance: &mut Chance) -> Ending {
+        while !self.is_over() {
+            let answer = net::http("GET", &self.house.address, &format!("/snapshot/{}", self.camera))?;
+            match answer.status {
+                200 => self.judge(&answer.body),
+                503 => self.house.count(self.manner, |tally| tally.cards += 1),
+                _ => return Err(TurnedAway),
+            }
+            thread::sleep(chance.milliseconds(100..=1000));
+        }
+        Ok(())
+    }
+}
