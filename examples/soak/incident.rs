@@ -17,8 +17,15 @@ const UNNOTICED: Duration = Duration::from_secs(20);
 /// A harmless trouble is watched for this long after its end.
 const AFTERWARDS: Duration = Duration::from_secs(2);
 
+/// A camera that still is live so long after its trouble has been through it.
+const SURVIVED: Duration = Duration::from_secs(1);
+
 /// The agent's longest pause is 75 s, and an attempt may take some seconds.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// However often the file is reloaded, a camera is not asked more often than this.
+const BETWEEN_RELOADS: Duration = Duration::from_secs(2);
+const BETWEEN_LOGINS: Duration = Duration::from_secs(20);
 
 /// A moment on both clocks: ours, and the one that cameras burn into their pictures.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +68,9 @@ pub struct Outcome {
     pub again: Option<Duration>,
     /// The same from the first attempt that the agent's pause allowed.
     pub after_pause: Option<Duration>,
-    /// The same, of a worker that was killed after a good while.
+    /// Whether the camera was quite well when it was live again, so that it must not have taken long.
+    pub must_hurry: bool,
+    /// `again`, of a worker that was killed after a good while.
     pub worker_again: Option<Duration>,
     pub came_back: bool,
 }
@@ -87,6 +96,7 @@ impl Incident {
             },
             again: None,
             after_pause: None,
+            must_hurry: true,
             worker_again: None,
             came_back: true,
         };
@@ -99,15 +109,14 @@ impl Incident {
                 return (since(self.start.at, now) >= UNNOTICED).then_some(outcome);
             }
         };
-        // What lasts is over only when its end has been survived too.
-        let settled = live_again(sight, end.at, end.unix_ms);
-        let Some(settled) = settled else {
+        // A camera that goes back to normal may break off once more: it is over when that is survived too.
+        if live_again(sight, end.at + SURVIVED, end.unix_ms).is_none() {
             outcome.came_back = false;
             return (since(end.at, now) >= PATIENCE).then_some(outcome);
-        };
+        }
         let again = match self.kind.effect {
             Effect::Blinks | Effect::Hangs => live_again(sight, noticed.unwrap_or(from.at), from.unix_ms)?,
-            _ => settled,
+            _ => live_again(sight, end.at, end.unix_ms)?,
         };
         let was_away = noticed.is_some_and(|at| at <= again)
             && (self.kind.effect != Effect::Either || !is_live_at(&sight.told, end.at));
@@ -115,6 +124,7 @@ impl Incident {
             let allowed = allowed(&sight.told, nudges, from.at).filter(|at| *at <= again).unwrap_or(from.at);
             outcome.again = Some(since(from.at, again));
             outcome.after_pause = Some(since(allowed, again));
+            outcome.must_hurry = from.at >= end.at;
             let worker_died = matches!(self.kind.act, Act::Worker(_)) && self.kind.effect == Effect::Blinks;
             outcome.worker_again = outcome.again.filter(|_| worker_died && self.earned);
         }
@@ -134,6 +144,7 @@ fn is_live_at(told: &VecDeque<Told>, at: Instant) -> bool {
 
 /// When the first attempt from `from` on began, by what the agent said about its pauses.
 fn allowed(told: &VecDeque<Told>, nudges: &[Instant], from: Instant) -> Option<Instant> {
+    let nudges = encouragements(told, nudges);
     let attempts = told.iter().filter_map(|told| {
         let planned = told.at + pause_told(&told.why)?;
         Some(nudges.iter().copied().find(|nudge| (told.at..planned).contains(nudge)).unwrap_or(planned))
@@ -141,9 +152,32 @@ fn allowed(told: &VecDeque<Told>, nudges: &[Instant], from: Instant) -> Option<I
     attempts.filter(|at| *at >= from).min()
 }
 
+/// When reloads made the agent try this camera again: it spaces them out.
+fn encouragements(told: &VecDeque<Told>, reloads: &[Instant]) -> Vec<Instant> {
+    let mut given: Vec<Instant> = Vec::new();
+    for reload in reloads {
+        let state = told.iter().take_while(|told| told.at <= *reload).last().map_or("live", |told| &told.state);
+        let between = match state {
+            "live" => continue,
+            "denied" => BETWEEN_LOGINS,
+            _ => BETWEEN_RELOADS,
+        };
+        match given.last().copied() {
+            // It waits already for the one before.
+            Some(last) if last > *reload => {}
+            Some(last) => given.push((last + between).max(*reload)),
+            None => given.push(*reload),
+        }
+    }
+    given
+}
+
 /// The pause in `...; trying again in 4 s (attempt 3)`. The agent tells whole seconds, so it is half a
 /// second off at most.
 fn pause_told(why: &str) -> Option<Duration> {
+    if why.contains("beginning again at once") {
+        return Some(Duration::ZERO);
+    }
     let mut words = why.split_once("trying again in ")?.1.split([' ', ';', ',']);
     let number: f64 = words.next()?.parse().ok()?;
     let unit = match words.next()? {
@@ -222,6 +256,8 @@ mod tests {
         story.show(17_010);
         assert!(story.judge("stall", 10_000, 17_000, &[]).is_none());
         story.show(17_200);
+        assert!(story.judge("stall", 10_000, 17_000, &[]).is_none(), "it may break off once more");
+        story.show(18_100);
         assert_eq!(ms(story.judge("stall", 10_000, 17_000, &[]).unwrap().again), Some(200));
     }
 
@@ -229,6 +265,7 @@ mod tests {
     fn short_fault_that_nobody_noticed_was_bridged() {
         let mut story = Story::new();
         story.show(12_500);
+        story.show(13_000);
         let outcome = story.judge("freeze", 10_000, 12_000, &[]).unwrap();
         assert_eq!((outcome.noticed, outcome.must_notice, outcome.again), (None, false, None));
     }
@@ -239,6 +276,7 @@ mod tests {
         story.tell(10_020, "offline", "the worker was killed by SIGKILL; trying again in 1 s (attempt 1)");
         story.tell(11_500, "live", "");
         story.show(11_600);
+        story.show(12_000);
         let outcome = story.judge("worker killed", 10_000, 10_000, &[]).unwrap();
         assert_eq!((ms(outcome.again), ms(outcome.worker_again)), (Some(1600), Some(1600)));
         assert_eq!(ms(outcome.after_pause), Some(580));
@@ -250,6 +288,7 @@ mod tests {
     fn pause_is_read_in_seconds_and_minutes() {
         assert_eq!(pause_told("a; trying again in 4 s (attempt 3)"), Some(Duration::from_secs(4)));
         assert_eq!(pause_told("a; trying again in 30 min or after a reload"), Some(Duration::from_secs(1800)));
+        assert_eq!(pause_told("a; beginning again at once"), Some(Duration::ZERO));
         assert_eq!(pause_told("asking 10.0.0.1 for its stream"), None);
     }
 }

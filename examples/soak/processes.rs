@@ -116,8 +116,10 @@ impl Cameras {
                 _ => "h264",
             };
             lines.push_str(&format!(
-                "id=cam{n:02} ip={} codec={codec} size=320x184 fps=10 gop=10 small=none user=viewer pass='{PASSWORD}'\n",
-                own_address(n)
+                "id=cam{n:02} ip={} codec={codec} size=320x184 fps=10 gop=10 small=none audio={} user=viewer \
+                 pass='{PASSWORD}'\n",
+                own_address(n),
+                if n % 2 == 0 { "on" } else { "off" },
             ));
         }
         let file = folder.join("cameras");
@@ -160,11 +162,12 @@ impl Cameras {
         Ok(words.filter(|word| !word.is_empty()).map(str::to_owned).collect())
     }
 
-    /// Sets a fault, or undoes all with `resume`. Returns once it stands.
-    pub fn fault(&self, id: &str, fault: &str) -> Result<()> {
+    /// Sets a fault, or undoes all with `resume`. Returns once it stands; `false` where this camera cannot.
+    pub fn fault(&self, id: &str, fault: &str) -> Result<bool> {
         let answer = net::http("POST", &self.control, &format!("/{id}/{fault}"))?;
         match answer.status {
-            200..300 => Ok(()),
+            200..300 => Ok(true),
+            409 => Ok(false),
             status => Err(format!("{id}: the camera answers {status} to {fault}").into()),
         }
     }

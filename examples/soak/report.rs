@@ -58,6 +58,7 @@ pub struct Facts {
     pub stopped: Option<(String, Duration)>,
     pub lateness: Duration,
     pub reloads: usize,
+    pub slowest_answer: Duration,
 }
 
 /// Writes the report.
@@ -180,10 +181,11 @@ fn table_of_holdings(text: &mut String, facts: &Facts) -> std::fmt::Result {
     }
     writeln!(
         text,
-        "\nagent: {:.1} % of a core; {:.1} log lines a minute; {} reloads",
+        "\nagent: {:.1} % of a core; {:.1} log lines a minute; {} reloads; /healthz answered within {:.0} ms",
         facts.agent_cpu / (facts.minutes * 60.0).max(1.0) * 100.0,
         facts.log_lines as f64 / facts.minutes.max(0.1),
         facts.reloads,
+        facts.slowest_answer.as_secs_f64() * 1000.0,
     )
 }
 
@@ -219,7 +221,9 @@ fn late(outcomes: &[Outcome], begun: Instant) -> Vec<String> {
         }
         match (outcome.worker_again, outcome.after_pause) {
             (Some(again), _) if again > WORKER_WITHIN => complain("live again after", again),
-            (None, Some(again)) if again > AGAIN_WITHIN => complain("live again, the pause taken off, after", again),
+            (None, Some(again)) if outcome.must_hurry && again > AGAIN_WITHIN => {
+                complain("live again, the pause taken off, after", again)
+            }
             _ => {}
         }
         if !outcome.came_back {

@@ -21,6 +21,7 @@ use crate::{
     chance::Chance,
     file::File,
     incident::{Incident, Moment, Outcome, PATIENCE},
+    net,
     observer::Observer,
     processes::{Agent, Cameras, own_address, wait_for},
     report::{self, Facts, Report},
@@ -78,6 +79,8 @@ pub struct Soak {
     outcomes: Vec<Outcome>,
     /// SIGHUPs: each ends the pauses of all cameras that are away.
     nudges: Vec<Instant>,
+    /// The longest time that `/healthz` took to answer.
+    slowest_answer: Duration,
     visitors: Vec<JoinHandle<()>>,
     begun: Instant,
     /// How the agent ended, where nobody had asked it to.
@@ -118,6 +121,7 @@ impl Soak {
             incidents: Vec::new(),
             outcomes: Vec::new(),
             nudges: Vec::new(),
+            slowest_answer: Duration::ZERO,
             visitors: Vec::new(),
             begun: Instant::now(),
             agent_ended: None,
@@ -194,6 +198,7 @@ impl Soak {
             stopped,
             lateness: Duration::from_millis(lateness.load(Ordering::Relaxed)),
             reloads: self.nudges.len(),
+            slowest_answer: self.slowest_answer,
         };
         let summary = self.board.summary();
         Ok(report::write(
@@ -306,7 +311,9 @@ impl Soak {
         }
         self.agent_ended = self.agent.has_ended();
         let now = Instant::now();
-        sampler.turn(now);
+        if sampler.turn(now) {
+            self.ask_for_health();
+        }
         self.visitors.retain(|visitor| !visitor.is_finished());
         for n in 0..self.incidents.len() {
             if self.incidents[n].end.is_none() && now >= self.incidents[n].until {
@@ -326,6 +333,20 @@ impl Soak {
         }
         self.incidents = going;
         Ok(())
+    }
+
+    /// Dead cameras that are shown as such are no reason to be unwell.
+    fn ask_for_health(&mut self) {
+        let asked = Instant::now();
+        match net::http("GET", &self.agent.address, "/healthz") {
+            Ok(answer) if answer.status == 200 => {}
+            Ok(answer) => {
+                let text = String::from_utf8_lossy(&answer.body).into_owned();
+                self.board.remark(format!("/healthz answered {}: {text}", answer.status));
+            }
+            Err(error) => self.board.remark(format!("/healthz did not answer: {error}")),
+        }
+        self.slowest_answer = self.slowest_answer.max(asked.elapsed());
     }
 
     fn begin_trouble(&mut self) -> Result<()> {
@@ -356,7 +377,11 @@ impl Soak {
         match kind.act {
             Act::Camera(faults) | Act::CameraThenReload(faults) => {
                 for fault in faults {
-                    self.cameras.fault(&camera, fault)?;
+                    if !self.cameras.fault(&camera, fault)? {
+                        // Such a fault stands first in its list: nothing has happened yet.
+                        self.board.excuse(&camera, false);
+                        return Ok(());
+                    }
                 }
             }
             Act::Worker(signal) => {

@@ -39,11 +39,12 @@ pub enum Act {
 pub enum Effect {
     /// No picture while it lasts. It must be noticed where it lasts long enough, and be over after it.
     Ends,
-    /// The picture breaks off once; nothing has to be undone. Live again is counted from the beginning.
+    /// The picture breaks off once and comes back by itself, whether the trouble lasts or not: live again is
+    /// counted from the beginning.
     Blinks,
     /// The picture stands still without an end of its own: noticed, and then live again, counted from there.
     Hangs,
-    /// The picture may go on or not; it must tell the truth, and be live once it is over.
+    /// The picture may go on or not, but must tell the truth, and be live once it is over.
     Either,
     /// Nobody may notice anything.
     Harmless,
@@ -58,18 +59,40 @@ use Effect::{Blinks, Either, Ends, Hangs, Harmless};
 
 /// A kind whose faults the camera does not know is left out, with a remark.
 pub const KINDS: &[Kind] = &[
-    kind("stall", Camera(&["stall"]), Ends, 4),
-    kind("freeze", Camera(&["freeze"]), Ends, 4),
-    kind("refuse", Camera(&["refuse"]), Ends, 4),
-    kind("drop", Camera(&["drop"]), Blinks, 4),
-    kind("drop, ONVIF down", Camera(&["onvif-down", "drop"]), Either, 2),
-    kind("drop, ONVIF talks nonsense", Camera(&["garbage", "drop"]), Either, 2),
-    kind("drop, clock 1 h ahead", Camera(&["skew?seconds=3600", "drop"]), Either, 2),
+    // The camera or its network is gone.
+    kind("stall", Camera(&["stall"]), Ends, 3),
+    kind("freeze", Camera(&["freeze"]), Ends, 3),
+    kind("refuse", Camera(&["refuse"]), Ends, 3),
+    kind("drop", Camera(&["drop"]), Blinks, 3),
+    kind("RTCP BYE", Camera(&["bye"]), Blinks, 1),
+    kind("TEARDOWN by the camera", Camera(&["teardown"]), Blinks, 1),
+    // It comes back under adverse conditions.
+    kind("drop, ONVIF down", Camera(&["onvif-down", "drop"]), Blinks, 2),
+    kind("drop, ONVIF talks nonsense", Camera(&["garbage", "drop"]), Blinks, 2),
+    kind("drop, clock 1 h ahead", Camera(&["skew?seconds=3600", "drop"]), Blinks, 2),
     kind("drop, wrong password", CameraThenReload(&["wrongpassword", "drop"]), Ends, 2),
+    kind("drop, all sessions taken", Camera(&["full?status=453", "drop"]), Ends, 2),
+    kind("drop, no key frames", Camera(&["no-key-frames", "drop"]), Ends, 2),
+    // It goes on, but not as it should.
+    kind("audio only", Camera(&["audio-only"]), Ends, 3),
+    kind("no video in the session", Camera(&["no-video"]), Ends, 1),
+    kind("a frame every 8 s", Camera(&["slow?seconds=8"]), Ends, 1),
+    kind("truncated units", Camera(&["truncate"]), Ends, 2),
+    kind("random payload", Camera(&["garbage-payload"]), Ends, 2),
+    kind("random framing", Camera(&["garbage-framing"]), Ends, 2),
+    kind("trickle", Camera(&["trickle"]), Ends, 2),
+    kind("other codec", Camera(&["codec?to=h265"]), Blinks, 1),
+    kind("other size", Camera(&["size?to=480x272"]), Either, 2),
+    kind("no key frames", Camera(&["no-key-frames"]), Either, 1),
+    kind("a frame every 2 s", Camera(&["slow?seconds=2"]), Harmless, 1),
+    kind("time stamps jump 1 h", Camera(&["jump?seconds=3600"]), Harmless, 1),
     kind("ONVIF down", Camera(&["onvif-down"]), Harmless, 1),
+    // The worker.
     kind("worker killed", Worker(Signal::SIGKILL), Blinks, 3),
-    kind("worker crashes", Worker(Signal::SIGSEGV), Blinks, 3),
+    kind("worker aborts", Worker(Signal::SIGABRT), Blinks, 2),
+    kind("worker gets SIGSEGV", Worker(Signal::SIGSEGV), Blinks, 2),
     kind("worker hangs", Worker(Signal::SIGSTOP), Hangs, 3),
+    // The installer.
     kind("camera taken out of the file", Removed, Ends, 1),
     kind("origin changed in the file", Origin, Blinks, 1),
     kind("name and quality changed", Renamed, Harmless, 1),
@@ -90,7 +113,7 @@ impl Kind {
     /// Whether it lasts until somebody ends it.
     pub fn lasts(&self) -> bool {
         match self.act {
-            Camera(_) | CameraThenReload(_) => self.effect != Blinks,
+            Camera(faults) | CameraThenReload(faults) => !matches!(faults, ["drop" | "bye" | "teardown"]),
             Removed => true,
             Worker(_) | Origin | Renamed | SameFile | BadFile => false,
         }
