@@ -46,8 +46,9 @@ pub struct Sight {
     pub seen: VecDeque<Seen>,
     /// The clock of the picture on the tile; a page takes it away when it is told that it is not live.
     shown: Option<u64>,
-    /// While something is being done to it.
-    excused: bool,
+    touch: Touch,
+    /// When the last picture came whose clock could not be read.
+    damaged: Option<Instant>,
     lies: bool,
     last_seen: Option<Instant>,
 }
@@ -57,6 +58,18 @@ impl Sight {
         let run = self.told.iter().rev().take_while(|told| told.is_live());
         run.last().map(|told| told.at)
     }
+}
+
+/// What is being done to a camera.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Touch {
+    /// Nothing: it is live, and its pictures come steadily.
+    #[default]
+    None,
+    /// Something that must not end its being live.
+    Gentle,
+    /// Something that may.
+    Rough,
 }
 
 /// Something that should not have happened.
@@ -113,7 +126,7 @@ impl Board {
         let mut inner = self.inner();
         let sight = inner.sights.entry(camera.to_owned()).or_default();
         let was_live = sight.told.back().is_some_and(Told::is_live);
-        let disturbed = was_live && !told.is_live() && !sight.excused;
+        let disturbed = was_live && !told.is_live() && sight.touch != Touch::Rough;
         if !told.is_live() || !was_live {
             sight.shown = None;
             sight.lies = false;
@@ -134,7 +147,7 @@ impl Board {
         let mut inner = self.inner();
         inner.pictures += 1;
         let sight = inner.sights.entry(camera.to_owned()).or_default();
-        let gap = sight.last_seen.map(|last| seen.at - last).filter(|_| !sight.excused);
+        let gap = sight.last_seen.map(|last| seen.at - last).filter(|_| sight.touch == Touch::None);
         sight.last_seen = Some(seen.at);
         sight.shown = Some(seen.taken);
         sight.seen.push_back(seen);
@@ -146,9 +159,11 @@ impl Board {
         }
     }
 
-    /// The tile got a picture whose clock cannot be read.
-    pub fn damaged(&self) {
-        self.inner().damaged += 1;
+    /// The tile of `camera` got a picture whose clock cannot be read.
+    pub fn damaged(&self, camera: &str, now: Instant) {
+        let mut inner = self.inner();
+        inner.damaged += 1;
+        inner.sights.entry(camera.to_owned()).or_default().damaged = Some(now);
     }
 
     /// Judges every tile as it stands now; one lie is told once, however long it lasts.
@@ -168,7 +183,9 @@ impl Board {
                 sight.lies = false;
             } else if !sight.lies {
                 sight.lies = true;
+                let damaged = sight.damaged.is_some_and(|at| now.saturating_duration_since(at) < self.bound / 2);
                 let what = match sight.shown {
+                    _ if damaged => format!("only damaged pictures came for {:.1} s", age.as_secs_f64()),
                     Some(_) => format!("its picture is {:.1} s old", age.as_secs_f64()),
                     None => format!("no picture came for {:.1} s", age.as_secs_f64()),
                 };
@@ -194,11 +211,11 @@ impl Board {
         push(&mut self.inner().others, Remark { at: Instant::now(), what });
     }
 
-    /// From now on `camera` may, or may not, stop being live.
-    pub fn excuse(&self, camera: &str, excused: bool) {
+    /// From now on this is being done to `camera`.
+    pub fn touch(&self, camera: &str, touch: Touch) {
         let mut inner = self.inner();
         let sight = inner.sights.entry(camera.to_owned()).or_default();
-        sight.excused = excused;
+        sight.touch = touch;
         sight.last_seen = None;
     }
 
@@ -276,8 +293,8 @@ mod tests {
         assert!(board.summary().lies.is_empty());
         assert_eq!(board.summary().disturbances.len(), 1);
         tell(&board, now, "live");
-        board.excuse("a", true);
+        board.touch("a", Touch::Rough);
         tell(&board, now, "offline");
-        assert_eq!(board.summary().disturbances.len(), 1, "it was excused");
+        assert_eq!(board.summary().disturbances.len(), 1, "something was done to it");
     }
 }

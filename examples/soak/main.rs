@@ -4,13 +4,13 @@
 
 mod board;
 mod chance;
+mod course;
 mod file;
 mod incident;
 mod net;
 mod observer;
 mod processes;
 mod report;
-mod soak;
 #[path = "../virtual-camera/stamp.rs"]
 mod stamp;
 mod trouble;
@@ -27,7 +27,7 @@ use std::{
 use lexopt::{Arg, ValueExt};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::soak::Soak;
+use crate::course::Soak;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 

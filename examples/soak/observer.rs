@@ -128,7 +128,7 @@ impl Observer {
         let camera = self.cameras.get(usize::from(tile))?;
         match net::burnt_in(jpeg) {
             Some(taken) => self.board.seen(&camera.id, Seen { at, taken }),
-            None => self.board.damaged(),
+            None => self.board.damaged(&camera.id, at),
         }
         Some(BTreeMap::from([(tile.to_string(), sequence)]))
     }

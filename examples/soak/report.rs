@@ -9,8 +9,8 @@ use std::{
 use crate::{
     KEY_FRAMES, Task,
     board::{Remark, Summary},
+    course::NOTICE_WITHIN,
     incident::Outcome,
-    soak::NOTICE_WITHIN,
     trouble::{Effect, KINDS},
     visitors::{MANNERS, Manner, Tally},
     vitals::{Holdings, Series},

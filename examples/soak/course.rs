@@ -1,5 +1,7 @@
 //! The course of a soak: everything live, count, trouble for the time asked, everything live, count again.
 
+mod mischief;
+
 use std::{
     fs,
     sync::{
@@ -10,22 +12,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{
-    sys::signal::{self},
-    unistd::Pid,
-};
-
 use crate::{
     Result, STALL_AFTER, Task,
-    board::Board,
+    board::{Board, Touch},
     chance::Chance,
     file::File,
-    incident::{Incident, Moment, Outcome, PATIENCE},
+    incident::{Incident, Outcome, PATIENCE},
     net,
     observer::Observer,
     processes::{Agent, Cameras, own_address, wait_for},
     report::{self, Facts, Report},
-    trouble::{self, Act, Effect, Kind},
+    trouble::{self, Kind},
     visitors::{House, MANNERS},
     vitals::{self, Family, Sampler},
 };
@@ -46,15 +43,9 @@ const SETTLING: Duration = Duration::from_secs(45);
 const SAME_LOOKS: u32 = 5;
 
 const TURN: Duration = Duration::from_millis(20);
-const RELOADED: Duration = Duration::from_secs(10);
 
-/// Between two troubles, and how long one lasts, in milliseconds.
+/// Between two troubles, in milliseconds.
 const BETWEEN: (u64, u64) = (1500, 5500);
-const LASTS: (u64, u64) = (2_000, 20_000);
-/// A camera must have been live for this long before the next trouble.
-const LEFT_ALONE: Duration = Duration::from_secs(4);
-/// A stream that was live for so long is begun again after the shortest pause.
-const GOOD_WHILE: Duration = Duration::from_secs(62);
 
 /// Viewers beside the observer, between two arrivals, and how long a visit lasts.
 const MOST_VISITORS: usize = 12;
@@ -67,8 +58,9 @@ const MOST_OUTCOMES: usize = 50_000;
 pub struct Soak {
     task: Task,
     stop: Arc<AtomicBool>,
-    cameras: Cameras,
+    // Ended in this order where something goes wrong.
     agent: Agent,
+    cameras: Cameras,
     file: File,
     board: Arc<Board>,
     house: Arc<House>,
@@ -266,20 +258,6 @@ impl Soak {
         wait_for(SETTLING, &self.stop, || look().filter(|now| now.is_within(start))).or_else(look)
     }
 
-    /// Reloads, and waits until the agent has said so.
-    fn reload(&mut self) -> Result<()> {
-        let count = |agent: &Agent| agent.api().ok()?["reload"]["count"].as_u64();
-        let before = count(&self.agent).ok_or("the agent does not answer")?;
-        self.nudges.push(Instant::now());
-        self.agent.reload()?;
-        let never = AtomicBool::new(false);
-        match wait_for(RELOADED, &never, || count(&self.agent).filter(|count| *count > before)) {
-            Some(_) => {}
-            None => self.board.remark("a reload was not done within 10 s".to_owned()),
-        }
-        Ok(())
-    }
-
     fn make_trouble(&mut self, end: Instant, sampler: &mut Sampler) -> Result<()> {
         let (mut next_trouble, mut next_visitor) = (Instant::now(), Instant::now());
         while Instant::now() < end && !self.is_over() {
@@ -325,7 +303,7 @@ impl Soak {
             let sight = self.board.sight(&incident.camera);
             match incident.judge(&sight, &self.nudges, NOTICE_WITHIN, now) {
                 Some(outcome) => {
-                    self.board.excuse(&incident.camera, false);
+                    self.board.touch(&incident.camera, Touch::None);
                     self.outcomes.push(outcome);
                 }
                 None => going.push(incident),
@@ -347,97 +325,6 @@ impl Soak {
             Err(error) => self.board.remark(format!("/healthz did not answer: {error}")),
         }
         self.slowest_answer = self.slowest_answer.max(asked.elapsed());
-    }
-
-    fn begin_trouble(&mut self) -> Result<()> {
-        let lots: Vec<_> = self.kinds.iter().flat_map(|kind| std::iter::repeat_n(*kind, kind.weight)).collect();
-        let Some(kind) = self.chance.of(&lots).copied() else { return Ok(()) };
-        let now = Instant::now();
-        let live_for = |id: &str| self.board.live_since(id).map_or(Duration::ZERO, |since| now - since);
-        let all = self.cameras.all.iter().map(|camera| camera.id.clone());
-        let mut free: Vec<_> = all
-            .filter(|id| !self.incidents.iter().any(|incident| incident.camera == *id) && live_for(id) >= LEFT_ALONE)
-            .collect();
-        let rested: Vec<_> = free.iter().filter(|id| live_for(id) >= GOOD_WHILE).cloned().collect();
-        if matches!(kind.act, Act::Worker(_)) && !rested.is_empty() {
-            free = rested;
-        }
-        let Some(camera) = self.chance.of(&free).cloned() else { return Ok(()) };
-        let lasts = if kind.lasts() { self.chance.milliseconds(LASTS.0..=LASTS.1) } else { Duration::ZERO };
-        let earned = live_for(&camera) >= GOOD_WHILE;
-        let worker = match kind.act {
-            Act::Worker(_) => match self.agent.worker(&camera, &vitals::children(self.agent.pid())) {
-                None => return Ok(()),
-                worker => worker,
-            },
-            _ => None,
-        };
-        self.board.excuse(&camera, kind.effect != Effect::Harmless);
-        let start = Moment::now();
-        match kind.act {
-            Act::Camera(faults) | Act::CameraThenReload(faults) => {
-                for fault in faults {
-                    if !self.cameras.fault(&camera, fault)? {
-                        // Such a fault stands first in its list: nothing has happened yet.
-                        self.board.excuse(&camera, false);
-                        return Ok(());
-                    }
-                }
-            }
-            Act::Worker(signal) => {
-                if let Some(pid) = worker {
-                    // It may have ended by itself just now.
-                    let _ = signal::kill(Pid::from_raw(pid), signal);
-                }
-            }
-            Act::Removed => self.edit(|file| file.set_removed(&camera, true))?,
-            Act::Origin => self.edit(|file| file.change_origin(&camera))?,
-            Act::Renamed => self.edit(|file| file.rename(&camera))?,
-            Act::SameFile => self.reload()?,
-            Act::BadFile => {
-                self.file.write_bad()?;
-                self.reload()?;
-                if self.agent.api()?["complaints"].as_array().is_none_or(Vec::is_empty) {
-                    self.board.remark("a bad file was not complained about".to_owned());
-                }
-                self.edit(|_| ())?;
-            }
-        }
-        let until = start.at + lasts;
-        let end = (!kind.lasts()).then(|| if kind.act == Act::BadFile { Moment::now() } else { start });
-        self.incidents.push(Incident { kind, camera, start, until, end, earned });
-        Ok(())
-    }
-
-    fn end_trouble(&mut self, n: usize) -> Result<()> {
-        let (act, camera) = (self.incidents[n].kind.act, self.incidents[n].camera.clone());
-        let unix_ms = Moment::now().unix_ms;
-        let at = match act {
-            Act::Camera(_) => {
-                self.cameras.fault(&camera, "resume")?;
-                Instant::now()
-            }
-            Act::CameraThenReload(_) => {
-                self.cameras.fault(&camera, "resume")?;
-                let at = Instant::now();
-                self.reload()?;
-                at
-            }
-            Act::Removed => {
-                let at = Instant::now();
-                self.edit(|file| file.set_removed(&camera, false))?;
-                at
-            }
-            _ => Instant::now(),
-        };
-        self.incidents[n].end = Some(Moment { at, unix_ms });
-        Ok(())
-    }
-
-    fn edit(&mut self, edit: impl FnOnce(&mut File)) -> Result<()> {
-        edit(&mut self.file);
-        self.file.write()?;
-        self.reload()
     }
 
     /// Ends all troubles and waits until every camera is live, as the wall and the agent say.
