@@ -90,7 +90,7 @@ pub const KINDS: &[Kind] = &[
     // The worker.
     kind("worker killed", Worker(Signal::SIGKILL), Blinks, 3),
     kind("worker aborts", Worker(Signal::SIGABRT), Blinks, 2),
-    kind("worker gets SIGSEGV", Worker(Signal::SIGSEGV), Blinks, 2),
+    kind("worker crashes", Worker(Signal::SIGSEGV), Blinks, 2),
     kind("worker hangs", Worker(Signal::SIGSTOP), Hangs, 3),
     // The installer.
     kind("camera taken out of the file", Removed, Ends, 1),

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{sys::signal, unistd::Pid};
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
 
 use super::Soak;
 use crate::{
@@ -20,6 +23,9 @@ use crate::{
 
 /// A reload that takes longer is remarked upon.
 const RELOADED: Duration = Duration::from_secs(10);
+
+/// A crashing worker is gone and collected after a moment.
+const CRASHED: Duration = Duration::from_secs(2);
 
 /// How long a trouble lasts, in milliseconds.
 const LASTS: (u64, u64) = (2_000, 20_000);
@@ -72,6 +78,9 @@ impl Soak {
                 if let Some(pid) = worker {
                     // It may have ended by itself just now.
                     let _ = signal::kill(Pid::from_raw(pid), signal);
+                    if signal == Signal::SIGSEGV {
+                        self.crash(pid);
+                    }
                 }
             }
             Act::Removed => self.edit(|file| file.set_removed(&camera, true))?,
@@ -91,6 +100,20 @@ impl Soak {
         let end = (!kind.lasts()).then(|| if kind.act == Act::BadFile { Moment::now() } else { start });
         self.incidents.push(Incident { kind, camera, start, until, end, earned });
         Ok(())
+    }
+
+    /// Rust's runtime takes the first SIGSEGV that comes from outside for a full stack, sees that it is
+    /// none, and goes on without its handler; the second one does what it says.
+    fn crash(&self, worker: i32) {
+        let never = AtomicBool::new(false);
+        let lives = || vitals::children(self.agent.pid()).contains(&worker);
+        let gone = wait_for(CRASHED, &never, || {
+            let _ = lives().then(|| signal::kill(Pid::from_raw(worker), Signal::SIGSEGV));
+            (!lives()).then_some(())
+        });
+        if gone.is_none() {
+            self.board.remark("a worker survived SIGSEGV".to_owned());
+        }
     }
 
     /// Ends the `n`th incident under way.
