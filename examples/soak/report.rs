@@ -89,10 +89,10 @@ pub fn write(
         let _ = writeln!(text, "| {} | {word} | {} |", verdict.what, verdict.detail);
     }
     for (title, remarks) in [
-        ("Lies", lines(&seen.lies, begun)),
-        ("Cameras that stopped being live though nothing was done to them", lines(&seen.disturbances, begun)),
+        ("Lies", lines(&seen.lies, outcomes, begun)),
+        ("Cameras that stopped being live though nothing was done to them", lines(&seen.disturbances, outcomes, begun)),
         ("Too late", late),
-        ("Remarks", lines(&seen.others, begun)),
+        ("Remarks", lines(&seen.others, &[], begun)),
     ] {
         if !remarks.is_empty() {
             let _ = writeln!(text, "\n{title}: {}\n", remarks.len());
@@ -315,8 +315,18 @@ fn verdicts(task: &Task, outcomes: &[Outcome], seen: &Summary, facts: &Facts, la
     ]
 }
 
-fn lines(remarks: &[Remark], begun: Instant) -> Vec<String> {
-    remarks.iter().map(|remark| format!("{} {}", clock(remark.at, begun), remark.what)).collect()
+/// One line each, with what was done to that camera last.
+fn lines(remarks: &[Remark], outcomes: &[Outcome], begun: Instant) -> Vec<String> {
+    let line = |remark: &Remark| {
+        let camera = remark.what.split(':').next().unwrap_or_default();
+        let before = outcomes.iter().filter(|outcome| outcome.camera == camera && outcome.start <= remark.at);
+        let last = before.max_by_key(|outcome| outcome.start).map_or(String::new(), |outcome| {
+            let (name, lasted) = (outcome.kind.name, outcome.lasted.as_secs_f64());
+            format!(" (before: {name} for {lasted:.1} s from {} on)", clock(outcome.start, begun))
+        });
+        format!("{} {}{last}", clock(remark.at, begun), remark.what)
+    };
+    remarks.iter().map(line).collect()
 }
 
 /// Minutes and seconds since the trouble began.
