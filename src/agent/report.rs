@@ -101,8 +101,10 @@ mod tests {
 
     #[test]
     fn line_tells_all_that_is_known_and_no_more() {
-        let (start, tuning) =
-            (Instant::now(), Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5) });
+        let (start, tuning) = (
+            Instant::now(),
+            Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5), passthrough: true },
+        );
         let lane = Arc::new(Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), tuning, start));
         let at = |seconds| start + Duration::from_secs(seconds);
         lane.report(State::Offline, "no route; trying again in 1 s (attempt 1)", at(10));
