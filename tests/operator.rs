@@ -79,6 +79,7 @@ fn every_end_of_a_stream_is_counted_by_its_cause() {
     agent.wait_for_state("gate", "live");
     agent.reload(&(gate(&cameras.place("other"), 2.0) + &rest));
     counted("gate", "changed", 1);
+    assert_eq!(metrics(&agent).value("cctv_reload_taken", &[]), 1.0);
     let camera = wait_for("the camera to be live at its new place", || {
         Some(agent.camera("gate"))
             .filter(|camera| camera["state"] == "live" && camera["reconnects"].as_u64() >= Some(3))
