@@ -118,7 +118,7 @@ fn arguments() -> Result<Task> {
             other => return Err(other.unexpected().into()),
         }
     }
-    task.minutes = minutes.filter(|n| (1..=MOST_MINUTES).contains(n)).ok_or("MINUTES from 1 to 1440 is missing")?;
+    task.minutes = minutes.filter(|n| (1..=MOST_MINUTES).contains(n)).ok_or("MINUTES must be from 1 to 1440")?;
     if !(1..=MOST_CAMERAS).contains(&task.cameras) {
         return Err("--cameras from 1 to 64".into());
     }

@@ -84,7 +84,7 @@ pub fn write(
         let word = match (verdict.holds, verdict.judged) {
             (true, _) => "yes",
             (false, true) => "**no**",
-            (false, false) => "no (not judged)",
+            (false, false) => "not judged",
         };
         let _ = writeln!(text, "| {} | {word} | {} |", verdict.what, verdict.detail);
     }
@@ -241,6 +241,11 @@ struct Verdict {
 }
 
 fn verdicts(task: &Task, outcomes: &[Outcome], seen: &Summary, facts: &Facts, late: usize) -> Vec<Verdict> {
+    // What is asked for at the end is only there after a whole run.
+    let at_the_end = |mut verdict: Verdict| {
+        verdict.judged &= !facts.interrupted;
+        verdict
+    };
     let verdict =
         |what: &str, holds: bool, detail: String| Verdict { what: what.to_owned(), holds, judged: true, detail };
     let lost = outcomes.iter().filter(|outcome| !outcome.came_back).count();
@@ -261,11 +266,11 @@ fn verdicts(task: &Task, outcomes: &[Outcome], seen: &Summary, facts: &Facts, la
                 facts.lateness.as_secs_f64()
             ),
         ),
-        verdict(
+        at_the_end(verdict(
             "every camera is live in the end",
             facts.healed && lost == 0,
             format!("{lost} did not come back in time"),
-        ),
+        )),
         verdict(
             "nobody else is disturbed",
             seen.disturbances.is_empty(),
@@ -286,17 +291,17 @@ fn verdicts(task: &Task, outcomes: &[Outcome], seen: &Summary, facts: &Facts, la
             judged: !task.busy,
             detail: format!("{late} of {} too late", outcomes.len()),
         },
-        verdict(
+        at_the_end(verdict(
             "no process, thread or descriptor more",
             facts.finish.is_some_and(|finish| finish.is_within(&facts.start)),
             String::new(),
-        ),
+        )),
         verdict("no zombie", facts.zombies == 0, facts.zombies.to_string()),
-        verdict(
+        at_the_end(verdict(
             "one RTSP session per camera",
             facts.sessions == u64::from(task.cameras),
             format!("{} sessions", facts.sessions),
-        ),
+        )),
         Verdict {
             what: format!("the agent's memory is flat (slope below {FLAT_KB_PER_HOUR} kB/h without the first quarter)"),
             holds: slope < FLAT_KB_PER_HOUR,
