@@ -47,6 +47,7 @@ export class StandIn {
     #pictures;
     #rate;
     #server = null;
+    #began = Date.now();
     #clock = 0;
     #beat = 0;
     #sockets = new Set();
@@ -216,7 +217,9 @@ export class StandIn {
         response.setHeader("Content-Security-Policy", SECURITY);
         if (pathname === "/api/cameras") {
             response.setHeader("Content-Type", "application/json");
-            response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#facts(one)), complaints: this.complaints, version: this.version, walls: this.walls }));
+            response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#facts(one)), complaints: this.complaints, version: this.version, uptime: (Date.now() - this.#began) / 1000, viewers: this.viewers, walls: this.walls }));
+        } else if (pathname.startsWith("/snapshot/")) {
+            this.#snapshot(this.cameras.find(({ id }) => id === pathname.slice("/snapshot/".length)), response);
         } else if (pathname.startsWith("/live/")) {
             this.#stream(pathname.slice("/live/".length), new URL(request.url, this.url).searchParams.get("viewer"), response);
         } else {
@@ -229,7 +232,16 @@ export class StandIn {
         const age = ageOf(taken);
         const mine = [...this.#streams].filter((stream) => stream.camera.id === id && stream.viewer !== null);
         const streams = mine.map(({ viewer, taken }) => ({ viewer, fps: 12, age: state === "live" ? ageOf(taken) : null }));
-        return { streams, id, name, state, why, age, codec: "h264", size: [1920, 1080], fps: this.#rate, viewers: 1 };
+        const worker = state === "live" ? { pid: 7, cpu_seconds: (Date.now() - this.#began) / 4000, memory_bytes: 85 << 20 } : null;
+        return { streams, id, name, state, why, age, codec: "h264", size: [1920, 1080], fps: this.#rate, viewers: 1, since: 61, bitrate: 4_120_000,
+            reconnects: 3, stalls: 1, last_error: "no frame for 5.0 s", address: "192.168.1.64", profile: "Profile_1", worker };
+    }
+
+    #snapshot(camera, response) {
+        const live = camera.state === "live" && camera.sequence !== undefined;
+        const picture = this.#pictures[this.cameras.indexOf(camera)][0];
+        response.writeHead(live ? 200 : 503, { "Content-Type": "image/jpeg", "X-State": camera.state, "X-Timestamp": String((camera.taken ?? 0) / 1000) });
+        response.end(picture);
     }
 
     #stream(id, viewer, response) {

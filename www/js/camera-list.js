@@ -4,6 +4,8 @@
 
 /** Deadline of one request, in milliseconds. */
 const ANSWER_WITHIN = 2500;
+/** A worker's part of a core is measured over this many milliseconds at least. */
+const WORK_OVER = 900;
 
 /**
  * @typedef {object} CameraFacts
@@ -15,6 +17,16 @@ const ANSWER_WITHIN = 2500;
  * @property {string | null} codec
  * @property {[number, number] | null} size
  * @property {number | null} fps
+ * @property {number | null} since seconds for which the state has been the same
+ * @property {number | null} bitrate bits per second
+ * @property {number | null} viewers
+ * @property {number | null} reconnects
+ * @property {number | null} stalls
+ * @property {string} lastError empty if there was none
+ * @property {string} address
+ * @property {string} profile
+ * @property {{share: number | null, memory: number | null} | null} worker its part of one core, 0 to 1 and
+ *     above, and bytes; null while there is none
  * @property {{viewer: string, age: number | null}[]} streams Motion JPEG streams with a name; age in seconds
  */
 
@@ -22,6 +34,9 @@ export class CameraList {
     /** @type {CameraFacts[]} */
     cameras = [];
     version = "";
+    /** Seconds, and a number; null where the agent does not tell. */
+    uptime = null;
+    viewers = null;
     /** Cameras asked for that the agent does not have. @type {string[]} */
     missing = [];
     /** Page time of the last good answer; null before the first. */
@@ -33,6 +48,8 @@ export class CameraList {
     #timer = 0;
     #asking = null;
     #again = false;
+    /** @type {Map<string, {pid: number, spent: number, at: number, share: number | null}>} workers' processor seconds by camera */
+    #work = new Map();
 
     /**
      * @param {object} listener
@@ -67,6 +84,23 @@ export class CameraList {
         });
     }
 
+    /** Works out a worker's part of a core from what it had spent at the answer before. */
+    #worked(camera, worker) {
+        if (camera === undefined) return;
+        const spent = number(worker?.cpu_seconds);
+        if (spent === null) {
+            this.#work.delete(camera.id);
+            return;
+        }
+        const at = this.heardAt;
+        const last = this.#work.get(camera.id);
+        let work = last;
+        if (last === undefined || last.pid !== worker.pid) work = { pid: worker.pid, spent, at, share: null };
+        else if (at - last.at >= WORK_OVER) work = { pid: worker.pid, spent, at, share: (spent - last.spent) / ((at - last.at) / 1000) };
+        this.#work.set(camera.id, work);
+        camera.worker = { share: work.share, memory: number(worker.memory_bytes) };
+    }
+
     async #request() {
         let answer;
         try {
@@ -82,15 +116,26 @@ export class CameraList {
         if (answer === null || !Array.isArray(answer.cameras)) return;
         this.heardAt = performance.now();
         const all = answer.cameras.map(facts).filter((camera) => camera !== null);
+        answer.cameras.forEach((entry) => this.#worked(all.find((camera) => camera.id === entry?.id), entry?.worker));
         const walls = Array.isArray(answer.walls) ? answer.walls : [];
         const only = this.#told(walls.filter((wall) => wall !== null && typeof wall === "object"));
         const ids = only === null ? null : [...new Set(only)];
         this.cameras = ids?.map((id) => all.find((camera) => camera.id === id)).filter(Boolean) ?? all;
         this.missing = ids?.filter((id) => !all.some((camera) => camera.id === id)) ?? [];
         this.version = typeof answer.version === "string" ? answer.version : "";
+        this.uptime = number(answer.uptime);
+        this.viewers = number(answer.viewers);
         const complaints = Array.isArray(answer.complaints) ? answer.complaints : [];
         this.#listed(complaints.filter((text) => typeof text === "string"));
     }
+}
+
+function number(value) {
+    return Number.isFinite(value) ? value : null;
+}
+
+function text(value) {
+    return typeof value === "string" ? value : "";
 }
 
 /** @returns {CameraFacts | null} */
@@ -104,7 +149,16 @@ function facts(entry) {
         age: Number.isFinite(entry.age) ? entry.age : null,
         codec: typeof entry.codec === "string" ? entry.codec : null,
         size: pair(entry.size),
-        fps: Number.isFinite(entry.fps) ? entry.fps : null,
+        fps: number(entry.fps),
+        since: number(entry.since),
+        bitrate: number(entry.bitrate),
+        viewers: number(entry.viewers),
+        reconnects: number(entry.reconnects),
+        stalls: number(entry.stalls),
+        lastError: text(entry.last_error),
+        address: text(entry.address),
+        profile: text(entry.profile),
+        worker: null,
         streams: Array.isArray(entry.streams) ? entry.streams.map(stream).filter((one) => one !== null) : [],
     };
 }

@@ -54,6 +54,8 @@ const ACTIONS = {
     l: "layouts",
     r: "rotate",
     m: "transport",
+    i: "information",
+    s: "snapshot",
     "?": "help",
 };
 

@@ -13,6 +13,8 @@ const ENGLISH = {
     "tools.help": "Help (?)",
     "tools.back": "All cameras (Esc)",
     "tools.page": "{page} / {pages}",
+    "tools.info": "Information on the camera (I)",
+    "tools.status": "All cameras as a table",
     "summary.silent": "Agent does not answer",
     "summary.live": "{live} of {all} live",
     "tools.rotating": "Stop turning pages (R)",
@@ -71,6 +73,46 @@ const ENGLISH = {
     "tile.picture": "Picture of {name}",
     "transport.socket": "WebSocket",
     "transport.mjpeg": "Motion JPEG",
+    "info.title": "Information",
+    "info.close": "Close (I)",
+    "info.stream": "Camera sends",
+    "info.shown": "This page draws",
+    "info.age": "Picture's age",
+    "info.since": "Since",
+    "info.sinceFor": "{state} for {time}",
+    "info.viewers": "Viewers",
+    "info.reconnects": "Reconnects",
+    "info.stalls": "stalls: {stalls}",
+    "info.error": "Last error",
+    "info.worker": "Worker process",
+    "info.address": "Address",
+    "info.ages": "Age of the picture",
+    "info.minutes": "5 min ago",
+    "info.now": "now",
+    "info.plot": "Last {minutes} min: live {share}, oldest live picture {oldest}",
+    "info.turns": "Seen by this page",
+    "info.snapshot": "Save picture (S)",
+    "snapshot.saved": "Saved: {file}",
+    "snapshot.notLive": "Not saved: {name} is not live ({state}).",
+    "snapshot.failed": "Not saved: the agent gave no picture of {name}.",
+    "view.foreign": "{agent} shows pictures to its own pages only",
+    "status.title": "Cameras",
+    "status.caption": "All cameras as the agent has them now",
+    "status.wall": "Camera wall",
+    "status.agent": "Version {version}, running for {uptime}, viewers: {viewers}",
+    "status.silent": "Agent does not answer, {time}. This table is old.",
+    "status.camera": "Camera",
+    "status.state": "State",
+    "status.age": "Age",
+    "status.codec": "Codec",
+    "status.size": "Size",
+    "status.rate": "fps",
+    "status.bitrate": "Mbit/s",
+    "status.viewers": "Viewers",
+    "status.reconnects": "Reconnects",
+    "status.stalls": "Stalls",
+    "status.cpu": "CPU",
+    "status.memory": "Memory",
     "notice.dismiss": "Dismiss",
     "notice.agent": "The agent says: {text}",
     "help.title": "Keys",
@@ -80,6 +122,8 @@ const ENGLISH = {
     "help.escape": "Back to all cameras",
     "help.fullScreen": "Full screen",
     "help.transport": "WebSocket or Motion JPEG",
+    "help.info": "Information on the camera",
+    "help.snapshot": "Save the picture as a file",
     "help.help": "This help",
     "help.truth": "Only a bright picture is live. A grey one under a band is old; the band says how old, and why.",
     "key.enter": "Enter",
@@ -101,6 +145,8 @@ const TRADITIONAL_CHINESE = {
     "tools.help": "說明（?）",
     "tools.back": "所有攝影機（Esc）",
     "tools.page": "{page} / {pages}",
+    "tools.info": "攝影機資訊（I）",
+    "tools.status": "以表格列出所有攝影機",
     "summary.silent": "代理程式沒有回應",
     "summary.live": "即時 {live} / {all}",
     "tools.rotating": "停止自動換頁（R）",
@@ -159,6 +205,46 @@ const TRADITIONAL_CHINESE = {
     "tile.picture": "{name} 的畫面",
     "transport.socket": "WebSocket",
     "transport.mjpeg": "Motion JPEG",
+    "info.title": "資訊",
+    "info.close": "關閉（I）",
+    "info.stream": "攝影機傳送",
+    "info.shown": "本頁顯示",
+    "info.age": "畫面時間差",
+    "info.since": "狀態持續",
+    "info.sinceFor": "{state}，已 {time}",
+    "info.viewers": "觀看數",
+    "info.reconnects": "重新連線",
+    "info.stalls": "停滯 {stalls} 次",
+    "info.error": "最近的錯誤",
+    "info.worker": "處理程序",
+    "info.address": "位址",
+    "info.ages": "畫面時間差",
+    "info.minutes": "5 分鐘前",
+    "info.now": "現在",
+    "info.plot": "最近 {minutes} 分鐘：即時 {share}，即時畫面最大時間差 {oldest}",
+    "info.turns": "本頁所見",
+    "info.snapshot": "儲存畫面（S）",
+    "snapshot.saved": "已儲存：{file}",
+    "snapshot.notLive": "未儲存：{name} 不是即時畫面（{state}）。",
+    "snapshot.failed": "未儲存：代理程式沒有提供 {name} 的畫面。",
+    "view.foreign": "{agent} 只對自己的網頁提供畫面",
+    "status.title": "攝影機",
+    "status.caption": "代理程式目前的所有攝影機",
+    "status.wall": "監視牆",
+    "status.agent": "版本 {version}，已執行 {uptime}，觀看數 {viewers}",
+    "status.silent": "代理程式沒有回應，已 {time}。本表是舊的。",
+    "status.camera": "攝影機",
+    "status.state": "狀態",
+    "status.age": "時間差",
+    "status.codec": "編碼",
+    "status.size": "解析度",
+    "status.rate": "每秒張數",
+    "status.bitrate": "Mbit/s",
+    "status.viewers": "觀看數",
+    "status.reconnects": "重新連線",
+    "status.stalls": "停滯",
+    "status.cpu": "CPU",
+    "status.memory": "記憶體",
     "notice.dismiss": "關閉",
     "notice.agent": "代理程式訊息：{text}",
     "help.title": "按鍵",
@@ -168,6 +254,8 @@ const TRADITIONAL_CHINESE = {
     "help.escape": "回到所有攝影機",
     "help.fullScreen": "全螢幕",
     "help.transport": "WebSocket 或 Motion JPEG",
+    "help.info": "攝影機資訊",
+    "help.snapshot": "將畫面存成檔案",
     "help.help": "顯示本說明",
     "help.truth": "只有明亮的畫面是即時的。變灰並蓋上橫幅的是舊畫面；橫幅會說明多舊以及原因。",
     "key.enter": "Enter",
@@ -202,11 +290,15 @@ export function pickLanguage(wishes) {
     return "en";
 }
 
-/** Speaks `chosen` from now on. @param {"en" | "zh-TW"} chosen */
-export function chooseLanguage(chosen) {
+/**
+ * Speaks `chosen` from now on.
+ * @param {"en" | "zh-TW"} chosen
+ * @param {HTMLElement | null} root is marked to be in this language
+ */
+export function chooseLanguage(chosen, root = document.documentElement) {
     language = chosen;
     words = LANGUAGES[chosen];
-    document.documentElement.lang = chosen;
+    if (root !== null) root.lang = chosen;
 }
 
 /** The text of `key`, with `{name}` replaced by `values.name`. */
@@ -234,6 +326,6 @@ export function translate(root) {
     for (const element of root.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text, { ...element.dataset });
     for (const element of root.querySelectorAll("[data-label]")) {
         element.setAttribute("aria-label", t(element.dataset.label));
-        if (element.matches("button")) element.title = t(element.dataset.label);
+        if (element.matches("button, a")) element.title = t(element.dataset.label);
     }
 }

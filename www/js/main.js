@@ -2,6 +2,7 @@
 
 import { CameraList } from "./camera-list.js";
 import { showableFormats } from "./decoder.js";
+import { Information } from "./information.js";
 import { listen } from "./keys.js";
 import { chooseLanguage, pickLanguage, spoken, t, translate } from "./language.js";
 import { LayoutChooser } from "./layout-chooser.js";
@@ -10,6 +11,7 @@ import { NewerPage } from "./newer-page.js";
 import { Notices } from "./notices.js";
 import { Rotation } from "./rotation.js";
 import { Settings } from "./settings.js";
+import { NotLive, saveSnapshot } from "./snapshot.js";
 import { Toolbar } from "./toolbar.js";
 import { CameraWall } from "./wall.js";
 import { SUBPROTOCOL, WallSocket } from "./wall-socket.js";
@@ -18,6 +20,8 @@ import { SUBPROTOCOL, WallSocket } from "./wall-socket.js";
 const LIST_EVERY = 5000;
 /** In Motion JPEG it is the only voice of the agent. */
 const LIST_EVERY_MOTION_JPEG = 1000;
+/** And while somebody reads what it tells. */
+const LIST_EVERY_READ = 1000;
 /** Without a mouse, in full screen, the bar goes after this many milliseconds. */
 const IDLE_AFTER = 4000;
 
@@ -79,12 +83,20 @@ const actions = {
     previousPage: () => wall.turn(-1),
     nextPage: () => wall.turn(1),
     enlarge: () => wall.enlargeFocused(),
-    back: () => wall.shrink(),
+    back: () => {
+        if (!wall.shrink() && information.open) actions.information();
+    },
+    information: () => {
+        information.toggle();
+        askList();
+    },
+    snapshot: () => snapshot(),
     fullScreen: () => toggleFullScreen(),
     help: () => toggleHelp(),
 };
 
 const toolbar = new Toolbar(element("tools"), wall, socket, actions);
+const information = new Information(element("info"), list, wall, actions);
 const chooser = new LayoutChooser(element("layouts"), actions);
 for (const button of document.querySelectorAll("dialog button.dismiss")) {
     button.onclick = () => button.closest("dialog").close();
@@ -104,13 +116,30 @@ function apply() {
     if (settings.transport !== applied.transport) {
         applied.transport = settings.transport;
         wall.chooseTransport(settings.transport);
-        list.ask(settings.transport === "mjpeg" ? LIST_EVERY_MOTION_JPEG : LIST_EVERY);
+        askList();
     }
     if (settings.layout !== applied.layout) {
         applied.layout = settings.layout;
         wall.chooseLayout(settings.layout);
     }
     wall.judge();
+}
+
+function askList() {
+    if (information.open) list.ask(LIST_EVERY_READ);
+    else list.ask(settings.transport === "mjpeg" ? LIST_EVERY_MOTION_JPEG : LIST_EVERY);
+}
+
+async function snapshot() {
+    const camera = list.cameras.find(({ id }) => id === wall.chosen);
+    if (camera === undefined) return;
+    try {
+        notices.remark(t("snapshot.saved", { file: await saveSnapshot(camera.id) }));
+    } catch (error) {
+        const { name } = camera;
+        if (error instanceof NotLive) notices.remark(t("snapshot.notLive", { name, state: t(`state.${error.state}`) }));
+        else notices.remark(t("snapshot.failed", { name }));
+    }
 }
 
 function speak() {
@@ -146,9 +175,11 @@ async function toggleFullScreen() {
 
 function draw() {
     toolbar.draw(rotation.every);
+    toolbar.press("information", information.open);
+    information.draw(performance.now());
     const { layout, transport, shape } = wall;
     chooser.draw({ layout, transport, shape, rotate: settings.rotate, life: settings.life, language: spoken() });
-    const held = document.hidden || wall.enlarged !== null || wall.pages === 1 || document.querySelector("dialog[open]") !== null;
+    const held = document.hidden || wall.enlarged !== null || wall.pages === 1 || information.open || document.querySelector("dialog[open]") !== null;
     if (rotation.due(performance.now(), held)) wall.turn(1);
     const none = list.cameras.length === 0;
     element("nothing").hidden = !none;

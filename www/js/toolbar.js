@@ -43,7 +43,7 @@ export class Toolbar {
         this.#say("page", several ? t("tools.page", { page: wall.page + 1, pages: wall.pages }) : "");
         this.#hide("back", wall.enlarged === null);
         this.#hide("rotate", !several);
-        this.#button("rotate").setAttribute("aria-pressed", String(rotate > 0));
+        this.press("rotate", rotate > 0);
         this.#name("rotate", t(rotate > 0 ? "tools.rotating" : "tools.still"));
         this.#say("rotating", rotate > 0 ? t("age.seconds", { s: rotate }) : "");
         this.#drawLayout();
@@ -75,6 +75,12 @@ export class Toolbar {
 
     #button(action) {
         return this.#root.querySelector(`[data-action="${action}"]`);
+    }
+
+    /** Whether a button is shown as pressed. */
+    press(action, pressed) {
+        const button = this.#button(action);
+        if (button.getAttribute("aria-pressed") !== String(pressed)) button.setAttribute("aria-pressed", String(pressed));
     }
 
     #hide(action, hidden) {

@@ -8,6 +8,7 @@ import { pair } from "./camera-list.js";
 import { UnitDecoder } from "./decoder.js";
 import { FORMAT } from "./frame.js";
 import { Governor } from "./governor.js";
+import { History } from "./history.js";
 import { t } from "./language.js";
 import { MOTION_JPEG_PANELS, arrange, panelsOf, step } from "./layout.js";
 import { judge } from "./liveness.js";
@@ -38,6 +39,8 @@ export class CameraWall {
     pages = 1;
     /** Identifier of the camera shown alone, or null. */
     enlarged = null;
+    /** What was seen on the tiles. */
+    history = new History();
 
     #root;
     #socket;
@@ -186,6 +189,11 @@ export class CameraWall {
         return { live, all: this.#list.cameras.length };
     }
 
+    /** The camera that has the focus, or had it last, or is alone on the screen; null: none. */
+    get chosen() {
+        return this.enlarged ?? this.#root.children[this.#focus]?.getAttribute("camera") ?? null;
+    }
+
     /** Milliseconds since the agent was last heard of on the transport in use. */
     agentSilent(now = performance.now()) {
         return now - (this.transport === "socket" ? this.#socket.heardAt : (this.#list.heardAt ?? this.#began));
@@ -196,6 +204,7 @@ export class CameraWall {
         const cameras = this.#list.cameras;
         if (!cameras.some((camera) => camera.id === this.enlarged)) this.enlarged = null;
         const ids = cameras.map((camera) => camera.id);
+        this.history.keep(ids);
         const plan = arrange({ cameras: ids, layout: this.layout, page: this.page, enlarged: this.enlarged, shape: this.shape });
         this.page = plan.page;
         this.pages = plan.pages;
@@ -295,7 +304,9 @@ export class CameraWall {
         for (const [camera] of forgotten) this.#refused.delete(camera);
         if (forgotten.length > 0) this.request();
         for (const [camera, tile] of this.#tiles) {
-            tile.tell(this.transport === "socket" ? this.#bySocket(camera, tile, now) : this.#byList(camera, tile, now), now);
+            const facts = this.transport === "socket" ? this.#bySocket(camera, tile, now) : this.#byList(camera, tile, now);
+            tile.tell(facts, now);
+            this.history.note(camera, facts, now);
         }
         this.#changed();
     }
@@ -350,6 +361,7 @@ export class CameraWall {
             proof: shown?.arrived ?? null,
             transport: "socket",
             video: this.#encoding(camera),
+            drawn: shown === null ? null : `${tile.picture.width}×${tile.picture.height}`,
             size: pair(report?.size) ?? this.#facts(camera)?.size ?? null,
             fps: measured > 0 ? measured : null,
         };
