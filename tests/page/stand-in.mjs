@@ -53,6 +53,7 @@ export class StandIn {
     #sockets = new Set();
     #walls = new Set();
     #streams = new Set();
+    #old = new Set();
 
     /**
      * @param {Buffer[][]} pictures by camera and frame
@@ -103,6 +104,7 @@ export class StandIn {
         for (const socket of this.#sockets) socket.destroy();
         this.#walls.clear();
         this.#streams.clear();
+        this.#old.clear();
         await closed;
     }
 
@@ -148,6 +150,7 @@ export class StandIn {
             if (camera.moving && camera.state === "live") Object.assign(camera, { sequence: this.#beat, taken: this.now() });
         }
         for (const wall of this.#walls) for (const seat of wall.seats.values()) this.#serve(wall, seat);
+        for (const viewer of this.#old) this.#sendOld(viewer);
         for (const stream of this.#streams) this.#part(stream);
     }
 
@@ -172,9 +175,19 @@ export class StandIn {
         wall.socket.sendText(JSON.stringify({ tile, camera: id, name, state, why, format: "jpeg", size, fps: this.#rate }));
     }
 
+    /** Serves a WebSocket that came in some other way. */
+    upgraded(request, socket) {
+        this.#upgrade(request, socket);
+    }
+
     #upgrade(request, socket) {
         this.requests.push(request.url);
         if (this.hung) return;
+        const { pathname } = new URL(request.url, this.url);
+        if (pathname.startsWith("/ws/")) {
+            this.#serveOld(this.cameras.find(({ id }) => id === pathname.slice("/ws/".length)), request, socket);
+            return;
+        }
         const wall = { socket: new ServerSocket(request, socket, "cctv.wall.1"), seats: new Map() };
         this.#walls.add(wall);
         socket.on("close", () => this.#walls.delete(wall));
@@ -182,6 +195,24 @@ export class StandIn {
             if (!this.hung) this.#heard(wall, JSON.parse(text));
         };
         if (this.complaints.length > 0) wall.socket.sendText(JSON.stringify({ config: this.complaints }));
+    }
+
+    /** The old protocol; what is not new is sent again after a second. */
+    #serveOld(camera, request, socket) {
+        const viewer = { camera, socket: new ServerSocket(request, socket), sent: null, sentAt: 0 };
+        this.#old.add(viewer);
+        socket.on("close", () => this.#old.delete(viewer));
+    }
+
+    #sendOld(viewer) {
+        const { camera } = viewer;
+        if (camera.sequence === undefined || this.muted.has(camera.id)) return;
+        if (viewer.sent === camera.sequence && Date.now() - viewer.sentAt < 1000) return;
+        Object.assign(viewer, { sent: camera.sequence, sentAt: Date.now() });
+        const url = `data:image/jpeg;base64,${this.#picture(camera).toString("base64")}`;
+        const pieces = url.match(/.{1,2000}/g);
+        viewer.socket.sendText(`::${pieces.length}::`);
+        pieces.forEach((piece, i) => viewer.socket.sendText(`~${i + 1}~${piece}`));
     }
 
     #heard(wall, { show, drawn, ping }) {

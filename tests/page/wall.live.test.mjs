@@ -119,6 +119,39 @@ test("an open page follows [wall] of cameras.toml after SIGHUP without a click",
     await until("all cameras again", async () => (await shown()) === cameras.map((camera) => camera.id).join());
 });
 
+test("the status page and the examples for other pages are live on a real agent, and move", agentOnly, async () => {
+    const ids = (await (await fetch(new URL("/api/cameras", AGENT))).json()).cameras.slice(0, 4).map((camera) => camera.id).join();
+    await page.goto(new URL("/status.html", AGENT).href);
+    await until("all live", () => page.$$eval("tbody tr", (rows) => rows.length > 0 && rows.every((row) => row.dataset.verdict === "live")), FIRST_PICTURES_WITHIN);
+    for (const [path, live] of [["view", "cctv-view[verdict=live]"], ["old-protocol", "figure[live]"], ["motion-jpeg", "figure[live]"]]) {
+        await page.goto(new URL(`/examples/${path}.html?cameras=${ids}`, AGENT).href);
+        const all = ids.split(",").length;
+        await until(`${path} live`, async () => (await page.$$(live)).length === all, FIRST_PICTURES_WITHIN);
+        const look = () => page.evaluate((source) => new Function(`return ${source}`)()(
+            [...document.querySelectorAll("cctv-view, figure")].map((one) => one.shadowRoot ?? one)), hashes.toString());
+        const first = await look();
+        await until(`${path} moves`, async () => (await look()).every((hash, i) => hash !== null && hash !== first[i]));
+    }
+});
+
+test("a snapshot of a real camera is a whole JPEG in its own size", agentOnly, async () => {
+    await page.goto(new URL("/?layout=4", AGENT).href);
+    await until("all live", allLive, FIRST_PICTURES_WITHIN);
+    await page.keyboard.press("ArrowRight");
+    const [download] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("s")]);
+    const bytes = await readFile(await download.path());
+    assert.deepEqual([...bytes.subarray(0, 2), ...bytes.subarray(-2)], [0xff, 0xd8, 0xff, 0xd9]);
+    const { id, size } = (await (await fetch(new URL("/api/cameras", AGENT))).json()).cameras[0];
+    assert.ok(download.suggestedFilename().startsWith(`${id}-20`));
+    const seen = await page.evaluate(async (data) => {
+        const image = new Image();
+        image.src = `data:image/jpeg;base64,${data}`;
+        await image.decode();
+        return [image.naturalWidth, image.naturalHeight];
+    }, bytes.toString("base64"));
+    assert.deepEqual(seen, size);
+});
+
 test("the agent names a Motion JPEG stream with its rate, and only while it is watched", agentOnly, async () => {
     await page.goto(new URL("/?layout=1&transport=mjpeg", AGENT).href);
     await until("live", allLive, FIRST_PICTURES_WITHIN);

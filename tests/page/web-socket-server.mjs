@@ -16,12 +16,13 @@ export class ServerSocket {
     #socket;
     #pending = Buffer.alloc(0);
 
-    /** Answers the upgrade `request` on `socket`, choosing `subprotocol`. */
+    /** Answers the upgrade `request` on `socket`, choosing `subprotocol` if one is given. */
     constructor(request, socket, subprotocol) {
         const accept = createHash("sha1").update(request.headers["sec-websocket-key"] + GUID).digest("base64");
+        const chosen = subprotocol === undefined ? "" : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`;
         socket.write(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-                `Sec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: ${subprotocol}\r\n\r\n`,
+                `Sec-WebSocket-Accept: ${accept}\r\n${chosen}\r\n`,
         );
         this.#socket = socket;
         socket.on("data", (data) => this.#received(data));
