@@ -1,10 +1,11 @@
 # Starts four virtual cameras and an agent that shows them, and ends them again. Sourced; expects
-# $project, and a directory of the caller's own for everything that is written.
+# $project, and a directory of the caller's own for everything that is written. Whoever wants other
+# cameras names a file of lines "id codec hue name" in WALL_LIST, and their pictures in WALL_PICTURE.
 # shellcheck shell=sh disable=SC2154
 
 # The cameras' processes are up.
 CAMERAS_SECONDS=60
-# All four cameras are live.
+# All cameras are live.
 LIVE_SECONDS=90
 # After a polite request; the agent itself takes 3 s at most.
 END_SECONDS=6
@@ -14,8 +15,8 @@ WALL_PASSWORD='p@ss:w/rd?#^!&%41'
 
 # camera_line ID LAST_OCTET CODEC HUE NAME: one line of the virtual cameras' file.
 camera_line() {
-    printf "id=%s ip=127.0.0.%s onvif=8000 rtsp=8554 codec=%s size=1280x720 fps=25 hue=%s user=viewer pass='%s' auth=digest name=\"%s\"\n" \
-        "$1" "$2" "$3" "$4" "$WALL_PASSWORD" "$5"
+    printf "id=%s ip=127.0.0.%s onvif=8000 rtsp=8554 codec=%s %s hue=%s user=viewer pass='%s' auth=digest name=\"%s\"\n" \
+        "$1" "$2" "$3" "${WALL_PICTURE:-size=1280x720 fps=25}" "$4" "$WALL_PASSWORD" "$5"
 }
 
 # camera_table ID LAST_OCTET NAME: the same camera in cameras.toml.
@@ -24,13 +25,13 @@ camera_table() {
 }
 
 # start_wall FOLDER PORT OCTET CAMERAS AGENT: starts the binaries CAMERAS and AGENT. The cameras get
-# 127.0.0.OCTET and the three addresses after it, the page 127.0.0.1:PORT. Both processes end with
+# 127.0.0.OCTET and the three addresses after it (as many as there are cameras), the page 127.0.0.1:PORT. Both processes end with
 # this shell. Sets cameras_pid, agent_pid, wall_url and camera_control.
 start_wall() {
     wall_folder=$1 wall_octet=$3 cameras_binary=$4 agent_binary=$5
     wall_url=http://127.0.0.1:$2
     # Cameras and agent agree on this list: id, codec, hue, name.
-    cat >"$wall_folder/list" <<'LIST'
+    cat "${WALL_LIST:--}" >"$wall_folder/list" <<'LIST'
 gate h264 210 Front gate 大門
 yard h264 130 Yard 停車場
 hall h265 30 Hall 大廳
@@ -92,7 +93,7 @@ cameras_are_up() {
 
 all_are_live() {
     live=$(curl -s --max-time 5 "$wall_url/api/cameras" |
-        jq '[.. | objects | select(has("id") and .state == "live")] | length' 2>/dev/null) && [ "$live" = 4 ]
+        jq '[.. | objects | select(has("id") and .state == "live")] | length' 2>/dev/null) && [ "$live" = "$(wc -l <"$wall_folder/list")" ]
 }
 
 # Whether process $1 exists and is not merely waiting to be reaped.

@@ -1,0 +1,27 @@
+// The measuring must be right before its tables are believed.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { test } from "node:test";
+
+import { until } from "./browser.mjs";
+import { cpuSeconds, descendants, line, proportional, resident } from "./measure.mjs";
+
+test("a line through values finds their slope, and says how sure it is", () => {
+    const times = [0, 1, 2, 3, 4];
+    const exact = line(times, times.map((time) => 7 + 3 * time));
+    assert.ok(Math.abs(exact.slope - 3) < 1e-9 && exact.error < 1e-9);
+    const rough = line(times, [0, 1, 0, 1, 0]);
+    assert.ok(Math.abs(rough.slope) < rough.error, "up and down is no growth");
+});
+
+test("a child that works is found, with its time and memory", async () => {
+    const child = spawn(process.execPath, ["-e", "const all = []; setInterval(() => all.push(Math.sqrt(all.length)), 0); for (;;) Math.random();"], { stdio: "ignore" });
+    try {
+        await until("found", async () => (await descendants()).includes(child.pid));
+        await until("it spends time", async () => (await cpuSeconds([child.pid])) > 0.2);
+        await until("it has memory", async () => (await proportional([child.pid])) > 1e6 && (await resident(child.pid)) > 1e6);
+    } finally {
+        child.kill("SIGKILL");
+    }
+});

@@ -1,0 +1,166 @@
+// Takes the pictures of docs/screens/ from a real agent with sixteen virtual cameras. Started by
+// scripts/screenshots, which says where everything is.
+//
+// usage: node screenshots.mjs FOLDER [NAME...]     only the pictures whose names begin with one of NAME
+
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { readTiles, startBrowser, until } from "./browser.mjs";
+
+const AGENT = process.env.CCTV_AGENT_URL;
+const CONTROL = process.env.CCTV_CAMERA_CONTROL;
+const CONFIG = process.env.CCTV_CONFIG;
+const [FOLDER, ...WANTED] = process.argv.slice(2);
+const QUALITY = 80;
+const LARGEST = 300_000;
+const SOON = 120_000;
+const LYING = { width: 1280, height: 720 };
+const STANDING = { width: 720, height: 1280 };
+const FOUR = "cameras=gate,yard,hall,dock";
+
+const browser = await startBrowser();
+const page = await browser.newPage();
+const { pid } = await (await fetch(new URL("/api/cameras", AGENT))).json();
+
+const wanted = (name) => WANTED.length === 0 || WANTED.some((begin) => name.startsWith(begin));
+async function shoot(name) {
+    const path = join(FOLDER, `${name}.jpg`);
+    await page.screenshot({ path, type: "jpeg", quality: QUALITY });
+    const { size } = await stat(path);
+    console.log(`${name}.jpg: ${Math.round(size / 1000)} kB`);
+    if (size > LARGEST) throw new Error(`${name}.jpg is larger than ${LARGEST} bytes`);
+}
+async function open(search, viewport = LYING) {
+    await page.evaluate(() => localStorage.clear()).catch(() => {}); // nothing is remembered of a blank page
+    await page.setViewportSize(viewport);
+    await page.goto(new URL(search, AGENT).href);
+}
+const verdicts = async () => Object.fromEntries((await readTiles(page)).map((tile) => [tile.camera, tile.verdict]));
+/** All tiles are as `expected` says, and live where it says nothing; the measured rates are settled. */
+async function standing(expected = {}) {
+    await until(`tiles as ${JSON.stringify(expected)}`, async () => {
+        const now = Object.entries(await verdicts());
+        return now.length > 0 && now.every(([camera, verdict]) => verdict === (expected[camera] ?? "live"));
+    }, SOON);
+    await page.waitForTimeout(3500);
+}
+async function control(camera, what) {
+    const answer = await fetch(new URL(`/${camera}/${what}`, CONTROL), { method: "POST" });
+    if (!answer.ok) throw new Error(`${what} of ${camera}: ${answer.status} ${await answer.text()}`);
+}
+/** A picture of a wall of which all tiles are live. */
+async function wall(name, search, viewport) {
+    if (!wanted(name)) return;
+    await open(search, viewport);
+    await standing();
+    await shoot(name);
+}
+
+try {
+    await wall("wall", `/?${FOUR}&lang=en`);
+    for (const layout of ["1", "4", "9", "16", "25", "1+5", "1+7", "1+12"]) await wall(`layout-${layout}`, `/?layout=${layout.replace("+", "%2B")}`);
+    await wall("layout-auto-6", "/?cameras=gate,yard,hall,dock,roof,store");
+    await wall("portrait-8", "/?cameras=gate,yard,hall,dock,roof,store,lobby,stairs", STANDING);
+    await wall("portrait-1+7", "/?layout=1%2B7", STANDING);
+    await wall("phone", `/?${FOUR}`, { width: 390, height: 780 });
+    await wall("motion-jpeg", `/?${FOUR}&transport=mjpeg`);
+    await wall("zh-TW", "/?layout=9&lang=zh-TW");
+
+    if (wanted("layouts")) {
+        await open("/?layout=9");
+        await standing();
+        await page.keyboard.press("l");
+        await shoot("layouts");
+        await page.keyboard.press("Escape");
+        await page.keyboard.press("?");
+        await shoot("layouts-help");
+    }
+    if (wanted("examples")) {
+        await open(`/examples/view.html?${FOUR}`);
+        await until("views live", async () => (await page.$$("cctv-view[verdict=live]")).length === 4, SOON);
+        await shoot("examples");
+    }
+
+    if (["failures", "info", "status"].some((name) => WANTED.length === 0 || WANTED.includes(name))) await failures();
+} finally {
+    await browser.close();
+}
+
+/** Three cameras fail, each in its way; then the agent does. */
+async function failures() {
+    const expected = { yard: "stalled", hall: "offline", dock: "denied" };
+    await open(`/?${FOUR}`);
+    await standing();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("i");
+    await until("some history", async () => {
+        await page.waitForTimeout(1000);
+        return page.evaluate(() => performance.now() > 45_000);
+    }, SOON);
+    await control("hall", "refuse");
+    await control("hall", "drop");
+    await control("dock", "wrongpassword");
+    await control("dock", "drop");
+    await until("denied and offline", async () => {
+        const now = await verdicts();
+        return now.dock === "denied" && now.hall === "offline";
+    }, SOON);
+    await control("yard", "stall");
+    await until("stalled", async () => (await verdicts()).yard === "stalled", SOON);
+    await standing(expected);
+    await shoot("info");
+    await page.keyboard.press("i");
+    await page.waitForTimeout(1000);
+    await page.evaluate(() => document.activeElement.blur());
+    await standing(expected);
+    await shoot("failures");
+
+    const devtools = await browser.newCDPSession(page);
+    await devtools.send("Emulation.setEmulatedVisionDeficiency", { type: "achromatopsia" });
+    await shoot("failures-black-and-white");
+    await devtools.send("Emulation.setEmulatedVisionDeficiency", { type: "none" });
+
+    await open("/?layout=16");
+    await standing(expected);
+    await shoot("failures-16");
+    await open(`/?${FOUR}&lang=zh-TW`);
+    await standing(expected);
+    await shoot("failures-zh-TW");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("i");
+    await page.waitForTimeout(5000);
+    await shoot("info-zh-TW");
+
+    const before = await readFile(CONFIG, "utf8");
+    try {
+        await writeFile(CONFIG, before.replace('id = "gate"', 'id = "gate"\nprofil = "Profile_1"').replace('ip = "127.0.0.', 'ip = "10.0.0.300.'));
+        process.kill(pid, "SIGHUP");
+        await open(`/?${FOUR}`);
+        await until("complaints", () => page.isVisible("#notices .complaint"), SOON);
+        await standing(expected);
+        await shoot("failures-complaints");
+        for (const language of ["en", "zh-TW"]) {
+            await open(`/status.html?lang=${language}`);
+            await until("the table", async () => (await page.$$("tbody tr[data-verdict=live]")).length >= 10, SOON);
+            await page.waitForTimeout(4000);
+            await shoot(language === "en" ? "status" : "status-zh-TW");
+        }
+    } finally {
+        await writeFile(CONFIG, before);
+        process.kill(pid, "SIGHUP");
+    }
+
+    await open("/?layout=9");
+    await standing(expected);
+    process.kill(pid, "SIGSTOP");
+    try {
+        await until("silent", async () => Object.values(await verdicts()).every((verdict) => verdict === "silent"), SOON);
+        await page.waitForTimeout(6000);
+        await shoot("failures-no-agent");
+    } finally {
+        process.kill(pid, "SIGCONT");
+    }
+}
