@@ -1,4 +1,4 @@
-# Starts four virtual cameras and an agent that shows them, and ends them again. Sourced; expects
+# Starts virtual cameras, four unless told otherwise, and an agent that shows them, and ends them again. Sourced; expects
 # $project, and a directory of the caller's own for everything that is written. Whoever wants other
 # cameras names a file of lines "id codec hue name" in WALL_LIST, and their pictures in WALL_PICTURE.
 # shellcheck shell=sh disable=SC2154
@@ -25,7 +25,7 @@ camera_table() {
 }
 
 # start_wall FOLDER PORT OCTET CAMERAS AGENT: starts the binaries CAMERAS and AGENT. The cameras get
-# 127.0.0.OCTET and the three addresses after it (as many as there are cameras), the page 127.0.0.1:PORT. Both processes end with
+# 127.0.0.OCTET and the addresses after it, the page 127.0.0.1:PORT. Both processes end with
 # this shell. Sets cameras_pid, agent_pid, wall_url and camera_control.
 start_wall() {
     wall_folder=$1 wall_octet=$3 cameras_binary=$4 agent_binary=$5

@@ -37,11 +37,11 @@ async function open(search, viewport = LYING) {
     await page.goto(new URL(search, AGENT).href);
 }
 const verdicts = async () => Object.fromEntries((await readTiles(page)).map((tile) => [tile.camera, tile.verdict]));
-/** All tiles are as `expected` says, and live where it says nothing; the measured rates are settled. */
+/** All tiles are as `expected` says (one of its words), and live where it says nothing; the measured rates are settled. */
 async function standing(expected = {}) {
     await until(`tiles as ${JSON.stringify(expected)}`, async () => {
         const now = Object.entries(await verdicts());
-        return now.length > 0 && now.every(([camera, verdict]) => verdict === (expected[camera] ?? "live"));
+        return now.length > 0 && now.every(([camera, verdict]) => (expected[camera] ?? ["live"]).includes(verdict));
     }, SOON);
     await page.waitForTimeout(3500);
 }
@@ -89,7 +89,8 @@ try {
 
 /** Three cameras fail, each in its way; then the agent does. */
 async function failures() {
-    const expected = { yard: "stalled", hall: "offline", dock: "denied" };
+    // Soon the agent calls one that stalled and cannot be brought back offline.
+    const expected = { yard: ["stalled", "offline"], hall: ["offline"], dock: ["denied"] };
     await open(`/?${FOUR}`);
     await standing();
     await page.keyboard.press("ArrowRight");

@@ -152,6 +152,20 @@ test("every text has contrast AA or better, on the brightest picture there can b
         await page.keyboard.press("Escape");
         await until("no dialog", async () => !(await page.isVisible("dialog[open]")));
     }
+    for (const camera of ["camera-0", "camera-3"]) {
+        await page.focus(`camera-tile[camera=${camera}]`);
+        await page.keyboard.press("i");
+        await until("the panel", () => page.isVisible("#info li"));
+        assert.deepEqual(await poor(), [], `with information on ${camera}`);
+        await page.keyboard.press("i");
+    }
+    await page.goto(`${agent.url}status.html`);
+    await until("the table", async () => (await page.$$("tbody tr")).length === 5);
+    assert.deepEqual(await poor(), [], "the table");
+    agent.hung = true;
+    await until("an old table", () => page.evaluate(() => document.body.hasAttribute("silent")));
+    assert.deepEqual(await poor(), [], "the old table");
+    agent.hung = false;
 });
 
 test("what the agent does about it is counted down on the tile", async () => {

@@ -151,7 +151,7 @@ function rows(told, seen, ago) {
         ["since", told.since === null || told.state === null ? "" : t("info.sinceFor", { state: t(`state.${told.state}`), time: duration(told.since * 1000 + ago) })],
         ["viewers", numberText(told.viewers)],
         ["reconnects", list(numberText(told.reconnects), told.stalls === null ? null : t("info.stalls", { stalls: told.stalls }))],
-        ["error", told.lastError],
+        ["error", explain(told.lastError, 0, 0).reason],
         ["worker", list(cpuText(told.worker), memoryText(told.worker))],
         ["address", list(told.address, told.profile)],
     ];
