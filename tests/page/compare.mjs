@@ -49,7 +49,7 @@ function countDrawn() {
     window.drawn = 0;
     const draw = CanvasRenderingContext2D.prototype.drawImage;
     CanvasRenderingContext2D.prototype.drawImage = function drawCounted(image, ...rest) {
-        if (image instanceof ImageBitmap) window.drawn += 1;
+        if (image instanceof ImageBitmap || image instanceof VideoFrame) window.drawn += 1;
         draw.call(this, image, ...rest);
     };
 }
@@ -59,7 +59,8 @@ try {
     await page.goto(url(`/?layout=4&cameras=${ids}`));
     const size = await page.$eval("camera-tile", (tile) => tile.pixels.join("x"));
     const ways = [
-        { name: "wall socket, JPEG", path: `/?layout=4&cameras=${ids}&transport=socket&life=off`, ready: "camera-tile[verdict=live]", count: counters.tiles },
+        { name: "wall socket, the camera's own H.264", path: `/?layout=4&cameras=${ids}&transport=socket&life=off`, ready: "camera-tile[verdict=live]", count: counters.tiles },
+        { name: "wall socket, JPEG", path: `/?layout=4&cameras=${ids}&transport=socket&life=off&video=off`, ready: "camera-tile[verdict=live]", count: counters.tiles },
         { name: "Motion JPEG", path: `/?layout=4&cameras=${ids}&transport=mjpeg&life=off`, ready: "camera-tile[verdict=live]", count: null },
         { name: "older system: base64 in text messages", path: `/examples/old-protocol.html?cameras=${ids}&size=${size}`, ready: "figure[live]", count: counters.figures },
     ];

@@ -174,6 +174,16 @@ test("the status page lists all cameras, refreshes itself, and is found from the
     await until("that camera alone", async () => (await readTiles(page)).map((tile) => tile.camera).join() === "camera-0");
 });
 
+test("both languages of the status page are complete", async () => {
+    await page.goto(`${agent.url}status.html`);
+    const [english, chinese, used] = await page.evaluate(async () => {
+        const { WORDS } = await import("/js/status-words.js");
+        return [Object.keys(WORDS.en), Object.keys(WORDS["zh-TW"]), [...document.querySelectorAll("[data-text^=status]")].map((one) => one.dataset.text)];
+    });
+    assert.deepEqual(chinese, english);
+    assert.deepEqual(used.filter((key) => !english.includes(key)), []);
+});
+
 test("a table that is old says so in every row, and is new again by itself", async () => {
     await page.goto(`${agent.url}status.html?lang=zh-TW`);
     const states = () => page.$$eval("tbody strong", (all) => all.map((one) => one.textContent));

@@ -2,7 +2,8 @@
 // browser and agent, the page's heap, bitmaps, and the age of the pictures on the screen. Started by
 // scripts/wall-run, which names the agent in CCTV_AGENT_URL.
 //
-// usage: node wall-run.mjs MINUTES [FILE]    FILE gets every sample, as lines of JSON
+// usage: node wall-run.mjs MINUTES [FILE]    FILE gets every sample, as lines of JSON; with CCTV_VIDEO=off
+// all pictures come as JPEG
 
 import { appendFileSync } from "node:fs";
 
@@ -12,6 +13,7 @@ import { cpuSeconds, descendants, line, proportional, resident } from "./measure
 const AGENT = process.env.CCTV_AGENT_URL;
 const MINUTES = Number(process.argv[2]);
 const FILE = process.argv[3];
+const VIDEO = process.env.CCTV_VIDEO === "off" ? "&video=off" : "";
 const TILES = 16;
 const EVERY = 5000;
 const LIVE_WITHIN = 120_000;
@@ -28,7 +30,7 @@ const WATCHED = [
     { name: "workers, RSS together", of: (s) => s.workers / MB, unit: "MB", fine: (mean) => mean * 0.03 },
     { name: "age on the screen, median tile", of: (s) => s.ages[TILES / 2], unit: "ms", fine: () => 50 },
     { name: "age on the screen, oldest tile", of: (s) => s.ages.at(-1), unit: "ms", fine: () => 200 },
-    { name: "bitmaps open", of: (s) => s.bitmaps.made - s.bitmaps.closed, unit: "", fine: () => 2 },
+    { name: "bitmaps and video frames open", of: (s) => s.bitmaps.made - s.bitmaps.closed, unit: "", fine: () => 2 },
     { name: "elements in the page", of: (s) => s.nodes, unit: "", fine: () => 20 },
 ];
 
@@ -54,12 +56,28 @@ try {
             window.bitmaps.closed += 1;
             close.call(this);
         };
+        // Decoded video counts alike: whoever forgets to close a frame stops the decoder.
+        if (!("VideoDecoder" in window)) return;
+        window.VideoDecoder = class extends VideoDecoder {
+            constructor(init) {
+                super({ ...init, output: (frame) => {
+                    window.bitmaps.made += 1;
+                    window.bitmaps.most = Math.max(window.bitmaps.most, window.bitmaps.made - window.bitmaps.closed);
+                    init.output(frame);
+                } });
+            }
+        };
+        const closeFrame = VideoFrame.prototype.close;
+        VideoFrame.prototype.close = function closeCounted() {
+            window.bitmaps.closed += 1;
+            closeFrame.call(this);
+        };
     });
     const errors = [];
     page.on("pageerror", (error) => errors.push(String(error)));
     let loads = 0;
     page.on("load", () => (loads += 1));
-    await page.goto(new URL("/?layout=16", AGENT).href);
+    await page.goto(new URL(`/?layout=16${VIDEO}`, AGENT).href);
     const live = () => page.$$eval("camera-tile", (tiles) => tiles.filter((tile) => tile.getAttribute("verdict") === "live").length);
     await until(`${TILES} live tiles`, async () => (await live()) === TILES, LIVE_WITHIN);
     const devtools = await browser.newCDPSession(page);
@@ -138,7 +156,7 @@ function report({ samples, seconds, cost, errors, loads }) {
     const rates = samples.flatMap((one) => one.rates);
     const notLive = samples.filter(({ live }) => live < TILES).length;
     console.log(`
-bitmaps: ${last.bitmaps.made} made, ${last.bitmaps.closed} closed, ${last.bitmaps.most} open at once at most
+bitmaps and video frames: ${last.bitmaps.made} made, ${last.bitmaps.closed} closed, ${last.bitmaps.most} open at once at most
 pictures a second and tile: ${(rates.reduce((sum, one) => sum + one, 0) / rates.length).toFixed(1)}; limit at the end: ${last.limit ?? "none"}
 processor: browser ${(cost.browser * 100).toFixed(0)} % of a core, agent ${(cost.agent * 100).toFixed(1)} %
 samples with a tile not live: ${notLive} of ${samples.length}; page errors: ${errors.length}; loads of the page: ${loads}`);

@@ -96,23 +96,6 @@ const ENGLISH = {
     "snapshot.notLive": "Not saved: {name} is not live ({state}).",
     "snapshot.failed": "Not saved: the agent gave no picture of {name}.",
     "view.foreign": "{agent} shows pictures to its own pages only",
-    "status.title": "Cameras",
-    "status.caption": "All cameras as the agent has them now",
-    "status.wall": "Camera wall",
-    "status.agent": "Version {version}, running for {uptime}, viewers: {viewers}",
-    "status.silent": "Agent does not answer, {time}. This table is old.",
-    "status.camera": "Camera",
-    "status.state": "State",
-    "status.age": "Age",
-    "status.codec": "Codec",
-    "status.size": "Size",
-    "status.rate": "fps",
-    "status.bitrate": "Mbit/s",
-    "status.viewers": "Viewers",
-    "status.reconnects": "Reconnects",
-    "status.stalls": "Stalls",
-    "status.cpu": "CPU",
-    "status.memory": "Memory",
     "notice.dismiss": "Dismiss",
     "notice.agent": "The agent says: {text}",
     "help.title": "Keys",
@@ -228,23 +211,6 @@ const TRADITIONAL_CHINESE = {
     "snapshot.notLive": "未儲存：{name} 不是即時畫面（{state}）。",
     "snapshot.failed": "未儲存：代理程式沒有提供 {name} 的畫面。",
     "view.foreign": "{agent} 只對自己的網頁提供畫面",
-    "status.title": "攝影機",
-    "status.caption": "代理程式目前的所有攝影機",
-    "status.wall": "監視牆",
-    "status.agent": "版本 {version}，已執行 {uptime}，觀看數 {viewers}",
-    "status.silent": "代理程式沒有回應，已 {time}。本表是舊的。",
-    "status.camera": "攝影機",
-    "status.state": "狀態",
-    "status.age": "時間差",
-    "status.codec": "編碼",
-    "status.size": "解析度",
-    "status.rate": "每秒張數",
-    "status.bitrate": "Mbit/s",
-    "status.viewers": "觀看數",
-    "status.reconnects": "重新連線",
-    "status.stalls": "停滯",
-    "status.cpu": "CPU",
-    "status.memory": "記憶體",
     "notice.dismiss": "關閉",
     "notice.agent": "代理程式訊息：{text}",
     "help.title": "按鍵",
@@ -299,6 +265,11 @@ export function chooseLanguage(chosen, root = document.documentElement) {
     language = chosen;
     words = LANGUAGES[chosen];
     if (root !== null) root.lang = chosen;
+}
+
+/** Adds words that only one page needs. @param {Record<"en" | "zh-TW", Record<string, string>>} more */
+export function learn(more) {
+    for (const [tongue, table] of Object.entries(more)) Object.assign(LANGUAGES[tongue], table);
 }
 
 /** The text of `key`, with `{name}` replaced by `values.name`. */

@@ -9,6 +9,7 @@ import { chooseLanguage, duration, pickLanguage, t, translate } from "./language
 import { judge, SILENT_AFTER } from "./liveness.js";
 import { explain } from "./reasons.js";
 import { Settings } from "./settings.js";
+import "./status-words.js";
 
 const LIST_EVERY = 1000;
 const DRAW_EVERY = 500;
