@@ -58,3 +58,18 @@ export function line(times, values) {
     const rest = times.reduce((sum, time, i) => sum + (values[i] - v - slope * (time - t)) ** 2, 0);
     return { slope, error: Math.sqrt(rest / Math.max(1, times.length - 2) / spread) };
 }
+
+/**
+ * Whether `values` grow with `times`, by more than `fine` from the first to the last. Growth counts when it is
+ * more than chance, and when the floor has risen as well: a browser's memory is a saw, given back in large
+ * pieces every few minutes.
+ * @returns {{slope: number, error: number, growth: number, risen: number, grows: boolean}} `growth` by the line,
+ *     `risen` from the least value of the first third to that of the last
+ */
+export function trend(times, values, fine) {
+    const { slope, error } = line(times, values);
+    const growth = slope * (times.at(-1) - times[0]);
+    const third = Math.ceil(values.length / 3);
+    const risen = Math.min(...values.slice(-third)) - Math.min(...values.slice(0, third));
+    return { slope, error, growth, risen, grows: slope > 2 * error && Math.min(growth, risen) > fine };
+}

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { test } from "node:test";
 
 import { until } from "./browser.mjs";
-import { cpuSeconds, descendants, line, proportional, resident } from "./measure.mjs";
+import { cpuSeconds, descendants, line, proportional, resident, trend } from "./measure.mjs";
 
 test("a line through values finds their slope, and says how sure it is", () => {
     const times = [0, 1, 2, 3, 4];
@@ -13,6 +13,16 @@ test("a line through values finds their slope, and says how sure it is", () => {
     assert.ok(Math.abs(exact.slope - 3) < 1e-9 && exact.error < 1e-9);
     const rough = line(times, [0, 1, 0, 1, 0]);
     assert.ok(Math.abs(rough.slope) < rough.error, "up and down is no growth");
+});
+
+test("a leak grows, also below a saw; a saw, a step that is taken back and a little noise do not", () => {
+    const times = Array.from({ length: 60 }, (_, i) => i);
+    const grows = (value) => trend(times, times.map(value), 10).grows;
+    assert.ok(grows((i) => 300 + i));
+    assert.ok(grows((i) => 300 + i + 20 * (i % 7)));
+    assert.ok(!grows((i) => 300 + 20 * (i % 7)));
+    assert.ok(!grows((i) => (i > 45 && i < 59 ? 450 : 330)));
+    assert.ok(!grows((i) => 300 + 0.01 * i));
 });
 
 test("a child that works is found, with its time and memory", async () => {

@@ -8,7 +8,7 @@
 import { appendFileSync } from "node:fs";
 
 import { startBrowser, until } from "./browser.mjs";
-import { cpuSeconds, descendants, line, proportional, resident } from "./measure.mjs";
+import { cpuSeconds, descendants, proportional, resident, trend } from "./measure.mjs";
 
 const AGENT = process.env.CCTV_AGENT_URL;
 const MINUTES = Number(process.argv[2]);
@@ -136,20 +136,17 @@ function report({ samples, seconds, cost, errors, loads }) {
     const judged = samples.filter(({ at }) => at - samples[0].at >= warm);
     const minutes = judged.map(({ at }) => (at - judged[0].at) / 60_000);
     console.log(`${TILES} tiles for ${(seconds / 60).toFixed(1)} min; a sample every ${EVERY / 1000} s, the first ${warm / 1000} s left out: ${judged.length} samples\n`);
-    console.log("| watched | first | last | least | most | slope a minute, ± standard error | growth in this run | |");
-    console.log("|---|---|---|---|---|---|---|---|");
+    console.log("| watched | first | last | least | most | slope a minute, ± standard error | growth in this run | floor has risen by | |");
+    console.log("|---|---|---|---|---|---|---|---|---|");
     let flat = true;
     for (const { name, of, unit, fine } of WATCHED) {
         const values = judged.map(of);
-        const { slope, error } = line(minutes, values);
-        const growth = slope * minutes.at(-1);
         const mean = values.reduce((sum, one) => sum + one, 0) / values.length;
-        // Growth counts when it is more than chance and more than nothing to speak of.
-        const grows = slope > 2 * error && growth > fine(mean);
+        const { slope, error, growth, risen, grows } = trend(minutes, values, fine(mean));
         flat &&= !grows;
         const show = (value) => `${value.toFixed(unit === "ms" ? 0 : 1)} ${unit}`.trim();
         const cells = [name, show(values[0]), show(values.at(-1)), show(Math.min(...values)), show(Math.max(...values)),
-            `${slope.toFixed(3)} ± ${error.toFixed(3)} ${unit}`.trim(), show(growth), grows ? "GROWS" : "flat"];
+            `${slope.toFixed(3)} ± ${error.toFixed(3)} ${unit}`.trim(), show(growth), show(risen), grows ? "GROWS" : "flat"];
         console.log(`| ${cells.join(" | ")} |`);
     }
     const last = samples.at(-1);
