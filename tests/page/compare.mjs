@@ -6,7 +6,7 @@
 import { connect, createServer } from "node:net";
 
 import { startBrowser, until } from "./browser.mjs";
-import { cpuSeconds, descendants, proportional } from "./measure.mjs";
+import { cpuSeconds, descendants } from "./measure.mjs";
 
 const AGENT = new URL(process.env.CCTV_AGENT_URL);
 const [SECONDS, ROUNDS] = process.argv.slice(2).map(Number);
@@ -59,15 +59,16 @@ try {
     await page.goto(url(`/?layout=4&cameras=${ids}`));
     const size = await page.$eval("camera-tile", (tile) => tile.pixels.join("x"));
     const ways = [
-        { name: "wall socket, the camera's own H.264", path: `/?layout=4&cameras=${ids}&transport=socket&life=off`, ready: "camera-tile[verdict=live]", count: counters.tiles },
+        { name: "wall socket, the camera's own H.264", path: `/?layout=4&cameras=${ids}&transport=socket&life=off`, ready: "camera-tile[verdict=live]", count: counters.tiles, comes: / · H\.264$/ },
         { name: "wall socket, JPEG", path: `/?layout=4&cameras=${ids}&transport=socket&life=off&video=off`, ready: "camera-tile[verdict=live]", count: counters.tiles },
         { name: "Motion JPEG", path: `/?layout=4&cameras=${ids}&transport=mjpeg&life=off`, ready: "camera-tile[verdict=live]", count: null },
         { name: "older system: base64 in text messages", path: `/examples/old-protocol.html?cameras=${ids}&size=${size}`, ready: "figure[live]", count: counters.figures },
     ];
-    const sums = new Map(ways.map(({ name }) => [name, { cpu: 0, bytes: 0, pictures: 0, seconds: 0, memory: 0 }]));
+    const sums = new Map(ways.map(({ name }) => [name, { cpu: 0, bytes: 0, pictures: 0, seconds: 0 }]));
     for (let round = 0; round < ROUNDS; round += 1) {
         for (const way of ways) {
             const got = await measure(way);
+            if (got === null) continue;
             const sum = sums.get(way.name);
             for (const key of Object.keys(sum)) sum[key] += got[key];
             console.error(`round ${round + 1}, ${way.name}: ${JSON.stringify(got)}`);
@@ -79,11 +80,17 @@ try {
     proxy.close();
 }
 
-async function measure({ path, ready, count }) {
+/** Null where the pictures do not come in the way that is to be measured. */
+async function measure({ path, ready, count, comes }) {
     await openPage();
     await page.goto(url(path));
     await until("four live", async () => (await page.$$(ready)).length === 4, LIVE_WITHIN);
     await new Promise((next) => setTimeout(next, SETTLE));
+    const told = await page.$$eval("camera-tile .facts", (all) => all.map((one) => one.textContent));
+    if (comes !== undefined && !told.every((facts) => comes.test(facts))) {
+        console.error(`${path} is left out: pictures come as ${told.join(", ")}`);
+        return null;
+    }
     const pids = await descendants();
     const before = { cpu: await cpuSeconds(pids), bytes: passed, pictures: (await count?.()) ?? 0, at: performance.now() };
     let [witnessed, asked] = [0, 0];
@@ -101,19 +108,19 @@ async function measure({ path, ready, count }) {
         bytes: passed - before.bytes,
         pictures: count === null ? (witnessed / asked) * seconds : (await count()) - before.pictures,
         seconds,
-        memory: await proportional(pids),
     };
 }
 
 function table(sums, size) {
     const base = sums.get("Motion JPEG");
     console.log(`four tiles of ${size}, ${ROUNDS} rounds of ${SECONDS} s each, in turns\n`);
-    console.log("| way | pictures/s a tile | browser, % of a core a tile | browser, ms a picture | kB a picture | browser, times Motion JPEG | network, times Motion JPEG | browser memory, MB |");
-    console.log("|---|---|---|---|---|---|---|---|");
-    for (const [name, { cpu, bytes, pictures, seconds, memory }] of sums) {
+    console.log("| way | pictures/s a tile | browser, % of a core a tile | browser, ms a picture | kB a picture | browser, times Motion JPEG | network, times Motion JPEG |");
+    console.log("|---|---|---|---|---|---|---|");
+    for (const [name, { cpu, bytes, pictures, seconds }] of sums) {
+        if (seconds === 0) continue;
         const [each, weight] = [cpu / pictures, bytes / pictures];
         const cells = [name, (pictures / seconds / 4).toFixed(1), ((100 * cpu) / seconds / 4).toFixed(1), (each * 1000).toFixed(2), (weight / 1000).toFixed(1),
-            (each / (base.cpu / base.pictures)).toFixed(2), (weight / (base.bytes / base.pictures)).toFixed(2), (memory / ROUNDS / 1e6).toFixed(0)];
+            (each / (base.cpu / base.pictures)).toFixed(2), (weight / (base.bytes / base.pictures)).toFixed(2)];
         console.log(`| ${cells.join(" | ")} |`);
     }
 }
