@@ -1,6 +1,11 @@
 //! Something comes, and it is no picture.
 
-use crate::story::{Tale, tell};
+use std::{thread, time::Instant};
+
+use crate::{
+    stage::{stamp, try_burnt_in, wait_for},
+    story::{Tale, Wall, tell, unix_ms},
+};
 
 const STATES: &[&str] = &["stalled", "offline"];
 const NO_PICTURE: &[&str] = &["no picture", "damaged", "key frame", "no frame for"];
@@ -38,4 +43,44 @@ fn camera_without_key_frames_says_so_and_comes_back() {
             states: STATES,
         },
     ]);
+}
+
+/// How old the picture that a viewer sees may be at its lower edge, where the time is burnt in: much more than a busy
+/// machine needs, and less than the stall limit.
+const FRESH_MS: u64 = 2000;
+
+/// The last good picture is repeated each second until the card comes.
+const MOST_LIES: u32 = 5;
+
+/// A decoder that fills up the missing half of a frame with the frame before shows a picture that moves above and
+/// stands still below. Nothing on the wall may look live that is not: either the whole picture is, or the card comes.
+#[test]
+fn camera_whose_frames_are_cut_short_never_shows_half_a_picture_as_live() {
+    let tales = [("cut", ""), ("cut-hevc", "codec=h265"), ("cut-jpeg", "codec=mjpeg")].map(|(id, keys)| Tale {
+        id,
+        keys,
+        faults: &["truncate"],
+        words: NO_PICTURE,
+        states: STATES,
+    });
+    let wall = Wall::new(&tales);
+    thread::scope(|scope| {
+        for tale in &tales {
+            scope.spawn(|| {
+                let mut viewer = wall.viewer(tale.id);
+                wall.cameras.fault(tale.id, "truncate");
+                let (began, mut lies) = (Instant::now(), 0);
+                wait_for(&format!("{}: the card", tale.id), || {
+                    let part = viewer.next();
+                    let fresh = |stamp: stamp::Stamp| unix_ms() < stamp.unix_ms + FRESH_MS;
+                    lies += u32::from(part.sequence.is_some() && !try_burnt_in(&part.jpeg).is_some_and(fresh));
+                    assert!(lies < MOST_LIES, "{}: {lies} pictures without a fresh time were shown as live", tale.id);
+                    part.sequence.is_none().then_some(())
+                });
+                eprintln!("{}: the card came after {:.1?}, {lies} broken pictures before it", tale.id, began.elapsed());
+            });
+        }
+    });
+    wall.cameras.fault("cut", "resume");
+    wall.agent.wait_for_state("cut", "live");
 }

@@ -470,7 +470,12 @@ pub fn jpeg_size(jpeg: &[u8]) -> (usize, usize) {
 
 /// What the virtual camera burnt into a picture.
 pub fn burnt_in(jpeg: &[u8]) -> stamp::Stamp {
-    let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).unwrap();
+    try_burnt_in(jpeg).expect("a stamp in the picture")
+}
+
+/// The same where the picture may be broken.
+pub fn try_burnt_in(jpeg: &[u8]) -> Option<stamp::Stamp> {
+    let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).ok()?;
     let (data, width, height, stride) = (image.pixels.as_slice(), image.width, image.height, image.pitch);
-    stamp::read(&stamp::Pixels { data, width, height, stride, step: 1 }).expect("a stamp in the picture")
+    stamp::read(&stamp::Pixels { data, width, height, stride, step: 1 }).ok()
 }
