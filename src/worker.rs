@@ -12,6 +12,7 @@ pub mod desk;
 pub mod encoder;
 pub mod group;
 pub mod heard;
+pub mod inspector;
 pub mod jpeg;
 pub mod limits;
 pub mod nal;

@@ -9,6 +9,7 @@ use super::{
     colour::Colour,
     decoder::{self, Decoder},
     encoder::{self, Encoder},
+    inspector::Inspector,
     jpeg::{self, Opener},
     pace::Pace,
     parameter_sets,
@@ -19,6 +20,8 @@ use crate::media::{AccessUnit, Codec, Picture, Rendition, Size, UnixMicros};
 #[derive(Debug)]
 pub enum Error {
     Decode(decoder::Error),
+    /// Found by inspection, not by a decoder.
+    CutShort,
     /// A camera's JPEG is damaged.
     Jpeg(turbojpeg::Error),
     Encode(encoder::Error),
@@ -30,6 +33,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Decode(_) => write!(f, "a frame was not decoded"),
+            Self::CutShort => write!(f, "a frame was cut short"),
             Self::Jpeg(_) => write!(f, "a JPEG from the camera was not decoded"),
             Self::Encode(_) => write!(f, "a picture was not encoded"),
             Self::Encoder(_) => write!(f, "cannot start the JPEG encoder"),
@@ -40,6 +44,7 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
+            Self::CutShort => None,
             Self::Decode(source) => Some(source),
             Self::Encode(source) => Some(source),
             Self::Jpeg(source) | Self::Encoder(source) => Some(source),
@@ -58,6 +63,7 @@ pub struct Darkroom {
     /// What the stream last said of its colours.
     told: Option<Colour>,
     in_flight: InFlight,
+    inspector: Inspector,
 }
 
 impl Darkroom {
@@ -72,6 +78,7 @@ impl Darkroom {
             encoder: None,
             told: None,
             in_flight: InFlight::default(),
+            inspector: Inspector::new(codec),
         }
     }
 
@@ -120,6 +127,9 @@ impl Darkroom {
     }
 
     fn develop_video(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
+        if !self.inspector.passes(unit) {
+            return Err(Error::CutShort);
+        }
         if unit.key {
             self.told = parameter_sets::find(self.codec, &unit.data).map(|sequence| sequence.colour).or(self.told);
         }
@@ -157,23 +167,32 @@ impl Darkroom {
         if !show {
             return Ok(());
         }
-        let mut due = due(&mut self.wanted, unit.taken);
-        let picture =
-            |rendition| Picture { rendition, sequence: unit.sequence, taken: unit.taken, jpeg: unit.data.clone() };
-        out.extend(due.iter().copied().filter(untouched).map(picture));
-        due.retain(|rendition| !untouched(rendition));
-        let widest = due.iter().map(|rendition| rendition.size.width).max();
-        let highest = due.iter().map(|rendition| rendition.size.height).max();
-        let (Some(width), Some(height)) = (widest, highest) else { return Ok(()) };
-        let opener = match &mut self.opener {
-            Some(opener) => opener,
-            none => none.insert(Opener::new().map_err(Error::Jpeg)?),
+        let due = due(&mut self.wanted, unit.taken);
+        let (as_it_is, to_make): (Vec<_>, Vec<_>) = due.into_iter().partition(untouched);
+        let widest = to_make.iter().map(|rendition| rendition.size.width).max();
+        let highest = to_make.iter().map(|rendition| rendition.size.height).max();
+        let made = if let (Some(width), Some(height)) = (widest, highest) {
+            let opener = match &mut self.opener {
+                Some(opener) => opener,
+                none => none.insert(Opener::new().map_err(Error::Jpeg)?),
+            };
+            let encoder = ready(&mut self.encoder)?;
+            let encoded = opener.open(&unit.data, Size { width, height }, |planes| {
+                encode(encoder, planes, Colour::JPEG, &to_make, unit.sequence, unit.taken, out)
+            });
+            // Whoever decodes sees damage; nothing of a damaged JPEG is passed on.
+            encoded.map_err(Error::Jpeg)?
+        } else if !as_it_is.is_empty() && !self.inspector.passes(unit) {
+            Err(Error::CutShort)
+        } else {
+            Ok(())
         };
-        let encoder = ready(&mut self.encoder)?;
-        let encoded = opener.open(&unit.data, Size { width, height }, |planes| {
-            encode(encoder, planes, Colour::JPEG, &due, unit.sequence, unit.taken, out)
-        });
-        encoded.map_err(Error::Jpeg)?
+        if !matches!(made, Err(Error::CutShort)) {
+            let picture =
+                |rendition| Picture { rendition, sequence: unit.sequence, taken: unit.taken, jpeg: unit.data.clone() };
+            out.extend(as_it_is.into_iter().map(picture));
+        }
+        made
     }
 }
 

@@ -17,6 +17,7 @@ use turbojpeg::Subsamp;
 
 use super::{
     colour::{Colour, Matrix},
+    heard::{self, Heard},
     planes::Planes,
 };
 use crate::media::{Codec, Size};
@@ -32,6 +33,8 @@ pub enum Error {
     Empty,
     /// No picture came of [`MOST_WITHOUT_PICTURE`] units: this decoder is to be replaced.
     Mute,
+    /// FFmpeg filled up what was missing in the picture: it is not what the camera saw.
+    Patched,
     /// The data is damaged, or of a kind FFmpeg does not know.
     Decode(ac_ffmpeg::codec::CodecError),
     Take(ac_ffmpeg::Error),
@@ -44,6 +47,7 @@ impl fmt::Display for Error {
         match self {
             Self::NoDecoder(codec) => write!(f, "no decoder for {}", codec.word()),
             Self::Empty => write!(f, "a frame without data"),
+            Self::Patched => write!(f, "parts of the picture are missing"),
             Self::Mute => write!(f, "no picture came of {MOST_WITHOUT_PICTURE} frames"),
             Self::Decode(_) | Self::Take(_) => write!(f, "cannot decode the video"),
             Self::PixelFormat(_) => write!(f, "cannot use the pixel format of the video"),
@@ -54,7 +58,7 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::NoDecoder(_) | Self::Empty | Self::Mute => None,
+            Self::NoDecoder(_) | Self::Empty | Self::Patched | Self::Mute => None,
             Self::Decode(source) => Some(source),
             Self::Take(source) | Self::PixelFormat(source) => Some(source),
         }
@@ -67,6 +71,8 @@ pub struct Decoder {
     scaler: Option<Scaler>,
     /// Units since the last picture.
     without_picture: u32,
+    /// Pictures that FFmpeg patched are given out too.
+    lenient: bool,
 }
 
 /// Turns pixel formats that are not planes of bytes into such, without changing the size.
@@ -102,16 +108,26 @@ impl Decoder {
             Codec::H265 => "hevc",
             Codec::Jpeg => return Err(Error::NoDecoder(codec)),
         };
+        Heard::listen();
         let builder = VideoDecoder::builder(name).map_err(|_| Error::NoDecoder(codec))?;
         let builder = builder.set_option("threads", 1).set_option("flags", "+low_delay");
         let inner = builder.build().map_err(|_| Error::NoDecoder(codec))?;
-        Ok(Self { inner, scaler: None, without_picture: 0 })
+        Ok(Self { inner, scaler: None, without_picture: 0, lenient: false })
+    }
+
+    /// A decoder that makes a picture of whatever it is given.
+    ///
+    /// # Errors
+    /// [`Error::NoDecoder`].
+    pub fn lenient(codec: Codec) -> Result<Self, Error> {
+        Ok(Self { lenient: true, ..Self::new(codec)? })
     }
 
     /// Gives the decoder one access unit in Annex B; `number` comes back with its picture.
     ///
     /// # Errors
-    /// [`Error::Empty`], [`Error::Decode`]: the decoder can be used on; [`Error::Mute`]: it cannot.
+    /// [`Error::Empty`], [`Error::Decode`], [`Error::Patched`]: the decoder can be used on, from a key
+    /// frame; [`Error::Mute`]: it cannot.
     pub fn push(&mut self, unit: &[u8], number: u64) -> Result<(), Error> {
         if unit.is_empty() {
             return Err(Error::Empty);
@@ -124,15 +140,28 @@ impl Decoder {
         packet.data_mut().copy_from_slice(unit);
         // Microseconds are the decoder's time base; here they only carry a number.
         let stamp = Timestamp::from_micros(i64::try_from(number).unwrap_or(i64::MAX));
-        self.inner.try_push(packet.with_pts(stamp).with_dts(stamp).freeze()).map_err(Error::Decode)
+        // Whatever was said before does not concern this unit.
+        heard::take_damage();
+        self.inner.try_push(packet.with_pts(stamp).with_dts(stamp).freeze()).map_err(Error::Decode)?;
+        self.judge()
+    }
+
+    /// No unit will follow: what the decoder holds back comes out. It cannot be used on.
+    ///
+    /// # Errors
+    /// [`Error::Decode`].
+    pub fn finish(&mut self) -> Result<(), Error> {
+        self.inner.try_flush().map_err(Error::Decode)
     }
 
     /// The next finished picture, if there is one.
     ///
     /// # Errors
-    /// [`Error::Take`], [`Error::PixelFormat`].
+    /// [`Error::Take`], [`Error::Patched`], [`Error::PixelFormat`].
     pub fn take(&mut self) -> Result<Option<Frame>, Error> {
-        let Some(frame) = self.inner.take().map_err(Error::Take)? else { return Ok(None) };
+        let taken = self.inner.take().map_err(Error::Take)?;
+        self.judge()?;
+        let Some(frame) = taken else { return Ok(None) };
         self.without_picture = 0;
         let number = frame.pts().as_micros().and_then(|micros| u64::try_from(micros).ok()).unwrap_or(u64::MAX);
         if let Some(layout) = layout(frame.pixel_format().name()) {
@@ -142,6 +171,16 @@ impl Decoder {
         let frame = self.rescale(&frame).map_err(Error::PixelFormat)?;
         let layout = Layout { subsampling: Subsamp::Sub2x2, full_range: false, was_rgb };
         Ok(Some(Frame { number, frame, layout }))
+    }
+
+    /// Pictures made of what FFmpeg has just complained about are thrown away.
+    fn judge(&mut self) -> Result<(), Error> {
+        if !heard::take_damage() || self.lenient {
+            return Ok(());
+        }
+        while self.inner.take().map_err(Error::Take)?.is_some() {}
+        heard::take_damage();
+        Err(Error::Patched)
     }
 
     fn rescale(&mut self, frame: &VideoFrame) -> Result<VideoFrame, ac_ffmpeg::Error> {
@@ -164,6 +203,11 @@ impl Decoder {
 }
 
 impl Frame {
+    /// Whether both show the same, to the last bit.
+    pub fn looks_like(&self, other: &Self) -> bool {
+        self.with_planes(None, |planes, _| other.with_planes(None, |others, _| planes.equals(others)))
+    }
+
     /// Hands the planes to `use_them`, with what they mean given what the stream says (`told`).
     pub fn with_planes<T>(&self, told: Option<Colour>, use_them: impl FnOnce(&Planes, Colour) -> T) -> T {
         let planes = self.frame.planes();

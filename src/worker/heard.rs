@@ -5,8 +5,9 @@
 //! nothing leaves here unmasked.
 
 use std::{
+    cell::Cell,
     io::Write,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -25,6 +26,47 @@ const LONGEST_LINE: usize = 300;
 /// FFmpeg's `AV_LOG_WARNING`; larger numbers are less important.
 const WARNING: i32 = 24;
 
+/// How the lines begin by which decoders tell that they filled up what was missing in a picture, or
+/// painted over it; wordings of libavcodec's error_resilience.c, h264_slice.c, h264_refs.c, hevc_refs.c,
+/// hevcdec.c and hevc_cabac.c. Complaints about what surrounds the picture are not among them: cameras
+/// put the strangest things there.
+const DAMAGE: [&str; 9] = [
+    "concealing ",
+    "error while decoding MB ",
+    "Missing reference picture",
+    "Could not find ref with POC",
+    "First slice in a frame missing",
+    "Two slices reporting being the first",
+    "Previous slice segment missing",
+    "Invalid slice segment address",
+    "CABAC_MAX_BIN",
+];
+
+/// Who listens to FFmpeg, of which there is one in a process.
+static EAR: OnceLock<Heard> = OnceLock::new();
+
+thread_local! {
+    static DAMAGED: Cell<bool> = const { Cell::new(false) };
+    static SILENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` without hearing what FFmpeg says of it on this thread.
+pub fn in_silence<T>(work: impl FnOnce() -> T) -> T {
+    SILENT.set(true);
+    let done = work();
+    SILENT.set(false);
+    done
+}
+
+/// Whether FFmpeg has told of a damaged picture, on this thread and since the last time it was asked.
+/// [`Heard::listen`] must have been called.
+///
+/// FFmpeg marks such pictures too (`decode_error_flags`), but not all of them, and the mark does not
+/// reach us.
+pub fn take_damage() -> bool {
+    DAMAGED.take()
+}
+
 /// The ear of the worker; clones share what was heard.
 #[derive(Clone, Default)]
 pub struct Heard(Arc<Mutex<State>>);
@@ -36,15 +78,25 @@ struct State {
 }
 
 impl Heard {
-    /// Takes over FFmpeg's log of the whole process.
+    /// Takes over FFmpeg's log of the whole process; there is one ear, however often this is called.
     pub fn listen() -> Self {
-        let heard = Self::default();
-        let ear = heard.clone();
-        ac_ffmpeg::set_log_callback(move |level, line| ear.hear(level, line));
-        heard
+        let begin = || {
+            let heard = Self::default();
+            let ear = heard.clone();
+            ac_ffmpeg::set_log_callback(move |level, line| ear.hear(level, line));
+            heard
+        };
+        EAR.get_or_init(begin).clone()
     }
 
     fn hear(&self, level: i32, line: &str) {
+        if SILENT.get() {
+            return;
+        }
+        if DAMAGE.iter().any(|damage| line.starts_with(damage)) {
+            // FFmpeg speaks on the thread that works, as long as its decoders have one.
+            DAMAGED.set(true);
+        }
         if level > WARNING || line.trim().is_empty() {
             return;
         }
@@ -123,6 +175,14 @@ fn reason(line: &str) -> Option<Failure> {
             "461" => {
                 (FailureKind::Unreachable, format!("the camera refused the transport ({answer}); try the other one"))
             }
+            // What cameras answer whose sessions are all taken; 453 is "not enough bandwidth".
+            "453" | "503" => (
+                FailureKind::Unreachable,
+                format!(
+                    "the camera has no room for another viewer ({method}: {answer}); close other programs that \
+                     watch it, or raise its limit of sessions"
+                ),
+            ),
             _ => (FailureKind::Unreachable, format!("the camera refused {method} ({answer})")),
         }
     } else if let Some((to, why)) = line.strip_prefix("Connection to ").and_then(|l| l.split_once(" failed: ")) {
@@ -150,7 +210,9 @@ mod tests {
             ("method SETUP failed: 403 Forbidden", FailureKind::Denied, "403 Forbidden"),
             ("method DESCRIBE failed: 404 Not Found", FailureKind::Unreachable, "no such stream"),
             ("method SETUP failed: 461 Unsupported transport", FailureKind::Unreachable, "transport"),
-            ("method PLAY failed: 503 Service Unavailable", FailureKind::Unreachable, "refused PLAY (503"),
+            ("method PLAY failed: 503 Service Unavailable", FailureKind::Unreachable, "no room for another viewer"),
+            ("method SETUP failed: 453 Not Enough Bandwidth", FailureKind::Unreachable, "(SETUP: 453 Not"),
+            ("method PLAY failed: 500 Internal Server Error", FailureKind::Unreachable, "refused PLAY (500"),
             (
                 "Connection to tcp://10.0.0.1:554?timeout=0 failed: Connection refused\n",
                 FailureKind::Unreachable,
@@ -167,6 +229,16 @@ mod tests {
             assert!(failure.kind == kind && failure.text.contains(part), "{line}: {failure:?}");
         }
         assert_eq!(reason("concealing 12 DC, 12 AC, 12 MV errors in P frame"), None);
+    }
+
+    #[test]
+    fn damage_is_heard_once_and_only_on_its_own_thread() {
+        let heard = Heard::default();
+        heard.hear(32, "concealing 300 DC, 300 AC, 300 MV errors in P frame");
+        std::thread::spawn(|| assert!(!take_damage())).join().unwrap();
+        assert!(take_damage() && !take_damage());
+        heard.hear(16, "SEI type 5 size 2208 truncated at 1920");
+        assert!(!take_damage());
     }
 
     #[test]

@@ -30,6 +30,13 @@ pub fn size(jpeg: &[u8]) -> Option<Size> {
     }
 }
 
+/// Whether a decoder's complaint means that the picture is not whole. Bytes too many before the end are
+/// padding, which some cameras like; then everything was decoded.
+pub fn is_damage(error: &turbojpeg::Error) -> bool {
+    let harmless = |text: &String| text.contains("extraneous bytes before marker 0xd9");
+    !matches!(error, turbojpeg::Error::TurboJpegError(text) if harmless(text))
+}
+
 /// Decompresses JPEGs to planes, already scaled down as far as the DCT does it for nothing.
 pub struct Opener {
     decompressor: Decompressor,
@@ -66,7 +73,10 @@ impl Opener {
             height: scaled.height,
             subsamp: header.subsamp,
         };
-        self.decompressor.decompress_to_yuv(jpeg, output)?;
+        match self.decompressor.decompress_to_yuv(jpeg, output) {
+            Err(error) if is_damage(&error) => return Err(error),
+            _ => {}
+        }
         let image = YuvImage {
             pixels: &self.pixels[..],
             width: scaled.width,

@@ -56,6 +56,13 @@ impl<'a> Planes<'a> {
         &self.planes[plane][y * self.strides[plane]..][..self.width(plane)]
     }
 
+    /// Whether every sample is the same.
+    pub fn equals(&self, other: &Planes) -> bool {
+        self.size == other.size
+            && self.subsampling == other.subsampling
+            && (0..self.count()).all(|plane| (0..self.height(plane)).all(|y| self.row(plane, y) == other.row(plane, y)))
+    }
+
     /// As turbojpeg takes it; not for grey pictures.
     pub fn image(&self) -> turbojpeg::YuvPlanesImage<&'a [u8]> {
         turbojpeg::YuvPlanesImage {

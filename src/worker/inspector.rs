@@ -1,0 +1,258 @@
+//! Finds frames that were cut short where a decoder would not say so.
+//!
+//! FFmpeg decodes half a H.265 frame without complaint: what is missing keeps the picture before, or
+//! grey. A JPEG of its own size is not decoded at all, and FFmpeg's depayloader puts an end under
+//! whatever arrived. Decoding everything twice would be the price of certainty; instead those frames
+//! are inspected that are much smaller than usual, the first, and one now and then.
+
+use std::collections::VecDeque;
+
+use turbojpeg::{Decompressor, ScalingFactor};
+
+use super::{
+    decoder::{self, Decoder},
+    heard, jpeg,
+    nal::{self, Kind, ParameterSets},
+};
+use crate::media::{AccessUnit, Codec, UnixMicros};
+
+/// A frame is suspicious where it has less than this share of the median of those before, in percent.
+const USUAL_PERCENT: usize = 75;
+
+/// Sizes remembered.
+const MEMORY: usize = 15;
+
+/// An unsuspicious JPEG is inspected this often, in microseconds.
+const JPEG_EVERY: UnixMicros = 1_000_000;
+
+/// An unsuspicious H.265 frame is inspected this often, in microseconds.
+const VIDEO_EVERY: UnixMicros = 5_000_000;
+
+/// After an inspection suspicious H.265 frames that are no key frames pass for so long, in
+/// microseconds: a second and third small frame are small for the same reason.
+const PATIENCE: UnixMicros = 80_000;
+
+/// What is put behind each slice for the second look. A slice that is whole ends before it; one cut
+/// short is read on into it, and gives another picture.
+const TAIL: [u8; 64] = [0xb5; 64];
+
+/// Inspects one stream.
+pub struct Inspector {
+    codec: Codec,
+    /// JPEGs are key frames, all of them.
+    key_frames: Record,
+    others: Record,
+    sets: ParameterSets,
+    decompressor: Option<Decompressor>,
+}
+
+/// What is known of one kind of frames.
+struct Record {
+    /// Bytes of those that passed, newest last.
+    sizes: VecDeque<usize>,
+    /// When the one inspected last was taken.
+    inspected: Option<UnixMicros>,
+    /// The one inspected last was damaged: so may the next be.
+    distrusted: bool,
+    /// Doubled by each suspicion without reason: a camera's small frames may be its habit.
+    patience: UnixMicros,
+}
+
+impl Inspector {
+    pub fn new(codec: Codec) -> Self {
+        let sets = ParameterSets::new(codec);
+        Self { codec, key_frames: Record::new(), others: Record::new(), sets, decompressor: None }
+    }
+
+    /// Whether `unit` may be shown, as far as a look at it tells. H.264 always may: its decoder hears of
+    /// damage by itself.
+    ///
+    /// # Blocking
+    /// Mostly not at all; where it looks, for as long as decoding takes: a JPEG at an eighth of its
+    /// size, or a frame of H.265 twice.
+    pub fn passes(&mut self, unit: &AccessUnit) -> bool {
+        let (every, patient) = match self.codec {
+            Codec::H264 => return true,
+            Codec::H265 => (VIDEO_EVERY, !unit.key),
+            Codec::Jpeg => (JPEG_EVERY, false),
+        };
+        if unit.key {
+            self.sets.learn(&unit.data);
+        }
+        let record = if unit.key { &mut self.key_frames } else { &mut self.others };
+        if record.inspected == Some(unit.taken) {
+            // A group replayed for the next viewer.
+            return !record.distrusted;
+        }
+        let Some(suspicious) = record.wants_inspection(unit, every, patient) else {
+            record.note(unit.data.len());
+            return true;
+        };
+        let whole = match self.codec {
+            Codec::Jpeg => self.jpeg_is_whole(&unit.data),
+            Codec::H264 | Codec::H265 => self.frame_is_whole(unit),
+        };
+        let record = if unit.key { &mut self.key_frames } else { &mut self.others };
+        record.conclude(unit, whole, suspicious);
+        whole
+    }
+
+    /// Decodes at an eighth: the entropy coded data is read to its end, and hardly anything else done.
+    fn jpeg_is_whole(&mut self, jpeg: &[u8]) -> bool {
+        if self.decompressor.is_none() {
+            self.decompressor = Decompressor::new().ok();
+        }
+        let Some(decompressor) = &mut self.decompressor else { return true };
+        let mut work = || {
+            let header = decompressor.read_header(jpeg)?;
+            let factor = if header.is_lossless { ScalingFactor::ONE } else { ScalingFactor::ONE_EIGHTH };
+            decompressor.set_scaling_factor(factor)?;
+            let header = header.scaled(factor);
+            let mut pixels = vec![0; header.width * header.height];
+            let image = turbojpeg::Image {
+                pixels: &mut pixels[..],
+                width: header.width,
+                pitch: header.width,
+                height: header.height,
+                format: turbojpeg::PixelFormat::GRAY,
+            };
+            decompressor.decompress(jpeg, image)
+        };
+        !work().is_err_and(|error| jpeg::is_damage(&error))
+    }
+    /// Whether the picture stays the same whatever stands behind its slices. Frames that need others are
+    /// decoded on grey ones: where a slice ends does not depend on them. What cannot be decoded at all
+    /// passes: the stream's own decoder says so.
+    fn frame_is_whole(&self, unit: &AccessUnit) -> bool {
+        let bare = if unit.key { unit.data.to_vec() } else { self.sets.complete(&unit.data) };
+        let mut tailed = Vec::with_capacity(bare.len() + 4 * TAIL.len());
+        for nal in nal::split(&bare) {
+            tailed.extend([0, 0, 0, 1]);
+            tailed.extend(nal);
+            if matches!(nal::kind(self.codec, nal), Kind::Slice | Kind::KeySlice) {
+                tailed.extend(TAIL);
+            }
+        }
+        // Complaints would be about what was done here.
+        let pictures = heard::in_silence(|| (alone(self.codec, &bare), alone(self.codec, &tailed)));
+        match pictures {
+            (Ok(Some(picture)), Ok(Some(other))) => picture.looks_like(&other),
+            _ => true,
+        }
+    }
+}
+
+/// The picture of a frame, by a decoder that has seen nothing else.
+fn alone(codec: Codec, unit: &[u8]) -> Result<Option<decoder::Frame>, decoder::Error> {
+    let mut decoder = Decoder::lenient(codec)?;
+    decoder.push(unit, 0)?;
+    decoder.finish()?;
+    decoder.take()
+}
+
+impl Record {
+    fn new() -> Self {
+        Self { sizes: VecDeque::new(), inspected: None, distrusted: false, patience: PATIENCE }
+    }
+
+    /// `None`: let it pass. Else whether it is its size that speaks against it.
+    fn wants_inspection(&self, unit: &AccessUnit, every: UnixMicros, patient: bool) -> Option<bool> {
+        // A clock that was set back must not put inspection off.
+        let past = |time| self.inspected.is_none_or(|at| unit.taken < at || unit.taken - at >= time);
+        let suspicious = self.is_small(unit.data.len()) && past(if patient { self.patience } else { 0 });
+        (self.distrusted || suspicious || past(every)).then_some(suspicious)
+    }
+
+    fn conclude(&mut self, unit: &AccessUnit, whole: bool, suspicious: bool) {
+        self.inspected = Some(unit.taken);
+        self.distrusted = !whole;
+        self.patience = match (whole, suspicious) {
+            (false, _) => PATIENCE,
+            (true, true) => (self.patience * 2).min(VIDEO_EVERY),
+            (true, false) => (self.patience / 2).max(PATIENCE),
+        };
+        if whole {
+            self.note(unit.data.len());
+        }
+    }
+
+    fn note(&mut self, bytes: usize) {
+        self.sizes.push_back(bytes);
+        if self.sizes.len() > MEMORY {
+            self.sizes.pop_front();
+        }
+    }
+
+    fn is_small(&self, bytes: usize) -> bool {
+        let mut sizes: Vec<usize> = self.sizes.iter().copied().collect();
+        sizes.sort_unstable();
+        sizes.get(sizes.len() / 2).is_some_and(|usual| bytes * 100 < usual * USUAL_PERCENT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    /// A picture of noise, so that half of the data is half of the picture.
+    fn jpeg(seed: u32, cut: bool) -> Vec<u8> {
+        let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+        let mut noise = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as u8
+        };
+        let pixels: Vec<u8> = (0..160 * 120).map(|_| noise()).collect();
+        let format = turbojpeg::PixelFormat::GRAY;
+        let image = turbojpeg::Image { pixels: &pixels[..], width: 160, pitch: 160, height: 120, format };
+        let mut jpeg = turbojpeg::compress(image, 80, turbojpeg::Subsamp::Gray).unwrap().to_vec();
+        if cut {
+            jpeg.truncate(jpeg.len() / 2);
+            jpeg.extend([0xff, 0xd9]);
+        }
+        jpeg
+    }
+
+    fn unit(number: u32, cut: bool) -> AccessUnit {
+        let taken = 1_000_000 + u64::from(number) * 40_000;
+        AccessUnit { sequence: number, taken, key: true, data: Arc::from(jpeg(number, cut)) }
+    }
+
+    #[test]
+    fn jpegs_cut_short_are_found_at_once_by_their_size() {
+        let mut inspector = Inspector::new(Codec::Jpeg);
+        for number in 0..60 {
+            let cut = (30..40).contains(&number);
+            assert_eq!(inspector.passes(&unit(number, cut)), !cut, "{number}");
+        }
+    }
+
+    #[test]
+    fn jpegs_always_cut_short_never_pass() {
+        let mut inspector = Inspector::new(Codec::Jpeg);
+        assert!((0..60).all(|number| !inspector.passes(&unit(number, true))));
+    }
+
+    #[test]
+    fn usual_jpegs_are_inspected_once_a_second() {
+        let mut inspector = Inspector::new(Codec::Jpeg);
+        let mut inspections = Vec::new();
+        for number in 0..100 {
+            assert!(inspector.passes(&unit(number, false)));
+            inspections.extend(inspector.key_frames.inspected);
+        }
+        inspections.dedup();
+        assert_eq!(inspections.len(), 4);
+    }
+
+    #[test]
+    fn padding_before_the_end_of_a_jpeg_is_no_damage() {
+        let mut padded = jpeg(0, false);
+        let end = padded.len() - 2;
+        padded.splice(end..end, [0; 100]);
+        let mut inspector = Inspector::new(Codec::Jpeg);
+        assert!(inspector.passes(&AccessUnit { data: Arc::from(padded), ..unit(0, false) }));
+    }
+}
