@@ -103,8 +103,12 @@ fn cut_jpeg(unit: &AccessUnit) -> AccessUnit {
 /// What the worker would show: after damage it begins again with the next key frame. Sequences of the
 /// pictures that came out.
 fn shown(codec: Codec, units: &[AccessUnit], wanted: Size) -> Vec<u32> {
+    shown_at(25, codec, units, wanted)
+}
+
+fn shown_at(fps: u8, codec: Codec, units: &[AccessUnit], wanted: Size) -> Vec<u32> {
     let mut darkroom = Darkroom::new(codec, 80);
-    darkroom.want(&[Rendition { size: wanted, quality: 80, fps: 25 }]);
+    darkroom.want(&[Rendition { size: wanted, quality: 80, fps }]);
     let mut pictures: Vec<Picture> = Vec::new();
     let mut lost = true;
     for unit in units {
@@ -187,5 +191,19 @@ fn jpegs_cut_short_show_nothing_passed_on_or_scaled() {
     for wanted in [SIZE, Size { width: 320, height: 180 }] {
         assert_eq!(shown(Codec::Jpeg, &cut_from(Codec::Jpeg, &units, 30), wanted), all(0..30), "{wanted:?}");
         assert!(shown(Codec::Jpeg, &cut_from(Codec::Jpeg, &units, 0), wanted).is_empty(), "{wanted:?}");
+    }
+}
+
+#[test]
+fn frames_left_out_because_nobody_needs_them_break_nothing() {
+    let films = [
+        (Codec::H264, h264(":b-adapt=0:bframes=2:b-pyramid=none", 3)),
+        (Codec::H265, h265(":b-adapt=0:bframes=2:no-b-pyramid=1", 3)),
+    ];
+    for (codec, units) in films {
+        let disposable = units.iter().filter(|unit| nal::is_disposable(codec, &unit.data, 0)).count();
+        assert!(disposable >= 40, "{codec:?}: {disposable} of {}", units.len());
+        let shown = shown_at(5, codec, &units, SIZE);
+        assert!(shown.is_sorted() && (13..=16).contains(&shown.len()), "{codec:?}: {shown:?}");
     }
 }

@@ -11,6 +11,7 @@ use super::{
     encoder::{self, Encoder},
     inspector::Inspector,
     jpeg::{self, Opener},
+    nal,
     pace::Pace,
     parameter_sets,
     planes::Planes,
@@ -62,6 +63,8 @@ pub struct Darkroom {
     encoder: Option<Encoder>,
     /// What the stream last said of its colours.
     told: Option<Colour>,
+    /// As [`nal::highest_layer`] says; without a parameter set, higher than any.
+    highest_layer: u8,
     in_flight: InFlight,
     inspector: Inspector,
 }
@@ -77,6 +80,7 @@ impl Darkroom {
             opener: None,
             encoder: None,
             told: None,
+            highest_layer: u8::MAX,
             in_flight: InFlight::default(),
             inspector: Inspector::new(codec),
         }
@@ -132,6 +136,11 @@ impl Darkroom {
         }
         if unit.key {
             self.told = parameter_sets::find(self.codec, &unit.data).map(|sequence| sequence.colour).or(self.told);
+            self.highest_layer = nal::highest_layer(self.codec, &unit.data).unwrap_or(self.highest_layer);
+        }
+        let has_turn = show && self.wanted.iter().any(|(_, pace)| pace.is_due(unit.taken));
+        if !has_turn && nal::is_disposable(self.codec, &unit.data, self.highest_layer) {
+            return Ok(());
         }
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,
@@ -349,6 +358,21 @@ mod tests {
             let _ = video.develop(&AccessUnit { data: Arc::from(rubbish), ..camera_jpeg(0) }, true, &mut out);
         }
         assert_eq!(out.len(), 1);
+    }
+
+    #[test]
+    fn frames_that_none_needs_and_none_wants_are_not_decoded() {
+        let mut darkroom = Darkroom::new(Codec::H264, 80);
+        darkroom.want(&[rendition(32, 24, 80)]);
+        let slice = |header| AccessUnit { key: false, data: Arc::from([0, 0, 1, header, 0x9a, 1]), ..camera_jpeg(0) };
+        let (disposable, needed, mut out) = (slice(0x01), slice(0x41), Vec::new());
+        darkroom.develop(&disposable, false, &mut out).unwrap();
+        assert!(!darkroom.is_decoding());
+        let _ = darkroom.develop(&disposable, true, &mut out);
+        assert!(darkroom.is_decoding(), "its turn has come");
+        darkroom.rest();
+        let _ = darkroom.develop(&needed, false, &mut out);
+        assert!(darkroom.is_decoding());
     }
 
     #[test]

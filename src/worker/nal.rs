@@ -176,6 +176,30 @@ pub fn is_key(codec: Codec, unit: &[u8]) -> bool {
     codec == Codec::Jpeg || first_slice == Some(Kind::KeySlice)
 }
 
+/// Whether no other picture needs this one, so that it can be left out: H.264 says so of a picture, H.265
+/// only of those of its own temporal layer, so it must be in the highest (see [`highest_layer`]).
+pub fn is_disposable(codec: Codec, unit: &[u8], highest_layer: u8) -> bool {
+    let mut slices = split(head(unit)).filter(|nal| matches!(kind(codec, nal), Kind::Slice | Kind::KeySlice));
+    match (codec, slices.next()) {
+        // `nal_ref_idc`, the same in all slices of a picture.
+        (Codec::H264, Some([header, ..])) => header & 0x60 == 0,
+        // Types up to 14 with even numbers are "sub-layer non-reference pictures".
+        (Codec::H265, Some([header, layer, ..])) => {
+            let kind = header >> 1 & 0x3f;
+            kind <= 14 && kind % 2 == 0 && (layer & 7) > highest_layer
+        }
+        _ => false,
+    }
+}
+
+/// The highest temporal layer that the sequence parameter set in `unit` allows for; 0 is the lowest. H.265
+/// only: `None` for others, and where there is no such set.
+pub fn highest_layer(codec: Codec, unit: &[u8]) -> Option<u8> {
+    let mut sets = split(head(unit)).filter(|nal| kind(codec, nal) == Kind::SequenceParameters);
+    let set = sets.next().filter(|_| codec == Codec::H265)?;
+    Some(set.get(2)? >> 1 & 7)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +225,22 @@ mod tests {
         assert!(!is_key(Codec::H264, &[0, 0, 1, 0x41, 1]));
         assert!(is_key(Codec::H265, &[0, 0, 1, 0x2a, 1, 7]));
         assert!(!is_key(Codec::H265, &[0, 0, 1, 0x02, 1, 7]));
+    }
+
+    #[test]
+    fn only_pictures_that_none_needs_are_disposable() {
+        assert!(is_disposable(Codec::H264, &[0, 0, 1, 9, 16, 0, 0, 1, 0x01, 1], 0));
+        assert!(!is_disposable(Codec::H264, &[0, 0, 1, 0x41, 1], 0));
+        assert!(!is_disposable(Codec::H264, KEY, 0));
+        // TRAIL_N and TRAIL_R of the lowest layer, TSA_N of the second; without a slice.
+        let lowest = [0, 0, 1, 0x00, 1, 7];
+        assert!(is_disposable(Codec::H265, &lowest, 0));
+        assert!(!is_disposable(Codec::H265, &lowest, 1), "the layer above may need it");
+        assert!(!is_disposable(Codec::H265, &[0, 0, 1, 0x02, 1, 7], 0));
+        assert!(is_disposable(Codec::H265, &[0, 0, 1, 0x04, 2, 7], 1));
+        assert!(!is_disposable(Codec::H265, &[0, 0, 1, 0x4e, 1, 7], 0));
+        assert_eq!(highest_layer(Codec::H265, &[0, 0, 1, 0x42, 1, 0x05, 9]), Some(2));
+        assert_eq!(highest_layer(Codec::H264, KEY), None);
     }
 
     #[test]

@@ -32,15 +32,24 @@ impl Pace {
 
     /// Whether the frame that arrived at `taken` has its turn; if so, the turn is used up.
     pub fn take(&mut self, taken: UnixMicros) -> bool {
-        let early = EARLY.min(self.interval / 2);
-        // A clock that was set back must not silence the rendition.
-        let next = self.next.filter(|&next| next <= taken + 2 * self.interval).unwrap_or(taken);
-        if taken + early < next {
+        if !self.is_due(taken) {
             return false;
         }
+        let next = self.turn(taken);
         let oldest = taken.saturating_sub(MADE_UP * self.interval);
         self.next = Some(next.max(oldest) + self.interval);
         true
+    }
+
+    /// Whether [`Pace::take`] would say yes.
+    pub fn is_due(&self, taken: UnixMicros) -> bool {
+        taken + EARLY.min(self.interval / 2) >= self.turn(taken)
+    }
+
+    /// When the next turn is.
+    fn turn(&self, taken: UnixMicros) -> UnixMicros {
+        // A clock that was set back must not silence the rendition.
+        self.next.filter(|&next| next <= taken + 2 * self.interval).unwrap_or(taken)
     }
 }
 
