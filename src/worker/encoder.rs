@@ -40,13 +40,20 @@ pub struct Encoder {
     scaled: Canvas,
     /// A picture whose colours are a JPEG's.
     right: Canvas,
+    /// Where JPEGs are written, grown once for all of them.
+    output: OutputBuf<'static>,
 }
 
 impl Encoder {
     /// # Errors
     /// Out of memory.
     pub fn new() -> Result<Self, turbojpeg::Error> {
-        Ok(Self { compressor: Compressor::new()?, scaled: Canvas::default(), right: Canvas::default() })
+        Ok(Self {
+            compressor: Compressor::new()?,
+            scaled: Canvas::default(),
+            right: Canvas::default(),
+            output: OutputBuf::new_owned(),
+        })
     }
 
     /// Encodes `source` at `size` once for each of `qualities` (1 to 100), in their order.
@@ -84,19 +91,23 @@ impl Encoder {
                 self.right.planes()
             }
         };
-        qualities.map(|quality| compress(&mut self.compressor, &ready, quality)).collect()
+        qualities.map(|quality| compress(&mut self.compressor, &mut self.output, &ready, quality)).collect()
     }
 }
 
-fn compress(compressor: &mut Compressor, planes: &Planes, quality: u8) -> Result<Arc<[u8]>, Error> {
-    let mut output = OutputBuf::new_owned();
+fn compress(
+    compressor: &mut Compressor,
+    output: &mut OutputBuf,
+    planes: &Planes,
+    quality: u8,
+) -> Result<Arc<[u8]>, Error> {
     let mut work = || {
         compressor.set_quality(i32::from(quality))?;
         if planes.has_chroma() {
-            compressor.compress_yuv_planes(&planes.image(), &mut output)
+            compressor.compress_yuv_planes(&planes.image(), output)
         } else {
             compressor.set_subsamp(Subsamp::Gray)?;
-            compressor.compress(planes.grey_image(), &mut output)
+            compressor.compress(planes.grey_image(), output)
         }
     };
     work().map_err(|source| Error::Compress { size: planes.size, source })?;

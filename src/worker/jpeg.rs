@@ -94,13 +94,17 @@ impl Opener {
     }
 }
 
-/// The smallest eighths of `size` that still cover `wanted`.
+/// The scales used, in eighths. Those between a half and the whole cost more than the whole, as
+/// libjpeg-turbo has no vector code for them: 3.2 ms for 5/8 of 1080p, 2.6 ms for all of it.
+const EIGHTHS: [usize; 5] = [1, 2, 3, 4, 8];
+
+/// The smallest of [`EIGHTHS`] of `size` that still cover `wanted`.
 fn factor(size: (usize, usize), wanted: Size) -> ScalingFactor {
     let covers = |eighths: &usize| {
         let factor = ScalingFactor::new(*eighths, 8);
         factor.scale(size.0) >= wanted.width as usize && factor.scale(size.1) >= wanted.height as usize
     };
-    ScalingFactor::new((1..8).find(covers).unwrap_or(8), 8)
+    ScalingFactor::new(EIGHTHS.into_iter().find(covers).unwrap_or(8), 8)
 }
 
 #[cfg(test)]
@@ -131,6 +135,7 @@ mod tests {
         let size = |wide, high| Size { width: wide, height: high };
         assert_eq!(factor((1920, 1080), size(640, 360)), ScalingFactor::new(3, 8));
         assert_eq!(factor((1920, 1080), size(1920, 1080)), ScalingFactor::ONE);
+        assert_eq!(factor((1920, 1080), size(1200, 675)), ScalingFactor::ONE, "5/8 costs more");
         assert_eq!(factor((1920, 1080), size(240, 135)), ScalingFactor::ONE_EIGHTH);
         assert_eq!(factor((100, 100), size(500, 500)), ScalingFactor::ONE);
     }
