@@ -148,6 +148,10 @@ impl Worker {
             .arg0("cctv-worker")
             .arg("worker")
             .envs(wire::environment(open.transport))
+            // What decoded pictures took goes back to the system with the decoder, and is not kept by
+            // malloc for the next: 29 MB stayed of 34, with these two 20 MB.
+            .env("MALLOC_MMAP_THRESHOLD_", "131072")
+            .env("MALLOC_TRIM_THRESHOLD_", "131072")
             // What systemd wants to know it wants to know of the agent.
             .env_remove("NOTIFY_SOCKET")
             .env_remove("WATCHDOG_USEC")
