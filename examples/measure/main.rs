@@ -1,219 +1,206 @@
-//! Measures a running wall from outside: rates, the age of pictures by the clock burnt into them, and
-//! what worker and agent pay for it. `scripts/bench` runs it against virtual cameras.
-//!
-//! Usage: `measure IP:PORT CAMERA [--query size=640x360&q=80] [--viewers N] [--sleepers N] [--seconds S]`
+//! Measures our agent beside others that do the same work, on the same cameras, in turn, in one run:
+//! processor time and memory of whole process trees, and the age of pictures by the number burnt into
+//! them. `scripts/bench` installs what it needs and runs it; `docs/performance.md` tells how to read it.
 
-use std::{
-    error::Error,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
-
-use lexopt::{Arg, ValueExt};
-use serde_json::Value;
-
+mod age;
+mod film;
+mod floor;
+mod opening;
+mod peer;
+mod projector;
+mod round;
+mod scene;
 #[path = "../virtual-camera/stamp.rs"]
 mod stamp;
+mod table;
+mod task;
+mod tree;
+mod verdict;
+mod viewer;
 
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+use std::{error::Error, fs, path::Path, process::ExitCode, sync::Arc, thread, time::Duration};
 
-/// Pictures are not counted before every viewer has had this much time to begin.
-const WARM_UP: Duration = Duration::from_secs(2);
+use film::{Film, GOP, Kind};
+use peer::{Peer, Stage};
+use projector::Projector;
+use round::Outcome;
+use scene::{SCENES, Scene};
+use table::Row;
+use task::Task;
+use tree::Tree;
+use verdict::Waits;
 
-/// A wall that is silent for this long has failed.
-const SILENCE: Duration = Duration::from_secs(10);
+pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-struct Task {
-    address: String,
-    camera: String,
-    query: String,
-    viewers: usize,
-    /// Viewers that ask and then read nothing.
-    sleepers: usize,
-    seconds: u64,
-}
+pub const FULL_HD: (usize, usize) = (1920, 1080);
+/// Of the Motion JPEG camera.
+const HD: (usize, usize) = (1280, 720);
 
-fn main() -> Result<()> {
-    let task = arguments()?;
-    let counting = Arc::new(AtomicBool::new(false));
-    let done = Arc::new(AtomicBool::new(false));
-    let pictures = Arc::new(AtomicU64::new(0));
-    let bytes = Arc::new(AtomicU64::new(0));
-    let _sleepers = (0..task.sleepers).map(|_| Ok(ask(&task)?.1)).collect::<Result<Vec<_>>>()?;
-    let mut threads = Vec::new();
-    for viewer in 0..task.viewers {
-        let (mut reader, _) = ask(&task)?;
-        let (counting, done) = (Arc::clone(&counting), Arc::clone(&done));
-        let (pictures, bytes) = (Arc::clone(&pictures), Arc::clone(&bytes));
-        threads.push(thread::spawn(move || -> Result<Vec<f64>> {
-            let mut ages = Vec::new();
-            while !done.load(Ordering::Relaxed) {
-                let Some((taken, jpeg)) = picture(&mut reader)? else { continue };
-                let arrived = unix_ms();
-                if counting.load(Ordering::Relaxed) {
-                    pictures.fetch_add(1, Ordering::Relaxed);
-                    bytes.fetch_add(jpeg.len() as u64, Ordering::Relaxed);
-                    if viewer == 0 {
-                        // Without a stamp, the time of arrival in the worker is the next best.
-                        ages.push(arrived - burnt_in(&jpeg).unwrap_or(taken));
-                    }
-                }
+/// Exit code when a figure is not as it must be.
+const NOT_SHOWN: u8 = 1;
+/// As sysexits.h counts.
+const USAGE: u8 = 64;
+const SOFTWARE: u8 = 70;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let done = match words.next().as_deref() {
+        Some(word @ ("floor-bare" | "floor-full")) => {
+            let rest: Vec<String> = words.collect();
+            let side = |at: usize| rest.get(at).and_then(|side| side.parse().ok()).unwrap_or(0);
+            floor::run(Path::new(&rest[0]), (side(1), side(2)), word == "floor-bare").map(|()| true)
+        }
+        _ => match task::from_arguments() {
+            Ok(task) => run(&task),
+            Err(error) => {
+                eprintln!("measure: {error}");
+                return ExitCode::from(USAGE);
             }
-            Ok(ages)
-        }));
-    }
-    thread::sleep(WARM_UP);
-    let before = costs(&task)?;
-    counting.store(true, Ordering::Relaxed);
-    thread::sleep(Duration::from_secs(task.seconds));
-    counting.store(false, Ordering::Relaxed);
-    let after = costs(&task)?;
-    done.store(true, Ordering::Relaxed);
-    let mut ages = Vec::new();
-    for thread in threads {
-        ages.extend(thread.join().map_err(|_| "a viewer panicked")??);
-    }
-    report(&task, &before, &after, pictures.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed), ages);
-    Ok(())
-}
-
-fn arguments() -> Result<Task> {
-    let mut task = Task {
-        address: String::new(),
-        camera: String::new(),
-        query: String::new(),
-        viewers: 1,
-        sleepers: 0,
-        seconds: 10,
+        },
     };
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Arg::Long("query") => task.query = parser.value()?.string()?,
-            Arg::Long("viewers") => task.viewers = parser.value()?.parse()?,
-            Arg::Long("sleepers") => task.sleepers = parser.value()?.parse()?,
-            Arg::Long("seconds") => task.seconds = parser.value()?.parse()?,
-            Arg::Value(value) if task.address.is_empty() => task.address = value.string()?,
-            Arg::Value(value) if task.camera.is_empty() => task.camera = value.string()?,
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    if task.camera.is_empty() {
-        return Err("usage: measure IP:PORT CAMERA [--query Q] [--viewers N] [--sleepers N] [--seconds S]".into());
-    }
-    Ok(task)
-}
-
-fn ask(task: &Task) -> Result<(BufReader<TcpStream>, TcpStream)> {
-    let mut stream = TcpStream::connect(&task.address)?;
-    stream.set_read_timeout(Some(SILENCE))?;
-    write!(stream, "GET /live/{}?{} HTTP/1.1\r\nHost: {}\r\n\r\n", task.camera, task.query, task.address)?;
-    let twin = stream.try_clone()?;
-    Ok((BufReader::with_capacity(1 << 20, stream), twin))
-}
-
-/// The next part as (time taken in Unix ms, JPEG); `None` for a card.
-fn picture(reader: &mut impl BufRead) -> Result<Option<(f64, Vec<u8>)>> {
-    let (mut length, mut taken, mut sequence) = (None, None, false);
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if reader.read_line(&mut line)? == 0 {
-            return Err("the wall closed the stream".into());
-        }
-        let Some((name, value)) = line.split_once(':') else {
-            match length {
-                Some(length) if line.trim().is_empty() => {
-                    let mut jpeg = vec![0; length];
-                    reader.read_exact(&mut jpeg)?;
-                    return Ok(taken.filter(|_| sequence).map(|taken| (taken, jpeg)));
-                }
-                _ => continue,
-            }
-        };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = Some(value.trim().parse()?),
-            "x-timestamp" => taken = Some(value.trim().parse::<f64>()? * 1000.0),
-            // Cards have 0.
-            "x-sequence" => sequence = value.trim() != "0",
-            _ => {}
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(NOT_SHOWN),
+        Err(error) => {
+            eprintln!("measure: {error}");
+            ExitCode::from(SOFTWARE)
         }
     }
 }
 
-/// The burnt-in clock in Unix ms.
-fn burnt_in(jpeg: &[u8]) -> Option<f64> {
-    let header = turbojpeg::read_header(jpeg).ok()?;
-    let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).ok()?;
-    let pixels =
-        stamp::Pixels { data: &image.pixels, width: header.width, height: header.height, stride: image.pitch, step: 1 };
-    stamp::read(&pixels).ok().map(|stamp| stamp.unix_ms as f64)
-}
-
-fn unix_ms() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64() * 1000.0)
-}
-
-/// Processor seconds so far.
-struct Costs {
-    worker: f64,
-    agent: f64,
-    frames: u64,
-    memory: u64,
-}
-
-fn costs(task: &Task) -> Result<Costs> {
-    let api: Value = serde_json::from_slice(&get(task, "/api/cameras")?)?;
-    let cameras = api["cameras"].as_array().ok_or("no cameras")?;
-    let camera = cameras.iter().find(|camera| camera["id"] == task.camera.as_str()).ok_or("no such camera")?;
-    let metrics = String::from_utf8(get(task, "/metrics")?)?;
-    let metric = |name: &str| {
-        metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok()).unwrap_or(f64::NAN)
-    };
-    Ok(Costs {
-        worker: camera["worker"]["cpu_seconds"].as_f64().unwrap_or(f64::NAN),
-        agent: metric("cctv_agent_cpu_seconds_total"),
-        frames: camera["frames"].as_u64().unwrap_or(0),
-        memory: metric("cctv_agent_memory_bytes") as u64,
-    })
-}
-
-fn get(task: &Task, target: &str) -> Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(&task.address)?;
-    stream.set_read_timeout(Some(SILENCE))?;
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", task.address)?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let body = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or("no answer")?;
-    Ok(answer.split_off(body + 4))
-}
-
-fn report(task: &Task, before: &Costs, after: &Costs, pictures: u64, bytes: u64, mut ages: Vec<f64>) {
-    ages.sort_by(f64::total_cmp);
-    // What was not measured, such as the age of pictures nobody watched, is shown as a dash.
-    let shown = |value: f64| if value.is_finite() { format!("{value:.1}") } else { "-".to_owned() };
-    let age = |part: f64| shown(ages.get((ages.len() as f64 * part) as usize).copied().unwrap_or(f64::NAN));
-    let frames = (after.frames - before.frames) as f64;
-    let seconds = task.seconds as f64;
-    println!(
-        "{:<28} {:>2} viewers {:>2} asleep | {:>4} frames/s, {:>4} pictures/s each of {:>5} kB | age {:>5} ms, 95 % {:>5} ms \
-         | worker {:>5} ms/frame, agent {:>4} ms/frame, {:>5} MB",
-        format!("{}?{}", task.camera, task.query),
-        task.viewers,
-        task.sleepers,
-        shown(frames / seconds),
-        shown(pictures as f64 / seconds / task.viewers as f64),
-        shown(bytes as f64 / pictures as f64 / 1000.0),
-        age(0.5),
-        age(0.95),
-        shown((after.worker - before.worker) * 1000.0 / frames),
-        shown((after.agent - before.agent) * 1000.0 / frames),
-        shown(after.memory as f64 / 1e6),
+/// Returns whether all is as it must be.
+fn run(task: &Task) -> Result<bool> {
+    let film = Arc::new(make_film(task, Kind::H264, FULL_HD)?);
+    let stills = Arc::new(make_film(task, Kind::Jpeg, HD)?);
+    let (saved, stream) = (task.folder.join("film"), task.folder.join("film.h264"));
+    film.save(&saved)?;
+    // Long enough that the program that reads it never reaches its end.
+    let copies = (task.seconds.as_secs() as usize + 60) * film::FPS as usize / film.frames.len() + 1;
+    fs::write(&stream, film.frames.concat().repeat(copies))?;
+    let stage = task.stage(saved, stream);
+    if let Some(minutes) = task.soak {
+        soak(&stage, &film, minutes)?;
+        return Ok(true);
+    }
+    let mut rows = Vec::new();
+    for scene in SCENES.iter().filter(|scene| task.wants(scene.name)) {
+        let film = if scene.kind == Kind::H264 { &film } else { &stills };
+        rows.push(measure(task, &stage, scene, film));
+    }
+    let waits = waits(task, &stage, &film);
+    let lines = verdict::judge(&rows, &waits);
+    let text = format!(
+        "{}{}\n{}",
+        table::heading(&[&film, &stills], task.rounds, task.seconds.as_secs_f64()),
+        table::markdown(&rows),
+        verdict::markdown(&lines)
     );
+    print!("{text}");
+    fs::write(&task.output, &text)?;
+    eprintln!("written to {}", task.output.display());
+    Ok(!lines.iter().any(verdict::Line::failed))
+}
+
+fn make_film(task: &Task, kind: Kind, (width, height): (usize, usize)) -> Result<Film> {
+    eprintln!("encoding a film of {width}x{height}");
+    Film::make(kind, width, height, GOP * task.groups)
+}
+
+/// All peers of a row, in turn, as often as there are rounds; every other round the other way round.
+fn measure(task: &Task, stage: &Stage, scene: &Scene, film: &Arc<Film>) -> Row {
+    let size = (film.width, film.height);
+    eprintln!("{}: {}", scene.name, scene.title(size));
+    let peers = Peer::of(scene);
+    let mut outcomes: Vec<_> = peers.iter().map(|&peer| (peer, Outcome::default())).collect();
+    for round in 0..task.rounds {
+        let mut order: Vec<usize> = (0..peers.len()).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for at in order {
+            let (peer, sum) = &mut outcomes[at];
+            let done = Projector::start(film, scene.cameras)
+                .and_then(|projector| round::run(stage, *peer, scene, &projector, task.seconds));
+            match done {
+                Ok(outcome) => {
+                    eprintln!(
+                        "  {}: {:.2} ms per picture, {:.1} pictures/s each",
+                        peer.title(scene.kind),
+                        outcome.per_picture().unwrap_or(f64::NAN),
+                        outcome.rate().unwrap_or(f64::NAN)
+                    );
+                    sum.add(outcome);
+                }
+                Err(error) => {
+                    eprintln!("  {}: {error}", peer.title(scene.kind));
+                    sum.skipped = Some(error.to_string());
+                }
+            }
+        }
+    }
+    Row { scene: *scene, film: size, outcomes }
+}
+
+fn waits(task: &Task, stage: &Stage, film: &Arc<Film>) -> Waits {
+    let mut waits = Waits::default();
+    let worst = |values: Vec<f64>| values.into_iter().fold(0.0, f64::max);
+    if task.wants("opening") {
+        let first = |format: &str| {
+            eprintln!("opening: the first picture, {format}");
+            let projector = Projector::start(film, 1).map_err(|error| error.to_string())?;
+            opening::first_pictures(stage, &projector, format, task.tries).map(worst).map_err(|error| error.to_string())
+        };
+        (waits.first_untouched, waits.first_jpeg) = (Some(first("h264")), Some(first("jpeg")));
+    }
+    if task.wants("cold") {
+        let cold = |format: &str| {
+            eprintln!("cold: sixteen cameras, {format}");
+            let start = |_| {
+                let projector = Projector::start(film, 16)?;
+                opening::cold_start(stage, &projector, format)
+            };
+            (0..task.rounds).map(start).collect::<Result<_>>().map(worst).map_err(|error| error.to_string())
+        };
+        (waits.cold_untouched, waits.cold_jpeg) = (Some(cold("h264")), Some(cold("jpeg")));
+    }
+    if task.wants("cores") {
+        eprintln!("cores: the age of pictures with one core for the agent, and with all");
+        waits.cores = Some(cores(task, stage, film).map_err(|error| error.to_string()));
+    }
+    waits
+}
+
+/// Ages (95 %) with the agent and its worker on one core, and on all.
+fn cores(task: &Task, stage: &Stage, film: &Arc<Film>) -> Result<(f64, f64)> {
+    let scene = SCENES.iter().find(|scene| scene.name == "1x1").ok_or("no such row")?;
+    let one_core = Stage { one_core: true, ..stage.clone() };
+    let (mut one, mut all) = (Outcome::default(), Outcome::default());
+    for _ in 0..task.rounds {
+        for (stage, sum) in [(&one_core, &mut one), (stage, &mut all)] {
+            let projector = Projector::start(film, 1)?;
+            sum.add(round::run(stage, Peer::Agent, scene, &projector, task.seconds)?);
+        }
+    }
+    one.age(0.95).zip(all.age(0.95)).ok_or_else(|| "no ages".into())
+}
+
+/// Prints the agent's memory at the end of each minute, beside viewers that read nothing.
+fn soak(stage: &Stage, film: &Arc<Film>, minutes: u32) -> Result<()> {
+    let scene = SCENES.iter().find(|scene| scene.name == "sleepers").ok_or("no such row")?;
+    let projector = Projector::start(film, scene.cameras)?;
+    let mut running = stage.start(Peer::Agent, scene, &projector)?;
+    let audience = viewer::Audience::sit(std::mem::take(&mut running.sources));
+    for minute in 1..=minutes {
+        thread::sleep(Duration::from_secs(60));
+        let tree = Tree::read(&running.pids());
+        println!(
+            "minute {minute}: agent {:.1} MB, worker {:.1} MB of its own",
+            tree.roots_memory as f64 / 1e6,
+            tree.largest_child as f64 / 1e6
+        );
+    }
+    audience.expect_end();
+    drop(running);
+    audience.leave();
+    Ok(())
 }

@@ -1,0 +1,98 @@
+//! The physical floor: nothing but what must be done to every picture, at the camera's pace.
+//!
+//! Runs as a process of its own, so that it is measured as the others are. A byte goes to standard
+//! output for each picture made.
+
+use std::{
+    io::Write,
+    path::Path,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use cctv_agent::{
+    media::{AccessUnit, Codec, Rendition, Size},
+    worker::{
+        darkroom::Darkroom,
+        decoder::Decoder,
+        planes::{Canvas, Planes},
+    },
+};
+use turbojpeg::{Compressor, OutputBuf};
+
+use crate::{
+    Result,
+    film::{FPS, Film},
+};
+
+/// The quality at which everybody compresses.
+const QUALITY: u8 = 80;
+
+/// `bare`: decode, and compress the planes as they come (those of a smaller picture, made once, where
+/// one is wanted). Otherwise all that the worker does to a picture: scaling and colours besides.
+///
+/// # Errors
+/// Where the film is none; ends by an error when nobody listens any more.
+pub fn run(film: &Path, size: (usize, usize), bare: bool) -> Result<()> {
+    let frames = Film::load(film)?;
+    let size = Size { width: size.0 as u32, height: size.1 as u32 };
+    let mut make = if bare { bare_maker(size)? } else { full_maker(size) };
+    let mut out = std::io::stdout();
+    let mut due = Instant::now();
+    loop {
+        for (number, frame) in frames.iter().enumerate() {
+            for _ in 0..make(number, frame)? {
+                out.write_all(&[0])?;
+                out.flush()?;
+            }
+            due = (due + Duration::from_secs(1) / FPS).max(Instant::now());
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+    }
+}
+
+/// Takes the next frame of the film and tells how many pictures it made.
+type Maker = Box<dyn FnMut(usize, &[u8]) -> Result<usize>>;
+
+fn bare_maker(size: Size) -> Result<Maker> {
+    let (mut decoder, mut compressor) = (Decoder::new(Codec::H264)?, Compressor::new()?);
+    let mut small: Option<Canvas> = None;
+    compressor.set_quality(i32::from(QUALITY))?;
+    let mut output = OutputBuf::new_owned();
+    Ok(Box::new(move |number, frame| {
+        decoder.push(frame, number as u64)?;
+        let mut pictures = 0;
+        while let Some(picture) = decoder.take()? {
+            picture.with_planes(None, |planes: &Planes, _| -> Result<()> {
+                if planes.size == size {
+                    compressor.compress_yuv_planes(&planes.image(), &mut output)?;
+                } else {
+                    // Scaled once a film: what it costs is not to be seen.
+                    if number == 0 || small.is_none() {
+                        planes.scale(size, small.get_or_insert_default())?;
+                    }
+                    if let Some(small) = &small {
+                        compressor.compress_yuv_planes(&small.planes().image(), &mut output)?;
+                    }
+                }
+                Ok(())
+            })?;
+            pictures += 1;
+        }
+        Ok(pictures)
+    }))
+}
+
+fn full_maker(size: Size) -> Maker {
+    let mut darkroom = Darkroom::new(Codec::H264, QUALITY);
+    darkroom.want(&[Rendition { size, quality: QUALITY, fps: FPS as u8 }]);
+    let (mut sequence, mut pictures) = (0, Vec::new());
+    Box::new(move |number, frame| {
+        sequence += 1;
+        let taken = u64::from(sequence) * 1_000_000 / u64::from(FPS);
+        let unit = AccessUnit { sequence, taken, key: number % crate::film::GOP == 0, data: Arc::from(frame) };
+        darkroom.develop(&unit, true, &mut pictures)?;
+        Ok(pictures.drain(..).count())
+    })
+}

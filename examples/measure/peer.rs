@@ -1,0 +1,361 @@
+//! Those who are compared, each started with its own configuration for the row at hand.
+//!
+//! Everybody gets the settings that cost it least and still give the same pictures: JPEG of quality 80
+//! or its like, all of the camera's frames, no analysis of them.
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::json;
+
+use crate::{
+    Result,
+    film::{FPS, Kind},
+    projector::Projector,
+    scene::{Scene, Way},
+    viewer::{self, Source},
+};
+
+/// For a peer to listen, and to give the first pictures to all.
+pub const START: Duration = Duration::from_secs(40);
+/// Between a polite request to end and the end.
+const FAREWELL: Duration = Duration::from_secs(4);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Peer {
+    Agent,
+    Motion,
+    Ffmpeg,
+    /// With the newest OpenCV, whose JPEG encoder uses vectors.
+    Predecessor,
+    /// With OpenCV 4.6, as old as Debian's: on PyPI, up to then, its JPEG encoder was built without
+    /// vectors, and takes four times as long.
+    PredecessorOfDebian,
+    /// Decoding and compressing alone.
+    FloorBare,
+    /// The same by the program `ffmpeg`, from a file to nowhere.
+    FloorFfmpeg,
+    /// All that our worker does with a picture, without reading and sending.
+    FloorFull,
+}
+
+impl Peer {
+    /// Whom a row compares.
+    pub fn of(scene: &Scene) -> Vec<Self> {
+        let mut peers = vec![Self::Agent];
+        if scene.way == Way::Jpeg {
+            peers.extend([Self::Motion, Self::Ffmpeg, Self::Predecessor]);
+        }
+        if scene.old_opencv {
+            peers.push(Self::PredecessorOfDebian);
+        }
+        if scene.floor {
+            peers.extend([Self::FloorBare, Self::FloorFull, Self::FloorFfmpeg]);
+        }
+        peers
+    }
+
+    pub fn title(self, kind: Kind) -> &'static str {
+        match (self, kind) {
+            (Self::Agent, _) => "**cctv-agent**",
+            (Self::Motion, _) => "motion",
+            (Self::Ffmpeg, Kind::H264) => "ffmpeg -f mpjpeg",
+            (Self::Ffmpeg, Kind::Jpeg) => "ffmpeg -c copy -f mpjpeg",
+            (Self::Predecessor, _) => "the way of 2019, OpenCV 5.0",
+            (Self::PredecessorOfDebian, _) => "the way of 2019, OpenCV 4.6",
+            (Self::FloorBare, _) => "floor: decode + compress",
+            (Self::FloorFfmpeg, _) => "floor: ffmpeg, file to null",
+            (Self::FloorFull, _) => "floor: + scale + colours",
+        }
+    }
+}
+
+/// What is needed to start anybody.
+#[derive(Clone)]
+pub struct Stage<'a> {
+    /// For configurations and logs.
+    pub folder: &'a Path,
+    pub agent: &'a Path,
+    pub www: &'a Path,
+    /// The interpreters that have `cv2`: the newest, and as old as Debian's.
+    pub python: &'a Path,
+    pub old_python: &'a Path,
+    pub predecessor: &'a Path,
+    /// The film as [`crate::film::Film::save`] writes it, and as a plain stream.
+    pub film: PathBuf,
+    pub stream: PathBuf,
+    /// Our agent may use one core only.
+    pub one_core: bool,
+}
+
+/// A peer that runs; ended by dropping it.
+pub struct Running {
+    children: Vec<Child>,
+    /// Our agent's port.
+    pub port: u16,
+    /// Where its viewers are to look, with the camera each looks at.
+    pub sources: Vec<(usize, Source)>,
+    /// Connections that are held and not read.
+    _asleep: Vec<std::net::TcpStream>,
+}
+
+impl Running {
+    pub fn pids(&self) -> Vec<u32> {
+        self.children.iter().map(Child::id).collect()
+    }
+
+    /// Whether one of the processes is gone, which makes figures of the others worthless.
+    pub fn has_ended(&mut self) -> bool {
+        self.children.iter_mut().any(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for child in &self.children {
+            let _ = kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM);
+        }
+        let deadline = Instant::now() + FAREWELL;
+        for child in &mut self.children {
+            while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(10));
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A port nobody uses now.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+impl Stage<'_> {
+    /// Starts `peer` for `scene` with the cameras of `projector`, and its viewers.
+    ///
+    /// # Errors
+    /// Where it cannot be started or does not listen in time.
+    pub fn start(&self, peer: Peer, scene: &Scene, projector: &Projector) -> Result<Running> {
+        let mut running = Running { children: Vec::new(), port: 0, sources: Vec::new(), _asleep: Vec::new() };
+        let deadline = Instant::now() + START;
+        let watched = || (0..scene.cameras).flat_map(|camera| (0..scene.viewers).map(move |_| camera));
+        match peer {
+            Peer::Agent => {
+                running.port = self.agent(&mut running, projector)?;
+                self.watch_agent(&mut running, scene, deadline)?;
+            }
+            Peer::Motion => {
+                let ports = self.motion(&mut running, scene, projector)?;
+                for camera in watched() {
+                    let stream = viewer::ask_until_answered(ports[camera], "/", deadline)?;
+                    running.sources.push((camera, Source::Multipart(stream)));
+                }
+            }
+            Peer::Ffmpeg => {
+                // All are started before the first is waited for: each takes seconds to open its stream.
+                let mut doors = Vec::new();
+                for camera in watched() {
+                    let listener = TcpListener::bind("127.0.0.1:0")?;
+                    let mut command = self.ffmpeg(scene, &projector.url(camera));
+                    command.args(["-f", "mpjpeg", &format!("tcp://127.0.0.1:{}", listener.local_addr()?.port())]);
+                    running.children.push(self.spawn(&command, "ffmpeg", Stdio::null())?);
+                    doors.push((camera, listener));
+                }
+                for (camera, listener) in doors {
+                    running.sources.push((camera, Source::Multipart(accept(&listener, deadline)?)));
+                }
+            }
+            Peer::Predecessor | Peer::PredecessorOfDebian => {
+                let port = free_port()?;
+                let python = if peer == Peer::Predecessor { self.python } else { self.old_python };
+                let mut command = Command::new(python);
+                command.arg(self.predecessor).arg(port.to_string());
+                running.children.push(self.spawn(&command, "predecessor", Stdio::null())?);
+                let (width, height) = scene.size.unwrap_or((0, 0));
+                for camera in watched() {
+                    let url = projector.url(camera);
+                    let open = json!({ "act": "open", "url": url, "resolution": [width, height] });
+                    let socket = viewer::socket(port, "/", None, &open, deadline)?;
+                    running.sources.push((camera, Source::Pieces(socket)));
+                }
+            }
+            Peer::FloorBare | Peer::FloorFull => {
+                let (width, height) = scene.size.unwrap_or(crate::FULL_HD);
+                let mut command = Command::new(std::env::current_exe()?);
+                command.arg(if peer == Peer::FloorBare { "floor-bare" } else { "floor-full" });
+                command.arg(&self.film).arg(width.to_string()).arg(height.to_string());
+                let out = self.tap(&mut running, &command, "floor")?;
+                running.sources.push((0, Source::Ticks(out)));
+            }
+            Peer::FloorFfmpeg => {
+                let mut command = Command::new("ffmpeg");
+                command.args(["-nostdin", "-loglevel", "error", "-progress", "pipe:1", "-stats_period", "0.1"]);
+                command.args(["-threads", "1", "-re", "-r", &FPS.to_string(), "-f", "h264", "-i"]).arg(&self.stream);
+                command.args(picture_options(scene)).args(["-threads", "1", "-f", "null", "-"]);
+                let out = self.tap(&mut running, &command, "ffmpeg-floor")?;
+                running.sources.push((0, Source::Progress(out)));
+            }
+        }
+        Ok(running)
+    }
+
+    /// Our agent alone, as a service would be: `c0`, `c1` … on its own port, which is returned.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn agent(&self, running: &mut Running, projector: &Projector) -> Result<u16> {
+        let port = free_port()?;
+        let mut text = format!(
+            "[server]\nlisten = \"127.0.0.1:{port}\"\nwww = '{}'\nstate_dir = '{}'\n",
+            self.www.display(),
+            self.folder.display()
+        );
+        for camera in 0..projector.cameras().len() {
+            text.push_str(&format!("\n[[camera]]\nid = \"c{camera}\"\nurl = \"{}\"\n", projector.url(camera)));
+        }
+        let config = self.folder.join("cameras.toml");
+        fs::write(&config, text)?;
+        let mut command = Command::new(if self.one_core { Path::new("taskset") } else { self.agent });
+        if self.one_core {
+            // `taskset` becomes the agent.
+            command.args(["-c", "0"]).arg(self.agent);
+        }
+        command.args(["run", "--log", "stderr", "--config"]).arg(config);
+        running.children.push(self.spawn(&command, "agent", Stdio::null())?);
+        Ok(port)
+    }
+
+    /// An agent with nobody before it yet.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn agent_alone(&self, projector: &Projector) -> Result<Running> {
+        let mut running = Running { children: Vec::new(), port: 0, sources: Vec::new(), _asleep: Vec::new() };
+        running.port = self.agent(&mut running, projector)?;
+        Ok(running)
+    }
+
+    fn watch_agent(&self, running: &mut Running, scene: &Scene, deadline: Instant) -> Result<()> {
+        let query = scene.size.map(|(width, height)| format!("?size={width}x{height}")).unwrap_or_default();
+        if scene.way == Way::Untouched {
+            let show = viewer::show(scene.cameras, crate::FULL_HD, &["h264"]);
+            let socket = viewer::socket(running.port, "/ws", Some("cctv.wall.1"), &show, deadline)?;
+            running.sources.push((0, Source::Wall(socket)));
+            return Ok(());
+        }
+        if let Way::Sleepers(count) = scene.way {
+            for _ in 0..count {
+                running._asleep.push(viewer::ask(running.port, "/live/c0", deadline)?);
+            }
+        }
+        for camera in 0..scene.cameras {
+            for _ in 0..scene.viewers {
+                let stream = viewer::ask(running.port, &format!("/live/c{camera}{query}"), deadline)?;
+                running.sources.push((camera, Source::Multipart(stream)));
+            }
+        }
+        Ok(())
+    }
+
+    /// One process, a camera each with a stream port of its own; the ports are returned. Its detection
+    /// of motion is paused, and it draws no text.
+    fn motion(&self, running: &mut Running, scene: &Scene, projector: &Projector) -> Result<Vec<u16>> {
+        let folder = self.folder.join("motion");
+        fs::create_dir_all(&folder)?;
+        let ports = (0..scene.cameras).map(|_| free_port()).collect::<Result<Vec<_>>>()?;
+        let (width, height) = scene.size.unwrap_or(projector.size());
+        let mut text = format!(
+            "daemon off\nsetup_mode off\nlog_level 4\nlog_file {0}/log\ntarget_dir {0}\nwidth {width}\nheight {height}\nframerate {FPS}\n\
+             pause on\nemulate_motion off\npicture_output off\nmovie_output off\ntext_right\nwebcontrol_port 0\n\
+             stream_localhost on\nstream_quality 80\nstream_maxrate {FPS}\nstream_motion off\n",
+            folder.display()
+        );
+        for (camera, port) in ports.iter().enumerate() {
+            let own = format!("netcam_url {}\nstream_port {port}\n", projector.url(camera));
+            if scene.cameras == 1 {
+                text.push_str(&own);
+                continue;
+            }
+            let file = folder.join(format!("camera-{camera}.conf"));
+            fs::write(&file, format!("camera_id {}\n{own}", camera + 1))?;
+            text.push_str(&format!("camera {}\n", file.display()));
+        }
+        let config = folder.join("motion.conf");
+        fs::write(&config, text)?;
+        running.children.push(self.spawn(
+            Command::new("motion").args(["-n", "-c"]).arg(config),
+            "motion",
+            Stdio::null(),
+        )?);
+        Ok(ports)
+    }
+
+    /// All but the output. A Motion JPEG camera's own pictures are copied.
+    fn ffmpeg(&self, scene: &Scene, url: &str) -> Command {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-analyzeduration", "100000"]);
+        command.args(["-fflags", "nobuffer", "-flags", "low_delay", "-threads", "1", "-i", url, "-an"]);
+        if scene.kind == Kind::Jpeg && scene.size.is_none() {
+            command.args(["-c:v", "copy"]);
+        } else {
+            command.args(picture_options(scene)).args(["-threads", "1"]);
+        }
+        command
+    }
+
+    fn tap(&self, running: &mut Running, command: &Command, name: &str) -> Result<ChildStdout> {
+        let mut child = self.spawn(command, name, Stdio::piped())?;
+        let out = child.stdout.take().ok_or("no way to hear it")?;
+        running.children.push(child);
+        Ok(out)
+    }
+
+    /// What it says goes to a file of its name; it ends with us.
+    fn spawn(&self, command: &Command, name: &str, stdout: Stdio) -> Result<Child> {
+        let log = fs::File::create(self.folder.join(format!("{name}.log")))?;
+        // `setpriv` becomes the program, so the process is the program's own.
+        let mut bound = Command::new("setpriv");
+        bound.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+        bound.stdin(Stdio::null()).stdout(stdout).stderr(log).process_group(0);
+        bound.spawn().map_err(|error| format!("{name}: {error}").into())
+    }
+}
+
+/// From frames to JPEGs of about the size that quality 80 gives.
+fn picture_options(scene: &Scene) -> Vec<String> {
+    let mut options = Vec::new();
+    if let Some((width, height)) = scene.size {
+        options.extend(["-vf".to_owned(), format!("scale={width}:{height}")]);
+    }
+    options.extend(
+        ["-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v", "mjpeg", "-huffman", "default", "-q:v", "2"]
+            .map(str::to_owned),
+    );
+    options
+}
+
+fn accept(listener: &TcpListener, deadline: Instant) -> Result<std::net::TcpStream> {
+    listener.set_nonblocking(true)?;
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false)?;
+                return Ok(stream);
+            }
+            Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
+            Err(_) => return Err(format!("it sent nothing within {} s", START.as_secs()).into()),
+        }
+    }
+}

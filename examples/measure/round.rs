@@ -1,0 +1,185 @@
+//! One round: one peer, one row, some seconds; and the sum of several such rounds.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Result,
+    age::{ages, quantile},
+    film::FPS,
+    peer::{Peer, START, Stage},
+    projector::Projector,
+    scene::Scene,
+    tree::Tree,
+    viewer::{Audience, ask},
+};
+
+/// After the first pictures of all viewers, until what is only done once is done.
+const SETTLE: Duration = Duration::from_secs(1);
+/// Between looks at whether all have begun.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What the rounds of one peer in one row gave together.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub pictures: u64,
+    pub bytes: u64,
+    pub repeats: u64,
+    pub nanoseconds: u64,
+    pub seconds: f64,
+    pub viewers: usize,
+    /// The most of all rounds, in bytes.
+    pub memory: u64,
+    pub root_memory: u64,
+    pub largest_child: u64,
+    pub ages: Vec<f64>,
+    /// What a reader of the row must know.
+    pub notes: Vec<String>,
+    /// Why there is nothing to tell.
+    pub skipped: Option<String>,
+}
+
+impl Outcome {
+    pub fn add(&mut self, round: Self) {
+        self.pictures += round.pictures;
+        self.bytes += round.bytes;
+        self.repeats += round.repeats;
+        self.nanoseconds += round.nanoseconds;
+        self.seconds += round.seconds;
+        self.viewers = round.viewers;
+        self.memory = self.memory.max(round.memory);
+        self.root_memory = self.root_memory.max(round.root_memory);
+        self.largest_child = self.largest_child.max(round.largest_child);
+        self.ages.extend(round.ages);
+        let new: Vec<_> = round.notes.into_iter().filter(|note| !self.notes.contains(note)).collect();
+        self.notes.extend(new);
+        self.skipped = round.skipped.or(self.skipped.take());
+    }
+
+    /// Processor milliseconds per picture delivered.
+    pub fn per_picture(&self) -> Option<f64> {
+        (self.pictures > 0).then(|| self.nanoseconds as f64 / 1e6 / self.pictures as f64)
+    }
+
+    /// Processor time in parts of one core.
+    pub fn cores(&self) -> Option<f64> {
+        (self.seconds > 0.0).then(|| self.nanoseconds as f64 / 1e9 / self.seconds)
+    }
+
+    /// Pictures a second for each viewer.
+    pub fn rate(&self) -> Option<f64> {
+        (self.viewers > 0 && self.seconds > 0.0).then(|| self.pictures as f64 / self.seconds / self.viewers as f64)
+    }
+
+    /// The age below which `part` of the pictures were.
+    pub fn age(&self, part: f64) -> Option<f64> {
+        let age = quantile(&mut self.ages.clone(), part);
+        age.is_finite().then_some(age)
+    }
+}
+
+/// Runs `peer` in `scene` for `seconds`, start and end not counted.
+///
+/// # Errors
+/// Where it could not be started, or nobody was given a picture.
+pub fn run(stage: &Stage, peer: Peer, scene: &Scene, projector: &Projector, seconds: Duration) -> Result<Outcome> {
+    let mut running = stage.start(peer, scene, projector)?;
+    let audience = Audience::sit(std::mem::take(&mut running.sources));
+    let deadline = Instant::now() + START;
+    let mut outcome = Outcome::default();
+    if scene.viewers == 0 {
+        wait_until_live(running.port, scene.cameras, deadline)?;
+    }
+    loop {
+        let (begun, all) = audience.begun();
+        if let Some(failed) = audience.failed() {
+            if begun == 0 {
+                return Err(failed.into());
+            }
+            if !outcome.notes.contains(&failed) {
+                outcome.notes.push(failed);
+            }
+        }
+        if begun as usize == all {
+            break;
+        }
+        if Instant::now() > deadline {
+            if begun == 0 {
+                return Err("no pictures came".into());
+            }
+            outcome.notes.push(format!(
+                "{} of {all} viewers had no picture after {} s",
+                all as u64 - begun,
+                START.as_secs()
+            ));
+            break;
+        }
+        thread::sleep(LOOK);
+    }
+    thread::sleep(SETTLE);
+    let pids = running.pids();
+    let sent = || projector.cameras().iter().map(|camera| camera.frames()).sum::<u64>();
+    let (before, sent_before, began) = (Tree::read(&pids), sent(), Instant::now());
+    audience.count(true);
+    thread::sleep(seconds);
+    audience.count(false);
+    let (took, sent) = (began.elapsed().as_secs_f64(), sent() - sent_before);
+    let after = Tree::read(&pids);
+    if running.has_ended() {
+        return Err("a process of it ended by itself".into());
+    }
+    audience.expect_end();
+    drop(running);
+    let given = audience.leave();
+    let (ages, unknown) = ages(&given.kept, projector.cameras());
+    if unknown > 0 {
+        outcome.notes.push(format!("the age of {unknown} of {} pictures kept could not be read", given.kept.len()));
+    }
+    let camera_rate = sent as f64 / took / scene.cameras as f64;
+    if !is_floor(peer) && camera_rate < f64::from(FPS) * 0.95 {
+        outcome.notes.push(format!("the cameras gave {camera_rate:.1} pictures/s only: the machine was too busy"));
+    }
+    Ok(Outcome {
+        pictures: given.pictures,
+        bytes: given.bytes,
+        repeats: given.repeats,
+        nanoseconds: after.since(&before),
+        seconds: took,
+        viewers: if is_floor(peer) { 1 } else { scene.cameras * scene.viewers },
+        memory: after.memory,
+        root_memory: after.roots_memory,
+        largest_child: after.largest_child,
+        ages,
+        ..outcome
+    })
+}
+
+fn is_floor(peer: Peer) -> bool {
+    matches!(peer, Peer::FloorBare | Peer::FloorFull | Peer::FloorFfmpeg)
+}
+
+/// Waits until our agent calls `cameras` cameras live.
+///
+/// # Errors
+/// Where it does not before `deadline`.
+pub fn wait_until_live(port: u16, cameras: usize, deadline: Instant) -> Result<()> {
+    use std::io::Read;
+    loop {
+        let mut answer = String::new();
+        let mut stream = ask(port, "/api/cameras", deadline)?;
+        // The connection is kept open by the agent: what came within this time is the answer.
+        stream.set_read_timeout(Some(Duration::from_millis(200)))?;
+        let mut bytes = [0; 1 << 16];
+        while let Ok(count @ 1..) = stream.read(&mut bytes) {
+            answer.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+        if answer.matches("\"state\":\"live\"").count() >= cameras {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("not all of {cameras} cameras became live").into());
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What a row of the table is about: how many cameras, how many viewers, and of what.
+
+use crate::film::Kind;
+
+/// How our own agent is asked, and what the row can be compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Motion JPEG; all can do it.
+    Jpeg,
+    /// The camera's own H.264 over the wall socket; the others have no such thing.
+    Untouched,
+    /// Nobody watches; our own alone.
+    Unwatched,
+    /// Motion JPEG, beside as many viewers that ask and then read nothing.
+    Sleepers(usize),
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene {
+    /// By which it is chosen on the command line.
+    pub name: &'static str,
+    pub kind: Kind,
+    pub cameras: usize,
+    /// Viewers of each camera.
+    pub viewers: usize,
+    /// Size asked for; `None`: the camera's own.
+    pub size: Option<(usize, usize)>,
+    pub way: Way,
+    /// Whether the physical floor is measured beside it.
+    pub floor: bool,
+    /// Whether the program of 2019 is measured with an older OpenCV too.
+    pub old_opencv: bool,
+}
+
+/// All rows, in the order of the table.
+pub const SCENES: [Scene; 12] = [
+    Scene { floor: true, old_opencv: true, ..row("1x1", 1, 1) },
+    row("1x4", 1, 4),
+    Scene { old_opencv: true, ..row("1x16", 1, 16) },
+    Scene { size: Some((640, 360)), floor: true, ..row("4-small", 4, 1) },
+    Scene { size: Some((640, 360)), ..row("16-small", 16, 1) },
+    Scene { way: Way::Untouched, ..row("untouched-4", 4, 1) },
+    Scene { way: Way::Untouched, ..row("untouched-16", 16, 1) },
+    Scene { kind: Kind::Jpeg, ..row("mjpeg-1", 1, 1) },
+    Scene { kind: Kind::Jpeg, ..row("mjpeg-16", 1, 16) },
+    Scene { way: Way::Unwatched, ..row("unwatched-1", 1, 0) },
+    Scene { way: Way::Unwatched, ..row("unwatched-4", 4, 0) },
+    Scene { way: Way::Sleepers(8), ..row("sleepers", 1, 1) },
+];
+
+const fn row(name: &'static str, cameras: usize, viewers: usize) -> Scene {
+    Scene { name, kind: Kind::H264, cameras, viewers, size: None, way: Way::Jpeg, floor: false, old_opencv: false }
+}
+
+impl Scene {
+    /// The row in words.
+    pub fn title(&self, film: (usize, usize)) -> String {
+        let codec = if self.kind == Kind::H264 { "H.264" } else { "Motion JPEG" };
+        let cameras = if self.cameras == 1 { "1 camera".to_owned() } else { format!("{} cameras", self.cameras) };
+        let viewers = match self.viewers {
+            1 => "1 viewer".to_owned(),
+            viewers => format!("{viewers} viewers"),
+        };
+        let wanted = match (self.way, self.size) {
+            (Way::Untouched, _) => "untouched".to_owned(),
+            (Way::Unwatched, _) => return format!("{cameras}, {codec} {}x{}, nobody watches", film.0, film.1),
+            (Way::Jpeg | Way::Sleepers(_), None) => "own size".to_owned(),
+            (Way::Jpeg | Way::Sleepers(_), Some((width, height))) => format!("{width}x{height}"),
+        };
+        let asleep = match self.way {
+            Way::Sleepers(count) => format!(" and {count} that read nothing"),
+            _ => String::new(),
+        };
+        format!("{cameras}, {codec} {}x{}, {viewers} each{asleep}, {wanted}", film.0, film.1)
+    }
+}
