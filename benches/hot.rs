@@ -1,0 +1,309 @@
+//! The hot parts, one by one: `cargo bench`, or `cargo bench -- fan_out` for some of them.
+//!
+//! Only what the library shows to everybody is measured. Writing multipart and cutting base64 pieces
+//! are measured through the whole web room on loopback: the way from the lane to the viewer's socket.
+
+#![allow(clippy::unwrap_used)] // a bench that cannot go on is to say so
+
+#[path = "../examples/measure/film.rs"]
+#[allow(dead_code)]
+mod film;
+#[path = "../examples/virtual-camera/stamp.rs"]
+mod stamp;
+
+use std::{
+    error,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    thread,
+    time::{Duration, Instant},
+};
+
+use async_tungstenite::tungstenite;
+use cctv_agent::{
+    config,
+    hub::{Hub, Lane, Seat, Shown},
+    media::{AccessUnit, Codec, Picture, Rendition, Size, Wish},
+    web::Web,
+    wire::{self, FromWorker},
+    worker::{
+        colour::{Colour, Conversion, Matrix},
+        darkroom::Darkroom,
+        decoder::Decoder,
+        encoder::Encoder,
+        jpeg::Opener,
+        planes::{Canvas, Planes},
+    },
+};
+use divan::{Bencher, black_box, counter::BytesCount};
+use film::{Film, Kind};
+use smol::future;
+
+/// As `film` knows it.
+type Result<T> = std::result::Result<T, Box<dyn error::Error + Send + Sync>>;
+
+const FULL_HD: Size = Size { width: 1920, height: 1080 };
+const TILE: Size = Size { width: 640, height: 360 };
+const NO_WISH: Wish = Wish { size: None, quality: None, fps: None };
+/// Bytes of a JPEG of 1080p at quality 80, about.
+const JPEG_BYTES: usize = 250_000;
+const QUALITY: u8 = 80;
+
+fn main() {
+    divan::main();
+}
+
+/// Two groups of pictures of 1080p25 at 4 Mbit/s.
+fn video() -> &'static Film {
+    static VIDEO: OnceLock<Film> = OnceLock::new();
+    VIDEO.get_or_init(|| Film::make(Kind::H264, 1920, 1080, 2 * film::GOP).unwrap())
+}
+
+fn stills() -> &'static Film {
+    static STILLS: OnceLock<Film> = OnceLock::new();
+    STILLS.get_or_init(|| Film::make(Kind::Jpeg, 1920, 1080, 4).unwrap())
+}
+
+/// A picture in the middle of the film, as planes of its own.
+fn planes() -> &'static Canvas {
+    static PLANES: OnceLock<Canvas> = OnceLock::new();
+    PLANES.get_or_init(|| {
+        let mut decoder = Decoder::new(Codec::H264).unwrap();
+        let mut canvas = Canvas::default();
+        for (number, unit) in video().frames[..30].iter().enumerate() {
+            decoder.push(unit, number as u64).unwrap();
+            while let Some(frame) = decoder.take().unwrap() {
+                frame.with_planes(None, |planes, _| planes.copy(&mut canvas));
+            }
+        }
+        canvas
+    })
+}
+
+fn rendition(size: Size) -> Rendition {
+    Rendition { size, quality: QUALITY, fps: 25 }
+}
+
+/// A lane that is live, of a camera whose size nobody told: it counts as 1920x1080.
+fn live_lane() -> Arc<Lane> {
+    let text = "[[camera]]\nid = \"c\"\nurl = \"rtsp://127.0.0.1/\"\n";
+    let config = config::parse(text, Path::new("cameras.toml"), &|_| Err(io::ErrorKind::NotFound.into())).unwrap();
+    let (camera, now) = (&config.cameras[0], Instant::now());
+    let lane = Arc::new(Lane::new(camera.id.clone(), camera.name.clone(), camera.tuning.clone(), now));
+    lane.begin_worker(now);
+    lane.publish_unit(&AccessUnit { sequence: 1, taken: 1, key: true, data: Arc::from([0; 64]) }, now);
+    lane
+}
+
+/// What the worker would send next for those who wish nothing.
+fn picture(sequence: u32) -> Picture {
+    let taken = 1_700_000_000_000_000 + u64::from(sequence);
+    Picture { rendition: rendition(FULL_HD), sequence, taken, jpeg: Arc::from(vec![sequence as u8; JPEG_BYTES]) }
+}
+
+/// One picture to every seat, and out of every mailbox again.
+#[divan::bench(args = [1, 16, 64])]
+fn fan_out(bencher: Bencher, seats: usize) {
+    let lane = live_lane();
+    let mut seats: Vec<Seat> = (0..seats).map(|_| lane.sit(NO_WISH).unwrap()).collect();
+    // The first thing each is told is the camera's standing.
+    seats.iter_mut().for_each(|seat| drop(future::block_on(seat.next())));
+    let picture = picture(2);
+    bencher.bench_local(|| {
+        lane.publish_picture(picture.clone(), Instant::now());
+        for seat in &mut seats {
+            assert!(matches!(black_box(future::block_on(seat.next())), Shown::Picture(_)));
+        }
+    });
+}
+
+/// The web room on a thread of its own, with the lane it serves and its port.
+fn served() -> (Arc<Lane>, u16) {
+    let (hub, lane) = (Arc::new(Hub::default()), live_lane());
+    hub.replace_lanes(vec![Arc::clone(&lane)]);
+    let draw = Arc::new(|_: Size, _: u8, _: &_| Ok(b"card".to_vec()));
+    let web = Arc::new(Web::new(hub, PathBuf::from("/nonexistent"), "bench", draw));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let listener = smol::Async::new(listener).unwrap().into();
+        smol::block_on(cctv_agent::web::serve(listener, web));
+    });
+    (lane, port)
+}
+
+/// From the lane as Motion JPEG to a socket and out of it, for all viewers.
+#[divan::bench(args = [1, 16], max_time = 2)]
+fn multipart_to_sockets(bencher: Bencher, viewers: usize) {
+    let (lane, port) = served();
+    let mut viewers: Vec<_> = (0..viewers)
+        .map(|_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            write!(stream, "GET /live/c HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
+            BufReader::with_capacity(1 << 18, stream)
+        })
+        .collect();
+    let mut part = vec![0; JPEG_BYTES];
+    let mut sequence = 1;
+    // Until all sit, pictures go to those who do.
+    wait_until(|| lane.status(Instant::now()).viewers == viewers.len());
+    bencher.counter(BytesCount::new(JPEG_BYTES * viewers.len())).bench_local(|| {
+        sequence += 1;
+        lane.publish_picture(picture(sequence), Instant::now());
+        viewers.iter_mut().for_each(|viewer| read_part(viewer, &mut part));
+    });
+}
+
+/// Reads one part of JPEG_BYTES, and passes over shorter ones.
+fn read_part(viewer: &mut BufReader<TcpStream>, part: &mut [u8]) {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        viewer.read_line(&mut line).unwrap();
+        if line.trim_end() == format!("Content-Length: {JPEG_BYTES}") {
+            break;
+        }
+    }
+    while line.trim_end() != "" {
+        line.clear();
+        viewer.read_line(&mut line).unwrap();
+    }
+    viewer.read_exact(part).unwrap();
+}
+
+/// The same by the protocol of 2019: base64, cut into pieces, in WebSocket messages.
+#[divan::bench(max_time = 2)]
+fn base64_pieces_to_socket(bencher: Bencher) {
+    let (lane, port) = served();
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (mut socket, _) = tungstenite::client(format!("ws://127.0.0.1:{port}/ws/c"), stream).unwrap();
+    wait_until(|| lane.status(Instant::now()).viewers == 1);
+    let mut sequence = 1;
+    bencher.counter(BytesCount::new(JPEG_BYTES)).bench_local(|| {
+        sequence += 1;
+        lane.publish_picture(picture(sequence), Instant::now());
+        let mut length = 0;
+        while length < JPEG_BYTES * 4 / 3 {
+            if let tungstenite::Message::Text(text) = socket.read().unwrap() {
+                length += text.len();
+            }
+        }
+    });
+}
+
+/// Waits for others' threads, at most as long as nothing ever takes.
+fn wait_until(so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !so() {
+        assert!(Instant::now() < deadline, "the web room does not seat its viewers");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[divan::bench(args = [20_000, JPEG_BYTES])]
+fn wire_encode(bencher: Bencher, bytes: usize) {
+    let unit = AccessUnit { sequence: 1, taken: 1, key: false, data: Arc::from(vec![7; bytes]) };
+    let message = FromWorker::Unit(unit);
+    bencher.counter(BytesCount::new(bytes)).bench_local(|| {
+        let mut sink = Sink(0);
+        wire::send(&mut sink, &message).unwrap();
+        sink.0
+    });
+}
+
+/// Takes bytes as a socket would, without what the kernel does.
+struct Sink(usize);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += black_box(bytes).len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[divan::bench(args = [20_000, JPEG_BYTES])]
+fn wire_decode(bencher: Bencher, bytes: usize) {
+    let unit = AccessUnit { sequence: 1, taken: 1, key: false, data: Arc::from(vec![7; bytes]) };
+    let mut encoded = Vec::new();
+    wire::send(&mut encoded, &FromWorker::Unit(unit)).unwrap();
+    bencher.counter(BytesCount::new(bytes)).bench_local(|| wire::receive::<FromWorker>(&mut &encoded[..]).unwrap());
+}
+
+/// One frame of 1080p H.264, on average over two groups of pictures.
+#[divan::bench(max_time = 4)]
+fn decode(bencher: Bencher) {
+    let mut decoder = Decoder::new(Codec::H264).unwrap();
+    let mut units = video().frames.iter().enumerate().cycle();
+    bencher.bench_local(|| {
+        let (number, unit) = units.next().unwrap();
+        decoder.push(unit, number as u64).unwrap();
+        while let Some(frame) = decoder.take().unwrap() {
+            drop(black_box(frame));
+        }
+    });
+}
+
+#[divan::bench(args = ["640x360", "1280x720", "960x540"])]
+fn scale(bencher: Bencher, to: &str) {
+    let (width, height) = to.split_once('x').unwrap();
+    let size = Size { width: width.parse().unwrap(), height: height.parse().unwrap() };
+    let (from, mut target) = (planes().planes(), Canvas::default());
+    bencher.bench_local(|| from.scale(size, &mut target).unwrap());
+}
+
+/// Limited range BT.709 to a JPEG's meaning of YUV.
+#[divan::bench(args = ["640x360", "1920x1080"])]
+fn colours(bencher: Bencher, size: &str) {
+    let (mut small, mut target) = (Canvas::default(), Canvas::default());
+    let from = in_size(size, &mut small);
+    let conversion = Conversion::to_jpeg(Colour { matrix: Matrix::Bt709, full_range: false }).unwrap();
+    bencher.bench_local(|| conversion.convert(&from, &mut target));
+}
+
+/// Compression alone: the planes already mean what a JPEG's do.
+#[divan::bench(args = ["640x360", "1920x1080"])]
+fn encode(bencher: Bencher, size: &str) {
+    let mut small = Canvas::default();
+    let (from, mut encoder) = (in_size(size, &mut small), Encoder::new().unwrap());
+    bencher.bench_local(|| encoder.encode(&from, Colour::JPEG, from.size, std::iter::once(QUALITY)).unwrap());
+}
+
+fn in_size<'a>(size: &str, small: &'a mut Canvas) -> Planes<'a> {
+    if size == "1920x1080" {
+        return planes().planes();
+    }
+    planes().planes().scale(TILE, small).unwrap();
+    small.planes()
+}
+
+/// All that the worker does with one frame of 1080p H.264.
+#[divan::bench(args = ["640x360", "1920x1080"], max_time = 4)]
+fn worker(bencher: Bencher, size: &str) {
+    let mut darkroom = Darkroom::new(Codec::H264, QUALITY);
+    darkroom.want(&[rendition(if size == "640x360" { TILE } else { FULL_HD })]);
+    let mut units = video().frames.iter().enumerate().cycle();
+    let (mut sequence, mut pictures) = (0, Vec::new());
+    bencher.bench_local(|| {
+        let (number, unit) = units.next().unwrap();
+        sequence += 1;
+        let taken = u64::from(sequence) * 40_000;
+        let unit = AccessUnit { sequence, taken, key: number % film::GOP == 0, data: Arc::from(&unit[..]) };
+        darkroom.develop(&unit, true, &mut pictures).unwrap();
+        pictures.drain(..).count()
+    });
+}
+
+/// A JPEG camera's picture of 1080p, opened at the scale that is enough.
+#[divan::bench(args = ["640x360", "1920x1080"])]
+fn open_jpeg(bencher: Bencher, size: &str) {
+    let wanted = if size == "640x360" { TILE } else { FULL_HD };
+    let mut opener = Opener::new().unwrap();
+    let jpeg = &stills().frames[0];
+    bencher.bench_local(|| opener.open(jpeg, wanted, |planes| black_box(planes.size)).unwrap());
+}
