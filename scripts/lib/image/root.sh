@@ -1,0 +1,87 @@
+# Lays out the root file system of the appliance's image: Debian's binaries, but only those that the
+# agent and its init need. Sourced; expects $project.
+# shellcheck shell=sh disable=SC2154
+
+# Kernel modules for disks, networks, watchdogs and screens of PCs and virtual machines. Sound, radio,
+# exotic file systems and server hardware stay out.
+MODULE_FOLDERS='drivers/ata drivers/nvme drivers/scsi drivers/virtio drivers/block drivers/mmc drivers/usb
+drivers/hid drivers/net drivers/watchdog drivers/gpu drivers/input drivers/video drivers/i2c drivers/platform
+drivers/char drivers/acpi drivers/thermal drivers/misc drivers/mfd drivers/pci drivers/rtc drivers/memstick
+drivers/cdrom drivers/firmware drivers/hv drivers/base drivers/clk drivers/gpio drivers/pinctrl drivers/power drivers/regulator
+drivers/dma drivers/dma-buf drivers/bus drivers/iommu drivers/idle drivers/cpufreq drivers/hwmon drivers/uio drivers/vhost
+fs/ext4 fs/jbd2 fs/squashfs fs/fat fs/nls fs/fscache fs/overlayfs fs/mbcache.ko lib crypto net arch mm kernel'
+
+# Where Debian's alternatives would have pointed; nothing is configured in a file system only unpacked.
+LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/blas:/usr/lib/x86_64-linux-gnu/lapack:/usr/lib/x86_64-linux-gnu/pulseaudio
+
+# unpack_debian FOLDER PACKAGE...: these packages and all they depend on, unpacked and not configured.
+unpack_debian() {
+    folder=$1
+    shift
+    packages=$(printf '%s,' "$@")
+    mmdebstrap --quiet --variant=extract --include="${packages%,}" "$(debian_release)" "$folder"
+}
+
+# The release of the machine this runs on, so that the agent fits the libraries it was built with.
+debian_release() {
+    # shellcheck source=/dev/null
+    (. /etc/os-release && printf '%s\n' "$VERSION_CODENAME")
+}
+
+# copy_closure STAGE ROOT PROGRAM...: the programs and every library they load.
+copy_closure() {
+    stage=$1 root=$2
+    shift 2
+    for program in "$@"; do
+        copy_as_is "$stage" "$root" "$program"
+        chroot "$stage" /lib64/ld-linux-x86-64.so.2 --library-path "$LIBRARY_PATH" --list "$program"
+    done >"$work/closure"
+    if grep 'not found' "$work/closure" >&2; then
+        printf 'libraries are missing\n' >&2
+        return 1
+    fi
+    sed -n 's/^.*=> \(\/[^ ]*\) .*/\1/p' "$work/closure" | sort -u | while read -r library; do
+        # All into one directory: the loader needs no search path then.
+        mkdir -p "$root/usr/lib/x86_64-linux-gnu"
+        cp -L "$stage$library" "$root/usr/lib/x86_64-linux-gnu/${library##*/}"
+    done
+    mkdir -p "$root/lib64"
+    cp -L "$stage/lib64/ld-linux-x86-64.so.2" "$root/lib64/"
+}
+
+copy_as_is() {
+    mkdir -p "$2$(dirname "$3")"
+    cp -a "$1$3" "$2$3"
+}
+
+# add_busybox STAGE ROOT: every applet by its usual name, unless the overlay or Debian brought better.
+add_busybox() {
+    mkdir -p "$2/bin" "$2/sbin" "$2/usr/bin" "$2/usr/sbin"
+    cp "$1/bin/busybox" "$2/bin/busybox"
+    "$2/bin/busybox" --list-full | while read -r applet; do
+        [ -e "$2/$applet" ] || [ -L "$2/$applet" ] || ln -s /bin/busybox "$2/$applet"
+    done
+}
+
+# add_modules STAGE ROOT: the modules of MODULE_FOLDERS and the list of what needs what.
+add_modules() {
+    version=$(kernel_version "$1")
+    for folder in $MODULE_FOLDERS; do
+        from=lib/modules/$version/kernel/$folder
+        [ -e "$1/$from" ] || continue
+        mkdir -p "$2/$(dirname "$from")"
+        cp -a "$1/$from" "$2/$(dirname "$from")/"
+    done
+    rm -rf "$2/lib/modules/$version/kernel/drivers/net/wireless" "$2/lib/modules/$version/kernel/net/mac80211" \
+        "$2/lib/modules/$version/kernel/drivers/infiniband" "$2/lib/modules/$version/kernel/drivers/gpu/drm/amd" \
+        "$2/lib/modules/$version/kernel/drivers/gpu/drm/nouveau" "$2/lib/modules/$version/kernel/drivers/gpu/drm/radeon"
+    cp "$1/lib/modules/$version/modules.builtin" "$1/lib/modules/$version/modules.order" \
+        "$1/lib/modules/$version/modules.builtin.modinfo" "$2/lib/modules/$version/"
+    depmod -b "$2" "$version"
+}
+
+kernel_version() {
+    for folder in "$1"/lib/modules/*; do
+        printf '%s\n' "${folder##*/}"
+    done
+}
