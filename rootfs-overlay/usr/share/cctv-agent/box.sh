@@ -1,0 +1,74 @@
+# What the programs of the box share: words of the kernel's command line, partitions by their name,
+# files replaced as a whole, and what the boot loader is told. Sourced.
+# shellcheck shell=sh disable=SC2034
+
+BOOT_LABEL=cctv-boot
+DATA_LABEL=cctv-data
+BOOT_FOLDER=/run/cctv-agent-boot
+# The boot loader knows this file by the sectors it lies in, so it is written in place and keeps its size.
+BOOT_SETTINGS=$BOOT_FOLDER/grub/grubenv
+BOOT_SETTINGS_BYTES=1024
+
+# Prints the value of word $1 of the kernel's command line; fails where it is not there.
+kernel_word() {
+    # shellcheck disable=SC2013 # words are wanted
+    for word in $(cat /proc/cmdline); do
+        case $word in
+            "$1="*)
+                printf '%s\n' "${word#*=}"
+                return 0
+                ;;
+        esac
+    done
+    return 1
+}
+
+# Prints the device of the partition whose GPT name is $1.
+partition() {
+    for entry in /sys/class/block/*/uevent; do
+        grep -qx "PARTNAME=$1" "$entry" 2>/dev/null || continue
+        device=${entry%/uevent}
+        printf '/dev/%s\n' "${device##*/}"
+        return 0
+    done
+    return 1
+}
+
+# replace_file FILE: puts stdin in its place. Whenever the power fails, FILE is the old or the new one.
+replace_file() {
+    cat >"$1.new" || return 1
+    chmod 0640 "$1.new" && sync && mv "$1.new" "$1" && sync
+}
+
+# mount_boot ro|rw: shows the boot partition at $BOOT_FOLDER.
+mount_boot() {
+    device=$(partition "$BOOT_LABEL") || return 1
+    mkdir -p "$BOOT_FOLDER"
+    mount -t vfat -o "$1,sync,umask=077,nosuid,nodev,noexec" "$device" "$BOOT_FOLDER"
+}
+
+unmount_boot() {
+    sync
+    umount "$BOOT_FOLDER"
+}
+
+# Prints what the boot loader is told by the name $1, which may be nothing.
+boot_setting() {
+    sed -n "s/^$1=//p" "$BOOT_SETTINGS"
+}
+
+# set_boot_settings NAME=VALUE...: all of them at once; no value means none. The words fit into the
+# first sector, which a disk writes as a whole, so a power cut leaves the old or the new ones.
+set_boot_settings() {
+    lines=$(sed '/^#/d' "$BOOT_SETTINGS")
+    for pair in "$@"; do
+        lines=$(printf '%s\n' "$lines" | sed "/^${pair%%=*}=/d")
+        [ -z "${pair#*=}" ] || lines=$(printf '%s\n%s' "$lines" "$pair")
+    done
+    lines=$(printf '%s\n' "$lines" | sed '/^$/d')
+    text=$(printf '# GRUB Environment Block\n%s' "$lines")
+    {
+        printf '%s\n' "$text"
+        head -c $((BOOT_SETTINGS_BYTES - ${#text} - 1)) /dev/zero | tr '\0' '#'
+    } | dd of="$BOOT_SETTINGS" bs="$BOOT_SETTINGS_BYTES" conv=notrunc,fsync iflag=fullblock 2>/dev/null
+}

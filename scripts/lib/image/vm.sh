@@ -1,0 +1,152 @@
+# A virtual machine that starts the appliance's image: power, serial console, what it serves.
+# Sourced; expects $work, a folder for everything written, and a network namespace of its own.
+# shellcheck shell=sh disable=SC2154
+
+VM_MEMORY_MIB=1024
+VM_PORT=8080
+OVMF=/usr/share/ovmf/OVMF.fd
+
+# Whoever can use KVM sees the kernel within this time, boot loader included.
+KVM_TRIAL_SECONDS=30
+# One command on the console of a slow and busy machine.
+COMMAND_SECONDS=120
+# From the order to the end of the process.
+VM_END_SECONDS=10
+
+command_number=0
+
+now_ms() {
+    date +%s%3N
+}
+
+# eventually SECONDS COMMAND...: tries until it succeeds.
+eventually() {
+    deadline=$(($(date +%s) + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$(date +%s)" -lt "$deadline" ] || return 1
+        sleep 0.1
+    done
+}
+
+# vm_disk IMAGE: a fresh disk made of it.
+vm_disk() {
+    cp --sparse=always "$1" "$work/disk.img"
+}
+
+# vm_put FILE NAME: puts FILE on the boot partition, while the machine is off.
+vm_put() {
+    mcopy -o -i "$(boot_partition "$work/disk.img")" "$1" "::$2"
+}
+
+# Power on. Firmware is BIOS unless $vm_firmware is uefi.
+vm_start() {
+    [ -p "$work/serial.in" ] || mkfifo "$work/serial.in" "$work/serial.out" "$work/monitor.in" "$work/monitor.out"
+    : >"$work/serial.log"
+    cat "$work/serial.out" >>"$work/serial.log" &
+    cat "$work/monitor.out" >/dev/null &
+    case ${vm_firmware:-bios} in
+        uefi) firmware="-bios $OVMF" ;;
+        *) firmware='' ;;
+    esac
+    vm_started=$(now_ms)
+    # The disk is the page cache of this machine: what the machine inside has not been told to be written
+    # is lost with the process.
+    # shellcheck disable=SC2086 # lists of words
+    qemu-system-x86_64 $vm_accelerator $firmware -m "$VM_MEMORY_MIB" -smp 2 -display none -vga std \
+        -drive "file=$work/disk.img,format=raw,if=virtio,cache=writethrough" \
+        -netdev "user,id=net,hostfwd=tcp:127.0.0.1:$VM_PORT-:8080" -device virtio-net-pci,netdev=net \
+        -device i6300esb -action watchdog=reset \
+        -chardev "pipe,id=serial,path=$work/serial" -serial chardev:serial \
+        -chardev "pipe,id=monitor,path=$work/monitor" -mon chardev=monitor,mode=readline \
+        >"$work/qemu.log" 2>&1 </dev/null &
+    vm_pid=$!
+}
+
+vm_is_on() {
+    [ -n "${vm_pid:-}" ] && kill -0 "$vm_pid" 2>/dev/null
+}
+
+# Pulls the plug.
+vm_cut() {
+    vm_is_on || return 0
+    kill -KILL "$vm_pid"
+    wait "$vm_pid" 2>/dev/null || :
+    vm_pid=''
+}
+
+vm_went_off() {
+    ! vm_is_on && { wait "$vm_pid" 2>/dev/null || :; }
+}
+
+# Decides between KVM and TCG by trying: that /dev/kvm is there does not mean that it works.
+vm_choose_accelerator() {
+    vm_accelerator='-accel tcg,thread=multi'
+    [ -w /dev/kvm ] || return 0
+    vm_accelerator='-accel kvm -cpu host'
+    vm_start
+    eventually "$KVM_TRIAL_SECONDS" serial_says 'cctv-agent: kernel' || vm_accelerator='-accel tcg,thread=multi'
+    vm_cut
+}
+
+# --- the serial console ------------------------------------------------------------------------
+
+serial_size() {
+    stat -c %s "$work/serial.log"
+}
+
+# What the console said since byte $serial_mark.
+serial_says() {
+    tail -c +$((${serial_mark:-0} + 1)) "$work/serial.log" | grep -qaF "$1"
+}
+
+# From now on serial_says looks at what is new.
+serial_forget() {
+    serial_mark=$(serial_size)
+}
+
+console_answers() {
+    # The shell that init starts edits lines and prompts; one that reads from a pipe does not.
+    printf '\nstty -echo; cat | sh\n' >"$work/serial.in"
+    sleep 1
+    printf 'dmesg -n 1; echo "@@"here"@@"\n' >"$work/serial.in"
+    eventually 4 serial_says '@@here@@'
+}
+
+# After a start, before in_box.
+console_open() {
+    eventually "$COMMAND_SECONDS" console_answers
+}
+
+command_ended() {
+    tail -c +$(($1 + 1)) "$work/serial.log" | grep -qa "@@$2:[0-9]*@@"
+}
+
+# in_box COMMAND: runs it as root in the box, prints what it prints, gives its exit code.
+in_box() {
+    command_number=$((command_number + 1))
+    command_from=$(serial_size)
+    printf '{ %s\n} 2>&1 </dev/null; echo "@@"%s:$?@@\n' "$1" "$command_number" >"$work/serial.in"
+    eventually "$COMMAND_SECONDS" command_ended "$command_from" "$command_number" || {
+        printf 'no answer on the console to: %s\n' "$1" >&2
+        return 1
+    }
+    tail -c +$((command_from + 1)) "$work/serial.log" | tr -d '\r' >"$work/answer"
+    sed -n "/@@$command_number:/{s/@@$command_number:.*//;/./p;q};p" "$work/answer"
+    return "$(sed -n "s/.*@@$command_number:\([0-9]*\)@@.*/\1/p" "$work/answer" | head -n 1)"
+}
+
+# --- what it serves ----------------------------------------------------------------------------
+
+fetch() {
+    curl -sf --max-time 10 "http://127.0.0.1:$VM_PORT$1"
+}
+
+# Prints how many cameras are live.
+cameras_live() {
+    fetch /api/cameras | jq '[.cameras[] | select(.state == "live")] | length'
+}
+
+agent_pid() {
+    fetch /api/cameras | jq .pid | grep .
+}
