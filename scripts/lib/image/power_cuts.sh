@@ -5,7 +5,7 @@
 # The power fails at a random moment of this time after the writing began.
 LONGEST_WRITING_MS=6000
 
-# Sent to the box: replaces cameras.toml as fast as it can, each time with the next number in the name of
+# Run in the box: replaces cameras.toml as fast as it can, each time with the next number in the name of
 # a camera and, so that half a file would show, in a long tail; the agent reads it in between, and writes
 # down anew what it knows of the cameras. Prints each number once the file is safe.
 writer() {
@@ -22,7 +22,7 @@ n=$(sed -n 's/^name = "gate \([0-9]*\)".*/\1/p' $file)
             while [ $i -lt 100 ]; do echo "# tail $n of the file, so that half of it would be seen"; i=$((i + 1)); done
         } | replace_file $file && echo "wrote $n"
     done
-) &
+) >/dev/ttyS0 2>&1 &
 ( while :; do sleep 1; kill -HUP $(cat /run/cctv-agent/pid); done ) &
 WRITER
 }
@@ -68,9 +68,7 @@ one_cut() {
     eventually "$BOOT_SECONDS" fetch /healthz || return 1
     printf '    up after %s s; ' "$(seconds_since "$vm_started")"
     nothing_is_halved "$safe" || return 1
-    writer >"$work/writer"
-    writing=$(sed "s/'/'\\\\''/g" "$work/writer")
-    in_box "sh -c '$writing' >/dev/ttyS0 2>&1 </dev/null" || return 1
+    in_box "$(writer)" || return 1
     moment=$(random_below "$LONGEST_WRITING_MS")
     sleep "$((moment / 1000)).$(printf '%03d' $((moment % 1000)))"
     vm_cut

@@ -3,13 +3,27 @@
 # shellcheck shell=sh disable=SC2154
 
 # Kernel modules for disks, networks, watchdogs and screens of PCs and virtual machines. Sound, radio,
-# exotic file systems and server hardware stay out.
+# exotic file systems and what only servers have stay out.
 MODULE_FOLDERS='drivers/ata drivers/nvme drivers/scsi drivers/virtio drivers/block drivers/mmc drivers/usb
 drivers/hid drivers/net drivers/watchdog drivers/gpu drivers/input drivers/video drivers/i2c drivers/platform
 drivers/char drivers/acpi drivers/thermal drivers/misc drivers/mfd drivers/pci drivers/rtc drivers/memstick
 drivers/cdrom drivers/firmware drivers/hv drivers/base drivers/clk drivers/gpio drivers/pinctrl drivers/power drivers/regulator
 drivers/dma drivers/dma-buf drivers/bus drivers/iommu drivers/idle drivers/cpufreq drivers/hwmon drivers/uio drivers/vhost
-fs/ext4 fs/jbd2 fs/squashfs fs/fat fs/nls fs/fscache fs/overlayfs fs/mbcache.ko lib crypto net arch mm kernel'
+fs/ext4 fs/jbd2 fs/squashfs fs/fat fs/nls fs/overlayfs fs/mbcache.ko lib crypto arch/x86/crypto mm kernel
+net/802 net/8021q net/bridge net/llc net/core net/ipv4 net/ipv6 net/packet net/dns_resolver net/rfkill'
+
+# Of these folders: radio, graphics of games, fibre channel and data centres.
+UNWANTED_MODULES='net/ipv4/netfilter net/ipv6/netfilter net/bridge/netfilter drivers/net/wireless drivers/net/wwan
+drivers/net/can drivers/net/ieee802154 drivers/net/wireguard drivers/net/arcnet drivers/net/fddi drivers/net/hamradio drivers/net/ppp
+drivers/net/slip drivers/net/wan drivers/infiniband drivers/gpu/drm/amd drivers/gpu/drm/nouveau drivers/gpu/drm/radeon
+drivers/scsi/lpfc drivers/scsi/qla2xxx drivers/scsi/qla4xxx drivers/scsi/bfa drivers/scsi/csiostor drivers/scsi/cxgbi drivers/scsi/fnic
+drivers/scsi/libfc drivers/scsi/fcoe drivers/scsi/qedf drivers/scsi/qedi drivers/scsi/bnx2fc drivers/scsi/bnx2i drivers/scsi/be2iscsi
+drivers/scsi/pm8001 drivers/scsi/snic drivers/net/ethernet/mellanox drivers/net/ethernet/qlogic drivers/net/ethernet/chelsio
+drivers/net/ethernet/sfc drivers/net/ethernet/netronome drivers/net/ethernet/cavium drivers/net/ethernet/brocade
+drivers/net/ethernet/emulex drivers/net/ethernet/huawei drivers/net/ethernet/pensando drivers/net/ethernet/fungible
+drivers/net/ethernet/cisco drivers/net/ethernet/myricom drivers/net/ethernet/neterion drivers/net/ethernet/intel/ice
+drivers/net/ethernet/intel/i40e drivers/net/ethernet/intel/fm10k drivers/net/ethernet/broadcom/bnx2x
+drivers/net/ethernet/broadcom/bnxt drivers/usb/gadget drivers/usb/usbip drivers/usb/atm drivers/vhost drivers/misc/habanalabs'
 
 # Where Debian's alternatives would have pointed; nothing is configured in a file system only unpacked.
 LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/blas:/usr/lib/x86_64-linux-gnu/lapack:/usr/lib/x86_64-linux-gnu/pulseaudio
@@ -72,9 +86,9 @@ add_modules() {
         mkdir -p "$2/$(dirname "$from")"
         cp -a "$1/$from" "$2/$(dirname "$from")/"
     done
-    rm -rf "$2/lib/modules/$version/kernel/drivers/net/wireless" "$2/lib/modules/$version/kernel/net/mac80211" \
-        "$2/lib/modules/$version/kernel/drivers/infiniband" "$2/lib/modules/$version/kernel/drivers/gpu/drm/amd" \
-        "$2/lib/modules/$version/kernel/drivers/gpu/drm/nouveau" "$2/lib/modules/$version/kernel/drivers/gpu/drm/radeon"
+    for folder in $UNWANTED_MODULES; do
+        rm -rf "$2/lib/modules/$version/kernel/$folder"
+    done
     cp "$1/lib/modules/$version/modules.builtin" "$1/lib/modules/$version/modules.order" \
         "$1/lib/modules/$version/modules.builtin.modinfo" "$2/lib/modules/$version/"
     depmod -b "$2" "$version"

@@ -1,8 +1,6 @@
 # The part `update` of scripts/boot-test: good and bad updates of a running box. Sourced by it.
 # shellcheck shell=sh disable=SC2154
 
-UPDATES=127.0.0.1:9001
-UPDATES_SEEN=http://10.0.2.2:9001
 # From the order to the first sign of the next start: hundreds of megabytes through a slow machine.
 WRITE_SECONDS=400
 # cctv-confirm's patience with what does not come up, and a start before and after it.
@@ -11,8 +9,6 @@ JUDGE_SECONDS=900
 # Lays out what is offered: the image's own root, one that has no init, so that the kernel panics, and
 # one whose agent lacks its libraries.
 prepare_updates() {
-    offered=$work/updates
-    mkdir -p "$offered"
     ln -sf "${image%.img}.squashfs" "$offered/good.squashfs"
     unsquashfs -quiet -no-progress -d "$work/panics" "$offered/good.squashfs" boot >/dev/null
     unsquashfs -quiet -no-progress -d "$work/deaf" -excludes "$offered/good.squashfs" usr/lib/x86_64-linux-gnu >/dev/null
@@ -25,7 +21,6 @@ prepare_updates() {
     done
     ln -sf good.squashfs "$offered/other.squashfs"
     (cd "$offered" && sed 's/^..../0000/' good.squashfs.sha256 >other.squashfs.sha256)
-    busybox httpd -f -p "$UPDATES" -h "$offered" &
 }
 
 slot_is() {
@@ -35,12 +30,12 @@ slot_is() {
 # Starts the update to $1 and waits until the machine has begun anew.
 update_to() {
     serial_forget
-    in_box "cctv-update $UPDATES_SEEN/$1.squashfs >/dev/ttyS0 2>&1 </dev/null &" || return 1
+    in_box "cctv-update $OFFERED_SEEN/$1.squashfs >/dev/ttyS0 2>&1 </dev/null &" || return 1
     eventually "$WRITE_SECONDS" serial_says 'cctv-agent: kernel'
 }
 
 wall_is_back_in() {
-    eventually "$BOOT_SECONDS" fetch /healthz && all_live && console_open && slot_is "$1"
+    eventually "$BOOT_SECONDS" fetch /healthz && console_open && slot_is "$1"
 }
 
 # Written to the disk of a box that is off.
@@ -68,7 +63,7 @@ deaf_falls_back() {
 
 wrong_checksum_changes_nothing() {
     serial_forget
-    in_box "cctv-update $UPDATES_SEEN/other.squashfs >/dev/ttyS0 2>&1 </dev/null &" || return 1
+    in_box "cctv-update $OFFERED_SEEN/other.squashfs >/dev/ttyS0 2>&1 </dev/null &" || return 1
     eventually "$WRITE_SECONDS" serial_says 'is not what was to be written' || return 1
     in_box 'reboot' || return 1
     serial_forget
@@ -79,7 +74,7 @@ wrong_checksum_changes_nothing() {
 
 cut_while_writing() {
     serial_forget
-    in_box "cctv-update $UPDATES_SEEN/good.squashfs >/dev/ttyS0 2>&1 </dev/null &" || return 1
+    in_box "cctv-update $OFFERED_SEEN/good.squashfs >/dev/ttyS0 2>&1 </dev/null &" || return 1
     eventually "$EFFECT_SECONDS" serial_says 'writing http' || return 1
     sleep "$(($(random_below 4) + 1))"
     vm_cut

@@ -10,8 +10,12 @@ OVMF=/usr/share/ovmf/OVMF.fd
 KVM_TRIAL_SECONDS=30
 # One command on the console of a slow and busy machine.
 COMMAND_SECONDS=120
-# From the order to the end of the process.
-VM_END_SECONDS=10
+# A shell that is there says so.
+ANSWER_SECONDS=15
+
+# Where this namespace offers files, and how the machine inside sees that.
+OFFERED=127.0.0.1:9001
+OFFERED_SEEN=http://10.0.2.2:9001
 
 command_number=0
 
@@ -19,14 +23,25 @@ now_ms() {
     date +%s%3N
 }
 
-# eventually SECONDS COMMAND...: tries until it succeeds.
+# eventually SECONDS COMMAND...: tries until it succeeds. COMMAND may wait in the same way.
 eventually() {
-    deadline=$(($(date +%s) + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ "$(date +%s)" -lt "$deadline" ] || return 1
+    set -- "$(($(date +%s) + $1))" "$@"
+    until after_two "$@" >/dev/null 2>&1; do
+        [ "$(date +%s)" -lt "$1" ] || return 1
         sleep 0.1
     done
+}
+
+after_two() {
+    shift 2
+    "$@"
+}
+
+# Offers what is in $offered to the machine inside.
+vm_offer() {
+    offered=$work/offered
+    mkdir -p "$offered"
+    busybox httpd -f -p "$OFFERED" -h "$offered" &
 }
 
 # vm_disk IMAGE: a fresh disk made of it.
@@ -106,11 +121,8 @@ serial_forget() {
 }
 
 console_answers() {
-    # The shell that init starts edits lines and prompts; one that reads from a pipe does not.
-    printf '\nstty -echo; cat | sh\n' >"$work/serial.in"
-    sleep 1
-    printf 'dmesg -n 1; echo "@@"here"@@"\n' >"$work/serial.in"
-    eventually 4 serial_says '@@here@@'
+    printf '\ndmesg -n 1; echo "@@"here"@@"\n' >"$work/serial.in"
+    eventually "$ANSWER_SECONDS" serial_says '@@here@@'
 }
 
 # After a start, before in_box.
@@ -122,17 +134,21 @@ command_ended() {
     tail -c +$(($1 + 1)) "$work/serial.log" | grep -qa "@@$2:[0-9]*@@"
 }
 
-# in_box COMMAND: runs it as root in the box, prints what it prints, gives its exit code.
+# in_box COMMAND: runs it as root in the box, prints what it prints, gives its exit code. The shell edits
+# lines and knows no long ones, so the box fetches the command and is only told to run it.
 in_box() {
     command_number=$((command_number + 1))
     command_from=$(serial_size)
-    printf '{ %s\n} 2>&1 </dev/null; echo "@@"%s:$?@@\n' "$1" "$command_number" >"$work/serial.in"
+    printf '%s\n' "$1" >"$offered/command"
+    printf 'wget -q -O /tmp/command %s/command; echo "@@"%s"<@@"; sh /tmp/command 2>&1 </dev/null; echo "@@"%s:$?@@\n' \
+        "$OFFERED_SEEN" "$command_number" "$command_number" >"$work/serial.in"
     eventually "$COMMAND_SECONDS" command_ended "$command_from" "$command_number" || {
         printf 'no answer on the console to: %s\n' "$1" >&2
         return 1
     }
     tail -c +$((command_from + 1)) "$work/serial.log" | tr -d '\r' >"$work/answer"
-    sed -n "/@@$command_number:/{s/@@$command_number:.*//;/./p;q};p" "$work/answer"
+    sed -e "1,/@@$command_number<@@/d" -e "/@@$command_number:/{s/@@$command_number:.*//;/./p;d}" "$work/answer" |
+        sed '/^\/ # /d'
     return "$(sed -n "s/.*@@$command_number:\([0-9]*\)@@.*/\1/p" "$work/answer" | head -n 1)"
 }
 
