@@ -54,7 +54,7 @@ nothing_is_halved() {
         [ "$(in_box "grep -c '^# tail $found of the file, so that half of it would be seen\$' /etc/cctv-agent/cameras.toml")" = 100 ] || return 1
     fi
     # Each file of the state is whole.
-    in_box 'cat /var/lib/cctv-agent/*.json' >"$work/state"
+    in_box 'for file in /var/lib/cctv-agent/*.json; do [ ! -e "$file" ] || cat "$file"; done' >"$work/state" || return 1
     jq -s length "$work/state" >/dev/null || {
         cat "$work/state"
         return 1
@@ -63,6 +63,7 @@ nothing_is_halved() {
 }
 
 one_cut() {
+    vm_cut
     serial_mark=0
     vm_start
     eventually "$BOOT_SECONDS" fetch /healthz || return 1
@@ -86,13 +87,15 @@ part_cuts() {
     vm_cut
     [ -e "$work/disk.img" ] || prepare_disk
     vm_start
-    eventually "$BOOT_SECONDS" fetch /healthz && safe=$(number_in_use) || return 1
+    # There is state to be damaged once cameras were live.
+    eventually "$BOOT_SECONDS" fetch /healthz && all_live && safe=$(number_in_use) || return 1
     vm_cut
     cut=1
     while [ "$cut" -le "$cuts" ]; do
         check "power cut $cut of $cuts: came up before it with a whole file" one_cut
         cut=$((cut + 1))
     done
+    vm_cut
     serial_mark=0
     vm_start
     check 'after the last power cut: all cameras become live' comes_up
