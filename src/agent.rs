@@ -56,6 +56,10 @@ const MOST_HINTS: usize = 64;
 /// How often sums of repeated log lines are flushed.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
+/// How soon a syslogd that is behind is offered more. It takes a dozen lines at once, so 256 that waited
+/// for it are told within about a second.
+const LOG_PAUSE: Duration = Duration::from_millis(50);
+
 /// The running binary, also after an update has replaced the file.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
@@ -148,13 +152,17 @@ enum Event {
     Heard(Hint),
     /// Time for housekeeping.
     House(Instant),
+    /// Lines of the log wait for a syslogd that may take more by now.
+    Log(Instant),
 }
 
 impl Agent {
     async fn obey(mut self, mut signals: Signals) -> Outcome {
         let mut housekeeping = Timer::interval(HOUSEKEEPING);
+        let mut log_rest = Timer::never();
         loop {
             let house = async { Event::House((&mut housekeeping).await) };
+            let log = async { Event::Log((&mut log_rest).await) };
             let signal = async { Event::Signal(signals.next().await) };
             let read = async { Event::Read(self.reading.next().await) };
             let heard = async {
@@ -163,7 +171,7 @@ impl Agent {
                     Err(_no_more) => smol::future::pending().await,
                 }
             };
-            match signal.or(read).or(house).or(heard).await {
+            match signal.or(read).or(house).or(log).or(heard).await {
                 Event::Signal(Ok(Signal::Reload)) => {
                     log::info!("SIGHUP: reading {} again", self.file.display());
                     self.watchdog.reloading();
@@ -190,8 +198,15 @@ impl Agent {
                     self.watchdog.ready();
                 }
                 Event::Heard(hint) => self.roster.hear(hint, Instant::now()),
+                Event::Log(now) => {
+                    if logging::flush(now) {
+                        log_rest.set_after(LOG_PAUSE);
+                    }
+                }
                 Event::House(now) => {
-                    logging::flush(now);
+                    if logging::flush(now) {
+                        log_rest.set_after(LOG_PAUSE);
+                    }
                     self.listeners.retry();
                     self.watchdog.turned(now, self.listeners.addresses());
                     self.roster.tend(now);

@@ -83,11 +83,15 @@ pub fn start(target: Target, level: LevelFilter) -> Result<(), Error> {
 }
 
 /// Tells the repeats whose ten seconds are over, and what syslogd did not take before. For a timer of
-/// about one second; costs nothing where there is nothing to tell.
-pub fn flush(now: Instant) {
-    if let Some(logger) = LOGGER.get() {
-        logger.with(|scribe| scribe.flush(now));
-    }
+/// about one second; costs nothing where there is nothing to tell. Returns whether lines wait that a
+/// syslogd is there for: it takes a dozen at once, so whoever calls again soon is done soon.
+pub fn flush(now: Instant) -> bool {
+    LOGGER.get().is_some_and(|logger| {
+        logger.with(|scribe| {
+            scribe.flush(now);
+            scribe.is_backed_up()
+        })
+    })
 }
 
 /// How many lines were lost since the process began, because syslogd was away or stuck. Never goes
@@ -126,9 +130,9 @@ fn log_panics() {
 struct Logger(Mutex<Scribe>);
 
 impl Logger {
-    fn with(&self, action: impl FnOnce(&mut Scribe)) {
+    fn with<T>(&self, action: impl FnOnce(&mut Scribe) -> T) -> T {
         // A panic while a line was written leaves at worst that line half written.
-        action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -196,6 +200,11 @@ impl Scribe {
         if let Sink::Syslog(relay) = &mut self.sink {
             relay.catch_up(now);
         }
+    }
+
+    /// Whether lines wait for a syslogd that is there.
+    fn is_backed_up(&self) -> bool {
+        matches!(&self.sink, Sink::Syslog(relay) if relay.is_backed_up())
     }
 
     /// Tells every repeat, whatever its age. What syslogd does not take now, nobody will tell.

@@ -30,11 +30,12 @@ use Door::{AllBut, Only};
 
 /// Camera and media need nothing but the standard library; only the worker touches the decoders,
 /// and nothing but the decoders; everything asynchronous stays out of it.
-const DOORS: [(&str, Door); 27] = [
+const DOORS: [(&str, Door); 28] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
     ("base64", Only(&["onvif", "web"])),
+    ("divan", Only(&[])),
     ("flate2", Only(&["web"])),
     ("getrandom", AllBut(&["camera", "media", "log"])),
     ("gstreamer", Only(&[])),

@@ -81,6 +81,11 @@ impl Relay {
         self.lost
     }
 
+    /// Whether lines wait for a syslogd that is there.
+    pub fn is_backed_up(&self) -> bool {
+        self.socket.is_some() && !self.waiting.is_empty()
+    }
+
     /// Hands over what waits, as far as syslogd takes it. What was lost is told where it is missing.
     pub fn catch_up(&mut self, now: Instant) {
         while let Some(datagram) = self.waiting.pop_front() {

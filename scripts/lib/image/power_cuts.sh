@@ -1,6 +1,6 @@
 # The part `cuts` of scripts/boot-test: the power fails while settings and state are written. Sourced
 # by it.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC2034,SC2015,SC2016
 
 # The power fails at a random moment of this time after the writing began.
 LONGEST_WRITING_MS=6000

@@ -1,5 +1,5 @@
 # The part `update` of scripts/boot-test: good and bad updates of a running box. Sourced by it.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC2034,SC2015,SC2016
 
 # From the order to the first sign of the next start: hundreds of megabytes through a slow machine.
 WRITE_SECONDS=400

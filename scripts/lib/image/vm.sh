@@ -1,6 +1,6 @@
 # A virtual machine that starts the appliance's image: power, serial console, what it serves.
 # Sourced; expects $work, a folder for everything written, and a network namespace of its own.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC2034
 
 VM_MEMORY_MIB=1024
 VM_PORT=8080
