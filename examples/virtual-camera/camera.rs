@@ -40,6 +40,8 @@ pub struct Counters {
     pub sessions: AtomicI64,
     pub sessions_opened: AtomicU64,
     pub teardowns: AtomicU64,
+    /// The same sessions by stream.
+    pub streams: Mutex<Streams>,
     pub frames: AtomicU64,
     /// Logins tried and refused, over RTSP and ONVIF together.
     pub failed_logins: AtomicU64,
@@ -48,6 +50,43 @@ pub struct Counters {
     pub proofs: Mutex<BTreeMap<&'static str, u64>>,
     /// ONVIF requests by operation.
     pub operations: Mutex<BTreeMap<String, u64>>,
+}
+
+/// Which stream each session plays.
+#[derive(Default)]
+pub struct Streams {
+    open: BTreeMap<String, &'static str>,
+    opened: BTreeMap<&'static str, u64>,
+    /// The most that were open at the same time.
+    most: BTreeMap<&'static str, usize>,
+}
+
+impl Streams {
+    /// Session `id` sets up `stream`; its further tracks are not counted.
+    pub fn enter(&mut self, id: String, stream: &'static str) {
+        if self.open.insert(id, stream).is_none() {
+            *self.opened.entry(stream).or_default() += 1;
+            let open = self.open(stream);
+            let most = self.most.entry(stream).or_default();
+            *most = open.max(*most);
+        }
+    }
+
+    pub fn leave(&mut self, id: &str) {
+        self.open.remove(id);
+    }
+
+    pub fn open(&self, stream: &str) -> usize {
+        self.open.values().filter(|other| **other == stream).count()
+    }
+
+    pub fn opened(&self, stream: &str) -> u64 {
+        self.opened.get(stream).copied().unwrap_or(0)
+    }
+
+    pub fn most(&self, stream: &str) -> usize {
+        self.most.get(stream).copied().unwrap_or(0)
+    }
 }
 
 impl Counters {

@@ -95,12 +95,16 @@ impl Running {
 
 fn report(camera: &Camera) -> Value {
     let (counters, faults) = (&camera.counters, camera.faults());
+    let streams = counters.streams.lock().expect("counting does not panic");
+    let stream =
+        |name| json!({ "sessions": streams.open(name), "opened": streams.opened(name), "most": streams.most(name) });
     let proofs = counters.proofs.lock().expect("counting does not panic").clone();
     json!({
         "ip": camera.place().ip.to_string(),
         "endpoint": camera.endpoint,
         "sessions": counters.sessions.load(Ordering::Relaxed),
         "sessions_opened": counters.sessions_opened.load(Ordering::Relaxed),
+        "streams": { "main": stream("main"), "small": stream("small") },
         "teardowns": counters.teardowns.load(Ordering::Relaxed),
         "frames": counters.frames.load(Ordering::Relaxed),
         "failed_logins": counters.failed_logins.load(Ordering::Relaxed),

@@ -7,7 +7,7 @@ use crate::settings::{Codec, Settings, check_size, dimensions};
 /// All faults that a camera can be asked for, as a complaint about any other says them.
 pub const WORDS: &str = "stall, freeze, drop, refuse, wrongpassword, garbage, onvif-down, silence-wsd, silence-ssdp, \
      garbage-payload, truncate, no-key-frames, slow?seconds=N, jump?seconds=N, audio-only, no-video, size?to=WxH, \
-     codec?to=h264|h265, garbage-framing, trickle, full?status=453|503, bye, teardown, move?ip=ADDRESS, \
+     codec?to=h264|h265, away?stream=main|small, garbage-framing, trickle, full?status=453|503, bye, teardown, move?ip=ADDRESS, \
      skew?seconds=N or resume";
 
 /// Why a fault is not taken: an HTTP status, and what would be right.
@@ -48,6 +48,8 @@ pub struct Faults {
     /// Another size or codec than configured.
     pub size: Option<(usize, usize)>,
     pub codec: Option<Codec>,
+    /// One of the streams: it falls silent, and cannot be set up.
+    pub away: Option<&'static str>,
     /// Bytes that are no interleaved frame come in place of everything else.
     pub garbage_framing: bool,
     /// One packet comes byte after byte, and nothing else.
@@ -108,6 +110,13 @@ impl Faults {
                 };
                 self.codec = Some(codec);
             }
+            "away" => {
+                self.away = match value(query, "stream") {
+                    Some("main") => Some("main"),
+                    Some("small") => Some("small"),
+                    _ => return Err((400, "away?stream=main or away?stream=small")),
+                };
+            }
             "garbage-framing" if self.trickle => return Err((409, "not while trickle stands")),
             "garbage-framing" => self.garbage_framing = true,
             "trickle" if self.garbage_framing => return Err((409, "not while garbage-framing stands")),
@@ -161,6 +170,7 @@ impl Faults {
             ("no-video", self.no_video),
             ("size", self.size.is_some()),
             ("codec", self.codec.is_some()),
+            ("away", self.away.is_some()),
             ("garbage-framing", self.garbage_framing),
             ("trickle", self.trickle),
             ("full", self.full.is_some()),

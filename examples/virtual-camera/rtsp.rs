@@ -307,6 +307,13 @@ fn watch_clients(server: &RTSPServer, camera: &Arc<Camera>, connections: &Arc<Co
         }
         let asked = Arc::clone(&counted);
         client.connect_pre_setup_request(move |_, context| admit(&asked, context));
+        let played = Arc::clone(&counted);
+        client.connect_setup_request(move |_, context| {
+            if let Some(id) = context.session().and_then(|session| session.sessionid()) {
+                let mut streams = played.counters.streams.lock().expect("counting does not panic");
+                streams.enter(id.to_string(), stream_of(context));
+            }
+        });
         let opened = Arc::clone(&counted);
         let sessions = Arc::new(Mutex::new(Vec::new()));
         let remembered = Arc::clone(&sessions);
@@ -330,16 +337,28 @@ fn watch_clients(server: &RTSPServer, camera: &Arc<Camera>, connections: &Arc<Co
     });
     if let Some(sessions) = server.session_pool() {
         let ended = Arc::clone(camera);
-        sessions.connect_session_removed(move |_, _| {
+        sessions.connect_session_removed(move |_, session| {
+            if let Some(id) = session.sessionid() {
+                ended.counters.streams.lock().expect("counting does not panic").leave(&id);
+            }
             ended.counters.sessions.fetch_sub(1, Ordering::Relaxed);
         });
     }
+}
+
+/// Which stream a request is about.
+fn stream_of(context: &RTSPContext) -> &'static str {
+    let path = context.uri().map(|uri| uri.request_uri().to_string()).unwrap_or_default();
+    if path.contains("/small") { "small" } else { "main" }
 }
 
 /// Whether there is room for one more session. A session that exists may set up its other tracks.
 fn admit(camera: &Camera, context: &RTSPContext) -> RTSPStatusCode {
     let open = u64::try_from(camera.counters.sessions.load(Ordering::Relaxed)).unwrap_or_default();
     let is_full = camera.settings.sessions.is_some_and(|most| open >= u64::from(most));
+    if camera.faults().away == Some(stream_of(context)) {
+        return RTSPStatusCode::NotFound;
+    }
     match camera.faults().full.or(is_full.then_some(453)) {
         _ if context.session().is_some() => RTSPStatusCode::Ok,
         None => RTSPStatusCode::Ok,

@@ -51,6 +51,13 @@ impl Stream {
         Arc::new(Self { pattern: Mutex::new((size, pattern(&camera, size))), part, frames: AtomicU32::new(0), camera })
     }
 
+    pub fn name(&self) -> &'static str {
+        match self.part {
+            Part::Main => "main",
+            Part::Small(_) => "small",
+        }
+    }
+
     /// Now: a fault may change it.
     pub fn size(&self) -> Size {
         size(&self.camera, self.part)
@@ -149,7 +156,8 @@ impl Stream {
             if faults.byes != byes {
                 return end(bin);
             }
-            let silent = described.is_some() && (faults.stall || faults.freeze);
+            let is_away = faults.away == Some(self.name());
+            let silent = described.is_some() && (faults.stall || faults.freeze || is_away);
             if !silent
                 && source.property::<u64>("current-level-buffers") == 0
                 && source.current_state() >= gst::State::Paused
