@@ -48,6 +48,11 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Whether the main stream comes from the same place as that of `other`.
+    pub fn is_same_main(&self, other: &Self) -> bool {
+        *self == Self { small_profile: self.small_profile.clone(), ..other.clone() }
+    }
+
     /// Whether the camera may turn up at another address: it is asked by ONVIF, and is not configured
     /// to be on this very machine.
     pub fn may_move(&self) -> bool {

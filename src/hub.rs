@@ -1,10 +1,12 @@
 //! The meeting point: keepers publish what cameras send, viewers take what they can.
 //!
-//! Nothing in here ever waits for a viewer. A [`Lane`] is one camera's fan-out point; a [`Seat`] is
+//! Nothing in here ever waits for a viewer. A [`Lane`] is the fan-out point of one stream; a [`Seat`] is
 //! one viewer's place at it, with a mailbox of exactly one picture in which the newest wins; a [`UnitSeat`] is
 //! the place of one who takes the camera's own video, with a short queue. Demand flows the other way: the wishes of the taken seats are the renditions the worker encodes, and
 //! without any the worker decodes nothing.
 
+mod bells;
+mod channel;
 mod group;
 mod lane;
 mod pulse;
@@ -14,6 +16,8 @@ mod seat;
 mod status;
 mod tenure;
 mod unit_seat;
+mod unit_view;
+mod view;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,14 +28,17 @@ use smol::channel::{Receiver, Sender, bounded};
 
 use crate::camera::CameraId;
 
+pub use channel::Channel;
 pub use group::Group;
 pub use lane::{Lane, TooManyRenditions};
 pub use queue::Taken;
 pub use seat::{Seat, Shown};
-pub use status::{Cause, Place, RenditionStatus, Standing, Status, WorkerVitals};
+pub use status::{Cause, Place, ProfileStatus, RenditionStatus, Standing, Status, WorkerVitals};
 pub use unit_seat::{Delivery, UnitSeat};
+pub use unit_view::UnitView;
+pub use view::View;
 
-/// All lanes in the order of the configuration, and what is wrong with the configuration file.
+/// All cameras in the order of the configuration, and what is wrong with the configuration file.
 #[derive(Default)]
 pub struct Hub {
     wall: Mutex<Wall>,
@@ -52,41 +59,47 @@ pub struct Reload {
 
 #[derive(Default)]
 struct Wall {
-    lanes: Vec<Arc<Lane>>,
+    channels: Vec<Arc<Channel>>,
     complaints: Vec<String>,
     reload: Reload,
     bells: Vec<Sender<()>>,
 }
 
 impl Hub {
-    /// The lane of the camera called `id` in URLs.
-    pub fn lane(&self, id: &str) -> Option<Arc<Lane>> {
-        self.wall().lanes.iter().find(|lane| lane.id().as_str() == id).cloned()
+    /// The camera called `id` in URLs.
+    pub fn channel(&self, id: &str) -> Option<Arc<Channel>> {
+        self.wall().channels.iter().find(|channel| channel.id().as_str() == id).cloned()
     }
 
-    pub fn lanes(&self) -> Vec<Arc<Lane>> {
-        self.wall().lanes.clone()
+    pub fn channels(&self) -> Vec<Arc<Channel>> {
+        self.wall().channels.clone()
     }
 
     /// The cameras whose keepers are further behind their promise than `patience`, and by how much. A
     /// keeper that waits out a pause is in time; one that hangs is not.
     pub fn neglected(&self, patience: Duration, now: Instant) -> Vec<(CameraId, Duration)> {
-        let late = |lane: &Arc<Lane>| (lane.id().clone(), lane.keeper_late(now));
-        self.wall().lanes.iter().map(late).filter(|(_, late)| *late > patience).collect()
+        let lanes = self.channels().into_iter().flat_map(|channel| channel.lanes());
+        lanes.map(|lane| (lane.id().clone(), lane.keeper_late(now))).filter(|(_, late)| *late > patience).collect()
     }
 
-    /// Puts `lanes` on the wall in this order; those no longer among them are closed, which ends
+    /// Puts `channels` on the wall in this order; those no longer among them are closed, which ends
     /// their viewers.
-    pub fn replace_lanes(&self, lanes: Vec<Arc<Lane>>) {
+    pub fn replace_channels(&self, channels: Vec<Arc<Channel>>) {
         let mut wall = self.wall();
-        let removed: Vec<_> =
-            wall.lanes.iter().filter(|old| !lanes.iter().any(|new| Arc::ptr_eq(old, new))).cloned().collect();
-        wall.lanes = lanes;
+        let stays = |old: &Arc<Channel>| channels.iter().any(|new| Arc::ptr_eq(old.main(), new.main()));
+        let removed: Vec<_> = wall.channels.iter().filter(|old| !stays(old)).cloned().collect();
+        wall.channels = channels;
         wall.ring();
         drop(wall);
-        for lane in removed {
-            lane.close();
+        for channel in removed {
+            channel.close();
         }
+    }
+
+    /// Puts cameras with one stream each on the wall.
+    #[cfg(test)]
+    pub fn replace_lanes(&self, lanes: Vec<Arc<Lane>>) {
+        self.replace_channels(lanes.into_iter().map(Channel::of).collect());
     }
 
     /// What is wrong with the configuration file, one text per complaint; empty when all is well.
@@ -154,10 +167,10 @@ mod tests {
     fn lanes_are_found_by_name_and_kept_in_order() {
         let hub = Hub::default();
         hub.replace_lanes(vec![lane("b"), lane("a")]);
-        let order: Vec<_> = hub.lanes().iter().map(|lane| lane.id().to_string()).collect();
+        let order: Vec<_> = hub.channels().iter().map(|channel| channel.id().to_string()).collect();
         assert_eq!(order, ["b", "a"]);
-        assert!(hub.lane("a").is_some());
-        assert!(hub.lane("c").is_none());
+        assert!(hub.channel("a").is_some());
+        assert!(hub.channel("c").is_none());
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl Rendition {
 }
 
 /// `source` scaled down to fit into `box_`, its shape kept, at least one pixel each way.
-fn fit(source: Size, box_: Size) -> Size {
+pub fn fit(source: Size, box_: Size) -> Size {
     // Compares box_.width / source.width with box_.height / source.height without division.
     let by_width = u64::from(box_.width) * u64::from(source.height);
     let by_height = u64::from(box_.height) * u64::from(source.width);

@@ -126,6 +126,33 @@ pub async fn resolve_within(
     hint: &Hint,
     limits: Limits,
 ) -> Result<Resolved, Error> {
+    Ok(resolve_both(target, profile, None, hint, limits).await?.0)
+}
+
+/// The word for a small stream that is to be found by itself.
+pub const AUTO: &str = "auto";
+
+/// The stream for small tiles.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SmallStream {
+    pub profile: Profile,
+    /// As [`Resolved::streams`].
+    pub streams: Vec<StreamUri>,
+}
+
+/// [`resolve_within`] for a second stream as well, in the same conversation: that of the profile `small`, a
+/// token or a name, or of the one that [`AUTO`] finds. It costs one request more, or two where no
+/// list of profiles was needed for the first. What is wrong with it alone is told beside the first.
+///
+/// # Errors
+/// As [`resolve`].
+pub async fn resolve_both(
+    target: &Target,
+    profile: Option<&str>,
+    small: Option<&str>,
+    hint: &Hint,
+    limits: Limits,
+) -> Result<(Resolved, Option<Result<SmallStream, Error>>), Error> {
     let mut device = Device::new(target, hint.authentication, limits);
     device.learn_clock().await?;
     let mut media = Media::find(device).await?;
@@ -137,6 +164,12 @@ pub async fn resolve_within(
         Some(wanted) => media.wanted(wanted).await?,
         None => media.first_with_video().await?,
     };
+    let small = match small {
+        None => None,
+        Some(AUTO) => Some(media.smaller(&profile.token).await),
+        Some(wanted) => Some(media.wanted(wanted).await),
+    };
+    let small = small.map(|found| found.map(|(profile, streams)| SmallStream { profile, streams: streams.candidates }));
     let mut device = media.device;
     let information = device.information().await;
     // Where this would take a password, the serial number will have to do.
@@ -144,7 +177,7 @@ pub async fn resolve_within(
         Some(Authentication::Open) => device.hardware_addresses().await.unwrap_or_default(),
         _ => Vec::new(),
     };
-    Ok(Resolved {
+    let main = Resolved {
         device: information,
         endpoint: device.endpoint().await.ok().flatten(),
         hardware_addresses,
@@ -153,7 +186,8 @@ pub async fn resolve_within(
         camera_credentials: streams.login.filter(|_| target.credentials.is_none()),
         clock_offset: device.offset(),
         authentication: device.authentication(),
-    })
+    };
+    Ok((main, small))
 }
 
 /// Asks a camera for all its profiles and their streams.

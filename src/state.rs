@@ -14,7 +14,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-pub use entry::{Address, Basis, Identity, Learnt, Stream, normalised_endpoint, normalised_mac};
+pub use entry::{Address, Basis, Identity, Learnt, Small, Stream, normalised_endpoint, normalised_mac};
 
 use crate::camera::{CameraId, Origin};
 use disk::LONGEST_FILE;

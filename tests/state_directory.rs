@@ -47,6 +47,7 @@ fn learnt(serial: &str) -> Learnt {
         address: Some(Address { host: "10.0.0.7".into(), port: 80 }),
         authentication: Some("UsernameToken".into()),
         stream: Some(Stream { uri: StreamUri::split("rtsp://10.0.0.7/1").unwrap().0, profile: "p".into() }),
+        small: None,
         when: 1_900_000_000,
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::{camera::CameraId, config::Limits};
+use crate::config::Limits;
 
 const MIB: u64 = 1 << 20;
 
@@ -32,7 +32,7 @@ pub struct Budget {
 struct Inner {
     /// Bytes; `None`: no bound, as the machine does not tell its memory.
     bound: Option<u64>,
-    workers: BTreeMap<CameraId, u64>,
+    workers: BTreeMap<String, u64>,
 }
 
 impl Budget {
@@ -53,17 +53,17 @@ impl Budget {
         self.inner().admit(own_memory())
     }
 
-    /// The worker of `camera` holds `bytes` for itself.
+    /// The worker of `stream` holds `bytes` for itself.
     ///
     /// # Errors
     /// In words, where this worker has to go.
-    pub fn report(&self, camera: &CameraId, bytes: u64) -> Result<(), String> {
-        self.inner().report(camera, bytes, own_memory())
+    pub fn report(&self, stream: &str, bytes: u64) -> Result<(), String> {
+        self.inner().report(stream, bytes, own_memory())
     }
 
-    /// The worker of `camera` is gone.
-    pub fn forget(&self, camera: &CameraId) {
-        self.inner().workers.remove(camera);
+    /// The worker of `stream` is gone.
+    pub fn forget(&self, stream: &str) {
+        self.inner().workers.remove(stream);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -86,13 +86,13 @@ impl Inner {
         }
     }
 
-    fn report(&mut self, camera: &CameraId, bytes: u64, agent: u64) -> Result<(), String> {
-        self.workers.insert(camera.clone(), bytes);
+    fn report(&mut self, stream: &str, bytes: u64, agent: u64) -> Result<(), String> {
+        self.workers.insert(stream.to_owned(), bytes);
         let used = self.used(agent);
         let Some(bound) = self.bound.filter(|bound| used > *bound) else { return Ok(()) };
         // Of two that are equally large, one.
         let largest = self.workers.iter().max_by_key(|(id, bytes)| (**bytes, *id));
-        if largest.is_none_or(|(id, _)| id != camera) {
+        if largest.is_none_or(|(id, _)| id != stream) {
             return Ok(());
         }
         Err(format!(
@@ -128,31 +128,27 @@ fn machine_memory() -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn id(name: &str) -> CameraId {
-        CameraId::new(name).unwrap()
-    }
-
     #[test]
     fn largest_worker_goes_when_the_sum_is_past_the_bound() {
         let mut inner = Inner { bound: Some(200 * MIB), workers: BTreeMap::new() };
         let agent = 50 * MIB;
-        assert_eq!(inner.report(&id("a"), 60 * MIB, agent), Ok(()));
-        assert_eq!(inner.report(&id("b"), 80 * MIB, agent), Ok(()));
-        assert_eq!(inner.report(&id("a"), 79 * MIB, agent), Ok(()), "the other one is larger");
-        let words = inner.report(&id("b"), 80 * MIB, agent).unwrap_err();
+        assert_eq!(inner.report("a", 60 * MIB, agent), Ok(()));
+        assert_eq!(inner.report("b", 80 * MIB, agent), Ok(()));
+        assert_eq!(inner.report("a", 79 * MIB, agent), Ok(()), "the other one is larger");
+        let words = inner.report("b", 80 * MIB, agent).unwrap_err();
         assert!(
             words.contains("80 MiB") && words.contains("209 of 200 MiB") && words.contains("total_memory"),
             "{words}"
         );
         assert!(inner.admit(agent).unwrap_err().contains("total_memory"));
-        inner.workers.remove(&id("b"));
-        assert_eq!((inner.admit(agent), inner.report(&id("a"), 79 * MIB, agent)), (Ok(()), Ok(())));
+        inner.workers.remove("b");
+        assert_eq!((inner.admit(agent), inner.report("a", 79 * MIB, agent)), (Ok(()), Ok(())));
     }
 
     #[test]
     fn machine_that_tells_no_memory_has_no_bound() {
         let mut inner = Inner::default();
-        assert_eq!((inner.report(&id("a"), u64::MAX / 2, 0), inner.admit(0)), (Ok(()), Ok(())));
+        assert_eq!((inner.report("a", u64::MAX / 2, 0), inner.admit(0)), (Ok(()), Ok(())));
         assert!(machine_memory().is_none_or(|bytes| bytes > own_memory()) && own_memory() > 0);
     }
 }

@@ -1,31 +1,31 @@
 //! The task that owns one camera for ever: resolve it, run a worker, learn how it ended, pause, again.
 
+mod crew;
+mod found;
+mod household;
+mod need;
 mod watch;
 mod whereabouts;
 
 use std::{
-    path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use smol::{
-    Executor, Task, Timer,
+    Task, Timer,
     channel::{Receiver, Sender, bounded},
     future::FutureExt,
-    lock::Semaphore,
 };
 
-use super::{budget::Budget, lookout::Lookout, pause::Pauses, roster::RECONFIGURED};
+pub use crew::Crew;
+pub use household::{Household, Part};
+
+use super::{pause::Pauses, roster::RECONFIGURED};
 use crate::{
     camera::{Credentials, Origin, Source, State, StreamUri},
-    config::{Limits, Server},
     hub::{Cause, Lane, Place},
-    state::{Directory, Learnt},
-    wire::WORKER_MEMORY,
+    state::Learnt,
 };
 
 /// The longest a keeper is away before it watches a stream: its turn may come after many slow others.
@@ -33,58 +33,6 @@ const AWAY: Duration = Duration::from_secs(600);
 
 /// However much goes on in the network, a camera that is away is not asked more often.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// What all keepers share.
-#[derive(Clone)]
-pub struct Crew {
-    pub executor: Arc<Executor<'static>>,
-    /// The worker's program: this same binary.
-    pub program: PathBuf,
-    pub budget: Arc<Budget>,
-    pub lookout: Arc<Lookout>,
-    /// What was learnt of the cameras; another directory after a reload that says so.
-    memory: Arc<Mutex<Arc<Directory>>>,
-    /// Bytes a worker may have, from the next one on.
-    pub worker_memory: Arc<AtomicU64>,
-    /// How many turns there are at opening a stream, and they themselves; replaced where there are to be
-    /// more or fewer.
-    openings: Arc<Mutex<(usize, Arc<Semaphore>)>>,
-}
-
-impl Crew {
-    pub fn new(executor: Arc<Executor<'static>>, program: PathBuf) -> Self {
-        let memory = Arc::new(Mutex::new(Arc::new(Directory::open(Server::default().state_dir))));
-        let lookout = Arc::new(Lookout::default());
-        let most = Limits::default().openings;
-        let openings = Arc::new(Mutex::new((most, Arc::new(Semaphore::new(most)))));
-        let worker_memory = Arc::new(AtomicU64::new(WORKER_MEMORY));
-        Self { executor, program, budget: Arc::default(), lookout, memory, worker_memory, openings }
-    }
-
-    /// For workers and openings from now on.
-    pub fn set_limits(&self, limits: &Limits) {
-        self.budget.set(limits);
-        self.worker_memory.store(limits.worker_memory << 20, Ordering::Relaxed);
-        let (most, turns) = &mut *self.openings.lock().unwrap_or_else(PoisonError::into_inner);
-        if *most != limits.openings {
-            (*most, *turns) = (limits.openings, Arc::new(Semaphore::new(limits.openings)));
-        }
-    }
-
-    /// Turns at opening a stream.
-    pub fn openings(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.openings.lock().unwrap_or_else(PoisonError::into_inner).1)
-    }
-
-    pub fn memory(&self) -> Arc<Directory> {
-        Arc::clone(&self.memory.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Keeps what is learnt from now on in `directory`.
-    pub fn set_memory(&self, directory: Directory) {
-        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
-    }
-}
 
 /// Why a pause may end early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,12 +54,31 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps the camera at `origin` and publishes into `lane`, once `predecessor` has left it.
-    pub fn start(crew: &Crew, lane: Arc<Lane>, origin: Origin, predecessor: Option<Keeper>) -> Self {
+    /// Keeps the stream `part` of the camera at `origin`, once `predecessor` has left it.
+    pub fn start(
+        crew: &Crew,
+        household: &Arc<Household>,
+        part: Part,
+        origin: Origin,
+        predecessor: Option<Keeper>,
+    ) -> Self {
         let (stop_sender, stop) = bounded(1);
         let (nudge_sender, nudge) = bounded(1);
+        let main = household.channel.main();
+        let lane = match part {
+            Part::Main => Arc::clone(main),
+            Part::Small => household.channel.small().unwrap_or_else(|| Arc::clone(main)),
+        };
+        let label = match part {
+            Part::Main => lane.id().to_string(),
+            Part::Small => format!("{} (small)", lane.id()),
+        };
         let keeping = Keeping {
             crew: crew.clone(),
+            household: Arc::clone(household),
+            part,
+            label,
+            unneeded: None,
             lane: Arc::clone(&lane),
             origin,
             stop,
@@ -176,6 +143,12 @@ impl Drop for Keeper {
 
 struct Keeping {
     crew: Crew,
+    household: Arc<Household>,
+    part: Part,
+    /// What the stream is called in the log.
+    label: String,
+    /// Since when nobody has needed the stream that is open.
+    unneeded: Option<Instant>,
     lane: Arc<Lane>,
     origin: Origin,
     stop: Receiver<()>,
@@ -207,6 +180,8 @@ enum Ended {
     Trouble(Trouble),
     /// Nobody wants this keeper any longer.
     Stopped,
+    /// Nobody has needed the stream for a while.
+    Unneeded,
 }
 
 impl From<Trouble> for Ended {
@@ -230,11 +205,18 @@ impl Keeping {
     async fn run(mut self) {
         let mut told: Option<String> = None;
         loop {
+            if !self.until_needed().await {
+                return;
+            }
             let trouble = match self.attempt().await {
                 // Who comes after it says what is the case now.
                 Ended::Trouble(_) if self.stop.is_closed() => return,
                 Ended::Trouble(trouble) => trouble,
                 Ended::Stopped => return,
+                Ended::Unneeded => {
+                    log::info!("{}: closed, as nobody has needed it for {} s", self.label, household::KEPT.as_secs());
+                    continue;
+                }
             };
             let now = Instant::now();
             let at_once = if trouble.crash { self.pauses.after_crash(now, random()) } else { None };
@@ -247,7 +229,7 @@ impl Keeping {
                 None if trouble.refusals > 0 => self.pauses.after_refusal(trouble.refusals, now, random()),
                 None => self.pauses.after_failure(now, random()),
             };
-            let id = self.lane.id();
+            let id = &self.label;
             let why = if at_once.is_some() {
                 format!("{}; beginning again at once", trouble.text)
             } else if self.pauses.is_denied() {
@@ -322,7 +304,9 @@ impl Keeping {
         if self.lane.standing().state == State::Connecting {
             self.lane.report(State::Connecting, format!("asking {} for its stream", self.host()), Instant::now());
         }
-        let found = match self.good.take() {
+        // After a rest the camera may be elsewhere, unless its other stream shows that it is not.
+        let is_known = !self.lane.is_resting() || self.household.is_sibling_live(self.part);
+        let found = match self.good.take().filter(|_| is_known) {
             Some(good) => good,
             None => match self.find().await {
                 Some(Ok(found)) => found,
@@ -357,7 +341,17 @@ impl Keeping {
             None
         };
         // Boxed: its 167 KB would be part of every keeper for ever, for the second in which it is needed.
-        let locate = Box::pin(self.locate());
+        let household = Arc::clone(&self.household);
+        let locate = Box::pin(async move {
+            let _asking = household.asking.lock().await;
+            if let Some(why) = household.refusal(self.part) {
+                return Err(Trouble { state: State::Denied, ..away(Cause::Denied, why) });
+            }
+            match household.told(self.part) {
+                Some(found) => Ok(found),
+                None => self.locate().await,
+            }
+        });
         stopped.or(async { Some(locate.await) }).await
     }
 

@@ -13,7 +13,7 @@ const MIB: u64 = 1 << 20;
 
 pub fn write(hub: &Hub, web: &Web) {
     let now = Instant::now();
-    let statuses: Vec<_> = hub.lanes().iter().map(|lane| lane.status(now)).collect();
+    let statuses: Vec<_> = hub.channels().iter().map(|channel| channel.status(now)).collect();
     for status in &statuses {
         log::info!("{}: {}", status.id, of_camera(status));
     }

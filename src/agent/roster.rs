@@ -6,13 +6,13 @@ use smol::Task;
 
 use super::{
     encouragement::Encouragement,
-    keeper::{Crew, Keeper, Nudge},
+    keeper::{Crew, Household, Keeper, Nudge, Part},
 };
 use crate::{
     camera::{Camera, CameraId, State},
     config::{Config, changes::Changes},
     discovery::Hint,
-    hub::{Cause, Hub, Lane},
+    hub::{Cause, Channel, Hub, Lane},
     state::Directory,
 };
 
@@ -29,8 +29,30 @@ pub struct Roster {
 }
 
 struct Kept {
+    household: Arc<Household>,
     keeper: Keeper,
+    /// Of the small stream.
+    small: Option<Keeper>,
     encouragement: Encouragement,
+}
+
+impl Kept {
+    fn keepers(&self) -> impl Iterator<Item = &Keeper> {
+        std::iter::once(&self.keeper).chain(&self.small)
+    }
+
+    /// For the streams that are not live.
+    fn nudge(&self, why: Nudge) {
+        self.keepers().filter(|keeper| keeper.is_away()).for_each(|keeper| keeper.nudge(why));
+    }
+
+    async fn end(self) {
+        self.keepers().for_each(Keeper::stop);
+        self.keeper.end().await;
+        if let Some(small) = self.small {
+            small.end().await;
+        }
+    }
 }
 
 impl Roster {
@@ -49,35 +71,47 @@ impl Roster {
         self.crew.set_limits(&new.limits);
         for id in &changes.removed {
             if let Some(kept) = self.keepers.remove(id) {
-                self.leaving.push(self.crew.executor.spawn(kept.keeper.end()));
+                self.leaving.push(self.crew.executor.spawn(kept.end()));
             }
         }
         for camera in &changes.added {
             let name = camera.name.clone();
-            let lane = Arc::new(Lane::new(camera.id.clone(), name, camera.tuning.clone(), now));
-            self.keep(camera, &lane);
+            let main = Arc::new(Lane::new(camera.id.clone(), name, camera.tuning.clone(), now));
+            self.keep(camera, Channel::of(main));
         }
-        for camera in changes.reconnect.iter().chain(&changes.retuned) {
+        for camera in changes.reconnect.iter().chain(&changes.small_changed).chain(&changes.retuned) {
             if let Some(kept) = self.keepers.get(&camera.id) {
-                kept.keeper.lane().retune(camera.name.clone(), camera.tuning.clone());
+                for lane in kept.household.channel.lanes() {
+                    lane.retune(camera.name.clone(), camera.tuning.clone());
+                }
+            }
+        }
+        for camera in &changes.small_changed {
+            if let Some(kept) = self.keepers.get_mut(&camera.id) {
+                kept.household.set_small_profile(camera.origin.small_profile.clone());
+                let before = kept.small.take();
+                kept.small = keep_small(&self.crew, &kept.household, camera, before);
             }
         }
         for camera in &changes.reconnect {
             if let Some(kept) = self.keepers.get(&camera.id) {
                 // From here on it publishes nothing: what it shows is not what is configured.
-                kept.keeper.stop();
-                let lane = Arc::clone(kept.keeper.lane());
-                lane.report(State::Connecting, RECONFIGURED, now);
-                self.keep(camera, &lane);
+                for keeper in kept.keepers() {
+                    keeper.stop();
+                    keeper.lane().report(State::Connecting, RECONFIGURED, now);
+                }
+                let channel = Arc::clone(&kept.household.channel);
+                self.keep(camera, channel);
             }
         }
-        for kept in self.keepers.values() {
-            kept.keeper.lane().allow_renditions(new.limits.renditions);
+        let channel = |camera: &Camera| Some(Arc::clone(&self.keepers.get(&camera.id)?.household.channel));
+        let channels: Vec<_> = new.cameras.iter().filter_map(channel).collect();
+        for lane in channels.iter().flat_map(|channel| channel.lanes()) {
+            lane.allow_renditions(new.limits.renditions);
         }
-        let lane = |camera: &Camera| self.keepers.get(&camera.id).map(|kept| Arc::clone(kept.keeper.lane()));
-        self.hub.replace_lanes(new.cameras.iter().filter_map(lane).collect());
+        self.hub.replace_channels(channels);
         for id in changes.unchanged.iter().chain(changes.retuned.iter().map(|camera| &camera.id)) {
-            if let Some(kept) = self.keepers.get_mut(id).filter(|kept| kept.keeper.is_away()) {
+            if let Some(kept) = self.keepers.get_mut(id).filter(|kept| kept.keepers().any(Keeper::is_away)) {
                 kept.encouragement.owe();
             }
         }
@@ -87,10 +121,10 @@ impl Roster {
     /// Has cameras tried again that are still to be since a reload.
     pub fn tend(&mut self, now: Instant) {
         self.leaving.retain(|task| !task.is_finished());
-        for Kept { keeper, encouragement } in self.keepers.values_mut() {
-            let is_denied = keeper.lane().standing().state == State::Denied;
-            if encouragement.is_due(is_denied, now) && keeper.is_away() {
-                keeper.nudge(Nudge::Changed);
+        for kept in self.keepers.values_mut() {
+            let is_denied = kept.keepers().any(|keeper| keeper.lane().standing().state == State::Denied);
+            if kept.encouragement.is_due(is_denied, now) {
+                kept.nudge(Nudge::Changed);
             }
         }
     }
@@ -105,32 +139,37 @@ impl Roster {
     /// A device announced itself: cameras that are away and wait out a pause look at once.
     pub fn hear(&self, hint: Hint, now: Instant) {
         self.crew.lookout.hear(hint, now);
-        for kept in self.keepers.values().filter(|kept| kept.keeper.is_away()) {
-            kept.keeper.nudge(Nudge::Seen);
+        for kept in self.keepers.values() {
+            kept.nudge(Nudge::Seen);
         }
     }
 
     /// Ends all keepers side by side and waits for them.
     pub async fn end(self) {
-        let keepers: Vec<_> = self.keepers.into_values().map(|kept| kept.keeper).collect();
-        for keeper in &keepers {
-            keeper.stop();
-        }
-        for keeper in keepers {
-            keeper.end().await;
+        let all: Vec<_> = self.keepers.into_values().collect();
+        all.iter().flat_map(Kept::keepers).for_each(Keeper::stop);
+        for kept in all {
+            kept.end().await;
         }
         for task in self.leaving {
             task.await;
         }
     }
 
-    fn keep(&mut self, camera: &Camera, lane: &Arc<Lane>) {
-        let predecessor = self.keepers.remove(&camera.id).map(|kept| kept.keeper);
-        if predecessor.is_some() {
-            lane.note_failure(Cause::Changed, None, Instant::now());
+    fn keep(&mut self, camera: &Camera, channel: Arc<Channel>) {
+        let (predecessor, small) = match self.keepers.remove(&camera.id) {
+            Some(kept) => (Some(kept.keeper), kept.small),
+            None => (None, None),
+        };
+        for keeper in predecessor.iter().chain(&small) {
+            keeper.lane().note_failure(Cause::Changed, None, Instant::now());
         }
-        let keeper = Keeper::start(&self.crew, Arc::clone(lane), camera.origin.clone(), predecessor);
-        self.keepers.insert(camera.id.clone(), Kept { keeper, encouragement: Encouragement::default() });
+        let household = Household::new(channel, camera.origin.small_profile.clone());
+        // The small one first: it asks for both.
+        let small = keep_small(&self.crew, &household, camera, small);
+        let keeper = Keeper::start(&self.crew, &household, Part::Main, camera.origin.clone(), predecessor);
+        let encouragement = Encouragement::default();
+        self.keepers.insert(camera.id.clone(), Kept { household, keeper, small, encouragement });
     }
 
     /// Keeps what is learnt in another directory from now on, with what is known of cameras that stay as
@@ -151,4 +190,22 @@ impl Roster {
         })
         .detach();
     }
+}
+
+/// Keeps the small stream as it is configured now, if it is, once the keeper `before` has left. Its
+/// viewers go on with the main stream until it is live.
+fn keep_small(crew: &Crew, household: &Arc<Household>, camera: &Camera, before: Option<Keeper>) -> Option<Keeper> {
+    let channel = &household.channel;
+    if camera.origin.small_profile.is_none() {
+        channel.set_small(None);
+        // Dropped: it says TEARDOWN and goes.
+        return None;
+    }
+    if before.is_none() {
+        let lane = Lane::new(camera.id.clone(), camera.name.clone(), camera.tuning.clone(), Instant::now());
+        channel.set_small(Some(Arc::new(lane)));
+    } else if let Some(small) = channel.small() {
+        small.report(State::Connecting, RECONFIGURED, Instant::now());
+    }
+    Some(Keeper::start(crew, household, Part::Small, camera.origin.clone(), before))
 }

@@ -24,7 +24,7 @@ use smol::{
 };
 
 use super::notify::Notify;
-use crate::{camera::State, config, log::chain, web::Web};
+use crate::{config, log::chain, web::Web};
 use device::Device;
 use health::{Findings, Health};
 
@@ -162,9 +162,9 @@ impl Shared {
     }
 
     fn status(&self) -> String {
-        let lanes = self.web.hub.lanes();
-        let live = lanes.iter().filter(|lane| lane.standing().state == State::Live).count();
-        format!("{live} of {} cameras live", lanes.len())
+        let channels = self.web.hub.channels();
+        let live = channels.iter().filter(|channel| channel.shown().is_live()).count();
+        format!("{live} of {} cameras live", channels.len())
     }
 }
 

@@ -9,7 +9,7 @@ use super::Config;
 use crate::camera::{Camera, CameraId};
 
 /// What to do to get from one configuration to another. Every camera of either is in exactly one of
-/// the five lists, each in file order.
+/// the six lists, each in file order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
     /// To be started.
@@ -18,6 +18,8 @@ pub struct Changes {
     pub removed: Vec<CameraId>,
     /// Origin differs: the stream has to be opened again. Name and tuning may differ as well.
     pub reconnect: Vec<Camera>,
+    /// Only the small stream's profile differs, maybe beside name and tuning: the main stream goes on.
+    pub small_changed: Vec<Camera>,
     /// Only name or tuning differ: applies from the next frame on.
     pub retuned: Vec<Camera>,
     pub unchanged: Vec<CameraId>,
@@ -55,7 +57,8 @@ impl Changes {
         for camera in &new.cameras {
             match find(old, &camera.id) {
                 None => changes.added.push(camera.clone()),
-                Some(before) if before.origin != camera.origin => changes.reconnect.push(camera.clone()),
+                Some(before) if !before.origin.is_same_main(&camera.origin) => changes.reconnect.push(camera.clone()),
+                Some(before) if before.origin != camera.origin => changes.small_changed.push(camera.clone()),
                 Some(before) if before != camera => changes.retuned.push(camera.clone()),
                 Some(_) => changes.unchanged.push(camera.id.clone()),
             }
@@ -76,6 +79,7 @@ impl fmt::Display for Changes {
             (self.added.len(), "added"),
             (self.removed.len(), "removed"),
             (self.reconnect.len(), "reconnected"),
+            (self.small_changed.len(), "with another small stream"),
             (self.retuned.len(), "retuned"),
             (self.unchanged.len(), "unchanged"),
         ];
@@ -169,6 +173,17 @@ mod tests {
         let changes = Changes::between(&config(&old), &config(&new));
         assert_eq!(ids(&changes.reconnect), ["a", "b"]);
         assert_eq!(changes.unchanged.len(), 1);
+    }
+
+    #[test]
+    fn another_small_profile_leaves_the_main_stream_alone() {
+        let new = THREE.replace("id='b'", "id='b'\nsmall_profile='Profile_2'\nquality=50");
+        let changes = Changes::between(&config(THREE), &config(&new));
+        assert_eq!(
+            (ids(&changes.small_changed), ids(&changes.reconnect), ids(&changes.retuned)),
+            (vec!["b"], vec![], vec![])
+        );
+        assert_eq!(changes.to_string(), "1 camera with another small stream, 2 unchanged");
     }
 
     #[test]

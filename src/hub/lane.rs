@@ -17,6 +17,7 @@ use std::{
 use smol::channel::{Receiver, Sender, bounded};
 
 use super::{
+    bells::Bells,
     group::Group,
     pulse::{Pulse, Terms},
     rates::Rates,
@@ -97,7 +98,13 @@ struct Inner {
     vitals: Option<(WorkerVitals, Instant)>,
     worker_share: Option<f64>,
     keeper_due: Option<Instant>,
+    /// Not opened, as nobody needs it.
+    resting: bool,
+    /// Times it was opened after a rest.
+    fresh: u64,
     closed: bool,
+    /// Of those who look on.
+    bells: Option<Arc<Bells>>,
 }
 
 /// The lane's end of a seat.
@@ -147,7 +154,10 @@ impl Lane {
                 vitals: None,
                 worker_share: None,
                 keeper_due: None,
+                resting: false,
+                fresh: 0,
                 closed: false,
+                bells: None,
             }),
             demand_bell: bounded(1),
         }
@@ -176,6 +186,30 @@ impl Lane {
 
     pub fn stream(&self) -> Option<StreamInfo> {
         self.inner().stream
+    }
+
+    pub fn is_live(&self) -> bool {
+        self.inner().is_live()
+    }
+
+    /// Whether it is not opened because nobody needs it.
+    pub fn is_resting(&self) -> bool {
+        self.inner().resting
+    }
+
+    pub(in crate::hub) fn is_closed(&self) -> bool {
+        self.inner().closed
+    }
+
+    /// Whether anybody sits here.
+    pub(in crate::hub) fn has_viewers(&self) -> bool {
+        let inner = self.inner();
+        !inner.seats.is_empty() || !inner.unit_seats.is_empty()
+    }
+
+    /// Rings `bells` from now on at each change of state, size or codec.
+    pub(in crate::hub) fn tell_changes(&self, bells: Arc<Bells>) {
+        self.inner().bells = Some(bells);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -229,7 +263,8 @@ impl Inner {
     }
 
     fn change_standing(&mut self, state: State, why: String, now: Instant) {
-        if self.standing.state != state {
+        let is_other = self.standing.state != state;
+        if is_other {
             self.since = now;
             self.tenure.note(state == State::Live, now);
         }
@@ -237,6 +272,15 @@ impl Inner {
         if self.standing != standing {
             self.standing = standing;
             self.ring_seats();
+        }
+        if is_other {
+            self.ring_bells();
+        }
+    }
+
+    fn ring_bells(&self) {
+        if let Some(bells) = &self.bells {
+            bells.ring();
         }
     }
 

@@ -131,8 +131,20 @@ pub struct Status {
     /// What the worker has lately used of one processor: 1.0 is all of it. `None` before it was
     /// measured twice.
     pub worker_share: Option<f64>,
+    /// Its streams one by one, where it has more than one.
+    pub profiles: Vec<ProfileStatus>,
     /// By how much the keeper is behind the moment it promised to be back; zero while it is in time.
     pub keeper_late: Duration,
+}
+
+/// One of two streams of a camera.
+#[derive(Clone, Debug)]
+pub struct ProfileStatus {
+    /// `main` or `small`.
+    pub stream: &'static str,
+    /// Not open, as nobody needs it.
+    pub resting: bool,
+    pub status: Status,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

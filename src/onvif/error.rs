@@ -64,6 +64,10 @@ pub enum Error {
         wanted: String,
         offered: Vec<Profile>,
     },
+    /// No profile is known to be smaller than the main one.
+    NoSmallProfile {
+        device: String,
+    },
     /// Not one profile has video.
     NoVideo {
         device: String,
@@ -115,6 +119,7 @@ impl Error {
             Self::Status { .. }
             | Self::Redirect { .. }
             | Self::Fault { .. }
+            | Self::NoSmallProfile { .. }
             | Self::NoVideo { .. }
             | Self::NoStream { .. } => Kind::Refused,
         }
@@ -198,6 +203,9 @@ impl fmt::Display for Error {
                     }
                 }
                 Ok(())
+            }
+            Self::NoSmallProfile { device } => {
+                write!(f, "{device} has no profile of a smaller size; remove small_profile")
             }
             Self::NoVideo { device } => write!(f, "{device} has no media profile with video"),
             Self::NoStream { device, profile, .. } => write!(f, "{device} has no stream for profile {profile:?}"),

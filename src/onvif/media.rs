@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     camera::mask_credentials,
+    media::Size,
     xml::{Element, escape},
 };
 
@@ -21,6 +22,9 @@ const GUESSES: [&str; 5] =
 
 /// Profiles tried for a stream where none is configured.
 const MOST_PROFILES_TRIED: usize = 4;
+
+/// One of nine on a screen of 1920x1080.
+const MIDDLING_TILE: Size = Size { width: 640, height: 360 };
 
 /// A device together with its media services.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct Media<'a> {
 struct MediaService {
     second: bool,
     service: Service,
+    /// What it said when it was asked for its profiles.
+    profiles: Option<Vec<Profile>>,
 }
 
 impl<'a> Media<'a> {
@@ -65,7 +71,7 @@ impl<'a> Media<'a> {
             }
         }
         if services.is_empty() {
-            let guess = |path: &&str| MediaService { second: false, service: Service::at(path, port) };
+            let guess = |path: &&str| MediaService { second: false, service: Service::at(path, port), profiles: None };
             services.extend(GUESSES.iter().map(guess));
         }
         Ok(Self { device, services })
@@ -97,8 +103,16 @@ impl<'a> Media<'a> {
     }
 
     async fn profiles_of(&mut self, index: usize) -> Result<Vec<Profile>, Error> {
-        let MediaService { second, .. } = self.services[index];
-        if !second {
+        if let Some(profiles) = &self.services[index].profiles {
+            return Ok(profiles.clone());
+        }
+        let profiles = self.ask_profiles(index).await?;
+        self.services[index].profiles = Some(profiles.clone());
+        Ok(profiles)
+    }
+
+    async fn ask_profiles(&mut self, index: usize) -> Result<Vec<Profile>, Error> {
+        if !self.services[index].second {
             return Ok(answers::profiles(&self.call(index, "GetProfiles", String::new()).await?));
         }
         // Never `All`: one widely flashed firmware dies of it.
@@ -234,6 +248,29 @@ impl<'a> Media<'a> {
         Err(failure.unwrap_or_else(|| Error::NoVideo { device: self.device.name() }))
     }
 
+    /// Finds the stream for small tiles beside `main`: the smallest profile that a middling tile does not
+    /// need enlarged, or else the largest there is below the main one.
+    ///
+    /// # Errors
+    /// [`Error::NoSmallProfile`] when no profile is smaller.
+    pub async fn smaller(&mut self, main: &str) -> Result<(Profile, Streams), Error> {
+        let profiles = self.profiles().await?;
+        let area = |profile: &Profile| profile.size.map(|size| u64::from(size.width) * u64::from(size.height));
+        let most = profiles.iter().find(|profile| profile.token == main).and_then(area);
+        let is_smaller = |profile: &&Profile| matches!((area(profile), most), (Some(own), Some(most)) if own < most);
+        let mut smaller: Vec<_> = profiles.iter().filter(is_smaller).collect();
+        smaller.sort_by_key(|profile| area(profile));
+        let is_enough = |profile: &&&Profile| {
+            profile.size.is_some_and(|size| size.width >= MIDDLING_TILE.width && size.height >= MIDDLING_TILE.height)
+        };
+        let Some(profile) = smaller.iter().find(is_enough).or(smaller.last()).map(|profile| (*profile).clone()) else {
+            return Err(Error::NoSmallProfile { device: self.device.name() });
+        };
+        let uri = self.stream_uri(&profile.token).await?;
+        let streams = self.streams(&profile.token, &uri)?;
+        Ok((profile, streams))
+    }
+
     /// Works out where the stream at `uri` may be.
     ///
     /// # Errors
@@ -247,7 +284,7 @@ impl<'a> Media<'a> {
     }
 
     async fn call(&mut self, index: usize, name: &'static str, parameters: String) -> Result<Element, Error> {
-        let MediaService { second, service } = &mut self.services[index];
+        let MediaService { second, service, .. } = &mut self.services[index];
         let namespace = if *second { MEDIA2 } else { MEDIA1 };
         self.device.call(service, &Operation { namespace, name, parameters, access: Access::Login }).await
     }
@@ -258,7 +295,7 @@ impl<'a> Media<'a> {
 }
 
 fn media_service(second: bool, xaddr: &str, port: u16) -> Option<MediaService> {
-    Service::from_xaddr(xaddr, port).map(|service| MediaService { second, service })
+    Service::from_xaddr(xaddr, port).map(|service| MediaService { second, service, profiles: None })
 }
 
 fn stream_parameters(second: bool, token: &str) -> String {

@@ -26,6 +26,8 @@ pub struct Learnt {
     /// How it took the login, in the words of its ONVIF client.
     pub authentication: Option<String>,
     pub stream: Option<Stream>,
+    /// The small stream; only where one is configured.
+    pub small: Option<Small>,
     /// Unix seconds; of a clock that may have been wrong.
     pub when: u64,
 }
@@ -64,6 +66,14 @@ pub struct Stream {
     pub uri: StreamUri,
     /// The token of its profile.
     pub profile: String,
+}
+
+/// The small stream that was live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Small {
+    /// What the configuration said of it then. Where it says something else, this is void.
+    pub wanted: String,
+    pub stream: Stream,
 }
 
 /// Why a file is of no use.
@@ -111,8 +121,8 @@ impl Learnt {
 
     /// The file of camera `id`.
     pub fn to_text(&self, id: &CameraId) -> String {
-        let Self { basis, identity, address, authentication, stream, when } = self;
-        let json = json!({
+        let Self { basis, identity, address, authentication, stream, small, when } = self;
+        let mut json = json!({
             "maker": MAKER,
             "format": FORMAT,
             "camera": id.as_str(),
@@ -123,6 +133,10 @@ impl Learnt {
             "stream": stream.as_ref().map(|stream| json!({ "uri": stream.uri.as_str(), "profile": stream.profile })),
             "when": when,
         });
+        // An older agent, which knows no small streams, does not miss it.
+        if let Some(Small { wanted, stream }) = small {
+            json["small"] = json!({ "wanted": wanted, "uri": stream.uri.as_str(), "profile": stream.profile });
+        }
         format!("{json:#}\n")
     }
 
@@ -154,6 +168,10 @@ impl Learnt {
             address: optional(&json, "address", address_of)?,
             authentication: optional(&json, "authentication", text_of)?,
             stream: optional(&json, "stream", stream_of)?,
+            small: match json.get("small") {
+                None => None,
+                Some(small) => Some(small_of(small).ok_or(Damage::Field("small"))?),
+            },
             when: required(&json, "when", Value::as_u64)?,
         })
     }
@@ -217,6 +235,10 @@ fn stream_of(value: &Value) -> Option<Stream> {
     Some(Stream { uri, profile: text_of(&value["profile"])? })
 }
 
+fn small_of(value: &Value) -> Option<Small> {
+    Some(Small { wanted: text_of(&value["wanted"])?, stream: stream_of(value)? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,6 +259,7 @@ mod tests {
             address: Some(Address { host: "192.168.1.70".into(), port: 8000 }),
             authentication: Some("HTTP Digest".into()),
             stream: Some(Stream { uri, profile: "Profile_1 \u{9580}".into() }),
+            small: None,
             when: 1_900_000_000,
         }
     }
@@ -249,9 +272,12 @@ mod tests {
             address: None,
             authentication: None,
             stream: None,
+            small: None,
             when: 0,
         };
-        for learnt in [learnt(), empty] {
+        let small = learnt().stream.map(|stream| Small { wanted: "auto".into(), stream });
+        let both = Learnt { small, ..learnt() };
+        for learnt in [learnt(), empty, both] {
             assert_eq!(Learnt::from_text(&learnt.to_text(&gate()), &gate()), Ok(learnt));
         }
     }

@@ -16,7 +16,7 @@ use super::{
     socket::Socket,
     status, upgrade, wall,
 };
-use crate::{hub::Lane, media::Wish};
+use crate::{hub::Channel, media::Wish};
 
 /// Tells somebody why he is not let in.
 pub async fn refuse(stream: TcpStream, refusal: Refusal, web: &Web) {
@@ -55,14 +55,14 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
         let method = request.method();
         let answer = match Route::of(request.url()) {
             Route::Live(id) => match viewer(web, id, &request) {
-                Ok((lane, wish)) => {
+                Ok((channel, wish)) => {
                     let viewer = query::viewer(request.url());
-                    return mjpeg::serve(socket, web, lane, wish, viewer, method).await;
+                    return mjpeg::serve(socket, web, channel, wish, viewer, method).await;
                 }
                 Err(answer) => answer,
             },
             Route::Snapshot(id) => match viewer(web, id, &request) {
-                Ok((lane, wish)) => snapshot::take(web, &lane, wish).await,
+                Ok((channel, wish)) => snapshot::take(web, &channel, wish).await,
                 Err(answer) => answer,
             },
             Route::Wall => match upgrade::check(&request, web, Some(wall::PROTOCOL)) {
@@ -73,7 +73,9 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
                 let checked =
                     viewer(web, id, &request).and_then(|wanted| Ok((wanted, upgrade::check(&request, web, None)?)));
                 match checked {
-                    Ok(((lane, wish), accepted)) => return legacy::serve(socket, web, lane, wish, accepted).await,
+                    Ok(((channel, wish), accepted)) => {
+                        return legacy::serve(socket, web, channel, wish, accepted).await;
+                    }
                     Err(answer) => answer,
                 }
             }
@@ -91,9 +93,9 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
     }
 }
 
-/// The lane and the wish a viewer's address names.
-fn viewer(web: &Web, id: &str, request: &Request) -> Result<(Arc<Lane>, Wish), Answer> {
-    let lane = web.hub.lane(id).ok_or_else(|| Answer::error(404, "there is no camera of this name"))?;
+/// The camera and the wish a viewer's address names.
+fn viewer(web: &Web, id: &str, request: &Request) -> Result<(Arc<Channel>, Wish), Answer> {
+    let channel = web.hub.channel(id).ok_or_else(|| Answer::error(404, "there is no camera of this name"))?;
     let wish = query::wish(request.url()).map_err(|wrong| Answer::error(400, wrong))?;
-    Ok((lane, wish))
+    Ok((channel, wish))
 }

@@ -14,7 +14,7 @@ use smol::{Timer, future::FutureExt};
 use super::{Web, pace::Pace};
 use crate::{
     camera::State,
-    hub::{Lane, Seat, Shown, Standing, TooManyRenditions},
+    hub::{Channel, Shown, Standing, TooManyRenditions, View},
     media::{Picture, UnixMicros, Wish},
 };
 
@@ -35,7 +35,7 @@ pub struct Frame {
 
 pub struct Frames<'a> {
     web: &'a Web,
-    seat: Seat,
+    view: View,
     wish: Wish,
     newest: Option<Arc<Picture>>,
     pace: Pace,
@@ -48,9 +48,9 @@ pub struct Frames<'a> {
 impl<'a> Frames<'a> {
     /// # Errors
     /// [`TooManyRenditions`]
-    pub fn new(web: &'a Web, lane: &Arc<Lane>, wish: Wish) -> Result<Self, TooManyRenditions> {
+    pub fn new(web: &'a Web, channel: &Arc<Channel>, wish: Wish) -> Result<Self, TooManyRenditions> {
         let due = Instant::now() + web.limits.repeat;
-        Ok(Self { web, seat: lane.sit(wish)?, wish, newest: None, pace: Pace::default(), due, end: None })
+        Ok(Self { web, view: channel.sit(wish)?, wish, newest: None, pace: Pace::default(), due, end: None })
     }
 
     /// Why the last frame was the last; before it, nothing.
@@ -60,7 +60,7 @@ impl<'a> Frames<'a> {
 
     /// Another size from now on.
     pub fn change(&mut self, wish: Wish) -> Result<(), TooManyRenditions> {
-        self.seat.change(wish)?;
+        self.view.change(wish)?;
         self.wish = wish;
         Ok(())
     }
@@ -76,7 +76,7 @@ impl<'a> Frames<'a> {
         while self.end.is_none() {
             // The end is looked for first: a viewer slower than its camera always has a picture waiting.
             let event = async { Event::Stop(self.web.stopping().await) }
-                .or(async { Event::Shown(self.seat.next().await) })
+                .or(async { Event::Shown(self.view.next().await) })
                 .or(async {
                     Timer::at(self.due).await;
                     Event::Due
@@ -107,7 +107,7 @@ impl<'a> Frames<'a> {
 
     /// The newest picture again if it still is one, else the card.
     async fn standing_frame(&mut self) -> Frame {
-        let lane = Arc::clone(self.seat.lane());
+        let lane = Arc::clone(self.view.lane());
         let mut standing = lane.standing();
         if let Some(end) = self.end.clone() {
             standing = Standing { state: State::Offline, why: end };

@@ -21,26 +21,26 @@ use super::{
     socket::Socket,
     upgrade::{self, Accepted},
 };
-use crate::{hub::Lane, media::Wish};
+use crate::{hub::Channel, media::Wish};
 
 /// Characters of a piece, all ASCII, the head `~i~` not counted.
 const PIECE: usize = 32 << 10;
 
 /// Serves one page until either side ends it.
-pub async fn serve(socket: Socket, web: &Web, lane: Arc<Lane>, wish: Wish, accepted: Accepted) -> io::Result<()> {
+pub async fn serve(socket: Socket, web: &Web, channel: Arc<Channel>, wish: Wish, accepted: Accepted) -> io::Result<()> {
     let (sender, mut receiver) = upgrade::open(socket, &accepted, &web.limits).await?.split();
     let outbox = Outbox::new(sender);
-    let end = stream(web, &lane, wish, &outbox, &mut receiver).await;
+    let end = stream(web, &channel, wish, &outbox, &mut receiver).await;
     outbox.close(receiver, &end, web.limits.farewell).await;
     Ok(())
 }
 
-async fn stream(web: &Web, lane: &Arc<Lane>, mut wish: Wish, outbox: &Outbox, receiver: &mut Receiver) -> End {
+async fn stream(web: &Web, channel: &Arc<Channel>, mut wish: Wish, outbox: &Outbox, receiver: &mut Receiver) -> End {
     enum Event {
         Frame(Frame),
         Text(Result<String, End>),
     }
-    let Ok(mut frames) = Frames::new(web, lane, wish) else {
+    let Ok(mut frames) = Frames::new(web, channel, wish) else {
         let why = "too many different sizes and qualities are watched; renditions below [limits] bounds them";
         return End::Finished(why.to_owned());
     };

@@ -19,6 +19,8 @@ pub struct Limits {
     pub write_stall: Duration,
     /// For how long a snapshot waits for the decoder's first picture.
     pub first_picture: Duration,
+    /// The same where the camera's main stream has to be opened first.
+    pub on_demand: Duration,
     /// A still picture or a card is sent again after this, so that browsers show it and notice life.
     pub repeat: Duration,
     /// A tile that does not report what it drew gets its next picture after this.
@@ -50,6 +52,7 @@ impl Default for Limits {
             idle: Duration::from_secs(30),
             write_stall: Duration::from_secs(10),
             first_picture: Duration::from_secs(3),
+            on_demand: Duration::from_secs(8),
             repeat: Duration::from_secs(1),
             drawn: Duration::from_secs(1),
             refused_tile: Duration::from_secs(5),

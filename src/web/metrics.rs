@@ -15,7 +15,7 @@ const STATES: [State; 5] = [State::Connecting, State::Live, State::Stalled, Stat
 
 pub fn answer(web: &Web) -> Answer {
     let now = Instant::now();
-    let statuses: Vec<_> = web.hub.lanes().iter().map(|lane| lane.status(now)).collect();
+    let statuses: Vec<_> = web.hub.channels().iter().map(|channel| channel.status(now)).collect();
     let mut page = Page::default();
     cameras(&mut page, &statuses);
     workers(&mut page, &statuses);
@@ -85,6 +85,19 @@ fn cameras(page: &mut Page, statuses: &[Status]) {
     each(page, &|status| Some(f64::from(u8::from(status.decoding))));
     page.family("cctv_camera_keeper_late_seconds", "gauge", "By how much the keeper is behind its promise.");
     each(page, &|status| Some(status.keeper_late.as_secs_f64()));
+
+    let profiles = || statuses.iter().flat_map(|whole| whole.profiles.iter().map(move |one| (whole.id.as_str(), one)));
+    let streams = |page: &mut Page, value: &dyn Fn(&crate::hub::ProfileStatus) -> f64| {
+        for (id, profile) in profiles() {
+            page.sample(&[("camera", id), ("stream", profile.stream)], value(profile));
+        }
+    };
+    page.family("cctv_stream_live", "gauge", "Of cameras with two streams: 1 while this one is live.");
+    streams(page, &|profile| f64::from(u8::from(profile.status.standing.state == State::Live)));
+    page.family("cctv_stream_frames_total", "counter", "Of cameras with two streams: frames received of this one.");
+    streams(page, &|profile| profile.status.frames as f64);
+    page.family("cctv_stream_viewers", "gauge", "Of cameras with two streams: viewers of this one.");
+    streams(page, &|profile| profile.status.viewers as f64);
 
     page.family("cctv_rendition_encodes_total", "counter", "Pictures encoded since the rendition was first wanted.");
     renditions(page, statuses, |rendition| rendition.encodes as f64);

@@ -15,18 +15,18 @@ use super::{
     frames::{Frame, Frames, seconds},
     socket::Socket,
 };
-use crate::{hub::Lane, media::Wish};
+use crate::{hub::Channel, media::Wish};
 
 /// A JPEG cannot hold it by chance in the place where it counts: after CR LF and two hyphens. Readers
 /// that honour Content-Length never look for it inside anyway.
 const BOUNDARY: &str = "cctv-agent-picture-b7e1d0";
 
-/// Streams `lane` until the viewer leaves, the camera is removed or the agent stops. What has reached a
+/// Streams `channel` until the viewer leaves, the camera is removed or the agent stops. What has reached a
 /// `viewer` with a name is told by `/api/cameras`.
 pub async fn serve(
     mut socket: Socket,
     web: &Web,
-    lane: Arc<Lane>,
+    channel: Arc<Channel>,
     wish: Wish,
     viewer: Option<String>,
     method: Method,
@@ -44,12 +44,12 @@ pub async fn serve(
         Ok(counted) => counted,
         Err(refusal) => return refuse(socket, web, refusal.answer(), method).await,
     };
-    let mut frames = match Frames::new(web, &lane, wish) {
+    let mut frames = match Frames::new(web, &channel, wish) {
         Ok(frames) => frames,
         Err(error) => return refuse(socket, web, too_many(error), method).await,
     };
     socket.write_parts([head.as_bytes(), delimiter(false).as_bytes()]).await?;
-    let mut stream = viewer.map(|viewer| web.streams.enter(lane.id().as_str(), viewer));
+    let mut stream = viewer.map(|viewer| web.streams.enter(channel.id().as_str(), viewer));
     loop {
         let next = async { Some(frames.next().await) }.or(async {
             socket.gone().await;

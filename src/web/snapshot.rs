@@ -11,39 +11,55 @@ use super::{
 };
 use crate::{
     camera::State,
-    hub::{Lane, Seat, Shown, Standing},
+    hub::{Channel, Shown, Standing, View},
     media::{Picture, Wish},
 };
 
 /// The newest picture, or the card with 503. Waits for `Limits::first_picture` at most: where
-/// nobody watches, the decoder starts with this very request.
-pub async fn take(web: &Web, lane: &Arc<Lane>, wish: Wish) -> Answer {
-    let mut seat = match lane.sit(wish) {
-        Ok(seat) => seat,
+/// nobody watches, the decoder starts with this very request. Where the stream that suits the wish is not
+/// open, it is opened and waited for up to `Limits::on_demand`; then the other one's picture has to do.
+pub async fn take(web: &Web, channel: &Arc<Channel>, wish: Wish) -> Answer {
+    let mut view = match channel.sit(wish) {
+        Ok(view) => view,
         Err(error) => return too_many(error),
     };
     let started = Instant::now();
-    let standing = match within(web.limits.first_picture, live_picture(&mut seat)).await {
-        Some(Ok(picture)) => return answer(200, picture.jpeg.to_vec(), picture.taken, picture.sequence, State::Live),
-        Some(Err(standing)) => standing,
-        None => Standing {
-            state: State::Connecting,
-            why: format!("no picture was decoded within {:.1} s", started.elapsed().as_secs_f64()),
-        },
-    };
+    let limit = if view.is_waiting() { web.limits.on_demand } else { web.limits.first_picture };
+    let mut newest = None;
+    let standing = within(limit, live_picture(&mut view, &mut newest)).await;
+    if let Some(picture) = newest {
+        return answer(200, picture.jpeg.to_vec(), picture.taken, picture.sequence, State::Live);
+    }
+    let standing = standing.unwrap_or_else(|| Standing {
+        state: State::Connecting,
+        why: format!("no picture was decoded within {:.1} s", started.elapsed().as_secs_f64()),
+    });
     let state = standing.state;
-    let card = web.cards.card(lane, standing, wish).await;
+    let card = web.cards.card(view.lane(), standing, wish).await;
     answer(503, card.to_vec(), unix_now(), 0, state).header("Retry-After", "5")
 }
 
-/// The first picture of a live camera, or why there is none.
-async fn live_picture(seat: &mut Seat) -> Result<Arc<Picture>, Standing> {
+/// Waits for a picture of the stream that suits best; what is there meanwhile is in `newest`. Returns how
+/// the camera stands, where it is not live `newest` is empty.
+async fn live_picture(view: &mut View, newest: &mut Option<Arc<Picture>>) -> Standing {
     loop {
-        match seat.next().await {
-            Shown::Picture(picture) => return Ok(picture),
-            Shown::News(Standing { state: State::Live, .. }) => {}
-            Shown::News(standing) => return Err(standing),
-            Shown::Closed => return Err(Standing { state: State::Offline, why: REMOVED.to_owned() }),
+        match view.next().await {
+            Shown::Picture(picture) => {
+                *newest = Some(picture);
+                if !view.is_waiting() {
+                    return view.lane().standing();
+                }
+            }
+            Shown::News(standing) => {
+                *newest = None;
+                if standing.state != State::Live {
+                    return standing;
+                }
+            }
+            Shown::Closed => {
+                *newest = None;
+                return Standing { state: State::Offline, why: REMOVED.to_owned() };
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Web, answer::Answer, frames::unix_now, process};
 use crate::{
     camera::CameraId,
-    hub::{RenditionStatus, Status},
+    hub::{ProfileStatus, RenditionStatus, Status},
     log,
     media::Size,
 };
@@ -16,7 +16,7 @@ use crate::{
 pub fn cameras(web: &Web) -> Answer {
     let now = Instant::now();
     let reload = web.hub.reload();
-    let cameras: Vec<_> = web.hub.lanes().iter().map(|lane| camera(web, &lane.status(now), now)).collect();
+    let cameras: Vec<_> = web.hub.channels().iter().map(|channel| camera(web, &channel.status(now), now)).collect();
     Answer::json(
         200,
         &json!({
@@ -76,8 +76,27 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "known_seconds": seconds(status.known),
         "availability": availability(status),
         "renditions": status.renditions.iter().map(rendition).collect::<Vec<_>>(),
+        "profiles": status.profiles.iter().map(profile).collect::<Vec<_>>(),
         "worker": worker(status),
         "group": { "units": units, "bytes": bytes },
+    })
+}
+
+/// One of two streams of a camera.
+fn profile(profile: &ProfileStatus) -> Value {
+    let status = &profile.status;
+    json!({
+        "stream": profile.stream,
+        "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
+        "state": if profile.resting { "resting" } else { status.standing.state.word() },
+        "why": status.standing.why,
+        "codec": status.stream.map(|stream| stream.codec.word()),
+        "size": status.stream.map(|stream| size(stream.size)),
+        "fps": rounded(status.measured_fps, 10.0),
+        "bitrate": status.bitrate.round() as u64,
+        "viewers": status.viewers,
+        "reconnects": status.reconnects,
+        "worker": worker(status),
     })
 }
 
@@ -133,7 +152,7 @@ pub fn health(web: &Web) -> Answer {
     let now = Instant::now();
     let neglected = web.hub.neglected(web.limits.keeper_late, now);
     let ok = neglected.is_empty();
-    let mut body = json!({ "ok": ok, "cameras": web.hub.lanes().len(), "viewers": web.viewers() });
+    let mut body = json!({ "ok": ok, "cameras": web.hub.channels().len(), "viewers": web.viewers() });
     if !ok {
         let names: Vec<_> = neglected.iter().map(|(id, _)| id.as_str()).collect();
         let late = |(id, late): &(CameraId, Duration)| json!({ "id": id.as_str(), "late": seconds(*late) });

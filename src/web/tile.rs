@@ -130,7 +130,7 @@ impl Tile {
     pub async fn run(mut self) -> Result<(), Error> {
         let mut why = "not in cameras.toml";
         loop {
-            let Some(lane) = self.hub.lane(&self.camera) else {
+            let Some(channel) = self.hub.channel(&self.camera) else {
                 let text = message::unknown(self.number, &self.camera, why);
                 if text != self.told {
                     self.told.clone_from(&text);
@@ -139,13 +139,16 @@ impl Tile {
                 self.orders.changed().await;
                 continue;
             };
+            let wish = self.orders.read().wish;
+            let lane = channel.lane_for(wish);
             if self.serving(&lane) != Serving::Pictures {
-                self.pass_on(lane.sit_for_units()).await?;
+                self.pass_on(channel.sit_for_units(wish)).await?;
+                why = REMOVED;
                 continue;
             }
-            match lane.sit(self.orders.read().wish) {
-                Ok(seat) => {
-                    self.watch(seat).await?;
+            match channel.sit(wish) {
+                Ok(view) => {
+                    self.watch(view, wish).await?;
                     why = REMOVED;
                 }
                 Err(error) => {

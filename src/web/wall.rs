@@ -158,7 +158,7 @@ impl Wall<'_> {
                 hung.orders.show(wish, accept);
                 continue;
             }
-            if self.web.hub.lane(&camera).is_none() {
+            if self.web.hub.channel(&camera).is_none() {
                 // The tile is hung all the same: it says so too, and shows the camera once there is one.
                 let text = format!("tile {tile}: there is no camera {camera:?}");
                 self.send(message::error(&text)).await?;

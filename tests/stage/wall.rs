@@ -1,5 +1,8 @@
 //! A page of the wall socket without a browser.
 
+// Each story is a program of its own and uses only a part of this.
+#![allow(dead_code)]
+
 use async_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Message, client::IntoClientRequest},
@@ -43,6 +46,17 @@ impl Wall {
         let tile = |(tile, camera)| json!({"tile": tile, "camera": camera, "size": [640, 360], "accept": accept});
         let tiles: Vec<_> = cameras.iter().enumerate().map(tile).collect();
         block_on(self.0.send(Message::text(json!({"show": tiles}).to_string()))).unwrap();
+    }
+
+    /// Shows `camera` alone, on a tile of `size`.
+    pub fn show_at(&mut self, camera: &str, size: [u32; 2], accept: &[&str]) {
+        let tile = json!({"tile": 0, "camera": camera, "size": size, "accept": accept});
+        block_on(self.0.send(Message::text(json!({"show": [tile]}).to_string()))).unwrap();
+    }
+
+    /// Reports that tile 0 has drawn the picture `sequence`.
+    pub fn drawn(&mut self, sequence: u32) {
+        block_on(self.0.send(Message::text(json!({"drawn": {"0": sequence}}).to_string()))).unwrap();
     }
 
     /// The next message of either kind.

@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::future::block_on;
+use smol::{Executor, future::block_on};
 
 use super::*;
 use crate::{
     camera::{CameraId, Transport, Tuning},
     capture::tests::stand_in::StandIn,
-    hub::{Standing, Status},
+    hub::{Channel, Standing, Status},
     media::{AccessUnit, Codec, Size, StreamInfo},
     wire::FromWorker,
 };
@@ -59,7 +59,8 @@ impl Scene {
             Origin { source: Source::Url(source), small_profile: None, credentials: None, transport: Transport::Tcp };
         let mut pids = BTreeSet::new();
         let found = block_on(self.executor.run(async {
-            let keeper = Keeper::start(&self.crew, Arc::clone(&self.lane), origin, None);
+            let household = Household::new(Channel::of(Arc::clone(&self.lane)), None);
+            let keeper = Keeper::start(&self.crew, &household, Part::Main, origin, None);
             let deadline = Instant::now() + PATIENCE;
             let found = loop {
                 let status = self.lane.status(Instant::now());

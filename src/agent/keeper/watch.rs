@@ -7,7 +7,7 @@ use std::{
 
 use smol::{Timer, future::FutureExt, lock::SemaphoreGuardArc};
 
-use super::{Ended, Found, Keeping, Trouble, away, offline};
+use super::{Ended, Found, Keeping, Trouble, away, household::KEPT, offline};
 use crate::{
     camera::{State, StreamUri},
     capture::{self, Worker},
@@ -56,11 +56,13 @@ impl Keeping {
         if let Ended::Trouble(trouble) = &ended {
             // The truth first: viewers see it before the worker gets its second for the farewell.
             self.lane.report(trouble.state, trouble.text.clone(), Instant::now());
+        } else if matches!(ended, Ended::Unneeded) {
+            self.rest();
         }
-        let stopped = matches!(ended, Ended::Stopped);
+        let stopped = matches!(ended, Ended::Stopped | Ended::Unneeded);
         let went = worker.end(if stopped { capture::LONG_FAREWELL } else { capture::FAREWELL }).await;
         self.lane.end_worker();
-        self.crew.budget.forget(self.lane.id());
+        self.crew.budget.forget(&self.label);
         if let Ended::Trouble(trouble) = &mut ended
             && !went
             && !trouble.crash
@@ -120,7 +122,7 @@ impl Keeping {
                         if let Err(error) = worker.weigh(&vitals) {
                             return self.trouble_with(&error).into();
                         }
-                        if let Err(text) = self.crew.budget.report(self.lane.id(), vitals.own) {
+                        if let Err(text) = self.crew.budget.report(&self.label, vitals.own) {
                             return away(Cause::Memory, text).into();
                         }
                     }
@@ -132,6 +134,11 @@ impl Keeping {
                     }
                     if let Some(Standing { state, why }) = self.lane.overdue(now) {
                         return Trouble { state, ..away(Cause::Stalled, why) }.into();
+                    }
+                    if self.is_needed(now) {
+                        self.unneeded = None;
+                    } else if now.saturating_duration_since(*self.unneeded.get_or_insert(now)) >= KEPT {
+                        return Ended::Unneeded;
                     }
                     clock.set_at(due.map_or(now + TICK, |due| due.min(now + TICK)));
                 }
@@ -193,7 +200,7 @@ impl Keeping {
         let rate = if info.fps > 0.0 { format!(" at {} fps", info.fps) } else { String::new() };
         log::info!(
             "{}: live, {}x{} {}{rate}, from {stream}{profile}",
-            self.lane.id(),
+            self.label,
             info.size.width,
             info.size.height,
             info.codec.word(),

@@ -7,7 +7,7 @@
 use std::{
     pin::pin,
     sync::{MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use smol::{
@@ -15,16 +15,15 @@ use smol::{
     future::{Future, FutureExt},
 };
 
-use super::{Found, Keeping, Trouble, away, offline};
+use super::{Found, Keeping, Part, Trouble, away, offline};
 use crate::{
     agent::pause::FINAL_REFUSAL,
     camera::{Source, State, StreamUri},
     discovery::{self, Sighting, Wanted},
-    http::in_brackets,
     hub::{Cause, Place},
     log::chain,
     onvif,
-    state::{Address, Basis, Identity, Learnt, Stream, normalised_endpoint},
+    state::{Address, Learnt},
 };
 
 /// One device's whole ONVIF conversation at most: four to eight requests, each of which may take 10 s.
@@ -43,7 +42,7 @@ const BETWEEN_SEARCHES: Duration = Duration::from_secs(30);
 const MOST_SUSPECTS: usize = 16;
 
 /// Why a device did not tell the stream.
-enum Miss {
+pub(super) enum Miss {
     /// Nobody is there, or somebody else: the camera may be elsewhere.
     Elsewhere(String),
     /// This is the camera, and it said no.
@@ -79,7 +78,7 @@ impl Keeping {
                 Some(settled) => return settled,
                 None => {}
             }
-            log::info!("{}: ONVIF does not answer; trying the stream of the last time", self.lane.id());
+            log::info!("{}: ONVIF does not answer; trying the stream of the last time", self.label);
             return Ok(found);
         }
         let settled = self.ask_around(learnt).await;
@@ -93,11 +92,19 @@ impl Keeping {
         self.lane.found_at(found.place.clone());
         let Some(mut learnt) = found.learnt.clone() else { return };
         // Some makers put the login into the path; such an address stays out of the file.
-        if stream.to_string() != stream.as_str() {
-            learnt.stream = None;
-        } else if let Some(kept) = learnt.stream.as_mut() {
+        let may_be_kept = stream.to_string() == stream.as_str();
+        match self.part {
+            Part::Main => learnt.stream = learnt.stream.filter(|_| may_be_kept),
+            Part::Small => learnt.small = learnt.small.filter(|_| may_be_kept),
+        }
+        let kept = match self.part {
+            Part::Main => learnt.stream.as_mut(),
+            Part::Small => learnt.small.as_mut().map(|small| &mut small.stream),
+        };
+        if let Some(kept) = kept {
             kept.uri = stream.clone();
         }
+        let learnt = self.household.merge(self.part, learnt);
         let (memory, id) = (self.crew.memory(), self.lane.id().clone());
         // Detached: it ends when the file has reached the disk.
         smol::unblock(move || memory.keep(&id, &learnt)).detach();
@@ -110,7 +117,13 @@ impl Keeping {
     }
 
     fn remembered_stream(&self, learnt: &Learnt) -> Option<Found> {
-        let stream = learnt.stream.as_ref()?;
+        let stream = match self.part {
+            Part::Main => learnt.stream.as_ref()?,
+            Part::Small => {
+                let wanted = self.household.small_profile();
+                &learnt.small.as_ref().filter(|small| Some(&small.wanted) == wanted.as_ref())?.stream
+            }
+        };
         Some(Found {
             streams: vec![stream.uri.clone()],
             credentials: self.origin.credentials.clone(),
@@ -190,6 +203,7 @@ impl Keeping {
             Source::Onvif { profile, .. } => profile.as_deref(),
             Source::Url(_) => None,
         };
+        let small = self.household.small_profile();
         let host = at.host.clone();
         let target = onvif::Target { host, port: at.port, credentials: self.origin.credentials.clone() };
         let hint = onvif::Hint {
@@ -198,47 +212,20 @@ impl Keeping {
                 .and_then(onvif::Authentication::from_word),
             token: learnt.and_then(|learnt| learnt.stream.as_ref()).map(|stream| stream.profile.clone()),
         };
-        let resolve = onvif::resolve_within(&target, profile, &hint, onvif::Limits::default());
+        let resolve = onvif::resolve_both(&target, profile, small.as_deref(), &hint, onvif::Limits::default());
         match first(resolve, RESOLVING).await {
             None => {
                 let limit = RESOLVING.as_secs();
                 let text = format!("{} did not finish telling its stream within {limit} s", at.host);
                 Err(Miss::Final(offline(text)))
             }
-            Some(Ok(resolved)) => Ok(self.found(at, resolved)),
+            Some(Ok((main, found))) => self.found_both(at, main, small.zip(found)),
             Some(Err(error)) if error.kind() == onvif::Kind::Unreachable => Err(Miss::Elsewhere(chain(&error))),
             Some(Err(error)) if error.kind() == onvif::Kind::Denied => {
                 let refusals = if matches!(error, onvif::Error::NoCredentials { .. }) { 0 } else { FINAL_REFUSAL };
                 Err(Miss::Final(Trouble { state: State::Denied, refusals, ..away(Cause::Denied, chain(&error)) }))
             }
             Some(Err(error)) => Err(Miss::Final(away(Cause::Refused, chain(&error)))),
-        }
-    }
-
-    fn found(&self, at: &Address, resolved: onvif::Resolved) -> Found {
-        let host = in_brackets(&at.host);
-        let address = if at.port == onvif::DEFAULT_PORT { host } else { format!("{host}:{}", at.port) };
-        let serial = Some(resolved.device.serial.clone()).filter(|serial| !serial.is_empty());
-        let learnt = Basis::of(&self.origin).map(|basis| Learnt {
-            basis,
-            identity: Identity {
-                endpoint: resolved.endpoint.as_deref().map(normalised_endpoint),
-                serial,
-                mac: resolved.hardware_addresses.first().cloned(),
-            },
-            address: Some(at.clone()),
-            authentication: resolved.authentication.map(|mode| mode.word().to_owned()),
-            stream: resolved
-                .streams
-                .first()
-                .map(|uri| Stream { uri: uri.clone(), profile: resolved.profile.token.clone() }),
-            when: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-        });
-        Found {
-            streams: resolved.streams,
-            credentials: self.origin.credentials.clone().or(resolved.camera_credentials),
-            place: Place { address, profile: Some(resolved.profile.token) },
-            learnt,
         }
     }
 
@@ -339,7 +326,7 @@ impl Keeping {
                 }
             }
             if let Ok(found) = self.ask(&at, learnt).await {
-                log::info!("{}: found at {}:{}", self.lane.id(), at.host, at.port);
+                log::info!("{}: found at {}:{}", self.label, at.host, at.port);
                 return Some(found);
             }
         }

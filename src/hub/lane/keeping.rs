@@ -19,6 +19,9 @@ impl Lane {
     pub fn begin_worker(&self, now: Instant) -> u32 {
         let mut inner = self.inner();
         inner.workers += 1;
+        if std::mem::take(&mut inner.resting) {
+            inner.fresh += 1;
+        }
         inner.pulse.begin(now);
         inner.next_sequence
     }
@@ -45,6 +48,7 @@ impl Lane {
         }
         inner.stream = Some(stream);
         inner.ring_seats();
+        inner.ring_bells();
         self.refresh_demand(&mut inner);
     }
 
@@ -114,6 +118,12 @@ impl Lane {
             }
         }
         inner.change_standing(state, why, now);
+    }
+
+    /// Nobody needs the stream, so it is not open: viewers see `standing` until it is.
+    pub fn rest(&self, standing: Standing, now: Instant) {
+        self.inner().resting = true;
+        self.report(standing.state, standing.why, now);
     }
 
     /// What becomes of the camera where something is overdue at `now`: access units while a worker runs,

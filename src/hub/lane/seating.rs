@@ -39,7 +39,15 @@ impl Lane {
         inner.seats.push(Chair { number, wish, pictures: picture_sender, unread, news: news_sender, skipped });
         inner.serve_newest(number);
         self.refresh_demand(&mut inner);
+        self.wake(&inner);
         Ok(seat)
+    }
+
+    /// Has the keeper look, where it rests.
+    pub(super) fn wake(&self, inner: &Inner) {
+        if inner.resting {
+            let _ = self.demand_bell.0.force_send(());
+        }
     }
 
     /// The standing, as of the same moment at which the mailbox behind `pictures` was emptied of what
@@ -95,7 +103,7 @@ impl Lane {
             bitrate,
             frames: inner.frames,
             bytes: inner.bytes,
-            reconnects: inner.workers.saturating_sub(1),
+            reconnects: inner.workers.saturating_sub(inner.fresh.max(1)),
             stalls: inner.stalls,
             failures: inner.failures.clone(),
             last_error: inner.last_error.as_ref().map(|(text, _)| text.clone()),
@@ -112,6 +120,7 @@ impl Lane {
             renditions: inner.wanted.iter().map(rendition_status).collect(),
             worker: inner.vitals.map(|(vitals, _)| vitals),
             worker_share: inner.worker_share,
+            profiles: Vec::new(),
             keeper_late: inner.keeper_due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due)),
         }
     }

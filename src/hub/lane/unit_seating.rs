@@ -45,15 +45,24 @@ impl Lane {
     /// Takes a seat for access units; the first delivery is there at once, and where the camera is live
     /// the kept group follows.
     pub fn sit_for_units(self: &Arc<Self>) -> UnitSeat {
+        self.sit_with(|inner| Queue::new(if inner.is_live() { inner.group.units() } else { &[] }))
+    }
+
+    /// The same, without the kept group: the first unit is the next key frame.
+    pub(in crate::hub) fn sit_for_next_key_frame(self: &Arc<Self>) -> UnitSeat {
+        self.sit_with(|_| Queue::new(&[]))
+    }
+
+    fn sit_with(self: &Arc<Self>, queue: impl FnOnce(&Inner) -> Queue) -> UnitSeat {
         let mut inner = self.inner();
         let number = inner.next_seat;
         inner.next_seat += 1;
         let (sender, bell) = bounded(1);
         let seat = UnitSeat { lane: Arc::clone(self), number, bell };
         if !inner.closed {
-            let group = if inner.is_live() { inner.group.units() } else { &[] };
-            let queue = Queue::new(group);
+            let queue = queue(&inner);
             inner.unit_seats.push(UnitChair { number, queue, has_news: true, bell: sender });
+            self.wake(&inner);
         }
         seat
     }

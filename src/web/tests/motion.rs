@@ -265,7 +265,7 @@ fn viewer_that_slept_through_a_stall_does_not_wake_up_to_an_old_picture() {
         async |scene| {
             scene.go_live();
             let wish = Wish { size: None, quality: None, fps: None };
-            let mut frames = Frames::new(&scene.web, &scene.gate, wish).unwrap();
+            let mut frames = Frames::new(&scene.web, &scene.hub.channel("gate").unwrap(), wish).unwrap();
             scene.publish(7).await;
             while in_time(frames.next()).await.sequence != 7 {}
             // Nobody asks for frames while the camera is gone and comes back, as during a long write.

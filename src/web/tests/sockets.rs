@@ -203,7 +203,7 @@ fn show_replaces_the_set_and_keeps_the_seats_that_stay() {
         let state = page.told().await;
         assert_eq!((&state["tile"], &state["camera"]), (&2.into(), &"gate".into()), "tile 0 is not told again");
         eventually(|| scene.gate.demand().len() == 2).await;
-        assert_eq!(scene.hub.lane("porch").unwrap().status(Instant::now()).viewers, 0);
+        assert_eq!(scene.hub.channel("porch").unwrap().status(Instant::now()).viewers, 0);
         page.say(json!({"show": []})).await;
         page.settle().await;
         eventually(|| scene.gate.demand().is_empty()).await;

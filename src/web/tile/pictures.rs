@@ -13,8 +13,8 @@ use smol::{
 
 use super::{Serving, Tile};
 use crate::{
-    hub::{Seat, Shown},
-    media::Picture,
+    hub::{Shown, View},
+    media::{Picture, Wish},
     web::message,
 };
 
@@ -28,14 +28,13 @@ struct Sent {
 }
 
 impl Tile {
-    /// Sends what `seat` shows until its camera is removed, or something else is to be sent.
-    pub(super) async fn watch(&mut self, mut seat: Seat) -> Result<(), Error> {
+    /// Sends what `view` shows until its camera is removed, or something else is to be sent.
+    pub(super) async fn watch(&mut self, mut view: View, mut wish: Wish) -> Result<(), Error> {
         enum Event {
             Ordered,
             Shown(Shown),
             Due,
         }
-        let mut wish = self.orders.read().wish;
         let mut held = None;
         let mut sent: Option<Sent> = None;
         loop {
@@ -45,14 +44,14 @@ impl Tile {
                 _ => Instant::now(),
             });
             if due.is_some_and(|due| due <= Instant::now()) {
-                sent = self.deliver(&mut seat, &mut held, sent).await?.or(sent);
+                sent = self.deliver(&mut view, &mut held, sent).await?.or(sent);
                 continue;
             }
             let event = async {
                 self.orders.changed().await;
                 Event::Ordered
             }
-            .or(async { Event::Shown(seat.next().await) })
+            .or(async { Event::Shown(view.next().await) })
             .or(async {
                 match due {
                     Some(due) => Timer::at(due).await,
@@ -63,14 +62,14 @@ impl Tile {
             .await;
             match event {
                 Event::Ordered => {
-                    if self.serving(seat.lane()) != Serving::Pictures {
+                    if self.serving(view.lane()) != Serving::Pictures {
                         return Ok(());
                     }
                     let wanted = self.orders.read().wish;
                     if wanted != wish {
                         // Refused or not, it is not tried again at every bell; refused, the old one stands.
                         wish = wanted;
-                        if let Err(error) = seat.change(wanted) {
+                        if let Err(error) = view.change(wanted) {
                             let text = format!("tile {}: {error}", self.number);
                             self.outbox.text(message::error(&text)).await?;
                         }
@@ -78,10 +77,10 @@ impl Tile {
                 }
                 Event::Shown(Shown::Closed) => return Ok(()),
                 Event::Shown(shown) => {
-                    if let Some(text) = self.absorb(&seat, shown, &mut held) {
+                    if let Some(text) = self.absorb(&view, shown, &mut held) {
                         self.outbox.text(text).await?;
                     }
-                    if self.serving(seat.lane()) != Serving::Pictures {
+                    if self.serving(view.lane()) != Serving::Pictures {
                         return Ok(());
                     }
                 }
@@ -93,24 +92,24 @@ impl Tile {
     /// Waits for the socket to be free and sends the newest picture there is by then.
     async fn deliver(
         &mut self,
-        seat: &mut Seat,
+        view: &mut View,
         held: &mut Option<Arc<Picture>>,
         before: Option<Sent>,
     ) -> Result<Option<Sent>, Error> {
         let outbox = self.outbox.clone();
         let mut sender = outbox.lock().await;
         // Others may have held the socket for long: a newer picture may be there, or none be live.
-        while let Some(shown) = future::poll_once(seat.next()).await {
+        while let Some(shown) = future::poll_once(view.next()).await {
             if matches!(shown, Shown::Closed) {
                 *held = None;
                 break;
             }
-            if let Some(text) = self.absorb(seat, shown, held) {
+            if let Some(text) = self.absorb(view, shown, held) {
                 sender.send(Message::text(text)).await?;
             }
         }
         let Some(picture) = held.take() else { return Ok(None) };
-        let skipped = seat.skipped();
+        let skipped = view.skipped();
         let some_skipped = before.is_some_and(|before| before.skipped != skipped);
         sender.send(Message::binary(message::frame(self.number, &picture, some_skipped))).await?;
         Ok(Some(Sent { sequence: picture.sequence, at: Instant::now(), skipped }))
@@ -118,7 +117,7 @@ impl Tile {
 
     /// Holds a picture, or lets go of it when the camera is not live any more. Returns what the page is
     /// to be told.
-    fn absorb(&mut self, seat: &Seat, shown: Shown, held: &mut Option<Arc<Picture>>) -> Option<String> {
+    fn absorb(&mut self, view: &View, shown: Shown, held: &mut Option<Arc<Picture>>) -> Option<String> {
         match shown {
             // Not skipped, just not asked for.
             Shown::Picture(picture)
@@ -128,14 +127,14 @@ impl Tile {
             }
             Shown::Picture(picture) => {
                 if held.replace(picture).is_some() {
-                    seat.note_skipped();
+                    view.note_skipped();
                 }
                 None
             }
             Shown::News(standing) => {
                 // Even if it is live by now, it may have been gone since the held picture was taken.
                 *held = None;
-                self.news(seat.lane(), &standing)
+                self.news(view.lane(), &standing)
             }
             Shown::Closed => None,
         }

@@ -3,19 +3,22 @@
 //! A socket that takes less makes the seat's queue leave out units up to the next key frame; what the
 //! page reports as drawn is not waited for. `fps` does not apply: units depend on each other.
 
+use std::sync::Arc;
+
 use async_tungstenite::tungstenite::{Error, Message};
 use smol::future::FutureExt;
 
 use super::{Serving, Tile};
 use crate::{
-    hub::{Delivery, UnitSeat},
+    hub::{Delivery, UnitView},
     web::message,
 };
 
 impl Tile {
-    /// Passes on what `seat` is given until its camera is removed, or something else is to be sent.
-    pub(super) async fn pass_on(&mut self, mut seat: UnitSeat) -> Result<(), Error> {
-        let serving = self.serving(seat.lane());
+    /// Passes on what `view` is given until its camera is removed, or something else is to be sent.
+    pub(super) async fn pass_on(&mut self, mut view: UnitView) -> Result<(), Error> {
+        let mut lane = Arc::clone(view.lane());
+        let mut serving = self.serving(&lane);
         if serving == Serving::Nothing {
             let text = format!("tile {}: {} cannot be shown; accept must hold jpeg", self.number, self.camera);
             self.outbox.text(message::error(&text)).await?;
@@ -27,23 +30,35 @@ impl Tile {
                 true
             };
             let ready = async {
-                seat.ready().await;
+                view.ready().await;
                 false
             };
-            let is_order = ordered.or(ready).await;
-            if is_order && self.serving(seat.lane()) != serving {
+            if ordered.or(ready).await {
+                view.change(self.orders.read().wish);
+                if self.serving(view.lane()) != serving {
+                    return Ok(());
+                }
+            }
+            // The other stream is to be shown from now on, but not as it is.
+            if view.awaited().is_some_and(|lane| lane.is_live() && self.serving(lane) == Serving::Pictures) {
                 return Ok(());
             }
             let mut sender = outbox.lock().await;
             // Taken only now that it can be sent: what was waiting may have been withdrawn meanwhile.
-            match seat.take() {
+            match view.take() {
                 Some(Delivery::News(standing)) => {
-                    if let Some(text) = self.news(seat.lane(), &standing) {
+                    if let Some(text) = self.news(view.lane(), &standing) {
                         sender.send(Message::text(text)).await?;
                     }
-                    if self.serving(seat.lane()) != serving {
+                    let now = self.serving(view.lane());
+                    // What begins with another stream goes on here; taking another seat would begin with
+                    // what lies before it.
+                    let is_other = !Arc::ptr_eq(&lane, view.lane());
+                    if now != serving && !(is_other && matches!(now, Serving::Units(_))) {
                         return Ok(());
                     }
+                    serving = now;
+                    lane = Arc::clone(view.lane());
                 }
                 Some(Delivery::Unit(taken)) => {
                     if let Serving::Units(codec) = serving {

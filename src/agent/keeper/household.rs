@@ -1,0 +1,120 @@
+//! What the keepers of one camera's two streams share, so that the camera is asked once for both.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::Found;
+use crate::{
+    camera::State,
+    hub::{Channel, Lane},
+    state::Learnt,
+};
+
+/// What one keeper was told is taken by the other one within this time; longer while the own stream
+/// shows that the camera is still where it was.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// The main stream is kept open for so long after the last who needed it.
+pub const KEPT: Duration = Duration::from_secs(30);
+
+/// Which of a camera's streams a keeper keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Main,
+    Small,
+}
+
+pub struct Household {
+    pub channel: Arc<Channel>,
+    /// Held by the one who asks the camera.
+    pub asking: smol::lock::Mutex<()>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    small_profile: Option<String>,
+    /// For the keeper of this part, from the other one.
+    told: Vec<(Part, Instant, Found)>,
+    learnt: Option<Learnt>,
+}
+
+impl Household {
+    pub fn new(channel: Arc<Channel>, small_profile: Option<String>) -> Arc<Self> {
+        let inner = Inner { small_profile, ..Inner::default() };
+        Arc::new(Self { channel, asking: smol::lock::Mutex::new(()), inner: Mutex::new(inner) })
+    }
+
+    /// As configured; `None` where the camera has one stream only.
+    pub fn small_profile(&self) -> Option<String> {
+        self.inner().small_profile.clone()
+    }
+
+    pub fn set_small_profile(&self, small_profile: Option<String>) {
+        let mut inner = self.inner();
+        inner.small_profile = small_profile;
+        inner.told.retain(|(part, ..)| *part != Part::Small);
+    }
+
+    /// The other stream's lane, where there are two.
+    pub fn sibling(&self, of: Part) -> Option<Arc<Lane>> {
+        let small = self.channel.small();
+        match of {
+            Part::Main => small,
+            Part::Small => small.map(|_| Arc::clone(self.channel.main())),
+        }
+    }
+
+    /// Whether the camera answers where it was, as the other stream shows.
+    pub(super) fn is_sibling_live(&self, of: Part) -> bool {
+        self.sibling(of).is_some_and(|lane| lane.is_live())
+    }
+
+    /// Why the camera refused the login of the small stream, which must not be tried again for the main one.
+    pub(super) fn refusal(&self, of: Part) -> Option<String> {
+        let small = self.sibling(of).filter(|_| of == Part::Main)?;
+        Some(small.standing()).filter(|standing| standing.state == State::Denied).map(|standing| standing.why)
+    }
+
+    pub(super) fn tell(&self, part: Part, found: Found) {
+        let mut inner = self.inner();
+        inner.told.retain(|(other, ..)| *other != part);
+        inner.told.push((part, Instant::now(), found));
+    }
+
+    /// What the other keeper was told of this one's stream: once, as it may have led nowhere.
+    pub(super) fn told(&self, part: Part) -> Option<Found> {
+        let is_live = self.is_sibling_live(part);
+        let mut inner = self.inner();
+        let index = inner.told.iter().position(|(other, ..)| *other == part)?;
+        let (_, at, found) = inner.told.swap_remove(index);
+        (is_live || at.elapsed() < FRESH).then_some(found)
+    }
+
+    /// Adds what led to the live stream of `part` to what is known of the other one's.
+    pub(super) fn merge(&self, part: Part, mut learnt: Learnt) -> Learnt {
+        let mut inner = self.inner();
+        if let Some(known) = inner.learnt.take().filter(|known| known.basis == learnt.basis) {
+            let same_main = |a: &Learnt, b: &Learnt| {
+                a.stream.as_ref().map(|stream| &stream.profile) == b.stream.as_ref().map(|stream| &stream.profile)
+            };
+            let same_small = |a: &Learnt, b: &Learnt| {
+                a.small.as_ref().map(|small| (&small.wanted, &small.stream.profile))
+                    == b.small.as_ref().map(|small| (&small.wanted, &small.stream.profile))
+            };
+            match part {
+                Part::Main if same_small(&known, &learnt) => learnt.small = known.small,
+                Part::Small if same_main(&known, &learnt) => learnt.stream = known.stream,
+                Part::Main | Part::Small => {}
+            }
+        }
+        inner.learnt = Some(learnt.clone());
+        learnt
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,282 @@
+//! One camera on the wall: its main stream, and maybe a small one that serves small tiles.
+//!
+//! Each stream is a [`Lane`] of its own. What a viewer wishes for decides which of the two suits it; it
+//! is shown that one as soon as that one has a picture, and the other for as long as it has none.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use smol::channel::Receiver;
+
+use super::{
+    bells::Bells,
+    lane::{Lane, TooManyRenditions},
+    status::{ProfileStatus, RenditionStatus, Standing, Status},
+    unit_view::UnitView,
+    view::View,
+};
+use crate::{
+    camera::{CameraId, State},
+    media::{Size, Wish, fit},
+};
+
+/// Counted as the small stream's size until the camera says its own.
+const ASSUMED_SMALL: Size = Size { width: 640, height: 360 };
+
+/// The small stream may be enlarged by this much, in percent, for a viewer that is shown it already, so
+/// that a tile whose size wavers does not open and leave the main stream again and again.
+const STAY: u32 = 125;
+
+/// The same for all other viewers: cameras round their sizes.
+const ENTER: u32 = 110;
+
+/// The small stream has been away for so long when the main one is opened in its place: most troubles are
+/// over sooner.
+const STAND_IN_AFTER: Duration = Duration::from_secs(2);
+
+pub struct Channel {
+    main: Arc<Lane>,
+    small: Mutex<Option<Arc<Lane>>>,
+    /// Rung when either stream begins or ceases to be live, or there is another small one.
+    bells: Arc<Bells>,
+    viewers: AtomicUsize,
+}
+
+/// Counted among the viewers until it is dropped.
+pub(super) struct Visitor(pub(super) Arc<Channel>);
+
+impl Visitor {
+    fn new(channel: &Arc<Channel>) -> Self {
+        channel.viewers.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(channel))
+    }
+}
+
+impl Drop for Visitor {
+    fn drop(&mut self) {
+        self.0.viewers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Channel {
+    /// A camera whose only stream, as yet, is `main`.
+    pub fn of(main: Arc<Lane>) -> Arc<Self> {
+        let bells = Arc::new(Bells::default());
+        main.tell_changes(Arc::clone(&bells));
+        Arc::new(Self { main, small: Mutex::default(), bells, viewers: AtomicUsize::new(0) })
+    }
+
+    pub fn id(&self) -> &CameraId {
+        self.main.id()
+    }
+
+    pub fn main(&self) -> &Arc<Lane> {
+        &self.main
+    }
+
+    pub fn small(&self) -> Option<Arc<Lane>> {
+        self.locked().clone()
+    }
+
+    /// Another small stream, or none. The viewers of the one before go on with what there is.
+    pub fn set_small(&self, small: Option<Arc<Lane>>) {
+        if let Some(small) = &small {
+            small.tell_changes(Arc::clone(&self.bells));
+        }
+        let before = std::mem::replace(&mut *self.locked(), small);
+        self.bells.ring();
+        if let Some(before) = before {
+            before.close();
+        }
+    }
+
+    /// The main one first.
+    pub fn lanes(&self) -> Vec<Arc<Lane>> {
+        std::iter::once(Arc::clone(&self.main)).chain(self.small()).collect()
+    }
+
+    /// Takes a place for pictures; the first [`View::next`] answers at once.
+    ///
+    /// # Errors
+    /// [`TooManyRenditions`] where the wish would need one more rendition than the stream may have.
+    pub fn sit(self: &Arc<Self>, wish: Wish) -> Result<View, TooManyRenditions> {
+        let seat = self.lane_for(wish).sit(wish)?;
+        Ok(View::new(Visitor::new(self), wish, seat))
+    }
+
+    /// Takes a place for access units; the first delivery is there at once.
+    pub fn sit_for_units(self: &Arc<Self>, wish: Wish) -> UnitView {
+        let seat = self.lane_for(wish).sit_for_units();
+        UnitView::new(Visitor::new(self), wish, seat)
+    }
+
+    /// Where a viewer with this wish begins: at the stream that suits it, or at the other one while only
+    /// that is live.
+    pub fn lane_for(&self, wish: Wish) -> Arc<Lane> {
+        let suited = self.suited(wish, None);
+        match self.other(&suited) {
+            Some(other) if !suited.is_live() && other.is_live() => other,
+            _ => suited,
+        }
+    }
+
+    /// Whether the main stream is to be open: somebody is at it, or the small one has been away for a while.
+    pub fn needs_main(&self, now: Instant) -> bool {
+        let Some(small) = self.small() else { return true };
+        let standing = small.standing();
+        match standing.state {
+            // Another refused login could lock the account.
+            State::Denied => false,
+            State::Stalled | State::Offline if small.since(now) >= STAND_IN_AFTER => true,
+            _ => self.main.has_viewers(),
+        }
+    }
+
+    /// The stream for which the facts of the camera as a whole are told: the best that is live.
+    pub fn shown(&self) -> Arc<Lane> {
+        match self.small() {
+            Some(small) if !self.main.is_live() && (small.is_live() || self.main.is_resting()) => small,
+            _ => Arc::clone(&self.main),
+        }
+    }
+
+    /// The camera as a whole: what is counted of both streams together, everything else of the one
+    /// [shown](Self::shown).
+    pub fn status(&self, now: Instant) -> Status {
+        let Some(small) = self.small() else { return self.main.status(now) };
+        let shown = self.shown();
+        let (main, small) = (self.main.status(now), small.status(now));
+        let profiles = vec![
+            ProfileStatus { stream: "main", resting: self.main.is_resting(), status: main.clone() },
+            ProfileStatus { stream: "small", resting: false, status: small.clone() },
+        ];
+        let is_main = Arc::ptr_eq(&shown, &self.main);
+        let (mut whole, other) = if is_main { (main, small) } else { (small, main) };
+        whole.add(&other);
+        whole.viewers = self.viewers.load(Ordering::Relaxed);
+        whole.standing = self.standing(&shown, !is_main && whole.viewers == 0);
+        whole.profiles = profiles;
+        whole
+    }
+
+    /// How `lane` stands, and, where it is live but does not suit its viewer, why that one is shown it.
+    pub(super) fn standing(&self, lane: &Arc<Lane>, suits: bool) -> Standing {
+        let mut standing = lane.standing();
+        if let Some(other) = self.other(lane).filter(|_| !suits && standing.state == State::Live) {
+            let away = other.standing().state;
+            if matches!(away, State::Stalled | State::Offline | State::Denied) {
+                let (this, that) = if Arc::ptr_eq(lane, &self.main) { ("main", "small") } else { ("small", "main") };
+                standing.why = format!("the {this} stream stands in for the {that} one, which is {}", away.word());
+            }
+        }
+        standing
+    }
+
+    /// The stream that suits `wish`: the smallest that need not be enlarged. `at` is the one its viewer is
+    /// shown already.
+    pub(super) fn suited(&self, wish: Wish, at: Option<&Arc<Lane>>) -> Arc<Lane> {
+        let Some(small) = self.small() else { return Arc::clone(&self.main) };
+        let slack = if at.is_some_and(|at| Arc::ptr_eq(at, &small)) { STAY } else { ENTER };
+        let size = small.stream().map_or(ASSUMED_SMALL, |stream| stream.size);
+        if covers(size, self.main.stream().map(|stream| stream.size), wish.size, slack) {
+            small
+        } else {
+            Arc::clone(&self.main)
+        }
+    }
+
+    /// The stream that a viewer who is shown `at` should change to once it gives pictures.
+    pub(super) fn awaited(&self, wish: Wish, at: &Arc<Lane>) -> Option<Arc<Lane>> {
+        let suited = self.suited(wish, Some(at));
+        if !Arc::ptr_eq(&suited, at) {
+            return Some(suited);
+        }
+        self.other(at).filter(|other| !at.is_live() && other.is_live())
+    }
+
+    /// Whether a viewer at `lane` must look for another place although the camera stays: there is
+    /// another small stream, or none.
+    pub(super) fn has_left(&self, lane: &Arc<Lane>) -> bool {
+        !self.main.is_closed() && self.lanes().iter().all(|there| !Arc::ptr_eq(there, lane))
+    }
+
+    pub(super) fn changes(&self) -> Receiver<()> {
+        self.bells.hang()
+    }
+
+    /// Ends every seat: the camera left the configuration.
+    pub(super) fn close(&self) {
+        self.lanes().iter().for_each(|lane| lane.close());
+    }
+
+    fn other(&self, lane: &Arc<Lane>) -> Option<Arc<Lane>> {
+        let small = self.small()?;
+        Some(if Arc::ptr_eq(lane, &small) { Arc::clone(&self.main) } else { small })
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Option<Arc<Lane>>> {
+        self.small.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Status {
+    /// Adds what is counted of the camera's other stream.
+    fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+        self.reconnects += other.reconnects;
+        self.stalls += other.stalls;
+        self.skipped += other.skipped;
+        self.refused += other.refused;
+        self.untouched += other.untouched;
+        self.decoding |= other.decoding;
+        self.keeper_late = self.keeper_late.max(other.keeper_late);
+        self.known = self.known.max(other.known);
+        self.live = self.live.max(other.live);
+        self.last_live_age = [self.last_live_age, other.last_live_age].into_iter().flatten().min();
+        for (cause, count) in &other.failures {
+            *self.failures.entry(*cause).or_default() += count;
+        }
+        if other.last_error_age.is_some_and(|age| self.last_error_age.is_none_or(|own| age < own)) {
+            self.last_error.clone_from(&other.last_error);
+            self.last_error_age = other.last_error_age;
+        }
+        let mut renditions: BTreeMap<_, RenditionStatus> = BTreeMap::new();
+        for status in self.renditions.iter().chain(&other.renditions) {
+            let sum =
+                renditions.entry(status.rendition).or_insert(RenditionStatus { viewers: 0, encodes: 0, ..*status });
+            sum.viewers += status.viewers;
+            sum.encodes += status.encodes;
+        }
+        self.renditions = renditions.into_values().collect();
+        if let (Some(own), Some(other)) = (&mut self.worker, &other.worker) {
+            own.cpu += other.cpu;
+            own.resident += other.resident;
+            own.own += other.own;
+        }
+        self.worker = self.worker.or(other.worker);
+        self.worker_share = match (self.worker_share, other.worker_share) {
+            (Some(own), Some(other)) => Some(own + other),
+            (own, other) => own.or(other),
+        };
+    }
+}
+
+/// Whether a stream of `small` size fills `box_` as well as `main` would, where `slack` percent of its
+/// size are as good.
+fn covers(small: Size, main: Option<Size>, box_: Option<Size>, slack: u32) -> bool {
+    let scaled = |length: u32| u64::from(length) * u64::from(slack) / 100;
+    // Unknown, the main stream is of the same shape and larger than any box.
+    let main = main.unwrap_or(Size { width: small.width.max(1) * 64, height: small.height.max(1) * 64 });
+    let wanted = box_.map_or(main, |box_| fit(main, box_));
+    u64::from(wanted.width) <= scaled(small.width) && u64::from(wanted.height) <= scaled(small.height)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+use smol::future::{block_on, poll_once};
+
+use super::*;
+use crate::{
+    camera::Tuning,
+    hub::{Delivery, Shown},
+    media::{AccessUnit, Codec, Picture, StreamInfo, UnixMicros, Variant},
+};
+
+const FULL_HD: Size = Size { width: 1920, height: 1080 };
+
+fn lane() -> Arc<Lane> {
+    let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+    Arc::new(Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), tuning, Instant::now()))
+}
+
+/// A camera with both streams, neither of them live, the main one resting.
+fn scene() -> (Arc<Channel>, Arc<Lane>, Arc<Lane>) {
+    let (main, small) = (lane(), lane());
+    let channel = Channel::of(Arc::clone(&main));
+    channel.set_small(Some(Arc::clone(&small)));
+    main.rest(Standing { state: State::Connecting, why: "not open".into() }, Instant::now());
+    (channel, main, small)
+}
+
+fn go_live(lane: &Lane, size: Size) {
+    lane.begin_worker(Instant::now());
+    let variant = Some(Variant::H264([0x64, 0, 0x1f]));
+    lane.describe_stream(StreamInfo { codec: Codec::H264, variant, size, fps: 25.0 });
+    unit(lane, 1, true, 0);
+}
+
+fn unit(lane: &Lane, sequence: u32, key: bool, taken: UnixMicros) {
+    lane.publish_unit(&AccessUnit { sequence, taken, key, data: vec![0; 100].into() }, Instant::now());
+}
+
+fn publish(lane: &Lane, taken: UnixMicros) {
+    for rendition in lane.demand() {
+        let picture = Picture { rendition, sequence: 1, taken, jpeg: vec![0].into() };
+        lane.publish_picture(picture, Instant::now());
+    }
+}
+
+fn wish(width: u32, height: u32) -> Wish {
+    Wish { size: Some(Size { width, height }), quality: None, fps: None }
+}
+
+/// What a viewer is shown by now: the times of pictures, and the states between them.
+fn shown(view: &mut View) -> Vec<String> {
+    let mut shown = Vec::new();
+    while let Some(next) = block_on(poll_once(view.next())) {
+        match next {
+            Shown::Picture(picture) => shown.push(format!("{} of {}", picture.taken, picture.rendition.size.width)),
+            Shown::News(standing) => shown.push(standing.state.word().to_owned()),
+            Shown::Closed => {
+                shown.push("closed".to_owned());
+                break;
+            }
+        }
+    }
+    shown
+}
+
+#[test]
+fn tile_is_covered_where_it_need_not_be_enlarged() {
+    let small = Size { width: 640, height: 360 };
+    let suits =
+        |main, box_: (u32, u32), slack| covers(small, main, Some(Size { width: box_.0, height: box_.1 }), slack);
+    assert!(suits(Some(FULL_HD), (640, 360), 100) && !suits(Some(FULL_HD), (641, 362), 100));
+    assert!(suits(Some(FULL_HD), (700, 394), ENTER) && !suits(Some(FULL_HD), (720, 405), ENTER));
+    assert!(suits(Some(FULL_HD), (800, 450), STAY) && !suits(Some(FULL_HD), (802, 452), STAY));
+    assert!(suits(Some(FULL_HD), (640, 5000), 100), "the picture is fitted into the box");
+    assert!(suits(Some(small), (1920, 1080), 100), "nothing larger is to be had");
+    assert!(suits(None, (640, 360), 100) && !suits(None, (1280, 720), 100));
+    assert!(!covers(small, Some(FULL_HD), None, STAY), "who names no size wants it whole");
+}
+
+#[test]
+fn growing_viewer_is_shown_the_small_stream_until_the_main_one_has_a_newer_picture() {
+    let (channel, main, small) = scene();
+    go_live(&small, Size { width: 640, height: 360 });
+    let mut view = channel.sit(wish(640, 360)).unwrap();
+    publish(&small, 10);
+    assert_eq!(shown(&mut view), ["live", "10 of 640"]);
+    assert!(!channel.needs_main(Instant::now()));
+    view.change(wish(1920, 1080)).unwrap();
+    assert!(channel.needs_main(Instant::now()));
+    publish(&small, 20);
+    assert_eq!(shown(&mut view), ["20 of 640"]);
+    go_live(&main, FULL_HD);
+    publish(&main, 15);
+    publish(&small, 30);
+    assert_eq!(shown(&mut view), ["30 of 640"], "an older one never follows a newer one");
+    publish(&main, 40);
+    assert_eq!(shown(&mut view), ["live", "40 of 1920"]);
+    publish(&small, 50);
+    assert_eq!((shown(&mut view), small.status(Instant::now()).viewers), (vec![], 0));
+    view.change(wish(640, 360)).unwrap();
+    publish(&main, 60);
+    assert_eq!(shown(&mut view), ["60 of 640"]);
+    publish(&small, 70);
+    assert_eq!(shown(&mut view), ["live", "70 of 640"]);
+    assert!(!channel.needs_main(Instant::now()));
+}
+
+#[test]
+fn failure_is_told_before_the_other_stream_stands_in_and_ends_when_it_is_back() {
+    let (channel, main, small) = scene();
+    go_live(&small, Size { width: 640, height: 360 });
+    let mut view = channel.sit(wish(640, 360)).unwrap();
+    publish(&small, 10);
+    shown(&mut view);
+    let start = Instant::now();
+    small.report(State::Stalled, "silent", start);
+    assert_eq!(shown(&mut view), ["stalled"]);
+    assert!(!channel.needs_main(start) && channel.needs_main(start + STAND_IN_AFTER), "a blink opens nothing");
+    go_live(&main, FULL_HD);
+    assert_eq!(shown(&mut view), [""; 0], "live is who has a picture");
+    publish(&main, 20);
+    assert_eq!(shown(&mut view), ["live", "20 of 640"]);
+    let status = channel.status(Instant::now());
+    assert_eq!(status.standing.why, "the main stream stands in for the small one, which is stalled");
+    assert_eq!((status.viewers, status.stalls), (1, 1));
+    small.report(State::Denied, "wrong password", Instant::now());
+    assert!(!channel.needs_main(Instant::now()), "it would count as another attempt");
+    go_live(&small, Size { width: 640, height: 360 });
+    publish(&small, 30);
+    assert_eq!(shown(&mut view), ["live", "30 of 640"]);
+}
+
+#[test]
+fn untouched_video_changes_over_at_a_key_frame_and_not_before() {
+    let (channel, main, small) = scene();
+    go_live(&small, Size { width: 640, height: 360 });
+    let mut view = channel.sit_for_units(wish(640, 360));
+    let take = |view: &mut UnitView| {
+        let mut taken = Vec::new();
+        while let Some(delivery) = view.take() {
+            match delivery {
+                Delivery::Unit(unit) => taken.push(unit.unit.taken.to_string()),
+                Delivery::News(standing) => taken.push(standing.state.word().to_owned()),
+                Delivery::Closed => {
+                    taken.push("closed".to_owned());
+                    break;
+                }
+            }
+        }
+        taken
+    };
+    assert_eq!(take(&mut view), ["live", "0"]);
+    go_live(&main, FULL_HD);
+    view.change(wish(1920, 1080));
+    unit(&small, 2, false, 10);
+    unit(&main, 2, false, 11);
+    assert_eq!(take(&mut view), ["10"], "what lies before the key frame is not shown");
+    unit(&main, 3, true, 20);
+    unit(&main, 4, false, 30);
+    unit(&small, 3, false, 31);
+    assert_eq!(take(&mut view), ["live", "20", "30"]);
+    channel.set_small(None);
+    channel.close();
+    assert_eq!(take(&mut view), ["closed"]);
+}
+
+#[test]
+fn viewers_of_a_small_stream_that_is_no_longer_configured_go_on_with_the_main_one() {
+    let (channel, main, small) = scene();
+    go_live(&small, Size { width: 640, height: 360 });
+    go_live(&main, FULL_HD);
+    let mut view = channel.sit(wish(640, 360)).unwrap();
+    publish(&small, 10);
+    shown(&mut view);
+    channel.set_small(None);
+    assert_eq!(shown(&mut view), ["live"]);
+    publish(&main, 20);
+    assert_eq!(shown(&mut view), ["20 of 640"]);
+    channel.close();
+    assert_eq!(shown(&mut view), ["closed"]);
+}

@@ -1,0 +1,160 @@
+//! The place of a viewer of pictures at a camera, whichever of its streams they are made of.
+
+use std::sync::Arc;
+
+use smol::{
+    channel::Receiver,
+    future::{self, FutureExt},
+};
+
+use super::{
+    channel::Visitor,
+    lane::{Lane, TooManyRenditions},
+    seat::{Seat, Shown},
+    status::Standing,
+};
+use crate::{
+    camera::State,
+    media::{Picture, UnixMicros, Wish},
+};
+
+/// A seat at the stream that is shown, and, while another one would suit better, one there. Given up by
+/// dropping it.
+///
+/// The stream is changed with the first picture of the other one that is newer than all shown before, so
+/// that there is neither a gap nor a step back. Sequences begin elsewhere then.
+pub struct View {
+    visitor: Visitor,
+    wish: Wish,
+    seat: Seat,
+    awaited: Option<Seat>,
+    /// The picture with which the stream was changed.
+    first: Option<Arc<Picture>>,
+    /// When the newest picture shown was taken.
+    newest: UnixMicros,
+    /// By the seats given up since.
+    skipped: u64,
+    changes: Receiver<()>,
+}
+
+impl View {
+    pub(super) fn new(visitor: Visitor, wish: Wish, seat: Seat) -> Self {
+        let changes = visitor.0.changes();
+        let mut view = Self { visitor, wish, seat, awaited: None, first: None, newest: 0, skipped: 0, changes };
+        view.settle();
+        view
+    }
+
+    /// The stream that is shown; the standing of the viewer is that of this one and no other.
+    pub fn lane(&self) -> &Arc<Lane> {
+        self.seat.lane()
+    }
+
+    /// Whether a stream that suits the wish better is still waited for, with good hope.
+    pub fn is_waiting(&self) -> bool {
+        let state = self.awaited.as_ref().map(|seat| seat.lane().standing().state);
+        matches!(state, Some(State::Live | State::Connecting))
+    }
+
+    /// Waits for the next thing to show; news come before pictures. The first answer comes at once.
+    /// May be dropped while it waits without losing anything.
+    pub async fn next(&mut self) -> Shown {
+        enum Event {
+            Awaited(Shown),
+            Shown(Shown),
+            Changed,
+        }
+        loop {
+            if let Some(first) = self.first.take().filter(|_| self.lane().is_live()) {
+                self.newest = first.taken;
+                return Shown::Picture(first);
+            }
+            let awaited = async {
+                match &mut self.awaited {
+                    Some(seat) => Event::Awaited(seat.next().await),
+                    None => future::pending().await,
+                }
+            };
+            let shown = async { Event::Shown(self.seat.next().await) };
+            let changed = async {
+                match self.changes.recv().await {
+                    Ok(()) => Event::Changed,
+                    // The camera is gone, which the seat tells.
+                    Err(_closed) => future::pending().await,
+                }
+            };
+            match awaited.or(changed).or(shown).await {
+                Event::Awaited(Shown::Picture(picture)) if picture.taken > self.newest => {
+                    if let Some(seat) = self.awaited.take() {
+                        self.move_to(seat);
+                        self.first = Some(picture);
+                        return Shown::News(self.standing());
+                    }
+                }
+                Event::Awaited(Shown::Closed) => self.awaited = None,
+                Event::Awaited(_) => {}
+                Event::Changed => self.settle(),
+                Event::Shown(Shown::Closed) => {
+                    if !self.visitor.0.has_left(self.lane()) {
+                        return Shown::Closed;
+                    }
+                    match self.visitor.0.lane_for(self.wish).sit(self.wish) {
+                        Ok(seat) => self.move_to(seat),
+                        Err(TooManyRenditions { .. }) => return Shown::Closed,
+                    }
+                }
+                Event::Shown(Shown::News(_)) => return Shown::News(self.standing()),
+                Event::Shown(Shown::Picture(picture)) => {
+                    self.newest = picture.taken;
+                    return Shown::Picture(picture);
+                }
+            }
+        }
+    }
+
+    /// Counts a picture that was taken from the mailbox but replaced by a newer one before it was sent.
+    pub fn note_skipped(&self) {
+        self.seat.note_skipped();
+    }
+
+    /// Pictures this viewer did not get because it was slow, since it sat down.
+    pub fn skipped(&self) -> u64 {
+        self.skipped + self.seat.skipped()
+    }
+
+    /// Asks for another size, quality or rate from now on.
+    ///
+    /// # Errors
+    /// [`TooManyRenditions`]; the old wish then stands.
+    pub fn change(&mut self, wish: Wish) -> Result<(), TooManyRenditions> {
+        self.seat.change(wish)?;
+        self.wish = wish;
+        self.awaited = self.awaited.take().filter(|seat| seat.change(wish).is_ok());
+        self.settle();
+        Ok(())
+    }
+
+    fn standing(&self) -> Standing {
+        let channel = &self.visitor.0;
+        let suits = Arc::ptr_eq(&channel.suited(self.wish, Some(self.lane())), self.lane());
+        channel.standing(self.lane(), suits)
+    }
+
+    fn move_to(&mut self, seat: Seat) {
+        self.skipped += self.seat.skipped();
+        self.seat = seat;
+        self.awaited = None;
+        self.settle();
+    }
+
+    /// Takes a seat at the stream that is now waited for, if any.
+    fn settle(&mut self) {
+        let awaited = self.visitor.0.awaited(self.wish, self.lane());
+        self.awaited = match (awaited, self.awaited.take()) {
+            (Some(lane), Some(seat)) if Arc::ptr_eq(seat.lane(), &lane) => Some(seat),
+            // Where there is no room for its rendition, it goes on as it is.
+            (Some(lane), _) => lane.sit(self.wish).ok(),
+            (None, _) => None,
+        };
+    }
+}
