@@ -24,7 +24,7 @@ use std::{
 use async_tungstenite::tungstenite;
 use cctv_agent::{
     config,
-    hub::{Hub, Lane, Seat, Shown},
+    hub::{Channel, Hub, Lane, Seat, Shown},
     media::{AccessUnit, Codec, Picture, Rendition, Size, Wish},
     web::Web,
     wire::{self, FromWorker},
@@ -122,7 +122,7 @@ fn fan_out(bencher: Bencher, seats: usize) {
 /// The web room on a thread of its own, with the lane it serves and its port.
 fn served() -> (Arc<Lane>, u16) {
     let (hub, lane) = (Arc::new(Hub::default()), live_lane());
-    hub.replace_lanes(vec![Arc::clone(&lane)]);
+    hub.replace_channels(vec![Channel::of(Arc::clone(&lane))]);
     let draw = Arc::new(|_: Size, _: u8, _: &_| Ok(b"card".to_vec()));
     let web = Arc::new(Web::new(hub, PathBuf::from("/nonexistent"), "bench", draw));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
