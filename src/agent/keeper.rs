@@ -87,6 +87,8 @@ impl Keeper {
             trusts_memory: true,
             searched: Mutex::default(),
             good: None,
+            lately: None,
+            random: random(),
         };
         let task = crew.executor.spawn(async move {
             if let Some(predecessor) = predecessor {
@@ -155,12 +157,16 @@ struct Keeping {
     nudge: Receiver<Nudge>,
     pauses: Pauses,
     /// Whether the stream of the last time is tried in this attempt before ONVIF has answered: in the
-    /// first one, and after one in which ONVIF told nothing.
+    /// first one, after the stream was live, and after an attempt in which ONVIF told nothing.
     trusts_memory: bool,
     /// When the network was last searched for this camera.
     searched: Mutex<Option<Instant>>,
     /// Where the stream that is live, or was a moment ago, is.
     good: Option<Found>,
+    /// Where the stream was when it was live last.
+    lately: Option<Found>,
+    /// The jitter of the next pause, so that it can be told before it begins.
+    random: f64,
 }
 
 /// Why a stream is not live.
@@ -173,6 +179,37 @@ struct Trouble {
     refusals: u32,
     /// Not the camera's fault: the worker died, was killed or talked nonsense.
     crash: bool,
+    at: Instant,
+}
+
+/// What is done about it.
+struct Plan {
+    pause: Duration,
+    at_once: bool,
+    /// The trouble and the plan in words.
+    why: String,
+}
+
+impl Plan {
+    /// Counts `trouble` in `pauses`.
+    fn new(trouble: &Trouble, pauses: &mut Pauses, random: f64) -> Self {
+        let (text, now) = (&trouble.text, trouble.at);
+        if trouble.crash
+            && let Some(pause) = pauses.after_crash(now, random)
+        {
+            return Self { pause, at_once: true, why: format!("{text}; beginning again at once") };
+        }
+        let pause = match trouble.refusals {
+            0 => pauses.after_failure(now, random),
+            refusals => pauses.after_refusal(refusals, now, random),
+        };
+        let why = if pauses.is_denied() {
+            format!("{text}; trying again in {} min or after a reload", pause.as_secs() / 60)
+        } else {
+            format!("{text}; trying again in {:.0} s (attempt {})", pause.as_secs_f64(), pauses.failures())
+        };
+        Self { pause, at_once: false, why }
+    }
 }
 
 /// How an attempt ended.
@@ -219,29 +256,17 @@ impl Keeping {
                 }
             };
             let now = Instant::now();
-            let at_once = if trouble.crash { self.pauses.after_crash(now, random()) } else { None };
-            if at_once.is_none() {
+            let Plan { pause, at_once, why } = Plan::new(&trouble, &mut self.pauses, self.random);
+            self.random = random();
+            if !at_once {
                 // Only what was live a moment ago is opened again without asking the camera.
                 self.good = None;
             }
-            let pause = match at_once {
-                Some(pause) => pause,
-                None if trouble.refusals > 0 => self.pauses.after_refusal(trouble.refusals, now, random()),
-                None => self.pauses.after_failure(now, random()),
-            };
+            // It was told when there was trouble, and has begun then.
+            let pause = if at_once { pause } else { (trouble.at + pause).saturating_duration_since(now) };
             let id = &self.label;
-            let why = if at_once.is_some() {
-                format!("{}; beginning again at once", trouble.text)
-            } else if self.pauses.is_denied() {
-                let minutes = pause.as_secs() / 60;
-                format!("{}; trying again in {minutes} min or after a reload", trouble.text)
-            } else {
-                let attempt = self.pauses.failures();
-                format!("{}; trying again in {:.0} s (attempt {attempt})", trouble.text, pause.as_secs_f64())
-            };
             // A camera that stays away is told at attempts 1, 2, 4, 8 …, not every minute for years.
-            let news =
-                told.as_ref() != Some(&trouble.text) || at_once.is_some() || self.pauses.failures().is_power_of_two();
+            let news = told.as_ref() != Some(&trouble.text) || at_once || self.pauses.failures().is_power_of_two();
             match (news, trouble.state) {
                 (false, _) => log::debug!("{id}: {why}"),
                 (true, State::Denied) => log::error!("{id}: {why}"),
@@ -370,7 +395,7 @@ fn offline(text: impl Into<String>) -> Trouble {
 }
 
 fn away(cause: Cause, text: impl Into<String>) -> Trouble {
-    Trouble { state: State::Offline, cause, text: text.into(), refusals: 0, crash: false }
+    Trouble { state: State::Offline, cause, text: text.into(), refusals: 0, crash: false, at: Instant::now() }
 }
 
 /// A number in 0..1 for jitter; not for secrets.

@@ -30,7 +30,7 @@ const CRASH_WINDOW: Duration = Duration::from_secs(60);
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// The pauses of one camera: 1, 2, 4 … 60 s, and half an hour after two refused logins.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Pauses {
     failures: u32,
     refusals: u32,

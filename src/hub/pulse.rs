@@ -1,7 +1,9 @@
 //! The stall clock: what of a stream is overdue, by our own monotonic clock.
 //!
-//! Time is an argument throughout. Beside silence it knows three kinds of streams that look alive and
-//! are not: frames without a key frame, key frames that cease, and a decoder that gives no picture.
+//! Time is an argument throughout. Beside silence it knows four kinds of streams that look alive and
+//! are not: frames without a key frame, key frames that cease, a decoder that gives no picture, and
+//! frames that are old when they come. FFmpeg hands an H.264 or H.265 frame on when the next one begins,
+//! so it may be as old as the gap before it; nothing here takes it for younger.
 
 use std::{
     collections::VecDeque,
@@ -23,11 +25,22 @@ const MEMORY: usize = 16;
 /// Pictures may stay out for this many of their own intervals, where that is more than the limit.
 const PICTURES: u32 = 2;
 
+/// Units whose age is remembered for the pictures made of them; a decoder that is further behind is given
+/// the oldest of them.
+const UNITS: usize = 64;
+
+/// A stream is live once a frame is younger than this part of `stall_after`; so that the next one, after
+/// as long a gap, comes before that one is too old.
+const YOUNG: u32 = 2;
+
 /// The heartbeat of one stream. The rhythm of its key frames is remembered from worker to worker.
 #[derive(Debug, Default)]
 pub struct Pulse {
+    begun: Option<Instant>,
     first_unit: Option<Instant>,
     last_unit: Option<Instant>,
+    /// The newest units, and since when each may have lain in FFmpeg.
+    units: VecDeque<(u32, Instant)>,
     last_key: Option<Instant>,
     last_picture: Option<Instant>,
     intervals: VecDeque<Duration>,
@@ -49,6 +62,11 @@ pub struct Terms {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Lack {
     Frames(Duration),
+    /// Frames come too far apart to be shown as live.
+    Seldom {
+        every: Duration,
+        limit: Duration,
+    },
     /// The stream is open, and no picture can begin.
     FirstKeyFrame(Duration),
     /// It was live, and nobody new could join it.
@@ -61,6 +79,12 @@ impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Frames(limit) => write!(f, "no frame for {:.1} s", limit.as_secs_f64()),
+            Self::Seldom { every, limit } => write!(
+                f,
+                "only one frame in {:.1} s arrives; stall_after is {:.1} s and must be at least twice as long",
+                every.as_secs_f64(),
+                limit.as_secs_f64()
+            ),
             Self::FirstKeyFrame(limit) => write!(
                 f,
                 "frames arrive, but no key frame within {:.0} s; set the camera's key frame interval to 10 s or less",
@@ -93,11 +117,18 @@ impl Pulse {
             (None, _) => {}
         }
         (self.first_unit, self.last_unit, self.last_key) = (None, None, None);
-        self.last_picture = Some(now);
+        self.units.clear();
+        (self.begun, self.last_picture) = (Some(now), Some(now));
     }
 
-    /// An access unit arrived.
-    pub fn unit(&mut self, key: bool, now: Instant) {
+    /// An access unit arrived; `prompt` where such are handed on as soon as they are whole.
+    pub fn unit(&mut self, sequence: u32, key: bool, prompt: bool, now: Instant) {
+        let before = self.last_unit.or(self.begun);
+        let waits_since = before.filter(|_| !prompt || self.last_unit.is_none()).unwrap_or(now);
+        if self.units.len() == UNITS {
+            self.units.pop_front();
+        }
+        self.units.push_back((sequence, waits_since));
         self.first_unit.get_or_insert(now);
         self.last_unit = Some(now);
         if key && let Some(before) = self.last_key.replace(now) {
@@ -105,9 +136,22 @@ impl Pulse {
         }
     }
 
-    /// A picture was made, or the stream went live: from now on one is waited for.
-    pub fn picture(&mut self, now: Instant) {
+    /// The stream went live: from now on a picture is waited for.
+    pub fn live(&mut self, now: Instant) {
         self.last_picture = Some(now);
+    }
+
+    /// A picture was made of unit `sequence`. Returns the age that the picture may have.
+    pub fn picture(&mut self, sequence: u32, now: Instant) -> Duration {
+        let unit = self.units.iter().rev().find(|(unit, _)| *unit == sequence).or(self.units.front());
+        let taken = unit.map_or(now, |(_, since)| *since);
+        self.last_picture = self.last_picture.max(Some(taken));
+        now.saturating_duration_since(taken)
+    }
+
+    /// Whether the newest unit is young enough for the stream to be live.
+    pub fn is_young(&self, stall_after: Duration, now: Instant) -> bool {
+        self.age(now).is_some_and(|age| age <= stall_after / YOUNG)
     }
 
     /// Pictures are wanted for the first time: the decoder's clock starts now, not with a picture of old.
@@ -115,9 +159,13 @@ impl Pulse {
         self.last_picture = self.last_unit;
     }
 
-    /// Time since the newest access unit; `None` before the first.
+    /// The age that the newest access unit may have; `None` before the first.
     pub fn age(&self, now: Instant) -> Option<Duration> {
-        self.last_unit.map(|at| now.saturating_duration_since(at))
+        self.newest().map(|at| now.saturating_duration_since(at))
+    }
+
+    fn newest(&self) -> Option<Instant> {
+        self.units.back().map(|(_, since)| *since)
     }
 
     /// What is overdue at `now`, if anything.
@@ -132,7 +180,13 @@ impl Pulse {
 
     fn deadlines(&self, terms: Terms) -> [Option<(Instant, Lack)>; 3] {
         let limit = terms.stall_after;
-        let frames = self.last_unit.map(|at| (at + limit, Lack::Frames(limit)));
+        // Nothing of a stream that is not live is shown, so it has the whole limit for its next frame.
+        let (newest, last) = (self.newest(), self.last_unit);
+        let gap = last.zip(newest).map_or(Duration::ZERO, |(last, newest)| last.saturating_duration_since(newest));
+        let seldom = Lack::Seldom { every: gap, limit };
+        let is_seldom = gap > limit / YOUNG;
+        let frames = if terms.live { newest } else { last }
+            .map(|at| (at + limit, if is_seldom { seldom } else { Lack::Frames(limit) }));
         let key = match (self.last_key, terms.live) {
             (Some(at), true) => {
                 let limit = limit.max(2 * self.interval() + SLACK);
@@ -140,7 +194,8 @@ impl Pulse {
             }
             _ => self.first_unit.map(|at| {
                 let limit = limit.max(self.interval() + SLACK);
-                (at + limit, Lack::FirstKeyFrame(limit))
+                // Where a key frame came, it and what followed was too old.
+                (at + limit, if self.last_key.is_some() { seldom } else { Lack::FirstKeyFrame(limit) })
             }),
         };
         let pictures = self.last_picture.zip(terms.picture_every).filter(|_| terms.live).map(|(at, every)| {
@@ -191,7 +246,8 @@ mod tests {
         fn send(&mut self, from: u64, until: u64, gop: Option<u64>) {
             for at in (from..until).step_by(40) {
                 let key = gop.is_some_and(|gop| (at - from).is_multiple_of(gop));
-                self.pulse.unit(key, self.at(at));
+                let number = u32::try_from(at).unwrap();
+                self.pulse.unit(number, key, false, self.at(at));
             }
         }
 
@@ -208,8 +264,9 @@ mod tests {
         let mut scene = Scene::new();
         assert_eq!(scene.overdue(LIVE, 60_000), None, "opening has its own deadline");
         scene.send(0, 1000, Some(1000));
-        assert_eq!(scene.overdue(LIVE, 5959), None);
-        assert_eq!(scene.overdue(LIVE, 5960), Some(Lack::Frames(LIVE.stall_after)));
+        assert_eq!(scene.overdue(LIVE, 5919), None);
+        assert_eq!(scene.overdue(LIVE, 5920), Some(Lack::Frames(LIVE.stall_after)), "the last may be 40 ms old");
+        assert_eq!(scene.overdue(OPENING, 5959), None);
         assert_eq!(scene.overdue(OPENING, 5960), Some(Lack::Frames(LIVE.stall_after)));
     }
 
@@ -250,7 +307,7 @@ mod tests {
         let mut scene = Scene::new();
         scene.send(0, 60_000, Some(20_000));
         for at in (0..80_000).step_by(1000) {
-            scene.pulse.unit(false, scene.at(at.max(59_960)));
+            scene.pulse.unit(1, false, false, scene.at(at.max(59_960)));
             assert_eq!(scene.overdue(OUTGROWN, at), None, "at {at} ms");
         }
     }
@@ -262,11 +319,11 @@ mod tests {
         // No key frame but the first, as with an encoder that refreshes by stripes.
         for _ in 0..4 {
             scene.pulse.begin(scene.at(begun));
-            scene.pulse.unit(true, scene.at(begun));
+            scene.pulse.unit(1, true, false, scene.at(begun));
             let mut at = begun;
             while !matches!(scene.overdue(OUTGROWN, at), Some(Lack::KeyFrames(_))) {
                 at += 40;
-                scene.pulse.unit(false, scene.at(at));
+                scene.pulse.unit(1, false, false, scene.at(at));
             }
             cuts.push((at - begun) / 1000);
             begun = at;
@@ -285,7 +342,7 @@ mod tests {
         assert_eq!(scene.overdue(terms(1), 24_959), None);
         assert!(matches!(scene.overdue(terms(1), 24_960), Some(Lack::Pictures(_))));
         assert_eq!(scene.overdue(terms(4), 27_959), None);
-        scene.pulse.picture(scene.at(24_960));
+        scene.pulse.picture(24_960, scene.at(24_960));
         assert_eq!(scene.overdue(terms(1), 29_959), None);
     }
 }

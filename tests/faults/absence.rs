@@ -1,6 +1,9 @@
 //! The camera is gone, wants nobody, or has nothing to show.
 
-use crate::story::{Tale, tell};
+use crate::{
+    stage::wait_for,
+    story::{Tale, Wall, tell},
+};
 
 const OFFLINE: &[&str] = &["offline"];
 
@@ -15,4 +18,27 @@ fn camera_that_leaves_or_refuses_says_why_and_comes_back() {
         Tale { id: "busy", keys: "", faults: &["full?status=503", "drop"], words: &["503"], states: OFFLINE },
         Tale { id: "sound-only", keys: "", faults: &["no-video"], words: &["no video"], states: OFFLINE },
     ]);
+}
+
+/// The stream is well and was live a moment ago: it is opened where it was, and does not have to wait for ONVIF.
+#[test]
+fn camera_that_hangs_up_while_its_onvif_is_ill_is_back_at_the_first_attempt() {
+    let ills = [("mute", "onvif-down"), ("babbling", "garbage")];
+    let wall = Wall::new(&ills.map(|(id, _)| Tale { id, keys: "", faults: &[], words: &[], states: &[] }));
+    for (id, ill) in ills {
+        let mut viewer = wall.viewer(id);
+        wall.cameras.fault(id, ill);
+        for times in 1..=2 {
+            wall.cameras.fault(id, "drop");
+            viewer.next_card();
+            viewer.next_live();
+            let told = || {
+                let lines = wall.agent.log_lines();
+                lines.into_iter().filter(|line| line.contains(&format!("{id}: ")) && line.contains("(attempt "))
+            };
+            wait_for("the end of the stream in the log", || (told().count() >= times).then_some(()));
+            let told: Vec<_> = told().collect();
+            assert!(told.len() == times && told[times - 1].contains("ended the stream"), "{id}: {told:#?}");
+        }
+    }
 }

@@ -1,6 +1,11 @@
 //! No frame comes, in all the ways in which it can not come.
 
-use crate::story::{Tale, tell};
+use std::time::Instant;
+
+use crate::{
+    stage::{burnt_in, wait_for},
+    story::{STALL_AFTER, Tale, Wall, tell, unix_ms},
+};
 
 const SILENT: &[&str] = &["no frame for"];
 const STATES: &[&str] = &["stalled", "offline"];
@@ -16,4 +21,33 @@ fn camera_that_falls_silent_is_told_from_a_live_one_and_comes_back() {
         Tale { id: "humming", keys: "audio=on", faults: &["audio-only"], words: SILENT, states: STATES },
         Tale { id: "babbling", keys: "", faults: &["garbage-framing"], words: SILENT, states: STATES },
     ]);
+}
+
+/// FFmpeg hands a frame on when the next one begins. With two seconds between them, and 2.5 s the limit, what it hands
+/// on would be on the wall until it is 4.5 s old.
+#[test]
+fn camera_with_few_frames_never_shows_an_old_one_as_live_and_says_how_few() {
+    let seldom = |id, keys| Tale { id, keys, faults: &[], words: &[], states: &[] };
+    let wall = Wall::new(&[seldom("seldom", ""), seldom("seldom-hevc", "codec=h265")]);
+    for id in ["seldom", "seldom-hevc"] {
+        let mut viewer = wall.viewer(id);
+        wall.cameras.fault(id, "slow?seconds=2");
+        let (began, mut oldest, mut explained) = (Instant::now(), 0, None);
+        // Through the first card, and a while of further attempts.
+        wait_for("two more attempts, and the reason", || {
+            let part = viewer.next();
+            if part.sequence.is_some() {
+                oldest = oldest.max(unix_ms() - burnt_in(&part.jpeg).unix_ms);
+            }
+            let camera = wall.agent.camera(id);
+            let why = camera["why"].as_str()?;
+            explained = explained.take().or(why.contains("only one frame in").then(|| why.to_owned()));
+            (explained.is_some() && camera["reconnects"].as_u64()? >= 2).then_some(())
+        });
+        eprintln!("{id}: {explained:?} within {:.1?}, oldest picture {oldest} ms", began.elapsed());
+        // A second for the way through a busy machine.
+        assert!(u128::from(oldest) < STALL_AFTER.as_millis() + 1000, "{id}: a picture {oldest} ms old looked live");
+        wall.cameras.fault(id, "resume");
+        viewer.next_live();
+    }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use smol::{Timer, future::FutureExt, lock::SemaphoreGuardArc};
 
-use super::{Ended, Found, Keeping, Trouble, away, household::KEPT, offline};
+use super::{Ended, Found, Keeping, Plan, Trouble, away, household::KEPT, offline};
 use crate::{
     camera::{State, StreamUri},
     capture::{self, Worker},
@@ -54,8 +54,12 @@ impl Keeping {
         };
         let mut ended = self.watch(&mut worker, stream, found, turn, started).await;
         if let Ended::Trouble(trouble) = &ended {
-            // The truth first: viewers see it before the worker gets its second for the farewell.
-            self.lane.report(trouble.state, trouble.text.clone(), Instant::now());
+            // The truth first: viewers see it before the worker gets its second for the farewell, and what
+            // is done about it, unless another address of the same stream is tried first.
+            let is_next = turn.is_some() && trouble.refusals == 0 && found.streams.last() != Some(stream);
+            let plan = Plan::new(trouble, &mut self.pauses.clone(), self.random);
+            let why = if is_next { trouble.text.clone() } else { plan.why };
+            self.lane.report(trouble.state, why, trouble.at);
         } else if matches!(ended, Ended::Unneeded) {
             self.rest();
         }
@@ -155,6 +159,8 @@ impl Keeping {
                     if self.lane.publish_unit(&unit, now) {
                         self.pauses.live(now);
                         self.good = Some(Found { streams: vec![stream.clone()], ..found.clone() });
+                        // If it ends it is tried there again, should ONVIF be silent or talk nonsense then.
+                        (self.lately, self.trusts_memory) = (self.good.clone(), true);
                         self.announce(stream, found);
                         self.remember(stream, found);
                     }

@@ -58,18 +58,25 @@ impl Keeping {
             let place = Place { address, profile: None };
             return Ok(Found { streams: vec![uri.clone()], credentials, place, learnt: None });
         }
-        let learnt = self.recall().await;
+        let mut lately = self.lately.clone();
+        let unwritten = lately.as_mut().and_then(|found| found.learnt.take());
+        let learnt = self.recall().await.or(unwritten);
         let learnt = learnt.as_ref();
         if std::mem::take(&mut self.trusts_memory)
-            && let Some(found) = learnt.and_then(|learnt| self.remembered_stream(learnt))
+            && let Some(learnt) = learnt
+            && let Some(found) = lately.or_else(|| self.remembered_stream(learnt))
         {
+            let (learnt, asked_at) = (Some(learnt), Instant::now());
             // Who is there is asked first, so that what is remembered never goes to a stranger.
             let answers = match learnt.and_then(|learnt| learnt.address.as_ref()) {
                 Some(at) => first(self.is_camera(&at.host, at.port, learnt), HEAD_START).await,
                 None => None,
             };
             let asked = match answers {
-                Some(Ok(true)) => first(self.ask_around(learnt), HEAD_START).await,
+                Some(Ok(true)) => {
+                    let left = HEAD_START.saturating_sub(asked_at.elapsed());
+                    first(self.ask_around(learnt), left).await
+                }
                 Some(Ok(false)) => Some(self.ask_around(learnt).await),
                 Some(Err(_)) | None => None,
             };

@@ -11,7 +11,7 @@ use super::Lane;
 use crate::{
     camera::{State, Tuning},
     hub::status::{Cause, Place, Standing, WorkerVitals},
-    media::{AccessUnit, Picture, Rendition, StreamInfo},
+    media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
 };
 
 impl Lane {
@@ -52,8 +52,8 @@ impl Lane {
         self.refresh_demand(&mut inner);
     }
 
-    /// Takes one access unit: the stream's heartbeat. The first key frame makes the camera live;
-    /// returns `true` at that moment.
+    /// Takes one access unit: the stream's heartbeat. The first key frame makes the camera live, or what
+    /// follows it where it may be old; returns `true` at that moment.
     pub fn publish_unit(&self, unit: &AccessUnit, now: Instant) -> bool {
         let mut inner = self.inner();
         inner.frames += 1;
@@ -61,26 +61,31 @@ impl Lane {
         inner.rates.note(unit.data.len(), now);
         inner.group.push(unit);
         inner.next_sequence = unit.sequence.wrapping_add(1);
-        inner.pulse.unit(unit.key, now);
-        let goes_live = unit.key && inner.standing.state != State::Live;
+        let prompt = inner.stream.is_some_and(|stream| stream.codec == Codec::Jpeg);
+        inner.pulse.unit(unit.sequence, unit.key, prompt, now);
+        let is_young = inner.pulse.is_young(inner.tuning.stall_after, now);
+        let goes_live = is_young && !inner.is_live() && !inner.group.units().is_empty();
         if goes_live {
-            inner.pulse.picture(now);
+            inner.pulse.live(now);
             inner.change_standing(State::Live, String::new(), now);
-        }
-        if inner.is_live() {
+            inner.offer_group();
+        } else if inner.is_live() {
             inner.offer_unit(unit);
         }
         goes_live
     }
 
     /// Puts `picture` into the mailbox of every seat of its rendition. A picture of a camera that is
-    /// not live is dropped: it could only be taken for a live one.
+    /// not live, or one that is older than that may be, is dropped: it could only be taken for a live one.
     pub fn publish_picture(&self, picture: Picture, now: Instant) {
         let mut inner = self.inner();
         if inner.standing.state != State::Live {
             return;
         }
         let picture = Arc::new(picture);
+        if inner.pulse.picture(picture.sequence, now) > inner.tuning.stall_after {
+            return;
+        }
         let rendition = picture.rendition;
         let mut replaced = 0;
         for chair in &inner.seats {
@@ -91,7 +96,6 @@ impl Lane {
                 chair.skipped.fetch_add(1, Ordering::Relaxed);
             }
         }
-        inner.pulse.picture(now);
         inner.skipped += replaced;
         if inner.wanted.contains(&rendition) {
             *inner.encodes.entry(rendition).or_default() += 1;
@@ -111,6 +115,8 @@ impl Lane {
         }
         if state != State::Live {
             inner.newest.clear();
+            // It is live again from a key frame on.
+            inner.group.clear();
             inner.withdraw_units();
             // A viewer that reads only when the camera is live again must not find a picture from before.
             for chair in &inner.seats {

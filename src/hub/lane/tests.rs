@@ -121,6 +121,7 @@ fn picture_from_before_a_stall_is_not_found_after_it() {
     scene.picture(ANY, 1, 40);
     scene.lane.report(State::Stalled, "no frame for 5.0 s", scene.at(5000));
     scene.unit(2, true, 6000);
+    scene.unit(3, false, 6040);
     assert_eq!(state(&mut seat), Some(State::Live), "it slept through the stall");
     assert!(now(&mut seat).is_none(), "and must not wake up to the old picture");
 }
@@ -213,20 +214,86 @@ fn share_of_the_worker_is_that_of_the_last_seconds() {
 fn silence_of_a_live_stream_is_overdue_after_the_limit() {
     let scene = Scene::live();
     scene.unit(2, false, 1000);
+    scene.unit(3, false, 1040);
     assert_eq!(scene.lane.overdue(scene.at(5999)), None);
     assert_eq!(scene.lane.overdue(scene.at(6000)).unwrap().why, "no frame for 5.0 s");
-    assert_eq!(scene.lane.due(), Some(scene.at(6000)));
+    assert_eq!(scene.lane.due(), Some(scene.at(6000)), "FFmpeg may have had the last one since 1000 ms");
+}
+
+#[test]
+fn key_frame_that_may_be_old_makes_no_camera_live_and_what_follows_it_does() {
+    let scene = Scene::connecting();
+    let first = scene.lane.begin_worker(scene.start);
+    scene.lane.describe_stream(STREAM);
+    let mut untouched = scene.lane.sit_for_units();
+    assert!(!scene.unit(first, true, 4500), "FFmpeg may have had it all the time");
+    assert_eq!(scene.lane.standing().state, State::Connecting);
+    assert!(scene.unit(first + 1, false, 4540), "this one it had not");
+    assert_eq!(deliveries(&mut untouched), ["live", "1", "2"], "with what it needs to be decoded");
+}
+
+#[test]
+fn camera_with_a_frame_every_few_seconds_is_never_live_and_told_why() {
+    let scene = Scene::live();
+    scene.unit(2, true, 40);
+    scene.unit(3, true, 4040);
+    let why = scene.lane.overdue(scene.at(5040)).unwrap().why;
+    assert_eq!(why, "only one frame in 4.0 s arrives; stall_after is 5.0 s and must be at least twice as long");
+    assert_eq!(scene.lane.overdue(scene.at(5039)), None, "the one from 40 ms is shown until then");
+    scene.lane.report(State::Stalled, why, scene.at(5040));
+    scene.lane.end_worker();
+    let first = scene.lane.begin_worker(scene.at(6000));
+    for (number, at) in (first..).zip([8600, 12_600]) {
+        assert!(!scene.unit(number, true, at));
+        assert_eq!(scene.lane.overdue(scene.at(at)), None);
+    }
+    let lack = scene.lane.overdue(scene.at(13_600)).unwrap();
+    assert!(lack.state == State::Offline && lack.why.starts_with("only one frame in 4.0 s"), "{lack:?}");
+}
+
+#[test]
+fn frame_every_two_seconds_is_live_and_so_is_a_slow_jpeg_camera() {
+    for (codec, every) in [(Codec::H264, 2000), (Codec::Jpeg, 4900)] {
+        let scene = Scene::live();
+        scene.lane.describe_stream(StreamInfo { codec, ..STREAM });
+        for number in 2..20_u32 {
+            scene.unit(number, true, every * u64::from(number - 1));
+            assert_eq!(scene.lane.overdue(scene.at(every * u64::from(number))), None, "{codec:?} {number}");
+        }
+    }
+}
+
+#[test]
+fn picture_of_a_frame_that_lay_in_ffmpeg_gives_the_decoder_no_more_time() {
+    let scene = Scene::live();
+    let mut seat = scene.lane.sit(ANY).unwrap();
+    assert_eq!(state(&mut seat), Some(State::Live));
+    // Rubbish follows, and only after 2 s something that looks like the beginning of a frame.
+    scene.unit(2, false, 2000);
+    scene.picture(ANY, 2, 2000);
+    assert_eq!(sequence(&mut seat), Some(2));
+    for number in 3..=50 {
+        scene.unit(number, false, 2000 + u64::from(number) * 60);
+    }
+    assert!(scene.lane.overdue(scene.at(5000)).unwrap().why.contains("decoder"), "and not 2 s later");
+    scene.picture(ANY, 2, 5040);
+    assert!(now(&mut seat).is_none(), "a decoder that late shows nothing");
 }
 
 #[test]
 fn decoder_without_pictures_is_overdue_only_while_somebody_watches() {
     let scene = Scene::live();
-    scene.unit(2, false, 9000);
+    let frames = |from: u32, until: u32| {
+        (from..=until).step_by(40).for_each(|at| {
+            scene.unit(at / 40 + 1, false, at.into());
+        });
+    };
+    frames(40, 9000);
     assert_eq!(scene.lane.overdue(scene.at(9000)), None);
     let _seat = scene.lane.sit(ANY).unwrap();
-    scene.unit(3, false, 14_000);
+    frames(9040, 14_000);
     assert!(scene.lane.overdue(scene.at(14_000)).unwrap().why.contains("decoder"));
-    scene.picture(ANY, 3, 14_000);
+    scene.picture(ANY, 351, 14_000);
     assert_eq!(scene.lane.overdue(scene.at(14_000)), None);
 }
 

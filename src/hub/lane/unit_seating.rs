@@ -92,6 +92,15 @@ impl Inner {
         }
     }
 
+    /// Gives the kept group to all, as the stream goes live.
+    pub(super) fn offer_group(&mut self) {
+        for chair in &mut self.unit_seats {
+            for unit in self.group.units() {
+                self.skipped += chair.offer(unit);
+            }
+        }
+    }
+
     pub(super) fn withdraw_units(&mut self) {
         self.unit_seats.iter_mut().for_each(UnitChair::withdraw);
     }
