@@ -67,6 +67,11 @@ pub fn take_damage() -> bool {
     DAMAGED.take()
 }
 
+/// How FFmpeg goes on after what it does not know, and the line that it then adds: nothing that a person in
+/// front of the wall can do.
+const REQUEST: &str = ". Update your FFmpeg version";
+const BEGGING: &str = "If you want to help, upload a sample";
+
 /// The ear of the worker; clones share what was heard.
 #[derive(Clone, Default)]
 pub struct Heard(Arc<Mutex<State>>);
@@ -97,7 +102,8 @@ impl Heard {
             // FFmpeg speaks on the thread that works, as long as its decoders have one.
             DAMAGED.set(true);
         }
-        if level > WARNING || line.trim().is_empty() {
+        let line = line.split_once(REQUEST).map_or(line, |(what, _)| what);
+        if level > WARNING || line.trim().is_empty() || line.starts_with(BEGGING) {
             return;
         }
         if let Some(reason) = reason(line) {
@@ -239,6 +245,21 @@ mod tests {
         assert!(take_damage() && !take_damage());
         heard.hear(16, "SEI type 5 size 2208 truncated at 1920");
         assert!(!take_damage());
+    }
+
+    #[test]
+    fn advice_to_those_who_build_ffmpeg_is_not_passed_on() {
+        let heard = Heard::default();
+        let passed = |line| {
+            let before = heard.state().passed.passed;
+            heard.hear(WARNING, line);
+            heard.state().passed.passed > before
+        };
+        assert!(passed(
+            "SEI type 195 size 888 is not implemented. Update your FFmpeg version to the newest one from Git."
+        ));
+        assert!(!passed("If you want to help, upload a sample of this file to https://streams.videolan.org/upload/"));
+        assert!(!passed(". Update your FFmpeg version to the newest one from Git."));
     }
 
     #[test]
