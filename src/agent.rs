@@ -15,6 +15,7 @@ mod reading;
 mod report;
 mod roster;
 mod signals;
+mod thrift;
 mod watchdog;
 
 use std::{
@@ -44,6 +45,7 @@ use reading::{Answer, Read, Reading};
 use roster::Roster;
 use signals::Signal;
 pub use signals::Signals;
+pub use thrift::begin as save_memory;
 use watchdog::Watchdog;
 
 /// What cameras and viewers get to take their leave. The rest of the three seconds promised is for a

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(run: &Run) -> ExitCode {
+    agent::save_memory();
     let signals = match agent::catch_signals() {
         Ok(signals) => signals,
         Err(error) => {

@@ -11,6 +11,7 @@ use std::{
     net::{IpAddr, SocketAddr, TcpStream},
     process::Command,
     sync::mpsc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -186,6 +187,39 @@ fn memory_of_a_worker_is_bounded_by_its_setting() {
     wait_for("the next worker", || data_limit(*agent.workers().first().filter(|pid| !before.contains(pid))?));
     agent.wait_for_state("gate", "live");
     assert_eq!(data_limit(agent.workers()[0]), Some(400 << 20));
+}
+
+/// Memory of its own that process `pid` has in use, in KiB.
+fn own_memory(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn memory_that_cards_of_many_sizes_were_drawn_in_is_given_back() {
+    let section = |number: usize| format!("[[camera]]\nid = \"cam{number}\"\nurl = \"rtsp://{}/\"\n", own_address());
+    let agent = Agent::start(&(0..8).map(section).collect::<String>());
+    for number in 0..8 {
+        agent.wait_for_state(&format!("cam{number}"), "offline");
+    }
+    let before = own_memory(agent.pid().as_raw());
+    let sizes = ["160x90", "320x180", "640x360", "800x450", "1280x720", "1920x1080", "2560x1440", "3840x2160"];
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let (agent, sizes) = (&agent, sizes.iter().cycle().skip(number).take(2 * sizes.len()));
+            scope.spawn(move || {
+                for size in sizes {
+                    let card = agent.get(&format!("/snapshot/cam{number}?size={size}")).unwrap();
+                    assert_eq!((card.status, card.header("content-type")), (503, Some("image/jpeg")));
+                }
+            });
+        }
+    });
+    let after = own_memory(agent.pid().as_raw());
+    eprintln!("{} KiB more after 128 cards: {before} and {after} KiB", after.saturating_sub(before));
+    // A card of 3840x2160 is drawn in 25 MB; finished ones are kept, in 4 MiB.
+    assert!(after < before + (16 << 10), "{before} KiB before, {after} KiB after");
 }
 
 #[test]

@@ -25,6 +25,9 @@ const USUAL_SIZE: Size = Size { width: 1280, height: 720 };
 /// Cards kept: two of each camera on a big wall.
 const KEPT: usize = 64;
 
+/// And no more than so many bytes of them: a card of 320x180 takes 20 KB, one of 3840x2160 a megabyte.
+const KEPT_BYTES: usize = 4 << 20;
+
 type Key = (Size, u8, Card);
 
 pub struct Cards {
@@ -67,10 +70,11 @@ impl Cards {
                 return Arc::default();
             }
         };
-        if drawn.len() >= KEPT {
-            drawn.pop_front();
-        }
         drawn.push_back((key, Arc::clone(&jpeg)));
+        let mut bytes: usize = drawn.iter().map(|(_, jpeg)| jpeg.len()).sum();
+        while drawn.len() > KEPT || (bytes > KEPT_BYTES && drawn.len() > 1) {
+            bytes -= drawn.pop_front().map_or(0, |(_, jpeg)| jpeg.len());
+        }
         jpeg
     }
 }
@@ -109,6 +113,20 @@ mod tests {
         assert_eq!(&first[..], b"1280x720 starting");
         assert_eq!(first, second);
         assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn cards_kept_are_bounded_in_number_and_bytes() {
+        for (length, kept) in [(10, KEPT), (1 << 20, 4), (5 << 20, 1)] {
+            let cards = Cards::new(Arc::new(move |_, _, _| Ok(vec![0; length])));
+            let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+            let lane = Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), tuning, Instant::now());
+            for width in 200..300 {
+                let wish = Wish { size: Some(Size { width, height: 90 }), quality: None, fps: None };
+                smol::block_on(cards.card(&lane, lane.standing(), wish));
+            }
+            assert_eq!(smol::block_on(cards.drawn.lock()).len(), kept, "of {length} bytes");
+        }
     }
 
     #[test]
