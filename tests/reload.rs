@@ -5,6 +5,7 @@
 mod stage;
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::Write as _,
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -74,11 +75,19 @@ fn unchanged_file_is_reloaded_a_hundred_times_under_sixteen_viewers_without_a_ga
     let ids: Vec<String> = (0..16).map(|number| format!("cam{number}")).collect();
     let descriptions: Vec<_> = ids.iter().map(|id| format!("id={id} {SMALL}")).collect();
     let cameras = Cameras::start(&descriptions.iter().map(String::as_str).collect::<Vec<_>>());
-    let section = |id: &String| format!("[[camera]]\nid = \"{id}\"\n{}", cameras.place(id));
+    // A stall for want of processor time is no business of this story.
+    let section = |id: &String| format!("[[camera]]\nid = \"{id}\"\nstall_after = 60.0\n{}", cameras.place(id));
     let text = ids.iter().map(section).collect::<String>();
     let agent = Agent::start(&text);
-    for id in &ids {
-        agent.wait_for_state(id, "live");
+    // Where streams do not open in their time they are tried again and again; each that comes is a step.
+    let mut live = BTreeSet::new();
+    while live.len() < ids.len() {
+        let another = wait_for("another camera to be live", || {
+            let api = agent.api();
+            let cameras = api["cameras"].as_array()?.iter().filter(|camera| camera["state"] == "live");
+            cameras.map(|camera| camera["id"].as_str().unwrap().to_owned()).find(|id| !live.contains(id))
+        });
+        live.insert(another);
     }
     let mut wall = Page::wall(&agent.address, &ids.iter().map(String::as_str).collect::<Vec<_>>());
     for tile in 0..16 {
@@ -98,8 +107,15 @@ fn unchanged_file_is_reloaded_a_hundred_times_under_sixteen_viewers_without_a_ga
         [&camera["worker"]["pid"], &camera["reconnects"], &facts["sessions_opened"], &facts["teardowns"]]
             .map(Value::clone)
     };
+    // What no viewer can get: frames of which a busy worker made no picture, and pictures replaced in mailboxes.
+    let lost_by = |id: &String| {
+        let camera = agent.camera(id);
+        let encodes = camera["renditions"].as_array().unwrap().iter().map(|each| each["encodes"].as_u64().unwrap());
+        (camera["frames"].as_u64().unwrap() - encodes.min().unwrap(), camera["skipped"].as_u64().unwrap())
+    };
     ids.iter().for_each(|id| drop(worker(&agent, id)));
     let states: Vec<_> = ids.iter().map(state).collect();
+    let lost_before: Vec<_> = ids.iter().map(lost_by).collect();
     for viewer in &viewers {
         sequences(viewer);
     }
@@ -124,17 +140,20 @@ fn unchanged_file_is_reloaded_a_hundred_times_under_sixteen_viewers_without_a_ga
     }
 
     let mut skipped = 0;
-    for ((id, seen), before) in ids.iter().zip(&seen).zip(&states) {
+    for (((id, seen), before), lost_before) in ids.iter().zip(&seen).zip(&states).zip(&lost_before) {
         assert_eq!(state(id), *before, "{id}: worker, reconnects, sessions, teardowns");
-        let camera = agent.camera(id);
-        // On a machine too slow to carry all pictures mailboxes overflow, reload or not; that is counted.
-        let slow = camera["skipped"].as_u64().unwrap();
-        assert!(u64::from(missing(seen)) <= slow, "{id}: {} missing, {slow} skipped: {seen:?}", missing(seen));
-        skipped += slow;
+        // On a machine too slow to carry all pictures some are lost, reload or not; those are counted.
+        let lost = lost_by(id);
+        let (unmade, slow) = (lost.0.saturating_sub(lost_before.0), lost.1 - lost_before.1);
+        let missing = u64::from(missing(seen));
+        assert!(missing <= unmade + slow, "{id}: {missing} missing, {unmade} not made, {slow} skipped: {seen:?}");
+        skipped += lost.0 + lost.1;
     }
     let pictures: usize = seen.iter().map(Vec::len).sum();
     let gaps: u32 = seen.iter().map(|seen| missing(seen)).sum();
-    eprintln!("{pictures} pictures across {asked} answered reloads, {gaps} missing, {skipped} skipped by slow viewers");
+    eprintln!(
+        "{pictures} pictures across {asked} answered reloads, {gaps} missing, {skipped} not made or skipped from the beginning"
+    );
     let mut on_tiles = vec![Vec::new(); 16];
     wall.try_iter().for_each(|(tile, sequence): (u8, u32)| on_tiles[usize::from(tile)].push(sequence));
     for (tile, seen) in on_tiles.iter().enumerate() {

@@ -4,6 +4,7 @@ mod crew;
 mod found;
 mod household;
 mod need;
+mod plan;
 mod watch;
 mod whereabouts;
 
@@ -20,6 +21,7 @@ use smol::{
 
 pub use crew::Crew;
 pub use household::{Household, Part};
+use plan::Plan;
 
 use super::{pause::Pauses, roster::RECONFIGURED};
 use crate::{
@@ -180,36 +182,6 @@ struct Trouble {
     /// Not the camera's fault: the worker died, was killed or talked nonsense.
     crash: bool,
     at: Instant,
-}
-
-/// What is done about it.
-struct Plan {
-    pause: Duration,
-    at_once: bool,
-    /// The trouble and the plan in words.
-    why: String,
-}
-
-impl Plan {
-    /// Counts `trouble` in `pauses`.
-    fn new(trouble: &Trouble, pauses: &mut Pauses, random: f64) -> Self {
-        let (text, now) = (&trouble.text, trouble.at);
-        if trouble.crash
-            && let Some(pause) = pauses.after_crash(now, random)
-        {
-            return Self { pause, at_once: true, why: format!("{text}; beginning again at once") };
-        }
-        let pause = match trouble.refusals {
-            0 => pauses.after_failure(now, random),
-            refusals => pauses.after_refusal(refusals, now, random),
-        };
-        let why = if pauses.is_denied() {
-            format!("{text}; trying again in {} min or after a reload", pause.as_secs() / 60)
-        } else {
-            format!("{text}; trying again in {:.0} s (attempt {})", pause.as_secs_f64(), pauses.failures())
-        };
-        Self { pause, at_once: false, why }
-    }
 }
 
 /// How an attempt ended.

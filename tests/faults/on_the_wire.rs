@@ -282,3 +282,18 @@ fn size_changes_within_the_session_and_codec_with_the_next() {
     assert!(sdp.contains("H265/90000"), "{sdp}");
     until(&mut player, "a frame", frame);
 }
+
+#[test]
+fn teardown_is_counted_also_where_the_connection_ends_with_it() {
+    // Frames are on their way all the time, and the end of the connection is a reset.
+    let cameras = Cameras::start(&[CAMERA]);
+    for count in 1..=20 {
+        let mut player = Player::connect(&cameras.stream("gate"));
+        player.play().unwrap();
+        until(&mut player, "a frame", frame);
+        player.tear_down();
+        let facts =
+            wait_for("the end of the session", || Some(cameras.facts("gate")).filter(|facts| facts["sessions"] == 0));
+        assert_eq!(facts["teardowns"], count, "{facts}");
+    }
+}

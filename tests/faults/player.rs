@@ -69,6 +69,12 @@ impl Player {
         self.stream.write_all(request.as_bytes()).unwrap();
     }
 
+    /// Ends its session and closes the connection in the same breath, without reading what has come.
+    pub fn tear_down(mut self) {
+        let url = self.url.clone();
+        self.send("TEARDOWN", &url, "");
+    }
+
     /// As a player does now and then to keep its session.
     pub fn keep_alive(&mut self) {
         let url = self.url.clone();
