@@ -27,13 +27,14 @@ use nix::{
     unistd::{Pid, SysconfVar, sysconf},
 };
 use smol::{
-    Async, Timer,
+    Async,
     future::{FutureExt, yield_now},
     io::{AsyncReadExt, AsyncWriteExt},
 };
 
 use crate::{
     camera::CameraId,
+    deadline::within,
     hub::WorkerVitals,
     media::Rendition,
     wire::{self, Failure, FromWorker, Message, Open, ToWorker},
@@ -292,15 +293,6 @@ impl Worker {
             within(EXIT_POLL, drained.or(printed)).await;
         }
     }
-}
-
-/// The result of `work`, or `None` after `limit`.
-async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let too_late = async {
-        Timer::after(limit).await;
-        None
-    };
-    async { Some(work.await) }.or(too_late).await
 }
 
 impl Drop for Worker {

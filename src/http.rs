@@ -8,12 +8,11 @@ pub mod reply;
 use std::{io, time::Duration};
 
 use smol::{
-    Timer,
-    future::{Future, FutureExt},
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
+use crate::deadline::within;
 use reply::Reply;
 
 /// How long a camera may take. The defaults suit real cameras; tests shorten them.
@@ -91,12 +90,4 @@ async fn converse(mut stream: TcpStream, message: &[u8], quiet: Duration) -> Res
         reply::Error::Empty => Error::Closed(sent.err()),
         other => Error::Reply(other),
     })
-}
-
-async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let deadline = async {
-        Timer::after(limit).await;
-        None
-    };
-    async { Some(work.await) }.or(deadline).await
 }

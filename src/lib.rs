@@ -5,6 +5,7 @@
 
 // Floor 0
 pub mod camera;
+pub mod deadline;
 pub mod media;
 pub mod xml;
 

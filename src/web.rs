@@ -8,7 +8,6 @@
 mod answer;
 mod cards;
 mod connection;
-mod deadline;
 mod doors;
 mod ending;
 mod files;

@@ -14,7 +14,7 @@ use source::Source;
 use std::{collections::BTreeSet, fs, path::Path};
 
 const FLOORS: [&[&str]; 5] = [
-    &["camera", "media", "xml"],
+    &["camera", "deadline", "media", "xml"],
     &["log", "hub", "config", "http", "wire", "card", "state"],
     &["onvif", "discovery", "capture", "web", "worker"],
     &["agent", "command"],

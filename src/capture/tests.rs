@@ -4,7 +4,7 @@ pub mod stand_in;
 
 use std::path::PathBuf;
 
-use smol::future::block_on;
+use smol::{Timer, future::block_on};
 
 use stand_in::StandIn;
 

@@ -16,7 +16,8 @@ use std::{
 use http_types::{Method, Request};
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::{answer::Answer, deadline::within, limits::Limits, socket::Socket};
+use super::{answer::Answer, limits::Limits, socket::Socket};
+use crate::deadline::within;
 
 /// The header lines this server looks at; all others, cookies above all, are dropped.
 const KEPT: [&str; 9] = [

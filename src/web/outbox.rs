@@ -20,7 +20,8 @@ use smol::{
     stream::StreamExt,
 };
 
-use super::{deadline::within, limits::Limits, socket::Socket};
+use super::{limits::Limits, socket::Socket};
+use crate::deadline::within;
 
 /// A close frame holds 125 bytes, two of which are its code (RFC 6455 5.5).
 const LONGEST_REASON: usize = 123;

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Instant};
 use super::{
     Web,
     answer::Answer,
-    deadline::within,
     doors::too_many,
     frames::{REMOVED, seconds, unix_now},
 };
 use crate::{
     camera::State,
+    deadline::within,
     hub::{Channel, Shown, Standing, View},
     media::{Picture, Wish},
 };

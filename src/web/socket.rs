@@ -17,7 +17,7 @@ use smol::{
     net::TcpStream,
 };
 
-use super::deadline::within;
+use crate::deadline::within;
 
 /// Bytes the kernel may hold that are not sent yet. Whatever waits there grows old: this bounds by how
 /// much a slow viewer lags, and what it costs in memory.

@@ -15,10 +15,11 @@ use smol::{
     net::{TcpListener, TcpStream},
 };
 
-use super::super::{Limits, Web, deadline::within, serve};
+use super::super::{Limits, Web, serve};
 use crate::{
     camera::{CameraId, Tuning},
     card::Card,
+    deadline::within,
     hub::{Hub, Lane},
     media::{AccessUnit, Codec, Picture, Size, StreamInfo, Variant},
 };
