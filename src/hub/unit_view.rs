@@ -16,6 +16,10 @@ use super::{
 };
 use crate::media::{UnixMicros, Wish};
 
+/// A key frame is larger than what overtakes it on the way here. It may be older by this much than what
+/// was shown last: two streams of a camera are not in step anyway, and a decoder must begin with it.
+const OVERTAKEN: UnixMicros = 200_000;
+
 /// As [`View`](super::View), for access units. The stream is changed with the first key frame of the
 /// other one, so that no decoder shows what lies before it.
 pub struct UnitView {
@@ -119,10 +123,10 @@ impl UnitView {
         loop {
             match seat.take()? {
                 Delivery::News(_) => {}
-                Delivery::Unit(taken) if taken.unit.taken >= self.newest => {
+                Delivery::Unit(taken) if taken.unit.taken + OVERTAKEN >= self.newest => {
                     return Some(Taken { after_gap: false, ..taken });
                 }
-                // Overtaken on the way here: its next key frame will do.
+                // It lay somewhere: its next key frame will do.
                 Delivery::Unit(_) => *seat = seat.lane().sit_for_next_key_frame(),
                 Delivery::Closed => {
                     self.awaited = None;

@@ -18,11 +18,16 @@ use crate::{
     media::{Picture, UnixMicros, Wish},
 };
 
+/// The other stream may be so far behind, and is waited for, when the stream is changed: its pictures are
+/// larger, so each of them may be ready only after the next one of the stream that is shown.
+const BEHIND: UnixMicros = 1_000_000;
+
 /// A seat at the stream that is shown, and, while another one would suit better, one there. Given up by
 /// dropping it.
 ///
 /// The stream is changed with the first picture of the other one that is newer than all shown before, so
-/// that there is neither a gap nor a step back. Sequences begin elsewhere then.
+/// that there is neither a gap nor a step back. Sequences begin elsewhere then. Where the other one is a
+/// little [behind](BEHIND), the last picture stands until it has caught up.
 pub struct View {
     visitor: Visitor,
     wish: Wish,
@@ -32,6 +37,8 @@ pub struct View {
     first: Option<Arc<Picture>>,
     /// When the newest picture shown was taken.
     newest: UnixMicros,
+    /// Pictures taken until then are not shown while another stream catches up.
+    held: UnixMicros,
     /// By the seats given up since.
     skipped: u64,
     changes: Receiver<()>,
@@ -40,7 +47,8 @@ pub struct View {
 impl View {
     pub(super) fn new(visitor: Visitor, wish: Wish, seat: Seat) -> Self {
         let changes = visitor.0.changes();
-        let mut view = Self { visitor, wish, seat, awaited: None, first: None, newest: 0, skipped: 0, changes };
+        let (awaited, first) = (None, None);
+        let mut view = Self { visitor, wish, seat, awaited, first, newest: 0, held: 0, skipped: 0, changes };
         view.settle();
         view
     }
@@ -91,6 +99,11 @@ impl View {
                         return Shown::News(self.standing());
                     }
                 }
+                Event::Awaited(Shown::Picture(picture)) if self.newest - picture.taken <= BEHIND => {
+                    if self.held < self.newest {
+                        self.held = self.newest + BEHIND;
+                    }
+                }
                 Event::Awaited(Shown::Closed) => self.awaited = None,
                 Event::Awaited(_) => {}
                 Event::Changed => self.settle(),
@@ -104,6 +117,7 @@ impl View {
                     }
                 }
                 Event::Shown(Shown::News(_)) => return Shown::News(self.standing()),
+                Event::Shown(Shown::Picture(picture)) if self.awaited.is_some() && picture.taken <= self.held => {}
                 Event::Shown(Shown::Picture(picture)) => {
                     self.newest = picture.taken;
                     return Shown::Picture(picture);

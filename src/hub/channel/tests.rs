@@ -87,20 +87,57 @@ fn growing_viewer_is_shown_the_small_stream_until_the_main_one_has_a_newer_pictu
     assert!(channel.needs_main(Instant::now()));
     publish(&small, 20);
     assert_eq!(shown(&mut view), ["20 of 640"]);
+    publish(&small, 3_000_020);
+    assert_eq!(shown(&mut view), ["3000020 of 640"]);
     go_live(&main, FULL_HD);
     publish(&main, 15);
-    publish(&small, 30);
-    assert_eq!(shown(&mut view), ["30 of 640"], "an older one never follows a newer one");
-    publish(&main, 40);
-    assert_eq!(shown(&mut view), ["live", "40 of 1920"]);
-    publish(&small, 50);
+    publish(&small, 3_000_030);
+    assert_eq!(shown(&mut view), ["3000030 of 640"], "an older one never follows a newer one");
+    publish(&main, 3_000_040);
+    assert_eq!(shown(&mut view), ["live", "3000040 of 1920"]);
+    publish(&small, 3_000_050);
     assert_eq!((shown(&mut view), small.status(Instant::now()).viewers), (vec![], 0));
     view.change(wish(640, 360)).unwrap();
-    publish(&main, 60);
-    assert_eq!(shown(&mut view), ["60 of 640"]);
-    publish(&small, 70);
-    assert_eq!(shown(&mut view), ["live", "70 of 640"]);
+    publish(&main, 3_000_060);
+    assert_eq!(shown(&mut view), ["3000060 of 640"]);
+    publish(&small, 3_000_070);
+    assert_eq!(shown(&mut view), ["live", "3000070 of 640"]);
     assert!(!channel.needs_main(Instant::now()));
+}
+
+#[test]
+fn stream_that_is_always_a_little_behind_is_waited_for() {
+    let (channel, main, small) = scene();
+    go_live(&small, Size { width: 640, height: 360 });
+    go_live(&main, FULL_HD);
+    let mut view = channel.sit(wish(640, 360)).unwrap();
+    publish(&small, 80_000);
+    assert_eq!(shown(&mut view), ["live", "80000 of 640"]);
+    view.change(wish(1920, 1080)).unwrap();
+    publish(&main, 40_000);
+    assert_eq!(shown(&mut view), [""; 0]);
+    publish(&small, 120_000);
+    publish(&main, 80_000);
+    assert_eq!(shown(&mut view), [""; 0], "the picture stands");
+    publish(&small, 160_000);
+    publish(&main, 120_000);
+    assert_eq!(shown(&mut view), ["live", "120000 of 1920"]);
+}
+
+#[test]
+fn stream_that_does_not_catch_up_is_not_waited_for() {
+    let (channel, main, small) = scene();
+    go_live(&small, Size { width: 640, height: 360 });
+    go_live(&main, FULL_HD);
+    let mut view = channel.sit(wish(640, 360)).unwrap();
+    publish(&small, 80_000);
+    assert_eq!(shown(&mut view), ["live", "80000 of 640"]);
+    view.change(wish(1920, 1080)).unwrap();
+    publish(&main, 40_000);
+    publish(&small, 1_040_000);
+    assert_eq!(shown(&mut view), [""; 0]);
+    publish(&small, 1_120_000);
+    assert_eq!(shown(&mut view), ["1120000 of 640"]);
 }
 
 #[test]
@@ -153,10 +190,14 @@ fn untouched_video_changes_over_at_a_key_frame_and_not_before() {
     unit(&small, 2, false, 10);
     unit(&main, 2, false, 11);
     assert_eq!(take(&mut view), ["10"], "what lies before the key frame is not shown");
+    unit(&small, 3, false, 200_021);
+    assert_eq!(take(&mut view), ["200021"]);
     unit(&main, 3, true, 20);
-    unit(&main, 4, false, 30);
-    unit(&small, 3, false, 31);
-    assert_eq!(take(&mut view), ["live", "20", "30"]);
+    assert_eq!(take(&mut view), [""; 0], "it is too old");
+    unit(&main, 4, true, 21);
+    unit(&main, 5, false, 200_030);
+    unit(&small, 4, false, 200_031);
+    assert_eq!(take(&mut view), ["live", "21", "200030"], "overtaken on the way here");
     channel.set_small(None);
     channel.close();
     assert_eq!(take(&mut view), ["closed"]);
