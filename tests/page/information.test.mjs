@@ -71,6 +71,26 @@ test("I tells everything about the camera with the focus, and hides no tile", as
     assert.equal(await infoOpen(), false);
 });
 
+test("both streams of a camera are told, and why a live one is shown by the wrong one", async () => {
+    const why = "the main stream stands in for the small one, which is offline";
+    agent.cameras[0].why = why;
+    agent.cameras[0].profiles = [
+        { stream: "main", state: "live", why: "", size: [1920, 1080], viewers: 2 },
+        { stream: "small", state: "offline", why: "no frame for 5.0 s", size: null, viewers: 0 },
+    ];
+    await openWall();
+    await page.keyboard.press("i");
+    assert.equal(await fact("Streams"), "Main: Live 1920×1080 (2 watching) / Small: Offline");
+    assert.equal(await fact("Note"), why);
+    await page.goto(`${agent.url}?layout=4&lang=zh-TW`);
+    await page.keyboard.press("i");
+    await until("the Chinese note", async () => (await fact("備註")) === "small 串流無法使用（offline），以另一個串流代替");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    await until("a camera with one stream has neither", async () =>
+        (await page.textContent("#info h2")) === "Porch" && (await fact("備註")) === undefined && (await fact("串流")) === undefined);
+});
+
 test("the plot shows a stall as such, and the turns say when and why", async () => {
     await openWall();
     await page.keyboard.press("i");

@@ -25,9 +25,19 @@ const WORK_OVER = 900;
  * @property {string} lastError empty if there was none
  * @property {string} address
  * @property {string} profile
+ * @property {ProfileFacts[]} profiles the camera's two streams; empty where it has one
  * @property {{share: number | null, memory: number | null} | null} worker its part of one core, 0 to 1 and
  *     above, and bytes; null while there is none
  * @property {{viewer: string, age: number | null}[]} streams Motion JPEG streams with a name; age in seconds
+ */
+
+/**
+ * @typedef {object} ProfileFacts
+ * @property {string} stream "main" or "small"
+ * @property {string} state as a camera's, or "resting": not open, as nobody needs it
+ * @property {string} why
+ * @property {[number, number] | null} size
+ * @property {number | null} viewers
  */
 
 export class CameraList {
@@ -159,6 +169,7 @@ function facts(entry) {
         address: text(entry.address),
         profile: text(entry.profile),
         worker: null,
+        profiles: Array.isArray(entry.profiles) ? entry.profiles.map(profile).filter((one) => one !== null) : [],
         streams: Array.isArray(entry.streams) ? entry.streams.map(stream).filter((one) => one !== null) : [],
     };
 }
@@ -166,6 +177,13 @@ function facts(entry) {
 function stream(entry) {
     if (entry === null || typeof entry !== "object" || typeof entry.viewer !== "string") return null;
     return { viewer: entry.viewer, age: Number.isFinite(entry.age) ? entry.age : null };
+}
+
+/** @returns {ProfileFacts | null} */
+function profile(entry) {
+    if (entry === null || typeof entry !== "object") return null;
+    const { stream: name, state, why, size, viewers } = entry;
+    return { stream: text(name), state: text(state), why: text(why), size: pair(size), viewers: number(viewers) };
 }
 
 /** @returns {[number, number] | null} */

@@ -146,6 +146,9 @@ function rows(told, seen, ago) {
     const age = seen?.age ?? null;
     return [
         ["stream", list(told.codec, told.size?.join("×") ?? null, rateText(told.fps), bitrateText(told.bitrate))],
+        // A live camera has a reason only where it is shown by a stream that does not suit.
+        ["note", told.state === "live" ? explain(told.why, 0, 0).reason : ""],
+        ["streams", told.profiles.map(profileText).join(" / ")],
         ["shown", seen === undefined ? "" : list(t(`transport.${seen.transport}`), seen.video ?? null, seen.drawn ?? null, rateText(seen.fps))],
         ["age", age === null ? t("age.none") : age < 60_000 ? `${(age / 1000).toFixed(2)} s` : duration(age)],
         ["since", told.since === null || told.state === null ? "" : t("info.sinceFor", { state: t(`state.${told.state}`), time: duration(told.since * 1000 + ago) })],
@@ -155,6 +158,11 @@ function rows(told, seen, ago) {
         ["worker", list(cpuText(told.worker), memoryText(told.worker))],
         ["address", list(told.address, told.profile)],
     ];
+}
+
+function profileText({ stream, state, size, viewers }) {
+    const parts = [t(`profile.${stream}`), t(`state.${state}`), size?.join("×"), viewers ? t("profile.viewers", { viewers }) : ""];
+    return parts.filter(Boolean).join(" ");
 }
 
 const numberText = (number) => (number === null ? "" : String(number));
