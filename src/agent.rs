@@ -314,6 +314,7 @@ impl Agent {
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
             descriptors,
+            ..Bounds::default()
         });
     }
 

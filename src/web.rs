@@ -191,7 +191,7 @@ pub async fn serve(listener: TcpListener, web: Arc<Web>) {
                     let task = async move {
                         match &place {
                             Ok(_place) => connection::serve(stream, peer, &web).await,
-                            Err(refusal) => connection::refuse(stream, *refusal, &web).await,
+                            Err(refusal) => connection::refuse(stream, peer, *refusal, &web).await,
                         }
                         drop((place, leave, held));
                     };

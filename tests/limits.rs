@@ -72,14 +72,17 @@ fn newcomers_are_refused_and_those_inside_miss_nothing() {
     let agent = Agent::start(&config("viewers = 2", &cameras, &["gate"]));
     agent.wait_for_state("gate", "live");
     let worker = agent.workers();
+    let stranger = IpAddr::from(own_address());
+    let stranger_opens = || MotionJpeg::over(connect_from(stranger, &agent.address), &agent.address, "/live/gate");
+    let stranger_asks = || asks_from(stranger, &agent, "/live/gate?size=160x90").unwrap();
     let [one, two] = [(); 2].map(|()| {
-        let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+        let mut viewer = stranger_opens();
         viewer.next_live();
         viewer.in_background()
     });
     let (mut a, mut b) = (without_gaps(&one, None, 1), without_gaps(&two, None, 1));
     for _ in 0..50 {
-        assert_refused(&agent.get("/live/gate?size=160x90").unwrap(), "viewers", 2);
+        assert_refused(&stranger_asks(), "viewers", 2);
     }
     (a, b) = (without_gaps(&one, Some(a), 5), without_gaps(&two, Some(b), 5));
     assert_eq!(agent.get("/snapshot/gate").unwrap().status, 200, "what is no viewer is served");
@@ -90,11 +93,18 @@ fn newcomers_are_refused_and_those_inside_miss_nothing() {
     // A lower bound sends nobody away, and a higher one lets in.
     agent.reload(&config("viewers = 1", &cameras, &["gate"]));
     wait_for("the lower bound", || (agent.api()["limits"]["viewers"] == 1).then_some(()));
-    assert_refused(&agent.get("/live/gate").unwrap(), "viewers", 1);
+    assert_refused(&stranger_asks(), "viewers", 1);
     (a, b) = (without_gaps(&one, Some(a), 5), without_gaps(&two, Some(b), 5));
     agent.reload(&config("viewers = 3", &cameras, &["gate"]));
     wait_for("the higher bound", || (agent.api()["limits"]["viewers"] == 3).then_some(()));
+    let mut third = stranger_opens();
+    third.next_live();
+    (a, b) = (without_gaps(&one, Some(a), 3), without_gaps(&two, Some(b), 3));
+
+    // The screen of this machine itself finds a place in a house full of strangers.
+    assert_refused(&stranger_asks(), "viewers", 3);
     MotionJpeg::open(&agent.address, "/live/gate").next_live();
+    third.next_live();
     without_gaps(&one, Some(a), 3);
     without_gaps(&two, Some(b), 3);
     assert_eq!((agent.workers(), &agent.camera("gate")["reconnects"]), (worker, &0.into()));
@@ -128,17 +138,9 @@ fn connect_from(address: IpAddr, to: &str) -> TcpStream {
     socket.into()
 }
 
-fn answer(mut stream: TcpStream) -> Option<Answer> {
-    use std::io::Write as _;
-    let mut bytes = Vec::new();
-    stream.set_read_timeout(Some(stage::PATIENCE)).unwrap();
-    // Who is refused may have been sent the answer already.
-    let _ = stream.write_all(b"GET /api/cameras HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    let _ = stream.read_to_end(&mut bytes);
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Answer { status, head, body: bytes[end + 4..].to_vec() })
+/// What a stranger is answered who comes from `address`.
+fn asks_from(address: IpAddr, agent: &Agent, target: &str) -> Option<Answer> {
+    stage::asked(connect_from(address, &agent.address), "GET", &agent.address, target)
 }
 
 #[test]
@@ -150,15 +152,15 @@ fn one_address_cannot_shut_out_the_others() {
     let held: Vec<_> = (0..8).map(|_| connect_from(greedy, &agent.address)).collect();
     wait_for("all eight to be counted", || (metric(&agent, "cctv_connections") >= 9.0).then_some(()));
     for _ in 0..20 {
-        let refused = answer(connect_from(greedy, &agent.address)).unwrap();
+        let refused = asks_from(greedy, &agent, "/api/cameras").unwrap();
         assert_refused(&refused, "connections_per_address", 8);
         assert!(refused.json()["error"].as_str().unwrap().contains("reverse proxy"));
     }
-    assert_eq!(answer(connect_from(modest, &agent.address)).unwrap().status, 200);
+    assert_eq!(asks_from(modest, &agent, "/api/cameras").unwrap().status, 200);
     agent.wait_for_log(&["refused a newcomer", &greedy.to_string(), "connections_per_address"]);
     drop(held);
     wait_for("the address to be let in again", || {
-        (answer(connect_from(greedy, &agent.address))?.status == 200).then_some(())
+        (asks_from(greedy, &agent, "/api/cameras")?.status == 200).then_some(())
     });
 }
 

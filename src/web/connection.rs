@@ -19,8 +19,8 @@ use super::{
 use crate::{hub::Channel, media::Wish};
 
 /// Tells somebody why he is not let in.
-pub async fn refuse(stream: TcpStream, refusal: Refusal, web: &Web) {
-    let mut socket = Socket::new(stream, web.limits.farewell);
+pub async fn refuse(stream: TcpStream, peer: SocketAddr, refusal: Refusal, web: &Web) {
+    let mut socket = Socket::new(stream, peer.ip(), web.limits.farewell);
     if refusal.answer().send(&mut socket, Method::Get, false).await.is_ok() {
         socket.close(web.limits.farewell).await;
     }
@@ -28,7 +28,7 @@ pub async fn refuse(stream: TcpStream, refusal: Refusal, web: &Web) {
 
 /// Serves `stream` until either side ends it.
 pub async fn serve(stream: TcpStream, peer: SocketAddr, web: &Web) {
-    let socket = Socket::new(stream, web.limits.write_stall);
+    let socket = Socket::new(stream, peer.ip(), web.limits.write_stall);
     if let Err(error) = converse(socket, web).await {
         // A viewer that leaves in the middle of a picture is everyday life.
         log::debug!("web: connection from {peer} ended: {error}");
@@ -65,13 +65,13 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
                 Ok((channel, wish)) => snapshot::take(web, &channel, wish).await,
                 Err(answer) => answer,
             },
-            Route::Wall => match upgrade::check(&request, web, Some(wall::PROTOCOL)) {
+            Route::Wall => match upgrade::check(&request, web, socket.peer, Some(wall::PROTOCOL)) {
                 Ok(accepted) => return wall::serve(socket, web, accepted).await,
                 Err(answer) => answer,
             },
             Route::Legacy(id) => {
-                let checked =
-                    viewer(web, id, &request).and_then(|wanted| Ok((wanted, upgrade::check(&request, web, None)?)));
+                let checked = viewer(web, id, &request)
+                    .and_then(|wanted| Ok((wanted, upgrade::check(&request, web, socket.peer, None)?)));
                 match checked {
                     Ok(((channel, wish), accepted)) => {
                         return legacy::serve(socket, web, channel, wish, accepted).await;

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{Mutex, PoisonError},
 };
 
@@ -33,12 +33,21 @@ pub struct Bounds {
     pub connections_per_address: usize,
     /// Connections for which the process has descriptors, with those that cameras need put aside.
     pub descriptors: usize,
+    /// Places beyond `viewers` and `connections` for who comes from [this machine](is_own): its own screen
+    /// and the person in front of it get in while strangers fill the house.
+    pub own: usize,
+}
+
+/// Whether a visitor comes as `localhost`. A reverse proxy on this machine does so too, with all its visitors.
+fn is_own(address: IpAddr) -> bool {
+    [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&address.to_canonical())
 }
 
 impl Default for Bounds {
-    /// The defaults suit a wall of a few dozen screens on a small box.
+    /// The defaults suit a wall of a few dozen screens on a small box, and one of its own with a page or two
+    /// in other tabs.
     fn default() -> Self {
-        Self { viewers: 64, connections: 256, connections_per_address: 128, descriptors: usize::MAX }
+        Self { viewers: 64, connections: 256, connections_per_address: 128, descriptors: usize::MAX, own: 8 }
     }
 }
 
@@ -49,6 +58,12 @@ pub enum Refusal {
     Connections { most: usize },
     Address { most: usize, address: IpAddr },
     Descriptors { most: usize },
+}
+
+impl Bounds {
+    fn own(&self, address: IpAddr) -> usize {
+        if is_own(address) { self.own } else { 0 }
+    }
 }
 
 impl Refusal {
@@ -136,11 +151,11 @@ impl Doors {
     /// A place for one more connection from `address`.
     pub fn connect(&self, address: IpAddr) -> Result<Place, Refusal> {
         let bounds = self.bounds();
-        let most = bounds.connections.min(bounds.descriptors);
-        let Some(connection) = self.connections.enter(most) else {
-            return Err(refused(match bounds.descriptors < bounds.connections {
-                true => Refusal::Descriptors { most },
-                false => Refusal::Connections { most },
+        let most = bounds.connections + bounds.own(address);
+        let Some(connection) = self.connections.enter(most.min(bounds.descriptors)) else {
+            return Err(refused(match bounds.descriptors < most {
+                true => Refusal::Descriptors { most: bounds.descriptors },
+                false => Refusal::Connections { most: bounds.connections },
             }));
         };
         let most = bounds.connections_per_address;
@@ -150,10 +165,11 @@ impl Doors {
         Ok(Place { _connection: connection, _resident: resident })
     }
 
-    /// A place for one more viewer.
-    pub fn watch(&self) -> Result<Counted, Refusal> {
-        let most = self.bounds().viewers;
-        self.viewers.enter(most).ok_or_else(|| refused(Refusal::Viewers { most }))
+    /// A place for one more viewer from `address`.
+    pub fn watch(&self, address: IpAddr) -> Result<Counted, Refusal> {
+        let bounds = self.bounds();
+        let most = bounds.viewers + bounds.own(address);
+        self.viewers.enter(most).ok_or_else(|| refused(Refusal::Viewers { most: bounds.viewers }))
     }
 
     /// Leave to tell a refusal, unless too many are being told.
@@ -190,11 +206,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn places_are_kept_for_this_machine_itself() {
+        let doors = Doors::default();
+        doors.set_bounds(Bounds { viewers: 1, connections: 1, own: 1, ..Bounds::default() });
+        let stranger = [10, 0, 0, 1].into();
+        let _inside = (doors.connect(stranger).unwrap(), doors.watch(stranger).unwrap());
+        assert!(doors.connect(stranger).is_err() && doors.watch(stranger).is_err());
+        let screen = Ipv4Addr::LOCALHOST.to_ipv6_mapped().into();
+        let _screen = (doors.connect(screen).unwrap(), doors.watch(screen).unwrap());
+        assert_eq!(doors.watch(Ipv6Addr::LOCALHOST.into()).unwrap_err(), Refusal::Viewers { most: 1 });
+        doors.set_bounds(Bounds { descriptors: 2, own: 9, ..doors.bounds() });
+        assert_eq!(doors.connect(screen).unwrap_err(), Refusal::Descriptors { most: 2 }, "cameras come first");
+    }
+
+    #[test]
     fn refusals_name_the_setting_that_raises_them() {
         let doors = Doors::default();
-        doors.set_bounds(Bounds { viewers: 0, connections: 2, connections_per_address: 1, descriptors: 9 });
+        doors.set_bounds(Bounds { viewers: 0, connections: 2, connections_per_address: 1, descriptors: 9, own: 1 });
         let (one, two, three) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), [10, 0, 0, 3].into());
-        assert_eq!(doors.watch().unwrap_err().setting(), "viewers");
+        assert_eq!(doors.watch(one).unwrap_err().setting(), "viewers");
         let first = doors.connect(one).unwrap();
         let refusal = doors.connect(one).unwrap_err();
         assert_eq!(refusal, Refusal::Address { most: 1, address: one });

@@ -40,7 +40,7 @@ pub async fn serve(
         socket.close(web.limits.farewell).await;
         return Ok(());
     }
-    let _counted = match web.doors.watch() {
+    let _counted = match web.doors.watch(socket.peer) {
         Ok(counted) => counted,
         Err(refusal) => return refuse(socket, web, refusal.answer(), method).await,
     };

@@ -6,6 +6,7 @@
 use std::{
     future::Future,
     io::{self, IoSlice},
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -28,6 +29,7 @@ const MOST_DISCARDED: usize = 256 << 10;
 
 pub struct Socket {
     stream: TcpStream,
+    pub peer: IpAddr,
     /// Read from the stream, but not yet consumed: what followed a request's head.
     pub early: Vec<u8>,
     stall_limit: Duration,
@@ -36,11 +38,11 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub fn new(stream: TcpStream, stall_limit: Duration) -> Self {
+    pub fn new(stream: TcpStream, peer: IpAddr, stall_limit: Duration) -> Self {
         // Both are improvements only; a kernel that refuses them still delivers.
         let _ = stream.set_nodelay(true);
         let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(MOST_UNSENT);
-        Self { stream, early: Vec::new(), stall_limit, stall: None }
+        Self { stream, peer, early: Vec::new(), stall_limit, stall: None }
     }
 
     /// Writes all of `parts`, in order, with as few system calls as the kernel allows.
@@ -137,7 +139,7 @@ impl AsyncWrite for Socket {
 
 #[cfg(test)]
 mod tests {
-    use std::task::Waker;
+    use std::{net::Ipv4Addr, task::Waker};
 
     use smol::net::TcpListener;
 
@@ -148,7 +150,7 @@ mod tests {
         smol::block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            let mut socket = Socket::new(stream, Duration::ZERO);
+            let mut socket = Socket::new(stream, Ipv4Addr::LOCALHOST.into(), Duration::ZERO);
             let mut context = Context::from_waker(Waker::noop());
             socket.stall_limit = Duration::from_secs(3600);
             assert!(socket.in_time(Poll::<io::Result<()>>::Pending, &mut context).is_pending());

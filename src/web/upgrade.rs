@@ -1,6 +1,6 @@
 //! The handshake that turns a request into a WebSocket (RFC 6455 4.2).
 
-use std::io;
+use std::{io, net::IpAddr};
 
 use async_tungstenite::{
     WebSocketStream,
@@ -26,7 +26,7 @@ pub struct Accepted {
 }
 
 /// Checks everything about the request. With `protocol` the viewer must offer it.
-pub fn check(request: &Request, web: &Web, protocol: Option<&'static str>) -> Result<Accepted, Answer> {
+pub fn check(request: &Request, web: &Web, peer: IpAddr, protocol: Option<&'static str>) -> Result<Accepted, Answer> {
     let header = |name: &str| request.header(name).map(|values| values.last().as_str());
     if request.method() != Method::Get {
         return Err(Answer::error(405, "a WebSocket is opened with GET").header("Allow", "GET"));
@@ -55,7 +55,7 @@ pub fn check(request: &Request, web: &Web, protocol: Option<&'static str>) -> Re
     {
         return Err(Answer::error(400, format!("the subprotocol must be {protocol}")));
     }
-    let _counted = web.doors.watch().map_err(|refusal| refusal.answer())?;
+    let _counted = web.doors.watch(peer).map_err(|refusal| refusal.answer())?;
     Ok(Accepted { key: key.to_owned(), protocol, _counted })
 }
 

@@ -110,11 +110,16 @@ impl Answer {
 
 /// Sends a request and reads the answer to its end; `None` where nobody answers.
 pub fn http(method: &str, address: &str, target: &str) -> Option<Answer> {
-    let mut stream = TcpStream::connect(address).ok()?;
+    asked(TcpStream::connect(address).ok()?, method, address, target)
+}
+
+/// As [`http`], on a connection that is there already.
+pub fn asked(mut stream: TcpStream, method: &str, address: &str, target: &str) -> Option<Answer> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).ok()?;
+    // Who is refused at the door has been sent the answer already, and may find it closed.
+    let _ = write!(stream, "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let _ = stream.read_to_end(&mut bytes);
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let status = head.split(' ').nth(1)?.parse().ok()?;
@@ -367,7 +372,11 @@ pub struct MotionJpeg {
 
 impl MotionJpeg {
     pub fn open(address: &str, target: &str) -> Self {
-        let mut stream = TcpStream::connect(address).unwrap();
+        Self::over(TcpStream::connect(address).unwrap(), address, target)
+    }
+
+    /// As [`MotionJpeg::open`], on a connection that is there already.
+    pub fn over(mut stream: TcpStream, address: &str, target: &str) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
         let mut reader = BufReader::new(stream);

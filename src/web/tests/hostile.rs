@@ -186,7 +186,7 @@ fn one_connection_too_many_is_told_to_come_back() {
     play(
         |limits| limits.head_time = LONG,
         async |scene| {
-            scene.web.set_bounds(Bounds { connections: 1, ..Bounds::default() });
+            scene.web.set_bounds(Bounds { connections: 1, own: 0, ..Bounds::default() });
             let first = scene.connect().await;
             eventually(|| scene.web.doors.connections() == 1).await;
             let mut second = scene.connect().await;

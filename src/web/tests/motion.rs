@@ -216,7 +216,7 @@ fn viewer_that_leaves_gives_up_its_seat_at_once() {
 #[test]
 fn one_viewer_too_many_is_told_to_come_back() {
     play(without_repeats, async |scene| {
-        scene.web.set_bounds(Bounds { viewers: 1, ..Bounds::default() });
+        scene.web.set_bounds(Bounds { viewers: 1, own: 0, ..Bounds::default() });
         let _first = Viewer::open(scene, "/live/gate").await;
         let reply = scene.get("/live/gate").await;
         assert_eq!((reply.status, reply.header("retry-after")), (503, Some("5")));

@@ -341,7 +341,7 @@ fn full_house_refuses_one_more_socket() {
     play(
         |_| {},
         async |scene| {
-            scene.web.set_bounds(Bounds { viewers: 1, ..Bounds::default() });
+            scene.web.set_bounds(Bounds { viewers: 1, own: 0, ..Bounds::default() });
             let _first = Page::wall(scene).await;
             assert_eq!(open(scene, "/ws", &[WALL]).await.err(), Some(503));
         },
