@@ -142,14 +142,22 @@ fn is_live_at(told: &VecDeque<Told>, at: Instant) -> bool {
     told.iter().take_while(|told| told.at <= at).last().is_some_and(Told::is_live)
 }
 
-/// When the first attempt from `from` on began, by what the agent said about its pauses.
+/// When the first attempt from `from` on began, by what the agent said about its pauses. A login that is
+/// refused once more is not told once more, so one telling may stand for several attempts.
 fn allowed(told: &VecDeque<Told>, nudges: &[Instant], from: Instant) -> Option<Instant> {
     let nudges = encouragements(told, nudges);
-    let attempts = told.iter().filter_map(|told| {
-        let planned = told.at + pause_told(&told.why)?;
-        Some(nudges.iter().copied().find(|nudge| (told.at..planned).contains(nudge)).unwrap_or(planned))
-    });
-    attempts.filter(|at| *at >= from).min()
+    let mut attempts = Vec::new();
+    for (index, telling) in told.iter().enumerate() {
+        let Some(pause) = pause_told(&telling.why) else { continue };
+        let planned = telling.at + pause;
+        let until = told.get(index + 1).map_or(planned, |next| next.at.min(planned));
+        let nudged: Vec<_> = nudges.iter().copied().filter(|nudge| (telling.at..until).contains(nudge)).collect();
+        if nudged.is_empty() {
+            attempts.push(planned);
+        }
+        attempts.extend(nudged);
+    }
+    attempts.into_iter().filter(|at| *at >= from).min()
 }
 
 /// When reloads made the agent try this camera again: it spaces them out.
@@ -246,6 +254,17 @@ mod tests {
         assert_eq!((ms(outcome.again), ms(outcome.after_pause)), (Some(2800), Some(800)));
         let nudged = story.judge("stall", 10_000, 17_000, &[18_000]).unwrap();
         assert_eq!(ms(nudged.after_pause), Some(1800));
+    }
+
+    #[test]
+    fn login_that_was_refused_again_in_silence_is_tried_again_after_twenty_seconds() {
+        let mut story = Story::new();
+        story.tell(10_000, "denied", "wrong; trying again in 30 min or after a reload");
+        story.tell(35_500, "live", "");
+        story.show(36_000);
+        // The first reload came while the password was still wrong; the second one waits its turn.
+        let outcome = story.judge("drop, wrong password", 9_900, 16_000, &[15_000, 16_000]).unwrap();
+        assert_eq!((ms(outcome.again), ms(outcome.after_pause)), (Some(20_000), Some(1000)));
     }
 
     #[test]
