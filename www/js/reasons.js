@@ -9,7 +9,7 @@ import { spoken, t, duration } from "./language.js";
 const AGAIN = /(?:^|; )trying again in (\d+) (s|min)( or after a reload)?(?: \(attempt (\d+)\))?$/;
 const UNIT = { s: 1000, min: 60_000 };
 
-const PIECES = {
+export const PIECES = {
     "zh-TW": [
         [/^starting$/, "啟動中"],
         [/^waiting for the first picture$/, "正在等待第一個畫面"],
