@@ -35,8 +35,12 @@ partition() {
 }
 
 # replace_file FILE: puts stdin in its place. Whenever the power fails, FILE is the old or the new one.
+# It stays readable by whom it was: on systemd the agent is not root, and reads it by its group.
 replace_file() {
-    cat >"$1.new" || return 1
+    (umask 077 && cat >"$1.new") || return 1
+    if [ -e "$1" ]; then
+        chown "$(stat -c %u:%g "$1")" "$1.new" || return 1
+    fi
     chmod 0640 "$1.new" && sync && mv "$1.new" "$1" && sync
 }
 
