@@ -149,6 +149,15 @@ fn shipped_file_is_good() {
 }
 
 #[test]
+fn restreaming_example_is_good() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/restreaming/cameras.toml");
+    let (code, out, _) = checked(&example);
+    // Its passwords, which are none, may be remarked on: git keeps no file from other users.
+    assert_eq!(code, GOOD);
+    assert!(out.ends_with("cameras.toml: good: 2 cameras, listening on 127.0.0.1:8080\n"), "{out}");
+}
+
+#[test]
 fn passwords_that_every_user_can_read_are_remarked_on_but_work() {
     let folder = Folder::new("open");
     let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();

@@ -20,8 +20,8 @@ use crate::{Result, stamp};
 pub const FPS: u32 = 25;
 /// Frames from one key frame to the next; the film is a multiple of it long.
 pub const GOP: usize = 50;
-/// kbit/s of the H.264 film.
-const BITRATE: u32 = 4000;
+/// kbit/s of an H.264 film of 1920x1080; others have their share by area.
+const BITRATE: usize = 4000;
 /// JPEG quality of the Motion JPEG film; cameras are shipped with about this.
 const CAMERA_QUALITY: i32 = 75;
 /// How far the scene moves from frame to frame, in pixels.
@@ -181,7 +181,8 @@ impl Random {
 
 fn h264(scene: Scene, count: usize) -> Result<Vec<Vec<u8>>> {
     let size = format!("{}x{}", scene.width, scene.height);
-    let (fps, rate, gop) = (FPS.to_string(), format!("{BITRATE}k"), GOP.to_string());
+    let rate = format!("{}k", BITRATE * scene.width * scene.height / (1920 * 1080));
+    let (fps, gop) = (FPS.to_string(), GOP.to_string());
     let mut encoder = Command::new("ffmpeg")
         .args(["-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", &size, "-r", &fps, "-i", "-"])
         .args(["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-bf", "0", "-refs", "1"])

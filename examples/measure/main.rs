@@ -14,6 +14,7 @@ mod scene;
 mod stamp;
 mod table;
 mod task;
+mod terminals;
 mod tree;
 mod verdict;
 mod viewer;
@@ -70,6 +71,10 @@ fn main() -> ExitCode {
 
 /// Returns whether all is as it must be.
 fn run(task: &Task) -> Result<bool> {
+    if let Some(server) = &task.server {
+        terminals::run(task, &task.stage(Default::default(), Default::default()), server)?;
+        return Ok(true);
+    }
     let film = Arc::new(make_film(task, Kind::H264, FULL_HD)?);
     let stills = Arc::new(make_film(task, Kind::Jpeg, HD)?);
     let (saved, stream) = (task.folder.join("film"), task.folder.join("film.h264"));

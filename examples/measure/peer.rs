@@ -100,6 +100,7 @@ pub struct Stage<'a> {
 }
 
 /// A peer that runs; ended by dropping it.
+#[derive(Default)]
 pub struct Running {
     children: Vec<Child>,
     /// Our agent's port.
@@ -148,12 +149,12 @@ impl Stage<'_> {
     /// # Errors
     /// Where it cannot be started or does not listen in time.
     pub fn start(&self, peer: Peer, scene: &Scene, projector: &Projector) -> Result<Running> {
-        let mut running = Running { children: Vec::new(), port: 0, sources: Vec::new(), _asleep: Vec::new() };
+        let mut running = Running::default();
         let deadline = Instant::now() + START;
         let watched = || (0..scene.cameras).flat_map(|camera| (0..scene.viewers).map(move |_| camera));
         match peer {
             Peer::Agent => {
-                running.port = self.agent(&mut running, projector)?;
+                running.port = self.agent(&mut running, &projector.urls())?;
                 self.watch_agent(&mut running, scene, deadline)?;
             }
             Peer::Motion => {
@@ -215,15 +216,15 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub fn agent(&self, running: &mut Running, projector: &Projector) -> Result<u16> {
+    pub fn agent(&self, running: &mut Running, urls: &[String]) -> Result<u16> {
         let port = free_port()?;
         let mut text = format!(
             "[server]\nlisten = \"127.0.0.1:{port}\"\nwww = '{}'\nstate_dir = '{}'\n",
             self.www.display(),
             self.folder.display()
         );
-        for camera in 0..projector.cameras().len() {
-            text.push_str(&format!("\n[[camera]]\nid = \"c{camera}\"\nurl = \"{}\"\n", projector.url(camera)));
+        for (camera, url) in urls.iter().enumerate() {
+            text.push_str(&format!("\n[[camera]]\nid = \"c{camera}\"\nurl = \"{url}\"\n"));
         }
         let config = self.folder.join("cameras.toml");
         fs::write(&config, text)?;
@@ -242,8 +243,8 @@ impl Stage<'_> {
     /// # Errors
     /// Where it cannot be started.
     pub fn agent_alone(&self, projector: &Projector) -> Result<Running> {
-        let mut running = Running { children: Vec::new(), port: 0, sources: Vec::new(), _asleep: Vec::new() };
-        running.port = self.agent(&mut running, projector)?;
+        let mut running = Running::default();
+        running.port = self.agent(&mut running, &projector.urls())?;
         Ok(running)
     }
 
@@ -313,6 +314,15 @@ impl Stage<'_> {
             command.args(picture_options(scene)).args(["-threads", "1"]);
         }
         command
+    }
+
+    /// One more program that ends with `running`; `name` is that of its log.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn add(&self, running: &mut Running, command: &Command, name: &str) -> Result<()> {
+        running.children.push(self.spawn(command, name, Stdio::null())?);
+        Ok(())
     }
 
     fn tap(&self, running: &mut Running, command: &Command, name: &str) -> Result<ChildStdout> {

@@ -87,6 +87,15 @@ impl Projector {
         format!("rtsp://127.0.0.1:{}/{camera}", self.port)
     }
 
+    pub fn urls(&self) -> Vec<String> {
+        (0..self.cameras.len()).map(|camera| self.url(camera)).collect()
+    }
+
+    /// Connections that all cameras together have now; each carries one session.
+    pub fn sessions(&self) -> usize {
+        self.server.client_filter(None).len()
+    }
+
     /// Width and height of what is shown.
     pub fn size(&self) -> (usize, usize) {
         self.cameras.first().map_or((0, 0), |camera| (camera.film.width, camera.film.height))

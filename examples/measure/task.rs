@@ -24,6 +24,8 @@ pub struct Task {
     /// Groups of pictures in the film.
     pub groups: usize,
     pub soak: Option<u32>,
+    /// The restreaming server between cameras and terminals, where that is what is measured.
+    pub server: Option<PathBuf>,
     rows: Vec<String>,
 }
 
@@ -45,6 +47,7 @@ pub fn from_arguments() -> Result<Task> {
         tries: 10,
         groups: 5,
         soak: None,
+        server: None,
         rows: Vec::new(),
     };
     let mut seconds = None;
@@ -62,6 +65,7 @@ pub fn from_arguments() -> Result<Task> {
                 (task.rounds, task.seconds, task.tries, task.groups) = (1, Duration::from_secs(2), 3, 2)
             }
             Arg::Long("seconds") => seconds = Some(Duration::from_secs(parser.value()?.parse()?)),
+            Arg::Long("terminals") => task.server = Some(parser.value()?.into()),
             Arg::Long("soak") => task.soak = Some(parser.value()?.parse()?),
             Arg::Value(row) => task.rows.push(row.string()?),
             other => return Err(other.unexpected().into()),

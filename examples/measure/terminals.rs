@@ -1,0 +1,160 @@
+//! Two terminals that show the same four cameras: each reads them itself, or both read them through a
+//! restreaming server, live555's proxy. Their pages are given the cameras' own video, so that what the
+//! way costs is not hidden behind decoding.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::Command,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Result,
+    age::{ages, quantile},
+    film::{FPS, Film, GOP, Kind},
+    peer::{Running, START, Stage},
+    projector::Projector,
+    task::Task,
+    tree::Tree,
+    viewer::{self, Audience},
+};
+
+const CAMERAS: usize = 4;
+const TERMINALS: usize = 2;
+/// The server loses the end of frames above 100 kB; a Full HD camera's key frames are larger.
+const FILM: (usize, usize) = (1280, 720);
+/// After the first pictures of all, until what is only done once is done.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Sums of all rounds of one line of the table.
+#[derive(Default)]
+struct Sum {
+    pictures: u64,
+    seconds: f64,
+    server: u64,
+    agents: u64,
+    server_memory: u64,
+    ages: Vec<f64>,
+    unread: usize,
+    /// Connections that all cameras together had, each time they were counted.
+    sessions: Vec<usize>,
+}
+
+/// Prints the table; `server` is the program `live555ProxyServer`.
+///
+/// # Errors
+/// Where something cannot be started, or a tile stays empty.
+pub fn run(task: &Task, stage: &Stage, server: &Path) -> Result<()> {
+    let film = Arc::new(Film::make(Kind::H264, FILM.0, FILM.1, GOP * task.groups)?);
+    let largest = film.frames.iter().map(Vec::len).max().unwrap_or_default();
+    println!("{}x{}, {:.0} kbit/s, largest frame {} kB\n", FILM.0, FILM.1, film.kilobits(), largest / 1000);
+    let lines = [None, Some(server)];
+    let mut sums: Vec<Sum> = lines.iter().map(|_| Sum::default()).collect();
+    for round in 0..task.rounds {
+        let mut order: Vec<usize> = (0..lines.len()).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for at in order {
+            eprintln!("{}", title(lines[at]));
+            measure(stage, &film, lines[at], task.seconds, &mut sums[at])?;
+        }
+    }
+    println!(
+        "| {TERMINALS} terminals, {CAMERAS} cameras | sessions of one camera | pictures/s of a tile | server, ms a picture | agents, ms a picture | server, MB | age, median ms | age, 95 % ms |\n|---|---|---|---|---|---|---|---|"
+    );
+    for (server, mut sum) in lines.into_iter().zip(sums) {
+        let each = |nanoseconds: u64| nanoseconds as f64 / 1e6 / sum.pictures as f64;
+        let sessions = |sessions: Option<&usize>| *sessions.unwrap_or(&0) as f64 / CAMERAS as f64;
+        println!(
+            "| {} | {} to {} | {:.1} | {:.2} | {:.2} | {:.1} | {:.0} | {:.0} |",
+            title(server),
+            sessions(sum.sessions.iter().min()),
+            sessions(sum.sessions.iter().max()),
+            sum.pictures as f64 / sum.seconds / (CAMERAS * TERMINALS) as f64,
+            each(sum.server),
+            each(sum.agents),
+            sum.server_memory as f64 / 1e6,
+            quantile(&mut sum.ages, 0.5),
+            quantile(&mut sum.ages, 0.95),
+        );
+        if sum.unread > 0 {
+            println!("| (the age of {} pictures could not be told) | | | | | | | |", sum.unread);
+        }
+    }
+    Ok(())
+}
+
+fn title(server: Option<&Path>) -> &'static str {
+    if server.is_some() { "both through the server" } else { "each reads the cameras" }
+}
+
+fn measure(stage: &Stage, film: &Arc<Film>, server: Option<&Path>, seconds: Duration, sum: &mut Sum) -> Result<()> {
+    let projector = Projector::start(film, CAMERAS)?;
+    let deadline = Instant::now() + START;
+    let mut urls: Vec<String> = (0..CAMERAS).map(|camera| projector.url(camera)).collect();
+    let mut relay = Running::default();
+    if let Some(server) = server {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        // -t: it reads the cameras over TCP, as the agents do.
+        let mut command = Command::new(server);
+        command.args(["-t", "-p", &port.to_string()]).args(&urls);
+        stage.add(&mut relay, &command, "server")?;
+        viewer::call(port, deadline)?;
+        urls = (1..=CAMERAS).map(|camera| format!("rtsp://127.0.0.1:{port}/proxyStream-{camera}")).collect();
+    }
+    let mut agents = Running::default();
+    let mut sources = Vec::new();
+    for terminal in 0..TERMINALS {
+        let folder = stage.folder.join(format!("terminal-{terminal}"));
+        fs::create_dir_all(&folder)?;
+        let stage = Stage { folder: &folder, ..stage.clone() };
+        let port = stage.agent(&mut agents, &urls)?;
+        let show = viewer::show(CAMERAS, crate::FULL_HD, &["h264"]);
+        let socket = viewer::socket(port, "/ws", Some("cctv.wall.1"), &show, deadline)?;
+        sources.push((0, viewer::Source::Wall(socket)));
+    }
+    let audience = Audience::sit(sources);
+    while audience.begun().0 as usize != audience.begun().1 {
+        if let Some(failed) = audience.failed() {
+            return Err(failed.into());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("{} of {} viewers had pictures in time", audience.begun().0, audience.begun().1).into());
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    thread::sleep(SETTLE);
+    let trees = || (Tree::read(&relay.pids()), Tree::read(&agents.pids()));
+    let (before, began) = (trees(), Instant::now());
+    audience.count(true);
+    let mut sessions = Vec::new();
+    while began.elapsed() < seconds {
+        sessions.push(projector.sessions());
+        thread::sleep(Duration::from_millis(500));
+    }
+    audience.count(false);
+    let (took, after) = (began.elapsed(), trees());
+    if relay.has_ended() || agents.has_ended() {
+        return Err("a process of it ended by itself".into());
+    }
+    audience.expect_end();
+    drop(agents);
+    drop(relay);
+    let given = audience.leave();
+    let (told, unread) = ages(&given.kept, projector.cameras());
+    eprintln!("  {:.1} pictures/s of {FPS}", given.pictures as f64 / took.as_secs_f64() / (CAMERAS * TERMINALS) as f64);
+    sum.pictures += given.pictures;
+    sum.seconds += took.as_secs_f64();
+    sum.server += after.0.since(&before.0);
+    sum.agents += after.1.since(&before.1);
+    sum.server_memory = sum.server_memory.max(after.0.memory);
+    sum.ages.extend(told);
+    sum.unread += unread;
+    sum.sessions.extend(sessions);
+    Ok(())
+}
