@@ -54,8 +54,9 @@ export class Picture {
     /** Pictures drawn per second of late; 0 when none were. */
     rate(now) {
         const recent = this.#drawnAt.filter((at) => now - at < RATE_WINDOW);
-        if (recent.length < 2) return 0;
-        return ((recent.length - 1) * 1000) / (recent.at(-1) - recent[0]);
+        const span = recent.length < 2 ? 0 : recent.at(-1) - recent[0];
+        // A burst after a standstill may be drawn within one tick of the clock.
+        return span > 0 ? ((recent.length - 1) * 1000) / span : 0;
     }
 
     /**
