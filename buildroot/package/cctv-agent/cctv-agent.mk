@@ -21,6 +21,7 @@ CCTV_AGENT_DEPENDENCIES += host-nasm
 endif
 
 CCTV_AGENT_OPENCV_PARTS = opencv_core opencv_imgproc opencv_imgcodecs opencv_videoio
+CCTV_AGENT_CLANG_ARGS = --target=$(GNU_TARGET_NAME) --sysroot=$(STAGING_DIR) --gcc-toolchain=$(HOST_DIR)
 CCTV_AGENT_FFMPEG_PARTS = libavcodec libavformat libavutil libswresample libswscale
 
 # CC and CFLAGS, which Buildroot sets, are the target's; build scripts run on the build machine, and
@@ -36,7 +37,8 @@ CCTV_AGENT_CARGO_ENV = \
 	OPENCV_INCLUDE_PATHS="$(STAGING_DIR)/usr/include/opencv4" \
 	OPENCV_LINK_PATHS="$(STAGING_DIR)/usr/lib" \
 	OPENCV_LINK_LIBS="$(subst $(space),$(comma),$(CCTV_AGENT_OPENCV_PARTS))" \
-	OPENCV_CLANG_ARGS="--target=$(GNU_TARGET_NAME) --sysroot=$(STAGING_DIR) --gcc-toolchain=$(HOST_DIR)" \
+	OPENCV_CLANG_ARGS="$(CCTV_AGENT_CLANG_ARGS)" \
+	CLANG_PATH="$(@D)/target-clang" \
 	LIBCLANG_PATH="$(HOST_DIR)/lib"
 
 # FFmpeg's headers are read for both machines (for the build machine only which version it is): a
@@ -47,6 +49,13 @@ define CCTV_AGENT_SEPARATE_FFMPEG_HEADERS
 		ln -sfn $(STAGING_DIR)/usr/include/$(part) $(@D)/ffmpeg-headers/$(part)$(sep))
 endef
 CCTV_AGENT_PRE_BUILD_HOOKS += CCTV_AGENT_SEPARATE_FFMPEG_HEADERS
+
+# Whoever asks this program where headers are is told the target's places, not the build machine's.
+define CCTV_AGENT_MAKE_TARGET_CLANG
+	printf '#!/bin/sh\nexec %s "$$@"\n' "$(HOST_DIR)/bin/clang $(CCTV_AGENT_CLANG_ARGS)" >$(@D)/target-clang
+	chmod 0755 $(@D)/target-clang
+endef
+CCTV_AGENT_PRE_BUILD_HOOKS += CCTV_AGENT_MAKE_TARGET_CLANG
 
 # Buildroot downloads the crates of a package that it downloads, but not those of a local one.
 define CCTV_AGENT_FETCH_CRATES
