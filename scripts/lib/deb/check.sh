@@ -57,7 +57,8 @@ install_it() {
 
 # right MODE OWNER:GROUP FILE
 right() {
-    found=$(inside stat -c '%a %U:%G' "$3") && [ "$found" = "$1 $2" ] || {
+    found=$(inside stat -c '%a %U:%G' "$3") || return 1
+    [ "$found" = "$1 $2" ] || {
         printf '%s: %s, not %s\n' "$3" "$found" "$1 $2"
         return 1
     }
