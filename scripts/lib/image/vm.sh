@@ -71,7 +71,7 @@ vm_start() {
     qemu-system-x86_64 $vm_accelerator $firmware -m "$VM_MEMORY_MIB" -smp 2 -display none -vga std \
         -drive "file=$work/disk.img,format=raw,if=virtio,cache=writethrough" \
         -netdev "user,id=net,hostfwd=tcp:127.0.0.1:$VM_PORT-:8080" -device virtio-net-pci,netdev=net \
-        -device i6300esb -action watchdog=reset \
+        -device i6300esb -action watchdog=reset ${vm_extra:-} \
         -chardev "pipe,id=serial,path=$work/serial" -serial chardev:serial \
         -chardev "pipe,id=monitor,path=$work/monitor" -mon chardev=monitor,mode=readline \
         >"$work/qemu.log" 2>&1 </dev/null &

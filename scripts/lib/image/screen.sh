@@ -1,0 +1,149 @@
+# The part `kiosk` of scripts/boot-test: the box whose own screen shows the wall, looked at from outside
+# of it. Sourced by it.
+# shellcheck shell=sh disable=SC2154,SC2034,SC2016
+
+# A browser of 300 MB on a processor that is only emulated; and what starts beside it.
+BROWSER_SECONDS=1800
+BESIDE_SECONDS=1200
+# The page has pictures some time after it has the connection.
+MOVE_SECONDS=900
+KIOSK_MEMORY_MIB=2048
+# Where the four tiles of a wall lie, as ffmpeg crops them: the middle of each, without names and clocks.
+TILES='iw/4:ih/4:iw/8:ih/8 iw/4:ih/4:iw*5/8:ih/8 iw/4:ih/4:iw/8:ih*5/8 iw/4:ih/4:iw*5/8:ih*5/8'
+
+# screen_dump FILE: what the machine's screen shows, as a PPM.
+screen_dump() {
+    rm -f "$1"
+    printf 'screendump %s\n' "$1" >"$work/monitor.in"
+    eventually "$EFFECT_SECONDS" test -s "$1" || return 1
+    # It is written row by row.
+    dump_size=0
+    until [ "$(stat -c %s "$1")" = "$dump_size" ]; do
+        dump_size=$(stat -c %s "$1")
+        sleep 0.2
+    done
+}
+
+# tile_sum FILE CROP: a number for that part of the picture.
+tile_sum() {
+    ffmpeg -v error -i "$1" -vf "crop=$2" -f md5 - </dev/null
+}
+
+# How many tiles differ between two dumps a second apart.
+tiles_moving() {
+    screen_dump "$work/screen-1.ppm" && sleep 1 && screen_dump "$work/screen-2.ppm" || return 1
+    moving=0
+    for tile in $TILES; do
+        [ "$(tile_sum "$work/screen-1.ppm" "$tile")" = "$(tile_sum "$work/screen-2.ppm" "$tile")" ] ||
+            moving=$((moving + 1))
+    done
+    printf '%s\n' "$moving"
+}
+
+all_tiles_move() {
+    [ "$(tiles_moving)" = 4 ]
+}
+
+# keep_screen NAME: the newest dump as a PNG with few colours, beside the image.
+keep_screen() {
+    ffmpeg -v error -y -i "$work/screen-2.ppm" -vf 'split[a][b];[a]palettegen=max_colors=128[p];[b][p]paletteuse=dither=none' \
+        "$(dirname "$kiosk_image")/$1.png" </dev/null
+    printf '    kept %s\n' "$(dirname "$kiosk_image")/$1.png"
+}
+
+# Whether every camera has a viewer, and so the browser in the machine a wall.
+browser_watches() {
+    fetch /api/cameras | jq '[.cameras[].viewers] | min > 0' | grep -q true
+}
+
+nobody_watches() {
+    fetch /api/cameras | jq '[.cameras[].viewers] | max == 0' | grep -q true
+}
+
+wall_is_on_the_screen() {
+    eventually "$BROWSER_SECONDS" browser_watches || return 1
+    stage 'the browser has connected to the agent'
+    eventually "$MOVE_SECONDS" all_tiles_move || {
+        printf '    tiles that move: %s\n' "$(tiles_moving)"
+        return 1
+    }
+    stage 'four tiles move on the screen'
+}
+
+# The wall on the screen comes back after the command, which ends some part of it.
+screen_comes_back_after() {
+    in_box "$1" || return 1
+    vm_started=$(now_ms)
+    eventually "$EFFECT_SECONDS" nobody_watches || return 1
+    wall_is_on_the_screen
+}
+
+runs_unprivileged() {
+    in_box 'id=$(id -u cctv-kiosk); seen=0
+        for exe in $(ls -d /proc/[0-9]*/exe); do
+            case $(readlink $exe) in */chromium | */cage) ;; *) continue ;; esac
+            [ "$(stat -c %u ${exe%/exe})" = "$id" ] || { echo "$exe is of another user"; exit 1; }
+            seen=$((seen + 1))
+        done; echo "    $seen processes of cage and Chromium, all of user $id"; [ $seen -gt 2 ]'
+}
+
+memory_report() {
+    in_box 'for folder in /proc/[0-9]*; do
+            pss=$(sed -n "s/^Pss: *\([0-9]*\) kB/\1/p" $folder/smaps_rollup 2>/dev/null)
+            [ -z "$pss" ] || echo "$pss $(readlink $folder/exe)"
+        done | awk "{ n[\$2]++; s[\$2] += \$1 } END { for (e in s) printf \"    %6.1f MB in %d of %s\n\", s[e] / 1024, n[e], e }" |
+            sort -rn | head -n 6
+        free -m | sed "s/^/    /"'
+}
+
+# What left the machine for anywhere but the cameras and the command channel: 10.0.2.2 is this
+# namespace. A name looked up would be a packet to 10.0.2.3.
+asks_no_other_host() {
+    tcpdump -nr "$work/packets" 'src host 10.0.2.15 and not dst host 10.0.2.2 and not (udp port 67)' \
+        2>/dev/null >"$work/strangers"
+    sed -n '1,5s/^/    /p' "$work/strangers"
+    printf '    %s packets sent, %s of them elsewhere\n' \
+        "$(tcpdump -nr "$work/packets" 'src host 10.0.2.15' 2>/dev/null | wc -l)" "$(wc -l <"$work/strangers")"
+    [ ! -s "$work/strangers" ]
+}
+
+part_kiosk() {
+    [ -r "$kiosk_image" ] || fail "there is no $kiosk_image"
+    vm_cut
+    headless_image=$image headless_memory=$VM_MEMORY_MIB headless_accelerator=$vm_accelerator
+    BOOT_SECONDS=$BESIDE_SECONDS LIVE_SECONDS=$BESIDE_SECONDS
+    image=$kiosk_image VM_MEMORY_MIB=$KIOSK_MEMORY_MIB
+    # The plainest of processors lacks what browsers are compiled for.
+    case $vm_accelerator in *-cpu*) ;; *) vm_accelerator="$vm_accelerator -cpu max" ;; esac
+    vm_extra="-object filter-dump,id=packets,netdev=net,file=$work/packets,maxlen=96"
+    prepare_disk
+    serial_mark=0
+    vm_start
+    say 'power on (kiosk)'
+    check 'kiosk: all cameras become live' comes_up
+    if check_ok 'kiosk: the machine'"'"'s own screen shows four moving tiles' wall_is_on_the_screen; then
+        keep_screen boot
+    else
+        screen_dump "$work/screen-2.ppm" && keep_screen failed
+        console_open && in_box 'logread | tail -n 20; ps | tail -n 30; head -c 2000 /run/cctv-kiosk/home/messages'
+    fi
+    check 'a shell answers on the serial console' console_open
+    memory_report || :
+    check 'kiosk: compositor and browser run as an unprivileged user' runs_unprivileged
+    check 'SIGKILL of the browser: the screen shows the wall again' screen_comes_back_after \
+        'kill -KILL $(pidof chromium)'
+    check 'SIGKILL of the launcher: the screen shows the wall again' screen_comes_back_after \
+        'kill -KILL $(pgrep -f cctv-kiosk-launch || ps | sed -n "s/^ *\([0-9]*\) .*[c]ctv-kiosk-launch.*/\1/p")'
+    in_box 'logread | grep cctv-kiosk' | sed 's/^/    /' || :
+    check 'kiosk: no packet went to any other host' asks_no_other_host
+    vm_cut
+    rm -f "$work/disk.img"
+    image=$headless_image VM_MEMORY_MIB=$headless_memory vm_accelerator=$headless_accelerator vm_extra=''
+}
+
+# As check, and also its exit code.
+check_ok() {
+    failed_before=$failed
+    check "$@"
+    [ "$failed" = "$failed_before" ]
+}
