@@ -4,6 +4,8 @@
 //! from 720 lines up. Both are linear maps of the same RGB, so one goes to the other without RGB: luma
 //! is stretched and takes a little of both chromas, the chromas mix with each other only.
 
+use std::hint::black_box;
+
 use super::planes::{Canvas, Planes};
 use crate::media::Size;
 
@@ -98,62 +100,81 @@ impl Conversion {
     pub fn convert(&self, from: &Planes, to: &mut Canvas) {
         to.reshape(from.size, from.subsampling);
         let (across, down) = from.subsampling.size();
+        let rows = |factors: [Factor; 2]| factors.map(|factor| vec![factor; from.width(1)]);
+        let luma = vec![self.luma; from.width(0)];
+        let [luma_of_chroma, blue_of_chroma, red_of_chroma] =
+            [self.luma_of_chroma, self.blue_of_chroma, self.red_of_chroma].map(rows);
         let mut offsets = vec![self.luma_offset; from.width(0)];
         let mut sums = vec![0; from.width(1)];
         let mix = self.luma_of_chroma != [0, 0] && from.has_chroma();
         for y in 0..from.height(0) {
             if mix && y % down == 0 {
-                self.luma_offsets(from.row(1, y / down), from.row(2, y / down), across, &mut sums, &mut offsets);
+                let chroma = [from.row(1, y / down), from.row(2, y / down)];
+                mix_rows(&luma_of_chroma, chroma, self.luma_offset, &mut sums);
+                spread(&sums, across, &mut offsets);
             }
-            self.luma_row(from.row(0, y), &offsets, to.row_mut(0, y));
+            luma_row(&luma, from.row(0, y), &offsets, to.row_mut(0, y));
         }
         if from.has_chroma() {
             for y in 0..from.height(1) {
-                let (blue, red) = (from.row(1, y), from.row(2, y));
-                chroma_row(self.blue_of_chroma, blue, red, to.row_mut(1, y));
-                chroma_row(self.red_of_chroma, blue, red, to.row_mut(2, y));
+                let chroma = [from.row(1, y), from.row(2, y)];
+                for (plane, factors) in [(1, &blue_of_chroma), (2, &red_of_chroma)] {
+                    mix_rows(factors, chroma, MIDDLE, &mut sums);
+                    levels(&sums, to.row_mut(plane, y));
+                }
             }
-        }
-    }
-
-    /// What is added to every luma sample of a row, given the row's chroma; `sums` is working space.
-    fn luma_offsets(&self, blue: &[u8], red: &[u8], across: usize, sums: &mut [i16], offsets: &mut [i16]) {
-        // Two plain loops, so that the compiler sees vectors in both.
-        for ((sum, &blue), &red) in sums.iter_mut().zip(blue).zip(red) {
-            *sum = self.luma_offset.wrapping_add(mixed(self.luma_of_chroma, blue, red));
-        }
-        if across == 2 {
-            for (pair, &sum) in offsets.as_chunks_mut::<2>().0.iter_mut().zip(&*sums) {
-                *pair = [sum, sum];
-            }
-        } else {
-            for (group, &sum) in offsets.chunks_mut(across).zip(&*sums) {
-                group.fill(sum);
-            }
-        }
-    }
-
-    fn luma_row(&self, from: &[u8], offsets: &[i16], to: &mut [u8]) {
-        for ((to, &luma), &offset) in to.iter_mut().zip(from).zip(offsets) {
-            *to = level(product(i16::from(luma), self.luma).wrapping_add(offset));
         }
     }
 }
 
-fn chroma_row(factors: [Factor; 2], blue: &[u8], red: &[u8], to: &mut [u8]) {
-    const MIDDLE: i16 = (128 << SUM_SHIFT) + HALF_LEVEL;
-    for ((to, &blue), &red) in to.iter_mut().zip(blue).zip(red) {
-        *to = level(mixed(factors, blue, red).wrapping_add(MIDDLE));
+/// The middle of chroma, in 1/16 of a level, and half a level for rounding.
+const MIDDLE: i16 = (128 << SUM_SHIFT) + HALF_LEVEL;
+
+// Loops below are plain, one thing at a time, over rows of factors instead of one factor, and with a shift
+// that the compiler does not know: so it sees that 16-bit multiplication is enough. Where it puts shift and
+// factor together it takes 32 bits, which x86 of before 2008 lacks and code for all x86 therefore must do
+// without: 1.3 ms for 1080p instead of 0.4.
+
+fn luma_row(factors: &[Factor], from: &[u8], offsets: &[i16], to: &mut [u8]) {
+    let shift = black_box(SAMPLE_SHIFT);
+    for (((to, &luma), &offset), &factor) in to.iter_mut().zip(from).zip(offsets).zip(factors) {
+        *to = level(product(i16::from(luma), factor, shift).wrapping_add(offset));
     }
 }
 
-fn mixed(factors: [Factor; 2], blue: u8, red: u8) -> i16 {
-    product(i16::from(blue) - 128, factors[0]).wrapping_add(product(i16::from(red) - 128, factors[1]))
+/// Blue and red chroma times their factors, plus `offset`.
+fn mix_rows(factors: &[Vec<Factor>; 2], chroma: [&[u8]; 2], offset: i16, sums: &mut [i16]) {
+    let shift = black_box(SAMPLE_SHIFT);
+    let (blue, red) = (chroma[0].iter().zip(&factors[0]), chroma[1].iter().zip(&factors[1]));
+    for ((sum, (&blue, &of_blue)), (&red, &of_red)) in sums.iter_mut().zip(blue).zip(red) {
+        let blue = product(i16::from(blue) - 128, of_blue, shift);
+        let red = product(i16::from(red) - 128, of_red, shift);
+        *sum = offset.wrapping_add(blue).wrapping_add(red);
+    }
 }
 
-/// `sample` times `factor`, in 1/16 of a level.
-fn product(sample: i16, factor: Factor) -> i16 {
-    ((i32::from(sample << SAMPLE_SHIFT) * i32::from(factor)) >> PRODUCT_SHIFT) as i16
+/// Each of `sums` `across` times.
+fn spread(sums: &[i16], across: usize, offsets: &mut [i16]) {
+    if across == 2 {
+        for (pair, &sum) in offsets.as_chunks_mut::<2>().0.iter_mut().zip(sums) {
+            *pair = [sum, sum];
+        }
+    } else {
+        for (group, &sum) in offsets.chunks_mut(across).zip(sums) {
+            group.fill(sum);
+        }
+    }
+}
+
+fn levels(sums: &[i16], to: &mut [u8]) {
+    for (to, &sum) in to.iter_mut().zip(sums) {
+        *to = level(sum);
+    }
+}
+
+/// `sample` times `factor`, in 1/16 of a level; `shift` is [`SAMPLE_SHIFT`].
+fn product(sample: i16, factor: Factor, shift: u32) -> i16 {
+    ((i32::from(sample.wrapping_shl(shift)) * i32::from(factor)) >> PRODUCT_SHIFT) as i16
 }
 
 fn level(sum: i16) -> u8 {
