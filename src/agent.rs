@@ -92,10 +92,14 @@ pub fn catch_signals() -> io::Result<Signals> {
 /// Holds the thread, which must live as long as the process.
 pub fn run(file: &Path, signals: Signals) -> Outcome {
     let executor = Arc::new(Executor::new());
-    smol::block_on(executor.run(serve(Arc::clone(&executor), file, signals)))
+    // A task like all others, so that it is not asked whenever one of them has something to do.
+    let serving = executor.spawn(serve(Arc::clone(&executor), file.to_owned(), signals));
+    // Sockets and timers are waited for by the thread of `async-io` alone. With `smol::block_on` this
+    // thread would take turns with it, and that one look 100 times a second whether it has a turn.
+    smol::future::block_on(executor.run(serving))
 }
 
-async fn serve(executor: Arc<Executor<'static>>, file: &Path, signals: Signals) -> Outcome {
+async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals) -> Outcome {
     log::info!("cctv-agent {VERSION} starts, pid {}", std::process::id());
     descriptors::raise();
     let hub = Arc::new(Hub::default());
@@ -107,7 +111,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path, signals: Signals) 
         hints,
         listening: None,
         executor: Arc::clone(&executor),
-        file: file.to_owned(),
+        file: file.clone(),
         config: Config {
             server,
             limits: config::Limits::default(),
@@ -117,7 +121,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: &Path, signals: Signals) 
             remarks: Vec::new(),
         },
         complaints: Vec::new(),
-        reading: Reading::start(Arc::clone(&executor), Arc::clone(&hub), file.to_owned()),
+        reading: Reading::start(Arc::clone(&executor), Arc::clone(&hub), file),
         roster: Roster::new(Crew::new(Arc::clone(&executor), PathBuf::from(OWN_PROGRAM)), Arc::clone(&hub)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web)),
         watchdog: Watchdog::start(&executor, Arc::clone(&web)),

@@ -40,11 +40,16 @@ mod walls;
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
-use smol::{Executor, Timer, channel::bounded, future::FutureExt, net::TcpListener};
+use smol::{
+    Executor, Timer,
+    channel::{Sender, bounded},
+    future::FutureExt,
+    net::TcpListener,
+};
 
 pub use cards::Draw;
 pub use doors::Bounds;
@@ -172,45 +177,48 @@ impl Web {
 /// other than the one that polls it.
 pub async fn serve(listener: TcpListener, web: Arc<Web>) {
     // Lives as long as this future, so the tasks detached onto it below end with it at the latest.
-    let connections: Executor<'static> = Executor::new();
+    let connections = Arc::new(Executor::<'static>::new());
     // Every connection holds a clone of the sender; the receiver sees when the last one is gone.
     let (held, all_gone) = bounded::<()>(1);
-    let accepting = async {
-        let mut logged = None;
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    // Here and not in the task: more would be accepted before that runs, each of
-                    // which takes a descriptor.
-                    let place = web.doors.connect(peer.ip());
-                    let leave = if place.is_err() { web.doors.farewell() } else { None };
-                    if place.is_err() && leave.is_none() {
-                        continue;
-                    }
-                    let (web, held) = (Arc::clone(&web), held.clone());
-                    let task = async move {
-                        match &place {
-                            Ok(_place) => connection::serve(stream, peer, &web).await,
-                            Err(refusal) => connection::refuse(stream, peer, *refusal, &web).await,
-                        }
-                        drop((place, leave, held));
-                    };
-                    connections.spawn(task).detach();
-                }
-                Err(error) => after_accept_error(&web, &error, &mut logged).await,
-            }
-        }
-    };
-    let stopping = async {
-        web.stopping().await;
-    };
-    connections.run(accepting.or(stopping)).await;
-    drop((listener, held));
+    // A task of its own, so that nobody knocks at the listener whenever a connection has something to do.
+    let accepting = connections.spawn(accept(listener, Arc::clone(&web), Arc::downgrade(&connections), held));
+    connections.run(web.stopping()).await;
+    connections.run(accepting.cancel()).await;
     connections
         .run(async {
             let _closed = all_gone.recv().await;
         })
         .await;
+}
+
+/// Lets newcomers in for ever; each is served by a task on `connections` that holds a clone of `held`.
+async fn accept(listener: TcpListener, web: Arc<Web>, connections: Weak<Executor<'static>>, held: Sender<()>) {
+    let mut logged = None;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Here and not in the task: more would be accepted before that runs, each of
+                // which takes a descriptor.
+                let place = web.doors.connect(peer.ip());
+                let leave = if place.is_err() { web.doors.farewell() } else { None };
+                if place.is_err() && leave.is_none() {
+                    continue;
+                }
+                let (web, held) = (Arc::clone(&web), held.clone());
+                let task = async move {
+                    match &place {
+                        Ok(_place) => connection::serve(stream, peer, &web).await,
+                        Err(refusal) => connection::refuse(stream, peer, *refusal, &web).await,
+                    }
+                    drop((place, leave, held));
+                };
+                // It is what runs this: it is there.
+                let Some(connections) = connections.upgrade() else { return };
+                connections.spawn(task).detach();
+            }
+            Err(error) => after_accept_error(&web, &error, &mut logged).await,
+        }
+    }
 }
 
 /// A failed accept says nothing about the next one. Out of file descriptors (EMFILE, ENFILE) it would

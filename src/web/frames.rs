@@ -9,11 +9,12 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use smol::{Timer, future::FutureExt};
+use smol::future::FutureExt;
 
 use super::{Web, pace::Pace};
 use crate::{
     camera::State,
+    deadline::Alarm,
     hub::{Channel, Shown, Standing, TooManyRenditions, View},
     media::{Picture, UnixMicros, Wish},
 };
@@ -41,6 +42,7 @@ pub struct Frames<'a> {
     pace: Pace,
     /// When something must be sent at the latest.
     due: Instant,
+    alarm: Alarm,
     /// Why nothing more will come.
     end: Option<String>,
 }
@@ -50,7 +52,9 @@ impl<'a> Frames<'a> {
     /// [`TooManyRenditions`]
     pub fn new(web: &'a Web, channel: &Arc<Channel>, wish: Wish) -> Result<Self, TooManyRenditions> {
         let due = Instant::now() + web.limits.repeat;
-        Ok(Self { web, view: channel.sit(wish)?, wish, newest: None, pace: Pace::default(), due, end: None })
+        let view = channel.sit(wish)?;
+        let (pace, alarm) = (Pace::default(), Alarm::default());
+        Ok(Self { web, view, wish, newest: None, pace, due, alarm, end: None })
     }
 
     /// Why the last frame was the last; before it, nothing.
@@ -78,7 +82,7 @@ impl<'a> Frames<'a> {
             let event = async { Event::Stop(self.web.stopping().await) }
                 .or(async { Event::Shown(self.view.next().await) })
                 .or(async {
-                    Timer::at(self.due).await;
+                    self.alarm.ring(self.due).await;
                     Event::Due
                 })
                 .await;
