@@ -19,6 +19,7 @@ use std::{
     },
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -36,7 +37,7 @@ use crate::{
     camera::CameraId,
     deadline::within,
     hub::WorkerVitals,
-    media::Rendition,
+    media::{AccessUnit, Picture, Rendition},
     wire::{self, Failure, FromWorker, Message, Open, ToWorker},
 };
 use inbox::Inbox;
@@ -138,6 +139,8 @@ pub struct Worker {
     most_memory: u64,
     socket: Async<UnixStream>,
     inbox: Inbox,
+    /// The unit sent last, which may be a picture too.
+    newest: Option<AccessUnit>,
     manners: Manners,
     stderr: Stderr,
 }
@@ -177,6 +180,7 @@ impl Worker {
                 most_memory: open.most_memory,
                 socket,
                 inbox: Inbox::default(),
+                newest: None,
                 manners: Manners::new(open.first_sequence),
                 stderr: Stderr::new(camera.clone(), stderr),
             },
@@ -210,6 +214,19 @@ impl Worker {
         self.manners.check(&message, Instant::now()).map_err(Error::Manners)?;
         match message {
             FromWorker::Failed(failure) => Err(Error::GaveUp(failure)),
+            FromWorker::Unit(unit) => {
+                self.newest = Some(unit.clone());
+                Ok(FromWorker::Unit(unit))
+            }
+            FromWorker::Untouched(untouched) => match &self.newest {
+                Some(AccessUnit { sequence, taken, data, .. }) => Ok(FromWorker::Picture(Picture {
+                    rendition: untouched.rendition,
+                    sequence: *sequence,
+                    taken: *taken,
+                    jpeg: Arc::clone(data),
+                })),
+                None => Err(Error::Manners(Breach::NotSent { sequence: untouched.sequence })),
+            },
             message => Ok(message),
         }
     }

@@ -30,7 +30,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::sys::signal::{Signal, raise};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::signal::{Signal, raise},
+};
 
 use crate::wire::{self, Failure, FailureKind, FromWorker, Open, ToWorker};
 use darkroom::Darkroom;
@@ -129,6 +133,11 @@ fn spawn(
 /// Listens to the agent until it has nothing more to say; gives what the threads get to end.
 fn listen(socket: &mut UnixStream, desk: &Desk) -> Duration {
     loop {
+        // Who waits in `read` is woken by the kernel whenever the agent has taken something, too.
+        let mut said = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+        if let Err(Errno::EINTR) = poll(&mut said, PollTimeout::NONE) {
+            continue;
+        }
         match wire::receive(socket) {
             Ok(ToWorker::Want(renditions)) => desk.want(renditions),
             Ok(ToWorker::Close(patience)) => return patience,
@@ -192,10 +201,12 @@ fn develop(desk: &Desk, heard: &Heard, default_quality: u8) {
             }
         }
         let decoding = darkroom.as_ref().is_some_and(Darkroom::is_decoding);
-        let news = (decoding != told_decoding).then_some(FromWorker::Decoding(decoding));
+        if decoding != told_decoding && desk.tell(&FromWorker::Decoding(decoding)).is_err() {
+            return;
+        }
         told_decoding = decoding;
-        for message in news.into_iter().chain(pictures.drain(..).map(FromWorker::Picture)) {
-            if desk.tell(&message).is_err() {
+        for picture in pictures.drain(..) {
+            if desk.show(picture).is_err() {
                 return;
             }
         }

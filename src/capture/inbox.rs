@@ -1,10 +1,14 @@
 //! Reads whole messages from the worker's socket.
 
-use std::{io, os::unix::net::UnixStream};
+use std::{
+    io::{self, IoSliceMut},
+    os::unix::net::UnixStream,
+    sync::Arc,
+};
 
 use smol::{Async, io::AsyncReadExt};
 
-use crate::wire::{Error, FromWorker, HEAD, Head, Message};
+use crate::wire::{self, Error, FromWorker, HEAD, Head, Message};
 
 /// The part of a message that was read so far. It survives a dropped [`Inbox::next`], so that waiting
 /// for a message can be one of several things awaited at once.
@@ -12,7 +16,10 @@ use crate::wire::{Error, FromWorker, HEAD, Head, Message};
 pub struct Inbox {
     head: [u8; HEAD],
     head_filled: usize,
-    body: Vec<u8>,
+    /// All of the body but a frame's own bytes.
+    fields: Vec<u8>,
+    /// A frame's own bytes are read where they are to stay. `None` while a message holds none.
+    data: Option<Arc<[u8]>>,
     body_filled: usize,
 }
 
@@ -22,8 +29,7 @@ impl Inbox {
     /// # Errors
     /// [`Error::Closed`] at the end of the socket, [`Error::Io`] at an end inside a message; any other
     /// error means that the peer cannot be trusted any longer.
-    pub async fn next(&mut self, socket: &Async<UnixStream>) -> Result<FromWorker, Error> {
-        let mut socket = socket;
+    pub async fn next(&mut self, mut socket: &Async<UnixStream>) -> Result<FromWorker, Error> {
         while self.head_filled < HEAD {
             let count = socket.read(&mut self.head[self.head_filled..]).await.map_err(Error::Io)?;
             if count == 0 {
@@ -31,19 +37,39 @@ impl Inbox {
             }
             self.head_filled += count;
             if self.head_filled == HEAD {
-                self.body = vec![0; Head::read(self.head)?.length];
-                self.body_filled = 0;
+                self.make_room(Head::read(self.head)?);
             }
         }
-        while self.body_filled < self.body.len() {
-            let count = socket.read(&mut self.body[self.body_filled..]).await.map_err(Error::Io)?;
+        loop {
+            let fields = &mut self.fields[..];
+            // Nobody else has a share in it yet.
+            let data = self.data.as_mut().and_then(Arc::get_mut).unwrap_or_default();
+            if self.body_filled == fields.len() + data.len() {
+                break;
+            }
+            let (fields_filled, data_filled) =
+                (self.body_filled.min(fields.len()), self.body_filled.saturating_sub(fields.len()));
+            let rest = &mut [IoSliceMut::new(&mut fields[fields_filled..]), IoSliceMut::new(&mut data[data_filled..])];
+            let count = socket.read_vectored(rest).await.map_err(Error::Io)?;
             if count == 0 {
                 return Err(cut_short());
             }
             self.body_filled += count;
         }
         self.head_filled = 0;
-        FromWorker::decode(self.head[HEAD - 1], &self.body)
+        let kind = self.head[HEAD - 1];
+        match self.data.take() {
+            Some(data) => wire::assemble(kind, &self.fields, data),
+            None => FromWorker::decode(kind, &self.fields),
+        }
+    }
+
+    fn make_room(&mut self, head: Head) {
+        let data = wire::data_of(head.kind, head.length);
+        self.fields.clear();
+        self.fields.resize(head.length - data.unwrap_or(0), 0);
+        self.data = data.map(|length| std::iter::repeat_n(0, length).collect());
+        self.body_filled = 0;
     }
 }
 

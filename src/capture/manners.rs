@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::wire::FromWorker;
+use crate::wire::{FromWorker, Untouched};
 
 /// Messages and their bytes are counted in windows of this length.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -25,6 +25,8 @@ pub enum Breach {
     Undescribed,
     /// A frame out of its turn.
     OutOfTurn { sequence: u32, expected: u32 },
+    /// A picture that is another frame than the last.
+    NotSent { sequence: u32 },
     /// A frame or picture without a byte.
     Empty,
     /// More than [`MOST_MESSAGES`] or [`MOST_BYTES`] in [`WINDOW`].
@@ -36,6 +38,7 @@ impl fmt::Display for Breach {
         match self {
             Self::Undescribed => write!(f, "a frame of a stream it has not described"),
             Self::OutOfTurn { sequence, expected } => write!(f, "frame {sequence} where {expected} was due"),
+            Self::NotSent { sequence } => write!(f, "frame {sequence} as a picture, which is not the last it sent"),
             Self::Empty => write!(f, "a frame without data"),
             Self::Flood => write!(f, "more messages than any camera makes"),
         }
@@ -48,6 +51,8 @@ impl error::Error for Breach {}
 pub struct Manners {
     next_sequence: u32,
     described: bool,
+    /// Whether there was a frame.
+    sent: bool,
     window: Option<Instant>,
     messages: u32,
     bytes: usize,
@@ -56,7 +61,7 @@ pub struct Manners {
 impl Manners {
     /// Of a worker whose first frame must have `first_sequence`.
     pub fn new(first_sequence: u32) -> Self {
-        Self { next_sequence: first_sequence, described: false, window: None, messages: 0, bytes: 0 }
+        Self { next_sequence: first_sequence, described: false, sent: false, window: None, messages: 0, bytes: 0 }
     }
 
     /// Takes the next message.
@@ -67,7 +72,7 @@ impl Manners {
         let data = match message {
             FromWorker::Unit(unit) => Some(&unit.data),
             FromWorker::Picture(picture) => Some(&picture.jpeg),
-            FromWorker::Stream(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => None,
+            FromWorker::Stream(_) | FromWorker::Untouched(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => None,
         };
         self.count(data.map_or(0, |data| data.len()), now)?;
         if data.is_some_and(|data| data.is_empty()) {
@@ -79,8 +84,16 @@ impl Manners {
             FromWorker::Unit(unit) if unit.sequence != self.next_sequence => {
                 return Err(Breach::OutOfTurn { sequence: unit.sequence, expected: self.next_sequence });
             }
-            FromWorker::Unit(_) => self.next_sequence = self.next_sequence.wrapping_add(1),
-            FromWorker::Picture(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {}
+            FromWorker::Unit(_) => {
+                self.sent = true;
+                self.next_sequence = self.next_sequence.wrapping_add(1);
+            }
+            FromWorker::Untouched(Untouched { sequence, .. })
+                if !self.sent || sequence.wrapping_add(1) != self.next_sequence =>
+            {
+                return Err(Breach::NotSent { sequence: *sequence });
+            }
+            FromWorker::Picture(_) | FromWorker::Untouched(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {}
         }
         Ok(())
     }
@@ -98,7 +111,7 @@ impl Manners {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{AccessUnit, Codec, Size, StreamInfo};
+    use crate::media::{AccessUnit, Codec, Rendition, Size, StreamInfo};
 
     const STREAM: FromWorker = FromWorker::Stream(StreamInfo {
         codec: Codec::H264,
@@ -120,6 +133,19 @@ mod tests {
         assert_eq!(manners.check(&unit(0, 1), now), Ok(()), "they wrap");
         assert_eq!(manners.check(&unit(2, 1), now), Err(Breach::OutOfTurn { sequence: 2, expected: 1 }));
         assert_eq!(manners.check(&unit(1, 0), now), Err(Breach::Empty));
+    }
+
+    #[test]
+    fn untouched_picture_is_the_last_frame_and_no_other() {
+        let (mut manners, now) = (Manners::new(0), Instant::now());
+        let rendition = Rendition { size: Size { width: 64, height: 36 }, quality: 80, fps: 25 };
+        let untouched = |sequence| FromWorker::Untouched(Untouched { rendition, sequence });
+        manners.check(&STREAM, now).unwrap();
+        assert_eq!(manners.check(&untouched(u32::MAX), now), Err(Breach::NotSent { sequence: u32::MAX }));
+        manners.check(&unit(0, 1), now).unwrap();
+        assert_eq!(manners.check(&untouched(0), now), Ok(()));
+        manners.check(&unit(1, 1), now).unwrap();
+        assert_eq!(manners.check(&untouched(0), now), Err(Breach::NotSent { sequence: 0 }));
     }
 
     #[test]

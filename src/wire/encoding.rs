@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Error, Failure, FailureKind, FromWorker, HEAD, MOST_RENDITIONS, Message, Open, ToWorker};
+use super::{Error, Failure, FailureKind, FromWorker, HEAD, MOST_RENDITIONS, Message, Open, ToWorker, Untouched};
 use crate::{
     camera::{Secret, Transport},
     media::{AccessUnit, Codec, Picture, Rendition, Size, StreamInfo, Variant},
@@ -16,11 +16,17 @@ pub(super) const UNIT: u8 = 17;
 pub(super) const PICTURE: u8 = 18;
 pub(super) const DECODING: u8 = 19;
 pub(super) const FAILED: u8 = 20;
+const UNTOUCHED: u8 = 21;
+
+/// Bytes of a unit's body before its data: sequence, time, key frame or not.
+const UNIT_FIELDS: usize = 4 + 8 + 1;
+/// Bytes of a picture's body before its JPEG: rendition, sequence, time.
+const PICTURE_FIELDS: usize = 10 + 4 + 8;
 
 impl Message for ToWorker {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn begin(&self, out: &mut Vec<u8>) -> &[u8] {
         match self {
-            Self::Open(open) => framed(out, OPEN, |out| {
+            Self::Open(open) => framed(out, OPEN, &[], |out| {
                 out.push(u8::from(open.transport == Transport::Udp));
                 out.extend(open.first_sequence.to_le_bytes());
                 out.push(open.default_quality);
@@ -28,12 +34,12 @@ impl Message for ToWorker {
                 out.extend(open.most_memory.to_le_bytes());
                 out.extend(open.uri.expose().as_bytes());
             }),
-            Self::Want(renditions) => framed(out, WANT, |out| {
+            Self::Want(renditions) => framed(out, WANT, &[], |out| {
                 for rendition in renditions {
                     put_rendition(out, *rendition);
                 }
             }),
-            Self::Close(patience) => framed(out, CLOSE, |out| {
+            Self::Close(patience) => framed(out, CLOSE, &[], |out| {
                 out.extend(u32::try_from(patience.as_millis()).unwrap_or(u32::MAX).to_le_bytes());
             }),
         }
@@ -69,9 +75,9 @@ impl Message for ToWorker {
 }
 
 impl Message for FromWorker {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn begin(&self, out: &mut Vec<u8>) -> &[u8] {
         match self {
-            Self::Stream(info) => framed(out, STREAM, |out| {
+            Self::Stream(info) => framed(out, STREAM, &[], |out| {
                 out.push(match info.codec {
                     Codec::H264 => 0,
                     Codec::H265 => 1,
@@ -81,20 +87,22 @@ impl Message for FromWorker {
                 put_size(out, info.size);
                 out.extend(info.fps.to_le_bytes());
             }),
-            Self::Unit(unit) => framed(out, UNIT, |out| {
+            Self::Unit(unit) => framed(out, UNIT, &unit.data, |out| {
                 out.extend(unit.sequence.to_le_bytes());
                 out.extend(unit.taken.to_le_bytes());
                 out.push(u8::from(unit.key));
-                out.extend(unit.data.iter());
             }),
-            Self::Picture(picture) => framed(out, PICTURE, |out| {
+            Self::Picture(picture) => framed(out, PICTURE, &picture.jpeg, |out| {
                 put_rendition(out, picture.rendition);
                 out.extend(picture.sequence.to_le_bytes());
                 out.extend(picture.taken.to_le_bytes());
-                out.extend(picture.jpeg.iter());
             }),
-            Self::Decoding(on) => framed(out, DECODING, |out| out.push(u8::from(*on))),
-            Self::Failed(failure) => framed(out, FAILED, |out| {
+            Self::Untouched(Untouched { rendition, sequence }) => framed(out, UNTOUCHED, &[], |out| {
+                put_rendition(out, *rendition);
+                out.extend(sequence.to_le_bytes());
+            }),
+            Self::Decoding(on) => framed(out, DECODING, &[], |out| out.push(u8::from(*on))),
+            Self::Failed(failure) => framed(out, FAILED, &[], |out| {
                 out.push(match failure.kind {
                     FailureKind::Unreachable => 0,
                     FailureKind::Denied => 1,
@@ -126,18 +134,12 @@ impl Message for FromWorker {
                 }
                 Self::Stream(StreamInfo { codec, variant, size, fps })
             }
-            UNIT => {
-                let sequence = body.u32()?;
-                let taken = u64::from_le_bytes(body.array()?);
-                let key = body.flag()?;
-                Self::Unit(AccessUnit { sequence, taken, key, data: body.bytes()? })
+            UNIT | PICTURE => {
+                let length = data_of(kind, body.rest.len()).ok_or_else(|| body.malformed())?;
+                let (fields, data) = body.rest.split_at(body.rest.len() - length);
+                return assemble(kind, fields, data.into());
             }
-            PICTURE => {
-                let rendition = body.rendition()?;
-                let sequence = body.u32()?;
-                let taken = u64::from_le_bytes(body.array()?);
-                Self::Picture(Picture { rendition, sequence, taken, jpeg: body.bytes()? })
-            }
+            UNTOUCHED => Self::Untouched(Untouched { rendition: body.rendition()?, sequence: body.u32()? }),
             DECODING => Self::Decoding(body.flag()?),
             FAILED => {
                 let kind = match body.u8()? {
@@ -157,12 +159,47 @@ impl Message for FromWorker {
     }
 }
 
-fn framed(out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
+/// Of a body of `length` bytes those at its end that are a frame's own; `None` where it is too short for a
+/// message of `kind`, or such a message has none.
+pub fn data_of(kind: u8, length: usize) -> Option<usize> {
+    match kind {
+        UNIT => length.checked_sub(UNIT_FIELDS),
+        PICTURE => length.checked_sub(PICTURE_FIELDS),
+        _ => None,
+    }
+}
+
+/// A message that holds a frame, of what stands before the frame's own bytes and these.
+///
+/// # Errors
+/// As [`Message::decode`].
+pub fn assemble(kind: u8, fields: &[u8], data: Arc<[u8]>) -> Result<FromWorker, Error> {
+    let mut body = Body { kind, rest: fields };
+    let message = match kind {
+        UNIT => {
+            let sequence = body.u32()?;
+            let taken = u64::from_le_bytes(body.array()?);
+            FromWorker::Unit(AccessUnit { sequence, taken, key: body.flag()?, data })
+        }
+        PICTURE => {
+            let rendition = body.rendition()?;
+            let sequence = body.u32()?;
+            let taken = u64::from_le_bytes(body.array()?);
+            FromWorker::Picture(Picture { rendition, sequence, taken, jpeg: data })
+        }
+        _ => return Err(Error::UnknownKind(kind)),
+    };
+    body.end(message)
+}
+
+/// Appends all but `rest`, which belongs to the body and is returned.
+fn framed<'a>(out: &mut Vec<u8>, kind: u8, rest: &'a [u8], body: impl FnOnce(&mut Vec<u8>)) -> &'a [u8] {
     let start = out.len();
     out.extend([0, 0, 0, 0, kind]);
     body(out);
-    let length = u32::try_from(out.len() - start - HEAD).unwrap_or(u32::MAX);
+    let length = u32::try_from(out.len() - start - HEAD + rest.len()).unwrap_or(u32::MAX);
     out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    rest
 }
 
 /// A flag, and what a stream of its codec has of it.
@@ -245,10 +282,6 @@ impl Body<'_> {
         let text = str::from_utf8(self.rest).map_err(|_| self.malformed())?.to_owned();
         self.rest = &[];
         Ok(text)
-    }
-
-    fn bytes(&mut self) -> Result<Arc<[u8]>, Error> {
-        Ok(std::mem::take(&mut self.rest).into())
     }
 
     /// `message`, provided that nothing is left over.

@@ -39,6 +39,7 @@ fn every_message_comes_out_as_it_went_in() {
     let data: Arc<[u8]> = Arc::from(&b"\0\0\0\x01frame"[..]);
     crosses(&FromWorker::Unit(AccessUnit { sequence: 9, taken: 1 << 50, key: true, data: data.clone() }));
     crosses(&FromWorker::Picture(Picture { rendition: SMALL, sequence: 9, taken: 3, jpeg: data }));
+    crosses(&FromWorker::Untouched(Untouched { rendition: SMALL, sequence: 9 }));
     crosses(&FromWorker::Decoding(true));
     crosses(&FromWorker::Failed(Failure { kind: FailureKind::Denied, text: "401 Unauthorized".into() }));
 }

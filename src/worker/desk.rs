@@ -4,14 +4,14 @@ use std::{
     io,
     net::Shutdown,
     os::unix::net::UnixStream,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use super::group::{Follower, Group, Step};
 use crate::{
-    media::{AccessUnit, Codec, Rendition},
-    wire::{self, FromWorker},
+    media::{AccessUnit, Codec, Picture, Rendition},
+    wire::{self, FromWorker, Untouched},
 };
 
 /// An agent that takes nothing for this long is stopped or stuck: the worker ends, and with it the
@@ -20,11 +20,17 @@ const SEND_LIMIT: Duration = Duration::from_secs(2);
 
 /// Shared by all threads of the worker.
 pub struct Desk {
-    out: Mutex<UnixStream>,
+    out: Mutex<Out>,
     /// The same socket, to end it without waiting for a write under way.
     end: UnixStream,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+struct Out {
+    socket: UnixStream,
+    /// The bytes of the unit sent last.
+    newest: Option<(u32, Arc<[u8]>)>,
 }
 
 #[derive(Default)]
@@ -52,7 +58,12 @@ impl Desk {
         let out = socket.try_clone()?;
         out.set_write_timeout(Some(SEND_LIMIT))?;
         let end = socket.try_clone()?;
-        Ok(Self { out: Mutex::new(out), end, state: Mutex::default(), changed: Condvar::new() })
+        Ok(Self {
+            out: Mutex::new(Out { socket: out, newest: None }),
+            end,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        })
     }
 
     /// Sends one message to the agent.
@@ -61,7 +72,26 @@ impl Desk {
     /// Where the agent is gone, or took nothing for [`SEND_LIMIT`].
     pub fn tell(&self, message: &FromWorker) -> io::Result<()> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        wire::send(&mut *out, message)
+        if let FromWorker::Unit(unit) = message {
+            out.newest = Some((unit.sequence, Arc::clone(&unit.data)));
+        }
+        wire::send(&mut out.socket, message)
+    }
+
+    /// Sends a picture. Where it is the unit sent last its bytes do not cross the socket again.
+    ///
+    /// # Errors
+    /// As [`Desk::tell`].
+    pub fn show(&self, picture: Picture) -> io::Result<()> {
+        let Picture { rendition, sequence, .. } = picture;
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_newest = |(newest, data): &(u32, Arc<[u8]>)| *newest == sequence && Arc::ptr_eq(data, &picture.jpeg);
+        let message = if out.newest.as_ref().is_some_and(is_newest) {
+            FromWorker::Untouched(Untouched { rendition, sequence })
+        } else {
+            FromWorker::Picture(picture)
+        };
+        wire::send(&mut out.socket, &message)
     }
 
     /// Ends the conversation: nothing more is sent, and the listening thread wakes.
@@ -91,7 +121,10 @@ impl Desk {
         let mut state = self.state();
         state.codec = Some(codec);
         state.group.push(unit);
-        self.changed.notify_all();
+        // Otherwise the decoding thread would wake up with every unit, to find nothing to do.
+        if !state.wanted.is_empty() {
+            self.changed.notify_all();
+        }
     }
 
     /// Waits for work; `seen` is the wish last answered, and `follower` the place in the group, `None`

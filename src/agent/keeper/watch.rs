@@ -169,6 +169,8 @@ impl Keeping {
                     self.lane.publish_picture(picture, Instant::now());
                 }
                 Event::Message(Ok(FromWorker::Decoding(decoding))) => self.lane.set_decoding(decoding),
+                // `Worker::next` gives the picture itself.
+                Event::Message(Ok(FromWorker::Untouched(_))) => {}
                 // `Worker::next` gives it as an error.
                 Event::Message(Ok(FromWorker::Failed(failure))) => {
                     return self.trouble_with(&capture::Error::GaveUp(failure)).into();
