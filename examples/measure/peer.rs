@@ -81,6 +81,18 @@ impl Peer {
     }
 }
 
+/// How many cores our agent and its workers have, or believe to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cores {
+    All,
+    One,
+    /// What the C library and so FFmpeg's threads are told; takes root.
+    Pretended(u32),
+}
+
+/// What the C library reads to learn it.
+const CORES_TOLD: &str = "/sys/devices/system/cpu/online";
+
 /// What is needed to start anybody.
 #[derive(Clone)]
 pub struct Stage<'a> {
@@ -95,8 +107,7 @@ pub struct Stage<'a> {
     /// The film as [`crate::film::Film::save`] writes it, and as a plain stream.
     pub film: PathBuf,
     pub stream: PathBuf,
-    /// Our agent may use one core only.
-    pub one_core: bool,
+    pub cores: Cores,
 }
 
 /// A peer that runs; ended by dropping it.
@@ -228,10 +239,23 @@ impl Stage<'_> {
         }
         let config = self.folder.join("cameras.toml");
         fs::write(&config, text)?;
-        let mut command = Command::new(if self.one_core { Path::new("taskset") } else { self.agent });
-        if self.one_core {
-            // `taskset` becomes the agent.
-            command.args(["-c", "0"]).arg(self.agent);
+        // Each of these programs becomes the next, and the last one the agent.
+        let mut command = Command::new(match self.cores {
+            Cores::All => self.agent,
+            Cores::One => Path::new("taskset"),
+            Cores::Pretended(_) => Path::new("unshare"),
+        });
+        match self.cores {
+            Cores::All => {}
+            Cores::One => {
+                command.args(["-c", "0"]).arg(self.agent);
+            }
+            Cores::Pretended(count) => {
+                let told = self.folder.join("cores");
+                fs::write(&told, format!("0-{}\n", count - 1))?;
+                let script = format!("mount --bind \"$0\" {CORES_TOLD} && exec \"$@\"");
+                command.args(["--mount", "sh", "-c", &script]).arg(told).arg(self.agent);
+            }
         }
         command.args(["run", "--log", "stderr", "--config"]).arg(config);
         running.children.push(self.spawn(&command, "agent", Stdio::null())?);

@@ -35,6 +35,8 @@ pub struct Outcome {
     pub root_memory: u64,
     pub largest_child: u64,
     pub ages: Vec<f64>,
+    /// Whether viewers had no picture when all patience was over.
+    pub left_waiting: bool,
     /// What a reader of the row must know.
     pub notes: Vec<String>,
     /// Why there is nothing to tell.
@@ -53,6 +55,7 @@ impl Outcome {
         self.root_memory = self.root_memory.max(round.root_memory);
         self.largest_child = self.largest_child.max(round.largest_child);
         self.ages.extend(round.ages);
+        self.left_waiting |= round.left_waiting;
         let new: Vec<_> = round.notes.into_iter().filter(|note| !self.notes.contains(note)).collect();
         self.notes.extend(new);
         self.skipped = round.skipped.or(self.skipped.take());
@@ -109,8 +112,9 @@ pub fn run(stage: &Stage, peer: Peer, scene: &Scene, projector: &Projector, seco
             if begun == 0 {
                 return Err("no pictures came".into());
             }
+            outcome.left_waiting = true;
             outcome.notes.push(format!(
-                "{} of {all} viewers had no picture after {} s",
+                "{} of {all} viewers had no picture after {} s; measured in one round only",
                 all as u64 - begun,
                 START.as_secs()
             ));

@@ -4,7 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use lexopt::{Arg, ValueExt};
 
-use crate::{Result, peer::Stage, scene::SCENES};
+use crate::{
+    Result,
+    peer::{Cores, Stage},
+    scene::SCENES,
+};
 
 /// Names of what is measured beside the rows of the table.
 const BESIDES: [&str; 3] = ["opening", "cold", "cores"];
@@ -95,7 +99,7 @@ impl Task {
             predecessor: &self.predecessor,
             film,
             stream,
-            one_core: false,
+            cores: Cores::All,
         }
     }
 }
