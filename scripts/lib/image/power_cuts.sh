@@ -2,22 +2,46 @@
 # by it.
 # shellcheck shell=sh disable=SC2154,SC2034,SC2015,SC2016
 
-# The power fails at a random moment of this time after the writing began.
-LONGEST_WRITING_MS=6000
+# The power fails at a random moment of this time after the writing began. State is written when a camera
+# has become live again, which takes a slow machine some seconds.
+LONGEST_WRITING_MS=15000
 
-# Run in the box: replaces cameras.toml as fast as it can, each time with the next number in the name of
-# a camera and, so that half a file would show, in a long tail; the agent reads it in between, and writes
-# down anew what it knows of the cameras. Prints each number once the file is safe.
-writer() {
-    cat <<'WRITER'
+# As few as there can be: they take time from the writing.
+CUT_CAMERAS='gate yard'
+
+# The writing begins when one of them is live, or after this time.
+LIVE_BEFORE_CUT_SECONDS=60
+
+# The first profile of the virtual cameras, by its two names: a camera whose configured profile changes is
+# asked anew, and what is learnt of it is written down anew.
+PROFILES='Profile_1 mainStream'
+
+# Run in the box: says what is found.
+inspection() {
+    cat <<'INSPECTION'
 . /usr/share/cctv-agent/box.sh
 file=/etc/cctv-agent/cameras.toml
 n=$(sed -n 's/^name = "gate \([0-9]*\)".*/\1/p' $file)
+echo "tail of $(grep -c "^# tail $n of the file, so that half of it would be seen\$" $file)"
+mount | grep -q '/data .*rw' && echo 'data can be written'
+# Each file of the state: none is half of one.
+for state in /var/lib/cctv-agent/*.json; do [ ! -e "$state" ] || cat "$state"; done
+INSPECTION
+}
+
+# Run in the box after that: replaces cameras.toml as fast as it can, each time with the next number in the
+# name of a camera and, so that half a file would show, in a long tail. The agent reads it in between, and
+# because of the other profile $1 writes down anew what it knows of the cameras. Prints each number once the
+# file is safe.
+writer() {
+    printf 'profile=%s\n' "$1"
+    cat <<'WRITER'
 (
     while :; do
         n=$((n + 1))
         {
-            sed -e '/^# tail/d' -e "s/^name = \"gate .*/name = \"gate $n\"/" $file
+            sed -e '/^# tail/d' -e '/^profile/d' -e "s/^name = \"gate .*/name = \"gate $n\"/" \
+                -e "s/^onvif_port.*/&\nprofile = \"$profile\"/" $file
             i=0
             while [ $i -lt 100 ]; do echo "# tail $n of the file, so that half of it would be seen"; i=$((i + 1)); done
         } | replace_file $file && echo "wrote $n"
@@ -41,64 +65,78 @@ number_in_use() {
     fetch /api/cameras | jq -r '.cameras[] | select(.id == "gate") | .name' | sed -n 's/^gate //p' | grep .
 }
 
-# The file is one that was written as a whole, and none older than what was said to be safe.
-nothing_is_halved() {
+# The file that the agent has read is one that was written as a whole, and none older than number $1, which
+# was said to be safe; the writer may have been one further.
+file_is_whole() {
     found=$(number_in_use) || return 1
-    [ "$(fetch /api/cameras | jq '.complaints | length')" = 0 ] || return 1
-    [ "$found" -ge "$1" ] && [ "$found" -le $(($1 + 1)) ] || {
-        printf '    the file says %s; %s was safe\n' "$found" "$1"
-        return 1
-    }
-    console_open || return 1
-    if [ "$1" -gt 0 ]; then
-        [ "$(in_box "grep -c '^# tail $found of the file, so that half of it would be seen\$' /etc/cctv-agent/cameras.toml")" = 100 ] || return 1
-    fi
-    # Each file of the state is whole.
-    in_box 'for file in /var/lib/cctv-agent/*.json; do [ ! -e "$file" ] || cat "$file"; done' >"$work/state" || return 1
-    jq -s length "$work/state" >/dev/null || {
-        cat "$work/state"
-        return 1
-    }
-    in_box 'mount | grep -q "/data .*rw"'
+    printf 'file %s (%s was safe)' "$found" "$1"
+    [ "$(fetch /api/cameras | jq '.complaints | length')" = 0 ] && [ "$found" -ge "$1" ] && [ "$found" -le $(($1 + 1)) ]
 }
 
+# What the box said of itself: $work/inspection. Sets $state_profiles, those that the state files name.
+disk_is_whole() {
+    [ "$found" = 0 ] || grep -qx 'tail of 100' "$work/inspection" || return 1
+    grep -qx 'data can be written' "$work/inspection" || return 1
+    state_profiles=$(sed '1,/^data can be written$/d' "$work/inspection" | jq -s -r '[.[].basis.profile // "none"] | join(" ")') || {
+        cat "$work/inspection"
+        return 1
+    }
+    printf '; state whole: %s\n' "$state_profiles"
+}
+
+# Power on; what the cut before has left is looked at; something is written, and the power fails.
 one_cut() {
     vm_cut
     serial_mark=0
     vm_start
     eventually "$BOOT_SECONDS" fetch /healthz || return 1
-    printf '    up after %s s; ' "$(seconds_since "$vm_started")"
-    nothing_is_halved "$safe" || return 1
-    in_box "$(writer)" || return 1
+    printf '    up after %s s (%s s of processor) with ' "$(seconds_since "$vm_started")" "$(vm_processor_seconds)"
+    file_is_whole "$safe" && console_open || return 1
+    eventually "$LIVE_BEFORE_CUT_SECONDS" some_are_live || :
+    # shellcheck disable=SC2086 # a list of words
+    in_box "$(inspection && writer "$(word_number $((cut % 2 + 1)) $PROFILES)")" >"$work/inspection" || return 1
+    disk_is_whole || return 1
+    [ "$state_profiles" = "${profiles_before:=$state_profiles}" ] || state_written=$((state_written + 1))
+    profiles_before=$state_profiles
     moment=$(random_below "$LONGEST_WRITING_MS")
     sleep "$((moment / 1000)).$(printf '%03d' $((moment % 1000)))"
     vm_cut
-    newest=$(newest_written)
-    printf 'it wrote %s to %s, then no power after %s ms\n' "$((safe + 1))" "${newest:-nothing}" "$moment"
-    # Unsafe only until said: the next start may also have written one more.
-    safe=${newest:-$(number_before)}
+    newest=$(newest_written) || newest=''
+    printf '    it wrote files %s to %s, then no power %s ms after it began\n' "$((found + 1))" "${newest:-nothing}" "$moment"
+    safe=${newest:-$found}
 }
 
-number_before() {
-    printf '%s\n' "${found:-0}"
+some_are_live() {
+    [ "$(cameras_live)" -gt 0 ]
+}
+
+# word_number N WORD...
+word_number() {
+    shift "$1"
+    printf '%s\n' "$1"
+}
+
+# The same once more, without a cut after it.
+last_look() {
+    printf '    '
+    file_is_whole "$safe" && console_open && in_box "$(inspection)" >"$work/inspection" && disk_is_whole
 }
 
 part_cuts() {
-    vm_cut
-    [ -e "$work/disk.img" ] || prepare_disk
-    vm_start
-    # There is state to be damaged once cameras were live.
-    eventually "$BOOT_SECONDS" fetch /healthz && safe=$(number_in_use) || return 1
-    all_live || say 'not all cameras are live, so there is less state to be damaged'
-    vm_cut
-    cut=1
+    all_cameras=$CAMERAS CAMERAS=$CUT_CAMERAS
+    prepare_disk_without_watchdog
+    safe=0 found=0 state_written=0 profiles_before='' cut=1
     while [ "$cut" -le "$cuts" ]; do
-        check "power cut $cut of $cuts: came up before it with a whole file" one_cut
+        check "power cut $cut of $cuts: up before it, with whole files" one_cut
         cut=$((cut + 1))
     done
     vm_cut
     serial_mark=0
     vm_start
     check 'after the last power cut: all cameras become live' comes_up
-    check 'after the last power cut: a whole file' nothing_is_halved "$safe"
+    check 'after the last power cut: whole files' last_look
+    say "of $cuts power cuts $state_written left another state than the one before"
+    vm_cut
+    rm -f "$work/disk.img"
+    CAMERAS=$all_cameras
 }

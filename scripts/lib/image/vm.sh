@@ -4,14 +4,16 @@
 
 VM_MEMORY_MIB=1024
 VM_PORT=8080
+# The page inside, seen from outside.
+vm_forward=hostfwd=tcp:127.0.0.1:$VM_PORT-:8080
 OVMF=/usr/share/ovmf/OVMF.fd
 
 # Whoever can use KVM sees the kernel within this time, boot loader included.
 KVM_TRIAL_SECONDS=30
 # One command on the console of a slow and busy machine.
-COMMAND_SECONDS=120
+COMMAND_SECONDS=300
 # A shell that is there says so.
-ANSWER_SECONDS=15
+ANSWER_SECONDS=30
 
 # Where this namespace offers files, and how the machine inside sees that.
 OFFERED=127.0.0.1:9001
@@ -28,7 +30,7 @@ eventually() {
     set -- "$(($(date +%s) + $1))" "$@"
     until after_two "$@" >/dev/null 2>&1; do
         [ "$(date +%s)" -lt "$1" ] || return 1
-        sleep 0.1
+        sleep 0.5
     done
 }
 
@@ -54,7 +56,8 @@ vm_put() {
     mcopy -o -i "$(boot_partition "$work/disk.img")" "$1" "::$2"
 }
 
-# Power on. Firmware is BIOS unless $vm_firmware is uefi.
+# Power on. Firmware is BIOS unless $vm_firmware is uefi; $vm_network, where it is set, are the network's
+# options, in place of one interface behind which this namespace is 10.0.2.2.
 vm_start() {
     [ -p "$work/serial.in" ] || mkfifo "$work/serial.in" "$work/serial.out" "$work/monitor.in" "$work/monitor.out"
     : >"$work/serial.log"
@@ -64,22 +67,43 @@ vm_start() {
         uefi) firmware="-bios $OVMF" ;;
         *) firmware='' ;;
     esac
-    vm_started=$(now_ms)
+    network=${vm_network:-"-netdev user,id=net,$vm_forward -device virtio-net-pci,netdev=net"}
     # The disk is the page cache of this machine: what the machine inside has not been told to be written
     # is lost with the process.
     # shellcheck disable=SC2086 # lists of words
-    qemu-system-x86_64 $vm_accelerator $firmware -m "$VM_MEMORY_MIB" -smp 2 -display none -vga std \
+    qemu-system-x86_64 $vm_accelerator $firmware $network -m "$VM_MEMORY_MIB" -smp 2 -display none -vga std \
         -drive "file=$work/disk.img,format=raw,if=virtio,cache=writethrough" \
-        -netdev "user,id=net,hostfwd=tcp:127.0.0.1:$VM_PORT-:8080" -device virtio-net-pci,netdev=net \
         -device i6300esb -action watchdog=reset ${vm_extra:-} \
         -chardev "pipe,id=serial,path=$work/serial" -serial chardev:serial \
         -chardev "pipe,id=monitor,path=$work/monitor" -mon chardev=monitor,mode=readline \
         >"$work/qemu.log" 2>&1 </dev/null &
     vm_pid=$!
+    vm_clock_starts
 }
 
 vm_is_on() {
     [ -n "${vm_pid:-}" ] && kill -0 "$vm_pid" 2>/dev/null
+}
+
+# Clock ticks of processor time that the machine has taken so far.
+vm_ticks() {
+    awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$vm_pid/stat"
+}
+
+# Times of stages count from here: power-on, or a reset.
+vm_clock_starts() {
+    vm_started=$(now_ms) vm_ticks_before=$(vm_ticks)
+}
+
+# Prints the processor time that the machine has taken since then.
+vm_processor_seconds() {
+    tenths=$((($(vm_ticks) - vm_ticks_before) * 10 / $(getconf CLK_TCK)))
+    printf '%s.%s\n' $((tenths / 10)) $((tenths % 10))
+}
+
+# monitor COMMAND: told to QEMU.
+monitor() {
+    printf '%s\n' "$1" >"$work/monitor.in"
 }
 
 # Pulls the plug.
@@ -137,11 +161,15 @@ command_ended() {
 # in_box COMMAND: runs it as root in the box, prints what it prints, gives its exit code. The shell edits
 # lines and knows no long ones, so the box fetches the command and is only told to run it.
 in_box() {
+    printf '%s\n' "$1" >"$offered/command"
+    type_in_box "wget -q -O /tmp/command $OFFERED_SEEN/command && sh /tmp/command 2>&1 </dev/null"
+}
+
+# type_in_box LINE: the same for one short line, and without a network.
+type_in_box() {
     command_number=$((command_number + 1))
     command_from=$(serial_size)
-    printf '%s\n' "$1" >"$offered/command"
-    printf 'wget -q -O /tmp/command %s/command; echo "@@"%s"<@@"; sh /tmp/command 2>&1 </dev/null; echo "@@"%s:$?@@\n' \
-        "$OFFERED_SEEN" "$command_number" "$command_number" >"$work/serial.in"
+    printf 'echo "@@"%s"<@@"; %s; echo "@@"%s:$?@@\n' "$command_number" "$1" "$command_number" >"$work/serial.in"
     eventually "$COMMAND_SECONDS" command_ended "$command_from" "$command_number" || {
         printf 'no answer on the console to: %s\n' "$1" >&2
         return 1
