@@ -1,5 +1,5 @@
 # What the programs of the box share: words of the kernel's command line, partitions by their name,
-# files replaced as a whole, and what the boot loader is told. Sourced.
+# files replaced as a whole, and what the boot loader is told. Sourced; whoever does so shares its variables.
 # shellcheck shell=sh disable=SC2034
 
 BOOT_LABEL=cctv-boot
@@ -27,8 +27,8 @@ kernel_word() {
 partition() {
     for entry in /sys/class/block/*/uevent; do
         grep -qx "PARTNAME=$1" "$entry" 2>/dev/null || continue
-        device=${entry%/uevent}
-        printf '/dev/%s\n' "${device##*/}"
+        entry=${entry%/uevent}
+        printf '/dev/%s\n' "${entry##*/}"
         return 0
     done
     return 1
@@ -46,9 +46,9 @@ replace_file() {
 
 # mount_boot ro|rw: shows the boot partition at $BOOT_FOLDER.
 mount_boot() {
-    device=$(partition "$BOOT_LABEL") || return 1
+    boot_device=$(partition "$BOOT_LABEL") || return 1
     mkdir -p "$BOOT_FOLDER"
-    mount -t vfat -o "$1,sync,umask=077,nosuid,nodev,noexec" "$device" "$BOOT_FOLDER"
+    mount -t vfat -o "$1,sync,umask=077,nosuid,nodev,noexec" "$boot_device" "$BOOT_FOLDER"
 }
 
 unmount_boot() {
