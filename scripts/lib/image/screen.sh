@@ -116,6 +116,8 @@ part_kiosk() {
     # The plainest of processors lacks what browsers are compiled for.
     case $vm_accelerator in *-cpu*) ;; *) vm_accelerator="$vm_accelerator -cpu max" ;; esac
     vm_extra="-object filter-dump,id=packets,netdev=net,file=$work/packets,maxlen=96"
+    # The driver of QEMU's plainest card cannot share buffers (PRIME), which cage needs.
+    vm_screen=virtio
     prepare_disk
     serial_mark=0
     vm_start
@@ -138,7 +140,7 @@ part_kiosk() {
     check 'kiosk: no packet went to any other host' asks_no_other_host
     vm_cut
     rm -f "$work/disk.img"
-    image=$headless_image VM_MEMORY_MIB=$headless_memory vm_accelerator=$headless_accelerator vm_extra=''
+    image=$headless_image VM_MEMORY_MIB=$headless_memory vm_accelerator=$headless_accelerator vm_extra='' vm_screen=''
 }
 
 # As check, and also its exit code.

@@ -57,7 +57,8 @@ vm_put() {
 }
 
 # Power on. Firmware is BIOS unless $vm_firmware is uefi; $vm_network, where it is set, are the network's
-# options, in place of one interface behind which this namespace is 10.0.2.2.
+# options, in place of one interface behind which this namespace is 10.0.2.2; $vm_screen is a graphics card of
+# QEMU's in place of the plainest.
 vm_start() {
     [ -p "$work/serial.in" ] || mkfifo "$work/serial.in" "$work/serial.out" "$work/monitor.in" "$work/monitor.out"
     : >"$work/serial.log"
@@ -71,7 +72,7 @@ vm_start() {
     # The disk is the page cache of this machine: what the machine inside has not been told to be written
     # is lost with the process.
     # shellcheck disable=SC2086 # lists of words
-    qemu-system-x86_64 $vm_accelerator $firmware $network -m "$VM_MEMORY_MIB" -smp 2 -display none -vga std \
+    qemu-system-x86_64 $vm_accelerator $firmware $network -m "$VM_MEMORY_MIB" -smp 2 -display none -vga "${vm_screen:-std}" \
         -drive "file=$work/disk.img,format=raw,if=virtio,cache=writethrough" \
         -device i6300esb -action watchdog=reset ${vm_extra:-} \
         -chardev "pipe,id=serial,path=$work/serial" -serial chardev:serial \
