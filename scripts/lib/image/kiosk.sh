@@ -5,7 +5,8 @@
 # seatd opens the screen for cage; the first font has Latin and Chinese, the second symbols.
 KIOSK_PACKAGES='cage chromium seatd fontconfig-config fonts-wqy-microhei fonts-dejavu-core'
 
-KIOSK_PROGRAMS='/usr/bin/cage /usr/sbin/seatd /usr/lib/chromium/chromium'
+# Without its crash reporter Chromium ends at its start.
+KIOSK_PROGRAMS='/usr/bin/cage /usr/sbin/seatd /usr/lib/chromium/chromium /usr/lib/chromium/chrome_crashpad_handler'
 
 # Loaded by name at run time: the browser does not start without its cryptography.
 KIOSK_LIBRARIES='libsoftokn3.so libfreeblpriv3.so libnssckbi.so'
