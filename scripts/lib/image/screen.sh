@@ -101,9 +101,9 @@ memory_report() {
 }
 
 # What left the machine for anywhere but the cameras and the command channel: 10.0.2.2 is this
-# namespace. A name looked up would be a packet to 10.0.2.3.
+# namespace. A name looked up would be a packet to 10.0.2.3. Whoever joins a multicast group tells (IGMP).
 asks_no_other_host() {
-    tcpdump -nr "$work/packets" 'src host 10.0.2.15 and not dst host 10.0.2.2 and not (udp port 67)' \
+    tcpdump -nr "$work/packets" 'src host 10.0.2.15 and not dst host 10.0.2.2 and not (udp port 67) and not igmp' \
         2>/dev/null >"$work/strangers"
     sed -n '1,5s/^/    /p' "$work/strangers"
     printf '    %s packets sent, %s of them elsewhere\n' \
