@@ -82,7 +82,7 @@ test("both streams of a camera are told, and why a live one is shown by the wron
     await page.keyboard.press("i");
     assert.equal(await fact("Streams"), "Main: Live 1920×1080 (2 watching) / Small: Offline");
     assert.equal(await fact("Note"), why);
-    await page.goto(`${agent.url}?layout=4&lang=zh-TW`);
+    await openWall("?layout=4&lang=zh-TW");
     await page.keyboard.press("i");
     await until("the Chinese note", async () => (await fact("備註")) === "small 串流無法使用（offline），以另一個串流代替");
     await page.keyboard.press("ArrowRight");
