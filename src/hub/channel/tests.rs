@@ -105,8 +105,8 @@ fn growing_viewer_is_shown_the_small_stream_until_the_main_one_has_a_newer_pictu
     assert!(!channel.needs_main(Instant::now()));
 }
 
-#[test]
-fn stream_that_is_always_a_little_behind_is_waited_for() {
+/// Both streams live, a view shown 0.08 s of the small one and grown, and a picture of the main one from before that.
+fn grown_tile_whose_main_stream_is_behind() -> (Arc<Lane>, Arc<Lane>, View) {
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
     go_live(&main, FULL_HD);
@@ -115,6 +115,12 @@ fn stream_that_is_always_a_little_behind_is_waited_for() {
     assert_eq!(shown(&mut view), ["live", "80000 of 640"]);
     view.change(wish(1920, 1080)).unwrap();
     publish(&main, 40_000);
+    (main, small, view)
+}
+
+#[test]
+fn stream_that_is_always_a_little_behind_is_waited_for() {
+    let (main, small, mut view) = grown_tile_whose_main_stream_is_behind();
     assert_eq!(shown(&mut view), [""; 0]);
     publish(&small, 120_000);
     publish(&main, 80_000);
@@ -126,14 +132,7 @@ fn stream_that_is_always_a_little_behind_is_waited_for() {
 
 #[test]
 fn stream_that_does_not_catch_up_is_not_waited_for() {
-    let (channel, main, small) = scene();
-    go_live(&small, Size { width: 640, height: 360 });
-    go_live(&main, FULL_HD);
-    let mut view = channel.sit(wish(640, 360)).unwrap();
-    publish(&small, 80_000);
-    assert_eq!(shown(&mut view), ["live", "80000 of 640"]);
-    view.change(wish(1920, 1080)).unwrap();
-    publish(&main, 40_000);
+    let (_main, small, mut view) = grown_tile_whose_main_stream_is_behind();
     publish(&small, 1_040_000);
     assert_eq!(shown(&mut view), [""; 0]);
     publish(&small, 1_120_000);
