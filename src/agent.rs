@@ -32,6 +32,7 @@ use smol::{
 };
 
 use crate::{
+    capture::Starter,
     card,
     config::{self, Config, Walls, changes::Changes},
     discovery::{self, Hint},
@@ -122,7 +123,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
         },
         complaints: Vec::new(),
         reading: Reading::start(Arc::clone(&executor), Arc::clone(&hub), file),
-        roster: Roster::new(Crew::new(Arc::clone(&executor), PathBuf::from(OWN_PROGRAM)), Arc::clone(&hub)),
+        roster: Roster::new(Crew::new(Arc::clone(&executor), Starter::forking(OWN_PROGRAM)), Arc::clone(&hub)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web)),
         watchdog: Watchdog::start(&executor, Arc::clone(&web)),
         web,

@@ -1,31 +1,26 @@
 //! The agent's side of a worker: start it, talk to it, measure it, end it.
 //!
-//! A worker is this same binary, started with one end of a socket pair as its standard input; the
-//! stream's address and password travel over that socket and stand in no argument or environment.
+//! A worker is this same binary with one end of a socket pair as its standard input; the stream's
+//! address and password travel over that socket and stand in no argument or environment.
 
 mod inbox;
 mod manners;
+mod process;
+mod starter;
 mod stderr;
 
 use std::{
     error, fmt, io,
     net::Shutdown,
-    os::{
-        fd::OwnedFd,
-        unix::{
-            net::UnixStream,
-            process::{CommandExt, ExitStatusExt},
-        },
-    },
-    path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    os::unix::{net::UnixStream, process::ExitStatusExt},
+    process::ExitStatus,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
-    unistd::{Pid, SysconfVar, sysconf},
+    sys::signal::Signal,
+    unistd::{SysconfVar, sysconf},
 };
 use smol::{
     Async,
@@ -42,6 +37,8 @@ use crate::{
 };
 use inbox::Inbox;
 use manners::{Breach, Manners};
+use process::Process;
+pub use starter::Starter;
 use stderr::Stderr;
 
 /// Settings of the environment that keep glibc's malloc from holding on to large blocks: those of more than
@@ -130,7 +127,7 @@ impl error::Error for Error {
 /// TEARDOWN to the camera first.
 pub struct Worker {
     /// `None` once the process was reaped.
-    child: Option<Child>,
+    process: Option<Process>,
     /// How it ended, once it was reaped.
     status: Option<ExitStatus>,
     /// Since when it has nothing more to say.
@@ -146,48 +143,28 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts `program worker` and tells it what to open. Must be called on the thread that lives as
-    /// long as the agent: the worker dies with that thread.
+    /// Makes a worker and tells it what to open. Must be called on the thread that lives as long as the
+    /// agent: the worker dies with that thread.
     ///
     /// # Errors
     /// [`Error::Start`] where the system refuses the socket pair or the process.
-    pub async fn start(program: &Path, camera: &CameraId, open: Open) -> Result<Self, Error> {
+    pub async fn start(starter: &Starter, camera: &CameraId, open: Open) -> Result<Self, Error> {
         let (ours, theirs) = UnixStream::pair().map_err(Error::Start)?;
-        let mut child = Command::new(program)
-            // Another name than the agent's, so that no `pidof cctv-agent` finds workers.
-            .arg0("cctv-worker")
-            .arg("worker")
-            .envs(wire::environment(open.transport))
-            // What decoded pictures took goes back to the system with the decoder, and is not kept by
-            // malloc for the next: 29 MB stayed of 34, with this 20 MB.
-            .envs(THRIFTY_MALLOC)
-            // What systemd wants to know it wants to know of the agent.
-            .env_remove("NOTIFY_SOCKET")
-            .env_remove("WATCHDOG_USEC")
-            .env_remove("WATCHDOG_PID")
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(Error::Start)?;
-        let stderr = child.stderr.take().map(Async::new).transpose();
-        let mut worker = match (Async::new(ours), stderr) {
-            (Ok(socket), Ok(stderr)) => Self {
-                pid: child.id(),
-                child: Some(child),
-                status: None,
-                hung_up: None,
-                most_memory: open.most_memory,
-                socket,
-                inbox: Inbox::default(),
-                newest: None,
-                manners: Manners::new(open.first_sequence),
-                stderr: Stderr::new(camera.clone(), stderr),
-            },
-            (Err(error), _) | (_, Err(error)) => {
-                reap(child);
-                return Err(Error::Start(error));
-            }
+        let (printed, stderr) = io::pipe().map_err(Error::Start)?;
+        let socket = Async::new(ours).map_err(Error::Start)?;
+        let printed = Async::new(printed).map_err(Error::Start)?;
+        let process = starter.start(open.transport, theirs.into(), stderr).await.map_err(Error::Start)?;
+        let mut worker = Self {
+            pid: process.id(),
+            process: Some(process),
+            status: None,
+            hung_up: None,
+            most_memory: open.most_memory,
+            socket,
+            inbox: Inbox::default(),
+            newest: None,
+            manners: Manners::new(open.first_sequence),
+            stderr: Stderr::new(camera.clone(), Some(printed)),
         };
         worker.tell(&ToWorker::Open(open)).await?;
         Ok(worker)
@@ -242,7 +219,7 @@ impl Worker {
 
     /// What the process costs so far; `None` once it is gone.
     pub fn vitals(&self) -> Option<WorkerVitals> {
-        self.child.as_ref().and_then(|_| read_vitals(self.pid))
+        self.process.as_ref().and_then(|_| read_vitals(self.pid))
     }
 
     /// Whether the process keeps to its memory. Its own limit counts data alone, and is the kernel's to
@@ -297,9 +274,9 @@ impl Worker {
     /// away what the worker still sends: an end must not wait for a full socket.
     async fn exited(&mut self) {
         let mut rest = vec![0; 64 << 10];
-        while let Some(child) = self.child.as_mut() {
-            if let Ok(Some(status)) = child.try_wait() {
-                (self.child, self.status) = (None, Some(status));
+        while let Some(process) = self.process.as_mut() {
+            if let Some(status) = process.try_wait() {
+                (self.process, self.status) = (None, Some(status));
                 return;
             }
             let drained = async {
@@ -320,17 +297,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         let _ = self.socket.get_ref().shutdown(Shutdown::Both);
-        if let Some(child) = self.child.take() {
-            reap(child);
-        }
     }
-}
-
-/// Kills the process and collects it without holding up the executor.
-fn reap(mut child: Child) {
-    let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
-    // Detached: a killed process ends at once, and with it this wait.
-    smol::unblock(move || child.wait()).detach();
 }
 
 /// Reads processor time and resident memory of process `pid`; see proc(5), `stat` and `statm`.

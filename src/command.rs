@@ -74,8 +74,10 @@ pub enum Command {
         file: PathBuf,
     },
     Discover(Discover),
-    /// The child process of a running agent; not for people.
+    /// A child process of a running agent that reads a camera; not for people.
     Worker,
+    /// The child process that those are forked from; not for people.
+    ForkServer,
     Help,
     Version,
 }
@@ -115,6 +117,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         "reload" => words.reload(),
         "discover" => words.discover(),
         "worker" => words.end().map(|()| Command::Worker),
+        "fork-workers" => words.end().map(|()| Command::ForkServer),
         "help" => Ok(Command::Help),
         "version" => Ok(Command::Version),
         unknown => Err(format!(

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Ok(Command::Reload { file }) => command::reload::run(&file),
         Ok(Command::Discover(request)) => command::discover::run(request),
         Ok(Command::Worker) => worker::run(),
+        Ok(Command::ForkServer) => worker::fork_server::run(),
         Ok(Command::Help) => {
             print!("{}", command::HELP);
             ExitCode::SUCCESS

@@ -5,6 +5,7 @@
 //! nothing it sends is trusted: lengths are bounded before memory is taken and every field is checked.
 
 mod encoding;
+pub mod fork;
 
 use std::{
     error, fmt,

@@ -1,6 +1,6 @@
 //! The child process: the only place where bytes from the network meet OpenCV and FFmpeg.
 //!
-//! Its standard input is a socket to the agent, its standard error the agent's log. One thread reads
+//! It is forked from the [`fork_server`], or started whole. Its standard input is a socket to the agent, its standard error the agent's log. One thread reads
 //! the camera, one decodes and encodes while pictures are wanted, and the main thread listens to the
 //! agent. It ends when the agent says so, hangs up or dies, or when the stream fails.
 
@@ -10,6 +10,7 @@ pub mod darkroom;
 pub mod decoder;
 pub mod desk;
 pub mod encoder;
+pub mod fork_server;
 pub mod group;
 pub mod heard;
 pub mod inspector;

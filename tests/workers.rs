@@ -116,6 +116,30 @@ fn workers_killed_at_any_moment_are_replaced_and_leave_nothing_behind() {
 }
 
 #[test]
+fn workers_are_forked_and_what_forks_them_may_hang_or_die() {
+    let mut scene = Scene::new();
+    for trouble in [None, Some(Signal::SIGKILL), Some(Signal::SIGSTOP)] {
+        let server = wait_for("what forks workers", || scene.agent.fork_server());
+        if let Some(signal) = trouble {
+            kill(Pid::from_raw(server), signal).unwrap();
+        }
+        let victim = scene.worker("gate");
+        kill(Pid::from_raw(victim), Signal::SIGKILL).unwrap();
+        let next = wait_for("another worker", || Some(scene.worker("gate")).filter(|&pid| pid != victim));
+        scene.agent.wait_for_state("gate", "live");
+        assert!(is_gone(victim).is_some(), "and it was reaped");
+        scene.nothing_happened_beside();
+        if trouble.is_some() {
+            wait_for("the old one to be reaped", || is_gone(server));
+        }
+        assert!(is_gone(server).is_some() == trouble.is_some() && scene.agent.fork_server().is_some());
+        // Named by what it was forked from, of which it is a copy.
+        let words = fs::read_to_string(format!("/proc/{next}/cmdline")).unwrap();
+        assert_eq!(words, "cctv-worker\0fork-workers\0");
+    }
+}
+
+#[test]
 fn worker_that_hangs_is_noticed_killed_and_replaced_while_viewers_see_the_card() {
     let mut scene = Scene::new();
     let mut viewer = MotionJpeg::open(&scene.agent.address, "/live/gate");

@@ -19,6 +19,8 @@ pub struct Process {
     /// Resident and its own: without files, such as shared libraries.
     pub memory_kb: u64,
     pub cpu_seconds: f64,
+    /// It is no worker, but what workers are forked from.
+    pub forks: bool,
 }
 
 /// The agent with all its children.
@@ -47,7 +49,7 @@ impl Family {
     pub fn holdings(&self) -> Holdings {
         let most = |value: fn(&Process) -> usize| self.children.iter().map(value).max().unwrap_or(0);
         Holdings {
-            children: self.children.len(),
+            children: self.children.iter().filter(|child| !child.forks).count(),
             threads: self.agent.threads,
             descriptors: self.agent.descriptors,
             worker_threads: most(|child| child.threads),
@@ -102,7 +104,8 @@ pub fn children(pid: i32) -> Vec<i32> {
 fn process(pid: i32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold blanks; fields are counted behind it, from field 3 on.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let (name, fields) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
     // A zombie has no more descriptors to list.
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
@@ -116,6 +119,7 @@ fn process(pid: i32) -> Option<Process> {
         descriptors,
         memory_kb: memory.unwrap_or(0),
         cpu_seconds: (number(14)? + number(15)?) as f64 / TICKS,
+        forks: name.ends_with("(cctv-forks"),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What a worker prints: OpenCV's and FFmpeg's own words, taken over into the log.
 
 use std::{
-    process::ChildStderr,
+    io::PipeReader,
     time::{Duration, Instant},
 };
 
@@ -32,7 +32,7 @@ const DRAIN: Duration = Duration::from_millis(100);
 pub struct Stderr {
     camera: CameraId,
     /// `None` once the pipe has ended.
-    pipe: Option<Async<ChildStderr>>,
+    pipe: Option<Async<PipeReader>>,
     line: Vec<u8>,
     last_line: Option<String>,
     window_start: Option<Instant>,
@@ -44,7 +44,7 @@ pub struct Stderr {
 }
 
 impl Stderr {
-    pub fn new(camera: CameraId, pipe: Option<Async<ChildStderr>>) -> Self {
+    pub fn new(camera: CameraId, pipe: Option<Async<PipeReader>>) -> Self {
         Self {
             camera,
             pipe,

@@ -24,7 +24,7 @@ fn start(script: &StandIn) -> Worker {
         read_limit: Duration::from_secs(5),
         most_memory: wire::WORKER_MEMORY,
     };
-    block_on(Worker::start(&script.program(), &id, open)).unwrap()
+    block_on(Worker::start(&Starter::whole(script.program()), &id, open)).unwrap()
 }
 
 fn is_gone(pid: u32) -> bool {

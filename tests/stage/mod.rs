@@ -328,8 +328,12 @@ impl Agent {
 
     /// Process numbers of the agent's workers.
     pub fn workers(&self) -> Vec<i32> {
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid()));
-        children.unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+        children(self.pid()).into_iter().filter(|&pid| name_of(pid) != FORK_SERVER).collect()
+    }
+
+    /// Process number of what forks them, once it is there.
+    pub fn fork_server(&self) -> Option<i32> {
+        children(self.pid()).into_iter().find(|&pid| name_of(pid) == FORK_SERVER)
     }
 }
 
@@ -487,4 +491,17 @@ pub fn try_burnt_in(jpeg: &[u8]) -> Option<stamp::Stamp> {
     let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).ok()?;
     let (data, width, height, stride) = (image.pixels.as_slice(), image.width, image.height, image.pitch);
     stamp::read(&stamp::Pixels { data, width, height, stride, step: 1 }).ok()
+}
+
+/// The name of the process that workers are forked from.
+const FORK_SERVER: &str = "cctv-forks";
+
+/// Process numbers of the children of `pid`'s first thread.
+pub fn children(pid: Pid) -> Vec<i32> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn name_of(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
 }

@@ -1,17 +1,15 @@
 //! What all keepers share.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 use smol::{Executor, lock::Semaphore};
 
 use crate::{
     agent::{budget::Budget, lookout::Lookout},
+    capture::Starter,
     config::{Limits, Server},
     state::Directory,
     wire::WORKER_MEMORY,
@@ -21,8 +19,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Crew {
     pub executor: Arc<Executor<'static>>,
-    /// The worker's program: this same binary.
-    pub program: PathBuf,
+    /// Where workers come from.
+    pub starter: Arc<Starter>,
     pub budget: Arc<Budget>,
     pub lookout: Arc<Lookout>,
     /// What was learnt of the cameras; another directory after a reload that says so.
@@ -35,13 +33,13 @@ pub struct Crew {
 }
 
 impl Crew {
-    pub fn new(executor: Arc<Executor<'static>>, program: PathBuf) -> Self {
+    pub fn new(executor: Arc<Executor<'static>>, starter: Starter) -> Self {
         let memory = Arc::new(Mutex::new(Arc::new(Directory::open(Server::default().state_dir))));
         let lookout = Arc::new(Lookout::default());
         let most = Limits::default().openings;
         let openings = Arc::new(Mutex::new((most, Arc::new(Semaphore::new(most)))));
         let worker_memory = Arc::new(AtomicU64::new(WORKER_MEMORY));
-        Self { executor, program, budget: Arc::default(), lookout, memory, worker_memory, openings }
+        Self { executor, starter: Arc::new(starter), budget: Arc::default(), lookout, memory, worker_memory, openings }
     }
 
     /// For workers and openings from now on.

@@ -12,7 +12,7 @@ use smol::{Executor, future::block_on};
 use super::*;
 use crate::{
     camera::{CameraId, Transport, Tuning},
-    capture::tests::stand_in::StandIn,
+    capture::{Starter, tests::stand_in::StandIn},
     hub::{Channel, Standing, Status},
     media::{AccessUnit, Codec, Size, StreamInfo},
     wire::FromWorker,
@@ -58,7 +58,7 @@ impl Scene {
         // The second shows that the first is not old.
         script.write("live", &[STREAM, unit(1, true), unit(2, false)]);
         let executor = Arc::new(Executor::new());
-        let crew = Crew::new(Arc::clone(&executor), script.program());
+        let crew = Crew::new(Arc::clone(&executor), Starter::whole(script.program()));
         let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after };
         let id = CameraId::new("gate").unwrap();
         let lane = Arc::new(Lane::new(id, "Gate".into(), tuning, Instant::now()));
@@ -202,7 +202,7 @@ fn worker_that_crashes_is_replaced_at_once_three_times_and_then_by_the_law_of_pa
 #[test]
 fn program_that_is_not_there_is_tried_by_the_law_of_pauses() {
     let mut scene = Scene::new("");
-    scene.crew.program = "/nonexistent/worker".into();
+    scene.crew.starter = Arc::new(Starter::whole("/nonexistent/worker"));
     let why = scene.trouble().why;
     assert!(why.contains("cannot start a worker") && why.contains("(attempt 1)"), "{why}");
 }

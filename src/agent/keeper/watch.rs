@@ -48,7 +48,7 @@ impl Keeping {
             read_limit: self.lane.tuning().stall_after,
             most_memory: self.crew.worker_memory.load(Ordering::Relaxed),
         };
-        let mut worker = match Worker::start(&self.crew.program, self.lane.id(), open).await {
+        let mut worker = match Worker::start(&self.crew.starter, self.lane.id(), open).await {
             Ok(worker) => worker,
             Err(error) => return away(Cause::Worker, chain(&error)).into(),
         };

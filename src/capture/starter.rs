@@ -1,0 +1,160 @@
+//! Where workers come from: forked from a process that has loaded everything, or started whole.
+
+use std::{
+    io::{self, IoSlice, PipeWriter, Read as _},
+    os::{
+        fd::{AsFd as _, AsRawFd as _, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt as _},
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use nix::sys::{
+    prctl,
+    socket::{ControlMessage, MsgFlags, sendmsg},
+};
+use smol::lock::Mutex;
+
+use super::{THRIFTY_MALLOC, process::Process};
+use crate::{
+    camera::Transport,
+    wire::{self, fork as talk},
+};
+
+/// Loading all libraries takes 0.2 s of processor; at power-on, on a slow terminal, many times that.
+const LOAD_LIMIT: Duration = Duration::from_secs(30);
+
+/// A fork takes some milliseconds; a server that needs longer than this hangs.
+const FORK_LIMIT: Duration = Duration::from_secs(3);
+
+/// Starts workers.
+pub struct Starter {
+    program: PathBuf,
+    /// `None` inside: to be started with the next worker. `None`: every worker is started whole.
+    server: Option<Arc<Mutex<Option<Server>>>>,
+}
+
+impl Starter {
+    /// Starts `program worker` for each worker.
+    pub fn whole(program: impl Into<PathBuf>) -> Self {
+        Self { program: program.into(), server: None }
+    }
+
+    /// Forks workers from a process `program fork-workers`, which it starts now, and again where that has
+    /// ended. Must be called on the thread that lives as long as the agent: the process dies with it.
+    pub fn forking(program: impl Into<PathBuf>) -> Self {
+        let program = program.into();
+        // Where this fails it is tried again with the first worker.
+        let server = Server::start(&program).ok();
+        Self { program, server: Some(Arc::new(Mutex::new(server))) }
+    }
+
+    /// Makes a worker whose standard input is `socket`. Must be called on the thread that lives as long as
+    /// the agent.
+    ///
+    /// # Errors
+    /// Where the system refuses the process.
+    pub async fn start(&self, transport: Transport, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
+        if let Some(server) = &self.server {
+            // A second time, with a new server, where the first has ended or hangs.
+            for _ in 0..2 {
+                let carried = [socket.try_clone()?, stderr.as_fd().try_clone_to_owned()?];
+                match fork(Arc::clone(server), &self.program, transport, carried).await {
+                    Ok(process) => return Ok(process),
+                    Err(error) => log::warn!("the process that workers are forked from has failed: {error}"),
+                }
+            }
+        }
+        self.start_whole(transport, socket, stderr)
+    }
+
+    fn start_whole(&self, transport: Transport, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
+        let child =
+            command(&self.program, "worker").envs(wire::environment(transport)).stdin(socket).stderr(stderr).spawn()?;
+        Ok(Process::new(child.id().cast_signed()))
+    }
+}
+
+/// The program as a child of the agent, apart from its standard input and error.
+fn command(program: &Path, word: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        // Another name than the agent's, so that no `pidof cctv-agent` finds workers.
+        .arg0("cctv-worker")
+        .arg(word)
+        // What decoded pictures took goes back to the system with the decoder, and is not kept by
+        // malloc for the next: 29 MB stayed of 34, with this 20 MB.
+        .envs(THRIFTY_MALLOC)
+        // What systemd wants to know it wants to know of the agent.
+        .env_remove("NOTIFY_SOCKET")
+        .env_remove("WATCHDOG_USEC")
+        .env_remove("WATCHDOG_PID")
+        .stdout(Stdio::null());
+    command
+}
+
+/// The answer is waited for on a thread of its own, to the end also where nobody waits for the worker any
+/// longer: otherwise it would be nobody's. A server that fails is ended.
+async fn fork(
+    server: Arc<Mutex<Option<Server>>>,
+    program: &Path,
+    transport: Transport,
+    carried: [OwnedFd; 2],
+) -> io::Result<Process> {
+    let mut guard = server.lock_arc().await;
+    let mut server = match guard.take() {
+        Some(server) => server,
+        None => Server::start(program)?,
+    };
+    let asked = smol::unblock(move || {
+        let process = server.fork(transport, &carried)?;
+        *guard = Some(server);
+        Ok(process)
+    });
+    asked.await
+}
+
+/// The process that forks workers. Dropping it ends it; its workers are the agent's, and stay.
+struct Server {
+    /// Killed with this value.
+    _process: Process,
+    socket: UnixStream,
+    /// Has said that it is.
+    ready: bool,
+}
+
+impl Server {
+    fn start(program: &Path) -> io::Result<Self> {
+        // What it forks is to become a child of this process.
+        prctl::set_child_subreaper(true)?;
+        let (socket, theirs) = UnixStream::pair()?;
+        let child = command(program, "fork-workers").stdin(OwnedFd::from(theirs)).spawn()?;
+        Ok(Self { _process: Process::new(child.id().cast_signed()), socket, ready: false })
+    }
+
+    /// # Blocking
+    /// Up to [`LOAD_LIMIT`] the first time, up to [`FORK_LIMIT`] from then on.
+    fn fork(&mut self, transport: Transport, carried: &[OwnedFd; 2]) -> io::Result<Process> {
+        if !self.ready {
+            self.socket.set_read_timeout(Some(LOAD_LIMIT))?;
+            self.answer()?;
+            self.socket.set_read_timeout(Some(FORK_LIMIT))?;
+            self.socket.set_write_timeout(Some(FORK_LIMIT))?;
+            self.ready = true;
+        }
+        let carried = carried.each_ref().map(|fd| fd.as_fd().as_raw_fd());
+        let rights = [ControlMessage::ScmRights(&carried)];
+        let request = talk::request(transport);
+        sendmsg::<()>(self.socket.as_raw_fd(), &[IoSlice::new(&request)], &rights, MsgFlags::MSG_NOSIGNAL, None)?;
+        talk::answered(self.answer()?).map(Process::new)
+    }
+
+    fn answer(&mut self) -> io::Result<[u8; talk::ANSWER]> {
+        let mut answer = [0; talk::ANSWER];
+        self.socket.read_exact(&mut answer)?;
+        Ok(answer)
+    }
+}

@@ -1,0 +1,61 @@
+//! What the agent and its fork server say to each other: a request is one byte that carries the standard
+//! input and the standard error of the worker to be made (`SCM_RIGHTS`), an answer is four bytes.
+
+use std::io;
+
+use crate::camera::Transport;
+
+/// Bytes of an answer.
+pub const ANSWER: usize = 4;
+
+/// What the server says once, as soon as it has loaded everything.
+pub const READY: [u8; ANSWER] = [0; ANSWER];
+
+/// The request for a worker whose environment says `transport`.
+pub fn request(transport: Transport) -> [u8; 1] {
+    [u8::from(transport == Transport::Udp)]
+}
+
+/// What was requested; `None`: nothing that can be.
+pub fn requested(request: u8) -> Option<Transport> {
+    match request {
+        0 => Some(Transport::Tcp),
+        1 => Some(Transport::Udp),
+        _ => None,
+    }
+}
+
+/// The answer: the new process, or why there is none.
+pub fn answer(made: io::Result<i32>) -> [u8; ANSWER] {
+    made.unwrap_or_else(|error| -error.raw_os_error().unwrap_or(i32::MAX)).to_le_bytes()
+}
+
+/// What an answer says.
+///
+/// # Errors
+/// Why there is no new process.
+pub fn answered(answer: [u8; ANSWER]) -> io::Result<i32> {
+    match i32::from_le_bytes(answer) {
+        process @ 1.. => Ok(process),
+        0 => Err(io::ErrorKind::InvalidData.into()),
+        refused => Err(io::Error::from_raw_os_error(refused.saturating_neg())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_and_answer_arrive_as_they_were_meant() {
+        for transport in [Transport::Tcp, Transport::Udp] {
+            assert_eq!(requested(request(transport)[0]), Some(transport));
+        }
+        assert_eq!(requested(2), None);
+        assert_eq!(answered(answer(Ok(4711))).unwrap(), 4711);
+        let refused = answered(answer(Err(io::Error::from_raw_os_error(11)))).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(11));
+        assert!(answered(READY).is_err(), "no process has number 0");
+        assert!(answered(answer(Err(io::Error::other("without a number")))).is_err());
+    }
+}
