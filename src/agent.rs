@@ -15,7 +15,6 @@ mod reading;
 mod report;
 mod roster;
 mod signals;
-mod thrift;
 mod watchdog;
 
 use std::{
@@ -32,7 +31,7 @@ use smol::{
 };
 
 use crate::{
-    capture::Starter,
+    capture::{ForkServer, Starter},
     card,
     config::{self, Config, Walls, changes::Changes},
     discovery::{self, Hint},
@@ -46,7 +45,6 @@ use reading::{Answer, Read, Reading};
 use roster::Roster;
 use signals::Signal;
 pub use signals::Signals;
-pub use thrift::begin as save_memory;
 use watchdog::Watchdog;
 
 /// What cameras and viewers get to take their leave. The rest of the three seconds promised is for a
@@ -87,20 +85,22 @@ pub fn catch_signals() -> io::Result<Signals> {
     Signals::register()
 }
 
-/// Runs the agent until it is told to stop. Logging has been started.
+/// Runs the agent until it is told to stop, with workers forked by `server` as long as that lives. Logging
+/// has been started.
 ///
 /// # Blocking
 /// Holds the thread, which must live as long as the process.
-pub fn run(file: &Path, signals: Signals) -> Outcome {
+pub fn run(file: &Path, signals: Signals, server: Option<ForkServer>) -> Outcome {
     let executor = Arc::new(Executor::new());
+    let starter = Starter::forking(OWN_PROGRAM, server);
     // A task like all others, so that it is not asked whenever one of them has something to do.
-    let serving = executor.spawn(serve(Arc::clone(&executor), file.to_owned(), signals));
+    let serving = executor.spawn(serve(Arc::clone(&executor), file.to_owned(), signals, starter));
     // Sockets and timers are waited for by the thread of `async-io` alone. With `smol::block_on` this
     // thread would take turns with it, and that one look 100 times a second whether it has a turn.
     smol::future::block_on(executor.run(serving))
 }
 
-async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals) -> Outcome {
+async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals, starter: Starter) -> Outcome {
     log::info!("cctv-agent {VERSION} starts, pid {}", std::process::id());
     descriptors::raise();
     let hub = Arc::new(Hub::default());
@@ -123,7 +123,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
         },
         complaints: Vec::new(),
         reading: Reading::start(Arc::clone(&executor), Arc::clone(&hub), file),
-        roster: Roster::new(Crew::new(Arc::clone(&executor), Starter::forking(OWN_PROGRAM)), Arc::clone(&hub)),
+        roster: Roster::new(Crew::new(Arc::clone(&executor), starter), Arc::clone(&hub)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web)),
         watchdog: Watchdog::start(&executor, Arc::clone(&web)),
         web,

@@ -38,14 +38,8 @@ use crate::{
 use inbox::Inbox;
 use manners::{Breach, Manners};
 use process::Process;
-pub use starter::Starter;
+pub use starter::{ForkServer, Starter};
 use stderr::Stderr;
-
-/// Settings of the environment that keep glibc's malloc from holding on to large blocks: those of more than
-/// so many bytes are the system's, and go back to it when they are freed. It begins with this threshold
-/// itself, and without the settings raises it. See mallopt(3); other C libraries do not know them.
-pub const THRIFTY_MALLOC: [(&str, &str); 2] =
-    [("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
 
 /// A worker that does not take a message for this long hangs: its listening thread does nothing else.
 const SEND_LIMIT: Duration = Duration::from_secs(1);

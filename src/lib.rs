@@ -16,6 +16,7 @@ pub mod http;
 pub mod hub;
 pub mod log;
 pub mod state;
+pub mod unix;
 pub mod wire;
 
 // Floor 2, strangers to each other

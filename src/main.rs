@@ -4,9 +4,14 @@ use std::process::ExitCode;
 
 use cctv_agent::{
     agent::{self, Outcome},
+    capture::ForkServer,
     command::{self, Command, Run},
     log::{self, Target},
-    worker,
+    unix,
+    worker::{
+        self,
+        fork_server::{self, Split},
+    },
 };
 
 /// sysexits(3): the names are those of the BSD manual page.
@@ -15,6 +20,7 @@ const EX_SOFTWARE: u8 = 70;
 const EX_OSERR: u8 = 71;
 
 fn main() -> ExitCode {
+    unix::save_memory();
     match command::parse(std::env::args_os().skip(1)) {
         Ok(Command::Run(run)) => serve(&run),
         Ok(Command::Check { file }) => ExitCode::from(command::check::run(&file)),
@@ -24,7 +30,7 @@ fn main() -> ExitCode {
         Ok(Command::Reload { file }) => command::reload::run(&file),
         Ok(Command::Discover(request)) => command::discover::run(request),
         Ok(Command::Worker) => worker::run(),
-        Ok(Command::ForkServer) => worker::fork_server::run(),
+        Ok(Command::ForkServer) => fork_server::run(),
         Ok(Command::Help) => {
             print!("{}", command::HELP);
             ExitCode::SUCCESS
@@ -41,7 +47,12 @@ fn main() -> ExitCode {
 }
 
 fn serve(run: &Run) -> ExitCode {
-    agent::save_memory();
+    // While there is nothing else yet: a copy of this is what workers are made of.
+    let forks = match fork_server::split() {
+        Ok(Split::Child(outcome)) => return outcome,
+        Ok(Split::Agent(server, socket)) => ForkServer::new(server.as_raw(), socket),
+        Err(error) => Err(error),
+    };
     let signals = match agent::catch_signals() {
         Ok(signals) => signals,
         Err(error) => {
@@ -56,7 +67,9 @@ fn serve(run: &Run) -> ExitCode {
         eprintln!("cctv-agent: {error}");
         return ExitCode::from(EX_SOFTWARE);
     }
-    match agent::run(&run.config, signals) {
+    // The agent starts another one with the first worker.
+    let forks = forks.inspect_err(|error| ::log::warn!("workers cannot be forked from this process: {error}")).ok();
+    match agent::run(&run.config, signals, forks) {
         Outcome::Stopped => ExitCode::SUCCESS,
         Outcome::Internal => ExitCode::from(EX_SOFTWARE),
         Outcome::CannotBind => ExitCode::from(EX_OSERR),

@@ -18,7 +18,7 @@ use nix::sys::{
 };
 use smol::lock::Mutex;
 
-use super::{THRIFTY_MALLOC, process::Process};
+use super::process::Process;
 use crate::{
     camera::Transport,
     wire::{self, fork as talk},
@@ -34,7 +34,7 @@ const FORK_LIMIT: Duration = Duration::from_secs(3);
 pub struct Starter {
     program: PathBuf,
     /// `None` inside: to be started with the next worker. `None`: every worker is started whole.
-    server: Option<Arc<Mutex<Option<Server>>>>,
+    server: Option<Arc<Mutex<Option<ForkServer>>>>,
 }
 
 impl Starter {
@@ -43,13 +43,10 @@ impl Starter {
         Self { program: program.into(), server: None }
     }
 
-    /// Forks workers from a process `program fork-workers`, which it starts now, and again where that has
-    /// ended. Must be called on the thread that lives as long as the agent: the process dies with it.
-    pub fn forking(program: impl Into<PathBuf>) -> Self {
-        let program = program.into();
-        // Where this fails it is tried again with the first worker.
-        let server = Server::start(&program).ok();
-        Self { program, server: Some(Arc::new(Mutex::new(server))) }
+    /// Forks workers from `server`, and where there is none or it has failed from another one, a process
+    /// `program fork-workers`.
+    pub fn forking(program: impl Into<PathBuf>, server: Option<ForkServer>) -> Self {
+        Self { program: program.into(), server: Some(Arc::new(Mutex::new(server))) }
     }
 
     /// Makes a worker whose standard input is `socket`. Must be called on the thread that lives as long as
@@ -85,9 +82,6 @@ fn command(program: &Path, word: &str) -> Command {
         // Another name than the agent's, so that no `pidof cctv-agent` finds workers.
         .arg0("cctv-worker")
         .arg(word)
-        // What decoded pictures took goes back to the system with the decoder, and is not kept by
-        // malloc for the next: 29 MB stayed of 34, with this 20 MB.
-        .envs(THRIFTY_MALLOC)
         // What systemd wants to know it wants to know of the agent.
         .env_remove("NOTIFY_SOCKET")
         .env_remove("WATCHDOG_USEC")
@@ -99,7 +93,7 @@ fn command(program: &Path, word: &str) -> Command {
 /// The answer is waited for on a thread of its own, to the end also where nobody waits for the worker any
 /// longer: otherwise it would be nobody's. A server that fails is ended.
 async fn fork(
-    server: Arc<Mutex<Option<Server>>>,
+    server: Arc<Mutex<Option<ForkServer>>>,
     program: &Path,
     transport: Transport,
     carried: [OwnedFd; 2],
@@ -107,7 +101,7 @@ async fn fork(
     let mut guard = server.lock_arc().await;
     let mut server = match guard.take() {
         Some(server) => server,
-        None => Server::start(program)?,
+        None => ForkServer::start(program)?,
     };
     let asked = smol::unblock(move || {
         let process = server.fork(transport, &carried)?;
@@ -118,7 +112,7 @@ async fn fork(
 }
 
 /// The process that forks workers. Dropping it ends it; its workers are the agent's, and stay.
-struct Server {
+pub struct ForkServer {
     /// Killed with this value.
     _process: Process,
     socket: UnixStream,
@@ -126,13 +120,20 @@ struct Server {
     ready: bool,
 }
 
-impl Server {
-    fn start(program: &Path) -> io::Result<Self> {
-        // What it forks is to become a child of this process.
+impl ForkServer {
+    /// The child `process` of this one, which forks workers for who is at the other end of its `socket`.
+    ///
+    /// # Errors
+    /// Where the system does not let what it forks become a child of this process.
+    pub fn new(process: i32, socket: UnixStream) -> io::Result<Self> {
         prctl::set_child_subreaper(true)?;
+        Ok(Self { _process: Process::new(process), socket, ready: false })
+    }
+
+    fn start(program: &Path) -> io::Result<Self> {
         let (socket, theirs) = UnixStream::pair()?;
         let child = command(program, "fork-workers").stdin(OwnedFd::from(theirs)).spawn()?;
-        Ok(Self { _process: Process::new(child.id().cast_signed()), socket, ready: false })
+        Self::new(child.id().cast_signed(), socket)
     }
 
     /// # Blocking

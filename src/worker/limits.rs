@@ -19,13 +19,17 @@ const MOST_FILES: u64 = 64;
 /// When memory runs out, the kernel should end a worker before the agent: 0 is neutral, 1000 is first.
 const OOM_SCORE: &str = "500";
 
+/// What a worker is called in a list of processes: not what the agent is, so that no `pidof cctv-agent`
+/// finds workers.
+pub const NAME: &str = "cctv-worker";
+
 /// Names the process, ties it to the agent at the other end of `socket` and sets its limits.
 ///
 /// # Errors
 /// Where the agent is gone already, or the system refuses a limit.
 pub fn apply(socket: &impl AsFd) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // Started through /proc/self/exe, it would be called "exe" in every list of processes.
+    // Started through /proc/self/exe, it would be called "exe" there.
     prctl::set_name(c"cctv-worker")?;
     // An agent that died before the line above sends no signal; whoever adopted us is not the agent,
     // who made the socket pair.

@@ -5,8 +5,11 @@
 # Those behind the second interface, where this namespace is 10.0.3.2.
 SECOND_NETWORK_CAMERAS='yard dock'
 
-# The first interface is plugged into a hub, and at first nothing else is.
-TWO_INTERFACES='-netdev hubport,id=hub-box,hubid=0 -device virtio-net-pci,netdev=hub-box,id=first
+# The first interface is plugged into a hub, and at first nothing else is that answers: with nobody at all
+# behind the hub QEMU would hold what is sent for ever, also when somebody comes.
+TWO_INTERFACES='-netdev socket,id=nobody,udp=127.0.0.1:9,localaddr=127.0.0.1:9009
+-netdev hubport,id=hub-nobody,hubid=0,netdev=nobody
+-netdev hubport,id=hub-box,hubid=0 -device virtio-net-pci,netdev=hub-box,id=first
 -netdev user,id=cameras,net=10.0.3.0/24 -device virtio-net-pci,netdev=cameras,id=second'
 
 # Tells of a box that cannot be reached over a network: it serves the page, and each camera is one of the

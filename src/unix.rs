@@ -1,0 +1,163 @@
+//! What the system offers and the standard library has no safe words for: copies of this process, and what
+//! is set up in one.
+//!
+//! Each function makes sure itself of what it needs, so calling one is safe.
+
+// See above; the safe functions of this file are the reason why no other needs this.
+#![allow(unsafe_code)]
+
+use std::{
+    env,
+    ffi::CString,
+    fs,
+    io::{self, IoSliceMut, Seek as _, SeekFrom, Write as _},
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+        unix::net::UnixStream,
+    },
+};
+
+use nix::{
+    cmsg_space,
+    errno::Errno,
+    sys::{
+        prctl,
+        socket::{ControlMessageOwned, MsgFlags, recvmsg},
+    },
+    unistd::{self, ForkResult, Pid},
+};
+
+/// Blocks of more than so many bytes are the system's, and go back to it when they are freed; and so much
+/// may be free at the end of a heap. glibc's malloc begins with these thresholds, and without being told
+/// raises them with each large block: cards drawn for a few large tiles left 33 MB so, with fixed ones 4.
+#[cfg(target_env = "gnu")]
+const MALLOC_THRESHOLD: nix::libc::c_int = 128 << 10;
+
+/// Lets malloc give back what it no longer needs; other C libraries than glibc do so anyway.
+pub fn save_memory() {
+    #[cfg(target_env = "gnu")]
+    for parameter in [nix::libc::M_MMAP_THRESHOLD, nix::libc::M_TRIM_THRESHOLD] {
+        // SAFETY: mallopt(3) takes any number, and says with 0 that it does not like one.
+        unsafe { nix::libc::mallopt(parameter, MALLOC_THRESHOLD) };
+    }
+}
+
+/// Makes a copy of this process, which goes on beside it: the number of the copy here, `None` in the copy.
+///
+/// # Errors
+/// Where this process has another thread, which the copy would miss; where the system refuses a process.
+pub fn fork() -> io::Result<Option<Pid>> {
+    only_thread()?;
+    // SAFETY: there is no other thread that could be in the middle of something.
+    match unsafe { unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(Some(child)),
+        ForkResult::Child => Ok(None),
+    }
+}
+
+/// Changes the environment of this process.
+///
+/// # Errors
+/// Where this process has another thread, which might be reading it.
+pub fn set_environment(variables: &[(&str, String)]) -> io::Result<()> {
+    only_thread()?;
+    for (name, value) in variables {
+        // SAFETY: there is no other thread.
+        unsafe { env::set_var(name, value) };
+    }
+    Ok(())
+}
+
+/// Makes this process appear under another name, of 15 bytes at most, and with one argument in every list of
+/// processes, where a copy would appear as what it was copied from. A longer command line is cut.
+///
+/// # Errors
+/// Where `/proc` does not tell where the command line is, or does not let it be changed; the name alone is
+/// another then.
+pub fn rename(name: &str, argument: &str) -> io::Result<()> {
+    prctl::set_name(&CString::new(name)?)?;
+    let number = |field: Option<&str>| field.and_then(|field| field.parse::<u64>().ok());
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The name in parentheses may hold blanks; fields are counted behind it, from field 3 on. See proc(5).
+    let mut fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_ascii_whitespace().skip(48 - 3);
+    let (Some(start), Some(end)) = (number(fields.next()), number(fields.next())) else {
+        return Err(io::Error::other("/proc does not tell where the command line is"));
+    };
+    let room = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
+    let mut line = format!("{name}\0{argument}\0").into_bytes();
+    line.resize(room, 0);
+    // Written through the kernel, as a debugger would.
+    let mut memory = fs::OpenOptions::new().write(true).open("/proc/self/mem")?;
+    memory.seek(SeekFrom::Start(start))?;
+    memory.write_all(&line)
+}
+
+/// One byte and the descriptors that come with it, two at most; `None`: the other end has hung up.
+///
+/// # Errors
+/// Where the socket fails.
+///
+/// # Blocking
+/// Until there is something.
+pub fn receive(socket: &UnixStream) -> io::Result<Option<(u8, Vec<OwnedFd>)>> {
+    let mut byte = [0];
+    let mut carried = cmsg_space!([i32; 2]);
+    let mut parts = [IoSliceMut::new(&mut byte)];
+    let message = loop {
+        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut carried), MsgFlags::MSG_CMSG_CLOEXEC) {
+            Err(Errno::EINTR) => {}
+            received => break received?,
+        }
+    };
+    let mut descriptors = Vec::new();
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(numbers) = control {
+            // SAFETY: the kernel has just opened these descriptors for this process; nobody else knows them.
+            descriptors.extend(numbers.into_iter().map(|number| unsafe { OwnedFd::from_raw_fd(number) }));
+        }
+    }
+    Ok((message.bytes > 0).then_some((byte[0], descriptors)))
+}
+
+/// Whether this process has no other thread than the one that asks.
+fn only_thread() -> io::Result<()> {
+    match fs::read_dir("/proc/self/task")?.count() {
+        1 => Ok(()),
+        threads => Err(io::Error::other(format!("a process with {threads} threads cannot do this"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::IoSlice, thread};
+
+    use nix::sys::socket::{ControlMessage, sendmsg};
+
+    use super::*;
+
+    #[test]
+    fn process_with_threads_is_neither_copied_nor_changed() {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                assert!(fork().unwrap_err().to_string().contains("threads"));
+                assert!(set_environment(&[("CCTV_TEST", "1".to_owned())]).is_err());
+                assert!(env::var_os("CCTV_TEST").is_none());
+            });
+        });
+    }
+
+    #[test]
+    fn descriptors_arrive_with_their_byte_and_the_end_is_told() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let (_, other) = UnixStream::pair().unwrap();
+        let carried = [other.as_raw_fd(), other.as_raw_fd()];
+        let rights = [ControlMessage::ScmRights(&carried)];
+        sendmsg::<()>(ours.as_raw_fd(), &[IoSlice::new(b"x")], &rights, MsgFlags::empty(), None).unwrap();
+        ours.write_all(b"y").unwrap();
+        drop(ours);
+        let (byte, descriptors) = receive(&theirs).unwrap().unwrap();
+        assert_eq!((byte, descriptors.len()), (b'x', 2));
+        assert!(matches!(receive(&theirs).unwrap(), Some((b'y', none)) if none.is_empty()));
+        assert!(receive(&theirs).unwrap().is_none());
+    }
+}
