@@ -9,6 +9,7 @@ mod encouragement;
 mod keeper;
 mod listeners;
 mod lookout;
+mod network;
 mod notify;
 mod pause;
 mod reading;
@@ -41,6 +42,7 @@ use crate::{
 };
 use keeper::Crew;
 use listeners::Listeners;
+use network::Network;
 use reading::{Answer, Read, Reading};
 use roster::Roster;
 use signals::Signal;
@@ -125,6 +127,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
         reading: Reading::start(Arc::clone(&executor), Arc::clone(&hub), file),
         roster: Roster::new(Crew::new(Arc::clone(&executor), starter), Arc::clone(&hub)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web)),
+        network: Network::default(),
         watchdog: Watchdog::start(&executor, Arc::clone(&web)),
         web,
         hub,
@@ -148,6 +151,7 @@ struct Agent {
     hub: Arc<Hub>,
     roster: Roster,
     listeners: Listeners,
+    network: Network,
     watchdog: Watchdog,
     web: Arc<Web>,
 }
@@ -216,12 +220,23 @@ impl Agent {
                     }
                     self.listeners.retry();
                     self.watchdog.turned(now, self.listeners.addresses());
+                    self.look_at_network();
                     self.roster.tend(now);
                     self.tell_complaints();
                 }
             }
         }
         self.stop(signals).await
+    }
+
+    /// What is away for want of a network need not wait once that has come.
+    fn look_at_network(&mut self) {
+        let Ok(ways) = network::ways() else { return };
+        if let Some(way) = self.network.came(ways)
+            && self.roster.network_came()
+        {
+            log::info!("the network has changed: {way}; cameras that are away are tried again");
+        }
     }
 
     /// Starts with what the file says, or with an empty wall on the default address where it is bad.

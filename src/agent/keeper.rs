@@ -44,6 +44,9 @@ pub enum Nudge {
     /// A device announced itself on the network. Anybody can do that, so it ends no pause after a
     /// refused login, and none that is shorter than [`SHORTEST_PAUSE`].
     Seen,
+    /// This machine has got a network, by which the camera may be reached. Ends the same pauses, and the
+    /// next ones are short again: a switch may need a while.
+    Reachable,
 }
 
 /// A running keeper. Dropping it asks the keeper to end: it says TEARDOWN and goes.
@@ -130,7 +133,7 @@ impl Keeper {
         let _ = match why {
             Nudge::Changed => self.nudge.force_send(why).is_ok(),
             // Never in place of one that means more.
-            Nudge::Seen => self.nudge.try_send(why).is_ok(),
+            Nudge::Seen | Nudge::Reachable => self.nudge.try_send(why).is_ok(),
         };
     }
 }
@@ -266,10 +269,10 @@ impl Keeping {
         let nudged = async {
             loop {
                 match nudge.recv().await {
-                    Ok(Nudge::Seen) if denied => {}
-                    Ok(Nudge::Seen) => {
+                    Ok(Nudge::Seen | Nudge::Reachable) if denied => {}
+                    Ok(why @ (Nudge::Seen | Nudge::Reachable)) => {
                         Timer::at(now + SHORTEST_PAUSE).await;
-                        return Some(Nudge::Seen);
+                        return Some(why);
                     }
                     Ok(Nudge::Changed) | Err(_) => return Some(Nudge::Changed),
                 }
@@ -278,6 +281,10 @@ impl Keeping {
         match self.unless_stopped(over.or(nudged)).await {
             Some(Some(Nudge::Changed)) => {
                 self.pauses.forgive();
+                true
+            }
+            Some(Some(Nudge::Reachable)) => {
+                self.pauses.hearten();
                 true
             }
             Some(_) => true,

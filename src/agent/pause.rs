@@ -90,6 +90,12 @@ impl Pauses {
         self.failures
     }
 
+    /// What failed may have failed for another reason than the camera's: short pauses again. Refused logins
+    /// are not forgotten.
+    pub fn hearten(&mut self) {
+        self.failures = 0;
+    }
+
     /// Somebody changed something: try at once, with full courage.
     pub fn forgive(&mut self) {
         *self = Self::default();
@@ -107,6 +113,17 @@ mod tests {
         let seconds: Vec<_> = (0..9).map(|_| pauses.after_failure(now, 0.0).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert!(pauses.after_failure(now, 1.0) <= Duration::from_secs(75));
+    }
+
+    #[test]
+    fn network_that_has_come_makes_pauses_short_and_forgives_no_refusal() {
+        let (mut pauses, now) = (Pauses::default(), Instant::now());
+        pauses.after_refusal(1, now, 0.0);
+        pauses.after_failure(now, 0.0);
+        pauses.hearten();
+        assert_eq!(pauses.after_failure(now, 0.0).as_secs(), 1);
+        pauses.after_refusal(1, now, 0.0);
+        assert!(pauses.is_denied());
     }
 
     #[test]

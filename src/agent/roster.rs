@@ -144,6 +144,13 @@ impl Roster {
         }
     }
 
+    /// This machine has got a network: cameras that are away are tried again. Whether there are any.
+    pub fn network_came(&self) -> bool {
+        let away: Vec<_> = self.keepers.values().filter(|kept| kept.keepers().any(Keeper::is_away)).collect();
+        away.iter().for_each(|kept| kept.nudge(Nudge::Reachable));
+        !away.is_empty()
+    }
+
     /// Ends all keepers side by side and waits for them.
     pub async fn end(self) {
         let all: Vec<_> = self.keepers.into_values().collect();

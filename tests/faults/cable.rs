@@ -1,6 +1,6 @@
 //! The camera's cable is pulled: no FIN, no RST, nothing; its connections are half open for ever.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{
     stage::{Agent, Cameras, MotionJpeg, burnt_in, network::Network, wait_for},
@@ -45,5 +45,28 @@ fn camera_whose_cable_is_pulled_is_missed_and_read_again_when_it_is_back() {
         // The camera may still keep the session whose end it never heard.
         let sessions = camera.within(|| cameras.facts("gate")["sessions"].as_i64().unwrap());
         assert!((1..=2).contains(&sessions), "{sessions}");
+    });
+}
+
+#[test]
+fn camera_is_tried_again_as_soon_as_the_wall_has_its_network_back() {
+    let Some(network) = Network::new() else { return };
+    let (wall, camera) = (network.host(), network.host());
+    let place = camera.address();
+    let cameras = camera.within(|| Cameras::start(&[&format!("id=gate ip={place} size=320x184 small=none gop=15")]));
+    let url = cameras.stream("gate");
+    wall.within(|| {
+        let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\nstall_after = 1.0\nurl = \"{url}\"\n"));
+        agent.wait_for_state("gate", "live");
+        wall.unplug();
+        // From here on the next attempt is 16 s away at least.
+        wait_for("the fifth attempt", || agent.camera("gate")["why"].as_str()?.contains("(attempt 5)").then_some(()));
+        let told = Instant::now();
+        wall.plug_in();
+        agent.wait_for_log(&["the network has changed: ", &format!(" has {}", wall.address()), "tried again"]);
+        agent.wait_for_state("gate", "live");
+        let took = told.elapsed();
+        eprintln!("gate: live {took:.1?} after the wall had its cable back");
+        assert!(took < Duration::from_secs(16), "it waited out its pause");
     });
 }

@@ -1,0 +1,80 @@
+//! Notices when this machine gets a network: a cable is plugged in, a switch comes back, DHCP gives an
+//! address. What failed for want of it need not wait any longer.
+
+use std::{collections::BTreeSet, fmt, io, net::IpAddr};
+
+use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
+
+/// An address of this machine on an interface that carries something.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Way {
+    interface: String,
+    address: IpAddr,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} has {}", self.interface, self.address)
+    }
+}
+
+/// What was there at the last look.
+#[derive(Default)]
+pub struct Network(Option<BTreeSet<Way>>);
+
+impl Network {
+    /// The first way that there was not at the last look; the first look finds nothing new.
+    pub fn came(&mut self, now: BTreeSet<Way>) -> Option<Way> {
+        let new = self.0.as_ref().and_then(|before| now.difference(before).next().cloned());
+        self.0 = Some(now);
+        new
+    }
+}
+
+/// Every way out of this machine. A link without a carrier, and this machine itself, are none.
+///
+/// # Errors
+/// When the kernel does not tell.
+///
+/// # Blocking
+/// One short conversation with the kernel.
+pub fn ways() -> io::Result<BTreeSet<Way>> {
+    let carries = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
+    let usable = |flags: InterfaceFlags| flags.contains(carries) && !flags.contains(InterfaceFlags::IFF_LOOPBACK);
+    let entries = getifaddrs()?.filter(|entry| usable(entry.flags));
+    let way = entries.filter_map(|entry| {
+        let address = entry.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| v4.ip().into());
+        let v6 = || address.as_sockaddr_in6().map(|v6| v6.ip().into());
+        Some(Way { interface: entry.interface_name, address: v4.or_else(v6)? })
+    });
+    Ok(way.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(interface: &str, address: &str) -> Way {
+        Way { interface: interface.into(), address: address.parse().unwrap() }
+    }
+
+    #[test]
+    fn network_comes_when_a_way_is_there_that_was_not() {
+        let (first, second) = (way("eth0", "10.0.2.15"), way("eth1", "10.0.3.15"));
+        let mut network = Network::default();
+        let mut look = |ways: &[&Way]| network.came(ways.iter().copied().cloned().collect());
+        assert_eq!(look(&[&first]), None, "it was there when the agent began");
+        assert_eq!(look(&[&first]), None);
+        assert_eq!(look(&[&first, &second]), Some(second.clone()));
+        assert_eq!(look(&[&second]), None, "what goes brings nothing back");
+        assert_eq!(look(&[]), None);
+        assert_eq!(look(&[&first]), Some(first));
+        assert_eq!(second.to_string(), "eth1 has 10.0.3.15");
+    }
+
+    #[test]
+    fn this_machine_is_no_way_out_of_itself() {
+        assert!(ways().unwrap().iter().all(|way| !way.address.is_loopback()));
+    }
+}
