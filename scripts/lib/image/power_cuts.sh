@@ -77,7 +77,8 @@ file_is_whole() {
 disk_is_whole() {
     [ "$found" = 0 ] || grep -qx 'tail of 100' "$work/inspection" || return 1
     grep -qx 'data can be written' "$work/inspection" || return 1
-    state_profiles=$(sed '1,/^data can be written$/d' "$work/inspection" | jq -s -r '[.[].basis.profile // "none"] | join(" ")') || {
+    # The writer may have begun to speak by then.
+    state_profiles=$(sed -e '1,/^data can be written$/d' -e '/^wrote /d' "$work/inspection" | jq -s -r '[.[].basis.profile // "none"] | join(" ")') || {
         cat "$work/inspection"
         return 1
     }

@@ -176,7 +176,7 @@ type_in_box() {
         return 1
     }
     tail -c +$((command_from + 1)) "$work/serial.log" | tr -d '\r' >"$work/answer"
-    sed -e "1,/@@$command_number<@@/d" -e "/@@$command_number:/{s/@@$command_number:.*//;/./p;d}" "$work/answer" |
+    sed -e "1,/@@$command_number<@@/d" -e "/@@$command_number:/{s/@@$command_number:.*//;/./p;Q}" "$work/answer" |
         sed '/^\/ # /d'
     return "$(sed -n "s/.*@@$command_number:\([0-9]*\)@@.*/\1/p" "$work/answer" | head -n 1)"
 }
