@@ -14,7 +14,7 @@ use std::{
     net::Shutdown,
     os::unix::{net::UnixStream, process::ExitStatusExt},
     process::ExitStatus,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -127,6 +127,8 @@ pub struct Worker {
     /// Since when it has nothing more to say.
     hung_up: Option<Instant>,
     pid: u32,
+    /// Bytes of its data that it shares with what it was forked from, once they were counted.
+    inherited: OnceLock<u64>,
     most_memory: u64,
     socket: Async<UnixStream>,
     inbox: Inbox,
@@ -150,6 +152,7 @@ impl Worker {
         let process = starter.start(open.transport, theirs.into(), stderr).await.map_err(Error::Start)?;
         let mut worker = Self {
             pid: process.id(),
+            inherited: OnceLock::new(),
             process: Some(process),
             status: None,
             hung_up: None,
@@ -213,7 +216,12 @@ impl Worker {
 
     /// What the process costs so far; `None` once it is gone.
     pub fn vitals(&self) -> Option<WorkerVitals> {
-        self.process.as_ref().and_then(|_| read_vitals(self.pid))
+        let mut vitals = self.process.as_ref().and_then(|_| read_vitals(self.pid))?;
+        // Counted once, when it has begun to work: the kernel walks through all its memory for that.
+        let inherited =
+            self.inherited.get_or_init(|| vitals.own.saturating_sub(unshared(self.pid).unwrap_or(vitals.own)));
+        vitals.own = vitals.own.saturating_sub(*inherited);
+        Some(vitals)
     }
 
     /// Whether the process keeps to its memory. Its own limit counts data alone, and is the kernel's to
@@ -308,6 +316,14 @@ fn read_vitals(pid: u32) -> Option<WorkerVitals> {
     let mut pages = statm.split_ascii_whitespace().skip(1).map(|count| count.parse().unwrap_or(0));
     let (resident, shared): (u64, u64) = (pages.next()?, pages.next()?);
     Some(WorkerVitals { pid, cpu, resident: resident * page, own: resident.saturating_sub(shared) * page })
+}
+
+/// Bytes of data that process `pid` shares with no other; see proc(5), `smaps_rollup`. `None` where the kernel
+/// does not tell.
+fn unshared(pid: u32) -> Option<u64> {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let dirty = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")?.trim().strip_suffix("kB"));
+    dirty?.trim().parse().ok().map(|kibibytes: u64| kibibytes << 10)
 }
 
 #[cfg(test)]

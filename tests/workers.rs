@@ -134,6 +134,11 @@ fn workers_are_forked_and_what_forks_them_may_hang_or_die() {
         }
         assert!(is_gone(server).is_some() == trouble.is_some() && scene.agent.fork_server().is_some());
         let words = fs::read_to_string(format!("/proc/{next}/cmdline")).unwrap();
+        let memory = wait_for("its memory", || {
+            let worker = scene.agent.camera("gate")["worker"].clone();
+            Some((worker["own_memory_bytes"].as_u64()?, worker["memory_bytes"].as_u64()?))
+        });
+        assert!(memory.0 < memory.1 / 2, "{memory:?}: what was loaded once is shared");
         assert_eq!(words.trim_end_matches('\0'), "cctv-worker\0worker", "it is not called what it was forked from");
     }
 }
