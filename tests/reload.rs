@@ -115,7 +115,9 @@ fn unchanged_file_is_reloaded_a_hundred_times_under_sixteen_viewers_without_a_ga
     };
     ids.iter().for_each(|id| drop(worker(&agent, id)));
     let states: Vec<_> = ids.iter().map(state).collect();
-    let lost_before: Vec<_> = ids.iter().map(lost_by).collect();
+    // A frame under way looks like one of which nothing was made: the least of some looks saw none.
+    let least = |id: &String| (0..10).map(|_| lost_by(id)).min().unwrap();
+    let lost_before: Vec<_> = ids.iter().map(least).collect();
     for viewer in &viewers {
         sequences(viewer);
     }
