@@ -1,5 +1,6 @@
-# What the programs of the box share: words of the kernel's command line, partitions by their name,
-# files replaced as a whole, and what the boot loader is told. Sourced; whoever does so shares its variables.
+# What the programs of the box share: lines in the log, the time since power-on, how often something
+# died, words of the kernel's command line, partitions by their name, files replaced as a whole, and what
+# the boot loader is told. Sourced; whoever does so shares its variables.
 # shellcheck shell=sh disable=SC2034
 
 BOOT_LABEL=cctv-boot
@@ -8,6 +9,35 @@ BOOT_FOLDER=/run/cctv-agent-boot
 # The boot loader knows this file by the sectors it lies in, so it is written in place and keeps its size.
 BOOT_SETTINGS=$BOOT_FOLDER/grub/grubenv
 BOOT_SETTINGS_BYTES=1024
+
+# say TEXT [LEVEL]: a line in the system's log, in the name of $SPEAKER.
+say() {
+    logger -t "$SPEAKER" -p "daemon.${2:-notice}" "$1"
+}
+
+# Whole seconds since the kernel started; the clock of a box may not be set yet.
+uptime_seconds() {
+    read -r uptime _ </proc/uptime
+    printf '%s\n' "${uptime%%.*}"
+}
+
+# quick_deaths FILE SECONDS: reads when the last start was and how many quick deaths went before it, counts
+# one more where that start was less than SECONDS ago, and prints the number.
+quick_deaths() {
+    last='' deaths=0
+    [ -r "$1" ] && read -r last deaths <"$1"
+    if [ -n "$last" ] && [ $(($(uptime_seconds) - last)) -lt "$2" ]; then
+        printf '%s\n' $((deaths + 1))
+    else
+        printf '0\n'
+    fi
+}
+
+# note_start FILE DEATHS: a start now, with so many quick deaths before it. In a file, so that nothing is
+# forgotten when whoever counts is killed too.
+note_start() {
+    printf '%s %s\n' "$(uptime_seconds)" "$2" >"$1"
+}
 
 # Prints the value of word $1 of the kernel's command line; fails where it is not there.
 kernel_word() {
