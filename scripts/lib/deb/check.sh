@@ -68,20 +68,30 @@ files_are_right() {
     right 755 root:root /usr/bin/cctv-agent &&
         right 755 root:root /usr/sbin/cctv-agent-launch &&
         right 755 root:root /usr/sbin/cctv-edit &&
+        right 755 root:root /usr/sbin/cctv-kiosk &&
         right 755 root:root /etc/init.d/cctv-agent &&
         right 644 root:root /usr/lib/systemd/system/cctv-agent.service &&
+        right 644 root:root /usr/lib/systemd/system/cctv-kiosk.service &&
         right 644 root:root /etc/default/cctv-agent &&
+        right 644 root:root /etc/default/cctv-kiosk &&
         right 644 root:root /usr/share/cctv-agent/cameras.toml &&
         right 644 root:root /usr/share/cctv-agent/www/index.html &&
         right 644 root:root /usr/share/doc/cctv-agent/README.md &&
         right 640 root:cctv-agent /etc/cctv-agent/cameras.toml &&
         inside test -L /etc/systemd/system/multi-user.target.wants/cctv-agent.service &&
+        ! inside test -e /etc/systemd/system/multi-user.target.wants/cctv-kiosk.service &&
         inside cmp /usr/share/cctv-agent/cameras.toml /etc/cctv-agent/cameras.toml &&
         inside dpkg --verify cctv-agent
 }
 
 user_may_read() {
     inside setpriv --reuid cctv-agent --regid cctv-agent --clear-groups cctv-agent check /etc/cctv-agent/cameras.toml
+}
+
+# The browser's user may run the screen's program, and read no password.
+screen_is_apart() {
+    inside setpriv --reuid cctv-kiosk --regid cctv-kiosk --clear-groups cctv-kiosk --help &&
+        ! inside setpriv --reuid cctv-kiosk --regid cctv-kiosk --clear-groups cat /etc/cctv-agent/cameras.toml
 }
 
 tells_version() {
@@ -114,7 +124,7 @@ removal_keeps_settings() {
 purge_leaves_nothing() {
     inside apt-get -q -y purge cctv-agent || return 1
     rm -f "$clean/root/package.deb" "$clean/root/new.toml"
-    if inside getent passwd cctv-agent || inside getent group cctv-agent; then
+    if inside getent passwd cctv-agent || inside getent group cctv-agent || inside getent passwd cctv-kiosk; then
         return 1
     fi
     left=$(inside find / -xdev -name '*cctv*' -not -path '/var/log/*' -not -path '/var/cache/*')
@@ -164,6 +174,7 @@ check_package() {
         check 'files, rights, and systemd would start it' files_are_right
         check 'cctv-agent --version' tells_version
         check "the service's own user may read its configuration, which is good" user_may_read
+        check "the screen's own user may not read it" screen_is_apart
         check 'under System V init it is started: /healthz answers' eventually "$ANSWER_SECONDS" answers
         check 'cctv-edit: another text is taken over, with the same rights' edit_reaches_agent
         check 'an upgrade starts the new agent and keeps the edited cameras.toml' upgrade_keeps_the_edit "$later"
