@@ -84,9 +84,9 @@ screen_comes_back_after() {
 
 runs_unprivileged() {
     in_box 'id=$(id -u cctv-kiosk); seen=0
-        for exe in $(ls -d /proc/[0-9]*/exe); do
-            case $(readlink $exe) in */chromium | */cage) ;; *) continue ;; esac
-            [ "$(stat -c %u ${exe%/exe})" = "$id" ] || { echo "$exe is of another user"; exit 1; }
+        for folder in /proc/[0-9]*; do
+            case $(readlink $folder/exe) in */chromium | */cage) ;; *) continue ;; esac
+            [ "$(stat -c %u $folder)" = "$id" ] || { echo "$folder is of another user"; exit 1; }
             seen=$((seen + 1))
         done; echo "    $seen processes of cage and Chromium, all of user $id"; [ $seen -gt 2 ]'
 }
