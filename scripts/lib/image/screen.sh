@@ -139,7 +139,7 @@ part_kiosk() {
     check 'SIGKILL of the browser: the screen shows the wall again' screen_comes_back_after \
         'kill -KILL $(pidof chromium)'
     check 'SIGKILL of the launcher: the screen shows the wall again' screen_comes_back_after \
-        'kill -KILL $(pgrep -f cctv-kiosk-launch || ps | sed -n "s/^ *\([0-9]*\) .*[c]ctv-kiosk-launch.*/\1/p")'
+        'kill -KILL $(ps | sed -n "s/^ *\([0-9]*\) .*[c]ctv-kiosk-launch.*/\1/p")'
     in_box 'logread | grep cctv-kiosk' | sed 's/^/    /' || :
     check 'kiosk: no packet went to any other host' asks_no_other_host
     vm_cut
