@@ -9,6 +9,7 @@ mod encouragement;
 mod keeper;
 mod listeners;
 mod lookout;
+mod memory;
 mod network;
 mod notify;
 mod pause;

@@ -12,11 +12,11 @@ use std::{
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::config::Limits;
+use crate::{agent::memory, config::Limits};
 
 const MIB: u64 = 1 << 20;
 
-/// The part of the machine's memory that is used where the configuration names no bound: the screen's
+/// The part of the memory there is that is used where the configuration names no bound: the screen's
 /// browser and the system live on the same machine.
 const USUAL_SHARE: (u64, u64) = (3, 4);
 
@@ -39,9 +39,9 @@ impl Budget {
     /// The bound of `limits` from now on.
     ///
     /// # Blocking
-    /// One read from the kernel's memory.
+    /// A few reads from the kernel's memory.
     pub fn set(&self, limits: &Limits) {
-        let usual = || machine_memory().map(|bytes| bytes / USUAL_SHARE.1 * USUAL_SHARE.0);
+        let usual = || memory::available().map(|bytes| bytes / USUAL_SHARE.1 * USUAL_SHARE.0);
         self.inner().bound = limits.total_memory.map(|mebibytes| mebibytes * MIB).or_else(usual);
     }
 
@@ -116,14 +116,6 @@ fn own_memory() -> u64 {
     resident.saturating_sub(shared) * page.unwrap_or(4096)
 }
 
-/// Bytes; see proc(5), `meminfo`.
-fn machine_memory() -> Option<u64> {
-    let info = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +141,6 @@ mod tests {
     fn machine_that_tells_no_memory_has_no_bound() {
         let mut inner = Inner::default();
         assert_eq!((inner.report("a", u64::MAX / 2, 0), inner.admit(0)), (Ok(()), Ok(())));
-        assert!(machine_memory().is_none_or(|bytes| bytes > own_memory()) && own_memory() > 0);
+        assert!(memory::available().is_none_or(|bytes| bytes > own_memory()) && own_memory() > 0);
     }
 }
