@@ -8,8 +8,8 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Arc,
-    time::Duration,
+    sync::{self, Arc, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use nix::sys::{
@@ -30,23 +30,28 @@ const LOAD_LIMIT: Duration = Duration::from_secs(30);
 /// A fork takes some milliseconds; a server that needs longer than this hangs.
 const FORK_LIMIT: Duration = Duration::from_secs(3);
 
+/// Where a new server has failed as well, so long none is tried again.
+const REST: Duration = Duration::from_secs(600);
+
 /// Starts workers.
 pub struct Starter {
     program: PathBuf,
     /// `None` inside: to be started with the next worker. `None`: every worker is started whole.
     server: Option<Arc<Mutex<Option<ForkServer>>>>,
+    /// Until when every worker is started whole.
+    rest: sync::Mutex<Option<Instant>>,
 }
 
 impl Starter {
     /// Starts `program worker` for each worker.
     pub fn whole(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), server: None }
+        Self { program: program.into(), server: None, rest: None.into() }
     }
 
     /// Forks workers from `server`, and where there is none or it has failed from another one, a process
     /// `program fork-workers`.
     pub fn forking(program: impl Into<PathBuf>, server: Option<ForkServer>) -> Self {
-        Self { program: program.into(), server: Some(Arc::new(Mutex::new(server))) }
+        Self { program: program.into(), server: Some(Arc::new(Mutex::new(server))), rest: None.into() }
     }
 
     /// Makes a worker whose standard input is `socket`. Must be called on the thread that lives as long as
@@ -55,7 +60,7 @@ impl Starter {
     /// # Errors
     /// Where the system refuses the process.
     pub async fn start(&self, transport: Transport, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
-        if let Some(server) = &self.server {
+        if let Some(server) = self.server.as_ref().filter(|_| !self.rests()) {
             // A second time, with a new server, where the first has ended or hangs.
             for _ in 0..2 {
                 let carried = [socket.try_clone()?, stderr.as_fd().try_clone_to_owned()?];
@@ -64,8 +69,18 @@ impl Starter {
                     Err(error) => log::warn!("the process that workers are forked from has failed: {error}"),
                 }
             }
+            log::warn!("workers are started whole for {} min", REST.as_secs() / 60);
+            *self.until() = Some(Instant::now() + REST);
         }
         self.start_whole(transport, socket, stderr)
+    }
+
+    fn rests(&self) -> bool {
+        self.until().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start_whole(&self, transport: Transport, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {

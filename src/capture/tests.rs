@@ -15,6 +15,10 @@ use crate::{
 };
 
 fn start(script: &StandIn) -> Worker {
+    start_by(&Starter::whole(script.program()))
+}
+
+fn start_by(starter: &Starter) -> Worker {
     let id = CameraId::new("gate").unwrap();
     let open = Open {
         uri: Secret::new("rtsp://u:hunter2@h/"),
@@ -24,7 +28,7 @@ fn start(script: &StandIn) -> Worker {
         read_limit: Duration::from_secs(5),
         most_memory: wire::WORKER_MEMORY,
     };
-    block_on(Worker::start(&Starter::whole(script.program()), &id, open)).unwrap()
+    block_on(Worker::start(starter, &id, open)).unwrap()
 }
 
 fn is_gone(pid: u32) -> bool {
@@ -102,4 +106,17 @@ fn vitals_of_this_process_make_sense() {
     assert!(vitals.resident > 1 << 20, "{vitals:?}");
     let unshared = unshared(std::process::id()).unwrap();
     assert!(unshared > 1 << 16 && unshared <= vitals.resident, "{unshared} of {vitals:?}");
+}
+
+#[test]
+fn where_nothing_can_be_forked_workers_are_started_whole() {
+    // What is to fork workers ends without a word.
+    let script =
+        StandIn::new("case $1 in fork-workers) echo >>$here/tried ;; *) head -c 5 >/dev/null; kill -SEGV $$ ;; esac");
+    let starter = Starter::forking(script.program(), None);
+    for _ in 0..3 {
+        let mut worker = start_by(&starter);
+        assert!(block_on(worker.next()).unwrap_err().to_string().contains("SIGSEGV"));
+    }
+    assert_eq!(script.read("tried").lines().count(), 2, "and that is not tried for each");
 }

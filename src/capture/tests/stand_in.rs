@@ -33,6 +33,11 @@ impl StandIn {
         self.0.join("worker")
     }
 
+    /// What the script has written to file `name` in its folder.
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.join(name)).unwrap()
+    }
+
     /// Writes messages to file `name` in its folder, for the script to send.
     pub fn write(&self, name: &str, messages: &[impl Message]) {
         let mut bytes = Vec::new();
