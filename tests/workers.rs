@@ -125,7 +125,13 @@ fn workers_are_forked_and_what_forks_them_may_hang_or_die() {
         }
         let victim = scene.worker("gate");
         kill(Pid::from_raw(victim), Signal::SIGKILL).unwrap();
-        let next = wait_for("another worker", || Some(scene.worker("gate")).filter(|&pid| pid != victim));
+        let called = "cctv-worker\0worker";
+        // It may be another one soon, on a machine too busy to open the stream in time.
+        wait_for("another worker, which is not called what it was forked from", || {
+            let next = scene.worker("gate");
+            let words = fs::read_to_string(format!("/proc/{next}/cmdline")).ok()?;
+            (next != victim && words.trim_end_matches('\0') == called).then_some(())
+        });
         scene.agent.wait_for_state("gate", "live");
         assert!(is_gone(victim).is_some(), "and it was reaped");
         scene.nothing_happened_beside();
@@ -133,13 +139,11 @@ fn workers_are_forked_and_what_forks_them_may_hang_or_die() {
             wait_for("the old one to be reaped", || is_gone(server));
         }
         assert!(is_gone(server).is_some() == trouble.is_some() && scene.agent.fork_server().is_some());
-        let words = fs::read_to_string(format!("/proc/{next}/cmdline")).unwrap();
         let memory = wait_for("its memory", || {
             let worker = scene.agent.camera("gate")["worker"].clone();
             Some((worker["own_memory_bytes"].as_u64()?, worker["memory_bytes"].as_u64()?))
         });
         assert!(memory.0 < memory.1 / 2, "{memory:?}: what was loaded once is shared");
-        assert_eq!(words.trim_end_matches('\0'), "cctv-worker\0worker", "it is not called what it was forked from");
     }
 }
 

@@ -17,8 +17,8 @@ const CONNECTIONS: RangeInclusive<i64> = 8..=16_384;
 /// In MiB. A worker that decodes 1080p has 110 in memory, its libraries included; with less none could work.
 const WORKER_MEMORY: RangeInclusive<i64> = 192..=16_384;
 
-/// In MiB. The agent itself takes 5 to 40, a worker 20 to 400.
-const TOTAL_MEMORY: RangeInclusive<i64> = 64..=1_048_576;
+/// In MiB. The agent itself takes 5 to 40, a worker 4 to 400.
+const TOTAL_MEMORY: RangeInclusive<i64> = 32..=1_048_576;
 
 /// One at a time at least, and all that a file may name at most.
 const OPENINGS: RangeInclusive<i64> = 1..=64;
