@@ -118,6 +118,10 @@ fn workers_killed_at_any_moment_are_replaced_and_leave_nothing_behind() {
 #[test]
 fn workers_are_forked_and_what_forks_them_may_hang_or_die() {
     let mut scene = Scene::new();
+    let first = wait_for("what forks workers", || scene.agent.fork_server());
+    kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
+    wait_for("another one, though no worker is made", || scene.agent.fork_server().filter(|&pid| pid != first));
+    assert!(is_gone(first).is_some(), "and it was reaped");
     for trouble in [None, Some(Signal::SIGKILL), Some(Signal::SIGSTOP)] {
         let server = wait_for("what forks workers", || scene.agent.fork_server());
         if let Some(signal) = trouble {

@@ -22,6 +22,8 @@ pub enum Act {
     CameraThenReload(&'static [&'static str]),
     /// A signal to the camera's worker process.
     Worker(Signal),
+    /// SIGKILL to the process that workers are forked from.
+    ForkServer,
     /// The camera is taken out of the file, and later put back.
     Removed,
     /// The camera's origin in the file changes from ONVIF to the stream's address, or back.
@@ -54,7 +56,7 @@ const fn kind(name: &'static str, act: Act, effect: Effect, weight: usize) -> Ki
     Kind { name, act, effect, weight }
 }
 
-use Act::{BadFile, Camera, CameraThenReload, Origin, Removed, Renamed, SameFile, Worker};
+use Act::{BadFile, Camera, CameraThenReload, ForkServer, Origin, Removed, Renamed, SameFile, Worker};
 use Effect::{Blinks, Either, Ends, Hangs, Harmless};
 
 /// A kind whose faults the camera does not know is left out, with a remark.
@@ -92,6 +94,7 @@ pub const KINDS: &[Kind] = &[
     kind("worker aborts", Worker(Signal::SIGABRT), Blinks, 2),
     kind("worker crashes", Worker(Signal::SIGSEGV), Blinks, 2),
     kind("worker hangs", Worker(Signal::SIGSTOP), Hangs, 3),
+    kind("fork server killed", ForkServer, Harmless, 2),
     // The installer.
     kind("camera taken out of the file", Removed, Ends, 1),
     kind("origin changed in the file", Origin, Blinks, 1),
@@ -115,7 +118,7 @@ impl Kind {
         match self.act {
             Camera(faults) | CameraThenReload(faults) => !matches!(faults, ["drop" | "bye" | "teardown"]),
             Removed => true,
-            Worker(_) | Origin | Renamed | SameFile | BadFile => false,
+            Worker(_) | ForkServer | Origin | Renamed | SameFile | BadFile => false,
         }
     }
 }

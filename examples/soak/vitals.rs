@@ -101,6 +101,11 @@ pub fn children(pid: i32) -> Vec<i32> {
     all
 }
 
+/// The child of `agent` that workers are forked from, unless it is being replaced.
+pub fn fork_server(agent: i32) -> Option<i32> {
+    children(agent).into_iter().filter_map(process).find(|child| child.forks).map(|child| child.pid)
+}
+
 fn process(pid: i32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold blanks; fields are counted behind it, from field 3 on.

@@ -118,8 +118,9 @@ impl Roster {
         self.tend(now);
     }
 
-    /// Has cameras tried again that are still to be since a reload.
+    /// Has cameras tried again that are still to be since a reload, and looks after what workers come from.
     pub fn tend(&mut self, now: Instant) {
+        self.crew.starter.tend();
         self.leaving.retain(|task| !task.is_finished());
         for kept in self.keepers.values_mut() {
             let is_denied = kept.keepers().any(|keeper| keeper.lane().standing().state == State::Denied);

@@ -75,6 +75,20 @@ impl Starter {
         self.start_whole(transport, socket, stderr)
     }
 
+    /// Replaces a server that has ended, so that neither its remains nor the next worker have to wait. Must be
+    /// called on the thread that lives as long as the agent; to be called now and then.
+    pub fn tend(&self) {
+        // Where a worker is being made, that will see it.
+        let Some(mut server) = self.server.as_ref().filter(|_| !self.rests()).and_then(|server| server.try_lock())
+        else {
+            return;
+        };
+        if let Some(status) = server.as_mut().and_then(|server| server.process.try_wait()) {
+            log::warn!("the process that workers are forked from has ended ({status}); another one is started");
+            *server = ForkServer::start(&self.program).ok();
+        }
+    }
+
     fn rests(&self) -> bool {
         self.until().is_some_and(|until| Instant::now() < until)
     }
@@ -129,7 +143,7 @@ async fn fork(
 /// The process that forks workers. Dropping it ends it; its workers are the agent's, and stay.
 pub struct ForkServer {
     /// Killed with this value.
-    _process: Process,
+    process: Process,
     socket: UnixStream,
     /// Has said that it is.
     ready: bool,
@@ -142,7 +156,7 @@ impl ForkServer {
     /// Where the system does not let what it forks become a child of this process.
     pub fn new(process: i32, socket: UnixStream) -> io::Result<Self> {
         prctl::set_child_subreaper(true)?;
-        Ok(Self { _process: Process::new(process), socket, ready: false })
+        Ok(Self { process: Process::new(process), socket, ready: false })
     }
 
     fn start(program: &Path) -> io::Result<Self> {
