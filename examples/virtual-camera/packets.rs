@@ -1,6 +1,9 @@
 //! What faults do to the packets of a running stream, on their way from encoder to socket.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use gstreamer::{self as gst, PadProbeData, PadProbeReturn, PadProbeType, prelude::*};
 
@@ -9,6 +12,8 @@ use crate::{camera::Camera, faults::Faults, settings::Codec};
 /// A header without extensions and further sources, which is all that GStreamer's payloaders write.
 const RTP_HEADER: usize = 12;
 const MARKER: u8 = 0x80;
+/// A key frame that was being made when there were to be no more leaves the camera within this time.
+const UNDER_WAY: Duration = Duration::from_millis(500);
 /// Ticks of the time stamps, per second.
 const VIDEO_CLOCK: i64 = 90_000;
 const AUDIO_CLOCK: i64 = 8_000;
@@ -42,7 +47,7 @@ pub fn watch(media: &gst::Bin, pipeline: &gst::Bin, camera: &Arc<Camera>, has_vi
                     if camera.faults().mutes_all() { PadProbeReturn::Drop } else { PadProbeReturn::Ok }
                 });
             } else if let Some(number) = name.strip_prefix("send_rtp_src_") {
-                let track = Track { is_video: has_video && number == "0", begun: false };
+                let track = Track { is_video: has_video && number == "0", begun: false, keyless: None };
                 let track = Mutex::new(track);
                 pad.add_probe(both, move |_, info| {
                     let mut track = track.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,6 +63,8 @@ struct Track {
     is_video: bool,
     /// A whole frame has passed: without one the server could not begin a session.
     begun: bool,
+    /// From when on no key frame passes, while there are to be none.
+    keyless: Option<Instant>,
 }
 
 impl Track {
@@ -68,6 +75,7 @@ impl Track {
             _ => return PadProbeReturn::Ok,
         };
         if self.begun && !self.concerned(faults) {
+            self.keyless = None;
             return PadProbeReturn::Ok;
         }
         let treated: Vec<_> = packets.into_iter().filter_map(|packet| self.treat(packet, faults, codec)).collect();
@@ -92,10 +100,15 @@ impl Track {
         let mut head = [0; RTP_HEADER];
         packet.copy_to_slice(0, &mut head).ok().filter(|()| packet.size() > RTP_HEADER)?;
         if faults.no_key_frames && self.is_video {
+            // One that is under way passes: the frames behind it build upon it. A new session gets none.
+            let grace = if self.begun { UNDER_WAY } else { Duration::ZERO };
+            let keyless = *self.keyless.get_or_insert_with(|| Instant::now() + grace);
             let bytes = packet.map_readable().ok()?;
-            if is_key(codec, &bytes[RTP_HEADER..]) {
+            if Instant::now() >= keyless && is_key(codec, &bytes[RTP_HEADER..]) {
                 return None;
             }
+        } else {
+            self.keyless = None;
         }
         let silent = faults.mutes_all() || faults.stall || faults.audio_only && self.is_video;
         if silent && self.begun {
@@ -189,7 +202,7 @@ mod tests {
             bytes[4..8].copy_from_slice(&[0xff; 4]);
             gst::Buffer::from_slice(bytes)
         };
-        let mut track = Track { is_video: true, begun: false };
+        let mut track = Track { is_video: true, begun: false, keyless: None };
         let silent = Faults { audio_only: true, ..Faults::default() };
         assert!(track.treat(packet(false), &silent, Codec::H264).is_some());
         assert!(track.treat(packet(true), &silent, Codec::H264).is_some());
