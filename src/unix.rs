@@ -23,6 +23,7 @@ use nix::{
     sys::{
         prctl,
         socket::{ControlMessageOwned, MsgFlags, recvmsg},
+        wait::waitpid,
     },
     unistd::{self, ForkResult, Pid},
 };
@@ -53,6 +54,14 @@ pub fn fork() -> io::Result<Option<Pid>> {
         ForkResult::Parent { child } => Ok(Some(child)),
         ForkResult::Child => Ok(None),
     }
+}
+
+/// Waits for a child that ends by itself at once, or was killed, and collects it.
+///
+/// # Blocking
+/// Until it has ended.
+pub fn await_end(child: Pid) {
+    while waitpid(child, None) == Err(Errno::EINTR) {}
 }
 
 /// Changes the environment of this process.

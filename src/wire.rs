@@ -185,8 +185,8 @@ pub trait Message: Sized {
     fn decode(kind: u8, body: &[u8]) -> Result<Self, Error>;
 }
 
-/// What a worker's environment must say before OpenCV is loaded; a process cannot safely change its
-/// own. Setting it drops OpenCV's preference for TCP, so the transport is always named.
+/// What a worker's environment must say before OpenCV opens a stream. Setting it drops OpenCV's preference
+/// for TCP, so the transport is always named.
 pub fn environment(transport: Transport) -> Vec<(&'static str, String)> {
     let transport = match transport {
         Transport::Tcp => "tcp",

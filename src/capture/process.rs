@@ -3,13 +3,14 @@
 use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
 use nix::{
-    errno::Errno,
     sys::{
         signal::{Signal, kill},
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
     unistd::Pid,
 };
+
+use crate::unix;
 
 /// What wait(2) adds to the signal where a core was dumped.
 const CORE: i32 = 0x80;
@@ -54,6 +55,6 @@ impl Drop for Process {
         let pid = self.pid;
         let _ = kill(pid, Signal::SIGKILL);
         // Detached: a killed process ends at once, and with it this wait.
-        smol::unblock(move || while waitpid(pid, None) == Err(Errno::EINTR) {}).detach();
+        smol::unblock(move || unix::await_end(pid)).detach();
     }
 }

@@ -17,11 +17,7 @@ use std::{
 };
 
 use nix::{
-    errno::Errno,
-    sys::{
-        signal::{Signal, raise},
-        wait::waitpid,
-    },
+    sys::signal::{Signal, raise},
     unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout},
 };
 
@@ -135,7 +131,7 @@ fn beget() -> io::Result<Option<i32>> {
     let (mut adopted, tell_adopted) = io::pipe()?;
     if let Some(between) = unix::fork()? {
         drop(tell_number);
-        await_end(between);
+        unix::await_end(between);
         let mut answer = [0; talk::ANSWER];
         number.read_exact(&mut answer)?;
         // What ends with this function tells the worker that the agent has adopted it: the process
@@ -155,11 +151,6 @@ fn beget() -> io::Result<Option<i32>> {
         }
     }
     Ok(None)
-}
-
-/// Collects a child that ends by itself at once.
-fn await_end(child: Pid) {
-    while waitpid(child, None) == Err(Errno::EINTR) {}
 }
 
 /// Gives this process what one that was started as a worker has.
