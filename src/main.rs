@@ -15,6 +15,7 @@ use cctv_agent::{
 };
 
 /// sysexits(3): the names are those of the BSD manual page.
+const EX_OK: u8 = 0;
 const EX_USAGE: u8 = 64;
 const EX_SOFTWARE: u8 = 70;
 const EX_OSERR: u8 = 71;
@@ -69,9 +70,10 @@ fn serve(run: &Run) -> ExitCode {
     }
     // The agent starts another one with the first worker.
     let forks = forks.inspect_err(|error| ::log::warn!("workers cannot be forked from this process: {error}")).ok();
-    match agent::run(&run.config, signals, forks) {
-        Outcome::Stopped => ExitCode::SUCCESS,
-        Outcome::Internal => ExitCode::from(EX_SOFTWARE),
-        Outcome::CannotBind => ExitCode::from(EX_OSERR),
-    }
+    // A card may be half drawn on another thread.
+    unix::leave(match agent::run(&run.config, signals, forks) {
+        Outcome::Stopped => EX_OK,
+        Outcome::Internal => EX_SOFTWARE,
+        Outcome::CannotBind => EX_OSERR,
+    })
 }

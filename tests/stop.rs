@@ -174,3 +174,21 @@ fn request_at_the_very_start_is_heard() {
         ends_well(&mut agent, asked);
     }
 }
+
+/// Cards are drawn on threads that nobody waits for: leaving `main` while they were about, half of such agents
+/// ended with SIGSEGV.
+#[test]
+fn cards_that_are_being_drawn_do_not_spoil_the_end() {
+    for _ in 0..16 {
+        let away = format!("[[camera]]\nid = \"gate\"\nip = \"{}\"\nonvif_port = 9\n", own_address());
+        let mut agent = Agent::start(&away);
+        agent.wait_for_log(&["cannot reach"]);
+        let sizes = ["3840x2160", "3830x2160", "3820x2160", "3810x2160"];
+        let mut viewers = sizes.map(|size| MotionJpeg::open(&agent.address, &format!("/live/gate?size={size}")));
+        // While the others still wait for theirs, which nobody will ask for any more.
+        viewers[0].next_card();
+        drop(viewers);
+        agent.signal(Signal::SIGTERM);
+        ends_well(&mut agent, Instant::now());
+    }
+}
