@@ -54,6 +54,8 @@ fn serve(run: &Run) -> ExitCode {
         Ok(Split::Agent(server, socket)) => ForkServer::new(server.as_raw(), socket),
         Err(error) => Err(error),
     };
+    // The agent needs little of what loading its libraries has touched; not being able to say so costs memory only.
+    let _ = unix::forget_what_was_only_read();
     let signals = match agent::catch_signals() {
         Ok(signals) => signals,
         Err(error) => {

@@ -151,6 +151,32 @@ fn workers_are_forked_and_what_forks_them_may_hang_or_die() {
     }
 }
 
+/// MB of a process that are parts of files as they are on the disk.
+fn only_read(pid: Pid) -> u64 {
+    let (mut is_file, mut here, mut sum) = (false, 0, 0);
+    for line in fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap().lines() {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        match words[0] {
+            "Rss:" => here = words[1].parse().unwrap(),
+            "Anonymous:" if is_file && words[1] == "0" => sum += here,
+            range if range.contains('-') => {
+                is_file = words[1].starts_with("r-") && words.get(5).is_some_and(|path| path.starts_with('/'));
+            }
+            _ => {}
+        }
+    }
+    sum / 1000
+}
+
+/// Loading the libraries touches 50 MB of them, most of which only workers need.
+#[test]
+fn agent_gives_back_what_only_loading_needed() {
+    let agent = Agent::start("");
+    agent.wait_for_log(&["the wall is at"]);
+    let megabytes = only_read(agent.pid());
+    assert!((1..25).contains(&megabytes), "{megabytes} MB");
+}
+
 #[test]
 fn worker_that_hangs_is_noticed_killed_and_replaced_while_viewers_see_the_card() {
     let mut scene = Scene::new();

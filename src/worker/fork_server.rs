@@ -101,6 +101,8 @@ fn serve(mut agent: UnixStream) -> io::Result<Role> {
     limits::apply(&agent)?;
     // Which is only for those who look at it.
     let _ = unix::rename(NAME, "");
+    // Nor is memory that others may have.
+    let _ = unix::forget_what_was_only_read();
     agent.write_all(&talk::READY)?;
     while let Some(request) = receive(&agent)? {
         let answer = match beget() {
