@@ -249,7 +249,7 @@ fn decode(bencher: Bencher) {
     });
 }
 
-#[divan::bench(args = ["640x360", "1280x720", "960x540"])]
+#[divan::bench(args = ["640x360", "639x337", "960x540", "1280x720"])]
 fn scale(bencher: Bencher, to: &str) {
     let (width, height) = to.split_once('x').unwrap();
     let size = Size { width: width.parse().unwrap(), height: height.parse().unwrap() };

@@ -21,6 +21,7 @@ pub mod pace;
 pub mod parameter_sets;
 pub mod planes;
 pub mod reader;
+pub mod shrink;
 
 use std::{
     io,

@@ -30,7 +30,7 @@ use Door::{AllBut, Only};
 
 /// Camera and media need nothing but the standard library; only the worker touches the decoders,
 /// and nothing but the decoders; everything asynchronous stays out of it.
-const DOORS: [(&str, Door); 28] = [
+const DOORS: [(&str, Door); 29] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
@@ -46,6 +46,7 @@ const DOORS: [(&str, Door); 28] = [
     ("lexopt", Only(&["command", "main"])),
     ("log", AllBut(&["camera", "media"])),
     ("md5", Only(&["onvif"])),
+    ("multiversion", Only(&["worker"])),
     ("nix", Only(&["unix", "capture", "worker", "discovery", "agent", "command"])),
     ("opencv", Only(&["worker", "card"])),
     ("quick_xml", Only(&["xml"])),

@@ -9,6 +9,7 @@ use opencv::{
 };
 use turbojpeg::Subsamp;
 
+use super::shrink;
 use crate::media::Size;
 
 /// A picture that lies elsewhere.
@@ -94,10 +95,9 @@ impl<'a> Planes<'a> {
         (0..self.count()).all(|plane| self.planes[plane].len() >= self.strides[plane] * self.height(plane))
     }
 
-    /// Fills `to` with this picture scaled to `size`: halved by averaging as long as it stays larger, which
-    /// OpenCV does with vectors, then interpolated. Sharp and free of moiré as averaging in one step is,
-    /// which for a third of 1080p takes three times as long. Chroma becomes 4:2:0, whatever it was; grey
-    /// stays grey.
+    /// Fills `to` with this picture scaled to `size`: first averaged in whole squares as long as it stays as
+    /// large, then interpolated, sharp and free of moiré as averaging in one step is, which takes several times as
+    /// long. Chroma becomes 4:2:0, whatever it was; grey stays grey.
     ///
     /// # Errors
     /// What OpenCV says, such as out of memory.
@@ -105,30 +105,27 @@ impl<'a> Planes<'a> {
         to.reshape(size, if self.has_chroma() { Subsamp::Sub2x2 } else { Subsamp::Gray });
         for plane in 0..self.count() {
             // Padding may hold anything, and a last row cut short is lost; averaging will not show it.
-            let rows = self.planes[plane].len() / self.strides[plane];
+            let (bytes, stride) = (self.planes[plane], self.strides[plane]);
+            let rows = bytes.len() / stride;
             let visible = |padded: usize, pixels: u32| if plane == 0 { pixels as usize } else { padded };
-            let mut sides =
+            let sides =
                 (visible(self.width(plane), self.size.width), visible(self.height(plane), self.size.height).min(rows));
-            let (width, height) = (to.width(plane), to.height(plane));
-            let mut levels = 0;
-            while sides.0 / 2 > width && sides.1 / 2 > height {
-                let half = (sides.0 / 2, sides.1 / 2);
-                if to.halves.len() == levels {
-                    to.halves.push(Vec::new());
-                }
-                let (before, here) = to.halves.split_at_mut(levels);
-                here[0].resize(half.0 * half.1, 0);
-                match before.last() {
-                    Some(before) => resize((before, sides.0), sides, &mut here[0], half)?,
-                    None => resize((self.planes[plane], self.strides[plane]), sides, &mut here[0], half)?,
-                }
-                (sides, levels) = (half, levels + 1);
+            let wanted = (to.width(plane), to.height(plane));
+            let Canvas { planes, shrunk, sums, .. } = &mut *to;
+            let target = &mut planes[plane];
+            let side = (sides.0 / wanted.0).min(sides.1 / wanted.1).min(shrink::LARGEST);
+            if side < 2 {
+                resize((bytes, stride), sides, target, wanted)?;
+                continue;
             }
-            let from = match levels.checked_sub(1) {
-                Some(last) => (&to.halves[last][..], sides.0),
-                None => (self.planes[plane], self.strides[plane]),
-            };
-            resize(from, sides, &mut to.planes[plane], (width, height))?;
+            let sides = (sides.0 / side, sides.1 / side);
+            if sides == wanted {
+                shrink::squares(bytes, stride, side, target, sides.0, sums);
+            } else {
+                shrunk.resize(sides.0 * sides.1, 0);
+                shrink::squares(bytes, stride, side, shrunk, sides.0, sums);
+                resize((shrunk, sides.0), sides, target, wanted)?;
+            }
         }
         Ok(())
     }
@@ -162,13 +159,15 @@ pub struct Canvas {
     /// Rows follow each other without gaps.
     planes: [Vec<u8>; 3],
     /// Working space of [`Planes::scale`].
-    halves: Vec<Vec<u8>>,
+    shrunk: Vec<u8>,
+    sums: Vec<u16>,
 }
 
 impl Default for Canvas {
     fn default() -> Self {
         let size = Size { width: 1, height: 1 };
-        Self { size, subsampling: Subsamp::Gray, planes: [vec![0], Vec::new(), Vec::new()], halves: Vec::new() }
+        let planes = [vec![0], Vec::new(), Vec::new()];
+        Self { size, subsampling: Subsamp::Gray, planes, shrunk: Vec::new(), sums: Vec::new() }
     }
 }
 
@@ -232,5 +231,40 @@ mod tests {
         planes.scale(Size { width: 2, height: 2 }, &mut canvas).unwrap();
         let small = canvas.planes();
         assert_eq!((small.row(0, 0), small.row(0, 1), small.row(1, 0)), (&[50, 50][..], &[50, 50][..], &[50][..]));
+    }
+
+    #[test]
+    fn everything_stays_where_it_was_at_any_size() {
+        // Brighter from left to right, blue from top to bottom.
+        let (width, height) = (1020, 510);
+        let luma: Vec<u8> = (0..width * height).map(|at| (at % width / 4) as u8).collect();
+        let blue: Vec<u8> = (0..width / 2 * height / 2).map(|at| (at / (width / 2)) as u8).collect();
+        let size = Size { width: width as u32, height: height as u32 };
+        let planes = Planes::new(size, Subsamp::Sub2x2, [&luma, &blue, &blue], [width, width / 2, width / 2]);
+        let mut canvas = Canvas::default();
+        for (across, down) in
+            [(1020, 510), (800, 500), (510, 255), (511, 256), (340, 170), (339, 169), (255, 127), (97, 51)]
+        {
+            planes.scale(Size { width: across, height: down }, &mut canvas).unwrap();
+            let (small, rows) = (canvas.planes(), down.div_ceil(2));
+            let part = |at: usize, of: u32| (at as f64 + 0.5) / f64::from(of) * 255.0 - 0.5;
+            // What squares leave over at the edge is less than a pixel here.
+            let slack = |of: u32| 255.0 / f64::from(of) + 1.5;
+            for (x, &luma) in small.row(0, 20)[..across as usize].iter().enumerate() {
+                let wanted = part(x, across);
+                assert!(
+                    (f64::from(luma) - wanted).abs() <= slack(across),
+                    "{across}x{down}, column {x}: {luma}, not {wanted}"
+                );
+            }
+            for y in 0..small.height(1) {
+                let wanted = part(y, rows);
+                let blue = small.row(1, y)[9];
+                assert!(
+                    (f64::from(blue) - wanted).abs() <= slack(rows),
+                    "{across}x{down}, row {y}: {blue}, not {wanted}"
+                );
+            }
+        }
     }
 }
