@@ -12,6 +12,7 @@ pub mod desk;
 pub mod encoder;
 pub mod fork_server;
 pub mod group;
+pub mod haste;
 pub mod heard;
 pub mod inspector;
 pub mod jpeg;
@@ -53,6 +54,13 @@ const FAREWELL: Duration = Duration::from_millis(700);
 
 /// Damaged frames are summed up in the log this often.
 const SUMMARY: Duration = Duration::from_secs(10);
+
+/// A processor with too much to do is told of this often.
+const HASTE_TOLD: Duration = Duration::from_secs(3600);
+
+const OVERLOAD: &str = "the processor cannot decode all frames in time; small pictures are decoded without \
+                        deblocking while that is so; fewer cameras, `small_profile`, or fewer frames per second in the \
+                        camera's own settings would help";
 
 /// Exit code of a worker that could not begin, as sysexits.h counts.
 const EX_SOFTWARE: u8 = 70;
@@ -184,6 +192,7 @@ fn develop(desk: &Desk, heard: &Heard, default_quality: u8) {
     let mut darkroom: Option<Darkroom> = None;
     let mut follower: Option<Follower> = None;
     let (mut seen, mut told_decoding) = (0, false);
+    let mut told_hasty: Option<Instant> = None;
     let mut damage = Damage::default();
     let mut pictures = Vec::new();
     loop {
@@ -201,6 +210,12 @@ fn develop(desk: &Desk, heard: &Heard, default_quality: u8) {
                     damage.note(heard, &error);
                 }
             }
+        }
+        if darkroom.as_ref().is_some_and(Darkroom::is_hasty)
+            && told_hasty.is_none_or(|told| told.elapsed() >= HASTE_TOLD)
+        {
+            heard.say("worker", OVERLOAD);
+            told_hasty = Some(Instant::now());
         }
         let decoding = darkroom.as_ref().is_some_and(Darkroom::is_decoding);
         if decoding != told_decoding && desk.tell(&FromWorker::Decoding(decoding)).is_err() {

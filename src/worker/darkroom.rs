@@ -9,6 +9,7 @@ use super::{
     colour::Colour,
     decoder::{self, Decoder},
     encoder::{self, Encoder},
+    haste::Haste,
     inspector::Inspector,
     jpeg::{self, Opener},
     nal,
@@ -59,6 +60,9 @@ pub struct Darkroom {
     default_quality: u8,
     wanted: Vec<(Rendition, Pace)>,
     decoder: Option<Decoder>,
+    haste: Haste,
+    /// Whether the decoder is a hasty one, or the next will be.
+    hasty: bool,
     opener: Option<Opener>,
     encoder: Option<Encoder>,
     /// What the stream last said of its colours.
@@ -77,6 +81,8 @@ impl Darkroom {
             default_quality,
             wanted: Vec::new(),
             decoder: None,
+            haste: Haste::default(),
+            hasty: false,
             opener: None,
             encoder: None,
             told: None,
@@ -104,6 +110,25 @@ impl Darkroom {
     pub fn rest(&mut self) {
         (self.decoder, self.opener, self.encoder) = (None, None, None);
         self.in_flight.waiting.clear();
+        self.haste.begin_anew();
+    }
+
+    /// Whether frames are decoded with less care, because there is too much to do.
+    pub fn is_hasty(&self) -> bool {
+        self.hasty && self.decoder.is_some()
+    }
+
+    /// Chooses how the group is decoded that begins with a key frame taken at `now`, of `size`.
+    fn begin_group(&mut self, now: UnixMicros, size: Size) {
+        let pixels = u64::from(size.width) * u64::from(size.height);
+        let is_small = |wanted: Size| 2 * wanted.width <= size.width && 2 * wanted.height <= size.height;
+        let hasty = self.haste.judge(now, pixels) && self.wanted.iter().all(|(rendition, _)| is_small(rendition.size));
+        if hasty != self.hasty {
+            self.hasty = hasty;
+            // The one there is cannot be told otherwise.
+            self.decoder = None;
+            self.in_flight.waiting.clear();
+        }
     }
 
     /// Whether a decoder exists at this moment.
@@ -135,7 +160,11 @@ impl Darkroom {
             return Err(Error::CutShort);
         }
         if unit.key {
-            self.told = parameter_sets::find(self.codec, &unit.data).map(|sequence| sequence.colour).or(self.told);
+            let sequence = parameter_sets::find(self.codec, &unit.data);
+            self.told = sequence.as_ref().map(|sequence| sequence.colour).or(self.told);
+            if let Some(sequence) = sequence {
+                self.begin_group(unit.taken, sequence.size);
+            }
             self.highest_layer = nal::highest_layer(self.codec, &unit.data).unwrap_or(self.highest_layer);
         }
         let has_turn = show && self.wanted.iter().any(|(_, pace)| pace.is_due(unit.taken));
@@ -144,8 +173,12 @@ impl Darkroom {
         }
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,
-            none => none.insert(Decoder::new(self.codec).map_err(Error::Decode)?),
+            none => {
+                let made = if self.hasty { Decoder::hasty(self.codec) } else { Decoder::new(self.codec) };
+                none.insert(made.map_err(Error::Decode)?)
+            }
         };
+        self.haste.note(unit.data.len(), !show);
         let number = self.in_flight.went_in(unit);
         let pushed = decoder.push(&unit.data, number);
         if matches!(pushed, Err(decoder::Error::Mute)) {

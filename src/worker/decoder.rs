@@ -103,6 +103,18 @@ impl Decoder {
     /// # Errors
     /// [`Error::NoDecoder`].
     pub fn new(codec: Codec) -> Result<Self, Error> {
+        Self::build(codec, &[])
+    }
+
+    /// A decoder that leaves out deblocking, see [`super::haste`].
+    ///
+    /// # Errors
+    /// [`Error::NoDecoder`].
+    pub fn hasty(codec: Codec) -> Result<Self, Error> {
+        Self::build(codec, &[("skip_loop_filter", "all")])
+    }
+
+    fn build(codec: Codec, more: &[(&str, &str)]) -> Result<Self, Error> {
         let name = match codec {
             Codec::H264 => "h264",
             Codec::H265 => "hevc",
@@ -111,6 +123,7 @@ impl Decoder {
         Heard::listen();
         let builder = VideoDecoder::builder(name).map_err(|_| Error::NoDecoder(codec))?;
         let builder = builder.set_option("threads", 1).set_option("flags", "+low_delay");
+        let builder = more.iter().fold(builder, |builder, (name, value)| builder.set_option(name, value));
         let inner = builder.build().map_err(|_| Error::NoDecoder(codec))?;
         Ok(Self { inner, scaler: None, without_picture: 0, lenient: false })
     }

@@ -1,0 +1,82 @@
+//! Films for stories of the worker's own decoding and encoding, made by `ffmpeg` (libx264, libx265, mjpeg).
+
+// Each story is a program of its own and uses only a part of this.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::{process::Command, sync::Arc};
+
+use cctv_agent::{
+    media::{AccessUnit, Codec, Size},
+    worker::nal::{self, Kind},
+};
+
+pub const SIZE: Size = Size { width: 640, height: 360 };
+
+/// Frames from one key frame to the next.
+pub const GOP: usize = 25;
+
+/// `seconds` of a moving test picture at 25 fps, as access units.
+pub fn film(codec: Codec, arguments: &[&str], seconds: u32) -> Vec<AccessUnit> {
+    let source = format!("testsrc2=size={}x{}:rate=25:duration={seconds}", SIZE.width, SIZE.height);
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", &source])
+        .args(arguments)
+        .arg("-")
+        .output()
+        .expect("ffmpeg is installed; scripts/test sees to it");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let units = match codec {
+        Codec::Jpeg => jpegs(&output.stdout),
+        Codec::H264 | Codec::H265 => annex_b(codec, &output.stdout),
+    };
+    let unit = |(data, sequence): (Vec<u8>, u32)| AccessUnit {
+        sequence,
+        taken: 1_000_000 + 40_000 * u64::from(sequence),
+        key: nal::is_key(codec, &data),
+        data: Arc::from(data),
+    };
+    units.into_iter().zip(0..).map(unit).collect()
+}
+
+fn annex_b(codec: Codec, stream: &[u8]) -> Vec<Vec<u8>> {
+    let mut units: Vec<Vec<u8>> = Vec::new();
+    for piece in nal::split(stream) {
+        if nal::kind(codec, piece) == Kind::Delimiter || units.is_empty() {
+            units.push(Vec::new());
+        }
+        let unit = units.last_mut().unwrap();
+        unit.extend([0, 0, 0, 1]);
+        unit.extend(piece);
+    }
+    units
+}
+
+fn jpegs(stream: &[u8]) -> Vec<Vec<u8>> {
+    let begins: Vec<usize> = (0..stream.len() - 2).filter(|&at| stream[at..].starts_with(b"\xff\xd8\xff")).collect();
+    let ends = begins.iter().skip(1).copied().chain([stream.len()]);
+    begins.iter().zip(ends).map(|(&begin, end)| stream[begin..end].to_vec()).collect()
+}
+
+pub fn h264(extra: &str, seconds: u32) -> Vec<AccessUnit> {
+    let parameters = format!("aud=1:keyint={GOP}:scenecut=0:bframes=0{extra}");
+    film(
+        Codec::H264,
+        &["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-x264-params", &parameters, "-f", "h264"],
+        seconds,
+    )
+}
+
+pub fn h265(extra: &str, seconds: u32) -> Vec<AccessUnit> {
+    let parameters = format!(
+        "log-level=error:aud=1:repeat-headers=1:keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes=0:open-gop=0{extra}"
+    );
+    film(
+        Codec::H265,
+        &["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x265-params", &parameters, "-f", "hevc"],
+        seconds,
+    )
+}
+
+pub fn mjpeg(seconds: u32) -> Vec<AccessUnit> {
+    film(Codec::Jpeg, &["-c:v", "mjpeg", "-q:v", "4", "-pix_fmt", "yuvj420p", "-f", "mjpeg"], seconds)
+}
