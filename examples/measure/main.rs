@@ -125,7 +125,7 @@ fn measure(task: &Task, stage: &Stage, scene: &Scene, film: &Arc<Film>) -> Row {
     eprintln!("{}: {}", scene.name, scene.title(size));
     let peers = Peer::of(scene);
     let mut outcomes: Vec<_> = peers.iter().map(|&peer| (peer, Outcome::default())).collect();
-    for round in 0..task.rounds {
+    for round in 0..scene.rounds(task.rounds) {
         let mut order: Vec<usize> = (0..peers.len()).collect();
         if round % 2 == 1 {
             order.reverse();
@@ -141,14 +141,14 @@ fn measure(task: &Task, stage: &Stage, scene: &Scene, film: &Arc<Film>) -> Row {
                 Ok(outcome) => {
                     eprintln!(
                         "  {}: {:.2} ms per picture, {:.1} pictures/s each",
-                        peer.title(scene.kind),
+                        peer.title(),
                         outcome.per_picture().unwrap_or(f64::NAN),
                         outcome.rate().unwrap_or(f64::NAN)
                     );
                     sum.add(outcome);
                 }
                 Err(error) => {
-                    eprintln!("  {}: {error}", peer.title(scene.kind));
+                    eprintln!("  {}: {error}", peer.title());
                     sum.skipped = Some(error.to_string());
                 }
             }

@@ -36,7 +36,10 @@ const FAREWELL: Duration = Duration::from_secs(4);
 pub enum Peer {
     Agent,
     Motion,
+    /// Decodes and compresses, whatever the camera sends.
     Ffmpeg,
+    /// Passes a Motion JPEG camera's own pictures on.
+    FfmpegCopy,
     /// With the newest OpenCV, whose JPEG encoder uses vectors.
     Predecessor,
     /// With OpenCV 4.6, as old as Debian's: on PyPI, up to then, its JPEG encoder was built without
@@ -57,6 +60,9 @@ impl Peer {
         if scene.way == Way::Jpeg {
             peers.extend([Self::Motion, Self::Ffmpeg, Self::Predecessor]);
         }
+        if scene.way == Way::Jpeg && scene.kind == Kind::Jpeg && scene.size.is_none() {
+            peers.push(Self::FfmpegCopy);
+        }
         if scene.old_opencv {
             peers.push(Self::PredecessorOfDebian);
         }
@@ -66,17 +72,17 @@ impl Peer {
         peers
     }
 
-    pub fn title(self, kind: Kind) -> &'static str {
-        match (self, kind) {
-            (Self::Agent, _) => "**cctv-agent**",
-            (Self::Motion, _) => "motion",
-            (Self::Ffmpeg, Kind::H264) => "ffmpeg -f mpjpeg",
-            (Self::Ffmpeg, Kind::Jpeg) => "ffmpeg -c copy -f mpjpeg",
-            (Self::Predecessor, _) => "the way of 2019, OpenCV 5.0",
-            (Self::PredecessorOfDebian, _) => "the way of 2019, OpenCV 4.6",
-            (Self::FloorBare, _) => "floor: decode + compress",
-            (Self::FloorFfmpeg, _) => "floor: ffmpeg, file to null",
-            (Self::FloorFull, _) => "floor: + scale + colours",
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Agent => "**cctv-agent**",
+            Self::Motion => "motion",
+            Self::Ffmpeg => "ffmpeg -f mpjpeg",
+            Self::FfmpegCopy => "ffmpeg -c copy -f mpjpeg",
+            Self::Predecessor => "the way of 2019, OpenCV 5.0",
+            Self::PredecessorOfDebian => "the way of 2019, OpenCV 4.6",
+            Self::FloorBare => "floor: decode + compress",
+            Self::FloorFfmpeg => "floor: ffmpeg, file to null",
+            Self::FloorFull => "floor: + scale + colours",
         }
     }
 }
@@ -175,12 +181,12 @@ impl Stage<'_> {
                     running.sources.push((camera, Source::Multipart(stream)));
                 }
             }
-            Peer::Ffmpeg => {
+            Peer::Ffmpeg | Peer::FfmpegCopy => {
                 // All are started before the first is waited for: each takes seconds to open its stream.
                 let mut doors = Vec::new();
                 for camera in watched() {
                     let listener = TcpListener::bind("127.0.0.1:0")?;
-                    let mut command = self.ffmpeg(scene, &projector.url(camera));
+                    let mut command = ffmpeg(scene, &projector.url(camera), peer == Peer::FfmpegCopy);
                     command.args(["-f", "mpjpeg", &format!("tcp://127.0.0.1:{}", listener.local_addr()?.port())]);
                     running.children.push(self.spawn(&command, "ffmpeg", Stdio::null())?);
                     doors.push((camera, listener));
@@ -327,19 +333,6 @@ impl Stage<'_> {
         Ok(ports)
     }
 
-    /// All but the output. A Motion JPEG camera's own pictures are copied.
-    fn ffmpeg(&self, scene: &Scene, url: &str) -> Command {
-        let mut command = Command::new("ffmpeg");
-        command.args(["-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-analyzeduration", "100000"]);
-        command.args(["-fflags", "nobuffer", "-flags", "low_delay", "-threads", "1", "-i", url, "-an"]);
-        if scene.kind == Kind::Jpeg && scene.size.is_none() {
-            command.args(["-c:v", "copy"]);
-        } else {
-            command.args(picture_options(scene)).args(["-threads", "1"]);
-        }
-        command
-    }
-
     /// One more program that ends with `running`; `name` is that of its log.
     ///
     /// # Errors
@@ -365,6 +358,19 @@ impl Stage<'_> {
         bound.stdin(Stdio::null()).stdout(stdout).stderr(log).process_group(0);
         bound.spawn().map_err(|error| format!("{name}: {error}").into())
     }
+}
+
+/// All but the output.
+fn ffmpeg(scene: &Scene, url: &str, copies: bool) -> Command {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-analyzeduration", "100000"]);
+    command.args(["-fflags", "nobuffer", "-flags", "low_delay", "-threads", "1", "-i", url, "-an"]);
+    if copies {
+        command.args(["-c:v", "copy"]);
+    } else {
+        command.args(picture_options(scene)).args(["-threads", "1"]);
+    }
+    command
 }
 
 /// From frames to JPEGs of about the size that quality 80 gives.

@@ -53,7 +53,16 @@ const fn row(name: &'static str, cameras: usize, viewers: usize) -> Scene {
     Scene { name, kind: Kind::H264, cameras, viewers, size: None, way: Way::Jpeg, floor: false, old_opencv: false }
 }
 
+/// As many times more rounds are measured where there are floors: what is compared with these is judged to a few
+/// parts in a hundred.
+pub const BESIDE_FLOORS: u32 = 2;
+
 impl Scene {
+    /// How many rounds, given those of most scenes.
+    pub fn rounds(&self, usual: u32) -> u32 {
+        if self.floor { BESIDE_FLOORS * usual } else { usual }
+    }
+
     /// The row in words.
     pub fn title(&self, film: (usize, usize)) -> String {
         let codec = if self.kind == Kind::H264 { "H.264" } else { "Motion JPEG" };

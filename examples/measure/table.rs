@@ -6,7 +6,7 @@ use crate::{
     film::Film,
     peer::Peer,
     round::Outcome,
-    scene::{Scene, Way},
+    scene::{BESIDE_FLOORS, Scene, Way},
 };
 
 /// All that was measured of one row.
@@ -37,7 +37,7 @@ pub fn markdown(rows: &[Row]) -> String {
     for row in rows {
         text.push_str(&format!("| **{}** | | | | | | | |\n", row.scene.title(row.film)));
         for (peer, outcome) in &row.outcomes {
-            let title = peer.title(row.scene.kind);
+            let title = peer.title();
             if let Some(why) = &outcome.skipped {
                 text.push_str(&format!("| {title} | not measured: {why} | | | | | | |\n"));
                 continue;
@@ -82,12 +82,13 @@ pub fn heading(films: &[&Film], rounds: u32, seconds: f64) -> String {
         films.iter().map(|film| format!("{}x{} {:.0} kbit/s", film.width, film.height, film.kilobits())).collect();
     format!(
         "Measured by `scripts/bench` on {}: {virtual_}{cores} cores ({processor}), {:.0} GB, {}, load at the end {}. \
-         Cameras at 25 frames/s on the same machine: {}. {rounds} rounds of {seconds} s for each line, all of a row in turn.\n\n",
+         Cameras at 25 frames/s on the same machine: {}. {rounds} rounds of {seconds} s for each line ({} beside floors), all of a row in turn.\n\n",
         date(),
         kilobytes / 1e6,
         field(&read("/etc/os-release"), "PRETTY_NAME"),
         load.split(' ').next().unwrap_or_default(),
         films.join(", "),
+        BESIDE_FLOORS * rounds,
     )
 }
 
