@@ -39,6 +39,8 @@ pub struct Counters {
     /// RTSP sessions open now, and ever opened.
     pub sessions: AtomicI64,
     pub sessions_opened: AtomicU64,
+    /// How often a session was told to play.
+    pub plays: AtomicU64,
     pub teardowns: AtomicU64,
     /// The same sessions by stream.
     pub streams: Mutex<Streams>,

@@ -305,6 +305,8 @@ fn watch_clients(server: &RTSPServer, camera: &Arc<Camera>, connections: &Arc<Co
             let connections = Arc::clone(&connections);
             client.connect_closed(move |_| connections.forget(&connection));
         }
+        let begun = Arc::clone(&counted);
+        client.connect_play_request(move |_, _| count(&begun.counters.plays));
         let asked = Arc::clone(&counted);
         client.connect_pre_setup_request(move |_, context| admit(&asked, context));
         let played = Arc::clone(&counted);

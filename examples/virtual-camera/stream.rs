@@ -150,6 +150,7 @@ impl Stream {
         let mut described = None;
         // The encoder makes the first one by itself.
         let mut since_key = 0;
+        let mut played = 0;
         while !stop.load(Ordering::Relaxed) {
             let Some(source) = source.upgrade() else { return };
             let faults = self.camera.faults();
@@ -166,7 +167,12 @@ impl Stream {
                 if described != Some(size) {
                     source.set_caps(Some(&self.caps(size)));
                 }
-                if since_key >= settings.gop && !faults.no_key_frames {
+                // Who plays from now on is given a key frame at once, as most cameras do: the stream may be that of
+                // a session before, whose player has died and is not yet known to have.
+                let plays = self.camera.counters.plays.load(Ordering::Relaxed);
+                let joined = since_key > 0 && plays != played;
+                played = plays;
+                if (joined || since_key >= settings.gop) && !faults.no_key_frames {
                     source.send_event(force_key_frame(!self.camera.settings.sets_in_sdp));
                     since_key = 0;
                 }
