@@ -55,12 +55,11 @@ const FAREWELL: Duration = Duration::from_millis(700);
 /// Damaged frames are summed up in the log this often.
 const SUMMARY: Duration = Duration::from_secs(10);
 
-/// A processor with too much to do is told of this often.
+/// That there is too much to do is said this often.
 const HASTE_TOLD: Duration = Duration::from_secs(3600);
 
-const OVERLOAD: &str = "the processor cannot decode all frames in time; small pictures are decoded without \
-                        deblocking while that is so; fewer cameras, `small_profile`, or fewer frames per second in the \
-                        camera's own settings would help";
+const OVERLOAD: &str = "the processor cannot decode all frames in time; small pictures are decoded without deblocking \
+                        meanwhile; fewer cameras, `small_profile`, or fewer frames per second would help";
 
 /// Exit code of a worker that could not begin, as sysexits.h counts.
 const EX_SOFTWARE: u8 = 70;
@@ -214,7 +213,7 @@ fn develop(desk: &Desk, heard: &Heard, default_quality: u8) {
         if darkroom.as_ref().is_some_and(Darkroom::is_hasty)
             && told_hasty.is_none_or(|told| told.elapsed() >= HASTE_TOLD)
         {
-            heard.say("worker", OVERLOAD);
+            heard.say("decoder", OVERLOAD);
             told_hasty = Some(Instant::now());
         }
         let decoding = darkroom.as_ref().is_some_and(Darkroom::is_decoding);
@@ -241,7 +240,7 @@ impl Damage {
     fn note(&mut self, heard: &Heard, error: &darkroom::Error) {
         self.frames += 1;
         if self.told.is_none_or(|told| told.elapsed() >= SUMMARY) {
-            heard.say("worker", &format!("{error}; waiting for the next key frame ({} damaged)", self.frames));
+            heard.say("decoder", &format!("{error}; waiting for the next key frame ({} damaged)", self.frames));
             (self.told, self.frames) = (Some(Instant::now()), 0);
         }
     }

@@ -118,7 +118,7 @@ impl Heard {
         let Some(held_back) = self.state().passed.pass(Instant::now()) else { return };
         let mut text = String::new();
         if held_back > 0 {
-            text = format!("worker: {held_back} more lines were held back\n");
+            text = format!("{held_back} more lines were held back\n");
         }
         text.push_str(&format!("{who}: {}\n", clean(line)));
         // An agent that is gone cannot be told so.
