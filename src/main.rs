@@ -54,7 +54,7 @@ fn serve(run: &Run) -> ExitCode {
         Ok(Split::Agent(server, socket)) => ForkServer::new(server.as_raw(), socket),
         Err(error) => Err(error),
     };
-    // The agent needs little of what loading its libraries has touched; not being able to say so costs memory only.
+    // The agent needs little of what loading its libraries has touched; where that is not given back it costs memory only.
     let _ = unix::forget_what_was_only_read();
     let signals = match agent::catch_signals() {
         Ok(signals) => signals,

@@ -47,26 +47,24 @@ pub fn save_memory() {
 
 /// Gives back the memory of what was read from files and never written: libraries' code and tables, most of which
 /// only loading has touched. What is needed again comes back from the file or the system's cache of it, a few
-/// pages at a time. Gives how many bytes of addresses were let go.
+/// pages at a time.
 ///
 /// # Errors
 /// Where this process has another thread; where `/proc` does not tell what is mapped.
 ///
 /// # Blocking
 /// A few milliseconds for 244 libraries.
-pub fn forget_what_was_only_read() -> io::Result<usize> {
+pub fn forget_what_was_only_read() -> io::Result<()> {
     only_thread()?;
-    let mut forgotten = 0;
     for (start, length) in only_read(&fs::read_to_string("/proc/self/smaps")?) {
         let Some(address) = NonNull::new(ptr::with_exposed_provenance_mut(start)) else { continue };
         // SAFETY: these pages hold what their file holds, as nothing was written to them, and nothing can be:
         // they are not writable, and there is no other thread that could change that. So nobody can tell
         // whether they were read anew.
-        if unsafe { madvise(address, length, MmapAdvise::MADV_DONTNEED) }.is_ok() {
-            forgotten += length;
-        }
+        // What the kernel keeps, such as locked memory, stays.
+        let _ = unsafe { madvise(address, length, MmapAdvise::MADV_DONTNEED) };
     }
-    Ok(forgotten)
+    Ok(())
 }
 
 /// Address and length of each part of a file that is mapped to be read alone, and of which no page differs from

@@ -3,6 +3,7 @@
 //! them. `scripts/bench` installs what it needs and runs it; `docs/performance.md` tells how to read it.
 
 mod age;
+mod ffmpeg;
 mod film;
 mod floor;
 mod opening;

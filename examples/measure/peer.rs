@@ -20,7 +20,7 @@ use nix::{
 use serde_json::json;
 
 use crate::{
-    Result,
+    Result, ffmpeg,
     film::{FPS, Kind},
     projector::Projector,
     scene::{Scene, Way},
@@ -186,7 +186,7 @@ impl Stage<'_> {
                 let mut doors = Vec::new();
                 for camera in watched() {
                     let listener = TcpListener::bind("127.0.0.1:0")?;
-                    let mut command = ffmpeg(scene, &projector.url(camera), peer == Peer::FfmpegCopy);
+                    let mut command = ffmpeg::reader(scene, &projector.url(camera), peer == Peer::FfmpegCopy);
                     command.args(["-f", "mpjpeg", &format!("tcp://127.0.0.1:{}", listener.local_addr()?.port())]);
                     running.children.push(self.spawn(&command, "ffmpeg", Stdio::null())?);
                     doors.push((camera, listener));
@@ -221,7 +221,7 @@ impl Stage<'_> {
                 let mut command = Command::new("ffmpeg");
                 command.args(["-nostdin", "-loglevel", "error", "-progress", "pipe:1", "-stats_period", "0.1"]);
                 command.args(["-threads", "1", "-re", "-r", &FPS.to_string(), "-f", "h264", "-i"]).arg(&self.stream);
-                command.args(picture_options(scene)).args(["-threads", "1", "-f", "null", "-"]);
+                command.args(ffmpeg::picture_options(scene)).args(["-threads", "1", "-f", "null", "-"]);
                 let out = self.tap(&mut running, &command, "ffmpeg-floor")?;
                 running.sources.push((0, Source::Progress(out)));
             }
@@ -358,32 +358,6 @@ impl Stage<'_> {
         bound.stdin(Stdio::null()).stdout(stdout).stderr(log).process_group(0);
         bound.spawn().map_err(|error| format!("{name}: {error}").into())
     }
-}
-
-/// All but the output.
-fn ffmpeg(scene: &Scene, url: &str, copies: bool) -> Command {
-    let mut command = Command::new("ffmpeg");
-    command.args(["-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-analyzeduration", "100000"]);
-    command.args(["-fflags", "nobuffer", "-flags", "low_delay", "-threads", "1", "-i", url, "-an"]);
-    if copies {
-        command.args(["-c:v", "copy"]);
-    } else {
-        command.args(picture_options(scene)).args(["-threads", "1"]);
-    }
-    command
-}
-
-/// From frames to JPEGs of about the size that quality 80 gives.
-fn picture_options(scene: &Scene) -> Vec<String> {
-    let mut options = Vec::new();
-    if let Some((width, height)) = scene.size {
-        options.extend(["-vf".to_owned(), format!("scale={width}:{height}")]);
-    }
-    options.extend(
-        ["-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v", "mjpeg", "-huffman", "default", "-q:v", "2"]
-            .map(str::to_owned),
-    );
-    options
 }
 
 fn accept(listener: &TcpListener, deadline: Instant) -> Result<std::net::TcpStream> {

@@ -56,6 +56,14 @@ impl Line {
         Self { what: what.into(), bound, value: shown, holds: Some(value.is_some_and(holds)) }
     }
 
+    /// What a picture costs ours, in parts of what it costs `peer` in the same row.
+    fn against(row: &Row, peer: Peer, bound: &str, holds: impl FnOnce(f64) -> bool) -> Self {
+        let of = |peer| row.outcome(peer)?.per_picture();
+        let share = of(Peer::Agent).zip(of(peer)).map(|(ours, theirs)| ours / theirs);
+        let what = format!("{}: ours against {}, CPU per picture", row.scene.name, peer.title());
+        Self::new(what, bound.to_owned(), share, " x", holds)
+    }
+
     fn wait(what: &str, wait: Option<&Result<f64, String>>, most: f64, unit: &str) -> Self {
         let value = wait.and_then(|wait| wait.as_ref().ok().copied());
         let mut line = Self::most(what, value, most, unit);
@@ -119,18 +127,12 @@ fn against_others(rows: &[Row], lines: &mut Vec<Line>) {
     }
     for row in rows.iter().filter(|row| is_compared(row)) {
         for peer in [Peer::Motion, Peer::Ffmpeg] {
-            let of = |peer| row.outcome(peer)?.per_picture();
-            let share = of(Peer::Agent).zip(of(peer)).map(|(ours, theirs)| ours / theirs);
-            let what = format!("{}: ours against {}, CPU per picture", row.scene.name, peer.title());
-            lines.push(Line::new(what, "less than 1 x".to_owned(), share, " x", |share| share < 1.0));
+            lines.push(Line::against(row, peer, "less than 1 x", |share| share < 1.0));
         }
     }
     // A pipe, not a wall: no picture is looked at, no second viewer served, nothing watched over.
     for row in rows.iter().filter(|row| row.outcome(Peer::FfmpegCopy).is_some()) {
-        let of = |peer| row.outcome(peer)?.per_picture();
-        let share = of(Peer::Agent).zip(of(Peer::FfmpegCopy)).map(|(ours, theirs)| ours / theirs);
-        let what = format!("{}: ours against {}, CPU per picture", row.scene.name, Peer::FfmpegCopy.title());
-        lines.push(Line { holds: None, ..Line::new(what, "none".to_owned(), share, " x", |_| true) });
+        lines.push(Line { holds: None, ..Line::against(row, Peer::FfmpegCopy, "none", |_| true) });
     }
     for name in ["1x1", "4-small"] {
         for (peer, what) in

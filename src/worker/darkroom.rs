@@ -108,9 +108,15 @@ impl Darkroom {
 
     /// Frees everything that decodes and encodes; the next unit must be a key frame.
     pub fn rest(&mut self) {
-        (self.decoder, self.opener, self.encoder) = (None, None, None);
-        self.in_flight.waiting.clear();
+        (self.opener, self.encoder) = (None, None);
+        self.drop_decoder();
         self.haste.begin_anew();
+    }
+
+    /// With it go the pictures that it holds.
+    fn drop_decoder(&mut self) {
+        self.decoder = None;
+        self.in_flight.waiting.clear();
     }
 
     /// Whether frames are decoded with less care, because there is too much to do.
@@ -126,8 +132,7 @@ impl Darkroom {
         if hasty != self.hasty {
             self.hasty = hasty;
             // The one there is cannot be told otherwise.
-            self.decoder = None;
-            self.in_flight.waiting.clear();
+            self.drop_decoder();
         }
     }
 
@@ -182,8 +187,7 @@ impl Darkroom {
         let number = self.in_flight.went_in(unit);
         let pushed = decoder.push(&unit.data, number);
         if matches!(pushed, Err(decoder::Error::Mute)) {
-            self.decoder = None;
-            self.in_flight.waiting.clear();
+            self.drop_decoder();
         }
         pushed.map_err(Error::Decode)?;
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
