@@ -9,6 +9,7 @@
 pub mod address;
 pub mod answers;
 pub mod challenge;
+pub mod choice;
 pub mod clock;
 mod device;
 pub mod digest;
@@ -21,7 +22,7 @@ pub mod token;
 
 pub use self::{
     address::Streams,
-    answers::{DeviceInformation, Profile},
+    answers::{DeviceInformation, Profile, VideoSource},
     clock::Offset,
     error::{Error, Kind, Malformed},
     identity::{Identity, identity, is_same_endpoint},
@@ -68,7 +69,11 @@ pub struct Resolved {
 impl Resolved {
     /// What is worth remembering for the next time.
     pub fn hint(&self) -> Hint {
-        Hint { authentication: self.authentication, token: Some(self.profile.token.clone()) }
+        Hint {
+            authentication: self.authentication,
+            token: Some(self.profile.token.clone()),
+            stream: self.streams.first().cloned(),
+        }
     }
 
     /// Those of the `streams` that may be written to a disk: some makers put the login into the path.
@@ -83,8 +88,13 @@ impl Resolved {
 pub struct Hint {
     /// How it wanted to be logged in to.
     pub authentication: Option<Authentication>,
-    /// A token known to be that of a profile. Where it is the one wanted, the list is not asked for.
+    /// A token that was that of a profile. Where it is the one wanted, its stream is asked for without the
+    /// list of profiles.
     pub token: Option<String>,
+    /// Where the stream of `token` was. Where it is another now, the list is asked for after all: the
+    /// channels of a recorder may have been set up anew, and some firmwares give the stream of any
+    /// channel for a token that no longer exists.
+    pub stream: Option<StreamUri>,
 }
 
 /// All a camera has to offer.
@@ -158,8 +168,9 @@ pub async fn resolve_both(
     let mut media = Media::find(device).await?;
     let (profile, streams) = match profile {
         Some(token) if hint.token.as_deref() == Some(token) => match media.by_token(token).await {
-            Err(error) if !error.is_final() => media.wanted(token).await?,
-            other => other?,
+            Ok(found) if found.1.candidates.iter().any(|uri| Some(uri) == hint.stream.as_ref()) => found,
+            Err(error) if error.is_final() => return Err(error),
+            Ok(_) | Err(_) => media.wanted(token).await?,
         },
         Some(wanted) => media.wanted(wanted).await?,
         None => media.first_with_video().await?,
@@ -188,6 +199,15 @@ pub async fn resolve_both(
         authentication: device.authentication(),
     };
     Ok((main, small))
+}
+
+/// Asks a device for its profiles, without their streams: three or four requests, or a refusal where it
+/// wants a login and `target` has none.
+///
+/// # Errors
+/// When no media service lists profiles.
+pub async fn profiles_within(target: &Target, limits: Limits) -> Result<Vec<Profile>, Error> {
+    Media::find(Device::new(target, None, limits)).await?.profiles().await
 }
 
 /// Asks a camera for all its profiles and their streams.

@@ -62,6 +62,18 @@ pub struct Profile {
     pub size: Option<Size>,
     /// Frames per second the encoder is limited to.
     pub fps: Option<f32>,
+    /// Which camera of the device the video comes from; `None`: no video, or the device does not say.
+    pub source: Option<VideoSource>,
+}
+
+/// The origin of a profile's video: one channel of a recorder, one lens of a camera.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VideoSource {
+    /// The physical input. Profiles with different tokens show different cameras.
+    pub token: String,
+    /// The configuration on top of the input. Devices that dewarp or crop give each view one of its
+    /// own, so two configurations of one input may show different parts of the scene.
+    pub configuration: Option<String>,
 }
 
 /// Reads the answer to GetProfiles of either media service. A profile without a token is left out.
@@ -77,13 +89,27 @@ fn profile(element: &Element) -> Option<Profile> {
     let pixels = |name: &str| text(&["Resolution", name])?.parse::<u32>().ok().filter(|&pixels| pixels > 0);
     let size = pixels("Width").zip(pixels("Height")).map(|(width, height)| Size { width, height });
     let fps = text(&["RateControl", "FrameRateLimit"]).and_then(|rate| rate.parse::<f32>().ok());
+    let source = element.child("VideoSourceConfiguration").or_else(|| element.at(&["Configurations", "VideoSource"]));
     Some(Profile {
         token: element.attribute("token").filter(|token| !token.is_empty())?.to_owned(),
         name: element.text_at(&["Name"]).unwrap_or("").to_owned(),
         encoding: text(&["Encoding"]).map(str::to_owned),
         size,
         fps: fps.filter(|fps| fps.is_finite() && *fps > 0.0),
+        source: source.and_then(video_source),
     })
+}
+
+fn video_source(configuration: &Element) -> Option<VideoSource> {
+    Some(VideoSource {
+        token: configuration.text_at(&["SourceToken"])?.to_owned(),
+        configuration: configuration.attribute("token").filter(|token| !token.is_empty()).map(str::to_owned),
+    })
+}
+
+/// Reads the answer to GetVideoSources: how many inputs the device has.
+pub fn video_source_count(response: &Element) -> usize {
+    response.all("VideoSources").count()
 }
 
 /// An address handed out by a media service.
@@ -203,6 +229,24 @@ mod tests {
             assert_eq!(found.size, Some(Size { width: 640, height: 360 }));
             assert_eq!(found.fps, Some(12.5));
         }
+    }
+
+    #[test]
+    fn both_media_services_tell_the_video_source() {
+        let configuration = "token='vsc1'><SourceToken>VideoSource_1</SourceToken>";
+        let one = format!(
+            "<R><Profiles token='1'><VideoSourceConfiguration {configuration}</VideoSourceConfiguration></Profiles></R>"
+        );
+        let two = format!(
+            "<R><Profiles token='1'><Configurations><VideoSource {configuration}</VideoSource></Configurations></Profiles></R>"
+        );
+        let expected = VideoSource { token: "VideoSource_1".into(), configuration: Some("vsc1".into()) };
+        for answer in [one, two] {
+            assert_eq!(profiles(&element(&answer)).remove(0).source.as_ref(), Some(&expected), "{answer}");
+        }
+        let untold = "<R><Profiles token='1'><VideoSourceConfiguration token='v'/></Profiles></R>";
+        assert_eq!(profiles(&element(untold)).remove(0).source, None);
+        assert_eq!(video_source_count(&element("<R><VideoSources token='a'/><VideoSources token='b'/></R>")), 2);
     }
 
     #[test]

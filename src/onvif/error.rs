@@ -4,6 +4,7 @@ use std::{error, fmt, io, time::Duration};
 
 use super::{
     answers::Profile,
+    choice,
     soap::{Fault, NotSoap},
 };
 use crate::http::reply;
@@ -64,7 +65,23 @@ pub enum Error {
         wanted: String,
         offered: Vec<Profile>,
     },
-    /// No profile is known to be smaller than the main one.
+    /// Several profiles have the wanted name, and may show different cameras.
+    AmbiguousProfile {
+        device: String,
+        wanted: String,
+        offered: Vec<Profile>,
+    },
+    /// No profile is configured, and those with video show several cameras.
+    SeveralSources {
+        device: String,
+        offered: Vec<Profile>,
+    },
+    /// The device does not say which profiles show the same camera as `profile`.
+    UnknownSource {
+        device: String,
+        profile: String,
+    },
+    /// No profile of the same video source is known to be smaller than the main one.
     NoSmallProfile {
         device: String,
     },
@@ -101,7 +118,7 @@ pub enum Kind {
     Unreachable,
     /// The login is missing or refused: every further try may lock the account.
     Denied,
-    /// The configuration names a profile the camera does not have.
+    /// The configuration names a profile the camera does not have, or does not say which of several.
     NoSuchProfile,
     /// Something answers, but not in ONVIF.
     Malformed,
@@ -114,11 +131,14 @@ impl Error {
         match self {
             Self::Connect { .. } | Self::Slow { .. } | Self::Closed { .. } => Kind::Unreachable,
             Self::NoCredentials { .. } | Self::Denied { .. } | Self::Status { status: 403, .. } => Kind::Denied,
-            Self::NoSuchProfile { .. } => Kind::NoSuchProfile,
+            Self::NoSuchProfile { .. } | Self::AmbiguousProfile { .. } | Self::SeveralSources { .. } => {
+                Kind::NoSuchProfile
+            }
             Self::Malformed { .. } | Self::BadUri { .. } => Kind::Malformed,
             Self::Status { .. }
             | Self::Redirect { .. }
             | Self::Fault { .. }
+            | Self::UnknownSource { .. }
             | Self::NoSmallProfile { .. }
             | Self::NoVideo { .. }
             | Self::NoStream { .. } => Kind::Refused,
@@ -192,20 +212,23 @@ impl fmt::Display for Error {
             }
             Self::NoSuchProfile { device, wanted, offered } => {
                 write!(f, "{device} has no media profile {wanted:?}; it offers ")?;
-                if offered.is_empty() {
-                    return f.write_str("none");
-                }
-                for (index, profile) in offered.iter().enumerate() {
-                    let comma = if index == 0 { "" } else { ", " };
-                    write!(f, "{comma}{:?}", profile.token)?;
-                    if !profile.name.is_empty() && profile.name != profile.token {
-                        write!(f, " ({})", super::soap::quotable(&profile.name))?;
-                    }
-                }
-                Ok(())
+                list_profiles(f, offered)
+            }
+            Self::AmbiguousProfile { device, wanted, offered } => {
+                write!(f, "{device} calls several profiles {wanted:?}, which may show different cameras: ")?;
+                list_profiles(f, offered)?;
+                f.write_str("; write the token of one as profile")
+            }
+            Self::SeveralSources { device, offered } => {
+                write!(f, "{device} shows several cameras, and no profile says which; it offers ")?;
+                list_profiles(f, offered)?;
+                f.write_str("; name one as profile")
+            }
+            Self::UnknownSource { device, .. } => {
+                write!(f, "{device} does not say which profiles belong to one channel; name small_profile")
             }
             Self::NoSmallProfile { device } => {
-                write!(f, "{device} has no profile of a smaller size; remove small_profile")
+                write!(f, "{device} has no smaller profile of the same video source; name small_profile, or remove it")
             }
             Self::NoVideo { device } => write!(f, "{device} has no media profile with video"),
             Self::NoStream { device, profile, .. } => write!(f, "{device} has no stream for profile {profile:?}"),
@@ -214,6 +237,25 @@ impl fmt::Display for Error {
             }
         }
     }
+}
+
+/// Writes the tokens of `profiles`, each with its name and its video source where these say more.
+fn list_profiles(f: &mut fmt::Formatter<'_>, profiles: &[Profile]) -> fmt::Result {
+    if profiles.is_empty() {
+        return f.write_str("none");
+    }
+    let several = choice::are_of_several_sources(profiles);
+    for (index, profile) in profiles.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        write!(f, "{comma}{:?}", profile.token)?;
+        let name = Some(&profile.name).filter(|name| !name.is_empty() && **name != profile.token);
+        let source = profile.source.as_ref().filter(|_| several).map(|source| &source.token);
+        let details: Vec<_> = name.into_iter().chain(source).map(|text| super::soap::quotable(text)).collect();
+        if !details.is_empty() {
+            write!(f, " ({})", details.join(", "))?;
+        }
+    }
+    Ok(())
 }
 
 impl error::Error for Error {

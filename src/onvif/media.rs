@@ -6,13 +6,13 @@
 use super::{
     address::{self, Service, Streams},
     answers::{self, MediaUri, Profile},
+    choice::{self, NoChoice},
     device::Device,
     error::Error,
     soap::{Access, MEDIA1, MEDIA2, Meaning, Operation},
 };
 use crate::{
     camera::mask_credentials,
-    media::Size,
     xml::{Element, escape},
 };
 
@@ -23,8 +23,10 @@ const GUESSES: [&str; 5] =
 /// Profiles tried for a stream where none is configured.
 const MOST_PROFILES_TRIED: usize = 4;
 
-/// One of nine on a screen of 1920x1080.
-const MIDDLING_TILE: Size = Size { width: 640, height: 360 };
+/// What Media2 is asked to tell with each profile, most complete first. Never `All`: one widely flashed
+/// firmware dies of it. A camera that refuses one form is asked in the next.
+const PROFILE_TYPES: [&str; 3] =
+    ["<tr2:Type>VideoEncoder</tr2:Type><tr2:Type>VideoSource</tr2:Type>", "<tr2:Type>VideoEncoder</tr2:Type>", ""];
 
 /// A device together with its media services.
 #[derive(Debug)]
@@ -77,7 +79,8 @@ impl<'a> Media<'a> {
         Ok(Self { device, services })
     }
 
-    /// Asks for all profiles.
+    /// Asks for all profiles, and goes on to the second service for encodings or video sources that the
+    /// first one does not tell.
     ///
     /// # Errors
     /// When no media service answers; the error is the most telling one.
@@ -92,7 +95,8 @@ impl<'a> Media<'a> {
                 Err(error) if error.ends_everything() && profiles.is_empty() => return Err(error),
                 Err(error) => remember(&mut failure, error),
             }
-            if profiles.iter().any(|profile| profile.encoding.is_some()) {
+            let told = |known: fn(&Profile) -> bool| profiles.iter().any(known);
+            if told(|profile| profile.encoding.is_some()) && told(|profile| profile.source.is_some()) {
                 break;
             }
         }
@@ -115,21 +119,50 @@ impl<'a> Media<'a> {
         if !self.services[index].second {
             return Ok(answers::profiles(&self.call(index, "GetProfiles", String::new()).await?));
         }
-        // Never `All`: one widely flashed firmware dies of it.
-        let answer = match self.call(index, "GetProfiles", "<tr2:Type>VideoEncoder</tr2:Type>".into()).await {
-            Err(error) if !error.is_final() => self.call(index, "GetProfiles", String::new()).await,
-            other => other,
-        };
-        Ok(answers::profiles(&answer?))
+        let mut refused = None;
+        for types in PROFILE_TYPES {
+            match self.call(index, "GetProfiles", types.into()).await {
+                Err(error) if !error.is_final() => refused = Some(error),
+                other => return Ok(answers::profiles(&other?)),
+            }
+        }
+        Err(refused.expect("at least one form was sent"))
     }
 
-    /// Asks for the address of the stream of the profile with `token`.
+    /// How many video inputs the device has, where its `profiles` do not name theirs; `None`: they do, or
+    /// the device does not say it either way.
+    async fn untold_sources(&mut self, profiles: &[Profile]) -> Option<usize> {
+        if profiles.iter().any(|profile| profile.source.is_some()) {
+            return None;
+        }
+        let index = self.services.iter().position(|service| !service.second)?;
+        let answer = self.call(index, "GetVideoSources", String::new()).await.ok()?;
+        Some(answers::video_source_count(&answer)).filter(|count| *count > 0)
+    }
+
+    /// Asks for the address of the stream of the profile with `token`. Where one media service lists that
+    /// profile, only services that list it are asked: some firmwares give the stream of another profile,
+    /// on a recorder that of another camera, for a token they do not know.
     ///
     /// # Errors
     /// When no media service gives one.
     pub async fn stream_uri(&mut self, token: &str) -> Result<MediaUri, Error> {
+        let lists = |service: &MediaService| {
+            service.profiles.as_ref().map(|profiles| profiles.iter().any(|profile| profile.token == token))
+        };
+        let is_listed = self.services.iter().any(|service| lists(service) == Some(true));
         let mut failure = None;
         for index in 0..self.services.len() {
+            if is_listed && lists(&self.services[index]).is_none() {
+                match self.profiles_of(index).await {
+                    Ok(_) => {}
+                    Err(error) if error.ends_everything() => return Err(error),
+                    Err(error) => remember(&mut failure, error),
+                }
+            }
+            if is_listed && lists(&self.services[index]) != Some(true) {
+                continue;
+            }
             match self.call(index, "GetStreamUri", stream_parameters(self.services[index].second, token)).await {
                 Ok(answer) => {
                     if let Some(uri) = answers::media_uri(&answer) {
@@ -159,7 +192,9 @@ impl<'a> Media<'a> {
     pub async fn wanted(&mut self, wanted: &str) -> Result<(Profile, Streams), Error> {
         let profile = match self.listed(wanted).await {
             Ok(profile) => profile,
-            Err(error @ (Error::NoSuchProfile { .. } | Error::Connect { .. })) => return Err(error),
+            Err(error @ (Error::NoSuchProfile { .. } | Error::AmbiguousProfile { .. } | Error::Connect { .. })) => {
+                return Err(error);
+            }
             Err(error) if error.ends_everything() => return Err(error),
             // Without a list, as of a recorder too slow to make one, it may still be the token.
             Err(error) => {
@@ -206,7 +241,11 @@ impl<'a> Media<'a> {
                 }
             };
             let by_token = found.iter().find(|profile| profile.token == wanted);
-            if let Some(profile) = by_token.or_else(|| found.iter().find(|profile| profile.name == wanted)) {
+            let by_name: Vec<_> = found.iter().filter(|profile| profile.name == wanted).collect();
+            if let Some(profile) = by_token.or(by_name.first().copied()) {
+                if by_token.is_none() && by_name.len() > 1 {
+                    self.refuse_ambiguous(wanted, &by_name).await?;
+                }
                 // Another service may not know the token, and take it for any.
                 self.services[..=index].rotate_right(1);
                 return Ok(profile.clone());
@@ -224,14 +263,32 @@ impl<'a> Media<'a> {
         }
     }
 
+    /// Refuses the name `wanted` where the profiles `named` so may show different cameras: recorders call
+    /// the first stream of every channel the same.
+    async fn refuse_ambiguous(&mut self, wanted: &str, named: &[&Profile]) -> Result<(), Error> {
+        let all = self.profiles().await?;
+        let is_named = |profile: &&Profile| named.iter().any(|named| named.token == profile.token);
+        let offered: Vec<_> = all.iter().filter(is_named).collect();
+        if choice::are_of_one_source(offered.iter().copied()) {
+            return Ok(());
+        }
+        let offered = offered.into_iter().cloned().collect();
+        Err(Error::AmbiguousProfile { device: self.device.name(), wanted: wanted.to_owned(), offered })
+    }
+
     /// Finds the first profile with video, and its stream.
     ///
     /// # Errors
-    /// [`Error::NoVideo`] when there is none; otherwise what the first one with video failed with.
+    /// [`Error::NoVideo`] when there is none, [`Error::SeveralSources`] when the device shows several
+    /// cameras; otherwise what the first one with video failed with.
     pub async fn first_with_video(&mut self) -> Result<(Profile, Streams), Error> {
         let mut profiles = self.profiles().await?;
         if profiles.iter().any(|profile| profile.encoding.is_some()) {
             profiles.retain(|profile| profile.encoding.is_some());
+        }
+        let untold = self.untold_sources(&profiles).await;
+        if choice::are_of_several_sources(&profiles) || untold.is_some_and(|count| count > 1) {
+            return Err(Error::SeveralSources { device: self.device.name(), offered: profiles });
         }
         let mut failure = None;
         for profile in profiles.into_iter().take(MOST_PROFILES_TRIED) {
@@ -248,27 +305,22 @@ impl<'a> Media<'a> {
         Err(failure.unwrap_or_else(|| Error::NoVideo { device: self.device.name() }))
     }
 
-    /// Finds the stream for small tiles beside `main`: the smallest profile that a middling tile does not
-    /// need enlarged, or else the largest there is below the main one.
+    /// Finds the stream for small tiles beside the profile with the token `main`, of the same video
+    /// source; see [`choice::small`].
     ///
     /// # Errors
-    /// [`Error::NoSmallProfile`] when no profile is smaller.
+    /// [`Error::UnknownSource`] when the device does not say which profiles show the same camera,
+    /// [`Error::NoSmallProfile`] when none of these is smaller.
     pub async fn smaller(&mut self, main: &str) -> Result<(Profile, Streams), Error> {
         let profiles = self.profiles().await?;
-        let area = |profile: &Profile| profile.size.map(|size| u64::from(size.width) * u64::from(size.height));
-        let most = profiles.iter().find(|profile| profile.token == main).and_then(area);
-        let is_smaller = |profile: &&Profile| matches!((area(profile), most), (Some(own), Some(most)) if own < most);
-        let mut smaller: Vec<_> = profiles.iter().filter(is_smaller).collect();
-        smaller.sort_by_key(|profile| area(profile));
-        let is_enough = |profile: &&&Profile| {
-            profile.size.is_some_and(|size| size.width >= MIDDLING_TILE.width && size.height >= MIDDLING_TILE.height)
-        };
-        let Some(profile) = smaller.iter().find(is_enough).or(smaller.last()).map(|profile| (*profile).clone()) else {
-            return Err(Error::NoSmallProfile { device: self.device.name() });
-        };
+        let one_source = self.untold_sources(&profiles).await == Some(1);
+        let profile = choice::small(&profiles, main, one_source).map_err(|none| match none {
+            NoChoice::SourceUnknown => Error::UnknownSource { device: self.device.name(), profile: main.to_owned() },
+            NoChoice::NoneSmaller => Error::NoSmallProfile { device: self.device.name() },
+        })?;
         let uri = self.stream_uri(&profile.token).await?;
         let streams = self.streams(&profile.token, &uri)?;
-        Ok((profile, streams))
+        Ok((profile.clone(), streams))
     }
 
     /// Works out where the stream at `uri` may be.
@@ -328,12 +380,15 @@ fn remember(kept: &mut Option<Error>, error: Error) {
     }
 }
 
-/// Gives profiles without an encoding what `others` know about the same token.
+/// Gives profiles without an encoding or a video source what `others` know about the same token.
 fn fill_in(profiles: &mut [Profile], others: Vec<Profile>) {
     for other in others {
-        let same = profiles.iter_mut().find(|profile| profile.token == other.token && profile.encoding.is_none());
-        if let Some(profile) = same {
+        let Some(profile) = profiles.iter_mut().find(|profile| profile.token == other.token) else { continue };
+        if profile.encoding.is_none() {
             (profile.encoding, profile.size, profile.fps) = (other.encoding, other.size, other.fps);
+        }
+        if profile.source.is_none() {
+            profile.source = other.source;
         }
     }
 }

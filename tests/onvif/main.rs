@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod camera;
+mod quirks_channels;
 mod quirks_http;
 mod quirks_login;
 mod quirks_messages;
@@ -154,6 +155,7 @@ fn every_quirk_has_a_test_and_the_list_names_them_all() {
     };
     // Those about datagrams and device descriptions stand under the code.
     let files = [
+        "tests/onvif/quirks_channels.rs",
         "tests/onvif/quirks_http.rs",
         "tests/onvif/quirks_login.rs",
         "tests/onvif/quirks_messages.rs",

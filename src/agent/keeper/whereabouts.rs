@@ -218,6 +218,7 @@ impl Keeping {
                 .and_then(|learnt| learnt.authentication.as_deref())
                 .and_then(onvif::Authentication::from_word),
             token: learnt.and_then(|learnt| learnt.stream.as_ref()).map(|stream| stream.profile.clone()),
+            stream: learnt.and_then(|learnt| learnt.stream.as_ref()).map(|stream| stream.uri.clone()),
         };
         let resolve = onvif::resolve_both(&target, profile, small.as_deref(), &hint, onvif::Limits::default());
         match first(resolve, RESOLVING).await {

@@ -1,0 +1,180 @@
+//! Recorders: many cameras behind one address. A picture is never shown under another camera's name.
+
+use cctv_agent::{
+    media::Size,
+    onvif::{AUTO, Error, Hint, Kind, Limits, Resolved, SmallStream, VideoSource, resolve_both},
+};
+
+use super::{
+    camera::{Answer, Camera, Request, ordinary},
+    resolved, uris,
+};
+
+/// What a recorder says about which camera a profile shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Tells {
+    /// Each profile names its video source.
+    Sources,
+    /// As [`Sources`](Self::Sources), but only to Media1.
+    SourcesToMedia1,
+    /// Nothing, also not how many inputs there are.
+    Nothing,
+    /// Only how many inputs there are.
+    Inputs(usize),
+}
+
+/// A recorder with three channels of two streams each, channel 1 first.
+fn recorder(request: &Request, tells: Tells) -> Answer {
+    let second = request.path == "/onvif/Media2";
+    let asked: Vec<_> = request.operation().all("Type").map(|kind| kind.text().to_owned()).collect();
+    let profile = |channel: usize, height: u32| {
+        let width = height * 16 / 9;
+        let encoder = format!(
+            "<Encoding>H264</Encoding><Resolution><Width>{width}</Width><Height>{height}</Height></Resolution>"
+        );
+        let tells_source = match tells {
+            Tells::Sources => !second || asked.iter().any(|kind| kind == "VideoSource"),
+            Tells::SourcesToMedia1 => !second,
+            Tells::Nothing | Tells::Inputs(_) => false,
+        };
+        let source = format!("<SourceToken>VideoSource_{}</SourceToken>", channel + 1);
+        let configurations = match (second, tells_source) {
+            (true, true) => format!(
+                "<Configurations><VideoSource token=\"vsc{channel}\">{source}</VideoSource><VideoEncoder>{encoder}</VideoEncoder></Configurations>"
+            ),
+            (true, false) => format!("<Configurations><VideoEncoder>{encoder}</VideoEncoder></Configurations>"),
+            (false, true) => format!(
+                "<VideoSourceConfiguration token=\"vsc{channel}\">{source}</VideoSourceConfiguration><VideoEncoderConfiguration>{encoder}</VideoEncoderConfiguration>"
+            ),
+            (false, false) => format!("<VideoEncoderConfiguration>{encoder}</VideoEncoderConfiguration>"),
+        };
+        let name = if height == 720 { "mainStream" } else { "subStream" };
+        format!("<Profiles token=\"p{channel}_{height}p\"><Name>{name}</Name>{configurations}</Profiles>")
+    };
+    match request.name() {
+        "GetProfiles" => {
+            let all: String = (0..3).flat_map(|channel| [profile(channel, 720), profile(channel, 360)]).collect();
+            Answer::soap(&format!("<R>{all}</R>"))
+        }
+        "GetStreamUri" => {
+            let token = request.operation().text_at(&["ProfileToken"]).unwrap();
+            Answer::soap(&format!("<R><Uri>rtsp://127.0.0.1/{token}</Uri></R>"))
+        }
+        "GetVideoSources" => match tells {
+            Tells::Inputs(count) => Answer::soap(&format!("<R>{}</R>", "<VideoSources/>".repeat(count))),
+            _ => Answer::fault(500, &["ter:ActionNotSupported"], "not here"),
+        },
+        _ => ordinary(request, 0),
+    }
+}
+
+type Both = Result<(Resolved, Option<Result<SmallStream, Error>>), Error>;
+
+fn both(camera: &Camera, profile: Option<&str>, hint: &Hint) -> Both {
+    smol::block_on(resolve_both(&camera.target(), profile, Some(AUTO), hint, Limits::default()))
+}
+
+fn small(camera: &Camera, profile: &str) -> Result<String, String> {
+    let small = both(camera, Some(profile), &Hint::default()).unwrap().1.unwrap();
+    small.map(|small| small.profile.token).map_err(|error| error.to_string())
+}
+
+#[test]
+fn quirk_41_small_stream_of_a_recorder_is_of_the_same_channel() {
+    for tells in [Tells::Sources, Tells::SourcesToMedia1] {
+        let camera = Camera::start(move |request| recorder(request, tells));
+        for channel in 0..3 {
+            let found = small(&camera, &format!("p{channel}_720p"));
+            assert_eq!(found, Ok(format!("p{channel}_360p")), "{tells:?}");
+        }
+    }
+    // The source is told with the profile, for `info` and `discover`.
+    let camera = Camera::start(|request| recorder(request, Tells::Sources));
+    let found = resolved(&camera.target(), Some("p2_720p")).unwrap();
+    let source = VideoSource { token: "VideoSource_3".into(), configuration: Some("vsc2".into()) };
+    assert_eq!(found.profile.source, Some(source));
+    assert_eq!(found.profile.size, Some(Size { width: 1280, height: 720 }));
+}
+
+#[test]
+fn quirk_41_small_stream_is_refused_where_the_channel_is_not_told() {
+    let right = "does not say which profiles belong to one channel; name small_profile";
+    for tells in [Tells::Nothing, Tells::Inputs(3), Tells::Inputs(0)] {
+        let camera = Camera::start(move |request| recorder(request, tells));
+        let refused = small(&camera, "p2_720p").unwrap_err();
+        assert!(refused.contains(right), "{tells:?}: {refused}");
+        // The main stream does not suffer from it.
+        let (main, _) = both(&camera, Some("p2_720p"), &Hint::default()).unwrap();
+        assert_eq!(uris(&main), ["rtsp://127.0.0.1/p2_720p"]);
+    }
+    // A device with one input shows one camera, whatever its profiles say.
+    let camera = Camera::start(|request| recorder(request, Tells::Inputs(1)));
+    assert_eq!(small(&camera, "p2_720p"), Ok("p0_360p".to_owned()));
+}
+
+#[test]
+fn quirk_41_recorder_without_a_configured_profile_is_refused_with_its_channels() {
+    let camera = Camera::start(|request| recorder(request, Tells::SourcesToMedia1));
+    let error = resolved(&camera.target(), None).unwrap_err();
+    assert_eq!(error.kind(), Kind::NoSuchProfile);
+    let text = error.to_string();
+    assert!(text.contains("shows several cameras"), "{text}");
+    assert!(text.contains("\"p2_720p\" (mainStream, VideoSource_3)") && text.contains("name one as profile"), "{text}");
+    let camera = Camera::start(|request| recorder(request, Tells::Inputs(3)));
+    assert_eq!(resolved(&camera.target(), None).unwrap_err().kind(), Kind::NoSuchProfile);
+    // What does not tell its sources in any way is taken at its first profile, as a camera with one lens is.
+    let camera = Camera::start(|request| recorder(request, Tells::Nothing));
+    assert_eq!(resolved(&camera.target(), None).unwrap().profile.token, "p0_720p");
+}
+
+#[test]
+fn quirk_41_name_that_every_channel_has_is_refused() {
+    for tells in [Tells::Sources, Tells::SourcesToMedia1, Tells::Nothing] {
+        let camera = Camera::start(move |request| recorder(request, tells));
+        let error = resolved(&camera.target(), Some("mainStream")).unwrap_err();
+        assert_eq!(error.kind(), Kind::NoSuchProfile);
+        let text = error.to_string();
+        assert!(text.contains("calls several profiles \"mainStream\"") && text.contains("\"p1_720p\""), "{text}");
+        assert!(!text.contains("360p"), "{text}");
+    }
+}
+
+#[test]
+fn quirk_41_service_that_does_not_list_a_profile_is_not_asked_for_its_stream() {
+    // Media2 lists the profile and cannot say where its stream is; Media1 does not know it, and gives the
+    // stream of another channel for whatever it does not know.
+    let camera = Camera::start(|request| match (request.name(), request.path.as_str()) {
+        ("GetStreamUri", "/onvif/Media2") => Answer::fault(500, &["ter:Action"], "busy"),
+        ("GetStreamUri", _) => Answer::soap("<R><Uri>rtsp://127.0.0.1/another_channel</Uri></R>"),
+        ("GetProfiles", "/onvif/Media") => {
+            let encoder = "<VideoEncoderConfiguration><Encoding>H264</Encoding></VideoEncoderConfiguration>";
+            Answer::soap(&format!("<R><Profiles token=\"other\"><Name>o</Name>{encoder}</Profiles></R>"))
+        }
+        _ => recorder(request, Tells::Sources),
+    });
+    let error = resolved(&camera.target(), Some("p2_720p")).unwrap_err();
+    assert!(error.to_string().contains("no stream for profile \"p2_720p\""), "{error}");
+}
+
+#[test]
+fn quirk_41_remembered_token_is_doubted_once_its_stream_is_another() {
+    // Before: p2_720p is a profile. After the channels were set up anew it is not, and the firmware gives
+    // the first channel's stream for it.
+    let before = Camera::start(|request| recorder(request, Tells::Sources));
+    let (main, _) = both(&before, Some("p2_720p"), &Hint::default()).unwrap();
+    let after = Camera::start(|request| match request.name() {
+        "GetProfiles" => {
+            let encoder = "<VideoEncoderConfiguration><Encoding>H264</Encoding></VideoEncoderConfiguration>";
+            Answer::soap(&format!("<R><Profiles token=\"p0_720p\"><Name>o</Name>{encoder}</Profiles></R>"))
+        }
+        "GetStreamUri" => Answer::soap("<R><Uri>rtsp://127.0.0.1/p0_720p</Uri></R>"),
+        _ => recorder(request, Tells::Sources),
+    });
+    let error = both(&after, Some("p2_720p"), &main.hint()).unwrap_err();
+    assert_eq!(error.kind(), Kind::NoSuchProfile, "{error}");
+    // As long as the stream is where it was, the list is not asked for.
+    before.forget();
+    let again = smol::block_on(resolve_both(&before.target(), Some("p2_720p"), None, &main.hint(), Limits::default()));
+    assert_eq!(uris(&again.unwrap().0), ["rtsp://127.0.0.1/p2_720p"]);
+    assert!(!before.names().contains(&"GetProfiles".to_owned()));
+}

@@ -1,0 +1,122 @@
+//! A recorder shows many cameras behind one address. No tile ever shows another channel than its own.
+
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code)]
+#[path = "onvif/camera.rs"]
+mod onvif_device;
+mod stage;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use onvif_device::{Answer, Camera as OnvifDevice, Request, ordinary};
+use stage::{Agent, Cameras, MotionJpeg, wait_for};
+
+/// Three cameras, whose streams the recorder hands out as its channels.
+fn channels() -> Cameras {
+    let channel = |number: usize| format!("id=p{number} size=1280x720 small=640x360 fps=10");
+    Cameras::start(&[channel(0), channel(1), channel(2)].each_ref().map(String::as_str))
+}
+
+/// What the recorder answers: profiles `p0_720p`, `p0_360p`, `p1_720p` … in this order, each pair with a
+/// video source of its own, through both media services. With `reordered` the tokens count the channels
+/// from the other end.
+fn answer(request: &Request, streams: &[String], reordered: bool) -> Answer {
+    let second = request.path == "/onvif/Media2";
+    let profile = |channel: usize, height: u32| {
+        let size = format!("<Width>{}</Width><Height>{height}</Height>", height * 16 / 9);
+        let encoder = format!("<Encoding>H264</Encoding><Resolution>{size}</Resolution>");
+        let source = format!("<SourceToken>VideoSource_{}</SourceToken>", channel + 1);
+        let inner = if second {
+            format!(
+                "<Configurations><VideoSource token=\"s{channel}\">{source}</VideoSource><VideoEncoder>{encoder}</VideoEncoder></Configurations>"
+            )
+        } else {
+            format!(
+                "<VideoSourceConfiguration token=\"s{channel}\">{source}</VideoSourceConfiguration><VideoEncoderConfiguration>{encoder}</VideoEncoderConfiguration>"
+            )
+        };
+        format!("<Profiles token=\"p{channel}_{height}p\"><Name>p{channel}_{height}p</Name>{inner}</Profiles>")
+    };
+    match request.name() {
+        "GetProfiles" => {
+            let all: String =
+                (0..streams.len()).flat_map(|channel| [profile(channel, 720), profile(channel, 360)]).collect();
+            Answer::soap(&format!("<R>{all}</R>"))
+        }
+        "GetStreamUri" => {
+            let token = request.operation().text_at(&["ProfileToken"]).unwrap().to_owned();
+            let (channel, size) = token.strip_prefix('p').and_then(|rest| rest.split_once('_')).unwrap();
+            let channel: usize = channel.parse().unwrap();
+            let channel = if reordered { streams.len() - 1 - channel } else { channel };
+            let stream = if size == "720p" { &streams[channel] } else { &streams[channel].replace("/main", "/small") };
+            Answer::soap(&format!("<R><Uri>{stream}</Uri></R>"))
+        }
+        _ => ordinary(request, 0),
+    }
+}
+
+struct Recorder {
+    device: OnvifDevice,
+    /// Whether the tokens count the channels from the other end.
+    #[allow(dead_code)]
+    reordered: Arc<AtomicBool>,
+}
+
+impl Recorder {
+    fn start(channels: &Cameras) -> Self {
+        let streams = [0, 1, 2].map(|channel| channels.stream(&format!("p{channel}")));
+        let reordered = Arc::new(AtomicBool::new(false));
+        let is_reordered = Arc::clone(&reordered);
+        let device = OnvifDevice::start(move |request| answer(request, &streams, is_reordered.load(Ordering::Relaxed)));
+        Self { device, reordered }
+    }
+
+    /// A camera of this recorder, with more lines of its section.
+    fn section(&self, id: &str, more: &str) -> String {
+        let target = self.device.target();
+        format!("[[camera]]\nid = \"{id}\"\nip = \"{}\"\nonvif_port = {}\n{more}\n", target.host, target.port)
+    }
+}
+
+/// Sessions of the main and of the small stream of a channel since it started.
+fn opened(channels: &Cameras, channel: usize) -> [u64; 2] {
+    let facts = channels.facts(&format!("p{channel}"));
+    ["main", "small"].map(|stream| facts["streams"][stream]["opened"].as_u64().unwrap())
+}
+
+#[test]
+fn small_tile_shows_the_channel_whose_name_it_bears() {
+    let channels = channels();
+    let recorder = Recorder::start(&channels);
+    let agent = Agent::start(&recorder.section("gate", "profile = \"p2_720p\"\nsmall_profile = \"auto\""));
+    agent.wait_for_state("gate", "live");
+    // Twelve pictures of a small tile, all live.
+    let mut pictures = MotionJpeg::open(&agent.address, "/live/gate?size=320x180");
+    for _ in 0..12 {
+        pictures.next();
+    }
+    let [_, small] = opened(&channels, 2);
+    assert_eq!(small, 1, "{}", agent.log_text());
+    for other in 0..2 {
+        assert_eq!(opened(&channels, other), [0, 0], "channel {} was opened\n{}", other + 1, agent.log_text());
+    }
+}
+
+#[test]
+fn recorder_without_a_profile_shows_nothing_and_says_why() {
+    let channels = channels();
+    let recorder = Recorder::start(&channels);
+    let agent = Agent::start(&recorder.section("gate", ""));
+    let why = wait_for("the reason", || {
+        let why = agent.camera("gate")["why"].as_str().unwrap_or("").to_owned();
+        why.contains("shows several cameras").then_some(why)
+    });
+    assert!(why.contains("\"p2_720p\" (VideoSource_3)") && why.contains("name one as profile"), "{why}");
+    for channel in 0..3 {
+        assert_eq!(opened(&channels, channel), [0, 0]);
+    }
+}
