@@ -197,6 +197,10 @@ pub fn as_json(found: &[Found]) -> Value {
             "identity_is_shared": found.sighting.is_ambiguous,
             "found_by": found.sighting.how.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "answers": found.told.is_some(),
+            "profiles": found.told.iter().flat_map(|told| &told.profiles).map(|profile| json!({
+                "token": profile.token,
+                "source": profile.source.as_ref().map(|source| &source.token),
+            })).collect::<Vec<_>>(),
             "configured_as": found.configured.id().map(|id| id.as_str()),
         })
     };

@@ -75,11 +75,11 @@ pub fn as_text(survey: &Survey) -> String {
         text.push_str("no media profiles\n");
         return text;
     }
-    let mut rows = vec![["PROFILE", "NAME", "ENCODING", "SIZE", "RATE", "STREAM"].map(str::to_owned)];
+    let mut rows = vec![["PROFILE", "NAME", "SOURCE", "ENCODING", "SIZE", "RATE", "STREAM"].map(str::to_owned)];
     for offer in &survey.offers {
         rows.extend(offer_rows(offer));
     }
-    for line in aligned(&rows, [Side::Left; 6]) {
+    for line in aligned(&rows, [Side::Left; 7]) {
         text.push_str(&line);
         text.push('\n');
     }
@@ -87,7 +87,7 @@ pub fn as_text(survey: &Survey) -> String {
 }
 
 /// One row for the profile, and one for each further place where its stream may be.
-fn offer_rows(offer: &Offer) -> Vec<[String; 6]> {
+fn offer_rows(offer: &Offer) -> Vec<[String; 7]> {
     let profile = &offer.profile;
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let mut places = match &offer.streams {
@@ -98,14 +98,15 @@ fn offer_rows(offer: &Offer) -> Vec<[String; 6]> {
     let first = [
         shown(&profile.token),
         or_dash(Some(shown(&profile.name)).filter(|name| !name.is_empty())),
+        or_dash(profile.source.as_ref().map(|source| shown(&source.token))),
         or_dash(profile.encoding.as_deref().map(shown)),
         or_dash(profile.size.map(|size| format!("{}x{}", size.width, size.height))),
         or_dash(profile.fps.map(|fps| format!("{fps} fps"))),
         places.next().unwrap_or_default(),
     ];
     let further = places.map(|place| {
-        let mut row: [String; 6] = Default::default();
-        row[5] = format!("or {place}");
+        let mut row: [String; 7] = Default::default();
+        row[6] = format!("or {place}");
         row
     });
     std::iter::once(first).chain(further).collect()
@@ -135,6 +136,7 @@ fn offer_json(offer: &Offer) -> Value {
     json!({
         "token": profile.token,
         "name": profile.name,
+        "source": profile.source.as_ref().map(|source| &source.token),
         "encoding": profile.encoding,
         "size": profile.size.map(|size| [size.width, size.height]),
         "fps": profile.fps,
@@ -149,7 +151,7 @@ mod tests {
     use crate::{
         camera::StreamUri,
         media::Size,
-        onvif::{DeviceInformation, Error, Offset, Profile, Streams},
+        onvif::{DeviceInformation, Error, Offset, Profile, Streams, VideoSource},
     };
 
     fn survey() -> Survey {
@@ -161,6 +163,7 @@ mod tests {
             encoding: Some("H265".into()),
             size: Some(Size { width: 2560, height: 1440 }),
             fps: Some(12.5),
+            source: Some(VideoSource { token: "VideoSource_1".into(), configuration: None }),
         };
         let bare = Profile { token: "a long token".into(), ..Profile::default() };
         let none = Error::NoStream { device: "10.0.0.1:80".into(), profile: "a long token".into(), source: None };
@@ -188,10 +191,10 @@ identity  not told
 clock     5 min behind
 login     not told
 
-PROFILE       NAME         ENCODING  SIZE       RATE      STREAM
-000           \u{9580}\\u{1b}[2J  H265      2560x1440  12.5 fps  rtsp://10.0.0.9/a?password=***
-                                                          or rtsp://10.0.0.1/a
-a long token  -            -         -          -         none: 10.0.0.1:80 has no stream for profile \"a long token\"
+PROFILE       NAME         SOURCE         ENCODING  SIZE       RATE      STREAM
+000           \u{9580}\\u{1b}[2J  VideoSource_1  H265      2560x1440  12.5 fps  rtsp://10.0.0.9/a?password=***
+                                                                         or rtsp://10.0.0.1/a
+a long token  -            -              -         -          -         none: 10.0.0.1:80 has no stream for profile \"a long token\"
 ";
         assert_eq!(as_text(&survey()), expected);
     }
@@ -201,6 +204,8 @@ a long token  -            -         -          -         none: 10.0.0.1:80 has 
         let json = as_json(&survey());
         assert_eq!(json["device"]["model"], "Eye");
         assert_eq!(json["clock_offset"], -300);
+        assert_eq!(json["profiles"][0]["source"], "VideoSource_1");
+        assert_eq!(json["profiles"][1]["source"], Value::Null);
         assert_eq!(json["profiles"][0]["size"], json!([2560, 1440]));
         assert_eq!(json["profiles"][0]["streams"], json!(["rtsp://10.0.0.9/a?password=***", "rtsp://10.0.0.1/a"]));
         assert_eq!(json["profiles"][0]["error"], Value::Null);

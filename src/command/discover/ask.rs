@@ -11,7 +11,7 @@ use crate::{
     discovery::{Identity, Sighting, XAddr},
     http::{self, Limits, in_brackets},
     onvif::{
-        DeviceInformation, answers,
+        self, DeviceInformation, Profile, answers,
         soap::{self, Access, DEVICE, Form, Operation, Refusal},
     },
     xml::Element,
@@ -33,6 +33,8 @@ pub struct Told {
     /// Empty where it wants a login for that.
     pub device: DeviceInformation,
     pub identity: Option<Identity>,
+    /// Empty where it wants a login for that.
+    pub profiles: Vec<Profile>,
 }
 
 /// Asks every device; with each comes where it answered and what it told, if it did.
@@ -79,7 +81,9 @@ async fn question(sighting: &Sighting) -> Option<(XAddr, Told)> {
             }
         };
         let device = device.map(|answer| answers::device_information(&answer)).unwrap_or_default();
-        return Some((xaddr.clone(), Told { device, identity }));
+        let target = onvif::Target { host: xaddr.host.clone(), port: xaddr.port, credentials: None };
+        let profiles = onvif::profiles_within(&target, LIMITS).await.unwrap_or_default();
+        return Some((xaddr.clone(), Told { device, identity, profiles }));
     }
     None
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use super::Found;
-use crate::{camera::CameraId, config::Config, discovery::XAddr};
+use crate::{camera::CameraId, config::Config, discovery::XAddr, onvif::Profile};
 
 /// Letters of an identifier made from a name.
 const LONGEST_ID: usize = 40;
@@ -34,30 +34,62 @@ pub fn write(found: &[Found], config: Option<&Config>) -> String {
         if !kind.is_empty() {
             text.push_str(&format!("# {kind}\n"));
         }
-        let id = unused(&[&name, &kind], &mut taken);
-        text.push_str(&format!("[[camera]]\nid = \"{id}\"\n"));
-        if !name.is_empty() {
-            text.push_str(&format!("name = {}\n", quoted(&name)));
+        let channels = channels(found);
+        if let [only] = channels[..]
+            && let Some(source) = &only.source
+        {
+            text.push_str(&format!("# Video source {}\n", one_line(&source.token)));
         }
-        if let Some(address) = host {
-            text.push_str(&format!("ip = {}\n", quoted(&address.host)));
-            if address.port != 80 {
-                text.push_str(&format!("onvif_port = {}\n", address.port));
+        // One camera each for the channels of a recorder; without a profile for what tells none.
+        let several = channels.len() > 1;
+        for channel in if several { channels.into_iter().map(Some).collect() } else { vec![None] } {
+            let id = unused(&[&name, &kind], &mut taken);
+            text.push_str(&format!("[[camera]]\nid = \"{id}\"\n"));
+            if !name.is_empty() {
+                text.push_str(&format!("name = {}\n", quoted(&name)));
             }
+            if let Some(address) = host {
+                text.push_str(&format!("ip = {}\n", quoted(&address.host)));
+                if address.port != 80 {
+                    text.push_str(&format!("onvif_port = {}\n", address.port));
+                }
+            }
+            if let Some(Profile { token, source: Some(source), .. }) = channel {
+                text.push_str(&format!("profile = {} # video source {}\n", quoted(token), one_line(&source.token)));
+            }
+            if let Some(uuid) = &uuid {
+                text.push_str(&format!("uuid = {}\n", quoted(uuid)));
+            }
+            text.push('\n');
         }
-        if let Some(uuid) = uuid {
-            text.push_str(&format!("uuid = {}\n", quoted(&uuid)));
-        }
-        text.push('\n');
     }
     if text.is_empty() { text } else { format!("{HEAD}{}", text.trim_end_matches('\n').to_owned() + "\n") }
 }
 
 const HEAD: &str = "\
 # Found by cctv-agent discover. Add these sections to cameras.toml, with the login of the cameras in
-# [defaults] or in each of them; then cctv-agent check says whether all is well.
+# [defaults] or in each of them; then cctv-agent check says whether all is well. A recorder shows
+# several cameras and needs a section for each, with its profile: cctv-agent info IP lists the profiles
+# with the video source of each.
 
 ";
+
+/// The first profile with video of each video source; empty where the device does not tell them, or in
+/// words that cannot stand in the file.
+fn channels(found: &Found) -> Vec<&Profile> {
+    let mut channels: Vec<&Profile> = Vec::new();
+    let profiles = found.told.iter().flat_map(|told| &told.profiles);
+    for profile in profiles.filter(|profile| profile.encoding.is_some()) {
+        let is_known = |channel: &&Profile| {
+            channel.source.as_ref().map(|source| &source.token) == profile.source.as_ref().map(|source| &source.token)
+        };
+        let is_writable = !profile.token.contains(char::is_control) && profile.token.chars().count() <= LONGEST_WORDS;
+        if profile.source.is_some() && is_writable && !channels.iter().any(is_known) {
+            channels.push(profile);
+        }
+    }
+    channels
+}
 
 /// Whether the address can stand in `ip`: not one that means something on its own link only.
 fn is_writable(address: &XAddr) -> bool {

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     camera::CameraId,
     discovery::{How, Identity, Mac},
-    onvif::DeviceInformation,
+    onvif::{DeviceInformation, Profile, VideoSource},
 };
 
 fn sighting(source: &str) -> Sighting {
@@ -35,7 +35,7 @@ fn found(sighting: Sighting) -> Found {
 
 fn some() -> Vec<Found> {
     let device = DeviceInformation { manufacturer: "Acme".into(), model: "Eye 3".into(), ..Default::default() };
-    let told = Found { told: Some(Told { device, identity: None }), ..found(sighting("10.0.0.1")) };
+    let told = Found { told: Some(Told { device, ..Told::default() }), ..found(sighting("10.0.0.1")) };
     let twin = Sighting { identity: Identity::new("odd/form"), is_ambiguous: true, ..sighting("10.0.0.2") };
     let linked = Sighting { xaddrs: vec![XAddr::at("fe80::1%3", 80)], name: None, ..sighting("fe80::1") };
     let bare = Sighting { identity: None, xaddrs: Vec::new(), how: vec![How::Ssdp], ..sighting("10.0.0.3") };
@@ -90,6 +90,36 @@ fn sections_pass_check_and_say_what_was_found() {
     assert!(!text.contains("fe80::1%3"), "{text}");
     assert!(text.contains("# 10.0.0.3 is a camera, but"), "{text}");
     assert_eq!(blocks::write(&[], None), "");
+}
+
+#[test]
+fn recorder_gets_a_section_for_each_video_source() {
+    let profile = |token: &str, source: &str| Profile {
+        token: token.into(),
+        encoding: Some("H264".into()),
+        source: Some(VideoSource { token: source.into(), configuration: None }),
+        ..Profile::default()
+    };
+    let listed = |profiles: Vec<Profile>| {
+        let told = Told { profiles, ..Told::default() };
+        blocks::write(&[Found { told: Some(told), ..found(sighting("10.0.0.1")) }], None)
+    };
+    let text = listed(vec![profile("p0 \"a\"", "1"), profile("p0_small", "1"), profile("p1", "2"), profile("p2", "3")]);
+    let profiles: Vec<_> = parsed(&text)
+        .cameras
+        .into_iter()
+        .map(|camera| match camera.origin.source {
+            crate::camera::Source::Onvif { profile, .. } => profile.unwrap(),
+            crate::camera::Source::Url(_) => panic!("{text}"),
+        })
+        .collect();
+    assert_eq!(profiles, ["p0 \"a\"", "p1", "p2"], "{text}");
+    assert!(text.contains("profile = \"p1\" # video source 2\n"), "{text}");
+    let text = listed(vec![profile("a", "VideoSource_1"), profile("b", "VideoSource_1")]);
+    assert!(text.contains("# Video source VideoSource_1\n") && !text.contains("profile ="), "{text}");
+    assert_eq!(parsed(&text).cameras.len(), 1);
+    let odd = listed(vec![profile("a\u{1b}", "1"), profile("b", "2\n[[camera]]")]);
+    assert_eq!(parsed(&odd).cameras.len(), 1, "{odd}");
 }
 
 #[test]
