@@ -44,7 +44,8 @@ pub struct Origin {
     /// Profile token or name of the stream for small tiles.
     pub small_profile: Option<String>,
     pub credentials: Option<Credentials>,
-    pub transport: Transport,
+    /// `None`: as the stream's address says, else TCP.
+    pub transport: Option<Transport>,
 }
 
 impl Origin {
@@ -157,21 +158,22 @@ impl State {
     }
 }
 
-/// An `rtsp://` or `rtsps://` address without user information, path and query byte for byte as the
-/// camera gave them. `Display` and `Debug` mask what looks like a password inside the query or path.
+/// An address of scheme `rtsp`, `rtsps`, `rtspu` (RTP over UDP) or `rtspt` (RTP over TCP) without user
+/// information, path and query byte for byte as the camera gave them. `Display` and `Debug` mask what
+/// looks like a password inside the query or path.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StreamUri(String);
 
 impl StreamUri {
     /// Splits `text` into the address and the user information it held, still percent-encoded as
-    /// `(user, password)`. Returns `None` unless the scheme is `rtsp` or `rtsps`, in any case, and a
-    /// host follows. The user information ends at the last `@` before the path; one that itself
+    /// `(user, password)`. Returns `None` unless the scheme is one of the four, in any case, and a host
+    /// follows. The user information ends at the last `@` before the path; one that itself
     /// holds `/`, `?` or `#` leaves no trustworthy host and is refused.
     pub fn split(text: &str) -> Option<(Self, Option<(String, String)>)> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
         let (scheme, rest) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
-        if scheme != "rtsp" && scheme != "rtsps" {
+        if !["rtsp", "rtsps", "rtspu", "rtspt"].contains(&scheme.as_str()) {
             return None;
         }
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -206,13 +208,23 @@ impl StreamUri {
         &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]
     }
 
-    /// The address with `credentials` percent-encoded as user information, as FFmpeg takes it.
-    /// The result holds the password in clear.
+    /// How RTP travels, where the scheme says it.
+    pub fn transport(&self) -> Option<Transport> {
+        match self.0.split_once("://") {
+            Some(("rtspu", _)) => Some(Transport::Udp),
+            Some(("rtspt", _)) => Some(Transport::Tcp),
+            _ => None,
+        }
+    }
+
+    /// The address with `credentials` percent-encoded as user information, as FFmpeg takes it: the scheme
+    /// says nothing about the transport. The result holds the password in clear.
     pub fn with_credentials(&self, credentials: Option<&Credentials>) -> Secret {
-        let Some(credentials) = credentials else {
-            return Secret::new(self.0.clone());
-        };
         let (scheme, rest) = self.0.split_once("://").expect("a StreamUri has a scheme");
+        let scheme = if self.transport().is_some() { "rtsp" } else { scheme };
+        let Some(credentials) = credentials else {
+            return Secret::new(format!("{scheme}://{rest}"));
+        };
         let user = percent_encode(&credentials.username);
         let password = percent_encode(credentials.password.expose());
         Secret::new(format!("{scheme}://{user}:{password}@{rest}"))
@@ -326,7 +338,7 @@ mod tests {
             source: Source::Onvif { host: host.map(str::to_owned), port: 80, profile: None, uuid: None },
             small_profile: None,
             credentials: None,
-            transport: Transport::Tcp,
+            transport: None,
         };
         assert!(origin(Some("10.0.0.1")).may_move());
         assert!(origin(None).may_move());
@@ -379,6 +391,20 @@ mod tests {
             mask_credentials(log),
             "open rtsp://***@10.0.0.1/user=***_password=***_channel=1?pwd=***&a=b failed; rtsp://h/"
         );
+    }
+
+    #[test]
+    fn scheme_can_name_the_transport_and_is_opened_without_it() {
+        let opened = |text: &str| {
+            let uri = StreamUri::split(text).unwrap().0;
+            (uri.transport(), uri.with_credentials(None).expose().to_owned())
+        };
+        assert_eq!(opened("RTSPU://10.0.0.1/a"), (Some(Transport::Udp), "rtsp://10.0.0.1/a".into()));
+        assert_eq!(opened("rtspt://10.0.0.1/a"), (Some(Transport::Tcp), "rtsp://10.0.0.1/a".into()));
+        assert_eq!(opened("rtsps://10.0.0.1/a"), (None, "rtsps://10.0.0.1/a".into()));
+        let login = Credentials { username: "u".into(), password: Secret::new("p") };
+        let uri = StreamUri::split("rtspu://10.0.0.1/a").unwrap().0;
+        assert_eq!(uri.with_credentials(Some(&login)).expose(), "rtsp://u:p@10.0.0.1/a");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use smol::{
     net::TcpStream,
 };
 
-use crate::deadline::within;
+use crate::{deadline::within, xml::filter::Outline};
 use reply::Reply;
 
 /// How long a camera may take. The defaults suit real cameras; tests shorten them.
@@ -45,15 +45,21 @@ pub enum Error {
 }
 
 /// Sends `message`, a whole request, to `host` (name or address, IPv6 without brackets) and returns
-/// the answer.
+/// the answer. With `outline` only what it names is kept of the body, however much comes.
 ///
 /// # Errors
 /// When the host cannot be reached, or gives no answer that can be read, within `limits`.
-pub async fn exchange(host: &str, port: u16, message: &[u8], limits: Limits) -> Result<Reply, Error> {
+pub async fn exchange(
+    host: &str,
+    port: u16,
+    message: &[u8],
+    limits: Limits,
+    outline: Option<Outline>,
+) -> Result<Reply, Error> {
     within(limits.call, async {
         let stream = within(limits.connect, TcpStream::connect((host, port))).await;
         let stream = stream.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).map_err(Error::Connect)?;
-        converse(stream, message, limits.quiet).await
+        converse(stream, message, limits.quiet, outline).await
     })
     .await
     .unwrap_or(Err(Error::Slow))
@@ -64,10 +70,15 @@ pub fn in_brackets(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
-async fn converse(mut stream: TcpStream, message: &[u8], quiet: Duration) -> Result<Reply, Error> {
+async fn converse(
+    mut stream: TcpStream,
+    message: &[u8],
+    quiet: Duration,
+    outline: Option<Outline>,
+) -> Result<Reply, Error> {
     // A server may refuse from the head alone and close; its answer is worth more than our error.
     let sent = stream.write_all(message).await;
-    let mut reader = reply::Reader::default();
+    let mut reader = reply::Reader::with_outline(outline);
     let mut buffer = vec![0; 16 << 10];
     loop {
         match within(quiet, stream.read(&mut buffer)).await {

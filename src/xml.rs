@@ -4,6 +4,8 @@
 //! addresses over lines. The reader underneath reports neither a missing root nor an end of file
 //! inside an element, so both are looked for here.
 
+pub mod filter;
+
 use std::{borrow::Cow, error, fmt};
 
 use quick_xml::{

@@ -36,7 +36,7 @@ const DOORS: [(&str, Door); 29] = [
     ("async_tungstenite", Only(&["web"])),
     ("base64", Only(&["onvif", "web"])),
     ("divan", Only(&[])),
-    ("flate2", Only(&["web"])),
+    ("flate2", Only(&["http", "web"])),
     ("getrandom", AllBut(&["camera", "media", "log"])),
     ("gstreamer", Only(&[])),
     ("gstreamer_app", Only(&[])),

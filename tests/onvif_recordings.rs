@@ -17,7 +17,7 @@ use cctv_agent::{
         address, answers, challenge,
         soap::{self, Meaning, Refusal},
     },
-    xml::{self, Element},
+    xml::{self, Element, filter::Filter},
 };
 use serde_json::{Value, json};
 
@@ -195,12 +195,24 @@ fn survive_cuts(file: &str, bytes: &[u8]) {
             read_everything(&damaged);
         }
     }
+    if let Some(profiles) = profiles(bytes) {
+        let (mut filter, mut kept) = (Filter::new(answers::PROFILE_OUTLINE), Vec::new());
+        bytes.chunks(7).for_each(|piece| filter.feed(piece, &mut kept));
+        filter.finish(&mut kept);
+        assert_eq!(self::profiles(&kept), Some(profiles), "{file}: the outline of profiles loses something");
+    }
     if file.starts_with("http/") {
         let mut reader = reply::Reader::default();
         let complete = bytes.chunks(1).any(|byte| reader.feed(byte).expect("a recorded answer is readable"));
         assert!(complete, "{file}: its end is recognised");
         assert_eq!(reader.finish().ok(), reply::read(bytes).ok(), "{file}");
     }
+}
+
+/// The profiles in a bare SOAP message; `None` where it is none.
+fn profiles(bytes: &[u8]) -> Option<Vec<answers::Profile>> {
+    let root = xml::read(bytes).ok()?;
+    Some(answers::profiles(root.child("Body")?.children.first()?))
 }
 
 fn read_everything(bytes: &[u8]) {

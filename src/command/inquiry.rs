@@ -99,7 +99,7 @@ pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
     let (host, port) = (address.ip().to_string(), address.port());
     let request =
         format!("GET /api/cameras HTTP/1.1\r\nHost: {}:{port}\r\nConnection: close\r\n\r\n", in_brackets(&host));
-    let reply = smol::block_on(http::exchange(&host, port, request.as_bytes(), PATIENCE)).map_err(why)?;
+    let reply = smol::block_on(http::exchange(&host, port, request.as_bytes(), PATIENCE, None)).map_err(why)?;
     match reply.status {
         Some(200) => {}
         Some(503) => return Err("it serves as many connections as it can; try again".to_owned()),

@@ -175,7 +175,7 @@ fn camera(
     };
     let credentials = habits.login.for_camera(in_url, &defaults.login, section, ledger);
     let tuning = habits.tuning(defaults);
-    let transport = habits.transport.or(defaults.transport).unwrap_or(Transport::Tcp);
+    let transport = habits.transport.or(defaults.transport);
     let id = id?;
     Some(Camera {
         name: name.map_or_else(|| id.to_string(), |name| name.value),

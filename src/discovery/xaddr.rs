@@ -166,7 +166,8 @@ fn host_on_link(ip: IpAddr, link: Option<u32>) -> String {
 pub(super) fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
     let number = |digits: &str| match digits {
         "" => Some(None),
-        digits => digits.parse::<u16>().ok().filter(|port| *port > 0).map(Some),
+        // Port 0 means the usual one.
+        digits => digits.parse::<u16>().ok().map(|port| Some(port).filter(|port| *port > 0)),
     };
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']')?;
@@ -244,13 +245,13 @@ mod tests {
     fn odd_addresses_are_read_and_damaged_ones_dropped() {
         let parsed = |text: &str| XAddr::parse(text, &origin("10.0.0.1")).map(|xaddr| xaddr.to_string());
         assert_eq!(parsed(" HTTP://10.0.0.2:80:8080").as_deref(), Some("http://10.0.0.2:8080/onvif/device_service"));
+        assert_eq!(parsed("http://10.0.0.2:0/").as_deref(), Some("http://10.0.0.2:80/onvif/device_service"));
         assert_eq!(parsed("http://10.0.0.2?a").as_deref(), Some("http://10.0.0.2:80/?a"));
         assert_eq!(parsed("http://fe80::1%eth0/o").as_deref(), Some("http://[fe80::1%3]:80/o"));
         assert_eq!(parsed("http://[fe80::1%25eth0]:81/o").as_deref(), Some("http://[fe80::1%3]:81/o"));
         for text in [
             "",
             "rtsp://10.0.0.2/",
-            "http://10.0.0.2:0/",
             "http://a b/",
             "http://[fe80::1/",
             "http://h\u{e9}/",

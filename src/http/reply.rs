@@ -2,20 +2,30 @@
 //!
 //! Lengths sent by cameras are hints: the answer is over at its announced length, at its last chunk or
 //! at the end of the connection, but also when the root element of its XML is closed and nothing more
-//! comes. What is odd in the head costs itself, not the answer.
+//! comes. What is odd in the head costs itself, not the answer. A body that comes compressed although
+//! that was not asked for is decompressed.
+
+mod chunks;
+mod decoding;
 
 use std::{error, fmt};
 
-use crate::xml;
+use crate::xml::{
+    self,
+    filter::{Filter, Outline},
+};
+use chunks::{Chunk, read_chunks};
+use decoding::Decoding;
 
 /// Bytes of status line and headers, interim answers included.
 pub const LONGEST_HEAD: usize = 64 << 10;
 /// Header fields in one head.
 pub const MOST_HEADERS: usize = 128;
-/// Bytes of the body after decoding. The longest answer recorded has 37 kB.
-pub const LONGEST_BODY: usize = 1 << 20;
-/// Bytes of one line of chunk size or trailer.
-const LONGEST_CHUNK_LINE: usize = 4 << 10;
+/// Bytes of the body that are kept, after decompression and without what the [`Outline`] leaves out. The
+/// longest answer recorded has 37 kB.
+pub const MAX_BODY_LEN: usize = 1 << 20;
+/// Bytes of the body that are read, before and after decompression: a bound on work, not on memory.
+const MAX_READ: usize = 64 << 20;
 
 /// One whole answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +51,10 @@ pub enum Error {
     Empty,
     HeadTooLong,
     BodyTooLong,
+    /// More bytes than anybody needs to say what is kept.
+    Endless,
+    /// Compressed in a way that is not known, or damaged; with the name of the way.
+    Encoding(String),
     Head(httparse::Error),
     Chunk,
 }
@@ -50,7 +64,9 @@ impl fmt::Display for Error {
         match self {
             Self::Empty => f.write_str("the connection was closed without an answer"),
             Self::HeadTooLong => write!(f, "the HTTP head is longer than {} KiB", LONGEST_HEAD >> 10),
-            Self::BodyTooLong => write!(f, "the answer is longer than {} KiB", LONGEST_BODY >> 10),
+            Self::BodyTooLong => write!(f, "the answer is longer than {} KiB", MAX_BODY_LEN >> 10),
+            Self::Endless => write!(f, "the answer has not ended after {} MiB", MAX_READ >> 20),
+            Self::Encoding(name) => write!(f, "the answer is damaged, or compressed in an unknown way ({name})"),
             Self::Head(_) => f.write_str("the HTTP head is damaged"),
             Self::Chunk => f.write_str("the chunks of the HTTP answer are damaged"),
         }
@@ -75,6 +91,8 @@ pub struct Reader {
     searched: usize,
     /// Bytes of interim heads already dropped.
     dropped: usize,
+    /// What is kept of the body; `None`: all.
+    outline: Option<Outline>,
     begun: Option<Body>,
 }
 
@@ -82,6 +100,55 @@ pub struct Reader {
 struct Body {
     reply: Reply,
     framing: Framing,
+    /// Bytes that came, without the framing of chunks.
+    received: usize,
+    decoding: Decoding,
+    /// Bytes after decompression.
+    decoded: usize,
+    filter: Option<Filter>,
+}
+
+impl Body {
+    /// Adds `bytes`, as they came, to the body.
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.received += bytes.len();
+        let Self { reply, decoding, decoded, filter, .. } = self;
+        decoding.feed(bytes, &mut |piece| {
+            *decoded += piece.len();
+            match filter {
+                Some(filter) => filter.feed(piece, &mut reply.body),
+                None => reply.body.extend_from_slice(piece),
+            }
+            match () {
+                () if reply.body.len() > MAX_BODY_LEN => Err(Error::BodyTooLong),
+                () if *decoded > MAX_READ => Err(Error::Endless),
+                () => Ok(()),
+            }
+        })?;
+        if self.received > MAX_READ { Err(Error::Endless) } else { Ok(()) }
+    }
+
+    /// Whether the body holds XML that has not ended.
+    fn is_cut_short(&self) -> bool {
+        self.filter.as_ref().is_some_and(Filter::is_inside_tag)
+            || matches!(xml::read(&self.reply.body), Err(error) if error.may_be_cut_short())
+    }
+
+    /// The answer, with what was held back until its end.
+    fn finish(mut self) -> Result<Reply, Error> {
+        let Self { reply, decoding, filter, .. } = &mut self;
+        decoding.finish(&mut |piece| {
+            match filter {
+                Some(filter) => filter.feed(piece, &mut reply.body),
+                None => reply.body.extend_from_slice(piece),
+            }
+            Ok(())
+        })?;
+        if let Some(filter) = filter {
+            filter.finish(&mut reply.body);
+        }
+        Ok(self.reply)
+    }
 }
 
 #[derive(Debug)]
@@ -94,17 +161,12 @@ enum Framing {
     Overdue,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Chunk {
-    Size,
-    /// Bytes of this chunk still to come, its line end included as two.
-    Data(usize),
-    LineEnd,
-    Trailer,
-    Done,
-}
-
 impl Reader {
+    /// Keeps of the body what `outline` names, so that long answers of which little is read fit.
+    pub fn with_outline(outline: Option<Outline>) -> Self {
+        Self { outline, ..Self::default() }
+    }
+
     /// Takes more bytes; returns whether the answer is complete.
     ///
     /// # Errors
@@ -122,7 +184,7 @@ impl Reader {
     /// Whether the answer can be taken as complete although neither length, last chunk nor end of the
     /// connection says so. To be asked when nothing came for a while.
     pub fn is_settled(&self) -> bool {
-        let Some(Body { reply, framing }) = &self.begun else {
+        let Some(Body { reply, framing, .. }) = &self.begun else {
             return false;
         };
         matches!(framing, Framing::Overdue | Framing::Chunked(Chunk::Trailer))
@@ -141,11 +203,12 @@ impl Reader {
             }
             // A head without its empty line: some firmwares forget it when there is no body.
             self.feed(b"\r\n\r\n")?;
-            if let Some(body) = &mut self.begun {
-                body.reply.body.clear();
+            if let Some(body) = self.begun {
+                return Ok(Reply { body: Vec::new(), ..body.reply });
             }
+            return Err(Error::Empty);
         }
-        self.begun.map(|body| body.reply).ok_or(Error::Empty)
+        self.begun.map_or(Err(Error::Empty), Body::finish)
     }
 
     /// Looks for the end of the head; returns whether there is something more to be done with `raw`.
@@ -188,31 +251,37 @@ impl Reader {
             Some(length) => Framing::Length(length),
             None => Framing::UntilClose,
         };
-        self.begun = Some(Body { reply, framing });
+        let decoding = Decoding::named(reply.all("content-encoding").next());
+        let filter = self.outline.map(Filter::new);
+        self.begun = Some(Body { reply, framing, received: 0, decoding, decoded: 0, filter });
     }
 
     fn read_body(&mut self) -> Result<bool, Error> {
-        let Some(Body { reply, framing }) = &mut self.begun else {
+        let Some(body) = &mut self.begun else {
             return Ok(false);
         };
-        let body = &mut reply.body;
-        let complete = match *framing {
-            Framing::Chunked(ref mut state) => read_chunks(&mut self.raw, state, body)?,
-            Framing::Length(length) if body.len() + self.raw.len() >= length => {
-                body.extend(self.raw.drain(..length.saturating_sub(body.len())));
-                let too_small = is_cut_short(body);
+        match body.framing {
+            Framing::Chunked(ref mut state) => {
+                let mut data = Vec::new();
+                let complete = read_chunks(&mut self.raw, state, &mut data)?;
+                body.take(&data)?;
+                Ok(complete)
+            }
+            Framing::Length(length) if body.received + self.raw.len() >= length => {
+                let rest: Vec<u8> = self.raw.drain(..length.saturating_sub(body.received)).collect();
+                body.take(&rest)?;
+                let too_small = body.is_cut_short();
                 if too_small {
-                    *framing = Framing::Overdue;
-                    body.append(&mut self.raw);
+                    body.framing = Framing::Overdue;
+                    body.take(&std::mem::take(&mut self.raw))?;
                 }
-                !too_small || is_closed(body)
+                Ok(!too_small || is_closed(&body.reply.body))
             }
             Framing::UntilClose | Framing::Overdue | Framing::Length(_) => {
-                body.append(&mut self.raw);
-                false
+                body.take(&std::mem::take(&mut self.raw))?;
+                Ok(false)
             }
-        };
-        if body.len() > LONGEST_BODY { Err(Error::BodyTooLong) } else { Ok(complete) }
+        }
     }
 }
 
@@ -223,10 +292,6 @@ fn is_padding(byte: u8) -> bool {
 /// Whether `body` holds a root element with its end.
 fn is_closed(body: &[u8]) -> bool {
     body.contains(&b'<') && xml::read(body).is_ok()
-}
-
-fn is_cut_short(body: &[u8]) -> bool {
-    matches!(xml::read(body), Err(error) if error.may_be_cut_short())
 }
 
 /// The index after the empty line, counting from 0; lines may end in LF alone.
@@ -272,55 +337,6 @@ fn parse_strictly_enough(head: &[u8]) -> Result<Reply, Error> {
         .iter()
         .map(|header| (header.name.to_ascii_lowercase(), String::from_utf8_lossy(header.value).trim().to_owned()));
     Ok(Reply { status: response.code, headers: headers.collect(), body: Vec::new() })
-}
-
-/// Moves what is understood of `raw` into `body`; returns whether the last chunk has come.
-fn read_chunks(raw: &mut Vec<u8>, state: &mut Chunk, body: &mut Vec<u8>) -> Result<bool, Error> {
-    let mut at = 0;
-    loop {
-        *state = match *state {
-            Chunk::Done => break,
-            Chunk::Data(left) => {
-                let taken = left.min(raw.len() - at);
-                body.extend_from_slice(&raw[at..at + taken]);
-                at += taken;
-                if taken < left {
-                    *state = Chunk::Data(left - taken);
-                    break;
-                }
-                Chunk::LineEnd
-            }
-            line_state => {
-                let length = raw[at..].iter().position(|&byte| byte == b'\n');
-                if length.unwrap_or(raw.len() - at) > LONGEST_CHUNK_LINE {
-                    return Err(Error::Chunk);
-                }
-                let Some(length) = length else { break };
-                let line = raw[at..at + length].trim_ascii();
-                at += length + 1;
-                match line_state {
-                    Chunk::LineEnd if line.is_empty() => Chunk::Size,
-                    Chunk::LineEnd => return Err(Error::Chunk),
-                    Chunk::Trailer if line.is_empty() => Chunk::Done,
-                    Chunk::Trailer => Chunk::Trailer,
-                    _ => match chunk_size(line)? {
-                        0 => Chunk::Trailer,
-                        size => Chunk::Data(size),
-                    },
-                }
-            }
-        };
-    }
-    raw.drain(..at);
-    Ok(matches!(state, Chunk::Done))
-}
-
-/// The size at the start of a chunk's line; an extension may follow after `;`.
-fn chunk_size(line: &[u8]) -> Result<usize, Error> {
-    let line = std::str::from_utf8(line).map_err(|_| Error::Chunk)?;
-    let digits = line.split(';').next().unwrap_or("").trim();
-    let size = usize::from_str_radix(digits, 16).map_err(|_| Error::Chunk)?;
-    if size > LONGEST_BODY { Err(Error::BodyTooLong) } else { Ok(size) }
 }
 
 /// Reads a whole recorded answer.
@@ -458,9 +474,31 @@ mod tests {
         assert!(matches!(read(interim.as_bytes()), Err(Error::HeadTooLong)));
         let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(MOST_HEADERS + 1));
         assert!(matches!(read(many.as_bytes()), Err(Error::Head(_))));
-        let body = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(LONGEST_BODY + 1));
+        let body = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(MAX_BODY_LEN + 1));
         assert!(matches!(read(body.as_bytes()), Err(Error::BodyTooLong)));
         let chunk = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffff\r\n";
-        assert!(matches!(read(chunk.as_bytes()), Err(Error::BodyTooLong)));
+        assert!(matches!(read(chunk.as_bytes()), Err(Error::Endless)));
+    }
+
+    const OUTLINE: Outline = Outline { within: "P", keep: &["a"] };
+
+    #[test]
+    fn long_answer_is_bounded_by_what_is_kept_of_it() {
+        let channel = format!("<P><a>1</a><b>{}</b></P>", "x".repeat(10_000));
+        let body = format!("<r>{}</r>", channel.repeat(200));
+        assert!(body.len() > MAX_BODY_LEN);
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        assert!(matches!(read(answer.as_bytes()), Err(Error::BodyTooLong)));
+        let mut reader = Reader::with_outline(Some(OUTLINE));
+        let mut complete = false;
+        for piece in answer.as_bytes().chunks(1460) {
+            complete = reader.feed(piece).unwrap();
+        }
+        assert!(complete);
+        let kept = reader.finish().unwrap().body;
+        assert_eq!(String::from_utf8(kept).unwrap(), format!("<r>{}</r>", "<P><a>1</a></P>".repeat(200)));
+        let kept = format!("<r>{}", format!("<P><a>{}</a></P>", "x".repeat(10_000)).repeat(200));
+        let mut reader = Reader::with_outline(Some(OUTLINE));
+        assert!(matches!(reader.feed(format!("HTTP/1.1 200 OK\r\n\r\n{kept}").as_bytes()), Err(Error::BodyTooLong)));
     }
 }

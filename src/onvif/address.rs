@@ -62,7 +62,8 @@ pub struct Streams {
 /// Works out where the stream that a device names as `uri` may be, when the device was reached as
 /// `reach` (host name or address, IPv6 without brackets). `None`: no trustworthy RTSP address.
 pub fn streams(uri: &str, reach: &str) -> Option<Streams> {
-    let (given, login) = StreamUri::split(uri)?;
+    let (uri, login) = split_login(uri.trim_matches(|c: char| c.is_ascii_whitespace()), reach)?;
+    let (given, _) = StreamUri::split(&uri)?;
     let (scheme, rest) = given.as_str().split_once("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
@@ -86,20 +87,51 @@ pub fn streams(uri: &str, reach: &str) -> Option<Streams> {
             candidates.extend(StreamUri::split(&text).map(|(uri, _)| uri));
         }
     }
-    let login = login.map(|(username, password)| Credentials {
-        username: percent_decode(&username),
-        password: Secret::new(percent_decode(&password)),
-    });
-    let login = login.filter(|login| !login.username.is_empty());
     (!candidates.is_empty()).then_some(Streams { candidates, login })
 }
 
-/// Host, without brackets, and port. Of two ports (`host:80:554`) the last one counts. The host may be
-/// empty. `None`: a port that is no number, or more colons than make sense.
+/// Takes the login out of the stream address `uri`. Some firmwares write it there as it is, so that a
+/// password may hold every character that has a meaning in an address. Then the host tells where the
+/// login ends: it is the one we reached the device as, or an IP address. `None`: no host can be trusted.
+fn split_login(uri: &str, reach: &str) -> Option<(String, Option<Credentials>)> {
+    let (scheme, rest) = uri.split_once("://")?;
+    let authority_end = |text: &str| text.find(['/', '?', '#']).unwrap_or(text.len());
+    let host_of = |text: &str| {
+        let (host, _) = split_authority(&text[..authority_end(text)])?;
+        Some(host).filter(|host| !host.is_empty() && !host.contains('@'))
+    };
+    let is_reached = |text: &str| host_of(text).is_some_and(|host| host.eq_ignore_ascii_case(reach));
+    let is_ip = |text: &str| host_of(text).is_some_and(|host| host.parse::<IpAddr>().is_ok());
+    let ends: Vec<usize> = rest.match_indices('@').map(|(at, _)| at + 1).collect();
+    // As the standard has it: the login ends at the last `@` before the path.
+    let standard = ends.iter().copied().rfind(|at| *at <= authority_end(rest)).unwrap_or(0);
+    let last_with = |is_host: &dyn Fn(&str) -> bool| ends.iter().copied().rfind(|at| is_host(&rest[*at..]));
+    let at = match () {
+        () if is_reached(&rest[standard..]) => standard,
+        () => match last_with(&is_reached) {
+            Some(at) => at,
+            None if host_of(&rest[standard..]).is_some() => standard,
+            None => last_with(&is_ip)?,
+        },
+    };
+    let (login, location) = rest.split_at(at);
+    let login = login.strip_suffix('@').and_then(|login| {
+        let (username, password) = login.split_once(':').unwrap_or((login, ""));
+        // What should have been encoded and was not shows that nothing is.
+        let is_raw = login.contains(['/', '?', '#', '@', ' ']);
+        let text = |text: &str| if is_raw { text.to_owned() } else { percent_decode(text) };
+        let login = Credentials { username: text(username), password: Secret::new(text(password)) };
+        Some(login).filter(|login| !login.username.is_empty())
+    });
+    Some((format!("{scheme}://{location}"), login))
+}
+
+/// Host, without brackets, and port. Of two ports (`host:80:554`) the last one counts, and 0 means the
+/// usual one. The host may be empty. `None`: a port that is no number, or more colons than make sense.
 fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
     let number = |port: &str| match port {
         "" => Some(None),
-        digits => digits.parse::<u16>().ok().filter(|&port| port > 0).map(Some),
+        digits => digits.parse::<u16>().ok().map(|port| Some(port).filter(|&port| port > 0)),
     };
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']')?;
@@ -224,12 +256,48 @@ mod tests {
     }
 
     #[test]
+    fn login_that_is_not_encoded_is_taken_out_as_it_is() {
+        for password in ["p@ss", "p/w", "a?b", "a#b", "a&b", "a:b", "@ : / ? # &", "x/@10.9.9.9/y", "12/34@", "%41/"] {
+            for location in ["10.0.0.1:554/live?a=b@c", "10.0.0.1", "10.0.0.1/a@10.9.9.9/b"] {
+                let streams = streams(&format!("rtsp://admin:{password}@{location}"), "10.0.0.1").unwrap();
+                assert_eq!(streams.candidates[0].as_str(), format!("rtsp://{location}"), "{password}");
+                let login = streams.login.unwrap();
+                assert_eq!((login.username.as_str(), login.password.expose()), ("admin", password), "{location}");
+            }
+        }
+        // Another host is recognised where it is an IP address; what looks like a host then is none.
+        let elsewhere = streams("rtsp://admin:p/w@10.9.9.9/live", "10.0.0.1").unwrap();
+        assert_eq!(elsewhere.candidates[0].as_str(), "rtsp://10.9.9.9/live");
+        assert_eq!(elsewhere.login.unwrap().password.expose(), "p/w");
+        let by_name = streams("rtsp://admin:p/w@Cam.example:554/live", "cam.example").unwrap();
+        assert_eq!(by_name.candidates[0].as_str(), "rtsp://Cam.example:554/live");
+        // An `@` in the path is no login.
+        let path = streams("rtsp://10.0.0.1/a@10.0.0.1/b", "10.0.0.1").unwrap();
+        assert_eq!((path.candidates[0].as_str(), path.login), ("rtsp://10.0.0.1/a@10.0.0.1/b", None));
+    }
+
+    #[test]
+    fn port_0_means_the_usual_one() {
+        assert_eq!(candidates("rtsp://10.0.0.1:0/a", "10.0.0.1"), ["rtsp://10.0.0.1/a"]);
+        assert_eq!(candidates("rtsp://[fd00::1]:0/a", "fd00::1"), ["rtsp://[fd00::1]/a"]);
+        assert_eq!(Service::from_xaddr("http://10.0.0.1:0/m", 8080).unwrap().ports, [80, 8080]);
+    }
+
+    #[test]
+    fn transport_in_the_scheme_is_kept() {
+        let streams = streams("RTSPU://u:p@10.0.0.1/a", "10.0.0.1").unwrap();
+        assert_eq!(streams.candidates[0].as_str(), "rtspu://10.0.0.1/a");
+        assert_eq!(streams.candidates[0].transport(), Some(crate::camera::Transport::Udp));
+    }
+
+    #[test]
     fn untrustworthy_addresses_are_refused() {
         for uri in [
-            "rtsp://user:pa/ss@10.0.0.1/a",
+            "rtsp://user:pa/ss@cam.example/a",
             "http://10.0.0.1/a",
             "rtsp://10.0.0.1:99999/a",
             "rtsp://h:x/a",
+            "rtsp://user:pass@/a",
             "",
             "rtsp:/x",
         ] {

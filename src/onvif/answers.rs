@@ -4,8 +4,30 @@
 //! fails: what a camera left out is `None` or an empty list.
 
 use super::clock::CivilTime;
-use crate::media::Size;
-use crate::xml::Element;
+use crate::{
+    media::Size,
+    xml::{Element, filter::Outline},
+};
+
+/// What is read of a list of profiles: a tenth of what a recorder sends.
+pub const PROFILE_OUTLINE: Outline = Outline {
+    within: "Profiles",
+    keep: &[
+        "Name",
+        "Configurations",
+        "VideoSourceConfiguration",
+        "VideoSource",
+        "SourceToken",
+        "VideoEncoderConfiguration",
+        "VideoEncoder",
+        "Encoding",
+        "Resolution",
+        "Width",
+        "Height",
+        "RateControl",
+        "FrameRateLimit",
+    ],
+};
 
 /// The clock of a device.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,6 +4,7 @@ use super::{
     Target,
     address::Service,
     answers::{self, DeviceInformation},
+    challenge,
     clock::{self, CivilTime, Offset},
     error::{Error, Malformed},
     login::{Attempt, Authentication, Clock, Login, Next, Refused},
@@ -38,6 +39,8 @@ pub struct Device<'a> {
     service: Service,
     /// The device's words when it refused the password, for the error of every later request.
     refusal: Option<soap::Fault>,
+    /// The kinds of login that the device asked for last, where none of them is spoken.
+    unsupported: Option<String>,
 }
 
 impl<'a> Device<'a> {
@@ -52,6 +55,7 @@ impl<'a> Device<'a> {
             form_works: false,
             service: Service::at(DEVICE_PATH, target.port),
             refusal: None,
+            unsupported: None,
         }
     }
 
@@ -188,10 +192,11 @@ impl<'a> Device<'a> {
                 if attempt != Attempt::Bare {
                     self.refusal = fault.clone().or(self.refusal.take());
                 }
+                self.unsupported = challenge::unsupported(challenges);
                 let mut clock_moved = false;
                 if self.offset.is_none() {
                     self.offset = date_offset(&reply);
-                } else if attempt == Attempt::Token(Clock::Camera) && !clock_asked {
+                } else if attempt.token() == Some(Clock::Camera) && !clock_asked {
                     clock_asked = true;
                     clock_moved = self.renew_clock(&reply).await;
                 }
@@ -241,7 +246,8 @@ impl<'a> Device<'a> {
         loop {
             // Made anew each time: a device may have taken note of the nonce before it hung up.
             let message = self.message(port, path, operation, attempt);
-            match http::exchange(&self.target.host, port, message.as_bytes(), self.limits).await {
+            let outline = Some(answers::PROFILE_OUTLINE);
+            match http::exchange(&self.target.host, port, message.as_bytes(), self.limits, outline).await {
                 Err(http::Error::Closed(_)) if again => again = false,
                 Ok(reply) => return Ok(reply),
                 Err(error) => return Err(self.transport_error(port, operation.name, error)),
@@ -252,15 +258,13 @@ impl<'a> Device<'a> {
     fn message(&mut self, port: u16, path: &str, operation: &Operation, attempt: Attempt) -> String {
         let mut authorization = String::new();
         let mut security = String::new();
-        match (attempt, &self.target.credentials) {
-            (Attempt::Digest { .. }, Some(credentials)) => {
-                if let Some(challenge) = self.login.challenge(path) {
-                    let client_nonce: String = random().iter().map(|byte| format!("{byte:02x}")).collect();
-                    let field = challenge.authorize(credentials, "POST", path, &client_nonce);
-                    authorization = format!("Authorization: {field}\r\n");
-                }
+        if let Some(credentials) = &self.target.credentials {
+            if let (Attempt::Digest { .. }, Some(challenge)) = (attempt, self.login.challenge(path)) {
+                let client_nonce: String = random().iter().map(|byte| format!("{byte:02x}")).collect();
+                let field = challenge.authorize(credentials, "POST", path, &client_nonce);
+                authorization = format!("Authorization: {field}\r\n");
             }
-            (Attempt::Token(clock), Some(credentials)) => {
+            if let Some(clock) = attempt.token() {
                 let ours = clock::now();
                 let created = match (clock, self.offset) {
                     (Clock::Camera, Some(offset)) => offset.apply(ours),
@@ -268,7 +272,6 @@ impl<'a> Device<'a> {
                 };
                 security = token::security_header(credentials, created, random());
             }
-            _ => {}
         }
         let (lines, body) = operation.dress(self.form, &security);
         let host = in_brackets(self.target.host.split('%').next().unwrap_or(""));
@@ -318,6 +321,10 @@ impl<'a> Device<'a> {
     }
 
     fn denied(&self, request: &'static str) -> Error {
+        let login = self.authentication().filter(|way| *way != Authentication::Open);
+        if let (Some(schemes), None, None) = (&self.unsupported, &self.refusal, login) {
+            return Error::UnsupportedLogin { device: self.name(), request, schemes: schemes.clone() };
+        }
         let username = self.target.credentials.as_ref().map(|credentials| credentials.username.clone());
         Error::Denied {
             device: self.name(),
@@ -325,6 +332,7 @@ impl<'a> Device<'a> {
             username: username.unwrap_or_default(),
             fault: self.refusal.clone().map(Box::new),
             clock_known: self.offset.is_some(),
+            right_missing: login.is_some(),
         }
     }
 }

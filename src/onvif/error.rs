@@ -59,6 +59,14 @@ pub enum Error {
         fault: Option<Box<Fault>>,
         /// Without it a login can fail although the password is right.
         clock_known: bool,
+        /// The same login was taken for something else, so it is not wrong.
+        right_missing: bool,
+    },
+    /// The device asks for a kind of login that is not spoken, such as `Basic`.
+    UnsupportedLogin {
+        device: String,
+        request: &'static str,
+        schemes: String,
     },
     NoSuchProfile {
         device: String,
@@ -130,7 +138,10 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Connect { .. } | Self::Slow { .. } | Self::Closed { .. } => Kind::Unreachable,
-            Self::NoCredentials { .. } | Self::Denied { .. } | Self::Status { status: 403, .. } => Kind::Denied,
+            Self::NoCredentials { .. }
+            | Self::Denied { .. }
+            | Self::UnsupportedLogin { .. }
+            | Self::Status { status: 403, .. } => Kind::Denied,
             Self::NoSuchProfile { .. } | Self::AmbiguousProfile { .. } | Self::SeveralSources { .. } => {
                 Kind::NoSuchProfile
             }
@@ -153,7 +164,7 @@ impl Error {
     /// Whether asking another service of the same device is pointless, too.
     pub(super) fn ends_everything(&self) -> bool {
         match self {
-            Self::NoCredentials { .. } | Self::Denied { .. } => true,
+            Self::NoCredentials { .. } | Self::Denied { .. } | Self::UnsupportedLogin { .. } => true,
             Self::Redirect { location, .. } => is_https(location),
             _ => false,
         }
@@ -196,10 +207,19 @@ impl fmt::Display for Error {
             Self::NoCredentials { device, request } => {
                 write!(f, "{device} wants a login for {request}; set username and password")
             }
-            Self::Denied { device, request, username, fault, clock_known } => {
+            Self::UnsupportedLogin { device, request, schemes } => write!(
+                f,
+                "{device} asks for a login by {schemes} for {request}, which is not spoken as it does not protect the \
+                 password; switch on Digest or WS-UsernameToken in the camera"
+            ),
+            Self::Denied { device, request, username, fault, clock_known, right_missing } => {
                 write!(f, "{device} refused {request} for user {username:?}")?;
                 if let Some(fault) = fault {
                     write!(f, ": {fault}")?;
+                }
+                if *right_missing {
+                    return f
+                        .write_str("; the login itself is right: give the camera's user the right to see live video");
                 }
                 f.write_str("; check username and password, and that the camera has an ONVIF user of that name")?;
                 if !clock_known {

@@ -23,15 +23,20 @@ pub enum Authentication {
     Open,
     Digest(Algorithm),
     UsernameToken(Clock),
+    /// Digest for the web server in front, and a UsernameToken, by the camera's clock, for the service
+    /// behind it: both in every request.
+    DigestAndUsernameToken(Algorithm),
 }
 
 impl Authentication {
-    const WORDS: [(Self, &str); 5] = [
+    const WORDS: [(Self, &str); 7] = [
         (Self::Open, "open"),
         (Self::Digest(Algorithm::Md5), "digest-md5"),
         (Self::Digest(Algorithm::Sha256), "digest-sha-256"),
         (Self::UsernameToken(Clock::Camera), "username-token"),
         (Self::UsernameToken(Clock::Ours), "username-token-our-clock"),
+        (Self::DigestAndUsernameToken(Algorithm::Md5), "digest-md5-and-username-token"),
+        (Self::DigestAndUsernameToken(Algorithm::Sha256), "digest-sha-256-and-username-token"),
     ];
 
     /// One word for files and interfaces.
@@ -53,6 +58,8 @@ impl fmt::Display for Authentication {
             Self::Digest(Algorithm::Sha256) => "HTTP Digest with SHA-256",
             Self::UsernameToken(Clock::Camera) => "UsernameToken",
             Self::UsernameToken(Clock::Ours) => "UsernameToken with our own clock",
+            Self::DigestAndUsernameToken(Algorithm::Md5) => "HTTP Digest with MD5 and UsernameToken",
+            Self::DigestAndUsernameToken(Algorithm::Sha256) => "HTTP Digest with SHA-256 and UsernameToken",
         })
     }
 }
@@ -69,10 +76,23 @@ pub enum Clock {
 pub enum Attempt {
     Bare,
     /// With the challenge kept for its path; `renewed` once a fresh nonce was taken for this request.
+    /// `token`: a UsernameToken goes along.
     Digest {
         renewed: bool,
+        token: Option<Clock>,
     },
     Token(Clock),
+}
+
+impl Attempt {
+    /// The clock of the UsernameToken that it carries.
+    pub fn token(self) -> Option<Clock> {
+        match self {
+            Self::Bare => None,
+            Self::Digest { token, .. } => token,
+            Self::Token(clock) => Some(clock),
+        }
+    }
 }
 
 /// What to do after a refusal.
@@ -107,6 +127,9 @@ pub struct Login {
     known: Option<Authentication>,
     /// The challenge last given for each path: nonces can be bound to it.
     challenges: Vec<(String, digest::Session)>,
+    /// A bare request was refused without a challenge that can be answered: the service, not the web
+    /// server in front of it, asks for the login.
+    asked_by_service: bool,
     avoid_sha256: bool,
     refusals: u8,
     denied: bool,
@@ -118,8 +141,12 @@ impl Login {
     /// says what it wants.
     pub fn new(has_credentials: bool, hint: Option<Authentication>) -> Self {
         let (known, challenges) = (None, Vec::new());
-        let avoid_sha256 = hint == Some(Authentication::Digest(Algorithm::Md5));
-        Self { has_credentials, hint, known, challenges, avoid_sha256, refusals: 0, denied: false }
+        let avoid_sha256 = matches!(
+            hint,
+            Some(Authentication::Digest(Algorithm::Md5) | Authentication::DigestAndUsernameToken(Algorithm::Md5))
+        );
+        let asked_by_service = false;
+        Self { has_credentials, hint, known, challenges, asked_by_service, avoid_sha256, refusals: 0, denied: false }
     }
 
     /// How the camera is logged in to; `None` while nothing that needs a login has succeeded.
@@ -143,7 +170,10 @@ impl Login {
         match self.known {
             _ if access != Access::Login => Attempt::Bare,
             Some(Authentication::UsernameToken(clock)) => Attempt::Token(clock),
-            Some(Authentication::Digest(_)) if challenged => Attempt::Digest { renewed: false },
+            Some(Authentication::Digest(_)) if challenged => Attempt::Digest { renewed: false, token: None },
+            Some(Authentication::DigestAndUsernameToken(_)) if challenged => {
+                Attempt::Digest { renewed: false, token: Some(Clock::Camera) }
+            }
             _ => Attempt::Bare,
         }
     }
@@ -154,9 +184,11 @@ impl Login {
             // Says nothing about the operations that need a login, nor does an exception undo what is known.
             Attempt::Bare if access != Access::Login || self.known.is_some() => {}
             Attempt::Bare => self.known = Some(Authentication::Open),
-            Attempt::Digest { .. } => {
+            Attempt::Digest { token, .. } => {
                 let algorithm = self.challenge(path).map(|session| session.algorithm);
-                self.known = algorithm.map(Authentication::Digest).or(self.known);
+                let both = Authentication::DigestAndUsernameToken;
+                let way = if token.is_some() { both } else { Authentication::Digest };
+                self.known = algorithm.map(way).or(self.known);
             }
             Attempt::Token(clock) => self.known = Some(Authentication::UsernameToken(clock)),
         }
@@ -172,7 +204,7 @@ impl Login {
         match attempt {
             Attempt::Bare if self.denied => Next::Denied,
             Attempt::Bare => self.begin(refused.path, fresh),
-            Attempt::Digest { renewed } => self.after_digest(renewed, refused, fresh),
+            Attempt::Digest { renewed, token } => self.after_digest(renewed, token, refused, fresh),
             Attempt::Token(clock) => {
                 if self.count(refused.fault) {
                     return Next::Denied;
@@ -180,7 +212,11 @@ impl Login {
                 let clocks_differ = refused.offset.is_some_and(|offset| !offset.is_near(Offset::default()));
                 match (clock, fresh) {
                     (Clock::Camera, _) if refused.clock_moved => Next::Try(Attempt::Token(Clock::Camera)),
-                    (_, Some(fresh)) => self.answer(refused.path, fresh),
+                    // The service let the token pass to a web server that wants a login of its own.
+                    (_, Some(fresh)) if self.asked_by_service && refused.status == Some(401) => {
+                        self.answer(refused.path, fresh, Some(clock))
+                    }
+                    (_, Some(fresh)) => self.answer(refused.path, fresh, None),
                     (Clock::Camera, None) if clocks_differ => Next::Try(Attempt::Token(Clock::Ours)),
                     // Ours came first only by a hint.
                     (Clock::Ours, None) if clocks_differ => Next::Try(Attempt::Token(Clock::Camera)),
@@ -190,20 +226,30 @@ impl Login {
         }
     }
 
-    fn after_digest(&mut self, renewed: bool, refused: Refused<'_>, fresh: Option<digest::Session>) -> Next {
+    fn after_digest(
+        &mut self,
+        renewed: bool,
+        token: Option<Clock>,
+        refused: Refused<'_>,
+        fresh: Option<digest::Session>,
+    ) -> Next {
         let used = self.challenge(refused.path).map(|session| (session.algorithm, session.uses()));
         // A nonce that has worked before has merely grown old, whether the camera says so or not.
         let outdated = fresh.as_ref().is_some_and(|fresh| fresh.stale) || used.is_some_and(|(_, uses)| uses > 1);
         if let Some(fresh) = fresh.filter(|_| outdated && !renewed) {
             self.keep(refused.path, fresh);
-            return Next::Try(Attempt::Digest { renewed: true });
+            return Next::Try(Attempt::Digest { renewed: true, token });
         }
         if self.count(refused.fault) {
             return Next::Denied;
         }
         if refused.status != Some(401) {
-            // Passed HTTP and refused by the service behind it.
-            return Next::Try(Attempt::Token(Clock::Camera));
+            // The web server took the login; the service behind it wants one of its own as well.
+            return match token {
+                None => Next::Try(Attempt::Digest { renewed, token: Some(Clock::Camera) }),
+                Some(_) if refused.clock_moved => Next::Try(Attempt::Digest { renewed, token }),
+                Some(_) => self.deny(),
+            };
         }
         // The other algorithm of those offered, if there is one.
         let avoid_sha256 = used.is_none_or(|(algorithm, _)| algorithm == Algorithm::Sha256);
@@ -212,7 +258,7 @@ impl Login {
             Some(other) => {
                 self.avoid_sha256 = avoid_sha256;
                 self.keep(refused.path, other);
-                Next::Try(Attempt::Digest { renewed })
+                Next::Try(Attempt::Digest { renewed, token })
             }
             None => self.deny(),
         }
@@ -221,16 +267,20 @@ impl Login {
     /// What follows a bare request: the way learnt before wins over the one offered, as some cameras
     /// offer one that does not work.
     fn begin(&mut self, path: &str, challenge: Option<digest::Session>) -> Next {
+        self.asked_by_service |= challenge.is_none();
         match (self.known.or(self.hint), challenge) {
             (Some(Authentication::UsernameToken(clock)), _) => Next::Try(Attempt::Token(clock)),
-            (_, Some(challenge)) => self.answer(path, challenge),
+            (Some(Authentication::DigestAndUsernameToken(_)), Some(challenge)) => {
+                self.answer(path, challenge, Some(Clock::Camera))
+            }
+            (_, Some(challenge)) => self.answer(path, challenge, None),
             (_, None) => Next::Try(Attempt::Token(Clock::Camera)),
         }
     }
 
-    fn answer(&mut self, path: &str, challenge: digest::Session) -> Next {
+    fn answer(&mut self, path: &str, challenge: digest::Session, token: Option<Clock>) -> Next {
         self.keep(path, challenge);
-        Next::Try(Attempt::Digest { renewed: false })
+        Next::Try(Attempt::Digest { renewed: false, token })
     }
 
     fn keep(&mut self, path: &str, challenge: digest::Session) {
@@ -260,8 +310,9 @@ mod tests {
     const MD5_STALE: &str = r#"Digest realm="r", nonce="2", qop="auth", stale=true"#;
     const SHA: &str = r#"Digest realm="r", nonce="3", qop="auth", algorithm=SHA-256"#;
 
-    const RENEWED: Attempt = Attempt::Digest { renewed: true };
-    const DIGEST: Attempt = Attempt::Digest { renewed: false };
+    const RENEWED: Attempt = Attempt::Digest { renewed: true, token: None };
+    const DIGEST: Attempt = Attempt::Digest { renewed: false, token: None };
+    const BOTH: Attempt = Attempt::Digest { renewed: false, token: Some(Clock::Camera) };
     const TOKEN: Attempt = Attempt::Token(Clock::Camera);
 
     /// The next step after `attempt` on `/m` was refused with a 401 with `fields`, or with a fault where
@@ -333,11 +384,43 @@ mod tests {
     }
 
     #[test]
-    fn fault_behind_a_good_digest_leads_to_one_token() {
+    fn fault_behind_a_good_digest_leads_to_both_logins_at_once() {
         let mut login = Login::new(true, None);
         refuse(&mut login, Attempt::Bare, &[MD5], 0);
-        assert_eq!(refuse(&mut login, DIGEST, &[], 100), Next::Try(TOKEN));
-        assert_eq!(refuse(&mut login, TOKEN, &[], 100), Next::Denied);
+        assert_eq!(refuse(&mut login, DIGEST, &[], 100), Next::Try(BOTH));
+        assert_eq!(refuse(&mut login, BOTH, &[], 100), Next::Denied, "two refused passwords are the end");
+        let mut login = Login::new(true, None);
+        refuse(&mut login, Attempt::Bare, &[MD5], 0);
+        refuse(&mut login, DIGEST, &[], 100);
+        login.accepted("/m", BOTH, Access::Login);
+        assert_eq!(login.authentication(), Some(Authentication::DigestAndUsernameToken(Algorithm::Md5)));
+        assert_eq!(login.first("/m", Access::Login), BOTH);
+        assert_eq!(login.first("/other", Access::Login), Attempt::Bare, "a nonce can be bound to its path");
+        assert_eq!(refuse(&mut login, Attempt::Bare, &[MD5], 0), Next::Try(BOTH), "known by then");
+    }
+
+    #[test]
+    fn challenge_behind_a_token_that_the_service_asked_for_leads_to_both_logins_at_once() {
+        let mut login = Login::new(true, None);
+        assert_eq!(refuse(&mut login, Attempt::Bare, &[], 0), Next::Try(TOKEN));
+        assert_eq!(refuse(&mut login, TOKEN, &[MD5], 0), Next::Try(BOTH));
+        // Where the web server asked first, the token was only a memory of another firmware.
+        let hint = Some(Authentication::UsernameToken(Clock::Camera));
+        let mut login = Login::new(true, hint);
+        assert_eq!(refuse(&mut login, Attempt::Bare, &[MD5], 0), Next::Try(TOKEN));
+        assert_eq!(refuse(&mut login, TOKEN, &[MD5], 0), Next::Try(DIGEST));
+    }
+
+    #[test]
+    fn both_logins_survive_a_stale_nonce_and_are_remembered() {
+        let hint = Authentication::from_word("digest-md5-and-username-token");
+        assert_eq!(hint, Some(Authentication::DigestAndUsernameToken(Algorithm::Md5)));
+        let mut login = Login::new(true, hint);
+        assert_eq!(refuse(&mut login, Attempt::Bare, &[MD5, SHA], 0), Next::Try(BOTH));
+        assert_eq!(login.challenge("/m").unwrap().algorithm, Algorithm::Md5);
+        let renewed = Attempt::Digest { renewed: true, token: Some(Clock::Camera) };
+        assert_eq!(refuse(&mut login, BOTH, &[MD5_STALE], 0), Next::Try(renewed));
+        assert_eq!(login.refusals, 0);
     }
 
     #[test]

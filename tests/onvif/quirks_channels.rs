@@ -178,3 +178,33 @@ fn quirk_41_remembered_token_is_doubted_once_its_stream_is_another() {
     assert_eq!(uris(&again.unwrap().0), ["rtsp://127.0.0.1/p2_720p"]);
     assert!(!before.names().contains(&"GetProfiles".to_owned()));
 }
+
+#[test]
+fn quirk_41_list_of_two_megabytes_is_read_for_what_is_needed_of_it() {
+    // 64 channels of three profiles, each with 12 kB about sound, analytics and PTZ.
+    let camera = Camera::start(|request| match request.name() {
+        "GetProfiles" => {
+            let filler = "<tt:SimpleItem Name=\"Sensitivity\" Value=\"50\"/>".repeat(250);
+            let profile = |at: usize| {
+                let (channel, stream) = (at / 3, at % 3);
+                let height = [1080, 720, 360][stream];
+                let width = height * 16 / 9;
+                format!(
+                    "<trt:Profiles fixed=\"true\" token=\"p{channel}_{height}\"><tt:Name>p{at}</tt:Name>\
+                     <tt:VideoSourceConfiguration token=\"s{channel}\"><tt:SourceToken>source {channel}</tt:SourceToken></tt:VideoSourceConfiguration>\
+                     <tt:VideoAnalyticsConfiguration token=\"a\">{filler}<tt:Name>no</tt:Name></tt:VideoAnalyticsConfiguration>\
+                     <tt:VideoEncoderConfiguration><tt:Encoding>H264</tt:Encoding><tt:Resolution><tt:Width>{width}</tt:Width>\
+                     <tt:Height>{height}</tt:Height></tt:Resolution></tt:VideoEncoderConfiguration></trt:Profiles>"
+                )
+            };
+            let body = format!("<R>{}</R>", (0..3 * 64).map(profile).collect::<String>());
+            assert!(body.len() > 2 << 20, "{}", body.len());
+            Answer::soap(&body)
+        }
+        _ => recorder(request, Tells::Sources),
+    });
+    let (main, small) = both(&camera, Some("p63_1080"), &Hint::default()).unwrap();
+    assert_eq!(uris(&main), ["rtsp://127.0.0.1/p63_1080"]);
+    assert_eq!((main.profile.name.as_str(), main.profile.encoding.as_deref()), ("p189", Some("H264")));
+    assert_eq!(small.unwrap().unwrap().profile.token, "p63_360");
+}

@@ -149,3 +149,48 @@ fn silent_and_trickling_cameras_run_into_the_deadline() {
     let error = smol::block_on(resolve_within(&trickling.target(), Some("000"), &Hint::default(), limits)).unwrap_err();
     assert!(matches!(error, Error::Slow { .. }), "{error}");
 }
+
+/// `body` as gzip makes it, without compressing it: one stored block.
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let mut blocks = body.chunks(0xffff).peekable();
+    while let Some(block) = blocks.next() {
+        let length = u16::try_from(block.len()).unwrap();
+        bytes.push(u8::from(blocks.peek().is_none()));
+        bytes.extend(length.to_le_bytes());
+        bytes.extend((!length).to_le_bytes());
+        bytes.extend(block);
+    }
+    let mut crc = !0_u32;
+    for byte in body {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+        }
+    }
+    bytes.extend((!crc).to_le_bytes());
+    bytes.extend(u32::try_from(body.len()).unwrap().to_le_bytes());
+    bytes
+}
+
+#[test]
+fn quirk_47_body_that_is_compressed_unasked_is_read() {
+    for field in ["Content-Encoding: gzip\r\n", "Content-Encoding: x-gzip\r\n", ""] {
+        for length in [true, false] {
+            let camera = Camera::start(move |request| {
+                assert_eq!(request.header("accept-encoding"), Some("identity"));
+                let answer = ordinary(request, 0);
+                let text = String::from_utf8(answer.bytes).unwrap();
+                let body = gzip(text.split_once("\r\n\r\n").unwrap().1.as_bytes());
+                let length = if length { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
+                Answer::raw([format!("HTTP/1.1 200 OK\r\n{field}{length}\r\n").into_bytes(), body].concat())
+            });
+            let found = resolved(&camera.target(), Some("000")).unwrap();
+            assert_eq!(uris(&found), ["rtsp://127.0.0.1/sub"], "{field:?}");
+        }
+    }
+    let camera = Camera::start(|_| Answer::http(200, "Content-Encoding: br\r\n", "xyz"));
+    let error = resolved(&camera.target(), Some("000")).unwrap_err();
+    let text = format!("{error}: {}", std::error::Error::source(&error).unwrap());
+    assert!(text.contains("compressed in an unknown way (br)"), "{text}");
+}

@@ -13,7 +13,7 @@ use cctv_agent::onvif::{
 
 use crate::{
     camera::{self, Answer, Camera, Request, md5_hex, now, ordinary, sha256_hex},
-    is_public, resolved,
+    is_public, resolved, uris,
 };
 
 fn no() -> Answer {
@@ -456,4 +456,73 @@ fn quirk_43_password_is_never_sent_in_clear() {
         let whole = format!("{} {:?}", request.head, request.envelope);
         assert!(!whole.contains(camera::PASSWORD) && !whole.contains("PasswordText") && !whole.contains("Basic"));
     }
+}
+
+const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"the realm\", nonce=\"1\", qop=\"auth\"\r\n";
+
+#[test]
+fn quirk_46_digest_and_username_token_are_sent_together_where_both_are_wanted() {
+    // The web server asks for Digest, the service behind it for a UsernameToken. Which of the two speaks
+    // first differs; where the service does, it passes on whoever brings a token.
+    for service_first in [false, true] {
+        let camera = Camera::start(move |request| {
+            let (digest, token) = (request.has_good_digest("1", md5_hex), request.has_good_token(0));
+            match (digest, token) {
+                _ if is_public(request) => ordinary(request, 0),
+                (true, true) => ordinary(request, 0),
+                (false, false) if service_first => no(),
+                (true, false) => no(),
+                (false, _) => Answer::http(401, CHALLENGE, "<html>401</html>"),
+            }
+        });
+        let found = resolved(&camera.target(), Some("000")).unwrap();
+        assert_eq!(uris(&found), ["rtsp://127.0.0.1/sub"], "service first: {service_first}");
+        assert_eq!(found.authentication, Some(Authentication::DigestAndUsernameToken(Algorithm::Md5)));
+        // The next time nothing is refused that carries a password.
+        camera.forget();
+        resolved_with(&camera.target(), Some("000"), &found.hint());
+        let with_password = camera.requests().into_iter().filter(Request::carries_a_password);
+        assert!(with_password.clone().count() > 0);
+        if !service_first {
+            assert!(with_password.into_iter().all(|request| request.has_good_token(0)));
+        }
+    }
+}
+
+#[test]
+fn quirk_46_wrong_password_is_sent_twice_at_most_where_both_are_wanted() {
+    let camera = Camera::start(|request| match () {
+        () if is_public(request) => ordinary(request, 0),
+        () if request.header("authorization").is_some() => no(),
+        () => Answer::http(401, CHALLENGE, ""),
+    });
+    let error = resolved(&camera.target_with_wrong_password(), Some("000")).unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied);
+    assert_eq!(camera.passwords_sent(), 2);
+}
+
+#[test]
+fn quirk_12_login_that_is_not_spoken_is_not_told_as_a_wrong_password() {
+    let camera = Camera::start(|request| match () {
+        () if is_public(request) => ordinary(request, 0),
+        () => Answer::http(401, "WWW-Authenticate: Basic realm=\"x\"\r\n", ""),
+    });
+    let error = resolved(&camera.target(), Some("000")).unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied, "the account is left alone all the same");
+    let text = error.to_string();
+    assert!(text.contains("asks for a login by Basic") && text.contains("switch on Digest"), "{text}");
+    assert!(!text.contains("check username"), "{text}");
+}
+
+#[test]
+fn quirk_12_right_that_is_missing_is_not_told_as_a_wrong_password() {
+    let camera = Camera::start(|request| match request.name() {
+        "GetStreamUri" => no(),
+        _ if is_public(request) || request.has_good_token(0) => ordinary(request, 0),
+        _ => no(),
+    });
+    let error = resolved(&camera.target(), Some("000")).unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied);
+    let text = error.to_string();
+    assert!(text.contains("the login itself is right") && !text.contains("check username"), "{text}");
 }

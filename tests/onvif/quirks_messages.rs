@@ -2,7 +2,10 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use cctv_agent::onvif::{Hint, Kind, Limits, Resolved, resolve_within};
+use cctv_agent::{
+    camera::Transport,
+    onvif::{Hint, Kind, Limits, Resolved, resolve_within},
+};
 
 use crate::{
     camera::{Answer, Camera, Request, envelope, md5_hex, ordinary},
@@ -150,13 +153,45 @@ fn quirk_09_special_characters_in_a_login_do_no_harm() {
 #[test]
 fn quirk_08_password_that_hides_the_host_is_told_without_being_shown() {
     let camera = Camera::start(|request| match request.name() {
-        "GetStreamUri" => Answer::soap("<R><Uri>rtsp://user:geh/eim@10.0.0.1/a</Uri></R>"),
+        "GetStreamUri" => Answer::soap("<R><Uri>rtsp://user:geh/eim@cam.example/a</Uri></R>"),
         _ => ordinary(request, 0),
     });
     let error = resolved(&camera.target(), Some("000")).unwrap_err();
     assert_eq!(error.kind(), Kind::Malformed);
     let text = format!("{error} {error:?}");
     assert!(text.contains("unusable stream address") && !text.contains("eim"), "{text}");
+}
+
+#[test]
+fn quirk_08_login_that_is_not_encoded_is_taken_out_and_never_shown() {
+    let raw = "rtsp://admin:@ : / ? # &amp;geheim@127.0.0.1:554/live";
+    let found = check_stream(raw, &["rtsp://127.0.0.1:554/live"]);
+    let own = found.camera_credentials.clone().unwrap();
+    assert_eq!((own.username.as_str(), own.password.expose()), ("admin", "@ : / ? # &geheim"));
+    assert!(!format!("{found:?} {}", found.streams[0]).contains("geheim"), "{found:?}");
+}
+
+#[test]
+fn quirk_48_port_0_means_the_usual_port() {
+    check_stream("rtsp://127.0.0.1:0/a", &["rtsp://127.0.0.1/a"]);
+    let camera = Camera::start(|request| match request.name() {
+        "GetServices" => Answer::soap(
+            "<R><Service><Namespace>http://www.onvif.org/ver10/media/wsdl</Namespace><XAddr>http://127.0.0.1:0/onvif/Media</XAddr></Service></R>",
+        ),
+        _ => ordinary(request, 0),
+    });
+    assert_eq!(uris(&resolved(&camera.target(), Some("000")).unwrap()), ["rtsp://127.0.0.1/sub"]);
+}
+
+#[test]
+fn quirk_49_scheme_that_names_the_transport_is_obeyed() {
+    let found = check_stream("RTSPU://127.0.0.1/a", &["rtspu://127.0.0.1/a"]);
+    assert_eq!(found.streams[0].transport(), Some(Transport::Udp));
+    assert_eq!(found.streams[0].with_credentials(None).expose(), "rtsp://127.0.0.1/a");
+    assert_eq!(
+        check_stream("rtspt://127.0.0.1/a", &["rtspt://127.0.0.1/a"]).streams[0].transport(),
+        Some(Transport::Tcp)
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use smol::{Executor, future::block_on};
 
 use super::*;
 use crate::{
-    camera::{CameraId, Transport, Tuning},
+    camera::{CameraId, Tuning},
     capture::{Starter, tests::stand_in::StandIn},
     hub::{Channel, Standing, Status},
     media::{AccessUnit, Codec, Size, StreamInfo},
@@ -68,8 +68,7 @@ impl Scene {
     /// Runs a keeper until `look` finds something, then ends it; no process may be left.
     fn until<T>(&self, what: &str, mut look: impl FnMut(&Status) -> Option<T>) -> T {
         let (source, _) = StreamUri::split("rtsp://192.0.2.1/main").unwrap();
-        let origin =
-            Origin { source: Source::Url(source), small_profile: None, credentials: None, transport: Transport::Tcp };
+        let origin = Origin { source: Source::Url(source), small_profile: None, credentials: None, transport: None };
         let mut pids = BTreeSet::new();
         let found = block_on(self.executor.run(async {
             let household = Household::new(Channel::of(Arc::clone(&self.lane)), None);

@@ -9,7 +9,7 @@ use smol::{Timer, future::FutureExt, lock::SemaphoreGuardArc};
 
 use super::{Ended, Found, Keeping, Plan, Trouble, away, household::KEPT, offline};
 use crate::{
-    camera::{State, StreamUri},
+    camera::{State, StreamUri, Transport},
     capture::{self, Worker},
     hub::{Cause, Standing},
     log::chain,
@@ -40,7 +40,7 @@ impl Keeping {
         let started = Instant::now();
         let open = Open {
             uri: stream.with_credentials(found.credentials.as_ref()),
-            transport: self.origin.transport,
+            transport: self.origin.transport.or(stream.transport()).unwrap_or(Transport::Tcp),
             first_sequence: self.lane.begin_worker(started),
             default_quality: self.lane.tuning().quality,
             // The worker notices silence when the lane does, so its reading thread is free for TEARDOWN

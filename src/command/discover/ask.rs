@@ -100,6 +100,6 @@ async fn call(xaddr: &XAddr, name: &'static str) -> Option<Result<Element, Refus
         port = xaddr.port,
         length = body.len()
     );
-    let reply = http::exchange(&xaddr.host, xaddr.port, message.as_bytes(), LIMITS).await.ok()?;
+    let reply = http::exchange(&xaddr.host, xaddr.port, message.as_bytes(), LIMITS, None).await.ok()?;
     Some(soap::open(&reply))
 }
