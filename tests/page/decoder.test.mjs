@@ -208,9 +208,9 @@ test("a picture has the shape that the agent tells, else that of the browser", a
             return lab.sizes;
         };
         // The last two: it changes with a key frame, and the agent thinks little of what the stream says.
-        return { browser: await play(null), told: await play([466, 180]), changed: await play([466, 180], [320, 180]) };
+        return { browser: await play(null), stated: await play([466, 180]), changed: await play([466, 180], [320, 180]) };
     }, [CODEC, units]);
-    assert.deepEqual(sizes.told, Array(5).fill("466x180"));
+    assert.deepEqual(sizes.stated, Array(5).fill("466x180"));
     assert.deepEqual(sizes.changed, [...Array(5).fill("466x180"), ...Array(5).fill("320x180")]);
     const [width, height] = sizes.browser[0].split("x").map(Number);
     assert.ok(Math.abs(width / height - (320 * 16) / 11 / 180) < 0.02, sizes.browser[0]);

@@ -71,7 +71,7 @@ export class UnitDecoder {
     #told = null;
     /** The size that the agent says the picture has on square pixels, for the decoder there is and for the next. */
     #shape = null;
-    #toldShape = null;
+    #nextShape = null;
     #awaitsKey = true;
     /** @type {Map<number, {sequence: number, taken: number, arrived: number}>} in the decoder, by time stamp */
     #inside = new Map();
@@ -109,7 +109,7 @@ export class UnitDecoder {
      */
     expect(codec, shape = null) {
         this.#told = codec;
-        this.#toldShape = shape;
+        this.#nextShape = shape;
     }
 
     /**
@@ -151,7 +151,7 @@ export class UnitDecoder {
     close() {
         this.#stop();
         this.#told = null;
-        this.#toldShape = null;
+        this.#nextShape = null;
         this.#label = null;
         this.#failures = [];
     }
@@ -163,7 +163,7 @@ export class UnitDecoder {
 
     /** A key frame came: begins with it where there is reason to, else it is one unit like others. */
     #begin(now) {
-        const sameStream = this.#configured === this.#told && String(this.#shape) === String(this.#toldShape);
+        const sameStream = this.#configured === this.#told && String(this.#shape) === String(this.#nextShape);
         const same = this.#decoder !== null && sameStream && !this.#awaitsKey;
         this.#awaitsKey = false;
         if (same && this.#decoder.decodeQueueSize <= MOST_BEFORE_KEY) return;
@@ -178,7 +178,7 @@ export class UnitDecoder {
         });
         this.#decoder = decoder;
         this.#configured = this.#told;
-        this.#shape = this.#toldShape;
+        this.#shape = this.#nextShape;
         try {
             decoder.configure(configuration(this.#told));
         } catch (error) {

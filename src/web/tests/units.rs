@@ -209,7 +209,7 @@ fn changed_resolution_is_told_before_its_first_key_frame() {
 }
 
 #[test]
-fn size_is_told_in_samples_and_beside_it_as_it_is_to_be_seen() {
+fn size_counts_samples_and_display_counts_square_pixels() {
     play(strict, async |scene| {
         let size = crate::media::Size { width: 704, height: 576 };
         let stream = StreamInfo { size, sample_aspect: SampleAspect::new(16, 11), ..STREAM };
