@@ -2,6 +2,26 @@
 //!
 //! After parsing no string is parsed again and no value can be out of range. A complaint names file,
 //! line and column, says what is wrong and what would be right, and never shows a password.
+//!
+//! ```
+//! use std::{io, path::Path};
+//! use cctv_agent::config;
+//!
+//! // Where no camera names a `password_file`, none is read.
+//! let no_secret = |_: &Path| Err(io::ErrorKind::NotFound.into());
+//! let parse = |text: &str| config::parse(text, Path::new("cameras.toml"), &no_secret);
+//!
+//! let config = parse("[defaults]\nquality = 60\n[[camera]]\nid = \"gate\"\nip = \"192.168.1.64\"\n").unwrap();
+//! let gate = &config.cameras[0];
+//! assert_eq!((gate.id.as_str(), gate.name.as_str(), gate.tuning.quality), ("gate", "gate", 60));
+//!
+//! // Every mistake at once, each with its place.
+//! let complaints = parse("[[camera]]\nid = \"gate\"\nip = 7\nqualty = 60\n").unwrap_err();
+//! let lines: Vec<_> = complaints.iter().map(|complaint| complaint.to_string()).collect();
+//! assert_eq!(lines.len(), 2);
+//! assert!(lines[0].starts_with("cameras.toml:3:"), "{lines:?}");
+//! assert!(lines[1].contains("quality"), "what was meant: {lines:?}");
+//! ```
 
 use std::{
     fs::{self, File},

@@ -4,6 +4,35 @@
 //! what devices announce by themselves. Both give [`Sighting`]s. Datagrams come from anybody, so all of
 //! a sighting is hearsay: it says where to ask, and the device itself, asked by ONVIF, says who it is.
 //! Nothing here knows a password.
+//!
+//! ```
+//! use cctv_agent::discovery::{Origin, wsd};
+//!
+//! // What a camera at 192.168.1.64 answers to a probe.
+//! let answer = r#"<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"
+//!     xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing"
+//!     xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery"
+//!     xmlns:dn="http://www.onvif.org/ver10/network/wsdl">
+//!   <e:Header>
+//!     <a:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/ProbeMatches</a:Action>
+//!     <a:RelatesTo>uuid:our-question</a:RelatesTo>
+//!   </e:Header>
+//!   <e:Body><d:ProbeMatches><d:ProbeMatch>
+//!     <a:EndpointReference><a:Address>urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064</a:Address></a:EndpointReference>
+//!     <d:Types>dn:NetworkVideoTransmitter</d:Types>
+//!     <d:Scopes>onvif://www.onvif.org/name/Gate onvif://www.onvif.org/hardware/X100</d:Scopes>
+//!     <d:XAddrs>http://192.168.1.64/onvif/device_service</d:XAddrs>
+//!   </d:ProbeMatch></d:ProbeMatches></e:Body>
+//! </e:Envelope>"#;
+//!
+//! let message = wsd::parse(answer.as_bytes()).expect("a whole message of a device");
+//! let device = &message.devices[0];
+//! assert!(message.answers("our-question") && device.is_onvif());
+//! assert_eq!((device.scopes.name.as_deref(), device.scopes.hardware.as_deref()), (Some("Gate"), Some("X100")));
+//! let origin = Origin::new("192.168.1.64".parse()?);
+//! assert_eq!(device.addresses(&origin)[0].to_string(), "http://192.168.1.64:80/onvif/device_service");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod album;
 pub mod description;

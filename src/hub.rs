@@ -4,6 +4,38 @@
 //! one viewer's place at it, with a mailbox of exactly one picture in which the newest wins; a [`UnitSeat`] is
 //! the place of one who takes the camera's own video, with a short queue. Demand flows the other way: the wishes of the taken seats are the renditions the worker encodes, and
 //! without any the worker decodes nothing.
+//!
+//! ```
+//! use std::{sync::Arc, time::{Duration, Instant}};
+//! use cctv_agent::{
+//!     camera::{CameraId, Tuning},
+//!     hub::{Channel, Hub, Lane, Shown},
+//!     media::{AccessUnit, Codec, Picture, SampleAspect, Size, StreamInfo, Wish},
+//! };
+//!
+//! let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+//! let (id, now) = (CameraId::new("gate").unwrap(), Instant::now());
+//! let lane = Arc::new(Lane::new(id, "Front gate".into(), tuning, now));
+//! let hub = Hub::default();
+//! hub.replace_channels(vec![Channel::of(Arc::clone(&lane))]);
+//!
+//! // A viewer of a small tile; what it needs is what the camera's worker is asked for.
+//! let tile = Wish { size: Some(Size { width: 640, height: 360 }), quality: None, fps: None };
+//! let mut view = hub.channel("gate").unwrap().sit(tile).unwrap();
+//! let size = Size { width: 1920, height: 1080 };
+//! let sample_aspect = SampleAspect::SQUARE;
+//! lane.describe_stream(StreamInfo { codec: Codec::H264, variant: None, size, sample_aspect, fps: 25.0 });
+//! let rendition = lane.demand()[0];
+//! assert_eq!((rendition.size.width, rendition.quality), (640, 80));
+//!
+//! // A key frame makes the camera live; the picture of it reaches the viewer.
+//! let sequence = lane.begin_worker(now);
+//! let unit = AccessUnit { sequence, taken: 1, key: true, data: Arc::from(&b"encoded"[..]) };
+//! assert!(lane.publish_unit(&unit, now));
+//! lane.publish_picture(Picture { rendition, sequence, taken: 1, jpeg: Arc::from(&b"jpeg"[..]) }, now);
+//! assert!(matches!(smol::block_on(view.next()), Shown::News(standing) if standing.state.word() == "live"));
+//! assert!(matches!(smol::block_on(view.next()), Shown::Picture(picture) if picture.sequence == sequence));
+//! ```
 
 mod bells;
 mod channel;

@@ -1,7 +1,7 @@
 //! What flows through the house: access units down from the camera, renditions wanted by viewers,
 //! and the pictures that answer them.
 
-use std::{fmt, sync::Arc};
+use std::{cmp::Ordering, fmt, sync::Arc};
 
 /// How a stream is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,81 @@ pub struct Size {
     pub height: u32,
 }
 
+/// Longest side of a picture a viewer may ask for, in pixels; nothing is stretched beyond it either.
+pub const MAX_SIDE: u32 = 7680;
+
+impl Size {
+    /// The size at which a picture of this many samples has its true shape on square pixels: wider where the samples
+    /// are wider than high, higher where they are higher than wide, so that nothing captured is lost. A stretched side is
+    /// even. Where it would pass [`MAX_SIDE`], the other side shrinks instead. Square samples leave the size as it is.
+    pub fn displayed(self, aspect: SampleAspect) -> Self {
+        let SampleAspect { width, height } = aspect;
+        match width.cmp(&height) {
+            Ordering::Equal => self,
+            Ordering::Greater => {
+                let (width, height) = stretch(self.width, self.height, width, height);
+                Self { width, height }
+            }
+            Ordering::Less => {
+                let (height, width) = stretch(self.height, self.width, height, width);
+                Self { width, height }
+            }
+        }
+    }
+}
+
+/// `side` made `numerator / denominator` times longer, which is more than 1, and what becomes of the `other` side.
+fn stretch(side: u32, other: u32, numerator: u16, denominator: u16) -> (u32, u32) {
+    let (numerator, denominator) = (u64::from(numerator), u64::from(denominator));
+    let longest = MAX_SIDE.max(side);
+    let stretched = even(side, numerator, denominator);
+    if stretched <= longest {
+        return (stretched, other);
+    }
+    let (longest_scaled, side_scaled) = (u64::from(longest) * denominator, u64::from(side) * numerator);
+    (longest, even(other, longest_scaled, side_scaled))
+}
+
+/// The even number nearest to `length * numerator / denominator`, at least 2.
+fn even(length: u32, numerator: u64, denominator: u64) -> u32 {
+    scale(length, numerator, denominator.saturating_mul(2)).saturating_mul(2)
+}
+
+/// Width of a stream's samples against their height, in lowest terms: 16:11 where 704x576 of an analogue camera is
+/// meant to be seen as 16:9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleAspect {
+    width: u16,
+    height: u16,
+}
+
+/// A sample aspect of more than this, or of less than one by it, is taken for nonsense. The standards' own ratios
+/// (H.264 and H.265, table E-1) end at 32:11, half the columns of 16:9; half the lines are as far on the other side.
+const MAX_STRETCH: u16 = 4;
+
+impl SampleAspect {
+    pub const SQUARE: Self = Self { width: 1, height: 1 };
+
+    /// What a stream says of its samples; square where it says nonsense: a side of 0, which the standards call
+    /// unspecified, or sides too different to be true ([`MAX_STRETCH`]).
+    pub fn new(width: u16, height: u16) -> Self {
+        let (long, short) = (width.max(height), width.min(height));
+        if short == 0 || u32::from(long) > u32::from(short) * u32::from(MAX_STRETCH) {
+            return Self::SQUARE;
+        }
+        let (mut divisor, mut rest) = (long, short);
+        while rest > 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        Self { width: width / divisor, height: height / divisor }
+    }
+
+    /// Width and height of a sample, without a common divisor; neither is 0.
+    pub fn sides(self) -> [u16; 2] {
+        [self.width, self.height]
+    }
+}
+
 /// Unix time in microseconds.
 pub type UnixMicros = u64;
 
@@ -75,9 +150,19 @@ pub struct StreamInfo {
     pub codec: Codec,
     /// `None` for JPEG, and until a parameter set was seen.
     pub variant: Option<Variant>,
+    /// In samples, as they are encoded.
     pub size: Size,
+    /// Square for JPEG, and until a parameter set was seen.
+    pub sample_aspect: SampleAspect,
     /// Frames per second as the stream declares them; 0.0 where it does not.
     pub fps: f32,
+}
+
+impl StreamInfo {
+    /// The size of its pictures on square pixels, in pixels; [`StreamInfo::size`] where the samples are square.
+    pub fn display_size(&self) -> Size {
+        self.size.displayed(self.sample_aspect)
+    }
 }
 
 /// One encoded frame as the camera sent it: H.264 and H.265 in Annex B with parameter sets before
@@ -107,7 +192,7 @@ pub struct Wish {
 /// One wanted JPEG stream; encoded once, however many watch it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rendition {
-    /// Exact size of the picture; never larger than the stream's.
+    /// Exact size of the picture, on square pixels; never larger than the stream's [display size](StreamInfo::display_size).
     pub size: Size,
     /// JPEG quality, 1 to 100.
     pub quality: u8,
@@ -135,7 +220,7 @@ const LADDER: [u32; 13] = [90, 120, 180, 240, 270, 360, 480, 540, 720, 960, 1080
 const RATES: [u8; 10] = [1, 2, 5, 8, 10, 15, 20, 25, 30, 60];
 
 impl Rendition {
-    /// The rendition that serves `wish` on a stream of `source` size: the picture fitted into the
+    /// The rendition that serves `wish` on a stream of `source` display size: the picture fitted into the
     /// wished box with its shape kept, snapped up to a ladder of sizes and rates, never enlarged.
     pub fn for_wish(wish: Wish, source: Size, quality: u8, max_fps: u8) -> Self {
         let wanted = wish.fps.map_or(max_fps, |fps| fps.min(max_fps));
@@ -170,9 +255,9 @@ fn snap(fitted: Size, source: Size) -> Size {
 }
 
 /// `length * numerator / denominator`, rounded, at least 1.
-fn scale(length: u32, numerator: u32, denominator: u32) -> u32 {
-    let denominator = u64::from(denominator.max(1));
-    let scaled = (u64::from(length) * u64::from(numerator) + denominator / 2) / denominator;
+fn scale(length: u32, numerator: impl Into<u64>, denominator: impl Into<u64>) -> u32 {
+    let denominator = denominator.into().max(1);
+    let scaled = u64::from(length).saturating_mul(numerator.into()).saturating_add(denominator / 2) / denominator;
     u32::try_from(scaled).unwrap_or(u32::MAX).max(1)
 }
 
@@ -208,6 +293,49 @@ mod tests {
     fn shape_of_the_picture_is_kept() {
         assert_eq!(size_for(640, 640, Size { width: 1080, height: 1920 }), (405, 720));
         assert_eq!(size_for(300, 10_000, FULL_HD), (320, 180));
+    }
+
+    fn displayed(size: (u32, u32), aspect: (u16, u16)) -> (u32, u32) {
+        let size = Size { width: size.0, height: size.1 }.displayed(SampleAspect::new(aspect.0, aspect.1));
+        (size.width, size.height)
+    }
+
+    #[test]
+    fn samples_that_are_not_square_stretch_the_side_that_is_too_short() {
+        assert_eq!(displayed((704, 576), (16, 11)), (1024, 576));
+        assert_eq!(displayed((704, 576), (12, 11)), (768, 576));
+        assert_eq!(displayed((704, 480), (10, 11)), (704, 528));
+        assert_eq!(displayed((704, 288), (6, 11)), (704, 528));
+        assert_eq!(displayed((960, 1080), (2, 1)), (1920, 1080));
+        assert_eq!(displayed((352, 240), (40, 33)), (426, 240), "even");
+        assert_eq!(displayed((1919, 1079), (1, 1)), (1919, 1079), "square samples change nothing");
+        assert_eq!(displayed((1, 1), (32, 11)), (2, 1));
+    }
+
+    #[test]
+    fn picture_is_not_stretched_beyond_the_largest_that_may_be_asked_for() {
+        assert_eq!(displayed((5120, 2880), (2, 1)), (7680, 2160));
+        assert_eq!(displayed((2880, 5120), (1, 2)), (2160, 7680));
+        assert_eq!(displayed((8000, 4000), (2, 1)), (8000, 2000), "larger than that already");
+        assert_eq!(displayed((65_535, 65_535), (u16::MAX, u16::MAX - 1)), (65_535, 65_534));
+    }
+
+    #[test]
+    fn nonsense_for_a_sample_aspect_is_square() {
+        for (width, height) in [(0, 0), (0, 11), (16, 0), (1, 200), (200, 1), (4001, 1000), (u16::MAX, 1)] {
+            assert_eq!(SampleAspect::new(width, height), SampleAspect::SQUARE, "{width}:{height}");
+        }
+        assert_eq!(SampleAspect::new(1, 4).sides(), [1, 4]);
+        assert_eq!(SampleAspect::new(u16::MAX, u16::MAX), SampleAspect::SQUARE);
+        assert_eq!(SampleAspect::new(32, 22), SampleAspect::new(16, 11), "in lowest terms");
+    }
+
+    #[test]
+    fn smaller_renditions_fit_the_display_shape() {
+        let stretched = Size { width: 704, height: 576 }.displayed(SampleAspect::new(16, 11));
+        assert_eq!(size_for(640, 360, stretched), (640, 360));
+        assert_eq!(size_for(640, 640, stretched), (640, 360));
+        assert_eq!(size_for(9999, 9999, stretched), (1024, 576));
     }
 
     #[test]

@@ -5,6 +5,42 @@
 //! ([`login`], [`challenge`], [`digest`], [`token`], [`clock`]) to the conversation ([`device`],
 //! [`media`], [`identity`]). It sends a wrong password at most twice per call, because cameras lock accounts, and
 //! never logs a message, because cameras echo our own login in theirs.
+//!
+//! ```
+//! use std::{io::{Read as _, Write as _}, net::TcpListener, thread};
+//! use cctv_agent::onvif::{self, Target};
+//!
+//! // A camera that knows two operations and refuses all others, as many do.
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let port = listener.local_addr()?.port();
+//! thread::spawn(move || {
+//!     for mut stream in listener.incoming().flatten() {
+//!         let mut request = Vec::new();
+//!         let mut piece = [0; 4096];
+//!         while !request.ends_with(b"Envelope>") {
+//!             match stream.read(&mut piece) {
+//!                 Ok(read @ 1..) => request.extend(&piece[..read]),
+//!                 _ => break,
+//!             }
+//!         }
+//!         let request = String::from_utf8_lossy(&request);
+//!         let (status, answer) = if request.contains("GetProfiles") {
+//!             (200, r#"<GetProfilesResponse><Profiles token="main"><VideoEncoderConfiguration/></Profiles></GetProfilesResponse>"#)
+//!         } else if request.contains("GetStreamUri") {
+//!             (200, "<GetStreamUriResponse><MediaUri><Uri>rtsp://127.0.0.1/main</Uri></MediaUri></GetStreamUriResponse>")
+//!         } else {
+//!             (500, "<Fault/>")
+//!         };
+//!         let body = format!("<Envelope><Body>{answer}</Body></Envelope>");
+//!         let _ = write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+//!     }
+//! });
+//!
+//! let camera = Target { host: "127.0.0.1".into(), port, credentials: None };
+//! let found = smol::block_on(onvif::resolve(&camera, None))?;
+//! assert_eq!((found.profile.token.as_str(), found.streams[0].as_str()), ("main", "rtsp://127.0.0.1/main"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod address;
 pub mod answers;

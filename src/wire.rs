@@ -66,7 +66,7 @@ pub struct Open {
 /// What a worker tells the agent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FromWorker {
-    /// The stream is open, or changed its size or codec; comes before the units it describes.
+    /// The stream is open, or changed its size, shape or codec; comes before the units it describes.
     Stream(StreamInfo),
     Unit(AccessUnit),
     Picture(Picture),

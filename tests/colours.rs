@@ -6,22 +6,20 @@
 // A test that cannot prepare itself may stop where it stands.
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-    sync::Arc,
-    thread,
-};
+#[path = "stage/clip.rs"]
+mod clip;
+
+use std::sync::Arc;
 
 use cctv_agent::{
     media::{AccessUnit, Codec, Picture, Rendition, Size},
     worker::{
         colour::{Colour, Matrix},
         darkroom::Darkroom,
-        nal::{self, Kind},
         parameter_sets,
     },
 };
+use clip::{ffmpeg, units};
 use opencv::{
     core::{Mat, MatTraitConst, Vec3b, Vector},
     imgcodecs,
@@ -74,25 +72,6 @@ fn bars(size: Size) -> Vec<u8> {
     (0..wide * high).flat_map(pixel).collect()
 }
 
-/// Pipes `input` through `ffmpeg` with these arguments.
-fn ffmpeg(arguments: &[&str], input: Vec<u8>) -> Vec<u8> {
-    let mut child = Command::new("ffmpeg")
-        .args(["-v", "error"])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("ffmpeg is installed; scripts/test sees to it");
-    let mut to = child.stdin.take().unwrap();
-    let feeder = thread::spawn(move || {
-        let _ = to.write_all(&input);
-    });
-    let output = child.wait_with_output().unwrap();
-    feeder.join().unwrap();
-    assert!(output.status.success() && !output.stdout.is_empty(), "ffmpeg {arguments:?} failed");
-    output.stdout
-}
-
 /// A filter that turns RGB into planes that mean `colour`.
 fn to_planes(colour: Colour, pixels: &str) -> String {
     let matrix = match colour.matrix {
@@ -138,29 +117,9 @@ impl Clip {
         ffmpeg(&arguments, bars(self.size).repeat(3))
     }
 
-    fn units(&self) -> Vec<AccessUnit> {
-        let mut units: Vec<Vec<u8>> = Vec::new();
-        let stream = self.encode();
-        for piece in nal::split(&stream) {
-            if nal::kind(self.codec, piece) == Kind::Delimiter || units.is_empty() {
-                units.push(Vec::new());
-            }
-            let unit = units.last_mut().unwrap();
-            unit.extend([0, 0, 0, 1]);
-            unit.extend(piece);
-        }
-        let unit = |(data, sequence): (Vec<u8>, u32)| AccessUnit {
-            sequence,
-            taken: 1_000_000 + 40_000 * u64::from(sequence),
-            key: nal::is_key(self.codec, &data),
-            data: Arc::from(data),
-        };
-        units.into_iter().zip(0..).map(unit).collect()
-    }
-
     /// The pictures of the last frame, at full size and scaled.
     fn develop(&self) -> Vec<Picture> {
-        let units = self.units();
+        let units = units(self.codec, &self.encode());
         assert!(units.len() == 3 && units[0].key, "{} units", units.len());
         let sequence = parameter_sets::find(self.codec, &units[0].data).expect("a key frame has parameter sets");
         assert_eq!((sequence.size, sequence.colour), (self.size, self.colour), "the clip is not what it should be");

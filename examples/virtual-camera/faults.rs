@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::settings::{Codec, Settings, check_size, dimensions};
+use crate::settings::{Aspect, Codec, Settings, aspect, check_size, dimensions};
 
 /// All faults that a camera can be asked for, as a complaint about any other says them.
 pub const WORDS: &str = "stall, freeze, drop, refuse, wrongpassword, garbage, onvif-down, silence-wsd, silence-ssdp, \
-     garbage-payload, truncate, no-key-frames, slow?seconds=N, jump?seconds=N, audio-only, no-video, size?to=WxH, \
+     garbage-payload, truncate, no-key-frames, slow?seconds=N, jump?seconds=N, audio-only, no-video, size?to=WxH, aspect?to=W:H, \
      codec?to=h264|h265, away?stream=main|small, garbage-framing, trickle, full?status=453|503, bye, teardown, move?ip=ADDRESS, \
      skew?seconds=N or resume";
 
@@ -45,8 +45,9 @@ pub struct Faults {
     pub audio_only: bool,
     /// The session description names sound alone.
     pub no_video: bool,
-    /// Another size or codec than configured.
+    /// Another size, shape of samples or codec than configured.
     pub size: Option<(usize, usize)>,
+    pub aspect: Option<Aspect>,
     pub codec: Option<Codec>,
     /// One of the streams: it falls silent, and cannot be set up.
     pub away: Option<&'static str>,
@@ -100,6 +101,11 @@ impl Faults {
                 let size = value(query, "to").and_then(dimensions);
                 let size = size.filter(|size| check_size(self.codec.unwrap_or(settings.codec), "to", *size).is_ok());
                 self.size = Some(size.ok_or((400, "size?to=WxH, as the key size takes it"))?);
+            }
+            "aspect" if jpeg => return Err((409, "a JPEG over RTP has square samples")),
+            "aspect" => {
+                let to = value(query, "to").and_then(aspect);
+                self.aspect = Some(to.ok_or((400, "aspect?to=W:H, as the key aspect takes it"))?);
             }
             "codec" if jpeg => return Err((409, "a camera that is set to MJPEG keeps to it")),
             "codec" => {
@@ -169,6 +175,7 @@ impl Faults {
             ("audio-only", self.audio_only),
             ("no-video", self.no_video),
             ("size", self.size.is_some()),
+            ("aspect", self.aspect.is_some()),
             ("codec", self.codec.is_some()),
             ("away", self.away.is_some()),
             ("garbage-framing", self.garbage_framing),

@@ -16,7 +16,7 @@ use crate::{
 pub const HELP: &str = "\
 usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
                       (--camera \"key=value ...\" | --cameras-file FILE)...
-keys: id (required), ip, onvif, rtsp, codec, size, small, fps, gop, bframes, sets, bitrate, user,
+keys: id (required), ip, onvif, rtsp, codec, size, aspect, small, fps, gop, bframes, sets, bitrate, user,
       pass, auth, skew, pattern, range, matrix, media, hue, name, maker, model, serial, uuid,
       anonymous, audio, sessions, location, wsd, answers, reply-port, epr, xaddrs, ssdp, upnp-type
 docs/virtual-camera.md explains each.";
@@ -29,6 +29,9 @@ pub struct Options {
     pub cameras: Vec<Settings>,
 }
 
+/// Width of a sample and its height.
+pub type Aspect = (u16, u16);
+
 /// One camera. Nothing here prints the password: `Debug` masks it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -39,6 +42,8 @@ pub struct Settings {
     pub rtsp_port: u16,
     pub codec: Codec,
     pub size: (usize, usize),
+    /// Width of a sample against its height, in both profiles: what the stream says, the picture is drawn all the same.
+    pub aspect: Aspect,
     /// Size of the second profile.
     pub small: Option<(usize, usize)>,
     pub fps: u32,
@@ -226,6 +231,10 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
     if let Some(small) = small {
         check_size(codec, "small", small)?;
     }
+    let aspect = pairs.word("aspect", (1, 1), aspect)?;
+    if codec == Codec::Mjpeg && aspect != (1, 1) {
+        return Err("a JPEG over RTP has square samples (RFC 2435)".into());
+    }
     let fps = pairs.word("fps", 25, |word| word.parse().ok().filter(|fps| (1..=60).contains(fps)))?;
     let pixels = (size.0 * size.1) as u32;
     let user = pairs.take("user").filter(|user| !user.is_empty());
@@ -273,6 +282,7 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         id,
         codec,
         size,
+        aspect,
         small,
         fps,
         login,
@@ -327,6 +337,13 @@ fn coding(pairs: &mut Pairs, codec: Codec) -> Result<Coding, String> {
 pub fn dimensions(word: &str) -> Option<(usize, usize)> {
     let (width, height) = word.split_once('x')?;
     Some((width.parse().ok()?, height.parse().ok()?))
+}
+
+/// Reads `W:H`; GStreamer takes no zero, and H.264 and H.265 have 16 bits for each.
+pub fn aspect(word: &str) -> Option<Aspect> {
+    let (width, height) = word.split_once(':')?;
+    let side = |word: &str| word.parse().ok().filter(|side| *side > 0);
+    Some((side(width)?, side(height)?))
 }
 
 /// Refuses sizes that the encoder of `codec` does not take, naming `key`.
@@ -386,6 +403,8 @@ mod tests {
         assert!(refused("id=a size=1282x720").starts_with("size=1282x720: width must be"));
         assert!(refused("id=a codec=mjpeg size=640x364").contains("height of 8"));
         assert!(refused("id=a codec=mjpeg matrix=bt709").starts_with("a JPEG is always"));
+        assert!(refused("id=a codec=mjpeg aspect=16:11").starts_with("a JPEG over RTP has square"));
+        assert_eq!(refused("id=a aspect=16:0"), "aspect=16:0 is not understood");
     }
 
     #[test]

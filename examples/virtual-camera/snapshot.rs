@@ -45,7 +45,7 @@ fn encode(stream: &Stream, pipeline: &gst::Pipeline) -> Result<Vec<u8>, NoPictur
     let sink = pipeline.by_name("file").and_then(|element| element.downcast::<AppSink>().ok());
     let (source, sink) = source.zip(sink).ok_or_else(|| broken("no ends"))?;
     let (size, frame) = stream.next_frame();
-    source.set_caps(Some(&stream.caps(size)));
+    source.set_caps(Some(&stream.caps(size, (1, 1))));
     pipeline.set_state(gst::State::Playing).map_err(|_| broken("the pipeline does not start"))?;
     let mut frame = gst::Buffer::from_slice(frame);
     frame.make_mut().set_pts(gst::ClockTime::ZERO);

@@ -23,6 +23,7 @@ use crate::{
     packets,
     pattern::Pattern,
     scene::Scene,
+    settings::Aspect,
     stamp::Stamp,
 };
 
@@ -63,6 +64,11 @@ impl Stream {
         size(&self.camera, self.part)
     }
 
+    /// The shape of its samples now: a fault may change it.
+    fn aspect(&self) -> Aspect {
+        self.camera.faults().aspect.unwrap_or(self.camera.settings.aspect)
+    }
+
     /// Makes the next frame, stamped with its number and this moment, and tells its size.
     pub fn next_frame(&self) -> (Size, Vec<u8>) {
         let (wanted, frame) = (self.size(), self.frames.fetch_add(1, Ordering::Relaxed));
@@ -81,14 +87,14 @@ impl Stream {
         (f64::from(self.camera.settings.bitrate) * share).max(64.0) as u32
     }
 
-    /// What GStreamer must know of frames of this size.
-    pub fn caps(&self, size: Size) -> gst::Caps {
+    /// What GStreamer must know of frames of this size and shape of samples; the encoders write it into the stream's VUI.
+    pub fn caps(&self, size: Size, aspect: Aspect) -> gst::Caps {
         gst::Caps::builder("video/x-raw")
             .field("format", "I420")
             .field("width", size.0 as i32)
             .field("height", size.1 as i32)
             .field("framerate", gst::Fraction::new(self.camera.settings.fps as i32, 1))
-            .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+            .field("pixel-aspect-ratio", gst::Fraction::new(aspect.0.into(), aspect.1.into()))
             .field("interlace-mode", "progressive")
             .field("colorimetry", self.camera.settings.coding.colorimetry())
             .build()
@@ -164,8 +170,9 @@ impl Stream {
                 && source.current_state() >= gst::State::Paused
             {
                 let (size, frame) = self.next_frame();
-                if described != Some(size) {
-                    source.set_caps(Some(&self.caps(size)));
+                let now = (size, self.aspect());
+                if described != Some(now) {
+                    source.set_caps(Some(&self.caps(now.0, now.1)));
                 }
                 // Who plays from now on is given a key frame at once, as most cameras do: the stream may be that of
                 // a session before, whose player has died and is not yet known to have.
@@ -178,7 +185,7 @@ impl Stream {
                 }
                 // Refused while the pipeline starts or stops; then the frame is simply lost.
                 if source.push_buffer(gst::Buffer::from_slice(frame)).is_ok() {
-                    described = Some(size);
+                    described = Some(now);
                     since_key += 1;
                 }
             }

@@ -111,12 +111,13 @@ impl Manners {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{AccessUnit, Codec, Rendition, Size, StreamInfo};
+    use crate::media::{AccessUnit, Codec, Rendition, SampleAspect, Size, StreamInfo};
 
     const STREAM: FromWorker = FromWorker::Stream(StreamInfo {
         codec: Codec::H264,
         variant: None,
         size: Size { width: 64, height: 36 },
+        sample_aspect: SampleAspect::SQUARE,
         fps: 25.0,
     });
 

@@ -183,8 +183,8 @@ impl Channel {
     pub(super) fn suited(&self, wish: Wish, at: Option<&Arc<Lane>>) -> Arc<Lane> {
         let Some(small) = self.small() else { return Arc::clone(&self.main) };
         let slack = if at.is_some_and(|at| Arc::ptr_eq(at, &small)) { STAY } else { ENTER };
-        let size = small.stream().map_or(ASSUMED_SMALL, |stream| stream.size);
-        if covers(size, self.main.stream().map(|stream| stream.size), wish.size, slack) {
+        let size = small.stream().map_or(ASSUMED_SMALL, |stream| stream.display_size());
+        if covers(size, self.main.stream().map(|stream| stream.display_size()), wish.size, slack) {
             small
         } else {
             Arc::clone(&self.main)
@@ -268,7 +268,7 @@ impl Status {
     }
 }
 
-/// Whether a stream of `small` size fills `box_` as well as `main` would, where `slack` percent of its
+/// Whether a stream of `small` display size fills `box_` as well as `main` would, where `slack` percent of its
 /// size are as good.
 fn covers(small: Size, main: Option<Size>, box_: Option<Size>, slack: u32) -> bool {
     let scaled = |length: u32| u64::from(length) * u64::from(slack) / 100;

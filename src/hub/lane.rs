@@ -76,6 +76,8 @@ struct Inner {
     group: Group,
     rates: Rates,
     next_sequence: u32,
+    /// The first sequence of the stream as it is described now; `None` until it has changed.
+    described_at: Option<u32>,
     /// The stall clock.
     pulse: Pulse,
     seats: Vec<Chair>,
@@ -133,6 +135,7 @@ impl Lane {
                 group: Group::default(),
                 rates: Rates::default(),
                 next_sequence: 1,
+                described_at: None,
                 pulse: Pulse::default(),
                 seats: Vec::new(),
                 unit_seats: Vec::new(),
@@ -220,7 +223,7 @@ impl Lane {
 
 impl Inner {
     fn rendition(&self, wish: Wish) -> Rendition {
-        let size = self.stream.map_or(ASSUMED_SIZE, |stream| stream.size);
+        let size = self.stream.map_or(ASSUMED_SIZE, |stream| stream.display_size());
         Rendition::for_wish(wish, size, self.tuning.quality, self.tuning.max_fps)
     }
 
@@ -276,6 +279,13 @@ impl Inner {
         if is_other {
             self.ring_bells();
         }
+    }
+
+    /// Whether the frame `sequence` came before the stream's last change of size, shape or codec. Sequences wrap, so they
+    /// are compared by their distance to the next one.
+    fn is_of_stream_before(&self, sequence: u32) -> bool {
+        let frames_since = |sequence: u32| self.next_sequence.wrapping_sub(sequence);
+        self.described_at.is_some_and(|described_at| frames_since(sequence) > frames_since(described_at))
     }
 
     fn ring_bells(&self) {

@@ -46,7 +46,7 @@ impl Cards {
     pub async fn card(&self, lane: &Lane, standing: Standing, wish: Wish) -> Arc<[u8]> {
         let quality = wish.quality.unwrap_or_else(|| lane.tuning().quality);
         let size = match lane.stream() {
-            Some(stream) => Rendition::for_wish(wish, stream.size, quality, 1).size,
+            Some(stream) => Rendition::for_wish(wish, stream.display_size(), quality, 1).size,
             None => wish.size.unwrap_or(USUAL_SIZE),
         };
         let card = Card {

@@ -129,7 +129,8 @@ fn drawn(value: &Value) -> Result<Vec<(u8, u32)>, String> {
 
 /// The state of a tile, for people and for the page.
 ///
-/// `format` is what the tile is sent; `None` where that is not decided yet.
+/// `format` is what the tile is sent; `None` where that is not decided yet. Of the stream, `size` is in samples and
+/// `display` in square pixels.
 pub fn state(
     tile: u8,
     camera: &str,
@@ -148,10 +149,15 @@ pub fn state(
         "why": standing.why,
         "format": format.map(Codec::word),
         "codec": codec,
-        "size": stream.map(|stream| [stream.size.width, stream.size.height]),
+        "size": stream.map(|stream| pair(stream.size)),
+        "display": stream.map(|stream| pair(stream.display_size())),
         "fps": stream.map(|stream| (f64::from(stream.fps) * 100.0).round() / 100.0),
     })
     .to_string()
+}
+
+fn pair(size: Size) -> [u32; 2] {
+    [size.width, size.height]
 }
 
 /// The state of a tile whose camera is not in the configuration.

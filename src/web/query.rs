@@ -2,10 +2,10 @@
 
 use http_types::Url;
 
-use crate::media::{Size, Wish};
+use crate::media::{MAX_SIDE, Size, Wish};
 
 /// Pixels each way a viewer may ask for. Below, nothing is recognisable; above, no camera is.
-pub const SIDES: std::ops::RangeInclusive<u32> = 16..=7680;
+pub const SIDES: std::ops::RangeInclusive<u32> = 16..=MAX_SIDE;
 
 /// Characters of the name of a viewer.
 const LONGEST_VIEWER: usize = 64;

@@ -192,12 +192,13 @@ impl Tile {
 #[cfg(test)]
 mod tests {
     use super::{Serving::*, *};
-    use crate::media::{Size, Variant};
+    use crate::media::{SampleAspect, Size, Variant};
 
     const H264: StreamInfo = StreamInfo {
         codec: Codec::H264,
         variant: Some(Variant::H264([0x64, 0, 0x28])),
         size: Size { width: 1920, height: 1080 },
+        sample_aspect: SampleAspect::SQUARE,
         fps: 25.0,
     };
     const ALL: &[Codec] = &[Codec::H265, Codec::H264, Codec::Jpeg];

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Error, Failure, FailureKind, FromWorker, HEAD, MOST_RENDITIONS, Message, Open, ToWorker, Untouched};
 use crate::{
     camera::{Secret, Transport},
-    media::{AccessUnit, Codec, Picture, Rendition, Size, StreamInfo, Variant},
+    media::{AccessUnit, Codec, Picture, Rendition, SampleAspect, Size, StreamInfo, Variant},
 };
 
 pub(super) const OPEN: u8 = 1;
@@ -85,6 +85,7 @@ impl Message for FromWorker {
                 });
                 put_variant(out, info.variant);
                 put_size(out, info.size);
+                info.sample_aspect.sides().iter().for_each(|side| out.extend(side.to_le_bytes()));
                 out.extend(info.fps.to_le_bytes());
             }),
             Self::Unit(unit) => framed(out, UNIT, &unit.data, |out| {
@@ -128,11 +129,12 @@ impl Message for FromWorker {
                 };
                 let variant = body.variant(codec)?;
                 let size = body.size()?;
+                let sample_aspect = body.sample_aspect()?;
                 let fps = f32::from_le_bytes(body.array()?);
                 if !(0.0..=1000.0).contains(&fps) {
                     return Err(body.malformed());
                 }
-                Self::Stream(StreamInfo { codec, variant, size, fps })
+                Self::Stream(StreamInfo { codec, variant, size, sample_aspect, fps })
             }
             UNIT | PICTURE => {
                 let length = data_of(kind, body.rest.len()).ok_or_else(|| body.malformed())?;
@@ -270,6 +272,13 @@ impl Body<'_> {
         let size = Size { width: self.u32()?, height: self.u32()? };
         let sane = |side| (1..=65_535).contains(&side);
         if sane(size.width) && sane(size.height) { Ok(size) } else { Err(self.malformed()) }
+    }
+
+    /// In lowest terms and within what is believed of a camera.
+    fn sample_aspect(&mut self) -> Result<SampleAspect, Error> {
+        let [width, height] = [self.array()?, self.array()?].map(u16::from_le_bytes);
+        let aspect = SampleAspect::new(width, height);
+        if aspect.sides() == [width, height] { Ok(aspect) } else { Err(self.malformed()) }
     }
 
     fn rendition(&mut self) -> Result<Rendition, Error> {

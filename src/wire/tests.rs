@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use super::{
-    encoding::{DECODING, OPEN, PICTURE, UNIT},
+    encoding::{DECODING, OPEN, PICTURE, STREAM, UNIT},
     *,
 };
-use crate::media::{Codec, Size, Variant};
+use crate::media::{Codec, SampleAspect, Size, Variant};
 
 const SMALL: Rendition = Rendition { size: Size { width: 640, height: 360 }, quality: 50, fps: 25 };
 
@@ -30,7 +30,8 @@ fn every_message_comes_out_as_it_went_in() {
     }));
     crosses(&ToWorker::Want(vec![SMALL, Rendition { fps: 1, ..SMALL }]));
     crosses(&ToWorker::Close(Duration::from_millis(700)));
-    let stream = StreamInfo { codec: Codec::H265, variant: None, size: SMALL.size, fps: 12.5 };
+    let sample_aspect = SampleAspect::new(16, 11);
+    let stream = StreamInfo { codec: Codec::H265, variant: None, size: SMALL.size, sample_aspect, fps: 12.5 };
     crosses(&FromWorker::Stream(stream));
     crosses(&FromWorker::Stream(StreamInfo { variant: Some(Variant::H265([7; 12])), ..stream }));
     let variant = Some(Variant::H264([0x64, 0, 0x28]));
@@ -61,6 +62,11 @@ fn fields_out_of_range_are_refused() {
     })
     .encode(&mut picture);
     assert!(matches!(receive::<FromWorker>(&mut picture.as_slice()), Err(Error::Malformed { kind: PICTURE })));
+    let stream = |aspect: [u8; 4]| [&[0, 0, 64, 0, 0, 0, 36, 0, 0, 0][..], &aspect, &12.5_f32.to_le_bytes()].concat();
+    assert!(FromWorker::decode(STREAM, &stream([16, 0, 11, 0])).is_ok());
+    for nonsense in [[0, 0, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [1, 0, 200, 0], [32, 0, 22, 0]] {
+        assert!(FromWorker::decode(STREAM, &stream(nonsense)).is_err(), "{nonsense:?}");
+    }
     assert!(FromWorker::decode(DECODING, &[2]).is_err());
     assert!(FromWorker::decode(DECODING, &[1, 0]).is_err());
     assert!(matches!(FromWorker::decode(OPEN, &[]), Err(Error::UnknownKind(OPEN))));

@@ -1,4 +1,4 @@
-//! Reads what a sequence parameter set says of the picture: size, colours, rate, and who can decode it.
+//! Reads what a sequence parameter set says of the picture: size, shape, colours, rate, and who can decode it.
 //!
 //! H.264 7.3.2.1.1 and E.1.1, H.265 7.3.2.2 and E.2.1. A set that is cut short or absurd gives `None`;
 //! one whose colour part cannot be read still gives the size.
@@ -8,7 +8,7 @@ use super::{
     colour::{Colour, Matrix},
     nal::{self, Kind},
 };
-use crate::media::{Codec, Size, Variant};
+use crate::media::{Codec, SampleAspect, Size, Variant};
 
 /// What one sequence parameter set says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,6 +16,7 @@ pub struct Sequence {
     pub variant: Variant,
     /// The visible picture, after cropping.
     pub size: Size,
+    pub sample_aspect: SampleAspect,
     pub colour: Colour,
     /// Frames per second, where the stream declares them.
     pub fps: Option<f32>,
@@ -43,13 +44,44 @@ pub fn read(codec: Codec, nal: &[u8]) -> Option<Sequence> {
 }
 
 /// What the optional "video usability information" adds.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Usability {
+    sample_aspect: SampleAspect,
     full_range: bool,
     /// `matrix_coefficients`, table E-5; 2 is "unspecified".
     matrix: Option<u32>,
     fps: Option<f32>,
 }
+
+impl Default for Usability {
+    fn default() -> Self {
+        Self { sample_aspect: SampleAspect::SQUARE, full_range: false, matrix: None, fps: None }
+    }
+}
+
+/// `aspect_ratio_idc` to sample aspect: table E-1 of both standards. 0 is "unspecified", and what is not here is reserved.
+const SAMPLE_ASPECTS: [(u16, u16); 17] = [
+    (0, 0),
+    (1, 1),
+    (12, 11),
+    (10, 11),
+    (16, 11),
+    (40, 33),
+    (24, 11),
+    (20, 11),
+    (32, 11),
+    (80, 33),
+    (18, 11),
+    (15, 11),
+    (64, 33),
+    (160, 99),
+    (4, 3),
+    (3, 2),
+    (2, 1),
+];
+
+/// `Extended_SAR`: the two sides follow.
+const EXTENDED: u32 = 255;
 
 fn sequence(variant: Variant, size: Size, usability: Usability) -> Option<Sequence> {
     let sane = |side| (1..=LONGEST_SIDE).contains(&side);
@@ -60,7 +92,8 @@ fn sequence(variant: Variant, size: Size, usability: Usability) -> Option<Sequen
         _ => Matrix::guess(size),
     };
     let colour = Colour { matrix, full_range: usability.full_range };
-    (sane(size.width) && sane(size.height)).then_some(Sequence { variant, size, colour, fps: usability.fps })
+    let Usability { sample_aspect, fps, .. } = usability;
+    (sane(size.width) && sane(size.height)).then_some(Sequence { variant, size, sample_aspect, colour, fps })
 }
 
 fn h264(bits: &mut Bits, variant: Variant) -> Option<Sequence> {
@@ -157,8 +190,12 @@ fn h264_usability(bits: &mut Bits) -> Option<Usability> {
 /// Aspect ratio, overscan, video signal type and chroma location: alike in H.264 and H.265. What was
 /// read before the bits ran out stays in `usability`.
 fn signal_type(bits: &mut Bits, usability: &mut Usability) -> Option<()> {
-    if bits.flag()? && bits.take(8)? == 255 {
-        bits.skip(32)?;
+    if bits.flag()? {
+        let (width, height) = match bits.take(8)? {
+            EXTENDED => (bits.take(16)? as u16, bits.take(16)? as u16),
+            number => SAMPLE_ASPECTS.get(number as usize).copied().unwrap_or_default(),
+        };
+        usability.sample_aspect = SampleAspect::new(width, height);
     }
     if bits.flag()? {
         bits.skip(1)?;
@@ -367,6 +404,126 @@ mod tests {
         assert_eq!(read[2], sequence("avc1.7a0015", 402, 302, Matrix::Bt601, true));
         assert_eq!(read[3], sequence("hvc1.1.6.L120.90", 1920, 1080, Matrix::Bt709, false));
         assert_eq!(read[4], sequence("hvc1.2.4.L93.90", 1280, 722, Matrix::Bt2020, true));
+    }
+
+    /// Fields of a parameter set: a value and its bits, or none for an exp-Golomb number.
+    type Field = (u32, Option<u32>);
+
+    /// `fields` behind each other, with emulation prevention bytes.
+    fn nal(fields: &[Field]) -> Vec<u8> {
+        let mut bits = String::new();
+        for (value, count) in fields {
+            match count {
+                Some(count) => {
+                    (0..*count).rev().for_each(|bit| bits.push(if value >> bit & 1 == 1 { '1' } else { '0' }))
+                }
+                None => {
+                    let code = format!("{:b}", value + 1);
+                    bits.push_str(&"0".repeat(code.len() - 1));
+                    bits.push_str(&code);
+                }
+            }
+        }
+        bits.push('1');
+        let mut nal: Vec<u8> = Vec::new();
+        for byte in bits.as_bytes().chunks(8) {
+            let byte = byte.iter().enumerate().fold(0, |byte, (at, bit)| byte | (bit - b'0') << (7 - at));
+            if nal.ends_with(&[0, 0]) && byte <= 3 {
+                nal.push(3);
+            }
+            nal.push(byte);
+        }
+        nal
+    }
+
+    /// A set of 704x576 whose usability information begins with `aspect` and holds nothing else.
+    fn of_shape(codec: Codec, aspect: &[Field]) -> Vec<u8> {
+        const ONE: Field = (1, Some(1));
+        const NONE: Field = (0, Some(1));
+        const ZERO: Field = (0, None);
+        let before = match codec {
+            Codec::H264 => vec![
+                (0x67, Some(8)),
+                (66, Some(8)),
+                (0, Some(8)),
+                (30, Some(8)),
+                ZERO,
+                ZERO,
+                (2, None),
+                (1, None),
+                NONE,
+                (43, None),
+                (35, None),
+                ONE,
+                ONE,
+                NONE,
+                ONE,
+            ],
+            _ => [
+                &[
+                    (0x4201, Some(16)),
+                    (0, Some(8)),
+                    (1 << 24 | 0x60, Some(32)),
+                    (0, Some(32)),
+                    (93, Some(32)),
+                    ZERO,
+                    (1, None),
+                ][..],
+                &[(704, None), (576, None), NONE, ZERO, ZERO, (4, None), ONE, ZERO, ZERO, ZERO],
+                &[ZERO; 6],
+                &[NONE; 4],
+                &[ZERO, NONE, NONE, NONE, ONE],
+            ]
+            .concat(),
+        };
+        nal(&[&before, aspect, &[NONE; 12]].concat())
+    }
+
+    const BOTH: [Codec; 2] = [Codec::H264, Codec::H265];
+
+    #[test]
+    fn sample_aspect_is_that_of_the_standards_table() {
+        // ITU-T H.264 and H.265, table E-1, as FFmpeg names it, too.
+        let table = [
+            "1:1", "1:1", "12:11", "10:11", "16:11", "40:33", "24:11", "20:11", "32:11", "80:33", "18:11", "15:11",
+            "64:33", "160:99", "4:3", "3:2", "2:1",
+        ];
+        for codec in BOTH {
+            for number in 0..=254 {
+                let read = read(codec, &of_shape(codec, &[(1, Some(1)), (number, Some(8))])).unwrap();
+                let [width, height] = read.sample_aspect.sides();
+                // Reserved numbers, and none at all, leave the samples square.
+                let wanted = table.get(number as usize).copied().unwrap_or("1:1");
+                assert_eq!(format!("{width}:{height}"), wanted, "{codec:?} {number}");
+                assert_eq!(read.size, Size { width: 704, height: 576 });
+            }
+            assert_eq!(read(codec, &of_shape(codec, &[(0, Some(1))])).unwrap().sample_aspect, SampleAspect::SQUARE);
+        }
+    }
+
+    #[test]
+    fn sample_aspect_may_be_written_out() {
+        let sides = |codec, width, height| {
+            let aspect = [(1, Some(1)), (255, Some(8)), (width, Some(16)), (height, Some(16))];
+            read(codec, &of_shape(codec, &aspect)).unwrap().sample_aspect.sides()
+        };
+        for codec in BOTH {
+            assert_eq!(sides(codec, 64, 45), [64, 45]);
+            assert_eq!(sides(codec, 4352, 4096), [17, 16]);
+            for (width, height) in [(0, 11), (16, 0), (0, 0), (1, 200), (65_535, 1)] {
+                assert_eq!(sides(codec, width, height), [1, 1], "{width}:{height}");
+            }
+        }
+    }
+
+    #[test]
+    fn aspect_that_is_cut_off_leaves_the_size() {
+        for codec in BOTH {
+            let whole = of_shape(codec, &[(1, Some(1)), (255, Some(8)), (16, Some(16)), (11, Some(16))]);
+            let sizes: Vec<_> = (0..whole.len()).filter_map(|length| read(codec, &whole[..length])).collect();
+            assert!(sizes.len() > 3, "{codec:?}");
+            assert!(sizes.iter().all(|read| read.size == Size { width: 704, height: 576 }), "{codec:?}");
+        }
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl<'a> Planes<'a> {
         (0..self.count()).all(|plane| self.planes[plane].len() >= self.strides[plane] * self.height(plane))
     }
 
-    /// Fills `to` with this picture scaled to `size`: first averaged in whole squares as long as it stays as
+    /// Fills `to` with this picture scaled to `size`, be it of the same shape or not: first averaged in whole squares as long as it stays as
     /// large, then interpolated, sharp and free of moiré as averaging in one step is, which takes several times as
     /// long. Chroma becomes 4:2:0, whatever it was; grey stays grey.
     ///
@@ -103,6 +103,10 @@ impl<'a> Planes<'a> {
     /// What OpenCV says, such as out of memory.
     pub fn scale(&self, size: Size, to: &mut Canvas) -> opencv::Result<()> {
         to.reshape(size, if self.has_chroma() { Subsamp::Sub2x2 } else { Subsamp::Gray });
+        // Samples that are not square; less is rounding.
+        let lowered = u64::from(self.size.height) * u64::from(size.width);
+        let narrowed = u64::from(self.size.width) * u64::from(size.height);
+        let is_flattened = 10 * lowered > 11 * narrowed;
         for plane in 0..self.count() {
             // Padding may hold anything, and a last row cut short is lost; averaging will not show it.
             let (bytes, stride) = (self.planes[plane], self.strides[plane]);
@@ -115,7 +119,7 @@ impl<'a> Planes<'a> {
             let target = &mut planes[plane];
             let side = (sides.0 / wanted.0).min(sides.1 / wanted.1).min(shrink::LARGEST);
             if side < 2 {
-                resize((bytes, stride), sides, target, wanted)?;
+                resize((bytes, stride), sides, target, wanted, is_flattened)?;
                 continue;
             }
             let sides = (sides.0 / side, sides.1 / side);
@@ -124,7 +128,7 @@ impl<'a> Planes<'a> {
             } else {
                 shrunk.resize(sides.0 * sides.1, 0);
                 shrink::squares(bytes, stride, side, shrunk, sides.0, sums);
-                resize((shrunk, sides.0), sides, target, wanted)?;
+                resize((shrunk, sides.0), sides, target, wanted, is_flattened)?;
             }
         }
         Ok(())
@@ -141,14 +145,25 @@ impl<'a> Planes<'a> {
     }
 }
 
-/// Scales a plane of `sides` (width, height) whose rows are `from.1` bytes apart to `to` of `size`.
-fn resize(from: (&[u8], usize), sides: (usize, usize), to: &mut [u8], size: (usize, usize)) -> opencv::Result<()> {
+/// Scales a plane of `sides` (width, height) whose rows are `from.1` bytes apart to `to` of `size`. `is_flattened`: the
+/// picture is lowered by more than it is narrowed.
+fn resize(
+    from: (&[u8], usize),
+    sides: (usize, usize),
+    to: &mut [u8],
+    size: (usize, usize),
+    is_flattened: bool,
+) -> opencv::Result<()> {
     let (bytes, stride) = from;
     let rows = bytes.len() / stride;
     let from = Mat::new_rows_cols_with_data(rows as i32, stride as i32, &bytes[..rows * stride])?;
     let from = from.roi(Rect::new(0, 0, sides.0 as i32, sides.1 as i32))?;
     let mut to = Mat::new_rows_cols_with_data_mut(size.1 as i32, size.0 as i32, to)?;
-    let method = if sides.0 >= 2 * size.0 { imgproc::INTER_AREA } else { imgproc::INTER_LINEAR };
+    // Interpolation takes samples of two rows and columns, so it would leave some out; but OpenCV averages only where
+    // neither side grows.
+    let skips = sides.0 >= 2 * size.0 || is_flattened && sides.1 >= 2 * size.1;
+    let averages = skips && sides.0 >= size.0 && sides.1 >= size.1;
+    let method = if averages { imgproc::INTER_AREA } else { imgproc::INTER_LINEAR };
     imgproc::resize(&from, &mut to, opencv::core::Size::new(size.0 as i32, size.1 as i32), 0.0, 0.0, method)
 }
 
@@ -234,6 +249,21 @@ mod tests {
     }
 
     #[test]
+    fn picture_that_is_lowered_more_than_narrowed_leaves_no_row_out() {
+        // One row of three is bright; every row of the result holds a third of it.
+        let luma: Vec<u8> = (0..600).flat_map(|y| [if y % 3 == 1 { 240 } else { 0 }; 300]).collect();
+        let size = Size { width: 300, height: 600 };
+        let planes = Planes::new(size, Subsamp::Gray, [&luma, &[], &[]], [300, 0, 0]);
+        let mut canvas = Canvas::default();
+        planes.scale(Size { width: 200, height: 200 }, &mut canvas).unwrap();
+        assert!(
+            canvas.planes().row(0, 100).iter().all(|&luma| luma.abs_diff(80) <= 1),
+            "{:?}",
+            canvas.planes().row(0, 100)
+        );
+    }
+
+    #[test]
     fn everything_stays_where_it_was_at_any_size() {
         // Brighter from left to right, blue from top to bottom.
         let (width, height) = (1020, 510);
@@ -242,9 +272,20 @@ mod tests {
         let size = Size { width: width as u32, height: height as u32 };
         let planes = Planes::new(size, Subsamp::Sub2x2, [&luma, &blue, &blue], [width, width / 2, width / 2]);
         let mut canvas = Canvas::default();
-        for (across, down) in
-            [(1020, 510), (800, 500), (510, 255), (511, 256), (340, 170), (339, 169), (255, 127), (97, 51)]
-        {
+        for (across, down) in [
+            (1020, 510),
+            (800, 500),
+            (1400, 500),
+            (1400, 200),
+            (900, 700),
+            (300, 700),
+            (510, 255),
+            (511, 256),
+            (340, 170),
+            (339, 169),
+            (255, 127),
+            (97, 51),
+        ] {
             planes.scale(Size { width: across, height: down }, &mut canvas).unwrap();
             let (small, rows) = (canvas.planes(), down.div_ceil(2));
             let part = |at: usize, of: u32| (at as f64 + 0.5) / f64::from(of) * 255.0 - 0.5;

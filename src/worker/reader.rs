@@ -21,7 +21,7 @@ use super::{
     parameter_sets::{self, Sequence},
 };
 use crate::{
-    media::{AccessUnit, Codec, Size, StreamInfo, UnixMicros},
+    media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, UnixMicros},
     wire::{Failure, FailureKind, LONGEST_BODY, Open},
 };
 
@@ -83,7 +83,13 @@ impl Reader {
         let fourcc = number(&capture, CAP_PROP_FOURCC) as u32;
         let codec = codec(fourcc.to_le_bytes())?;
         let mut reader = Self {
-            info: StreamInfo { codec, variant: None, size: opened_size(&capture), fps: 0.0 },
+            info: StreamInfo {
+                codec,
+                variant: None,
+                size: opened_size(&capture),
+                sample_aspect: SampleAspect::SQUARE,
+                fps: 0.0,
+            },
             told: None,
             sets: ParameterSets::new(codec),
             buffer: Mat::default(),
@@ -168,6 +174,7 @@ impl Reader {
 fn adopt(info: &mut StreamInfo, sequence: Sequence) {
     info.variant = Some(sequence.variant);
     info.size = sequence.size;
+    info.sample_aspect = sequence.sample_aspect;
     if info.fps == 0.0 {
         info.fps = sequence.fps.unwrap_or(0.0);
     }

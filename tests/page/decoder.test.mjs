@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 
-import { startBrowser } from "./browser.mjs";
+import { startBrowser, until } from "./browser.mjs";
 import { StandIn } from "./stand-in.mjs";
-import { equip, makeUnits } from "./units.mjs";
+import { equip, makeJpeg, makeUnits } from "./units.mjs";
 
 const CODEC = "avc1.640028";
 const RUBBISH = { key: true, data: Buffer.alloc(2000, 0xa5).toString("base64") };
@@ -19,7 +19,8 @@ let reordered;
 
 before(async () => {
     [plain, reordered] = await Promise.all([makeUnits({ frames: 150 }), makeUnits({ frames: 60, bframes: 2 })]);
-    agent = new StandIn([], []);
+    agent = new StandIn([[]], ["Gate"]);
+    agent.cameras[0].moving = false; // what it shows is said by the tests
     await agent.start();
     browser = await startBrowser();
 });
@@ -191,4 +192,59 @@ test("the agent is told what was taken now and then, not every time", async () =
         return lab.credits;
     }, [CODEC, plain.slice(0, 20)]);
     assert.equal(credits, 1);
+});
+
+test("a picture has the shape that the agent tells, else that of the browser", async () => {
+    const units = await makeUnits({ frames: 10, group: 5, aspect: "16/11" });
+    const sizes = await page.evaluate(async ([codec, units]) => {
+        const play = async (...shapes) => {
+            const lab = window.lab.start(codec);
+            for (const [n, shape] of shapes.entries()) {
+                lab.decoder.expect(codec, shape);
+                await window.lab.play(lab, units.slice(n * 5, n * 5 + 5));
+            }
+            await window.lab.until(() => lab.drawn.length === shapes.length * 5);
+            lab.decoder.close();
+            return lab.sizes;
+        };
+        // The last two: it changes with a key frame, and the agent thinks little of what the stream says.
+        return { browser: await play(null), stated: await play([466, 180]), changed: await play([466, 180], [320, 180]) };
+    }, [CODEC, units]);
+    assert.deepEqual(sizes.stated, Array(5).fill("466x180"));
+    assert.deepEqual(sizes.changed, [...Array(5).fill("466x180"), ...Array(5).fill("320x180")]);
+    const [width, height] = sizes.browser[0].split("x").map(Number);
+    assert.ok(Math.abs(width / height - (320 * 16) / 11 / 180) < 0.02, sizes.browser[0]);
+});
+
+test("a tile keeps its shape when its picture comes in another way", async () => {
+    const { id } = agent.cameras[0];
+    agent.asked.length = 0;
+    await page.goto(`${agent.url}?layout=1`);
+    await equip(page);
+    await until("the tile to be asked for", () => agent.asked.some((show) => show.some(({ camera }) => camera === id)));
+    const tell = (format, codec) => {
+        agent.say(JSON.stringify({ tile: 0, camera: id, name: "Gate", state: "live", why: "", format, codec, size: [320, 180], display: [466, 180], fps: 25 }));
+    };
+    const canvas = () => page.$eval("camera-tile canvas", (canvas) => {
+        const light = (x) => canvas.getContext("2d").getImageData(x, 10, 1, 1).data[1] > 128;
+        return { size: [canvas.width, canvas.height], light: [24, 34].map(light) };
+    });
+    const frame = (format, sequence, data) => {
+        const bytes = agent.frame(0, sequence, agent.now(), data);
+        bytes.writeUInt8(format, 1);
+        agent.sayBytes(bytes);
+    };
+    const units = await makeUnits({ frames: 2, group: 2, aspect: "16/11" });
+    tell("h264", CODEC);
+    // The second picture has its first square lit: 20 samples wide, 29 pixels of the canvas.
+    units.forEach(({ data }, n) => frame(2, n + 1, Buffer.from(data, "base64")));
+    const untouched = await until("the untouched picture", async () => {
+        const drawn = await canvas();
+        return drawn.light[0] && drawn;
+    });
+    assert.deepEqual([untouched.size, untouched.light], [[466, 180], [true, false]]);
+    tell("jpeg", "mjpeg");
+    // As the agent scales it to a smaller tile.
+    frame(1, 3, await makeJpeg("232x90"));
+    await until("the JPEG, of the same shape", async () => String((await canvas()).size) === "232,90");
 });

@@ -10,15 +10,15 @@ const RUN_WITHIN = 60_000;
 const AUD = Buffer.from([0, 0, 0, 1, 9]);
 
 /**
- * Access units in decoding order, with parameter sets before each key frame.
+ * Access units in decoding order, with parameter sets before each key frame; `aspect` is that of a sample.
  * @returns {Promise<{key: boolean, data: string}[]>} data in base64
  */
-export async function makeUnits({ frames, group = 50, bframes = 0, width = 320, height = 180 }) {
+export async function makeUnits({ frames, group = 50, bframes = 0, width = 320, height = 180, aspect = "1/1" }) {
     const bits = Array.from({ length: BITS }, (_, bit) => [
         `drawbox=x=${bit * SQUARE}:y=0:w=${SQUARE}:h=${SQUARE}:color=black:t=fill`,
         `drawbox=x=${bit * SQUARE}:y=0:w=${SQUARE}:h=${SQUARE}:color=white:t=fill:enable='eq(mod(floor(n/${2 ** bit}),2),1)'`,
     ]);
-    const filter = bits.flat().join(",");
+    const filter = [...bits.flat(), `setsar=${aspect}`].join(",");
     const x264 = `keyint=${group}:min-keyint=${group}:scenecut=0:bframes=${bframes}:b-adapt=0:aud=1:repeat-headers=1`;
     const args = [
         "-v", "error", "-f", "lavfi", "-i", `testsrc2=size=${width}x${height}:rate=25`, "-vf", filter, "-frames:v", String(frames),
@@ -34,6 +34,12 @@ export async function makeUnits({ frames, group = 50, bframes = 0, width = 320, 
         at = next;
     }
     return units;
+}
+
+/** A JPEG of this size, as `WxH`. */
+export async function makeJpeg(size) {
+    const args = ["-v", "error", "-f", "lavfi", "-i", `color=gray:size=${size}`, "-frames:v", "1", "-f", "mjpeg", "-"];
+    return (await promisify(execFile)("ffmpeg", args, { timeout: RUN_WITHIN, encoding: "buffer" })).stdout;
 }
 
 /**
@@ -69,11 +75,11 @@ export function equip(page) {
             start(codec, age = (taken, arrived, now) => now - taken) {
                 const lab = { drawn: [], sizes: [], labels: [], reasons: [], credits: 0, sequence: 0 };
                 const context = new OffscreenCanvas(640, 640).getContext("2d", { willReadFrequently: true });
-                const draw = (picture, label) => {
-                    context.drawImage(picture, 0, 0, picture.displayWidth, picture.displayHeight);
+                const draw = (picture, size, label) => {
+                    context.drawImage(picture, 0, 0, picture.visibleRect.width, picture.visibleRect.height);
                     const light = (bit) => context.getImageData((bit + 0.5) * square, square / 2, 1, 1).data[1] > 128;
                     lab.drawn.push(Array.from({ length: bits }, (_, bit) => (light(bit) ? 2 ** bit : 0)).reduce((a, b) => a + b));
-                    lab.sizes.push(`${picture.displayWidth}x${picture.displayHeight}`);
+                    lab.sizes.push(size.join("x"));
                     lab.labels.push(label);
                 };
                 lab.decoder = new UnitDecoder({ draw, age, failed: (reason) => lab.reasons.push(reason) });

@@ -69,6 +69,9 @@ export class UnitDecoder {
     /** What the decoder is configured for, and what the agent says that the stream is. */
     #configured = null;
     #told = null;
+    /** The size that the agent says the picture has on square pixels, for the decoder there is and for the next. */
+    #shape = null;
+    #nextShape = null;
     #awaitsKey = true;
     /** @type {Map<number, {sequence: number, taken: number, arrived: number}>} in the decoder, by time stamp */
     #inside = new Map();
@@ -86,8 +89,8 @@ export class UnitDecoder {
 
     /**
      * @param {object} use
-     * @param {(picture: VideoFrame, label: {sequence: number, taken: number}, arrived: number) => void} use.draw
-     *     draws at once; the picture is closed afterwards
+     * @param {(picture: VideoFrame, size: [number, number], label: {sequence: number, taken: number}, arrived: number) => void} use.draw
+     *     draws at once, at `size` in pixels; the picture is closed afterwards
      * @param {(taken: number, arrived: number, now: number) => number | null} use.age milliseconds since a
      *     picture was taken (agent time) that arrived at `arrived` (page time); null: not known
      * @param {(reason: string) => void} use.failed this decoder is of no use for this stream
@@ -98,9 +101,15 @@ export class UnitDecoder {
         this.#failed = failed;
     }
 
-    /** The agent's word of what comes next, as browsers name it: `avc1.640028`. @param {string | null} codec */
-    expect(codec) {
+    /**
+     * The agent's word of what comes next.
+     * @param {string | null} codec as browsers name it: `avc1.640028`
+     * @param {[number, number] | null} shape size on square pixels; null: as the browser says. Not every decoder obeys
+     *     the sample aspect in the stream, and none leaves a nonsensical one alone as the agent does for its JPEGs
+     */
+    expect(codec, shape = null) {
         this.#told = codec;
+        this.#nextShape = shape;
     }
 
     /**
@@ -142,6 +151,7 @@ export class UnitDecoder {
     close() {
         this.#stop();
         this.#told = null;
+        this.#nextShape = null;
         this.#label = null;
         this.#failures = [];
     }
@@ -153,7 +163,8 @@ export class UnitDecoder {
 
     /** A key frame came: begins with it where there is reason to, else it is one unit like others. */
     #begin(now) {
-        const same = this.#decoder !== null && this.#configured === this.#told && !this.#awaitsKey;
+        const sameStream = this.#configured === this.#told && String(this.#shape) === String(this.#nextShape);
+        const same = this.#decoder !== null && sameStream && !this.#awaitsKey;
         this.#awaitsKey = false;
         if (same && this.#decoder.decodeQueueSize <= MOST_BEFORE_KEY) return;
         this.#stop();
@@ -167,6 +178,7 @@ export class UnitDecoder {
         });
         this.#decoder = decoder;
         this.#configured = this.#told;
+        this.#shape = this.#nextShape;
         try {
             decoder.configure(configuration(this.#told));
         } catch (error) {
@@ -226,7 +238,7 @@ export class UnitDecoder {
         this.#letGo();
         this.#catchingUpSince = null;
         try {
-            this.#draw(picture, label, arrived);
+            this.#draw(picture, this.#shape ?? [picture.displayWidth, picture.displayHeight], label, arrived);
             this.counts.drawn += 1;
         } finally {
             picture.close();

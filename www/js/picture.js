@@ -106,7 +106,7 @@ export class Picture {
      * Draws a decoded picture unless a newer one is shown; returns whether it did. The image stays the
      * caller's, to be closed.
      * @param {CanvasImageSource} image an ImageBitmap or a VideoFrame
-     * @param {[number, number]} size of the image
+     * @param {[number, number]} size to draw it at, which gives it its shape
      * @param {{sequence: number, taken: number}} frame what it was decoded from
      * @param {number} arrived page time at which that came
      */

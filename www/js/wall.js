@@ -165,7 +165,7 @@ export class CameraWall {
     reported(camera, report) {
         this.#reports.set(camera, report);
         const video = this.#tiles.get(camera)?.video;
-        if (report.format === "h264" || report.format === "h265") video?.expect(report.codec ?? null);
+        if (report.format === "h264" || report.format === "h265") video?.expect(report.codec ?? null, pair(report.display));
         else video?.close();
         this.judge();
     }
@@ -253,7 +253,7 @@ export class CameraWall {
 
     #videoOf(camera, picture) {
         return new UnitDecoder({
-            draw: (image, label, arrived) => picture.draw(image, [image.displayWidth, image.displayHeight], label, arrived),
+            draw: (image, size, label, arrived) => picture.draw(image, size, label, arrived),
             age: (taken, arrived, now) => this.#socket.clock.age(taken, arrived, now),
             failed: (reason) => {
                 const format = this.#reports.get(camera)?.format;

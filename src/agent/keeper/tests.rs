@@ -14,7 +14,7 @@ use crate::{
     camera::{CameraId, Tuning},
     capture::{Starter, tests::stand_in::StandIn},
     hub::{Channel, Standing, Status},
-    media::{AccessUnit, Codec, Size, StreamInfo},
+    media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo},
     wire::FromWorker,
 };
 
@@ -28,6 +28,7 @@ const STREAM: FromWorker = FromWorker::Stream(StreamInfo {
     codec: Codec::H264,
     variant: None,
     size: Size { width: 64, height: 36 },
+    sample_aspect: SampleAspect::SQUARE,
     fps: 25.0,
 });
 

@@ -13,6 +13,7 @@ use crate::{
     capture::{self, Worker},
     hub::{Cause, Standing},
     log::chain,
+    media::Size,
     wire::{FailureKind, FromWorker, Open},
 };
 
@@ -206,8 +207,12 @@ impl Keeping {
         let Some(info) = self.lane.stream() else { return };
         let profile = found.place.profile.as_ref().map_or(String::new(), |token| format!(", profile {token:?}"));
         let rate = if info.fps > 0.0 { format!(" at {} fps", info.fps) } else { String::new() };
+        let shown = match info.display_size() {
+            same if same == info.size => String::new(),
+            Size { width, height } => format!(", shown as {width}x{height}"),
+        };
         log::info!(
-            "{}: live, {}x{} {}{rate}, from {stream}{profile}",
+            "{}: live, {}x{} {}{rate}{shown}, from {stream}{profile}",
             self.label,
             info.size.width,
             info.size.height,

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     camera::Tuning,
     hub::{Delivery, Shown},
-    media::{AccessUnit, Codec, Picture, StreamInfo, UnixMicros, Variant},
+    media::{AccessUnit, Codec, Picture, SampleAspect, StreamInfo, UnixMicros, Variant},
 };
 
 const FULL_HD: Size = Size { width: 1920, height: 1080 };
@@ -26,7 +26,13 @@ fn scene() -> (Arc<Channel>, Arc<Lane>, Arc<Lane>) {
 fn go_live(lane: &Lane, size: Size) {
     lane.begin_worker(Instant::now());
     let variant = Some(Variant::H264([0x64, 0, 0x1f]));
-    lane.describe_stream(StreamInfo { codec: Codec::H264, variant, size, fps: 25.0 });
+    lane.describe_stream(StreamInfo {
+        codec: Codec::H264,
+        variant,
+        size,
+        sample_aspect: SampleAspect::SQUARE,
+        fps: 25.0,
+    });
     unit(lane, 1, true, 0);
 }
 
@@ -73,6 +79,21 @@ fn tile_is_covered_where_it_need_not_be_enlarged() {
     assert!(suits(Some(small), (1920, 1080), 100), "nothing larger is to be had");
     assert!(suits(None, (640, 360), 100) && !suits(None, (1280, 720), 100));
     assert!(!covers(small, Some(FULL_HD), None, STAY), "who names no size wants it whole");
+}
+
+#[test]
+fn stream_suits_by_the_size_it_is_seen_at() {
+    let (channel, main, small) = scene();
+    let stretched = |lane: &Lane, width, height| {
+        go_live(lane, Size { width, height });
+        let stream = lane.stream().unwrap();
+        lane.describe_stream(StreamInfo { sample_aspect: SampleAspect::new(16, 11), ..stream });
+    };
+    stretched(&main, 704, 576);
+    stretched(&small, 352, 288);
+    // 512x288 on square pixels, not 352x288.
+    assert!(Arc::ptr_eq(&channel.lane_for(wish(512, 288)), &small));
+    assert!(Arc::ptr_eq(&channel.lane_for(wish(640, 360)), &main));
 }
 
 #[test]

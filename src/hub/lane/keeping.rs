@@ -37,14 +37,15 @@ impl Lane {
         inner.rates.clear();
     }
 
-    /// The stream was opened, or changed its size, codec or variant.
+    /// The stream was opened, or changed its size, shape, codec or variant.
     pub fn describe_stream(&self, stream: StreamInfo) {
         let mut inner = self.inner();
-        let kind = |stream: StreamInfo| (stream.codec, stream.variant, stream.size);
+        let kind = |stream: StreamInfo| (stream.codec, stream.variant, stream.size, stream.sample_aspect);
         if inner.stream.is_some_and(|old| kind(old) != kind(stream)) {
             inner.group.clear();
             inner.withdraw_units();
             inner.newest.clear();
+            inner.described_at = Some(inner.next_sequence);
         }
         inner.stream = Some(stream);
         inner.ring_seats();
@@ -76,10 +77,11 @@ impl Lane {
     }
 
     /// Puts `picture` into the mailbox of every seat of its rendition. A picture of a camera that is
-    /// not live, or one that is older than that may be, is dropped: it could only be taken for a live one.
+    /// not live, or one that is older than that may be, is dropped: it could only be taken for a live one. So is one of a
+    /// frame from before the stream changed: it was scaled to a shape that is not its own.
     pub fn publish_picture(&self, picture: Picture, now: Instant) {
         let mut inner = self.inner();
-        if inner.standing.state != State::Live {
+        if inner.standing.state != State::Live || inner.is_of_stream_before(picture.sequence) {
             return;
         }
         let picture = Arc::new(picture);

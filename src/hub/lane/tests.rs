@@ -6,13 +6,14 @@ use crate::{
         seat::{Seat, Shown},
         unit_seat::{Delivery, UnitSeat},
     },
-    media::{AccessUnit, Codec, Variant},
+    media::{AccessUnit, Codec, SampleAspect, Variant},
 };
 
 const STREAM: StreamInfo = StreamInfo {
     codec: Codec::H264,
     variant: Some(Variant::H264([0x64, 0, 0x1f])),
     size: Size { width: 1280, height: 720 },
+    sample_aspect: SampleAspect::SQUARE,
     fps: 25.0,
 };
 const ANY: Wish = Wish { size: None, quality: None, fps: None };
@@ -160,6 +161,43 @@ fn wishes_wait_for_the_stream_before_they_become_demand() {
     assert!(scene.lane.demand().is_empty());
     scene.lane.describe_stream(STREAM);
     assert_eq!(scene.lane.demand()[0].size, Size { width: 320, height: 180 });
+}
+
+/// 704x576 of an analogue camera, to be seen as 16:9.
+const STRETCHED: StreamInfo =
+    StreamInfo { size: Size { width: 704, height: 576 }, sample_aspect: SampleAspect::SQUARE, ..STREAM };
+
+#[test]
+fn sample_aspect_gives_every_rendition_its_shape() {
+    let scene = Scene::connecting();
+    let _seats = (scene.lane.sit(SMALL).unwrap(), scene.lane.sit(ANY).unwrap());
+    let sizes = |aspect| {
+        scene.lane.describe_stream(StreamInfo { sample_aspect: aspect, ..STRETCHED });
+        scene.lane.demand().iter().map(|rendition| (rendition.size.width, rendition.size.height)).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(SampleAspect::new(16, 11)), [(320, 180), (1024, 576)]);
+    assert_eq!(sizes(SampleAspect::new(12, 11)), [(240, 180), (768, 576)], "it may change at any time");
+    assert_eq!(sizes(SampleAspect::SQUARE), [(220, 180), (704, 576)]);
+}
+
+#[test]
+fn picture_of_a_frame_from_before_another_shape_is_not_shown() {
+    let scene = Scene::live();
+    let wide = |aspect| scene.lane.describe_stream(StreamInfo { sample_aspect: aspect, ..STRETCHED });
+    wide(SampleAspect::new(16, 11));
+    assert!(!scene.unit(2, true, 40));
+    let mut seat = scene.lane.sit(ANY).unwrap();
+    assert_eq!(state(&mut seat), Some(State::Live));
+    scene.picture(ANY, 2, 50);
+    assert_eq!(sequence(&mut seat), Some(2));
+    wide(SampleAspect::new(12, 11));
+    scene.unit(3, true, 80);
+    assert_eq!(state(&mut seat), Some(State::Live));
+    // The worker makes the new size already, of a frame that has the old shape.
+    scene.picture(ANY, 2, 90);
+    assert!(now(&mut seat).is_none());
+    scene.picture(ANY, 3, 100);
+    assert_eq!(sequence(&mut seat), Some(3));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::{
     card::Card,
     deadline::within,
     hub::{Hub, Lane},
-    media::{AccessUnit, Codec, Picture, Size, StreamInfo, Variant},
+    media::{AccessUnit, Codec, Picture, SampleAspect, Size, StreamInfo, Variant},
 };
 
 /// Longer than anything takes on the busiest machine: only a failing test waits for it.
@@ -31,6 +31,7 @@ pub const STREAM: StreamInfo = StreamInfo {
     codec: Codec::H264,
     variant: Some(Variant::H264([0x64, 0, 0x1f])),
     size: Size { width: 1280, height: 720 },
+    sample_aspect: SampleAspect::SQUARE,
     fps: 25.0,
 };
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     camera::State,
     hub::Lane,
-    media::{AccessUnit, Codec, StreamInfo, Variant},
+    media::{AccessUnit, Codec, SampleAspect, StreamInfo, Variant},
 };
 
 /// Flags, sequence and payload of one binary message, which must be of `format`.
@@ -205,6 +205,23 @@ fn changed_resolution_is_told_before_its_first_key_frame() {
         assert_eq!(page.told().await["format"], "jpeg");
         scene.publish(13).await;
         assert_eq!(unit(&mut page).await.format, 1);
+    });
+}
+
+#[test]
+fn size_counts_samples_and_display_counts_square_pixels() {
+    play(strict, async |scene| {
+        let size = crate::media::Size { width: 704, height: 576 };
+        let stream = StreamInfo { size, sample_aspect: SampleAspect::new(16, 11), ..STREAM };
+        go_live(scene, stream);
+        let (_, state) = open(scene, &["h264", "jpeg"]).await;
+        assert_eq!((&state["size"], &state["display"]), (&json!([704, 576]), &json!([1024, 576])));
+        let (_, state) = open(scene, &["jpeg"]).await;
+        assert_eq!(
+            (&state["size"], &state["display"]),
+            (&json!([704, 576]), &json!([1024, 576])),
+            "the same for both ways"
+        );
     });
 }
 
