@@ -17,7 +17,7 @@ use std::{
 };
 
 use cctv_agent::{
-    camera::{CameraId, Origin, Source, StreamUri, Transport},
+    camera::{CameraId, Origin, Source, StreamUri},
     state::{Address, Basis, Directory, Identity, Learnt, Stream},
 };
 use stage::Folder;
@@ -35,7 +35,7 @@ fn origin(host: &str, profile: Option<&str>) -> Origin {
         source: Source::Onvif { host: Some(host.into()), port: 80, profile, uuid: None },
         small_profile: None,
         credentials: None,
-        transport: Transport::Tcp,
+        transport: None,
     }
 }
 
