@@ -20,6 +20,7 @@ use cctv_agent::{
         digest::Session,
         soap::{self, Refusal},
     },
+    text,
     wire::{self, FromWorker, Message, ToWorker},
     xml::{self, Element},
 };
@@ -157,7 +158,13 @@ pub fn challenge(bytes: &[u8]) {
 pub fn wire(bytes: &[u8]) {
     let Some((&kind, body)) = bytes.split_first() else { return };
     same_again(ToWorker::decode(kind, body), kind, body);
-    same_again(FromWorker::decode(kind, body), kind, body);
+    match FromWorker::decode(kind, body) {
+        // Its text is made fit to be shown.
+        Ok(FromWorker::Failed(failure)) => {
+            assert!(failure.text.chars().count() <= text::MAX_REASON_LEN && !failure.text.contains(text::is_hidden));
+        }
+        message => same_again(message, kind, body),
+    }
     let _ = wire::receive::<ToWorker>(&mut &*bytes);
     let _ = wire::receive::<FromWorker>(&mut &*bytes);
 }

@@ -4,9 +4,12 @@ use std::{error, fmt, io, time::Duration};
 
 use super::{
     answers::Profile,
-    soap::{Fault, NotSoap},
+    soap::{Fault, NotSoap, quotable},
 };
-use crate::http::reply;
+use crate::{http::reply, text};
+
+/// Profiles named in the message about one that is missing.
+const MAX_PROFILES_NAMED: usize = 16;
 
 /// `device` is host and port everywhere; `request` the ONVIF operation that was tried.
 #[derive(Debug)]
@@ -195,21 +198,27 @@ impl fmt::Display for Error {
                 if offered.is_empty() {
                     return f.write_str("none");
                 }
-                for (index, profile) in offered.iter().enumerate() {
+                for (index, profile) in offered.iter().take(MAX_PROFILES_NAMED).enumerate() {
                     let comma = if index == 0 { "" } else { ", " };
-                    write!(f, "{comma}{:?}", profile.token)?;
+                    write!(f, "{comma}{:?}", text::fact(&profile.token))?;
                     if !profile.name.is_empty() && profile.name != profile.token {
-                        write!(f, " ({})", super::soap::quotable(&profile.name))?;
+                        write!(f, " ({})", quotable(&profile.name))?;
                     }
                 }
-                Ok(())
+                match offered.len().saturating_sub(MAX_PROFILES_NAMED) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
             }
             Self::NoSmallProfile { device } => {
                 write!(f, "{device} has no profile of a smaller size; remove small_profile")
             }
             Self::NoVideo { device } => write!(f, "{device} has no media profile with video"),
-            Self::NoStream { device, profile, .. } => write!(f, "{device} has no stream for profile {profile:?}"),
+            Self::NoStream { device, profile, .. } => {
+                write!(f, "{device} has no stream for profile {:?}", text::fact(profile))
+            }
             Self::BadUri { device, profile, uri } => {
+                let (profile, uri) = (text::fact(profile), quotable(uri));
                 write!(f, "{device} gives an unusable stream address for profile {profile:?}: {uri}")
             }
         }
@@ -263,6 +272,20 @@ mod tests {
             "10.0.0.1:80 has no media profile \"x\"; it offers \"000\" (Main stream), \"sub\""
         );
         assert_eq!(error.kind(), Kind::NoSuchProfile);
+    }
+
+    #[test]
+    fn long_list_of_profiles_is_cut_and_its_length_told() {
+        let profile = |number: usize| Profile { token: number.to_string(), ..Profile::default() };
+        let error = |count: usize| {
+            let offered = (0..count).map(profile).collect();
+            Error::NoSuchProfile { device: "d".into(), wanted: "x".into(), offered }.to_string()
+        };
+        assert!(error(16).ends_with(", \"15\""));
+        assert!(error(20_000).ends_with(", \"15\" and 19984 more"), "{}", error(20_000));
+        let long = Profile { token: "t".repeat(1 << 20), name: "n".repeat(1 << 20), ..Profile::default() };
+        let error = Error::NoSuchProfile { device: "d".into(), wanted: "x".into(), offered: vec![long] };
+        assert!(error.to_string().len() < 500);
     }
 
     #[test]
