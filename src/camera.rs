@@ -157,6 +157,9 @@ impl State {
     }
 }
 
+/// Longer stream addresses are refused, in bytes.
+pub const MAX_STREAM_URI_LEN: usize = 2000;
+
 /// An `rtsp://` or `rtsps://` address without user information, path and query byte for byte as the
 /// camera gave them. `Display` and `Debug` mask what looks like a password inside the query or path.
 #[derive(Clone, PartialEq, Eq)]
@@ -166,9 +169,14 @@ impl StreamUri {
     /// Splits `text` into the address and the user information it held, still percent-encoded as
     /// `(user, password)`. Returns `None` unless the scheme is `rtsp` or `rtsps`, in any case, and a
     /// host follows. The user information ends at the last `@` before the path; one that itself
-    /// holds `/`, `?` or `#` leaves no trustworthy host and is refused.
+    /// holds `/`, `?` or `#` leaves no trustworthy host and is refused. So are addresses with white space
+    /// or control characters inside, which would end the request line they are written into, and those
+    /// of more than [`MAX_STREAM_URI_LEN`] bytes.
     pub fn split(text: &str) -> Option<(Self, Option<(String, String)>)> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+        if text.len() > MAX_STREAM_URI_LEN || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            return None;
+        }
         let (scheme, rest) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
         if scheme != "rtsp" && scheme != "rtsps" {
@@ -204,6 +212,15 @@ impl StreamUri {
     pub fn authority(&self) -> &str {
         let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
         &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]
+    }
+
+    /// The host alone, IPv6 without brackets.
+    pub fn host(&self) -> &str {
+        let authority = self.authority();
+        match authority.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or(rest),
+            None => authority.split(':').next().unwrap_or(authority),
+        }
     }
 
     /// The address with `credentials` percent-encoded as user information, as FFmpeg takes it.
@@ -362,6 +379,33 @@ mod tests {
     fn stream_uri_without_host_or_with_another_scheme_is_refused() {
         for bad in ["http://10.0.0.1/", "rtsp:///live", "rtsp://:554/live", "10.0.0.1", "rtsp://u:p@/x"] {
             assert_eq!(StreamUri::split(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn stream_uri_that_would_end_a_request_line_is_refused() {
+        for bad in ["\r\nSET a b\r\n", "\n", "\r", "a b", "\t", "\0", "\u{85}", "\u{2028}", "\u{a0}x", "\u{7f}"] {
+            assert_eq!(StreamUri::split(&format!("rtsp://10.0.0.5:6379/{bad}x")), None, "{bad:?}");
+            assert_eq!(StreamUri::split(&format!("rtsp://10.0.0.5{bad}x/")), None, "{bad:?}");
+            assert_eq!(StreamUri::split(&format!("rtsp://u{bad}:p@10.0.0.5/")), None, "{bad:?}");
+        }
+        let long = |length: usize| format!("rtsp://10.0.0.5/{}", "x".repeat(length - 16));
+        assert!(StreamUri::split(&long(MAX_STREAM_URI_LEN)).is_some());
+        assert_eq!(StreamUri::split(&long(MAX_STREAM_URI_LEN + 1)), None);
+        for odd in ["user=a_password=b_channel=1&onvif=0.sdp?real_stream", "\u{9580}", "a|b\\c\"^`{}", "%0d%0a"] {
+            assert!(StreamUri::split(&format!(" rtsp://10.0.0.5/{odd}\r\n")).is_some(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn host_of_a_stream_uri_stands_alone() {
+        for (uri, host) in [
+            ("rtsp://10.0.0.1:554/a", "10.0.0.1"),
+            ("rtsp://u:p@cam.example", "cam.example"),
+            ("rtsp://[fd00::1]:554/a", "fd00::1"),
+            ("rtsp://[fe80::1%3]/a", "fe80::1%3"),
+        ] {
+            assert_eq!(StreamUri::split(uri).unwrap().0.host(), host);
         }
     }
 

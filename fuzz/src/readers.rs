@@ -117,6 +117,7 @@ fn read_answer(answer: &Element) {
         assert!(!streams.candidates.is_empty());
         for candidate in streams.candidates {
             assert!(candidate.as_str().starts_with("rtsp"), "{}", candidate.as_str());
+            assert!(!candidate.as_str().contains(|c: char| c.is_control() || c.is_whitespace()), "{candidate:?}");
         }
     }
     let _ = (answers::device_information(answer), answers::endpoint(answer));

@@ -42,7 +42,8 @@ impl Service {
         }
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         // Nothing that could end the request line early.
-        (!path.contains(|c: char| c.is_whitespace() || c.is_control())).then_some(Self { ports, path })
+        let is_sendable = path.len() <= MAX_PATH_LEN && !path.contains(|c: char| c.is_whitespace() || c.is_control());
+        is_sendable.then_some(Self { ports, path })
     }
 
     /// The service at `path` on the port the device was reached by.
@@ -51,10 +52,14 @@ impl Service {
     }
 }
 
+/// The longest path of a service, in bytes.
+const MAX_PATH_LEN: usize = 2000;
+
 /// Where a stream may be, and the login that stood in its address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Streams {
-    /// Never empty; to be tried in this order. A candidate is to be dropped after one failed connect.
+    /// Never empty; to be tried in this order. A candidate is to be dropped after one failed connect. The
+    /// host the device was reached by comes first; only that one may be sent a configured login.
     pub candidates: Vec<StreamUri>,
     pub login: Option<Credentials>,
 }
@@ -90,7 +95,11 @@ pub fn streams(uri: &str, reach: &str) -> Option<Streams> {
         username: percent_decode(&username),
         password: Secret::new(percent_decode(&password)),
     });
-    let login = login.filter(|login| !login.username.is_empty());
+    // Decoded, a control character could end the header line in which the login is sent.
+    let is_sendable = |text: &str| !text.contains(char::is_control);
+    let login = login.filter(|login| {
+        !login.username.is_empty() && is_sendable(&login.username) && is_sendable(login.password.expose())
+    });
     (!candidates.is_empty()).then_some(Streams { candidates, login })
 }
 
@@ -115,7 +124,9 @@ fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
     Some((host, ports?.into_iter().next_back().flatten()))
 }
 
-/// Whether `host`, as given by a camera, can mean anything to us who reached it as `reach`.
+/// Whether `host`, as given by a camera, can mean anything to us who reached it as `reach`. A name is not
+/// resolved: it may lead to loopback, where it gets a connection and a request for a stream, but no
+/// login and no line that the camera wrote.
 fn is_usable(host: &str, reach: &str) -> bool {
     let (host, reach) = (Scope::of(host), Scope::of(reach));
     match host {
@@ -220,7 +231,9 @@ mod tests {
         assert_eq!(streams.candidates[0].as_str(), "rtsp://10.0.0.1/a");
         let login = streams.login.unwrap();
         assert_eq!((login.username.as_str(), login.password.expose()), ("us@er", "p%a:ss%zz"));
-        assert_eq!(super::streams("rtsp://:@10.0.0.1/a", "10.0.0.1").unwrap().login, None);
+        for none in ["rtsp://:@10.0.0.1/a", "rtsp://u%0d%0ax:p@10.0.0.1/a", "rtsp://u:p%00@10.0.0.1/a"] {
+            assert_eq!(super::streams(none, "10.0.0.1").unwrap().login, None, "{none}");
+        }
     }
 
     #[test]
@@ -232,6 +245,7 @@ mod tests {
             "rtsp://h:x/a",
             "",
             "rtsp:/x",
+            "rtsp://10.0.0.5:6379/\r\nSET a b\r\nx",
         ] {
             assert_eq!(streams(uri, "10.0.0.1"), None, "{uri}");
         }
@@ -248,7 +262,8 @@ mod tests {
         assert_eq!(service("http://h:8080"), Some((vec![8080], "/".into())));
         assert_eq!(service("https://h/onvif/m"), Some((vec![8080], "/onvif/m".into())));
         assert_eq!(service("http://[fe80::1]:81/m"), Some((vec![81, 8080], "/m".into())));
-        for bad in ["ftp://h/m", "/onvif/m", "http://h/a b", "http://h:x/m"] {
+        let long = format!("http://h/{}", "m".repeat(MAX_PATH_LEN));
+        for bad in ["ftp://h/m", "/onvif/m", "http://h/a b", "http://h:x/m", "http://h/a\r\nb", &long] {
             assert_eq!(service(bad), None, "{bad}");
         }
     }
