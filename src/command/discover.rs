@@ -139,7 +139,7 @@ async fn cameras(sightings: Vec<Sighting>, config: Option<&Config>) -> Vec<Found
         let (address, told) = match answer {
             Some((address, told)) => (Some(address), Some(told)),
             // What SSDP offers are guesses; WS-Discovery names addresses.
-            None => (sighting.xaddrs.first().filter(|_| sighting.identity.is_some()).cloned(), None),
+            None => (sighting.near_addresses().into_iter().next().filter(|_| sighting.identity.is_some()), None),
         };
         let configured = known::find(&sighting, told.as_ref(), config);
         found.push(Found { sighting, address, told, configured });
