@@ -76,9 +76,21 @@ pub enum Source {
         profile: Option<String>,
         /// WS-Discovery identity, as written in the file.
         uuid: Option<String>,
+        trust: Trust,
+        /// A host that may be sent the login as well, where the camera names it for its stream.
+        stream_host: Option<String>,
     },
     /// Written in the file; ONVIF is not asked.
     Url(StreamUri),
+}
+
+/// By what a device is taken for the camera before it is sent the login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It tells the identity that is configured or was learnt.
+    Identity,
+    /// It answers at the configured address.
+    Address,
 }
 
 /// How RTP travels. TCP gets through every firewall that RTSP gets through; UDP loses frames rather
@@ -340,7 +352,14 @@ mod tests {
     #[test]
     fn camera_on_this_machine_does_not_move() {
         let origin = |host: Option<&str>| Origin {
-            source: Source::Onvif { host: host.map(str::to_owned), port: 80, profile: None, uuid: None },
+            source: Source::Onvif {
+                host: host.map(str::to_owned),
+                port: 80,
+                profile: None,
+                uuid: None,
+                trust: Trust::Identity,
+                stream_host: None,
+            },
             small_profile: None,
             credentials: None,
             transport: Transport::Tcp,

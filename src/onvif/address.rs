@@ -72,12 +72,9 @@ pub fn streams(uri: &str, reach: &str) -> Option<Streams> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let (host, port) = split_authority(authority)?;
-    let mut hosts = Vec::new();
-    if is_usable(&host, reach) {
+    let mut hosts = vec![reach];
+    if !host.eq_ignore_ascii_case(reach) && is_usable(&host, reach) {
         hosts.push(host.as_str());
-    }
-    if !host.eq_ignore_ascii_case(reach) {
-        hosts.push(reach);
     }
     let ports = if port == Some(HTTP_PORT) { vec![port, Some(RTSP_PORT)] } else { vec![port] };
     let mut candidates = Vec::new();
@@ -206,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn another_host_is_tried_before_the_one_we_reached() {
+    fn another_host_is_tried_after_the_one_we_reached() {
         assert_eq!(
             candidates("rtsp://192.168.1.64:554/live?a=b", "cam.example"),
-            ["rtsp://192.168.1.64:554/live?a=b", "rtsp://cam.example:554/live?a=b"]
+            ["rtsp://cam.example:554/live?a=b", "rtsp://192.168.1.64:554/live?a=b"]
         );
         assert_eq!(
             candidates("rtsp://127.0.0.3/live", "127.0.0.2"),
-            ["rtsp://127.0.0.3/live", "rtsp://127.0.0.2/live"]
+            ["rtsp://127.0.0.2/live", "rtsp://127.0.0.3/live"]
         );
         assert_eq!(candidates("rtsp://[2001:db8::1]/x", "2001:db8::1"), ["rtsp://[2001:db8::1]/x"]);
     }
