@@ -77,9 +77,21 @@ pub enum Source {
         profile: Option<String>,
         /// WS-Discovery identity, as written in the file.
         uuid: Option<String>,
+        trust: Trust,
+        /// A host that may be sent the login as well, where the camera names it for its stream.
+        stream_host: Option<String>,
     },
     /// Written in the file; ONVIF is not asked.
     Url(StreamUri),
+}
+
+/// By what a device is taken for the camera before it is sent the login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It tells the identity that is configured or was learnt.
+    Identity,
+    /// It answers at the configured address.
+    Address,
 }
 
 /// How RTP travels. TCP gets through every firewall that RTSP gets through; UDP loses frames rather
@@ -158,6 +170,9 @@ impl State {
     }
 }
 
+/// Longer stream addresses are refused, in bytes.
+pub const MAX_STREAM_URI_LEN: usize = 2000;
+
 /// An address of scheme `rtsp`, `rtsps`, `rtspu` (RTP over UDP) or `rtspt` (RTP over TCP) without user
 /// information, path and query byte for byte as the camera gave them. `Display` and `Debug` mask what
 /// looks like a password inside the query or path.
@@ -167,10 +182,15 @@ pub struct StreamUri(String);
 impl StreamUri {
     /// Splits `text` into the address and the user information it held, still percent-encoded as
     /// `(user, password)`. Returns `None` unless the scheme is one of the four, in any case, and a host
-    /// follows. The user information ends at the last `@` before the path; one that itself
-    /// holds `/`, `?` or `#` leaves no trustworthy host and is refused.
+    /// follows. The user information ends at the last `@` before the path; one that itself holds `/`, `?`
+    /// or `#` leaves no trustworthy host and is refused. So are addresses with white space or control
+    /// characters inside, which would end the request line they are written into, and those of more than
+    /// [`MAX_STREAM_URI_LEN`] bytes.
     pub fn split(text: &str) -> Option<(Self, Option<(String, String)>)> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+        if text.len() > MAX_STREAM_URI_LEN || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            return None;
+        }
         let (scheme, rest) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
         if !["rtsp", "rtsps", "rtspu", "rtspt"].contains(&scheme.as_str()) {
@@ -206,6 +226,15 @@ impl StreamUri {
     pub fn authority(&self) -> &str {
         let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
         &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]
+    }
+
+    /// The host alone, IPv6 without brackets.
+    pub fn host(&self) -> &str {
+        let authority = self.authority();
+        match authority.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or(rest),
+            None => authority.split(':').next().unwrap_or(authority),
+        }
     }
 
     /// How RTP travels, where the scheme says it.
@@ -335,7 +364,14 @@ mod tests {
     #[test]
     fn camera_on_this_machine_does_not_move() {
         let origin = |host: Option<&str>| Origin {
-            source: Source::Onvif { host: host.map(str::to_owned), port: 80, profile: None, uuid: None },
+            source: Source::Onvif {
+                host: host.map(str::to_owned),
+                port: 80,
+                profile: None,
+                uuid: None,
+                trust: Trust::Identity,
+                stream_host: None,
+            },
             small_profile: None,
             credentials: None,
             transport: None,
@@ -374,6 +410,33 @@ mod tests {
     fn stream_uri_without_host_or_with_another_scheme_is_refused() {
         for bad in ["http://10.0.0.1/", "rtsp:///live", "rtsp://:554/live", "10.0.0.1", "rtsp://u:p@/x"] {
             assert_eq!(StreamUri::split(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn stream_uri_that_would_end_a_request_line_is_refused() {
+        for bad in ["\r\nSET a b\r\n", "\n", "\r", "a b", "\t", "\0", "\u{85}", "\u{2028}", "\u{a0}x", "\u{7f}"] {
+            assert_eq!(StreamUri::split(&format!("rtsp://10.0.0.5:6379/{bad}x")), None, "{bad:?}");
+            assert_eq!(StreamUri::split(&format!("rtsp://10.0.0.5{bad}x/")), None, "{bad:?}");
+            assert_eq!(StreamUri::split(&format!("rtsp://u{bad}:p@10.0.0.5/")), None, "{bad:?}");
+        }
+        let long = |length: usize| format!("rtsp://10.0.0.5/{}", "x".repeat(length - 16));
+        assert!(StreamUri::split(&long(MAX_STREAM_URI_LEN)).is_some());
+        assert_eq!(StreamUri::split(&long(MAX_STREAM_URI_LEN + 1)), None);
+        for odd in ["user=a_password=b_channel=1&onvif=0.sdp?real_stream", "\u{9580}", "a|b\\c\"^`{}", "%0d%0a"] {
+            assert!(StreamUri::split(&format!(" rtsp://10.0.0.5/{odd}\r\n")).is_some(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn host_of_a_stream_uri_stands_alone() {
+        for (uri, host) in [
+            ("rtsp://10.0.0.1:554/a", "10.0.0.1"),
+            ("rtsp://u:p@cam.example", "cam.example"),
+            ("rtsp://[fd00::1]:554/a", "fd00::1"),
+            ("rtsp://[fe80::1%3]/a", "fe80::1%3"),
+        ] {
+            assert_eq!(StreamUri::split(uri).unwrap().0.host(), host);
         }
     }
 

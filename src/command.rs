@@ -13,6 +13,7 @@ mod table;
 
 use std::{
     ffi::OsString,
+    fmt::Display,
     fs,
     io::{self, Write as _},
     net::IpAddr,
@@ -22,8 +23,9 @@ use std::{
 
 use lexopt::{Arg, Parser, ValueExt};
 use log::LevelFilter;
+use serde_json::Value;
 
-use crate::{camera::Secret, config, log::Target};
+use crate::{camera::Secret, config, log::Target, text};
 use discover::Discover;
 use info::Info;
 
@@ -300,6 +302,16 @@ impl Words {
 /// Writes an answer to stdout. A reader that has gone away, as `head` does, is no failure.
 fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// Writes an answer for programs to stdout, with nothing in it that acts on a terminal.
+fn print_json(answer: &Value) {
+    print(&format!("{}\n", text::escaped_json(&format!("{answer:#}"))));
+}
+
+/// Writes one line to stderr, with nothing in it that acts on a terminal.
+fn complain(line: impl Display) {
+    eprintln!("{}", table::shown(&line.to_string()));
 }
 
 /// A password as it stands alone in a file; one line end behind it does not count.

@@ -7,6 +7,7 @@
 pub mod camera;
 pub mod deadline;
 pub mod media;
+pub mod text;
 pub mod xml;
 
 // Floor 1

@@ -13,7 +13,10 @@ use std::{
 
 use ::log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 
-use crate::camera::mask_credentials;
+use crate::{
+    camera::mask_credentials,
+    text::{self, is_hidden},
+};
 
 pub mod relay;
 pub mod repeats;
@@ -101,10 +104,15 @@ pub fn lost() -> u64 {
 }
 
 /// The error and its causes on one line, as `a: b: c`, without the numbers that the standard library
-/// puts behind the system's words.
+/// puts behind the system's words, and each of them bounded.
 pub fn chain(error: &dyn error::Error) -> String {
     let causes = std::iter::successors(Some(error), |e| e.source());
-    causes.map(|cause| without_number(cause.to_string())).collect::<Vec<_>>().join(": ")
+    let words = |cause: &dyn error::Error| {
+        // Some causes quote what a stranger sent, at any length.
+        let words = without_number(cause.to_string());
+        text::shortened(&words, text::MAX_REASON_LEN).into_owned()
+    };
+    causes.map(words).collect::<Vec<_>>().join(": ")
 }
 
 /// `Connection refused (os error 111)` as `Connection refused`.
@@ -228,12 +236,12 @@ impl Scribe {
     }
 }
 
-/// `text` without line breaks and other control characters, so that nobody can forge a line, and not
-/// longer than a line may be.
+/// `text` without line breaks and other hidden characters, so that nobody can forge a line or have it
+/// read otherwise, and not longer than a line may be.
 fn one_line(text: &str) -> String {
     let plain = |c: char| match c {
         '\n' | '\r' | '\t' => ' ',
-        c if c.is_control() => '?',
+        c if is_hidden(c) => '?',
         c => c,
     };
     let text = text.trim_end();
@@ -272,6 +280,7 @@ mod tests {
     #[test]
     fn line_breaks_cannot_forge_a_line() {
         assert_eq!(one_line("gate: a\n<8>Nov 22 b\r\n\u{1b}[31m\0\n"), "gate: a <8>Nov 22 b  ?[31m?");
+        assert_eq!(one_line("gate: \u{202e}evil\u{200b}"), "gate: ?evil?");
     }
 
     #[test]

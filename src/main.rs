@@ -7,7 +7,7 @@ use cctv_agent::{
     capture::ForkServer,
     command::{self, Command, Run},
     log::{self, Target},
-    unix,
+    text, unix,
     worker::{
         self,
         fork_server::{self, Split},
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(complaint) => {
-            eprintln!("cctv-agent: {complaint}; see cctv-agent --help");
+            eprintln!("cctv-agent: {}; see cctv-agent --help", text::escaped(&complaint));
             ExitCode::from(EX_USAGE)
         }
     }

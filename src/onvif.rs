@@ -95,7 +95,8 @@ pub struct Resolved {
     pub profile: Profile,
     /// Where the stream may be, to be tried in this order; never empty. Drop one after a failed connect.
     pub streams: Vec<StreamUri>,
-    /// The login that stood in the stream's address; `None` where one is configured, which wins.
+    /// The login that stood in the stream's address: for the hosts that the camera names. At the camera
+    /// itself one that is configured wins.
     pub camera_credentials: Option<Credentials>,
     /// The camera's clock against ours, where it told it.
     pub clock_offset: Option<Offset>,
@@ -230,7 +231,7 @@ pub async fn resolve_both(
         hardware_addresses,
         profile,
         streams: streams.candidates,
-        camera_credentials: streams.login.filter(|_| target.credentials.is_none()),
+        camera_credentials: streams.login,
         clock_offset: device.offset(),
         authentication: device.authentication(),
     };

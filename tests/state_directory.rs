@@ -17,7 +17,7 @@ use std::{
 };
 
 use cctv_agent::{
-    camera::{CameraId, Origin, Source, StreamUri},
+    camera::{CameraId, Origin, Source, StreamUri, Trust},
     state::{Address, Basis, Directory, Identity, Learnt, Stream},
 };
 use stage::Folder;
@@ -32,7 +32,14 @@ fn id(name: &str) -> CameraId {
 fn origin(host: &str, profile: Option<&str>) -> Origin {
     let profile = profile.map(str::to_owned);
     Origin {
-        source: Source::Onvif { host: Some(host.into()), port: 80, profile, uuid: None },
+        source: Source::Onvif {
+            host: Some(host.into()),
+            port: 80,
+            profile,
+            uuid: None,
+            trust: Trust::Identity,
+            stream_host: None,
+        },
         small_profile: None,
         credentials: None,
         transport: None,

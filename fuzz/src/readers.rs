@@ -20,6 +20,7 @@ use cctv_agent::{
         digest::Session,
         soap::{self, Refusal},
     },
+    text,
     wire::{self, FromWorker, Message, ToWorker},
     xml::{self, Element, filter::Filter},
 };
@@ -133,6 +134,7 @@ fn read_answer(answer: &Element) {
         assert!(!streams.candidates.is_empty());
         for candidate in streams.candidates {
             assert!(candidate.as_str().starts_with("rtsp"), "{}", candidate.as_str());
+            assert!(!candidate.as_str().contains(|c: char| c.is_control() || c.is_whitespace()), "{candidate:?}");
         }
     }
     let _ = (answers::device_information(answer), answers::endpoint(answer));
@@ -174,7 +176,13 @@ pub fn challenge(bytes: &[u8]) {
 pub fn wire(bytes: &[u8]) {
     let Some((&kind, body)) = bytes.split_first() else { return };
     same_again(ToWorker::decode(kind, body), kind, body);
-    same_again(FromWorker::decode(kind, body), kind, body);
+    match FromWorker::decode(kind, body) {
+        // Its text is made fit to be shown.
+        Ok(FromWorker::Failed(failure)) => {
+            assert!(failure.text.chars().count() <= text::MAX_REASON_LEN && !failure.text.contains(text::is_hidden));
+        }
+        message => same_again(message, kind, body),
+    }
     let _ = wire::receive::<ToWorker>(&mut &*bytes);
     let _ = wire::receive::<FromWorker>(&mut &*bytes);
 }

@@ -3,6 +3,7 @@
 mod crew;
 mod found;
 mod household;
+mod identify;
 mod need;
 mod plan;
 mod watch;
@@ -20,14 +21,15 @@ use smol::{
 };
 
 pub use crew::Crew;
+use found::Found;
 pub use household::{Household, Part};
 use plan::Plan;
 
 use super::{pause::Pauses, roster::RECONFIGURED};
 use crate::{
-    camera::{Credentials, Origin, Source, State, StreamUri},
-    hub::{Cause, Lane, Place},
-    state::Learnt,
+    camera::{Origin, Source, State},
+    hub::{Cause, Lane},
+    text,
 };
 
 /// The longest a keeper is away before it watches a stream: its turn may come after many slow others.
@@ -178,7 +180,7 @@ struct Keeping {
 struct Trouble {
     state: State,
     cause: Cause,
-    /// In words, without what is done about it.
+    /// In words, without what is done about it; at most [`text::MAX_REASON_LEN`] characters.
     text: String,
     /// Logins refused on the way.
     refusals: u32,
@@ -200,17 +202,6 @@ impl From<Trouble> for Ended {
     fn from(trouble: Trouble) -> Self {
         Self::Trouble(trouble)
     }
-}
-
-/// Where a stream is and how to log in there.
-#[derive(Clone)]
-struct Found {
-    /// In the order in which they are to be tried; never empty.
-    streams: Vec<StreamUri>,
-    credentials: Option<Credentials>,
-    place: Place,
-    /// To be kept once the stream is live.
-    learnt: Option<Learnt>,
 }
 
 impl Keeping {
@@ -324,17 +315,23 @@ impl Keeping {
         };
         // Given back as soon as a stream is open: one that then gives no picture must not hold up others.
         let mut turn = Some(turn);
-        let mut ended = None;
+        let mut failed: Option<Trouble> = None;
         for stream in &found.streams {
             match self.stay_with(stream, &found, &mut turn).await {
                 // Not reached at all: the camera may have named an address of its own that leads nowhere.
                 Ended::Trouble(trouble) if turn.is_some() && trouble.refusals == 0 => {
-                    ended = Some(Ended::Trouble(trouble));
+                    let text = match failed.filter(|_| !found.is_trusted(stream)) {
+                        Some(first) if trouble.cause == Cause::Unreachable => {
+                            text::reason(&format!("{}; {}", first.text, trouble.text))
+                        }
+                        _ => trouble.text,
+                    };
+                    failed = Some(Trouble { text, ..trouble });
                 }
                 other => return other,
             }
         }
-        ended.unwrap_or_else(|| offline("the camera named no stream").into())
+        failed.unwrap_or_else(|| offline("the camera named no stream")).into()
     }
 
     /// [`Keeping::locate`], or `None` as soon as this keeper is to end.
@@ -374,7 +371,8 @@ fn offline(text: impl Into<String>) -> Trouble {
 }
 
 fn away(cause: Cause, text: impl Into<String>) -> Trouble {
-    Trouble { state: State::Offline, cause, text: text.into(), refusals: 0, crash: false, at: Instant::now() }
+    let text = text::reason(&text.into());
+    Trouble { state: State::Offline, cause, text, refusals: 0, crash: false, at: Instant::now() }
 }
 
 /// A number in 0..1 for jitter; not for secrets.

@@ -5,6 +5,7 @@ use std::{
     path::Path,
 };
 
+use super::table::shown;
 use crate::config::{self, Complaint, Config};
 
 /// Exit code of a file that is right.
@@ -32,16 +33,17 @@ pub fn tell(file: &Path, read: &Result<Config, Vec<Complaint>>, out: &mut impl W
     match read {
         Ok(config) => {
             for remark in &config.remarks {
-                let _ = writeln!(err, "{remark}");
+                let _ = writeln!(err, "{}", shown(&remark.to_string()));
             }
-            let _ = writeln!(out, "{}: good: {}", file.display(), praise(config));
+            let _ = writeln!(out, "{}: good: {}", shown(&file.display().to_string()), praise(config));
             GOOD
         }
         Err(complaints) => {
             for complaint in complaints {
-                let _ = writeln!(err, "{complaint}");
+                let _ = writeln!(err, "{}", shown(&complaint.to_string()));
             }
-            let _ = writeln!(err, "{}", config::summary(file, complaints, "cctv-agent would not take this file"));
+            let summary = config::summary(file, complaints, "cctv-agent would not take this file");
+            let _ = writeln!(err, "{}", shown(&summary));
             BAD
         }
     }

@@ -7,16 +7,14 @@ mod ask;
 mod blocks;
 mod known;
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::table::{Side, aligned, shown};
+use super::{
+    complain, print, print_json,
+    table::{Side, aligned, shown},
+};
 use crate::{
     config::{self, Config},
     discovery::{Findings, Place, Search, Sighting, XAddr},
@@ -100,15 +98,13 @@ pub fn run(arguments: Discover) -> ExitCode {
         let Findings { sightings, asked } = search.survey().await;
         (cameras(sightings, config.as_ref()).await, asked)
     });
-    let text = match arguments.form {
-        Form::Table => as_table(&found),
-        Form::Json => format!("{:#}\n", as_json(&found)),
-        Form::Toml => blocks::write(&found, config.as_ref()),
-    };
-    // A reader that has gone away, as `head` does, is no failure.
-    let _ = io::stdout().write_all(text.as_bytes());
+    match arguments.form {
+        Form::Table => print(&as_table(&found)),
+        Form::Json => print_json(&as_json(&found)),
+        Form::Toml => print(&blocks::write(&found, config.as_ref())),
+    }
     if found.is_empty() {
-        eprintln!("cctv-agent discover: {}", nothing(&asked, arguments.time, port));
+        complain(format!("cctv-agent discover: {}", nothing(&asked, arguments.time, port)));
         return ExitCode::from(NOTHING);
     }
     ExitCode::SUCCESS
@@ -123,7 +119,7 @@ fn configuration(arguments: &Discover) -> Option<Config> {
         Err(_) if arguments.config.is_none() && !file.exists() => None,
         Err(complaints) => {
             let advice = "cannot tell which cameras are configured; cctv-agent check says more";
-            eprintln!("cctv-agent discover: {}", config::summary(&file, &complaints, advice));
+            complain(format!("cctv-agent discover: {}", config::summary(&file, &complaints, advice)));
             None
         }
     }
@@ -139,7 +135,7 @@ async fn cameras(sightings: Vec<Sighting>, config: Option<&Config>) -> Vec<Found
         let (address, told) = match answer {
             Some((address, told)) => (Some(address), Some(told)),
             // What SSDP offers are guesses; WS-Discovery names addresses.
-            None => (sighting.xaddrs.first().filter(|_| sighting.identity.is_some()).cloned(), None),
+            None => (sighting.near_addresses().into_iter().next().filter(|_| sighting.identity.is_some()), None),
         };
         let configured = known::find(&sighting, told.as_ref(), config);
         found.push(Found { sighting, address, told, configured });

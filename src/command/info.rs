@@ -8,13 +8,14 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
-    print,
+    complain, print, print_json,
     table::{Side, aligned, shown},
 };
 use crate::{
     camera::{Credentials, Secret},
     log,
     onvif::{self, Offer, Survey, Target},
+    text,
 };
 
 /// The exit code when the camera could not be asked.
@@ -44,12 +45,15 @@ pub fn run(arguments: Info) -> ExitCode {
     let target = Target { host, port, credentials };
     match smol::block_on(onvif::survey(&target)) {
         Ok(survey) => {
-            let text = if json { format!("{:#}\n", as_json(&survey)) } else { as_text(&survey) };
-            print(&text);
+            if json {
+                print_json(&as_json(&survey));
+            } else {
+                print(&as_text(&survey));
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("cctv-agent info: {}", log::chain(&error));
+            complain(format!("cctv-agent info: {}", log::chain(&error)));
             ExitCode::from(FAILED)
         }
     }
@@ -96,10 +100,10 @@ fn offer_rows(offer: &Offer) -> Vec<[String; 7]> {
     }
     .into_iter();
     let first = [
-        shown(&profile.token),
-        or_dash(Some(shown(&profile.name)).filter(|name| !name.is_empty())),
-        or_dash(profile.source.as_ref().map(|source| shown(&source.token))),
-        or_dash(profile.encoding.as_deref().map(shown)),
+        shown(&text::fact(&profile.token)),
+        or_dash(Some(shown(&text::fact(&profile.name))).filter(|name| !name.is_empty())),
+        or_dash(profile.source.as_ref().map(|source| shown(&text::fact(&source.token)))),
+        or_dash(profile.encoding.as_deref().map(|encoding| shown(&text::fact(encoding)))),
         or_dash(profile.size.map(|size| format!("{}x{}", size.width, size.height))),
         or_dash(profile.fps.map(|fps| format!("{fps} fps"))),
         places.next().unwrap_or_default(),
@@ -134,10 +138,10 @@ fn offer_json(offer: &Offer) -> Value {
     let profile = &offer.profile;
     let candidates = offer.streams.iter().flat_map(|streams| &streams.candidates);
     json!({
-        "token": profile.token,
-        "name": profile.name,
-        "source": profile.source.as_ref().map(|source| &source.token),
-        "encoding": profile.encoding,
+        "token": text::fact(&profile.token),
+        "name": text::fact(&profile.name),
+        "source": profile.source.as_ref().map(|source| text::fact(&source.token)),
+        "encoding": profile.encoding.as_deref().map(text::fact),
         "size": profile.size.map(|size| [size.width, size.height]),
         "fps": profile.fps,
         "streams": candidates.map(ToString::to_string).collect::<Vec<_>>(),

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{check, process, sockets};
+use super::{check, complain, process, sockets};
 use crate::{
     config::{self, Complaint},
     http::{self, Limits, in_brackets},
@@ -43,16 +43,16 @@ pub fn answer(command: &str, file: &Path) -> Result<Value, ExitCode> {
     ask(file).map_err(|failure| match failure {
         Failure::File(complaints) => {
             for complaint in complaints {
-                eprintln!("{complaint}");
+                complain(complaint);
             }
-            eprintln!(
+            complain(format!(
                 "cctv-agent {command}: that file tells where the agent listens; name another with --config FILE, or \
                  try as root, as with sudo"
-            );
+            ));
             ExitCode::from(check::BAD)
         }
         Failure::NoAgent(why) => {
-            eprintln!("cctv-agent {command}: {why}");
+            complain(format!("cctv-agent {command}: {why}"));
             ExitCode::from(NO_ANSWER)
         }
     })

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use serde_json::{Value, json};
 
 use super::{
-    Question, inquiry, print,
+    Question, inquiry, print, print_json,
     table::{Side, aligned, shortened, shown},
 };
 use crate::{
@@ -30,7 +30,7 @@ pub fn run(question: &Question) -> ExitCode {
     };
     let configured = configured(&question.file);
     if question.json {
-        print(&format!("{:#}\n", as_json(&answer, &configured)));
+        print_json(&as_json(&answer, &configured));
     } else {
         print(&as_text(&answer, &configured));
     }

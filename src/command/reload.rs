@@ -12,10 +12,11 @@ use nix::errno::Errno;
 use serde_json::Value;
 
 use super::{
-    check,
+    check, complain,
     inquiry::{self, Failure},
     process::{self, Process},
     sockets,
+    table::shown,
 };
 use crate::config;
 
@@ -46,21 +47,21 @@ pub fn run(file: &Path) -> ExitCode {
     }
     match reload(file) {
         Ok(Outcome::Reloaded { what, complaints }) => {
-            super::print(&format!("reloaded: {what}\n"));
+            super::print(&format!("reloaded: {}\n", shown(&what)));
             for complaint in &complaints {
-                eprintln!("cctv-agent reload: {complaint}");
+                complain(format!("cctv-agent reload: {complaint}"));
             }
             if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(CANNOT_BIND) }
         }
         Ok(Outcome::Refused(complaints)) => {
             for complaint in complaints {
-                eprintln!("{complaint}");
+                complain(complaint);
             }
             eprintln!("cctv-agent reload: the agent did not take the file; the previous configuration stays in force");
             ExitCode::from(check::BAD)
         }
         Err(why) => {
-            eprintln!("cctv-agent reload: {why}");
+            complain(format!("cctv-agent reload: {why}"));
             ExitCode::from(FAILED)
         }
     }

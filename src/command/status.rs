@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::{
-    Question, inquiry, print,
+    Question, inquiry, print, print_json,
     table::{Side, aligned, shortened, shown, wrapped},
 };
 
@@ -34,7 +34,7 @@ const SIDES: [Side; COLUMNS] = {
 /// Blocks on the disk, and some seconds for each address where nobody answers.
 pub fn run(question: &Question) -> ExitCode {
     match inquiry::answer("status", &question.file) {
-        Ok(answer) if question.json => print(&format!("{answer:#}\n")),
+        Ok(answer) if question.json => print_json(&answer),
         Ok(answer) => print(&as_text(&answer)),
         Err(code) => return code,
     }

@@ -26,18 +26,8 @@ pub fn aligned<const N: usize>(rows: &[[String; N]], sides: [Side; N]) -> Vec<St
     rows.iter().map(line).collect()
 }
 
-/// `text` with control characters written out.
-pub fn shown(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            safe.extend(character.escape_default());
-        } else {
-            safe.push(character);
-        }
-    }
-    safe
-}
+/// `text` with characters written out that act on a terminal.
+pub use crate::text::escaped as shown;
 
 /// `text` cut to at most `most` cells, with an ellipsis where something is missing.
 pub fn shortened(text: &str, most: usize) -> String {

@@ -13,19 +13,24 @@ use super::{
 /// More addresses than this to listen on are refused.
 const MOST_LISTEN: usize = 16;
 
-/// The host in `written` as it is to be used: an IP address (IPv6 without brackets) or a host name.
+/// The host in `written`, the value of `key`, as it is to be used: an IP address (IPv6 without brackets)
+/// or a host name.
 ///
 /// # Errors
 /// What is wrong and what would be right; `written` is quoted where it cannot hold a password.
-pub(super) fn host(written: &str) -> Result<String, String> {
+pub(super) fn host(key: &str, written: &str) -> Result<String, String> {
     let example = "write it like 192.168.1.20";
-    let quoted = if is_quotable(written) { format!("ip {written:?}") } else { "ip".to_owned() };
+    let quoted = if is_quotable(written) { format!("{key} {written:?}") } else { key.to_owned() };
+    // Only the ONVIF service has a port of its own in the file.
+    let with_port = |port: u16| if key == "ip" { format!(", and onvif_port = {port}") } else { String::new() };
     let wrong = |what: String| Err(format!("{quoted} {what}"));
     if written.trim().is_empty() {
-        return wrong(format!("is empty; {example}, or leave it out where uuid or url is given"));
+        let given = if key == "ip" { " where uuid or url is given" } else { "" };
+        return wrong(format!("is empty; {example}, or leave it out{given}"));
     }
     if written.contains("://") {
-        return wrong(format!("is a URL; {example}, or use the key url for a stream address"));
+        let or = if key == "ip" { ", or use the key url for a stream address" } else { "" };
+        return wrong(format!("is a URL; {example}{or}"));
     }
     if written.contains('@') {
         return wrong(format!("holds a login; {example}, and give username and password as keys of their own"));
@@ -34,7 +39,7 @@ pub(super) fn host(written: &str) -> Result<String, String> {
         return usable(ip, &quoted).map(|()| written.to_owned());
     }
     if let Ok(SocketAddr::V4(socket)) = written.parse() {
-        return wrong(format!("holds a port; write \"{}\", and onvif_port = {}", socket.ip(), socket.port()));
+        return wrong(format!("holds a port; write \"{}\"{}", socket.ip(), with_port(socket.port())));
     }
     if written.starts_with('[') {
         return wrong("is in brackets; write an IPv6 address without them, like fd00::20".into());
@@ -42,7 +47,7 @@ pub(super) fn host(written: &str) -> Result<String, String> {
     if written.contains(':') {
         return match written.split_once(':') {
             Some((name, port)) if is_host_name(name) && port.parse::<u16>().is_ok() => {
-                wrong(format!("holds a port; write {name:?}, and onvif_port = {port}"))
+                wrong(format!("holds a port; write {name:?}{}", port.parse().map_or(String::new(), with_port)))
             }
             _ => wrong(format!("is not an IP address; {example} or fd00::20")),
         };
@@ -164,7 +169,9 @@ fn listen_address(value: &DeValue<'_>) -> Result<SocketAddr, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    fn host(written: &str) -> Result<String, String> {
+        super::host("ip", written)
+    }
 
     #[test]
     fn addresses_and_names_are_taken_as_written() {

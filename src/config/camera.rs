@@ -8,7 +8,7 @@ use super::{
     login::{Login, SecretReader, is_quotable},
     section::{Located, Section},
 };
-use crate::camera::{Camera, CameraId, Origin, Source, StreamUri, Transport, Tuning};
+use crate::camera::{Camera, CameraId, Origin, Source, StreamUri, Transport, Trust, Tuning};
 
 pub(super) const DEFAULTS_KEYS: &[&str] =
     &["username", "password", "password_file", "transport", "quality", "max_fps", "passthrough", "stall_after"];
@@ -21,6 +21,8 @@ pub(super) const CAMERA_KEYS: &[&str] = &[
     "small_profile",
     "onvif_port",
     "uuid",
+    "trust",
+    "stream_host",
     "url",
     "enabled",
     "username",
@@ -34,13 +36,10 @@ pub(super) const CAMERA_KEYS: &[&str] = &[
 ];
 
 /// Keys that only mean something where ONVIF is asked.
-const ONVIF_KEYS: &[&str] = &["ip", "profile", "small_profile", "onvif_port", "uuid"];
+const ONVIF_KEYS: &[&str] = &["ip", "profile", "small_profile", "onvif_port", "uuid", "trust", "stream_host"];
 
 /// The longest name, profile or identity, in characters.
 const LONGEST_WORDS: usize = 200;
-
-/// The longest stream address, in characters.
-const LONGEST_URL: usize = 2000;
 
 const ONVIF_PORT: u16 = 80;
 const QUALITY: u8 = 80;
@@ -191,10 +190,9 @@ fn camera(
 }
 
 fn from_onvif(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<Source> {
-    let host = section.text("ip", "192.168.1.20", ledger).and_then(|written| {
-        let checked = address::host(&written.value);
-        checked.map_err(|wrong| section.complain(written.at, wrong, ledger)).ok()
-    });
+    let stream_host = host("stream_host", section, ledger);
+    let host = host("ip", section, ledger);
+    let trust = trust(section, ledger);
     let uuid = section.words("uuid", "urn:uuid:2f1e…", LONGEST_WORDS, ledger).map(|uuid| uuid.value);
     let profile = section.words("profile", "Profile_1", LONGEST_WORDS, ledger).map(|profile| profile.value);
     let port = section.whole("onvif_port", 1..=65535, ledger).unwrap_or(ONVIF_PORT);
@@ -202,7 +200,31 @@ fn from_onvif(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<Source> 
         let words = "nothing says where the camera is; add ip, or uuid, or url";
         section.complain(section.at, words, ledger);
     }
-    (host.is_some() || uuid.is_some()).then_some(Source::Onvif { host, port, profile, uuid })
+    (host.is_some() || uuid.is_some()).then_some(Source::Onvif { host, port, profile, uuid, trust, stream_host })
+}
+
+/// The host that `key` names.
+fn host(key: &str, section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<String> {
+    let written = section.text(key, "192.168.1.20", ledger)?;
+    address::host(key, &written.value).map_err(|wrong| section.complain(written.at, wrong, ledger)).ok()
+}
+
+fn trust(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Trust {
+    let Some(Located { at, value }) = section.text("trust", "identity", ledger) else { return Trust::Identity };
+    match value.as_str() {
+        "identity" => Trust::Identity,
+        "address" => {
+            if section.lacks(&["ip"]) {
+                section.complain(at, "trust = \"address\" needs an address; add ip", ledger);
+            }
+            Trust::Address
+        }
+        other => {
+            let quoted = if is_quotable(other) { format!(" {other:?}") } else { String::new() };
+            section.complain(at, format!("trust{quoted} is unknown; write \"identity\" or \"address\""), ledger);
+            Trust::Identity
+        }
+    }
 }
 
 /// The stream of `url` and the login that stood in it, still percent-encoded.
@@ -218,8 +240,7 @@ fn from_url(section: &Section<'_>, ledger: &mut Ledger<'_>) -> (Option<Source>, 
     };
     let right = "write it like \"rtsp://192.168.1.20/live\", and give username and password as keys of their own";
     let printable = !written.value.chars().any(|c| c.is_control() || c.is_whitespace());
-    let short = written.value.chars().count() <= LONGEST_URL;
-    match StreamUri::split(&written.value).filter(|_| printable && short) {
+    match StreamUri::split(&written.value).filter(|_| printable) {
         Some((uri, login)) => (Some(Source::Url(uri)), login),
         None => {
             section.complain(written.at, format!("url is not an RTSP address; {right}"), ledger);

@@ -112,9 +112,13 @@ impl Login {
             }
             _ => {}
         }
+        let (username, decoded) = (percent_decode(&username), percent_decode(&password));
+        if let Some(at) = section.key_at("url").filter(|_| (username.clone() + &decoded).contains(char::is_control)) {
+            section.complain(at, "the login in url holds a control character; write it without", ledger);
+        }
         let own = self.password.as_ref().filter(|_| password.is_empty());
-        let password = own.map_or_else(|| Secret::new(percent_decode(&password)), |own| own.value.clone());
-        Credentials { username: percent_decode(&username), password }
+        let password = own.map_or_else(|| Secret::new(decoded), |own| own.value.clone());
+        Credentials { username, password }
     }
 }
 

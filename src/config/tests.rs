@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::camera::{Source, Transport};
+use crate::camera::{Source, Transport, Trust};
 
 /// One password file, `secret`, next to the configuration.
 fn one_secret(path: &Path) -> io::Result<SecretFile> {
@@ -73,6 +73,8 @@ fn every_key_reaches_its_field() {
         small_profile = "Profile_2"
         onvif_port = 8000
         uuid = "urn:uuid:1"
+        trust = "address"
+        stream_host = "192.168.1.70"
         [[camera]]
         id = "porch"
         url = "rtsp://10.0.0.2/live?a=1"
@@ -99,6 +101,8 @@ fn every_key_reaches_its_field() {
         port: 8000,
         profile: Some("Profile_1".into()),
         uuid: Some("urn:uuid:1".into()),
+        trust: Trust::Address,
+        stream_host: Some("192.168.1.70".into()),
     };
     assert_eq!(gate.origin.source, source);
     assert_eq!(gate.origin.small_profile.as_deref(), Some("Profile_2"));
@@ -199,8 +203,35 @@ fn login_given_twice_is_a_complaint() {
 }
 
 #[test]
+fn address_that_is_trusted_must_be_there() {
+    let complaint = camera_complaint("uuid='urn:uuid:7'\ntrust='address'");
+    assert!(complaint.contains("trust = \"address\" needs an address; add ip"), "{complaint}");
+    let config = parsed("[[camera]]\nid='a'\nip='h'\ntrust='identity'\n[[camera]]\nid='b'\nip='h'\n");
+    for camera in &config.cameras {
+        let source = &camera.origin.source;
+        assert!(matches!(source, Source::Onvif { trust: Trust::Identity, stream_host: None, .. }), "{source:?}");
+    }
+}
+
+#[test]
+fn login_in_a_url_that_would_end_a_header_line_is_a_complaint() {
+    for login in ["u%0d%0ax:hunter2", "u:hunter2%00"] {
+        let complaint = camera_complaint(&format!("url='rtsp://{login}@10.0.0.1/live'"));
+        assert!(complaint.contains("control character") && !complaint.contains("hunter2"), "{complaint}");
+    }
+}
+
+#[test]
 fn url_stands_alone() {
-    for key in ["ip='10.0.0.1'", "profile='p'", "small_profile='p'", "onvif_port=80", "uuid='u'"] {
+    for key in [
+        "ip='10.0.0.1'",
+        "profile='p'",
+        "small_profile='p'",
+        "onvif_port=80",
+        "uuid='u'",
+        "trust='address'",
+        "stream_host='h'",
+    ] {
         let complaint = camera_complaint(&format!("url='rtsp://10.0.0.1/live'\n{key}"));
         assert!(complaint.contains("means nothing next to url"), "{complaint}");
     }
@@ -295,6 +326,9 @@ fn values_outside_their_range_or_kind_are_complaints() {
         ("profile = \"a\\nb\"", "profile holds a line break"),
         ("password = 12345678", "password is a whole number; write a text in quotation marks"),
         ("uuid = []", "uuid is a list"),
+        ("trust = 'me'", "trust \"me\" is unknown; write \"identity\" or \"address\""),
+        ("stream_host = '10.0.0.300'", "stream_host \"10.0.0.300\" is not an IP address; write it like 192.168.1.20"),
+        ("stream_host = '10.0.0.2:554'", "stream_host \"10.0.0.2:554\" holds a port; write \"10.0.0.2\""),
     ] {
         let complaint = camera_complaint(&format!("ip='10.0.0.1'\n{line}"));
         assert!(complaint.starts_with(&format!("camera \"gate\": {wrong}")), "{line}: {complaint}");

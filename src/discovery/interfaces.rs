@@ -54,6 +54,62 @@ impl Subnet {
     }
 }
 
+/// A network of IPv4 or IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    /// How many bits its addresses have in common.
+    prefix: u32,
+}
+
+impl Network {
+    /// The network in which `address` is, with `prefix` bits in common.
+    pub fn new(address: IpAddr, prefix: u32) -> Self {
+        Self { address, prefix }
+    }
+
+    /// The neighbourhood of a host whose network is not known: its /24, or /64 of IPv6.
+    pub fn around(host: IpAddr) -> Self {
+        Self::new(host, if host.is_ipv4() { 24 } else { 64 })
+    }
+
+    /// Whether `ip` is in it.
+    pub fn holds(self, ip: IpAddr) -> bool {
+        let differing = match (self.address, ip) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => (u32::from(a) ^ u32::from(b)).leading_zeros(),
+            (IpAddr::V6(a), IpAddr::V6(b)) => (u128::from(a) ^ u128::from(b)).leading_zeros(),
+            _ => return false,
+        };
+        // A prefix of nothing would hold everything and mean nothing.
+        self.prefix > 0 && differing >= self.prefix
+    }
+}
+
+/// The networks of this machine's interfaces that are up, loopback aside.
+///
+/// # Errors
+/// When the kernel does not tell.
+///
+/// # Blocking
+/// One short conversation with the kernel.
+pub fn networks() -> io::Result<Vec<Network>> {
+    let mut found = Vec::new();
+    for entry in getifaddrs().map_err(io::Error::from)? {
+        let usable =
+            entry.flags.contains(InterfaceFlags::IFF_UP) && !entry.flags.contains(InterfaceFlags::IFF_LOOPBACK);
+        let Some((address, mask)) = entry.address.zip(entry.netmask).filter(|_| usable) else { continue };
+        if let (Some(v4), Some(mask)) = (address.as_sockaddr_in(), mask.as_sockaddr_in()) {
+            found.push(Network::new(v4.ip().into(), u32::from(mask.ip()).leading_ones()));
+        } else if let (Some(v6), Some(mask)) = (address.as_sockaddr_in6(), mask.as_sockaddr_in6()) {
+            // All link-local addresses are in one network, on whatever link they are.
+            if !v6.ip().is_unicast_link_local() {
+                found.push(Network::new(v6.ip().into(), u128::from(mask.ip()).leading_ones()));
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// Every place to search from: each IPv4 address, and one IPv6 address per interface, the link-local
 /// one where there is one, as that is what the multicast group of a link answers to.
 ///

@@ -5,6 +5,7 @@ use std::{fmt, net::IpAddr};
 use super::{
     Identity, Mac,
     description::{self, Description},
+    interfaces::networks,
     ssdp, wsd,
     xaddr::{Origin, XAddr},
 };
@@ -117,6 +118,22 @@ impl Sighting {
         }
     }
 
+    /// Its addresses that may be asked: see [`XAddr::is_near`]. The others are dropped, with a line in the log.
+    ///
+    /// # Blocking
+    /// One short conversation with the kernel.
+    pub fn near_addresses(&self) -> Vec<XAddr> {
+        let networks = networks().unwrap_or_default();
+        let is_near = |xaddr: &&XAddr| {
+            let is_near = xaddr.is_near(self.source, &networks);
+            if !is_near {
+                log::debug!("{xaddr} is not asked: {} named it, and it is in none of our networks", self.source);
+            }
+            is_near
+        };
+        self.xaddrs.iter().filter(is_near).cloned().collect()
+    }
+
     /// Takes from `other`, the same device, what this one lacks.
     pub fn learn(&mut self, other: &Self) {
         self.how.extend(&other.how);
@@ -204,6 +221,17 @@ mod tests {
         assert!(!wanted.is(&Sighting { mac: elsewhere, serial: Some("SN123456".into()), ..seen() }));
         assert!(wanted.is(&Sighting { serial: Some(" sn123456".into()), ..seen() }));
         assert!(!wanted.is(&seen()));
+    }
+
+    #[test]
+    fn address_that_a_stranger_chose_is_not_asked() {
+        // Documentation networks are nobody's own.
+        let source: std::net::IpAddr = "198.51.100.7".parse().unwrap();
+        let xaddrs = ["198.51.100.7", "198.51.100.9", "203.0.113.5", "127.0.0.1", "localhost.example"];
+        let xaddrs = xaddrs.map(|host| XAddr::at(host, 80)).to_vec();
+        let sighting = Sighting { source, xaddrs, ..seen() };
+        let near: Vec<_> = sighting.near_addresses().into_iter().map(|xaddr| xaddr.host).collect();
+        assert_eq!(near, ["198.51.100.7", "198.51.100.9"]);
     }
 
     #[test]

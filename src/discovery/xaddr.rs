@@ -8,7 +8,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use super::interfaces::Subnet;
+use super::interfaces::{Network, Subnet};
 use crate::http::in_brackets;
 
 /// The path of ONVIF's device service, which the standard fixes.
@@ -90,6 +90,17 @@ impl XAddr {
     /// The address the host is, if it is one.
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.split('%').next().unwrap_or("").parse().ok()
+    }
+
+    /// Whether it may be asked, as named by a datagram from `source`: on that host, in the same /24 (IPv6: /64)
+    /// or in one of `networks`, which are our own; on loopback only where the datagram came from there.
+    /// Anybody can name any address, and a host name may lead anywhere.
+    pub fn is_near(&self, source: IpAddr, networks: &[Network]) -> bool {
+        match self.ip() {
+            Some(ip) if ip.is_loopback() || source.is_loopback() => ip.is_loopback() && source.is_loopback(),
+            Some(ip) => Network::around(source).holds(ip) || networks.iter().any(|network| network.holds(ip)),
+            None => false,
+        }
     }
 
     /// Lower is to be tried sooner.
@@ -239,6 +250,37 @@ mod tests {
             assert_eq!(order(&format!("http://{host}:81/o"), "192.168.1.9"), ["http://192.168.1.9:81/o"], "{host}");
         }
         assert_eq!(order("http://127.0.0.1:81/o", "127.0.0.1"), ["http://127.0.0.1:81/o"]);
+    }
+
+    #[test]
+    fn only_addresses_near_the_sender_or_in_our_networks_are_asked() {
+        let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
+        let networks = [Network::new(ip("10.1.0.9"), 16), Network::new(ip("fd00:1::9"), 64)];
+        let is_near = |host: &str, source: &str| XAddr::at(host, 80).is_near(ip(source), &networks);
+        for (host, source) in [
+            ("192.168.1.9", "192.168.1.9"),
+            ("192.168.1.8", "192.168.1.9"),
+            ("10.1.200.3", "192.168.1.9"),
+            ("fd00:1::77", "192.168.1.9"),
+            ("fd00:2::1", "fd00:2::9"),
+            ("fe80::1%3", "fe80::9"),
+            ("127.0.0.1", "127.0.0.9"),
+        ] {
+            assert!(is_near(host, source), "{host} by {source}");
+        }
+        for (host, source) in [
+            ("192.168.2.9", "192.168.1.9"),
+            ("10.2.0.1", "192.168.1.9"),
+            ("fd00:3::1", "fd00:2::9"),
+            ("fe80::1%3", "192.168.1.9"),
+            ("127.0.0.1", "192.168.1.9"),
+            ("::1", "fe80::9"),
+            ("::ffff:127.0.0.1", "192.168.1.9"),
+            ("192.168.1.9", "127.0.0.1"),
+            ("cam.example", "192.168.1.9"),
+        ] {
+            assert!(!is_near(host, source), "{host} by {source}");
+        }
     }
 
     #[test]

@@ -42,7 +42,8 @@ impl Service {
         }
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         // Nothing that could end the request line early.
-        (!path.contains(|c: char| c.is_whitespace() || c.is_control())).then_some(Self { ports, path })
+        let is_sendable = path.len() <= MAX_PATH_LEN && !path.contains(|c: char| c.is_whitespace() || c.is_control());
+        is_sendable.then_some(Self { ports, path })
     }
 
     /// The service at `path` on the port the device was reached by.
@@ -51,10 +52,14 @@ impl Service {
     }
 }
 
+/// The longest path of a service, in bytes.
+const MAX_PATH_LEN: usize = 2000;
+
 /// Where a stream may be, and the login that stood in its address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Streams {
-    /// Never empty; to be tried in this order. A candidate is to be dropped after one failed connect.
+    /// Never empty; to be tried in this order. A candidate is to be dropped after one failed connect. The
+    /// host the device was reached by comes first; only that one may be sent a configured login.
     pub candidates: Vec<StreamUri>,
     pub login: Option<Credentials>,
 }
@@ -68,12 +73,9 @@ pub fn streams(uri: &str, reach: &str) -> Option<Streams> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let (host, port) = split_authority(authority)?;
-    let mut hosts = Vec::new();
-    if is_usable(&host, reach) {
+    let mut hosts = vec![reach];
+    if !host.eq_ignore_ascii_case(reach) && is_usable(&host, reach) {
         hosts.push(host.as_str());
-    }
-    if !host.eq_ignore_ascii_case(reach) {
-        hosts.push(reach);
     }
     let ports = if port == Some(HTTP_PORT) { vec![port, Some(RTSP_PORT)] } else { vec![port] };
     let mut candidates = Vec::new();
@@ -121,7 +123,11 @@ fn split_login(uri: &str, reach: &str) -> Option<(String, Option<Credentials>)> 
         let is_raw = login.contains(['/', '?', '#', '@', ' ']);
         let text = |text: &str| if is_raw { text.to_owned() } else { percent_decode(text) };
         let login = Credentials { username: text(username), password: Secret::new(text(password)) };
-        Some(login).filter(|login| !login.username.is_empty())
+        // A control character could end the header line in which the login is sent.
+        let is_sendable = |text: &str| !text.contains(char::is_control);
+        Some(login).filter(|login| {
+            !login.username.is_empty() && is_sendable(&login.username) && is_sendable(login.password.expose())
+        })
     });
     Some((format!("{scheme}://{location}"), login))
 }
@@ -147,7 +153,9 @@ fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
     Some((host, ports?.into_iter().next_back().flatten()))
 }
 
-/// Whether `host`, as given by a camera, can mean anything to us who reached it as `reach`.
+/// Whether `host`, as given by a camera, can mean anything to us who reached it as `reach`. A name is not
+/// resolved: it may lead to loopback, where it gets a connection and a request for a stream, but no
+/// login and no line that the camera wrote.
 fn is_usable(host: &str, reach: &str) -> bool {
     let (host, reach) = (Scope::of(host), Scope::of(reach));
     match host {
@@ -227,14 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn another_host_is_tried_before_the_one_we_reached() {
+    fn another_host_is_tried_after_the_one_we_reached() {
         assert_eq!(
             candidates("rtsp://192.168.1.64:554/live?a=b", "cam.example"),
-            ["rtsp://192.168.1.64:554/live?a=b", "rtsp://cam.example:554/live?a=b"]
+            ["rtsp://cam.example:554/live?a=b", "rtsp://192.168.1.64:554/live?a=b"]
         );
         assert_eq!(
             candidates("rtsp://127.0.0.3/live", "127.0.0.2"),
-            ["rtsp://127.0.0.3/live", "rtsp://127.0.0.2/live"]
+            ["rtsp://127.0.0.2/live", "rtsp://127.0.0.3/live"]
         );
         assert_eq!(candidates("rtsp://[2001:db8::1]/x", "2001:db8::1"), ["rtsp://[2001:db8::1]/x"]);
     }
@@ -252,7 +260,9 @@ mod tests {
         assert_eq!(streams.candidates[0].as_str(), "rtsp://10.0.0.1/a");
         let login = streams.login.unwrap();
         assert_eq!((login.username.as_str(), login.password.expose()), ("us@er", "p%a:ss%zz"));
-        assert_eq!(super::streams("rtsp://:@10.0.0.1/a", "10.0.0.1").unwrap().login, None);
+        for none in ["rtsp://:@10.0.0.1/a", "rtsp://u%0d%0ax:p@10.0.0.1/a", "rtsp://u:p%00@10.0.0.1/a"] {
+            assert_eq!(super::streams(none, "10.0.0.1").unwrap().login, None, "{none}");
+        }
     }
 
     #[test]
@@ -267,7 +277,7 @@ mod tests {
         }
         // Another host is recognised where it is an IP address; what looks like a host then is none.
         let elsewhere = streams("rtsp://admin:p/w@10.9.9.9/live", "10.0.0.1").unwrap();
-        assert_eq!(elsewhere.candidates[0].as_str(), "rtsp://10.9.9.9/live");
+        assert_eq!(elsewhere.candidates.last().unwrap().as_str(), "rtsp://10.9.9.9/live");
         assert_eq!(elsewhere.login.unwrap().password.expose(), "p/w");
         let by_name = streams("rtsp://admin:p/w@Cam.example:554/live", "cam.example").unwrap();
         assert_eq!(by_name.candidates[0].as_str(), "rtsp://Cam.example:554/live");
@@ -300,6 +310,7 @@ mod tests {
             "rtsp://user:pass@/a",
             "",
             "rtsp:/x",
+            "rtsp://10.0.0.5:6379/\r\nSET a b\r\nx",
         ] {
             assert_eq!(streams(uri, "10.0.0.1"), None, "{uri}");
         }
@@ -316,7 +327,8 @@ mod tests {
         assert_eq!(service("http://h:8080"), Some((vec![8080], "/".into())));
         assert_eq!(service("https://h/onvif/m"), Some((vec![8080], "/onvif/m".into())));
         assert_eq!(service("http://[fe80::1]:81/m"), Some((vec![81, 8080], "/m".into())));
-        for bad in ["ftp://h/m", "/onvif/m", "http://h/a b", "http://h:x/m"] {
+        let long = format!("http://h/{}", "m".repeat(MAX_PATH_LEN));
+        for bad in ["ftp://h/m", "/onvif/m", "http://h/a b", "http://h:x/m", "http://h/a\r\nb", &long] {
             assert_eq!(service(bad), None, "{bad}");
         }
     }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     http::{self, Limits, in_brackets, reply::Reply},
+    text,
     xml::Element,
 };
 
@@ -105,7 +106,7 @@ impl<'a> Device<'a> {
     /// As [`call`](Self::call).
     pub async fn information_with(&mut self, access: Access) -> Result<DeviceInformation, Error> {
         let answer = self.ask("GetDeviceInformation", "", access).await?;
-        Ok(answers::device_information(&answer))
+        Ok(answers::device_information(&answer).bounded())
     }
 
     /// Asks for the identity that WS-Discovery shows, without a login; few devices tell it this way.
@@ -114,7 +115,7 @@ impl<'a> Device<'a> {
     /// As [`call`](Self::call); a device may well not know the question.
     pub async fn endpoint(&mut self) -> Result<Option<String>, Error> {
         let answer = self.ask("GetEndpointReference", "", Access::Bare).await?;
-        Ok(answers::endpoint(&answer))
+        Ok(answers::endpoint(&answer).as_deref().map(text::fact))
     }
 
     /// Asks for the name in the network, without a login.
@@ -123,7 +124,7 @@ impl<'a> Device<'a> {
     /// As [`call`](Self::call).
     pub async fn host_name(&mut self) -> Result<Option<String>, Error> {
         let answer = self.ask("GetHostname", "", Access::Bare).await?;
-        Ok(answers::host_name(&answer))
+        Ok(answers::host_name(&answer).as_deref().map(text::fact))
     }
 
     /// Asks for the hardware addresses, without a login.
@@ -333,6 +334,19 @@ impl<'a> Device<'a> {
             fault: self.refusal.clone().map(Box::new),
             clock_known: self.offset.is_some(),
             right_missing: login.is_some(),
+        }
+    }
+}
+
+impl DeviceInformation {
+    /// With no text longer than [`text::MAX_FACT_LEN`] characters.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        Self {
+            manufacturer: text::fact(&self.manufacturer),
+            model: text::fact(&self.model),
+            firmware: text::fact(&self.firmware),
+            serial: text::fact(&self.serial),
         }
     }
 }

@@ -5,9 +5,12 @@ use std::{error, fmt, io, time::Duration};
 use super::{
     answers::Profile,
     choice,
-    soap::{Fault, NotSoap},
+    soap::{Fault, NotSoap, quotable},
 };
-use crate::http::reply;
+use crate::{http::reply, text};
+
+/// Profiles named in the message about one that is missing.
+const MAX_PROFILES_NAMED: usize = 16;
 
 /// `device` is host and port everywhere; `request` the ONVIF operation that was tried.
 #[derive(Debug)]
@@ -251,8 +254,11 @@ impl fmt::Display for Error {
                 write!(f, "{device} has no smaller profile of the same video source; name small_profile, or remove it")
             }
             Self::NoVideo { device } => write!(f, "{device} has no media profile with video"),
-            Self::NoStream { device, profile, .. } => write!(f, "{device} has no stream for profile {profile:?}"),
+            Self::NoStream { device, profile, .. } => {
+                write!(f, "{device} has no stream for profile {:?}", text::fact(profile))
+            }
             Self::BadUri { device, profile, uri } => {
+                let (profile, uri) = (text::fact(profile), quotable(uri));
                 write!(f, "{device} gives an unusable stream address for profile {profile:?}: {uri}")
             }
         }
@@ -265,17 +271,20 @@ fn list_profiles(f: &mut fmt::Formatter<'_>, profiles: &[Profile]) -> fmt::Resul
         return f.write_str("none");
     }
     let several = choice::are_of_several_sources(profiles);
-    for (index, profile) in profiles.iter().enumerate() {
+    for (index, profile) in profiles.iter().take(MAX_PROFILES_NAMED).enumerate() {
         let comma = if index == 0 { "" } else { ", " };
-        write!(f, "{comma}{:?}", profile.token)?;
+        write!(f, "{comma}{:?}", text::fact(&profile.token))?;
         let name = Some(&profile.name).filter(|name| !name.is_empty() && **name != profile.token);
         let source = profile.source.as_ref().filter(|_| several).map(|source| &source.token);
-        let details: Vec<_> = name.into_iter().chain(source).map(|text| super::soap::quotable(text)).collect();
+        let details: Vec<_> = name.into_iter().chain(source).map(|text| quotable(text)).collect();
         if !details.is_empty() {
             write!(f, " ({})", details.join(", "))?;
         }
     }
-    Ok(())
+    match profiles.len().saturating_sub(MAX_PROFILES_NAMED) {
+        0 => Ok(()),
+        more => write!(f, " and {more} more"),
+    }
 }
 
 impl error::Error for Error {
@@ -325,6 +334,20 @@ mod tests {
             "10.0.0.1:80 has no media profile \"x\"; it offers \"000\" (Main stream), \"sub\""
         );
         assert_eq!(error.kind(), Kind::NoSuchProfile);
+    }
+
+    #[test]
+    fn long_list_of_profiles_is_cut_and_its_length_told() {
+        let profile = |number: usize| Profile { token: number.to_string(), ..Profile::default() };
+        let error = |count: usize| {
+            let offered = (0..count).map(profile).collect();
+            Error::NoSuchProfile { device: "d".into(), wanted: "x".into(), offered }.to_string()
+        };
+        assert!(error(16).ends_with(", \"15\""));
+        assert!(error(20_000).ends_with(", \"15\" and 19984 more"), "{}", error(20_000));
+        let long = Profile { token: "t".repeat(1 << 20), name: "n".repeat(1 << 20), ..Profile::default() };
+        let error = Error::NoSuchProfile { device: "d".into(), wanted: "x".into(), offered: vec![long] };
+        assert!(error.to_string().len() < 500);
     }
 
     #[test]

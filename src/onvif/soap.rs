@@ -9,6 +9,7 @@ use super::challenge::{self, Challenge};
 use crate::{
     camera::mask_credentials,
     http::reply::Reply,
+    text::is_hidden,
     xml::{self, Element},
 };
 
@@ -276,10 +277,9 @@ fn local(name: &str) -> &str {
     name.rsplit(':').next().unwrap_or(name).trim()
 }
 
-/// `text` of a camera made fit for one line of ours: bounded, without control characters, masked.
+/// `text` of a camera made fit for one line of ours: bounded, without hidden characters, masked.
 pub fn quotable(text: &str) -> String {
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || is_hidden(c)).filter(|w| !w.is_empty()).collect();
     mask_credentials(&words.join(" ")).chars().take(LONGEST_QUOTE).collect()
 }
 
@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn words_of_a_camera_are_bounded_and_masked() {
-        let quoted = quotable(&format!("a\r\nb\u{7} password=x1 {}", "y".repeat(500)));
+        let quoted = quotable(&format!("a\r\nb\u{7}\u{202e} password=x1 {}", "y".repeat(500)));
         assert!(quoted.starts_with("a b password=*** y") && quoted.len() <= LONGEST_QUOTE, "{quoted}");
     }
 }

@@ -103,7 +103,7 @@ impl Basis {
     pub fn of(origin: &Origin) -> Option<Self> {
         match &origin.source {
             Source::Url(_) => None,
-            Source::Onvif { host, port, profile, uuid } => Some(Self {
+            Source::Onvif { host, port, profile, uuid, .. } => Some(Self {
                 host: host.clone(),
                 port: *port,
                 profile: profile.clone(),

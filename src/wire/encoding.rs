@@ -6,6 +6,7 @@ use super::{Error, Failure, FailureKind, FromWorker, HEAD, MOST_RENDITIONS, Mess
 use crate::{
     camera::{Secret, Transport},
     media::{AccessUnit, Codec, Picture, Rendition, SampleAspect, Size, StreamInfo, Variant},
+    text,
 };
 
 pub(super) const OPEN: u8 = 1;
@@ -153,7 +154,7 @@ impl Message for FromWorker {
                     5 => FailureKind::Silent,
                     _ => return Err(body.malformed()),
                 };
-                Self::Failed(Failure { kind, text: body.text()? })
+                Self::Failed(Failure { kind, text: text::reason(&body.text()?) })
             }
             _ => return Err(Error::UnknownKind(kind)),
         };

@@ -13,6 +13,7 @@ use std::{
 
 use crate::{
     camera::mask_credentials,
+    text::is_hidden,
     wire::{Failure, FailureKind},
 };
 
@@ -135,10 +136,10 @@ impl Heard {
     }
 }
 
-/// `line` without passwords and control characters, cut to a bearable length.
+/// `line` without passwords and hidden characters, cut to a bearable length.
 fn clean(line: &str) -> String {
     let masked = mask_credentials(line.trim());
-    masked.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_LINE).collect()
+    masked.chars().map(|c| if is_hidden(c) { ' ' } else { c }).take(LONGEST_LINE).collect()
 }
 
 /// Lets a few lines per window pass.

@@ -4,7 +4,7 @@ use std::{net::TcpListener, time::Duration};
 
 use cctv_agent::{
     camera::Transport,
-    onvif::{Hint, Kind, Limits, Resolved, resolve_within},
+    onvif::{Error, Hint, Kind, Limits, Resolved, resolve_within},
 };
 
 use crate::{
@@ -75,8 +75,8 @@ fn check_stream(given: &'static str, expected: &[&str]) -> Resolved {
 }
 
 #[test]
-fn quirk_03_stream_on_another_host_is_tried_there_and_here() {
-    check_stream("rtsp://192.168.7.7:554/a", &["rtsp://192.168.7.7:554/a", "rtsp://127.0.0.1:554/a"]);
+fn quirk_03_stream_on_another_host_is_tried_here_and_there() {
+    check_stream("rtsp://192.168.7.7:554/a", &["rtsp://127.0.0.1:554/a", "rtsp://192.168.7.7:554/a"]);
     // The services of this camera, too, are said to be elsewhere.
     let camera = Camera::start(|request| ordinary(request, 0));
     assert_eq!(uris(&resolved(&camera.target(), Some("000")).unwrap()), ["rtsp://127.0.0.1/sub"]);
@@ -124,12 +124,27 @@ fn quirk_08_login_in_the_stream_address_is_kept_apart() {
     let own = found.camera_credentials.unwrap();
     assert_eq!((own.username.as_str(), own.password.expose()), ("own", "p@ss"));
     assert_eq!(check_stream("rtsp://127.0.0.1/a", &["rtsp://127.0.0.1/a"]).camera_credentials, None);
-    // The configured login wins.
+    // It is told also where one is configured: that one is for the camera, this one for whom the camera names.
     let camera = Camera::start(|request| match request.name() {
         "GetStreamUri" => Answer::soap("<R><Uri>rtsp://own:p%40ss@127.0.0.1/a</Uri></R>"),
         _ => ordinary(request, 0),
     });
-    assert_eq!(resolved(&camera.target(), Some("000")).unwrap().camera_credentials, None);
+    assert!(resolved(&camera.target(), Some("000")).unwrap().camera_credentials.is_some());
+}
+
+#[test]
+fn line_breaks_written_as_references_make_no_stream_address() {
+    for reference in ["&#13;&#10;", "&#xd;&#xA;", "&#10;", "&#0;", "&#x85;", " ", "\n"] {
+        let camera = Camera::start(move |request| match request.name() {
+            "GetStreamUri" => {
+                Answer::soap(&format!("<R><tt:Uri>rtsp://127.0.0.1:6379/{reference}SET a b{reference}x</tt:Uri></R>"))
+            }
+            _ => ordinary(request, 0),
+        });
+        let error = resolved(&camera.target(), Some("000")).unwrap_err();
+        assert!(matches!(error, Error::BadUri { .. }), "{reference}: {error:?}");
+        assert!(!error.to_string().contains(char::is_control), "{reference}: {error}");
+    }
 }
 
 #[test]

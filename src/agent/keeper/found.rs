@@ -1,15 +1,54 @@
 //! What one conversation with a camera brought, for the keepers of both its streams.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    net::IpAddr,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use super::{Found, Keeping, Part, away, whereabouts::Miss};
+use super::{Keeping, Part, away, whereabouts::Miss};
 use crate::{
+    camera::{Credentials, Source, StreamUri},
     http::in_brackets,
     hub::{Cause, Place},
     log::chain,
     onvif,
     state::{Address, Basis, Identity, Learnt, Small, Stream, normalised_endpoint},
+    text,
 };
+
+/// Where a stream is and how to log in there.
+#[derive(Clone)]
+pub(super) struct Found {
+    /// In the order in which they are to be tried; never empty.
+    pub(super) streams: Vec<StreamUri>,
+    /// The configured login, for the hosts in `trusted`.
+    pub(super) credentials: Option<Credentials>,
+    /// The login that the camera wrote into the address of its stream, for the host it names.
+    pub(super) camera_credentials: Option<Credentials>,
+    /// Hosts that may be sent the configured login: where the camera was reached, and `stream_host`.
+    pub(super) trusted: Vec<String>,
+    pub(super) place: Place,
+    /// To be kept once the stream is live.
+    pub(super) learnt: Option<Learnt>,
+}
+
+impl Found {
+    /// Whether the host of `stream` may be sent the configured login.
+    pub(super) fn is_trusted(&self, stream: &StreamUri) -> bool {
+        self.trusted.iter().any(|trusted| is_same_host(trusted, stream.host()))
+    }
+
+    /// What may be sent to the host of `stream`.
+    pub(super) fn login_for(&self, stream: &StreamUri) -> Option<&Credentials> {
+        self.credentials.as_ref().filter(|_| self.is_trusted(stream)).or(self.camera_credentials.as_ref())
+    }
+}
+
+/// Whether two hosts are written alike, or are the same IP address.
+fn is_same_host(one: &str, other: &str) -> bool {
+    let ip = |host: &str| host.parse::<IpAddr>().ok();
+    one.eq_ignore_ascii_case(other) || ip(one).is_some_and(|one| Some(one) == ip(other))
+}
 
 impl Keeping {
     /// What was found for this keeper; what was found for the other one is told to that one.
@@ -35,8 +74,8 @@ impl Keeping {
             let first = small.streams.first().map(|uri| Stream { uri: uri.clone(), profile: token.clone() });
             learnt.small = first.map(|stream| Small { wanted, stream });
         }
-        let place = Place { profile: Some(token), ..found.place.clone() };
-        let small = Found { streams: small.streams, place, ..found.clone() };
+        let place = Place { profile: Some(text::fact(&token)), ..found.place.clone() };
+        let small = Found { streams: self.in_order(small.streams), place, ..found.clone() };
         let (own, other, others) = match self.part {
             Part::Main => (found, Part::Small, small),
             Part::Small => (small, Part::Main, found),
@@ -66,10 +105,62 @@ impl Keeping {
             when: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         });
         Found {
-            streams: resolved.streams,
-            credentials: self.origin.credentials.clone().or(resolved.camera_credentials),
-            place: Place { address, profile: Some(resolved.profile.token) },
+            streams: self.in_order(resolved.streams),
+            credentials: self.origin.credentials.clone(),
+            camera_credentials: resolved.camera_credentials,
+            trusted: self.trusted_with(&at.host),
+            place: Place { address, profile: Some(text::fact(&resolved.profile.token)) },
             learnt,
         }
+    }
+
+    /// The hosts that may be sent the login, where the camera was reached at `host`.
+    pub(super) fn trusted_with(&self, host: &str) -> Vec<String> {
+        std::iter::once(host.to_owned()).chain(self.stream_host().map(str::to_owned)).collect()
+    }
+
+    /// `streams` with those on the configured `stream_host` first.
+    fn in_order(&self, mut streams: Vec<StreamUri>) -> Vec<StreamUri> {
+        if let Some(first) = self.stream_host() {
+            streams.sort_by_key(|stream| !is_same_host(first, stream.host()));
+        }
+        streams
+    }
+
+    fn stream_host(&self) -> Option<&str> {
+        match &self.origin.source {
+            Source::Onvif { stream_host, .. } => stream_host.as_deref(),
+            Source::Url(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::camera::Secret;
+
+    #[test]
+    fn configured_login_is_for_trusted_hosts_and_the_cameras_own_for_any() {
+        let stream = |text: &str| StreamUri::split(text).unwrap().0;
+        let login = |username: &str| Credentials { username: username.into(), password: Secret::new("x") };
+        let mut found = Found {
+            streams: Vec::new(),
+            credentials: Some(login("configured")),
+            camera_credentials: None,
+            trusted: vec!["cam.example".into(), "fd00::1".into()],
+            place: Place { address: String::new(), profile: None },
+            learnt: None,
+        };
+        let user = |found: &Found, text: &str| found.login_for(&stream(text)).map(|login| login.username.clone());
+        for near in ["rtsp://CAM.example:554/a", "rtsp://[fd00:0::1]/a"] {
+            assert_eq!(user(&found, near).as_deref(), Some("configured"), "{near}");
+        }
+        for far in ["rtsp://192.0.2.9/a", "rtsp://cam.example.org/a", "rtsp://xcam.example/a"] {
+            assert_eq!(user(&found, far), None, "{far}");
+        }
+        found.camera_credentials = Some(login("own"));
+        assert_eq!(user(&found, "rtsp://192.0.2.9/a").as_deref(), Some("own"));
+        assert_eq!(user(&found, "rtsp://cam.example/a").as_deref(), Some("configured"));
     }
 }

@@ -11,7 +11,7 @@ use smol::{Executor, future::block_on};
 
 use super::*;
 use crate::{
-    camera::{CameraId, Tuning},
+    camera::{CameraId, StreamUri, Tuning},
     capture::{Starter, tests::stand_in::StandIn},
     hub::{Channel, Standing, Status},
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo},

@@ -14,6 +14,7 @@ use crate::{
     hub::{Cause, Standing},
     log::chain,
     media::Size,
+    text,
     wire::{FailureKind, FromWorker, Open},
 };
 
@@ -26,6 +27,9 @@ const VITALS: Duration = Duration::from_secs(2);
 /// From the start of a worker to its first frame: its own deadline for opening is 3 s, the process needs
 /// time to load 244 libraries on a slow machine. From the first frame on the lane's stall clock counts.
 const OPENING: Duration = Duration::from_secs(30);
+
+/// Added to the reason where a worker did not end when it was told to.
+const HUNG: &str = "; its worker hung and was killed";
 
 impl Keeping {
     /// Runs one worker on `stream` until it ends. Gives `turn` back once frames arrive.
@@ -40,7 +44,7 @@ impl Keeping {
         }
         let started = Instant::now();
         let open = Open {
-            uri: stream.with_credentials(found.credentials.as_ref()),
+            uri: stream.with_credentials(found.login_for(stream)),
             transport: self.origin.transport.or(stream.transport()).unwrap_or(Transport::Tcp),
             first_sequence: self.lane.begin_worker(started),
             default_quality: self.lane.tuning().quality,
@@ -72,7 +76,8 @@ impl Keeping {
             && !went
             && !trouble.crash
         {
-            trouble.text.push_str("; its worker hung and was killed");
+            let most = text::MAX_REASON_LEN - HUNG.chars().count();
+            trouble.text = format!("{}{HUNG}", text::shortened(&trouble.text, most));
             trouble.crash = true;
         }
         ended
@@ -97,7 +102,7 @@ impl Keeping {
         let mut clock = Timer::at(started);
         let mut vitals_due = started + TICK;
         if let Err(error) = worker.want(self.lane.demand()).await {
-            return self.trouble_with(&error).into();
+            return self.trouble_with(&error, stream, found).into();
         }
         loop {
             let stopped = async {
@@ -125,7 +130,7 @@ impl Keeping {
                         vitals_due = now + VITALS;
                         self.lane.set_vitals(vitals, now);
                         if let Err(error) = worker.weigh(&vitals) {
-                            return self.trouble_with(&error).into();
+                            return self.trouble_with(&error, stream, found).into();
                         }
                         if let Err(text) = self.crew.budget.report(&self.label, vitals.own) {
                             return away(Cause::Memory, text).into();
@@ -149,10 +154,10 @@ impl Keeping {
                 }
                 Event::Demand => {
                     if let Err(error) = worker.want(self.lane.demand()).await {
-                        return self.trouble_with(&error).into();
+                        return self.trouble_with(&error, stream, found).into();
                     }
                 }
-                Event::Message(Err(error)) => return self.trouble_with(&error).into(),
+                Event::Message(Err(error)) => return self.trouble_with(&error, stream, found).into(),
                 Event::Message(Ok(FromWorker::Stream(info))) => self.lane.describe_stream(info),
                 Event::Message(Ok(FromWorker::Unit(unit))) => {
                     let now = Instant::now();
@@ -174,21 +179,29 @@ impl Keeping {
                 Event::Message(Ok(FromWorker::Untouched(_))) => {}
                 // `Worker::next` gives it as an error.
                 Event::Message(Ok(FromWorker::Failed(failure))) => {
-                    return self.trouble_with(&capture::Error::GaveUp(failure)).into();
+                    return self.trouble_with(&capture::Error::GaveUp(failure), stream, found).into();
                 }
             }
         }
     }
 
-    fn trouble_with(&self, error: &capture::Error) -> Trouble {
+    fn trouble_with(&self, error: &capture::Error, stream: &StreamUri, found: &Found) -> Trouble {
         use capture::Error;
         let trouble = away(cause(error), chain(error));
         match error {
             Error::GaveUp(failure) => match failure.kind {
-                FailureKind::Denied => {
-                    let text = format!("{}; check username and password", failure.text);
-                    Trouble { state: State::Denied, text, refusals: 1, ..trouble }
+                // No login was sent, so none was refused.
+                FailureKind::Denied if found.login_for(stream).is_none() && !found.is_trusted(stream) => {
+                    let host = stream.host();
+                    away(
+                        Cause::Refused,
+                        format!(
+                            "the camera names another host for its stream, {host}; that wants a login and was sent \
+                             none; if it may have the login, write stream_host = {host:?}"
+                        ),
+                    )
                 }
+                FailureKind::Denied => Trouble { state: State::Denied, refusals: 1, ..trouble },
                 FailureKind::Silent if self.lane.standing().state == State::Live => {
                     Trouble { state: State::Stalled, ..trouble }
                 }

@@ -15,7 +15,7 @@ use smol::{
     future::{Future, FutureExt},
 };
 
-use super::{Found, Keeping, Part, Trouble, away, offline};
+use super::{Found, Keeping, Part, Trouble, away, identify::Peer, offline};
 use crate::{
     agent::pause::FINAL_REFUSAL,
     camera::{Source, State, StreamUri},
@@ -24,6 +24,7 @@ use crate::{
     log::chain,
     onvif,
     state::{Address, Learnt},
+    text,
 };
 
 /// One device's whole ONVIF conversation at most: four to eight requests, each of which may take 10 s.
@@ -55,8 +56,14 @@ impl Keeping {
         if let Source::Url(uri) = &self.origin.source {
             let credentials = self.origin.credentials.clone();
             let address = uri.authority().to_owned();
-            let place = Place { address, profile: None };
-            return Ok(Found { streams: vec![uri.clone()], credentials, place, learnt: None });
+            return Ok(Found {
+                streams: vec![uri.clone()],
+                credentials,
+                camera_credentials: None,
+                trusted: vec![uri.host().to_owned()],
+                place: Place { address, profile: None },
+                learnt: None,
+            });
         }
         let mut lately = self.lately.clone();
         let unwritten = lately.as_mut().and_then(|found| found.learnt.take());
@@ -69,19 +76,20 @@ impl Keeping {
             let (learnt, asked_at) = (Some(learnt), Instant::now());
             // Who is there is asked first, so that what is remembered never goes to a stranger.
             let answers = match learnt.and_then(|learnt| learnt.address.as_ref()) {
-                Some(at) => first(self.is_camera(&at.host, at.port, learnt), HEAD_START).await,
+                Some(at) => first(self.identify(at, learnt, false), HEAD_START).await,
                 None => None,
             };
+            let is_camera = matches!(answers, Some(Peer::Camera));
             let asked = match answers {
-                Some(Ok(true)) => {
+                Some(Peer::Camera) => {
                     let left = HEAD_START.saturating_sub(asked_at.elapsed());
                     first(self.ask_around(learnt), left).await
                 }
-                Some(Ok(false)) => Some(self.ask_around(learnt).await),
-                Some(Err(_)) | None => None,
+                Some(Peer::Stranger(_)) => Some(self.ask_around(learnt).await),
+                Some(Peer::Nobody(_)) | None => None,
             };
             match asked {
-                Some(Err(trouble)) if trouble.state != State::Denied && matches!(answers, Some(Ok(true))) => {}
+                Some(Err(trouble)) if trouble.state != State::Denied && is_camera => {}
                 Some(settled) => return settled,
                 None => {}
             }
@@ -131,10 +139,19 @@ impl Keeping {
                 &learnt.small.as_ref().filter(|small| Some(&small.wanted) == wanted.as_ref())?.stream
             }
         };
+        // Where the camera was reached then; nobody else is sent the login.
+        let configured = match &self.origin.source {
+            Source::Onvif { host, .. } => host.as_deref(),
+            Source::Url(_) => None,
+        };
+        let host = learnt.address.as_ref().map(|at| at.host.as_str()).or(configured).unwrap_or_default();
+        let (address, profile) = (text::fact(stream.uri.authority()), text::fact(&stream.profile));
         Some(Found {
             streams: vec![stream.uri.clone()],
             credentials: self.origin.credentials.clone(),
-            place: Place { address: stream.uri.authority().to_owned(), profile: Some(stream.profile.clone()) },
+            camera_credentials: None,
+            trusted: self.trusted_with(host),
+            place: Place { address, profile: Some(profile) },
             learnt: None,
         })
     }
@@ -148,10 +165,10 @@ impl Keeping {
         let home = host.clone().map(|host| Address { host, port: *port }).or_else(last);
         let wanted = self.wanted(learnt);
         let Some(home) = home else {
-            return self.search(&wanted, learnt, None).await.map_err(offline);
+            return self.search(&wanted, learnt, None, false).await.map_err(offline);
         };
         let ask = async {
-            match self.ask(&home, learnt).await {
+            match self.ask(&home, learnt, false).await {
                 Ok(found) => Ok(Ok(found)),
                 Err(Miss::Final(trouble)) => Ok(Err(trouble)),
                 Err(Miss::Elsewhere(why)) => Err(why),
@@ -173,7 +190,7 @@ impl Keeping {
             };
             return Err(offline(why));
         }
-        let search = self.search(&wanted, learnt, Some(&home));
+        let search = self.search(&wanted, learnt, Some(&home), settled.is_err());
         match settled {
             Err(why) => search.await.map_err(|nowhere| offline(format!("{why}; {nowhere}"))),
             // Slow to answer: both go on, and the first that finds the stream is taken.
@@ -194,17 +211,12 @@ impl Keeping {
         }
     }
 
-    /// Asks one device for the stream, after it has shown that it is the camera.
-    async fn ask(&self, at: &Address, learnt: Option<&Learnt>) -> Result<Found, Miss> {
-        match self.is_camera(&at.host, at.port, learnt).await {
-            Ok(true) => {}
-            Ok(false) => {
-                let text = format!("another device, or one that does not say who it is, answers at {}", at.host);
-                return Err(Miss::Elsewhere(text));
-            }
-            Err(error) if error.kind() == onvif::Kind::Unreachable => return Err(Miss::Elsewhere(chain(&error))),
-            // What is wrong with its answers is told better below.
-            Err(_) => {}
+    /// Asks one device for the stream, after it has shown that it is the camera; `is_announced` as in
+    /// [`Keeping::identify`].
+    async fn ask(&self, at: &Address, learnt: Option<&Learnt>, is_announced: bool) -> Result<Found, Miss> {
+        match self.identify(at, learnt, is_announced).await {
+            Peer::Camera => {}
+            Peer::Stranger(why) | Peer::Nobody(why) => return Err(Miss::Elsewhere(why)),
         }
         let profile = match &self.origin.source {
             Source::Onvif { profile, .. } => profile.as_deref(),
@@ -237,28 +249,8 @@ impl Keeping {
         }
     }
 
-    /// Whether the device at this address is the camera, as far as it says so without a password. One
-    /// that keeps to itself is taken for it, unless the camera told who it is before; and so is one of
-    /// which nothing is known.
-    async fn is_camera(&self, host: &str, port: u16, learnt: Option<&Learnt>) -> Result<bool, onvif::Error> {
-        let wanted = self.wanted(learnt);
-        if wanted == Wanted::default() {
-            return Ok(true);
-        }
-        let seen = onvif::identity(host, port, onvif::Limits::default()).await?;
-        let told_before = learnt.is_some_and(|learnt| learnt.identity.endpoint.is_some());
-        Ok(match (&wanted.identity, seen.endpoint) {
-            (Some(wanted), Some(seen)) => discovery::Identity::new(&seen).as_ref() == Some(wanted),
-            (Some(_), None) if told_before => false,
-            _ => match (&wanted.serial, seen.serial) {
-                (Some(wanted), Some(seen)) => *wanted == seen,
-                _ => true,
-            },
-        })
-    }
-
     /// By what the camera can be told from others: the configured identity, or else what was learnt.
-    fn wanted(&self, learnt: Option<&Learnt>) -> Wanted {
+    pub(super) fn wanted(&self, learnt: Option<&Learnt>) -> Wanted {
         let configured = match &self.origin.source {
             Source::Onvif { uuid, .. } => uuid.as_deref().and_then(discovery::Identity::new),
             Source::Url(_) => None,
@@ -287,8 +279,15 @@ impl Keeping {
             && (announced() || !self.searched().is_some_and(recently))
     }
 
-    /// Looks for the camera on the network and asks it there.
-    async fn search(&self, wanted: &Wanted, learnt: Option<&Learnt>, not: Option<&Address>) -> Result<Found, String> {
+    /// Looks for the camera on the network and asks it there. The address `not` was asked or is being asked;
+    /// with `again` it has been, and is asked once more if it is the camera by its announcement.
+    async fn search(
+        &self,
+        wanted: &Wanted,
+        learnt: Option<&Learnt>,
+        not: Option<&Address>,
+        again: bool,
+    ) -> Result<Found, String> {
         if !self.may_search(wanted) {
             return Err("it was looked for on the network just now".to_owned());
         }
@@ -306,7 +305,7 @@ impl Keeping {
             return Err(format!("several devices say that they are it, at {}; write the right ip", hosts.join(", ")));
         }
         for sighting in places {
-            if let Some(found) = self.ask_at(sighting, wanted, learnt, not).await {
+            if let Some(found) = self.ask_at(sighting, wanted, learnt, not, again).await {
                 return Ok(found);
             }
         }
@@ -319,10 +318,14 @@ impl Keeping {
         wanted: &Wanted,
         learnt: Option<&Learnt>,
         not: Option<&Address>,
+        again: bool,
     ) -> Option<Found> {
-        for xaddr in sighting.xaddrs.iter().filter(|xaddr| !xaddr.secure) {
+        for xaddr in sighting.near_addresses().iter().filter(|xaddr| !xaddr.secure) {
             let at = Address { host: xaddr.host.clone(), port: xaddr.port };
-            if not == Some(&at) {
+            let is_announced = wanted.identity.is_some()
+                && sighting.identity == wanted.identity
+                && xaddr.ip() == Some(sighting.source);
+            if not == Some(&at) && !(again && is_announced) {
                 continue;
             }
             // Here silence is no consent: only a device that proves to be the camera is logged in to.
@@ -333,7 +336,7 @@ impl Keeping {
                     continue;
                 }
             }
-            if let Ok(found) = self.ask(&at, learnt).await {
+            if let Ok(found) = self.ask(&at, learnt, is_announced).await {
                 log::info!("{}: found at {}:{}", self.label, at.host, at.port);
                 return Some(found);
             }

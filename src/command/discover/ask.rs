@@ -80,7 +80,7 @@ async fn question(sighting: &Sighting) -> Option<(XAddr, Told)> {
                 endpoint.and_then(|answer| answers::endpoint(&answer)).and_then(|text| Identity::new(&text))
             }
         };
-        let device = device.map(|answer| answers::device_information(&answer)).unwrap_or_default();
+        let device = device.map(|answer| answers::device_information(&answer).bounded()).unwrap_or_default();
         let target = onvif::Target { host: xaddr.host.clone(), port: xaddr.port, credentials: None };
         let profiles = onvif::profiles_within(&target, LIMITS).await.unwrap_or_default();
         return Some((xaddr.clone(), Told { device, identity, profiles }));

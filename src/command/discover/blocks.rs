@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use super::Found;
-use crate::{camera::CameraId, config::Config, discovery::XAddr, onvif::Profile};
+use crate::{camera::CameraId, config::Config, discovery::XAddr, onvif::Profile, text::is_hidden};
 
 /// Letters of an identifier made from a name.
 const LONGEST_ID: usize = 40;
@@ -22,7 +22,7 @@ pub fn write(found: &[Found], config: Option<&Config>) -> String {
         }
         let host = found.address.as_ref().filter(|address| is_writable(address));
         let uuid = found.identity().filter(|_| !found.sighting.is_ambiguous);
-        let uuid = uuid.filter(|uuid| !uuid.contains(char::is_control) && uuid.chars().count() <= LONGEST_WORDS);
+        let uuid = uuid.filter(|uuid| !uuid.contains(is_hidden) && uuid.chars().count() <= LONGEST_WORDS);
         if host.is_none() && uuid.is_none() {
             text.push_str(&format!("# {} is a camera, but says nothing of ONVIF.\n\n", found.sighting.source));
             continue;
@@ -83,7 +83,7 @@ fn channels(found: &Found) -> Vec<&Profile> {
         let is_known = |channel: &&Profile| {
             channel.source.as_ref().map(|source| &source.token) == profile.source.as_ref().map(|source| &source.token)
         };
-        let is_writable = !profile.token.contains(char::is_control) && profile.token.chars().count() <= LONGEST_WORDS;
+        let is_writable = !profile.token.contains(is_hidden) && profile.token.chars().count() <= LONGEST_WORDS;
         if profile.source.is_some() && is_writable && !channels.iter().any(is_known) {
             channels.push(profile);
         }
@@ -120,9 +120,9 @@ fn slug(name: &str) -> String {
     joined.chars().take(LONGEST_ID).collect::<String>().trim_end_matches('-').to_owned()
 }
 
-/// `text` without control characters and not too long.
+/// `text` without hidden characters and not too long.
 fn one_line(text: &str) -> String {
-    let printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let printable: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
     printable.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST_WORDS).collect()
 }
 

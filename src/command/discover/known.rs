@@ -72,13 +72,7 @@ fn identity(camera: &Camera) -> Option<Identity> {
 fn host(camera: &Camera) -> Option<String> {
     match &camera.origin.source {
         Source::Onvif { host, .. } => host.clone(),
-        Source::Url(uri) => {
-            let authority = uri.authority();
-            match authority.strip_prefix('[') {
-                Some(rest) => rest.split(']').next().map(str::to_owned),
-                None => authority.split(':').next().map(str::to_owned),
-            }
-        }
+        Source::Url(uri) => Some(uri.host().to_owned()),
     }
 }
 

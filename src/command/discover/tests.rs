@@ -44,7 +44,7 @@ fn some() -> Vec<Found> {
 }
 
 fn parsed(text: &str) -> Config {
-    let no_secrets = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    let no_secrets = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
     config::parse(text, Path::new("cameras.toml"), &no_secrets).unwrap_or_else(|wrong| panic!("{wrong:#?}\n{text}"))
 }
 

@@ -1,0 +1,101 @@
+//! Text from cameras and other strangers, made fit to be shown: bounded, and without characters that
+//! act on a terminal or change how a line reads.
+
+use std::borrow::Cow;
+
+/// The longest reason of a failure, in characters.
+pub const MAX_REASON_LEN: usize = 300;
+
+/// The longest name or other fact that a camera gives of itself, in characters.
+pub const MAX_FACT_LEN: usize = 200;
+
+/// Whether `c` is not seen as a character of its own, but acts: control characters, which move
+/// terminals; line and paragraph separators; marks that turn the direction of what follows; and
+/// characters of no width.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        )
+}
+
+/// `text` with hidden characters written out, as `\u{1b}` or `\n`.
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// `json`, which a serialiser wrote over several lines, with hidden characters in the escapes of JSON.
+/// They can only stand inside of its strings.
+pub fn escaped_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_hidden(c) && c != '\n' {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// At most `most` characters of `text`, with an ellipsis as the last one where something is missing.
+pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most || text.chars().nth(most).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
+    short.push('…');
+    Cow::Owned(short)
+}
+
+/// `text` as the reason of a failure: hidden characters written out, and bounded.
+pub fn reason(text: &str) -> String {
+    // Cut first: what is written out is longer, and there may be a mebibyte of it.
+    shortened(&escaped(&shortened(text, MAX_REASON_LEN)), MAX_REASON_LEN).into_owned()
+}
+
+/// `text` as a fact that a camera tells of itself, bounded. Hidden characters stay: it is compared.
+pub fn fact(text: &str) -> String {
+    shortened(text, MAX_FACT_LEN).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_characters_are_written_out_and_others_stay() {
+        assert_eq!(escaped("a\u{1b}[2J\n\u{9b}"), "a\\u{1b}[2J\\n\\u{9b}");
+        for c in ['\u{200b}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{2069}', '\u{feff}'] {
+            assert!(is_hidden(c) && escaped(&c.to_string()).starts_with("\\u{"), "{c:?}");
+        }
+        assert_eq!(escaped("門 é \u{5d0} … –"), "門 é \u{5d0} … –");
+    }
+
+    #[test]
+    fn json_stays_json() {
+        let json = "{\n  \"a\": \"\u{9b}\u{202e}x\u{7f}\"\n}";
+        assert_eq!(escaped_json(json), "{\n  \"a\": \"\\u009b\\u202ex\\u007f\"\n}");
+    }
+
+    #[test]
+    fn long_text_is_cut_between_characters() {
+        assert_eq!(shortened("門門門", 3), "門門門");
+        assert_eq!(shortened("門門門門", 3), "門門…");
+        assert_eq!(reason(&"門".repeat(1000)).chars().count(), MAX_REASON_LEN);
+        assert_eq!(reason(&"\u{1b}".repeat(1 << 20)).chars().count(), MAX_REASON_LEN);
+        assert_eq!(fact("short"), "short");
+    }
+}
