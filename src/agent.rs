@@ -300,6 +300,7 @@ impl Agent {
     fn apply(&mut self, new: Config) -> String {
         let changes = Changes::between(&self.config, &new);
         self.web.set_www(new.server.www.clone());
+        self.web.set_access(new.server.names.clone(), new.server.embed.clone());
         self.web.walls.set(new.walls.clone());
         self.listeners.set(&new.server.listen);
         self.watchdog.set(&new.watchdog, self.listeners.addresses());

@@ -33,6 +33,7 @@ use std::{
 
 use crate::camera::Camera;
 
+mod access;
 mod address;
 mod camera;
 pub mod changes;
@@ -45,12 +46,14 @@ mod spelling;
 mod syntax;
 mod wall;
 mod watchdog;
+mod web_origin;
 
 pub use complaint::{Complaint, Position, position, summary};
 pub use limits::Limits;
 pub use settled::read_settled;
 pub use wall::{Wall, Walls};
 pub use watchdog::Watchdog;
+pub use web_origin::{Authority, Host, WebOrigin};
 
 use camera::Habits;
 use complaint::Ledger;
@@ -72,7 +75,7 @@ const LONGEST_PASSWORD: u64 = 4096;
 /// Ports that an unprivileged service can bind.
 const DISCOVERY_PORTS: std::ops::RangeInclusive<i64> = 1024..=65535;
 
-const SERVER_KEYS: &[&str] = &["listen", "www", "state_dir", "discovery_port"];
+const SERVER_KEYS: &[&str] = &["listen", "names", "embed", "www", "state_dir", "discovery_port"];
 
 /// What one valid file says.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +96,10 @@ pub struct Config {
 pub struct Server {
     /// At least one address, none twice.
     pub listen: Vec<SocketAddr>,
+    /// Host names by which browsers ask for the wall, besides those this machine has itself.
+    pub names: Vec<String>,
+    /// Origins of other sites' pages that may show the cameras.
+    pub embed: Vec<WebOrigin>,
     /// The directory of the page.
     pub www: PathBuf,
     /// Where the last good answers of cameras are kept; may be missing or read-only.
@@ -106,6 +113,8 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
+            names: Vec::new(),
+            embed: Vec::new(),
             www: PathBuf::from("/usr/share/cctv-agent/www"),
             state_dir: PathBuf::from("/var/lib/cctv-agent"),
             discovery_port: None,
@@ -199,6 +208,8 @@ fn server(section: &Section<'_>, base: &Path, ledger: &mut Ledger<'_>) -> Server
     }
     Server {
         listen,
+        names: access::names(section, ledger),
+        embed: access::embed(section, ledger),
         www: section.path("www", base, ledger).unwrap_or(default.www),
         state_dir: section.path("state_dir", base, ledger).unwrap_or(default.state_dir),
         discovery_port: section.whole("discovery_port", DISCOVERY_PORTS, ledger),

@@ -12,13 +12,14 @@ mod doors;
 mod ending;
 mod files;
 mod frames;
+mod gate;
 mod head;
 mod legacy;
 mod limits;
 mod message;
+mod metadata;
 mod metrics;
 mod mjpeg;
-mod origin;
 mod outbox;
 mod pace;
 mod packed;
@@ -57,11 +58,12 @@ pub use limits::Limits;
 pub use process::Usage;
 pub use walls::Shelf;
 
-use crate::hub::Hub;
+use crate::{config::WebOrigin, hub::Hub};
 use cards::Cards;
 use doors::Doors;
 use ending::Ending;
 use files::Files;
+use gate::Gate;
 use streams::Streams;
 
 /// Between two log lines about failing accepts.
@@ -75,15 +77,13 @@ pub struct Web {
     /// The agent's own version, shown by `/api/cameras` and `/metrics`.
     pub version: &'static str,
     pub limits: Limits,
-    /// Names, besides IP addresses and `localhost`, under which WebSockets may be opened.
-    /// Begins as the names this machine has itself.
-    pub host_names: Vec<String>,
     /// How the page shows the cameras.
     pub walls: Arc<Shelf>,
     /// Motion JPEG viewers that gave themselves a name.
     streams: Streams,
     www: Arc<Mutex<PathBuf>>,
     files: Arc<Files>,
+    gate: Arc<Gate>,
     cards: Arc<Cards>,
     doors: Arc<Doors>,
     started: Instant,
@@ -99,11 +99,11 @@ impl Web {
         Self {
             hub,
             version,
-            host_names: origin::own_names(),
             walls: Arc::default(),
             streams: Streams::default(),
             www: Arc::new(Mutex::new(www)),
             files: Arc::default(),
+            gate: Arc::default(),
             cards: Arc::new(Cards::new(draw)),
             doors: Arc::default(),
             started: Instant::now(),
@@ -116,6 +116,12 @@ impl Web {
     /// Serves another directory from the next request on.
     pub fn set_www(&self, www: PathBuf) {
         *self.www.lock().unwrap_or_else(PoisonError::into_inner) = www;
+    }
+
+    /// From the next request on answers under `names`, besides IP addresses, `localhost` and the names this
+    /// machine has itself, and lets pages of the origins `embed` show what is served. Who watches stays.
+    pub fn set_access(&self, names: Vec<String>, embed: Vec<WebOrigin>) {
+        self.gate.set(names, embed);
     }
 
     /// Motion JPEG and WebSocket viewers right now.

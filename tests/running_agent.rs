@@ -5,6 +5,7 @@
 mod stage;
 
 use std::{
+    net::TcpListener,
     path::PathBuf,
     process::{Command, Output, Stdio},
 };
@@ -36,6 +37,24 @@ fn write(agent: &Agent, listen: &str, cameras: &str) {
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn agent_on_ipv6_is_asked_under_its_own_address() {
+    let Ok(free) = TcpListener::bind("[::1]:0") else { return eprintln!("skipped: this machine has no IPv6") };
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    for (listen, reached) in [("[::1]", "[::1]"), ("[::]", "[::1]")] {
+        let folder = Folder::new();
+        folder.write("cameras.toml", &format!("[server]\nlisten = \"{listen}:{port}\"\nstate_dir = \"state\"\n"));
+        let agent = Agent::spawn(folder, format!("{reached}:{port}"), Command::new(agent_program()));
+        assert_eq!(agent.api()["pid"], agent.pid().as_raw());
+        for command in ["list", "status"] {
+            let (output, _, errors) = ask(&agent, &[command]);
+            assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{command} at {listen}");
+        }
+        assert_eq!(stage::http("GET", &agent.address, "http://evil.example/api/cameras").unwrap().status, 421);
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod rooms {
     pub mod http;
     pub mod media;
     pub mod onvif;
+    pub mod text;
     pub mod wire;
     pub mod xml;
 }

@@ -30,6 +30,30 @@ missing_packages() {
     done <"$project/scripts/packages"
 }
 
+# Installs the packages named, and starts no service of theirs now: Debian would, and a port that it takes
+# may be in use. nginx is for tests, which start one of their own, so it does not start at the next boot either.
+apt_install() {
+    # shellcheck disable=SC2016 # for the inner shell
+    as_root env DEBIAN_FRONTEND=noninteractive sh -c '
+        policy=/usr/sbin/policy-rc.d
+        case " $* " in
+            *" nginx "*)
+                if [ ! -e "$policy" ]; then
+                    trap "rm -f $policy" EXIT
+                    trap "exit 1" INT TERM HUP
+                    printf "#!/bin/sh\nexit 101\n" >"$policy" && chmod 755 "$policy"
+                fi
+                ;;
+        esac
+        apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends "$@" || exit 1
+        case " $* " in
+            *" nginx "*)
+                update-rc.d nginx disable
+                ;;
+        esac
+    ' sh "$@"
+}
+
 # Installs what is missing of the groups named (see scripts/packages). Takes minutes at most once.
 install_packages() {
     command -v apt-get >/dev/null || {
@@ -42,8 +66,7 @@ install_packages() {
     apt_log=$(mktemp)
     # shellcheck disable=SC2086 # a list of words
     if as_root apt-get -q update >"$apt_log" 2>&1 </dev/null &&
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 \
-            install --no-install-recommends $missing >>"$apt_log" 2>&1 </dev/null; then
+        apt_install $missing >>"$apt_log" 2>&1 </dev/null; then
         rm -f "$apt_log"
     else
         cat "$apt_log" >&2

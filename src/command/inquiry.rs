@@ -96,10 +96,15 @@ pub fn ask(file: &Path) -> Result<Value, Failure> {
 /// # Blocking
 /// Blocks for three seconds at most.
 pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
-    let (host, port) = (address.ip().to_string(), address.port());
-    let request =
-        format!("GET /api/cameras HTTP/1.1\r\nHost: {}:{port}\r\nConnection: close\r\n\r\n", in_brackets(&host));
-    let reply = smol::block_on(http::exchange(&host, port, request.as_bytes(), PATIENCE, None)).map_err(why)?;
+    let (ip, port) = (address.ip().to_string(), address.port());
+    let host = in_brackets(&ip);
+    // A link-local address is reached by the interface as well, which no Host names.
+    let ip = match address {
+        SocketAddr::V6(address) if address.scope_id() != 0 => format!("{ip}%{}", address.scope_id()),
+        _ => ip,
+    };
+    let request = format!("GET /api/cameras HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
+    let reply = smol::block_on(http::exchange(&ip, port, request.as_bytes(), PATIENCE, None)).map_err(why)?;
     match reply.status {
         Some(200) => {}
         Some(503) => return Err("it serves as many connections as it can; try again".to_owned()),
@@ -114,13 +119,13 @@ pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
 }
 
 /// Where one of this machine reaches an agent that listens on `address`.
-pub fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
 }
 
 fn why(error: http::Error) -> String {
@@ -143,6 +148,7 @@ mod tests {
             ("[::]:81", "[::1]:81"),
             ("192.168.1.2:80", "192.168.1.2:80"),
             ("127.0.0.9:80", "127.0.0.9:80"),
+            ("[fe80::1%3]:80", "[fe80::1%3]:80"),
         ] {
             assert_eq!(reachable(listen.parse().unwrap()), asked.parse().unwrap());
         }

@@ -52,10 +52,7 @@ pub(super) fn host(key: &str, written: &str) -> Result<String, String> {
             _ => wrong(format!("is not an IP address; {example} or fd00::20")),
         };
     }
-    // No host name ends in a number (WHATWG URL standard, "ends in a number checker"), so this was
-    // meant as an IPv4 address.
-    let last_label = written.rsplit('.').next().unwrap_or("");
-    if !last_label.is_empty() && last_label.bytes().all(|b| b.is_ascii_digit()) {
+    if ends_in_number(written) {
         return match without_leading_zeros(written) {
             Some(ip) => wrong(format!("has leading zeros, which some programs read as octal; write {ip}")),
             None => wrong(format!("is not an IP address; {example}")),
@@ -84,8 +81,15 @@ fn without_leading_zeros(written: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::new(a, b, c, d))
 }
 
+/// Whether this was meant as an IPv4 address: no host name ends in a number (WHATWG URL standard, "ends in a
+/// number checker").
+pub(super) fn ends_in_number(text: &str) -> bool {
+    let last_label = text.rsplit('.').next().unwrap_or("");
+    !last_label.is_empty() && last_label.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// RFC 1123 names, and the underscore that some networks use although it is not allowed.
-fn is_host_name(text: &str) -> bool {
+pub(super) fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')

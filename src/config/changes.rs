@@ -29,6 +29,8 @@ pub struct Changes {
     pub listen_added: Vec<SocketAddr>,
     /// Addresses to listen on no longer.
     pub listen_removed: Vec<SocketAddr>,
+    pub names_changed: bool,
+    pub embed_changed: bool,
     pub www_changed: bool,
     pub state_dir_changed: bool,
     pub discovery_port_changed: bool,
@@ -44,6 +46,8 @@ impl Changes {
         let mut changes = Self {
             listen_added: missing_from(&old.server.listen, &new.server.listen),
             listen_removed: missing_from(&new.server.listen, &old.server.listen),
+            names_changed: old.server.names != new.server.names,
+            embed_changed: old.server.embed != new.server.embed,
             www_changed: old.server.www != new.server.www,
             state_dir_changed: old.server.state_dir != new.server.state_dir,
             discovery_port_changed: old.server.discovery_port != new.server.discovery_port,
@@ -95,6 +99,8 @@ impl fmt::Display for Changes {
         let flags = [
             (self.reordered, "order"),
             (!self.listen_added.is_empty() || !self.listen_removed.is_empty(), "listen"),
+            (self.names_changed, "names"),
+            (self.embed_changed, "embed"),
             (self.www_changed, "www"),
             (self.state_dir_changed, "state_dir"),
             (self.discovery_port_changed, "discovery_port"),
@@ -225,13 +231,16 @@ mod tests {
         let old = config("[server]\nlisten=['127.0.0.1:1', '127.0.0.1:2']\nwww='/a'\n");
         let new = config(
             "[server]\nlisten=['127.0.0.1:2', '127.0.0.1:3']\nwww='/b'\ndiscovery_port=3703\n\
+                          names=['wall']\nembed=['http://a']\n\
                           [watchdog]\ndevice='/dev/watchdog'\n",
         );
         let changes = Changes::between(&old, &new);
         assert_eq!(changes.listen_added, ["127.0.0.1:3".parse().unwrap()]);
         assert_eq!(changes.listen_removed, ["127.0.0.1:1".parse().unwrap()]);
         assert!(changes.www_changed && changes.discovery_port_changed && !changes.state_dir_changed);
-        assert!(changes.watchdog_changed);
-        assert_eq!(changes.to_string(), "listen changed, www changed, discovery_port changed, watchdog changed");
+        assert!(changes.watchdog_changed && changes.names_changed && changes.embed_changed);
+        let words =
+            "listen changed, names changed, embed changed, www changed, discovery_port changed, watchdog changed";
+        assert_eq!(changes.to_string(), words);
     }
 }

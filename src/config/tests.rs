@@ -51,6 +51,8 @@ fn every_key_reaches_its_field() {
         r#"
         [server]
         listen = ["127.0.0.1:1234", "[::1]:1234"]
+        names = ["Wall.example.com"]
+        embed = ["https://intranet.example:8443"]
         www = "page"
         state_dir = "/state"
         discovery_port = 3703
@@ -92,6 +94,8 @@ fn every_key_reaches_its_field() {
     assert_eq!(config.server.www, Path::new("/etc/cctv-agent/page"));
     assert_eq!(config.server.state_dir, Path::new("/state"));
     assert_eq!(config.server.discovery_port, Some(3703));
+    assert_eq!(config.server.names, ["wall.example.com"]);
+    assert_eq!(config.server.embed[0].to_string(), "https://intranet.example:8443");
     let device = Some(PathBuf::from("/etc/cctv-agent/watchdog0"));
     assert_eq!(config.watchdog, Watchdog { device, timeout: Duration::from_secs(60) });
     let [gate, porch] = &config.cameras[..] else { panic!("two cameras") };

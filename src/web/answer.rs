@@ -5,7 +5,7 @@ use std::io;
 use http_types::{Body, Method, Response, StatusCode};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::socket::Socket;
+use super::{gate::ResourcePolicy, socket::Socket};
 
 #[derive(Debug)]
 pub struct Answer {
@@ -13,6 +13,7 @@ pub struct Answer {
     /// ASCII only, besides Content-Type, Content-Length, Connection and Date.
     pub headers: Vec<(&'static str, String)>,
     pub content_type: &'static str,
+    pub resource_policy: ResourcePolicy,
     pub body: Vec<u8>,
 }
 
@@ -20,7 +21,8 @@ pub const JSON: &str = "application/json";
 
 impl Answer {
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), content_type, body: body.into() }
+        let resource_policy = ResourcePolicy::SameSite;
+        Self { status, headers: Vec::new(), content_type, resource_policy, body: body.into() }
     }
 
     /// `{"error": text}`, never to be kept by a cache.
@@ -47,6 +49,7 @@ impl Answer {
         response.set_body(Body::from_bytes(self.body));
         response.insert_header("Content-Type", self.content_type);
         response.insert_header("X-Content-Type-Options", "nosniff");
+        response.insert_header(ResourcePolicy::HEADER, self.resource_policy.as_str());
         response.insert_header("Connection", if keep_alive { "keep-alive" } else { "close" });
         for (name, value) in self.headers {
             response.insert_header(name, value.as_str());

@@ -1,6 +1,10 @@
 //! One connection from its first byte to its end: requests one after the other, or one endless answer.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use http_types::{Method, Request};
 use smol::net::TcpStream;
@@ -9,12 +13,17 @@ use super::{
     Web,
     answer::Answer,
     doors::Refusal,
+    gate::Admitted,
     head::{self, Head},
-    legacy, metrics, mjpeg, query,
+    legacy,
+    metadata::Metadata,
+    metrics, mjpeg, query,
     route::Route,
     snapshot,
     socket::Socket,
-    status, upgrade, wall,
+    status,
+    upgrade::{self, Accepted},
+    wall,
 };
 use crate::{hub::Channel, media::Wish};
 
@@ -43,7 +52,7 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
             web.stopping().await;
             None
         });
-        let Head { request, keep_alive } = match next.await {
+        let Head { request, metadata, keep_alive } = match next.await {
             Some(Ok(head)) => head,
             None | Some(Err(head::Refusal::Gone)) => return Ok(()),
             Some(Err(head::Refusal::Answer(answer, method))) => {
@@ -53,36 +62,25 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
             }
         };
         let method = request.method();
-        let answer = match Route::of(request.url()) {
-            Route::Live(id) => match viewer(web, id, &request) {
-                Ok((channel, wish)) => {
-                    let viewer = query::viewer(request.url());
-                    return mjpeg::serve(socket, web, channel, wish, viewer, method).await;
-                }
-                Err(answer) => answer,
-            },
-            Route::Snapshot(id) => match viewer(web, id, &request) {
-                Ok((channel, wish)) => snapshot::take(web, &channel, wish).await,
-                Err(answer) => answer,
-            },
-            Route::Wall => match upgrade::check(&request, web, socket.peer, Some(wall::PROTOCOL)) {
-                Ok(accepted) => return wall::serve(socket, web, accepted).await,
-                Err(answer) => answer,
-            },
-            Route::Legacy(id) => {
-                let checked = viewer(web, id, &request)
-                    .and_then(|wanted| Ok((wanted, upgrade::check(&request, web, socket.peer, None)?)));
-                match checked {
-                    Ok(((channel, wish), accepted)) => {
+        let route = Route::of(request.url());
+        let answer = match web.gate.admit(&metadata, &route) {
+            Err(refused) => refused,
+            Ok(admitted) => {
+                let asked =
+                    Asked { web, peer: socket.peer, request: &request, metadata: &metadata, admitted: &admitted };
+                match asked.answer(route).await {
+                    Reply::Whole(answer) => Answer { resource_policy: admitted.resource_policy, ..answer },
+                    Reply::Live(channel, wish) => {
+                        let viewer = query::viewer(request.url());
+                        let policy = admitted.resource_policy;
+                        return mjpeg::serve(socket, web, channel, wish, viewer, method, policy).await;
+                    }
+                    Reply::Wall(accepted) => return wall::serve(socket, web, accepted).await,
+                    Reply::Legacy(channel, wish, accepted) => {
                         return legacy::serve(socket, web, channel, wish, accepted).await;
                     }
-                    Err(answer) => answer,
                 }
             }
-            Route::Cameras => status::cameras(web),
-            Route::Health => status::health(web),
-            Route::Metrics => metrics::answer(web),
-            Route::File(path) => web.files.answer(web.www(), path, &request).await,
         };
         answer.send(&mut socket, method, keep_alive).await?;
         if !keep_alive {
@@ -93,9 +91,55 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
     }
 }
 
-/// The camera and the wish a viewer's address names.
-fn viewer(web: &Web, id: &str, request: &Request) -> Result<(Arc<Channel>, Wish), Answer> {
-    let channel = web.hub.channel(id).ok_or_else(|| Answer::error(404, "there is no camera of this name"))?;
-    let wish = query::wish(request.url()).map_err(|wrong| Answer::error(400, wrong))?;
-    Ok((channel, wish))
+/// What is to be done with the connection.
+enum Reply {
+    Whole(Answer),
+    Live(Arc<Channel>, Wish),
+    Wall(Accepted),
+    Legacy(Arc<Channel>, Wish, Accepted),
+}
+
+/// One request that was let in.
+struct Asked<'a> {
+    web: &'a Web,
+    peer: IpAddr,
+    request: &'a Request,
+    metadata: &'a Metadata,
+    admitted: &'a Admitted,
+}
+
+impl Asked<'_> {
+    async fn answer(&self, route: Route<'_>) -> Reply {
+        let web = self.web;
+        let replied = match route {
+            Route::Live(id) => self.viewer(id).map(|(channel, wish)| Reply::Live(channel, wish)),
+            Route::Snapshot(id) => match self.viewer(id) {
+                Ok((channel, wish)) => Ok(Reply::Whole(snapshot::take(web, &channel, wish).await)),
+                Err(answer) => Err(answer),
+            },
+            Route::Wall => self.upgrade(Some(wall::PROTOCOL)).map(Reply::Wall),
+            Route::Legacy(id) => {
+                self.viewer(id).and_then(|(channel, wish)| Ok(Reply::Legacy(channel, wish, self.upgrade(None)?)))
+            }
+            Route::Cameras => Ok(Reply::Whole(status::cameras(web))),
+            Route::Health => Ok(Reply::Whole(status::health(web))),
+            Route::Metrics => Ok(Reply::Whole(metrics::answer(web))),
+            Route::File(path) => {
+                let security = self.admitted.content_security_policy();
+                Ok(Reply::Whole(web.files.answer(web.www(), path, self.request, security).await))
+            }
+        };
+        replied.unwrap_or_else(Reply::Whole)
+    }
+
+    /// The camera and the wish a viewer's address names.
+    fn viewer(&self, id: &str) -> Result<(Arc<Channel>, Wish), Answer> {
+        let channel = self.web.hub.channel(id).ok_or_else(|| Answer::error(404, "there is no camera of this name"))?;
+        let wish = query::wish(self.request.url()).map_err(|wrong| Answer::error(400, wrong))?;
+        Ok((channel, wish))
+    }
+
+    fn upgrade(&self, protocol: Option<&'static str>) -> Result<Accepted, Answer> {
+        upgrade::check(self.request, (self.metadata, self.admitted), self.web, self.peer, protocol)
+    }
 }

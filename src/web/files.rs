@@ -24,11 +24,6 @@ const MOST_BYTES: u64 = 8 << 20;
 /// Files smaller than this gain nothing: they fit into one packet anyway.
 const WORTH_COMPRESSING: usize = 1200;
 
-/// Nothing is loaded from elsewhere, nothing runs that is not a file of ours, and no foreign page may
-/// frame the wall.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
-     object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
-
 #[derive(Default)]
 pub struct Files {
     packed: Arc<Packed>,
@@ -44,8 +39,8 @@ struct File {
 }
 
 impl Files {
-    /// Answers for `path` below `root`.
-    pub async fn answer(&self, root: PathBuf, path: &str, request: &Request) -> Answer {
+    /// Answers for `path` below `root`, with `security` as Content-Security-Policy.
+    pub async fn answer(&self, root: PathBuf, path: &str, request: &Request, security: String) -> Answer {
         let Some(relative) = relative(path) else { return not_found() };
         let gzip = request
             .header("accept-encoding")
@@ -78,7 +73,7 @@ impl Files {
             .header("Cache-Control", "no-cache")
             .header("Vary", "Accept-Encoding")
             .header("Referrer-Policy", "no-referrer")
-            .header("Content-Security-Policy", CONTENT_SECURITY_POLICY);
+            .header("Content-Security-Policy", security);
         if file.gzip {
             answer = answer.header("Content-Encoding", "gzip");
         }

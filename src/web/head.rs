@@ -16,15 +16,13 @@ use std::{
 use http_types::{Method, Request};
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::{answer::Answer, limits::Limits, socket::Socket};
-use crate::deadline::within;
+use super::{answer::Answer, limits::Limits, metadata::Metadata, socket::Socket};
+use crate::{config::Authority, deadline::within};
 
-/// The header lines this server looks at; all others, cookies above all, are dropped.
-const KEPT: [&str; 9] = [
-    "host",
+/// The header lines that are handed on beside those in [`Metadata`]; all others, cookies above all, are dropped.
+const KEPT: [&str; 7] = [
     "connection",
     "upgrade",
-    "origin",
     "if-none-match",
     "accept-encoding",
     "sec-websocket-key",
@@ -37,7 +35,9 @@ const KEPT: [&str; 9] = [
 const MOST_KEPT: usize = 8 << 10;
 
 pub struct Head {
+    /// Its address has another host than the one asked for: that is in `metadata`.
     pub request: Request,
+    pub metadata: Metadata,
     /// The peer speaks HTTP/1.1 and does not ask for a close.
     pub keep_alive: bool,
 }
@@ -56,7 +56,7 @@ pub async fn read(socket: &mut Socket, limits: &Limits, patience: Duration) -> R
     let refuse = |text: String| refusal(400, text, head.method);
     let decoded = async_h1::server::decode(Finished { bytes: head.kept.into(), at: 0 }).await;
     match decoded {
-        Ok(Some((request, _no_body))) => Ok(Head { request, keep_alive: head.keep_alive }),
+        Ok(Some((request, _no_body))) => Ok(Head { request, metadata: head.metadata, keep_alive: head.keep_alive }),
         Ok(None) => Err(refuse("the request ends before its head does".to_owned())),
         Err(error) => Err(refuse(error.to_string())),
     }
@@ -128,6 +128,7 @@ fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
 struct Inspected {
     method: Method,
     keep_alive: bool,
+    metadata: Metadata,
     kept: Vec<u8>,
 }
 
@@ -161,8 +162,10 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
         _ => return Err(refusal(505, "only HTTP/1.1 and HTTP/1.0 are spoken here", method)),
     };
     let mut keep_alive = !old;
-    let mut hosts = 0;
-    let mut kept = format!("{word} {target} HTTP/1.1\r\n").into_bytes();
+    let mut metadata = Metadata::default();
+    let (authority, path) = split(target).ok_or_else(|| bad("the address must be a path, or a whole URL"))?;
+    // `async-h1` wants a host to build the address, and gets one that nobody looks at.
+    let mut kept = format!("{word} {path} HTTP/1.1\r\nhost: x\r\n").into_bytes();
     for line in lines {
         let (name, value) = header(line).ok_or_else(|| bad("a header line must be: name, colon, value"))?;
         match name.as_str() {
@@ -170,8 +173,8 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
             "transfer-encoding" => return Err(refusal(413, "a request must not have a body", method)),
             "content-length" if value != b"0" => return Err(refusal(413, "a request must not have a body", method)),
             "connection" if has_word(value, "close") => keep_alive = false,
-            "host" => hosts += 1,
-            _ => {}
+            "host" => metadata.hosts.push(host(value)?),
+            name => metadata.take(name, value),
         }
         if KEPT.contains(&name.as_str()) {
             if !value.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
@@ -183,17 +186,39 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
             kept.extend_from_slice(b"\r\n");
         }
     }
-    match (hosts, old) {
-        (1, _) => {}
-        // Version 1.0 did not know it; `async-h1` wants one to build the address.
-        (0, true) => kept.extend_from_slice(b"host: localhost\r\n"),
+    match (metadata.hosts.len(), old) {
+        // Version 1.0 did not know it.
+        (1, _) | (0, true) => {}
         _ => return Err(refusal(400, "exactly one Host header must be given", method)),
+    }
+    if let Some(authority) = authority {
+        metadata.hosts.push(host(authority.as_bytes())?);
     }
     kept.extend_from_slice(b"\r\n");
     if kept.len() >= MOST_KEPT {
         return Err(refusal(431, "the address and the headers needed of it are longer than 8 KiB", method));
     }
-    Ok(Inspected { method, keep_alive, kept })
+    Ok(Inspected { method, keep_alive, metadata, kept })
+}
+
+/// Takes the target apart: the authority of an absolute one (RFC 9112 3.2.2), and the path with its query.
+fn split(target: &str) -> Option<(Option<&str>, String)> {
+    if target.starts_with('/') {
+        return Some((None, target.to_owned()));
+    }
+    let (scheme, rest) = target.split_once("://")?;
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return None;
+    }
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    Some((Some(authority), path))
+}
+
+fn host(value: &[u8]) -> Result<Authority, Refusal> {
+    std::str::from_utf8(value).ok().and_then(Authority::parse).ok_or_else(|| {
+        refusal(400, "Host must be a name or an IP address, and may have a port behind a colon", Method::Get)
+    })
 }
 
 /// A header line's name, in lower case, and its value without the blanks around it. Continued lines
@@ -256,10 +281,13 @@ mod tests {
 
     #[test]
     fn head_keeps_only_the_lines_that_are_used() {
-        let Ok(head) = inspect(b"GET /a HTTP/1.1\r\nHost: x\r\nCookie: \xff\r\nConnection: a, Close\r\n\r\n") else {
+        let Ok(head) =
+            inspect(b"GET /a HTTP/1.1\r\nHost: gate.example\r\nCookie: \xff\r\nConnection: a, Close\r\n\r\n")
+        else {
             panic!("refused")
         };
         assert_eq!(head.kept, b"GET /a HTTP/1.1\r\nhost: x\r\nconnection: a, Close\r\n\r\n");
+        assert_eq!(head.metadata.hosts, [Authority::parse("gate.example").unwrap()]);
         assert!(!head.keep_alive);
     }
 

@@ -13,6 +13,7 @@ use super::{
     answer::Answer,
     doors::too_many,
     frames::{Frame, Frames, seconds},
+    gate::ResourcePolicy,
     socket::Socket,
 };
 use crate::{hub::Channel, media::Wish};
@@ -30,10 +31,13 @@ pub async fn serve(
     wish: Wish,
     viewer: Option<String>,
     method: Method,
+    policy: ResourcePolicy,
 ) -> io::Result<()> {
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary={BOUNDARY}\r\n\
-         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{}: {}\r\nConnection: close\r\n\r\n",
+        ResourcePolicy::HEADER,
+        policy.as_str()
     );
     if method == Method::Head {
         socket.write_all(head.as_bytes()).await?;
@@ -42,11 +46,11 @@ pub async fn serve(
     }
     let _counted = match web.doors.watch(socket.peer) {
         Ok(counted) => counted,
-        Err(refusal) => return refuse(socket, web, refusal.answer(), method).await,
+        Err(refusal) => return refuse(socket, web, refusal.answer(), method, policy).await,
     };
     let mut frames = match Frames::new(web, &channel, wish) {
         Ok(frames) => frames,
-        Err(error) => return refuse(socket, web, too_many(error), method).await,
+        Err(error) => return refuse(socket, web, too_many(error), method, policy).await,
     };
     socket.write_parts([head.as_bytes(), delimiter(false).as_bytes()]).await?;
     let mut stream = viewer.map(|viewer| web.streams.enter(channel.id().as_str(), viewer));
@@ -70,8 +74,14 @@ pub async fn serve(
     }
 }
 
-async fn refuse(mut socket: Socket, web: &Web, answer: Answer, method: Method) -> io::Result<()> {
-    answer.send(&mut socket, method, false).await?;
+async fn refuse(
+    mut socket: Socket,
+    web: &Web,
+    answer: Answer,
+    method: Method,
+    policy: ResourcePolicy,
+) -> io::Result<()> {
+    Answer { resource_policy: policy, ..answer }.send(&mut socket, method, false).await?;
     socket.close(web.limits.farewell).await;
     Ok(())
 }

@@ -13,7 +13,15 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http_types::{Method, Request};
 use smol::io::AsyncWriteExt;
 
-use super::{Web, answer::Answer, limits::Limits, origin, socket::Socket, tally::Counted};
+use super::{
+    Web,
+    answer::Answer,
+    gate::{Admitted, ResourcePolicy},
+    limits::Limits,
+    metadata::Metadata,
+    socket::Socket,
+    tally::Counted,
+};
 
 /// tungstenite's own 128 KiB for every viewer would be mostly unused: viewers send a few bytes.
 const READ_BUFFER: usize = 4 << 10;
@@ -22,11 +30,18 @@ const READ_BUFFER: usize = 4 << 10;
 pub struct Accepted {
     key: String,
     protocol: Option<&'static str>,
+    resource_policy: ResourcePolicy,
     _counted: Counted,
 }
 
 /// Checks everything about the request. With `protocol` the viewer must offer it.
-pub fn check(request: &Request, web: &Web, peer: IpAddr, protocol: Option<&'static str>) -> Result<Accepted, Answer> {
+pub fn check(
+    request: &Request,
+    (metadata, admitted): (&Metadata, &Admitted),
+    web: &Web,
+    peer: IpAddr,
+    protocol: Option<&'static str>,
+) -> Result<Accepted, Answer> {
     let header = |name: &str| request.header(name).map(|values| values.last().as_str());
     if request.method() != Method::Get {
         return Err(Answer::error(405, "a WebSocket is opened with GET").header("Allow", "GET"));
@@ -47,7 +62,7 @@ pub fn check(request: &Request, web: &Web, peer: IpAddr, protocol: Option<&'stat
     if BASE64_STANDARD.decode(key).map(|bytes| bytes.len()) != Ok(16) {
         return Err(Answer::error(400, "Sec-WebSocket-Key must be 16 bytes in base64"));
     }
-    origin::check(header("host"), header("origin"), &web.host_names).map_err(|wrong| Answer::error(403, wrong))?;
+    admitted.check_socket(metadata).map_err(|wrong| Answer::error(403, wrong))?;
     if let Some(protocol) = protocol
         && !request.header("sec-websocket-protocol").is_some_and(|values| {
             values.iter().flat_map(|value| value.as_str().split(',')).any(|item| item.trim() == protocol)
@@ -56,14 +71,17 @@ pub fn check(request: &Request, web: &Web, peer: IpAddr, protocol: Option<&'stat
         return Err(Answer::error(400, format!("the subprotocol must be {protocol}")));
     }
     let _counted = web.doors.watch(peer).map_err(|refusal| refusal.answer())?;
-    Ok(Accepted { key: key.to_owned(), protocol, _counted })
+    Ok(Accepted { key: key.to_owned(), protocol, resource_policy: admitted.resource_policy, _counted })
 }
 
 /// Answers the handshake and hands the connection over to the WebSocket.
 pub async fn open(mut socket: Socket, accepted: &Accepted, limits: &Limits) -> io::Result<WebSocketStream<Socket>> {
     let mut head = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n",
-        derive_accept_key(accepted.key.as_bytes())
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\
+         {}: {}\r\n",
+        derive_accept_key(accepted.key.as_bytes()),
+        ResourcePolicy::HEADER,
+        accepted.resource_policy.as_str()
     );
     if let Some(protocol) = accepted.protocol {
         head.push_str(&format!("Sec-WebSocket-Protocol: {protocol}\r\n"));

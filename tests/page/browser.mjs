@@ -17,10 +17,10 @@ const ARGUMENTS = [
 export const SOON = 20_000;
 
 /** Starts Chromium with an empty profile of its own; `close` ends every process of it. */
-export function startBrowser(options = {}) {
+export function startBrowser({ args = [], ...options } = {}) {
     return chromium.launchPersistentContext("", {
         executablePath: CHROMIUM,
-        args: ARGUMENTS,
+        args: [...ARGUMENTS, ...args],
         headless: true,
         locale: "en-GB",
         viewport: { width: 1280, height: 720 },

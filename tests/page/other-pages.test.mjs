@@ -2,7 +2,7 @@
 // show as live what is not.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
+import { createServer, request as ask } from "node:http";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 
 import { startBrowser, until } from "./browser.mjs";
@@ -126,8 +126,9 @@ test("connect() draws on any canvas, tells the truth, and lets go when closed", 
     await until("closed", () => agent.viewers === 0);
 });
 
-test("a page of another origin gets a plain no instead of a picture", async () => {
+test("a page of another origin gets a plain no instead of a picture, and the picture once the agent names it", async () => {
     const other = new StandIn([], []);
+    other.security = "";
     await other.start();
     try {
         await page.goto(`${other.url}examples/view.html?cameras=`);
@@ -140,37 +141,90 @@ test("a page of another origin gets a plain no instead of a picture", async () =
         await until("said", async () => (await verdicts()) === "silent");
         const [view] = await views();
         assert.ok(view.bandShown && view.dimmed);
-        assert.equal(view.reason.trim(), `${new URL(agent.url).origin} shows pictures to its own pages only`);
+        const reason = "does not answer this page; pages of other origins must be named by embed in its cameras.toml";
+        assert.equal(view.reason.trim(), `${new URL(agent.url).origin} ${reason}`);
         assert.equal(agent.viewers, 0);
+        agent.embed = [new URL(other.url).origin];
+        await until("live by itself", async () => (await verdicts()) === "live");
+        await eachMoves("0");
     } finally {
         await other.kill();
     }
 });
 
-test("a page with no style, no name and no identifier of ours can hold a view below a proxy's path", async () => {
-    // A proxy that shows the agent below /cameras/ and a page of its own beside it.
-    const proxy = createServer(async (request, response) => {
+/** A proxy that shows the agent below /cameras/ and a page of its own beside it; gives what else it was asked for. */
+async function startProxy() {
+    const strays = [];
+    const proxy = createServer((request, response) => {
         if (request.url === "/") {
             response.setHeader("Content-Type", "text/html").end('<script type="module" src="/cameras/js/cctv.js"></script><cctv-view camera="camera-1"></cctv-view>');
             return;
         }
-        const answer = await fetch(new URL(request.url.replace(/^\/cameras\//, ""), agent.url));
-        response.setHeader("Content-Type", answer.headers.get("Content-Type") ?? "text/plain");
-        response.end(Buffer.from(await answer.arrayBuffer()));
+        if (!request.url.startsWith("/cameras/")) {
+            if (request.url !== "/favicon.ico") strays.push(request.url); // the browser's own idea
+            response.writeHead(404).end();
+            return;
+        }
+        const asked = ask(new URL(request.url.replace(/^\/cameras\//, ""), agent.url), (answer) => {
+            response.writeHead(answer.statusCode, answer.headers);
+            answer.pipe(response);
+        });
+        asked.on("error", () => response.destroy());
+        response.on("close", () => asked.destroy());
+        asked.end();
     });
     proxy.on("upgrade", (request, socket) => {
-        assert.equal(request.url, "/cameras/ws");
-        request.url = "/ws";
+        if (!request.url.startsWith("/cameras/ws")) {
+            strays.push(request.url);
+            socket.destroy();
+            return;
+        }
+        request.url = request.url.slice("/cameras".length);
         agent.upgraded(request, socket);
     });
     await new Promise((ready) => proxy.listen(0, "127.0.0.1", ready));
-    try {
-        await page.goto(`http://127.0.0.1:${proxy.address().port}/`);
-        await until("live", async () => (await verdicts()) === "live");
-        await eachMoves("1");
-    } finally {
+    const end = () => {
         proxy.closeAllConnections();
         proxy.close();
+    };
+    return { url: `http://127.0.0.1:${proxy.address().port}/`, strays, end };
+}
+
+test("a page with no style, no name and no identifier of ours can hold a view below a proxy's path", async () => {
+    const proxy = await startProxy();
+    try {
+        await page.goto(proxy.url);
+        await until("live", async () => (await verdicts()) === "live");
+        await eachMoves("1");
+        assert.deepEqual(proxy.strays, []);
+    } finally {
+        proxy.end();
+    }
+});
+
+test("every page of the agent works below a proxy's path, and asks for nothing outside of it", async () => {
+    const proxy = await startProxy();
+    const tiles = (selector) => async () => (await page.$$(selector)).length === 3;
+    try {
+        for (const [path, live] of [
+            ["", "camera-tile[verdict=live]"],
+            ["?transport=mjpeg", "camera-tile[verdict=live]"],
+            ["status.html", "tbody tr[data-verdict=live]"],
+            ["examples/view.html", "cctv-view[verdict=live]"],
+            ["examples/old-protocol.html", "figure[live]"],
+            ["examples/motion-jpeg.html", "figure[live]"],
+        ]) {
+            await page.goto(`${proxy.url}cameras/${path}`);
+            await until(`${path} live`, tiles(live));
+            assert.deepEqual(proxy.strays, [], path);
+        }
+        await page.goto(`${proxy.url}cameras/`);
+        await until("live", tiles("camera-tile[verdict=live]"));
+        await page.keyboard.press("ArrowRight");
+        await Promise.all([page.waitForEvent("download"), page.keyboard.press("s")]);
+        assert.deepEqual(proxy.strays, [], "a snapshot");
+    } finally {
+        proxy.end();
     }
 });
 

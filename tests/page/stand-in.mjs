@@ -41,6 +41,10 @@ export class StandIn {
     heldBack = new Set();
     /** Paths of files that are not there. */
     missing = new Set();
+    /** Origins of other sites' pages that may open sockets. */
+    embed = [];
+    /** The Content-Security-Policy of all answers; a page of somebody else may have another. */
+    security = SECURITY;
     /** Cameras whose pictures are all alike. */
     still = new Set();
 
@@ -183,6 +187,11 @@ export class StandIn {
     #upgrade(request, socket) {
         this.requests.push(request.url);
         if (this.hung) return;
+        const { origin, host } = request.headers;
+        if (origin !== undefined && new URL(origin).host !== host && !this.embed.includes(origin)) {
+            socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            return;
+        }
         const { pathname } = new URL(request.url, this.url);
         if (pathname.startsWith("/ws/")) {
             this.#serveOld(this.cameras.find(({ id }) => id === pathname.slice("/ws/".length)), request, socket);
@@ -245,7 +254,7 @@ export class StandIn {
         const { pathname } = new URL(request.url, this.url);
         this.requests.push(request.url);
         if (this.hung) return;
-        response.setHeader("Content-Security-Policy", SECURITY);
+        response.setHeader("Content-Security-Policy", this.security);
         if (pathname === "/api/cameras") {
             response.setHeader("Content-Type", "application/json");
             response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#facts(one)), complaints: this.complaints, version: this.version, uptime: (Date.now() - this.#began) / 1000, viewers: this.viewers, walls: this.walls }));

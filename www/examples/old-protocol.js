@@ -33,12 +33,14 @@ export class OldProtocolPuller {
      * @param {(silent: number | null) => void} told called four times a second: null while the picture may be
      *     called live, else for how many milliseconds it was not renewed
      * @param {[number, number] | null} size wanted, in pixels
+     * @param {URL} agent address of the agent's page, by default that from which this file came
      */
-    constructor(image, camera, told, size = null) {
+    constructor(image, camera, told, size = null, agent = new URL("..", import.meta.url)) {
         this.#image = image;
         this.#told = told;
         const query = size === null ? "" : `?size=${size.join("x")}`;
-        this.#url = `${location.origin.replace(/^http/, "ws")}/ws/${encodeURIComponent(camera)}${query}`;
+        this.#url = new URL(`ws/${encodeURIComponent(camera)}${query}`, agent);
+        this.#url.protocol = this.#url.protocol === "https:" ? "wss:" : "ws:";
         this.#dial();
         setInterval(() => this.#judge(), 250);
     }

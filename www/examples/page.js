@@ -1,6 +1,7 @@
 // Puts the examples' pages together: one view for each camera of the agent, or for those in the
 // address, as ?cameras=gate,yard. `data-way` of the body says by which way.
 
+import { agentUrl } from "../js/agent-url.js";
 import { OldProtocolPuller } from "./old-protocol.js";
 import { pullMotionJpeg, MOST_STREAMS } from "./motion-jpeg.js";
 
@@ -58,7 +59,7 @@ async function begin() {
     if (given !== undefined) return given;
     for (;;) {
         try {
-            const answer = await (await fetch("/api/cameras", { cache: "no-store", signal: AbortSignal.timeout(2500) })).json();
+            const answer = await (await fetch(agentUrl("api/cameras"), { cache: "no-store", signal: AbortSignal.timeout(2500) })).json();
             return answer.cameras.map(({ id }) => id);
         } catch {
             await new Promise((next) => setTimeout(next, 1000));

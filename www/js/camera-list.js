@@ -2,6 +2,8 @@
 //
 // Entries are checked field by field: a page that runs for months meets agents of other versions.
 
+import { agentUrl } from "./agent-url.js";
+
 /** Deadline of one request, in milliseconds. */
 const ANSWER_WITHIN = 2500;
 /** A worker's part of a core is measured over this many milliseconds at least. */
@@ -114,7 +116,7 @@ export class CameraList {
     async #request() {
         let answer;
         try {
-            const response = await fetch("/api/cameras", {
+            const response = await fetch(agentUrl("api/cameras"), {
                 cache: "no-store",
                 signal: AbortSignal.timeout(ANSWER_WITHIN),
             });

@@ -4,8 +4,9 @@
 //     <cctv-view camera="gate"></cctv-view>
 //
 // It is made of the wall's own parts, and as honest: only what is proven live is bright. A page of
-// another origin is refused by the agent; its views say so instead of showing anything.
+// another origin is refused by the agent unless its cameras.toml names it (`embed`); the views say so.
 
+import { socketUrl } from "./agent-url.js";
 import { FORMAT } from "./frame.js";
 import { chooseLanguage, duration, pickLanguage, t } from "./language.js";
 import { judge, TELL_AGE_AFTER } from "./liveness.js";
@@ -29,10 +30,9 @@ const agents = new Map();
  * @returns {Agent}
  */
 export function connect(agent = new URL("..", import.meta.url)) {
-    const url = new URL("ws", new URL(agent, document.baseURI));
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    let known = agents.get(url.href);
-    if (known === undefined) agents.set(url.href, (known = new Agent(url)));
+    const url = socketUrl("ws", new URL(agent, document.baseURI));
+    let known = agents.get(url);
+    if (known === undefined) agents.set(url, (known = new Agent(new URL(url))));
     return known;
 }
 
@@ -52,11 +52,12 @@ class Agent {
     /** @type {Map<number, Watch>} by number of the tile */
     #watches = new Map();
     #ticker = 0;
+    #opened = false;
 
     constructor(url) {
         this.#url = url;
         this.#socket = new WallSocket(url.href, {
-            opened: () => {},
+            opened: () => (this.#opened = true),
             reported: (camera, report) => {
                 for (const watch of this.#watches.values()) {
                     if (watch.camera === camera && watch.number === report.tile) watch.reported(report);
@@ -77,9 +78,9 @@ class Agent {
         return this.#url.origin.replace(/^ws/, "http");
     }
 
-    /** Whether the agent lets this page in at all: only pages of its own origin may open a socket. */
-    get own() {
-        return this.origin === location.origin;
+    /** Whether the agent seems to refuse this page: it is of another origin, and no socket was ever opened. */
+    get refuses() {
+        return this.origin !== location.origin && !this.#opened;
     }
 
     /**
@@ -275,12 +276,11 @@ export class CctvView extends HTMLElement {
         if (camera === null || camera === "") return;
         const agent = connect(this.getAttribute("agent") ?? undefined);
         chooseLanguage(pickLanguage(document.documentElement.lang ? [document.documentElement.lang] : navigator.languages), null);
-        if (!agent.own) {
-            this.#told({ verdict: "silent", live: false, age: null, name: camera, why: t("view.foreign", { agent: agent.origin }), since: 0 });
-            return;
-        }
         const fps = Number(this.getAttribute("fps")) || USUAL_FPS;
-        this.#watch = agent.watch(camera, { canvas: this.#parts.picture, size: this.#pixels, fps, changed: (told) => this.#told(told) });
+        this.#watch = agent.watch(camera, { canvas: this.#parts.picture, size: this.#pixels, fps, changed: (told) => {
+            const refused = told.verdict === "silent" && agent.refuses;
+            this.#told(refused ? { ...told, why: t("view.foreign", { agent: agent.origin }) } : told);
+        } });
     }
 
     #end() {

@@ -1,5 +1,6 @@
 // Puts the page together: settings, language, the agent's two voices, the wall and its controls.
 
+import { socketUrl } from "./agent-url.js";
 import { CameraList } from "./camera-list.js";
 import { showableFormats } from "./decoder.js";
 import { Information } from "./information.js";
@@ -36,7 +37,7 @@ let complaints = [];
 const applied = { layout: "auto", transport: null, language: null };
 speak();
 
-const socket = new WallSocket(`${location.origin.replace(/^http/, "ws")}/ws`, {
+const socket = new WallSocket(socketUrl("ws"), {
     opened: () => list.refresh(),
     reported: (camera, report) => wall.reported(camera, report),
     pictured: (camera, frame, drawn) => wall.pictured(camera, frame, drawn),

@@ -6,6 +6,8 @@
 // differs from picture to picture. A quiet scene is believed on the agent's word alone for a while;
 // then the stream is asked for anew, for its first picture announces itself by `load`.
 
+import { agentUrl } from "./agent-url.js";
+
 /** Sampling interval in milliseconds. */
 const SAMPLE_EVERY = 1000;
 /** Without any proof of life for this long, in milliseconds, the stream is asked for anew. */
@@ -60,7 +62,7 @@ export class MotionJpeg {
 
     /** Watches `camera` at `size` (device pixels); nothing happens if that is so already. */
     watch(camera, [width, height], fps) {
-        const address = `/live/${encodeURIComponent(camera)}?size=${width}x${height}&fps=${fps}`;
+        const address = agentUrl(`live/${encodeURIComponent(camera)}?size=${width}x${height}&fps=${fps}`);
         if (address === this.#address) return;
         this.#address = address;
         this.#request(performance.now());

@@ -1,6 +1,8 @@
 // Saving what a tile shows, as a file in the camera's own size. A picture that is not live is never
 // saved: the agent answers 503 with its card then, and that is told instead.
 
+import { agentUrl } from "./agent-url.js";
+
 /** The agent may first have to start the decoder; in milliseconds. */
 const ANSWER_WITHIN = 15_000;
 /** The browser has read the file by then, in milliseconds. */
@@ -19,7 +21,7 @@ export class NotLive extends Error {
  * @throws {NotLive} or whatever `fetch` throws
  */
 export async function saveSnapshot(camera) {
-    const answer = await fetch(`/snapshot/${encodeURIComponent(camera)}`, {
+    const answer = await fetch(agentUrl(`snapshot/${encodeURIComponent(camera)}`), {
         cache: "no-store",
         signal: AbortSignal.timeout(ANSWER_WITHIN),
     });

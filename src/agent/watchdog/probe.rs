@@ -92,7 +92,9 @@ async fn ask(mut stream: &Async<TcpStream>, door: SocketAddr) -> io::Result<()> 
     if let Some(error) = stream.get_ref().take_error()? {
         return Err(error);
     }
-    let request = format!("GET /healthz HTTP/1.1\r\nHost: {door}\r\nConnection: close\r\n\r\n");
+    // Without the interface of a link-local address, which no Host names.
+    let host = SocketAddr::new(door.ip(), door.port());
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     // An end without a word is an answer too: the kernel ends no connection that nobody has accepted.
     // Reading on to the end spares the wall a connection that is reset.

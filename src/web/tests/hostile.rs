@@ -52,12 +52,13 @@ fn only_get_and_head_exist() {
         |_| {},
         async |scene| {
             let mut client = scene.connect().await;
-            client.send("DELETE /api/cameras HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            client.send("DELETE /api/cameras HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
             let reply = client.reply(false).await;
             assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD")));
             assert!(client.ended().await);
             // With a body on its heels, which is never read; the answer arrives all the same.
-            let post = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{}", "x".repeat(60_000));
+            let post =
+                format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n{}", "x".repeat(60_000));
             assert_eq!(status(scene, &post).await, 405);
         },
     );
@@ -68,11 +69,11 @@ fn bodies_and_expectations_are_refused_before_they_are_decoded() {
     play(
         |_| {},
         async |scene| {
-            let get = |header: &str| format!("GET / HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n");
+            let get = |header: &str| format!("GET / HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n");
             assert_eq!(status(scene, &get("Expect: 100-continue")).await, 417);
             assert_eq!(status(scene, &get("Content-Length: 10")).await, 413);
             assert_eq!(status(scene, &get("Transfer-Encoding: chunked")).await, 413);
-            assert_eq!(status(scene, "GET http://[/ HTTP/1.1\r\nHost: x\r\n\r\n").await, 400);
+            assert_eq!(status(scene, "GET http://[/ HTTP/1.1\r\nHost: localhost\r\n\r\n").await, 400);
             assert_eq!(status(scene, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n").await, 400);
             assert_eq!(status(scene, "\u{16}\u{3}\u{1} hello TLS\r\n\r\n").await, 400);
         },
@@ -85,11 +86,12 @@ fn head_without_an_end_is_cut_off() {
         |_| {},
         async |scene| {
             assert_eq!(status(scene, &"x".repeat(17 << 10)).await, 431);
-            let long = format!("GET / HTTP/1.1\r\nHost: x\r\nCookie: {}\r\n\r\n", "x".repeat(17 << 10));
+            let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nCookie: {}\r\n\r\n", "x".repeat(17 << 10));
             assert_eq!(status(scene, &long).await, 431);
-            let address = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(9 << 10));
+            let address = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(9 << 10));
             assert_eq!(status(scene, &address).await, 431);
-            let cookies = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nCookie: {}\u{e4}\r\n\r\n", "x".repeat(12 << 10));
+            let cookies =
+                format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nCookie: {}\u{e4}\r\n\r\n", "x".repeat(12 << 10));
             let mut client = scene.connect().await;
             client.send(&cookies).await;
             assert_eq!(client.reply(false).await.status, 200, "what other services set on this host does not hurt");
@@ -118,7 +120,7 @@ fn idle_connection_is_closed() {
         |limits| limits.idle = Duration::from_millis(20),
         async |scene| {
             let mut client = scene.connect().await;
-            client.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            client.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
             assert_eq!(client.reply(false).await.status, 200);
             assert!(client.ended().await);
         },
@@ -131,7 +133,7 @@ fn pipelined_requests_are_answered_in_order() {
         |_| {},
         async |scene| {
             let mut client = scene.connect().await;
-            let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+            let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
             client
                 .send(&[request("/healthz"), request("/nothing"), "\r\n".into(), request("/api/cameras")].concat())
                 .await;
@@ -163,15 +165,15 @@ fn head_is_answered_like_get_without_the_body() {
         async |scene| {
             let mut client = scene.connect().await;
             for (path, expected) in [("/api/cameras", 200), ("/healthz", 200), ("/metrics", 200), ("/nothing", 404)] {
-                client.send(&format!("HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+                client.send(&format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
                 let reply = client.reply(true).await;
                 assert_eq!(reply.status, expected, "{path}");
                 assert_ne!(reply.header("content-length"), Some("0"), "{path}");
             }
-            client.send("HEAD /snapshot/gate HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            client.send("HEAD /snapshot/gate HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
             let snapshot = client.reply(true).await;
             assert_eq!((snapshot.status, snapshot.header("content-type")), (503, Some("image/jpeg")));
-            client.send("HEAD /live/gate HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            client.send("HEAD /live/gate HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
             let live = client.head().await;
             assert!(
                 live.status == 200 && live.header("content-type").unwrap().starts_with("multipart/x-mixed-replace")

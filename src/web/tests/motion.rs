@@ -17,7 +17,7 @@ struct Viewer {
 impl Viewer {
     async fn open(scene: &Scene, path: &str) -> Self {
         let mut client = scene.connect().await;
-        client.send(&format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
         let head = client.head().await;
         assert_eq!(head.status, 200);
         assert_eq!(head.header("content-length"), None);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::scene::{Scene, play, play_with_www};
-use crate::{camera::State, hub::WorkerVitals};
+use crate::{camera::State, config::WebOrigin, hub::WorkerVitals};
 
 #[test]
 fn cameras_are_told_with_everything_known() {
@@ -148,7 +148,7 @@ fn page_is_served_with_its_type_and_its_policy() {
 fn page_is_sent_again_only_when_it_changed() {
     play_page("tags", async |scene| {
         let mut client = scene.connect().await;
-        client.send("GET /js/wall.js HTTP/1.1\r\nHost: x\r\nAccept-Encoding: br, gzip\r\n\r\n").await;
+        client.send("GET /js/wall.js HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: br, gzip\r\n\r\n").await;
         let packed = client.reply(false).await;
         assert_eq!(packed.header("content-encoding"), Some("gzip"));
         let mut unpacked = String::new();
@@ -159,14 +159,14 @@ fn page_is_sent_again_only_when_it_changed() {
         let tag = packed.header("etag").unwrap().to_owned();
         client
             .send(&format!(
-                "GET /js/wall.js HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nIf-None-Match: \"a\", W/{tag}\r\n\r\n"
+                "GET /js/wall.js HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\nIf-None-Match: \"a\", W/{tag}\r\n\r\n"
             ))
             .await;
         let same = client.reply(false).await;
         assert_eq!((same.status, same.header("etag")), (304, Some(&*tag)));
 
         // Without compression it is another representation with another tag, on the same connection.
-        client.send(&format!("GET /js/wall.js HTTP/1.1\r\nHost: x\r\nIf-None-Match: {tag}\r\n\r\n")).await;
+        client.send(&format!("GET /js/wall.js HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {tag}\r\n\r\n")).await;
         let plain = client.reply(false).await;
         assert_eq!((plain.status, plain.text()), (200, unpacked));
         assert_ne!(plain.header("etag"), Some(&*tag));
@@ -215,4 +215,20 @@ fn missing_page_says_so() {
             assert_eq!(scene.get("/js/wall.js").await.status, 404);
         },
     );
+}
+
+#[test]
+fn page_may_be_framed_by_itself_and_by_the_sites_named() {
+    play_page("frames", async |scene| {
+        let ancestors = async || {
+            let policy = scene.get("/").await.header("content-security-policy").unwrap().to_owned();
+            policy.split("frame-ancestors ").nth(1).unwrap().to_owned()
+        };
+        assert_eq!(ancestors().await, "'self'");
+        let embed = ["https://intranet.example", "http://10.0.0.9:3000"].map(|text| WebOrigin::parse(text).unwrap());
+        scene.web.set_access(Vec::new(), embed.into());
+        assert_eq!(ancestors().await, "'self' https://intranet.example http://10.0.0.9:3000");
+        scene.web.set_access(Vec::new(), Vec::new());
+        assert_eq!(ancestors().await, "'self'");
+    });
 }

@@ -326,7 +326,7 @@ fn only_our_own_page_may_open_a_socket() {
         for path in ["/ws", "/ws/gate"] {
             assert_eq!(open(scene, path, &[WALL, ("origin", "http://evil.example")]).await.err(), Some(403));
             let rebound = [WALL, ("host", "evil.example"), ("origin", "http://evil.example")];
-            assert_eq!(open(scene, path, &rebound).await.err(), Some(403));
+            assert_eq!(open(scene, path, &rebound).await.err(), Some(421));
         }
         assert_eq!(open(scene, "/ws", &[]).await.err(), Some(400), "no subprotocol");
         assert_eq!(open(scene, "/ws", &[("sec-websocket-protocol", "cctv.wall.2")]).await.err(), Some(400));

@@ -1,0 +1,209 @@
+//! `names` and `embed` of `[server]`: under which names the wall is asked for, and whose pages may show
+//! its pictures.
+
+use toml::{Spanned, de::DeValue};
+
+use super::{
+    address::{ends_in_number, is_host_name},
+    complaint::Ledger,
+    login::is_quotable,
+    section::{Section, kind},
+    web_origin::{Host, WebOrigin},
+};
+
+/// Longer lists are refused.
+const MAX_ENTRIES: usize = 32;
+
+/// The host names of `names`, in lower case.
+pub(super) fn names(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Vec<String> {
+    list(section, "names", "[\"wall.example.com\"]", name, ledger)
+}
+
+/// The origins of `embed`.
+pub(super) fn embed(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Vec<WebOrigin> {
+    list(section, "embed", "[\"https://intranet.example\"]", origin, ledger)
+}
+
+/// The entries of the list `key`, each as `read` takes it, with a complaint for every one that is wrong.
+fn list<T: PartialEq>(
+    section: &Section<'_>,
+    key: &str,
+    example: &str,
+    read: fn(&str) -> Result<T, String>,
+    ledger: &mut Ledger<'_>,
+) -> Vec<T> {
+    let Some(value) = section.value(key) else { return Vec::new() };
+    let at = value.span().start;
+    let DeValue::Array(entries) = value.get_ref() else {
+        section.complain(at, format!("{key} is {}; write a list, like {example}", kind(value.get_ref())), ledger);
+        return Vec::new();
+    };
+    if entries.len() > MAX_ENTRIES {
+        let words = format!("{key} has {} entries; write at most {MAX_ENTRIES}", entries.len());
+        section.complain(at, words, ledger);
+    }
+    let mut found = Vec::new();
+    for entry in entries {
+        match one(entry, key, example, read) {
+            Err(wrong) => section.complain(entry.span().start, wrong, ledger),
+            Ok(entry_value) if found.contains(&entry_value) => {
+                section.complain(entry.span().start, format!("{key} has this twice; write it once"), ledger);
+            }
+            Ok(entry_value) => found.push(entry_value),
+        }
+    }
+    found
+}
+
+fn one<T>(
+    entry: &Spanned<DeValue<'_>>,
+    key: &str,
+    example: &str,
+    read: fn(&str) -> Result<T, String>,
+) -> Result<T, String> {
+    let Some(text) = entry.get_ref().as_str() else {
+        return Err(format!("{key} holds {}; write texts, like {example}", kind(entry.get_ref())));
+    };
+    let quoted = if is_quotable(text) { format!(" {text:?}") } else { String::new() };
+    read(text).map_err(|wrong| format!("{key}{quoted}: {wrong}"))
+}
+
+/// # Errors
+/// What is wrong with the name, and what would be right.
+fn name(text: &str) -> Result<String, String> {
+    let example = "write a name like \"wall.example.com\"";
+    let wrong = if text.trim().is_empty() {
+        "it is empty"
+    } else if text.contains('*') {
+        return Err("wildcards are not taken; write each name".to_owned());
+    } else if text.contains("://") {
+        "it is a URL"
+    } else if text.contains('/') {
+        "it holds a path"
+    } else if text.parse::<std::net::IpAddr>().is_ok() || matches!(Host::parse(text), Some(Host::Ip(_))) {
+        return Err("IP addresses are taken without standing here; remove it".to_owned());
+    } else if text.contains(':') {
+        "it holds a port; all ports count"
+    } else if !text.is_ascii() {
+        return Err("it is not ASCII; write it as browsers send it, like \"xn--nxasmq6b.example\"".to_owned());
+    } else if ends_in_number(text) || !is_host_name(text) {
+        "it is not a host name"
+    } else {
+        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+        return match name.as_str() {
+            "localhost" => Err("localhost is taken without standing here; remove it".to_owned()),
+            _ => Ok(name),
+        };
+    };
+    Err(format!("{wrong}; {example}"))
+}
+
+/// # Errors
+/// What is wrong with the origin, and what would be right.
+fn origin(text: &str) -> Result<WebOrigin, String> {
+    let example = "write scheme and host, like \"https://intranet.example\", and the port if it is not the usual one";
+    if let Some(origin) = WebOrigin::parse(text) {
+        return Ok(origin);
+    }
+    let wrong = match text.split_once("://") {
+        _ if text.trim().is_empty() => "it is empty",
+        _ if text.contains('*') => return Err("wildcards are not taken; write each origin".to_owned()),
+        _ if text == "null" => return Err("pages without an origin, as from a file, cannot be named".to_owned()),
+        None => "the scheme is missing",
+        Some((scheme, _)) if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => {
+            "the scheme is neither http nor https"
+        }
+        Some((_, rest)) if rest.contains(['/', '?', '#']) => "it holds a path",
+        Some((_, rest)) if rest.contains('@') => "it holds a login",
+        Some(_) => "this is not a host",
+    };
+    Err(format!("{wrong}; {example}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::{Server, parse};
+
+    fn read(line: &str) -> Result<Server, Vec<String>> {
+        let no_files = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+        match parse(&format!("[server]\n{line}\n"), Path::new("c"), &no_files) {
+            Ok(config) => Ok(config.server),
+            Err(complaints) => Err(complaints.iter().map(ToString::to_string).collect()),
+        }
+    }
+
+    #[test]
+    fn names_and_origins_are_kept_as_browsers_send_them() {
+        let server = read(
+            "names = ['Wall.Example.com.', 'wall', 'xn--nxasmq6b.example']\n\
+             embed = ['HTTPS://Intranet.example:443', 'http://10.0.0.9:3000']",
+        )
+        .unwrap();
+        assert_eq!(server.names, ["wall.example.com", "wall", "xn--nxasmq6b.example"]);
+        let embed: Vec<String> = server.embed.iter().map(ToString::to_string).collect();
+        assert_eq!(embed, ["https://intranet.example", "http://10.0.0.9:3000"]);
+        let empty = read("names = []\nembed = []").unwrap();
+        assert_eq!((empty.names.len(), empty.embed.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_no_browser_sends_is_a_complaint_with_its_place() {
+        for (line, wrong) in [
+            (
+                "names = 'wall.example.com'",
+                "c:2:9: [server]: names is a text; write a list, like [\"wall.example.com\"]",
+            ),
+            ("names = [1]", "c:2:10: [server]: names holds a whole number; write texts"),
+            ("names = ['']", "c:2:10: [server]: names \"\": it is empty; write a name like"),
+            ("names = ['a', 'http://b/']", "c:2:15: [server]: names \"http://b/\": it is a URL; write a name like"),
+            ("names = ['b:8080']", "c:2:10: [server]: names \"b:8080\": it holds a port; all ports count; write"),
+            ("names = ['b/wall']", "c:2:10: [server]: names \"b/wall\": it holds a path; write"),
+            (
+                "names = ['*.example.com']",
+                "c:2:10: [server]: names \"*.example.com\": wildcards are not taken; write each",
+            ),
+            (
+                "names = ['10.0.0.1']",
+                "c:2:10: [server]: names \"10.0.0.1\": IP addresses are taken without standing here",
+            ),
+            ("names = ['fd00::1']", "c:2:10: [server]: names \"fd00::1\": IP addresses are taken"),
+            ("names = ['[fd00::1]']", "c:2:10: [server]: names \"[fd00::1]\": IP addresses are taken"),
+            (
+                "names = ['LocalHost']",
+                "c:2:10: [server]: names \"LocalHost\": localhost is taken without standing here",
+            ),
+            ("names = ['10.0.0.300']", "c:2:10: [server]: names \"10.0.0.300\": it is not a host name; write"),
+            ("names = ['a b']", "c:2:10: [server]: names \"a b\": it is not a host name; write"),
+            ("names = ['門.example']", "c:2:10: [server]: names \"門.example\": it is not ASCII; write it as browsers"),
+            ("names = ['a', 'A.']", "c:2:15: [server]: names has this twice; write it once"),
+            ("name = 'a'", "c:2:1: [server]: unknown key \"name\"; it belongs below [[camera]]"),
+            ("server_name = 'a'", "c:2:1: [server]: unknown key \"server_name\"; did you mean \"names\"?"),
+            (
+                "embed = 'https://a'",
+                "c:2:9: [server]: embed is a text; write a list, like [\"https://intranet.example\"]",
+            ),
+            (
+                "embed = ['a.example']",
+                "c:2:10: [server]: embed \"a.example\": the scheme is missing; write scheme and host",
+            ),
+            ("embed = ['ws://a']", "c:2:10: [server]: embed \"ws://a\": the scheme is neither http nor https; write"),
+            (
+                "embed = ['https://a/']",
+                "c:2:10: [server]: embed \"https://a/\": it holds a path; write scheme and host",
+            ),
+            ("embed = ['*']", "c:2:10: [server]: embed \"*\": wildcards are not taken; write each origin"),
+            ("embed = ['https://*.a']", "c:2:10: [server]: embed \"https://*.a\": wildcards are not taken"),
+            ("embed = ['null']", "c:2:10: [server]: embed \"null\": pages without an origin, as from a file"),
+            ("embed = ['https://u:p@a']", "c:2:10: [server]: embed: it holds a login; write"),
+            ("embed = ['https://a:b']", "c:2:10: [server]: embed \"https://a:b\": this is not a host; write"),
+            ("embed = ['http://a', 'HTTP://A:80']", "c:2:22: [server]: embed has this twice; write it once"),
+        ] {
+            let complaints = read(line).unwrap_err();
+            assert!(complaints.len() == 1 && complaints[0].starts_with(wrong), "{line}: {complaints:#?}");
+        }
+        let long = format!("names = [{}]", (0..33).map(|n| format!("'n{n}',")).collect::<String>());
+        assert!(read(&long).unwrap_err()[0].contains("names has 33 entries; write at most 32"));
+    }
+}

@@ -1,0 +1,64 @@
+//! What a request says of the host it asks for and of the page that asks: `Host` and the authority of the
+//! target (RFC 9110 7.2), `Origin`, `Referer`, and Fetch Metadata (W3C).
+
+use crate::config::{Authority, WebOrigin};
+
+/// Longer origins are not quoted.
+const MAX_QUOTED: usize = 300;
+
+/// What was said; bounded in size whatever the head holds.
+#[derive(Debug, Default)]
+pub struct Metadata {
+    /// Every host the request names: that of `Host`, and that of an absolute target, which counts more. Empty
+    /// for HTTP/1.0 without either.
+    pub hosts: Vec<Authority>,
+    /// The value of `Origin`.
+    pub origin: Option<Origin>,
+    /// The origin of the page in `Referer`.
+    referrer: Option<WebOrigin>,
+    /// The page that asks is of another site.
+    pub cross_site: bool,
+    navigates: bool,
+    is_document: bool,
+}
+
+/// An `Origin` as it was written.
+#[derive(Debug)]
+pub struct Origin {
+    /// To be quoted.
+    pub text: String,
+    /// `None` for `null` and whatever else is no origin of a page.
+    pub parsed: Option<WebOrigin>,
+}
+
+impl Metadata {
+    /// Takes in one header line, whose name is in lower case. What is not understood counts as not said,
+    /// except for an origin, which then is nobody's.
+    pub fn take(&mut self, name: &str, value: &[u8]) {
+        match name {
+            "origin" => {
+                let text = String::from_utf8_lossy(value);
+                let parsed = WebOrigin::parse(&text);
+                self.origin = Some(Origin { text: text.chars().take(MAX_QUOTED).collect(), parsed });
+            }
+            "referer" => self.referrer = WebOrigin::of_url(&String::from_utf8_lossy(value)),
+            "sec-fetch-site" => self.cross_site |= value.eq_ignore_ascii_case(b"cross-site"),
+            "sec-fetch-mode" => self.navigates = value.eq_ignore_ascii_case(b"navigate"),
+            "sec-fetch-dest" => self.is_document = value.eq_ignore_ascii_case(b"document"),
+            _ => {}
+        }
+    }
+
+    /// Whether this opens a page of its own in a tab: no other page can read or show it.
+    pub fn is_navigation(&self) -> bool {
+        self.navigates && self.is_document
+    }
+
+    /// The origin of the page that asks, as far as it is told.
+    pub fn page(&self) -> Option<&WebOrigin> {
+        match &self.origin {
+            Some(origin) => origin.parsed.as_ref(),
+            None => self.referrer.as_ref(),
+        }
+    }
+}

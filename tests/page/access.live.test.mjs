@@ -1,0 +1,299 @@
+// Who may look, on a real agent: pages of strangers in a real browser, and the wall behind a real nginx.
+//
+// CCTV_AGENT_URL and CCTV_CONFIG as in wall.live.test.mjs. The names of this story all lead to 127.0.0.1, as
+// in a network where somebody made them do so.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
+import { after, before, beforeEach, afterEach, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { readTiles, startBrowser, until } from "./browser.mjs";
+
+const AGENT = process.env.CCTV_AGENT_URL;
+const CONFIG = process.env.CCTV_CONFIG;
+const WWW = fileURLToPath(new URL("../../www/", import.meta.url));
+const MANUAL = fileURLToPath(new URL("../../docs/installing.md", import.meta.url));
+const TYPES = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+const LIVE_WITHIN = 60_000;
+const NAMES = ["evil.example", "intranet.example", "wall.example.com"];
+
+const live = { skip: AGENT && CONFIG ? false : "CCTV_AGENT_URL and CCTV_CONFIG are not both set" };
+
+let browser;
+let page;
+let cameras;
+
+const api = async () => (await fetch(new URL("/api/cameras", AGENT))).json();
+
+before(async () => {
+    if (live.skip) return;
+    const rules = NAMES.map((name) => `MAP ${name} 127.0.0.1`).join();
+    // Newer Chromium asks a person before a strange page may reach loopback. Others do not, and a person may say yes.
+    const unprotected = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests";
+    browser = await startBrowser({ args: [`--host-resolver-rules=${rules}`, unprotected] });
+    cameras = (await api()).cameras.map(({ id }) => id);
+});
+after(() => browser?.close());
+beforeEach(async () => {
+    page = await browser?.newPage();
+});
+afterEach(() => page?.close());
+
+/** Does `work` while `lines` stand below [server] of cameras.toml. */
+async function withServer(lines, work) {
+    const text = await readFile(CONFIG, "utf8");
+    const reload = async (changed) => {
+        const { pid, reload: { count } } = await api();
+        await writeFile(CONFIG, changed);
+        process.kill(pid, "SIGHUP");
+        const answered = await until("the reload", async () => {
+            const now = (await api()).reload;
+            return now.count > count && now;
+        });
+        assert.equal(answered.taken, true, answered.outcome);
+    };
+    try {
+        await reload(text.replace("[server]\n", `[server]\n${lines}\n`));
+        await work();
+    } finally {
+        await reload(text);
+    }
+}
+
+/** What a page gets to see of the agent whose address is `agent`. Runs in the page. */
+async function spy([agent, camera]) {
+    const address = (path) => new URL(path, agent).href;
+    const read = async (path) => {
+        try {
+            const answer = await fetch(address(path), { signal: AbortSignal.timeout(10_000) });
+            return { status: answer.status, text: (await answer.text()).slice(0, 2000) };
+        } catch (error) {
+            return { status: 0, text: String(error) };
+        }
+    };
+    const shows = (path) => new Promise((seen) => {
+        const image = new Image();
+        image.onload = () => seen(true);
+        image.onerror = () => seen(false);
+        image.src = address(path);
+        document.body.append(image);
+    });
+    const opens = (path, protocols) => new Promise((seen) => {
+        const socket = new WebSocket(address(path).replace(/^http/, "ws"), protocols);
+        socket.onopen = () => {
+            seen(true);
+            socket.close();
+        };
+        socket.onerror = () => seen(false);
+    });
+    const result = {
+        list: await read("api/cameras"),
+        snapshot: await read(`snapshot/${camera}`),
+        metrics: await read("metrics"),
+        picture: await shows(`snapshot/${camera}`),
+        stream: await shows(`live/${camera}`),
+        wall: await opens("ws", "cctv.wall.1"),
+        old: await opens(`ws/${camera}`),
+    };
+    document.querySelectorAll("img").forEach((image) => image.removeAttribute("src"));
+    return result;
+}
+
+/** A server of somebody else, with an empty page and copies of the agent's files; gives its port. */
+async function startSite() {
+    const site = createServer(async (request, response) => {
+        const { pathname } = new URL(request.url, "http://site");
+        if (pathname === "/") {
+            response.setHeader("Content-Type", "text/html").end("<!doctype html><body></body>");
+            return;
+        }
+        try {
+            const bytes = await readFile(join(WWW, pathname));
+            response.setHeader("Content-Type", TYPES[extname(pathname)] ?? "text/plain").end(bytes);
+        } catch {
+            response.writeHead(404).end();
+        }
+    });
+    await new Promise((ready) => site.listen(0, "127.0.0.1", ready));
+    return site;
+}
+
+test("a page whose name was pointed at this machine gets nothing of the agent, and the agent's own page does", live, async () => {
+    const { port } = new URL(AGENT);
+    const evil = `http://evil.example:${port}/`;
+    // Rebinding: the page came from the stranger's own server, and its name leads here from then on.
+    await page.route(evil, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><body></body>" }));
+    await page.goto(evil);
+    assert.equal(await page.evaluate(() => location.origin), new URL(evil).origin);
+    const seen = await page.evaluate(spy, [evil, cameras[0]]);
+    for (const { status, text } of [seen.list, seen.snapshot, seen.metrics]) {
+        assert.equal(status, 421, text);
+        assert.match(text, /evil\.example.* is not a name of this machine/);
+        assert.ok(!cameras.some((camera) => text.includes(camera)), text);
+    }
+    assert.deepEqual([seen.picture, seen.stream, seen.wall, seen.old], [false, false, false, false]);
+
+    await page.goto(new URL("/status.html", AGENT).href);
+    await until("live", () => page.$$eval("tbody tr", (rows) => rows[0]?.dataset.verdict === "live"), LIVE_WITHIN);
+    const own = await page.evaluate(spy, [AGENT, cameras[0]]);
+    assert.deepEqual([own.list.status, own.snapshot.status, own.metrics.status], [200, 200, 200]);
+    assert.deepEqual([own.picture, own.stream, own.wall, own.old], [true, true, true, true]);
+});
+
+test("a page of another site shows nothing, and once embed names it pictures, frames and sockets", live, async () => {
+    const site = await startSite();
+    const { port } = site.address();
+    const visit = async (name, agent = AGENT) => {
+        await page.goto(`http://${name}:${port}/`);
+        const seen = await page.evaluate(spy, [agent, cameras[0]]);
+        // No answer of the agent may be read by another site: it never sends Access-Control headers.
+        assert.deepEqual([seen.list.status, seen.snapshot.status, seen.metrics.status], [0, 0, 0], name);
+        return [seen.picture, seen.stream, seen.wall, seen.old];
+    };
+    const refused = [];
+    page.on("console", (message) => /frame-ancestors/.test(message.text()) && refused.push(message.text()));
+    /** The tiles of the wall in a frame of the page. */
+    const framed = async () => {
+        await page.evaluate(([agent, camera]) => new Promise((loaded) => {
+            const frame = document.createElement("iframe");
+            frame.src = `${agent}?cameras=${camera}`;
+            frame.width = 640;
+            frame.height = 360;
+            frame.onload = loaded;
+            document.body.append(frame);
+        }), [new URL("/", AGENT).href, cameras[0]]);
+        const frame = await (await page.waitForSelector("iframe")).contentFrame();
+        return () => frame.$$eval("camera-tile", (all) => all.map((tile) => tile.getAttribute("verdict")));
+    };
+    const nothing = [false, false, false, false];
+    const everything = [true, true, true, true];
+    try {
+        assert.deepEqual(await visit("intranet.example"), nothing);
+        const tiles = await framed();
+        await until("no frame either", () => refused.length > 0);
+        assert.deepEqual(await tiles(), []);
+        await withServer(`embed = ["http://intranet.example:${port}"]`, async () => {
+            assert.deepEqual(await visit("intranet.example"), everything);
+            const tiles = await framed();
+            await until("a live tile in the frame", async () => (await tiles()).join() === "live", LIVE_WITHIN);
+            await page.evaluate(async ([agent, camera]) => {
+                await import("/js/cctv.js");
+                const view = document.createElement("cctv-view");
+                view.setAttribute("agent", agent);
+                view.setAttribute("camera", camera);
+                document.body.replaceChildren(view);
+            }, [AGENT, cameras[0]]);
+            await until("a view by a copy of the module", async () => (await page.getAttribute("cctv-view", "verdict")) === "live", LIVE_WITHIN);
+            assert.deepEqual(await visit("evil.example"), nothing, "the others stay outside");
+        });
+        // Of an address that is neither loopback nor https, a browser does not tell the agent which site asks.
+        await withServer(`names = ["wall.example.com"]\nembed = ["http://intranet.example:${port}"]`, async () => {
+            const wall = `http://wall.example.com:${new URL(AGENT).port}/`;
+            assert.deepEqual(await visit("evil.example", wall), nothing);
+            assert.deepEqual(await visit("intranet.example", wall), everything);
+            assert.deepEqual(await visit("wall.example.com", wall), everything, "the same name, another port");
+        });
+        assert.deepEqual(await visit("intranet.example"), nothing, "and so does this one, once it is not named any more");
+        // A link is no leak: the stranger's page cannot read what opens.
+        await page.goto(`http://evil.example:${port}/`);
+        await page.evaluate((address) => {
+            const link = document.createElement("a");
+            link.href = address;
+            link.textContent = "cameras";
+            document.body.append(link);
+        }, new URL("/api/cameras", AGENT).href);
+        const [answer] = await Promise.all([page.waitForNavigation(), page.click("a")]);
+        assert.equal(answer.status(), 200);
+    } finally {
+        site.closeAllConnections();
+        site.close();
+    }
+});
+
+/** nginx with one server for each of `ways`, as the manual has it; ended by its process id. */
+async function startNginx(ways) {
+    const folder = await mkdtemp(join(tmpdir(), "cctv-nginx-"));
+    const manual = (await readFile(MANUAL, "utf8")).match(/```nginx\n(.*?)```/s)[1];
+    const agent = AGENT.replace(/\/$/, "");
+    const servers = ways.map(({ port, path, slash, host }) => manual
+        .replace("listen 80;", `listen 127.0.0.1:${port};`)
+        .replace("location /", `location ${path}`)
+        .replace("proxy_pass http://127.0.0.1:8080;", `proxy_pass ${agent}${slash}; ${host}`));
+    const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${kind};`);
+    await writeFile(join(folder, "nginx.conf"), [
+        "daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log error.log;",
+        "events { worker_connections 256; }",
+        `http { access_log off; ${paths.join(" ")}`,
+        ...servers,
+        "}",
+    ].join("\n"));
+    const child = spawn("nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-e", "error.log"], { stdio: "inherit" });
+    const ended = new Promise((done) => child.once("exit", done).once("error", done));
+    for (const { port, path } of ways) {
+        await until(`nginx at port ${port}; is it installed (scripts/packages)?`, () => fetch(`http://127.0.0.1:${port}${path}healthz`).catch(() => null));
+    }
+    return async () => {
+        child.kill("SIGKILL");
+        await ended;
+        await rm(folder, { recursive: true });
+    };
+}
+
+/** Ports that nobody listens on. */
+async function freePorts(count) {
+    const servers = await Promise.all(Array.from({ length: count }, async () => {
+        const server = createServer();
+        await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+        return server;
+    }));
+    const ports = servers.map((server) => server.address().port);
+    await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+    return ports;
+}
+
+test("the wall is live through nginx under a name of its own, in four ways to set it up", live, async () => {
+    const ways = [
+        { path: "/", slash: "", host: "" },
+        { path: "/", slash: "", host: "proxy_set_header Host $host;" },
+        { path: "/", slash: "", host: "proxy_set_header Host $host:$server_port;" },
+        { path: "/wall/", slash: "/", host: "" },
+    ];
+    (await freePorts(ways.length)).forEach((port, i) => (ways[i].port = port));
+    const end = await startNginx(ways);
+    const failed = [];
+    page.on("response", (response) => response.status() >= 400 && failed.push(`${response.status()} ${response.url()}`));
+    try {
+        // Without names nothing is live under this one.
+        for (const { port, path, host } of ways) {
+            const answer = await page.goto(`http://wall.example.com:${port}${path}`);
+            assert.equal(answer.status(), host === "" ? 200 : 421);
+            if (host !== "") assert.match(await answer.text(), /wall\.example\.com.*`names` below \[server\]/);
+            else await until("no socket", async () => (await readTiles(page)).every(({ verdict }) => verdict === "silent" || verdict === "connecting"));
+        }
+        await page.goto("about:blank");
+        failed.length = 0;
+        await withServer('names = ["wall.example.com"]', async () => {
+            for (const { port, path } of ways) {
+                const at = (rest) => `http://wall.example.com:${port}${path}${rest}`;
+                // One camera: without https the agent has to decode each.
+                for (const rest of [`?cameras=${cameras[0]}`, `?cameras=${cameras[0]}&transport=mjpeg`]) {
+                    await page.goto(at(rest));
+                    const verdicts = async () => (await readTiles(page)).map(({ verdict }) => verdict).join();
+                    await until(`live at ${at(rest)}`, async () => (await verdicts()) === "live", LIVE_WITHIN);
+                }
+                await page.goto(at("status.html"));
+                await until("the table", () => page.$$eval("tbody tr", (rows) => rows.some((row) => row.dataset.verdict === "live")), LIVE_WITHIN);
+                await page.goto(at(`examples/old-protocol.html?cameras=${cameras[0]}`));
+                await until("the old protocol", async () => (await page.$$("figure[live]")).length === 1, LIVE_WITHIN);
+            }
+            assert.deepEqual(failed.filter((one) => !one.endsWith("/favicon.ico")), []);
+        });
+    } finally {
+        await end();
+    }
+});
