@@ -62,17 +62,27 @@ fn answer(request: &Request, streams: &[String], reordered: bool) -> Answer {
 struct Recorder {
     device: OnvifDevice,
     /// Whether the tokens count the channels from the other end.
-    #[allow(dead_code)]
     reordered: Arc<AtomicBool>,
+    /// Whether it takes questions and does not answer.
+    silent: Arc<AtomicBool>,
+    /// Whether it has channel 1 alone, and gives its stream for any token.
+    reduced: Arc<AtomicBool>,
 }
 
 impl Recorder {
     fn start(channels: &Cameras) -> Self {
         let streams = [0, 1, 2].map(|channel| channels.stream(&format!("p{channel}")));
-        let reordered = Arc::new(AtomicBool::new(false));
-        let is_reordered = Arc::clone(&reordered);
-        let device = OnvifDevice::start(move |request| answer(request, &streams, is_reordered.load(Ordering::Relaxed)));
-        Self { device, reordered }
+        let [reordered, silent, reduced] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+        let [is_reordered, is_silent, is_reduced] = [&reordered, &silent, &reduced].map(Arc::clone);
+        let device = OnvifDevice::start(move |request| {
+            let channels = if is_reduced.load(Ordering::Relaxed) { &streams[..1] } else { &streams };
+            match request.name() {
+                _ if is_silent.load(Ordering::Relaxed) => Answer { keep_open: true, ..Answer::raw("") },
+                "GetStreamUri" if channels.len() == 1 => Answer::soap(&format!("<R><Uri>{}</Uri></R>", channels[0])),
+                _ => answer(request, channels, is_reordered.load(Ordering::Relaxed)),
+            }
+        });
+        Self { device, reordered, silent, reduced }
     }
 
     /// A camera of this recorder, with more lines of its section.
@@ -119,4 +129,70 @@ fn recorder_without_a_profile_shows_nothing_and_says_why() {
     for channel in 0..3 {
         assert_eq!(opened(&channels, channel), [0, 0]);
     }
+}
+
+/// An agent that has learnt the stream of channel 3 while the recorder answered, started again while it does
+/// not; the stream of the last time is live.
+fn started_from_memory(channels: &Cameras, recorder: &Recorder) -> Agent {
+    let section = recorder.section("gate", "profile = \"p2_720p\"");
+    let mut first = Agent::start(&section);
+    first.wait_for_state("gate", "live");
+    let state = first.folder.0.join("state");
+    wait_for("what was learnt", || state.join("gate.json").exists().then_some(()));
+    first.signal(nix::sys::signal::Signal::SIGTERM);
+    first.exit();
+    recorder.silent.store(true, Ordering::Relaxed);
+    let agent = Agent::start_with_state(&section, &state);
+    agent.wait_for_log(&["trying the stream of the last time"]);
+    agent.wait_for_state("gate", "live");
+    assert_eq!(opened(channels, 2)[0], 2, "{}", agent.log_text());
+    agent
+}
+
+#[test]
+fn remembered_stream_is_confirmed_once_the_recorder_answers() {
+    let channels = channels();
+    let recorder = Recorder::start(&channels);
+    let agent = started_from_memory(&channels, &recorder);
+    recorder.device.forget();
+    recorder.silent.store(false, Ordering::Relaxed);
+    wait_for("the question for the stream", || {
+        recorder.device.names().contains(&"GetEndpointReference".to_owned()).then_some(())
+    });
+    // The picture goes on.
+    let mut pictures = MotionJpeg::open(&agent.address, "/live/gate?size=320x180");
+    for _ in 0..5 {
+        pictures.next();
+    }
+    assert_eq!(opened(&channels, 2)[0], 2, "{}", agent.log_text());
+    assert_eq!(agent.camera("gate")["reconnects"], 0);
+}
+
+#[test]
+fn remembered_stream_gives_way_when_the_channels_were_set_up_anew() {
+    let channels = channels();
+    let recorder = Recorder::start(&channels);
+    let agent = started_from_memory(&channels, &recorder);
+    recorder.reordered.store(true, Ordering::Relaxed);
+    recorder.silent.store(false, Ordering::Relaxed);
+    agent.wait_for_log(&["gate", "no longer that of the profile"]);
+    wait_for("the stream that the recorder names now", || (opened(&channels, 0)[0] == 1).then_some(()));
+    agent.wait_for_state("gate", "live");
+    wait_for("the end of the other stream", || {
+        (channels.facts("p2")["streams"]["main"]["sessions"] == 0).then_some(())
+    });
+}
+
+#[test]
+fn remembered_stream_is_not_shown_once_the_recorder_has_no_such_profile() {
+    let channels = channels();
+    let recorder = Recorder::start(&channels);
+    let agent = started_from_memory(&channels, &recorder);
+    recorder.reduced.store(true, Ordering::Relaxed);
+    recorder.silent.store(false, Ordering::Relaxed);
+    let camera = agent.wait_for_state("gate", "offline");
+    assert!(camera["why"].as_str().unwrap().contains("has no media profile \"p2_720p\""), "{camera:#}");
+    // It stays so: neither memory nor the stream that is given for any token is taken.
+    wait_for("another attempt", || (agent.camera("gate")["failures"]["refused"].as_u64()? >= 2).then_some(()));
+    assert_eq!((opened(&channels, 0), opened(&channels, 2)[0]), ([0, 0], 2), "{}", agent.log_text());
 }

@@ -1,5 +1,6 @@
 //! The task that owns one camera for ever: resolve it, run a worker, learn how it ended, pause, again.
 
+mod confirmation;
 mod crew;
 mod found;
 mod household;
@@ -92,7 +93,7 @@ impl Keeper {
             nudge,
             pauses: Pauses::default(),
             trusts_memory: true,
-            searched: Mutex::default(),
+            searched: Arc::default(),
             good: None,
             lately: None,
             random: random(),
@@ -167,7 +168,7 @@ struct Keeping {
     /// first one, after the stream was live, and after an attempt in which ONVIF told nothing.
     trusts_memory: bool,
     /// When the network was last searched for this camera.
-    searched: Mutex<Option<Instant>>,
+    searched: Arc<Mutex<Option<Instant>>>,
     /// Where the stream that is live, or was a moment ago, is.
     good: Option<Found>,
     /// Where the stream was when it was live last.
@@ -186,6 +187,9 @@ struct Trouble {
     refusals: u32,
     /// Not the camera's fault: the worker died, was killed or talked nonsense.
     crash: bool,
+    /// The device has said which profiles it has, and the wanted one is not among them. What is remembered
+    /// of it does not hold: its stream may show another camera by now.
+    denies_memory: bool,
     at: Instant,
 }
 
@@ -372,7 +376,7 @@ fn offline(text: impl Into<String>) -> Trouble {
 
 fn away(cause: Cause, text: impl Into<String>) -> Trouble {
     let text = text::reason(&text.into());
-    Trouble { state: State::Offline, cause, text, refusals: 0, crash: false, at: Instant::now() }
+    Trouble { state: State::Offline, cause, text, refusals: 0, crash: false, denies_memory: false, at: Instant::now() }
 }
 
 /// A number in 0..1 for jitter; not for secrets.

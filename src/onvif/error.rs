@@ -159,6 +159,19 @@ impl Error {
         }
     }
 
+    /// Whether the device has said which profiles it has, and that the wanted one is not among them. What was
+    /// remembered of that profile does not hold any longer.
+    pub fn denies_profile(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSuchProfile { .. }
+                | Self::AmbiguousProfile { .. }
+                | Self::SeveralSources { .. }
+                | Self::UnknownSource { .. }
+                | Self::NoSmallProfile { .. }
+        )
+    }
+
     /// Whether asking the same service for something else is pointless now.
     pub(super) fn is_final(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::Slow { .. }) || self.ends_everything()

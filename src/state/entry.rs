@@ -135,7 +135,9 @@ impl Learnt {
         });
         // An older agent, which knows no small streams, does not miss it.
         if let Some(Small { wanted, stream }) = small {
-            json["small"] = json!({ "wanted": wanted, "uri": stream.uri.as_str(), "profile": stream.profile });
+            json["small"] = json!({
+                "wanted": wanted, "uri": stream.uri.as_str(), "profile": stream.profile, "same_source": true,
+            });
         }
         format!("{json:#}\n")
     }
@@ -169,6 +171,8 @@ impl Learnt {
             authentication: optional(&json, "authentication", text_of)?,
             stream: optional(&json, "stream", stream_of)?,
             small: match json.get("small") {
+                // An agent that chose by size alone wrote it: it may be another camera's.
+                Some(small) if small.is_object() && small.get("same_source").is_none() => None,
                 None => None,
                 Some(small) => Some(small_of(small).ok_or(Damage::Field("small"))?),
             },
@@ -236,6 +240,7 @@ fn stream_of(value: &Value) -> Option<Stream> {
 }
 
 fn small_of(value: &Value) -> Option<Small> {
+    value["same_source"].as_bool().filter(|same| *same)?;
     Some(Small { wanted: text_of(&value["wanted"])?, stream: stream_of(value)? })
 }
 

@@ -5,12 +5,14 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{Keeping, Part, away, whereabouts::Miss};
+use super::{
+    Part,
+    whereabouts::{Locator, Miss, refused},
+};
 use crate::{
     camera::{Credentials, Source, StreamUri},
     http::in_brackets,
-    hub::{Cause, Place},
-    log::chain,
+    hub::Place,
     onvif,
     state::{Address, Basis, Identity, Learnt, Small, Stream, normalised_endpoint},
     text,
@@ -30,6 +32,8 @@ pub(super) struct Found {
     pub(super) place: Place,
     /// To be kept once the stream is live.
     pub(super) learnt: Option<Learnt>,
+    /// The camera has not been asked this time: it may name another stream by now.
+    pub(super) is_remembered: bool,
 }
 
 impl Found {
@@ -50,7 +54,7 @@ fn is_same_host(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other) || ip(one).is_some_and(|one| Some(one) == ip(other))
 }
 
-impl Keeping {
+impl Locator {
     /// What was found for this keeper; what was found for the other one is told to that one.
     pub(super) fn found_both(
         &self,
@@ -64,7 +68,7 @@ impl Keeping {
             Ok(small) => small,
             Err(error) if self.part == Part::Small => {
                 self.household.tell(Part::Main, found);
-                return Err(Miss::Final(away(Cause::Refused, chain(&error))));
+                return Err(Miss::Final(refused(&error)));
             }
             // The keeper of the small one finds out by itself.
             Err(_) => return Ok(found),
@@ -111,6 +115,7 @@ impl Keeping {
             trusted: self.trusted_with(&at.host),
             place: Place { address, profile: Some(text::fact(&resolved.profile.token)) },
             learnt,
+            is_remembered: false,
         }
     }
 
@@ -151,6 +156,7 @@ mod tests {
             trusted: vec!["cam.example".into(), "fd00::1".into()],
             place: Place { address: String::new(), profile: None },
             learnt: None,
+            is_remembered: false,
         };
         let user = |found: &Found, text: &str| found.login_for(&stream(text)).map(|login| login.username.clone());
         for near in ["rtsp://CAM.example:554/a", "rtsp://[fd00:0::1]/a"] {

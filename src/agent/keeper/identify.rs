@@ -1,6 +1,6 @@
 //! Whether who answers at an address is the camera, before it is sent the login.
 
-use super::Keeping;
+use super::whereabouts::Locator;
 use crate::{
     camera::{Source, Trust},
     discovery,
@@ -19,7 +19,7 @@ pub(super) enum Peer {
     Nobody(String),
 }
 
-impl Keeping {
+impl Locator {
     /// Asks who answers at `at`, without a login. `is_announced`: that very host has told the camera's
     /// identity by WS-Discovery, which counts where the identity was never told by ONVIF.
     ///

@@ -93,10 +93,13 @@ impl Keeping {
     ) -> Ended {
         enum Event {
             Message(Result<FromWorker, capture::Error>),
+            Confirmed(Box<Result<Found, Trouble>>),
             Demand,
             Tick,
             Stop,
         }
+        let mut confirmation =
+            found.is_remembered.then(|| self.crew.executor.spawn(Box::pin(self.locator().confirm())));
         let demand = self.lane.demand_changes();
         let stop = self.stop.clone();
         let mut clock = Timer::at(started);
@@ -118,8 +121,14 @@ impl Keeping {
                 Event::Demand
             };
             let message = async { Event::Message(worker.next().await) };
+            let confirmed = async {
+                match &mut confirmation {
+                    Some(task) => Event::Confirmed(Box::new(task.await)),
+                    None => std::future::pending().await,
+                }
+            };
             // A flood of messages must not starve the clock, so the clock is asked first.
-            match stopped.or(tick).or(demanded).or(message).await {
+            match stopped.or(tick).or(confirmed).or(demanded).or(message).await {
                 Event::Stop => return Ended::Stopped,
                 Event::Tick => {
                     let now = Instant::now();
@@ -157,6 +166,12 @@ impl Keeping {
                         return self.trouble_with(&error, stream, found).into();
                     }
                 }
+                Event::Confirmed(told) => {
+                    confirmation = None;
+                    if let Err(trouble) = self.take_confirmation(*told, stream) {
+                        return trouble.into();
+                    }
+                }
                 Event::Message(Err(error)) => return self.trouble_with(&error, stream, found).into(),
                 Event::Message(Ok(FromWorker::Stream(info))) => self.lane.describe_stream(info),
                 Event::Message(Ok(FromWorker::Unit(unit))) => {
@@ -164,7 +179,11 @@ impl Keeping {
                     *turn = None;
                     if self.lane.publish_unit(&unit, now) {
                         self.pauses.live(now);
-                        self.good = Some(Found { streams: vec![stream.clone()], ..found.clone() });
+                        self.good = Some(Found {
+                            streams: vec![stream.clone()],
+                            is_remembered: confirmation.is_some(),
+                            ..found.clone()
+                        });
                         // If it ends it is tried there again, should ONVIF be silent or talk nonsense then.
                         (self.lately, self.trusts_memory) = (self.good.clone(), true);
                         self.announce(stream, found);
@@ -183,6 +202,30 @@ impl Keeping {
                 }
             }
         }
+    }
+
+    /// Takes what the camera says of the remembered `stream` that is shown. An error ends it: the camera has
+    /// no such stream any longer, or names another one, which is opened next.
+    fn take_confirmation(&mut self, told: Result<Found, Trouble>, stream: &StreamUri) -> Result<(), Trouble> {
+        let outcome = match told {
+            Ok(found) if found.streams.contains(stream) => {
+                let found = Found { streams: vec![stream.clone()], ..found };
+                if self.good.is_some() {
+                    self.remember(stream, &found);
+                    (self.good, self.lately) = (Some(found.clone()), Some(found));
+                }
+                return Ok(());
+            }
+            Ok(found) => {
+                self.household.tell(self.part, found);
+                let text =
+                    "the stream of the last time is no longer that of the profile; opening the one the camera names";
+                Trouble { denies_memory: true, ..away(Cause::Changed, text) }
+            }
+            Err(trouble) => trouble,
+        };
+        (self.good, self.lately, self.trusts_memory) = (None, None, false);
+        Err(outcome)
     }
 
     fn trouble_with(&self, error: &capture::Error, stream: &StreamUri, found: &Found) -> Trouble {

@@ -6,7 +6,7 @@
 
 use std::{
     pin::pin,
-    sync::{MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,10 +15,10 @@ use smol::{
     future::{Future, FutureExt},
 };
 
-use super::{Found, Keeping, Part, Trouble, away, identify::Peer, offline};
+use super::{Crew, Found, Household, Keeping, Part, Trouble, away, identify::Peer, offline};
 use crate::{
     agent::pause::FINAL_REFUSAL,
-    camera::{Source, State, StreamUri},
+    camera::{CameraId, Origin, Source, State, StreamUri},
     discovery::{self, Sighting, Wanted},
     hub::{Cause, Place},
     log::chain,
@@ -50,7 +50,33 @@ pub(super) enum Miss {
     Final(Trouble),
 }
 
+/// Finds the stream of one keeper. A copy can do so beside the keeper, which then goes on with its stream.
+#[derive(Clone)]
+pub(super) struct Locator {
+    pub(super) crew: Crew,
+    pub(super) household: Arc<Household>,
+    pub(super) part: Part,
+    /// What the stream is called in the log.
+    pub(super) label: String,
+    pub(super) id: CameraId,
+    pub(super) origin: Origin,
+    /// When the network was last searched for this camera; shared with the keeper.
+    searched: Arc<Mutex<Option<Instant>>>,
+}
+
 impl Keeping {
+    pub(super) fn locator(&self) -> Locator {
+        Locator {
+            crew: self.crew.clone(),
+            household: Arc::clone(&self.household),
+            part: self.part,
+            label: self.label.clone(),
+            id: self.lane.id().clone(),
+            origin: self.origin.clone(),
+            searched: Arc::clone(&self.searched),
+        }
+    }
+
     /// Finds the camera's stream: configured address, last good answer, search, in this order.
     pub(super) async fn locate(&mut self) -> Result<Found, Trouble> {
         if let Source::Url(uri) = &self.origin.source {
@@ -63,42 +89,45 @@ impl Keeping {
                 trusted: vec![uri.host().to_owned()],
                 place: Place { address, profile: None },
                 learnt: None,
+                is_remembered: false,
             });
         }
+        let locator = self.locator();
         let mut lately = self.lately.clone();
         let unwritten = lately.as_mut().and_then(|found| found.learnt.take());
-        let learnt = self.recall().await.or(unwritten);
+        let learnt = locator.recall().await.or(unwritten);
         let learnt = learnt.as_ref();
         if std::mem::take(&mut self.trusts_memory)
             && let Some(learnt) = learnt
-            && let Some(found) = lately.or_else(|| self.remembered_stream(learnt))
+            && let Some(found) = lately.or_else(|| locator.remembered_stream(learnt))
         {
             let (learnt, asked_at) = (Some(learnt), Instant::now());
             // Who is there is asked first, so that what is remembered never goes to a stranger.
             let answers = match learnt.and_then(|learnt| learnt.address.as_ref()) {
-                Some(at) => first(self.identify(at, learnt, false), HEAD_START).await,
+                Some(at) => first(locator.identify(at, learnt, false), HEAD_START).await,
                 None => None,
             };
             let is_camera = matches!(answers, Some(Peer::Camera));
             let asked = match answers {
                 Some(Peer::Camera) => {
                     let left = HEAD_START.saturating_sub(asked_at.elapsed());
-                    first(self.ask_around(learnt), left).await
+                    first(locator.ask_around(learnt), left).await
                 }
-                Some(Peer::Stranger(_)) => Some(self.ask_around(learnt).await),
+                Some(Peer::Stranger(_)) => Some(locator.ask_around(learnt).await),
                 Some(Peer::Nobody(_)) | None => None,
             };
             match asked {
-                Some(Err(trouble)) if trouble.state != State::Denied && is_camera => {}
+                Some(Err(trouble)) if trouble.state != State::Denied && !trouble.denies_memory && is_camera => {}
                 Some(settled) => return settled,
                 None => {}
             }
             log::info!("{}: ONVIF does not answer; trying the stream of the last time", self.label);
-            return Ok(found);
+            return Ok(Found { is_remembered: true, ..found });
         }
-        let settled = self.ask_around(learnt).await;
+        let settled = locator.ask_around(learnt).await;
         // What ONVIF does not tell this time is tried from memory the next time.
-        self.trusts_memory = settled.as_ref().is_err_and(|trouble| trouble.state != State::Denied);
+        let may_remember = |trouble: &Trouble| trouble.state != State::Denied && !trouble.denies_memory;
+        self.trusts_memory = settled.as_ref().is_err_and(may_remember);
         settled
     }
 
@@ -124,9 +153,11 @@ impl Keeping {
         // Detached: it ends when the file has reached the disk.
         smol::unblock(move || memory.keep(&id, &learnt)).detach();
     }
+}
 
-    async fn recall(&self) -> Option<Learnt> {
-        let (memory, id) = (self.crew.memory(), self.lane.id().clone());
+impl Locator {
+    pub(super) async fn recall(&self) -> Option<Learnt> {
+        let (memory, id) = (self.crew.memory(), self.id.clone());
         let origin = self.origin.clone();
         smol::unblock(move || memory.recall(&id, &origin)).await
     }
@@ -153,18 +184,21 @@ impl Keeping {
             trusted: self.trusted_with(host),
             place: Place { address, profile: Some(profile) },
             learnt: None,
+            is_remembered: true,
         })
+    }
+
+    /// Where the camera's ONVIF service is: as configured, or else where it was.
+    pub(super) fn home(&self, learnt: Option<&Learnt>) -> Option<Address> {
+        let Source::Onvif { host, port, .. } = &self.origin.source else { return None };
+        let last = || learnt.and_then(|learnt| learnt.address.clone());
+        host.clone().map(|host| Address { host, port: *port }).or_else(last)
     }
 
     /// Asks the known address; if nobody or somebody else is there, the network.
     async fn ask_around(&self, learnt: Option<&Learnt>) -> Result<Found, Trouble> {
-        let Source::Onvif { host, port, .. } = &self.origin.source else {
-            return Err(offline("it has no ONVIF address"));
-        };
-        let last = || learnt.and_then(|learnt| learnt.address.clone());
-        let home = host.clone().map(|host| Address { host, port: *port }).or_else(last);
         let wanted = self.wanted(learnt);
-        let Some(home) = home else {
+        let Some(home) = self.home(learnt) else {
             return self.search(&wanted, learnt, None, false).await.map_err(offline);
         };
         let ask = async {
@@ -212,8 +246,8 @@ impl Keeping {
     }
 
     /// Asks one device for the stream, after it has shown that it is the camera; `is_announced` as in
-    /// [`Keeping::identify`].
-    async fn ask(&self, at: &Address, learnt: Option<&Learnt>, is_announced: bool) -> Result<Found, Miss> {
+    /// [`Locator::identify`].
+    pub(super) async fn ask(&self, at: &Address, learnt: Option<&Learnt>, is_announced: bool) -> Result<Found, Miss> {
         match self.identify(at, learnt, is_announced).await {
             Peer::Camera => {}
             Peer::Stranger(why) | Peer::Nobody(why) => return Err(Miss::Elsewhere(why)),
@@ -245,7 +279,7 @@ impl Keeping {
                 let refusals = if matches!(error, onvif::Error::NoCredentials { .. }) { 0 } else { FINAL_REFUSAL };
                 Err(Miss::Final(Trouble { state: State::Denied, refusals, ..away(Cause::Denied, chain(&error)) }))
             }
-            Some(Err(error)) => Err(Miss::Final(away(Cause::Refused, chain(&error)))),
+            Some(Err(error)) => Err(Miss::Final(refused(&error))),
         }
     }
 
@@ -343,6 +377,11 @@ impl Keeping {
         }
         None
     }
+}
+
+/// The trouble where the device understood and said no.
+pub(super) fn refused(error: &onvif::Error) -> Trouble {
+    Trouble { denies_memory: error.denies_profile(), ..away(Cause::Refused, chain(error)) }
 }
 
 /// What ended first.

@@ -1,0 +1,52 @@
+//! Confirms by ONVIF a stream that was opened from memory.
+//!
+//! After a power cut the wall comes up although a camera's ONVIF service is slower than its stream. But the
+//! channels of a recorder may have been set up anew meanwhile, and the remembered address may show another
+//! camera. So the camera is asked as soon as it answers, beside the stream that is shown.
+
+use std::time::Duration;
+
+use smol::Timer;
+
+use super::{
+    Trouble,
+    found::Found,
+    whereabouts::{Locator, Miss},
+};
+use crate::camera::State;
+
+/// Pauses before the first question, the second and so on; the last one repeats.
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+];
+
+impl Locator {
+    /// Asks the camera, until it answers, where its stream is. An error is one that makes the remembered
+    /// stream void: the camera has no such profile any longer. Never ends for a camera that refuses the
+    /// login: asking again could lock the account, and the stream shows that it is there.
+    pub(super) async fn confirm(self) -> Result<Found, Trouble> {
+        let mut pauses = PAUSES.iter();
+        let mut pause = Duration::ZERO;
+        loop {
+            pause = pauses.next().copied().unwrap_or(pause);
+            Timer::after(pause).await;
+            // Not while the keeper of the other stream asks.
+            let _asking = self.household.asking.lock().await;
+            let learnt = self.recall().await;
+            let Some(home) = self.home(learnt.as_ref()) else { return std::future::pending().await };
+            match self.ask(&home, learnt.as_ref(), false).await {
+                Ok(found) => return Ok(found),
+                Err(Miss::Final(trouble)) if trouble.denies_memory => return Err(trouble),
+                Err(Miss::Final(trouble)) if trouble.state == State::Denied => {
+                    drop(_asking);
+                    return std::future::pending().await;
+                }
+                Err(Miss::Final(_) | Miss::Elsewhere(_)) => {}
+            }
+        }
+    }
+}
