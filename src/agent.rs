@@ -55,7 +55,7 @@ use watchdog::Watchdog;
 const STOP_LIMIT: Duration = Duration::from_millis(2700);
 
 /// Announcements that may wait for the agent; more are waited with.
-const MOST_HINTS: usize = 64;
+const MAX_HINTS: usize = 64;
 
 /// How often sums of repeated log lines are flushed.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -109,7 +109,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
     let hub = Arc::new(Hub::default());
     let server = config::Server::default();
     let web = Arc::new(Web::new(Arc::clone(&hub), server.www.clone(), VERSION, Arc::new(card::draw)));
-    let (announced, hints) = bounded(MOST_HINTS);
+    let (announced, hints) = bounded(MAX_HINTS);
     let agent = Agent {
         announced,
         hints,

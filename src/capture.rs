@@ -45,11 +45,11 @@ use stderr::Stderr;
 const SEND_LIMIT: Duration = Duration::from_secs(1);
 
 /// What a worker gets to say TEARDOWN and exit before it is killed, where its camera is to be had again.
-pub const FAREWELL: Duration = Duration::from_millis(900);
+pub const CLOSE_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// The same where nobody waits for the camera: on a small box sixteen workers that end together share
 /// one or two cores. Within the three seconds the agent takes to stop.
-pub const LONG_FAREWELL: Duration = Duration::from_millis(2200);
+pub const LONG_CLOSE_TIMEOUT: Duration = Duration::from_millis(2200);
 
 /// Before its time is over a worker that is held in native code ends itself.
 const LAST_STEP: Duration = Duration::from_millis(200);

@@ -28,7 +28,7 @@ pub const DEFAULT_SIZE: Size = Size { width: 1280, height: 720 };
 pub const SMALLEST: Size = Size { width: 160, height: 90 };
 
 /// Larger cards would say no more; each side is limited to this, in pixels.
-pub const LONGEST_SIDE: u32 = 4096;
+pub const MAX_SIDE_LEN: u32 = 4096;
 
 /// Smaller cards are drawn larger and shrunk: strokes of less than a pixel come out cleaner.
 const DRAWN_HEIGHT: u32 = 720;
@@ -69,7 +69,7 @@ impl error::Error for Error {
     }
 }
 
-/// Draws `card` as a JPEG of `size`, each side limited to [`SMALLEST`] and [`LONGEST_SIDE`], with
+/// Draws `card` as a JPEG of `size`, each side limited to [`SMALLEST`] and [`MAX_SIDE_LEN`], with
 /// `quality` from 1 to 100.
 ///
 /// # Errors
@@ -80,8 +80,8 @@ impl error::Error for Error {
 /// ours, Debian's OpenCV 4.6, one core). Draw once per change, not once per viewer.
 pub fn draw(size: Size, quality: u8, card: &Card) -> Result<Vec<u8>, Error> {
     let size = Size {
-        width: size.width.clamp(SMALLEST.width, LONGEST_SIDE),
-        height: size.height.clamp(SMALLEST.height, LONGEST_SIDE),
+        width: size.width.clamp(SMALLEST.width, MAX_SIDE_LEN),
+        height: size.height.clamp(SMALLEST.height, MAX_SIDE_LEN),
     };
     // Or OpenCV starts a thread per core to shrink a few thousand pixels.
     core::set_num_threads(1).map_err(Error::Draw)?;
@@ -93,7 +93,7 @@ pub fn draw(size: Size, quality: u8, card: &Card) -> Result<Vec<u8>, Error> {
 }
 
 /// A longer reason ends in `...`.
-const MOST_REASON_LINES: usize = 4;
+const MAX_REASON_LINES: usize = 4;
 
 // Blue, green, red. Every pair that meets differs strongly in brightness too.
 const BLACK: Scalar = grey(12.0);
@@ -108,7 +108,7 @@ const fn grey(level: f64) -> Scalar {
 }
 
 fn picture(size: Size, card: &Card) -> opencv::Result<Mat> {
-    let times = DRAWN_HEIGHT.div_ceil(size.height).min(LONGEST_SIDE / size.width).max(1);
+    let times = DRAWN_HEIGHT.div_ceil(size.height).min(MAX_SIDE_LEN / size.width).max(1);
     let (width, height) = (pixels(size.width * times), pixels(size.height * times));
     let mut mat = Mat::new_rows_cols_with_default(height, width, CV_8UC3, DARK_STRIPE)?;
     hatch(&mut mat, width, height)?;
@@ -197,7 +197,7 @@ fn composed(card: &Card, width: i32, height: i32, smallest: i32) -> opencv::Resu
         lines.push(plain(text, gap, AMBER));
     }
     let why = lettering::ascii_or_marks(&mask_credentials(&card.why));
-    let most = fitting(room - gap, letters, leading).min(MOST_REASON_LINES);
+    let most = fitting(room - gap, letters, leading).min(MAX_REASON_LINES);
     for (index, text) in lettering::wrapped(&why, Style::Plain, letters, width, most)?.into_iter().enumerate() {
         let above = if index == 0 { gap } else { leading };
         room -= above + text.height();

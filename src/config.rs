@@ -64,13 +64,13 @@ use section::{Root, Section};
 pub const DEFAULT_FILE: &str = "/etc/cctv-agent/cameras.toml";
 
 /// More cameras than this are refused: one wall shows 64 tiles at most.
-pub const MOST_CAMERAS: usize = 64;
+pub const MAX_CAMERAS: usize = 64;
 
 /// A longer file is no configuration, in bytes.
-const LONGEST_FILE: u64 = 1 << 20;
+const MAX_FILE_LEN: u64 = 1 << 20;
 
 /// A longer file is no password, in bytes.
-const LONGEST_PASSWORD: u64 = 4096;
+const MAX_PASSWORD_LEN: u64 = 4096;
 
 /// Ports that an unprivileged service can bind.
 const DISCOVERY_PORTS: std::ops::RangeInclusive<i64> = 1024..=65535;
@@ -219,7 +219,7 @@ fn server(section: &Section<'_>, base: &Path, ledger: &mut Ledger<'_>) -> Server
 /// The text of the file, and whether users other than owner and group may read it.
 fn read_text(path: &Path) -> Result<(String, bool), Vec<Complaint>> {
     let complaint = |position, text| vec![Complaint { file: path.to_owned(), position, text }];
-    let file = read_small(path, LONGEST_FILE).map_err(|error| complaint(None, cannot_read(&error)))?;
+    let file = read_small(path, MAX_FILE_LEN).map_err(|error| complaint(None, cannot_read(&error)))?;
     let text = String::from_utf8(file.bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let start = String::from_utf8_lossy(&error.as_bytes()[..valid]);
@@ -254,7 +254,7 @@ fn read_small(path: &Path, limit: u64) -> io::Result<SmallFile> {
 }
 
 fn read_secret(path: &Path) -> io::Result<SecretFile> {
-    let file = read_small(path, LONGEST_PASSWORD)?;
+    let file = read_small(path, MAX_PASSWORD_LEN)?;
     let text = String::from_utf8(file.bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
     Ok(SecretFile { text, readable_by_all: file.readable_by_all })
 }

@@ -28,7 +28,7 @@ use stderr::Stderr;
 
 /// Longer lines are cut, in bytes: with its head a line then fits into 1000 bytes, and BusyBox's
 /// syslogd reads 1023 of a datagram (measured with 1.35 of Debian 12; RFC 3164 section 4.1 allows 1024).
-const LONGEST_TEXT: usize = 900;
+const MAX_TEXT_LEN: usize = 900;
 
 /// Records of other crates begin with another target; of those only warnings and errors are told.
 const OWN_TARGET: &str = "cctv_agent";
@@ -245,10 +245,10 @@ fn one_line(text: &str) -> String {
         c => c,
     };
     let text = text.trim_end();
-    if text.len() <= LONGEST_TEXT {
+    if text.len() <= MAX_TEXT_LEN {
         return text.chars().map(plain).collect();
     }
-    let cut = &text[..text.floor_char_boundary(LONGEST_TEXT)];
+    let cut = &text[..text.floor_char_boundary(MAX_TEXT_LEN)];
     cut.chars().map(plain).chain(" …".chars()).collect()
 }
 

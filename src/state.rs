@@ -17,7 +17,7 @@ use std::{
 pub use entry::{Address, Basis, Identity, Learnt, Small, Stream, normalised_endpoint, normalised_mac};
 
 use crate::camera::{CameraId, Origin};
-use disk::LONGEST_FILE;
+use disk::MAX_FILE_LEN;
 
 /// The state directory. Every method may be called from any thread; a call waits for the one before it.
 pub struct Directory {
@@ -74,7 +74,7 @@ impl Directory {
             return;
         }
         let text = learnt.to_text(id);
-        let written = if text.len() as u64 > LONGEST_FILE {
+        let written = if text.len() as u64 > MAX_FILE_LEN {
             Err(io::Error::other(format!("{} bytes are more than a file may hold", text.len())))
         } else {
             disk::replace(&self.path, &file_name(id), text.as_bytes())

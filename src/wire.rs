@@ -23,7 +23,7 @@ pub const HEAD: usize = 5;
 
 /// The longest body either side accepts, in bytes. A 4K key frame at the highest quality stays under
 /// 8 MiB, as does its JPEG.
-pub const LONGEST_BODY: usize = 16 << 20;
+pub const MAX_BODY_LEN: usize = 16 << 20;
 
 /// Bytes of memory a worker may have where nobody says otherwise. Measured as data (heap, stacks and
 /// private mappings): 53 MB while reading, 87 MB with 1080p H.264 decoded and encoded in three sizes,
@@ -31,7 +31,7 @@ pub const LONGEST_BODY: usize = 16 << 20;
 pub const WORKER_MEMORY: u64 = 768 << 20;
 
 /// More renditions than this for one camera are refused; the lane's own limit is lower.
-pub const MOST_RENDITIONS: usize = 64;
+pub const MAX_RENDITIONS: usize = 64;
 
 /// What the agent tells a worker.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,7 +129,7 @@ impl fmt::Display for Error {
         match self {
             Self::Closed => write!(f, "the other side closed the socket"),
             Self::Io(_) => write!(f, "the socket between agent and worker failed"),
-            Self::TooLong { length } => write!(f, "message of {length} bytes; at most {LONGEST_BODY} are accepted"),
+            Self::TooLong { length } => write!(f, "message of {length} bytes; at most {MAX_BODY_LEN} are accepted"),
             Self::UnknownKind(kind) => write!(f, "message of unknown kind {kind}"),
             Self::Malformed { kind } => write!(f, "malformed message of kind {kind}"),
         }
@@ -149,17 +149,17 @@ impl error::Error for Error {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Head {
     pub kind: u8,
-    /// Length of the body in bytes, at most [`LONGEST_BODY`].
+    /// Length of the body in bytes, at most [`MAX_BODY_LEN`].
     pub length: usize,
 }
 
 impl Head {
     /// # Errors
-    /// [`Error::TooLong`] where the body would be longer than [`LONGEST_BODY`].
+    /// [`Error::TooLong`] where the body would be longer than [`MAX_BODY_LEN`].
     pub fn read(bytes: [u8; HEAD]) -> Result<Self, Error> {
         let [a, b, c, d, kind] = bytes;
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
-        if length > LONGEST_BODY {
+        if length > MAX_BODY_LEN {
             return Err(Error::TooLong { length });
         }
         Ok(Self { kind, length })

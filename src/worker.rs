@@ -50,7 +50,7 @@ use reader::Reader;
 const GREETING_LIMIT: Duration = Duration::from_secs(5);
 
 /// What both threads get to end, TEARDOWN included, where the stream failed or the agent says nothing else.
-const FAREWELL: Duration = Duration::from_millis(700);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// Damaged frames are summed up in the log this often.
 const SUMMARY: Duration = Duration::from_secs(10);
@@ -150,7 +150,7 @@ fn listen(socket: &mut UnixStream, desk: &Desk) -> Duration {
         match wire::receive(socket) {
             Ok(ToWorker::Want(renditions)) => desk.want(renditions),
             Ok(ToWorker::Close(patience)) => return patience,
-            Ok(ToWorker::Open(_)) | Err(_) => return FAREWELL,
+            Ok(ToWorker::Open(_)) | Err(_) => return CLOSE_TIMEOUT,
         }
     }
 }

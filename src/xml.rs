@@ -14,10 +14,10 @@ use quick_xml::{
 };
 
 /// Elements within elements. ONVIF answers need about fifteen.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// Elements in one message. A recorder with 256 channels and two profiles each sends about 30 000.
-const MOST_ELEMENTS: usize = 65_536;
+const MAX_ELEMENTS: usize = 65_536;
 
 /// One element with its attributes, children and own text.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -89,8 +89,8 @@ impl fmt::Display for Error {
         match self {
             Self::NoXml => f.write_str("the answer holds no XML"),
             Self::DocumentType => f.write_str("the answer is a web page or declares a document type"),
-            Self::TooDeep => write!(f, "the XML is nested deeper than {DEEPEST} elements"),
-            Self::TooManyElements => write!(f, "the XML has more than {MOST_ELEMENTS} elements"),
+            Self::TooDeep => write!(f, "the XML is nested deeper than {MAX_DEPTH} elements"),
+            Self::TooManyElements => write!(f, "the XML has more than {MAX_ELEMENTS} elements"),
             Self::CutShort => f.write_str("the XML ends in the middle"),
             Self::Syntax(_) => f.write_str("the XML is damaged"),
         }
@@ -119,7 +119,7 @@ pub fn read(bytes: &[u8]) -> Result<Element, Error> {
     let mut count = 0;
     loop {
         let finished = match reader.read_event().map_err(Error::Syntax)? {
-            Event::Start(_) | Event::Empty(_) if open.len() >= DEEPEST => return Err(Error::TooDeep),
+            Event::Start(_) | Event::Empty(_) if open.len() >= MAX_DEPTH => return Err(Error::TooDeep),
             Event::Start(start) => {
                 count += 1;
                 open.push(element(&start));
@@ -146,7 +146,7 @@ pub fn read(bytes: &[u8]) -> Result<Element, Error> {
             Event::Eof => return Err(if count == 0 { Error::NoXml } else { Error::CutShort }),
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => None,
         };
-        if count > MOST_ELEMENTS {
+        if count > MAX_ELEMENTS {
             return Err(Error::TooManyElements);
         }
         if let Some(finished) = finished {
@@ -341,11 +341,11 @@ mod tests {
     #[test]
     fn depth_and_number_of_elements_are_bounded() {
         let nested = |depth: usize| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
-        assert!(read(nested(DEEPEST).as_bytes()).is_ok());
-        assert!(matches!(read(nested(DEEPEST + 1).as_bytes()), Err(Error::TooDeep)));
-        let empty_below = nested(DEEPEST).replacen("</a>", "<b/></a>", 1);
+        assert!(read(nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert!(matches!(read(nested(MAX_DEPTH + 1).as_bytes()), Err(Error::TooDeep)));
+        let empty_below = nested(MAX_DEPTH).replacen("</a>", "<b/></a>", 1);
         assert!(matches!(read(empty_below.as_bytes()), Err(Error::TooDeep)));
-        let many = format!("<a>{}</a>", "<b/>".repeat(MOST_ELEMENTS));
+        let many = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
         assert!(matches!(read(many.as_bytes()), Err(Error::TooManyElements)));
     }
 

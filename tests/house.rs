@@ -63,7 +63,7 @@ const DOORS: [(&str, Door); 29] = [
 ];
 
 /// A file is one noun; past this it is probably two. Its tests do not count.
-const LONGEST_FILE: usize = 400;
+const MAX_FILE_LEN: usize = 400;
 /// `(path, reason)` of the files that may be longer.
 const LONG_FILES: [(&str, &str); 0] = [];
 
@@ -110,7 +110,7 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
         }
     }
     complaints.extend(unsafe_complaints(path, text, &source));
-    if source.lines > LONGEST_FILE && !LONG_FILES.iter().any(|(long, _)| *long == path) {
+    if source.lines > MAX_FILE_LEN && !LONG_FILES.iter().any(|(long, _)| *long == path) {
         complaints.push(format!("src/{path}:1: {} lines without its tests; which second noun moved in?", source.lines));
     }
     complaints.dedup();
@@ -305,9 +305,9 @@ fn unwrap_outside_tests_is_found() {
 #[test]
 fn file_past_the_limit_is_found() {
     let line = "fn a() {}\n";
-    assert_eq!(complaints("hub.rs", &line.repeat(LONGEST_FILE)).len(), 0);
-    assert_eq!(complaints("hub.rs", &line.repeat(LONGEST_FILE + 1)).len(), 1);
-    let tests = format!("{}#[cfg(test)]\nmod tests {{\n{}}}\n", line, line.repeat(LONGEST_FILE));
+    assert_eq!(complaints("hub.rs", &line.repeat(MAX_FILE_LEN)).len(), 0);
+    assert_eq!(complaints("hub.rs", &line.repeat(MAX_FILE_LEN + 1)).len(), 1);
+    let tests = format!("{}#[cfg(test)]\nmod tests {{\n{}}}\n", line, line.repeat(MAX_FILE_LEN));
     assert_eq!(complaints("hub.rs", &tests).len(), 0);
 }
 

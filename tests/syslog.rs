@@ -15,7 +15,7 @@ use std::{
 
 use cctv_agent::log::{
     Scribe, Sink,
-    relay::{MOST_WAITING, Relay},
+    relay::{MAX_WAITING, Relay},
 };
 use log::Level;
 use nix::{
@@ -147,7 +147,7 @@ fn all_lines(relay: &mut Relay, syslogd: &UnixDatagram, now: Instant) -> Vec<Str
 fn lines_past_what_may_wait_are_counted_and_told_in_their_place() {
     let folder = Folder::new("syslog-lost");
     let (mut relay, start) = (Relay::new(folder.socket()), Instant::now());
-    for n in 0..MOST_WAITING + 3 {
+    for n in 0..MAX_WAITING + 3 {
         relay.send(Level::Info, &format!("{n}"), start);
     }
     assert_eq!(relay.lost(), 3);
@@ -155,8 +155,8 @@ fn lines_past_what_may_wait_are_counted_and_told_in_their_place() {
     let syslogd = listen(&folder.socket());
     let told = all_lines(&mut relay, &syslogd, start + SECOND);
     relay.send(Level::Info, "back", start + SECOND);
-    assert_eq!(told.len(), MOST_WAITING + 1);
-    assert_eq!(told[MOST_WAITING - 1..], ["<30>255", "<28>log: 3 lines lost while syslogd was away"]);
+    assert_eq!(told.len(), MAX_WAITING + 1);
+    assert_eq!(told[MAX_WAITING - 1..], ["<30>255", "<28>log: 3 lines lost while syslogd was away"]);
     assert_eq!((relay.lost(), lines(&syslogd)), (0, vec!["<30>back".to_owned()]));
 }
 

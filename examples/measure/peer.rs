@@ -30,7 +30,7 @@ use crate::{
 /// For a peer to listen, and to give the first pictures to all.
 pub const START: Duration = Duration::from_secs(40);
 /// Between a polite request to end and the end.
-const FAREWELL: Duration = Duration::from_secs(4);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
@@ -144,7 +144,7 @@ impl Drop for Running {
         for child in &self.children {
             let _ = kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM);
         }
-        let deadline = Instant::now() + FAREWELL;
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
         for child in &mut self.children {
             while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
                 thread::sleep(Duration::from_millis(10));

@@ -11,11 +11,11 @@ use std::{
 };
 
 /// Kept of each camera: some minutes of pictures, far more than an incident lasts.
-const MOST_SEEN: usize = 4000;
-const MOST_TOLD: usize = 1000;
+const MAX_SEEN: usize = 4000;
+const MAX_REPORTED: usize = 1000;
 
 /// Remarks kept; more only count.
-const MOST_REMARKS: usize = 200;
+const MAX_REMARKS: usize = 200;
 
 /// A state, as the viewer was told it.
 #[derive(Clone, Debug)]
@@ -134,7 +134,7 @@ impl Board {
         }
         let remark = Remark { at: told.at, what: format!("{camera}: {}: {}", told.state, told.why) };
         sight.told.push_back(told);
-        if sight.told.len() > MOST_TOLD {
+        if sight.told.len() > MAX_REPORTED {
             sight.told.pop_front();
         }
         if disturbed {
@@ -151,7 +151,7 @@ impl Board {
         sight.last_seen = Some(seen.at);
         sight.shown = Some(seen.taken);
         sight.seen.push_back(seen);
-        if sight.seen.len() > MOST_SEEN {
+        if sight.seen.len() > MAX_SEEN {
             sight.seen.pop_front();
         }
         if let Some(gap) = gap.filter(|gap| *gap > inner.longest_gap.0) {
@@ -242,7 +242,7 @@ impl Board {
 }
 
 fn push(remarks: &mut Vec<Remark>, remark: Remark) {
-    if remarks.len() < MOST_REMARKS {
+    if remarks.len() < MAX_REMARKS {
         remarks.push(remark);
     }
 }

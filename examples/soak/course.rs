@@ -48,12 +48,12 @@ const TURN: Duration = Duration::from_millis(20);
 const BETWEEN: (u64, u64) = (1500, 5500);
 
 /// Viewers beside the observer, between two arrivals, and how long a visit lasts.
-const MOST_VISITORS: usize = 12;
+const MAX_VISITORS: usize = 12;
 const ARRIVALS: (u64, u64) = (300, 2500);
 const VISITS: (u64, u64) = (1_000, 30_000);
 
 /// A run of 60 minutes has about a thousand.
-const MOST_OUTCOMES: usize = 50_000;
+const MAX_OUTCOMES: usize = 50_000;
 
 pub struct Soak {
     task: Task,
@@ -266,11 +266,11 @@ impl Soak {
                 break;
             }
             let now = Instant::now();
-            if now >= next_trouble && self.outcomes.len() < MOST_OUTCOMES {
+            if now >= next_trouble && self.outcomes.len() < MAX_OUTCOMES {
                 next_trouble = now + self.chance.milliseconds(BETWEEN.0..=BETWEEN.1);
                 self.begin_trouble()?;
             }
-            if now >= next_visitor && self.visitors.len() < MOST_VISITORS {
+            if now >= next_visitor && self.visitors.len() < MAX_VISITORS {
                 next_visitor = now + self.chance.milliseconds(ARRIVALS.0..=ARRIVALS.1);
                 let until = now + self.chance.milliseconds(VISITS.0..=VISITS.1);
                 let manner = self.chance.of(&MANNERS).map_or(MANNERS[0].0, |(manner, _)| *manner);

@@ -39,8 +39,8 @@ usage: soak MINUTES --agent FILE --virtual-camera FILE --www FOLDER --out FOLDER
 const USAGE: u8 = 64;
 
 /// A day; whoever wants more runs it again.
-const MOST_MINUTES: u64 = 1440;
-const MOST_CAMERAS: u8 = 64;
+const MAX_MINUTES: u64 = 1440;
+const MAX_CAMERAS: u8 = 64;
 
 /// What the person at the keyboard asked for.
 pub struct Task {
@@ -118,8 +118,8 @@ fn arguments() -> Result<Task> {
             other => return Err(other.unexpected().into()),
         }
     }
-    task.minutes = minutes.filter(|n| (1..=MOST_MINUTES).contains(n)).ok_or("MINUTES must be from 1 to 1440")?;
-    if !(1..=MOST_CAMERAS).contains(&task.cameras) {
+    task.minutes = minutes.filter(|n| (1..=MAX_MINUTES).contains(n)).ok_or("MINUTES must be from 1 to 1440")?;
+    if !(1..=MAX_CAMERAS).contains(&task.cameras) {
         return Err("--cameras from 1 to 64".into());
     }
     for (name, path) in [

@@ -18,7 +18,7 @@ use crate::stamp;
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// No answer of the agent or the cameras is longer.
-const LONGEST: u64 = 8 << 20;
+const MAX_LEN: u64 = 8 << 20;
 
 pub struct Answer {
     pub status: u16,
@@ -36,7 +36,7 @@ pub fn http(method: &str, address: &str, target: &str) -> io::Result<Answer> {
     let mut stream = connect(address)?;
     write!(stream, "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut bytes = Vec::new();
-    stream.take(LONGEST).read_to_end(&mut bytes)?;
+    stream.take(MAX_LEN).read_to_end(&mut bytes)?;
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
     let head = String::from_utf8_lossy(&bytes[..end]);
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
@@ -120,7 +120,7 @@ impl MotionJpeg {
             }
             if let Some((name, value)) = line.split_once(':') {
                 match name.to_ascii_lowercase().as_str() {
-                    "content-length" => length = value.trim().parse::<u64>().ok().filter(|length| *length < LONGEST),
+                    "content-length" => length = value.trim().parse::<u64>().ok().filter(|length| *length < MAX_LEN),
                     "x-sequence" => sequence = value.trim().parse().unwrap_or(0),
                     _ => {}
                 }

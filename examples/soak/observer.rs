@@ -36,7 +36,7 @@ const RATE: u32 = 5;
 const HEADER: usize = 16;
 
 /// A wall that breaks off more often than this is not tried again.
-const MOST_BREAKS: usize = 50;
+const MAX_BREAKS: usize = 50;
 const BEFORE_AGAIN: Duration = Duration::from_millis(500);
 
 pub struct Observer {
@@ -51,7 +51,7 @@ pub struct Observer {
 impl Observer {
     /// Watches until told to stop.
     pub fn run(self) {
-        for _ in 0..MOST_BREAKS {
+        for _ in 0..MAX_BREAKS {
             if let Err(broken) = self.watch() {
                 self.board.remark(format!("the observer's wall socket broke: {broken}"));
             }

@@ -28,7 +28,7 @@ const FLAT_KB_PER_HOUR: f64 = 2048.0;
 const LONG_ENOUGH_MINUTES: f64 = 30.0;
 
 /// Remarks of one sort that are printed.
-const MOST_PRINTED: usize = 30;
+const MAX_PRINTED: usize = 30;
 
 pub struct Report {
     pub text: String,
@@ -96,7 +96,7 @@ pub fn write(
     ] {
         if !remarks.is_empty() {
             let _ = writeln!(text, "\n{title}: {}\n", remarks.len());
-            remarks.iter().take(MOST_PRINTED).for_each(|remark| text.push_str(&format!("- {remark}\n")));
+            remarks.iter().take(MAX_PRINTED).for_each(|remark| text.push_str(&format!("- {remark}\n")));
         }
     }
     let passed = !facts.interrupted && verdicts.iter().all(|verdict| verdict.holds || !verdict.judged);

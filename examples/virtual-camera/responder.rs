@@ -20,7 +20,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// Real devices wait up to this long before they answer, so that not all speak at once (APP_MAX_DELAY
 /// of WS-Discovery).
-const LONGEST_DELAY_MS: u16 = 500;
+const MAX_DELAY_MS: u16 = 500;
 /// More answers than this wait only in a flood, and then nobody needs them.
 const WAITING_LIMIT: usize = 256;
 const DATAGRAM_LIMIT: usize = 64 * 1024;
@@ -228,7 +228,7 @@ fn speak_to_groups(sockets: &Sockets, texts: &[String]) {
 fn random_delay() -> Duration {
     let mut random = [0; 2];
     getrandom::fill(&mut random).expect("the system has random numbers");
-    Duration::from_millis((u16::from_le_bytes(random) % (LONGEST_DELAY_MS + 1)).into())
+    Duration::from_millis((u16::from_le_bytes(random) % (MAX_DELAY_MS + 1)).into())
 }
 
 /// The IPv4 address that discovery needs.

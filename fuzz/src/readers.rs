@@ -42,7 +42,7 @@ pub const ALL: [(&str, Check); 9] = [
 ];
 
 /// The longest words of a camera that get into a message of ours, in characters.
-const LONGEST_QUOTE: usize = 160;
+const MAX_QUOTE_LEN: usize = 160;
 
 /// XML is read or refused, and never deeper than promised; escaped text reads back unchanged.
 pub fn xml(bytes: &[u8]) {
@@ -78,7 +78,7 @@ pub fn reply(bytes: &[u8]) {
     let (Some(whole), Some(pieces)) = (&whole, reader.finish().ok()) else {
         return assert_eq!(whole, None, "refused in pieces only");
     };
-    assert!(whole.body.len() <= reply::MAX_BODY_LEN && whole.headers.len() <= reply::MOST_HEADERS);
+    assert!(whole.body.len() <= reply::MAX_BODY_LEN && whole.headers.len() <= reply::MAX_HEADERS);
     assert_eq!((whole.status, &whole.headers), (pieces.status, &pieces.headers));
     // Where an announced length is too small, what follows the root element may be read or not.
     if whole.body != pieces.body {
@@ -152,7 +152,7 @@ fn check_refusal(refusal: &Refusal) {
         Refusal::Redirect(location) => location.clone(),
         _ => return,
     };
-    assert!(words.chars().count() <= LONGEST_QUOTE && !words.contains(char::is_control), "{words:?}");
+    assert!(words.chars().count() <= MAX_QUOTE_LEN && !words.contains(char::is_control), "{words:?}");
 }
 
 /// Challenges, one field to a line, are told apart; the answer to them is one header line that holds
@@ -201,7 +201,7 @@ pub fn config(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let read_secret = |_: &Path| Ok::<_, io::Error>(SecretFile { text: "geheim".into(), readable_by_all: true });
     match config::parse(text, Path::new("/x/cameras.toml"), &read_secret) {
-        Ok(config) => assert!(config.cameras.len() <= config::MOST_CAMERAS && !config.server.listen.is_empty()),
+        Ok(config) => assert!(config.cameras.len() <= config::MAX_CAMERAS && !config.server.listen.is_empty()),
         Err(complaints) => {
             assert!(!complaints.is_empty(), "refused without a word");
             for complaint in complaints {

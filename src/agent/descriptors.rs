@@ -12,7 +12,7 @@ const OWN: u64 = 96;
 const PER_CAMERA: u64 = 8;
 
 /// With fewer connections nobody could see what is wrong.
-const FEWEST_CONNECTIONS: u64 = 8;
+const MIN_CONNECTIONS: u64 = 8;
 
 /// Takes as many descriptors as the system lets this process have. Workers set a lower limit of their own.
 pub fn raise() {
@@ -31,7 +31,7 @@ pub fn connections(cameras: usize) -> usize {
 
 fn left(limit: u64, cameras: usize) -> usize {
     let aside = OWN + PER_CAMERA * cameras as u64;
-    usize::try_from(limit.saturating_sub(aside).max(FEWEST_CONNECTIONS)).unwrap_or(usize::MAX)
+    usize::try_from(limit.saturating_sub(aside).max(MIN_CONNECTIONS)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

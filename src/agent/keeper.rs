@@ -37,7 +37,7 @@ use crate::{
 const AWAY: Duration = Duration::from_secs(600);
 
 /// However much goes on in the network, a camera that is away is not asked more often.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
+const MIN_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why a pause may end early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub enum Nudge {
     /// Somebody changed something: everything may be tried again, a refused login too.
     Changed,
     /// A device announced itself on the network. Anybody can do that, so it ends no pause after a
-    /// refused login, and none that is shorter than [`SHORTEST_PAUSE`].
+    /// refused login, and none that is shorter than [`MIN_PAUSE`].
     Seen,
     /// This machine has got a network, by which the camera may be reached. Ends the same pauses, and the
     /// next ones are short again: a switch may need a while.
@@ -266,7 +266,7 @@ impl Keeping {
                 match nudge.recv().await {
                     Ok(Nudge::Seen | Nudge::Reachable) if denied => {}
                     Ok(why @ (Nudge::Seen | Nudge::Reachable)) => {
-                        Timer::at(now + SHORTEST_PAUSE).await;
+                        Timer::at(now + MIN_PAUSE).await;
                         return Some(why);
                     }
                     Ok(Nudge::Changed) | Err(_) => return Some(Nudge::Changed),

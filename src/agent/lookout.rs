@@ -18,7 +18,7 @@ use crate::discovery::{Event, Hint, Search, Sighting, Wanted};
 const FRESH: Duration = Duration::from_secs(60);
 
 /// Announcements kept at most: anybody on the network can send them.
-const MOST_HEARD: usize = 256;
+const MAX_HEARD: usize = 256;
 
 #[derive(Default)]
 pub struct Lookout {
@@ -79,7 +79,7 @@ impl Lookout {
         if hint.event == Event::Here {
             heard.push_back((now, hint.sighting));
         }
-        if heard.len() > MOST_HEARD {
+        if heard.len() > MAX_HEARD {
             heard.pop_front();
         }
     }

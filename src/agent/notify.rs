@@ -21,7 +21,7 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 
 /// Messages that wait for systemd at most; there are a handful in the life of a service.
-const MOST_WAITING: usize = 64;
+const MAX_WAITING: usize = 64;
 
 /// The way to the manager that started this process.
 pub struct Notify {
@@ -96,7 +96,7 @@ impl Notify {
     fn tell(&self, message: String) {
         if let Some(manager) = &self.manager {
             let mut waiting = manager.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if waiting.len() < MOST_WAITING {
+            if waiting.len() < MAX_WAITING {
                 waiting.push_back(message);
             }
             drop(waiting);

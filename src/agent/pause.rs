@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_LEN: Duration = Duration::from_secs(60);
 
 /// A stream that was live for this long has earned a fresh start.
 const GOOD_WHILE: Duration = Duration::from_secs(60);
@@ -49,7 +49,7 @@ impl Pauses {
     /// The pause after an attempt that failed, or a stream that ended; `random` is in 0..1.
     pub fn after_failure(&mut self, now: Instant, random: f64) -> Duration {
         self.note_end(now);
-        let pause = (FIRST * 2_u32.saturating_pow(self.failures.min(16))).min(LONGEST);
+        let pause = (FIRST * 2_u32.saturating_pow(self.failures.min(16))).min(MAX_LEN);
         self.failures = self.failures.saturating_add(1);
         pause.mul_f64(1.0 + JITTER * random)
     }

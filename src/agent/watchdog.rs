@@ -33,10 +33,10 @@ use health::{Findings, Health};
 const LOOKS: u32 = 4;
 
 /// Between two looks at most; systemd is told at this pace how many cameras are live.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Between two looks at least, whatever somebody asks for.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const MIN_PAUSE: Duration = Duration::from_millis(100);
 
 /// A device that is missing or busy is tried again after this.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
@@ -199,8 +199,8 @@ impl Feeder {
             let mut next = None;
             if orders.ready && (self.armed.is_some() || orders.device.device.is_some() || shared.notify.is_wanted()) {
                 let patience = self.patience(&orders, &shared.notify);
-                let pause = patience.map_or(LONGEST_PAUSE, |patience| patience / LOOKS);
-                let pause = pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+                let pause = patience.map_or(MAX_PAUSE, |patience| patience / LOOKS);
+                let pause = pause.clamp(MIN_PAUSE, MAX_PAUSE);
                 let wrong = if patience.is_some() { shared.examine(&mut health, pause).await } else { None };
                 self.act(shared, wrong, Instant::now());
                 next = Some(began + pause);

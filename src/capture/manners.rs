@@ -13,10 +13,10 @@ const WINDOW: Duration = Duration::from_secs(1);
 
 /// Messages in one window at most. 16 renditions and the stream itself at 60 frames per second are
 /// 1020; a network that held a stream back can deliver as much again at once.
-const MOST_MESSAGES: u32 = 5000;
+const MAX_MESSAGES: u32 = 5000;
 
 /// Bytes in one window at most: four times what a camera sends through 1 Gbit/s.
-const MOST_BYTES: usize = 512 << 20;
+const MAX_BYTES: usize = 512 << 20;
 
 /// A message that no worker in its right mind sends.
 #[derive(Debug, PartialEq)]
@@ -29,7 +29,7 @@ pub enum Breach {
     NotSent { sequence: u32 },
     /// A frame or picture without a byte.
     Empty,
-    /// More than [`MOST_MESSAGES`] or [`MOST_BYTES`] in [`WINDOW`].
+    /// More than [`MAX_MESSAGES`] or [`MAX_BYTES`] in [`WINDOW`].
     Flood,
 }
 
@@ -104,7 +104,7 @@ impl Manners {
         }
         self.messages += 1;
         self.bytes = self.bytes.saturating_add(bytes);
-        if self.messages > MOST_MESSAGES || self.bytes > MOST_BYTES { Err(Breach::Flood) } else { Ok(()) }
+        if self.messages > MAX_MESSAGES || self.bytes > MAX_BYTES { Err(Breach::Flood) } else { Ok(()) }
     }
 }
 
@@ -157,8 +157,8 @@ mod tests {
             assert_eq!(manners.check(&STREAM, now), Ok(()), "message {number}");
         }
         let now = start + Duration::from_secs(30);
-        let passed = (0..=MOST_MESSAGES).take_while(|_| manners.check(&STREAM, now).is_ok()).count();
-        assert_eq!(passed, MOST_MESSAGES as usize);
+        let passed = (0..=MAX_MESSAGES).take_while(|_| manners.check(&STREAM, now).is_ok()).count();
+        assert_eq!(passed, MAX_MESSAGES as usize);
         assert_eq!(manners.check(&STREAM, now + WINDOW), Ok(()));
     }
 
@@ -168,6 +168,6 @@ mod tests {
         manners.check(&STREAM, now).unwrap();
         let large = 16 << 20;
         let passed = (0..99).take_while(|&number| manners.check(&unit(number, large), now).is_ok()).count();
-        assert_eq!(passed, MOST_BYTES / large);
+        assert_eq!(passed, MAX_BYTES / large);
     }
 }

@@ -14,7 +14,7 @@ use smol::{
 use crate::camera::{CameraId, mask_credentials};
 
 /// Lines longer than this are cut, in bytes.
-const LONGEST_LINE: usize = 500;
+const MAX_LINE_LEN: usize = 500;
 
 /// FFmpeg can print several lines per damaged frame: this many reach the log per [`WINDOW`], the rest
 /// is counted.
@@ -23,7 +23,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// Bytes read per [`BREATH`]; a library gone wild then waits on its own pipe, and with it a worker that
 /// is of no use any longer.
-const MOST_BYTES: usize = 64 << 10;
+const MAX_BYTES: usize = 64 << 10;
 const BREATH: Duration = Duration::from_secs(1);
 
 /// How long a dead worker's last lines are waited for.
@@ -81,7 +81,7 @@ impl Stderr {
         if rested.is_none() {
             (self.breath, self.breath_bytes) = (Some(now), 0);
         }
-        rested.filter(|_| self.breath_bytes >= MOST_BYTES)
+        rested.filter(|_| self.breath_bytes >= MAX_BYTES)
     }
 
     /// Takes what is left in the pipe of a worker that has ended.
@@ -102,7 +102,7 @@ impl Stderr {
         for &byte in bytes {
             if byte == b'\n' || byte == b'\r' {
                 self.finish_line(now);
-            } else if self.line.len() < LONGEST_LINE {
+            } else if self.line.len() < MAX_LINE_LEN {
                 self.line.push(byte);
             }
         }
@@ -142,7 +142,7 @@ mod tests {
             stderr.take(&[b'x'; 1024], start);
             taken += 1024;
         }
-        assert_eq!(taken, MOST_BYTES);
+        assert_eq!(taken, MAX_BYTES);
         assert_eq!(stderr.out_of_breath(start), Some(start + BREATH));
         assert_eq!(stderr.out_of_breath(start + BREATH), None);
     }

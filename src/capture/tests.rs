@@ -96,7 +96,7 @@ fn worker_that_ignores_the_farewell_is_killed() {
     let script = StandIn::new("cat >/dev/null; while :; do sleep 1; done");
     let worker = start(&script);
     let pid = worker.vitals().unwrap().pid;
-    block_on(worker.end(FAREWELL));
+    block_on(worker.end(CLOSE_TIMEOUT));
     assert!(is_gone(pid));
 }
 

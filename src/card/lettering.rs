@@ -6,7 +6,7 @@ use opencv::{
 };
 
 /// Longer texts are cut before anything is measured, in characters.
-const LONGEST: usize = 400;
+const MAX_LEN: usize = 400;
 
 /// How heavy the strokes are.
 #[derive(Clone, Copy)]
@@ -116,13 +116,13 @@ pub(super) fn wrapped(text: &str, style: Style, height: i32, width: i32, most: u
 /// `text` in ASCII, if it has something that reads the same; `None` where letters would be missing, or
 /// nothing would be left.
 pub(super) fn ascii(text: &str) -> Option<String> {
-    let ascii = text.chars().take(LONGEST).map(replaced).collect::<Option<String>>()?;
+    let ascii = text.chars().take(MAX_LEN).map(replaced).collect::<Option<String>>()?;
     (!ascii.trim().is_empty()).then_some(ascii)
 }
 
 /// `text` in ASCII with `?` for what has no likeness there.
 pub(super) fn ascii_or_marks(text: &str) -> String {
-    text.chars().take(LONGEST).map(|c| replaced(c).unwrap_or_else(|| "?".into())).collect()
+    text.chars().take(MAX_LEN).map(|c| replaced(c).unwrap_or_else(|| "?".into())).collect()
 }
 
 /// What ASCII offers for `c`.

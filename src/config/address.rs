@@ -11,7 +11,7 @@ use super::{
 };
 
 /// More addresses than this to listen on are refused.
-const MOST_LISTEN: usize = 16;
+const MAX_LISTEN: usize = 16;
 
 /// The host in `written`, the value of `key`, as it is to be used: an IP address (IPv6 without brackets)
 /// or a host name.
@@ -114,8 +114,8 @@ pub(super) fn listen(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Vec<Sock
     if entries.is_empty() {
         section.complain(value.span().start, "listen is an empty list; write at least one address", ledger);
     }
-    if entries.len() > MOST_LISTEN {
-        let words = format!("listen has {} addresses; write at most {MOST_LISTEN}", entries.len());
+    if entries.len() > MAX_LISTEN {
+        let words = format!("listen has {} addresses; write at most {MAX_LISTEN}", entries.len());
         section.complain(value.span().start, words, ledger);
     }
     let mut found: Vec<SocketAddr> = Vec::new();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use super::{
-    MOST_CAMERAS, address,
+    MAX_CAMERAS, address,
     complaint::Ledger,
     login::{Login, SecretReader, is_quotable},
     section::{Located, Section},
@@ -39,7 +39,7 @@ pub(super) const CAMERA_KEYS: &[&str] = &[
 const ONVIF_KEYS: &[&str] = &["ip", "profile", "small_profile", "onvif_port", "uuid", "trust", "stream_host"];
 
 /// The longest name, profile or identity, in characters.
-const LONGEST_WORDS: usize = 200;
+const MAX_WORDS_LEN: usize = 200;
 
 const ONVIF_PORT: u16 = 80;
 const QUALITY: u8 = 80;
@@ -112,8 +112,8 @@ pub(super) fn all(
     read_secret: SecretReader<'_>,
     ledger: &mut Ledger<'_>,
 ) -> Vec<Camera> {
-    if let Some(first_too_many) = sections.get(MOST_CAMERAS) {
-        let words = format!("one of {} cameras; at most {MOST_CAMERAS} fit on the wall", sections.len());
+    if let Some(first_too_many) = sections.get(MAX_CAMERAS) {
+        let words = format!("one of {} cameras; at most {MAX_CAMERAS} fit on the wall", sections.len());
         first_too_many.complain(first_too_many.at, words, ledger);
     }
     let mut lines = BTreeMap::new();
@@ -165,9 +165,9 @@ fn camera(
     read_secret: SecretReader<'_>,
     ledger: &mut Ledger<'_>,
 ) -> Option<Camera> {
-    let name = section.words("name", "Front gate", LONGEST_WORDS, ledger);
+    let name = section.words("name", "Front gate", MAX_WORDS_LEN, ledger);
     let habits = Habits::read(section, base, read_secret, ledger);
-    let small_profile = section.words("small_profile", "Profile_2", LONGEST_WORDS, ledger);
+    let small_profile = section.words("small_profile", "Profile_2", MAX_WORDS_LEN, ledger);
     let (source, in_url) = match section.key_at("url") {
         Some(_) => from_url(section, ledger),
         None => (from_onvif(section, ledger), None),
@@ -193,8 +193,8 @@ fn from_onvif(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<Source> 
     let stream_host = host("stream_host", section, ledger);
     let host = host("ip", section, ledger);
     let trust = trust(section, ledger);
-    let uuid = section.words("uuid", "urn:uuid:2f1e…", LONGEST_WORDS, ledger).map(|uuid| uuid.value);
-    let profile = section.words("profile", "Profile_1", LONGEST_WORDS, ledger).map(|profile| profile.value);
+    let uuid = section.words("uuid", "urn:uuid:2f1e…", MAX_WORDS_LEN, ledger).map(|uuid| uuid.value);
+    let profile = section.words("profile", "Profile_1", MAX_WORDS_LEN, ledger).map(|profile| profile.value);
     let port = section.whole("onvif_port", 1..=65535, ledger).unwrap_or(ONVIF_PORT);
     if section.lacks(&["ip", "uuid", "url"]) {
         let words = "nothing says where the camera is; add ip, or uuid, or url";

@@ -9,7 +9,7 @@ use std::{
 use crate::camera::mask_credentials;
 
 /// A file with more problems than this is told the first ones and the number of the rest.
-const MOST_COMPLAINTS: usize = 200;
+const MAX_COMPLAINTS: usize = 200;
 
 /// A place in a text, both counted from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,9 +115,9 @@ impl<'a> Ledger<'a> {
     fn in_order(&self, mut found: Vec<(usize, String)>) -> Vec<Complaint> {
         found.sort_by_key(|(offset, _)| *offset);
         found.dedup();
-        let rest = found.len().saturating_sub(MOST_COMPLAINTS);
+        let rest = found.len().saturating_sub(MAX_COMPLAINTS);
         if rest > 0 {
-            found.truncate(MOST_COMPLAINTS - 1);
+            found.truncate(MAX_COMPLAINTS - 1);
         }
         let complaint = |(offset, words): (usize, String)| Complaint {
             file: self.file.to_owned(),
@@ -164,7 +164,7 @@ mod tests {
             ledger.complain(0, "x", n);
         }
         let complaints = ledger.finish().unwrap_err();
-        assert_eq!(complaints.len(), MOST_COMPLAINTS);
+        assert_eq!(complaints.len(), MAX_COMPLAINTS);
         let last = complaints.last().unwrap().to_string();
         assert_eq!(last, "f: and 801 more problems; repair the first ones and check again");
     }

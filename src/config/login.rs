@@ -13,7 +13,7 @@ use crate::camera::{Credentials, Secret};
 pub(super) type SecretReader<'a> = &'a dyn Fn(&Path) -> io::Result<SecretFile>;
 
 /// Longer user names and passwords are refused, in characters.
-const LONGEST: usize = 256;
+const MAX_LEN: usize = 256;
 
 /// Whether a complaint may quote `text`: not if it might hold a login or would break the line.
 pub(super) fn is_quotable(text: &str) -> bool {
@@ -127,8 +127,8 @@ fn text(section: &Section<'_>, key: &str, example: &str, ledger: &mut Ledger<'_>
     let text = section.text(key, example, ledger)?;
     let wrong = if text.value.chars().any(char::is_control) {
         "holds a line break or another control character; write one line without them".to_owned()
-    } else if text.value.chars().count() > LONGEST {
-        format!("is longer than {LONGEST} characters; write a shorter one")
+    } else if text.value.chars().count() > MAX_LEN {
+        format!("is longer than {MAX_LEN} characters; write a shorter one")
     } else {
         return Some(text);
     };
@@ -157,8 +157,8 @@ fn password_file(
                     "names an empty file; write the password into it, on one line".to_owned()
                 } else if line.chars().any(char::is_control) {
                     "names a file with more than one line; write only the password into it".to_owned()
-                } else if line.chars().count() > LONGEST {
-                    format!("names a file with more than {LONGEST} characters; write only the password into it")
+                } else if line.chars().count() > MAX_LEN {
+                    format!("names a file with more than {MAX_LEN} characters; write only the password into it")
                 } else {
                     if file.readable_by_all {
                         let words = "every user of this machine can read the file password_file names; chmod 640 it";

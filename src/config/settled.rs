@@ -17,7 +17,7 @@ use super::{Complaint, Config, read};
 const SETTLED: Duration = Duration::from_millis(200);
 
 /// Looks at a file that changes all the time, before it is given up: some 4 s.
-const MOST_LOOKS: u32 = 20;
+const MAX_LOOKS: u32 = 20;
 
 /// What tells one version of a file from another: device, inode, size, and time of the last change.
 type Version = Option<(u64, u64, u64, i64, i64)>;
@@ -39,7 +39,7 @@ pub fn read_settled(path: &Path) -> Result<Config, Vec<Complaint>> {
 /// What two looks in a row saw alike; `None` where all differ.
 fn settled<T: PartialEq>(look: impl Fn() -> (Version, T), pause: impl Fn()) -> Option<T> {
     let mut last = look();
-    for _ in 1..MOST_LOOKS {
+    for _ in 1..MAX_LOOKS {
         pause();
         let next = look();
         if next == last {

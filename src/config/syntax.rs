@@ -8,13 +8,13 @@ use super::complaint::Ledger;
 
 /// The parser reads no further than a line without `=`. Such lines are blanked and the rest is read
 /// again, at most this often.
-const MOST_PASSES: usize = 8;
+const MAX_PASSES: usize = 8;
 
 /// Complains about every syntax error in `text` and returns what can still be read: the same text, in
 /// which every byte of the lines that would end the reading is a space.
 pub(super) fn readable<'t>(text: &'t str, ledger: &mut Ledger<'_>) -> Cow<'t, str> {
     let mut readable = Cow::Borrowed(text);
-    for _ in 0..MOST_PASSES {
+    for _ in 0..MAX_PASSES {
         let (_, errors) = DeTable::parse_recoverable(&readable);
         let mut ends = Vec::new();
         for error in &errors {

@@ -26,11 +26,11 @@ const LAYOUTS: &[&str] = &["auto", "1", "4", "9", "16", "25", "1+5", "1+7", "1+1
 const LANGUAGES: &[&str] = &["en", "zh-TW"];
 
 /// A page must stand still for long enough to be looked at, in seconds; 0 stands for ever.
-const SHORTEST_ROTATION: u32 = 3;
-const LONGEST_ROTATION: i64 = 3600;
+const MIN_ROTATION: u32 = 3;
+const MAX_ROTATION: i64 = 3600;
 
 /// More walls than this are refused.
-const MOST_WALLS: usize = 32;
+const MAX_WALLS: usize = 32;
 
 /// What one wall shows. `None` leaves it to the page.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -100,8 +100,8 @@ pub(super) fn sections(at: usize, table: DeTable<'_>) -> Vec<Named<'_>> {
 /// Checks all walls; `cameras` are the identifiers in the file, also of cameras that are not enabled.
 pub(super) fn all(sections: &[Named<'_>], cameras: &[String], ledger: &mut Ledger<'_>) -> Walls {
     let mut walls = Walls::default();
-    if let Some(first_too_many) = sections.get(MOST_WALLS) {
-        let words = format!("one of {} walls; at most {MOST_WALLS} are taken", sections.len());
+    if let Some(first_too_many) = sections.get(MAX_WALLS) {
+        let words = format!("one of {} walls; at most {MAX_WALLS} are taken", sections.len());
         first_too_many.section.complain(first_too_many.at, words, ledger);
     }
     for Named { name, at, section } in sections {
@@ -158,10 +158,10 @@ fn layout(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<&'static str
 }
 
 fn rotate(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<u32> {
-    let seconds = section.whole("rotate", 0..=LONGEST_ROTATION, ledger)?;
-    if (1..SHORTEST_ROTATION).contains(&seconds) {
+    let seconds = section.whole("rotate", 0..=MAX_ROTATION, ledger)?;
+    if (1..MIN_ROTATION).contains(&seconds) {
         let at = section.value("rotate").map_or(section.at, |value| value.span().start);
-        let right = format!("write {SHORTEST_ROTATION} seconds or more, or 0 for never");
+        let right = format!("write {MIN_ROTATION} seconds or more, or 0 for never");
         section.complain(at, format!("rotate is {seconds}, too short to look at; {right}"), ledger);
         return None;
     }
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn more_walls_than_anybody_has_are_refused() {
-        let text: String = (0..MOST_WALLS).map(|n| format!("[wall.w{n}]\nlayout = 4\n")).collect();
+        let text: String = (0..MAX_WALLS).map(|n| format!("[wall.w{n}]\nlayout = 4\n")).collect();
         assert!(read(&text).unwrap_err()[0].contains("at most 32 are taken"));
     }
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use super::sighting::{Sighting, Wanted};
 
 /// Devices of each protocol that are kept. More than this is no network but an attack.
-const MOST: usize = 512;
+const MAX: usize = 512;
 
 /// See the head of this file.
 #[derive(Debug, Default)]
@@ -42,13 +42,13 @@ impl Album {
             twin.is_ambiguous = true;
             sighting.is_ambiguous = true;
         }
-        if self.devices.len() < MOST {
+        if self.devices.len() < MAX {
             self.devices.push(sighting);
         }
     }
 
     fn add_host(&mut self, mut sighting: Sighting) {
-        let has_room = self.hosts.len() < MOST;
+        let has_room = self.hosts.len() < MAX;
         match self.hosts.get_mut(&sighting.source) {
             // Of two devices on one host the camera is the one that matters.
             Some(known) if known.is_camera && !sighting.is_camera => {}
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_bounded() {
-        let flood = (0..2 * MOST).map(|n| device(&format!("unit {n}"), "10.0.0.1", ""));
-        assert_eq!(finished(flood).len(), MOST);
+        let flood = (0..2 * MAX).map(|n| device(&format!("unit {n}"), "10.0.0.1", ""));
+        assert_eq!(finished(flood).len(), MAX);
     }
 }

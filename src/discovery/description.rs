@@ -25,12 +25,12 @@ use crate::{
 };
 
 /// A description longer than this is not read on, in bytes, its head included.
-const LONGEST: usize = 256 << 10;
+const MAX_LEN: usize = 256 << 10;
 /// Letters of one fact that are kept.
-const LONGEST_FACT: usize = 120;
+const MAX_FACT_LEN: usize = 120;
 
 /// The path of a description, in bytes.
-const LONGEST_PATH: usize = 512;
+const MAX_PATH_LEN: usize = 512;
 
 /// Where makers put ONVIF when it is not where their web page is.
 const USUAL_PORTS: [u16; 7] = [80, 8000, 8080, 8899, 2020, 8999, 443];
@@ -76,7 +76,7 @@ impl Description {
 pub fn parse(body: &[u8]) -> Option<Description> {
     let root = xml::read(body).ok().filter(|root| root.name == "root")?;
     let device = root.child("device")?;
-    let fact = |name: &str| device.text_at(&[name]).map(|text| text.chars().take(LONGEST_FACT).collect::<String>());
+    let fact = |name: &str| device.text_at(&[name]).map(|text| text.chars().take(MAX_FACT_LEN).collect::<String>());
     Some(Description {
         device_type: fact("deviceType"),
         friendly_name: fact("friendlyName"),
@@ -124,7 +124,7 @@ impl Location {
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let (host, port) = split_authority(authority)?;
         let announced: IpAddr = host.split('%').next()?.parse().ok()?;
-        let is_sendable = path.len() <= LONGEST_PATH && !path.contains(|c: char| c.is_whitespace() || c.is_control());
+        let is_sendable = path.len() <= MAX_PATH_LEN && !path.contains(|c: char| c.is_whitespace() || c.is_control());
         if !scheme.eq_ignore_ascii_case("http") || announced != origin.source || !is_sendable {
             return None;
         }
@@ -168,7 +168,7 @@ async fn get(location: &Location) -> Option<Description> {
     loop {
         let count = stream.read(&mut buffer).await.ok()?;
         total += count;
-        if total > LONGEST {
+        if total > MAX_LEN {
             return None;
         }
         if count == 0 || reader.feed(&buffer[..count]).ok()? {

@@ -24,7 +24,7 @@ pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xc);
 pub const LARGEST: usize = 64 << 10;
 
 /// Errors of one socket that are skipped in one go, such as the refusals of hosts asked in vain.
-const MOST_ERRORS: usize = 16;
+const MAX_ERRORS: usize = 16;
 
 /// One socket and where it stands.
 #[derive(Debug)]
@@ -190,7 +190,7 @@ impl Desk {
                         Poll::Ready(Ok(())) => {}
                         _ => break,
                     },
-                    Err(_) if errors < MOST_ERRORS => errors += 1,
+                    Err(_) if errors < MAX_ERRORS => errors += 1,
                     Err(_) => {
                         context.waker().wake_by_ref();
                         break;

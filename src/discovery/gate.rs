@@ -7,9 +7,9 @@ use std::{
 };
 
 /// Datagrams of one sender in one second. A camera answers four repeats of four questions, maybe twice.
-const MOST_OF_ONE: u32 = 64;
+const MAX_OF_ONE: u32 = 64;
 /// Datagrams of all in one second.
-const MOST_OF_ALL: u32 = 2048;
+const MAX_OF_ALL: u32 = 2048;
 
 /// Counts senders by the second.
 #[derive(Debug)]
@@ -29,13 +29,13 @@ impl Gate {
         if now.duration_since(self.second) >= Duration::from_secs(1) {
             *self = Self::new(now);
         }
-        if self.all >= MOST_OF_ALL {
+        if self.all >= MAX_OF_ALL {
             return false;
         }
         self.all += 1;
         let count = self.senders.entry(sender).or_insert(0);
         *count += 1;
-        *count <= MOST_OF_ONE
+        *count <= MAX_OF_ONE
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
         let mut gate = Gate::new(start);
         let ip = |last: u8| IpAddr::from([10, 0, 0, last]);
         let admitted = (0..1000).filter(|_| gate.admits(ip(1), start)).count();
-        assert_eq!(admitted, MOST_OF_ONE as usize);
+        assert_eq!(admitted, MAX_OF_ONE as usize);
         assert!(gate.admits(ip(2), start));
         assert!(gate.admits(ip(1), start + Duration::from_secs(1)), "a new second");
     }
@@ -59,6 +59,6 @@ mod tests {
         let start = Instant::now();
         let mut gate = Gate::new(start);
         let senders = (0..20_000_u32).map(|n| IpAddr::from(n.to_be_bytes()));
-        assert_eq!(senders.filter(|sender| gate.admits(*sender, start)).count(), MOST_OF_ALL as usize);
+        assert_eq!(senders.filter(|sender| gate.admits(*sender, start)).count(), MAX_OF_ALL as usize);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Letters of an identity that are kept. A UUID has 36; vendors' own forms are seldom twice as long.
-const LONGEST: usize = 200;
+const MAX_LEN: usize = 200;
 
 /// An endpoint reference or UDN without the prefixes that firmwares put before it or leave out, in
 /// lower case, so that equal devices are equal texts.
@@ -17,7 +17,7 @@ impl Identity {
         while let Some(shorter) = ["urn:", "uuid:"].iter().find_map(|prefix| without_prefix(rest, prefix)) {
             rest = shorter.trim_start();
         }
-        (!rest.is_empty()).then(|| Self(rest.chars().take(LONGEST).collect::<String>().to_lowercase()))
+        (!rest.is_empty()).then(|| Self(rest.chars().take(MAX_LEN).collect::<String>().to_lowercase()))
     }
 
     /// The normal form.

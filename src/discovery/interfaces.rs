@@ -12,7 +12,7 @@ use nix::{
 };
 
 /// Addresses to search from; a router with more than this needs no wall.
-const MOST_PLACES: usize = 64;
+const MAX_PLACES: usize = 64;
 
 /// One of our own addresses on an interface that is up and carries multicast. Link-local addresses
 /// count: cameras fresh from the factory live there.
@@ -144,7 +144,7 @@ pub fn places() -> io::Result<Vec<Place>> {
         }
     }
     found.extend(sixes.into_values());
-    found.truncate(MOST_PLACES);
+    found.truncate(MAX_PLACES);
     Ok(found)
 }
 

@@ -4,9 +4,9 @@
 use super::Mac;
 
 /// Scopes of one device that are looked at.
-const MOST_SCOPES: usize = 128;
+const MAX_SCOPES: usize = 128;
 /// Letters of one fact that are kept.
-const LONGEST_FACT: usize = 120;
+const MAX_FACT_LEN: usize = 120;
 
 const PREFIX: &str = "onvif://www.onvif.org/";
 
@@ -28,7 +28,7 @@ impl Scopes {
     pub fn read(list: &str) -> Self {
         let mut scopes = Self::default();
         let mut places: Vec<String> = Vec::new();
-        for scope in list.split_whitespace().take(MOST_SCOPES) {
+        for scope in list.split_whitespace().take(MAX_SCOPES) {
             let head = scope.get(..PREFIX.len()).unwrap_or("");
             if !head.eq_ignore_ascii_case(PREFIX) {
                 continue;
@@ -53,13 +53,13 @@ impl Scopes {
                 _ => {}
             }
         }
-        scopes.location = (!places.is_empty()).then(|| places.join(", ").chars().take(LONGEST_FACT).collect());
+        scopes.location = (!places.is_empty()).then(|| places.join(", ").chars().take(MAX_FACT_LEN).collect());
         scopes
     }
 }
 
 fn fact(value: &str) -> String {
-    percent_decode(value).trim().chars().take(LONGEST_FACT).collect()
+    percent_decode(value).trim().chars().take(MAX_FACT_LEN).collect()
 }
 
 /// `%XX` resolved; what is not one stays as it is, and bytes that are not UTF-8 become replacement

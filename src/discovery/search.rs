@@ -24,12 +24,12 @@ use super::{
 use agenda::{Agenda, Letter, Protocol};
 
 /// Descriptions fetched in one search, and from one host.
-const MOST_DESCRIPTIONS: usize = 128;
-const MOST_DESCRIPTIONS_OF_ONE: usize = 3;
+const MAX_DESCRIPTIONS: usize = 128;
+const MAX_DESCRIPTIONS_OF_ONE: usize = 3;
 /// Devices looked for by identity in one search; the rest is found by the probes.
-const MOST_RESOLVED: usize = 64;
+const MAX_RESOLVED: usize = 64;
 /// Questions whose answers are still taken.
-const MOST_IDS: usize = 512;
+const MAX_IDS: usize = 512;
 
 /// Hops of a multicast question: WS-Discovery stays on the link, UPnP says two.
 const WS_HOPS: u32 = 1;
@@ -117,7 +117,7 @@ impl Search {
         let begun = Instant::now();
         let end = begun + self.limits.whole;
         let mut stop = end;
-        let (described, descriptions) = channel::bounded(MOST_DESCRIPTIONS);
+        let (described, descriptions) = channel::bounded(MAX_DESCRIPTIONS);
         let mut round = Round { search: self, wanted, desk: Desk::default(), direct: Vec::new(), ids: Vec::new() };
         let mut agenda = Agenda::new(begun, end, &self.limits);
         let mut album = Album::default();
@@ -210,13 +210,13 @@ struct Known {
 
 impl Known {
     fn is_to_be_resolved(&mut self, device: &wsd::Device) -> bool {
-        device.is_onvif() && self.resolved.len() < MOST_RESOLVED && self.resolved.insert(device.endpoint.clone())
+        device.is_onvif() && self.resolved.len() < MAX_RESOLVED && self.resolved.insert(device.endpoint.clone())
     }
 
     fn location_to_fetch(&mut self, message: &ssdp::Message, origin: &Origin) -> Option<Location> {
         let location = Location::parse(message.location.as_deref()?, origin)?;
         let of_one = self.locations.iter().filter(|known| known.ip() == origin.source).count();
-        let is_wanted = of_one < MOST_DESCRIPTIONS_OF_ONE && self.locations.len() < MOST_DESCRIPTIONS;
+        let is_wanted = of_one < MAX_DESCRIPTIONS_OF_ONE && self.locations.len() < MAX_DESCRIPTIONS;
         (is_wanted && self.locations.insert(location.clone())).then_some(location)
     }
 }
@@ -275,7 +275,7 @@ impl Round<'_> {
     /// Puts the letters of round `number` on the agenda.
     fn write(&mut self, number: usize, now: Instant, agenda: &mut Agenda) {
         let form = if number.is_multiple_of(2) { Form::Declared } else { Form::Bare };
-        let resolve = self.wanted.iter().filter_map(|wanted| wanted.identity.clone()).take(MOST_RESOLVED);
+        let resolve = self.wanted.iter().filter_map(|wanted| wanted.identity.clone()).take(MAX_RESOLVED);
         let questions: Vec<Question> = [Question::Transmitters, Question::Devices, Question::Anything]
             .into_iter()
             .chain(resolve.map(Question::Resolve))
@@ -294,7 +294,7 @@ impl Round<'_> {
     fn ask(&mut self, question: &Question, form: Form, now: Instant, agenda: &mut Agenda) {
         let id = agenda::uuid();
         agenda.repeat(&wsd::question(question, form, &id), Protocol::Ws, now);
-        if self.ids.len() >= MOST_IDS {
+        if self.ids.len() >= MAX_IDS {
             self.ids.remove(0);
         }
         self.ids.push(id);

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Shorter serial numbers are no evidence of anything: firmwares send `0` and `1234`.
-const SHORTEST_SERIAL: usize = 6;
+const MIN_SERIAL: usize = 6;
 
 /// How a device was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -188,7 +188,7 @@ impl Wanted {
         }
         let serial = |text: &Option<String>| {
             let text = text.as_deref().unwrap_or("").trim().to_lowercase();
-            (text.len() >= SHORTEST_SERIAL).then_some(text)
+            (text.len() >= MIN_SERIAL).then_some(text)
         };
         let wanted = serial(&self.serial);
         wanted.is_some() && wanted == serial(&sighting.serial)

@@ -19,8 +19,8 @@ pub const TARGETS: [&str; 5] = [
 ];
 
 /// Bytes of a message that are looked at, and its header lines.
-const LONGEST: usize = 16 << 10;
-const MOST_LINES: usize = 64;
+const MAX_LEN: usize = 16 << 10;
+const MAX_LINES: usize = 64;
 
 /// The message that asks for `target`.
 pub fn question(target: &str) -> String {
@@ -87,7 +87,7 @@ impl Message {
 /// Reads a datagram; only its head counts, whether or not an empty line ends it. `None` for what is no
 /// message of a device: rubbish, errors, other people's questions, notices of no known kind.
 pub fn parse(datagram: &[u8]) -> Option<Message> {
-    let text = String::from_utf8_lossy(&datagram[..datagram.len().min(LONGEST)]);
+    let text = String::from_utf8_lossy(&datagram[..datagram.len().min(MAX_LEN)]);
     let mut lines = text.trim_start().split('\n').map(|line| line.trim_end_matches('\r'));
     let first: Vec<&str> = lines.next()?.split_ascii_whitespace().collect();
     let is_notice = match first[..] {
@@ -96,7 +96,7 @@ pub fn parse(datagram: &[u8]) -> Option<Message> {
         _ => return None,
     };
     let heads: Vec<(String, &str)> = lines
-        .take(MOST_LINES)
+        .take(MAX_LINES)
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim()))

@@ -17,9 +17,9 @@ use crate::xml::{self, Element};
 pub const PORT: u16 = 3702;
 
 /// Devices in one message. A recorder may answer for each of its channels.
-const MOST_DEVICES: usize = 64;
+const MAX_DEVICES: usize = 64;
 /// Types of one device that are looked at.
-const MOST_TYPES: usize = 16;
+const MAX_TYPES: usize = 16;
 
 const DISCOVERY: &str = "http://schemas.xmlsoap.org/ws/2005/04/discovery";
 const ADDRESSING: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing";
@@ -179,7 +179,7 @@ pub fn parse(datagram: &[u8]) -> Option<Message> {
     }
     let outer = [&envelope, body, content];
     let devices = match entry {
-        Some(entry) => content.all(entry).take(MOST_DEVICES).map(|entry| device(entry, &outer)).collect(),
+        Some(entry) => content.all(entry).take(MAX_DEVICES).map(|entry| device(entry, &outer)).collect(),
         None => vec![device(content, &outer[..2])],
     };
     let relates_to = header.and_then(|header| header.text_at(&["RelatesTo"])).map(str::to_owned);
@@ -200,7 +200,7 @@ fn device(entry: &Element, outer: &[&Element]) -> Device {
     let mut scope: Vec<&Element> = outer.to_vec();
     scope.push(entry);
     scope.extend(types);
-    let named = types.map_or("", Element::text).split_whitespace().take(MOST_TYPES);
+    let named = types.map_or("", Element::text).split_whitespace().take(MAX_TYPES);
     Device {
         identity: Identity::new(&endpoint),
         types: named.map(|name| qualified(name, &scope)).collect(),

@@ -15,9 +15,9 @@ use crate::http::in_brackets;
 pub const DEVICE_PATH: &str = "/onvif/device_service";
 
 /// Addresses of one device that are looked at.
-const MOST_ADDRESSES: usize = 16;
+const MAX_ADDRESSES: usize = 16;
 /// A longer address is none, in bytes.
-const LONGEST: usize = 512;
+const MAX_LEN: usize = 512;
 
 /// Where a datagram came from, and what is near the interface that received it.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +62,7 @@ impl XAddr {
     /// it is not one of HTTP or HTTPS.
     pub fn parse(text: &str, origin: &Origin) -> Option<Self> {
         let text = text.trim();
-        if text.len() > LONGEST {
+        if text.len() > MAX_LEN {
             return None;
         }
         let (scheme, rest) = text.split_once("://")?;
@@ -129,7 +129,7 @@ impl fmt::Display for XAddr {
 /// the addresses it gave itself, unless those reach no further than their own link.
 pub fn ordered(list: &str, origin: &Origin) -> Vec<XAddr> {
     let mut found: Vec<(u8, XAddr)> = Vec::new();
-    for text in list.split_whitespace().take(MOST_ADDRESSES) {
+    for text in list.split_whitespace().take(MAX_ADDRESSES) {
         if let Some(xaddr) = XAddr::parse(text, origin)
             && !found.iter().any(|(_, known)| *known == xaddr)
         {
@@ -302,6 +302,6 @@ mod tests {
         ] {
             assert_eq!(parsed(text), None, "{text}");
         }
-        assert_eq!(parsed(&format!("http://10.0.0.2/{}", "a".repeat(LONGEST))), None);
+        assert_eq!(parsed(&format!("http://10.0.0.2/{}", "a".repeat(MAX_LEN))), None);
     }
 }

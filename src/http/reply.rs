@@ -18,9 +18,9 @@ use chunks::{Chunk, read_chunks};
 use decoding::Decoding;
 
 /// Bytes of status line and headers, interim answers included.
-pub const LONGEST_HEAD: usize = 64 << 10;
+pub const MAX_HEAD_LEN: usize = 64 << 10;
 /// Header fields in one head.
-pub const MOST_HEADERS: usize = 128;
+pub const MAX_HEADERS: usize = 128;
 /// Bytes of the body that are kept, after decompression and without what the [`Outline`] leaves out. The
 /// longest answer recorded has 37 kB.
 pub const MAX_BODY_LEN: usize = 1 << 20;
@@ -63,7 +63,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the connection was closed without an answer"),
-            Self::HeadTooLong => write!(f, "the HTTP head is longer than {} KiB", LONGEST_HEAD >> 10),
+            Self::HeadTooLong => write!(f, "the HTTP head is longer than {} KiB", MAX_HEAD_LEN >> 10),
             Self::BodyTooLong => write!(f, "the answer is longer than {} KiB", MAX_BODY_LEN >> 10),
             Self::Endless => write!(f, "the answer has not ended after {} MiB", MAX_READ >> 20),
             Self::Encoding(name) => write!(f, "the answer is damaged, or compressed in an unknown way ({name})"),
@@ -225,10 +225,10 @@ impl Reader {
         let Some(end) = head_end(&self.raw, self.searched) else {
             // The end may straddle two packets: look again at the last two bytes.
             self.searched = self.raw.len().saturating_sub(2);
-            let too_long = self.dropped + self.raw.len() > LONGEST_HEAD;
+            let too_long = self.dropped + self.raw.len() > MAX_HEAD_LEN;
             return if too_long { Err(Error::HeadTooLong) } else { Ok(false) };
         };
-        if self.dropped + end > LONGEST_HEAD {
+        if self.dropped + end > MAX_HEAD_LEN {
             return Err(Error::HeadTooLong);
         }
         let head: Vec<u8> = self.raw.drain(..end).collect();
@@ -322,7 +322,7 @@ fn parse_head(head: &[u8]) -> Result<Reply, Error> {
 }
 
 fn parse_strictly_enough(head: &[u8]) -> Result<Reply, Error> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     httparse::ParserConfig::default()
         .allow_spaces_after_header_name_in_responses(true)
@@ -468,11 +468,11 @@ mod tests {
 
     #[test]
     fn head_and_body_are_bounded() {
-        let long = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(LONGEST_HEAD));
+        let long = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(MAX_HEAD_LEN));
         assert!(matches!(read(long.as_bytes()), Err(Error::HeadTooLong)));
-        let interim = "HTTP/1.1 100 C\r\n\r\n".repeat(LONGEST_HEAD / 18 + 1);
+        let interim = "HTTP/1.1 100 C\r\n\r\n".repeat(MAX_HEAD_LEN / 18 + 1);
         assert!(matches!(read(interim.as_bytes()), Err(Error::HeadTooLong)));
-        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(MOST_HEADERS + 1));
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(MAX_HEADERS + 1));
         assert!(matches!(read(many.as_bytes()), Err(Error::Head(_))));
         let body = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(MAX_BODY_LEN + 1));
         assert!(matches!(read(body.as_bytes()), Err(Error::BodyTooLong)));

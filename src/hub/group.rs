@@ -4,10 +4,10 @@ use crate::media::AccessUnit;
 
 /// Units kept at most: 20 s at 25 fps. Cameras with longer groups exist ("smart" codecs), but a
 /// viewer cannot be made to decode more than this before the first picture.
-const MOST_UNITS: usize = 500;
+const MAX_UNITS: usize = 500;
 
 /// Bytes kept at most: a 4K camera at 16 Mbit/s fills this in 4 s.
-const MOST_BYTES: usize = 8 << 20;
+const MAX_BYTES: usize = 8 << 20;
 
 /// Everything a decoder needs to show the newest frame; empty until the first key frame, and again
 /// when a group outgrows its bounds.
@@ -28,7 +28,7 @@ impl Group {
         }
         self.bytes += unit.data.len();
         self.units.push(unit.clone());
-        if self.units.len() > MOST_UNITS || self.bytes > MOST_BYTES {
+        if self.units.len() > MAX_UNITS || self.bytes > MAX_BYTES {
             self.clear();
         }
     }
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn group_beyond_its_bounds_is_dropped_until_the_next_key_frame() {
         let mut group = Group::default();
-        group.push(&unit(0, true, MOST_BYTES));
+        group.push(&unit(0, true, MAX_BYTES));
         group.push(&unit(1, false, 1));
         assert!(group.units().is_empty());
         group.push(&unit(2, false, 1));
@@ -80,7 +80,7 @@ mod tests {
         group.push(&unit(3, true, 1));
         for sequence in 4..2000 {
             group.push(&unit(sequence, false, 1));
-            assert!(group.units().len() <= MOST_UNITS);
+            assert!(group.units().len() <= MAX_UNITS);
         }
     }
 }

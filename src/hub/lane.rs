@@ -36,7 +36,7 @@ use crate::{
 const USUAL_RENDITIONS: usize = 16;
 
 /// More are never asked of a worker, whatever the bound was when their viewers came.
-const MOST_RENDITIONS: usize = 64;
+const MAX_RENDITIONS: usize = 64;
 
 /// Counted as the stream's size until the camera says its own.
 const ASSUMED_SIZE: Size = Size { width: 1920, height: 1080 };

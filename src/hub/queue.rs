@@ -10,16 +10,16 @@ use crate::media::{AccessUnit, UnixMicros};
 
 /// A key frame passes by units this much older than itself, in microseconds: frames that a network
 /// held back for less arrive late but whole.
-const MOST_LAG: UnixMicros = 150_000;
+const MAX_LAG: UnixMicros = 150_000;
 
 /// Units wait for a viewer at most this long, in microseconds; after that only a key frame helps.
-const MOST_DELAY: UnixMicros = 2_000_000;
+const MAX_DELAY: UnixMicros = 2_000_000;
 
 /// Units that wait at most, also while a new viewer is given the group: more than the group holds.
-const MOST_UNITS: usize = 600;
+const MAX_UNITS: usize = 600;
 
 /// Bytes that wait at most, also while a new viewer is given the group.
-const MOST_BYTES: usize = 12 << 20;
+const MAX_BYTES: usize = 12 << 20;
 
 #[derive(Debug)]
 pub struct Queue {
@@ -59,7 +59,7 @@ impl Queue {
         let oldest = self.units.front().map_or(unit.taken, |oldest| oldest.taken);
         let lag = unit.taken.saturating_sub(oldest);
         if unit.key {
-            if lag > MOST_LAG {
+            if lag > MAX_LAG {
                 left_out = self.empty();
             }
             self.awaits_key = false;
@@ -69,8 +69,8 @@ impl Queue {
         }
         self.bytes += unit.data.len();
         self.units.push_back(unit.clone());
-        let late = self.caught_up && !unit.key && lag > MOST_DELAY;
-        if late || self.units.len() > MOST_UNITS || (self.bytes > MOST_BYTES && self.units.len() > 1) {
+        let late = self.caught_up && !unit.key && lag > MAX_DELAY;
+        if late || self.units.len() > MAX_UNITS || (self.bytes > MAX_BYTES && self.units.len() > 1) {
             left_out += self.empty();
         }
         left_out
@@ -164,7 +164,7 @@ mod tests {
         for sequence in 1..5000 {
             queue.push(&unit(sequence, false, 1000));
             let oldest = queue.units.front().map_or(sequence, |unit| unit.sequence);
-            assert!(u64::from(sequence - oldest) * INTERVAL <= MOST_DELAY);
+            assert!(u64::from(sequence - oldest) * INTERVAL <= MAX_DELAY);
         }
         assert!(queue.is_empty(), "it waits for a key frame");
         push(&mut queue, gop, gop + 3, gop);
@@ -177,7 +177,7 @@ mod tests {
         let mut queue = Queue::new(&group);
         for sequence in 500..5000 {
             queue.push(&unit(sequence, sequence.is_multiple_of(1000), 100_000));
-            assert!(queue.bytes <= MOST_BYTES && queue.units.len() <= MOST_UNITS);
+            assert!(queue.bytes <= MAX_BYTES && queue.units.len() <= MAX_UNITS);
             assert_eq!(queue.bytes, queue.units.iter().map(|unit| unit.data.len()).sum::<usize>());
         }
     }

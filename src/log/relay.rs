@@ -2,7 +2,7 @@
 //!
 //! syslogd may be restarted, absent or stuck, and also a healthy one is sent no more than a dozen lines
 //! at once by many kernels (`net.unix.max_dgram_qlen`). A line that cannot be handed over waits in
-//! memory; past [`MOST_WAITING`] lines are lost and counted, and the number is told in their place. The `syslog` crate's own
+//! memory; past [`MAX_WAITING`] lines are lost and counted, and the number is told in their place. The `syslog` crate's own
 //! logger does neither: it drops errors, keeps a dead socket for ever, and blocks on a stuck syslogd.
 
 use std::{
@@ -26,7 +26,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Lines that wait for syslogd at most, each of a kilobyte at most: a report of 64 cameras, and what is
 /// said while syslogd is begun again.
-pub const MOST_WAITING: usize = 256;
+pub const MAX_WAITING: usize = 256;
 
 /// The name of the process in every line.
 const PROCESS: &str = "cctv-agent";
@@ -68,7 +68,7 @@ impl Relay {
         if self.waiting.is_empty() && self.transmit(&datagram, now) {
             return;
         }
-        if self.waiting.len() < MOST_WAITING {
+        if self.waiting.len() < MAX_WAITING {
             self.waiting.push_back(datagram);
         } else {
             self.lost += 1;
@@ -94,7 +94,7 @@ impl Relay {
                 break;
             }
         }
-        if self.lost > 0 && self.waiting.len() < MOST_WAITING {
+        if self.lost > 0 && self.waiting.len() < MAX_WAITING {
             let lines = if self.lost == 1 { "line" } else { "lines" };
             let text = format!("log: {} {lines} lost while syslogd was away", std::mem::take(&mut self.lost));
             let told = self.format(Level::Warn, &text);

@@ -17,13 +17,13 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 
 /// So many kinds are told within a window at most; 64 cameras in trouble have a few each. What
 /// strangers on the network can make us say has no other bound.
-const MOST_KINDS: usize = 512;
+const MAX_KINDS: usize = 512;
 
 /// Counts lines of the same kind.
 #[derive(Default)]
 pub struct Repeats {
     windows: HashMap<(Level, String), Window>,
-    /// Lines of kinds past [`MOST_KINDS`], since when.
+    /// Lines of kinds past [`MAX_KINDS`], since when.
     left_out: Option<(Instant, u64)>,
 }
 
@@ -50,7 +50,7 @@ impl Repeats {
             }
             return false;
         }
-        if self.windows.len() >= MOST_KINDS {
+        if self.windows.len() >= MAX_KINDS {
             self.left_out.get_or_insert((now, 0)).1 += 1;
             return false;
         }
@@ -102,7 +102,7 @@ impl Window {
 
 fn left_out(lines: u64) -> String {
     let lines = if lines == 1 { "1 line was".to_owned() } else { format!("{lines} lines were") };
-    format!("log: {lines} left out, as more than {MOST_KINDS} different ones came within {} s", WINDOW.as_secs())
+    format!("log: {lines} left out, as more than {MAX_KINDS} different ones came within {} s", WINDOW.as_secs())
 }
 
 fn in_order(mut lines: Vec<(Instant, Level, String)>) -> Vec<(Level, String)> {
@@ -221,7 +221,7 @@ mod tests {
     fn flood_of_different_lines_is_bounded_and_counted() {
         let (mut repeats, start) = (Repeats::default(), Instant::now());
         let told = (0..10_000).filter(|n| repeats.note(INFO, &format!("stranger {n}"), start)).count();
-        assert_eq!((told, repeats.windows.len()), (MOST_KINDS, MOST_KINDS));
+        assert_eq!((told, repeats.windows.len()), (MAX_KINDS, MAX_KINDS));
         assert_eq!(repeats.due(start + 9 * SECOND), []);
         let sum = "log: 9488 lines were left out, as more than 512 different ones came within 10 s";
         assert_eq!(texts(repeats.due(start + WINDOW)), [sum]);

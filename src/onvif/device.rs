@@ -25,7 +25,7 @@ const CLOCK: &str = "GetSystemDateAndTime";
 
 /// Requests for one operation, whatever a device answers. The longest sensible course is five: bare,
 /// challenged, nonce renewed, two dresses.
-const MOST_TRIES: usize = 8;
+const MAX_TRIES: usize = 8;
 
 /// One device, and what has been learned about talking to it.
 #[derive(Debug)]
@@ -176,7 +176,7 @@ impl<'a> Device<'a> {
         let mut attempt = self.login.first(path, operation.access);
         let mut clock_asked = false;
         let mut last = None;
-        for _ in 0..MOST_TRIES {
+        for _ in 0..MAX_TRIES {
             let reply = self.send(port, path, operation, attempt).await?;
             let refusal = match soap::open(&reply) {
                 Ok(answer) => {

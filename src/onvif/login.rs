@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Refusals of a password after which no more are sent.
-const MOST_REFUSALS: u8 = 2;
+const MAX_REFUSALS: u8 = 2;
 
 /// How a camera is logged in to, as found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,7 +291,7 @@ impl Login {
     /// Counts a refused password; returns whether it was the last that may be sent.
     fn count(&mut self, fault: Option<&Fault>) -> bool {
         self.refusals += 1;
-        self.denied |= self.refusals >= MOST_REFUSALS || fault.is_some_and(Fault::warns_of_lockout);
+        self.denied |= self.refusals >= MAX_REFUSALS || fault.is_some_and(Fault::warns_of_lockout);
         self.denied
     }
 

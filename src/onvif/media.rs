@@ -21,7 +21,7 @@ const GUESSES: [&str; 5] =
     ["/onvif/media_service", "/onvif/Media", "/onvif/media", "/onvif/device_service", "/onvif/services"];
 
 /// Profiles tried for a stream where none is configured.
-const MOST_PROFILES_TRIED: usize = 4;
+const MAX_PROFILES_TRIED: usize = 4;
 
 /// What Media2 is asked to tell with each profile, most complete first. Never `All`: one widely flashed
 /// firmware dies of it. A camera that refuses one form is asked in the next.
@@ -291,7 +291,7 @@ impl<'a> Media<'a> {
             return Err(Error::SeveralSources { device: self.device.name(), offered: profiles });
         }
         let mut failure = None;
-        for profile in profiles.into_iter().take(MOST_PROFILES_TRIED) {
+        for profile in profiles.into_iter().take(MAX_PROFILES_TRIED) {
             let streams = match self.stream_uri(&profile.token).await {
                 Ok(uri) => self.streams(&profile.token, &uri),
                 Err(error) => Err(error),

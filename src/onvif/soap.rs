@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The longest text of a camera that is repeated in a message of ours, in characters.
-const LONGEST_QUOTE: usize = 160;
+const MAX_QUOTE_LEN: usize = 160;
 
 /// The device service.
 pub const DEVICE: &str = "http://www.onvif.org/ver10/device/wsdl";
@@ -280,7 +280,7 @@ fn local(name: &str) -> &str {
 /// `text` of a camera made fit for one line of ours: bounded, without hidden characters, masked.
 pub fn quotable(text: &str) -> String {
     let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || is_hidden(c)).filter(|w| !w.is_empty()).collect();
-    mask_credentials(&words.join(" ")).chars().take(LONGEST_QUOTE).collect()
+    mask_credentials(&words.join(" ")).chars().take(MAX_QUOTE_LEN).collect()
 }
 
 #[cfg(test)]
@@ -395,6 +395,6 @@ mod tests {
     #[test]
     fn words_of_a_camera_are_bounded_and_masked() {
         let quoted = quotable(&format!("a\r\nb\u{7}\u{202e} password=x1 {}", "y".repeat(500)));
-        assert!(quoted.starts_with("a b password=*** y") && quoted.len() <= LONGEST_QUOTE, "{quoted}");
+        assert!(quoted.starts_with("a b password=*** y") && quoted.len() <= MAX_QUOTE_LEN, "{quoted}");
     }
 }

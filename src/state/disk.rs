@@ -8,7 +8,7 @@ use std::{
 };
 
 /// A longer file is not ours, in bytes.
-pub const LONGEST_FILE: u64 = 16 << 10;
+pub const MAX_FILE_LEN: u64 = 16 << 10;
 
 /// Only the user that runs the agent may read what it learnt: a camera's stream address can hold a
 /// password in its path.
@@ -28,8 +28,8 @@ pub fn read(path: &Path) -> io::Result<Option<String>> {
         Err(error) => return Err(error),
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST_FILE {
+    File::open(path)?.take(MAX_FILE_LEN + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_LEN {
         return Err(io::Error::other("it is too long"));
     }
     String::from_utf8(bytes).map(Some).map_err(|_| io::Error::other("it is not UTF-8"))

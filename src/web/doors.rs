@@ -20,7 +20,7 @@ const COME_BACK: u32 = 5;
 
 /// Refusals being told at the same time. Each holds a descriptor for up to a second or so; beyond
 /// these, connections are closed without a word.
-const MOST_FAREWELLS: usize = 32;
+const MAX_REFUSALS_ANSWERED: usize = 32;
 
 /// What newcomers are measured by; may change at any time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -174,7 +174,7 @@ impl Doors {
 
     /// Leave to tell a refusal, unless too many are being told.
     pub fn farewell(&self) -> Option<Counted> {
-        self.farewells.enter(MOST_FAREWELLS)
+        self.farewells.enter(MAX_REFUSALS_ANSWERED)
     }
 
     pub fn connections(&self) -> usize {

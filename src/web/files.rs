@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Bytes of one file; a page is made of small ones.
-const MOST_BYTES: u64 = 8 << 20;
+const MAX_BYTES: u64 = 8 << 20;
 
 /// Files smaller than this gain nothing: they fit into one packet anyway.
 const WORTH_COMPRESSING: usize = 1200;
@@ -109,9 +109,9 @@ fn read(root: &Path, relative: &Path, gzip: bool, packed: &Packed) -> io::Result
         return Err(io::ErrorKind::NotFound.into());
     }
     let mut body = Vec::new();
-    fs::File::open(&path)?.take(MOST_BYTES + 1).read_to_end(&mut body)?;
-    if body.len() as u64 > MOST_BYTES {
-        return Err(io::Error::other(format!("it is larger than {MOST_BYTES} bytes")));
+    fs::File::open(&path)?.take(MAX_BYTES + 1).read_to_end(&mut body)?;
+    if body.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other(format!("it is larger than {MAX_BYTES} bytes")));
     }
     let mut tag = Tag::default();
     tag.copy_from_slice(&Sha256::digest(&body)[..16]);

@@ -32,7 +32,7 @@ const KEPT: [&str; 7] = [
 
 /// `async-h1` refuses heads of 8 KiB and more; what is kept of a head never is that long, except with
 /// an address of nearly that length.
-const MOST_KEPT: usize = 8 << 10;
+const MAX_KEPT: usize = 8 << 10;
 
 pub struct Head {
     /// Its address has another host than the one asked for: that is in `metadata`.
@@ -195,7 +195,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
         metadata.hosts.push(host(authority.as_bytes())?);
     }
     kept.extend_from_slice(b"\r\n");
-    if kept.len() >= MOST_KEPT {
+    if kept.len() >= MAX_KEPT {
         return Err(refusal(431, "the address and the headers needed of it are longer than 8 KiB", method));
     }
     Ok(Inspected { method, keep_alive, metadata, kept })

@@ -24,7 +24,7 @@ use super::{limits::Limits, socket::Socket};
 use crate::deadline::within;
 
 /// A close frame holds 125 bytes, two of which are its code (RFC 6455 5.5).
-const LONGEST_REASON: usize = 123;
+const MAX_REASON_LEN: usize = 123;
 
 pub type Receiver = WebSocketReceiver<Socket>;
 
@@ -63,7 +63,7 @@ impl Outbox {
         let (code, reason) = match end {
             End::Gone => (CloseCode::Normal, ""),
             End::Silent => (CloseCode::Policy, "nothing was heard of you"),
-            End::Finished(why) => (CloseCode::Away, &why[..why.floor_char_boundary(LONGEST_REASON)]),
+            End::Finished(why) => (CloseCode::Away, &why[..why.floor_char_boundary(MAX_REASON_LEN)]),
             End::Misused(why) => (CloseCode::Policy, *why),
         };
         within(patience, async {

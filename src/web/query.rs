@@ -8,7 +8,7 @@ use crate::media::{MAX_SIDE, Size, Wish};
 pub const SIDES: std::ops::RangeInclusive<u32> = 16..=MAX_SIDE;
 
 /// Characters of the name of a viewer.
-const LONGEST_VIEWER: usize = 64;
+const MAX_VIEWER_LEN: usize = 64;
 
 /// The wish in the address of a viewer. Unknown names are left alone: pages add their own, for instance
 /// to get around caches.
@@ -32,7 +32,7 @@ pub fn wish(url: &Url) -> Result<Wish, String> {
 /// gave none that is fit for that.
 pub fn viewer(url: &Url) -> Option<String> {
     let (_, value) = url.query_pairs().find(|(name, _)| name == "viewer")?;
-    let fit = (1..=LONGEST_VIEWER).contains(&value.len())
+    let fit = (1..=MAX_VIEWER_LEN).contains(&value.len())
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     fit.then(|| value.into_owned())
 }

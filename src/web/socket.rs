@@ -22,10 +22,10 @@ use crate::deadline::within;
 
 /// Bytes the kernel may hold that are not sent yet. Whatever waits there grows old: this bounds by how
 /// much a slow viewer lags, and what it costs in memory.
-const MOST_UNSENT: u32 = 128 << 10;
+const MAX_UNSENT: u32 = 128 << 10;
 
 /// Bytes read and thrown away of a peer that goes on sending after its last answer.
-const MOST_DISCARDED: usize = 256 << 10;
+const MAX_DISCARDED: usize = 256 << 10;
 
 pub struct Socket {
     stream: TcpStream,
@@ -41,7 +41,7 @@ impl Socket {
     pub fn new(stream: TcpStream, peer: IpAddr, stall_limit: Duration) -> Self {
         // Both are improvements only; a kernel that refuses them still delivers.
         let _ = stream.set_nodelay(true);
-        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(MOST_UNSENT);
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT);
         Self { stream, peer, early: Vec::new(), stall_limit, stall: None }
     }
 
@@ -76,7 +76,7 @@ impl Socket {
             let mut total = 0;
             while let Ok(count @ 1..) = self.read(&mut scrap).await {
                 total += count;
-                if total > MOST_DISCARDED {
+                if total > MAX_DISCARDED {
                     break;
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Error, Failure, FailureKind, FromWorker, HEAD, MOST_RENDITIONS, Message, Open, ToWorker, Untouched};
+use super::{Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Message, Open, ToWorker, Untouched};
 use crate::{
     camera::{Secret, Transport},
     media::{AccessUnit, Codec, Picture, Rendition, SampleAspect, Size, StreamInfo, Variant},
@@ -61,7 +61,7 @@ impl Message for ToWorker {
             WANT => {
                 let mut renditions = Vec::new();
                 while !body.rest.is_empty() {
-                    if renditions.len() == MOST_RENDITIONS {
+                    if renditions.len() == MAX_RENDITIONS {
                         return Err(body.malformed());
                     }
                     renditions.push(body.rendition()?);

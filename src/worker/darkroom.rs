@@ -243,7 +243,7 @@ impl Darkroom {
 }
 
 /// Frames between a reference and the frames shown before it, at most, in streams with B frames.
-const DEEPEST_REORDER: u64 = 4;
+const MAX_REORDER_DEPTH: u64 = 4;
 
 /// Units a decoder was given and whose pictures have not come out.
 ///
@@ -275,7 +275,7 @@ impl InFlight {
     fn came_out(&mut self, number: u64) -> Option<(u32, UnixMicros)> {
         self.reorders |= number < self.newest_out;
         self.newest_out = self.newest_out.max(number);
-        let oldest = if self.reorders { number.saturating_sub(DEEPEST_REORDER) } else { number };
+        let oldest = if self.reorders { number.saturating_sub(MAX_REORDER_DEPTH) } else { number };
         self.waiting.retain(|(number, ..)| *number >= oldest);
         let (_, sequence, taken) = *self.waiting.first()?;
         self.waiting.remove(0);

@@ -23,7 +23,7 @@ use super::{
 use crate::media::{Codec, Size};
 
 /// A decoder that gives nothing for so many units is stuck: at 25 fps after 4 s.
-const MOST_WITHOUT_PICTURE: u32 = 100;
+const MAX_WITHOUT_PICTURE: u32 = 100;
 
 #[derive(Debug)]
 pub enum Error {
@@ -31,7 +31,7 @@ pub enum Error {
     NoDecoder(Codec),
     /// An empty unit; to FFmpeg it would mean the end of the stream, for ever.
     Empty,
-    /// No picture came of [`MOST_WITHOUT_PICTURE`] units: this decoder is to be replaced.
+    /// No picture came of [`MAX_WITHOUT_PICTURE`] units: this decoder is to be replaced.
     Mute,
     /// FFmpeg filled up what was missing in the picture: it is not what the camera saw.
     Patched,
@@ -48,7 +48,7 @@ impl fmt::Display for Error {
             Self::NoDecoder(codec) => write!(f, "no decoder for {}", codec.word()),
             Self::Empty => write!(f, "a frame without data"),
             Self::Patched => write!(f, "parts of the picture are missing"),
-            Self::Mute => write!(f, "no picture came of {MOST_WITHOUT_PICTURE} frames"),
+            Self::Mute => write!(f, "no picture came of {MAX_WITHOUT_PICTURE} frames"),
             Self::Decode(_) | Self::Take(_) => write!(f, "cannot decode the video"),
             Self::PixelFormat(_) => write!(f, "cannot use the pixel format of the video"),
         }
@@ -146,7 +146,7 @@ impl Decoder {
             return Err(Error::Empty);
         }
         self.without_picture += 1;
-        if self.without_picture > MOST_WITHOUT_PICTURE {
+        if self.without_picture > MAX_WITHOUT_PICTURE {
             return Err(Error::Mute);
         }
         let mut packet = PacketMut::new(unit.len());

@@ -6,15 +6,15 @@ use std::collections::VecDeque;
 use crate::media::{AccessUnit, UnixMicros};
 
 /// Bytes kept at most: ten seconds of 4K at 16 Mbit/s.
-pub const MOST_BYTES: usize = 20 << 20;
+pub const MAX_BYTES: usize = 20 << 20;
 
 /// Access units kept at most: ten seconds at 60 frames per second. Cameras with "smart" codecs send
 /// longer groups; joining one of those, a decoder waits for the next key frame.
-pub const MOST_UNITS: usize = 600;
+pub const MAX_UNITS: usize = 600;
 
 /// A frame that arrived this much before the newest is decoded but not shown, in microseconds: two
 /// frames at 25 fps may arrive together, more is a backlog to be worked off.
-pub const MOST_LAG: UnixMicros = 100_000;
+pub const MAX_LAG: UnixMicros = 100_000;
 
 /// A decoder that works off a backlog still shows a frame this much later than the last one shown, in
 /// microseconds: a processor with too many cameras gives five pictures a second, not one a key frame.
@@ -22,7 +22,7 @@ pub const SELDOM: UnixMicros = 200_000;
 
 /// A decoder that fell this far behind gives the group up and waits for the next key frame, in
 /// microseconds. A group being replayed for a new viewer may be older.
-pub const MOST_DELAY: UnixMicros = 1_000_000;
+pub const MAX_DELAY: UnixMicros = 1_000_000;
 
 /// Access units since the newest key frame, and before it what a decoder has not had the time for.
 #[derive(Default)]
@@ -38,7 +38,7 @@ pub struct Group {
 impl Group {
     pub fn push(&mut self, unit: AccessUnit) {
         if unit.key {
-            let horizon = unit.taken.saturating_sub(MOST_LAG);
+            let horizon = unit.taken.saturating_sub(MAX_LAG);
             while self.units.front().is_some_and(|old| old.taken < horizon) {
                 self.drop_oldest();
             }
@@ -46,7 +46,7 @@ impl Group {
         }
         self.bytes += unit.data.len();
         self.units.push_back(unit);
-        while self.units.len() > MOST_UNITS || (self.bytes > MOST_BYTES && self.units.len() > 1) {
+        while self.units.len() > MAX_UNITS || (self.bytes > MAX_BYTES && self.units.len() > 1) {
             self.drop_oldest();
         }
     }
@@ -105,8 +105,8 @@ impl Follower {
         let next = match self.next.filter(|&next| next >= group.first) {
             Some(next) if next == group.end() => return None,
             Some(next) => {
-                let newer_key = group.key.filter(|&key| key > next && lag(next) > MOST_LAG);
-                if newer_key.is_none() && self.shown.is_some() && lag(next) > MOST_DELAY {
+                let newer_key = group.key.filter(|&key| key > next && lag(next) > MAX_LAG);
+                if newer_key.is_none() && self.shown.is_some() && lag(next) > MAX_DELAY {
                     self.skipped += group.end() - next;
                     self.await_key(group.end());
                     return None;
@@ -121,7 +121,7 @@ impl Follower {
         self.skipped += self.next.map_or(0, |meant| next - meant);
         let unit = group.get(next)?.clone();
         let overdue = self.shown.is_some_and(|shown| unit.taken >= shown + SELDOM);
-        let show = overdue || newest.saturating_sub(unit.taken) <= MOST_LAG;
+        let show = overdue || newest.saturating_sub(unit.taken) <= MAX_LAG;
         if show {
             self.shown = Some(unit.taken);
         }
@@ -223,7 +223,7 @@ mod tests {
         for _ in 0..125 {
             camera.send(2);
             if let Some(step) = follower.step(&camera.group) {
-                assert!(u64::from(camera.sent - 1 - step.unit.sequence) * 40_000 <= MOST_DELAY);
+                assert!(u64::from(camera.sent - 1 - step.unit.sequence) * 40_000 <= MAX_DELAY);
                 if step.show {
                     shown.push(step.unit.sequence);
                 }
@@ -272,18 +272,18 @@ mod tests {
         let mut camera = Camera::new(u32::MAX);
         camera.send(1);
         let mut follower = Follower::new();
-        for _ in 0..2 * MOST_UNITS {
+        for _ in 0..2 * MAX_UNITS {
             camera.send(1);
             all(&mut follower, &camera.group);
         }
-        assert_eq!(camera.group.units.len(), MOST_UNITS);
+        assert_eq!(camera.group.units.len(), MAX_UNITS);
         assert_eq!(Follower::new().step(&camera.group), None, "its beginning is gone");
         camera.send(1);
         assert!(follower.step(&camera.group).is_some(), "who was there follows on");
         for _ in 0..3 {
-            let data = vec![0; MOST_BYTES / 2 + 1].into();
+            let data = vec![0; MAX_BYTES / 2 + 1].into();
             camera.group.push(AccessUnit { sequence: 0, taken: 0, key: false, data });
         }
-        assert!(camera.group.bytes <= MOST_BYTES);
+        assert!(camera.group.bytes <= MAX_BYTES);
     }
 }

@@ -11,18 +11,18 @@ use crate::media::UnixMicros;
 const DENSE: u64 = 6;
 
 /// Frames from one key frame to the next, at most.
-const LONGEST_GROUP: u64 = 150;
+const MAX_GROUP_LEN: u64 = 150;
 
 /// Shorter groups tell nothing.
-const SHORTEST_GROUP: u64 = 5;
+const MIN_GROUP: u64 = 5;
 
 /// One late frame in so many is too much to do.
 const LATE: u64 = 4;
 
 /// For how long haste lasts at first before care is tried again, in microseconds; twice as long whenever that was
-/// too early, up to [`LONGEST`].
-const SHORTEST: UnixMicros = 30_000_000;
-const LONGEST: UnixMicros = 16 * SHORTEST;
+/// too early, up to [`MAX_LEN`].
+const MIN_LEN: UnixMicros = 30_000_000;
+const MAX_LEN: UnixMicros = 16 * MIN_LEN;
 
 /// What is known of one stream's decoder.
 pub struct Haste {
@@ -40,7 +40,7 @@ pub struct Haste {
 
 impl Default for Haste {
     fn default() -> Self {
-        Self { groups: 0, units: 0, late: 0, bytes: 0, since: None, ended: None, lasts: SHORTEST }
+        Self { groups: 0, units: 0, late: 0, bytes: 0, since: None, ended: None, lasts: MIN_LEN }
     }
 }
 
@@ -59,8 +59,8 @@ impl Haste {
 
     /// A key frame of `pixels`, taken at `now`, comes next: whether the decoder from here on is to be a hasty one.
     pub fn judge(&mut self, now: UnixMicros, pixels: u64) -> bool {
-        if self.groups >= 2 && self.units >= SHORTEST_GROUP {
-            let fits = self.units <= LONGEST_GROUP && self.bytes * 8 * 100 >= self.units * pixels * DENSE;
+        if self.groups >= 2 && self.units >= MIN_GROUP {
+            let fits = self.units <= MAX_GROUP_LEN && self.bytes * 8 * 100 >= self.units * pixels * DENSE;
             self.conclude(now, self.late * LATE >= self.units, fits);
         }
         (self.units, self.late, self.bytes) = (0, 0, 0);
@@ -75,7 +75,7 @@ impl Haste {
             Some(since) if !fits || (!late && is_over(since)) => (self.since, self.ended) = (None, Some(now)),
             None if late && fits => {
                 let too_early = self.ended.is_some_and(|ended| !is_over(ended));
-                self.lasts = if too_early { LONGEST.min(2 * self.lasts) } else { SHORTEST };
+                self.lasts = if too_early { MAX_LEN.min(2 * self.lasts) } else { MIN_LEN };
                 self.since = Some(now);
             }
             _ => {}

@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// Lines passed on per [`WINDOW`]; the rest is counted.
-const MOST_LINES: u32 = 5;
+const MAX_LINES: u32 = 5;
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Longer lines are cut, in characters.
-const LONGEST_LINE: usize = 300;
+const MAX_LINE_LEN: usize = 300;
 
 /// FFmpeg's `AV_LOG_WARNING`; larger numbers are less important.
 const WARNING: i32 = 24;
@@ -139,7 +139,7 @@ impl Heard {
 /// `line` without passwords and hidden characters, cut to a bearable length.
 fn clean(line: &str) -> String {
     let masked = mask_credentials(line.trim());
-    masked.chars().map(|c| if is_hidden(c) { ' ' } else { c }).take(LONGEST_LINE).collect()
+    masked.chars().map(|c| if is_hidden(c) { ' ' } else { c }).take(MAX_LINE_LEN).collect()
 }
 
 /// Lets a few lines per window pass.
@@ -156,7 +156,7 @@ impl Throttle {
         if self.began.is_none_or(|began| now.saturating_duration_since(began) >= WINDOW) {
             (self.began, self.passed) = (Some(now), 0);
         }
-        if self.passed == MOST_LINES {
+        if self.passed == MAX_LINES {
             self.held_back += 1;
             return None;
         }
@@ -275,15 +275,15 @@ mod tests {
     fn nothing_heard_shows_a_password() {
         let cleaned = clean("Could not open rtsp://u:s3cret@10.0.0.1/x?pwd=s3cret\n");
         assert!(!cleaned.contains("s3cret") && !cleaned.contains('\n'), "{cleaned}");
-        assert_eq!(clean(&"x".repeat(1000)).len(), LONGEST_LINE);
+        assert_eq!(clean(&"x".repeat(1000)).len(), MAX_LINE_LEN);
     }
 
     #[test]
     fn flood_of_lines_is_counted_not_passed() {
         let (mut throttle, start) = (Throttle::default(), Instant::now());
         let passed = (0..100).filter(|_| throttle.pass(start).is_some()).count();
-        assert_eq!(passed, MOST_LINES as usize);
-        assert_eq!(throttle.pass(start + WINDOW), Some(100 - MOST_LINES));
+        assert_eq!(passed, MAX_LINES as usize);
+        assert_eq!(throttle.pass(start + WINDOW), Some(100 - MAX_LINES));
         assert_eq!(throttle.pass(start + WINDOW), Some(0));
     }
 }

@@ -6,7 +6,7 @@ use super::planes::Planes;
 use crate::media::Size;
 
 /// A JPEG with longer sides is refused before memory is taken, in pixels.
-const LONGEST_SIDE: usize = 16_384;
+const MAX_SIDE_LEN: usize = 16_384;
 
 /// The size told by the frame header (SOF) of `jpeg`; `None` where there is none.
 pub fn size(jpeg: &[u8]) -> Option<Size> {
@@ -58,7 +58,7 @@ impl Opener {
     pub fn open<T>(&mut self, jpeg: &[u8], wanted: Size, use_them: impl FnOnce(&Planes) -> T) -> turbojpeg::Result<T> {
         const ALIGN: usize = 4;
         let header = self.decompressor.read_header(jpeg)?;
-        if header.width.max(header.height) > LONGEST_SIDE || header.subsamp == Subsamp::Unknown {
+        if header.width.max(header.height) > MAX_SIDE_LEN || header.subsamp == Subsamp::Unknown {
             return Err(turbojpeg::Error::OutOfBounds);
         }
         let factor =

@@ -14,7 +14,7 @@ use nix::{
 
 /// Open files: the socket, the log, the RTSP connection, and four ports where RTP comes over UDP; the
 /// rest is for what libraries open in passing.
-const MOST_FILES: u64 = 64;
+const MAX_FILES: u64 = 64;
 
 /// When memory runs out, the kernel should end a worker before the agent: 0 is neutral, 1000 is first.
 const OOM_SCORE: &str = "500";
@@ -45,7 +45,7 @@ pub fn apply(socket: &impl AsFd) -> io::Result<()> {
     }
     from_terminal.thread_block()?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    setrlimit(Resource::RLIMIT_NOFILE, MOST_FILES, MOST_FILES)?;
+    setrlimit(Resource::RLIMIT_NOFILE, MAX_FILES, MAX_FILES)?;
     // A hint; without /proc it is not given.
     let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     Ok(())

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, UnixMicros},
-    wire::{Failure, FailureKind, LONGEST_BODY, Open},
+    wire::{Failure, FailureKind, MAX_BODY_LEN, Open},
 };
 
 /// For the whole of opening: connection, login, and the first frames.
@@ -32,7 +32,7 @@ pub const OPEN_LIMIT: Duration = Duration::from_secs(3);
 const POLL_SLACK: Duration = Duration::from_millis(200);
 
 /// A longer access unit does not fit into a message, in bytes.
-const LONGEST_UNIT: usize = LONGEST_BODY - 64;
+const MAX_UNIT_LEN: usize = MAX_BODY_LEN - 64;
 
 /// Rates outside are FFmpeg's guesses gone wrong (it likes 90000), in frames per second.
 const RATES: std::ops::RangeInclusive<f32> = 0.1..=240.0;
@@ -130,7 +130,7 @@ impl Reader {
                 self.learn_extradata();
             }
             let bytes = self.buffer.data_bytes().map_err(|_| internal("OpenCV gave a frame that is not bytes"))?;
-            if bytes.is_empty() || bytes.len() > LONGEST_UNIT {
+            if bytes.is_empty() || bytes.len() > MAX_UNIT_LEN {
                 continue;
             }
             let key = flagged || nal::is_key(self.info.codec, bytes);

@@ -50,7 +50,7 @@ fn camera_without_key_frames_says_so_and_comes_back() {
 const FRESH_MS: u64 = 2000;
 
 /// The last good picture is repeated each second until the card comes.
-const MOST_LIES: u32 = 5;
+const MAX_LIES: u32 = 5;
 
 /// A decoder that fills up the missing half of a frame with the frame before shows a picture that moves above and
 /// stands still below. Nothing on the wall may look live that is not: either the whole picture is, or the card comes.
@@ -74,7 +74,7 @@ fn camera_whose_frames_are_cut_short_never_shows_half_a_picture_as_live() {
                     let part = viewer.next();
                     let fresh = |stamp: stamp::Stamp| unix_ms() < stamp.unix_ms + FRESH_MS;
                     lies += u32::from(part.sequence.is_some() && !try_burnt_in(&part.jpeg).is_some_and(fresh));
-                    assert!(lies < MOST_LIES, "{}: {lies} pictures without a fresh time were shown as live", tale.id);
+                    assert!(lies < MAX_LIES, "{}: {lies} pictures without a fresh time were shown as live", tale.id);
                     part.sequence.is_none().then_some(())
                 });
                 eprintln!("{}: the card came after {:.1?}, {lies} broken pictures before it", tale.id, began.elapsed());

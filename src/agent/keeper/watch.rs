@@ -69,7 +69,7 @@ impl Keeping {
             self.rest();
         }
         let stopped = matches!(ended, Ended::Stopped | Ended::Unneeded);
-        let went = worker.end(if stopped { capture::LONG_FAREWELL } else { capture::FAREWELL }).await;
+        let went = worker.end(if stopped { capture::LONG_CLOSE_TIMEOUT } else { capture::CLOSE_TIMEOUT }).await;
         self.lane.end_worker();
         self.crew.budget.forget(&self.label);
         if let Ended::Trouble(trouble) = &mut ended

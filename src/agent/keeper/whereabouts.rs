@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 const BETWEEN_SEARCHES: Duration = Duration::from_secs(30);
 
 /// Cameras that do not say who they are, asked one after the other in one attempt.
-const MOST_SUSPECTS: usize = 16;
+const MAX_SUSPECTS: usize = 16;
 
 /// Why a device did not tell the stream.
 pub(super) enum Miss {
@@ -333,7 +333,7 @@ impl Locator {
         let mut places: Vec<_> = sightings.iter().filter(|sighting| wanted.is(sighting)).collect();
         if places.is_empty() {
             // Found by UPnP alone, a camera does not say which ONVIF device it is. It is asked below.
-            places.extend(sightings.iter().filter(|sighting| sighting.identity.is_none()).take(MOST_SUSPECTS));
+            places.extend(sightings.iter().filter(|sighting| sighting.identity.is_none()).take(MAX_SUSPECTS));
         } else if places.len() > 1 || places[0].is_ambiguous {
             let hosts: Vec<_> = places.iter().map(|sighting| sighting.source.to_string()).collect();
             return Err(format!("several devices say that they are it, at {}; write the right ip", hosts.join(", ")));

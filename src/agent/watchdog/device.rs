@@ -26,9 +26,9 @@ const WDIOC_SETTIMEOUT: Opcode = opcode::read_write::<i32>(b'W', 6);
 const WDIOC_GETTIMEOUT: Opcode = opcode::read::<i32>(b'W', 7);
 
 /// A driver that was given this before it is closed stops the hardware: the magic close.
-const FAREWELL: &[u8] = b"V";
+const CLOSE_TIMEOUT: &[u8] = b"V";
 
-/// Anything but [`FAREWELL`] is a beat.
+/// Anything but [`CLOSE_TIMEOUT`] is a beat.
 const BEAT: &[u8] = b"\0";
 
 pub struct Device {
@@ -87,6 +87,6 @@ impl Device {
     /// # Errors
     /// Where the driver did not take the word; it then goes on counting.
     pub fn disarm(mut self) -> io::Result<()> {
-        self.file.write_all(FAREWELL)
+        self.file.write_all(CLOSE_TIMEOUT)
     }
 }

@@ -6,9 +6,9 @@ use super::Found;
 use crate::{camera::CameraId, config::Config, discovery::XAddr, onvif::Profile, text::is_hidden};
 
 /// Letters of an identifier made from a name.
-const LONGEST_ID: usize = 40;
+const MAX_ID_LEN: usize = 40;
 /// Letters of a name or an identity; what `check` takes.
-const LONGEST_WORDS: usize = 200;
+const MAX_WORDS_LEN: usize = 200;
 
 /// A section for every camera that is not configured, and a note for every one that is.
 pub fn write(found: &[Found], config: Option<&Config>) -> String {
@@ -22,7 +22,7 @@ pub fn write(found: &[Found], config: Option<&Config>) -> String {
         }
         let host = found.address.as_ref().filter(|address| is_writable(address));
         let uuid = found.identity().filter(|_| !found.sighting.is_ambiguous);
-        let uuid = uuid.filter(|uuid| !uuid.contains(is_hidden) && uuid.chars().count() <= LONGEST_WORDS);
+        let uuid = uuid.filter(|uuid| !uuid.contains(is_hidden) && uuid.chars().count() <= MAX_WORDS_LEN);
         if host.is_none() && uuid.is_none() {
             text.push_str(&format!("# {} is a camera, but says nothing of ONVIF.\n\n", found.sighting.source));
             continue;
@@ -83,7 +83,7 @@ fn channels(found: &Found) -> Vec<&Profile> {
         let is_known = |channel: &&Profile| {
             channel.source.as_ref().map(|source| &source.token) == profile.source.as_ref().map(|source| &source.token)
         };
-        let is_writable = !profile.token.contains(is_hidden) && profile.token.chars().count() <= LONGEST_WORDS;
+        let is_writable = !profile.token.contains(is_hidden) && profile.token.chars().count() <= MAX_WORDS_LEN;
         if profile.source.is_some() && is_writable && !channels.iter().any(is_known) {
             channels.push(profile);
         }
@@ -117,13 +117,13 @@ fn slug(name: &str) -> String {
     let lower = name.to_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let joined = words.collect::<Vec<_>>().join("-");
-    joined.chars().take(LONGEST_ID).collect::<String>().trim_end_matches('-').to_owned()
+    joined.chars().take(MAX_ID_LEN).collect::<String>().trim_end_matches('-').to_owned()
 }
 
 /// `text` without hidden characters and not too long.
 fn one_line(text: &str) -> String {
     let printable: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
-    printable.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST_WORDS).collect()
+    printable.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_WORDS_LEN).collect()
 }
 
 /// `text`, which holds no control characters, as a TOML string.

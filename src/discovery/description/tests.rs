@@ -119,7 +119,7 @@ fn a_description_is_fetched() {
 fn redirects_long_and_silent_answers_give_nothing() {
     let redirect = format!("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n{FULL}");
     assert_eq!(fetched(redirect.into_bytes(), PATIENT), None);
-    let long = format!("HTTP/1.1 200 OK\r\n\r\n<root><!--{}-->{FULL}", " ".repeat(LONGEST));
+    let long = format!("HTTP/1.1 200 OK\r\n\r\n<root><!--{}-->{FULL}", " ".repeat(MAX_LEN));
     assert_eq!(fetched(long.into_bytes(), PATIENT), None);
     assert_eq!(fetched(Vec::new(), Duration::from_millis(100)), None);
 }

@@ -12,10 +12,10 @@ const WS_SENDS: [Duration; 4] =
 const SSDP_SENDS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1000)];
 
 /// Repeats are late by up to this, so that several searchers do not keep in step.
-const MOST_JITTER: Duration = Duration::from_millis(40);
+const MAX_JITTER: Duration = Duration::from_millis(40);
 
 /// No round begins with less time than this left: devices take half a second to answer.
-const SHORTEST_ROUND: Duration = Duration::from_millis(500);
+const MIN_ROUND: Duration = Duration::from_millis(500);
 
 /// Which questions a letter holds, and so where it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +46,10 @@ impl Agenda {
     pub fn new(start: Instant, end: Instant, limits: &Limits) -> Self {
         let mut rounds = vec![start];
         let mut next = start + limits.second_round;
-        while next + SHORTEST_ROUND <= end {
+        while next + MIN_ROUND <= end {
             rounds.push(next);
             // A limit of nothing would make rounds without end.
-            next += limits.further_rounds.max(SHORTEST_ROUND);
+            next += limits.further_rounds.max(MIN_ROUND);
         }
         rounds.reverse();
         Self { letters: Vec::new(), rounds, begun: 0 }
@@ -69,7 +69,7 @@ impl Agenda {
             Protocol::Ssdp => &SSDP_SENDS,
         };
         for after in sends {
-            let late = if after.is_zero() { Duration::ZERO } else { MOST_JITTER.mul_f64(chance()) };
+            let late = if after.is_zero() { Duration::ZERO } else { MAX_JITTER.mul_f64(chance()) };
             self.letters.push(Letter { at: now + *after + late, text: text.to_owned(), protocol });
         }
     }

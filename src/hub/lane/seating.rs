@@ -7,7 +7,7 @@ use std::{
 
 use smol::channel::{Receiver, bounded};
 
-use super::{Chair, Inner, Lane, MOST_RENDITIONS, TooManyRenditions};
+use super::{Chair, Inner, Lane, MAX_RENDITIONS, TooManyRenditions};
 use crate::{
     camera::State,
     hub::{
@@ -132,7 +132,7 @@ impl Lane {
         };
         wanted.sort_unstable();
         wanted.dedup();
-        wanted.truncate(MOST_RENDITIONS);
+        wanted.truncate(MAX_RENDITIONS);
         if wanted == inner.wanted {
             return;
         }
