@@ -30,9 +30,9 @@ use smol::{
 
 use crate::{
     camera::CameraId,
-    deadline::within,
     hub::WorkerVitals,
     media::{AccessUnit, Picture, Rendition},
+    time::timeout,
     wire::{self, Failure, FromWorker, Message, Open, ToWorker},
 };
 use inbox::Inbox;
@@ -244,7 +244,7 @@ impl Worker {
             let _ = (&self.socket).write_all(&farewell).await;
             self.exited().await;
         };
-        let went = within(patience, leave).await.is_some();
+        let went = timeout(patience, leave).await.is_some();
         if !went {
             log::info!("worker {} did not end by itself; it is killed", self.pid);
         } else if self.status.is_some_and(|status| status.signal() == Some(Signal::SIGKILL as i32)) {
@@ -256,7 +256,7 @@ impl Worker {
     async fn tell(&mut self, message: &ToWorker) -> Result<(), Error> {
         let mut bytes = Vec::new();
         message.encode(&mut bytes);
-        match within(SEND_LIMIT, (&self.socket).write_all(&bytes)).await {
+        match timeout(SEND_LIMIT, (&self.socket).write_all(&bytes)).await {
             Some(Ok(())) => Ok(()),
             Some(Err(_broken)) => Err(self.died().await),
             None => Err(Error::Deaf),
@@ -267,7 +267,7 @@ impl Worker {
     /// takes counts from the first time.
     async fn died(&mut self) -> Error {
         let hung_up = *self.hung_up.get_or_insert_with(Instant::now);
-        within(DEATH.saturating_sub(hung_up.elapsed()), self.exited()).await;
+        timeout(DEATH.saturating_sub(hung_up.elapsed()), self.exited()).await;
         self.stderr.drain().await;
         Error::Died { status: self.status, last_words: self.stderr.last_line() }
     }
@@ -291,7 +291,7 @@ impl Worker {
                 self.stderr.pump().await;
                 smol::future::pending().await
             };
-            within(EXIT_POLL, drained.or(printed)).await;
+            timeout(EXIT_POLL, drained.or(printed)).await;
         }
     }
 }

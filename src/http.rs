@@ -12,7 +12,7 @@ use smol::{
     net::TcpStream,
 };
 
-use crate::{deadline::within, xml::filter::Outline};
+use crate::{time::timeout, xml::filter::Outline};
 use reply::Reply;
 
 /// How long a camera may take. The defaults suit real cameras; tests shorten them.
@@ -56,8 +56,8 @@ pub async fn exchange(
     limits: Limits,
     outline: Option<Outline>,
 ) -> Result<Reply, Error> {
-    within(limits.call, async {
-        let stream = within(limits.connect, TcpStream::connect((host, port))).await;
+    timeout(limits.call, async {
+        let stream = timeout(limits.connect, TcpStream::connect((host, port))).await;
         let stream = stream.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).map_err(Error::Connect)?;
         converse(stream, message, limits.quiet, outline).await
     })
@@ -81,7 +81,7 @@ async fn converse(
     let mut reader = reply::Reader::with_outline(outline);
     let mut buffer = vec![0; 16 << 10];
     loop {
-        match within(quiet, stream.read(&mut buffer)).await {
+        match timeout(quiet, stream.read(&mut buffer)).await {
             Some(Ok(0)) => break,
             Some(Ok(count)) => {
                 let complete = reader.feed(&buffer[..count]).map_err(Error::Reply)?;

@@ -5,9 +5,9 @@
 
 // Floor 0
 pub mod camera;
-pub mod deadline;
 pub mod media;
 pub mod text;
+pub mod time;
 pub mod xml;
 
 // Floor 1

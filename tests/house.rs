@@ -14,7 +14,7 @@ use source::Source;
 use std::{collections::BTreeSet, fs, path::Path};
 
 const FLOORS: [&[&str]; 5] = [
-    &["camera", "deadline", "media", "text", "xml"],
+    &["camera", "time", "media", "text", "xml"],
     &["log", "hub", "config", "http", "wire", "card", "state", "unix"],
     &["onvif", "discovery", "capture", "web", "worker"],
     &["agent", "command"],

@@ -12,7 +12,7 @@ extern crate self as cctv_agent;
 mod rooms {
     pub mod camera;
     pub mod config;
-    pub mod deadline;
+    pub mod time;
     pub mod discovery;
     pub mod http;
     pub mod media;

@@ -14,9 +14,9 @@ use smol::future::FutureExt;
 use super::{Web, pace::Pace};
 use crate::{
     camera::State,
-    deadline::Alarm,
     hub::{Channel, Shown, Standing, TooManyRenditions, View},
     media::{Picture, UnixMicros, Wish},
+    time::LazyDeadline,
 };
 
 /// Told to the viewers of a camera that left the configuration.
@@ -42,7 +42,7 @@ pub struct Frames<'a> {
     pace: Pace,
     /// When something must be sent at the latest.
     due: Instant,
-    alarm: Alarm,
+    alarm: LazyDeadline,
     /// Why nothing more will come.
     end: Option<String>,
 }
@@ -53,7 +53,7 @@ impl<'a> Frames<'a> {
     pub fn new(web: &'a Web, channel: &Arc<Channel>, wish: Wish) -> Result<Self, TooManyRenditions> {
         let due = Instant::now() + web.limits.repeat;
         let view = channel.sit(wish)?;
-        let (pace, alarm) = (Pace::default(), Alarm::default());
+        let (pace, alarm) = (Pace::default(), LazyDeadline::default());
         Ok(Self { web, view, wish, newest: None, pace, due, alarm, end: None })
     }
 
@@ -82,7 +82,7 @@ impl<'a> Frames<'a> {
             let event = async { Event::Stop(self.web.stopping().await) }
                 .or(async { Event::Shown(self.view.next().await) })
                 .or(async {
-                    self.alarm.ring(self.due).await;
+                    self.alarm.wait_until(self.due).await;
                     Event::Due
                 })
                 .await;

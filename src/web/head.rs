@@ -17,7 +17,7 @@ use http_types::{Method, Request};
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::{answer::Answer, limits::Limits, metadata::Metadata, socket::Socket};
-use crate::{config::Authority, deadline::within};
+use crate::{config::Authority, time::timeout};
 
 /// The header lines that are handed on beside those in [`Metadata`]; all others, cookies above all, are dropped.
 const KEPT: [&str; 7] = [
@@ -71,7 +71,7 @@ async fn collect(socket: &mut Socket, limits: &Limits, patience: Duration) -> Re
     let mut bytes = std::mem::take(&mut socket.early);
     let mut chunk = [0; 2048];
     if bytes.is_empty() {
-        match within(patience, socket.read(&mut chunk)).await {
+        match timeout(patience, socket.read(&mut chunk)).await {
             Some(Ok(count @ 1..)) => bytes.extend_from_slice(&chunk[..count]),
             _ => return Err(Refusal::Gone),
         }
@@ -98,7 +98,7 @@ async fn collect(socket: &mut Socket, limits: &Limits, patience: Duration) -> Re
             }
         }
     };
-    match within(limits.head_time, reading).await {
+    match timeout(limits.head_time, reading).await {
         Some(Ok((head, rest))) => {
             socket.early = rest;
             Ok(head)

@@ -21,7 +21,7 @@ use smol::{
 };
 
 use super::{limits::Limits, socket::Socket};
-use crate::deadline::within;
+use crate::time::timeout;
 
 /// A close frame holds 125 bytes, two of which are its code (RFC 6455 5.5).
 const MAX_REASON_LEN: usize = 123;
@@ -66,7 +66,7 @@ impl Outbox {
             End::Finished(why) => (CloseCode::Away, &why[..why.floor_char_boundary(MAX_REASON_LEN)]),
             End::Misused(why) => (CloseCode::Policy, *why),
         };
-        within(patience, async {
+        timeout(patience, async {
             // Answers the viewer's close frame, or sends ours; a broken connection fails at once.
             let frame = CloseFrame { code, reason: reason.into() };
             if self.lock().await.close(Some(frame)).await.is_ok() {

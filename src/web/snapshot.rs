@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     camera::State,
-    deadline::within,
     hub::{Channel, Shown, Standing, View},
     media::{Picture, Wish},
+    time::timeout,
 };
 
 /// The newest picture, or the card with 503. Waits for `Limits::first_picture` at most: where
@@ -26,7 +26,7 @@ pub async fn take(web: &Web, channel: &Arc<Channel>, wish: Wish) -> Answer {
     let started = Instant::now();
     let limit = if view.is_waiting() { web.limits.on_demand } else { web.limits.first_picture };
     let mut newest = None;
-    let standing = within(limit, live_picture(&mut view, &mut newest)).await;
+    let standing = timeout(limit, live_picture(&mut view, &mut newest)).await;
     if let Some(picture) = newest {
         return answer(200, picture.jpeg.to_vec(), picture.taken, picture.sequence, State::Live);
     }

@@ -18,7 +18,7 @@ use smol::{
     net::TcpStream,
 };
 
-use crate::deadline::within;
+use crate::time::timeout;
 
 /// Bytes the kernel may hold that are not sent yet. Whatever waits there grows old: this bounds by how
 /// much a slow viewer lags, and what it costs in memory.
@@ -81,7 +81,7 @@ impl Socket {
                 }
             }
         };
-        within(patience, drained).await;
+        timeout(patience, drained).await;
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
                     Timer::after(Duration::from_millis(1)).await;
                 }
             };
-            within(Duration::from_secs(30), stalled).await.expect("no deadline");
+            timeout(Duration::from_secs(30), stalled).await.expect("no deadline");
         });
     }
 }

@@ -19,9 +19,9 @@ use super::super::{Limits, Web, serve};
 use crate::{
     camera::{CameraId, Tuning},
     card::Card,
-    deadline::within,
     hub::{Hub, Lane},
     media::{AccessUnit, Codec, Picture, SampleAspect, Size, StreamInfo, Variant},
+    time::timeout,
 };
 
 /// Longer than anything takes on the busiest machine: only a failing test waits for it.
@@ -127,7 +127,7 @@ pub async fn eventually(condition: impl Fn() -> bool) {
 }
 
 pub async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    within(LONG, work).await.expect("it takes too long")
+    timeout(LONG, work).await.expect("it takes too long")
 }
 
 #[derive(Debug)]
