@@ -25,7 +25,7 @@ use async_tungstenite::tungstenite;
 use cctv_agent::{
     config,
     hub::{Channel, Hub, Lane, Seat, Shown},
-    media::{AccessUnit, Codec, Picture, Rendition, Size, Wish},
+    media::{AccessUnit, Codec, Picture, Rendition, RenditionRequest, Size},
     web::Web,
     wire::{self, FromWorker},
     worker::{
@@ -46,7 +46,7 @@ type Result<T> = std::result::Result<T, Box<dyn error::Error + Send + Sync>>;
 
 const FULL_HD: Size = Size { width: 1920, height: 1080 };
 const TILE: Size = Size { width: 640, height: 360 };
-const NO_WISH: Wish = Wish { size: None, quality: None, fps: None };
+const NO_WISH: RenditionRequest = RenditionRequest { size: None, quality: None, fps: None };
 /// Bytes of a JPEG of 1080p at quality 80, about.
 const JPEG_BYTES: usize = 250_000;
 const QUALITY: u8 = 80;

@@ -26,14 +26,14 @@ impl Codec {
 /// Which kind of H.264 or H.265 a stream is: what a decoder must be able to do, as the sequence
 /// parameter set says it. Displayed as browsers ask for it (RFC 6381, ISO/IEC 14496-15 annex E).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variant {
+pub enum CodecConfig {
     /// `profile_idc`, the byte of constraint flags, `level_idc`.
     H264([u8; 3]),
     /// `general_profile_space` to `general_level_idc`, 96 bits.
     H265([u8; 12]),
 }
 
-impl Variant {
+impl CodecConfig {
     pub fn codec(self) -> Codec {
         match self {
             Self::H264(_) => Codec::H264,
@@ -42,7 +42,7 @@ impl Variant {
     }
 }
 
-impl fmt::Display for Variant {
+impl fmt::Display for CodecConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::H264([profile, constraints, level]) => write!(f, "avc1.{profile:02x}{constraints:02x}{level:02x}"),
@@ -149,7 +149,7 @@ pub type UnixMicros = u64;
 pub struct StreamInfo {
     pub codec: Codec,
     /// `None` for JPEG, and until a parameter set was seen.
-    pub variant: Option<Variant>,
+    pub codec_config: Option<CodecConfig>,
     /// In samples, as they are encoded.
     pub size: Size,
     /// Square for JPEG, and until a parameter set was seen.
@@ -180,7 +180,7 @@ pub struct AccessUnit {
 
 /// What a viewer asks for. The lane turns it into a [`Rendition`] that others can share.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Wish {
+pub struct RenditionRequest {
     /// The box the picture will be shown in, in pixels; `None`: the camera's own size.
     pub size: Option<Size>,
     /// JPEG quality, 1 to 100; `None`: the camera's configured quality.
@@ -220,14 +220,14 @@ const LADDER: [u32; 13] = [90, 120, 180, 240, 270, 360, 480, 540, 720, 960, 1080
 const RATES: [u8; 10] = [1, 2, 5, 8, 10, 15, 20, 25, 30, 60];
 
 impl Rendition {
-    /// The rendition that serves `wish` on a stream of `source` display size: the picture fitted into the
+    /// The rendition that serves `rendition_request` on a stream of `source` display size: the picture fitted into the
     /// wished box with its shape kept, snapped up to a ladder of sizes and rates, never enlarged.
-    pub fn for_wish(wish: Wish, source: Size, quality: u8, max_fps: u8) -> Self {
-        let wanted = wish.fps.map_or(max_fps, |fps| fps.min(max_fps));
+    pub fn for_wish(rendition_request: RenditionRequest, source: Size, quality: u8, max_fps: u8) -> Self {
+        let wanted = rendition_request.fps.map_or(max_fps, |fps| fps.min(max_fps));
         let rate = RATES.into_iter().find(|&rate| rate >= wanted).unwrap_or(wanted);
         Self {
-            size: wish.size.map_or(source, |box_| snap(fit(source, box_), source)),
-            quality: wish.quality.unwrap_or(quality),
+            size: rendition_request.size.map_or(source, |box_| snap(fit(source, box_), source)),
+            quality: rendition_request.quality.unwrap_or(quality),
             fps: rate.min(max_fps),
         }
     }
@@ -268,8 +268,8 @@ mod tests {
     const FULL_HD: Size = Size { width: 1920, height: 1080 };
 
     fn size_for(width: u32, height: u32, source: Size) -> (u32, u32) {
-        let wish = Wish { size: Some(Size { width, height }), quality: None, fps: None };
-        let size = Rendition::for_wish(wish, source, 80, 25).size;
+        let rendition_request = RenditionRequest { size: Some(Size { width, height }), quality: None, fps: None };
+        let size = Rendition::for_wish(rendition_request, source, 80, 25).size;
         (size.width, size.height)
     }
 
@@ -340,11 +340,11 @@ mod tests {
 
     #[test]
     fn variants_are_written_as_browsers_ask_for_them() {
-        assert_eq!(Variant::H264([0x64, 0, 0x28]).to_string(), "avc1.640028");
+        assert_eq!(CodecConfig::H264([0x64, 0, 0x28]).to_string(), "avc1.640028");
         let main = [1, 0x60, 0, 0, 0, 0xb0, 0, 0, 0, 0, 0, 93];
-        assert_eq!(Variant::H265(main).to_string(), "hvc1.1.6.L93.B0");
+        assert_eq!(CodecConfig::H265(main).to_string(), "hvc1.1.6.L93.B0");
         let high_tier = [0x22, 0x20, 0, 0, 0, 0x90, 0, 0, 0, 0, 1, 150];
-        assert_eq!(Variant::H265(high_tier).to_string(), "hvc1.2.4.H150.90.0.0.0.0.1");
+        assert_eq!(CodecConfig::H265(high_tier).to_string(), "hvc1.2.4.H150.90.0.0.0.0.1");
     }
 
     #[test]
@@ -355,10 +355,10 @@ mod tests {
 
     #[test]
     fn rate_never_exceeds_the_camera_maximum() {
-        let wish = Wish { size: None, quality: Some(50), fps: Some(11) };
-        let rendition = Rendition::for_wish(wish, FULL_HD, 80, 12);
+        let rendition_request = RenditionRequest { size: None, quality: Some(50), fps: Some(11) };
+        let rendition = Rendition::for_wish(rendition_request, FULL_HD, 80, 12);
         assert_eq!((rendition.quality, rendition.fps), (50, 12));
-        let slower = Rendition::for_wish(Wish { fps: Some(4), ..wish }, FULL_HD, 80, 25);
+        let slower = Rendition::for_wish(RenditionRequest { fps: Some(4), ..rendition_request }, FULL_HD, 80, 25);
         assert_eq!(slower.fps, 5);
     }
 }

@@ -11,7 +11,7 @@ mod wall;
 use async_tungstenite::{client_async, tungstenite::Message};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use cctv_agent::{
-    media::{Codec, Rendition, SampleAspect, Size, Wish},
+    media::{Codec, Rendition, RenditionRequest, SampleAspect, Size},
     worker::{darkroom::Darkroom, parameter_sets},
 };
 use serde_json::json;
@@ -169,7 +169,8 @@ fn circle_stays_a_circle() {
             );
             let display = sequence.size.displayed(sequence.sample_aspect);
             assert_eq!(display, seen, "{what}");
-            let rendition = |size| Rendition::for_wish(Wish { size, quality: None, fps: None }, display, 90, 25);
+            let rendition =
+                |size| Rendition::for_wish(RenditionRequest { size, quality: None, fps: None }, display, 90, 25);
             let third = Size { width: seen.width / 3, height: seen.height / 3 };
             let mut darkroom = Darkroom::new(codec, 90);
             darkroom.want(&[rendition(None), rendition(Some(third))]);

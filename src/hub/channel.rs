@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     camera::{CameraId, State},
-    media::{Size, Wish, fit},
+    media::{RenditionRequest, Size, fit},
 };
 
 /// Counted as the small stream's size until the camera says its own.
@@ -105,21 +105,21 @@ impl Channel {
     ///
     /// # Errors
     /// [`TooManyRenditions`] where the wish would need one more rendition than the stream may have.
-    pub fn sit(self: &Arc<Self>, wish: Wish) -> Result<View, TooManyRenditions> {
-        let seat = self.lane_for(wish).sit(wish)?;
-        Ok(View::new(Visitor::new(self), wish, seat))
+    pub fn sit(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<View, TooManyRenditions> {
+        let seat = self.lane_for(rendition_request).sit(rendition_request)?;
+        Ok(View::new(Visitor::new(self), rendition_request, seat))
     }
 
     /// Takes a place for access units; the first delivery is there at once.
-    pub fn sit_for_units(self: &Arc<Self>, wish: Wish) -> UnitView {
-        let seat = self.lane_for(wish).sit_for_units();
-        UnitView::new(Visitor::new(self), wish, seat)
+    pub fn sit_for_units(self: &Arc<Self>, rendition_request: RenditionRequest) -> UnitView {
+        let seat = self.lane_for(rendition_request).sit_for_units();
+        UnitView::new(Visitor::new(self), rendition_request, seat)
     }
 
     /// Where a viewer with this wish begins: at the stream that suits it, or at the other one while only
     /// that is live.
-    pub fn lane_for(&self, wish: Wish) -> Arc<Lane> {
-        let suited = self.suited(wish, None);
+    pub fn lane_for(&self, rendition_request: RenditionRequest) -> Arc<Lane> {
+        let suited = self.suited(rendition_request, None);
         match self.other(&suited) {
             Some(other) if !suited.is_live() && other.is_live() => other,
             _ => suited,
@@ -178,13 +178,13 @@ impl Channel {
         standing
     }
 
-    /// The stream that suits `wish`: the smallest that need not be enlarged. `at` is the one its viewer is
+    /// The stream that suits `rendition_request`: the smallest that need not be enlarged. `at` is the one its viewer is
     /// shown already.
-    pub(super) fn suited(&self, wish: Wish, at: Option<&Arc<Lane>>) -> Arc<Lane> {
+    pub(super) fn suited(&self, rendition_request: RenditionRequest, at: Option<&Arc<Lane>>) -> Arc<Lane> {
         let Some(small) = self.small() else { return Arc::clone(&self.main) };
         let slack = if at.is_some_and(|at| Arc::ptr_eq(at, &small)) { STAY } else { ENTER };
         let size = small.stream().map_or(ASSUMED_SMALL, |stream| stream.display_size());
-        if covers(size, self.main.stream().map(|stream| stream.display_size()), wish.size, slack) {
+        if covers(size, self.main.stream().map(|stream| stream.display_size()), rendition_request.size, slack) {
             small
         } else {
             Arc::clone(&self.main)
@@ -192,8 +192,8 @@ impl Channel {
     }
 
     /// The stream that a viewer who is shown `at` should change to once it gives pictures.
-    pub(super) fn awaited(&self, wish: Wish, at: &Arc<Lane>) -> Option<Arc<Lane>> {
-        let suited = self.suited(wish, Some(at));
+    pub(super) fn awaited(&self, rendition_request: RenditionRequest, at: &Arc<Lane>) -> Option<Arc<Lane>> {
+        let suited = self.suited(rendition_request, Some(at));
         if !Arc::ptr_eq(&suited, at) {
             return Some(suited);
         }

@@ -28,7 +28,7 @@ use unit_seating::UnitChair;
 
 use crate::{
     camera::{CameraId, State, Tuning},
-    media::{Picture, Rendition, Size, StreamInfo, Wish},
+    media::{Picture, Rendition, RenditionRequest, Size, StreamInfo},
 };
 
 /// Renditions that are encoded side by side until the configuration says otherwise. Each costs an encode
@@ -112,7 +112,7 @@ struct Inner {
 /// The lane's end of a seat.
 struct Chair {
     number: u64,
-    wish: Wish,
+    rendition_request: RenditionRequest,
     pictures: Sender<Arc<Picture>>,
     /// The other end of `pictures`, to take back what must no longer be shown.
     unread: Receiver<Arc<Picture>>,
@@ -222,9 +222,9 @@ impl Lane {
 }
 
 impl Inner {
-    fn rendition(&self, wish: Wish) -> Rendition {
+    fn rendition(&self, rendition_request: RenditionRequest) -> Rendition {
         let size = self.stream.map_or(ASSUMED_SIZE, |stream| stream.display_size());
-        Rendition::for_wish(wish, size, self.tuning.quality, self.tuning.max_fps)
+        Rendition::for_wish(rendition_request, size, self.tuning.quality, self.tuning.max_fps)
     }
 
     /// What the stream must answer to.
@@ -242,15 +242,15 @@ impl Inner {
         }
     }
 
-    /// Refuses `wish` where it would need one rendition too many, not counting seat `except`.
-    fn admit(&mut self, wish: Wish, except: Option<u64>) -> Result<(), TooManyRenditions> {
+    /// Refuses `rendition_request` where it would need one rendition too many, not counting seat `except`.
+    fn admit(&mut self, rendition_request: RenditionRequest, except: Option<u64>) -> Result<(), TooManyRenditions> {
         let others = self.seats.iter().filter(|chair| Some(chair.number) != except);
-        let mut renditions: Vec<_> = others.map(|chair| self.rendition(chair.wish)).collect();
+        let mut renditions: Vec<_> = others.map(|chair| self.rendition(chair.rendition_request)).collect();
         renditions.sort_unstable();
         renditions.dedup();
         // Who asks for what is watched already is never refused, also where the bound was lowered.
         let most = self.most_renditions;
-        if renditions.len() < most || renditions.contains(&self.rendition(wish)) {
+        if renditions.len() < most || renditions.contains(&self.rendition(rendition_request)) {
             return Ok(());
         }
         self.refused += 1;
@@ -260,7 +260,7 @@ impl Inner {
     /// Gives a new seat the picture others of its rendition already see.
     fn serve_newest(&self, number: u64) {
         let Some(chair) = self.seats.iter().find(|chair| chair.number == number) else { return };
-        if let Some(picture) = self.newest.get(&self.rendition(chair.wish)) {
+        if let Some(picture) = self.newest.get(&self.rendition(chair.rendition_request)) {
             let _ = chair.pictures.force_send(Arc::clone(picture));
         }
     }

@@ -11,7 +11,7 @@ use super::{
     lane::{Lane, TooManyRenditions},
     status::Standing,
 };
-use crate::media::{Picture, Wish};
+use crate::media::{Picture, RenditionRequest};
 
 /// What a viewer is to show next.
 #[derive(Clone, Debug)]
@@ -71,8 +71,8 @@ impl Seat {
     ///
     /// # Errors
     /// [`TooManyRenditions`]; the old wish then stands.
-    pub fn change(&self, wish: Wish) -> Result<(), TooManyRenditions> {
-        self.lane.change_wish(self.number, wish)
+    pub fn change(&self, rendition_request: RenditionRequest) -> Result<(), TooManyRenditions> {
+        self.lane.change_wish(self.number, rendition_request)
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     status::Standing,
     unit_seat::{Delivery, UnitSeat},
 };
-use crate::media::{UnixMicros, Wish};
+use crate::media::{RenditionRequest, UnixMicros};
 
 /// A key frame is larger than what overtakes it on the way here. It may be older by this much than what
 /// was shown last: two streams of a camera are not in step anyway, and a decoder must begin with it.
@@ -24,7 +24,7 @@ const OVERTAKEN: UnixMicros = 200_000;
 /// other one, so that no decoder shows what lies before it.
 pub struct UnitView {
     visitor: Visitor,
-    wish: Wish,
+    rendition_request: RenditionRequest,
     seat: UnitSeat,
     awaited: Option<UnitSeat>,
     /// The key frame with which the stream was changed.
@@ -35,9 +35,9 @@ pub struct UnitView {
 }
 
 impl UnitView {
-    pub(super) fn new(visitor: Visitor, wish: Wish, seat: UnitSeat) -> Self {
+    pub(super) fn new(visitor: Visitor, rendition_request: RenditionRequest, seat: UnitSeat) -> Self {
         let changes = visitor.0.changes();
-        let mut view = Self { visitor, wish, seat, awaited: None, first: None, newest: 0, changes };
+        let mut view = Self { visitor, rendition_request, seat, awaited: None, first: None, newest: 0, changes };
         view.settle();
         view
     }
@@ -98,7 +98,7 @@ impl UnitView {
             Delivery::Unit(taken) => Some(self.deliver(taken)),
             Delivery::News(_) => Some(Delivery::News(self.standing())),
             Delivery::Closed if self.visitor.0.has_left(self.lane()) => {
-                self.seat = self.visitor.0.lane_for(self.wish).sit_for_units();
+                self.seat = self.visitor.0.lane_for(self.rendition_request).sit_for_units();
                 self.settle();
                 None
             }
@@ -107,8 +107,8 @@ impl UnitView {
     }
 
     /// Asks for another size from now on.
-    pub fn change(&mut self, wish: Wish) {
-        self.wish = wish;
+    pub fn change(&mut self, rendition_request: RenditionRequest) {
+        self.rendition_request = rendition_request;
         self.settle();
     }
 
@@ -138,13 +138,13 @@ impl UnitView {
 
     fn standing(&self) -> Standing {
         let channel = &self.visitor.0;
-        let suits = Arc::ptr_eq(&channel.suited(self.wish, Some(self.lane())), self.lane());
+        let suits = Arc::ptr_eq(&channel.suited(self.rendition_request, Some(self.lane())), self.lane());
         channel.standing(self.lane(), suits)
     }
 
     /// Takes a seat at the stream that is now waited for, if any.
     fn settle(&mut self) {
-        let awaited = self.visitor.0.awaited(self.wish, self.lane());
+        let awaited = self.visitor.0.awaited(self.rendition_request, self.lane());
         self.awaited = match (awaited, self.awaited.take()) {
             (Some(lane), Some(seat)) if Arc::ptr_eq(seat.lane(), &lane) => Some(seat),
             (Some(lane), _) => Some(lane.sit_for_next_key_frame()),

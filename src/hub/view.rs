@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     camera::State,
-    media::{Picture, UnixMicros, Wish},
+    media::{Picture, RenditionRequest, UnixMicros},
 };
 
 /// The other stream may be so far behind, and is waited for, when the stream is changed: its pictures are
@@ -30,7 +30,7 @@ const BEHIND: UnixMicros = 1_000_000;
 /// little [behind](BEHIND), the last picture stands until it has caught up.
 pub struct View {
     visitor: Visitor,
-    wish: Wish,
+    rendition_request: RenditionRequest,
     seat: Seat,
     awaited: Option<Seat>,
     /// The picture with which the stream was changed.
@@ -45,10 +45,11 @@ pub struct View {
 }
 
 impl View {
-    pub(super) fn new(visitor: Visitor, wish: Wish, seat: Seat) -> Self {
+    pub(super) fn new(visitor: Visitor, rendition_request: RenditionRequest, seat: Seat) -> Self {
         let changes = visitor.0.changes();
         let (awaited, first) = (None, None);
-        let mut view = Self { visitor, wish, seat, awaited, first, newest: 0, held: 0, skipped: 0, changes };
+        let mut view =
+            Self { visitor, rendition_request, seat, awaited, first, newest: 0, held: 0, skipped: 0, changes };
         view.settle();
         view
     }
@@ -111,7 +112,7 @@ impl View {
                     if !self.visitor.0.has_left(self.lane()) {
                         return Shown::Closed;
                     }
-                    match self.visitor.0.lane_for(self.wish).sit(self.wish) {
+                    match self.visitor.0.lane_for(self.rendition_request).sit(self.rendition_request) {
                         Ok(seat) => self.move_to(seat),
                         Err(TooManyRenditions { .. }) => return Shown::Closed,
                     }
@@ -140,17 +141,17 @@ impl View {
     ///
     /// # Errors
     /// [`TooManyRenditions`]; the old wish then stands.
-    pub fn change(&mut self, wish: Wish) -> Result<(), TooManyRenditions> {
-        self.seat.change(wish)?;
-        self.wish = wish;
-        self.awaited = self.awaited.take().filter(|seat| seat.change(wish).is_ok());
+    pub fn change(&mut self, rendition_request: RenditionRequest) -> Result<(), TooManyRenditions> {
+        self.seat.change(rendition_request)?;
+        self.rendition_request = rendition_request;
+        self.awaited = self.awaited.take().filter(|seat| seat.change(rendition_request).is_ok());
         self.settle();
         Ok(())
     }
 
     fn standing(&self) -> Standing {
         let channel = &self.visitor.0;
-        let suits = Arc::ptr_eq(&channel.suited(self.wish, Some(self.lane())), self.lane());
+        let suits = Arc::ptr_eq(&channel.suited(self.rendition_request, Some(self.lane())), self.lane());
         channel.standing(self.lane(), suits)
     }
 
@@ -163,11 +164,11 @@ impl View {
 
     /// Takes a seat at the stream that is now waited for, if any.
     fn settle(&mut self) {
-        let awaited = self.visitor.0.awaited(self.wish, self.lane());
+        let awaited = self.visitor.0.awaited(self.rendition_request, self.lane());
         self.awaited = match (awaited, self.awaited.take()) {
             (Some(lane), Some(seat)) if Arc::ptr_eq(seat.lane(), &lane) => Some(seat),
             // Where there is no room for its rendition, it goes on as it is.
-            (Some(lane), _) => lane.sit(self.wish).ok(),
+            (Some(lane), _) => lane.sit(self.rendition_request).ok(),
             (None, _) => None,
         };
     }

@@ -12,7 +12,7 @@ use crate::{
     card::{self, Card},
     hub::{Lane, Standing},
     log::chain,
-    media::{Rendition, Size, Wish},
+    media::{Rendition, RenditionRequest, Size},
 };
 
 /// Draws a card of this size and JPEG quality: [`crate::card::draw`], but in tests. May take some
@@ -42,12 +42,12 @@ impl Cards {
         Self { draw, drawn: Mutex::default() }
     }
 
-    /// The card of `lane` in `standing`, in the size its pictures would have for `wish`.
-    pub async fn card(&self, lane: &Lane, standing: Standing, wish: Wish) -> Arc<[u8]> {
-        let quality = wish.quality.unwrap_or_else(|| lane.tuning().quality);
+    /// The card of `lane` in `standing`, in the size its pictures would have for `rendition_request`.
+    pub async fn card(&self, lane: &Lane, standing: Standing, rendition_request: RenditionRequest) -> Arc<[u8]> {
+        let quality = rendition_request.quality.unwrap_or_else(|| lane.tuning().quality);
         let size = match lane.stream() {
-            Some(stream) => Rendition::for_wish(wish, stream.display_size(), quality, 1).size,
-            None => wish.size.unwrap_or(USUAL_SIZE),
+            Some(stream) => Rendition::for_wish(rendition_request, stream.display_size(), quality, 1).size,
+            None => rendition_request.size.unwrap_or(USUAL_SIZE),
         };
         let card = Card {
             name: lane.name(),
@@ -105,10 +105,10 @@ mod tests {
         // An hour old, so that the test cannot fall on the edge between two steps of a second.
         let then = Instant::now().checked_sub(Duration::from_secs(3600)).unwrap_or_else(Instant::now);
         let lane = Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), tuning, then);
-        let wish = Wish { size: None, quality: None, fps: None };
+        let rendition_request = RenditionRequest { size: None, quality: None, fps: None };
         let (first, second) = smol::block_on(smol::future::zip(
-            cards.card(&lane, lane.standing(), wish),
-            cards.card(&lane, lane.standing(), wish),
+            cards.card(&lane, lane.standing(), rendition_request),
+            cards.card(&lane, lane.standing(), rendition_request),
         ));
         assert_eq!(&first[..], b"1280x720 starting");
         assert_eq!(first, second);
@@ -122,8 +122,9 @@ mod tests {
             let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
             let lane = Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), tuning, Instant::now());
             for width in 200..300 {
-                let wish = Wish { size: Some(Size { width, height: 90 }), quality: None, fps: None };
-                smol::block_on(cards.card(&lane, lane.standing(), wish));
+                let rendition_request =
+                    RenditionRequest { size: Some(Size { width, height: 90 }), quality: None, fps: None };
+                smol::block_on(cards.card(&lane, lane.standing(), rendition_request));
             }
             assert_eq!(smol::block_on(cards.drawn.lock()).len(), kept, "of {length} bytes");
         }

@@ -25,7 +25,7 @@ use super::{
     upgrade::{self, Accepted},
     wall,
 };
-use crate::{hub::Channel, media::Wish};
+use crate::{hub::Channel, media::RenditionRequest};
 
 /// Tells somebody why he is not let in.
 pub async fn refuse(stream: TcpStream, peer: SocketAddr, refusal: Refusal, web: &Web) {
@@ -70,14 +70,14 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
                     Asked { web, peer: socket.peer, request: &request, metadata: &metadata, admitted: &admitted };
                 match asked.answer(route).await {
                     Reply::Whole(answer) => Answer { resource_policy: admitted.resource_policy, ..answer },
-                    Reply::Live(channel, wish) => {
+                    Reply::Live(channel, rendition_request) => {
                         let viewer = query::viewer(request.url());
                         let policy = admitted.resource_policy;
-                        return mjpeg::serve(socket, web, channel, wish, viewer, method, policy).await;
+                        return mjpeg::serve(socket, web, channel, rendition_request, viewer, method, policy).await;
                     }
                     Reply::Wall(accepted) => return wall::serve(socket, web, accepted).await,
-                    Reply::Legacy(channel, wish, accepted) => {
-                        return legacy::serve(socket, web, channel, wish, accepted).await;
+                    Reply::Legacy(channel, rendition_request, accepted) => {
+                        return legacy::serve(socket, web, channel, rendition_request, accepted).await;
                     }
                 }
             }
@@ -94,9 +94,9 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
 /// What is to be done with the connection.
 enum Reply {
     Whole(Answer),
-    Live(Arc<Channel>, Wish),
+    Live(Arc<Channel>, RenditionRequest),
     Wall(Accepted),
-    Legacy(Arc<Channel>, Wish, Accepted),
+    Legacy(Arc<Channel>, RenditionRequest, Accepted),
 }
 
 /// One request that was let in.
@@ -112,15 +112,19 @@ impl Asked<'_> {
     async fn answer(&self, route: Route<'_>) -> Reply {
         let web = self.web;
         let replied = match route {
-            Route::Live(id) => self.viewer(id).map(|(channel, wish)| Reply::Live(channel, wish)),
+            Route::Live(id) => {
+                self.viewer(id).map(|(channel, rendition_request)| Reply::Live(channel, rendition_request))
+            }
             Route::Snapshot(id) => match self.viewer(id) {
-                Ok((channel, wish)) => Ok(Reply::Whole(snapshot::take(web, &channel, wish).await)),
+                Ok((channel, rendition_request)) => {
+                    Ok(Reply::Whole(snapshot::take(web, &channel, rendition_request).await))
+                }
                 Err(answer) => Err(answer),
             },
             Route::Wall => self.upgrade(Some(wall::PROTOCOL)).map(Reply::Wall),
-            Route::Legacy(id) => {
-                self.viewer(id).and_then(|(channel, wish)| Ok(Reply::Legacy(channel, wish, self.upgrade(None)?)))
-            }
+            Route::Legacy(id) => self.viewer(id).and_then(|(channel, rendition_request)| {
+                Ok(Reply::Legacy(channel, rendition_request, self.upgrade(None)?))
+            }),
             Route::Cameras => Ok(Reply::Whole(status::cameras(web))),
             Route::Health => Ok(Reply::Whole(status::health(web))),
             Route::Metrics => Ok(Reply::Whole(metrics::answer(web))),
@@ -133,10 +137,11 @@ impl Asked<'_> {
     }
 
     /// The camera and the wish a viewer's address names.
-    fn viewer(&self, id: &str) -> Result<(Arc<Channel>, Wish), Answer> {
+    fn viewer(&self, id: &str) -> Result<(Arc<Channel>, RenditionRequest), Answer> {
         let channel = self.web.hub.channel(id).ok_or_else(|| Answer::error(404, "there is no camera of this name"))?;
-        let wish = query::wish(self.request.url()).map_err(|wrong| Answer::error(400, wrong))?;
-        Ok((channel, wish))
+        let rendition_request =
+            query::rendition_request(self.request.url()).map_err(|wrong| Answer::error(400, wrong))?;
+        Ok((channel, rendition_request))
     }
 
     fn upgrade(&self, protocol: Option<&'static str>) -> Result<Accepted, Answer> {

@@ -15,7 +15,7 @@ use super::{Web, pace::Pace};
 use crate::{
     camera::State,
     hub::{Channel, Shown, Standing, TooManyRenditions, View},
-    media::{Picture, UnixMicros, Wish},
+    media::{Picture, RenditionRequest, UnixMicros},
     time::LazyDeadline,
 };
 
@@ -37,7 +37,7 @@ pub struct Frame {
 pub struct Frames<'a> {
     web: &'a Web,
     view: View,
-    wish: Wish,
+    rendition_request: RenditionRequest,
     newest: Option<Arc<Picture>>,
     pace: Pace,
     /// When something must be sent at the latest.
@@ -50,11 +50,15 @@ pub struct Frames<'a> {
 impl<'a> Frames<'a> {
     /// # Errors
     /// [`TooManyRenditions`]
-    pub fn new(web: &'a Web, channel: &Arc<Channel>, wish: Wish) -> Result<Self, TooManyRenditions> {
+    pub fn new(
+        web: &'a Web,
+        channel: &Arc<Channel>,
+        rendition_request: RenditionRequest,
+    ) -> Result<Self, TooManyRenditions> {
         let due = Instant::now() + web.limits.repeat;
-        let view = channel.sit(wish)?;
+        let view = channel.sit(rendition_request)?;
         let (pace, alarm) = (Pace::default(), LazyDeadline::default());
-        Ok(Self { web, view, wish, newest: None, pace, due, alarm, end: None })
+        Ok(Self { web, view, rendition_request, newest: None, pace, due, alarm, end: None })
     }
 
     /// Why the last frame was the last; before it, nothing.
@@ -63,9 +67,9 @@ impl<'a> Frames<'a> {
     }
 
     /// Another size from now on.
-    pub fn change(&mut self, wish: Wish) -> Result<(), TooManyRenditions> {
-        self.view.change(wish)?;
-        self.wish = wish;
+    pub fn change(&mut self, rendition_request: RenditionRequest) -> Result<(), TooManyRenditions> {
+        self.view.change(rendition_request)?;
+        self.rendition_request = rendition_request;
         Ok(())
     }
 
@@ -89,7 +93,7 @@ impl<'a> Frames<'a> {
             match event {
                 Event::Shown(Shown::Picture(picture)) => {
                     self.newest = Some(Arc::clone(&picture));
-                    if self.pace.allows(self.wish, picture.rendition, Instant::now()) {
+                    if self.pace.allows(self.rendition_request, picture.rendition, Instant::now()) {
                         return self.live(&picture);
                     }
                 }
@@ -126,7 +130,7 @@ impl<'a> Frames<'a> {
         // If this future is dropped while the card is drawn, the next one begins with drawing it.
         self.due = Instant::now();
         let state = standing.state;
-        let jpeg = self.web.cards.card(&lane, standing, self.wish).await;
+        let jpeg = self.web.cards.card(&lane, standing, self.rendition_request).await;
         self.due = Instant::now() + self.web.limits.repeat;
         Frame { jpeg, taken: unix_now(), sequence: 0, state, last: self.end.is_some() }
     }

@@ -21,26 +21,38 @@ use super::{
     socket::Socket,
     upgrade::{self, Accepted},
 };
-use crate::{hub::Channel, media::Wish};
+use crate::{hub::Channel, media::RenditionRequest};
 
 /// Characters of a piece, all ASCII, the head `~i~` not counted.
 const PIECE: usize = 32 << 10;
 
 /// Serves one page until either side ends it.
-pub async fn serve(socket: Socket, web: &Web, channel: Arc<Channel>, wish: Wish, accepted: Accepted) -> io::Result<()> {
+pub async fn serve(
+    socket: Socket,
+    web: &Web,
+    channel: Arc<Channel>,
+    rendition_request: RenditionRequest,
+    accepted: Accepted,
+) -> io::Result<()> {
     let (sender, mut receiver) = upgrade::open(socket, &accepted, &web.limits).await?.split();
     let outbox = Outbox::new(sender);
-    let end = stream(web, &channel, wish, &outbox, &mut receiver).await;
+    let end = stream(web, &channel, rendition_request, &outbox, &mut receiver).await;
     outbox.close(receiver, &end, web.limits.farewell).await;
     Ok(())
 }
 
-async fn stream(web: &Web, channel: &Arc<Channel>, mut wish: Wish, outbox: &Outbox, receiver: &mut Receiver) -> End {
+async fn stream(
+    web: &Web,
+    channel: &Arc<Channel>,
+    mut rendition_request: RenditionRequest,
+    outbox: &Outbox,
+    receiver: &mut Receiver,
+) -> End {
     enum Event {
         Frame(Frame),
         Text(Result<String, End>),
     }
-    let Ok(mut frames) = Frames::new(web, channel, wish) else {
+    let Ok(mut frames) = Frames::new(web, channel, rendition_request) else {
         let why = "too many different sizes and qualities are watched; renditions below [limits] bounds them";
         return End::Finished(why.to_owned());
     };
@@ -59,8 +71,8 @@ async fn stream(web: &Web, channel: &Arc<Channel>, mut wish: Wish, outbox: &Outb
             Event::Text(Err(end)) => return end,
             Event::Text(Ok(text)) => {
                 let changed = resolution(&text).and_then(|size| {
-                    wish.size = size;
-                    frames.change(wish).map_err(|error| error.to_string())
+                    rendition_request.size = size;
+                    frames.change(rendition_request).map_err(|error| error.to_string())
                 });
                 match changed {
                     Ok(()) => Ok(()),

@@ -8,7 +8,7 @@ use super::query::SIDES;
 use crate::{
     camera::State,
     hub::{Standing, Taken},
-    media::{Codec, Picture, Size, StreamInfo, UnixMicros, Wish},
+    media::{Codec, Picture, RenditionRequest, Size, StreamInfo, UnixMicros},
 };
 
 /// What a page that says nothing of its formats can show.
@@ -24,7 +24,7 @@ const SKIPPED: u8 = 1 << 1;
 pub struct TileWish {
     pub tile: u8,
     pub camera: String,
-    pub wish: Wish,
+    pub rendition_request: RenditionRequest,
     /// What the page can show of what we know, the one it likes best first.
     pub accept: Arc<[Codec]>,
 }
@@ -62,16 +62,16 @@ fn show(value: &Value, most_tiles: usize) -> Result<Vec<TileWish>, String> {
     if tiles.len() > most_tiles {
         return Err(format!("show has {} tiles; {most_tiles} are allowed", tiles.len()));
     }
-    let mut wishes: Vec<TileWish> = Vec::with_capacity(tiles.len());
+    let mut rendition_requests: Vec<TileWish> = Vec::with_capacity(tiles.len());
     for (place, tile) in tiles.iter().enumerate() {
         let tile = tile.as_object().ok_or_else(|| format!("show[{place}] must be an object"))?;
-        let wish = tile_wish(tile).map_err(|wrong| format!("show[{place}]: {wrong}"))?;
-        if wishes.iter().any(|other| other.tile == wish.tile) {
-            return Err(format!("show[{place}]: tile {} is there twice", wish.tile));
+        let rendition_request = tile_wish(tile).map_err(|wrong| format!("show[{place}]: {wrong}"))?;
+        if rendition_requests.iter().any(|other| other.tile == rendition_request.tile) {
+            return Err(format!("show[{place}]: tile {} is there twice", rendition_request.tile));
         }
-        wishes.push(wish);
+        rendition_requests.push(rendition_request);
     }
-    Ok(wishes)
+    Ok(rendition_requests)
 }
 
 fn tile_wish(tile: &Map<String, Value>) -> Result<TileWish, String> {
@@ -95,7 +95,7 @@ fn tile_wish(tile: &Map<String, Value>) -> Result<TileWish, String> {
     Ok(TileWish {
         tile: number.ok_or("tile must be a number from 0 to 255")?,
         camera: camera.to_owned(),
-        wish: Wish { size, quality: None, fps },
+        rendition_request: RenditionRequest { size, quality: None, fps },
         accept,
     })
 }
@@ -139,8 +139,10 @@ pub fn state(
     stream: Option<StreamInfo>,
     format: Option<Codec>,
 ) -> String {
-    let variant = stream.and_then(|stream| stream.variant).filter(|variant| Some(variant.codec()) == format);
-    let codec = if format == Some(Codec::Jpeg) { Some("mjpeg".to_owned()) } else { variant.map(|v| v.to_string()) };
+    let codec_config =
+        stream.and_then(|stream| stream.codec_config).filter(|codec_config| Some(codec_config.codec()) == format);
+    let codec =
+        if format == Some(Codec::Jpeg) { Some("mjpeg".to_owned()) } else { codec_config.map(|v| v.to_string()) };
     json!({
         "tile": tile,
         "camera": camera,
@@ -215,8 +217,11 @@ mod tests {
         let text = r#"{"show":[{"tile":0,"camera":"gate","size":[640.4,3],"fps":15,"accept":["av1","h264","jpeg"]},
             {"tile":255,"camera":"x"},{"tile":1,"camera":"y","accept":["h264"]}]}"#;
         let [Command::Show(tiles)] = &parse(text, 64).unwrap()[..] else { panic!("not a show") };
-        assert_eq!(tiles[0].wish, Wish { size: Some(Size { width: 640, height: 16 }), quality: None, fps: Some(15) });
-        assert_eq!((tiles[1].tile, tiles[1].wish.size, &*tiles[1].accept), (255, None, USUAL));
+        assert_eq!(
+            tiles[0].rendition_request,
+            RenditionRequest { size: Some(Size { width: 640, height: 16 }), quality: None, fps: Some(15) }
+        );
+        assert_eq!((tiles[1].tile, tiles[1].rendition_request.size, &*tiles[1].accept), (255, None, USUAL));
         assert_eq!((&*tiles[0].accept, &*tiles[2].accept), (&[Codec::H264, Codec::Jpeg][..], &[Codec::H264][..]));
     }
 

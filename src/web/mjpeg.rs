@@ -16,7 +16,7 @@ use super::{
     gate::ResourcePolicy,
     socket::Socket,
 };
-use crate::{hub::Channel, media::Wish};
+use crate::{hub::Channel, media::RenditionRequest};
 
 /// A JPEG cannot hold it by chance in the place where it counts: after CR LF and two hyphens. Readers
 /// that honour Content-Length never look for it inside anyway.
@@ -28,7 +28,7 @@ pub async fn serve(
     mut socket: Socket,
     web: &Web,
     channel: Arc<Channel>,
-    wish: Wish,
+    rendition_request: RenditionRequest,
     viewer: Option<String>,
     method: Method,
     policy: ResourcePolicy,
@@ -48,7 +48,7 @@ pub async fn serve(
         Ok(counted) => counted,
         Err(refusal) => return refuse(socket, web, refusal.answer(), method, policy).await,
     };
-    let mut frames = match Frames::new(web, &channel, wish) {
+    let mut frames = match Frames::new(web, &channel, rendition_request) {
         Ok(frames) => frames,
         Err(error) => return refuse(socket, web, too_many(error), method, policy).await,
     };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::media::{Rendition, Wish};
+use crate::media::{Rendition, RenditionRequest};
 
 /// How early a picture may be, in parts of the time between two: cameras are not punctual.
 const SLACK: u32 = 4;
@@ -15,8 +15,8 @@ pub struct Pace {
 
 impl Pace {
     /// Whether a viewer with this wish may get a picture of `rendition` now; if so, it is counted.
-    pub fn allows(&mut self, wish: Wish, rendition: Rendition, now: Instant) -> bool {
-        let Some(fps) = wish.fps.filter(|fps| *fps < rendition.fps) else { return true };
+    pub fn allows(&mut self, rendition_request: RenditionRequest, rendition: Rendition, now: Instant) -> bool {
+        let Some(fps) = rendition_request.fps.filter(|fps| *fps < rendition.fps) else { return true };
         let period = Duration::from_secs(1) / u32::from(fps.max(1));
         let next = self.next.unwrap_or(now);
         if now + period / SLACK < next {
@@ -34,11 +34,11 @@ mod tests {
     use crate::media::Size;
 
     fn passed(wished: u8, given: u8, seconds: u32) -> usize {
-        let wish = Wish { size: None, quality: None, fps: Some(wished) };
+        let rendition_request = RenditionRequest { size: None, quality: None, fps: Some(wished) };
         let rendition = Rendition { size: Size { width: 1, height: 1 }, quality: 1, fps: given };
         let (start, mut pace) = (Instant::now(), Pace::default());
         let at = |number: u32| start + Duration::from_secs(1) * number / u32::from(given);
-        (0..seconds * u32::from(given)).filter(|&number| pace.allows(wish, rendition, at(number))).count()
+        (0..seconds * u32::from(given)).filter(|&number| pace.allows(rendition_request, rendition, at(number))).count()
     }
 
     #[test]

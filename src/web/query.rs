@@ -2,7 +2,7 @@
 
 use http_types::Url;
 
-use crate::media::{MAX_SIDE, Size, Wish};
+use crate::media::{MAX_SIDE, RenditionRequest, Size};
 
 /// Pixels each way a viewer may ask for. Below, nothing is recognisable; above, no camera is.
 pub const SIDES: std::ops::RangeInclusive<u32> = 16..=MAX_SIDE;
@@ -15,17 +15,17 @@ const MAX_VIEWER_LEN: usize = 64;
 ///
 /// # Errors
 /// What is wrong and what would be right, for the person who typed it.
-pub fn wish(url: &Url) -> Result<Wish, String> {
-    let mut wish = Wish { size: None, quality: None, fps: None };
+pub fn rendition_request(url: &Url) -> Result<RenditionRequest, String> {
+    let mut rendition_request = RenditionRequest { size: None, quality: None, fps: None };
     for (name, value) in url.query_pairs() {
         match &*name {
-            "size" => wish.size = Some(size(&value)?),
-            "q" => wish.quality = Some(number("q", &value, 100)?),
-            "fps" => wish.fps = Some(number("fps", &value, 60)?),
+            "size" => rendition_request.size = Some(size(&value)?),
+            "q" => rendition_request.quality = Some(number("q", &value, 100)?),
+            "fps" => rendition_request.fps = Some(number("fps", &value, 60)?),
             _ => {}
         }
     }
-    Ok(wish)
+    Ok(rendition_request)
 }
 
 /// The name a page gave its stream with `viewer=…`, to find it again in `/api/cameras`; `None` where it
@@ -62,15 +62,18 @@ fn digits(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn parse(query: &str) -> Result<Wish, String> {
-        wish(&Url::parse(&format!("http://x/live/gate?{query}")).unwrap())
+    fn parse(query: &str) -> Result<RenditionRequest, String> {
+        rendition_request(&Url::parse(&format!("http://x/live/gate?{query}")).unwrap())
     }
 
     #[test]
     fn wish_is_read_and_unknown_names_are_left_alone() {
-        let wish = parse("size=640x360&q=50&fps=12&t=123").unwrap();
-        assert_eq!(wish, Wish { size: Some(Size { width: 640, height: 360 }), quality: Some(50), fps: Some(12) });
-        assert_eq!(parse("").unwrap(), Wish { size: None, quality: None, fps: None });
+        let rendition_request = parse("size=640x360&q=50&fps=12&t=123").unwrap();
+        assert_eq!(
+            rendition_request,
+            RenditionRequest { size: Some(Size { width: 640, height: 360 }), quality: Some(50), fps: Some(12) }
+        );
+        assert_eq!(parse("").unwrap(), RenditionRequest { size: None, quality: None, fps: None });
     }
 
     #[test]

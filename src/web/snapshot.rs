@@ -11,15 +11,15 @@ use super::{
 use crate::{
     camera::State,
     hub::{Channel, Shown, Standing, View},
-    media::{Picture, Wish},
+    media::{Picture, RenditionRequest},
     time::timeout,
 };
 
 /// The newest picture, or the card with 503. Waits for `Limits::first_picture` at most: where
 /// nobody watches, the decoder starts with this very request. Where the stream that suits the wish is not
 /// open, it is opened and waited for up to `Limits::on_demand`; then the other one's picture has to do.
-pub async fn take(web: &Web, channel: &Arc<Channel>, wish: Wish) -> Answer {
-    let mut view = match channel.sit(wish) {
+pub async fn take(web: &Web, channel: &Arc<Channel>, rendition_request: RenditionRequest) -> Answer {
+    let mut view = match channel.sit(rendition_request) {
         Ok(view) => view,
         Err(error) => return too_many(error),
     };
@@ -35,7 +35,7 @@ pub async fn take(web: &Web, channel: &Arc<Channel>, wish: Wish) -> Answer {
         why: format!("no picture was decoded within {:.1} s", started.elapsed().as_secs_f64()),
     });
     let state = standing.state;
-    let card = web.cards.card(view.lane(), standing, wish).await;
+    let card = web.cards.card(view.lane(), standing, rendition_request).await;
     answer(503, card.to_vec(), unix_now(), 0, state).header("Retry-After", "5")
 }
 

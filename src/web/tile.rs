@@ -20,7 +20,7 @@ use super::{frames::REMOVED, message, outbox::Outbox, pace::Pace};
 use crate::{
     camera::State,
     hub::{Hub, Lane, Standing},
-    media::{Codec, StreamInfo, Wish},
+    media::{Codec, RenditionRequest, StreamInfo},
 };
 
 /// What the page wants of a tile, as last heard; the newest order wins.
@@ -31,19 +31,19 @@ pub struct Orders {
 
 #[derive(Clone)]
 struct Wanted {
-    wish: Wish,
+    rendition_request: RenditionRequest,
     /// Formats the page can show, the one it likes best first.
     accept: Arc<[Codec]>,
     drawn: Option<u32>,
 }
 
 impl Orders {
-    pub fn new(wish: Wish, accept: Arc<[Codec]>) -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::new(Wanted { wish, accept, drawn: None }), bell: bounded(1) })
+    pub fn new(rendition_request: RenditionRequest, accept: Arc<[Codec]>) -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::new(Wanted { rendition_request, accept, drawn: None }), bell: bounded(1) })
     }
 
-    pub fn show(&self, wish: Wish, accept: Arc<[Codec]>) {
-        self.change(|wanted| (wanted.wish, wanted.accept) = (wish, accept));
+    pub fn show(&self, rendition_request: RenditionRequest, accept: Arc<[Codec]>) {
+        self.change(|wanted| (wanted.rendition_request, wanted.accept) = (rendition_request, accept));
     }
 
     pub fn drawn(&self, sequence: u32) {
@@ -116,7 +116,7 @@ impl Serving {
                 _ if !passthrough => {}
                 None => return Self::Waiting,
                 Some(stream) if stream.codec != format => {}
-                Some(StreamInfo { variant: Some(_), .. }) => return Self::Units(format),
+                Some(StreamInfo { codec_config: Some(_), .. }) => return Self::Units(format),
                 // The next key frame will tell; a live camera has sent one, and what it is stays unknown.
                 Some(_) if !is_live => return Self::Waiting,
                 Some(_) => {}
@@ -139,16 +139,16 @@ impl Tile {
                 self.orders.changed().await;
                 continue;
             };
-            let wish = self.orders.read().wish;
-            let lane = channel.lane_for(wish);
+            let rendition_request = self.orders.read().rendition_request;
+            let lane = channel.lane_for(rendition_request);
             if self.serving(&lane) != Serving::Pictures {
-                self.pass_on(channel.sit_for_units(wish)).await?;
+                self.pass_on(channel.sit_for_units(rendition_request)).await?;
                 why = REMOVED;
                 continue;
             }
-            match channel.sit(wish) {
+            match channel.sit(rendition_request) {
                 Ok(view) => {
-                    self.watch(view, wish).await?;
+                    self.watch(view, rendition_request).await?;
                     why = REMOVED;
                 }
                 Err(error) => {
@@ -192,11 +192,11 @@ impl Tile {
 #[cfg(test)]
 mod tests {
     use super::{Serving::*, *};
-    use crate::media::{SampleAspect, Size, Variant};
+    use crate::media::{CodecConfig, SampleAspect, Size};
 
     const H264: StreamInfo = StreamInfo {
         codec: Codec::H264,
-        variant: Some(Variant::H264([0x64, 0, 0x28])),
+        codec_config: Some(CodecConfig::H264([0x64, 0, 0x28])),
         size: Size { width: 1920, height: 1080 },
         sample_aspect: SampleAspect::SQUARE,
         fps: 25.0,
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(Serving::choose(&[Codec::Jpeg, Codec::H264], true, Some(H264), true), Pictures);
         assert_eq!(Serving::choose(&[Codec::H265, Codec::Jpeg], true, Some(H264), true), Pictures);
         assert_eq!(Serving::choose(&[Codec::H265], true, Some(H264), true), Nothing);
-        let jpeg = StreamInfo { codec: Codec::Jpeg, variant: None, ..H264 };
+        let jpeg = StreamInfo { codec: Codec::Jpeg, codec_config: None, ..H264 };
         assert_eq!(Serving::choose(ALL, true, Some(jpeg), true), Pictures);
     }
 
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn unknown_video_is_waited_for_but_not_for_ever() {
         assert_eq!(Serving::choose(ALL, true, None, false), Waiting);
-        let untold = StreamInfo { variant: None, ..H264 };
+        let untold = StreamInfo { codec_config: None, ..H264 };
         assert_eq!(Serving::choose(ALL, true, Some(untold), false), Waiting);
         assert_eq!(Serving::choose(ALL, true, Some(untold), true), Pictures);
     }

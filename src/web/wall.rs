@@ -128,7 +128,7 @@ impl Wall<'_> {
         };
         for command in commands {
             match command {
-                Command::Show(wishes) => self.show(wishes).await?,
+                Command::Show(rendition_requests) => self.show(rendition_requests).await?,
                 Command::Drawn(drawn) => {
                     for (tile, sequence) in drawn {
                         // One just taken off the wall may still be reported.
@@ -144,18 +144,22 @@ impl Wall<'_> {
     }
 
     /// Replaces the whole set; a tile that goes on showing its camera keeps its seat.
-    async fn show(&mut self, wishes: Vec<TileWish>) -> Result<(), End> {
+    async fn show(&mut self, rendition_requests: Vec<TileWish>) -> Result<(), End> {
         self.tiles.retain(|number, hung| {
-            wishes.iter().any(|wish| wish.tile == *number && wish.camera == hung.camera && !wish.accept.is_empty())
+            rendition_requests.iter().any(|rendition_request| {
+                rendition_request.tile == *number
+                    && rendition_request.camera == hung.camera
+                    && !rendition_request.accept.is_empty()
+            })
         });
-        for TileWish { tile, camera, wish, accept } in wishes {
+        for TileWish { tile, camera, rendition_request, accept } in rendition_requests {
             if accept.is_empty() {
                 let text = format!("tile {tile}: accept must hold one of h264, h265 and jpeg");
                 self.send(message::error(&text)).await?;
                 continue;
             }
             if let Some(hung) = self.tiles.get(&tile) {
-                hung.orders.show(wish, accept);
+                hung.orders.show(rendition_request, accept);
                 continue;
             }
             if self.web.hub.channel(&camera).is_none() {
@@ -163,7 +167,7 @@ impl Wall<'_> {
                 let text = format!("tile {tile}: there is no camera {camera:?}");
                 self.send(message::error(&text)).await?;
             }
-            let orders = Orders::new(wish, accept);
+            let orders = Orders::new(rendition_request, accept);
             let task = Tile {
                 number: tile,
                 camera: camera.clone(),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Message, Open, ToWorker, Untouched};
 use crate::{
     camera::{Secret, Transport},
-    media::{AccessUnit, Codec, Picture, Rendition, SampleAspect, Size, StreamInfo, Variant},
+    media::{AccessUnit, Codec, CodecConfig, Picture, Rendition, SampleAspect, Size, StreamInfo},
     text,
 };
 
@@ -84,7 +84,7 @@ impl Message for FromWorker {
                     Codec::H265 => 1,
                     Codec::Jpeg => 2,
                 });
-                put_variant(out, info.variant);
+                put_variant(out, info.codec_config);
                 put_size(out, info.size);
                 info.sample_aspect.sides().iter().for_each(|side| out.extend(side.to_le_bytes()));
                 out.extend(info.fps.to_le_bytes());
@@ -128,14 +128,14 @@ impl Message for FromWorker {
                     2 => Codec::Jpeg,
                     _ => return Err(body.malformed()),
                 };
-                let variant = body.variant(codec)?;
+                let codec_config = body.codec_config(codec)?;
                 let size = body.size()?;
                 let sample_aspect = body.sample_aspect()?;
                 let fps = f32::from_le_bytes(body.array()?);
                 if !(0.0..=1000.0).contains(&fps) {
                     return Err(body.malformed());
                 }
-                Self::Stream(StreamInfo { codec, variant, size, sample_aspect, fps })
+                Self::Stream(StreamInfo { codec, codec_config, size, sample_aspect, fps })
             }
             UNIT | PICTURE => {
                 let length = data_of(kind, body.rest.len()).ok_or_else(|| body.malformed())?;
@@ -206,11 +206,11 @@ fn framed<'a>(out: &mut Vec<u8>, kind: u8, rest: &'a [u8], body: impl FnOnce(&mu
 }
 
 /// A flag, and what a stream of its codec has of it.
-fn put_variant(out: &mut Vec<u8>, variant: Option<Variant>) {
-    out.push(u8::from(variant.is_some()));
-    match variant {
-        Some(Variant::H264(bytes)) => out.extend(bytes),
-        Some(Variant::H265(bytes)) => out.extend(bytes),
+fn put_variant(out: &mut Vec<u8>, codec_config: Option<CodecConfig>) {
+    out.push(u8::from(codec_config.is_some()));
+    match codec_config {
+        Some(CodecConfig::H264(bytes)) => out.extend(bytes),
+        Some(CodecConfig::H265(bytes)) => out.extend(bytes),
         None => {}
     }
 }
@@ -259,11 +259,11 @@ impl Body<'_> {
         }
     }
 
-    fn variant(&mut self, codec: Codec) -> Result<Option<Variant>, Error> {
+    fn codec_config(&mut self, codec: Codec) -> Result<Option<CodecConfig>, Error> {
         match (self.flag()?, codec) {
             (false, _) => Ok(None),
-            (true, Codec::H264) => Ok(Some(Variant::H264(self.array()?))),
-            (true, Codec::H265) => Ok(Some(Variant::H265(self.array()?))),
+            (true, Codec::H264) => Ok(Some(CodecConfig::H264(self.array()?))),
+            (true, Codec::H265) => Ok(Some(CodecConfig::H265(self.array()?))),
             (true, Codec::Jpeg) => Err(self.malformed()),
         }
     }

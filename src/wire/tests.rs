@@ -4,7 +4,7 @@ use super::{
     encoding::{DECODING, OPEN, PICTURE, STREAM, UNIT},
     *,
 };
-use crate::media::{Codec, SampleAspect, Size, Variant};
+use crate::media::{Codec, CodecConfig, SampleAspect, Size};
 
 const SMALL: Rendition = Rendition { size: Size { width: 640, height: 360 }, quality: 50, fps: 25 };
 
@@ -31,11 +31,11 @@ fn every_message_comes_out_as_it_went_in() {
     crosses(&ToWorker::Want(vec![SMALL, Rendition { fps: 1, ..SMALL }]));
     crosses(&ToWorker::Close(Duration::from_millis(700)));
     let sample_aspect = SampleAspect::new(16, 11);
-    let stream = StreamInfo { codec: Codec::H265, variant: None, size: SMALL.size, sample_aspect, fps: 12.5 };
+    let stream = StreamInfo { codec: Codec::H265, codec_config: None, size: SMALL.size, sample_aspect, fps: 12.5 };
     crosses(&FromWorker::Stream(stream));
-    crosses(&FromWorker::Stream(StreamInfo { variant: Some(Variant::H265([7; 12])), ..stream }));
-    let variant = Some(Variant::H264([0x64, 0, 0x28]));
-    crosses(&FromWorker::Stream(StreamInfo { codec: Codec::H264, variant, ..stream }));
+    crosses(&FromWorker::Stream(StreamInfo { codec_config: Some(CodecConfig::H265([7; 12])), ..stream }));
+    let codec_config = Some(CodecConfig::H264([0x64, 0, 0x28]));
+    crosses(&FromWorker::Stream(StreamInfo { codec: Codec::H264, codec_config, ..stream }));
     crosses(&FromWorker::Stream(StreamInfo { codec: Codec::Jpeg, ..stream }));
     let data: Arc<[u8]> = Arc::from(&b"\0\0\0\x01frame"[..]);
     crosses(&FromWorker::Unit(AccessUnit { sequence: 9, taken: 1 << 50, key: true, data: data.clone() }));

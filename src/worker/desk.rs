@@ -39,7 +39,7 @@ struct State {
     codec: Option<Codec>,
     wanted: Vec<Rendition>,
     /// Counts the changes of `wanted`.
-    wish: u64,
+    rendition_request: u64,
     stopping: bool,
 }
 
@@ -113,7 +113,7 @@ impl Desk {
     pub fn want(&self, renditions: Vec<Rendition>) {
         let mut state = self.state();
         state.wanted = renditions;
-        state.wish += 1;
+        state.rendition_request += 1;
         self.changed.notify_all();
     }
 
@@ -139,8 +139,8 @@ impl Desk {
             if state.stopping {
                 return Work::Stop;
             }
-            if let (Some(codec), true) = (state.codec, state.wish != *seen) {
-                *seen = state.wish;
+            if let (Some(codec), true) = (state.codec, state.rendition_request != *seen) {
+                *seen = state.rendition_request;
                 if state.wanted.is_empty() {
                     *follower = None;
                 } else {

@@ -8,12 +8,12 @@ use super::{
     colour::{Colour, Matrix},
     nal::{self, Kind},
 };
-use crate::media::{Codec, SampleAspect, Size, Variant};
+use crate::media::{Codec, CodecConfig, SampleAspect, Size};
 
 /// What one sequence parameter set says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sequence {
-    pub variant: Variant,
+    pub variant: CodecConfig,
     /// The visible picture, after cropping.
     pub size: Size,
     pub sample_aspect: SampleAspect,
@@ -37,8 +37,8 @@ pub fn read(codec: Codec, nal: &[u8]) -> Option<Sequence> {
     let payload = unescape(nal);
     let mut bits = Bits::new(&payload);
     match codec {
-        Codec::H264 => h264(&mut bits, Variant::H264(*payload.get(1..)?.first_chunk()?)),
-        Codec::H265 => h265(&mut bits, Variant::H265(*payload.get(3..)?.first_chunk()?)),
+        Codec::H264 => h264(&mut bits, CodecConfig::H264(*payload.get(1..)?.first_chunk()?)),
+        Codec::H265 => h265(&mut bits, CodecConfig::H265(*payload.get(3..)?.first_chunk()?)),
         Codec::Jpeg => None,
     }
 }
@@ -83,7 +83,7 @@ const SAMPLE_ASPECTS: [(u16, u16); 17] = [
 /// `Extended_SAR`: the two sides follow.
 const EXTENDED: u32 = 255;
 
-fn sequence(variant: Variant, size: Size, usability: Usability) -> Option<Sequence> {
+fn sequence(variant: CodecConfig, size: Size, usability: Usability) -> Option<Sequence> {
     let sane = |side| (1..=LONGEST_SIDE).contains(&side);
     let matrix = match usability.matrix {
         Some(1) => Matrix::Bt709,
@@ -96,7 +96,7 @@ fn sequence(variant: Variant, size: Size, usability: Usability) -> Option<Sequen
     (sane(size.width) && sane(size.height)).then_some(Sequence { variant, size, sample_aspect, colour, fps })
 }
 
-fn h264(bits: &mut Bits, variant: Variant) -> Option<Sequence> {
+fn h264(bits: &mut Bits, variant: CodecConfig) -> Option<Sequence> {
     bits.skip(8)?;
     let profile = bits.take(8)?;
     bits.skip(16)?;
@@ -225,7 +225,7 @@ fn timing(bits: &mut Bits, ticks: f64) -> Option<f32> {
     (fps.is_finite() && (0.1..=240.0).contains(&fps)).then_some(fps as f32)
 }
 
-fn h265(bits: &mut Bits, variant: Variant) -> Option<Sequence> {
+fn h265(bits: &mut Bits, variant: CodecConfig) -> Option<Sequence> {
     bits.skip(16 + 4)?;
     let sub_layers = bits.take(3)? as usize;
     bits.skip(1)?;

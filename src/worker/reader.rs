@@ -85,7 +85,7 @@ impl Reader {
         let mut reader = Self {
             info: StreamInfo {
                 codec,
-                variant: None,
+                codec_config: None,
                 size: opened_size(&capture),
                 sample_aspect: SampleAspect::SQUARE,
                 fps: 0.0,
@@ -172,7 +172,7 @@ impl Reader {
 
 /// Takes over what a sequence parameter set says; a rate that is known already stands.
 fn adopt(info: &mut StreamInfo, sequence: Sequence) {
-    info.variant = Some(sequence.variant);
+    info.codec_config = Some(sequence.variant);
     info.size = sequence.size;
     info.sample_aspect = sequence.sample_aspect;
     if info.fps == 0.0 {

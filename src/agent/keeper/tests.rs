@@ -26,7 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 const STREAM: FromWorker = FromWorker::Stream(StreamInfo {
     codec: Codec::H264,
-    variant: None,
+    codec_config: None,
     size: Size { width: 64, height: 36 },
     sample_aspect: SampleAspect::SQUARE,
     fps: 25.0,

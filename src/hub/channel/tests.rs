@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     camera::Tuning,
     hub::{Delivery, Shown},
-    media::{AccessUnit, Codec, Picture, SampleAspect, StreamInfo, UnixMicros, Variant},
+    media::{AccessUnit, Codec, CodecConfig, Picture, SampleAspect, StreamInfo, UnixMicros},
 };
 
 const FULL_HD: Size = Size { width: 1920, height: 1080 };
@@ -25,10 +25,10 @@ fn scene() -> (Arc<Channel>, Arc<Lane>, Arc<Lane>) {
 
 fn go_live(lane: &Lane, size: Size) {
     lane.begin_worker(Instant::now());
-    let variant = Some(Variant::H264([0x64, 0, 0x1f]));
+    let codec_config = Some(CodecConfig::H264([0x64, 0, 0x1f]));
     lane.describe_stream(StreamInfo {
         codec: Codec::H264,
-        variant,
+        codec_config,
         size,
         sample_aspect: SampleAspect::SQUARE,
         fps: 25.0,
@@ -47,8 +47,8 @@ fn publish(lane: &Lane, taken: UnixMicros) {
     }
 }
 
-fn wish(width: u32, height: u32) -> Wish {
-    Wish { size: Some(Size { width, height }), quality: None, fps: None }
+fn rendition_request(width: u32, height: u32) -> RenditionRequest {
+    RenditionRequest { size: Some(Size { width, height }), quality: None, fps: None }
 }
 
 /// What a viewer is shown by now: the times of pictures, and the states between them.
@@ -92,19 +92,19 @@ fn stream_suits_by_the_size_it_is_seen_at() {
     stretched(&main, 704, 576);
     stretched(&small, 352, 288);
     // 512x288 on square pixels, not 352x288.
-    assert!(Arc::ptr_eq(&channel.lane_for(wish(512, 288)), &small));
-    assert!(Arc::ptr_eq(&channel.lane_for(wish(640, 360)), &main));
+    assert!(Arc::ptr_eq(&channel.lane_for(rendition_request(512, 288)), &small));
+    assert!(Arc::ptr_eq(&channel.lane_for(rendition_request(640, 360)), &main));
 }
 
 #[test]
 fn growing_viewer_is_shown_the_small_stream_until_the_main_one_has_a_newer_picture() {
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
-    let mut view = channel.sit(wish(640, 360)).unwrap();
+    let mut view = channel.sit(rendition_request(640, 360)).unwrap();
     publish(&small, 10);
     assert_eq!(shown(&mut view), ["live", "10 of 640"]);
     assert!(!channel.needs_main(Instant::now()));
-    view.change(wish(1920, 1080)).unwrap();
+    view.change(rendition_request(1920, 1080)).unwrap();
     assert!(channel.needs_main(Instant::now()));
     publish(&small, 20);
     assert_eq!(shown(&mut view), ["20 of 640"]);
@@ -118,7 +118,7 @@ fn growing_viewer_is_shown_the_small_stream_until_the_main_one_has_a_newer_pictu
     assert_eq!(shown(&mut view), ["live", "3000040 of 1920"]);
     publish(&small, 3_000_050);
     assert_eq!((shown(&mut view), small.status(Instant::now()).viewers), (vec![], 0));
-    view.change(wish(640, 360)).unwrap();
+    view.change(rendition_request(640, 360)).unwrap();
     publish(&main, 3_000_060);
     assert_eq!(shown(&mut view), ["3000060 of 640"]);
     publish(&small, 3_000_070);
@@ -131,10 +131,10 @@ fn grown_tile_whose_main_stream_is_behind() -> (Arc<Lane>, Arc<Lane>, View) {
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
     go_live(&main, FULL_HD);
-    let mut view = channel.sit(wish(640, 360)).unwrap();
+    let mut view = channel.sit(rendition_request(640, 360)).unwrap();
     publish(&small, 80_000);
     assert_eq!(shown(&mut view), ["live", "80000 of 640"]);
-    view.change(wish(1920, 1080)).unwrap();
+    view.change(rendition_request(1920, 1080)).unwrap();
     publish(&main, 40_000);
     (main, small, view)
 }
@@ -164,7 +164,7 @@ fn stream_that_does_not_catch_up_is_not_waited_for() {
 fn failure_is_told_before_the_other_stream_stands_in_and_ends_when_it_is_back() {
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
-    let mut view = channel.sit(wish(640, 360)).unwrap();
+    let mut view = channel.sit(rendition_request(640, 360)).unwrap();
     publish(&small, 10);
     shown(&mut view);
     let start = Instant::now();
@@ -189,7 +189,7 @@ fn failure_is_told_before_the_other_stream_stands_in_and_ends_when_it_is_back() 
 fn untouched_video_changes_over_at_a_key_frame_and_not_before() {
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
-    let mut view = channel.sit_for_units(wish(640, 360));
+    let mut view = channel.sit_for_units(rendition_request(640, 360));
     let take = |view: &mut UnitView| {
         let mut taken = Vec::new();
         while let Some(delivery) = view.take() {
@@ -206,7 +206,7 @@ fn untouched_video_changes_over_at_a_key_frame_and_not_before() {
     };
     assert_eq!(take(&mut view), ["live", "0"]);
     go_live(&main, FULL_HD);
-    view.change(wish(1920, 1080));
+    view.change(rendition_request(1920, 1080));
     unit(&small, 2, false, 10);
     unit(&main, 2, false, 11);
     assert_eq!(take(&mut view), ["10"], "what lies before the key frame is not shown");
@@ -228,7 +228,7 @@ fn viewers_of_a_small_stream_that_is_no_longer_configured_go_on_with_the_main_on
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
     go_live(&main, FULL_HD);
-    let mut view = channel.sit(wish(640, 360)).unwrap();
+    let mut view = channel.sit(rendition_request(640, 360)).unwrap();
     publish(&small, 10);
     shown(&mut view);
     channel.set_small(None);

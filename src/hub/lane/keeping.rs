@@ -40,7 +40,7 @@ impl Lane {
     /// The stream was opened, or changed its size, shape, codec or variant.
     pub fn describe_stream(&self, stream: StreamInfo) {
         let mut inner = self.inner();
-        let kind = |stream: StreamInfo| (stream.codec, stream.variant, stream.size, stream.sample_aspect);
+        let kind = |stream: StreamInfo| (stream.codec, stream.codec_config, stream.size, stream.sample_aspect);
         if inner.stream.is_some_and(|old| kind(old) != kind(stream)) {
             inner.group.clear();
             inner.withdraw_units();
@@ -91,7 +91,7 @@ impl Lane {
         let rendition = picture.rendition;
         let mut replaced = 0;
         for chair in &inner.seats {
-            if inner.rendition(chair.wish) == rendition
+            if inner.rendition(chair.rendition_request) == rendition
                 && let Ok(Some(_unread)) = chair.pictures.force_send(Arc::clone(&picture))
             {
                 replaced += 1;

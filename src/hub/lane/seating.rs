@@ -14,7 +14,7 @@ use crate::{
         seat::Seat,
         status::{RenditionStatus, Standing, Status},
     },
-    media::{Picture, Rendition, Wish},
+    media::{Picture, Rendition, RenditionRequest},
 };
 
 impl Lane {
@@ -22,9 +22,9 @@ impl Lane {
     ///
     /// # Errors
     /// [`TooManyRenditions`] where the wish would need one more rendition than the lane may have.
-    pub fn sit(self: &Arc<Self>, wish: Wish) -> Result<Seat, TooManyRenditions> {
+    pub fn sit(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<Seat, TooManyRenditions> {
         let mut inner = self.inner();
-        inner.admit(wish, None)?;
+        inner.admit(rendition_request, None)?;
         let number = inner.next_seat;
         inner.next_seat += 1;
         let (picture_sender, pictures) = bounded(1);
@@ -36,7 +36,14 @@ impl Lane {
             return Ok(seat); // Its senders are dropped here: it reads as closed.
         }
         let _ = news_sender.force_send(());
-        inner.seats.push(Chair { number, wish, pictures: picture_sender, unread, news: news_sender, skipped });
+        inner.seats.push(Chair {
+            number,
+            rendition_request,
+            pictures: picture_sender,
+            unread,
+            news: news_sender,
+            skipped,
+        });
         inner.serve_newest(number);
         self.refresh_demand(&mut inner);
         self.wake(&inner);
@@ -60,11 +67,15 @@ impl Lane {
         inner.standing.clone()
     }
 
-    pub(in crate::hub) fn change_wish(&self, number: u64, wish: Wish) -> Result<(), TooManyRenditions> {
+    pub(in crate::hub) fn change_wish(
+        &self,
+        number: u64,
+        rendition_request: RenditionRequest,
+    ) -> Result<(), TooManyRenditions> {
         let mut inner = self.inner();
-        inner.admit(wish, Some(number))?;
+        inner.admit(rendition_request, Some(number))?;
         if let Some(chair) = inner.seats.iter_mut().find(|chair| chair.number == number) {
-            chair.wish = wish;
+            chair.rendition_request = rendition_request;
         }
         inner.serve_newest(number);
         self.refresh_demand(&mut inner);
@@ -88,7 +99,7 @@ impl Lane {
         let age = inner.pulse.age(now);
         let rendition_status = |&rendition: &Rendition| RenditionStatus {
             rendition,
-            viewers: inner.seats.iter().filter(|chair| inner.rendition(chair.wish) == rendition).count(),
+            viewers: inner.seats.iter().filter(|chair| inner.rendition(chair.rendition_request) == rendition).count(),
             encodes: inner.encodes.get(&rendition).copied().unwrap_or(0),
         };
         Status {
@@ -127,7 +138,7 @@ impl Lane {
 
     pub(super) fn refresh_demand(&self, inner: &mut Inner) {
         let mut wanted: Vec<_> = match inner.stream {
-            Some(_) => inner.seats.iter().map(|chair| inner.rendition(chair.wish)).collect(),
+            Some(_) => inner.seats.iter().map(|chair| inner.rendition(chair.rendition_request)).collect(),
             None => Vec::new(),
         };
         wanted.sort_unstable();

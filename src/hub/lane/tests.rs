@@ -6,18 +6,19 @@ use crate::{
         seat::{Seat, Shown},
         unit_seat::{Delivery, UnitSeat},
     },
-    media::{AccessUnit, Codec, SampleAspect, Variant},
+    media::{AccessUnit, Codec, CodecConfig, SampleAspect},
 };
 
 const STREAM: StreamInfo = StreamInfo {
     codec: Codec::H264,
-    variant: Some(Variant::H264([0x64, 0, 0x1f])),
+    codec_config: Some(CodecConfig::H264([0x64, 0, 0x1f])),
     size: Size { width: 1280, height: 720 },
     sample_aspect: SampleAspect::SQUARE,
     fps: 25.0,
 };
-const ANY: Wish = Wish { size: None, quality: None, fps: None };
-const SMALL: Wish = Wish { size: Some(Size { width: 320, height: 180 }), quality: None, fps: None };
+const ANY: RenditionRequest = RenditionRequest { size: None, quality: None, fps: None };
+const SMALL: RenditionRequest =
+    RenditionRequest { size: Some(Size { width: 320, height: 180 }), quality: None, fps: None };
 
 struct Scene {
     lane: Arc<Lane>,
@@ -49,8 +50,8 @@ impl Scene {
         self.lane.publish_unit(&unit, self.at(milliseconds))
     }
 
-    fn picture(&self, wish: Wish, sequence: u32, milliseconds: u64) {
-        let rendition = self.lane.inner().rendition(wish);
+    fn picture(&self, rendition_request: RenditionRequest, sequence: u32, milliseconds: u64) {
+        let rendition = self.lane.inner().rendition(rendition_request);
         let picture = Picture { rendition, sequence, taken: 0, jpeg: vec![1].into() };
         self.lane.publish_picture(picture, self.at(milliseconds));
     }
@@ -212,7 +213,7 @@ fn changed_wish_replaces_the_old_rendition() {
 #[test]
 fn one_rendition_too_many_is_refused_and_disturbs_nobody() {
     let scene = Scene::live();
-    let quality = |quality| Wish { quality: Some(quality), ..SMALL };
+    let quality = |quality| RenditionRequest { quality: Some(quality), ..SMALL };
     let seats: Vec<_> = (1..=16).map(|q| scene.lane.sit(quality(q)).unwrap()).collect();
     assert_eq!(scene.lane.sit(quality(17)).err(), Some(TooManyRenditions { most: 16 }));
     assert_eq!(seats[0].change(quality(16)), Ok(()));
@@ -223,7 +224,7 @@ fn one_rendition_too_many_is_refused_and_disturbs_nobody() {
 #[test]
 fn lower_bound_takes_nothing_from_those_who_watch() {
     let scene = Scene::live();
-    let quality = |quality| Wish { quality: Some(quality), ..SMALL };
+    let quality = |quality| RenditionRequest { quality: Some(quality), ..SMALL };
     let _seats: Vec<_> = (1..=3).map(|q| scene.lane.sit(quality(q)).unwrap()).collect();
     scene.lane.allow_renditions(1);
     assert_eq!(scene.lane.demand().len(), 3);
@@ -465,7 +466,7 @@ fn changed_stream_is_told_before_the_units_it_describes() {
     let mut seat = scene.lane.sit_for_units();
     deliveries(&mut seat);
     scene.unit(2, false, 40);
-    scene.lane.describe_stream(StreamInfo { variant: Some(Variant::H264([0x42, 0, 0x1e])), ..STREAM });
+    scene.lane.describe_stream(StreamInfo { codec_config: Some(CodecConfig::H264([0x42, 0, 0x1e])), ..STREAM });
     scene.unit(3, false, 80);
     scene.unit(4, true, 120);
     assert_eq!(deliveries(&mut seat), ["live", "4!"]);

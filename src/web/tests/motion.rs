@@ -6,7 +6,7 @@ use super::{
     super::{Bounds, frames::Frames},
     scene::{Client, Reply, Scene, eventually, in_time, picture, play},
 };
-use crate::{camera::State, media::Wish};
+use crate::{camera::State, media::RenditionRequest};
 
 /// A viewer that takes nothing but RFC 2046 to the letter.
 struct Viewer {
@@ -264,8 +264,8 @@ fn viewer_that_slept_through_a_stall_does_not_wake_up_to_an_old_picture() {
         |limits| limits.repeat = Duration::from_millis(10),
         async |scene| {
             scene.go_live();
-            let wish = Wish { size: None, quality: None, fps: None };
-            let mut frames = Frames::new(&scene.web, &scene.hub.channel("gate").unwrap(), wish).unwrap();
+            let rendition_request = RenditionRequest { size: None, quality: None, fps: None };
+            let mut frames = Frames::new(&scene.web, &scene.hub.channel("gate").unwrap(), rendition_request).unwrap();
             scene.publish(7).await;
             while in_time(frames.next()).await.sequence != 7 {}
             // Nobody asks for frames while the camera is gone and comes back, as during a long write.

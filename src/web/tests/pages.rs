@@ -68,7 +68,8 @@ fn metrics_parse_line_by_line() {
         |_| {},
         async |scene| {
             scene.go_live();
-            let _seat = scene.gate.sit(crate::media::Wish { size: None, quality: None, fps: None }).unwrap();
+            let _seat =
+                scene.gate.sit(crate::media::RenditionRequest { size: None, quality: None, fps: None }).unwrap();
             scene.publish(1).await;
             let reply = scene.get("/metrics").await;
             assert_eq!(reply.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));

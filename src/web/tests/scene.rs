@@ -20,7 +20,7 @@ use crate::{
     camera::{CameraId, Tuning},
     card::Card,
     hub::{Hub, Lane},
-    media::{AccessUnit, Codec, Picture, SampleAspect, Size, StreamInfo, Variant},
+    media::{AccessUnit, Codec, CodecConfig, Picture, SampleAspect, Size, StreamInfo},
     time::timeout,
 };
 
@@ -29,7 +29,7 @@ pub const LONG: Duration = Duration::from_secs(30);
 
 pub const STREAM: StreamInfo = StreamInfo {
     codec: Codec::H264,
-    variant: Some(Variant::H264([0x64, 0, 0x1f])),
+    codec_config: Some(CodecConfig::H264([0x64, 0, 0x1f])),
     size: Size { width: 1280, height: 720 },
     sample_aspect: SampleAspect::SQUARE,
     fps: 25.0,

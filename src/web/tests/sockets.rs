@@ -355,7 +355,8 @@ fn tile_with_one_rendition_too_many_says_which_setting_raises_the_bound() {
         async |scene| {
             scene.go_live();
             scene.gate.allow_renditions(1);
-            let _other = scene.gate.sit(crate::media::Wish { size: None, quality: Some(7), fps: None }).unwrap();
+            let _other =
+                scene.gate.sit(crate::media::RenditionRequest { size: None, quality: Some(7), fps: None }).unwrap();
             let mut page = Page::wall(scene).await;
             page.say(json!({"show": [tile(0, "gate")]})).await;
             let state = page.told().await;

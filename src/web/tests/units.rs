@@ -12,7 +12,7 @@ use super::{
 use crate::{
     camera::State,
     hub::Lane,
-    media::{AccessUnit, Codec, SampleAspect, StreamInfo, Variant},
+    media::{AccessUnit, Codec, CodecConfig, SampleAspect, StreamInfo},
 };
 
 /// Flags, sequence and payload of one binary message, which must be of `format`.
@@ -89,8 +89,8 @@ fn page_that_can_is_sent_the_kept_group_and_every_unit_and_nothing_is_decoded() 
 #[test]
 fn h265_is_told_apart() {
     play(strict, async |scene| {
-        let variant = Some(Variant::H265([1, 0x60, 0, 0, 0, 0xb0, 0, 0, 0, 0, 0, 93]));
-        go_live(scene, StreamInfo { codec: Codec::H265, variant, ..STREAM });
+        let codec_config = Some(CodecConfig::H265([1, 0x60, 0, 0, 0, 0xb0, 0, 0, 0, 0, 0, 93]));
+        go_live(scene, StreamInfo { codec: Codec::H265, codec_config, ..STREAM });
         let (mut page, state) = open(scene, &["h265", "h264", "jpeg"]).await;
         assert_eq!((&state["format"], &state["codec"]), (&"h265".into(), &"hvc1.1.6.L93.B0".into()));
         assert_eq!(unit(&mut page).await.format, 3);
@@ -155,7 +155,7 @@ fn format_of_a_camera_that_was_never_seen_is_open_until_it_is() {
         page.say(tile(&["h264", "jpeg"])).await;
         let state = page.told().await;
         assert_eq!((&state["state"], &state["format"]), (&"connecting".into(), &Value::Null));
-        let told = StreamInfo { variant: None, ..STREAM };
+        let told = StreamInfo { codec_config: None, ..STREAM };
         scene.gate.begin_worker(Instant::now());
         scene.gate.describe_stream(told);
         assert_eq!(page.told().await["size"], json!([1280, 720]));
@@ -194,14 +194,14 @@ fn changed_resolution_is_told_before_its_first_key_frame() {
         let (mut page, _) = open(scene, &["h264", "jpeg"]).await;
         assert_eq!(sequence(&mut page).await, 10);
         let size = crate::media::Size { width: 640, height: 360 };
-        let stream = StreamInfo { size, variant: Some(Variant::H264([0x4d, 0, 0x1e])), ..STREAM };
+        let stream = StreamInfo { size, codec_config: Some(CodecConfig::H264([0x4d, 0, 0x1e])), ..STREAM };
         scene.gate.describe_stream(stream);
         publish(&scene.gate, 11, false, 20);
         publish(&scene.gate, 12, true, 100);
         let state = page.told().await;
         assert_eq!((&state["codec"], &state["size"]), (&"avc1.4d001e".into(), &json!([640, 360])));
         assert_eq!(sequence(&mut page).await, 12);
-        scene.gate.describe_stream(StreamInfo { codec: Codec::Jpeg, variant: None, ..stream });
+        scene.gate.describe_stream(StreamInfo { codec: Codec::Jpeg, codec_config: None, ..stream });
         assert_eq!(page.told().await["format"], "jpeg");
         scene.publish(13).await;
         assert_eq!(unit(&mut page).await.format, 1);

@@ -14,7 +14,7 @@ use smol::{
 use super::{Serving, Tile};
 use crate::{
     hub::{Shown, View},
-    media::{Picture, Wish},
+    media::{Picture, RenditionRequest},
     web::message,
 };
 
@@ -29,7 +29,7 @@ struct Sent {
 
 impl Tile {
     /// Sends what `view` shows until its camera is removed, or something else is to be sent.
-    pub(super) async fn watch(&mut self, mut view: View, mut wish: Wish) -> Result<(), Error> {
+    pub(super) async fn watch(&mut self, mut view: View, mut rendition_request: RenditionRequest) -> Result<(), Error> {
         enum Event {
             Ordered,
             Shown(Shown),
@@ -65,10 +65,10 @@ impl Tile {
                     if self.serving(view.lane()) != Serving::Pictures {
                         return Ok(());
                     }
-                    let wanted = self.orders.read().wish;
-                    if wanted != wish {
+                    let wanted = self.orders.read().rendition_request;
+                    if wanted != rendition_request {
                         // Refused or not, it is not tried again at every bell; refused, the old one stands.
-                        wish = wanted;
+                        rendition_request = wanted;
                         if let Err(error) = view.change(wanted) {
                             let text = format!("tile {}: {error}", self.number);
                             self.outbox.text(message::error(&text)).await?;
@@ -121,7 +121,7 @@ impl Tile {
         match shown {
             // Not skipped, just not asked for.
             Shown::Picture(picture)
-                if !self.pace.allows(self.orders.read().wish, picture.rendition, Instant::now()) =>
+                if !self.pace.allows(self.orders.read().rendition_request, picture.rendition, Instant::now()) =>
             {
                 None
             }

@@ -34,7 +34,7 @@ impl Tile {
                 false
             };
             if ordered.or(ready).await {
-                view.change(self.orders.read().wish);
+                view.change(self.orders.read().rendition_request);
                 if self.serving(view.lane()) != serving {
                     return Ok(());
                 }
