@@ -91,7 +91,7 @@ fn live_lane() -> Arc<Lane> {
     let text = "[[camera]]\nid = \"c\"\nurl = \"rtsp://127.0.0.1/\"\n";
     let config = config::parse(text, Path::new("cameras.toml"), &|_| Err(io::ErrorKind::NotFound.into())).unwrap();
     let (camera, now) = (&config.cameras[0], Instant::now());
-    let lane = Arc::new(Lane::new(camera.id.clone(), camera.name.clone(), camera.tuning.clone(), now));
+    let lane = Arc::new(Lane::new(camera.id.clone(), camera.name.clone(), camera.options.clone(), now));
     lane.begin_worker(now);
     lane.publish_unit(&AccessUnit { sequence: 1, taken: 1, key: true, data: Arc::from([0; 64]) }, now);
     lane

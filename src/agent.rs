@@ -307,7 +307,7 @@ impl Agent {
         self.tell_complaints();
         self.set_bounds(&new);
         self.roster.apply(&changes, &new);
-        if !new.cameras.iter().any(|camera| camera.origin.may_move()) {
+        if !new.cameras.iter().any(|camera| camera.stream_source.may_move()) {
             self.listening = None;
         } else if self.listening.is_none() {
             self.listening = Some(self.executor.spawn(discovery::listen(self.announced.clone())));

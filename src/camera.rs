@@ -33,13 +33,13 @@ pub struct Camera {
     pub id: CameraId,
     /// Shown to people, in any language; the identifier where the file gives no name.
     pub name: String,
-    pub origin: Origin,
-    pub tuning: Tuning,
+    pub stream_source: StreamSource,
+    pub options: StreamOptions,
 }
 
 /// Where the stream comes from. A change here reconnects the camera.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Origin {
+pub struct StreamSource {
     pub source: Source,
     /// Profile token or name of the stream for small tiles.
     pub small_profile: Option<String>,
@@ -48,9 +48,9 @@ pub struct Origin {
     pub transport: Option<Transport>,
 }
 
-impl Origin {
+impl StreamSource {
     /// Whether the main stream comes from the same place as that of `other`.
-    pub fn is_same_main(&self, other: &Self) -> bool {
+    pub fn eq_main(&self, other: &Self) -> bool {
         *self == Self { small_profile: self.small_profile.clone(), ..other.clone() }
     }
 
@@ -104,7 +104,7 @@ pub enum Transport {
 
 /// How the stream is treated. A change here applies from the next frame on.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tuning {
+pub struct StreamOptions {
     /// JPEG quality where a viewer does not ask for one, 1 to 100.
     pub quality: u8,
     /// No rendition is encoded more often than this, in frames per second, 1 to 60.
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn camera_on_this_machine_does_not_move() {
-        let origin = |host: Option<&str>| Origin {
+        let stream_source = |host: Option<&str>| StreamSource {
             source: Source::Onvif {
                 host: host.map(str::to_owned),
                 port: 80,
@@ -376,10 +376,10 @@ mod tests {
             credentials: None,
             transport: None,
         };
-        assert!(origin(Some("10.0.0.1")).may_move());
-        assert!(origin(None).may_move());
-        assert!(!origin(Some("127.0.0.11")).may_move());
-        assert!(!origin(Some("::1")).may_move());
+        assert!(stream_source(Some("10.0.0.1")).may_move());
+        assert!(stream_source(None).may_move());
+        assert!(!stream_source(Some("127.0.0.11")).may_move());
+        assert!(!stream_source(Some("::1")).may_move());
     }
 
     #[test]

@@ -144,7 +144,7 @@ pub fn read(path: &Path) -> Result<Config, Vec<Complaint>> {
         return Err(vec![Complaint { file: path.to_owned(), position: None, text }]);
     }
     let mut config = parse(&text, path, &read_secret)?;
-    if readable_by_all && config.cameras.iter().any(|camera| camera.origin.credentials.is_some()) {
+    if readable_by_all && config.cameras.iter().any(|camera| camera.stream_source.credentials.is_some()) {
         // Credentials may all come from password files; only those written in this file matter.
         if let Some(at) = syntax::first_password(&text) {
             config.remarks.push(Complaint {

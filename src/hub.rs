@@ -188,11 +188,12 @@ impl Wall {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::camera::Tuning;
+    use crate::camera::StreamOptions;
 
     fn lane(id: &str) -> Arc<Lane> {
-        let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
-        Arc::new(Lane::new(CameraId::new(id).unwrap(), id.to_owned(), tuning, Instant::now()))
+        let options =
+            StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+        Arc::new(Lane::new(CameraId::new(id).unwrap(), id.to_owned(), options, Instant::now()))
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::{
 
 pub use entry::{Address, Basis, Identity, Learnt, Small, Stream, normalised_endpoint, normalised_mac};
 
-use crate::camera::{CameraId, Origin};
+use crate::camera::{CameraId, StreamSource};
 use disk::MAX_FILE_LEN;
 
 /// The state directory. Every method may be called from any thread; a call waits for the one before it.
@@ -55,8 +55,8 @@ impl Directory {
     ///
     /// # Blocking
     /// Blocks on the disk the first time.
-    pub fn recall(&self, id: &CameraId, origin: &Origin) -> Option<Learnt> {
-        let basis = Basis::of(origin)?;
+    pub fn recall(&self, id: &CameraId, stream_source: &StreamSource) -> Option<Learnt> {
+        let basis = Basis::of(stream_source)?;
         let mut shelf = self.shelf();
         let learnt = self.known(&mut shelf, id).learnt.as_ref();
         learnt.filter(|learnt| learnt.basis == basis).cloned()

@@ -136,7 +136,7 @@ fn good_file_is_praised_with_what_it_does() {
     assert_eq!((code, err.as_str()), (GOOD, ""));
     assert_eq!(out, "cameras.toml: good: 2 cameras, listening on 127.0.0.1:8080 and [::1]:8080\n");
     let config = config::read(&file).unwrap();
-    let credentials = config.cameras[0].origin.credentials.as_ref().unwrap();
+    let credentials = config.cameras[0].stream_source.credentials.as_ref().unwrap();
     assert_eq!(credentials.password.expose(), "hunter2");
 }
 

@@ -17,7 +17,7 @@ use std::{
 };
 
 use cctv_agent::{
-    camera::{CameraId, Origin, Source, StreamUri, Trust},
+    camera::{CameraId, Source, StreamSource, StreamUri, Trust},
     state::{Address, Basis, Directory, Identity, Learnt, Stream},
 };
 use stage::Folder;
@@ -29,9 +29,9 @@ fn id(name: &str) -> CameraId {
     CameraId::new(name).unwrap()
 }
 
-fn origin(host: &str, profile: Option<&str>) -> Origin {
+fn stream_source(host: &str, profile: Option<&str>) -> StreamSource {
     let profile = profile.map(str::to_owned);
-    Origin {
+    StreamSource {
         source: Source::Onvif {
             host: Some(host.into()),
             port: 80,
@@ -49,7 +49,7 @@ fn origin(host: &str, profile: Option<&str>) -> Origin {
 /// What an agent may have learnt at 10.0.0.1; `serial` fills the file.
 fn learnt(serial: &str) -> Learnt {
     Learnt {
-        basis: Basis::of(&origin("10.0.0.1", None)).unwrap(),
+        basis: Basis::of(&stream_source("10.0.0.1", None)).unwrap(),
         identity: Identity { endpoint: Some("urn:uuid:1".into()), serial: Some(serial.into()), mac: None },
         address: Some(Address { host: "10.0.0.7".into(), port: 80 }),
         authentication: Some("UsernameToken".into()),
@@ -60,7 +60,7 @@ fn learnt(serial: &str) -> Learnt {
 }
 
 fn recalled(folder: &Path, name: &str) -> Option<Learnt> {
-    Directory::open(folder).recall(&id(name), &origin("10.0.0.1", None))
+    Directory::open(folder).recall(&id(name), &stream_source("10.0.0.1", None))
 }
 
 /// Lines logged in this process that hold `part`.
@@ -98,7 +98,7 @@ fn learnt_today_is_recalled_tomorrow() {
     let folder = Folder::new();
     let path = folder.0.join("a/state");
     let directory = Directory::open(&path);
-    assert_eq!(directory.recall(&id("gate"), &origin("10.0.0.1", None)), None);
+    assert_eq!(directory.recall(&id("gate"), &stream_source("10.0.0.1", None)), None);
     assert!(!path.exists(), "nothing is made before there is something to keep");
     directory.keep(&id("gate"), &learnt("1"));
     assert_eq!(recalled(&path, "gate"), Some(learnt("1")));
@@ -110,11 +110,11 @@ fn learnt_today_is_recalled_tomorrow() {
 fn entry_from_another_configuration_is_not_used() {
     let folder = Folder::new();
     Directory::open(&folder.0).keep(&id("gate"), &learnt("1"));
-    for other in [origin("10.0.0.2", None), origin("10.0.0.1", Some("p2"))] {
+    for other in [stream_source("10.0.0.2", None), stream_source("10.0.0.1", Some("p2"))] {
         assert_eq!(Directory::open(&folder.0).recall(&id("gate"), &other), None, "{other:?}");
     }
     let url = Source::Url(StreamUri::split("rtsp://10.0.0.1/").unwrap().0);
-    let url = Origin { source: url, ..origin("10.0.0.1", None) };
+    let url = StreamSource { source: url, ..stream_source("10.0.0.1", None) };
     assert_eq!(Directory::open(&folder.0).recall(&id("gate"), &url), None);
     assert_eq!(recalled(&folder.0, "gate"), Some(learnt("1")), "the old configuration finds it again");
 }
@@ -157,7 +157,7 @@ fn damaged_files_are_told_once_ignored_and_replaced() {
         make(&path.join("gate.json"));
         let directory = Directory::open(&path);
         for _ in 0..3 {
-            assert_eq!(directory.recall(&id("gate"), &origin("10.0.0.1", None)), None, "{name}");
+            assert_eq!(directory.recall(&id("gate"), &stream_source("10.0.0.1", None)), None, "{name}");
         }
         let told = logged(path.to_str().unwrap());
         assert_eq!(told.len(), 1, "{name}: {told:?}");
@@ -187,7 +187,7 @@ fn directory_that_cannot_be_written_is_told_once_and_memory_serves() {
         for serial in ["1", "2"] {
             directory.keep(&id("gate"), &learnt(serial));
             directory.keep(&id("yard"), &learnt(serial));
-            assert_eq!(directory.recall(&id("gate"), &origin("10.0.0.1", None)), Some(learnt(serial)));
+            assert_eq!(directory.recall(&id("gate"), &stream_source("10.0.0.1", None)), Some(learnt(serial)));
         }
         let told = logged(&format!("{}: ", path.display()));
         assert_eq!(told.len(), 1, "{told:?}");
@@ -230,7 +230,7 @@ fn only_cameras_that_are_configured_are_remembered() {
     let mut left: Vec<_> = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["gate.json", "notes.json", "yard.json"]);
-    assert_eq!(directory.recall(&id("old"), &origin("10.0.0.1", None)), None);
+    assert_eq!(directory.recall(&id("old"), &stream_source("10.0.0.1", None)), None);
 }
 
 /// The child process of the tests below: replaces one entry by the other, for ever.

@@ -28,7 +28,7 @@ use plan::Plan;
 
 use super::{pause::Pauses, roster::RECONFIGURED};
 use crate::{
-    camera::{Origin, Source, State},
+    camera::{Source, State, StreamSource},
     hub::{Cause, Lane},
     text,
 };
@@ -62,12 +62,12 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps the stream `part` of the camera at `origin`, once `predecessor` has left it.
+    /// Keeps the stream `part` of the camera at `stream_source`, once `predecessor` has left it.
     pub fn start(
         crew: &Crew,
         household: &Arc<Household>,
         part: Part,
-        origin: Origin,
+        stream_source: StreamSource,
         predecessor: Option<Keeper>,
     ) -> Self {
         let (stop_sender, stop) = bounded(1);
@@ -88,7 +88,7 @@ impl Keeper {
             label,
             unneeded: None,
             lane: Arc::clone(&lane),
-            origin,
+            stream_source,
             stop,
             nudge,
             pauses: Pauses::default(),
@@ -160,7 +160,7 @@ struct Keeping {
     /// Since when nobody has needed the stream that is open.
     unneeded: Option<Instant>,
     lane: Arc<Lane>,
-    origin: Origin,
+    stream_source: StreamSource,
     stop: Receiver<()>,
     nudge: Receiver<Nudge>,
     pauses: Pauses,
@@ -362,7 +362,7 @@ impl Keeping {
 
     /// The camera as a person on site knows it.
     fn host(&self) -> String {
-        match &self.origin.source {
+        match &self.stream_source.source {
             Source::Onvif { host: Some(host), .. } => host.clone(),
             Source::Onvif { host: None, uuid, .. } => uuid.clone().unwrap_or_default(),
             Source::Url(uri) => uri.to_string(),

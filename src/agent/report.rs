@@ -95,17 +95,17 @@ mod tests {
 
     use super::*;
     use crate::{
-        camera::{CameraId, Tuning},
+        camera::{CameraId, StreamOptions},
         hub::{Cause, Lane, WorkerVitals},
     };
 
     #[test]
     fn line_tells_all_that_is_known_and_no_more() {
-        let (start, tuning) = (
+        let (start, options) = (
             Instant::now(),
-            Tuning { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5), passthrough: true },
+            StreamOptions { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5), passthrough: true },
         );
-        let lane = Arc::new(Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), tuning, start));
+        let lane = Arc::new(Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), options, start));
         let at = |seconds| start + Duration::from_secs(seconds);
         lane.report(State::Offline, "no route; trying again in 1 s (attempt 1)", at(10));
         lane.note_failure(Cause::Unreachable, Some("no route".into()), at(10));

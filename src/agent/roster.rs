@@ -76,19 +76,19 @@ impl Roster {
         }
         for camera in &changes.added {
             let name = camera.name.clone();
-            let main = Arc::new(Lane::new(camera.id.clone(), name, camera.tuning.clone(), now));
+            let main = Arc::new(Lane::new(camera.id.clone(), name, camera.options.clone(), now));
             self.keep(camera, Channel::of(main));
         }
         for camera in changes.reconnect.iter().chain(&changes.small_changed).chain(&changes.retuned) {
             if let Some(kept) = self.keepers.get(&camera.id) {
                 for lane in kept.household.channel.lanes() {
-                    lane.retune(camera.name.clone(), camera.tuning.clone());
+                    lane.retune(camera.name.clone(), camera.options.clone());
                 }
             }
         }
         for camera in &changes.small_changed {
             if let Some(kept) = self.keepers.get_mut(&camera.id) {
-                kept.household.set_small_profile(camera.origin.small_profile.clone());
+                kept.household.set_small_profile(camera.stream_source.small_profile.clone());
                 let before = kept.small.take();
                 kept.small = keep_small(&self.crew, &kept.household, camera, before);
             }
@@ -172,10 +172,10 @@ impl Roster {
         for keeper in predecessor.iter().chain(&small) {
             keeper.lane().note_failure(Cause::Changed, None, Instant::now());
         }
-        let household = Household::new(channel, camera.origin.small_profile.clone());
+        let household = Household::new(channel, camera.stream_source.small_profile.clone());
         // The small one first: it asks for both.
         let small = keep_small(&self.crew, &household, camera, small);
-        let keeper = Keeper::start(&self.crew, &household, Part::Main, camera.origin.clone(), predecessor);
+        let keeper = Keeper::start(&self.crew, &household, Part::Main, camera.stream_source.clone(), predecessor);
         let encouragement = Encouragement::default();
         self.keepers.insert(camera.id.clone(), Kept { household, keeper, small, encouragement });
     }
@@ -190,8 +190,8 @@ impl Roster {
         let cameras: Vec<_> = new.cameras.iter().filter(stays).cloned().collect();
         // Detached: it ends when the files have reached the disk.
         smol::unblock(move || {
-            for Camera { id, origin, .. } in &cameras {
-                if let (None, Some(learnt)) = (after.recall(id, origin), before.recall(id, origin)) {
+            for Camera { id, stream_source, .. } in &cameras {
+                if let (None, Some(learnt)) = (after.recall(id, stream_source), before.recall(id, stream_source)) {
                     after.keep(id, &learnt);
                 }
             }
@@ -204,16 +204,16 @@ impl Roster {
 /// viewers go on with the main stream until it is live.
 fn keep_small(crew: &Crew, household: &Arc<Household>, camera: &Camera, before: Option<Keeper>) -> Option<Keeper> {
     let channel = &household.channel;
-    if camera.origin.small_profile.is_none() {
+    if camera.stream_source.small_profile.is_none() {
         channel.set_small(None);
         // Dropped: it says TEARDOWN and goes.
         return None;
     }
     if before.is_none() {
-        let lane = Lane::new(camera.id.clone(), camera.name.clone(), camera.tuning.clone(), Instant::now());
+        let lane = Lane::new(camera.id.clone(), camera.name.clone(), camera.options.clone(), Instant::now());
         channel.set_small(Some(Arc::new(lane)));
     } else if let Some(small) = channel.small() {
         small.report(State::Connecting, RECONFIGURED, Instant::now());
     }
-    Some(Keeper::start(crew, household, Part::Small, camera.origin.clone(), before))
+    Some(Keeper::start(crew, household, Part::Small, camera.stream_source.clone(), before))
 }

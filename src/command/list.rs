@@ -92,7 +92,7 @@ fn rows(answer: &Value, configured: &[Camera]) -> Vec<Value> {
 
 /// Address and profile as the file gives them. A password inside an address is masked.
 fn place(camera: &Camera) -> (Value, Value) {
-    match &camera.origin.source {
+    match &camera.stream_source.source {
         Source::Onvif { host, uuid, profile, .. } => (json!(host.as_ref().or(uuid.as_ref())), json!(profile)),
         Source::Url(uri) => (json!(uri.to_string()), Value::Null),
     }

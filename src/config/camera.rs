@@ -8,7 +8,7 @@ use super::{
     login::{Login, SecretReader, is_quotable},
     section::{Located, Section},
 };
-use crate::camera::{Camera, CameraId, Origin, Source, StreamUri, Transport, Trust, Tuning};
+use crate::camera::{Camera, CameraId, Source, StreamOptions, StreamSource, StreamUri, Transport, Trust};
 
 pub(super) const DEFAULTS_KEYS: &[&str] =
     &["username", "password", "password_file", "transport", "quality", "max_fps", "passthrough", "stall_after"];
@@ -70,9 +70,9 @@ impl Habits {
         }
     }
 
-    fn tuning(&self, defaults: &Self) -> Tuning {
+    fn options(&self, defaults: &Self) -> StreamOptions {
         let stall_after = self.stall_after.or(defaults.stall_after).unwrap_or(STALL_AFTER);
-        Tuning {
+        StreamOptions {
             quality: self.quality.or(defaults.quality).unwrap_or(QUALITY),
             max_fps: self.max_fps.or(defaults.max_fps).unwrap_or(MAX_FPS),
             passthrough: self.passthrough.or(defaults.passthrough).unwrap_or(PASSTHROUGH),
@@ -173,18 +173,18 @@ fn camera(
         None => (from_onvif(section, ledger), None),
     };
     let credentials = habits.login.for_camera(in_url, &defaults.login, section, ledger);
-    let tuning = habits.tuning(defaults);
+    let options = habits.options(defaults);
     let transport = habits.transport.or(defaults.transport);
     let id = id?;
     Some(Camera {
         name: name.map_or_else(|| id.to_string(), |name| name.value),
-        origin: Origin {
+        stream_source: StreamSource {
             source: source?,
             small_profile: small_profile.map(|small| small.value),
             credentials,
             transport,
         },
-        tuning,
+        options,
         id,
     })
 }

@@ -61,8 +61,12 @@ impl Changes {
         for camera in &new.cameras {
             match find(old, &camera.id) {
                 None => changes.added.push(camera.clone()),
-                Some(before) if !before.origin.is_same_main(&camera.origin) => changes.reconnect.push(camera.clone()),
-                Some(before) if before.origin != camera.origin => changes.small_changed.push(camera.clone()),
+                Some(before) if !before.stream_source.eq_main(&camera.stream_source) => {
+                    changes.reconnect.push(camera.clone())
+                }
+                Some(before) if before.stream_source != camera.stream_source => {
+                    changes.small_changed.push(camera.clone())
+                }
                 Some(before) if before != camera => changes.retuned.push(camera.clone()),
                 Some(_) => changes.unchanged.push(camera.id.clone()),
             }

@@ -33,7 +33,7 @@ fn camera_complaint(lines: &str) -> String {
 }
 
 fn login(config: &Config, index: usize) -> Option<(&str, &str)> {
-    let credentials = config.cameras[index].origin.credentials.as_ref()?;
+    let credentials = config.cameras[index].stream_source.credentials.as_ref()?;
     Some((&credentials.username, credentials.password.expose()))
 }
 
@@ -108,15 +108,21 @@ fn every_key_reaches_its_field() {
         trust: Trust::Address,
         stream_host: Some("192.168.1.70".into()),
     };
-    assert_eq!(gate.origin.source, source);
-    assert_eq!(gate.origin.small_profile.as_deref(), Some("Profile_2"));
-    assert_eq!((gate.origin.transport, gate.tuning.quality, gate.tuning.max_fps), (Some(Transport::Udp), 60, 12));
-    assert_eq!((gate.tuning.passthrough, gate.tuning.stall_after), (false, Duration::from_secs(8)));
+    assert_eq!(gate.stream_source.source, source);
+    assert_eq!(gate.stream_source.small_profile.as_deref(), Some("Profile_2"));
+    assert_eq!(
+        (gate.stream_source.transport, gate.options.quality, gate.options.max_fps),
+        (Some(Transport::Udp), 60, 12)
+    );
+    assert_eq!((gate.options.passthrough, gate.options.stall_after), (false, Duration::from_secs(8)));
     assert_eq!(login(&config, 0), Some(("viewer", "shared")));
-    assert!(matches!(&porch.origin.source, Source::Url(uri) if uri.as_str() == "rtsp://10.0.0.2/live?a=1"));
+    assert!(matches!(&porch.stream_source.source, Source::Url(uri) if uri.as_str() == "rtsp://10.0.0.2/live?a=1"));
     assert_eq!(porch.name, "porch");
-    assert_eq!((porch.origin.transport, porch.tuning.quality, porch.tuning.max_fps), (Some(Transport::Tcp), 90, 60));
-    assert_eq!((porch.tuning.passthrough, porch.tuning.stall_after), (true, Duration::from_millis(2500)));
+    assert_eq!(
+        (porch.stream_source.transport, porch.options.quality, porch.options.max_fps),
+        (Some(Transport::Tcp), 90, 60)
+    );
+    assert_eq!((porch.options.passthrough, porch.options.stall_after), (true, Duration::from_millis(2500)));
     assert_eq!(login(&config, 1), Some(("own", "")));
 }
 
@@ -130,7 +136,10 @@ fn disabled_camera_is_checked_and_left_out() {
 #[test]
 fn uuid_alone_says_where_the_camera_is() {
     let config = parsed("[[camera]]\nid='a'\nuuid='urn:uuid:7'\n");
-    assert!(matches!(&config.cameras[0].origin.source, Source::Onvif { host: None, uuid: Some(_), port: 80, .. }));
+    assert!(matches!(
+        &config.cameras[0].stream_source.source,
+        Source::Onvif { host: None, uuid: Some(_), port: 80, .. }
+    ));
 }
 
 #[test]
@@ -194,7 +203,9 @@ fn login_in_a_url_is_decoded_and_moved_out_of_it() {
     assert_eq!(login(&config, 0), Some(("me", "p@ss#")));
     assert_eq!(login(&config, 1), Some(("me", "own")));
     assert_eq!(login(&config, 2), Some(("me", "")));
-    assert!(matches!(&config.cameras[0].origin.source, Source::Url(uri) if uri.as_str() == "rtsp://10.0.0.1/live"));
+    assert!(
+        matches!(&config.cameras[0].stream_source.source, Source::Url(uri) if uri.as_str() == "rtsp://10.0.0.1/live")
+    );
 }
 
 #[test]
@@ -212,7 +223,7 @@ fn address_that_is_trusted_must_be_there() {
     assert!(complaint.contains("trust = \"address\" needs an address; add ip"), "{complaint}");
     let config = parsed("[[camera]]\nid='a'\nip='h'\ntrust='identity'\n[[camera]]\nid='b'\nip='h'\n");
     for camera in &config.cameras {
-        let source = &camera.origin.source;
+        let source = &camera.stream_source.source;
         assert!(matches!(source, Source::Onvif { trust: Trust::Identity, stream_host: None, .. }), "{source:?}");
     }
 }
@@ -461,9 +472,9 @@ fn shipped_file_explains_every_key_by_an_example_that_works() {
 fn examples_in_the_shipped_file_show_the_defaults() {
     let bare = parsed("[[camera]]\nid = 'gate'\nip = '192.168.1.64'\n");
     let shown = &parsed(&uncommented(|line| line.starts_with("password_file"))).cameras[0];
-    assert_eq!(bare.cameras[0].tuning, shown.tuning);
+    assert_eq!(bare.cameras[0].options, shown.options);
     // Left out, it is TCP where the camera's own address does not say otherwise.
-    assert_eq!((bare.cameras[0].origin.transport, shown.origin.transport), (None, Some(Transport::Tcp)));
+    assert_eq!((bare.cameras[0].stream_source.transport, shown.stream_source.transport), (None, Some(Transport::Tcp)));
 }
 
 #[test]

@@ -27,7 +27,7 @@ use super::{
 use unit_seating::UnitChair;
 
 use crate::{
-    camera::{CameraId, State, Tuning},
+    camera::{CameraId, State, StreamOptions},
     media::{Picture, Rendition, RenditionRequest, Size, StreamInfo},
 };
 
@@ -68,7 +68,7 @@ pub struct Lane {
 
 struct Inner {
     name: String,
-    tuning: Tuning,
+    options: StreamOptions,
     standing: Standing,
     since: Instant,
     place: Option<Place>,
@@ -122,12 +122,12 @@ struct Chair {
 
 impl Lane {
     /// A lane of a camera that is about to be connected.
-    pub fn new(id: CameraId, name: String, tuning: Tuning, now: Instant) -> Self {
+    pub fn new(id: CameraId, name: String, options: StreamOptions, now: Instant) -> Self {
         Self {
             id,
             inner: Mutex::new(Inner {
                 name,
-                tuning,
+                options,
                 standing: Standing { state: State::Connecting, why: "starting".to_owned() },
                 since: now,
                 place: None,
@@ -178,8 +178,8 @@ impl Lane {
         self.inner().standing.clone()
     }
 
-    pub fn tuning(&self) -> Tuning {
-        self.inner().tuning.clone()
+    pub fn options(&self) -> StreamOptions {
+        self.inner().options.clone()
     }
 
     /// How long the camera has been in its state.
@@ -224,13 +224,13 @@ impl Lane {
 impl Inner {
     fn rendition(&self, rendition_request: RenditionRequest) -> Rendition {
         let size = self.stream.map_or(ASSUMED_SIZE, |stream| stream.display_size());
-        Rendition::for_wish(rendition_request, size, self.tuning.quality, self.tuning.max_fps)
+        Rendition::for_wish(rendition_request, size, self.options.quality, self.options.max_fps)
     }
 
     /// What the stream must answer to.
     fn terms(&self) -> Terms {
         Terms {
-            stall_after: self.tuning.stall_after,
+            stall_after: self.options.stall_after,
             live: self.standing.state == State::Live,
             picture_every: self
                 .wanted

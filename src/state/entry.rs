@@ -7,7 +7,7 @@ use std::{error, fmt};
 
 use serde_json::{Value, json};
 
-use crate::camera::{CameraId, Origin, Source, StreamUri};
+use crate::camera::{CameraId, Source, StreamSource, StreamUri};
 
 /// Counted up whenever an older agent would misread a file. Others are ignored, never converted: the
 /// camera tells it all again.
@@ -100,8 +100,8 @@ impl error::Error for Damage {}
 
 impl Basis {
     /// `None` where there is nothing to learn, as the file gives the stream's address itself.
-    pub fn of(origin: &Origin) -> Option<Self> {
-        match &origin.source {
+    pub fn of(stream_source: &StreamSource) -> Option<Self> {
+        match &stream_source.source {
             Source::Url(_) => None,
             Source::Onvif { host, port, profile, uuid, .. } => Some(Self {
                 host: host.clone(),

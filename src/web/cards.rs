@@ -44,7 +44,7 @@ impl Cards {
 
     /// The card of `lane` in `standing`, in the size its pictures would have for `rendition_request`.
     pub async fn card(&self, lane: &Lane, standing: Standing, rendition_request: RenditionRequest) -> Arc<[u8]> {
-        let quality = rendition_request.quality.unwrap_or_else(|| lane.tuning().quality);
+        let quality = rendition_request.quality.unwrap_or_else(|| lane.options().quality);
         let size = match lane.stream() {
             Some(stream) => Rendition::for_wish(rendition_request, stream.display_size(), quality, 1).size,
             None => rendition_request.size.unwrap_or(USUAL_SIZE),
@@ -91,7 +91,7 @@ fn step(since: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::camera::{CameraId, Tuning};
+    use crate::camera::{CameraId, StreamOptions};
 
     #[test]
     fn card_for_many_viewers_is_drawn_once() {
@@ -101,10 +101,11 @@ mod tests {
             counting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             Ok(format!("{}x{} {}", size.width, size.height, card.why).into_bytes())
         }));
-        let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+        let options =
+            StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
         // An hour old, so that the test cannot fall on the edge between two steps of a second.
         let then = Instant::now().checked_sub(Duration::from_secs(3600)).unwrap_or_else(Instant::now);
-        let lane = Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), tuning, then);
+        let lane = Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), options, then);
         let rendition_request = RenditionRequest { size: None, quality: None, fps: None };
         let (first, second) = smol::block_on(smol::future::zip(
             cards.card(&lane, lane.standing(), rendition_request),
@@ -119,8 +120,9 @@ mod tests {
     fn cards_kept_are_bounded_in_number_and_bytes() {
         for (length, kept) in [(10, KEPT), (1 << 20, 4), (5 << 20, 1)] {
             let cards = Cards::new(Arc::new(move |_, _, _| Ok(vec![0; length])));
-            let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
-            let lane = Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), tuning, Instant::now());
+            let options =
+                StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+            let lane = Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), options, Instant::now());
             for width in 200..300 {
                 let rendition_request =
                     RenditionRequest { size: Some(Size { width, height: 90 }), quality: None, fps: None };

@@ -168,7 +168,7 @@ impl Tile {
 
     fn serving(&self, lane: &Lane) -> Serving {
         let is_live = lane.standing().state == State::Live;
-        Serving::choose(&self.orders.read().accept, lane.tuning().passthrough, lane.stream(), is_live)
+        Serving::choose(&self.orders.read().accept, lane.options().passthrough, lane.stream(), is_live)
     }
 
     /// The state message, unless the page was told exactly that before.

@@ -92,7 +92,7 @@ impl Locator {
         let host = in_brackets(&at.host);
         let address = if at.port == onvif::DEFAULT_PORT { host } else { format!("{host}:{}", at.port) };
         let serial = Some(resolved.device.serial.clone()).filter(|serial| !serial.is_empty());
-        let learnt = Basis::of(&self.origin).map(|basis| Learnt {
+        let learnt = Basis::of(&self.stream_source).map(|basis| Learnt {
             basis,
             identity: Identity {
                 endpoint: resolved.endpoint.as_deref().map(normalised_endpoint),
@@ -110,7 +110,7 @@ impl Locator {
         });
         Found {
             streams: self.in_order(resolved.streams),
-            credentials: self.origin.credentials.clone(),
+            credentials: self.stream_source.credentials.clone(),
             camera_credentials: resolved.camera_credentials,
             trusted: self.trusted_with(&at.host),
             place: Place { address, profile: Some(text::fact(&resolved.profile.token)) },
@@ -133,7 +133,7 @@ impl Locator {
     }
 
     fn stream_host(&self) -> Option<&str> {
-        match &self.origin.source {
+        match &self.stream_source.source {
             Source::Onvif { stream_host, .. } => stream_host.as_deref(),
             Source::Url(_) => None,
         }

@@ -30,7 +30,7 @@ impl Locator {
         if self.is_trusted_address(at) || wanted == discovery::Wanted::default() {
             return Peer::Camera;
         }
-        let has_login = self.origin.credentials.is_some();
+        let has_login = self.stream_source.credentials.is_some();
         let seen = match onvif::identity(&at.host, at.port, onvif::Limits::default()).await {
             Ok(seen) => seen,
             Err(error) if error.kind() == onvif::Kind::Unreachable => return Peer::Nobody(chain(&error)),
@@ -60,7 +60,7 @@ impl Locator {
 
     /// Whether the file says that whoever answers at `at` is the camera.
     fn is_trusted_address(&self, at: &Address) -> bool {
-        matches!(&self.origin.source, Source::Onvif { host: Some(host), port, trust: Trust::Address, .. }
+        matches!(&self.stream_source.source, Source::Onvif { host: Some(host), port, trust: Trust::Address, .. }
             if *host == at.host && *port == at.port)
     }
 }

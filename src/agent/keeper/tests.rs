@@ -11,7 +11,7 @@ use smol::{Executor, future::block_on};
 
 use super::*;
 use crate::{
-    camera::{CameraId, StreamUri, Tuning},
+    camera::{CameraId, StreamOptions, StreamUri},
     capture::{Starter, tests::stand_in::StandIn},
     hub::{Channel, Standing, Status},
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo},
@@ -60,20 +60,21 @@ impl Scene {
         script.write("live", &[STREAM, unit(1, true), unit(2, false)]);
         let executor = Arc::new(Executor::new());
         let crew = Crew::new(Arc::clone(&executor), Starter::whole(script.program()));
-        let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after };
+        let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after };
         let id = CameraId::new("gate").unwrap();
-        let lane = Arc::new(Lane::new(id, "Gate".into(), tuning, Instant::now()));
+        let lane = Arc::new(Lane::new(id, "Gate".into(), options, Instant::now()));
         Self { script, executor, crew, lane }
     }
 
     /// Runs a keeper until `look` finds something, then ends it; no process may be left.
     fn until<T>(&self, what: &str, mut look: impl FnMut(&Status) -> Option<T>) -> T {
         let (source, _) = StreamUri::split("rtsp://192.0.2.1/main").unwrap();
-        let origin = Origin { source: Source::Url(source), small_profile: None, credentials: None, transport: None };
+        let stream_source =
+            StreamSource { source: Source::Url(source), small_profile: None, credentials: None, transport: None };
         let mut pids = BTreeSet::new();
         let found = block_on(self.executor.run(async {
             let household = Household::new(Channel::of(Arc::clone(&self.lane)), None);
-            let keeper = Keeper::start(&self.crew, &household, Part::Main, origin, None);
+            let keeper = Keeper::start(&self.crew, &household, Part::Main, stream_source, None);
             let deadline = Instant::now() + PATIENCE;
             let found = loop {
                 let status = self.lane.status(Instant::now());

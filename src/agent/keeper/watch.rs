@@ -45,12 +45,12 @@ impl Keeping {
         let started = Instant::now();
         let open = Open {
             uri: stream.with_credentials(found.login_for(stream)),
-            transport: self.origin.transport.or(stream.transport()).unwrap_or(Transport::Tcp),
+            transport: self.stream_source.transport.or(stream.transport()).unwrap_or(Transport::Tcp),
             first_sequence: self.lane.begin_worker(started),
-            default_quality: self.lane.tuning().quality,
+            default_quality: self.lane.options().quality,
             // The worker notices silence when the lane does, so its reading thread is free for TEARDOWN
             // when it is told to end.
-            read_limit: self.lane.tuning().stall_after,
+            read_limit: self.lane.options().stall_after,
             most_memory: self.crew.worker_memory.load(Ordering::Relaxed),
         };
         let mut worker = match Worker::start(&self.crew.starter, self.lane.id(), open).await {

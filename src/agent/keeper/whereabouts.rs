@@ -18,7 +18,7 @@ use smol::{
 use super::{Crew, Found, Household, Keeping, Part, Trouble, away, identify::Peer, offline};
 use crate::{
     agent::pause::FINAL_REFUSAL,
-    camera::{CameraId, Origin, Source, State, StreamUri},
+    camera::{CameraId, Source, State, StreamSource, StreamUri},
     discovery::{self, Sighting, Wanted},
     hub::{Cause, Place},
     log::chain,
@@ -59,7 +59,7 @@ pub(super) struct Locator {
     /// What the stream is called in the log.
     pub(super) label: String,
     pub(super) id: CameraId,
-    pub(super) origin: Origin,
+    pub(super) stream_source: StreamSource,
     /// When the network was last searched for this camera; shared with the keeper.
     searched: Arc<Mutex<Option<Instant>>>,
 }
@@ -72,15 +72,15 @@ impl Keeping {
             part: self.part,
             label: self.label.clone(),
             id: self.lane.id().clone(),
-            origin: self.origin.clone(),
+            stream_source: self.stream_source.clone(),
             searched: Arc::clone(&self.searched),
         }
     }
 
     /// Finds the camera's stream: configured address, last good answer, search, in this order.
     pub(super) async fn locate(&mut self) -> Result<Found, Trouble> {
-        if let Source::Url(uri) = &self.origin.source {
-            let credentials = self.origin.credentials.clone();
+        if let Source::Url(uri) = &self.stream_source.source {
+            let credentials = self.stream_source.credentials.clone();
             let address = uri.authority().to_owned();
             return Ok(Found {
                 streams: vec![uri.clone()],
@@ -158,8 +158,8 @@ impl Keeping {
 impl Locator {
     pub(super) async fn recall(&self) -> Option<Learnt> {
         let (memory, id) = (self.crew.memory(), self.id.clone());
-        let origin = self.origin.clone();
-        smol::unblock(move || memory.recall(&id, &origin)).await
+        let stream_source = self.stream_source.clone();
+        smol::unblock(move || memory.recall(&id, &stream_source)).await
     }
 
     fn remembered_stream(&self, learnt: &Learnt) -> Option<Found> {
@@ -171,7 +171,7 @@ impl Locator {
             }
         };
         // Where the camera was reached then; nobody else is sent the login.
-        let configured = match &self.origin.source {
+        let configured = match &self.stream_source.source {
             Source::Onvif { host, .. } => host.as_deref(),
             Source::Url(_) => None,
         };
@@ -179,7 +179,7 @@ impl Locator {
         let (address, profile) = (text::fact(stream.uri.authority()), text::fact(&stream.profile));
         Some(Found {
             streams: vec![stream.uri.clone()],
-            credentials: self.origin.credentials.clone(),
+            credentials: self.stream_source.credentials.clone(),
             camera_credentials: None,
             trusted: self.trusted_with(host),
             place: Place { address, profile: Some(profile) },
@@ -190,7 +190,7 @@ impl Locator {
 
     /// Where the camera's ONVIF service is: as configured, or else where it was.
     pub(super) fn home(&self, learnt: Option<&Learnt>) -> Option<Address> {
-        let Source::Onvif { host, port, .. } = &self.origin.source else { return None };
+        let Source::Onvif { host, port, .. } = &self.stream_source.source else { return None };
         let last = || learnt.and_then(|learnt| learnt.address.clone());
         host.clone().map(|host| Address { host, port: *port }).or_else(last)
     }
@@ -252,13 +252,13 @@ impl Locator {
             Peer::Camera => {}
             Peer::Stranger(why) | Peer::Nobody(why) => return Err(Miss::Elsewhere(why)),
         }
-        let profile = match &self.origin.source {
+        let profile = match &self.stream_source.source {
             Source::Onvif { profile, .. } => profile.as_deref(),
             Source::Url(_) => None,
         };
         let small = self.household.small_profile();
         let host = at.host.clone();
-        let target = onvif::Target { host, port: at.port, credentials: self.origin.credentials.clone() };
+        let target = onvif::Target { host, port: at.port, credentials: self.stream_source.credentials.clone() };
         let hint = onvif::Hint {
             authentication: learnt
                 .and_then(|learnt| learnt.authentication.as_deref())
@@ -285,7 +285,7 @@ impl Locator {
 
     /// By what the camera can be told from others: the configured identity, or else what was learnt.
     pub(super) fn wanted(&self, learnt: Option<&Learnt>) -> Wanted {
-        let configured = match &self.origin.source {
+        let configured = match &self.stream_source.source {
             Source::Onvif { uuid, .. } => uuid.as_deref().and_then(discovery::Identity::new),
             Source::Url(_) => None,
         };
@@ -308,7 +308,7 @@ impl Locator {
         let now = Instant::now();
         let recently = |at: Instant| now.saturating_duration_since(at) < BETWEEN_SEARCHES;
         let announced = || !self.crew.lookout.announced(wanted, now).is_empty();
-        self.origin.may_move()
+        self.stream_source.may_move()
             && *wanted != Wanted::default()
             && (announced() || !self.searched().is_some_and(recently))
     }

@@ -18,7 +18,7 @@ use smol::{
 
 use super::*;
 use crate::{
-    camera::{CameraId, Tuning},
+    camera::{CameraId, StreamOptions},
     hub::{Hub, Lane},
 };
 
@@ -67,8 +67,8 @@ impl Drop for StandIn {
 }
 
 fn lane(id: &str) -> Arc<Lane> {
-    let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: 5 * SECOND };
-    Arc::new(Lane::new(CameraId::new(id).unwrap(), id.to_owned(), tuning, Instant::now()))
+    let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: 5 * SECOND };
+    Arc::new(Lane::new(CameraId::new(id).unwrap(), id.to_owned(), options, Instant::now()))
 }
 
 /// A door at which somebody answers and counts, and the watchdog that asks there.

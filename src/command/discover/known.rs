@@ -63,14 +63,14 @@ pub fn find(sighting: &Sighting, told: Option<&Told>, config: Option<&Config>) -
 }
 
 fn identity(camera: &Camera) -> Option<Identity> {
-    match &camera.origin.source {
+    match &camera.stream_source.source {
         Source::Onvif { uuid, .. } => uuid.as_deref().and_then(Identity::new),
         Source::Url(_) => None,
     }
 }
 
 fn host(camera: &Camera) -> Option<String> {
-    match &camera.origin.source {
+    match &camera.stream_source.source {
         Source::Onvif { host, .. } => host.clone(),
         Source::Url(uri) => Some(uri.host().to_owned()),
     }

@@ -108,7 +108,7 @@ fn recorder_gets_a_section_for_each_video_source() {
     let profiles: Vec<_> = parsed(&text)
         .cameras
         .into_iter()
-        .map(|camera| match camera.origin.source {
+        .map(|camera| match camera.stream_source.source {
             crate::camera::Source::Onvif { profile, .. } => profile.unwrap(),
             crate::camera::Source::Url(_) => panic!("{text}"),
         })

@@ -2,7 +2,7 @@ use smol::future::{block_on, poll_once};
 
 use super::*;
 use crate::{
-    camera::Tuning,
+    camera::StreamOptions,
     hub::{Delivery, Shown},
     media::{AccessUnit, Codec, CodecConfig, Picture, SampleAspect, StreamInfo, UnixMicros},
 };
@@ -10,8 +10,8 @@ use crate::{
 const FULL_HD: Size = Size { width: 1920, height: 1080 };
 
 fn lane() -> Arc<Lane> {
-    let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
-    Arc::new(Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), tuning, Instant::now()))
+    let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+    Arc::new(Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), options, Instant::now()))
 }
 
 /// A camera with both streams, neither of them live, the main one resting.

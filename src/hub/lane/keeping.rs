@@ -9,7 +9,7 @@ use smol::channel::Receiver;
 
 use super::Lane;
 use crate::{
-    camera::{State, Tuning},
+    camera::{State, StreamOptions},
     hub::status::{Cause, Place, Standing, WorkerVitals},
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
 };
@@ -64,7 +64,7 @@ impl Lane {
         inner.next_sequence = unit.sequence.wrapping_add(1);
         let prompt = inner.stream.is_some_and(|stream| stream.codec == Codec::Jpeg);
         inner.pulse.unit(unit.sequence, unit.key, prompt, now);
-        let is_young = inner.pulse.is_young(inner.tuning.stall_after, now);
+        let is_young = inner.pulse.is_young(inner.options.stall_after, now);
         let goes_live = is_young && !inner.is_live() && !inner.group.units().is_empty();
         if goes_live {
             inner.pulse.live(now);
@@ -85,7 +85,7 @@ impl Lane {
             return;
         }
         let picture = Arc::new(picture);
-        if inner.pulse.picture(picture.sequence, now) > inner.tuning.stall_after {
+        if inner.pulse.picture(picture.sequence, now) > inner.options.stall_after {
             return;
         }
         let rendition = picture.rendition;
@@ -208,10 +208,10 @@ impl Lane {
     }
 
     /// Another name, quality, rate or stall limit, from now on.
-    pub fn retune(&self, name: String, tuning: Tuning) {
+    pub fn retune(&self, name: String, options: StreamOptions) {
         let mut inner = self.inner();
         inner.name = name;
-        inner.tuning = tuning;
+        inner.options = options;
         inner.ring_seats();
         self.refresh_demand(&mut inner);
         // News make viewers forget their picture; a slow camera's next one may take a while.

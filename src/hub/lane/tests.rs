@@ -27,10 +27,11 @@ struct Scene {
 
 impl Scene {
     fn connecting() -> Self {
-        let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+        let options =
+            StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
         let start = Instant::now();
         let id = CameraId::new("gate").unwrap();
-        Self { lane: Arc::new(Lane::new(id, "Gate".into(), tuning, start)), start }
+        Self { lane: Arc::new(Lane::new(id, "Gate".into(), options, start)), start }
     }
 
     fn live() -> Self {
@@ -389,7 +390,7 @@ fn new_name_reaches_seated_viewers() {
     let scene = Scene::live();
     let mut seat = scene.lane.sit(ANY).unwrap();
     assert_eq!(state(&mut seat), Some(State::Live));
-    scene.lane.retune("Tor".into(), scene.lane.tuning());
+    scene.lane.retune("Tor".into(), scene.lane.options());
     assert!(matches!(now(&mut seat), Some(Shown::News(_))));
     assert_eq!(scene.lane.name(), "Tor");
 }

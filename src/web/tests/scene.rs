@@ -17,7 +17,7 @@ use smol::{
 
 use super::super::{Limits, Web, serve};
 use crate::{
-    camera::{CameraId, Tuning},
+    camera::{CameraId, StreamOptions},
     card::Card,
     hub::{Hub, Lane},
     media::{AccessUnit, Codec, CodecConfig, Picture, SampleAspect, Size, StreamInfo},
@@ -44,8 +44,8 @@ pub struct Scene {
 }
 
 pub fn lane(id: &str) -> Arc<Lane> {
-    let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
-    Arc::new(Lane::new(CameraId::new(id).unwrap(), format!("Camera {id}"), tuning, Instant::now()))
+    let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+    Arc::new(Lane::new(CameraId::new(id).unwrap(), format!("Camera {id}"), options, Instant::now()))
 }
 
 /// Runs `story` against a server with limits changed by `change`.
