@@ -17,7 +17,7 @@ pub mod http;
 pub mod hub;
 pub mod log;
 pub mod state;
-pub mod unix;
+pub mod sys;
 pub mod wire;
 
 // Floor 2, strangers to each other

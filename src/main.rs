@@ -7,7 +7,7 @@ use cctv_agent::{
     capture::ForkServer,
     command::{self, Command, Run},
     log::{self, Target},
-    text, unix,
+    sys, text,
     worker::{
         self,
         fork_server::{self, Split},
@@ -21,7 +21,7 @@ const EX_SOFTWARE: u8 = 70;
 const EX_OSERR: u8 = 71;
 
 fn main() -> ExitCode {
-    unix::save_memory();
+    sys::tune_malloc();
     match command::parse(std::env::args_os().skip(1)) {
         Ok(Command::Run(run)) => serve(&run),
         Ok(Command::Check { file }) => ExitCode::from(command::check::run(&file)),
@@ -55,7 +55,7 @@ fn serve(run: &Run) -> ExitCode {
         Err(error) => Err(error),
     };
     // The agent needs little of what loading its libraries has touched; where that is not given back it costs memory only.
-    let _ = unix::forget_what_was_only_read();
+    let _ = sys::drop_clean_pages();
     let signals = match agent::catch_signals() {
         Ok(signals) => signals,
         Err(error) => {
@@ -73,7 +73,7 @@ fn serve(run: &Run) -> ExitCode {
     // The agent starts another one with the first worker.
     let forks = forks.inspect_err(|error| ::log::warn!("workers cannot be forked from this process: {error}")).ok();
     // A card may be half drawn on another thread.
-    unix::leave(match agent::run(&run.config, signals, forks) {
+    sys::exit_now(match agent::run(&run.config, signals, forks) {
         Outcome::Stopped => EX_OK,
         Outcome::Internal => EX_SOFTWARE,
         Outcome::CannotBind => EX_OSERR,

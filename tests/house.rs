@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 const FLOORS: [&[&str]; 5] = [
     &["camera", "time", "media", "text", "xml"],
-    &["log", "hub", "config", "http", "wire", "card", "state", "unix"],
+    &["log", "hub", "config", "http", "wire", "card", "state", "sys"],
     &["onvif", "discovery", "capture", "web", "worker"],
     &["agent", "command"],
     &["main"],
@@ -47,7 +47,7 @@ const DOORS: [(&str, Door); 29] = [
     ("log", AllBut(&["camera", "media"])),
     ("md5", Only(&["onvif"])),
     ("multiversion", Only(&["worker"])),
-    ("nix", Only(&["unix", "capture", "worker", "discovery", "agent", "command"])),
+    ("nix", Only(&["sys", "capture", "worker", "discovery", "agent", "command"])),
     ("opencv", Only(&["worker", "card"])),
     ("quick_xml", Only(&["xml"])),
     ("rustix", Only(&["agent"])),
@@ -68,7 +68,7 @@ const MAX_FILE_LEN: usize = 400;
 const LONG_FILES: [(&str, &str); 0] = [];
 
 /// The files that may hold unsafe code; each block says why it is sound, in a comment `SAFETY:` above it.
-const UNSAFE_FILES: [&str; 2] = ["agent/watchdog/device.rs", "unix.rs"];
+const UNSAFE_FILES: [&str; 2] = ["agent/watchdog/device.rs", "sys.rs"];
 
 fn floor(room: &str) -> Option<usize> {
     FLOORS.iter().position(|rooms| rooms.contains(&room))

@@ -10,7 +10,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::unix;
+use crate::sys;
 
 /// What wait(2) adds to the signal where a core was dumped.
 const CORE: i32 = 0x80;
@@ -55,6 +55,6 @@ impl Drop for Process {
         let pid = self.pid;
         let _ = kill(pid, Signal::SIGKILL);
         // Detached: a killed process ends at once, and with it this wait.
-        smol::unblock(move || unix::await_end(pid)).detach();
+        smol::unblock(move || sys::wait_child(pid)).detach();
     }
 }

@@ -21,7 +21,7 @@ use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout};
 use super::{EX_SOFTWARE, heard::Heard, limits};
 use crate::{
     camera::Transport,
-    unix,
+    sys,
     wire::{self, fork as talk},
 };
 
@@ -60,7 +60,7 @@ pub enum Split {
 /// In the copies for all their life.
 pub fn split() -> io::Result<Split> {
     let (ours, theirs) = UnixStream::pair()?;
-    if let Some(server) = unix::fork()? {
+    if let Some(server) = sys::fork()? {
         return Ok(Split::Agent(server, ours));
     }
     drop(ours);
@@ -97,9 +97,9 @@ fn outcome(role: io::Result<Role>) -> ExitCode {
 fn serve(mut agent: UnixStream) -> io::Result<Role> {
     limits::apply(&agent)?;
     // Which is only for those who look at it.
-    let _ = unix::rename(NAME, "");
+    let _ = sys::set_process_title(NAME, "");
     // Nor is memory that others may have.
-    let _ = unix::forget_what_was_only_read();
+    let _ = sys::drop_clean_pages();
     agent.write_all(&talk::READY)?;
     while let Some(request) = receive(&agent)? {
         let answer = match beget() {
@@ -117,7 +117,7 @@ fn serve(mut agent: UnixStream) -> io::Result<Role> {
 
 /// The next request; `None` once the agent has hung up.
 fn receive(agent: &UnixStream) -> io::Result<Option<Request>> {
-    let Some((byte, descriptors)) = unix::receive(agent)? else { return Ok(None) };
+    let Some((byte, descriptors)) = sys::receive(agent)? else { return Ok(None) };
     match (talk::requested(byte), <[OwnedFd; 2]>::try_from(descriptors)) {
         (Some(transport), Ok([stdin, stderr])) => Ok(Some(Request { transport, stdin, stderr })),
         _ => Err(io::Error::other("the agent asked for something that is no worker")),
@@ -128,16 +128,16 @@ fn receive(agent: &UnixStream) -> io::Result<Option<Request>> {
 fn beget() -> io::Result<Option<i32>> {
     let (mut number, mut tell_number) = io::pipe()?;
     let (mut adopted, tell_adopted) = io::pipe()?;
-    if let Some(between) = unix::fork()? {
+    if let Some(between) = sys::fork()? {
         drop(tell_number);
-        unix::await_end(between);
+        sys::wait_child(between);
         let mut answer = [0; talk::ANSWER];
         number.read_exact(&mut answer)?;
         // What ends with this function tells the worker that the agent has adopted it: the process
         // between has been waited for.
         return talk::answered(answer).map(Some);
     }
-    match unix::fork() {
+    match sys::fork() {
         Ok(None) => {
             drop((number, tell_number, tell_adopted));
             adopted.read_to_end(&mut Vec::new())?;
@@ -145,7 +145,7 @@ fn beget() -> io::Result<Option<i32>> {
         made => {
             let made = made.map(|worker| worker.map_or(0, Pid::as_raw));
             let _ = tell_number.write_all(&talk::answer(made));
-            unix::leave(0);
+            sys::exit_now(0);
         }
     }
     Ok(None)
@@ -155,6 +155,6 @@ fn beget() -> io::Result<Option<i32>> {
 fn become_worker(request: &Request) -> io::Result<()> {
     dup2_stdin(&request.stdin)?;
     dup2_stderr(&request.stderr)?;
-    let _ = unix::rename(limits::NAME, "worker");
-    unix::set_environment(&wire::environment(request.transport))
+    let _ = sys::set_process_title(limits::NAME, "worker");
+    sys::set_environment(&wire::environment(request.transport))
 }

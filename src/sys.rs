@@ -37,7 +37,7 @@ use nix::{
 const MALLOC_THRESHOLD: nix::libc::c_int = 128 << 10;
 
 /// Lets malloc give back what it no longer needs; other C libraries than glibc do so anyway.
-pub fn save_memory() {
+pub fn tune_malloc() {
     #[cfg(target_env = "gnu")]
     for parameter in [nix::libc::M_MMAP_THRESHOLD, nix::libc::M_TRIM_THRESHOLD] {
         // SAFETY: mallopt(3) takes any number, and says with 0 that it does not like one.
@@ -54,9 +54,9 @@ pub fn save_memory() {
 ///
 /// # Blocking
 /// A few milliseconds for 244 libraries.
-pub fn forget_what_was_only_read() -> io::Result<()> {
-    only_thread()?;
-    for (start, length) in only_read(&fs::read_to_string("/proc/self/smaps")?) {
+pub fn drop_clean_pages() -> io::Result<()> {
+    ensure_single_threaded()?;
+    for (start, length) in clean_ranges(&fs::read_to_string("/proc/self/smaps")?) {
         let Some(address) = NonNull::new(ptr::with_exposed_provenance_mut(start)) else { continue };
         // SAFETY: these pages hold what their file holds, as nothing was written to them, and nothing can be:
         // they are not writable, and there is no other thread that could change that. So nobody can tell
@@ -70,7 +70,7 @@ pub fn forget_what_was_only_read() -> io::Result<()> {
 /// Address and length of each part of a file that is mapped to be read alone, and of which no page differs from
 /// the file; those of a library that were written while it was loaded, and locked then, do. See
 /// proc_pid_smaps(5).
-fn only_read(smaps: &str) -> Vec<(usize, usize)> {
+fn clean_ranges(smaps: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut here = None;
     for line in smaps.lines() {
@@ -95,7 +95,7 @@ fn only_read(smaps: &str) -> Vec<(usize, usize)> {
 /// # Errors
 /// Where this process has another thread, which the copy would miss; where the system refuses a process.
 pub fn fork() -> io::Result<Option<Pid>> {
-    only_thread()?;
+    ensure_single_threaded()?;
     // SAFETY: there is no other thread that could be in the middle of something.
     match unsafe { unistd::fork() }? {
         ForkResult::Parent { child } => Ok(Some(child)),
@@ -107,7 +107,7 @@ pub fn fork() -> io::Result<Option<Pid>> {
 ///
 /// For processes whose threads may be inside a library: leaving `main` runs what 244 libraries do at the end of
 /// a process, which pulls the ground from under a thread that is just drawing.
-pub fn leave(code: u8) -> ! {
+pub fn exit_now(code: u8) -> ! {
     // SAFETY: _exit(2) takes any number, and nothing of this process is used after it.
     unsafe { nix::libc::_exit(i32::from(code)) }
 }
@@ -116,7 +116,7 @@ pub fn leave(code: u8) -> ! {
 ///
 /// # Blocking
 /// Until it has ended.
-pub fn await_end(child: Pid) {
+pub fn wait_child(child: Pid) {
     while waitpid(child, None) == Err(Errno::EINTR) {}
 }
 
@@ -125,7 +125,7 @@ pub fn await_end(child: Pid) {
 /// # Errors
 /// Where this process has another thread, which might be reading it.
 pub fn set_environment(variables: &[(&str, String)]) -> io::Result<()> {
-    only_thread()?;
+    ensure_single_threaded()?;
     for (name, value) in variables {
         // SAFETY: there is no other thread.
         unsafe { env::set_var(name, value) };
@@ -139,7 +139,7 @@ pub fn set_environment(variables: &[(&str, String)]) -> io::Result<()> {
 /// # Errors
 /// Where `/proc` does not tell where the command line is, or does not let it be changed; the name alone is
 /// another then.
-pub fn rename(name: &str, argument: &str) -> io::Result<()> {
+pub fn set_process_title(name: &str, argument: &str) -> io::Result<()> {
     prctl::set_name(&CString::new(name)?)?;
     let number = |field: Option<&str>| field.and_then(|field| field.parse::<u64>().ok());
     let stat = fs::read_to_string("/proc/self/stat")?;
@@ -185,7 +185,7 @@ pub fn receive(socket: &UnixStream) -> io::Result<Option<(u8, Vec<OwnedFd>)>> {
 }
 
 /// Whether this process has no other thread than the one that asks.
-fn only_thread() -> io::Result<()> {
+fn ensure_single_threaded() -> io::Result<()> {
     match fs::read_dir("/proc/self/task")?.count() {
         1 => Ok(()),
         threads => Err(io::Error::other(format!("a process with {threads} threads cannot do this"))),
@@ -206,7 +206,7 @@ mod tests {
             scope.spawn(|| {
                 assert!(fork().unwrap_err().to_string().contains("threads"));
                 assert!(set_environment(&[("CCTV_TEST", "1".to_owned())]).is_err());
-                assert!(forget_what_was_only_read().is_err());
+                assert!(drop_clean_pages().is_err());
                 assert!(env::var_os("CCTV_TEST").is_none());
             });
         });
@@ -222,7 +222,7 @@ mod tests {
 6000-7000 r--p 00000000 00:00 0 [vvar]\nAnonymous:             0 kB\n\
 7000-8000 r--s 00000000 08:01 18 /shared\nAnonymous:             0 kB\n\
 9000-9800 r--p 00000000 08:01 17 /lib/b.so\nAnonymous:             0 kB\n";
-        assert_eq!(only_read(smaps), [(0x1000, 0x2000), (0x9000, 0x800)]);
+        assert_eq!(clean_ranges(smaps), [(0x1000, 0x2000), (0x9000, 0x800)]);
     }
 
     #[test]
