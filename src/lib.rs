@@ -13,7 +13,7 @@ pub mod xml;
 // Floor 1
 pub mod card;
 pub mod config;
-pub mod http;
+pub mod http_client;
 pub mod hub;
 pub mod log;
 pub mod state;

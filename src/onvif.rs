@@ -65,7 +65,7 @@ pub use self::{
     login::Authentication,
 };
 
-pub use crate::http::Limits;
+pub use crate::http_client::Limits;
 
 use self::{device::Device, media::Media};
 use crate::camera::{Credentials, StreamUri};

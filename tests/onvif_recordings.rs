@@ -2,7 +2,7 @@
 //!
 //! Recorded answers are not part of this project. The environment variable `CCTV_AGENT_RECORDINGS`
 //! names a folder of them with an `expected.json`: a list of `{"file", "expect": {"op", …}}`. Files
-//! under `soap/` hold message bodies, those under `http/` whole raw HTTP answers, those under `wsd/` and
+//! under `soap/` hold message bodies, those under `http_client/` whole raw HTTP answers, those under `wsd/` and
 //! `ssdp/` one datagram each, those under `upnp/` device descriptions. Without the variable the test
 //! says that it was skipped.
 
@@ -12,7 +12,7 @@ mod discovered;
 use std::{env, fs, path::Path};
 
 use cctv_agent::{
-    http::reply::{self, Reply},
+    http_client::response::{self, Response},
     onvif::{
         address, answers, challenge,
         soap::{self, Meaning, Refusal},
@@ -59,21 +59,21 @@ fn check(file: &str, bytes: &[u8], expect: &Value) -> Verdict {
             Err(how) => Verdict::Wrong(how),
         };
     }
-    let reply = if file.starts_with("http/") {
-        match reply::read(bytes) {
-            Ok(reply) => reply,
+    let response = if file.starts_with("http/") {
+        match response::read(bytes) {
+            Ok(response) => response,
             Err(error) => return Verdict::Wrong(error.to_string()),
         }
     } else {
         let status = if matches!(op, "fault" | "error") { 500 } else { 200 };
-        Reply { status: Some(status), headers: Vec::new(), body: bytes.to_vec() }
+        Response { status: Some(status), headers: Vec::new(), body: bytes.to_vec() }
     };
     if let Some(status) = expect["http"].as_u64()
-        && reply.status.map(u64::from) != Some(status)
+        && response.status.map(u64::from) != Some(status)
     {
-        return Verdict::Wrong(format!("status {:?}", reply.status));
+        return Verdict::Wrong(format!("status {:?}", response.status));
     }
-    let outcome = soap::open(&reply);
+    let outcome = soap::open(&response);
     let found = match (op, &outcome) {
         ("fault", Err(Refusal::Fault(fault) | Refusal::Login { fault: Some(fault), .. })) => json!({
             "code": fault.code,
@@ -202,10 +202,10 @@ fn survive_cuts(file: &str, bytes: &[u8]) {
         assert_eq!(self::profiles(&kept), Some(profiles), "{file}: the outline of profiles loses something");
     }
     if file.starts_with("http/") {
-        let mut reader = reply::Reader::default();
+        let mut reader = response::Reader::default();
         let complete = bytes.chunks(1).any(|byte| reader.feed(byte).expect("a recorded answer is readable"));
         assert!(complete, "{file}: its end is recognised");
-        assert_eq!(reader.finish().ok(), reply::read(bytes).ok(), "{file}");
+        assert_eq!(reader.finish().ok(), response::read(bytes).ok(), "{file}");
     }
 }
 
@@ -217,9 +217,9 @@ fn profiles(bytes: &[u8]) -> Option<Vec<answers::Profile>> {
 
 fn read_everything(bytes: &[u8]) {
     discovered::survive(bytes);
-    let whole = reply::read(bytes).ok();
-    let body = Reply { status: Some(200), headers: Vec::new(), body: bytes.to_vec() };
-    for answer in whole.iter().chain([&body]).filter_map(|reply| soap::open(reply).ok()) {
+    let whole = response::read(bytes).ok();
+    let body = Response { status: Some(200), headers: Vec::new(), body: bytes.to_vec() };
+    for answer in whole.iter().chain([&body]).filter_map(|response| soap::open(response).ok()) {
         for op in ["GetSystemDateAndTime", "GetCapabilities", "GetServices", "GetProfiles", "GetStreamUri"] {
             let _ = answer_json(op, &answer);
         }

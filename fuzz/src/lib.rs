@@ -14,7 +14,7 @@ mod rooms {
     pub mod config;
     pub mod time;
     pub mod discovery;
-    pub mod http;
+    pub mod http_client;
     pub mod media;
     pub mod onvif;
     pub mod text;

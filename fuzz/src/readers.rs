@@ -13,7 +13,7 @@ use cctv_agent::{
     camera::{Credentials, Secret},
     config::{self, SecretFile},
     discovery::{Origin, XAddr, description, ssdp, wsd},
-    http::reply::{self, Reply},
+    http_client::response::{self, Response},
     onvif::{
         address::{self, Service},
         answers, challenge,
@@ -34,7 +34,7 @@ pub const ALL: [(&str, Check); 9] = [
     ("config", config),
     ("description", description),
     ("probe_match", probe_match),
-    ("reply", reply),
+    ("reply", response),
     ("soap", soap),
     ("ssdp", ssdp),
     ("wire", wire),
@@ -62,15 +62,15 @@ fn depth(element: &Element) -> usize {
 }
 
 /// An HTTP answer says the same in whatever pieces it comes; the first byte says in which.
-pub fn reply(bytes: &[u8]) {
+pub fn response(bytes: &[u8]) {
     let Some((first, bytes)) = bytes.split_first() else { return };
-    let whole = reply::read(bytes).ok();
-    let mut reader = reply::Reader::default();
+    let whole = response::read(bytes).ok();
+    let mut reader = response::Reader::default();
     for piece in bytes.chunks(1 + usize::from(*first)) {
         match reader.feed(piece) {
             Ok(true) => break,
             Ok(false) => {
-                let _ = reader.is_settled();
+                let _ = reader.looks_complete();
             }
             Err(_) => return assert_eq!(whole, None, "refused in pieces only"),
         }
@@ -78,7 +78,7 @@ pub fn reply(bytes: &[u8]) {
     let (Some(whole), Some(pieces)) = (&whole, reader.finish().ok()) else {
         return assert_eq!(whole, None, "refused in pieces only");
     };
-    assert!(whole.body.len() <= reply::MAX_BODY_LEN && whole.headers.len() <= reply::MAX_HEADERS);
+    assert!(whole.body.len() <= response::MAX_BODY_LEN && whole.headers.len() <= response::MAX_HEADERS);
     assert_eq!((whole.status, &whole.headers), (pieces.status, &pieces.headers));
     // Where an announced length is too small, what follows the root element may be read or not.
     if whole.body != pieces.body {
@@ -106,9 +106,10 @@ fn filter(bytes: &[u8]) {
 /// A SOAP message, bare or in an HTTP answer, is understood or refused in words fit for a log line.
 pub fn soap(bytes: &[u8]) {
     filter(bytes);
-    let bare = [200, 401, 500].map(|status| Reply { status: Some(status), headers: Vec::new(), body: bytes.to_vec() });
-    for reply in bare.iter().chain(&reply::read(bytes).ok()) {
-        match soap::open(reply) {
+    let bare =
+        [200, 401, 500].map(|status| Response { status: Some(status), headers: Vec::new(), body: bytes.to_vec() });
+    for response in bare.iter().chain(&response::read(bytes).ok()) {
+        match soap::open(response) {
             Ok(answer) => read_answer(&answer),
             Err(refusal) => check_refusal(&refusal),
         }

@@ -170,7 +170,7 @@ pub fn as_table(found: &[Found]) -> String {
 fn address(found: &Found) -> String {
     match &found.address {
         Some(xaddr) if xaddr.port == 80 => shown(&xaddr.host),
-        Some(xaddr) => format!("{}:{}", crate::http::in_brackets(&shown(&xaddr.host)), xaddr.port),
+        Some(xaddr) => format!("{}:{}", crate::http_client::in_brackets(&shown(&xaddr.host)), xaddr.port),
         None => format!("{} (no ONVIF)", found.sighting.source),
     }
 }

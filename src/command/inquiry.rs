@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{check, complain, process, sockets};
 use crate::{
     config::{self, Complaint},
-    http::{self, Limits, in_brackets},
+    http_client::{self, Limits, in_brackets},
     log::chain,
 };
 
@@ -104,13 +104,13 @@ pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
         _ => ip,
     };
     let request = format!("GET /api/cameras HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
-    let reply = smol::block_on(http::exchange(&ip, port, request.as_bytes(), PATIENCE, None)).map_err(why)?;
-    match reply.status {
+    let response = smol::block_on(http_client::exchange(&ip, port, request.as_bytes(), PATIENCE, None)).map_err(why)?;
+    match response.status {
         Some(200) => {}
         Some(503) => return Err("it serves as many connections as it can; try again".to_owned()),
         _ => return Err("something else answers there".to_owned()),
     }
-    let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if answer["version"].is_string() && answer["cameras"].is_array() {
         Ok(answer)
     } else {
@@ -128,12 +128,12 @@ pub fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn why(error: http::Error) -> String {
+fn why(error: http_client::Error) -> String {
     match error {
-        http::Error::Connect(error) => chain(&error),
-        http::Error::Slow => format!("no answer within {} s", PATIENCE.call.as_secs()),
-        http::Error::Closed(_) => "it closed the connection without an answer".to_owned(),
-        http::Error::Reply(error) => chain(&error),
+        http_client::Error::Connect(error) => chain(&error),
+        http_client::Error::Slow => format!("no answer within {} s", PATIENCE.call.as_secs()),
+        http_client::Error::Closed(_) => "it closed the connection without an answer".to_owned(),
+        http_client::Error::Response(error) => chain(&error),
     }
 }
 

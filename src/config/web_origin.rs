@@ -71,7 +71,7 @@ pub struct WebOrigin {
 }
 
 impl WebOrigin {
-    /// Reads the value of an `Origin` header. `None` where it is no origin of `http` or `https`, such as
+    /// Reads the value of an `Origin` header. `None` where it is no origin of `http_client` or `https`, such as
     /// `null`.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;

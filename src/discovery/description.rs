@@ -20,7 +20,7 @@ use super::{
     xaddr::{Origin, XAddr, split_authority},
 };
 use crate::{
-    http::{in_brackets, reply},
+    http_client::{in_brackets, response},
     xml,
 };
 
@@ -96,7 +96,7 @@ pub fn places_to_ask(presentation: Option<&str>, origin: &Origin) -> Vec<XAddr> 
     let page = page.filter(|page| page.ip() == Some(origin.source));
     let mut places: Vec<XAddr> = Vec::new();
     if let Some(page) = page {
-        // What speaks HTTPS on 443 often calls itself `http://host:443/`.
+        // What speaks HTTPS on 443 often calls itself `http_client://host:443/`.
         places.push(XAddr { secure: page.secure || page.port == 443, ..XAddr::at(&page.host, page.port) });
     }
     for port in USUAL_PORTS {
@@ -162,7 +162,7 @@ async fn get(location: &Location) -> Option<Description> {
         port = location.address.port()
     );
     stream.write_all(request.as_bytes()).await.ok()?;
-    let mut reader = reply::Reader::default();
+    let mut reader = response::Reader::default();
     let mut buffer = vec![0; 16 << 10];
     let mut total = 0;
     loop {
@@ -175,8 +175,8 @@ async fn get(location: &Location) -> Option<Description> {
             break;
         }
     }
-    let reply = reader.finish().ok()?;
-    if reply.status == Some(200) { parse(&reply.body) } else { None }
+    let response = reader.finish().ok()?;
+    if response.status == Some(200) { parse(&response.body) } else { None }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::interfaces::{Network, Subnet};
-use crate::http::in_brackets;
+use crate::http_client::in_brackets;
 
 /// The path of ONVIF's device service, which the standard fixes.
 pub const DEVICE_PATH: &str = "/onvif/device_service";

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use crate::{
     camera::{Credentials, Secret, StreamUri},
-    http::in_brackets,
+    http_client::in_brackets,
 };
 
 const RTSP_PORT: u16 = 554;

@@ -12,7 +12,7 @@ use super::{
     token,
 };
 use crate::{
-    http::{self, Limits, in_brackets, reply::Reply},
+    http_client::{self, Limits, in_brackets, response::Response},
     text,
     xml::Element,
 };
@@ -177,8 +177,8 @@ impl<'a> Device<'a> {
         let mut clock_asked = false;
         let mut last = None;
         for _ in 0..MAX_TRIES {
-            let reply = self.send(port, path, operation, attempt).await?;
-            let refusal = match soap::open(&reply) {
+            let response = self.send(port, path, operation, attempt).await?;
+            let refusal = match soap::open(&response) {
                 Ok(answer) => {
                     self.login.accepted(path, attempt, operation.access);
                     self.form_works = true;
@@ -196,10 +196,10 @@ impl<'a> Device<'a> {
                 self.unsupported = challenge::unsupported(challenges);
                 let mut clock_moved = false;
                 if self.offset.is_none() {
-                    self.offset = date_offset(&reply);
+                    self.offset = date_offset(&response);
                 } else if attempt.token() == Some(Clock::Camera) && !clock_asked {
                     clock_asked = true;
-                    clock_moved = self.renew_clock(&reply).await;
+                    clock_moved = self.renew_clock(&response).await;
                 }
                 let offset = self.offset;
                 let refused = Refused { path, status: *status, challenges, fault: fault.as_ref(), offset, clock_moved };
@@ -229,12 +229,13 @@ impl<'a> Device<'a> {
 
     /// Asks for the clock again after `refusal` of a login that followed it, for it may have been set in
     /// between; returns whether it was.
-    async fn renew_clock(&mut self, refusal: &Reply) -> bool {
+    async fn renew_clock(&mut self, refusal: &Response) -> bool {
         let service = self.service.clone();
         let operation = Operation { namespace: DEVICE, name: CLOCK, parameters: String::new(), access: Access::Bare };
         let port = service.ports.first().copied().unwrap_or(self.target.port);
-        let reply = self.send(port, &service.path, &operation, Attempt::Bare).await;
-        let told = reply.ok().and_then(|reply| soap::open(&reply).ok()).and_then(|answer| offset_told(&answer));
+        let response = self.send(port, &service.path, &operation, Attempt::Bare).await;
+        let told =
+            response.ok().and_then(|response| soap::open(&response).ok()).and_then(|answer| offset_told(&answer));
         let before = self.offset;
         // A device that hides its clock may still date its refusals.
         self.offset = told.or_else(|| date_offset(refusal)).or(before);
@@ -242,15 +243,21 @@ impl<'a> Device<'a> {
     }
 
     /// Sends one request, and once more if the connection breaks before an answer.
-    async fn send(&mut self, port: u16, path: &str, operation: &Operation, attempt: Attempt) -> Result<Reply, Error> {
+    async fn send(
+        &mut self,
+        port: u16,
+        path: &str,
+        operation: &Operation,
+        attempt: Attempt,
+    ) -> Result<Response, Error> {
         let mut again = true;
         loop {
             // Made anew each time: a device may have taken note of the nonce before it hung up.
             let message = self.message(port, path, operation, attempt);
             let outline = Some(answers::PROFILE_OUTLINE);
-            match http::exchange(&self.target.host, port, message.as_bytes(), self.limits, outline).await {
-                Err(http::Error::Closed(_)) if again => again = false,
-                Ok(reply) => return Ok(reply),
+            match http_client::exchange(&self.target.host, port, message.as_bytes(), self.limits, outline).await {
+                Err(http_client::Error::Closed(_)) if again => again = false,
+                Ok(response) => return Ok(response),
                 Err(error) => return Err(self.transport_error(port, operation.name, error)),
             }
         }
@@ -311,13 +318,15 @@ impl<'a> Device<'a> {
         }
     }
 
-    fn transport_error(&self, port: u16, request: &'static str, error: http::Error) -> Error {
+    fn transport_error(&self, port: u16, request: &'static str, error: http_client::Error) -> Error {
         let device = format!("{}:{port}", in_brackets(&self.target.host));
         match error {
-            http::Error::Connect(source) => Error::Connect { device, source },
-            http::Error::Slow => Error::Slow { device, request, limit: self.limits.call },
-            http::Error::Closed(source) => Error::Closed { device, request, source },
-            http::Error::Reply(source) => Error::Malformed { device, request, source: Malformed::Http(source) },
+            http_client::Error::Connect(source) => Error::Connect { device, source },
+            http_client::Error::Slow => Error::Slow { device, request, limit: self.limits.call },
+            http_client::Error::Closed(source) => Error::Closed { device, request, source },
+            http_client::Error::Response(source) => {
+                Error::Malformed { device, request, source: Malformed::Http(source) }
+            }
         }
     }
 
@@ -358,8 +367,8 @@ fn offset_told(answer: &Element) -> Option<Offset> {
 }
 
 /// The clock of a device that does not tell it without a login, from the `Date` of its refusal.
-fn date_offset(reply: &Reply) -> Option<Offset> {
-    let date = reply.all("date").next().and_then(CivilTime::from_http_date)?;
+fn date_offset(response: &Response) -> Option<Offset> {
+    let date = response.all("date").next().and_then(CivilTime::from_http_date)?;
     Some(Offset::between(date.to_unix(), clock::now()))
 }
 

@@ -7,7 +7,7 @@ use super::{
     choice,
     soap::{Fault, NotSoap, quotable},
 };
-use crate::{http::reply, text};
+use crate::{http_client::response, text};
 
 /// Profiles named in the message about one that is missing.
 const MAX_PROFILES_NAMED: usize = 16;
@@ -118,7 +118,7 @@ pub enum Error {
 #[derive(Debug)]
 pub enum Malformed {
     Empty,
-    Http(reply::Error),
+    Http(response::Error),
     Soap(NotSoap),
 }
 

@@ -4,7 +4,7 @@
 //! given away and may lock its account. All questions here are asked without a login.
 
 use super::{Target, device::Device, error::Error, soap::Access};
-use crate::http::Limits;
+use crate::http_client::Limits;
 
 /// What a device tells anybody about itself. All of it may be missing.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -8,7 +8,7 @@ use std::{error, fmt};
 use super::challenge::{self, Challenge};
 use crate::{
     camera::mask_credentials,
-    http::reply::Reply,
+    http_client::response::Response,
     text::is_hidden,
     xml::{self, Element},
 };
@@ -228,20 +228,20 @@ impl error::Error for NotSoap {
     }
 }
 
-/// Takes the response element out of `reply`.
+/// Takes the response element out of `response`.
 ///
 /// # Errors
 /// When the reply is a fault, whatever its HTTP status, or no SOAP message.
-pub fn open(reply: &Reply) -> Result<Element, Refusal> {
-    let status = reply.status;
-    let content = read_body(&reply.body);
+pub fn open(response: &Response) -> Result<Element, Refusal> {
+    let status = response.status;
+    let content = read_body(&response.body);
     let fault = match &content {
         Ok(body) => Fault::find(body),
         Err(_) => None,
     };
     let login = fault.as_ref().is_some_and(|fault| fault.meaning() == Meaning::Authentication);
     if login || status == Some(401) {
-        let challenges = challenge::parse(reply.all("www-authenticate"));
+        let challenges = challenge::parse(response.all("www-authenticate"));
         return Err(Refusal::Login { status, challenges, fault });
     }
     if let Some(fault) = fault {
@@ -252,12 +252,12 @@ pub fn open(reply: &Reply) -> Result<Element, Refusal> {
             Some(response) => Ok(response),
             None => Err(Refusal::NotSoap(Some(NotSoap::EmptyBody))),
         },
-        (Err(_), Some(status @ 300..400)) => match reply.all("location").next() {
+        (Err(_), Some(status @ 300..400)) => match response.all("location").next() {
             Some(location) => Err(Refusal::Redirect(quotable(location))),
             None => Err(Refusal::Status(status)),
         },
         (Err(_), Some(status)) if !(200..300).contains(&status) => Err(Refusal::Status(status)),
-        (Err(_), _) if reply.body.trim_ascii().is_empty() => Err(Refusal::NotSoap(None)),
+        (Err(_), _) if response.body.trim_ascii().is_empty() => Err(Refusal::NotSoap(None)),
         (Err(error), _) => Err(Refusal::NotSoap(Some(error))),
     }
 }
@@ -287,8 +287,8 @@ pub fn quotable(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn reply(status: u16, body: &str) -> Reply {
-        Reply { status: Some(status), headers: Vec::new(), body: body.as_bytes().to_vec() }
+    fn response(status: u16, body: &str) -> Response {
+        Response { status: Some(status), headers: Vec::new(), body: body.as_bytes().to_vec() }
     }
 
     fn fault(code: &str, subcodes: &[&str], reason: &str) -> Fault {
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn answer_is_the_first_element_of_the_body() {
         let answer =
-            open(&reply(200, "<E:Envelope><E:Header/><E:Body><x:YResponse a='1'/></E:Body></E:Envelope>")).unwrap();
+            open(&response(200, "<E:Envelope><E:Header/><E:Body><x:YResponse a='1'/></E:Body></E:Envelope>")).unwrap();
         assert_eq!(answer.name, "YResponse");
     }
 
@@ -336,11 +336,13 @@ mod tests {
             <s:Subcode><s:Value>ter:NoProfile</s:Value></s:Subcode></s:Subcode></s:Code><s:Reason><s:Text>No\nprofile</s:Text></s:Reason></s:Fault></s:Body></s:Envelope>";
         let old = "<Envelope><Body><Fault><faultcode>SOAP-ENV:Client</faultcode><faultstring>Authority failure</faultstring></Fault></Body></Envelope>";
         for status in [200, 400, 500] {
-            let Err(Refusal::Fault(fault)) = open(&reply(status, new)) else { panic!("no fault at {status}") };
+            let Err(Refusal::Fault(fault)) = open(&response(status, new)) else { panic!("no fault at {status}") };
             assert_eq!(fault, self::fault("Sender", &["ter:InvalidArgVal", "ter:NoProfile"], "No\nprofile"));
             assert_eq!(fault.meaning(), Meaning::NoSuchProfile);
             assert_eq!(fault.to_string(), "No profile");
-            let Err(Refusal::Login { fault: Some(fault), .. }) = open(&reply(status, old)) else { panic!("no login") };
+            let Err(Refusal::Login { fault: Some(fault), .. }) = open(&response(status, old)) else {
+                panic!("no login")
+            };
             assert_eq!(fault, self::fault("Client", &[], "Authority failure"));
         }
     }
@@ -371,23 +373,23 @@ mod tests {
 
     #[test]
     fn unauthorized_status_hands_over_its_challenges() {
-        let mut reply = reply(401, "<!DOCTYPE html><html><br></html>");
-        reply.headers.push(("www-authenticate".into(), "Digest realm=\"r\", nonce=\"n\"".into()));
-        let Err(Refusal::Login { challenges, fault: None, .. }) = open(&reply) else { panic!("no login") };
+        let mut response = response(401, "<!DOCTYPE html><html><br></html>");
+        response.headers.push(("www-authenticate".into(), "Digest realm=\"r\", nonce=\"n\"".into()));
+        let Err(Refusal::Login { challenges, fault: None, .. }) = open(&response) else { panic!("no login") };
         assert_eq!(challenges.len(), 1);
     }
 
     #[test]
     fn web_pages_and_nothing_are_not_answers() {
-        assert!(matches!(open(&reply(500, "<!DOCTYPE html><html/>")), Err(Refusal::Status(500))));
-        assert!(matches!(open(&reply(404, "")), Err(Refusal::Status(404))));
-        assert!(matches!(open(&reply(200, "<html><a/></html>")), Err(Refusal::NotSoap(Some(NotSoap::Root(_))))));
-        assert!(matches!(open(&reply(200, " ")), Err(Refusal::NotSoap(None))));
+        assert!(matches!(open(&response(500, "<!DOCTYPE html><html/>")), Err(Refusal::Status(500))));
+        assert!(matches!(open(&response(404, "")), Err(Refusal::Status(404))));
+        assert!(matches!(open(&response(200, "<html><a/></html>")), Err(Refusal::NotSoap(Some(NotSoap::Root(_))))));
+        assert!(matches!(open(&response(200, " ")), Err(Refusal::NotSoap(None))));
         assert!(matches!(
-            open(&reply(200, "<Envelope><Body/></Envelope>")),
+            open(&response(200, "<Envelope><Body/></Envelope>")),
             Err(Refusal::NotSoap(Some(NotSoap::EmptyBody)))
         ));
-        let mut redirect = reply(302, "<html>moved</html>");
+        let mut redirect = response(302, "<html>moved</html>");
         redirect.headers.push(("location".into(), "https://10.0.0.1/".into()));
         assert!(matches!(open(&redirect), Err(Refusal::Redirect(to)) if to == "https://10.0.0.1/"));
     }

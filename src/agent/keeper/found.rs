@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     camera::{Credentials, Source, StreamUri},
-    http::in_brackets,
+    http_client::in_brackets,
     hub::Place,
     onvif,
     state::{Address, Basis, Identity, Learnt, Small, Stream, normalised_endpoint},

@@ -9,7 +9,7 @@ use smol::{Executor, Timer, future::FutureExt};
 
 use crate::{
     discovery::{Identity, Sighting, XAddr},
-    http::{self, Limits, in_brackets},
+    http_client::{self, Limits, in_brackets},
     onvif::{
         self, DeviceInformation, Profile, answers,
         soap::{self, Access, DEVICE, Form, Operation, Refusal},
@@ -100,6 +100,6 @@ async fn call(xaddr: &XAddr, name: &'static str) -> Option<Result<Element, Refus
         port = xaddr.port,
         length = body.len()
     );
-    let reply = http::exchange(&xaddr.host, xaddr.port, message.as_bytes(), LIMITS, None).await.ok()?;
-    Some(soap::open(&reply))
+    let response = http_client::exchange(&xaddr.host, xaddr.port, message.as_bytes(), LIMITS, None).await.ok()?;
+    Some(soap::open(&response))
 }

@@ -29,7 +29,7 @@ const MAX_READ: usize = 64 << 20;
 
 /// One whole answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
+pub struct Response {
     /// `None` where the status line could not be read.
     pub status: Option<u16>,
     /// Name in lower case, value as lossy UTF-8.
@@ -37,7 +37,7 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-impl Reply {
+impl Response {
     /// Every value of header `name`, which is given in lower case.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
@@ -98,7 +98,7 @@ pub struct Reader {
 
 #[derive(Debug)]
 struct Body {
-    reply: Reply,
+    response: Response,
     framing: Framing,
     /// Bytes that came, without the framing of chunks.
     received: usize,
@@ -112,15 +112,15 @@ impl Body {
     /// Adds `bytes`, as they came, to the body.
     fn take(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.received += bytes.len();
-        let Self { reply, decoding, decoded, filter, .. } = self;
+        let Self { response, decoding, decoded, filter, .. } = self;
         decoding.feed(bytes, &mut |piece| {
             *decoded += piece.len();
             match filter {
-                Some(filter) => filter.feed(piece, &mut reply.body),
-                None => reply.body.extend_from_slice(piece),
+                Some(filter) => filter.feed(piece, &mut response.body),
+                None => response.body.extend_from_slice(piece),
             }
             match () {
-                () if reply.body.len() > MAX_BODY_LEN => Err(Error::BodyTooLong),
+                () if response.body.len() > MAX_BODY_LEN => Err(Error::BodyTooLong),
                 () if *decoded > MAX_READ => Err(Error::Endless),
                 () => Ok(()),
             }
@@ -131,23 +131,23 @@ impl Body {
     /// Whether the body holds XML that has not ended.
     fn is_cut_short(&self) -> bool {
         self.filter.as_ref().is_some_and(Filter::is_inside_tag)
-            || matches!(xml::read(&self.reply.body), Err(error) if error.may_be_cut_short())
+            || matches!(xml::read(&self.response.body), Err(error) if error.may_be_cut_short())
     }
 
     /// The answer, with what was held back until its end.
-    fn finish(mut self) -> Result<Reply, Error> {
-        let Self { reply, decoding, filter, .. } = &mut self;
+    fn finish(mut self) -> Result<Response, Error> {
+        let Self { response, decoding, filter, .. } = &mut self;
         decoding.finish(&mut |piece| {
             match filter {
-                Some(filter) => filter.feed(piece, &mut reply.body),
-                None => reply.body.extend_from_slice(piece),
+                Some(filter) => filter.feed(piece, &mut response.body),
+                None => response.body.extend_from_slice(piece),
             }
             Ok(())
         })?;
         if let Some(filter) = filter {
-            filter.finish(&mut reply.body);
+            filter.finish(&mut response.body);
         }
-        Ok(self.reply)
+        Ok(self.response)
     }
 }
 
@@ -183,20 +183,20 @@ impl Reader {
 
     /// Whether the answer can be taken as complete although neither length, last chunk nor end of the
     /// connection says so. To be asked when nothing came for a while.
-    pub fn is_settled(&self) -> bool {
-        let Some(Body { reply, framing, .. }) = &self.begun else {
+    pub fn looks_complete(&self) -> bool {
+        let Some(Body { response, framing, .. }) = &self.begun else {
             return false;
         };
         matches!(framing, Framing::Overdue | Framing::Chunked(Chunk::Trailer))
-            || reply.status == Some(401)
-            || is_closed(&reply.body)
+            || response.status == Some(401)
+            || is_closed(&response.body)
     }
 
     /// The answer, at the end of the connection or when it is complete or settled.
     ///
     /// # Errors
     /// When not even a head has come.
-    pub fn finish(mut self) -> Result<Reply, Error> {
+    pub fn finish(mut self) -> Result<Response, Error> {
         if self.begun.is_none() {
             if self.raw.iter().all(|byte| is_padding(*byte)) {
                 return Err(Error::Empty);
@@ -204,7 +204,7 @@ impl Reader {
             // A head without its empty line: some firmwares forget it when there is no body.
             self.feed(b"\r\n\r\n")?;
             if let Some(body) = self.begun {
-                return Ok(Reply { body: Vec::new(), ..body.reply });
+                return Ok(Response { body: Vec::new(), ..body.response });
             }
             return Err(Error::Empty);
         }
@@ -219,7 +219,7 @@ impl Reader {
             self.dropped += padding;
         }
         if self.raw.first() == Some(&b'<') {
-            self.begin(Reply { status: None, headers: Vec::new(), body: Vec::new() });
+            self.begin(Response { status: None, headers: Vec::new(), body: Vec::new() });
             return Ok(true);
         }
         let Some(end) = head_end(&self.raw, self.searched) else {
@@ -233,27 +233,27 @@ impl Reader {
         }
         let head: Vec<u8> = self.raw.drain(..end).collect();
         self.searched = 0;
-        let reply = parse_head(&head)?;
-        if reply.status.is_some_and(|status| (100..200).contains(&status)) {
+        let response = parse_head(&head)?;
+        if response.status.is_some_and(|status| (100..200).contains(&status)) {
             self.dropped += end;
         } else {
-            self.begin(reply);
+            self.begin(response);
         }
         Ok(true)
     }
 
-    fn begin(&mut self, reply: Reply) {
-        let chunked = reply.all("transfer-encoding").any(|value| value.to_ascii_lowercase().contains("chunked"));
-        let length = reply.all("content-length").next().and_then(|value| value.trim().parse().ok());
+    fn begin(&mut self, response: Response) {
+        let chunked = response.all("transfer-encoding").any(|value| value.to_ascii_lowercase().contains("chunked"));
+        let length = response.all("content-length").next().and_then(|value| value.trim().parse().ok());
         let framing = match length {
-            _ if matches!(reply.status, Some(204 | 304)) => Framing::Length(0),
+            _ if matches!(response.status, Some(204 | 304)) => Framing::Length(0),
             _ if chunked => Framing::Chunked(Chunk::Size),
             Some(length) => Framing::Length(length),
             None => Framing::UntilClose,
         };
-        let decoding = Decoding::named(reply.all("content-encoding").next());
+        let decoding = Decoding::named(response.all("content-encoding").next());
         let filter = self.outline.map(Filter::new);
-        self.begun = Some(Body { reply, framing, received: 0, decoding, decoded: 0, filter });
+        self.begun = Some(Body { response, framing, received: 0, decoding, decoded: 0, filter });
     }
 
     fn read_body(&mut self) -> Result<bool, Error> {
@@ -275,7 +275,7 @@ impl Reader {
                     body.framing = Framing::Overdue;
                     body.take(&std::mem::take(&mut self.raw))?;
                 }
-                Ok(!too_small || is_closed(&body.reply.body))
+                Ok(!too_small || is_closed(&body.response.body))
             }
             Framing::UntilClose | Framing::Overdue | Framing::Length(_) => {
                 body.take(&std::mem::take(&mut self.raw))?;
@@ -304,24 +304,24 @@ fn head_end(raw: &[u8], from: usize) -> Option<usize> {
 }
 
 /// Reads a head that ends with its empty line.
-fn parse_head(head: &[u8]) -> Result<Reply, Error> {
+fn parse_head(head: &[u8]) -> Result<Response, Error> {
     parse_strictly_enough(head).or_else(|error| {
         // A status line no parser takes, or rubbish before it: keep the headers and what looks like a status.
         let line_end = head.iter().position(|&byte| byte == b'\n').unwrap_or(head.len());
         let (line, rest) = head.split_at(line_end);
         let repaired = [b"HTTP/1.1 200 OK\r".as_slice(), rest].concat();
-        let mut reply = parse_strictly_enough(&repaired).map_err(|_| error)?;
+        let mut response = parse_strictly_enough(&repaired).map_err(|_| error)?;
         let line = String::from_utf8_lossy(line);
         let mut words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '/');
-        reply.status = words.find_map(|word| match word.parse() {
+        response.status = words.find_map(|word| match word.parse() {
             Ok(status) if word.len() == 3 && (100..600).contains(&status) => Some(status),
             _ => None,
         });
-        Ok(reply)
+        Ok(response)
     })
 }
 
-fn parse_strictly_enough(head: &[u8]) -> Result<Reply, Error> {
+fn parse_strictly_enough(head: &[u8]) -> Result<Response, Error> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     httparse::ParserConfig::default()
@@ -336,14 +336,14 @@ fn parse_strictly_enough(head: &[u8]) -> Result<Reply, Error> {
         .headers
         .iter()
         .map(|header| (header.name.to_ascii_lowercase(), String::from_utf8_lossy(header.value).trim().to_owned()));
-    Ok(Reply { status: response.code, headers: headers.collect(), body: Vec::new() })
+    Ok(Response { status: response.code, headers: headers.collect(), body: Vec::new() })
 }
 
 /// Reads a whole recorded answer.
 ///
 /// # Errors
 /// As [`Reader::feed`] and [`Reader::finish`].
-pub fn read(bytes: &[u8]) -> Result<Reply, Error> {
+pub fn read(bytes: &[u8]) -> Result<Response, Error> {
     let mut reader = Reader::default();
     reader.feed(bytes)?;
     reader.finish()
@@ -356,7 +356,7 @@ mod tests {
     const XML: &str = "<a><b>1</b></a>";
 
     /// Feeds `bytes` in pieces of `step`; returns the answer and whether it was complete by itself.
-    fn read_in_steps(bytes: &[u8], step: usize) -> (Result<Reply, Error>, bool) {
+    fn read_in_steps(bytes: &[u8], step: usize) -> (Result<Response, Error>, bool) {
         let mut reader = Reader::default();
         let mut complete = false;
         for piece in bytes.chunks(step) {
@@ -373,10 +373,10 @@ mod tests {
 
     fn check(bytes: &str, status: Option<u16>, body: &str, complete: bool) {
         for step in [1, 2, 3, 7, bytes.len()] {
-            let (reply, was_complete) = read_in_steps(bytes.as_bytes(), step);
-            let reply = reply.unwrap();
-            assert_eq!(reply.status, status, "{bytes:?} in steps of {step}");
-            assert_eq!(String::from_utf8_lossy(&reply.body), body, "{bytes:?} in steps of {step}");
+            let (response, was_complete) = read_in_steps(bytes.as_bytes(), step);
+            let response = response.unwrap();
+            assert_eq!(response.status, status, "{bytes:?} in steps of {step}");
+            assert_eq!(String::from_utf8_lossy(&response.body), body, "{bytes:?} in steps of {step}");
             assert_eq!(was_complete, complete, "{bytes:?} in steps of {step}");
         }
     }
@@ -393,9 +393,9 @@ mod tests {
         check(&answer, Some(200), XML, false);
         let mut reader = Reader::default();
         reader.feed(&answer.as_bytes()[..answer.len() - 1]).unwrap();
-        assert!(!reader.is_settled());
+        assert!(!reader.looks_complete());
         reader.feed(b">").unwrap();
-        assert!(reader.is_settled());
+        assert!(reader.looks_complete());
     }
 
     #[test]
@@ -429,7 +429,7 @@ mod tests {
         let mut reader = Reader::default();
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{XML}");
         assert!(!reader.feed(answer.as_bytes()).unwrap());
-        assert!(reader.is_settled());
+        assert!(reader.looks_complete());
         assert_eq!(reader.finish().unwrap().body, XML.as_bytes());
     }
 
@@ -442,7 +442,7 @@ mod tests {
             for byte in answer.as_bytes() {
                 assert!(!reader.feed(&[*byte]).unwrap());
             }
-            assert!(reader.is_settled());
+            assert!(reader.looks_complete());
             assert_eq!(reader.finish().unwrap().body, XML.as_bytes());
         }
     }

@@ -3,7 +3,7 @@
 //! Keeping connections open gains nothing for a handful of requests at boot, and is where cameras'
 //! web servers go wrong.
 
-pub mod reply;
+pub mod response;
 
 use std::{io, time::Duration};
 
@@ -13,7 +13,7 @@ use smol::{
 };
 
 use crate::{time::timeout, xml::filter::Outline};
-use reply::Reply;
+use response::Response;
 
 /// How long a camera may take. The defaults suit real cameras; tests shorten them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,7 +41,7 @@ pub enum Error {
     Slow,
     /// Closed or reset before an answer came; `None`: closed in good order.
     Closed(Option<io::Error>),
-    Reply(reply::Error),
+    Response(response::Error),
 }
 
 /// Sends `message`, a whole request, to `host` (name or address, IPv6 without brackets) and returns
@@ -55,7 +55,7 @@ pub async fn exchange(
     message: &[u8],
     limits: Limits,
     outline: Option<Outline>,
-) -> Result<Reply, Error> {
+) -> Result<Response, Error> {
     timeout(limits.call, async {
         let stream = timeout(limits.connect, TcpStream::connect((host, port))).await;
         let stream = stream.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).map_err(Error::Connect)?;
@@ -75,16 +75,16 @@ async fn converse(
     message: &[u8],
     quiet: Duration,
     outline: Option<Outline>,
-) -> Result<Reply, Error> {
+) -> Result<Response, Error> {
     // A server may refuse from the head alone and close; its answer is worth more than our error.
     let sent = stream.write_all(message).await;
-    let mut reader = reply::Reader::with_outline(outline);
+    let mut reader = response::Reader::with_outline(outline);
     let mut buffer = vec![0; 16 << 10];
     loop {
         match timeout(quiet, stream.read(&mut buffer)).await {
             Some(Ok(0)) => break,
             Some(Ok(count)) => {
-                let complete = reader.feed(&buffer[..count]).map_err(Error::Reply)?;
+                let complete = reader.feed(&buffer[..count]).map_err(Error::Response)?;
                 if complete {
                     break;
                 }
@@ -93,12 +93,12 @@ async fn converse(
             Some(Err(error)) => {
                 return reader.finish().map_err(|_| Error::Closed(Some(sent.err().unwrap_or(error))));
             }
-            None if reader.is_settled() => break,
+            None if reader.looks_complete() => break,
             None => {}
         }
     }
     reader.finish().map_err(|error| match error {
-        reply::Error::Empty => Error::Closed(sent.err()),
-        other => Error::Reply(other),
+        response::Error::Empty => Error::Closed(sent.err()),
+        other => Error::Response(other),
     })
 }
