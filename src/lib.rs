@@ -16,7 +16,7 @@ pub mod config;
 pub mod http_client;
 pub mod hub;
 pub mod log;
-pub mod state;
+pub mod store;
 pub mod sys;
 pub mod wire;
 

@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 const FLOORS: [&[&str]; 5] = [
     &["camera", "time", "media", "text", "xml"],
-    &["log", "hub", "config", "http_client", "wire", "card", "state", "sys"],
+    &["log", "hub", "config", "http_client", "wire", "card", "store", "sys"],
     &["onvif", "discovery", "capture", "web", "worker"],
     &["agent", "command"],
     &["main"],
@@ -51,7 +51,7 @@ const DOORS: [(&str, Door); 29] = [
     ("opencv", Only(&["worker", "card"])),
     ("quick_xml", Only(&["xml"])),
     ("rustix", Only(&["agent"])),
-    ("serde_json", Only(&["web", "command", "onvif", "agent", "state"])),
+    ("serde_json", Only(&["web", "command", "onvif", "agent", "store"])),
     ("sha1", Only(&["onvif", "web"])),
     ("sha2", Only(&["onvif", "web"])),
     ("signal_hook", Only(&["agent"])),

@@ -18,7 +18,7 @@ use std::{
 
 use cctv_agent::{
     camera::{CameraId, Source, StreamSource, StreamUri, Trust},
-    state::{Address, Basis, Directory, Identity, Learnt, Stream},
+    store::{Address, CameraRecord, ConfigFingerprint, Directory, Identity, Stream},
 };
 use stage::Folder;
 
@@ -47,9 +47,9 @@ fn stream_source(host: &str, profile: Option<&str>) -> StreamSource {
 }
 
 /// What an agent may have learnt at 10.0.0.1; `serial` fills the file.
-fn learnt(serial: &str) -> Learnt {
-    Learnt {
-        basis: Basis::of(&stream_source("10.0.0.1", None)).unwrap(),
+fn record(serial: &str) -> CameraRecord {
+    CameraRecord {
+        fingerprint: ConfigFingerprint::of(&stream_source("10.0.0.1", None)).unwrap(),
         identity: Identity { endpoint: Some("urn:uuid:1".into()), serial: Some(serial.into()), mac: None },
         address: Some(Address { host: "10.0.0.7".into(), port: 80 }),
         authentication: Some("UsernameToken".into()),
@@ -59,8 +59,8 @@ fn learnt(serial: &str) -> Learnt {
     }
 }
 
-fn recalled(folder: &Path, name: &str) -> Option<Learnt> {
-    Directory::open(folder).recall(&id(name), &stream_source("10.0.0.1", None))
+fn recalled(folder: &Path, name: &str) -> Option<CameraRecord> {
+    Directory::open(folder).load(&id(name), &stream_source("10.0.0.1", None))
 }
 
 /// Lines logged in this process that hold `part`.
@@ -98,10 +98,10 @@ fn learnt_today_is_recalled_tomorrow() {
     let folder = Folder::new();
     let path = folder.0.join("a/state");
     let directory = Directory::open(&path);
-    assert_eq!(directory.recall(&id("gate"), &stream_source("10.0.0.1", None)), None);
+    assert_eq!(directory.load(&id("gate"), &stream_source("10.0.0.1", None)), None);
     assert!(!path.exists(), "nothing is made before there is something to keep");
-    directory.keep(&id("gate"), &learnt("1"));
-    assert_eq!(recalled(&path, "gate"), Some(learnt("1")));
+    directory.save(&id("gate"), &record("1"));
+    assert_eq!(recalled(&path, "gate"), Some(record("1")));
     assert_eq!((mode(&path), mode(&path.join("gate.json"))), (0o700, 0o600));
     assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "nothing else is left behind");
 }
@@ -109,14 +109,14 @@ fn learnt_today_is_recalled_tomorrow() {
 #[test]
 fn entry_from_another_configuration_is_not_used() {
     let folder = Folder::new();
-    Directory::open(&folder.0).keep(&id("gate"), &learnt("1"));
+    Directory::open(&folder.0).save(&id("gate"), &record("1"));
     for other in [stream_source("10.0.0.2", None), stream_source("10.0.0.1", Some("p2"))] {
-        assert_eq!(Directory::open(&folder.0).recall(&id("gate"), &other), None, "{other:?}");
+        assert_eq!(Directory::open(&folder.0).load(&id("gate"), &other), None, "{other:?}");
     }
     let url = Source::Url(StreamUri::split("rtsp://10.0.0.1/").unwrap().0);
     let url = StreamSource { source: url, ..stream_source("10.0.0.1", None) };
-    assert_eq!(Directory::open(&folder.0).recall(&id("gate"), &url), None);
-    assert_eq!(recalled(&folder.0, "gate"), Some(learnt("1")), "the old configuration finds it again");
+    assert_eq!(Directory::open(&folder.0).load(&id("gate"), &url), None);
+    assert_eq!(recalled(&folder.0, "gate"), Some(record("1")), "the old configuration finds it again");
 }
 
 #[test]
@@ -125,22 +125,22 @@ fn nothing_is_written_that_is_known_already() {
     let file = folder.0.join("gate.json");
     let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(&file).unwrap());
     let directory = Directory::open(&folder.0);
-    directory.keep(&id("gate"), &learnt("1"));
+    directory.save(&id("gate"), &record("1"));
     // A hard link keeps the number of the first file from being given to a second one.
     fs::hard_link(&file, folder.0.join("link")).unwrap();
     let first = inode();
-    let later = Learnt { when: 1_900_000_060, ..learnt("1") };
-    directory.keep(&id("gate"), &later);
-    Directory::open(&folder.0).keep(&id("gate"), &later);
+    let later = CameraRecord { when: 1_900_000_060, ..record("1") };
+    directory.save(&id("gate"), &later);
+    Directory::open(&folder.0).save(&id("gate"), &later);
     assert_eq!(inode(), first, "also after a restart");
-    directory.keep(&id("gate"), &learnt("2"));
+    directory.save(&id("gate"), &record("2"));
     assert_ne!(inode(), first);
 }
 
 #[test]
 fn damaged_files_are_told_once_ignored_and_replaced() {
     lines();
-    let whole = learnt("1").to_text(&id("gate"));
+    let whole = record("1").to_text(&id("gate"));
     let cases: [(&str, Vec<u8>); 7] = [
         ("empty", Vec::new()),
         ("cut", whole.as_bytes()[..whole.len() / 2].to_vec()),
@@ -157,7 +157,7 @@ fn damaged_files_are_told_once_ignored_and_replaced() {
         make(&path.join("gate.json"));
         let directory = Directory::open(&path);
         for _ in 0..3 {
-            assert_eq!(directory.recall(&id("gate"), &stream_source("10.0.0.1", None)), None, "{name}");
+            assert_eq!(directory.load(&id("gate"), &stream_source("10.0.0.1", None)), None, "{name}");
         }
         let told = logged(path.to_str().unwrap());
         assert_eq!(told.len(), 1, "{name}: {told:?}");
@@ -166,13 +166,13 @@ fn damaged_files_are_told_once_ignored_and_replaced() {
     };
     for (name, bytes) in cases {
         let path = damaged(name, &|file| fs::write(file, &bytes).unwrap());
-        Directory::open(&path).keep(&id("gate"), &learnt("1"));
-        assert_eq!(recalled(&path, "gate"), Some(learnt("1")), "{name}");
+        Directory::open(&path).save(&id("gate"), &record("1"));
+        assert_eq!(recalled(&path, "gate"), Some(record("1")), "{name}");
     }
     // Nothing waits for the writer of a FIFO, and a directory is not replaced.
     let fifo = damaged("fifo", &|file| nix::unistd::mkfifo(file, nix::sys::stat::Mode::S_IRWXU).unwrap());
-    Directory::open(&fifo).keep(&id("gate"), &learnt("1"));
-    assert_eq!(recalled(&fifo, "gate"), Some(learnt("1")));
+    Directory::open(&fifo).save(&id("gate"), &record("1"));
+    assert_eq!(recalled(&fifo, "gate"), Some(record("1")));
     damaged("folder", &|file| fs::create_dir(file).unwrap());
 }
 
@@ -185,13 +185,13 @@ fn directory_that_cannot_be_written_is_told_once_and_memory_serves() {
     for path in [file.join("state"), PathBuf::from(format!("/proc/{}/net", std::process::id()))] {
         let directory = Directory::open(&path);
         for serial in ["1", "2"] {
-            directory.keep(&id("gate"), &learnt(serial));
-            directory.keep(&id("yard"), &learnt(serial));
-            assert_eq!(directory.recall(&id("gate"), &stream_source("10.0.0.1", None)), Some(learnt(serial)));
+            directory.save(&id("gate"), &record(serial));
+            directory.save(&id("yard"), &record(serial));
+            assert_eq!(directory.load(&id("gate"), &stream_source("10.0.0.1", None)), Some(record(serial)));
         }
         let told = logged(&format!("{}: ", path.display()));
         assert_eq!(told.len(), 1, "{told:?}");
-        directory.forget_all_but(&BTreeSet::new());
+        directory.retain(&BTreeSet::new());
     }
 }
 
@@ -202,19 +202,19 @@ fn mended_directory_is_told_and_used() {
     let path = folder.0.join("state");
     fs::write(&path, "in the way").unwrap();
     let directory = Directory::open(&path);
-    directory.keep(&id("gate"), &learnt("1"));
+    directory.save(&id("gate"), &record("1"));
     fs::remove_file(&path).unwrap();
-    directory.keep(&id("gate"), &learnt("1"));
-    assert_eq!(recalled(&path, "gate"), Some(learnt("1")), "what could not be kept is kept at the next success");
+    directory.save(&id("gate"), &record("1"));
+    assert_eq!(recalled(&path, "gate"), Some(record("1")), "what could not be kept is kept at the next success");
     assert_eq!(logged(path.to_str().unwrap()).len(), 2);
 }
 
 #[test]
 fn entry_too_long_for_a_file_is_not_written() {
     let folder = Folder::new();
-    Directory::open(&folder.0).keep(&id("gate"), &learnt("1"));
-    Directory::open(&folder.0).keep(&id("gate"), &learnt(&"9".repeat(64 << 10)));
-    assert_eq!(recalled(&folder.0, "gate"), Some(learnt("1")));
+    Directory::open(&folder.0).save(&id("gate"), &record("1"));
+    Directory::open(&folder.0).save(&id("gate"), &record(&"9".repeat(64 << 10)));
+    assert_eq!(recalled(&folder.0, "gate"), Some(record("1")));
 }
 
 #[test]
@@ -222,15 +222,15 @@ fn only_cameras_that_are_configured_are_remembered() {
     let folder = Folder::new();
     let directory = Directory::open(&folder.0);
     for name in ["gate", "yard", "old"] {
-        directory.keep(&id(name), &learnt("1"));
+        directory.save(&id(name), &record("1"));
     }
     folder.write("old.json.new", "half");
     folder.write("notes.json", "{\"mine\": true}");
-    directory.forget_all_but(&BTreeSet::from([id("gate"), id("yard")]));
+    directory.retain(&BTreeSet::from([id("gate"), id("yard")]));
     let mut left: Vec<_> = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["gate.json", "notes.json", "yard.json"]);
-    assert_eq!(directory.recall(&id("old"), &stream_source("10.0.0.1", None)), None);
+    assert_eq!(directory.load(&id("old"), &stream_source("10.0.0.1", None)), None);
 }
 
 /// The child process of the tests below: replaces one entry by the other, for ever.
@@ -240,7 +240,7 @@ fn writer() {
     let directory = Directory::open(path);
     loop {
         for serial in serials() {
-            directory.keep(&id("gate"), &learnt(&serial));
+            directory.save(&id("gate"), &record(&serial));
         }
         println!("round");
     }
@@ -254,7 +254,7 @@ fn serials() -> [String; 2] {
 #[test]
 fn killed_in_the_middle_of_writing_it_leaves_old_or_new_but_never_half() {
     let folder = Folder::new();
-    let whole = serials().map(|serial| learnt(&serial));
+    let whole = serials().map(|serial| record(&serial));
     let mut seen = [0; 2];
     let mut kills = 0;
     stage::wait_for("both entries to be found after a kill", || {
@@ -283,8 +283,8 @@ fn killed_in_the_middle_of_writing_it_leaves_old_or_new_but_never_half() {
 #[test]
 fn full_disk_leaves_the_old_entry() {
     let folder = Folder::new();
-    let before = learnt("before");
-    Directory::open(&folder.0).keep(&id("gate"), &before);
+    let before = record("before");
+    Directory::open(&folder.0).save(&id("gate"), &before);
     // No file may grow past a few KiB there, and the signal that says so is ignored: write fails as on a full disk.
     let limited = "trap '' XFSZ; ulimit -f 8; exec \"$0\" --exact writer --nocapture";
     let mut child = Command::new("sh")

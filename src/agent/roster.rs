@@ -13,7 +13,7 @@ use crate::{
     config::{Config, changes::Changes},
     discovery::Hint,
     hub::{Cause, Channel, Hub, Lane},
-    state::Directory,
+    store::Directory,
 };
 
 /// What viewers read of a camera whose address, login or profile is another one now.
@@ -134,7 +134,7 @@ impl Roster {
     pub fn forget_others(&self) {
         let (memory, ids) = (self.crew.memory(), self.keepers.keys().cloned().collect());
         // Detached: it ends when the files are gone.
-        smol::unblock(move || memory.forget_all_but(&ids)).detach();
+        smol::unblock(move || memory.retain(&ids)).detach();
     }
 
     /// A device announced itself: cameras that are away and wait out a pause look at once.
@@ -191,8 +191,8 @@ impl Roster {
         // Detached: it ends when the files have reached the disk.
         smol::unblock(move || {
             for Camera { id, stream_source, .. } in &cameras {
-                if let (None, Some(learnt)) = (after.recall(id, stream_source), before.recall(id, stream_source)) {
-                    after.keep(id, &learnt);
+                if let (None, Some(record)) = (after.load(id, stream_source), before.load(id, stream_source)) {
+                    after.save(id, &record);
                 }
             }
         })

@@ -36,9 +36,9 @@ impl Locator {
             Timer::after(pause).await;
             // Not while the keeper of the other stream asks.
             let _asking = self.household.asking.lock().await;
-            let learnt = self.recall().await;
-            let Some(home) = self.home(learnt.as_ref()) else { return std::future::pending().await };
-            match self.ask(&home, learnt.as_ref(), false).await {
+            let record = self.load().await;
+            let Some(home) = self.home(record.as_ref()) else { return std::future::pending().await };
+            match self.ask(&home, record.as_ref(), false).await {
                 Ok(found) => return Ok(found),
                 Err(Miss::Final(trouble)) if trouble.denies_memory => return Err(trouble),
                 Err(Miss::Final(trouble)) if trouble.state == State::Denied => {

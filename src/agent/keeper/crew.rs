@@ -11,7 +11,7 @@ use crate::{
     agent::{budget::Budget, lookout::Lookout},
     capture::Starter,
     config::{Limits, Server},
-    state::Directory,
+    store::Directory,
     wire::WORKER_MEMORY,
 };
 

@@ -14,7 +14,7 @@ use crate::{
     http_client::in_brackets,
     hub::Place,
     onvif,
-    state::{Address, Basis, Identity, Learnt, Small, Stream, normalised_endpoint},
+    store::{Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream, normalised_endpoint},
     text,
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Found {
     pub(super) trusted: Vec<String>,
     pub(super) place: Place,
     /// To be kept once the stream is live.
-    pub(super) learnt: Option<Learnt>,
+    pub(super) record: Option<CameraRecord>,
     /// The camera has not been asked this time: it may name another stream by now.
     pub(super) is_remembered: bool,
 }
@@ -74,9 +74,9 @@ impl Locator {
             Err(_) => return Ok(found),
         };
         let token = small.profile.token;
-        if let Some(learnt) = &mut found.learnt {
+        if let Some(record) = &mut found.record {
             let first = small.streams.first().map(|uri| Stream { uri: uri.clone(), profile: token.clone() });
-            learnt.small = first.map(|stream| Small { wanted, stream });
+            record.small = first.map(|stream| Small { wanted, stream });
         }
         let place = Place { profile: Some(text::fact(&token)), ..found.place.clone() };
         let small = Found { streams: self.in_order(small.streams), place, ..found.clone() };
@@ -92,8 +92,8 @@ impl Locator {
         let host = in_brackets(&at.host);
         let address = if at.port == onvif::DEFAULT_PORT { host } else { format!("{host}:{}", at.port) };
         let serial = Some(resolved.device.serial.clone()).filter(|serial| !serial.is_empty());
-        let learnt = Basis::of(&self.stream_source).map(|basis| Learnt {
-            basis,
+        let record = ConfigFingerprint::of(&self.stream_source).map(|fingerprint| CameraRecord {
+            fingerprint,
             identity: Identity {
                 endpoint: resolved.endpoint.as_deref().map(normalised_endpoint),
                 serial,
@@ -114,7 +114,7 @@ impl Locator {
             camera_credentials: resolved.camera_credentials,
             trusted: self.trusted_with(&at.host),
             place: Place { address, profile: Some(text::fact(&resolved.profile.token)) },
-            learnt,
+            record,
             is_remembered: false,
         }
     }
@@ -155,7 +155,7 @@ mod tests {
             camera_credentials: None,
             trusted: vec!["cam.example".into(), "fd00::1".into()],
             place: Place { address: String::new(), profile: None },
-            learnt: None,
+            record: None,
             is_remembered: false,
         };
         let user = |found: &Found, text: &str| found.login_for(&stream(text)).map(|login| login.username.clone());

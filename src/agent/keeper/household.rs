@@ -9,7 +9,7 @@ use super::Found;
 use crate::{
     camera::State,
     hub::{Channel, Lane},
-    state::Learnt,
+    store::CameraRecord,
 };
 
 /// What one keeper was told is taken by the other one within this time; longer while the own stream
@@ -38,7 +38,7 @@ struct Inner {
     small_profile: Option<String>,
     /// For the keeper of this part, from the other one.
     told: Vec<(Part, Instant, Found)>,
-    learnt: Option<Learnt>,
+    record: Option<CameraRecord>,
 }
 
 impl Household {
@@ -94,24 +94,24 @@ impl Household {
     }
 
     /// Adds what led to the live stream of `part` to what is known of the other one's.
-    pub(super) fn merge(&self, part: Part, mut learnt: Learnt) -> Learnt {
+    pub(super) fn merge(&self, part: Part, mut record: CameraRecord) -> CameraRecord {
         let mut inner = self.inner();
-        if let Some(known) = inner.learnt.take().filter(|known| known.basis == learnt.basis) {
-            let same_main = |a: &Learnt, b: &Learnt| {
+        if let Some(known) = inner.record.take().filter(|known| known.fingerprint == record.fingerprint) {
+            let same_main = |a: &CameraRecord, b: &CameraRecord| {
                 a.stream.as_ref().map(|stream| &stream.profile) == b.stream.as_ref().map(|stream| &stream.profile)
             };
-            let same_small = |a: &Learnt, b: &Learnt| {
+            let same_small = |a: &CameraRecord, b: &CameraRecord| {
                 a.small.as_ref().map(|small| (&small.wanted, &small.stream.profile))
                     == b.small.as_ref().map(|small| (&small.wanted, &small.stream.profile))
             };
             match part {
-                Part::Main if same_small(&known, &learnt) => learnt.small = known.small,
-                Part::Small if same_main(&known, &learnt) => learnt.stream = known.stream,
+                Part::Main if same_small(&known, &record) => record.small = known.small,
+                Part::Small if same_main(&known, &record) => record.stream = known.stream,
                 Part::Main | Part::Small => {}
             }
         }
-        inner.learnt = Some(learnt.clone());
-        learnt
+        inner.record = Some(record.clone());
+        record
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

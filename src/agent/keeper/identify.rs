@@ -6,7 +6,7 @@ use crate::{
     discovery,
     log::chain,
     onvif,
-    state::{Address, Learnt},
+    store::{Address, CameraRecord},
 };
 
 /// Who answers at an address.
@@ -25,8 +25,8 @@ impl Locator {
     ///
     /// Taken for the camera is a device that tells the identity that is known, one that refuses to tell it
     /// as it always did, and one of which nothing is known. An answer that is no ONVIF is no consent.
-    pub(super) async fn identify(&self, at: &Address, learnt: Option<&Learnt>, is_announced: bool) -> Peer {
-        let wanted = self.wanted(learnt);
+    pub(super) async fn identify(&self, at: &Address, record: Option<&CameraRecord>, is_announced: bool) -> Peer {
+        let wanted = self.wanted(record);
         if self.is_trusted_address(at) || wanted == discovery::Wanted::default() {
             return Peer::Camera;
         }
@@ -41,7 +41,7 @@ impl Locator {
                 return Peer::Stranger(format!("{what}; {ADVICE}; {}", chain(&error)));
             }
         };
-        let told_before = learnt.is_some_and(|learnt| learnt.identity.endpoint.is_some());
+        let told_before = record.is_some_and(|record| record.identity.endpoint.is_some());
         let is_camera = match (&wanted.identity, seen.endpoint) {
             (Some(wanted), Some(seen)) => discovery::Identity::new(&seen).as_ref() == Some(wanted),
             // It told it before, or the file demands it.

@@ -23,7 +23,7 @@ use crate::{
     hub::{Cause, Place},
     log::chain,
     onvif,
-    state::{Address, Learnt},
+    store::{Address, CameraRecord},
     text,
 };
 
@@ -88,32 +88,32 @@ impl Keeping {
                 camera_credentials: None,
                 trusted: vec![uri.host().to_owned()],
                 place: Place { address, profile: None },
-                learnt: None,
+                record: None,
                 is_remembered: false,
             });
         }
         let locator = self.locator();
         let mut lately = self.lately.clone();
-        let unwritten = lately.as_mut().and_then(|found| found.learnt.take());
-        let learnt = locator.recall().await.or(unwritten);
-        let learnt = learnt.as_ref();
+        let unsaved = lately.as_mut().and_then(|found| found.record.take());
+        let record = locator.load().await.or(unsaved);
+        let record = record.as_ref();
         if std::mem::take(&mut self.trusts_memory)
-            && let Some(learnt) = learnt
-            && let Some(found) = lately.or_else(|| locator.remembered_stream(learnt))
+            && let Some(record) = record
+            && let Some(found) = lately.or_else(|| locator.remembered_stream(record))
         {
-            let (learnt, asked_at) = (Some(learnt), Instant::now());
+            let (record, asked_at) = (Some(record), Instant::now());
             // Who is there is asked first, so that what is remembered never goes to a stranger.
-            let answers = match learnt.and_then(|learnt| learnt.address.as_ref()) {
-                Some(at) => first(locator.identify(at, learnt, false), HEAD_START).await,
+            let answers = match record.and_then(|record| record.address.as_ref()) {
+                Some(at) => first(locator.identify(at, record, false), HEAD_START).await,
                 None => None,
             };
             let is_camera = matches!(answers, Some(Peer::Camera));
             let asked = match answers {
                 Some(Peer::Camera) => {
                     let left = HEAD_START.saturating_sub(asked_at.elapsed());
-                    first(locator.ask_around(learnt), left).await
+                    first(locator.ask_around(record), left).await
                 }
-                Some(Peer::Stranger(_)) => Some(locator.ask_around(learnt).await),
+                Some(Peer::Stranger(_)) => Some(locator.ask_around(record).await),
                 Some(Peer::Nobody(_)) | None => None,
             };
             match asked {
@@ -124,7 +124,7 @@ impl Keeping {
             log::info!("{}: ONVIF does not answer; trying the stream of the last time", self.label);
             return Ok(Found { is_remembered: true, ..found });
         }
-        let settled = locator.ask_around(learnt).await;
+        let settled = locator.ask_around(record).await;
         // What ONVIF does not tell this time is tried from memory the next time.
         let may_remember = |trouble: &Trouble| trouble.state != State::Denied && !trouble.denies_memory;
         self.trusts_memory = settled.as_ref().is_err_and(may_remember);
@@ -134,40 +134,40 @@ impl Keeping {
     /// Keeps what led to a live stream for the next time.
     pub(super) fn remember(&mut self, stream: &StreamUri, found: &Found) {
         self.lane.found_at(found.place.clone());
-        let Some(mut learnt) = found.learnt.clone() else { return };
+        let Some(mut record) = found.record.clone() else { return };
         // Some makers put the login into the path; such an address stays out of the file.
         let may_be_kept = stream.to_string() == stream.as_str();
         match self.part {
-            Part::Main => learnt.stream = learnt.stream.filter(|_| may_be_kept),
-            Part::Small => learnt.small = learnt.small.filter(|_| may_be_kept),
+            Part::Main => record.stream = record.stream.filter(|_| may_be_kept),
+            Part::Small => record.small = record.small.filter(|_| may_be_kept),
         }
         let kept = match self.part {
-            Part::Main => learnt.stream.as_mut(),
-            Part::Small => learnt.small.as_mut().map(|small| &mut small.stream),
+            Part::Main => record.stream.as_mut(),
+            Part::Small => record.small.as_mut().map(|small| &mut small.stream),
         };
         if let Some(kept) = kept {
             kept.uri = stream.clone();
         }
-        let learnt = self.household.merge(self.part, learnt);
+        let record = self.household.merge(self.part, record);
         let (memory, id) = (self.crew.memory(), self.lane.id().clone());
         // Detached: it ends when the file has reached the disk.
-        smol::unblock(move || memory.keep(&id, &learnt)).detach();
+        smol::unblock(move || memory.save(&id, &record)).detach();
     }
 }
 
 impl Locator {
-    pub(super) async fn recall(&self) -> Option<Learnt> {
+    pub(super) async fn load(&self) -> Option<CameraRecord> {
         let (memory, id) = (self.crew.memory(), self.id.clone());
         let stream_source = self.stream_source.clone();
-        smol::unblock(move || memory.recall(&id, &stream_source)).await
+        smol::unblock(move || memory.load(&id, &stream_source)).await
     }
 
-    fn remembered_stream(&self, learnt: &Learnt) -> Option<Found> {
+    fn remembered_stream(&self, record: &CameraRecord) -> Option<Found> {
         let stream = match self.part {
-            Part::Main => learnt.stream.as_ref()?,
+            Part::Main => record.stream.as_ref()?,
             Part::Small => {
                 let wanted = self.household.small_profile();
-                &learnt.small.as_ref().filter(|small| Some(&small.wanted) == wanted.as_ref())?.stream
+                &record.small.as_ref().filter(|small| Some(&small.wanted) == wanted.as_ref())?.stream
             }
         };
         // Where the camera was reached then; nobody else is sent the login.
@@ -175,7 +175,7 @@ impl Locator {
             Source::Onvif { host, .. } => host.as_deref(),
             Source::Url(_) => None,
         };
-        let host = learnt.address.as_ref().map(|at| at.host.as_str()).or(configured).unwrap_or_default();
+        let host = record.address.as_ref().map(|at| at.host.as_str()).or(configured).unwrap_or_default();
         let (address, profile) = (text::fact(stream.uri.authority()), text::fact(&stream.profile));
         Some(Found {
             streams: vec![stream.uri.clone()],
@@ -183,26 +183,26 @@ impl Locator {
             camera_credentials: None,
             trusted: self.trusted_with(host),
             place: Place { address, profile: Some(profile) },
-            learnt: None,
+            record: None,
             is_remembered: true,
         })
     }
 
     /// Where the camera's ONVIF service is: as configured, or else where it was.
-    pub(super) fn home(&self, learnt: Option<&Learnt>) -> Option<Address> {
+    pub(super) fn home(&self, record: Option<&CameraRecord>) -> Option<Address> {
         let Source::Onvif { host, port, .. } = &self.stream_source.source else { return None };
-        let last = || learnt.and_then(|learnt| learnt.address.clone());
+        let last = || record.and_then(|record| record.address.clone());
         host.clone().map(|host| Address { host, port: *port }).or_else(last)
     }
 
     /// Asks the known address; if nobody or somebody else is there, the network.
-    async fn ask_around(&self, learnt: Option<&Learnt>) -> Result<Found, Trouble> {
-        let wanted = self.wanted(learnt);
-        let Some(home) = self.home(learnt) else {
-            return self.search(&wanted, learnt, None, false).await.map_err(offline);
+    async fn ask_around(&self, record: Option<&CameraRecord>) -> Result<Found, Trouble> {
+        let wanted = self.wanted(record);
+        let Some(home) = self.home(record) else {
+            return self.search(&wanted, record, None, false).await.map_err(offline);
         };
         let ask = async {
-            match self.ask(&home, learnt, false).await {
+            match self.ask(&home, record, false).await {
                 Ok(found) => Ok(Ok(found)),
                 Err(Miss::Final(trouble)) => Ok(Err(trouble)),
                 Err(Miss::Elsewhere(why)) => Err(why),
@@ -224,7 +224,7 @@ impl Locator {
             };
             return Err(offline(why));
         }
-        let search = self.search(&wanted, learnt, Some(&home), settled.is_err());
+        let search = self.search(&wanted, record, Some(&home), settled.is_err());
         match settled {
             Err(why) => search.await.map_err(|nowhere| offline(format!("{why}; {nowhere}"))),
             // Slow to answer: both go on, and the first that finds the stream is taken.
@@ -247,8 +247,13 @@ impl Locator {
 
     /// Asks one device for the stream, after it has shown that it is the camera; `is_announced` as in
     /// [`Locator::identify`].
-    pub(super) async fn ask(&self, at: &Address, learnt: Option<&Learnt>, is_announced: bool) -> Result<Found, Miss> {
-        match self.identify(at, learnt, is_announced).await {
+    pub(super) async fn ask(
+        &self,
+        at: &Address,
+        record: Option<&CameraRecord>,
+        is_announced: bool,
+    ) -> Result<Found, Miss> {
+        match self.identify(at, record, is_announced).await {
             Peer::Camera => {}
             Peer::Stranger(why) | Peer::Nobody(why) => return Err(Miss::Elsewhere(why)),
         }
@@ -260,11 +265,11 @@ impl Locator {
         let host = at.host.clone();
         let target = onvif::Target { host, port: at.port, credentials: self.stream_source.credentials.clone() };
         let hint = onvif::Hint {
-            authentication: learnt
-                .and_then(|learnt| learnt.authentication.as_deref())
+            authentication: record
+                .and_then(|record| record.authentication.as_deref())
                 .and_then(onvif::Authentication::from_word),
-            token: learnt.and_then(|learnt| learnt.stream.as_ref()).map(|stream| stream.profile.clone()),
-            stream: learnt.and_then(|learnt| learnt.stream.as_ref()).map(|stream| stream.uri.clone()),
+            token: record.and_then(|record| record.stream.as_ref()).map(|stream| stream.profile.clone()),
+            stream: record.and_then(|record| record.stream.as_ref()).map(|stream| stream.uri.clone()),
         };
         let resolve = onvif::resolve_both(&target, profile, small.as_deref(), &hint, onvif::Limits::default());
         match first(resolve, RESOLVING).await {
@@ -284,17 +289,17 @@ impl Locator {
     }
 
     /// By what the camera can be told from others: the configured identity, or else what was learnt.
-    pub(super) fn wanted(&self, learnt: Option<&Learnt>) -> Wanted {
+    pub(super) fn wanted(&self, record: Option<&CameraRecord>) -> Wanted {
         let configured = match &self.stream_source.source {
             Source::Onvif { uuid, .. } => uuid.as_deref().and_then(discovery::Identity::new),
             Source::Url(_) => None,
         };
-        let learnt = learnt.map(|learnt| &learnt.identity);
-        let endpoint = learnt.and_then(|identity| identity.endpoint.as_deref()).and_then(discovery::Identity::new);
+        let record = record.map(|record| &record.identity);
+        let endpoint = record.and_then(|identity| identity.endpoint.as_deref()).and_then(discovery::Identity::new);
         Wanted {
             identity: configured.or(endpoint),
-            serial: learnt.and_then(|identity| identity.serial.clone()),
-            mac: learnt.and_then(|identity| identity.mac.as_deref()).and_then(discovery::Mac::new),
+            serial: record.and_then(|identity| identity.serial.clone()),
+            mac: record.and_then(|identity| identity.mac.as_deref()).and_then(discovery::Mac::new),
         }
     }
 
@@ -318,7 +323,7 @@ impl Locator {
     async fn search(
         &self,
         wanted: &Wanted,
-        learnt: Option<&Learnt>,
+        record: Option<&CameraRecord>,
         not: Option<&Address>,
         again: bool,
     ) -> Result<Found, String> {
@@ -339,7 +344,7 @@ impl Locator {
             return Err(format!("several devices say that they are it, at {}; write the right ip", hosts.join(", ")));
         }
         for sighting in places {
-            if let Some(found) = self.ask_at(sighting, wanted, learnt, not, again).await {
+            if let Some(found) = self.ask_at(sighting, wanted, record, not, again).await {
                 return Ok(found);
             }
         }
@@ -350,7 +355,7 @@ impl Locator {
         &self,
         sighting: &Sighting,
         wanted: &Wanted,
-        learnt: Option<&Learnt>,
+        record: Option<&CameraRecord>,
         not: Option<&Address>,
         again: bool,
     ) -> Option<Found> {
@@ -370,7 +375,7 @@ impl Locator {
                     continue;
                 }
             }
-            if let Ok(found) = self.ask(&at, learnt, is_announced).await {
+            if let Ok(found) = self.ask(&at, record, is_announced).await {
                 log::info!("{}: found at {}:{}", self.label, at.host, at.port);
                 return Some(found);
             }

@@ -14,7 +14,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-pub use entry::{Address, Basis, Identity, Learnt, Small, Stream, normalised_endpoint, normalised_mac};
+pub use entry::{
+    Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream, normalised_endpoint, normalised_mac,
+};
 
 use crate::camera::{CameraId, StreamSource};
 use disk::MAX_FILE_LEN;
@@ -22,11 +24,11 @@ use disk::MAX_FILE_LEN;
 /// The state directory. Every method may be called from any thread; a call waits for the one before it.
 pub struct Directory {
     path: PathBuf,
-    shelf: Mutex<Shelf>,
+    shelf: Mutex<Cache>,
 }
 
 #[derive(Default)]
-struct Shelf {
+struct Cache {
     /// What has been read or kept since the agent started.
     known: BTreeMap<CameraId, Known>,
     /// Whether it was told that nothing can be kept, and has not been mended since.
@@ -35,7 +37,7 @@ struct Shelf {
 
 #[derive(Default)]
 struct Known {
-    learnt: Option<Learnt>,
+    record: Option<CameraRecord>,
     /// The file says the same.
     on_disk: bool,
 }
@@ -55,11 +57,11 @@ impl Directory {
     ///
     /// # Blocking
     /// Blocks on the disk the first time.
-    pub fn recall(&self, id: &CameraId, stream_source: &StreamSource) -> Option<Learnt> {
-        let basis = Basis::of(stream_source)?;
+    pub fn load(&self, id: &CameraId, stream_source: &StreamSource) -> Option<CameraRecord> {
+        let fingerprint = ConfigFingerprint::of(stream_source)?;
         let mut shelf = self.shelf();
-        let learnt = self.known(&mut shelf, id).learnt.as_ref();
-        learnt.filter(|learnt| learnt.basis == basis).cloned()
+        let record = self.known(&mut shelf, id).record.as_ref();
+        record.filter(|record| record.fingerprint == fingerprint).cloned()
     }
 
     /// Keeps what was learnt of `id`. Nothing is written if all but the time is known already; the
@@ -67,19 +69,19 @@ impl Directory {
     ///
     /// # Blocking
     /// Blocks on the disk until the file has reached it.
-    pub fn keep(&self, id: &CameraId, learnt: &Learnt) {
+    pub fn save(&self, id: &CameraId, record: &CameraRecord) {
         let mut shelf = self.shelf();
         let known = self.known(&mut shelf, id);
-        if known.on_disk && known.learnt.as_ref().is_some_and(|old| old.says_the_same_as(learnt)) {
+        if known.on_disk && known.record.as_ref().is_some_and(|old| old.eq_ignoring_time(record)) {
             return;
         }
-        let text = learnt.to_text(id);
+        let text = record.to_text(id);
         let written = if text.len() as u64 > MAX_FILE_LEN {
             Err(io::Error::other(format!("{} bytes are more than a file may hold", text.len())))
         } else {
             disk::replace(&self.path, &file_name(id), text.as_bytes())
         };
-        *known = Known { learnt: Some(learnt.clone()), on_disk: written.is_ok() };
+        *known = Known { record: Some(record.clone()), on_disk: written.is_ok() };
         match written {
             Ok(()) if shelf.complained => {
                 log::info!("state directory {}: can be written again", self.path.display());
@@ -101,7 +103,7 @@ impl Directory {
     ///
     /// # Blocking
     /// Blocks on the disk.
-    pub fn forget_all_but(&self, ids: &BTreeSet<CameraId>) {
+    pub fn retain(&self, ids: &BTreeSet<CameraId>) {
         let mut shelf = self.shelf();
         shelf.known.retain(|id, _| ids.contains(id));
         for name in disk::names(&self.path) {
@@ -116,7 +118,7 @@ impl Directory {
     }
 
     /// What is known of `id`, read from the disk the first time.
-    fn known<'s>(&self, shelf: &'s mut Shelf, id: &CameraId) -> &'s mut Known {
+    fn known<'s>(&self, shelf: &'s mut Cache, id: &CameraId) -> &'s mut Known {
         shelf.known.entry(id.clone()).or_insert_with(|| {
             let file = self.path.join(file_name(id));
             let useless = |why: String| {
@@ -125,8 +127,8 @@ impl Directory {
             };
             match disk::read(&file) {
                 Ok(None) => Known::default(),
-                Ok(Some(text)) => match Learnt::from_text(&text, id) {
-                    Ok(learnt) => Known { learnt: Some(learnt), on_disk: true },
+                Ok(Some(text)) => match CameraRecord::from_text(&text, id) {
+                    Ok(record) => Known { record: Some(record), on_disk: true },
                     Err(damage) => useless(damage.to_string()),
                 },
                 Err(error) => useless(error.to_string()),
@@ -134,7 +136,7 @@ impl Directory {
         })
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+    fn shelf(&self) -> MutexGuard<'_, Cache> {
         // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -18,8 +18,8 @@ const MAKER: &str = "cctv-agent";
 
 /// What an agent needs to be back at a camera's picture after a restart, without ONVIF.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Learnt {
-    pub basis: Basis,
+pub struct CameraRecord {
+    pub fingerprint: ConfigFingerprint,
     pub identity: Identity,
     /// Where its ONVIF service answered.
     pub address: Option<Address>,
@@ -35,7 +35,7 @@ pub struct Learnt {
 /// What the configuration said of the camera when something was learnt of it. When it says something
 /// else, what was learnt is void.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Basis {
+pub struct ConfigFingerprint {
     pub host: Option<String>,
     pub port: u16,
     pub profile: Option<String>,
@@ -78,14 +78,14 @@ pub struct Small {
 
 /// Why a file is of no use.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Damage {
+pub enum ParseError {
     NotJson,
     OtherFormat,
     OtherCamera,
     Field(&'static str),
 }
 
-impl fmt::Display for Damage {
+impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson => f.write_str("it is damaged"),
@@ -96,9 +96,9 @@ impl fmt::Display for Damage {
     }
 }
 
-impl error::Error for Damage {}
+impl error::Error for ParseError {}
 
-impl Basis {
+impl ConfigFingerprint {
     /// `None` where there is nothing to learn, as the file gives the stream's address itself.
     pub fn of(stream_source: &StreamSource) -> Option<Self> {
         match &stream_source.source {
@@ -113,20 +113,20 @@ impl Basis {
     }
 }
 
-impl Learnt {
+impl CameraRecord {
     /// Whether the two differ at most in when they were learnt.
-    pub fn says_the_same_as(&self, other: &Self) -> bool {
+    pub fn eq_ignoring_time(&self, other: &Self) -> bool {
         *self == Self { when: self.when, ..other.clone() }
     }
 
     /// The file of camera `id`.
     pub fn to_text(&self, id: &CameraId) -> String {
-        let Self { basis, identity, address, authentication, stream, small, when } = self;
+        let Self { fingerprint, identity, address, authentication, stream, small, when } = self;
         let mut json = json!({
             "maker": MAKER,
             "format": FORMAT,
             "camera": id.as_str(),
-            "basis": { "host": basis.host, "port": basis.port, "profile": basis.profile, "uuid": basis.uuid },
+            "basis": { "host": fingerprint.host, "port": fingerprint.port, "profile": fingerprint.profile, "uuid": fingerprint.uuid },
             "identity": { "endpoint": identity.endpoint, "serial": identity.serial, "mac": identity.mac },
             "address": address.as_ref().map(|address| json!({ "host": address.host, "port": address.port })),
             "authentication": authentication,
@@ -142,25 +142,25 @@ impl Learnt {
         format!("{json:#}\n")
     }
 
-    /// Reads what [`Learnt::to_text`] wrote for camera `id`.
+    /// Reads what [`CameraRecord::to_text`] wrote for camera `id`.
     ///
     /// # Errors
     /// When anything in it is not as it was written.
-    pub fn from_text(text: &str, id: &CameraId) -> Result<Self, Damage> {
-        let json: Value = serde_json::from_str(text).map_err(|_| Damage::NotJson)?;
+    pub fn from_text(text: &str, id: &CameraId) -> Result<Self, ParseError> {
+        let json: Value = serde_json::from_str(text).map_err(|_| ParseError::NotJson)?;
         if json["maker"] != MAKER || json["format"] != FORMAT {
-            return Err(Damage::OtherFormat);
+            return Err(ParseError::OtherFormat);
         }
         if json["camera"] != id.as_str() {
-            return Err(Damage::OtherCamera);
+            return Err(ParseError::OtherCamera);
         }
-        let (basis, identity) = (&json["basis"], &json["identity"]);
+        let (fingerprint, identity) = (&json["basis"], &json["identity"]);
         Ok(Self {
-            basis: Basis {
-                host: optional(basis, "host", text_of)?,
-                port: required(basis, "port", port_of)?,
-                profile: optional(basis, "profile", text_of)?,
-                uuid: optional(basis, "uuid", text_of)?,
+            fingerprint: ConfigFingerprint {
+                host: optional(fingerprint, "host", text_of)?,
+                port: required(fingerprint, "port", port_of)?,
+                profile: optional(fingerprint, "profile", text_of)?,
+                uuid: optional(fingerprint, "uuid", text_of)?,
             },
             identity: Identity {
                 endpoint: optional(identity, "endpoint", text_of)?,
@@ -174,7 +174,7 @@ impl Learnt {
                 // An agent that chose by size alone wrote it: it may be another camera's.
                 Some(small) if small.is_object() && small.get("same_source").is_none() => None,
                 None => None,
-                Some(small) => Some(small_of(small).ok_or(Damage::Field("small"))?),
+                Some(small) => Some(small_of(small).ok_or(ParseError::Field("small"))?),
             },
             when: required(&json, "when", Value::as_u64)?,
         })
@@ -206,16 +206,16 @@ pub fn normalised_mac(text: &str) -> Option<String> {
     valid.then(|| pairs.collect::<Vec<_>>().join(":"))
 }
 
-fn required<T>(json: &Value, name: &'static str, read: fn(&Value) -> Option<T>) -> Result<T, Damage> {
-    read(&json[name]).ok_or(Damage::Field(name))
+fn required<T>(json: &Value, name: &'static str, read: fn(&Value) -> Option<T>) -> Result<T, ParseError> {
+    read(&json[name]).ok_or(ParseError::Field(name))
 }
 
 /// A field that is `null` where nothing is known; it may not be absent.
-fn optional<T>(json: &Value, name: &'static str, read: fn(&Value) -> Option<T>) -> Result<Option<T>, Damage> {
+fn optional<T>(json: &Value, name: &'static str, read: fn(&Value) -> Option<T>) -> Result<Option<T>, ParseError> {
     match json.get(name) {
-        None => Err(Damage::Field(name)),
+        None => Err(ParseError::Field(name)),
         Some(Value::Null) => Ok(None),
-        Some(value) => read(value).map(Some).ok_or(Damage::Field(name)),
+        Some(value) => read(value).map(Some).ok_or(ParseError::Field(name)),
     }
 }
 
@@ -252,10 +252,10 @@ mod tests {
         CameraId::new("gate").unwrap()
     }
 
-    fn learnt() -> Learnt {
+    fn record() -> CameraRecord {
         let (uri, _) = StreamUri::split("rtsp://viewer:pa@192.168.1.70:554/user=admin_password=x1_channel=1").unwrap();
-        Learnt {
-            basis: Basis { host: Some("192.168.1.64".into()), port: 80, profile: None, uuid: None },
+        CameraRecord {
+            fingerprint: ConfigFingerprint { host: Some("192.168.1.64".into()), port: 80, profile: None, uuid: None },
             identity: Identity {
                 endpoint: Some(normalised_endpoint("uuid:5F5A")),
                 serial: Some("7".into()),
@@ -271,8 +271,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let empty = Learnt {
-            basis: Basis { host: None, port: 8000, profile: Some("p".into()), uuid: Some("u".into()) },
+        let empty = CameraRecord {
+            fingerprint: ConfigFingerprint {
+                host: None,
+                port: 8000,
+                profile: Some("p".into()),
+                uuid: Some("u".into()),
+            },
             identity: Identity::default(),
             address: None,
             authentication: None,
@@ -280,40 +285,40 @@ mod tests {
             small: None,
             when: 0,
         };
-        let small = learnt().stream.map(|stream| Small { wanted: "auto".into(), stream });
-        let both = Learnt { small, ..learnt() };
-        for learnt in [learnt(), empty, both] {
-            assert_eq!(Learnt::from_text(&learnt.to_text(&gate()), &gate()), Ok(learnt));
+        let small = record().stream.map(|stream| Small { wanted: "auto".into(), stream });
+        let both = CameraRecord { small, ..record() };
+        for record in [record(), empty, both] {
+            assert_eq!(CameraRecord::from_text(&record.to_text(&gate()), &gate()), Ok(record));
         }
     }
 
     #[test]
     fn stream_address_is_kept_whole_but_without_user_information() {
-        let text = learnt().to_text(&gate());
+        let text = record().to_text(&gate());
         assert!(text.contains("rtsp://192.168.1.70:554/user=admin_password=x1_channel=1"), "{text}");
         assert!(!text.contains("viewer") && !text.contains("pa@"), "{text}");
     }
 
     #[test]
     fn time_alone_is_no_news() {
-        let later = Learnt { when: 2, ..learnt() };
-        assert!(learnt().says_the_same_as(&later));
-        assert!(!learnt().says_the_same_as(&Learnt { authentication: None, ..later }));
+        let later = CameraRecord { when: 2, ..record() };
+        assert!(record().eq_ignoring_time(&later));
+        assert!(!record().eq_ignoring_time(&CameraRecord { authentication: None, ..later }));
     }
 
     #[test]
     fn every_truncation_is_damage() {
-        let text = learnt().to_text(&gate());
+        let text = record().to_text(&gate());
         for end in 0..text.trim_end().len() {
             if let Some(part) = text.get(..end) {
-                assert_eq!(Learnt::from_text(part, &gate()), Err(Damage::NotJson), "{end} bytes");
+                assert_eq!(CameraRecord::from_text(part, &gate()), Err(ParseError::NotJson), "{end} bytes");
             }
         }
     }
 
     #[test]
     fn every_missing_or_odd_field_is_damage() {
-        let whole: Value = serde_json::from_str(&learnt().to_text(&gate())).unwrap();
+        let whole: Value = serde_json::from_str(&record().to_text(&gate())).unwrap();
         let paths: Vec<String> = whole.as_object().unwrap().iter().fold(Vec::new(), |mut paths, (key, value)| {
             paths.push(format!("/{key}"));
             paths.extend(
@@ -326,30 +331,30 @@ mod tests {
             for odd in [json!(-1), json!([]), json!(true)] {
                 let mut json = whole.clone();
                 *json.pointer_mut(&path).unwrap() = odd;
-                assert!(Learnt::from_text(&json.to_string(), &gate()).is_err(), "{path}: {json}");
+                assert!(CameraRecord::from_text(&json.to_string(), &gate()).is_err(), "{path}: {json}");
             }
             let (parent, key) = path.rsplit_once('/').unwrap();
             let mut json = whole.clone();
             json.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key);
-            assert!(Learnt::from_text(&json.to_string(), &gate()).is_err(), "without {path}");
+            assert!(CameraRecord::from_text(&json.to_string(), &gate()).is_err(), "without {path}");
         }
     }
 
     #[test]
     fn foreign_files_are_not_taken() {
-        let text = learnt().to_text(&gate());
+        let text = record().to_text(&gate());
         for (from, to, damage) in [
-            ("\"format\": 1", "\"format\": 2", Damage::OtherFormat),
-            ("cctv-agent", "another", Damage::OtherFormat),
-            ("\"gate\"", "\"Gate\"", Damage::OtherCamera),
-            ("rtsp://", "http://", Damage::Field("stream")),
-            ("rtsp://", "rtsp://user:word@", Damage::Field("stream")),
-            (": 8000", ": 0", Damage::Field("address")),
+            ("\"format\": 1", "\"format\": 2", ParseError::OtherFormat),
+            ("cctv-agent", "another", ParseError::OtherFormat),
+            ("\"gate\"", "\"Gate\"", ParseError::OtherCamera),
+            ("rtsp://", "http://", ParseError::Field("stream")),
+            ("rtsp://", "rtsp://user:word@", ParseError::Field("stream")),
+            (": 8000", ": 0", ParseError::Field("address")),
         ] {
             assert!(text.contains(from), "{from}");
-            assert_eq!(Learnt::from_text(&text.replace(from, to), &gate()), Err(damage), "{to}");
+            assert_eq!(CameraRecord::from_text(&text.replace(from, to), &gate()), Err(damage), "{to}");
         }
-        assert_eq!(Learnt::from_text("[]", &gate()), Err(Damage::OtherFormat));
+        assert_eq!(CameraRecord::from_text("[]", &gate()), Err(ParseError::OtherFormat));
     }
 
     #[test]
