@@ -25,9 +25,9 @@ use async_tungstenite::tungstenite;
 use cctv_agent::{
     config,
     hub::{Channel, Hub, Lane, Seat, Shown},
+    ipc::{self, FromWorker},
     media::{AccessUnit, Codec, Picture, Rendition, RenditionRequest, Size},
     web::Web,
-    wire::{self, FromWorker},
     worker::{
         colour::{Colour, Conversion, Matrix},
         darkroom::Darkroom,
@@ -208,7 +208,7 @@ fn wire_encode(bencher: Bencher, bytes: usize) {
     let message = FromWorker::Unit(unit);
     bencher.counter(BytesCount::new(bytes)).bench_local(|| {
         let mut sink = Sink(0);
-        wire::send(&mut sink, &message).unwrap();
+        ipc::send(&mut sink, &message).unwrap();
         sink.0
     });
 }
@@ -231,8 +231,8 @@ impl Write for Sink {
 fn wire_decode(bencher: Bencher, bytes: usize) {
     let unit = AccessUnit { sequence: 1, taken: 1, key: false, data: Arc::from(vec![7; bytes]) };
     let mut encoded = Vec::new();
-    wire::send(&mut encoded, &FromWorker::Unit(unit)).unwrap();
-    bencher.counter(BytesCount::new(bytes)).bench_local(|| wire::receive::<FromWorker>(&mut &encoded[..]).unwrap());
+    ipc::send(&mut encoded, &FromWorker::Unit(unit)).unwrap();
+    bencher.counter(BytesCount::new(bytes)).bench_local(|| ipc::receive::<FromWorker>(&mut &encoded[..]).unwrap());
 }
 
 /// One frame of 1080p H.264, on average over two groups of pictures.

@@ -31,9 +31,9 @@ use smol::{
 use crate::{
     camera::CameraId,
     hub::WorkerVitals,
+    ipc::{self, Failure, FromWorker, Message, Open, ToWorker},
     media::{AccessUnit, Picture, Rendition},
     time::timeout,
-    wire::{self, Failure, FromWorker, Message, Open, ToWorker},
 };
 use inbox::Inbox;
 use manners::{Breach, Manners};
@@ -69,7 +69,7 @@ pub enum Error {
     /// The worker ended without a word.
     Died { status: Option<ExitStatus>, last_words: Option<String> },
     /// The worker sent something that is no message, or the socket failed.
-    Wire(wire::Error),
+    Wire(ipc::Error),
     /// The worker sent what no worker in its right mind sends.
     Manners(Breach),
     /// The worker does not take messages.
@@ -182,7 +182,7 @@ impl Worker {
         let message = self.inbox.next(&self.socket).or(printed).await;
         let message = match message {
             Ok(message) => message,
-            Err(wire::Error::Closed | wire::Error::Io(_)) => return Err(self.died().await),
+            Err(ipc::Error::Closed | ipc::Error::Io(_)) => return Err(self.died().await),
             Err(error) => return Err(Error::Wire(error)),
         };
         self.manners.check(&message, Instant::now()).map_err(Error::Manners)?;
@@ -192,7 +192,7 @@ impl Worker {
                 self.newest = Some(unit.clone());
                 Ok(FromWorker::Unit(unit))
             }
-            FromWorker::Untouched(untouched) => match &self.newest {
+            FromWorker::UnitAsPicture(untouched) => match &self.newest {
                 Some(AccessUnit { sequence, taken, data, .. }) => Ok(FromWorker::Picture(Picture {
                     rendition: untouched.rendition,
                     sequence: *sequence,
@@ -211,7 +211,7 @@ impl Worker {
     /// [`Error::Deaf`] where the worker does not take the message within [`SEND_LIMIT`], or why it
     /// is gone.
     pub async fn want(&mut self, renditions: Vec<Rendition>) -> Result<(), Error> {
-        self.tell(&ToWorker::Want(renditions)).await
+        self.tell(&ToWorker::SetRenditions(renditions)).await
     }
 
     /// What the process costs so far; `None` once it is gone.

@@ -15,10 +15,10 @@ pub mod card;
 pub mod config;
 pub mod http_client;
 pub mod hub;
+pub mod ipc;
 pub mod log;
 pub mod store;
 pub mod sys;
-pub mod wire;
 
 // Floor 2, strangers to each other
 pub mod capture;

@@ -39,7 +39,7 @@ use nix::{
     sys::signal::{Signal, raise},
 };
 
-use crate::wire::{self, Failure, FailureKind, FromWorker, Open, ToWorker};
+use crate::ipc::{self, Failure, FailureKind, FromWorker, Open, ToWorker};
 use darkroom::Darkroom;
 use desk::{Desk, Work};
 use group::Follower;
@@ -92,11 +92,11 @@ fn start() -> io::Result<()> {
     let heard = Heard::listen();
     let mut listener = socket.try_clone()?;
     listener.set_read_timeout(Some(GREETING_LIMIT))?;
-    let open = match wire::receive(&mut listener) {
+    let open = match ipc::receive(&mut listener) {
         Ok(ToWorker::Open(open)) => open,
         // The agent changed its mind.
-        Ok(ToWorker::Close(_)) | Err(wire::Error::Closed) => return Ok(()),
-        Ok(ToWorker::Want(_)) => return Err(io::Error::other("the agent did not begin with what to open")),
+        Ok(ToWorker::Close(_)) | Err(ipc::Error::Closed) => return Ok(()),
+        Ok(ToWorker::SetRenditions(_)) => return Err(io::Error::other("the agent did not begin with what to open")),
         Err(error) => return Err(io::Error::other(error)),
     };
     listener.set_read_timeout(None)?;
@@ -147,8 +147,8 @@ fn listen(socket: &mut UnixStream, desk: &Desk) -> Duration {
         if let Err(Errno::EINTR) = poll(&mut said, PollTimeout::NONE) {
             continue;
         }
-        match wire::receive(socket) {
-            Ok(ToWorker::Want(renditions)) => desk.want(renditions),
+        match ipc::receive(socket) {
+            Ok(ToWorker::SetRenditions(renditions)) => desk.want(renditions),
             Ok(ToWorker::Close(patience)) => return patience,
             Ok(ToWorker::Open(_)) | Err(_) => return CLOSE_TIMEOUT,
         }
@@ -197,7 +197,7 @@ fn develop(desk: &Desk, heard: &Heard, default_quality: u8) {
     loop {
         match desk.work(&mut seen, &mut follower) {
             Work::Stop => return,
-            Work::Want(codec, renditions) => {
+            Work::SetRenditions(codec, renditions) => {
                 darkroom.get_or_insert_with(|| Darkroom::new(codec, default_quality)).want(&renditions);
             }
             Work::Develop(step) => {

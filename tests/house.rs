@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 const FLOORS: [&[&str]; 5] = [
     &["camera", "time", "media", "text", "xml"],
-    &["log", "hub", "config", "http_client", "wire", "card", "store", "sys"],
+    &["log", "hub", "config", "http_client", "ipc", "card", "store", "sys"],
     &["onvif", "discovery", "capture", "web", "worker"],
     &["agent", "command"],
     &["main"],

@@ -18,7 +18,7 @@ mod rooms {
     pub mod media;
     pub mod onvif;
     pub mod text;
-    pub mod wire;
+    pub mod ipc;
     pub mod xml;
 }
 

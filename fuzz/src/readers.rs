@@ -14,6 +14,7 @@ use cctv_agent::{
     config::{self, SecretFile},
     discovery::{Origin, XAddr, description, ssdp, wsd},
     http_client::response::{self, Response},
+    ipc::{self, FromWorker, Message, ToWorker},
     onvif::{
         address::{self, Service},
         answers, challenge,
@@ -21,7 +22,6 @@ use cctv_agent::{
         soap::{self, Refusal},
     },
     text,
-    wire::{self, FromWorker, Message, ToWorker},
     xml::{self, Element, filter::Filter},
 };
 
@@ -37,7 +37,7 @@ pub const ALL: [(&str, Check); 9] = [
     ("reply", response),
     ("soap", soap),
     ("ssdp", ssdp),
-    ("wire", wire),
+    ("wire", ipc),
     ("xml", xml),
 ];
 
@@ -174,7 +174,7 @@ pub fn challenge(bytes: &[u8]) {
 }
 
 /// A message between agent and worker, its kind first, is refused or means the very bytes it came as.
-pub fn wire(bytes: &[u8]) {
+pub fn ipc(bytes: &[u8]) {
     let Some((&kind, body)) = bytes.split_first() else { return };
     same_again(ToWorker::decode(kind, body), kind, body);
     match FromWorker::decode(kind, body) {
@@ -184,16 +184,16 @@ pub fn wire(bytes: &[u8]) {
         }
         message => same_again(message, kind, body),
     }
-    let _ = wire::receive::<ToWorker>(&mut &*bytes);
-    let _ = wire::receive::<FromWorker>(&mut &*bytes);
+    let _ = ipc::receive::<ToWorker>(&mut &*bytes);
+    let _ = ipc::receive::<FromWorker>(&mut &*bytes);
 }
 
-fn same_again<M: Message>(message: Result<M, wire::Error>, kind: u8, body: &[u8]) {
+fn same_again<M: Message>(message: Result<M, ipc::Error>, kind: u8, body: &[u8]) {
     let Ok(message) = message else { return };
     let mut again = Vec::new();
     message.encode(&mut again);
-    let (head, again) = again.split_first_chunk::<{ wire::HEAD }>().expect("a message has a head");
-    assert_eq!(wire::Head::read(*head).ok(), Some(wire::Head { kind, length: body.len() }));
+    let (head, again) = again.split_first_chunk::<{ ipc::HEAD }>().expect("a message has a head");
+    assert_eq!(ipc::Head::read(*head).ok(), Some(ipc::Head { kind, length: body.len() }));
     assert_eq!(again, body);
 }
 

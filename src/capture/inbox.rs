@@ -8,7 +8,7 @@ use std::{
 
 use smol::{Async, io::AsyncReadExt};
 
-use crate::wire::{self, Error, FromWorker, HEAD, Head, Message};
+use crate::ipc::{self, Error, FromWorker, HEAD, Head, Message};
 
 /// The part of a message that was read so far. It survives a dropped [`Inbox::next`], so that waiting
 /// for a message can be one of several things awaited at once.
@@ -59,13 +59,13 @@ impl Inbox {
         self.head_filled = 0;
         let kind = self.head[HEAD - 1];
         match self.data.take() {
-            Some(data) => wire::assemble(kind, &self.fields, data),
+            Some(data) => ipc::decode_with_payload(kind, &self.fields, data),
             None => FromWorker::decode(kind, &self.fields),
         }
     }
 
     fn make_room(&mut self, head: Head) {
-        let data = wire::data_of(head.kind, head.length);
+        let data = ipc::payload_len(head.kind, head.length);
         self.fields.clear();
         self.fields.resize(head.length - data.unwrap_or(0), 0);
         self.data = data.map(|length| std::iter::repeat_n(0, length).collect());

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::wire::{FromWorker, Untouched};
+use crate::ipc::{FromWorker, UnitAsPicture};
 
 /// Messages and their bytes are counted in windows of this length.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -72,7 +72,9 @@ impl Manners {
         let data = match message {
             FromWorker::Unit(unit) => Some(&unit.data),
             FromWorker::Picture(picture) => Some(&picture.jpeg),
-            FromWorker::Stream(_) | FromWorker::Untouched(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => None,
+            FromWorker::Stream(_) | FromWorker::UnitAsPicture(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {
+                None
+            }
         };
         self.count(data.map_or(0, |data| data.len()), now)?;
         if data.is_some_and(|data| data.is_empty()) {
@@ -88,12 +90,13 @@ impl Manners {
                 self.sent = true;
                 self.next_sequence = self.next_sequence.wrapping_add(1);
             }
-            FromWorker::Untouched(Untouched { sequence, .. })
+            FromWorker::UnitAsPicture(UnitAsPicture { sequence, .. })
                 if !self.sent || sequence.wrapping_add(1) != self.next_sequence =>
             {
                 return Err(Breach::NotSent { sequence: *sequence });
             }
-            FromWorker::Picture(_) | FromWorker::Untouched(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {}
+            FromWorker::Picture(_) | FromWorker::UnitAsPicture(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {
+            }
         }
         Ok(())
     }
@@ -140,7 +143,7 @@ mod tests {
     fn untouched_picture_is_the_last_frame_and_no_other() {
         let (mut manners, now) = (Manners::new(0), Instant::now());
         let rendition = Rendition { size: Size { width: 64, height: 36 }, quality: 80, fps: 25 };
-        let untouched = |sequence| FromWorker::Untouched(Untouched { rendition, sequence });
+        let untouched = |sequence| FromWorker::UnitAsPicture(UnitAsPicture { rendition, sequence });
         manners.check(&STREAM, now).unwrap();
         assert_eq!(manners.check(&untouched(u32::MAX), now), Err(Breach::NotSent { sequence: u32::MAX }));
         manners.check(&unit(0, 1), now).unwrap();

@@ -21,7 +21,7 @@ use smol::lock::Mutex;
 use super::process::Process;
 use crate::{
     camera::Transport,
-    wire::{self, fork as talk},
+    ipc::{self, fork as talk},
 };
 
 /// Loading all libraries takes 0.2 s of processor; at power-on, on a slow terminal, many times that.
@@ -99,7 +99,7 @@ impl Starter {
 
     fn start_whole(&self, transport: Transport, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
         let child =
-            command(&self.program, "worker").envs(wire::environment(transport)).stdin(socket).stderr(stderr).spawn()?;
+            command(&self.program, "worker").envs(ipc::environment(transport)).stdin(socket).stderr(stderr).spawn()?;
         Ok(Process::new(child.id().cast_signed()))
     }
 }

@@ -11,7 +11,7 @@ use stand_in::StandIn;
 use super::*;
 use crate::{
     camera::{Secret, Transport},
-    wire::FailureKind,
+    ipc::FailureKind,
 };
 
 fn start(script: &StandIn) -> Worker {
@@ -26,7 +26,7 @@ fn start_by(starter: &Starter) -> Worker {
         first_sequence: 1,
         default_quality: 80,
         read_limit: Duration::from_secs(5),
-        most_memory: wire::WORKER_MEMORY,
+        most_memory: ipc::WORKER_MEMORY,
     };
     block_on(Worker::start(starter, &id, open)).unwrap()
 }

@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(elsewhere.candidates.last().unwrap().as_str(), "rtsp://10.9.9.9/live");
         assert_eq!(elsewhere.login.unwrap().password.expose(), "p/w");
         let by_name = streams("rtsp://admin:p/w@Cam.example:554/live", "cam.example").unwrap();
-        assert_eq!(by_name.candidates[0].as_str(), "rtsp://Cam.example:554/live");
+        assert_eq!(by_name.candidates[0].as_str(), "rtsp://cam.example:554/live");
         // An `@` in the path is no login.
         let path = streams("rtsp://10.0.0.1/a@10.0.0.1/b", "10.0.0.1").unwrap();
         assert_eq!((path.candidates[0].as_str(), path.login), ("rtsp://10.0.0.1/a@10.0.0.1/b", None));

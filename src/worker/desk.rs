@@ -10,8 +10,8 @@ use std::{
 
 use super::group::{Follower, Group, Step};
 use crate::{
+    ipc::{self, FromWorker, UnitAsPicture},
     media::{AccessUnit, Codec, Picture, Rendition},
-    wire::{self, FromWorker, Untouched},
 };
 
 /// An agent that takes nothing for this long is stopped or stuck: the worker ends, and with it the
@@ -46,7 +46,7 @@ struct State {
 /// What the decoding thread is to do next.
 pub enum Work {
     /// Make these from now on.
-    Want(Codec, Vec<Rendition>),
+    SetRenditions(Codec, Vec<Rendition>),
     Develop(Step),
     Stop,
 }
@@ -75,7 +75,7 @@ impl Desk {
         if let FromWorker::Unit(unit) = message {
             out.newest = Some((unit.sequence, Arc::clone(&unit.data)));
         }
-        wire::send(&mut out.socket, message)
+        ipc::send(&mut out.socket, message)
     }
 
     /// Sends a picture. Where it is the unit sent last its bytes do not cross the socket again.
@@ -87,11 +87,11 @@ impl Desk {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let is_newest = |(newest, data): &(u32, Arc<[u8]>)| *newest == sequence && Arc::ptr_eq(data, &picture.jpeg);
         let message = if out.newest.as_ref().is_some_and(is_newest) {
-            FromWorker::Untouched(Untouched { rendition, sequence })
+            FromWorker::UnitAsPicture(UnitAsPicture { rendition, sequence })
         } else {
             FromWorker::Picture(picture)
         };
-        wire::send(&mut out.socket, &message)
+        ipc::send(&mut out.socket, &message)
     }
 
     /// Ends the conversation: nothing more is sent, and the listening thread wakes.
@@ -146,7 +146,7 @@ impl Desk {
                 } else {
                     follower.get_or_insert_default();
                 }
-                return Work::Want(codec, state.wanted.clone());
+                return Work::SetRenditions(codec, state.wanted.clone());
             }
             if let Some(step) = follower.as_mut().and_then(|follower| follower.step(&state.group)) {
                 return Work::Develop(step);

@@ -4,7 +4,7 @@
 //! It begins as a copy of the agent; where that copy has ended, as a program of its own. What it forks
 //! becomes the agent's own child, as if the agent had started it: the agent is a "child subreaper"
 //! (prctl(2)), and between server and worker there was a process that is gone. So the server may end at
-//! any time, and no worker notices. [`crate::wire::fork`] says what passes between agent and server.
+//! any time, and no worker notices. [`crate::ipc::fork`] says what passes between agent and server.
 
 use std::{
     fs::File,
@@ -21,8 +21,8 @@ use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout};
 use super::{EX_SOFTWARE, heard::Heard, limits};
 use crate::{
     camera::Transport,
+    ipc::{self, fork as talk},
     sys,
-    wire::{self, fork as talk},
 };
 
 /// What the server is called in a list of processes: not what a worker is, since it holds no camera.
@@ -156,5 +156,5 @@ fn become_worker(request: &Request) -> io::Result<()> {
     dup2_stdin(&request.stdin)?;
     dup2_stderr(&request.stderr)?;
     let _ = sys::set_process_title(limits::NAME, "worker");
-    sys::set_environment(&wire::environment(request.transport))
+    sys::set_environment(&ipc::environment(request.transport))
 }

@@ -13,8 +13,8 @@ use std::{
 
 use crate::{
     camera::mask_credentials,
+    ipc::{Failure, FailureKind},
     text::is_hidden,
-    wire::{Failure, FailureKind},
 };
 
 /// Lines passed on per [`WINDOW`]; the rest is counted.

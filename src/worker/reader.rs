@@ -21,8 +21,8 @@ use super::{
     parameter_sets::{self, Sequence},
 };
 use crate::{
+    ipc::{Failure, FailureKind, MAX_BODY_LEN, Open},
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, UnixMicros},
-    wire::{Failure, FailureKind, MAX_BODY_LEN, Open},
 };
 
 /// For the whole of opening: connection, login, and the first frames.

@@ -11,8 +11,8 @@ use crate::{
     agent::{budget::Budget, lookout::Lookout},
     capture::Starter,
     config::{Limits, Server},
+    ipc::WORKER_MEMORY,
     store::Directory,
-    wire::WORKER_MEMORY,
 };
 
 /// The same for all of them; a clone is the same one.

@@ -14,8 +14,8 @@ use crate::{
     camera::{CameraId, StreamOptions, StreamUri},
     capture::{Starter, tests::stand_in::StandIn},
     hub::{Channel, Standing, Status},
+    ipc::FromWorker,
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo},
-    wire::FromWorker,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -12,10 +12,10 @@ use crate::{
     camera::{State, StreamUri, Transport},
     capture::{self, Worker},
     hub::{Cause, Standing},
+    ipc::{FailureKind, FromWorker, Open},
     log::chain,
     media::Size,
     text,
-    wire::{FailureKind, FromWorker, Open},
 };
 
 /// The longest a running stream is not looked at; what is overdue earlier is noticed to the moment.
@@ -195,7 +195,7 @@ impl Keeping {
                 }
                 Event::Message(Ok(FromWorker::Decoding(decoding))) => self.lane.set_decoding(decoding),
                 // `Worker::next` gives the picture itself.
-                Event::Message(Ok(FromWorker::Untouched(_))) => {}
+                Event::Message(Ok(FromWorker::UnitAsPicture(_))) => {}
                 // `Worker::next` gives it as an error.
                 Event::Message(Ok(FromWorker::Failed(failure))) => {
                     return self.trouble_with(&capture::Error::GaveUp(failure), stream, found).into();

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use crate::wire::Message;
+use crate::ipc::Message;
 
 /// A program of its own in a folder of its own, removed with the value.
 pub struct StandIn(PathBuf);

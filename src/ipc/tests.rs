@@ -28,7 +28,7 @@ fn every_message_comes_out_as_it_went_in() {
         read_limit: Duration::from_millis(4321),
         most_memory: u64::MAX,
     }));
-    crosses(&ToWorker::Want(vec![SMALL, Rendition { fps: 1, ..SMALL }]));
+    crosses(&ToWorker::SetRenditions(vec![SMALL, Rendition { fps: 1, ..SMALL }]));
     crosses(&ToWorker::Close(Duration::from_millis(700)));
     let sample_aspect = SampleAspect::new(16, 11);
     let stream = StreamInfo { codec: Codec::H265, codec_config: None, size: SMALL.size, sample_aspect, fps: 12.5 };
@@ -40,7 +40,7 @@ fn every_message_comes_out_as_it_went_in() {
     let data: Arc<[u8]> = Arc::from(&b"\0\0\0\x01frame"[..]);
     crosses(&FromWorker::Unit(AccessUnit { sequence: 9, taken: 1 << 50, key: true, data: data.clone() }));
     crosses(&FromWorker::Picture(Picture { rendition: SMALL, sequence: 9, taken: 3, jpeg: data }));
-    crosses(&FromWorker::Untouched(Untouched { rendition: SMALL, sequence: 9 }));
+    crosses(&FromWorker::UnitAsPicture(UnitAsPicture { rendition: SMALL, sequence: 9 }));
     crosses(&FromWorker::Decoding(true));
     crosses(&FromWorker::Failed(Failure { kind: FailureKind::Denied, text: "401 Unauthorized".into() }));
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Message, Open, ToWorker, Untouched};
+use super::{Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Message, Open, ToWorker, UnitAsPicture};
 use crate::{
     camera::{Secret, Transport},
     media::{AccessUnit, Codec, CodecConfig, Picture, Rendition, SampleAspect, Size, StreamInfo},
@@ -35,7 +35,7 @@ impl Message for ToWorker {
                 out.extend(open.most_memory.to_le_bytes());
                 out.extend(open.uri.expose().as_bytes());
             }),
-            Self::Want(renditions) => framed(out, WANT, &[], |out| {
+            Self::SetRenditions(renditions) => framed(out, WANT, &[], |out| {
                 for rendition in renditions {
                     put_rendition(out, *rendition);
                 }
@@ -66,7 +66,7 @@ impl Message for ToWorker {
                     }
                     renditions.push(body.rendition()?);
                 }
-                Self::Want(renditions)
+                Self::SetRenditions(renditions)
             }
             CLOSE => Self::Close(Duration::from_millis(u64::from(body.u32()?))),
             _ => return Err(Error::UnknownKind(kind)),
@@ -99,7 +99,7 @@ impl Message for FromWorker {
                 out.extend(picture.sequence.to_le_bytes());
                 out.extend(picture.taken.to_le_bytes());
             }),
-            Self::Untouched(Untouched { rendition, sequence }) => framed(out, UNTOUCHED, &[], |out| {
+            Self::UnitAsPicture(UnitAsPicture { rendition, sequence }) => framed(out, UNTOUCHED, &[], |out| {
                 put_rendition(out, *rendition);
                 out.extend(sequence.to_le_bytes());
             }),
@@ -138,11 +138,11 @@ impl Message for FromWorker {
                 Self::Stream(StreamInfo { codec, codec_config, size, sample_aspect, fps })
             }
             UNIT | PICTURE => {
-                let length = data_of(kind, body.rest.len()).ok_or_else(|| body.malformed())?;
+                let length = payload_len(kind, body.rest.len()).ok_or_else(|| body.malformed())?;
                 let (fields, data) = body.rest.split_at(body.rest.len() - length);
-                return assemble(kind, fields, data.into());
+                return decode_with_payload(kind, fields, data.into());
             }
-            UNTOUCHED => Self::Untouched(Untouched { rendition: body.rendition()?, sequence: body.u32()? }),
+            UNTOUCHED => Self::UnitAsPicture(UnitAsPicture { rendition: body.rendition()?, sequence: body.u32()? }),
             DECODING => Self::Decoding(body.flag()?),
             FAILED => {
                 let kind = match body.u8()? {
@@ -164,7 +164,7 @@ impl Message for FromWorker {
 
 /// Of a body of `length` bytes those at its end that are a frame's own; `None` where it is too short for a
 /// message of `kind`, or such a message has none.
-pub fn data_of(kind: u8, length: usize) -> Option<usize> {
+pub fn payload_len(kind: u8, length: usize) -> Option<usize> {
     match kind {
         UNIT => length.checked_sub(UNIT_FIELDS),
         PICTURE => length.checked_sub(PICTURE_FIELDS),
@@ -176,7 +176,7 @@ pub fn data_of(kind: u8, length: usize) -> Option<usize> {
 ///
 /// # Errors
 /// As [`Message::decode`].
-pub fn assemble(kind: u8, fields: &[u8], data: Arc<[u8]>) -> Result<FromWorker, Error> {
+pub fn decode_with_payload(kind: u8, fields: &[u8], data: Arc<[u8]>) -> Result<FromWorker, Error> {
     let mut body = Body { kind, rest: fields };
     let message = match kind {
         UNIT => {

@@ -39,7 +39,7 @@ pub enum ToWorker {
     /// The first message, sent once.
     Open(Open),
     /// The whole set of pictures wanted from now on; empty: decode nothing.
-    Want(Vec<Rendition>),
+    SetRenditions(Vec<Rendition>),
     /// End the session with the camera (TEARDOWN) and exit within this time, in whole milliseconds. The end
     /// of the socket means the same.
     Close(Duration),
@@ -71,7 +71,7 @@ pub enum FromWorker {
     Unit(AccessUnit),
     Picture(Picture),
     /// The unit sent last is this picture as it is.
-    Untouched(Untouched),
+    UnitAsPicture(UnitAsPicture),
     /// Whether a decoder exists from now on.
     Decoding(bool),
     /// Why the worker gives up; its last message.
@@ -80,7 +80,7 @@ pub enum FromWorker {
 
 /// A JPEG camera's own picture, which has crossed the socket as a unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Untouched {
+pub struct UnitAsPicture {
     pub rendition: Rendition,
     /// Of the unit.
     pub sequence: u32,
@@ -166,7 +166,7 @@ impl Head {
     }
 }
 
-pub use encoding::{assemble, data_of};
+pub use encoding::{decode_with_payload, payload_len};
 
 /// A message that can cross the socket.
 pub trait Message: Sized {
