@@ -24,7 +24,7 @@ use std::{
 use async_tungstenite::tungstenite;
 use cctv_agent::{
     config,
-    hub::{Channel, Hub, Lane, Seat, Shown},
+    hub::{Channel, Hub, Stream, Subscription, ViewEvent},
     ipc::{self, FromWorker},
     media::{AccessUnit, Codec, Picture, Rendition, RenditionRequest, Size},
     web::Web,
@@ -87,14 +87,14 @@ fn rendition(size: Size) -> Rendition {
 }
 
 /// A lane that is live, of a camera whose size nobody told: it counts as 1920x1080.
-fn live_lane() -> Arc<Lane> {
+fn live_lane() -> Arc<Stream> {
     let text = "[[camera]]\nid = \"c\"\nurl = \"rtsp://127.0.0.1/\"\n";
     let config = config::parse(text, Path::new("cameras.toml"), &|_| Err(io::ErrorKind::NotFound.into())).unwrap();
     let (camera, now) = (&config.cameras[0], Instant::now());
-    let lane = Arc::new(Lane::new(camera.id.clone(), camera.name.clone(), camera.options.clone(), now));
-    lane.begin_worker(now);
-    lane.publish_unit(&AccessUnit { sequence: 1, taken: 1, key: true, data: Arc::from([0; 64]) }, now);
-    lane
+    let stream = Arc::new(Stream::new(camera.id.clone(), camera.name.clone(), camera.options.clone(), now));
+    stream.begin_worker(now);
+    stream.publish_unit(&AccessUnit { sequence: 1, taken: 1, key: true, data: Arc::from([0; 64]) }, now);
+    stream
 }
 
 /// What the worker would send next for those who wish nothing.
@@ -106,23 +106,23 @@ fn picture(sequence: u32) -> Picture {
 /// One picture to every seat, and out of every mailbox again.
 #[divan::bench(args = [1, 16, 64])]
 fn fan_out(bencher: Bencher, seats: usize) {
-    let lane = live_lane();
-    let mut seats: Vec<Seat> = (0..seats).map(|_| lane.sit(NO_WISH).unwrap()).collect();
+    let stream = live_lane();
+    let mut seats: Vec<Subscription> = (0..seats).map(|_| stream.subscribe(NO_WISH).unwrap()).collect();
     // The first thing each is told is the camera's standing.
     seats.iter_mut().for_each(|seat| drop(future::block_on(seat.next())));
     let picture = picture(2);
     bencher.bench_local(|| {
-        lane.publish_picture(picture.clone(), Instant::now());
+        stream.publish_picture(picture.clone(), Instant::now());
         for seat in &mut seats {
-            assert!(matches!(black_box(future::block_on(seat.next())), Shown::Picture(_)));
+            assert!(matches!(black_box(future::block_on(seat.next())), ViewEvent::Picture(_)));
         }
     });
 }
 
 /// The web room on a thread of its own, with the lane it serves and its port.
-fn served() -> (Arc<Lane>, u16) {
-    let (hub, lane) = (Arc::new(Hub::default()), live_lane());
-    hub.replace_channels(vec![Channel::of(Arc::clone(&lane))]);
+fn served() -> (Arc<Stream>, u16) {
+    let (hub, stream) = (Arc::new(Hub::default()), live_lane());
+    hub.replace_channels(vec![Channel::of(Arc::clone(&stream))]);
     let draw = Arc::new(|_: Size, _: u8, _: &_| Ok(b"card".to_vec()));
     let web = Arc::new(Web::new(hub, PathBuf::from("/nonexistent"), "bench", draw));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -131,27 +131,27 @@ fn served() -> (Arc<Lane>, u16) {
         let listener = smol::Async::new(listener).unwrap().into();
         smol::block_on(cctv_agent::web::serve(listener, web));
     });
-    (lane, port)
+    (stream, port)
 }
 
 /// From the lane as Motion JPEG to a socket and out of it, for all viewers.
 #[divan::bench(args = [1, 16], max_time = 2)]
 fn multipart_to_sockets(bencher: Bencher, viewers: usize) {
-    let (lane, port) = served();
+    let (stream, port) = served();
     let mut viewers: Vec<_> = (0..viewers)
         .map(|_| {
-            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            write!(stream, "GET /live/c HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
-            BufReader::with_capacity(1 << 18, stream)
+            let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            write!(connection, "GET /live/c HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
+            BufReader::with_capacity(1 << 18, connection)
         })
         .collect();
     let mut part = vec![0; JPEG_BYTES];
     let mut sequence = 1;
     // Until all sit, pictures go to those who do.
-    wait_until(|| lane.status(Instant::now()).viewers == viewers.len());
+    wait_until(|| stream.status(Instant::now()).viewers == viewers.len());
     bencher.counter(BytesCount::new(JPEG_BYTES * viewers.len())).bench_local(|| {
         sequence += 1;
-        lane.publish_picture(picture(sequence), Instant::now());
+        stream.publish_picture(picture(sequence), Instant::now());
         viewers.iter_mut().for_each(|viewer| read_part(viewer, &mut part));
     });
 }
@@ -176,14 +176,14 @@ fn read_part(viewer: &mut BufReader<TcpStream>, part: &mut [u8]) {
 /// The same by the protocol of 2019: base64, cut into pieces, in WebSocket messages.
 #[divan::bench(max_time = 2)]
 fn base64_pieces_to_socket(bencher: Bencher) {
-    let (lane, port) = served();
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let (mut socket, _) = tungstenite::client(format!("ws://127.0.0.1:{port}/ws/c"), stream).unwrap();
-    wait_until(|| lane.status(Instant::now()).viewers == 1);
+    let (stream, port) = served();
+    let connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (mut socket, _) = tungstenite::client(format!("ws://127.0.0.1:{port}/ws/c"), connection).unwrap();
+    wait_until(|| stream.status(Instant::now()).viewers == 1);
     let mut sequence = 1;
     bencher.counter(BytesCount::new(JPEG_BYTES)).bench_local(|| {
         sequence += 1;
-        lane.publish_picture(picture(sequence), Instant::now());
+        stream.publish_picture(picture(sequence), Instant::now());
         let mut length = 0;
         while length < JPEG_BYTES * 4 / 3 {
             if let tungstenite::Message::Text(text) = socket.read().unwrap() {

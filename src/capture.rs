@@ -30,7 +30,7 @@ use smol::{
 
 use crate::{
     camera::CameraId,
-    hub::WorkerVitals,
+    hub::WorkerUsage,
     ipc::{self, Failure, FromWorker, Message, Open, ToWorker},
     media::{AccessUnit, Picture, Rendition},
     time::timeout,
@@ -215,7 +215,7 @@ impl Worker {
     }
 
     /// What the process costs so far; `None` once it is gone.
-    pub fn vitals(&self) -> Option<WorkerVitals> {
+    pub fn vitals(&self) -> Option<WorkerUsage> {
         let mut vitals = self.process.as_ref().and_then(|_| read_vitals(self.pid))?;
         // Counted once, when it has begun to work: the kernel walks through all its memory for that.
         let inherited =
@@ -229,7 +229,7 @@ impl Worker {
     ///
     /// # Errors
     /// [`Error::Overweight`].
-    pub fn weigh(&self, vitals: &WorkerVitals) -> Result<(), Error> {
+    pub fn weigh(&self, vitals: &WorkerUsage) -> Result<(), Error> {
         let (resident, most) = (vitals.resident, self.most_memory);
         if resident > most { Err(Error::Overweight { resident, most }) } else { Ok(()) }
     }
@@ -303,7 +303,7 @@ impl Drop for Worker {
 }
 
 /// Reads processor time and resident memory of process `pid`; see proc(5), `stat` and `statm`.
-fn read_vitals(pid: u32) -> Option<WorkerVitals> {
+fn read_vitals(pid: u32) -> Option<WorkerUsage> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold blanks; fields are counted behind it, from field 3 on.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
@@ -315,7 +315,7 @@ fn read_vitals(pid: u32) -> Option<WorkerVitals> {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     let mut pages = statm.split_ascii_whitespace().skip(1).map(|count| count.parse().unwrap_or(0));
     let (resident, shared): (u64, u64) = (pages.next()?, pages.next()?);
-    Some(WorkerVitals { pid, cpu, resident: resident * page, own: resident.saturating_sub(shared) * page })
+    Some(WorkerUsage { pid, cpu, resident: resident * page, own: resident.saturating_sub(shared) * page })
 }
 
 /// Bytes of data that process `pid` shares with no other; see proc(5), `smaps_rollup`. `None` where the kernel

@@ -1,54 +1,54 @@
 //! The meeting point: keepers publish what cameras send, viewers take what they can.
 //!
-//! Nothing in here ever waits for a viewer. A [`Lane`] is the fan-out point of one stream; a [`Seat`] is
-//! one viewer's place at it, with a mailbox of exactly one picture in which the newest wins; a [`UnitSeat`] is
+//! Nothing in here ever waits for a viewer. A [`Stream`] is the fan-out point of one stream; a [`Subscription`] is
+//! one viewer's place at it, with a mailbox of exactly one picture in which the newest wins; a [`UnitSubscription`] is
 //! the place of one who takes the camera's own video, with a short queue. Demand flows the other way: the wishes of the taken seats are the renditions the worker encodes, and
 //! without any the worker decodes nothing.
 //!
 //! ```
 //! use std::{sync::Arc, time::{Duration, Instant}};
 //! use cctv_agent::{
-//!     camera::{CameraId, Tuning},
-//!     hub::{Channel, Hub, Lane, Shown},
-//!     media::{AccessUnit, Codec, Picture, SampleAspect, Size, StreamInfo, Wish},
+//!     camera::{CameraId, StreamOptions},
+//!     hub::{Channel, Hub, Stream, ViewEvent},
+//!     media::{AccessUnit, Codec, Picture, SampleAspect, Size, StreamInfo, RenditionRequest},
 //! };
 //!
-//! let tuning = Tuning { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+//! let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
 //! let (id, now) = (CameraId::new("gate").unwrap(), Instant::now());
-//! let lane = Arc::new(Lane::new(id, "Front gate".into(), tuning, now));
+//! let stream = Arc::new(Stream::new(id, "Front gate".into(), options, now));
 //! let hub = Hub::default();
-//! hub.replace_channels(vec![Channel::of(Arc::clone(&lane))]);
+//! hub.replace_channels(vec![Channel::of(Arc::clone(&stream))]);
 //!
 //! // A viewer of a small tile; what it needs is what the camera's worker is asked for.
-//! let tile = Wish { size: Some(Size { width: 640, height: 360 }), quality: None, fps: None };
-//! let mut view = hub.channel("gate").unwrap().sit(tile).unwrap();
+//! let tile = RenditionRequest { size: Some(Size { width: 640, height: 360 }), quality: None, fps: None };
+//! let mut view = hub.channel("gate").unwrap().subscribe(tile).unwrap();
 //! let size = Size { width: 1920, height: 1080 };
 //! let sample_aspect = SampleAspect::SQUARE;
-//! lane.describe_stream(StreamInfo { codec: Codec::H264, variant: None, size, sample_aspect, fps: 25.0 });
-//! let rendition = lane.demand()[0];
+//! stream.set_stream_info(StreamInfo { codec: Codec::H264, codec_config: None, size, sample_aspect, fps: 25.0 });
+//! let rendition = stream.demand()[0];
 //! assert_eq!((rendition.size.width, rendition.quality), (640, 80));
 //!
 //! // A key frame makes the camera live; the picture of it reaches the viewer.
-//! let sequence = lane.begin_worker(now);
+//! let sequence = stream.begin_worker(now);
 //! let unit = AccessUnit { sequence, taken: 1, key: true, data: Arc::from(&b"encoded"[..]) };
-//! assert!(lane.publish_unit(&unit, now));
-//! lane.publish_picture(Picture { rendition, sequence, taken: 1, jpeg: Arc::from(&b"jpeg"[..]) }, now);
-//! assert!(matches!(smol::block_on(view.next()), Shown::News(standing) if standing.state.word() == "live"));
-//! assert!(matches!(smol::block_on(view.next()), Shown::Picture(picture) if picture.sequence == sequence));
+//! assert!(stream.publish_unit(&unit, now));
+//! stream.publish_picture(Picture { rendition, sequence, taken: 1, jpeg: Arc::from(&b"jpeg"[..]) }, now);
+//! assert!(matches!(smol::block_on(view.next()), ViewEvent::StateChange(condition) if condition.state.word() == "live"));
+//! assert!(matches!(smol::block_on(view.next()), ViewEvent::Picture(picture) if picture.sequence == sequence));
 //! ```
 
-mod bells;
 mod channel;
-mod group;
-mod lane;
-mod pulse;
-mod queue;
-mod rates;
-mod seat;
+mod gop_cache;
+mod notifier;
+mod rate_meter;
+mod stall;
 mod status;
-mod tenure;
-mod unit_seat;
+mod stream;
+mod subscription;
+mod unit_queue;
+mod unit_subscription;
 mod unit_view;
+mod uptime;
 mod view;
 
 use std::{
@@ -61,19 +61,19 @@ use smol::channel::{Receiver, Sender, bounded};
 use crate::camera::CameraId;
 
 pub use channel::Channel;
-pub use group::Group;
-pub use lane::{Lane, TooManyRenditions};
-pub use queue::Taken;
-pub use seat::{Seat, Shown};
-pub use status::{Cause, Place, ProfileStatus, RenditionStatus, Standing, Status, WorkerVitals};
-pub use unit_seat::{Delivery, UnitSeat};
+pub use gop_cache::GopCache;
+pub use status::{Cause, Condition, Endpoint, ProfileStatus, RenditionStatus, Status, WorkerUsage};
+pub use stream::{Stream, TooManyRenditions};
+pub use subscription::{Subscription, ViewEvent};
+pub use unit_queue::QueuedUnit;
+pub use unit_subscription::{UnitEvent, UnitSubscription};
 pub use unit_view::UnitView;
 pub use view::View;
 
 /// All cameras in the order of the configuration, and what is wrong with the configuration file.
 #[derive(Default)]
 pub struct Hub {
-    wall: Mutex<Wall>,
+    inner: Mutex<Inner>,
 }
 
 /// How often the configuration file was read again, and what came of it the last time.
@@ -90,39 +90,42 @@ pub struct Reload {
 }
 
 #[derive(Default)]
-struct Wall {
+struct Inner {
     channels: Vec<Arc<Channel>>,
     complaints: Vec<String>,
     reload: Reload,
-    bells: Vec<Sender<()>>,
+    notifier: Vec<Sender<()>>,
 }
 
 impl Hub {
     /// The camera called `id` in URLs.
     pub fn channel(&self, id: &str) -> Option<Arc<Channel>> {
-        self.wall().channels.iter().find(|channel| channel.id().as_str() == id).cloned()
+        self.inner().channels.iter().find(|channel| channel.id().as_str() == id).cloned()
     }
 
     pub fn channels(&self) -> Vec<Arc<Channel>> {
-        self.wall().channels.clone()
+        self.inner().channels.clone()
     }
 
     /// The cameras whose keepers are further behind their promise than `patience`, and by how much. A
     /// keeper that waits out a pause is in time; one that hangs is not.
-    pub fn neglected(&self, patience: Duration, now: Instant) -> Vec<(CameraId, Duration)> {
-        let lanes = self.channels().into_iter().flat_map(|channel| channel.lanes());
-        lanes.map(|lane| (lane.id().clone(), lane.keeper_late(now))).filter(|(_, late)| *late > patience).collect()
+    pub fn overdue_supervisors(&self, patience: Duration, now: Instant) -> Vec<(CameraId, Duration)> {
+        let streams = self.channels().into_iter().flat_map(|channel| channel.streams());
+        streams
+            .map(|stream| (stream.id().clone(), stream.keeper_late(now)))
+            .filter(|(_, late)| *late > patience)
+            .collect()
     }
 
     /// Puts `channels` on the wall in this order; those no longer among them are closed, which ends
     /// their viewers.
     pub fn replace_channels(&self, channels: Vec<Arc<Channel>>) {
-        let mut wall = self.wall();
+        let mut inner = self.inner();
         let stays = |old: &Arc<Channel>| channels.iter().any(|new| Arc::ptr_eq(old.main(), new.main()));
-        let removed: Vec<_> = wall.channels.iter().filter(|old| !stays(old)).cloned().collect();
-        wall.channels = channels;
-        wall.ring();
-        drop(wall);
+        let removed: Vec<_> = inner.channels.iter().filter(|old| !stays(old)).cloned().collect();
+        inner.channels = channels;
+        inner.ring();
+        drop(inner);
         for channel in removed {
             channel.close();
         }
@@ -130,58 +133,58 @@ impl Hub {
 
     /// Puts cameras with one stream each on the wall.
     #[cfg(test)]
-    pub fn replace_lanes(&self, lanes: Vec<Arc<Lane>>) {
-        self.replace_channels(lanes.into_iter().map(Channel::of).collect());
+    pub fn replace_lanes(&self, streams: Vec<Arc<Stream>>) {
+        self.replace_channels(streams.into_iter().map(Channel::of).collect());
     }
 
     /// What is wrong with the configuration file, one text per complaint; empty when all is well.
     pub fn complaints(&self) -> Vec<String> {
-        self.wall().complaints.clone()
+        self.inner().complaints.clone()
     }
 
     pub fn set_complaints(&self, complaints: Vec<String>) {
-        let mut wall = self.wall();
-        if wall.complaints != complaints {
-            wall.complaints = complaints;
-            wall.ring();
+        let mut inner = self.inner();
+        if inner.complaints != complaints {
+            inner.complaints = complaints;
+            inner.ring();
         }
     }
 
     /// A reload is asked for.
     pub fn ask_reload(&self) {
-        self.wall().reload.asked += 1;
+        self.inner().reload.asked += 1;
     }
 
     /// The configuration file was read again, which answers the first `count` of all reloads asked for,
     /// and everything that follows from it has begun.
     pub fn note_reload(&self, count: u64, taken: bool, outcome: String) {
-        let mut wall = self.wall();
-        wall.reload = Reload { asked: wall.reload.asked, count, taken, outcome };
+        let mut inner = self.inner();
+        inner.reload = Reload { asked: inner.reload.asked, count, taken, outcome };
     }
 
     pub fn reload(&self) -> Reload {
-        self.wall().reload.clone()
+        self.inner().reload.clone()
     }
 
     /// A bell that rings, at least once, after each change of the lanes or the complaints.
     pub fn changes(&self) -> Receiver<()> {
         let (sender, receiver) = bounded(1);
-        let mut wall = self.wall();
+        let mut inner = self.inner();
         // Years may pass between two changes, and viewers come and go: forget the bells of the gone.
-        wall.bells.retain(|bell| !bell.is_closed());
-        wall.bells.push(sender);
+        inner.notifier.retain(|bell| !bell.is_closed());
+        inner.notifier.push(sender);
         receiver
     }
 
-    fn wall(&self) -> MutexGuard<'_, Wall> {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
         // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
-        self.wall.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Wall {
+impl Inner {
     fn ring(&mut self) {
-        self.bells.retain(|bell| bell.force_send(()).is_ok());
+        self.notifier.retain(|bell| bell.force_send(()).is_ok());
     }
 }
 
@@ -190,16 +193,16 @@ mod tests {
     use super::*;
     use crate::camera::StreamOptions;
 
-    fn lane(id: &str) -> Arc<Lane> {
+    fn stream(id: &str) -> Arc<Stream> {
         let options =
             StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
-        Arc::new(Lane::new(CameraId::new(id).unwrap(), id.to_owned(), options, Instant::now()))
+        Arc::new(Stream::new(CameraId::new(id).unwrap(), id.to_owned(), options, Instant::now()))
     }
 
     #[test]
     fn lanes_are_found_by_name_and_kept_in_order() {
         let hub = Hub::default();
-        hub.replace_lanes(vec![lane("b"), lane("a")]);
+        hub.replace_lanes(vec![stream("b"), stream("a")]);
         let order: Vec<_> = hub.channels().iter().map(|channel| channel.id().to_string()).collect();
         assert_eq!(order, ["b", "a"]);
         assert!(hub.channel("a").is_some());
@@ -213,22 +216,22 @@ mod tests {
             drop(hub.changes());
         }
         let _kept = hub.changes();
-        assert_eq!(hub.wall().bells.len(), 1);
+        assert_eq!(hub.inner().notifier.len(), 1);
     }
 
     #[test]
     fn keeper_that_breaks_its_promise_is_told_and_one_that_waits_is_not() {
         let (hub, start) = (Hub::default(), Instant::now());
         let second = Duration::from_secs(1);
-        let (hangs, waits) = (lane("hangs"), lane("waits"));
-        hub.replace_lanes(vec![Arc::clone(&hangs), Arc::clone(&waits), lane("new")]);
-        hangs.promise(start);
-        waits.promise(start + 60 * second);
-        assert_eq!(hub.neglected(10 * second, start + 10 * second), []);
+        let (hangs, waits) = (stream("hangs"), stream("waits"));
+        hub.replace_lanes(vec![Arc::clone(&hangs), Arc::clone(&waits), stream("new")]);
+        hangs.set_heartbeat_deadline(start);
+        waits.set_heartbeat_deadline(start + 60 * second);
+        assert_eq!(hub.overdue_supervisors(10 * second, start + 10 * second), []);
         let late = [(hangs.id().clone(), 11 * second)];
-        assert_eq!(hub.neglected(10 * second, start + 11 * second), late);
-        hangs.promise(start + 12 * second);
-        assert_eq!(hub.neglected(10 * second, start + 20 * second), []);
+        assert_eq!(hub.overdue_supervisors(10 * second, start + 11 * second), late);
+        hangs.set_heartbeat_deadline(start + 12 * second);
+        assert_eq!(hub.overdue_supervisors(10 * second, start + 20 * second), []);
     }
 
     #[test]

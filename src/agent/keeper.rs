@@ -29,7 +29,7 @@ use plan::Plan;
 use super::{pause::Pauses, roster::RECONFIGURED};
 use crate::{
     camera::{Source, State, StreamSource},
-    hub::{Cause, Lane},
+    hub::{Cause, Stream},
     text,
 };
 
@@ -54,7 +54,7 @@ pub enum Nudge {
 
 /// A running keeper. Dropping it asks the keeper to end: it says TEARDOWN and goes.
 pub struct Keeper {
-    lane: Arc<Lane>,
+    stream: Arc<Stream>,
     stop: Sender<()>,
     nudge: Sender<Nudge>,
     /// `None` once somebody waits for it.
@@ -73,13 +73,13 @@ impl Keeper {
         let (stop_sender, stop) = bounded(1);
         let (nudge_sender, nudge) = bounded(1);
         let main = household.channel.main();
-        let lane = match part {
+        let stream = match part {
             Part::Main => Arc::clone(main),
             Part::Small => household.channel.small().unwrap_or_else(|| Arc::clone(main)),
         };
         let label = match part {
-            Part::Main => lane.id().to_string(),
-            Part::Small => format!("{} (small)", lane.id()),
+            Part::Main => stream.id().to_string(),
+            Part::Small => format!("{} (small)", stream.id()),
         };
         let keeping = Keeping {
             crew: crew.clone(),
@@ -87,7 +87,7 @@ impl Keeper {
             part,
             label,
             unneeded: None,
-            lane: Arc::clone(&lane),
+            stream: Arc::clone(&stream),
             stream_source,
             stop,
             nudge,
@@ -102,20 +102,20 @@ impl Keeper {
             if let Some(predecessor) = predecessor {
                 predecessor.end().await;
                 // Whatever it said of its last attempt is not about this one.
-                keeping.lane.report(State::Connecting, RECONFIGURED, Instant::now());
+                keeping.stream.report(State::Connecting, RECONFIGURED, Instant::now());
             }
             keeping.run().await;
         });
-        Self { lane, stop: stop_sender, nudge: nudge_sender, task: Some(task) }
+        Self { stream, stop: stop_sender, nudge: nudge_sender, task: Some(task) }
     }
 
-    pub fn lane(&self) -> &Arc<Lane> {
-        &self.lane
+    pub fn stream(&self) -> &Arc<Stream> {
+        &self.stream
     }
 
     /// Whether its camera is not live.
     pub fn is_away(&self) -> bool {
-        self.lane.standing().state != State::Live
+        self.stream.condition().state != State::Live
     }
 
     /// Asks the keeper to end, without waiting.
@@ -159,7 +159,7 @@ struct Keeping {
     label: String,
     /// Since when nobody has needed the stream that is open.
     unneeded: Option<Instant>,
-    lane: Arc<Lane>,
+    stream: Arc<Stream>,
     stream_source: StreamSource,
     stop: Receiver<()>,
     nudge: Receiver<Nudge>,
@@ -242,8 +242,8 @@ impl Keeping {
                 (true, State::Denied) => log::error!("{id}: {why}"),
                 (true, _) => log::warn!("{id}: {why}"),
             }
-            self.lane.report(trouble.state, why, now);
-            self.lane.note_failure(trouble.cause, Some(trouble.text.clone()), now);
+            self.stream.report(trouble.state, why, now);
+            self.stream.note_failure(trouble.cause, Some(trouble.text.clone()), now);
             told = Some(trouble.text);
             if !self.pause(pause).await {
                 return;
@@ -254,7 +254,7 @@ impl Keeping {
     /// Waits for the pause, a nudge or the end; returns `false` at the end.
     async fn pause(&mut self, pause: Duration) -> bool {
         let now = Instant::now();
-        self.lane.promise(now + pause);
+        self.stream.set_heartbeat_deadline(now + pause);
         let (timer, nudge) = (Timer::after(pause), self.nudge.clone());
         let denied = self.pauses.is_denied();
         let over = async {
@@ -299,12 +299,12 @@ impl Keeping {
 
     /// Resolves the camera, opens its stream and stays with it until it ends.
     async fn attempt(&mut self) -> Ended {
-        self.lane.promise(Instant::now() + AWAY);
-        if self.lane.standing().state == State::Connecting {
-            self.lane.report(State::Connecting, format!("asking {} for its stream", self.host()), Instant::now());
+        self.stream.set_heartbeat_deadline(Instant::now() + AWAY);
+        if self.stream.condition().state == State::Connecting {
+            self.stream.report(State::Connecting, format!("asking {} for its stream", self.host()), Instant::now());
         }
         // After a rest the camera may be elsewhere, unless its other stream shows that it is not.
-        let is_known = !self.lane.is_resting() || self.household.is_sibling_live(self.part);
+        let is_known = !self.stream.is_idle() || self.household.is_sibling_live(self.part);
         let found = match self.good.take().filter(|_| is_known) {
             Some(good) => good,
             None => match self.find().await {

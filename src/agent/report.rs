@@ -17,7 +17,7 @@ pub fn write(hub: &Hub, web: &Web) {
     for status in &statuses {
         log::info!("{}: {}", status.id, of_camera(status));
     }
-    let live = statuses.iter().filter(|status| status.standing.state == State::Live).count();
+    let live = statuses.iter().filter(|status| status.condition.state == State::Live).count();
     let usage = web.usage().map_or(String::new(), |usage| {
         let most = usage.most_descriptors.map_or(String::new(), |most| format!(" of {most}"));
         format!(
@@ -42,9 +42,9 @@ pub fn write(hub: &Hub, web: &Web) {
 }
 
 fn of_camera(status: &Status) -> String {
-    let mut text = format!("{} for {}", status.standing.state.word(), duration(status.since));
-    if !status.standing.why.is_empty() {
-        text.push_str(&format!(" ({})", status.standing.why));
+    let mut text = format!("{} for {}", status.condition.state.word(), duration(status.since));
+    if !status.condition.why.is_empty() {
+        text.push_str(&format!(" ({})", status.condition.why));
     }
     text.push_str(&status.age.map_or(", no frame yet".to_owned(), |age| {
         let (fps, kilobits) = (status.measured_fps, status.bitrate / 1000.0);
@@ -70,7 +70,7 @@ fn of_camera(status: &Status) -> String {
         text.push_str(&format!(", worker {}{share} with {} MiB", worker.pid, worker.resident / MIB));
     }
     // Why it is not live was told at the beginning.
-    if let (State::Live, Some(error), Some(age)) = (status.standing.state, &status.last_error, status.last_error_age) {
+    if let (State::Live, Some(error), Some(age)) = (status.condition.state, &status.last_error, status.last_error_age) {
         text.push_str(&format!("; last error {} ago: {error}", duration(age)));
     }
     text
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::{
         camera::{CameraId, StreamOptions},
-        hub::{Cause, Lane, WorkerVitals},
+        hub::{Cause, Stream, WorkerUsage},
     };
 
     #[test]
@@ -105,22 +105,22 @@ mod tests {
             Instant::now(),
             StreamOptions { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5), passthrough: true },
         );
-        let lane = Arc::new(Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), options, start));
+        let stream = Arc::new(Stream::new(CameraId::new("gate").unwrap(), "Gate".into(), options, start));
         let at = |seconds| start + Duration::from_secs(seconds);
-        lane.report(State::Offline, "no route; trying again in 1 s (attempt 1)", at(10));
-        lane.note_failure(Cause::Unreachable, Some("no route".into()), at(10));
+        stream.report(State::Offline, "no route; trying again in 1 s (attempt 1)", at(10));
+        stream.note_failure(Cause::Unreachable, Some("no route".into()), at(10));
         let expected = "offline for 5 s (no route; trying again in 1 s (attempt 1)), no frame yet, 0 viewers, 0 renditions, \
                         0 pictures skipped, 0 reconnects, 0 stalls, live 0.00 % of 15 s, failures: unreachable 1";
-        assert_eq!(of_camera(&lane.status(at(15))), expected);
+        assert_eq!(of_camera(&stream.status(at(15))), expected);
 
-        let sequence = lane.begin_worker(at(20));
+        let sequence = stream.begin_worker(at(20));
         let unit = crate::media::AccessUnit { sequence, taken: 0, key: true, data: vec![0; 10].into() };
-        lane.publish_unit(&unit, at(20));
+        stream.publish_unit(&unit, at(20));
         for second in [20, 30] {
-            let vitals = WorkerVitals { pid: 9, cpu: Duration::from_secs(second / 10), resident: 85 * MIB, own: 0 };
-            lane.set_vitals(vitals, at(second));
+            let vitals = WorkerUsage { pid: 9, cpu: Duration::from_secs(second / 10), resident: 85 * MIB, own: 0 };
+            stream.set_vitals(vitals, at(second));
         }
-        let text = of_camera(&lane.status(at(40)));
+        let text = of_camera(&stream.status(at(40)));
         assert!(text.starts_with("live for 20 s, frame age 20.0 s, 0.0 fps, 0 kbit/s, 0 viewers,"), "{text}");
         assert!(text.contains("live 50.00 % of 40 s, failures: unreachable 1, worker 9 at 10 % with 85 MiB"), "{text}");
         assert!(text.ends_with("; last error 30 s ago: no route"), "{text}");

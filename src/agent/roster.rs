@@ -12,7 +12,7 @@ use crate::{
     camera::{Camera, CameraId, State},
     config::{Config, changes::Changes},
     discovery::Hint,
-    hub::{Cause, Channel, Hub, Lane},
+    hub::{Cause, Channel, Hub, Stream},
     store::Directory,
 };
 
@@ -76,13 +76,13 @@ impl Roster {
         }
         for camera in &changes.added {
             let name = camera.name.clone();
-            let main = Arc::new(Lane::new(camera.id.clone(), name, camera.options.clone(), now));
+            let main = Arc::new(Stream::new(camera.id.clone(), name, camera.options.clone(), now));
             self.keep(camera, Channel::of(main));
         }
         for camera in changes.reconnect.iter().chain(&changes.small_changed).chain(&changes.retuned) {
             if let Some(kept) = self.keepers.get(&camera.id) {
-                for lane in kept.household.channel.lanes() {
-                    lane.retune(camera.name.clone(), camera.options.clone());
+                for stream in kept.household.channel.streams() {
+                    stream.retune(camera.name.clone(), camera.options.clone());
                 }
             }
         }
@@ -98,7 +98,7 @@ impl Roster {
                 // From here on it publishes nothing: what it shows is not what is configured.
                 for keeper in kept.keepers() {
                     keeper.stop();
-                    keeper.lane().report(State::Connecting, RECONFIGURED, now);
+                    keeper.stream().report(State::Connecting, RECONFIGURED, now);
                 }
                 let channel = Arc::clone(&kept.household.channel);
                 self.keep(camera, channel);
@@ -106,8 +106,8 @@ impl Roster {
         }
         let channel = |camera: &Camera| Some(Arc::clone(&self.keepers.get(&camera.id)?.household.channel));
         let channels: Vec<_> = new.cameras.iter().filter_map(channel).collect();
-        for lane in channels.iter().flat_map(|channel| channel.lanes()) {
-            lane.allow_renditions(new.limits.renditions);
+        for stream in channels.iter().flat_map(|channel| channel.streams()) {
+            stream.allow_renditions(new.limits.renditions);
         }
         self.hub.replace_channels(channels);
         for id in changes.unchanged.iter().chain(changes.retuned.iter().map(|camera| &camera.id)) {
@@ -123,7 +123,7 @@ impl Roster {
         self.crew.starter.tend();
         self.leaving.retain(|task| !task.is_finished());
         for kept in self.keepers.values_mut() {
-            let is_denied = kept.keepers().any(|keeper| keeper.lane().standing().state == State::Denied);
+            let is_denied = kept.keepers().any(|keeper| keeper.stream().condition().state == State::Denied);
             if kept.encouragement.is_due(is_denied, now) {
                 kept.nudge(Nudge::Changed);
             }
@@ -170,7 +170,7 @@ impl Roster {
             None => (None, None),
         };
         for keeper in predecessor.iter().chain(&small) {
-            keeper.lane().note_failure(Cause::Changed, None, Instant::now());
+            keeper.stream().note_failure(Cause::Changed, None, Instant::now());
         }
         let household = Household::new(channel, camera.stream_source.small_profile.clone());
         // The small one first: it asks for both.
@@ -210,8 +210,8 @@ fn keep_small(crew: &Crew, household: &Arc<Household>, camera: &Camera, before: 
         return None;
     }
     if before.is_none() {
-        let lane = Lane::new(camera.id.clone(), camera.name.clone(), camera.options.clone(), Instant::now());
-        channel.set_small(Some(Arc::new(lane)));
+        let stream = Stream::new(camera.id.clone(), camera.name.clone(), camera.options.clone(), Instant::now());
+        channel.set_small(Some(Arc::new(stream)));
     } else if let Some(small) = channel.small() {
         small.report(State::Connecting, RECONFIGURED, Instant::now());
     }

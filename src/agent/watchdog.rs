@@ -157,8 +157,8 @@ impl Shared {
         let now = Instant::now();
         let orders = self.orders().clone();
         listeners.retain(|(address, _)| orders.listening.contains(address));
-        let neglected = self.web.hub.neglected(self.web.limits.keeper_late, now);
-        health.judge(&Findings { listeners, neglected, turned: orders.turned }, now)
+        let overdue_supervisors = self.web.hub.overdue_supervisors(self.web.limits.keeper_late, now);
+        health.judge(&Findings { listeners, overdue_supervisors, turned: orders.turned }, now)
     }
 
     fn status(&self) -> String {

@@ -1,6 +1,6 @@
 //! One camera on the wall: its main stream, and maybe a small one that serves small tiles.
 //!
-//! Each stream is a [`Lane`] of its own. What a viewer wishes for decides which of the two suits it; it
+//! Each stream is a [`Stream`] of its own. What a viewer wishes for decides which of the two suits it; it
 //! is shown that one as soon as that one has a picture, and the other for as long as it has none.
 
 use std::{
@@ -15,9 +15,9 @@ use std::{
 use smol::channel::Receiver;
 
 use super::{
-    bells::Bells,
-    lane::{Lane, TooManyRenditions},
-    status::{ProfileStatus, RenditionStatus, Standing, Status},
+    notifier::Notifier,
+    status::{Condition, ProfileStatus, RenditionStatus, Status},
+    stream::{Stream, TooManyRenditions},
     unit_view::UnitView,
     view::View,
 };
@@ -41,24 +41,24 @@ const ENTER: u32 = 110;
 const STAND_IN_AFTER: Duration = Duration::from_secs(2);
 
 pub struct Channel {
-    main: Arc<Lane>,
-    small: Mutex<Option<Arc<Lane>>>,
+    main: Arc<Stream>,
+    small: Mutex<Option<Arc<Stream>>>,
     /// Rung when either stream begins or ceases to be live, or there is another small one.
-    bells: Arc<Bells>,
+    notifier: Arc<Notifier>,
     viewers: AtomicUsize,
 }
 
 /// Counted among the viewers until it is dropped.
-pub(super) struct Visitor(pub(super) Arc<Channel>);
+pub(super) struct ViewerGuard(pub(super) Arc<Channel>);
 
-impl Visitor {
+impl ViewerGuard {
     fn new(channel: &Arc<Channel>) -> Self {
         channel.viewers.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(channel))
     }
 }
 
-impl Drop for Visitor {
+impl Drop for ViewerGuard {
     fn drop(&mut self) {
         self.0.viewers.fetch_sub(1, Ordering::Relaxed);
     }
@@ -66,38 +66,38 @@ impl Drop for Visitor {
 
 impl Channel {
     /// A camera whose only stream, as yet, is `main`.
-    pub fn of(main: Arc<Lane>) -> Arc<Self> {
-        let bells = Arc::new(Bells::default());
-        main.tell_changes(Arc::clone(&bells));
-        Arc::new(Self { main, small: Mutex::default(), bells, viewers: AtomicUsize::new(0) })
+    pub fn of(main: Arc<Stream>) -> Arc<Self> {
+        let notifier = Arc::new(Notifier::default());
+        main.tell_changes(Arc::clone(&notifier));
+        Arc::new(Self { main, small: Mutex::default(), notifier, viewers: AtomicUsize::new(0) })
     }
 
     pub fn id(&self) -> &CameraId {
         self.main.id()
     }
 
-    pub fn main(&self) -> &Arc<Lane> {
+    pub fn main(&self) -> &Arc<Stream> {
         &self.main
     }
 
-    pub fn small(&self) -> Option<Arc<Lane>> {
+    pub fn small(&self) -> Option<Arc<Stream>> {
         self.locked().clone()
     }
 
     /// Another small stream, or none. The viewers of the one before go on with what there is.
-    pub fn set_small(&self, small: Option<Arc<Lane>>) {
+    pub fn set_small(&self, small: Option<Arc<Stream>>) {
         if let Some(small) = &small {
-            small.tell_changes(Arc::clone(&self.bells));
+            small.tell_changes(Arc::clone(&self.notifier));
         }
         let before = std::mem::replace(&mut *self.locked(), small);
-        self.bells.ring();
+        self.notifier.ring();
         if let Some(before) = before {
             before.close();
         }
     }
 
     /// The main one first.
-    pub fn lanes(&self) -> Vec<Arc<Lane>> {
+    pub fn streams(&self) -> Vec<Arc<Stream>> {
         std::iter::once(Arc::clone(&self.main)).chain(self.small()).collect()
     }
 
@@ -105,32 +105,32 @@ impl Channel {
     ///
     /// # Errors
     /// [`TooManyRenditions`] where the wish would need one more rendition than the stream may have.
-    pub fn sit(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<View, TooManyRenditions> {
-        let seat = self.lane_for(rendition_request).sit(rendition_request)?;
-        Ok(View::new(Visitor::new(self), rendition_request, seat))
+    pub fn subscribe(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<View, TooManyRenditions> {
+        let subscription = self.lane_for(rendition_request).subscribe(rendition_request)?;
+        Ok(View::new(ViewerGuard::new(self), rendition_request, subscription))
     }
 
     /// Takes a place for access units; the first delivery is there at once.
-    pub fn sit_for_units(self: &Arc<Self>, rendition_request: RenditionRequest) -> UnitView {
-        let seat = self.lane_for(rendition_request).sit_for_units();
-        UnitView::new(Visitor::new(self), rendition_request, seat)
+    pub fn subscribe_units(self: &Arc<Self>, rendition_request: RenditionRequest) -> UnitView {
+        let subscription = self.lane_for(rendition_request).subscribe_units();
+        UnitView::new(ViewerGuard::new(self), rendition_request, subscription)
     }
 
     /// Where a viewer with this wish begins: at the stream that suits it, or at the other one while only
     /// that is live.
-    pub fn lane_for(&self, rendition_request: RenditionRequest) -> Arc<Lane> {
-        let suited = self.suited(rendition_request, None);
-        match self.other(&suited) {
-            Some(other) if !suited.is_live() && other.is_live() => other,
-            _ => suited,
+    pub fn lane_for(&self, rendition_request: RenditionRequest) -> Arc<Stream> {
+        let select_stream = self.select_stream(rendition_request, None);
+        match self.other(&select_stream) {
+            Some(other) if !select_stream.is_live() && other.is_live() => other,
+            _ => select_stream,
         }
     }
 
     /// Whether the main stream is to be open: somebody is at it, or the small one has been away for a while.
     pub fn needs_main(&self, now: Instant) -> bool {
         let Some(small) = self.small() else { return true };
-        let standing = small.standing();
-        match standing.state {
+        let condition = small.condition();
+        match condition.state {
             // Another refused login could lock the account.
             State::Denied => false,
             State::Stalled | State::Offline if small.since(now) >= STAND_IN_AFTER => true,
@@ -139,9 +139,9 @@ impl Channel {
     }
 
     /// The stream for which the facts of the camera as a whole are told: the best that is live.
-    pub fn shown(&self) -> Arc<Lane> {
+    pub fn shown(&self) -> Arc<Stream> {
         match self.small() {
-            Some(small) if !self.main.is_live() && (small.is_live() || self.main.is_resting()) => small,
+            Some(small) if !self.main.is_live() && (small.is_live() || self.main.is_idle()) => small,
             _ => Arc::clone(&self.main),
         }
     }
@@ -153,38 +153,38 @@ impl Channel {
         let shown = self.shown();
         let (main, small) = (self.main.status(now), small.status(now));
         let profiles = vec![
-            ProfileStatus { stream: "main", resting: self.main.is_resting(), status: main.clone() },
-            ProfileStatus { stream: "small", resting: false, status: small.clone() },
+            ProfileStatus { stream: "main", idle: self.main.is_idle(), status: main.clone() },
+            ProfileStatus { stream: "small", idle: false, status: small.clone() },
         ];
         let is_main = Arc::ptr_eq(&shown, &self.main);
         let (mut whole, other) = if is_main { (main, small) } else { (small, main) };
         whole.add(&other);
         whole.viewers = self.viewers.load(Ordering::Relaxed);
-        whole.standing = self.standing(&shown, !is_main && whole.viewers == 0);
+        whole.condition = self.condition(&shown, !is_main && whole.viewers == 0);
         whole.profiles = profiles;
         whole
     }
 
-    /// How `lane` stands, and, where it is live but does not suit its viewer, why that one is shown it.
-    pub(super) fn standing(&self, lane: &Arc<Lane>, suits: bool) -> Standing {
-        let mut standing = lane.standing();
-        if let Some(other) = self.other(lane).filter(|_| !suits && standing.state == State::Live) {
-            let away = other.standing().state;
+    /// How `stream` stands, and, where it is live but does not suit its viewer, why that one is shown it.
+    pub(super) fn condition(&self, stream: &Arc<Stream>, suits: bool) -> Condition {
+        let mut condition = stream.condition();
+        if let Some(other) = self.other(stream).filter(|_| !suits && condition.state == State::Live) {
+            let away = other.condition().state;
             if matches!(away, State::Stalled | State::Offline | State::Denied) {
-                let (this, that) = if Arc::ptr_eq(lane, &self.main) { ("main", "small") } else { ("small", "main") };
-                standing.why = format!("the {this} stream stands in for the {that} one, which is {}", away.word());
+                let (this, that) = if Arc::ptr_eq(stream, &self.main) { ("main", "small") } else { ("small", "main") };
+                condition.why = format!("the {this} stream stands in for the {that} one, which is {}", away.word());
             }
         }
-        standing
+        condition
     }
 
     /// The stream that suits `rendition_request`: the smallest that need not be enlarged. `at` is the one its viewer is
     /// shown already.
-    pub(super) fn suited(&self, rendition_request: RenditionRequest, at: Option<&Arc<Lane>>) -> Arc<Lane> {
+    pub(super) fn select_stream(&self, rendition_request: RenditionRequest, at: Option<&Arc<Stream>>) -> Arc<Stream> {
         let Some(small) = self.small() else { return Arc::clone(&self.main) };
         let slack = if at.is_some_and(|at| Arc::ptr_eq(at, &small)) { STAY } else { ENTER };
-        let size = small.stream().map_or(ASSUMED_SMALL, |stream| stream.display_size());
-        if covers(size, self.main.stream().map(|stream| stream.display_size()), rendition_request.size, slack) {
+        let size = small.info().map_or(ASSUMED_SMALL, |stream| stream.display_size());
+        if covers(size, self.main.info().map(|stream| stream.display_size()), rendition_request.size, slack) {
             small
         } else {
             Arc::clone(&self.main)
@@ -192,35 +192,35 @@ impl Channel {
     }
 
     /// The stream that a viewer who is shown `at` should change to once it gives pictures.
-    pub(super) fn awaited(&self, rendition_request: RenditionRequest, at: &Arc<Lane>) -> Option<Arc<Lane>> {
-        let suited = self.suited(rendition_request, Some(at));
-        if !Arc::ptr_eq(&suited, at) {
-            return Some(suited);
+    pub(super) fn awaited(&self, rendition_request: RenditionRequest, at: &Arc<Stream>) -> Option<Arc<Stream>> {
+        let select_stream = self.select_stream(rendition_request, Some(at));
+        if !Arc::ptr_eq(&select_stream, at) {
+            return Some(select_stream);
         }
         self.other(at).filter(|other| !at.is_live() && other.is_live())
     }
 
-    /// Whether a viewer at `lane` must look for another place although the camera stays: there is
+    /// Whether a viewer at `stream` must look for another place although the camera stays: there is
     /// another small stream, or none.
-    pub(super) fn has_left(&self, lane: &Arc<Lane>) -> bool {
-        !self.main.is_closed() && self.lanes().iter().all(|there| !Arc::ptr_eq(there, lane))
+    pub(super) fn has_left(&self, stream: &Arc<Stream>) -> bool {
+        !self.main.is_closed() && self.streams().iter().all(|there| !Arc::ptr_eq(there, stream))
     }
 
     pub(super) fn changes(&self) -> Receiver<()> {
-        self.bells.hang()
+        self.notifier.hang()
     }
 
     /// Ends every seat: the camera left the configuration.
     pub(super) fn close(&self) {
-        self.lanes().iter().for_each(|lane| lane.close());
+        self.streams().iter().for_each(|stream| stream.close());
     }
 
-    fn other(&self, lane: &Arc<Lane>) -> Option<Arc<Lane>> {
+    fn other(&self, stream: &Arc<Stream>) -> Option<Arc<Stream>> {
         let small = self.small()?;
-        Some(if Arc::ptr_eq(lane, &small) { Arc::clone(&self.main) } else { small })
+        Some(if Arc::ptr_eq(stream, &small) { Arc::clone(&self.main) } else { small })
     }
 
-    fn locked(&self) -> MutexGuard<'_, Option<Arc<Lane>>> {
+    fn locked(&self) -> MutexGuard<'_, Option<Arc<Stream>>> {
         self.small.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

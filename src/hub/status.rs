@@ -9,7 +9,7 @@ use crate::{
 
 /// A camera's state with its reason, in words for the person on site.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Standing {
+pub struct Condition {
     pub state: State,
     /// Why it is not live and what is done about it; empty while live.
     pub why: String,
@@ -17,7 +17,7 @@ pub struct Standing {
 
 /// Where a camera was found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Place {
+pub struct Endpoint {
     /// IP address or host name, with a port where it is not the usual one; never a login.
     pub address: String,
     /// Token of the profile that is shown; `None` where the camera has none.
@@ -80,11 +80,11 @@ impl Cause {
 pub struct Status {
     pub id: CameraId,
     pub name: String,
-    pub standing: Standing,
+    pub condition: Condition,
     /// For how long it has been in this state.
     pub since: Duration,
     /// `None` until it was found the first time.
-    pub place: Option<Place>,
+    pub place: Option<Endpoint>,
     /// Time since the newest access unit arrived; `None` before the first.
     pub age: Option<Duration>,
     /// What the stream is; kept while it is being reconnected.
@@ -114,7 +114,7 @@ pub struct Status {
     /// Time since it was live last: zero while it is; `None` before the first time.
     pub last_live_age: Option<Duration>,
     /// Units and bytes in the kept group of pictures.
-    pub group: (usize, usize),
+    pub gop_cache: (usize, usize),
     /// Taken seats.
     pub viewers: usize,
     /// Those of them whose viewers take the camera's own video.
@@ -127,7 +127,7 @@ pub struct Status {
     pub decoding: bool,
     pub renditions: Vec<RenditionStatus>,
     /// `None` while no worker runs.
-    pub worker: Option<WorkerVitals>,
+    pub worker: Option<WorkerUsage>,
     /// What the worker has lately used of one processor: 1.0 is all of it. `None` before it was
     /// measured twice.
     pub worker_share: Option<f64>,
@@ -143,7 +143,7 @@ pub struct ProfileStatus {
     /// `main` or `small`.
     pub stream: &'static str,
     /// Not open, as nobody needs it.
-    pub resting: bool,
+    pub idle: bool,
     pub status: Status,
 }
 
@@ -157,7 +157,7 @@ pub struct RenditionStatus {
 
 /// What a worker process costs.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct WorkerVitals {
+pub struct WorkerUsage {
     pub pid: u32,
     /// Processor time it has used since it started.
     pub cpu: Duration,

@@ -8,11 +8,11 @@ use smol::{
 };
 
 use super::{
-    channel::Visitor,
-    lane::Lane,
-    queue::Taken,
-    status::Standing,
-    unit_seat::{Delivery, UnitSeat},
+    channel::ViewerGuard,
+    status::Condition,
+    stream::Stream,
+    unit_queue::QueuedUnit,
+    unit_subscription::{UnitEvent, UnitSubscription},
 };
 use crate::media::{RenditionRequest, UnixMicros};
 
@@ -23,33 +23,38 @@ const OVERTAKEN: UnixMicros = 200_000;
 /// As [`View`](super::View), for access units. The stream is changed with the first key frame of the
 /// other one, so that no decoder shows what lies before it.
 pub struct UnitView {
-    visitor: Visitor,
+    visitor: ViewerGuard,
     rendition_request: RenditionRequest,
-    seat: UnitSeat,
-    awaited: Option<UnitSeat>,
+    subscription: UnitSubscription,
+    awaited: Option<UnitSubscription>,
     /// The key frame with which the stream was changed.
-    first: Option<Taken>,
+    first: Option<QueuedUnit>,
     /// When the newest unit shown was taken.
     newest: UnixMicros,
     changes: Receiver<()>,
 }
 
 impl UnitView {
-    pub(super) fn new(visitor: Visitor, rendition_request: RenditionRequest, seat: UnitSeat) -> Self {
+    pub(super) fn new(
+        visitor: ViewerGuard,
+        rendition_request: RenditionRequest,
+        subscription: UnitSubscription,
+    ) -> Self {
         let changes = visitor.0.changes();
-        let mut view = Self { visitor, rendition_request, seat, awaited: None, first: None, newest: 0, changes };
+        let mut view =
+            Self { visitor, rendition_request, subscription, awaited: None, first: None, newest: 0, changes };
         view.settle();
         view
     }
 
     /// The stream that is shown; the standing of the viewer is that of this one and no other.
-    pub fn lane(&self) -> &Arc<Lane> {
-        self.seat.lane()
+    pub fn stream(&self) -> &Arc<Stream> {
+        self.subscription.stream()
     }
 
     /// The stream that this viewer should be shown instead as soon as it is live.
-    pub fn awaited(&self) -> Option<&Arc<Lane>> {
-        self.awaited.as_ref().map(UnitSeat::lane)
+    pub fn awaited(&self) -> Option<&Arc<Stream>> {
+        self.awaited.as_ref().map(UnitSubscription::stream)
     }
 
     /// Waits until there may be something to take. May be dropped while it waits without losing anything.
@@ -59,13 +64,13 @@ impl UnitView {
         }
         let awaited = async {
             match &self.awaited {
-                Some(seat) => seat.ready().await,
+                Some(subscription) => subscription.ready().await,
                 None => future::pending().await,
             }
             false
         };
         let shown = async {
-            self.seat.ready().await;
+            self.subscription.ready().await;
             false
         };
         let changed = async {
@@ -82,27 +87,27 @@ impl UnitView {
 
     /// The next delivery, as of this very moment: a unit that must no longer be shown is not among them.
     /// News come before units, and are the first. `None`: there is nothing now.
-    pub fn take(&mut self) -> Option<Delivery> {
-        if let Some(first) = self.first.take().filter(|_| self.lane().is_live()) {
+    pub fn take(&mut self) -> Option<UnitEvent> {
+        if let Some(first) = self.first.take().filter(|_| self.stream().is_live()) {
             return Some(self.deliver(first));
         }
         if let Some(first) = self.take_awaited()
-            && let Some(seat) = self.awaited.take()
+            && let Some(subscription) = self.awaited.take()
         {
-            self.seat = seat;
+            self.subscription = subscription;
             self.first = Some(first);
             self.settle();
-            return Some(Delivery::News(self.standing()));
+            return Some(UnitEvent::StateChange(self.condition()));
         }
-        match self.seat.take()? {
-            Delivery::Unit(taken) => Some(self.deliver(taken)),
-            Delivery::News(_) => Some(Delivery::News(self.standing())),
-            Delivery::Closed if self.visitor.0.has_left(self.lane()) => {
-                self.seat = self.visitor.0.lane_for(self.rendition_request).sit_for_units();
+        match self.subscription.take()? {
+            UnitEvent::Unit(taken) => Some(self.deliver(taken)),
+            UnitEvent::StateChange(_) => Some(UnitEvent::StateChange(self.condition())),
+            UnitEvent::Closed if self.visitor.0.has_left(self.stream()) => {
+                self.subscription = self.visitor.0.lane_for(self.rendition_request).subscribe_units();
                 self.settle();
                 None
             }
-            Delivery::Closed => Some(Delivery::Closed),
+            UnitEvent::Closed => Some(UnitEvent::Closed),
         }
     }
 
@@ -112,23 +117,23 @@ impl UnitView {
         self.settle();
     }
 
-    fn deliver(&mut self, taken: Taken) -> Delivery {
+    fn deliver(&mut self, taken: QueuedUnit) -> UnitEvent {
         self.newest = self.newest.max(taken.unit.taken);
-        Delivery::Unit(taken)
+        UnitEvent::Unit(taken)
     }
 
     /// The key frame with which the other stream begins, if it has come.
-    fn take_awaited(&mut self) -> Option<Taken> {
-        let seat = self.awaited.as_mut()?;
+    fn take_awaited(&mut self) -> Option<QueuedUnit> {
+        let subscription = self.awaited.as_mut()?;
         loop {
-            match seat.take()? {
-                Delivery::News(_) => {}
-                Delivery::Unit(taken) if taken.unit.taken + OVERTAKEN >= self.newest => {
-                    return Some(Taken { after_gap: false, ..taken });
+            match subscription.take()? {
+                UnitEvent::StateChange(_) => {}
+                UnitEvent::Unit(taken) if taken.unit.taken + OVERTAKEN >= self.newest => {
+                    return Some(QueuedUnit { after_gap: false, ..taken });
                 }
                 // It lay somewhere: its next key frame will do.
-                Delivery::Unit(_) => *seat = seat.lane().sit_for_next_key_frame(),
-                Delivery::Closed => {
+                UnitEvent::Unit(_) => *subscription = subscription.stream().sit_for_next_key_frame(),
+                UnitEvent::Closed => {
                     self.awaited = None;
                     return None;
                 }
@@ -136,18 +141,18 @@ impl UnitView {
         }
     }
 
-    fn standing(&self) -> Standing {
+    fn condition(&self) -> Condition {
         let channel = &self.visitor.0;
-        let suits = Arc::ptr_eq(&channel.suited(self.rendition_request, Some(self.lane())), self.lane());
-        channel.standing(self.lane(), suits)
+        let suits = Arc::ptr_eq(&channel.select_stream(self.rendition_request, Some(self.stream())), self.stream());
+        channel.condition(self.stream(), suits)
     }
 
     /// Takes a seat at the stream that is now waited for, if any.
     fn settle(&mut self) {
-        let awaited = self.visitor.0.awaited(self.rendition_request, self.lane());
+        let awaited = self.visitor.0.awaited(self.rendition_request, self.stream());
         self.awaited = match (awaited, self.awaited.take()) {
-            (Some(lane), Some(seat)) if Arc::ptr_eq(seat.lane(), &lane) => Some(seat),
-            (Some(lane), _) => Some(lane.sit_for_next_key_frame()),
+            (Some(stream), Some(subscription)) if Arc::ptr_eq(subscription.stream(), &stream) => Some(subscription),
+            (Some(stream), _) => Some(stream.sit_for_next_key_frame()),
             (None, _) => None,
         };
     }

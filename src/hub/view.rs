@@ -8,10 +8,10 @@ use smol::{
 };
 
 use super::{
-    channel::Visitor,
-    lane::{Lane, TooManyRenditions},
-    seat::{Seat, Shown},
-    status::Standing,
+    channel::ViewerGuard,
+    status::Condition,
+    stream::{Stream, TooManyRenditions},
+    subscription::{Subscription, ViewEvent},
 };
 use crate::{
     camera::State,
@@ -29,10 +29,10 @@ const BEHIND: UnixMicros = 1_000_000;
 /// that there is neither a gap nor a step back. Sequences begin elsewhere then. Where the other one is a
 /// little [behind](BEHIND), the last picture stands until it has caught up.
 pub struct View {
-    visitor: Visitor,
+    visitor: ViewerGuard,
     rendition_request: RenditionRequest,
-    seat: Seat,
-    awaited: Option<Seat>,
+    subscription: Subscription,
+    awaited: Option<Subscription>,
     /// The picture with which the stream was changed.
     first: Option<Arc<Picture>>,
     /// When the newest picture shown was taken.
@@ -45,46 +45,46 @@ pub struct View {
 }
 
 impl View {
-    pub(super) fn new(visitor: Visitor, rendition_request: RenditionRequest, seat: Seat) -> Self {
+    pub(super) fn new(visitor: ViewerGuard, rendition_request: RenditionRequest, subscription: Subscription) -> Self {
         let changes = visitor.0.changes();
         let (awaited, first) = (None, None);
         let mut view =
-            Self { visitor, rendition_request, seat, awaited, first, newest: 0, held: 0, skipped: 0, changes };
+            Self { visitor, rendition_request, subscription, awaited, first, newest: 0, held: 0, skipped: 0, changes };
         view.settle();
         view
     }
 
     /// The stream that is shown; the standing of the viewer is that of this one and no other.
-    pub fn lane(&self) -> &Arc<Lane> {
-        self.seat.lane()
+    pub fn stream(&self) -> &Arc<Stream> {
+        self.subscription.stream()
     }
 
     /// Whether a stream that suits the wish better is still waited for, with good hope.
     pub fn is_waiting(&self) -> bool {
-        let state = self.awaited.as_ref().map(|seat| seat.lane().standing().state);
+        let state = self.awaited.as_ref().map(|subscription| subscription.stream().condition().state);
         matches!(state, Some(State::Live | State::Connecting))
     }
 
     /// Waits for the next thing to show; news come before pictures. The first answer comes at once.
     /// May be dropped while it waits without losing anything.
-    pub async fn next(&mut self) -> Shown {
+    pub async fn next(&mut self) -> ViewEvent {
         enum Event {
-            Awaited(Shown),
-            Shown(Shown),
+            Awaited(ViewEvent),
+            ViewEvent(ViewEvent),
             Changed,
         }
         loop {
-            if let Some(first) = self.first.take().filter(|_| self.lane().is_live()) {
+            if let Some(first) = self.first.take().filter(|_| self.stream().is_live()) {
                 self.newest = first.taken;
-                return Shown::Picture(first);
+                return ViewEvent::Picture(first);
             }
             let awaited = async {
                 match &mut self.awaited {
-                    Some(seat) => Event::Awaited(seat.next().await),
+                    Some(subscription) => Event::Awaited(subscription.next().await),
                     None => future::pending().await,
                 }
             };
-            let shown = async { Event::Shown(self.seat.next().await) };
+            let shown = async { Event::ViewEvent(self.subscription.next().await) };
             let changed = async {
                 match self.changes.recv().await {
                     Ok(()) => Event::Changed,
@@ -93,35 +93,36 @@ impl View {
                 }
             };
             match awaited.or(changed).or(shown).await {
-                Event::Awaited(Shown::Picture(picture)) if picture.taken > self.newest => {
-                    if let Some(seat) = self.awaited.take() {
-                        self.move_to(seat);
+                Event::Awaited(ViewEvent::Picture(picture)) if picture.taken > self.newest => {
+                    if let Some(subscription) = self.awaited.take() {
+                        self.move_to(subscription);
                         self.first = Some(picture);
-                        return Shown::News(self.standing());
+                        return ViewEvent::StateChange(self.condition());
                     }
                 }
-                Event::Awaited(Shown::Picture(picture)) if self.newest - picture.taken <= BEHIND => {
+                Event::Awaited(ViewEvent::Picture(picture)) if self.newest - picture.taken <= BEHIND => {
                     if self.held < self.newest {
                         self.held = self.newest + BEHIND;
                     }
                 }
-                Event::Awaited(Shown::Closed) => self.awaited = None,
+                Event::Awaited(ViewEvent::Closed) => self.awaited = None,
                 Event::Awaited(_) => {}
                 Event::Changed => self.settle(),
-                Event::Shown(Shown::Closed) => {
-                    if !self.visitor.0.has_left(self.lane()) {
-                        return Shown::Closed;
+                Event::ViewEvent(ViewEvent::Closed) => {
+                    if !self.visitor.0.has_left(self.stream()) {
+                        return ViewEvent::Closed;
                     }
-                    match self.visitor.0.lane_for(self.rendition_request).sit(self.rendition_request) {
-                        Ok(seat) => self.move_to(seat),
-                        Err(TooManyRenditions { .. }) => return Shown::Closed,
+                    match self.visitor.0.lane_for(self.rendition_request).subscribe(self.rendition_request) {
+                        Ok(subscription) => self.move_to(subscription),
+                        Err(TooManyRenditions { .. }) => return ViewEvent::Closed,
                     }
                 }
-                Event::Shown(Shown::News(_)) => return Shown::News(self.standing()),
-                Event::Shown(Shown::Picture(picture)) if self.awaited.is_some() && picture.taken <= self.held => {}
-                Event::Shown(Shown::Picture(picture)) => {
+                Event::ViewEvent(ViewEvent::StateChange(_)) => return ViewEvent::StateChange(self.condition()),
+                Event::ViewEvent(ViewEvent::Picture(picture))
+                    if self.awaited.is_some() && picture.taken <= self.held => {}
+                Event::ViewEvent(ViewEvent::Picture(picture)) => {
                     self.newest = picture.taken;
-                    return Shown::Picture(picture);
+                    return ViewEvent::Picture(picture);
                 }
             }
         }
@@ -129,12 +130,12 @@ impl View {
 
     /// Counts a picture that was taken from the mailbox but replaced by a newer one before it was sent.
     pub fn note_skipped(&self) {
-        self.seat.note_skipped();
+        self.subscription.note_skipped();
     }
 
     /// Pictures this viewer did not get because it was slow, since it sat down.
     pub fn skipped(&self) -> u64 {
-        self.skipped + self.seat.skipped()
+        self.skipped + self.subscription.skipped()
     }
 
     /// Asks for another size, quality or rate from now on.
@@ -142,33 +143,33 @@ impl View {
     /// # Errors
     /// [`TooManyRenditions`]; the old wish then stands.
     pub fn change(&mut self, rendition_request: RenditionRequest) -> Result<(), TooManyRenditions> {
-        self.seat.change(rendition_request)?;
+        self.subscription.change(rendition_request)?;
         self.rendition_request = rendition_request;
-        self.awaited = self.awaited.take().filter(|seat| seat.change(rendition_request).is_ok());
+        self.awaited = self.awaited.take().filter(|subscription| subscription.change(rendition_request).is_ok());
         self.settle();
         Ok(())
     }
 
-    fn standing(&self) -> Standing {
+    fn condition(&self) -> Condition {
         let channel = &self.visitor.0;
-        let suits = Arc::ptr_eq(&channel.suited(self.rendition_request, Some(self.lane())), self.lane());
-        channel.standing(self.lane(), suits)
+        let suits = Arc::ptr_eq(&channel.select_stream(self.rendition_request, Some(self.stream())), self.stream());
+        channel.condition(self.stream(), suits)
     }
 
-    fn move_to(&mut self, seat: Seat) {
-        self.skipped += self.seat.skipped();
-        self.seat = seat;
+    fn move_to(&mut self, subscription: Subscription) {
+        self.skipped += self.subscription.skipped();
+        self.subscription = subscription;
         self.awaited = None;
         self.settle();
     }
 
     /// Takes a seat at the stream that is now waited for, if any.
     fn settle(&mut self) {
-        let awaited = self.visitor.0.awaited(self.rendition_request, self.lane());
+        let awaited = self.visitor.0.awaited(self.rendition_request, self.stream());
         self.awaited = match (awaited, self.awaited.take()) {
-            (Some(lane), Some(seat)) if Arc::ptr_eq(seat.lane(), &lane) => Some(seat),
+            (Some(stream), Some(subscription)) if Arc::ptr_eq(subscription.stream(), &stream) => Some(subscription),
             // Where there is no room for its rendition, it goes on as it is.
-            (Some(lane), _) => lane.sit(self.rendition_request).ok(),
+            (Some(stream), _) => stream.subscribe(self.rendition_request).ok(),
             (None, _) => None,
         };
     }

@@ -10,7 +10,7 @@ use smol::lock::Mutex;
 
 use crate::{
     card::{self, Card},
-    hub::{Lane, Standing},
+    hub::{Condition, Stream},
     log::chain,
     media::{Rendition, RenditionRequest, Size},
 };
@@ -42,19 +42,19 @@ impl Cards {
         Self { draw, drawn: Mutex::default() }
     }
 
-    /// The card of `lane` in `standing`, in the size its pictures would have for `rendition_request`.
-    pub async fn card(&self, lane: &Lane, standing: Standing, rendition_request: RenditionRequest) -> Arc<[u8]> {
-        let quality = rendition_request.quality.unwrap_or_else(|| lane.options().quality);
-        let size = match lane.stream() {
-            Some(stream) => Rendition::for_wish(rendition_request, stream.display_size(), quality, 1).size,
+    /// The card of `stream` in `condition`, in the size its pictures would have for `rendition_request`.
+    pub async fn card(&self, stream: &Stream, condition: Condition, rendition_request: RenditionRequest) -> Arc<[u8]> {
+        let quality = rendition_request.quality.unwrap_or_else(|| stream.options().quality);
+        let size = match stream.info() {
+            Some(info) => Rendition::for_wish(rendition_request, info.display_size(), quality, 1).size,
             None => rendition_request.size.unwrap_or(USUAL_SIZE),
         };
         let card = Card {
-            name: lane.name(),
-            id: lane.id().clone(),
-            state: standing.state,
-            why: standing.why,
-            since_seconds: Some(step(lane.since(Instant::now()))),
+            name: stream.name(),
+            id: stream.id().clone(),
+            state: condition.state,
+            why: condition.why,
+            since_seconds: Some(step(stream.since(Instant::now()))),
         };
         let key = (size, quality, card);
         let mut drawn = self.drawn.lock().await;
@@ -66,7 +66,7 @@ impl Cards {
         let jpeg: Arc<[u8]> = match smol::unblock(move || draw(size, quality, &card)).await {
             Ok(jpeg) => jpeg.into(),
             Err(error) => {
-                log::error!("{}: cannot draw its card: {}", lane.id(), chain(&error));
+                log::error!("{}: cannot draw its card: {}", stream.id(), chain(&error));
                 return Arc::default();
             }
         };
@@ -105,11 +105,11 @@ mod tests {
             StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
         // An hour old, so that the test cannot fall on the edge between two steps of a second.
         let then = Instant::now().checked_sub(Duration::from_secs(3600)).unwrap_or_else(Instant::now);
-        let lane = Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), options, then);
+        let stream = Stream::new(CameraId::new("gate").unwrap(), "Gate".into(), options, then);
         let rendition_request = RenditionRequest { size: None, quality: None, fps: None };
         let (first, second) = smol::block_on(smol::future::zip(
-            cards.card(&lane, lane.standing(), rendition_request),
-            cards.card(&lane, lane.standing(), rendition_request),
+            cards.card(&stream, stream.condition(), rendition_request),
+            cards.card(&stream, stream.condition(), rendition_request),
         ));
         assert_eq!(&first[..], b"1280x720 starting");
         assert_eq!(first, second);
@@ -122,11 +122,11 @@ mod tests {
             let cards = Cards::new(Arc::new(move |_, _, _| Ok(vec![0; length])));
             let options =
                 StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
-            let lane = Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), options, Instant::now());
+            let stream = Stream::new(CameraId::new("gate").unwrap(), "Gate".into(), options, Instant::now());
             for width in 200..300 {
                 let rendition_request =
                     RenditionRequest { size: Some(Size { width, height: 90 }), quality: None, fps: None };
-                smol::block_on(cards.card(&lane, lane.standing(), rendition_request));
+                smol::block_on(cards.card(&stream, stream.condition(), rendition_request));
             }
             assert_eq!(smol::block_on(cards.drawn.lock()).len(), kept, "of {length} bytes");
         }

@@ -14,7 +14,7 @@ use smol::future::FutureExt;
 use super::{Web, pace::Pace};
 use crate::{
     camera::State,
-    hub::{Channel, Shown, Standing, TooManyRenditions, View},
+    hub::{Channel, Condition, TooManyRenditions, View, ViewEvent},
     media::{Picture, RenditionRequest, UnixMicros},
     time::LazyDeadline,
 };
@@ -56,7 +56,7 @@ impl<'a> Frames<'a> {
         rendition_request: RenditionRequest,
     ) -> Result<Self, TooManyRenditions> {
         let due = Instant::now() + web.limits.repeat;
-        let view = channel.sit(rendition_request)?;
+        let view = channel.subscribe(rendition_request)?;
         let (pace, alarm) = (Pace::default(), LazyDeadline::default());
         Ok(Self { web, view, rendition_request, newest: None, pace, due, alarm, end: None })
     }
@@ -77,21 +77,21 @@ impl<'a> Frames<'a> {
     /// is the same picture or card again. May be dropped while it waits without losing anything.
     pub async fn next(&mut self) -> Frame {
         enum Event {
-            Shown(Shown),
+            ViewEvent(ViewEvent),
             Due,
             Stop(String),
         }
         while self.end.is_none() {
             // The end is looked for first: a viewer slower than its camera always has a picture waiting.
             let event = async { Event::Stop(self.web.stopping().await) }
-                .or(async { Event::Shown(self.view.next().await) })
+                .or(async { Event::ViewEvent(self.view.next().await) })
                 .or(async {
                     self.alarm.wait_until(self.due).await;
                     Event::Due
                 })
                 .await;
             match event {
-                Event::Shown(Shown::Picture(picture)) => {
+                Event::ViewEvent(ViewEvent::Picture(picture)) => {
                     self.newest = Some(Arc::clone(&picture));
                     if self.pace.allows(self.rendition_request, picture.rendition, Instant::now()) {
                         return self.live(&picture);
@@ -99,14 +99,14 @@ impl<'a> Frames<'a> {
                 }
                 // Whatever the news are, the camera may have been gone in between, unnoticed while a long
                 // write lasted: no picture from before them is sent again.
-                Event::Shown(Shown::News(standing)) => {
+                Event::ViewEvent(ViewEvent::StateChange(condition)) => {
                     self.newest = None;
-                    if standing.state != State::Live {
+                    if condition.state != State::Live {
                         break;
                     }
                 }
                 Event::Due => break,
-                Event::Shown(Shown::Closed) => self.end = Some(REMOVED.to_owned()),
+                Event::ViewEvent(ViewEvent::Closed) => self.end = Some(REMOVED.to_owned()),
                 Event::Stop(why) => self.end = Some(why),
             }
         }
@@ -115,22 +115,22 @@ impl<'a> Frames<'a> {
 
     /// The newest picture again if it still is one, else the card.
     async fn standing_frame(&mut self) -> Frame {
-        let lane = Arc::clone(self.view.lane());
-        let mut standing = lane.standing();
+        let stream = Arc::clone(self.view.stream());
+        let mut condition = stream.condition();
         if let Some(end) = self.end.clone() {
-            standing = Standing { state: State::Offline, why: end };
+            condition = Condition { state: State::Offline, why: end };
         }
-        if standing.state != State::Live {
+        if condition.state != State::Live {
             self.newest = None;
         } else if let Some(picture) = self.newest.clone() {
             return self.live(&picture);
         } else {
-            standing = Standing { state: State::Connecting, why: "waiting for the first picture".to_owned() };
+            condition = Condition { state: State::Connecting, why: "waiting for the first picture".to_owned() };
         }
         // If this future is dropped while the card is drawn, the next one begins with drawing it.
         self.due = Instant::now();
-        let state = standing.state;
-        let jpeg = self.web.cards.card(&lane, standing, self.rendition_request).await;
+        let state = condition.state;
+        let jpeg = self.web.cards.card(&stream, condition, self.rendition_request).await;
         self.due = Instant::now() + self.web.limits.repeat;
         Frame { jpeg, taken: unix_now(), sequence: 0, state, last: self.end.is_some() }
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::query::SIDES;
 use crate::{
     camera::State,
-    hub::{Standing, Taken},
+    hub::{Condition, QueuedUnit},
     media::{Codec, Picture, RenditionRequest, Size, StreamInfo, UnixMicros},
 };
 
@@ -135,7 +135,7 @@ pub fn state(
     tile: u8,
     camera: &str,
     name: &str,
-    standing: &Standing,
+    condition: &Condition,
     stream: Option<StreamInfo>,
     format: Option<Codec>,
 ) -> String {
@@ -147,8 +147,8 @@ pub fn state(
         "tile": tile,
         "camera": camera,
         "name": name,
-        "state": standing.state.word(),
-        "why": standing.why,
+        "state": condition.state.word(),
+        "why": condition.why,
         "format": format.map(Codec::word),
         "codec": codec,
         "size": stream.map(|stream| pair(stream.size)),
@@ -164,8 +164,8 @@ fn pair(size: Size) -> [u32; 2] {
 
 /// The state of a tile whose camera is not in the configuration.
 pub fn unknown(tile: u8, camera: &str, why: &str) -> String {
-    let standing = Standing { state: State::Offline, why: why.to_owned() };
-    state(tile, camera, camera, &standing, None, None)
+    let condition = Condition { state: State::Offline, why: why.to_owned() };
+    state(tile, camera, camera, &condition, None, None)
 }
 
 pub fn error(text: &str) -> String {
@@ -188,7 +188,7 @@ pub fn frame(tile: u8, picture: &Picture, skipped: bool) -> Vec<u8> {
 }
 
 /// An access unit with its header, as one binary message.
-pub fn unit(tile: u8, codec: Codec, Taken { unit, after_gap }: &Taken) -> Vec<u8> {
+pub fn unit(tile: u8, codec: Codec, QueuedUnit { unit, after_gap }: &QueuedUnit) -> Vec<u8> {
     let flags = if unit.key { KEY } else { 0 } | if *after_gap { SKIPPED } else { 0 };
     binary(codec, tile, flags, unit.sequence, unit.taken, &unit.data)
 }
@@ -264,9 +264,10 @@ mod tests {
         assert_eq!(bytes, [1, 1, 9, 3, 4, 3, 2, 1, 6, 5, 0, 0, 0, 0, 0, 0, 0xff, 0xd8]);
         assert_eq!(frame(9, &picture, false)[3], 1);
         let unit = AccessUnit { sequence: 1, taken: 2, key: true, data: vec![0, 0, 1].into() };
-        let first = super::unit(7, Codec::H265, &Taken { unit: unit.clone(), after_gap: true });
+        let first = super::unit(7, Codec::H265, &QueuedUnit { unit: unit.clone(), after_gap: true });
         assert_eq!(first, [1, 3, 7, 3, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-        let next = super::unit(7, Codec::H264, &Taken { unit: AccessUnit { key: false, ..unit }, after_gap: false });
+        let next =
+            super::unit(7, Codec::H264, &QueuedUnit { unit: AccessUnit { key: false, ..unit }, after_gap: false });
         assert_eq!(next[..4], [1, 2, 7, 0]);
     }
 }

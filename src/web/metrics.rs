@@ -32,11 +32,11 @@ fn cameras(page: &mut Page, statuses: &[Status]) {
         }
     };
     page.family("cctv_camera_up", "gauge", "1 while the camera's picture is live.");
-    each(page, &|status| Some(f64::from(u8::from(status.standing.state == State::Live))));
+    each(page, &|status| Some(f64::from(u8::from(status.condition.state == State::Live))));
     page.family("cctv_camera_state", "gauge", "1 for the state the camera is in, 0 for the others.");
     for status in statuses {
         for state in STATES {
-            let value = f64::from(u8::from(status.standing.state == state));
+            let value = f64::from(u8::from(status.condition.state == state));
             page.sample(&[("camera", status.id.as_str()), ("state", state.word())], value);
         }
     }
@@ -93,7 +93,7 @@ fn cameras(page: &mut Page, statuses: &[Status]) {
         }
     };
     page.family("cctv_stream_live", "gauge", "Of cameras with two streams: 1 while this one is live.");
-    streams(page, &|profile| f64::from(u8::from(profile.status.standing.state == State::Live)));
+    streams(page, &|profile| f64::from(u8::from(profile.status.condition.state == State::Live)));
     page.family("cctv_stream_frames_total", "counter", "Of cameras with two streams: frames received of this one.");
     streams(page, &|profile| profile.status.frames as f64);
     page.family("cctv_stream_viewers", "gauge", "Of cameras with two streams: viewers of this one.");

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     camera::State,
-    hub::{Channel, Shown, Standing, View},
+    hub::{Channel, Condition, View, ViewEvent},
     media::{Picture, RenditionRequest},
     time::timeout,
 };
@@ -19,46 +19,46 @@ use crate::{
 /// nobody watches, the decoder starts with this very request. Where the stream that suits the wish is not
 /// open, it is opened and waited for up to `Limits::on_demand`; then the other one's picture has to do.
 pub async fn take(web: &Web, channel: &Arc<Channel>, rendition_request: RenditionRequest) -> Answer {
-    let mut view = match channel.sit(rendition_request) {
+    let mut view = match channel.subscribe(rendition_request) {
         Ok(view) => view,
         Err(error) => return too_many(error),
     };
     let started = Instant::now();
     let limit = if view.is_waiting() { web.limits.on_demand } else { web.limits.first_picture };
     let mut newest = None;
-    let standing = timeout(limit, live_picture(&mut view, &mut newest)).await;
+    let condition = timeout(limit, live_picture(&mut view, &mut newest)).await;
     if let Some(picture) = newest {
         return answer(200, picture.jpeg.to_vec(), picture.taken, picture.sequence, State::Live);
     }
-    let standing = standing.unwrap_or_else(|| Standing {
+    let condition = condition.unwrap_or_else(|| Condition {
         state: State::Connecting,
         why: format!("no picture was decoded within {:.1} s", started.elapsed().as_secs_f64()),
     });
-    let state = standing.state;
-    let card = web.cards.card(view.lane(), standing, rendition_request).await;
+    let state = condition.state;
+    let card = web.cards.card(view.stream(), condition, rendition_request).await;
     answer(503, card.to_vec(), unix_now(), 0, state).header("Retry-After", "5")
 }
 
 /// Waits for a picture of the stream that suits best; what is there meanwhile is in `newest`. Returns how
 /// the camera stands, where it is not live `newest` is empty.
-async fn live_picture(view: &mut View, newest: &mut Option<Arc<Picture>>) -> Standing {
+async fn live_picture(view: &mut View, newest: &mut Option<Arc<Picture>>) -> Condition {
     loop {
         match view.next().await {
-            Shown::Picture(picture) => {
+            ViewEvent::Picture(picture) => {
                 *newest = Some(picture);
                 if !view.is_waiting() {
-                    return view.lane().standing();
+                    return view.stream().condition();
                 }
             }
-            Shown::News(standing) => {
+            ViewEvent::StateChange(condition) => {
                 *newest = None;
-                if standing.state != State::Live {
-                    return standing;
+                if condition.state != State::Live {
+                    return condition;
                 }
             }
-            Shown::Closed => {
+            ViewEvent::Closed => {
                 *newest = None;
-                return Standing { state: State::Offline, why: REMOVED.to_owned() };
+                return Condition { state: State::Offline, why: REMOVED.to_owned() };
             }
         }
     }

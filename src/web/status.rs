@@ -44,12 +44,12 @@ pub fn cameras(web: &Web) -> Answer {
 }
 
 fn camera(web: &Web, status: &Status, now: Instant) -> Value {
-    let (units, bytes) = status.group;
+    let (units, bytes) = status.gop_cache;
     json!({
         "id": status.id.as_str(),
         "name": status.name,
-        "state": status.standing.state.word(),
-        "why": status.standing.why,
+        "state": status.condition.state.word(),
+        "why": status.condition.why,
         "since": seconds(status.since),
         "address": status.place.as_ref().map(|place| &place.address),
         "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
@@ -88,8 +88,8 @@ fn profile(profile: &ProfileStatus) -> Value {
     json!({
         "stream": profile.stream,
         "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
-        "state": if profile.resting { "resting" } else { status.standing.state.word() },
-        "why": status.standing.why,
+        "state": if profile.idle { "resting" } else { status.condition.state.word() },
+        "why": status.condition.why,
         "codec": status.stream.map(|stream| stream.codec.word()),
         "size": status.stream.map(|stream| size(stream.size)),
         "fps": rounded(status.measured_fps, 10.0),
@@ -150,14 +150,14 @@ fn limits(web: &Web) -> Value {
 /// 200 while every keeper is where it promised to be. A dead camera honestly shown is healthy.
 pub fn health(web: &Web) -> Answer {
     let now = Instant::now();
-    let neglected = web.hub.neglected(web.limits.keeper_late, now);
-    let ok = neglected.is_empty();
+    let overdue_supervisors = web.hub.overdue_supervisors(web.limits.keeper_late, now);
+    let ok = overdue_supervisors.is_empty();
     let mut body = json!({ "ok": ok, "cameras": web.hub.channels().len(), "viewers": web.viewers() });
     if !ok {
-        let names: Vec<_> = neglected.iter().map(|(id, _)| id.as_str()).collect();
+        let names: Vec<_> = overdue_supervisors.iter().map(|(id, _)| id.as_str()).collect();
         let late = |(id, late): &(CameraId, Duration)| json!({ "id": id.as_str(), "late": seconds(*late) });
         body["error"] = json!(format!("nobody looks after: {}", names.join(", ")));
-        body["late"] = neglected.iter().map(late).collect();
+        body["late"] = overdue_supervisors.iter().map(late).collect();
     }
     Answer::json(if ok { 200 } else { 503 }, &body)
 }

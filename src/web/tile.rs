@@ -19,7 +19,7 @@ use smol::{
 use super::{frames::REMOVED, message, outbox::Outbox, pace::Pace};
 use crate::{
     camera::State,
-    hub::{Hub, Lane, Standing},
+    hub::{Condition, Hub, Stream},
     media::{Codec, RenditionRequest, StreamInfo},
 };
 
@@ -140,20 +140,20 @@ impl Tile {
                 continue;
             };
             let rendition_request = self.orders.read().rendition_request;
-            let lane = channel.lane_for(rendition_request);
-            if self.serving(&lane) != Serving::Pictures {
-                self.pass_on(channel.sit_for_units(rendition_request)).await?;
+            let stream = channel.lane_for(rendition_request);
+            if self.serving(&stream) != Serving::Pictures {
+                self.pass_on(channel.subscribe_units(rendition_request)).await?;
                 why = REMOVED;
                 continue;
             }
-            match channel.sit(rendition_request) {
+            match channel.subscribe(rendition_request) {
                 Ok(view) => {
                     self.watch(view, rendition_request).await?;
                     why = REMOVED;
                 }
                 Err(error) => {
-                    let standing = Standing { state: State::Connecting, why: error.to_string() };
-                    if let Some(text) = self.news(&lane, &standing) {
+                    let condition = Condition { state: State::Connecting, why: error.to_string() };
+                    if let Some(text) = self.news(&stream, &condition) {
                         self.outbox.text(text).await?;
                     }
                     let pause = self.refused_pause;
@@ -166,20 +166,20 @@ impl Tile {
         }
     }
 
-    fn serving(&self, lane: &Lane) -> Serving {
-        let is_live = lane.standing().state == State::Live;
-        Serving::choose(&self.orders.read().accept, lane.options().passthrough, lane.stream(), is_live)
+    fn serving(&self, stream: &Stream) -> Serving {
+        let is_live = stream.condition().state == State::Live;
+        Serving::choose(&self.orders.read().accept, stream.options().passthrough, stream.info(), is_live)
     }
 
     /// The state message, unless the page was told exactly that before.
-    fn news(&mut self, lane: &Lane, standing: &Standing) -> Option<String> {
+    fn news(&mut self, stream: &Stream, condition: &Condition) -> Option<String> {
         let text = message::state(
             self.number,
             &self.camera,
-            &lane.name(),
-            standing,
-            lane.stream(),
-            self.serving(lane).format(),
+            &stream.name(),
+            condition,
+            stream.info(),
+            self.serving(stream).format(),
         );
         if text == self.told {
             return None;

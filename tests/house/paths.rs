@@ -2,7 +2,7 @@
 
 use super::source::Token;
 
-/// `crate::hub::Lane` as its segments, with the line it stands on. `super` is already resolved where
+/// `crate::hub::Stream` as its segments, with the line it stands on. `super` is already resolved where
 /// it leads to the crate's root: the path then begins with `crate`.
 #[derive(Debug, PartialEq)]
 pub struct Path {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     camera::{Credentials, Source, StreamUri},
     http_client::in_brackets,
-    hub::Place,
+    hub::Endpoint,
     onvif,
     store::{Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream, normalised_endpoint},
     text,
@@ -29,7 +29,7 @@ pub(super) struct Found {
     pub(super) camera_credentials: Option<Credentials>,
     /// Hosts that may be sent the configured login: where the camera was reached, and `stream_host`.
     pub(super) trusted: Vec<String>,
-    pub(super) place: Place,
+    pub(super) place: Endpoint,
     /// To be kept once the stream is live.
     pub(super) record: Option<CameraRecord>,
     /// The camera has not been asked this time: it may name another stream by now.
@@ -78,7 +78,7 @@ impl Locator {
             let first = small.streams.first().map(|uri| Stream { uri: uri.clone(), profile: token.clone() });
             record.small = first.map(|stream| Small { wanted, stream });
         }
-        let place = Place { profile: Some(text::fact(&token)), ..found.place.clone() };
+        let place = Endpoint { profile: Some(text::fact(&token)), ..found.place.clone() };
         let small = Found { streams: self.in_order(small.streams), place, ..found.clone() };
         let (own, other, others) = match self.part {
             Part::Main => (found, Part::Small, small),
@@ -113,7 +113,7 @@ impl Locator {
             credentials: self.stream_source.credentials.clone(),
             camera_credentials: resolved.camera_credentials,
             trusted: self.trusted_with(&at.host),
-            place: Place { address, profile: Some(text::fact(&resolved.profile.token)) },
+            place: Endpoint { address, profile: Some(text::fact(&resolved.profile.token)) },
             record,
             is_remembered: false,
         }
@@ -154,7 +154,7 @@ mod tests {
             credentials: Some(login("configured")),
             camera_credentials: None,
             trusted: vec!["cam.example".into(), "fd00::1".into()],
-            place: Place { address: String::new(), profile: None },
+            place: Endpoint { address: String::new(), profile: None },
             record: None,
             is_remembered: false,
         };

@@ -8,7 +8,7 @@ use std::{
 use super::Found;
 use crate::{
     camera::State,
-    hub::{Channel, Lane},
+    hub::{Channel, Stream},
     store::CameraRecord,
 };
 
@@ -59,7 +59,7 @@ impl Household {
     }
 
     /// The other stream's lane, where there are two.
-    pub fn sibling(&self, of: Part) -> Option<Arc<Lane>> {
+    pub fn sibling(&self, of: Part) -> Option<Arc<Stream>> {
         let small = self.channel.small();
         match of {
             Part::Main => small,
@@ -69,13 +69,13 @@ impl Household {
 
     /// Whether the camera answers where it was, as the other stream shows.
     pub(super) fn is_sibling_live(&self, of: Part) -> bool {
-        self.sibling(of).is_some_and(|lane| lane.is_live())
+        self.sibling(of).is_some_and(|stream| stream.is_live())
     }
 
     /// Why the camera refused the login of the small stream, which must not be tried again for the main one.
     pub(super) fn refusal(&self, of: Part) -> Option<String> {
         let small = self.sibling(of).filter(|_| of == Part::Main)?;
-        Some(small.standing()).filter(|standing| standing.state == State::Denied).map(|standing| standing.why)
+        Some(small.condition()).filter(|condition| condition.state == State::Denied).map(|condition| condition.why)
     }
 
     pub(super) fn tell(&self, part: Part, found: Found) {

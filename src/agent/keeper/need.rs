@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use smol::{Timer, future::FutureExt};
 
 use super::{AWAY, Keeping, Part};
-use crate::{camera::State, hub::Standing};
+use crate::{camera::State, hub::Condition};
 
 /// How often the keeper of a stream that rests looks whether it is needed, beside being told.
 const LOOK_FOR_NEED: Duration = Duration::from_millis(500);
@@ -15,10 +15,10 @@ impl Keeping {
     /// the end.
     pub(super) async fn until_needed(&mut self) -> bool {
         self.unneeded = None;
-        let demand = self.lane.demand_changes();
+        let demand = self.stream.demand_changes();
         while !self.is_needed(Instant::now()) {
             self.rest();
-            self.lane.promise(Instant::now() + AWAY);
+            self.stream.set_heartbeat_deadline(Instant::now() + AWAY);
             let rung = async {
                 // The sender lives in the lane: this cannot fail.
                 let _rung = demand.recv().await;
@@ -39,12 +39,12 @@ impl Keeping {
 
     /// Says that the stream is not open, and why.
     pub(super) fn rest(&self) {
-        let standing = match self.household.refusal(self.part) {
-            Some(why) => Standing { state: State::Denied, why },
-            None => Standing { state: State::Connecting, why: "not open, as nobody needs it".to_owned() },
+        let condition = match self.household.refusal(self.part) {
+            Some(why) => Condition { state: State::Denied, why },
+            None => Condition { state: State::Connecting, why: "not open, as nobody needs it".to_owned() },
         };
-        if !self.lane.is_resting() || self.lane.standing() != standing {
-            self.lane.rest(standing, Instant::now());
+        if !self.stream.is_idle() || self.stream.condition() != condition {
+            self.stream.rest(condition, Instant::now());
         }
     }
 }

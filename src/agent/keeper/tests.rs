@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     camera::{CameraId, StreamOptions, StreamUri},
     capture::{Starter, tests::stand_in::StandIn},
-    hub::{Channel, Standing, Status},
+    hub::{Channel, Condition, Status},
     ipc::FromWorker,
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo},
 };
@@ -41,7 +41,7 @@ struct Scene {
     script: StandIn,
     executor: Arc<Executor<'static>>,
     crew: Crew,
-    lane: Arc<Lane>,
+    stream: Arc<Stream>,
 }
 
 impl Scene {
@@ -62,8 +62,8 @@ impl Scene {
         let crew = Crew::new(Arc::clone(&executor), Starter::whole(script.program()));
         let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after };
         let id = CameraId::new("gate").unwrap();
-        let lane = Arc::new(Lane::new(id, "Gate".into(), options, Instant::now()));
-        Self { script, executor, crew, lane }
+        let stream = Arc::new(Stream::new(id, "Gate".into(), options, Instant::now()));
+        Self { script, executor, crew, stream }
     }
 
     /// Runs a keeper until `look` finds something, then ends it; no process may be left.
@@ -73,11 +73,11 @@ impl Scene {
             StreamSource { source: Source::Url(source), small_profile: None, credentials: None, transport: None };
         let mut pids = BTreeSet::new();
         let found = block_on(self.executor.run(async {
-            let household = Household::new(Channel::of(Arc::clone(&self.lane)), None);
+            let household = Household::new(Channel::of(Arc::clone(&self.stream)), None);
             let keeper = Keeper::start(&self.crew, &household, Part::Main, stream_source, None);
             let deadline = Instant::now() + PATIENCE;
             let found = loop {
-                let status = self.lane.status(Instant::now());
+                let status = self.stream.status(Instant::now());
                 pids.extend(status.worker.map(|worker| worker.pid));
                 if let Some(found) = look(&status) {
                     break found;
@@ -98,10 +98,10 @@ impl Scene {
     }
 
     /// Runs a keeper until there is trouble, and gives what is told of it.
-    fn trouble(&self) -> Standing {
+    fn trouble(&self) -> Condition {
         self.until("trouble", |status| {
-            let standing = &status.standing;
-            standing.why.contains("again").then(|| standing.clone())
+            let condition = &status.condition;
+            condition.why.contains("again").then(|| condition.clone())
         })
     }
 }
@@ -109,10 +109,10 @@ impl Scene {
 #[test]
 fn garbage_in_place_of_messages_is_told_and_the_worker_replaced_at_once() {
     let scene = Scene::new("cat $here/live >&0; head -c 100000 /dev/urandom >&0; exec sleep 60");
-    let standing = scene.trouble();
-    assert!(standing.why.starts_with("the worker sent nonsense: "), "{}", standing.why);
-    assert!(standing.why.ends_with("beginning again at once"), "{}", standing.why);
-    assert_eq!(standing.state, State::Offline);
+    let condition = scene.trouble();
+    assert!(condition.why.starts_with("the worker sent nonsense: "), "{}", condition.why);
+    assert!(condition.why.ends_with("beginning again at once"), "{}", condition.why);
+    assert_eq!(condition.state, State::Offline);
 }
 
 #[test]
@@ -126,16 +126,16 @@ fn message_longer_than_any_takes_no_memory() {
 fn message_that_never_ends_is_a_stall() {
     // The head of a frame of 1000 bytes, and ten of them.
     let scene = Scene::stalling(r"cat $here/live >&0; printf '\350\003\000\000\0210123456789' >&0; exec sleep 60");
-    let standing = scene.until("its end", |status| {
-        let standing = &status.standing;
+    let condition = scene.until("its end", |status| {
+        let condition = &status.condition;
         // The plan is told with the trouble, before the worker has got its time to leave.
         assert!(
-            standing.state == State::Live || !standing.why.starts_with("no frame") || standing.why.contains("again")
+            condition.state == State::Live || !condition.why.starts_with("no frame") || condition.why.contains("again")
         );
-        standing.why.contains("hung").then(|| standing.clone())
+        condition.why.contains("hung").then(|| condition.clone())
     });
-    assert_eq!(standing.state, State::Stalled);
-    assert_eq!(standing.why, "no frame for 0.5 s; its worker hung and was killed; beginning again at once");
+    assert_eq!(condition.state, State::Stalled);
+    assert_eq!(condition.why, "no frame for 0.5 s; its worker hung and was killed; beginning again at once");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn worker_that_says_nothing_at_all_is_noticed_by_the_clock() {
     // It does not even close when told; it is a stall from the last frame on, 0.5 s later.
     let scene = Scene::stalling("cat $here/live >&0; trap '' TERM HUP; exec sleep 60");
     assert_eq!(scene.trouble().state, State::Stalled);
-    assert_eq!(scene.lane.status(Instant::now()).stalls, 1);
+    assert_eq!(scene.stream.status(Instant::now()).stalls, 1);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn worker_that_crashes_is_replaced_at_once_three_times_and_then_by_the_law_of_pa
         scene.script.write(&format!("live.{number}"), &[STREAM, unit(2 * number - 1, true), unit(2 * number, false)]);
     }
     let replaced = scene.until("a usual pause", |status| {
-        let usual = status.standing.why.contains("killed by SIGSEGV; trying again in 1 s (attempt 1)");
+        let usual = status.condition.why.contains("killed by SIGSEGV; trying again in 1 s (attempt 1)");
         usual.then_some(status.reconnects)
     });
     assert_eq!(replaced, 3);

@@ -11,7 +11,7 @@ use super::{Ended, Found, Keeping, Plan, Trouble, away, household::KEPT, offline
 use crate::{
     camera::{State, StreamUri, Transport},
     capture::{self, Worker},
-    hub::{Cause, Standing},
+    hub::{Cause, Condition},
     ipc::{FailureKind, FromWorker, Open},
     log::chain,
     media::Size,
@@ -46,14 +46,14 @@ impl Keeping {
         let open = Open {
             uri: stream.with_credentials(found.login_for(stream)),
             transport: self.stream_source.transport.or(stream.transport()).unwrap_or(Transport::Tcp),
-            first_sequence: self.lane.begin_worker(started),
-            default_quality: self.lane.options().quality,
+            first_sequence: self.stream.begin_worker(started),
+            default_quality: self.stream.options().quality,
             // The worker notices silence when the lane does, so its reading thread is free for TEARDOWN
             // when it is told to end.
-            read_limit: self.lane.options().stall_after,
+            read_limit: self.stream.options().stall_after,
             most_memory: self.crew.worker_memory.load(Ordering::Relaxed),
         };
-        let mut worker = match Worker::start(&self.crew.starter, self.lane.id(), open).await {
+        let mut worker = match Worker::start(&self.crew.starter, self.stream.id(), open).await {
             Ok(worker) => worker,
             Err(error) => return away(Cause::Worker, chain(&error)).into(),
         };
@@ -64,13 +64,13 @@ impl Keeping {
             let is_next = turn.is_some() && trouble.refusals == 0 && found.streams.last() != Some(stream);
             let plan = Plan::new(trouble, &mut self.pauses.clone(), self.random);
             let why = if is_next { trouble.text.clone() } else { plan.why };
-            self.lane.report(trouble.state, why, trouble.at);
+            self.stream.report(trouble.state, why, trouble.at);
         } else if matches!(ended, Ended::Unneeded) {
             self.rest();
         }
         let stopped = matches!(ended, Ended::Stopped | Ended::Unneeded);
         let went = worker.end(if stopped { capture::LONG_CLOSE_TIMEOUT } else { capture::CLOSE_TIMEOUT }).await;
-        self.lane.end_worker();
+        self.stream.end_worker();
         self.crew.budget.forget(&self.label);
         if let Ended::Trouble(trouble) = &mut ended
             && !went
@@ -100,11 +100,11 @@ impl Keeping {
         }
         let mut confirmation =
             found.is_remembered.then(|| self.crew.executor.spawn(Box::pin(self.locator().confirm())));
-        let demand = self.lane.demand_changes();
+        let demand = self.stream.demand_changes();
         let stop = self.stop.clone();
         let mut clock = Timer::at(started);
         let mut vitals_due = started + TICK;
-        if let Err(error) = worker.want(self.lane.demand()).await {
+        if let Err(error) = worker.want(self.stream.demand()).await {
             return self.trouble_with(&error, stream, found).into();
         }
         loop {
@@ -132,12 +132,12 @@ impl Keeping {
                 Event::Stop => return Ended::Stopped,
                 Event::Tick => {
                     let now = Instant::now();
-                    self.lane.promise(now + OPENING);
+                    self.stream.set_heartbeat_deadline(now + OPENING);
                     if now >= vitals_due
                         && let Some(vitals) = worker.vitals()
                     {
                         vitals_due = now + VITALS;
-                        self.lane.set_vitals(vitals, now);
+                        self.stream.set_vitals(vitals, now);
                         if let Err(error) = worker.weigh(&vitals) {
                             return self.trouble_with(&error, stream, found).into();
                         }
@@ -146,12 +146,12 @@ impl Keeping {
                         }
                     }
                     // Frames are the lane's business, from the first one on.
-                    let due = self.lane.due();
+                    let due = self.stream.due();
                     if due.is_none() && now >= started + OPENING {
                         let text = format!("the stream did not open within {} s", OPENING.as_secs());
                         return offline(text).into();
                     }
-                    if let Some(Standing { state, why }) = self.lane.overdue(now) {
+                    if let Some(Condition { state, why }) = self.stream.overdue(now) {
                         return Trouble { state, ..away(Cause::Stalled, why) }.into();
                     }
                     if self.is_needed(now) {
@@ -162,7 +162,7 @@ impl Keeping {
                     clock.set_at(due.map_or(now + TICK, |due| due.min(now + TICK)));
                 }
                 Event::Demand => {
-                    if let Err(error) = worker.want(self.lane.demand()).await {
+                    if let Err(error) = worker.want(self.stream.demand()).await {
                         return self.trouble_with(&error, stream, found).into();
                     }
                 }
@@ -173,11 +173,11 @@ impl Keeping {
                     }
                 }
                 Event::Message(Err(error)) => return self.trouble_with(&error, stream, found).into(),
-                Event::Message(Ok(FromWorker::Stream(info))) => self.lane.describe_stream(info),
+                Event::Message(Ok(FromWorker::Stream(info))) => self.stream.set_stream_info(info),
                 Event::Message(Ok(FromWorker::Unit(unit))) => {
                     let now = Instant::now();
                     *turn = None;
-                    if self.lane.publish_unit(&unit, now) {
+                    if self.stream.publish_unit(&unit, now) {
                         self.pauses.live(now);
                         self.good = Some(Found {
                             streams: vec![stream.clone()],
@@ -191,9 +191,9 @@ impl Keeping {
                     }
                 }
                 Event::Message(Ok(FromWorker::Picture(picture))) => {
-                    self.lane.publish_picture(picture, Instant::now());
+                    self.stream.publish_picture(picture, Instant::now());
                 }
-                Event::Message(Ok(FromWorker::Decoding(decoding))) => self.lane.set_decoding(decoding),
+                Event::Message(Ok(FromWorker::Decoding(decoding))) => self.stream.set_decoding(decoding),
                 // `Worker::next` gives the picture itself.
                 Event::Message(Ok(FromWorker::UnitAsPicture(_))) => {}
                 // `Worker::next` gives it as an error.
@@ -245,7 +245,7 @@ impl Keeping {
                     )
                 }
                 FailureKind::Denied => Trouble { state: State::Denied, refusals: 1, ..trouble },
-                FailureKind::Silent if self.lane.standing().state == State::Live => {
+                FailureKind::Silent if self.stream.condition().state == State::Live => {
                     Trouble { state: State::Stalled, ..trouble }
                 }
                 FailureKind::Internal => Trouble { crash: true, ..trouble },
@@ -260,7 +260,7 @@ impl Keeping {
     }
 
     fn announce(&self, stream: &StreamUri, found: &Found) {
-        let Some(info) = self.lane.stream() else { return };
+        let Some(info) = self.stream.info() else { return };
         let profile = found.place.profile.as_ref().map_or(String::new(), |token| format!(", profile {token:?}"));
         let rate = if info.fps > 0.0 { format!(" at {} fps", info.fps) } else { String::new() };
         let shown = match info.display_size() {

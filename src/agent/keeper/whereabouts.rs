@@ -20,7 +20,7 @@ use crate::{
     agent::pause::FINAL_REFUSAL,
     camera::{CameraId, Source, State, StreamSource, StreamUri},
     discovery::{self, Sighting, Wanted},
-    hub::{Cause, Place},
+    hub::{Cause, Endpoint},
     log::chain,
     onvif,
     store::{Address, CameraRecord},
@@ -71,7 +71,7 @@ impl Keeping {
             household: Arc::clone(&self.household),
             part: self.part,
             label: self.label.clone(),
-            id: self.lane.id().clone(),
+            id: self.stream.id().clone(),
             stream_source: self.stream_source.clone(),
             searched: Arc::clone(&self.searched),
         }
@@ -87,7 +87,7 @@ impl Keeping {
                 credentials,
                 camera_credentials: None,
                 trusted: vec![uri.host().to_owned()],
-                place: Place { address, profile: None },
+                place: Endpoint { address, profile: None },
                 record: None,
                 is_remembered: false,
             });
@@ -133,7 +133,7 @@ impl Keeping {
 
     /// Keeps what led to a live stream for the next time.
     pub(super) fn remember(&mut self, stream: &StreamUri, found: &Found) {
-        self.lane.found_at(found.place.clone());
+        self.stream.found_at(found.place.clone());
         let Some(mut record) = found.record.clone() else { return };
         // Some makers put the login into the path; such an address stays out of the file.
         let may_be_kept = stream.to_string() == stream.as_str();
@@ -149,7 +149,7 @@ impl Keeping {
             kept.uri = stream.clone();
         }
         let record = self.household.merge(self.part, record);
-        let (memory, id) = (self.crew.memory(), self.lane.id().clone());
+        let (memory, id) = (self.crew.memory(), self.stream.id().clone());
         // Detached: it ends when the file has reached the disk.
         smol::unblock(move || memory.save(&id, &record)).detach();
     }
@@ -182,7 +182,7 @@ impl Locator {
             credentials: self.stream_source.credentials.clone(),
             camera_credentials: None,
             trusted: self.trusted_with(host),
-            place: Place { address, profile: Some(profile) },
+            place: Endpoint { address, profile: Some(profile) },
             record: None,
             is_remembered: true,
         })

@@ -24,7 +24,7 @@ pub struct Findings {
     /// What came of asking each address the wall is served on.
     pub listeners: Vec<(SocketAddr, Finding)>,
     /// Keepers that are behind their promise by more than `/healthz` allows, and by how much.
-    pub neglected: Vec<(CameraId, Duration)>,
+    pub overdue_supervisors: Vec<(CameraId, Duration)>,
     /// When the agent's own loop turned last.
     pub turned: Instant,
 }
@@ -61,9 +61,9 @@ impl Health {
         } else {
             self.short_since = None;
         }
-        if !findings.neglected.is_empty() {
+        if !findings.overdue_supervisors.is_empty() {
             let late = |(id, late): &(CameraId, Duration)| format!("{id} (late by {} s)", late.as_secs());
-            let names: Vec<_> = findings.neglected.iter().map(late).collect();
+            let names: Vec<_> = findings.overdue_supervisors.iter().map(late).collect();
             wrong.push(format!("nobody looks after {}", names.join(", ")));
         }
         (!wrong.is_empty()).then(|| wrong.join("; "))
@@ -78,7 +78,7 @@ mod tests {
 
     fn findings(finding: Finding, turned: Instant) -> Findings {
         let listeners = vec![("127.0.0.1:1".parse().unwrap(), Finding::Answers), ("[::1]:2".parse().unwrap(), finding)];
-        Findings { listeners, neglected: Vec::new(), turned }
+        Findings { listeners, overdue_supervisors: Vec::new(), turned }
     }
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
         let (mut health, start) = (Health::default(), Instant::now());
         let mut seen = findings(Finding::Answers, start);
         assert_eq!(health.judge(&seen, start + 60 * SECOND), None);
-        seen.neglected =
+        seen.overdue_supervisors =
             vec![(CameraId::new("gate").unwrap(), 12 * SECOND), (CameraId::new("b").unwrap(), 13 * SECOND)];
         let words = health.judge(&seen, start + 61 * SECOND).unwrap();
         let expected = "the agent's own loop has stood still for 61 s; \

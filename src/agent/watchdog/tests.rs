@@ -19,7 +19,7 @@ use smol::{
 use super::*;
 use crate::{
     camera::{CameraId, StreamOptions},
-    hub::{Hub, Lane},
+    hub::{Hub, Stream},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -66,15 +66,15 @@ impl Drop for StandIn {
     }
 }
 
-fn lane(id: &str) -> Arc<Lane> {
+fn stream(id: &str) -> Arc<Stream> {
     let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: 5 * SECOND };
-    Arc::new(Lane::new(CameraId::new(id).unwrap(), id.to_owned(), options, Instant::now()))
+    Arc::new(Stream::new(CameraId::new(id).unwrap(), id.to_owned(), options, Instant::now()))
 }
 
 /// A door at which somebody answers and counts, and the watchdog that asks there.
 struct Scene {
     watchdog: Watchdog,
-    lane: Arc<Lane>,
+    stream: Arc<Stream>,
     address: SocketAddr,
     visitors: Rc<Cell<u32>>,
 }
@@ -108,8 +108,8 @@ async fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
 fn tell<F: Future<Output = ()>>(story: impl FnOnce(Scene) -> F) {
     let executor = Arc::new(Executor::new());
     let hub = Arc::new(Hub::default());
-    let lane = lane("gate");
-    hub.replace_lanes(vec![Arc::clone(&lane)]);
+    let stream = stream("gate");
+    hub.replace_lanes(vec![Arc::clone(&stream)]);
     let web = Arc::new(Web::new(hub, PathBuf::new(), "test", Arc::new(crate::card::draw)));
     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
     let address = listener.get_ref().local_addr().unwrap();
@@ -117,15 +117,15 @@ fn tell<F: Future<Output = ()>>(story: impl FnOnce(Scene) -> F) {
     let seen = Rc::clone(&visitors);
     let serve = async {
         loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut socket, _) = listener.accept().await.unwrap();
             seen.set(seen.get() + 1);
-            let _ = stream.read(&mut [0; 1024]).await;
-            let _ = stream.write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").await;
+            let _ = socket.read(&mut [0; 1024]).await;
+            let _ = socket.write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").await;
         }
     };
     let watchdog = Watchdog::start(&executor, web);
     watchdog.turned(Instant::now(), vec![address]);
-    let scene = Scene { watchdog, lane, address, visitors };
+    let scene = Scene { watchdog, stream, address, visitors };
     block_on(executor.run(story(scene).or(serve)));
 }
 
@@ -136,14 +136,14 @@ fn keeper_that_hangs_takes_the_beats_away_until_it_is_back() {
         scene.device(&device.path);
         scene.watchdog.ready();
         until("beats", || (!device.look().0.is_empty()).then_some(())).await;
-        scene.lane.promise(Instant::now() - 60 * SECOND);
+        scene.stream.set_heartbeat_deadline(Instant::now() - 60 * SECOND);
         scene.looks(1).await;
         device.look();
         scene.looks(3).await;
         assert_eq!(device.look(), (String::new(), true), "not fed, and not stopped either");
-        scene.lane.promise(Instant::now() + 60 * SECOND);
+        scene.stream.set_heartbeat_deadline(Instant::now() + 60 * SECOND);
         until("beats again", || (!device.look().0.is_empty()).then_some(())).await;
-        scene.lane.promise(Instant::now() - 60 * SECOND);
+        scene.stream.set_heartbeat_deadline(Instant::now() - 60 * SECOND);
         scene.looks(1).await;
         device.look();
         scene.watchdog.stopping().await.end();
@@ -193,11 +193,11 @@ fn device_is_not_opened_before_all_was_well_once() {
     let device = StandIn::new("first");
     tell(|scene| async move {
         scene.device(&device.path);
-        scene.lane.promise(Instant::now() - 60 * SECOND);
+        scene.stream.set_heartbeat_deadline(Instant::now() - 60 * SECOND);
         scene.watchdog.ready();
         scene.looks(3).await;
         assert_eq!(device.look(), (String::new(), false));
-        scene.lane.promise(Instant::now() + 60 * SECOND);
+        scene.stream.set_heartbeat_deadline(Instant::now() + 60 * SECOND);
         until("a beat", || (!device.look().0.is_empty()).then_some(())).await;
     });
 }
@@ -209,13 +209,13 @@ fn other_device_is_taken_and_the_old_one_stopped_but_only_when_all_is_well() {
         scene.device(&old.path);
         scene.watchdog.ready();
         until("beats", || (!old.look().0.is_empty()).then_some(())).await;
-        scene.lane.promise(Instant::now() - 60 * SECOND);
+        scene.stream.set_heartbeat_deadline(Instant::now() - 60 * SECOND);
         scene.looks(1).await;
         old.look();
         scene.device(&new.path);
         scene.looks(3).await;
         assert_eq!((old.look(), new.look()), ((String::new(), true), (String::new(), false)));
-        scene.lane.promise(Instant::now() + 60 * SECOND);
+        scene.stream.set_heartbeat_deadline(Instant::now() + 60 * SECOND);
         until("beats of the new one", || (!new.look().0.is_empty()).then_some(())).await;
         assert_eq!(old.look(), ("V".to_owned(), false));
         scene.watchdog.set(&config::Watchdog::default(), vec![scene.address]);

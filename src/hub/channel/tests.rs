@@ -3,47 +3,47 @@ use smol::future::{block_on, poll_once};
 use super::*;
 use crate::{
     camera::StreamOptions,
-    hub::{Delivery, Shown},
+    hub::{UnitEvent, ViewEvent},
     media::{AccessUnit, Codec, CodecConfig, Picture, SampleAspect, StreamInfo, UnixMicros},
 };
 
 const FULL_HD: Size = Size { width: 1920, height: 1080 };
 
-fn lane() -> Arc<Lane> {
+fn stream() -> Arc<Stream> {
     let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
-    Arc::new(Lane::new(CameraId::new("gate").unwrap(), "Gate".into(), options, Instant::now()))
+    Arc::new(Stream::new(CameraId::new("gate").unwrap(), "Gate".into(), options, Instant::now()))
 }
 
 /// A camera with both streams, neither of them live, the main one resting.
-fn scene() -> (Arc<Channel>, Arc<Lane>, Arc<Lane>) {
-    let (main, small) = (lane(), lane());
+fn scene() -> (Arc<Channel>, Arc<Stream>, Arc<Stream>) {
+    let (main, small) = (stream(), stream());
     let channel = Channel::of(Arc::clone(&main));
     channel.set_small(Some(Arc::clone(&small)));
-    main.rest(Standing { state: State::Connecting, why: "not open".into() }, Instant::now());
+    main.rest(Condition { state: State::Connecting, why: "not open".into() }, Instant::now());
     (channel, main, small)
 }
 
-fn go_live(lane: &Lane, size: Size) {
-    lane.begin_worker(Instant::now());
+fn go_live(stream: &Stream, size: Size) {
+    stream.begin_worker(Instant::now());
     let codec_config = Some(CodecConfig::H264([0x64, 0, 0x1f]));
-    lane.describe_stream(StreamInfo {
+    stream.set_stream_info(StreamInfo {
         codec: Codec::H264,
         codec_config,
         size,
         sample_aspect: SampleAspect::SQUARE,
         fps: 25.0,
     });
-    unit(lane, 1, true, 0);
+    unit(stream, 1, true, 0);
 }
 
-fn unit(lane: &Lane, sequence: u32, key: bool, taken: UnixMicros) {
-    lane.publish_unit(&AccessUnit { sequence, taken, key, data: vec![0; 100].into() }, Instant::now());
+fn unit(stream: &Stream, sequence: u32, key: bool, taken: UnixMicros) {
+    stream.publish_unit(&AccessUnit { sequence, taken, key, data: vec![0; 100].into() }, Instant::now());
 }
 
-fn publish(lane: &Lane, taken: UnixMicros) {
-    for rendition in lane.demand() {
+fn publish(stream: &Stream, taken: UnixMicros) {
+    for rendition in stream.demand() {
         let picture = Picture { rendition, sequence: 1, taken, jpeg: vec![0].into() };
-        lane.publish_picture(picture, Instant::now());
+        stream.publish_picture(picture, Instant::now());
     }
 }
 
@@ -56,9 +56,9 @@ fn shown(view: &mut View) -> Vec<String> {
     let mut shown = Vec::new();
     while let Some(next) = block_on(poll_once(view.next())) {
         match next {
-            Shown::Picture(picture) => shown.push(format!("{} of {}", picture.taken, picture.rendition.size.width)),
-            Shown::News(standing) => shown.push(standing.state.word().to_owned()),
-            Shown::Closed => {
+            ViewEvent::Picture(picture) => shown.push(format!("{} of {}", picture.taken, picture.rendition.size.width)),
+            ViewEvent::StateChange(condition) => shown.push(condition.state.word().to_owned()),
+            ViewEvent::Closed => {
                 shown.push("closed".to_owned());
                 break;
             }
@@ -84,10 +84,10 @@ fn tile_is_covered_where_it_need_not_be_enlarged() {
 #[test]
 fn stream_suits_by_the_size_it_is_seen_at() {
     let (channel, main, small) = scene();
-    let stretched = |lane: &Lane, width, height| {
-        go_live(lane, Size { width, height });
-        let stream = lane.stream().unwrap();
-        lane.describe_stream(StreamInfo { sample_aspect: SampleAspect::new(16, 11), ..stream });
+    let stretched = |stream: &Stream, width, height| {
+        go_live(stream, Size { width, height });
+        let info = stream.info().unwrap();
+        stream.set_stream_info(StreamInfo { sample_aspect: SampleAspect::new(16, 11), ..info });
     };
     stretched(&main, 704, 576);
     stretched(&small, 352, 288);
@@ -100,7 +100,7 @@ fn stream_suits_by_the_size_it_is_seen_at() {
 fn growing_viewer_is_shown_the_small_stream_until_the_main_one_has_a_newer_picture() {
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
-    let mut view = channel.sit(rendition_request(640, 360)).unwrap();
+    let mut view = channel.subscribe(rendition_request(640, 360)).unwrap();
     publish(&small, 10);
     assert_eq!(shown(&mut view), ["live", "10 of 640"]);
     assert!(!channel.needs_main(Instant::now()));
@@ -127,11 +127,11 @@ fn growing_viewer_is_shown_the_small_stream_until_the_main_one_has_a_newer_pictu
 }
 
 /// Both streams live, a view shown 0.08 s of the small one and grown, and a picture of the main one from before that.
-fn grown_tile_whose_main_stream_is_behind() -> (Arc<Lane>, Arc<Lane>, View) {
+fn grown_tile_whose_main_stream_is_behind() -> (Arc<Stream>, Arc<Stream>, View) {
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
     go_live(&main, FULL_HD);
-    let mut view = channel.sit(rendition_request(640, 360)).unwrap();
+    let mut view = channel.subscribe(rendition_request(640, 360)).unwrap();
     publish(&small, 80_000);
     assert_eq!(shown(&mut view), ["live", "80000 of 640"]);
     view.change(rendition_request(1920, 1080)).unwrap();
@@ -164,7 +164,7 @@ fn stream_that_does_not_catch_up_is_not_waited_for() {
 fn failure_is_told_before_the_other_stream_stands_in_and_ends_when_it_is_back() {
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
-    let mut view = channel.sit(rendition_request(640, 360)).unwrap();
+    let mut view = channel.subscribe(rendition_request(640, 360)).unwrap();
     publish(&small, 10);
     shown(&mut view);
     let start = Instant::now();
@@ -176,7 +176,7 @@ fn failure_is_told_before_the_other_stream_stands_in_and_ends_when_it_is_back() 
     publish(&main, 20);
     assert_eq!(shown(&mut view), ["live", "20 of 640"]);
     let status = channel.status(Instant::now());
-    assert_eq!(status.standing.why, "the main stream stands in for the small one, which is stalled");
+    assert_eq!(status.condition.why, "the main stream stands in for the small one, which is stalled");
     assert_eq!((status.viewers, status.stalls), (1, 1));
     small.report(State::Denied, "wrong password", Instant::now());
     assert!(!channel.needs_main(Instant::now()), "it would count as another attempt");
@@ -189,14 +189,14 @@ fn failure_is_told_before_the_other_stream_stands_in_and_ends_when_it_is_back() 
 fn untouched_video_changes_over_at_a_key_frame_and_not_before() {
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
-    let mut view = channel.sit_for_units(rendition_request(640, 360));
+    let mut view = channel.subscribe_units(rendition_request(640, 360));
     let take = |view: &mut UnitView| {
         let mut taken = Vec::new();
         while let Some(delivery) = view.take() {
             match delivery {
-                Delivery::Unit(unit) => taken.push(unit.unit.taken.to_string()),
-                Delivery::News(standing) => taken.push(standing.state.word().to_owned()),
-                Delivery::Closed => {
+                UnitEvent::Unit(unit) => taken.push(unit.unit.taken.to_string()),
+                UnitEvent::StateChange(condition) => taken.push(condition.state.word().to_owned()),
+                UnitEvent::Closed => {
                     taken.push("closed".to_owned());
                     break;
                 }
@@ -228,7 +228,7 @@ fn viewers_of_a_small_stream_that_is_no_longer_configured_go_on_with_the_main_on
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
     go_live(&main, FULL_HD);
-    let mut view = channel.sit(rendition_request(640, 360)).unwrap();
+    let mut view = channel.subscribe(rendition_request(640, 360)).unwrap();
     publish(&small, 10);
     shown(&mut view);
     channel.set_small(None);

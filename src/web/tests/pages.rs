@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::scene::{Scene, play, play_with_www};
-use crate::{camera::State, config::WebOrigin, hub::WorkerVitals};
+use crate::{camera::State, config::WebOrigin, hub::WorkerUsage};
 
 #[test]
 fn cameras_are_told_with_everything_known() {
@@ -17,7 +17,7 @@ fn cameras_are_told_with_everything_known() {
         |_| {},
         async |scene| {
             scene.go_live();
-            let vitals = WorkerVitals { pid: 7, cpu: Duration::from_millis(1500), resident: 4096, own: 1024 };
+            let vitals = WorkerUsage { pid: 7, cpu: Duration::from_millis(1500), resident: 4096, own: 1024 };
             scene.gate.set_vitals(vitals, Instant::now());
             scene.hub.set_complaints(vec!["cameras.toml:1:1: no".into()]);
             let reply = scene.get("/api/cameras").await;
@@ -50,11 +50,11 @@ fn health_is_that_of_the_keepers_and_not_of_the_cameras() {
         |_| {},
         async |scene| {
             scene.gate.report(State::Offline, "no route", Instant::now());
-            scene.gate.promise(Instant::now() + Duration::from_secs(3600));
+            scene.gate.set_heartbeat_deadline(Instant::now() + Duration::from_secs(3600));
             let reply = scene.get("/healthz").await;
             assert_eq!((reply.status, &reply.json()["ok"]), (200, &true.into()));
             let Some(past) = Instant::now().checked_sub(Duration::from_secs(11)) else { return };
-            scene.gate.promise(past);
+            scene.gate.set_heartbeat_deadline(past);
             let reply = scene.get("/healthz").await;
             assert_eq!((reply.status, &reply.json()["ok"]), (503, &false.into()));
             assert!(reply.json()["error"].as_str().unwrap().contains("gate"));
@@ -69,7 +69,7 @@ fn metrics_parse_line_by_line() {
         async |scene| {
             scene.go_live();
             let _seat =
-                scene.gate.sit(crate::media::RenditionRequest { size: None, quality: None, fps: None }).unwrap();
+                scene.gate.subscribe(crate::media::RenditionRequest { size: None, quality: None, fps: None }).unwrap();
             scene.publish(1).await;
             let reply = scene.get("/metrics").await;
             assert_eq!(reply.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));

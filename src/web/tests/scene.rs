@@ -19,7 +19,7 @@ use super::super::{Limits, Web, serve};
 use crate::{
     camera::{CameraId, StreamOptions},
     card::Card,
-    hub::{Hub, Lane},
+    hub::{Hub, Stream},
     media::{AccessUnit, Codec, CodecConfig, Picture, SampleAspect, Size, StreamInfo},
     time::timeout,
 };
@@ -39,13 +39,13 @@ pub const STREAM: StreamInfo = StreamInfo {
 pub struct Scene {
     pub web: Arc<Web>,
     pub hub: Arc<Hub>,
-    pub gate: Arc<Lane>,
+    pub gate: Arc<Stream>,
     pub address: SocketAddr,
 }
 
-pub fn lane(id: &str) -> Arc<Lane> {
+pub fn stream(id: &str) -> Arc<Stream> {
     let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
-    Arc::new(Lane::new(CameraId::new(id).unwrap(), format!("Camera {id}"), options, Instant::now()))
+    Arc::new(Stream::new(CameraId::new(id).unwrap(), format!("Camera {id}"), options, Instant::now()))
 }
 
 /// Runs `story` against a server with limits changed by `change`.
@@ -55,8 +55,8 @@ pub fn play(change: impl FnOnce(&mut Limits), story: impl AsyncFnOnce(&Scene)) {
 
 pub fn play_with_www(www: &Path, change: impl FnOnce(&mut Limits), story: impl AsyncFnOnce(&Scene)) {
     let hub = Arc::new(Hub::default());
-    let gate = lane("gate");
-    hub.replace_lanes(vec![Arc::clone(&gate), lane("porch")]);
+    let gate = stream("gate");
+    hub.replace_lanes(vec![Arc::clone(&gate), stream("porch")]);
     let draw = Arc::new(|size: Size, _: u8, card: &Card| {
         Ok(format!("card {}x{} {} {}", size.width, size.height, card.state.word(), card.why).into_bytes())
     });
@@ -78,7 +78,7 @@ pub fn play_with_www(www: &Path, change: impl FnOnce(&mut Limits), story: impl A
 impl Scene {
     pub fn go_live(&self) {
         let first = self.gate.begin_worker(Instant::now());
-        self.gate.describe_stream(STREAM);
+        self.gate.set_stream_info(STREAM);
         let unit = AccessUnit { sequence: first, taken: 0, key: true, data: vec![0; 100].into() };
         self.gate.publish_unit(&unit, Instant::now());
     }

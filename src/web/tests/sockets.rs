@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use smol::{future::FutureExt, net::TcpStream, stream::StreamExt};
 
 use super::super::Bounds;
-use super::scene::{LONG, Scene, eventually, in_time, lane, picture, play};
+use super::scene::{LONG, Scene, eventually, in_time, picture, play, stream};
 use crate::camera::State;
 
 pub(super) struct Page(pub(super) WebSocketStream<TcpStream>);
@@ -218,7 +218,7 @@ fn camera_that_comes_back_into_the_configuration_is_shown_again() {
         assert!(page.told().await["error"].as_str().unwrap().contains("yard"));
         let state = page.told().await;
         assert_eq!((&state["state"], &state["why"]), (&"offline".into(), &"not in cameras.toml".into()));
-        scene.hub.replace_lanes(vec![lane("yard")]);
+        scene.hub.replace_lanes(vec![stream("yard")]);
         assert_eq!(page.told().await["state"], "connecting");
         scene.hub.replace_lanes(vec![]);
         assert_eq!(page.told().await["why"], "no longer in the configuration");
@@ -355,8 +355,10 @@ fn tile_with_one_rendition_too_many_says_which_setting_raises_the_bound() {
         async |scene| {
             scene.go_live();
             scene.gate.allow_renditions(1);
-            let _other =
-                scene.gate.sit(crate::media::RenditionRequest { size: None, quality: Some(7), fps: None }).unwrap();
+            let _other = scene
+                .gate
+                .subscribe(crate::media::RenditionRequest { size: None, quality: Some(7), fps: None })
+                .unwrap();
             let mut page = Page::wall(scene).await;
             page.say(json!({"show": [tile(0, "gate")]})).await;
             let state = page.told().await;

@@ -6,12 +6,12 @@ use async_tungstenite::tungstenite::Message;
 use serde_json::{Value, json};
 
 use super::{
-    scene::{STREAM, Scene, eventually, in_time, lane, picture, play},
+    scene::{STREAM, Scene, eventually, in_time, picture, play, stream},
     sockets::{Page, strict},
 };
 use crate::{
     camera::State,
-    hub::Lane,
+    hub::Stream,
     media::{AccessUnit, Codec, CodecConfig, SampleAspect, StreamInfo},
 };
 
@@ -41,9 +41,9 @@ fn time(sequence: u32) -> u64 {
     1_700_000_000_000_000 + u64::from(sequence) * 40_000
 }
 
-fn publish(lane: &Lane, sequence: u32, key: bool, length: usize) {
+fn publish(stream: &Stream, sequence: u32, key: bool, length: usize) {
     let unit = AccessUnit { sequence, taken: time(sequence), key, data: vec![7; length].into() };
-    lane.publish_unit(&unit, Instant::now());
+    stream.publish_unit(&unit, Instant::now());
 }
 
 fn tile(accept: &[&str]) -> Value {
@@ -61,7 +61,7 @@ async fn open(scene: &Scene, accept: &[&str]) -> (Page, Value) {
 
 fn go_live(scene: &Scene, stream: StreamInfo) {
     scene.gate.begin_worker(Instant::now());
-    scene.gate.describe_stream(stream);
+    scene.gate.set_stream_info(stream);
     publish(&scene.gate, 10, true, 100);
 }
 
@@ -157,10 +157,10 @@ fn format_of_a_camera_that_was_never_seen_is_open_until_it_is() {
         assert_eq!((&state["state"], &state["format"]), (&"connecting".into(), &Value::Null));
         let told = StreamInfo { codec_config: None, ..STREAM };
         scene.gate.begin_worker(Instant::now());
-        scene.gate.describe_stream(told);
+        scene.gate.set_stream_info(told);
         assert_eq!(page.told().await["size"], json!([1280, 720]));
         assert!(scene.gate.demand().is_empty(), "nothing is decoded on suspicion");
-        scene.gate.describe_stream(STREAM);
+        scene.gate.set_stream_info(STREAM);
         publish(&scene.gate, 10, true, 100);
         let mut state = page.told().await;
         while state["state"] != "live" {
@@ -195,13 +195,13 @@ fn changed_resolution_is_told_before_its_first_key_frame() {
         assert_eq!(sequence(&mut page).await, 10);
         let size = crate::media::Size { width: 640, height: 360 };
         let stream = StreamInfo { size, codec_config: Some(CodecConfig::H264([0x4d, 0, 0x1e])), ..STREAM };
-        scene.gate.describe_stream(stream);
+        scene.gate.set_stream_info(stream);
         publish(&scene.gate, 11, false, 20);
         publish(&scene.gate, 12, true, 100);
         let state = page.told().await;
         assert_eq!((&state["codec"], &state["size"]), (&"avc1.4d001e".into(), &json!([640, 360])));
         assert_eq!(sequence(&mut page).await, 12);
-        scene.gate.describe_stream(StreamInfo { codec: Codec::Jpeg, codec_config: None, ..stream });
+        scene.gate.set_stream_info(StreamInfo { codec: Codec::Jpeg, codec_config: None, ..stream });
         assert_eq!(page.told().await["format"], "jpeg");
         scene.publish(13).await;
         assert_eq!(unit(&mut page).await.format, 1);
@@ -247,7 +247,7 @@ fn nothing_old_is_sent_of_a_camera_that_is_not_live() {
 #[test]
 fn page_that_stops_reading_is_not_waited_for_and_goes_on_at_a_key_frame() {
     play(strict, async |scene| {
-        scene.hub.replace_lanes(vec![lane("porch"), std::sync::Arc::clone(&scene.gate)]);
+        scene.hub.replace_lanes(vec![stream("porch"), std::sync::Arc::clone(&scene.gate)]);
         go_live(scene, STREAM);
         let (mut slow, _) = open(scene, &["h264"]).await;
         let (mut quick, _) = open(scene, &["h264"]).await;

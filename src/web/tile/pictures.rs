@@ -13,7 +13,7 @@ use smol::{
 
 use super::{Serving, Tile};
 use crate::{
-    hub::{Shown, View},
+    hub::{View, ViewEvent},
     media::{Picture, RenditionRequest},
     web::message,
 };
@@ -32,7 +32,7 @@ impl Tile {
     pub(super) async fn watch(&mut self, mut view: View, mut rendition_request: RenditionRequest) -> Result<(), Error> {
         enum Event {
             Ordered,
-            Shown(Shown),
+            ViewEvent(ViewEvent),
             Due,
         }
         let mut held = None;
@@ -51,7 +51,7 @@ impl Tile {
                 self.orders.changed().await;
                 Event::Ordered
             }
-            .or(async { Event::Shown(view.next().await) })
+            .or(async { Event::ViewEvent(view.next().await) })
             .or(async {
                 match due {
                     Some(due) => Timer::at(due).await,
@@ -62,7 +62,7 @@ impl Tile {
             .await;
             match event {
                 Event::Ordered => {
-                    if self.serving(view.lane()) != Serving::Pictures {
+                    if self.serving(view.stream()) != Serving::Pictures {
                         return Ok(());
                     }
                     let wanted = self.orders.read().rendition_request;
@@ -75,12 +75,12 @@ impl Tile {
                         }
                     }
                 }
-                Event::Shown(Shown::Closed) => return Ok(()),
-                Event::Shown(shown) => {
+                Event::ViewEvent(ViewEvent::Closed) => return Ok(()),
+                Event::ViewEvent(shown) => {
                     if let Some(text) = self.absorb(&view, shown, &mut held) {
                         self.outbox.text(text).await?;
                     }
-                    if self.serving(view.lane()) != Serving::Pictures {
+                    if self.serving(view.stream()) != Serving::Pictures {
                         return Ok(());
                     }
                 }
@@ -100,7 +100,7 @@ impl Tile {
         let mut sender = outbox.lock().await;
         // Others may have held the socket for long: a newer picture may be there, or none be live.
         while let Some(shown) = future::poll_once(view.next()).await {
-            if matches!(shown, Shown::Closed) {
+            if matches!(shown, ViewEvent::Closed) {
                 *held = None;
                 break;
             }
@@ -117,26 +117,26 @@ impl Tile {
 
     /// Holds a picture, or lets go of it when the camera is not live any more. Returns what the page is
     /// to be told.
-    fn absorb(&mut self, view: &View, shown: Shown, held: &mut Option<Arc<Picture>>) -> Option<String> {
+    fn absorb(&mut self, view: &View, shown: ViewEvent, held: &mut Option<Arc<Picture>>) -> Option<String> {
         match shown {
             // Not skipped, just not asked for.
-            Shown::Picture(picture)
+            ViewEvent::Picture(picture)
                 if !self.pace.allows(self.orders.read().rendition_request, picture.rendition, Instant::now()) =>
             {
                 None
             }
-            Shown::Picture(picture) => {
+            ViewEvent::Picture(picture) => {
                 if held.replace(picture).is_some() {
                     view.note_skipped();
                 }
                 None
             }
-            Shown::News(standing) => {
+            ViewEvent::StateChange(condition) => {
                 // Even if it is live by now, it may have been gone since the held picture was taken.
                 *held = None;
-                self.news(view.lane(), &standing)
+                self.news(view.stream(), &condition)
             }
-            Shown::Closed => None,
+            ViewEvent::Closed => None,
         }
     }
 

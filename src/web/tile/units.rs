@@ -10,15 +10,15 @@ use smol::future::FutureExt;
 
 use super::{Serving, Tile};
 use crate::{
-    hub::{Delivery, UnitView},
+    hub::{UnitEvent, UnitView},
     web::message,
 };
 
 impl Tile {
     /// Passes on what `view` is given until its camera is removed, or something else is to be sent.
     pub(super) async fn pass_on(&mut self, mut view: UnitView) -> Result<(), Error> {
-        let mut lane = Arc::clone(view.lane());
-        let mut serving = self.serving(&lane);
+        let mut stream = Arc::clone(view.stream());
+        let mut serving = self.serving(&stream);
         if serving == Serving::Nothing {
             let text = format!("tile {}: {} cannot be shown; accept must hold jpeg", self.number, self.camera);
             self.outbox.text(message::error(&text)).await?;
@@ -35,37 +35,37 @@ impl Tile {
             };
             if ordered.or(ready).await {
                 view.change(self.orders.read().rendition_request);
-                if self.serving(view.lane()) != serving {
+                if self.serving(view.stream()) != serving {
                     return Ok(());
                 }
             }
             // The other stream is to be shown from now on, but not as it is.
-            if view.awaited().is_some_and(|lane| lane.is_live() && self.serving(lane) == Serving::Pictures) {
+            if view.awaited().is_some_and(|stream| stream.is_live() && self.serving(stream) == Serving::Pictures) {
                 return Ok(());
             }
             let mut sender = outbox.lock().await;
             // Taken only now that it can be sent: what was waiting may have been withdrawn meanwhile.
             match view.take() {
-                Some(Delivery::News(standing)) => {
-                    if let Some(text) = self.news(view.lane(), &standing) {
+                Some(UnitEvent::StateChange(condition)) => {
+                    if let Some(text) = self.news(view.stream(), &condition) {
                         sender.send(Message::text(text)).await?;
                     }
-                    let now = self.serving(view.lane());
+                    let now = self.serving(view.stream());
                     // What begins with another stream goes on here; taking another seat would begin with
                     // what lies before it.
-                    let is_other = !Arc::ptr_eq(&lane, view.lane());
+                    let is_other = !Arc::ptr_eq(&stream, view.stream());
                     if now != serving && !(is_other && matches!(now, Serving::Units(_))) {
                         return Ok(());
                     }
                     serving = now;
-                    lane = Arc::clone(view.lane());
+                    stream = Arc::clone(view.stream());
                 }
-                Some(Delivery::Unit(taken)) => {
+                Some(UnitEvent::Unit(taken)) => {
                     if let Serving::Units(codec) = serving {
                         sender.send(Message::binary(message::unit(self.number, codec, &taken))).await?;
                     }
                 }
-                Some(Delivery::Closed) => return Ok(()),
+                Some(UnitEvent::Closed) => return Ok(()),
                 None => {}
             }
         }

@@ -3,9 +3,9 @@
 //! The keeper publishes into it; viewers sit down at it. Time is an argument throughout: the lane
 //! never reads a clock, so its stall clock can be tested without waiting.
 
-mod keeping;
-mod seating;
-mod unit_seating;
+mod publish;
+mod subscribers;
+mod unit_subscribers;
 
 use std::{
     collections::BTreeMap,
@@ -17,14 +17,14 @@ use std::{
 use smol::channel::{Receiver, Sender, bounded};
 
 use super::{
-    bells::Bells,
-    group::Group,
-    pulse::{Pulse, Terms},
-    rates::Rates,
-    status::{Cause, Place, Standing, WorkerVitals},
-    tenure::Tenure,
+    gop_cache::GopCache,
+    notifier::Notifier,
+    rate_meter::RateMeter,
+    stall::{StallDetector, StallLimits},
+    status::{Cause, Condition, Endpoint, WorkerUsage},
+    uptime::Uptime,
 };
-use unit_seating::UnitChair;
+use unit_subscribers::UnitSubscriber;
 
 use crate::{
     camera::{CameraId, State, StreamOptions},
@@ -60,7 +60,7 @@ impl fmt::Display for TooManyRenditions {
 
 impl error::Error for TooManyRenditions {}
 
-pub struct Lane {
+pub struct Stream {
     id: CameraId,
     inner: Mutex<Inner>,
     demand_bell: (Sender<()>, Receiver<()>),
@@ -69,19 +69,19 @@ pub struct Lane {
 struct Inner {
     name: String,
     options: StreamOptions,
-    standing: Standing,
+    condition: Condition,
     since: Instant,
-    place: Option<Place>,
+    place: Option<Endpoint>,
     stream: Option<StreamInfo>,
-    group: Group,
-    rates: Rates,
+    gop_cache: GopCache,
+    rate_meter: RateMeter,
     next_sequence: u32,
     /// The first sequence of the stream as it is described now; `None` until it has changed.
     described_at: Option<u32>,
     /// The stall clock.
-    pulse: Pulse,
-    seats: Vec<Chair>,
-    unit_seats: Vec<UnitChair>,
+    stall: StallDetector,
+    subscriptions: Vec<Subscriber>,
+    unit_seats: Vec<UnitSubscriber>,
     next_seat: u64,
     wanted: Vec<Rendition>,
     most_renditions: usize,
@@ -95,22 +95,22 @@ struct Inner {
     stalls: u64,
     failures: BTreeMap<Cause, u64>,
     last_error: Option<(String, Instant)>,
-    tenure: Tenure,
+    uptime: Uptime,
     decoding: bool,
-    vitals: Option<(WorkerVitals, Instant)>,
+    vitals: Option<(WorkerUsage, Instant)>,
     worker_share: Option<f64>,
     keeper_due: Option<Instant>,
     /// Not opened, as nobody needs it.
-    resting: bool,
+    idle: bool,
     /// Times it was opened after a rest.
     fresh: u64,
     closed: bool,
     /// Of those who look on.
-    bells: Option<Arc<Bells>>,
+    notifier: Option<Arc<Notifier>>,
 }
 
 /// The lane's end of a seat.
-struct Chair {
+struct Subscriber {
     number: u64,
     rendition_request: RenditionRequest,
     pictures: Sender<Arc<Picture>>,
@@ -120,7 +120,7 @@ struct Chair {
     skipped: Arc<AtomicU64>,
 }
 
-impl Lane {
+impl Stream {
     /// A lane of a camera that is about to be connected.
     pub fn new(id: CameraId, name: String, options: StreamOptions, now: Instant) -> Self {
         Self {
@@ -128,16 +128,16 @@ impl Lane {
             inner: Mutex::new(Inner {
                 name,
                 options,
-                standing: Standing { state: State::Connecting, why: "starting".to_owned() },
+                condition: Condition { state: State::Connecting, why: "starting".to_owned() },
                 since: now,
                 place: None,
                 stream: None,
-                group: Group::default(),
-                rates: Rates::default(),
+                gop_cache: GopCache::default(),
+                rate_meter: RateMeter::default(),
                 next_sequence: 1,
                 described_at: None,
-                pulse: Pulse::default(),
-                seats: Vec::new(),
+                stall: StallDetector::default(),
+                subscriptions: Vec::new(),
                 unit_seats: Vec::new(),
                 next_seat: 0,
                 wanted: Vec::new(),
@@ -152,15 +152,15 @@ impl Lane {
                 stalls: 0,
                 failures: BTreeMap::new(),
                 last_error: None,
-                tenure: Tenure::new(now),
+                uptime: Uptime::new(now),
                 decoding: false,
                 vitals: None,
                 worker_share: None,
                 keeper_due: None,
-                resting: false,
+                idle: false,
                 fresh: 0,
                 closed: false,
-                bells: None,
+                notifier: None,
             }),
             demand_bell: bounded(1),
         }
@@ -174,8 +174,8 @@ impl Lane {
         self.inner().name.clone()
     }
 
-    pub fn standing(&self) -> Standing {
-        self.inner().standing.clone()
+    pub fn condition(&self) -> Condition {
+        self.inner().condition.clone()
     }
 
     pub fn options(&self) -> StreamOptions {
@@ -187,7 +187,7 @@ impl Lane {
         now.saturating_duration_since(self.inner().since)
     }
 
-    pub fn stream(&self) -> Option<StreamInfo> {
+    pub fn info(&self) -> Option<StreamInfo> {
         self.inner().stream
     }
 
@@ -196,8 +196,8 @@ impl Lane {
     }
 
     /// Whether it is not opened because nobody needs it.
-    pub fn is_resting(&self) -> bool {
-        self.inner().resting
+    pub fn is_idle(&self) -> bool {
+        self.inner().idle
     }
 
     pub(in crate::hub) fn is_closed(&self) -> bool {
@@ -207,12 +207,12 @@ impl Lane {
     /// Whether anybody sits here.
     pub(in crate::hub) fn has_viewers(&self) -> bool {
         let inner = self.inner();
-        !inner.seats.is_empty() || !inner.unit_seats.is_empty()
+        !inner.subscriptions.is_empty() || !inner.unit_seats.is_empty()
     }
 
-    /// Rings `bells` from now on at each change of state, size or codec.
-    pub(in crate::hub) fn tell_changes(&self, bells: Arc<Bells>) {
-        self.inner().bells = Some(bells);
+    /// Rings `notifier` from now on at each change of state, size or codec.
+    pub(in crate::hub) fn tell_changes(&self, notifier: Arc<Notifier>) {
+        self.inner().notifier = Some(notifier);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -228,24 +228,24 @@ impl Inner {
     }
 
     /// What the stream must answer to.
-    fn terms(&self) -> Terms {
-        Terms {
+    fn terms(&self) -> StallLimits {
+        StallLimits {
             stall_after: self.options.stall_after,
-            live: self.standing.state == State::Live,
+            live: self.condition.state == State::Live,
             picture_every: self
                 .wanted
                 .iter()
                 .map(|rendition| rendition.fps.max(1))
                 .max()
                 .map(|fps| Duration::from_secs(1) / u32::from(fps)),
-            joinable: !self.group.units().is_empty(),
+            joinable: !self.gop_cache.units().is_empty(),
         }
     }
 
     /// Refuses `rendition_request` where it would need one rendition too many, not counting seat `except`.
     fn admit(&mut self, rendition_request: RenditionRequest, except: Option<u64>) -> Result<(), TooManyRenditions> {
-        let others = self.seats.iter().filter(|chair| Some(chair.number) != except);
-        let mut renditions: Vec<_> = others.map(|chair| self.rendition(chair.rendition_request)).collect();
+        let others = self.subscriptions.iter().filter(|subscriber| Some(subscriber.number) != except);
+        let mut renditions: Vec<_> = others.map(|subscriber| self.rendition(subscriber.rendition_request)).collect();
         renditions.sort_unstable();
         renditions.dedup();
         // Who asks for what is watched already is never refused, also where the bound was lowered.
@@ -259,21 +259,21 @@ impl Inner {
 
     /// Gives a new seat the picture others of its rendition already see.
     fn serve_newest(&self, number: u64) {
-        let Some(chair) = self.seats.iter().find(|chair| chair.number == number) else { return };
-        if let Some(picture) = self.newest.get(&self.rendition(chair.rendition_request)) {
-            let _ = chair.pictures.force_send(Arc::clone(picture));
+        let Some(subscriber) = self.subscriptions.iter().find(|subscriber| subscriber.number == number) else { return };
+        if let Some(picture) = self.newest.get(&self.rendition(subscriber.rendition_request)) {
+            let _ = subscriber.pictures.force_send(Arc::clone(picture));
         }
     }
 
     fn change_standing(&mut self, state: State, why: String, now: Instant) {
-        let is_other = self.standing.state != state;
+        let is_other = self.condition.state != state;
         if is_other {
             self.since = now;
-            self.tenure.note(state == State::Live, now);
+            self.uptime.note(state == State::Live, now);
         }
-        let standing = Standing { state, why };
-        if self.standing != standing {
-            self.standing = standing;
+        let condition = Condition { state, why };
+        if self.condition != condition {
+            self.condition = condition;
             self.ring_seats();
         }
         if is_other {
@@ -289,19 +289,19 @@ impl Inner {
     }
 
     fn ring_bells(&self) {
-        if let Some(bells) = &self.bells {
-            bells.ring();
+        if let Some(notifier) = &self.notifier {
+            notifier.ring();
         }
     }
 
     fn is_live(&self) -> bool {
-        self.standing.state == State::Live
+        self.condition.state == State::Live
     }
 
     fn ring_seats(&mut self) {
-        self.unit_seats.iter_mut().for_each(UnitChair::tell);
-        for chair in &self.seats {
-            let _ = chair.news.force_send(());
+        self.unit_seats.iter_mut().for_each(UnitSubscriber::tell);
+        for subscriber in &self.subscriptions {
+            let _ = subscriber.news.force_send(());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// The live times of one camera. Time is an argument.
 #[derive(Debug)]
-pub struct Tenure {
+pub struct Uptime {
     known_since: Instant,
     /// Of the live times that are over.
     past: Duration,
@@ -12,7 +12,7 @@ pub struct Tenure {
     last_live: Option<Instant>,
 }
 
-impl Tenure {
+impl Uptime {
     pub fn new(now: Instant) -> Self {
         Self { known_since: now, past: Duration::ZERO, live_since: None, last_live: None }
     }
@@ -57,18 +57,18 @@ mod tests {
     #[test]
     fn live_times_add_up_and_the_last_is_remembered() {
         let start = Instant::now();
-        let mut tenure = Tenure::new(start);
-        assert_eq!((tenure.live(start + SECOND), tenure.last_live_age(start + SECOND)), (Duration::ZERO, None));
-        tenure.note(true, start + SECOND);
-        tenure.note(true, start + 2 * SECOND);
+        let mut uptime = Uptime::new(start);
+        assert_eq!((uptime.live(start + SECOND), uptime.last_live_age(start + SECOND)), (Duration::ZERO, None));
+        uptime.note(true, start + SECOND);
+        uptime.note(true, start + 2 * SECOND);
         let at = start + 4 * SECOND;
-        assert_eq!((tenure.live(at), tenure.last_live_age(at)), (3 * SECOND, Some(Duration::ZERO)));
-        tenure.note(false, start + 5 * SECOND);
-        tenure.note(false, start + 6 * SECOND);
-        tenure.note(true, start + 10 * SECOND);
-        tenure.note(false, start + 11 * SECOND);
+        assert_eq!((uptime.live(at), uptime.last_live_age(at)), (3 * SECOND, Some(Duration::ZERO)));
+        uptime.note(false, start + 5 * SECOND);
+        uptime.note(false, start + 6 * SECOND);
+        uptime.note(true, start + 10 * SECOND);
+        uptime.note(false, start + 11 * SECOND);
         let at = start + 20 * SECOND;
-        assert_eq!((tenure.live(at), tenure.known(at)), (5 * SECOND, 20 * SECOND));
-        assert_eq!(tenure.last_live_age(at), Some(9 * SECOND));
+        assert_eq!((uptime.live(at), uptime.known(at)), (5 * SECOND, 20 * SECOND));
+        assert_eq!(uptime.last_live_age(at), Some(9 * SECOND));
     }
 }

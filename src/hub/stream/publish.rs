@@ -7,22 +7,22 @@ use std::{
 
 use smol::channel::Receiver;
 
-use super::Lane;
+use super::Stream;
 use crate::{
     camera::{State, StreamOptions},
-    hub::status::{Cause, Place, Standing, WorkerVitals},
+    hub::status::{Cause, Condition, Endpoint, WorkerUsage},
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
 };
 
-impl Lane {
+impl Stream {
     /// A worker begins. Returns the sequence its first access unit must have.
     pub fn begin_worker(&self, now: Instant) -> u32 {
         let mut inner = self.inner();
         inner.workers += 1;
-        if std::mem::take(&mut inner.resting) {
+        if std::mem::take(&mut inner.idle) {
             inner.fresh += 1;
         }
-        inner.pulse.begin(now);
+        inner.stall.begin(now);
         inner.next_sequence
     }
 
@@ -32,17 +32,17 @@ impl Lane {
         inner.decoding = false;
         (inner.vitals, inner.worker_share) = (None, None);
         inner.newest.clear();
-        inner.group.clear();
+        inner.gop_cache.clear();
         inner.withdraw_units();
-        inner.rates.clear();
+        inner.rate_meter.clear();
     }
 
     /// The stream was opened, or changed its size, shape, codec or variant.
-    pub fn describe_stream(&self, stream: StreamInfo) {
+    pub fn set_stream_info(&self, stream: StreamInfo) {
         let mut inner = self.inner();
         let kind = |stream: StreamInfo| (stream.codec, stream.codec_config, stream.size, stream.sample_aspect);
         if inner.stream.is_some_and(|old| kind(old) != kind(stream)) {
-            inner.group.clear();
+            inner.gop_cache.clear();
             inner.withdraw_units();
             inner.newest.clear();
             inner.described_at = Some(inner.next_sequence);
@@ -59,15 +59,15 @@ impl Lane {
         let mut inner = self.inner();
         inner.frames += 1;
         inner.bytes += unit.data.len() as u64;
-        inner.rates.note(unit.data.len(), now);
-        inner.group.push(unit);
+        inner.rate_meter.note(unit.data.len(), now);
+        inner.gop_cache.push(unit);
         inner.next_sequence = unit.sequence.wrapping_add(1);
         let prompt = inner.stream.is_some_and(|stream| stream.codec == Codec::Jpeg);
-        inner.pulse.unit(unit.sequence, unit.key, prompt, now);
-        let is_young = inner.pulse.is_young(inner.options.stall_after, now);
-        let goes_live = is_young && !inner.is_live() && !inner.group.units().is_empty();
+        inner.stall.unit(unit.sequence, unit.key, prompt, now);
+        let is_young = inner.stall.is_young(inner.options.stall_after, now);
+        let goes_live = is_young && !inner.is_live() && !inner.gop_cache.units().is_empty();
         if goes_live {
-            inner.pulse.live(now);
+            inner.stall.live(now);
             inner.change_standing(State::Live, String::new(), now);
             inner.offer_group();
         } else if inner.is_live() {
@@ -81,21 +81,21 @@ impl Lane {
     /// frame from before the stream changed: it was scaled to a shape that is not its own.
     pub fn publish_picture(&self, picture: Picture, now: Instant) {
         let mut inner = self.inner();
-        if inner.standing.state != State::Live || inner.is_of_stream_before(picture.sequence) {
+        if inner.condition.state != State::Live || inner.is_of_stream_before(picture.sequence) {
             return;
         }
         let picture = Arc::new(picture);
-        if inner.pulse.picture(picture.sequence, now) > inner.options.stall_after {
+        if inner.stall.picture(picture.sequence, now) > inner.options.stall_after {
             return;
         }
         let rendition = picture.rendition;
         let mut replaced = 0;
-        for chair in &inner.seats {
-            if inner.rendition(chair.rendition_request) == rendition
-                && let Ok(Some(_unread)) = chair.pictures.force_send(Arc::clone(&picture))
+        for subscriber in &inner.subscriptions {
+            if inner.rendition(subscriber.rendition_request) == rendition
+                && let Ok(Some(_unread)) = subscriber.pictures.force_send(Arc::clone(&picture))
             {
                 replaced += 1;
-                chair.skipped.fetch_add(1, Ordering::Relaxed);
+                subscriber.skipped.fetch_add(1, Ordering::Relaxed);
             }
         }
         inner.skipped += replaced;
@@ -109,7 +109,7 @@ impl Lane {
     pub fn report(&self, state: State, why: impl Into<String>, now: Instant) {
         let mut inner = self.inner();
         let why = why.into();
-        if state == State::Stalled && inner.standing.state == State::Live {
+        if state == State::Stalled && inner.condition.state == State::Live {
             inner.stalls += 1;
         }
         if matches!(state, State::Stalled | State::Offline | State::Denied) {
@@ -118,36 +118,36 @@ impl Lane {
         if state != State::Live {
             inner.newest.clear();
             // It is live again from a key frame on.
-            inner.group.clear();
+            inner.gop_cache.clear();
             inner.withdraw_units();
             // A viewer that reads only when the camera is live again must not find a picture from before.
-            for chair in &inner.seats {
-                while chair.unread.try_recv().is_ok() {}
+            for subscriber in &inner.subscriptions {
+                while subscriber.unread.try_recv().is_ok() {}
             }
         }
         inner.change_standing(state, why, now);
     }
 
-    /// Nobody needs the stream, so it is not open: viewers see `standing` until it is.
-    pub fn rest(&self, standing: Standing, now: Instant) {
-        self.inner().resting = true;
-        self.report(standing.state, standing.why, now);
+    /// Nobody needs the stream, so it is not open: viewers see `condition` until it is.
+    pub fn rest(&self, condition: Condition, now: Instant) {
+        self.inner().idle = true;
+        self.report(condition.state, condition.why, now);
     }
 
     /// What becomes of the camera where something is overdue at `now`: access units while a worker runs,
     /// key frames, or pictures while somebody waits for them and units do arrive.
-    pub fn overdue(&self, now: Instant) -> Option<Standing> {
+    pub fn overdue(&self, now: Instant) -> Option<Condition> {
         let inner = self.inner();
         let terms = inner.terms();
-        let lack = inner.pulse.overdue(terms, now)?;
+        let lack = inner.stall.overdue(terms, now)?;
         let state = if terms.live { State::Stalled } else { State::Offline };
-        Some(Standing { state, why: lack.to_string() })
+        Some(Condition { state, why: lack.to_string() })
     }
 
     /// When something is overdue unless it comes before; `None` before the first access unit.
     pub fn due(&self) -> Option<Instant> {
         let inner = self.inner();
-        inner.pulse.due(inner.terms())
+        inner.stall.due(inner.terms())
     }
 
     /// The renditions to be encoded from now on.
@@ -155,7 +155,7 @@ impl Lane {
         self.inner().wanted.clone()
     }
 
-    /// Rings, at least once, after each change of [`Lane::demand`]. There is one bell for the one
+    /// Rings, at least once, after each change of [`Stream::demand`]. There is one bell for the one
     /// keeper.
     pub fn demand_changes(&self) -> Receiver<()> {
         self.demand_bell.1.clone()
@@ -166,7 +166,7 @@ impl Lane {
         self.inner().decoding = decoding;
     }
 
-    pub fn set_vitals(&self, vitals: WorkerVitals, now: Instant) {
+    pub fn set_vitals(&self, vitals: WorkerUsage, now: Instant) {
         let mut inner = self.inner();
         if let Some((before, at)) = inner.vitals.filter(|(before, _)| before.pid == vitals.pid) {
             let seconds = now.saturating_duration_since(at).as_secs_f64();
@@ -192,13 +192,13 @@ impl Lane {
     }
 
     /// Where the camera is and which of its profiles is shown.
-    pub fn found_at(&self, place: Place) {
+    pub fn found_at(&self, place: Endpoint) {
         self.inner().place = Some(place);
     }
 
     /// The keeper promises to be back by `due`; `/healthz` tells when it is not, and the watchdog of
     /// the machine is not fed.
-    pub fn promise(&self, due: Instant) {
+    pub fn set_heartbeat_deadline(&self, due: Instant) {
         self.inner().keeper_due = Some(due);
     }
 
@@ -215,7 +215,7 @@ impl Lane {
         inner.ring_seats();
         self.refresh_demand(&mut inner);
         // News make viewers forget their picture; a slow camera's next one may take a while.
-        for number in inner.seats.iter().map(|chair| chair.number) {
+        for number in inner.subscriptions.iter().map(|subscriber| subscriber.number) {
             inner.serve_newest(number);
         }
     }
@@ -224,7 +224,7 @@ impl Lane {
     pub(in crate::hub) fn close(&self) {
         let mut inner = self.inner();
         inner.closed = true;
-        inner.seats.clear();
+        inner.subscriptions.clear();
         inner.unit_seats.clear();
         self.refresh_demand(&mut inner);
     }

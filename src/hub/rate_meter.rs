@@ -10,11 +10,11 @@ const WINDOW: Duration = Duration::from_secs(4);
 
 /// Arrivals within the last [`WINDOW`].
 #[derive(Debug, Default)]
-pub struct Rates {
+pub struct RateMeter {
     arrivals: VecDeque<(Instant, usize)>,
 }
 
-impl Rates {
+impl RateMeter {
     pub fn note(&mut self, bytes: usize, now: Instant) {
         self.forget(now);
         self.arrivals.push_back((now, bytes));
@@ -53,13 +53,13 @@ mod tests {
     #[test]
     fn steady_stream_shows_its_rate_and_silence_sinks_to_zero() {
         let start = Instant::now();
-        let mut rates = Rates::default();
+        let mut rate_meter = RateMeter::default();
         for frame in 0..100 {
-            rates.note(1000, start + Duration::from_millis(40 * frame));
+            rate_meter.note(1000, start + Duration::from_millis(40 * frame));
         }
-        let (fps, bits) = rates.read(start + Duration::from_millis(40 * 99));
+        let (fps, bits) = rate_meter.read(start + Duration::from_millis(40 * 99));
         assert!((fps - 25.0).abs() < 0.1, "{fps}");
         assert!((bits - 200_000.0).abs() < 1000.0, "{bits}");
-        assert_eq!(rates.read(start + Duration::from_secs(60)), (0.0, 0.0));
+        assert_eq!(rate_meter.read(start + Duration::from_secs(60)), (0.0, 0.0));
     }
 }

@@ -35,7 +35,7 @@ const YOUNG: u32 = 2;
 
 /// The heartbeat of one stream. The rhythm of its key frames is remembered from worker to worker.
 #[derive(Debug, Default)]
-pub struct Pulse {
+pub struct StallDetector {
     begun: Option<Instant>,
     first_unit: Option<Instant>,
     last_unit: Option<Instant>,
@@ -48,7 +48,7 @@ pub struct Pulse {
 
 /// What the stream must answer to.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct StallLimits {
     /// The camera's `stall_after`.
     pub stall_after: Duration,
     pub live: bool,
@@ -60,7 +60,7 @@ pub struct Terms {
 
 /// What did not come in time, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Lack {
+pub enum StallReason {
     Frames(Duration),
     /// Frames come too far apart to be shown as live.
     Seldom {
@@ -75,7 +75,7 @@ pub enum Lack {
     Pictures(Duration),
 }
 
-impl fmt::Display for Lack {
+impl fmt::Display for StallReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Frames(limit) => write!(f, "no frame for {:.1} s", limit.as_secs_f64()),
@@ -100,7 +100,7 @@ impl fmt::Display for Lack {
     }
 }
 
-impl Pulse {
+impl StallDetector {
     /// Another worker begins.
     pub fn begin(&mut self, now: Instant) {
         match (self.last_unit, self.last_key) {
@@ -169,38 +169,38 @@ impl Pulse {
     }
 
     /// What is overdue at `now`, if anything.
-    pub fn overdue(&self, terms: Terms, now: Instant) -> Option<Lack> {
+    pub fn overdue(&self, terms: StallLimits, now: Instant) -> Option<StallReason> {
         self.deadlines(terms).into_iter().flatten().find(|(at, _)| now >= *at).map(|(_, lack)| lack)
     }
 
     /// When something is overdue if nothing comes until then; `None` before the first access unit.
-    pub fn due(&self, terms: Terms) -> Option<Instant> {
+    pub fn due(&self, terms: StallLimits) -> Option<Instant> {
         self.deadlines(terms).into_iter().flatten().map(|(at, _)| at).min()
     }
 
-    fn deadlines(&self, terms: Terms) -> [Option<(Instant, Lack)>; 3] {
+    fn deadlines(&self, terms: StallLimits) -> [Option<(Instant, StallReason)>; 3] {
         let limit = terms.stall_after;
         // Nothing of a stream that is not live is shown, so it has the whole limit for its next frame.
         let (newest, last) = (self.newest(), self.last_unit);
         let gap = last.zip(newest).map_or(Duration::ZERO, |(last, newest)| last.saturating_duration_since(newest));
-        let seldom = Lack::Seldom { every: gap, limit };
+        let seldom = StallReason::Seldom { every: gap, limit };
         let is_seldom = gap > limit / YOUNG;
         let frames = if terms.live { newest } else { last }
-            .map(|at| (at + limit, if is_seldom { seldom } else { Lack::Frames(limit) }));
+            .map(|at| (at + limit, if is_seldom { seldom } else { StallReason::Frames(limit) }));
         let key = match (self.last_key, terms.live) {
             (Some(at), true) => {
                 let limit = limit.max(2 * self.interval() + SLACK);
-                (!terms.joinable).then(|| (at + limit, Lack::KeyFrames(limit)))
+                (!terms.joinable).then(|| (at + limit, StallReason::KeyFrames(limit)))
             }
             _ => self.first_unit.map(|at| {
                 let limit = limit.max(self.interval() + SLACK);
                 // Where a key frame came, it and what followed was too old.
-                (at + limit, if self.last_key.is_some() { seldom } else { Lack::FirstKeyFrame(limit) })
+                (at + limit, if self.last_key.is_some() { seldom } else { StallReason::FirstKeyFrame(limit) })
             }),
         };
         let pictures = self.last_picture.zip(terms.picture_every).filter(|_| terms.live).map(|(at, every)| {
             let limit = limit.max(PICTURES * every);
-            (at + limit, Lack::Pictures(limit))
+            (at + limit, StallReason::Pictures(limit))
         });
         [frames, key, pictures]
     }
@@ -222,20 +222,21 @@ impl Pulse {
 mod tests {
     use super::*;
 
-    const LIVE: Terms = Terms { stall_after: Duration::from_secs(5), live: true, picture_every: None, joinable: true };
-    const OPENING: Terms = Terms { live: false, ..LIVE };
-    const OUTGROWN: Terms = Terms { joinable: false, ..LIVE };
+    const LIVE: StallLimits =
+        StallLimits { stall_after: Duration::from_secs(5), live: true, picture_every: None, joinable: true };
+    const OPENING: StallLimits = StallLimits { live: false, ..LIVE };
+    const OUTGROWN: StallLimits = StallLimits { joinable: false, ..LIVE };
 
     struct Scene {
-        pulse: Pulse,
+        stall: StallDetector,
         start: Instant,
     }
 
     impl Scene {
         fn new() -> Self {
-            let (mut pulse, start) = (Pulse::default(), Instant::now());
-            pulse.begin(start);
-            Self { pulse, start }
+            let (mut stall, start) = (StallDetector::default(), Instant::now());
+            stall.begin(start);
+            Self { stall, start }
         }
 
         fn at(&self, milliseconds: u64) -> Instant {
@@ -247,13 +248,13 @@ mod tests {
             for at in (from..until).step_by(40) {
                 let key = gop.is_some_and(|gop| (at - from).is_multiple_of(gop));
                 let number = u32::try_from(at).unwrap();
-                self.pulse.unit(number, key, false, self.at(at));
+                self.stall.unit(number, key, false, self.at(at));
             }
         }
 
-        fn overdue(&self, terms: Terms, milliseconds: u64) -> Option<Lack> {
-            let (now, due) = (self.at(milliseconds), self.pulse.due(terms));
-            let lack = self.pulse.overdue(terms, now);
+        fn overdue(&self, terms: StallLimits, milliseconds: u64) -> Option<StallReason> {
+            let (now, due) = (self.at(milliseconds), self.stall.due(terms));
+            let lack = self.stall.overdue(terms, now);
             assert_eq!(lack.is_some(), due.is_some_and(|due| due <= now), "the two answers belong together");
             lack
         }
@@ -265,9 +266,9 @@ mod tests {
         assert_eq!(scene.overdue(LIVE, 60_000), None, "opening has its own deadline");
         scene.send(0, 1000, Some(1000));
         assert_eq!(scene.overdue(LIVE, 5919), None);
-        assert_eq!(scene.overdue(LIVE, 5920), Some(Lack::Frames(LIVE.stall_after)), "the last may be 40 ms old");
+        assert_eq!(scene.overdue(LIVE, 5920), Some(StallReason::Frames(LIVE.stall_after)), "the last may be 40 ms old");
         assert_eq!(scene.overdue(OPENING, 5959), None);
-        assert_eq!(scene.overdue(OPENING, 5960), Some(Lack::Frames(LIVE.stall_after)));
+        assert_eq!(scene.overdue(OPENING, 5960), Some(StallReason::Frames(LIVE.stall_after)));
     }
 
     #[test]
@@ -275,19 +276,19 @@ mod tests {
         let mut scene = Scene::new();
         scene.send(0, 30_000, None);
         assert_eq!(scene.overdue(OPENING, 10_999), None);
-        assert!(matches!(scene.overdue(OPENING, 11_000), Some(Lack::FirstKeyFrame(_))));
+        assert!(matches!(scene.overdue(OPENING, 11_000), Some(StallReason::FirstKeyFrame(_))));
     }
 
     #[test]
     fn first_key_frame_of_a_known_camera_is_due_within_the_limit() {
         let mut scene = Scene::new();
         scene.send(0, 10_000, Some(2000));
-        scene.pulse.begin(scene.at(10_000));
+        scene.stall.begin(scene.at(10_000));
         scene.send(11_000, 30_000, None);
         assert_eq!(scene.overdue(OPENING, 15_999), None);
-        assert!(matches!(scene.overdue(OPENING, 16_000), Some(Lack::FirstKeyFrame(_))));
+        assert!(matches!(scene.overdue(OPENING, 16_000), Some(StallReason::FirstKeyFrame(_))));
         // What was measured is no longer true of it; it must not be refused for ever.
-        scene.pulse.begin(scene.at(30_000));
+        scene.stall.begin(scene.at(30_000));
         scene.send(31_000, 60_000, None);
         assert_eq!(scene.overdue(OPENING, 41_999), None);
     }
@@ -299,7 +300,7 @@ mod tests {
         scene.send(10_040, 60_000, None);
         assert_eq!(scene.overdue(LIVE, 50_000), None, "the group is whole: it hurts nobody");
         assert_eq!(scene.overdue(OUTGROWN, 14_999), None);
-        assert_eq!(scene.overdue(OUTGROWN, 15_000), Some(Lack::KeyFrames(Duration::from_secs(5))));
+        assert_eq!(scene.overdue(OUTGROWN, 15_000), Some(StallReason::KeyFrames(Duration::from_secs(5))));
     }
 
     #[test]
@@ -307,7 +308,7 @@ mod tests {
         let mut scene = Scene::new();
         scene.send(0, 60_000, Some(20_000));
         for at in (0..80_000).step_by(1000) {
-            scene.pulse.unit(1, false, false, scene.at(at.max(59_960)));
+            scene.stall.unit(1, false, false, scene.at(at.max(59_960)));
             assert_eq!(scene.overdue(OUTGROWN, at), None, "at {at} ms");
         }
     }
@@ -318,12 +319,12 @@ mod tests {
         let (mut begun, mut cuts) = (0, Vec::new());
         // No key frame but the first, as with an encoder that refreshes by stripes.
         for _ in 0..4 {
-            scene.pulse.begin(scene.at(begun));
-            scene.pulse.unit(1, true, false, scene.at(begun));
+            scene.stall.begin(scene.at(begun));
+            scene.stall.unit(1, true, false, scene.at(begun));
             let mut at = begun;
-            while !matches!(scene.overdue(OUTGROWN, at), Some(Lack::KeyFrames(_))) {
+            while !matches!(scene.overdue(OUTGROWN, at), Some(StallReason::KeyFrames(_))) {
                 at += 40;
-                scene.pulse.unit(1, false, false, scene.at(at));
+                scene.stall.unit(1, false, false, scene.at(at));
             }
             cuts.push((at - begun) / 1000);
             begun = at;
@@ -336,13 +337,13 @@ mod tests {
         let mut scene = Scene::new();
         scene.send(0, 20_000, Some(2000));
         assert_eq!(scene.overdue(LIVE, 20_000), None, "nobody wants pictures");
-        scene.pulse.wanted();
-        let terms = |seconds| Terms { picture_every: Some(Duration::from_secs(seconds)), ..LIVE };
+        scene.stall.wanted();
+        let terms = |seconds| StallLimits { picture_every: Some(Duration::from_secs(seconds)), ..LIVE };
         scene.send(20_000, 40_000, Some(2000));
         assert_eq!(scene.overdue(terms(1), 24_959), None);
-        assert!(matches!(scene.overdue(terms(1), 24_960), Some(Lack::Pictures(_))));
+        assert!(matches!(scene.overdue(terms(1), 24_960), Some(StallReason::Pictures(_))));
         assert_eq!(scene.overdue(terms(4), 27_959), None);
-        scene.pulse.picture(24_960, scene.at(24_960));
+        scene.stall.picture(24_960, scene.at(24_960));
         assert_eq!(scene.overdue(terms(1), 29_959), None);
     }
 }

@@ -22,7 +22,7 @@ const MAX_UNITS: usize = 600;
 const MAX_BYTES: usize = 12 << 20;
 
 #[derive(Debug)]
-pub struct Queue {
+pub struct UnitQueue {
     units: VecDeque<AccessUnit>,
     bytes: usize,
     /// No unit is of use before the next key frame.
@@ -35,19 +35,19 @@ pub struct Queue {
 
 /// The next unit for a viewer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Taken {
+pub struct QueuedUnit {
     pub unit: AccessUnit,
     /// Units before this one were left out.
     pub after_gap: bool,
 }
 
-impl Queue {
-    /// A queue that begins with `group`, a key frame and what follows it; empty: with the next key frame.
-    pub fn new(group: &[AccessUnit]) -> Self {
+impl UnitQueue {
+    /// A queue that begins with `gop_cache`, a key frame and what follows it; empty: with the next key frame.
+    pub fn new(gop_cache: &[AccessUnit]) -> Self {
         Self {
-            units: group.iter().cloned().collect(),
-            bytes: group.iter().map(|unit| unit.data.len()).sum(),
-            awaits_key: group.is_empty(),
+            units: gop_cache.iter().cloned().collect(),
+            bytes: gop_cache.iter().map(|unit| unit.data.len()).sum(),
+            awaits_key: gop_cache.is_empty(),
             gap: false,
             caught_up: false,
         }
@@ -95,11 +95,11 @@ impl Queue {
         self.units.is_empty()
     }
 
-    pub fn take(&mut self) -> Option<Taken> {
+    pub fn take(&mut self) -> Option<QueuedUnit> {
         let unit = self.units.pop_front()?;
         self.bytes -= unit.data.len();
         self.caught_up |= self.units.is_empty();
-        Some(Taken { unit, after_gap: mem::take(&mut self.gap) })
+        Some(QueuedUnit { unit, after_gap: mem::take(&mut self.gap) })
     }
 }
 
@@ -115,78 +115,78 @@ mod tests {
     }
 
     /// Pushes units `from..to` with a key frame every `gop`; returns how many were left out.
-    fn push(queue: &mut Queue, from: u32, to: u32, gop: u32) -> u64 {
-        (from..to).map(|sequence| queue.push(&unit(sequence, sequence.is_multiple_of(gop), 1000))).sum()
+    fn push(unit_queue: &mut UnitQueue, from: u32, to: u32, gop: u32) -> u64 {
+        (from..to).map(|sequence| unit_queue.push(&unit(sequence, sequence.is_multiple_of(gop), 1000))).sum()
     }
 
-    fn all(queue: &mut Queue) -> Vec<(u32, bool)> {
-        std::iter::from_fn(|| queue.take()).map(|taken| (taken.unit.sequence, taken.after_gap)).collect()
+    fn all(unit_queue: &mut UnitQueue) -> Vec<(u32, bool)> {
+        std::iter::from_fn(|| unit_queue.take()).map(|taken| (taken.unit.sequence, taken.after_gap)).collect()
     }
 
     #[test]
     fn new_viewer_is_given_the_group_and_then_every_unit() {
-        let group: Vec<_> = (50..60).map(|sequence| unit(sequence, sequence == 50, 1000)).collect();
-        let mut queue = Queue::new(&group);
-        assert_eq!(push(&mut queue, 60, 62, 50), 0);
-        assert_eq!(all(&mut queue), (50..62).map(|sequence| (sequence, false)).collect::<Vec<_>>());
+        let gop_cache: Vec<_> = (50..60).map(|sequence| unit(sequence, sequence == 50, 1000)).collect();
+        let mut unit_queue = UnitQueue::new(&gop_cache);
+        assert_eq!(push(&mut unit_queue, 60, 62, 50), 0);
+        assert_eq!(all(&mut unit_queue), (50..62).map(|sequence| (sequence, false)).collect::<Vec<_>>());
     }
 
     #[test]
     fn viewer_without_a_group_begins_with_a_key_frame_and_misses_nothing() {
-        let mut queue = Queue::new(&[]);
-        assert_eq!(push(&mut queue, 47, 52, 50), 0);
-        assert_eq!(all(&mut queue), [(50, false), (51, false)]);
+        let mut unit_queue = UnitQueue::new(&[]);
+        assert_eq!(push(&mut unit_queue, 47, 52, 50), 0);
+        assert_eq!(all(&mut unit_queue), [(50, false), (51, false)]);
     }
 
     #[test]
     fn slow_viewer_jumps_to_the_next_key_frame_and_sees_that_it_did() {
-        let mut queue = Queue::new(&[unit(0, true, 1000)]);
-        assert_eq!(all(&mut queue), [(0, false)]);
-        assert_eq!(push(&mut queue, 1, 51, 50), 49);
-        assert_eq!(all(&mut queue), [(50, true)]);
-        push(&mut queue, 51, 52, 50);
-        assert_eq!(all(&mut queue), [(51, false)]);
+        let mut unit_queue = UnitQueue::new(&[unit(0, true, 1000)]);
+        assert_eq!(all(&mut unit_queue), [(0, false)]);
+        assert_eq!(push(&mut unit_queue, 1, 51, 50), 49);
+        assert_eq!(all(&mut unit_queue), [(50, true)]);
+        push(&mut unit_queue, 51, 52, 50);
+        assert_eq!(all(&mut unit_queue), [(51, false)]);
     }
 
     #[test]
     fn units_held_back_for_a_moment_are_not_lost_to_a_key_frame() {
-        let mut queue = Queue::new(&[unit(0, true, 1000)]);
-        all(&mut queue);
-        assert_eq!(push(&mut queue, 47, 51, 50), 0);
-        assert_eq!(all(&mut queue).len(), 4);
+        let mut unit_queue = UnitQueue::new(&[unit(0, true, 1000)]);
+        all(&mut unit_queue);
+        assert_eq!(push(&mut unit_queue, 47, 51, 50), 0);
+        assert_eq!(all(&mut unit_queue).len(), 4);
     }
 
     #[test]
     fn nothing_waits_for_longer_than_the_delay_once_the_group_is_taken() {
-        let mut queue = Queue::new(&[unit(0, true, 1000)]);
-        all(&mut queue);
+        let mut unit_queue = UnitQueue::new(&[unit(0, true, 1000)]);
+        all(&mut unit_queue);
         let gop = 100_000;
         for sequence in 1..5000 {
-            queue.push(&unit(sequence, false, 1000));
-            let oldest = queue.units.front().map_or(sequence, |unit| unit.sequence);
+            unit_queue.push(&unit(sequence, false, 1000));
+            let oldest = unit_queue.units.front().map_or(sequence, |unit| unit.sequence);
             assert!(u64::from(sequence - oldest) * INTERVAL <= MAX_DELAY);
         }
-        assert!(queue.is_empty(), "it waits for a key frame");
-        push(&mut queue, gop, gop + 3, gop);
-        assert_eq!(all(&mut queue), [(gop, true), (gop + 1, false), (gop + 2, false)]);
+        assert!(unit_queue.is_empty(), "it waits for a key frame");
+        push(&mut unit_queue, gop, gop + 3, gop);
+        assert_eq!(all(&mut unit_queue), [(gop, true), (gop + 1, false), (gop + 2, false)]);
     }
 
     #[test]
     fn sleeping_viewer_costs_bounded_memory() {
-        let group: Vec<_> = (0..500).map(|sequence| unit(sequence, sequence == 0, 16_000)).collect();
-        let mut queue = Queue::new(&group);
+        let gop_cache: Vec<_> = (0..500).map(|sequence| unit(sequence, sequence == 0, 16_000)).collect();
+        let mut unit_queue = UnitQueue::new(&gop_cache);
         for sequence in 500..5000 {
-            queue.push(&unit(sequence, sequence.is_multiple_of(1000), 100_000));
-            assert!(queue.bytes <= MAX_BYTES && queue.units.len() <= MAX_UNITS);
-            assert_eq!(queue.bytes, queue.units.iter().map(|unit| unit.data.len()).sum::<usize>());
+            unit_queue.push(&unit(sequence, sequence.is_multiple_of(1000), 100_000));
+            assert!(unit_queue.bytes <= MAX_BYTES && unit_queue.units.len() <= MAX_UNITS);
+            assert_eq!(unit_queue.bytes, unit_queue.units.iter().map(|unit| unit.data.len()).sum::<usize>());
         }
     }
 
     #[test]
     fn withdrawn_units_are_not_found_and_what_follows_begins_with_a_key_frame() {
-        let mut queue = Queue::new(&[unit(0, true, 1000), unit(1, false, 1000)]);
-        queue.withdraw();
-        push(&mut queue, 2, 52, 50);
-        assert_eq!(all(&mut queue), [(50, true), (51, false)]);
+        let mut unit_queue = UnitQueue::new(&[unit(0, true, 1000), unit(1, false, 1000)]);
+        unit_queue.withdraw();
+        push(&mut unit_queue, 2, 52, 50);
+        assert_eq!(all(&mut unit_queue), [(50, true), (51, false)]);
     }
 }

@@ -12,12 +12,12 @@ const MAX_BYTES: usize = 8 << 20;
 /// Everything a decoder needs to show the newest frame; empty until the first key frame, and again
 /// when a group outgrows its bounds.
 #[derive(Debug, Default)]
-pub struct Group {
+pub struct GopCache {
     units: Vec<AccessUnit>,
     bytes: usize,
 }
 
-impl Group {
+impl GopCache {
     /// Takes the newest unit; a key frame begins a new group. A group that outgrows the bounds is
     /// dropped whole, since its units are of no use without their beginning.
     pub fn push(&mut self, unit: &AccessUnit) {
@@ -58,29 +58,29 @@ mod tests {
 
     #[test]
     fn group_begins_with_a_key_frame() {
-        let mut group = Group::default();
-        group.push(&unit(0, false, 9));
-        assert!(group.units().is_empty());
-        group.push(&unit(1, true, 100));
-        group.push(&unit(2, false, 10));
-        assert_eq!((group.units().len(), group.bytes()), (2, 110));
-        group.push(&unit(3, true, 100));
-        assert_eq!(group.units()[0].sequence, 3);
-        assert_eq!(group.bytes(), 100);
+        let mut gop_cache = GopCache::default();
+        gop_cache.push(&unit(0, false, 9));
+        assert!(gop_cache.units().is_empty());
+        gop_cache.push(&unit(1, true, 100));
+        gop_cache.push(&unit(2, false, 10));
+        assert_eq!((gop_cache.units().len(), gop_cache.bytes()), (2, 110));
+        gop_cache.push(&unit(3, true, 100));
+        assert_eq!(gop_cache.units()[0].sequence, 3);
+        assert_eq!(gop_cache.bytes(), 100);
     }
 
     #[test]
     fn group_beyond_its_bounds_is_dropped_until_the_next_key_frame() {
-        let mut group = Group::default();
-        group.push(&unit(0, true, MAX_BYTES));
-        group.push(&unit(1, false, 1));
-        assert!(group.units().is_empty());
-        group.push(&unit(2, false, 1));
-        assert!(group.units().is_empty());
-        group.push(&unit(3, true, 1));
+        let mut gop_cache = GopCache::default();
+        gop_cache.push(&unit(0, true, MAX_BYTES));
+        gop_cache.push(&unit(1, false, 1));
+        assert!(gop_cache.units().is_empty());
+        gop_cache.push(&unit(2, false, 1));
+        assert!(gop_cache.units().is_empty());
+        gop_cache.push(&unit(3, true, 1));
         for sequence in 4..2000 {
-            group.push(&unit(sequence, false, 1));
-            assert!(group.units().len() <= MAX_UNITS);
+            gop_cache.push(&unit(sequence, false, 1));
+            assert!(gop_cache.units().len() <= MAX_UNITS);
         }
     }
 }

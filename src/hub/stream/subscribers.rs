@@ -7,22 +7,22 @@ use std::{
 
 use smol::channel::{Receiver, bounded};
 
-use super::{Chair, Inner, Lane, MAX_RENDITIONS, TooManyRenditions};
+use super::{Inner, MAX_RENDITIONS, Stream, Subscriber, TooManyRenditions};
 use crate::{
     camera::State,
     hub::{
-        seat::Seat,
-        status::{RenditionStatus, Standing, Status},
+        status::{Condition, RenditionStatus, Status},
+        subscription::Subscription,
     },
     media::{Picture, Rendition, RenditionRequest},
 };
 
-impl Lane {
-    /// Takes a seat with the given wish; its first [`Seat::next`] answers at once.
+impl Stream {
+    /// Takes a seat with the given wish; its first [`Subscription::next`] answers at once.
     ///
     /// # Errors
     /// [`TooManyRenditions`] where the wish would need one more rendition than the lane may have.
-    pub fn sit(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<Seat, TooManyRenditions> {
+    pub fn subscribe(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<Subscription, TooManyRenditions> {
         let mut inner = self.inner();
         inner.admit(rendition_request, None)?;
         let number = inner.next_seat;
@@ -31,12 +31,13 @@ impl Lane {
         let (news_sender, news) = bounded(1);
         let skipped = Arc::new(AtomicU64::new(0));
         let unread = pictures.clone();
-        let seat = Seat { lane: Arc::clone(self), number, pictures, news, skipped: Arc::clone(&skipped) };
+        let subscription =
+            Subscription { stream: Arc::clone(self), number, pictures, news, skipped: Arc::clone(&skipped) };
         if inner.closed {
-            return Ok(seat); // Its senders are dropped here: it reads as closed.
+            return Ok(subscription); // Its senders are dropped here: it reads as closed.
         }
         let _ = news_sender.force_send(());
-        inner.seats.push(Chair {
+        inner.subscriptions.push(Subscriber {
             number,
             rendition_request,
             pictures: picture_sender,
@@ -47,24 +48,24 @@ impl Lane {
         inner.serve_newest(number);
         self.refresh_demand(&mut inner);
         self.wake(&inner);
-        Ok(seat)
+        Ok(subscription)
     }
 
     /// Has the keeper look, where it rests.
     pub(super) fn wake(&self, inner: &Inner) {
-        if inner.resting {
+        if inner.idle {
             let _ = self.demand_bell.0.force_send(());
         }
     }
 
     /// The standing, as of the same moment at which the mailbox behind `pictures` was emptied of what
     /// must no longer be shown.
-    pub(in crate::hub) fn standing_for(&self, pictures: &Receiver<Arc<Picture>>) -> Standing {
+    pub(in crate::hub) fn standing_for(&self, pictures: &Receiver<Arc<Picture>>) -> Condition {
         let inner = self.inner();
-        if inner.standing.state != State::Live {
+        if inner.condition.state != State::Live {
             while pictures.try_recv().is_ok() {}
         }
-        inner.standing.clone()
+        inner.condition.clone()
     }
 
     pub(in crate::hub) fn change_wish(
@@ -74,8 +75,8 @@ impl Lane {
     ) -> Result<(), TooManyRenditions> {
         let mut inner = self.inner();
         inner.admit(rendition_request, Some(number))?;
-        if let Some(chair) = inner.seats.iter_mut().find(|chair| chair.number == number) {
-            chair.rendition_request = rendition_request;
+        if let Some(subscriber) = inner.subscriptions.iter_mut().find(|subscriber| subscriber.number == number) {
+            subscriber.rendition_request = rendition_request;
         }
         inner.serve_newest(number);
         self.refresh_demand(&mut inner);
@@ -88,24 +89,28 @@ impl Lane {
 
     pub(in crate::hub) fn leave(&self, number: u64) {
         let mut inner = self.inner();
-        inner.seats.retain(|chair| chair.number != number);
-        inner.unit_seats.retain(|chair| chair.number != number);
+        inner.subscriptions.retain(|subscriber| subscriber.number != number);
+        inner.unit_seats.retain(|subscriber| subscriber.number != number);
         self.refresh_demand(&mut inner);
     }
 
     pub fn status(&self, now: Instant) -> Status {
         let inner = self.inner();
-        let (measured_fps, bitrate) = inner.rates.read(now);
-        let age = inner.pulse.age(now);
+        let (measured_fps, bitrate) = inner.rate_meter.read(now);
+        let age = inner.stall.age(now);
         let rendition_status = |&rendition: &Rendition| RenditionStatus {
             rendition,
-            viewers: inner.seats.iter().filter(|chair| inner.rendition(chair.rendition_request) == rendition).count(),
+            viewers: inner
+                .subscriptions
+                .iter()
+                .filter(|subscriber| inner.rendition(subscriber.rendition_request) == rendition)
+                .count(),
             encodes: inner.encodes.get(&rendition).copied().unwrap_or(0),
         };
         Status {
             id: self.id.clone(),
             name: inner.name.clone(),
-            standing: inner.standing.clone(),
+            condition: inner.condition.clone(),
             since: now.saturating_duration_since(inner.since),
             place: inner.place.clone(),
             age,
@@ -119,11 +124,11 @@ impl Lane {
             failures: inner.failures.clone(),
             last_error: inner.last_error.as_ref().map(|(text, _)| text.clone()),
             last_error_age: inner.last_error.as_ref().map(|(_, at)| now.saturating_duration_since(*at)),
-            live: inner.tenure.live(now),
-            known: inner.tenure.known(now),
-            last_live_age: inner.tenure.last_live_age(now),
-            group: (inner.group.units().len(), inner.group.bytes()),
-            viewers: inner.seats.len() + inner.unit_seats.len(),
+            live: inner.uptime.live(now),
+            known: inner.uptime.known(now),
+            last_live_age: inner.uptime.last_live_age(now),
+            gop_cache: (inner.gop_cache.units().len(), inner.gop_cache.bytes()),
+            viewers: inner.subscriptions.len() + inner.unit_seats.len(),
             untouched: inner.unit_seats.len(),
             skipped: inner.skipped,
             refused: inner.refused,
@@ -138,7 +143,9 @@ impl Lane {
 
     pub(super) fn refresh_demand(&self, inner: &mut Inner) {
         let mut wanted: Vec<_> = match inner.stream {
-            Some(_) => inner.seats.iter().map(|chair| inner.rendition(chair.rendition_request)).collect(),
+            Some(_) => {
+                inner.subscriptions.iter().map(|subscriber| inner.rendition(subscriber.rendition_request)).collect()
+            }
             None => Vec::new(),
         };
         wanted.sort_unstable();
@@ -148,7 +155,7 @@ impl Lane {
             return;
         }
         if inner.wanted.is_empty() {
-            inner.pulse.wanted();
+            inner.stall.wanted();
         }
         inner.newest.retain(|rendition, _| wanted.contains(rendition));
         inner.encodes.retain(|rendition, _| wanted.contains(rendition));

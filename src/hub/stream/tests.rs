@@ -1,0 +1,507 @@
+use smol::future::{FutureExt, block_on};
+
+use super::*;
+use crate::{
+    hub::{
+        subscription::{Subscription, ViewEvent},
+        unit_subscription::{UnitEvent, UnitSubscription},
+    },
+    media::{AccessUnit, Codec, CodecConfig, SampleAspect},
+};
+
+const STREAM: StreamInfo = StreamInfo {
+    codec: Codec::H264,
+    codec_config: Some(CodecConfig::H264([0x64, 0, 0x1f])),
+    size: Size { width: 1280, height: 720 },
+    sample_aspect: SampleAspect::SQUARE,
+    fps: 25.0,
+};
+const ANY: RenditionRequest = RenditionRequest { size: None, quality: None, fps: None };
+const SMALL: RenditionRequest =
+    RenditionRequest { size: Some(Size { width: 320, height: 180 }), quality: None, fps: None };
+
+struct Scene {
+    stream: Arc<Stream>,
+    start: Instant,
+}
+
+impl Scene {
+    fn connecting() -> Self {
+        let options =
+            StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+        let start = Instant::now();
+        let id = CameraId::new("gate").unwrap();
+        Self { stream: Arc::new(Stream::new(id, "Gate".into(), options, start)), start }
+    }
+
+    fn live() -> Self {
+        let scene = Self::connecting();
+        let first = scene.stream.begin_worker(scene.start);
+        scene.stream.set_stream_info(STREAM);
+        scene.unit(first, true, 0);
+        scene
+    }
+
+    fn at(&self, milliseconds: u64) -> Instant {
+        self.start + Duration::from_millis(milliseconds)
+    }
+
+    fn unit(&self, sequence: u32, key: bool, milliseconds: u64) -> bool {
+        let unit = AccessUnit { sequence, taken: 0, key, data: vec![0; 100].into() };
+        self.stream.publish_unit(&unit, self.at(milliseconds))
+    }
+
+    fn picture(&self, rendition_request: RenditionRequest, sequence: u32, milliseconds: u64) {
+        let rendition = self.stream.inner().rendition(rendition_request);
+        let picture = Picture { rendition, sequence, taken: 0, jpeg: vec![1].into() };
+        self.stream.publish_picture(picture, self.at(milliseconds));
+    }
+}
+
+/// What the seat shows without waiting; `None` where it would have to wait.
+fn now(subscription: &mut Subscription) -> Option<ViewEvent> {
+    block_on(async { Some(subscription.next().await) }.or(async { None }))
+}
+
+fn state(subscription: &mut Subscription) -> Option<State> {
+    match now(subscription) {
+        Some(ViewEvent::StateChange(condition)) => Some(condition.state),
+        _ => None,
+    }
+}
+
+fn sequence(subscription: &mut Subscription) -> Option<u32> {
+    match now(subscription) {
+        Some(ViewEvent::Picture(picture)) => Some(picture.sequence),
+        _ => None,
+    }
+}
+
+#[test]
+fn camera_is_live_from_its_first_key_frame() {
+    let scene = Scene::connecting();
+    scene.stream.begin_worker(scene.start);
+    assert!(!scene.unit(1, false, 0));
+    assert_eq!(scene.stream.condition().state, State::Connecting);
+    assert!(scene.unit(2, true, 40));
+    assert_eq!(scene.stream.condition().state, State::Live);
+    assert!(!scene.unit(3, true, 80), "it goes live only once");
+}
+
+#[test]
+fn viewer_that_does_not_read_finds_only_the_newest_picture() {
+    let scene = Scene::live();
+    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    assert_eq!(state(&mut subscription), Some(State::Live));
+    for sequence in 1..=10 {
+        scene.picture(ANY, sequence, 40);
+    }
+    assert_eq!(sequence(&mut subscription), Some(10));
+    assert!(now(&mut subscription).is_none());
+    assert_eq!(subscription.skipped(), 9);
+    subscription.note_skipped();
+    assert_eq!((subscription.skipped(), scene.stream.status(scene.at(40)).skipped), (10, 10));
+}
+
+#[test]
+fn unread_picture_is_withdrawn_when_the_camera_stalls() {
+    let scene = Scene::live();
+    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    assert_eq!(state(&mut subscription), Some(State::Live));
+    scene.picture(ANY, 1, 40);
+    scene.stream.report(State::Stalled, "no frame for 5.0 s", scene.at(5000));
+    assert_eq!(state(&mut subscription), Some(State::Stalled));
+    assert!(now(&mut subscription).is_none(), "the old picture must not follow the news");
+    scene.picture(ANY, 2, 5040);
+    assert!(now(&mut subscription).is_none(), "nor a late one of the same worker");
+}
+
+#[test]
+fn picture_from_before_a_stall_is_not_found_after_it() {
+    let scene = Scene::live();
+    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    assert_eq!(state(&mut subscription), Some(State::Live));
+    scene.picture(ANY, 1, 40);
+    scene.stream.report(State::Stalled, "no frame for 5.0 s", scene.at(5000));
+    scene.unit(2, true, 6000);
+    scene.unit(3, false, 6040);
+    assert_eq!(state(&mut subscription), Some(State::Live), "it slept through the stall");
+    assert!(now(&mut subscription).is_none(), "and must not wake up to the old picture");
+}
+
+#[test]
+fn second_viewer_of_a_rendition_gets_its_picture_at_once_and_adds_no_encode() {
+    let scene = Scene::live();
+    let _first = scene.stream.subscribe(SMALL).unwrap();
+    scene.picture(SMALL, 1, 40);
+    let demand = scene.stream.demand();
+    let mut second = scene.stream.subscribe(SMALL).unwrap();
+    assert_eq!(state(&mut second), Some(State::Live));
+    assert_eq!(sequence(&mut second), Some(1));
+    assert_eq!(scene.stream.demand(), demand);
+    assert_eq!(demand.len(), 1);
+}
+
+#[test]
+fn demand_ends_with_the_last_viewer() {
+    let scene = Scene::live();
+    let bell = scene.stream.demand_changes();
+    let (one, two) = (scene.stream.subscribe(ANY).unwrap(), scene.stream.subscribe(SMALL).unwrap());
+    assert!(bell.try_recv().is_ok());
+    assert_eq!(scene.stream.demand().len(), 2);
+    drop(one);
+    assert_eq!(scene.stream.demand().len(), 1);
+    drop(two);
+    assert!(scene.stream.demand().is_empty());
+    assert!(bell.try_recv().is_ok());
+}
+
+#[test]
+fn wishes_wait_for_the_stream_before_they_become_demand() {
+    let scene = Scene::connecting();
+    let _seat = scene.stream.subscribe(SMALL).unwrap();
+    assert!(scene.stream.demand().is_empty());
+    scene.stream.set_stream_info(STREAM);
+    assert_eq!(scene.stream.demand()[0].size, Size { width: 320, height: 180 });
+}
+
+/// 704x576 of an analogue camera, to be seen as 16:9.
+const STRETCHED: StreamInfo =
+    StreamInfo { size: Size { width: 704, height: 576 }, sample_aspect: SampleAspect::SQUARE, ..STREAM };
+
+#[test]
+fn sample_aspect_gives_every_rendition_its_shape() {
+    let scene = Scene::connecting();
+    let _seats = (scene.stream.subscribe(SMALL).unwrap(), scene.stream.subscribe(ANY).unwrap());
+    let sizes = |aspect| {
+        scene.stream.set_stream_info(StreamInfo { sample_aspect: aspect, ..STRETCHED });
+        scene.stream.demand().iter().map(|rendition| (rendition.size.width, rendition.size.height)).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(SampleAspect::new(16, 11)), [(320, 180), (1024, 576)]);
+    assert_eq!(sizes(SampleAspect::new(12, 11)), [(240, 180), (768, 576)], "it may change at any time");
+    assert_eq!(sizes(SampleAspect::SQUARE), [(220, 180), (704, 576)]);
+}
+
+#[test]
+fn picture_of_a_frame_from_before_another_shape_is_not_shown() {
+    let scene = Scene::live();
+    let wide = |aspect| scene.stream.set_stream_info(StreamInfo { sample_aspect: aspect, ..STRETCHED });
+    wide(SampleAspect::new(16, 11));
+    assert!(!scene.unit(2, true, 40));
+    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    assert_eq!(state(&mut subscription), Some(State::Live));
+    scene.picture(ANY, 2, 50);
+    assert_eq!(sequence(&mut subscription), Some(2));
+    wide(SampleAspect::new(12, 11));
+    scene.unit(3, true, 80);
+    assert_eq!(state(&mut subscription), Some(State::Live));
+    // The worker makes the new size already, of a frame that has the old shape.
+    scene.picture(ANY, 2, 90);
+    assert!(now(&mut subscription).is_none());
+    scene.picture(ANY, 3, 100);
+    assert_eq!(sequence(&mut subscription), Some(3));
+}
+
+#[test]
+fn changed_wish_replaces_the_old_rendition() {
+    let scene = Scene::live();
+    let subscription = scene.stream.subscribe(SMALL).unwrap();
+    subscription.change(ANY).unwrap();
+    let sizes: Vec<_> = scene.stream.demand().iter().map(|rendition| rendition.size).collect();
+    assert_eq!(sizes, [STREAM.size]);
+}
+
+#[test]
+fn one_rendition_too_many_is_refused_and_disturbs_nobody() {
+    let scene = Scene::live();
+    let quality = |quality| RenditionRequest { quality: Some(quality), ..SMALL };
+    let subscriptions: Vec<_> = (1..=16).map(|q| scene.stream.subscribe(quality(q)).unwrap()).collect();
+    assert_eq!(scene.stream.subscribe(quality(17)).err(), Some(TooManyRenditions { most: 16 }));
+    assert_eq!(subscriptions[0].change(quality(16)), Ok(()));
+    assert!(scene.stream.subscribe(quality(17)).is_ok());
+    assert_eq!(scene.stream.status(scene.at(0)).refused, 1);
+}
+
+#[test]
+fn lower_bound_takes_nothing_from_those_who_watch() {
+    let scene = Scene::live();
+    let quality = |quality| RenditionRequest { quality: Some(quality), ..SMALL };
+    let _seats: Vec<_> = (1..=3).map(|q| scene.stream.subscribe(quality(q)).unwrap()).collect();
+    scene.stream.allow_renditions(1);
+    assert_eq!(scene.stream.demand().len(), 3);
+    assert_eq!(scene.stream.subscribe(quality(4)).err(), Some(TooManyRenditions { most: 1 }));
+    assert!(scene.stream.subscribe(quality(3)).is_ok(), "what is encoded anyway may be watched by more");
+    scene.stream.set_stream_info(STREAM);
+    assert_eq!(scene.stream.demand().len(), 3);
+}
+
+#[test]
+fn share_of_the_worker_is_that_of_the_last_seconds() {
+    let scene = Scene::live();
+    let vitals = |pid, millis| WorkerUsage { pid, cpu: Duration::from_millis(millis), resident: 0, own: 0 };
+    let share = || scene.stream.status(scene.at(0)).worker_share;
+    scene.stream.set_vitals(vitals(1, 60_000), scene.at(0));
+    assert_eq!(share(), None);
+    scene.stream.set_vitals(vitals(1, 60_500), scene.at(2000));
+    assert_eq!(share(), Some(0.25));
+    scene.stream.set_vitals(vitals(2, 100), scene.at(4000));
+    assert_eq!(share(), Some(0.25), "of another worker nothing is known yet");
+    scene.stream.end_worker();
+    assert_eq!(share(), None);
+}
+
+#[test]
+fn silence_of_a_live_stream_is_overdue_after_the_limit() {
+    let scene = Scene::live();
+    scene.unit(2, false, 1000);
+    scene.unit(3, false, 1040);
+    assert_eq!(scene.stream.overdue(scene.at(5999)), None);
+    assert_eq!(scene.stream.overdue(scene.at(6000)).unwrap().why, "no frame for 5.0 s");
+    assert_eq!(scene.stream.due(), Some(scene.at(6000)), "FFmpeg may have had the last one since 1000 ms");
+}
+
+#[test]
+fn key_frame_that_may_be_old_makes_no_camera_live_and_what_follows_it_does() {
+    let scene = Scene::connecting();
+    let first = scene.stream.begin_worker(scene.start);
+    scene.stream.set_stream_info(STREAM);
+    let mut untouched = scene.stream.subscribe_units();
+    assert!(!scene.unit(first, true, 4500), "FFmpeg may have had it all the time");
+    assert_eq!(scene.stream.condition().state, State::Connecting);
+    assert!(scene.unit(first + 1, false, 4540), "this one it had not");
+    assert_eq!(deliveries(&mut untouched), ["live", "1", "2"], "with what it needs to be decoded");
+}
+
+#[test]
+fn camera_with_a_frame_every_few_seconds_is_never_live_and_told_why() {
+    let scene = Scene::live();
+    scene.unit(2, true, 40);
+    scene.unit(3, true, 4040);
+    let why = scene.stream.overdue(scene.at(5040)).unwrap().why;
+    assert_eq!(why, "only one frame in 4.0 s arrives; stall_after is 5.0 s and must be at least twice as long");
+    assert_eq!(scene.stream.overdue(scene.at(5039)), None, "the one from 40 ms is shown until then");
+    scene.stream.report(State::Stalled, why, scene.at(5040));
+    scene.stream.end_worker();
+    let first = scene.stream.begin_worker(scene.at(6000));
+    for (number, at) in (first..).zip([8600, 12_600]) {
+        assert!(!scene.unit(number, true, at));
+        assert_eq!(scene.stream.overdue(scene.at(at)), None);
+    }
+    let lack = scene.stream.overdue(scene.at(13_600)).unwrap();
+    assert!(lack.state == State::Offline && lack.why.starts_with("only one frame in 4.0 s"), "{lack:?}");
+}
+
+#[test]
+fn frame_every_two_seconds_is_live_and_so_is_a_slow_jpeg_camera() {
+    for (codec, every) in [(Codec::H264, 2000), (Codec::Jpeg, 4900)] {
+        let scene = Scene::live();
+        scene.stream.set_stream_info(StreamInfo { codec, ..STREAM });
+        for number in 2..20_u32 {
+            scene.unit(number, true, every * u64::from(number - 1));
+            assert_eq!(scene.stream.overdue(scene.at(every * u64::from(number))), None, "{codec:?} {number}");
+        }
+    }
+}
+
+#[test]
+fn picture_of_a_frame_that_lay_in_ffmpeg_gives_the_decoder_no_more_time() {
+    let scene = Scene::live();
+    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    assert_eq!(state(&mut subscription), Some(State::Live));
+    // Rubbish follows, and only after 2 s something that looks like the beginning of a frame.
+    scene.unit(2, false, 2000);
+    scene.picture(ANY, 2, 2000);
+    assert_eq!(sequence(&mut subscription), Some(2));
+    for number in 3..=50 {
+        scene.unit(number, false, 2000 + u64::from(number) * 60);
+    }
+    assert!(scene.stream.overdue(scene.at(5000)).unwrap().why.contains("decoder"), "and not 2 s later");
+    scene.picture(ANY, 2, 5040);
+    assert!(now(&mut subscription).is_none(), "a decoder that late shows nothing");
+}
+
+#[test]
+fn decoder_without_pictures_is_overdue_only_while_somebody_watches() {
+    let scene = Scene::live();
+    let frames = |from: u32, until: u32| {
+        (from..=until).step_by(40).for_each(|at| {
+            scene.unit(at / 40 + 1, false, at.into());
+        });
+    };
+    frames(40, 9000);
+    assert_eq!(scene.stream.overdue(scene.at(9000)), None);
+    let _seat = scene.stream.subscribe(ANY).unwrap();
+    frames(9040, 14_000);
+    assert!(scene.stream.overdue(scene.at(14_000)).unwrap().why.contains("decoder"));
+    scene.picture(ANY, 351, 14_000);
+    assert_eq!(scene.stream.overdue(scene.at(14_000)), None);
+}
+
+#[test]
+fn live_stream_is_stalled_where_one_that_never_was_live_is_offline() {
+    let scene = Scene::live();
+    assert_eq!(scene.stream.overdue(scene.at(5000)).unwrap().state, State::Stalled);
+    let scene = Scene::connecting();
+    let first = scene.stream.begin_worker(scene.start);
+    scene.unit(first, false, 0);
+    assert_eq!(scene.stream.overdue(scene.at(5000)).unwrap().state, State::Offline);
+}
+
+#[test]
+fn live_stream_without_key_frames_is_overdue_once_its_group_is_outgrown() {
+    let scene = Scene::live();
+    for number in 1..=30 {
+        scene.unit(number, number % 10 == 0, u64::from(number) * 40);
+    }
+    // Ten frames to a group, then none begins any longer.
+    let mut number = 31;
+    while scene.stream.overdue(scene.at(u64::from(number - 1) * 40)).is_none() {
+        scene.unit(number, false, u64::from(number) * 40);
+        number += 1;
+    }
+    assert_eq!(number - 30, 501, "500 units are kept, and the next one drops them");
+    let condition = scene.stream.overdue(scene.at(u64::from(number - 1) * 40)).unwrap();
+    assert!(condition.why.contains("no key frame"), "{}", condition.why);
+    assert!(scene.stream.status(scene.at(0)).gop_cache.0 == 0);
+}
+
+#[test]
+fn sequences_go_on_with_the_next_worker() {
+    let scene = Scene::live();
+    scene.unit(41, false, 40);
+    scene.stream.end_worker();
+    assert_eq!(scene.stream.begin_worker(scene.at(1000)), 42);
+    assert_eq!(scene.stream.status(scene.at(1000)).reconnects, 1);
+}
+
+#[test]
+fn closed_lane_ends_its_viewers_and_takes_no_new_ones() {
+    let scene = Scene::live();
+    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    assert_eq!(state(&mut subscription), Some(State::Live));
+    scene.stream.close();
+    assert!(matches!(now(&mut subscription), Some(ViewEvent::Closed)));
+    let mut late = scene.stream.subscribe(ANY).unwrap();
+    assert!(matches!(now(&mut late), Some(ViewEvent::Closed)));
+}
+
+#[test]
+fn new_name_reaches_seated_viewers() {
+    let scene = Scene::live();
+    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    assert_eq!(state(&mut subscription), Some(State::Live));
+    scene.stream.retune("Tor".into(), scene.stream.options());
+    assert!(matches!(now(&mut subscription), Some(ViewEvent::StateChange(_))));
+    assert_eq!(scene.stream.name(), "Tor");
+}
+
+/// Everything a seat can take now: `n` for news, else the sequence and whether units before it are missing.
+fn deliveries(subscription: &mut UnitSubscription) -> Vec<String> {
+    let taken = std::iter::from_fn(|| subscription.take()).take(1000);
+    let word = |delivery| match delivery {
+        UnitEvent::StateChange(condition) => condition.state.word().to_owned(),
+        UnitEvent::Unit(taken) => format!("{}{}", taken.unit.sequence, if taken.after_gap { "!" } else { "" }),
+        UnitEvent::Closed => "closed".to_owned(),
+    };
+    let mut words: Vec<_> = taken.map(word).collect();
+    words.dedup();
+    words
+}
+
+#[test]
+fn viewer_of_units_is_given_the_news_the_kept_group_and_then_every_unit() {
+    let scene = Scene::live();
+    scene.unit(2, false, 40);
+    let mut subscription = scene.stream.subscribe_units();
+    assert_eq!(deliveries(&mut subscription), ["live", "1", "2"]);
+    let must_wait = block_on(
+        async {
+            subscription.ready().await;
+            false
+        }
+        .or(async { true }),
+    );
+    assert!(must_wait);
+    scene.unit(3, false, 80);
+    block_on(subscription.ready());
+    assert_eq!(deliveries(&mut subscription), ["3"]);
+    assert!(scene.stream.demand().is_empty(), "nothing is to be decoded for it");
+    let status = scene.stream.status(scene.at(80));
+    assert_eq!((status.viewers, status.untouched), (1, 1));
+    drop(subscription);
+    assert_eq!(scene.stream.status(scene.at(80)).viewers, 0);
+}
+
+#[test]
+fn units_not_taken_are_withdrawn_when_the_camera_stalls() {
+    let scene = Scene::live();
+    let mut subscription = scene.stream.subscribe_units();
+    deliveries(&mut subscription);
+    scene.unit(2, false, 40);
+    scene.stream.report(State::Stalled, "no frame for 5.0 s", scene.at(5000));
+    assert_eq!(deliveries(&mut subscription), ["stalled"]);
+    scene.unit(3, false, 5040);
+    assert!(deliveries(&mut subscription).is_empty());
+    let mut late = scene.stream.subscribe_units();
+    assert_eq!(deliveries(&mut late), ["stalled"], "the group of a camera that is not live is not given");
+    scene.unit(4, true, 6000);
+    assert_eq!(deliveries(&mut subscription), ["live", "4!"]);
+    assert_eq!(deliveries(&mut late), ["live", "4"]);
+}
+
+#[test]
+fn units_of_the_next_worker_begin_with_a_key_frame() {
+    let scene = Scene::live();
+    let mut subscription = scene.stream.subscribe_units();
+    deliveries(&mut subscription);
+    scene.stream.end_worker();
+    let first = scene.stream.begin_worker(scene.at(100));
+    scene.unit(first, false, 140);
+    scene.unit(first + 1, true, 180);
+    assert_eq!(deliveries(&mut subscription), [(first + 1).to_string()]);
+}
+
+#[test]
+fn changed_stream_is_told_before_the_units_it_describes() {
+    let scene = Scene::live();
+    let mut subscription = scene.stream.subscribe_units();
+    deliveries(&mut subscription);
+    scene.unit(2, false, 40);
+    scene.stream.set_stream_info(StreamInfo { codec_config: Some(CodecConfig::H264([0x42, 0, 0x1e])), ..STREAM });
+    scene.unit(3, false, 80);
+    scene.unit(4, true, 120);
+    assert_eq!(deliveries(&mut subscription), ["live", "4!"]);
+}
+
+#[test]
+fn slow_viewer_of_units_changes_nothing_for_another() {
+    let scene = Scene::live();
+    let (mut slow, mut quick) = (scene.stream.subscribe_units(), scene.stream.subscribe_units());
+    deliveries(&mut slow);
+    deliveries(&mut quick);
+    for sequence in 2..2000 {
+        let unit = AccessUnit {
+            sequence,
+            taken: u64::from(sequence) * 40_000,
+            key: sequence % 50 == 0,
+            data: vec![0; 1000].into(),
+        };
+        scene.stream.publish_unit(&unit, scene.start);
+        assert_eq!(deliveries(&mut quick), [sequence.to_string()]);
+    }
+    let late = deliveries(&mut slow);
+    assert_eq!((late.len(), late[0].as_str()), (50, "1950!"), "the newest group, and that something is missing");
+    assert_eq!(scene.stream.status(scene.start).skipped, 1948);
+}
+
+#[test]
+fn closed_lane_ends_its_viewers_of_units() {
+    let scene = Scene::live();
+    let mut subscription = scene.stream.subscribe_units();
+    scene.stream.close();
+    block_on(subscription.ready());
+    assert_eq!(deliveries(&mut subscription), ["closed"]);
+    let mut late = scene.stream.subscribe_units();
+    block_on(late.ready());
+    assert_eq!(deliveries(&mut late), ["closed"]);
+}

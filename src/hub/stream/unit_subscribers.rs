@@ -1,0 +1,107 @@
+//! Seats for those who take the stream as it is: no wish, no demand, only a queue each.
+
+use std::sync::Arc;
+
+use smol::channel::{Sender, bounded};
+
+use super::{Inner, Stream};
+use crate::{
+    hub::{
+        unit_queue::UnitQueue,
+        unit_subscription::{UnitEvent, UnitSubscription},
+    },
+    media::AccessUnit,
+};
+
+/// The lane's end of a unit seat.
+pub(super) struct UnitSubscriber {
+    pub(super) number: u64,
+    unit_queue: UnitQueue,
+    has_news: bool,
+    bell: Sender<()>,
+}
+
+impl UnitSubscriber {
+    pub(super) fn tell(&mut self) {
+        self.has_news = true;
+        let _ = self.bell.force_send(());
+    }
+
+    /// Takes back what was not taken yet; what follows begins with a key frame.
+    pub(super) fn withdraw(&mut self) {
+        self.unit_queue.withdraw();
+    }
+
+    fn offer(&mut self, unit: &AccessUnit) -> u64 {
+        let left_out = self.unit_queue.push(unit);
+        if !self.unit_queue.is_empty() {
+            let _ = self.bell.force_send(());
+        }
+        left_out
+    }
+}
+
+impl Stream {
+    /// Takes a seat for access units; the first delivery is there at once, and where the camera is live
+    /// the kept group follows.
+    pub fn subscribe_units(self: &Arc<Self>) -> UnitSubscription {
+        self.sit_with(|inner| UnitQueue::new(if inner.is_live() { inner.gop_cache.units() } else { &[] }))
+    }
+
+    /// The same, without the kept group: the first unit is the next key frame.
+    pub(in crate::hub) fn sit_for_next_key_frame(self: &Arc<Self>) -> UnitSubscription {
+        self.sit_with(|_| UnitQueue::new(&[]))
+    }
+
+    fn sit_with(self: &Arc<Self>, unit_queue: impl FnOnce(&Inner) -> UnitQueue) -> UnitSubscription {
+        let mut inner = self.inner();
+        let number = inner.next_seat;
+        inner.next_seat += 1;
+        let (sender, bell) = bounded(1);
+        let subscription = UnitSubscription { stream: Arc::clone(self), number, bell };
+        if !inner.closed {
+            let unit_queue = unit_queue(&inner);
+            inner.unit_seats.push(UnitSubscriber { number, unit_queue, has_news: true, bell: sender });
+            self.wake(&inner);
+        }
+        subscription
+    }
+
+    pub(in crate::hub) fn has_delivery(&self, number: u64) -> bool {
+        let inner = self.inner();
+        let subscriber = inner.unit_seats.iter().find(|subscriber| subscriber.number == number);
+        subscriber.is_none_or(|subscriber| subscriber.has_news || !subscriber.unit_queue.is_empty())
+    }
+
+    pub(in crate::hub) fn take_delivery(&self, number: u64) -> Option<UnitEvent> {
+        let inner = &mut *self.inner();
+        let Some(subscriber) = inner.unit_seats.iter_mut().find(|subscriber| subscriber.number == number) else {
+            return Some(UnitEvent::Closed);
+        };
+        if std::mem::take(&mut subscriber.has_news) {
+            return Some(UnitEvent::StateChange(inner.condition.clone()));
+        }
+        subscriber.unit_queue.take().map(UnitEvent::Unit)
+    }
+}
+
+impl Inner {
+    pub(super) fn offer_unit(&mut self, unit: &AccessUnit) {
+        for subscriber in &mut self.unit_seats {
+            self.skipped += subscriber.offer(unit);
+        }
+    }
+
+    /// Gives the kept group to all, as the stream goes live.
+    pub(super) fn offer_group(&mut self) {
+        for subscriber in &mut self.unit_seats {
+            for unit in self.gop_cache.units() {
+                self.skipped += subscriber.offer(unit);
+            }
+        }
+    }
+
+    pub(super) fn withdraw_units(&mut self) {
+        self.unit_seats.iter_mut().for_each(UnitSubscriber::withdraw);
+    }
+}
