@@ -33,13 +33,13 @@ use smol::{
 };
 
 use crate::{
-    capture::{ForkServer, Starter},
     card,
     config::{self, Config, Walls, changes::Changes},
     discovery::{self, Hint},
     hub::Hub,
     log as logging,
     web::{Bounds, Web},
+    worker_host::{ForkServer, Spawner},
 };
 use keeper::Crew;
 use listeners::Listeners;
@@ -95,15 +95,15 @@ pub fn catch_signals() -> io::Result<Signals> {
 /// Holds the thread, which must live as long as the process.
 pub fn run(file: &Path, signals: Signals, server: Option<ForkServer>) -> Outcome {
     let executor = Arc::new(Executor::new());
-    let starter = Starter::forking(OWN_PROGRAM, server);
+    let spawner = Spawner::forking(OWN_PROGRAM, server);
     // A task like all others, so that it is not asked whenever one of them has something to do.
-    let serving = executor.spawn(serve(Arc::clone(&executor), file.to_owned(), signals, starter));
+    let serving = executor.spawn(serve(Arc::clone(&executor), file.to_owned(), signals, spawner));
     // Sockets and timers are waited for by the thread of `async-io` alone. With `smol::block_on` this
     // thread would take turns with it, and that one look 100 times a second whether it has a turn.
     smol::future::block_on(executor.run(serving))
 }
 
-async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals, starter: Starter) -> Outcome {
+async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals, spawner: Spawner) -> Outcome {
     log::info!("cctv-agent {VERSION} starts, pid {}", std::process::id());
     descriptors::raise();
     let hub = Arc::new(Hub::default());
@@ -126,7 +126,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
         },
         complaints: Vec::new(),
         reading: Reading::start(Arc::clone(&executor), Arc::clone(&hub), file),
-        roster: Roster::new(Crew::new(Arc::clone(&executor), starter), Arc::clone(&hub)),
+        roster: Roster::new(Crew::new(Arc::clone(&executor), spawner), Arc::clone(&hub)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web)),
         network: Network::default(),
         watchdog: Watchdog::start(&executor, Arc::clone(&web)),

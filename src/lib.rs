@@ -21,11 +21,11 @@ pub mod store;
 pub mod sys;
 
 // Floor 2, strangers to each other
-pub mod capture;
 pub mod discovery;
 pub mod onvif;
 pub mod web;
 pub mod worker;
+pub mod worker_host;
 
 // Floor 3
 pub mod agent;

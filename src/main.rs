@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use cctv_agent::{
     agent::{self, Outcome},
-    capture::ForkServer,
     command::{self, Command, Run},
     log::{self, Target},
     sys, text,
@@ -12,6 +11,7 @@ use cctv_agent::{
         self,
         fork_server::{self, Split},
     },
+    worker_host::ForkServer,
 };
 
 /// sysexits(3): the names are those of the BSD manual page.

@@ -16,7 +16,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 const FLOORS: [&[&str]; 5] = [
     &["camera", "time", "media", "text", "xml"],
     &["log", "hub", "config", "http_client", "ipc", "card", "store", "sys"],
-    &["onvif", "discovery", "capture", "web", "worker"],
+    &["onvif", "discovery", "worker_host", "web", "worker"],
     &["agent", "command"],
     &["main"],
 ];
@@ -47,7 +47,7 @@ const DOORS: [(&str, Door); 29] = [
     ("log", AllBut(&["camera", "media"])),
     ("md5", Only(&["onvif"])),
     ("multiversion", Only(&["worker"])),
-    ("nix", Only(&["sys", "capture", "worker", "discovery", "agent", "command"])),
+    ("nix", Only(&["sys", "worker_host", "worker", "discovery", "agent", "command"])),
     ("opencv", Only(&["worker", "card"])),
     ("quick_xml", Only(&["xml"])),
     ("rustix", Only(&["agent"])),

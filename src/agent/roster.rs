@@ -120,7 +120,7 @@ impl Roster {
 
     /// Has cameras tried again that are still to be since a reload, and looks after what workers come from.
     pub fn tend(&mut self, now: Instant) {
-        self.crew.starter.tend();
+        self.crew.spawner.tend();
         self.leaving.retain(|task| !task.is_finished());
         for kept in self.keepers.values_mut() {
             let is_denied = kept.keepers().any(|keeper| keeper.stream().condition().state == State::Denied);

@@ -9,10 +9,10 @@ use smol::{Executor, lock::Semaphore};
 
 use crate::{
     agent::{budget::Budget, lookout::Lookout},
-    capture::Starter,
     config::{Limits, Server},
     ipc::WORKER_MEMORY,
     store::Directory,
+    worker_host::Spawner,
 };
 
 /// The same for all of them; a clone is the same one.
@@ -20,7 +20,7 @@ use crate::{
 pub struct Crew {
     pub executor: Arc<Executor<'static>>,
     /// Where workers come from.
-    pub starter: Arc<Starter>,
+    pub spawner: Arc<Spawner>,
     pub budget: Arc<Budget>,
     pub lookout: Arc<Lookout>,
     /// What was learnt of the cameras; another directory after a reload that says so.
@@ -33,13 +33,13 @@ pub struct Crew {
 }
 
 impl Crew {
-    pub fn new(executor: Arc<Executor<'static>>, starter: Starter) -> Self {
+    pub fn new(executor: Arc<Executor<'static>>, spawner: Spawner) -> Self {
         let memory = Arc::new(Mutex::new(Arc::new(Directory::open(Server::default().state_dir))));
         let lookout = Arc::new(Lookout::default());
         let most = Limits::default().openings;
         let openings = Arc::new(Mutex::new((most, Arc::new(Semaphore::new(most)))));
         let worker_memory = Arc::new(AtomicU64::new(WORKER_MEMORY));
-        Self { executor, starter: Arc::new(starter), budget: Arc::default(), lookout, memory, worker_memory, openings }
+        Self { executor, spawner: Arc::new(spawner), budget: Arc::default(), lookout, memory, worker_memory, openings }
     }
 
     /// For workers and openings from now on.

@@ -12,10 +12,10 @@ use smol::{Executor, future::block_on};
 use super::*;
 use crate::{
     camera::{CameraId, StreamOptions, StreamUri},
-    capture::{Starter, tests::stand_in::StandIn},
     hub::{Channel, Condition, Status},
     ipc::FromWorker,
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo},
+    worker_host::{Spawner, tests::stand_in::StandIn},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,7 +59,7 @@ impl Scene {
         // The second shows that the first is not old.
         script.write("live", &[STREAM, unit(1, true), unit(2, false)]);
         let executor = Arc::new(Executor::new());
-        let crew = Crew::new(Arc::clone(&executor), Starter::whole(script.program()));
+        let crew = Crew::new(Arc::clone(&executor), Spawner::whole(script.program()));
         let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after };
         let id = CameraId::new("gate").unwrap();
         let stream = Arc::new(Stream::new(id, "Gate".into(), options, Instant::now()));
@@ -203,7 +203,7 @@ fn worker_that_crashes_is_replaced_at_once_three_times_and_then_by_the_law_of_pa
 #[test]
 fn program_that_is_not_there_is_tried_by_the_law_of_pauses() {
     let mut scene = Scene::new("");
-    scene.crew.starter = Arc::new(Starter::whole("/nonexistent/worker"));
+    scene.crew.spawner = Arc::new(Spawner::whole("/nonexistent/worker"));
     let why = scene.trouble().why;
     assert!(why.contains("cannot start a worker") && why.contains("(attempt 1)"), "{why}");
 }

@@ -10,12 +10,12 @@ use smol::{Timer, future::FutureExt, lock::SemaphoreGuardArc};
 use super::{Ended, Found, Keeping, Plan, Trouble, away, household::KEPT, offline};
 use crate::{
     camera::{State, StreamUri, Transport},
-    capture::{self, Worker},
     hub::{Cause, Condition},
     ipc::{FailureKind, FromWorker, Open},
     log::chain,
     media::Size,
     text,
+    worker_host::{self, Worker},
 };
 
 /// The longest a running stream is not looked at; what is overdue earlier is noticed to the moment.
@@ -53,7 +53,7 @@ impl Keeping {
             read_limit: self.stream.options().stall_after,
             most_memory: self.crew.worker_memory.load(Ordering::Relaxed),
         };
-        let mut worker = match Worker::start(&self.crew.starter, self.stream.id(), open).await {
+        let mut worker = match Worker::start(&self.crew.spawner, self.stream.id(), open).await {
             Ok(worker) => worker,
             Err(error) => return away(Cause::Worker, chain(&error)).into(),
         };
@@ -69,7 +69,7 @@ impl Keeping {
             self.rest();
         }
         let stopped = matches!(ended, Ended::Stopped | Ended::Unneeded);
-        let went = worker.end(if stopped { capture::LONG_CLOSE_TIMEOUT } else { capture::CLOSE_TIMEOUT }).await;
+        let went = worker.end(if stopped { worker_host::LONG_CLOSE_TIMEOUT } else { worker_host::CLOSE_TIMEOUT }).await;
         self.stream.end_worker();
         self.crew.budget.forget(&self.label);
         if let Ended::Trouble(trouble) = &mut ended
@@ -92,7 +92,7 @@ impl Keeping {
         started: Instant,
     ) -> Ended {
         enum Event {
-            Message(Result<FromWorker, capture::Error>),
+            Message(Result<FromWorker, worker_host::Error>),
             Confirmed(Box<Result<Found, Trouble>>),
             Demand,
             Tick,
@@ -138,7 +138,7 @@ impl Keeping {
                     {
                         vitals_due = now + VITALS;
                         self.stream.set_vitals(vitals, now);
-                        if let Err(error) = worker.weigh(&vitals) {
+                        if let Err(error) = worker.check_memory(&vitals) {
                             return self.trouble_with(&error, stream, found).into();
                         }
                         if let Err(text) = self.crew.budget.report(&self.label, vitals.own) {
@@ -198,7 +198,7 @@ impl Keeping {
                 Event::Message(Ok(FromWorker::UnitAsPicture(_))) => {}
                 // `Worker::next` gives it as an error.
                 Event::Message(Ok(FromWorker::Failed(failure))) => {
-                    return self.trouble_with(&capture::Error::GaveUp(failure), stream, found).into();
+                    return self.trouble_with(&worker_host::Error::GaveUp(failure), stream, found).into();
                 }
             }
         }
@@ -228,8 +228,8 @@ impl Keeping {
         Err(outcome)
     }
 
-    fn trouble_with(&self, error: &capture::Error, stream: &StreamUri, found: &Found) -> Trouble {
-        use capture::Error;
+    fn trouble_with(&self, error: &worker_host::Error, stream: &StreamUri, found: &Found) -> Trouble {
+        use worker_host::Error;
         let trouble = away(cause(error), chain(error));
         match error {
             Error::GaveUp(failure) => match failure.kind {
@@ -253,9 +253,11 @@ impl Keeping {
             },
             // No process to be had: that is better a while later than at once.
             Error::Start(_) => trouble,
-            Error::Died { .. } | Error::Wire(_) | Error::Manners(_) | Error::Deaf | Error::Overweight { .. } => {
-                Trouble { crash: true, ..trouble }
-            }
+            Error::Died { .. }
+            | Error::Ipc(_)
+            | Error::Protocol(_)
+            | Error::Unresponsive
+            | Error::MemoryLimit { .. } => Trouble { crash: true, ..trouble },
         }
     }
 
@@ -277,8 +279,8 @@ impl Keeping {
     }
 }
 
-fn cause(error: &capture::Error) -> Cause {
-    use capture::Error;
+fn cause(error: &worker_host::Error) -> Cause {
+    use worker_host::Error;
     match error {
         Error::GaveUp(failure) => match failure.kind {
             FailureKind::Unreachable => Cause::Unreachable,
@@ -288,7 +290,9 @@ fn cause(error: &capture::Error) -> Cause {
             FailureKind::Silent => Cause::Stalled,
             FailureKind::Internal => Cause::Worker,
         },
-        Error::Overweight { .. } => Cause::Memory,
-        Error::Start(_) | Error::Died { .. } | Error::Wire(_) | Error::Manners(_) | Error::Deaf => Cause::Worker,
+        Error::MemoryLimit { .. } => Cause::Memory,
+        Error::Start(_) | Error::Died { .. } | Error::Ipc(_) | Error::Protocol(_) | Error::Unresponsive => {
+            Cause::Worker
+        }
     }
 }

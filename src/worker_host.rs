@@ -3,11 +3,11 @@
 //! A worker is this same binary with one end of a socket pair as its standard input; the stream's
 //! address and password travel over that socket and stand in no argument or environment.
 
-mod inbox;
-mod manners;
+mod message_reader;
 mod process;
-mod starter;
-mod stderr;
+mod protocol_guard;
+mod spawner;
+mod worker_log;
 
 use std::{
     error, fmt, io,
@@ -35,11 +35,11 @@ use crate::{
     media::{AccessUnit, Picture, Rendition},
     time::timeout,
 };
-use inbox::Inbox;
-use manners::{Breach, Manners};
+use message_reader::MessageReader;
 use process::Process;
-pub use starter::{ForkServer, Starter};
-use stderr::Stderr;
+use protocol_guard::{ProtocolGuard, ProtocolViolation};
+pub use spawner::{ForkServer, Spawner};
+use worker_log::Stderr;
 
 /// A worker that does not take a message for this long hangs: its listening thread does nothing else.
 const SEND_LIMIT: Duration = Duration::from_secs(1);
@@ -67,15 +67,15 @@ pub enum Error {
     /// The worker said why it gives up.
     GaveUp(Failure),
     /// The worker ended without a word.
-    Died { status: Option<ExitStatus>, last_words: Option<String> },
+    Died { status: Option<ExitStatus>, last_stderr_line: Option<String> },
     /// The worker sent something that is no message, or the socket failed.
-    Wire(ipc::Error),
+    Ipc(ipc::Error),
     /// The worker sent what no worker in its right mind sends.
-    Manners(Breach),
+    Protocol(ProtocolViolation),
     /// The worker does not take messages.
-    Deaf,
+    Unresponsive,
     /// The worker has more memory than it may; both in bytes.
-    Overweight { resident: u64, most: u64 },
+    MemoryLimit { resident: u64, most: u64 },
 }
 
 impl fmt::Display for Error {
@@ -83,7 +83,7 @@ impl fmt::Display for Error {
         match self {
             Self::Start(_) => write!(f, "cannot start a worker"),
             Self::GaveUp(failure) => write!(f, "{}", failure.text),
-            Self::Died { status, last_words } => {
+            Self::Died { status, last_stderr_line } => {
                 match status.map(|status| (status.signal(), status.code())) {
                     Some((Some(signal), _)) => {
                         let name = Signal::try_from(signal).map_or("an unknown signal", Signal::as_str);
@@ -92,14 +92,14 @@ impl fmt::Display for Error {
                     Some((None, Some(code))) => write!(f, "the worker exited with code {code}")?,
                     _ => write!(f, "the worker closed its socket")?,
                 }
-                match last_words {
+                match last_stderr_line {
                     Some(words) => write!(f, " after saying {words:?}"),
                     None => Ok(()),
                 }
             }
-            Self::Wire(_) | Self::Manners(_) => write!(f, "the worker sent nonsense"),
-            Self::Deaf => write!(f, "the worker takes no messages"),
-            Self::Overweight { resident, most } => {
+            Self::Ipc(_) | Self::Protocol(_) => write!(f, "the worker sent nonsense"),
+            Self::Unresponsive => write!(f, "the worker takes no messages"),
+            Self::MemoryLimit { resident, most } => {
                 write!(f, "the worker takes {} MiB of memory, more than the {} MiB it may", resident >> 20, most >> 20)
             }
         }
@@ -110,9 +110,9 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Start(source) => Some(source),
-            Self::Wire(source) => Some(source),
-            Self::Manners(source) => Some(source),
-            Self::GaveUp(_) | Self::Died { .. } | Self::Deaf | Self::Overweight { .. } => None,
+            Self::Ipc(source) => Some(source),
+            Self::Protocol(source) => Some(source),
+            Self::GaveUp(_) | Self::Died { .. } | Self::Unresponsive | Self::MemoryLimit { .. } => None,
         }
     }
 }
@@ -131,10 +131,10 @@ pub struct Worker {
     inherited: OnceLock<u64>,
     most_memory: u64,
     socket: Async<UnixStream>,
-    inbox: Inbox,
+    message_reader: MessageReader,
     /// The unit sent last, which may be a picture too.
     newest: Option<AccessUnit>,
-    manners: Manners,
+    protocol_guard: ProtocolGuard,
     stderr: Stderr,
 }
 
@@ -144,12 +144,12 @@ impl Worker {
     ///
     /// # Errors
     /// [`Error::Start`] where the system refuses the socket pair or the process.
-    pub async fn start(starter: &Starter, camera: &CameraId, open: Open) -> Result<Self, Error> {
+    pub async fn start(spawner: &Spawner, camera: &CameraId, open: Open) -> Result<Self, Error> {
         let (ours, theirs) = UnixStream::pair().map_err(Error::Start)?;
         let (printed, stderr) = io::pipe().map_err(Error::Start)?;
         let socket = Async::new(ours).map_err(Error::Start)?;
         let printed = Async::new(printed).map_err(Error::Start)?;
-        let process = starter.start(open.transport, theirs.into(), stderr).await.map_err(Error::Start)?;
+        let process = spawner.start(open.transport, theirs.into(), stderr).await.map_err(Error::Start)?;
         let mut worker = Self {
             pid: process.id(),
             inherited: OnceLock::new(),
@@ -158,9 +158,9 @@ impl Worker {
             hung_up: None,
             most_memory: open.most_memory,
             socket,
-            inbox: Inbox::default(),
+            message_reader: MessageReader::default(),
             newest: None,
-            manners: Manners::new(open.first_sequence),
+            protocol_guard: ProtocolGuard::new(open.first_sequence),
             stderr: Stderr::new(camera.clone(), Some(printed)),
         };
         worker.tell(&ToWorker::Open(open)).await?;
@@ -179,13 +179,13 @@ impl Worker {
             self.stderr.pump().await;
             smol::future::pending().await
         };
-        let message = self.inbox.next(&self.socket).or(printed).await;
+        let message = self.message_reader.next(&self.socket).or(printed).await;
         let message = match message {
             Ok(message) => message,
             Err(ipc::Error::Closed | ipc::Error::Io(_)) => return Err(self.died().await),
-            Err(error) => return Err(Error::Wire(error)),
+            Err(error) => return Err(Error::Ipc(error)),
         };
-        self.manners.check(&message, Instant::now()).map_err(Error::Manners)?;
+        self.protocol_guard.check(&message, Instant::now()).map_err(Error::Protocol)?;
         match message {
             FromWorker::Failed(failure) => Err(Error::GaveUp(failure)),
             FromWorker::Unit(unit) => {
@@ -199,7 +199,7 @@ impl Worker {
                     taken: *taken,
                     jpeg: Arc::clone(data),
                 })),
-                None => Err(Error::Manners(Breach::NotSent { sequence: untouched.sequence })),
+                None => Err(Error::Protocol(ProtocolViolation::NotSent { sequence: untouched.sequence })),
             },
             message => Ok(message),
         }
@@ -208,7 +208,7 @@ impl Worker {
     /// Asks for exactly these renditions from now on.
     ///
     /// # Errors
-    /// [`Error::Deaf`] where the worker does not take the message within [`SEND_LIMIT`], or why it
+    /// [`Error::Unresponsive`] where the worker does not take the message within [`SEND_LIMIT`], or why it
     /// is gone.
     pub async fn want(&mut self, renditions: Vec<Rendition>) -> Result<(), Error> {
         self.tell(&ToWorker::SetRenditions(renditions)).await
@@ -228,10 +228,10 @@ impl Worker {
     /// keep; this is what it really has.
     ///
     /// # Errors
-    /// [`Error::Overweight`].
-    pub fn weigh(&self, vitals: &WorkerUsage) -> Result<(), Error> {
+    /// [`Error::MemoryLimit`].
+    pub fn check_memory(&self, vitals: &WorkerUsage) -> Result<(), Error> {
         let (resident, most) = (vitals.resident, self.most_memory);
-        if resident > most { Err(Error::Overweight { resident, most }) } else { Ok(()) }
+        if resident > most { Err(Error::MemoryLimit { resident, most }) } else { Ok(()) }
     }
 
     /// Lets the worker say TEARDOWN, waits up to `patience`, then kills and reaps it. Returns whether it
@@ -259,7 +259,7 @@ impl Worker {
         match timeout(SEND_LIMIT, (&self.socket).write_all(&bytes)).await {
             Some(Ok(())) => Ok(()),
             Some(Err(_broken)) => Err(self.died().await),
-            None => Err(Error::Deaf),
+            None => Err(Error::Unresponsive),
         }
     }
 
@@ -269,7 +269,7 @@ impl Worker {
         let hung_up = *self.hung_up.get_or_insert_with(Instant::now);
         timeout(DEATH.saturating_sub(hung_up.elapsed()), self.exited()).await;
         self.stderr.drain().await;
-        Error::Died { status: self.status, last_words: self.stderr.last_line() }
+        Error::Died { status: self.status, last_stderr_line: self.stderr.last_line() }
     }
 
     /// Waits until the process has exited, and reaps it; whoever waits has a deadline of his own. Throws

@@ -39,7 +39,7 @@ pub struct Stderr {
     logged: u32,
     left_out: u64,
     /// When the current [`BREATH`] began, and bytes read in it.
-    breath: Option<Instant>,
+    rate_window: Option<Instant>,
     breath_bytes: usize,
 }
 
@@ -53,7 +53,7 @@ impl Stderr {
             window_start: None,
             logged: 0,
             left_out: 0,
-            breath: None,
+            rate_window: None,
             breath_bytes: 0,
         }
     }
@@ -77,9 +77,9 @@ impl Stderr {
 
     /// Until when nothing is read, where too much was.
     fn out_of_breath(&mut self, now: Instant) -> Option<Instant> {
-        let rested = self.breath.map(|began| began + BREATH).filter(|&rested| now < rested);
+        let rested = self.rate_window.map(|began| began + BREATH).filter(|&rested| now < rested);
         if rested.is_none() {
-            (self.breath, self.breath_bytes) = (Some(now), 0);
+            (self.rate_window, self.breath_bytes) = (Some(now), 0);
         }
         rested.filter(|_| self.breath_bytes >= MAX_BYTES)
     }

@@ -10,10 +10,10 @@ use smol::{Async, io::AsyncReadExt};
 
 use crate::ipc::{self, Error, FromWorker, HEAD, Head, Message};
 
-/// The part of a message that was read so far. It survives a dropped [`Inbox::next`], so that waiting
+/// The part of a message that was read so far. It survives a dropped [`MessageReader::next`], so that waiting
 /// for a message can be one of several things awaited at once.
 #[derive(Default)]
-pub struct Inbox {
+pub struct MessageReader {
     head: [u8; HEAD],
     head_filled: usize,
     /// All of the body but a frame's own bytes.
@@ -23,7 +23,7 @@ pub struct Inbox {
     body_filled: usize,
 }
 
-impl Inbox {
+impl MessageReader {
     /// Waits for the next whole message.
     ///
     /// # Errors

@@ -15,10 +15,10 @@ use crate::{
 };
 
 fn start(script: &StandIn) -> Worker {
-    start_by(&Starter::whole(script.program()))
+    start_by(&Spawner::whole(script.program()))
 }
 
-fn start_by(starter: &Starter) -> Worker {
+fn start_by(spawner: &Spawner) -> Worker {
     let id = CameraId::new("gate").unwrap();
     let open = Open {
         uri: Secret::new("rtsp://u:hunter2@h/"),
@@ -28,7 +28,7 @@ fn start_by(starter: &Starter) -> Worker {
         read_limit: Duration::from_secs(5),
         most_memory: ipc::WORKER_MEMORY,
     };
-    block_on(Worker::start(starter, &id, open)).unwrap()
+    block_on(Worker::start(spawner, &id, open)).unwrap()
 }
 
 fn is_gone(pid: u32) -> bool {
@@ -52,7 +52,7 @@ fn worker_that_dies_is_told_with_signal_and_last_words() {
 #[test]
 fn nonsense_on_the_socket_is_an_error() {
     let script = StandIn::new("printf 'HTTP/1.1 200 OK' >&0; cat >/dev/null");
-    assert!(matches!(block_on(start(&script).next()), Err(Error::Wire(_))));
+    assert!(matches!(block_on(start(&script).next()), Err(Error::Ipc(_))));
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn where_nothing_can_be_forked_workers_are_started_whole() {
     // What is to fork workers ends without a word.
     let script =
         StandIn::new("case $1 in fork-workers) echo >>$here/tried ;; *) head -c 5 >/dev/null; kill -SEGV $$ ;; esac");
-    let starter = Starter::forking(script.program(), None);
+    let spawner = Spawner::forking(script.program(), None);
     for _ in 0..3 {
-        let mut worker = start_by(&starter);
+        let mut worker = start_by(&spawner);
         assert!(block_on(worker.next()).unwrap_err().to_string().contains("SIGSEGV"));
     }
     assert_eq!(script.read("tried").lines().count(), 2, "and that is not tried for each");

@@ -34,7 +34,7 @@ const FORK_LIMIT: Duration = Duration::from_secs(3);
 const REST: Duration = Duration::from_secs(600);
 
 /// Starts workers.
-pub struct Starter {
+pub struct Spawner {
     program: PathBuf,
     /// `None` inside: to be started with the next worker. `None`: every worker is started whole.
     server: Option<Arc<Mutex<Option<ForkServer>>>>,
@@ -42,7 +42,7 @@ pub struct Starter {
     rest: sync::Mutex<Option<Instant>>,
 }
 
-impl Starter {
+impl Spawner {
     /// Starts `program worker` for each worker.
     pub fn whole(program: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), server: None, rest: None.into() }

@@ -20,7 +20,7 @@ const MAX_BYTES: usize = 512 << 20;
 
 /// A message that no worker in its right mind sends.
 #[derive(Debug, PartialEq)]
-pub enum Breach {
+pub enum ProtocolViolation {
     /// A frame before the stream was described.
     Undescribed,
     /// A frame out of its turn.
@@ -33,7 +33,7 @@ pub enum Breach {
     Flood,
 }
 
-impl fmt::Display for Breach {
+impl fmt::Display for ProtocolViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Undescribed => write!(f, "a frame of a stream it has not described"),
@@ -45,10 +45,10 @@ impl fmt::Display for Breach {
     }
 }
 
-impl error::Error for Breach {}
+impl error::Error for ProtocolViolation {}
 
 /// Follows what one worker says.
-pub struct Manners {
+pub struct ProtocolGuard {
     next_sequence: u32,
     described: bool,
     /// Whether there was a frame.
@@ -58,7 +58,7 @@ pub struct Manners {
     bytes: usize,
 }
 
-impl Manners {
+impl ProtocolGuard {
     /// Of a worker whose first frame must have `first_sequence`.
     pub fn new(first_sequence: u32) -> Self {
         Self { next_sequence: first_sequence, described: false, sent: false, window: None, messages: 0, bytes: 0 }
@@ -68,7 +68,7 @@ impl Manners {
     ///
     /// # Errors
     /// Why the worker can no longer be believed.
-    pub fn check(&mut self, message: &FromWorker, now: Instant) -> Result<(), Breach> {
+    pub fn check(&mut self, message: &FromWorker, now: Instant) -> Result<(), ProtocolViolation> {
         let data = match message {
             FromWorker::Unit(unit) => Some(&unit.data),
             FromWorker::Picture(picture) => Some(&picture.jpeg),
@@ -78,13 +78,13 @@ impl Manners {
         };
         self.count(data.map_or(0, |data| data.len()), now)?;
         if data.is_some_and(|data| data.is_empty()) {
-            return Err(Breach::Empty);
+            return Err(ProtocolViolation::Empty);
         }
         match message {
             FromWorker::Stream(_) => self.described = true,
-            FromWorker::Unit(_) if !self.described => return Err(Breach::Undescribed),
+            FromWorker::Unit(_) if !self.described => return Err(ProtocolViolation::Undescribed),
             FromWorker::Unit(unit) if unit.sequence != self.next_sequence => {
-                return Err(Breach::OutOfTurn { sequence: unit.sequence, expected: self.next_sequence });
+                return Err(ProtocolViolation::OutOfTurn { sequence: unit.sequence, expected: self.next_sequence });
             }
             FromWorker::Unit(_) => {
                 self.sent = true;
@@ -93,7 +93,7 @@ impl Manners {
             FromWorker::UnitAsPicture(UnitAsPicture { sequence, .. })
                 if !self.sent || sequence.wrapping_add(1) != self.next_sequence =>
             {
-                return Err(Breach::NotSent { sequence: *sequence });
+                return Err(ProtocolViolation::NotSent { sequence: *sequence });
             }
             FromWorker::Picture(_) | FromWorker::UnitAsPicture(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {
             }
@@ -101,13 +101,13 @@ impl Manners {
         Ok(())
     }
 
-    fn count(&mut self, bytes: usize, now: Instant) -> Result<(), Breach> {
+    fn count(&mut self, bytes: usize, now: Instant) -> Result<(), ProtocolViolation> {
         if self.window.is_none_or(|began| now.saturating_duration_since(began) >= WINDOW) {
             (self.window, self.messages, self.bytes) = (Some(now), 0, 0);
         }
         self.messages += 1;
         self.bytes = self.bytes.saturating_add(bytes);
-        if self.messages > MAX_MESSAGES || self.bytes > MAX_BYTES { Err(Breach::Flood) } else { Ok(()) }
+        if self.messages > MAX_MESSAGES || self.bytes > MAX_BYTES { Err(ProtocolViolation::Flood) } else { Ok(()) }
     }
 }
 
@@ -130,47 +130,53 @@ mod tests {
 
     #[test]
     fn frames_come_in_their_order_after_the_description() {
-        let (mut manners, now) = (Manners::new(u32::MAX), Instant::now());
-        assert_eq!(manners.check(&unit(u32::MAX, 1), now), Err(Breach::Undescribed));
-        assert_eq!(manners.check(&STREAM, now), Ok(()));
-        assert_eq!(manners.check(&unit(u32::MAX, 1), now), Ok(()));
-        assert_eq!(manners.check(&unit(0, 1), now), Ok(()), "they wrap");
-        assert_eq!(manners.check(&unit(2, 1), now), Err(Breach::OutOfTurn { sequence: 2, expected: 1 }));
-        assert_eq!(manners.check(&unit(1, 0), now), Err(Breach::Empty));
+        let (mut protocol_guard, now) = (ProtocolGuard::new(u32::MAX), Instant::now());
+        assert_eq!(protocol_guard.check(&unit(u32::MAX, 1), now), Err(ProtocolViolation::Undescribed));
+        assert_eq!(protocol_guard.check(&STREAM, now), Ok(()));
+        assert_eq!(protocol_guard.check(&unit(u32::MAX, 1), now), Ok(()));
+        assert_eq!(protocol_guard.check(&unit(0, 1), now), Ok(()), "they wrap");
+        assert_eq!(
+            protocol_guard.check(&unit(2, 1), now),
+            Err(ProtocolViolation::OutOfTurn { sequence: 2, expected: 1 })
+        );
+        assert_eq!(protocol_guard.check(&unit(1, 0), now), Err(ProtocolViolation::Empty));
     }
 
     #[test]
     fn untouched_picture_is_the_last_frame_and_no_other() {
-        let (mut manners, now) = (Manners::new(0), Instant::now());
+        let (mut protocol_guard, now) = (ProtocolGuard::new(0), Instant::now());
         let rendition = Rendition { size: Size { width: 64, height: 36 }, quality: 80, fps: 25 };
         let untouched = |sequence| FromWorker::UnitAsPicture(UnitAsPicture { rendition, sequence });
-        manners.check(&STREAM, now).unwrap();
-        assert_eq!(manners.check(&untouched(u32::MAX), now), Err(Breach::NotSent { sequence: u32::MAX }));
-        manners.check(&unit(0, 1), now).unwrap();
-        assert_eq!(manners.check(&untouched(0), now), Ok(()));
-        manners.check(&unit(1, 1), now).unwrap();
-        assert_eq!(manners.check(&untouched(0), now), Err(Breach::NotSent { sequence: 0 }));
+        protocol_guard.check(&STREAM, now).unwrap();
+        assert_eq!(
+            protocol_guard.check(&untouched(u32::MAX), now),
+            Err(ProtocolViolation::NotSent { sequence: u32::MAX })
+        );
+        protocol_guard.check(&unit(0, 1), now).unwrap();
+        assert_eq!(protocol_guard.check(&untouched(0), now), Ok(()));
+        protocol_guard.check(&unit(1, 1), now).unwrap();
+        assert_eq!(protocol_guard.check(&untouched(0), now), Err(ProtocolViolation::NotSent { sequence: 0 }));
     }
 
     #[test]
     fn flood_of_messages_is_a_breach_and_a_busy_stream_is_not() {
-        let (mut manners, start) = (Manners::new(0), Instant::now());
+        let (mut protocol_guard, start) = (ProtocolGuard::new(0), Instant::now());
         for number in 0..20 * 1020_u64 {
             let now = start + Duration::from_micros(number * 1_000_000 / 1020);
-            assert_eq!(manners.check(&STREAM, now), Ok(()), "message {number}");
+            assert_eq!(protocol_guard.check(&STREAM, now), Ok(()), "message {number}");
         }
         let now = start + Duration::from_secs(30);
-        let passed = (0..=MAX_MESSAGES).take_while(|_| manners.check(&STREAM, now).is_ok()).count();
+        let passed = (0..=MAX_MESSAGES).take_while(|_| protocol_guard.check(&STREAM, now).is_ok()).count();
         assert_eq!(passed, MAX_MESSAGES as usize);
-        assert_eq!(manners.check(&STREAM, now + WINDOW), Ok(()));
+        assert_eq!(protocol_guard.check(&STREAM, now + WINDOW), Ok(()));
     }
 
     #[test]
     fn flood_of_bytes_is_a_breach() {
-        let (mut manners, now) = (Manners::new(0), Instant::now());
-        manners.check(&STREAM, now).unwrap();
+        let (mut protocol_guard, now) = (ProtocolGuard::new(0), Instant::now());
+        protocol_guard.check(&STREAM, now).unwrap();
         let large = 16 << 20;
-        let passed = (0..99).take_while(|&number| manners.check(&unit(number, large), now).is_ok()).count();
+        let passed = (0..99).take_while(|&number| protocol_guard.check(&unit(number, large), now).is_ok()).count();
         assert_eq!(passed, MAX_BYTES / large);
     }
 }
