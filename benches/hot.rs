@@ -30,11 +30,11 @@ use cctv_agent::{
     web::Web,
     worker::{
         colour::{Colour, Conversion, Matrix},
-        darkroom::Darkroom,
         decoder::Decoder,
         encoder::Encoder,
-        jpeg::Opener,
-        planes::{Canvas, Planes},
+        jpeg::JpegDecoder,
+        planes::{YuvBuffer, YuvPlanes},
+        transcoder::Transcoder,
     },
 };
 use divan::{Bencher, black_box, counter::BytesCount};
@@ -67,11 +67,11 @@ fn stills() -> &'static Film {
 }
 
 /// A picture in the middle of the film, as planes of its own.
-fn planes() -> &'static Canvas {
-    static PLANES: OnceLock<Canvas> = OnceLock::new();
+fn planes() -> &'static YuvBuffer {
+    static PLANES: OnceLock<YuvBuffer> = OnceLock::new();
     PLANES.get_or_init(|| {
         let mut decoder = Decoder::new(Codec::H264).unwrap();
-        let mut canvas = Canvas::default();
+        let mut canvas = YuvBuffer::default();
         for (number, unit) in video().frames[..30].iter().enumerate() {
             decoder.push(unit, number as u64).unwrap();
             while let Some(frame) = decoder.take().unwrap() {
@@ -253,14 +253,14 @@ fn decode(bencher: Bencher) {
 fn scale(bencher: Bencher, to: &str) {
     let (width, height) = to.split_once('x').unwrap();
     let size = Size { width: width.parse().unwrap(), height: height.parse().unwrap() };
-    let (from, mut target) = (planes().planes(), Canvas::default());
+    let (from, mut target) = (planes().planes(), YuvBuffer::default());
     bencher.bench_local(|| from.scale(size, &mut target).unwrap());
 }
 
 /// Limited range BT.709 to a JPEG's meaning of YUV.
 #[divan::bench(args = ["640x360", "1920x1080"])]
 fn colours(bencher: Bencher, size: &str) {
-    let (mut small, mut target) = (Canvas::default(), Canvas::default());
+    let (mut small, mut target) = (YuvBuffer::default(), YuvBuffer::default());
     let from = in_size(size, &mut small);
     let conversion = Conversion::to_jpeg(Colour { matrix: Matrix::Bt709, full_range: false }).unwrap();
     bencher.bench_local(|| conversion.convert(&from, &mut target));
@@ -269,12 +269,12 @@ fn colours(bencher: Bencher, size: &str) {
 /// Compression alone: the planes already mean what a JPEG's do.
 #[divan::bench(args = ["640x360", "1920x1080"])]
 fn encode(bencher: Bencher, size: &str) {
-    let mut small = Canvas::default();
+    let mut small = YuvBuffer::default();
     let (from, mut encoder) = (in_size(size, &mut small), Encoder::new().unwrap());
     bencher.bench_local(|| encoder.encode(&from, Colour::JPEG, from.size, std::iter::once(QUALITY)).unwrap());
 }
 
-fn in_size<'a>(size: &str, small: &'a mut Canvas) -> Planes<'a> {
+fn in_size<'a>(size: &str, small: &'a mut YuvBuffer) -> YuvPlanes<'a> {
     if size == "1920x1080" {
         return planes().planes();
     }
@@ -285,8 +285,8 @@ fn in_size<'a>(size: &str, small: &'a mut Canvas) -> Planes<'a> {
 /// All that the worker does with one frame of 1080p H.264.
 #[divan::bench(args = ["640x360", "1920x1080"], max_time = 4)]
 fn worker(bencher: Bencher, size: &str) {
-    let mut darkroom = Darkroom::new(Codec::H264, QUALITY);
-    darkroom.want(&[rendition(if size == "640x360" { TILE } else { FULL_HD })]);
+    let mut transcoder = Transcoder::new(Codec::H264, QUALITY);
+    transcoder.want(&[rendition(if size == "640x360" { TILE } else { FULL_HD })]);
     let mut units = video().frames.iter().enumerate().cycle();
     let (mut sequence, mut pictures) = (0, Vec::new());
     bencher.bench_local(|| {
@@ -294,7 +294,7 @@ fn worker(bencher: Bencher, size: &str) {
         sequence += 1;
         let taken = u64::from(sequence) * 40_000;
         let unit = AccessUnit { sequence, taken, key: number % film::GOP == 0, data: Arc::from(&unit[..]) };
-        darkroom.develop(&unit, true, &mut pictures).unwrap();
+        transcoder.transcode(&unit, true, &mut pictures).unwrap();
         pictures.drain(..).count()
     });
 }
@@ -303,7 +303,7 @@ fn worker(bencher: Bencher, size: &str) {
 #[divan::bench(args = ["640x360", "1920x1080"])]
 fn open_jpeg(bencher: Bencher, size: &str) {
     let wanted = if size == "640x360" { TILE } else { FULL_HD };
-    let mut opener = Opener::new().unwrap();
+    let mut opener = JpegDecoder::new().unwrap();
     let jpeg = &stills().frames[0];
     bencher.bench_local(|| opener.open(jpeg, wanted, |planes| black_box(planes.size)).unwrap());
 }

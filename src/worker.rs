@@ -6,23 +6,23 @@
 
 pub mod bits;
 pub mod colour;
-pub mod darkroom;
+pub mod decode_cursor;
 pub mod decoder;
-pub mod desk;
+pub mod demuxer;
 pub mod encoder;
+pub mod ffmpeg_log;
 pub mod fork_server;
-pub mod group;
-pub mod haste;
-pub mod heard;
-pub mod inspector;
+pub mod frame_limiter;
 pub mod jpeg;
 pub mod limits;
+pub mod load_shedding;
 pub mod nal;
-pub mod pace;
 pub mod parameter_sets;
 pub mod planes;
-pub mod reader;
+pub mod shared;
 pub mod shrink;
+pub mod transcoder;
+pub mod truncation;
 
 use std::{
     io,
@@ -40,11 +40,11 @@ use nix::{
 };
 
 use crate::ipc::{self, Failure, FailureKind, FromWorker, Open, ToWorker};
-use darkroom::Darkroom;
-use desk::{Desk, Work};
-use group::Follower;
-use heard::Heard;
-use reader::Reader;
+use decode_cursor::DecodeCursor;
+use demuxer::Demuxer;
+use ffmpeg_log::FfmpegLog;
+use shared::{Job, Shared};
+use transcoder::Transcoder;
 
 /// The agent says what to open as soon as it has started a worker.
 const GREETING_LIMIT: Duration = Duration::from_secs(5);
@@ -78,7 +78,7 @@ pub fn run() -> ExitCode {
     match start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            Heard::default().say("worker", &format!("cannot begin: {error}"));
+            FfmpegLog::default().say("worker", &format!("cannot begin: {error}"));
             ExitCode::from(EX_SOFTWARE)
         }
     }
@@ -89,7 +89,7 @@ fn start() -> io::Result<()> {
     limits::apply(&socket)?;
     // OpenCV would scale a picture on as many threads as there are cores; one camera gets one core.
     opencv::core::set_num_threads(1).map_err(io::Error::other)?;
-    let heard = Heard::listen();
+    let ffmpeg_log = FfmpegLog::listen();
     let mut listener = socket.try_clone()?;
     listener.set_read_timeout(Some(GREETING_LIMIT))?;
     let open = match ipc::receive(&mut listener) {
@@ -101,16 +101,18 @@ fn start() -> io::Result<()> {
     };
     listener.set_read_timeout(None)?;
     limits::bound_memory(open.most_memory)?;
-    let desk = Arc::new(Desk::new(&socket)?);
+    let shared = Arc::new(Shared::new(&socket)?);
     let (ended, all_ended) = mpsc::channel::<()>();
     let default_quality = open.default_quality;
     let threads = [
-        spawn("read", &desk, &heard, &ended, move |desk, heard| read(desk, heard, &open))?,
-        spawn("decode", &desk, &heard, &ended, move |desk, heard| develop(desk, heard, default_quality))?,
+        spawn("read", &shared, &ffmpeg_log, &ended, move |shared, ffmpeg_log| read(shared, ffmpeg_log, &open))?,
+        spawn("decode", &shared, &ffmpeg_log, &ended, move |shared, ffmpeg_log| {
+            transcode(shared, ffmpeg_log, default_quality)
+        })?,
     ];
     drop(ended);
-    let patience = listen(&mut listener, &desk);
-    desk.stop();
+    let patience = listen(&mut listener, &shared);
+    shared.stop();
     // The channel closes when both threads have dropped their ends of it.
     if let Err(mpsc::RecvTimeoutError::Timeout) = all_ended.recv_timeout(patience) {
         // Held in native code: leaving by the usual way would pull libraries from under its feet.
@@ -125,22 +127,22 @@ fn start() -> io::Result<()> {
 
 fn spawn(
     name: &str,
-    desk: &Arc<Desk>,
-    heard: &Heard,
+    shared: &Arc<Shared>,
+    ffmpeg_log: &FfmpegLog,
     ended: &mpsc::Sender<()>,
-    work: impl FnOnce(&Desk, &Heard) + Send + 'static,
+    work: impl FnOnce(&Shared, &FfmpegLog) + Send + 'static,
 ) -> io::Result<thread::JoinHandle<()>> {
-    let (desk, heard, ended) = (Arc::clone(desk), heard.clone(), ended.clone());
+    let (shared, ffmpeg_log, ended) = (Arc::clone(shared), ffmpeg_log.clone(), ended.clone());
     thread::Builder::new().name(name.to_owned()).spawn(move || {
-        work(&desk, &heard);
-        desk.stop();
-        desk.hang_up();
+        work(&shared, &ffmpeg_log);
+        shared.stop();
+        shared.close();
         drop(ended);
     })
 }
 
 /// Listens to the agent until it has nothing more to say; gives what the threads get to end.
-fn listen(socket: &mut UnixStream, desk: &Desk) -> Duration {
+fn listen(socket: &mut UnixStream, shared: &Shared) -> Duration {
     loop {
         // Who waits in `read` is woken by the kernel whenever the agent has taken something, too.
         let mut said = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
@@ -148,7 +150,7 @@ fn listen(socket: &mut UnixStream, desk: &Desk) -> Duration {
             continue;
         }
         match ipc::receive(socket) {
-            Ok(ToWorker::SetRenditions(renditions)) => desk.want(renditions),
+            Ok(ToWorker::SetRenditions(renditions)) => shared.want(renditions),
             Ok(ToWorker::Close(patience)) => return patience,
             Ok(ToWorker::Open(_)) | Err(_) => return CLOSE_TIMEOUT,
         }
@@ -156,73 +158,73 @@ fn listen(socket: &mut UnixStream, desk: &Desk) -> Duration {
 }
 
 /// The reading thread: from opening to TEARDOWN.
-fn read(desk: &Desk, heard: &Heard, open: &Open) {
+fn read(shared: &Shared, ffmpeg_log: &FfmpegLog, open: &Open) {
     // An agent that does not take the reason sees the socket end.
-    let give_up = |failure| drop(desk.tell(&FromWorker::Failed(failure)));
-    match Reader::open(open, heard) {
+    let give_up = |failure| drop(shared.tell(&FromWorker::Failed(failure)));
+    match Demuxer::open(open, ffmpeg_log) {
         // The agent knows before the camera is told: the reader lives until here, then says TEARDOWN.
-        Ok(mut reader) => pump(desk, &mut reader).map_or((), give_up),
+        Ok(mut demuxer) => pump(shared, &mut demuxer).map_or((), give_up),
         Err(failure) => give_up(failure),
     }
 }
 
 /// Hands units on until asked to stop (`None`) or the stream ends.
-fn pump(desk: &Desk, reader: &mut Reader) -> Option<Failure> {
-    while !desk.is_stopping() {
-        let (news, unit) = match reader.read() {
+fn pump(shared: &Shared, demuxer: &mut Demuxer) -> Option<Failure> {
+    while !shared.is_stopping() {
+        let (news, unit) = match demuxer.read() {
             Ok(next) => next,
             Err(failure) => return Some(failure),
         };
         let news = news.map(FromWorker::Stream);
         let unit_message = FromWorker::Unit(unit.clone());
         for message in news.into_iter().chain([unit_message]) {
-            if let Err(error) = desk.tell(&message) {
+            if let Err(error) = shared.tell(&message) {
                 let text = format!("the agent takes no frames: {error}");
                 return Some(Failure { kind: FailureKind::Internal, text });
             }
         }
-        desk.put(reader.codec(), unit);
+        shared.put(demuxer.codec(), unit);
     }
     None
 }
 
 /// The decoding thread: idle while nothing is wanted.
-fn develop(desk: &Desk, heard: &Heard, default_quality: u8) {
-    let mut darkroom: Option<Darkroom> = None;
-    let mut follower: Option<Follower> = None;
+fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
+    let mut transcoder: Option<Transcoder> = None;
+    let mut follower: Option<DecodeCursor> = None;
     let (mut seen, mut told_decoding) = (0, false);
     let mut told_hasty: Option<Instant> = None;
     let mut damage = Damage::default();
     let mut pictures = Vec::new();
     loop {
-        match desk.work(&mut seen, &mut follower) {
-            Work::Stop => return,
-            Work::SetRenditions(codec, renditions) => {
-                darkroom.get_or_insert_with(|| Darkroom::new(codec, default_quality)).want(&renditions);
+        match shared.work(&mut seen, &mut follower) {
+            Job::Stop => return,
+            Job::SetRenditions(codec, renditions) => {
+                transcoder.get_or_insert_with(|| Transcoder::new(codec, default_quality)).want(&renditions);
             }
-            Work::Develop(step) => {
-                let Some(darkroom) = &mut darkroom else { continue };
-                if let Err(error) = darkroom.develop(&step.unit, step.show, &mut pictures) {
-                    if let (Some(follower), false) = (&mut follower, matches!(error, darkroom::Error::Encode(_))) {
+            Job::Develop(step) => {
+                let Some(transcoder) = &mut transcoder else { continue };
+                if let Err(error) = transcoder.transcode(&step.unit, step.show, &mut pictures) {
+                    if let (Some(follower), false) = (&mut follower, matches!(error, transcoder::Error::Encode(_))) {
                         follower.lost();
                     }
-                    damage.note(heard, &error);
+                    damage.note(ffmpeg_log, &error);
                 }
             }
         }
-        if darkroom.as_ref().is_some_and(Darkroom::is_hasty)
+        if transcoder.as_ref().is_some_and(Transcoder::is_hasty)
             && told_hasty.is_none_or(|told| told.elapsed() >= HASTE_TOLD)
         {
-            heard.say("decoder", OVERLOAD);
+            ffmpeg_log.say("decoder", OVERLOAD);
             told_hasty = Some(Instant::now());
         }
-        let decoding = darkroom.as_ref().is_some_and(Darkroom::is_decoding);
-        if decoding != told_decoding && desk.tell(&FromWorker::Decoding(decoding)).is_err() {
+        let decoding = transcoder.as_ref().is_some_and(Transcoder::is_decoding);
+        if decoding != told_decoding && shared.tell(&FromWorker::Decoding(decoding)).is_err() {
             return;
         }
         told_decoding = decoding;
         for picture in pictures.drain(..) {
-            if desk.show(picture).is_err() {
+            if shared.show(picture).is_err() {
                 return;
             }
         }
@@ -237,10 +239,10 @@ struct Damage {
 }
 
 impl Damage {
-    fn note(&mut self, heard: &Heard, error: &darkroom::Error) {
+    fn note(&mut self, ffmpeg_log: &FfmpegLog, error: &transcoder::Error) {
         self.frames += 1;
         if self.told.is_none_or(|told| told.elapsed() >= SUMMARY) {
-            heard.say("decoder", &format!("{error}; waiting for the next key frame ({} damaged)", self.frames));
+            ffmpeg_log.say("decoder", &format!("{error}; waiting for the next key frame ({} damaged)", self.frames));
             (self.told, self.frames) = (Some(Instant::now()), 0);
         }
     }

@@ -15,8 +15,8 @@ use cctv_agent::{
     media::{AccessUnit, Codec, Picture, Rendition, Size},
     worker::{
         colour::{Colour, Matrix},
-        darkroom::Darkroom,
         parameter_sets,
+        transcoder::Transcoder,
     },
 };
 use clip::{ffmpeg, units};
@@ -118,22 +118,22 @@ impl Clip {
     }
 
     /// The pictures of the last frame, at full size and scaled.
-    fn develop(&self) -> Vec<Picture> {
+    fn transcode(&self) -> Vec<Picture> {
         let units = units(self.codec, &self.encode());
         assert!(units.len() == 3 && units[0].key, "{} units", units.len());
         let sequence = parameter_sets::find(self.codec, &units[0].data).expect("a key frame has parameter sets");
         assert_eq!((sequence.size, sequence.colour), (self.size, self.colour), "the clip is not what it should be");
-        develop(self.codec, &units, self.size)
+        transcode(self.codec, &units, self.size)
     }
 }
 
-fn develop(codec: Codec, units: &[AccessUnit], size: Size) -> Vec<Picture> {
-    let mut darkroom = Darkroom::new(codec, 50);
+fn transcode(codec: Codec, units: &[AccessUnit], size: Size) -> Vec<Picture> {
+    let mut transcoder = Transcoder::new(codec, 50);
     let sizes = [size, Size { width: size.width / 2, height: size.height / 2 }];
-    darkroom.want(&sizes.map(|size| Rendition { size, quality: 80, fps: 25 }));
+    transcoder.want(&sizes.map(|size| Rendition { size, quality: 80, fps: 25 }));
     let mut pictures = Vec::new();
     for unit in units {
-        darkroom.develop(unit, true, &mut pictures).unwrap();
+        transcoder.transcode(unit, true, &mut pictures).unwrap();
     }
     assert_eq!(pictures.len(), 2 * units.len(), "every frame gives its pictures at once");
     pictures.split_off(pictures.len() - 2)
@@ -164,7 +164,7 @@ fn rgb(picture: &Mat, x: usize, y: usize) -> [u8; 3] {
 }
 
 fn colours_are_true(what: &str, clip: &Clip) {
-    for picture in clip.develop() {
+    for picture in clip.transcode() {
         check(what, &picture, |bar| bar);
     }
 }
@@ -213,7 +213,7 @@ fn grey_video_stays_grey() {
     // x264 does not write a matrix where there is no chroma.
     let clip = Clip { told: false, ..told(Codec::H264, LIMITED_709, "gray") };
     let luma = |[r, g, b]: [u8; 3]| 0.2126 * f64::from(r) + 0.7152 * f64::from(g) + 0.0722 * f64::from(b);
-    for picture in clip.develop() {
+    for picture in clip.transcode() {
         check("grey", &picture, |bar| [luma(bar).round() as u8; 3]);
     }
 }
@@ -229,7 +229,7 @@ fn jpeg_made_smaller_or_coarser_keeps_its_colours() {
         ];
         let jpeg = ffmpeg(&arguments, bars(FULL));
         let unit = AccessUnit { sequence: 0, taken: 0, key: true, data: Arc::from(jpeg) };
-        for picture in develop(Codec::Jpeg, &[unit], FULL) {
+        for picture in transcode(Codec::Jpeg, &[unit], FULL) {
             check(pixels, &picture, |bar| bar);
         }
     }

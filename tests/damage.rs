@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use cctv_agent::{
     media::{AccessUnit, Codec, Picture, Rendition, Size},
-    worker::{darkroom::Darkroom, nal},
+    worker::{nal, transcoder::Transcoder},
 };
 use film::{SIZE, h264, h265, mjpeg};
 
@@ -35,14 +35,14 @@ fn shown(codec: Codec, units: &[AccessUnit], wanted: Size) -> Vec<u32> {
 }
 
 fn shown_at(fps: u8, codec: Codec, units: &[AccessUnit], wanted: Size) -> Vec<u32> {
-    let mut darkroom = Darkroom::new(codec, 80);
-    darkroom.want(&[Rendition { size: wanted, quality: 80, fps }]);
+    let mut transcoder = Transcoder::new(codec, 80);
+    transcoder.want(&[Rendition { size: wanted, quality: 80, fps }]);
     let mut pictures: Vec<Picture> = Vec::new();
     let mut lost = true;
     for unit in units {
         lost &= !unit.key;
         if !lost {
-            lost = darkroom.develop(unit, true, &mut pictures).is_err();
+            lost = transcoder.transcode(unit, true, &mut pictures).is_err();
         }
     }
     pictures.iter().map(|picture| picture.sequence).collect()

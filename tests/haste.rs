@@ -7,7 +7,7 @@ mod film;
 
 use cctv_agent::{
     media::{AccessUnit, Codec, Picture, Rendition, Size},
-    worker::darkroom::Darkroom,
+    worker::transcoder::Transcoder,
 };
 use film::{GOP, SIZE};
 
@@ -21,7 +21,7 @@ const PATIENCE: usize = 30;
 const RATE: &str = ":bitrate=445:vbv-maxrate=445:vbv-bufsize=445";
 
 struct Wall {
-    darkroom: Darkroom,
+    transcoder: Transcoder,
     film: Vec<AccessUnit>,
     shown: Vec<Picture>,
     groups: u64,
@@ -29,9 +29,9 @@ struct Wall {
 
 impl Wall {
     fn new(codec: Codec, film: Vec<AccessUnit>, wanted: Size) -> Self {
-        let mut darkroom = Darkroom::new(codec, 80);
-        darkroom.want(&[rendition(wanted)]);
-        Self { darkroom, film, shown: Vec::new(), groups: 0 }
+        let mut transcoder = Transcoder::new(codec, 80);
+        transcoder.want(&[rendition(wanted)]);
+        Self { transcoder, film, shown: Vec::new(), groups: 0 }
     }
 
     /// The next group, of which the first `late` frames come after their time; gives whether it was decoded in haste.
@@ -39,10 +39,10 @@ impl Wall {
         for (at, unit) in self.film.iter().enumerate() {
             let taken = unit.taken + self.groups * GOP as u64 * 40_000;
             let unit = AccessUnit { taken, ..unit.clone() };
-            self.darkroom.develop(&unit, at >= late, &mut self.shown).unwrap();
+            self.transcoder.transcode(&unit, at >= late, &mut self.shown).unwrap();
         }
         self.groups += 1;
-        self.darkroom.is_hasty()
+        self.transcoder.is_hasty()
     }
 }
 
@@ -88,11 +88,11 @@ fn haste_begins_where_there_is_too_much_to_do_and_ends_where_there_is_not() {
 fn large_pictures_are_made_with_care_always() {
     let mut wall = Wall::new(Codec::H264, h264(), SIZE);
     assert!((0..6).all(|_| !wall.group(GOP / 2)), "at the camera's own size it would be seen");
-    wall.darkroom.want(&[rendition(SMALL), rendition(SIZE)]);
+    wall.transcoder.want(&[rendition(SMALL), rendition(SIZE)]);
     assert!((0..6).all(|_| !wall.group(GOP / 2)), "nor where one of two is small");
-    wall.darkroom.want(&[rendition(SMALL)]);
+    wall.transcoder.want(&[rendition(SMALL)]);
     assert!((0..2).any(|_| wall.group(GOP / 2)));
-    wall.darkroom.want(&[rendition(SIZE)]);
+    wall.transcoder.want(&[rendition(SIZE)]);
     assert!(!wall.group(GOP / 2), "somebody looks closely");
 }
 

@@ -12,7 +12,7 @@ use async_tungstenite::{client_async, tungstenite::Message};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use cctv_agent::{
     media::{Codec, Rendition, RenditionRequest, SampleAspect, Size},
-    worker::{darkroom::Darkroom, parameter_sets},
+    worker::{parameter_sets, transcoder::Transcoder},
 };
 use serde_json::json;
 use smol::{Timer, block_on, future::FutureExt, net::TcpStream, stream::StreamExt};
@@ -172,11 +172,11 @@ fn circle_stays_a_circle() {
             let rendition =
                 |size| Rendition::for_wish(RenditionRequest { size, quality: None, fps: None }, display, 90, 25);
             let third = Size { width: seen.width / 3, height: seen.height / 3 };
-            let mut darkroom = Darkroom::new(codec, 90);
-            darkroom.want(&[rendition(None), rendition(Some(third))]);
+            let mut transcoder = Transcoder::new(codec, 90);
+            transcoder.want(&[rendition(None), rendition(Some(third))]);
             let mut pictures = Vec::new();
             for unit in &units {
-                darkroom.develop(unit, true, &mut pictures).unwrap();
+                transcoder.transcode(unit, true, &mut pictures).unwrap();
             }
             assert_eq!(pictures.len(), 6, "{what}");
             for picture in pictures.iter().rev().take(2) {

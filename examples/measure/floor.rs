@@ -14,9 +14,9 @@ use std::{
 use cctv_agent::{
     media::{AccessUnit, Codec, Rendition, Size},
     worker::{
-        darkroom::Darkroom,
         decoder::Decoder,
-        planes::{Canvas, Planes},
+        planes::{YuvBuffer, YuvPlanes},
+        transcoder::Transcoder,
     },
 };
 use turbojpeg::{Compressor, OutputBuf};
@@ -57,14 +57,14 @@ type Maker = Box<dyn FnMut(usize, &[u8]) -> Result<usize>>;
 
 fn bare_maker(size: Size) -> Result<Maker> {
     let (mut decoder, mut compressor) = (Decoder::new(Codec::H264)?, Compressor::new()?);
-    let mut small: Option<Canvas> = None;
+    let mut small: Option<YuvBuffer> = None;
     compressor.set_quality(i32::from(QUALITY))?;
     let mut output = OutputBuf::new_owned();
     Ok(Box::new(move |number, frame| {
         decoder.push(frame, number as u64)?;
         let mut pictures = 0;
         while let Some(picture) = decoder.take()? {
-            picture.with_planes(None, |planes: &Planes, _| -> Result<()> {
+            picture.with_planes(None, |planes: &YuvPlanes, _| -> Result<()> {
                 if planes.size == size {
                     compressor.compress_yuv_planes(&planes.image(), &mut output)?;
                 } else {
@@ -85,14 +85,14 @@ fn bare_maker(size: Size) -> Result<Maker> {
 }
 
 fn full_maker(size: Size) -> Maker {
-    let mut darkroom = Darkroom::new(Codec::H264, QUALITY);
-    darkroom.want(&[Rendition { size, quality: QUALITY, fps: FPS as u8 }]);
+    let mut transcoder = Transcoder::new(Codec::H264, QUALITY);
+    transcoder.want(&[Rendition { size, quality: QUALITY, fps: FPS as u8 }]);
     let (mut sequence, mut pictures) = (0, Vec::new());
     Box::new(move |number, frame| {
         sequence += 1;
         let taken = u64::from(sequence) * 1_000_000 / u64::from(FPS);
         let unit = AccessUnit { sequence, taken, key: number % crate::film::GOP == 0, data: Arc::from(frame) };
-        darkroom.develop(&unit, true, &mut pictures)?;
+        transcoder.transcode(&unit, true, &mut pictures)?;
         Ok(pictures.drain(..).count())
     })
 }

@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use multiversion::multiversion;
 
-use super::planes::{Canvas, Planes};
+use super::planes::{YuvBuffer, YuvPlanes};
 use crate::media::Size;
 
 /// How luma and chroma were made of red, green and blue.
@@ -99,7 +99,7 @@ impl Conversion {
     }
 
     /// Fills `to` with `from` converted; `to` takes size and subsampling of `from`.
-    pub fn convert(&self, from: &Planes, to: &mut Canvas) {
+    pub fn convert(&self, from: &YuvPlanes, to: &mut YuvBuffer) {
         to.reshape(from.size, from.subsampling);
         let (across, down) = from.subsampling.size();
         let rows = |factors: [Factor; 2]| factors.map(|factor| vec![factor; from.width(1)]);
@@ -165,8 +165,8 @@ fn spread(sums: &[i16], across: usize, offsets: &mut [i16]) {
             *pair = [sum, sum];
         }
     } else {
-        for (group, &sum) in offsets.chunks_mut(across).zip(sums) {
-            group.fill(sum);
+        for (decode_cursor, &sum) in offsets.chunks_mut(across).zip(sums) {
+            decode_cursor.fill(sum);
         }
     }
 }
@@ -213,8 +213,8 @@ mod tests {
                     let rgb = [part(0), part(1), part(2)];
                     let [luma, blue, red] = encode(rgb, colour);
                     let (y, b, r) = ([luma; 4], [blue], [red]);
-                    let planes = Planes::new(Size { width: 2, height: 2 }, Subsamp::Sub2x2, [&y, &b, &r], [2, 1, 1]);
-                    let mut canvas = Canvas::default();
+                    let planes = YuvPlanes::new(Size { width: 2, height: 2 }, Subsamp::Sub2x2, [&y, &b, &r], [2, 1, 1]);
+                    let mut canvas = YuvBuffer::default();
                     conversion.convert(&planes, &mut canvas);
                     let got =
                         [canvas.planes().row(0, 1)[1], canvas.planes().row(1, 0)[0], canvas.planes().row(2, 0)[0]];
@@ -237,8 +237,8 @@ mod tests {
         let conversion = Conversion::to_jpeg(Colour { matrix: Matrix::Bt709, full_range: false }).unwrap();
         for extreme in [[0, 0, 0], [255, 255, 255], [0, 255, 255], [255, 0, 0], [255, 0, 255], [0, 255, 0]] {
             let [luma, blue, red] = extreme.map(|value: u8| [value]);
-            let planes = Planes::new(Size { width: 1, height: 1 }, Subsamp::None, [&luma, &blue, &red], [1, 1, 1]);
-            let mut canvas = Canvas::default();
+            let planes = YuvPlanes::new(Size { width: 1, height: 1 }, Subsamp::None, [&luma, &blue, &red], [1, 1, 1]);
+            let mut canvas = YuvBuffer::default();
             conversion.convert(&planes, &mut canvas);
             let got = canvas.planes().row(0, 0)[0];
             assert!(if extreme[0] == 0 { got < 80 } else { got > 170 }, "{extreme:?}: {got}");

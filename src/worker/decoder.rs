@@ -17,8 +17,8 @@ use turbojpeg::Subsamp;
 
 use super::{
     colour::{Colour, Matrix},
-    heard::{self, Heard},
-    planes::Planes,
+    ffmpeg_log::{self, FfmpegLog},
+    planes::YuvPlanes,
 };
 use crate::media::{Codec, Size};
 
@@ -32,9 +32,9 @@ pub enum Error {
     /// An empty unit; to FFmpeg it would mean the end of the stream, for ever.
     Empty,
     /// No picture came of [`MAX_WITHOUT_PICTURE`] units: this decoder is to be replaced.
-    Mute,
+    NoOutput,
     /// FFmpeg filled up what was missing in the picture: it is not what the camera saw.
-    Patched,
+    Concealed,
     /// The data is damaged, or of a kind FFmpeg does not know.
     Decode(ac_ffmpeg::codec::CodecError),
     Take(ac_ffmpeg::Error),
@@ -47,8 +47,8 @@ impl fmt::Display for Error {
         match self {
             Self::NoDecoder(codec) => write!(f, "no decoder for {}", codec.word()),
             Self::Empty => write!(f, "a frame without data"),
-            Self::Patched => write!(f, "parts of the picture are missing"),
-            Self::Mute => write!(f, "no picture came of {MAX_WITHOUT_PICTURE} frames"),
+            Self::Concealed => write!(f, "parts of the picture are missing"),
+            Self::NoOutput => write!(f, "no picture came of {MAX_WITHOUT_PICTURE} frames"),
             Self::Decode(_) | Self::Take(_) => write!(f, "cannot decode the video"),
             Self::PixelFormat(_) => write!(f, "cannot use the pixel format of the video"),
         }
@@ -58,7 +58,7 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::NoDecoder(_) | Self::Empty | Self::Patched | Self::Mute => None,
+            Self::NoDecoder(_) | Self::Empty | Self::Concealed | Self::NoOutput => None,
             Self::Decode(source) => Some(source),
             Self::Take(source) | Self::PixelFormat(source) => Some(source),
         }
@@ -106,11 +106,11 @@ impl Decoder {
         Self::build(codec, &[])
     }
 
-    /// A decoder that leaves out deblocking, see [`super::haste`].
+    /// A decoder that leaves out deblocking, see [`super::load_shedding`].
     ///
     /// # Errors
     /// [`Error::NoDecoder`].
-    pub fn hasty(codec: Codec) -> Result<Self, Error> {
+    pub fn without_loop_filter(codec: Codec) -> Result<Self, Error> {
         Self::build(codec, &[("skip_loop_filter", "all")])
     }
 
@@ -120,7 +120,7 @@ impl Decoder {
             Codec::H265 => "hevc",
             Codec::Jpeg => return Err(Error::NoDecoder(codec)),
         };
-        Heard::listen();
+        FfmpegLog::listen();
         let builder = VideoDecoder::builder(name).map_err(|_| Error::NoDecoder(codec))?;
         let builder = builder.set_option("threads", 1).set_option("flags", "+low_delay");
         let builder = more.iter().fold(builder, |builder, (name, value)| builder.set_option(name, value));
@@ -139,22 +139,22 @@ impl Decoder {
     /// Gives the decoder one access unit in Annex B; `number` comes back with its picture.
     ///
     /// # Errors
-    /// [`Error::Empty`], [`Error::Decode`], [`Error::Patched`]: the decoder can be used on, from a key
-    /// frame; [`Error::Mute`]: it cannot.
+    /// [`Error::Empty`], [`Error::Decode`], [`Error::Concealed`]: the decoder can be used on, from a key
+    /// frame; [`Error::NoOutput`]: it cannot.
     pub fn push(&mut self, unit: &[u8], number: u64) -> Result<(), Error> {
         if unit.is_empty() {
             return Err(Error::Empty);
         }
         self.without_picture += 1;
         if self.without_picture > MAX_WITHOUT_PICTURE {
-            return Err(Error::Mute);
+            return Err(Error::NoOutput);
         }
         let mut packet = PacketMut::new(unit.len());
         packet.data_mut().copy_from_slice(unit);
         // Microseconds are the decoder's time base; here they only carry a number.
         let stamp = Timestamp::from_micros(i64::try_from(number).unwrap_or(i64::MAX));
         // Whatever was said before does not concern this unit.
-        heard::take_damage();
+        ffmpeg_log::take_decode_errors();
         self.inner.try_push(packet.with_pts(stamp).with_dts(stamp).freeze()).map_err(Error::Decode)?;
         self.judge()
     }
@@ -170,7 +170,7 @@ impl Decoder {
     /// The next finished picture, if there is one.
     ///
     /// # Errors
-    /// [`Error::Take`], [`Error::Patched`], [`Error::PixelFormat`].
+    /// [`Error::Take`], [`Error::Concealed`], [`Error::PixelFormat`].
     pub fn take(&mut self) -> Result<Option<Frame>, Error> {
         let taken = self.inner.take().map_err(Error::Take)?;
         self.judge()?;
@@ -188,12 +188,12 @@ impl Decoder {
 
     /// Pictures made of what FFmpeg has just complained about are thrown away.
     fn judge(&mut self) -> Result<(), Error> {
-        if !heard::take_damage() || self.lenient {
+        if !ffmpeg_log::take_decode_errors() || self.lenient {
             return Ok(());
         }
         while self.inner.take().map_err(Error::Take)?.is_some() {}
-        heard::take_damage();
-        Err(Error::Patched)
+        ffmpeg_log::take_decode_errors();
+        Err(Error::Concealed)
     }
 
     fn rescale(&mut self, frame: &VideoFrame) -> Result<VideoFrame, ac_ffmpeg::Error> {
@@ -222,7 +222,7 @@ impl Frame {
     }
 
     /// Hands the planes to `use_them`, with what they mean given what the stream says (`told`).
-    pub fn with_planes<T>(&self, told: Option<Colour>, use_them: impl FnOnce(&Planes, Colour) -> T) -> T {
+    pub fn with_planes<T>(&self, told: Option<Colour>, use_them: impl FnOnce(&YuvPlanes, Colour) -> T) -> T {
         let planes = self.frame.planes();
         let size = size(&self.frame);
         let matrix = match told {
@@ -236,7 +236,7 @@ impl Frame {
         let data =
             [planes[0].data(), if grey { &[] } else { planes[1].data() }, if grey { &[] } else { planes[2].data() }];
         let strides = [0, 1, 2].map(|plane: usize| planes[plane].line_size());
-        use_them(&Planes::new(size, self.layout.subsampling, data, strides), Colour { matrix, full_range })
+        use_them(&YuvPlanes::new(size, self.layout.subsampling, data, strides), Colour { matrix, full_range })
     }
 }
 

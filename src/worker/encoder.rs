@@ -6,7 +6,7 @@ use turbojpeg::{Compressor, OutputBuf, Subsamp};
 
 use super::{
     colour::{Colour, Conversion},
-    planes::{Canvas, Planes},
+    planes::{YuvBuffer, YuvPlanes},
 };
 use crate::media::Size;
 
@@ -37,9 +37,9 @@ impl error::Error for Error {
 /// Encodes pictures; keeps its buffers from one to the next.
 pub struct Encoder {
     compressor: Compressor,
-    scaled: Canvas,
+    scaled: YuvBuffer,
     /// A picture whose colours are a JPEG's.
-    right: Canvas,
+    right: YuvBuffer,
     /// Where JPEGs are written, grown once for all of them.
     output: OutputBuf<'static>,
 }
@@ -50,8 +50,8 @@ impl Encoder {
     pub fn new() -> Result<Self, turbojpeg::Error> {
         Ok(Self {
             compressor: Compressor::new()?,
-            scaled: Canvas::default(),
-            right: Canvas::default(),
+            scaled: YuvBuffer::default(),
+            right: YuvBuffer::default(),
             output: OutputBuf::new_owned(),
         })
     }
@@ -62,14 +62,15 @@ impl Encoder {
     /// Where scaling or compression fails; no picture of this size is given then.
     pub fn encode(
         &mut self,
-        source: &Planes,
+        source: &YuvPlanes,
         colour: Colour,
         size: Size,
         qualities: impl Iterator<Item = u8>,
     ) -> Result<Vec<Arc<[u8]>>, Error> {
         let conversion = Conversion::to_jpeg(colour);
-        let scale =
-            |source: &Planes, to: &mut Canvas| source.scale(size, to).map_err(|source| Error::Scale { size, source });
+        let scale = |source: &YuvPlanes, to: &mut YuvBuffer| {
+            source.scale(size, to).map_err(|source| Error::Scale { size, source })
+        };
         // Scaling first leaves fewer pixels to convert.
         let ready = match (size != source.size, conversion) {
             (true, Some(conversion)) => {
@@ -98,7 +99,7 @@ impl Encoder {
 fn compress(
     compressor: &mut Compressor,
     output: &mut OutputBuf,
-    planes: &Planes,
+    planes: &YuvPlanes,
     quality: u8,
 ) -> Result<Arc<[u8]>, Error> {
     let mut work = || {

@@ -18,7 +18,7 @@ use std::{
 
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout};
 
-use super::{EX_SOFTWARE, heard::Heard, limits};
+use super::{EX_SOFTWARE, ffmpeg_log::FfmpegLog, limits};
 use crate::{
     camera::Transport,
     ipc::{self, fork as talk},
@@ -88,7 +88,7 @@ fn outcome(role: io::Result<Role>) -> ExitCode {
         Ok(Role::Worker) => super::run(),
         Ok(Role::Server) => ExitCode::SUCCESS,
         Err(error) => {
-            Heard::default().say("fork server", &error.to_string());
+            FfmpegLog::default().say("fork server", &error.to_string());
             ExitCode::from(EX_SOFTWARE)
         }
     }
@@ -102,7 +102,7 @@ fn serve(mut agent: UnixStream) -> io::Result<Role> {
     let _ = sys::drop_clean_pages();
     agent.write_all(&talk::READY)?;
     while let Some(request) = receive(&agent)? {
-        let answer = match beget() {
+        let answer = match double_fork() {
             Ok(None) => {
                 become_worker(&request)?;
                 return Ok(Role::Worker);
@@ -125,7 +125,7 @@ fn receive(agent: &UnixStream) -> io::Result<Option<Request>> {
 }
 
 /// Makes a child of the agent out of this process: `None` in the child, its number in this one.
-fn beget() -> io::Result<Option<i32>> {
+fn double_fork() -> io::Result<Option<i32>> {
     let (mut number, mut tell_number) = io::pipe()?;
     let (mut adopted, tell_adopted) = io::pipe()?;
     if let Some(between) = sys::fork()? {

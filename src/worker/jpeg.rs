@@ -2,7 +2,7 @@
 
 use turbojpeg::{Decompressor, ScalingFactor, Subsamp, YuvImage, yuv_pixels_len};
 
-use super::planes::Planes;
+use super::planes::YuvPlanes;
 use crate::media::Size;
 
 /// A JPEG with longer sides is refused before memory is taken, in pixels.
@@ -38,12 +38,12 @@ pub fn is_damage(error: &turbojpeg::Error) -> bool {
 }
 
 /// Decompresses JPEGs to planes, already scaled down as far as the DCT does it for nothing.
-pub struct Opener {
+pub struct JpegDecoder {
     decompressor: Decompressor,
     pixels: Vec<u8>,
 }
 
-impl Opener {
+impl JpegDecoder {
     /// # Errors
     /// Out of memory.
     pub fn new() -> turbojpeg::Result<Self> {
@@ -55,7 +55,12 @@ impl Opener {
     ///
     /// # Errors
     /// Where the JPEG is damaged, too large, or of unusual subsampling.
-    pub fn open<T>(&mut self, jpeg: &[u8], wanted: Size, use_them: impl FnOnce(&Planes) -> T) -> turbojpeg::Result<T> {
+    pub fn open<T>(
+        &mut self,
+        jpeg: &[u8],
+        wanted: Size,
+        use_them: impl FnOnce(&YuvPlanes) -> T,
+    ) -> turbojpeg::Result<T> {
         const ALIGN: usize = 4;
         let header = self.decompressor.read_header(jpeg)?;
         if header.width.max(header.height) > MAX_SIDE_LEN || header.subsamp == Subsamp::Unknown {
@@ -90,7 +95,7 @@ impl Opener {
         let (luma, rest) = self.pixels.split_at(luma);
         let (blue, rest) = rest.split_at(chroma);
         let size = Size { width: scaled.width as u32, height: scaled.height as u32 };
-        Ok(use_them(&Planes::new(size, header.subsamp, [luma, blue, &rest[..chroma]], strides)))
+        Ok(use_them(&YuvPlanes::new(size, header.subsamp, [luma, blue, &rest[..chroma]], strides)))
     }
 }
 
@@ -146,7 +151,7 @@ mod tests {
         for subsamp in [Subsamp::None, Sub2x1, Sub2x2, Sub1x2, Sub4x1, Gray] {
             let jpeg = grey_jpeg(333, 77, subsamp);
             for wanted in [Size { width: 333, height: 77 }, Size { width: 100, height: 20 }] {
-                let mut opener = Opener::new().unwrap();
+                let mut opener = JpegDecoder::new().unwrap();
                 let middle = opener.open(&jpeg, wanted, |planes| {
                     // The padding behind the picture may hold anything.
                     let luma = &planes.row(0, planes.height(0) / 2)[..planes.size.width as usize];

@@ -14,14 +14,14 @@ use crate::media::Size;
 
 /// A picture that lies elsewhere.
 #[derive(Clone, Copy)]
-pub struct Planes<'a> {
+pub struct YuvPlanes<'a> {
     pub size: Size,
     pub subsampling: Subsamp,
     planes: [&'a [u8]; 3],
     strides: [usize; 3],
 }
 
-impl<'a> Planes<'a> {
+impl<'a> YuvPlanes<'a> {
     /// Luma, blue and red chroma with the bytes from one row to the next; grey pictures have empty
     /// chroma planes.
     ///
@@ -58,7 +58,7 @@ impl<'a> Planes<'a> {
     }
 
     /// Whether every sample is the same.
-    pub fn equals(&self, other: &Planes) -> bool {
+    pub fn equals(&self, other: &YuvPlanes) -> bool {
         self.size == other.size
             && self.subsampling == other.subsampling
             && (0..self.count()).all(|plane| (0..self.height(plane)).all(|y| self.row(plane, y) == other.row(plane, y)))
@@ -101,7 +101,7 @@ impl<'a> Planes<'a> {
     ///
     /// # Errors
     /// What OpenCV says, such as out of memory.
-    pub fn scale(&self, size: Size, to: &mut Canvas) -> opencv::Result<()> {
+    pub fn scale(&self, size: Size, to: &mut YuvBuffer) -> opencv::Result<()> {
         to.reshape(size, if self.has_chroma() { Subsamp::Sub2x2 } else { Subsamp::Gray });
         // Samples that are not square; less is rounding.
         let lowered = u64::from(self.size.height) * u64::from(size.width);
@@ -115,7 +115,7 @@ impl<'a> Planes<'a> {
             let sides =
                 (visible(self.width(plane), self.size.width), visible(self.height(plane), self.size.height).min(rows));
             let wanted = (to.width(plane), to.height(plane));
-            let Canvas { planes, shrunk, sums, .. } = &mut *to;
+            let YuvBuffer { planes, shrunk, sums, .. } = &mut *to;
             let target = &mut planes[plane];
             let side = (sides.0 / wanted.0).min(sides.1 / wanted.1).min(shrink::LARGEST);
             if side < 2 {
@@ -124,10 +124,10 @@ impl<'a> Planes<'a> {
             }
             let sides = (sides.0 / side, sides.1 / side);
             if sides == wanted {
-                shrink::squares(bytes, stride, side, target, sides.0, sums);
+                shrink::box_downscale(bytes, stride, side, target, sides.0, sums);
             } else {
                 shrunk.resize(sides.0 * sides.1, 0);
-                shrink::squares(bytes, stride, side, shrunk, sides.0, sums);
+                shrink::box_downscale(bytes, stride, side, shrunk, sides.0, sums);
                 resize((shrunk, sides.0), sides, target, wanted, is_flattened)?;
             }
         }
@@ -135,7 +135,7 @@ impl<'a> Planes<'a> {
     }
 
     /// Fills `to` with a copy.
-    pub fn copy(&self, to: &mut Canvas) {
+    pub fn copy(&self, to: &mut YuvBuffer) {
         to.reshape(self.size, self.subsampling);
         for plane in 0..self.count() {
             for y in 0..self.height(plane) {
@@ -168,17 +168,17 @@ fn resize(
 }
 
 /// A picture of its own, used again and again without taking new memory.
-pub struct Canvas {
+pub struct YuvBuffer {
     size: Size,
     subsampling: Subsamp,
     /// Rows follow each other without gaps.
     planes: [Vec<u8>; 3],
-    /// Working space of [`Planes::scale`].
+    /// Working space of [`YuvPlanes::scale`].
     shrunk: Vec<u8>,
     sums: Vec<u16>,
 }
 
-impl Default for Canvas {
+impl Default for YuvBuffer {
     fn default() -> Self {
         let size = Size { width: 1, height: 1 };
         let planes = [vec![0], Vec::new(), Vec::new()];
@@ -186,7 +186,7 @@ impl Default for Canvas {
     }
 }
 
-impl Canvas {
+impl YuvBuffer {
     /// Takes the given shape; the contents are anything.
     pub fn reshape(&mut self, size: Size, subsampling: Subsamp) {
         (self.size, self.subsampling) = (size, subsampling);
@@ -197,9 +197,9 @@ impl Canvas {
         }
     }
 
-    pub fn planes(&self) -> Planes<'_> {
+    pub fn planes(&self) -> YuvPlanes<'_> {
         let planes = [&self.planes[0][..], &self.planes[1], &self.planes[2]];
-        Planes::new(self.size, self.subsampling, planes, [0, 1, 2].map(|plane| self.width(plane)))
+        YuvPlanes::new(self.size, self.subsampling, planes, [0, 1, 2].map(|plane| self.width(plane)))
     }
 
     pub fn width(&self, plane: usize) -> usize {
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn odd_sizes_are_padded_to_whole_chroma_samples() {
-        let mut canvas = Canvas::default();
+        let mut canvas = YuvBuffer::default();
         canvas.reshape(Size { width: 405, height: 719 }, Subsamp::Sub2x2);
         assert_eq!((canvas.width(0), canvas.height(0), canvas.width(1), canvas.height(1)), (406, 720, 203, 360));
         canvas.reshape(Size { width: 405, height: 719 }, Subsamp::Gray);
@@ -241,8 +241,8 @@ mod tests {
         let luma: Vec<u8> = [0, 100, 0, 100, 255, 255].repeat(4);
         let chroma = [50, 50, 255].repeat(2);
         let size = Size { width: 4, height: 4 };
-        let planes = Planes::new(size, Subsamp::Sub2x2, [&luma, &chroma, &chroma], [6, 3, 3]);
-        let mut canvas = Canvas::default();
+        let planes = YuvPlanes::new(size, Subsamp::Sub2x2, [&luma, &chroma, &chroma], [6, 3, 3]);
+        let mut canvas = YuvBuffer::default();
         planes.scale(Size { width: 2, height: 2 }, &mut canvas).unwrap();
         let small = canvas.planes();
         assert_eq!((small.row(0, 0), small.row(0, 1), small.row(1, 0)), (&[50, 50][..], &[50, 50][..], &[50][..]));
@@ -253,8 +253,8 @@ mod tests {
         // One row of three is bright; every row of the result holds a third of it.
         let luma: Vec<u8> = (0..600).flat_map(|y| [if y % 3 == 1 { 240 } else { 0 }; 300]).collect();
         let size = Size { width: 300, height: 600 };
-        let planes = Planes::new(size, Subsamp::Gray, [&luma, &[], &[]], [300, 0, 0]);
-        let mut canvas = Canvas::default();
+        let planes = YuvPlanes::new(size, Subsamp::Gray, [&luma, &[], &[]], [300, 0, 0]);
+        let mut canvas = YuvBuffer::default();
         planes.scale(Size { width: 200, height: 200 }, &mut canvas).unwrap();
         assert!(
             canvas.planes().row(0, 100).iter().all(|&luma| luma.abs_diff(80) <= 1),
@@ -270,8 +270,8 @@ mod tests {
         let luma: Vec<u8> = (0..width * height).map(|at| (at % width / 4) as u8).collect();
         let blue: Vec<u8> = (0..width / 2 * height / 2).map(|at| (at / (width / 2)) as u8).collect();
         let size = Size { width: width as u32, height: height as u32 };
-        let planes = Planes::new(size, Subsamp::Sub2x2, [&luma, &blue, &blue], [width, width / 2, width / 2]);
-        let mut canvas = Canvas::default();
+        let planes = YuvPlanes::new(size, Subsamp::Sub2x2, [&luma, &blue, &blue], [width, width / 2, width / 2]);
+        let mut canvas = YuvBuffer::default();
         for (across, down) in [
             (1020, 510),
             (800, 500),

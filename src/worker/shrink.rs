@@ -13,7 +13,7 @@ pub const LARGEST: usize = 8;
 ///
 /// # Panics
 /// Where `from` is too small, or `side` is none of these.
-pub fn squares(from: &[u8], stride: usize, side: usize, to: &mut [u8], width: usize, sums: &mut Vec<u16>) {
+pub fn box_downscale(from: &[u8], stride: usize, side: usize, to: &mut [u8], width: usize, sums: &mut Vec<u16>) {
     let averages = match side {
         2 => averages::<2>,
         3 => averages::<3>,
@@ -25,16 +25,22 @@ pub fn squares(from: &[u8], stride: usize, side: usize, to: &mut [u8], width: us
         _ => panic!("squares of {side} samples are not averaged"),
     };
     sums.resize(width * (side + 1), 0);
-    let (columns, squares) = sums.split_at_mut(width * side);
+    let (columns, box_downscale) = sums.split_at_mut(width * side);
     for (rows, to) in from.chunks(stride * side).zip(to.chunks_exact_mut(width)) {
-        averages(rows, stride, columns, squares, to);
+        averages(rows, stride, columns, box_downscale, to);
     }
 }
 
 /// One row of averages. Loops are plain, one thing at a time, and within 16 bits: so the compiler makes vectors of
 /// them, here for processors with AVX2, for others since 2008, and for all.
 #[multiversion(targets("x86_64+avx2", "x86_64+ssse3+sse4.1"))]
-fn averages<const SIDE: usize>(rows: &[u8], stride: usize, columns: &mut [u16], squares: &mut [u16], to: &mut [u8]) {
+fn averages<const SIDE: usize>(
+    rows: &[u8],
+    stride: usize,
+    columns: &mut [u16],
+    box_downscale: &mut [u16],
+    to: &mut [u8],
+) {
     let row = |y: usize| &rows[y * stride..][..columns.len()];
     let (first, second) = (row(0), row(1));
     let mut rest = [first; SIDE];
@@ -49,13 +55,13 @@ fn averages<const SIDE: usize>(rows: &[u8], stride: usize, columns: &mut [u16], 
             *column = column.wrapping_add(u16::from(sample));
         }
     }
-    for (square, columns) in squares.iter_mut().zip(columns.as_chunks::<SIDE>().0) {
+    for (square, columns) in box_downscale.iter_mut().zip(columns.as_chunks::<SIDE>().0) {
         *square = columns.iter().fold(0, |sum: u16, &column| sum.wrapping_add(column));
     }
     let samples = (SIDE * SIDE) as u16;
     // Dividing is multiplying by one part of 65536, rounded up.
     let part = 0x10000_u32.div_ceil(u32::from(samples));
-    for (to, &square) in to.iter_mut().zip(&*squares) {
+    for (to, &square) in to.iter_mut().zip(&*box_downscale) {
         *to = ((u32::from(square.wrapping_add(samples / 2)) * part) >> 16) as u8;
     }
 }
@@ -77,7 +83,7 @@ mod tests {
                 let (height, stride) = (5, width * side + 3);
                 let from = noise(stride * (height * side - 1) + width * side);
                 let mut to = vec![0; width * height];
-                squares(&from, stride, side, &mut to, width, &mut vec![7; 3]);
+                box_downscale(&from, stride, side, &mut to, width, &mut vec![7; 3]);
                 for (at, &got) in to.iter().enumerate() {
                     let (x, y) = (at % width * side, at / width * side);
                     let square = (0..side * side).map(|n| u32::from(from[(y + n / side) * stride + x + n % side]));
@@ -93,7 +99,7 @@ mod tests {
         for side in 2..=LARGEST {
             for value in 0..=u8::MAX {
                 let mut to = [!value; 16];
-                squares(&vec![value; 16 * side * side], 16 * side, side, &mut to, 16, &mut Vec::new());
+                box_downscale(&vec![value; 16 * side * side], 16 * side, side, &mut to, 16, &mut Vec::new());
                 assert_eq!(to, [value; 16], "side {side}");
             }
         }

@@ -44,7 +44,7 @@ const DAMAGE: [&str; 9] = [
 ];
 
 /// Who listens to FFmpeg, of which there is one in a process.
-static EAR: OnceLock<Heard> = OnceLock::new();
+static LOG: OnceLock<FfmpegLog> = OnceLock::new();
 
 thread_local! {
     static DAMAGED: Cell<bool> = const { Cell::new(false) };
@@ -52,7 +52,7 @@ thread_local! {
 }
 
 /// Runs `work` without hearing what FFmpeg says of it on this thread.
-pub fn in_silence<T>(work: impl FnOnce() -> T) -> T {
+pub fn muted<T>(work: impl FnOnce() -> T) -> T {
     SILENT.set(true);
     let done = work();
     SILENT.set(false);
@@ -60,11 +60,11 @@ pub fn in_silence<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Whether FFmpeg has told of a damaged picture, on this thread and since the last time it was asked.
-/// [`Heard::listen`] must have been called.
+/// [`FfmpegLog::listen`] must have been called.
 ///
 /// FFmpeg marks such pictures too (`decode_error_flags`), but not all of them, and the mark does not
 /// reach us.
-pub fn take_damage() -> bool {
+pub fn take_decode_errors() -> bool {
     DAMAGED.take()
 }
 
@@ -75,7 +75,7 @@ const BEGGING: &str = "If you want to help, upload a sample";
 
 /// The ear of the worker; clones share what was heard.
 #[derive(Clone, Default)]
-pub struct Heard(Arc<Mutex<State>>);
+pub struct FfmpegLog(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -83,16 +83,16 @@ struct State {
     passed: Throttle,
 }
 
-impl Heard {
+impl FfmpegLog {
     /// Takes over FFmpeg's log of the whole process; there is one ear, however often this is called.
     pub fn listen() -> Self {
         let begin = || {
-            let heard = Self::default();
-            let ear = heard.clone();
+            let ffmpeg_log = Self::default();
+            let ear = ffmpeg_log.clone();
             ac_ffmpeg::set_log_callback(move |level, line| ear.hear(level, line));
-            heard
+            ffmpeg_log
         };
-        EAR.get_or_init(begin).clone()
+        LOG.get_or_init(begin).clone()
     }
 
     fn hear(&self, level: i32, line: &str) {
@@ -240,21 +240,21 @@ mod tests {
 
     #[test]
     fn damage_is_heard_once_and_only_on_its_own_thread() {
-        let heard = Heard::default();
-        heard.hear(32, "concealing 300 DC, 300 AC, 300 MV errors in P frame");
-        std::thread::spawn(|| assert!(!take_damage())).join().unwrap();
-        assert!(take_damage() && !take_damage());
-        heard.hear(16, "SEI type 5 size 2208 truncated at 1920");
-        assert!(!take_damage());
+        let ffmpeg_log = FfmpegLog::default();
+        ffmpeg_log.hear(32, "concealing 300 DC, 300 AC, 300 MV errors in P frame");
+        std::thread::spawn(|| assert!(!take_decode_errors())).join().unwrap();
+        assert!(take_decode_errors() && !take_decode_errors());
+        ffmpeg_log.hear(16, "SEI type 5 size 2208 truncated at 1920");
+        assert!(!take_decode_errors());
     }
 
     #[test]
     fn advice_to_those_who_build_ffmpeg_is_not_passed_on() {
-        let heard = Heard::default();
+        let ffmpeg_log = FfmpegLog::default();
         let passed = |line| {
-            let before = heard.state().passed.passed;
-            heard.hear(WARNING, line);
-            heard.state().passed.passed > before
+            let before = ffmpeg_log.state().passed.passed;
+            ffmpeg_log.hear(WARNING, line);
+            ffmpeg_log.state().passed.passed > before
         };
         assert!(passed(
             "SEI type 195 size 888 is not implemented. Update your FFmpeg version to the newest one from Git."
@@ -265,10 +265,10 @@ mod tests {
 
     #[test]
     fn first_reason_is_kept() {
-        let heard = Heard::default();
-        heard.hear(16, "method DESCRIBE failed: 401 Unauthorized");
-        heard.hear(16, "method DESCRIBE failed: 404 Not Found");
-        assert_eq!(heard.reason().map(|failure| failure.kind), Some(FailureKind::Denied));
+        let ffmpeg_log = FfmpegLog::default();
+        ffmpeg_log.hear(16, "method DESCRIBE failed: 401 Unauthorized");
+        ffmpeg_log.hear(16, "method DESCRIBE failed: 404 Not Found");
+        assert_eq!(ffmpeg_log.reason().map(|failure| failure.kind), Some(FailureKind::Denied));
     }
 
     #[test]

@@ -18,12 +18,12 @@ const MADE_UP: u64 = 3;
 
 /// The turns of one rendition.
 #[derive(Clone, Debug)]
-pub struct Pace {
+pub struct FrameLimiter {
     interval: u64,
     next: Option<UnixMicros>,
 }
 
-impl Pace {
+impl FrameLimiter {
     /// `fps` frames per second at most; 0 counts as 1.
     pub fn new(fps: u8) -> Self {
         let interval = 1_000_000 / u64::from(fps.max(1));
@@ -41,7 +41,7 @@ impl Pace {
         true
     }
 
-    /// Whether [`Pace::take`] would say yes.
+    /// Whether [`FrameLimiter::take`] would say yes.
     pub fn is_due(&self, taken: UnixMicros) -> bool {
         taken + EARLY.min(self.interval / 2) >= self.turn(taken)
     }
@@ -59,8 +59,8 @@ mod tests {
 
     /// How many frames are taken of those arriving at `times`, in milliseconds.
     fn taken(fps: u8, times: impl Iterator<Item = u64>) -> usize {
-        let mut pace = Pace::new(fps);
-        times.filter(|ms| pace.take(1_000_000_000 + ms * 1000)).count()
+        let mut frame_limiter = FrameLimiter::new(fps);
+        times.filter(|ms| frame_limiter.take(1_000_000_000 + ms * 1000)).count()
     }
 
     #[test]
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn faster_camera_is_thinned_evenly() {
-        let mut pace = Pace::new(10);
-        let times: Vec<u64> = (0..250).map(|n| n * 40_000).filter(|&at| pace.take(at)).collect();
+        let mut frame_limiter = FrameLimiter::new(10);
+        let times: Vec<u64> = (0..250).map(|n| n * 40_000).filter(|&at| frame_limiter.take(at)).collect();
         assert!((98..=104).contains(&times.len()), "{} frames in 10 s", times.len());
         let gaps: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(gaps.iter().all(|gap| [80_000, 120_000].contains(gap)), "{gaps:?}");
@@ -100,8 +100,8 @@ mod tests {
 
     #[test]
     fn clock_set_back_does_not_silence_the_rendition() {
-        let mut pace = Pace::new(25);
-        assert!(pace.take(2_000_000_000));
-        assert!(pace.take(1_000_000_000));
+        let mut frame_limiter = FrameLimiter::new(25);
+        assert!(frame_limiter.take(2_000_000_000));
+        assert!(frame_limiter.take(1_000_000_000));
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::group::{Follower, Group, Step};
+use super::decode_cursor::{DecodeCursor, Group, Step};
 use crate::{
     ipc::{self, FromWorker, UnitAsPicture},
     media::{AccessUnit, Codec, Picture, Rendition},
@@ -19,7 +19,7 @@ use crate::{
 const SEND_LIMIT: Duration = Duration::from_secs(2);
 
 /// Shared by all threads of the worker.
-pub struct Desk {
+pub struct Shared {
     out: Mutex<Out>,
     /// The same socket, to end it without waiting for a write under way.
     end: UnixStream,
@@ -35,7 +35,7 @@ struct Out {
 
 #[derive(Default)]
 struct State {
-    group: Group,
+    decode_cursor: Group,
     codec: Option<Codec>,
     wanted: Vec<Rendition>,
     /// Counts the changes of `wanted`.
@@ -44,14 +44,14 @@ struct State {
 }
 
 /// What the decoding thread is to do next.
-pub enum Work {
+pub enum Job {
     /// Make these from now on.
     SetRenditions(Codec, Vec<Rendition>),
     Develop(Step),
     Stop,
 }
 
-impl Desk {
+impl Shared {
     /// # Errors
     /// Where the system refuses the deadline or a second handle.
     pub fn new(socket: &UnixStream) -> io::Result<Self> {
@@ -81,7 +81,7 @@ impl Desk {
     /// Sends a picture. Where it is the unit sent last its bytes do not cross the socket again.
     ///
     /// # Errors
-    /// As [`Desk::tell`].
+    /// As [`Shared::tell`].
     pub fn show(&self, picture: Picture) -> io::Result<()> {
         let Picture { rendition, sequence, .. } = picture;
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,7 +95,7 @@ impl Desk {
     }
 
     /// Ends the conversation: nothing more is sent, and the listening thread wakes.
-    pub fn hang_up(&self) {
+    pub fn close(&self) {
         // Fails only where the agent hung up first.
         let _ = self.end.shutdown(Shutdown::Both);
     }
@@ -120,7 +120,7 @@ impl Desk {
     pub fn put(&self, codec: Codec, unit: AccessUnit) {
         let mut state = self.state();
         state.codec = Some(codec);
-        state.group.push(unit);
+        state.decode_cursor.push(unit);
         // Otherwise the decoding thread would wake up with every unit, to find nothing to do.
         if !state.wanted.is_empty() {
             self.changed.notify_all();
@@ -131,13 +131,13 @@ impl Desk {
     /// while nothing is wanted.
     ///
     /// # Blocking
-    /// Until there is work or [`Desk::stop`] is called; whoever calls that never waits for this thread
+    /// Until there is work or [`Shared::stop`] is called; whoever calls that never waits for this thread
     /// alone.
-    pub fn work(&self, seen: &mut u64, follower: &mut Option<Follower>) -> Work {
+    pub fn work(&self, seen: &mut u64, follower: &mut Option<DecodeCursor>) -> Job {
         let mut state = self.state();
         loop {
             if state.stopping {
-                return Work::Stop;
+                return Job::Stop;
             }
             if let (Some(codec), true) = (state.codec, state.rendition_request != *seen) {
                 *seen = state.rendition_request;
@@ -146,10 +146,10 @@ impl Desk {
                 } else {
                     follower.get_or_insert_default();
                 }
-                return Work::SetRenditions(codec, state.wanted.clone());
+                return Job::SetRenditions(codec, state.wanted.clone());
             }
-            if let Some(step) = follower.as_mut().and_then(|follower| follower.step(&state.group)) {
-                return Work::Develop(step);
+            if let Some(step) = follower.as_mut().and_then(|follower| follower.step(&state.decode_cursor)) {
+                return Job::Develop(step);
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }

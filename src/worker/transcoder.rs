@@ -9,13 +9,12 @@ use super::{
     colour::Colour,
     decoder::{self, Decoder},
     encoder::{self, Encoder},
-    haste::Haste,
-    inspector::Inspector,
-    jpeg::{self, Opener},
-    nal,
-    pace::Pace,
-    parameter_sets,
-    planes::Planes,
+    frame_limiter::FrameLimiter,
+    jpeg::{self, JpegDecoder},
+    load_shedding::LoadShedder,
+    nal, parameter_sets,
+    planes::YuvPlanes,
+    truncation::TruncationDetector,
 };
 use crate::media::{AccessUnit, Codec, Picture, Rendition, Size, UnixMicros};
 
@@ -55,25 +54,25 @@ impl error::Error for Error {
 }
 
 /// One stream's darkroom.
-pub struct Darkroom {
+pub struct Transcoder {
     codec: Codec,
     default_quality: u8,
-    wanted: Vec<(Rendition, Pace)>,
+    wanted: Vec<(Rendition, FrameLimiter)>,
     decoder: Option<Decoder>,
-    haste: Haste,
+    load_shedding: LoadShedder,
     /// Whether the decoder is a hasty one, or the next will be.
-    hasty: bool,
-    opener: Option<Opener>,
+    without_loop_filter: bool,
+    opener: Option<JpegDecoder>,
     encoder: Option<Encoder>,
     /// What the stream last said of its colours.
     told: Option<Colour>,
     /// As [`nal::highest_layer`] says; without a parameter set, higher than any.
     highest_layer: u8,
     in_flight: InFlight,
-    inspector: Inspector,
+    truncation: TruncationDetector,
 }
 
-impl Darkroom {
+impl Transcoder {
     /// `default_quality`: the JPEG quality at which a JPEG camera's own pictures will do.
     pub fn new(codec: Codec, default_quality: u8) -> Self {
         Self {
@@ -81,25 +80,25 @@ impl Darkroom {
             default_quality,
             wanted: Vec::new(),
             decoder: None,
-            haste: Haste::default(),
-            hasty: false,
+            load_shedding: LoadShedder::default(),
+            without_loop_filter: false,
             opener: None,
             encoder: None,
             told: None,
             highest_layer: u8::MAX,
             in_flight: InFlight::default(),
-            inspector: Inspector::new(codec),
+            truncation: TruncationDetector::new(codec),
         }
     }
 
     /// Makes exactly these renditions from the next unit on; those already made keep their rhythm.
     pub fn want(&mut self, renditions: &[Rendition]) {
         let kept = std::mem::take(&mut self.wanted);
-        let pace = |rendition: &Rendition| {
+        let frame_limiter = |rendition: &Rendition| {
             let old = kept.iter().find(|(old, _)| old == rendition);
-            old.map_or_else(|| Pace::new(rendition.fps), |(_, pace)| pace.clone())
+            old.map_or_else(|| FrameLimiter::new(rendition.fps), |(_, frame_limiter)| frame_limiter.clone())
         };
-        self.wanted = renditions.iter().map(|rendition| (*rendition, pace(rendition))).collect();
+        self.wanted = renditions.iter().map(|rendition| (*rendition, frame_limiter(rendition))).collect();
         self.wanted.sort_by_key(|(rendition, _)| *rendition);
         if self.wanted.is_empty() {
             self.rest();
@@ -110,7 +109,7 @@ impl Darkroom {
     pub fn rest(&mut self) {
         (self.opener, self.encoder) = (None, None);
         self.drop_decoder();
-        self.haste.begin_anew();
+        self.load_shedding.reset();
     }
 
     /// With it go the pictures that it holds.
@@ -121,16 +120,17 @@ impl Darkroom {
 
     /// Whether frames are decoded with less care, because there is too much to do.
     pub fn is_hasty(&self) -> bool {
-        self.hasty && self.decoder.is_some()
+        self.without_loop_filter && self.decoder.is_some()
     }
 
     /// Chooses how the group is decoded that begins with a key frame taken at `now`, of `size`.
     fn begin_group(&mut self, now: UnixMicros, size: Size) {
         let pixels = u64::from(size.width) * u64::from(size.height);
         let is_small = |wanted: Size| 2 * wanted.width <= size.width && 2 * wanted.height <= size.height;
-        let hasty = self.haste.judge(now, pixels) && self.wanted.iter().all(|(rendition, _)| is_small(rendition.size));
-        if hasty != self.hasty {
-            self.hasty = hasty;
+        let without_loop_filter =
+            self.load_shedding.judge(now, pixels) && self.wanted.iter().all(|(rendition, _)| is_small(rendition.size));
+        if without_loop_filter != self.without_loop_filter {
+            self.without_loop_filter = without_loop_filter;
             // The one there is cannot be told otherwise.
             self.drop_decoder();
         }
@@ -150,7 +150,7 @@ impl Darkroom {
     ///
     /// # Blocking
     /// For as long as decoding and encoding take: for 1080p some 5 ms and 4 ms per full-size picture.
-    pub fn develop(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
+    pub fn transcode(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
         if self.wanted.is_empty() {
             return Ok(());
         }
@@ -161,7 +161,7 @@ impl Darkroom {
     }
 
     fn develop_video(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
-        if !self.inspector.passes(unit) {
+        if !self.truncation.passes(unit) {
             return Err(Error::CutShort);
         }
         if unit.key {
@@ -172,21 +172,25 @@ impl Darkroom {
             }
             self.highest_layer = nal::highest_layer(self.codec, &unit.data).unwrap_or(self.highest_layer);
         }
-        let has_turn = show && self.wanted.iter().any(|(_, pace)| pace.is_due(unit.taken));
+        let has_turn = show && self.wanted.iter().any(|(_, frame_limiter)| frame_limiter.is_due(unit.taken));
         if !has_turn && nal::is_disposable(self.codec, &unit.data, self.highest_layer) {
             return Ok(());
         }
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,
             none => {
-                let made = if self.hasty { Decoder::hasty(self.codec) } else { Decoder::new(self.codec) };
+                let made = if self.without_loop_filter {
+                    Decoder::without_loop_filter(self.codec)
+                } else {
+                    Decoder::new(self.codec)
+                };
                 none.insert(made.map_err(Error::Decode)?)
             }
         };
-        self.haste.note(unit.data.len(), !show);
+        self.load_shedding.note(unit.data.len(), !show);
         let number = self.in_flight.went_in(unit);
         let pushed = decoder.push(&unit.data, number);
-        if matches!(pushed, Err(decoder::Error::Mute)) {
+        if matches!(pushed, Err(decoder::Error::NoOutput)) {
             self.drop_decoder();
         }
         pushed.map_err(Error::Decode)?;
@@ -220,7 +224,7 @@ impl Darkroom {
         let made = if let (Some(width), Some(height)) = (widest, highest) {
             let opener = match &mut self.opener {
                 Some(opener) => opener,
-                none => none.insert(Opener::new().map_err(Error::Jpeg)?),
+                none => none.insert(JpegDecoder::new().map_err(Error::Jpeg)?),
             };
             let encoder = ready(&mut self.encoder)?;
             let encoded = opener.open(&unit.data, Size { width, height }, |planes| {
@@ -228,7 +232,7 @@ impl Darkroom {
             });
             // Whoever decodes sees damage; nothing of a damaged JPEG is passed on.
             encoded.map_err(Error::Jpeg)?
-        } else if !as_it_is.is_empty() && !self.inspector.passes(unit) {
+        } else if !as_it_is.is_empty() && !self.truncation.passes(unit) {
             Err(Error::CutShort)
         } else {
             Ok(())
@@ -284,8 +288,8 @@ impl InFlight {
 }
 
 /// The renditions whose turn it is, in order of size.
-fn due(wanted: &mut [(Rendition, Pace)], taken: UnixMicros) -> Vec<Rendition> {
-    wanted.iter_mut().filter_map(|(rendition, pace)| pace.take(taken).then_some(*rendition)).collect()
+fn due(wanted: &mut [(Rendition, FrameLimiter)], taken: UnixMicros) -> Vec<Rendition> {
+    wanted.iter_mut().filter_map(|(rendition, frame_limiter)| frame_limiter.take(taken).then_some(*rendition)).collect()
 }
 
 fn ready(encoder: &mut Option<Encoder>) -> Result<&mut Encoder, Error> {
@@ -298,7 +302,7 @@ fn ready(encoder: &mut Option<Encoder>) -> Result<&mut Encoder, Error> {
 /// Scales once per size and compresses once per size and quality, however many renditions ask for it.
 fn encode(
     encoder: &mut Encoder,
-    planes: &Planes,
+    planes: &YuvPlanes,
     colour: Colour,
     due: &[Rendition],
     sequence: u32,
@@ -338,40 +342,40 @@ mod tests {
 
     #[test]
     fn jpeg_at_own_size_and_default_quality_passes_untouched_without_a_decoder() {
-        let mut darkroom = Darkroom::new(Codec::Jpeg, 80);
-        darkroom.want(&[rendition(64, 48, 80)]);
+        let mut transcoder = Transcoder::new(Codec::Jpeg, 80);
+        transcoder.want(&[rendition(64, 48, 80)]);
         let (unit, mut out) = (camera_jpeg(7), Vec::new());
-        darkroom.develop(&unit, true, &mut out).unwrap();
+        transcoder.transcode(&unit, true, &mut out).unwrap();
         assert!(Arc::ptr_eq(&out[0].jpeg, &unit.data));
         assert_eq!((out.len(), out[0].sequence, out[0].taken), (1, 7, unit.taken));
-        assert!(!darkroom.is_decoding());
+        assert!(!transcoder.is_decoding());
     }
 
     #[test]
     fn other_sizes_and_qualities_of_a_jpeg_are_made_exactly() {
-        let mut darkroom = Darkroom::new(Codec::Jpeg, 80);
-        darkroom.want(&[rendition(64, 48, 80), rendition(64, 48, 40), rendition(21, 17, 80)]);
+        let mut transcoder = Transcoder::new(Codec::Jpeg, 80);
+        transcoder.want(&[rendition(64, 48, 80), rendition(64, 48, 40), rendition(21, 17, 80)]);
         let mut out = Vec::new();
-        darkroom.develop(&camera_jpeg(0), true, &mut out).unwrap();
+        transcoder.transcode(&camera_jpeg(0), true, &mut out).unwrap();
         assert_eq!(out.len(), 3);
         for picture in &out {
             assert_eq!(jpeg::size(&picture.jpeg), Some(picture.rendition.size));
         }
-        assert!(darkroom.is_decoding());
-        darkroom.want(&[rendition(64, 48, 80)]);
-        darkroom.develop(&camera_jpeg(1), true, &mut out).unwrap();
-        assert!(!darkroom.is_decoding(), "only the camera's own picture is wanted now");
+        assert!(transcoder.is_decoding());
+        transcoder.want(&[rendition(64, 48, 80)]);
+        transcoder.transcode(&camera_jpeg(1), true, &mut out).unwrap();
+        assert!(!transcoder.is_decoding(), "only the camera's own picture is wanted now");
     }
 
     #[test]
     fn renditions_that_differ_in_rate_alone_share_one_encode() {
-        let mut darkroom = Darkroom::new(Codec::Jpeg, 80);
-        darkroom.want(&[rendition(32, 24, 80), Rendition { fps: 5, ..rendition(32, 24, 80) }]);
+        let mut transcoder = Transcoder::new(Codec::Jpeg, 80);
+        transcoder.want(&[rendition(32, 24, 80), Rendition { fps: 5, ..rendition(32, 24, 80) }]);
         let mut out = Vec::new();
-        darkroom.develop(&camera_jpeg(0), true, &mut out).unwrap();
+        transcoder.transcode(&camera_jpeg(0), true, &mut out).unwrap();
         assert!(Arc::ptr_eq(&out[0].jpeg, &out[1].jpeg));
         for sequence in 1..25 {
-            darkroom.develop(&camera_jpeg(sequence), true, &mut out).unwrap();
+            transcoder.transcode(&camera_jpeg(sequence), true, &mut out).unwrap();
         }
         let slow = out.iter().filter(|picture| picture.rendition.fps == 5).count();
         assert_eq!((out.len() - slow, slow), (25, 5));
@@ -379,48 +383,48 @@ mod tests {
 
     #[test]
     fn damaged_data_is_an_error_and_the_next_key_frame_works() {
-        let mut darkroom = Darkroom::new(Codec::Jpeg, 80);
-        darkroom.want(&[rendition(32, 24, 80)]);
+        let mut transcoder = Transcoder::new(Codec::Jpeg, 80);
+        transcoder.want(&[rendition(32, 24, 80)]);
         let (good, mut out) = (camera_jpeg(2), Vec::new());
         let damaged = AccessUnit { data: Arc::from(&good.data[..200]), ..camera_jpeg(0) };
-        let _ = darkroom.develop(&damaged, true, &mut out);
+        let _ = transcoder.transcode(&damaged, true, &mut out);
         let rubbish = AccessUnit { data: Arc::from(&[0xff_u8; 300][..]), ..camera_jpeg(1) };
-        assert!(darkroom.develop(&rubbish, true, &mut out).is_err());
+        assert!(transcoder.transcode(&rubbish, true, &mut out).is_err());
         out.clear();
-        darkroom.develop(&good, true, &mut out).unwrap();
+        transcoder.transcode(&good, true, &mut out).unwrap();
         assert_eq!(out.len(), 1);
-        let mut video = Darkroom::new(Codec::H264, 80);
+        let mut video = Transcoder::new(Codec::H264, 80);
         video.want(&[rendition(32, 24, 80)]);
         for rubbish in [&[][..], &[0, 0, 1], &[0, 0, 0, 1, 0x65, 1, 2, 3], &[0, 0, 0, 1, 0x67, 0xff, 0xff]] {
-            let _ = video.develop(&AccessUnit { data: Arc::from(rubbish), ..camera_jpeg(0) }, true, &mut out);
+            let _ = video.transcode(&AccessUnit { data: Arc::from(rubbish), ..camera_jpeg(0) }, true, &mut out);
         }
         assert_eq!(out.len(), 1);
     }
 
     #[test]
     fn frames_that_none_needs_and_none_wants_are_not_decoded() {
-        let mut darkroom = Darkroom::new(Codec::H264, 80);
-        darkroom.want(&[rendition(32, 24, 80)]);
+        let mut transcoder = Transcoder::new(Codec::H264, 80);
+        transcoder.want(&[rendition(32, 24, 80)]);
         let slice = |header| AccessUnit { key: false, data: Arc::from([0, 0, 1, header, 0x9a, 1]), ..camera_jpeg(0) };
         let (disposable, needed, mut out) = (slice(0x01), slice(0x41), Vec::new());
-        darkroom.develop(&disposable, false, &mut out).unwrap();
-        assert!(!darkroom.is_decoding());
-        let _ = darkroom.develop(&disposable, true, &mut out);
-        assert!(darkroom.is_decoding(), "its turn has come");
-        darkroom.rest();
-        let _ = darkroom.develop(&needed, false, &mut out);
-        assert!(darkroom.is_decoding());
+        transcoder.transcode(&disposable, false, &mut out).unwrap();
+        assert!(!transcoder.is_decoding());
+        let _ = transcoder.transcode(&disposable, true, &mut out);
+        assert!(transcoder.is_decoding(), "its turn has come");
+        transcoder.rest();
+        let _ = transcoder.transcode(&needed, false, &mut out);
+        assert!(transcoder.is_decoding());
     }
 
     #[test]
     fn nothing_wanted_means_no_decoder() {
-        let mut darkroom = Darkroom::new(Codec::Jpeg, 80);
+        let mut transcoder = Transcoder::new(Codec::Jpeg, 80);
         let mut out = Vec::new();
-        darkroom.want(&[rendition(32, 24, 80)]);
-        darkroom.develop(&camera_jpeg(0), true, &mut out).unwrap();
-        darkroom.want(&[]);
-        assert!(!darkroom.is_decoding());
-        darkroom.develop(&camera_jpeg(1), true, &mut out).unwrap();
+        transcoder.want(&[rendition(32, 24, 80)]);
+        transcoder.transcode(&camera_jpeg(0), true, &mut out).unwrap();
+        transcoder.want(&[]);
+        assert!(!transcoder.is_decoding());
+        transcoder.transcode(&camera_jpeg(1), true, &mut out).unwrap();
         assert_eq!(out.len(), 1);
     }
 

@@ -15,7 +15,7 @@ use opencv::{
 };
 
 use super::{
-    heard::Heard,
+    ffmpeg_log::FfmpegLog,
     jpeg,
     nal::{self, ParameterSets},
     parameter_sets::{self, Sequence},
@@ -38,10 +38,10 @@ const MAX_UNIT_LEN: usize = MAX_BODY_LEN - 64;
 const RATES: std::ops::RangeInclusive<f32> = 0.1..=240.0;
 
 /// An open stream. Dropping it says TEARDOWN to the camera.
-pub struct Reader {
+pub struct Demuxer {
     capture: VideoCapture,
     buffer: Mat,
-    heard: Heard,
+    ffmpeg_log: FfmpegLog,
     info: StreamInfo,
     /// `None` until the first unit has gone out: its size may correct what opening guessed.
     told: Option<StreamInfo>,
@@ -51,7 +51,7 @@ pub struct Reader {
     read_limit: Duration,
 }
 
-impl Reader {
+impl Demuxer {
     /// Connects, logs in and waits for the first frames.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Reader {
     ///
     /// # Blocking
     /// Up to [`OPEN_LIMIT`].
-    pub fn open(open: &Open, heard: &Heard) -> Result<Self, Failure> {
+    pub fn open(open: &Open, ffmpeg_log: &FfmpegLog) -> Result<Self, Failure> {
         // OpenCV's own log shows addresses and says nothing that FFmpeg's does not.
         let _ = set_log_level(LogLevel::LOG_LEVEL_SILENT);
         let millis = |limit: Duration| i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
@@ -78,11 +78,11 @@ impl Reader {
         // A stream that took the whole time was opened by the deadline, not by the camera: it holds at
         // most a frame from its beginning, which is old by now.
         if !capture.is_opened().unwrap_or(false) || ran_out(began.elapsed(), OPEN_LIMIT) {
-            return Err(not_opened(heard.reason(), began.elapsed()));
+            return Err(not_opened(ffmpeg_log.reason(), began.elapsed()));
         }
         let fourcc = number(&capture, CAP_PROP_FOURCC) as u32;
         let codec = codec(fourcc.to_le_bytes())?;
-        let mut reader = Self {
+        let mut demuxer = Self {
             info: StreamInfo {
                 codec,
                 codec_config: None,
@@ -93,17 +93,17 @@ impl Reader {
             told: None,
             sets: ParameterSets::new(codec),
             buffer: Mat::default(),
-            heard: heard.clone(),
+            ffmpeg_log: ffmpeg_log.clone(),
             sequence: open.first_sequence,
             read_limit: open.read_limit,
             capture,
         };
-        let fps = number(&reader.capture, CAP_PROP_FPS) as f32;
-        reader.info.fps = if RATES.contains(&fps) { fps } else { 0.0 };
-        Ok(reader)
+        let fps = number(&demuxer.capture, CAP_PROP_FPS) as f32;
+        demuxer.info.fps = if RATES.contains(&fps) { fps } else { 0.0 };
+        Ok(demuxer)
     }
 
-    /// What is known of the stream; valid until [`Reader::read`] tells otherwise.
+    /// What is known of the stream; valid until [`Demuxer::read`] tells otherwise.
     pub fn codec(&self) -> Codec {
         self.info.codec
     }
@@ -122,7 +122,7 @@ impl Reader {
             let waited = began.elapsed();
             // Past the deadline `read` may say yes to a picture it had before (OpenCV 4.6).
             if !read || waited >= self.read_limit {
-                return Err(ended(self.heard.reason(), waited, self.read_limit));
+                return Err(ended(self.ffmpeg_log.reason(), waited, self.read_limit));
             }
             let taken = now();
             let flagged = number(&self.capture, CAP_PROP_LRF_HAS_KEY_FRAME) != 0.0;

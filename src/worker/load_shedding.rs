@@ -25,7 +25,7 @@ const MIN_LEN: UnixMicros = 30_000_000;
 const MAX_LEN: UnixMicros = 16 * MIN_LEN;
 
 /// What is known of one stream's decoder.
-pub struct Haste {
+pub struct LoadShedder {
     /// Groups begun since the decoder came into being.
     groups: u32,
     units: u64,
@@ -38,15 +38,15 @@ pub struct Haste {
     lasts: UnixMicros,
 }
 
-impl Default for Haste {
+impl Default for LoadShedder {
     fn default() -> Self {
         Self { groups: 0, units: 0, late: 0, bytes: 0, since: None, ended: None, lasts: MIN_LEN }
     }
 }
 
-impl Haste {
+impl LoadShedder {
     /// The next unit finds a decoder that has seen nothing: it will catch up first, which tells nothing.
-    pub fn begin_anew(&mut self) {
+    pub fn reset(&mut self) {
         self.groups = 0;
     }
 
@@ -92,28 +92,31 @@ mod tests {
     const BYTES: usize = 20_000;
 
     struct Stream {
-        haste: Haste,
+        load_shedding: LoadShedder,
         now: UnixMicros,
     }
 
     impl Stream {
         fn new() -> Self {
-            Self { haste: Haste::default(), now: 1_700_000_000_000_000 }
+            Self { load_shedding: LoadShedder::default(), now: 1_700_000_000_000_000 }
         }
 
         /// A group of 2 s of which `late` frames were late; gives how the next one is to be decoded.
-        fn group(&mut self, units: u64, late: u64, bytes: usize) -> bool {
+        fn decode_cursor(&mut self, units: u64, late: u64, bytes: usize) -> bool {
             for unit in 0..units {
-                self.haste.note(bytes, unit < late);
+                self.load_shedding.note(bytes, unit < late);
             }
             self.now += 2_000_000;
-            self.haste.judge(self.now, PIXELS)
+            self.load_shedding.judge(self.now, PIXELS)
         }
 
-        /// Seconds until `hasty`, in groups of which `late` frames are late.
-        fn until(&mut self, hasty: bool, late: u64) -> u64 {
+        /// Seconds until `without_loop_filter`, in groups of which `late` frames are late.
+        fn until(&mut self, without_loop_filter: bool, late: u64) -> u64 {
             let began = self.now;
-            assert!((0..1000).any(|_| self.group(50, late, BYTES) == hasty), "never {hasty}");
+            assert!(
+                (0..1000).any(|_| self.decode_cursor(50, late, BYTES) == without_loop_filter),
+                "never {without_loop_filter}"
+            );
             (self.now - began) / 1_000_000
         }
     }
@@ -121,31 +124,31 @@ mod tests {
     #[test]
     fn catching_up_is_no_reason() {
         let mut stream = Stream::new();
-        assert!(!stream.group(50, 50, BYTES), "what came before the first key frame");
-        assert!(!stream.group(50, 45, BYTES), "the group that was joined");
-        assert!(stream.group(50, 13, BYTES));
+        assert!(!stream.decode_cursor(50, 50, BYTES), "what came before the first key frame");
+        assert!(!stream.decode_cursor(50, 45, BYTES), "the group that was joined");
+        assert!(stream.decode_cursor(50, 13, BYTES));
         let mut stream = Stream::new();
-        assert!((0..100).all(|_| !stream.group(50, 12, BYTES)), "fewer than a quarter");
-        stream.haste.begin_anew();
-        assert!(!stream.group(50, 50, BYTES) && !stream.group(50, 50, BYTES));
+        assert!((0..100).all(|_| !stream.decode_cursor(50, 12, BYTES)), "fewer than a quarter");
+        stream.load_shedding.reset();
+        assert!(!stream.decode_cursor(50, 50, BYTES) && !stream.decode_cursor(50, 50, BYTES));
     }
 
     #[test]
     fn sparse_streams_and_long_groups_are_decoded_with_care() {
         let mut stream = Stream::new();
-        assert!((0..100).all(|_| !stream.group(50, 50, BYTES / 2)));
-        assert!((0..100).all(|_| !stream.group(250, 250, BYTES)));
-        assert!((0..100).all(|_| !stream.group(3, 3, BYTES)), "three frames tell nothing");
+        assert!((0..100).all(|_| !stream.decode_cursor(50, 50, BYTES / 2)));
+        assert!((0..100).all(|_| !stream.decode_cursor(250, 250, BYTES)));
+        assert!((0..100).all(|_| !stream.decode_cursor(3, 3, BYTES)), "three frames tell nothing");
         assert_eq!(stream.until(true, 50), 2);
-        assert!(!stream.group(50, 50, BYTES / 2), "it has become sparse");
+        assert!(!stream.decode_cursor(50, 50, BYTES / 2), "it has become sparse");
     }
 
     #[test]
     fn care_is_tried_again_and_ever_less_often_while_it_is_too_much() {
         let mut stream = Stream::new();
         stream.until(true, 50);
-        assert!((0..100).all(|_| stream.group(50, 13, BYTES)), "still too much to do");
-        stream.group(50, 50, BYTES);
+        assert!((0..100).all(|_| stream.decode_cursor(50, 13, BYTES)), "still too much to do");
+        stream.decode_cursor(50, 50, BYTES);
         let mut lasted = Vec::new();
         for _ in 0..7 {
             lasted.push(stream.until(false, 0));
@@ -154,7 +157,7 @@ mod tests {
         // The first had been long over.
         assert_eq!(lasted, [2, 60, 120, 240, 480, 480, 480]);
         stream.until(false, 0);
-        assert!((0..1000).all(|_| !stream.group(50, 0, BYTES)), "there is time enough now");
+        assert!((0..1000).all(|_| !stream.decode_cursor(50, 0, BYTES)), "there is time enough now");
         stream.until(true, 50);
         assert_eq!(stream.until(false, 0), 30, "after a long calm it begins again");
     }
@@ -164,6 +167,6 @@ mod tests {
         let mut stream = Stream::new();
         stream.until(true, 50);
         stream.now -= 3_600_000_000;
-        assert!(!stream.group(50, 0, BYTES));
+        assert!(!stream.decode_cursor(50, 0, BYTES));
     }
 }

@@ -73,7 +73,7 @@ impl Group {
 }
 
 /// A decoder's place in a group.
-pub struct Follower {
+pub struct DecodeCursor {
     /// Number of the unit to decode next; `None`: waits for a key frame.
     next: Option<u64>,
     /// Key frames before this number are of no use.
@@ -92,34 +92,34 @@ pub struct Step {
     pub show: bool,
 }
 
-impl Follower {
+impl DecodeCursor {
     /// A decoder that has seen nothing yet.
     pub fn new() -> Self {
         Self { next: None, not_before: 0, shown: None, skipped: 0 }
     }
 
     /// The next unit to decode; `None`: wait for the group to grow.
-    pub fn step(&mut self, group: &Group) -> Option<Step> {
-        let newest = group.units.back()?.taken;
-        let lag = |number| group.get(number).map_or(0, |unit| newest.saturating_sub(unit.taken));
-        let next = match self.next.filter(|&next| next >= group.first) {
-            Some(next) if next == group.end() => return None,
+    pub fn step(&mut self, decode_cursor: &Group) -> Option<Step> {
+        let newest = decode_cursor.units.back()?.taken;
+        let lag = |number| decode_cursor.get(number).map_or(0, |unit| newest.saturating_sub(unit.taken));
+        let next = match self.next.filter(|&next| next >= decode_cursor.first) {
+            Some(next) if next == decode_cursor.end() => return None,
             Some(next) => {
-                let newer_key = group.key.filter(|&key| key > next && lag(next) > MAX_LAG);
+                let newer_key = decode_cursor.key.filter(|&key| key > next && lag(next) > MAX_LAG);
                 if newer_key.is_none() && self.shown.is_some() && lag(next) > MAX_DELAY {
-                    self.skipped += group.end() - next;
-                    self.await_key(group.end());
+                    self.skipped += decode_cursor.end() - next;
+                    self.await_key(decode_cursor.end());
                     return None;
                 }
                 newer_key.unwrap_or(next)
             }
             None => {
                 self.shown = None;
-                group.key.filter(|&key| key >= self.not_before)?
+                decode_cursor.key.filter(|&key| key >= self.not_before)?
             }
         };
         self.skipped += self.next.map_or(0, |meant| next - meant);
-        let unit = group.get(next)?.clone();
+        let unit = decode_cursor.get(next)?.clone();
         let overdue = self.shown.is_some_and(|shown| unit.taken >= shown + SELDOM);
         let show = overdue || newest.saturating_sub(unit.taken) <= MAX_LAG;
         if show {
@@ -141,7 +141,7 @@ impl Follower {
     }
 }
 
-impl Default for Follower {
+impl Default for DecodeCursor {
     fn default() -> Self {
         Self::new()
     }
@@ -153,35 +153,35 @@ mod tests {
 
     /// A camera's group: a key frame every `gop` frames, 25 a second.
     struct Camera {
-        group: Group,
+        decode_cursor: Group,
         gop: u32,
         sent: u32,
     }
 
     impl Camera {
         fn new(gop: u32) -> Self {
-            Self { group: Group::default(), gop, sent: 0 }
+            Self { decode_cursor: Group::default(), gop, sent: 0 }
         }
 
         fn send(&mut self, frames: u32) {
             for _ in 0..frames {
                 let taken = 1_000_000_000 + u64::from(self.sent) * 40_000;
                 let key = self.sent.is_multiple_of(self.gop);
-                self.group.push(AccessUnit { sequence: self.sent, taken, key, data: vec![0; 1000].into() });
+                self.decode_cursor.push(AccessUnit { sequence: self.sent, taken, key, data: vec![0; 1000].into() });
                 self.sent += 1;
             }
         }
     }
 
-    fn all(follower: &mut Follower, group: &Group) -> Vec<(u32, bool)> {
-        std::iter::from_fn(|| follower.step(group)).map(|step| (step.unit.sequence, step.show)).collect()
+    fn all(follower: &mut DecodeCursor, decode_cursor: &Group) -> Vec<(u32, bool)> {
+        std::iter::from_fn(|| follower.step(decode_cursor)).map(|step| (step.unit.sequence, step.show)).collect()
     }
 
     #[test]
     fn new_decoder_replays_the_group_and_shows_only_the_newest() {
         let mut camera = Camera::new(50);
         camera.send(60);
-        let steps = all(&mut Follower::new(), &camera.group);
+        let steps = all(&mut DecodeCursor::new(), &camera.decode_cursor);
         assert_eq!(steps.first(), Some(&(50, false)));
         assert_eq!(steps[steps.len() - 3..], [(57, true), (58, true), (59, true)]);
         assert_eq!(steps.len(), 10);
@@ -190,11 +190,11 @@ mod tests {
     #[test]
     fn decoder_that_keeps_up_gets_every_frame_once() {
         let mut camera = Camera::new(10);
-        let mut follower = Follower::new();
+        let mut follower = DecodeCursor::new();
         let mut seen = Vec::new();
         for burst in [1, 1, 2, 1, 3, 1, 1, 2].into_iter().cycle().take(80) {
             camera.send(burst);
-            seen.extend(all(&mut follower, &camera.group));
+            seen.extend(all(&mut follower, &camera.decode_cursor));
         }
         let wanted: Vec<_> = (0..camera.sent).map(|sequence| (sequence, true)).collect();
         assert_eq!(seen, wanted);
@@ -204,11 +204,11 @@ mod tests {
     #[test]
     fn decoder_that_falls_behind_jumps_to_the_next_key_frame() {
         let mut camera = Camera::new(20);
-        let mut follower = Follower::new();
+        let mut follower = DecodeCursor::new();
         camera.send(5);
-        all(&mut follower, &camera.group);
+        all(&mut follower, &camera.decode_cursor);
         camera.send(20);
-        let steps = all(&mut follower, &camera.group);
+        let steps = all(&mut follower, &camera.decode_cursor);
         assert_eq!(steps.first().map(|step| step.0), Some(20));
         assert_eq!(steps.last(), Some(&(24, true)));
         assert_eq!(follower.skipped, 15);
@@ -218,11 +218,11 @@ mod tests {
     fn slow_decoder_in_a_long_group_shows_five_a_second_until_it_is_a_second_late() {
         // Half as fast as the camera.
         let mut camera = Camera::new(250);
-        let mut follower = Follower::new();
+        let mut follower = DecodeCursor::new();
         let mut shown = Vec::new();
         for _ in 0..125 {
             camera.send(2);
-            if let Some(step) = follower.step(&camera.group) {
+            if let Some(step) = follower.step(&camera.decode_cursor) {
                 assert!(u64::from(camera.sent - 1 - step.unit.sequence) * 40_000 <= MAX_DELAY);
                 if step.show {
                     shown.push(step.unit.sequence);
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(shown, [0, 1, 6, 11, 16, 21], "the first near the newest, then each fifth, then none");
         let seen = (0..10).find_map(|_| {
             camera.send(2);
-            follower.step(&camera.group)
+            follower.step(&camera.decode_cursor)
         });
         assert_eq!(seen.map(|step| (step.unit.sequence, step.show)), Some((250, true)), "the next key frame");
     }
@@ -240,12 +240,12 @@ mod tests {
     #[test]
     fn slow_decoder_never_falls_silent_where_key_frames_are_frequent() {
         let mut camera = Camera::new(25);
-        let mut follower = Follower::new();
+        let mut follower = DecodeCursor::new();
         let mut pauses = Vec::new();
         let mut last = 0;
         for _ in 0..1000 {
             camera.send(2);
-            if let Some(step) = follower.step(&camera.group).filter(|step| step.show) {
+            if let Some(step) = follower.step(&camera.decode_cursor).filter(|step| step.show) {
                 pauses.push(step.unit.sequence - last);
                 last = step.unit.sequence;
             }
@@ -257,33 +257,33 @@ mod tests {
     #[test]
     fn undecodable_unit_waits_for_the_next_key_frame() {
         let mut camera = Camera::new(10);
-        let mut follower = Follower::new();
+        let mut follower = DecodeCursor::new();
         camera.send(13);
-        all(&mut follower, &camera.group);
+        all(&mut follower, &camera.decode_cursor);
         follower.lost();
         camera.send(3);
-        assert_eq!(follower.step(&camera.group), None);
+        assert_eq!(follower.step(&camera.decode_cursor), None);
         camera.send(5);
-        assert_eq!(follower.step(&camera.group).map(|step| step.unit.sequence), Some(20));
+        assert_eq!(follower.step(&camera.decode_cursor).map(|step| step.unit.sequence), Some(20));
     }
 
     #[test]
     fn endless_group_is_bounded_and_cannot_be_joined() {
         let mut camera = Camera::new(u32::MAX);
         camera.send(1);
-        let mut follower = Follower::new();
+        let mut follower = DecodeCursor::new();
         for _ in 0..2 * MAX_UNITS {
             camera.send(1);
-            all(&mut follower, &camera.group);
+            all(&mut follower, &camera.decode_cursor);
         }
-        assert_eq!(camera.group.units.len(), MAX_UNITS);
-        assert_eq!(Follower::new().step(&camera.group), None, "its beginning is gone");
+        assert_eq!(camera.decode_cursor.units.len(), MAX_UNITS);
+        assert_eq!(DecodeCursor::new().step(&camera.decode_cursor), None, "its beginning is gone");
         camera.send(1);
-        assert!(follower.step(&camera.group).is_some(), "who was there follows on");
+        assert!(follower.step(&camera.decode_cursor).is_some(), "who was there follows on");
         for _ in 0..3 {
             let data = vec![0; MAX_BYTES / 2 + 1].into();
-            camera.group.push(AccessUnit { sequence: 0, taken: 0, key: false, data });
+            camera.decode_cursor.push(AccessUnit { sequence: 0, taken: 0, key: false, data });
         }
-        assert!(camera.group.bytes <= MAX_BYTES);
+        assert!(camera.decode_cursor.bytes <= MAX_BYTES);
     }
 }

@@ -11,7 +11,7 @@ use turbojpeg::{Decompressor, ScalingFactor};
 
 use super::{
     decoder::{self, Decoder},
-    heard, jpeg,
+    ffmpeg_log, jpeg,
     nal::{self, Kind, ParameterSets},
 };
 use crate::media::{AccessUnit, Codec, UnixMicros};
@@ -37,7 +37,7 @@ const PATIENCE: UnixMicros = 80_000;
 const TAIL: [u8; 64] = [0xb5; 64];
 
 /// Inspects one stream.
-pub struct Inspector {
+pub struct TruncationDetector {
     codec: Codec,
     /// JPEGs are key frames, all of them.
     key_frames: Record,
@@ -58,7 +58,7 @@ struct Record {
     patience: UnixMicros,
 }
 
-impl Inspector {
+impl TruncationDetector {
     pub fn new(codec: Codec) -> Self {
         let sets = ParameterSets::new(codec);
         Self { codec, key_frames: Record::new(), others: Record::new(), sets, decompressor: None }
@@ -134,7 +134,7 @@ impl Inspector {
             }
         }
         // Complaints would be about what was done here.
-        let pictures = heard::in_silence(|| (alone(self.codec, &bare), alone(self.codec, &tailed)));
+        let pictures = ffmpeg_log::muted(|| (alone(self.codec, &bare), alone(self.codec, &tailed)));
         match pictures {
             (Ok(Some(picture)), Ok(Some(other))) => picture.looks_like(&other),
             _ => true,
@@ -222,26 +222,26 @@ mod tests {
 
     #[test]
     fn jpegs_cut_short_are_found_at_once_by_their_size() {
-        let mut inspector = Inspector::new(Codec::Jpeg);
+        let mut truncation = TruncationDetector::new(Codec::Jpeg);
         for number in 0..60 {
             let cut = (30..40).contains(&number);
-            assert_eq!(inspector.passes(&unit(number, cut)), !cut, "{number}");
+            assert_eq!(truncation.passes(&unit(number, cut)), !cut, "{number}");
         }
     }
 
     #[test]
     fn jpegs_always_cut_short_never_pass() {
-        let mut inspector = Inspector::new(Codec::Jpeg);
-        assert!((0..60).all(|number| !inspector.passes(&unit(number, true))));
+        let mut truncation = TruncationDetector::new(Codec::Jpeg);
+        assert!((0..60).all(|number| !truncation.passes(&unit(number, true))));
     }
 
     #[test]
     fn usual_jpegs_are_inspected_once_a_second() {
-        let mut inspector = Inspector::new(Codec::Jpeg);
+        let mut truncation = TruncationDetector::new(Codec::Jpeg);
         let mut inspections = Vec::new();
         for number in 0..100 {
-            assert!(inspector.passes(&unit(number, false)));
-            inspections.extend(inspector.key_frames.inspected);
+            assert!(truncation.passes(&unit(number, false)));
+            inspections.extend(truncation.key_frames.inspected);
         }
         inspections.dedup();
         assert_eq!(inspections.len(), 4);
@@ -252,7 +252,7 @@ mod tests {
         let mut padded = jpeg(0, false);
         let end = padded.len() - 2;
         padded.splice(end..end, [0; 100]);
-        let mut inspector = Inspector::new(Codec::Jpeg);
-        assert!(inspector.passes(&AccessUnit { data: Arc::from(padded), ..unit(0, false) }));
+        let mut truncation = TruncationDetector::new(Codec::Jpeg);
+        assert!(truncation.passes(&AccessUnit { data: Arc::from(padded), ..unit(0, false) }));
     }
 }
