@@ -35,7 +35,7 @@ use smol::{
 use crate::{
     card,
     config::{self, Config, Walls, changes::Changes},
-    discovery::{self, Hint},
+    discovery::{self, Announcement},
     hub::Hub,
     log as logging,
     web::{Bounds, Web},
@@ -139,8 +139,8 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
 struct Agent {
     executor: Arc<Executor<'static>>,
     /// What devices announce on the network.
-    announced: Sender<Hint>,
-    hints: Receiver<Hint>,
+    announced: Sender<Announcement>,
+    hints: Receiver<Announcement>,
     /// Hears them, while there is a camera that may move.
     listening: Option<Task<()>>,
     file: PathBuf,
@@ -161,7 +161,7 @@ struct Agent {
 enum Event {
     Signal(io::Result<Signal>),
     Read(Answer),
-    Heard(Hint),
+    Heard(Announcement),
     /// Time for housekeeping.
     House(Instant),
     /// Lines of the log wait for a syslogd that may take more by now.

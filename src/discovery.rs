@@ -1,12 +1,12 @@
 //! Finding cameras: who is on the network, and where a known camera is now.
 //!
 //! [`Search`] asks, by WS-Discovery ([`wsd`]) and SSDP ([`ssdp`]), on every interface; [`listen`] hears
-//! what devices announce by themselves. Both give [`Sighting`]s. Datagrams come from anybody, so all of
+//! what devices announce by themselves. Both give [`DiscoveredDevice`]s. Datagrams come from anybody, so all of
 //! a sighting is hearsay: it says where to ask, and the device itself, asked by ONVIF, says who it is.
 //! Nothing here knows a password.
 //!
 //! ```
-//! use cctv_agent::discovery::{Origin, wsd};
+//! use cctv_agent::discovery::{DatagramSource, wsd};
 //!
 //! // What a camera at 192.168.1.64 answers to a probe.
 //! let answer = r#"<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"
@@ -20,7 +20,7 @@
 //!   <e:Body><d:ProbeMatches><d:ProbeMatch>
 //!     <a:EndpointReference><a:Address>urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064</a:Address></a:EndpointReference>
 //!     <d:Types>dn:NetworkVideoTransmitter</d:Types>
-//!     <d:Scopes>onvif://www.onvif.org/name/Gate onvif://www.onvif.org/hardware/X100</d:Scopes>
+//!     <d:Scopes>onvif://www.onvif.org/name/RateLimiter onvif://www.onvif.org/hardware/X100</d:Scopes>
 //!     <d:XAddrs>http://192.168.1.64/onvif/device_service</d:XAddrs>
 //!   </d:ProbeMatch></d:ProbeMatches></e:Body>
 //! </e:Envelope>"#;
@@ -28,33 +28,33 @@
 //! let message = wsd::parse(answer.as_bytes()).expect("a whole message of a device");
 //! let device = &message.devices[0];
 //! assert!(message.answers("our-question") && device.is_onvif());
-//! assert_eq!((device.scopes.name.as_deref(), device.scopes.hardware.as_deref()), (Some("Gate"), Some("X100")));
-//! let origin = Origin::new("192.168.1.64".parse()?);
+//! assert_eq!((device.scopes.name.as_deref(), device.scopes.hardware.as_deref()), (Some("RateLimiter"), Some("X100")));
+//! let origin = DatagramSource::new("192.168.1.64".parse()?);
 //! assert_eq!(device.addresses(&origin)[0].to_string(), "http://192.168.1.64:80/onvif/device_service");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod album;
 pub mod description;
-mod desk;
-mod gate;
+mod device_list;
+mod discovered_device;
 mod identity;
 mod interfaces;
 mod listen;
+mod rate_limiter;
 mod scopes;
 mod search;
-mod sighting;
+mod socket_set;
 pub mod ssdp;
 pub mod wsd;
 mod xaddr;
 
 pub use self::{
     description::Description,
+    discovered_device::{DeviceMatcher, DiscoveredDevice, DiscoveryMethod},
     identity::{Identity, Mac},
-    interfaces::{Place, Subnet, places},
-    listen::{Event, Hint, listen},
+    interfaces::{InterfaceAddress, Subnet, places},
+    listen::{Announcement, Event, listen},
     scopes::Scopes,
     search::{Findings, Limits, Search},
-    sighting::{How, Sighting, Wanted},
-    xaddr::{DEVICE_PATH, Origin, XAddr},
+    xaddr::{DEVICE_PATH, DatagramSource, XAddr},
 };

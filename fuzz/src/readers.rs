@@ -12,7 +12,7 @@ use std::{
 use cctv_agent::{
     camera::{Credentials, Secret},
     config::{self, SecretFile},
-    discovery::{Origin, XAddr, description, ssdp, wsd},
+    discovery::{DatagramSource, XAddr, description, ssdp, wsd},
     http_client::response::{self, Response},
     ipc::{self, FromWorker, Message, ToWorker},
     onvif::{
@@ -225,7 +225,7 @@ pub fn probe_match(bytes: &[u8]) {
     }
     let Some(message) = wsd::parse(bytes) else { return };
     for device in message.devices {
-        check_addresses(&device.addresses(&Origin::new(SENDER)));
+        check_addresses(&device.addresses(&DatagramSource::new(SENDER)));
         let _ = (device.mac(), device.is_onvif());
     }
 }
@@ -234,7 +234,8 @@ pub fn probe_match(bytes: &[u8]) {
 pub fn ssdp(bytes: &[u8]) {
     let Some(message) = ssdp::parse(bytes) else { return };
     let _ = (message.udn(), message.identity(), message.is_camera());
-    if let Some(location) = message.location.and_then(|text| description::Location::parse(&text, &Origin::new(SENDER)))
+    if let Some(location) =
+        message.location.and_then(|text| description::Location::parse(&text, &DatagramSource::new(SENDER)))
     {
         assert_eq!(location.ip(), SENDER, "a description elsewhere");
     }
@@ -244,7 +245,7 @@ pub fn ssdp(bytes: &[u8]) {
 pub fn description(bytes: &[u8]) {
     let Some(found) = description::parse(bytes) else { return };
     let _ = (found.identity(), found.mac(), found.is_camera());
-    check_addresses(&description::places_to_ask(found.presentation.as_deref(), &Origin::new(SENDER)));
+    check_addresses(&description::places_to_ask(found.presentation.as_deref(), &DatagramSource::new(SENDER)));
 }
 
 fn check_addresses(addresses: &[XAddr]) {

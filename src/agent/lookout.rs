@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::discovery::{Event, Hint, Search, Sighting, Wanted};
+use crate::discovery::{Announcement, DeviceMatcher, DiscoveredDevice, Event, Search};
 
 /// An announcement is believed for so long; then the device may have moved on.
 const FRESH: Duration = Duration::from_secs(60);
@@ -25,10 +25,10 @@ pub struct Lookout {
     /// The local UDP port searches ask from; 0: any.
     port: AtomicU16,
     /// Whom the next search is to look for.
-    waiting: Mutex<Vec<Wanted>>,
-    heard: Mutex<VecDeque<(Instant, Sighting)>>,
+    waiting: Mutex<Vec<DeviceMatcher>>,
+    heard: Mutex<VecDeque<(Instant, DiscoveredDevice)>>,
     /// What the last search brought; held while one goes on.
-    found: smol::lock::Mutex<Vec<Sighting>>,
+    found: smol::lock::Mutex<Vec<DiscoveredDevice>>,
 }
 
 impl Lookout {
@@ -38,30 +38,32 @@ impl Lookout {
     }
 
     /// Devices that announced themselves lately and say that they are `wanted`.
-    pub fn announced(&self, wanted: &Wanted, now: Instant) -> Vec<Sighting> {
+    pub fn announced(&self, wanted: &DeviceMatcher, now: Instant) -> Vec<DiscoveredDevice> {
         let heard = lock(&self.heard);
         let fresh = heard.iter().filter(|(at, _)| now.saturating_duration_since(*at) < FRESH);
-        fresh.map(|(_, sighting)| sighting).filter(|sighting| wanted.is(sighting)).cloned().collect()
+        fresh.map(|(_, discovered)| discovered).filter(|discovered| wanted.is(discovered)).cloned().collect()
     }
 
     /// What may be `wanted`: devices that say so, and cameras that do not say who they are. Takes as
     /// long as a search, or two where one is going on; a few seconds.
-    pub async fn look_for(&self, wanted: &Wanted) -> Vec<Sighting> {
+    pub async fn look_for(&self, wanted: &DeviceMatcher) -> Vec<DiscoveredDevice> {
         self.wait_with_others(wanted);
         let mut found = self.found.lock().await;
         // A search that began after this call has looked for it as well.
         if lock(&self.waiting).contains(wanted) {
             let everybody = lock(&self.waiting).clone();
             let search = Search::new(self.port.load(Ordering::Relaxed));
-            *found = search.find(&everybody).await.sightings;
+            *found = search.find(&everybody).await.discovered_devices;
             // Only now: a search that was given up has looked for nobody.
             lock(&self.waiting).retain(|other| !everybody.contains(other));
         }
-        let may_be = |sighting: &&Sighting| wanted.is(sighting) || sighting.is_camera && sighting.identity.is_none();
+        let may_be = |discovered: &&DiscoveredDevice| {
+            wanted.is(discovered) || discovered.is_camera && discovered.identity.is_none()
+        };
         found.iter().filter(may_be).cloned().collect()
     }
 
-    fn wait_with_others(&self, wanted: &Wanted) {
+    fn wait_with_others(&self, wanted: &DeviceMatcher) {
         let mut waiting = lock(&self.waiting);
         if !waiting.contains(wanted) {
             waiting.push(wanted.clone());
@@ -69,15 +71,15 @@ impl Lookout {
     }
 
     /// Takes note of what a device announced.
-    pub fn hear(&self, hint: Hint, now: Instant) {
+    pub fn hear(&self, hint: Announcement, now: Instant) {
         let mut heard = lock(&self.heard);
-        let same = |sighting: &Sighting| {
-            sighting.identity.is_some() && sighting.identity == hint.sighting.identity
-                || sighting.identity.is_none() && sighting.source == hint.sighting.source
+        let same = |discovered: &DiscoveredDevice| {
+            discovered.identity.is_some() && discovered.identity == hint.discovered.identity
+                || discovered.identity.is_none() && discovered.source == hint.discovered.source
         };
-        heard.retain(|(_, sighting)| !same(sighting));
+        heard.retain(|(_, discovered)| !same(discovered));
         if hint.event == Event::Here {
-            heard.push_back((now, hint.sighting));
+            heard.push_back((now, hint.discovered));
         }
         if heard.len() > MAX_HEARD {
             heard.pop_front();

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     camera::{Camera, CameraId, State},
     config::{Config, changes::Changes},
-    discovery::Hint,
+    discovery::Announcement,
     hub::{Cause, Channel, Hub, Stream},
     store::Directory,
 };
@@ -138,7 +138,7 @@ impl Roster {
     }
 
     /// A device announced itself: cameras that are away and wait out a pause look at once.
-    pub fn hear(&self, hint: Hint, now: Instant) {
+    pub fn hear(&self, hint: Announcement, now: Instant) {
         self.crew.lookout.hear(hint, now);
         for kept in self.keepers.values() {
             kept.nudge(Nudge::Seen);

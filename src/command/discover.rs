@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{self, Config},
-    discovery::{Findings, Place, Search, Sighting, XAddr},
+    discovery::{DiscoveredDevice, Findings, InterfaceAddress, Search, XAddr},
 };
 use ask::Told;
 use known::Configured;
@@ -46,7 +46,7 @@ pub enum Form {
 /// One device as it is shown.
 #[derive(Debug)]
 pub struct Found {
-    pub sighting: Sighting,
+    pub discovered: DiscoveredDevice,
     /// Where its ONVIF service answered, or where it is said to be.
     pub address: Option<XAddr>,
     /// Whether it answered there, and what it told.
@@ -57,27 +57,27 @@ pub struct Found {
 impl Found {
     fn maker(&self) -> Option<&str> {
         let told = self.told.as_ref().map(|told| told.device.manufacturer.as_str()).filter(|text| !text.is_empty());
-        told.or(self.sighting.maker.as_deref())
+        told.or(self.discovered.maker.as_deref())
     }
 
     fn model(&self) -> Option<&str> {
         let told = self.told.as_ref().map(|told| told.device.model.as_str()).filter(|text| !text.is_empty());
-        told.or(self.sighting.hardware.as_deref())
+        told.or(self.discovered.hardware.as_deref())
     }
 
     fn serial(&self) -> Option<&str> {
         let told = self.told.as_ref().map(|told| told.device.serial.as_str()).filter(|text| !text.is_empty());
-        told.or(self.sighting.serial.as_deref())
+        told.or(self.discovered.serial.as_deref())
     }
 
     /// Its identity as it is written in `cameras.toml`.
     fn identity(&self) -> Option<String> {
         let told = self.told.as_ref().and_then(|told| told.identity.as_ref());
-        self.sighting.identity.as_ref().or(told).map(|identity| identity.to_urn())
+        self.discovered.identity.as_ref().or(told).map(|identity| identity.to_urn())
     }
 
     fn how(&self) -> String {
-        self.sighting.how.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        self.discovered.how.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -95,8 +95,8 @@ pub fn run(arguments: Discover) -> ExitCode {
         for ip in config.iter().flat_map(known::addresses) {
             search = search.and_ask(ip);
         }
-        let Findings { sightings, asked } = search.survey().await;
-        (cameras(sightings, config.as_ref()).await, asked)
+        let Findings { discovered_devices, asked } = search.survey().await;
+        (cameras(discovered_devices, config.as_ref()).await, asked)
     });
     match arguments.form {
         Form::Table => print(&as_table(&found)),
@@ -126,19 +126,19 @@ fn configuration(arguments: &Discover) -> Option<Config> {
 }
 
 /// Asks every device what it tells without a login, and leaves out what is no camera.
-async fn cameras(sightings: Vec<Sighting>, config: Option<&Config>) -> Vec<Found> {
+async fn cameras(discovered_devices: Vec<DiscoveredDevice>, config: Option<&Config>) -> Vec<Found> {
     let mut found = Vec::new();
-    for (sighting, answer) in ask::all(sightings).await {
-        if answer.is_none() && !sighting.is_camera {
+    for (discovered, answer) in ask::all(discovered_devices).await {
+        if answer.is_none() && !discovered.is_camera {
             continue;
         }
         let (address, told) = match answer {
             Some((address, told)) => (Some(address), Some(told)),
             // What SSDP offers are guesses; WS-Discovery names addresses.
-            None => (sighting.near_addresses().into_iter().next().filter(|_| sighting.identity.is_some()), None),
+            None => (discovered.near_addresses().into_iter().next().filter(|_| discovered.identity.is_some()), None),
         };
-        let configured = known::find(&sighting, told.as_ref(), config);
-        found.push(Found { sighting, address, told, configured });
+        let configured = known::find(&discovered, told.as_ref(), config);
+        found.push(Found { discovered, address, told, configured });
     }
     found
 }
@@ -156,9 +156,9 @@ pub fn as_table(found: &[Found]) -> String {
         let identity = or_dash(found.identity().as_deref());
         [
             address(found),
-            or_dash(found.sighting.name.as_deref()),
+            or_dash(found.discovered.name.as_deref()),
             or_dash(Some(kind.join(" ").as_str()).filter(|kind| !kind.is_empty())),
-            if found.sighting.is_ambiguous { format!("{identity} (not its alone)") } else { identity },
+            if found.discovered.is_ambiguous { format!("{identity} (not its alone)") } else { identity },
             found.how(),
             found.configured.to_string(),
         ]
@@ -171,7 +171,7 @@ fn address(found: &Found) -> String {
     match &found.address {
         Some(xaddr) if xaddr.port == 80 => shown(&xaddr.host),
         Some(xaddr) => format!("{}:{}", crate::http_client::in_brackets(&shown(&xaddr.host)), xaddr.port),
-        None => format!("{} (no ONVIF)", found.sighting.source),
+        None => format!("{} (no ONVIF)", found.discovered.source),
     }
 }
 
@@ -182,16 +182,16 @@ pub fn as_json(found: &[Found]) -> Value {
             "address": found.address.as_ref().map(|address| json!({
                 "host": address.host, "port": address.port, "path": address.path, "https": address.secure,
             })),
-            "source": found.sighting.source.to_string(),
-            "name": found.sighting.name,
+            "source": found.discovered.source.to_string(),
+            "name": found.discovered.name,
             "maker": found.maker(),
             "model": found.model(),
             "serial": found.serial(),
-            "mac": found.sighting.mac.map(|mac| mac.to_string()),
-            "location": found.sighting.location,
+            "mac": found.discovered.mac.map(|mac| mac.to_string()),
+            "location": found.discovered.location,
             "identity": found.identity(),
-            "identity_is_shared": found.sighting.is_ambiguous,
-            "found_by": found.sighting.how.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "identity_is_shared": found.discovered.is_ambiguous,
+            "found_by": found.discovered.how.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "answers": found.told.is_some(),
             "profiles": found.told.iter().flat_map(|told| &told.profiles).map(|profile| json!({
                 "token": profile.token,
@@ -204,7 +204,7 @@ pub fn as_json(found: &[Found]) -> Value {
 }
 
 /// What to say when nothing was found.
-pub fn nothing(asked: &[Place], time: Duration, port: Option<u16>) -> String {
+pub fn nothing(asked: &[InterfaceAddress], time: Duration, port: Option<u16>) -> String {
     if asked.is_empty() {
         return "no network interface is up that carries multicast; check the cable and the address of this machine"
             .into();

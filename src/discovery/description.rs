@@ -17,7 +17,7 @@ use smol::{
 
 use super::{
     Identity, Mac,
-    xaddr::{Origin, XAddr, split_authority},
+    xaddr::{DatagramSource, XAddr, split_authority},
 };
 use crate::{
     http_client::{in_brackets, response},
@@ -91,7 +91,7 @@ pub fn parse(body: &[u8]) -> Option<Description> {
 
 /// Where to ask the device at `origin` for ONVIF: where its page is, if that is on the same host, then
 /// the usual ports. Only that host: a page elsewhere is somebody else's.
-pub fn places_to_ask(presentation: Option<&str>, origin: &Origin) -> Vec<XAddr> {
+pub fn places_to_ask(presentation: Option<&str>, origin: &DatagramSource) -> Vec<XAddr> {
     let page = presentation.and_then(|page| XAddr::parse(page, origin));
     let page = page.filter(|page| page.ip() == Some(origin.source));
     let mut places: Vec<XAddr> = Vec::new();
@@ -118,7 +118,7 @@ pub struct Location {
 
 impl Location {
     /// The address in `text`, as announced by `origin`. `None` unless it is HTTP on that very host.
-    pub fn parse(text: &str, origin: &Origin) -> Option<Self> {
+    pub fn parse(text: &str, origin: &DatagramSource) -> Option<Self> {
         let (scheme, rest) = text.trim().split_once("://")?;
         let rest = rest.split('#').next()?;
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));

@@ -17,7 +17,7 @@ const MAX_PLACES: usize = 64;
 /// One of our own addresses on an interface that is up and carries multicast. Link-local addresses
 /// count: cameras fresh from the factory live there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct InterfaceAddress {
     /// The interface's name, such as `eth0`.
     pub interface: String,
     /// The interface's number.
@@ -27,7 +27,7 @@ pub struct Place {
     pub subnet: Option<Subnet>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for InterfaceAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.interface, self.address)
     }
@@ -118,9 +118,9 @@ pub fn networks() -> io::Result<Vec<Network>> {
 ///
 /// # Blocking
 /// One short conversation with the kernel.
-pub fn places() -> io::Result<Vec<Place>> {
+pub fn places() -> io::Result<Vec<InterfaceAddress>> {
     let mut found = Vec::new();
-    let mut sixes: BTreeMap<u32, Place> = BTreeMap::new();
+    let mut sixes: BTreeMap<u32, InterfaceAddress> = BTreeMap::new();
     for entry in getifaddrs().map_err(io::Error::from)? {
         let usable = entry.flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_MULTICAST)
             && !entry.flags.contains(InterfaceFlags::IFF_LOOPBACK);
@@ -135,11 +135,11 @@ pub fn places() -> io::Result<Vec<Place>> {
         if let Some(v4) = address.as_sockaddr_in() {
             let mask = entry.netmask.and_then(|mask| mask.as_sockaddr_in().map(|mask| mask.ip()));
             let subnet = mask.map(|mask| Subnet::new(v4.ip(), mask));
-            found.push(Place { interface, index, address: v4.ip().into(), subnet });
+            found.push(InterfaceAddress { interface, index, address: v4.ip().into(), subnet });
         } else if let Some(v6) = address.as_sockaddr_in6() {
             let is_better = sixes.get(&index).is_none_or(|_| v6.ip().is_unicast_link_local());
             if is_better {
-                sixes.insert(index, Place { interface, index, address: v6.ip().into(), subnet: None });
+                sixes.insert(index, InterfaceAddress { interface, index, address: v6.ip().into(), subnet: None });
             }
         }
     }

@@ -13,12 +13,12 @@ use smol::{
 };
 
 use super::{
-    desk::{Desk, GROUP_V4, GROUP_V6, LARGEST, Seat, Standing},
-    gate::Gate,
-    interfaces::{Place, places},
-    sighting::{How, Sighting},
+    discovered_device::{DiscoveredDevice, DiscoveryMethod},
+    interfaces::{InterfaceAddress, places},
+    rate_limiter::RateLimiter,
+    socket_set::{BoundSocket, GROUP_V4, GROUP_V6, LARGEST, SocketRole, SocketSet},
     ssdp, wsd,
-    xaddr::Origin,
+    xaddr::DatagramSource,
 };
 
 /// How often interfaces are looked for that came up since, and ports tried that were taken.
@@ -26,9 +26,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What a device announced. A hint to look there: anybody on the network can say it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Hint {
+pub struct Announcement {
     pub event: Event,
-    pub sighting: Sighting,
+    pub discovered: DiscoveredDevice,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +43,9 @@ pub enum Event {
 /// it any more.
 /// Where a port is taken by a program that does not share it, listening goes on without, and the port
 /// is tried again from time to time.
-pub async fn listen(hints: Sender<Hint>) {
-    let mut ears = Ears::default();
-    let mut gate = Gate::new(Instant::now());
+pub async fn listen(hints: Sender<Announcement>) {
+    let mut ears = AnnouncementListener::default();
+    let mut rate_limiter = RateLimiter::new(Instant::now());
     let mut buffer = vec![0; LARGEST];
     let mut look = Instant::now();
     while !hints.is_closed() {
@@ -53,7 +53,7 @@ pub async fn listen(hints: Sender<Hint>) {
             ears.open();
             look = Instant::now() + LOOK_AGAIN;
         }
-        let heard = async { Some(ears.desk.receive(&mut buffer).await) };
+        let heard = async { Some(ears.socket_set.receive(&mut buffer).await) };
         let pause = async {
             Timer::at(look).await;
             None
@@ -61,7 +61,7 @@ pub async fn listen(hints: Sender<Hint>) {
         let Some((length, origin)) = heard.or(pause).await else {
             continue;
         };
-        if !wsd::is_sender(origin.source) || !gate.admits(origin.source, Instant::now()) {
+        if !wsd::is_sender(origin.source) || !rate_limiter.admits(origin.source, Instant::now()) {
             continue;
         }
         for hint in read(&buffer[..length], &origin) {
@@ -73,7 +73,7 @@ pub async fn listen(hints: Sender<Hint>) {
 }
 
 /// The hints in one datagram.
-pub fn read(datagram: &[u8], origin: &Origin) -> Vec<Hint> {
+pub fn read(datagram: &[u8], origin: &DatagramSource) -> Vec<Announcement> {
     if let Some(message) = wsd::parse(datagram) {
         let event = match message.kind {
             wsd::Kind::Hello => Event::Here,
@@ -81,11 +81,16 @@ pub fn read(datagram: &[u8], origin: &Origin) -> Vec<Hint> {
             // Answers to others.
             wsd::Kind::ProbeMatches | wsd::Kind::ResolveMatches => return Vec::new(),
         };
-        let sighting = |device| match event {
-            Event::Here => Sighting::from_device(device, origin, How::Hello),
+        let discovered = |device| match event {
+            Event::Here => DiscoveredDevice::from_device(device, origin, DiscoveryMethod::Hello),
             Event::Gone => leaving(device, origin),
         };
-        return message.devices.iter().filter_map(sighting).map(|sighting| Hint { event, sighting }).collect();
+        return message
+            .devices
+            .iter()
+            .filter_map(discovered)
+            .map(|discovered| Announcement { event, discovered })
+            .collect();
     }
     let Some(message) = ssdp::parse(datagram) else {
         return Vec::new();
@@ -95,45 +100,47 @@ pub fn read(datagram: &[u8], origin: &Origin) -> Vec<Hint> {
         ssdp::Kind::Bye => Event::Gone,
         ssdp::Kind::Answer => return Vec::new(),
     };
-    vec![Hint { event, sighting: Sighting::from_ssdp(&message, None, origin) }]
+    vec![Announcement { event, discovered: DiscoveredDevice::from_ssdp(&message, None, origin) }]
 }
 
 /// A device that says good-bye need not say what it is; its identity is enough.
-fn leaving(device: &wsd::Device, origin: &Origin) -> Option<Sighting> {
+fn leaving(device: &wsd::Device, origin: &DatagramSource) -> Option<DiscoveredDevice> {
     let mut device = device.clone();
     if device.types.is_empty() {
         let prefix = "dn".to_owned();
         device.types = vec![wsd::Type { name: "NetworkVideoTransmitter".into(), namespace: None, prefix }];
     }
-    Sighting::from_device(&device, origin, How::Hello)
+    DiscoveredDevice::from_device(&device, origin, DiscoveryMethod::Hello)
 }
 
 /// The sockets that listen, and the interfaces on which they have joined.
 #[derive(Default)]
-struct Ears {
-    desk: Desk,
+struct AnnouncementListener {
+    socket_set: SocketSet,
     /// By group and interface.
     joined: BTreeSet<(SocketAddr, u32)>,
     /// What already failed, so that it is told once.
     failed: BTreeSet<SocketAddr>,
 }
 
-impl Ears {
+impl AnnouncementListener {
     fn open(&mut self) {
         let here = places().unwrap_or_default();
         let wanted: BTreeSet<(SocketAddr, u32)> = here.iter().flat_map(groups).collect();
         // An interface that went and came back under its number has to be joined again.
         self.joined.retain(|joined| wanted.contains(joined));
         let groups: BTreeSet<SocketAddr> = wanted.iter().map(|(group, _)| *group).collect();
-        self.desk.seats.retain(|seat| matches!(&seat.place, Standing::Group(group) if groups.contains(group)));
+        self.socket_set
+            .sockets
+            .retain(|seat| matches!(&seat.place, SocketRole::Group(group) if groups.contains(group)));
         for group in groups {
-            let stands = |seat: &Seat| matches!(&seat.place, Standing::Group(there) if *there == group);
-            if !self.desk.seats.iter().any(stands) {
-                match Seat::in_group(group) {
+            let stands = |seat: &BoundSocket| matches!(&seat.place, SocketRole::Group(there) if *there == group);
+            if !self.socket_set.sockets.iter().any(stands) {
+                match BoundSocket::in_group(group) {
                     Ok(seat) => {
                         self.failed.remove(&group);
                         self.joined.retain(|(joined, _)| *joined != group);
-                        self.desk.seats.push(seat);
+                        self.socket_set.sockets.push(seat);
                     }
                     Err(error) if self.failed.insert(group) => {
                         log::info!("cameras that announce themselves at {group} are not heard: {error}");
@@ -143,8 +150,8 @@ impl Ears {
             }
         }
         for (group, index) in wanted {
-            let stands = |seat: &&Seat| matches!(&seat.place, Standing::Group(there) if *there == group);
-            let Some(seat) = self.desk.seats.iter().find(stands) else {
+            let stands = |seat: &&BoundSocket| matches!(&seat.place, SocketRole::Group(there) if *there == group);
+            let Some(seat) = self.socket_set.sockets.iter().find(stands) else {
                 continue;
             };
             if !self.joined.contains(&(group, index)) && seat.join(index).is_ok() {
@@ -155,7 +162,7 @@ impl Ears {
 }
 
 /// The groups to be heard at `place`, with the number of its interface.
-fn groups(place: &Place) -> Vec<(SocketAddr, u32)> {
+fn groups(place: &InterfaceAddress) -> Vec<(SocketAddr, u32)> {
     if place.address.is_ipv4() {
         [wsd::PORT, ssdp::PORT].map(|port| ((GROUP_V4, port).into(), place.index)).to_vec()
     } else {
@@ -167,8 +174,8 @@ fn groups(place: &Place) -> Vec<(SocketAddr, u32)> {
 mod tests {
     use super::*;
 
-    fn origin() -> Origin {
-        Origin::new("10.0.0.1".parse().unwrap())
+    fn origin() -> DatagramSource {
+        DatagramSource::new("10.0.0.1".parse().unwrap())
     }
 
     fn announcement(kind: &str, types: &str) -> String {
@@ -183,11 +190,11 @@ mod tests {
     fn coming_and_going_devices_are_heard() {
         let hello = read(announcement("Hello", "dn:NetworkVideoTransmitter").as_bytes(), &origin());
         assert_eq!((hello.len(), hello[0].event), (1, Event::Here));
-        assert_eq!(hello[0].sighting.how, [How::Hello]);
-        assert_eq!(hello[0].sighting.xaddrs[0].to_string(), "http://10.0.0.1:81/o");
+        assert_eq!(hello[0].discovered.how, [DiscoveryMethod::Hello]);
+        assert_eq!(hello[0].discovered.xaddrs[0].to_string(), "http://10.0.0.1:81/o");
         let bye = read(announcement("Bye", "").as_bytes(), &origin());
         assert_eq!(bye[0].event, Event::Gone);
-        assert_eq!(bye[0].sighting.identity.as_ref().unwrap().as_str(), "a1");
+        assert_eq!(bye[0].discovered.identity.as_ref().unwrap().as_str(), "a1");
     }
 
     #[test]
@@ -196,7 +203,7 @@ mod tests {
             let text = format!("NOTIFY * HTTP/1.1\r\nNTS: {nts}\r\nUSN: uuid:x-00AABB270AD8::upnp:rootdevice\r\n\r\n");
             let hints = read(text.as_bytes(), &origin());
             assert_eq!((hints.len(), hints[0].event), (1, event), "{nts}");
-            assert!(hints[0].sighting.mac.is_some());
+            assert!(hints[0].discovered.mac.is_some());
         }
     }
 

@@ -1,6 +1,6 @@
 //! One search: asks on every interface, again and in other words, and reads what comes back.
 
-mod agenda;
+mod send_schedule;
 
 use std::{
     collections::BTreeSet,
@@ -11,17 +11,17 @@ use std::{
 use smol::{Executor, Timer, channel, future::FutureExt};
 
 use super::{
-    album::Album,
     description::{self, Location},
-    desk::{Desk, GROUP_V4, GROUP_V6, LARGEST, Seat, Standing, source_towards},
-    gate::Gate,
-    interfaces::{Place, places},
-    sighting::{How, Sighting, Wanted},
+    device_list::DeviceList,
+    discovered_device::{DeviceMatcher, DiscoveredDevice, DiscoveryMethod},
+    interfaces::{InterfaceAddress, places},
+    rate_limiter::RateLimiter,
+    socket_set::{BoundSocket, GROUP_V4, GROUP_V6, LARGEST, SocketRole, SocketSet, source_towards},
     ssdp,
-    wsd::{self, Form, Question},
-    xaddr::Origin,
+    wsd::{self, Form, ProbeKind},
+    xaddr::DatagramSource,
 };
-use agenda::{Agenda, Letter, Protocol};
+use send_schedule::{Protocol, ScheduledProbe, SendSchedule};
 
 /// Descriptions fetched in one search, and from one host.
 const MAX_DESCRIPTIONS: usize = 128;
@@ -81,9 +81,9 @@ pub struct Search {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Findings {
     /// Each device once, those with a WS-Discovery identity first.
-    pub sightings: Vec<Sighting>,
+    pub discovered_devices: Vec<DiscoveredDevice>,
     /// Where the network was asked; for the person who found nothing.
-    pub asked: Vec<Place>,
+    pub asked: Vec<InterfaceAddress>,
 }
 
 impl Search {
@@ -108,21 +108,22 @@ impl Search {
 
     /// All that was seen when every one of `wanted` was, or after the whole time. Others than those are
     /// among it: a host without an identity may be the one, once it is asked by ONVIF.
-    pub async fn find(&self, wanted: &[Wanted]) -> Findings {
+    pub async fn find(&self, wanted: &[DeviceMatcher]) -> Findings {
         let executor = Executor::new();
         executor.run(self.work(&executor, wanted)).await
     }
 
-    async fn work(&self, executor: &Executor<'_>, wanted: &[Wanted]) -> Findings {
+    async fn work(&self, executor: &Executor<'_>, wanted: &[DeviceMatcher]) -> Findings {
         let begun = Instant::now();
         let end = begun + self.limits.whole;
         let mut stop = end;
         let (described, descriptions) = channel::bounded(MAX_DESCRIPTIONS);
-        let mut round = Round { search: self, wanted, desk: Desk::default(), direct: Vec::new(), ids: Vec::new() };
-        let mut agenda = Agenda::new(begun, end, &self.limits);
-        let mut album = Album::default();
+        let mut round =
+            Round { search: self, wanted, socket_set: SocketSet::default(), direct: Vec::new(), ids: Vec::new() };
+        let mut send_schedule = SendSchedule::new(begun, end, &self.limits);
+        let mut device_list = DeviceList::default();
         let mut asked = BTreeSet::new();
-        let mut gate = Gate::new(begun);
+        let mut rate_limiter = RateLimiter::new(begun);
         let mut known = Known::default();
         let mut buffer = vec![0; LARGEST];
         loop {
@@ -130,16 +131,16 @@ impl Search {
             if now >= stop {
                 break;
             }
-            if let Some(number) = agenda.next_round(now) {
+            if let Some(number) = send_schedule.next_round(now) {
                 asked.extend(round.open());
-                round.write(number, now, &mut agenda);
+                round.write(number, now, &mut send_schedule);
             }
-            for letter in agenda.due(now) {
-                round.send(&letter);
+            for probe in send_schedule.due(now) {
+                round.send(&probe);
             }
-            let wake = agenda.next().map_or(stop, |next| next.min(stop));
+            let wake = send_schedule.next().map_or(stop, |next| next.min(stop));
             let datagram = async {
-                let (length, origin) = round.desk.receive(&mut buffer).await;
+                let (length, origin) = round.socket_set.receive(&mut buffer).await;
                 Event::Datagram(length, origin)
             };
             let description = async {
@@ -152,32 +153,32 @@ impl Search {
             };
             match datagram.or(description).or(due).await {
                 Event::Due => continue,
-                Event::Described(sighting) => album.add(*sighting),
+                Event::Described(discovered) => device_list.add(*discovered),
                 Event::Datagram(length, origin) => {
                     let now = Instant::now();
-                    if !wsd::is_sender(origin.source) || !gate.admits(origin.source, now) {
+                    if !wsd::is_sender(origin.source) || !rate_limiter.admits(origin.source, now) {
                         continue;
                     }
                     let datagram = &buffer[..length];
                     if let Some(answer) = wsd::parse_answer(datagram, &round.ids) {
                         for device in &answer.devices {
                             if device.xaddrs.is_empty() && known.is_to_be_resolved(device) {
-                                round.resolve(device, now, &mut agenda);
+                                round.resolve(device, now, &mut send_schedule);
                             }
                             // Where no address was told, the source is as good as any.
-                            Sighting::from_device(device, &origin, How::Ws)
+                            DiscoveredDevice::from_device(device, &origin, DiscoveryMethod::Ws)
                                 .into_iter()
-                                .for_each(|seen| album.add(seen));
+                                .for_each(|seen| device_list.add(seen));
                         }
                     } else if let Some(message) = ssdp::parse(datagram).filter(|told| told.kind == ssdp::Kind::Answer) {
-                        album.add(Sighting::from_ssdp(&message, None, &origin));
+                        device_list.add(DiscoveredDevice::from_ssdp(&message, None, &origin));
                         if let Some(location) = known.location_to_fetch(&message, &origin) {
                             let (limit, described) = (self.limits.description, described.clone());
                             let fetching = async move {
                                 if let Some(description) = description::fetch(&location, limit).await {
-                                    let sighting = Sighting::from_ssdp(&message, Some(&description), &origin);
+                                    let discovered = DiscoveredDevice::from_ssdp(&message, Some(&description), &origin);
                                     // Nobody listens any more when the search has ended.
-                                    let _ = described.send(Box::new(sighting)).await;
+                                    let _ = described.send(Box::new(discovered)).await;
                                 }
                             };
                             executor.spawn(fetching).detach();
@@ -185,18 +186,18 @@ impl Search {
                     }
                 }
             }
-            if stop == end && !wanted.is_empty() && wanted.iter().all(|wanted| album.holds(wanted)) {
+            if stop == end && !wanted.is_empty() && wanted.iter().all(|wanted| device_list.holds(wanted)) {
                 stop = end.min(Instant::now() + self.limits.grace);
             }
         }
-        Findings { sightings: album.finish(), asked: asked.into_iter().collect() }
+        Findings { discovered_devices: device_list.finish(), asked: asked.into_iter().collect() }
     }
 }
 
 enum Event {
-    Datagram(usize, Origin),
+    Datagram(usize, DatagramSource),
     /// A host whose description came.
-    Described(Box<Sighting>),
+    Described(Box<DiscoveredDevice>),
     /// Something is to be sent, or the time is over.
     Due,
 }
@@ -213,7 +214,7 @@ impl Known {
         device.is_onvif() && self.resolved.len() < MAX_RESOLVED && self.resolved.insert(device.endpoint.clone())
     }
 
-    fn location_to_fetch(&mut self, message: &ssdp::Message, origin: &Origin) -> Option<Location> {
+    fn location_to_fetch(&mut self, message: &ssdp::Message, origin: &DatagramSource) -> Option<Location> {
         let location = Location::parse(message.location.as_deref()?, origin)?;
         let of_one = self.locations.iter().filter(|known| known.ip() == origin.source).count();
         let is_wanted = of_one < MAX_DESCRIPTIONS_OF_ONE && self.locations.len() < MAX_DESCRIPTIONS;
@@ -224,8 +225,8 @@ impl Known {
 /// The sockets, and what was asked through them.
 struct Round<'s> {
     search: &'s Search,
-    wanted: &'s [Wanted],
-    desk: Desk,
+    wanted: &'s [DeviceMatcher],
+    socket_set: SocketSet,
     /// Which socket leads to which host.
     direct: Vec<(usize, SocketAddr, Protocol)>,
     /// The names of our WS-Discovery questions.
@@ -235,22 +236,23 @@ struct Round<'s> {
 impl Round<'_> {
     /// Opens sockets on interfaces that have come since the last round, closes those that have gone,
     /// and gives the places that can be asked.
-    fn open(&mut self) -> Vec<Place> {
+    fn open(&mut self) -> Vec<InterfaceAddress> {
         let mut asked = Vec::new();
         if self.search.multicast {
             let here = places().unwrap_or_else(|error| {
                 log::warn!("cannot list the network interfaces: {error}");
                 Vec::new()
             });
-            self.desk.seats.retain(|seat| match &seat.place {
-                Standing::Interface(place) => here.contains(place),
+            self.socket_set.sockets.retain(|seat| match &seat.place {
+                SocketRole::Interface(place) => here.contains(place),
                 _ => true,
             });
             for place in here {
-                let stands = |seat: &Seat| matches!(&seat.place, Standing::Interface(there) if *there == place);
-                if !self.desk.seats.iter().any(stands) {
-                    match Seat::on(&place, self.search.port) {
-                        Ok(seat) => self.desk.seats.push(seat),
+                let stands =
+                    |seat: &BoundSocket| matches!(&seat.place, SocketRole::Interface(there) if *there == place);
+                if !self.socket_set.sockets.iter().any(stands) {
+                    match BoundSocket::on(&place, self.search.port) {
+                        Ok(seat) => self.socket_set.sockets.push(seat),
                         Err(error) => {
                             log::debug!("cannot search on {place}: {error}");
                             continue;
@@ -264,7 +266,7 @@ impl Round<'_> {
         let ws = self.search.direct.iter().map(|to| (*to, Protocol::Ws));
         let ssdp = self.search.direct_ssdp.iter().map(|to| (*to, Protocol::Ssdp));
         for (to, protocol) in ws.chain(ssdp) {
-            match seat_towards(&mut self.desk, to, self.search.port) {
+            match seat_towards(&mut self.socket_set, to, self.search.port) {
                 Ok(seat) => self.direct.push((seat, to, protocol)),
                 Err(error) => log::debug!("no way to {to}: {error}"),
             }
@@ -273,27 +275,27 @@ impl Round<'_> {
     }
 
     /// Puts the letters of round `number` on the agenda.
-    fn write(&mut self, number: usize, now: Instant, agenda: &mut Agenda) {
+    fn write(&mut self, number: usize, now: Instant, send_schedule: &mut SendSchedule) {
         let form = if number.is_multiple_of(2) { Form::Declared } else { Form::Bare };
         let resolve = self.wanted.iter().filter_map(|wanted| wanted.identity.clone()).take(MAX_RESOLVED);
-        let questions: Vec<Question> = [Question::Transmitters, Question::Devices, Question::Anything]
+        let questions: Vec<ProbeKind> = [ProbeKind::Transmitters, ProbeKind::Devices, ProbeKind::Anything]
             .into_iter()
-            .chain(resolve.map(Question::Resolve))
+            .chain(resolve.map(ProbeKind::Resolve))
             .collect();
         for question in &questions {
-            self.ask(question, form, now, agenda);
+            self.ask(question, form, now, send_schedule);
         }
         // Devices take two seconds to answer; in the second round the first answers are still coming.
         if number.is_multiple_of(2) {
             for target in ssdp::TARGETS {
-                agenda.repeat(&ssdp::question(target), Protocol::Ssdp, now);
+                send_schedule.repeat(&ssdp::question(target), Protocol::Ssdp, now);
             }
         }
     }
 
-    fn ask(&mut self, question: &Question, form: Form, now: Instant, agenda: &mut Agenda) {
-        let id = agenda::uuid();
-        agenda.repeat(&wsd::question(question, form, &id), Protocol::Ws, now);
+    fn ask(&mut self, question: &ProbeKind, form: Form, now: Instant, send_schedule: &mut SendSchedule) {
+        let id = send_schedule::uuid();
+        send_schedule.repeat(&wsd::question(question, form, &id), Protocol::Ws, now);
         if self.ids.len() >= MAX_IDS {
             self.ids.remove(0);
         }
@@ -301,15 +303,15 @@ impl Round<'_> {
     }
 
     /// Asks where `device` is, which did not say.
-    fn resolve(&mut self, device: &wsd::Device, now: Instant, agenda: &mut Agenda) {
+    fn resolve(&mut self, device: &wsd::Device, now: Instant, send_schedule: &mut SendSchedule) {
         if let Some(identity) = device.identity.clone() {
-            self.ask(&Question::Resolve(identity), Form::Declared, now, agenda);
+            self.ask(&ProbeKind::Resolve(identity), Form::Declared, now, send_schedule);
         }
     }
 
     /// Sends a letter to everybody it is for. What cannot be sent now is sent with the next repeat.
-    fn send(&self, letter: &Letter) {
-        let (port, hops) = match letter.protocol {
+    fn send(&self, probe: &ScheduledProbe) {
+        let (port, hops) = match probe.protocol {
             Protocol::Ws => (wsd::PORT, WS_HOPS),
             Protocol::Ssdp => (ssdp::PORT, SSDP_HOPS),
         };
@@ -318,36 +320,36 @@ impl Round<'_> {
                 log::debug!("cannot ask {to}: {error}");
             }
         };
-        for seat in &self.desk.seats {
-            let Standing::Interface(place) = &seat.place else {
+        for seat in &self.socket_set.sockets {
+            let SocketRole::Interface(place) = &seat.place else {
                 continue;
             };
-            let to: SocketAddr = match (place.address, letter.protocol) {
+            let to: SocketAddr = match (place.address, probe.protocol) {
                 (IpAddr::V4(_), _) => (GROUP_V4, port).into(),
                 (IpAddr::V6(_), Protocol::Ws) => SocketAddrV6::new(GROUP_V6, port, 0, place.index).into(),
                 (IpAddr::V6(_), Protocol::Ssdp) => continue,
             };
-            report(to, seat.send(letter.text.as_bytes(), to, hops));
+            report(to, seat.send(probe.text.as_bytes(), to, hops));
         }
-        for (seat, to, _) in self.direct.iter().filter(|(_, _, protocol)| *protocol == letter.protocol) {
-            report(*to, self.desk.seats[*seat].send(letter.text.as_bytes(), *to, hops));
+        for (seat, to, _) in self.direct.iter().filter(|(_, _, protocol)| *protocol == probe.protocol) {
+            report(*to, self.socket_set.sockets[*seat].send(probe.text.as_bytes(), *to, hops));
         }
     }
 }
 
 /// The socket on the address from which `to` is reached; a new one where there is none yet.
-fn seat_towards(desk: &mut Desk, to: SocketAddr, port: u16) -> std::io::Result<usize> {
+fn seat_towards(socket_set: &mut SocketSet, to: SocketAddr, port: u16) -> std::io::Result<usize> {
     let source = source_towards(to)?;
-    let stands = |seat: &Seat| match &seat.place {
-        Standing::Interface(place) => place.address == source,
-        Standing::Address(address) => *address == source,
-        Standing::Group(_) => false,
+    let stands = |seat: &BoundSocket| match &seat.place {
+        SocketRole::Interface(place) => place.address == source,
+        SocketRole::Address(address) => *address == source,
+        SocketRole::Group(_) => false,
     };
-    if let Some(found) = desk.seats.iter().position(stands) {
+    if let Some(found) = socket_set.sockets.iter().position(stands) {
         return Ok(found);
     }
-    desk.seats.push(Seat::at(source, port)?);
-    Ok(desk.seats.len() - 1)
+    socket_set.sockets.push(BoundSocket::at(source, port)?);
+    Ok(socket_set.sockets.len() - 1)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use super::{
     Identity, Mac,
     scopes::Scopes,
-    xaddr::{self, Origin, XAddr},
+    xaddr::{self, DatagramSource, XAddr},
 };
 use crate::xml::{self, Element};
 
@@ -29,7 +29,7 @@ const DEVICE: &str = "http://www.onvif.org/ver10/device/wsdl";
 
 /// What to ask for. Each is a message of its own, as several types in one mean "all of them at once".
 #[derive(Clone, Debug, PartialEq)]
-pub enum Question {
+pub enum ProbeKind {
     /// Video transmitters: what every camera of ONVIF's first profiles answers.
     Transmitters,
     /// ONVIF devices: what newer ones must answer.
@@ -50,17 +50,17 @@ pub enum Form {
 }
 
 /// The message that asks `question`. `id` is a UUID; answers name it.
-pub fn question(question: &Question, form: Form, id: &str) -> String {
+pub fn question(question: &ProbeKind, form: Form, id: &str) -> String {
     let (declaration, prefix) = match form {
         Form::Declared => ("<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "uuid:"),
         Form::Bare => ("", "urn:uuid:"),
     };
     let types = |types: &str| format!("<d:Probe><d:Types>{types}</d:Types></d:Probe>");
     let (action, body) = match question {
-        Question::Transmitters => ("Probe", types("dn:NetworkVideoTransmitter")),
-        Question::Devices => ("Probe", types("tds:Device")),
-        Question::Anything => ("Probe", "<d:Probe/>".to_owned()),
-        Question::Resolve(identity) => {
+        ProbeKind::Transmitters => ("Probe", types("dn:NetworkVideoTransmitter")),
+        ProbeKind::Devices => ("Probe", types("tds:Device")),
+        ProbeKind::Anything => ("Probe", "<d:Probe/>".to_owned()),
+        ProbeKind::Resolve(identity) => {
             let address = match form {
                 Form::Bare if identity.is_uuid() => format!("uuid:{identity}"),
                 _ => identity.to_urn(),
@@ -149,7 +149,7 @@ impl Device {
     }
 
     /// Where to ask for its ONVIF service, best first; never empty.
-    pub fn addresses(&self, origin: &Origin) -> Vec<XAddr> {
+    pub fn addresses(&self, origin: &DatagramSource) -> Vec<XAddr> {
         xaddr::ordered(&self.xaddrs, origin)
     }
 

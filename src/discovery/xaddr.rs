@@ -21,14 +21,14 @@ const MAX_LEN: usize = 512;
 
 /// Where a datagram came from, and what is near the interface that received it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Origin {
+pub struct DatagramSource {
     pub source: IpAddr,
     /// The interface's number, for addresses that mean something only on their own link.
     pub link: Option<u32>,
     pub near: Option<Subnet>,
 }
 
-impl Origin {
+impl DatagramSource {
     pub fn new(source: IpAddr) -> Self {
         Self { source, link: None, near: None }
     }
@@ -60,7 +60,7 @@ impl XAddr {
 
     /// The address in `text`, with the source in place of a host that means nothing here. `None` where
     /// it is not one of HTTP or HTTPS.
-    pub fn parse(text: &str, origin: &Origin) -> Option<Self> {
+    pub fn parse(text: &str, origin: &DatagramSource) -> Option<Self> {
         let text = text.trim();
         if text.len() > MAX_LEN {
             return None;
@@ -104,7 +104,7 @@ impl XAddr {
     }
 
     /// Lower is to be tried sooner.
-    fn rank(&self, origin: &Origin) -> u8 {
+    fn rank(&self, origin: &DatagramSource) -> u8 {
         match self.ip() {
             Some(ip) if ip == origin.source && !self.secure => 0,
             Some(_) | None if self.secure => 5,
@@ -127,7 +127,7 @@ impl fmt::Display for XAddr {
 /// The addresses in `list` (white space between them), best first. Where none is on the host that the
 /// datagram came from, that host is offered as well, as a device may know only its other name; behind
 /// the addresses it gave itself, unless those reach no further than their own link.
-pub fn ordered(list: &str, origin: &Origin) -> Vec<XAddr> {
+pub fn ordered(list: &str, origin: &DatagramSource) -> Vec<XAddr> {
     let mut found: Vec<(u8, XAddr)> = Vec::new();
     for text in list.split_whitespace().take(MAX_ADDRESSES) {
         if let Some(xaddr) = XAddr::parse(text, origin)
@@ -147,7 +147,7 @@ pub fn ordered(list: &str, origin: &Origin) -> Vec<XAddr> {
 }
 
 /// `host` as it can be connected to from here. `None`: no host at all, and not one to be guessed.
-fn meaningful(host: &str, origin: &Origin) -> Option<String> {
+fn meaningful(host: &str, origin: &DatagramSource) -> Option<String> {
     // A zone is the sender's name for its own link, not for ours.
     let bare = host.split('%').next().unwrap_or("");
     let source_is_loopback = origin.source.is_loopback();
@@ -197,9 +197,9 @@ pub(super) fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
 mod tests {
     use super::*;
 
-    fn origin(source: &str) -> Origin {
+    fn origin(source: &str) -> DatagramSource {
         let near = Subnet::new("192.168.1.5".parse().unwrap(), "255.255.255.0".parse().unwrap());
-        Origin { source: source.parse().unwrap(), link: Some(3), near: Some(near) }
+        DatagramSource { source: source.parse().unwrap(), link: Some(3), near: Some(near) }
     }
 
     fn order(list: &str, source: &str) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! What devices answered to a search: datagrams and descriptions.
 
-use cctv_agent::discovery::{Identity, Mac, Origin, description, ssdp, wsd};
+use cctv_agent::discovery::{DatagramSource, Identity, Mac, description, ssdp, wsd};
 use serde_json::{Map, Value, json};
 
 /// What is read in `file`, if it is one of a search; `Err`: how it went wrong.
@@ -97,7 +97,7 @@ fn described(description: &description::Description, expect: &Value) -> Value {
         other => other.as_str(),
     });
     let host = told.and_then(|told| told.split(['/', ':']).nth(3)).unwrap_or("192.0.2.1");
-    let origin = Origin::new(host.parse().expect("the recorded device has an address"));
+    let origin = DatagramSource::new(host.parse().expect("the recorded device has an address"));
     let places = description::places_to_ask(description.presentation.as_deref(), &origin);
     json!({
         "manufacturer": description.manufacturer,

@@ -27,7 +27,7 @@ impl Locator {
     /// as it always did, and one of which nothing is known. An answer that is no ONVIF is no consent.
     pub(super) async fn identify(&self, at: &Address, record: Option<&CameraRecord>, is_announced: bool) -> Peer {
         let wanted = self.wanted(record);
-        if self.is_trusted_address(at) || wanted == discovery::Wanted::default() {
+        if self.is_trusted_address(at) || wanted == discovery::DeviceMatcher::default() {
             return Peer::Camera;
         }
         let has_login = self.stream_source.credentials.is_some();

@@ -19,7 +19,7 @@ use super::{Crew, Found, Household, Keeping, Part, Trouble, away, identify::Peer
 use crate::{
     agent::pause::FINAL_REFUSAL,
     camera::{CameraId, Source, State, StreamSource, StreamUri},
-    discovery::{self, Sighting, Wanted},
+    discovery::{self, DeviceMatcher, DiscoveredDevice},
     hub::{Cause, Endpoint},
     log::chain,
     onvif,
@@ -289,14 +289,14 @@ impl Locator {
     }
 
     /// By what the camera can be told from others: the configured identity, or else what was learnt.
-    pub(super) fn wanted(&self, record: Option<&CameraRecord>) -> Wanted {
+    pub(super) fn wanted(&self, record: Option<&CameraRecord>) -> DeviceMatcher {
         let configured = match &self.stream_source.source {
             Source::Onvif { uuid, .. } => uuid.as_deref().and_then(discovery::Identity::new),
             Source::Url(_) => None,
         };
         let record = record.map(|record| &record.identity);
         let endpoint = record.and_then(|identity| identity.endpoint.as_deref()).and_then(discovery::Identity::new);
-        Wanted {
+        DeviceMatcher {
             identity: configured.or(endpoint),
             serial: record.and_then(|identity| identity.serial.clone()),
             mac: record.and_then(|identity| identity.mac.as_deref()).and_then(discovery::Mac::new),
@@ -309,12 +309,12 @@ impl Locator {
 
     /// Whether the camera can be told from others at all, and either has announced itself or was not
     /// looked for just now.
-    fn may_search(&self, wanted: &Wanted) -> bool {
+    fn may_search(&self, wanted: &DeviceMatcher) -> bool {
         let now = Instant::now();
         let recently = |at: Instant| now.saturating_duration_since(at) < BETWEEN_SEARCHES;
         let announced = || !self.crew.lookout.announced(wanted, now).is_empty();
         self.stream_source.may_move()
-            && *wanted != Wanted::default()
+            && *wanted != DeviceMatcher::default()
             && (announced() || !self.searched().is_some_and(recently))
     }
 
@@ -322,7 +322,7 @@ impl Locator {
     /// with `again` it has been, and is asked once more if it is the camera by its announcement.
     async fn search(
         &self,
-        wanted: &Wanted,
+        wanted: &DeviceMatcher,
         record: Option<&CameraRecord>,
         not: Option<&Address>,
         again: bool,
@@ -330,21 +330,23 @@ impl Locator {
         if !self.may_search(wanted) {
             return Err("it was looked for on the network just now".to_owned());
         }
-        let mut sightings = self.crew.lookout.announced(wanted, Instant::now());
-        if sightings.is_empty() {
+        let mut discovered_devices = self.crew.lookout.announced(wanted, Instant::now());
+        if discovered_devices.is_empty() {
             *self.searched() = Some(Instant::now());
-            sightings = self.crew.lookout.look_for(wanted).await;
+            discovered_devices = self.crew.lookout.look_for(wanted).await;
         }
-        let mut places: Vec<_> = sightings.iter().filter(|sighting| wanted.is(sighting)).collect();
+        let mut places: Vec<_> = discovered_devices.iter().filter(|discovered| wanted.is(discovered)).collect();
         if places.is_empty() {
             // Found by UPnP alone, a camera does not say which ONVIF device it is. It is asked below.
-            places.extend(sightings.iter().filter(|sighting| sighting.identity.is_none()).take(MAX_SUSPECTS));
+            places.extend(
+                discovered_devices.iter().filter(|discovered| discovered.identity.is_none()).take(MAX_SUSPECTS),
+            );
         } else if places.len() > 1 || places[0].is_ambiguous {
-            let hosts: Vec<_> = places.iter().map(|sighting| sighting.source.to_string()).collect();
+            let hosts: Vec<_> = places.iter().map(|discovered| discovered.source.to_string()).collect();
             return Err(format!("several devices say that they are it, at {}; write the right ip", hosts.join(", ")));
         }
-        for sighting in places {
-            if let Some(found) = self.ask_at(sighting, wanted, record, not, again).await {
+        for discovered in places {
+            if let Some(found) = self.ask_at(discovered, wanted, record, not, again).await {
                 return Ok(found);
             }
         }
@@ -353,22 +355,22 @@ impl Locator {
 
     async fn ask_at(
         &self,
-        sighting: &Sighting,
-        wanted: &Wanted,
+        discovered: &DiscoveredDevice,
+        wanted: &DeviceMatcher,
         record: Option<&CameraRecord>,
         not: Option<&Address>,
         again: bool,
     ) -> Option<Found> {
-        for xaddr in sighting.near_addresses().iter().filter(|xaddr| !xaddr.secure) {
+        for xaddr in discovered.near_addresses().iter().filter(|xaddr| !xaddr.secure) {
             let at = Address { host: xaddr.host.clone(), port: xaddr.port };
             let is_announced = wanted.identity.is_some()
-                && sighting.identity == wanted.identity
-                && xaddr.ip() == Some(sighting.source);
+                && discovered.identity == wanted.identity
+                && xaddr.ip() == Some(discovered.source);
             if not == Some(&at) && !(again && is_announced) {
                 continue;
             }
             // Here silence is no consent: only a device that proves to be the camera is logged in to.
-            if !wanted.is(sighting) {
+            if !wanted.is(discovered) {
                 let seen = onvif::identity(&at.host, at.port, onvif::Limits::default()).await;
                 let seen = seen.ok().and_then(|seen| seen.endpoint).as_deref().and_then(discovery::Identity::new);
                 if seen.is_none() || seen != wanted.identity {

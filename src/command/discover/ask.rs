@@ -8,7 +8,7 @@ use std::time::Duration;
 use smol::{Executor, Timer, future::FutureExt};
 
 use crate::{
-    discovery::{Identity, Sighting, XAddr},
+    discovery::{DiscoveredDevice, Identity, XAddr},
     http_client::{self, Limits, in_brackets},
     onvif::{
         self, DeviceInformation, Profile, answers,
@@ -38,9 +38,9 @@ pub struct Told {
 }
 
 /// Asks every device; with each comes where it answered and what it told, if it did.
-pub async fn all(sightings: Vec<Sighting>) -> Vec<(Sighting, Option<(XAddr, Told)>)> {
+pub async fn all(discovered_devices: Vec<DiscoveredDevice>) -> Vec<(DiscoveredDevice, Option<(XAddr, Told)>)> {
     let executor = Executor::new();
-    let tasks: Vec<_> = sightings.into_iter().map(|sighting| executor.spawn(one(sighting))).collect();
+    let tasks: Vec<_> = discovered_devices.into_iter().map(|discovered| executor.spawn(one(discovered))).collect();
     let collect = async {
         let mut answers = Vec::new();
         for task in tasks {
@@ -51,29 +51,29 @@ pub async fn all(sightings: Vec<Sighting>) -> Vec<(Sighting, Option<(XAddr, Told
     executor.run(collect).await
 }
 
-async fn one(sighting: Sighting) -> (Sighting, Option<(XAddr, Told)>) {
+async fn one(discovered: DiscoveredDevice) -> (DiscoveredDevice, Option<(XAddr, Told)>) {
     let deadline = async {
         Timer::after(WHOLE).await;
         None
     };
-    let answer = question(&sighting).or(deadline).await;
-    (sighting, answer)
+    let answer = question(&discovered).or(deadline).await;
+    (discovered, answer)
 }
 
-async fn question(sighting: &Sighting) -> Option<(XAddr, Told)> {
-    let here = |xaddr: &&XAddr| !xaddr.secure && xaddr.ip() == Some(sighting.source);
-    for xaddr in sighting.xaddrs.iter().filter(here) {
+async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, Told)> {
+    let here = |xaddr: &&XAddr| !xaddr.secure && xaddr.ip() == Some(discovered.source);
+    for xaddr in discovered.xaddrs.iter().filter(here) {
         let answers = match call(xaddr, "GetSystemDateAndTime").await {
             Some(Ok(_) | Err(Refusal::Fault(_))) => true,
             // Any web server asks for a login; only a device known to speak ONVIF means that by it.
-            Some(Err(Refusal::Login { .. })) => sighting.identity.is_some(),
+            Some(Err(Refusal::Login { .. })) => discovered.identity.is_some(),
             _ => false,
         };
         if !answers {
             continue;
         }
         let device = call(xaddr, "GetDeviceInformation").await.and_then(Result::ok);
-        let identity = match &sighting.identity {
+        let identity = match &discovered.identity {
             Some(identity) => Some(identity.clone()),
             None => {
                 let endpoint = call(xaddr, "GetEndpointReference").await.and_then(Result::ok);

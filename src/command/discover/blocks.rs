@@ -17,19 +17,19 @@ pub fn write(found: &[Found], config: Option<&Config>) -> String {
     let mut text = String::new();
     for found in found {
         if let Some(id) = found.configured.id() {
-            text.push_str(&format!("# {} is configured already, as {id}.\n\n", found.sighting.source));
+            text.push_str(&format!("# {} is configured already, as {id}.\n\n", found.discovered.source));
             continue;
         }
         let host = found.address.as_ref().filter(|address| is_writable(address));
-        let uuid = found.identity().filter(|_| !found.sighting.is_ambiguous);
+        let uuid = found.identity().filter(|_| !found.discovered.is_ambiguous);
         let uuid = uuid.filter(|uuid| !uuid.contains(is_hidden) && uuid.chars().count() <= MAX_WORDS_LEN);
         if host.is_none() && uuid.is_none() {
-            text.push_str(&format!("# {} is a camera, but says nothing of ONVIF.\n\n", found.sighting.source));
+            text.push_str(&format!("# {} is a camera, but says nothing of ONVIF.\n\n", found.discovered.source));
             continue;
         }
         let kind: Vec<&str> = found.maker().into_iter().chain(found.model()).collect();
         let kind = one_line(&kind.join(" "));
-        let name = found.sighting.name.as_deref().map(one_line).filter(|name| !name.is_empty());
+        let name = found.discovered.name.as_deref().map(one_line).filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| kind.clone());
         if !kind.is_empty() {
             text.push_str(&format!("# {kind}\n"));

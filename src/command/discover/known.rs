@@ -6,7 +6,7 @@ use super::ask::Told;
 use crate::{
     camera::{Camera, CameraId, Source},
     config::Config,
-    discovery::{Identity, Sighting},
+    discovery::{DiscoveredDevice, Identity},
 };
 
 /// How a device relates to the configuration.
@@ -39,16 +39,16 @@ impl fmt::Display for Configured {
 }
 
 /// Looks for the device by identity, then by address.
-pub fn find(sighting: &Sighting, told: Option<&Told>, config: Option<&Config>) -> Configured {
+pub fn find(discovered: &DiscoveredDevice, told: Option<&Told>, config: Option<&Config>) -> Configured {
     let Some(config) = config else {
         return Configured::Unknown;
     };
     let told = told.and_then(|told| told.identity.as_ref());
-    let identities: Vec<&Identity> = sighting.identity.iter().chain(&sighting.udn).chain(told).collect();
+    let identities: Vec<&Identity> = discovered.identity.iter().chain(&discovered.udn).chain(told).collect();
     let by_identity = |camera: &&Camera| identity(camera).is_some_and(|identity| identities.contains(&&identity));
-    let by_address = |camera: &&Camera| host(camera).is_some_and(|host| is_at(sighting, &host));
+    let by_address = |camera: &&Camera| host(camera).is_some_and(|host| is_at(discovered, &host));
     // An identity that several share decides nothing.
-    if !sighting.is_ambiguous
+    if !discovered.is_ambiguous
         && let Some(camera) = config.cameras.iter().find(by_identity)
     {
         return Configured::As(camera.id.clone());
@@ -82,10 +82,10 @@ pub fn addresses(config: &Config) -> Vec<IpAddr> {
 }
 
 /// Whether the device lives at `host`, by its datagrams or by what it says.
-fn is_at(sighting: &Sighting, host: &str) -> bool {
+fn is_at(discovered: &DiscoveredDevice, host: &str) -> bool {
     let ip: Option<IpAddr> = host.parse().ok();
-    ip == Some(sighting.source)
-        || sighting
+    ip == Some(discovered.source)
+        || discovered
             .xaddrs
             .iter()
             .any(|xaddr| xaddr.host.eq_ignore_ascii_case(host) || (ip.is_some() && xaddr.ip() == ip))

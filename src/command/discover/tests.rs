@@ -5,14 +5,14 @@ use std::path::Path;
 use super::*;
 use crate::{
     camera::CameraId,
-    discovery::{How, Identity, Mac},
+    discovery::{DiscoveryMethod, Identity, Mac},
     onvif::{DeviceInformation, Profile, VideoSource},
 };
 
-fn sighting(source: &str) -> Sighting {
-    Sighting {
+fn discovered(source: &str) -> DiscoveredDevice {
+    DiscoveredDevice {
         source: source.parse().unwrap(),
-        how: vec![How::Ws],
+        how: vec![DiscoveryMethod::Ws],
         identity: Identity::new("5f5a69c2-e0ae-504f-829b-000000000064"),
         udn: None,
         xaddrs: vec![XAddr::at(source, 8000)],
@@ -28,18 +28,23 @@ fn sighting(source: &str) -> Sighting {
     }
 }
 
-fn found(sighting: Sighting) -> Found {
-    let address = sighting.xaddrs.first().cloned();
-    Found { sighting, address, told: None, configured: Configured::Unknown }
+fn found(discovered: DiscoveredDevice) -> Found {
+    let address = discovered.xaddrs.first().cloned();
+    Found { discovered, address, told: None, configured: Configured::Unknown }
 }
 
 fn some() -> Vec<Found> {
     let device = DeviceInformation { manufacturer: "Acme".into(), model: "Eye 3".into(), ..Default::default() };
-    let told = Found { told: Some(Told { device, ..Told::default() }), ..found(sighting("10.0.0.1")) };
-    let twin = Sighting { identity: Identity::new("odd/form"), is_ambiguous: true, ..sighting("10.0.0.2") };
-    let linked = Sighting { xaddrs: vec![XAddr::at("fe80::1%3", 80)], name: None, ..sighting("fe80::1") };
-    let bare = Sighting { identity: None, xaddrs: Vec::new(), how: vec![How::Ssdp], ..sighting("10.0.0.3") };
-    let bare = Sighting { name: Some("\u{9580}".into()), hardware: None, ..bare };
+    let told = Found { told: Some(Told { device, ..Told::default() }), ..found(discovered("10.0.0.1")) };
+    let twin = DiscoveredDevice { identity: Identity::new("odd/form"), is_ambiguous: true, ..discovered("10.0.0.2") };
+    let linked = DiscoveredDevice { xaddrs: vec![XAddr::at("fe80::1%3", 80)], name: None, ..discovered("fe80::1") };
+    let bare = DiscoveredDevice {
+        identity: None,
+        xaddrs: Vec::new(),
+        how: vec![DiscoveryMethod::Ssdp],
+        ..discovered("10.0.0.3")
+    };
+    let bare = DiscoveredDevice { name: Some("\u{9580}".into()), hardware: None, ..bare };
     vec![told, found(twin), found(linked), found(bare)]
 }
 
@@ -102,7 +107,7 @@ fn recorder_gets_a_section_for_each_video_source() {
     };
     let listed = |profiles: Vec<Profile>| {
         let told = Told { profiles, ..Told::default() };
-        blocks::write(&[Found { told: Some(told), ..found(sighting("10.0.0.1")) }], None)
+        blocks::write(&[Found { told: Some(told), ..found(discovered("10.0.0.1")) }], None)
     };
     let text = listed(vec![profile("p0 \"a\"", "1"), profile("p0_small", "1"), profile("p1", "2"), profile("p2", "3")]);
     let profiles: Vec<_> = parsed(&text)
@@ -124,7 +129,8 @@ fn recorder_gets_a_section_for_each_video_source() {
 
 #[test]
 fn names_without_latin_letters_get_an_identifier_too() {
-    let mut nameless = found(Sighting { name: Some("\u{9580}".into()), hardware: None, ..sighting("10.0.0.1") });
+    let mut nameless =
+        found(DiscoveredDevice { name: Some("\u{9580}".into()), hardware: None, ..discovered("10.0.0.1") });
     let first = parsed(&blocks::write(std::slice::from_ref(&nameless), None));
     assert_eq!(first.cameras[0].id.as_str(), "camera");
     let second = blocks::write(std::slice::from_ref(&nameless), Some(&first));
@@ -140,23 +146,25 @@ fn configured_cameras_are_recognised() {
          [[camera]]\nid='yard'\nip='10.0.0.5'\n[[camera]]\nid='door'\nip='10.0.0.6'\nuuid='uuid:other'\n\
          [[camera]]\nid='roof'\nurl='rtsp://10.0.0.7:8554/a'\n",
     );
-    let find = |sighting: &Sighting| known::find(sighting, None, Some(&config)).to_string();
-    assert_eq!(find(&sighting("10.9.9.9")), "as gate");
-    let elsewhere = |source: &str| Sighting { identity: Identity::new("x"), ..sighting(source) };
+    let find = |discovered: &DiscoveredDevice| known::find(discovered, None, Some(&config)).to_string();
+    assert_eq!(find(&discovered("10.9.9.9")), "as gate");
+    let elsewhere = |source: &str| DiscoveredDevice { identity: Identity::new("x"), ..discovered(source) };
     assert_eq!(find(&elsewhere("10.0.0.5")), "as yard");
     assert_eq!(find(&elsewhere("10.0.0.6")), "no, but has the address of door");
     assert_eq!(find(&elsewhere("10.0.0.7")), "as roof");
     assert_eq!(find(&elsewhere("10.0.0.8")), "no");
-    assert_eq!(find(&Sighting { is_ambiguous: true, ..sighting("10.9.9.9") }), "no");
+    assert_eq!(find(&DiscoveredDevice { is_ambiguous: true, ..discovered("10.9.9.9") }), "no");
     let told = Told { identity: Identity::new("other"), ..Told::default() };
-    let by_told = known::find(&Sighting { identity: None, ..sighting("10.9.9.9") }, Some(&told), Some(&config));
+    let by_told =
+        known::find(&DiscoveredDevice { identity: None, ..discovered("10.9.9.9") }, Some(&told), Some(&config));
     assert_eq!(by_told.to_string(), "as door");
-    assert_eq!(known::find(&sighting("10.0.0.5"), None, None), Configured::Unknown);
+    assert_eq!(known::find(&discovered("10.0.0.5"), None, None), Configured::Unknown);
 }
 
 #[test]
 fn who_finds_nothing_learns_where_was_asked_and_what_to_check() {
-    let place = Place { interface: "eth0".into(), index: 2, address: "10.0.0.2".parse().unwrap(), subnet: None };
+    let place =
+        InterfaceAddress { interface: "eth0".into(), index: 2, address: "10.0.0.2".parse().unwrap(), subnet: None };
     let text = nothing(std::slice::from_ref(&place), Duration::from_secs(3), None);
     for part in ["within 3 s on eth0 (10.0.0.2)", "discovery_port", "cctv-agent info IP"] {
         assert!(text.contains(part), "{text}");

@@ -15,8 +15,8 @@ const FULL: &str = "<?xml version=\"1.0\"?>\n<root xmlns=\"urn:schemas-upnp-org:
     <deviceList><device><serialNumber>another</serialNumber></device></deviceList>\
     <presentationURL>http://10.0.0.1:8081/</presentationURL></device><URLBase>http://10.0.0.1:5/</URLBase></root>";
 
-fn origin(source: &str) -> Origin {
-    Origin { link: Some(7), ..Origin::new(source.parse().unwrap()) }
+fn origin(source: &str) -> DatagramSource {
+    DatagramSource { link: Some(7), ..DatagramSource::new(source.parse().unwrap()) }
 }
 
 fn asked(presentation: Option<&str>) -> Vec<(u16, bool)> {

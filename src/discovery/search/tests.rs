@@ -96,8 +96,8 @@ fn search(direct: &[&Device], direct_ssdp: &[&Device], whole: Duration) -> Searc
     }
 }
 
-fn wanted(identity: &str) -> Wanted {
-    Wanted { identity: Identity::new(identity), ..Wanted::default() }
+fn wanted(identity: &str) -> DeviceMatcher {
+    DeviceMatcher { identity: Identity::new(identity), ..DeviceMatcher::default() }
 }
 
 #[test]
@@ -113,10 +113,10 @@ fn a_device_that_is_asked_directly_is_found_and_the_search_ends() {
     let begun = Instant::now();
     let findings = smol::block_on(search(&[&device], &[], PATIENT).find(&[wanted("cam-1")]));
     assert!(begun.elapsed() < PATIENT / 2, "it does not wait to the end");
-    let [found] = &findings.sightings[..] else { panic!("{findings:#?}") };
+    let [found] = &findings.discovered_devices[..] else { panic!("{findings:#?}") };
     assert_eq!(found.xaddrs[0].to_string(), "http://127.0.0.1:8080/o");
     assert_eq!((found.name.as_deref(), found.hardware.as_deref()), (Some("Gate"), Some("Eye")));
-    assert_eq!((found.how.as_slice(), found.is_ambiguous), ([How::Ws].as_slice(), false));
+    assert_eq!((found.how.as_slice(), found.is_ambiguous), ([DiscoveryMethod::Ws].as_slice(), false));
     let heard = device.heard();
     assert!(heard.iter().any(|text| text.contains("<d:Resolve>") && text.contains("cam-1")), "{heard:#?}");
 }
@@ -130,7 +130,7 @@ fn a_device_that_is_asked_late_still_answers_a_repeat_with_the_same_name() {
         late.then(|| probe_match(&message_id(question), "urn:uuid:cam", "http://127.0.0.1/o")).into_iter().collect()
     });
     let findings = smol::block_on(search(&[&device], &[], PATIENT).find(&[wanted("cam")]));
-    assert_eq!(findings.sightings.len(), 1);
+    assert_eq!(findings.discovered_devices.len(), 1);
     let heard = device.heard();
     let first: Vec<String> = heard.iter().take(3).map(|text| message_id(text)).collect();
     assert!(heard.iter().skip(3).any(|text| first.contains(&message_id(text))), "a repeat keeps its name");
@@ -141,7 +141,7 @@ fn quirk_31_every_question_is_asked_in_two_forms() {
     let device = Device::new(|_| Vec::new());
     let mut search = search(&[&device], &[], Duration::from_millis(900));
     search.limits.second_round = Duration::from_millis(300);
-    assert_eq!(smol::block_on(search.survey()).sightings, []);
+    assert_eq!(smol::block_on(search.survey()).discovered_devices, []);
     let heard = device.heard();
     for part in ["dn:NetworkVideoTransmitter<", "tds:Device<", "<d:Probe/>"] {
         let asked: Vec<&String> = heard.iter().filter(|text| text.contains(part)).collect();
@@ -160,7 +160,7 @@ fn a_device_that_tells_no_address_is_asked_for_it() {
         vec![text.into_bytes()]
     });
     let findings = smol::block_on(search(&[&device], &[], Duration::from_secs(2)).survey());
-    let [found] = &findings.sightings[..] else { panic!("{findings:#?}") };
+    let [found] = &findings.discovered_devices[..] else { panic!("{findings:#?}") };
     assert!(found.xaddrs.iter().any(|xaddr| xaddr.port == 8123), "{found:#?}");
 }
 
@@ -184,14 +184,14 @@ fn upnp_leads_to_a_host_and_its_description() {
             format!("{head}LOCATION: http://127.0.0.1:{port}/d.xml\r\n\r\n").into_bytes(),
         ]
     });
-    let looked_for = Wanted { serial: Some("00AABB270AD8".into()), ..Wanted::default() };
+    let looked_for = DeviceMatcher { serial: Some("00AABB270AD8".into()), ..DeviceMatcher::default() };
     let findings = smol::block_on(search(&[], &[&device], PATIENT).find(std::slice::from_ref(&looked_for)));
     server.join().unwrap();
-    let [found] = &findings.sightings[..] else { panic!("{findings:#?}") };
+    let [found] = &findings.discovered_devices[..] else { panic!("{findings:#?}") };
     assert_eq!((found.maker.as_deref(), found.hardware.as_deref()), (Some("Acme"), Some("Eye")));
     assert_eq!((found.mac, found.identity.as_ref()), (Mac::new("00aabb270ad8"), None));
     assert_eq!((found.xaddrs[0].host.as_str(), found.xaddrs[0].port), ("127.0.0.1", 8123));
-    assert_eq!(found.how, [How::Ssdp]);
+    assert_eq!(found.how, [DiscoveryMethod::Ssdp]);
 }
 
 #[test]
@@ -215,8 +215,8 @@ fn two_units_with_one_identity_are_told_apart() {
     });
     let findings = smol::block_on(search.find(&[wanted("same")]));
     server.join().unwrap();
-    assert_eq!(findings.sightings.len(), 2, "{findings:#?}");
-    assert!(findings.sightings.iter().all(|seen| seen.is_ambiguous));
+    assert_eq!(findings.discovered_devices.len(), 2, "{findings:#?}");
+    assert!(findings.discovered_devices.iter().all(|seen| seen.is_ambiguous));
 }
 
 #[test]

@@ -31,10 +31,10 @@ fn parsed(text: &str) -> Message {
 fn questions_are_well_formed_and_say_what_they_ask() {
     let identity = Identity::new("uuid:5f5a69c2-e0ae-504f-829b-000000000064").unwrap();
     for (asked, action, part) in [
-        (Question::Transmitters, "/Probe", "<d:Types>dn:NetworkVideoTransmitter</d:Types>"),
-        (Question::Devices, "/Probe", "<d:Types>tds:Device</d:Types>"),
-        (Question::Anything, "/Probe", "<d:Probe/>"),
-        (Question::Resolve(identity), "/Resolve", "<a:Address>urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064<"),
+        (ProbeKind::Transmitters, "/Probe", "<d:Types>dn:NetworkVideoTransmitter</d:Types>"),
+        (ProbeKind::Devices, "/Probe", "<d:Types>tds:Device</d:Types>"),
+        (ProbeKind::Anything, "/Probe", "<d:Probe/>"),
+        (ProbeKind::Resolve(identity), "/Resolve", "<a:Address>urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064<"),
     ] {
         let text = question(&asked, Form::Declared, ID);
         assert!(text.contains(part), "{text}");
@@ -51,7 +51,7 @@ fn questions_are_well_formed_and_say_what_they_ask() {
 #[test]
 fn identities_in_questions_are_escaped() {
     let odd = Identity::new("a<b&c").unwrap();
-    assert!(question(&Question::Resolve(odd), Form::Bare, ID).contains(">a&lt;b&amp;c<"));
+    assert!(question(&ProbeKind::Resolve(odd), Form::Bare, ID).contains(">a&lt;b&amp;c<"));
 }
 
 #[test]

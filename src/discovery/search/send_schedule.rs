@@ -26,7 +26,7 @@ pub enum Protocol {
 
 /// One datagram to send.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Letter {
+pub struct ScheduledProbe {
     pub at: Instant,
     pub text: String,
     pub protocol: Protocol,
@@ -34,14 +34,14 @@ pub struct Letter {
 
 /// See the head of this file.
 #[derive(Debug)]
-pub struct Agenda {
-    letters: Vec<Letter>,
+pub struct SendSchedule {
+    letters: Vec<ScheduledProbe>,
     /// When rounds begin, latest first.
     rounds: Vec<Instant>,
     begun: usize,
 }
 
-impl Agenda {
+impl SendSchedule {
     /// The rounds between `start` and `end`.
     pub fn new(start: Instant, end: Instant, limits: &Limits) -> Self {
         let mut rounds = vec![start];
@@ -70,18 +70,18 @@ impl Agenda {
         };
         for after in sends {
             let late = if after.is_zero() { Duration::ZERO } else { MAX_JITTER.mul_f64(chance()) };
-            self.letters.push(Letter { at: now + *after + late, text: text.to_owned(), protocol });
+            self.letters.push(ScheduledProbe { at: now + *after + late, text: text.to_owned(), protocol });
         }
     }
 
     /// Takes out what is to be sent by now.
-    pub fn due(&mut self, now: Instant) -> Vec<Letter> {
-        self.letters.extract_if(.., |letter| letter.at <= now).collect()
+    pub fn due(&mut self, now: Instant) -> Vec<ScheduledProbe> {
+        self.letters.extract_if(.., |probe| probe.at <= now).collect()
     }
 
     /// When there is something to do next.
     pub fn next(&self) -> Option<Instant> {
-        self.letters.iter().map(|letter| letter.at).chain(self.rounds.last().copied()).min()
+        self.letters.iter().map(|probe| probe.at).chain(self.rounds.last().copied()).min()
     }
 }
 
@@ -110,12 +110,12 @@ mod tests {
     #[test]
     fn quirk_31_every_question_is_sent_four_times_within_a_second() {
         let start = Instant::now();
-        let mut agenda = Agenda::new(start, start + Duration::from_secs(3), &Limits::default());
-        agenda.repeat("a", Protocol::Ws, start);
-        assert_eq!(agenda.due(start).len(), 1);
-        assert_eq!(agenda.due(start + Duration::from_millis(200)).len(), 1);
-        assert_eq!(agenda.due(start + Duration::from_secs(1)).len(), 2);
-        assert!(agenda.due(start + Duration::from_secs(9)).is_empty());
+        let mut send_schedule = SendSchedule::new(start, start + Duration::from_secs(3), &Limits::default());
+        send_schedule.repeat("a", Protocol::Ws, start);
+        assert_eq!(send_schedule.due(start).len(), 1);
+        assert_eq!(send_schedule.due(start + Duration::from_millis(200)).len(), 1);
+        assert_eq!(send_schedule.due(start + Duration::from_secs(1)).len(), 2);
+        assert!(send_schedule.due(start + Duration::from_secs(9)).is_empty());
     }
 
     #[test]
@@ -123,15 +123,15 @@ mod tests {
         let start = Instant::now();
         let rounds = |seconds| {
             let end = start + Duration::from_secs(seconds);
-            let mut agenda = Agenda::new(start, end, &Limits::default());
-            std::iter::from_fn(move || agenda.next_round(end)).collect::<Vec<_>>()
+            let mut send_schedule = SendSchedule::new(start, end, &Limits::default());
+            std::iter::from_fn(move || send_schedule.next_round(end)).collect::<Vec<_>>()
         };
         assert_eq!(rounds(1), [0]);
         assert_eq!(rounds(3), [0, 1]);
         assert_eq!(rounds(12), [0, 1, 2, 3]);
-        let mut agenda = Agenda::new(start, start + Duration::from_secs(3), &Limits::default());
-        assert_eq!((agenda.next_round(start), agenda.next_round(start)), (Some(0), None));
-        assert_eq!(agenda.next(), Some(start + Duration::from_millis(1300)));
+        let mut send_schedule = SendSchedule::new(start, start + Duration::from_secs(3), &Limits::default());
+        assert_eq!((send_schedule.next_round(start), send_schedule.next_round(start)), (Some(0), None));
+        assert_eq!(send_schedule.next(), Some(start + Duration::from_millis(1300)));
     }
 
     #[test]

@@ -3,79 +3,79 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::sighting::{Sighting, Wanted};
+use super::discovered_device::{DeviceMatcher, DiscoveredDevice};
 
 /// Devices of each protocol that are kept. More than this is no network but an attack.
 const MAX: usize = 512;
 
 /// See the head of this file.
 #[derive(Debug, Default)]
-pub struct Album {
+pub struct DeviceList {
     /// With an identity.
-    devices: Vec<Sighting>,
+    devices: Vec<DiscoveredDevice>,
     /// Hosts that SSDP told of.
-    hosts: BTreeMap<IpAddr, Sighting>,
+    hosts: BTreeMap<IpAddr, DiscoveredDevice>,
 }
 
-impl Album {
+impl DeviceList {
     /// Takes a sighting in.
-    pub fn add(&mut self, sighting: Sighting) {
-        if sighting.identity.is_some() {
-            self.add_device(sighting);
+    pub fn add(&mut self, discovered: DiscoveredDevice) {
+        if discovered.identity.is_some() {
+            self.add_device(discovered);
         } else {
-            self.add_host(sighting);
+            self.add_host(discovered);
         }
     }
 
-    fn add_device(&mut self, mut sighting: Sighting) {
-        let mut twins = self.devices.iter_mut().filter(|known| known.identity == sighting.identity);
-        if let Some(known) = twins.find(|known| is_one_device(known, &sighting)) {
+    fn add_device(&mut self, mut discovered: DiscoveredDevice) {
+        let mut twins = self.devices.iter_mut().filter(|known| known.identity == discovered.identity);
+        if let Some(known) = twins.find(|known| is_one_device(known, &discovered)) {
             // The way that people and other programs can use comes first.
-            if preference(sighting.source) > preference(known.source) {
-                std::mem::swap(known, &mut sighting);
+            if preference(discovered.source) > preference(known.source) {
+                std::mem::swap(known, &mut discovered);
             }
-            known.learn_addresses(&sighting);
-            known.learn(&sighting);
+            known.learn_addresses(&discovered);
+            known.learn(&discovered);
             return;
         }
-        for twin in self.devices.iter_mut().filter(|known| known.identity == sighting.identity) {
+        for twin in self.devices.iter_mut().filter(|known| known.identity == discovered.identity) {
             twin.is_ambiguous = true;
-            sighting.is_ambiguous = true;
+            discovered.is_ambiguous = true;
         }
         if self.devices.len() < MAX {
-            self.devices.push(sighting);
+            self.devices.push(discovered);
         }
     }
 
-    fn add_host(&mut self, mut sighting: Sighting) {
+    fn add_host(&mut self, mut discovered: DiscoveredDevice) {
         let has_room = self.hosts.len() < MAX;
-        match self.hosts.get_mut(&sighting.source) {
+        match self.hosts.get_mut(&discovered.source) {
             // Of two devices on one host the camera is the one that matters.
-            Some(known) if known.is_camera && !sighting.is_camera => {}
-            Some(known) if known.udn == sighting.udn || (sighting.is_camera && !known.is_camera) => {
+            Some(known) if known.is_camera && !discovered.is_camera => {}
+            Some(known) if known.udn == discovered.udn || (discovered.is_camera && !known.is_camera) => {
                 let before = known.clone();
-                if before.udn == sighting.udn {
-                    sighting.learn(&before);
+                if before.udn == discovered.udn {
+                    discovered.learn(&before);
                 }
-                sighting.learn_addresses(&before);
-                *known = sighting;
+                discovered.learn_addresses(&before);
+                *known = discovered;
             }
             Some(_) => {}
             None if has_room => {
-                self.hosts.insert(sighting.source, sighting);
+                self.hosts.insert(discovered.source, discovered);
             }
             None => {}
         }
     }
 
     /// Whether any sighting is `wanted`.
-    pub fn holds(&self, wanted: &Wanted) -> bool {
-        self.devices.iter().chain(self.hosts.values()).any(|sighting| wanted.is(sighting))
+    pub fn holds(&self, wanted: &DeviceMatcher) -> bool {
+        self.devices.iter().chain(self.hosts.values()).any(|discovered| wanted.is(discovered))
     }
 
     /// Every device once, those with an identity first, otherwise by address. What SSDP tells of a host
     /// goes to the one device that answers there.
-    pub fn finish(mut self) -> Vec<Sighting> {
+    pub fn finish(mut self) -> Vec<DiscoveredDevice> {
         self.devices.sort_by_key(|device| device.source);
         let mut hosts = Vec::new();
         for (source, host) in self.hosts {
@@ -95,14 +95,15 @@ impl Album {
 /// Whether two sightings of one identity are one device, seen on two ways. Firmwares exist that give
 /// the same identity to every unit; two of them have different MACs, or different addresses of the same
 /// kind.
-fn is_one_device(one: &Sighting, other: &Sighting) -> bool {
+fn is_one_device(one: &DiscoveredDevice, other: &DiscoveredDevice) -> bool {
     if let (Some(one), Some(other)) = (one.mac, other.mac) {
         return one == other;
     }
     let kind = |ip: IpAddr| (ip.is_ipv4(), matches!(ip, IpAddr::V4(ip) if ip.is_link_local()));
     let shares_an_address = || {
-        let addresses =
-            |sighting: &Sighting| -> Vec<IpAddr> { sighting.xaddrs.iter().filter_map(|x| x.ip()).collect() };
+        let addresses = |discovered: &DiscoveredDevice| -> Vec<IpAddr> {
+            discovered.xaddrs.iter().filter_map(|x| x.ip()).collect()
+        };
         let theirs = addresses(other);
         addresses(one).iter().any(|ip| theirs.contains(ip))
     };
@@ -122,11 +123,14 @@ fn preference(source: IpAddr) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Identity, Mac, description::Description, sighting::How, ssdp, wsd, xaddr::Origin},
+        super::{
+            Identity, Mac, description::Description, discovered_device::DiscoveryMethod, ssdp, wsd,
+            xaddr::DatagramSource,
+        },
         *,
     };
 
-    fn device(identity: &str, source: &str, xaddrs: &str) -> Sighting {
+    fn device(identity: &str, source: &str, xaddrs: &str) -> DiscoveredDevice {
         let device = wsd::Device {
             endpoint: identity.into(),
             identity: Identity::new(identity),
@@ -135,20 +139,25 @@ mod tests {
             xaddrs: xaddrs.into(),
             metadata_version: None,
         };
-        Sighting::from_device(&device, &Origin::new(source.parse().unwrap()), How::Ws).unwrap()
+        DiscoveredDevice::from_device(&device, &DatagramSource::new(source.parse().unwrap()), DiscoveryMethod::Ws)
+            .unwrap()
     }
 
-    fn host(source: &str, udn: &str, maker: Option<&str>) -> Sighting {
+    fn host(source: &str, udn: &str, maker: Option<&str>) -> DiscoveredDevice {
         let text = format!("HTTP/1.1 200 OK\r\nUSN: uuid:{udn}\r\n\r\n");
         let description = Description { manufacturer: maker.map(str::to_owned), ..Description::default() };
         let message = ssdp::parse(text.as_bytes()).unwrap();
-        Sighting::from_ssdp(&message, maker.map(|_| &description), &Origin::new(source.parse().unwrap()))
+        DiscoveredDevice::from_ssdp(
+            &message,
+            maker.map(|_| &description),
+            &DatagramSource::new(source.parse().unwrap()),
+        )
     }
 
-    fn finished(sightings: impl IntoIterator<Item = Sighting>) -> Vec<Sighting> {
-        let mut album = Album::default();
-        sightings.into_iter().for_each(|sighting| album.add(sighting));
-        album.finish()
+    fn finished(discovered_devices: impl IntoIterator<Item = DiscoveredDevice>) -> Vec<DiscoveredDevice> {
+        let mut device_list = DeviceList::default();
+        discovered_devices.into_iter().for_each(|discovered| device_list.add(discovered));
+        device_list.finish()
     }
 
     #[test]
@@ -170,7 +179,7 @@ mod tests {
     fn quirk_32_two_units_with_one_identity_are_both_listed_and_marked() {
         let found = finished([device("a", "10.0.0.1", ""), device("a", "10.0.0.2", ""), device("b", "10.0.0.3", "")]);
         assert_eq!(found.iter().map(|one| one.is_ambiguous).collect::<Vec<_>>(), [true, true, false]);
-        let mac = |sighting: Sighting, mac: &str| Sighting { mac: Mac::new(mac), ..sighting };
+        let mac = |discovered: DiscoveredDevice, mac: &str| DiscoveredDevice { mac: Mac::new(mac), ..discovered };
         let one = mac(device("a", "10.0.0.1", ""), "000000000001");
         let other = mac(device("a", "10.0.0.1", ""), "000000000002");
         assert_eq!(finished([one, other]).len(), 2);
@@ -186,7 +195,7 @@ mod tests {
             host("10.0.0.2", "router", None),
         ]);
         assert_eq!(found.len(), 2);
-        assert_eq!(found[0].how, [How::Ws, How::Ssdp]);
+        assert_eq!(found[0].how, [DiscoveryMethod::Ws, DiscoveryMethod::Ssdp]);
         assert_eq!(found[0].maker.as_deref(), Some("Axis"));
         assert_eq!(found[0].mac, Mac::new("00aabb270ad8"));
         assert_eq!(found[0].xaddrs.len(), 1, "where ONVIF is, is known");

@@ -7,7 +7,7 @@ use super::{
     description::{self, Description},
     interfaces::networks,
     ssdp, wsd,
-    xaddr::{Origin, XAddr},
+    xaddr::{DatagramSource, XAddr},
 };
 
 /// Shorter serial numbers are no evidence of anything: firmwares send `0` and `1234`.
@@ -15,7 +15,7 @@ const MIN_SERIAL: usize = 6;
 
 /// How a device was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum How {
+pub enum DiscoveryMethod {
     /// It answered a WS-Discovery question.
     Ws,
     /// It announced itself by WS-Discovery.
@@ -24,7 +24,7 @@ pub enum How {
     Ssdp,
 }
 
-impl fmt::Display for How {
+impl fmt::Display for DiscoveryMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ws => "WS-Discovery",
@@ -37,11 +37,11 @@ impl fmt::Display for How {
 /// One device, as it was found. All of it is hearsay: whoever is on the network can say it. Ask the
 /// device who it is before it is sent a password.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sighting {
+pub struct DiscoveredDevice {
     /// Where its datagrams came from.
     pub source: IpAddr,
-    /// In order of [`How`], none twice.
-    pub how: Vec<How>,
+    /// In order of [`DiscoveryMethod`], none twice.
+    pub how: Vec<DiscoveryMethod>,
     /// Its WS-Discovery endpoint; `None` where only SSDP found it.
     pub identity: Option<Identity>,
     /// Its UPnP name.
@@ -63,8 +63,8 @@ pub struct Sighting {
     pub is_ambiguous: bool,
 }
 
-impl Sighting {
-    fn empty(origin: &Origin, how: How) -> Self {
+impl DiscoveredDevice {
+    fn empty(origin: &DatagramSource, how: DiscoveryMethod) -> Self {
         Self {
             source: origin.source,
             how: vec![how],
@@ -84,7 +84,7 @@ impl Sighting {
     }
 
     /// The device that WS-Discovery told of; `None` where it is no ONVIF device or has no identity.
-    pub fn from_device(device: &wsd::Device, origin: &Origin, how: How) -> Option<Self> {
+    pub fn from_device(device: &wsd::Device, origin: &DatagramSource, how: DiscoveryMethod) -> Option<Self> {
         let identity = device.identity.clone().filter(|_| device.is_onvif())?;
         Some(Self {
             identity: Some(identity),
@@ -100,7 +100,7 @@ impl Sighting {
     }
 
     /// The host that SSDP told of, and what its description says if it could be had.
-    pub fn from_ssdp(message: &ssdp::Message, description: Option<&Description>, origin: &Origin) -> Self {
+    pub fn from_ssdp(message: &ssdp::Message, description: Option<&Description>, origin: &DatagramSource) -> Self {
         let none = Description::default();
         let told = description.unwrap_or(&none);
         let udn = told.identity().or_else(|| message.identity());
@@ -114,7 +114,7 @@ impl Sighting {
             types: told.device_type.iter().chain(&message.target).take(1).cloned().collect(),
             is_camera: message.is_camera() || told.is_camera(),
             udn,
-            ..Self::empty(origin, How::Ssdp)
+            ..Self::empty(origin, DiscoveryMethod::Ssdp)
         }
     }
 
@@ -167,23 +167,23 @@ impl Sighting {
 
 /// A device that is looked for: what is known of it, from the configuration or from the last time.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wanted {
+pub struct DeviceMatcher {
     pub identity: Option<Identity>,
     pub serial: Option<String>,
     pub mac: Option<Mac>,
 }
 
-impl Wanted {
-    /// Whether `sighting` is this device, as far as it tells. Where both have a WS-Discovery identity,
+impl DeviceMatcher {
+    /// Whether `discovered` is this device, as far as it tells. Where both have a WS-Discovery identity,
     /// that alone decides; then the MAC; a serial number last, as some makers give one to all.
-    pub fn is(&self, sighting: &Sighting) -> bool {
-        if let (Some(wanted), Some(seen)) = (&self.identity, &sighting.identity) {
+    pub fn is(&self, discovered: &DiscoveredDevice) -> bool {
+        if let (Some(wanted), Some(seen)) = (&self.identity, &discovered.identity) {
             return wanted == seen;
         }
-        if self.identity.is_some() && self.identity == sighting.udn {
+        if self.identity.is_some() && self.identity == discovered.udn {
             return true;
         }
-        if let (Some(wanted), Some(seen)) = (self.mac, sighting.mac) {
+        if let (Some(wanted), Some(seen)) = (self.mac, discovered.mac) {
             return wanted == seen;
         }
         let serial = |text: &Option<String>| {
@@ -191,7 +191,7 @@ impl Wanted {
             (text.len() >= MIN_SERIAL).then_some(text)
         };
         let wanted = serial(&self.serial);
-        wanted.is_some() && wanted == serial(&sighting.serial)
+        wanted.is_some() && wanted == serial(&discovered.serial)
     }
 }
 
@@ -199,27 +199,27 @@ impl Wanted {
 mod tests {
     use super::*;
 
-    fn origin() -> Origin {
-        Origin::new("10.0.0.1".parse().unwrap())
+    fn origin() -> DatagramSource {
+        DatagramSource::new("10.0.0.1".parse().unwrap())
     }
 
-    fn seen() -> Sighting {
-        Sighting::empty(&origin(), How::Ws)
+    fn seen() -> DiscoveredDevice {
+        DiscoveredDevice::empty(&origin(), DiscoveryMethod::Ws)
     }
 
     #[test]
     fn identity_decides_before_mac_and_serial() {
         let mac = Mac::new("00aabb270ad8");
-        let wanted = Wanted { identity: Identity::new("uuid:a"), serial: Some("SN123456".into()), mac };
-        let same = Sighting { identity: Identity::new("urn:uuid:A"), ..seen() };
+        let wanted = DeviceMatcher { identity: Identity::new("uuid:a"), serial: Some("SN123456".into()), mac };
+        let same = DiscoveredDevice { identity: Identity::new("urn:uuid:A"), ..seen() };
         assert!(wanted.is(&same));
-        let other = Sighting { identity: Identity::new("b"), mac, serial: Some("SN123456".into()), ..seen() };
+        let other = DiscoveredDevice { identity: Identity::new("b"), mac, serial: Some("SN123456".into()), ..seen() };
         assert!(!wanted.is(&other), "the identity says otherwise");
-        assert!(wanted.is(&Sighting { udn: Identity::new("a"), ..seen() }));
-        assert!(wanted.is(&Sighting { mac, ..seen() }));
+        assert!(wanted.is(&DiscoveredDevice { udn: Identity::new("a"), ..seen() }));
+        assert!(wanted.is(&DiscoveredDevice { mac, ..seen() }));
         let elsewhere = Mac::new("00aabb270ad9");
-        assert!(!wanted.is(&Sighting { mac: elsewhere, serial: Some("SN123456".into()), ..seen() }));
-        assert!(wanted.is(&Sighting { serial: Some(" sn123456".into()), ..seen() }));
+        assert!(!wanted.is(&DiscoveredDevice { mac: elsewhere, serial: Some("SN123456".into()), ..seen() }));
+        assert!(wanted.is(&DiscoveredDevice { serial: Some(" sn123456".into()), ..seen() }));
         assert!(!wanted.is(&seen()));
     }
 
@@ -229,27 +229,27 @@ mod tests {
         let source: std::net::IpAddr = "198.51.100.7".parse().unwrap();
         let xaddrs = ["198.51.100.7", "198.51.100.9", "203.0.113.5", "127.0.0.1", "localhost.example"];
         let xaddrs = xaddrs.map(|host| XAddr::at(host, 80)).to_vec();
-        let sighting = Sighting { source, xaddrs, ..seen() };
-        let near: Vec<_> = sighting.near_addresses().into_iter().map(|xaddr| xaddr.host).collect();
+        let discovered = DiscoveredDevice { source, xaddrs, ..seen() };
+        let near: Vec<_> = discovered.near_addresses().into_iter().map(|xaddr| xaddr.host).collect();
         assert_eq!(near, ["198.51.100.7", "198.51.100.9"]);
     }
 
     #[test]
     fn what_says_nothing_is_nobody() {
-        assert!(!Wanted::default().is(&seen()));
-        let short = Wanted { serial: Some("1234".into()), ..Wanted::default() };
-        assert!(!short.is(&Sighting { serial: Some("1234".into()), ..seen() }));
+        assert!(!DeviceMatcher::default().is(&seen()));
+        let short = DeviceMatcher { serial: Some("1234".into()), ..DeviceMatcher::default() };
+        assert!(!short.is(&DiscoveredDevice { serial: Some("1234".into()), ..seen() }));
     }
 
     #[test]
     fn a_description_makes_a_host_to_ask() {
         let text = "HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\nUSN: uuid:x-00AABB270AD8::upnp:rootdevice\r\n\r\n";
         let message = ssdp::parse(text.as_bytes()).unwrap();
-        let bare = Sighting::from_ssdp(&message, None, &origin());
+        let bare = DiscoveredDevice::from_ssdp(&message, None, &origin());
         assert_eq!(bare.mac, Mac::new("00aabb270ad8"));
         assert_eq!((bare.is_camera, bare.xaddrs.len()), (false, 7));
         let description = Description { manufacturer: Some("Axis".into()), ..Description::default() };
-        let told = Sighting::from_ssdp(&message, Some(&description), &origin());
+        let told = DiscoveredDevice::from_ssdp(&message, Some(&description), &origin());
         assert!(told.is_camera && told.maker.as_deref() == Some("Axis"));
     }
 }

@@ -11,8 +11,8 @@ use smol::Async;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 use super::{
-    interfaces::{Place, Subnet},
-    xaddr::Origin,
+    interfaces::{InterfaceAddress, Subnet},
+    xaddr::DatagramSource,
 };
 
 /// The group that devices listen to, for WS-Discovery and SSDP alike.
@@ -28,23 +28,23 @@ const MAX_ERRORS: usize = 16;
 
 /// One socket and where it stands.
 #[derive(Debug)]
-pub struct Seat {
+pub struct BoundSocket {
     socket: Async<UdpSocket>,
-    pub place: Standing,
+    pub place: SocketRole,
 }
 
 /// Where a socket stands.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Standing {
+pub enum SocketRole {
     /// On one of our addresses, for multicast and for what is near.
-    Interface(Place),
+    Interface(InterfaceAddress),
     /// On whatever address leads to hosts that are asked directly.
     Address(IpAddr),
     /// In a multicast group, to listen only.
     Group(SocketAddr),
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for SocketRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Interface(place) => place.fmt(f),
@@ -54,13 +54,13 @@ impl fmt::Display for Standing {
     }
 }
 
-impl Seat {
+impl BoundSocket {
     /// A socket on `place` that sends multicast there and nowhere else. `port`: 0 for any; where it is
     /// taken, any as well, as an answer through no firewall is better than no question.
     ///
     /// # Errors
     /// When the address cannot be bound: it may be gone again, or not yet confirmed.
-    pub fn on(place: &Place, port: u16) -> io::Result<Self> {
+    pub fn on(place: &InterfaceAddress, port: u16) -> io::Result<Self> {
         let bound = |port| match place.address {
             IpAddr::V4(address) => {
                 let socket = unbound(Domain::IPV4)?;
@@ -78,7 +78,7 @@ impl Seat {
                 Ok(socket)
             }
         };
-        Self::new(or_any_port(port, bound)?, Standing::Interface(place.clone()))
+        Self::new(or_any_port(port, bound)?, SocketRole::Interface(place.clone()))
     }
 
     /// A socket on one of our addresses, for hosts asked directly.
@@ -91,7 +91,7 @@ impl Seat {
             socket.bind(&SocketAddr::new(address, port).into())?;
             Ok(socket)
         };
-        Self::new(or_any_port(port, bound)?, Standing::Address(address))
+        Self::new(or_any_port(port, bound)?, SocketRole::Address(address))
     }
 
     /// A socket that hears what is sent to `group`, beside other programs that do the same. It is bound
@@ -106,10 +106,10 @@ impl Seat {
         }
         socket.set_reuse_address(true)?;
         socket.bind(&group.into())?;
-        Self::new(socket, Standing::Group(group))
+        Self::new(socket, SocketRole::Group(group))
     }
 
-    fn new(socket: Socket, place: Standing) -> io::Result<Self> {
+    fn new(socket: Socket, place: SocketRole) -> io::Result<Self> {
         Ok(Self { socket: Async::new(socket.into())?, place })
     }
 
@@ -120,10 +120,10 @@ impl Seat {
     pub fn join(&self, index: u32) -> io::Result<()> {
         let socket = socket2::SockRef::from(self.socket.get_ref());
         let joined = match &self.place {
-            Standing::Group(SocketAddr::V4(group)) => {
+            SocketRole::Group(SocketAddr::V4(group)) => {
                 socket.join_multicast_v4_n(group.ip(), &InterfaceIndexOrAddress::Index(index))
             }
-            Standing::Group(SocketAddr::V6(group)) => socket.join_multicast_v6(group.ip(), index),
+            SocketRole::Group(SocketAddr::V6(group)) => socket.join_multicast_v6(group.ip(), index),
             _ => Ok(()),
         };
         joined.or_else(|error| if error.kind() == ErrorKind::AddrInUse { Ok(()) } else { Err(error) })
@@ -147,7 +147,7 @@ impl Seat {
 
     fn near(&self) -> Option<Subnet> {
         match &self.place {
-            Standing::Interface(place) => place.subnet,
+            SocketRole::Interface(place) => place.subnet,
             _ => None,
         }
     }
@@ -155,24 +155,24 @@ impl Seat {
 
 /// Several sockets that are read as one.
 #[derive(Debug, Default)]
-pub struct Desk {
-    pub seats: Vec<Seat>,
+pub struct SocketSet {
+    pub sockets: Vec<BoundSocket>,
     /// Which is read first, so that a loud one keeps no other waiting.
     turn: usize,
 }
 
-impl Desk {
+impl SocketSet {
     /// Waits for the next datagram; returns its length in `buffer` and where it came from. Waits for
     /// ever without sockets.
-    pub async fn receive(&mut self, buffer: &mut [u8]) -> (usize, Origin) {
+    pub async fn receive(&mut self, buffer: &mut [u8]) -> (usize, DatagramSource) {
         future::poll_fn(|context| self.poll(buffer, context)).await
     }
 
-    fn poll(&mut self, buffer: &mut [u8], context: &mut Context<'_>) -> Poll<(usize, Origin)> {
+    fn poll(&mut self, buffer: &mut [u8], context: &mut Context<'_>) -> Poll<(usize, DatagramSource)> {
         self.turn = self.turn.wrapping_add(1);
-        let count = self.seats.len();
+        let count = self.sockets.len();
         for step in 0..count {
-            let seat = &self.seats[self.turn.wrapping_add(step) % count];
+            let seat = &self.sockets[self.turn.wrapping_add(step) % count];
             let mut errors = 0;
             loop {
                 match seat.socket.get_ref().recv_from(buffer) {
@@ -180,11 +180,11 @@ impl Desk {
                         let link = match from {
                             SocketAddr::V6(from) if from.scope_id() != 0 => Some(from.scope_id()),
                             _ => match &seat.place {
-                                Standing::Interface(place) => Some(place.index),
+                                SocketRole::Interface(place) => Some(place.index),
                                 _ => None,
                             },
                         };
-                        return Poll::Ready((length, Origin { source: from.ip(), link, near: seat.near() }));
+                        return Poll::Ready((length, DatagramSource { source: from.ip(), link, near: seat.near() }));
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => match seat.socket.poll_readable(context) {
                         Poll::Ready(Ok(())) => {}
@@ -234,33 +234,34 @@ mod tests {
 
     const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    fn address(seat: &Seat) -> SocketAddr {
+    fn address(seat: &BoundSocket) -> SocketAddr {
         seat.socket.get_ref().local_addr().unwrap()
     }
 
     #[test]
     fn quirk_30_datagrams_of_every_socket_arrive_whole() {
-        let mut desk = Desk { seats: vec![Seat::at(HOME, 0).unwrap(), Seat::at(HOME, 0).unwrap()], turn: 0 };
-        let sender = Seat::at(HOME, 0).unwrap();
+        let mut socket_set =
+            SocketSet { sockets: vec![BoundSocket::at(HOME, 0).unwrap(), BoundSocket::at(HOME, 0).unwrap()], turn: 0 };
+        let sender = BoundSocket::at(HOME, 0).unwrap();
         let large = vec![b'x'; 60_000];
-        for seat in &desk.seats {
+        for seat in &socket_set.sockets {
             sender.send(&large, address(seat), 1).unwrap();
         }
         let mut buffer = vec![0; LARGEST];
         for _ in 0..2 {
-            let (length, origin) = smol::block_on(desk.receive(&mut buffer));
+            let (length, origin) = smol::block_on(socket_set.receive(&mut buffer));
             assert_eq!((length, origin.source), (large.len(), HOME));
         }
     }
 
     #[test]
     fn quirk_44_a_taken_port_is_replaced_by_a_free_one() {
-        let first = Seat::at(HOME, 0).unwrap();
+        let first = BoundSocket::at(HOME, 0).unwrap();
         let port = address(&first).port();
-        let second = Seat::at(HOME, port).unwrap();
+        let second = BoundSocket::at(HOME, port).unwrap();
         assert_ne!(address(&second).port(), port);
         drop((first, second));
-        assert_eq!(address(&Seat::at(HOME, port).unwrap()).port(), port);
+        assert_eq!(address(&BoundSocket::at(HOME, port).unwrap()).port(), port);
     }
 
     #[test]

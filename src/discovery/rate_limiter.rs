@@ -13,13 +13,13 @@ const MAX_OF_ALL: u32 = 2048;
 
 /// Counts senders by the second.
 #[derive(Debug)]
-pub struct Gate {
+pub struct RateLimiter {
     second: Instant,
     all: u32,
     senders: HashMap<IpAddr, u32>,
 }
 
-impl Gate {
+impl RateLimiter {
     pub fn new(now: Instant) -> Self {
         Self { second: now, all: 0, senders: HashMap::new() }
     }
@@ -46,19 +46,19 @@ mod tests {
     #[test]
     fn one_loud_sender_drowns_no_other() {
         let start = Instant::now();
-        let mut gate = Gate::new(start);
+        let mut rate_limiter = RateLimiter::new(start);
         let ip = |last: u8| IpAddr::from([10, 0, 0, last]);
-        let admitted = (0..1000).filter(|_| gate.admits(ip(1), start)).count();
+        let admitted = (0..1000).filter(|_| rate_limiter.admits(ip(1), start)).count();
         assert_eq!(admitted, MAX_OF_ONE as usize);
-        assert!(gate.admits(ip(2), start));
-        assert!(gate.admits(ip(1), start + Duration::from_secs(1)), "a new second");
+        assert!(rate_limiter.admits(ip(2), start));
+        assert!(rate_limiter.admits(ip(1), start + Duration::from_secs(1)), "a new second");
     }
 
     #[test]
     fn many_senders_together_are_bounded() {
         let start = Instant::now();
-        let mut gate = Gate::new(start);
+        let mut rate_limiter = RateLimiter::new(start);
         let senders = (0..20_000_u32).map(|n| IpAddr::from(n.to_be_bytes()));
-        assert_eq!(senders.filter(|sender| gate.admits(*sender, start)).count(), MAX_OF_ALL as usize);
+        assert_eq!(senders.filter(|sender| rate_limiter.admits(*sender, start)).count(), MAX_OF_ALL as usize);
     }
 }
