@@ -42,27 +42,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod address;
-pub mod answers;
+pub mod auth;
 pub mod challenge;
-pub mod choice;
 pub mod clock;
 mod device;
 pub mod digest;
 mod error;
 mod identity;
-pub mod login;
 mod media;
+pub mod profile_choice;
+pub mod responses;
 pub mod soap;
-pub mod token;
+pub mod uri_repair;
+pub mod username_token;
 
 pub use self::{
-    address::Streams,
-    answers::{DeviceInformation, Profile, VideoSource},
+    auth::Authentication,
     clock::Offset,
     error::{Error, Kind, Malformed},
     identity::{Identity, identity, is_same_endpoint},
-    login::Authentication,
+    responses::{DeviceInformation, Profile, VideoSource},
+    uri_repair::Streams,
 };
 
 pub use crate::http_client::Limits;
@@ -136,19 +136,19 @@ pub struct Hint {
 
 /// All a camera has to offer.
 #[derive(Debug)]
-pub struct Survey {
+pub struct DeviceReport {
     pub device: DeviceInformation,
     pub endpoint: Option<String>,
     /// Its name in the network, where it has one.
     pub host_name: Option<String>,
-    pub offers: Vec<Offer>,
+    pub offers: Vec<ProfileReport>,
     pub clock_offset: Option<Offset>,
     pub authentication: Option<Authentication>,
 }
 
 /// One profile and where its stream is, or why it has none.
 #[derive(Debug)]
-pub struct Offer {
+pub struct ProfileReport {
     pub profile: Profile,
     pub streams: Result<Streams, Error>,
 }
@@ -251,15 +251,15 @@ pub async fn profiles_within(target: &Target, limits: Limits) -> Result<Vec<Prof
 ///
 /// # Errors
 /// When the profiles cannot be had; a profile without a stream is no error.
-pub async fn survey(target: &Target) -> Result<Survey, Error> {
-    survey_within(target, Limits::default()).await
+pub async fn report(target: &Target) -> Result<DeviceReport, Error> {
+    report_within(target, Limits::default()).await
 }
 
-/// [`survey`] with other limits of time.
+/// [`report`] with other limits of time.
 ///
 /// # Errors
-/// As [`survey`].
-pub async fn survey_within(target: &Target, limits: Limits) -> Result<Survey, Error> {
+/// As [`report`].
+pub async fn report_within(target: &Target, limits: Limits) -> Result<DeviceReport, Error> {
     let mut device = Device::new(target, None, limits);
     device.learn_clock().await?;
     let mut media = Media::find(device).await?;
@@ -269,9 +269,9 @@ pub async fn survey_within(target: &Target, limits: Limits) -> Result<Survey, Er
             Ok(uri) => media.streams(&profile.token, &uri),
             Err(error) => Err(error),
         };
-        offers.push(Offer { profile, streams });
+        offers.push(ProfileReport { profile, streams });
     }
-    Ok(Survey {
+    Ok(DeviceReport {
         device: media.device.information().await,
         endpoint: media.device.endpoint().await.ok().flatten(),
         host_name: media.device.host_name().await.ok().flatten(),

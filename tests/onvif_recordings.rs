@@ -2,7 +2,7 @@
 //!
 //! Recorded answers are not part of this project. The environment variable `CCTV_AGENT_RECORDINGS`
 //! names a folder of them with an `expected.json`: a list of `{"file", "expect": {"op", …}}`. Files
-//! under `soap/` hold message bodies, those under `http_client/` whole raw HTTP answers, those under `wsd/` and
+//! under `soap/` hold message bodies, those under `http_client/` whole raw HTTP responses, those under `wsd/` and
 //! `ssdp/` one datagram each, those under `upnp/` device descriptions. Without the variable the test
 //! says that it was skipped.
 
@@ -14,8 +14,9 @@ use std::{env, fs, path::Path};
 use cctv_agent::{
     http_client::response::{self, Response},
     onvif::{
-        address, answers, challenge,
-        soap::{self, Meaning, Refusal},
+        challenge, responses,
+        soap::{self, CallError, FaultKind},
+        uri_repair,
     },
     xml::{self, Element, filter::Filter},
 };
@@ -75,14 +76,14 @@ fn check(file: &str, bytes: &[u8], expect: &Value) -> Verdict {
     }
     let outcome = soap::open(&response);
     let found = match (op, &outcome) {
-        ("fault", Err(Refusal::Fault(fault) | Refusal::Login { fault: Some(fault), .. })) => json!({
+        ("fault", Err(CallError::Fault(fault) | CallError::Login { fault: Some(fault), .. })) => json!({
             "code": fault.code,
             "subcodes": fault.subcodes,
             "reason": fault.reason,
-            "auth_error": fault.meaning() == Meaning::Authentication,
-            "not_supported": fault.meaning() == Meaning::NotOffered,
+            "auth_error": fault.kind() == FaultKind::Authentication,
+            "not_supported": fault.kind() == FaultKind::NotOffered,
         }),
-        ("challenge", Err(Refusal::Login { challenges, .. })) => {
+        ("challenge", Err(CallError::Login { challenges, .. })) => {
             json!({"challenges": challenges.iter().map(challenge_json).collect::<Vec<_>>()})
         }
         ("error", _) => return check_error(bytes, expect, &outcome),
@@ -103,10 +104,10 @@ fn check(file: &str, bytes: &[u8], expect: &Value) -> Verdict {
     }
 }
 
-fn check_error(bytes: &[u8], expect: &Value, outcome: &Result<Element, Refusal>) -> Verdict {
+fn check_error(bytes: &[u8], expect: &Value, outcome: &Result<Element, CallError>) -> Verdict {
     let right = match expect["kind"].as_str() {
         Some("malformed_xml") => xml::read(bytes).is_err(),
-        Some("http_500_html" | "http_500_not_xml") => matches!(outcome, Err(Refusal::Status(500))),
+        Some("http_500_html" | "http_500_not_xml") => matches!(outcome, Err(CallError::Status(500))),
         kind => return Verdict::Wrong(format!("nobody checks errors of the kind {kind:?}")),
     };
     if right { Verdict::Right } else { Verdict::Wrong(format!("{outcome:?}")) }
@@ -131,29 +132,29 @@ fn answer_json(op: &str, answer: &Element) -> Option<Value> {
     let pairs = |pairs: Vec<(String, String)>| Value::Object(pairs.into_iter().map(|(k, v)| (k, json!(v))).collect());
     Some(match op {
         "GetSystemDateAndTime" => {
-            let time = answers::device_time(answer);
+            let time = responses::device_time(answer);
             json!({
                 "utc": time.utc.map(|time| format!("{time}Z")),
                 "local": time.local.map(|time| time.to_string()),
                 "use_for_created": time.for_login().map(|time| format!("{time}Z")),
             })
         }
-        "GetCapabilities" => json!({"xaddrs": pairs(answers::capabilities(answer))}),
-        "GetServices" => json!({"services": pairs(answers::services(answer))}),
+        "GetCapabilities" => json!({"xaddrs": pairs(responses::capabilities(answer))}),
+        "GetServices" => json!({"services": pairs(responses::services(answer))}),
         "GetProfiles" | "GetProfiles2" => {
-            let profile = |profile: &answers::Profile| {
+            let profile = |profile: &responses::Profile| {
                 json!({
                     "token": profile.token, "name": profile.name, "encoding": profile.encoding,
                     "width": profile.size.map(|size| size.width), "height": profile.size.map(|size| size.height),
                 })
             };
-            json!({"profiles": answers::profiles(answer).iter().map(profile).collect::<Vec<_>>()})
+            json!({"profiles": responses::profiles(answer).iter().map(profile).collect::<Vec<_>>()})
         }
-        "GetSnapshotUri" => json!({"uri": answers::media_uri(answer).map(|uri| uri.uri)}),
+        "GetSnapshotUri" => json!({"uri": responses::media_uri(answer).map(|uri| uri.uri)}),
         "GetStreamUri" | "GetStreamUri2" => {
-            let found = answers::media_uri(answer)?;
+            let found = responses::media_uri(answer)?;
             let host = found.uri.split(['/', ':']).nth(3).unwrap_or("");
-            let streams = address::streams(&found.uri, host);
+            let streams = uri_repair::streams(&found.uri, host);
             // What is handed to the reader of the stream, byte for byte.
             let uri = streams.map(|streams| streams.candidates[0].as_str().to_owned());
             json!({"uri": uri, "port": 554, "invalid_after_reboot": found.invalid_after_reboot})
@@ -196,7 +197,7 @@ fn survive_cuts(file: &str, bytes: &[u8]) {
         }
     }
     if let Some(profiles) = profiles(bytes) {
-        let (mut filter, mut kept) = (Filter::new(answers::PROFILE_OUTLINE), Vec::new());
+        let (mut filter, mut kept) = (Filter::new(responses::PROFILE_OUTLINE), Vec::new());
         bytes.chunks(7).for_each(|piece| filter.feed(piece, &mut kept));
         filter.finish(&mut kept);
         assert_eq!(self::profiles(&kept), Some(profiles), "{file}: the outline of profiles loses something");
@@ -210,9 +211,9 @@ fn survive_cuts(file: &str, bytes: &[u8]) {
 }
 
 /// The profiles in a bare SOAP message; `None` where it is none.
-fn profiles(bytes: &[u8]) -> Option<Vec<answers::Profile>> {
+fn profiles(bytes: &[u8]) -> Option<Vec<responses::Profile>> {
     let root = xml::read(bytes).ok()?;
-    Some(answers::profiles(root.child("Body")?.children.first()?))
+    Some(responses::profiles(root.child("Body")?.children.first()?))
 }
 
 fn read_everything(bytes: &[u8]) {

@@ -16,10 +16,11 @@ use cctv_agent::{
     http_client::response::{self, Response},
     ipc::{self, FromWorker, Message, ToWorker},
     onvif::{
-        address::{self, Service},
-        answers, challenge,
+        challenge,
         digest::Session,
-        soap::{self, Refusal},
+        responses,
+        soap::{self, CallError},
+        uri_repair::{self, Service},
     },
     text,
     xml::{self, Element, filter::Filter},
@@ -34,10 +35,10 @@ pub const ALL: [(&str, Check); 9] = [
     ("config", config),
     ("description", description),
     ("probe_match", probe_match),
-    ("reply", response),
+    ("reply", reply),
     ("soap", soap),
     ("ssdp", ssdp),
-    ("wire", ipc),
+    ("wire", wire),
     ("xml", xml),
 ];
 
@@ -62,7 +63,7 @@ fn depth(element: &Element) -> usize {
 }
 
 /// An HTTP answer says the same in whatever pieces it comes; the first byte says in which.
-pub fn response(bytes: &[u8]) {
+pub fn reply(bytes: &[u8]) {
     let Some((first, bytes)) = bytes.split_first() else { return };
     let whole = response::read(bytes).ok();
     let mut reader = response::Reader::default();
@@ -90,7 +91,7 @@ pub fn response(bytes: &[u8]) {
 /// What is kept of a list of profiles is the same in whatever pieces it comes, and not more than came.
 fn filter(bytes: &[u8]) {
     let kept = |step: usize| {
-        let (mut filter, mut kept) = (Filter::new(answers::PROFILE_OUTLINE), Vec::new());
+        let (mut filter, mut kept) = (Filter::new(responses::PROFILE_OUTLINE), Vec::new());
         bytes.chunks(step).for_each(|piece| filter.feed(piece, &mut kept));
         filter.finish(&mut kept);
         kept
@@ -117,20 +118,20 @@ pub fn soap(bytes: &[u8]) {
 }
 
 fn read_answer(answer: &Element) {
-    if let Some(time) = answers::device_time(answer).for_login() {
+    if let Some(time) = responses::device_time(answer).for_login() {
         assert!(time.to_unix() >= 0);
     }
-    for (_, xaddr) in answers::services(answer).into_iter().chain(answers::capabilities(answer)) {
+    for (_, xaddr) in responses::services(answer).into_iter().chain(responses::capabilities(answer)) {
         if let Some(service) = Service::from_xaddr(&xaddr, 80) {
             assert!(service.path.starts_with('/') && !service.path.contains(['\r', '\n', ' ']), "{:?}", service.path);
             assert!(!service.ports.is_empty());
         }
     }
-    for profile in answers::profiles(answer) {
+    for profile in responses::profiles(answer) {
         assert!(!profile.token.is_empty());
     }
-    if let Some(uri) = answers::media_uri(answer)
-        && let Some(streams) = address::streams(&uri.uri, "192.0.2.1")
+    if let Some(uri) = responses::media_uri(answer)
+        && let Some(streams) = uri_repair::streams(&uri.uri, "192.0.2.1")
     {
         assert!(!streams.candidates.is_empty());
         for candidate in streams.candidates {
@@ -138,19 +139,19 @@ fn read_answer(answer: &Element) {
             assert!(!candidate.as_str().contains(|c: char| c.is_control() || c.is_whitespace()), "{candidate:?}");
         }
     }
-    let _ = (answers::device_information(answer), answers::endpoint(answer));
-    for address in answers::hardware_addresses(answer) {
+    let _ = (responses::device_information(answer), responses::endpoint(answer));
+    for address in responses::hardware_addresses(answer) {
         assert_eq!(address.len(), 17, "{address:?}");
     }
 }
 
-fn check_refusal(refusal: &Refusal) {
+fn check_refusal(refusal: &CallError) {
     let words = match refusal {
-        Refusal::Login { fault: Some(fault), .. } | Refusal::Fault(fault) => {
-            let _ = (fault.meaning(), fault.warns_of_lockout());
+        CallError::Login { fault: Some(fault), .. } | CallError::Fault(fault) => {
+            let _ = (fault.kind(), fault.warns_of_lockout());
             fault.to_string()
         }
-        Refusal::Redirect(location) => location.clone(),
+        CallError::Redirect(location) => location.clone(),
         _ => return,
     };
     assert!(words.chars().count() <= MAX_QUOTE_LEN && !words.contains(char::is_control), "{words:?}");
@@ -174,7 +175,7 @@ pub fn challenge(bytes: &[u8]) {
 }
 
 /// A message between agent and worker, its kind first, is refused or means the very bytes it came as.
-pub fn ipc(bytes: &[u8]) {
+pub fn wire(bytes: &[u8]) {
     let Some((&kind, body)) = bytes.split_first() else { return };
     same_again(ToWorker::decode(kind, body), kind, body);
     match FromWorker::decode(kind, body) {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     camera::{Credentials, Secret},
     log,
-    onvif::{self, Offer, Survey, Target},
+    onvif::{self, DeviceReport, ProfileReport, Target},
     text,
 };
 
@@ -43,12 +43,12 @@ pub fn run(arguments: Info) -> ExitCode {
         Credentials { username, password }
     });
     let target = Target { host, port, credentials };
-    match smol::block_on(onvif::survey(&target)) {
-        Ok(survey) => {
+    match smol::block_on(onvif::report(&target)) {
+        Ok(report) => {
             if json {
-                print_json(&as_json(&survey));
+                print_json(&as_json(&report));
             } else {
-                print(&as_text(&survey));
+                print(&as_text(&report));
             }
             ExitCode::SUCCESS
         }
@@ -60,27 +60,27 @@ pub fn run(arguments: Info) -> ExitCode {
 }
 
 /// The answer for people.
-pub fn as_text(survey: &Survey) -> String {
-    let device = &survey.device;
+pub fn as_text(report: &DeviceReport) -> String {
+    let device = &report.device;
     let unknown = || "not told".to_owned();
     let told = |text: &str| if text.is_empty() { unknown() } else { shown(text) };
     let facts = [
         ("device", told(format!("{} {}", device.manufacturer, device.model).trim())),
         ("firmware", told(&device.firmware)),
         ("serial", told(&device.serial)),
-        ("host name", survey.host_name.as_deref().map_or_else(unknown, shown)),
-        ("identity", survey.endpoint.as_deref().map_or_else(unknown, shown)),
-        ("clock", survey.clock_offset.map_or_else(unknown, |offset| offset.to_string())),
-        ("login", survey.authentication.map_or_else(unknown, |authentication| authentication.to_string())),
+        ("host name", report.host_name.as_deref().map_or_else(unknown, shown)),
+        ("identity", report.endpoint.as_deref().map_or_else(unknown, shown)),
+        ("clock", report.clock_offset.map_or_else(unknown, |offset| offset.to_string())),
+        ("login", report.authentication.map_or_else(unknown, |authentication| authentication.to_string())),
     ];
     let mut text: String = facts.iter().map(|(name, fact)| format!("{name:<10}{fact}\n")).collect();
     text.push('\n');
-    if survey.offers.is_empty() {
+    if report.offers.is_empty() {
         text.push_str("no media profiles\n");
         return text;
     }
     let mut rows = vec![["PROFILE", "NAME", "SOURCE", "ENCODING", "SIZE", "RATE", "STREAM"].map(str::to_owned)];
-    for offer in &survey.offers {
+    for offer in &report.offers {
         rows.extend(offer_rows(offer));
     }
     for line in aligned(&rows, [Side::Left; 7]) {
@@ -91,7 +91,7 @@ pub fn as_text(survey: &Survey) -> String {
 }
 
 /// One row for the profile, and one for each further place where its stream may be.
-fn offer_rows(offer: &Offer) -> Vec<[String; 7]> {
+fn offer_rows(offer: &ProfileReport) -> Vec<[String; 7]> {
     let profile = &offer.profile;
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let mut places = match &offer.streams {
@@ -117,8 +117,8 @@ fn offer_rows(offer: &Offer) -> Vec<[String; 7]> {
 }
 
 /// The answer for programs. Addresses are masked here, too.
-pub fn as_json(survey: &Survey) -> Value {
-    let device = &survey.device;
+pub fn as_json(report: &DeviceReport) -> Value {
+    let device = &report.device;
     json!({
         "device": {
             "manufacturer": device.manufacturer,
@@ -126,15 +126,15 @@ pub fn as_json(survey: &Survey) -> Value {
             "firmware": device.firmware,
             "serial": device.serial,
         },
-        "endpoint": survey.endpoint,
-        "host_name": survey.host_name,
-        "clock_offset": survey.clock_offset.map(|offset| offset.0),
-        "authentication": survey.authentication.map(|authentication| authentication.to_string()),
-        "profiles": survey.offers.iter().map(offer_json).collect::<Vec<_>>(),
+        "endpoint": report.endpoint,
+        "host_name": report.host_name,
+        "clock_offset": report.clock_offset.map(|offset| offset.0),
+        "authentication": report.authentication.map(|authentication| authentication.to_string()),
+        "profiles": report.offers.iter().map(offer_json).collect::<Vec<_>>(),
     })
 }
 
-fn offer_json(offer: &Offer) -> Value {
+fn offer_json(offer: &ProfileReport) -> Value {
     let profile = &offer.profile;
     let candidates = offer.streams.iter().flat_map(|streams| &streams.candidates);
     json!({
@@ -158,7 +158,7 @@ mod tests {
         onvif::{DeviceInformation, Error, Offset, Profile, Streams, VideoSource},
     };
 
-    fn survey() -> Survey {
+    fn report() -> DeviceReport {
         let uri = |text: &str| StreamUri::split(text).unwrap().0;
         let candidates = vec![uri("rtsp://10.0.0.9/a?password=x"), uri("rtsp://10.0.0.1/a")];
         let main = Profile {
@@ -171,13 +171,13 @@ mod tests {
         };
         let bare = Profile { token: "a long token".into(), ..Profile::default() };
         let none = Error::NoStream { device: "10.0.0.1:80".into(), profile: "a long token".into(), source: None };
-        Survey {
+        DeviceReport {
             device: DeviceInformation { manufacturer: "Acme".into(), model: "Eye".into(), ..Default::default() },
             endpoint: None,
             host_name: None,
             offers: vec![
-                Offer { profile: main, streams: Ok(Streams { candidates, login: None }) },
-                Offer { profile: bare, streams: Err(none) },
+                ProfileReport { profile: main, streams: Ok(Streams { candidates, login: None }) },
+                ProfileReport { profile: bare, streams: Err(none) },
             ],
             clock_offset: Some(Offset(-300)),
             authentication: None,
@@ -200,12 +200,12 @@ PROFILE       NAME         SOURCE         ENCODING  SIZE       RATE      STREAM
                                                                          or rtsp://10.0.0.1/a
 a long token  -            -              -         -          -         none: 10.0.0.1:80 has no stream for profile \"a long token\"
 ";
-        assert_eq!(as_text(&survey()), expected);
+        assert_eq!(as_text(&report()), expected);
     }
 
     #[test]
     fn programs_get_every_field() {
-        let json = as_json(&survey());
+        let json = as_json(&report());
         assert_eq!(json["device"]["model"], "Eye");
         assert_eq!(json["clock_offset"], -300);
         assert_eq!(json["profiles"][0]["source"], "VideoSource_1");
@@ -219,7 +219,7 @@ a long token  -            -              -         -          -         none: 1
 
     #[test]
     fn camera_without_profiles_is_told() {
-        let empty = Survey { offers: Vec::new(), ..survey() };
+        let empty = DeviceReport { offers: Vec::new(), ..report() };
         assert!(as_text(&empty).ends_with("\nno media profiles\n"));
     }
 }

@@ -2,14 +2,14 @@
 
 use super::{
     Target,
-    address::Service,
-    answers::{self, DeviceInformation},
+    auth::{Attempt, Authentication, Clock, Login, Next, Refused},
     challenge,
     clock::{self, CivilTime, Offset},
     error::{Error, Malformed},
-    login::{Attempt, Authentication, Clock, Login, Next, Refused},
-    soap::{self, Access, DEVICE, Form, Meaning, Operation, Refusal},
-    token,
+    responses::{self, DeviceInformation},
+    soap::{self, Access, CallError, DEVICE, FaultKind, Operation, SoapDialect},
+    uri_repair::Service,
+    username_token,
 };
 use crate::{
     http_client::{self, Limits, in_brackets, response::Response},
@@ -17,7 +17,7 @@ use crate::{
     xml::Element,
 };
 
-/// Where every ONVIF device answers, by the standard.
+/// Where every ONVIF device responses, by the standard.
 const DEVICE_PATH: &str = "/onvif/device_service";
 
 /// The question for the clock.
@@ -34,7 +34,7 @@ pub struct Device<'a> {
     limits: Limits,
     login: Login,
     offset: Option<Offset>,
-    form: Form,
+    form: SoapDialect,
     /// An answer has shown that the device takes this form.
     form_works: bool,
     service: Service,
@@ -52,7 +52,7 @@ impl<'a> Device<'a> {
             limits,
             login: Login::new(target.credentials.is_some(), hint),
             offset: None,
-            form: Form::Action,
+            form: SoapDialect::Action,
             form_works: false,
             service: Service::at(DEVICE_PATH, target.port),
             refusal: None,
@@ -84,7 +84,7 @@ impl<'a> Device<'a> {
     /// # Errors
     /// Only when asking anything else is pointless: nobody there, or HTTPS wanted.
     pub async fn learn_clock(&mut self) -> Result<(), Error> {
-        match self.ask(CLOCK, "", Access::Public).await {
+        match self.ask(CLOCK, "", Access::PreAuth).await {
             Ok(answer) => {
                 self.offset = offset_told(&answer);
                 Ok(())
@@ -97,7 +97,7 @@ impl<'a> Device<'a> {
 
     /// Asks who made the device; empty where it does not say.
     pub async fn information(&mut self) -> DeviceInformation {
-        self.information_with(Access::Login).await.unwrap_or_default()
+        self.information_with(Access::Authenticated).await.unwrap_or_default()
     }
 
     /// Asks who made the device, logged in as far as `access` allows.
@@ -106,7 +106,7 @@ impl<'a> Device<'a> {
     /// As [`call`](Self::call).
     pub async fn information_with(&mut self, access: Access) -> Result<DeviceInformation, Error> {
         let answer = self.ask("GetDeviceInformation", "", access).await?;
-        Ok(answers::device_information(&answer).bounded())
+        Ok(responses::device_information(&answer).bounded())
     }
 
     /// Asks for the identity that WS-Discovery shows, without a login; few devices tell it this way.
@@ -114,8 +114,8 @@ impl<'a> Device<'a> {
     /// # Errors
     /// As [`call`](Self::call); a device may well not know the question.
     pub async fn endpoint(&mut self) -> Result<Option<String>, Error> {
-        let answer = self.ask("GetEndpointReference", "", Access::Bare).await?;
-        Ok(answers::endpoint(&answer).as_deref().map(text::fact))
+        let answer = self.ask("GetEndpointReference", "", Access::Anonymous).await?;
+        Ok(responses::endpoint(&answer).as_deref().map(text::fact))
     }
 
     /// Asks for the name in the network, without a login.
@@ -123,8 +123,8 @@ impl<'a> Device<'a> {
     /// # Errors
     /// As [`call`](Self::call).
     pub async fn host_name(&mut self) -> Result<Option<String>, Error> {
-        let answer = self.ask("GetHostname", "", Access::Bare).await?;
-        Ok(answers::host_name(&answer).as_deref().map(text::fact))
+        let answer = self.ask("GetHostname", "", Access::Anonymous).await?;
+        Ok(responses::host_name(&answer).as_deref().map(text::fact))
     }
 
     /// Asks for the hardware addresses, without a login.
@@ -132,8 +132,8 @@ impl<'a> Device<'a> {
     /// # Errors
     /// As [`call`](Self::call).
     pub async fn hardware_addresses(&mut self) -> Result<Vec<String>, Error> {
-        let answer = self.ask("GetNetworkInterfaces", "", Access::Bare).await?;
-        Ok(answers::hardware_addresses(&answer))
+        let answer = self.ask("GetNetworkInterfaces", "", Access::Anonymous).await?;
+        Ok(responses::hardware_addresses(&answer))
     }
 
     /// Calls an operation of the device service.
@@ -170,7 +170,7 @@ impl<'a> Device<'a> {
 
     async fn call_at(&mut self, port: u16, path: &str, operation: &Operation) -> Result<Element, Error> {
         let request = operation.name;
-        if self.login.is_denied() && operation.access == Access::Login {
+        if self.login.is_denied() && operation.access == Access::Authenticated {
             return Err(self.denied(request));
         }
         let mut attempt = self.login.first(path, operation.access);
@@ -186,8 +186,8 @@ impl<'a> Device<'a> {
                 }
                 Err(refusal) => refusal,
             };
-            if let Refusal::Login { status, challenges, fault } = &refusal {
-                if operation.access == Access::Bare {
+            if let CallError::Login { status, challenges, fault } = &refusal {
+                if operation.access == Access::Anonymous {
                     return Err(Error::NoCredentials { device: self.name(), request });
                 }
                 if attempt != Attempt::Bare {
@@ -211,8 +211,8 @@ impl<'a> Device<'a> {
                 last = Some(refusal);
                 continue;
             }
-            if let Refusal::Fault(fault) = &refusal
-                && matches!(fault.meaning(), Meaning::NoSuchProfile | Meaning::IncompleteProfile)
+            if let CallError::Fault(fault) = &refusal
+                && matches!(fault.kind(), FaultKind::NoSuchProfile | FaultKind::IncompleteProfile)
             {
                 // It looked the profile up, so the login was good.
                 self.login.accepted(path, attempt, operation.access);
@@ -231,7 +231,8 @@ impl<'a> Device<'a> {
     /// between; returns whether it was.
     async fn renew_clock(&mut self, refusal: &Response) -> bool {
         let service = self.service.clone();
-        let operation = Operation { namespace: DEVICE, name: CLOCK, parameters: String::new(), access: Access::Bare };
+        let operation =
+            Operation { namespace: DEVICE, name: CLOCK, parameters: String::new(), access: Access::Anonymous };
         let port = service.ports.first().copied().unwrap_or(self.target.port);
         let response = self.send(port, &service.path, &operation, Attempt::Bare).await;
         let told =
@@ -254,7 +255,7 @@ impl<'a> Device<'a> {
         loop {
             // Made anew each time: a device may have taken note of the nonce before it hung up.
             let message = self.message(port, path, operation, attempt);
-            let outline = Some(answers::PROFILE_OUTLINE);
+            let outline = Some(responses::PROFILE_OUTLINE);
             match http_client::exchange(&self.target.host, port, message.as_bytes(), self.limits, outline).await {
                 Err(http_client::Error::Closed(_)) if again => again = false,
                 Ok(response) => return Ok(response),
@@ -278,10 +279,10 @@ impl<'a> Device<'a> {
                     (Clock::Camera, Some(offset)) => offset.apply(ours),
                     _ => ours,
                 };
-                security = token::security_header(credentials, created, random());
+                security = username_token::security_header(credentials, created, random());
             }
         }
-        let (lines, body) = operation.dress(self.form, &security);
+        let (lines, body) = operation.to_http(self.form, &security);
         let host = in_brackets(self.target.host.split('%').next().unwrap_or(""));
         format!(
             "POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}{lines}Content-Length: {length}\r\n\
@@ -291,30 +292,30 @@ impl<'a> Device<'a> {
     }
 
     /// Another form that may do better after `refusal`, while it is open which one the device takes.
-    fn next_form(&self, refusal: &Refusal) -> Option<Form> {
-        let unread = matches!(refusal, Refusal::NotSoap(None) | Refusal::Status(415));
+    fn next_form(&self, refusal: &CallError) -> Option<SoapDialect> {
+        let unread = matches!(refusal, CallError::NotSoap(None) | CallError::Status(415));
         let perhaps = match refusal {
-            Refusal::Fault(fault) => fault.meaning() == Meaning::NotOffered,
-            Refusal::Status(status) => *status == 400,
+            CallError::Fault(fault) => fault.kind() == FaultKind::NotOffered,
+            CallError::Status(status) => *status == 400,
             _ => false,
         };
         match self.form {
             _ if self.form_works => None,
-            Form::Action if unread || perhaps => Some(Form::NoAction),
-            Form::NoAction if unread => Some(Form::Soap11),
+            SoapDialect::Action if unread || perhaps => Some(SoapDialect::NoAction),
+            SoapDialect::NoAction if unread => Some(SoapDialect::Soap11),
             _ => None,
         }
     }
 
-    fn error(&self, request: &'static str, refusal: Refusal) -> Error {
+    fn error(&self, request: &'static str, refusal: CallError) -> Error {
         let device = self.name();
         match refusal {
-            Refusal::Login { .. } => self.denied(request),
-            Refusal::Fault(fault) => Error::Fault { device, request, fault },
-            Refusal::Status(status) => Error::Status { device, request, status },
-            Refusal::Redirect(location) => Error::Redirect { device, request, location },
-            Refusal::NotSoap(None) => Error::Malformed { device, request, source: Malformed::Empty },
-            Refusal::NotSoap(Some(source)) => Error::Malformed { device, request, source: Malformed::Soap(source) },
+            CallError::Login { .. } => self.denied(request),
+            CallError::Fault(fault) => Error::Fault { device, request, fault },
+            CallError::Status(status) => Error::Status { device, request, status },
+            CallError::Redirect(location) => Error::Redirect { device, request, location },
+            CallError::NotSoap(None) => Error::Malformed { device, request, source: Malformed::Empty },
+            CallError::NotSoap(Some(source)) => Error::Malformed { device, request, source: Malformed::Soap(source) },
         }
     }
 
@@ -362,7 +363,7 @@ impl DeviceInformation {
 
 /// What the answer to [`CLOCK`] says.
 fn offset_told(answer: &Element) -> Option<Offset> {
-    let theirs = answers::device_time(answer).for_login()?;
+    let theirs = responses::device_time(answer).for_login()?;
     Some(Offset::between(theirs.to_unix(), clock::now()))
 }
 
@@ -372,8 +373,8 @@ fn date_offset(response: &Response) -> Option<Offset> {
     Some(Offset::between(date.to_unix(), clock::now()))
 }
 
-fn random() -> [u8; token::NONCE] {
-    let mut bytes = [0; token::NONCE];
+fn random() -> [u8; username_token::NONCE] {
+    let mut bytes = [0; username_token::NONCE];
     getrandom::fill(&mut bytes).expect("the kernel gives random bytes once it has booted");
     bytes
 }

@@ -3,8 +3,8 @@
 use std::{error, fmt, io, time::Duration};
 
 use super::{
-    answers::Profile,
-    choice,
+    profile_choice,
+    responses::Profile,
     soap::{Fault, NotSoap, quotable},
 };
 use crate::{http_client::response, text};
@@ -131,7 +131,7 @@ pub enum Kind {
     Denied,
     /// The configuration names a profile the camera does not have, or does not say which of several.
     NoSuchProfile,
-    /// Something answers, but not in ONVIF.
+    /// Something responses, but not in ONVIF.
     Malformed,
     /// The camera understood and said no.
     Refused,
@@ -283,7 +283,7 @@ fn list_profiles(f: &mut fmt::Formatter<'_>, profiles: &[Profile]) -> fmt::Resul
     if profiles.is_empty() {
         return f.write_str("none");
     }
-    let several = choice::are_of_several_sources(profiles);
+    let several = profile_choice::are_of_several_sources(profiles);
     for (index, profile) in profiles.iter().take(MAX_PROFILES_NAMED).enumerate() {
         let comma = if index == 0 { "" } else { ", " };
         write!(f, "{comma}{:?}", text::fact(&profile.token))?;

@@ -25,22 +25,22 @@ pub struct Identity {
 pub async fn identity(host: &str, port: u16, limits: Limits) -> Result<Identity, Error> {
     let target = Target { host: host.to_owned(), port, credentials: None };
     let mut device = Device::new(&target, None, limits);
-    let mut stranger = Stranger::Silent;
+    let mut stranger = PeerState::Silent;
     let endpoint = stranger.take(device.endpoint().await)?.flatten();
     if endpoint.is_some() {
         return Ok(Identity { endpoint, ..Identity::default() });
     }
-    let information = stranger.take(device.information_with(Access::Bare).await)?;
+    let information = stranger.take(device.information_with(Access::Anonymous).await)?;
     let serial = information.map(|information| information.serial).filter(|serial| !serial.is_empty());
     let hardware_addresses = stranger.take(device.hardware_addresses().await)?.unwrap_or_default();
     match stranger {
-        Stranger::Babbles(error) => Err(error),
-        Stranger::Silent | Stranger::Speaks => Ok(Identity { endpoint, serial, hardware_addresses }),
+        PeerState::Babbles(error) => Err(error),
+        PeerState::Silent | PeerState::Speaks => Ok(Identity { endpoint, serial, hardware_addresses }),
     }
 }
 
 /// What is known of whoever answers.
-enum Stranger {
+enum PeerState {
     Silent,
     /// It gave answers that are not ONVIF; the first of them.
     Babbles(Error),
@@ -48,7 +48,7 @@ enum Stranger {
     Speaks,
 }
 
-impl Stranger {
+impl PeerState {
     /// The content of `answer` if it has one. Fails where every further question is pointless.
     fn take<T>(&mut self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
         match answer {

@@ -4,12 +4,12 @@
 //! because cameras advertise services that do not work.
 
 use super::{
-    address::{self, Service, Streams},
-    answers::{self, MediaUri, Profile},
-    choice::{self, NoChoice},
     device::Device,
     error::Error,
-    soap::{Access, MEDIA1, MEDIA2, Meaning, Operation},
+    profile_choice::{self, NoChoice},
+    responses::{self, MediaUri, Profile},
+    soap::{Access, FaultKind, MEDIA1, MEDIA2, Operation},
+    uri_repair::{self, Service, Streams},
 };
 use crate::{
     camera::mask_credentials,
@@ -37,7 +37,7 @@ pub struct Media<'a> {
 
 #[derive(Clone, Debug)]
 struct MediaService {
-    second: bool,
+    is_media2: bool,
     service: Service,
     /// What it said when it was asked for its profiles.
     profiles: Option<Vec<Profile>>,
@@ -52,20 +52,20 @@ impl<'a> Media<'a> {
     pub async fn find(mut device: Device<'a>) -> Result<Self, Error> {
         let port = device.target().port;
         let mut services = Vec::new();
-        match device.ask("GetServices", "<tds:IncludeCapability>false</tds:IncludeCapability>", Access::Public).await {
+        match device.ask("GetServices", "<tds:IncludeCapability>false</tds:IncludeCapability>", Access::PreAuth).await {
             Ok(answer) => {
-                let found = answers::services(&answer);
-                for (second, namespace) in [(true, MEDIA2), (false, MEDIA1)] {
+                let found = responses::services(&answer);
+                for (is_media2, namespace) in [(true, MEDIA2), (false, MEDIA1)] {
                     let named = found.iter().filter(|(given, _)| given == namespace);
-                    services.extend(named.filter_map(|(_, xaddr)| media_service(second, xaddr, port)));
+                    services.extend(named.filter_map(|(_, xaddr)| media_service(is_media2, xaddr, port)));
                 }
             }
             Err(error) => keep_on_unless_final(error)?,
         }
         if services.is_empty() {
-            match device.ask("GetCapabilities", "<tds:Category>All</tds:Category>", Access::Public).await {
+            match device.ask("GetCapabilities", "<tds:Category>All</tds:Category>", Access::PreAuth).await {
                 Ok(answer) => {
-                    let found = answers::capabilities(&answer);
+                    let found = responses::capabilities(&answer);
                     let named = found.iter().filter(|(name, _)| name == "media");
                     services.extend(named.filter_map(|(_, xaddr)| media_service(false, xaddr, port)));
                 }
@@ -73,7 +73,8 @@ impl<'a> Media<'a> {
             }
         }
         if services.is_empty() {
-            let guess = |path: &&str| MediaService { second: false, service: Service::at(path, port), profiles: None };
+            let guess =
+                |path: &&str| MediaService { is_media2: false, service: Service::at(path, port), profiles: None };
             services.extend(GUESSES.iter().map(guess));
         }
         Ok(Self { device, services })
@@ -116,14 +117,14 @@ impl<'a> Media<'a> {
     }
 
     async fn ask_profiles(&mut self, index: usize) -> Result<Vec<Profile>, Error> {
-        if !self.services[index].second {
-            return Ok(answers::profiles(&self.call(index, "GetProfiles", String::new()).await?));
+        if !self.services[index].is_media2 {
+            return Ok(responses::profiles(&self.call(index, "GetProfiles", String::new()).await?));
         }
         let mut refused = None;
         for types in PROFILE_TYPES {
             match self.call(index, "GetProfiles", types.into()).await {
                 Err(error) if !error.is_final() => refused = Some(error),
-                other => return Ok(answers::profiles(&other?)),
+                other => return Ok(responses::profiles(&other?)),
             }
         }
         Err(refused.expect("at least one form was sent"))
@@ -135,9 +136,9 @@ impl<'a> Media<'a> {
         if profiles.iter().any(|profile| profile.source.is_some()) {
             return None;
         }
-        let index = self.services.iter().position(|service| !service.second)?;
+        let index = self.services.iter().position(|service| !service.is_media2)?;
         let answer = self.call(index, "GetVideoSources", String::new()).await.ok()?;
-        Some(answers::video_source_count(&answer)).filter(|count| *count > 0)
+        Some(responses::video_source_count(&answer)).filter(|count| *count > 0)
     }
 
     /// Asks for the address of the stream of the profile with `token`. Where one media service lists that
@@ -163,9 +164,9 @@ impl<'a> Media<'a> {
             if is_listed && lists(&self.services[index]) != Some(true) {
                 continue;
             }
-            match self.call(index, "GetStreamUri", stream_parameters(self.services[index].second, token)).await {
+            match self.call(index, "GetStreamUri", stream_parameters(self.services[index].is_media2, token)).await {
                 Ok(answer) => {
-                    if let Some(uri) = answers::media_uri(&answer) {
+                    if let Some(uri) = responses::media_uri(&answer) {
                         return Ok(uri);
                     }
                 }
@@ -174,7 +175,7 @@ impl<'a> Media<'a> {
             }
         }
         Err(match failure {
-            Some(Error::Fault { fault, .. }) if fault.meaning() == Meaning::IncompleteProfile => {
+            Some(Error::Fault { fault, .. }) if fault.kind() == FaultKind::IncompleteProfile => {
                 self.no_stream(token, None)
             }
             Some(error) => error,
@@ -199,7 +200,7 @@ impl<'a> Media<'a> {
             // Without a list, as of a recorder too slow to make one, it may still be the token.
             Err(error) => {
                 let found = self.by_token(wanted).await;
-                return found.map_err(|second| if second.ends_everything() { second } else { error });
+                return found.map_err(|is_media2| if is_media2.ends_everything() { is_media2 } else { error });
             }
         };
         match self.stream_uri(&profile.token).await {
@@ -269,7 +270,7 @@ impl<'a> Media<'a> {
         let all = self.profiles().await?;
         let is_named = |profile: &&Profile| named.iter().any(|named| named.token == profile.token);
         let offered: Vec<_> = all.iter().filter(is_named).collect();
-        if choice::are_of_one_source(offered.iter().copied()) {
+        if profile_choice::are_of_one_source(offered.iter().copied()) {
             return Ok(());
         }
         let offered = offered.into_iter().cloned().collect();
@@ -287,7 +288,7 @@ impl<'a> Media<'a> {
             profiles.retain(|profile| profile.encoding.is_some());
         }
         let untold = self.untold_sources(&profiles).await;
-        if choice::are_of_several_sources(&profiles) || untold.is_some_and(|count| count > 1) {
+        if profile_choice::are_of_several_sources(&profiles) || untold.is_some_and(|count| count > 1) {
             return Err(Error::SeveralSources { device: self.device.name(), offered: profiles });
         }
         let mut failure = None;
@@ -306,7 +307,7 @@ impl<'a> Media<'a> {
     }
 
     /// Finds the stream for small tiles beside the profile with the token `main`, of the same video
-    /// source; see [`choice::small`].
+    /// source; see [`profile_choice::small`].
     ///
     /// # Errors
     /// [`Error::UnknownSource`] when the device does not say which profiles show the same camera,
@@ -314,7 +315,7 @@ impl<'a> Media<'a> {
     pub async fn smaller(&mut self, main: &str) -> Result<(Profile, Streams), Error> {
         let profiles = self.profiles().await?;
         let one_source = self.untold_sources(&profiles).await == Some(1);
-        let profile = choice::small(&profiles, main, one_source).map_err(|none| match none {
+        let profile = profile_choice::small(&profiles, main, one_source).map_err(|none| match none {
             NoChoice::SourceUnknown => Error::UnknownSource { device: self.device.name(), profile: main.to_owned() },
             NoChoice::NoneSmaller => Error::NoSmallProfile { device: self.device.name() },
         })?;
@@ -328,7 +329,7 @@ impl<'a> Media<'a> {
     /// # Errors
     /// [`Error::BadUri`] when the address cannot be trusted.
     pub fn streams(&self, token: &str, uri: &MediaUri) -> Result<Streams, Error> {
-        address::streams(&uri.uri, &self.device.target().host).ok_or_else(|| Error::BadUri {
+        uri_repair::streams(&uri.uri, &self.device.target().host).ok_or_else(|| Error::BadUri {
             device: self.device.name(),
             profile: token.to_owned(),
             uri: mask_credentials(&uri.uri),
@@ -336,9 +337,9 @@ impl<'a> Media<'a> {
     }
 
     async fn call(&mut self, index: usize, name: &'static str, parameters: String) -> Result<Element, Error> {
-        let MediaService { second, service, .. } = &mut self.services[index];
-        let namespace = if *second { MEDIA2 } else { MEDIA1 };
-        self.device.call(service, &Operation { namespace, name, parameters, access: Access::Login }).await
+        let MediaService { is_media2, service, .. } = &mut self.services[index];
+        let namespace = if *is_media2 { MEDIA2 } else { MEDIA1 };
+        self.device.call(service, &Operation { namespace, name, parameters, access: Access::Authenticated }).await
     }
 
     fn no_stream(&self, token: &str, source: Option<Error>) -> Error {
@@ -346,13 +347,13 @@ impl<'a> Media<'a> {
     }
 }
 
-fn media_service(second: bool, xaddr: &str, port: u16) -> Option<MediaService> {
-    Service::from_xaddr(xaddr, port).map(|service| MediaService { second, service, profiles: None })
+fn media_service(is_media2: bool, xaddr: &str, port: u16) -> Option<MediaService> {
+    Service::from_xaddr(xaddr, port).map(|service| MediaService { is_media2, service, profiles: None })
 }
 
-fn stream_parameters(second: bool, token: &str) -> String {
+fn stream_parameters(is_media2: bool, token: &str) -> String {
     let token = escape(token);
-    if second {
+    if is_media2 {
         format!("<tr2:Protocol>RTSP</tr2:Protocol><tr2:ProfileToken>{token}</tr2:ProfileToken>")
     } else {
         format!(

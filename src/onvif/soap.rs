@@ -35,7 +35,7 @@ const NAMESPACES: [(&str, &str); 6] = [
 
 /// How a request is dressed; cameras differ in what they take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum SoapDialect {
     /// SOAP 1.2 with `action` in the Content-Type, as the standard says.
     Action,
     /// SOAP 1.2 without it: some cameras refuse to read it.
@@ -57,11 +57,11 @@ pub struct Operation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Never a login; what is refused without one is not for us.
-    Bare,
+    Anonymous,
     /// The standard lets everybody call it, so it is first sent without a login.
-    Public,
+    PreAuth,
     /// A login, if the device wants one.
-    Login,
+    Authenticated,
 }
 
 impl Operation {
@@ -71,19 +71,19 @@ impl Operation {
 
     /// The header lines that say what the body is, and the body. `security` is a `wsse:Security`
     /// element or empty.
-    pub fn dress(&self, form: Form, security: &str) -> (String, String) {
+    pub fn to_http(&self, form: SoapDialect, security: &str) -> (String, String) {
         let (prefix, name, parameters) = (self.prefix(), self.name, &self.parameters);
         let action = format!("{}/{name}", self.namespace);
         let (envelope, lines) = match form {
-            Form::Action => (
+            SoapDialect::Action => (
                 "http://www.w3.org/2003/05/soap-envelope",
                 format!("Content-Type: application/soap+xml; charset=utf-8; action=\"{action}\"\r\n"),
             ),
-            Form::NoAction => (
+            SoapDialect::NoAction => (
                 "http://www.w3.org/2003/05/soap-envelope",
                 "Content-Type: application/soap+xml; charset=utf-8\r\n".to_owned(),
             ),
-            Form::Soap11 => (
+            SoapDialect::Soap11 => (
                 "http://schemas.xmlsoap.org/soap/envelope/",
                 format!("Content-Type: text/xml; charset=utf-8\r\nSOAPAction: \"{action}\"\r\n"),
             ),
@@ -110,7 +110,7 @@ pub struct Fault {
 
 /// What a [`Fault`] means for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
+pub enum FaultKind {
     /// The login is missing or refused.
     Authentication,
     /// The device does not know the operation.
@@ -141,7 +141,7 @@ impl Fault {
     }
 
     /// Sorts the fault by its codes, and by its words only where it has no codes.
-    pub fn meaning(&self) -> Meaning {
+    pub fn kind(&self) -> FaultKind {
         let has = |wanted: &[&str]| {
             let names = self.subcodes.iter().map(|subcode| local(subcode)).chain([self.code.as_str()]);
             names.into_iter().any(|name| wanted.contains(&name))
@@ -151,24 +151,24 @@ impl Fault {
         if has(&["NotAuthorized", "FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken"])
             || says(&["not authorized", "unauthorized", "authority failure", "authentication", "ws-security"])
         {
-            Meaning::Authentication
+            FaultKind::Authentication
         } else if has(&["ActionNotSupported", "UnknownAction", "NoSuchService", "OptionalActionNotImplemented"])
             || says(&["not implemented"])
         {
-            Meaning::NotOffered
+            FaultKind::NotOffered
         } else if has(&["NoProfile"]) {
-            Meaning::NoSuchProfile
+            FaultKind::NoSuchProfile
         } else if has(&["IncompleteConfiguration"]) {
-            Meaning::IncompleteProfile
+            FaultKind::IncompleteProfile
         } else {
-            Meaning::Other
+            FaultKind::Other
         }
     }
 
     /// Whether the device counts failed logins and says so: one more may lock the account.
     pub fn warns_of_lockout(&self) -> bool {
         let reason = self.reason.to_lowercase();
-        self.meaning() == Meaning::Authentication && (reason.contains("attempt") || reason.contains("locked"))
+        self.kind() == FaultKind::Authentication && (reason.contains("attempt") || reason.contains("locked"))
     }
 }
 
@@ -183,7 +183,7 @@ impl fmt::Display for Fault {
 
 /// Why an answer holds no result.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum CallError {
     /// A login is wanted, or the one given is refused.
     Login {
         status: Option<u16>,
@@ -232,33 +232,33 @@ impl error::Error for NotSoap {
 ///
 /// # Errors
 /// When the reply is a fault, whatever its HTTP status, or no SOAP message.
-pub fn open(response: &Response) -> Result<Element, Refusal> {
+pub fn open(response: &Response) -> Result<Element, CallError> {
     let status = response.status;
     let content = read_body(&response.body);
     let fault = match &content {
         Ok(body) => Fault::find(body),
         Err(_) => None,
     };
-    let login = fault.as_ref().is_some_and(|fault| fault.meaning() == Meaning::Authentication);
+    let login = fault.as_ref().is_some_and(|fault| fault.kind() == FaultKind::Authentication);
     if login || status == Some(401) {
         let challenges = challenge::parse(response.all("www-authenticate"));
-        return Err(Refusal::Login { status, challenges, fault });
+        return Err(CallError::Login { status, challenges, fault });
     }
     if let Some(fault) = fault {
-        return Err(Refusal::Fault(fault));
+        return Err(CallError::Fault(fault));
     }
     match (content, status) {
         (Ok(body), _) => match body.children.into_iter().next() {
             Some(response) => Ok(response),
-            None => Err(Refusal::NotSoap(Some(NotSoap::EmptyBody))),
+            None => Err(CallError::NotSoap(Some(NotSoap::EmptyBody))),
         },
         (Err(_), Some(status @ 300..400)) => match response.all("location").next() {
-            Some(location) => Err(Refusal::Redirect(quotable(location))),
-            None => Err(Refusal::Status(status)),
+            Some(location) => Err(CallError::Redirect(quotable(location))),
+            None => Err(CallError::Status(status)),
         },
-        (Err(_), Some(status)) if !(200..300).contains(&status) => Err(Refusal::Status(status)),
-        (Err(_), _) if response.body.trim_ascii().is_empty() => Err(Refusal::NotSoap(None)),
-        (Err(error), _) => Err(Refusal::NotSoap(Some(error))),
+        (Err(_), Some(status)) if !(200..300).contains(&status) => Err(CallError::Status(status)),
+        (Err(_), _) if response.body.trim_ascii().is_empty() => Err(CallError::NotSoap(None)),
+        (Err(error), _) => Err(CallError::NotSoap(Some(error))),
     }
 }
 
@@ -302,9 +302,9 @@ mod tests {
             namespace: MEDIA2,
             name: "GetProfiles",
             parameters: "<tr2:Type>x</tr2:Type>".into(),
-            access: Access::Login,
+            access: Access::Authenticated,
         };
-        let (lines, body) = operation.dress(Form::Action, "");
+        let (lines, body) = operation.to_http(SoapDialect::Action, "");
         assert_eq!(
             lines,
             "Content-Type: application/soap+xml; charset=utf-8; action=\"http://www.onvif.org/ver20/media/wsdl/GetProfiles\"\r\n"
@@ -315,7 +315,7 @@ mod tests {
         assert!(
             body.contains("<tr2:GetProfiles>") && body.contains("xmlns:tr2=\"http://www.onvif.org/ver20/media/wsdl\"")
         );
-        let (lines, body) = operation.dress(Form::Soap11, "<wsse:Security/>");
+        let (lines, body) = operation.to_http(SoapDialect::Soap11, "<wsse:Security/>");
         assert!(lines.contains("SOAPAction: \"http://www.onvif.org/ver20/media/wsdl/GetProfiles\"\r\n"));
         assert!(
             body.contains("schemas.xmlsoap.org/soap/envelope")
@@ -336,11 +336,11 @@ mod tests {
             <s:Subcode><s:Value>ter:NoProfile</s:Value></s:Subcode></s:Subcode></s:Code><s:Reason><s:Text>No\nprofile</s:Text></s:Reason></s:Fault></s:Body></s:Envelope>";
         let old = "<Envelope><Body><Fault><faultcode>SOAP-ENV:Client</faultcode><faultstring>Authority failure</faultstring></Fault></Body></Envelope>";
         for status in [200, 400, 500] {
-            let Err(Refusal::Fault(fault)) = open(&response(status, new)) else { panic!("no fault at {status}") };
+            let Err(CallError::Fault(fault)) = open(&response(status, new)) else { panic!("no fault at {status}") };
             assert_eq!(fault, self::fault("Sender", &["ter:InvalidArgVal", "ter:NoProfile"], "No\nprofile"));
-            assert_eq!(fault.meaning(), Meaning::NoSuchProfile);
+            assert_eq!(fault.kind(), FaultKind::NoSuchProfile);
             assert_eq!(fault.to_string(), "No profile");
-            let Err(Refusal::Login { fault: Some(fault), .. }) = open(&response(status, old)) else {
+            let Err(CallError::Login { fault: Some(fault), .. }) = open(&response(status, old)) else {
                 panic!("no login")
             };
             assert_eq!(fault, self::fault("Client", &[], "Authority failure"));
@@ -350,18 +350,21 @@ mod tests {
     #[test]
     fn meaning_comes_from_codes_before_words() {
         let cases = [
-            (fault("Sender", &["ter:NotAuthorized"], ""), Meaning::Authentication),
-            (fault("Sender", &["wsse:FailedAuthentication"], "x"), Meaning::Authentication),
-            (fault("InvalidSecurity", &[], "x"), Meaning::Authentication),
-            (fault("Sender", &[], "Sender not Authorized"), Meaning::Authentication),
-            (fault("Sender", &["ter:OperationProhibited", "ter:Password"], "authentication: too weak"), Meaning::Other),
-            (fault("Receiver", &["ter:ActionNotSupported"], ""), Meaning::NotOffered),
-            (fault("Sender", &[], "Method 'x' not implemented"), Meaning::NotOffered),
-            (fault("Receiver", &["ter:Action", "ter:IncompleteConfiguration"], ""), Meaning::IncompleteProfile),
-            (fault("Receiver", &[], "out of memory"), Meaning::Other),
+            (fault("Sender", &["ter:NotAuthorized"], ""), FaultKind::Authentication),
+            (fault("Sender", &["wsse:FailedAuthentication"], "x"), FaultKind::Authentication),
+            (fault("InvalidSecurity", &[], "x"), FaultKind::Authentication),
+            (fault("Sender", &[], "Sender not Authorized"), FaultKind::Authentication),
+            (
+                fault("Sender", &["ter:OperationProhibited", "ter:Password"], "authentication: too weak"),
+                FaultKind::Other,
+            ),
+            (fault("Receiver", &["ter:ActionNotSupported"], ""), FaultKind::NotOffered),
+            (fault("Sender", &[], "Method 'x' not implemented"), FaultKind::NotOffered),
+            (fault("Receiver", &["ter:Action", "ter:IncompleteConfiguration"], ""), FaultKind::IncompleteProfile),
+            (fault("Receiver", &[], "out of memory"), FaultKind::Other),
         ];
-        for (fault, meaning) in cases {
-            assert_eq!(fault.meaning(), meaning, "{fault:?}");
+        for (fault, kind) in cases {
+            assert_eq!(fault.kind(), kind, "{fault:?}");
         }
     }
 
@@ -375,23 +378,23 @@ mod tests {
     fn unauthorized_status_hands_over_its_challenges() {
         let mut response = response(401, "<!DOCTYPE html><html><br></html>");
         response.headers.push(("www-authenticate".into(), "Digest realm=\"r\", nonce=\"n\"".into()));
-        let Err(Refusal::Login { challenges, fault: None, .. }) = open(&response) else { panic!("no login") };
+        let Err(CallError::Login { challenges, fault: None, .. }) = open(&response) else { panic!("no login") };
         assert_eq!(challenges.len(), 1);
     }
 
     #[test]
     fn web_pages_and_nothing_are_not_answers() {
-        assert!(matches!(open(&response(500, "<!DOCTYPE html><html/>")), Err(Refusal::Status(500))));
-        assert!(matches!(open(&response(404, "")), Err(Refusal::Status(404))));
-        assert!(matches!(open(&response(200, "<html><a/></html>")), Err(Refusal::NotSoap(Some(NotSoap::Root(_))))));
-        assert!(matches!(open(&response(200, " ")), Err(Refusal::NotSoap(None))));
+        assert!(matches!(open(&response(500, "<!DOCTYPE html><html/>")), Err(CallError::Status(500))));
+        assert!(matches!(open(&response(404, "")), Err(CallError::Status(404))));
+        assert!(matches!(open(&response(200, "<html><a/></html>")), Err(CallError::NotSoap(Some(NotSoap::Root(_))))));
+        assert!(matches!(open(&response(200, " ")), Err(CallError::NotSoap(None))));
         assert!(matches!(
             open(&response(200, "<Envelope><Body/></Envelope>")),
-            Err(Refusal::NotSoap(Some(NotSoap::EmptyBody)))
+            Err(CallError::NotSoap(Some(NotSoap::EmptyBody)))
         ));
         let mut redirect = response(302, "<html>moved</html>");
         redirect.headers.push(("location".into(), "https://10.0.0.1/".into()));
-        assert!(matches!(open(&redirect), Err(Refusal::Redirect(to)) if to == "https://10.0.0.1/"));
+        assert!(matches!(open(&redirect), Err(CallError::Redirect(to)) if to == "https://10.0.0.1/"));
     }
 
     #[test]

@@ -80,11 +80,11 @@ impl Request {
             quoted.or_else(|| rest.split(',').next())
         };
         let first = hash(&format!("{USER}:the realm:{PASSWORD}"));
-        let second = hash(&format!("POST:{}", self.path));
+        let is_media2 = hash(&format!("POST:{}", self.path));
         let (Some(count), Some(client)) = (value("nc"), value(" cnonce")) else {
             return false;
         };
-        let response = hash(&format!("{first}:{nonce}:{count}:{client}:auth:{second}"));
+        let response = hash(&format!("{first}:{nonce}:{count}:{client}:auth:{is_media2}"));
         value(" nonce") == Some(nonce) && value(" response") == Some(&response) && value("uri") == Some(&self.path)
     }
 }
@@ -152,27 +152,27 @@ pub fn envelope(body: &str) -> String {
 /// seconds ahead.
 pub fn ordinary(request: &Request, offset: i64) -> Answer {
     let port = request.port;
-    let encoder = |second: bool, encoding: &str, width: u32, height: u32| {
+    let encoder = |is_media2: bool, encoding: &str, width: u32, height: u32| {
         let inner = format!(
             "<tt:Encoding>{encoding}</tt:Encoding><tt:Resolution><tt:Width>{width}</tt:Width><tt:Height>{height}</tt:Height>\
              </tt:Resolution><tt:RateControl><tt:FrameRateLimit>25</tt:FrameRateLimit></tt:RateControl>"
         );
-        if second {
+        if is_media2 {
             format!("<tr2:Configurations><tr2:VideoEncoder token=\"v\">{inner}</tr2:VideoEncoder></tr2:Configurations>")
         } else {
             format!("<tt:VideoEncoderConfiguration token=\"v\">{inner}</tt:VideoEncoderConfiguration>")
         }
     };
-    let profiles = |second: bool| {
+    let profiles = |is_media2: bool| {
         format!(
             "<R><P:Profiles token=\"meta\"><P:Name>Metadata</P:Name></P:Profiles>\
              <P:Profiles token=\"0 &amp; main\"><P:Name>Main stream</P:Name>{}</P:Profiles>\
              <P:Profiles token=\"000\"><P:Name>Sub stream</P:Name>{}</P:Profiles></R>",
-            encoder(second, "H265", 2560, 1440),
-            encoder(second, "H264", 640, 360)
+            encoder(is_media2, "H265", 2560, 1440),
+            encoder(is_media2, "H264", 640, 360)
         )
     };
-    let second = request.path == "/onvif/Media2";
+    let is_media2 = request.path == "/onvif/Media2";
     match request.name() {
         "GetSystemDateAndTime" => {
             let time = CivilTime::from_unix(now() + offset);
@@ -190,7 +190,7 @@ pub fn ordinary(request: &Request, offset: i64) -> Answer {
         "GetCapabilities" => Answer::soap(&format!(
             "<R><tds:Capabilities><tt:Media><tt:XAddr>http://192.168.7.7:{port}/onvif/Media</tt:XAddr></tt:Media></tds:Capabilities></R>"
         )),
-        "GetProfiles" => Answer::soap(&profiles(second)),
+        "GetProfiles" => Answer::soap(&profiles(is_media2)),
         "GetStreamUri" => {
             let uri = match request.operation().text_at(&["ProfileToken"]) {
                 Some("0 & main") => "rtsp://127.0.0.1/main?a=1&amp;b=2",
@@ -198,7 +198,7 @@ pub fn ordinary(request: &Request, offset: i64) -> Answer {
                 Some("meta") => return Answer::fault(500, &["ter:Action", "ter:IncompleteConfiguration"], "no video"),
                 _ => return Answer::fault(400, &["ter:InvalidArgVal", "ter:NoProfile"], "Profile does not exist"),
             };
-            Answer::soap(&if second {
+            Answer::soap(&if is_media2 {
                 format!("<R><tr2:Uri>{uri}</tr2:Uri></R>")
             } else {
                 format!("<R><trt:MediaUri><tt:Uri>{uri}</tt:Uri></trt:MediaUri></R>")

@@ -17,7 +17,7 @@ use camera::{Answer, Camera, Request, ordinary};
 use cctv_agent::{
     media::Size,
     onvif::{
-        Authentication, Error, Kind, Limits, Offset, Resolved, Target, identity, is_same_endpoint, resolve, survey,
+        Authentication, Error, Kind, Limits, Offset, Resolved, Target, identity, is_same_endpoint, report, resolve,
     },
 };
 
@@ -109,14 +109,14 @@ fn nobody_listening_is_unreachable_at_once() {
 #[test]
 fn survey_lists_every_profile_or_why_it_has_no_stream() {
     let camera = Camera::start(|request| ordinary(request, 0));
-    let survey = smol::block_on(survey(&camera.target())).unwrap();
-    let tokens: Vec<_> = survey.offers.iter().map(|offer| offer.profile.token.as_str()).collect();
+    let report = smol::block_on(report(&camera.target())).unwrap();
+    let tokens: Vec<_> = report.offers.iter().map(|offer| offer.profile.token.as_str()).collect();
     assert_eq!(tokens, ["meta", "0 & main", "000"]);
-    assert!(survey.offers[0].streams.as_ref().unwrap_err().to_string().contains("no stream"));
-    let main = survey.offers[1].streams.as_ref().unwrap();
+    assert!(report.offers[0].streams.as_ref().unwrap_err().to_string().contains("no stream"));
+    let main = report.offers[1].streams.as_ref().unwrap();
     assert_eq!(main.candidates[0].as_str(), "rtsp://127.0.0.1/main?a=1&b=2");
-    assert_eq!(survey.device.model, "Eye 1");
-    assert!(survey.clock_offset.is_some_and(|Offset(seconds)| seconds.abs() <= 2));
+    assert_eq!(report.device.model, "Eye 1");
+    assert!(report.clock_offset.is_some_and(|Offset(seconds)| seconds.abs() <= 2));
 }
 
 #[test]

@@ -25,7 +25,7 @@ enum Tells {
 
 /// A recorder with three channels of two streams each, channel 1 first.
 fn recorder(request: &Request, tells: Tells) -> Answer {
-    let second = request.path == "/onvif/Media2";
+    let is_media2 = request.path == "/onvif/Media2";
     let asked: Vec<_> = request.operation().all("Type").map(|kind| kind.text().to_owned()).collect();
     let profile = |channel: usize, height: u32| {
         let width = height * 16 / 9;
@@ -33,12 +33,12 @@ fn recorder(request: &Request, tells: Tells) -> Answer {
             "<Encoding>H264</Encoding><Resolution><Width>{width}</Width><Height>{height}</Height></Resolution>"
         );
         let tells_source = match tells {
-            Tells::Sources => !second || asked.iter().any(|kind| kind == "VideoSource"),
-            Tells::SourcesToMedia1 => !second,
+            Tells::Sources => !is_media2 || asked.iter().any(|kind| kind == "VideoSource"),
+            Tells::SourcesToMedia1 => !is_media2,
             Tells::Nothing | Tells::Inputs(_) => false,
         };
         let source = format!("<SourceToken>VideoSource_{}</SourceToken>", channel + 1);
-        let configurations = match (second, tells_source) {
+        let configurations = match (is_media2, tells_source) {
             (true, true) => format!(
                 "<Configurations><VideoSource token=\"vsc{channel}\">{source}</VideoSource><VideoEncoder>{encoder}</VideoEncoder></Configurations>"
             ),

@@ -7,8 +7,8 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cctv_agent::onvif::{
-    Authentication, Error, Hint, Kind, Limits, Resolved, Target, clock::CivilTime, digest::Algorithm, login::Clock,
-    resolve_within, survey,
+    Authentication, Error, Hint, Kind, Limits, Resolved, Target, auth::Clock, clock::CivilTime, digest::Algorithm,
+    report, resolve_within,
 };
 
 use crate::{
@@ -199,7 +199,7 @@ fn quirk_16_wrong_password_is_sent_twice_at_most_whatever_the_camera_says() {
             let target = camera.target_with_wrong_password();
             let asked: [&dyn Fn() -> Option<Error>; 3] =
                 [&|| resolved(&target, Some("000")).err(), &|| resolved(&target, None).err(), &|| {
-                    smol::block_on(survey(&target)).err()
+                    smol::block_on(report(&target)).err()
                 }];
             for ask in asked {
                 camera.forget();

@@ -11,8 +11,8 @@ use crate::{
     discovery::{DiscoveredDevice, Identity, XAddr},
     http_client::{self, Limits, in_brackets},
     onvif::{
-        self, DeviceInformation, Profile, answers,
-        soap::{self, Access, DEVICE, Form, Operation, Refusal},
+        self, DeviceInformation, Profile, responses,
+        soap::{self, Access, CallError, DEVICE, Operation, SoapDialect},
     },
     xml::Element,
 };
@@ -64,9 +64,9 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, Told)> {
     let here = |xaddr: &&XAddr| !xaddr.secure && xaddr.ip() == Some(discovered.source);
     for xaddr in discovered.xaddrs.iter().filter(here) {
         let answers = match call(xaddr, "GetSystemDateAndTime").await {
-            Some(Ok(_) | Err(Refusal::Fault(_))) => true,
+            Some(Ok(_) | Err(CallError::Fault(_))) => true,
             // Any web server asks for a login; only a device known to speak ONVIF means that by it.
-            Some(Err(Refusal::Login { .. })) => discovered.identity.is_some(),
+            Some(Err(CallError::Login { .. })) => discovered.identity.is_some(),
             _ => false,
         };
         if !answers {
@@ -77,10 +77,10 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, Told)> {
             Some(identity) => Some(identity.clone()),
             None => {
                 let endpoint = call(xaddr, "GetEndpointReference").await.and_then(Result::ok);
-                endpoint.and_then(|answer| answers::endpoint(&answer)).and_then(|text| Identity::new(&text))
+                endpoint.and_then(|answer| responses::endpoint(&answer)).and_then(|text| Identity::new(&text))
             }
         };
-        let device = device.map(|answer| answers::device_information(&answer).bounded()).unwrap_or_default();
+        let device = device.map(|answer| responses::device_information(&answer).bounded()).unwrap_or_default();
         let target = onvif::Target { host: xaddr.host.clone(), port: xaddr.port, credentials: None };
         let profiles = onvif::profiles_within(&target, LIMITS).await.unwrap_or_default();
         return Some((xaddr.clone(), Told { device, identity, profiles }));
@@ -89,9 +89,9 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, Told)> {
 }
 
 /// One operation without parameters and without a login. `None`: no answer that can be read.
-async fn call(xaddr: &XAddr, name: &'static str) -> Option<Result<Element, Refusal>> {
-    let operation = Operation { namespace: DEVICE, name, parameters: String::new(), access: Access::Bare };
-    let (lines, body) = operation.dress(Form::Action, "");
+async fn call(xaddr: &XAddr, name: &'static str) -> Option<Result<Element, CallError>> {
+    let operation = Operation { namespace: DEVICE, name, parameters: String::new(), access: Access::Anonymous };
+    let (lines, body) = operation.to_http(SoapDialect::Action, "");
     let message = format!(
         "POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{lines}Content-Length: {length}\r\n\
          Accept-Encoding: identity\r\nConnection: close\r\n\r\n{body}",

@@ -168,7 +168,7 @@ impl Login {
     pub fn first(&self, path: &str, access: Access) -> Attempt {
         let challenged = self.challenges.iter().any(|(kept, _)| kept == path);
         match self.known {
-            _ if access != Access::Login => Attempt::Bare,
+            _ if access != Access::Authenticated => Attempt::Bare,
             Some(Authentication::UsernameToken(clock)) => Attempt::Token(clock),
             Some(Authentication::Digest(_)) if challenged => Attempt::Digest { renewed: false, token: None },
             Some(Authentication::DigestAndUsernameToken(_)) if challenged => {
@@ -182,7 +182,7 @@ impl Login {
     pub fn accepted(&mut self, path: &str, attempt: Attempt, access: Access) {
         match attempt {
             // Says nothing about the operations that need a login, nor does an exception undo what is known.
-            Attempt::Bare if access != Access::Login || self.known.is_some() => {}
+            Attempt::Bare if access != Access::Authenticated || self.known.is_some() => {}
             Attempt::Bare => self.known = Some(Authentication::Open),
             Attempt::Digest { token, .. } => {
                 let algorithm = self.challenge(path).map(|session| session.algorithm);
@@ -335,11 +335,11 @@ mod tests {
     #[test]
     fn challenge_leads_to_digest_and_fault_to_a_token() {
         let mut login = Login::new(true, None);
-        assert_eq!(login.first("/m", Access::Login), Attempt::Bare);
+        assert_eq!(login.first("/m", Access::Authenticated), Attempt::Bare);
         assert_eq!(refuse(&mut login, Attempt::Bare, &["Basic realm=x", MD5], 0), Next::Try(DIGEST));
-        login.accepted("/m", DIGEST, Access::Login);
-        assert_eq!(login.first("/m", Access::Login), DIGEST);
-        assert_eq!(login.first("/other", Access::Login), Attempt::Bare, "a nonce can be bound to its path");
+        login.accepted("/m", DIGEST, Access::Authenticated);
+        assert_eq!(login.first("/m", Access::Authenticated), DIGEST);
+        assert_eq!(login.first("/other", Access::Authenticated), Attempt::Bare, "a nonce can be bound to its path");
         assert_eq!(login.authentication(), Some(Authentication::Digest(Algorithm::Md5)));
         assert_eq!(refuse(&mut Login::new(true, None), Attempt::Bare, &[], 0), Next::Try(TOKEN));
         assert_eq!(refuse(&mut Login::new(true, None), Attempt::Bare, &["Basic realm=x"], 0), Next::Try(TOKEN));
@@ -392,10 +392,10 @@ mod tests {
         let mut login = Login::new(true, None);
         refuse(&mut login, Attempt::Bare, &[MD5], 0);
         refuse(&mut login, DIGEST, &[], 100);
-        login.accepted("/m", BOTH, Access::Login);
+        login.accepted("/m", BOTH, Access::Authenticated);
         assert_eq!(login.authentication(), Some(Authentication::DigestAndUsernameToken(Algorithm::Md5)));
-        assert_eq!(login.first("/m", Access::Login), BOTH);
-        assert_eq!(login.first("/other", Access::Login), Attempt::Bare, "a nonce can be bound to its path");
+        assert_eq!(login.first("/m", Access::Authenticated), BOTH);
+        assert_eq!(login.first("/other", Access::Authenticated), Attempt::Bare, "a nonce can be bound to its path");
         assert_eq!(refuse(&mut login, Attempt::Bare, &[MD5], 0), Next::Try(BOTH), "known by then");
     }
 
@@ -443,7 +443,7 @@ mod tests {
     #[test]
     fn missing_right_is_not_a_wrong_password() {
         let mut login = Login::new(true, None);
-        login.accepted("/m", TOKEN, Access::Login);
+        login.accepted("/m", TOKEN, Access::Authenticated);
         assert_eq!(refuse(&mut login, TOKEN, &[], 0), Next::Denied);
         assert!(!login.is_denied());
     }
@@ -463,7 +463,7 @@ mod tests {
         refuse(&mut login, Attempt::Bare, &[MD5, SHA], 0);
         assert_eq!(login.challenge("/m").unwrap().algorithm, Algorithm::Md5);
         let ours = Authentication::UsernameToken(Clock::Ours);
-        assert_eq!(hinted(ours).first("/m", Access::Login), Attempt::Bare, "the camera may be open by now");
+        assert_eq!(hinted(ours).first("/m", Access::Authenticated), Attempt::Bare, "the camera may be open by now");
         for fields in [&[][..], &[MD5]] {
             assert_eq!(refuse(&mut hinted(ours), Attempt::Bare, fields, 0), Next::Try(Attempt::Token(Clock::Ours)));
         }

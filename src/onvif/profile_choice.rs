@@ -3,7 +3,7 @@
 //! A recorder has the profiles of many cameras in one list, sorted as it likes. Size, order and name
 //! say nothing about which camera a profile shows; only its video source does.
 
-use super::answers::Profile;
+use super::responses::Profile;
 use crate::media::Size;
 
 /// One of nine tiles on a screen of 1920x1080.
@@ -67,7 +67,7 @@ pub fn are_of_one_source<'a>(profiles: impl IntoIterator<Item = &'a Profile> + C
 
 #[cfg(test)]
 mod tests {
-    use super::{super::answers::VideoSource, *};
+    use super::{super::responses::VideoSource, *};
 
     /// A profile of the input `source` under the configuration `view`; either may be empty.
     fn profile(token: &str, size: (u32, u32), source: &str, view: &str) -> Profile {
