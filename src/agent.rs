@@ -38,7 +38,7 @@ use crate::{
     discovery::{self, Announcement},
     hub::Hub,
     log as logging,
-    web::{Bounds, Web},
+    web::{AdmissionLimits, Web},
     worker_host::{ForkServer, Spawner},
 };
 use keeper::Crew;
@@ -133,7 +133,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
         web,
         hub,
     };
-    agent.obey(signals).await
+    agent.handle_message(signals).await
 }
 
 struct Agent {
@@ -169,7 +169,7 @@ enum Event {
 }
 
 impl Agent {
-    async fn obey(mut self, mut signals: Signals) -> Outcome {
+    async fn handle_message(mut self, mut signals: Signals) -> Outcome {
         let mut housekeeping = Timer::interval(HOUSEKEEPING);
         let mut log_rest = Timer::never();
         loop {
@@ -305,7 +305,7 @@ impl Agent {
         self.listeners.set(&new.server.listen);
         self.watchdog.set(&new.watchdog, self.listeners.addresses());
         self.tell_complaints();
-        self.set_bounds(&new);
+        self.set_admission_limits(&new);
         self.roster.apply(&changes, &new);
         if !new.cameras.iter().any(|camera| camera.stream_source.may_move()) {
             self.listening = None;
@@ -321,7 +321,7 @@ impl Agent {
     }
 
     /// Measures newcomers by what `new` says, and by what the system gives.
-    fn set_bounds(&self, new: &Config) {
+    fn set_admission_limits(&self, new: &Config) {
         let limits = &new.limits;
         let descriptors = descriptors::connections(new.cameras.len());
         if descriptors < limits.connections {
@@ -331,12 +331,12 @@ impl Agent {
                 limits.connections
             );
         }
-        self.web.set_bounds(Bounds {
+        self.web.set_admission_limits(AdmissionLimits {
             viewers: limits.viewers,
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
             descriptors,
-            ..Bounds::default()
+            ..AdmissionLimits::default()
         });
     }
 
@@ -344,7 +344,7 @@ impl Agent {
     async fn stop(self, mut signals: Signals) -> Outcome {
         let Self { roster, listeners, web, watchdog, .. } = self;
         let watchdog = watchdog.stopping().await;
-        web.say_goodbye();
+        web.shutdown();
         let leave = async {
             roster.end().await;
             listeners.end().await;

@@ -5,38 +5,38 @@
 //! heads. Nothing here ever waits for a viewer on behalf of another: each connection takes from its own
 //! seat at a lane what it can carry.
 
-mod answer;
-mod cards;
+mod admission;
+mod card_cache;
 mod connection;
-mod doors;
-mod ending;
+mod counter;
 mod files;
-mod frames;
+mod frame_limiter;
 mod gate;
-mod head;
-mod legacy;
+mod gzip_cache;
+mod jpeg_feed;
+mod legacy_ws;
 mod limits;
-mod message;
 mod metadata;
 mod metrics;
 mod mjpeg;
-mod outbox;
-mod pace;
-mod packed;
-mod process;
+mod named_viewers;
+mod protocol;
 mod query;
+mod request_head;
+mod response;
 mod route;
+mod self_usage;
+mod shutdown;
 mod snapshot;
-mod socket;
 mod status;
-mod streams;
-mod tally;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod timeout_socket;
 mod upgrade;
 mod wall;
-mod walls;
+mod wall_settings;
+mod ws_sender;
 
 use std::{
     io,
@@ -52,19 +52,19 @@ use smol::{
     net::TcpListener,
 };
 
-pub use cards::Draw;
-pub use doors::Bounds;
+pub use admission::AdmissionLimits;
+pub use card_cache::Draw;
 pub use limits::Limits;
-pub use process::Usage;
-pub use walls::Shelf;
+pub use self_usage::Usage;
+pub use wall_settings::WallSettings;
 
 use crate::{config::WebOrigin, hub::Hub};
-use cards::Cards;
-use doors::Doors;
-use ending::Ending;
+use admission::Admission;
+use card_cache::Cards;
 use files::Files;
 use gate::Gate;
-use streams::Streams;
+use named_viewers::Streams;
+use shutdown::ShutdownSignal;
 
 /// Between two log lines about failing accepts.
 const ACCEPT_LOG_PAUSE: Duration = Duration::from_secs(10);
@@ -78,19 +78,19 @@ pub struct Web {
     pub version: &'static str,
     pub limits: Limits,
     /// How the page shows the cameras.
-    pub walls: Arc<Shelf>,
+    pub walls: Arc<WallSettings>,
     /// Motion JPEG viewers that gave themselves a name.
     streams: Streams,
     www: Arc<Mutex<PathBuf>>,
     files: Arc<Files>,
     gate: Arc<Gate>,
     cards: Arc<Cards>,
-    doors: Arc<Doors>,
+    admission: Arc<Admission>,
     started: Instant,
     /// The agent stops.
-    stop: Ending,
+    stop: ShutdownSignal,
     /// The address of this listener is left.
-    leave: Ending,
+    leave: ShutdownSignal,
 }
 
 impl Web {
@@ -105,10 +105,10 @@ impl Web {
             files: Arc::default(),
             gate: Arc::default(),
             cards: Arc::new(Cards::new(draw)),
-            doors: Arc::default(),
+            admission: Arc::default(),
             started: Instant::now(),
-            stop: Ending::new(),
-            leave: Ending::new(),
+            stop: ShutdownSignal::new(),
+            leave: ShutdownSignal::new(),
             limits: Limits::default(),
         }
     }
@@ -126,22 +126,22 @@ impl Web {
 
     /// Motion JPEG and WebSocket viewers right now.
     pub fn viewers(&self) -> usize {
-        self.doors.viewers()
+        self.admission.viewers()
     }
 
     /// Measures newcomers by other bounds from now on; those inside stay.
-    pub fn set_bounds(&self, bounds: Bounds) {
-        self.doors.set_bounds(bounds);
+    pub fn set_admission_limits(&self, bounds: AdmissionLimits) {
+        self.admission.set_admission_limits(bounds);
     }
 
     /// Connections of any kind right now.
     pub fn connections(&self) -> usize {
-        self.doors.connections()
+        self.admission.connections()
     }
 
     /// Newcomers refused since the start, at whichever bound.
     pub fn refused(&self) -> u64 {
-        self.doors.refused().iter().map(|(_, count)| count).sum()
+        self.admission.refused().iter().map(|(_, count)| count).sum()
     }
 
     /// What this process costs; `None` where `/proc` is not mounted.
@@ -149,17 +149,17 @@ impl Web {
     /// # Blocking
     /// A few reads from the kernel's memory.
     pub fn usage(&self) -> Option<Usage> {
-        process::usage()
+        self_usage::usage()
     }
 
     /// The same, for one more listener, whose viewers can be told to leave by themselves.
-    pub fn door(&self) -> Self {
-        Self { leave: Ending::new(), ..self.clone() }
+    pub fn for_listener(&self) -> Self {
+        Self { leave: ShutdownSignal::new(), ..self.clone() }
     }
 
     /// Tells every viewer of every listener that the agent stops: pictures give way to a card, WebSockets
     /// are closed with a reason. [`serve`] returns as soon as all have taken it in; give it a deadline.
-    pub fn say_goodbye(&self) {
+    pub fn shutdown(&self) {
         self.stop.tell("the agent is being stopped".to_owned());
     }
 
@@ -178,7 +178,7 @@ impl Web {
     }
 }
 
-/// Accepts connections for ever; returns only after [`Web::say_goodbye`] or [`Web::leave`], when the last
+/// Accepts connections for ever; returns only after [`Web::shutdown`] or [`Web::leave`], when the last
 /// connection has ended. Owns its connections: dropping the future closes them all. Needs no executor of the caller
 /// other than the one that polls it.
 pub async fn serve(listener: TcpListener, web: Arc<Web>) {
@@ -205,8 +205,8 @@ async fn accept(listener: TcpListener, web: Arc<Web>, connections: Weak<Executor
             Ok((stream, peer)) => {
                 // Here and not in the task: more would be accepted before that runs, each of
                 // which takes a descriptor.
-                let place = web.doors.connect(peer.ip());
-                let leave = if place.is_err() { web.doors.farewell() } else { None };
+                let place = web.admission.connect(peer.ip());
+                let leave = if place.is_err() { web.admission.close_timeout() } else { None };
                 if place.is_err() && leave.is_none() {
                     continue;
                 }

@@ -84,7 +84,7 @@ impl Listeners {
         !self.open.is_empty()
     }
 
-    /// Waits until the last viewer has left after [`Web::say_goodbye`].
+    /// Waits until the last viewer has left after [`Web::shutdown`].
     pub async fn end(self) {
         for door in self.open.into_values() {
             door.serving.await;
@@ -137,7 +137,7 @@ impl Listeners {
         share(false);
         let listener = smol::net::TcpListener::from(Async::new(bound?)?);
         log::info!("the wall is at http://{address}/");
-        let web = self.web.door();
+        let web = self.web.for_listener();
         let serving = self.executor.spawn(web::serve(listener.clone(), Arc::new(web.clone())));
         self.open.insert(address, Door { web, listener, serving });
         Ok(())

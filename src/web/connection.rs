@@ -11,17 +11,16 @@ use smol::net::TcpStream;
 
 use super::{
     Web,
-    answer::Answer,
-    doors::Refusal,
+    admission::Refusal,
     gate::Admitted,
-    head::{self, Head},
-    legacy,
+    legacy_ws,
     metadata::Metadata,
     metrics, mjpeg, query,
+    request_head::{self, Head},
+    response::Response,
     route::Route,
-    snapshot,
-    socket::Socket,
-    status,
+    snapshot, status,
+    timeout_socket::Socket,
     upgrade::{self, Accepted},
     wall,
 };
@@ -29,9 +28,9 @@ use crate::{hub::Channel, media::RenditionRequest};
 
 /// Tells somebody why he is not let in.
 pub async fn refuse(stream: TcpStream, peer: SocketAddr, refusal: Refusal, web: &Web) {
-    let mut socket = Socket::new(stream, peer.ip(), web.limits.farewell);
-    if refusal.answer().send(&mut socket, Method::Get, false).await.is_ok() {
-        socket.close(web.limits.farewell).await;
+    let mut socket = Socket::new(stream, peer.ip(), web.limits.close_timeout);
+    if refusal.response().send(&mut socket, Method::Get, false).await.is_ok() {
+        socket.close(web.limits.close_timeout).await;
     }
 }
 
@@ -48,28 +47,29 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
     // A new connection has its request ready; only later ones may take their time.
     let mut patience = web.limits.head_time;
     loop {
-        let next = smol::future::or(async { Some(head::read(&mut socket, &web.limits, patience).await) }, async {
-            web.stopping().await;
-            None
-        });
+        let next =
+            smol::future::or(async { Some(request_head::read(&mut socket, &web.limits, patience).await) }, async {
+                web.stopping().await;
+                None
+            });
         let Head { request, metadata, keep_alive } = match next.await {
             Some(Ok(head)) => head,
-            None | Some(Err(head::Refusal::Gone)) => return Ok(()),
-            Some(Err(head::Refusal::Answer(answer, method))) => {
-                answer.send(&mut socket, method, false).await?;
-                socket.close(web.limits.farewell).await;
+            None | Some(Err(request_head::Refusal::Gone)) => return Ok(()),
+            Some(Err(request_head::Refusal::Response(response, method))) => {
+                response.send(&mut socket, method, false).await?;
+                socket.close(web.limits.close_timeout).await;
                 return Ok(());
             }
         };
         let method = request.method();
         let route = Route::of(request.url());
-        let answer = match web.gate.admit(&metadata, &route) {
+        let response = match web.gate.admit(&metadata, &route) {
             Err(refused) => refused,
             Ok(admitted) => {
                 let asked =
                     Asked { web, peer: socket.peer, request: &request, metadata: &metadata, admitted: &admitted };
-                match asked.answer(route).await {
-                    Reply::Whole(answer) => Answer { resource_policy: admitted.resource_policy, ..answer },
+                match asked.response(route).await {
+                    Reply::Whole(response) => Response { resource_policy: admitted.resource_policy, ..response },
                     Reply::Live(channel, rendition_request) => {
                         let viewer = query::viewer(request.url());
                         let policy = admitted.resource_policy;
@@ -77,14 +77,14 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
                     }
                     Reply::Wall(accepted) => return wall::serve(socket, web, accepted).await,
                     Reply::Legacy(channel, rendition_request, accepted) => {
-                        return legacy::serve(socket, web, channel, rendition_request, accepted).await;
+                        return legacy_ws::serve(socket, web, channel, rendition_request, accepted).await;
                     }
                 }
             }
         };
-        answer.send(&mut socket, method, keep_alive).await?;
+        response.send(&mut socket, method, keep_alive).await?;
         if !keep_alive {
-            socket.close(web.limits.farewell).await;
+            socket.close(web.limits.close_timeout).await;
             return Ok(());
         }
         patience = web.limits.idle;
@@ -93,7 +93,7 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
 
 /// What is to be done with the connection.
 enum Reply {
-    Whole(Answer),
+    Whole(Response),
     Live(Arc<Channel>, RenditionRequest),
     Wall(Accepted),
     Legacy(Arc<Channel>, RenditionRequest, Accepted),
@@ -109,7 +109,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    async fn answer(&self, route: Route<'_>) -> Reply {
+    async fn response(&self, route: Route<'_>) -> Reply {
         let web = self.web;
         let replied = match route {
             Route::Live(id) => {
@@ -119,7 +119,7 @@ impl Asked<'_> {
                 Ok((channel, rendition_request)) => {
                     Ok(Reply::Whole(snapshot::take(web, &channel, rendition_request).await))
                 }
-                Err(answer) => Err(answer),
+                Err(response) => Err(response),
             },
             Route::Wall => self.upgrade(Some(wall::PROTOCOL)).map(Reply::Wall),
             Route::Legacy(id) => self.viewer(id).and_then(|(channel, rendition_request)| {
@@ -127,24 +127,25 @@ impl Asked<'_> {
             }),
             Route::Cameras => Ok(Reply::Whole(status::cameras(web))),
             Route::Health => Ok(Reply::Whole(status::health(web))),
-            Route::Metrics => Ok(Reply::Whole(metrics::answer(web))),
+            Route::Metrics => Ok(Reply::Whole(metrics::response(web))),
             Route::File(path) => {
                 let security = self.admitted.content_security_policy();
-                Ok(Reply::Whole(web.files.answer(web.www(), path, self.request, security).await))
+                Ok(Reply::Whole(web.files.response(web.www(), path, self.request, security).await))
             }
         };
         replied.unwrap_or_else(Reply::Whole)
     }
 
     /// The camera and the wish a viewer's address names.
-    fn viewer(&self, id: &str) -> Result<(Arc<Channel>, RenditionRequest), Answer> {
-        let channel = self.web.hub.channel(id).ok_or_else(|| Answer::error(404, "there is no camera of this name"))?;
+    fn viewer(&self, id: &str) -> Result<(Arc<Channel>, RenditionRequest), Response> {
+        let channel =
+            self.web.hub.channel(id).ok_or_else(|| Response::error(404, "there is no camera of this name"))?;
         let rendition_request =
-            query::rendition_request(self.request.url()).map_err(|wrong| Answer::error(400, wrong))?;
+            query::rendition_request(self.request.url()).map_err(|wrong| Response::error(400, wrong))?;
         Ok((channel, rendition_request))
     }
 
-    fn upgrade(&self, protocol: Option<&'static str>) -> Result<Accepted, Answer> {
+    fn upgrade(&self, protocol: Option<&'static str>) -> Result<Accepted, Response> {
         upgrade::check(self.request, (self.metadata, self.admitted), self.web, self.peer, protocol)
     }
 }

@@ -14,8 +14,8 @@ use http_types::Request;
 use sha2::{Digest, Sha256};
 
 use super::{
-    answer::Answer,
-    packed::{Packed, Tag},
+    gzip_cache::{Packed, Tag},
+    response::Response,
 };
 
 /// Bytes of one file; a page is made of small ones.
@@ -40,7 +40,7 @@ struct File {
 
 impl Files {
     /// Answers for `path` below `root`, with `security` as Content-Security-Policy.
-    pub async fn answer(&self, root: PathBuf, path: &str, request: &Request, security: String) -> Answer {
+    pub async fn response(&self, root: PathBuf, path: &str, request: &Request, security: String) -> Response {
         let Some(relative) = relative(path) else { return not_found() };
         let gzip = request
             .header("accept-encoding")
@@ -52,12 +52,12 @@ impl Files {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound && is_front => {
                 let text = "the agent runs, but its page is missing: there is no index.html where the configuration's www points";
-                return Answer::new(404, "text/plain; charset=utf-8", format!("{text}\n"));
+                return Response::new(404, "text/plain; charset=utf-8", format!("{text}\n"));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return not_found(),
             Err(error) => {
                 log::warn!("web: cannot read {path} of the page: {error}");
-                return Answer::error(500, "the file cannot be read");
+                return Response::error(500, "the file cannot be read");
             }
         };
         let name: String = file.tag.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -68,21 +68,21 @@ impl Files {
                 item == "*" || item.strip_prefix("W/").unwrap_or(item) == tag
             })
         });
-        let mut answer = Answer::new(if known { 304 } else { 200 }, file.content_type, file.body)
+        let mut response = Response::new(if known { 304 } else { 200 }, file.content_type, file.body)
             .header("ETag", tag)
             .header("Cache-Control", "no-cache")
             .header("Vary", "Accept-Encoding")
             .header("Referrer-Policy", "no-referrer")
             .header("Content-Security-Policy", security);
         if file.gzip {
-            answer = answer.header("Content-Encoding", "gzip");
+            response = response.header("Content-Encoding", "gzip");
         }
-        answer
+        response
     }
 }
 
-fn not_found() -> Answer {
-    Answer::error(404, "there is nothing at this address")
+fn not_found() -> Response {
+    Response::error(404, "there is nothing at this address")
 }
 
 /// The path below the directory, of plain names only; `/` is the page itself.

@@ -14,7 +14,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{answer::Answer, metadata::Metadata, route::Route};
+use super::{metadata::Metadata, response::Response, route::Route};
 use crate::config::{Authority, Host, WebOrigin};
 
 /// Nothing is loaded from elsewhere, nothing runs that is not a file of ours. Ends with who may frame the
@@ -69,7 +69,7 @@ impl Gate {
     ///
     /// # Errors
     /// The answer to be given instead.
-    pub fn admit(&self, metadata: &Metadata, route: &Route<'_>) -> Result<Admitted, Answer> {
+    pub fn admit(&self, metadata: &Metadata, route: &Route<'_>) -> Result<Admitted, Response> {
         let rules = Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(foreign) = metadata.hosts.iter().find(|authority| !rules.is_own(&authority.host)) {
             return Err(misdirected(&foreign.host));
@@ -154,9 +154,9 @@ fn shown(authority: &Authority) -> String {
     format!("{}{port}", authority.host)
 }
 
-fn misdirected(host: &Host) -> Answer {
+fn misdirected(host: &Host) -> Response {
     let name = host.to_string();
-    Answer::error(
+    Response::error(
         421,
         format!(
             "{name:?} is not a name of this machine; if it is to be one, write it into `names` below [server] in \
@@ -165,7 +165,7 @@ fn misdirected(host: &Host) -> Answer {
     )
 }
 
-fn cross_site(page: Option<&WebOrigin>) -> Answer {
+fn cross_site(page: Option<&WebOrigin>) -> Response {
     let text = match page.map(ToString::to_string) {
         Some(origin) => format!(
             "pages of {origin:?} may not show this; if they are to, write that into `embed` below [server] in cameras.toml"
@@ -176,7 +176,7 @@ fn cross_site(page: Option<&WebOrigin>) -> Answer {
                 .to_owned()
         }
     };
-    Answer::error(403, text)
+    Response::error(403, text)
 }
 
 #[cfg(test)]

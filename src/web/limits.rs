@@ -1,5 +1,5 @@
 //! How much of one thing, and for how long. Fields rather than constants, so that tests can shorten
-//! the waits. How many are let in stands in `doors`.
+//! the waits. How many are let in stands in `admission`.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub struct Limits {
     /// Bad messages on one WebSocket before it is closed.
     pub bad_messages: usize,
     /// For how long a closing connection is still listened to, so that the last answer arrives.
-    pub farewell: Duration,
+    pub close_timeout: Duration,
     /// Pause after a failed accept.
     pub accept_pause: Duration,
     /// A keeper further behind its promise than this makes `/healthz` fail.
@@ -60,7 +60,7 @@ impl Default for Limits {
             silence: Duration::from_secs(60),
             message_bytes: 64 << 10,
             bad_messages: 16,
-            farewell: Duration::from_secs(1),
+            close_timeout: Duration::from_secs(1),
             accept_pause: Duration::from_millis(100),
             keeper_late: Duration::from_secs(10),
         }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, time::Instant};
 
-use super::{Web, answer::Answer, process, status::availability};
+use super::{Web, response::Response, self_usage, status::availability};
 use crate::{
     camera::State,
     hub::{Cause, Status},
@@ -13,14 +13,14 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 const STATES: [State; 5] = [State::Connecting, State::Live, State::Stalled, State::Offline, State::Denied];
 
-pub fn answer(web: &Web) -> Answer {
+pub fn response(web: &Web) -> Response {
     let now = Instant::now();
     let statuses: Vec<_> = web.hub.channels().iter().map(|channel| channel.status(now)).collect();
     let mut page = Page::default();
     cameras(&mut page, &statuses);
     workers(&mut page, &statuses);
-    agent(&mut page, web, process::usage());
-    Answer::new(200, CONTENT_TYPE, page.0).header("Cache-Control", "no-store")
+    agent(&mut page, web, self_usage::usage());
+    Response::new(200, CONTENT_TYPE, page.0).header("Cache-Control", "no-store")
 }
 
 fn cameras(page: &mut Page, statuses: &[Status]) {
@@ -127,7 +127,7 @@ fn workers(page: &mut Page, statuses: &[Status]) {
     vitals().for_each(|(id, worker)| page.sample(&[("camera", id)], worker.own as f64));
 }
 
-fn agent(page: &mut Page, web: &Web, usage: Option<process::Usage>) {
+fn agent(page: &mut Page, web: &Web, usage: Option<self_usage::Usage>) {
     if let Some(usage) = usage {
         page.family("cctv_agent_cpu_seconds_total", "counter", "Processor time of the agent.");
         page.sample(&[], usage.cpu.as_secs_f64());
@@ -147,9 +147,9 @@ fn agent(page: &mut Page, web: &Web, usage: Option<process::Usage>) {
     page.family("cctv_viewers", "gauge", "Motion JPEG streams and WebSockets open.");
     page.sample(&[], web.viewers() as f64);
     page.family("cctv_connections", "gauge", "Connections open.");
-    page.sample(&[], web.doors.connections() as f64);
+    page.sample(&[], web.admission.connections() as f64);
     page.family("cctv_refused_total", "counter", "Newcomers refused, by the limit that did it.");
-    for (limit, count) in web.doors.refused() {
+    for (limit, count) in web.admission.refused() {
         page.sample(&[("limit", limit)], count as f64);
     }
     page.family("cctv_reloads_total", "counter", "Times the configuration file was read again.");

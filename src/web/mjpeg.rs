@@ -10,11 +10,11 @@ use smol::{future::FutureExt, io::AsyncWriteExt};
 
 use super::{
     Web,
-    answer::Answer,
-    doors::too_many,
-    frames::{Frame, Frames, seconds},
+    admission::too_many,
     gate::ResourcePolicy,
-    socket::Socket,
+    jpeg_feed::{Frame, Frames, seconds},
+    response::Response,
+    timeout_socket::Socket,
 };
 use crate::{hub::Channel, media::RenditionRequest};
 
@@ -41,12 +41,12 @@ pub async fn serve(
     );
     if method == Method::Head {
         socket.write_all(head.as_bytes()).await?;
-        socket.close(web.limits.farewell).await;
+        socket.close(web.limits.close_timeout).await;
         return Ok(());
     }
-    let _counted = match web.doors.watch(socket.peer) {
+    let _counted = match web.admission.watch(socket.peer) {
         Ok(counted) => counted,
-        Err(refusal) => return refuse(socket, web, refusal.answer(), method, policy).await,
+        Err(refusal) => return refuse(socket, web, refusal.response(), method, policy).await,
     };
     let mut frames = match Frames::new(web, &channel, rendition_request) {
         Ok(frames) => frames,
@@ -68,7 +68,7 @@ pub async fn serve(
             stream.delivered(&frame, Instant::now());
         }
         if frame.last {
-            socket.close(web.limits.farewell).await;
+            socket.close(web.limits.close_timeout).await;
             return Ok(());
         }
     }
@@ -77,12 +77,12 @@ pub async fn serve(
 async fn refuse(
     mut socket: Socket,
     web: &Web,
-    answer: Answer,
+    response: Response,
     method: Method,
     policy: ResourcePolicy,
 ) -> io::Result<()> {
-    Answer { resource_policy: policy, ..answer }.send(&mut socket, method, false).await?;
-    socket.close(web.limits.farewell).await;
+    Response { resource_policy: policy, ..response }.send(&mut socket, method, false).await?;
+    socket.close(web.limits.close_timeout).await;
     Ok(())
 }
 

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     Web,
-    answer::Answer,
-    doors::too_many,
-    frames::{REMOVED, seconds, unix_now},
+    admission::too_many,
+    jpeg_feed::{REMOVED, seconds, unix_now},
+    response::Response,
 };
 use crate::{
     camera::State,
@@ -18,7 +18,7 @@ use crate::{
 /// The newest picture, or the card with 503. Waits for `Limits::first_picture` at most: where
 /// nobody watches, the decoder starts with this very request. Where the stream that suits the wish is not
 /// open, it is opened and waited for up to `Limits::on_demand`; then the other one's picture has to do.
-pub async fn take(web: &Web, channel: &Arc<Channel>, rendition_request: RenditionRequest) -> Answer {
+pub async fn take(web: &Web, channel: &Arc<Channel>, rendition_request: RenditionRequest) -> Response {
     let mut view = match channel.subscribe(rendition_request) {
         Ok(view) => view,
         Err(error) => return too_many(error),
@@ -28,7 +28,7 @@ pub async fn take(web: &Web, channel: &Arc<Channel>, rendition_request: Renditio
     let mut newest = None;
     let condition = timeout(limit, live_picture(&mut view, &mut newest)).await;
     if let Some(picture) = newest {
-        return answer(200, picture.jpeg.to_vec(), picture.taken, picture.sequence, State::Live);
+        return response(200, picture.jpeg.to_vec(), picture.taken, picture.sequence, State::Live);
     }
     let condition = condition.unwrap_or_else(|| Condition {
         state: State::Connecting,
@@ -36,7 +36,7 @@ pub async fn take(web: &Web, channel: &Arc<Channel>, rendition_request: Renditio
     });
     let state = condition.state;
     let card = web.cards.card(view.stream(), condition, rendition_request).await;
-    answer(503, card.to_vec(), unix_now(), 0, state).header("Retry-After", "5")
+    response(503, card.to_vec(), unix_now(), 0, state).header("Retry-After", "5")
 }
 
 /// Waits for a picture of the stream that suits best; what is there meanwhile is in `newest`. Returns how
@@ -64,8 +64,8 @@ async fn live_picture(view: &mut View, newest: &mut Option<Arc<Picture>>) -> Con
     }
 }
 
-fn answer(status: u16, jpeg: Vec<u8>, taken: u64, sequence: u32, state: State) -> Answer {
-    Answer::new(status, "image/jpeg", jpeg)
+fn response(status: u16, jpeg: Vec<u8>, taken: u64, sequence: u32, state: State) -> Response {
+    Response::new(status, "image/jpeg", jpeg)
         .header("Cache-Control", "no-store")
         .header("X-Timestamp", seconds(taken))
         .header("X-Sequence", sequence.to_string())

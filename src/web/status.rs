@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::{Web, answer::Answer, frames::unix_now, process};
+use super::{Web, jpeg_feed::unix_now, response::Response, self_usage};
 use crate::{
     camera::CameraId,
     hub::{ProfileStatus, RenditionStatus, Status},
@@ -13,11 +13,11 @@ use crate::{
 };
 
 /// Every camera in the order of the configuration.
-pub fn cameras(web: &Web) -> Answer {
+pub fn cameras(web: &Web) -> Response {
     let now = Instant::now();
     let reload = web.hub.reload();
     let cameras: Vec<_> = web.hub.channels().iter().map(|channel| camera(web, &channel.status(now), now)).collect();
-    Answer::json(
+    Response::json(
         200,
         &json!({
             "version": web.version,
@@ -25,10 +25,10 @@ pub fn cameras(web: &Web) -> Answer {
             "now": unix_now() / 1_000_000,
             "uptime": seconds(web.started.elapsed()),
             "viewers": web.viewers(),
-            "agent": process::usage().map(agent),
-            "connections": web.doors.connections(),
+            "agent": self_usage::usage().map(agent),
+            "connections": web.admission.connections(),
             "limits": limits(web),
-            "refused": web.doors.refused().into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect::<Map<_, _>>(),
+            "refused": web.admission.refused().into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect::<Map<_, _>>(),
             "log_lines_lost": log::lost(),
             "complaints": web.hub.complaints(),
             "reload": {
@@ -127,7 +127,7 @@ pub fn availability(status: &Status) -> Option<f64> {
     (known > 0.0).then(|| rounded(status.live.as_secs_f64() / known, 1e6))
 }
 
-fn agent(usage: process::Usage) -> Value {
+fn agent(usage: self_usage::Usage) -> Value {
     json!({
         "cpu_seconds": seconds(usage.cpu),
         "memory_bytes": usage.resident,
@@ -139,7 +139,7 @@ fn agent(usage: process::Usage) -> Value {
 
 /// What newcomers are measured by.
 fn limits(web: &Web) -> Value {
-    let bounds = web.doors.bounds();
+    let bounds = web.admission.bounds();
     json!({
         "viewers": bounds.viewers,
         "connections": bounds.connections.min(bounds.descriptors),
@@ -148,7 +148,7 @@ fn limits(web: &Web) -> Value {
 }
 
 /// 200 while every keeper is where it promised to be. A dead camera honestly shown is healthy.
-pub fn health(web: &Web) -> Answer {
+pub fn health(web: &Web) -> Response {
     let now = Instant::now();
     let overdue_supervisors = web.hub.overdue_supervisors(web.limits.keeper_late, now);
     let ok = overdue_supervisors.is_empty();
@@ -159,7 +159,7 @@ pub fn health(web: &Web) -> Answer {
         body["error"] = json!(format!("nobody looks after: {}", names.join(", ")));
         body["late"] = overdue_supervisors.iter().map(late).collect();
     }
-    Answer::json(if ok { 200 } else { 503 }, &body)
+    Response::json(if ok { 200 } else { 503 }, &body)
 }
 
 fn size(size: Size) -> [u32; 2] {

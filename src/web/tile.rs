@@ -16,7 +16,7 @@ use smol::{
     future::FutureExt,
 };
 
-use super::{frames::REMOVED, message, outbox::Outbox, pace::Pace};
+use super::{frame_limiter::FrameLimiter, jpeg_feed::REMOVED, protocol, ws_sender::Outbox};
 use crate::{
     camera::State,
     hub::{Condition, Hub, Stream},
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What the page wants of a tile, as last heard; the newest order wins.
-pub struct Orders {
+pub struct TileRequest {
     inner: Mutex<Wanted>,
     bell: (Sender<()>, Receiver<()>),
 }
@@ -37,7 +37,7 @@ struct Wanted {
     drawn: Option<u32>,
 }
 
-impl Orders {
+impl TileRequest {
     pub fn new(rendition_request: RenditionRequest, accept: Arc<[Codec]>) -> Arc<Self> {
         Arc::new(Self { inner: Mutex::new(Wanted { rendition_request, accept, drawn: None }), bell: bounded(1) })
     }
@@ -77,19 +77,19 @@ pub struct Tile {
     pub camera: String,
     pub hub: Arc<Hub>,
     pub outbox: Outbox,
-    pub orders: Arc<Orders>,
+    pub orders: Arc<TileRequest>,
     /// Without a `drawn`, the next picture is sent after this.
     pub drawn_limit: Duration,
     /// Pause before asking again for a rendition that was refused.
     pub refused_pause: Duration,
     /// The state message the page has seen last.
     pub told: String,
-    pub pace: Pace,
+    pub pace: FrameLimiter,
 }
 
 /// What a tile is sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Serving {
+enum TileFormat {
     Pictures,
     /// The camera's own access units.
     Units(Codec),
@@ -99,7 +99,7 @@ enum Serving {
     Nothing,
 }
 
-impl Serving {
+impl TileFormat {
     fn format(self) -> Option<Codec> {
         match self {
             Self::Pictures => Some(Codec::Jpeg),
@@ -131,7 +131,7 @@ impl Tile {
         let mut why = "not in cameras.toml";
         loop {
             let Some(channel) = self.hub.channel(&self.camera) else {
-                let text = message::unknown(self.number, &self.camera, why);
+                let text = protocol::unknown(self.number, &self.camera, why);
                 if text != self.told {
                     self.told.clone_from(&text);
                     self.outbox.text(text).await?;
@@ -141,7 +141,7 @@ impl Tile {
             };
             let rendition_request = self.orders.read().rendition_request;
             let stream = channel.lane_for(rendition_request);
-            if self.serving(&stream) != Serving::Pictures {
+            if self.serving(&stream) != TileFormat::Pictures {
                 self.pass_on(channel.subscribe_units(rendition_request)).await?;
                 why = REMOVED;
                 continue;
@@ -166,14 +166,14 @@ impl Tile {
         }
     }
 
-    fn serving(&self, stream: &Stream) -> Serving {
+    fn serving(&self, stream: &Stream) -> TileFormat {
         let is_live = stream.condition().state == State::Live;
-        Serving::choose(&self.orders.read().accept, stream.options().passthrough, stream.info(), is_live)
+        TileFormat::choose(&self.orders.read().accept, stream.options().passthrough, stream.info(), is_live)
     }
 
     /// The state message, unless the page was told exactly that before.
     fn news(&mut self, stream: &Stream, condition: &Condition) -> Option<String> {
-        let text = message::state(
+        let text = protocol::state(
             self.number,
             &self.camera,
             &stream.name(),
@@ -191,7 +191,7 @@ impl Tile {
 
 #[cfg(test)]
 mod tests {
-    use super::{Serving::*, *};
+    use super::{TileFormat::*, *};
     use crate::media::{CodecConfig, SampleAspect, Size};
 
     const H264: StreamInfo = StreamInfo {
@@ -205,26 +205,26 @@ mod tests {
 
     #[test]
     fn page_is_served_what_it_likes_best_of_what_there_is() {
-        assert_eq!(Serving::choose(ALL, true, Some(H264), true), Units(Codec::H264));
-        assert_eq!(Serving::choose(&[Codec::Jpeg, Codec::H264], true, Some(H264), true), Pictures);
-        assert_eq!(Serving::choose(&[Codec::H265, Codec::Jpeg], true, Some(H264), true), Pictures);
-        assert_eq!(Serving::choose(&[Codec::H265], true, Some(H264), true), Nothing);
+        assert_eq!(TileFormat::choose(ALL, true, Some(H264), true), Units(Codec::H264));
+        assert_eq!(TileFormat::choose(&[Codec::Jpeg, Codec::H264], true, Some(H264), true), Pictures);
+        assert_eq!(TileFormat::choose(&[Codec::H265, Codec::Jpeg], true, Some(H264), true), Pictures);
+        assert_eq!(TileFormat::choose(&[Codec::H265], true, Some(H264), true), Nothing);
         let jpeg = StreamInfo { codec: Codec::Jpeg, codec_config: None, ..H264 };
-        assert_eq!(Serving::choose(ALL, true, Some(jpeg), true), Pictures);
+        assert_eq!(TileFormat::choose(ALL, true, Some(jpeg), true), Pictures);
     }
 
     #[test]
     fn camera_may_be_kept_from_passing_its_video_on() {
-        assert_eq!(Serving::choose(ALL, false, Some(H264), true), Pictures);
-        assert_eq!(Serving::choose(ALL, false, None, false), Pictures);
-        assert_eq!(Serving::choose(&[Codec::H264], false, Some(H264), true), Nothing);
+        assert_eq!(TileFormat::choose(ALL, false, Some(H264), true), Pictures);
+        assert_eq!(TileFormat::choose(ALL, false, None, false), Pictures);
+        assert_eq!(TileFormat::choose(&[Codec::H264], false, Some(H264), true), Nothing);
     }
 
     #[test]
     fn unknown_video_is_waited_for_but_not_for_ever() {
-        assert_eq!(Serving::choose(ALL, true, None, false), Waiting);
+        assert_eq!(TileFormat::choose(ALL, true, None, false), Waiting);
         let untold = StreamInfo { codec_config: None, ..H264 };
-        assert_eq!(Serving::choose(ALL, true, Some(untold), false), Waiting);
-        assert_eq!(Serving::choose(ALL, true, Some(untold), true), Pictures);
+        assert_eq!(TileFormat::choose(ALL, true, Some(untold), false), Waiting);
+        assert_eq!(TileFormat::choose(ALL, true, Some(untold), true), Pictures);
     }
 }

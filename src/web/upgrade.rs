@@ -15,12 +15,12 @@ use smol::io::AsyncWriteExt;
 
 use super::{
     Web,
-    answer::Answer,
+    counter::Permit,
     gate::{Admitted, ResourcePolicy},
     limits::Limits,
     metadata::Metadata,
-    socket::Socket,
-    tally::Counted,
+    response::Response,
+    timeout_socket::Socket,
 };
 
 /// tungstenite's own 128 KiB for every viewer would be mostly unused: viewers send a few bytes.
@@ -31,7 +31,7 @@ pub struct Accepted {
     key: String,
     protocol: Option<&'static str>,
     resource_policy: ResourcePolicy,
-    _counted: Counted,
+    _counted: Permit,
 }
 
 /// Checks everything about the request. With `protocol` the viewer must offer it.
@@ -41,10 +41,10 @@ pub fn check(
     web: &Web,
     peer: IpAddr,
     protocol: Option<&'static str>,
-) -> Result<Accepted, Answer> {
+) -> Result<Accepted, Response> {
     let header = |name: &str| request.header(name).map(|values| values.last().as_str());
     if request.method() != Method::Get {
-        return Err(Answer::error(405, "a WebSocket is opened with GET").header("Allow", "GET"));
+        return Err(Response::error(405, "a WebSocket is opened with GET").header("Allow", "GET"));
     }
     let lists = |name: &str, word: &str| {
         request.header(name).is_some_and(|values| {
@@ -52,25 +52,25 @@ pub fn check(
         })
     };
     if !lists("upgrade", "websocket") || !lists("connection", "upgrade") {
-        let answer = Answer::error(426, "this address is a WebSocket");
-        return Err(answer.header("Upgrade", "websocket"));
+        let response = Response::error(426, "this address is a WebSocket");
+        return Err(response.header("Upgrade", "websocket"));
     }
     if header("sec-websocket-version") != Some("13") {
-        return Err(Answer::error(426, "only WebSocket version 13 is spoken").header("Sec-WebSocket-Version", "13"));
+        return Err(Response::error(426, "only WebSocket version 13 is spoken").header("Sec-WebSocket-Version", "13"));
     }
     let key = header("sec-websocket-key").unwrap_or("");
     if BASE64_STANDARD.decode(key).map(|bytes| bytes.len()) != Ok(16) {
-        return Err(Answer::error(400, "Sec-WebSocket-Key must be 16 bytes in base64"));
+        return Err(Response::error(400, "Sec-WebSocket-Key must be 16 bytes in base64"));
     }
-    admitted.check_socket(metadata).map_err(|wrong| Answer::error(403, wrong))?;
+    admitted.check_socket(metadata).map_err(|wrong| Response::error(403, wrong))?;
     if let Some(protocol) = protocol
         && !request.header("sec-websocket-protocol").is_some_and(|values| {
             values.iter().flat_map(|value| value.as_str().split(',')).any(|item| item.trim() == protocol)
         })
     {
-        return Err(Answer::error(400, format!("the subprotocol must be {protocol}")));
+        return Err(Response::error(400, format!("the subprotocol must be {protocol}")));
     }
-    let _counted = web.doors.watch(peer).map_err(|refusal| refusal.answer())?;
+    let _counted = web.admission.watch(peer).map_err(|refusal| refusal.response())?;
     Ok(Accepted { key: key.to_owned(), protocol, resource_policy: admitted.resource_policy, _counted })
 }
 

@@ -13,21 +13,21 @@ use smol::{
 
 use super::{
     Web,
-    frames::unix_now,
-    message::{self, Command, TileWish},
-    outbox::{End, Outbox, Pulse, Receiver},
-    pace::Pace,
-    socket::Socket,
-    tile::{Orders, Tile},
+    frame_limiter::FrameLimiter,
+    jpeg_feed::unix_now,
+    protocol::{self, Command, TileWish},
+    tile::{Tile, TileRequest},
+    timeout_socket::Socket,
     upgrade::{self, Accepted},
+    ws_sender::{End, Keepalive, Outbox, Receiver},
 };
 
 pub const PROTOCOL: &str = "cctv.wall.1";
 
 /// A tile as the wall knows it; dropping it ends the tile's task and gives up its seat.
-struct Hung {
+struct ActiveTile {
     camera: String,
-    orders: Arc<Orders>,
+    orders: Arc<TileRequest>,
     _task: Task<()>,
 }
 
@@ -35,7 +35,7 @@ struct Wall<'a> {
     web: &'a Web,
     outbox: Outbox,
     tasks: &'a Executor<'static>,
-    tiles: BTreeMap<u8, Hung>,
+    tiles: BTreeMap<u8, ActiveTile>,
     /// Closed by the first tile that cannot send.
     broken: Sender<()>,
     errors: usize,
@@ -64,7 +64,7 @@ pub async fn serve(socket: Socket, web: &Web, accepted: Accepted) -> io::Result<
         }))
         .await;
     drop(tasks);
-    outbox.close(receiver, &end, web.limits.farewell).await;
+    outbox.close(receiver, &end, web.limits.close_timeout).await;
     Ok(())
 }
 
@@ -77,7 +77,7 @@ impl Wall<'_> {
             Stop(String),
         }
         let changes = self.web.hub.changes();
-        let mut pulse = Pulse::new(&self.web.limits, Instant::now());
+        let mut pulse = Keepalive::new(&self.web.limits, Instant::now());
         let outbox = self.outbox.clone();
         loop {
             if self.tell_complaints().await.is_err() {
@@ -92,13 +92,13 @@ impl Wall<'_> {
                 .or(async { Event::Text(pulse.next_text(receiver, &outbox).await) })
                 .await;
             let done = match event {
-                Event::Text(Ok(text)) => self.obey(&text).await,
+                Event::Text(Ok(text)) => self.handle_message(&text).await,
                 Event::Text(Err(end)) => Err(end),
                 Event::Changed => {
                     self.tiles.values().for_each(|tile| tile.orders.look());
                     Ok(())
                 }
-                Event::Stop(why) => Err(End::Finished(why)),
+                Event::Stop(why) => Err(End::HeadReader(why)),
             };
             if let Err(end) = done {
                 return end;
@@ -111,17 +111,17 @@ impl Wall<'_> {
         if complaints == self.told_complaints {
             return Ok(());
         }
-        let text = message::config(&complaints);
+        let text = protocol::config(&complaints);
         self.told_complaints = complaints;
         self.send(text).await
     }
 
-    async fn obey(&mut self, text: &str) -> Result<(), End> {
-        let commands = match message::parse(text, self.web.limits.tiles) {
+    async fn handle_message(&mut self, text: &str) -> Result<(), End> {
+        let commands = match protocol::parse(text, self.web.limits.tiles) {
             Ok(commands) => commands,
             Err(wrong) => {
                 self.errors += 1;
-                self.send(message::error(&wrong)).await?;
+                self.send(protocol::error(&wrong)).await?;
                 let patience_lost = self.errors >= self.web.limits.bad_messages;
                 return if patience_lost { Err(End::Misused("too many messages are wrong")) } else { Ok(()) };
             }
@@ -137,7 +137,7 @@ impl Wall<'_> {
                         }
                     }
                 }
-                Command::Ping(number) => self.send(message::pong(&number, unix_now() / 1000)).await?,
+                Command::Ping(number) => self.send(protocol::pong(&number, unix_now() / 1000)).await?,
             }
         }
         Ok(())
@@ -155,7 +155,7 @@ impl Wall<'_> {
         for TileWish { tile, camera, rendition_request, accept } in rendition_requests {
             if accept.is_empty() {
                 let text = format!("tile {tile}: accept must hold one of h264, h265 and jpeg");
-                self.send(message::error(&text)).await?;
+                self.send(protocol::error(&text)).await?;
                 continue;
             }
             if let Some(hung) = self.tiles.get(&tile) {
@@ -165,9 +165,9 @@ impl Wall<'_> {
             if self.web.hub.channel(&camera).is_none() {
                 // The tile is hung all the same: it says so too, and shows the camera once there is one.
                 let text = format!("tile {tile}: there is no camera {camera:?}");
-                self.send(message::error(&text)).await?;
+                self.send(protocol::error(&text)).await?;
             }
-            let orders = Orders::new(rendition_request, accept);
+            let orders = TileRequest::new(rendition_request, accept);
             let task = Tile {
                 number: tile,
                 camera: camera.clone(),
@@ -177,7 +177,7 @@ impl Wall<'_> {
                 drawn_limit: self.web.limits.drawn,
                 refused_pause: self.web.limits.refused_tile,
                 told: String::new(),
-                pace: Pace::default(),
+                pace: FrameLimiter::default(),
             };
             let broken = self.broken.clone();
             let task = self.tasks.spawn(async move {
@@ -185,7 +185,7 @@ impl Wall<'_> {
                     broken.close();
                 }
             });
-            self.tiles.insert(tile, Hung { camera, orders, _task: task });
+            self.tiles.insert(tile, ActiveTile { camera, orders, _task: task });
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use smol::{future::FutureExt, net::TcpListener};
 
 use super::{
-    super::{Bounds, Web, serve},
+    super::{AdmissionLimits, Web, serve},
     scene::{Client, LONG, Scene, eventually, play},
 };
 use crate::hub::Hub;
@@ -188,14 +188,14 @@ fn one_connection_too_many_is_told_to_come_back() {
     play(
         |limits| limits.head_time = LONG,
         async |scene| {
-            scene.web.set_bounds(Bounds { connections: 1, own: 0, ..Bounds::default() });
+            scene.web.set_admission_limits(AdmissionLimits { connections: 1, own: 0, ..AdmissionLimits::default() });
             let first = scene.connect().await;
-            eventually(|| scene.web.doors.connections() == 1).await;
+            eventually(|| scene.web.admission.connections() == 1).await;
             let mut second = scene.connect().await;
             let reply = second.reply(false).await;
             assert_eq!((reply.status, reply.header("retry-after")), (503, Some("5")));
             drop(first);
-            eventually(|| scene.web.doors.connections() == 0).await;
+            eventually(|| scene.web.admission.connections() == 0).await;
             assert_eq!(scene.get("/healthz").await.status, 200);
         },
     );
@@ -210,7 +210,7 @@ fn dropped_server_takes_its_connections_along() {
         let address = listener.local_addr().unwrap();
         let mut serving = Box::pin(serve(listener, Arc::clone(&web)));
         let mut client = Client::connect(address).await;
-        let opened = eventually(|| web.doors.connections() == 1);
+        let opened = eventually(|| web.admission.connections() == 1);
         opened
             .or(async {
                 (&mut serving).await;
@@ -218,6 +218,6 @@ fn dropped_server_takes_its_connections_along() {
             .await;
         drop(serving);
         assert!(client.ended().await);
-        assert_eq!((web.doors.connections(), Arc::strong_count(&web)), (0, 1));
+        assert_eq!((web.admission.connections(), Arc::strong_count(&web)), (0, 1));
     });
 }

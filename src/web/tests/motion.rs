@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    super::{Bounds, frames::Frames},
+    super::{AdmissionLimits, jpeg_feed::Frames},
     scene::{Client, Reply, Scene, eventually, in_time, picture, play},
 };
 use crate::{camera::State, media::RenditionRequest};
@@ -150,7 +150,7 @@ fn stopping_agent_leaves_a_card_on_the_screen() {
         let mut viewer = Viewer::open(scene, "/live/gate").await;
         scene.publish(1).await;
         assert_eq!(viewer.sequence().await, 1);
-        scene.web.say_goodbye();
+        scene.web.shutdown();
         let (card, last) = viewer.part().await;
         assert!(card.text().contains("stopped") && last, "{}", card.text());
     });
@@ -216,7 +216,7 @@ fn viewer_that_leaves_gives_up_its_seat_at_once() {
 #[test]
 fn one_viewer_too_many_is_told_to_come_back() {
     play(without_repeats, async |scene| {
-        scene.web.set_bounds(Bounds { viewers: 1, own: 0, ..Bounds::default() });
+        scene.web.set_admission_limits(AdmissionLimits { viewers: 1, own: 0, ..AdmissionLimits::default() });
         let _first = Viewer::open(scene, "/live/gate").await;
         let reply = scene.get("/live/gate").await;
         assert_eq!((reply.status, reply.header("retry-after")), (503, Some("5")));

@@ -10,7 +10,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use smol::{future::FutureExt, net::TcpStream, stream::StreamExt};
 
-use super::super::Bounds;
+use super::super::AdmissionLimits;
 use super::scene::{LONG, Scene, eventually, in_time, picture, play, stream};
 use crate::camera::State;
 
@@ -290,7 +290,7 @@ fn silent_socket_is_pinged_and_then_closed() {
 fn stopping_agent_says_goodbye() {
     play(strict, async |scene| {
         let mut page = Page::wall(scene).await;
-        scene.web.say_goodbye();
+        scene.web.shutdown();
         assert_eq!(page.close_code().await, CloseCode::Away);
     });
 }
@@ -301,7 +301,7 @@ fn viewers_of_an_address_that_is_left_are_told_and_others_are_not() {
         let mut stays = Page::wall(scene).await;
         let listener = smol::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let old = Scene { address: listener.local_addr().unwrap(), ..scene.clone() };
-        let door = std::sync::Arc::new(scene.web.door());
+        let door = std::sync::Arc::new(scene.web.for_listener());
         let serving = super::super::serve(listener, std::sync::Arc::clone(&door));
         let leave = async {
             let mut goes = Page::wall(&old).await;
@@ -341,7 +341,7 @@ fn full_house_refuses_one_more_socket() {
     play(
         |_| {},
         async |scene| {
-            scene.web.set_bounds(Bounds { viewers: 1, own: 0, ..Bounds::default() });
+            scene.web.set_admission_limits(AdmissionLimits { viewers: 1, own: 0, ..AdmissionLimits::default() });
             let _first = Page::wall(scene).await;
             assert_eq!(open(scene, "/ws", &[WALL]).await.err(), Some(503));
         },

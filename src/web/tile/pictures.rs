@@ -11,11 +11,11 @@ use smol::{
     future::{self, FutureExt},
 };
 
-use super::{Serving, Tile};
+use super::{Tile, TileFormat};
 use crate::{
     hub::{View, ViewEvent},
     media::{Picture, RenditionRequest},
-    web::message,
+    web::protocol,
 };
 
 /// A picture that was sent and maybe not drawn yet.
@@ -62,7 +62,7 @@ impl Tile {
             .await;
             match event {
                 Event::Ordered => {
-                    if self.serving(view.stream()) != Serving::Pictures {
+                    if self.serving(view.stream()) != TileFormat::Pictures {
                         return Ok(());
                     }
                     let wanted = self.orders.read().rendition_request;
@@ -71,7 +71,7 @@ impl Tile {
                         rendition_request = wanted;
                         if let Err(error) = view.change(wanted) {
                             let text = format!("tile {}: {error}", self.number);
-                            self.outbox.text(message::error(&text)).await?;
+                            self.outbox.text(protocol::error(&text)).await?;
                         }
                     }
                 }
@@ -80,7 +80,7 @@ impl Tile {
                     if let Some(text) = self.absorb(&view, shown, &mut held) {
                         self.outbox.text(text).await?;
                     }
-                    if self.serving(view.stream()) != Serving::Pictures {
+                    if self.serving(view.stream()) != TileFormat::Pictures {
                         return Ok(());
                     }
                 }
@@ -111,7 +111,7 @@ impl Tile {
         let Some(picture) = held.take() else { return Ok(None) };
         let skipped = view.skipped();
         let some_skipped = before.is_some_and(|before| before.skipped != skipped);
-        sender.send(Message::binary(message::frame(self.number, &picture, some_skipped))).await?;
+        sender.send(Message::binary(protocol::frame(self.number, &picture, some_skipped))).await?;
         Ok(Some(Sent { sequence: picture.sequence, at: Instant::now(), skipped }))
     }
 

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use async_tungstenite::tungstenite::{Error, Message};
 use smol::future::FutureExt;
 
-use super::{Serving, Tile};
+use super::{Tile, TileFormat};
 use crate::{
     hub::{UnitEvent, UnitView},
-    web::message,
+    web::protocol,
 };
 
 impl Tile {
@@ -19,9 +19,9 @@ impl Tile {
     pub(super) async fn pass_on(&mut self, mut view: UnitView) -> Result<(), Error> {
         let mut stream = Arc::clone(view.stream());
         let mut serving = self.serving(&stream);
-        if serving == Serving::Nothing {
+        if serving == TileFormat::Nothing {
             let text = format!("tile {}: {} cannot be shown; accept must hold jpeg", self.number, self.camera);
-            self.outbox.text(message::error(&text)).await?;
+            self.outbox.text(protocol::error(&text)).await?;
         }
         let outbox = self.outbox.clone();
         loop {
@@ -40,7 +40,7 @@ impl Tile {
                 }
             }
             // The other stream is to be shown from now on, but not as it is.
-            if view.awaited().is_some_and(|stream| stream.is_live() && self.serving(stream) == Serving::Pictures) {
+            if view.awaited().is_some_and(|stream| stream.is_live() && self.serving(stream) == TileFormat::Pictures) {
                 return Ok(());
             }
             let mut sender = outbox.lock().await;
@@ -54,15 +54,15 @@ impl Tile {
                     // What begins with another stream goes on here; taking another seat would begin with
                     // what lies before it.
                     let is_other = !Arc::ptr_eq(&stream, view.stream());
-                    if now != serving && !(is_other && matches!(now, Serving::Units(_))) {
+                    if now != serving && !(is_other && matches!(now, TileFormat::Units(_))) {
                         return Ok(());
                     }
                     serving = now;
                     stream = Arc::clone(view.stream());
                 }
                 Some(UnitEvent::Unit(taken)) => {
-                    if let Serving::Units(codec) = serving {
-                        sender.send(Message::binary(message::unit(self.number, codec, &taken))).await?;
+                    if let TileFormat::Units(codec) = serving {
+                        sender.send(Message::binary(protocol::unit(self.number, codec, &taken))).await?;
                     }
                 }
                 Some(UnitEvent::Closed) => return Ok(()),

@@ -10,8 +10,8 @@ use std::{
 use serde_json::json;
 
 use super::{
-    answer::Answer,
-    tally::{Census, Counted, Resident, Tally},
+    counter::{AddressPermit, LimitedCounter, PerAddressCounter, Permit},
+    response::Response,
 };
 use crate::hub::TooManyRenditions;
 
@@ -24,7 +24,7 @@ const MAX_REFUSALS_ANSWERED: usize = 32;
 
 /// What newcomers are measured by; may change at any time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bounds {
+pub struct AdmissionLimits {
     /// Motion JPEG streams and WebSockets together.
     pub viewers: usize,
     /// Open connections of any kind.
@@ -43,7 +43,7 @@ fn is_own(address: IpAddr) -> bool {
     [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&address.to_canonical())
 }
 
-impl Default for Bounds {
+impl Default for AdmissionLimits {
     /// The defaults suit a wall of a few dozen screens on a small box, and one of its own with a page or two
     /// in other tabs.
     fn default() -> Self {
@@ -60,7 +60,7 @@ pub enum Refusal {
     Descriptors { most: usize },
 }
 
-impl Bounds {
+impl AdmissionLimits {
     fn own(&self, address: IpAddr) -> usize {
         if is_own(address) { self.own } else { 0 }
     }
@@ -77,7 +77,7 @@ impl Refusal {
         }
     }
 
-    pub fn answer(&self) -> Answer {
+    pub fn response(&self) -> Response {
         let (Self::Viewers { most }
         | Self::Connections { most }
         | Self::Address { most, .. }
@@ -112,44 +112,44 @@ impl fmt::Display for Refusal {
 }
 
 /// The answer to who asks for one rendition too many.
-pub fn too_many(error: TooManyRenditions) -> Answer {
+pub fn too_many(error: TooManyRenditions) -> Response {
     full(&error.to_string(), "renditions", error.most)
 }
 
-fn full(text: &str, setting: &str, most: usize) -> Answer {
+fn full(text: &str, setting: &str, most: usize) -> Response {
     let body = json!({ "error": text, "limit": { "setting": setting, "value": most } });
-    Answer::json(503, &body).header("Retry-After", COME_BACK.to_string())
+    Response::json(503, &body).header("Retry-After", COME_BACK.to_string())
 }
 
 /// All who are inside, and how many were refused.
 #[derive(Debug, Default)]
-pub struct Doors {
-    bounds: Mutex<Bounds>,
-    connections: Tally,
-    addresses: Census,
-    viewers: Tally,
-    farewells: Tally,
+pub struct Admission {
+    bounds: Mutex<AdmissionLimits>,
+    connections: LimitedCounter,
+    addresses: PerAddressCounter,
+    viewers: LimitedCounter,
+    farewells: LimitedCounter,
 }
 
 /// A connection's place, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    _connection: Counted,
-    _resident: Resident,
+pub struct ConnectionPermit {
+    _connection: Permit,
+    _resident: AddressPermit,
 }
 
-impl Doors {
-    pub fn bounds(&self) -> Bounds {
+impl Admission {
+    pub fn bounds(&self) -> AdmissionLimits {
         *self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For newcomers from now on.
-    pub fn set_bounds(&self, bounds: Bounds) {
+    pub fn set_admission_limits(&self, bounds: AdmissionLimits) {
         *self.bounds.lock().unwrap_or_else(PoisonError::into_inner) = bounds;
     }
 
     /// A place for one more connection from `address`.
-    pub fn connect(&self, address: IpAddr) -> Result<Place, Refusal> {
+    pub fn connect(&self, address: IpAddr) -> Result<ConnectionPermit, Refusal> {
         let bounds = self.bounds();
         let most = bounds.connections + bounds.own(address);
         let Some(connection) = self.connections.enter(most.min(bounds.descriptors)) else {
@@ -162,18 +162,18 @@ impl Doors {
         let Some(resident) = self.addresses.enter(address, most) else {
             return Err(refused(Refusal::Address { most, address: address.to_canonical() }));
         };
-        Ok(Place { _connection: connection, _resident: resident })
+        Ok(ConnectionPermit { _connection: connection, _resident: resident })
     }
 
     /// A place for one more viewer from `address`.
-    pub fn watch(&self, address: IpAddr) -> Result<Counted, Refusal> {
+    pub fn watch(&self, address: IpAddr) -> Result<Permit, Refusal> {
         let bounds = self.bounds();
         let most = bounds.viewers + bounds.own(address);
         self.viewers.enter(most).ok_or_else(|| refused(Refusal::Viewers { most: bounds.viewers }))
     }
 
     /// Leave to tell a refusal, unless too many are being told.
-    pub fn farewell(&self) -> Option<Counted> {
+    pub fn close_timeout(&self) -> Option<Permit> {
         self.farewells.enter(MAX_REFUSALS_ANSWERED)
     }
 
@@ -207,36 +207,47 @@ mod tests {
 
     #[test]
     fn places_are_kept_for_this_machine_itself() {
-        let doors = Doors::default();
-        doors.set_bounds(Bounds { viewers: 1, connections: 1, own: 1, ..Bounds::default() });
+        let admission = Admission::default();
+        admission.set_admission_limits(AdmissionLimits {
+            viewers: 1,
+            connections: 1,
+            own: 1,
+            ..AdmissionLimits::default()
+        });
         let stranger = [10, 0, 0, 1].into();
-        let _inside = (doors.connect(stranger).unwrap(), doors.watch(stranger).unwrap());
-        assert!(doors.connect(stranger).is_err() && doors.watch(stranger).is_err());
+        let _inside = (admission.connect(stranger).unwrap(), admission.watch(stranger).unwrap());
+        assert!(admission.connect(stranger).is_err() && admission.watch(stranger).is_err());
         let screen = Ipv4Addr::LOCALHOST.to_ipv6_mapped().into();
-        let _screen = (doors.connect(screen).unwrap(), doors.watch(screen).unwrap());
-        assert_eq!(doors.watch(Ipv6Addr::LOCALHOST.into()).unwrap_err(), Refusal::Viewers { most: 1 });
-        doors.set_bounds(Bounds { descriptors: 2, own: 9, ..doors.bounds() });
-        assert_eq!(doors.connect(screen).unwrap_err(), Refusal::Descriptors { most: 2 }, "cameras come first");
+        let _screen = (admission.connect(screen).unwrap(), admission.watch(screen).unwrap());
+        assert_eq!(admission.watch(Ipv6Addr::LOCALHOST.into()).unwrap_err(), Refusal::Viewers { most: 1 });
+        admission.set_admission_limits(AdmissionLimits { descriptors: 2, own: 9, ..admission.bounds() });
+        assert_eq!(admission.connect(screen).unwrap_err(), Refusal::Descriptors { most: 2 }, "cameras come first");
     }
 
     #[test]
     fn refusals_name_the_setting_that_raises_them() {
-        let doors = Doors::default();
-        doors.set_bounds(Bounds { viewers: 0, connections: 2, connections_per_address: 1, descriptors: 9, own: 1 });
+        let admission = Admission::default();
+        admission.set_admission_limits(AdmissionLimits {
+            viewers: 0,
+            connections: 2,
+            connections_per_address: 1,
+            descriptors: 9,
+            own: 1,
+        });
         let (one, two, three) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), [10, 0, 0, 3].into());
-        assert_eq!(doors.watch(one).unwrap_err().setting(), "viewers");
-        let first = doors.connect(one).unwrap();
-        let refusal = doors.connect(one).unwrap_err();
+        assert_eq!(admission.watch(one).unwrap_err().setting(), "viewers");
+        let first = admission.connect(one).unwrap();
+        let refusal = admission.connect(one).unwrap_err();
         assert_eq!(refusal, Refusal::Address { most: 1, address: one });
         assert!(refusal.to_string().contains("`connections_per_address` below [limits]"), "{refusal}");
-        assert_eq!(doors.connections(), 1, "who was refused takes no place");
-        let _second = doors.connect(two).unwrap();
-        assert_eq!(doors.connect(three).unwrap_err(), Refusal::Connections { most: 2 });
-        doors.set_bounds(Bounds { descriptors: 1, ..doors.bounds() });
-        assert_eq!(doors.connect(three).unwrap_err(), Refusal::Descriptors { most: 1 });
-        doors.set_bounds(Bounds { descriptors: 9, ..doors.bounds() });
+        assert_eq!(admission.connections(), 1, "who was refused takes no place");
+        let _second = admission.connect(two).unwrap();
+        assert_eq!(admission.connect(three).unwrap_err(), Refusal::Connections { most: 2 });
+        admission.set_admission_limits(AdmissionLimits { descriptors: 1, ..admission.bounds() });
+        assert_eq!(admission.connect(three).unwrap_err(), Refusal::Descriptors { most: 1 });
+        admission.set_admission_limits(AdmissionLimits { descriptors: 9, ..admission.bounds() });
         drop(first);
-        assert!(doors.connect(three).is_ok());
-        assert_eq!(doors.refused(), [("viewers", 1), ("connections", 2), ("connections_per_address", 1)]);
+        assert!(admission.connect(three).is_ok());
+        assert_eq!(admission.refused(), [("viewers", 1), ("connections", 2), ("connections_per_address", 1)]);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 
 /// Compressed files kept, which is all of a page.
-const KEPT: usize = 64;
+const MAX_KEPT: usize = 64;
 
 /// Bytes of compressed files kept.
 const KEPT_BYTES: usize = 4 << 20;
@@ -35,7 +35,7 @@ impl Packed {
         let packed = encoder.finish()?;
         let mut files = self.files();
         files.push_back((tag, packed.clone()));
-        while files.len() > KEPT || files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > KEPT_BYTES {
+        while files.len() > MAX_KEPT || files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > KEPT_BYTES {
             files.pop_front();
         }
         Ok(packed)
@@ -53,10 +53,10 @@ mod tests {
     #[test]
     fn only_so_many_are_kept() {
         let packed = Packed::default();
-        for number in 0..=u8::try_from(KEPT).unwrap() {
+        for number in 0..=u8::try_from(MAX_KEPT).unwrap() {
             packed.pack([number; 16], &[number; 100]).unwrap();
         }
-        assert_eq!(packed.files().len(), KEPT);
+        assert_eq!(packed.files().len(), MAX_KEPT);
         assert_eq!(packed.files()[0].0, [1; 16]);
     }
 }

@@ -16,11 +16,11 @@ use std::{
 use http_types::{Method, Request};
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::{answer::Answer, limits::Limits, metadata::Metadata, socket::Socket};
+use super::{limits::Limits, metadata::Metadata, response::Response, timeout_socket::Socket};
 use crate::{config::Authority, time::timeout};
 
 /// The header lines that are handed on beside those in [`Metadata`]; all others, cookies above all, are dropped.
-const KEPT: [&str; 7] = [
+const KEPT_HEADERS: [&str; 7] = [
     "connection",
     "upgrade",
     "if-none-match",
@@ -46,7 +46,7 @@ pub enum Refusal {
     /// The peer left, or never began: nothing to answer.
     Gone,
     /// To be answered, and the connection to be closed: what follows cannot be understood.
-    Answer(Box<Answer>, Method),
+    Response(Box<Response>, Method),
 }
 
 /// Reads the next request's head, of which the first byte must come within `patience`.
@@ -54,7 +54,7 @@ pub async fn read(socket: &mut Socket, limits: &Limits, patience: Duration) -> R
     let bytes = collect(socket, limits, patience).await?;
     let head = inspect(&bytes)?;
     let refuse = |text: String| refusal(400, text, head.method);
-    let decoded = async_h1::server::decode(Finished { bytes: head.kept.into(), at: 0 }).await;
+    let decoded = async_h1::server::decode(HeadReader { bytes: head.kept.into(), at: 0 }).await;
     match decoded {
         Ok(Some((request, _no_body))) => Ok(Head { request, metadata: head.metadata, keep_alive: head.keep_alive }),
         Ok(None) => Err(refuse("the request ends before its head does".to_owned())),
@@ -63,7 +63,7 @@ pub async fn read(socket: &mut Socket, limits: &Limits, patience: Duration) -> R
 }
 
 fn refusal(status: u16, text: impl Into<String>, method: Method) -> Refusal {
-    Refusal::Answer(Box::new(Answer::error(status, text)), method)
+    Refusal::Response(Box::new(Response::error(status, text)), method)
 }
 
 /// The bytes up to and including the empty line; what follows stays in `socket.early`.
@@ -151,9 +151,9 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
             return Err(bad("this is not HTTP"));
         }
         _ => {
-            let mut answer = Answer::error(405, "only GET and HEAD exist here");
-            answer.headers.push(("Allow", "GET, HEAD".to_owned()));
-            return Err(Refusal::Answer(Box::new(answer), Method::Get));
+            let mut response = Response::error(405, "only GET and HEAD exist here");
+            response.headers.push(("Allow", "GET, HEAD".to_owned()));
+            return Err(Refusal::Response(Box::new(response), Method::Get));
         }
     };
     let old = match version {
@@ -176,7 +176,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
             "host" => metadata.hosts.push(host(value)?),
             name => metadata.take(name, value),
         }
-        if KEPT.contains(&name.as_str()) {
+        if KEPT_HEADERS.contains(&name.as_str()) {
             if !value.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
                 return Err(bad("a header value must be of ASCII"));
             }
@@ -238,12 +238,12 @@ fn has_word(value: &[u8], word: &str) -> bool {
 
 /// A finished head as the socket `async-h1` wants: reads to its end, takes no answer.
 #[derive(Clone)]
-struct Finished {
+struct HeadReader {
     bytes: Arc<[u8]>,
     at: usize,
 }
 
-impl AsyncRead for Finished {
+impl AsyncRead for HeadReader {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let rest = &self.bytes[self.at..];
         let count = rest.len().min(into.len());
@@ -253,7 +253,7 @@ impl AsyncRead for Finished {
     }
 }
 
-impl AsyncWrite for Finished {
+impl AsyncWrite for HeadReader {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
@@ -274,7 +274,7 @@ mod tests {
     fn status(head: &str) -> Option<u16> {
         match inspect(head.as_bytes()) {
             Ok(_) => None,
-            Err(Refusal::Answer(answer, _)) => Some(answer.status),
+            Err(Refusal::Response(response, _)) => Some(response.status),
             Err(Refusal::Gone) => Some(0),
         }
     }

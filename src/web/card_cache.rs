@@ -23,7 +23,7 @@ pub type Draw = Arc<dyn Fn(Size, u8, &Card) -> Result<Vec<u8>, card::Error> + Se
 const USUAL_SIZE: Size = Size { width: 1280, height: 720 };
 
 /// Cards kept: two of each camera on a big wall.
-const KEPT: usize = 64;
+const MAX_KEPT: usize = 64;
 
 /// And no more than so many bytes of them: a card of 320x180 takes 20 KB, one of 3840x2160 a megabyte.
 const KEPT_BYTES: usize = 4 << 20;
@@ -72,7 +72,7 @@ impl Cards {
         };
         drawn.push_back((key, Arc::clone(&jpeg)));
         let mut bytes: usize = drawn.iter().map(|(_, jpeg)| jpeg.len()).sum();
-        while drawn.len() > KEPT || (bytes > KEPT_BYTES && drawn.len() > 1) {
+        while drawn.len() > MAX_KEPT || (bytes > KEPT_BYTES && drawn.len() > 1) {
             bytes -= drawn.pop_front().map_or(0, |(_, jpeg)| jpeg.len());
         }
         jpeg
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn cards_kept_are_bounded_in_number_and_bytes() {
-        for (length, kept) in [(10, KEPT), (1 << 20, 4), (5 << 20, 1)] {
+        for (length, kept) in [(10, MAX_KEPT), (1 << 20, 4), (5 << 20, 1)] {
             let cards = Cards::new(Arc::new(move |_, _, _| Ok(vec![0; length])));
             let options =
                 StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };

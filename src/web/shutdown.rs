@@ -6,13 +6,13 @@ use smol::channel::{Receiver, Sender, bounded};
 
 /// Told once, heard by everybody who holds a clone.
 #[derive(Clone)]
-pub struct Ending {
+pub struct ShutdownSignal {
     why: Arc<OnceLock<String>>,
     /// Closed when it is told; nothing is ever sent.
     bell: (Sender<()>, Receiver<()>),
 }
 
-impl Ending {
+impl ShutdownSignal {
     pub fn new() -> Self {
         Self { why: Arc::default(), bell: bounded(1) }
     }

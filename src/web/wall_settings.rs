@@ -11,9 +11,9 @@ use crate::{
 
 /// The walls in force.
 #[derive(Default)]
-pub struct Shelf(Mutex<Walls>);
+pub struct WallSettings(Mutex<Walls>);
 
-impl Shelf {
+impl WallSettings {
     /// Pages that are open follow within seconds.
     pub fn set(&self, walls: Walls) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = walls;
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn walls_are_told_as_the_file_has_them() {
-        let shelf = Shelf::default();
+        let shelf = WallSettings::default();
         let hall = Wall { layout: Some("1+5"), cameras: CameraId::new("gate").map(|id| vec![id]), ..Wall::default() };
         shelf.set(Walls { named: [("hall".to_owned(), hall)].into(), ..Walls::default() });
         let told = shelf.told();

@@ -8,12 +8,12 @@ use crate::media::{Rendition, RenditionRequest};
 const SLACK: u32 = 4;
 
 #[derive(Debug, Default)]
-pub struct Pace {
+pub struct FrameLimiter {
     /// When the next picture may come.
     next: Option<Instant>,
 }
 
-impl Pace {
+impl FrameLimiter {
     /// Whether a viewer with this wish may get a picture of `rendition` now; if so, it is counted.
     pub fn allows(&mut self, rendition_request: RenditionRequest, rendition: Rendition, now: Instant) -> bool {
         let Some(fps) = rendition_request.fps.filter(|fps| *fps < rendition.fps) else { return true };
@@ -36,7 +36,7 @@ mod tests {
     fn passed(wished: u8, given: u8, seconds: u32) -> usize {
         let rendition_request = RenditionRequest { size: None, quality: None, fps: Some(wished) };
         let rendition = Rendition { size: Size { width: 1, height: 1 }, quality: 1, fps: given };
-        let (start, mut pace) = (Instant::now(), Pace::default());
+        let (start, mut pace) = (Instant::now(), FrameLimiter::default());
         let at = |number: u32| start + Duration::from_secs(1) * number / u32::from(given);
         (0..seconds * u32::from(given)).filter(|&number| pace.allows(rendition_request, rendition, at(number))).count()
     }

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use http_types::{Body, Method, Response, StatusCode};
+use http_types::{Body, Method, StatusCode};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{gate::ResourcePolicy, socket::Socket};
+use super::{gate::ResourcePolicy, timeout_socket::Socket};
 
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     /// ASCII only, besides Content-Type, Content-Length, Connection and Date.
     pub headers: Vec<(&'static str, String)>,
@@ -19,7 +19,7 @@ pub struct Answer {
 
 pub const JSON: &str = "application/json";
 
-impl Answer {
+impl Response {
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         let resource_policy = ResourcePolicy::SameSite;
         Self { status, headers: Vec::new(), content_type, resource_policy, body: body.into() }
@@ -45,7 +45,7 @@ impl Answer {
     /// its length.
     pub async fn send(self, socket: &mut Socket, method: Method, keep_alive: bool) -> io::Result<()> {
         let status = StatusCode::try_from(self.status).unwrap_or(StatusCode::InternalServerError);
-        let mut response = Response::new(status);
+        let mut response = http_types::Response::new(status);
         response.set_body(Body::from_bytes(self.body));
         response.insert_header("Content-Type", self.content_type);
         response.insert_header("X-Content-Type-Options", "nosniff");

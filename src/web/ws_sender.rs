@@ -20,7 +20,7 @@ use smol::{
     stream::StreamExt,
 };
 
-use super::{limits::Limits, socket::Socket};
+use super::{limits::Limits, timeout_socket::Socket};
 use crate::time::timeout;
 
 /// A close frame holds 125 bytes, two of which are its code (RFC 6455 5.5).
@@ -40,7 +40,7 @@ pub enum End {
     /// Nothing was heard of the viewer for too long.
     Silent,
     /// Nothing more will come, for this reason: the agent stops, the address is left, the camera was removed.
-    Finished(String),
+    HeadReader(String),
     /// The viewer does not keep to the protocol.
     Misused(&'static str),
 }
@@ -63,7 +63,7 @@ impl Outbox {
         let (code, reason) = match end {
             End::Gone => (CloseCode::Normal, ""),
             End::Silent => (CloseCode::Policy, "nothing was heard of you"),
-            End::Finished(why) => (CloseCode::Away, &why[..why.floor_char_boundary(MAX_REASON_LEN)]),
+            End::HeadReader(why) => (CloseCode::Away, &why[..why.floor_char_boundary(MAX_REASON_LEN)]),
             End::Misused(why) => (CloseCode::Policy, *why),
         };
         timeout(patience, async {
@@ -78,14 +78,14 @@ impl Outbox {
 }
 
 /// When to ping and when to give up.
-pub struct Pulse {
+pub struct Keepalive {
     heard: Instant,
     next_ping: Instant,
     ping: Duration,
     silence: Duration,
 }
 
-impl Pulse {
+impl Keepalive {
     pub fn new(limits: &Limits, now: Instant) -> Self {
         Self { heard: now, next_ping: now + limits.ping, ping: limits.ping, silence: limits.silence }
     }

@@ -14,12 +14,11 @@ use smol::future::FutureExt;
 
 use super::{
     Web,
-    frames::{Frame, Frames},
-    message,
-    outbox::{End, Outbox, Pulse, Receiver},
-    query,
-    socket::Socket,
+    jpeg_feed::{Frame, Frames},
+    protocol, query,
+    timeout_socket::Socket,
     upgrade::{self, Accepted},
+    ws_sender::{End, Keepalive, Outbox, Receiver},
 };
 use crate::{hub::Channel, media::RenditionRequest};
 
@@ -37,7 +36,7 @@ pub async fn serve(
     let (sender, mut receiver) = upgrade::open(socket, &accepted, &web.limits).await?.split();
     let outbox = Outbox::new(sender);
     let end = stream(web, &channel, rendition_request, &outbox, &mut receiver).await;
-    outbox.close(receiver, &end, web.limits.farewell).await;
+    outbox.close(receiver, &end, web.limits.close_timeout).await;
     Ok(())
 }
 
@@ -54,9 +53,9 @@ async fn stream(
     }
     let Ok(mut frames) = Frames::new(web, channel, rendition_request) else {
         let why = "too many different sizes and qualities are watched; renditions below [limits] bounds them";
-        return End::Finished(why.to_owned());
+        return End::HeadReader(why.to_owned());
     };
-    let mut pulse = Pulse::new(&web.limits, Instant::now());
+    let mut pulse = Keepalive::new(&web.limits, Instant::now());
     let mut errors = 0;
     loop {
         let event = async { Event::Text(pulse.next_text(receiver, outbox).await) }
@@ -65,7 +64,7 @@ async fn stream(
         let sent = match event {
             Event::Frame(frame) if frame.jpeg.is_empty() => Ok(()),
             Event::Frame(frame) => match send(outbox, &frame).await {
-                Ok(()) if frame.last => return End::Finished(frames.end().to_owned()),
+                Ok(()) if frame.last => return End::HeadReader(frames.end().to_owned()),
                 sent => sent,
             },
             Event::Text(Err(end)) => return end,
@@ -82,7 +81,7 @@ async fn stream(
                     Err(wrong) => {
                         errors += 1;
                         // Neither `::` nor `~` at its beginning: old pages ignore it.
-                        outbox.text(message::error(&wrong)).await
+                        outbox.text(protocol::error(&wrong)).await
                     }
                 }
             }
@@ -120,7 +119,7 @@ fn resolution(text: &str) -> Result<Option<crate::media::Size>, String> {
     if resolution.is_null() || *resolution == serde_json::json!([0, 0]) {
         return Ok(None);
     }
-    message::box_of(resolution).map(Some).ok_or_else(|| {
+    protocol::box_of(resolution).map(Some).ok_or_else(|| {
         format!("resolution must be [width,height], {} to {} each", query::SIDES.start(), query::SIDES.end())
     })
 }

@@ -11,7 +11,7 @@ use std::{
 
 use smol::future::FutureExt;
 
-use super::{Web, pace::Pace};
+use super::{Web, frame_limiter::FrameLimiter};
 use crate::{
     camera::State,
     hub::{Channel, Condition, TooManyRenditions, View, ViewEvent},
@@ -39,7 +39,7 @@ pub struct Frames<'a> {
     view: View,
     rendition_request: RenditionRequest,
     newest: Option<Arc<Picture>>,
-    pace: Pace,
+    pace: FrameLimiter,
     /// When something must be sent at the latest.
     due: Instant,
     alarm: LazyDeadline,
@@ -57,7 +57,7 @@ impl<'a> Frames<'a> {
     ) -> Result<Self, TooManyRenditions> {
         let due = Instant::now() + web.limits.repeat;
         let view = channel.subscribe(rendition_request)?;
-        let (pace, alarm) = (Pace::default(), LazyDeadline::default());
+        let (pace, alarm) = (FrameLimiter::default(), LazyDeadline::default());
         Ok(Self { web, view, rendition_request, newest: None, pace, due, alarm, end: None })
     }
 

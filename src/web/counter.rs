@@ -10,7 +10,7 @@ use std::{
 };
 
 #[derive(Clone, Debug, Default)]
-pub struct Tally(Arc<Counts>);
+pub struct LimitedCounter(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -20,30 +20,30 @@ struct Counts {
 
 /// One of those counted, until it is dropped.
 #[derive(Debug)]
-pub struct Counted(Arc<Counts>);
+pub struct Permit(Arc<Counts>);
 
-impl Tally {
+impl LimitedCounter {
     /// Counts one more; `None` where `limit` are counted already, or more.
-    pub fn enter(&self, limit: usize) -> Option<Counted> {
+    pub fn enter(&self, limit: usize) -> Option<Permit> {
         let below = |count: usize| (count < limit).then_some(count + 1);
         if self.0.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, below).is_err() {
             self.0.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        Some(Counted(Arc::clone(&self.0)))
+        Some(Permit(Arc::clone(&self.0)))
     }
 
     pub fn count(&self) -> usize {
         self.0.held.load(Ordering::Acquire)
     }
 
-    /// How often [`Tally::enter`] said no.
+    /// How often [`LimitedCounter::enter`] said no.
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Counted {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0.held.fetch_sub(1, Ordering::AcqRel);
     }
@@ -51,7 +51,7 @@ impl Drop for Counted {
 
 /// The same for each address by itself.
 #[derive(Clone, Debug, Default)]
-pub struct Census(Arc<Addresses>);
+pub struct PerAddressCounter(Arc<Addresses>);
 
 #[derive(Debug, Default)]
 struct Addresses {
@@ -61,15 +61,15 @@ struct Addresses {
 
 /// One of those counted at an address, until it is dropped.
 #[derive(Debug)]
-pub struct Resident {
+pub struct AddressPermit {
     addresses: Arc<Addresses>,
     at: IpAddr,
 }
 
-impl Census {
+impl PerAddressCounter {
     /// Counts one more at `address`; `None` where `limit` are counted there already, or more.
-    pub fn enter(&self, address: IpAddr, limit: usize) -> Option<Resident> {
-        let at = household(address);
+    pub fn enter(&self, address: IpAddr, limit: usize) -> Option<AddressPermit> {
+        let at = address_prefix(address);
         let mut held = self.0.held();
         let count = held.entry(at).or_default();
         if *count >= limit {
@@ -77,10 +77,10 @@ impl Census {
             return None;
         }
         *count += 1;
-        Some(Resident { addresses: Arc::clone(&self.0), at })
+        Some(AddressPermit { addresses: Arc::clone(&self.0), at })
     }
 
-    /// How often [`Census::enter`] said no.
+    /// How often [`PerAddressCounter::enter`] said no.
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
     }
@@ -92,7 +92,7 @@ impl Addresses {
     }
 }
 
-impl Drop for Resident {
+impl Drop for AddressPermit {
     fn drop(&mut self) {
         let mut held = self.addresses.held();
         if let Some(count) = held.get_mut(&self.at) {
@@ -105,7 +105,7 @@ impl Drop for Resident {
 }
 
 /// One machine may have a whole /64 of IPv6 to itself, so that is what is counted.
-fn household(address: IpAddr) -> IpAddr {
+fn address_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn place_is_free_again_when_its_holder_leaves() {
-        let tally = Tally::default();
+        let tally = LimitedCounter::default();
         let first = tally.enter(1);
         assert!(first.is_some() && tally.enter(1).is_none());
         drop(first);
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn lower_limit_lets_nobody_in_and_nobody_out() {
-        let tally = Tally::default();
+        let tally = LimitedCounter::default();
         let held = [tally.enter(2), tally.enter(2)];
         assert!(tally.enter(1).is_none());
         assert_eq!(tally.count(), held.len());
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn addresses_are_counted_apart_and_forgotten() {
-        let census = Census::default();
+        let census = PerAddressCounter::default();
         let at = |text: &str| text.parse::<IpAddr>().unwrap();
         let first = census.enter(at("10.0.0.1"), 1);
         assert!(first.is_some() && census.enter(at("::ffff:10.0.0.1"), 1).is_none());

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::frames::{Frame, unix_now};
+use super::jpeg_feed::{Frame, unix_now};
 use crate::{camera::State, media::UnixMicros};
 
 /// The measured rate looks back this far.
