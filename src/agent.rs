@@ -3,20 +3,20 @@
 //! Everything runs on one executor on the main thread. That thread must also be the one that starts
 //! workers, since a worker dies with the thread that started it.
 
-mod budget;
+mod backoff;
+mod cameras;
+mod config_loader;
 mod descriptors;
-mod encouragement;
-mod keeper;
+mod discovery_cache;
 mod listeners;
-mod lookout;
-mod memory;
+mod memory_budget;
+mod memory_limit;
 mod network;
-mod notify;
-mod pause;
-mod reading;
 mod report;
-mod roster;
+mod retry_throttle;
 mod signals;
+mod supervisor;
+mod systemd;
 mod watchdog;
 
 use std::{
@@ -41,13 +41,13 @@ use crate::{
     web::{AdmissionLimits, Web},
     worker_host::{ForkServer, Spawner},
 };
-use keeper::Crew;
+use cameras::CameraManager;
+use config_loader::{Answer, ConfigLoader, Read};
 use listeners::Listeners;
 use network::Network;
-use reading::{Answer, Read, Reading};
-use roster::Roster;
 use signals::Signal;
 pub use signals::Signals;
+use supervisor::Context;
 use watchdog::Watchdog;
 
 /// What cameras and viewers get to take their leave. The rest of the three seconds promised is for a
@@ -125,8 +125,8 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
             remarks: Vec::new(),
         },
         complaints: Vec::new(),
-        reading: Reading::start(Arc::clone(&executor), Arc::clone(&hub), file),
-        roster: Roster::new(Crew::new(Arc::clone(&executor), spawner), Arc::clone(&hub)),
+        reading: ConfigLoader::start(Arc::clone(&executor), Arc::clone(&hub), file),
+        cameras: CameraManager::new(Context::new(Arc::clone(&executor), spawner), Arc::clone(&hub)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web)),
         network: Network::default(),
         watchdog: Watchdog::start(&executor, Arc::clone(&web)),
@@ -148,9 +148,9 @@ struct Agent {
     config: Config,
     /// What was wrong with the file when it was read last.
     complaints: Vec<String>,
-    reading: Reading,
+    reading: ConfigLoader,
     hub: Arc<Hub>,
-    roster: Roster,
+    cameras: CameraManager,
     listeners: Listeners,
     network: Network,
     watchdog: Watchdog,
@@ -209,7 +209,7 @@ impl Agent {
                     self.reload(read, count);
                     self.watchdog.ready();
                 }
-                Event::Heard(hint) => self.roster.hear(hint, Instant::now()),
+                Event::Heard(hint) => self.cameras.on_announcement(hint, Instant::now()),
                 Event::Log(now) => {
                     if logging::flush(now) {
                         log_rest.set_after(LOG_PAUSE);
@@ -220,9 +220,9 @@ impl Agent {
                         log_rest.set_after(LOG_PAUSE);
                     }
                     self.listeners.retry();
-                    self.watchdog.turned(now, self.listeners.addresses());
+                    self.watchdog.heartbeat(now, self.listeners.addresses());
                     self.look_at_network();
-                    self.roster.tend(now);
+                    self.cameras.tick(now);
                     self.tell_complaints();
                 }
             }
@@ -232,9 +232,9 @@ impl Agent {
 
     /// What is away for want of a network need not wait once that has come.
     fn look_at_network(&mut self) {
-        let Ok(ways) = network::ways() else { return };
-        if let Some(way) = self.network.came(ways)
-            && self.roster.network_came()
+        let Ok(local_addresses) = network::local_addresses() else { return };
+        if let Some(way) = self.network.added(local_addresses)
+            && self.cameras.network_came()
         {
             log::info!("the network has changed: {way}; cameras that are away are tried again");
         }
@@ -245,7 +245,7 @@ impl Agent {
         match self.judge(read) {
             Some(config) => {
                 self.apply(config);
-                self.roster.forget_others();
+                self.cameras.forget_others();
             }
             None => {
                 self.apply(self.config.clone());
@@ -258,7 +258,7 @@ impl Agent {
         match self.judge(read) {
             Some(new) => {
                 let outcome = self.apply(new);
-                self.roster.forget_others();
+                self.cameras.forget_others();
                 self.hub.note_reload(count, true, outcome);
             }
             None => self.hub.note_reload(count, false, "the file is bad".to_owned()),
@@ -306,7 +306,7 @@ impl Agent {
         self.watchdog.set(&new.watchdog, self.listeners.addresses());
         self.tell_complaints();
         self.set_admission_limits(&new);
-        self.roster.apply(&changes, &new);
+        self.cameras.apply(&changes, &new);
         if !new.cameras.iter().any(|camera| camera.stream_source.may_move()) {
             self.listening = None;
         } else if self.listening.is_none() {
@@ -342,11 +342,11 @@ impl Agent {
 
     /// Takes leave of viewers and cameras, within [`STOP_LIMIT`]; a second signal ends it at once.
     async fn stop(self, mut signals: Signals) -> Outcome {
-        let Self { roster, listeners, web, watchdog, .. } = self;
+        let Self { cameras, listeners, web, watchdog, .. } = self;
         let watchdog = watchdog.stopping().await;
         web.shutdown();
         let leave = async {
-            roster.end().await;
+            cameras.end().await;
             listeners.end().await;
         };
         let too_late = async {

@@ -22,7 +22,7 @@ use crate::{
 const BACKLOG: i32 = 128;
 
 /// One address that is served.
-struct Door {
+struct Listener {
     web: Web,
     listener: smol::net::TcpListener,
     serving: Task<()>,
@@ -33,7 +33,7 @@ pub struct Listeners {
     executor: Arc<Executor<'static>>,
     web: Arc<Web>,
     wanted: Vec<SocketAddr>,
-    open: BTreeMap<SocketAddr, Door>,
+    open: BTreeMap<SocketAddr, Listener>,
     /// Could not be bound yet, and why: an address that DHCP brings later, or a port another program
     /// holds.
     missing: Vec<(SocketAddr, io::Error)>,
@@ -50,7 +50,7 @@ impl Listeners {
     /// before are served as well, and [`Listeners::retry`] tries again.
     pub fn set(&mut self, addresses: &[SocketAddr]) {
         self.wanted = addresses.to_vec();
-        self.settle();
+        self.reconcile();
         for (address, error) in &self.missing {
             log::error!("{}", cannot_listen(*address, error));
         }
@@ -60,7 +60,7 @@ impl Listeners {
     pub fn retry(&mut self) {
         self.leaving.retain(|task| !task.is_finished());
         if !self.missing.is_empty() {
-            self.settle();
+            self.reconcile();
         }
     }
 
@@ -94,7 +94,7 @@ impl Listeners {
         }
     }
 
-    fn settle(&mut self) {
+    fn reconcile(&mut self) {
         self.missing.clear();
         for address in self.wanted.clone() {
             if !self.open.contains_key(&address)
@@ -139,7 +139,7 @@ impl Listeners {
         log::info!("the wall is at http://{address}/");
         let web = self.web.for_listener();
         let serving = self.executor.spawn(web::serve(listener.clone(), Arc::new(web.clone())));
-        self.open.insert(address, Door { web, listener, serving });
+        self.open.insert(address, Listener { web, listener, serving });
         Ok(())
     }
 }

@@ -7,12 +7,12 @@ use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
 
 /// An address of this machine on an interface that carries something.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Way {
+pub struct LocalAddress {
     interface: String,
     address: IpAddr,
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for LocalAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} has {}", self.interface, self.address)
     }
@@ -20,11 +20,11 @@ impl fmt::Display for Way {
 
 /// What was there at the last look.
 #[derive(Default)]
-pub struct Network(Option<BTreeSet<Way>>);
+pub struct Network(Option<BTreeSet<LocalAddress>>);
 
 impl Network {
     /// The first way that there was not at the last look; the first look finds nothing new.
-    pub fn came(&mut self, now: BTreeSet<Way>) -> Option<Way> {
+    pub fn added(&mut self, now: BTreeSet<LocalAddress>) -> Option<LocalAddress> {
         let new = self.0.as_ref().and_then(|before| now.difference(before).next().cloned());
         self.0 = Some(now);
         new
@@ -38,7 +38,7 @@ impl Network {
 ///
 /// # Blocking
 /// One short conversation with the kernel.
-pub fn ways() -> io::Result<BTreeSet<Way>> {
+pub fn local_addresses() -> io::Result<BTreeSet<LocalAddress>> {
     let carries = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
     let usable = |flags: InterfaceFlags| flags.contains(carries) && !flags.contains(InterfaceFlags::IFF_LOOPBACK);
     let entries = getifaddrs()?.filter(|entry| usable(entry.flags));
@@ -46,7 +46,7 @@ pub fn ways() -> io::Result<BTreeSet<Way>> {
         let address = entry.address?;
         let v4 = address.as_sockaddr_in().map(|v4| v4.ip().into());
         let v6 = || address.as_sockaddr_in6().map(|v6| v6.ip().into());
-        Some(Way { interface: entry.interface_name, address: v4.or_else(v6)? })
+        Some(LocalAddress { interface: entry.interface_name, address: v4.or_else(v6)? })
     });
     Ok(way.collect())
 }
@@ -55,15 +55,16 @@ pub fn ways() -> io::Result<BTreeSet<Way>> {
 mod tests {
     use super::*;
 
-    fn way(interface: &str, address: &str) -> Way {
-        Way { interface: interface.into(), address: address.parse().unwrap() }
+    fn way(interface: &str, address: &str) -> LocalAddress {
+        LocalAddress { interface: interface.into(), address: address.parse().unwrap() }
     }
 
     #[test]
     fn network_comes_when_a_way_is_there_that_was_not() {
         let (first, second) = (way("eth0", "10.0.2.15"), way("eth1", "10.0.3.15"));
         let mut network = Network::default();
-        let mut look = |ways: &[&Way]| network.came(ways.iter().copied().cloned().collect());
+        let mut look =
+            |local_addresses: &[&LocalAddress]| network.added(local_addresses.iter().copied().cloned().collect());
         assert_eq!(look(&[&first]), None, "it was there when the agent began");
         assert_eq!(look(&[&first]), None);
         assert_eq!(look(&[&first, &second]), Some(second.clone()));
@@ -75,6 +76,6 @@ mod tests {
 
     #[test]
     fn this_machine_is_no_way_out_of_itself() {
-        assert!(ways().unwrap().iter().all(|way| !way.address.is_loopback()));
+        assert!(local_addresses().unwrap().iter().all(|way| !way.address.is_loopback()));
     }
 }

@@ -23,7 +23,7 @@ use smol::{
     future::FutureExt,
 };
 
-use super::notify::Notify;
+use super::systemd::Notify;
 use crate::{config, log::chain, web::Web};
 use device::Device;
 use health::{Findings, Health};
@@ -53,19 +53,19 @@ struct Shared {
     executor: Arc<Executor<'static>>,
     notify: Notify,
     web: Arc<Web>,
-    orders: Mutex<Orders>,
+    orders: Mutex<WatchdogConfig>,
     /// Rings after each change of the orders.
     bell: (Sender<()>, Receiver<()>),
 }
 
 #[derive(Clone)]
-struct Orders {
+struct WatchdogConfig {
     /// Whether the wall is up: nothing is judged before.
     ready: bool,
     device: config::Watchdog,
     listening: Vec<SocketAddr>,
     /// When the agent's own loop turned last.
-    turned: Instant,
+    heartbeat: Instant,
 }
 
 impl Watchdog {
@@ -76,7 +76,7 @@ impl Watchdog {
             executor: Arc::clone(executor),
             notify: Notify::from_environment(),
             web,
-            orders: Mutex::new(Orders { ready: false, device, listening, turned: Instant::now() }),
+            orders: Mutex::new(WatchdogConfig { ready: false, device, listening, heartbeat: Instant::now() }),
             bell: bounded(1),
         });
         let (stop, stopped) = bounded(1);
@@ -104,9 +104,9 @@ impl Watchdog {
 
     /// The agent's own loop has turned, and these are the addresses where the wall is served now. For
     /// every second.
-    pub fn turned(&self, now: Instant, listening: Vec<SocketAddr>) {
+    pub fn heartbeat(&self, now: Instant, listening: Vec<SocketAddr>) {
         let mut orders = self.shared.orders();
-        orders.turned = now;
+        orders.heartbeat = now;
         orders.listening = listening;
         drop(orders);
         self.shared.notify.catch_up();
@@ -133,7 +133,7 @@ impl Watchdog {
 }
 
 impl Shared {
-    fn orders(&self) -> MutexGuard<'_, Orders> {
+    fn orders(&self) -> MutexGuard<'_, WatchdogConfig> {
         // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,7 +158,7 @@ impl Shared {
         let orders = self.orders().clone();
         listeners.retain(|(address, _)| orders.listening.contains(address));
         let overdue_supervisors = self.web.hub.overdue_supervisors(self.web.limits.keeper_late, now);
-        health.judge(&Findings { listeners, overdue_supervisors, turned: orders.turned }, now)
+        health.judge(&Findings { listeners, overdue_supervisors, heartbeat: orders.heartbeat }, now)
     }
 
     fn status(&self) -> String {
@@ -177,7 +177,7 @@ pub struct Feeder {
     /// When the last beat was given.
     fed: Option<Instant>,
     /// Since when there was none, because something is wrong.
-    ill: Option<Instant>,
+    unhealthy: Option<Instant>,
     /// The last line systemd was told.
     told: String,
 }
@@ -219,7 +219,7 @@ impl Feeder {
     }
 
     /// How long the least patient watchdog waits for a beat, if there is one.
-    fn patience(&self, orders: &Orders, notify: &Notify) -> Option<Duration> {
+    fn patience(&self, orders: &WatchdogConfig, notify: &Notify) -> Option<Duration> {
         let wanted = orders.device.device.as_ref().map(|_| orders.device.timeout);
         let device = self.armed.as_ref().map(|armed| armed.timeout).or(wanted);
         device.into_iter().chain(notify.watchdog()).min()
@@ -246,11 +246,11 @@ impl Feeder {
     }
 
     fn withhold(&mut self, shared: &Shared, wrong: &str, now: Instant) {
-        if self.ill.is_some() {
+        if self.unhealthy.is_some() {
             log::debug!("watchdog: still {wrong}");
             return;
         }
-        self.ill = Some(now);
+        self.unhealthy = Some(now);
         let left = |patience: Duration| {
             let waited = self.fed.map_or(Duration::ZERO, |fed| now.saturating_duration_since(fed));
             patience.saturating_sub(waited).as_secs()
@@ -269,7 +269,7 @@ impl Feeder {
     }
 
     fn feed(&mut self, shared: &Shared, now: Instant) {
-        if let Some(since) = self.ill.take() {
+        if let Some(since) = self.unhealthy.take() {
             let seconds = now.saturating_duration_since(since).as_secs_f64();
             log::warn!("watchdog: all is well again after {seconds:.1} s; fed again");
         }
@@ -334,7 +334,7 @@ impl Feeder {
     /// The agent has stopped as it was asked to. A watchdog of an agent that was not well goes on: the
     /// next agent, or a reset, must end what was wrong.
     pub fn end(mut self) {
-        match (&self.armed, self.ill) {
+        match (&self.armed, self.unhealthy) {
             (Some(armed), Some(_)) => {
                 let (path, seconds) = (armed.device.path().display(), armed.timeout.as_secs());
                 log::warn!("watchdog: not all was well, so {path} goes on; the machine is reset within {seconds} s");

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::probe::Finding;
+use super::probe::ProbeResult;
 use crate::camera::CameraId;
 
 /// The agent's own loop, which obeys signals, turns every second; reading a file from a bad disk may
@@ -22,11 +22,11 @@ const SHORTAGE: Duration = Duration::from_secs(300);
 /// What was seen at one moment.
 pub struct Findings {
     /// What came of asking each address the wall is served on.
-    pub listeners: Vec<(SocketAddr, Finding)>,
+    pub listeners: Vec<(SocketAddr, ProbeResult)>,
     /// Keepers that are behind their promise by more than `/healthz` allows, and by how much.
     pub overdue_supervisors: Vec<(CameraId, Duration)>,
     /// When the agent's own loop turned last.
-    pub turned: Instant,
+    pub heartbeat: Instant,
 }
 
 /// Remembers what may be ill for a while only.
@@ -39,17 +39,17 @@ impl Health {
     /// What is wrong, in words, if anything is.
     pub fn judge(&mut self, findings: &Findings, now: Instant) -> Option<String> {
         let mut wrong = Vec::new();
-        let turned = now.saturating_duration_since(findings.turned);
-        if turned > LOOP_LATE {
-            wrong.push(format!("the agent's own loop has stood still for {} s", turned.as_secs()));
+        let heartbeat = now.saturating_duration_since(findings.heartbeat);
+        if heartbeat > LOOP_LATE {
+            wrong.push(format!("the agent's own loop has stood still for {} s", heartbeat.as_secs()));
         }
         let mut short = false;
         for (address, finding) in &findings.listeners {
             match finding {
                 // Whoever has lost its address is not reached there, and a new beginning brings none back.
-                Finding::Answers | Finding::Elsewhere => {}
-                Finding::Short => short = true,
-                Finding::Silent(why) => wrong.push(format!("nobody answers at {address}: {why}")),
+                ProbeResult::Answers | ProbeResult::Elsewhere => {}
+                ProbeResult::Short => short = true,
+                ProbeResult::Silent(why) => wrong.push(format!("nobody answers at {address}: {why}")),
             }
         }
         if short {
@@ -76,24 +76,25 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn findings(finding: Finding, turned: Instant) -> Findings {
-        let listeners = vec![("127.0.0.1:1".parse().unwrap(), Finding::Answers), ("[::1]:2".parse().unwrap(), finding)];
-        Findings { listeners, overdue_supervisors: Vec::new(), turned }
+    fn findings(finding: ProbeResult, heartbeat: Instant) -> Findings {
+        let listeners =
+            vec![("127.0.0.1:1".parse().unwrap(), ProbeResult::Answers), ("[::1]:2".parse().unwrap(), finding)];
+        Findings { listeners, overdue_supervisors: Vec::new(), heartbeat }
     }
 
     #[test]
     fn wall_that_answers_is_well_and_so_is_one_whose_address_was_taken_away() {
         let (mut health, now) = (Health::default(), Instant::now());
-        assert_eq!(health.judge(&findings(Finding::Answers, now), now), None);
-        assert_eq!(health.judge(&findings(Finding::Elsewhere, now), now), None);
-        let silent = health.judge(&findings(Finding::Silent("no answer within 5 s".to_owned()), now), now);
+        assert_eq!(health.judge(&findings(ProbeResult::Answers, now), now), None);
+        assert_eq!(health.judge(&findings(ProbeResult::Elsewhere, now), now), None);
+        let silent = health.judge(&findings(ProbeResult::Silent("no answer within 5 s".to_owned()), now), now);
         assert_eq!(silent.as_deref(), Some("nobody answers at [::1]:2: no answer within 5 s"));
     }
 
     #[test]
     fn hanging_keeper_and_own_loop_are_named_with_their_delay() {
         let (mut health, start) = (Health::default(), Instant::now());
-        let mut seen = findings(Finding::Answers, start);
+        let mut seen = findings(ProbeResult::Answers, start);
         assert_eq!(health.judge(&seen, start + 60 * SECOND), None);
         seen.overdue_supervisors =
             vec![(CameraId::new("gate").unwrap(), 12 * SECOND), (CameraId::new("b").unwrap(), 13 * SECOND)];
@@ -108,12 +109,12 @@ mod tests {
         let (mut health, start) = (Health::default(), Instant::now());
         for second in [0, 100, 299] {
             let now = start + second * SECOND;
-            assert_eq!(health.judge(&findings(Finding::Short, now), now), None);
+            assert_eq!(health.judge(&findings(ProbeResult::Short, now), now), None);
         }
         let now = start + 300 * SECOND;
-        let words = health.judge(&findings(Finding::Short, now), now);
+        let words = health.judge(&findings(ProbeResult::Short, now), now);
         assert_eq!(words.as_deref(), Some("no file descriptor has been free for 300 s"));
-        assert_eq!(health.judge(&findings(Finding::Answers, now), now), None);
-        assert_eq!(health.judge(&findings(Finding::Short, now), now), None, "counted anew");
+        assert_eq!(health.judge(&findings(ProbeResult::Answers, now), now), None);
+        assert_eq!(health.judge(&findings(ProbeResult::Short, now), now), None, "counted anew");
     }
 }

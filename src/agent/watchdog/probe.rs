@@ -20,7 +20,7 @@ use socket2::{Domain, Socket, Type};
 
 /// What came of asking.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum ProbeResult {
     Answers,
     /// Nobody answered, for this reason.
     Silent(String),
@@ -31,13 +31,13 @@ pub enum Finding {
 }
 
 /// Asks whoever listens on `listening`, for at most `limit`.
-pub async fn probe(listening: SocketAddr, limit: Duration) -> Finding {
+pub async fn probe(listening: SocketAddr, limit: Duration) -> ProbeResult {
     let door = door(listening);
     let stream = match begin(door) {
         Ok(stream) => stream,
-        Err(error) if is_shortage(&error) => return Finding::Short,
-        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => return Finding::Elsewhere,
-        Err(error) => return Finding::Silent(error.to_string()),
+        Err(error) if is_shortage(&error) => return ProbeResult::Short,
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => return ProbeResult::Elsewhere,
+        Err(error) => return ProbeResult::Silent(error.to_string()),
     };
     let asked = async { Some(ask(&stream, door).await) };
     let too_late = async {
@@ -45,18 +45,18 @@ pub async fn probe(listening: SocketAddr, limit: Duration) -> Finding {
         None
     };
     match asked.or(too_late).await {
-        Some(Ok(())) => Finding::Answers,
+        Some(Ok(())) => ProbeResult::Answers,
         // So ends a connection that was accepted and hung up on before its request was read, as beyond the
         // bounds of a flood. For one that nobody has accepted, the kernel says nothing.
         Some(Err(error)) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
-            Finding::Answers
+            ProbeResult::Answers
         }
-        Some(Err(error)) => Finding::Silent(error.to_string()),
+        Some(Err(error)) => ProbeResult::Silent(error.to_string()),
         // The kernel takes connections for a listener that has no descriptor for them. The probe's own
         // is still open here, so one more is what the listener needs.
         None => match Socket::new(Domain::IPV4, Type::STREAM, None) {
-            Err(error) if is_shortage(&error) => Finding::Short,
-            _ => Finding::Silent(format!("no answer within {:.1} s", limit.as_secs_f64())),
+            Err(error) if is_shortage(&error) => ProbeResult::Short,
+            _ => ProbeResult::Silent(format!("no answer within {:.1} s", limit.as_secs_f64())),
         },
     }
 }
@@ -123,7 +123,7 @@ mod tests {
         // The kernel completes the connection of either.
         let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
         let address = listener.get_ref().local_addr().unwrap();
-        let silent = Finding::Silent("no answer within 0.2 s".to_owned());
+        let silent = ProbeResult::Silent("no answer within 0.2 s".to_owned());
         assert_eq!(block_on(probe(address, SHORT)), silent);
         let serve = async {
             loop {
@@ -132,7 +132,7 @@ mod tests {
                 let _ = stream.read(&mut bytes).await;
             }
         };
-        assert_eq!(block_on(probe(address, PATIENCE).or(serve)), Finding::Answers);
+        assert_eq!(block_on(probe(address, PATIENCE).or(serve)), ProbeResult::Answers);
     }
 
     #[test]
@@ -146,15 +146,15 @@ mod tests {
                 stream.readable().await.unwrap();
             }
         };
-        assert_eq!(block_on(probe(address, PATIENCE).or(serve)), Finding::Answers);
+        assert_eq!(block_on(probe(address, PATIENCE).or(serve)), ProbeResult::Answers);
     }
 
     #[test]
     fn closed_door_is_silent_and_an_address_that_is_not_ours_is_elsewhere() {
         let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-        assert!(matches!(block_on(probe(address, PATIENCE)), Finding::Silent(why) if why.contains("refused")));
+        assert!(matches!(block_on(probe(address, PATIENCE)), ProbeResult::Silent(why) if why.contains("refused")));
         // Set aside for documentation: nobody has it.
-        assert_eq!(block_on(probe("192.0.2.1:8080".parse().unwrap(), PATIENCE)), Finding::Elsewhere);
+        assert_eq!(block_on(probe("192.0.2.1:8080".parse().unwrap(), PATIENCE)), ProbeResult::Elsewhere);
     }
 
     #[test]

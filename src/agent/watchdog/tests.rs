@@ -124,7 +124,7 @@ fn tell<F: Future<Output = ()>>(story: impl FnOnce(Scene) -> F) {
         }
     };
     let watchdog = Watchdog::start(&executor, web);
-    watchdog.turned(Instant::now(), vec![address]);
+    watchdog.heartbeat(Instant::now(), vec![address]);
     let scene = Scene { watchdog, stream, address, visitors };
     block_on(executor.run(story(scene).or(serve)));
 }
@@ -161,12 +161,12 @@ fn door_that_nobody_answers_takes_the_beats_away_until_it_is_given_up() {
         // The kernel takes connections here, and nobody else does.
         let dead = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let both = vec![scene.address, dead.local_addr().unwrap()];
-        scene.watchdog.turned(Instant::now(), both);
+        scene.watchdog.heartbeat(Instant::now(), both);
         scene.looks(1).await;
         device.look();
         scene.looks(3).await;
         assert_eq!(device.look(), (String::new(), true));
-        scene.watchdog.turned(Instant::now(), vec![scene.address]);
+        scene.watchdog.heartbeat(Instant::now(), vec![scene.address]);
         until("beats again", || (!device.look().0.is_empty()).then_some(())).await;
         scene.watchdog.stopping().await.end();
         assert!(device.look().0.ends_with('V'));
@@ -180,7 +180,7 @@ fn own_loop_that_stands_still_takes_the_beats_away() {
         scene.device(&device.path);
         scene.watchdog.ready();
         until("beats", || (!device.look().0.is_empty()).then_some(())).await;
-        scene.watchdog.turned(Instant::now() - 61 * SECOND, vec![scene.address]);
+        scene.watchdog.heartbeat(Instant::now() - 61 * SECOND, vec![scene.address]);
         scene.looks(1).await;
         device.look();
         scene.looks(3).await;

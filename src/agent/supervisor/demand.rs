@@ -4,20 +4,20 @@ use std::time::{Duration, Instant};
 
 use smol::{Timer, future::FutureExt};
 
-use super::{AWAY, Keeping, Part};
+use super::{AWAY, StreamRole, SupervisorTask};
 use crate::{camera::State, hub::Condition};
 
 /// How often the keeper of a stream that rests looks whether it is needed, beside being told.
 const LOOK_FOR_NEED: Duration = Duration::from_millis(500);
 
-impl Keeping {
+impl SupervisorTask {
     /// Waits until the stream is to be open: at once, but for the main one of two. Returns `false` at
     /// the end.
     pub(super) async fn until_needed(&mut self) -> bool {
         self.unneeded = None;
         let demand = self.stream.demand_changes();
         while !self.is_needed(Instant::now()) {
-            self.rest();
+            self.idle();
             self.stream.set_heartbeat_deadline(Instant::now() + AWAY);
             let rung = async {
                 // The sender lives in the lane: this cannot fail.
@@ -34,12 +34,12 @@ impl Keeping {
     }
 
     pub(super) fn is_needed(&self, now: Instant) -> bool {
-        self.part == Part::Small || self.household.channel.needs_main(now)
+        self.role == StreamRole::Small || self.shared.channel.needs_main(now)
     }
 
     /// Says that the stream is not open, and why.
-    pub(super) fn rest(&self) {
-        let condition = match self.household.refusal(self.part) {
+    pub(super) fn idle(&self) {
+        let condition = match self.shared.refusal(self.role) {
             Some(why) => Condition { state: State::Denied, why },
             None => Condition { state: State::Connecting, why: "not open, as nobody needs it".to_owned() },
         };

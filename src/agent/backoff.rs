@@ -31,7 +31,7 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// The pauses of one camera: 1, 2, 4 … 60 s, and half an hour after two refused logins.
 #[derive(Clone, Debug, Default)]
-pub struct Pauses {
+pub struct Backoff {
     failures: u32,
     refusals: u32,
     live_since: Option<Instant>,
@@ -39,7 +39,7 @@ pub struct Pauses {
     crashes: Vec<Instant>,
 }
 
-impl Pauses {
+impl Backoff {
     /// The stream went live.
     pub fn live(&mut self, now: Instant) {
         self.live_since = Some(now);
@@ -92,12 +92,12 @@ impl Pauses {
 
     /// What failed may have failed for another reason than the camera's: short pauses again. Refused logins
     /// are not forgotten.
-    pub fn hearten(&mut self) {
+    pub fn reset_delay(&mut self) {
         self.failures = 0;
     }
 
     /// Somebody changed something: try at once, with full courage.
-    pub fn forgive(&mut self) {
+    pub fn reset(&mut self) {
         *self = Self::default();
     }
 }
@@ -108,43 +108,43 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_minute() {
-        let mut pauses = Pauses::default();
+        let mut backoff = Backoff::default();
         let now = Instant::now();
-        let seconds: Vec<_> = (0..9).map(|_| pauses.after_failure(now, 0.0).as_secs()).collect();
+        let seconds: Vec<_> = (0..9).map(|_| backoff.after_failure(now, 0.0).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert!(pauses.after_failure(now, 1.0) <= Duration::from_secs(75));
+        assert!(backoff.after_failure(now, 1.0) <= Duration::from_secs(75));
     }
 
     #[test]
     fn network_that_has_come_makes_pauses_short_and_forgives_no_refusal() {
-        let (mut pauses, now) = (Pauses::default(), Instant::now());
-        pauses.after_refusal(1, now, 0.0);
-        pauses.after_failure(now, 0.0);
-        pauses.hearten();
-        assert_eq!(pauses.after_failure(now, 0.0).as_secs(), 1);
-        pauses.after_refusal(1, now, 0.0);
-        assert!(pauses.is_denied());
+        let (mut backoff, now) = (Backoff::default(), Instant::now());
+        backoff.after_refusal(1, now, 0.0);
+        backoff.after_failure(now, 0.0);
+        backoff.reset_delay();
+        assert_eq!(backoff.after_failure(now, 0.0).as_secs(), 1);
+        backoff.after_refusal(1, now, 0.0);
+        assert!(backoff.is_denied());
     }
 
     #[test]
     fn a_minute_live_resets_the_pauses_and_a_blink_does_not() {
-        let mut pauses = Pauses::default();
+        let mut backoff = Backoff::default();
         let start = Instant::now();
-        pauses.after_failure(start, 0.0);
-        pauses.live(start);
-        assert_eq!(pauses.after_failure(start + Duration::from_secs(59), 0.0).as_secs(), 2);
-        pauses.live(start);
-        assert_eq!(pauses.after_failure(start + Duration::from_secs(60), 0.0).as_secs(), 1);
+        backoff.after_failure(start, 0.0);
+        backoff.live(start);
+        assert_eq!(backoff.after_failure(start + Duration::from_secs(59), 0.0).as_secs(), 2);
+        backoff.live(start);
+        assert_eq!(backoff.after_failure(start + Duration::from_secs(60), 0.0).as_secs(), 1);
     }
 
     #[test]
     fn camera_that_is_up_for_three_seconds_at_a_time_is_asked_ever_less_often() {
-        let mut pauses = Pauses::default();
+        let mut backoff = Backoff::default();
         let (start, mut now, mut attempts) = (Instant::now(), Instant::now(), 0);
         while now < start + Duration::from_secs(3600) {
-            pauses.live(now);
+            backoff.live(now);
             now += Duration::from_secs(3);
-            now += pauses.after_failure(now, 0.0);
+            now += backoff.after_failure(now, 0.0);
             attempts += 1;
         }
         assert!(attempts < 70, "{attempts} in an hour");
@@ -152,42 +152,42 @@ mod tests {
 
     #[test]
     fn worker_that_dies_is_replaced_at_once_but_not_again_and_again() {
-        let mut pauses = Pauses::default();
+        let mut backoff = Backoff::default();
         let start = Instant::now();
-        assert_eq!(pauses.after_crash(start, 0.0), None, "the stream was not live");
+        assert_eq!(backoff.after_crash(start, 0.0), None, "the stream was not live");
         for _ in 0..CRASHES {
-            pauses.live(start);
-            assert_eq!(pauses.after_crash(start, 0.0), Some(AT_ONCE));
-            assert_eq!(pauses.after_crash(start, 0.0), None, "nor was it live again");
+            backoff.live(start);
+            assert_eq!(backoff.after_crash(start, 0.0), Some(AT_ONCE));
+            assert_eq!(backoff.after_crash(start, 0.0), None, "nor was it live again");
         }
-        pauses.live(start);
-        assert_eq!(pauses.after_crash(start, 0.0), None);
-        assert_eq!(pauses.after_failure(start, 0.0), FIRST, "the camera did not fail before");
-        pauses.live(start);
-        assert_eq!(pauses.after_crash(start + CRASH_WINDOW, 0.0), Some(AT_ONCE));
+        backoff.live(start);
+        assert_eq!(backoff.after_crash(start, 0.0), None);
+        assert_eq!(backoff.after_failure(start, 0.0), FIRST, "the camera did not fail before");
+        backoff.live(start);
+        assert_eq!(backoff.after_crash(start + CRASH_WINDOW, 0.0), Some(AT_ONCE));
     }
 
     #[test]
     fn minute_live_before_a_crash_counts_as_a_good_while() {
-        let mut pauses = Pauses::default();
+        let mut backoff = Backoff::default();
         let start = Instant::now();
         for _ in 0..5 {
-            pauses.after_failure(start, 0.0);
+            backoff.after_failure(start, 0.0);
         }
-        pauses.live(start);
-        pauses.after_crash(start + GOOD_WHILE, 0.0);
-        assert_eq!(pauses.failures(), 0);
+        backoff.live(start);
+        backoff.after_crash(start + GOOD_WHILE, 0.0);
+        assert_eq!(backoff.failures(), 0);
     }
 
     #[test]
     fn second_refusal_means_half_an_hour() {
-        let mut pauses = Pauses::default();
+        let mut backoff = Backoff::default();
         let now = Instant::now();
-        assert_eq!(pauses.after_refusal(1, now, 0.0).as_secs(), 1);
-        assert!(!pauses.is_denied());
-        assert_eq!(pauses.after_refusal(1, now, 0.0).as_secs(), 1800);
-        assert!(pauses.is_denied());
-        pauses.forgive();
-        assert_eq!(pauses.after_refusal(2, now, 0.0).as_secs(), 1800);
+        assert_eq!(backoff.after_refusal(1, now, 0.0).as_secs(), 1);
+        assert!(!backoff.is_denied());
+        assert_eq!(backoff.after_refusal(1, now, 0.0).as_secs(), 1800);
+        assert!(backoff.is_denied());
+        backoff.reset();
+        assert_eq!(backoff.after_refusal(2, now, 0.0).as_secs(), 1800);
     }
 }

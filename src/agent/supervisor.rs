@@ -1,14 +1,14 @@
 //! The task that owns one camera for ever: resolve it, run a worker, learn how it ended, pause, again.
 
+mod camera_shared;
 mod confirmation;
-mod crew;
-mod found;
-mod household;
+mod context;
+mod demand;
 mod identify;
-mod need;
-mod plan;
-mod watch;
-mod whereabouts;
+mod locate;
+mod resolved;
+mod retry;
+mod session;
 
 use std::{
     sync::{Arc, Mutex},
@@ -21,12 +21,12 @@ use smol::{
     future::FutureExt,
 };
 
-pub use crew::Crew;
-use found::Found;
-pub use household::{Household, Part};
-use plan::Plan;
+pub use camera_shared::{CameraShared, StreamRole};
+pub use context::Context;
+use resolved::ResolvedStream;
+use retry::RetryDecision;
 
-use super::{pause::Pauses, roster::RECONFIGURED};
+use super::{backoff::Backoff, cameras::RECONFIGURED};
 use crate::{
     camera::{Source, State, StreamSource},
     hub::{Cause, Stream},
@@ -41,7 +41,7 @@ const MIN_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why a pause may end early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nudge {
+pub enum RetryTrigger {
     /// Somebody changed something: everything may be tried again, a refused login too.
     Changed,
     /// A device announced itself on the network. Anybody can do that, so it ends no pause after a
@@ -53,60 +53,60 @@ pub enum Nudge {
 }
 
 /// A running keeper. Dropping it asks the keeper to end: it says TEARDOWN and goes.
-pub struct Keeper {
+pub struct StreamSupervisor {
     stream: Arc<Stream>,
     stop: Sender<()>,
-    nudge: Sender<Nudge>,
+    trigger_retry: Sender<RetryTrigger>,
     /// `None` once somebody waits for it.
     task: Option<Task<()>>,
 }
 
-impl Keeper {
-    /// Keeps the stream `part` of the camera at `stream_source`, once `predecessor` has left it.
+impl StreamSupervisor {
+    /// Keeps the stream `role` of the camera at `stream_source`, once `predecessor` has left it.
     pub fn start(
-        crew: &Crew,
-        household: &Arc<Household>,
-        part: Part,
+        context: &Context,
+        shared: &Arc<CameraShared>,
+        role: StreamRole,
         stream_source: StreamSource,
-        predecessor: Option<Keeper>,
+        predecessor: Option<StreamSupervisor>,
     ) -> Self {
         let (stop_sender, stop) = bounded(1);
-        let (nudge_sender, nudge) = bounded(1);
-        let main = household.channel.main();
-        let stream = match part {
-            Part::Main => Arc::clone(main),
-            Part::Small => household.channel.small().unwrap_or_else(|| Arc::clone(main)),
+        let (nudge_sender, trigger_retry) = bounded(1);
+        let main = shared.channel.main();
+        let stream = match role {
+            StreamRole::Main => Arc::clone(main),
+            StreamRole::Small => shared.channel.small().unwrap_or_else(|| Arc::clone(main)),
         };
-        let label = match part {
-            Part::Main => stream.id().to_string(),
-            Part::Small => format!("{} (small)", stream.id()),
+        let label = match role {
+            StreamRole::Main => stream.id().to_string(),
+            StreamRole::Small => format!("{} (small)", stream.id()),
         };
-        let keeping = Keeping {
-            crew: crew.clone(),
-            household: Arc::clone(household),
-            part,
+        let task = SupervisorTask {
+            context: context.clone(),
+            shared: Arc::clone(shared),
+            role,
             label,
             unneeded: None,
             stream: Arc::clone(&stream),
             stream_source,
             stop,
-            nudge,
-            pauses: Pauses::default(),
-            trusts_memory: true,
+            trigger_retry,
+            backoff: Backoff::default(),
+            try_cached_first: true,
             searched: Arc::default(),
-            good: None,
-            lately: None,
+            current: None,
+            last_live: None,
             random: random(),
         };
-        let task = crew.executor.spawn(async move {
+        let task = context.executor.spawn(async move {
             if let Some(predecessor) = predecessor {
                 predecessor.end().await;
                 // Whatever it said of its last attempt is not about this one.
-                keeping.stream.report(State::Connecting, RECONFIGURED, Instant::now());
+                task.stream.report(State::Connecting, RECONFIGURED, Instant::now());
             }
-            keeping.run().await;
+            task.run().await;
         });
-        Self { stream, stop: stop_sender, nudge: nudge_sender, task: Some(task) }
+        Self { stream, stop: stop_sender, trigger_retry: nudge_sender, task: Some(task) }
     }
 
     pub fn stream(&self) -> &Arc<Stream> {
@@ -114,7 +114,7 @@ impl Keeper {
     }
 
     /// Whether its camera is not live.
-    pub fn is_away(&self) -> bool {
+    pub fn is_offline(&self) -> bool {
         self.stream.condition().state != State::Live
     }
 
@@ -132,16 +132,16 @@ impl Keeper {
     }
 
     /// Ends a pause: whatever kept the camera away may have been mended.
-    pub fn nudge(&self, why: Nudge) {
+    pub fn trigger_retry(&self, why: RetryTrigger) {
         let _ = match why {
-            Nudge::Changed => self.nudge.force_send(why).is_ok(),
+            RetryTrigger::Changed => self.trigger_retry.force_send(why).is_ok(),
             // Never in place of one that means more.
-            Nudge::Seen | Nudge::Reachable => self.nudge.try_send(why).is_ok(),
+            RetryTrigger::Seen | RetryTrigger::Reachable => self.trigger_retry.try_send(why).is_ok(),
         };
     }
 }
 
-impl Drop for Keeper {
+impl Drop for StreamSupervisor {
     fn drop(&mut self) {
         self.stop();
         if let Some(task) = self.task.take() {
@@ -151,10 +151,10 @@ impl Drop for Keeper {
     }
 }
 
-struct Keeping {
-    crew: Crew,
-    household: Arc<Household>,
-    part: Part,
+struct SupervisorTask {
+    context: Context,
+    shared: Arc<CameraShared>,
+    role: StreamRole,
     /// What the stream is called in the log.
     label: String,
     /// Since when nobody has needed the stream that is open.
@@ -162,23 +162,23 @@ struct Keeping {
     stream: Arc<Stream>,
     stream_source: StreamSource,
     stop: Receiver<()>,
-    nudge: Receiver<Nudge>,
-    pauses: Pauses,
+    trigger_retry: Receiver<RetryTrigger>,
+    backoff: Backoff,
     /// Whether the stream of the last time is tried in this attempt before ONVIF has answered: in the
     /// first one, after the stream was live, and after an attempt in which ONVIF told nothing.
-    trusts_memory: bool,
+    try_cached_first: bool,
     /// When the network was last searched for this camera.
     searched: Arc<Mutex<Option<Instant>>>,
     /// Where the stream that is live, or was a moment ago, is.
-    good: Option<Found>,
+    current: Option<ResolvedStream>,
     /// Where the stream was when it was live last.
-    lately: Option<Found>,
+    last_live: Option<ResolvedStream>,
     /// The jitter of the next pause, so that it can be told before it begins.
     random: f64,
 }
 
 /// Why a stream is not live.
-struct Trouble {
+struct StreamFailure {
     state: State,
     cause: Cause,
     /// In words, without what is done about it; at most [`text::MAX_REASON_LEN`] characters.
@@ -194,57 +194,61 @@ struct Trouble {
 }
 
 /// How an attempt ended.
-enum Ended {
-    Trouble(Trouble),
+enum AttemptOutcome {
+    StreamFailure(StreamFailure),
     /// Nobody wants this keeper any longer.
     Stopped,
     /// Nobody has needed the stream for a while.
     Unneeded,
 }
 
-impl From<Trouble> for Ended {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<StreamFailure> for AttemptOutcome {
+    fn from(failure: StreamFailure) -> Self {
+        Self::StreamFailure(failure)
     }
 }
 
-impl Keeping {
+impl SupervisorTask {
     async fn run(mut self) {
         let mut told: Option<String> = None;
         loop {
             if !self.until_needed().await {
                 return;
             }
-            let trouble = match self.attempt().await {
+            let failure = match self.attempt().await {
                 // Who comes after it says what is the case now.
-                Ended::Trouble(_) if self.stop.is_closed() => return,
-                Ended::Trouble(trouble) => trouble,
-                Ended::Stopped => return,
-                Ended::Unneeded => {
-                    log::info!("{}: closed, as nobody has needed it for {} s", self.label, household::KEPT.as_secs());
+                AttemptOutcome::StreamFailure(_) if self.stop.is_closed() => return,
+                AttemptOutcome::StreamFailure(failure) => failure,
+                AttemptOutcome::Stopped => return,
+                AttemptOutcome::Unneeded => {
+                    log::info!(
+                        "{}: closed, as nobody has needed it for {} s",
+                        self.label,
+                        camera_shared::KEPT.as_secs()
+                    );
                     continue;
                 }
             };
             let now = Instant::now();
-            let Plan { pause, at_once, why } = Plan::new(&trouble, &mut self.pauses, self.random);
+            let RetryDecision { pause, at_once, why } = RetryDecision::new(&failure, &mut self.backoff, self.random);
             self.random = random();
             if !at_once {
                 // Only what was live a moment ago is opened again without asking the camera.
-                self.good = None;
+                self.current = None;
             }
             // It was told when there was trouble, and has begun then.
-            let pause = if at_once { pause } else { (trouble.at + pause).saturating_duration_since(now) };
+            let pause = if at_once { pause } else { (failure.at + pause).saturating_duration_since(now) };
             let id = &self.label;
             // A camera that stays away is told at attempts 1, 2, 4, 8 …, not every minute for years.
-            let news = told.as_ref() != Some(&trouble.text) || at_once || self.pauses.failures().is_power_of_two();
-            match (news, trouble.state) {
+            let news = told.as_ref() != Some(&failure.text) || at_once || self.backoff.failures().is_power_of_two();
+            match (news, failure.state) {
                 (false, _) => log::debug!("{id}: {why}"),
                 (true, State::Denied) => log::error!("{id}: {why}"),
                 (true, _) => log::warn!("{id}: {why}"),
             }
-            self.stream.report(trouble.state, why, now);
-            self.stream.note_failure(trouble.cause, Some(trouble.text.clone()), now);
-            told = Some(trouble.text);
+            self.stream.report(failure.state, why, now);
+            self.stream.note_failure(failure.cause, Some(failure.text.clone()), now);
+            told = Some(failure.text);
             if !self.pause(pause).await {
                 return;
             }
@@ -255,31 +259,31 @@ impl Keeping {
     async fn pause(&mut self, pause: Duration) -> bool {
         let now = Instant::now();
         self.stream.set_heartbeat_deadline(now + pause);
-        let (timer, nudge) = (Timer::after(pause), self.nudge.clone());
-        let denied = self.pauses.is_denied();
+        let (timer, trigger_retry) = (Timer::after(pause), self.trigger_retry.clone());
+        let denied = self.backoff.is_denied();
         let over = async {
             timer.await;
             None
         };
         let nudged = async {
             loop {
-                match nudge.recv().await {
-                    Ok(Nudge::Seen | Nudge::Reachable) if denied => {}
-                    Ok(why @ (Nudge::Seen | Nudge::Reachable)) => {
+                match trigger_retry.recv().await {
+                    Ok(RetryTrigger::Seen | RetryTrigger::Reachable) if denied => {}
+                    Ok(why @ (RetryTrigger::Seen | RetryTrigger::Reachable)) => {
                         Timer::at(now + MIN_PAUSE).await;
                         return Some(why);
                     }
-                    Ok(Nudge::Changed) | Err(_) => return Some(Nudge::Changed),
+                    Ok(RetryTrigger::Changed) | Err(_) => return Some(RetryTrigger::Changed),
                 }
             }
         };
         match self.unless_stopped(over.or(nudged)).await {
-            Some(Some(Nudge::Changed)) => {
-                self.pauses.forgive();
+            Some(Some(RetryTrigger::Changed)) => {
+                self.backoff.reset();
                 true
             }
-            Some(Some(Nudge::Reachable)) => {
-                self.pauses.hearten();
+            Some(Some(RetryTrigger::Reachable)) => {
+                self.backoff.reset_delay();
                 true
             }
             Some(_) => true,
@@ -298,39 +302,39 @@ impl Keeping {
     }
 
     /// Resolves the camera, opens its stream and stays with it until it ends.
-    async fn attempt(&mut self) -> Ended {
+    async fn attempt(&mut self) -> AttemptOutcome {
         self.stream.set_heartbeat_deadline(Instant::now() + AWAY);
         if self.stream.condition().state == State::Connecting {
             self.stream.report(State::Connecting, format!("asking {} for its stream", self.host()), Instant::now());
         }
         // After a rest the camera may be elsewhere, unless its other stream shows that it is not.
-        let is_known = !self.stream.is_idle() || self.household.is_sibling_live(self.part);
-        let found = match self.good.take().filter(|_| is_known) {
-            Some(good) => good,
+        let is_known = !self.stream.is_idle() || self.shared.is_sibling_live(self.role);
+        let found = match self.current.take().filter(|_| is_known) {
+            Some(current) => current,
             None => match self.find().await {
                 Some(Ok(found)) => found,
-                Some(Err(trouble)) => return trouble.into(),
-                None => return Ended::Stopped,
+                Some(Err(failure)) => return failure.into(),
+                None => return AttemptOutcome::Stopped,
             },
         };
         // Only opening takes turns: a camera that is slow to answer must not hold up another.
-        let Some(turn) = self.unless_stopped(self.crew.openings().acquire_arc()).await else {
-            return Ended::Stopped;
+        let Some(turn) = self.unless_stopped(self.context.openings().acquire_arc()).await else {
+            return AttemptOutcome::Stopped;
         };
         // Given back as soon as a stream is open: one that then gives no picture must not hold up others.
         let mut turn = Some(turn);
-        let mut failed: Option<Trouble> = None;
+        let mut failed: Option<StreamFailure> = None;
         for stream in &found.streams {
-            match self.stay_with(stream, &found, &mut turn).await {
+            match self.run_session(stream, &found, &mut turn).await {
                 // Not reached at all: the camera may have named an address of its own that leads nowhere.
-                Ended::Trouble(trouble) if turn.is_some() && trouble.refusals == 0 => {
+                AttemptOutcome::StreamFailure(failure) if turn.is_some() && failure.refusals == 0 => {
                     let text = match failed.filter(|_| !found.is_trusted(stream)) {
-                        Some(first) if trouble.cause == Cause::Unreachable => {
-                            text::reason(&format!("{}; {}", first.text, trouble.text))
+                        Some(first) if failure.cause == Cause::Unreachable => {
+                            text::reason(&format!("{}; {}", first.text, failure.text))
                         }
-                        _ => trouble.text,
+                        _ => failure.text,
                     };
-                    failed = Some(Trouble { text, ..trouble });
+                    failed = Some(StreamFailure { text, ..failure });
                 }
                 other => return other,
             }
@@ -338,21 +342,21 @@ impl Keeping {
         failed.unwrap_or_else(|| offline("the camera named no stream")).into()
     }
 
-    /// [`Keeping::locate`], or `None` as soon as this keeper is to end.
-    async fn find(&mut self) -> Option<Result<Found, Trouble>> {
+    /// [`SupervisorTask::locate`], or `None` as soon as this keeper is to end.
+    async fn find(&mut self) -> Option<Result<ResolvedStream, StreamFailure>> {
         let stop = self.stop.clone();
         let stopped = async {
             let _ = stop.recv().await;
             None
         };
         // Boxed: its 167 KB would be part of every keeper for ever, for the second in which it is needed.
-        let household = Arc::clone(&self.household);
+        let shared = Arc::clone(&self.shared);
         let locate = Box::pin(async move {
-            let _asking = household.asking.lock().await;
-            if let Some(why) = household.refusal(self.part) {
-                return Err(Trouble { state: State::Denied, ..away(Cause::Denied, why) });
+            let _asking = shared.asking.lock().await;
+            if let Some(why) = shared.refusal(self.role) {
+                return Err(StreamFailure { state: State::Denied, ..away(Cause::Denied, why) });
             }
-            match household.told(self.part) {
+            match shared.told(self.role) {
                 Some(found) => Ok(found),
                 None => self.locate().await,
             }
@@ -370,13 +374,21 @@ impl Keeping {
     }
 }
 
-fn offline(text: impl Into<String>) -> Trouble {
+fn offline(text: impl Into<String>) -> StreamFailure {
     away(Cause::Unreachable, text)
 }
 
-fn away(cause: Cause, text: impl Into<String>) -> Trouble {
+fn away(cause: Cause, text: impl Into<String>) -> StreamFailure {
     let text = text::reason(&text.into());
-    Trouble { state: State::Offline, cause, text, refusals: 0, crash: false, denies_memory: false, at: Instant::now() }
+    StreamFailure {
+        state: State::Offline,
+        cause,
+        text,
+        refusals: 0,
+        crash: false,
+        denies_memory: false,
+        at: Instant::now(),
+    }
 }
 
 /// A number in 0..1 for jitter; not for secrets.

@@ -23,7 +23,7 @@ pub struct Answer {
 }
 
 /// At most one reading at a time.
-pub struct Reading {
+pub struct ConfigLoader {
     executor: Arc<Executor<'static>>,
     hub: Arc<Hub>,
     file: PathBuf,
@@ -31,7 +31,7 @@ pub struct Reading {
     task: Option<(u64, Task<Read>)>,
 }
 
-impl Reading {
+impl ConfigLoader {
     /// Begins with reading `file` the first time.
     pub fn start(executor: Arc<Executor<'static>>, hub: Arc<Hub>, file: PathBuf) -> Self {
         let first = file.clone();

@@ -21,7 +21,7 @@ const FRESH: Duration = Duration::from_secs(60);
 const MAX_HEARD: usize = 256;
 
 #[derive(Default)]
-pub struct Lookout {
+pub struct DiscoveryCache {
     /// The local UDP port searches ask from; 0: any.
     port: AtomicU16,
     /// Whom the next search is to look for.
@@ -31,7 +31,7 @@ pub struct Lookout {
     found: smol::lock::Mutex<Vec<DiscoveredDevice>>,
 }
 
-impl Lookout {
+impl DiscoveryCache {
     /// Asks from this local port from the next search on, for networks with a firewall; 0: any.
     pub fn set_port(&self, port: u16) {
         self.port.store(port, Ordering::Relaxed);
@@ -71,7 +71,7 @@ impl Lookout {
     }
 
     /// Takes note of what a device announced.
-    pub fn hear(&self, hint: Announcement, now: Instant) {
+    pub fn on_announcement(&self, hint: Announcement, now: Instant) {
         let mut heard = lock(&self.heard);
         let same = |discovered: &DiscoveredDevice| {
             discovered.identity.is_some() && discovered.identity == hint.discovered.identity

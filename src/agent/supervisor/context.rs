@@ -8,7 +8,7 @@ use std::sync::{
 use smol::{Executor, lock::Semaphore};
 
 use crate::{
-    agent::{budget::Budget, lookout::Lookout},
+    agent::{discovery_cache::DiscoveryCache, memory_budget::Budget},
     config::{Limits, Server},
     ipc::WORKER_MEMORY,
     store::Directory,
@@ -17,14 +17,14 @@ use crate::{
 
 /// The same for all of them; a clone is the same one.
 #[derive(Clone)]
-pub struct Crew {
+pub struct Context {
     pub executor: Arc<Executor<'static>>,
     /// Where workers come from.
     pub spawner: Arc<Spawner>,
     pub budget: Arc<Budget>,
-    pub lookout: Arc<Lookout>,
+    pub discovery_cache: Arc<DiscoveryCache>,
     /// What was learnt of the cameras; another directory after a reload that says so.
-    memory: Arc<Mutex<Arc<Directory>>>,
+    store: Arc<Mutex<Arc<Directory>>>,
     /// Bytes a worker may have, from the next one on.
     pub worker_memory: Arc<AtomicU64>,
     /// How many turns there are at opening a stream, and they themselves; replaced where there are to be
@@ -32,14 +32,22 @@ pub struct Crew {
     openings: Arc<Mutex<(usize, Arc<Semaphore>)>>,
 }
 
-impl Crew {
+impl Context {
     pub fn new(executor: Arc<Executor<'static>>, spawner: Spawner) -> Self {
-        let memory = Arc::new(Mutex::new(Arc::new(Directory::open(Server::default().state_dir))));
-        let lookout = Arc::new(Lookout::default());
+        let store = Arc::new(Mutex::new(Arc::new(Directory::open(Server::default().state_dir))));
+        let discovery_cache = Arc::new(DiscoveryCache::default());
         let most = Limits::default().openings;
         let openings = Arc::new(Mutex::new((most, Arc::new(Semaphore::new(most)))));
         let worker_memory = Arc::new(AtomicU64::new(WORKER_MEMORY));
-        Self { executor, spawner: Arc::new(spawner), budget: Arc::default(), lookout, memory, worker_memory, openings }
+        Self {
+            executor,
+            spawner: Arc::new(spawner),
+            budget: Arc::default(),
+            discovery_cache,
+            store,
+            worker_memory,
+            openings,
+        }
     }
 
     /// For workers and openings from now on.
@@ -57,12 +65,12 @@ impl Crew {
         Arc::clone(&self.openings.lock().unwrap_or_else(PoisonError::into_inner).1)
     }
 
-    pub fn memory(&self) -> Arc<Directory> {
-        Arc::clone(&self.memory.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn store(&self) -> Arc<Directory> {
+        Arc::clone(&self.store.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Keeps what is learnt from now on in `directory`.
-    pub fn set_memory(&self, directory: Directory) {
-        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
+    pub fn set_store(&self, directory: Directory) {
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
     }
 }

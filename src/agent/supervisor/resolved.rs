@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Part,
-    whereabouts::{Locator, Miss, refused},
+    StreamRole,
+    locate::{LocateError, Locator, refused},
 };
 use crate::{
     camera::{Credentials, Source, StreamUri},
@@ -20,7 +20,7 @@ use crate::{
 
 /// Where a stream is and how to log in there.
 #[derive(Clone)]
-pub(super) struct Found {
+pub(super) struct ResolvedStream {
     /// In the order in which they are to be tried; never empty.
     pub(super) streams: Vec<StreamUri>,
     /// The configured login, for the hosts in `trusted`.
@@ -36,7 +36,7 @@ pub(super) struct Found {
     pub(super) is_remembered: bool,
 }
 
-impl Found {
+impl ResolvedStream {
     /// Whether the host of `stream` may be sent the configured login.
     pub(super) fn is_trusted(&self, stream: &StreamUri) -> bool {
         self.trusted.iter().any(|trusted| is_same_host(trusted, stream.host()))
@@ -61,14 +61,14 @@ impl Locator {
         at: &Address,
         main: onvif::Resolved,
         small: Option<(String, Result<onvif::SmallStream, onvif::Error>)>,
-    ) -> Result<Found, Miss> {
+    ) -> Result<ResolvedStream, LocateError> {
         let mut found = self.found(at, main);
         let Some((wanted, small)) = small else { return Ok(found) };
         let small = match small {
             Ok(small) => small,
-            Err(error) if self.part == Part::Small => {
-                self.household.tell(Part::Main, found);
-                return Err(Miss::Final(refused(&error)));
+            Err(error) if self.role == StreamRole::Small => {
+                self.shared.tell(StreamRole::Main, found);
+                return Err(LocateError::Final(refused(&error)));
             }
             // The keeper of the small one finds out by itself.
             Err(_) => return Ok(found),
@@ -79,16 +79,16 @@ impl Locator {
             record.small = first.map(|stream| Small { wanted, stream });
         }
         let place = Endpoint { profile: Some(text::fact(&token)), ..found.place.clone() };
-        let small = Found { streams: self.in_order(small.streams), place, ..found.clone() };
-        let (own, other, others) = match self.part {
-            Part::Main => (found, Part::Small, small),
-            Part::Small => (small, Part::Main, found),
+        let small = ResolvedStream { streams: self.in_order(small.streams), place, ..found.clone() };
+        let (own, other, others) = match self.role {
+            StreamRole::Main => (found, StreamRole::Small, small),
+            StreamRole::Small => (small, StreamRole::Main, found),
         };
-        self.household.tell(other, others);
+        self.shared.tell(other, others);
         Ok(own)
     }
 
-    fn found(&self, at: &Address, resolved: onvif::Resolved) -> Found {
+    fn found(&self, at: &Address, resolved: onvif::Resolved) -> ResolvedStream {
         let host = in_brackets(&at.host);
         let address = if at.port == onvif::DEFAULT_PORT { host } else { format!("{host}:{}", at.port) };
         let serial = Some(resolved.device.serial.clone()).filter(|serial| !serial.is_empty());
@@ -108,7 +108,7 @@ impl Locator {
             small: None,
             when: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         });
-        Found {
+        ResolvedStream {
             streams: self.in_order(resolved.streams),
             credentials: self.stream_source.credentials.clone(),
             camera_credentials: resolved.camera_credentials,
@@ -149,7 +149,7 @@ mod tests {
     fn configured_login_is_for_trusted_hosts_and_the_cameras_own_for_any() {
         let stream = |text: &str| StreamUri::split(text).unwrap().0;
         let login = |username: &str| Credentials { username: username.into(), password: Secret::new("x") };
-        let mut found = Found {
+        let mut found = ResolvedStream {
             streams: Vec::new(),
             credentials: Some(login("configured")),
             camera_credentials: None,
@@ -158,7 +158,8 @@ mod tests {
             record: None,
             is_remembered: false,
         };
-        let user = |found: &Found, text: &str| found.login_for(&stream(text)).map(|login| login.username.clone());
+        let user =
+            |found: &ResolvedStream, text: &str| found.login_for(&stream(text)).map(|login| login.username.clone());
         for near in ["rtsp://CAM.example:554/a", "rtsp://[fd00:0::1]/a"] {
             assert_eq!(user(&found, near).as_deref(), Some("configured"), "{near}");
         }

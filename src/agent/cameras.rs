@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use smol::Task;
 
 use super::{
-    encouragement::Encouragement,
-    keeper::{Crew, Household, Keeper, Nudge, Part},
+    retry_throttle::RetryThrottle,
+    supervisor::{CameraShared, Context, RetryTrigger, StreamRole, StreamSupervisor},
 };
 use crate::{
     camera::{Camera, CameraId, State},
@@ -20,58 +20,60 @@ use crate::{
 pub const RECONFIGURED: &str = "its configuration has changed; connecting again";
 
 /// One keeper per configured camera.
-pub struct Roster {
-    crew: Crew,
+pub struct CameraManager {
+    context: Context,
     hub: Arc<Hub>,
-    keepers: BTreeMap<CameraId, Kept>,
+    supervisors: BTreeMap<CameraId, ManagedCamera>,
     /// Keepers of cameras that were removed, while they say TEARDOWN.
     leaving: Vec<Task<()>>,
 }
 
-struct Kept {
-    household: Arc<Household>,
-    keeper: Keeper,
+struct ManagedCamera {
+    shared: Arc<CameraShared>,
+    supervisor: StreamSupervisor,
     /// Of the small stream.
-    small: Option<Keeper>,
-    encouragement: Encouragement,
+    small: Option<StreamSupervisor>,
+    retry_throttle: RetryThrottle,
 }
 
-impl Kept {
-    fn keepers(&self) -> impl Iterator<Item = &Keeper> {
-        std::iter::once(&self.keeper).chain(&self.small)
+impl ManagedCamera {
+    fn supervisors(&self) -> impl Iterator<Item = &StreamSupervisor> {
+        std::iter::once(&self.supervisor).chain(&self.small)
     }
 
     /// For the streams that are not live.
-    fn nudge(&self, why: Nudge) {
-        self.keepers().filter(|keeper| keeper.is_away()).for_each(|keeper| keeper.nudge(why));
+    fn trigger_retry(&self, why: RetryTrigger) {
+        self.supervisors()
+            .filter(|supervisor| supervisor.is_offline())
+            .for_each(|supervisor| supervisor.trigger_retry(why));
     }
 
     async fn end(self) {
-        self.keepers().for_each(Keeper::stop);
-        self.keeper.end().await;
+        self.supervisors().for_each(StreamSupervisor::stop);
+        self.supervisor.end().await;
         if let Some(small) = self.small {
             small.end().await;
         }
     }
 }
 
-impl Roster {
-    pub fn new(crew: Crew, hub: Arc<Hub>) -> Self {
-        Self { crew, hub, keepers: BTreeMap::new(), leaving: Vec::new() }
+impl CameraManager {
+    pub fn new(context: Context, hub: Arc<Hub>) -> Self {
+        Self { context, hub, supervisors: BTreeMap::new(), leaving: Vec::new() }
     }
 
     /// Puts the cameras of `new` on the wall, given that those of the last call are there and that
     /// `changes` lie between the two. Cameras that wait out a pause are soon tried again.
     pub fn apply(&mut self, changes: &Changes, new: &Config) {
         let now = Instant::now();
-        self.crew.lookout.set_port(new.server.discovery_port.unwrap_or(0));
-        if self.crew.memory().path() != new.server.state_dir {
+        self.context.discovery_cache.set_port(new.server.discovery_port.unwrap_or(0));
+        if self.context.store().path() != new.server.state_dir {
             self.move_memory(changes, new);
         }
-        self.crew.set_limits(&new.limits);
+        self.context.set_limits(&new.limits);
         for id in &changes.removed {
-            if let Some(kept) = self.keepers.remove(id) {
-                self.leaving.push(self.crew.executor.spawn(kept.end()));
+            if let Some(kept) = self.supervisors.remove(id) {
+                self.leaving.push(self.context.executor.spawn(kept.end()));
             }
         }
         for camera in &changes.added {
@@ -80,82 +82,85 @@ impl Roster {
             self.keep(camera, Channel::of(main));
         }
         for camera in changes.reconnect.iter().chain(&changes.small_changed).chain(&changes.retuned) {
-            if let Some(kept) = self.keepers.get(&camera.id) {
-                for stream in kept.household.channel.streams() {
+            if let Some(kept) = self.supervisors.get(&camera.id) {
+                for stream in kept.shared.channel.streams() {
                     stream.retune(camera.name.clone(), camera.options.clone());
                 }
             }
         }
         for camera in &changes.small_changed {
-            if let Some(kept) = self.keepers.get_mut(&camera.id) {
-                kept.household.set_small_profile(camera.stream_source.small_profile.clone());
+            if let Some(kept) = self.supervisors.get_mut(&camera.id) {
+                kept.shared.set_small_profile(camera.stream_source.small_profile.clone());
                 let before = kept.small.take();
-                kept.small = keep_small(&self.crew, &kept.household, camera, before);
+                kept.small = keep_small(&self.context, &kept.shared, camera, before);
             }
         }
         for camera in &changes.reconnect {
-            if let Some(kept) = self.keepers.get(&camera.id) {
+            if let Some(kept) = self.supervisors.get(&camera.id) {
                 // From here on it publishes nothing: what it shows is not what is configured.
-                for keeper in kept.keepers() {
-                    keeper.stop();
-                    keeper.stream().report(State::Connecting, RECONFIGURED, now);
+                for supervisor in kept.supervisors() {
+                    supervisor.stop();
+                    supervisor.stream().report(State::Connecting, RECONFIGURED, now);
                 }
-                let channel = Arc::clone(&kept.household.channel);
+                let channel = Arc::clone(&kept.shared.channel);
                 self.keep(camera, channel);
             }
         }
-        let channel = |camera: &Camera| Some(Arc::clone(&self.keepers.get(&camera.id)?.household.channel));
+        let channel = |camera: &Camera| Some(Arc::clone(&self.supervisors.get(&camera.id)?.shared.channel));
         let channels: Vec<_> = new.cameras.iter().filter_map(channel).collect();
         for stream in channels.iter().flat_map(|channel| channel.streams()) {
             stream.allow_renditions(new.limits.renditions);
         }
         self.hub.replace_channels(channels);
         for id in changes.unchanged.iter().chain(changes.retuned.iter().map(|camera| &camera.id)) {
-            if let Some(kept) = self.keepers.get_mut(id).filter(|kept| kept.keepers().any(Keeper::is_away)) {
-                kept.encouragement.owe();
+            if let Some(kept) =
+                self.supervisors.get_mut(id).filter(|kept| kept.supervisors().any(StreamSupervisor::is_offline))
+            {
+                kept.retry_throttle.request();
             }
         }
-        self.tend(now);
+        self.tick(now);
     }
 
     /// Has cameras tried again that are still to be since a reload, and looks after what workers come from.
-    pub fn tend(&mut self, now: Instant) {
-        self.crew.spawner.tend();
+    pub fn tick(&mut self, now: Instant) {
+        self.context.spawner.tend();
         self.leaving.retain(|task| !task.is_finished());
-        for kept in self.keepers.values_mut() {
-            let is_denied = kept.keepers().any(|keeper| keeper.stream().condition().state == State::Denied);
-            if kept.encouragement.is_due(is_denied, now) {
-                kept.nudge(Nudge::Changed);
+        for kept in self.supervisors.values_mut() {
+            let is_denied = kept.supervisors().any(|supervisor| supervisor.stream().condition().state == State::Denied);
+            if kept.retry_throttle.poll(is_denied, now) {
+                kept.trigger_retry(RetryTrigger::Changed);
             }
         }
     }
 
     /// Lets go of what was learnt of cameras that are no longer in the configuration.
     pub fn forget_others(&self) {
-        let (memory, ids) = (self.crew.memory(), self.keepers.keys().cloned().collect());
+        let (store, ids) = (self.context.store(), self.supervisors.keys().cloned().collect());
         // Detached: it ends when the files are gone.
-        smol::unblock(move || memory.retain(&ids)).detach();
+        smol::unblock(move || store.retain(&ids)).detach();
     }
 
     /// A device announced itself: cameras that are away and wait out a pause look at once.
-    pub fn hear(&self, hint: Announcement, now: Instant) {
-        self.crew.lookout.hear(hint, now);
-        for kept in self.keepers.values() {
-            kept.nudge(Nudge::Seen);
+    pub fn on_announcement(&self, hint: Announcement, now: Instant) {
+        self.context.discovery_cache.on_announcement(hint, now);
+        for kept in self.supervisors.values() {
+            kept.trigger_retry(RetryTrigger::Seen);
         }
     }
 
     /// This machine has got a network: cameras that are away are tried again. Whether there are any.
     pub fn network_came(&self) -> bool {
-        let away: Vec<_> = self.keepers.values().filter(|kept| kept.keepers().any(Keeper::is_away)).collect();
-        away.iter().for_each(|kept| kept.nudge(Nudge::Reachable));
+        let away: Vec<_> =
+            self.supervisors.values().filter(|kept| kept.supervisors().any(StreamSupervisor::is_offline)).collect();
+        away.iter().for_each(|kept| kept.trigger_retry(RetryTrigger::Reachable));
         !away.is_empty()
     }
 
     /// Ends all keepers side by side and waits for them.
     pub async fn end(self) {
-        let all: Vec<_> = self.keepers.into_values().collect();
-        all.iter().flat_map(Kept::keepers).for_each(Keeper::stop);
+        let all: Vec<_> = self.supervisors.into_values().collect();
+        all.iter().flat_map(ManagedCamera::supervisors).for_each(StreamSupervisor::stop);
         for kept in all {
             kept.end().await;
         }
@@ -165,27 +170,33 @@ impl Roster {
     }
 
     fn keep(&mut self, camera: &Camera, channel: Arc<Channel>) {
-        let (predecessor, small) = match self.keepers.remove(&camera.id) {
-            Some(kept) => (Some(kept.keeper), kept.small),
+        let (predecessor, small) = match self.supervisors.remove(&camera.id) {
+            Some(kept) => (Some(kept.supervisor), kept.small),
             None => (None, None),
         };
-        for keeper in predecessor.iter().chain(&small) {
-            keeper.stream().note_failure(Cause::Changed, None, Instant::now());
+        for supervisor in predecessor.iter().chain(&small) {
+            supervisor.stream().note_failure(Cause::Changed, None, Instant::now());
         }
-        let household = Household::new(channel, camera.stream_source.small_profile.clone());
+        let shared = CameraShared::new(channel, camera.stream_source.small_profile.clone());
         // The small one first: it asks for both.
-        let small = keep_small(&self.crew, &household, camera, small);
-        let keeper = Keeper::start(&self.crew, &household, Part::Main, camera.stream_source.clone(), predecessor);
-        let encouragement = Encouragement::default();
-        self.keepers.insert(camera.id.clone(), Kept { household, keeper, small, encouragement });
+        let small = keep_small(&self.context, &shared, camera, small);
+        let supervisor = StreamSupervisor::start(
+            &self.context,
+            &shared,
+            StreamRole::Main,
+            camera.stream_source.clone(),
+            predecessor,
+        );
+        let retry_throttle = RetryThrottle::default();
+        self.supervisors.insert(camera.id.clone(), ManagedCamera { shared, supervisor, small, retry_throttle });
     }
 
     /// Keeps what is learnt in another directory from now on, with what is known of cameras that stay as
     /// they are: they are not asked again.
     fn move_memory(&self, changes: &Changes, new: &Config) {
-        let before = self.crew.memory();
-        self.crew.set_memory(Directory::open(&new.server.state_dir));
-        let after = self.crew.memory();
+        let before = self.context.store();
+        self.context.set_store(Directory::open(&new.server.state_dir));
+        let after = self.context.store();
         let stays = |camera: &&Camera| changes.unchanged.contains(&camera.id) || changes.retuned.contains(camera);
         let cameras: Vec<_> = new.cameras.iter().filter(stays).cloned().collect();
         // Detached: it ends when the files have reached the disk.
@@ -202,8 +213,13 @@ impl Roster {
 
 /// Keeps the small stream as it is configured now, if it is, once the keeper `before` has left. Its
 /// viewers go on with the main stream until it is live.
-fn keep_small(crew: &Crew, household: &Arc<Household>, camera: &Camera, before: Option<Keeper>) -> Option<Keeper> {
-    let channel = &household.channel;
+fn keep_small(
+    context: &Context,
+    shared: &Arc<CameraShared>,
+    camera: &Camera,
+    before: Option<StreamSupervisor>,
+) -> Option<StreamSupervisor> {
+    let channel = &shared.channel;
     if camera.stream_source.small_profile.is_none() {
         channel.set_small(None);
         // Dropped: it says TEARDOWN and goes.
@@ -215,5 +231,5 @@ fn keep_small(crew: &Crew, household: &Arc<Household>, camera: &Camera, before: 
     } else if let Some(small) = channel.small() {
         small.report(State::Connecting, RECONFIGURED, Instant::now());
     }
-    Some(Keeper::start(crew, household, Part::Small, camera.stream_source.clone(), before))
+    Some(StreamSupervisor::start(context, shared, StreamRole::Small, camera.stream_source.clone(), before))
 }

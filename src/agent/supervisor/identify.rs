@@ -1,6 +1,6 @@
 //! Whether who answers at an address is the camera, before it is sent the login.
 
-use super::whereabouts::Locator;
+use super::locate::Locator;
 use crate::{
     camera::{Source, Trust},
     discovery,

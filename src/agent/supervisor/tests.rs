@@ -40,7 +40,7 @@ fn unit(sequence: u32, key: bool) -> FromWorker {
 struct Scene {
     script: StandIn,
     executor: Arc<Executor<'static>>,
-    crew: Crew,
+    context: Context,
     stream: Arc<Stream>,
 }
 
@@ -59,11 +59,11 @@ impl Scene {
         // The second shows that the first is not old.
         script.write("live", &[STREAM, unit(1, true), unit(2, false)]);
         let executor = Arc::new(Executor::new());
-        let crew = Crew::new(Arc::clone(&executor), Spawner::whole(script.program()));
+        let context = Context::new(Arc::clone(&executor), Spawner::whole(script.program()));
         let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after };
         let id = CameraId::new("gate").unwrap();
         let stream = Arc::new(Stream::new(id, "Gate".into(), options, Instant::now()));
-        Self { script, executor, crew, stream }
+        Self { script, executor, context, stream }
     }
 
     /// Runs a keeper until `look` finds something, then ends it; no process may be left.
@@ -73,8 +73,8 @@ impl Scene {
             StreamSource { source: Source::Url(source), small_profile: None, credentials: None, transport: None };
         let mut pids = BTreeSet::new();
         let found = block_on(self.executor.run(async {
-            let household = Household::new(Channel::of(Arc::clone(&self.stream)), None);
-            let keeper = Keeper::start(&self.crew, &household, Part::Main, stream_source, None);
+            let shared = CameraShared::new(Channel::of(Arc::clone(&self.stream)), None);
+            let supervisor = StreamSupervisor::start(&self.context, &shared, StreamRole::Main, stream_source, None);
             let deadline = Instant::now() + PATIENCE;
             let found = loop {
                 let status = self.stream.status(Instant::now());
@@ -85,7 +85,7 @@ impl Scene {
                 assert!(Instant::now() < deadline, "waited in vain for {what}: {status:?}");
                 Timer::after(LOOK_AGAIN).await;
             };
-            keeper.end().await;
+            supervisor.end().await;
             found
         }));
         // Running, or dead and not reaped; they are reaped by another thread, hence the wait.
@@ -98,7 +98,7 @@ impl Scene {
     }
 
     /// Runs a keeper until there is trouble, and gives what is told of it.
-    fn trouble(&self) -> Condition {
+    fn failure(&self) -> Condition {
         self.until("trouble", |status| {
             let condition = &status.condition;
             condition.why.contains("again").then(|| condition.clone())
@@ -109,7 +109,7 @@ impl Scene {
 #[test]
 fn garbage_in_place_of_messages_is_told_and_the_worker_replaced_at_once() {
     let scene = Scene::new("cat $here/live >&0; head -c 100000 /dev/urandom >&0; exec sleep 60");
-    let condition = scene.trouble();
+    let condition = scene.failure();
     assert!(condition.why.starts_with("the worker sent nonsense: "), "{}", condition.why);
     assert!(condition.why.ends_with("beginning again at once"), "{}", condition.why);
     assert_eq!(condition.state, State::Offline);
@@ -118,7 +118,7 @@ fn garbage_in_place_of_messages_is_told_and_the_worker_replaced_at_once() {
 #[test]
 fn message_longer_than_any_takes_no_memory() {
     let scene = Scene::new(r"cat $here/live >&0; printf '\377\377\377\177\021' >&0; exec sleep 60");
-    let why = scene.trouble().why;
+    let why = scene.failure().why;
     assert!(why.contains("message of 2147483647 bytes"), "{why}");
 }
 
@@ -142,7 +142,7 @@ fn message_that_never_ends_is_a_stall() {
 fn worker_that_says_nothing_at_all_is_noticed_by_the_clock() {
     // It does not even close when told; it is a stall from the last frame on, 0.5 s later.
     let scene = Scene::stalling("cat $here/live >&0; trap '' TERM HUP; exec sleep 60");
-    assert_eq!(scene.trouble().state, State::Stalled);
+    assert_eq!(scene.failure().state, State::Stalled);
     assert_eq!(scene.stream.status(Instant::now()).stalls, 1);
 }
 
@@ -150,7 +150,7 @@ fn worker_that_says_nothing_at_all_is_noticed_by_the_clock() {
 fn flood_of_frames_is_cut_off() {
     let scene = Scene::new("cat $here/live >&0; while cat $here/flood >&0; do :; done");
     scene.script.write("flood", &(3..1000).map(|number| unit(number, false)).collect::<Vec<_>>());
-    let why = scene.trouble().why;
+    let why = scene.failure().why;
     // The same thousand again and again: whichever breach comes first.
     assert!(why.starts_with("the worker sent nonsense: "), "{why}");
 }
@@ -160,28 +160,28 @@ fn flood_of_small_messages_is_cut_off_and_starves_nobody() {
     // It also never reads and does not end when told: the farewell must not wait for its flood.
     let scene = Scene::new("cat $here/live >&0; while cat $here/flood >&0; do :; done");
     scene.script.write("flood", &vec![FromWorker::Decoding(true); 20_000]);
-    let why = scene.trouble().why;
+    let why = scene.failure().why;
     assert!(why.contains("more messages than any camera makes"), "{why}");
 }
 
 #[test]
 fn worker_that_prints_without_end_starves_nobody() {
     let scene = Scene::stalling("cat $here/live >&0; exec yes >&2");
-    assert_eq!(scene.trouble().state, State::Stalled);
+    assert_eq!(scene.failure().state, State::Stalled);
 }
 
 #[test]
 fn worker_that_hangs_up_and_stays_is_killed() {
     let scene = Scene::new("cat $here/live >&0; exec sleep 60 </dev/null");
-    let why = scene.trouble().why;
+    let why = scene.failure().why;
     assert!(why.starts_with("the worker closed its socket; beginning again at once"), "{why}");
 }
 
 #[test]
 fn worker_that_takes_too_much_memory_is_ended_with_a_clear_reason() {
     let scene = Scene::new("cat $here/live >&0; while :; do sleep 0.01; printf '' ; done");
-    scene.crew.worker_memory.store(64 << 10, Ordering::Relaxed);
-    let why = scene.trouble().why;
+    scene.context.worker_memory.store(64 << 10, Ordering::Relaxed);
+    let why = scene.failure().why;
     assert!(why.contains("of memory, more than the 0 MiB it may"), "{why}");
 }
 
@@ -203,7 +203,7 @@ fn worker_that_crashes_is_replaced_at_once_three_times_and_then_by_the_law_of_pa
 #[test]
 fn program_that_is_not_there_is_tried_by_the_law_of_pauses() {
     let mut scene = Scene::new("");
-    scene.crew.spawner = Arc::new(Spawner::whole("/nonexistent/worker"));
-    let why = scene.trouble().why;
+    scene.context.spawner = Arc::new(Spawner::whole("/nonexistent/worker"));
+    let why = scene.failure().why;
     assert!(why.contains("cannot start a worker") && why.contains("(attempt 1)"), "{why}");
 }

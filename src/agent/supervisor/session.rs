@@ -7,7 +7,9 @@ use std::{
 
 use smol::{Timer, future::FutureExt, lock::SemaphoreGuardArc};
 
-use super::{Ended, Found, Keeping, Plan, Trouble, away, household::KEPT, offline};
+use super::{
+    AttemptOutcome, ResolvedStream, RetryDecision, StreamFailure, SupervisorTask, away, camera_shared::KEPT, offline,
+};
 use crate::{
     camera::{State, StreamUri, Transport},
     hub::{Cause, Condition},
@@ -31,15 +33,15 @@ const OPENING: Duration = Duration::from_secs(30);
 /// Added to the reason where a worker did not end when it was told to.
 const HUNG: &str = "; its worker hung and was killed";
 
-impl Keeping {
+impl SupervisorTask {
     /// Runs one worker on `stream` until it ends. Gives `turn` back once frames arrive.
-    pub(super) async fn stay_with(
+    pub(super) async fn run_session(
         &mut self,
         stream: &StreamUri,
-        found: &Found,
+        found: &ResolvedStream,
         turn: &mut Option<SemaphoreGuardArc>,
-    ) -> Ended {
-        if let Err(text) = self.crew.budget.admit() {
+    ) -> AttemptOutcome {
+        if let Err(text) = self.context.budget.admit() {
             return away(Cause::Memory, text).into();
         }
         let started = Instant::now();
@@ -51,61 +53,61 @@ impl Keeping {
             // The worker notices silence when the lane does, so its reading thread is free for TEARDOWN
             // when it is told to end.
             read_limit: self.stream.options().stall_after,
-            most_memory: self.crew.worker_memory.load(Ordering::Relaxed),
+            most_memory: self.context.worker_memory.load(Ordering::Relaxed),
         };
-        let mut worker = match Worker::start(&self.crew.spawner, self.stream.id(), open).await {
+        let mut worker = match Worker::start(&self.context.spawner, self.stream.id(), open).await {
             Ok(worker) => worker,
             Err(error) => return away(Cause::Worker, chain(&error)).into(),
         };
-        let mut ended = self.watch(&mut worker, stream, found, turn, started).await;
-        if let Ended::Trouble(trouble) = &ended {
+        let mut outcome = self.watch(&mut worker, stream, found, turn, started).await;
+        if let AttemptOutcome::StreamFailure(failure) = &outcome {
             // The truth first: viewers see it before the worker gets its second for the farewell, and what
             // is done about it, unless another address of the same stream is tried first.
-            let is_next = turn.is_some() && trouble.refusals == 0 && found.streams.last() != Some(stream);
-            let plan = Plan::new(trouble, &mut self.pauses.clone(), self.random);
-            let why = if is_next { trouble.text.clone() } else { plan.why };
-            self.stream.report(trouble.state, why, trouble.at);
-        } else if matches!(ended, Ended::Unneeded) {
-            self.rest();
+            let is_next = turn.is_some() && failure.refusals == 0 && found.streams.last() != Some(stream);
+            let plan = RetryDecision::new(failure, &mut self.backoff.clone(), self.random);
+            let why = if is_next { failure.text.clone() } else { plan.why };
+            self.stream.report(failure.state, why, failure.at);
+        } else if matches!(outcome, AttemptOutcome::Unneeded) {
+            self.idle();
         }
-        let stopped = matches!(ended, Ended::Stopped | Ended::Unneeded);
+        let stopped = matches!(outcome, AttemptOutcome::Stopped | AttemptOutcome::Unneeded);
         let went = worker.end(if stopped { worker_host::LONG_CLOSE_TIMEOUT } else { worker_host::CLOSE_TIMEOUT }).await;
         self.stream.end_worker();
-        self.crew.budget.forget(&self.label);
-        if let Ended::Trouble(trouble) = &mut ended
+        self.context.budget.forget(&self.label);
+        if let AttemptOutcome::StreamFailure(failure) = &mut outcome
             && !went
-            && !trouble.crash
+            && !failure.crash
         {
             let most = text::MAX_REASON_LEN - HUNG.chars().count();
-            trouble.text = format!("{}{HUNG}", text::shortened(&trouble.text, most));
-            trouble.crash = true;
+            failure.text = format!("{}{HUNG}", text::shortened(&failure.text, most));
+            failure.crash = true;
         }
-        ended
+        outcome
     }
 
     async fn watch(
         &mut self,
         worker: &mut Worker,
         stream: &StreamUri,
-        found: &Found,
+        found: &ResolvedStream,
         turn: &mut Option<SemaphoreGuardArc>,
         started: Instant,
-    ) -> Ended {
+    ) -> AttemptOutcome {
         enum Event {
             Message(Result<FromWorker, worker_host::Error>),
-            Confirmed(Box<Result<Found, Trouble>>),
+            Confirmed(Box<Result<ResolvedStream, StreamFailure>>),
             Demand,
             Tick,
             Stop,
         }
         let mut confirmation =
-            found.is_remembered.then(|| self.crew.executor.spawn(Box::pin(self.locator().confirm())));
+            found.is_remembered.then(|| self.context.executor.spawn(Box::pin(self.locator().confirm())));
         let demand = self.stream.demand_changes();
         let stop = self.stop.clone();
         let mut clock = Timer::at(started);
         let mut vitals_due = started + TICK;
         if let Err(error) = worker.want(self.stream.demand()).await {
-            return self.trouble_with(&error, stream, found).into();
+            return self.failure_with(&error, stream, found).into();
         }
         loop {
             let stopped = async {
@@ -129,7 +131,7 @@ impl Keeping {
             };
             // A flood of messages must not starve the clock, so the clock is asked first.
             match stopped.or(tick).or(confirmed).or(demanded).or(message).await {
-                Event::Stop => return Ended::Stopped,
+                Event::Stop => return AttemptOutcome::Stopped,
                 Event::Tick => {
                     let now = Instant::now();
                     self.stream.set_heartbeat_deadline(now + OPENING);
@@ -139,9 +141,9 @@ impl Keeping {
                         vitals_due = now + VITALS;
                         self.stream.set_vitals(vitals, now);
                         if let Err(error) = worker.check_memory(&vitals) {
-                            return self.trouble_with(&error, stream, found).into();
+                            return self.failure_with(&error, stream, found).into();
                         }
-                        if let Err(text) = self.crew.budget.report(&self.label, vitals.own) {
+                        if let Err(text) = self.context.budget.report(&self.label, vitals.own) {
                             return away(Cause::Memory, text).into();
                         }
                     }
@@ -152,40 +154,40 @@ impl Keeping {
                         return offline(text).into();
                     }
                     if let Some(Condition { state, why }) = self.stream.overdue(now) {
-                        return Trouble { state, ..away(Cause::Stalled, why) }.into();
+                        return StreamFailure { state, ..away(Cause::Stalled, why) }.into();
                     }
                     if self.is_needed(now) {
                         self.unneeded = None;
                     } else if now.saturating_duration_since(*self.unneeded.get_or_insert(now)) >= KEPT {
-                        return Ended::Unneeded;
+                        return AttemptOutcome::Unneeded;
                     }
                     clock.set_at(due.map_or(now + TICK, |due| due.min(now + TICK)));
                 }
                 Event::Demand => {
                     if let Err(error) = worker.want(self.stream.demand()).await {
-                        return self.trouble_with(&error, stream, found).into();
+                        return self.failure_with(&error, stream, found).into();
                     }
                 }
                 Event::Confirmed(told) => {
                     confirmation = None;
-                    if let Err(trouble) = self.take_confirmation(*told, stream) {
-                        return trouble.into();
+                    if let Err(failure) = self.take_confirmation(*told, stream) {
+                        return failure.into();
                     }
                 }
-                Event::Message(Err(error)) => return self.trouble_with(&error, stream, found).into(),
+                Event::Message(Err(error)) => return self.failure_with(&error, stream, found).into(),
                 Event::Message(Ok(FromWorker::Stream(info))) => self.stream.set_stream_info(info),
                 Event::Message(Ok(FromWorker::Unit(unit))) => {
                     let now = Instant::now();
                     *turn = None;
                     if self.stream.publish_unit(&unit, now) {
-                        self.pauses.live(now);
-                        self.good = Some(Found {
+                        self.backoff.live(now);
+                        self.current = Some(ResolvedStream {
                             streams: vec![stream.clone()],
                             is_remembered: confirmation.is_some(),
                             ..found.clone()
                         });
                         // If it ends it is tried there again, should ONVIF be silent or talk nonsense then.
-                        (self.lately, self.trusts_memory) = (self.good.clone(), true);
+                        (self.last_live, self.try_cached_first) = (self.current.clone(), true);
                         self.announce(stream, found);
                         self.remember(stream, found);
                     }
@@ -198,7 +200,7 @@ impl Keeping {
                 Event::Message(Ok(FromWorker::UnitAsPicture(_))) => {}
                 // `Worker::next` gives it as an error.
                 Event::Message(Ok(FromWorker::Failed(failure))) => {
-                    return self.trouble_with(&worker_host::Error::GaveUp(failure), stream, found).into();
+                    return self.failure_with(&worker_host::Error::GaveUp(failure), stream, found).into();
                 }
             }
         }
@@ -206,33 +208,37 @@ impl Keeping {
 
     /// Takes what the camera says of the remembered `stream` that is shown. An error ends it: the camera has
     /// no such stream any longer, or names another one, which is opened next.
-    fn take_confirmation(&mut self, told: Result<Found, Trouble>, stream: &StreamUri) -> Result<(), Trouble> {
+    fn take_confirmation(
+        &mut self,
+        told: Result<ResolvedStream, StreamFailure>,
+        stream: &StreamUri,
+    ) -> Result<(), StreamFailure> {
         let outcome = match told {
             Ok(found) if found.streams.contains(stream) => {
-                let found = Found { streams: vec![stream.clone()], ..found };
-                if self.good.is_some() {
+                let found = ResolvedStream { streams: vec![stream.clone()], ..found };
+                if self.current.is_some() {
                     self.remember(stream, &found);
-                    (self.good, self.lately) = (Some(found.clone()), Some(found));
+                    (self.current, self.last_live) = (Some(found.clone()), Some(found));
                 }
                 return Ok(());
             }
             Ok(found) => {
-                self.household.tell(self.part, found);
+                self.shared.tell(self.role, found);
                 let text =
                     "the stream of the last time is no longer that of the profile; opening the one the camera names";
-                Trouble { denies_memory: true, ..away(Cause::Changed, text) }
+                StreamFailure { denies_memory: true, ..away(Cause::Changed, text) }
             }
-            Err(trouble) => trouble,
+            Err(failure) => failure,
         };
-        (self.good, self.lately, self.trusts_memory) = (None, None, false);
+        (self.current, self.last_live, self.try_cached_first) = (None, None, false);
         Err(outcome)
     }
 
-    fn trouble_with(&self, error: &worker_host::Error, stream: &StreamUri, found: &Found) -> Trouble {
+    fn failure_with(&self, error: &worker_host::Error, stream: &StreamUri, found: &ResolvedStream) -> StreamFailure {
         use worker_host::Error;
-        let trouble = away(cause(error), chain(error));
+        let failure = away(cause(error), chain(error));
         match error {
-            Error::GaveUp(failure) => match failure.kind {
+            Error::GaveUp(given_up) => match given_up.kind {
                 // No login was sent, so none was refused.
                 FailureKind::Denied if found.login_for(stream).is_none() && !found.is_trusted(stream) => {
                     let host = stream.host();
@@ -244,24 +250,24 @@ impl Keeping {
                         ),
                     )
                 }
-                FailureKind::Denied => Trouble { state: State::Denied, refusals: 1, ..trouble },
+                FailureKind::Denied => StreamFailure { state: State::Denied, refusals: 1, ..failure },
                 FailureKind::Silent if self.stream.condition().state == State::Live => {
-                    Trouble { state: State::Stalled, ..trouble }
+                    StreamFailure { state: State::Stalled, ..failure }
                 }
-                FailureKind::Internal => Trouble { crash: true, ..trouble },
-                FailureKind::Unreachable | FailureKind::NoVideo | FailureKind::Ended | FailureKind::Silent => trouble,
+                FailureKind::Internal => StreamFailure { crash: true, ..failure },
+                FailureKind::Unreachable | FailureKind::NoVideo | FailureKind::Ended | FailureKind::Silent => failure,
             },
             // No process to be had: that is better a while later than at once.
-            Error::Start(_) => trouble,
+            Error::Start(_) => failure,
             Error::Died { .. }
             | Error::Ipc(_)
             | Error::Protocol(_)
             | Error::Unresponsive
-            | Error::MemoryLimit { .. } => Trouble { crash: true, ..trouble },
+            | Error::MemoryLimit { .. } => StreamFailure { crash: true, ..failure },
         }
     }
 
-    fn announce(&self, stream: &StreamUri, found: &Found) {
+    fn announce(&self, stream: &StreamUri, found: &ResolvedStream) {
         let Some(info) = self.stream.info() else { return };
         let profile = found.place.profile.as_ref().map_or(String::new(), |token| format!(", profile {token:?}"));
         let rate = if info.fps > 0.0 { format!(" at {} fps", info.fps) } else { String::new() };

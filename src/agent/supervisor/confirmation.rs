@@ -9,9 +9,9 @@ use std::time::Duration;
 use smol::Timer;
 
 use super::{
-    Trouble,
-    found::Found,
-    whereabouts::{Locator, Miss},
+    StreamFailure,
+    locate::{LocateError, Locator},
+    resolved::ResolvedStream,
 };
 use crate::camera::State;
 
@@ -28,24 +28,24 @@ impl Locator {
     /// Asks the camera, until it answers, where its stream is. An error is one that makes the remembered
     /// stream void: the camera has no such profile any longer. Never ends for a camera that refuses the
     /// login: asking again could lock the account, and the stream shows that it is there.
-    pub(super) async fn confirm(self) -> Result<Found, Trouble> {
-        let mut pauses = PAUSES.iter();
+    pub(super) async fn confirm(self) -> Result<ResolvedStream, StreamFailure> {
+        let mut backoff = PAUSES.iter();
         let mut pause = Duration::ZERO;
         loop {
-            pause = pauses.next().copied().unwrap_or(pause);
+            pause = backoff.next().copied().unwrap_or(pause);
             Timer::after(pause).await;
             // Not while the keeper of the other stream asks.
-            let _asking = self.household.asking.lock().await;
+            let _asking = self.shared.asking.lock().await;
             let record = self.load().await;
             let Some(home) = self.home(record.as_ref()) else { return std::future::pending().await };
             match self.ask(&home, record.as_ref(), false).await {
                 Ok(found) => return Ok(found),
-                Err(Miss::Final(trouble)) if trouble.denies_memory => return Err(trouble),
-                Err(Miss::Final(trouble)) if trouble.state == State::Denied => {
+                Err(LocateError::Final(failure)) if failure.denies_memory => return Err(failure),
+                Err(LocateError::Final(failure)) if failure.state == State::Denied => {
                     drop(_asking);
                     return std::future::pending().await;
                 }
-                Err(Miss::Final(_) | Miss::Elsewhere(_)) => {}
+                Err(LocateError::Final(_) | LocateError::Elsewhere(_)) => {}
             }
         }
     }

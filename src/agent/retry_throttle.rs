@@ -13,20 +13,20 @@ const BETWEEN_LOGINS: Duration = Duration::from_secs(20);
 
 /// One camera's.
 #[derive(Debug, Default)]
-pub struct Encouragement {
+pub struct RetryThrottle {
     given: Option<Instant>,
     owed: bool,
 }
 
-impl Encouragement {
+impl RetryThrottle {
     /// A reload says that something may have been mended.
-    pub fn owe(&mut self) {
+    pub fn request(&mut self) {
         self.owed = true;
     }
 
     /// Whether the camera is to be tried now; `is_denied` where it refused the login. What is not due yet
     /// stays owed.
-    pub fn is_due(&mut self, is_denied: bool, now: Instant) -> bool {
+    pub fn poll(&mut self, is_denied: bool, now: Instant) -> bool {
         let between = if is_denied { BETWEEN_LOGINS } else { BETWEEN };
         let too_soon = self.given.is_some_and(|given| now.saturating_duration_since(given) < between);
         if !self.owed || too_soon {
@@ -44,17 +44,17 @@ mod tests {
     #[test]
     fn hundred_reloads_bring_two_attempts_forward() {
         let start = Instant::now();
-        let mut encouragement = Encouragement::default();
+        let mut retry_throttle = RetryThrottle::default();
         let mut given = Vec::new();
         for tenth in 0..400 {
             if tenth < 100 {
-                encouragement.owe();
+                retry_throttle.request();
             }
-            if encouragement.is_due(true, start + Duration::from_millis(100 * tenth)) {
+            if retry_throttle.poll(true, start + Duration::from_millis(100 * tenth)) {
                 given.push(tenth);
             }
         }
         assert_eq!(given, [0, 200], "the first at once, all others together when the camera may have calmed down");
-        assert!(!encouragement.is_due(false, start + Duration::from_secs(3600)), "nothing without a reload");
+        assert!(!retry_throttle.poll(false, start + Duration::from_secs(3600)), "nothing without a reload");
     }
 }

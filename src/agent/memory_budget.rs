@@ -12,7 +12,7 @@ use std::{
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::{agent::memory, config::Limits};
+use crate::{agent::memory_limit, config::Limits};
 
 const MIB: u64 = 1 << 20;
 
@@ -41,7 +41,7 @@ impl Budget {
     /// # Blocking
     /// A few reads from the kernel's memory.
     pub fn set(&self, limits: &Limits) {
-        let usual = || memory::available().map(|bytes| bytes / USUAL_SHARE.1 * USUAL_SHARE.0);
+        let usual = || memory_limit::available().map(|bytes| bytes / USUAL_SHARE.1 * USUAL_SHARE.0);
         self.inner().bound = limits.total_memory.map(|mebibytes| mebibytes * MIB).or_else(usual);
     }
 
@@ -141,6 +141,6 @@ mod tests {
     fn machine_that_tells_no_memory_has_no_bound() {
         let mut inner = Inner::default();
         assert_eq!((inner.report("a", u64::MAX / 2, 0), inner.admit(0)), (Ok(()), Ok(())));
-        assert!(memory::available().is_none_or(|bytes| bytes > own_memory()) && own_memory() > 0);
+        assert!(memory_limit::available().is_none_or(|bytes| bytes > own_memory()) && own_memory() > 0);
     }
 }

@@ -15,9 +15,11 @@ use smol::{
     future::{Future, FutureExt},
 };
 
-use super::{Crew, Found, Household, Keeping, Part, Trouble, away, identify::Peer, offline};
+use super::{
+    CameraShared, Context, ResolvedStream, StreamFailure, StreamRole, SupervisorTask, away, identify::Peer, offline,
+};
 use crate::{
-    agent::pause::FINAL_REFUSAL,
+    agent::backoff::FINAL_REFUSAL,
     camera::{CameraId, Source, State, StreamSource, StreamUri},
     discovery::{self, DeviceMatcher, DiscoveredDevice},
     hub::{Cause, Endpoint},
@@ -43,19 +45,19 @@ const BETWEEN_SEARCHES: Duration = Duration::from_secs(30);
 const MAX_SUSPECTS: usize = 16;
 
 /// Why a device did not tell the stream.
-pub(super) enum Miss {
+pub(super) enum LocateError {
     /// Nobody is there, or somebody else: the camera may be elsewhere.
     Elsewhere(String),
     /// This is the camera, and it said no.
-    Final(Trouble),
+    Final(StreamFailure),
 }
 
 /// Finds the stream of one keeper. A copy can do so beside the keeper, which then goes on with its stream.
 #[derive(Clone)]
 pub(super) struct Locator {
-    pub(super) crew: Crew,
-    pub(super) household: Arc<Household>,
-    pub(super) part: Part,
+    pub(super) context: Context,
+    pub(super) shared: Arc<CameraShared>,
+    pub(super) role: StreamRole,
     /// What the stream is called in the log.
     pub(super) label: String,
     pub(super) id: CameraId,
@@ -64,12 +66,12 @@ pub(super) struct Locator {
     searched: Arc<Mutex<Option<Instant>>>,
 }
 
-impl Keeping {
+impl SupervisorTask {
     pub(super) fn locator(&self) -> Locator {
         Locator {
-            crew: self.crew.clone(),
-            household: Arc::clone(&self.household),
-            part: self.part,
+            context: self.context.clone(),
+            shared: Arc::clone(&self.shared),
+            role: self.role,
             label: self.label.clone(),
             id: self.stream.id().clone(),
             stream_source: self.stream_source.clone(),
@@ -78,11 +80,11 @@ impl Keeping {
     }
 
     /// Finds the camera's stream: configured address, last good answer, search, in this order.
-    pub(super) async fn locate(&mut self) -> Result<Found, Trouble> {
+    pub(super) async fn locate(&mut self) -> Result<ResolvedStream, StreamFailure> {
         if let Source::Url(uri) = &self.stream_source.source {
             let credentials = self.stream_source.credentials.clone();
             let address = uri.authority().to_owned();
-            return Ok(Found {
+            return Ok(ResolvedStream {
                 streams: vec![uri.clone()],
                 credentials,
                 camera_credentials: None,
@@ -93,13 +95,13 @@ impl Keeping {
             });
         }
         let locator = self.locator();
-        let mut lately = self.lately.clone();
-        let unsaved = lately.as_mut().and_then(|found| found.record.take());
+        let mut last_live = self.last_live.clone();
+        let unsaved = last_live.as_mut().and_then(|found| found.record.take());
         let record = locator.load().await.or(unsaved);
         let record = record.as_ref();
-        if std::mem::take(&mut self.trusts_memory)
+        if std::mem::take(&mut self.try_cached_first)
             && let Some(record) = record
-            && let Some(found) = lately.or_else(|| locator.remembered_stream(record))
+            && let Some(found) = last_live.or_else(|| locator.remembered_stream(record))
         {
             let (record, asked_at) = (Some(record), Instant::now());
             // Who is there is asked first, so that what is remembered never goes to a stranger.
@@ -117,56 +119,56 @@ impl Keeping {
                 Some(Peer::Nobody(_)) | None => None,
             };
             match asked {
-                Some(Err(trouble)) if trouble.state != State::Denied && !trouble.denies_memory && is_camera => {}
+                Some(Err(failure)) if failure.state != State::Denied && !failure.denies_memory && is_camera => {}
                 Some(settled) => return settled,
                 None => {}
             }
             log::info!("{}: ONVIF does not answer; trying the stream of the last time", self.label);
-            return Ok(Found { is_remembered: true, ..found });
+            return Ok(ResolvedStream { is_remembered: true, ..found });
         }
         let settled = locator.ask_around(record).await;
         // What ONVIF does not tell this time is tried from memory the next time.
-        let may_remember = |trouble: &Trouble| trouble.state != State::Denied && !trouble.denies_memory;
-        self.trusts_memory = settled.as_ref().is_err_and(may_remember);
+        let may_remember = |failure: &StreamFailure| failure.state != State::Denied && !failure.denies_memory;
+        self.try_cached_first = settled.as_ref().is_err_and(may_remember);
         settled
     }
 
     /// Keeps what led to a live stream for the next time.
-    pub(super) fn remember(&mut self, stream: &StreamUri, found: &Found) {
+    pub(super) fn remember(&mut self, stream: &StreamUri, found: &ResolvedStream) {
         self.stream.found_at(found.place.clone());
         let Some(mut record) = found.record.clone() else { return };
         // Some makers put the login into the path; such an address stays out of the file.
         let may_be_kept = stream.to_string() == stream.as_str();
-        match self.part {
-            Part::Main => record.stream = record.stream.filter(|_| may_be_kept),
-            Part::Small => record.small = record.small.filter(|_| may_be_kept),
+        match self.role {
+            StreamRole::Main => record.stream = record.stream.filter(|_| may_be_kept),
+            StreamRole::Small => record.small = record.small.filter(|_| may_be_kept),
         }
-        let kept = match self.part {
-            Part::Main => record.stream.as_mut(),
-            Part::Small => record.small.as_mut().map(|small| &mut small.stream),
+        let kept = match self.role {
+            StreamRole::Main => record.stream.as_mut(),
+            StreamRole::Small => record.small.as_mut().map(|small| &mut small.stream),
         };
         if let Some(kept) = kept {
             kept.uri = stream.clone();
         }
-        let record = self.household.merge(self.part, record);
-        let (memory, id) = (self.crew.memory(), self.stream.id().clone());
+        let record = self.shared.merge(self.role, record);
+        let (store, id) = (self.context.store(), self.stream.id().clone());
         // Detached: it ends when the file has reached the disk.
-        smol::unblock(move || memory.save(&id, &record)).detach();
+        smol::unblock(move || store.save(&id, &record)).detach();
     }
 }
 
 impl Locator {
     pub(super) async fn load(&self) -> Option<CameraRecord> {
-        let (memory, id) = (self.crew.memory(), self.id.clone());
+        let (store, id) = (self.context.store(), self.id.clone());
         let stream_source = self.stream_source.clone();
-        smol::unblock(move || memory.load(&id, &stream_source)).await
+        smol::unblock(move || store.load(&id, &stream_source)).await
     }
 
-    fn remembered_stream(&self, record: &CameraRecord) -> Option<Found> {
-        let stream = match self.part {
-            Part::Main => record.stream.as_ref()?,
-            Part::Small => {
-                let wanted = self.household.small_profile();
+    fn remembered_stream(&self, record: &CameraRecord) -> Option<ResolvedStream> {
+        let stream = match self.role {
+            StreamRole::Main => record.stream.as_ref()?,
+            StreamRole::Small => {
+                let wanted = self.shared.small_profile();
                 &record.small.as_ref().filter(|small| Some(&small.wanted) == wanted.as_ref())?.stream
             }
         };
@@ -177,7 +179,7 @@ impl Locator {
         };
         let host = record.address.as_ref().map(|at| at.host.as_str()).or(configured).unwrap_or_default();
         let (address, profile) = (text::fact(stream.uri.authority()), text::fact(&stream.profile));
-        Some(Found {
+        Some(ResolvedStream {
             streams: vec![stream.uri.clone()],
             credentials: self.stream_source.credentials.clone(),
             camera_credentials: None,
@@ -196,7 +198,7 @@ impl Locator {
     }
 
     /// Asks the known address; if nobody or somebody else is there, the network.
-    async fn ask_around(&self, record: Option<&CameraRecord>) -> Result<Found, Trouble> {
+    async fn ask_around(&self, record: Option<&CameraRecord>) -> Result<ResolvedStream, StreamFailure> {
         let wanted = self.wanted(record);
         let Some(home) = self.home(record) else {
             return self.search(&wanted, record, None, false).await.map_err(offline);
@@ -204,8 +206,8 @@ impl Locator {
         let ask = async {
             match self.ask(&home, record, false).await {
                 Ok(found) => Ok(Ok(found)),
-                Err(Miss::Final(trouble)) => Ok(Err(trouble)),
-                Err(Miss::Elsewhere(why)) => Err(why),
+                Err(LocateError::Final(failure)) => Ok(Err(failure)),
+                Err(LocateError::Elsewhere(why)) => Err(why),
             }
         };
         let mut ask = pin!(ask);
@@ -252,16 +254,16 @@ impl Locator {
         at: &Address,
         record: Option<&CameraRecord>,
         is_announced: bool,
-    ) -> Result<Found, Miss> {
+    ) -> Result<ResolvedStream, LocateError> {
         match self.identify(at, record, is_announced).await {
             Peer::Camera => {}
-            Peer::Stranger(why) | Peer::Nobody(why) => return Err(Miss::Elsewhere(why)),
+            Peer::Stranger(why) | Peer::Nobody(why) => return Err(LocateError::Elsewhere(why)),
         }
         let profile = match &self.stream_source.source {
             Source::Onvif { profile, .. } => profile.as_deref(),
             Source::Url(_) => None,
         };
-        let small = self.household.small_profile();
+        let small = self.shared.small_profile();
         let host = at.host.clone();
         let target = onvif::Target { host, port: at.port, credentials: self.stream_source.credentials.clone() };
         let hint = onvif::Hint {
@@ -276,15 +278,19 @@ impl Locator {
             None => {
                 let limit = RESOLVING.as_secs();
                 let text = format!("{} did not finish telling its stream within {limit} s", at.host);
-                Err(Miss::Final(offline(text)))
+                Err(LocateError::Final(offline(text)))
             }
             Some(Ok((main, found))) => self.found_both(at, main, small.zip(found)),
-            Some(Err(error)) if error.kind() == onvif::Kind::Unreachable => Err(Miss::Elsewhere(chain(&error))),
+            Some(Err(error)) if error.kind() == onvif::Kind::Unreachable => Err(LocateError::Elsewhere(chain(&error))),
             Some(Err(error)) if error.kind() == onvif::Kind::Denied => {
                 let refusals = if matches!(error, onvif::Error::NoCredentials { .. }) { 0 } else { FINAL_REFUSAL };
-                Err(Miss::Final(Trouble { state: State::Denied, refusals, ..away(Cause::Denied, chain(&error)) }))
+                Err(LocateError::Final(StreamFailure {
+                    state: State::Denied,
+                    refusals,
+                    ..away(Cause::Denied, chain(&error))
+                }))
             }
-            Some(Err(error)) => Err(Miss::Final(refused(&error))),
+            Some(Err(error)) => Err(LocateError::Final(refused(&error))),
         }
     }
 
@@ -312,7 +318,7 @@ impl Locator {
     fn may_search(&self, wanted: &DeviceMatcher) -> bool {
         let now = Instant::now();
         let recently = |at: Instant| now.saturating_duration_since(at) < BETWEEN_SEARCHES;
-        let announced = || !self.crew.lookout.announced(wanted, now).is_empty();
+        let announced = || !self.context.discovery_cache.announced(wanted, now).is_empty();
         self.stream_source.may_move()
             && *wanted != DeviceMatcher::default()
             && (announced() || !self.searched().is_some_and(recently))
@@ -326,14 +332,14 @@ impl Locator {
         record: Option<&CameraRecord>,
         not: Option<&Address>,
         again: bool,
-    ) -> Result<Found, String> {
+    ) -> Result<ResolvedStream, String> {
         if !self.may_search(wanted) {
             return Err("it was looked for on the network just now".to_owned());
         }
-        let mut discovered_devices = self.crew.lookout.announced(wanted, Instant::now());
+        let mut discovered_devices = self.context.discovery_cache.announced(wanted, Instant::now());
         if discovered_devices.is_empty() {
             *self.searched() = Some(Instant::now());
-            discovered_devices = self.crew.lookout.look_for(wanted).await;
+            discovered_devices = self.context.discovery_cache.look_for(wanted).await;
         }
         let mut places: Vec<_> = discovered_devices.iter().filter(|discovered| wanted.is(discovered)).collect();
         if places.is_empty() {
@@ -360,7 +366,7 @@ impl Locator {
         record: Option<&CameraRecord>,
         not: Option<&Address>,
         again: bool,
-    ) -> Option<Found> {
+    ) -> Option<ResolvedStream> {
         for xaddr in discovered.near_addresses().iter().filter(|xaddr| !xaddr.secure) {
             let at = Address { host: xaddr.host.clone(), port: xaddr.port };
             let is_announced = wanted.identity.is_some()
@@ -387,14 +393,14 @@ impl Locator {
 }
 
 /// The trouble where the device understood and said no.
-pub(super) fn refused(error: &onvif::Error) -> Trouble {
-    Trouble { denies_memory: error.denies_profile(), ..away(Cause::Refused, chain(error)) }
+pub(super) fn refused(error: &onvif::Error) -> StreamFailure {
+    StreamFailure { denies_memory: error.denies_profile(), ..away(Cause::Refused, chain(error)) }
 }
 
 /// What ended first.
 enum Side {
-    Home(Result<Result<Found, Trouble>, String>),
-    Search(Result<Found, String>),
+    Home(Result<Result<ResolvedStream, StreamFailure>, String>),
+    Search(Result<ResolvedStream, String>),
 }
 
 /// The work's result, or `None` after `limit`.
