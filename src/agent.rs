@@ -122,7 +122,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
             watchdog: config::Watchdog::default(),
             cameras: Vec::new(),
             walls: Walls::default(),
-            remarks: Vec::new(),
+            warnings: Vec::new(),
         },
         complaints: Vec::new(),
         reading: ConfigLoader::start(Arc::clone(&executor), Arc::clone(&hub), file),
@@ -271,7 +271,7 @@ impl Agent {
             Ok(config) => (Some(config), Vec::new()),
             Err(complaints) => (None, complaints),
         };
-        for remark in config.iter().flat_map(|config| &config.remarks) {
+        for remark in config.iter().flat_map(|config| &config.warnings) {
             log::warn!("{remark}");
         }
         for complaint in &complaints {

@@ -37,27 +37,27 @@ mod access;
 mod address;
 mod camera;
 pub mod changes;
-mod complaint;
+mod credentials;
+mod diagnostics;
 mod limits;
-mod login;
 mod section;
-mod settled;
-mod spelling;
+mod stable_read;
+mod suggest;
 mod syntax;
 mod wall;
 mod watchdog;
 mod web_origin;
 
-pub use complaint::{Complaint, Position, position, summary};
+pub use diagnostics::{Complaint, Position, position, summary};
 pub use limits::Limits;
-pub use settled::read_settled;
+pub use stable_read::read_settled;
 pub use wall::{Wall, Walls};
 pub use watchdog::Watchdog;
 pub use web_origin::{Authority, Host, WebOrigin};
 
-use camera::Habits;
-use complaint::Ledger;
-use login::SecretReader;
+use camera::CameraDefaults;
+use credentials::SecretReader;
+use diagnostics::Diagnostics;
 use section::{Root, Section};
 
 /// Where the agent looks unless told otherwise.
@@ -88,7 +88,7 @@ pub struct Config {
     /// How pages show them.
     pub walls: Walls,
     /// What works but deserves a look, such as a password that every user of the box can read.
-    pub remarks: Vec<Complaint>,
+    pub warnings: Vec<Complaint>,
 }
 
 /// How the agent itself is to run. Every path is absolute or relative to the working directory.
@@ -147,7 +147,7 @@ pub fn read(path: &Path) -> Result<Config, Vec<Complaint>> {
     if readable_by_all && config.cameras.iter().any(|camera| camera.stream_source.credentials.is_some()) {
         // Credentials may all come from password files; only those written in this file matter.
         if let Some(at) = syntax::first_password(&text) {
-            config.remarks.push(Complaint {
+            config.warnings.push(Complaint {
                 file: path.to_owned(),
                 position: Some(position(&text, at)),
                 text: "every user of this machine can read this password; chmod 640 this file, or use password_file"
@@ -168,7 +168,7 @@ pub fn read(path: &Path) -> Result<Config, Vec<Complaint>> {
 /// Blocks on the disk.
 pub fn listen(path: &Path) -> Result<Vec<SocketAddr>, Vec<Complaint>> {
     let (text, _) = read_text(path)?;
-    let mut unheard = Ledger::new(path, &text);
+    let mut unheard = Diagnostics::new(path, &text);
     let readable = syntax::readable(&text, &mut unheard);
     let root = Root::parse(&readable, &mut unheard);
     let listen = root.server.map(|section| address::listen(&section, &mut unheard)).unwrap_or_default();
@@ -181,38 +181,40 @@ pub fn listen(path: &Path) -> Result<Vec<SocketAddr>, Vec<Complaint>> {
 /// # Errors
 /// Every complaint in file order.
 pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<Config, Vec<Complaint>> {
-    let mut ledger = Ledger::new(path, text);
+    let mut diagnostics = Diagnostics::new(path, text);
     let base = path.parent().unwrap_or(Path::new(""));
-    let readable = syntax::readable(text, &mut ledger);
-    let root = Root::parse(&readable, &mut ledger);
-    let server = root.server.as_ref().map_or_else(Server::default, |section| server(section, base, &mut ledger));
-    let limits = root.limits.as_ref().map_or_else(Limits::default, |section| limits::read(section, &mut ledger));
-    let watchdog =
-        root.watchdog.as_ref().map_or_else(Watchdog::default, |section| watchdog::read(section, base, &mut ledger));
+    let readable = syntax::readable(text, &mut diagnostics);
+    let root = Root::parse(&readable, &mut diagnostics);
+    let server = root.server.as_ref().map_or_else(Server::default, |section| server(section, base, &mut diagnostics));
+    let limits = root.limits.as_ref().map_or_else(Limits::default, |section| limits::read(section, &mut diagnostics));
+    let watchdog = root
+        .watchdog
+        .as_ref()
+        .map_or_else(Watchdog::default, |section| watchdog::read(section, base, &mut diagnostics));
     let defaults = root
         .defaults
         .as_ref()
-        .map_or_else(Habits::default, |section| camera::defaults(section, base, read_secret, &mut ledger));
-    let cameras = camera::all(&root.cameras, &defaults, base, read_secret, &mut ledger);
-    let walls = wall::all(&root.walls, &camera::identifiers(&root.cameras), &mut ledger);
-    ledger.finish().map(|remarks| Config { server, limits, watchdog, cameras, walls, remarks })
+        .map_or_else(CameraDefaults::default, |section| camera::defaults(section, base, read_secret, &mut diagnostics));
+    let cameras = camera::all(&root.cameras, &defaults, base, read_secret, &mut diagnostics);
+    let walls = wall::all(&root.walls, &camera::identifiers(&root.cameras), &mut diagnostics);
+    diagnostics.finish().map(|warnings| Config { server, limits, watchdog, cameras, walls, warnings })
 }
 
-fn server(section: &Section<'_>, base: &Path, ledger: &mut Ledger<'_>) -> Server {
-    section.refuse_unknown(ledger);
+fn server(section: &Section<'_>, base: &Path, diagnostics: &mut Diagnostics<'_>) -> Server {
+    section.refuse_unknown(diagnostics);
     let default = Server::default();
-    let mut listen = address::listen(section, ledger);
+    let mut listen = address::listen(section, diagnostics);
     if listen.is_empty() {
         // Absent, or already complained about.
         listen = default.listen;
     }
     Server {
         listen,
-        names: access::names(section, ledger),
-        embed: access::embed(section, ledger),
-        www: section.path("www", base, ledger).unwrap_or(default.www),
-        state_dir: section.path("state_dir", base, ledger).unwrap_or(default.state_dir),
-        discovery_port: section.whole("discovery_port", DISCOVERY_PORTS, ledger),
+        names: access::names(section, diagnostics),
+        embed: access::embed(section, diagnostics),
+        www: section.path("www", base, diagnostics).unwrap_or(default.www),
+        state_dir: section.path("state_dir", base, diagnostics).unwrap_or(default.state_dir),
+        discovery_port: section.whole("discovery_port", DISCOVERY_PORTS, diagnostics),
     }
 }
 

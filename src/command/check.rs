@@ -32,7 +32,7 @@ pub fn check(file: &Path, out: &mut impl Write, err: &mut impl Write) -> u8 {
 pub fn tell(file: &Path, read: &Result<Config, Vec<Complaint>>, out: &mut impl Write, err: &mut impl Write) -> u8 {
     match read {
         Ok(config) => {
-            for remark in &config.remarks {
+            for remark in &config.warnings {
                 let _ = writeln!(err, "{}", shown(&remark.to_string()));
             }
             let _ = writeln!(out, "{}: good: {}", shown(&file.display().to_string()), praise(config));

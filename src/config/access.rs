@@ -5,8 +5,8 @@ use toml::{Spanned, de::DeValue};
 
 use super::{
     address::{ends_in_number, is_host_name},
-    complaint::Ledger,
-    login::is_quotable,
+    credentials::is_quotable,
+    diagnostics::Diagnostics,
     section::{Section, kind},
     web_origin::{Host, WebOrigin},
 };
@@ -15,13 +15,13 @@ use super::{
 const MAX_ENTRIES: usize = 32;
 
 /// The host names of `names`, in lower case.
-pub(super) fn names(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Vec<String> {
-    list(section, "names", "[\"wall.example.com\"]", name, ledger)
+pub(super) fn names(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<String> {
+    list(section, "names", "[\"wall.example.com\"]", name, diagnostics)
 }
 
 /// The origins of `embed`.
-pub(super) fn embed(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Vec<WebOrigin> {
-    list(section, "embed", "[\"https://intranet.example\"]", origin, ledger)
+pub(super) fn embed(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<WebOrigin> {
+    list(section, "embed", "[\"https://intranet.example\"]", origin, diagnostics)
 }
 
 /// The entries of the list `key`, each as `read` takes it, with a complaint for every one that is wrong.
@@ -30,24 +30,24 @@ fn list<T: PartialEq>(
     key: &str,
     example: &str,
     read: fn(&str) -> Result<T, String>,
-    ledger: &mut Ledger<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<T> {
     let Some(value) = section.value(key) else { return Vec::new() };
     let at = value.span().start;
     let DeValue::Array(entries) = value.get_ref() else {
-        section.complain(at, format!("{key} is {}; write a list, like {example}", kind(value.get_ref())), ledger);
+        section.report(at, format!("{key} is {}; write a list, like {example}", kind(value.get_ref())), diagnostics);
         return Vec::new();
     };
     if entries.len() > MAX_ENTRIES {
         let words = format!("{key} has {} entries; write at most {MAX_ENTRIES}", entries.len());
-        section.complain(at, words, ledger);
+        section.report(at, words, diagnostics);
     }
     let mut found = Vec::new();
     for entry in entries {
         match one(entry, key, example, read) {
-            Err(wrong) => section.complain(entry.span().start, wrong, ledger),
+            Err(wrong) => section.report(entry.span().start, wrong, diagnostics),
             Ok(entry_value) if found.contains(&entry_value) => {
-                section.complain(entry.span().start, format!("{key} has this twice; write it once"), ledger);
+                section.report(entry.span().start, format!("{key} has this twice; write it once"), diagnostics);
             }
             Ok(entry_value) => found.push(entry_value),
         }

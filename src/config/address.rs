@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use toml::{Spanned, de::DeValue};
 
 use super::{
-    complaint::Ledger,
-    login::is_quotable,
+    credentials::is_quotable,
+    diagnostics::Diagnostics,
     section::{Section, kind},
 };
 
@@ -102,7 +102,7 @@ pub(super) fn is_host_name(text: &str) -> bool {
 
 /// The addresses of `listen`: one text, or a list of them. Empty where the key is absent or nothing
 /// in it is right. Port 0 is taken: the system then chooses one, which is of use in tests.
-pub(super) fn listen(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Vec<SocketAddr> {
+pub(super) fn listen(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<SocketAddr> {
     let Some(value) = section.value("listen") else {
         return Vec::new();
     };
@@ -112,24 +112,24 @@ pub(super) fn listen(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Vec<Sock
         _ => one,
     };
     if entries.is_empty() {
-        section.complain(value.span().start, "listen is an empty list; write at least one address", ledger);
+        section.report(value.span().start, "listen is an empty list; write at least one address", diagnostics);
     }
     if entries.len() > MAX_LISTEN {
         let words = format!("listen has {} addresses; write at most {MAX_LISTEN}", entries.len());
-        section.complain(value.span().start, words, ledger);
+        section.report(value.span().start, words, diagnostics);
     }
     let mut found: Vec<SocketAddr> = Vec::new();
     for entry in entries {
         let at = entry.span().start;
         match listen_address(entry.get_ref()) {
-            Err(wrong) => section.complain(at, wrong, ledger),
+            Err(wrong) => section.report(at, wrong, diagnostics),
             Ok(address) => match found.iter().find(|earlier| covers(**earlier, address)) {
                 Some(earlier) if *earlier == address => {
-                    section.complain(at, format!("listen has {address} twice; write it once"), ledger);
+                    section.report(at, format!("listen has {address} twice; write it once"), diagnostics);
                 }
                 Some(earlier) => {
                     let words = format!("listen has both {earlier} and {address}; one covers the other, keep one");
-                    section.complain(at, words, ledger);
+                    section.report(at, words, diagnostics);
                 }
                 None => found.push(address),
             },

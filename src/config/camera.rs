@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use super::{
     MAX_CAMERAS, address,
-    complaint::Ledger,
-    login::{Login, SecretReader, is_quotable},
+    credentials::{Login, SecretReader, is_quotable},
+    diagnostics::Diagnostics,
     section::{Located, Section},
 };
 use crate::camera::{Camera, CameraId, Source, StreamOptions, StreamSource, StreamUri, Transport, Trust};
@@ -49,7 +49,7 @@ const STALL_AFTER: f64 = 5.0;
 
 /// The keys that may stand in `[defaults]` and in a camera.
 #[derive(Clone, Default)]
-pub(super) struct Habits {
+pub(super) struct CameraDefaults {
     login: Login,
     transport: Option<Transport>,
     quality: Option<u8>,
@@ -58,15 +58,20 @@ pub(super) struct Habits {
     stall_after: Option<f64>,
 }
 
-impl Habits {
-    fn read(section: &Section<'_>, base: &Path, read_secret: SecretReader<'_>, ledger: &mut Ledger<'_>) -> Self {
+impl CameraDefaults {
+    fn read(
+        section: &Section<'_>,
+        base: &Path,
+        read_secret: SecretReader<'_>,
+        diagnostics: &mut Diagnostics<'_>,
+    ) -> Self {
         Self {
-            login: Login::read(section, base, read_secret, ledger),
-            transport: transport(section, ledger),
-            quality: section.whole("quality", 1..=100, ledger),
-            max_fps: section.whole("max_fps", 1..=60, ledger),
-            passthrough: section.flag("passthrough", ledger),
-            stall_after: section.number("stall_after", 1.0..=60.0, ledger),
+            login: Login::read(section, base, read_secret, diagnostics),
+            transport: transport(section, diagnostics),
+            quality: section.whole("quality", 1..=100, diagnostics),
+            max_fps: section.whole("max_fps", 1..=60, diagnostics),
+            passthrough: section.flag("passthrough", diagnostics),
+            stall_after: section.number("stall_after", 1.0..=60.0, diagnostics),
         }
     }
 
@@ -81,14 +86,14 @@ impl Habits {
     }
 }
 
-fn transport(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<Transport> {
-    let Located { at, value } = section.text("transport", "tcp", ledger)?;
+fn transport(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Transport> {
+    let Located { at, value } = section.text("transport", "tcp", diagnostics)?;
     match value.as_str() {
         "tcp" => Some(Transport::Tcp),
         "udp" => Some(Transport::Udp),
         other => {
             let quoted = if is_quotable(other) { format!(" {other:?}") } else { String::new() };
-            section.complain(at, format!("transport{quoted} is unknown; write \"tcp\" or \"udp\""), ledger);
+            section.report(at, format!("transport{quoted} is unknown; write \"tcp\" or \"udp\""), diagnostics);
             None
         }
     }
@@ -98,31 +103,31 @@ pub(super) fn defaults(
     section: &Section<'_>,
     base: &Path,
     read_secret: SecretReader<'_>,
-    ledger: &mut Ledger<'_>,
-) -> Habits {
-    section.refuse_unknown(ledger);
-    Habits::read(section, base, read_secret, ledger)
+    diagnostics: &mut Diagnostics<'_>,
+) -> CameraDefaults {
+    section.refuse_unknown(diagnostics);
+    CameraDefaults::read(section, base, read_secret, diagnostics)
 }
 
 /// Every camera that is right and enabled. All are checked.
 pub(super) fn all(
     sections: &[Section<'_>],
-    defaults: &Habits,
+    defaults: &CameraDefaults,
     base: &Path,
     read_secret: SecretReader<'_>,
-    ledger: &mut Ledger<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<Camera> {
     if let Some(first_too_many) = sections.get(MAX_CAMERAS) {
         let words = format!("one of {} cameras; at most {MAX_CAMERAS} fit on the wall", sections.len());
-        first_too_many.complain(first_too_many.at, words, ledger);
+        first_too_many.report(first_too_many.at, words, diagnostics);
     }
     let mut lines = BTreeMap::new();
     let mut cameras = Vec::new();
     for section in sections {
-        section.refuse_unknown(ledger);
-        let id = id(section, &mut lines, ledger);
-        let enabled = section.flag("enabled", ledger).unwrap_or(true);
-        let camera = camera(section, id, defaults, base, read_secret, ledger);
+        section.refuse_unknown(diagnostics);
+        let id = id(section, &mut lines, diagnostics);
+        let enabled = section.flag("enabled", diagnostics).unwrap_or(true);
+        let camera = camera(section, id, defaults, base, read_secret, diagnostics);
         cameras.extend(camera.filter(|_| enabled));
     }
     cameras
@@ -134,24 +139,28 @@ pub(super) fn identifiers(sections: &[Section<'_>]) -> Vec<String> {
     sections.iter().filter_map(id).collect()
 }
 
-fn id(section: &Section<'_>, lines: &mut BTreeMap<CameraId, usize>, ledger: &mut Ledger<'_>) -> Option<CameraId> {
+fn id(
+    section: &Section<'_>,
+    lines: &mut BTreeMap<CameraId, usize>,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<CameraId> {
     let right = "letters, digits, - and _, like \"gate\"";
-    let Some(written) = section.text("id", "gate", ledger) else {
+    let Some(written) = section.text("id", "gate", diagnostics) else {
         if section.lacks(&["id"]) {
-            section.complain(section.at, format!("id is missing; add one of {right}"), ledger);
+            section.report(section.at, format!("id is missing; add one of {right}"), diagnostics);
         }
         return None;
     };
     let Some(id) = CameraId::new(&written.value) else {
         let quoted = if is_quotable(&written.value) { format!(" {:?}", written.value) } else { String::new() };
-        section.complain(written.at, format!("id{quoted} cannot stand in a URL; write 1 to 64 {right}"), ledger);
+        section.report(written.at, format!("id{quoted} cannot stand in a URL; write 1 to 64 {right}"), diagnostics);
         return None;
     };
     if let Some(line) = lines.get(&id) {
         let words = format!("this id is already used on line {line}; give every camera its own");
-        section.complain(written.at, words, ledger);
+        section.report(written.at, words, diagnostics);
     } else {
-        lines.insert(id.clone(), ledger.line(written.at));
+        lines.insert(id.clone(), diagnostics.line(written.at));
     }
     Some(id)
 }
@@ -160,21 +169,21 @@ fn id(section: &Section<'_>, lines: &mut BTreeMap<CameraId, usize>, ledger: &mut
 fn camera(
     section: &Section<'_>,
     id: Option<CameraId>,
-    defaults: &Habits,
+    defaults: &CameraDefaults,
     base: &Path,
     read_secret: SecretReader<'_>,
-    ledger: &mut Ledger<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Camera> {
-    let name = section.words("name", "Front gate", MAX_WORDS_LEN, ledger);
-    let habits = Habits::read(section, base, read_secret, ledger);
-    let small_profile = section.words("small_profile", "Profile_2", MAX_WORDS_LEN, ledger);
+    let name = section.words("name", "Front gate", MAX_WORDS_LEN, diagnostics);
+    let camera_defaults = CameraDefaults::read(section, base, read_secret, diagnostics);
+    let small_profile = section.words("small_profile", "Profile_2", MAX_WORDS_LEN, diagnostics);
     let (source, in_url) = match section.key_at("url") {
-        Some(_) => from_url(section, ledger),
-        None => (from_onvif(section, ledger), None),
+        Some(_) => from_url(section, diagnostics),
+        None => (from_onvif(section, diagnostics), None),
     };
-    let credentials = habits.login.for_camera(in_url, &defaults.login, section, ledger);
-    let options = habits.options(defaults);
-    let transport = habits.transport.or(defaults.transport);
+    let credentials = camera_defaults.login.for_camera(in_url, &defaults.login, section, diagnostics);
+    let options = camera_defaults.options(defaults);
+    let transport = camera_defaults.transport.or(defaults.transport);
     let id = id?;
     Some(Camera {
         name: name.map_or_else(|| id.to_string(), |name| name.value),
@@ -189,53 +198,53 @@ fn camera(
     })
 }
 
-fn from_onvif(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<Source> {
-    let stream_host = host("stream_host", section, ledger);
-    let host = host("ip", section, ledger);
-    let trust = trust(section, ledger);
-    let uuid = section.words("uuid", "urn:uuid:2f1e…", MAX_WORDS_LEN, ledger).map(|uuid| uuid.value);
-    let profile = section.words("profile", "Profile_1", MAX_WORDS_LEN, ledger).map(|profile| profile.value);
-    let port = section.whole("onvif_port", 1..=65535, ledger).unwrap_or(ONVIF_PORT);
+fn from_onvif(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Source> {
+    let stream_host = host("stream_host", section, diagnostics);
+    let host = host("ip", section, diagnostics);
+    let trust = trust(section, diagnostics);
+    let uuid = section.words("uuid", "urn:uuid:2f1e…", MAX_WORDS_LEN, diagnostics).map(|uuid| uuid.value);
+    let profile = section.words("profile", "Profile_1", MAX_WORDS_LEN, diagnostics).map(|profile| profile.value);
+    let port = section.whole("onvif_port", 1..=65535, diagnostics).unwrap_or(ONVIF_PORT);
     if section.lacks(&["ip", "uuid", "url"]) {
         let words = "nothing says where the camera is; add ip, or uuid, or url";
-        section.complain(section.at, words, ledger);
+        section.report(section.at, words, diagnostics);
     }
     (host.is_some() || uuid.is_some()).then_some(Source::Onvif { host, port, profile, uuid, trust, stream_host })
 }
 
 /// The host that `key` names.
-fn host(key: &str, section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<String> {
-    let written = section.text(key, "192.168.1.20", ledger)?;
-    address::host(key, &written.value).map_err(|wrong| section.complain(written.at, wrong, ledger)).ok()
+fn host(key: &str, section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<String> {
+    let written = section.text(key, "192.168.1.20", diagnostics)?;
+    address::host(key, &written.value).map_err(|wrong| section.report(written.at, wrong, diagnostics)).ok()
 }
 
-fn trust(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Trust {
-    let Some(Located { at, value }) = section.text("trust", "identity", ledger) else { return Trust::Identity };
+fn trust(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Trust {
+    let Some(Located { at, value }) = section.text("trust", "identity", diagnostics) else { return Trust::Identity };
     match value.as_str() {
         "identity" => Trust::Identity,
         "address" => {
             if section.lacks(&["ip"]) {
-                section.complain(at, "trust = \"address\" needs an address; add ip", ledger);
+                section.report(at, "trust = \"address\" needs an address; add ip", diagnostics);
             }
             Trust::Address
         }
         other => {
             let quoted = if is_quotable(other) { format!(" {other:?}") } else { String::new() };
-            section.complain(at, format!("trust{quoted} is unknown; write \"identity\" or \"address\""), ledger);
+            section.report(at, format!("trust{quoted} is unknown; write \"identity\" or \"address\""), diagnostics);
             Trust::Identity
         }
     }
 }
 
 /// The stream of `url` and the login that stood in it, still percent-encoded.
-fn from_url(section: &Section<'_>, ledger: &mut Ledger<'_>) -> (Option<Source>, Option<(String, String)>) {
+fn from_url(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> (Option<Source>, Option<(String, String)>) {
     for key in ONVIF_KEYS {
         if let Some(at) = section.key_at(key) {
             let words = format!("{key} means nothing next to url, which is opened as it is; remove one of them");
-            section.complain(at, words, ledger);
+            section.report(at, words, diagnostics);
         }
     }
-    let Some(written) = section.text("url", "rtsp://192.168.1.20/live", ledger) else {
+    let Some(written) = section.text("url", "rtsp://192.168.1.20/live", diagnostics) else {
         return (None, None);
     };
     let right = "write it like \"rtsp://192.168.1.20/live\", and give username and password as keys of their own";
@@ -243,7 +252,7 @@ fn from_url(section: &Section<'_>, ledger: &mut Ledger<'_>) -> (Option<Source>, 
     match StreamUri::split(&written.value).filter(|_| printable) {
         Some((uri, login)) => (Some(Source::Url(uri)), login),
         None => {
-            section.complain(written.at, format!("url is not an RTSP address; {right}"), ledger);
+            section.report(written.at, format!("url is not an RTSP address; {right}"), diagnostics);
             (None, None)
         }
     }

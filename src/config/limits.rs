@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{complaint::Ledger, section::Section};
+use super::{diagnostics::Diagnostics, section::Section};
 
 pub(super) const LIMITS_KEYS: &[&str] =
     &["viewers", "renditions", "connections", "connections_per_address", "worker_memory", "total_memory", "openings"];
@@ -59,19 +59,19 @@ impl Default for Limits {
     }
 }
 
-pub(super) fn read(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Limits {
-    section.refuse_unknown(ledger);
+pub(super) fn read(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Limits {
+    section.refuse_unknown(diagnostics);
     let default = Limits::default();
     Limits {
-        viewers: section.whole("viewers", VIEWERS, ledger).unwrap_or(default.viewers),
-        renditions: section.whole("renditions", RENDITIONS, ledger).unwrap_or(default.renditions),
-        connections: section.whole("connections", CONNECTIONS, ledger).unwrap_or(default.connections),
+        viewers: section.whole("viewers", VIEWERS, diagnostics).unwrap_or(default.viewers),
+        renditions: section.whole("renditions", RENDITIONS, diagnostics).unwrap_or(default.renditions),
+        connections: section.whole("connections", CONNECTIONS, diagnostics).unwrap_or(default.connections),
         connections_per_address: section
-            .whole("connections_per_address", CONNECTIONS, ledger)
+            .whole("connections_per_address", CONNECTIONS, diagnostics)
             .unwrap_or(default.connections_per_address),
-        worker_memory: section.whole("worker_memory", WORKER_MEMORY, ledger).unwrap_or(default.worker_memory),
-        total_memory: section.whole("total_memory", TOTAL_MEMORY, ledger),
-        openings: section.whole("openings", OPENINGS, ledger).unwrap_or(default.openings),
+        worker_memory: section.whole("worker_memory", WORKER_MEMORY, diagnostics).unwrap_or(default.worker_memory),
+        total_memory: section.whole("total_memory", TOTAL_MEMORY, diagnostics),
+        openings: section.whole("openings", OPENINGS, diagnostics).unwrap_or(default.openings),
     }
 }
 

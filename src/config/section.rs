@@ -11,7 +11,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{camera, complaint::Ledger, limits, login, spelling, wall, watchdog};
+use super::{camera, credentials, diagnostics::Diagnostics, limits, suggest, wall, watchdog};
 
 /// A value and the byte where it stands.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub(super) struct Section<'t> {
     /// The byte where its head stands.
     pub(super) at: usize,
     /// Whether a syntax error within may hide some of its keys.
-    torn: bool,
+    has_syntax_error: bool,
     /// The keys that may stand here.
     known: &'static [&'static str],
     table: DeTable<'t>,
@@ -51,7 +51,7 @@ const HEADS: &str = "[server], [defaults], [limits], [watchdog], [wall]";
 impl<'t> Root<'t> {
     /// Splits `text`, which [`syntax::readable`] returned, into its sections, with a complaint for
     /// every section that does not exist, and for those written with the wrong kind of head.
-    pub(super) fn parse(text: &'t str, ledger: &mut Ledger<'_>) -> Self {
+    pub(super) fn parse(text: &'t str, diagnostics: &mut Diagnostics<'_>) -> Self {
         let (table, _) = DeTable::parse_recoverable(text);
         let mut root =
             Self { server: None, defaults: None, limits: None, watchdog: None, cameras: Vec::new(), walls: Vec::new() };
@@ -71,27 +71,27 @@ impl<'t> Root<'t> {
                     root.watchdog = Some(Section::new("[watchdog]", at, watchdog::WATCHDOG_KEYS, table))
                 }
                 ("wall", DeValue::Table(table)) => root.walls = wall::sections(at, table),
-                ("camera", DeValue::Array(list)) => root.cameras = cameras(list, ledger),
+                ("camera", DeValue::Array(list)) => root.cameras = cameras(list, diagnostics),
                 ("camera", DeValue::Table(_)) => {
-                    ledger.complain(key_at, "[camera]", "cameras form a list; write [[camera]], with two brackets");
+                    diagnostics.report(key_at, "[camera]", "cameras form a list; write [[camera]], with two brackets");
                 }
                 (name @ ("server" | "defaults" | "limits" | "watchdog" | "wall"), DeValue::Array(_)) => {
                     let words = format!("this section stands only once; write [{name}], with single brackets");
-                    ledger.complain(key_at, &format!("[[{name}]]"), words);
+                    diagnostics.report(key_at, &format!("[[{name}]]"), words);
                 }
                 (name, _) if SECTIONS.contains(&name) => {
                     let head = if name == "camera" { "[[camera]]" } else { &format!("[{name}]") };
-                    ledger.complain(key_at, head, format!("this is a section; write {head} on a line of its own"));
+                    diagnostics.report(key_at, head, format!("this is a section; write {head} on a line of its own"));
                 }
-                (unknown, value) => unknown_at_top(unknown, &value, key_at, ledger),
+                (unknown, value) => unknown_at_top(unknown, &value, key_at, diagnostics),
             }
         }
-        root.mark_torn(text.len(), ledger);
+        root.mark_torn(text.len(), diagnostics);
         root
     }
 
     /// A syntax error can swallow a key, so a section with one is not asked for missing keys.
-    fn mark_torn(&mut self, end: usize, ledger: &Ledger<'_>) {
+    fn mark_torn(&mut self, end: usize, diagnostics: &Diagnostics<'_>) {
         let single = self.server.iter_mut().chain(&mut self.defaults).chain(&mut self.limits).chain(&mut self.watchdog);
         let walls = self.walls.iter_mut().map(|wall| &mut wall.section);
         let mut sections: Vec<&mut Section<'_>> = single.chain(&mut self.cameras).chain(walls).collect();
@@ -101,54 +101,55 @@ impl<'t> Root<'t> {
             let last = starts.get(index + 1).is_none();
             let next = starts.get(index + 1).copied().unwrap_or(end);
             // The last section ends with the file, whose last line belongs to it.
-            section.torn = ledger.is_broken_between(section.at, next) || (last && ledger.is_broken_between(end, end));
+            section.has_syntax_error =
+                diagnostics.is_broken_between(section.at, next) || (last && diagnostics.is_broken_between(end, end));
         }
     }
 }
 
-fn cameras<'t>(list: toml::de::DeArray<'t>, ledger: &mut Ledger<'_>) -> Vec<Section<'t>> {
+fn cameras<'t>(list: toml::de::DeArray<'t>, diagnostics: &mut Diagnostics<'_>) -> Vec<Section<'t>> {
     let mut cameras = Vec::new();
     for (index, entry) in list.into_iter().enumerate() {
         let at = entry.span().start;
         let number = format!("camera {}", index + 1);
         match entry.into_inner() {
             DeValue::Table(table) => {
-                let id = table.get("id").and_then(|id| id.get_ref().as_str()).filter(|id| login::is_quotable(id));
+                let id = table.get("id").and_then(|id| id.get_ref().as_str()).filter(|id| credentials::is_quotable(id));
                 let place = id.map_or(number, |id| format!("camera {id:?}"));
                 cameras.push(Section::new(&place, at, camera::CAMERA_KEYS, table));
             }
             other => {
                 let words = format!("this is {}; write a section [[camera]]", kind(&other));
-                ledger.complain(at, &number, words);
+                diagnostics.report(at, &number, words);
             }
         }
     }
     cameras
 }
 
-fn unknown_at_top(name: &str, value: &DeValue<'_>, at: usize, ledger: &mut Ledger<'_>) {
+fn unknown_at_top(name: &str, value: &DeValue<'_>, at: usize, diagnostics: &mut Diagnostics<'_>) {
     let is_section =
         value.is_table() || value.as_array().is_some_and(|list| list.iter().any(|e| e.get_ref().is_table()));
     if is_section {
         let place = format!("[{name}]");
-        match spelling::nearest(name, SECTIONS) {
-            Some("camera") => ledger.complain(at, &place, "unknown section; did you mean [[camera]]?"),
-            Some(near) => ledger.complain(at, &place, format!("unknown section; did you mean [{near}]?")),
+        match suggest::nearest(name, SECTIONS) {
+            Some("camera") => diagnostics.report(at, &place, "unknown section; did you mean [[camera]]?"),
+            Some(near) => diagnostics.report(at, &place, format!("unknown section; did you mean [{near}]?")),
             None => {
-                ledger.complain(at, &place, format!("unknown section; there are {HEADS} and [[camera]]"));
+                diagnostics.report(at, &place, format!("unknown section; there are {HEADS} and [[camera]]"));
             }
         }
     } else {
-        let home = home_of(name).map_or_else(
+        let home = section_of_key(name).map_or_else(
             || format!("every key stands below {HEADS} or [[camera]]"),
             |home| format!("it belongs below {home}"),
         );
-        ledger.complain(at, "outside of any section", format!("key {name:?} has no section; {home}"));
+        diagnostics.report(at, "outside of any section", format!("key {name:?} has no section; {home}"));
     }
 }
 
 /// The section in which a key named `name` exists.
-fn home_of(name: &str) -> Option<&'static str> {
+fn section_of_key(name: &str) -> Option<&'static str> {
     if super::SERVER_KEYS.contains(&name) {
         Some("[server]")
     } else if camera::DEFAULTS_KEYS.contains(&name) {
@@ -166,11 +167,11 @@ fn home_of(name: &str) -> Option<&'static str> {
 
 impl<'t> Section<'t> {
     pub(super) fn new(place: &str, at: usize, known: &'static [&'static str], table: DeTable<'t>) -> Self {
-        Self { place: place.to_owned(), at, torn: false, known, table }
+        Self { place: place.to_owned(), at, has_syntax_error: false, known, table }
     }
 
-    pub(super) fn complain(&self, at: usize, text: impl Display, ledger: &mut Ledger<'_>) {
-        ledger.complain(at, &self.place, text);
+    pub(super) fn report(&self, at: usize, text: impl Display, diagnostics: &mut Diagnostics<'_>) {
+        diagnostics.report(at, &self.place, text);
     }
 
     /// The byte where `key` itself stands, if it does, whatever its value.
@@ -183,25 +184,27 @@ impl<'t> Section<'t> {
     pub(super) fn lacks(&self, keys: &[&str]) -> bool {
         let meant = |written: &str| {
             let exact = self.known.iter().copied().find(|known| *known == written);
-            exact.or_else(|| spelling::nearest(written, self.known))
+            exact.or_else(|| suggest::nearest(written, self.known))
         };
-        !self.torn && !self.table.keys().filter_map(|key| meant(key.get_ref())).any(|key| keys.contains(&key))
+        !self.has_syntax_error
+            && !self.table.keys().filter_map(|key| meant(key.get_ref())).any(|key| keys.contains(&key))
     }
 
     /// Complains about every key that may not stand here.
-    pub(super) fn refuse_unknown(&self, ledger: &mut Ledger<'_>) {
+    pub(super) fn refuse_unknown(&self, diagnostics: &mut Diagnostics<'_>) {
         for key in self.table.keys() {
             let name = key.get_ref().as_ref();
             if self.known.contains(&name) {
                 continue;
             }
-            let hint = match (home_of(name), spelling::nearest(name, self.known)) {
+            let hint = match (section_of_key(name), suggest::nearest(name, self.known)) {
                 (Some(home), _) => format!("it belongs below {home}"),
                 (None, Some(near)) => format!("did you mean {near:?}?"),
                 (None, None) => format!("known here are {}", self.known.join(", ")),
             };
-            let name = if login::is_quotable(name) { format!("unknown key {name:?}") } else { "unknown key".into() };
-            self.complain(key.span().start, format!("{name}; {hint}"), ledger);
+            let name =
+                if credentials::is_quotable(name) { format!("unknown key {name:?}") } else { "unknown key".into() };
+            self.report(key.span().start, format!("{name}; {hint}"), diagnostics);
         }
     }
 
@@ -209,15 +212,15 @@ impl<'t> Section<'t> {
         self.table.get(key)
     }
 
-    fn wrong_kind(&self, key: &str, value: &Spanned<DeValue<'_>>, right: &str, ledger: &mut Ledger<'_>) {
-        self.complain(value.span().start, format!("{key} is {}; write {right}", kind(value.get_ref())), ledger);
+    fn wrong_kind(&self, key: &str, value: &Spanned<DeValue<'_>>, right: &str, diagnostics: &mut Diagnostics<'_>) {
+        self.report(value.span().start, format!("{key} is {}; write {right}", kind(value.get_ref())), diagnostics);
     }
 
     /// The text of `key`; `example` shows what a right one looks like.
-    pub(super) fn text(&self, key: &str, example: &str, ledger: &mut Ledger<'_>) -> Option<Located<String>> {
+    pub(super) fn text(&self, key: &str, example: &str, diagnostics: &mut Diagnostics<'_>) -> Option<Located<String>> {
         let value = self.value(key)?;
         let Some(text) = value.get_ref().as_str() else {
-            self.wrong_kind(key, value, &format!("a text in quotation marks, like {example:?}"), ledger);
+            self.wrong_kind(key, value, &format!("a text in quotation marks, like {example:?}"), diagnostics);
             return None;
         };
         Some(Located { at: value.span().start, value: text.to_owned() })
@@ -230,9 +233,9 @@ impl<'t> Section<'t> {
         key: &str,
         example: &str,
         longest: usize,
-        ledger: &mut Ledger<'_>,
+        diagnostics: &mut Diagnostics<'_>,
     ) -> Option<Located<String>> {
-        let text = self.text(key, example, ledger)?;
+        let text = self.text(key, example, diagnostics)?;
         let wrong = if text.value.trim().is_empty() {
             "is empty".to_owned()
         } else if text.value.chars().any(char::is_control) {
@@ -242,26 +245,26 @@ impl<'t> Section<'t> {
         } else {
             return Some(text);
         };
-        self.complain(
+        self.report(
             text.at,
             format!("{key} {wrong}; write something like {example:?}, or leave the key out"),
-            ledger,
+            diagnostics,
         );
         None
     }
 
     /// A path, which starts at `base` where it is not absolute.
-    pub(super) fn path(&self, key: &str, base: &Path, ledger: &mut Ledger<'_>) -> Option<PathBuf> {
+    pub(super) fn path(&self, key: &str, base: &Path, diagnostics: &mut Diagnostics<'_>) -> Option<PathBuf> {
         let example = format!("/var/lib/{key}");
-        self.words(key, &example, 4096, ledger).map(|text| base.join(text.value))
+        self.words(key, &example, 4096, diagnostics).map(|text| base.join(text.value))
     }
 
-    pub(super) fn flag(&self, key: &str, ledger: &mut Ledger<'_>) -> Option<bool> {
+    pub(super) fn flag(&self, key: &str, diagnostics: &mut Diagnostics<'_>) -> Option<bool> {
         let value = self.value(key)?;
         if let DeValue::Boolean(flag) = value.get_ref() {
             return Some(*flag);
         }
-        self.wrong_kind(key, value, "true or false, without quotation marks", ledger);
+        self.wrong_kind(key, value, "true or false, without quotation marks", diagnostics);
         None
     }
 
@@ -270,24 +273,29 @@ impl<'t> Section<'t> {
         &self,
         key: &str,
         range: RangeInclusive<i64>,
-        ledger: &mut Ledger<'_>,
+        diagnostics: &mut Diagnostics<'_>,
     ) -> Option<T> {
         let value = self.value(key)?;
         let right = format!("a whole number from {} to {}", range.start(), range.end());
         let Some(integer) = value.get_ref().as_integer() else {
-            self.wrong_kind(key, value, &format!("{right}, without quotation marks"), ledger);
+            self.wrong_kind(key, value, &format!("{right}, without quotation marks"), diagnostics);
             return None;
         };
         let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
         let fitting = number.filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok());
         if fitting.is_none() {
-            self.complain(value.span().start, format!("{key} is {integer}; write {right}"), ledger);
+            self.report(value.span().start, format!("{key} is {integer}; write {right}"), diagnostics);
         }
         fitting
     }
 
     /// A number within `range`, with or without a fraction.
-    pub(super) fn number(&self, key: &str, range: RangeInclusive<f64>, ledger: &mut Ledger<'_>) -> Option<f64> {
+    pub(super) fn number(
+        &self,
+        key: &str,
+        range: RangeInclusive<f64>,
+        diagnostics: &mut Diagnostics<'_>,
+    ) -> Option<f64> {
         let value = self.value(key)?;
         let right = format!("a number from {:?} to {:?}", range.start(), range.end());
         let written = match value.get_ref() {
@@ -295,13 +303,13 @@ impl<'t> Section<'t> {
             DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
                 .map_or_else(|_| integer.to_string(), |number| number.to_string()),
             _ => {
-                self.wrong_kind(key, value, &format!("{right}, without quotation marks"), ledger);
+                self.wrong_kind(key, value, &format!("{right}, without quotation marks"), diagnostics);
                 return None;
             }
         };
         let fitting = written.parse().ok().filter(|number| range.contains(number));
         if fitting.is_none() {
-            self.complain(value.span().start, format!("{key} is {written}; write {right}"), ledger);
+            self.report(value.span().start, format!("{key} is {written}; write {right}"), diagnostics);
         }
         fitting
     }

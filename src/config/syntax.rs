@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use toml::de::{DeTable, DeValue, Error};
 
-use super::complaint::Ledger;
+use super::diagnostics::Diagnostics;
 
 /// The parser reads no further than a line without `=`. Such lines are blanked and the rest is read
 /// again, at most this often.
@@ -12,14 +12,14 @@ const MAX_PASSES: usize = 8;
 
 /// Complains about every syntax error in `text` and returns what can still be read: the same text, in
 /// which every byte of the lines that would end the reading is a space.
-pub(super) fn readable<'t>(text: &'t str, ledger: &mut Ledger<'_>) -> Cow<'t, str> {
+pub(super) fn readable<'t>(text: &'t str, diagnostics: &mut Diagnostics<'_>) -> Cow<'t, str> {
     let mut readable = Cow::Borrowed(text);
     for _ in 0..MAX_PASSES {
         let (_, errors) = DeTable::parse_recoverable(&readable);
         let mut ends = Vec::new();
         for error in &errors {
             let at = text.floor_char_boundary(error.span().map_or(0, |span| span.start));
-            ledger.broken(at, explain(text, error));
+            diagnostics.broken(at, explain(text, error));
             if error.message().starts_with("key with no value") {
                 ends.push(at);
             }

@@ -42,7 +42,7 @@ fn empty_file_is_a_wall_without_cameras() {
     let config = parsed("");
     assert_eq!(config.server, Server::default());
     assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().unwrap()]);
-    assert!(config.cameras.is_empty() && config.remarks.is_empty());
+    assert!(config.cameras.is_empty() && config.warnings.is_empty());
 }
 
 #[test]
@@ -172,8 +172,8 @@ fn unusable_password_files_are_complaints_without_the_path() {
 #[test]
 fn password_file_open_to_all_is_a_remark_and_no_complaint() {
     let config = parsed("[[camera]]\nid='a'\nip='gate'\nusername='u'\npassword_file='open'\n");
-    assert_eq!(config.remarks.len(), 1);
-    assert!(config.remarks[0].to_string().starts_with("/etc/cctv-agent/cameras.toml:5:15: camera \"a\": every user"));
+    assert_eq!(config.warnings.len(), 1);
+    assert!(config.warnings[0].to_string().starts_with("/etc/cctv-agent/cameras.toml:5:15: camera \"a\": every user"));
 }
 
 #[test]

@@ -10,10 +10,10 @@ use toml::{
 };
 
 use super::{
-    complaint::Ledger,
-    login::is_quotable,
+    credentials::is_quotable,
+    diagnostics::Diagnostics,
     section::{Section, kind},
-    spelling,
+    suggest,
 };
 use crate::camera::CameraId;
 
@@ -98,20 +98,20 @@ pub(super) fn sections(at: usize, table: DeTable<'_>) -> Vec<Named<'_>> {
 }
 
 /// Checks all walls; `cameras` are the identifiers in the file, also of cameras that are not enabled.
-pub(super) fn all(sections: &[Named<'_>], cameras: &[String], ledger: &mut Ledger<'_>) -> Walls {
+pub(super) fn all(sections: &[Named<'_>], cameras: &[String], diagnostics: &mut Diagnostics<'_>) -> Walls {
     let mut walls = Walls::default();
     if let Some(first_too_many) = sections.get(MAX_WALLS) {
         let words = format!("one of {} walls; at most {MAX_WALLS} are taken", sections.len());
-        first_too_many.section.complain(first_too_many.at, words, ledger);
+        first_too_many.section.report(first_too_many.at, words, diagnostics);
     }
     for Named { name, at, section } in sections {
-        let wall = wall(section, cameras, ledger);
+        let wall = wall(section, cameras, diagnostics);
         match name {
             None => walls.standard = wall,
             // A name stands in addresses, like that of a camera.
             Some(name) if CameraId::new(name).is_none() => {
                 let words = "this name does not fit into an address; use letters, digits, - and _, like [wall.hall]";
-                section.complain(*at, words, ledger);
+                section.report(*at, words, diagnostics);
             }
             Some(name) => {
                 walls.named.insert(name.clone(), wall.or(&walls.standard));
@@ -121,27 +121,27 @@ pub(super) fn all(sections: &[Named<'_>], cameras: &[String], ledger: &mut Ledge
     walls
 }
 
-fn wall(section: &Section<'_>, known: &[String], ledger: &mut Ledger<'_>) -> Wall {
-    section.refuse_unknown(ledger);
+fn wall(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'_>) -> Wall {
+    section.refuse_unknown(diagnostics);
     Wall {
-        layout: layout(section, ledger),
-        cameras: cameras(section, known, ledger),
-        rotate: rotate(section, ledger),
-        language: section.text("language", "zh-TW", ledger).and_then(|text| {
+        layout: layout(section, diagnostics),
+        cameras: cameras(section, known, diagnostics),
+        rotate: rotate(section, diagnostics),
+        language: section.text("language", "zh-TW", diagnostics).and_then(|text| {
             let language = LANGUAGES.iter().copied().find(|language| *language == text.value);
             if language.is_none() {
                 let words =
                     "language is unknown; write \"en\" or \"zh-TW\", or leave the key out for the browser's own";
-                section.complain(text.at, words, ledger);
+                section.report(text.at, words, diagnostics);
             }
             language
         }),
-        sign_of_life: section.flag("sign_of_life", ledger),
+        sign_of_life: section.flag("sign_of_life", diagnostics),
     }
 }
 
 /// `4` and `"4"` are both fine.
-fn layout(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<&'static str> {
+fn layout(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<&'static str> {
     let value = section.value("layout")?;
     let written = match value.get_ref() {
         DeValue::String(text) => text.to_string(),
@@ -152,57 +152,57 @@ fn layout(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<&'static str
     if layout.is_none() {
         let quoted = if is_quotable(&written) { format!("layout {written} is") } else { "layout is".to_owned() };
         let all: Vec<_> = LAYOUTS.iter().map(|layout| format!("{layout:?}")).collect();
-        section.complain(value.span().start, format!("{quoted} unknown; write one of {}", all.join(", ")), ledger);
+        section.report(value.span().start, format!("{quoted} unknown; write one of {}", all.join(", ")), diagnostics);
     }
     layout
 }
 
-fn rotate(section: &Section<'_>, ledger: &mut Ledger<'_>) -> Option<u32> {
-    let seconds = section.whole("rotate", 0..=MAX_ROTATION, ledger)?;
+fn rotate(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<u32> {
+    let seconds = section.whole("rotate", 0..=MAX_ROTATION, diagnostics)?;
     if (1..MIN_ROTATION).contains(&seconds) {
         let at = section.value("rotate").map_or(section.at, |value| value.span().start);
         let right = format!("write {MIN_ROTATION} seconds or more, or 0 for never");
-        section.complain(at, format!("rotate is {seconds}, too short to look at; {right}"), ledger);
+        section.report(at, format!("rotate is {seconds}, too short to look at; {right}"), diagnostics);
         return None;
     }
     Some(seconds)
 }
 
-fn cameras(section: &Section<'_>, known: &[String], ledger: &mut Ledger<'_>) -> Option<Vec<CameraId>> {
+fn cameras(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'_>) -> Option<Vec<CameraId>> {
     let value = section.value("cameras")?;
     let right = "write a list of identifiers, like [\"gate\", \"porch\"]";
     let DeValue::Array(list) = value.get_ref() else {
-        section.complain(value.span().start, format!("cameras is {}; {right}", kind(value.get_ref())), ledger);
+        section.report(value.span().start, format!("cameras is {}; {right}", kind(value.get_ref())), diagnostics);
         return None;
     };
     let mut chosen: Vec<CameraId> = Vec::new();
     for entry in list {
         let at = entry.span().start;
         let Some(id) = entry.get_ref().as_str() else {
-            section.complain(at, format!("cameras holds {}; {right}", kind(entry.get_ref())), ledger);
+            section.report(at, format!("cameras holds {}; {right}", kind(entry.get_ref())), diagnostics);
             continue;
         };
         let quoted = if is_quotable(id) { format!(" {id:?}") } else { String::new() };
         match CameraId::new(id).filter(|_| known.iter().any(|camera| camera == id)) {
             None => {
                 let names: Vec<&str> = known.iter().map(String::as_str).collect();
-                let hint = match spelling::nearest(id, &names) {
+                let hint = match suggest::nearest(id, &names) {
                     Some(near) => format!("did you mean {near:?}?"),
                     None => "write the id of a [[camera]] of this file".to_owned(),
                 };
-                section.complain(at, format!("there is no camera{quoted}; {hint}"), ledger);
+                section.report(at, format!("there is no camera{quoted}; {hint}"), diagnostics);
             }
             Some(id) if chosen.contains(&id) => {
-                section.complain(at, format!("camera{quoted} stands here twice; take one away"), ledger);
+                section.report(at, format!("camera{quoted} stands here twice; take one away"), diagnostics);
             }
             Some(id) => chosen.push(id),
         }
     }
     if list.is_empty() {
-        section.complain(
+        section.report(
             value.span().start,
             format!("cameras is an empty list; {right}, or leave the key out"),
-            ledger,
+            diagnostics,
         );
     }
     Some(chosen)

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{complaint::Ledger, section::Section};
+use super::{diagnostics::Diagnostics, section::Section};
 
 pub(super) const WATCHDOG_KEYS: &[&str] = &["device", "timeout"];
 
@@ -28,9 +28,9 @@ impl Default for Watchdog {
     }
 }
 
-pub(super) fn read(section: &Section<'_>, base: &Path, ledger: &mut Ledger<'_>) -> Watchdog {
-    section.refuse_unknown(ledger);
-    let device = section.words("device", "/dev/watchdog", 4096, ledger).map(|text| base.join(text.value));
-    let timeout = section.whole::<u64>("timeout", TIMEOUTS, ledger).map(Duration::from_secs);
+pub(super) fn read(section: &Section<'_>, base: &Path, diagnostics: &mut Diagnostics<'_>) -> Watchdog {
+    section.refuse_unknown(diagnostics);
+    let device = section.words("device", "/dev/watchdog", 4096, diagnostics).map(|text| base.join(text.value));
+    let timeout = section.whole::<u64>("timeout", TIMEOUTS, diagnostics).map(Duration::from_secs);
     Watchdog { device, timeout: timeout.unwrap_or(Watchdog::default().timeout) }
 }

@@ -55,22 +55,22 @@ pub fn summary(file: &Path, complaints: &[Complaint], consequence: &str) -> Stri
 }
 
 /// Collects complaints while a file is checked.
-pub(super) struct Ledger<'a> {
+pub(super) struct Diagnostics<'a> {
     file: &'a Path,
     text: &'a str,
     /// The byte where each line begins.
     lines: Vec<usize>,
     complaints: Vec<(usize, String)>,
-    remarks: Vec<(usize, String)>,
+    warnings: Vec<(usize, String)>,
     /// Lines with a syntax error. What the parser made of them is not worth a complaint
     /// of its own, and must not be quoted: it may be a piece of a password.
     broken_lines: BTreeSet<usize>,
 }
 
-impl<'a> Ledger<'a> {
+impl<'a> Diagnostics<'a> {
     pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
-        Self { file, text, lines, complaints: Vec::new(), remarks: Vec::new(), broken_lines: BTreeSet::new() }
+        Self { file, text, lines, complaints: Vec::new(), warnings: Vec::new(), broken_lines: BTreeSet::new() }
     }
 
     /// The line of the byte at `offset`, from 1.
@@ -92,21 +92,21 @@ impl<'a> Ledger<'a> {
         self.broken_lines.range(first..last.max(first + 1)).next().is_some()
     }
 
-    pub(super) fn complain(&mut self, offset: usize, place: &str, text: impl fmt::Display) {
+    pub(super) fn report(&mut self, offset: usize, place: &str, text: impl fmt::Display) {
         if !self.broken_lines.contains(&self.line(offset)) {
             self.complaints.push((offset, format!("{place}: {text}")));
         }
     }
 
     pub(super) fn remark(&mut self, offset: usize, place: &str, text: impl fmt::Display) {
-        self.remarks.push((offset, format!("{place}: {text}")));
+        self.warnings.push((offset, format!("{place}: {text}")));
     }
 
     /// The remarks where there are no complaints, else the complaints; each in file order.
     pub(super) fn finish(mut self) -> Result<Vec<Complaint>, Vec<Complaint>> {
         if self.complaints.is_empty() {
-            let remarks = std::mem::take(&mut self.remarks);
-            return Ok(self.in_order(remarks));
+            let warnings = std::mem::take(&mut self.warnings);
+            return Ok(self.in_order(warnings));
         }
         let complaints = std::mem::take(&mut self.complaints);
         Err(self.in_order(complaints))
@@ -149,21 +149,21 @@ mod tests {
 
     #[test]
     fn complaints_come_in_file_order_and_without_copies() {
-        let mut ledger = Ledger::new(Path::new("f"), "one\ntwo");
-        ledger.complain(4, "b", "second");
-        ledger.complain(0, "a", "first");
-        ledger.complain(4, "b", "second");
-        let shown: Vec<String> = ledger.finish().unwrap_err().iter().map(ToString::to_string).collect();
+        let mut diagnostics = Diagnostics::new(Path::new("f"), "one\ntwo");
+        diagnostics.report(4, "b", "second");
+        diagnostics.report(0, "a", "first");
+        diagnostics.report(4, "b", "second");
+        let shown: Vec<String> = diagnostics.finish().unwrap_err().iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["f:1:1: a: first", "f:2:1: b: second"]);
     }
 
     #[test]
     fn very_many_complaints_end_with_their_number() {
-        let mut ledger = Ledger::new(Path::new("f"), "x");
+        let mut diagnostics = Diagnostics::new(Path::new("f"), "x");
         for n in 0..1000 {
-            ledger.complain(0, "x", n);
+            diagnostics.report(0, "x", n);
         }
-        let complaints = ledger.finish().unwrap_err();
+        let complaints = diagnostics.finish().unwrap_err();
         assert_eq!(complaints.len(), MAX_COMPLAINTS);
         let last = complaints.last().unwrap().to_string();
         assert_eq!(last, "f: and 801 more problems; repair the first ones and check again");

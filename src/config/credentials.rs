@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use super::{
     SecretFile, cannot_read,
-    complaint::Ledger,
+    diagnostics::Diagnostics,
     section::{Located, Section},
 };
 use crate::camera::{Credentials, Secret};
@@ -34,16 +34,16 @@ impl Login {
         section: &Section<'_>,
         base: &Path,
         read_secret: SecretReader<'_>,
-        ledger: &mut Ledger<'_>,
+        diagnostics: &mut Diagnostics<'_>,
     ) -> Self {
-        let username = text(section, "username", "viewer", ledger);
-        let written = text(section, "password", "pass phrase", ledger);
+        let username = text(section, "username", "viewer", diagnostics);
+        let written = text(section, "password", "pass phrase", diagnostics);
         let from_file = match (section.key_at("password"), section.key_at("password_file")) {
             (Some(_), Some(at)) => {
-                section.complain(at, "password_file and password are both given; keep one of them", ledger);
+                section.report(at, "password_file and password are both given; keep one of them", diagnostics);
                 None
             }
-            _ => password_file(section, base, read_secret, ledger),
+            _ => password_file(section, base, read_secret, diagnostics),
         };
         let given = |key| section.key_at(key).is_some();
         let password = written.map(|text| Located { at: text.at, value: Secret::new(text.value) }).or(from_file);
@@ -62,13 +62,13 @@ impl Login {
         in_url: Option<(String, String)>,
         defaults: &Self,
         section: &Section<'_>,
-        ledger: &mut Ledger<'_>,
+        diagnostics: &mut Diagnostics<'_>,
     ) -> Option<Credentials> {
         if self.broken {
             return None;
         }
         if let Some(in_url) = in_url {
-            return Some(self.with_url(in_url, section, ledger));
+            return Some(self.with_url(in_url, section, diagnostics));
         }
         if defaults.broken {
             return None;
@@ -82,14 +82,14 @@ impl Login {
             (Some(username), None) => {
                 let place = if self.username.is_some() { &section.place } else { "[defaults]" };
                 let right = "add password or password_file, or password = \"\" where the camera has none";
-                ledger.complain(username.at, place, format!("username without a password; {right}"));
+                diagnostics.report(username.at, place, format!("username without a password; {right}"));
             }
             (None, Some(password)) if self.password.is_some() => {
-                section.complain(password.at, "password without a username; add username", ledger);
+                section.report(password.at, "password without a username; add username", diagnostics);
             }
             (None, Some(password)) if username.is_none() => {
                 let right = "add username, or username = \"\" to a camera that takes no login";
-                ledger.complain(password.at, "[defaults]", format!("password without a username; {right}"));
+                diagnostics.report(password.at, "[defaults]", format!("password without a username; {right}"));
             }
             (None, _) => {}
         }
@@ -101,20 +101,20 @@ impl Login {
         &self,
         (username, password): (String, String),
         section: &Section<'_>,
-        ledger: &mut Ledger<'_>,
+        diagnostics: &mut Diagnostics<'_>,
     ) -> Credentials {
         if let Some(twice) = &self.username {
-            section.complain(twice.at, "username is given here and in url; keep one of them", ledger);
+            section.report(twice.at, "username is given here and in url; keep one of them", diagnostics);
         }
         match &self.password {
             Some(twice) if !password.is_empty() => {
-                section.complain(twice.at, "password is given here and in url; keep one of them", ledger);
+                section.report(twice.at, "password is given here and in url; keep one of them", diagnostics);
             }
             _ => {}
         }
         let (username, decoded) = (percent_decode(&username), percent_decode(&password));
         if let Some(at) = section.key_at("url").filter(|_| (username.clone() + &decoded).contains(char::is_control)) {
-            section.complain(at, "the login in url holds a control character; write it without", ledger);
+            section.report(at, "the login in url holds a control character; write it without", diagnostics);
         }
         let own = self.password.as_ref().filter(|_| password.is_empty());
         let password = own.map_or_else(|| Secret::new(decoded), |own| own.value.clone());
@@ -123,8 +123,8 @@ impl Login {
 }
 
 /// A text that is never quoted. It may be empty.
-fn text(section: &Section<'_>, key: &str, example: &str, ledger: &mut Ledger<'_>) -> Option<Located<String>> {
-    let text = section.text(key, example, ledger)?;
+fn text(section: &Section<'_>, key: &str, example: &str, diagnostics: &mut Diagnostics<'_>) -> Option<Located<String>> {
+    let text = section.text(key, example, diagnostics)?;
     let wrong = if text.value.chars().any(char::is_control) {
         "holds a line break or another control character; write one line without them".to_owned()
     } else if text.value.chars().count() > MAX_LEN {
@@ -132,7 +132,7 @@ fn text(section: &Section<'_>, key: &str, example: &str, ledger: &mut Ledger<'_>
     } else {
         return Some(text);
     };
-    section.complain(text.at, format!("{key} {wrong}"), ledger);
+    section.report(text.at, format!("{key} {wrong}"), diagnostics);
     None
 }
 
@@ -142,9 +142,9 @@ fn password_file(
     section: &Section<'_>,
     base: &Path,
     read_secret: SecretReader<'_>,
-    ledger: &mut Ledger<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Located<Secret>> {
-    let path = section.text("password_file", "/etc/cctv-agent/secret", ledger)?;
+    let path = section.text("password_file", "/etc/cctv-agent/secret", diagnostics)?;
     let wrong = if path.value.trim().is_empty() {
         "is empty; write the path of a file, like \"/etc/cctv-agent/secret\"".to_owned()
     } else {
@@ -162,14 +162,14 @@ fn password_file(
                 } else {
                     if file.readable_by_all {
                         let words = "every user of this machine can read the file password_file names; chmod 640 it";
-                        ledger.remark(path.at, &section.place, words);
+                        diagnostics.remark(path.at, &section.place, words);
                     }
                     return Some(Located { at: path.at, value: Secret::new(line) });
                 }
             }
         }
     };
-    section.complain(path.at, format!("password_file {wrong}"), ledger);
+    section.report(path.at, format!("password_file {wrong}"), diagnostics);
     None
 }
 
