@@ -18,13 +18,13 @@ use crate::{
     text::{self, is_hidden},
 };
 
-pub mod relay;
-pub mod repeats;
+pub mod dedup;
 pub mod stderr;
+pub mod syslog;
 
-use relay::Relay;
-use repeats::Repeats;
-use stderr::Stderr;
+use dedup::Deduplicator;
+use stderr::StderrSink;
+use syslog::SyslogSink;
 
 /// Longer lines are cut, in bytes: with its head a line then fits into 1000 bytes, and BusyBox's
 /// syslogd reads 1023 of a datagram (measured with 1.35 of Debian 12; RFC 3164 section 4.1 allows 1024).
@@ -73,10 +73,10 @@ static LOGGER: OnceLock<Logger> = OnceLock::new();
 /// Where the process has a logger already.
 pub fn start(target: Target, level: LevelFilter) -> Result<(), Error> {
     let sink = match target {
-        Target::Syslog => Sink::Syslog(Relay::new(relay::SYSLOG_SOCKET.into())),
-        Target::Stderr => Sink::Stderr(Stderr::new()),
+        Target::Syslog => Sink::Syslog(SyslogSink::new(syslog::SYSLOG_SOCKET.into())),
+        Target::Stderr => Sink::Stderr(StderrSink::new()),
     };
-    let logger = LOGGER.get_or_init(|| Logger(Mutex::new(Scribe::new(sink))));
+    let logger = LOGGER.get_or_init(|| Logger(Mutex::new(Pipeline::new(sink))));
     ::log::set_logger(logger).map_err(Error::Twice)?;
     ::log::set_max_level(level);
     if target == Target::Syslog {
@@ -100,7 +100,7 @@ pub fn flush(now: Instant) -> bool {
 /// How many lines were lost since the process began, because syslogd was away or stuck. Never goes
 /// back, unlike the number that is told in the log.
 pub fn lost() -> u64 {
-    relay::LOST.load(Ordering::Relaxed)
+    syslog::LOST.load(Ordering::Relaxed)
 }
 
 /// The error and its causes on one line, as `a: b: c`, without the numbers that the standard library
@@ -135,10 +135,10 @@ fn log_panics() {
     }));
 }
 
-struct Logger(Mutex<Scribe>);
+struct Logger(Mutex<Pipeline>);
 
 impl Logger {
-    fn with<T>(&self, action: impl FnOnce(&mut Scribe) -> T) -> T {
+    fn with<T>(&self, action: impl FnOnce(&mut Pipeline) -> T) -> T {
         // A panic while a line was written leaves at worst that line half written.
         action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -169,35 +169,35 @@ impl Log for Logger {
 
 /// Where lines end up.
 pub enum Sink {
-    Syslog(Relay),
-    Stderr(Stderr),
+    Syslog(SyslogSink),
+    Stderr(StderrSink),
 }
 
 impl Sink {
     fn write(&mut self, level: Level, text: &str, now: Instant) {
         match self {
-            Self::Syslog(relay) => relay.send(level, text, now),
+            Self::Syslog(syslog) => syslog.send(level, text, now),
             Self::Stderr(stderr) => stderr.write(level, text),
         }
     }
 }
 
 /// Masks, cuts and sums lines on their way to a sink.
-pub struct Scribe {
+pub struct Pipeline {
     sink: Sink,
-    repeats: Repeats,
+    dedup: Deduplicator,
 }
 
-impl Scribe {
+impl Pipeline {
     pub fn new(sink: Sink) -> Self {
-        Self { sink, repeats: Repeats::default() }
+        Self { sink, dedup: Deduplicator::default() }
     }
 
     /// Writes `text` as one line, or counts it as a repeat.
     pub fn write(&mut self, level: Level, text: &str, now: Instant) {
         self.tell_repeats(now);
         let line = one_line(&mask_credentials(text));
-        if self.repeats.note(level, &line, now) {
+        if self.dedup.note(level, &line, now) {
             self.sink.write(level, &line, now);
         }
     }
@@ -205,32 +205,32 @@ impl Scribe {
     /// See [`flush`].
     pub fn flush(&mut self, now: Instant) {
         self.tell_repeats(now);
-        if let Sink::Syslog(relay) = &mut self.sink {
-            relay.catch_up(now);
+        if let Sink::Syslog(syslog) = &mut self.sink {
+            syslog.catch_up(now);
         }
     }
 
     /// Whether lines wait for a syslogd that is there.
     fn is_backed_up(&self) -> bool {
-        matches!(&self.sink, Sink::Syslog(relay) if relay.is_backed_up())
+        matches!(&self.sink, Sink::Syslog(syslog) if syslog.is_backed_up())
     }
 
     /// Tells every repeat, whatever its age. What syslogd does not take now, nobody will tell.
     pub fn finish(&mut self, now: Instant) {
-        let repeats = self.repeats.all();
-        self.tell(repeats, now);
-        if let Sink::Syslog(relay) = &mut self.sink {
-            relay.catch_up(now);
+        let dedup = self.dedup.all();
+        self.tell(dedup, now);
+        if let Sink::Syslog(syslog) = &mut self.sink {
+            syslog.catch_up(now);
         }
     }
 
     fn tell_repeats(&mut self, now: Instant) {
-        let due = self.repeats.due(now);
+        let due = self.dedup.due(now);
         self.tell(due, now);
     }
 
-    fn tell(&mut self, repeats: Vec<(Level, String)>, now: Instant) {
-        for (level, text) in repeats {
+    fn tell(&mut self, dedup: Vec<(Level, String)>, now: Instant) {
+        for (level, text) in dedup {
             self.sink.write(level, &text, now);
         }
     }

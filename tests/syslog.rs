@@ -14,8 +14,8 @@ use std::{
 };
 
 use cctv_agent::log::{
-    Scribe, Sink,
-    relay::{MAX_WAITING, Relay},
+    Pipeline, Sink,
+    syslog::{MAX_WAITING, SyslogSink},
 };
 use log::Level;
 use nix::{
@@ -74,8 +74,8 @@ fn lines(socket: &UnixDatagram) -> Vec<String> {
     lines
 }
 
-fn scribe(path: &Path) -> Scribe {
-    Scribe::new(Sink::Syslog(Relay::new(path.to_owned())))
+fn scribe(path: &Path) -> Pipeline {
+    Pipeline::new(Sink::Syslog(SyslogSink::new(path.to_owned())))
 }
 
 #[test]
@@ -130,11 +130,11 @@ fn lines_said_while_syslogd_is_absent_come_later_and_in_order() {
     assert_eq!(lines(&syslogd), ["<30>porch: back"]);
 }
 
-/// All lines, those that wait in `relay` included, for which the kernel's queue is emptied again and again.
-fn all_lines(relay: &mut Relay, syslogd: &UnixDatagram, now: Instant) -> Vec<String> {
+/// All lines, those that wait in `syslog` included, for which the kernel's queue is emptied again and again.
+fn all_lines(syslog: &mut SyslogSink, syslogd: &UnixDatagram, now: Instant) -> Vec<String> {
     let mut all = Vec::new();
     loop {
-        relay.catch_up(now);
+        syslog.catch_up(now);
         let some = lines(syslogd);
         if some.is_empty() {
             return all;
@@ -146,32 +146,32 @@ fn all_lines(relay: &mut Relay, syslogd: &UnixDatagram, now: Instant) -> Vec<Str
 #[test]
 fn lines_past_what_may_wait_are_counted_and_told_in_their_place() {
     let folder = Folder::new("syslog-lost");
-    let (mut relay, start) = (Relay::new(folder.socket()), Instant::now());
+    let (mut syslog, start) = (SyslogSink::new(folder.socket()), Instant::now());
     for n in 0..MAX_WAITING + 3 {
-        relay.send(Level::Info, &format!("{n}"), start);
+        syslog.send(Level::Info, &format!("{n}"), start);
     }
-    assert_eq!(relay.lost(), 3);
+    assert_eq!(syslog.lost(), 3);
     assert!(cctv_agent::log::lost() >= 3);
     let syslogd = listen(&folder.socket());
-    let told = all_lines(&mut relay, &syslogd, start + SECOND);
-    relay.send(Level::Info, "back", start + SECOND);
+    let told = all_lines(&mut syslog, &syslogd, start + SECOND);
+    syslog.send(Level::Info, "back", start + SECOND);
     assert_eq!(told.len(), MAX_WAITING + 1);
     assert_eq!(told[MAX_WAITING - 1..], ["<30>255", "<28>log: 3 lines lost while syslogd was away"]);
-    assert_eq!((relay.lost(), lines(&syslogd)), (0, vec!["<30>back".to_owned()]));
+    assert_eq!((syslog.lost(), lines(&syslogd)), (0, vec!["<30>back".to_owned()]));
 }
 
 #[test]
 fn absent_syslogd_is_looked_for_once_a_second_at_most() {
     let folder = Folder::new("syslog-retry");
-    let mut relay = Relay::new(folder.socket());
+    let mut syslog = SyslogSink::new(folder.socket());
     let start = Instant::now();
-    relay.send(Level::Info, "a", start);
+    syslog.send(Level::Info, "a", start);
     let syslogd = listen(&folder.socket());
     for millisecond in [1, 500, 999] {
-        relay.send(Level::Info, "a", start + Duration::from_millis(millisecond));
+        syslog.send(Level::Info, "a", start + Duration::from_millis(millisecond));
         assert_eq!(lines(&syslogd).len(), 0);
     }
-    relay.catch_up(start + SECOND);
+    syslog.catch_up(start + SECOND);
     assert_eq!(lines(&syslogd).len(), 4);
 }
 
@@ -179,23 +179,23 @@ fn absent_syslogd_is_looked_for_once_a_second_at_most() {
 fn stuck_syslogd_holds_nobody_up_and_what_it_missed_is_told() {
     let folder = Folder::new("syslog-stuck");
     let syslogd = listen(&folder.socket());
-    let mut relay = Relay::new(folder.socket());
+    let mut syslog = SyslogSink::new(folder.socket());
     let now = Instant::now();
     // The kernel queues a few datagrams (net.unix.max_dgram_qlen) or as much as the buffers hold.
     let mut sent = 0;
-    while relay.lost() == 0 {
+    while syslog.lost() == 0 {
         assert!(sent < 100_000, "the queue never fills");
-        relay.send(Level::Info, &"x".repeat(900), now);
+        syslog.send(Level::Info, &"x".repeat(900), now);
         sent += 1;
     }
     for _ in 0..99 {
-        relay.send(Level::Info, "y", now);
+        syslog.send(Level::Info, "y", now);
     }
-    assert_eq!(relay.lost(), 100);
-    let told = all_lines(&mut relay, &syslogd, now);
+    assert_eq!(syslog.lost(), 100);
+    let told = all_lines(&mut syslog, &syslogd, now);
     assert_eq!(told.len(), sent - 1 + 1, "what was queued is not lost");
     assert_eq!(told.last().unwrap(), "<28>log: 100 lines lost while syslogd was away");
-    relay.send(Level::Info, "z", now);
+    syslog.send(Level::Info, "z", now);
     assert_eq!(lines(&syslogd), ["<30>z"]);
 }
 

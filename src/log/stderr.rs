@@ -10,11 +10,11 @@ use std::{
 use ::log::Level;
 
 /// Writes lines to stderr, with the time in front unless the journal keeps the time itself.
-pub struct Stderr {
+pub struct StderrSink {
     journal: bool,
 }
 
-impl Stderr {
+impl StderrSink {
     #[expect(clippy::new_without_default, reason = "it looks at the environment")]
     pub fn new() -> Self {
         let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();

@@ -31,11 +31,11 @@ pub const MAX_WAITING: usize = 256;
 /// The name of the process in every line.
 const PROCESS: &str = "cctv-agent";
 
-/// Lines lost by this process, for the metrics; [`Relay`] forgets its own number once it was told.
+/// Lines lost by this process, for the metrics; [`SyslogSink`] forgets its own number once it was told.
 pub(super) static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Hands lines to syslogd in the format of RFC 3164, facility daemon. Times are UTC.
-pub struct Relay {
+pub struct SyslogSink {
     path: PathBuf,
     formatter: Formatter3164,
     socket: Option<UnixDatagram>,
@@ -47,7 +47,7 @@ pub struct Relay {
     lost: u64,
 }
 
-impl Relay {
+impl SyslogSink {
     /// Connects with the first line, not before.
     pub fn new(path: PathBuf) -> Self {
         // syslogd knows the host; a local line carries no host name.

@@ -21,7 +21,7 @@ const MAX_KINDS: usize = 512;
 
 /// Counts lines of the same kind.
 #[derive(Default)]
-pub struct Repeats {
+pub struct Deduplicator {
     windows: HashMap<(Level, String), Window>,
     /// Lines of kinds past [`MAX_KINDS`], since when.
     left_out: Option<(Instant, u64)>,
@@ -32,18 +32,18 @@ struct Window {
     /// The newest text.
     text: String,
     /// Lines after the one that was told.
-    repeats: u64,
+    dedup: u64,
     /// Whether one of them differs from the one that was told.
     differs: bool,
 }
 
-impl Repeats {
+impl Deduplicator {
     /// Returns whether `text` is to be told now; otherwise it was counted. Ask [`Self::due`] before,
     /// or a repeat after the end of the window is added to those within it.
     pub fn note(&mut self, level: Level, text: &str, now: Instant) -> bool {
         let kind = (level, kind(text));
         if let Some(window) = self.windows.get_mut(&kind) {
-            window.repeats += 1;
+            window.dedup += 1;
             if window.text != text {
                 window.differs = true;
                 text.clone_into(&mut window.text);
@@ -54,7 +54,7 @@ impl Repeats {
             self.left_out.get_or_insert((now, 0)).1 += 1;
             return false;
         }
-        self.windows.insert(kind, Window { began: now, text: text.to_owned(), repeats: 0, differs: false });
+        self.windows.insert(kind, Window { began: now, text: text.to_owned(), dedup: 0, differs: false });
         true
     }
 
@@ -67,11 +67,11 @@ impl Repeats {
             if !is_over(window.began) {
                 return true;
             }
-            if window.repeats == 0 {
+            if window.dedup == 0 {
                 return false;
             }
             due.push((window.began, *level, window.sum()));
-            *window = Window { began: now, text: std::mem::take(&mut window.text), repeats: 0, differs: false };
+            *window = Window { began: now, text: std::mem::take(&mut window.text), dedup: 0, differs: false };
             true
         });
         if let Some((since, lines)) = self.left_out.take_if(|(since, _)| is_over(*since)) {
@@ -82,7 +82,7 @@ impl Repeats {
 
     /// A line for each kind that was repeated and not told yet, the oldest first; forgets everything.
     pub fn all(&mut self) -> Vec<(Level, String)> {
-        let repeated = self.windows.drain().filter(|(_, window)| window.repeats > 0);
+        let repeated = self.windows.drain().filter(|(_, window)| window.dedup > 0);
         let mut all: Vec<_> = repeated.map(|((level, _), window)| (window.began, level, window.sum())).collect();
         all.extend(self.left_out.take().map(|(since, lines)| (since, Level::Warn, left_out(lines))));
         in_order(all)
@@ -91,7 +91,7 @@ impl Repeats {
 
 impl Window {
     fn sum(&self) -> String {
-        match (self.repeats, self.differs) {
+        match (self.dedup, self.differs) {
             (1, false) => format!("{} (repeated once)", self.text),
             (times, false) => format!("{} (repeated {times} times)", self.text),
             (1, true) => self.text.clone(),
@@ -149,40 +149,40 @@ mod tests {
 
     #[test]
     fn first_is_told_at_once_and_repeats_are_summed_after_ten_seconds() {
-        let (mut repeats, start) = (Repeats::default(), Instant::now());
-        assert!(repeats.note(INFO, "a", start));
-        assert!(!repeats.note(INFO, "a", start + SECOND));
-        assert!(!repeats.note(INFO, "a", start + 9 * SECOND));
-        assert_eq!(repeats.due(start + 9 * SECOND), []);
-        assert_eq!(repeats.due(start + 10 * SECOND), [(INFO, "a (repeated 2 times)".to_owned())]);
+        let (mut dedup, start) = (Deduplicator::default(), Instant::now());
+        assert!(dedup.note(INFO, "a", start));
+        assert!(!dedup.note(INFO, "a", start + SECOND));
+        assert!(!dedup.note(INFO, "a", start + 9 * SECOND));
+        assert_eq!(dedup.due(start + 9 * SECOND), []);
+        assert_eq!(dedup.due(start + 10 * SECOND), [(INFO, "a (repeated 2 times)".to_owned())]);
     }
 
     #[test]
     fn sum_begins_the_next_window() {
-        let (mut repeats, start) = (Repeats::default(), Instant::now());
-        repeats.note(INFO, "a", start);
-        repeats.note(INFO, "a", start);
-        repeats.due(start + 10 * SECOND);
-        assert!(!repeats.note(INFO, "a", start + 11 * SECOND));
-        assert_eq!(repeats.due(start + 19 * SECOND), []);
-        assert_eq!(texts(repeats.due(start + 20 * SECOND)), ["a (repeated once)"]);
-        assert_eq!(repeats.due(start + 30 * SECOND), []);
-        assert!(repeats.note(INFO, "a", start + 31 * SECOND), "quiet for a window: told at once again");
+        let (mut dedup, start) = (Deduplicator::default(), Instant::now());
+        dedup.note(INFO, "a", start);
+        dedup.note(INFO, "a", start);
+        dedup.due(start + 10 * SECOND);
+        assert!(!dedup.note(INFO, "a", start + 11 * SECOND));
+        assert_eq!(dedup.due(start + 19 * SECOND), []);
+        assert_eq!(texts(dedup.due(start + 20 * SECOND)), ["a (repeated once)"]);
+        assert_eq!(dedup.due(start + 30 * SECOND), []);
+        assert!(dedup.note(INFO, "a", start + 31 * SECOND), "quiet for a window: told at once again");
     }
 
     #[test]
     fn same_with_other_numbers_is_summed_and_the_newest_is_told() {
-        let (mut repeats, start) = (Repeats::default(), Instant::now());
+        let (mut dedup, start) = (Deduplicator::default(), Instant::now());
         let line = |n: u32| format!("gate: no frame for {n}.0 s; trying again in {n} s (attempt {n})");
-        assert!(repeats.note(INFO, &line(1), start));
+        assert!(dedup.note(INFO, &line(1), start));
         for n in 2..=5 {
-            assert!(!repeats.note(INFO, &line(n), start + SECOND));
+            assert!(!dedup.note(INFO, &line(n), start + SECOND));
         }
-        assert!(repeats.note(Level::Warn, &line(5), start), "another level is another kind");
+        assert!(dedup.note(Level::Warn, &line(5), start), "another level is another kind");
         let sum = format!("{} (the last of 4 such lines)", line(5));
-        assert_eq!(texts(repeats.due(start + WINDOW)), [sum]);
-        repeats.note(INFO, &line(6), start + 11 * SECOND);
-        assert_eq!(texts(repeats.due(start + 2 * WINDOW)), [line(6)], "the only one needs no sum");
+        assert_eq!(texts(dedup.due(start + WINDOW)), [sum]);
+        dedup.note(INFO, &line(6), start + 11 * SECOND);
+        assert_eq!(texts(dedup.due(start + 2 * WINDOW)), [line(6)], "the only one needs no sum");
     }
 
     #[test]
@@ -209,33 +209,33 @@ mod tests {
 
     #[test]
     fn what_is_not_repeated_is_forgotten() {
-        let (mut repeats, start) = (Repeats::default(), Instant::now());
+        let (mut dedup, start) = (Deduplicator::default(), Instant::now());
         for key in ["a", "b", "c"] {
-            repeats.note(INFO, key, start);
+            dedup.note(INFO, key, start);
         }
-        assert_eq!(repeats.due(start + WINDOW), []);
-        assert!(repeats.windows.is_empty());
+        assert_eq!(dedup.due(start + WINDOW), []);
+        assert!(dedup.windows.is_empty());
     }
 
     #[test]
     fn flood_of_different_lines_is_bounded_and_counted() {
-        let (mut repeats, start) = (Repeats::default(), Instant::now());
-        let told = (0..10_000).filter(|n| repeats.note(INFO, &format!("stranger {n}"), start)).count();
-        assert_eq!((told, repeats.windows.len()), (MAX_KINDS, MAX_KINDS));
-        assert_eq!(repeats.due(start + 9 * SECOND), []);
+        let (mut dedup, start) = (Deduplicator::default(), Instant::now());
+        let told = (0..10_000).filter(|n| dedup.note(INFO, &format!("stranger {n}"), start)).count();
+        assert_eq!((told, dedup.windows.len()), (MAX_KINDS, MAX_KINDS));
+        assert_eq!(dedup.due(start + 9 * SECOND), []);
         let sum = "log: 9488 lines were left out, as more than 512 different ones came within 10 s";
-        assert_eq!(texts(repeats.due(start + WINDOW)), [sum]);
-        assert!(repeats.note(INFO, "gate: live", start + WINDOW));
-        assert_eq!(repeats.due(start + 3 * WINDOW), []);
+        assert_eq!(texts(dedup.due(start + WINDOW)), [sum]);
+        assert!(dedup.note(INFO, "gate: live", start + WINDOW));
+        assert_eq!(dedup.due(start + 3 * WINDOW), []);
     }
 
     #[test]
     fn end_tells_what_is_left_in_order() {
-        let (mut repeats, start) = (Repeats::default(), Instant::now());
+        let (mut dedup, start) = (Deduplicator::default(), Instant::now());
         for (key, at) in [("b", 0), ("a", 1), ("b", 2), ("a", 3), ("c", 4)] {
-            repeats.note(INFO, key, start + at * SECOND);
+            dedup.note(INFO, key, start + at * SECOND);
         }
-        assert_eq!(texts(repeats.all()), ["b (repeated once)", "a (repeated once)"]);
-        assert_eq!(repeats.all(), []);
+        assert_eq!(texts(dedup.all()), ["b (repeated once)", "a (repeated once)"]);
+        assert_eq!(dedup.all(), []);
     }
 }
