@@ -1,9 +1,9 @@
 //! What a person types: the command line, its help, and the commands that answer and exit.
 
+mod agent_client;
 pub mod check;
 pub mod discover;
 pub mod info;
-mod inquiry;
 pub mod list;
 mod process;
 pub mod reload;
@@ -70,8 +70,8 @@ pub enum Command {
         file: PathBuf,
     },
     Info(Info),
-    List(Question),
-    Status(Question),
+    List(QueryArgs),
+    Status(QueryArgs),
     Reload {
         file: PathBuf,
     },
@@ -94,7 +94,7 @@ pub struct Run {
 
 /// What `list` and `status` are asked.
 #[derive(Debug, PartialEq)]
-pub struct Question {
+pub struct QueryArgs {
     /// The configuration of the agent that is meant.
     pub file: PathBuf,
     pub json: bool,
@@ -105,7 +105,7 @@ pub struct Question {
 /// # Errors
 /// What is wrong with them, in one line for the person who typed them.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
-    let mut words = Words { parser: Parser::from_args(arguments), first: None };
+    let mut words = ArgParser { parser: Parser::from_args(arguments), first: None };
     let command = match words.command()? {
         Some(word) => word,
         None => return words.run(),
@@ -128,13 +128,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
     }
 }
 
-struct Words {
+struct ArgParser {
     parser: Parser,
     /// An option met where the command was looked for.
     first: Option<String>,
 }
 
-impl Words {
+impl ArgParser {
     /// The first word if it is a command; an option there belongs to `run`.
     fn command(&mut self) -> Result<Option<String>, String> {
         match self.parser.next().map_err(|error| error.to_string())? {
@@ -213,8 +213,8 @@ impl Words {
     }
 
     /// `None` where help is what was asked for.
-    fn question(mut self, command: &str) -> Result<Option<Question>, String> {
-        let mut question = Question { file: config::DEFAULT_FILE.into(), json: false };
+    fn question(mut self, command: &str) -> Result<Option<QueryArgs>, String> {
+        let mut question = QueryArgs { file: config::DEFAULT_FILE.into(), json: false };
         while let Some(word) = self.next()? {
             match word {
                 Word::Option(name) if name == "config" => question.file = self.value(&name)?.into(),
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn running_agent_is_named_by_its_file() {
-        let question = |file: &str, json| Question { file: file.into(), json };
+        let question = |file: &str, json| QueryArgs { file: file.into(), json };
         assert!(matches!(parsed("list"), Ok(Command::List(asked)) if asked == question(config::DEFAULT_FILE, false)));
         let Ok(Command::Status(asked)) = parsed("status --json --config a.toml") else { panic!("not status") };
         assert_eq!(asked, question("a.toml", true));

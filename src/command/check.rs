@@ -35,7 +35,7 @@ pub fn tell(file: &Path, read: &Result<Config, Vec<Complaint>>, out: &mut impl W
             for remark in &config.warnings {
                 let _ = writeln!(err, "{}", shown(&remark.to_string()));
             }
-            let _ = writeln!(out, "{}: good: {}", shown(&file.display().to_string()), praise(config));
+            let _ = writeln!(out, "{}: good: {}", shown(&file.display().to_string()), summary(config));
             GOOD
         }
         Err(complaints) => {
@@ -49,7 +49,7 @@ pub fn tell(file: &Path, read: &Result<Config, Vec<Complaint>>, out: &mut impl W
     }
 }
 
-fn praise(config: &Config) -> String {
+fn summary(config: &Config) -> String {
     let cameras = match config.cameras.len() {
         0 => "no cameras yet".to_owned(),
         1 => "1 camera".to_owned(),

@@ -3,9 +3,9 @@
 //! No password is sent: what a camera tells without one is shown, the rest is left open. Texts come
 //! from whoever is on the network and go to a terminal: control characters are shown, not obeyed.
 
-mod ask;
-mod blocks;
-mod known;
+mod config_match;
+mod probe;
+mod toml_output;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -19,8 +19,8 @@ use crate::{
     config::{self, Config},
     discovery::{DiscoveredDevice, Findings, InterfaceAddress, Search, XAddr},
 };
-use ask::Told;
-use known::Configured;
+use config_match::Configured;
+use probe::DeviceAnswers;
 
 /// The exit code when nothing was found.
 const NOTHING: u8 = 70;
@@ -45,16 +45,16 @@ pub enum Form {
 
 /// One device as it is shown.
 #[derive(Debug)]
-pub struct Found {
+pub struct Candidate {
     pub discovered: DiscoveredDevice,
     /// Where its ONVIF service answered, or where it is said to be.
     pub address: Option<XAddr>,
     /// Whether it answered there, and what it told.
-    pub told: Option<Told>,
+    pub told: Option<DeviceAnswers>,
     pub configured: Configured,
 }
 
-impl Found {
+impl Candidate {
     fn maker(&self) -> Option<&str> {
         let told = self.told.as_ref().map(|told| told.device.manufacturer.as_str()).filter(|text| !text.is_empty());
         told.or(self.discovered.maker.as_deref())
@@ -92,7 +92,7 @@ pub fn run(arguments: Discover) -> ExitCode {
         let mut search = Search::new(port.unwrap_or(0));
         search.limits.whole = arguments.time;
         // Configured cameras are asked by themselves as well: that crosses routers.
-        for ip in config.iter().flat_map(known::addresses) {
+        for ip in config.iter().flat_map(config_match::addresses) {
             search = search.and_ask(ip);
         }
         let Findings { discovered_devices, asked } = search.survey().await;
@@ -101,7 +101,7 @@ pub fn run(arguments: Discover) -> ExitCode {
     match arguments.form {
         Form::Table => print(&as_table(&found)),
         Form::Json => print_json(&as_json(&found)),
-        Form::Toml => print(&blocks::write(&found, config.as_ref())),
+        Form::Toml => print(&toml_output::write(&found, config.as_ref())),
     }
     if found.is_empty() {
         complain(format!("cctv-agent discover: {}", nothing(&asked, arguments.time, port)));
@@ -126,9 +126,9 @@ fn configuration(arguments: &Discover) -> Option<Config> {
 }
 
 /// Asks every device what it tells without a login, and leaves out what is no camera.
-async fn cameras(discovered_devices: Vec<DiscoveredDevice>, config: Option<&Config>) -> Vec<Found> {
+async fn cameras(discovered_devices: Vec<DiscoveredDevice>, config: Option<&Config>) -> Vec<Candidate> {
     let mut found = Vec::new();
-    for (discovered, answer) in ask::all(discovered_devices).await {
+    for (discovered, answer) in probe::all(discovered_devices).await {
         if answer.is_none() && !discovered.is_camera {
             continue;
         }
@@ -137,14 +137,14 @@ async fn cameras(discovered_devices: Vec<DiscoveredDevice>, config: Option<&Conf
             // What SSDP offers are guesses; WS-Discovery names addresses.
             None => (discovered.near_addresses().into_iter().next().filter(|_| discovered.identity.is_some()), None),
         };
-        let configured = known::find(&discovered, told.as_ref(), config);
-        found.push(Found { discovered, address, told, configured });
+        let configured = config_match::find(&discovered, told.as_ref(), config);
+        found.push(Candidate { discovered, address, told, configured });
     }
     found
 }
 
 /// The answer for people; empty where nothing was found.
-pub fn as_table(found: &[Found]) -> String {
+pub fn as_table(found: &[Candidate]) -> String {
     if found.is_empty() {
         return String::new();
     }
@@ -167,7 +167,7 @@ pub fn as_table(found: &[Found]) -> String {
 }
 
 /// Host, and port where it is not 80, as `info` takes them.
-fn address(found: &Found) -> String {
+fn address(found: &Candidate) -> String {
     match &found.address {
         Some(xaddr) if xaddr.port == 80 => shown(&xaddr.host),
         Some(xaddr) => format!("{}:{}", crate::http_client::in_brackets(&shown(&xaddr.host)), xaddr.port),
@@ -176,8 +176,8 @@ fn address(found: &Found) -> String {
 }
 
 /// The answer for programs.
-pub fn as_json(found: &[Found]) -> Value {
-    let one = |found: &Found| {
+pub fn as_json(found: &[Candidate]) -> Value {
+    let one = |found: &Candidate| {
         json!({
             "address": found.address.as_ref().map(|address| json!({
                 "host": address.host, "port": address.port, "path": address.path, "https": address.secure,

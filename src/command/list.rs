@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use serde_json::{Value, json};
 
 use super::{
-    Question, inquiry, print, print_json,
+    QueryArgs, agent_client, print, print_json,
     table::{Side, aligned, shortened, shown},
 };
 use crate::{
@@ -23,8 +23,8 @@ const WIDEST_ADDRESS: usize = 44;
 ///
 /// # Blocking
 /// Blocks on the disk, and some seconds for each address where nobody answers.
-pub fn run(question: &Question) -> ExitCode {
-    let answer = match inquiry::answer("list", &question.file) {
+pub fn run(question: &QueryArgs) -> ExitCode {
+    let answer = match agent_client::answer("list", &question.file) {
         Ok(answer) => answer,
         Err(code) => return code,
     };

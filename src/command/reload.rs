@@ -12,8 +12,8 @@ use nix::errno::Errno;
 use serde_json::Value;
 
 use super::{
+    agent_client::{self, Failure},
     check, complain,
-    inquiry::{self, Failure},
     process::{self, Process},
     sockets,
     table::shown,
@@ -130,13 +130,14 @@ fn wait_until_ready(file: &Path) -> Result<Vec<Process>, String> {
 /// Asks one of `agents`: where `file` says that it listens, or else, as it may not do so yet or be unable
 /// to, where it really does.
 fn ask(file: &Path, agents: &[Process]) -> Result<Value, Failure> {
-    let why = match inquiry::ask(file) {
+    let why = match agent_client::ask(file) {
         Ok(answer) if is_one_of(agents, &answer) => return Ok(answer),
         Ok(_) => Failure::NoAgent("another agent answers at the address in the file".to_owned()),
         Err(failure) => failure,
     };
-    let really = agents.iter().flat_map(|agent| sockets::listening(agent.pid)).map(inquiry::reachable);
-    let answer = really.filter_map(|address| inquiry::ask_at(address).ok()).find(|answer| is_one_of(agents, answer));
+    let really = agents.iter().flat_map(|agent| sockets::listening(agent.pid)).map(agent_client::reachable);
+    let answer =
+        really.filter_map(|address| agent_client::ask_at(address).ok()).find(|answer| is_one_of(agents, answer));
     answer.ok_or(why)
 }
 

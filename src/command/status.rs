@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::{
-    Question, inquiry, print, print_json,
+    QueryArgs, agent_client, print, print_json,
     table::{Side, aligned, shortened, shown, wrapped},
 };
 
@@ -32,8 +32,8 @@ const SIDES: [Side; COLUMNS] = {
 ///
 /// # Blocking
 /// Blocks on the disk, and some seconds for each address where nobody answers.
-pub fn run(question: &Question) -> ExitCode {
-    match inquiry::answer("status", &question.file) {
+pub fn run(question: &QueryArgs) -> ExitCode {
+    match agent_client::answer("status", &question.file) {
         Ok(answer) if question.json => print_json(&answer),
         Ok(answer) => print(&as_text(&answer)),
         Err(code) => return code,

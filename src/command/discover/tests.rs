@@ -28,14 +28,15 @@ fn discovered(source: &str) -> DiscoveredDevice {
     }
 }
 
-fn found(discovered: DiscoveredDevice) -> Found {
+fn found(discovered: DiscoveredDevice) -> Candidate {
     let address = discovered.xaddrs.first().cloned();
-    Found { discovered, address, told: None, configured: Configured::Unknown }
+    Candidate { discovered, address, told: None, configured: Configured::Unknown }
 }
 
-fn some() -> Vec<Found> {
+fn some() -> Vec<Candidate> {
     let device = DeviceInformation { manufacturer: "Acme".into(), model: "Eye 3".into(), ..Default::default() };
-    let told = Found { told: Some(Told { device, ..Told::default() }), ..found(discovered("10.0.0.1")) };
+    let told =
+        Candidate { told: Some(DeviceAnswers { device, ..DeviceAnswers::default() }), ..found(discovered("10.0.0.1")) };
     let twin = DiscoveredDevice { identity: Identity::new("odd/form"), is_ambiguous: true, ..discovered("10.0.0.2") };
     let linked = DiscoveredDevice { xaddrs: vec![XAddr::at("fe80::1%3", 80)], name: None, ..discovered("fe80::1") };
     let bare = DiscoveredDevice {
@@ -85,7 +86,7 @@ fn programs_get_every_field() {
 
 #[test]
 fn sections_pass_check_and_say_what_was_found() {
-    let text = blocks::write(&some(), None);
+    let text = toml_output::write(&some(), None);
     let config = parsed(&text);
     let ids: Vec<&str> = config.cameras.iter().map(|camera| camera.id.as_str()).collect();
     assert_eq!(ids, ["gate-a-2j", "gate-a-2j-2", "eye-3"], "{text}");
@@ -94,7 +95,7 @@ fn sections_pass_check_and_say_what_was_found() {
     assert!(!text.contains("odd/form"), "an identity that others have, too, is none: {text}");
     assert!(!text.contains("fe80::1%3"), "{text}");
     assert!(text.contains("# 10.0.0.3 is a camera, but"), "{text}");
-    assert_eq!(blocks::write(&[], None), "");
+    assert_eq!(toml_output::write(&[], None), "");
 }
 
 #[test]
@@ -106,8 +107,8 @@ fn recorder_gets_a_section_for_each_video_source() {
         ..Profile::default()
     };
     let listed = |profiles: Vec<Profile>| {
-        let told = Told { profiles, ..Told::default() };
-        blocks::write(&[Found { told: Some(told), ..found(discovered("10.0.0.1")) }], None)
+        let told = DeviceAnswers { profiles, ..DeviceAnswers::default() };
+        toml_output::write(&[Candidate { told: Some(told), ..found(discovered("10.0.0.1")) }], None)
     };
     let text = listed(vec![profile("p0 \"a\"", "1"), profile("p0_small", "1"), profile("p1", "2"), profile("p2", "3")]);
     let profiles: Vec<_> = parsed(&text)
@@ -131,12 +132,12 @@ fn recorder_gets_a_section_for_each_video_source() {
 fn names_without_latin_letters_get_an_identifier_too() {
     let mut nameless =
         found(DiscoveredDevice { name: Some("\u{9580}".into()), hardware: None, ..discovered("10.0.0.1") });
-    let first = parsed(&blocks::write(std::slice::from_ref(&nameless), None));
+    let first = parsed(&toml_output::write(std::slice::from_ref(&nameless), None));
     assert_eq!(first.cameras[0].id.as_str(), "camera");
-    let second = blocks::write(std::slice::from_ref(&nameless), Some(&first));
+    let second = toml_output::write(std::slice::from_ref(&nameless), Some(&first));
     assert!(second.contains("id = \"camera-2\""), "{second}");
     nameless.configured = Configured::As(CameraId::new("camera").unwrap());
-    assert!(parsed(&blocks::write(&[nameless], Some(&first))).cameras.is_empty());
+    assert!(parsed(&toml_output::write(&[nameless], Some(&first))).cameras.is_empty());
 }
 
 #[test]
@@ -146,7 +147,7 @@ fn configured_cameras_are_recognised() {
          [[camera]]\nid='yard'\nip='10.0.0.5'\n[[camera]]\nid='door'\nip='10.0.0.6'\nuuid='uuid:other'\n\
          [[camera]]\nid='roof'\nurl='rtsp://10.0.0.7:8554/a'\n",
     );
-    let find = |discovered: &DiscoveredDevice| known::find(discovered, None, Some(&config)).to_string();
+    let find = |discovered: &DiscoveredDevice| config_match::find(discovered, None, Some(&config)).to_string();
     assert_eq!(find(&discovered("10.9.9.9")), "as gate");
     let elsewhere = |source: &str| DiscoveredDevice { identity: Identity::new("x"), ..discovered(source) };
     assert_eq!(find(&elsewhere("10.0.0.5")), "as yard");
@@ -154,11 +155,11 @@ fn configured_cameras_are_recognised() {
     assert_eq!(find(&elsewhere("10.0.0.7")), "as roof");
     assert_eq!(find(&elsewhere("10.0.0.8")), "no");
     assert_eq!(find(&DiscoveredDevice { is_ambiguous: true, ..discovered("10.9.9.9") }), "no");
-    let told = Told { identity: Identity::new("other"), ..Told::default() };
+    let told = DeviceAnswers { identity: Identity::new("other"), ..DeviceAnswers::default() };
     let by_told =
-        known::find(&DiscoveredDevice { identity: None, ..discovered("10.9.9.9") }, Some(&told), Some(&config));
+        config_match::find(&DiscoveredDevice { identity: None, ..discovered("10.9.9.9") }, Some(&told), Some(&config));
     assert_eq!(by_told.to_string(), "as door");
-    assert_eq!(known::find(&discovered("10.0.0.5"), None, None), Configured::Unknown);
+    assert_eq!(config_match::find(&discovered("10.0.0.5"), None, None), Configured::Unknown);
 }
 
 #[test]

@@ -29,7 +29,7 @@ const WHOLE: Duration = Duration::from_secs(4);
 
 /// What a device told.
 #[derive(Debug, Default, PartialEq)]
-pub struct Told {
+pub struct DeviceAnswers {
     /// Empty where it wants a login for that.
     pub device: DeviceInformation,
     pub identity: Option<Identity>,
@@ -38,7 +38,7 @@ pub struct Told {
 }
 
 /// Asks every device; with each comes where it answered and what it told, if it did.
-pub async fn all(discovered_devices: Vec<DiscoveredDevice>) -> Vec<(DiscoveredDevice, Option<(XAddr, Told)>)> {
+pub async fn all(discovered_devices: Vec<DiscoveredDevice>) -> Vec<(DiscoveredDevice, Option<(XAddr, DeviceAnswers)>)> {
     let executor = Executor::new();
     let tasks: Vec<_> = discovered_devices.into_iter().map(|discovered| executor.spawn(one(discovered))).collect();
     let collect = async {
@@ -51,7 +51,7 @@ pub async fn all(discovered_devices: Vec<DiscoveredDevice>) -> Vec<(DiscoveredDe
     executor.run(collect).await
 }
 
-async fn one(discovered: DiscoveredDevice) -> (DiscoveredDevice, Option<(XAddr, Told)>) {
+async fn one(discovered: DiscoveredDevice) -> (DiscoveredDevice, Option<(XAddr, DeviceAnswers)>) {
     let deadline = async {
         Timer::after(WHOLE).await;
         None
@@ -60,7 +60,7 @@ async fn one(discovered: DiscoveredDevice) -> (DiscoveredDevice, Option<(XAddr, 
     (discovered, answer)
 }
 
-async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, Told)> {
+async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, DeviceAnswers)> {
     let here = |xaddr: &&XAddr| !xaddr.secure && xaddr.ip() == Some(discovered.source);
     for xaddr in discovered.xaddrs.iter().filter(here) {
         let answers = match call(xaddr, "GetSystemDateAndTime").await {
@@ -83,7 +83,7 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, Told)> {
         let device = device.map(|answer| responses::device_information(&answer).bounded()).unwrap_or_default();
         let target = onvif::Target { host: xaddr.host.clone(), port: xaddr.port, credentials: None };
         let profiles = onvif::profiles_within(&target, LIMITS).await.unwrap_or_default();
-        return Some((xaddr.clone(), Told { device, identity, profiles }));
+        return Some((xaddr.clone(), DeviceAnswers { device, identity, profiles }));
     }
     None
 }

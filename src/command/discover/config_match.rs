@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use super::ask::Told;
+use super::probe::DeviceAnswers;
 use crate::{
     camera::{Camera, CameraId, Source},
     config::Config,
@@ -39,7 +39,7 @@ impl fmt::Display for Configured {
 }
 
 /// Looks for the device by identity, then by address.
-pub fn find(discovered: &DiscoveredDevice, told: Option<&Told>, config: Option<&Config>) -> Configured {
+pub fn find(discovered: &DiscoveredDevice, told: Option<&DeviceAnswers>, config: Option<&Config>) -> Configured {
     let Some(config) = config else {
         return Configured::Unknown;
     };

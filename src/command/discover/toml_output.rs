@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::Found;
+use super::Candidate;
 use crate::{camera::CameraId, config::Config, discovery::XAddr, onvif::Profile, text::is_hidden};
 
 /// Letters of an identifier made from a name.
@@ -11,7 +11,7 @@ const MAX_ID_LEN: usize = 40;
 const MAX_WORDS_LEN: usize = 200;
 
 /// A section for every camera that is not configured, and a note for every one that is.
-pub fn write(found: &[Found], config: Option<&Config>) -> String {
+pub fn write(found: &[Candidate], config: Option<&Config>) -> String {
     let cameras = config.map_or(&[][..], |config| &config.cameras);
     let mut taken: BTreeSet<String> = cameras.iter().map(|camera| camera.id.to_string()).collect();
     let mut text = String::new();
@@ -76,7 +76,7 @@ const HEAD: &str = "\
 
 /// The first profile with video of each video source; empty where the device does not tell them, or in
 /// words that cannot stand in the file.
-fn channels(found: &Found) -> Vec<&Profile> {
+fn channels(found: &Candidate) -> Vec<&Profile> {
     let mut channels: Vec<&Profile> = Vec::new();
     let profiles = found.told.iter().flat_map(|told| &told.profiles);
     for profile in profiles.filter(|profile| profile.encoding.is_some()) {
