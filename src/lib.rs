@@ -1,5 +1,5 @@
 //! cctv-agent shows IP cameras as a live wall in a browser, and never lets an old picture pass for a
-//! live one. This is the map; `docs/design.md` tells how the rooms work together.
+//! live one. This is the map; `docs/architecture.md` tells how the modules work together.
 //!
 //! A room uses only rooms on lower floors; `tests/house.rs` enforces it.
 

@@ -1,7 +1,7 @@
 //! The rules of the house, checked: a room uses only rooms on lower floors, a foreign crate stays in
 //! its rooms, no file grows past what one reading takes, and nothing unwraps outside tests.
 //!
-//! `docs/design.md` gives the reasons. Whoever adds a crate gives it a row in [`DOORS`].
+//! `docs/architecture.md` gives the reasons. A new crate needs a row in [`DOORS`].
 
 #![allow(clippy::unwrap_used)] // all of it is test
 
@@ -86,7 +86,7 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
         return Vec::new();
     }
     let Some(own_floor) = floor(room) else {
-        return vec![format!("src/{path}:1: {room} has no floor; give it one in tests/house.rs and docs/design.md")];
+        return vec![format!("src/{path}:1: {room} has no floor; add it to tests/house.rs and docs/architecture.md")];
     };
     let source = Source::read(text);
     let mut complaints = Vec::new();

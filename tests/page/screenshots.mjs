@@ -1,4 +1,4 @@
-// Takes the pictures of docs/screens/ from a real agent with sixteen virtual cameras. Started by
+// Takes the screenshots of docs/screens/ from a real agent with sixteen virtual cameras. Started by
 // scripts/screenshots, which says where everything is.
 //
 // usage: node screenshots.mjs FOLDER [NAME...]     only the pictures whose names begin with one of NAME
