@@ -1,7 +1,7 @@
 //! cctv-agent shows IP cameras as a live wall in a browser, and never lets an old picture pass for a
 //! live one. This is the map; `docs/architecture.md` tells how the modules work together.
 //!
-//! A room uses only rooms on lower floors; `tests/house.rs` enforces it.
+//! A room uses only rooms on lower floors; `tests/layering.rs` enforces it.
 
 // Floor 0
 pub mod camera;

@@ -6,7 +6,7 @@
 // A test that cannot prepare itself may stop where it stands.
 #![allow(clippy::unwrap_used)]
 
-#[path = "stage/clip.rs"]
+#[path = "support/clip.rs"]
 mod clip;
 
 use std::sync::Arc;

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod stage;
+mod support;
 
 use std::process::{Command, Output, Stdio};
 
-use stage::{Cameras, Folder, agent_program};
+use support::{Cameras, Folder, agent_program};
 
 fn cctv_agent(arguments: &[&str]) -> Output {
     Command::new(agent_program()).args(arguments).stdin(Stdio::null()).output().unwrap()
@@ -53,7 +53,7 @@ fn shipped_configuration_is_good() {
 
 #[test]
 fn address_in_use_exits_with_71_and_says_so() {
-    let holder = std::net::TcpListener::bind((stage::own_address(), 0)).unwrap();
+    let holder = std::net::TcpListener::bind((support::own_address(), 0)).unwrap();
     let folder = Folder::new();
     let listen = format!("[server]\nlisten = \"{}\"\n", holder.local_addr().unwrap());
     let file = folder.write("cameras.toml", &listen);

@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod stage;
+mod support;
 
 use std::{net::Ipv4Addr, process::Command, time::Instant};
 
 use serde_json::Value;
-use stage::{
+use support::{
     Agent, Cameras, agent_program,
     network::{Host, Network},
     wait_for,

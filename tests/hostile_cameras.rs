@@ -7,8 +7,8 @@
 #[allow(dead_code)]
 #[path = "onvif/camera.rs"]
 mod camera;
-mod stage;
-#[path = "stage/wall.rs"]
+mod support;
+#[path = "support/wall.rs"]
 mod wall;
 
 use std::{
@@ -22,7 +22,7 @@ use std::{
 
 use camera::{Answer, Camera, Request, ordinary};
 use serde_json::{Value, json};
-use stage::{Agent, Cameras, Folder, PATIENCE, agent_program, own_address, wait_for};
+use support::{Agent, Cameras, Folder, PATIENCE, agent_program, own_address, wait_for};
 
 const LOGIN: &str = "username = \"viewer\"\npassword = \"s3cret-word\"\n";
 const UUID: &str = "urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064";

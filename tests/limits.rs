@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod stage;
+mod support;
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ use nix::{
 };
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
-use stage::{Agent, Answer, Cameras, Folder, MotionJpeg, Part, own_address, wait_for};
+use support::{Agent, Answer, Cameras, Folder, MotionJpeg, Part, own_address, wait_for};
 
 /// Slow enough that no machine is too busy to deliver each of its pictures in time.
 const CAMERA: &str = "id=gate size=320x180 fps=2 small=none";
@@ -36,7 +36,7 @@ fn without_gaps(parts: &mpsc::Receiver<Part>, after: Option<u32>, count: usize) 
     let mut seen: Vec<u32> = after.into_iter().collect();
     let wanted = seen.len() + count;
     while seen.len() < wanted {
-        let part = parts.recv_timeout(stage::PATIENCE).expect("the viewer was cut off");
+        let part = parts.recv_timeout(support::PATIENCE).expect("the viewer was cut off");
         let sequence = part.sequence.expect("a card instead of a picture");
         match seen.last() {
             // A picture is sent again after a second without a new one.
@@ -140,7 +140,7 @@ fn connect_from(address: IpAddr, to: &str) -> TcpStream {
 
 /// What a stranger is answered who comes from `address`.
 fn asks_from(address: IpAddr, agent: &Agent, target: &str) -> Option<Answer> {
-    stage::asked(connect_from(address, &agent.address), "GET", &agent.address, target)
+    support::asked(connect_from(address, &agent.address), "GET", &agent.address, target)
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn largest_worker_goes_when_the_total_is_used_up() {
     let viewer = MotionJpeg::open(&agent.address, "/live/large").in_background();
     let own = |id: &str| agent.camera(id)["worker"]["own_memory_bytes"].as_u64().map(|bytes| bytes >> 20);
     // Its decoder has all its pictures by then.
-    (0..12).for_each(|_| drop(viewer.recv_timeout(stage::PATIENCE).unwrap()));
+    (0..12).for_each(|_| drop(viewer.recv_timeout(support::PATIENCE).unwrap()));
     let cpu = agent.camera("large")["worker"]["cpu_seconds"].clone();
     wait_for("its memory to be measured again", || {
         (agent.camera("large")["worker"]["cpu_seconds"] != cpu).then_some(())
@@ -259,11 +259,11 @@ fn largest_worker_goes_when_the_total_is_used_up() {
     let before = pids();
     agent.reload(&limited(&format!("total_memory = {bound}")));
     eprintln!("{}", agent.wait_for_log(&["large: ", "was the largest", "total_memory below [limits]"]));
-    wait_for("the card", || viewer.recv_timeout(stage::PATIENCE).unwrap().sequence.is_none().then_some(()));
+    wait_for("the card", || viewer.recv_timeout(support::PATIENCE).unwrap().sequence.is_none().then_some(()));
     assert_eq!(pids(), before, "the small ones go on");
     assert!(agent.camera("large")["failures"]["memory"].as_u64() >= Some(1));
     agent.reload(&limited("total_memory = 4096"));
-    wait_for("a live picture", || viewer.recv_timeout(stage::PATIENCE).unwrap().sequence);
+    wait_for("a live picture", || viewer.recv_timeout(support::PATIENCE).unwrap().sequence);
     assert_eq!(pids(), before);
 }
 
@@ -329,7 +329,7 @@ fn flood_of_connections_takes_no_descriptor_from_a_camera() {
     wait_for("the camera to be live again under the flood", || (lives(&agent) > before).then_some(()));
     assert!(!agent.log_text().contains("Too many open files"), "{}", agent.log_text());
     let live = wait_for("the viewer's next live picture", || {
-        viewer.recv_timeout(stage::PATIENCE).expect("the viewer was cut off").sequence
+        viewer.recv_timeout(support::PATIENCE).expect("the viewer was cut off").sequence
     });
     assert!(live > last);
     drop(flood);
@@ -365,11 +365,11 @@ fn agent_out_of_descriptors_goes_on_and_recovers() {
     bound_descriptors(&agent, 3);
     kill(Pid::from_raw(agent.workers()[0]), Signal::SIGKILL).unwrap();
     agent.wait_for_log(&["gate: ", "Too many open files", "trying again"]);
-    wait_for("the card", || viewer.recv_timeout(stage::PATIENCE).unwrap().sequence.is_none().then_some(()));
+    wait_for("the card", || viewer.recv_timeout(support::PATIENCE).unwrap().sequence.is_none().then_some(()));
     drop(flood);
     bound_descriptors(&agent, enough);
     wait_for("a live picture", || {
-        let sequence = viewer.recv_timeout(stage::PATIENCE).expect("the viewer was cut off").sequence?;
+        let sequence = viewer.recv_timeout(support::PATIENCE).expect("the viewer was cut off").sequence?;
         let newer = sequence > last;
         last = last.max(sequence);
         newer.then_some(())

@@ -5,7 +5,7 @@
 #[allow(dead_code)]
 #[path = "onvif/camera.rs"]
 mod onvif_device;
-mod stage;
+mod support;
 
 use std::sync::{
     Arc,
@@ -13,7 +13,7 @@ use std::sync::{
 };
 
 use onvif_device::{Answer, Camera as OnvifDevice, Request, ordinary};
-use stage::{Agent, Cameras, MotionJpeg, wait_for};
+use support::{Agent, Cameras, MotionJpeg, wait_for};
 
 /// Three cameras, whose streams the recorder hands out as its channels.
 fn channels() -> Cameras {

@@ -1,6 +1,6 @@
 //! A camera stalls, hangs up, stays away or its worker dies: the wall says so and heals by itself.
 
-mod stage;
+mod support;
 
 use std::{fs, time::Instant};
 
@@ -8,7 +8,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use stage::{Agent, Cameras, MotionJpeg, wait_for};
+use support::{Agent, Cameras, MotionJpeg, wait_for};
 
 const CAMERA: &str = "id=gate size=640x360 small=none";
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod stage;
+mod support;
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +16,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use stage::{
+use support::{
     Agent, Cameras, Folder, MotionJpeg, Part, agent_program, configuration, own_address, page::Heard, page::Page,
     wait_for,
 };
@@ -63,7 +63,7 @@ fn sequences(viewer: &Receiver<Part>) -> Vec<u32> {
     let mut parts: Vec<Part> = Vec::new();
     // The newest is waited for: it was taken after what was done before.
     while parts.len() < 3 {
-        parts.push(viewer.recv_timeout(stage::PATIENCE).expect("a picture"));
+        parts.push(viewer.recv_timeout(support::PATIENCE).expect("a picture"));
         parts.extend(viewer.try_iter());
     }
     assert!(parts.iter().all(|part| part.state == "live"), "a card in between");
@@ -251,7 +251,7 @@ fn changed_origin_restarts_one_camera_whose_viewers_keep_their_sockets() {
         let part = viewer.next_live();
         assert!(part.sequence.unwrap() > newest, "{what}: newer pictures on the same connection");
         newest = part.sequence.unwrap();
-        assert_eq!(stage::jpeg_size(&part.jpeg), size, "{what}");
+        assert_eq!(support::jpeg_size(&part.jpeg), size, "{what}");
         let now = worker(&agent, "gate");
         assert_ne!(now, last, "{what}");
         last = now;

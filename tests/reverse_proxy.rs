@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod stage;
+mod support;
 
 use std::{
     fmt::Write as _,
@@ -21,7 +21,7 @@ use async_tungstenite::{
 use nix::sys::signal::Signal;
 use serde_json::json;
 use smol::{Async, Timer, future::FutureExt, stream::StreamExt};
-use stage::{Agent, Answer, Cameras, Folder, PATIENCE, configuration, own_address, wait_for};
+use support::{Agent, Answer, Cameras, Folder, PATIENCE, configuration, own_address, wait_for};
 
 const NAME: &str = "wall.example.com";
 
@@ -88,7 +88,7 @@ impl Nginx {
     /// The answer to a browser that asks for `target`, below the way's path.
     fn get(&self, way: &Way, target: &str) -> Answer {
         let path = format!("{}{target}", way.path);
-        stage::asked(self.connect(way), "GET", &way.authority(), &path).unwrap()
+        support::asked(self.connect(way), "GET", &way.authority(), &path).unwrap()
     }
 
     /// As [`Nginx::get`], reading an endless answer to the end of its head alone.
@@ -229,10 +229,10 @@ fn whole_page(nginx: &Nginx, way: &Way) {
 
 /// One live picture of `/live/gate`.
 fn live_picture(nginx: &Nginx, way: &Way) {
-    let mut viewer = stage::MotionJpeg::over(nginx.connect(way), &way.authority(), &format!("{}live/gate", way.path));
+    let mut viewer = support::MotionJpeg::over(nginx.connect(way), &way.authority(), &format!("{}live/gate", way.path));
     let part = viewer.next_live();
     assert_eq!(part.state, "live");
-    stage::burnt_in(&part.jpeg);
+    support::burnt_in(&part.jpeg);
 }
 
 /// One picture over the wall's socket.
@@ -244,7 +244,7 @@ fn wall_picture(nginx: &Nginx, way: &Way) {
         Message::Binary(bytes) => Some(bytes),
         _ => None,
     });
-    stage::burnt_in(&picture[16..]);
+    support::burnt_in(&picture[16..]);
 }
 
 const GATE: &str = "id=gate size=320x180 fps=10 small=none onvif=0 rtsp=0";
@@ -285,7 +285,7 @@ fn wall_behind_nginx_works_under_a_name_of_its_own_once_the_file_says_it() {
     }
 
     // A reload lets them in, and disturbs nobody.
-    let mut watching = stage::MotionJpeg::open(&agent.address, "/live/gate");
+    let mut watching = support::MotionJpeg::open(&agent.address, "/live/gate");
     let first = watching.next_live().sequence.unwrap();
     let viewer = watching.in_background();
     agent.folder.write("cameras.toml", &with_line(&agent, &format!("names = [\"{NAME}\"]"), &section));
@@ -317,7 +317,7 @@ fn running_agent_answers_under_its_own_names_alone() {
     let agent = Agent::start(&section(&cameras));
     agent.wait_for_state("gate", "live");
     let ask = |host: &str, target: &str| {
-        stage::asked(TcpStream::connect(&agent.address).unwrap(), "GET", host, target).unwrap()
+        support::asked(TcpStream::connect(&agent.address).unwrap(), "GET", host, target).unwrap()
     };
     for host in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example"] {
         for target in ["/", "/api/cameras", "/live/gate", "/snapshot/gate", "/metrics", "/healthz"] {

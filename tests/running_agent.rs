@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod stage;
+mod support;
 
 use std::{
     net::TcpListener,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
-use stage::{Agent, Cameras, Folder, agent_program, own_address, wait_for};
+use support::{Agent, Cameras, Folder, agent_program, own_address, wait_for};
 
 fn file_of(agent: &Agent) -> PathBuf {
     agent.folder.0.join("cameras.toml")
@@ -53,7 +53,7 @@ fn agent_on_ipv6_is_asked_under_its_own_address() {
             let (output, _, errors) = ask(&agent, &[command]);
             assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{command} at {listen}");
         }
-        assert_eq!(stage::http("GET", &agent.address, "http://evil.example/api/cameras").unwrap().status, 421);
+        assert_eq!(support::http("GET", &agent.address, "http://evil.example/api/cameras").unwrap().status, 421);
     }
 }
 

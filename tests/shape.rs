@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "stage/clip.rs"]
+#[path = "support/clip.rs"]
 mod clip;
-mod stage;
-#[path = "stage/wall.rs"]
+mod support;
+#[path = "support/wall.rs"]
 mod wall;
 
 use async_tungstenite::{client_async, tungstenite::Message};
@@ -16,7 +16,7 @@ use cctv_agent::{
 };
 use serde_json::json;
 use smol::{Timer, block_on, future::FutureExt, net::TcpStream, stream::StreamExt};
-use stage::{Agent, Cameras, MotionJpeg, PATIENCE, burnt_in, jpeg_size, try_burnt_in, wait_for};
+use support::{Agent, Cameras, MotionJpeg, PATIENCE, burnt_in, jpeg_size, try_burnt_in, wait_for};
 use wall::Wall;
 
 /// What the old protocol sends at `target` first that is a picture of the camera, joined.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod stage;
+mod support;
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ use cctv_agent::{
     camera::{CameraId, Source, StreamSource, StreamUri, Trust},
     store::{Address, CameraRecord, ConfigFingerprint, Directory, Identity, Stream},
 };
-use stage::Folder;
+use support::Folder;
 
 /// Set in the child process that writes for ever: where to.
 const WRITE_TO: &str = "CCTV_AGENT_TEST_WRITES_TO";
@@ -257,7 +257,7 @@ fn killed_in_the_middle_of_writing_it_leaves_old_or_new_but_never_half() {
     let whole = serials().map(|serial| record(&serial));
     let mut seen = [0; 2];
     let mut kills = 0;
-    stage::wait_for("both entries to be found after a kill", || {
+    support::wait_for("both entries to be found after a kill", || {
         for _ in 0..40 {
             let mut child = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "writer", "--nocapture"])

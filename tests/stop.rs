@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod stage;
+mod support;
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use stage::{Agent, Cameras, MotionJpeg, own_address, page::Page, wait_for};
+use support::{Agent, Cameras, MotionJpeg, own_address, page::Page, wait_for};
 
 const SMALL: &str = "size=320x180 fps=10 small=none onvif=0 rtsp=0";
 

@@ -3,14 +3,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod stage;
-#[path = "stage/wall.rs"]
+mod support;
+#[path = "support/wall.rs"]
 mod wall;
 
 use cctv_agent::media::Codec;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use stage::{Agent, Cameras, MotionJpeg, burnt_in, wait_for};
+use support::{Agent, Cameras, MotionJpeg, burnt_in, wait_for};
 use wall::{Screen, Wall};
 
 const SMALL: [u32; 2] = [640, 360];

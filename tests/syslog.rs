@@ -1,7 +1,7 @@
 //! syslogd is restarted, absent or stuck, and the log neither falls silent nor holds anybody up.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod stage;
+mod support;
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use stage::{agent_program, http, own_address, wait_for};
+use support::{agent_program, http, own_address, wait_for};
 
 const SECOND: Duration = Duration::from_secs(1);
 

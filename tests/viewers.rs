@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod stage;
+mod support;
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use stage::{Agent, Cameras, MotionJpeg, wait_for};
+use support::{Agent, Cameras, MotionJpeg, wait_for};
 
 /// Resident memory of the agent in bytes.
 fn memory(agent: &Agent) -> u64 {

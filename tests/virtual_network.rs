@@ -3,7 +3,7 @@
 // Helpers of a story unwrap as its tests do.
 #![allow(clippy::unwrap_used)]
 
-mod stage;
+mod support;
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::json;
 use socket2::SockRef;
-use stage::{Cameras, PATIENCE, http, network::Network};
+use support::{Cameras, PATIENCE, http, network::Network};
 
 const CAMERA: &str = "size=320x180 small=none fps=5 onvif=80 rtsp=554";
 
@@ -22,7 +22,7 @@ const CAMERA: &str = "size=320x180 small=none fps=5 onvif=80 rtsp=554";
 struct Laptop(UdpSocket);
 
 impl Laptop {
-    fn at(host: &stage::network::Host) -> Self {
+    fn at(host: &support::network::Host) -> Self {
         let address = host.address();
         let socket = host.within(|| UdpSocket::bind((address, 0)).unwrap());
         SockRef::from(&socket).set_multicast_if_v4(&address).unwrap();
@@ -141,7 +141,7 @@ fn virtual_cameras_answer_on_the_wire_each_in_its_own_way() {
     });
     gate.within(|| cameras.fault("gate", "resume"));
     cameras.end();
-    let said = stage::wait_for("the goodbye", || {
+    let said = support::wait_for("the goodbye", || {
         let said = listening.hear_for(Duration::from_millis(200));
         said.into_iter().map(|(_, text)| text).find(|text| text.contains("<d:Bye>"))
     });
@@ -190,7 +190,7 @@ fn network_loses_the_share_it_was_told_to() {
     let sender = here.within(|| UdpSocket::bind((here.address(), 0)).unwrap());
     let mut buffer = [0; 16];
     // Address resolution is done with, so that only datagrams are lost.
-    stage::wait_for("the first datagram", || {
+    support::wait_for("the first datagram", || {
         sender.send_to(b"first", (there.address(), 4000)).unwrap();
         receiver.recv_from(&mut buffer).ok()
     });

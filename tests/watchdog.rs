@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod stage;
+mod support;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -29,7 +29,7 @@ use nix::{
     },
     unistd::{Pid, mkfifo},
 };
-use stage::{Agent, Cameras, Folder, agent_program, http, own_address, wait_for};
+use support::{Agent, Cameras, Folder, agent_program, http, own_address, wait_for};
 
 /// The hardware's end of a FIFO.
 struct Hardware {
@@ -125,7 +125,7 @@ fn workers_do_not_hold_the_device_open() {
     let agent = Service::start(&[], &systemd.environment(), &format!("{}{camera}", section(&hardware.path)));
     systemd.wait_for(&manager, "STATUS=1 of 1 cameras live");
     hardware.wait_for_beat();
-    let children = stage::children(agent.pid());
+    let children = support::children(agent.pid());
     assert_eq!(children.len(), 2, "a worker, and what it is forked from");
     for child in children {
         let open = fs::read_dir(format!("/proc/{child}/fd")).unwrap().filter_map(Result::ok);

@@ -4,7 +4,7 @@
 // A test may fail loudly.
 #![allow(clippy::unwrap_used)]
 
-mod stage;
+mod support;
 
 use std::{fs, process::Command, time::Instant};
 
@@ -12,7 +12,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use stage::{Agent, Cameras, MotionJpeg, burnt_in, wait_for};
+use support::{Agent, Cameras, MotionJpeg, burnt_in, wait_for};
 
 const CAMERAS: [&str; 2] = ["id=gate size=320x176 small=none gop=25", "id=yard size=320x176 small=none gop=25"];
 

@@ -1,8 +1,8 @@
 //! The camera is gone, wants nobody, or has nothing to show.
 
 use crate::{
-    stage::wait_for,
-    story::{Tale, Wall, tell},
+    scenario::{Scenario, Wall, tell},
+    support::wait_for,
 };
 
 const OFFLINE: &[&str] = &["offline"];
@@ -10,13 +10,13 @@ const OFFLINE: &[&str] = &["offline"];
 #[test]
 fn camera_that_leaves_or_refuses_says_why_and_comes_back() {
     tell(&[
-        Tale { id: "dropped", keys: "", faults: &["drop"], words: &["ended"], states: OFFLINE },
-        Tale { id: "goodbye", keys: "", faults: &["bye"], words: &["ended"], states: OFFLINE },
-        Tale { id: "teardown", keys: "", faults: &["teardown"], words: &["ended"], states: OFFLINE },
-        Tale { id: "unplugged", keys: "", faults: &["refuse"], words: &["refused"], states: OFFLINE },
-        Tale { id: "full", keys: "", faults: &["full", "drop"], words: &["453"], states: OFFLINE },
-        Tale { id: "busy", keys: "", faults: &["full?status=503", "drop"], words: &["503"], states: OFFLINE },
-        Tale { id: "sound-only", keys: "", faults: &["no-video"], words: &["no video"], states: OFFLINE },
+        Scenario { id: "dropped", keys: "", faults: &["drop"], words: &["ended"], states: OFFLINE },
+        Scenario { id: "goodbye", keys: "", faults: &["bye"], words: &["ended"], states: OFFLINE },
+        Scenario { id: "teardown", keys: "", faults: &["teardown"], words: &["ended"], states: OFFLINE },
+        Scenario { id: "unplugged", keys: "", faults: &["refuse"], words: &["refused"], states: OFFLINE },
+        Scenario { id: "full", keys: "", faults: &["full", "drop"], words: &["453"], states: OFFLINE },
+        Scenario { id: "busy", keys: "", faults: &["full?status=503", "drop"], words: &["503"], states: OFFLINE },
+        Scenario { id: "sound-only", keys: "", faults: &["no-video"], words: &["no video"], states: OFFLINE },
     ]);
 }
 
@@ -24,7 +24,7 @@ fn camera_that_leaves_or_refuses_says_why_and_comes_back() {
 #[test]
 fn camera_that_hangs_up_while_its_onvif_is_ill_is_back_at_the_first_attempt() {
     let ills = [("mute", "onvif-down"), ("babbling", "garbage")];
-    let wall = Wall::new(&ills.map(|(id, _)| Tale { id, keys: "", faults: &[], words: &[], states: &[] }));
+    let wall = Wall::new(&ills.map(|(id, _)| Scenario { id, keys: "", faults: &[], words: &[], states: &[] }));
     for (id, ill) in ills {
         let mut viewer = wall.viewer(id);
         wall.cameras.fault(id, ill);

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    stage::{Agent, Cameras, MotionJpeg, burnt_in, network::Network, wait_for},
-    story::{STALL_AFTER, unix_ms},
+    scenario::{STALL_AFTER, unix_ms},
+    support::{Agent, Cameras, MotionJpeg, burnt_in, network::Network, wait_for},
 };
 
 #[test]

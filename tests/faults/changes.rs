@@ -1,12 +1,12 @@
 //! The camera is set differently, or its clock is, while it is being watched: that is no fault of the picture.
 
 use crate::{
-    stage::{burnt_in, jpeg_size, wait_for},
-    story::{Tale, Wall, unix_ms},
+    scenario::{Scenario, Wall, unix_ms},
+    support::{burnt_in, jpeg_size, wait_for},
 };
 
-fn camera(id: &'static str, keys: &'static str) -> Tale {
-    Tale { id, keys, faults: &[], words: &[], states: &[] }
+fn camera(id: &'static str, keys: &'static str) -> Scenario {
+    Scenario { id, keys, faults: &[], words: &[], states: &[] }
 }
 
 #[test]

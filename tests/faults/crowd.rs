@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    stage::wait_for,
-    story::{Tale, Wall},
+    scenario::{Scenario, Wall},
+    support::wait_for,
 };
 
 const IDS: [&str; 12] = ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10", "c11", "c12"];
@@ -17,7 +17,7 @@ const OPENINGS: usize = 8;
 
 #[test]
 fn many_cameras_that_return_at_once_are_opened_some_at_a_time() {
-    let tales = IDS.map(|id| Tale { id, keys: "fps=5 gop=5", faults: &[], words: &[], states: &[] });
+    let tales = IDS.map(|id| Scenario { id, keys: "fps=5 gop=5", faults: &[], words: &[], states: &[] });
     let wall = Wall::new(&tales);
     // Frozen cameras are the worst: each opening takes as long as it may.
     let frozen = Instant::now();

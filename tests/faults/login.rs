@@ -2,11 +2,11 @@
 
 use nix::sys::signal::Signal;
 
-use crate::story::{Tale, Wall};
+use crate::scenario::{Scenario, Wall};
 
 #[test]
 fn camera_that_refuses_the_login_is_left_alone_until_a_reload() {
-    let tale = Tale { id: "locked", keys: "user=viewer pass=right", faults: &[], words: &[], states: &[] };
+    let tale = Scenario { id: "locked", keys: "user=viewer pass=right", faults: &[], words: &[], states: &[] };
     let wall = Wall::new(&[tale]);
     let mut viewer = wall.viewer("locked");
     assert_eq!(wall.cameras.facts("locked")["failed_logins"], 0);

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../stage/mod.rs"]
-mod stage;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod absence;
 mod cable;
@@ -13,5 +13,5 @@ mod login;
 mod on_the_wire;
 mod player;
 mod rubbish;
+mod scenario;
 mod silence;
-mod story;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     player::{Event, Player},
-    stage::{Cameras, PATIENCE, wait_for},
+    support::{Cameras, PATIENCE, wait_for},
 };
 
 /// Long enough for dozens of frames; what must not come does not come in it.

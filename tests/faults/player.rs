@@ -84,7 +84,7 @@ impl Player {
     /// Status line, head and body of the answer.
     fn ask(&mut self, method: &str, target: &str, more: &str) -> (String, String, String) {
         self.send(method, target, more);
-        let deadline = Instant::now() + super::stage::PATIENCE;
+        let deadline = Instant::now() + super::support::PATIENCE;
         let end = loop {
             let bytes = self.buffer.make_contiguous();
             if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {

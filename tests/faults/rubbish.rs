@@ -3,8 +3,8 @@
 use std::{thread, time::Instant};
 
 use crate::{
-    stage::{stamp, try_burnt_in, wait_for},
-    story::{Tale, Wall, tell, unix_ms},
+    scenario::{Scenario, Wall, tell, unix_ms},
+    support::{stamp, try_burnt_in, wait_for},
 };
 
 const STATES: &[&str] = &["stalled", "offline"];
@@ -13,15 +13,15 @@ const NO_PICTURE: &[&str] = &["no picture", "damaged", "key frame", "no frame fo
 #[test]
 fn camera_whose_frames_cannot_be_decoded_is_told_from_a_live_one_and_comes_back() {
     tell(&[
-        Tale { id: "garbled", keys: "", faults: &["garbage-payload"], words: NO_PICTURE, states: STATES },
-        Tale {
+        Scenario { id: "garbled", keys: "", faults: &["garbage-payload"], words: NO_PICTURE, states: STATES },
+        Scenario {
             id: "garbled-hevc",
             keys: "codec=h265",
             faults: &["garbage-payload"],
             words: NO_PICTURE,
             states: STATES,
         },
-        Tale {
+        Scenario {
             id: "garbled-jpeg",
             keys: "codec=mjpeg",
             faults: &["garbage-payload"],
@@ -34,8 +34,8 @@ fn camera_whose_frames_cannot_be_decoded_is_told_from_a_live_one_and_comes_back(
 #[test]
 fn camera_without_key_frames_says_so_and_comes_back() {
     tell(&[
-        Tale { id: "keyless", keys: "", faults: &["no-key-frames", "drop"], words: &["key frame"], states: STATES },
-        Tale {
+        Scenario { id: "keyless", keys: "", faults: &["no-key-frames", "drop"], words: &["key frame"], states: STATES },
+        Scenario {
             id: "keyless-hevc",
             keys: "codec=h265",
             faults: &["no-key-frames", "drop"],
@@ -56,7 +56,7 @@ const MAX_LIES: u32 = 5;
 /// stands still below. Nothing on the wall may look live that is not: either the whole picture is, or the card comes.
 #[test]
 fn camera_whose_frames_are_cut_short_never_shows_half_a_picture_as_live() {
-    let tales = [("cut", ""), ("cut-hevc", "codec=h265"), ("cut-jpeg", "codec=mjpeg")].map(|(id, keys)| Tale {
+    let tales = [("cut", ""), ("cut-hevc", "codec=h265"), ("cut-jpeg", "codec=mjpeg")].map(|(id, keys)| Scenario {
         id,
         keys,
         faults: &["truncate"],

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use crate::{
-    stage::{burnt_in, wait_for},
-    story::{STALL_AFTER, Tale, Wall, tell, unix_ms},
+    scenario::{STALL_AFTER, Scenario, Wall, tell, unix_ms},
+    support::{burnt_in, wait_for},
 };
 
 const SILENT: &[&str] = &["no frame for"];
@@ -13,13 +13,13 @@ const STATES: &[&str] = &["stalled", "offline"];
 #[test]
 fn camera_that_falls_silent_is_told_from_a_live_one_and_comes_back() {
     tell(&[
-        Tale { id: "stalled", keys: "", faults: &["stall"], words: SILENT, states: STATES },
-        Tale { id: "stalled-jpeg", keys: "codec=mjpeg", faults: &["stall"], words: SILENT, states: STATES },
-        Tale { id: "frozen", keys: "", faults: &["freeze"], words: SILENT, states: STATES },
-        Tale { id: "slow", keys: "", faults: &["slow?seconds=20"], words: SILENT, states: STATES },
-        Tale { id: "trickling", keys: "", faults: &["trickle"], words: SILENT, states: STATES },
-        Tale { id: "humming", keys: "audio=on", faults: &["audio-only"], words: SILENT, states: STATES },
-        Tale { id: "babbling", keys: "", faults: &["garbage-framing"], words: SILENT, states: STATES },
+        Scenario { id: "stalled", keys: "", faults: &["stall"], words: SILENT, states: STATES },
+        Scenario { id: "stalled-jpeg", keys: "codec=mjpeg", faults: &["stall"], words: SILENT, states: STATES },
+        Scenario { id: "frozen", keys: "", faults: &["freeze"], words: SILENT, states: STATES },
+        Scenario { id: "slow", keys: "", faults: &["slow?seconds=20"], words: SILENT, states: STATES },
+        Scenario { id: "trickling", keys: "", faults: &["trickle"], words: SILENT, states: STATES },
+        Scenario { id: "humming", keys: "audio=on", faults: &["audio-only"], words: SILENT, states: STATES },
+        Scenario { id: "babbling", keys: "", faults: &["garbage-framing"], words: SILENT, states: STATES },
     ]);
 }
 
@@ -27,7 +27,7 @@ fn camera_that_falls_silent_is_told_from_a_live_one_and_comes_back() {
 /// on would be on the wall until it is 4.5 s old.
 #[test]
 fn camera_with_few_frames_never_shows_an_old_one_as_live_and_says_how_few() {
-    let seldom = |id, keys| Tale { id, keys, faults: &[], words: &[], states: &[] };
+    let seldom = |id, keys| Scenario { id, keys, faults: &[], words: &[], states: &[] };
     let wall = Wall::new(&[seldom("seldom", ""), seldom("seldom-hevc", "codec=h265")]);
     for id in ["seldom", "seldom-hevc"] {
         let mut viewer = wall.viewer(id);

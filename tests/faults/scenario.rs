@@ -8,13 +8,13 @@ use std::{
 
 use serde_json::Value;
 
-use crate::stage::{Agent, Cameras, MotionJpeg, burnt_in, wait_for};
+use crate::support::{Agent, Cameras, MotionJpeg, burnt_in, wait_for};
 
 /// Much below the default of 5 s, for the sake of the tests' time, and above the pauses of a busy machine.
 pub const STALL_AFTER: Duration = Duration::from_millis(2500);
 
 /// One camera, and what is to happen to it.
-pub struct Tale {
+pub struct Scenario {
     pub id: &'static str,
     /// Keys of the virtual camera beside id and size.
     pub keys: &'static str,
@@ -33,14 +33,14 @@ pub struct Wall {
 }
 
 impl Wall {
-    pub fn new(tales: &[Tale]) -> Self {
-        let describe = |tale: &Tale| {
+    pub fn new(tales: &[Scenario]) -> Self {
+        let describe = |tale: &Scenario| {
             let rhythm = if tale.keys.contains("fps=") { "" } else { "fps=15 gop=15" };
             format!("id={} size=320x184 small=none {rhythm} {}", tale.id, tale.keys)
         };
         let descriptions: Vec<_> = tales.iter().map(describe).collect();
         let cameras = Cameras::start(&descriptions.iter().map(String::as_str).collect::<Vec<_>>());
-        let entry = |tale: &Tale| {
+        let entry = |tale: &Scenario| {
             let login = if tale.keys.contains("user=") { "username = \"viewer\"\npassword = \"right\"\n" } else { "" };
             let stall_after = STALL_AFTER.as_secs_f64();
             let (id, place) = (tale.id, cameras.place(tale.id));
@@ -69,7 +69,7 @@ impl Wall {
     }
 
     /// From live through the faults of `tale` to the card and its reason, and back.
-    fn tell(&self, tale: &Tale) {
+    fn tell(&self, tale: &Scenario) {
         let id = tale.id;
         let mut viewer = self.viewer(id);
         let began = Instant::now();
@@ -104,9 +104,9 @@ impl Wall {
 }
 
 /// Tells all tales at the same time, on one wall, and looks that nobody else was disturbed.
-pub fn tell(tales: &[Tale]) {
-    let bystander = Tale { id: "bystander", keys: "", faults: &[], words: &[], states: &[] };
-    let mut all: Vec<_> = tales.iter().map(|tale| Tale { ..*tale }).collect();
+pub fn tell(tales: &[Scenario]) {
+    let bystander = Scenario { id: "bystander", keys: "", faults: &[], words: &[], states: &[] };
+    let mut all: Vec<_> = tales.iter().map(|tale| Scenario { ..*tale }).collect();
     all.push(bystander);
     let wall = Wall::new(&all);
     thread::scope(|scope| {

@@ -5,9 +5,9 @@
 
 #![allow(clippy::unwrap_used)] // all of it is test
 
-#[path = "house/paths.rs"]
+#[path = "layering/paths.rs"]
 mod paths;
-#[path = "house/source.rs"]
+#[path = "layering/source.rs"]
 mod source;
 
 use source::Source;
@@ -86,7 +86,9 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
         return Vec::new();
     }
     let Some(own_floor) = floor(room) else {
-        return vec![format!("src/{path}:1: {room} has no floor; add it to tests/house.rs and docs/architecture.md")];
+        return vec![format!(
+            "src/{path}:1: {room} has no floor; add it to tests/layering.rs and docs/architecture.md"
+        )];
     };
     let source = Source::read(text);
     let mut complaints = Vec::new();
@@ -216,7 +218,7 @@ fn every_crate_of_the_manifest_has_a_door() {
         name => name.replace('-', "_"),
     });
     let without: Vec<_> = names.filter(|name| door(name).is_none()).collect();
-    assert!(without.is_empty(), "give these a row in DOORS of tests/house.rs: {}", without.join(", "));
+    assert!(without.is_empty(), "give these a row in DOORS of tests/layering.rs: {}", without.join(", "));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! The installer writes cameras into `cameras.toml`, and there they are, live.
 
-mod stage;
+mod support;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use stage::{Agent, Cameras, MotionJpeg, jpeg_size, wait_for};
+use support::{Agent, Cameras, MotionJpeg, jpeg_size, wait_for};
 
 const LOGIN: &str = "username = \"viewer\"\npassword = \"p@ss:w/rd #1?\"\n";
 
@@ -61,14 +61,14 @@ fn motion_jpeg_comes_at_the_rate_of_the_camera_and_as_small_as_asked() {
     let good = read("/live/gate?size=640x360&q=90");
     let poor = read("/live/gate?size=640x360&q=20");
     assert_eq!(jpeg_size(&good[0].jpeg), (640, 360));
-    let bytes = |parts: &[stage::Part]| parts.iter().map(|part| part.jpeg.len()).sum::<usize>();
+    let bytes = |parts: &[support::Part]| parts.iter().map(|part| part.jpeg.len()).sum::<usize>();
     assert!(bytes(&good) > bytes(&poor) * 2, "{} and {} bytes", bytes(&good), bytes(&poor));
 
     let sequences: Vec<_> = good.iter().filter_map(|part| part.sequence).collect();
     assert!(sequences.is_sorted_by(|a, b| a < b), "{sequences:?}");
     // Counted by the clock and the frame numbers that the camera burnt in: load on this machine delays
     // pictures or skips some, but cannot change what they say.
-    let stamps: Vec<_> = good.iter().map(|part| stage::burnt_in(&part.jpeg)).collect();
+    let stamps: Vec<_> = good.iter().map(|part| support::burnt_in(&part.jpeg)).collect();
     let (first, last) = (stamps[0], stamps[stamps.len() - 1]);
     let frames = f64::from(last.frame - first.frame);
     let rate = frames * 1000.0 / (last.unix_ms - first.unix_ms) as f64;
@@ -89,7 +89,7 @@ fn decoder_runs_only_while_somebody_watches_and_once_for_all() {
         (camera["viewers"] == 16 && camera["decoding"] == true).then_some(camera)
     });
     assert_eq!(watched["renditions"].as_array().unwrap().len(), 1, "{watched}");
-    let sequences = |viewer: &std::sync::mpsc::Receiver<stage::Part>| -> BTreeSet<u32> {
+    let sequences = |viewer: &std::sync::mpsc::Receiver<support::Part>| -> BTreeSet<u32> {
         viewer.iter().filter_map(|part| part.sequence).take(25).collect()
     };
     for viewer in &viewers {
@@ -148,7 +148,7 @@ fn sixteen_cameras_are_live_while_one_address_swallows_everything() {
     let cameras = Cameras::start(&descriptions.iter().map(String::as_str).collect::<Vec<_>>());
     // A listener whose queue is full: a connection to it is neither accepted nor refused.
     let hole = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    let at = std::net::SocketAddr::from((stage::own_address(), 8000));
+    let at = std::net::SocketAddr::from((support::own_address(), 8000));
     hole.bind(&at.into()).unwrap();
     hole.listen(0).unwrap();
     let _filling: Vec<_> =

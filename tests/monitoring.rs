@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "operator/exposition.rs"]
+#[path = "monitoring/exposition.rs"]
 mod exposition;
-mod stage;
+mod support;
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::Value;
-use stage::{Agent, Cameras, MotionJpeg, agent_program, own_address, wait_for};
+use support::{Agent, Cameras, MotionJpeg, agent_program, own_address, wait_for};
 
 const PASSWORD: &str = "s3cret/of:the@gate";
 

@@ -11,7 +11,7 @@ use cctv_agent::{media::Codec, worker::decoder::Decoder};
 use serde_json::{Value, json};
 use smol::{Timer, block_on, future::FutureExt, net::TcpStream, stream::StreamExt};
 
-use crate::stage::{
+use crate::support::{
     PATIENCE,
     stamp::{Pixels, Stamp, read},
 };

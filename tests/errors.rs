@@ -1,8 +1,8 @@
 //! Something is wrong with a camera or the file: one clear line says what, and the others run on.
 
-mod stage;
+mod support;
 
-use stage::{Agent, Cameras, own_address, wait_for};
+use support::{Agent, Cameras, own_address, wait_for};
 
 #[test]
 fn each_trouble_has_its_own_words_and_disturbs_nobody() {

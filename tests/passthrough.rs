@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod stage;
-#[path = "stage/wall.rs"]
+mod support;
+#[path = "support/wall.rs"]
 mod wall;
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 
 use cctv_agent::media::Codec;
 use serde_json::json;
-use stage::{Agent, Cameras, MotionJpeg, wait_for};
+use support::{Agent, Cameras, MotionJpeg, wait_for};
 use wall::{Screen, Wall};
 
 const EVERY_FORMAT: &[&str] = &["h264", "h265", "jpeg"];
