@@ -4,7 +4,6 @@
 //! the camera, one decodes and encodes while pictures are wanted, and the main thread listens to the
 //! agent. It ends when the agent says so, hangs up or dies, or when the stream fails.
 
-pub mod bits;
 pub mod colour;
 pub mod darkroom;
 pub mod decoder;
@@ -12,14 +11,13 @@ pub mod desk;
 pub mod encoder;
 pub mod fork_server;
 pub mod group;
+pub mod h26x;
 pub mod haste;
 pub mod heard;
 pub mod inspector;
 pub mod jpeg;
 pub mod limits;
-pub mod nal;
 pub mod pace;
-pub mod parameter_sets;
 pub mod planes;
 pub mod reader;
 pub mod shrink;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use cctv_agent::{
     media::{AccessUnit, Codec, Picture, Rendition, Size},
-    worker::{darkroom::Darkroom, nal},
+    worker::{darkroom::Darkroom, h26x::nal},
 };
 use film::{SIZE, h264, h265, mjpeg};
 

@@ -9,12 +9,11 @@ use super::{
     colour::Colour,
     decoder::{self, Decoder},
     encoder::{self, Encoder},
+    h26x::{nal, sps},
     haste::Haste,
     inspector::Inspector,
     jpeg::{self, Opener},
-    nal,
     pace::Pace,
-    parameter_sets,
     planes::Planes,
 };
 use crate::media::{AccessUnit, Codec, Picture, Rendition, Size, UnixMicros};
@@ -165,7 +164,7 @@ impl Darkroom {
             return Err(Error::CutShort);
         }
         if unit.key {
-            let sequence = parameter_sets::find(self.codec, &unit.data);
+            let sequence = sps::find(self.codec, &unit.data);
             self.told = sequence.as_ref().map(|sequence| sequence.colour).or(self.told);
             if let Some(sequence) = sequence {
                 self.begin_group(unit.taken, sequence.size);

@@ -11,8 +11,8 @@ use turbojpeg::{Decompressor, ScalingFactor};
 
 use super::{
     decoder::{self, Decoder},
+    h26x::nal::{self, Kind, ParameterSets},
     heard, jpeg,
-    nal::{self, Kind, ParameterSets},
 };
 use crate::media::{AccessUnit, Codec, UnixMicros};
 

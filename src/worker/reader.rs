@@ -15,10 +15,12 @@ use opencv::{
 };
 
 use super::{
+    h26x::{
+        nal::{self, ParameterSets},
+        sps::{self, Sequence},
+    },
     heard::Heard,
     jpeg,
-    nal::{self, ParameterSets},
-    parameter_sets::{self, Sequence},
 };
 use crate::{
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, UnixMicros},
@@ -139,7 +141,7 @@ impl Reader {
             let data = completed.as_deref().unwrap_or(bytes);
             if self.info.codec == Codec::Jpeg {
                 self.info.size = jpeg::size(data).unwrap_or(self.info.size);
-            } else if let Some(sequence) = key.then(|| parameter_sets::find(self.info.codec, data)).flatten() {
+            } else if let Some(sequence) = key.then(|| sps::find(self.info.codec, data)).flatten() {
                 adopt(&mut self.info, sequence);
             }
             if self.info.size.width == 0 || self.info.size.height == 0 {
@@ -163,7 +165,7 @@ impl Reader {
         }
         if let Ok(bytes) = extradata.data_bytes() {
             self.sets.learn(bytes);
-            if let Some(told) = self.sets.sequence().and_then(|nal| parameter_sets::read(self.info.codec, nal)) {
+            if let Some(told) = self.sets.sequence().and_then(|nal| sps::read(self.info.codec, nal)) {
                 adopt(&mut self.info, told);
             }
         }

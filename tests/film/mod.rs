@@ -7,7 +7,7 @@ use std::{process::Command, sync::Arc};
 
 use cctv_agent::{
     media::{AccessUnit, Codec, Size},
-    worker::nal::{self, Kind},
+    worker::h26x::nal::{self, Kind},
 };
 
 pub const SIZE: Size = Size { width: 640, height: 360 };

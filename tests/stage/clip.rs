@@ -9,7 +9,7 @@ use std::{
 
 use cctv_agent::{
     media::{AccessUnit, Codec},
-    worker::nal::{self, Kind},
+    worker::h26x::nal::{self, Kind},
 };
 
 /// Pipes `input` through `ffmpeg` with these arguments.

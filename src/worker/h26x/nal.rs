@@ -145,7 +145,7 @@ impl ParameterSets {
     fn number(&self, nal: &[u8]) -> Option<u32> {
         let header = if self.codec == Codec::H265 { 2 } else { 1 };
         let picture = kind(self.codec, nal) == Kind::PictureParameters;
-        if picture { super::bits::Bits::new(nal.get(header..)?).unsigned() } else { None }
+        if picture { super::bit_reader::Bits::new(nal.get(header..)?).unsigned() } else { None }
     }
 
     /// `unit` with the remembered sets put before its first slice: behind the delimiter, if any.

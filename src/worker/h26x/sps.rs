@@ -4,11 +4,13 @@
 //! one whose colour part cannot be read still gives the size.
 
 use super::{
-    bits::{Bits, unescape},
-    colour::{Colour, Matrix},
+    bit_reader::{Bits, unescape},
     nal::{self, Kind},
 };
-use crate::media::{Codec, SampleAspect, Size, Variant};
+use crate::{
+    media::{Codec, SampleAspect, Size, Variant},
+    worker::colour::{Colour, Matrix},
+};
 
 /// What one sequence parameter set says.
 #[derive(Clone, Copy, Debug, PartialEq)]
