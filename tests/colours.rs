@@ -16,7 +16,7 @@ use cctv_agent::{
     worker::{
         colour::{Colour, Matrix},
         darkroom::Darkroom,
-        h26x::sps,
+        h26x::sps::Sps,
     },
 };
 use clip::{ffmpeg, units};
@@ -121,7 +121,7 @@ impl Clip {
     fn develop(&self) -> Vec<Picture> {
         let units = units(self.codec, &self.encode());
         assert!(units.len() == 3 && units[0].key, "{} units", units.len());
-        let sequence = sps::find(self.codec, &units[0].data).expect("a key frame has parameter sets");
+        let sequence = Sps::find(self.codec, &units[0].data).expect("a key frame has parameter sets");
         assert_eq!((sequence.size, sequence.colour), (self.size, self.colour), "the clip is not what it should be");
         develop(self.codec, &units, self.size)
     }

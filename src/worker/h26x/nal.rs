@@ -1,52 +1,56 @@
-//! Cuts Annex B access units into NAL units and says what they are.
+//! Splits Annex B access units into NAL units and reads NAL unit headers (H.264 7.3.1, H.265 7.3.1).
 //!
-//! Start codes are `00 00 01`; zero bytes before one belong to nobody.
+//! A start code is `00 00 01`. Zero bytes before it belong to no NAL unit.
 
 use crate::media::Codec;
 
-/// Parameter sets and the first slice's header lie in the first bytes of an access unit; looking for
-/// them further in would cost a search through every key frame.
-const HEAD: usize = 16 << 10;
+/// Length of the part of an access unit that is searched for parameter sets and the first slice, in bytes.
+/// They come first; a search to the end would scan all slices of every key frame.
+const HEAD_LEN: usize = 16 << 10;
 
-/// The part of `unit` where parameter sets and the beginning of the first slice are looked for.
+/// The beginning of `unit`, which holds the parameter sets and the header of the first slice.
 pub fn head(unit: &[u8]) -> &[u8] {
-    &unit[..unit.len().min(HEAD)]
+    &unit[..unit.len().min(HEAD_LEN)]
 }
 
-/// What a NAL unit is, as far as the worker must know.
+/// Kind of a NAL unit, from its `nal_unit_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// H.265 only.
-    VideoParameters,
-    SequenceParameters,
-    PictureParameters,
-    /// A slice of a picture that needs no other: IDR, and for H.265 every random access point.
+pub enum NalKind {
+    /// Video parameter set, H.265 only.
+    Vps,
+    /// Sequence parameter set.
+    Sps,
+    /// Picture parameter set.
+    Pps,
+    /// Slice of a key frame: an IDR picture in H.264, an IRAP picture in H.265.
     KeySlice,
+    /// Slice of any other picture.
     Slice,
     /// Access unit delimiter.
-    Delimiter,
+    Aud,
+    /// Everything else.
     Other,
 }
 
-/// The NAL units of `unit`, without start codes; empty ones are left out.
+/// The NAL units of `unit`, without start codes and without empty ones.
 pub fn split(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = after_start_code(unit);
     std::iter::from_fn(move || {
         loop {
-            let here = rest?;
-            let end = find_start_code(here);
-            rest = end.and_then(|at| after_start_code(&here[at..]));
-            let nal = &here[..end.unwrap_or(here.len())];
-            let length = nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-            if length > 0 {
-                return Some(&nal[..length]);
+            let from_nal = rest?;
+            let end = find_start_code(from_nal);
+            rest = end.and_then(|end| after_start_code(&from_nal[end..]));
+            let nal = &from_nal[..end.unwrap_or(from_nal.len())];
+            let len = nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+            if len > 0 {
+                return Some(&nal[..len]);
             }
         }
     })
 }
 
 fn find_start_code(bytes: &[u8]) -> Option<usize> {
-    // memchr-like: only a 1 can end a start code, and it is rare in what follows a zero.
+    // A start code ends with 1, which is rarer than 0.
     let mut at = 2;
     while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 1)) {
         at += found;
@@ -62,165 +66,102 @@ fn after_start_code(bytes: &[u8]) -> Option<&[u8]> {
     find_start_code(bytes).map(|at| &bytes[at + 3..])
 }
 
-/// What `nal` is; [`Kind::Other`] for JPEG, which has no NAL units, and for an empty one.
-pub fn kind(codec: Codec, nal: &[u8]) -> Kind {
-    let Some(&header) = nal.first() else { return Kind::Other };
+/// Reads the kind of `nal` from its header. [`NalKind::Other`] for an empty one and for JPEG.
+pub fn kind(codec: Codec, nal: &[u8]) -> NalKind {
+    let Some(&header) = nal.first() else { return NalKind::Other };
     match codec {
-        Codec::H264 => match header & 0x1f {
-            1..=4 => Kind::Slice,
-            5 => Kind::KeySlice,
-            7 => Kind::SequenceParameters,
-            8 => Kind::PictureParameters,
-            9 => Kind::Delimiter,
-            _ => Kind::Other,
+        Codec::H264 => match h264_nal_unit_type(header) {
+            1..=4 => NalKind::Slice,
+            5 => NalKind::KeySlice,
+            7 => NalKind::Sps,
+            8 => NalKind::Pps,
+            9 => NalKind::Aud,
+            _ => NalKind::Other,
         },
-        Codec::H265 => match header >> 1 & 0x3f {
-            16..=23 => Kind::KeySlice,
-            0..=15 | 24..=31 => Kind::Slice,
-            32 => Kind::VideoParameters,
-            33 => Kind::SequenceParameters,
-            34 => Kind::PictureParameters,
-            35 => Kind::Delimiter,
-            _ => Kind::Other,
+        Codec::H265 => match h265_nal_unit_type(header) {
+            16..=23 => NalKind::KeySlice,
+            0..=15 | 24..=31 => NalKind::Slice,
+            32 => NalKind::Vps,
+            33 => NalKind::Sps,
+            34 => NalKind::Pps,
+            35 => NalKind::Aud,
+            _ => NalKind::Other,
         },
-        Codec::Jpeg => Kind::Other,
+        Codec::Jpeg => NalKind::Other,
     }
 }
 
-/// The parameter sets last seen, to be put before key frames that come without.
-#[derive(Clone, Debug)]
-pub struct ParameterSets {
-    codec: Codec,
-    /// One NAL unit per kind and first bytes of its payload, which tell sets of different number apart.
-    sets: Vec<Vec<u8>>,
+/// H.264 7.3.1: `forbidden_zero_bit` u(1), `nal_ref_idc` u(2), `nal_unit_type` u(5). Table 7-1 lists the types.
+fn h264_nal_unit_type(header: u8) -> u8 {
+    header & 0x1f
 }
 
-/// More sets than this are not remembered; cameras use two or three.
-const MOST_SETS: usize = 16;
-
-/// A longer parameter set is not remembered, in bytes; usual ones have less than 200.
-const LONGEST_SET: usize = 4096;
-
-impl ParameterSets {
-    pub fn new(codec: Codec) -> Self {
-        Self { codec, sets: Vec::new() }
-    }
-
-    /// Takes over the parameter sets in `unit`, an access unit or codec extradata in Annex B.
-    /// Returns whether `unit` holds a whole set of sets, so that it can be decoded as it is.
-    pub fn learn(&mut self, unit: &[u8]) -> bool {
-        let mut found = [false; 3];
-        for nal in split(head(unit)) {
-            let which = match kind(self.codec, nal) {
-                Kind::VideoParameters => 0,
-                Kind::SequenceParameters => 1,
-                Kind::PictureParameters => 2,
-                // Parameter sets come before the picture; its slices need no search.
-                Kind::KeySlice | Kind::Slice => break,
-                Kind::Delimiter | Kind::Other => continue,
-            };
-            found[which] = true;
-            self.remember(nal);
-        }
-        (found[0] || self.codec == Codec::H264) && found[1] && found[2]
-    }
-
-    fn remember(&mut self, nal: &[u8]) {
-        let same = |a: &[u8]| kind(self.codec, a) == kind(self.codec, nal) && self.number(a) == self.number(nal);
-        match self.sets.iter().position(|set| same(set)) {
-            Some(at) if self.sets[at] != nal && nal.len() <= LONGEST_SET => self.sets[at] = nal.to_vec(),
-            None if self.sets.len() < MOST_SETS && nal.len() <= LONGEST_SET => self.sets.push(nal.to_vec()),
-            _ => {}
-        }
-        let codec = self.codec;
-        self.sets.sort_by_key(|set| match kind(codec, set) {
-            Kind::VideoParameters => 0,
-            Kind::SequenceParameters => 1,
-            _ => 2,
-        });
-    }
-
-    /// The number of the set. Only a picture parameter set begins with its own; streams with several
-    /// sequence or video parameter sets at once are not met in cameras, so those replace each other.
-    fn number(&self, nal: &[u8]) -> Option<u32> {
-        let header = if self.codec == Codec::H265 { 2 } else { 1 };
-        let picture = kind(self.codec, nal) == Kind::PictureParameters;
-        if picture { super::bit_reader::Bits::new(nal.get(header..)?).unsigned() } else { None }
-    }
-
-    /// `unit` with the remembered sets put before its first slice: behind the delimiter, if any.
-    pub fn complete(&self, unit: &[u8]) -> Vec<u8> {
-        let sets: usize = self.sets.iter().map(|set| set.len() + 4).sum();
-        let mut whole = Vec::with_capacity(unit.len() + sets);
-        let delimiter = split(head(unit)).next().filter(|nal| kind(self.codec, nal) == Kind::Delimiter);
-        for nal in delimiter.into_iter().chain(self.sets.iter().map(Vec::as_slice)) {
-            whole.extend([0, 0, 0, 1]);
-            whole.extend(nal);
-        }
-        let behind = |nal: &[u8]| nal.as_ptr() as usize - unit.as_ptr() as usize + nal.len();
-        whole.extend(&unit[delimiter.map_or(0, behind)..]);
-        whole
-    }
-
-    /// The sequence parameter set, without start code.
-    pub fn sequence(&self) -> Option<&[u8]> {
-        let found = self.sets.iter().find(|set| kind(self.codec, set) == Kind::SequenceParameters);
-        found.map(Vec::as_slice)
-    }
+/// H.265 7.3.1.2: `forbidden_zero_bit` u(1), `nal_unit_type` u(6), the first bit of `nuh_layer_id` u(6).
+/// Table 7-1 lists the types.
+fn h265_nal_unit_type(header: u8) -> u8 {
+    header >> 1 & 0x3f
 }
 
-/// Whether a slice of `unit` says that the picture needs no other.
+/// Whether the first slice of `unit` belongs to a key frame.
 pub fn is_key(codec: Codec, unit: &[u8]) -> bool {
-    let first_slice =
-        split(head(unit)).map(|nal| kind(codec, nal)).find(|kind| matches!(kind, Kind::KeySlice | Kind::Slice));
-    codec == Codec::Jpeg || first_slice == Some(Kind::KeySlice)
+    let mut kinds = split(head(unit)).map(|nal| kind(codec, nal));
+    let first_slice = kinds.find(|kind| matches!(kind, NalKind::KeySlice | NalKind::Slice));
+    codec == Codec::Jpeg || first_slice == Some(NalKind::KeySlice)
 }
 
-/// Whether no other picture needs this one, so that it can be left out: H.264 says so of a picture, H.265
-/// only of those of its own temporal layer, so it must be in the highest (see [`highest_layer`]).
-pub fn is_disposable(codec: Codec, unit: &[u8], highest_layer: u8) -> bool {
-    let mut slices = split(head(unit)).filter(|nal| matches!(kind(codec, nal), Kind::Slice | Kind::KeySlice));
+/// Whether no other picture refers to this one, so that a decoder can skip it. H.264 marks such a picture
+/// itself. H.265 marks it for its own temporal sub-layer only, so it must belong to the highest one (see
+/// [`max_temporal_id`]).
+pub fn is_disposable(codec: Codec, unit: &[u8], max_temporal_id: u8) -> bool {
+    let mut slices = split(head(unit)).filter(|nal| matches!(kind(codec, nal), NalKind::Slice | NalKind::KeySlice));
     match (codec, slices.next()) {
-        // `nal_ref_idc`, the same in all slices of a picture.
-        (Codec::H264, Some([header, ..])) => header & 0x60 == 0,
-        // Types up to 14 with even numbers are "sub-layer non-reference pictures".
-        (Codec::H265, Some([header, layer, ..])) => {
-            let kind = header >> 1 & 0x3f;
-            kind <= 14 && kind % 2 == 0 && (layer & 7) > highest_layer
+        (Codec::H264, Some(&[header, ..])) => {
+            let nal_ref_idc = header >> 5 & 3; // 7.3.1
+            nal_ref_idc == 0
+        }
+        (Codec::H265, Some(&[first, second, ..])) => {
+            let nal_unit_type = h265_nal_unit_type(first);
+            let nuh_temporal_id_plus1 = second & 7; // 7.3.1.2
+            // Table 7-1: the even types up to RSV_VCL_N14 are sub-layer non-reference pictures.
+            let is_sub_layer_non_reference = nal_unit_type <= 14 && nal_unit_type.is_multiple_of(2);
+            is_sub_layer_non_reference && nuh_temporal_id_plus1 > max_temporal_id
         }
         _ => false,
     }
 }
 
-/// The highest temporal layer that the sequence parameter set in `unit` allows for; 0 is the lowest. H.265
-/// only: `None` for others, and where there is no such set.
-pub fn highest_layer(codec: Codec, unit: &[u8]) -> Option<u8> {
-    let mut sets = split(head(unit)).filter(|nal| kind(codec, nal) == Kind::SequenceParameters);
-    let set = sets.next().filter(|_| codec == Codec::H265)?;
-    Some(set.get(2)? >> 1 & 7)
+/// Highest `TemporalId` that the SPS in `unit` allows. `None` for H.264, and without an SPS.
+pub fn max_temporal_id(codec: Codec, unit: &[u8]) -> Option<u8> {
+    let mut sps = split(head(unit)).filter(|nal| kind(codec, nal) == NalKind::Sps);
+    let sps = sps.next().filter(|_| codec == Codec::H265)?;
+    // H.265 7.3.2.2.1, behind the header of two bytes: sps_video_parameter_set_id u(4),
+    // sps_max_sub_layers_minus1 u(3), sps_temporal_id_nesting_flag u(1).
+    let sps_max_sub_layers_minus1 = sps.get(2)? >> 1 & 7;
+    Some(sps_max_sub_layers_minus1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// AUD and two slices of an IDR picture.
     const KEY: &[u8] = &[0, 0, 0, 1, 9, 16, 0, 0, 1, 0x65, 1, 2, 0, 0, 1, 0x65, 3];
 
     #[test]
-    fn units_are_cut_at_short_and_long_start_codes() {
+    fn nal_units_are_split_at_short_and_long_start_codes() {
         let nals: Vec<_> = split(KEY).collect();
         assert_eq!(nals, [&[9, 16][..], &[0x65, 1, 2], &[0x65, 3]]);
     }
 
     #[test]
-    fn rubbish_has_no_units() {
-        for rubbish in [&[][..], &[0, 0], &[0, 0, 1], &[1, 1, 1], &[0, 0, 1, 0, 0, 1, 0]] {
-            assert_eq!(split(rubbish).count(), 0, "{rubbish:?}");
+    fn bytes_without_a_start_code_hold_no_nal_unit() {
+        for bytes in [&[][..], &[0, 0], &[0, 0, 1], &[1, 1, 1], &[0, 0, 1, 0, 0, 1, 0]] {
+            assert_eq!(split(bytes).count(), 0, "{bytes:?}");
         }
     }
 
     #[test]
-    fn key_frame_is_told_from_its_first_slice() {
+    fn first_slice_decides_whether_a_unit_is_a_key_frame() {
         assert!(is_key(Codec::H264, KEY));
         assert!(!is_key(Codec::H264, &[0, 0, 1, 0x41, 1]));
         assert!(is_key(Codec::H265, &[0, 0, 1, 0x2a, 1, 7]));
@@ -228,38 +169,18 @@ mod tests {
     }
 
     #[test]
-    fn only_pictures_that_none_needs_are_disposable() {
+    fn only_non_reference_pictures_are_disposable() {
         assert!(is_disposable(Codec::H264, &[0, 0, 1, 9, 16, 0, 0, 1, 0x01, 1], 0));
         assert!(!is_disposable(Codec::H264, &[0, 0, 1, 0x41, 1], 0));
         assert!(!is_disposable(Codec::H264, KEY, 0));
-        // TRAIL_N and TRAIL_R of the lowest layer, TSA_N of the second; without a slice.
-        let lowest = [0, 0, 1, 0x00, 1, 7];
-        assert!(is_disposable(Codec::H265, &lowest, 0));
-        assert!(!is_disposable(Codec::H265, &lowest, 1), "the layer above may need it");
+        // TRAIL_N, TRAIL_R, TSA_N with TemporalId 1, SEI.
+        let trail_n = [0, 0, 1, 0x00, 1, 7];
+        assert!(is_disposable(Codec::H265, &trail_n, 0));
+        assert!(!is_disposable(Codec::H265, &trail_n, 1), "the sub-layer above may refer to it");
         assert!(!is_disposable(Codec::H265, &[0, 0, 1, 0x02, 1, 7], 0));
         assert!(is_disposable(Codec::H265, &[0, 0, 1, 0x04, 2, 7], 1));
         assert!(!is_disposable(Codec::H265, &[0, 0, 1, 0x4e, 1, 7], 0));
-        assert_eq!(highest_layer(Codec::H265, &[0, 0, 1, 0x42, 1, 0x05, 9]), Some(2));
-        assert_eq!(highest_layer(Codec::H264, KEY), None);
-    }
-
-    #[test]
-    fn key_frame_without_parameter_sets_is_completed_behind_its_delimiter() {
-        let mut sets = ParameterSets::new(Codec::H264);
-        assert!(sets.learn(&[0, 0, 0, 1, 0x68, 0x80, 0, 0, 0, 1, 0x67, 7]));
-        assert!(!sets.learn(KEY));
-        let whole = sets.complete(KEY);
-        let kinds: Vec<_> = split(&whole).map(|nal| nal[0]).collect();
-        assert_eq!(kinds, [9, 0x67, 0x68, 0x65, 0x65]);
-        assert!(ParameterSets::new(Codec::H264).learn(&whole));
-    }
-
-    #[test]
-    fn changed_sequence_parameters_replace_the_old_ones() {
-        let mut sets = ParameterSets::new(Codec::H264);
-        sets.learn(&[0, 0, 1, 0x67, 7, 0, 0, 1, 0x68, 0x80]);
-        sets.learn(&[0, 0, 1, 0x67, 8, 0, 0, 1, 0x68, 0x40]);
-        assert_eq!(sets.sequence(), Some(&[0x67, 8][..]));
-        assert_eq!(sets.sets.len(), 3, "two picture parameter sets with different numbers");
+        assert_eq!(max_temporal_id(Codec::H265, &[0, 0, 1, 0x42, 1, 0x05, 9]), Some(2));
+        assert_eq!(max_temporal_id(Codec::H264, KEY), None);
     }
 }
