@@ -1,4 +1,5 @@
 mod bit_writer;
+mod branches;
 mod syntax;
 
 use super::*;
