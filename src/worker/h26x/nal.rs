@@ -66,7 +66,8 @@ fn after_start_code(bytes: &[u8]) -> Option<&[u8]> {
     find_start_code(bytes).map(|at| &bytes[at + 3..])
 }
 
-/// Reads the kind of `nal` from its header. [`NalKind::Other`] for an empty one and for JPEG.
+/// Reads the kind of `nal` from its header. [`NalKind::Other`] for an empty one, for JPEG, and for the layers of
+/// H.265 above the base layer, which decoders ignore (7.4.2.2).
 pub fn kind(codec: Codec, nal: &[u8]) -> NalKind {
     let Some(&header) = nal.first() else { return NalKind::Other };
     match codec {
@@ -78,6 +79,7 @@ pub fn kind(codec: Codec, nal: &[u8]) -> NalKind {
             9 => NalKind::Aud,
             _ => NalKind::Other,
         },
+        Codec::H265 if h265_nuh_layer_id(nal) > 0 => NalKind::Other,
         Codec::H265 => match h265_nal_unit_type(header) {
             16..=23 => NalKind::KeySlice,
             0..=15 | 24..=31 => NalKind::Slice,
@@ -100,6 +102,14 @@ fn h264_nal_unit_type(header: u8) -> u8 {
 /// Table 7-1 lists the types.
 fn h265_nal_unit_type(header: u8) -> u8 {
     header >> 1 & 0x3f
+}
+
+/// H.265 7.3.1.2: the last bit of the first byte and five bits of the second, before `nuh_temporal_id_plus1` u(3).
+fn h265_nuh_layer_id(nal: &[u8]) -> u8 {
+    match nal {
+        [first, second, ..] => (first & 1) << 5 | second >> 3,
+        _ => 0,
+    }
 }
 
 /// Whether the first slice of `unit` belongs to a key frame.
@@ -157,6 +167,15 @@ mod tests {
     fn bytes_without_a_start_code_hold_no_nal_unit() {
         for bytes in [&[][..], &[0, 0], &[0, 0, 1], &[1, 1, 1], &[0, 0, 1, 0, 0, 1, 0]] {
             assert_eq!(split(bytes).count(), 0, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn nal_units_above_the_base_layer_are_other() {
+        let sps = |nuh_layer_id: u8| [33 << 1 | nuh_layer_id >> 5, (nuh_layer_id & 0x1f) << 3 | 1];
+        assert_eq!(kind(Codec::H265, &sps(0)), NalKind::Sps);
+        for nuh_layer_id in 1..=63 {
+            assert_eq!(kind(Codec::H265, &sps(nuh_layer_id)), NalKind::Other, "{nuh_layer_id}");
         }
     }
 

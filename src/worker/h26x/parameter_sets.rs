@@ -117,4 +117,14 @@ mod tests {
         assert_eq!(sets.sps(), Some(&[0x67, 8][..]));
         assert_eq!(sets.sets.len(), 3, "two PPS with different ids");
     }
+
+    #[test]
+    fn sets_of_the_base_layer_stay() {
+        let mut sets = ParameterSets::new(Codec::H265);
+        // VPS, SPS and PPS of the base layer; SPS and PPS with nuh_layer_id 1.
+        let unit = [0, 0, 1, 0x40, 1, 7, 0, 0, 1, 0x42, 1, 7, 0, 0, 1, 0x44, 1, 0xc0];
+        assert!(sets.update(&[&unit[..], &[0, 0, 1, 0x42, 9, 8, 0, 0, 1, 0x44, 9, 0x80]].concat()));
+        assert_eq!(sets.sps(), Some(&[0x42, 1, 7][..]));
+        assert_eq!(sets.sets.len(), 3);
+    }
 }
