@@ -164,37 +164,58 @@ fn skip_short_term_ref_pic_sets(reader: &mut BitReader) -> Option<()> {
     if num_short_term_ref_pic_sets > 64 {
         return None;
     }
-    let mut num_delta_pocs = 0;
+    let mut delta_pocs = Vec::new();
     for st_rps_idx in 0..num_short_term_ref_pic_sets {
-        num_delta_pocs = read_st_ref_pic_set(reader, st_rps_idx, num_delta_pocs)?;
+        delta_pocs = read_st_ref_pic_set(reader, st_rps_idx, &delta_pocs)?;
     }
     Some(())
 }
 
-/// `st_ref_pic_set(stRpsIdx)`, 7.3.7. Takes `NumDeltaPocs` of the set before and returns that of this one.
-fn read_st_ref_pic_set(reader: &mut BitReader, st_rps_idx: u32, ref_num_delta_pocs: u32) -> Option<u32> {
+/// `st_ref_pic_set(stRpsIdx)`, 7.3.7. Takes the POC differences of the set before, `DeltaPocS0` and then
+/// `DeltaPocS1`, and returns those of this set.
+fn read_st_ref_pic_set(reader: &mut BitReader, st_rps_idx: u32, ref_delta_pocs: &[i64]) -> Option<Vec<i64>> {
     let inter_ref_pic_set_prediction_flag = st_rps_idx > 0 && reader.read_flag("inter_ref_pic_set_prediction_flag")?;
-    if inter_ref_pic_set_prediction_flag {
-        reader.skip_bits(1, "delta_rps_sign")?;
-        reader.read_ue("abs_delta_rps_minus1")?;
-        let mut num_delta_pocs = 0;
-        for _ in 0..=ref_num_delta_pocs {
-            let used_by_curr_pic_flag = reader.read_flag("used_by_curr_pic_flag")?;
-            let use_delta_flag = used_by_curr_pic_flag || reader.read_flag("use_delta_flag")?;
-            num_delta_pocs += u32::from(use_delta_flag);
+    if inter_ref_pic_set_prediction_flag { predict_set(reader, ref_delta_pocs) } else { read_explicit_set(reader) }
+}
+
+/// The fields of `st_ref_pic_set()` with inter prediction, 7.3.7, from `delta_rps_sign` to `use_delta_flag`.
+fn predict_set(reader: &mut BitReader, ref_delta_pocs: &[i64]) -> Option<Vec<i64>> {
+    let delta_rps_sign = reader.read_flag("delta_rps_sign")?;
+    let abs_delta_rps = i64::from(reader.read_ue("abs_delta_rps_minus1")?) + 1;
+    let delta_rps = if delta_rps_sign { -abs_delta_rps } else { abs_delta_rps };
+    let mut delta_pocs = Vec::new();
+    // The last pair of flags is for the picture that the set before belongs to.
+    for ref_delta_poc in ref_delta_pocs.iter().copied().chain([0]) {
+        let used_by_curr_pic_flag = reader.read_flag("used_by_curr_pic_flag")?;
+        let use_delta_flag = used_by_curr_pic_flag || reader.read_flag("use_delta_flag")?;
+        let delta_poc = ref_delta_poc + delta_rps;
+        // 7.4.8: neither DeltaPocS0 nor DeltaPocS1 takes a difference of 0, the current picture.
+        if use_delta_flag && delta_poc != 0 {
+            delta_pocs.push(delta_poc);
         }
-        return Some(num_delta_pocs);
     }
+    // 7.4.8: DeltaPocS0 is before DeltaPocS1, and the nearest picture comes first in each.
+    delta_pocs.sort_by_key(|delta_poc| (*delta_poc > 0, delta_poc.abs()));
+    Some(delta_pocs)
+}
+
+/// The fields of `st_ref_pic_set()` without inter prediction, 7.3.7, from `num_negative_pics` on.
+fn read_explicit_set(reader: &mut BitReader) -> Option<Vec<i64>> {
     let num_negative_pics = reader.read_ue("num_negative_pics")?;
     let num_positive_pics = reader.read_ue("num_positive_pics")?;
-    let num_delta_pocs = num_negative_pics.checked_add(num_positive_pics).filter(|&pictures| pictures <= 32)?;
+    num_negative_pics.checked_add(num_positive_pics).filter(|&pictures| pictures <= 32)?;
+    let mut delta_pocs = Vec::new();
+    let mut delta_poc = 0;
     for _ in 0..num_negative_pics {
-        reader.read_ue("delta_poc_s0_minus1")?;
+        delta_poc -= i64::from(reader.read_ue("delta_poc_s0_minus1")?) + 1;
         reader.skip_bits(1, "used_by_curr_pic_s0_flag")?;
+        delta_pocs.push(delta_poc);
     }
+    delta_poc = 0;
     for _ in 0..num_positive_pics {
-        reader.read_ue("delta_poc_s1_minus1")?;
+        delta_poc += i64::from(reader.read_ue("delta_poc_s1_minus1")?) + 1;
         reader.skip_bits(1, "used_by_curr_pic_s1_flag")?;
+        delta_pocs.push(delta_poc);
     }
-    Some(num_delta_pocs)
+    Some(delta_pocs)
 }

@@ -229,3 +229,25 @@ fn sps_without_vui_has_defaults() {
         assert_eq!(sps.colour, Colour { matrix: Matrix::Bt601, full_range: false });
     }
 }
+
+#[test]
+fn h265_predicted_set_leaves_out_the_current_picture() {
+    use ShortTermSet::{Explicit, Predicted};
+    const USED: (bool, bool) = (true, true);
+    const DROPPED: (bool, bool) = (false, false);
+    let sets = [
+        // POC differences -1 and 3.
+        Explicit(&[0], &[2]),
+        // 1, 5 and 2.
+        Predicted(2, &[USED, USED, USED]),
+        // In the order 1, 2, 5: -1, 0, 3 and -2. The second is the current picture.
+        Predicted(-2, &[USED, DROPPED, USED, USED]),
+        // In the order -1, -2, 3: 0, -1, 4 and 1. The first is the current picture.
+        Predicted(1, &[USED, USED, USED, USED]),
+        // Three pictures again.
+        Predicted(-7, &[USED, USED, USED, USED]),
+    ];
+    for count in 0..=sets.len() {
+        check_h265(&H265Sps { short_term_sets: sets[..count].to_vec(), ..H265Sps::default() }, (704, 576));
+    }
+}
