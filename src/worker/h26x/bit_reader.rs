@@ -72,6 +72,11 @@ impl<'a> BitReader<'a> {
         Some(value)
     }
 
+    /// `ue(v)` that the standard limits to `max`. `None` above: whatever follows cannot be trusted.
+    pub fn read_ue_up_to(&mut self, max: u32, name: &'static str) -> Option<u32> {
+        self.read_ue(name).filter(|&value| value <= max)
+    }
+
     /// `se(v)`: a signed Exp-Golomb code.
     pub fn read_se(&mut self, name: &'static str) -> Option<i64> {
         let code = i64::from(self.read_ue(name)?);

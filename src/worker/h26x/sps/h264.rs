@@ -1,4 +1,4 @@
-//! Reads the SPS of H.264: `seq_parameter_set_data()`, 7.3.2.1.1.
+//! Reads the SPS of H.264: `seq_parameter_set_data()`, 7.3.2.1.1. The ranges of its fields are from 7.4.2.1.1.
 
 use super::{CropWindow, Sps, chroma_subsampling};
 use crate::{
@@ -45,7 +45,7 @@ pub fn read_sps(reader: &mut BitReader) -> Option<Sps> {
 
 /// The fields from `chroma_format_idc` to the scaling lists, 7.3.2.1.1. Returns `ChromaArrayType`.
 fn read_chroma_format(reader: &mut BitReader) -> Option<u32> {
-    let chroma_format_idc = reader.read_ue("chroma_format_idc")?;
+    let chroma_format_idc = reader.read_ue_up_to(3, "chroma_format_idc")?;
     let separate_colour_plane_flag = chroma_format_idc == 3 && reader.read_flag("separate_colour_plane_flag")?;
     reader.read_ue("bit_depth_luma_minus8")?;
     reader.read_ue("bit_depth_chroma_minus8")?;
@@ -79,7 +79,7 @@ fn skip_scaling_list(reader: &mut BitReader, size_of_scaling_list: usize) -> Opt
 
 /// The fields from `pic_order_cnt_type` to `offset_for_ref_frame`, 7.3.2.1.1.
 fn skip_pic_order_cnt(reader: &mut BitReader) -> Option<()> {
-    match reader.read_ue("pic_order_cnt_type")? {
+    match reader.read_ue_up_to(2, "pic_order_cnt_type")? {
         0 => {
             reader.read_ue("log2_max_pic_order_cnt_lsb_minus4")?;
         }
@@ -87,8 +87,9 @@ fn skip_pic_order_cnt(reader: &mut BitReader) -> Option<()> {
             reader.skip_bits(1, "delta_pic_order_always_zero_flag")?;
             reader.read_se("offset_for_non_ref_pic")?;
             reader.read_se("offset_for_top_to_bottom_field")?;
-            let num_ref_frames_in_pic_order_cnt_cycle = reader.read_ue("num_ref_frames_in_pic_order_cnt_cycle")?;
-            for _ in 0..num_ref_frames_in_pic_order_cnt_cycle.min(256) {
+            let num_ref_frames_in_pic_order_cnt_cycle =
+                reader.read_ue_up_to(255, "num_ref_frames_in_pic_order_cnt_cycle")?;
+            for _ in 0..num_ref_frames_in_pic_order_cnt_cycle {
                 reader.read_se("offset_for_ref_frame")?;
             }
         }

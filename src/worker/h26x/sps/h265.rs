@@ -1,10 +1,13 @@
-//! Reads the SPS of H.265: `seq_parameter_set_rbsp()`, 7.3.2.2.1.
+//! Reads the SPS of H.265: `seq_parameter_set_rbsp()`, 7.3.2.2.1. The ranges of its fields are from 7.4.3.2.1.
 
 use super::{CropWindow, Sps, chroma_subsampling};
 use crate::{
     media::{Size, Variant},
     worker::h26x::{bit_reader::BitReader, vui::Vui},
 };
+
+/// Highest value of `sps_max_sub_layers_minus1` in the base layer.
+const MAX_SUB_LAYERS_MINUS1: usize = 6;
 
 /// Reads an SPS NAL unit: 7.3.1.2, 7.3.2.2.1.
 pub fn read_sps(reader: &mut BitReader) -> Option<Sps> {
@@ -17,6 +20,9 @@ pub fn read_sps(reader: &mut BitReader) -> Option<Sps> {
     // seq_parameter_set_rbsp(), 7.3.2.2.1
     reader.skip_bits(4, "sps_video_parameter_set_id")?;
     let sps_max_sub_layers_minus1 = reader.read_bits(3, "sps_max_sub_layers_minus1")? as usize;
+    if sps_max_sub_layers_minus1 > MAX_SUB_LAYERS_MINUS1 {
+        return None;
+    }
     reader.skip_bits(1, "sps_temporal_id_nesting_flag")?;
     let variant = Variant::H265(reader.peek_bytes()?);
     skip_profile_tier_level(reader, sps_max_sub_layers_minus1)?;
@@ -74,7 +80,7 @@ fn skip_profile_tier_level(reader: &mut BitReader, max_num_sub_layers_minus1: us
 /// The fields from `chroma_format_idc` to the conformance window, 7.3.2.2.1. Returns the size of a picture
 /// inside the window.
 fn read_size(reader: &mut BitReader) -> Option<Size> {
-    let chroma_format_idc = reader.read_ue("chroma_format_idc")?;
+    let chroma_format_idc = reader.read_ue_up_to(3, "chroma_format_idc")?;
     let separate_colour_plane_flag = chroma_format_idc == 3 && reader.read_flag("separate_colour_plane_flag")?;
     let pic_width_in_luma_samples = reader.read_ue("pic_width_in_luma_samples")?;
     let pic_height_in_luma_samples = reader.read_ue("pic_height_in_luma_samples")?;
@@ -95,7 +101,7 @@ fn read_size(reader: &mut BitReader) -> Option<Size> {
 fn read_vui(reader: &mut BitReader, sps_max_sub_layers_minus1: usize) -> Option<Vui> {
     reader.read_ue("bit_depth_luma_minus8")?;
     reader.read_ue("bit_depth_chroma_minus8")?;
-    let log2_max_pic_order_cnt_lsb_minus4 = reader.read_ue("log2_max_pic_order_cnt_lsb_minus4")?;
+    let log2_max_pic_order_cnt_lsb_minus4 = reader.read_ue_up_to(12, "log2_max_pic_order_cnt_lsb_minus4")?;
     let sps_sub_layer_ordering_info_present_flag = reader.read_flag("sps_sub_layer_ordering_info_present_flag")?;
     let first = if sps_sub_layer_ordering_info_present_flag { 0 } else { sps_max_sub_layers_minus1 };
     for _ in first..=sps_max_sub_layers_minus1 {
@@ -123,9 +129,9 @@ fn read_vui(reader: &mut BitReader, sps_max_sub_layers_minus1: usize) -> Option<
     }
     skip_short_term_ref_pic_sets(reader)?;
     if reader.read_flag("long_term_ref_pics_present_flag")? {
-        let lt_ref_pic_poc_lsb_len = log2_max_pic_order_cnt_lsb_minus4.checked_add(4)? as usize;
-        let num_long_term_ref_pics_sps = reader.read_ue("num_long_term_ref_pics_sps")?;
-        for _ in 0..num_long_term_ref_pics_sps.min(33) {
+        let lt_ref_pic_poc_lsb_len = log2_max_pic_order_cnt_lsb_minus4 as usize + 4;
+        let num_long_term_ref_pics_sps = reader.read_ue_up_to(32, "num_long_term_ref_pics_sps")?;
+        for _ in 0..num_long_term_ref_pics_sps {
             reader.skip_bits(lt_ref_pic_poc_lsb_len, "lt_ref_pic_poc_lsb_sps")?;
             reader.skip_bits(1, "used_by_curr_pic_lt_sps_flag")?;
         }
@@ -159,11 +165,7 @@ fn skip_scaling_list_data(reader: &mut BitReader) -> Option<()> {
 
 /// Every `st_ref_pic_set()` of an SPS, 7.3.7.
 fn skip_short_term_ref_pic_sets(reader: &mut BitReader) -> Option<()> {
-    let num_short_term_ref_pic_sets = reader.read_ue("num_short_term_ref_pic_sets")?;
-    // 7.4.3.2.1: at most 64.
-    if num_short_term_ref_pic_sets > 64 {
-        return None;
-    }
+    let num_short_term_ref_pic_sets = reader.read_ue_up_to(64, "num_short_term_ref_pic_sets")?;
     let mut delta_pocs = Vec::new();
     for st_rps_idx in 0..num_short_term_ref_pic_sets {
         delta_pocs = read_st_ref_pic_set(reader, st_rps_idx, &delta_pocs)?;

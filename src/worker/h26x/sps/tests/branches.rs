@@ -251,3 +251,48 @@ fn h265_predicted_set_leaves_out_the_current_picture() {
         check_h265(&H265Sps { short_term_sets: sets[..count].to_vec(), ..H265Sps::default() }, (704, 576));
     }
 }
+
+/// The last field read, and the SPS.
+fn last_field(codec: Codec, written: &BitWriter) -> (&'static str, Option<Sps>) {
+    let rbsp = written.rbsp();
+    let mut reader = BitReader::new(&rbsp);
+    let sps = Sps::read(codec, &mut reader);
+    (reader.fields.last().unwrap().0, sps)
+}
+
+#[test]
+fn h264_value_out_of_range_ends_the_reading() {
+    let default = H264Sps::default();
+    let high = H264Sps { profile_idc: 100, ..default.clone() };
+    let cycle = H264Sps { pic_order_cnt_type: 1, ref_frames_in_pic_order_cnt_cycle: 256, ..default.clone() };
+    for (sps, field) in [
+        (H264Sps { chroma_format_idc: 4, ..high }, "chroma_format_idc"),
+        (H264Sps { pic_order_cnt_type: 3, ..default }, "pic_order_cnt_type"),
+        (cycle, "num_ref_frames_in_pic_order_cnt_cycle"),
+    ] {
+        assert_eq!(last_field(Codec::H264, &sps.write()), (field, None));
+    }
+}
+
+#[test]
+fn h265_value_out_of_range_ends_the_reading() {
+    let default = H265Sps { vui: Some(vui(Codec::H265)), ..H265Sps::default() };
+    for (sps, field) in [
+        (H265Sps { max_sub_layers_minus1: 7, ..default.clone() }, "sps_max_sub_layers_minus1"),
+        (H265Sps { chroma_format_idc: 4, ..default.clone() }, "chroma_format_idc"),
+    ] {
+        assert_eq!(last_field(Codec::H265, &sps.write()), (field, None));
+    }
+    let sets = vec![ShortTermSet::Explicit(&[0], &[]); 65];
+    for (sps, field) in [
+        (H265Sps { log2_max_pic_order_cnt_lsb_minus4: 13, ..default.clone() }, "log2_max_pic_order_cnt_lsb_minus4"),
+        (H265Sps { short_term_sets: sets, ..default.clone() }, "num_short_term_ref_pic_sets"),
+        (H265Sps { long_term_pics: Some(33), ..default }, "num_long_term_ref_pics_sps"),
+    ] {
+        let (last, sps) = last_field(Codec::H265, &sps.write());
+        assert_eq!(last, field);
+        // The size is known by then; the VUI is not.
+        let sps = sps.expect(field);
+        assert_eq!((sps.size, sps.fps), (Size { width: 704, height: 576 }, None), "{field}");
+    }
+}
