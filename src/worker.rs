@@ -4,7 +4,6 @@
 //! the camera, one decodes and encodes while pictures are wanted, and the main thread listens to the
 //! agent. It ends when the agent says so, hangs up or dies, or when the stream fails.
 
-pub mod bits;
 pub mod colour;
 pub mod decode_cursor;
 pub mod decoder;
@@ -13,11 +12,10 @@ pub mod encoder;
 pub mod ffmpeg_log;
 pub mod fork_server;
 pub mod frame_limiter;
+pub mod h26x;
 pub mod jpeg;
 pub mod limits;
 pub mod load_shedding;
-pub mod nal;
-pub mod parameter_sets;
 pub mod planes;
 pub mod shared;
 pub mod shrink;

@@ -15,7 +15,7 @@ use cctv_agent::{
     media::{AccessUnit, Codec, Picture, Rendition, Size},
     worker::{
         colour::{Colour, Matrix},
-        parameter_sets,
+        h26x::sps::Sps,
         transcoder::Transcoder,
     },
 };
@@ -121,7 +121,7 @@ impl Clip {
     fn transcode(&self) -> Vec<Picture> {
         let units = units(self.codec, &self.encode());
         assert!(units.len() == 3 && units[0].key, "{} units", units.len());
-        let sequence = parameter_sets::find(self.codec, &units[0].data).expect("a key frame has parameter sets");
+        let sequence = Sps::find(self.codec, &units[0].data).expect("a key frame has parameter sets");
         assert_eq!((sequence.size, sequence.colour), (self.size, self.colour), "the clip is not what it should be");
         transcode(self.codec, &units, self.size)
     }

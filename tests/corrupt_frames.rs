@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use cctv_agent::{
     media::{AccessUnit, Codec, Picture, Rendition, Size},
-    worker::{nal, transcoder::Transcoder},
+    worker::{h26x::nal, transcoder::Transcoder},
 };
 use film::{SIZE, h264, h265, mjpeg};
 

@@ -12,7 +12,7 @@ use async_tungstenite::{client_async, tungstenite::Message};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use cctv_agent::{
     media::{Codec, Rendition, RenditionRequest, SampleAspect, Size},
-    worker::{parameter_sets, transcoder::Transcoder},
+    worker::{h26x::sps::Sps, transcoder::Transcoder},
 };
 use serde_json::json;
 use smol::{Timer, block_on, future::FutureExt, net::TcpStream, stream::StreamExt};
@@ -161,7 +161,7 @@ fn circle_stays_a_circle() {
                 "-c:v", encoder, "-crf", "8", "-bf", "0", more[0], more[1], "-f", format, "-",
             ];
             let units = clip::units(codec, &clip::ffmpeg(&arguments, disc(seen)));
-            let sequence = parameter_sets::find(codec, &units[0].data).unwrap();
+            let sequence = Sps::find(codec, &units[0].data).unwrap();
             assert_eq!(
                 (sequence.size, sequence.sample_aspect),
                 (coded, SampleAspect::new(aspect.0, aspect.1)),

@@ -16,9 +16,8 @@ use opencv::{
 
 use super::{
     ffmpeg_log::FfmpegLog,
+    h26x::{nal, parameter_sets::ParameterSets, sps::Sps},
     jpeg,
-    nal::{self, ParameterSets},
-    parameter_sets::{self, Sequence},
 };
 use crate::{
     ipc::{Failure, FailureKind, MAX_BODY_LEN, Open},
@@ -134,12 +133,12 @@ impl Demuxer {
                 continue;
             }
             let key = flagged || nal::is_key(self.info.codec, bytes);
-            let whole = !key || self.info.codec == Codec::Jpeg || self.sets.learn(bytes);
-            let completed = if whole { None } else { Some(self.sets.complete(bytes)) };
+            let whole = !key || self.info.codec == Codec::Jpeg || self.sets.update(bytes);
+            let completed = if whole { None } else { Some(self.sets.prepend_to(bytes)) };
             let data = completed.as_deref().unwrap_or(bytes);
             if self.info.codec == Codec::Jpeg {
                 self.info.size = jpeg::size(data).unwrap_or(self.info.size);
-            } else if let Some(sequence) = key.then(|| parameter_sets::find(self.info.codec, data)).flatten() {
+            } else if let Some(sequence) = key.then(|| Sps::find(self.info.codec, data)).flatten() {
                 adopt(&mut self.info, sequence);
             }
             if self.info.size.width == 0 || self.info.size.height == 0 {
@@ -162,8 +161,8 @@ impl Demuxer {
             return;
         }
         if let Ok(bytes) = extradata.data_bytes() {
-            self.sets.learn(bytes);
-            if let Some(told) = self.sets.sequence().and_then(|nal| parameter_sets::read(self.info.codec, nal)) {
+            self.sets.update(bytes);
+            if let Some(told) = self.sets.sps().and_then(|nal| Sps::parse(self.info.codec, nal)) {
                 adopt(&mut self.info, told);
             }
         }
@@ -171,7 +170,7 @@ impl Demuxer {
 }
 
 /// Takes over what a sequence parameter set says; a rate that is known already stands.
-fn adopt(info: &mut StreamInfo, sequence: Sequence) {
+fn adopt(info: &mut StreamInfo, sequence: Sps) {
     info.codec_config = Some(sequence.variant);
     info.size = sequence.size;
     info.sample_aspect = sequence.sample_aspect;

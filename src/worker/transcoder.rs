@@ -10,9 +10,9 @@ use super::{
     decoder::{self, Decoder},
     encoder::{self, Encoder},
     frame_limiter::FrameLimiter,
+    h26x::{nal, sps::Sps},
     jpeg::{self, JpegDecoder},
     load_shedding::LoadShedder,
-    nal, parameter_sets,
     planes::YuvPlanes,
     truncation::TruncationDetector,
 };
@@ -66,7 +66,7 @@ pub struct Transcoder {
     encoder: Option<Encoder>,
     /// What the stream last said of its colours.
     told: Option<Colour>,
-    /// As [`nal::highest_layer`] says; without a parameter set, higher than any.
+    /// As [`nal::max_temporal_id`] says; without a parameter set, higher than any.
     highest_layer: u8,
     in_flight: InFlight,
     truncation: TruncationDetector,
@@ -165,12 +165,12 @@ impl Transcoder {
             return Err(Error::CutShort);
         }
         if unit.key {
-            let sequence = parameter_sets::find(self.codec, &unit.data);
+            let sequence = Sps::find(self.codec, &unit.data);
             self.told = sequence.as_ref().map(|sequence| sequence.colour).or(self.told);
             if let Some(sequence) = sequence {
                 self.begin_group(unit.taken, sequence.size);
             }
-            self.highest_layer = nal::highest_layer(self.codec, &unit.data).unwrap_or(self.highest_layer);
+            self.highest_layer = nal::max_temporal_id(self.codec, &unit.data).unwrap_or(self.highest_layer);
         }
         let has_turn = show && self.wanted.iter().any(|(_, frame_limiter)| frame_limiter.is_due(unit.taken));
         if !has_turn && nal::is_disposable(self.codec, &unit.data, self.highest_layer) {

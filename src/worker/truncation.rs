@@ -11,8 +11,12 @@ use turbojpeg::{Decompressor, ScalingFactor};
 
 use super::{
     decoder::{self, Decoder},
-    ffmpeg_log, jpeg,
-    nal::{self, Kind, ParameterSets},
+    ffmpeg_log,
+    h26x::{
+        nal::{self, NalKind},
+        parameter_sets::ParameterSets,
+    },
+    jpeg,
 };
 use crate::media::{AccessUnit, Codec, UnixMicros};
 
@@ -77,7 +81,7 @@ impl TruncationDetector {
             Codec::Jpeg => (JPEG_EVERY, false),
         };
         if unit.key {
-            self.sets.learn(&unit.data);
+            self.sets.update(&unit.data);
         }
         let record = if unit.key { &mut self.key_frames } else { &mut self.others };
         if record.inspected == Some(unit.taken) {
@@ -124,12 +128,12 @@ impl TruncationDetector {
     /// decoded on grey ones: where a slice ends does not depend on them. What cannot be decoded at all
     /// passes: the stream's own decoder says so.
     fn frame_is_whole(&self, unit: &AccessUnit) -> bool {
-        let bare = if unit.key { unit.data.to_vec() } else { self.sets.complete(&unit.data) };
+        let bare = if unit.key { unit.data.to_vec() } else { self.sets.prepend_to(&unit.data) };
         let mut tailed = Vec::with_capacity(bare.len() + 4 * TAIL.len());
         for nal in nal::split(&bare) {
             tailed.extend([0, 0, 0, 1]);
             tailed.extend(nal);
-            if matches!(nal::kind(self.codec, nal), Kind::Slice | Kind::KeySlice) {
+            if matches!(nal::kind(self.codec, nal), NalKind::Slice | NalKind::KeySlice) {
                 tailed.extend(TAIL);
             }
         }

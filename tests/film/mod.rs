@@ -7,7 +7,7 @@ use std::{process::Command, sync::Arc};
 
 use cctv_agent::{
     media::{AccessUnit, Codec, Size},
-    worker::nal::{self, Kind},
+    worker::h26x::nal::{self, NalKind},
 };
 
 pub const SIZE: Size = Size { width: 640, height: 360 };
@@ -41,7 +41,7 @@ pub fn film(codec: Codec, arguments: &[&str], seconds: u32) -> Vec<AccessUnit> {
 fn annex_b(codec: Codec, stream: &[u8]) -> Vec<Vec<u8>> {
     let mut units: Vec<Vec<u8>> = Vec::new();
     for piece in nal::split(stream) {
-        if nal::kind(codec, piece) == Kind::Delimiter || units.is_empty() {
+        if nal::kind(codec, piece) == NalKind::Aud || units.is_empty() {
             units.push(Vec::new());
         }
         let unit = units.last_mut().unwrap();

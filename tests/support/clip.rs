@@ -9,7 +9,7 @@ use std::{
 
 use cctv_agent::{
     media::{AccessUnit, Codec},
-    worker::nal::{self, Kind},
+    worker::h26x::nal::{self, NalKind},
 };
 
 /// Pipes `input` through `ffmpeg` with these arguments.
@@ -35,7 +35,7 @@ pub fn ffmpeg(arguments: &[&str], input: Vec<u8>) -> Vec<u8> {
 pub fn units(codec: Codec, stream: &[u8]) -> Vec<AccessUnit> {
     let mut units: Vec<Vec<u8>> = Vec::new();
     for piece in nal::split(stream) {
-        if nal::kind(codec, piece) == Kind::Delimiter || units.is_empty() {
+        if nal::kind(codec, piece) == NalKind::Aud || units.is_empty() {
             units.push(Vec::new());
         }
         let unit = units.last_mut().unwrap();
