@@ -21,7 +21,7 @@ const PROCESSOR_SECONDS: u64 = 300;
 const MEMORY: u64 = 2 << 30;
 
 /// Damaged copies of each seed.
-const COPIES: usize = 200;
+const COPIES: usize = 1000;
 
 #[test]
 fn every_seed_and_its_damaged_copies_are_survived() {
