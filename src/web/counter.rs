@@ -49,7 +49,7 @@ impl Drop for Permit {
     }
 }
 
-/// The same, for each address separately.
+/// The same, counted for each address separately.
 #[derive(Clone, Debug, Default)]
 pub struct PerAddressCounter(Arc<Addresses>);
 
