@@ -109,8 +109,8 @@ pub fn fork() -> io::Result<Option<Pid>> {
 /// Ends this process at once, with all its threads and with `code`; no code runs and nothing is
 /// written on the way out.
 ///
-/// For processes whose threads may be inside a library: leaving `main` runs the exit handlers of 244
-/// libraries, which destroy data that a drawing thread still uses.
+/// For processes whose threads may be inside a library: leaving `main` runs the exit handlers of
+/// 244 libraries, which destroy data that a drawing thread still uses.
 pub fn exit_now(code: u8) -> ! {
     // SAFETY: _exit(2) accepts any number, and nothing of this process is used after it.
     unsafe { nix::libc::_exit(i32::from(code)) }

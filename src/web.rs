@@ -158,7 +158,7 @@ impl Web {
         Self { leave: ShutdownSignal::new(), ..self.clone() }
     }
 
-    /// Tells every viewer of every listener that the agent stops: pictures are replaced by the
+    /// Closes every viewer of every listener, because the agent stops: pictures are replaced by the
     /// card, WebSockets are closed with the reason. [`serve`] returns as soon as all connections
     /// have ended; call it with a timeout.
     pub fn shutdown(&self) {
