@@ -1,11 +1,11 @@
-//! What a camera is: its name in URLs, where its stream comes from, and how it is to be treated.
+//! What a camera is: its name in URLs, the source of its stream, and its options.
 //!
-//! The fields of a [`Camera`] are grouped by what a change costs, so that comparing two
-//! configurations is `!=` on a group. A password lives in a [`Secret`], which no formatter shows.
+//! The fields of a [`Camera`] are grouped by the effect of a change, so that two configurations are
+//! compared with `!=` on a group. A password is kept in a [`Secret`], which no formatter shows.
 
 use std::{fmt, net::IpAddr, time::Duration};
 
-/// A camera's name in URLs and log lines: 1 to 64 letters, digits, `-` and `_` of ASCII.
+/// A camera's name in URLs and log lines: 1 to 64 ASCII letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CameraId(String);
 
@@ -31,31 +31,31 @@ impl fmt::Display for CameraId {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Camera {
     pub id: CameraId,
-    /// Shown to people, in any language; the identifier where the file gives no name.
+    /// Shown to people, in any language; the identifier if the file gives no name.
     pub name: String,
     pub stream_source: StreamSource,
     pub options: StreamOptions,
 }
 
-/// Where the stream comes from. A change here reconnects the camera.
+/// Where the stream comes from. A change reconnects the camera.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamSource {
     pub source: Source,
     /// Profile token or name of the stream for small tiles.
     pub small_profile: Option<String>,
     pub credentials: Option<Credentials>,
-    /// `None`: as the stream's address says, else TCP.
+    /// `None` means the transport in the stream's address, or else TCP.
     pub transport: Option<Transport>,
 }
 
 impl StreamSource {
-    /// Whether the main stream comes from the same place as that of `other`.
+    /// Whether the main stream comes from the same source as that of `other`.
     pub fn eq_main(&self, other: &Self) -> bool {
         *self == Self { small_profile: self.small_profile.clone(), ..other.clone() }
     }
 
-    /// Whether the camera may turn up at another address: it is asked by ONVIF, and is not configured
-    /// to be on this very machine.
+    /// Whether the camera may appear at another address: its address comes from ONVIF, and it is
+    /// not configured to be on this machine.
     pub fn may_move(&self) -> bool {
         let is_loopback = |host: &String| host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         match &self.source {
@@ -65,51 +65,52 @@ impl StreamSource {
     }
 }
 
-/// How the stream URI becomes known.
+/// How the stream's address is found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
-    /// Asked for through ONVIF.
+    /// Requested by ONVIF.
     Onvif {
-        /// IP address (IPv6 without brackets) or host name; `None` where only `uuid` is known.
+        /// IP address (IPv6 without brackets) or host name; `None` if only `uuid` is known.
         host: Option<String>,
         port: u16,
-        /// Profile token or name; `None`: the first profile with video.
+        /// Profile token or name; `None` means the first profile with video.
         profile: Option<String>,
         /// WS-Discovery identity, as written in the file.
         uuid: Option<String>,
         trust: Trust,
-        /// A host that may be sent the login as well, where the camera names it for its stream.
+        /// Another host that may be sent the login, if the camera names it for its stream.
         stream_host: Option<String>,
     },
-    /// Written in the file; ONVIF is not asked.
+    /// Written in the file; ONVIF is not used.
     Url(StreamUri),
 }
 
-/// By what a device is taken for the camera before it is sent the login.
+/// How a device is recognised as the camera before it is sent the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// It tells the identity that is configured or was learnt.
+    /// It reports the identity that is configured or was learnt.
     Identity,
     /// It answers at the configured address.
     Address,
 }
 
-/// How RTP travels. TCP gets through every firewall that RTSP gets through; UDP loses frames rather
-/// than time.
+/// How RTP is transported. TCP gets through every firewall that RTSP gets through; UDP loses frames
+/// rather than time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     Tcp,
     Udp,
 }
 
-/// How the stream is treated. A change here applies from the next frame on.
+/// How the stream is treated. A change applies from the next frame on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamOptions {
-    /// JPEG quality where a viewer does not ask for one, 1 to 100.
+    /// JPEG quality if a viewer requests none, 1 to 100.
     pub quality: u8,
-    /// No rendition is encoded more often than this, in frames per second, 1 to 60.
+    /// Maximum rate of any rendition, in frames per second, 1 to 60.
     pub max_fps: u8,
-    /// Browsers that can decode the camera's own video are given it; else everybody is given JPEG.
+    /// Browsers that can decode the camera's own video get it untouched; otherwise all viewers get
+    /// JPEG.
     pub passthrough: bool,
     /// A stream without an access unit for this long is stalled.
     pub stall_after: Duration,
@@ -130,7 +131,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for the place that must send it. Never format the result.
+    /// The text itself, for the code that must send it. Never format the result.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -142,7 +143,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What is known of a camera's picture right now; told to every viewer in these words.
+/// The present state of a camera's picture, reported to every viewer in these words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Being resolved or opened.
@@ -158,7 +159,7 @@ pub enum State {
 }
 
 impl State {
-    /// The word used in the API, in metrics and on the wall socket.
+    /// The name used in the API, in metrics and on the wall socket.
     pub fn word(self) -> &'static str {
         match self {
             Self::Connecting => "connecting",
@@ -170,22 +171,22 @@ impl State {
     }
 }
 
-/// Longer stream addresses are refused, in bytes.
+/// Maximum length of a stream address, in bytes; longer ones are refused.
 pub const MAX_STREAM_URI_LEN: usize = 2000;
 
-/// An address of scheme `rtsp`, `rtsps`, `rtspu` (RTP over UDP) or `rtspt` (RTP over TCP) without user
-/// information, path and query byte for byte as the camera gave them. `Display` and `Debug` mask what
-/// looks like a password inside the query or path.
+/// An address of scheme `rtsp`, `rtsps`, `rtspu` (RTP over UDP) or `rtspt` (RTP over TCP) without
+/// user information. Path and query are byte for byte as the camera gave them. `Display` and
+/// `Debug` mask what looks like a password in the query or path.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StreamUri(String);
 
 impl StreamUri {
-    /// Splits `text` into the address and the user information it held, still percent-encoded as
-    /// `(user, password)`. Returns `None` unless the scheme is one of the four, in any case, and a host
-    /// follows. The user information ends at the last `@` before the path; one that itself holds `/`, `?`
-    /// or `#` leaves no trustworthy host and is refused. So are addresses with white space or control
-    /// characters inside, which would end the request line they are written into, and those of more than
-    /// [`MAX_STREAM_URI_LEN`] bytes.
+    /// Splits `text` into the address and its user information, still percent-encoded, as `(user,
+    /// password)`. Returns `None` unless the scheme is one of the four, in any case, and a host
+    /// follows. The user information ends at the last `@` before the path. If it contains `/`, `?`
+    /// or `#`, the host is not trustworthy and the address is refused. Addresses that contain white
+    /// space or control characters are refused too, because these would end the request line into
+    /// which they are written. So are addresses of more than [`MAX_STREAM_URI_LEN`] bytes.
     pub fn split(text: &str) -> Option<(Self, Option<(String, String)>)> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
         if text.len() > MAX_STREAM_URI_LEN || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
@@ -217,7 +218,7 @@ impl StreamUri {
         Some((Self(format!("{scheme}://{host}{path}")), login))
     }
 
-    /// The address itself, for the place that must open it. For people, use `Display`.
+    /// The address itself, for the code that must open it. For people, use `Display`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -237,7 +238,7 @@ impl StreamUri {
         }
     }
 
-    /// How RTP travels, where the scheme says it.
+    /// How RTP is transported, if the scheme says so.
     pub fn transport(&self) -> Option<Transport> {
         match self.0.split_once("://") {
             Some(("rtspu", _)) => Some(Transport::Udp),
@@ -246,8 +247,8 @@ impl StreamUri {
         }
     }
 
-    /// The address with `credentials` percent-encoded as user information, as FFmpeg takes it: the scheme
-    /// says nothing about the transport. The result holds the password in clear.
+    /// The address with `credentials` percent-encoded as user information, as FFmpeg expects it:
+    /// the scheme does not say the transport. The result contains the password in clear text.
     pub fn with_credentials(&self, credentials: Option<&Credentials>) -> Secret {
         let (scheme, rest) = self.0.split_once("://").expect("a StreamUri has a scheme");
         let scheme = if self.transport().is_some() { "rtsp" } else { scheme };
@@ -277,8 +278,8 @@ fn port_is_number(authority: &str) -> bool {
     authority.ends_with(']') || (!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Everything but RFC 3986 unreserved characters as `%XX`, so that no password can end the user
-/// information early.
+/// Encodes all characters except RFC 3986 unreserved ones as `%XX`, so that no password can end the
+/// user information early.
 fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -295,8 +296,8 @@ fn percent_encode(text: &str) -> String {
 /// `user=…_password=…_` into the path).
 const SECRET_PARAMETERS: [&str; 8] = ["user", "username", "password", "passwd", "pass", "pwd", "token", "auth"];
 
-/// `text` with every URL's user information and the value of every `user=`, `password=`, `pwd=`,
-/// `token=` and the like replaced by `***`. For text that others wrote, such as FFmpeg's log.
+/// `text` with the user information of every URL, and the value of every `user=`, `password=`,
+/// `pwd=`, `token=` and the like, replaced by `***`. For text of others, such as FFmpeg's log.
 pub fn mask_credentials(text: &str) -> String {
     mask_parameters(&mask_user_information(text))
 }
@@ -309,7 +310,7 @@ fn mask_user_information(text: &str) -> String {
         masked.push_str(before);
         let word_end = after.find(|c: char| c.is_whitespace() || "\"'<>".contains(c)).unwrap_or(after.len());
         let authority_end = after[..word_end].find(['/', '?', '#']).unwrap_or(word_end);
-        // An unencoded `/` in a password moves the `@` behind the first slash; hide up to it as well.
+        // An unencoded `/` in a password puts the `@` after the first slash; mask up to it as well.
         let at = after[..authority_end].rfind('@').or_else(|| {
             let suspicious = after[..authority_end].contains(':') && !port_is_number(&after[..authority_end]);
             suspicious.then(|| after[..word_end].rfind('@')).flatten()

@@ -1,8 +1,8 @@
-//! Draws the card: the JPEG that says "no live picture" and why.
+//! Draws the card, the placeholder image: a JPEG that says "no live picture" and why.
 //!
-//! It must not be mistaken for a picture from three metres and without colours: hatching that no
-//! camera sees, a frame, and the largest words that fit. Few words suit a small card, so what does
-//! not fit is left out, the least important first.
+//! It must not be mistaken for a picture from three metres away, or without colours. Therefore it
+//! has hatching that no camera sees, a frame, and the largest letters that fit. A small card has
+//! room for few words, so what does not fit is omitted, the least important first.
 
 use std::{error, fmt};
 
@@ -21,28 +21,30 @@ mod lettering;
 
 use lettering::{Style, Text};
 
-/// The size of a card for somebody who did not say one.
+/// The size of a card for a viewer that requested none.
 pub const DEFAULT_SIZE: Size = Size { width: 1280, height: 720 };
 
-/// Smaller cards could not be read; smaller sizes are drawn in this one.
+/// Smallest size of a card; smaller requests get this one, because smaller cards are unreadable.
 pub const SMALLEST: Size = Size { width: 160, height: 90 };
 
-/// Larger cards would say no more; each side is limited to this, in pixels.
+/// Maximum length of each side, in pixels; larger cards would show nothing more.
 pub const MAX_SIDE_LEN: u32 = 4096;
 
-/// Smaller cards are drawn larger and shrunk: strokes of less than a pixel come out cleaner.
+/// Smaller cards are drawn larger and scaled down, because strokes of less than a pixel then look
+/// cleaner.
 const DRAWN_HEIGHT: u32 = 720;
 
-/// What a card says.
+/// The content of a card.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Card {
     pub id: CameraId,
-    /// Shown if the letters exist, which are those of Western European languages; else the id is.
+    /// Shown if the font has its letters, which are those of Western European languages; otherwise
+    /// the id is shown.
     pub name: String,
     pub state: State,
     /// The reason; may be empty.
     pub why: String,
-    /// How long there has been no live picture, if there was one.
+    /// How long there has been no live picture; `None` if there never was one.
     pub since_seconds: Option<u64>,
 }
 
@@ -73,17 +75,17 @@ impl error::Error for Error {
 /// `quality` from 1 to 100.
 ///
 /// # Errors
-/// Where OpenCV has no memory.
+/// If OpenCV has no memory.
 ///
 /// # Blocking
-/// Takes processor time: 3 ms at 320x180, 10 ms at 1280x720, 40 ms at 3840x2160 (unoptimized build of
-/// ours, Debian's OpenCV 4.6, one core). Draw once per change, not once per viewer.
+/// Takes processor time: 3 ms at 320x180, 10 ms at 1280x720, 40 ms at 3840x2160 (our code
+/// unoptimized, Debian's OpenCV 4.6, one core). Draw once per change, not once per viewer.
 pub fn draw(size: Size, quality: u8, card: &Card) -> Result<Vec<u8>, Error> {
     let size = Size {
         width: size.width.clamp(SMALLEST.width, MAX_SIDE_LEN),
         height: size.height.clamp(SMALLEST.height, MAX_SIDE_LEN),
     };
-    // Or OpenCV starts a thread per core to shrink a few thousand pixels.
+    // Otherwise OpenCV starts a thread per core to scale down a few thousand pixels.
     core::set_num_threads(1).map_err(Error::Draw)?;
     let picture = picture(size, card).map_err(Error::Draw)?;
     let mut jpeg = Vector::new();
@@ -95,7 +97,7 @@ pub fn draw(size: Size, quality: u8, card: &Card) -> Result<Vec<u8>, Error> {
 /// A longer reason ends in `...`.
 const MAX_REASON_LINES: usize = 4;
 
-// Blue, green, red. Every pair that meets differs strongly in brightness too.
+// Blue, green, red. Adjacent colours also differ strongly in brightness.
 const BLACK: Scalar = grey(12.0);
 const DARK_STRIPE: Scalar = grey(24.0);
 const LIGHT_STRIPE: Scalar = grey(84.0);
@@ -116,7 +118,7 @@ fn picture(size: Size, card: &Card) -> opencv::Result<Mat> {
     let margin = short / 16;
     let panel = Rect::new(margin, margin, width - 2 * margin, height - 2 * margin);
     let stroke = (short / 120).max(1);
-    // In real pixels the smallest letters are 8 high, in drawn ones `times` as much.
+    // The smallest letters are 8 real pixels high, which is `times` as many drawn pixels.
     let lines = composed(card, panel.width - 4 * margin, panel.height - 2 * margin, 8 * pixels(times))?;
     let text_height: i32 = lines.iter().map(Placed::height).sum();
     let band_height = (text_height + 2 * margin).min(panel.height);
@@ -144,12 +146,12 @@ fn picture(size: Size, card: &Card) -> opencv::Result<Mat> {
     Ok(shrunk)
 }
 
-/// `length`, which is at most a few thousand, as OpenCV counts.
+/// `length`, which is at most a few thousand, in OpenCV's integer type.
 fn pixels(length: u32) -> i32 {
     i32::try_from(length).unwrap_or(i32::MAX)
 }
 
-/// Diagonal stripes over the whole picture.
+/// Draws diagonal stripes over the whole picture.
 fn hatch(mat: &mut Mat, width: i32, height: i32) -> opencv::Result<()> {
     let stripe = (width.min(height) / 12).max(2);
     for x in (-height..width + stripe).step_by(usize::try_from(2 * stripe).unwrap_or(2)) {
@@ -160,11 +162,11 @@ fn hatch(mat: &mut Mat, width: i32, height: i32) -> opencv::Result<()> {
     Ok(())
 }
 
-/// A line of text and the room around it.
+/// A line of text and the space around it.
 struct Placed {
     text: Text,
     above: i32,
-    /// Room within its box, above and below.
+    /// Space within its box, above and below.
     pad: i32,
     boxed: bool,
     colour: Scalar,
@@ -177,10 +179,10 @@ impl Placed {
 }
 
 /// The lines of `card` from top to bottom that fit into `width` and `height`, with letters not
-/// smaller than `smallest`. The state and the headline always stay; then come the name, the reason and
-/// the time, as far as there is room.
+/// smaller than `smallest`. The state and the headline always stay; then come the name, the reason
+/// and the time, as far as there is space.
 fn composed(card: &Card, width: i32, height: i32, smallest: i32) -> opencv::Result<Vec<Placed>> {
-    // On a tall card the width decides how large the letters are.
+    // On a tall card, the width determines the size of the letters.
     let unit = height.min(width);
     let share = |percent: i32| (unit * percent / 100).max(smallest);
     let state = Text::fitted(state_word(card.state), Style::Bold, share(14), width * 9 / 10)?;
@@ -215,7 +217,7 @@ fn fitting(room: i32, letters: i32, leading: i32) -> usize {
     usize::try_from((room + leading) / (letters + leading)).unwrap_or(0)
 }
 
-/// "NO LIVE PICTURE" in one line, or in two where the letters get larger so.
+/// "NO LIVE PICTURE" in one line, or in two if that makes the letters larger.
 fn headline(width: i32, height: i32) -> opencv::Result<Vec<Text>> {
     let one = Text::fitted("NO LIVE PICTURE", Style::Bold, height, width)?;
     if one.height() * 4 >= height * 3 {
@@ -224,7 +226,8 @@ fn headline(width: i32, height: i32) -> opencv::Result<Vec<Text>> {
     ["NO LIVE", "PICTURE"].into_iter().map(|half| Text::fitted(half, Style::Bold, height, width)).collect()
 }
 
-/// One word for a person. "LIVE" would be a lie on a card: it is drawn until the first picture is there.
+/// One word for a person. A card never says "LIVE", which would be wrong: it is drawn until the
+/// first picture is there.
 fn state_word(state: State) -> &'static str {
     match state {
         State::Connecting => "CONNECTING",
@@ -235,7 +238,7 @@ fn state_word(state: State) -> &'static str {
     }
 }
 
-/// Such as `12 s`, `3 min`, `2 h 5 min` or `3 days`: the two largest units that matter.
+/// For example `12 s`, `3 min`, `2 h 5 min` or `3 days`: the two largest relevant units.
 fn duration(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match (days, hours, minutes) {
@@ -259,7 +262,7 @@ mod tests {
         imgcodecs::imdecode(&Vector::from_slice(jpeg), flags).unwrap()
     }
 
-    /// Pixels of each of 256 levels of grey.
+    /// Number of pixels of each of 256 levels of grey.
     fn histogram(jpeg: &[u8]) -> [usize; 256] {
         let grey = decoded(jpeg, imgcodecs::IMREAD_GRAYSCALE);
         let mut histogram = [0; 256];

@@ -1,7 +1,7 @@
-//! One HTTP request to a device on a connection of its own, with a deadline for everything.
+//! Sends one HTTP request to a device on its own connection, with timeouts for everything.
 //!
-//! Keeping connections open gains nothing for a handful of requests at boot, and is where cameras'
-//! web servers go wrong.
+//! Persistent connections gain nothing for a handful of requests at boot, and cameras' web servers
+//! often handle them wrongly.
 
 pub mod response;
 
@@ -15,15 +15,16 @@ use smol::{
 use crate::{time::timeout, xml::filter::Outline};
 use response::Response;
 
-/// How long a camera may take. The defaults suit real cameras; tests shorten them.
+/// Timeouts for a camera. The defaults suit real cameras; tests shorten them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// To accept a connection.
     pub connect: Duration,
-    /// For one whole request, connecting included. Recorders with dozens of profiles need seconds.
+    /// For one whole request, including the connection. Recorders with dozens of profiles need
+    /// seconds.
     pub call: Duration,
-    /// After this much silence an answer that looks complete is taken as such, whatever length was
-    /// announced.
+    /// After this much silence, a response that looks complete counts as complete, whatever length
+    /// was announced.
     pub quiet: Duration,
 }
 
@@ -33,22 +34,22 @@ impl Default for Limits {
     }
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug)]
 pub enum Error {
     Connect(io::Error),
-    /// The whole call took longer than its limit.
+    /// The whole call took longer than its timeout.
     Slow,
-    /// Closed or reset before an answer came; `None`: closed in good order.
+    /// Closed or reset before a response came; `None` means a regular close.
     Closed(Option<io::Error>),
     Response(response::Error),
 }
 
 /// Sends `message`, a whole request, to `host` (name or address, IPv6 without brackets) and returns
-/// the answer. With `outline` only what it names is kept of the body, however much comes.
+/// the response. With `outline`, only what it names is kept of the body, whatever its length.
 ///
 /// # Errors
-/// When the host cannot be reached, or gives no answer that can be read, within `limits`.
+/// If the host cannot be reached, or gives no readable response, within `limits`.
 pub async fn exchange(
     host: &str,
     port: u16,
@@ -65,7 +66,7 @@ pub async fn exchange(
     .unwrap_or(Err(Error::Slow))
 }
 
-/// `host` as it stands in a URL or a `Host` field.
+/// `host` as it is written in a URL or a `Host` field.
 pub fn in_brackets(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
@@ -76,7 +77,8 @@ async fn converse(
     quiet: Duration,
     outline: Option<Outline>,
 ) -> Result<Response, Error> {
-    // A server may refuse from the head alone and close; its answer is worth more than our error.
+    // A server may refuse after the head alone and close; its response is more useful than our
+    // error.
     let sent = stream.write_all(message).await;
     let mut reader = response::Reader::with_outline(outline);
     let mut buffer = vec![0; 16 << 10];
@@ -89,7 +91,7 @@ async fn converse(
                     break;
                 }
             }
-            // Some firmwares reset the connection after a complete answer.
+            // Some firmwares reset the connection after a complete response.
             Some(Err(error)) => {
                 return reader.finish().map_err(|_| Error::Closed(Some(sent.err().unwrap_or(error))));
             }

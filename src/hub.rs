@@ -1,9 +1,12 @@
-//! The meeting point: keepers publish what cameras send, viewers take what they can.
+//! Streams and their subscriptions: supervisors publish what cameras send, viewers read what they
+//! can.
 //!
-//! Nothing in here ever waits for a viewer. A [`Stream`] is the fan-out point of one stream; a [`Subscription`] is
-//! one viewer's place at it, with a mailbox of exactly one picture in which the newest wins; a [`UnitSubscription`] is
-//! the place of one who takes the camera's own video, with a short queue. Demand flows the other way: the wishes of the taken seats are the renditions the worker encodes, and
-//! without any the worker decodes nothing.
+//! Nothing in this module waits for a viewer. A [`Stream`] is the point at which one RTSP stream
+//! fans out. A [`Subscription`] gives one viewer the pictures of a stream, through a mailbox of
+//! exactly one picture: a newer picture replaces an unread one. A [`UnitSubscription`] gives one
+//! viewer the camera's own video, through a short queue. Demand flows the other way: the rendition
+//! requests of all subscriptions are the renditions that the worker encodes. Without any, the
+//! worker decodes nothing.
 //!
 //! ```
 //! use std::{sync::Arc, time::{Duration, Instant}};
@@ -70,22 +73,23 @@ pub use unit_subscription::{UnitEvent, UnitSubscription};
 pub use unit_view::UnitView;
 pub use view::View;
 
-/// All cameras in the order of the configuration, and what is wrong with the configuration file.
+/// All cameras in the order of the configuration, and the mistakes in the configuration file.
 #[derive(Default)]
 pub struct Hub {
     inner: Mutex<Inner>,
 }
 
-/// How often the configuration file was read again, and what came of it the last time.
+/// How often the configuration file was read again, and the result of the last time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reload {
-    /// Reloads that were asked for.
+    /// Number of reloads requested.
     pub asked: u64,
-    /// How many of these are answered: the file was read after the last of them was asked for.
+    /// Number of requested reloads that are done: the file was read after the last of them was
+    /// requested.
     pub count: u64,
-    /// Whether the file was taken over the last time.
+    /// Whether the file was applied the last time.
     pub taken: bool,
-    /// In words; empty before the first.
+    /// The result in words; empty before the first reload.
     pub outcome: String,
 }
 
@@ -98,7 +102,7 @@ struct Inner {
 }
 
 impl Hub {
-    /// The camera called `id` in URLs.
+    /// The camera named `id` in URLs.
     pub fn channel(&self, id: &str) -> Option<Arc<Channel>> {
         self.inner().channels.iter().find(|channel| channel.id().as_str() == id).cloned()
     }
@@ -107,8 +111,8 @@ impl Hub {
         self.inner().channels.clone()
     }
 
-    /// The cameras whose keepers are further behind their promise than `patience`, and by how much. A
-    /// keeper that waits out a pause is in time; one that hangs is not.
+    /// The cameras whose supervisors missed their heartbeat deadline by more than `patience`, and
+    /// by how much. A supervisor that waits out its backoff is in time; one that hangs is not.
     pub fn overdue_supervisors(&self, patience: Duration, now: Instant) -> Vec<(CameraId, Duration)> {
         let streams = self.channels().into_iter().flat_map(|channel| channel.streams());
         streams
@@ -117,8 +121,8 @@ impl Hub {
             .collect()
     }
 
-    /// Puts `channels` on the wall in this order; those no longer among them are closed, which ends
-    /// their viewers.
+    /// Sets the cameras on the wall, in this order. A camera that is no longer among them is
+    /// closed, which ends its viewers.
     pub fn replace_channels(&self, channels: Vec<Arc<Channel>>) {
         let mut inner = self.inner();
         let stays = |old: &Arc<Channel>| channels.iter().any(|new| Arc::ptr_eq(old.main(), new.main()));
@@ -131,13 +135,13 @@ impl Hub {
         }
     }
 
-    /// Puts cameras with one stream each on the wall.
+    /// Sets the cameras on the wall, with one stream each.
     #[cfg(test)]
     pub fn replace_lanes(&self, streams: Vec<Arc<Stream>>) {
         self.replace_channels(streams.into_iter().map(Channel::of).collect());
     }
 
-    /// What is wrong with the configuration file, one text per complaint; empty when all is well.
+    /// The mistakes in the configuration file, one text each; empty if there are none.
     pub fn complaints(&self) -> Vec<String> {
         self.inner().complaints.clone()
     }
@@ -150,13 +154,13 @@ impl Hub {
         }
     }
 
-    /// A reload is asked for.
+    /// Counts a request for a reload.
     pub fn ask_reload(&self) {
         self.inner().reload.asked += 1;
     }
 
-    /// The configuration file was read again, which answers the first `count` of all reloads asked for,
-    /// and everything that follows from it has begun.
+    /// Records that the configuration file was read again. This completes the first `count` of all
+    /// requested reloads; everything that follows from the file has begun.
     pub fn note_reload(&self, count: u64, taken: bool, outcome: String) {
         let mut inner = self.inner();
         inner.reload = Reload { asked: inner.reload.asked, count, taken, outcome };
@@ -166,18 +170,20 @@ impl Hub {
         self.inner().reload.clone()
     }
 
-    /// A bell that rings, at least once, after each change of the lanes or the complaints.
+    /// A receiver that is notified, at least once, after each change of the cameras or the
+    /// complaints.
     pub fn changes(&self) -> Receiver<()> {
         let (sender, receiver) = bounded(1);
         let mut inner = self.inner();
-        // Years may pass between two changes, and viewers come and go: forget the bells of the gone.
+        // Years may pass between two changes, while viewers come and go: drop the senders without a
+        // receiver.
         inner.notifier.retain(|bell| !bell.is_closed());
         inner.notifier.push(sender);
         receiver
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
+        // No code panics while it holds the lock, and a panic ends the process anyway.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,16 +1,16 @@
-//! cctv-agent shows IP cameras as a live wall in a browser, and never lets an old picture pass for a
-//! live one. This is the map; `docs/architecture.md` tells how the modules work together.
+//! cctv-agent shows IP cameras as a live wall in a browser. A picture that is not live never looks
+//! live. This file lists the modules; `docs/architecture.md` describes how they work together.
 //!
-//! A room uses only rooms on lower floors; `tests/layering.rs` enforces it.
+//! A module uses only modules of lower layers; `tests/layering.rs` enforces this.
 
-// Floor 0
+// Layer 0
 pub mod camera;
 pub mod media;
 pub mod text;
 pub mod time;
 pub mod xml;
 
-// Floor 1
+// Layer 1
 pub mod card;
 pub mod config;
 pub mod http_client;
@@ -20,13 +20,13 @@ pub mod log;
 pub mod store;
 pub mod sys;
 
-// Floor 2, strangers to each other
+// Layer 2: these modules do not use each other
 pub mod discovery;
 pub mod onvif;
 pub mod web;
 pub mod worker;
 pub mod worker_host;
 
-// Floor 3
+// Layer 3
 pub mod agent;
 pub mod command;

@@ -1,4 +1,4 @@
-//! Front door: finds the subcommand and turns its outcome into the exit code.
+//! The entry point: finds the subcommand and turns its result into the exit code.
 
 use std::process::ExitCode;
 
@@ -48,13 +48,14 @@ fn main() -> ExitCode {
 }
 
 fn serve(run: &Run) -> ExitCode {
-    // While there is nothing else yet: a copy of this is what workers are made of.
+    // Forked before anything else is started: workers are forked from this copy.
     let forks = match fork_server::split() {
         Ok(Split::Child(outcome)) => return outcome,
         Ok(Split::Agent(server, socket)) => ForkServer::new(server.as_raw(), socket),
         Err(error) => Err(error),
     };
-    // The agent needs little of what loading its libraries has touched; where that is not given back it costs memory only.
+    // The agent needs few of the pages that loading its libraries has touched. If they cannot be
+    // returned, that only costs memory.
     let _ = sys::drop_clean_pages();
     let signals = match agent::catch_signals() {
         Ok(signals) => signals,
@@ -63,16 +64,16 @@ fn serve(run: &Run) -> ExitCode {
             return ExitCode::from(EX_SOFTWARE);
         }
     };
-    // A service is a child of init; everybody else has a terminal or a pipe to read.
+    // A service is a child of init; in all other cases there is a terminal or a pipe to read.
     let started_by_init = std::os::unix::process::parent_id() == 1;
     let target = run.log.unwrap_or(if started_by_init { Target::Syslog } else { Target::Stderr });
     if let Err(error) = log::start(target, run.level) {
         eprintln!("cctv-agent: {error}");
         return ExitCode::from(EX_SOFTWARE);
     }
-    // The agent starts another one with the first worker.
+    // The agent starts another fork server with the first worker.
     let forks = forks.inspect_err(|error| ::log::warn!("workers cannot be forked from this process: {error}")).ok();
-    // A card may be half drawn on another thread.
+    // Another thread may be in the middle of drawing a card.
     sys::exit_now(match agent::run(&run.config, signals, forks) {
         Outcome::Stopped => EX_OK,
         Outcome::Internal => EX_SOFTWARE,

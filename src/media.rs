@@ -1,5 +1,5 @@
-//! What flows through the house: access units down from the camera, renditions wanted by viewers,
-//! and the pictures that answer them.
+//! The data that flows between cameras and viewers: access units from the camera, renditions wanted
+//! by viewers, and the pictures made for them.
 
 use std::{cmp::Ordering, fmt, sync::Arc};
 
@@ -13,7 +13,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The word used in the API and on the wall socket.
+    /// The name used in the API and on the wall socket.
     pub fn word(self) -> &'static str {
         match self {
             Self::H264 => "h264",
@@ -23,8 +23,9 @@ impl Codec {
     }
 }
 
-/// Which kind of H.264 or H.265 a stream is: what a decoder must be able to do, as the sequence
-/// parameter set says it. Displayed as browsers ask for it (RFC 6381, ISO/IEC 14496-15 annex E).
+/// The codec configuration of an H.264 or H.265 stream: what a decoder must support, from the
+/// sequence parameter set. `Display` gives the form that browsers expect (RFC 6381, ISO/IEC
+/// 14496-15 annex E).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodecConfig {
     /// `profile_idc`, the byte of constraint flags, `level_idc`.
@@ -51,7 +52,7 @@ impl fmt::Display for CodecConfig {
                 let tier = if profile & 0x20 == 0 { 'L' } else { 'H' };
                 let compatible = u32::from_be_bytes([*a, *b, *c, *d]).reverse_bits();
                 write!(f, "hvc1.{space}{}.{compatible:X}.{tier}{level}", profile & 0x1f)?;
-                // Zero bytes at the end are left out.
+                // Zero bytes at the end are omitted.
                 let told = constraints.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
                 constraints[..told].iter().try_for_each(|byte| write!(f, ".{byte:X}"))
             }
@@ -66,13 +67,15 @@ pub struct Size {
     pub height: u32,
 }
 
-/// Longest side of a picture a viewer may ask for, in pixels; nothing is stretched beyond it either.
+/// Longest side of a picture that a viewer may request, in pixels; stretching does not exceed it
+/// either.
 pub const MAX_SIDE: u32 = 7680;
 
 impl Size {
-    /// The size at which a picture of this many samples has its true shape on square pixels: wider where the samples
-    /// are wider than high, higher where they are higher than wide, so that nothing captured is lost. A stretched side is
-    /// even. Where it would pass [`MAX_SIDE`], the other side shrinks instead. Square samples leave the size as it is.
+    /// The size at which a picture with this many samples has its true shape on square pixels. It
+    /// is wider if the samples are wider than high, and higher if they are higher than wide, so
+    /// that no captured detail is lost. A stretched side is even. If it would exceed [`MAX_SIDE`],
+    /// the other side shrinks instead. Square samples leave the size unchanged.
     pub fn displayed(self, aspect: SampleAspect) -> Self {
         let SampleAspect { width, height } = aspect;
         match width.cmp(&height) {
@@ -89,7 +92,8 @@ impl Size {
     }
 }
 
-/// `side` made `numerator / denominator` times longer, which is more than 1, and what becomes of the `other` side.
+/// Makes `side` `numerator / denominator` times longer, a factor greater than 1, and returns it
+/// with the resulting `other` side.
 fn stretch(side: u32, other: u32, numerator: u16, denominator: u16) -> (u32, u32) {
     let (numerator, denominator) = (u64::from(numerator), u64::from(denominator));
     let longest = MAX_SIDE.max(side);
@@ -106,23 +110,24 @@ fn even(length: u32, numerator: u64, denominator: u64) -> u32 {
     scale(length, numerator, denominator.saturating_mul(2)).saturating_mul(2)
 }
 
-/// Width of a stream's samples against their height, in lowest terms: 16:11 where 704x576 of an analogue camera is
-/// meant to be seen as 16:9.
+/// The ratio of width to height of a stream's samples, in lowest terms: 16:11 if 704x576 of an
+/// analogue camera must be shown as 16:9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SampleAspect {
     width: u16,
     height: u16,
 }
 
-/// A sample aspect of more than this, or of less than one by it, is taken for nonsense. The standards' own ratios
-/// (H.264 and H.265, table E-1) end at 32:11, half the columns of 16:9; half the lines are as far on the other side.
+/// Greatest credible sample aspect; its inverse is the smallest. The standards' own ratios (H.264
+/// and H.265, table E-1) end at 32:11, half the columns of 16:9; half the lines are as far on the
+/// other side.
 const MAX_STRETCH: u16 = 4;
 
 impl SampleAspect {
     pub const SQUARE: Self = Self { width: 1, height: 1 };
 
-    /// What a stream says of its samples; square where it says nonsense: a side of 0, which the standards call
-    /// unspecified, or sides too different to be true ([`MAX_STRETCH`]).
+    /// The aspect that a stream declares. It is square if the declared one is not credible: a side
+    /// of 0, which the standards call unspecified, or sides that differ too much ([`MAX_STRETCH`]).
     pub fn new(width: u16, height: u16) -> Self {
         let (long, short) = (width.max(height), width.min(height));
         if short == 0 || u32::from(long) > u32::from(short) * u32::from(MAX_STRETCH) {
@@ -144,7 +149,7 @@ impl SampleAspect {
 /// Unix time in microseconds.
 pub type UnixMicros = u64;
 
-/// What is known about a stream once it is open.
+/// The properties of an open stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StreamInfo {
     pub codec: Codec,
@@ -154,49 +159,51 @@ pub struct StreamInfo {
     pub size: Size,
     /// Square for JPEG, and until a parameter set was seen.
     pub sample_aspect: SampleAspect,
-    /// Frames per second as the stream declares them; 0.0 where it does not.
+    /// Frames per second as the stream declares them; 0.0 if it does not.
     pub fps: f32,
 }
 
 impl StreamInfo {
-    /// The size of its pictures on square pixels, in pixels; [`StreamInfo::size`] where the samples are square.
+    /// The size of its pictures on square pixels, in pixels; [`StreamInfo::size`] if the samples
+    /// are square.
     pub fn display_size(&self) -> Size {
         self.size.displayed(self.sample_aspect)
     }
 }
 
-/// One encoded frame as the camera sent it: H.264 and H.265 in Annex B with parameter sets before
+/// One encoded frame as the camera sent it: H.264 or H.265 in Annex B with parameter sets before
 /// every key frame, or a JPEG.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccessUnit {
-    /// Counts up over the life of the lane, across workers.
+    /// Increases over the life of the stream, across workers.
     pub sequence: u32,
-    /// When the last of it arrived from the camera.
+    /// When the last byte of the unit arrived from the camera.
     pub taken: UnixMicros,
     /// Decodable without any earlier unit.
     pub key: bool,
     pub data: Arc<[u8]>,
 }
 
-/// What a viewer asks for. The lane turns it into a [`Rendition`] that others can share.
+/// What a viewer requests. The stream turns it into a [`Rendition`] that viewers can share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RenditionRequest {
-    /// The box the picture will be shown in, in pixels; `None`: the camera's own size.
+    /// The box in which the picture will be shown, in pixels; `None` means the camera's own size.
     pub size: Option<Size>,
-    /// JPEG quality, 1 to 100; `None`: the camera's configured quality.
+    /// JPEG quality, 1 to 100; `None` means the camera's configured quality.
     pub quality: Option<u8>,
-    /// At most this many frames per second; `None`: the camera's configured maximum.
+    /// Maximum frames per second; `None` means the camera's configured maximum.
     pub fps: Option<u8>,
 }
 
-/// One wanted JPEG stream; encoded once, however many watch it.
+/// One wanted JPEG stream; encoded once, however many viewers share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rendition {
-    /// Exact size of the picture, on square pixels; never larger than the stream's [display size](StreamInfo::display_size).
+    /// Exact size of the picture, on square pixels; never larger than the stream's [display
+    /// size](StreamInfo::display_size).
     pub size: Size,
     /// JPEG quality, 1 to 100.
     pub quality: u8,
-    /// At most this many frames per second, 1 to 60.
+    /// Maximum frames per second, 1 to 60.
     pub fps: u8,
 }
 
@@ -204,24 +211,25 @@ pub struct Rendition {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     pub rendition: Rendition,
-    /// The sequence of the access unit it was decoded from.
+    /// The sequence number of the access unit from which it was decoded.
     pub sequence: u32,
     /// When that access unit had arrived from the camera.
     pub taken: UnixMicros,
     pub jpeg: Arc<[u8]>,
 }
 
-/// Heights renditions are snapped up to, in pixels, so that viewers with nearly the same tile share
-/// one encode: the common heights of 16:9 and 4:3 video. Neighbours differ by a third at least, so at
-/// most 1.8 times the pixels asked for are encoded.
+/// Heights of renditions, in pixels: the common heights of 16:9 and 4:3 video. A requested height
+/// is rounded up to the next one, so that viewers with nearly the same tile share one encode.
+/// Neighbours differ by a third at least, so at most 1.8 times the requested pixels are encoded.
 const LADDER: [u32; 13] = [90, 120, 180, 240, 270, 360, 480, 540, 720, 960, 1080, 1440, 2160];
 
-/// Frame rates renditions are snapped up to, in frames per second.
+/// Frame rates of renditions, in frames per second; a requested rate is rounded up to the next one.
 const RATES: [u8; 10] = [1, 2, 5, 8, 10, 15, 20, 25, 30, 60];
 
 impl Rendition {
-    /// The rendition that serves `rendition_request` on a stream of `source` display size: the picture fitted into the
-    /// wished box with its shape kept, snapped up to a ladder of sizes and rates, never enlarged.
+    /// The rendition that serves `rendition_request` on a stream of display size `source`: the
+    /// picture is fitted into the requested box with its shape kept, rounded up to the next size
+    /// and rate, and never enlarged.
     pub fn for_wish(rendition_request: RenditionRequest, source: Size, quality: u8, max_fps: u8) -> Self {
         let wanted = rendition_request.fps.map_or(max_fps, |fps| fps.min(max_fps));
         let rate = RATES.into_iter().find(|&rate| rate >= wanted).unwrap_or(wanted);
@@ -233,7 +241,8 @@ impl Rendition {
     }
 }
 
-/// `source` scaled down to fit into `box_`, its shape kept, at least one pixel each way.
+/// `source` scaled down to fit into `box_`; its shape is kept, and each side has at least one
+/// pixel.
 pub fn fit(source: Size, box_: Size) -> Size {
     // Compares box_.width / source.width with box_.height / source.height without division.
     let by_width = u64::from(box_.width) * u64::from(source.height);

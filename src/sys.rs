@@ -1,9 +1,9 @@
-//! What the system offers and the standard library has no safe words for: copies of this process, and what
-//! is set up in one.
+//! System functions for which the standard library has no safe form: copies of this process, and
+//! how a process is set up.
 //!
-//! Each function makes sure itself of what it needs, so calling one is safe.
+//! Each function checks its own preconditions, so calling one is safe.
 
-// See above; the safe functions of this file are the reason why no other needs this.
+// See above; because of this file's safe functions, no other file needs this.
 #![allow(unsafe_code)]
 
 use std::{
@@ -30,27 +30,28 @@ use nix::{
     unistd::{self, ForkResult, Pid},
 };
 
-/// Blocks of more than so many bytes are the system's, and go back to it when they are freed; and so much
-/// may be free at the end of a heap. glibc's malloc begins with these thresholds, and without being told
-/// raises them with each large block: cards drawn for a few large tiles left 33 MB so, with fixed ones 4.
+/// Larger blocks, in bytes, are mapped separately and go back to the system when they are freed;
+/// this much may be free at the end of a heap. glibc's malloc starts with these thresholds and,
+/// unless they are set, raises them with each large block. Cards drawn for a few large tiles left
+/// 33 MB that way, and 4 MB with fixed thresholds.
 #[cfg(target_env = "gnu")]
 const MALLOC_THRESHOLD: nix::libc::c_int = 128 << 10;
 
-/// Lets malloc give back what it no longer needs; other C libraries than glibc do so anyway.
+/// Makes malloc return memory that it no longer needs; C libraries other than glibc do so anyway.
 pub fn tune_malloc() {
     #[cfg(target_env = "gnu")]
     for parameter in [nix::libc::M_MMAP_THRESHOLD, nix::libc::M_TRIM_THRESHOLD] {
-        // SAFETY: mallopt(3) takes any number, and says with 0 that it does not like one.
+        // SAFETY: mallopt(3) accepts any number, and returns 0 for one that it refuses.
         unsafe { nix::libc::mallopt(parameter, MALLOC_THRESHOLD) };
     }
 }
 
-/// Gives back the memory of what was read from files and never written: libraries' code and tables, most of which
-/// only loading has touched. What is needed again comes back from the file or the system's cache of it, a few
-/// pages at a time.
+/// Returns the memory of pages that were read from files and never written: libraries' code and
+/// tables, most of which only loading has touched. Pages needed again are read from the file or the
+/// system's cache of it, a few at a time.
 ///
 /// # Errors
-/// Where this process has another thread; where `/proc` does not tell what is mapped.
+/// If this process has another thread, or if `/proc` does not show the mappings.
 ///
 /// # Blocking
 /// A few milliseconds for 244 libraries.
@@ -58,18 +59,18 @@ pub fn drop_clean_pages() -> io::Result<()> {
     ensure_single_threaded()?;
     for (start, length) in clean_ranges(&fs::read_to_string("/proc/self/smaps")?) {
         let Some(address) = NonNull::new(ptr::with_exposed_provenance_mut(start)) else { continue };
-        // SAFETY: these pages hold what their file holds, as nothing was written to them, and nothing can be:
-        // they are not writable, and there is no other thread that could change that. So nobody can tell
-        // whether they were read anew.
         // What the kernel keeps, such as locked memory, stays.
+        // SAFETY: these pages hold what their file holds, because nothing was written to them.
+        // Nothing can be written to them: they are not writable, and there is no other thread that
+        // could change that. So nobody can see whether they were read anew.
         let _ = unsafe { madvise(address, length, MmapAdvise::MADV_DONTNEED) };
     }
     Ok(())
 }
 
-/// Address and length of each part of a file that is mapped to be read alone, and of which no page differs from
-/// the file; those of a library that were written while it was loaded, and locked then, do. See
-/// proc_pid_smaps(5).
+/// Address and length of each part of a file that is mapped for reading only and of which no page
+/// differs from the file. Pages of a library that were written while it was loaded, and then
+/// made read-only, do differ. See proc_pid_smaps(5).
 fn clean_ranges(smaps: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut here = None;
@@ -90,32 +91,35 @@ fn clean_ranges(smaps: &str) -> Vec<(usize, usize)> {
     found
 }
 
-/// Makes a copy of this process, which goes on beside it: the number of the copy here, `None` in the copy.
+/// Makes a copy of this process, which runs beside it. Returns the copy's process ID here, and
+/// `None` in the copy.
 ///
 /// # Errors
-/// Where this process has another thread, which the copy would miss; where the system refuses a process.
+/// If this process has another thread, which the copy would lack, or if the system refuses a
+/// process.
 pub fn fork() -> io::Result<Option<Pid>> {
     ensure_single_threaded()?;
-    // SAFETY: there is no other thread that could be in the middle of something.
+    // SAFETY: there is no other thread that could be in the middle of an operation.
     match unsafe { unistd::fork() }? {
         ForkResult::Parent { child } => Ok(Some(child)),
         ForkResult::Child => Ok(None),
     }
 }
 
-/// Ends this process at once, with all its threads and with `code`; nothing is run or written on the way out.
+/// Ends this process at once, with all its threads and with `code`; no code runs and nothing is
+/// written on the way out.
 ///
-/// For processes whose threads may be inside a library: leaving `main` runs what 244 libraries do at the end of
-/// a process, which pulls the ground from under a thread that is just drawing.
+/// For processes whose threads may be inside a library: leaving `main` runs the exit handlers of
+/// 244 libraries, which destroy data that a drawing thread still uses.
 pub fn exit_now(code: u8) -> ! {
-    // SAFETY: _exit(2) takes any number, and nothing of this process is used after it.
+    // SAFETY: _exit(2) accepts any number, and nothing of this process is used after it.
     unsafe { nix::libc::_exit(i32::from(code)) }
 }
 
-/// Waits for a child that ends by itself at once, or was killed, and collects it.
+/// Waits for a child that ends by itself at once or was killed, and collects its exit status.
 ///
 /// # Blocking
-/// Until it has ended.
+/// Until the child has ended.
 pub fn wait_child(child: Pid) {
     while waitpid(child, None) == Err(Errno::EINTR) {}
 }
@@ -123,7 +127,7 @@ pub fn wait_child(child: Pid) {
 /// Changes the environment of this process.
 ///
 /// # Errors
-/// Where this process has another thread, which might be reading it.
+/// If this process has another thread, which might be reading it.
 pub fn set_environment(variables: &[(&str, String)]) -> io::Result<()> {
     ensure_single_threaded()?;
     for (name, value) in variables {
@@ -133,17 +137,18 @@ pub fn set_environment(variables: &[(&str, String)]) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes this process appear under another name, of 15 bytes at most, and with one argument in every list of
-/// processes, where a copy would appear as what it was copied from. A longer command line is cut.
+/// Gives this process another name, of at most 15 bytes, and one argument in every list of
+/// processes. Otherwise a copy would appear there as the original. A longer command line is cut.
 ///
 /// # Errors
-/// Where `/proc` does not tell where the command line is, or does not let it be changed; the name alone is
-/// another then.
+/// If `/proc` does not show where the command line is, or does not allow to change it; then only
+/// the name has changed.
 pub fn set_process_title(name: &str, argument: &str) -> io::Result<()> {
     prctl::set_name(&CString::new(name)?)?;
     let number = |field: Option<&str>| field.and_then(|field| field.parse::<u64>().ok());
     let stat = fs::read_to_string("/proc/self/stat")?;
-    // The name in parentheses may hold blanks; fields are counted behind it, from field 3 on. See proc(5).
+    // The name in parentheses may contain spaces, so fields are counted after it, from field 3 on.
+    // See proc(5).
     let mut fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_ascii_whitespace().skip(48 - 3);
     let (Some(start), Some(end)) = (number(fields.next()), number(fields.next())) else {
         return Err(io::Error::other("/proc does not tell where the command line is"));
@@ -151,19 +156,20 @@ pub fn set_process_title(name: &str, argument: &str) -> io::Result<()> {
     let room = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
     let mut line = format!("{name}\0{argument}\0").into_bytes();
     line.resize(room, 0);
-    // Written through the kernel, as a debugger would.
+    // Written through the kernel, as a debugger would do.
     let mut memory = fs::OpenOptions::new().write(true).open("/proc/self/mem")?;
     memory.seek(SeekFrom::Start(start))?;
     memory.write_all(&line)
 }
 
-/// One byte and the descriptors that come with it, two at most; `None`: the other end has hung up.
+/// Receives one byte and the descriptors sent with it, at most two; `None` means that the other end
+/// has closed.
 ///
 /// # Errors
-/// Where the socket fails.
+/// If the socket fails.
 ///
 /// # Blocking
-/// Until there is something.
+/// Until there is something to receive.
 pub fn receive(socket: &UnixStream) -> io::Result<Option<(u8, Vec<OwnedFd>)>> {
     let mut byte = [0];
     let mut carried = cmsg_space!([i32; 2]);
@@ -177,14 +183,15 @@ pub fn receive(socket: &UnixStream) -> io::Result<Option<(u8, Vec<OwnedFd>)>> {
     let mut descriptors = Vec::new();
     for control in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(numbers) = control {
-            // SAFETY: the kernel has just opened these descriptors for this process; nobody else knows them.
+            // SAFETY: the kernel has just opened these descriptors for this process; no other code
+            // knows them.
             descriptors.extend(numbers.into_iter().map(|number| unsafe { OwnedFd::from_raw_fd(number) }));
         }
     }
     Ok((message.bytes > 0).then_some((byte[0], descriptors)))
 }
 
-/// Whether this process has no other thread than the one that asks.
+/// Returns an error if this process has a thread other than the calling one.
 fn ensure_single_threaded() -> io::Result<()> {
     match fs::read_dir("/proc/self/task")?.count() {
         1 => Ok(()),

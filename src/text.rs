@@ -1,16 +1,16 @@
-//! Text from cameras and other strangers, made fit to be shown: bounded, and without characters that
-//! act on a terminal or change how a line reads.
+//! Makes text from cameras and other strangers safe to show: limited in length, and without
+//! characters that act on a terminal or change how a line reads.
 
 use std::borrow::Cow;
 
-/// The longest reason of a failure, in characters.
+/// Maximum length of the reason of a failure, in characters.
 pub const MAX_REASON_LEN: usize = 300;
 
-/// The longest name or other fact that a camera gives of itself, in characters.
+/// Maximum length of a name or another fact that a camera reports of itself, in characters.
 pub const MAX_FACT_LEN: usize = 200;
 
-/// Whether `c` is not seen as a character of its own, but acts: control characters, which move
-/// terminals; line and paragraph separators; marks that turn the direction of what follows; and
+/// Whether `c` is not visible as a character but has an effect: control characters, which control
+/// terminals; line and paragraph separators; marks that change the direction of what follows; and
 /// characters of no width.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
@@ -20,7 +20,7 @@ pub fn is_hidden(c: char) -> bool {
         )
 }
 
-/// `text` with hidden characters written out, as `\u{1b}` or `\n`.
+/// `text` with hidden characters written as escapes, such as `\u{1b}` or `\n`.
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -33,8 +33,8 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
-/// `json`, which a serialiser wrote over several lines, with hidden characters in the escapes of JSON.
-/// They can only stand inside of its strings.
+/// `json`, which a serialiser wrote over several lines, with hidden characters written as JSON
+/// escapes. They can only occur inside its strings.
 pub fn escaped_json(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
@@ -50,7 +50,7 @@ pub fn escaped_json(json: &str) -> String {
     safe
 }
 
-/// At most `most` characters of `text`, with an ellipsis as the last one where something is missing.
+/// At most `most` characters of `text`; if it was cut, the last one is an ellipsis.
 pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     if text.len() <= most || text.chars().nth(most).is_none() {
         return Cow::Borrowed(text);
@@ -60,13 +60,14 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(short)
 }
 
-/// `text` as the reason of a failure: hidden characters written out, and bounded.
+/// `text` as the reason of a failure: hidden characters written as escapes, and limited in length.
 pub fn reason(text: &str) -> String {
-    // Cut first: what is written out is longer, and there may be a mebibyte of it.
+    // Cut first: escapes are longer, and there may be a mebibyte of text.
     shortened(&escaped(&shortened(text, MAX_REASON_LEN)), MAX_REASON_LEN).into_owned()
 }
 
-/// `text` as a fact that a camera tells of itself, bounded. Hidden characters stay: it is compared.
+/// `text` as a fact that a camera reports of itself, limited in length. Hidden characters stay,
+/// because it is compared.
 pub fn fact(text: &str) -> String {
     shortened(text, MAX_FACT_LEN).into_owned()
 }

@@ -1,4 +1,4 @@
-//! Waiting with a limit.
+//! Waiting with a timeout.
 
 use std::{
     future::Future,
@@ -7,7 +7,7 @@ use std::{
 
 use smol::{Timer, future::FutureExt};
 
-/// What `work` gives, or `None` when it takes longer than `limit` and is dropped.
+/// The result of `work`, or `None` if it takes longer than `limit`; then it is dropped.
 pub async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     async { Some(work.await) }
         .or(async {
@@ -17,15 +17,17 @@ pub async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Optio
         .await
 }
 
-/// For a deadline that moves on again and again and is seldom reached. To set a timer wakes whoever waits
-/// for sockets; this one is set anew only when it has rung, or is to ring earlier.
+/// A timer for a deadline that is moved often and seldom reached. Setting a timer wakes the thread
+/// that waits for sockets, so this timer is set only after it has fired, or if it must fire
+/// earlier.
 #[derive(Default)]
 pub struct LazyDeadline {
     timer: Option<(Instant, Timer)>,
 }
 
 impl LazyDeadline {
-    /// Waits until `due`. May be dropped while it waits and asked again, also for another time.
+    /// Waits until `due`. Cancel-safe: after dropping the future, call it again, also with another
+    /// time.
     pub async fn wait_until(&mut self, due: Instant) {
         while Instant::now() < due {
             let (at, timer) = self.timer.get_or_insert_with(|| (due, Timer::at(due)));

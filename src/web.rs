@@ -1,9 +1,9 @@
-//! The web room: everything a browser, a script or a monitoring system can ask for over HTTP/1.1.
+//! The HTTP/1.1 server: everything that browsers, scripts and monitoring systems can request.
 //!
-//! Requests are decoded and ordinary answers encoded by `async-h1`, behind a head reader of our own
-//! that limits and times what it may see; endless answers (Motion JPEG, WebSockets) write their own
-//! heads. Nothing here ever waits for a viewer on behalf of another: each connection takes from its own
-//! seat at a lane what it can carry.
+//! `async-h1` decodes requests and encodes ordinary responses. A head reader of our own comes
+//! first; it limits the size and the time of each request head. Endless responses (Motion JPEG,
+//! WebSockets) write their own heads. No connection waits for another: each takes what it can carry
+//! from its own subscription to a stream.
 
 mod admission;
 mod card_cache;
@@ -66,11 +66,11 @@ use gate::Gate;
 use named_viewers::Streams;
 use shutdown::ShutdownSignal;
 
-/// Between two log lines about failing accepts.
+/// Pause between two log lines about failed accepts.
 const ACCEPT_LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// What is served, to whom, and how much of it. Clones share all of it; each listener has one of its
-/// own, from [`Web::door`].
+/// What is served, to whom, and how much of it. Clones share all of it; each listener has its own
+/// clone from [`Web::for_listener`].
 #[derive(Clone)]
 pub struct Web {
     pub hub: Arc<Hub>,
@@ -79,7 +79,7 @@ pub struct Web {
     pub limits: Limits,
     /// How the page shows the cameras.
     pub walls: Arc<WallSettings>,
-    /// Motion JPEG viewers that gave themselves a name.
+    /// Motion JPEG viewers with a name.
     streams: Streams,
     www: Arc<Mutex<PathBuf>>,
     files: Arc<Files>,
@@ -87,9 +87,9 @@ pub struct Web {
     cards: Arc<Cards>,
     admission: Arc<Admission>,
     started: Instant,
-    /// The agent stops.
+    /// Signals that the agent stops.
     stop: ShutdownSignal,
-    /// The address of this listener is left.
+    /// Signals that this listener's address is no longer served.
     leave: ShutdownSignal,
 }
 
@@ -118,33 +118,34 @@ impl Web {
         *self.www.lock().unwrap_or_else(PoisonError::into_inner) = www;
     }
 
-    /// From the next request on answers under `names`, besides IP addresses, `localhost` and the names this
-    /// machine has itself, and lets pages of the origins `embed` show what is served. Who watches stays.
+    /// Sets who is served, from the next request on. Besides IP addresses, `localhost` and this
+    /// machine's own names, the host may be one of `names`. Pages of the origins in `embed` may
+    /// show what is served. Present viewers are not affected.
     pub fn set_access(&self, names: Vec<String>, embed: Vec<WebOrigin>) {
         self.gate.set(names, embed);
     }
 
-    /// Motion JPEG and WebSocket viewers right now.
+    /// Present number of Motion JPEG and WebSocket viewers.
     pub fn viewers(&self) -> usize {
         self.admission.viewers()
     }
 
-    /// Measures newcomers by other bounds from now on; those inside stay.
+    /// Sets the limits for new connections and viewers; present ones are not affected.
     pub fn set_admission_limits(&self, bounds: AdmissionLimits) {
         self.admission.set_admission_limits(bounds);
     }
 
-    /// Connections of any kind right now.
+    /// Present number of connections of any kind.
     pub fn connections(&self) -> usize {
         self.admission.connections()
     }
 
-    /// Newcomers refused since the start, at whichever bound.
+    /// Connections and viewers refused since the start, at any limit.
     pub fn refused(&self) -> u64 {
         self.admission.refused().iter().map(|(_, count)| count).sum()
     }
 
-    /// What this process costs; `None` where `/proc` is not mounted.
+    /// What this process costs; `None` if `/proc` is not mounted.
     ///
     /// # Blocking
     /// A few reads from the kernel's memory.
@@ -152,23 +153,25 @@ impl Web {
         self_usage::usage()
     }
 
-    /// The same, for one more listener, whose viewers can be told to leave by themselves.
+    /// A clone for one more listener, whose viewers can be closed separately.
     pub fn for_listener(&self) -> Self {
         Self { leave: ShutdownSignal::new(), ..self.clone() }
     }
 
-    /// Tells every viewer of every listener that the agent stops: pictures give way to a card, WebSockets
-    /// are closed with a reason. [`serve`] returns as soon as all have taken it in; give it a deadline.
+    /// Closes every viewer of every listener, because the agent stops: pictures are replaced by the
+    /// card, WebSockets are closed with the reason. [`serve`] returns as soon as all connections
+    /// have ended; call it with a timeout.
     pub fn shutdown(&self) {
         self.stop.tell("the agent is being stopped".to_owned());
     }
 
-    /// Tells the viewers of this listener the same way that their address is left, for the reason `why`.
+    /// Tells the viewers of this listener, in the same way, that its address is no longer served,
+    /// for the reason `why`.
     pub fn leave(&self, why: String) {
         self.leave.tell(why);
     }
 
-    /// Waits until viewers have to leave; gives the reason.
+    /// Waits until viewers must be closed; returns the reason.
     async fn stopping(&self) -> String {
         self.stop.heard().or(self.leave.heard()).await
     }
@@ -178,15 +181,15 @@ impl Web {
     }
 }
 
-/// Accepts connections for ever; returns only after [`Web::shutdown`] or [`Web::leave`], when the last
-/// connection has ended. Owns its connections: dropping the future closes them all. Needs no executor of the caller
-/// other than the one that polls it.
+/// Accepts connections for ever. Returns only after [`Web::shutdown`] or [`Web::leave`], when the
+/// last connection has ended. It owns its connections: dropping the future closes them all. It
+/// needs no executor other than the one that polls it.
 pub async fn serve(listener: TcpListener, web: Arc<Web>) {
-    // Lives as long as this future, so the tasks detached onto it below end with it at the latest.
+    // Lives as long as this future, so tasks detached onto it end with it at the latest.
     let connections = Arc::new(Executor::<'static>::new());
     // Every connection holds a clone of the sender; the receiver sees when the last one is gone.
     let (held, all_gone) = bounded::<()>(1);
-    // A task of its own, so that nobody knocks at the listener whenever a connection has something to do.
+    // A separate task, so that the listener is not polled whenever a connection has work.
     let accepting = connections.spawn(accept(listener, Arc::clone(&web), Arc::downgrade(&connections), held));
     connections.run(web.stopping()).await;
     connections.run(accepting.cancel()).await;
@@ -197,14 +200,15 @@ pub async fn serve(listener: TcpListener, web: Arc<Web>) {
         .await;
 }
 
-/// Lets newcomers in for ever; each is served by a task on `connections` that holds a clone of `held`.
+/// Accepts connections for ever. Each is served by a task on `connections` that holds a clone of
+/// `held`.
 async fn accept(listener: TcpListener, web: Arc<Web>, connections: Weak<Executor<'static>>, held: Sender<()>) {
     let mut logged = None;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // Here and not in the task: more would be accepted before that runs, each of
-                // which takes a descriptor.
+                // Counted here, not in the task: more connections would be accepted before the task
+                // runs, and each takes a descriptor.
                 let place = web.admission.connect(peer.ip());
                 let leave = if place.is_err() { web.admission.close_timeout() } else { None };
                 if place.is_err() && leave.is_none() {
@@ -218,7 +222,7 @@ async fn accept(listener: TcpListener, web: Arc<Web>, connections: Weak<Executor
                     }
                     drop((place, leave, held));
                 };
-                // It is what runs this: it is there.
+                // The executor exists, because it runs this code.
                 let Some(connections) = connections.upgrade() else { return };
                 connections.spawn(task).detach();
             }
@@ -227,8 +231,9 @@ async fn accept(listener: TcpListener, web: Arc<Web>, connections: Weak<Executor
     }
 }
 
-/// A failed accept says nothing about the next one. Out of file descriptors (EMFILE, ENFILE) it would
-/// fail again at once, so those who hold them are given time to end.
+/// Pauses after a failed accept. A failed accept does not mean that the next one fails. But without
+/// free file descriptors (EMFILE, ENFILE) it would fail again at once, so connections get time to
+/// end.
 async fn after_accept_error(web: &Web, error: &io::Error, logged: &mut Option<Instant>) {
     let pause = web.limits.accept_pause;
     if logged.is_none_or(|at| at.elapsed() >= ACCEPT_LOG_PAUSE) {

@@ -1,8 +1,8 @@
 //! Reads what cameras call XML into a small tree, by local names.
 //!
-//! Prefixes are dropped unread: cameras use any prefix, leave prefixes undeclared, and wrap namespace
-//! addresses over lines. The reader underneath reports neither a missing root nor an end of file
-//! inside an element, so both are looked for here.
+//! Prefixes are dropped without being resolved: cameras use any prefix, leave prefixes undeclared,
+//! and break namespace URIs over lines. The underlying reader reports neither a missing root nor an
+//! end of file inside an element, so this module checks both.
 
 pub mod filter;
 
@@ -13,10 +13,11 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 
-/// Elements within elements. ONVIF answers need about fifteen.
+/// Maximum depth of nested elements. ONVIF responses need about fifteen.
 const MAX_DEPTH: usize = 64;
 
-/// Elements in one message. A recorder with 256 channels and two profiles each sends about 30 000.
+/// Maximum number of elements in one message. A recorder with 256 channels and two profiles each
+/// sends about 30 000.
 const MAX_ELEMENTS: usize = 65_536;
 
 /// One element with its attributes, children and own text.
@@ -24,20 +25,20 @@ const MAX_ELEMENTS: usize = 65_536;
 pub struct Element {
     /// The name after the prefix.
     pub name: String,
-    /// Local name and value, references resolved.
+    /// Local name and value, with references resolved.
     pub attributes: Vec<(String, String)>,
     pub children: Vec<Element>,
-    /// All text directly inside, references resolved once; not trimmed.
+    /// All text directly inside, with references resolved once; not trimmed.
     content: String,
 }
 
 impl Element {
-    /// The first child called `name`.
+    /// The first child named `name`.
     pub fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// Every child called `name`, in order.
+    /// Every child named `name`, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
         self.children.iter().filter(move |child| child.name == name)
     }
@@ -47,12 +48,12 @@ impl Element {
         names.iter().try_fold(self, |element, name| element.child(name))
     }
 
-    /// The text of this element, without the white space around it.
+    /// The text of this element, without surrounding white space.
     pub fn text(&self) -> &str {
         self.content.trim()
     }
 
-    /// The trimmed text at `names`; `None` where it is missing or empty.
+    /// The trimmed text at `names`; `None` if it is missing or empty.
     pub fn text_at(&self, names: &[&str]) -> Option<&str> {
         self.at(names).map(Self::text).filter(|text| !text.is_empty())
     }
@@ -66,19 +67,19 @@ impl Element {
 /// Why a message could not be read.
 #[derive(Debug)]
 pub enum Error {
-    /// Not a single element in it.
+    /// It contains no element.
     NoXml,
-    /// A document type was declared, as HTML pages and entity bombs do; never needed by a camera.
+    /// A document type was declared, as in HTML pages and entity bombs; no camera needs one.
     DocumentType,
     TooDeep,
     TooManyElements,
-    /// The end came inside an element.
+    /// The message ended inside an element.
     CutShort,
     Syntax(quick_xml::Error),
 }
 
 impl Error {
-    /// Whether more bytes could mend it.
+    /// Whether the message could be valid with more bytes.
     pub fn may_be_cut_short(&self) -> bool {
         matches!(self, Self::CutShort | Self::Syntax(quick_xml::Error::Syntax(_)))
     }
@@ -106,11 +107,11 @@ impl error::Error for Error {
     }
 }
 
-/// Reads the root element of `bytes`. What stands before the first `<` and after the end of the root
-/// is ignored; bytes that are not UTF-8 cost only the letters they stood for.
+/// Reads the root element of `bytes`. Text before the first `<` and after the end of the root is
+/// ignored. Bytes that are not UTF-8 only damage the characters for which they stood.
 ///
 /// # Errors
-/// When there is no root element or it cannot be read to its end.
+/// If there is no root element or it cannot be read to its end.
 pub fn read(bytes: &[u8]) -> Result<Element, Error> {
     let text = decode(bytes);
     let mut reader = Reader::from_str(text.get(text.find('<').ok_or(Error::NoXml)?..).unwrap_or(""));
@@ -158,7 +159,7 @@ pub fn read(bytes: &[u8]) -> Result<Element, Error> {
     }
 }
 
-/// `text` with the characters that mean something in XML escaped, for element content and attributes.
+/// `text` with the special characters of XML escaped, for element content and attributes.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -174,8 +175,8 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// UTF-16 by its byte order mark or by how `<` is written in it, everything else as UTF-8 with
-/// replacement characters.
+/// Decodes UTF-16, recognised by its byte order mark or by the encoding of `<`, and everything else
+/// as UTF-8 with replacement characters.
 fn decode(bytes: &[u8]) -> Cow<'_, str> {
     let from_utf16 = |unit: fn([u8; 2]) -> u16| {
         let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
@@ -190,7 +191,7 @@ fn decode(bytes: &[u8]) -> Cow<'_, str> {
 
 fn element(start: &BytesStart<'_>) -> Element {
     let mut attributes = start.attributes();
-    // A damaged or repeated attribute costs itself, not the message.
+    // A damaged or repeated attribute is dropped; the message stays readable.
     let attributes = attributes.with_checks(false).filter_map(Result::ok);
     Element {
         name: start.local_name().as_ref().to_owned(),
@@ -229,8 +230,8 @@ fn unescape(value: &str) -> String {
     text
 }
 
-/// What `&name;` stands for; an unknown reference stands for itself, because cameras put bare `&` into
-/// addresses.
+/// The character for `&name;`. An unknown reference stays as it is, because cameras put a bare `&`
+/// into addresses.
 fn resolve(name: &str) -> Cow<'static, str> {
     let number = |digits: &str, radix| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32);
     let character = match name {

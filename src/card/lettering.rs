@@ -1,11 +1,11 @@
-//! Lines of text in OpenCV's stroke fonts (Hershey's), which know only ASCII.
+//! Lines of text in OpenCV's stroke fonts (Hershey's), which have only ASCII characters.
 
 use opencv::{
     core::{Mat, Point, Scalar},
     imgproc,
 };
 
-/// Longer texts are cut before anything is measured, in characters.
+/// Maximum length of a text, in characters; longer texts are cut before anything is measured.
 const MAX_LEN: usize = 400;
 
 /// How heavy the strokes are.
@@ -16,7 +16,7 @@ pub(super) enum Style {
 }
 
 impl Style {
-    /// Stroke width as a share of the height of capitals.
+    /// Stroke width as a fraction of the height of capitals.
     fn weight(self) -> f64 {
         match self {
             Self::Plain => 0.10,
@@ -24,7 +24,7 @@ impl Style {
         }
     }
 
-    /// In pixels, for capitals of `height`.
+    /// Stroke width in pixels, for capitals of `height`.
     fn stroke(self, height: i32) -> i32 {
         #[expect(clippy::cast_possible_truncation, reason = "heights are a few thousand pixels")]
         let stroke = (f64::from(height) * self.weight()).round() as i32;
@@ -49,13 +49,13 @@ pub(super) struct Text {
 impl Text {
     fn new(text: &str, style: Style, height: i32) -> opencv::Result<Self> {
         let stroke = style.stroke(height);
-        // The stroke stands out by half its width above and below.
+        // The stroke extends by half its width above and below.
         let scale = f64::from((height - stroke).max(1)) / CAPITAL;
         let size = imgproc::get_text_size(text, FONT, scale, stroke, &mut 0)?;
         Ok(Self { text: text.to_owned(), scale, stroke, width: size.width, height })
     }
 
-    /// `text` with capitals of `height`, or smaller where it would be wider than `width`.
+    /// `text` with capitals of `height`, or smaller if it would be wider than `width`.
     pub(super) fn fitted(text: &str, style: Style, height: i32, width: i32) -> opencv::Result<Self> {
         let mut height = height.max(1);
         loop {
@@ -63,7 +63,7 @@ impl Text {
             if fitted.width <= width || height == 1 {
                 return Ok(fitted);
             }
-            // Width goes with height, but for rounding.
+            // The width is proportional to the height, except for rounding.
             height = (height * width.max(1) / fitted.width).clamp(1, height - 1);
         }
     }
@@ -72,20 +72,20 @@ impl Text {
         self.width
     }
 
-    /// Of its capitals, strokes included; descenders hang below.
+    /// The height of its capitals, strokes included; descenders extend below.
     pub(super) fn height(&self) -> i32 {
         self.height
     }
 
-    /// Draws the line with `corner` as the upper left end of its capitals.
+    /// Draws the line with `corner` as the upper left corner of its capitals.
     pub(super) fn draw(&self, mat: &mut Mat, corner: Point, colour: Scalar) -> opencv::Result<()> {
         let origin = Point::new(corner.x, corner.y + self.height - self.stroke / 2);
         imgproc::put_text(mat, &self.text, origin, FONT, self.scale, colour, self.stroke, imgproc::LINE_AA, false)
     }
 }
 
-/// `text` in at most `most` lines of `width`, with capitals of `height`; the last line ends in `...`
-/// where not all of it fits.
+/// `text` in at most `most` lines of `width`, with capitals of `height`; the last line ends in
+/// `...` if not all of it fits.
 pub(super) fn wrapped(text: &str, style: Style, height: i32, width: i32, most: usize) -> opencv::Result<Vec<Text>> {
     let fits = |line: &str| Text::new(line, style, height).map(|text| text.width <= width);
     let mut lines: Vec<String> = Vec::new();
@@ -113,19 +113,19 @@ pub(super) fn wrapped(text: &str, style: Style, height: i32, width: i32, most: u
     Ok(texts)
 }
 
-/// `text` in ASCII, if it has something that reads the same; `None` where letters would be missing, or
+/// `text` in ASCII, if similar ASCII characters exist; `None` if letters would be missing or
 /// nothing would be left.
 pub(super) fn ascii(text: &str) -> Option<String> {
     let ascii = text.chars().take(MAX_LEN).map(replaced).collect::<Option<String>>()?;
     (!ascii.trim().is_empty()).then_some(ascii)
 }
 
-/// `text` in ASCII with `?` for what has no likeness there.
+/// `text` in ASCII, with `?` for characters without a similar one.
 pub(super) fn ascii_or_marks(text: &str) -> String {
     text.chars().take(MAX_LEN).map(|c| replaced(c).unwrap_or_else(|| "?".into())).collect()
 }
 
-/// What ASCII offers for `c`.
+/// The ASCII replacement for `c`.
 fn replaced(c: char) -> Option<String> {
     let likeness = match c {
         ' '..='~' => return Some(c.to_string()),

@@ -1,9 +1,9 @@
-//! Reads an HTTP answer, however the camera frames it, without touching a socket.
+//! Reads an HTTP response, however the camera frames it, without touching a socket.
 //!
-//! Lengths sent by cameras are hints: the answer is over at its announced length, at its last chunk or
-//! at the end of the connection, but also when the root element of its XML is closed and nothing more
-//! comes. What is odd in the head costs itself, not the answer. A body that comes compressed although
-//! that was not asked for is decompressed.
+//! Lengths sent by cameras are hints. A response ends at its announced length, at its last chunk or
+//! at the end of the connection, but also if the root element of its XML is closed and nothing more
+//! arrives. A malformed part of the head is ignored; the response stays readable. A body that
+//! arrives compressed without a request for it is decompressed.
 
 mod chunks;
 mod decoding;
@@ -17,20 +17,21 @@ use crate::xml::{
 use chunks::{Chunk, read_chunks};
 use decoding::Decoding;
 
-/// Bytes of status line and headers, interim answers included.
+/// Maximum bytes of status line and headers, interim responses included.
 pub const MAX_HEAD_LEN: usize = 64 << 10;
-/// Header fields in one head.
+/// Maximum number of header fields in one head.
 pub const MAX_HEADERS: usize = 128;
-/// Bytes of the body that are kept, after decompression and without what the [`Outline`] leaves out. The
-/// longest answer recorded has 37 kB.
+/// Maximum bytes of the body that are kept, after decompression and without what the [`Outline`]
+/// omits. The longest recorded response has 37 kB.
 pub const MAX_BODY_LEN: usize = 1 << 20;
-/// Bytes of the body that are read, before and after decompression: a bound on work, not on memory.
+/// Maximum bytes of the body that are read, before and after decompression: it limits work, not
+/// memory.
 const MAX_READ: usize = 64 << 20;
 
-/// One whole answer.
+/// One whole response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Response {
-    /// `None` where the status line could not be read.
+    /// `None` if the status line could not be read.
     pub status: Option<u16>,
     /// Name in lower case, value as lossy UTF-8.
     pub headers: Vec<(String, String)>,
@@ -38,22 +39,23 @@ pub struct Response {
 }
 
 impl Response {
-    /// Every value of header `name`, which is given in lower case.
+    /// Every value of header `name`, which must be in lower case.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Why an answer could not be read.
+/// Why a response could not be read.
 #[derive(Debug)]
 pub enum Error {
-    /// The connection ended before the first byte of an answer.
+    /// The connection ended before the first byte of a response.
     Empty,
     HeadTooLong,
     BodyTooLong,
-    /// More bytes than anybody needs to say what is kept.
+    /// Far more bytes than the kept parts can need.
     Endless,
-    /// Compressed in a way that is not known, or damaged; with the name of the way.
+    /// The compression is unknown, or the compressed data is damaged; with the name of the
+    /// encoding.
     Encoding(String),
     Head(httparse::Error),
     Chunk,
@@ -82,16 +84,16 @@ impl error::Error for Error {
     }
 }
 
-/// Takes the bytes of one answer as they come.
+/// Reads the bytes of one response as they arrive.
 #[derive(Debug, Default)]
 pub struct Reader {
-    /// Bytes not yet understood: of the head, or of the chunk framing.
+    /// Bytes not parsed yet: of the head, or of the chunk framing.
     raw: Vec<u8>,
-    /// How much of `raw` holds no end of the head.
+    /// How many bytes of `raw` contain no end of the head.
     searched: usize,
-    /// Bytes of interim heads already dropped.
+    /// Bytes of interim heads that were dropped.
     dropped: usize,
-    /// What is kept of the body; `None`: all.
+    /// What is kept of the body; `None` means everything.
     outline: Option<Outline>,
     begun: Option<Body>,
 }
@@ -100,7 +102,7 @@ pub struct Reader {
 struct Body {
     response: Response,
     framing: Framing,
-    /// Bytes that came, without the framing of chunks.
+    /// Bytes received, without the framing of chunks.
     received: usize,
     decoding: Decoding,
     /// Bytes after decompression.
@@ -109,7 +111,7 @@ struct Body {
 }
 
 impl Body {
-    /// Adds `bytes`, as they came, to the body.
+    /// Adds `bytes`, as they were received, to the body.
     fn take(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.received += bytes.len();
         let Self { response, decoding, decoded, filter, .. } = self;
@@ -128,13 +130,13 @@ impl Body {
         if self.received > MAX_READ { Err(Error::Endless) } else { Ok(()) }
     }
 
-    /// Whether the body holds XML that has not ended.
+    /// Whether the body contains XML that has not ended.
     fn is_cut_short(&self) -> bool {
         self.filter.as_ref().is_some_and(Filter::is_inside_tag)
             || matches!(xml::read(&self.response.body), Err(error) if error.may_be_cut_short())
     }
 
-    /// The answer, with what was held back until its end.
+    /// The response, with what was held back until its end.
     fn finish(mut self) -> Result<Response, Error> {
         let Self { response, decoding, filter, .. } = &mut self;
         decoding.finish(&mut |piece| {
@@ -155,22 +157,23 @@ impl Body {
 enum Framing {
     Length(usize),
     Chunked(Chunk),
-    /// Nothing announced.
+    /// No length was announced.
     UntilClose,
-    /// The announced length came, but the XML is still open: the length was too small.
+    /// The announced length has arrived, but the XML is still open: the length was too small.
     Overdue,
 }
 
 impl Reader {
-    /// Keeps of the body what `outline` names, so that long answers of which little is read fit.
+    /// Keeps only what `outline` names of the body, so that long responses of which little is read
+    /// fit.
     pub fn with_outline(outline: Option<Outline>) -> Self {
         Self { outline, ..Self::default() }
     }
 
-    /// Takes more bytes; returns whether the answer is complete.
+    /// Takes more bytes; returns whether the response is complete.
     ///
     /// # Errors
-    /// When a limit is passed or the framing makes no sense. The connection is of no more use then.
+    /// If a limit is exceeded or the framing is invalid. The connection is then unusable.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<bool, Error> {
         self.raw.extend_from_slice(bytes);
         while self.begun.is_none() {
@@ -181,8 +184,8 @@ impl Reader {
         self.read_body()
     }
 
-    /// Whether the answer can be taken as complete although neither length, last chunk nor end of the
-    /// connection says so. To be asked when nothing came for a while.
+    /// Whether the response can count as complete although neither length, last chunk nor end of
+    /// the connection says so. Call this after nothing has arrived for a while.
     pub fn looks_complete(&self) -> bool {
         let Some(Body { response, framing, .. }) = &self.begun else {
             return false;
@@ -192,16 +195,17 @@ impl Reader {
             || is_closed(&response.body)
     }
 
-    /// The answer, at the end of the connection or when it is complete or settled.
+    /// The response. Call this at the end of the connection, or when the response is complete or
+    /// looks complete.
     ///
     /// # Errors
-    /// When not even a head has come.
+    /// If not even a head has arrived.
     pub fn finish(mut self) -> Result<Response, Error> {
         if self.begun.is_none() {
             if self.raw.iter().all(|byte| is_padding(*byte)) {
                 return Err(Error::Empty);
             }
-            // A head without its empty line: some firmwares forget it when there is no body.
+            // A head without its empty line: some firmwares omit it if there is no body.
             self.feed(b"\r\n\r\n")?;
             if let Some(body) = self.begun {
                 return Ok(Response { body: Vec::new(), ..body.response });
@@ -211,7 +215,7 @@ impl Reader {
         self.begun.map_or(Err(Error::Empty), Body::finish)
     }
 
-    /// Looks for the end of the head; returns whether there is something more to be done with `raw`.
+    /// Searches for the end of the head; returns whether `raw` needs more processing.
     fn read_head(&mut self) -> Result<bool, Error> {
         if self.searched == 0 {
             let padding = self.raw.iter().take_while(|byte| is_padding(**byte)).count();
@@ -223,7 +227,7 @@ impl Reader {
             return Ok(true);
         }
         let Some(end) = head_end(&self.raw, self.searched) else {
-            // The end may straddle two packets: look again at the last two bytes.
+            // The end may be split over two packets: search the last two bytes again.
             self.searched = self.raw.len().saturating_sub(2);
             let too_long = self.dropped + self.raw.len() > MAX_HEAD_LEN;
             return if too_long { Err(Error::HeadTooLong) } else { Ok(false) };
@@ -289,7 +293,7 @@ fn is_padding(byte: u8) -> bool {
     byte == 0 || byte.is_ascii_whitespace()
 }
 
-/// Whether `body` holds a root element with its end.
+/// Whether `body` contains a root element with its end.
 fn is_closed(body: &[u8]) -> bool {
     body.contains(&b'<') && xml::read(body).is_ok()
 }
@@ -303,10 +307,11 @@ fn head_end(raw: &[u8], from: usize) -> Option<usize> {
     })
 }
 
-/// Reads a head that ends with its empty line.
+/// Parses a head that ends with its empty line.
 fn parse_head(head: &[u8]) -> Result<Response, Error> {
     parse_strictly_enough(head).or_else(|error| {
-        // A status line no parser takes, or rubbish before it: keep the headers and what looks like a status.
+        // A status line that no parser accepts, or garbage before it: keep the headers and what
+        // looks like a status.
         let line_end = head.iter().position(|&byte| byte == b'\n').unwrap_or(head.len());
         let (line, rest) = head.split_at(line_end);
         let repaired = [b"HTTP/1.1 200 OK\r".as_slice(), rest].concat();
@@ -339,10 +344,10 @@ fn parse_strictly_enough(head: &[u8]) -> Result<Response, Error> {
     Ok(Response { status: response.code, headers: headers.collect(), body: Vec::new() })
 }
 
-/// Reads a whole recorded answer.
+/// Reads a whole recorded response.
 ///
 /// # Errors
-/// As [`Reader::feed`] and [`Reader::finish`].
+/// The errors of [`Reader::feed`] and [`Reader::finish`].
 pub fn read(bytes: &[u8]) -> Result<Response, Error> {
     let mut reader = Reader::default();
     reader.feed(bytes)?;
@@ -355,7 +360,8 @@ mod tests {
 
     const XML: &str = "<a><b>1</b></a>";
 
-    /// Feeds `bytes` in pieces of `step`; returns the answer and whether it was complete by itself.
+    /// Feeds `bytes` in pieces of `step`; returns the response and whether it was complete by
+    /// itself.
     fn read_in_steps(bytes: &[u8], step: usize) -> (Result<Response, Error>, bool) {
         let mut reader = Reader::default();
         let mut complete = false;

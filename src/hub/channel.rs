@@ -1,7 +1,7 @@
-//! One camera on the wall: its main stream, and maybe a small one that serves small tiles.
+//! One camera on the wall: its main stream, and possibly a small stream for small tiles.
 //!
-//! Each stream is a [`Stream`] of its own. What a viewer wishes for decides which of the two suits it; it
-//! is shown that one as soon as that one has a picture, and the other for as long as it has none.
+//! Each is a [`Stream`]. The rendition request of a viewer decides which of the two suits it. The
+//! viewer is shown that stream as soon as it has a picture, and the other one until then.
 
 use std::{
     collections::BTreeMap,
@@ -26,29 +26,30 @@ use crate::{
     media::{RenditionRequest, Size, fit},
 };
 
-/// Counted as the small stream's size until the camera says its own.
+/// The size assumed for the small stream until the camera announces it.
 const ASSUMED_SMALL: Size = Size { width: 640, height: 360 };
 
-/// The small stream may be enlarged by this much, in percent, for a viewer that is shown it already, so
-/// that a tile whose size wavers does not open and leave the main stream again and again.
+/// How much the small stream may be enlarged, in percent, for a viewer that is shown it already.
+/// The margin keeps a tile of varying size from opening and closing the main stream repeatedly.
 const STAY: u32 = 125;
 
-/// The same for all other viewers: cameras round their sizes.
+/// The same for all other viewers. It allows for cameras that round their sizes.
 const ENTER: u32 = 110;
 
-/// The small stream has been away for so long when the main one is opened in its place: most troubles are
-/// over sooner.
+/// How long the small stream must be away before the main stream is opened in its place. Most
+/// failures are shorter.
 const STAND_IN_AFTER: Duration = Duration::from_secs(2);
 
 pub struct Channel {
     main: Arc<Stream>,
     small: Mutex<Option<Arc<Stream>>>,
-    /// Rung when either stream begins or ceases to be live, or there is another small one.
+    /// Notified when either stream becomes live or stops being live, or when the small stream is
+    /// replaced.
     notifier: Arc<Notifier>,
     viewers: AtomicUsize,
 }
 
-/// Counted among the viewers until it is dropped.
+/// Counts a viewer until it is dropped.
 pub(super) struct ViewerGuard(pub(super) Arc<Channel>);
 
 impl ViewerGuard {
@@ -65,7 +66,7 @@ impl Drop for ViewerGuard {
 }
 
 impl Channel {
-    /// A camera whose only stream, as yet, is `main`.
+    /// A camera with the stream `main` only.
     pub fn of(main: Arc<Stream>) -> Arc<Self> {
         let notifier = Arc::new(Notifier::default());
         main.tell_changes(Arc::clone(&notifier));
@@ -84,7 +85,7 @@ impl Channel {
         self.locked().clone()
     }
 
-    /// Another small stream, or none. The viewers of the one before go on with what there is.
+    /// Sets or removes the small stream. Viewers of the old one continue with what is left.
     pub fn set_small(&self, small: Option<Arc<Stream>>) {
         if let Some(small) = &small {
             small.tell_changes(Arc::clone(&self.notifier));
@@ -96,28 +97,28 @@ impl Channel {
         }
     }
 
-    /// The main one first.
+    /// The main stream comes first.
     pub fn streams(&self) -> Vec<Arc<Stream>> {
         std::iter::once(Arc::clone(&self.main)).chain(self.small()).collect()
     }
 
-    /// Takes a place for pictures; the first [`View::next`] answers at once.
+    /// Subscribes to pictures; the first [`View::next`] returns at once.
     ///
     /// # Errors
-    /// [`TooManyRenditions`] where the wish would need one more rendition than the stream may have.
+    /// [`TooManyRenditions`] if the request needs one more rendition than the stream may have.
     pub fn subscribe(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<View, TooManyRenditions> {
         let subscription = self.lane_for(rendition_request).subscribe(rendition_request)?;
         Ok(View::new(ViewerGuard::new(self), rendition_request, subscription))
     }
 
-    /// Takes a place for access units; the first delivery is there at once.
+    /// Subscribes to access units; the first event is there at once.
     pub fn subscribe_units(self: &Arc<Self>, rendition_request: RenditionRequest) -> UnitView {
         let subscription = self.lane_for(rendition_request).subscribe_units();
         UnitView::new(ViewerGuard::new(self), rendition_request, subscription)
     }
 
-    /// Where a viewer with this wish begins: at the stream that suits it, or at the other one while only
-    /// that is live.
+    /// The stream at which a viewer with this request starts: the one that suits it, or the other
+    /// one while only that is live.
     pub fn lane_for(&self, rendition_request: RenditionRequest) -> Arc<Stream> {
         let select_stream = self.select_stream(rendition_request, None);
         match self.other(&select_stream) {
@@ -126,7 +127,8 @@ impl Channel {
         }
     }
 
-    /// Whether the main stream is to be open: somebody is at it, or the small one has been away for a while.
+    /// Whether the main stream must be open: it has viewers, or the small stream has been away for
+    /// a while.
     pub fn needs_main(&self, now: Instant) -> bool {
         let Some(small) = self.small() else { return true };
         let condition = small.condition();
@@ -138,7 +140,7 @@ impl Channel {
         }
     }
 
-    /// The stream for which the facts of the camera as a whole are told: the best that is live.
+    /// The stream that represents the camera as a whole: the best one that is live.
     pub fn shown(&self) -> Arc<Stream> {
         match self.small() {
             Some(small) if !self.main.is_live() && (small.is_live() || self.main.is_idle()) => small,
@@ -146,8 +148,8 @@ impl Channel {
         }
     }
 
-    /// The camera as a whole: what is counted of both streams together, everything else of the one
-    /// [shown](Self::shown).
+    /// The status of the camera as a whole: counters are the sums of both streams, everything else
+    /// is that of the stream [shown](Self::shown).
     pub fn status(&self, now: Instant) -> Status {
         let Some(small) = self.small() else { return self.main.status(now) };
         let shown = self.shown();
@@ -165,7 +167,8 @@ impl Channel {
         whole
     }
 
-    /// How `stream` stands, and, where it is live but does not suit its viewer, why that one is shown it.
+    /// The condition of `stream`. If it is live but does not suit its viewer, the reason says why
+    /// the viewer is shown it.
     pub(super) fn condition(&self, stream: &Arc<Stream>, suits: bool) -> Condition {
         let mut condition = stream.condition();
         if let Some(other) = self.other(stream).filter(|_| !suits && condition.state == State::Live) {
@@ -178,8 +181,8 @@ impl Channel {
         condition
     }
 
-    /// The stream that suits `rendition_request`: the smallest that need not be enlarged. `at` is the one its viewer is
-    /// shown already.
+    /// The stream that suits `rendition_request`: the smallest one that need not be enlarged. `at`
+    /// is the stream that the viewer is shown already.
     pub(super) fn select_stream(&self, rendition_request: RenditionRequest, at: Option<&Arc<Stream>>) -> Arc<Stream> {
         let Some(small) = self.small() else { return Arc::clone(&self.main) };
         let slack = if at.is_some_and(|at| Arc::ptr_eq(at, &small)) { STAY } else { ENTER };
@@ -191,7 +194,7 @@ impl Channel {
         }
     }
 
-    /// The stream that a viewer who is shown `at` should change to once it gives pictures.
+    /// The stream to which a viewer that is shown `at` must switch once that stream has pictures.
     pub(super) fn awaited(&self, rendition_request: RenditionRequest, at: &Arc<Stream>) -> Option<Arc<Stream>> {
         let select_stream = self.select_stream(rendition_request, Some(at));
         if !Arc::ptr_eq(&select_stream, at) {
@@ -200,8 +203,8 @@ impl Channel {
         self.other(at).filter(|other| !at.is_live() && other.is_live())
     }
 
-    /// Whether a viewer at `stream` must look for another place although the camera stays: there is
-    /// another small stream, or none.
+    /// Whether a viewer of `stream` needs another subscription although the camera stays: the small
+    /// stream was replaced or removed.
     pub(super) fn has_left(&self, stream: &Arc<Stream>) -> bool {
         !self.main.is_closed() && self.streams().iter().all(|there| !Arc::ptr_eq(there, stream))
     }
@@ -210,7 +213,7 @@ impl Channel {
         self.notifier.hang()
     }
 
-    /// Ends every seat: the camera left the configuration.
+    /// Ends all subscriptions: the camera is no longer in the configuration.
     pub(super) fn close(&self) {
         self.streams().iter().for_each(|stream| stream.close());
     }
@@ -226,7 +229,7 @@ impl Channel {
 }
 
 impl Status {
-    /// Adds what is counted of the camera's other stream.
+    /// Adds the counters of the camera's other stream.
     fn add(&mut self, other: &Self) {
         self.frames += other.frames;
         self.bytes += other.bytes;
@@ -268,11 +271,11 @@ impl Status {
     }
 }
 
-/// Whether a stream of `small` display size fills `box_` as well as `main` would, where `slack` percent of its
-/// size are as good.
+/// Whether a stream of display size `small` fills `box_` as well as `main` would. `slack` is the
+/// percentage of its size up to which it counts as large enough.
 fn covers(small: Size, main: Option<Size>, box_: Option<Size>, slack: u32) -> bool {
     let scaled = |length: u32| u64::from(length) * u64::from(slack) / 100;
-    // Unknown, the main stream is of the same shape and larger than any box.
+    // An unknown main stream is assumed to have the same shape and to be larger than any box.
     let main = main.unwrap_or(Size { width: small.width.max(1) * 64, height: small.height.max(1) * 64 });
     let wanted = box_.map_or(main, |box_| fit(main, box_));
     u64::from(wanted.width) <= scaled(small.width) && u64::from(wanted.height) <= scaled(small.height)

@@ -2,15 +2,15 @@
 
 use crate::media::AccessUnit;
 
-/// Units kept at most: 20 s at 25 fps. Cameras with longer groups exist ("smart" codecs), but a
-/// viewer cannot be made to decode more than this before the first picture.
+/// Maximum number of units: 20 s at 25 fps. Cameras with longer groups exist ("smart" codecs), but
+/// a viewer should not have to decode more than this before the first picture.
 const MAX_UNITS: usize = 500;
 
-/// Bytes kept at most: a 4K camera at 16 Mbit/s fills this in 4 s.
+/// Maximum number of bytes: a 4K camera at 16 Mbit/s fills this in 4 s.
 const MAX_BYTES: usize = 8 << 20;
 
-/// Everything a decoder needs to show the newest frame; empty until the first key frame, and again
-/// when a group outgrows its bounds.
+/// Everything that a decoder needs to show the newest frame. It is empty until the first key frame,
+/// and again when a group exceeds the limits.
 #[derive(Debug, Default)]
 pub struct GopCache {
     units: Vec<AccessUnit>,
@@ -18,8 +18,8 @@ pub struct GopCache {
 }
 
 impl GopCache {
-    /// Takes the newest unit; a key frame begins a new group. A group that outgrows the bounds is
-    /// dropped whole, since its units are of no use without their beginning.
+    /// Adds the newest unit; a key frame starts a new group. A group that exceeds the limits is
+    /// dropped as a whole, because its units are useless without their start.
     pub fn push(&mut self, unit: &AccessUnit) {
         if unit.key {
             self.clear();

@@ -1,4 +1,4 @@
-//! Bells for those who look on: rung at each change, heard at least once.
+//! Wakes tasks that wait for a change: each is notified at least once per change.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,8 @@ impl Notifier {
     pub fn hang(&self) -> Receiver<()> {
         let (sender, receiver) = bounded(1);
         let mut notifier = self.notifier();
-        // Years may pass between two changes, and viewers come and go: forget the bells of the gone.
+        // Years may pass between two changes, while viewers come and go: drop the senders without a
+        // receiver.
         notifier.retain(|bell| !bell.is_closed());
         notifier.push(sender);
         receiver

@@ -1,11 +1,11 @@
-//! Measured frame rate and bitrate over the last seconds.
+//! Frame rate and bitrate, measured over the last seconds.
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-/// Long enough to even out groups of pictures, short enough to follow a camera that slows down.
+/// Long enough to average groups of pictures, short enough to follow a camera that slows down.
 const WINDOW: Duration = Duration::from_secs(4);
 
 /// Arrivals within the last [`WINDOW`].
@@ -31,7 +31,8 @@ impl RateMeter {
             return (0.0, 0.0);
         };
         let bytes: usize = recent().map(|(_, bytes)| bytes).sum();
-        // Measured up to now rather than to the last arrival, so that a silent stream sinks to zero.
+        // Measured up to now rather than to the last arrival, so the rate of a silent stream falls
+        // to zero.
         let seconds = now.saturating_duration_since(*first).as_secs_f64();
         if count < 2 || seconds <= 0.0 {
             return (0.0, 0.0);

@@ -1,9 +1,10 @@
-//! The stall clock: what of a stream is overdue, by our own monotonic clock.
+//! The stall detector: what is overdue in a stream, by the agent's own monotonic clock.
 //!
-//! Time is an argument throughout. Beside silence it knows four kinds of streams that look alive and
-//! are not: frames without a key frame, key frames that cease, a decoder that gives no picture, and
-//! frames that are old when they come. FFmpeg hands an H.264 or H.265 frame on when the next one begins,
-//! so it may be as old as the gap before it; nothing here takes it for younger.
+//! Time is always an argument. Beside silence, it detects four kinds of streams that look alive and
+//! are not: frames without a key frame, key frames that stop, a decoder that gives no picture, and
+//! frames that are old when they arrive. FFmpeg hands an H.264 or H.265 frame on when the next one
+//! begins, so a frame may be as old as the gap before it; the detector never assumes that it is
+//! younger.
 
 use std::{
     collections::VecDeque,
@@ -11,50 +12,51 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest key frame interval a camera may be set to before it was measured; cameras offer up to
-/// 10 s. Nothing is known of a new camera, and one that waits for its rhythm shows no picture yet.
+/// The longest key-frame interval assumed for a camera before it was measured; cameras offer up to
+/// 10 s. A new camera's interval is unknown, and a stream without its first key frame shows no
+/// picture yet.
 const ASSUMED_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What a key frame may be late.
+/// Grace added to the expected key-frame interval.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// Intervals between key frames that are remembered: the longest of them is what is expected. Cameras
-/// with "smart" codecs stretch their groups when the scene is still.
+/// Number of key-frame intervals remembered; the longest of them is expected. Cameras with "smart"
+/// codecs lengthen their groups when the scene is still.
 const MEMORY: usize = 16;
 
-/// Pictures may stay out for this many of their own intervals, where that is more than the limit.
+/// Pictures may be missing for this many of their own intervals, if that is more than the limit.
 const PICTURES: u32 = 2;
 
-/// Units whose age is remembered for the pictures made of them; a decoder that is further behind is given
-/// the oldest of them.
+/// Number of units whose arrival times are remembered for the pictures made of them. A decoder that
+/// is further behind is given the time of the oldest.
 const UNITS: usize = 64;
 
-/// A stream is live once a frame is younger than this part of `stall_after`; so that the next one, after
-/// as long a gap, comes before that one is too old.
+/// A stream becomes live once a frame is younger than `stall_after` divided by this. Then the next
+/// frame, after an equally long gap, comes before that frame is too old.
 const YOUNG: u32 = 2;
 
-/// The heartbeat of one stream. The rhythm of its key frames is remembered from worker to worker.
+/// The stall detector of one stream. The key-frame intervals are remembered across workers.
 #[derive(Debug, Default)]
 pub struct StallDetector {
     begun: Option<Instant>,
     first_unit: Option<Instant>,
     last_unit: Option<Instant>,
-    /// The newest units, and since when each may have lain in FFmpeg.
+    /// The newest units, and the earliest time at which each can have reached FFmpeg.
     units: VecDeque<(u32, Instant)>,
     last_key: Option<Instant>,
     last_picture: Option<Instant>,
     intervals: VecDeque<Duration>,
 }
 
-/// What the stream must answer to.
+/// The limits that the stream must keep.
 #[derive(Clone, Copy, Debug)]
 pub struct StallLimits {
     /// The camera's `stall_after`.
     pub stall_after: Duration,
     pub live: bool,
-    /// The shortest interval of the pictures that are wanted; `None` where none are.
+    /// The shortest interval of the pictures wanted; `None` if none are.
     pub picture_every: Option<Duration>,
-    /// Whether the group of pictures is still whole, so that a newcomer sees something at once.
+    /// Whether the kept group of pictures is complete, so that a new viewer sees something at once.
     pub joinable: bool,
 }
 
@@ -67,11 +69,11 @@ pub enum StallReason {
         every: Duration,
         limit: Duration,
     },
-    /// The stream is open, and no picture can begin.
+    /// The stream is open, but no picture can begin.
     FirstKeyFrame(Duration),
-    /// It was live, and nobody new could join it.
+    /// The stream was live, but no new viewer could join it.
     KeyFrames(Duration),
-    /// Frames arrive, and the decoder makes nothing of them.
+    /// Frames arrive, but the decoder makes no picture of them.
     Pictures(Duration),
 }
 
@@ -101,13 +103,13 @@ impl fmt::Display for StallReason {
 }
 
 impl StallDetector {
-    /// Another worker begins.
+    /// Records that another worker starts.
     pub fn begin(&mut self, now: Instant) {
         match (self.last_unit, self.last_key) {
-            // It did not keep to its rhythm: nothing is known of it any longer.
+            // The camera did not keep its interval, so nothing is known of it any longer.
             (Some(_), None) => self.intervals.clear(),
-            // A group that was cut off was at least this long. So a camera that stretches its groups far
-            // beyond what it did before is interrupted once for each doubling, and not for ever.
+            // A group that was cut off was at least this long. A camera that lengthens its groups
+            // far beyond that is therefore interrupted once for each doubling, and not for ever.
             (Some(unit), Some(key)) => {
                 let cut_off = unit.saturating_duration_since(key);
                 if cut_off > self.interval() {
@@ -121,7 +123,7 @@ impl StallDetector {
         (self.begun, self.last_picture) = (Some(now), Some(now));
     }
 
-    /// An access unit arrived; `prompt` where such are handed on as soon as they are whole.
+    /// Records an access unit; `prompt` if units are handed on as soon as they are complete.
     pub fn unit(&mut self, sequence: u32, key: bool, prompt: bool, now: Instant) {
         let before = self.last_unit.or(self.begun);
         let waits_since = before.filter(|_| !prompt || self.last_unit.is_none()).unwrap_or(now);
@@ -136,12 +138,13 @@ impl StallDetector {
         }
     }
 
-    /// The stream went live: from now on a picture is waited for.
+    /// Records that the stream became live: from now on a picture is expected.
     pub fn live(&mut self, now: Instant) {
         self.last_picture = Some(now);
     }
 
-    /// A picture was made of unit `sequence`. Returns the age that the picture may have.
+    /// Records that a picture was made of unit `sequence`. Returns the age that the picture may
+    /// have.
     pub fn picture(&mut self, sequence: u32, now: Instant) -> Duration {
         let unit = self.units.iter().rev().find(|(unit, _)| *unit == sequence).or(self.units.front());
         let taken = unit.map_or(now, |(_, since)| *since);
@@ -154,7 +157,8 @@ impl StallDetector {
         self.age(now).is_some_and(|age| age <= stall_after / YOUNG)
     }
 
-    /// Pictures are wanted for the first time: the decoder's clock starts now, not with a picture of old.
+    /// Records that pictures are wanted for the first time: the time limit starts now, not at an
+    /// earlier picture.
     pub fn wanted(&mut self) {
         self.last_picture = self.last_unit;
     }
@@ -173,14 +177,15 @@ impl StallDetector {
         self.deadlines(terms).into_iter().flatten().find(|(at, _)| now >= *at).map(|(_, lack)| lack)
     }
 
-    /// When something is overdue if nothing comes until then; `None` before the first access unit.
+    /// When something will be overdue if nothing arrives until then; `None` before the first access
+    /// unit.
     pub fn due(&self, terms: StallLimits) -> Option<Instant> {
         self.deadlines(terms).into_iter().flatten().map(|(at, _)| at).min()
     }
 
     fn deadlines(&self, terms: StallLimits) -> [Option<(Instant, StallReason)>; 3] {
         let limit = terms.stall_after;
-        // Nothing of a stream that is not live is shown, so it has the whole limit for its next frame.
+        // A stream that is not live is not shown, so its next frame may take the whole limit.
         let (newest, last) = (self.newest(), self.last_unit);
         let gap = last.zip(newest).map_or(Duration::ZERO, |(last, newest)| last.saturating_duration_since(newest));
         let seldom = StallReason::Seldom { every: gap, limit };
@@ -194,7 +199,7 @@ impl StallDetector {
             }
             _ => self.first_unit.map(|at| {
                 let limit = limit.max(self.interval() + SLACK);
-                // Where a key frame came, it and what followed was too old.
+                // If a key frame came, it and what followed were too old.
                 (at + limit, if self.last_key.is_some() { seldom } else { StallReason::FirstKeyFrame(limit) })
             }),
         };
@@ -205,7 +210,7 @@ impl StallDetector {
         [frames, key, pictures]
     }
 
-    /// The key frame interval to reckon with.
+    /// The key-frame interval to expect.
     fn interval(&self) -> Duration {
         self.intervals.iter().copied().max().unwrap_or(ASSUMED_INTERVAL)
     }
@@ -243,7 +248,8 @@ mod tests {
             self.start + Duration::from_millis(milliseconds)
         }
 
-        /// Frames at 25 a second in `from..until` milliseconds, a key frame every `gop` from `from` on.
+        /// Sends 25 frames a second in `from..until` milliseconds, with a key frame every `gop`
+        /// from `from` on.
         fn send(&mut self, from: u64, until: u64, gop: Option<u64>) {
             for at in (from..until).step_by(40) {
                 let key = gop.is_some_and(|gop| (at - from).is_multiple_of(gop));
@@ -287,7 +293,7 @@ mod tests {
         scene.send(11_000, 30_000, None);
         assert_eq!(scene.overdue(OPENING, 15_999), None);
         assert!(matches!(scene.overdue(OPENING, 16_000), Some(StallReason::FirstKeyFrame(_))));
-        // What was measured is no longer true of it; it must not be refused for ever.
+        // The measured interval is no longer true; the stream must not be refused for ever.
         scene.stall.begin(scene.at(30_000));
         scene.send(31_000, 60_000, None);
         assert_eq!(scene.overdue(OPENING, 41_999), None);
@@ -317,7 +323,7 @@ mod tests {
     fn group_that_was_cut_off_doubles_the_patience() {
         let mut scene = Scene::new();
         let (mut begun, mut cuts) = (0, Vec::new());
-        // No key frame but the first, as with an encoder that refreshes by stripes.
+        // No key frame except the first, as with an encoder that refreshes by stripes.
         for _ in 0..4 {
             scene.stall.begin(scene.at(begun));
             scene.stall.unit(1, true, false, scene.at(begun));

@@ -1,4 +1,4 @@
-//! What can be told about a lane at one moment.
+//! What the API and the metrics report of a stream at one moment.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,32 +18,33 @@ pub struct Condition {
 /// Where a camera was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
-    /// IP address or host name, with a port where it is not the usual one; never a login.
+    /// IP address or host name, with a port if it is not the default; never a login.
     pub address: String,
-    /// Token of the profile that is shown; `None` where the camera has none.
+    /// Token of the profile shown; `None` if the camera has none.
     pub profile: Option<String>,
 }
 
-/// Why a stream, or an attempt at one, came to its end: the few words that can be counted.
+/// Why a stream, or an attempt to open one, ended: the few values that the metrics count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// Frames or pictures stayed away for longer than they may.
+    /// Frames or pictures were overdue.
     Stalled,
     /// The camera ended the stream.
     Ended,
     /// Nobody answers, or not in time.
     Unreachable,
-    /// The camera answers and says no: no such profile or stream, or nothing that can be understood.
+    /// The camera answers with a refusal (no such profile or stream), or with something
+    /// unintelligible.
     Refused,
     /// The login was refused.
     Denied,
-    /// There is no video in it that we can use.
+    /// The stream has no video that the agent can use.
     NoVideo,
-    /// The worker died, hung or spoke nonsense.
+    /// The worker died, hung or broke the protocol.
     Worker,
-    /// Memory ran short.
+    /// Memory was short.
     Memory,
-    /// The configuration says something else.
+    /// The configuration changed.
     Changed,
 }
 
@@ -75,19 +76,19 @@ impl Cause {
     }
 }
 
-/// Everything the API and the metrics tell about one camera; never holds a password.
+/// Everything that the API and the metrics report of one camera; never holds a password.
 #[derive(Clone, Debug)]
 pub struct Status {
     pub id: CameraId,
     pub name: String,
     pub condition: Condition,
-    /// For how long it has been in this state.
+    /// How long it has been in this state.
     pub since: Duration,
     /// `None` until it was found the first time.
     pub place: Option<Endpoint>,
     /// Time since the newest access unit arrived; `None` before the first.
     pub age: Option<Duration>,
-    /// What the stream is; kept while it is being reconnected.
+    /// The stream's properties; kept while it is reconnected.
     pub stream: Option<StreamInfo>,
     /// Access units per second, measured over the last seconds.
     pub measured_fps: f64,
@@ -99,27 +100,28 @@ pub struct Status {
     pub bytes: u64,
     /// Workers started after the first.
     pub reconnects: u64,
-    /// Times the stream fell silent for longer than it may.
+    /// How often the stream stalled.
     pub stalls: u64,
-    /// How often streams, and attempts at one, ended, by cause; without those that never did.
+    /// How often streams, and attempts to open one, ended, by cause; causes without a count are
+    /// absent.
     pub failures: BTreeMap<Cause, u64>,
-    /// The newest trouble in words; kept after it is over.
+    /// The newest error in words; kept after it is over.
     pub last_error: Option<String>,
-    /// Time since `last_error` was noted.
+    /// Time since `last_error` was recorded.
     pub last_error_age: Option<Duration>,
-    /// For how long the camera has been live, all in all.
+    /// Total time for which the camera has been live.
     pub live: Duration,
-    /// For how long it has been on the wall.
+    /// How long it has been on the wall.
     pub known: Duration,
-    /// Time since it was live last: zero while it is; `None` before the first time.
+    /// Time since it was last live; zero while it is live, `None` before the first time.
     pub last_live_age: Option<Duration>,
     /// Units and bytes in the kept group of pictures.
     pub gop_cache: (usize, usize),
-    /// Taken seats.
+    /// Number of subscriptions.
     pub viewers: usize,
-    /// Those of them whose viewers take the camera's own video.
+    /// Number of those that take the camera's own video.
     pub untouched: usize,
-    /// Pictures replaced in mailboxes, and access units left out, before their viewers took them.
+    /// Pictures replaced in mailboxes, and access units dropped, before their viewers took them.
     pub skipped: u64,
     /// Viewers refused because of one rendition too many.
     pub refused: u64,
@@ -128,12 +130,12 @@ pub struct Status {
     pub renditions: Vec<RenditionStatus>,
     /// `None` while no worker runs.
     pub worker: Option<WorkerUsage>,
-    /// What the worker has lately used of one processor: 1.0 is all of it. `None` before it was
-    /// measured twice.
+    /// The share of one processor that the worker has used lately; 1.0 is all of it. `None` before
+    /// two measurements.
     pub worker_share: Option<f64>,
-    /// Its streams one by one, where it has more than one.
+    /// The status of each stream, if the camera has more than one.
     pub profiles: Vec<ProfileStatus>,
-    /// By how much the keeper is behind the moment it promised to be back; zero while it is in time.
+    /// How far the supervisor is past its heartbeat deadline; zero while it is in time.
     pub keeper_late: Duration,
 }
 
@@ -142,7 +144,7 @@ pub struct Status {
 pub struct ProfileStatus {
     /// `main` or `small`.
     pub stream: &'static str,
-    /// Not open, as nobody needs it.
+    /// Not open, because nobody needs it.
     pub idle: bool,
     pub status: Status,
 }
@@ -159,10 +161,10 @@ pub struct RenditionStatus {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WorkerUsage {
     pub pid: u32,
-    /// Processor time it has used since it started.
+    /// Processor time used since it started.
     pub cpu: Duration,
-    /// Resident memory in bytes, shared libraries included.
+    /// Resident memory in bytes, including shared libraries.
     pub resident: u64,
-    /// What of it no other process shares.
+    /// The part of it that no other process shares.
     pub own: u64,
 }

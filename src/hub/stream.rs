@@ -1,7 +1,7 @@
-//! One camera's fan-out point.
+//! The fan-out point of one RTSP stream.
 //!
-//! The keeper publishes into it; viewers sit down at it. Time is an argument throughout: the lane
-//! never reads a clock, so its stall clock can be tested without waiting.
+//! The supervisor publishes; viewers subscribe. Time is always an argument: a [`Stream`] never
+//! reads a clock, so its stall detector can be tested without waiting.
 
 mod publish;
 mod subscribers;
@@ -31,17 +31,19 @@ use crate::{
     media::{Picture, Rendition, RenditionRequest, Size, StreamInfo},
 };
 
-/// Renditions that are encoded side by side until the configuration says otherwise. Each costs an encode
-/// per frame (4 ms at 1080p), so a bound is what strangers can make a worker do.
+/// Maximum number of renditions encoded at the same time, unless the configuration sets another.
+/// Each costs an encode per frame (4 ms at 1080p), so the limit bounds the work that strangers can
+/// cause in a worker.
 const USUAL_RENDITIONS: usize = 16;
 
-/// More are never asked of a worker, whatever the bound was when their viewers came.
+/// Maximum number of renditions requested from a worker, whatever limit was in force when their
+/// viewers came.
 const MAX_RENDITIONS: usize = 64;
 
-/// Counted as the stream's size until the camera says its own.
+/// The size assumed for the stream until the camera announces it.
 const ASSUMED_SIZE: Size = Size { width: 1920, height: 1080 };
 
-/// A viewer asked for one more rendition than is encoded for one camera.
+/// A viewer requested one more rendition than may be encoded for one camera.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TooManyRenditions {
     pub most: usize,
@@ -76,9 +78,9 @@ struct Inner {
     gop_cache: GopCache,
     rate_meter: RateMeter,
     next_sequence: u32,
-    /// The first sequence of the stream as it is described now; `None` until it has changed.
+    /// First sequence number after the last change of the stream info; `None` until it changes.
     described_at: Option<u32>,
-    /// The stall clock.
+    /// Decides when the stream counts as stalled.
     stall: StallDetector,
     subscriptions: Vec<Subscriber>,
     unit_seats: Vec<UnitSubscriber>,
@@ -100,28 +102,28 @@ struct Inner {
     vitals: Option<(WorkerUsage, Instant)>,
     worker_share: Option<f64>,
     keeper_due: Option<Instant>,
-    /// Not opened, as nobody needs it.
+    /// Not open, because nobody needs it.
     idle: bool,
-    /// Times it was opened after a rest.
+    /// How often the stream was opened after it was idle.
     fresh: u64,
     closed: bool,
-    /// Of those who look on.
+    /// The notifier of the camera to which the stream belongs.
     notifier: Option<Arc<Notifier>>,
 }
 
-/// The lane's end of a seat.
+/// The stream's end of a [`Subscription`](super::Subscription).
 struct Subscriber {
     number: u64,
     rendition_request: RenditionRequest,
     pictures: Sender<Arc<Picture>>,
-    /// The other end of `pictures`, to take back what must no longer be shown.
+    /// The other end of `pictures`, used to remove what must no longer be shown.
     unread: Receiver<Arc<Picture>>,
     news: Sender<()>,
     skipped: Arc<AtomicU64>,
 }
 
 impl Stream {
-    /// A lane of a camera that is about to be connected.
+    /// A stream of a camera that is about to be connected.
     pub fn new(id: CameraId, name: String, options: StreamOptions, now: Instant) -> Self {
         Self {
             id,
@@ -195,7 +197,7 @@ impl Stream {
         self.inner().is_live()
     }
 
-    /// Whether it is not opened because nobody needs it.
+    /// Whether the stream is not open because nobody needs it.
     pub fn is_idle(&self) -> bool {
         self.inner().idle
     }
@@ -204,19 +206,19 @@ impl Stream {
         self.inner().closed
     }
 
-    /// Whether anybody sits here.
+    /// Whether there are subscriptions.
     pub(in crate::hub) fn has_viewers(&self) -> bool {
         let inner = self.inner();
         !inner.subscriptions.is_empty() || !inner.unit_seats.is_empty()
     }
 
-    /// Rings `notifier` from now on at each change of state, size or codec.
+    /// Notifies `notifier` from now on at each change of state, size or codec.
     pub(in crate::hub) fn tell_changes(&self, notifier: Arc<Notifier>) {
         self.inner().notifier = Some(notifier);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
+        // No code panics while it holds the lock, and a panic ends the process anyway.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -227,7 +229,7 @@ impl Inner {
         Rendition::for_wish(rendition_request, size, self.options.quality, self.options.max_fps)
     }
 
-    /// What the stream must answer to.
+    /// The limits that the stream must keep now.
     fn terms(&self) -> StallLimits {
         StallLimits {
             stall_after: self.options.stall_after,
@@ -242,13 +244,15 @@ impl Inner {
         }
     }
 
-    /// Refuses `rendition_request` where it would need one rendition too many, not counting seat `except`.
+    /// Refuses `rendition_request` if it needs one rendition too many. Subscription `except` does
+    /// not count.
     fn admit(&mut self, rendition_request: RenditionRequest, except: Option<u64>) -> Result<(), TooManyRenditions> {
         let others = self.subscriptions.iter().filter(|subscriber| Some(subscriber.number) != except);
         let mut renditions: Vec<_> = others.map(|subscriber| self.rendition(subscriber.rendition_request)).collect();
         renditions.sort_unstable();
         renditions.dedup();
-        // Who asks for what is watched already is never refused, also where the bound was lowered.
+        // A request for a rendition that is watched already is never refused, also after the limit
+        // was lowered.
         let most = self.most_renditions;
         if renditions.len() < most || renditions.contains(&self.rendition(rendition_request)) {
             return Ok(());
@@ -257,7 +261,7 @@ impl Inner {
         Err(TooManyRenditions { most })
     }
 
-    /// Gives a new seat the picture others of its rendition already see.
+    /// Gives a new subscription the picture that others of its rendition see already.
     fn serve_newest(&self, number: u64) {
         let Some(subscriber) = self.subscriptions.iter().find(|subscriber| subscriber.number == number) else { return };
         if let Some(picture) = self.newest.get(&self.rendition(subscriber.rendition_request)) {
@@ -281,8 +285,8 @@ impl Inner {
         }
     }
 
-    /// Whether the frame `sequence` came before the stream's last change of size, shape or codec. Sequences wrap, so they
-    /// are compared by their distance to the next one.
+    /// Whether frame `sequence` came before the stream's last change of size, shape or codec.
+    /// Sequence numbers wrap, so they are compared by their distance to the next one.
     fn is_of_stream_before(&self, sequence: u32) -> bool {
         let frames_since = |sequence: u32| self.next_sequence.wrapping_sub(sequence);
         self.described_at.is_some_and(|described_at| frames_since(sequence) > frames_since(described_at))

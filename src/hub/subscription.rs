@@ -1,4 +1,4 @@
-//! One viewer's place at a lane.
+//! One viewer's subscription to the pictures of a stream.
 
 use std::sync::{
     Arc,
@@ -13,19 +13,19 @@ use super::{
 };
 use crate::media::{Picture, RenditionRequest};
 
-/// What a viewer is to show next.
+/// What a viewer must show next.
 #[derive(Clone, Debug)]
 pub enum ViewEvent {
-    /// The newest live picture of the seat's rendition.
+    /// The newest live picture of the subscription's rendition.
     Picture(Arc<Picture>),
-    /// The camera's state, its reason or its name changed. While the state is not live, no picture
-    /// seen before may be shown as if it were.
+    /// The camera's state, its reason or its name changed. While the state is not live, no earlier
+    /// picture may be shown as if it were live.
     StateChange(Condition),
-    /// The camera was taken off the wall.
+    /// The camera was removed from the wall.
     Closed,
 }
 
-/// The right to pictures of one wish, given up by dropping it.
+/// A subscription for one rendition request. Dropping it ends it.
 pub struct Subscription {
     pub(super) stream: Arc<Stream>,
     pub(super) number: u64,
@@ -39,8 +39,8 @@ impl Subscription {
         &self.stream
     }
 
-    /// Waits for the next thing to show; news come before pictures. The first answer comes at once.
-    /// May be dropped while it waits without losing anything.
+    /// Waits for the next event; state changes come before pictures. The first one comes at once.
+    /// Cancel-safe: dropping the future loses nothing.
     pub async fn next(&mut self) -> ViewEvent {
         enum Rung {
             StateChange,
@@ -56,21 +56,22 @@ impl Subscription {
         }
     }
 
-    /// Counts a picture that was taken from the mailbox but replaced by a newer one before it was sent.
+    /// Counts a picture that was taken from the mailbox but replaced by a newer one before it was
+    /// sent.
     pub fn note_skipped(&self) {
         self.skipped.fetch_add(1, Ordering::Relaxed);
         self.stream.count_skipped();
     }
 
-    /// Pictures this viewer did not get because it was slow, since it sat down.
+    /// Pictures that this viewer has missed because it was slow, since it subscribed.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed)
     }
 
-    /// Asks for another size, quality or rate from now on.
+    /// Requests another size, quality or rate from now on.
     ///
     /// # Errors
-    /// [`TooManyRenditions`]; the old wish then stands.
+    /// [`TooManyRenditions`]; the old request then stays in force.
     pub fn change(&self, rendition_request: RenditionRequest) -> Result<(), TooManyRenditions> {
         self.stream.change_wish(self.number, rendition_request)
     }

@@ -1,35 +1,38 @@
 //! The access units that one viewer has not taken yet.
 //!
-//! Nobody waits for a slow viewer: its queue is bounded in time and memory, and what a decoder could
-//! not use or would only show late is left out, up to the next key frame. The units themselves are
-//! shared with the lane's group and all other queues.
+//! A slow viewer blocks nobody: its queue is limited in time and memory. Units that a decoder could
+//! not use or would show too late are dropped, up to the next key frame. The unit data is shared
+//! with the stream's group of pictures and all other queues.
 
 use std::{collections::VecDeque, mem};
 
 use crate::media::{AccessUnit, UnixMicros};
 
-/// A key frame passes by units this much older than itself, in microseconds: frames that a network
-/// held back for less arrive late but whole.
+/// How old the oldest waiting unit may be, in microseconds, when a key frame arrives; older units
+/// are dropped in favour of the key frame. Frames that the network delayed for less time arrive
+/// late but complete.
 const MAX_LAG: UnixMicros = 150_000;
 
-/// Units wait for a viewer at most this long, in microseconds; after that only a key frame helps.
+/// How long a unit may wait for a viewer, in microseconds. After that, the queue continues at a key
+/// frame.
 const MAX_DELAY: UnixMicros = 2_000_000;
 
-/// Units that wait at most, also while a new viewer is given the group: more than the group holds.
+/// Maximum number of waiting units, also for the group that a new viewer is given: more than the
+/// group holds.
 const MAX_UNITS: usize = 600;
 
-/// Bytes that wait at most, also while a new viewer is given the group.
+/// Maximum number of waiting bytes, also for the group that a new viewer is given.
 const MAX_BYTES: usize = 12 << 20;
 
 #[derive(Debug)]
 pub struct UnitQueue {
     units: VecDeque<AccessUnit>,
     bytes: usize,
-    /// No unit is of use before the next key frame.
+    /// No unit is usable before the next key frame.
     awaits_key: bool,
-    /// Something was left out before the next unit.
+    /// Units were dropped before the next one.
     gap: bool,
-    /// Has been empty since it was filled with a group.
+    /// The queue has been empty since it was filled with a group.
     caught_up: bool,
 }
 
@@ -37,12 +40,13 @@ pub struct UnitQueue {
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueuedUnit {
     pub unit: AccessUnit,
-    /// Units before this one were left out.
+    /// Units before this one were dropped.
     pub after_gap: bool,
 }
 
 impl UnitQueue {
-    /// A queue that begins with `gop_cache`, a key frame and what follows it; empty: with the next key frame.
+    /// A queue that starts with `gop_cache`: a key frame and what follows it. If that is empty, it
+    /// starts with the next key frame.
     pub fn new(gop_cache: &[AccessUnit]) -> Self {
         Self {
             units: gop_cache.iter().cloned().collect(),
@@ -53,7 +57,7 @@ impl UnitQueue {
         }
     }
 
-    /// Takes in the newest unit. Returns how many were left out, itself included.
+    /// Adds the newest unit. Returns how many units were dropped, including this one.
     pub fn push(&mut self, unit: &AccessUnit) -> u64 {
         let mut left_out = 0;
         let oldest = self.units.front().map_or(unit.taken, |oldest| oldest.taken);
@@ -64,7 +68,7 @@ impl UnitQueue {
             }
             self.awaits_key = false;
         } else if self.awaits_key {
-            // Before the first key frame nothing is missing.
+            // Before the first key frame, nothing counts as missing.
             return u64::from(self.gap);
         }
         self.bytes += unit.data.len();
@@ -76,7 +80,7 @@ impl UnitQueue {
         left_out
     }
 
-    /// Takes back all units: what follows begins with a key frame.
+    /// Removes all units; the queue continues at a key frame.
     pub fn withdraw(&mut self) {
         self.empty();
         self.awaits_key = true;
@@ -114,7 +118,7 @@ mod tests {
         AccessUnit { sequence, taken, key, data: vec![0; bytes].into() }
     }
 
-    /// Pushes units `from..to` with a key frame every `gop`; returns how many were left out.
+    /// Pushes units `from..to` with a key frame every `gop`; returns how many were dropped.
     fn push(unit_queue: &mut UnitQueue, from: u32, to: u32, gop: u32) -> u64 {
         (from..to).map(|sequence| unit_queue.push(&unit(sequence, sequence.is_multiple_of(gop), 1000))).sum()
     }

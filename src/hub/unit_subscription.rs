@@ -1,4 +1,4 @@
-//! The place of a viewer that takes a camera's own video as it is.
+//! One viewer's subscription to a camera's own video, unchanged.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use super::{status::Condition, stream::Stream, unit_queue::QueuedUnit};
 #[derive(Clone, Debug)]
 pub enum UnitEvent {
     Unit(QueuedUnit),
-    /// The camera's state, its reason, its name, its stream or its tuning changed. While the state is not
-    /// live, nothing seen before may be shown as if it were.
+    /// The camera's state, its reason, its name, its stream or its options changed. While the state
+    /// is not live, nothing seen before may be shown as if it were live.
     StateChange(Condition),
-    /// The camera was taken off the wall.
+    /// The camera was removed from the wall.
     Closed,
 }
 
-/// The right to a camera's access units, given up by dropping it. Costs no decoder.
+/// A subscription to a camera's access units. Dropping it ends it. It needs no decoder.
 pub struct UnitSubscription {
     pub(super) stream: Arc<Stream>,
     pub(super) number: u64,
-    /// Rings, at least once, when there is something to take.
+    /// Notified, at least once, when there is something to take.
     pub(super) bell: Receiver<()>,
 }
 
@@ -30,7 +30,7 @@ impl UnitSubscription {
         &self.stream
     }
 
-    /// Waits until there is something to take. May be dropped while it waits without losing anything.
+    /// Waits until there is something to take. Cancel-safe: dropping the future loses nothing.
     pub async fn ready(&self) {
         while !self.stream.has_delivery(self.number) {
             if self.bell.recv().await.is_err() {
@@ -39,8 +39,8 @@ impl UnitSubscription {
         }
     }
 
-    /// The next delivery, as of this very moment: a unit that must no longer be shown is not among them.
-    /// News come before units, and are the first. `None`: there is nothing now.
+    /// The next event as of this moment: never a unit that must no longer be shown. State changes
+    /// come before units, and the first event is one. `None` means that there is nothing now.
     pub fn take(&mut self) -> Option<UnitEvent> {
         self.stream.take_delivery(self.number)
     }

@@ -1,4 +1,4 @@
-//! The place of a viewer of a camera's own video, whichever of its streams that is.
+//! A viewer's subscription to a camera's own video, from either of its streams.
 
 use std::sync::Arc;
 
@@ -16,20 +16,21 @@ use super::{
 };
 use crate::media::{RenditionRequest, UnixMicros};
 
-/// A key frame is larger than what overtakes it on the way here. It may be older by this much than what
-/// was shown last: two streams of a camera are not in step anyway, and a decoder must begin with it.
+/// How much older than the last unit shown a key frame may be, in microseconds. A key frame is
+/// larger than the units that overtake it on the way. Two streams of a camera are not synchronous
+/// anyway, and a decoder must start with a key frame.
 const OVERTAKEN: UnixMicros = 200_000;
 
-/// As [`View`](super::View), for access units. The stream is changed with the first key frame of the
-/// other one, so that no decoder shows what lies before it.
+/// Like [`View`](super::View), for access units. The view switches at the first key frame of the
+/// other stream, so no decoder shows what precedes it.
 pub struct UnitView {
     visitor: ViewerGuard,
     rendition_request: RenditionRequest,
     subscription: UnitSubscription,
     awaited: Option<UnitSubscription>,
-    /// The key frame with which the stream was changed.
+    /// The key frame at which the view switched.
     first: Option<QueuedUnit>,
-    /// When the newest unit shown was taken.
+    /// The `taken` time of the newest unit shown.
     newest: UnixMicros,
     changes: Receiver<()>,
 }
@@ -47,17 +48,17 @@ impl UnitView {
         view
     }
 
-    /// The stream that is shown; the standing of the viewer is that of this one and no other.
+    /// The stream shown. The viewer's condition is that of this stream only.
     pub fn stream(&self) -> &Arc<Stream> {
         self.subscription.stream()
     }
 
-    /// The stream that this viewer should be shown instead as soon as it is live.
+    /// The stream to which this viewer must switch as soon as it is live.
     pub fn awaited(&self) -> Option<&Arc<Stream>> {
         self.awaited.as_ref().map(UnitSubscription::stream)
     }
 
-    /// Waits until there may be something to take. May be dropped while it waits without losing anything.
+    /// Waits until there may be something to take. Cancel-safe: dropping the future loses nothing.
     pub async fn ready(&mut self) {
         if self.first.is_some() {
             return;
@@ -76,7 +77,7 @@ impl UnitView {
         let changed = async {
             match self.changes.recv().await {
                 Ok(()) => true,
-                // The camera is gone, which the seat tells.
+                // The camera was removed, which the subscription reports.
                 Err(_closed) => future::pending().await,
             }
         };
@@ -85,8 +86,8 @@ impl UnitView {
         }
     }
 
-    /// The next delivery, as of this very moment: a unit that must no longer be shown is not among them.
-    /// News come before units, and are the first. `None`: there is nothing now.
+    /// The next event as of this moment: never a unit that must no longer be shown. State changes
+    /// come before units, and the first event is one. `None` means that there is nothing now.
     pub fn take(&mut self) -> Option<UnitEvent> {
         if let Some(first) = self.first.take().filter(|_| self.stream().is_live()) {
             return Some(self.deliver(first));
@@ -111,7 +112,7 @@ impl UnitView {
         }
     }
 
-    /// Asks for another size from now on.
+    /// Requests another size from now on.
     pub fn change(&mut self, rendition_request: RenditionRequest) {
         self.rendition_request = rendition_request;
         self.settle();
@@ -122,7 +123,7 @@ impl UnitView {
         UnitEvent::Unit(taken)
     }
 
-    /// The key frame with which the other stream begins, if it has come.
+    /// The key frame at which the other stream starts, if it has arrived.
     fn take_awaited(&mut self) -> Option<QueuedUnit> {
         let subscription = self.awaited.as_mut()?;
         loop {
@@ -131,7 +132,7 @@ impl UnitView {
                 UnitEvent::Unit(taken) if taken.unit.taken + OVERTAKEN >= self.newest => {
                     return Some(QueuedUnit { after_gap: false, ..taken });
                 }
-                // It lay somewhere: its next key frame will do.
+                // The unit was delayed on the way; the stream's next key frame is used instead.
                 UnitEvent::Unit(_) => *subscription = subscription.stream().sit_for_next_key_frame(),
                 UnitEvent::Closed => {
                     self.awaited = None;
@@ -147,7 +148,7 @@ impl UnitView {
         channel.condition(self.stream(), suits)
     }
 
-    /// Takes a seat at the stream that is now waited for, if any.
+    /// Subscribes to the stream to wait for now, if any.
     fn settle(&mut self) {
         let awaited = self.visitor.0.awaited(self.rendition_request, self.stream());
         self.awaited = match (awaited, self.awaited.take()) {

@@ -1,12 +1,12 @@
-//! For how long a camera has been live, and when it was last.
+//! How long a camera has been live, and when it was last live.
 
 use std::time::{Duration, Instant};
 
-/// The live times of one camera. Time is an argument.
+/// The live periods of one camera. Time is an argument.
 #[derive(Debug)]
 pub struct Uptime {
     known_since: Instant,
-    /// Of the live times that are over.
+    /// Sum of the past live periods.
     past: Duration,
     live_since: Option<Instant>,
     last_live: Option<Instant>,
@@ -17,7 +17,7 @@ impl Uptime {
         Self { known_since: now, past: Duration::ZERO, live_since: None, last_live: None }
     }
 
-    /// The camera is live, or is not, from now on.
+    /// Records whether the camera is live from now on.
     pub fn note(&mut self, live: bool, now: Instant) {
         match (live, self.live_since) {
             (true, None) => self.live_since = Some(now),
@@ -29,17 +29,17 @@ impl Uptime {
         }
     }
 
-    /// All live time so far.
+    /// Total live time so far.
     pub fn live(&self, now: Instant) -> Duration {
         self.past + self.live_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
-    /// Time since the beginning.
+    /// Time since this value was created.
     pub fn known(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.known_since)
     }
 
-    /// Time since it was live last: zero while it is.
+    /// Time since the camera was last live; zero while it is live, `None` before the first time.
     pub fn last_live_age(&self, now: Instant) -> Option<Duration> {
         match self.live_since {
             Some(_) => Some(Duration::ZERO),

@@ -1,4 +1,4 @@
-//! The place of a viewer of pictures at a camera, whichever of its streams they are made of.
+//! A viewer's subscription to the pictures of a camera, from either of its streams.
 
 use std::sync::Arc;
 
@@ -18,28 +18,29 @@ use crate::{
     media::{Picture, RenditionRequest, UnixMicros},
 };
 
-/// The other stream may be so far behind, and is waited for, when the stream is changed: its pictures are
-/// larger, so each of them may be ready only after the next one of the stream that is shown.
+/// How far the other stream may be behind, in microseconds, and still be waited for when the view
+/// switches. Its pictures are larger, so each may be ready only after the next one of the shown
+/// stream.
 const BEHIND: UnixMicros = 1_000_000;
 
-/// A seat at the stream that is shown, and, while another one would suit better, one there. Given up by
-/// dropping it.
+/// A subscription to the stream shown and, while the other stream would suit better, one to that.
+/// Dropping the view ends both.
 ///
-/// The stream is changed with the first picture of the other one that is newer than all shown before, so
-/// that there is neither a gap nor a step back. Sequences begin elsewhere then. Where the other one is a
-/// little [behind](BEHIND), the last picture stands until it has caught up.
+/// The view switches at the first picture of the other stream that is newer than all it has shown,
+/// so there is neither a gap nor a step back. Sequence numbers then start elsewhere. If the other
+/// stream is a little [behind](BEHIND), the last picture stays until that stream has caught up.
 pub struct View {
     visitor: ViewerGuard,
     rendition_request: RenditionRequest,
     subscription: Subscription,
     awaited: Option<Subscription>,
-    /// The picture with which the stream was changed.
+    /// The picture at which the view switched.
     first: Option<Arc<Picture>>,
-    /// When the newest picture shown was taken.
+    /// The `taken` time of the newest picture shown.
     newest: UnixMicros,
-    /// Pictures taken until then are not shown while another stream catches up.
+    /// Pictures taken up to this time are not shown while the other stream catches up.
     held: UnixMicros,
-    /// By the seats given up since.
+    /// Skipped by subscriptions that have ended.
     skipped: u64,
     changes: Receiver<()>,
 }
@@ -54,19 +55,19 @@ impl View {
         view
     }
 
-    /// The stream that is shown; the standing of the viewer is that of this one and no other.
+    /// The stream shown. The viewer's condition is that of this stream only.
     pub fn stream(&self) -> &Arc<Stream> {
         self.subscription.stream()
     }
 
-    /// Whether a stream that suits the wish better is still waited for, with good hope.
+    /// Whether the view waits for a stream that suits the request better and is live or connecting.
     pub fn is_waiting(&self) -> bool {
         let state = self.awaited.as_ref().map(|subscription| subscription.stream().condition().state);
         matches!(state, Some(State::Live | State::Connecting))
     }
 
-    /// Waits for the next thing to show; news come before pictures. The first answer comes at once.
-    /// May be dropped while it waits without losing anything.
+    /// Waits for the next event; state changes come before pictures. The first one comes at once.
+    /// Cancel-safe: dropping the future loses nothing.
     pub async fn next(&mut self) -> ViewEvent {
         enum Event {
             Awaited(ViewEvent),
@@ -88,7 +89,7 @@ impl View {
             let changed = async {
                 match self.changes.recv().await {
                     Ok(()) => Event::Changed,
-                    // The camera is gone, which the seat tells.
+                    // The camera was removed, which the subscription reports.
                     Err(_closed) => future::pending().await,
                 }
             };
@@ -128,20 +129,21 @@ impl View {
         }
     }
 
-    /// Counts a picture that was taken from the mailbox but replaced by a newer one before it was sent.
+    /// Counts a picture that was taken from the mailbox but replaced by a newer one before it was
+    /// sent.
     pub fn note_skipped(&self) {
         self.subscription.note_skipped();
     }
 
-    /// Pictures this viewer did not get because it was slow, since it sat down.
+    /// Pictures that this viewer has missed because it was slow, since it subscribed.
     pub fn skipped(&self) -> u64 {
         self.skipped + self.subscription.skipped()
     }
 
-    /// Asks for another size, quality or rate from now on.
+    /// Requests another size, quality or rate from now on.
     ///
     /// # Errors
-    /// [`TooManyRenditions`]; the old wish then stands.
+    /// [`TooManyRenditions`]; the old request then stays in force.
     pub fn change(&mut self, rendition_request: RenditionRequest) -> Result<(), TooManyRenditions> {
         self.subscription.change(rendition_request)?;
         self.rendition_request = rendition_request;
@@ -163,12 +165,12 @@ impl View {
         self.settle();
     }
 
-    /// Takes a seat at the stream that is now waited for, if any.
+    /// Subscribes to the stream to wait for now, if any.
     fn settle(&mut self) {
         let awaited = self.visitor.0.awaited(self.rendition_request, self.stream());
         self.awaited = match (awaited, self.awaited.take()) {
             (Some(stream), Some(subscription)) if Arc::ptr_eq(subscription.stream(), &stream) => Some(subscription),
-            // Where there is no room for its rendition, it goes on as it is.
+            // If its rendition would be one too many, the view stays as it is.
             (Some(stream), _) => stream.subscribe(self.rendition_request).ok(),
             (None, _) => None,
         };

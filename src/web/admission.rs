@@ -1,5 +1,6 @@
-//! Who is let in. At a bound a newcomer is told what it is and which setting raises it; those inside
-//! notice nothing, also where the bound is lowered below their number.
+//! Limits on connections and viewers. At a limit, a new client is refused with the limit and the
+//! setting that raises it. Present clients are not affected, also if the limit is lowered below
+//! their number.
 
 use std::{
     fmt,
@@ -15,14 +16,14 @@ use super::{
 };
 use crate::hub::TooManyRenditions;
 
-/// Seconds after which who was refused may ask again.
+/// Seconds after which a refused client may try again.
 const COME_BACK: u32 = 5;
 
-/// Refusals being told at the same time. Each holds a descriptor for up to a second or so; beyond
-/// these, connections are closed without a word.
+/// Maximum number of refusals sent at the same time. Each holds a descriptor for up to about a
+/// second; beyond this number, connections are closed without a response.
 const MAX_REFUSALS_ANSWERED: usize = 32;
 
-/// What newcomers are measured by; may change at any time.
+/// The limits for new clients; they may change at any time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdmissionLimits {
     /// Motion JPEG streams and WebSockets together.
@@ -31,27 +32,30 @@ pub struct AdmissionLimits {
     pub connections: usize,
     /// Open connections from one address.
     pub connections_per_address: usize,
-    /// Connections for which the process has descriptors, with those that cameras need put aside.
+    /// Connections for which the process has descriptors, after those that cameras need are
+    /// reserved.
     pub descriptors: usize,
-    /// Places beyond `viewers` and `connections` for who comes from [this machine](is_own): its own screen
-    /// and the person in front of it get in while strangers fill the house.
+    /// Viewers and connections admitted beyond `viewers` and `connections` if they come from [this
+    /// machine](is_own). Its own screen and the person in front of it are admitted even if
+    /// strangers use up the limits.
     pub own: usize,
 }
 
-/// Whether a visitor comes as `localhost`. A reverse proxy on this machine does so too, with all its visitors.
+/// Whether a client comes as `localhost`. A reverse proxy on this machine does so too, with all its
+/// clients.
 fn is_own(address: IpAddr) -> bool {
     [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&address.to_canonical())
 }
 
 impl Default for AdmissionLimits {
-    /// The defaults suit a wall of a few dozen screens on a small box, and one of its own with a page or two
-    /// in other tabs.
+    /// The defaults suit a wall of a few dozen screens on a small machine, and a screen of its own
+    /// with a page or two in other tabs.
     fn default() -> Self {
         Self { viewers: 64, connections: 256, connections_per_address: 128, descriptors: usize::MAX, own: 8 }
     }
 }
 
-/// Why somebody is not let in.
+/// Why a client is refused.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Refusal {
     Viewers { most: usize },
@@ -67,7 +71,7 @@ impl AdmissionLimits {
 }
 
 impl Refusal {
-    /// The key below `[limits]`, or the system's name where it is not ours.
+    /// The key in `[limits]`, or the system's name if it is not ours.
     pub fn setting(&self) -> &'static str {
         match self {
             Self::Viewers { .. } => "viewers",
@@ -111,7 +115,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The answer to who asks for one rendition too many.
+/// The response to a request that needs one rendition too many.
 pub fn too_many(error: TooManyRenditions) -> Response {
     full(&error.to_string(), "renditions", error.most)
 }
@@ -121,7 +125,7 @@ fn full(text: &str, setting: &str, most: usize) -> Response {
     Response::json(503, &body).header("Retry-After", COME_BACK.to_string())
 }
 
-/// All who are inside, and how many were refused.
+/// The counters of present clients and of refusals.
 #[derive(Debug, Default)]
 pub struct Admission {
     bounds: Mutex<AdmissionLimits>,
@@ -131,7 +135,7 @@ pub struct Admission {
     farewells: LimitedCounter,
 }
 
-/// A connection's place, until it is dropped.
+/// Counts a connection until it is dropped.
 #[derive(Debug)]
 pub struct ConnectionPermit {
     _connection: Permit,
@@ -143,12 +147,12 @@ impl Admission {
         *self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For newcomers from now on.
+    /// Sets the limits for new clients from now on.
     pub fn set_admission_limits(&self, bounds: AdmissionLimits) {
         *self.bounds.lock().unwrap_or_else(PoisonError::into_inner) = bounds;
     }
 
-    /// A place for one more connection from `address`.
+    /// Admits one more connection from `address`.
     pub fn connect(&self, address: IpAddr) -> Result<ConnectionPermit, Refusal> {
         let bounds = self.bounds();
         let most = bounds.connections + bounds.own(address);
@@ -165,14 +169,14 @@ impl Admission {
         Ok(ConnectionPermit { _connection: connection, _resident: resident })
     }
 
-    /// A place for one more viewer from `address`.
+    /// Admits one more viewer from `address`.
     pub fn watch(&self, address: IpAddr) -> Result<Permit, Refusal> {
         let bounds = self.bounds();
         let most = bounds.viewers + bounds.own(address);
         self.viewers.enter(most).ok_or_else(|| refused(Refusal::Viewers { most: bounds.viewers }))
     }
 
-    /// Leave to tell a refusal, unless too many are being told.
+    /// A permit to send a refusal; `None` if too many are being sent.
     pub fn close_timeout(&self) -> Option<Permit> {
         self.farewells.enter(MAX_REFUSALS_ANSWERED)
     }
@@ -185,7 +189,7 @@ impl Admission {
         self.viewers.count()
     }
 
-    /// How many were refused since the agent started, by the setting that did it.
+    /// Refusals since the agent started, by the setting that caused them.
     pub fn refused(&self) -> [(&'static str, u64); 3] {
         [
             ("viewers", self.viewers.refused()),
@@ -195,7 +199,7 @@ impl Admission {
     }
 }
 
-/// Told in the log, which sums what is the same.
+/// Logs the refusal; the log combines equal lines.
 fn refused(refusal: Refusal) -> Refusal {
     log::warn!("web: refused a newcomer: {refusal}");
     refusal

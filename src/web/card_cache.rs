@@ -1,4 +1,4 @@
-//! Cards, drawn once for everybody who is to see the same one.
+//! Cards, each drawn once for all viewers that need it.
 
 use std::{
     collections::VecDeque,
@@ -15,25 +15,25 @@ use crate::{
     media::{Rendition, RenditionRequest, Size},
 };
 
-/// Draws a card of this size and JPEG quality: [`crate::card::draw`], but in tests. May take some
-/// milliseconds: it is called on the thread pool for blocking work.
+/// Draws a card of this size and JPEG quality: [`crate::card::draw`], except in tests. It may take
+/// some milliseconds, so it runs on the thread pool for blocking work.
 pub type Draw = Arc<dyn Fn(Size, u8, &Card) -> Result<Vec<u8>, card::Error> + Send + Sync>;
 
-/// A viewer that names no size, of a camera whose size is not known yet.
+/// The card size for a viewer that requests no size, of a camera whose size is not known yet.
 const USUAL_SIZE: Size = Size { width: 1280, height: 720 };
 
-/// Cards kept: two of each camera on a big wall.
+/// Maximum number of cards kept: two for each camera of a big wall.
 const MAX_KEPT: usize = 64;
 
-/// And no more than so many bytes of them: a card of 320x180 takes 20 KB, one of 3840x2160 a megabyte.
+/// Maximum bytes of cards kept: a card of 320x180 takes 20 KB, one of 3840x2160 takes a megabyte.
 const KEPT_BYTES: usize = 4 << 20;
 
 type Key = (Size, u8, Card);
 
 pub struct Cards {
     draw: Draw,
-    /// The newest last. Locked while a card is drawn: whoever wants the same one waits for it instead
-    /// of drawing it again, and however many cameras fail, one thread at most is drawing.
+    /// Newest last. The lock is held while a card is drawn: other viewers of the same card wait for
+    /// it instead of drawing it again, and at most one thread draws, however many cameras fail.
     drawn: Mutex<VecDeque<(Key, Arc<[u8]>)>>,
 }
 
@@ -42,7 +42,8 @@ impl Cards {
         Self { draw, drawn: Mutex::default() }
     }
 
-    /// The card of `stream` in `condition`, in the size its pictures would have for `rendition_request`.
+    /// The card of `stream` in `condition`, in the size that its pictures would have for
+    /// `rendition_request`.
     pub async fn card(&self, stream: &Stream, condition: Condition, rendition_request: RenditionRequest) -> Arc<[u8]> {
         let quality = rendition_request.quality.unwrap_or_else(|| stream.options().quality);
         let size = match stream.info() {
@@ -79,7 +80,8 @@ impl Cards {
     }
 }
 
-/// `since` in seconds, in steps that grow with it: an hour-old card need not be drawn every second.
+/// `since` in seconds, in steps that grow with it: an hour-old card is not drawn again every
+/// second.
 fn step(since: Duration) -> u64 {
     match since.as_secs() {
         seconds @ 0..=9 => seconds,
@@ -103,7 +105,7 @@ mod tests {
         }));
         let options =
             StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
-        // An hour old, so that the test cannot fall on the edge between two steps of a second.
+        // An hour old, so that the test cannot cross a step of one second.
         let then = Instant::now().checked_sub(Duration::from_secs(3600)).unwrap_or_else(Instant::now);
         let stream = Stream::new(CameraId::new("gate").unwrap(), "Gate".into(), options, then);
         let rendition_request = RenditionRequest { size: None, quality: None, fps: None };

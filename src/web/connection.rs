@@ -1,4 +1,5 @@
-//! One connection from its first byte to its end: requests one after the other, or one endless answer.
+//! One connection from its first byte to its end: requests one after the other, or one endless
+//! response.
 
 use std::{
     io,
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{hub::Channel, media::RenditionRequest};
 
-/// Tells somebody why he is not let in.
+/// Refuses a client and sends it the reason.
 pub async fn refuse(stream: TcpStream, peer: SocketAddr, refusal: Refusal, web: &Web) {
     let mut socket = Socket::new(stream, peer.ip(), web.limits.close_timeout);
     if refusal.response().send(&mut socket, Method::Get, false).await.is_ok() {
@@ -34,17 +35,17 @@ pub async fn refuse(stream: TcpStream, peer: SocketAddr, refusal: Refusal, web: 
     }
 }
 
-/// Serves `stream` until either side ends it.
+/// Serves `stream` until either side closes it.
 pub async fn serve(stream: TcpStream, peer: SocketAddr, web: &Web) {
     let socket = Socket::new(stream, peer.ip(), web.limits.write_stall);
     if let Err(error) = converse(socket, web).await {
-        // A viewer that leaves in the middle of a picture is everyday life.
+        // Viewers often leave in the middle of a picture.
         log::debug!("web: connection from {peer} ended: {error}");
     }
 }
 
 async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
-    // A new connection has its request ready; only later ones may take their time.
+    // The first request must come at once; later ones may take longer.
     let mut patience = web.limits.head_time;
     loop {
         let next =
@@ -91,7 +92,7 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
     }
 }
 
-/// What is to be done with the connection.
+/// What to do with the connection.
 enum Reply {
     Whole(Response),
     Live(Arc<Channel>, RenditionRequest),
@@ -99,7 +100,7 @@ enum Reply {
     Legacy(Arc<Channel>, RenditionRequest, Accepted),
 }
 
-/// One request that was let in.
+/// One request that was admitted.
 struct Asked<'a> {
     web: &'a Web,
     peer: IpAddr,
@@ -136,7 +137,7 @@ impl Asked<'_> {
         replied.unwrap_or_else(Reply::Whole)
     }
 
-    /// The camera and the wish a viewer's address names.
+    /// The camera and the rendition request in a viewer's URL.
     fn viewer(&self, id: &str) -> Result<(Arc<Channel>, RenditionRequest), Response> {
         let channel =
             self.web.hub.channel(id).ok_or_else(|| Response::error(404, "there is no camera of this name"))?;

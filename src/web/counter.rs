@@ -18,12 +18,12 @@ struct Counts {
     refused: AtomicU64,
 }
 
-/// One of those counted, until it is dropped.
+/// Counts as one until it is dropped.
 #[derive(Debug)]
 pub struct Permit(Arc<Counts>);
 
 impl LimitedCounter {
-    /// Counts one more; `None` where `limit` are counted already, or more.
+    /// Counts one more; `None` if `limit` or more are counted already.
     pub fn enter(&self, limit: usize) -> Option<Permit> {
         let below = |count: usize| (count < limit).then_some(count + 1);
         if self.0.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, below).is_err() {
@@ -37,7 +37,7 @@ impl LimitedCounter {
         self.0.held.load(Ordering::Acquire)
     }
 
-    /// How often [`LimitedCounter::enter`] said no.
+    /// How often [`LimitedCounter::enter`] returned `None`.
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
     }
@@ -49,7 +49,7 @@ impl Drop for Permit {
     }
 }
 
-/// The same for each address by itself.
+/// The same, counted for each address separately.
 #[derive(Clone, Debug, Default)]
 pub struct PerAddressCounter(Arc<Addresses>);
 
@@ -59,7 +59,7 @@ struct Addresses {
     refused: AtomicU64,
 }
 
-/// One of those counted at an address, until it is dropped.
+/// Counts as one at its address until it is dropped.
 #[derive(Debug)]
 pub struct AddressPermit {
     addresses: Arc<Addresses>,
@@ -67,7 +67,7 @@ pub struct AddressPermit {
 }
 
 impl PerAddressCounter {
-    /// Counts one more at `address`; `None` where `limit` are counted there already, or more.
+    /// Counts one more at `address`; `None` if `limit` or more are counted there already.
     pub fn enter(&self, address: IpAddr, limit: usize) -> Option<AddressPermit> {
         let at = address_prefix(address);
         let mut held = self.0.held();
@@ -80,7 +80,7 @@ impl PerAddressCounter {
         Some(AddressPermit { addresses: Arc::clone(&self.0), at })
     }
 
-    /// How often [`PerAddressCounter::enter`] said no.
+    /// How often [`PerAddressCounter::enter`] returned `None`.
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
     }
@@ -104,7 +104,7 @@ impl Drop for AddressPermit {
     }
 }
 
-/// One machine may have a whole /64 of IPv6 to itself, so that is what is counted.
+/// The part of the address that is counted: one machine may own a whole /64 of IPv6.
 fn address_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),

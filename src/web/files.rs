@@ -1,7 +1,7 @@
-//! The page: files below one directory, read when they are asked for.
+//! The page: files in one directory, read when they are requested.
 //!
-//! No path can lead out of the directory: only plain names are followed, none of which begins with a
-//! dot, and what a symbolic link leads to must itself be inside.
+//! No path can lead out of the directory: only plain names that do not begin with a dot are
+//! followed, and the target of a symbolic link must be inside the directory.
 
 use std::{
     fs,
@@ -18,10 +18,10 @@ use super::{
     response::Response,
 };
 
-/// Bytes of one file; a page is made of small ones.
+/// Maximum bytes of one file; a page consists of small ones.
 const MAX_BYTES: u64 = 8 << 20;
 
-/// Files smaller than this gain nothing: they fit into one packet anyway.
+/// Smaller files gain nothing from compression: they fit into one packet anyway.
 const WORTH_COMPRESSING: usize = 1200;
 
 #[derive(Default)]
@@ -31,15 +31,15 @@ pub struct Files {
 
 struct File {
     content_type: &'static str,
-    /// Names the content. Not by its time: in a read-only image all files bear the same one, before and
-    /// after an update.
+    /// Identifies the content. Modification times would not: in a read-only image all files have
+    /// the same one, before and after an update.
     tag: Tag,
     body: Vec<u8>,
     gzip: bool,
 }
 
 impl Files {
-    /// Answers for `path` below `root`, with `security` as Content-Security-Policy.
+    /// The response for `path` below `root`, with `security` as Content-Security-Policy.
     pub async fn response(&self, root: PathBuf, path: &str, request: &Request, security: String) -> Response {
         let Some(relative) = relative(path) else { return not_found() };
         let gzip = request
@@ -100,11 +100,11 @@ fn relative(path: &str) -> Option<PathBuf> {
 }
 
 /// # Blocking
-/// Reads the file, and compresses it if nobody has before.
+/// Reads the file, and compresses it the first time.
 fn read(root: &Path, relative: &Path, gzip: bool, packed: &Packed) -> io::Result<File> {
     let root = root.canonicalize()?;
     let path = root.join(relative).canonicalize()?;
-    // Asked before it is opened: opening a pipe would wait for its other end.
+    // Checked before the file is opened: opening a pipe would wait for its other end.
     if !path.starts_with(&root) || !path.metadata()?.is_file() {
         return Err(io::ErrorKind::NotFound.into());
     }
@@ -123,7 +123,7 @@ fn read(root: &Path, relative: &Path, gzip: bool, packed: &Packed) -> io::Result
     Ok(File { content_type, tag, body: packed.pack(tag, &body)?, gzip: true })
 }
 
-/// Whether an Accept-Encoding allows gzip: named, and not with a weight of nothing.
+/// Whether an Accept-Encoding allows gzip: it names gzip, and not with weight 0.
 fn takes_gzip(accept: &str) -> bool {
     accept.split(',').any(|item| {
         let (coding, parameters) = item.split_once(';').unwrap_or((item, ""));

@@ -1,10 +1,11 @@
-//! Keeps a viewer at the rate it asked for where its rendition, shared with others, is faster.
+//! Limits a viewer to its requested rate if its rendition, shared with others, is faster.
 
 use std::time::{Duration, Instant};
 
 use crate::media::{Rendition, RenditionRequest};
 
-/// How early a picture may be, in parts of the time between two: cameras are not punctual.
+/// A picture may be early by the interval between two pictures divided by this: cameras are not
+/// punctual.
 const SLACK: u32 = 4;
 
 #[derive(Debug, Default)]
@@ -14,7 +15,8 @@ pub struct FrameLimiter {
 }
 
 impl FrameLimiter {
-    /// Whether a viewer with this wish may get a picture of `rendition` now; if so, it is counted.
+    /// Whether a viewer with this request may get a picture of `rendition` now; if so, the picture
+    /// is counted.
     pub fn allows(&mut self, rendition_request: RenditionRequest, rendition: Rendition, now: Instant) -> bool {
         let Some(fps) = rendition_request.fps.filter(|fps| *fps < rendition.fps) else { return true };
         let period = Duration::from_secs(1) / u32::from(fps.max(1));
@@ -22,7 +24,7 @@ impl FrameLimiter {
         if now + period / SLACK < next {
             return false;
         }
-        // Counted from when it was due, so that the rate is right on average; from now after a break.
+        // Counted from the due time, so that the average rate is right; from now after a pause.
         self.next = Some(if now > next + period { now + period } else { next + period });
         true
     }

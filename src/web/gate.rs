@@ -1,24 +1,27 @@
-//! Who is answered: the host a request asks for must be one of ours, and the page that asks must not be
-//! one of a site that the configuration does not name. [`Gate::admit`] is passed by every request.
+//! Checks the host and the origin of every request. The host must be one of ours, and the page that
+//! sends the request must not belong to a site that the configuration does not name. Every request
+//! passes [`Gate::admit`].
 //!
-//! Browsers let any page in the world send requests to any address. Three rules keep such pages out:
+//! Browsers let any page in the world send requests to any address. Three rules keep such pages
+//! out:
 //!
-//! 1. The host is an IP address, `localhost`, a name of this machine, or stands in `names`. Otherwise a
-//!    stranger's domain could be pointed at this machine (DNS rebinding), and its pages would be pages of
-//!    our own origin.
-//! 2. A WebSocket is for pages of the host and port that it is opened to, of a host in `names`, and of an
-//!    origin in `embed`. Browsers ask nobody else before they open one.
-//! 3. What is not a file is for pages of the same site, and of an origin in `embed`. Where the browser says
-//!    which page asks (`Sec-Fetch-Site`), the request is refused; where it does not, as over plain HTTP in
-//!    a local network, `Cross-Origin-Resource-Policy` in the answer has the browser keep it from the page.
+//! 1. The host must be an IP address, `localhost`, a name of this machine, or one of `names`.
+//!    Otherwise a stranger's domain could be pointed at this machine (DNS rebinding), and its pages
+//!    would have our own origin.
+//! 2. A WebSocket may be opened by pages of the same host and port, of a host in `names`, and of an
+//!    origin in `embed`. Browsers do not check this before they open one.
+//! 3. Everything except files is for pages of the same site, and of an origin in `embed`. If the
+//!    browser names the requesting site (`Sec-Fetch-Site`), the request is refused. If it does not,
+//!    as over plain HTTP in a local network, `Cross-Origin-Resource-Policy` in the response makes
+//!    the browser withhold it from the page.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{metadata::Metadata, response::Response, route::Route};
 use crate::config::{Authority, Host, WebOrigin};
 
-/// Nothing is loaded from elsewhere, nothing runs that is not a file of ours. Ends with who may frame the
-/// page.
+/// Nothing is loaded from elsewhere, and only files of ours run. Ends with the list of origins that
+/// may frame the page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
      object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
@@ -33,18 +36,19 @@ struct Rules {
     embed: Vec<WebOrigin>,
 }
 
-/// A request that was let in, with the rules of that moment.
+/// A request that was admitted, with the rules of that moment.
 pub struct Admitted {
     rules: Arc<Rules>,
     pub resource_policy: ResourcePolicy,
 }
 
-/// Which pages a browser gives an answer to (`Cross-Origin-Resource-Policy`, Fetch standard 3.7).
+/// Which pages may get the response from the browser (`Cross-Origin-Resource-Policy`, Fetch
+/// standard 3.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResourcePolicy {
-    /// Those of the same scheme and registrable domain, on any port.
+    /// Pages of the same scheme and registrable domain, on any port.
     SameSite,
-    /// Any: the page that asks is one of `embed`.
+    /// Any page: the requesting page is one of `embed`.
     CrossOrigin,
 }
 
@@ -60,15 +64,15 @@ impl ResourcePolicy {
 }
 
 impl Gate {
-    /// Other rules, from the next request on.
+    /// Sets the rules from the next request on.
     pub fn set(&self, names: Vec<String>, embed: Vec<WebOrigin>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules { names, embed });
     }
 
-    /// Lets a request in, or says why not.
+    /// Admits a request, or says why not.
     ///
     /// # Errors
-    /// The answer to be given instead.
+    /// The response to send instead.
     pub fn admit(&self, metadata: &Metadata, route: &Route<'_>) -> Result<Admitted, Response> {
         let rules = Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(foreign) = metadata.hosts.iter().find(|authority| !rules.is_own(&authority.host)) {
@@ -76,7 +80,7 @@ impl Gate {
         }
         let page = metadata.page();
         let embeds = page.is_some_and(|page| rules.embed.contains(page));
-        // Who may open a socket is a matter of the origin, which browsers always tell there.
+        // Who may open a socket depends on the origin, which browsers always send there.
         let is_judged_later = matches!(route, Route::Wall | Route::Legacy(_)) && metadata.origin.is_some();
         let is_open = matches!(route, Route::File(_)) || metadata.is_navigation() || is_judged_later;
         if metadata.cross_site && !embeds && !is_open {
@@ -88,7 +92,7 @@ impl Gate {
 }
 
 impl Admitted {
-    /// Lets the page that sent `metadata` open a WebSocket, or says why not.
+    /// Checks whether the page that sent `metadata` may open a WebSocket.
     ///
     /// # Errors
     /// The reason, in words.
@@ -128,7 +132,7 @@ impl Rules {
     }
 }
 
-/// The machine's own name, without its domain as well, and as multicast DNS knows it; empty where the
+/// The machine's own name, the same without its domain, and its multicast DNS name; empty if the
 /// kernel has none. A machine may get its name after the agent has started.
 ///
 /// # Blocking

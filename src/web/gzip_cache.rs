@@ -8,21 +8,21 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 
-/// Compressed files kept, which is all of a page.
+/// Maximum number of compressed files kept: enough for a whole page.
 const MAX_KEPT: usize = 64;
 
-/// Bytes of compressed files kept.
+/// Maximum bytes of compressed files kept.
 const KEPT_BYTES: usize = 4 << 20;
 
-/// A file's content, named by its hash.
+/// The hash that identifies a file's content.
 pub type Tag = [u8; 16];
 
-/// The oldest goes first when there are too many.
+/// The oldest file is dropped first when there are too many.
 #[derive(Default)]
 pub struct Packed(Mutex<VecDeque<(Tag, Vec<u8>)>>);
 
 impl Packed {
-    /// `body`, named `tag`, in gzip's format.
+    /// `body`, identified by `tag`, in gzip format.
     ///
     /// # Blocking
     /// The first time, while it is compressed: some milliseconds for 100 KB.

@@ -1,8 +1,8 @@
-//! What one viewer of one camera is shown, one JPEG after the other: the live picture, and whenever
-//! there is none the card that says so.
+//! The JPEGs that one viewer of one camera is shown: the live picture or, while there is none, the
+//! card that says so.
 //!
-//! The rule of the house lives here: a picture is sent again only while its camera is live. From the
-//! moment it is not, nothing but the card is sent, so that what stays on the screen is the truth.
+//! This module keeps the promise that a picture which is not live never looks live. A picture is
+//! sent again only while its camera is live. From the moment it is not, only the card is sent.
 
 use std::{
     sync::Arc,
@@ -19,18 +19,18 @@ use crate::{
     time::LazyDeadline,
 };
 
-/// Told to the viewers of a camera that left the configuration.
+/// The reason given to viewers of a camera that was removed from the configuration.
 pub const REMOVED: &str = "no longer in the configuration";
 
 /// One JPEG for the viewer.
 pub struct Frame {
     pub jpeg: Arc<[u8]>,
-    /// When the picture was taken, or the card drawn.
+    /// When the picture was received, or the card drawn.
     pub taken: UnixMicros,
-    /// The picture's sequence; 0 for a card.
+    /// The picture's sequence number; 0 for a card.
     pub sequence: u32,
     pub state: State,
-    /// Nothing comes after this one: the camera was removed or the agent stops.
+    /// No frame follows: the camera was removed or the agent stops.
     pub last: bool,
 }
 
@@ -40,10 +40,10 @@ pub struct Frames<'a> {
     rendition_request: RenditionRequest,
     newest: Option<Arc<Picture>>,
     pace: FrameLimiter,
-    /// When something must be sent at the latest.
+    /// When a frame must be sent at the latest.
     due: Instant,
     alarm: LazyDeadline,
-    /// Why nothing more will come.
+    /// Why no frame follows.
     end: Option<String>,
 }
 
@@ -61,20 +61,20 @@ impl<'a> Frames<'a> {
         Ok(Self { web, view, rendition_request, newest: None, pace, due, alarm, end: None })
     }
 
-    /// Why the last frame was the last; before it, nothing.
+    /// Why the last frame was the last; empty before that.
     pub fn end(&self) -> &str {
         self.end.as_deref().unwrap_or_default()
     }
 
-    /// Another size from now on.
+    /// Requests another size from now on.
     pub fn change(&mut self, rendition_request: RenditionRequest) -> Result<(), TooManyRenditions> {
         self.view.change(rendition_request)?;
         self.rendition_request = rendition_request;
         Ok(())
     }
 
-    /// Waits for what the viewer is to be shown next, `Limits::repeat` at most; after that it
-    /// is the same picture or card again. May be dropped while it waits without losing anything.
+    /// Waits for the viewer's next frame, for at most `Limits::repeat`; after that, the next frame
+    /// is the same picture or card again. Cancel-safe: dropping the future loses nothing.
     pub async fn next(&mut self) -> Frame {
         enum Event {
             ViewEvent(ViewEvent),
@@ -82,7 +82,8 @@ impl<'a> Frames<'a> {
             Stop(String),
         }
         while self.end.is_none() {
-            // The end is looked for first: a viewer slower than its camera always has a picture waiting.
+            // The stop signal is polled first: a viewer slower than its camera always has a picture
+            // waiting.
             let event = async { Event::Stop(self.web.stopping().await) }
                 .or(async { Event::ViewEvent(self.view.next().await) })
                 .or(async {
@@ -97,8 +98,8 @@ impl<'a> Frames<'a> {
                         return self.live(&picture);
                     }
                 }
-                // Whatever the news are, the camera may have been gone in between, unnoticed while a long
-                // write lasted: no picture from before them is sent again.
+                // Whatever the new state is: the camera may have been away unnoticed during a long
+                // write, so no picture from before the change is sent again.
                 Event::ViewEvent(ViewEvent::StateChange(condition)) => {
                     self.newest = None;
                     if condition.state != State::Live {
@@ -113,7 +114,7 @@ impl<'a> Frames<'a> {
         self.standing_frame().await
     }
 
-    /// The newest picture again if it still is one, else the card.
+    /// The newest picture again if it is still live, else the card.
     async fn standing_frame(&mut self) -> Frame {
         let stream = Arc::clone(self.view.stream());
         let mut condition = stream.condition();
@@ -127,7 +128,7 @@ impl<'a> Frames<'a> {
         } else {
             condition = Condition { state: State::Connecting, why: "waiting for the first picture".to_owned() };
         }
-        // If this future is dropped while the card is drawn, the next one begins with drawing it.
+        // If this future is dropped while the card is drawn, the next one starts by drawing it.
         self.due = Instant::now();
         let state = condition.state;
         let jpeg = self.web.cards.card(&stream, condition, self.rendition_request).await;

@@ -1,10 +1,10 @@
 //! `/ws/<id>`: the old protocol, for pages written for the Python agent of 2019.
 //!
 //! A picture is a `data:` URL cut into pieces of at most 32 KiB: first `::N::`, then N messages
-//! `~i~piece`, with i from 1 to N: such pages store piece i at i - 1 and show the picture when i is N.
-//! Of what they send, the wished resolution is understood, in `open` and `resize`; the RTSP address in
-//! `open` is ignored, since the camera is named by the path and no page may make the agent open an
-//! address.
+//! `~i~piece`, with i from 1 to N. Such pages store piece i at i - 1 and show the picture when i is
+//! N. Of the messages that they send, only the requested resolution in `open` and `resize` is used.
+//! The RTSP address in `open` is ignored: the path names the camera, and no page may make the agent
+//! open an address.
 
 use std::{io, sync::Arc, time::Instant};
 
@@ -22,10 +22,10 @@ use super::{
 };
 use crate::{hub::Channel, media::RenditionRequest};
 
-/// Characters of a piece, all ASCII, the head `~i~` not counted.
+/// Characters of a piece, all ASCII, without its head `~i~`.
 const PIECE: usize = 32 << 10;
 
-/// Serves one page until either side ends it.
+/// Serves one page until either side closes the connection.
 pub async fn serve(
     socket: Socket,
     web: &Web,
@@ -80,7 +80,7 @@ async fn stream(
                     }
                     Err(wrong) => {
                         errors += 1;
-                        // Neither `::` nor `~` at its beginning: old pages ignore it.
+                        // It begins with neither `::` nor `~`, so old pages ignore it.
                         outbox.text(protocol::error(&wrong)).await
                     }
                 }
@@ -108,7 +108,7 @@ fn messages(jpeg: &[u8]) -> Vec<String> {
     std::iter::once(format!("::{count}::")).chain(pieces).collect()
 }
 
-/// The box an `open` or `resize` asks for; `[0,0]` is the camera's own size.
+/// The box that an `open` or `resize` requests; `[0,0]` is the camera's own size.
 fn resolution(text: &str) -> Result<Option<crate::media::Size>, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     match value.get("act").and_then(Value::as_str) {

@@ -1,45 +1,47 @@
-//! How much of one thing, and for how long. Fields rather than constants, so that tests can shorten
-//! the waits. How many are let in stands in `admission`.
+//! Limits on sizes and times. They are fields, not constants, so that tests can shorten the waits.
+//! The limits on connections and viewers are in `admission`.
 
 use std::time::Duration;
 
-/// The same for every connection and viewer.
+/// The same limits for every connection and viewer.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Tiles of one wall socket, at most 256 as a tile's number is one byte.
+    /// Maximum number of tiles of one wall socket; at most 256, because a tile's number is one
+    /// byte.
     pub tiles: usize,
-    /// Bytes of a request's head; beyond it 431.
+    /// Maximum bytes of a request head; beyond it, 431.
     pub head_bytes: usize,
-    /// From the first byte of a request to the end of its head; then 408.
+    /// Maximum time from the first byte of a request to the end of its head; after it, 408.
     pub head_time: Duration,
-    /// For how long a connection may wait for its next request.
+    /// How long a connection may wait for its next request.
     pub idle: Duration,
-    /// A write that makes no progress at all for this long ends the connection. Counted anew with every
-    /// byte taken, so big pictures on thin lines live.
+    /// A write without any progress for this long ends the connection. The time restarts with every
+    /// byte taken, so big pictures on slow lines arrive.
     pub write_stall: Duration,
-    /// For how long a snapshot waits for the decoder's first picture.
+    /// How long a snapshot waits for the decoder's first picture.
     pub first_picture: Duration,
-    /// The same where the camera's main stream has to be opened first.
+    /// The same if the camera's main stream must be opened first.
     pub on_demand: Duration,
-    /// A still picture or a card is sent again after this, so that browsers show it and notice life.
+    /// A still picture or a card is sent again after this time, so that browsers show it and see
+    /// that the connection is alive.
     pub repeat: Duration,
-    /// A tile that does not report what it drew gets its next picture after this.
+    /// A tile that does not report what it drew gets its next picture after this time.
     pub drawn: Duration,
-    /// A tile refused for too many renditions asks again after this.
+    /// A tile refused because of too many renditions requests again after this time.
     pub refused_tile: Duration,
     /// Pause between pings on a WebSocket.
     pub ping: Duration,
-    /// A WebSocket that was not heard of for this long is closed.
+    /// A WebSocket from which nothing was received for this long is closed.
     pub silence: Duration,
-    /// Bytes of one WebSocket message from a viewer.
+    /// Maximum bytes of one WebSocket message from a viewer.
     pub message_bytes: usize,
-    /// Bad messages on one WebSocket before it is closed.
+    /// Number of bad messages after which a WebSocket is closed.
     pub bad_messages: usize,
-    /// For how long a closing connection is still listened to, so that the last answer arrives.
+    /// How long a closing connection is still read, so that the last response arrives.
     pub close_timeout: Duration,
     /// Pause after a failed accept.
     pub accept_pause: Duration,
-    /// A keeper further behind its promise than this makes `/healthz` fail.
+    /// A supervisor that missed its heartbeat deadline by more than this makes `/healthz` fail.
     pub keeper_late: Duration,
 }
 

@@ -1,22 +1,22 @@
-//! What a request says of the host it asks for and of the page that asks: `Host` and the authority of the
-//! target (RFC 9110 7.2), `Origin`, `Referer`, and Fetch Metadata (W3C).
+//! What a request reports of the requested host and of the requesting page: `Host` and the
+//! authority of the target (RFC 9110 7.2), `Origin`, `Referer`, and Fetch Metadata (W3C).
 
 use crate::config::{Authority, WebOrigin};
 
 /// Longer origins are not quoted.
 const MAX_QUOTED: usize = 300;
 
-/// What was said; bounded in size whatever the head holds.
+/// The relevant header values; limited in size whatever the head contains.
 #[derive(Debug, Default)]
 pub struct Metadata {
-    /// Every host the request names: that of `Host`, and that of an absolute target, which counts more. Empty
-    /// for HTTP/1.0 without either.
+    /// Every host that the request names: that of `Host`, and that of an absolute target, which
+    /// takes precedence. Empty for HTTP/1.0 without either.
     pub hosts: Vec<Authority>,
     /// The value of `Origin`.
     pub origin: Option<Origin>,
     /// The origin of the page in `Referer`.
     referrer: Option<WebOrigin>,
-    /// The page that asks is of another site.
+    /// The requesting page belongs to another site.
     pub cross_site: bool,
     navigates: bool,
     is_document: bool,
@@ -25,15 +25,15 @@ pub struct Metadata {
 /// An `Origin` as it was written.
 #[derive(Debug)]
 pub struct Origin {
-    /// To be quoted.
+    /// The text to quote.
     pub text: String,
-    /// `None` for `null` and whatever else is no origin of a page.
+    /// `None` for `null` and for anything else that is not the origin of a page.
     pub parsed: Option<WebOrigin>,
 }
 
 impl Metadata {
-    /// Takes in one header line, whose name is in lower case. What is not understood counts as not said,
-    /// except for an origin, which then is nobody's.
+    /// Adds one header line; its name is in lower case. A value that is not understood counts as
+    /// absent. An origin that is not understood counts as the origin of no page.
     pub fn take(&mut self, name: &str, value: &[u8]) {
         match name {
             "origin" => {
@@ -49,12 +49,12 @@ impl Metadata {
         }
     }
 
-    /// Whether this opens a page of its own in a tab: no other page can read or show it.
+    /// Whether the request opens a page in its own tab: then no other page can read or show it.
     pub fn is_navigation(&self) -> bool {
         self.navigates && self.is_document
     }
 
-    /// The origin of the page that asks, as far as it is told.
+    /// The origin of the requesting page, as far as it is known.
     pub fn page(&self) -> Option<&WebOrigin> {
         match &self.origin {
             Some(origin) => origin.parsed.as_ref(),

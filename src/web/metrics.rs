@@ -166,14 +166,14 @@ fn agent(page: &mut Page, web: &Web, usage: Option<self_usage::Usage>) {
     page.sample(&[("version", web.version)], 1.0);
 }
 
-/// A page being written; samples belong to the family opened last.
+/// A text under construction; samples belong to the family opened last.
 #[derive(Default)]
 struct Page(String, &'static str);
 
 impl Page {
     fn family(&mut self, name: &'static str, kind: &str, help: &str) {
         self.1 = name;
-        // Writing into a String cannot fail.
+        // Writing to a String cannot fail.
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 

@@ -1,7 +1,7 @@
 //! `/live/<id>`: Motion JPEG, as `multipart/x-mixed-replace` (RFC 2046 5.1).
 //!
-//! The boundary is written right after each picture and not with the next: Chromium shows a part only
-//! when it sees the boundary that ends it (crbug.com/527446).
+//! The boundary is written right after each picture and not before the next one, because Chromium
+//! shows a part only when it sees the boundary that ends it (crbug.com/527446).
 
 use std::{io, sync::Arc, time::Instant};
 
@@ -18,12 +18,12 @@ use super::{
 };
 use crate::{hub::Channel, media::RenditionRequest};
 
-/// A JPEG cannot hold it by chance in the place where it counts: after CR LF and two hyphens. Readers
-/// that honour Content-Length never look for it inside anyway.
+/// A JPEG cannot contain it by chance where it counts: after CR LF and two hyphens. Readers that
+/// use Content-Length do not search for it anyway.
 const BOUNDARY: &str = "cctv-agent-picture-b7e1d0";
 
-/// Streams `channel` until the viewer leaves, the camera is removed or the agent stops. What has reached a
-/// `viewer` with a name is told by `/api/cameras`.
+/// Streams `channel` until the viewer leaves, the camera is removed or the agent stops. If `viewer`
+/// is a name, `/api/cameras` reports what has reached it.
 pub async fn serve(
     mut socket: Socket,
     web: &Web,

@@ -1,8 +1,8 @@
-//! What has reached each Motion JPEG viewer that gave itself a name, so that a page can ask whether its
-//! streams live: a browser tells a page neither new pictures of such a stream nor its end.
+//! What has reached each Motion JPEG viewer with a name, so that a page can ask whether its streams
+//! are alive. A browser reports neither new pictures of such a stream nor its end to the page.
 //!
-//! A picture counts when the socket has taken the whole of it. A viewer that stops reading stops the
-//! count as soon as the buffers between are full.
+//! A picture counts when the socket has taken all of it. For a viewer that stops reading, the count
+//! stops as soon as the buffers in between are full.
 
 use std::{
     collections::VecDeque,
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use super::jpeg_feed::{Frame, unix_now};
 use crate::{camera::State, media::UnixMicros};
 
-/// The measured rate looks back this far.
+/// The period over which the rate is measured.
 const WINDOW: Duration = Duration::from_secs(3);
 
-/// All named streams that are open.
+/// All open streams with a name.
 #[derive(Clone, Default)]
 pub struct Streams(Arc<Mutex<Vec<Entry>>>);
 
@@ -28,21 +28,22 @@ struct Entry {
     viewer: String,
     /// When the last new pictures were delivered, oldest first.
     delivered: VecDeque<Instant>,
-    /// Sequence and time of the newest picture delivered; `None` while there is none or the card is shown.
+    /// Sequence number and time of the newest picture delivered; `None` if there is none or the
+    /// card is shown.
     newest: Option<(u32, UnixMicros)>,
 }
 
-/// One stream, until it is dropped.
+/// One stream; removed when it is dropped.
 pub struct Stream {
     all: Streams,
     number: u64,
 }
 
 impl Streams {
-    /// Notes that `viewer` watches `camera` from now on.
+    /// Records that `viewer` watches `camera` from now on.
     pub fn enter(&self, camera: &str, viewer: String) -> Stream {
         let mut entries = self.entries();
-        // They are in the order of their numbers.
+        // The entries are in the order of their numbers.
         let number = entries.last().map_or(0, |last| last.number + 1);
         let camera = camera.to_owned();
         entries.push(Entry { number, camera, viewer, delivered: VecDeque::new(), newest: None });
@@ -50,8 +51,8 @@ impl Streams {
         Stream { all: self.clone(), number }
     }
 
-    /// For each stream of `camera`: its viewer, new pictures per second, and the age in seconds of the one
-    /// delivered last.
+    /// For each stream of `camera`: its viewer, new pictures per second, and the age in seconds of
+    /// the picture delivered last.
     pub fn told(&self, camera: &str, now: Instant) -> Value {
         let unix_now = unix_now();
         let tell = |entry: &Entry| {
@@ -68,7 +69,7 @@ impl Streams {
 }
 
 impl Stream {
-    /// The whole of `frame` was taken by the socket.
+    /// Records that the socket took all of `frame`.
     pub fn delivered(&mut self, frame: &Frame, now: Instant) {
         let mut entries = self.all.entries();
         let Some(entry) = entries.iter_mut().find(|entry| entry.number == self.number) else { return };
@@ -107,7 +108,7 @@ mod tests {
         let mut stream = streams.enter("gate", "me".to_owned());
         for number in 0..30 {
             let now = start + Duration::from_millis(100) * number;
-            // Every picture twice: the second is a repetition.
+            // Every picture is sent twice: the second is a repetition.
             let picture = frame(number / 2, State::Live);
             stream.delivered(&Frame { taken: u64::from(number / 2), ..picture }, now);
         }

@@ -1,4 +1,5 @@
-//! The messages of the wall socket, `cctv.wall.1`: JSON both ways, and the header of binary frames.
+//! The messages of the wall socket, `cctv.wall.1`: JSON in both directions, and the header of
+//! binary frames.
 
 use std::sync::Arc;
 
@@ -11,28 +12,28 @@ use crate::{
     media::{Codec, Picture, RenditionRequest, Size, StreamInfo, UnixMicros},
 };
 
-/// What a page that says nothing of its formats can show.
+/// What a page that names no formats can show.
 const USUAL: &[Codec] = &[Codec::Jpeg];
 
 const VERSION: u8 = 1;
-/// Decodable without any other; so is every JPEG.
+/// The frame is decodable without any other; so is every JPEG.
 const KEY: u8 = 1 << 0;
 const SKIPPED: u8 = 1 << 1;
 
-/// What one tile is to show.
+/// What one tile must show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TileWish {
     pub tile: u8,
     pub camera: String,
     pub rendition_request: RenditionRequest,
-    /// What the page can show of what we know, the one it likes best first.
+    /// The known formats that the page can show, the preferred one first.
     pub accept: Arc<[Codec]>,
 }
 
 #[derive(Debug, PartialEq)]
 pub enum Command {
     Show(Vec<TileWish>),
-    /// The newest sequence drawn, by tile.
+    /// The newest sequence number drawn, by tile.
     Drawn(Vec<(u8, u32)>),
     Ping(Value),
 }
@@ -40,7 +41,7 @@ pub enum Command {
 /// The commands in one text; usually one.
 ///
 /// # Errors
-/// What is wrong with it, in words; nothing of it is to be done then.
+/// The mistake, in words; then no command in the text may be executed.
 pub fn parse(text: &str, most_tiles: usize) -> Result<Vec<Command>, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     let object = value.as_object().ok_or("a message must be an object")?;
@@ -103,12 +104,12 @@ fn tile_wish(tile: &Map<String, Value>) -> Result<TileWish, String> {
 /// The formats known here; later protocols may know more.
 fn formats(words: &[Value]) -> Arc<[Codec]> {
     let known = |word: &Value| [Codec::H264, Codec::H265, Codec::Jpeg].into_iter().find(|codec| word == codec.word());
-    // Repetitions would only make a long list.
+    // Repetitions would only lengthen the list.
     words.iter().filter_map(known).take(8).collect()
 }
 
-/// A box a page measured: fractions of pixels and boxes smaller than any picture are everyday life
-/// while a window is being resized, so they are rounded and not refused.
+/// The box that a page measured. While a window is resized, fractions of pixels and boxes smaller
+/// than any picture are common, so they are rounded and not refused.
 pub fn box_of(value: &Value) -> Option<Size> {
     let side = |value: &Value| {
         let side = value.as_f64().filter(|side| *side >= 0.0)?;
@@ -129,8 +130,8 @@ fn drawn(value: &Value) -> Result<Vec<(u8, u32)>, String> {
 
 /// The state of a tile, for people and for the page.
 ///
-/// `format` is what the tile is sent; `None` where that is not decided yet. Of the stream, `size` is in samples and
-/// `display` in square pixels.
+/// `format` is what the tile is sent; `None` if that is not decided yet. In the stream, `size` is
+/// in samples and `display` in square pixels.
 pub fn state(
     tile: u8,
     camera: &str,

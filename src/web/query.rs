@@ -1,20 +1,21 @@
-//! `?size=WxH&q=N&fps=N`, as far as a path knows them.
+//! `?size=WxH&q=N&fps=N`, as far as a path uses them.
 
 use http_types::Url;
 
 use crate::media::{MAX_SIDE, RenditionRequest, Size};
 
-/// Pixels each way a viewer may ask for. Below, nothing is recognisable; above, no camera is.
+/// The width or height in pixels that a viewer may request. Smaller pictures are not recognisable,
+/// and no camera has larger ones.
 pub const SIDES: std::ops::RangeInclusive<u32> = 16..=MAX_SIDE;
 
-/// Characters of the name of a viewer.
+/// Maximum characters of the name of a viewer.
 const MAX_VIEWER_LEN: usize = 64;
 
-/// The wish in the address of a viewer. Unknown names are left alone: pages add their own, for instance
-/// to get around caches.
+/// The rendition request in a viewer's URL. Unknown parameters are ignored: pages add their own,
+/// for instance to bypass caches.
 ///
 /// # Errors
-/// What is wrong and what would be right, for the person who typed it.
+/// The mistake and the correct form, for the person who typed it.
 pub fn rendition_request(url: &Url) -> Result<RenditionRequest, String> {
     let mut rendition_request = RenditionRequest { size: None, quality: None, fps: None };
     for (name, value) in url.query_pairs() {
@@ -28,8 +29,8 @@ pub fn rendition_request(url: &Url) -> Result<RenditionRequest, String> {
     Ok(rendition_request)
 }
 
-/// The name a page gave its stream with `viewer=…`, to find it again in `/api/cameras`; `None` where it
-/// gave none that is fit for that.
+/// The name that a page gave its stream with `viewer=…`, to find it again in `/api/cameras`; `None`
+/// if there is no valid name.
 pub fn viewer(url: &Url) -> Option<String> {
     let (_, value) = url.query_pairs().find(|(name, _)| name == "viewer")?;
     let fit = (1..=MAX_VIEWER_LEN).contains(&value.len())
@@ -53,7 +54,7 @@ fn number(name: &str, text: &str, most: u8) -> Result<u8, String> {
         .ok_or_else(|| format!("{name} {text:?} is not right; it must be a whole number from 1 to {most}"))
 }
 
-/// Only digits: `parse` alone would take `+5`, which a query decodes from ` 5` and the like.
+/// Digits only: `parse` alone would accept `+5`, which a query decodes from ` 5` and the like.
 fn digits(text: &str) -> Option<u32> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }

@@ -1,9 +1,9 @@
 //! Reads the head of one request, before `async-h1` sees a byte of it.
 //!
-//! `async_h1::server::decode` has no limit on a head without line ends and no deadline, spawns on
-//! another runtime for `Expect: 100-continue`, panics on values that are not ASCII, and loses pipelined
-//! requests in a buffer of its own. So it is given a finished head: complete, short, and only with the
-//! lines this server uses.
+//! `async_h1::server::decode` does not limit a head without line ends and has no timeout. It spawns
+//! on another runtime for `Expect: 100-continue`, panics on values that are not ASCII, and loses
+//! pipelined requests in its own buffer. Therefore it gets a finished head: complete, short, and
+//! only with the header lines that this server uses.
 
 use std::{
     io,
@@ -19,7 +19,8 @@ use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use super::{limits::Limits, metadata::Metadata, response::Response, timeout_socket::Socket};
 use crate::{config::Authority, time::timeout};
 
-/// The header lines that are handed on beside those in [`Metadata`]; all others, cookies above all, are dropped.
+/// The header lines that are passed on besides those in [`Metadata`]. All others are dropped, most
+/// importantly cookies.
 const KEPT_HEADERS: [&str; 7] = [
     "connection",
     "upgrade",
@@ -30,26 +31,26 @@ const KEPT_HEADERS: [&str; 7] = [
     "sec-websocket-protocol",
 ];
 
-/// `async-h1` refuses heads of 8 KiB and more; what is kept of a head never is that long, except with
-/// an address of nearly that length.
+/// `async-h1` refuses heads of 8 KiB and more. The part of a head that is kept is never that long,
+/// unless the address itself is nearly that long.
 const MAX_KEPT: usize = 8 << 10;
 
 pub struct Head {
-    /// Its address has another host than the one asked for: that is in `metadata`.
+    /// Its URL has another host than the requested one, which is in `metadata`.
     pub request: Request,
     pub metadata: Metadata,
-    /// The peer speaks HTTP/1.1 and does not ask for a close.
+    /// The peer speaks HTTP/1.1 and does not request a close.
     pub keep_alive: bool,
 }
 
 pub enum Refusal {
-    /// The peer left, or never began: nothing to answer.
+    /// The peer left, or sent nothing: there is no response.
     Gone,
-    /// To be answered, and the connection to be closed: what follows cannot be understood.
+    /// Send this response and close the connection: what follows cannot be understood.
     Response(Box<Response>, Method),
 }
 
-/// Reads the next request's head, of which the first byte must come within `patience`.
+/// Reads the next request's head; its first byte must come within `patience`.
 pub async fn read(socket: &mut Socket, limits: &Limits, patience: Duration) -> Result<Head, Refusal> {
     let bytes = collect(socket, limits, patience).await?;
     let head = inspect(&bytes)?;
@@ -115,8 +116,8 @@ fn too_long(limits: &Limits) -> Refusal {
     refusal(431, format!("the head of the request is longer than {} bytes", limits.head_bytes), Method::Get)
 }
 
-/// Where the first empty line at or after `from` ends. A bare line feed counts as a line end too, so
-/// that a peer which sends such is refused at once instead of waited for.
+/// Where the first empty line at or after `from` ends. A bare line feed counts as a line end too,
+/// so that a peer that sends such is refused at once and not waited for.
 fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     (from..bytes.len()).find_map(|at| match &bytes[at..] {
         [b'\r', b'\n', b'\r', b'\n', ..] => Some(at + 4),
@@ -132,7 +133,7 @@ struct Inspected {
     kept: Vec<u8>,
 }
 
-/// Checks the head's shape and everything that must be refused before decoding.
+/// Checks the form of the head and everything that must be refused before decoding.
 fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     let bad = |text: &str| refusal(400, text, Method::Get);
     let lines = bytes.strip_suffix(b"\r\n\r\n").ok_or_else(|| bad("lines must end with CR LF"))?;
@@ -146,7 +147,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     let method = match word {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
-        // Such as the beginning of a TLS handshake.
+        // For example the beginning of a TLS handshake.
         _ if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-') => {
             return Err(bad("this is not HTTP"));
         }
@@ -164,7 +165,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     let mut keep_alive = !old;
     let mut metadata = Metadata::default();
     let (authority, path) = split(target).ok_or_else(|| bad("the address must be a path, or a whole URL"))?;
-    // `async-h1` wants a host to build the address, and gets one that nobody looks at.
+    // `async-h1` needs a host to build the URL, and gets one that is never used.
     let mut kept = format!("{word} {path} HTTP/1.1\r\nhost: x\r\n").into_bytes();
     for line in lines {
         let (name, value) = header(line).ok_or_else(|| bad("a header line must be: name, colon, value"))?;
@@ -187,7 +188,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
         }
     }
     match (metadata.hosts.len(), old) {
-        // Version 1.0 did not know it.
+        // HTTP/1.0 does not have this header.
         (1, _) | (0, true) => {}
         _ => return Err(refusal(400, "exactly one Host header must be given", method)),
     }
@@ -201,7 +202,8 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     Ok(Inspected { method, keep_alive, metadata, kept })
 }
 
-/// Takes the target apart: the authority of an absolute one (RFC 9112 3.2.2), and the path with its query.
+/// Splits the target: the authority of an absolute target (RFC 9112 3.2.2), and the path with its
+/// query.
 fn split(target: &str) -> Option<(Option<&str>, String)> {
     if target.starts_with('/') {
         return Some((None, target.to_owned()));
@@ -221,8 +223,9 @@ fn host(value: &[u8]) -> Result<Authority, Refusal> {
     })
 }
 
-/// A header line's name, in lower case, and its value without the blanks around it. Continued lines
-/// (RFC 9112 5.2) begin with a blank and are refused with everything else that is not a name.
+/// A header line's name, in lower case, and its value without surrounding white space. Continued
+/// lines (RFC 9112 5.2) begin with white space and are refused, like everything else that is not a
+/// name.
 fn header(line: &[u8]) -> Option<(String, &[u8])> {
     let colon = line.iter().position(|&byte| byte == b':')?;
     let (name, value) = (&line[..colon], &line[colon + 1..]);
@@ -231,12 +234,13 @@ fn header(line: &[u8]) -> Option<(String, &[u8])> {
     valid.then(|| (String::from_utf8_lossy(name).to_ascii_lowercase(), value.trim_ascii()))
 }
 
-/// Whether the comma separated list `value` holds `word`, in any case.
+/// Whether the comma-separated list `value` contains `word`, in any case.
 fn has_word(value: &[u8], word: &str) -> bool {
     value.split(|&byte| byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// A finished head as the socket `async-h1` wants: reads to its end, takes no answer.
+/// A finished head as the socket that `async-h1` needs: it reads to the end and discards the
+/// response.
 #[derive(Clone)]
 struct HeadReader {
     bytes: Arc<[u8]>,

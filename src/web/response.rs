@@ -1,4 +1,4 @@
-//! One ordinary answer: status, headers and a body in memory.
+//! One ordinary response: status, headers and a body in memory.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use super::{gate::ResourcePolicy, timeout_socket::Socket};
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
-    /// ASCII only, besides Content-Type, Content-Length, Connection and Date.
+    /// ASCII only; in addition to Content-Type, Content-Length, Connection and Date.
     pub headers: Vec<(&'static str, String)>,
     pub content_type: &'static str,
     pub resource_policy: ResourcePolicy,
@@ -25,7 +25,7 @@ impl Response {
         Self { status, headers: Vec::new(), content_type, resource_policy, body: body.into() }
     }
 
-    /// `{"error": text}`, never to be kept by a cache.
+    /// `{"error": text}`, which caches must not store.
     pub fn error(status: u16, text: impl Into<String>) -> Self {
         Self::json(status, &serde_json::json!({ "error": text.into() }))
     }
@@ -41,8 +41,8 @@ impl Response {
         self
     }
 
-    /// Writes the answer to a request made with `method`; a HEAD is answered without the body, but with
-    /// its length.
+    /// Sends the response to a request made with `method`. For HEAD, the body is omitted, but its
+    /// length is sent.
     pub async fn send(self, socket: &mut Socket, method: Method, keep_alive: bool) -> io::Result<()> {
         let status = StatusCode::try_from(self.status).unwrap_or(StatusCode::InternalServerError);
         let mut response = http_types::Response::new(status);
@@ -54,7 +54,8 @@ impl Response {
         for (name, value) in self.headers {
             response.insert_header(name, value.as_str());
         }
-        // A 304 has the headers of the answer it stands for, and no body: just like one to HEAD.
+        // A 304 has the headers of the response that it stands for, and no body, like a response to
+        // HEAD.
         let headers_only = method == Method::Head || status == StatusCode::NotModified;
         let method = if headers_only { Method::Head } else { method };
         let mut bytes = Vec::new();

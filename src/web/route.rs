@@ -1,4 +1,4 @@
-//! Which path means what.
+//! All paths and their meanings.
 
 use http_types::Url;
 
@@ -13,12 +13,12 @@ pub enum Route<'a> {
     Cameras,
     Health,
     Metrics,
-    /// The page and what belongs to it; the path still begins with `/`.
+    /// The page and its files; the path still begins with `/`.
     File(&'a str),
 }
 
 impl<'a> Route<'a> {
-    /// The path as it stands in the address, not decoded: names of cameras and of files need no
+    /// The path as it stands in the URL, not decoded: names of cameras and of files need no
     /// percent-encoding, and what is not decoded cannot turn into a slash.
     pub fn of(url: &'a Url) -> Self {
         let path = url.path();

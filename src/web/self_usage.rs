@@ -9,17 +9,17 @@ pub struct Usage {
     /// Resident memory in bytes.
     pub resident: u64,
     pub threads: u64,
-    /// Open descriptors; the one that counts them not among them.
+    /// Open descriptors, without the one used to count them.
     pub descriptors: u64,
-    /// How many it may have open.
+    /// Maximum number of open descriptors.
     pub most_descriptors: Option<u64>,
 }
 
-/// Clock ticks per second in `/proc/self/stat`: 100 on every Linux that Rust's targets know, whatever
-/// the kernel's own timer does (`USER_HZ`, proc(5)).
+/// Clock ticks per second in `/proc/self/stat`: 100 on every Linux that Rust's targets include,
+/// whatever the kernel's own timer is (`USER_HZ`, proc(5)).
 const TICKS: u64 = 100;
 
-/// `None` where `/proc` is not mounted.
+/// `None` if `/proc` is not mounted.
 ///
 /// # Blocking
 /// A few reads from the kernel's memory: no disk, less than a millisecond.
@@ -37,7 +37,7 @@ pub fn usage() -> Option<Usage> {
     })
 }
 
-/// Fields 14 and 15, utime and stime, counted behind the name, which may itself hold blanks.
+/// Fields 14 and 15, utime and stime, counted after the name, because the name may contain spaces.
 fn cpu(stat: &str) -> Option<Duration> {
     let behind_name = stat.rsplit_once(')')?.1;
     let mut fields = behind_name.split_ascii_whitespace().skip(11);
@@ -45,7 +45,7 @@ fn cpu(stat: &str) -> Option<Duration> {
     Some(Duration::from_millis((user + system) * 1000 / TICKS))
 }
 
-/// The first number behind `name`; none where it says `unlimited`.
+/// The first number after `name`; `None` if the value is `unlimited`.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_ascii_whitespace().next()?.parse().ok()

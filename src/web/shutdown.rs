@@ -1,14 +1,14 @@
-//! Telling those who serve viewers that it is over, and why.
+//! Signals to tasks that serve viewers that they must end, and why.
 
 use std::sync::{Arc, OnceLock};
 
 use smol::channel::{Receiver, Sender, bounded};
 
-/// Told once, heard by everybody who holds a clone.
+/// A signal given once, which every clone receives.
 #[derive(Clone)]
 pub struct ShutdownSignal {
     why: Arc<OnceLock<String>>,
-    /// Closed when it is told; nothing is ever sent.
+    /// Closed when the signal is given; nothing is ever sent.
     bell: (Sender<()>, Receiver<()>),
 }
 
@@ -17,15 +17,15 @@ impl ShutdownSignal {
         Self { why: Arc::default(), bell: bounded(1) }
     }
 
-    /// The first reason stands.
+    /// Gives the signal; the first reason is kept.
     pub fn tell(&self, why: String) {
         let _ = self.why.set(why);
         self.bell.0.close();
     }
 
-    /// Waits until it is told; gives the reason.
+    /// Waits for the signal; returns the reason.
     pub async fn heard(&self) -> String {
-        // The only answer is that the channel was closed.
+        // The only possible result is that the channel was closed.
         let _closed = self.bell.1.recv().await;
         self.why.get().cloned().unwrap_or_default()
     }

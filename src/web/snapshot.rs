@@ -15,9 +15,10 @@ use crate::{
     time::timeout,
 };
 
-/// The newest picture, or the card with 503. Waits for `Limits::first_picture` at most: where
-/// nobody watches, the decoder starts with this very request. Where the stream that suits the wish is not
-/// open, it is opened and waited for up to `Limits::on_demand`; then the other one's picture has to do.
+/// The newest picture, or the card with 503. It waits for at most `Limits::first_picture`: without
+/// other viewers, the decoder starts with this request. If the stream that suits the request is not
+/// open, it is opened and waited for up to `Limits::on_demand`; after that, the other stream's
+/// picture is used.
 pub async fn take(web: &Web, channel: &Arc<Channel>, rendition_request: RenditionRequest) -> Response {
     let mut view = match channel.subscribe(rendition_request) {
         Ok(view) => view,
@@ -39,8 +40,8 @@ pub async fn take(web: &Web, channel: &Arc<Channel>, rendition_request: Renditio
     response(503, card.to_vec(), unix_now(), 0, state).header("Retry-After", "5")
 }
 
-/// Waits for a picture of the stream that suits best; what is there meanwhile is in `newest`. Returns how
-/// the camera stands, where it is not live `newest` is empty.
+/// Waits for a picture of the stream that suits best; a picture available meanwhile is in `newest`.
+/// Returns the camera's condition; if it is not live, `newest` is empty.
 async fn live_picture(view: &mut View, newest: &mut Option<Arc<Picture>>) -> Condition {
     loop {
         match view.next().await {

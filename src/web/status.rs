@@ -121,7 +121,7 @@ fn worker(status: &Status) -> Option<Value> {
     }))
 }
 
-/// The part of the time on the wall in which the camera was live.
+/// The fraction of the time on the wall for which the camera was live.
 pub fn availability(status: &Status) -> Option<f64> {
     let known = status.known.as_secs_f64();
     (known > 0.0).then(|| rounded(status.live.as_secs_f64() / known, 1e6))
@@ -137,7 +137,7 @@ fn agent(usage: self_usage::Usage) -> Value {
     })
 }
 
-/// What newcomers are measured by.
+/// The limits for new clients.
 fn limits(web: &Web) -> Value {
     let bounds = web.admission.bounds();
     json!({
@@ -147,7 +147,8 @@ fn limits(web: &Web) -> Value {
     })
 }
 
-/// 200 while every keeper is where it promised to be. A dead camera honestly shown is healthy.
+/// 200 while every supervisor meets its heartbeat deadline. A dead camera that is shown as such is
+/// healthy.
 pub fn health(web: &Web) -> Response {
     let now = Instant::now();
     let overdue_supervisors = web.hub.overdue_supervisors(web.limits.keeper_late, now);

@@ -1,4 +1,4 @@
-//! The web room over real sockets on loopback, its lanes fed by the test.
+//! The web server over real sockets on loopback; the tests feed its streams.
 
 mod gate;
 mod hostile;

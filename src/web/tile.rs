@@ -1,5 +1,5 @@
-//! One tile of a wall socket: takes from its camera's lane what the page prefers of what there is, the
-//! camera's own video untouched or JPEGs, and says which.
+//! One tile of a wall socket. From its camera's stream it takes the format that the page prefers,
+//! the camera's own video untouched or JPEG, and reports which.
 
 mod pictures;
 mod units;
@@ -23,7 +23,7 @@ use crate::{
     media::{Codec, RenditionRequest, StreamInfo},
 };
 
-/// What the page wants of a tile, as last heard; the newest order wins.
+/// What the page last requested for a tile; a newer request replaces an older one.
 pub struct TileRequest {
     inner: Mutex<Wanted>,
     bell: (Sender<()>, Receiver<()>),
@@ -32,7 +32,7 @@ pub struct TileRequest {
 #[derive(Clone)]
 struct Wanted {
     rendition_request: RenditionRequest,
-    /// Formats the page can show, the one it likes best first.
+    /// Formats that the page can show, the preferred one first.
     accept: Arc<[Codec]>,
     drawn: Option<u32>,
 }
@@ -50,7 +50,7 @@ impl TileRequest {
         self.change(|wanted| wanted.drawn = Some(sequence));
     }
 
-    /// Look again: the cameras on the wall changed.
+    /// Makes the tile check again: the cameras on the wall changed.
     pub fn look(&self) {
         let _ = self.bell.0.force_send(());
     }
@@ -66,23 +66,23 @@ impl TileRequest {
 
     /// Waits for the next change.
     async fn changed(&self) {
-        // The sender lives in the same struct: this cannot fail.
+        // The sender is in the same struct, so this cannot fail.
         let _rung = self.bell.1.recv().await;
     }
 }
 
-/// A tile at work; runs until the socket breaks or it is dropped.
+/// A running tile; runs until the socket breaks or it is dropped.
 pub struct Tile {
     pub number: u8,
     pub camera: String,
     pub hub: Arc<Hub>,
     pub outbox: Outbox,
     pub orders: Arc<TileRequest>,
-    /// Without a `drawn`, the next picture is sent after this.
+    /// The next picture is sent after this time without a `drawn`.
     pub drawn_limit: Duration,
-    /// Pause before asking again for a rendition that was refused.
+    /// Pause before a refused rendition is requested again.
     pub refused_pause: Duration,
-    /// The state message the page has seen last.
+    /// The last state message sent to the page.
     pub told: String,
     pub pace: FrameLimiter,
 }
@@ -93,7 +93,7 @@ enum TileFormat {
     Pictures,
     /// The camera's own access units.
     Units(Codec),
-    /// Nothing as yet: the camera has not said what its video is.
+    /// Nothing yet: the video format of the camera is unknown.
     Waiting,
     /// Nothing: the page can show neither the camera's own video nor JPEG.
     Nothing,
@@ -108,7 +108,7 @@ impl TileFormat {
         }
     }
 
-    /// The first of `accept` that can be served of a camera whose stream is `stream`, as far as is known.
+    /// The first of `accept` that a camera with the stream `stream` can serve, as far as is known.
     fn choose(accept: &[Codec], passthrough: bool, stream: Option<StreamInfo>, is_live: bool) -> Self {
         for &format in accept {
             match stream {
@@ -117,7 +117,8 @@ impl TileFormat {
                 None => return Self::Waiting,
                 Some(stream) if stream.codec != format => {}
                 Some(StreamInfo { codec_config: Some(_), .. }) => return Self::Units(format),
-                // The next key frame will tell; a live camera has sent one, and what it is stays unknown.
+                // The next key frame will show the format. A live camera has sent one, so its
+                // format stays unknown.
                 Some(_) if !is_live => return Self::Waiting,
                 Some(_) => {}
             }
@@ -171,7 +172,7 @@ impl Tile {
         TileFormat::choose(&self.orders.read().accept, stream.options().passthrough, stream.info(), is_live)
     }
 
-    /// The state message, unless the page was told exactly that before.
+    /// The state message, unless it equals the one sent last.
     fn news(&mut self, stream: &Stream, condition: &Condition) -> Option<String> {
         let text = protocol::state(
             self.number,

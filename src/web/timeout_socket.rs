@@ -1,7 +1,8 @@
-//! A viewer's TCP connection with a deadline on every write.
+//! A viewer's TCP connection with a timeout on every write.
 //!
-//! The deadline is one of progress: it starts when the kernel takes nothing more and ends with the next
-//! byte it takes. A flat one would kill healthy viewers of big pictures on thin lines.
+//! The timeout is one of progress: it starts when the kernel accepts no more bytes and ends with
+//! the next byte it accepts. A timeout for the whole write would end healthy viewers of big
+//! pictures on slow lines.
 
 use std::{
     future::Future,
@@ -20,17 +21,18 @@ use smol::{
 
 use crate::time::timeout;
 
-/// Bytes the kernel may hold that are not sent yet. Whatever waits there grows old: this bounds by how
-/// much a slow viewer lags, and what it costs in memory.
+/// Maximum number of unsent bytes in the kernel. What waits there grows old, so this limits how far
+/// a slow viewer lags behind, and the memory it costs.
 const MAX_UNSENT: u32 = 128 << 10;
 
-/// Bytes read and thrown away of a peer that goes on sending after its last answer.
+/// Maximum number of bytes read and discarded from a peer that continues to send after its last
+/// response.
 const MAX_DISCARDED: usize = 256 << 10;
 
 pub struct Socket {
     stream: TcpStream,
     pub peer: IpAddr,
-    /// Read from the stream, but not yet consumed: what followed a request's head.
+    /// Bytes read from the stream but not consumed yet: what followed a request's head.
     pub early: Vec<u8>,
     stall_limit: Duration,
     /// Runs while a write waits.
@@ -39,7 +41,7 @@ pub struct Socket {
 
 impl Socket {
     pub fn new(stream: TcpStream, peer: IpAddr, stall_limit: Duration) -> Self {
-        // Both are improvements only; a kernel that refuses them still delivers.
+        // Both are only improvements; a kernel that refuses them still delivers.
         let _ = stream.set_nodelay(true);
         let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT);
         Self { stream, peer, early: Vec::new(), stall_limit, stall: None }
@@ -59,14 +61,14 @@ impl Socket {
         Ok(())
     }
 
-    /// Waits until the peer closes its side or the connection breaks; what it sends is thrown away.
+    /// Waits until the peer closes its side or the connection breaks; received bytes are discarded.
     pub async fn gone(&mut self) {
         let mut scrap = [0; 1024];
         while matches!(self.read(&mut scrap).await, Ok(1..)) {}
     }
 
-    /// Ends the connection so that what was written last arrives: closing with unread bytes would make
-    /// the kernel reset the connection and the peer lose the answer.
+    /// Closes the connection so that the last write arrives. If bytes were left unread, the kernel
+    /// would reset the connection and the peer would lose the response.
     pub async fn close(mut self, patience: Duration) {
         if smol::io::AsyncWriteExt::close(&mut self).await.is_err() {
             return;
@@ -86,7 +88,7 @@ impl Socket {
 }
 
 impl Socket {
-    /// `polled`, unless it waits for longer than the limit.
+    /// Returns `polled`, or an error if it has been pending for longer than the limit.
     fn in_time<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.stall = None;

@@ -23,10 +23,11 @@ use super::{
     timeout_socket::Socket,
 };
 
-/// tungstenite's own 128 KiB for every viewer would be mostly unused: viewers send a few bytes.
+/// Buffer size in bytes. Viewers send only a few bytes, so most of tungstenite's own 128 KiB for
+/// every viewer would be unused.
 const READ_BUFFER: usize = 4 << 10;
 
-/// Leave to upgrade, and a viewer's place for as long as it is held.
+/// A checked handshake; counts as a viewer until it is dropped.
 pub struct Accepted {
     key: String,
     protocol: Option<&'static str>,
@@ -34,7 +35,7 @@ pub struct Accepted {
     _counted: Permit,
 }
 
-/// Checks everything about the request. With `protocol` the viewer must offer it.
+/// Checks the whole request. If `protocol` is given, the viewer must offer it.
 pub fn check(
     request: &Request,
     (metadata, admitted): (&Metadata, &Admitted),
@@ -74,7 +75,7 @@ pub fn check(
     Ok(Accepted { key: key.to_owned(), protocol, resource_policy: admitted.resource_policy, _counted })
 }
 
-/// Answers the handshake and hands the connection over to the WebSocket.
+/// Sends the handshake's response and hands the connection over to the WebSocket.
 pub async fn open(mut socket: Socket, accepted: &Accepted, limits: &Limits) -> io::Result<WebSocketStream<Socket>> {
     let mut head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\

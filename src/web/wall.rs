@@ -1,7 +1,7 @@
 //! `/ws`: a whole wall of tiles over one WebSocket, subprotocol `cctv.wall.1`.
 //!
-//! Each tile is a task of its own, so that a tile never waits for another; they share the socket, one
-//! message at a time.
+//! Each tile is a task, so no tile waits for another. The tiles share the socket, one message at a
+//! time.
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Instant};
 
@@ -24,7 +24,7 @@ use super::{
 
 pub const PROTOCOL: &str = "cctv.wall.1";
 
-/// A tile as the wall knows it; dropping it ends the tile's task and gives up its seat.
+/// A tile of the wall. Dropping it ends the tile's task and its subscription.
 struct ActiveTile {
     camera: String,
     orders: Arc<TileRequest>,
@@ -42,7 +42,7 @@ struct Wall<'a> {
     told_complaints: Vec<String>,
 }
 
-/// Serves one page until either side ends it.
+/// Serves one page until either side ends the connection.
 pub async fn serve(socket: Socket, web: &Web, accepted: Accepted) -> io::Result<()> {
     let (sender, mut receiver) = upgrade::open(socket, &accepted, &web.limits).await?.split();
     let outbox = Outbox::new(sender);
@@ -69,7 +69,7 @@ pub async fn serve(socket: Socket, web: &Web, accepted: Accepted) -> io::Result<
 }
 
 impl Wall<'_> {
-    /// Listens to the page, and to changes of the configuration, until the socket is to be closed.
+    /// Reads messages of the page, and watches the configuration, until the socket must be closed.
     async fn converse(mut self, receiver: &mut Receiver) -> End {
         enum Event {
             Text(Result<String, End>),
@@ -83,7 +83,7 @@ impl Wall<'_> {
             if self.tell_complaints().await.is_err() {
                 return End::Gone;
             }
-            // The page comes last: one that says a lot must not keep the others from being heard.
+            // The page comes last, so that a page that sends a lot does not hide the other events.
             let event = async { Event::Stop(self.web.stopping().await) }
                 .or(async {
                     let _rung = changes.recv().await;
@@ -131,7 +131,7 @@ impl Wall<'_> {
                 Command::Show(rendition_requests) => self.show(rendition_requests).await?,
                 Command::Drawn(drawn) => {
                     for (tile, sequence) in drawn {
-                        // One just taken off the wall may still be reported.
+                        // A tile that was just removed from the wall may still be reported.
                         if let Some(tile) = self.tiles.get(&tile) {
                             tile.orders.drawn(sequence);
                         }
@@ -143,7 +143,8 @@ impl Wall<'_> {
         Ok(())
     }
 
-    /// Replaces the whole set; a tile that goes on showing its camera keeps its seat.
+    /// Replaces the whole set of tiles. A tile that continues to show its camera keeps its
+    /// subscription.
     async fn show(&mut self, rendition_requests: Vec<TileWish>) -> Result<(), End> {
         self.tiles.retain(|number, hung| {
             rendition_requests.iter().any(|rendition_request| {
@@ -163,7 +164,8 @@ impl Wall<'_> {
                 continue;
             }
             if self.web.hub.channel(&camera).is_none() {
-                // The tile is hung all the same: it says so too, and shows the camera once there is one.
+                // The tile is added anyway: it reports the same, and shows the camera once it
+                // exists.
                 let text = format!("tile {tile}: there is no camera {camera:?}");
                 self.send(protocol::error(&text)).await?;
             }

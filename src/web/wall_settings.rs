@@ -1,4 +1,4 @@
-//! How the page shows the cameras, as `[wall]` and `[wall.NAME]` say and `/api/cameras` tells.
+//! How the page shows the cameras: set by `[wall]` and `[wall.NAME]`, reported by `/api/cameras`.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,12 +14,12 @@ use crate::{
 pub struct WallSettings(Mutex<Walls>);
 
 impl WallSettings {
-    /// Pages that are open follow within seconds.
+    /// Sets the walls; open pages follow within seconds.
     pub fn set(&self, walls: Walls) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = walls;
     }
 
-    /// The wall without a name first; `null` is left to the page.
+    /// The wall without a name comes first; `null` leaves the choice to the page.
     pub(super) fn told(&self) -> Value {
         let walls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let standard = std::iter::once(told("", &walls.standard));

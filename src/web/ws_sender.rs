@@ -1,5 +1,5 @@
-//! The sending half of a WebSocket, shared by those who have something to say on it, and what every
-//! WebSocket of ours does besides: ping, notice silence, take leave.
+//! The sending half of a WebSocket, shared by its tasks, and what all WebSockets have in common:
+//! pings, detection of silent viewers, and the close.
 
 use std::{
     sync::Arc,
@@ -28,7 +28,7 @@ const MAX_REASON_LEN: usize = 123;
 
 pub type Receiver = WebSocketReceiver<Socket>;
 
-/// Whoever holds the lock may send; the deadline of each write is in the [`Socket`] below.
+/// The holder of the lock may send; the [`Socket`] below applies the timeout to each write.
 #[derive(Clone)]
 pub struct Outbox(Arc<Mutex<WebSocketSender<Socket>>>);
 
@@ -37,11 +37,12 @@ pub struct Outbox(Arc<Mutex<WebSocketSender<Socket>>>);
 pub enum End {
     /// The viewer closed it, or the connection broke.
     Gone,
-    /// Nothing was heard of the viewer for too long.
+    /// Nothing was received from the viewer for too long.
     Silent,
-    /// Nothing more will come, for this reason: the agent stops, the address is left, the camera was removed.
+    /// Nothing more will come, for this reason: the agent stops, the address is no longer served,
+    /// or the camera was removed.
     HeadReader(String),
-    /// The viewer does not keep to the protocol.
+    /// The viewer violates the protocol.
     Misused(&'static str),
 }
 
@@ -58,7 +59,8 @@ impl Outbox {
         self.lock().await.send(Message::text(text)).await
     }
 
-    /// Says why, waits a moment for the viewer's own goodbye, and lets go of the connection.
+    /// Sends the reason in a close frame, waits a moment for the viewer's own, and closes the
+    /// connection.
     pub async fn close(self, mut receiver: Receiver, end: &End, patience: Duration) {
         let (code, reason) = match end {
             End::Gone => (CloseCode::Normal, ""),
@@ -90,8 +92,8 @@ impl Keepalive {
         Self { heard: now, next_ping: now + limits.ping, ping: limits.ping, silence: limits.silence }
     }
 
-    /// Waits for the viewer's next text, pinging meanwhile. What else it sends only proves that it is
-    /// there. May be dropped while it waits without losing a message.
+    /// Waits for the viewer's next text, and sends pings meanwhile. Other messages only prove that
+    /// the viewer is there. Cancel-safe: dropping the future loses no message.
     pub async fn next_text(&mut self, receiver: &mut Receiver, outbox: &Outbox) -> Result<String, End> {
         loop {
             let due = self.next_ping.min(self.heard + self.silence);

@@ -1,21 +1,22 @@
-//! Drops what nobody reads from a long message while it arrives.
+//! Drops the unused parts of a long message while it arrives.
 //!
-//! A recorder of 64 channels answers GetProfiles with 2 MB, of which 200 kB matter: the rest describes
-//! audio, analytics and PTZ. The filter works on pieces of any length, keeps at most one unfinished tag
-//! and leaves everything outside the outlined elements as it is, so what it passes on is read the same
-//! way as the whole message. Only encodings in which `<` and `>` are single bytes are filtered.
+//! A recorder of 64 channels answers GetProfiles with 2 MB, of which 200 kB matter: the rest
+//! describes audio, analytics and PTZ. The filter works on pieces of any length, keeps at most one
+//! unfinished tag, and passes everything outside the outlined elements unchanged. So its output
+//! reads the same as the whole message. It filters only encodings in which `<` and `>` are single
+//! bytes.
 
-/// A tag longer than this is passed on as it stands, in bytes. The longest recorded one, an envelope
-/// that declares every namespace of the standard, has 4 kB.
+/// Maximum length of a tag, in bytes; a longer one is passed on unchanged. The longest recorded
+/// one, an envelope that declares every namespace of the standard, has 4 kB.
 const MAX_TAG_LEN: usize = 16 << 10;
 
 /// Which elements of a message are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outline {
-    /// Local name of the elements that are filtered inside.
+    /// Local name of the elements whose content is filtered.
     pub within: &'static str,
-    /// Local names of the elements that are kept there, at any depth. Everything inside other elements
-    /// is dropped, these elements included.
+    /// Local names of the elements that are kept there, at any depth. Everything inside other
+    /// elements is dropped, including elements with these names.
     pub keep: &'static [&'static str],
 }
 
@@ -25,11 +26,12 @@ pub struct Filter {
     outline: Outline,
     /// Bytes of a tag that has not ended yet.
     pending: Vec<u8>,
-    /// Open elements from the outlined one on, itself included; 0 outside.
+    /// Number of open elements from the outlined one on, itself included; 0 outside.
     depth: usize,
-    /// Open elements from the dropped one on, itself included; 0 where nothing is dropped.
+    /// Number of open elements from the dropped one on, itself included; 0 if nothing is being
+    /// dropped.
     dropped: usize,
-    /// Only white space has come since the last tag.
+    /// Only white space has followed the last tag.
     after_tag: bool,
 }
 
@@ -38,7 +40,7 @@ impl Filter {
         Self { outline, pending: Vec::new(), depth: 0, dropped: 0, after_tag: false }
     }
 
-    /// Takes the next piece and appends to `kept` what is to be read of it.
+    /// Takes the next piece and appends the parts of it that are kept to `kept`.
     pub fn feed(&mut self, piece: &[u8], kept: &mut Vec<u8>) {
         self.pending.extend_from_slice(piece);
         let pending = std::mem::take(&mut self.pending);
@@ -78,7 +80,7 @@ impl Filter {
         if self.dropped > 0 {
             return;
         }
-        // Indentation is no text; readers trim what stands after a tag.
+        // Indentation is not text; readers trim what stands after a tag.
         let text = if self.depth > 0 && self.after_tag { text.trim_ascii_start() } else { text };
         self.after_tag &= text.is_empty();
         kept.extend_from_slice(text);
@@ -87,7 +89,7 @@ impl Filter {
     fn tag(&mut self, tag: &[u8], kept: &mut Vec<u8>) {
         let is_element = tag.get(1).is_some_and(|byte| !matches!(byte, b'!' | b'?'));
         if !is_element {
-            // Character data is text; comments and instructions are not read anywhere.
+            // Character data is text; comments and instructions are never read.
             return self.text(tag, kept);
         }
         self.after_tag = true;
@@ -117,15 +119,15 @@ impl Filter {
     }
 }
 
-/// The length of the tag, comment, instruction or piece of character data at the beginning of `text`,
-/// which begins with `<`; `None` while its end has not come.
+/// The length of the tag, comment, instruction or piece of character data at the start of `text`,
+/// which begins with `<`; `None` until its end has arrived.
 fn tag_len(text: &[u8]) -> Option<usize> {
     let after = |end: &[u8]| text.windows(end.len()).position(|window| window == end).map(|at| at + end.len());
     for (begin, end) in [(b"<!--".as_slice(), b"-->".as_slice()), (b"<![CDATA[", b"]]>"), (b"<?", b"?>")] {
         if text.starts_with(begin) {
             return after(end);
         }
-        // Which of them it is shows only later.
+        // Only later bytes show which of them it is.
         if begin.starts_with(text) {
             return None;
         }

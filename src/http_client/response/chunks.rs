@@ -1,22 +1,23 @@
-//! The framing of a body that comes in chunks, extensions and trailers included.
+//! The chunk framing of a body, extensions and trailers included.
 
 use super::{Error, MAX_READ};
 
-/// Bytes of one line of chunk size or trailer.
+/// Maximum bytes of one line with a chunk size or a trailer.
 const MAX_LINE_LEN: usize = 4 << 10;
 
-/// What is read next of a body that comes in chunks (RFC 9112 7.1).
+/// What is read next of a chunked body (RFC 9112 7.1).
 #[derive(Clone, Copy, Debug)]
 pub enum Chunk {
     Size,
-    /// Bytes of this chunk still to come, its line end included as two.
+    /// Bytes of this chunk still to come; its line end counts as two.
     Data(usize),
     LineEnd,
     Trailer,
     Done,
 }
 
-/// Moves the data of what is understood of `raw` into `body`; returns whether the last chunk has come.
+/// Moves the data of the parsed part of `raw` into `body`; returns whether the last chunk has
+/// arrived.
 pub fn read_chunks(raw: &mut Vec<u8>, state: &mut Chunk, body: &mut Vec<u8>) -> Result<bool, Error> {
     let mut at = 0;
     loop {

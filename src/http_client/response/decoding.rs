@@ -1,7 +1,7 @@
 //! Decompresses a body while it arrives.
 //!
-//! Nobody is asked for compression, but some web servers in front of a camera compress all the same,
-//! and some of these do not even say so.
+//! No request asks for compression, but some web servers in front of a camera compress anyway, and
+//! some of these do not even say so.
 
 use std::{fmt, io::Write, mem::take};
 
@@ -9,29 +9,30 @@ use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use super::Error;
 
-/// The first bytes of everything that gzip has made (RFC 1952 2.3.1).
+/// The first bytes of every gzip stream (RFC 1952 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Compressed bytes that are decompressed before the result is looked at: deflate makes at most 1032
-/// bytes of one, so a small body that stands for an endless one is stopped after 4 MB.
+/// Compressed bytes that are decompressed before the result is checked. Deflate makes at most 1032
+/// bytes of one, so a small body that expands to an endless one is stopped after 4 MB.
 const MAX_STEP: usize = 4 << 10;
 
 /// How a body is compressed, as far as it is known.
 #[derive(Debug)]
 pub enum Decoding {
-    /// Nothing is said, and the bytes that came so far do not tell.
+    /// Nothing is declared, and the bytes so far do not show it.
     Unknown(Vec<u8>),
     Plain,
-    /// Said to be `deflate`, which some take for the format of zlib (RFC 1950) and some for the bare one.
+    /// Declared as `deflate`, which some servers use for the zlib format (RFC 1950) and some for
+    /// raw deflate.
     UnknownDeflate,
     Compressed(Box<dyn Decompressor>),
-    /// Not known here; the name that the server gave.
+    /// An unknown encoding; the name that the server gave.
     Foreign(String),
 }
 
 /// A decoder that writes into a buffer.
 pub trait Decompressor: Write + fmt::Debug + Send {
-    /// What has been decompressed and not been taken yet.
+    /// The decompressed bytes that have not been taken yet.
     fn output(&mut self) -> &mut Vec<u8>;
 }
 
@@ -54,7 +55,7 @@ impl Decompressor for DeflateDecoder<Vec<u8>> {
 }
 
 impl Decoding {
-    /// As a `Content-Encoding` field names it.
+    /// The encoding named by a `Content-Encoding` field.
     pub fn named(name: Option<&str>) -> Self {
         match name.map(|name| name.trim().to_ascii_lowercase()).as_deref() {
             None | Some("" | "identity") => Self::Unknown(Vec::new()),
@@ -64,10 +65,10 @@ impl Decoding {
         }
     }
 
-    /// Takes the next bytes as they came and gives them to `sink` decompressed.
+    /// Decompresses the next bytes, as they were received, and passes the result to `sink`.
     ///
     /// # Errors
-    /// Those of `sink`, and [`Error::Encoding`] for what cannot be decompressed.
+    /// Those of `sink`, and [`Error::Encoding`] for data that cannot be decompressed.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
         if bytes.is_empty() {
             return Ok(());
@@ -86,7 +87,7 @@ impl Decoding {
                 self.feed(&held, sink)
             }
             Self::UnknownDeflate => {
-                // The low four bits of zlib's first byte name the method, which is always 8.
+                // The low four bits of zlib's first byte are the method, which is always 8.
                 *self = if bytes[0] & 0x0f == 8 {
                     Self::Compressed(Box::new(ZlibDecoder::new(Vec::new())))
                 } else {
@@ -112,7 +113,8 @@ impl Decoding {
         }
     }
 
-    /// Gives `sink` what was held back. A compressed body that ends too early has given all that it can.
+    /// Passes what was held back to `sink`. A compressed body that ends too early has already given
+    /// all that it can.
     ///
     /// # Errors
     /// Those of `sink`.
@@ -120,7 +122,7 @@ impl Decoding {
         match self {
             Self::Unknown(held) => sink(&take(held)),
             Self::Compressed(decoder) => {
-                // A checksum that is wrong says nothing about the XML that came.
+                // A wrong checksum says nothing about the XML that arrived.
                 let _ = decoder.flush();
                 sink(&take(decoder.output()))
             }
@@ -146,7 +148,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// What comes out of `bytes` in pieces of `step`.
+    /// The decompressed form of `bytes`, fed in pieces of `step`.
     fn decoded(name: Option<&str>, bytes: &[u8], step: usize) -> Result<Vec<u8>, Error> {
         let (mut decoding, mut out) = (Decoding::named(name), Vec::new());
         let mut sink = |piece: &[u8]| {

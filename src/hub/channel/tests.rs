@@ -14,7 +14,7 @@ fn stream() -> Arc<Stream> {
     Arc::new(Stream::new(CameraId::new("gate").unwrap(), "Gate".into(), options, Instant::now()))
 }
 
-/// A camera with both streams, neither of them live, the main one resting.
+/// A camera with both streams. Neither is live; the main stream is idle.
 fn scene() -> (Arc<Channel>, Arc<Stream>, Arc<Stream>) {
     let (main, small) = (stream(), stream());
     let channel = Channel::of(Arc::clone(&main));
@@ -51,7 +51,7 @@ fn rendition_request(width: u32, height: u32) -> RenditionRequest {
     RenditionRequest { size: Some(Size { width, height }), quality: None, fps: None }
 }
 
-/// What a viewer is shown by now: the times of pictures, and the states between them.
+/// What the viewer has been shown so far: the times of pictures, and the states between them.
 fn shown(view: &mut View) -> Vec<String> {
     let mut shown = Vec::new();
     while let Some(next) = block_on(poll_once(view.next())) {
@@ -91,7 +91,7 @@ fn stream_suits_by_the_size_it_is_seen_at() {
     };
     stretched(&main, 704, 576);
     stretched(&small, 352, 288);
-    // 512x288 on square pixels, not 352x288.
+    // 512x288 with square pixels, not 352x288.
     assert!(Arc::ptr_eq(&channel.lane_for(rendition_request(512, 288)), &small));
     assert!(Arc::ptr_eq(&channel.lane_for(rendition_request(640, 360)), &main));
 }
@@ -126,7 +126,8 @@ fn growing_viewer_is_shown_the_small_stream_until_the_main_one_has_a_newer_pictu
     assert!(!channel.needs_main(Instant::now()));
 }
 
-/// Both streams live, a view shown 0.08 s of the small one and grown, and a picture of the main one from before that.
+/// Both streams are live. The view was shown 0.08 s of the small stream and then grew; the main
+/// stream has a picture from before that.
 fn grown_tile_whose_main_stream_is_behind() -> (Arc<Stream>, Arc<Stream>, View) {
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });

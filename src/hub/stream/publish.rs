@@ -1,4 +1,4 @@
-//! The keeper's side of a lane: what it publishes, and what it learns of the demand.
+//! The supervisor's side of a stream: what it publishes, and how it learns of the demand.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Stream {
-    /// A worker begins. Returns the sequence its first access unit must have.
+    /// Records that a worker starts. Returns the sequence number of its first access unit.
     pub fn begin_worker(&self, now: Instant) -> u32 {
         let mut inner = self.inner();
         inner.workers += 1;
@@ -26,7 +26,7 @@ impl Stream {
         inner.next_sequence
     }
 
-    /// The worker is gone: what it said of itself is void.
+    /// Records that the worker ended: what it reported about itself is no longer valid.
     pub fn end_worker(&self) {
         let mut inner = self.inner();
         inner.decoding = false;
@@ -37,7 +37,8 @@ impl Stream {
         inner.rate_meter.clear();
     }
 
-    /// The stream was opened, or changed its size, shape, codec or variant.
+    /// Records that the stream was opened, or changed its size, shape, codec or codec
+    /// configuration.
     pub fn set_stream_info(&self, stream: StreamInfo) {
         let mut inner = self.inner();
         let kind = |stream: StreamInfo| (stream.codec, stream.codec_config, stream.size, stream.sample_aspect);
@@ -53,8 +54,9 @@ impl Stream {
         self.refresh_demand(&mut inner);
     }
 
-    /// Takes one access unit: the stream's heartbeat. The first key frame makes the camera live, or what
-    /// follows it where it may be old; returns `true` at that moment.
+    /// Publishes one access unit: the stream's sign of life. The first key frame makes the camera
+    /// live; if it may be too old, a unit that follows it does. Returns `true` when the camera
+    /// becomes live.
     pub fn publish_unit(&self, unit: &AccessUnit, now: Instant) -> bool {
         let mut inner = self.inner();
         inner.frames += 1;
@@ -76,9 +78,10 @@ impl Stream {
         goes_live
     }
 
-    /// Puts `picture` into the mailbox of every seat of its rendition. A picture of a camera that is
-    /// not live, or one that is older than that may be, is dropped: it could only be taken for a live one. So is one of a
-    /// frame from before the stream changed: it was scaled to a shape that is not its own.
+    /// Puts `picture` into the mailbox of each subscription of its rendition. A picture of a camera
+    /// that is not live, or a picture that may be too old, is dropped: it would look live. A
+    /// picture of a frame from before the stream changed is dropped too: it was scaled to a wrong
+    /// shape.
     pub fn publish_picture(&self, picture: Picture, now: Instant) {
         let mut inner = self.inner();
         if inner.condition.state != State::Live || inner.is_of_stream_before(picture.sequence) {
@@ -105,7 +108,7 @@ impl Stream {
         }
     }
 
-    /// The camera is not live, for the reason `why`; told to every viewer at once.
+    /// Reports to every viewer at once that the camera is not live, for the reason `why`.
     pub fn report(&self, state: State, why: impl Into<String>, now: Instant) {
         let mut inner = self.inner();
         let why = why.into();
@@ -117,10 +120,11 @@ impl Stream {
         }
         if state != State::Live {
             inner.newest.clear();
-            // It is live again from a key frame on.
+            // It becomes live again at a key frame.
             inner.gop_cache.clear();
             inner.withdraw_units();
-            // A viewer that reads only when the camera is live again must not find a picture from before.
+            // A viewer that reads only after the camera is live again must not find an earlier
+            // picture.
             for subscriber in &inner.subscriptions {
                 while subscriber.unread.try_recv().is_ok() {}
             }
@@ -128,14 +132,15 @@ impl Stream {
         inner.change_standing(state, why, now);
     }
 
-    /// Nobody needs the stream, so it is not open: viewers see `condition` until it is.
+    /// Records that nobody needs the stream, so it is not open. Viewers see `condition` until it
+    /// is.
     pub fn rest(&self, condition: Condition, now: Instant) {
         self.inner().idle = true;
         self.report(condition.state, condition.why, now);
     }
 
-    /// What becomes of the camera where something is overdue at `now`: access units while a worker runs,
-    /// key frames, or pictures while somebody waits for them and units do arrive.
+    /// The new condition of the camera if something is overdue at `now`: access units while a
+    /// worker runs, key frames, or pictures while viewers wait for them and units arrive.
     pub fn overdue(&self, now: Instant) -> Option<Condition> {
         let inner = self.inner();
         let terms = inner.terms();
@@ -144,24 +149,25 @@ impl Stream {
         Some(Condition { state, why: lack.to_string() })
     }
 
-    /// When something is overdue unless it comes before; `None` before the first access unit.
+    /// When something will be overdue unless it arrives before; `None` before the first access
+    /// unit.
     pub fn due(&self) -> Option<Instant> {
         let inner = self.inner();
         inner.stall.due(inner.terms())
     }
 
-    /// The renditions to be encoded from now on.
+    /// The renditions to encode from now on.
     pub fn demand(&self) -> Vec<Rendition> {
         self.inner().wanted.clone()
     }
 
-    /// Rings, at least once, after each change of [`Stream::demand`]. There is one bell for the one
-    /// keeper.
+    /// A receiver that is notified, at least once, after each change of [`Stream::demand`]. There
+    /// is one receiver, for the one supervisor.
     pub fn demand_changes(&self) -> Receiver<()> {
         self.demand_bell.1.clone()
     }
 
-    /// Whether the worker says that it runs a decoder.
+    /// Records whether the worker reports a running decoder.
     pub fn set_decoding(&self, decoding: bool) {
         self.inner().decoding = decoding;
     }
@@ -177,7 +183,8 @@ impl Stream {
         inner.vitals = Some((vitals, now));
     }
 
-    /// A stream, or an attempt at one, came to its end; `error` says why, without what is done about it.
+    /// Records that a stream, or an attempt to open one, ended. `error` is the reason, without the
+    /// reaction.
     pub fn note_failure(&self, cause: Cause, error: Option<String>, now: Instant) {
         let mut inner = self.inner();
         *inner.failures.entry(cause).or_default() += 1;
@@ -186,41 +193,43 @@ impl Stream {
         }
     }
 
-    /// How many renditions newcomers may have encoded side by side. Those who watch keep theirs.
+    /// Sets how many renditions may be encoded at the same time for new viewers. Present viewers
+    /// keep theirs.
     pub fn allow_renditions(&self, most: usize) {
         self.inner().most_renditions = most;
     }
 
-    /// Where the camera is and which of its profiles is shown.
+    /// Records the camera's address and the profile shown.
     pub fn found_at(&self, place: Endpoint) {
         self.inner().place = Some(place);
     }
 
-    /// The keeper promises to be back by `due`; `/healthz` tells when it is not, and the watchdog of
-    /// the machine is not fed.
+    /// Sets the supervisor's heartbeat deadline. If it is missed, `/healthz` reports that and the
+    /// machine's watchdog gets no heartbeat.
     pub fn set_heartbeat_deadline(&self, due: Instant) {
         self.inner().keeper_due = Some(due);
     }
 
-    /// By how much the keeper is behind its promise; zero while it is in time.
+    /// How far the supervisor is past its heartbeat deadline; zero while it is in time.
     pub fn keeper_late(&self, now: Instant) -> Duration {
         self.inner().keeper_due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due))
     }
 
-    /// Another name, quality, rate or stall limit, from now on.
+    /// Sets the name and the options (quality, rate, stall limit) from now on.
     pub fn retune(&self, name: String, options: StreamOptions) {
         let mut inner = self.inner();
         inner.name = name;
         inner.options = options;
         inner.ring_seats();
         self.refresh_demand(&mut inner);
-        // News make viewers forget their picture; a slow camera's next one may take a while.
+        // A state change makes viewers drop their picture; a slow camera's next one may take a
+        // while.
         for number in inner.subscriptions.iter().map(|subscriber| subscriber.number) {
             inner.serve_newest(number);
         }
     }
 
-    /// Ends every seat: the camera left the configuration.
+    /// Ends all subscriptions: the camera is no longer in the configuration.
     pub(in crate::hub) fn close(&self) {
         let mut inner = self.inner();
         inner.closed = true;

@@ -1,4 +1,4 @@
-//! The viewer's side of a lane: seats, and the demand that follows from their wishes.
+//! The viewer's side of a stream: subscriptions, and the demand that follows from their requests.
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -18,10 +18,10 @@ use crate::{
 };
 
 impl Stream {
-    /// Takes a seat with the given wish; its first [`Subscription::next`] answers at once.
+    /// Subscribes with the given request; the first [`Subscription::next`] returns at once.
     ///
     /// # Errors
-    /// [`TooManyRenditions`] where the wish would need one more rendition than the lane may have.
+    /// [`TooManyRenditions`] if the request needs one more rendition than the stream may have.
     pub fn subscribe(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<Subscription, TooManyRenditions> {
         let mut inner = self.inner();
         inner.admit(rendition_request, None)?;
@@ -51,15 +51,15 @@ impl Stream {
         Ok(subscription)
     }
 
-    /// Has the keeper look, where it rests.
+    /// Wakes the supervisor if the stream is idle.
     pub(super) fn wake(&self, inner: &Inner) {
         if inner.idle {
             let _ = self.demand_bell.0.force_send(());
         }
     }
 
-    /// The standing, as of the same moment at which the mailbox behind `pictures` was emptied of what
-    /// must no longer be shown.
+    /// The condition. At the same moment, the mailbox behind `pictures` is emptied of what must no
+    /// longer be shown.
     pub(in crate::hub) fn standing_for(&self, pictures: &Receiver<Arc<Picture>>) -> Condition {
         let inner = self.inner();
         if inner.condition.state != State::Live {

@@ -58,7 +58,7 @@ impl Scene {
     }
 }
 
-/// What the seat shows without waiting; `None` where it would have to wait.
+/// The event that the subscription has without waiting; `None` if it would have to wait.
 fn now(subscription: &mut Subscription) -> Option<ViewEvent> {
     block_on(async { Some(subscription.next().await) }.or(async { None }))
 }
@@ -165,7 +165,7 @@ fn wishes_wait_for_the_stream_before_they_become_demand() {
     assert_eq!(scene.stream.demand()[0].size, Size { width: 320, height: 180 });
 }
 
-/// 704x576 of an analogue camera, to be seen as 16:9.
+/// 704x576 of an analogue camera, to be shown as 16:9.
 const STRETCHED: StreamInfo =
     StreamInfo { size: Size { width: 704, height: 576 }, sample_aspect: SampleAspect::SQUARE, ..STREAM };
 
@@ -195,7 +195,7 @@ fn picture_of_a_frame_from_before_another_shape_is_not_shown() {
     wide(SampleAspect::new(12, 11));
     scene.unit(3, true, 80);
     assert_eq!(state(&mut subscription), Some(State::Live));
-    // The worker makes the new size already, of a frame that has the old shape.
+    // The worker already makes the new size, from a frame that has the old shape.
     scene.picture(ANY, 2, 90);
     assert!(now(&mut subscription).is_none());
     scene.picture(ANY, 3, 100);
@@ -308,7 +308,7 @@ fn picture_of_a_frame_that_lay_in_ffmpeg_gives_the_decoder_no_more_time() {
     let scene = Scene::live();
     let mut subscription = scene.stream.subscribe(ANY).unwrap();
     assert_eq!(state(&mut subscription), Some(State::Live));
-    // Rubbish follows, and only after 2 s something that looks like the beginning of a frame.
+    // Garbage follows, and only after 2 s something that looks like the start of a frame.
     scene.unit(2, false, 2000);
     scene.picture(ANY, 2, 2000);
     assert_eq!(sequence(&mut subscription), Some(2));
@@ -353,7 +353,7 @@ fn live_stream_without_key_frames_is_overdue_once_its_group_is_outgrown() {
     for number in 1..=30 {
         scene.unit(number, number % 10 == 0, u64::from(number) * 40);
     }
-    // Ten frames to a group, then none begins any longer.
+    // Ten frames in a group, then no new group begins.
     let mut number = 31;
     while scene.stream.overdue(scene.at(u64::from(number - 1) * 40)).is_none() {
         scene.unit(number, false, u64::from(number) * 40);
@@ -395,7 +395,8 @@ fn new_name_reaches_seated_viewers() {
     assert_eq!(scene.stream.name(), "Tor");
 }
 
-/// Everything a seat can take now: `n` for news, else the sequence and whether units before it are missing.
+/// Everything that the subscription has now: `n` for a state change, else the sequence number and
+/// whether units before it are missing.
 fn deliveries(subscription: &mut UnitSubscription) -> Vec<String> {
     let taken = std::iter::from_fn(|| subscription.take()).take(1000);
     let word = |delivery| match delivery {

@@ -1,4 +1,4 @@
-//! Seats for those who take the stream as it is: no wish, no demand, only a queue each.
+//! Subscriptions to the stream's own video: no rendition request, no demand, only a queue each.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     media::AccessUnit,
 };
 
-/// The lane's end of a unit seat.
+/// The stream's end of a [`UnitSubscription`].
 pub(super) struct UnitSubscriber {
     pub(super) number: u64,
     unit_queue: UnitQueue,
@@ -27,7 +27,7 @@ impl UnitSubscriber {
         let _ = self.bell.force_send(());
     }
 
-    /// Takes back what was not taken yet; what follows begins with a key frame.
+    /// Removes the units that were not taken yet; the queue continues at a key frame.
     pub(super) fn withdraw(&mut self) {
         self.unit_queue.withdraw();
     }
@@ -42,13 +42,13 @@ impl UnitSubscriber {
 }
 
 impl Stream {
-    /// Takes a seat for access units; the first delivery is there at once, and where the camera is live
-    /// the kept group follows.
+    /// Subscribes to access units. The first event is there at once; if the camera is live, the
+    /// kept group of pictures follows.
     pub fn subscribe_units(self: &Arc<Self>) -> UnitSubscription {
         self.sit_with(|inner| UnitQueue::new(if inner.is_live() { inner.gop_cache.units() } else { &[] }))
     }
 
-    /// The same, without the kept group: the first unit is the next key frame.
+    /// The same without the kept group: the first unit is the next key frame.
     pub(in crate::hub) fn sit_for_next_key_frame(self: &Arc<Self>) -> UnitSubscription {
         self.sit_with(|_| UnitQueue::new(&[]))
     }
@@ -92,7 +92,7 @@ impl Inner {
         }
     }
 
-    /// Gives the kept group to all, as the stream goes live.
+    /// Gives the kept group to all subscribers when the stream becomes live.
     pub(super) fn offer_group(&mut self) {
         for subscriber in &mut self.unit_seats {
             for unit in self.gop_cache.units() {

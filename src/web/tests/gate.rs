@@ -1,4 +1,4 @@
-//! Which hosts and which pages are answered: DNS rebinding, reverse proxies, pages of other sites.
+//! Which hosts and which pages are served: DNS rebinding, reverse proxies, pages of other sites.
 
 use async_tungstenite::{
     client_async,
@@ -24,14 +24,14 @@ const PATHS: [&str; 11] = [
     "/ws/gate",
 ];
 
-/// Those that show cameras or tell of them.
+/// The paths that show cameras or report on them.
 const GUARDED: [&str; 7] = ["/api/cameras", "/healthz", "/metrics", "/live/gate", "/snapshot/gate", "/ws", "/ws/gate"];
 
 fn embed(origins: &[&str]) -> Vec<WebOrigin> {
     origins.iter().map(|origin| WebOrigin::parse(origin).unwrap()).collect()
 }
 
-/// The answer to a request with these header lines; of an endless one only the head.
+/// The response to a request with these header lines; of an endless one only the head.
 async fn asked(scene: &Scene, target: &str, lines: &[String]) -> Reply {
     let mut client = scene.connect().await;
     let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
@@ -56,7 +56,7 @@ fn reason(reply: &Reply) -> String {
     reply.json()["error"].as_str().unwrap().to_owned()
 }
 
-/// The status of a handshake; 101 where it succeeds, else with the reason.
+/// The status of a handshake: 101 if it succeeds, else the status with the reason.
 async fn socket(scene: &Scene, path: &str, host: &str, origin: Option<&str>) -> (u16, String) {
     let stream = TcpStream::connect(scene.address).await.unwrap();
     let mut request = format!("ws://{}{path}", scene.address).into_client_request().unwrap();
@@ -247,7 +247,7 @@ fn page_of_another_site_is_refused_everything_but_the_page() {
             }
             let referred = [&image[..], &["Referer: https://intranet.example/a?b"]].concat();
             assert!(reason(&from(scene, "/live/gate", &referred).await).contains("\"https://intranet.example\""));
-            // In a frame it can be seen, though not read.
+            // In a frame the page can be seen, though not read.
             let frame = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"];
             assert_eq!(from(scene, "/live/gate", &frame).await.status, 403);
             let fetch = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: document"];
@@ -305,7 +305,7 @@ fn embedding_site_may_show_pictures_and_nobody_else() {
                     let allowing = reply.headers.iter().filter(|(name, _)| name.starts_with("access-control"));
                     assert_eq!(allowing.count(), 0);
                 }
-                // Browsers tell nothing of sites on plain http.
+                // Browsers send no information about sites over plain HTTP.
                 assert_eq!(
                     from(scene, "/live/gate", &[line]).await.header("cross-origin-resource-policy"),
                     Some("cross-origin")
@@ -350,7 +350,7 @@ fn strange_referers_fail_no_request() {
             ] {
                 assert_eq!(from(scene, "/healthz", &[line]).await.status, 200, "{line}");
             }
-            // As long an address as before, whatever stands beside it.
+            // The address has the same length as before, whatever else is in the head.
             let address = format!("/healthz?{}", "x".repeat(8100));
             let lines =
                 [&long[..3000], "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"];

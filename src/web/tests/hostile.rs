@@ -56,7 +56,7 @@ fn only_get_and_head_exist() {
             let reply = client.reply(false).await;
             assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD")));
             assert!(client.ended().await);
-            // With a body on its heels, which is never read; the answer arrives all the same.
+            // Followed at once by a body, which is never read; the response still arrives.
             let post =
                 format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n{}", "x".repeat(60_000));
             assert_eq!(status(scene, &post).await, 405);

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{camera::State, media::RenditionRequest};
 
-/// A viewer that takes nothing but RFC 2046 to the letter.
+/// A viewer that accepts only strict RFC 2046.
 struct Viewer {
     client: Client,
     boundary: String,
@@ -26,12 +26,12 @@ impl Viewer {
         let kind = head.header("content-type").unwrap();
         let boundary = kind.strip_prefix("multipart/x-mixed-replace; boundary=").unwrap().to_owned();
         assert!(boundary.len() <= 70 && boundary.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
-        // The first one stands at the very beginning of the body.
+        // The first boundary is at the very beginning of the body.
         assert_eq!(client.line().await, format!("--{boundary}"));
         Self { client, boundary }
     }
 
-    /// The next part, read up to and including the boundary behind it; whether that was the last.
+    /// The next part, read up to and including the boundary after it, and whether it was the last.
     async fn part(&mut self) -> (Reply, bool) {
         let headers = self.client.header_lines().await;
         let mut part = Reply { status: 0, headers, body: Vec::new() };
@@ -51,7 +51,7 @@ impl Viewer {
         self.part().await.0.header("x-sequence").unwrap().parse().unwrap()
     }
 
-    /// Reads on until a part whose body is `text` begins with it.
+    /// Reads on until a part whose body begins with `text`.
     async fn until(&mut self, text: &str) -> (Reply, bool) {
         loop {
             let (part, last) = self.part().await;
@@ -62,7 +62,7 @@ impl Viewer {
     }
 }
 
-/// Nothing is repeated while the test looks.
+/// Nothing is repeated while the test runs.
 fn without_repeats(limits: &mut super::super::Limits) {
     limits.repeat = Duration::from_secs(3600);
 }
@@ -74,7 +74,7 @@ fn motion_jpeg_is_strict_multipart_and_the_boundary_follows_each_picture_at_once
         let mut viewer = Viewer::open(scene, "/live/gate?size=640x360&q=50&t=1").await;
         for sequence in 1..=20 {
             scene.publish(sequence).await;
-            // Reads the boundary too, although no next picture is there yet.
+            // Reads the boundary too, although there is no next picture yet.
             let (part, last) = viewer.part().await;
             assert_eq!(part.header("x-sequence"), Some(&*sequence.to_string()));
             assert_eq!(part.header("x-timestamp"), Some(&*format!("1700000000.{sequence:06}")));
@@ -168,7 +168,8 @@ fn viewer_that_stops_reading_costs_only_itself_its_pictures() {
         let mut reader = Viewer::open(scene, "/live/gate").await;
         scene.publish(1).await;
         assert_eq!(reader.sequence().await, 1);
-        // 300 pictures of 256 KiB: far more than all buffers between here and the stuck viewer hold.
+        // 300 pictures of 256 KiB: far more than all buffers between here and the stuck viewer
+        // hold.
         for sequence in 2..=300 {
             scene.publish_large(sequence, vec![7; 256 << 10]);
             assert_eq!(reader.sequence().await, sequence, "the other viewer gets every picture");
@@ -268,7 +269,8 @@ fn viewer_that_slept_through_a_stall_does_not_wake_up_to_an_old_picture() {
             let mut frames = Frames::new(&scene.web, &scene.hub.channel("gate").unwrap(), rendition_request).unwrap();
             scene.publish(7).await;
             while in_time(frames.next()).await.sequence != 7 {}
-            // Nobody asks for frames while the camera is gone and comes back, as during a long write.
+            // Nothing requests frames while the camera is away and comes back, as during a long
+            // write.
             scene.publish(8).await;
             scene.gate.report(State::Stalled, "no frame for 5.0 s", Instant::now());
             scene.go_live();
@@ -291,7 +293,7 @@ fn stream_with_a_name_is_told_with_its_rate_and_one_without_is_not() {
             named.until(&format!("\u{feff}picture {sequence}")).await;
         }
         let told = loop {
-            // The picture is here before the agent has noted that it went.
+            // The picture arrives here before the agent has recorded that it was delivered.
             let told = scene.get("/api/cameras").await.json()["cameras"][0]["streams"].clone();
             if told[0]["fps"].as_f64().unwrap() >= 2.0 {
                 break told;

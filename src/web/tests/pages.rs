@@ -166,7 +166,8 @@ fn page_is_sent_again_only_when_it_changed() {
         let same = client.reply(false).await;
         assert_eq!((same.status, same.header("etag")), (304, Some(&*tag)));
 
-        // Without compression it is another representation with another tag, on the same connection.
+        // Without compression it is another representation with another tag, on the same
+        // connection.
         client.send(&format!("GET /js/wall.js HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {tag}\r\n\r\n")).await;
         let plain = client.reply(false).await;
         assert_eq!((plain.status, plain.text()), (200, unpacked));

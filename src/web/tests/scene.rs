@@ -1,4 +1,5 @@
-//! A served wall with two cameras, `gate` fed by the test, and a client that waits with deadlines.
+//! A served wall with two cameras, of which the test feeds `gate`, and a client that waits with
+//! timeouts.
 
 use std::{
     future::Future,
@@ -24,7 +25,7 @@ use crate::{
     time::timeout,
 };
 
-/// Longer than anything takes on the busiest machine: only a failing test waits for it.
+/// Longer than anything takes on the busiest machine: only a failing test waits this long.
 pub const LONG: Duration = Duration::from_secs(30);
 
 pub const STREAM: StreamInfo = StreamInfo {
@@ -83,8 +84,8 @@ impl Scene {
         self.gate.publish_unit(&unit, Instant::now());
     }
 
-    /// Waits until somebody wants pictures, then publishes one to every wanted rendition, as a worker
-    /// would.
+    /// Waits until a viewer wants pictures, then publishes one for every wanted rendition, as a
+    /// worker would.
     pub async fn publish(&self, sequence: u32) {
         eventually(|| !self.gate.demand().is_empty()).await;
         self.publish_large(sequence, picture(sequence));
@@ -103,7 +104,7 @@ impl Scene {
         Client::connect(self.address).await
     }
 
-    /// Sends one request and reads one answer on a connection of its own.
+    /// Sends one request and reads one response on its own connection.
     pub async fn get(&self, path: &str) -> Reply {
         let mut client = self.connect().await;
         client.send(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)).await;
@@ -111,7 +112,7 @@ impl Scene {
     }
 }
 
-/// What stands for the JPEG with this sequence: full of things that could confuse a parser.
+/// Stands for the JPEG with this sequence number; full of bytes that could confuse a parser.
 pub fn picture(sequence: u32) -> Vec<u8> {
     format!("\u{feff}picture {sequence}\r\n--\r\n--cctv\r\n\r\n~1~::").into_bytes()
 }
@@ -165,7 +166,7 @@ impl Client {
         in_time(self.stream.write_all(text.as_bytes())).await.unwrap();
     }
 
-    /// One line without its CR LF, which must both be there.
+    /// One line without its CR LF; both must be there.
     pub async fn line(&mut self) -> String {
         loop {
             if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
@@ -219,7 +220,7 @@ impl Client {
         }
     }
 
-    /// One whole answer; one to HEAD has no body.
+    /// One whole response; a response to HEAD has no body.
     pub async fn reply(&mut self, to_head: bool) -> Reply {
         let mut reply = self.head().await;
         let length: usize = reply.header("content-length").expect("a length").parse().unwrap();

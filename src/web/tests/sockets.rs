@@ -1,4 +1,4 @@
-//! The wall socket and the old protocol, spoken by tungstenite's client.
+//! The wall socket and the old protocol, used by tungstenite's client.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::camera::State;
 
 pub(super) struct Page(pub(super) WebSocketStream<TcpStream>);
 
-/// One binary frame, taken apart.
+/// One parsed binary frame.
 #[derive(Debug, PartialEq)]
 struct Frame {
     tile: u8,
@@ -79,8 +79,8 @@ impl Page {
         }
     }
 
-    /// Everything sent before this was understood and answered when it returns; pictures in between
-    /// are an error.
+    /// When it returns, everything sent before was processed and answered; a picture in between is
+    /// an error.
     pub(super) async fn settle(&mut self) {
         self.say(json!({"ping": 99})).await;
         assert_eq!(self.told().await["pong"], 99);
@@ -101,7 +101,7 @@ fn tile(number: u8, camera: &str) -> Value {
     json!({"tile": number, "camera": camera, "size": [640, 360], "fps": 15, "accept": ["webp", "jpeg"]})
 }
 
-/// Pictures follow only what was drawn.
+/// A picture is sent only after the previous one was drawn.
 pub(super) fn strict(limits: &mut super::super::Limits) {
     limits.drawn = Duration::from_secs(3600);
 }
@@ -273,7 +273,7 @@ fn silent_socket_is_pinged_and_then_closed() {
     };
     play(short, async |scene| {
         let mut alive = Page::wall(scene).await;
-        // Answers pings as long as it reads; a text and a close would end this.
+        // The client answers pings as long as it reads; a text or a close would end this.
         let mut pings = 0;
         while pings < 15 {
             match in_time(alive.0.next()).await.unwrap().unwrap() {
@@ -281,7 +281,7 @@ fn silent_socket_is_pinged_and_then_closed() {
                 other => panic!("{other:?}"),
             }
         }
-        // It reads no more and so answers no more.
+        // The client stops reading and so answers no more pings.
         eventually(|| scene.web.viewers() == 0).await;
     });
 }

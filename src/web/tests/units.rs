@@ -15,7 +15,7 @@ use crate::{
     media::{AccessUnit, Codec, CodecConfig, SampleAspect, StreamInfo},
 };
 
-/// Flags, sequence and payload of one binary message, which must be of `format`.
+/// Flags, sequence number and payload of one binary message, which must be of `format`.
 #[derive(Debug, PartialEq)]
 struct Unit {
     format: u8,
@@ -50,7 +50,7 @@ fn tile(accept: &[&str]) -> Value {
     json!({"show": [{"tile": 0, "camera": "gate", "size": [640, 360], "fps": 5, "accept": accept}]})
 }
 
-/// A page that is told the camera's state `live`, with what it is sent.
+/// Opens a page that gets the camera's state `live`; returns that message too.
 async fn open(scene: &Scene, accept: &[&str]) -> (Page, Value) {
     let mut page = Page::wall(scene).await;
     page.say(tile(accept)).await;
@@ -74,7 +74,8 @@ fn page_that_can_is_sent_the_kept_group_and_every_unit_and_nothing_is_decoded() 
         assert_eq!((&state["format"], &state["codec"]), (&"h264".into(), &"avc1.64001f".into()));
         assert_eq!(unit(&mut page).await, Unit { format: 2, flags: 1, sequence: 10, length: 100 });
         assert_eq!(unit(&mut page).await, Unit { format: 2, flags: 0, sequence: 11, length: 20 });
-        // Nothing was reported as drawn, and more are sent than the tile's `fps` would be pictures.
+        // Nothing was reported as drawn, and more units are sent than the tile's `fps` would allow
+        // pictures.
         for sequence in 12..40 {
             publish(&scene.gate, sequence, false, 20);
             assert_eq!(unit(&mut page).await.sequence, sequence);

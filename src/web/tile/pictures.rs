@@ -1,7 +1,7 @@
-//! JPEGs for a tile, each sent when the page has drawn the one before.
+//! JPEGs for a tile. Each is sent after the page has drawn the one before.
 //!
-//! A tile holds one picture at most. While the page is busy, or the socket is, newer ones replace it, so
-//! what is sent is always the newest there is.
+//! A tile holds one picture at most. While the page or the socket is busy, newer pictures replace
+//! it, so the one sent is always the newest.
 
 use std::{sync::Arc, time::Instant};
 
@@ -18,17 +18,17 @@ use crate::{
     web::protocol,
 };
 
-/// A picture that was sent and maybe not drawn yet.
+/// A picture that was sent and may not be drawn yet.
 #[derive(Clone, Copy)]
 struct Sent {
     sequence: u32,
     at: Instant,
-    /// What the seat had skipped by then.
+    /// Number of pictures that the subscription had skipped by then.
     skipped: u64,
 }
 
 impl Tile {
-    /// Sends what `view` shows until its camera is removed, or something else is to be sent.
+    /// Sends what `view` shows until its camera is removed or the tile's request changes.
     pub(super) async fn watch(&mut self, mut view: View, mut rendition_request: RenditionRequest) -> Result<(), Error> {
         enum Event {
             Ordered,
@@ -38,7 +38,8 @@ impl Tile {
         let mut held = None;
         let mut sent: Option<Sent> = None;
         loop {
-            // When the held picture may go: at once, or when the one before is not reported for too long.
+            // When the held picture may be sent: at once, or when the report on the one before is
+            // overdue.
             let due = held.as_ref().map(|_| match sent {
                 Some(sent) if !self.is_drawn(sent) => sent.at + self.drawn_limit,
                 _ => Instant::now(),
@@ -67,7 +68,8 @@ impl Tile {
                     }
                     let wanted = self.orders.read().rendition_request;
                     if wanted != rendition_request {
-                        // Refused or not, it is not tried again at every bell; refused, the old one stands.
+                        // Whether refused or not, it is not tried again at every notification; if
+                        // refused, the old one stays.
                         rendition_request = wanted;
                         if let Err(error) = view.change(wanted) {
                             let text = format!("tile {}: {error}", self.number);
@@ -89,7 +91,7 @@ impl Tile {
         }
     }
 
-    /// Waits for the socket to be free and sends the newest picture there is by then.
+    /// Waits until the socket is free and sends the newest picture at that time.
     async fn deliver(
         &mut self,
         view: &mut View,
@@ -98,7 +100,8 @@ impl Tile {
     ) -> Result<Option<Sent>, Error> {
         let outbox = self.outbox.clone();
         let mut sender = outbox.lock().await;
-        // Others may have held the socket for long: a newer picture may be there, or none be live.
+        // Other tiles may have held the socket for long: there may be a newer picture, or none is
+        // live.
         while let Some(shown) = future::poll_once(view.next()).await {
             if matches!(shown, ViewEvent::Closed) {
                 *held = None;
@@ -115,11 +118,11 @@ impl Tile {
         Ok(Some(Sent { sequence: picture.sequence, at: Instant::now(), skipped }))
     }
 
-    /// Holds a picture, or lets go of it when the camera is not live any more. Returns what the page is
-    /// to be told.
+    /// Holds a picture, or drops the held one when the camera is no longer live. Returns the
+    /// message for the page, if any.
     fn absorb(&mut self, view: &View, shown: ViewEvent, held: &mut Option<Arc<Picture>>) -> Option<String> {
         match shown {
-            // Not skipped, just not asked for.
+            // Not skipped; it was not requested.
             ViewEvent::Picture(picture)
                 if !self.pace.allows(self.orders.read().rendition_request, picture.rendition, Instant::now()) =>
             {
@@ -132,7 +135,8 @@ impl Tile {
                 None
             }
             ViewEvent::StateChange(condition) => {
-                // Even if it is live by now, it may have been gone since the held picture was taken.
+                // Even if the camera is live by now, it may have been away since the held picture
+                // was received.
                 *held = None;
                 self.news(view.stream(), &condition)
             }
@@ -140,8 +144,8 @@ impl Tile {
         }
     }
 
-    /// Whether the page has drawn `sent`. Sequences count on from 0 after 2^32 pictures, five years at
-    /// 25 per second, so they are compared by their distance.
+    /// Whether the page has drawn `sent`. Sequence numbers wrap to 0 after 2^32 pictures, five
+    /// years at 25 per second, so they are compared by their distance.
     fn is_drawn(&self, sent: Sent) -> bool {
         self.orders.read().drawn.is_some_and(|drawn| drawn.wrapping_sub(sent.sequence) as i32 >= 0)
     }

@@ -1,7 +1,8 @@
-//! The camera's own video for a tile: every access unit as it came, while the socket takes it.
+//! The camera's own video for a tile: every access unit unchanged, as fast as the socket takes it.
 //!
-//! A socket that takes less makes the seat's queue leave out units up to the next key frame; what the
-//! page reports as drawn is not waited for. `fps` does not apply: units depend on each other.
+//! If the socket is slower, the subscription's queue drops units up to the next key frame. The tile
+//! does not wait for the page's reports of what it drew. `fps` does not apply, because units depend
+//! on each other.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::{
 };
 
 impl Tile {
-    /// Passes on what `view` is given until its camera is removed, or something else is to be sent.
+    /// Sends what `view` delivers until its camera is removed or the tile's request changes.
     pub(super) async fn pass_on(&mut self, mut view: UnitView) -> Result<(), Error> {
         let mut stream = Arc::clone(view.stream());
         let mut serving = self.serving(&stream);
@@ -39,20 +40,20 @@ impl Tile {
                     return Ok(());
                 }
             }
-            // The other stream is to be shown from now on, but not as it is.
+            // The other stream must be shown from now on, but not untouched.
             if view.awaited().is_some_and(|stream| stream.is_live() && self.serving(stream) == TileFormat::Pictures) {
                 return Ok(());
             }
             let mut sender = outbox.lock().await;
-            // Taken only now that it can be sent: what was waiting may have been withdrawn meanwhile.
+            // Taken only now that it can be sent: a waiting unit may have been withdrawn meanwhile.
             match view.take() {
                 Some(UnitEvent::StateChange(condition)) => {
                     if let Some(text) = self.news(view.stream(), &condition) {
                         sender.send(Message::text(text)).await?;
                     }
                     let now = self.serving(view.stream());
-                    // What begins with another stream goes on here; taking another seat would begin with
-                    // what lies before it.
+                    // The view has switched to the key frame of another stream and continues here;
+                    // a new subscription would start with what precedes that frame.
                     let is_other = !Arc::ptr_eq(&stream, view.stream());
                     if now != serving && !(is_other && matches!(now, TileFormat::Units(_))) {
                         return Ok(());
