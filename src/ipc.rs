@@ -1,8 +1,9 @@
 //! The messages between agent and worker, on a stream socket between the two processes.
 //!
 //! A message is a head of five bytes, `u32` length of the body and `u8` kind, then the body.
-//! Numbers are little endian. A worker handles bytes from the network, so nothing that it sends is
-//! trusted: lengths are checked before memory is allocated, and every field is checked.
+//! Numbers are little endian, because both ends run on one machine. A worker handles bytes from the
+//! network, so nothing that it sends is trusted: lengths are checked before memory is allocated,
+//! and every field is checked.
 
 mod encoding;
 pub mod fork;
