@@ -86,7 +86,7 @@ impl Backoff {
         self.refusals >= REFUSALS
     }
 
-    /// Failed attempts since the stream was last live for [`GOOD_WHILE`].
+    /// Failed attempts since the stream was last live for a minute.
     pub fn failures(&self) -> u32 {
         self.failures
     }

@@ -135,7 +135,7 @@ fn double_fork() -> io::Result<Option<i32>> {
         sys::wait_child(between);
         let mut answer = [0; talk::ANSWER];
         number.read_exact(&mut answer)?;
-        // The end of the pipe, which closes with this function, tells the worker that the agent has
+        // The end of the pipe, which closes with this function, shows the worker that the agent has
         // adopted it: the process in between has been waited for.
         return talk::answered(answer).map(Some);
     }

@@ -65,7 +65,7 @@ fn failure_message_is_the_end() {
 
 #[test]
 fn message_survives_a_wait_that_was_given_up() {
-    // Decoding(true) in two halves; the second follows when the agent has sent something more.
+    // Decoding(true) in two halves; the second follows once the agent has sent something.
     let script =
         StandIn::new(r"printf '\001\000\000' >&0; head -c 100 >/dev/null; printf '\000\023\001' >&0; cat >/dev/null");
     let mut worker = start(&script);
