@@ -1,9 +1,9 @@
-//! The hot parts, one by one: `cargo bench`, or `cargo bench -- fan_out` for some of them.
+//! Benchmarks of the hot parts: `cargo bench`, or `cargo bench -- fan_out` for some of them.
 //!
-//! Only what the library shows to everybody is measured. Writing multipart and cutting base64 pieces
-//! are measured through the whole web room on loopback: the way from the lane to the viewer's socket.
+//! Only the public part of the library is measured. Multipart responses and base64 pieces are
+//! measured through the whole `web` module on loopback: from the stream to the viewer's socket.
 
-#![allow(clippy::unwrap_used)] // a bench that cannot go on is to say so
+#![allow(clippy::unwrap_used)] // a bench that fails must stop
 
 #[path = "../examples/measure/film.rs"]
 #[allow(dead_code)]
@@ -41,13 +41,13 @@ use divan::{Bencher, black_box, counter::BytesCount};
 use film::{Film, Kind};
 use smol::future;
 
-/// As `film` knows it.
+/// The same as in `film`.
 type Result<T> = std::result::Result<T, Box<dyn error::Error + Send + Sync>>;
 
 const FULL_HD: Size = Size { width: 1920, height: 1080 };
 const TILE: Size = Size { width: 640, height: 360 };
 const NO_WISH: RenditionRequest = RenditionRequest { size: None, quality: None, fps: None };
-/// Bytes of a JPEG of 1080p at quality 80, about.
+/// Approximate bytes of a JPEG of 1080p at quality 80.
 const JPEG_BYTES: usize = 250_000;
 const QUALITY: u8 = 80;
 
@@ -66,7 +66,7 @@ fn stills() -> &'static Film {
     STILLS.get_or_init(|| Film::make(Kind::Jpeg, 1920, 1080, 4).unwrap())
 }
 
-/// A picture in the middle of the film, as planes of its own.
+/// A picture from the middle of the film, in its own planes.
 fn planes() -> &'static YuvBuffer {
     static PLANES: OnceLock<YuvBuffer> = OnceLock::new();
     PLANES.get_or_init(|| {
@@ -86,7 +86,7 @@ fn rendition(size: Size) -> Rendition {
     Rendition { size, quality: QUALITY, fps: 25 }
 }
 
-/// A lane that is live, of a camera whose size nobody told: it counts as 1920x1080.
+/// A live stream of a camera without a known size: it counts as 1920x1080.
 fn live_lane() -> Arc<Stream> {
     let text = "[[camera]]\nid = \"c\"\nurl = \"rtsp://127.0.0.1/\"\n";
     let config = config::parse(text, Path::new("cameras.toml"), &|_| Err(io::ErrorKind::NotFound.into())).unwrap();
@@ -97,18 +97,18 @@ fn live_lane() -> Arc<Stream> {
     stream
 }
 
-/// What the worker would send next for those who wish nothing.
+/// The next picture from the worker, in the rendition for viewers without a request.
 fn picture(sequence: u32) -> Picture {
     let taken = 1_700_000_000_000_000 + u64::from(sequence);
     Picture { rendition: rendition(FULL_HD), sequence, taken, jpeg: Arc::from(vec![sequence as u8; JPEG_BYTES]) }
 }
 
-/// One picture to every seat, and out of every mailbox again.
+/// One picture to every subscription, and out of every mailbox again.
 #[divan::bench(args = [1, 16, 64])]
 fn fan_out(bencher: Bencher, seats: usize) {
     let stream = live_lane();
     let mut seats: Vec<Subscription> = (0..seats).map(|_| stream.subscribe(NO_WISH).unwrap()).collect();
-    // The first thing each is told is the camera's standing.
+    // The first event of each subscription is the stream's condition.
     seats.iter_mut().for_each(|seat| drop(future::block_on(seat.next())));
     let picture = picture(2);
     bencher.bench_local(|| {
@@ -119,7 +119,7 @@ fn fan_out(bencher: Bencher, seats: usize) {
     });
 }
 
-/// The web room on a thread of its own, with the lane it serves and its port.
+/// The `web` module on a thread of its own, with the stream that it serves and its port.
 fn served() -> (Arc<Stream>, u16) {
     let (hub, stream) = (Arc::new(Hub::default()), live_lane());
     hub.replace_channels(vec![Channel::of(Arc::clone(&stream))]);
@@ -134,7 +134,7 @@ fn served() -> (Arc<Stream>, u16) {
     (stream, port)
 }
 
-/// From the lane as Motion JPEG to a socket and out of it, for all viewers.
+/// From the stream as Motion JPEG into a socket and out of it, for all viewers.
 #[divan::bench(args = [1, 16], max_time = 2)]
 fn multipart_to_sockets(bencher: Bencher, viewers: usize) {
     let (stream, port) = served();
@@ -147,7 +147,7 @@ fn multipart_to_sockets(bencher: Bencher, viewers: usize) {
         .collect();
     let mut part = vec![0; JPEG_BYTES];
     let mut sequence = 1;
-    // Until all sit, pictures go to those who do.
+    // Until all have subscribed, pictures go to those that have.
     wait_until(|| stream.status(Instant::now()).viewers == viewers.len());
     bencher.counter(BytesCount::new(JPEG_BYTES * viewers.len())).bench_local(|| {
         sequence += 1;
@@ -156,7 +156,7 @@ fn multipart_to_sockets(bencher: Bencher, viewers: usize) {
     });
 }
 
-/// Reads one part of JPEG_BYTES, and passes over shorter ones.
+/// Reads one part of JPEG_BYTES and skips shorter ones.
 fn read_part(viewer: &mut BufReader<TcpStream>, part: &mut [u8]) {
     let mut line = String::new();
     loop {
@@ -193,7 +193,7 @@ fn base64_pieces_to_socket(bencher: Bencher) {
     });
 }
 
-/// Waits for others' threads, at most as long as nothing ever takes.
+/// Waits for other threads, at most 30 s.
 fn wait_until(so: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !so() {
@@ -213,7 +213,7 @@ fn wire_encode(bencher: Bencher, bytes: usize) {
     });
 }
 
-/// Takes bytes as a socket would, without what the kernel does.
+/// Takes bytes as a socket would, without the kernel's work.
 struct Sink(usize);
 
 impl Write for Sink {
@@ -257,7 +257,7 @@ fn scale(bencher: Bencher, to: &str) {
     bencher.bench_local(|| from.scale(size, &mut target).unwrap());
 }
 
-/// Limited range BT.709 to a JPEG's meaning of YUV.
+/// Limited range BT.709 to a JPEG's colours.
 #[divan::bench(args = ["640x360", "1920x1080"])]
 fn colours(bencher: Bencher, size: &str) {
     let (mut small, mut target) = (YuvBuffer::default(), YuvBuffer::default());
@@ -266,7 +266,7 @@ fn colours(bencher: Bencher, size: &str) {
     bencher.bench_local(|| conversion.convert(&from, &mut target));
 }
 
-/// Compression alone: the planes already mean what a JPEG's do.
+/// Compression alone: the planes already have a JPEG's colours.
 #[divan::bench(args = ["640x360", "1920x1080"])]
 fn encode(bencher: Bencher, size: &str) {
     let mut small = YuvBuffer::default();
@@ -282,7 +282,7 @@ fn in_size<'a>(size: &str, small: &'a mut YuvBuffer) -> YuvPlanes<'a> {
     small.planes()
 }
 
-/// All that the worker does with one frame of 1080p H.264.
+/// All the work of a worker for one frame of 1080p H.264.
 #[divan::bench(args = ["640x360", "1920x1080"], max_time = 4)]
 fn worker(bencher: Bencher, size: &str) {
     let mut transcoder = Transcoder::new(Codec::H264, QUALITY);
@@ -299,7 +299,7 @@ fn worker(bencher: Bencher, size: &str) {
     });
 }
 
-/// A JPEG camera's picture of 1080p, opened at the scale that is enough.
+/// A JPEG camera's picture of 1080p, decoded at the smallest scale that is large enough.
 #[divan::bench(args = ["640x360", "1920x1080"])]
 fn open_jpeg(bencher: Bencher, size: &str) {
     let wanted = if size == "640x360" { TILE } else { FULL_HD };

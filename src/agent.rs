@@ -1,7 +1,8 @@
-//! The whole: reads the configuration, keeps the cameras, serves the wall, answers signals.
+//! The service: reads the configuration, runs the cameras' supervisors, serves the wall and handles
+//! signals.
 //!
-//! Everything runs on one executor on the main thread. That thread must also be the one that starts
-//! workers, since a worker dies with the thread that started it.
+//! Everything runs on one executor on the main thread. The same thread must start the workers,
+//! because a worker dies with the thread that started it.
 
 mod backoff;
 mod cameras;
@@ -50,56 +51,58 @@ pub use signals::Signals;
 use supervisor::Context;
 use watchdog::Watchdog;
 
-/// What cameras and viewers get to take their leave. The rest of the three seconds promised is for a
-/// busy machine; init's own patience is longer.
+/// Time that cameras and viewers get to close. The rest of the promised three seconds is a reserve
+/// for a busy machine; init waits longer.
 const STOP_LIMIT: Duration = Duration::from_millis(2700);
 
-/// Announcements that may wait for the agent; more are waited with.
+/// Maximum number of queued announcements; a sender waits while the queue is full.
 const MAX_HINTS: usize = 64;
 
 /// How often sums of repeated log lines are flushed.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
-/// How soon a syslogd that is behind is offered more. It takes a dozen lines at once, so 256 that waited
-/// for it are told within about a second.
+/// How soon a syslogd that lags behind is offered more lines. It takes a dozen lines at a time, so
+/// 256 waiting lines are sent within about a second.
 const LOG_PAUSE: Duration = Duration::from_millis(50);
 
-/// The running binary, also after an update has replaced the file.
+/// The running binary. It stays valid after an update has replaced the file.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Why the agent ended, as the exit code says it.
+/// Why the agent ended; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// By SIGTERM or SIGINT.
     Stopped,
-    /// Could not begin at all.
+    /// The agent could not start.
     Internal,
-    /// None of the configured addresses could be listened on.
+    /// None of the configured addresses could be bound.
     CannotBind,
 }
 
-/// Handles signals from here on, instead of being ended by them: to be called before anything else.
+/// Handles signals from now on, so that they no longer end the process. Call this before anything
+/// else.
 ///
 /// # Errors
-/// Where the system refuses a socket pair or a handler.
+/// If the system refuses a socket pair or a signal handler.
 pub fn catch_signals() -> io::Result<Signals> {
     Signals::register()
 }
 
-/// Runs the agent until it is told to stop, with workers forked by `server` as long as that lives. Logging
-/// has been started.
+/// Runs the agent until it is asked to stop. Workers are forked by `server` while that lives.
+/// Logging must have been started.
 ///
 /// # Blocking
-/// Holds the thread, which must live as long as the process.
+/// Blocks the thread, which must live as long as the process.
 pub fn run(file: &Path, signals: Signals, server: Option<ForkServer>) -> Outcome {
     let executor = Arc::new(Executor::new());
     let spawner = Spawner::forking(OWN_PROGRAM, server);
-    // A task like all others, so that it is not asked whenever one of them has something to do.
+    // A task like all others, so that it is not polled whenever another task is ready.
     let serving = executor.spawn(serve(Arc::clone(&executor), file.to_owned(), signals, spawner));
-    // Sockets and timers are waited for by the thread of `async-io` alone. With `smol::block_on` this
-    // thread would take turns with it, and that one look 100 times a second whether it has a turn.
+    // Only the thread of `async-io` waits for sockets and timers. With `smol::block_on` this thread
+    // would take turns with it, and that thread would check 100 times a second whether it is its
+    // turn.
     smol::future::block_on(executor.run(serving))
 }
 
@@ -138,15 +141,15 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
 
 struct Agent {
     executor: Arc<Executor<'static>>,
-    /// What devices announce on the network.
+    /// Receives what devices announce on the network.
     announced: Sender<Announcement>,
     hints: Receiver<Announcement>,
-    /// Hears them, while there is a camera that may move.
+    /// Listens for announcements while there is a camera whose address may change.
     listening: Option<Task<()>>,
     file: PathBuf,
-    /// What is in force.
+    /// The configuration in force.
     config: Config,
-    /// What was wrong with the file when it was read last.
+    /// Mistakes in the file when it was last read.
     complaints: Vec<String>,
     reading: ConfigLoader,
     hub: Arc<Hub>,
@@ -157,14 +160,14 @@ struct Agent {
     web: Arc<Web>,
 }
 
-/// What the agent itself has to answer.
+/// An event that the agent's main loop handles.
 enum Event {
     Signal(io::Result<Signal>),
     Read(Answer),
     Heard(Announcement),
     /// Time for housekeeping.
     House(Instant),
-    /// Lines of the log wait for a syslogd that may take more by now.
+    /// Log lines wait for a syslogd that may accept more by now.
     Log(Instant),
 }
 
@@ -230,7 +233,7 @@ impl Agent {
         self.stop(signals).await
     }
 
-    /// What is away for want of a network need not wait once that has come.
+    /// Retries cameras that are offline as soon as a network comes up.
     fn look_at_network(&mut self) {
         let Ok(local_addresses) = network::local_addresses() else { return };
         if let Some(way) = self.network.added(local_addresses)
@@ -240,7 +243,8 @@ impl Agent {
         }
     }
 
-    /// Starts with what the file says, or with an empty wall on the default address where it is bad.
+    /// Starts with the configuration of the file, or with an empty wall on the default address if
+    /// the file is bad.
     fn begin(&mut self, read: Read) {
         match self.judge(read) {
             Some(config) => {
@@ -253,7 +257,7 @@ impl Agent {
         }
     }
 
-    /// Answers the first `count` of all reloads asked for.
+    /// Handles the reload that answers the first `count` reload requests.
     fn reload(&mut self, read: Read, count: u64) {
         match self.judge(read) {
             Some(new) => {
@@ -265,7 +269,7 @@ impl Agent {
         }
     }
 
-    /// Tells what is wrong with the file that was read, in the log and on the wall.
+    /// Reports the mistakes in the file that was read, in the log and on the wall.
     fn judge(&mut self, read: Read) -> Option<Config> {
         let (config, complaints) = match read {
             Ok(config) => (Some(config), Vec::new()),
@@ -296,7 +300,7 @@ impl Agent {
         self.hub.set_complaints(complaints);
     }
 
-    /// Puts `new` into force; returns what that changes, in words.
+    /// Puts `new` into force; returns the changes as text.
     fn apply(&mut self, new: Config) -> String {
         let changes = Changes::between(&self.config, &new);
         self.web.set_www(new.server.www.clone());
@@ -320,7 +324,7 @@ impl Agent {
         changes.to_string()
     }
 
-    /// Measures newcomers by what `new` says, and by what the system gives.
+    /// Sets the admission limits for new clients from `new` and from the system's descriptor limit.
     fn set_admission_limits(&self, new: &Config) {
         let limits = &new.limits;
         let descriptors = descriptors::connections(new.cameras.len());
@@ -340,7 +344,7 @@ impl Agent {
         });
     }
 
-    /// Takes leave of viewers and cameras, within [`STOP_LIMIT`]; a second signal ends it at once.
+    /// Closes viewers and cameras within [`STOP_LIMIT`]; a second signal ends this at once.
     async fn stop(self, mut signals: Signals) -> Outcome {
         let Self { cameras, listeners, web, watchdog, .. } = self;
         let watchdog = watchdog.stopping().await;

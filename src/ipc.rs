@@ -1,8 +1,9 @@
 //! The messages between agent and worker, on a stream socket between the two processes.
 //!
-//! A message is a head of five bytes, `u32` length of the body and `u8` kind, then the body; numbers
-//! are little endian, as both ends run on one machine. A worker has met bytes from the network, so
-//! nothing it sends is trusted: lengths are bounded before memory is taken and every field is checked.
+//! A message is a head of five bytes, `u32` length of the body and `u8` kind, then the body.
+//! Numbers are little endian, because both ends run on one machine. A worker handles bytes from the
+//! network, so nothing that it sends is trusted: lengths are checked before memory is allocated,
+//! and every field is checked.
 
 mod encoding;
 pub mod fork;
@@ -21,27 +22,27 @@ use crate::{
 /// Bytes of the head before every body.
 pub const HEAD: usize = 5;
 
-/// The longest body either side accepts, in bytes. A 4K key frame at the highest quality stays under
-/// 8 MiB, as does its JPEG.
+/// The longest body that either side accepts, in bytes. A 4K key frame at the highest quality stays
+/// under 8 MiB, as does its JPEG.
 pub const MAX_BODY_LEN: usize = 16 << 20;
 
-/// Bytes of memory a worker may have where nobody says otherwise. Measured as data (heap, stacks and
-/// private mappings): 53 MB while reading, 87 MB with 1080p H.264 decoded and encoded in three sizes,
-/// 200 MB with 4K H.264, 475 MB with 4K H.265 of 10 bits.
+/// Default memory limit of a worker, in bytes. It counts data (heap, stacks and private mappings).
+/// Measured: 53 MB while reading, 87 MB with 1080p H.264 decoded and encoded in three sizes, 200 MB
+/// with 4K H.264, 475 MB with 4K H.265 of 10 bits.
 pub const WORKER_MEMORY: u64 = 768 << 20;
 
-/// More renditions than this for one camera are refused; the lane's own limit is lower.
+/// Maximum number of renditions per camera; the stream's own limit is lower.
 pub const MAX_RENDITIONS: usize = 64;
 
-/// What the agent tells a worker.
+/// A message from the agent to a worker.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToWorker {
     /// The first message, sent once.
     Open(Open),
-    /// The whole set of pictures wanted from now on; empty: decode nothing.
+    /// All renditions wanted from now on; empty: decode nothing.
     SetRenditions(Vec<Rendition>),
-    /// End the session with the camera (TEARDOWN) and exit within this time, in whole milliseconds. The end
-    /// of the socket means the same.
+    /// End the session with the camera (TEARDOWN) and exit within this time, in whole milliseconds.
+    /// The end of the socket means the same.
     Close(Duration),
 }
 
@@ -51,26 +52,27 @@ pub struct Open {
     /// RTSP address with percent-encoded credentials.
     pub uri: Secret,
     pub transport: Transport,
-    /// Sequence of the first access unit; it counts up from there, wrapping.
+    /// Sequence number of the first access unit; it counts up from there and wraps.
     pub first_sequence: u32,
-    /// JPEG quality where a viewer does not ask for one, 1 to 100: at this quality and their own size
-    /// the pictures of a JPEG camera pass through untouched.
+    /// JPEG quality if a viewer requests none, 1 to 100. At this quality and their own size, the
+    /// pictures of a JPEG camera pass through unchanged.
     pub default_quality: u8,
-    /// Without an access unit for this long the worker gives up by itself, and can say TEARDOWN; in
-    /// whole milliseconds.
+    /// After this time without an access unit the worker gives up by itself, and can send TEARDOWN;
+    /// in whole milliseconds.
     pub read_limit: Duration,
-    /// Bytes of memory the worker is refused more than; see [`WORKER_MEMORY`].
+    /// The memory limit of the worker in bytes; see [`WORKER_MEMORY`].
     pub most_memory: u64,
 }
 
-/// What a worker tells the agent.
+/// A message from a worker to the agent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FromWorker {
-    /// The stream is open, or changed its size, shape or codec; comes before the units it describes.
+    /// The stream is open, or its size, shape or codec has changed. Comes before the units it
+    /// describes.
     Stream(StreamInfo),
     Unit(AccessUnit),
     Picture(Picture),
-    /// The unit sent last is this picture as it is.
+    /// The last unit is this picture, unchanged.
     UnitAsPicture(UnitAsPicture),
     /// Whether a decoder exists from now on.
     Decoding(bool),
@@ -78,15 +80,15 @@ pub enum FromWorker {
     Failed(Failure),
 }
 
-/// A JPEG camera's own picture, which has crossed the socket as a unit.
+/// A JPEG camera's own picture, already sent as a unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UnitAsPicture {
     pub rendition: Rendition,
-    /// Of the unit.
+    /// The sequence number of the unit.
     pub sequence: u32,
 }
 
-/// Why a worker gave up, in words for the person on site; never holds a password.
+/// Why a worker gave up, as a text for the person on site; never holds a password.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     pub kind: FailureKind,
@@ -95,25 +97,25 @@ pub struct Failure {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// No connection, no answer, or no such stream.
+    /// No connection, no response, or no such stream.
     Unreachable,
     /// The camera refused the login.
     Denied,
-    /// The stream holds no video we can use.
+    /// The stream holds no usable video.
     NoVideo,
     /// The stream was open and then ended.
     Ended,
     /// The stream is open, and no frame came within [`Open::read_limit`].
     Silent,
-    /// The worker's own trouble.
+    /// An error of the worker itself.
     Internal,
 }
 
 #[derive(Debug)]
 pub enum Error {
-    /// The other side ended between two messages.
+    /// The peer closed the socket between two messages.
     Closed,
-    /// The socket failed, or ended inside a message.
+    /// The socket failed, or was closed inside a message.
     Io(io::Error),
     TooLong {
         length: usize,
@@ -145,7 +147,7 @@ impl error::Error for Error {
     }
 }
 
-/// A head that passed its checks: what follows and how long it is.
+/// A checked head: the kind and length of the body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Head {
     pub kind: u8,
@@ -155,7 +157,7 @@ pub struct Head {
 
 impl Head {
     /// # Errors
-    /// [`Error::TooLong`] where the body would be longer than [`MAX_BODY_LEN`].
+    /// [`Error::TooLong`] if the body would be longer than [`MAX_BODY_LEN`].
     pub fn read(bytes: [u8; HEAD]) -> Result<Self, Error> {
         let [a, b, c, d, kind] = bytes;
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
@@ -168,10 +170,10 @@ impl Head {
 
 pub use encoding::{decode_with_payload, payload_len};
 
-/// A message that can cross the socket.
+/// A message that can be sent over the socket.
 pub trait Message: Sized {
-    /// Appends head and body to `out`, but for the bytes at the end that are returned: those of a frame,
-    /// which need not be copied.
+    /// Appends head and body to `out`, except the last bytes of the body, which are returned: those
+    /// of a frame, which need not be copied.
     fn begin(&self, out: &mut Vec<u8>) -> &[u8];
 
     /// Appends head and body to `out`.
@@ -181,21 +183,22 @@ pub trait Message: Sized {
     }
 
     /// # Errors
-    /// Where `kind` is unknown, or `body` is not exactly one message of that kind.
+    /// If `kind` is unknown, or `body` is not exactly one message of that kind.
     fn decode(kind: u8, body: &[u8]) -> Result<Self, Error>;
 }
 
-/// What a worker's environment must say before OpenCV opens a stream. Setting it drops OpenCV's preference
-/// for TCP, so the transport is always named.
+/// Environment variables that a worker needs before OpenCV opens a stream. They replace OpenCV's
+/// preference for TCP, so the transport is always named.
 pub fn environment(transport: Transport) -> Vec<(&'static str, String)> {
     let transport = match transport {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",
     };
-    // 0.1 s of analysis opens a stream in 0.8 s instead of 2 (measured with a group of 2 s).
+    // With an analysis of 0.1 s a stream opens in 0.8 s instead of 2 s (measured with a GOP of 2
+    // s).
     let options = format!("rtsp_transport;{transport}|analyzeduration;100000");
-    // OpenCV opens a decoder with a thread for each core, which never gets a frame: 31 MB instead of 19 where
-    // there are 16. Its 4.7 is the first that heeds this.
+    // OpenCV opens a decoder with a thread for each core, which never gets a frame: 31 MB instead
+    // of 19 MB with 16 cores. OpenCV 4.7 is the first version that honours this variable.
     vec![("OPENCV_FFMPEG_CAPTURE_OPTIONS", options), ("OPENCV_FFMPEG_THREADS", "1".to_owned())]
 }
 
@@ -209,7 +212,7 @@ pub fn receive<M: Message>(from: &mut impl io::Read) -> Result<M, Error> {
         match from.read(&mut head[..1]) {
             Ok(0) => return Err(Error::Closed),
             Ok(_) => break,
-            // A signal is no reason to end.
+            // A signal does not end the read.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::Io(error)),
         }
@@ -221,10 +224,10 @@ pub fn receive<M: Message>(from: &mut impl io::Read) -> Result<M, Error> {
     M::decode(head.kind, &body)
 }
 
-/// Blocks until the whole message was written, in one write where the socket takes it.
+/// Blocks until the whole message was written, in one write if the socket takes it.
 ///
 /// # Errors
-/// What the socket says.
+/// The error of the socket.
 pub fn send(to: &mut impl io::Write, message: &impl Message) -> io::Result<()> {
     let mut bytes = Vec::new();
     let rest = message.begin(&mut bytes);

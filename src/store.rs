@@ -1,8 +1,8 @@
-//! What was learnt of the cameras, kept over a power cut: one small file per camera.
+//! The store: what was learnt of the cameras, kept over a power cut in one small file per camera.
 //!
-//! The agent works on without it. A file that cannot be read or written is told once and costs
-//! nothing but the time in which the camera is asked anew. Flash memory wears out, so a file is
-//! written only where it would say something else than before.
+//! The agent works without it. A file that cannot be read or written is logged once, and only means
+//! that the camera is asked again. Flash memory wears out, so a file is written only if its content
+//! changes.
 
 mod disk;
 mod entry;
@@ -21,7 +21,7 @@ pub use entry::{
 use crate::camera::{CameraId, StreamSource};
 use disk::MAX_FILE_LEN;
 
-/// The state directory. Every method may be called from any thread; a call waits for the one before it.
+/// The state directory. Every method may be called from any thread; calls run one after the other.
 pub struct Directory {
     path: PathBuf,
     shelf: Mutex<Cache>,
@@ -29,21 +29,22 @@ pub struct Directory {
 
 #[derive(Default)]
 struct Cache {
-    /// What has been read or kept since the agent started.
+    /// Records read or saved since the agent started.
     known: BTreeMap<CameraId, Known>,
-    /// Whether it was told that nothing can be kept, and has not been mended since.
+    /// Whether a failure to write was logged and has not been fixed since.
     complained: bool,
 }
 
 #[derive(Default)]
 struct Known {
     record: Option<CameraRecord>,
-    /// The file says the same.
+    /// Whether the file has the same content.
     on_disk: bool,
 }
 
 impl Directory {
-    /// The directory at `path`. It is made when there is something to keep; nothing is touched before.
+    /// Opens the directory at `path`. It is created when there is something to save; until then
+    /// nothing on disk changes.
     pub fn open(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), shelf: Mutex::default() }
     }
@@ -52,8 +53,8 @@ impl Directory {
         &self.path
     }
 
-    /// What was learnt of `id`, if it still fits what the configuration says: an entry learnt from
-    /// another address, profile or identity is as good as none.
+    /// The record of `id`, if it still matches the configuration: a record learnt with another
+    /// address, profile or identity is ignored.
     ///
     /// # Blocking
     /// Blocks on the disk the first time.
@@ -64,11 +65,11 @@ impl Directory {
         record.filter(|record| record.fingerprint == fingerprint).cloned()
     }
 
-    /// Keeps what was learnt of `id`. Nothing is written if all but the time is known already; the
-    /// file then goes on telling when it was learnt first.
+    /// Saves the record of `id`. Nothing is written if only the time differs; the file then keeps
+    /// the time at which it was first learnt.
     ///
     /// # Blocking
-    /// Blocks on the disk until the file has reached it.
+    /// Blocks until the file is on disk.
     pub fn save(&self, id: &CameraId, record: &CameraRecord) {
         let mut shelf = self.shelf();
         let known = self.known(&mut shelf, id);
@@ -99,7 +100,7 @@ impl Directory {
         }
     }
 
-    /// Forgets the cameras that are not among `ids`. Files that are not of our making stay.
+    /// Deletes the records of cameras that are not among `ids`. Files of other programs stay.
     ///
     /// # Blocking
     /// Blocks on the disk.
@@ -117,7 +118,7 @@ impl Directory {
         }
     }
 
-    /// What is known of `id`, read from the disk the first time.
+    /// The record of `id`, read from the disk the first time.
     fn known<'s>(&self, shelf: &'s mut Cache, id: &CameraId) -> &'s mut Known {
         shelf.known.entry(id.clone()).or_insert_with(|| {
             let file = self.path.join(file_name(id));
@@ -142,7 +143,8 @@ impl Directory {
     }
 }
 
-/// An identifier holds no dot and no slash, so no two cameras and no half-written file share a name.
+/// An identifier holds no dot and no slash, so each camera's file and each unfinished file has its
+/// own name.
 fn file_name(id: &CameraId) -> String {
     format!("{id}.json")
 }

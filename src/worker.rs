@@ -1,8 +1,9 @@
-//! The child process: the only place where bytes from the network meet OpenCV and FFmpeg.
+//! The child process: the only place where bytes from the network reach OpenCV and FFmpeg.
 //!
-//! It is forked from the [`fork_server`], or started whole. Its standard input is a socket to the agent, its standard error the agent's log. One thread reads
-//! the camera, one decodes and encodes while pictures are wanted, and the main thread listens to the
-//! agent. It ends when the agent says so, hangs up or dies, or when the stream fails.
+//! It is forked from the [`fork_server`], or started with exec. Its standard input is a socket to
+//! the agent, and its standard error goes to the agent's log. One thread reads the camera, one
+//! decodes and encodes while pictures are wanted, and the main thread listens to the agent. The
+//! worker ends when the agent says so, closes the socket or dies, or when the stream fails.
 
 pub mod colour;
 pub mod decode_cursor;
@@ -44,30 +45,31 @@ use ffmpeg_log::FfmpegLog;
 use shared::{Job, Shared};
 use transcoder::Transcoder;
 
-/// The agent says what to open as soon as it has started a worker.
+/// The agent sends what to open as soon as it has started a worker.
 const GREETING_LIMIT: Duration = Duration::from_secs(5);
 
-/// What both threads get to end, TEARDOWN included, where the stream failed or the agent says nothing else.
+/// Time for both threads to end, including TEARDOWN, if the stream failed or the agent names no
+/// time.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(700);
 
-/// Damaged frames are summed up in the log this often.
+/// How often the number of damaged frames is logged.
 const SUMMARY: Duration = Duration::from_secs(10);
 
-/// That there is too much to do is said this often.
+/// How often an overload is logged.
 const HASTE_TOLD: Duration = Duration::from_secs(3600);
 
 const OVERLOAD: &str = "the processor cannot decode all frames in time; small pictures are decoded without deblocking \
                         meanwhile; fewer cameras, `small_profile`, or fewer frames per second would help";
 
-/// Exit code of a worker that could not begin, as sysexits.h counts.
+/// Exit code of a worker that could not start, as in sysexits.h.
 const EX_SOFTWARE: u8 = 70;
 
 /// Runs the worker to its end, on the socket that is standard input.
 ///
 /// # Blocking
-/// For the life of the stream.
+/// Blocks for the life of the stream.
 pub fn run() -> ExitCode {
-    // A thread that panics must not leave half a worker; in release builds panics abort anyway.
+    // A thread that panics must end the whole worker; in release builds panics abort anyway.
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         default(panic);
@@ -92,7 +94,7 @@ fn start() -> io::Result<()> {
     listener.set_read_timeout(Some(GREETING_LIMIT))?;
     let open = match ipc::receive(&mut listener) {
         Ok(ToWorker::Open(open)) => open,
-        // The agent changed its mind.
+        // The agent no longer wants the stream.
         Ok(ToWorker::Close(_)) | Err(ipc::Error::Closed) => return Ok(()),
         Ok(ToWorker::SetRenditions(_)) => return Err(io::Error::other("the agent did not begin with what to open")),
         Err(error) => return Err(io::Error::other(error)),
@@ -113,7 +115,7 @@ fn start() -> io::Result<()> {
     shared.stop();
     // The channel closes when both threads have dropped their ends of it.
     if let Err(mpsc::RecvTimeoutError::Timeout) = all_ended.recv_timeout(patience) {
-        // Held in native code: leaving by the usual way would pull libraries from under its feet.
+        // Stuck in native code: a normal exit would unload libraries that the thread still uses.
         let _ = raise(Signal::SIGKILL);
     }
     for thread in threads {
@@ -139,10 +141,11 @@ fn spawn(
     })
 }
 
-/// Listens to the agent until it has nothing more to say; gives what the threads get to end.
+/// Listens to the agent until it closes; returns the time that the threads have to end.
 fn listen(socket: &mut UnixStream, shared: &Shared) -> Duration {
     loop {
-        // Who waits in `read` is woken by the kernel whenever the agent has taken something, too.
+        // poll, because a blocked `read` is also woken by the kernel whenever the agent has taken
+        // data.
         let mut said = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
         if let Err(Errno::EINTR) = poll(&mut said, PollTimeout::NONE) {
             continue;
@@ -157,16 +160,16 @@ fn listen(socket: &mut UnixStream, shared: &Shared) -> Duration {
 
 /// The reading thread: from opening to TEARDOWN.
 fn read(shared: &Shared, ffmpeg_log: &FfmpegLog, open: &Open) {
-    // An agent that does not take the reason sees the socket end.
+    // If the agent does not take the reason, it still sees the end of the socket.
     let give_up = |failure| drop(shared.tell(&FromWorker::Failed(failure)));
     match Demuxer::open(open, ffmpeg_log) {
-        // The agent knows before the camera is told: the reader lives until here, then says TEARDOWN.
+        // The agent learns it before the camera: the demuxer lives until here, then sends TEARDOWN.
         Ok(mut demuxer) => pump(shared, &mut demuxer).map_or((), give_up),
         Err(failure) => give_up(failure),
     }
 }
 
-/// Hands units on until asked to stop (`None`) or the stream ends.
+/// Passes units on until asked to stop (`None`) or the stream ends.
 fn pump(shared: &Shared, demuxer: &mut Demuxer) -> Option<Failure> {
     while !shared.is_stopping() {
         let (news, unit) = match demuxer.read() {
@@ -229,7 +232,7 @@ fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
     }
 }
 
-/// Counts damaged frames and sums them up in the log.
+/// Counts damaged frames and logs their number.
 #[derive(Default)]
 struct Damage {
     frames: u64,

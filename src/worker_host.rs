@@ -1,7 +1,7 @@
-//! The agent's side of a worker: start it, talk to it, measure it, end it.
+//! The agent's side of a worker: start it, exchange messages, measure it, end it.
 //!
-//! A worker is this same binary with one end of a socket pair as its standard input; the stream's
-//! address and password travel over that socket and stand in no argument or environment.
+//! A worker is this same binary with one end of a socket pair as its standard input. The stream's
+//! address and password go over that socket, so they appear in no argument and no environment.
 
 mod message_reader;
 mod process;
@@ -41,23 +41,24 @@ use protocol_guard::{ProtocolGuard, ProtocolViolation};
 pub use spawner::{ForkServer, Spawner};
 use worker_log::Stderr;
 
-/// A worker that does not take a message for this long hangs: its listening thread does nothing else.
+/// A worker that takes no message for this long hangs: its listening thread does nothing else.
 const SEND_LIMIT: Duration = Duration::from_secs(1);
 
-/// What a worker gets to say TEARDOWN and exit before it is killed, where its camera is to be had again.
+/// The time a worker has to send TEARDOWN and exit before it is killed, if its camera is to be
+/// opened again.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// The same where nobody waits for the camera: on a small box sixteen workers that end together share
-/// one or two cores. Within the three seconds the agent takes to stop.
+/// The same if nobody waits for the camera: on a small machine sixteen workers that end together
+/// share one or two cores. It fits into the three seconds in which the agent stops.
 pub const LONG_CLOSE_TIMEOUT: Duration = Duration::from_millis(2200);
 
-/// Before its time is over a worker that is held in native code ends itself.
+/// A worker that is stuck in native code ends itself this long before its time is over.
 const LAST_STEP: Duration = Duration::from_millis(200);
 
-/// A worker that closed its socket is about to exit; one that does not is killed.
+/// A worker that closed its socket is about to exit; if it does not, it is killed.
 const DEATH: Duration = Duration::from_millis(300);
 
-/// How often an ending worker is looked at.
+/// How often a worker that ends is polled.
 const EXIT_POLL: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
@@ -66,15 +67,15 @@ pub enum Error {
     Start(io::Error),
     /// The worker said why it gives up.
     GaveUp(Failure),
-    /// The worker ended without a word.
+    /// The worker ended without a message.
     Died { status: Option<ExitStatus>, last_stderr_line: Option<String> },
-    /// The worker sent something that is no message, or the socket failed.
+    /// The worker sent an invalid message, or the socket failed.
     Ipc(ipc::Error),
-    /// The worker sent what no worker in its right mind sends.
+    /// The worker violated the protocol.
     Protocol(ProtocolViolation),
     /// The worker does not take messages.
     Unresponsive,
-    /// The worker has more memory than it may; both in bytes.
+    /// The worker uses more memory than allowed; both in bytes.
     MemoryLimit { resident: u64, most: u64 },
 }
 
@@ -117,33 +118,33 @@ impl error::Error for Error {
     }
 }
 
-/// A running worker process. Dropping it kills and reaps the process; [`Worker::end`] lets it say
+/// A running worker process. Dropping it kills and reaps the process; [`Worker::end`] lets it send
 /// TEARDOWN to the camera first.
 pub struct Worker {
     /// `None` once the process was reaped.
     process: Option<Process>,
     /// How it ended, once it was reaped.
     status: Option<ExitStatus>,
-    /// Since when it has nothing more to say.
+    /// Since when its socket has been closed.
     hung_up: Option<Instant>,
     pid: u32,
-    /// Bytes of its data that it shares with what it was forked from, once they were counted.
+    /// Bytes of its data that it shares with the process it was forked from, once counted.
     inherited: OnceLock<u64>,
     most_memory: u64,
     socket: Async<UnixStream>,
     message_reader: MessageReader,
-    /// The unit sent last, which may be a picture too.
+    /// The last unit; it may be a picture too.
     newest: Option<AccessUnit>,
     protocol_guard: ProtocolGuard,
     stderr: Stderr,
 }
 
 impl Worker {
-    /// Makes a worker and tells it what to open. Must be called on the thread that lives as long as the
+    /// Starts a worker and sends it what to open. Call this on the thread that lives as long as the
     /// agent: the worker dies with that thread.
     ///
     /// # Errors
-    /// [`Error::Start`] where the system refuses the socket pair or the process.
+    /// [`Error::Start`] if the system refuses the socket pair or the process.
     pub async fn start(spawner: &Spawner, camera: &CameraId, open: Open) -> Result<Self, Error> {
         let (ours, theirs) = UnixStream::pair().map_err(Error::Start)?;
         let (printed, stderr) = io::pipe().map_err(Error::Start)?;
@@ -167,13 +168,13 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Waits for the worker's next message, logging what it prints meanwhile. May be dropped while it
-    /// waits without losing anything. Whoever waits must have a deadline of his own.
+    /// Waits for the worker's next message; logs the worker's output meanwhile. Dropping the future
+    /// loses nothing. The caller must set a timeout.
     ///
     /// # Errors
-    /// Why there will be no further message.
+    /// Why no further message comes.
     pub async fn next(&mut self) -> Result<FromWorker, Error> {
-        // A socket that is never empty must not keep everybody else waiting.
+        // A socket that is never empty must not starve other tasks.
         yield_now().await;
         let printed = async {
             self.stderr.pump().await;
@@ -205,27 +206,28 @@ impl Worker {
         }
     }
 
-    /// Asks for exactly these renditions from now on.
+    /// Requests exactly these renditions from now on.
     ///
     /// # Errors
-    /// [`Error::Unresponsive`] where the worker does not take the message within [`SEND_LIMIT`], or why it
-    /// is gone.
+    /// [`Error::Unresponsive`] if the worker does not take the message within [`SEND_LIMIT`], or
+    /// the reason why it has ended.
     pub async fn want(&mut self, renditions: Vec<Rendition>) -> Result<(), Error> {
         self.tell(&ToWorker::SetRenditions(renditions)).await
     }
 
-    /// What the process costs so far; `None` once it is gone.
+    /// The process's resource usage so far; `None` once it has ended.
     pub fn vitals(&self) -> Option<WorkerUsage> {
         let mut vitals = self.process.as_ref().and_then(|_| read_vitals(self.pid))?;
-        // Counted once, when it has begun to work: the kernel walks through all its memory for that.
+        // Counted once, after it has begun to work: the kernel walks through all its memory for
+        // this.
         let inherited =
             self.inherited.get_or_init(|| vitals.own.saturating_sub(unshared(self.pid).unwrap_or(vitals.own)));
         vitals.own = vitals.own.saturating_sub(*inherited);
         Some(vitals)
     }
 
-    /// Whether the process keeps to its memory. Its own limit counts data alone, and is the kernel's to
-    /// keep; this is what it really has.
+    /// Checks the resident memory of the process. The kernel enforces a limit on its data only;
+    /// this checks what it really uses.
     ///
     /// # Errors
     /// [`Error::MemoryLimit`].
@@ -234,13 +236,13 @@ impl Worker {
         if resident > most { Err(Error::MemoryLimit { resident, most }) } else { Ok(()) }
     }
 
-    /// Lets the worker say TEARDOWN, waits up to `patience`, then kills and reaps it. Returns whether it
-    /// went by itself.
+    /// Lets the worker send TEARDOWN, waits up to `patience`, then kills and reaps it. Returns
+    /// whether it ended by itself.
     pub async fn end(mut self, patience: Duration) -> bool {
         let mut farewell = Vec::new();
         ToWorker::Close(patience.saturating_sub(LAST_STEP)).encode(&mut farewell);
         let leave = async {
-            // Where it cannot be told, its socket has ended: it is about to exit.
+            // If the message cannot be sent, the socket is closed and the worker is about to exit.
             let _ = (&self.socket).write_all(&farewell).await;
             self.exited().await;
         };
@@ -263,8 +265,8 @@ impl Worker {
         }
     }
 
-    /// The reason of an end that the worker did not announce. May be dropped and asked again: the time it
-    /// takes counts from the first time.
+    /// The reason of an end that the worker did not announce. The future may be dropped and called
+    /// again: the time limit counts from the first call.
     async fn died(&mut self) -> Error {
         let hung_up = *self.hung_up.get_or_insert_with(Instant::now);
         timeout(DEATH.saturating_sub(hung_up.elapsed()), self.exited()).await;
@@ -272,8 +274,8 @@ impl Worker {
         Error::Died { status: self.status, last_stderr_line: self.stderr.last_line() }
     }
 
-    /// Waits until the process has exited, and reaps it; whoever waits has a deadline of his own. Throws
-    /// away what the worker still sends: an end must not wait for a full socket.
+    /// Waits until the process has exited, and reaps it; the caller sets a timeout. Discards what
+    /// the worker still sends: an end must not wait for a full socket.
     async fn exited(&mut self) {
         let mut rest = vec![0; 64 << 10];
         while let Some(process) = self.process.as_mut() {
@@ -305,7 +307,8 @@ impl Drop for Worker {
 /// Reads processor time and resident memory of process `pid`; see proc(5), `stat` and `statm`.
 fn read_vitals(pid: u32) -> Option<WorkerUsage> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold blanks; fields are counted behind it, from field 3 on.
+    // The name in parentheses may contain blanks, so fields are counted after it, starting with
+    // field 3.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
     let positive = |variable| sysconf(variable).ok().flatten().and_then(|value| u64::try_from(value).ok());
@@ -318,8 +321,8 @@ fn read_vitals(pid: u32) -> Option<WorkerUsage> {
     Some(WorkerUsage { pid, cpu, resident: resident * page, own: resident.saturating_sub(shared) * page })
 }
 
-/// Bytes of data that process `pid` shares with no other; see proc(5), `smaps_rollup`. `None` where the kernel
-/// does not tell.
+/// Bytes of data that process `pid` shares with no other process; see proc(5), `smaps_rollup`.
+/// `None` if the kernel does not report it.
 fn unshared(pid: u32) -> Option<u64> {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let dirty = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")?.trim().strip_suffix("kB"));

@@ -1,35 +1,35 @@
-//! How long a keeper waits before it tries again.
+//! The backoff: how long a supervisor waits before it tries again.
 
 use std::time::{Duration, Instant};
 
 const FIRST: Duration = Duration::from_secs(1);
 const MAX_LEN: Duration = Duration::from_secs(60);
 
-/// A stream that was live for this long has earned a fresh start.
+/// A stream that was live for this long starts again with the shortest pause.
 const GOOD_WHILE: Duration = Duration::from_secs(60);
 
 /// Refused logins before the camera is left alone: cameras lock accounts after as few as five.
 const REFUSALS: u32 = 2;
 
-/// The ONVIF client stops by itself after as many refusals as a camera should see.
+/// The ONVIF client stops by itself after this many refusals, the most that a camera should see.
 pub const FINAL_REFUSAL: u32 = REFUSALS;
 
 /// The usual lock-out of cameras is 30 minutes.
 const AFTER_REFUSALS: Duration = Duration::from_secs(30 * 60);
 
-/// Added to a pause at most, as a part of it, so that cameras that failed together do not all come
-/// back in the same instant.
+/// Largest random addition to a pause, as a fraction of it. It keeps cameras that failed together
+/// from all coming back at the same instant.
 const JITTER: f64 = 0.25;
 
-/// Workers of a live stream that died are replaced at once, but no more than so many in
-/// [`CRASH_WINDOW`]: what crashes on this camera's stream shall not burn the processor.
+/// Workers of a live stream that died are replaced at once, but at most this many times in
+/// [`CRASH_WINDOW`]: a stream that crashes its workers must not use up the processor.
 const CRASHES: usize = 3;
 const CRASH_WINDOW: Duration = Duration::from_secs(60);
 
-/// The pause before a worker that died is replaced: lets the kernel close its connection first.
+/// The pause before a dead worker is replaced. It lets the kernel close the old connection first.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
-/// The pauses of one camera: 1, 2, 4 … 60 s, and half an hour after two refused logins.
+/// The pauses of one stream: 1, 2, 4 … 60 s, and half an hour after two refused logins.
 #[derive(Clone, Debug, Default)]
 pub struct Backoff {
     failures: u32,
@@ -54,8 +54,9 @@ impl Backoff {
         pause.mul_f64(1.0 + JITTER * random)
     }
 
-    /// The pause after a worker died that was not the camera's fault; `None` where the usual pause is due:
-    /// the stream was not live, or too many died of late. The camera's failures are not counted up.
+    /// The pause after a worker died through no fault of the camera. `None` if the usual pause
+    /// applies, because the stream was not live or too many workers died recently. The camera's
+    /// failure count does not grow.
     pub fn after_crash(&mut self, now: Instant, random: f64) -> Option<Duration> {
         self.crashes.retain(|&at| now.saturating_duration_since(at) < CRASH_WINDOW);
         if self.live_since.is_none() || self.crashes.len() >= CRASHES {
@@ -66,37 +67,37 @@ impl Backoff {
         Some(AT_ONCE.mul_f64(1.0 + JITTER * random))
     }
 
-    /// The pause after `attempts` refused logins more.
+    /// The pause after another `attempts` refused logins.
     pub fn after_refusal(&mut self, attempts: u32, now: Instant, random: f64) -> Duration {
         self.refusals = self.refusals.saturating_add(attempts);
         let usual = self.after_failure(now, random);
         if self.is_denied() { AFTER_REFUSALS } else { usual }
     }
 
-    /// The stream, if it was live, is no longer.
+    /// Notes that the stream is no longer live, if it was.
     fn note_end(&mut self, now: Instant) {
         if self.live_since.take().is_some_and(|since| now.saturating_duration_since(since) >= GOOD_WHILE) {
             self.failures = 0;
         }
     }
 
-    /// Whether the camera has refused us often enough to be left alone.
+    /// Whether the camera has refused the login so often that it is left alone.
     pub fn is_denied(&self) -> bool {
         self.refusals >= REFUSALS
     }
 
-    /// Failed attempts since the last good while.
+    /// Failed attempts since the stream was last live for a minute.
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// What failed may have failed for another reason than the camera's: short pauses again. Refused logins
-    /// are not forgotten.
+    /// Returns to short pauses, because the failures may have had a cause outside the camera.
+    /// Refused logins stay counted.
     pub fn reset_delay(&mut self) {
         self.failures = 0;
     }
 
-    /// Somebody changed something: try at once, with full courage.
+    /// Resets everything: somebody changed something, so the next attempt comes at once.
     pub fn reset(&mut self) {
         *self = Self::default();
     }

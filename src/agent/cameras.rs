@@ -1,4 +1,4 @@
-//! The cameras on the wall: from one configuration to the next, touching only what differs.
+//! The configured cameras: applies a new configuration and touches only what differs.
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -16,22 +16,22 @@ use crate::{
     store::Directory,
 };
 
-/// What viewers read of a camera whose address, login or profile is another one now.
+/// The reason that viewers read while a camera reconnects with a new address, login or profile.
 pub const RECONFIGURED: &str = "its configuration has changed; connecting again";
 
-/// One keeper per configured camera.
+/// Holds one supervisor per stream of each configured camera.
 pub struct CameraManager {
     context: Context,
     hub: Arc<Hub>,
     supervisors: BTreeMap<CameraId, ManagedCamera>,
-    /// Keepers of cameras that were removed, while they say TEARDOWN.
+    /// Supervisors of removed cameras while they send TEARDOWN.
     leaving: Vec<Task<()>>,
 }
 
 struct ManagedCamera {
     shared: Arc<CameraShared>,
     supervisor: StreamSupervisor,
-    /// Of the small stream.
+    /// The supervisor of the small stream.
     small: Option<StreamSupervisor>,
     retry_throttle: RetryThrottle,
 }
@@ -41,7 +41,7 @@ impl ManagedCamera {
         std::iter::once(&self.supervisor).chain(&self.small)
     }
 
-    /// For the streams that are not live.
+    /// Triggers a retry of the streams that are not live.
     fn trigger_retry(&self, why: RetryTrigger) {
         self.supervisors()
             .filter(|supervisor| supervisor.is_offline())
@@ -62,8 +62,8 @@ impl CameraManager {
         Self { context, hub, supervisors: BTreeMap::new(), leaving: Vec::new() }
     }
 
-    /// Puts the cameras of `new` on the wall, given that those of the last call are there and that
-    /// `changes` lie between the two. Cameras that wait out a pause are soon tried again.
+    /// Applies the cameras of `new`. `changes` must be the difference from the configuration of the
+    /// last call. Cameras that wait in a pause are soon tried again.
     pub fn apply(&mut self, changes: &Changes, new: &Config) {
         let now = Instant::now();
         self.context.discovery_cache.set_port(new.server.discovery_port.unwrap_or(0));
@@ -97,7 +97,7 @@ impl CameraManager {
         }
         for camera in &changes.reconnect {
             if let Some(kept) = self.supervisors.get(&camera.id) {
-                // From here on it publishes nothing: what it shows is not what is configured.
+                // It publishes nothing from here on, because what it shows is no longer configured.
                 for supervisor in kept.supervisors() {
                     supervisor.stop();
                     supervisor.stream().report(State::Connecting, RECONFIGURED, now);
@@ -122,7 +122,7 @@ impl CameraManager {
         self.tick(now);
     }
 
-    /// Has cameras tried again that are still to be since a reload, and looks after what workers come from.
+    /// Retries cameras that are still due since a reload, and keeps the fork server alive.
     pub fn tick(&mut self, now: Instant) {
         self.context.spawner.tend();
         self.leaving.retain(|task| !task.is_finished());
@@ -134,14 +134,15 @@ impl CameraManager {
         }
     }
 
-    /// Lets go of what was learnt of cameras that are no longer in the configuration.
+    /// Deletes the records of cameras that are no longer in the configuration.
     pub fn forget_others(&self) {
         let (store, ids) = (self.context.store(), self.supervisors.keys().cloned().collect());
-        // Detached: it ends when the files are gone.
+        // Detached: it ends when the files are deleted.
         smol::unblock(move || store.retain(&ids)).detach();
     }
 
-    /// A device announced itself: cameras that are away and wait out a pause look at once.
+    /// Handles a device's announcement: cameras that are offline and wait in a pause look for it at
+    /// once.
     pub fn on_announcement(&self, hint: Announcement, now: Instant) {
         self.context.discovery_cache.on_announcement(hint, now);
         for kept in self.supervisors.values() {
@@ -149,7 +150,8 @@ impl CameraManager {
         }
     }
 
-    /// This machine has got a network: cameras that are away are tried again. Whether there are any.
+    /// Retries offline cameras because this machine has got a network; returns whether there are
+    /// any.
     pub fn network_came(&self) -> bool {
         let away: Vec<_> =
             self.supervisors.values().filter(|kept| kept.supervisors().any(StreamSupervisor::is_offline)).collect();
@@ -157,7 +159,7 @@ impl CameraManager {
         !away.is_empty()
     }
 
-    /// Ends all keepers side by side and waits for them.
+    /// Ends all supervisors in parallel and waits for them.
     pub async fn end(self) {
         let all: Vec<_> = self.supervisors.into_values().collect();
         all.iter().flat_map(ManagedCamera::supervisors).for_each(StreamSupervisor::stop);
@@ -178,7 +180,7 @@ impl CameraManager {
             supervisor.stream().note_failure(Cause::Changed, None, Instant::now());
         }
         let shared = CameraShared::new(channel, camera.stream_source.small_profile.clone());
-        // The small one first: it asks for both.
+        // The small stream starts first: its supervisor resolves both.
         let small = keep_small(&self.context, &shared, camera, small);
         let supervisor = StreamSupervisor::start(
             &self.context,
@@ -191,15 +193,15 @@ impl CameraManager {
         self.supervisors.insert(camera.id.clone(), ManagedCamera { shared, supervisor, small, retry_throttle });
     }
 
-    /// Keeps what is learnt in another directory from now on, with what is known of cameras that stay as
-    /// they are: they are not asked again.
+    /// Switches to another state directory and copies the records of unchanged cameras to it, so
+    /// that those cameras are not asked again.
     fn move_memory(&self, changes: &Changes, new: &Config) {
         let before = self.context.store();
         self.context.set_store(Directory::open(&new.server.state_dir));
         let after = self.context.store();
         let stays = |camera: &&Camera| changes.unchanged.contains(&camera.id) || changes.retuned.contains(camera);
         let cameras: Vec<_> = new.cameras.iter().filter(stays).cloned().collect();
-        // Detached: it ends when the files have reached the disk.
+        // Detached: it ends when the files are on disk.
         smol::unblock(move || {
             for Camera { id, stream_source, .. } in &cameras {
                 if let (None, Some(record)) = (after.load(id, stream_source), before.load(id, stream_source)) {
@@ -211,8 +213,8 @@ impl CameraManager {
     }
 }
 
-/// Keeps the small stream as it is configured now, if it is, once the keeper `before` has left. Its
-/// viewers go on with the main stream until it is live.
+/// Starts a supervisor for the small stream if one is configured, once the supervisor `before` has
+/// ended. Until it is live, its viewers see the main stream.
 fn keep_small(
     context: &Context,
     shared: &Arc<CameraShared>,
@@ -222,7 +224,7 @@ fn keep_small(
     let channel = &shared.channel;
     if camera.stream_source.small_profile.is_none() {
         channel.set_small(None);
-        // Dropped: it says TEARDOWN and goes.
+        // Dropped: it sends TEARDOWN and ends.
         return None;
     }
     if before.is_none() {

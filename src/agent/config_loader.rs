@@ -1,7 +1,7 @@
-//! Reading the configuration file beside everything else the agent does.
+//! Reads the configuration file in parallel with everything else that the agent does.
 //!
-//! Nothing waits for a slow disk: signals, viewers and cameras go on. A reload that is asked for during a
-//! reading is answered by another one, for the file may have been read before it was changed.
+//! Nothing waits for a slow disk: signals, viewers and cameras go on. A reload request during a
+//! read causes another read, because the file may have been read before it was changed.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -12,35 +12,35 @@ use crate::{
     hub::Hub,
 };
 
-/// What the file says, or every complaint about it.
+/// The configuration, or every mistake in the file.
 pub type Read = Result<Config, Vec<Complaint>>;
 
-/// What one reading brought.
+/// The result of one read.
 pub struct Answer {
     pub read: Read,
-    /// How many of the reloads asked for it answers; 0: it is the one at the start.
+    /// How many reload requests this answers; 0 for the read at the start.
     pub count: u64,
 }
 
-/// At most one reading at a time.
+/// Reads the file, at most once at a time.
 pub struct ConfigLoader {
     executor: Arc<Executor<'static>>,
     hub: Arc<Hub>,
     file: PathBuf,
-    /// With the number of reloads that it answers.
+    /// The running read, with the number of reload requests that it answers.
     task: Option<(u64, Task<Read>)>,
 }
 
 impl ConfigLoader {
-    /// Begins with reading `file` the first time.
+    /// Starts the first read of `file`.
     pub fn start(executor: Arc<Executor<'static>>, hub: Arc<Hub>, file: PathBuf) -> Self {
         let first = file.clone();
-        // At the start there is nothing to lose by a file that is being written: a reload will follow.
+        // A half-written file does no harm at the start, because a reload will follow.
         let task = executor.spawn(smol::unblock(move || config::read(&first)));
         Self { executor, hub, file, task: Some((0, task)) }
     }
 
-    /// Reads the file again, or, where a reading goes on, once that is done.
+    /// Reads the file again; if a read is running, after that one ends.
     pub fn again(&mut self) {
         self.hub.ask_reload();
         if self.task.is_none() {
@@ -48,8 +48,8 @@ impl ConfigLoader {
         }
     }
 
-    /// Waits for the next answer; for ever where nothing is being read. May be dropped while it waits
-    /// without losing anything.
+    /// Waits for the next result, for ever if nothing is being read. Dropping the future loses
+    /// nothing.
     pub async fn next(&mut self) -> Answer {
         let Some((count, task)) = &mut self.task else { return smol::future::pending().await };
         let count = *count;

@@ -1,20 +1,21 @@
-//! Open files and sockets: as many as the system gives, and enough of them for the cameras, however
-//! many viewers there are.
+//! Open files and sockets: raises the limit to what the system allows and reserves enough for the
+//! cameras, however many viewers there are.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Put aside for the agent itself: log, signals, listeners, files of the page, refusals being told,
-/// searches of the network.
+/// Reserved for the agent itself: log, signals, listeners, files of the page, refusals being sent,
+/// discovery.
 const OWN: u64 = 96;
 
-/// Put aside for each camera: its worker's socket and stderr, a worker being started, ONVIF requests,
-/// the file of what was learnt.
+/// Reserved per camera: the worker's socket and stderr, a worker being started, ONVIF requests, the
+/// store's file.
 const PER_CAMERA: u64 = 8;
 
 /// With fewer connections nobody could see what is wrong.
 const MIN_CONNECTIONS: u64 = 8;
 
-/// Takes as many descriptors as the system lets this process have. Workers set a lower limit of their own.
+/// Raises this process's descriptor limit as far as the system allows. Workers set a lower limit of
+/// their own.
 pub fn raise() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
@@ -24,7 +25,7 @@ pub fn raise() {
     }
 }
 
-/// For how many connections there are descriptors beside so many cameras.
+/// How many connections fit beside this many cameras.
 pub fn connections(cameras: usize) -> usize {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(usize::MAX, |(soft, _)| left(soft, cameras))
 }

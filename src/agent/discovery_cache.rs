@@ -1,7 +1,8 @@
-//! Looks for cameras that are not where they should be, on behalf of all keepers.
+//! Searches for cameras that are not at their address, on behalf of all supervisors.
 //!
-//! One search at a time serves everybody who waits for one, and what devices announce by themselves
-//! is remembered for a while. All of it is hearsay: whoever uses it asks the device who it is first.
+//! One search at a time serves everybody who waits for one. Announcements of devices are remembered
+//! for a while. None of it is verified: the caller must ask the device who it is before it uses an
+//! address.
 
 use std::{
     collections::VecDeque,
@@ -14,38 +15,38 @@ use std::{
 
 use crate::discovery::{Announcement, DeviceMatcher, DiscoveredDevice, Event, Search};
 
-/// An announcement is believed for so long; then the device may have moved on.
+/// How long an announcement is used; after that the device may have moved.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// Announcements kept at most: anybody on the network can send them.
+/// Maximum number of announcements kept: anybody on the network can send them.
 const MAX_HEARD: usize = 256;
 
 #[derive(Default)]
 pub struct DiscoveryCache {
-    /// The local UDP port searches ask from; 0: any.
+    /// The local UDP port from which searches are sent; 0: any.
     port: AtomicU16,
-    /// Whom the next search is to look for.
+    /// The devices that the next search is to look for.
     waiting: Mutex<Vec<DeviceMatcher>>,
     heard: Mutex<VecDeque<(Instant, DiscoveredDevice)>>,
-    /// What the last search brought; held while one goes on.
+    /// The result of the last search; locked while a search runs.
     found: smol::lock::Mutex<Vec<DiscoveredDevice>>,
 }
 
 impl DiscoveryCache {
-    /// Asks from this local port from the next search on, for networks with a firewall; 0: any.
+    /// Sets the local port of all further searches, for networks with a firewall; 0: any.
     pub fn set_port(&self, port: u16) {
         self.port.store(port, Ordering::Relaxed);
     }
 
-    /// Devices that announced themselves lately and say that they are `wanted`.
+    /// Returns devices that recently announced themselves and claim to be `wanted`.
     pub fn announced(&self, wanted: &DeviceMatcher, now: Instant) -> Vec<DiscoveredDevice> {
         let heard = lock(&self.heard);
         let fresh = heard.iter().filter(|(at, _)| now.saturating_duration_since(*at) < FRESH);
         fresh.map(|(_, discovered)| discovered).filter(|discovered| wanted.is(discovered)).cloned().collect()
     }
 
-    /// What may be `wanted`: devices that say so, and cameras that do not say who they are. Takes as
-    /// long as a search, or two where one is going on; a few seconds.
+    /// Returns devices that may be `wanted`: those that claim so, and cameras without an identity
+    /// in their response. Takes as long as a search, or two if one is running; a few seconds.
     pub async fn look_for(&self, wanted: &DeviceMatcher) -> Vec<DiscoveredDevice> {
         self.wait_with_others(wanted);
         let mut found = self.found.lock().await;
@@ -54,7 +55,7 @@ impl DiscoveryCache {
             let everybody = lock(&self.waiting).clone();
             let search = Search::new(self.port.load(Ordering::Relaxed));
             *found = search.find(&everybody).await.discovered_devices;
-            // Only now: a search that was given up has looked for nobody.
+            // Only now, because a search that was cancelled has looked for nothing.
             lock(&self.waiting).retain(|other| !everybody.contains(other));
         }
         let may_be = |discovered: &&DiscoveredDevice| {
@@ -70,7 +71,7 @@ impl DiscoveryCache {
         }
     }
 
-    /// Takes note of what a device announced.
+    /// Remembers what a device announced.
     pub fn on_announcement(&self, hint: Announcement, now: Instant) {
         let mut heard = lock(&self.heard);
         let same = |discovered: &DiscoveredDevice| {

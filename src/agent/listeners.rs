@@ -1,7 +1,7 @@
-//! The addresses the wall is served on.
+//! The addresses on which the wall is served.
 //!
-//! What is new is bound before what is old is left, and while a new address cannot be had, the old ones
-//! go on being served: a slip in `listen` never takes the wall away.
+//! New addresses are bound before old ones are closed. While a new address cannot be bound, the old
+//! ones stay open, so a mistake in `listen` never takes the wall away.
 
 use std::{
     collections::BTreeMap,
@@ -18,26 +18,26 @@ use crate::{
     web::{self, Web},
 };
 
-/// Connections that wait to be accepted, at most; as many as the standard library lets wait.
+/// Maximum number of connections that wait to be accepted; the standard library's value.
 const BACKLOG: i32 = 128;
 
-/// One address that is served.
+/// One address on which the wall is served.
 struct Listener {
     web: Web,
     listener: smol::net::TcpListener,
     serving: Task<()>,
 }
 
-/// One serving task per address; dropping a task closes its listener and its viewers.
+/// One task per address; dropping the task closes the listener and its viewers.
 pub struct Listeners {
     executor: Arc<Executor<'static>>,
     web: Arc<Web>,
     wanted: Vec<SocketAddr>,
     open: BTreeMap<SocketAddr, Listener>,
-    /// Could not be bound yet, and why: an address that DHCP brings later, or a port another program
-    /// holds.
+    /// Addresses that could not be bound yet, each with the error: DHCP may bring the address
+    /// later, or another program may hold the port.
     missing: Vec<(SocketAddr, io::Error)>,
-    /// Viewers that are taking their leave of addresses that are left.
+    /// Closed addresses whose viewers are still being disconnected.
     leaving: Vec<Task<()>>,
 }
 
@@ -46,8 +46,8 @@ impl Listeners {
         Self { executor, web, wanted: Vec::new(), open: BTreeMap::new(), missing: Vec::new(), leaving: Vec::new() }
     }
 
-    /// Serves on exactly these addresses, as soon as all of them can be bound. Until then addresses of
-    /// before are served as well, and [`Listeners::retry`] tries again.
+    /// Serves on exactly these addresses as soon as all of them can be bound. Until then the
+    /// previous addresses stay open as well, and [`Listeners::retry`] tries again.
     pub fn set(&mut self, addresses: &[SocketAddr]) {
         self.wanted = addresses.to_vec();
         self.reconcile();
@@ -56,7 +56,7 @@ impl Listeners {
         }
     }
 
-    /// Tries the missing addresses again.
+    /// Tries to bind the missing addresses again.
     pub fn retry(&mut self) {
         self.leaving.retain(|task| !task.is_finished());
         if !self.missing.is_empty() {
@@ -64,12 +64,12 @@ impl Listeners {
         }
     }
 
-    /// Where the wall is served.
+    /// The addresses on which the wall is served.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.open.keys().copied().collect()
     }
 
-    /// What is wrong, one text for each address that is missing.
+    /// One error text for each missing address.
     pub fn complaints(&self) -> Vec<String> {
         let kept: Vec<_> = self.unwanted().map(|address| format!("http://{address}/")).collect();
         let until = match kept.as_slice() {
@@ -79,12 +79,12 @@ impl Listeners {
         self.missing.iter().map(|(address, error)| cannot_listen(*address, error) + &until).collect()
     }
 
-    /// Whether the wall is served anywhere.
+    /// Whether the wall is served on any address.
     pub fn any(&self) -> bool {
         !self.open.is_empty()
     }
 
-    /// Waits until the last viewer has left after [`Web::shutdown`].
+    /// Waits until the last viewer is gone after [`Web::shutdown`].
     pub async fn end(self) {
         for door in self.open.into_values() {
             door.serving.await;
@@ -123,8 +123,9 @@ impl Listeners {
     }
 
     fn bind(&mut self, address: SocketAddr) -> io::Result<()> {
-        // The kernel keeps an address for one socket, unless all that want it agree to share: 0.0.0.0 can
-        // be bound while 127.0.0.1 is not left yet. Only then, for another agent must not slip in.
+        // The kernel gives an address to one socket only, unless all sockets set SO_REUSEPORT:
+        // 0.0.0.0 can then be bound before 127.0.0.1 is closed. Only in this case, so that no other
+        // agent binds it too.
         let in_the_way: Vec<_> =
             self.unwanted().filter(|old| overlap(*old, address)).filter_map(|old| self.open.get(&old)).collect();
         let share = |shared| {
@@ -146,7 +147,7 @@ impl Listeners {
 
 fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // Connections of the agent before this one may not be forgotten yet.
+    // Connections of a previous agent may still be in TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     socket.bind(&address.into())?;
@@ -155,12 +156,12 @@ fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Whether the kernel would not give out one of them while the other is held; also says yes to some it would.
+/// Whether the kernel would refuse one address while the other is bound; may say yes too often.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
 }
 
-/// One line for a failure to listen, with what would be right.
+/// One error line for a failed bind, with a remedy.
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => "another program listens there; is another agent running?",

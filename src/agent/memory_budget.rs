@@ -1,8 +1,9 @@
-//! The memory of all workers and the agent together, and who has to go when it is used up.
+//! The memory of all workers and the agent together, and which worker must end when it is used up.
 //!
-//! Every keeper reports what its worker holds. As soon as the sum is past the bound, the one with the
-//! largest worker hears so at its next report and ends it; no worker is begun until there is room again.
-//! Counted is what each process has for itself, as the libraries they share are in memory once.
+//! Every supervisor reports how much memory its worker holds. When the sum exceeds the limit, the
+//! supervisor of the largest worker learns it at its next report and ends that worker. No worker
+//! starts until there is room again. Only the private memory of each process counts, because shared
+//! libraries are in memory once.
 
 use std::{
     collections::BTreeMap,
@@ -16,11 +17,11 @@ use crate::{agent::memory_limit, config::Limits};
 
 const MIB: u64 = 1 << 20;
 
-/// The part of the memory there is that is used where the configuration names no bound: the screen's
-/// browser and the system live on the same machine.
+/// The share of the available memory that is used if the configuration sets no limit. The browser
+/// of the machine's own screen and the system need the rest.
 const USUAL_SHARE: (u64, u64) = (3, 4);
 
-/// What is needed for a worker that only reads.
+/// The memory that a worker needs if it only reads.
 const SMALLEST_WORKER: u64 = 32 * MIB;
 
 #[derive(Debug, Default)]
@@ -30,16 +31,16 @@ pub struct Budget {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Bytes; `None`: no bound, as the machine does not tell its memory.
+    /// In bytes; `None` means no limit, because the machine's memory is unknown.
     bound: Option<u64>,
     workers: BTreeMap<String, u64>,
 }
 
 impl Budget {
-    /// The bound of `limits` from now on.
+    /// Sets the limit from `limits`.
     ///
     /// # Blocking
-    /// A few reads from the kernel's memory.
+    /// A few reads of kernel files.
     pub fn set(&self, limits: &Limits) {
         let usual = || memory_limit::available().map(|bytes| bytes / USUAL_SHARE.1 * USUAL_SHARE.0);
         self.inner().bound = limits.total_memory.map(|mebibytes| mebibytes * MIB).or_else(usual);
@@ -48,20 +49,20 @@ impl Budget {
     /// Whether there is room for one more worker.
     ///
     /// # Errors
-    /// In words, where there is none.
+    /// A text, if there is none.
     pub fn admit(&self) -> Result<(), String> {
         self.inner().admit(own_memory())
     }
 
-    /// The worker of `stream` holds `bytes` for itself.
+    /// Reports that the worker of `stream` holds `bytes` of private memory.
     ///
     /// # Errors
-    /// In words, where this worker has to go.
+    /// A text, if this worker must end.
     pub fn report(&self, stream: &str, bytes: u64) -> Result<(), String> {
         self.inner().report(stream, bytes, own_memory())
     }
 
-    /// The worker of `stream` is gone.
+    /// Reports that the worker of `stream` has ended.
     pub fn forget(&self, stream: &str) {
         self.inner().workers.remove(stream);
     }
@@ -90,7 +91,7 @@ impl Inner {
         self.workers.insert(stream.to_owned(), bytes);
         let used = self.used(agent);
         let Some(bound) = self.bound.filter(|bound| used > *bound) else { return Ok(()) };
-        // Of two that are equally large, one.
+        // Picks one of two workers of equal size.
         let largest = self.workers.iter().max_by_key(|(id, bytes)| (**bytes, *id));
         if largest.is_none_or(|(id, _)| id != stream) {
             return Ok(());
@@ -107,7 +108,7 @@ fn state(used: u64, bound: u64) -> String {
     format!("agent and workers hold {} of {} MiB; see total_memory below [limits]", used / MIB, bound / MIB)
 }
 
-/// What the agent itself has in memory and shares with nobody, in bytes; see proc(5), `statm`.
+/// The agent's own memory that it shares with no other process, in bytes; see proc(5), `statm`.
 fn own_memory() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let mut pages = statm.split_ascii_whitespace().skip(1).map(|count| count.parse().unwrap_or(0));

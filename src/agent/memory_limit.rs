@@ -1,18 +1,18 @@
-//! What memory there is for this service: the machine's, or less where a control group bounds it, as
+//! The memory available to this service: the machine's, or less if a control group limits it, as
 //! containers and systemd's `MemoryMax=` do.
 
 use std::{fs, path::Path};
 
-/// Bytes; `None` where the kernel does not tell.
+/// In bytes; `None` if the kernel does not report it.
 ///
 /// # Blocking
-/// A few reads from the kernel's memory.
+/// A few reads of kernel files.
 pub fn available() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     of_machine().into_iter().chain(of_groups(&groups, Path::new("/sys/fs/cgroup"))).min()
 }
 
-/// See proc(5), `meminfo`.
+/// The machine's memory; see proc(5), `meminfo`.
 fn of_machine() -> Option<u64> {
     let info = fs::read_to_string("/proc/meminfo").ok()?;
     let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -20,8 +20,9 @@ fn of_machine() -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// The smallest bound of the groups that `own`, as `/proc/self/cgroup` has it, names and of all around them;
-/// see cgroups(7). What has no bound says "max", or in version 1 a number no machine has.
+/// The smallest limit of the control groups in `own` (the format of `/proc/self/cgroup`) and of all
+/// groups around them; see cgroups(7). A group without a limit says "max", or in version 1 a number
+/// larger than any machine's memory.
 fn of_groups(own: &str, mounted_at: &Path) -> Option<u64> {
     let bounds = own.lines().filter_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
@@ -33,7 +34,8 @@ fn of_groups(own: &str, mounted_at: &Path) -> Option<u64> {
             }
             _ => return None,
         };
-        // In a container the path may be that of the machine outside; the root of what is mounted is its own.
+        // In a container the path may be that of the host; the root of the mount is the container's
+        // own.
         let around = Path::new(path.trim_start_matches('/')).ancestors();
         around.filter_map(|group| fs::read_to_string(folder.join(group).join(file)).ok()?.trim().parse().ok()).min()
     });

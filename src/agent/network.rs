@@ -1,11 +1,11 @@
-//! Notices when this machine gets a network: a cable is plugged in, a switch comes back, DHCP gives an
-//! address. What failed for want of it need not wait any longer.
+//! Detects that this machine gets a network: a cable is plugged in, a switch comes back, DHCP
+//! assigns an address. Cameras that failed without a network need not wait any longer.
 
 use std::{collections::BTreeSet, fmt, io, net::IpAddr};
 
 use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
 
-/// An address of this machine on an interface that carries something.
+/// An address of this machine on an interface that has a carrier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LocalAddress {
     interface: String,
@@ -18,12 +18,12 @@ impl fmt::Display for LocalAddress {
     }
 }
 
-/// What was there at the last look.
+/// The addresses found by the last check.
 #[derive(Default)]
 pub struct Network(Option<BTreeSet<LocalAddress>>);
 
 impl Network {
-    /// The first way that there was not at the last look; the first look finds nothing new.
+    /// The first address that was not there at the last check; the first check finds nothing new.
     pub fn added(&mut self, now: BTreeSet<LocalAddress>) -> Option<LocalAddress> {
         let new = self.0.as_ref().and_then(|before| now.difference(before).next().cloned());
         self.0 = Some(now);
@@ -31,13 +31,14 @@ impl Network {
     }
 }
 
-/// Every way out of this machine. A link without a carrier, and this machine itself, are none.
+/// Every address by which this machine reaches others: without loopback and links without a
+/// carrier.
 ///
 /// # Errors
-/// When the kernel does not tell.
+/// If the kernel does not report them.
 ///
 /// # Blocking
-/// One short conversation with the kernel.
+/// One short exchange with the kernel.
 pub fn local_addresses() -> io::Result<BTreeSet<LocalAddress>> {
     let carries = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
     let usable = |flags: InterfaceFlags| flags.contains(carries) && !flags.contains(InterfaceFlags::IFF_LOOPBACK);

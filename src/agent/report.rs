@@ -1,4 +1,4 @@
-//! What SIGUSR1 writes into the log: one line for each camera and one for the agent.
+//! The log lines that SIGUSR1 causes: one for each camera and one for the agent.
 
 use std::time::{Duration, Instant};
 
@@ -69,7 +69,7 @@ fn of_camera(status: &Status) -> String {
         let share = status.worker_share.map_or(String::new(), |share| format!(" at {:.0} %", 100.0 * share));
         text.push_str(&format!(", worker {}{share} with {} MiB", worker.pid, worker.resident / MIB));
     }
-    // Why it is not live was told at the beginning.
+    // If it is not live, the reason is already at the start of the line.
     if let (State::Live, Some(error), Some(age)) = (status.condition.state, &status.last_error, status.last_error_age) {
         text.push_str(&format!("; last error {} ago: {error}", duration(age)));
     }

@@ -1,17 +1,17 @@
-//! How soon a reload makes a camera that is away be tried again.
+//! Limits how soon a reload makes an offline camera be tried again.
 //!
-//! A reload means that somebody may have mended something. A script that sends a hundred of them must
-//! neither hammer a camera nor have it lock the account.
+//! A reload means that somebody may have fixed something. A script that sends a hundred reloads
+//! must neither flood a camera nor make it lock the account.
 
 use std::time::{Duration, Instant};
 
-/// Between two attempts that reloads bring forward, for a camera that is merely away.
+/// Pause between two attempts caused by reloads, for a camera that is offline.
 const BETWEEN: Duration = Duration::from_secs(2);
 
-/// The same for a camera that refuses the login: it may count.
+/// The same for a camera that refuses the login: it may count attempts.
 const BETWEEN_LOGINS: Duration = Duration::from_secs(20);
 
-/// One camera's.
+/// The throttle of one camera.
 #[derive(Debug, Default)]
 pub struct RetryThrottle {
     given: Option<Instant>,
@@ -19,13 +19,13 @@ pub struct RetryThrottle {
 }
 
 impl RetryThrottle {
-    /// A reload says that something may have been mended.
+    /// Requests an attempt: a reload says that something may have been fixed.
     pub fn request(&mut self) {
         self.owed = true;
     }
 
-    /// Whether the camera is to be tried now; `is_denied` where it refused the login. What is not due yet
-    /// stays owed.
+    /// Whether the camera is to be tried now; `is_denied` if it refused the login. A request that
+    /// is not due yet stays pending.
     pub fn poll(&mut self, is_denied: bool, now: Instant) -> bool {
         let between = if is_denied { BETWEEN_LOGINS } else { BETWEEN };
         let too_soon = self.given.is_some_and(|given| now.saturating_duration_since(given) < between);

@@ -28,18 +28,18 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From here on the signals no longer have their default effects.
+    /// Registers the handlers; the signals no longer have their default effects.
     ///
     /// # Errors
-    /// Where the system refuses a socket pair or a handler.
+    /// If the system refuses a socket pair or a handler.
     pub fn register() -> io::Result<Self> {
         Ok(Self { stop: on(&[SIGTERM, SIGINT])?, reload: on(&[SIGHUP])?, report: on(&[SIGUSR1])? })
     }
 
-    /// Waits for the next signal. Several of one kind that came meanwhile count as one.
+    /// Waits for the next signal. Several signals of one kind that arrived meanwhile count as one.
     ///
     /// # Errors
-    /// What the socket says; it does not fail in practice.
+    /// The error of the socket; this does not happen in practice.
     pub async fn next(&mut self) -> io::Result<Signal> {
         let stop = wait(&self.stop, Signal::Stop);
         let reload = wait(&self.reload, Signal::Reload);
@@ -59,7 +59,7 @@ fn on(signals: &[i32]) -> io::Result<Async<UnixStream>> {
 async fn wait(mut socket: &Async<UnixStream>, signal: Signal) -> io::Result<Signal> {
     let mut bytes = [0; 64];
     socket.read(&mut bytes).await?;
-    // A burst counts once, however long: its rest is there already.
+    // A burst counts once, however long it is: the rest of its bytes is already here.
     while matches!(socket.get_ref().read(&mut bytes), Ok(1..)) {}
     Ok(signal)
 }

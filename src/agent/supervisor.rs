@@ -1,4 +1,5 @@
-//! The task that owns one camera for ever: resolve it, run a worker, learn how it ended, pause, again.
+//! The task that owns one stream as long as it is configured: resolve, run a worker, learn how it
+//! ended, wait, retry.
 
 mod camera_shared;
 mod confirmation;
@@ -33,26 +34,26 @@ use crate::{
     text,
 };
 
-/// The longest a keeper is away before it watches a stream: its turn may come after many slow others.
+/// Heartbeat deadline before a stream is open: the turn to open may come after many slow cameras.
 const AWAY: Duration = Duration::from_secs(600);
 
-/// However much goes on in the network, a camera that is away is not asked more often.
+/// Shortest pause that an announcement can end, however much traffic the network has.
 const MIN_PAUSE: Duration = Duration::from_secs(2);
 
-/// Why a pause may end early.
+/// Why a pause ends early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryTrigger {
-    /// Somebody changed something: everything may be tried again, a refused login too.
+    /// Somebody changed something: everything may be tried again, even a refused login.
     Changed,
-    /// A device announced itself on the network. Anybody can do that, so it ends no pause after a
+    /// A device announced itself on the network. Anybody can send that, so it ends no pause after a
     /// refused login, and none that is shorter than [`MIN_PAUSE`].
     Seen,
-    /// This machine has got a network, by which the camera may be reached. Ends the same pauses, and the
-    /// next ones are short again: a switch may need a while.
+    /// This machine has got a network, so the camera may be reachable. It ends the same pauses, and
+    /// the following ones are short again, because a switch may need a while.
     Reachable,
 }
 
-/// A running keeper. Dropping it asks the keeper to end: it says TEARDOWN and goes.
+/// A running supervisor. Dropping it asks the task to end; the task sends TEARDOWN first.
 pub struct StreamSupervisor {
     stream: Arc<Stream>,
     stop: Sender<()>,
@@ -62,7 +63,7 @@ pub struct StreamSupervisor {
 }
 
 impl StreamSupervisor {
-    /// Keeps the stream `role` of the camera at `stream_source`, once `predecessor` has left it.
+    /// Supervises the stream `role` of the camera at `stream_source`, once `predecessor` has ended.
     pub fn start(
         context: &Context,
         shared: &Arc<CameraShared>,
@@ -101,7 +102,7 @@ impl StreamSupervisor {
         let task = context.executor.spawn(async move {
             if let Some(predecessor) = predecessor {
                 predecessor.end().await;
-                // Whatever it said of its last attempt is not about this one.
+                // The predecessor's last report is not about this attempt.
                 task.stream.report(State::Connecting, RECONFIGURED, Instant::now());
             }
             task.run().await;
@@ -118,12 +119,12 @@ impl StreamSupervisor {
         self.stream.condition().state != State::Live
     }
 
-    /// Asks the keeper to end, without waiting.
+    /// Asks the task to end, without waiting.
     pub fn stop(&self) {
         self.stop.close();
     }
 
-    /// Asks the keeper to end and waits for it; a worker gets a second for its farewell.
+    /// Asks the task to end and waits for it; a worker gets a second to close.
     pub async fn end(mut self) {
         self.stop();
         if let Some(task) = self.task.take() {
@@ -131,11 +132,11 @@ impl StreamSupervisor {
         }
     }
 
-    /// Ends a pause: whatever kept the camera away may have been mended.
+    /// Ends a pause, because the cause of the failure may have been fixed.
     pub fn trigger_retry(&self, why: RetryTrigger) {
         let _ = match why {
             RetryTrigger::Changed => self.trigger_retry.force_send(why).is_ok(),
-            // Never in place of one that means more.
+            // Never replaces a trigger that means more.
             RetryTrigger::Seen | RetryTrigger::Reachable => self.trigger_retry.try_send(why).is_ok(),
         };
     }
@@ -145,7 +146,8 @@ impl Drop for StreamSupervisor {
     fn drop(&mut self) {
         self.stop();
         if let Some(task) = self.task.take() {
-            // Detached: the closed channel ends it within two seconds, the worker's farewell included.
+            // Detached: the closed channel ends it within two seconds, including the worker's close
+            // timeout.
             task.detach();
         }
     }
@@ -155,25 +157,26 @@ struct SupervisorTask {
     context: Context,
     shared: Arc<CameraShared>,
     role: StreamRole,
-    /// What the stream is called in the log.
+    /// The stream's name in the log.
     label: String,
-    /// Since when nobody has needed the stream that is open.
+    /// Since when the open stream has had no demand.
     unneeded: Option<Instant>,
     stream: Arc<Stream>,
     stream_source: StreamSource,
     stop: Receiver<()>,
     trigger_retry: Receiver<RetryTrigger>,
     backoff: Backoff,
-    /// Whether the stream of the last time is tried in this attempt before ONVIF has answered: in the
-    /// first one, after the stream was live, and after an attempt in which ONVIF told nothing.
+    /// Whether this attempt tries the cached stream before ONVIF has answered: in the first
+    /// attempt, after the stream was live, and after an attempt in which ONVIF gave no answer.
     try_cached_first: bool,
     /// When the network was last searched for this camera.
     searched: Arc<Mutex<Option<Instant>>>,
-    /// Where the stream that is live, or was a moment ago, is.
+    /// Where the stream is that is live, or was live a moment ago.
     current: Option<ResolvedStream>,
-    /// Where the stream was when it was live last.
+    /// Where the stream was when it was last live.
     last_live: Option<ResolvedStream>,
-    /// The jitter of the next pause, so that it can be told before it begins.
+    /// The jitter of the next pause, known in advance so that the pause can be announced before it
+    /// begins.
     random: f64,
 }
 
@@ -181,14 +184,14 @@ struct SupervisorTask {
 struct StreamFailure {
     state: State,
     cause: Cause,
-    /// In words, without what is done about it; at most [`text::MAX_REASON_LEN`] characters.
+    /// A text without the reaction; at most [`text::MAX_REASON_LEN`] characters.
     text: String,
-    /// Logins refused on the way.
+    /// Number of logins refused during the attempt.
     refusals: u32,
-    /// Not the camera's fault: the worker died, was killed or talked nonsense.
+    /// Not the camera's fault: the worker died, was killed or sent invalid messages.
     crash: bool,
-    /// The device has said which profiles it has, and the wanted one is not among them. What is remembered
-    /// of it does not hold: its stream may show another camera by now.
+    /// The device has listed its profiles, and the wanted one is not among them. The stored record
+    /// is no longer valid: its stream may show another camera by now.
     denies_memory: bool,
     at: Instant,
 }
@@ -196,9 +199,9 @@ struct StreamFailure {
 /// How an attempt ended.
 enum AttemptOutcome {
     StreamFailure(StreamFailure),
-    /// Nobody wants this keeper any longer.
+    /// The supervisor is to end.
     Stopped,
-    /// Nobody has needed the stream for a while.
+    /// The stream has had no demand for a while.
     Unneeded,
 }
 
@@ -216,7 +219,7 @@ impl SupervisorTask {
                 return;
             }
             let failure = match self.attempt().await {
-                // Who comes after it says what is the case now.
+                // The successor reports the current state.
                 AttemptOutcome::StreamFailure(_) if self.stop.is_closed() => return,
                 AttemptOutcome::StreamFailure(failure) => failure,
                 AttemptOutcome::Stopped => return,
@@ -233,13 +236,15 @@ impl SupervisorTask {
             let RetryDecision { pause, at_once, why } = RetryDecision::new(&failure, &mut self.backoff, self.random);
             self.random = random();
             if !at_once {
-                // Only what was live a moment ago is opened again without asking the camera.
+                // Only a stream that was live a moment ago is opened again without asking the
+                // camera.
                 self.current = None;
             }
-            // It was told when there was trouble, and has begun then.
+            // The pause was announced when the failure happened, and began then.
             let pause = if at_once { pause } else { (failure.at + pause).saturating_duration_since(now) };
             let id = &self.label;
-            // A camera that stays away is told at attempts 1, 2, 4, 8 …, not every minute for years.
+            // A camera that stays offline is logged at attempts 1, 2, 4, 8 …, not every minute for
+            // years.
             let news = told.as_ref() != Some(&failure.text) || at_once || self.backoff.failures().is_power_of_two();
             match (news, failure.state) {
                 (false, _) => log::debug!("{id}: {why}"),
@@ -255,7 +260,8 @@ impl SupervisorTask {
         }
     }
 
-    /// Waits for the pause, a nudge or the end; returns `false` at the end.
+    /// Waits for the end of the pause or for a trigger; returns `false` if the supervisor is to
+    /// end.
     async fn pause(&mut self, pause: Duration) -> bool {
         let now = Instant::now();
         self.stream.set_heartbeat_deadline(now + pause);
@@ -291,7 +297,7 @@ impl SupervisorTask {
         }
     }
 
-    /// The work's result, or `None` as soon as this keeper is to end.
+    /// Returns the result of `work`, or `None` as soon as this supervisor is to end.
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let stop = async {
             // Nothing is ever sent: the receiver wakes when the channel is closed.
@@ -301,13 +307,13 @@ impl SupervisorTask {
         stop.or(async { Some(work.await) }).await
     }
 
-    /// Resolves the camera, opens its stream and stays with it until it ends.
+    /// Resolves the camera, opens its stream and runs the session until it ends.
     async fn attempt(&mut self) -> AttemptOutcome {
         self.stream.set_heartbeat_deadline(Instant::now() + AWAY);
         if self.stream.condition().state == State::Connecting {
             self.stream.report(State::Connecting, format!("asking {} for its stream", self.host()), Instant::now());
         }
-        // After a rest the camera may be elsewhere, unless its other stream shows that it is not.
+        // After an idle time the camera may be elsewhere, unless its other stream is live.
         let is_known = !self.stream.is_idle() || self.shared.is_sibling_live(self.role);
         let found = match self.current.take().filter(|_| is_known) {
             Some(current) => current,
@@ -317,16 +323,17 @@ impl SupervisorTask {
                 None => return AttemptOutcome::Stopped,
             },
         };
-        // Only opening takes turns: a camera that is slow to answer must not hold up another.
+        // Only opening is limited by turns: a camera that answers slowly must not delay another.
         let Some(turn) = self.unless_stopped(self.context.openings().acquire_arc()).await else {
             return AttemptOutcome::Stopped;
         };
-        // Given back as soon as a stream is open: one that then gives no picture must not hold up others.
+        // Given back as soon as a stream is open: a stream without pictures must not delay others.
         let mut turn = Some(turn);
         let mut failed: Option<StreamFailure> = None;
         for stream in &found.streams {
             match self.run_session(stream, &found, &mut turn).await {
-                // Not reached at all: the camera may have named an address of its own that leads nowhere.
+                // Not reached at all: the camera may have named an address of its own that leads
+                // nowhere.
                 AttemptOutcome::StreamFailure(failure) if turn.is_some() && failure.refusals == 0 => {
                     let text = match failed.filter(|_| !found.is_trusted(stream)) {
                         Some(first) if failure.cause == Cause::Unreachable => {
@@ -342,14 +349,15 @@ impl SupervisorTask {
         failed.unwrap_or_else(|| offline("the camera named no stream")).into()
     }
 
-    /// [`SupervisorTask::locate`], or `None` as soon as this keeper is to end.
+    /// [`SupervisorTask::locate`], or `None` as soon as this supervisor is to end.
     async fn find(&mut self) -> Option<Result<ResolvedStream, StreamFailure>> {
         let stop = self.stop.clone();
         let stopped = async {
             let _ = stop.recv().await;
             None
         };
-        // Boxed: its 167 KB would be part of every keeper for ever, for the second in which it is needed.
+        // Boxed: its 167 KB would be part of every supervisor for ever, but are needed for a second
+        // only.
         let shared = Arc::clone(&self.shared);
         let locate = Box::pin(async move {
             let _asking = shared.asking.lock().await;
@@ -364,7 +372,7 @@ impl SupervisorTask {
         stopped.or(async { Some(locate.await) }).await
     }
 
-    /// The camera as a person on site knows it.
+    /// The camera's host as a person on site knows it.
     fn host(&self) -> String {
         match &self.stream_source.source {
             Source::Onvif { host: Some(host), .. } => host.clone(),
@@ -391,7 +399,7 @@ fn away(cause: Cause, text: impl Into<String>) -> StreamFailure {
     }
 }
 
-/// A number in 0..1 for jitter; not for secrets.
+/// A random number in 0..1 for jitter; not for secrets.
 fn random() -> f64 {
     getrandom::u32().map_or(0.5, |number| f64::from(number) / (f64::from(u32::MAX) + 1.0))
 }

@@ -1,8 +1,8 @@
-//! What systemd is told about the service (sd_notify(3)); nothing where it did not ask.
+//! Reports the service's state to systemd (sd_notify(3)); sends nothing if systemd did not ask.
 //!
-//! A datagram that systemd does not take at once is kept and sent later, in order: a lost `READY=1`
-//! would have the service killed. Nothing here waits, which is why this is not the crate `sd-notify`:
-//! its socket blocks, and a stuck manager would hold up the executor.
+//! A datagram that systemd does not take at once is kept and sent later, in order: without
+//! `READY=1` systemd would kill the service. Nothing here blocks. That is why the crate `sd-notify`
+//! is not used: its socket blocks, and a stuck manager would hold up the executor.
 
 use std::{
     collections::VecDeque,
@@ -20,14 +20,14 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Messages that wait for systemd at most; there are a handful in the life of a service.
+/// Maximum number of messages that wait for systemd; a service sends a handful in its life.
 const MAX_WAITING: usize = 64;
 
-/// The way to the manager that started this process.
+/// The connection to the manager that started this process.
 pub struct Notify {
-    /// `None` where nobody wants to know.
+    /// `None` if systemd did not ask for reports.
     manager: Option<Manager>,
-    /// A service that is silent for longer is killed and begun again.
+    /// systemd kills and restarts a service that is silent for longer.
     watchdog: Option<Duration>,
 }
 
@@ -37,7 +37,7 @@ struct Manager {
 }
 
 impl Notify {
-    /// As `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` say. Workers do not inherit these.
+    /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`. Workers do not inherit these.
     pub fn from_environment() -> Self {
         let manager = env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()).and_then(|path| {
             let told = Manager::connect(path.as_bytes());
@@ -48,22 +48,23 @@ impl Notify {
         Self { watchdog: watchdog.filter(|_| manager.is_some()), manager }
     }
 
-    /// Whether anybody wants to know.
+    /// Whether systemd asked for reports.
     pub fn is_wanted(&self) -> bool {
         self.manager.is_some()
     }
 
-    /// How long systemd waits for the next [`Notify::alive`] before it kills the service, if it does.
+    /// How long systemd waits for the next [`Notify::alive`] before it kills the service; `None` if
+    /// it does not.
     pub fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }
 
-    /// The wall is served and the configuration was read.
+    /// Reports that the wall is served and the configuration was read.
     pub fn ready(&self) {
         self.tell("READY=1".to_owned());
     }
 
-    /// The configuration is read again; [`Notify::ready`] ends this.
+    /// Reports that the configuration is read again; [`Notify::ready`] ends this.
     pub fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         self.tell(format!("RELOADING=1\nMONOTONIC_USEC={}", now.tv_sec * 1_000_000 + now.tv_nsec / 1000));
@@ -78,7 +79,7 @@ impl Notify {
         self.tell(format!("STATUS={}", line.replace('\n', " ")));
     }
 
-    /// The service does its job. Worth nothing later, so it never waits behind another beat.
+    /// Sends a heartbeat. It is worthless later, so it never waits behind another one.
     pub fn alive(&self) {
         if let Some(manager) = &self.manager
             && self.watchdog.is_some()
@@ -106,7 +107,7 @@ impl Notify {
 }
 
 impl Manager {
-    /// `path` begins with `/`, or with `@` for a name outside of the file system.
+    /// `path` begins with `/`, or with `@` for an abstract name outside the file system.
     fn connect(path: &[u8]) -> io::Result<Self> {
         let address = match path {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
@@ -118,13 +119,13 @@ impl Manager {
         Ok(Self { socket, waiting: Mutex::default() })
     }
 
-    /// Returns whether nothing waits any longer.
+    /// Returns whether the queue is empty.
     fn catch_up(&self) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(message) = waiting.front() {
             match self.socket.send(message.as_bytes()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                // Taken, or never to be taken.
+                // Taken, or can never be taken.
                 _ => waiting.pop_front(),
             };
         }
@@ -132,7 +133,8 @@ impl Manager {
     }
 }
 
-/// Both variables are numbers; a process number of another process means that the beat is not ours.
+/// Both variables are numbers. If the process number is another process's, the heartbeat is not
+/// ours.
 fn interval(microseconds: Option<String>, process: Option<String>, own: u32) -> Option<Duration> {
     if process.is_some_and(|process| process.parse() != Ok(own)) {
         return None;

@@ -1,11 +1,11 @@
-//! Feeds the watchdogs, the machine's own and systemd's, while the agent deserves it.
+//! Feeds the watchdogs, the machine's own and systemd's, while the agent is healthy.
 //!
-//! One task on the agent's executor looks at everything four times within the shorter patience of the
-//! two and gives a beat if all is well ([`health`]); an executor that stands still gives none.
+//! One task on the agent's executor checks everything four times within the shorter timeout of the
+//! two, and sends a heartbeat if all is well ([`health`]). An executor that hangs sends none.
 //!
-//! The device is opened only after all was well once. Were it opened at once, an agent that cannot
-//! become well would reset the machine again and again, and nobody could get at it to mend it. A machine
-//! that hangs before is the business of its kernel (`watchdog.open_timeout`) and its firmware.
+//! The device is opened only after all was well once. If it were opened at once, an agent that
+//! cannot become healthy would reset the machine again and again, and nobody could repair it. A
+//! machine that hangs earlier is the task of its kernel (`watchdog.open_timeout`) and its firmware.
 
 mod device;
 mod health;
@@ -28,20 +28,20 @@ use crate::{config, log::chain, web::Web};
 use device::Device;
 use health::{Findings, Health};
 
-/// Looks within the patience of a watchdog. Each may take as long as the pause between two, so a beat
-/// comes at least twice within the patience, and one bad look does no harm.
+/// Checks within the timeout of a watchdog. Each may take as long as the pause between two, so a
+/// heartbeat comes at least twice within the timeout, and one bad check does no harm.
 const LOOKS: u32 = 4;
 
-/// Between two looks at most; systemd is told at this pace how many cameras are live.
+/// Longest pause between two checks; the number of live cameras goes to systemd at this rate.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// Between two looks at least, whatever somebody asks for.
+/// Shortest pause between two checks, whatever is configured.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 
-/// A device that is missing or busy is tried again after this.
+/// Pause before a missing or busy device is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
-/// The task that feeds, and what it has to know.
+/// The task that feeds the watchdogs, and its inputs.
 pub struct Watchdog {
     shared: Arc<Shared>,
     /// Closed when the agent begins to stop.
@@ -54,17 +54,17 @@ struct Shared {
     notify: Notify,
     web: Arc<Web>,
     orders: Mutex<WatchdogConfig>,
-    /// Rings after each change of the orders.
+    /// Notified after each change of the orders.
     bell: (Sender<()>, Receiver<()>),
 }
 
 #[derive(Clone)]
 struct WatchdogConfig {
-    /// Whether the wall is up: nothing is judged before.
+    /// Whether the wall is served; nothing is checked before.
     ready: bool,
     device: config::Watchdog,
     listening: Vec<SocketAddr>,
-    /// When the agent's own loop turned last.
+    /// When the agent's main loop last turned.
     heartbeat: Instant,
 }
 
@@ -93,7 +93,7 @@ impl Watchdog {
         Self { shared, stop, task }
     }
 
-    /// Uses this device from now on and asks at these addresses whether the wall is served.
+    /// Uses this device from now on, and probes these addresses to see whether the wall is served.
     pub fn set(&self, device: &config::Watchdog, listening: Vec<SocketAddr>) {
         let mut orders = self.shared.orders();
         device.clone_into(&mut orders.device);
@@ -102,8 +102,8 @@ impl Watchdog {
         self.shared.ring();
     }
 
-    /// The agent's own loop has turned, and these are the addresses where the wall is served now. For
-    /// every second.
+    /// Notes that the agent's main loop has turned, and the addresses on which the wall is served
+    /// now. Call this every second.
     pub fn heartbeat(&self, now: Instant, listening: Vec<SocketAddr>) {
         let mut orders = self.shared.orders();
         orders.heartbeat = now;
@@ -124,7 +124,7 @@ impl Watchdog {
         self.shared.notify.reloading();
     }
 
-    /// The agent begins to stop, as it was asked to: no more looks, for the listeners go now.
+    /// The agent begins to stop as asked: no more checks, because the listeners close now.
     pub async fn stopping(self) -> Feeder {
         self.shared.notify.stopping();
         self.stop.close();
@@ -142,18 +142,18 @@ impl Shared {
         let _ = self.bell.0.force_send(());
     }
 
-    /// Looks at everything; returns what is wrong, if anything is. Takes `limit` at most.
+    /// Checks everything; returns what is wrong, if anything. Takes `limit` at most.
     async fn examine(&self, health: &mut Health, limit: Duration) -> Option<String> {
         let asked = self.orders().listening.clone();
-        // Side by side, so that one dead door does not take the others' time.
+        // In parallel, so that one dead listener does not use up the time of the others.
         let ask = |address| (address, self.executor.spawn(probe::probe(address, limit)));
         let tasks: Vec<_> = asked.into_iter().map(ask).collect();
         let mut listeners = Vec::new();
         for (address, task) in tasks {
             listeners.push((address, task.await));
         }
-        // After the probes: everybody has had a turn, also after the machine has slept. An address that
-        // was given up meanwhile says nothing.
+        // After the probes: every task has had a turn, even after the machine has slept. An address
+        // that was closed meanwhile does not count.
         let now = Instant::now();
         let orders = self.orders().clone();
         listeners.retain(|(address, _)| orders.listening.contains(address));
@@ -168,17 +168,17 @@ impl Shared {
     }
 }
 
-/// The hand that feeds.
+/// Sends the heartbeats.
 #[derive(Default)]
 pub struct Feeder {
     armed: Option<Armed>,
     /// When the device could not be opened, and why.
     refused: Option<(Instant, String)>,
-    /// When the last beat was given.
+    /// When the last heartbeat was sent.
     fed: Option<Instant>,
-    /// Since when there was none, because something is wrong.
+    /// Since when heartbeats are withheld because something is wrong.
     unhealthy: Option<Instant>,
-    /// The last line systemd was told.
+    /// The last status line sent to systemd.
     told: String,
 }
 
@@ -186,7 +186,7 @@ pub struct Feeder {
 struct Armed {
     device: Device,
     asked_for: Duration,
-    /// In force, as far as the driver tells.
+    /// The timeout in force, as far as the driver reports it.
     timeout: Duration,
 }
 
@@ -218,14 +218,14 @@ impl Feeder {
         }
     }
 
-    /// How long the least patient watchdog waits for a beat, if there is one.
+    /// The shortest timeout of the watchdogs, if there is one.
     fn patience(&self, orders: &WatchdogConfig, notify: &Notify) -> Option<Duration> {
         let wanted = orders.device.device.as_ref().map(|_| orders.device.timeout);
         let device = self.armed.as_ref().map(|armed| armed.timeout).or(wanted);
         device.into_iter().chain(notify.watchdog()).min()
     }
 
-    /// Does what follows from a look at `now`: a beat if nothing is `wrong`, else none.
+    /// Reacts to a check at `now`: sends a heartbeat if nothing is `wrong`, else none.
     fn act(&mut self, shared: &Shared, wrong: Option<String>, now: Instant) {
         let status = match &wrong {
             None => shared.status(),
@@ -238,7 +238,7 @@ impl Feeder {
         match wrong {
             Some(wrong) => self.withhold(shared, &wrong, now),
             None => {
-                // Only of somebody who is well: also a device that is to be left is left running else.
+                // Only if healthy: otherwise even a device that is to be closed stays running.
                 self.follow(&shared.orders().device.clone(), now);
                 self.feed(shared, now);
             }
@@ -284,7 +284,7 @@ impl Feeder {
         }
     }
 
-    /// Opens, sets or leaves the device as `wanted` says.
+    /// Opens, sets or closes the device as `wanted` says.
     fn follow(&mut self, wanted: &config::Watchdog, now: Instant) {
         if self.armed.as_ref().is_some_and(|armed| Some(armed.device.path()) != wanted.device.as_deref()) {
             self.leave();
@@ -318,7 +318,7 @@ impl Feeder {
         }
     }
 
-    /// Stops the device: it is another's, or nobody's, from now on.
+    /// Stops the device, which is no longer used by this agent.
     fn leave(&mut self) {
         let Some(armed) = self.armed.take() else { return };
         let path = armed.device.path().to_owned();
@@ -331,7 +331,7 @@ impl Feeder {
         self.refused = None;
     }
 
-    /// The agent has stopped as it was asked to. A watchdog of an agent that was not well goes on: the
+    /// Ends after the agent has stopped as asked. The watchdog of an unhealthy agent goes on: the
     /// next agent, or a reset, must end what was wrong.
     pub fn end(mut self) {
         match (&self.armed, self.unhealthy) {

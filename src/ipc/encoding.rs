@@ -1,4 +1,4 @@
-//! How each message is laid out in its body, and read back with every field checked.
+//! The layout of each message's body; decoding checks every field.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,9 +19,9 @@ pub(super) const DECODING: u8 = 19;
 pub(super) const FAILED: u8 = 20;
 const UNTOUCHED: u8 = 21;
 
-/// Bytes of a unit's body before its data: sequence, time, key frame or not.
+/// Bytes in a unit's body before its data: sequence, time, key-frame flag.
 const UNIT_FIELDS: usize = 4 + 8 + 1;
-/// Bytes of a picture's body before its JPEG: rendition, sequence, time.
+/// Bytes in a picture's body before its JPEG: rendition, sequence, time.
 const PICTURE_FIELDS: usize = 10 + 4 + 8;
 
 impl Message for ToWorker {
@@ -162,8 +162,8 @@ impl Message for FromWorker {
     }
 }
 
-/// Of a body of `length` bytes those at its end that are a frame's own; `None` where it is too short for a
-/// message of `kind`, or such a message has none.
+/// How many of the last bytes of a body of `length` bytes are the frame itself. `None` if the body
+/// is too short for a message of `kind`, or such a message holds no frame.
 pub fn payload_len(kind: u8, length: usize) -> Option<usize> {
     match kind {
         UNIT => length.checked_sub(UNIT_FIELDS),
@@ -172,7 +172,8 @@ pub fn payload_len(kind: u8, length: usize) -> Option<usize> {
     }
 }
 
-/// A message that holds a frame, of what stands before the frame's own bytes and these.
+/// Decodes a message that holds a frame, from the fields before the frame and the frame's own
+/// bytes.
 ///
 /// # Errors
 /// As [`Message::decode`].
@@ -195,7 +196,7 @@ pub fn decode_with_payload(kind: u8, fields: &[u8], data: Arc<[u8]>) -> Result<F
     body.end(message)
 }
 
-/// Appends all but `rest`, which belongs to the body and is returned.
+/// Appends head and body except `rest`, which belongs to the body and is returned.
 fn framed<'a>(out: &mut Vec<u8>, kind: u8, rest: &'a [u8], body: impl FnOnce(&mut Vec<u8>)) -> &'a [u8] {
     let start = out.len();
     out.extend([0, 0, 0, 0, kind]);
@@ -205,7 +206,7 @@ fn framed<'a>(out: &mut Vec<u8>, kind: u8, rest: &'a [u8], body: impl FnOnce(&mu
     rest
 }
 
-/// A flag, and what a stream of its codec has of it.
+/// Appends a flag, then the configuration of the codec if there is one.
 fn put_variant(out: &mut Vec<u8>, codec_config: Option<CodecConfig>) {
     out.push(u8::from(codec_config.is_some()));
     match codec_config {
@@ -226,7 +227,7 @@ fn put_rendition(out: &mut Vec<u8>, rendition: Rendition) {
     out.push(rendition.fps);
 }
 
-/// The part of a body that was not read yet.
+/// The rest of a body that was not read yet.
 struct Body<'a> {
     kind: u8,
     rest: &'a [u8],
@@ -268,14 +269,14 @@ impl Body<'_> {
         }
     }
 
-    /// Sides of 1 to 65535 pixels: the largest a JPEG can have.
+    /// Reads a size with sides of 1 to 65535 pixels: the largest a JPEG can have.
     fn size(&mut self) -> Result<Size, Error> {
         let size = Size { width: self.u32()?, height: self.u32()? };
         let sane = |side| (1..=65_535).contains(&side);
         if sane(size.width) && sane(size.height) { Ok(size) } else { Err(self.malformed()) }
     }
 
-    /// In lowest terms and within what is believed of a camera.
+    /// Reads a sample aspect ratio: in lowest terms, and within the range accepted from a camera.
     fn sample_aspect(&mut self) -> Result<SampleAspect, Error> {
         let [width, height] = [self.array()?, self.array()?].map(u16::from_le_bytes);
         let aspect = SampleAspect::new(width, height);
@@ -294,7 +295,7 @@ impl Body<'_> {
         Ok(text)
     }
 
-    /// `message`, provided that nothing is left over.
+    /// Returns `message` if no bytes are left over.
     fn end<M>(self, message: M) -> Result<M, Error> {
         if self.rest.is_empty() { Ok(message) } else { Err(self.malformed()) }
     }

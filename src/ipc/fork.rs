@@ -1,22 +1,22 @@
-//! What the agent and its fork server say to each other: a request is one byte that carries the standard
-//! input and the standard error of the worker to be made (`SCM_RIGHTS`), an answer is four bytes.
+//! Messages between the agent and its fork server. A request is one byte that carries the standard
+//! input and standard error of the new worker (`SCM_RIGHTS`); a response is four bytes.
 
 use std::io;
 
 use crate::camera::Transport;
 
-/// Bytes of an answer.
+/// Bytes of a response.
 pub const ANSWER: usize = 4;
 
-/// What the server says once, as soon as it has loaded everything.
+/// Sent once by the server, as soon as it has loaded everything.
 pub const READY: [u8; ANSWER] = [0; ANSWER];
 
-/// The request for a worker whose environment says `transport`.
+/// The request for a worker whose environment selects `transport`.
 pub fn request(transport: Transport) -> [u8; 1] {
     [u8::from(transport == Transport::Udp)]
 }
 
-/// What was requested; `None`: nothing that can be.
+/// The requested transport; `None` if the byte is no valid request.
 pub fn requested(request: u8) -> Option<Transport> {
     match request {
         0 => Some(Transport::Tcp),
@@ -25,15 +25,15 @@ pub fn requested(request: u8) -> Option<Transport> {
     }
 }
 
-/// The answer: the new process, or why there is none.
+/// The response: the number of the new process, or the error.
 pub fn answer(made: io::Result<i32>) -> [u8; ANSWER] {
     made.unwrap_or_else(|error| -error.raw_os_error().unwrap_or(i32::MAX)).to_le_bytes()
 }
 
-/// What an answer says.
+/// Decodes a response.
 ///
 /// # Errors
-/// Why there is no new process.
+/// The error because of which there is no new process.
 pub fn answered(answer: [u8; ANSWER]) -> io::Result<i32> {
     match i32::from_le_bytes(answer) {
         process @ 1.. => Ok(process),

@@ -1,4 +1,4 @@
-//! Small files that are replaced as a whole, or not at all.
+//! Small files that are replaced atomically.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -7,18 +7,18 @@ use std::{
     path::Path,
 };
 
-/// A longer file is not ours, in bytes.
+/// Limit in bytes; a longer file is not ours.
 pub const MAX_FILE_LEN: u64 = 16 << 10;
 
-/// Only the user that runs the agent may read what it learnt: a camera's stream address can hold a
+/// Only the user that runs the agent may read the store: a camera's stream address can hold a
 /// password in its path.
 const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// Reads the file at `path`; `None` where there is none.
+/// Reads the file at `path`; `None` if it does not exist.
 ///
 /// # Errors
-/// Where it cannot be read, is no regular file, is too long, or is not UTF-8.
+/// If it cannot be read, is not a regular file, is too long, or is not UTF-8.
 pub fn read(path: &Path) -> io::Result<Option<String>> {
     match fs::symlink_metadata(path) {
         // Opening a FIFO would wait for its writer.
@@ -35,48 +35,48 @@ pub fn read(path: &Path) -> io::Result<Option<String>> {
     String::from_utf8(bytes).map(Some).map_err(|_| io::Error::other("it is not UTF-8"))
 }
 
-/// Puts `bytes` in the place of the file `name` in `directory`, which is made if need be. Whenever the
-/// process or the power ends, the file holds either what it held before, or `bytes`.
+/// Replaces the file `name` in `directory` by `bytes`; creates the directory if needed. If the
+/// process or the power ends at any moment, the file holds either its old content or `bytes`.
 ///
 /// # Errors
-/// When nothing could be replaced; the old file is then still there.
+/// If nothing was replaced; the old file is then still there.
 pub fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
     let new = directory.join(format!("{name}.new"));
-    // What a killed predecessor left half done.
+    // An unfinished file of a process that was killed.
     forgive_absence(fs::remove_file(&new))?;
     let placed = write_through(&new, bytes).and_then(|()| fs::rename(&new, directory.join(name)));
     if placed.is_err() {
-        // Only tidiness: a full disk would otherwise stay a little fuller.
+        // Only to tidy up: it would use space on a disk that may be full.
         let _ = fs::remove_file(&new);
     }
     placed?;
     sync_directory(directory)
 }
 
-/// Removes the file `name` and what may be left of a replacement for it.
+/// Removes the file `name` and any unfinished replacement of it.
 ///
 /// # Errors
-/// When one of them is there and cannot be removed.
+/// If one of them exists and cannot be removed.
 pub fn remove(directory: &Path, name: &str) -> io::Result<()> {
     forgive_absence(fs::remove_file(directory.join(format!("{name}.new"))))?;
     forgive_absence(fs::remove_file(directory.join(name)))
 }
 
-/// The names in `directory` that are UTF-8; none where it cannot be listed.
+/// The names in `directory` that are UTF-8; none if it cannot be listed.
 pub fn names(directory: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
 }
 
-/// Writes a file that must not exist yet, down to the disk.
+/// Writes a file that must not exist yet, and waits until it is on disk.
 fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// Makes a rename last over a power cut.
+/// Makes a rename survive a power cut.
 fn sync_directory(directory: &Path) -> io::Result<()> {
     match File::open(directory)?.sync_all() {
         // Some file systems have nothing to synchronise in a directory.
@@ -89,7 +89,7 @@ fn forgive_absence(removed: io::Result<()>) -> io::Result<()> {
     removed.or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) })
 }
 
-/// There is no such file; nor is there one where its directory is none.
+/// Whether the error means that the file, or its directory, does not exist.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

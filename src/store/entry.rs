@@ -1,7 +1,7 @@
-//! What is kept of one camera, and how it stands in its file.
+//! The record of one camera, and its file format.
 //!
-//! JSON by hand: an unknown format, a missing field or one of another kind makes the whole entry
-//! useless, for half an entry could lead to the wrong camera.
+//! JSON is read field by field: an unknown format, a missing field or a field of another type makes
+//! the whole record useless, because half a record could lead to the wrong camera.
 
 use std::{error, fmt};
 
@@ -9,31 +9,31 @@ use serde_json::{Value, json};
 
 use crate::camera::{CameraId, Source, StreamSource, StreamUri};
 
-/// Counted up whenever an older agent would misread a file. Others are ignored, never converted: the
-/// camera tells it all again.
+/// Incremented when an older agent would misread a file. Files of other formats are ignored, never
+/// converted: the camera gives everything again.
 const FORMAT: u64 = 1;
 
-/// Whose files these are, for the person who finds one.
+/// Names the program to a person who finds the file.
 const MAKER: &str = "cctv-agent";
 
-/// What an agent needs to be back at a camera's picture after a restart, without ONVIF.
+/// What an agent needs to show a camera again after a restart without ONVIF.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CameraRecord {
     pub fingerprint: ConfigFingerprint,
     pub identity: Identity,
-    /// Where its ONVIF service answered.
+    /// Where the camera's ONVIF service answered.
     pub address: Option<Address>,
-    /// How it took the login, in the words of its ONVIF client.
+    /// How the camera accepted the login, in the ONVIF client's own notation.
     pub authentication: Option<String>,
     pub stream: Option<Stream>,
-    /// The small stream; only where one is configured.
+    /// The small stream, if one is configured.
     pub small: Option<Small>,
-    /// Unix seconds; of a clock that may have been wrong.
+    /// When it was learnt, in Unix seconds; the clock may have been wrong.
     pub when: u64,
 }
 
-/// What the configuration said of the camera when something was learnt of it. When it says something
-/// else, what was learnt is void.
+/// The camera's configuration at the time when something was learnt. If the configuration differs
+/// now, the record is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFingerprint {
     pub host: Option<String>,
@@ -43,7 +43,7 @@ pub struct ConfigFingerprint {
     pub uuid: Option<String>,
 }
 
-/// By what a camera can be told from its neighbours; each as far as it is known.
+/// What distinguishes a camera from others; each part is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The WS-Discovery endpoint reference; see [`normalised_endpoint`].
@@ -60,7 +60,7 @@ pub struct Address {
     pub port: u16,
 }
 
-/// A stream that was live. Its address never holds user information, but may hold secrets elsewhere.
+/// A stream that was live. Its address never holds user information, but may hold other secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     pub uri: StreamUri,
@@ -68,15 +68,15 @@ pub struct Stream {
     pub profile: String,
 }
 
-/// The small stream that was live.
+/// The small stream when it was live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Small {
-    /// What the configuration said of it then. Where it says something else, this is void.
+    /// The small profile as configured then. If the configuration differs now, this is invalid.
     pub wanted: String,
     pub stream: Stream,
 }
 
-/// Why a file is of no use.
+/// Why a file cannot be used.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParseError {
     NotJson,
@@ -99,7 +99,8 @@ impl fmt::Display for ParseError {
 impl error::Error for ParseError {}
 
 impl ConfigFingerprint {
-    /// `None` where there is nothing to learn, as the file gives the stream's address itself.
+    /// `None` if there is nothing to learn, because the configuration gives the stream's address
+    /// itself.
     pub fn of(stream_source: &StreamSource) -> Option<Self> {
         match &stream_source.source {
             Source::Url(_) => None,
@@ -114,12 +115,12 @@ impl ConfigFingerprint {
 }
 
 impl CameraRecord {
-    /// Whether the two differ at most in when they were learnt.
+    /// Whether the two are equal except for the time at which they were learnt.
     pub fn eq_ignoring_time(&self, other: &Self) -> bool {
         *self == Self { when: self.when, ..other.clone() }
     }
 
-    /// The file of camera `id`.
+    /// The content of the file of camera `id`.
     pub fn to_text(&self, id: &CameraId) -> String {
         let Self { fingerprint, identity, address, authentication, stream, small, when } = self;
         let mut json = json!({
@@ -133,7 +134,7 @@ impl CameraRecord {
             "stream": stream.as_ref().map(|stream| json!({ "uri": stream.uri.as_str(), "profile": stream.profile })),
             "when": when,
         });
-        // An older agent, which knows no small streams, does not miss it.
+        // An older agent, which knows no small streams, does not need it.
         if let Some(Small { wanted, stream }) = small {
             json["small"] = json!({
                 "wanted": wanted, "uri": stream.uri.as_str(), "profile": stream.profile, "same_source": true,
@@ -145,7 +146,7 @@ impl CameraRecord {
     /// Reads what [`CameraRecord::to_text`] wrote for camera `id`.
     ///
     /// # Errors
-    /// When anything in it is not as it was written.
+    /// If anything differs from that format.
     pub fn from_text(text: &str, id: &CameraId) -> Result<Self, ParseError> {
         let json: Value = serde_json::from_str(text).map_err(|_| ParseError::NotJson)?;
         if json["maker"] != MAKER || json["format"] != FORMAT {
@@ -171,7 +172,7 @@ impl CameraRecord {
             authentication: optional(&json, "authentication", text_of)?,
             stream: optional(&json, "stream", stream_of)?,
             small: match json.get("small") {
-                // An agent that chose by size alone wrote it: it may be another camera's.
+                // Written by an agent that chose by size alone: it may be another camera's stream.
                 Some(small) if small.is_object() && small.get("same_source").is_none() => None,
                 None => None,
                 Some(small) => Some(small_of(small).ok_or(ParseError::Field("small"))?),
@@ -181,13 +182,13 @@ impl CameraRecord {
     }
 }
 
-/// Whether some version of this program wrote `text`.
+/// Whether any version of this program wrote `text`.
 pub fn is_ours(text: &str) -> bool {
     serde_json::from_str::<Value>(text).is_ok_and(|json| json["maker"] == MAKER)
 }
 
-/// The same text for the same device, however it is written: `urn:uuid:` and lower case for what is a
-/// UUID, with or without prefix or braces; other identities only without blanks around them.
+/// The normal form of a device identity: `urn:uuid:` and lower case for a UUID, with or without
+/// prefix or braces; other identities only lose the blanks around them.
 pub fn normalised_endpoint(text: &str) -> String {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
@@ -198,7 +199,7 @@ pub fn normalised_endpoint(text: &str) -> String {
     if prefixed.is_some() || looks_like_one { format!("urn:uuid:{uuid}") } else { text.to_owned() }
 }
 
-/// `00:11:22:aa:bb:cc` for twelve hexadecimal digits, whatever stands between them; else `None`.
+/// `00:11:22:aa:bb:cc` for twelve hexadecimal digits with any usual separators; else `None`.
 pub fn normalised_mac(text: &str) -> Option<String> {
     let digits: Vec<char> = text.trim().chars().filter(|c| !":-. ".contains(*c)).collect();
     let valid = digits.len() == 12 && digits.iter().all(char::is_ascii_hexdigit);
@@ -210,7 +211,7 @@ fn required<T>(json: &Value, name: &'static str, read: fn(&Value) -> Option<T>) 
     read(&json[name]).ok_or(ParseError::Field(name))
 }
 
-/// A field that is `null` where nothing is known; it may not be absent.
+/// A field that is `null` if nothing is known; it must be present.
 fn optional<T>(json: &Value, name: &'static str, read: fn(&Value) -> Option<T>) -> Result<Option<T>, ParseError> {
     match json.get(name) {
         None => Err(ParseError::Field(name)),
@@ -234,7 +235,7 @@ fn address_of(value: &Value) -> Option<Address> {
 
 fn stream_of(value: &Value) -> Option<Stream> {
     let (uri, login) = StreamUri::split(value["uri"].as_str()?)?;
-    // We never write a login; who did is not to be trusted.
+    // The agent never writes a login, so an address with one was written by somebody else.
     login.is_none().then_some(())?;
     Some(Stream { uri, profile: text_of(&value["profile"])? })
 }

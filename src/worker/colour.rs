@@ -1,8 +1,8 @@
-//! Turns the luma and chroma of a video into those of a JPEG.
+//! Converts the luma and chroma of a video to those of a JPEG.
 //!
 //! A JPEG is full range BT.601 by convention; video is mostly limited range (16 to 235), and BT.709
-//! from 720 lines up. Both are linear maps of the same RGB, so one goes to the other without RGB: luma
-//! is stretched and takes a little of both chromas, the chromas mix with each other only.
+//! from 720 lines up. Both are linear maps of the same RGB, so the conversion needs no RGB: luma is
+//! stretched and takes a little of both chromas, and the chromas mix only with each other.
 
 use std::hint::black_box;
 
@@ -11,7 +11,7 @@ use multiversion::multiversion;
 use super::planes::{YuvBuffer, YuvPlanes};
 use crate::media::Size;
 
-/// How luma and chroma were made of red, green and blue.
+/// How luma and chroma are derived from red, green and blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matrix {
     Bt601,
@@ -20,12 +20,12 @@ pub enum Matrix {
 }
 
 impl Matrix {
-    /// What players assume where the stream does not tell.
+    /// What players assume if the stream does not say.
     pub fn guess(size: Size) -> Self {
         if size.height >= 720 { Self::Bt709 } else { Self::Bt601 }
     }
 
-    /// The share of red and of blue in luma (ITU-R BT.601, BT.709, BT.2020).
+    /// The weight of red and of blue in luma (ITU-R BT.601, BT.709, BT.2020).
     fn shares(self) -> (f64, f64) {
         match self {
             Self::Bt601 => (0.299, 0.114),
@@ -35,7 +35,7 @@ impl Matrix {
     }
 }
 
-/// What the numbers in a picture's planes mean.
+/// The matrix and range of a picture's planes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Colour {
     pub matrix: Matrix,
@@ -44,27 +44,27 @@ pub struct Colour {
 }
 
 impl Colour {
-    /// What a JPEG's planes mean.
+    /// The colours of a JPEG.
     pub const JPEG: Self = Self { matrix: Matrix::Bt601, full_range: true };
 }
 
-/// A factor in 1/8192; a sample shifted up by 7 times it, shifted down by 16, is in 1/16 of a level.
-/// This is the 16-bit multiplication every vector unit has (`pmulhw` on x86).
+/// A factor in 1/8192. A sample shifted up by 7, times the factor, shifted down by 16, is in 1/16
+/// of a level. This is the 16-bit multiplication that every vector unit has (`pmulhw` on x86).
 type Factor = i16;
 
 const FACTOR_ONE: f64 = 8192.0;
 const SAMPLE_SHIFT: u32 = 7;
 const PRODUCT_SHIFT: u32 = 16;
-/// Sums are in 1/16 of a level. None comes near the limits of 16 bits; they are written as wrapping
-/// because a check for overflow would keep debug builds from using vectors.
+/// Sums are in 1/16 of a level. None comes near the limits of 16 bits; the arithmetic is wrapping
+/// because overflow checks would keep debug builds from using vectors.
 const SUM_SHIFT: u32 = 4;
 const HALF_LEVEL: i16 = 1 << (SUM_SHIFT - 1);
 
-/// The map from one meaning of planes to a JPEG's.
+/// The conversion from one kind of planes to a JPEG's.
 #[derive(Clone, Copy, Debug)]
 pub struct Conversion {
     luma: Factor,
-    /// Added to every luma, in 1/16 of a level.
+    /// Added to every luma sample, in 1/16 of a level.
     luma_offset: i16,
     luma_of_chroma: [Factor; 2],
     blue_of_chroma: [Factor; 2],
@@ -72,7 +72,7 @@ pub struct Conversion {
 }
 
 impl Conversion {
-    /// `None` where the planes already are a JPEG's.
+    /// `None` if the planes already have a JPEG's colours.
     pub fn to_jpeg(from: Colour) -> Option<Self> {
         if from == Colour::JPEG {
             return None;
@@ -81,7 +81,7 @@ impl Conversion {
             if from.full_range { (1.0, 0.0, 1.0) } else { (255.0 / 219.0, 16.0, 255.0 / 224.0) };
         let (red_share, blue_share) = from.matrix.shares();
         let green_share = 1.0 - red_share - blue_share;
-        // What a unit of blue and of red chroma adds to each primary.
+        // What one unit of blue and of red chroma adds to each primary.
         let red = [0.0, 2.0 * (1.0 - red_share)];
         let blue = [2.0 * (1.0 - blue_share), 0.0];
         let green = [-blue[0] * blue_share / green_share, -red[1] * red_share / green_share];
@@ -98,7 +98,7 @@ impl Conversion {
         })
     }
 
-    /// Fills `to` with `from` converted; `to` takes size and subsampling of `from`.
+    /// Fills `to` with the converted `from`, in the same size and subsampling.
     pub fn convert(&self, from: &YuvPlanes, to: &mut YuvBuffer) {
         to.reshape(from.size, from.subsampling);
         let (across, down) = from.subsampling.size();
@@ -129,13 +129,13 @@ impl Conversion {
     }
 }
 
-/// The middle of chroma, in 1/16 of a level, and half a level for rounding.
+/// The middle of the chroma range, in 1/16 of a level, plus half a level for rounding.
 const MIDDLE: i16 = (128 << SUM_SHIFT) + HALF_LEVEL;
 
-// Loops below are plain, one thing at a time, over rows of factors instead of one factor, and with a shift
-// that the compiler does not know: so it sees that 16-bit multiplication is enough. Where it puts shift and
-// factor together it takes 32 bits, which x86 of before 2008 lacks and code for all x86 therefore must do
-// without: 1.3 ms for 1080p instead of 0.4.
+// The loops below are plain, one operation at a time, over rows of factors instead of one factor,
+// with a shift that the compiler does not know. So it sees that 16-bit multiplication is enough. If
+// it combines shift and factor, it uses 32-bit multiplication, which x86 before 2008 lacks, so code
+// for all x86 processors must do without it: 1.3 ms for 1080p instead of 0.4.
 
 #[multiversion(targets("x86_64+avx2", "x86_64+ssse3+sse4.1"))]
 fn luma_row(factors: &[Factor], from: &[u8], offsets: &[i16], to: &mut [u8]) {
@@ -157,7 +157,7 @@ fn mix_rows(factors: &[Vec<Factor>; 2], chroma: [&[u8]; 2], offset: i16, sums: &
     }
 }
 
-/// Each of `sums` `across` times.
+/// Repeats each of `sums` `across` times.
 #[multiversion(targets("x86_64+avx2", "x86_64+ssse3+sse4.1"))]
 fn spread(sums: &[i16], across: usize, offsets: &mut [i16]) {
     if across == 2 {
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
     use turbojpeg::Subsamp;
 
-    /// Planes of one pixel of `rgb`, by the definition of the matrix.
+    /// Planes of one pixel of `rgb`, as the matrix is defined.
     fn encode(rgb: [f64; 3], colour: Colour) -> [u8; 3] {
         let (red, blue) = colour.matrix.shares();
         let luma = red * rgb[0] + (1.0 - red - blue) * rgb[1] + blue * rgb[2];
@@ -219,7 +219,7 @@ mod tests {
                     let got =
                         [canvas.planes().row(0, 1)[1], canvas.planes().row(1, 0)[0], canvas.planes().row(2, 0)[0]];
                     let wanted = encode(rgb, Colour::JPEG);
-                    // Rounding happens twice, and the input's own is stretched.
+                    // Rounding happens twice, and the rounding error of the input is stretched.
                     let close = got.iter().zip(wanted).all(|(&got, wanted)| got.abs_diff(wanted) <= 2);
                     assert!(close, "{colour:?} {rgb:?}: {got:?}, not {wanted:?}");
                 }

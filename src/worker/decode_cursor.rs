@@ -1,34 +1,34 @@
-//! The newest group of pictures, kept so that a decoder can begin at once, and the rule by which a
-//! decoder follows it: newest wins, the delay never grows.
+//! The newest group of pictures, kept so that a decoder can start at once, and the rule by which a
+//! decoder follows it: the newest frame wins, and the delay never grows.
 
 use std::collections::VecDeque;
 
 use crate::media::{AccessUnit, UnixMicros};
 
-/// Bytes kept at most: ten seconds of 4K at 16 Mbit/s.
+/// Maximum number of bytes kept: ten seconds of 4K at 16 Mbit/s.
 pub const MAX_BYTES: usize = 20 << 20;
 
-/// Access units kept at most: ten seconds at 60 frames per second. Cameras with "smart" codecs send
-/// longer groups; joining one of those, a decoder waits for the next key frame.
+/// Maximum number of access units kept: ten seconds at 60 frames per second. Cameras with "smart"
+/// codecs send longer groups; a decoder that joins such a group waits for the next key frame.
 pub const MAX_UNITS: usize = 600;
 
-/// A frame that arrived this much before the newest is decoded but not shown, in microseconds: two
-/// frames at 25 fps may arrive together, more is a backlog to be worked off.
+/// A frame that arrived this much before the newest is decoded but not shown, in microseconds. At
+/// 25 fps two frames may arrive together; more than that is a backlog.
 pub const MAX_LAG: UnixMicros = 100_000;
 
-/// A decoder that works off a backlog still shows a frame this much later than the last one shown, in
-/// microseconds: a processor with too many cameras gives five pictures a second, not one a key frame.
+/// A decoder that works off a backlog still shows a frame this much later than the last one shown,
+/// in microseconds: an overloaded processor gives five pictures a second, not one per key frame.
 pub const SELDOM: UnixMicros = 200_000;
 
-/// A decoder that fell this far behind gives the group up and waits for the next key frame, in
-/// microseconds. A group being replayed for a new viewer may be older.
+/// A decoder that is this far behind skips to the next key frame, in microseconds. A group replayed
+/// for a new viewer may be older.
 pub const MAX_DELAY: UnixMicros = 1_000_000;
 
-/// Access units since the newest key frame, and before it what a decoder has not had the time for.
+/// The access units since the newest key frame, and older ones that a decoder has not reached yet.
 #[derive(Default)]
 pub struct Group {
     units: VecDeque<AccessUnit>,
-    /// Number of the first unit kept; numbers count all units ever pushed.
+    /// Number of the first unit kept; all units ever pushed are counted.
     first: u64,
     /// Number of the newest key frame, if it is still kept.
     key: Option<u64>,
@@ -61,7 +61,7 @@ impl Group {
         }
     }
 
-    /// Number the next unit will get.
+    /// The number of the next unit.
     fn end(&self) -> u64 {
         self.first + self.units.len() as u64
     }
@@ -72,33 +72,34 @@ impl Group {
     }
 }
 
-/// A decoder's place in a group.
+/// A decoder's position in a group.
 pub struct DecodeCursor {
-    /// Number of the unit to decode next; `None`: waits for a key frame.
+    /// Number of the unit to decode next; `None` while it waits for a key frame.
     next: Option<u64>,
-    /// Key frames before this number are of no use.
+    /// Key frames before this number cannot be used.
     not_before: u64,
-    /// When the last shown unit was taken, once this has been near the newest unit since it began.
+    /// When the last shown unit was received; set once the decoder has caught up after its start.
     shown: Option<UnixMicros>,
-    /// Units passed over so far.
+    /// Number of units skipped so far.
     pub skipped: u64,
 }
 
-/// What a decoder is to do next.
+/// The next unit for a decoder.
 #[derive(Debug, PartialEq)]
 pub struct Step {
     pub unit: AccessUnit,
-    /// Worth a picture: near enough to the newest, or the first for a while of a decoder that is behind.
+    /// Whether to make a picture: the unit is near enough to the newest, or the decoder is behind
+    /// and has shown nothing for a while.
     pub show: bool,
 }
 
 impl DecodeCursor {
-    /// A decoder that has seen nothing yet.
+    /// The cursor of a decoder that has seen nothing yet.
     pub fn new() -> Self {
         Self { next: None, not_before: 0, shown: None, skipped: 0 }
     }
 
-    /// The next unit to decode; `None`: wait for the group to grow.
+    /// The next unit to decode; `None` until the group grows.
     pub fn step(&mut self, decode_cursor: &Group) -> Option<Step> {
         let newest = decode_cursor.units.back()?.taken;
         let lag = |number| decode_cursor.get(number).map_or(0, |unit| newest.saturating_sub(unit.taken));
@@ -129,7 +130,7 @@ impl DecodeCursor {
         Some(Step { unit, show })
     }
 
-    /// The last unit could not be decoded: begins again with the next key frame.
+    /// The last unit could not be decoded: continues with the next key frame.
     pub fn lost(&mut self) {
         let tried = self.next.unwrap_or(self.not_before);
         self.await_key(tried);
@@ -151,7 +152,7 @@ impl Default for DecodeCursor {
 mod tests {
     use super::*;
 
-    /// A camera's group: a key frame every `gop` frames, 25 a second.
+    /// A camera's group of pictures: a key frame every `gop` frames, 25 frames per second.
     struct Camera {
         decode_cursor: Group,
         gop: u32,

@@ -1,7 +1,7 @@
-//! H.264 and H.265 to planes, one access unit in, its picture out at once.
+//! Decodes H.264 and H.265 to planes: one access unit in, its picture out at once.
 //!
-//! One thread and `low_delay`: with FFmpeg's usual thread per core every picture comes as many frames
-//! late as there are cores less one.
+//! It uses one thread and `low_delay`: with FFmpeg's usual thread per core, every picture comes out
+//! late, by one frame less than there are cores.
 
 use std::{error, fmt};
 
@@ -22,23 +22,23 @@ use super::{
 };
 use crate::media::{Codec, Size};
 
-/// A decoder that gives nothing for so many units is stuck: at 25 fps after 4 s.
+/// A decoder that gives no picture for this many units is stuck: after 4 s at 25 fps.
 const MAX_WITHOUT_PICTURE: u32 = 100;
 
 #[derive(Debug)]
 pub enum Error {
-    /// The codec is missing from FFmpeg, or has no decoder (JPEG).
+    /// FFmpeg lacks the codec, or it needs no decoder (JPEG).
     NoDecoder(Codec),
-    /// An empty unit; to FFmpeg it would mean the end of the stream, for ever.
+    /// An empty unit; FFmpeg would take it for the end of the stream, permanently.
     Empty,
-    /// No picture came of [`MAX_WITHOUT_PICTURE`] units: this decoder is to be replaced.
+    /// No picture came out for [`MAX_WITHOUT_PICTURE`] units: replace this decoder.
     NoOutput,
-    /// FFmpeg filled up what was missing in the picture: it is not what the camera saw.
+    /// FFmpeg filled in missing parts of the picture: it is not what the camera saw.
     Concealed,
-    /// The data is damaged, or of a kind FFmpeg does not know.
+    /// The data is damaged, or of a kind that FFmpeg does not support.
     Decode(ac_ffmpeg::codec::CodecError),
     Take(ac_ffmpeg::Error),
-    /// The pixel format is not one of ours and cannot be turned into one.
+    /// The pixel format is not supported and cannot be converted.
     PixelFormat(ac_ffmpeg::Error),
 }
 
@@ -71,11 +71,11 @@ pub struct Decoder {
     scaler: Option<Scaler>,
     /// Units since the last picture.
     without_picture: u32,
-    /// Pictures that FFmpeg patched are given out too.
+    /// Also returns pictures that FFmpeg repaired.
     lenient: bool,
 }
 
-/// Turns pixel formats that are not planes of bytes into such, without changing the size.
+/// Converts pixel formats that are not planes of bytes, without changing the size.
 struct Scaler {
     inner: VideoFrameScaler,
     from: PixelFormat,
@@ -84,7 +84,7 @@ struct Scaler {
 
 /// One decoded picture.
 pub struct Frame {
-    /// The number given to [`Decoder::push`].
+    /// The number passed to [`Decoder::push`].
     pub number: u64,
     frame: VideoFrame,
     layout: Layout,
@@ -95,7 +95,7 @@ struct Layout {
     subsampling: Subsamp,
     /// FFmpeg marks full range by the `yuvj` formats.
     full_range: bool,
-    /// The planes were made from red, green and blue by the scaler.
+    /// The scaler made the planes from red, green and blue.
     was_rgb: bool,
 }
 
@@ -106,7 +106,7 @@ impl Decoder {
         Self::build(codec, &[])
     }
 
-    /// A decoder that leaves out deblocking, see [`super::load_shedding`].
+    /// A decoder that skips deblocking, see [`super::load_shedding`].
     ///
     /// # Errors
     /// [`Error::NoDecoder`].
@@ -128,7 +128,7 @@ impl Decoder {
         Ok(Self { inner, scaler: None, without_picture: 0, lenient: false })
     }
 
-    /// A decoder that makes a picture of whatever it is given.
+    /// A decoder that makes a picture of any data.
     ///
     /// # Errors
     /// [`Error::NoDecoder`].
@@ -136,11 +136,11 @@ impl Decoder {
         Ok(Self { lenient: true, ..Self::new(codec)? })
     }
 
-    /// Gives the decoder one access unit in Annex B; `number` comes back with its picture.
+    /// Passes one access unit in Annex B to the decoder; `number` comes back with its picture.
     ///
     /// # Errors
-    /// [`Error::Empty`], [`Error::Decode`], [`Error::Concealed`]: the decoder can be used on, from a key
-    /// frame; [`Error::NoOutput`]: it cannot.
+    /// [`Error::Empty`], [`Error::Decode`], [`Error::Concealed`]: the decoder can be used again
+    /// from a key frame on; [`Error::NoOutput`]: it cannot.
     pub fn push(&mut self, unit: &[u8], number: u64) -> Result<(), Error> {
         if unit.is_empty() {
             return Err(Error::Empty);
@@ -151,15 +151,15 @@ impl Decoder {
         }
         let mut packet = PacketMut::new(unit.len());
         packet.data_mut().copy_from_slice(unit);
-        // Microseconds are the decoder's time base; here they only carry a number.
+        // The decoder's time base is microseconds; here they only carry a number.
         let stamp = Timestamp::from_micros(i64::try_from(number).unwrap_or(i64::MAX));
-        // Whatever was said before does not concern this unit.
+        // Earlier messages do not concern this unit.
         ffmpeg_log::take_decode_errors();
         self.inner.try_push(packet.with_pts(stamp).with_dts(stamp).freeze()).map_err(Error::Decode)?;
         self.judge()
     }
 
-    /// No unit will follow: what the decoder holds back comes out. It cannot be used on.
+    /// No unit follows: the decoder releases the pictures that it holds. It cannot be used again.
     ///
     /// # Errors
     /// [`Error::Decode`].
@@ -186,7 +186,7 @@ impl Decoder {
         Ok(Some(Frame { number, frame, layout }))
     }
 
-    /// Pictures made of what FFmpeg has just complained about are thrown away.
+    /// Discards pictures made of data that FFmpeg has just reported as damaged.
     fn judge(&mut self) -> Result<(), Error> {
         if !ffmpeg_log::take_decode_errors() || self.lenient {
             return Ok(());
@@ -216,12 +216,13 @@ impl Decoder {
 }
 
 impl Frame {
-    /// Whether both show the same, to the last bit.
+    /// Whether both pictures are equal, bit by bit.
     pub fn looks_like(&self, other: &Self) -> bool {
         self.with_planes(None, |planes, _| other.with_planes(None, |others, _| planes.equals(others)))
     }
 
-    /// Hands the planes to `use_them`, with what they mean given what the stream says (`told`).
+    /// Passes the planes to `use_them`, with their colours; `told` is what the stream says of its
+    /// colours.
     pub fn with_planes<T>(&self, told: Option<Colour>, use_them: impl FnOnce(&YuvPlanes, Colour) -> T) -> T {
         let planes = self.frame.planes();
         let size = size(&self.frame);

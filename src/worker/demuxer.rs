@@ -1,7 +1,7 @@
-//! The camera's stream, opened with OpenCV as demuxer: access units as the camera sent them.
+//! The camera's stream, opened with OpenCV as the demuxer: access units as the camera sent them.
 //!
-//! FFmpeg sends one login per opening (a request without, then one with the credentials), so a wrong
-//! password costs the camera one failed attempt each time a worker is started.
+//! FFmpeg sends one login per opening (a request without credentials, then one with them), so a
+//! wrong password costs one failed attempt at the camera each time a worker starts.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,29 +24,30 @@ use crate::{
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, UnixMicros},
 };
 
-/// For the whole of opening: connection, login, and the first frames.
+/// Limit for opening: connection, login and the first frames.
 pub const OPEN_LIMIT: Duration = Duration::from_secs(3);
 
-/// Deadlines are looked at when FFmpeg polls, every 0.1 s.
+/// FFmpeg checks its deadlines every 0.1 s.
 const POLL_SLACK: Duration = Duration::from_millis(200);
 
-/// A longer access unit does not fit into a message, in bytes.
+/// Maximum length of an access unit in bytes; a longer one does not fit into a message.
 const MAX_UNIT_LEN: usize = MAX_BODY_LEN - 64;
 
-/// Rates outside are FFmpeg's guesses gone wrong (it likes 90000), in frames per second.
+/// Frames per second that are accepted; other rates are wrong guesses of FFmpeg, often 90000.
 const RATES: std::ops::RangeInclusive<f32> = 0.1..=240.0;
 
-/// An open stream. Dropping it says TEARDOWN to the camera.
+/// An open stream. Dropping it sends TEARDOWN to the camera.
 pub struct Demuxer {
     capture: VideoCapture,
     buffer: Mat,
     ffmpeg_log: FfmpegLog,
     info: StreamInfo,
-    /// `None` until the first unit has gone out: its size may correct what opening guessed.
+    /// The description sent last; `None` until the first unit, whose size may correct what opening
+    /// guessed.
     told: Option<StreamInfo>,
     sets: ParameterSets,
     sequence: u32,
-    /// For one access unit.
+    /// Limit for one access unit.
     read_limit: Duration,
 }
 
@@ -54,12 +55,12 @@ impl Demuxer {
     /// Connects, logs in and waits for the first frames.
     ///
     /// # Errors
-    /// Why there is no stream, in words.
+    /// Why there is no stream, as text.
     ///
     /// # Blocking
     /// Up to [`OPEN_LIMIT`].
     pub fn open(open: &Open, ffmpeg_log: &FfmpegLog) -> Result<Self, Failure> {
-        // OpenCV's own log shows addresses and says nothing that FFmpeg's does not.
+        // OpenCV's own log shows addresses and adds nothing to FFmpeg's.
         let _ = set_log_level(LogLevel::LOG_LEVEL_SILENT);
         let millis = |limit: Duration| i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
         let parameters = Vector::from_slice(&[
@@ -72,10 +73,10 @@ impl Demuxer {
         ]);
         let began = Instant::now();
         let opened = VideoCapture::from_file_with_params(open.uri.expose(), CAP_FFMPEG, &parameters);
-        // An error's text could hold the address; it says nothing to the person on site anyway.
+        // An error's text could contain the address; it does not help the person on site anyway.
         let capture = opened.map_err(|_| internal("OpenCV cannot open streams"))?;
-        // A stream that took the whole time was opened by the deadline, not by the camera: it holds at
-        // most a frame from its beginning, which is old by now.
+        // If opening took the whole time, the deadline ended it, not the camera: the stream holds
+        // at most a frame from its beginning, which is old by now.
         if !capture.is_opened().unwrap_or(false) || ran_out(began.elapsed(), OPEN_LIMIT) {
             return Err(not_opened(ffmpeg_log.reason(), began.elapsed()));
         }
@@ -102,24 +103,25 @@ impl Demuxer {
         Ok(demuxer)
     }
 
-    /// What is known of the stream; valid until [`Demuxer::read`] tells otherwise.
+    /// The codec; valid until [`Demuxer::read`] reports a change.
     pub fn codec(&self) -> Codec {
         self.info.codec
     }
 
-    /// The next access unit, and before it what the stream is where that is news.
+    /// The next access unit, with the stream's description if that has changed.
     ///
     /// # Errors
-    /// Why no further unit will come.
+    /// Why no further unit comes.
     ///
     /// # Blocking
-    /// Up to [`Open::read_limit`], which is looked at every 0.1 s.
+    /// Up to [`Open::read_limit`], which is checked every 0.1 s.
     pub fn read(&mut self) -> Result<(Option<StreamInfo>, AccessUnit), Failure> {
         loop {
             let began = Instant::now();
             let read = self.capture.read(&mut self.buffer).unwrap_or(false);
             let waited = began.elapsed();
-            // Past the deadline `read` may say yes to a picture it had before (OpenCV 4.6).
+            // After the deadline, `read` may return true for a picture that it had before (OpenCV
+            // 4.6).
             if !read || waited >= self.read_limit {
                 return Err(ended(self.ffmpeg_log.reason(), waited, self.read_limit));
             }
@@ -142,7 +144,7 @@ impl Demuxer {
                 adopt(&mut self.info, sequence);
             }
             if self.info.size.width == 0 || self.info.size.height == 0 {
-                // Not even its size is known; a key frame will tell.
+                // Not even its size is known yet; a key frame will give it.
                 continue;
             }
             let unit = AccessUnit { sequence: self.sequence, taken, key, data: data.into() };
@@ -153,7 +155,7 @@ impl Demuxer {
         }
     }
 
-    /// Takes over the parameter sets that stood in the session description.
+    /// Reads the parameter sets from the session description.
     fn learn_extradata(&mut self) {
         let index = number(&self.capture, CAP_PROP_CODEC_EXTRADATA_INDEX);
         let mut extradata = Mat::default();
@@ -169,7 +171,7 @@ impl Demuxer {
     }
 }
 
-/// Takes over what a sequence parameter set says; a rate that is known already stands.
+/// Copies the values of a sequence parameter set; a rate that is already known stays.
 fn adopt(info: &mut StreamInfo, sequence: Sps) {
     info.codec_config = Some(sequence.variant);
     info.size = sequence.size;
@@ -184,7 +186,7 @@ fn opened_size(capture: &VideoCapture) -> Size {
     Size { width: side(CAP_PROP_FRAME_WIDTH), height: side(CAP_PROP_FRAME_HEIGHT) }
 }
 
-/// A property, 0 where OpenCV does not know it.
+/// A property; 0 if OpenCV does not know it.
 fn number(capture: &VideoCapture, property: i32) -> f64 {
     capture.get(property).unwrap_or(0.0)
 }
@@ -194,7 +196,7 @@ fn now() -> UnixMicros {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The codec named by `fourcc`: the first four letters of FFmpeg's name of it, or a container's tag.
+/// The codec for `fourcc`: the first four letters of FFmpeg's name, or a container's tag.
 fn codec(fourcc: [u8; 4]) -> Result<Codec, Failure> {
     match &fourcc.map(|letter| letter.to_ascii_lowercase()) {
         b"h264" | b"avc1" => Ok(Codec::H264),

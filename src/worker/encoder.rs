@@ -1,4 +1,5 @@
-//! Planes to JPEGs: scaled, colours put right, one for every size and quality that is due.
+//! Encodes planes to JPEGs: scales, converts colours, and makes one JPEG for each size and quality
+//! that is due.
 
 use std::{error, fmt, sync::Arc};
 
@@ -34,13 +35,13 @@ impl error::Error for Error {
     }
 }
 
-/// Encodes pictures; keeps its buffers from one to the next.
+/// Encodes pictures and reuses its buffers.
 pub struct Encoder {
     compressor: Compressor,
     scaled: YuvBuffer,
-    /// A picture whose colours are a JPEG's.
+    /// The picture with a JPEG's colours.
     right: YuvBuffer,
-    /// Where JPEGs are written, grown once for all of them.
+    /// Buffer for all JPEGs; it grows when needed.
     output: OutputBuf<'static>,
 }
 
@@ -59,7 +60,7 @@ impl Encoder {
     /// Encodes `source` at `size` once for each of `qualities` (1 to 100), in their order.
     ///
     /// # Errors
-    /// Where scaling or compression fails; no picture of this size is given then.
+    /// If scaling or compression fails; then there is no picture of this size.
     pub fn encode(
         &mut self,
         source: &YuvPlanes,
@@ -71,7 +72,7 @@ impl Encoder {
         let scale = |source: &YuvPlanes, to: &mut YuvBuffer| {
             source.scale(size, to).map_err(|source| Error::Scale { size, source })
         };
-        // Scaling first leaves fewer pixels to convert.
+        // Scaling comes first, because fewer pixels are left to convert.
         let ready = match (size != source.size, conversion) {
             (true, Some(conversion)) => {
                 scale(source, &mut self.scaled)?;

@@ -1,8 +1,8 @@
-//! What FFmpeg says in its log: kept as the reason of a failure, and passed on to the agent's log.
+//! Collects FFmpeg's log messages: as the reason of a failure, and for the agent's log.
 //!
-//! OpenCV answers a failed opening with `false`; why it failed stands only in FFmpeg's log, which is
-//! shared by everything in the process that uses FFmpeg. Its lines hold addresses and so passwords;
-//! nothing leaves here unmasked.
+//! OpenCV only returns `false` if opening fails; the reason is in FFmpeg's log alone, which is
+//! shared by everything in the process that uses FFmpeg. Its lines contain addresses and so
+//! passwords; everything is masked before it leaves this module.
 
 use std::{
     cell::Cell,
@@ -21,16 +21,16 @@ use crate::{
 const MAX_LINES: u32 = 5;
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Longer lines are cut, in characters.
+/// Longer lines are cut to this many characters.
 const MAX_LINE_LEN: usize = 300;
 
 /// FFmpeg's `AV_LOG_WARNING`; larger numbers are less important.
 const WARNING: i32 = 24;
 
-/// How the lines begin by which decoders tell that they filled up what was missing in a picture, or
-/// painted over it; wordings of libavcodec's error_resilience.c, h264_slice.c, h264_refs.c, hevc_refs.c,
-/// hevcdec.c and hevc_cabac.c. Complaints about what surrounds the picture are not among them: cameras
-/// put the strangest things there.
+/// The beginnings of the lines by which decoders report that they filled in or concealed missing
+/// parts of a picture. The wording is from libavcodec's error_resilience.c, h264_slice.c,
+/// h264_refs.c, hevc_refs.c, hevcdec.c and hevc_cabac.c. Messages about data around the picture are
+/// not included: cameras put unusual things there.
 const DAMAGE: [&str; 9] = [
     "concealing ",
     "error while decoding MB ",
@@ -43,7 +43,7 @@ const DAMAGE: [&str; 9] = [
     "CABAC_MAX_BIN",
 ];
 
-/// Who listens to FFmpeg, of which there is one in a process.
+/// The receiver of FFmpeg's log, of which a process has one.
 static LOG: OnceLock<FfmpegLog> = OnceLock::new();
 
 thread_local! {
@@ -51,7 +51,7 @@ thread_local! {
     static SILENT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work` without hearing what FFmpeg says of it on this thread.
+/// Runs `work` and ignores what FFmpeg logs on this thread meanwhile.
 pub fn muted<T>(work: impl FnOnce() -> T) -> T {
     SILENT.set(true);
     let done = work();
@@ -59,21 +59,21 @@ pub fn muted<T>(work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Whether FFmpeg has told of a damaged picture, on this thread and since the last time it was asked.
+/// Whether FFmpeg has reported a damaged picture on this thread since the last call.
 /// [`FfmpegLog::listen`] must have been called.
 ///
-/// FFmpeg marks such pictures too (`decode_error_flags`), but not all of them, and the mark does not
-/// reach us.
+/// FFmpeg also marks such pictures (`decode_error_flags`), but not all of them, and the crate does
+/// not expose the mark.
 pub fn take_decode_errors() -> bool {
     DAMAGED.take()
 }
 
-/// How FFmpeg goes on after what it does not know, and the line that it then adds: nothing that a person in
-/// front of the wall can do.
+/// What FFmpeg appends to a message about something unsupported, and the extra line that follows:
+/// nothing that a person in front of the wall can do.
 const REQUEST: &str = ". Update your FFmpeg version";
 const BEGGING: &str = "If you want to help, upload a sample";
 
-/// The ear of the worker; clones share what was heard.
+/// The worker's log receiver; clones share the collected messages.
 #[derive(Clone, Default)]
 pub struct FfmpegLog(Arc<Mutex<State>>);
 
@@ -84,7 +84,7 @@ struct State {
 }
 
 impl FfmpegLog {
-    /// Takes over FFmpeg's log of the whole process; there is one ear, however often this is called.
+    /// Receives FFmpeg's log of the whole process; further calls return the same receiver.
     pub fn listen() -> Self {
         let begin = || {
             let ffmpeg_log = Self::default();
@@ -100,7 +100,7 @@ impl FfmpegLog {
             return;
         }
         if DAMAGE.iter().any(|damage| line.starts_with(damage)) {
-            // FFmpeg speaks on the thread that works, as long as its decoders have one.
+            // FFmpeg logs on the thread that calls it, as long as its decoders have one thread.
             DAMAGED.set(true);
         }
         let line = line.split_once(REQUEST).map_or(line, |(what, _)| what);
@@ -108,13 +108,13 @@ impl FfmpegLog {
             return;
         }
         if let Some(reason) = reason(line) {
-            // The first reason is the cause; what follows are its consequences.
+            // The first reason is the cause; later ones are its consequences.
             self.state().reason.get_or_insert(reason);
         }
         self.say("ffmpeg", line);
     }
 
-    /// Writes a line to the agent's log, unless there were too many of late.
+    /// Writes a line to the agent's log, unless there were too many recently.
     pub fn say(&self, who: &str, line: &str) {
         let Some(held_back) = self.state().passed.pass(Instant::now()) else { return };
         let mut text = String::new();
@@ -122,11 +122,11 @@ impl FfmpegLog {
             text = format!("{held_back} more lines were held back\n");
         }
         text.push_str(&format!("{who}: {}\n", clean(line)));
-        // An agent that is gone cannot be told so.
+        // An agent that has ended needs no report.
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 
-    /// Why the last opening or reading failed, as far as FFmpeg said.
+    /// Why the last opening or reading failed, as far as FFmpeg reported it.
     pub fn reason(&self) -> Option<Failure> {
         self.state().reason.clone()
     }
@@ -136,7 +136,7 @@ impl FfmpegLog {
     }
 }
 
-/// `line` without passwords and hidden characters, cut to a bearable length.
+/// `line` without passwords and control characters, cut to a limited length.
 fn clean(line: &str) -> String {
     let masked = mask_credentials(line.trim());
     masked.chars().map(|c| if is_hidden(c) { ' ' } else { c }).take(MAX_LINE_LEN).collect()
@@ -151,7 +151,7 @@ struct Throttle {
 }
 
 impl Throttle {
-    /// `None`: hold the line back; else how many were held back before it.
+    /// `None` to hold the line back; else the number of lines held back before it.
     fn pass(&mut self, now: Instant) -> Option<u32> {
         if self.began.is_none_or(|began| now.saturating_duration_since(began) >= WINDOW) {
             (self.began, self.passed) = (Some(now), 0);
@@ -165,7 +165,8 @@ impl Throttle {
     }
 }
 
-/// The failure a line of FFmpeg's log tells of; wordings of libavformat's rtsp.c, tcp.c and udp.c.
+/// The failure that a line of FFmpeg's log reports; the wording is from libavformat's rtsp.c, tcp.c
+/// and udp.c.
 fn reason(line: &str) -> Option<Failure> {
     let line = clean(line);
     let (kind, text) = if let Some((method, answer)) =
@@ -182,7 +183,7 @@ fn reason(line: &str) -> Option<Failure> {
             "461" => {
                 (FailureKind::Unreachable, format!("the camera refused the transport ({answer}); try the other one"))
             }
-            // What cameras answer whose sessions are all taken; 453 is "not enough bandwidth".
+            // The status of cameras whose sessions are all in use; 453 is "not enough bandwidth".
             "453" | "503" => (
                 FailureKind::Unreachable,
                 format!(

@@ -1,10 +1,11 @@
-//! The process that workers are forked from: it has loaded every library and waits, so that a worker is
-//! there in some milliseconds, and shares with all others what loading has written.
+//! The process from which workers are forked. It has loaded every library and waits, so that a
+//! worker starts within some milliseconds and shares the memory that loading has written.
 //!
-//! It begins as a copy of the agent; where that copy has ended, as a program of its own. What it forks
-//! becomes the agent's own child, as if the agent had started it: the agent is a "child subreaper"
-//! (prctl(2)), and between server and worker there was a process that is gone. So the server may end at
-//! any time, and no worker notices. [`crate::ipc::fork`] says what passes between agent and server.
+//! It begins as a copy of the agent; if that copy has ended, as a program of its own. The processes
+//! that it forks become children of the agent, as if the agent had started them: the agent is a
+//! "child subreaper" (prctl(2)), and the process between server and worker has exited. So the
+//! server may end at any time without effect on the workers. [`crate::ipc::fork`] defines the
+//! messages between agent and server.
 
 use std::{
     fs::File,
@@ -25,36 +26,36 @@ use crate::{
     sys,
 };
 
-/// What the server is called in a list of processes: not what a worker is, since it holds no camera.
+/// The server's name in a list of processes: not a worker's name, since it holds no camera.
 const NAME: &str = "cctv-forks";
 
-/// Which process comes back.
+/// Which process returns.
 enum Role {
-    /// A worker that has just come into being.
+    /// A worker that has just been forked.
     Worker,
-    /// The server, which the agent needs no longer.
+    /// The server, which the agent no longer needs.
     Server,
 }
 
-/// A worker to be made.
+/// A request for a worker.
 struct Request {
     transport: Transport,
     stdin: OwnedFd,
     stderr: OwnedFd,
 }
 
-/// Where [`split`] comes back.
+/// The process in which [`split`] returns.
 pub enum Split {
-    /// In the agent: the server, and the socket to it.
+    /// The agent, with the server and the socket to it.
     Agent(Pid, UnixStream),
-    /// In the server or in a worker, at its end.
+    /// The server or a worker, at its end.
     Child(ExitCode),
 }
 
-/// Makes the server out of a copy of this process. To be called before anything else is begun.
+/// Forks the server from this process. Call this before anything else is started.
 ///
 /// # Errors
-/// Where this process has more than one thread already, or the system refuses another process.
+/// If this process already has more than one thread, or the system refuses another process.
 ///
 /// # Blocking
 /// In the copies for all their life.
@@ -67,15 +68,15 @@ pub fn split() -> io::Result<Split> {
     Ok(Split::Child(outcome(begin(theirs))))
 }
 
-/// Takes the place of the agent's standard input and output, which are not for its children.
+/// Replaces the agent's standard input and output, which its children must not use.
 fn begin(agent: UnixStream) -> io::Result<Role> {
     dup2_stdin(&agent)?;
     dup2_stdout(File::options().write(true).open("/dev/null")?)?;
     serve(agent)
 }
 
-/// Forks workers until the agent, which is at the other end of standard input, hangs up; in a worker, runs
-/// it to its end.
+/// Forks workers until the agent, at the other end of standard input, closes it; in a worker, runs
+/// the worker to its end.
 ///
 /// # Blocking
 /// For the life of the agent, or of the worker's stream.
@@ -96,9 +97,9 @@ fn outcome(role: io::Result<Role>) -> ExitCode {
 
 fn serve(mut agent: UnixStream) -> io::Result<Role> {
     limits::apply(&agent)?;
-    // Which is only for those who look at it.
+    // Not an error: the title is only for people who list processes.
     let _ = sys::set_process_title(NAME, "");
-    // Nor is memory that others may have.
+    // Nor is this: it only gives memory back.
     let _ = sys::drop_clean_pages();
     agent.write_all(&talk::READY)?;
     while let Some(request) = receive(&agent)? {
@@ -115,7 +116,7 @@ fn serve(mut agent: UnixStream) -> io::Result<Role> {
     Ok(Role::Server)
 }
 
-/// The next request; `None` once the agent has hung up.
+/// The next request; `None` once the agent has closed the socket.
 fn receive(agent: &UnixStream) -> io::Result<Option<Request>> {
     let Some((byte, descriptors)) = sys::receive(agent)? else { return Ok(None) };
     match (talk::requested(byte), <[OwnedFd; 2]>::try_from(descriptors)) {
@@ -124,7 +125,8 @@ fn receive(agent: &UnixStream) -> io::Result<Option<Request>> {
     }
 }
 
-/// Makes a child of the agent out of this process: `None` in the child, its number in this one.
+/// Makes a child of the agent by a double fork: returns `None` in the child, and its number in this
+/// process.
 fn double_fork() -> io::Result<Option<i32>> {
     let (mut number, mut tell_number) = io::pipe()?;
     let (mut adopted, tell_adopted) = io::pipe()?;
@@ -133,8 +135,8 @@ fn double_fork() -> io::Result<Option<i32>> {
         sys::wait_child(between);
         let mut answer = [0; talk::ANSWER];
         number.read_exact(&mut answer)?;
-        // What ends with this function tells the worker that the agent has adopted it: the process
-        // between has been waited for.
+        // The end of the pipe, which closes with this function, shows the worker that the agent has
+        // adopted it: the process in between has been waited for.
         return talk::answered(answer).map(Some);
     }
     match sys::fork() {
@@ -151,7 +153,7 @@ fn double_fork() -> io::Result<Option<i32>> {
     Ok(None)
 }
 
-/// Gives this process what one that was started as a worker has.
+/// Gives this process what a worker started with exec has.
 fn become_worker(request: &Request) -> io::Result<()> {
     dup2_stdin(&request.stdin)?;
     dup2_stderr(&request.stderr)?;

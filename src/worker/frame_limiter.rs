@@ -1,19 +1,19 @@
 //! Decides which frames of a stream a rendition takes, so that it gets at most its rate, evenly.
 //!
-//! The clock is the frames' time of arrival, which trembles: a 25 fps camera gives a 25 fps rendition
-//! every frame, however unevenly they arrive.
+//! The clock is the arrival time of the frames, which has jitter: a 25 fps camera gives every frame
+//! to a 25 fps rendition, however unevenly the frames arrive.
 
 use crate::media::UnixMicros;
 
-/// A frame this much before its turn is taken, in microseconds; at most half an interval.
+/// A frame this much before its turn is still taken, in microseconds; at most half an interval.
 const EARLY: u64 = 20_000;
 
-/// A rendition may run this much faster than its rate: cameras' clocks are not exact, and one that runs
-/// a little fast must not lose a frame every few seconds to it.
+/// A rendition may run this much faster than its rate: the clocks of cameras are not exact, and a
+/// camera that runs a little fast must not lose a frame every few seconds.
 const SLACK_PERCENT: u64 = 1;
 
-/// Turns that went by without a frame are made up for, up to this many: a network that held frames
-/// back delivers them together.
+/// Up to this many missed turns are made up for: a network that held frames back delivers them
+/// together.
 const MADE_UP: u64 = 3;
 
 /// The turns of one rendition.
@@ -24,13 +24,13 @@ pub struct FrameLimiter {
 }
 
 impl FrameLimiter {
-    /// `fps` frames per second at most; 0 counts as 1.
+    /// At most `fps` frames per second; 0 counts as 1.
     pub fn new(fps: u8) -> Self {
         let interval = 1_000_000 / u64::from(fps.max(1));
         Self { interval: interval - interval * SLACK_PERCENT / 100, next: None }
     }
 
-    /// Whether the frame that arrived at `taken` has its turn; if so, the turn is used up.
+    /// Whether it is the turn of the frame received at `taken`; if so, the turn is used up.
     pub fn take(&mut self, taken: UnixMicros) -> bool {
         if !self.is_due(taken) {
             return false;
@@ -41,14 +41,14 @@ impl FrameLimiter {
         true
     }
 
-    /// Whether [`FrameLimiter::take`] would say yes.
+    /// Whether [`FrameLimiter::take`] would return true.
     pub fn is_due(&self, taken: UnixMicros) -> bool {
         taken + EARLY.min(self.interval / 2) >= self.turn(taken)
     }
 
-    /// When the next turn is.
+    /// The time of the next turn.
     fn turn(&self, taken: UnixMicros) -> UnixMicros {
-        // A clock that was set back must not silence the rendition.
+        // A clock that was set back must not stop the rendition.
         self.next.filter(|&next| next <= taken + 2 * self.interval).unwrap_or(taken)
     }
 }
@@ -57,7 +57,7 @@ impl FrameLimiter {
 mod tests {
     use super::*;
 
-    /// How many frames are taken of those arriving at `times`, in milliseconds.
+    /// The number of frames taken if they arrive at `times`, in milliseconds.
     fn taken(fps: u8, times: impl Iterator<Item = u64>) -> usize {
         let mut frame_limiter = FrameLimiter::new(fps);
         times.filter(|ms| frame_limiter.take(1_000_000_000 + ms * 1000)).count()
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn frames_held_back_and_delivered_together_are_all_taken() {
-        // From the second ten on: the first frame of all sets the rhythm, and should not be a late one.
+        // From the second ten on: the first frame sets the rhythm, and must not be a late one.
         let times = (0..100_u64).map(|n| if n > 10 && n % 10 < 3 { (n - n % 10 + 3) * 40 } else { n * 40 });
         assert_eq!(taken(25, times), 100);
     }

@@ -1,14 +1,15 @@
-//! JPEG cameras: what a JPEG says of itself, and its planes when another size or quality is wanted.
+//! JPEG cameras: reads the size of a JPEG, and decodes its planes if another size or quality is
+//! wanted.
 
 use turbojpeg::{Decompressor, ScalingFactor, Subsamp, YuvImage, yuv_pixels_len};
 
 use super::planes::YuvPlanes;
 use crate::media::Size;
 
-/// A JPEG with longer sides is refused before memory is taken, in pixels.
+/// A JPEG with a longer side is refused before memory is allocated, in pixels.
 const MAX_SIDE_LEN: usize = 16_384;
 
-/// The size told by the frame header (SOF) of `jpeg`; `None` where there is none.
+/// The size in the frame header (SOF) of `jpeg`; `None` if there is none.
 pub fn size(jpeg: &[u8]) -> Option<Size> {
     let mut at = 2;
     loop {
@@ -23,21 +24,21 @@ pub fn size(jpeg: &[u8]) -> Option<Size> {
                 let size = Size { width: side(at + 7)?, height: side(at + 5)? };
                 return (size.width > 0 && size.height > 0).then_some(size);
             }
-            // Scan data or end before any frame header.
+            // Scan data or the end, before any frame header.
             0xda | 0xd9 => return None,
             _ => at += 2 + usize::from(u16::from_be_bytes([*jpeg.get(at + 2)?, *jpeg.get(at + 3)?])),
         }
     }
 }
 
-/// Whether a decoder's complaint means that the picture is not whole. Bytes too many before the end are
-/// padding, which some cameras like; then everything was decoded.
+/// Whether a decoder's error means that the picture is incomplete. Extra bytes before the end are
+/// padding, which some cameras add; in that case everything was decoded.
 pub fn is_damage(error: &turbojpeg::Error) -> bool {
     let harmless = |text: &String| text.contains("extraneous bytes before marker 0xd9");
     !matches!(error, turbojpeg::Error::TurboJpegError(text) if harmless(text))
 }
 
-/// Decompresses JPEGs to planes, already scaled down as far as the DCT does it for nothing.
+/// Decompresses JPEGs to planes, scaled down as far as the DCT can do it at no cost.
 pub struct JpegDecoder {
     decompressor: Decompressor,
     pixels: Vec<u8>,
@@ -50,11 +51,11 @@ impl JpegDecoder {
         Ok(Self { decompressor: Decompressor::new()?, pixels: Vec::new() })
     }
 
-    /// Hands the planes of `jpeg` to `use_them`, in eighths of its size, at least as large as `wanted`
-    /// where that is not larger than the JPEG.
+    /// Passes the planes of `jpeg` to `use_them`, at a scale in eighths: at least as large as
+    /// `wanted`, if the JPEG is that large.
     ///
     /// # Errors
-    /// Where the JPEG is damaged, too large, or of unusual subsampling.
+    /// If the JPEG is damaged, too large, or has an unusual subsampling.
     pub fn open<T>(
         &mut self,
         jpeg: &[u8],
@@ -99,11 +100,12 @@ impl JpegDecoder {
     }
 }
 
-/// The scales used, in eighths. Those between a half and the whole cost more than the whole, as
-/// libjpeg-turbo has no vector code for them: 3.2 ms for 5/8 of 1080p, 2.6 ms for all of it.
+/// The scales used, in eighths. Those between a half and the whole cost more than the whole,
+/// because libjpeg-turbo has no vector code for them: 3.2 ms for 5/8 of 1080p, 2.6 ms for all of
+/// it.
 const EIGHTHS: [usize; 5] = [1, 2, 3, 4, 8];
 
-/// The smallest of [`EIGHTHS`] of `size` that still cover `wanted`.
+/// The smallest of [`EIGHTHS`] at which `size` still covers `wanted`.
 fn factor(size: (usize, usize), wanted: Size) -> ScalingFactor {
     let covers = |eighths: &usize| {
         let factor = ScalingFactor::new(*eighths, 8);
@@ -153,7 +155,7 @@ mod tests {
             for wanted in [Size { width: 333, height: 77 }, Size { width: 100, height: 20 }] {
                 let mut opener = JpegDecoder::new().unwrap();
                 let middle = opener.open(&jpeg, wanted, |planes| {
-                    // The padding behind the picture may hold anything.
+                    // The padding after the picture may contain anything.
                     let luma = &planes.row(0, planes.height(0) / 2)[..planes.size.width as usize];
                     assert!(luma.iter().all(|luma| luma.abs_diff(124) <= 2), "{subsamp:?}: {luma:?}");
                     planes.has_chroma().then(|| planes.row(2, planes.height(2) / 2)[3])

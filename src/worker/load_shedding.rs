@@ -1,39 +1,40 @@
-//! When a decoder works with less care, because the processor has more to do than it can.
+//! Load shedding: decodes without the loop filter while the processor is overloaded.
 //!
-//! Leaving out deblocking saves a sixth of decoding. Later frames build upon what is not quite right then,
-//! until the next key frame. In a stream of many bits there was little to smooth: at 4 Mbit/s of 1080p25 small
-//! pictures differ by 45 dB of PSNR from careful ones, less than by what JPEG loses; at 1 Mbit/s by 27, which is
-//! seen. So only dense streams with frequent key frames are treated so, and only where it makes a difference.
+//! Skipping the loop filter (deblocking) saves a sixth of decoding. Later frames build upon the
+//! slightly wrong picture until the next key frame. A stream with many bits has little to smooth:
+//! at 4 Mbit/s of 1080p25, small pictures differ from exact ones by 45 dB of PSNR, less than JPEG
+//! loses; at 1 Mbit/s by 27 dB, which is visible. So the filter is skipped only in dense streams
+//! with frequent key frames, and only while that helps.
 
 use crate::media::UnixMicros;
 
-/// Bits for each pixel, in hundredths, from which on a stream is dense: 3.1 Mbit/s for 1080p25.
+/// Bits per pixel, in hundredths, above which a stream is dense: 3.1 Mbit/s for 1080p25.
 const DENSE: u64 = 6;
 
-/// Frames from one key frame to the next, at most.
+/// Maximum number of frames from one key frame to the next.
 const MAX_GROUP_LEN: u64 = 150;
 
-/// Shorter groups tell nothing.
+/// Shorter groups are ignored.
 const MIN_GROUP: u64 = 5;
 
-/// One late frame in so many is too much to do.
+/// One late frame in this many counts as overload.
 const LATE: u64 = 4;
 
-/// For how long haste lasts at first before care is tried again, in microseconds; twice as long whenever that was
-/// too early, up to [`MAX_LEN`].
+/// How long the loop filter stays off at first, in microseconds, before it is tried again. The time
+/// doubles whenever that was too early, up to [`MAX_LEN`].
 const MIN_LEN: UnixMicros = 30_000_000;
 const MAX_LEN: UnixMicros = 16 * MIN_LEN;
 
-/// What is known of one stream's decoder.
+/// Load shedding of one stream's decoder.
 pub struct LoadShedder {
-    /// Groups begun since the decoder came into being.
+    /// Groups begun since the decoder was created.
     groups: u32,
     units: u64,
     late: u64,
     bytes: u64,
-    /// Since when there is haste.
+    /// Since when the loop filter is off.
     since: Option<UnixMicros>,
-    /// When haste ended last.
+    /// When the loop filter was last switched on again.
     ended: Option<UnixMicros>,
     lasts: UnixMicros,
 }
@@ -45,19 +46,21 @@ impl Default for LoadShedder {
 }
 
 impl LoadShedder {
-    /// The next unit finds a decoder that has seen nothing: it will catch up first, which tells nothing.
+    /// The next unit goes to a new decoder. It has to catch up first, so its late frames do not
+    /// count.
     pub fn reset(&mut self) {
         self.groups = 0;
     }
 
-    /// A unit goes to the decoder; `late`: after its time.
+    /// Notes a unit for the decoder; `late`: after its time.
     pub fn note(&mut self, bytes: usize, late: bool) {
         self.units += 1;
         self.late += u64::from(late);
         self.bytes += bytes as u64;
     }
 
-    /// A key frame of `pixels`, taken at `now`, comes next: whether the decoder from here on is to be a hasty one.
+    /// A key frame of `pixels`, received at `now`, comes next: returns whether the decoder is to
+    /// skip the loop filter from here on.
     pub fn judge(&mut self, now: UnixMicros, pixels: u64) -> bool {
         if self.groups >= 2 && self.units >= MIN_GROUP {
             let fits = self.units <= MAX_GROUP_LEN && self.bytes * 8 * 100 >= self.units * pixels * DENSE;
@@ -69,7 +72,7 @@ impl LoadShedder {
     }
 
     fn conclude(&mut self, now: UnixMicros, late: bool, fits: bool) {
-        // A clock that was put back has waited long enough.
+        // If the clock was set back, the time counts as over.
         let is_over = |began: UnixMicros| now < began || now - began >= self.lasts;
         match self.since {
             Some(since) if !fits || (!late && is_over(since)) => (self.since, self.ended) = (None, Some(now)),
@@ -101,7 +104,8 @@ mod tests {
             Self { load_shedding: LoadShedder::default(), now: 1_700_000_000_000_000 }
         }
 
-        /// A group of 2 s of which `late` frames were late; gives how the next one is to be decoded.
+        /// Simulates a group of 2 s with `late` late frames; returns how the next one is to be
+        /// decoded.
         fn decode_cursor(&mut self, units: u64, late: u64, bytes: usize) -> bool {
             for unit in 0..units {
                 self.load_shedding.note(bytes, unit < late);
@@ -110,7 +114,8 @@ mod tests {
             self.load_shedding.judge(self.now, PIXELS)
         }
 
-        /// Seconds until `without_loop_filter`, in groups of which `late` frames are late.
+        /// Seconds until the state is `without_loop_filter`, in groups of which `late` frames are
+        /// late.
         fn until(&mut self, without_loop_filter: bool, late: u64) -> u64 {
             let began = self.now;
             assert!(
@@ -154,7 +159,7 @@ mod tests {
             lasted.push(stream.until(false, 0));
             assert_eq!(stream.until(true, 50), 2);
         }
-        // The first had been long over.
+        // The first time had long been over.
         assert_eq!(lasted, [2, 60, 120, 240, 480, 480, 480]);
         stream.until(false, 0);
         assert!((0..1000).all(|_| !stream.decode_cursor(50, 0, BYTES)), "there is time enough now");

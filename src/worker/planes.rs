@@ -1,7 +1,7 @@
 //! Pictures as separate planes of luma and chroma, borrowed from a decoder or owned.
 //!
-//! Planes follow turbojpeg's rule: luma is padded to a whole number of chroma samples, so a 405 wide
-//! 4:2:0 picture has 406 columns of luma and 203 of chroma.
+//! Planes follow turbojpeg's rule: luma is padded to a whole number of chroma samples, so a 405
+//! wide 4:2:0 picture has 406 columns of luma and 203 of chroma.
 
 use opencv::{
     core::{Mat, MatTraitConst, Rect},
@@ -12,7 +12,7 @@ use turbojpeg::Subsamp;
 use super::shrink;
 use crate::media::Size;
 
-/// A picture that lies elsewhere.
+/// A borrowed picture.
 #[derive(Clone, Copy)]
 pub struct YuvPlanes<'a> {
     pub size: Size,
@@ -22,11 +22,11 @@ pub struct YuvPlanes<'a> {
 }
 
 impl<'a> YuvPlanes<'a> {
-    /// Luma, blue and red chroma with the bytes from one row to the next; grey pictures have empty
+    /// Luma, blue and red chroma, with the distance between rows in bytes; grey pictures have empty
     /// chroma planes.
     ///
     /// # Panics
-    /// Where a plane is too short for `size`.
+    /// If a plane is too short for `size`.
     pub fn new(size: Size, subsampling: Subsamp, planes: [&'a [u8]; 3], strides: [usize; 3]) -> Self {
         let new = Self { size, subsampling, planes, strides };
         for plane in 0..new.count() {
@@ -57,14 +57,14 @@ impl<'a> YuvPlanes<'a> {
         &self.planes[plane][y * self.strides[plane]..][..self.width(plane)]
     }
 
-    /// Whether every sample is the same.
+    /// Whether all samples are equal.
     pub fn equals(&self, other: &YuvPlanes) -> bool {
         self.size == other.size
             && self.subsampling == other.subsampling
             && (0..self.count()).all(|plane| (0..self.height(plane)).all(|y| self.row(plane, y) == other.row(plane, y)))
     }
 
-    /// As turbojpeg takes it; not for grey pictures.
+    /// The planes in turbojpeg's type; not for grey pictures.
     pub fn image(&self) -> turbojpeg::YuvPlanesImage<&'a [u8]> {
         turbojpeg::YuvPlanesImage {
             y_plane: self.planes[0],
@@ -79,7 +79,7 @@ impl<'a> YuvPlanes<'a> {
         }
     }
 
-    /// The luma plane alone, as turbojpeg takes it.
+    /// The luma plane alone, in turbojpeg's type.
     pub fn grey_image(&self) -> turbojpeg::Image<&'a [u8]> {
         turbojpeg::Image {
             pixels: self.planes[0],
@@ -90,25 +90,28 @@ impl<'a> YuvPlanes<'a> {
         }
     }
 
-    /// Whether turbojpeg may read the planes as they are: it wants whole rows, the last one too.
+    /// Whether turbojpeg can read the planes as they are: it needs whole rows, including the last
+    /// one.
     pub fn is_whole(&self) -> bool {
         (0..self.count()).all(|plane| self.planes[plane].len() >= self.strides[plane] * self.height(plane))
     }
 
-    /// Fills `to` with this picture scaled to `size`, be it of the same shape or not: first averaged in whole squares as long as it stays as
-    /// large, then interpolated, sharp and free of moiré as averaging in one step is, which takes several times as
-    /// long. Chroma becomes 4:2:0, whatever it was; grey stays grey.
+    /// Fills `to` with this picture scaled to `size`; the shape may change. The planes are first
+    /// averaged in whole squares while the result is not smaller than `size`, then interpolated.
+    /// This is as sharp and free of moiré as averaging in one step, which takes several times as
+    /// long. Chroma becomes 4:2:0 in any case; grey stays grey.
     ///
     /// # Errors
-    /// What OpenCV says, such as out of memory.
+    /// The error of OpenCV, such as out of memory.
     pub fn scale(&self, size: Size, to: &mut YuvBuffer) -> opencv::Result<()> {
         to.reshape(size, if self.has_chroma() { Subsamp::Sub2x2 } else { Subsamp::Gray });
-        // Samples that are not square; less is rounding.
+        // More than rounding means that the samples are not square.
         let lowered = u64::from(self.size.height) * u64::from(size.width);
         let narrowed = u64::from(self.size.width) * u64::from(size.height);
         let is_flattened = 10 * lowered > 11 * narrowed;
         for plane in 0..self.count() {
-            // Padding may hold anything, and a last row cut short is lost; averaging will not show it.
+            // Padding may contain anything, and a last row cut short is lost; averaging does not
+            // show it.
             let (bytes, stride) = (self.planes[plane], self.strides[plane]);
             let rows = bytes.len() / stride;
             let visible = |padded: usize, pixels: u32| if plane == 0 { pixels as usize } else { padded };
@@ -134,7 +137,7 @@ impl<'a> YuvPlanes<'a> {
         Ok(())
     }
 
-    /// Fills `to` with a copy.
+    /// Fills `to` with a copy of this picture.
     pub fn copy(&self, to: &mut YuvBuffer) {
         to.reshape(self.size, self.subsampling);
         for plane in 0..self.count() {
@@ -145,8 +148,8 @@ impl<'a> YuvPlanes<'a> {
     }
 }
 
-/// Scales a plane of `sides` (width, height) whose rows are `from.1` bytes apart to `to` of `size`. `is_flattened`: the
-/// picture is lowered by more than it is narrowed.
+/// Scales a plane of `sides` (width, height) whose rows are `from.1` bytes apart into `to` of
+/// `size`. `is_flattened`: the height shrinks by more than the width.
 fn resize(
     from: (&[u8], usize),
     sides: (usize, usize),
@@ -159,21 +162,21 @@ fn resize(
     let from = Mat::new_rows_cols_with_data(rows as i32, stride as i32, &bytes[..rows * stride])?;
     let from = from.roi(Rect::new(0, 0, sides.0 as i32, sides.1 as i32))?;
     let mut to = Mat::new_rows_cols_with_data_mut(size.1 as i32, size.0 as i32, to)?;
-    // Interpolation takes samples of two rows and columns, so it would leave some out; but OpenCV averages only where
-    // neither side grows.
+    // Interpolation uses samples of two rows and columns, so it would skip some; but OpenCV
+    // averages only if neither side grows.
     let skips = sides.0 >= 2 * size.0 || is_flattened && sides.1 >= 2 * size.1;
     let averages = skips && sides.0 >= size.0 && sides.1 >= size.1;
     let method = if averages { imgproc::INTER_AREA } else { imgproc::INTER_LINEAR };
     imgproc::resize(&from, &mut to, opencv::core::Size::new(size.0 as i32, size.1 as i32), 0.0, 0.0, method)
 }
 
-/// A picture of its own, used again and again without taking new memory.
+/// An owned picture whose memory is reused.
 pub struct YuvBuffer {
     size: Size,
     subsampling: Subsamp,
     /// Rows follow each other without gaps.
     planes: [Vec<u8>; 3],
-    /// Working space of [`YuvPlanes::scale`].
+    /// Work buffers of [`YuvPlanes::scale`].
     shrunk: Vec<u8>,
     sums: Vec<u16>,
 }
@@ -187,7 +190,7 @@ impl Default for YuvBuffer {
 }
 
 impl YuvBuffer {
-    /// Takes the given shape; the contents are anything.
+    /// Takes the given shape; the contents are undefined.
     pub fn reshape(&mut self, size: Size, subsampling: Subsamp) {
         (self.size, self.subsampling) = (size, subsampling);
         for plane in 0..3 {
@@ -216,7 +219,8 @@ impl YuvBuffer {
     }
 }
 
-/// A plane's side in samples, given the picture's in pixels and how many pixels share a chroma sample.
+/// A plane's side in samples, from the picture's side in pixels and the number of pixels that share
+/// a chroma sample.
 fn plane_side(pixels: u32, shared: usize, plane: usize) -> usize {
     let chroma = (pixels as usize).div_ceil(shared);
     if plane == 0 { chroma * shared } else { chroma }
@@ -250,7 +254,7 @@ mod tests {
 
     #[test]
     fn picture_that_is_lowered_more_than_narrowed_leaves_no_row_out() {
-        // One row of three is bright; every row of the result holds a third of it.
+        // One row of three is bright; every row of the result contains a third of it.
         let luma: Vec<u8> = (0..600).flat_map(|y| [if y % 3 == 1 { 240 } else { 0 }; 300]).collect();
         let size = Size { width: 300, height: 600 };
         let planes = YuvPlanes::new(size, Subsamp::Gray, [&luma, &[], &[]], [300, 0, 0]);
@@ -289,7 +293,7 @@ mod tests {
             planes.scale(Size { width: across, height: down }, &mut canvas).unwrap();
             let (small, rows) = (canvas.planes(), down.div_ceil(2));
             let part = |at: usize, of: u32| (at as f64 + 0.5) / f64::from(of) * 255.0 - 0.5;
-            // What squares leave over at the edge is less than a pixel here.
+            // The edge samples left over by the squares are less than a pixel here.
             let slack = |of: u32| 255.0 / f64::from(of) + 1.5;
             for (x, &luma) in small.row(0, 20)[..across as usize].iter().enumerate() {
                 let wanted = part(x, across);

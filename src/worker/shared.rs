@@ -1,4 +1,5 @@
-//! Where the worker's three threads meet: the newest group, what is wanted, and the way to the agent.
+//! State shared by the worker's three threads: the newest group, the wanted renditions, and the
+//! socket to the agent.
 
 use std::{
     io,
@@ -14,14 +15,14 @@ use crate::{
     media::{AccessUnit, Codec, Picture, Rendition},
 };
 
-/// An agent that takes nothing for this long is stopped or stuck: the worker ends, and with it the
+/// An agent that takes nothing for this long is stopped or stuck: the worker ends, and so does the
 /// session with the camera.
 const SEND_LIMIT: Duration = Duration::from_secs(2);
 
 /// Shared by all threads of the worker.
 pub struct Shared {
     out: Mutex<Out>,
-    /// The same socket, to end it without waiting for a write under way.
+    /// The same socket, to close it without waiting for a write in progress.
     end: UnixStream,
     state: Mutex<State>,
     changed: Condvar,
@@ -29,7 +30,7 @@ pub struct Shared {
 
 struct Out {
     socket: UnixStream,
-    /// The bytes of the unit sent last.
+    /// The sequence number and bytes of the last unit.
     newest: Option<(u32, Arc<[u8]>)>,
 }
 
@@ -43,9 +44,9 @@ struct State {
     stopping: bool,
 }
 
-/// What the decoding thread is to do next.
+/// The next job of the decoding thread.
 pub enum Job {
-    /// Make these from now on.
+    /// Make these renditions from now on.
     SetRenditions(Codec, Vec<Rendition>),
     Develop(Step),
     Stop,
@@ -53,7 +54,7 @@ pub enum Job {
 
 impl Shared {
     /// # Errors
-    /// Where the system refuses the deadline or a second handle.
+    /// If the system refuses the timeout or a second handle.
     pub fn new(socket: &UnixStream) -> io::Result<Self> {
         let out = socket.try_clone()?;
         out.set_write_timeout(Some(SEND_LIMIT))?;
@@ -69,7 +70,7 @@ impl Shared {
     /// Sends one message to the agent.
     ///
     /// # Errors
-    /// Where the agent is gone, or took nothing for [`SEND_LIMIT`].
+    /// If the agent has ended, or took nothing for [`SEND_LIMIT`].
     pub fn tell(&self, message: &FromWorker) -> io::Result<()> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         if let FromWorker::Unit(unit) = message {
@@ -78,7 +79,7 @@ impl Shared {
         ipc::send(&mut out.socket, message)
     }
 
-    /// Sends a picture. Where it is the unit sent last its bytes do not cross the socket again.
+    /// Sends a picture. If it is the last unit, its bytes are not sent again.
     ///
     /// # Errors
     /// As [`Shared::tell`].
@@ -94,9 +95,9 @@ impl Shared {
         ipc::send(&mut out.socket, &message)
     }
 
-    /// Ends the conversation: nothing more is sent, and the listening thread wakes.
+    /// Closes the socket: nothing more is sent, and the listening thread wakes.
     pub fn close(&self) {
-        // Fails only where the agent hung up first.
+        // Fails only if the agent closed it first.
         let _ = self.end.shutdown(Shutdown::Both);
     }
 
@@ -121,18 +122,17 @@ impl Shared {
         let mut state = self.state();
         state.codec = Some(codec);
         state.decode_cursor.push(unit);
-        // Otherwise the decoding thread would wake up with every unit, to find nothing to do.
+        // Otherwise every unit would wake the decoding thread for nothing.
         if !state.wanted.is_empty() {
             self.changed.notify_all();
         }
     }
 
-    /// Waits for work; `seen` is the wish last answered, and `follower` the place in the group, `None`
-    /// while nothing is wanted.
+    /// Waits for a job. `seen` is the number of the last change of the renditions that was handled;
+    /// `follower` is the position in the group, `None` while nothing is wanted.
     ///
     /// # Blocking
-    /// Until there is work or [`Shared::stop`] is called; whoever calls that never waits for this thread
-    /// alone.
+    /// Until there is a job or [`Shared::stop`] is called; its caller never waits for this thread alone.
     pub fn work(&self, seen: &mut u64, follower: &mut Option<DecodeCursor>) -> Job {
         let mut state = self.state();
         loop {

@@ -1,18 +1,20 @@
-//! Averages squares of samples: how a plane becomes a whole number of times smaller.
+//! Box downscaling: averages squares of samples, so that a plane becomes a whole number of times
+//! smaller.
 //!
-//! Each sample is read once, in the order in which it lies, and nothing as large as the plane is written.
+//! Each sample is read once, in memory order, and no buffer as large as the plane is written.
 
 use multiversion::multiversion;
 
-/// Side of the largest squares: the sum of one, and half as many samples for rounding, needs 15 bits.
+/// Side of the largest squares: the sum of one, plus half its number of samples for rounding, needs
+/// 15 bits.
 pub const LARGEST: usize = 8;
 
-/// Fills `to`, whose rows are `width` samples wide and follow each other without gaps, with the averages of squares
-/// of `side` by `side` samples (2 to [`LARGEST`]). The rows of `from` are `stride` apart; of what is left over at
-/// its right and lower edge nothing is shown. `sums` is working space.
+/// Fills `to`, whose rows are `width` samples wide without gaps, with the averages of squares of
+/// `side` by `side` samples (2 to [`LARGEST`]). The rows of `from` are `stride` apart; samples left
+/// over at its right and lower edge are ignored. `sums` is a work buffer.
 ///
 /// # Panics
-/// Where `from` is too small, or `side` is none of these.
+/// If `from` is too small, or `side` is out of range.
 pub fn box_downscale(from: &[u8], stride: usize, side: usize, to: &mut [u8], width: usize, sums: &mut Vec<u16>) {
     let averages = match side {
         2 => averages::<2>,
@@ -31,8 +33,8 @@ pub fn box_downscale(from: &[u8], stride: usize, side: usize, to: &mut [u8], wid
     }
 }
 
-/// One row of averages. Loops are plain, one thing at a time, and within 16 bits: so the compiler makes vectors of
-/// them, here for processors with AVX2, for others since 2008, and for all.
+/// One row of averages. The loops are plain, one operation at a time, and within 16 bits, so the
+/// compiler vectorises them: here for processors with AVX2, for others since 2008, and for all.
 #[multiversion(targets("x86_64+avx2", "x86_64+ssse3+sse4.1"))]
 fn averages<const SIDE: usize>(
     rows: &[u8],
@@ -59,7 +61,7 @@ fn averages<const SIDE: usize>(
         *square = columns.iter().fold(0, |sum: u16, &column| sum.wrapping_add(column));
     }
     let samples = (SIDE * SIDE) as u16;
-    // Dividing is multiplying by one part of 65536, rounded up.
+    // The division is a multiplication by a fraction of 65536, rounded up.
     let part = 0x10000_u32.div_ceil(u32::from(samples));
     for (to, &square) in to.iter_mut().zip(&*box_downscale) {
         *to = ((u32::from(square.wrapping_add(samples / 2)) * part) >> 16) as u8;
@@ -70,7 +72,7 @@ fn averages<const SIDE: usize>(
 mod tests {
     use super::*;
 
-    /// Neither regular nor of few values.
+    /// Neither regular nor limited to few values.
     fn noise(length: usize) -> Vec<u8> {
         (0..length as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
     }
@@ -79,7 +81,7 @@ mod tests {
     fn every_square_becomes_its_average() {
         for side in 2..=LARGEST {
             for width in [1, 2, 7, 8, 9, 33, 160] {
-                // More than fits into each row, and a last row that is cut short.
+                // More samples than needed in each row, and a last row that is cut short.
                 let (height, stride) = (5, width * side + 3);
                 let from = noise(stride * (height * side - 1) + width * side);
                 let mut to = vec![0; width * height];

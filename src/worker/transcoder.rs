@@ -1,7 +1,7 @@
-//! Where access units become pictures: decodes, decides which renditions are due, encodes each once.
+//! Turns access units into pictures: decodes, decides which renditions are due, encodes each once.
 //!
-//! Knows nothing of threads, sockets and cameras. A decoder exists only while a picture is wanted that
-//! needs one; a JPEG camera's own picture passes through as it came.
+//! It uses no threads or sockets and does not know the camera. A decoder exists only while a wanted
+//! picture needs one; a JPEG camera's own picture passes through unchanged.
 
 use std::{error, fmt, sync::Arc};
 
@@ -53,18 +53,18 @@ impl error::Error for Error {
     }
 }
 
-/// One stream's darkroom.
+/// The transcoder of one stream.
 pub struct Transcoder {
     codec: Codec,
     default_quality: u8,
     wanted: Vec<(Rendition, FrameLimiter)>,
     decoder: Option<Decoder>,
     load_shedding: LoadShedder,
-    /// Whether the decoder is a hasty one, or the next will be.
+    /// Whether the decoder, or the next one, skips the loop filter.
     without_loop_filter: bool,
     opener: Option<JpegDecoder>,
     encoder: Option<Encoder>,
-    /// What the stream last said of its colours.
+    /// The last colours that the stream gave.
     told: Option<Colour>,
     /// As [`nal::max_temporal_id`] says; without a parameter set, higher than any.
     highest_layer: u8,
@@ -73,7 +73,7 @@ pub struct Transcoder {
 }
 
 impl Transcoder {
-    /// `default_quality`: the JPEG quality at which a JPEG camera's own pictures will do.
+    /// `default_quality`: the JPEG quality for which a JPEG camera's own pictures are good enough.
     pub fn new(codec: Codec, default_quality: u8) -> Self {
         Self {
             codec,
@@ -105,25 +105,25 @@ impl Transcoder {
         }
     }
 
-    /// Frees everything that decodes and encodes; the next unit must be a key frame.
+    /// Frees the decoder and the encoder; the next unit must be a key frame.
     pub fn rest(&mut self) {
         (self.opener, self.encoder) = (None, None);
         self.drop_decoder();
         self.load_shedding.reset();
     }
 
-    /// With it go the pictures that it holds.
+    /// Drops the decoder, and with it the pictures that it holds.
     fn drop_decoder(&mut self) {
         self.decoder = None;
         self.in_flight.waiting.clear();
     }
 
-    /// Whether frames are decoded with less care, because there is too much to do.
+    /// Whether frames are decoded without the loop filter, because the processor is overloaded.
     pub fn is_hasty(&self) -> bool {
         self.without_loop_filter && self.decoder.is_some()
     }
 
-    /// Chooses how the group is decoded that begins with a key frame taken at `now`, of `size`.
+    /// Chooses how to decode the group that begins with a key frame of `size`, received at `now`.
     fn begin_group(&mut self, now: UnixMicros, size: Size) {
         let pixels = u64::from(size.width) * u64::from(size.height);
         let is_small = |wanted: Size| 2 * wanted.width <= size.width && 2 * wanted.height <= size.height;
@@ -131,25 +131,25 @@ impl Transcoder {
             self.load_shedding.judge(now, pixels) && self.wanted.iter().all(|(rendition, _)| is_small(rendition.size));
         if without_loop_filter != self.without_loop_filter {
             self.without_loop_filter = without_loop_filter;
-            // The one there is cannot be told otherwise.
+            // The existing decoder cannot be changed.
             self.drop_decoder();
         }
     }
 
-    /// Whether a decoder exists at this moment.
+    /// Whether a decoder exists now.
     pub fn is_decoding(&self) -> bool {
         self.decoder.is_some() || self.opener.is_some()
     }
 
-    /// Takes the next unit, from a key frame on in unbroken order; the pictures due go to `out`. Where
-    /// `show` is false the unit is only decoded, because later ones need it.
+    /// Takes the next unit, in unbroken order from a key frame on; pictures that are due go to
+    /// `out`. If `show` is false, the unit is only decoded, because later ones need it.
     ///
     /// # Errors
-    /// The unit was damaged: go on with a key frame. Or a picture could not be encoded; the others of
-    /// this unit are in `out`.
+    /// The unit was damaged: go on with a key frame. Or a picture could not be encoded; the others
+    /// of this unit are in `out`.
     ///
     /// # Blocking
-    /// For as long as decoding and encoding take: for 1080p some 5 ms and 4 ms per full-size picture.
+    /// While decoding and encoding run: for 1080p some 5 ms, and 4 ms per full-size picture.
     pub fn transcode(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
         if self.wanted.is_empty() {
             return Ok(());
@@ -230,7 +230,7 @@ impl Transcoder {
             let encoded = opener.open(&unit.data, Size { width, height }, |planes| {
                 encode(encoder, planes, Colour::JPEG, &to_make, unit.sequence, unit.taken, out)
             });
-            // Whoever decodes sees damage; nothing of a damaged JPEG is passed on.
+            // The decoder sees damage; nothing of a damaged JPEG is passed on.
             encoded.map_err(Error::Jpeg)?
         } else if !as_it_is.is_empty() && !self.truncation.passes(unit) {
             Err(Error::CutShort)
@@ -246,17 +246,18 @@ impl Transcoder {
     }
 }
 
-/// Frames between a reference and the frames shown before it, at most, in streams with B frames.
+/// Maximum number of frames between a reference and the frames shown before it, in streams with B
+/// frames.
 const MAX_REORDER_DEPTH: u64 = 4;
 
-/// Units a decoder was given and whose pictures have not come out.
+/// Units that were given to a decoder and whose pictures have not come out.
 ///
-/// Cameras send frames in the order they were taken. Where B frames change that order, a picture takes
-/// the sequence and time of the oldest unit waiting, as pictures come out in the order they were taken:
-/// to viewers, sequences never go back.
+/// Cameras send frames in the order in which they were taken. If B frames change that order, a
+/// picture takes the sequence number and time of the oldest waiting unit, because pictures come out
+/// in the order in which they were taken. So viewers never see sequence numbers go back.
 #[derive(Default)]
 struct InFlight {
-    /// Number, sequence and arrival, in order of number.
+    /// Number, sequence number and time received, in order of number.
     waiting: Vec<(u64, u32, UnixMicros)>,
     pushed: u64,
     newest_out: u64,
@@ -264,18 +265,18 @@ struct InFlight {
 }
 
 impl InFlight {
-    /// Returns the number by which the picture is to be recognised.
+    /// Returns the number that identifies the picture.
     fn went_in(&mut self, unit: &AccessUnit) -> u64 {
         self.pushed += 1;
-        // Units that never gave a picture.
+        // Removes units that never gave a picture.
         let horizon = self.pushed.saturating_sub(32);
         self.waiting.retain(|(number, ..)| *number > horizon);
         self.waiting.push((self.pushed, unit.sequence, unit.taken));
         self.pushed
     }
 
-    /// Sequence and arrival for the picture of unit `number`; `None` where all that could be meant are
-    /// used up.
+    /// Sequence number and time received for the picture of unit `number`; `None` if all candidates
+    /// are used up.
     fn came_out(&mut self, number: u64) -> Option<(u32, UnixMicros)> {
         self.reorders |= number < self.newest_out;
         self.newest_out = self.newest_out.max(number);
@@ -287,7 +288,7 @@ impl InFlight {
     }
 }
 
-/// The renditions whose turn it is, in order of size.
+/// The renditions that are due, in order of size.
 fn due(wanted: &mut [(Rendition, FrameLimiter)], taken: UnixMicros) -> Vec<Rendition> {
     wanted.iter_mut().filter_map(|(rendition, frame_limiter)| frame_limiter.take(taken).then_some(*rendition)).collect()
 }
@@ -299,7 +300,7 @@ fn ready(encoder: &mut Option<Encoder>) -> Result<&mut Encoder, Error> {
     }
 }
 
-/// Scales once per size and compresses once per size and quality, however many renditions ask for it.
+/// Scales once per size and compresses once per size and quality, for any number of renditions.
 fn encode(
     encoder: &mut Encoder,
     planes: &YuvPlanes,
@@ -310,7 +311,7 @@ fn encode(
     out: &mut Vec<Picture>,
 ) -> Result<(), Error> {
     for same_size in due.chunk_by(|a, b| a.size == b.size) {
-        // Renditions are sorted by size, then quality: the same quality stands side by side.
+        // Renditions are sorted by size, then quality, so equal qualities are adjacent.
         let mut qualities: Vec<u8> = same_size.iter().map(|rendition| rendition.quality).collect();
         qualities.dedup();
         let jpegs =
@@ -428,7 +429,8 @@ mod tests {
         assert_eq!(out.len(), 1);
     }
 
-    /// What comes out for units shown in `order`, each of whose pictures comes out in its turn.
+    /// The sequence numbers that come out for units shown in `order`, whose pictures come out in
+    /// turn.
     fn sequences(order: &[u64]) -> Vec<u32> {
         let mut in_flight = InFlight::default();
         let mut out = Vec::new();

@@ -1,9 +1,9 @@
-//! Finds frames that were cut short where a decoder would not say so.
+//! Detects frames that were cut short and that a decoder would not report.
 //!
-//! FFmpeg decodes half a H.265 frame without complaint: what is missing keeps the picture before, or
-//! grey. A JPEG of its own size is not decoded at all, and FFmpeg's depayloader puts an end under
-//! whatever arrived. Decoding everything twice would be the price of certainty; instead those frames
-//! are inspected that are much smaller than usual, the first, and one now and then.
+//! FFmpeg decodes half a H.265 frame without an error: the missing part keeps the picture before,
+//! or grey. A passed-through JPEG is not decoded at all, and FFmpeg's depayloader adds an end to
+//! whatever arrived. Certainty would mean to decode everything twice. Instead, this module inspects
+//! frames that are much smaller than usual, the first frame, and one now and then.
 
 use std::collections::VecDeque;
 
@@ -20,45 +20,45 @@ use super::{
 };
 use crate::media::{AccessUnit, Codec, UnixMicros};
 
-/// A frame is suspicious where it has less than this share of the median of those before, in percent.
+/// A frame is suspicious if it has less than this percentage of the median of the frames before.
 const USUAL_PERCENT: usize = 75;
 
-/// Sizes remembered.
+/// Number of sizes remembered.
 const MEMORY: usize = 15;
 
-/// An unsuspicious JPEG is inspected this often, in microseconds.
+/// An unsuspicious JPEG is inspected at this interval, in microseconds.
 const JPEG_EVERY: UnixMicros = 1_000_000;
 
-/// An unsuspicious H.265 frame is inspected this often, in microseconds.
+/// An unsuspicious H.265 frame is inspected at this interval, in microseconds.
 const VIDEO_EVERY: UnixMicros = 5_000_000;
 
-/// After an inspection suspicious H.265 frames that are no key frames pass for so long, in
+/// After an inspection, suspicious H.265 frames that are not key frames pass for this long, in
 /// microseconds: a second and third small frame are small for the same reason.
 const PATIENCE: UnixMicros = 80_000;
 
-/// What is put behind each slice for the second look. A slice that is whole ends before it; one cut
-/// short is read on into it, and gives another picture.
+/// Bytes appended to each slice for the second decoding. A complete slice ends before them; for one
+/// cut short the decoder reads on into them and makes another picture.
 const TAIL: [u8; 64] = [0xb5; 64];
 
-/// Inspects one stream.
+/// Inspects the frames of one stream.
 pub struct TruncationDetector {
     codec: Codec,
-    /// JPEGs are key frames, all of them.
+    /// JPEGs are always key frames.
     key_frames: Record,
     others: Record,
     sets: ParameterSets,
     decompressor: Option<Decompressor>,
 }
 
-/// What is known of one kind of frames.
+/// The record of one kind of frames.
 struct Record {
-    /// Bytes of those that passed, newest last.
+    /// Sizes in bytes of the frames that passed, newest last.
     sizes: VecDeque<usize>,
-    /// When the one inspected last was taken.
+    /// When the last inspected frame was received.
     inspected: Option<UnixMicros>,
-    /// The one inspected last was damaged: so may the next be.
+    /// Whether the last inspected frame was damaged: the next may be, too.
     distrusted: bool,
-    /// Doubled by each suspicion without reason: a camera's small frames may be its habit.
+    /// Doubled after each false suspicion: small frames may be normal for this camera.
     patience: UnixMicros,
 }
 
@@ -68,12 +68,12 @@ impl TruncationDetector {
         Self { codec, key_frames: Record::new(), others: Record::new(), sets, decompressor: None }
     }
 
-    /// Whether `unit` may be shown, as far as a look at it tells. H.264 always may: its decoder hears of
-    /// damage by itself.
+    /// Whether `unit` may be shown, as far as an inspection can say. H.264 always may: its decoder
+    /// reports damage by itself.
     ///
     /// # Blocking
-    /// Mostly not at all; where it looks, for as long as decoding takes: a JPEG at an eighth of its
-    /// size, or a frame of H.265 twice.
+    /// Mostly none. An inspection takes as long as decoding: a JPEG at an eighth of its size, or a
+    /// frame of H.265 twice.
     pub fn passes(&mut self, unit: &AccessUnit) -> bool {
         let (every, patient) = match self.codec {
             Codec::H264 => return true,
@@ -101,7 +101,7 @@ impl TruncationDetector {
         whole
     }
 
-    /// Decodes at an eighth: the entropy coded data is read to its end, and hardly anything else done.
+    /// Decodes at an eighth: reads the entropy-coded data to its end and does hardly anything else.
     fn jpeg_is_whole(&mut self, jpeg: &[u8]) -> bool {
         if self.decompressor.is_none() {
             self.decompressor = Decompressor::new().ok();
@@ -124,9 +124,9 @@ impl TruncationDetector {
         };
         !work().is_err_and(|error| jpeg::is_damage(&error))
     }
-    /// Whether the picture stays the same whatever stands behind its slices. Frames that need others are
-    /// decoded on grey ones: where a slice ends does not depend on them. What cannot be decoded at all
-    /// passes: the stream's own decoder says so.
+    /// Whether the picture stays the same whatever follows its slices. Frames that depend on others
+    /// are decoded on grey ones, because the end of a slice does not depend on them. A frame that
+    /// cannot be decoded at all passes: the stream's own decoder reports it.
     fn frame_is_whole(&self, unit: &AccessUnit) -> bool {
         let bare = if unit.key { unit.data.to_vec() } else { self.sets.prepend_to(&unit.data) };
         let mut tailed = Vec::with_capacity(bare.len() + 4 * TAIL.len());
@@ -137,7 +137,7 @@ impl TruncationDetector {
                 tailed.extend(TAIL);
             }
         }
-        // Complaints would be about what was done here.
+        // Error messages would be about the changes made here.
         let pictures = ffmpeg_log::muted(|| (alone(self.codec, &bare), alone(self.codec, &tailed)));
         match pictures {
             (Ok(Some(picture)), Ok(Some(other))) => picture.looks_like(&other),
@@ -146,7 +146,7 @@ impl TruncationDetector {
     }
 }
 
-/// The picture of a frame, by a decoder that has seen nothing else.
+/// The picture of a frame, from a decoder that has seen nothing else.
 fn alone(codec: Codec, unit: &[u8]) -> Result<Option<decoder::Frame>, decoder::Error> {
     let mut decoder = Decoder::lenient(codec)?;
     decoder.push(unit, 0)?;
@@ -159,9 +159,9 @@ impl Record {
         Self { sizes: VecDeque::new(), inspected: None, distrusted: false, patience: PATIENCE }
     }
 
-    /// `None`: let it pass. Else whether it is its size that speaks against it.
+    /// `None` to let the unit pass. Otherwise, whether its size makes it suspicious.
     fn wants_inspection(&self, unit: &AccessUnit, every: UnixMicros, patient: bool) -> Option<bool> {
-        // A clock that was set back must not put inspection off.
+        // A clock that was set back must not postpone an inspection.
         let past = |time| self.inspected.is_none_or(|at| unit.taken < at || unit.taken - at >= time);
         let suspicious = self.is_small(unit.data.len()) && past(if patient { self.patience } else { 0 });
         (self.distrusted || suspicious || past(every)).then_some(suspicious)

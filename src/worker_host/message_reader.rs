@@ -10,15 +10,16 @@ use smol::{Async, io::AsyncReadExt};
 
 use crate::ipc::{self, Error, FromWorker, HEAD, Head, Message};
 
-/// The part of a message that was read so far. It survives a dropped [`MessageReader::next`], so that waiting
-/// for a message can be one of several things awaited at once.
+/// The part of a message that was read so far. It survives a dropped [`MessageReader::next`], so
+/// that a caller can await a message together with other events.
 #[derive(Default)]
 pub struct MessageReader {
     head: [u8; HEAD],
     head_filled: usize,
-    /// All of the body but a frame's own bytes.
+    /// All of the body except the frame's own bytes.
     fields: Vec<u8>,
-    /// A frame's own bytes are read where they are to stay. `None` while a message holds none.
+    /// The frame's own bytes, read directly into their final buffer. `None` if the message holds no
+    /// frame.
     data: Option<Arc<[u8]>>,
     body_filled: usize,
 }
@@ -27,8 +28,8 @@ impl MessageReader {
     /// Waits for the next whole message.
     ///
     /// # Errors
-    /// [`Error::Closed`] at the end of the socket, [`Error::Io`] at an end inside a message; any other
-    /// error means that the peer cannot be trusted any longer.
+    /// [`Error::Closed`] at the end of the socket, [`Error::Io`] at an end inside a message; any
+    /// other error means that the peer can no longer be trusted.
     pub async fn next(&mut self, mut socket: &Async<UnixStream>) -> Result<FromWorker, Error> {
         while self.head_filled < HEAD {
             let count = socket.read(&mut self.head[self.head_filled..]).await.map_err(Error::Io)?;
@@ -42,7 +43,7 @@ impl MessageReader {
         }
         loop {
             let fields = &mut self.fields[..];
-            // Nobody else has a share in it yet.
+            // Nobody else holds a reference yet.
             let data = self.data.as_mut().and_then(Arc::get_mut).unwrap_or_default();
             if self.body_filled == fields.len() + data.len() {
                 break;

@@ -1,4 +1,4 @@
-//! A child process by its number, whoever made it: waited for, killed, collected.
+//! A child process, identified by its number: wait for it, kill it, reap it.
 
 use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
@@ -12,14 +12,14 @@ use nix::{
 
 use crate::sys;
 
-/// What wait(2) adds to the signal where a core was dumped.
+/// The bit that wait(2) adds to the signal if a core was dumped.
 const CORE: i32 = 0x80;
 
-/// A child of this process that nobody else waits for. Dropping it kills and collects it, without
-/// holding up the executor.
+/// A child of this process that nobody else waits for. Dropping it kills and reaps the child
+/// without blocking the executor.
 pub struct Process {
     pid: Pid,
-    /// Its number is nobody's, or somebody else's, from here on.
+    /// Whether it was reaped. From then on its number may belong to another process.
     collected: bool,
 }
 
@@ -32,7 +32,7 @@ impl Process {
         self.pid.as_raw().unsigned_abs()
     }
 
-    /// Collects it if it has ended: how it did so, told once.
+    /// Reaps the child if it has ended; returns its exit status once.
     pub fn try_wait(&mut self) -> Option<ExitStatus> {
         if self.collected {
             return None;
@@ -54,7 +54,7 @@ impl Drop for Process {
         }
         let pid = self.pid;
         let _ = kill(pid, Signal::SIGKILL);
-        // Detached: a killed process ends at once, and with it this wait.
+        // Detached: a killed process ends at once, and so does this wait.
         smol::unblock(move || sys::wait_child(pid)).detach();
     }
 }

@@ -1,5 +1,5 @@
-//! What a worker may say: a worker that crashed halfway, or was taken over by what a camera sent, must
-//! not be believed, nor keep the agent busy.
+//! Checks what a worker sends. A worker that crashed halfway, or was taken over by what a camera
+//! sent, must not be trusted and must not keep the agent busy.
 
 use std::{
     error, fmt,
@@ -11,23 +11,23 @@ use crate::ipc::{FromWorker, UnitAsPicture};
 /// Messages and their bytes are counted in windows of this length.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Messages in one window at most. 16 renditions and the stream itself at 60 frames per second are
-/// 1020; a network that held a stream back can deliver as much again at once.
+/// Maximum number of messages in one window. 16 renditions and the stream itself at 60 frames per
+/// second are 1020; a network that held a stream back can deliver as many again at once.
 const MAX_MESSAGES: u32 = 5000;
 
-/// Bytes in one window at most: four times what a camera sends through 1 Gbit/s.
+/// Maximum number of bytes in one window: four times what a camera sends through 1 Gbit/s.
 const MAX_BYTES: usize = 512 << 20;
 
-/// A message that no worker in its right mind sends.
+/// A message that no working worker sends.
 #[derive(Debug, PartialEq)]
 pub enum ProtocolViolation {
-    /// A frame before the stream was described.
+    /// A frame before the stream's description.
     Undescribed,
-    /// A frame out of its turn.
+    /// A frame with the wrong sequence number.
     OutOfTurn { sequence: u32, expected: u32 },
-    /// A picture that is another frame than the last.
+    /// A picture of another frame than the last one.
     NotSent { sequence: u32 },
-    /// A frame or picture without a byte.
+    /// A frame or picture without bytes.
     Empty,
     /// More than [`MAX_MESSAGES`] or [`MAX_BYTES`] in [`WINDOW`].
     Flood,
@@ -47,11 +47,11 @@ impl fmt::Display for ProtocolViolation {
 
 impl error::Error for ProtocolViolation {}
 
-/// Follows what one worker says.
+/// Checks the messages of one worker.
 pub struct ProtocolGuard {
     next_sequence: u32,
     described: bool,
-    /// Whether there was a frame.
+    /// Whether a frame was sent.
     sent: bool,
     window: Option<Instant>,
     messages: u32,
@@ -59,15 +59,15 @@ pub struct ProtocolGuard {
 }
 
 impl ProtocolGuard {
-    /// Of a worker whose first frame must have `first_sequence`.
+    /// Checks a worker whose first frame must have `first_sequence`.
     pub fn new(first_sequence: u32) -> Self {
         Self { next_sequence: first_sequence, described: false, sent: false, window: None, messages: 0, bytes: 0 }
     }
 
-    /// Takes the next message.
+    /// Checks the next message.
     ///
     /// # Errors
-    /// Why the worker can no longer be believed.
+    /// Why the worker can no longer be trusted.
     pub fn check(&mut self, message: &FromWorker, now: Instant) -> Result<(), ProtocolViolation> {
         let data = match message {
             FromWorker::Unit(unit) => Some(&unit.data),

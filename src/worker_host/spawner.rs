@@ -1,4 +1,4 @@
-//! Where workers come from: forked from a process that has loaded everything, or started whole.
+//! Starts workers: forked from a process that has loaded everything, or started with exec.
 
 use std::{
     io::{self, IoSlice, PipeWriter, Read as _},
@@ -24,21 +24,23 @@ use crate::{
     ipc::{self, fork as talk},
 };
 
-/// Loading all libraries takes 0.2 s of processor; at power-on, on a slow terminal, many times that.
+/// Loading all libraries takes 0.2 s of processor time; at power-on of a slow terminal, many times
+/// that.
 const LOAD_LIMIT: Duration = Duration::from_secs(30);
 
-/// A fork takes some milliseconds; a server that needs longer than this hangs.
+/// A fork takes some milliseconds; a fork server that needs longer than this hangs.
 const FORK_LIMIT: Duration = Duration::from_secs(3);
 
-/// Where a new server has failed as well, so long none is tried again.
+/// If a new fork server has failed as well, none is started for this long.
 const REST: Duration = Duration::from_secs(600);
 
 /// Starts workers.
 pub struct Spawner {
     program: PathBuf,
-    /// `None` inside: to be started with the next worker. `None`: every worker is started whole.
+    /// Inner `None`: the fork server starts with the next worker. Outer `None`: every worker starts
+    /// with exec.
     server: Option<Arc<Mutex<Option<ForkServer>>>>,
-    /// Until when every worker is started whole.
+    /// Until when every worker is started with exec.
     rest: sync::Mutex<Option<Instant>>,
 }
 
@@ -48,20 +50,20 @@ impl Spawner {
         Self { program: program.into(), server: None, rest: None.into() }
     }
 
-    /// Forks workers from `server`, and where there is none or it has failed from another one, a process
-    /// `program fork-workers`.
+    /// Forks workers from `server`. If there is none or it has failed, another one is started: a
+    /// process `program fork-workers`.
     pub fn forking(program: impl Into<PathBuf>, server: Option<ForkServer>) -> Self {
         Self { program: program.into(), server: Some(Arc::new(Mutex::new(server))), rest: None.into() }
     }
 
-    /// Makes a worker whose standard input is `socket`. Must be called on the thread that lives as long as
-    /// the agent.
+    /// Starts a worker whose standard input is `socket`. Call this on the thread that lives as long
+    /// as the agent.
     ///
     /// # Errors
-    /// Where the system refuses the process.
+    /// If the system refuses the process.
     pub async fn start(&self, transport: Transport, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
         if let Some(server) = self.server.as_ref().filter(|_| !self.rests()) {
-            // A second time, with a new server, where the first has ended or hangs.
+            // A second time, with a new fork server, if the first has ended or hangs.
             for _ in 0..2 {
                 let carried = [socket.try_clone()?, stderr.as_fd().try_clone_to_owned()?];
                 match fork(Arc::clone(server), &self.program, transport, carried).await {
@@ -75,10 +77,10 @@ impl Spawner {
         self.start_whole(transport, socket, stderr)
     }
 
-    /// Replaces a server that has ended, so that neither its remains nor the next worker have to wait. Must be
-    /// called on the thread that lives as long as the agent; to be called now and then.
+    /// Replaces a fork server that has ended, so that it is reaped and the next worker need not
+    /// wait. Call this now and then, on the thread that lives as long as the agent.
     pub fn tend(&self) {
-        // Where a worker is being made, that will see it.
+        // If a worker is being started, that call notices it.
         let Some(mut server) = self.server.as_ref().filter(|_| !self.rests()).and_then(|server| server.try_lock())
         else {
             return;
@@ -104,14 +106,14 @@ impl Spawner {
     }
 }
 
-/// The program as a child of the agent, apart from its standard input and error.
+/// The program as a child of the agent, still without standard input and error.
 fn command(program: &Path, word: &str) -> Command {
     let mut command = Command::new(program);
     command
-        // Another name than the agent's, so that no `pidof cctv-agent` finds workers.
+        // Not the agent's name, so that `pidof cctv-agent` finds no workers.
         .arg0("cctv-worker")
         .arg(word)
-        // What systemd wants to know it wants to know of the agent.
+        // The notifications for systemd are the agent's task.
         .env_remove("NOTIFY_SOCKET")
         .env_remove("WATCHDOG_USEC")
         .env_remove("WATCHDOG_PID")
@@ -119,8 +121,8 @@ fn command(program: &Path, word: &str) -> Command {
     command
 }
 
-/// The answer is waited for on a thread of its own, to the end also where nobody waits for the worker any
-/// longer: otherwise it would be nobody's. A server that fails is ended.
+/// Waits for the response on a thread of its own, and goes on if the caller gives up: otherwise
+/// nobody would own the new worker. A fork server that fails is ended.
 async fn fork(
     server: Arc<Mutex<Option<ForkServer>>>,
     program: &Path,
@@ -140,20 +142,22 @@ async fn fork(
     asked.await
 }
 
-/// The process that forks workers. Dropping it ends it; its workers are the agent's, and stay.
+/// The process that forks workers. Dropping it ends it; its workers are children of the agent, and
+/// stay.
 pub struct ForkServer {
-    /// Killed with this value.
+    /// Killed when this value is dropped.
     process: Process,
     socket: UnixStream,
-    /// Has said that it is.
+    /// Whether it has reported that it is ready.
     ready: bool,
 }
 
 impl ForkServer {
-    /// The child `process` of this one, which forks workers for who is at the other end of its `socket`.
+    /// Uses the child `process`, which forks workers on requests from the other end of its
+    /// `socket`.
     ///
     /// # Errors
-    /// Where the system does not let what it forks become a child of this process.
+    /// If the system does not let the forked workers become children of this process.
     pub fn new(process: i32, socket: UnixStream) -> io::Result<Self> {
         prctl::set_child_subreaper(true)?;
         Ok(Self { process: Process::new(process), socket, ready: false })
@@ -166,7 +170,7 @@ impl ForkServer {
     }
 
     /// # Blocking
-    /// Up to [`LOAD_LIMIT`] the first time, up to [`FORK_LIMIT`] from then on.
+    /// Up to [`LOAD_LIMIT`] the first time, up to [`FORK_LIMIT`] after that.
     fn fork(&mut self, transport: Transport, carried: &[OwnedFd; 2]) -> io::Result<Process> {
         if !self.ready {
             self.socket.set_read_timeout(Some(LOAD_LIMIT))?;

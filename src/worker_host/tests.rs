@@ -1,4 +1,4 @@
-//! Stand-in workers are shell scripts: they misbehave in ways the real one does not.
+//! Stand-in workers are shell scripts: they fail in ways the real worker does not.
 
 pub mod stand_in;
 
@@ -32,7 +32,7 @@ fn start_by(spawner: &Spawner) -> Worker {
 }
 
 fn is_gone(pid: u32) -> bool {
-    // Polled: the process is reaped by another thread.
+    // Polled, because another thread reaps the process.
     (0..500).any(|_| {
         let gone = !PathBuf::from(format!("/proc/{pid}")).exists();
         if !gone {
@@ -65,7 +65,7 @@ fn failure_message_is_the_end() {
 
 #[test]
 fn message_survives_a_wait_that_was_given_up() {
-    // Decoding(true) in two halves; the second follows when the agent has sent something more.
+    // Decoding(true) in two halves; the second follows once the agent has sent something.
     let script =
         StandIn::new(r"printf '\001\000\000' >&0; head -c 100 >/dev/null; printf '\000\023\001' >&0; cat >/dev/null");
     let mut worker = start(&script);
@@ -110,7 +110,7 @@ fn vitals_of_this_process_make_sense() {
 
 #[test]
 fn where_nothing_can_be_forked_workers_are_started_whole() {
-    // What is to fork workers ends without a word.
+    // The fork server ends without a response.
     let script =
         StandIn::new("case $1 in fork-workers) echo >>$here/tried ;; *) head -c 5 >/dev/null; kill -SEGV $$ ;; esac");
     let spawner = Spawner::forking(script.program(), None);

@@ -1,4 +1,4 @@
-//! What a worker prints: OpenCV's and FFmpeg's own words, taken over into the log.
+//! Copies a worker's standard error, the messages of OpenCV and FFmpeg, into the log.
 
 use std::{
     io::PipeReader,
@@ -13,20 +13,20 @@ use smol::{
 
 use crate::camera::{CameraId, mask_credentials};
 
-/// Lines longer than this are cut, in bytes.
+/// Longer lines are cut to this many bytes.
 const MAX_LINE_LEN: usize = 500;
 
-/// FFmpeg can print several lines per damaged frame: this many reach the log per [`WINDOW`], the rest
+/// FFmpeg can print several lines per damaged frame: this many are logged per [`WINDOW`], the rest
 /// is counted.
 const LINES_PER_WINDOW: u32 = 3;
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Bytes read per [`BREATH`]; a library gone wild then waits on its own pipe, and with it a worker that
-/// is of no use any longer.
+/// Maximum number of bytes read per [`BREATH`]. A library that prints without end then blocks on
+/// its own pipe; its worker is useless anyway.
 const MAX_BYTES: usize = 64 << 10;
 const BREATH: Duration = Duration::from_secs(1);
 
-/// How long a dead worker's last lines are waited for.
+/// How long the last lines of a dead worker are awaited.
 const DRAIN: Duration = Duration::from_millis(100);
 
 pub struct Stderr {
@@ -38,7 +38,7 @@ pub struct Stderr {
     window_start: Option<Instant>,
     logged: u32,
     left_out: u64,
-    /// When the current [`BREATH`] began, and bytes read in it.
+    /// When the current [`BREATH`] began, and the bytes read in it.
     rate_window: Option<Instant>,
     breath_bytes: usize,
 }
@@ -58,7 +58,7 @@ impl Stderr {
         }
     }
 
-    /// Logs what comes until the pipe ends. May be dropped at any time without losing anything.
+    /// Logs the output until the pipe ends. Dropping the future loses nothing.
     pub async fn pump(&mut self) {
         let mut bytes = [0; 1024];
         loop {
@@ -70,12 +70,12 @@ impl Stderr {
                 Ok(count @ 1..) => self.take(&bytes[..count], Instant::now()),
                 Ok(0) | Err(_) => self.pipe = None,
             }
-            // A pipe that is never empty must not keep everybody else waiting.
+            // A pipe that is never empty must not starve other tasks.
             yield_now().await;
         }
     }
 
-    /// Until when nothing is read, where too much was.
+    /// Until when nothing is read, if too much was read.
     fn out_of_breath(&mut self, now: Instant) -> Option<Instant> {
         let rested = self.rate_window.map(|began| began + BREATH).filter(|&rested| now < rested);
         if rested.is_none() {
@@ -84,7 +84,7 @@ impl Stderr {
         rested.filter(|_| self.breath_bytes >= MAX_BYTES)
     }
 
-    /// Takes what is left in the pipe of a worker that has ended.
+    /// Reads the rest of the pipe of a worker that has ended.
     pub async fn drain(&mut self) {
         let limit = async {
             Timer::after(DRAIN).await;
@@ -92,7 +92,7 @@ impl Stderr {
         self.pump().or(limit).await;
     }
 
-    /// The newest line, credentials masked.
+    /// The newest line, with credentials masked.
     pub fn last_line(&self) -> Option<String> {
         self.last_line.clone()
     }

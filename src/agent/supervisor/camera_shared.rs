@@ -1,4 +1,5 @@
-//! What the keepers of one camera's two streams share, so that the camera is asked once for both.
+//! State shared by the supervisors of one camera's two streams, so that the camera is asked once
+//! for both.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,14 +13,14 @@ use crate::{
     store::CameraRecord,
 };
 
-/// What one keeper was told is taken by the other one within this time; longer while the own stream
-/// shows that the camera is still where it was.
+/// How long a supervisor may use what the other one was given for it; longer while the other stream
+/// shows that the camera is still at its address.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// The main stream is kept open for so long after the last who needed it.
+/// How long the main stream stays open after the last demand for it.
 pub const KEPT: Duration = Duration::from_secs(30);
 
-/// Which of a camera's streams a keeper keeps.
+/// Which of a camera's streams a supervisor owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamRole {
     Main,
@@ -28,7 +29,7 @@ pub enum StreamRole {
 
 pub struct CameraShared {
     pub channel: Arc<Channel>,
-    /// Held by the one who asks the camera.
+    /// Locked by the supervisor that asks the camera.
     pub asking: smol::lock::Mutex<()>,
     inner: Mutex<Inner>,
 }
@@ -36,7 +37,7 @@ pub struct CameraShared {
 #[derive(Default)]
 struct Inner {
     small_profile: Option<String>,
-    /// For the keeper of this part, from the other one.
+    /// Resolved streams for the supervisor of this role, from the other one.
     told: Vec<(StreamRole, Instant, ResolvedStream)>,
     record: Option<CameraRecord>,
 }
@@ -47,7 +48,7 @@ impl CameraShared {
         Arc::new(Self { channel, asking: smol::lock::Mutex::new(()), inner: Mutex::new(inner) })
     }
 
-    /// As configured; `None` where the camera has one stream only.
+    /// The small profile as configured; `None` if the camera has one stream only.
     pub fn small_profile(&self) -> Option<String> {
         self.inner().small_profile.clone()
     }
@@ -58,7 +59,7 @@ impl CameraShared {
         inner.told.retain(|(role, ..)| *role != StreamRole::Small);
     }
 
-    /// The other stream's lane, where there are two.
+    /// The other stream, if there are two.
     pub fn sibling(&self, of: StreamRole) -> Option<Arc<Stream>> {
         let small = self.channel.small();
         match of {
@@ -67,12 +68,13 @@ impl CameraShared {
         }
     }
 
-    /// Whether the camera answers where it was, as the other stream shows.
+    /// Whether the other stream is live, which shows that the camera is still at its address.
     pub(super) fn is_sibling_live(&self, of: StreamRole) -> bool {
         self.sibling(of).is_some_and(|stream| stream.is_live())
     }
 
-    /// Why the camera refused the login of the small stream, which must not be tried again for the main one.
+    /// Why the camera refused the login of the small stream. The main stream must then not try it
+    /// again.
     pub(super) fn refusal(&self, of: StreamRole) -> Option<String> {
         let small = self.sibling(of).filter(|_| of == StreamRole::Main)?;
         Some(small.condition()).filter(|condition| condition.state == State::Denied).map(|condition| condition.why)
@@ -84,7 +86,8 @@ impl CameraShared {
         inner.told.push((role, Instant::now(), found));
     }
 
-    /// What the other keeper was told of this one's stream: once, as it may have led nowhere.
+    /// What the other supervisor was given for this role's stream. It is returned once only,
+    /// because it may have led nowhere.
     pub(super) fn told(&self, role: StreamRole) -> Option<ResolvedStream> {
         let is_live = self.is_sibling_live(role);
         let mut inner = self.inner();
@@ -93,7 +96,7 @@ impl CameraShared {
         (is_live || at.elapsed() < FRESH).then_some(found)
     }
 
-    /// Adds what led to the live stream of `role` to what is known of the other one's.
+    /// Merges the record of the live stream of `role` with what is known of the other stream.
     pub(super) fn merge(&self, role: StreamRole, mut record: CameraRecord) -> CameraRecord {
         let mut inner = self.inner();
         if let Some(known) = inner.record.take().filter(|known| known.fingerprint == record.fingerprint) {

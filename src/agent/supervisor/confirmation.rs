@@ -1,8 +1,8 @@
-//! Confirms by ONVIF a stream that was opened from memory.
+//! Confirms by ONVIF a stream that was opened from the store.
 //!
-//! After a power cut the wall comes up although a camera's ONVIF service is slower than its stream. But the
-//! channels of a recorder may have been set up anew meanwhile, and the remembered address may show another
-//! camera. So the camera is asked as soon as it answers, beside the stream that is shown.
+//! After a power cut the wall comes up even if a camera's ONVIF service is slower than its stream.
+//! But the channels of a recorder may have been reassigned meanwhile, and the stored address may
+//! show another camera. So the camera is asked, beside the stream that is shown, until it answers.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::camera::State;
 
-/// Pauses before the first question, the second and so on; the last one repeats.
+/// Pauses before the first request, the second and so on; the last one repeats.
 const PAUSES: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -25,16 +25,17 @@ const PAUSES: [Duration; 5] = [
 ];
 
 impl Locator {
-    /// Asks the camera, until it answers, where its stream is. An error is one that makes the remembered
-    /// stream void: the camera has no such profile any longer. Never ends for a camera that refuses the
-    /// login: asking again could lock the account, and the stream shows that it is there.
+    /// Asks the camera where its stream is, until it answers. An error makes the stored stream
+    /// invalid: the camera no longer has such a profile. Never ends for a camera that refuses the
+    /// login: another attempt could lock the account, and the stream shows that the camera is
+    /// there.
     pub(super) async fn confirm(self) -> Result<ResolvedStream, StreamFailure> {
         let mut backoff = PAUSES.iter();
         let mut pause = Duration::ZERO;
         loop {
             pause = backoff.next().copied().unwrap_or(pause);
             Timer::after(pause).await;
-            // Not while the keeper of the other stream asks.
+            // Not while the supervisor of the other stream asks.
             let _asking = self.shared.asking.lock().await;
             let record = self.load().await;
             let Some(home) = self.home(record.as_ref()) else { return std::future::pending().await };

@@ -1,4 +1,4 @@
-//! What all keepers share.
+//! What all supervisors share.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -15,20 +15,20 @@ use crate::{
     worker_host::Spawner,
 };
 
-/// The same for all of them; a clone is the same one.
+/// A clone refers to the same data.
 #[derive(Clone)]
 pub struct Context {
     pub executor: Arc<Executor<'static>>,
-    /// Where workers come from.
+    /// Starts the workers.
     pub spawner: Arc<Spawner>,
     pub budget: Arc<Budget>,
     pub discovery_cache: Arc<DiscoveryCache>,
-    /// What was learnt of the cameras; another directory after a reload that says so.
+    /// The store; a reload can replace its directory.
     store: Arc<Mutex<Arc<Directory>>>,
-    /// Bytes a worker may have, from the next one on.
+    /// Memory limit of each worker in bytes, for workers started from now on.
     pub worker_memory: Arc<AtomicU64>,
-    /// How many turns there are at opening a stream, and they themselves; replaced where there are to be
-    /// more or fewer.
+    /// The number of turns for opening a stream, and the semaphore that holds them; replaced when
+    /// the number changes.
     openings: Arc<Mutex<(usize, Arc<Semaphore>)>>,
 }
 
@@ -50,7 +50,7 @@ impl Context {
         }
     }
 
-    /// For workers and openings from now on.
+    /// Sets the limits of workers and openings from now on.
     pub fn set_limits(&self, limits: &Limits) {
         self.budget.set(limits);
         self.worker_memory.store(limits.worker_memory << 20, Ordering::Relaxed);
@@ -60,7 +60,7 @@ impl Context {
         }
     }
 
-    /// Turns at opening a stream.
+    /// The turns for opening a stream.
     pub fn openings(&self) -> Arc<Semaphore> {
         Arc::clone(&self.openings.lock().unwrap_or_else(PoisonError::into_inner).1)
     }
@@ -69,7 +69,7 @@ impl Context {
         Arc::clone(&self.store.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Keeps what is learnt from now on in `directory`.
+    /// Stores all further records in `directory`.
     pub fn set_store(&self, directory: Directory) {
         *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
     }

@@ -1,4 +1,4 @@
-//! Whether a stream is to be open at all: always, but for the main one of two.
+//! Whether a stream is to be open: always, except the main one of two.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use smol::{Timer, future::FutureExt};
 use super::{AWAY, StreamRole, SupervisorTask};
 use crate::{camera::State, hub::Condition};
 
-/// How often the keeper of a stream that rests looks whether it is needed, beside being told.
+/// How often the supervisor of an idle stream checks for demand, besides being notified.
 const LOOK_FOR_NEED: Duration = Duration::from_millis(500);
 
 impl SupervisorTask {
-    /// Waits until the stream is to be open: at once, but for the main one of two. Returns `false` at
-    /// the end.
+    /// Waits until the stream is to be open: returns at once, except for the main one of two.
+    /// Returns `false` if the supervisor is to end.
     pub(super) async fn until_needed(&mut self) -> bool {
         self.unneeded = None;
         let demand = self.stream.demand_changes();
@@ -20,7 +20,7 @@ impl SupervisorTask {
             self.idle();
             self.stream.set_heartbeat_deadline(Instant::now() + AWAY);
             let rung = async {
-                // The sender lives in the lane: this cannot fail.
+                // The sender lives in the stream, so this cannot fail.
                 let _rung = demand.recv().await;
             };
             let look = async {
@@ -37,7 +37,7 @@ impl SupervisorTask {
         self.role == StreamRole::Small || self.shared.channel.needs_main(now)
     }
 
-    /// Says that the stream is not open, and why.
+    /// Reports that the stream is not open, and why.
     pub(super) fn idle(&self) {
         let condition = match self.shared.refusal(self.role) {
             Some(why) => Condition { state: State::Denied, why },

@@ -1,4 +1,4 @@
-//! Whether who answers at an address is the camera, before it is sent the login.
+//! Checks that the device at an address is the camera before it is sent the login.
 
 use super::locate::Locator;
 use crate::{
@@ -9,22 +9,24 @@ use crate::{
     store::{Address, CameraRecord},
 };
 
-/// Who answers at an address.
+/// The device at an address.
 pub(super) enum Peer {
-    /// The camera, as far as it says so without a login.
+    /// The camera, as far as it identifies itself without a login.
     Camera,
-    /// Another device, or one that does not show that it is the camera; in words.
+    /// Another device, or one that does not prove to be the camera; the text says why.
     Stranger(String),
-    /// Nobody answers; in words.
+    /// Nobody answers; the text says why.
     Nobody(String),
 }
 
 impl Locator {
-    /// Asks who answers at `at`, without a login. `is_announced`: that very host has told the camera's
-    /// identity by WS-Discovery, which counts where the identity was never told by ONVIF.
+    /// Asks the device at `at` who it is, without a login. `is_announced`: that host itself
+    /// announced the camera's identity by WS-Discovery, which counts if ONVIF never gave the
+    /// identity.
     ///
-    /// Taken for the camera is a device that tells the identity that is known, one that refuses to tell it
-    /// as it always did, and one of which nothing is known. An answer that is no ONVIF is no consent.
+    /// A device counts as the camera if it gives the known identity, if it refuses to give it as it
+    /// always did, or if nothing is known of the camera. An answer that is not ONVIF does not
+    /// count.
     pub(super) async fn identify(&self, at: &Address, record: Option<&CameraRecord>, is_announced: bool) -> Peer {
         let wanted = self.wanted(record);
         if self.is_trusted_address(at) || wanted == discovery::DeviceMatcher::default() {
@@ -34,7 +36,8 @@ impl Locator {
         let seen = match onvif::identity(&at.host, at.port, onvif::Limits::default()).await {
             Ok(seen) => seen,
             Err(error) if error.kind() == onvif::Kind::Unreachable => return Peer::Nobody(chain(&error)),
-            // Nothing can be given away, and the questions that follow tell better what is wrong.
+            // Without a login no secret can leak, and the requests that follow report better what
+            // is wrong.
             Err(_) if !has_login => return Peer::Camera,
             Err(error) => {
                 let what = format!("{} does not answer as the camera did", at.host);
@@ -44,7 +47,7 @@ impl Locator {
         let told_before = record.is_some_and(|record| record.identity.endpoint.is_some());
         let is_camera = match (&wanted.identity, seen.endpoint) {
             (Some(wanted), Some(seen)) => discovery::Identity::new(&seen).as_ref() == Some(wanted),
-            // It told it before, or the file demands it.
+            // It gave its identity before, or the file demands it.
             (Some(_), None) if told_before || (has_login && !is_announced) => false,
             _ => match (&wanted.serial, seen.serial) {
                 (Some(wanted), Some(seen)) => *wanted == seen,
@@ -58,12 +61,12 @@ impl Locator {
         Peer::Stranger(format!("{what}; {ADVICE}"))
     }
 
-    /// Whether the file says that whoever answers at `at` is the camera.
+    /// Whether the file says that the device at `at` is the camera.
     fn is_trusted_address(&self, at: &Address) -> bool {
         matches!(&self.stream_source.source, Source::Onvif { host: Some(host), port, trust: Trust::Address, .. }
             if *host == at.host && *port == at.port)
     }
 }
 
-/// What was done about a stranger, and what can be.
+/// What was done about the other device, and what the user can do.
 const ADVICE: &str = "no login was sent to it; if it is the camera, write trust = \"address\"";

@@ -1,8 +1,8 @@
-//! Where a camera's stream is now: at its configured address, where it was last, or wherever the
-//! network says that it is.
+//! Finds where a camera's stream is now: at its configured address, where it was last, or where
+//! discovery finds it.
 //!
-//! Before any password is sent, whoever answers is asked without one who it is, if that is known of
-//! the camera: a stranger at an old address must not be logged in to.
+//! Before any password is sent, the device is asked without one who it is, if the camera's identity
+//! is known: no login may go to another device at an old address.
 
 use std::{
     pin::pin,
@@ -29,40 +29,41 @@ use crate::{
     text,
 };
 
-/// One device's whole ONVIF conversation at most: four to eight requests, each of which may take 10 s.
+/// Limit for one device's whole ONVIF exchange: four to eight requests of up to 10 s each.
 const RESOLVING: Duration = Duration::from_secs(60);
 
-/// How long ONVIF may take before the stream of the last time is tried meanwhile.
+/// How long ONVIF may take before the cached stream is tried meanwhile.
 const HEAD_START: Duration = Duration::from_secs(1);
 
-/// How long the known address may take before the network is asked as well.
+/// How long the known address may take before the network is searched as well.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// One camera does not have the network searched more often.
+/// Shortest time between two searches of the network for one camera.
 const BETWEEN_SEARCHES: Duration = Duration::from_secs(30);
 
-/// Cameras that do not say who they are, asked one after the other in one attempt.
+/// Maximum number of cameras without an identity that one attempt asks, one after the other.
 const MAX_SUSPECTS: usize = 16;
 
-/// Why a device did not tell the stream.
+/// Why a device did not give the stream.
 pub(super) enum LocateError {
-    /// Nobody is there, or somebody else: the camera may be elsewhere.
+    /// Nobody is there, or another device: the camera may be elsewhere.
     Elsewhere(String),
-    /// This is the camera, and it said no.
+    /// This is the camera, and it refused.
     Final(StreamFailure),
 }
 
-/// Finds the stream of one keeper. A copy can do so beside the keeper, which then goes on with its stream.
+/// Finds the stream of one supervisor. A clone can do so in parallel while the supervisor goes on
+/// with its stream.
 #[derive(Clone)]
 pub(super) struct Locator {
     pub(super) context: Context,
     pub(super) shared: Arc<CameraShared>,
     pub(super) role: StreamRole,
-    /// What the stream is called in the log.
+    /// The stream's name in the log.
     pub(super) label: String,
     pub(super) id: CameraId,
     pub(super) stream_source: StreamSource,
-    /// When the network was last searched for this camera; shared with the keeper.
+    /// When the network was last searched for this camera; shared with the supervisor.
     searched: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -104,7 +105,7 @@ impl SupervisorTask {
             && let Some(found) = last_live.or_else(|| locator.remembered_stream(record))
         {
             let (record, asked_at) = (Some(record), Instant::now());
-            // Who is there is asked first, so that what is remembered never goes to a stranger.
+            // The identity is asked first, so that stored data never goes to another device.
             let answers = match record.and_then(|record| record.address.as_ref()) {
                 Some(at) => first(locator.identify(at, record, false), HEAD_START).await,
                 None => None,
@@ -127,17 +128,17 @@ impl SupervisorTask {
             return Ok(ResolvedStream { is_remembered: true, ..found });
         }
         let settled = locator.ask_around(record).await;
-        // What ONVIF does not tell this time is tried from memory the next time.
+        // If ONVIF does not answer this time, the next attempt tries the cached stream.
         let may_remember = |failure: &StreamFailure| failure.state != State::Denied && !failure.denies_memory;
         self.try_cached_first = settled.as_ref().is_err_and(may_remember);
         settled
     }
 
-    /// Keeps what led to a live stream for the next time.
+    /// Stores what led to a live stream for the next time.
     pub(super) fn remember(&mut self, stream: &StreamUri, found: &ResolvedStream) {
         self.stream.found_at(found.place.clone());
         let Some(mut record) = found.record.clone() else { return };
-        // Some makers put the login into the path; such an address stays out of the file.
+        // Some makers put the login into the path; such an address is not written to the file.
         let may_be_kept = stream.to_string() == stream.as_str();
         match self.role {
             StreamRole::Main => record.stream = record.stream.filter(|_| may_be_kept),
@@ -152,7 +153,7 @@ impl SupervisorTask {
         }
         let record = self.shared.merge(self.role, record);
         let (store, id) = (self.context.store(), self.stream.id().clone());
-        // Detached: it ends when the file has reached the disk.
+        // Detached: it ends when the file is on disk.
         smol::unblock(move || store.save(&id, &record)).detach();
     }
 }
@@ -172,7 +173,7 @@ impl Locator {
                 &record.small.as_ref().filter(|small| Some(&small.wanted) == wanted.as_ref())?.stream
             }
         };
-        // Where the camera was reached then; nobody else is sent the login.
+        // Where the camera was reached then; no other host is sent the login.
         let configured = match &self.stream_source.source {
             Source::Onvif { host, .. } => host.as_deref(),
             Source::Url(_) => None,
@@ -190,14 +191,14 @@ impl Locator {
         })
     }
 
-    /// Where the camera's ONVIF service is: as configured, or else where it was.
+    /// The address of the camera's ONVIF service: the configured one, or else the last known one.
     pub(super) fn home(&self, record: Option<&CameraRecord>) -> Option<Address> {
         let Source::Onvif { host, port, .. } = &self.stream_source.source else { return None };
         let last = || record.and_then(|record| record.address.clone());
         host.clone().map(|host| Address { host, port: *port }).or_else(last)
     }
 
-    /// Asks the known address; if nobody or somebody else is there, the network.
+    /// Asks the known address; if nobody or another device is there, searches the network.
     async fn ask_around(&self, record: Option<&CameraRecord>) -> Result<ResolvedStream, StreamFailure> {
         let wanted = self.wanted(record);
         let Some(home) = self.home(record) else {
@@ -229,7 +230,7 @@ impl Locator {
         let search = self.search(&wanted, record, Some(&home), settled.is_err());
         match settled {
             Err(why) => search.await.map_err(|nowhere| offline(format!("{why}; {nowhere}"))),
-            // Slow to answer: both go on, and the first that finds the stream is taken.
+            // The address is slow to answer: both go on, and the first that finds the stream wins.
             Ok(()) => {
                 let mut search = pin!(search);
                 let either =
@@ -247,7 +248,7 @@ impl Locator {
         }
     }
 
-    /// Asks one device for the stream, after it has shown that it is the camera; `is_announced` as in
+    /// Asks one device for the stream, after it has proved to be the camera; `is_announced` as in
     /// [`Locator::identify`].
     pub(super) async fn ask(
         &self,
@@ -294,7 +295,7 @@ impl Locator {
         }
     }
 
-    /// By what the camera can be told from others: the configured identity, or else what was learnt.
+    /// What distinguishes the camera from others: the configured identity, or else the learnt one.
     pub(super) fn wanted(&self, record: Option<&CameraRecord>) -> DeviceMatcher {
         let configured = match &self.stream_source.source {
             Source::Onvif { uuid, .. } => uuid.as_deref().and_then(discovery::Identity::new),
@@ -313,8 +314,8 @@ impl Locator {
         self.searched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the camera can be told from others at all, and either has announced itself or was not
-    /// looked for just now.
+    /// Whether the camera can be distinguished from others, and has either announced itself or was
+    /// not searched for just now.
     fn may_search(&self, wanted: &DeviceMatcher) -> bool {
         let now = Instant::now();
         let recently = |at: Instant| now.saturating_duration_since(at) < BETWEEN_SEARCHES;
@@ -324,8 +325,9 @@ impl Locator {
             && (announced() || !self.searched().is_some_and(recently))
     }
 
-    /// Looks for the camera on the network and asks it there. The address `not` was asked or is being asked;
-    /// with `again` it has been, and is asked once more if it is the camera by its announcement.
+    /// Searches the network for the camera and asks it there. The address `not` was asked or is
+    /// being asked; with `again` it was asked, and is asked once more if its announcement says that
+    /// it is the camera.
     async fn search(
         &self,
         wanted: &DeviceMatcher,
@@ -343,7 +345,8 @@ impl Locator {
         }
         let mut places: Vec<_> = discovered_devices.iter().filter(|discovered| wanted.is(discovered)).collect();
         if places.is_empty() {
-            // Found by UPnP alone, a camera does not say which ONVIF device it is. It is asked below.
+            // A camera found by UPnP alone does not say which ONVIF device it is. It is asked
+            // below.
             places.extend(
                 discovered_devices.iter().filter(|discovered| discovered.identity.is_none()).take(MAX_SUSPECTS),
             );
@@ -375,7 +378,8 @@ impl Locator {
             if not == Some(&at) && !(again && is_announced) {
                 continue;
             }
-            // Here silence is no consent: only a device that proves to be the camera is logged in to.
+            // Silence is not enough here: only a device that proves to be the camera is sent the
+            // login.
             if !wanted.is(discovered) {
                 let seen = onvif::identity(&at.host, at.port, onvif::Limits::default()).await;
                 let seen = seen.ok().and_then(|seen| seen.endpoint).as_deref().and_then(discovery::Identity::new);
@@ -392,7 +396,7 @@ impl Locator {
     }
 }
 
-/// The trouble where the device understood and said no.
+/// The failure of a device that understood the request and refused it.
 pub(super) fn refused(error: &onvif::Error) -> StreamFailure {
     StreamFailure { denies_memory: error.denies_profile(), ..away(Cause::Refused, chain(error)) }
 }
@@ -403,7 +407,7 @@ enum Side {
     Search(Result<ResolvedStream, String>),
 }
 
-/// The work's result, or `None` after `limit`.
+/// Returns the result of `work`, or `None` after `limit`.
 async fn first<T>(work: impl Future<Output = T>, limit: Duration) -> Option<T> {
     let too_late = async {
         Timer::after(limit).await;

@@ -1,4 +1,4 @@
-//! What one conversation with a camera brought, for the keepers of both its streams.
+//! The result of one ONVIF exchange with a camera, for the supervisors of both its streams.
 
 use std::{
     net::IpAddr,
@@ -21,18 +21,18 @@ use crate::{
 /// Where a stream is and how to log in there.
 #[derive(Clone)]
 pub(super) struct ResolvedStream {
-    /// In the order in which they are to be tried; never empty.
+    /// In the order in which to try them; never empty.
     pub(super) streams: Vec<StreamUri>,
     /// The configured login, for the hosts in `trusted`.
     pub(super) credentials: Option<Credentials>,
-    /// The login that the camera wrote into the address of its stream, for the host it names.
+    /// The login that the camera put into its stream address, for the host in that address.
     pub(super) camera_credentials: Option<Credentials>,
     /// Hosts that may be sent the configured login: where the camera was reached, and `stream_host`.
     pub(super) trusted: Vec<String>,
     pub(super) place: Endpoint,
-    /// To be kept once the stream is live.
+    /// To be stored once the stream is live.
     pub(super) record: Option<CameraRecord>,
-    /// The camera has not been asked this time: it may name another stream by now.
+    /// The camera was not asked this time, so it may give another stream by now.
     pub(super) is_remembered: bool,
 }
 
@@ -42,20 +42,20 @@ impl ResolvedStream {
         self.trusted.iter().any(|trusted| is_same_host(trusted, stream.host()))
     }
 
-    /// What may be sent to the host of `stream`.
+    /// The login that may be sent to the host of `stream`.
     pub(super) fn login_for(&self, stream: &StreamUri) -> Option<&Credentials> {
         self.credentials.as_ref().filter(|_| self.is_trusted(stream)).or(self.camera_credentials.as_ref())
     }
 }
 
-/// Whether two hosts are written alike, or are the same IP address.
+/// Whether two hosts have the same spelling or the same IP address.
 fn is_same_host(one: &str, other: &str) -> bool {
     let ip = |host: &str| host.parse::<IpAddr>().ok();
     one.eq_ignore_ascii_case(other) || ip(one).is_some_and(|one| Some(one) == ip(other))
 }
 
 impl Locator {
-    /// What was found for this keeper; what was found for the other one is told to that one.
+    /// Returns the stream of this supervisor; the stream of the other one is handed to that one.
     pub(super) fn found_both(
         &self,
         at: &Address,
@@ -70,7 +70,7 @@ impl Locator {
                 self.shared.tell(StreamRole::Main, found);
                 return Err(LocateError::Final(refused(&error)));
             }
-            // The keeper of the small one finds out by itself.
+            // The supervisor of the small stream resolves it by itself.
             Err(_) => return Ok(found),
         };
         let token = small.profile.token;
@@ -119,7 +119,7 @@ impl Locator {
         }
     }
 
-    /// The hosts that may be sent the login, where the camera was reached at `host`.
+    /// The hosts that may be sent the login if the camera was reached at `host`.
     pub(super) fn trusted_with(&self, host: &str) -> Vec<String> {
         std::iter::once(host.to_owned()).chain(self.stream_host().map(str::to_owned)).collect()
     }

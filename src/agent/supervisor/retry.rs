@@ -1,15 +1,15 @@
-//! What a keeper does about a trouble, and how it says so.
+//! Decides how a supervisor reacts to a failure, and the text that says so.
 
 use std::time::Duration;
 
 use super::StreamFailure;
 use crate::agent::backoff::Backoff;
 
-/// What is done about a trouble.
+/// The reaction to a failure.
 pub(super) struct RetryDecision {
     pub(super) pause: Duration,
     pub(super) at_once: bool,
-    /// The trouble and the plan in words.
+    /// The failure and the reaction as text.
     pub(super) why: String,
 }
 

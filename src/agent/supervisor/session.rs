@@ -1,4 +1,4 @@
-//! Staying with one worker: from its start over its messages to its end.
+//! The session with one worker: from its start, over its messages, to its end.
 
 use std::{
     sync::atomic::Ordering,
@@ -20,17 +20,18 @@ use crate::{
     worker_host::{self, Worker},
 };
 
-/// The longest a running stream is not looked at; what is overdue earlier is noticed to the moment.
+/// Longest time between two checks of a running stream; a deadline before that is met exactly.
 const TICK: Duration = Duration::from_millis(250);
 
 /// How often a worker's processor time and memory are read.
 const VITALS: Duration = Duration::from_secs(2);
 
-/// From the start of a worker to its first frame: its own deadline for opening is 3 s, the process needs
-/// time to load 244 libraries on a slow machine. From the first frame on the lane's stall clock counts.
+/// Limit from the start of a worker to its first frame. The worker's own limit for opening is 3 s;
+/// a slow machine needs time to load 244 libraries. From the first frame on, the stall detector
+/// counts.
 const OPENING: Duration = Duration::from_secs(30);
 
-/// Added to the reason where a worker did not end when it was told to.
+/// Added to the reason if a worker did not end when asked.
 const HUNG: &str = "; its worker hung and was killed";
 
 impl SupervisorTask {
@@ -50,8 +51,8 @@ impl SupervisorTask {
             transport: self.stream_source.transport.or(stream.transport()).unwrap_or(Transport::Tcp),
             first_sequence: self.stream.begin_worker(started),
             default_quality: self.stream.options().quality,
-            // The worker notices silence when the lane does, so its reading thread is free for TEARDOWN
-            // when it is told to end.
+            // The worker notices silence when the stall detector does, so its reading thread is
+            // free for TEARDOWN when it is asked to end.
             read_limit: self.stream.options().stall_after,
             most_memory: self.context.worker_memory.load(Ordering::Relaxed),
         };
@@ -61,8 +62,8 @@ impl SupervisorTask {
         };
         let mut outcome = self.watch(&mut worker, stream, found, turn, started).await;
         if let AttemptOutcome::StreamFailure(failure) = &outcome {
-            // The truth first: viewers see it before the worker gets its second for the farewell, and what
-            // is done about it, unless another address of the same stream is tried first.
+            // Viewers see the failure before the worker gets its second to close. They also see the
+            // reaction, unless another address of the same stream is tried first.
             let is_next = turn.is_some() && failure.refusals == 0 && found.streams.last() != Some(stream);
             let plan = RetryDecision::new(failure, &mut self.backoff.clone(), self.random);
             let why = if is_next { failure.text.clone() } else { plan.why };
@@ -129,7 +130,7 @@ impl SupervisorTask {
                     None => std::future::pending().await,
                 }
             };
-            // A flood of messages must not starve the clock, so the clock is asked first.
+            // The clock is polled first, so that a flood of messages cannot starve it.
             match stopped.or(tick).or(confirmed).or(demanded).or(message).await {
                 Event::Stop => return AttemptOutcome::Stopped,
                 Event::Tick => {
@@ -147,7 +148,7 @@ impl SupervisorTask {
                             return away(Cause::Memory, text).into();
                         }
                     }
-                    // Frames are the lane's business, from the first one on.
+                    // From the first frame on, the stall detector is responsible.
                     let due = self.stream.due();
                     if due.is_none() && now >= started + OPENING {
                         let text = format!("the stream did not open within {} s", OPENING.as_secs());
@@ -186,7 +187,8 @@ impl SupervisorTask {
                             is_remembered: confirmation.is_some(),
                             ..found.clone()
                         });
-                        // If it ends it is tried there again, should ONVIF be silent or talk nonsense then.
+                        // If the stream ends, it is tried there again if ONVIF is then silent or
+                        // gives invalid answers.
                         (self.last_live, self.try_cached_first) = (self.current.clone(), true);
                         self.announce(stream, found);
                         self.remember(stream, found);
@@ -196,9 +198,9 @@ impl SupervisorTask {
                     self.stream.publish_picture(picture, Instant::now());
                 }
                 Event::Message(Ok(FromWorker::Decoding(decoding))) => self.stream.set_decoding(decoding),
-                // `Worker::next` gives the picture itself.
+                // `Worker::next` returns the picture itself.
                 Event::Message(Ok(FromWorker::UnitAsPicture(_))) => {}
-                // `Worker::next` gives it as an error.
+                // `Worker::next` returns it as an error.
                 Event::Message(Ok(FromWorker::Failed(failure))) => {
                     return self.failure_with(&worker_host::Error::GaveUp(failure), stream, found).into();
                 }
@@ -206,8 +208,8 @@ impl SupervisorTask {
         }
     }
 
-    /// Takes what the camera says of the remembered `stream` that is shown. An error ends it: the camera has
-    /// no such stream any longer, or names another one, which is opened next.
+    /// Handles the camera's answer about the cached `stream` that is shown. An error ends the
+    /// stream: the camera no longer has it, or gives another one, which is opened next.
     fn take_confirmation(
         &mut self,
         told: Result<ResolvedStream, StreamFailure>,
@@ -257,7 +259,7 @@ impl SupervisorTask {
                 FailureKind::Internal => StreamFailure { crash: true, ..failure },
                 FailureKind::Unreachable | FailureKind::NoVideo | FailureKind::Ended | FailureKind::Silent => failure,
             },
-            // No process to be had: that is better a while later than at once.
+            // No process could be started: later may be better than at once.
             Error::Start(_) => failure,
             Error::Died { .. }
             | Error::Ipc(_)

@@ -1,4 +1,4 @@
-//! Keepers with stand-in workers: whatever a worker does, it is ended, reaped and told.
+//! Supervisors with stand-in workers: whatever a worker does, it is ended, reaped and reported.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Longer than any of these stories, so that a busy machine does not make a stall of what is none.
+/// Longer than any of these scenarios, so that a busy machine causes no stall.
 const NO_STALL: Duration = Duration::from_secs(600);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -36,7 +36,8 @@ fn unit(sequence: u32, key: bool) -> FromWorker {
     FromWorker::Unit(AccessUnit { sequence, taken: 0, key, data: vec![1; 1000].into() })
 }
 
-/// A keeper whose worker is a script. It has the file `live` to send, which makes the camera live.
+/// A supervisor whose worker is a script. The script can send the file `live`, which makes the
+/// camera live.
 struct Scene {
     script: StandIn,
     executor: Arc<Executor<'static>>,
@@ -56,7 +57,7 @@ impl Scene {
 
     fn with_limit(script: &str, stall_after: Duration) -> Self {
         let script = StandIn::new(script);
-        // The second shows that the first is not old.
+        // The second unit shows that the first is not old.
         script.write("live", &[STREAM, unit(1, true), unit(2, false)]);
         let executor = Arc::new(Executor::new());
         let context = Context::new(Arc::clone(&executor), Spawner::whole(script.program()));
@@ -66,7 +67,7 @@ impl Scene {
         Self { script, executor, context, stream }
     }
 
-    /// Runs a keeper until `look` finds something, then ends it; no process may be left.
+    /// Runs a supervisor until `look` finds something, then ends it; no process may be left.
     fn until<T>(&self, what: &str, mut look: impl FnMut(&Status) -> Option<T>) -> T {
         let (source, _) = StreamUri::split("rtsp://192.0.2.1/main").unwrap();
         let stream_source =
@@ -88,7 +89,7 @@ impl Scene {
             supervisor.end().await;
             found
         }));
-        // Running, or dead and not reaped; they are reaped by another thread, hence the wait.
+        // Running, or dead and not reaped. Another thread reaps them, hence the wait.
         let deadline = Instant::now() + PATIENCE;
         while let Some(pid) = pids.iter().find(|pid| fs::exists(format!("/proc/{pid}")).unwrap()) {
             assert!(Instant::now() < deadline, "worker {pid} is still there");
@@ -97,7 +98,7 @@ impl Scene {
         found
     }
 
-    /// Runs a keeper until there is trouble, and gives what is told of it.
+    /// Runs a supervisor until it fails, and returns the condition that it reports.
     fn failure(&self) -> Condition {
         self.until("trouble", |status| {
             let condition = &status.condition;
@@ -124,11 +125,11 @@ fn message_longer_than_any_takes_no_memory() {
 
 #[test]
 fn message_that_never_ends_is_a_stall() {
-    // The head of a frame of 1000 bytes, and ten of them.
+    // The header of a frame of 1000 bytes, and ten bytes of it.
     let scene = Scene::stalling(r"cat $here/live >&0; printf '\350\003\000\000\0210123456789' >&0; exec sleep 60");
     let condition = scene.until("its end", |status| {
         let condition = &status.condition;
-        // The plan is told with the trouble, before the worker has got its time to leave.
+        // The reaction is reported with the failure, before the worker gets its time to close.
         assert!(
             condition.state == State::Live || !condition.why.starts_with("no frame") || condition.why.contains("again")
         );
@@ -140,7 +141,7 @@ fn message_that_never_ends_is_a_stall() {
 
 #[test]
 fn worker_that_says_nothing_at_all_is_noticed_by_the_clock() {
-    // It does not even close when told; it is a stall from the last frame on, 0.5 s later.
+    // It does not even close when asked; it is a stall 0.5 s after the last frame.
     let scene = Scene::stalling("cat $here/live >&0; trap '' TERM HUP; exec sleep 60");
     assert_eq!(scene.failure().state, State::Stalled);
     assert_eq!(scene.stream.status(Instant::now()).stalls, 1);
@@ -151,13 +152,13 @@ fn flood_of_frames_is_cut_off() {
     let scene = Scene::new("cat $here/live >&0; while cat $here/flood >&0; do :; done");
     scene.script.write("flood", &(3..1000).map(|number| unit(number, false)).collect::<Vec<_>>());
     let why = scene.failure().why;
-    // The same thousand again and again: whichever breach comes first.
+    // The same thousand again and again: any of the violations may come first.
     assert!(why.starts_with("the worker sent nonsense: "), "{why}");
 }
 
 #[test]
 fn flood_of_small_messages_is_cut_off_and_starves_nobody() {
-    // It also never reads and does not end when told: the farewell must not wait for its flood.
+    // It also never reads and does not end when asked: the close must not wait for its flood.
     let scene = Scene::new("cat $here/live >&0; while cat $here/flood >&0; do :; done");
     scene.script.write("flood", &vec![FromWorker::Decoding(true); 20_000]);
     let why = scene.failure().why;
@@ -187,7 +188,7 @@ fn worker_that_takes_too_much_memory_is_ended_with_a_clear_reason() {
 
 #[test]
 fn worker_that_crashes_is_replaced_at_once_three_times_and_then_by_the_law_of_pauses() {
-    // Each start sends the frame that is due, and dies.
+    // Each start sends the next frame and dies.
     let scene =
         Scene::new("echo >>$here/starts; n=$(wc -l <$here/starts); cat $here/live.$n >&0; sleep 0.1; kill -SEGV $$");
     for number in 1..=9 {

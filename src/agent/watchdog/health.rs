@@ -1,7 +1,7 @@
-//! Whether this agent deserves to go on: the judgement on which the beats depend.
+//! Decides whether this agent is healthy; the heartbeats depend on it.
 //!
-//! A camera that is dead and shown as dead is no illness, nor is a keeper that waits out a pause. An
-//! illness is what nothing but a new beginning can heal.
+//! A dead camera that is shown as dead is not unhealthy, nor is a supervisor that waits in a pause.
+//! The agent is unhealthy if only a restart can help.
 
 use std::{
     net::SocketAddr,
@@ -11,32 +11,32 @@ use std::{
 use super::probe::ProbeResult;
 use crate::camera::CameraId;
 
-/// The agent's own loop, which obeys signals, turns every second; reading a file from a bad disk may
-/// take its time.
+/// Limit for one turn of the agent's main loop, which handles signals and turns every second;
+/// reading a file from a bad disk may take a while.
 const LOOP_LATE: Duration = Duration::from_secs(60);
 
-/// Being short of descriptors passes by itself when viewers leave, whose connections end within a
-/// minute. After this time it is taken for a leak, which only a new beginning mends.
+/// A lack of descriptors passes when viewers leave, whose connections end within a minute. After
+/// this time it counts as a leak, which only a restart fixes.
 const SHORTAGE: Duration = Duration::from_secs(300);
 
-/// What was seen at one moment.
+/// The results of one check.
 pub struct Findings {
-    /// What came of asking each address the wall is served on.
+    /// The probe result of each address on which the wall is served.
     pub listeners: Vec<(SocketAddr, ProbeResult)>,
-    /// Keepers that are behind their promise by more than `/healthz` allows, and by how much.
+    /// Supervisors that are later than `/healthz` allows, and by how much.
     pub overdue_supervisors: Vec<(CameraId, Duration)>,
-    /// When the agent's own loop turned last.
+    /// When the agent's main loop last turned.
     pub heartbeat: Instant,
 }
 
-/// Remembers what may be ill for a while only.
+/// Remembers conditions that count as unhealthy only if they last.
 #[derive(Default)]
 pub struct Health {
     short_since: Option<Instant>,
 }
 
 impl Health {
-    /// What is wrong, in words, if anything is.
+    /// Returns what is wrong as text, if anything.
     pub fn judge(&mut self, findings: &Findings, now: Instant) -> Option<String> {
         let mut wrong = Vec::new();
         let heartbeat = now.saturating_duration_since(findings.heartbeat);
@@ -46,7 +46,8 @@ impl Health {
         let mut short = false;
         for (address, finding) in &findings.listeners {
             match finding {
-                // Whoever has lost its address is not reached there, and a new beginning brings none back.
+                // Nobody can reach an address that this machine has lost, and a restart does not
+                // bring it back.
                 ProbeResult::Answers | ProbeResult::Elsewhere => {}
                 ProbeResult::Short => short = true,
                 ProbeResult::Silent(why) => wrong.push(format!("nobody answers at {address}: {why}")),

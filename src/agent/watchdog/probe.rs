@@ -1,8 +1,9 @@
-//! Asks the wall for `/healthz` as a browser would: through the kernel, the listener's accept and the
-//! head reader, under a deadline.
+//! Asks the wall for `/healthz` as a browser would: through the kernel, the listener's accept and
+//! the head reader, with a timeout.
 //!
-//! Any answer will do, also "too many connections are open": somebody is at the door. A probe takes one
-//! connection for some milliseconds, from the wall's own address, so a full house is not a dead one.
+//! Any response counts, even "too many connections are open": the server answers. A probe uses one
+//! connection for some milliseconds, from the wall's own address, so a full wall does not count as
+//! dead.
 
 use std::{
     io,
@@ -18,19 +19,19 @@ use smol::{
 };
 use socket2::{Domain, Socket, Type};
 
-/// What came of asking.
+/// The result of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeResult {
     Answers,
     /// Nobody answered, for this reason.
     Silent(String),
-    /// No descriptor is free, so nobody can be asked or answered.
+    /// No descriptor is free, so no probe and no response is possible.
     Short,
-    /// The address is no longer one of this machine: a network was left.
+    /// The address no longer belongs to this machine: it has left a network.
     Elsewhere,
 }
 
-/// Asks whoever listens on `listening`, for at most `limit`.
+/// Probes the server on `listening`, for at most `limit`.
 pub async fn probe(listening: SocketAddr, limit: Duration) -> ProbeResult {
     let door = door(listening);
     let stream = match begin(door) {
@@ -46,14 +47,15 @@ pub async fn probe(listening: SocketAddr, limit: Duration) -> ProbeResult {
     };
     match asked.or(too_late).await {
         Some(Ok(())) => ProbeResult::Answers,
-        // So ends a connection that was accepted and hung up on before its request was read, as beyond the
-        // bounds of a flood. For one that nobody has accepted, the kernel says nothing.
+        // This is how a connection ends that was accepted and closed before its request was read,
+        // as beyond the admission limits. For a connection that nobody has accepted, the kernel
+        // reports nothing.
         Some(Err(error)) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
             ProbeResult::Answers
         }
         Some(Err(error)) => ProbeResult::Silent(error.to_string()),
-        // The kernel takes connections for a listener that has no descriptor for them. The probe's own
-        // is still open here, so one more is what the listener needs.
+        // The kernel accepts connections for a listener that has no descriptor for them. The
+        // probe's own descriptor is still open here, so the listener needs one more.
         None => match Socket::new(Domain::IPV4, Type::STREAM, None) {
             Err(error) if is_shortage(&error) => ProbeResult::Short,
             _ => ProbeResult::Silent(format!("no answer within {:.1} s", limit.as_secs_f64())),
@@ -61,7 +63,8 @@ pub async fn probe(listening: SocketAddr, limit: Duration) -> ProbeResult {
     }
 }
 
-/// Where this machine itself finds a listener; the same as `listening` unless that means "everywhere".
+/// The address at which this machine itself reaches a listener; differs from `listening` only if
+/// that is the unspecified address.
 fn door(listening: SocketAddr) -> SocketAddr {
     let mut door = listening;
     match listening.ip() {
@@ -72,8 +75,8 @@ fn door(listening: SocketAddr) -> SocketAddr {
     door
 }
 
-/// Begins to connect, from the address itself: where it is no longer ours this fails, and never asks
-/// another machine that has got it since.
+/// Starts to connect, from the address itself. If the address no longer belongs to this machine,
+/// this fails and never asks another machine that has it now.
 fn begin(door: SocketAddr) -> io::Result<Async<TcpStream>> {
     let socket = Socket::new(Domain::for_address(door), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -92,12 +95,12 @@ async fn ask(mut stream: &Async<TcpStream>, door: SocketAddr) -> io::Result<()> 
     if let Some(error) = stream.get_ref().take_error()? {
         return Err(error);
     }
-    // Without the interface of a link-local address, which no Host names.
+    // Without the interface of a link-local address, which no Host header contains.
     let host = SocketAddr::new(door.ip(), door.port());
     let request = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
-    // An end without a word is an answer too: the kernel ends no connection that nobody has accepted.
-    // Reading on to the end spares the wall a connection that is reset.
+    // An end without a response counts too: the kernel ends no connection that nobody has accepted.
+    // Reading to the end spares the wall a connection reset.
     let mut bytes = [0; 1024];
     while stream.read(&mut bytes).await? > 0 {}
     Ok(())
@@ -153,7 +156,7 @@ mod tests {
     fn closed_door_is_silent_and_an_address_that_is_not_ours_is_elsewhere() {
         let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
         assert!(matches!(block_on(probe(address, PATIENCE)), ProbeResult::Silent(why) if why.contains("refused")));
-        // Set aside for documentation: nobody has it.
+        // An address for documentation: nobody has it.
         assert_eq!(block_on(probe("192.0.2.1:8080".parse().unwrap(), PATIENCE)), ProbeResult::Elsewhere);
     }
 

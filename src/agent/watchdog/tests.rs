@@ -1,4 +1,4 @@
-//! The task against a FIFO that stands in for the device and a door that counts its visitors.
+//! The watchdog task against a FIFO in place of the device and a server that counts its visitors.
 
 use std::{
     cell::Cell,
@@ -25,7 +25,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Short, so that a test is: a look every half second.
+/// Short, to keep the tests short: a check every half second.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A FIFO in a directory of its own, read as the hardware would.
@@ -45,7 +45,7 @@ impl StandIn {
         Self { path, reader }
     }
 
-    /// What came since the last look, and whether somebody has it open.
+    /// What came since the last call, and whether somebody has it open.
     fn look(&self) -> (String, bool) {
         let mut all = String::new();
         let mut bytes = [0; 256];
@@ -71,7 +71,7 @@ fn stream(id: &str) -> Arc<Stream> {
     Arc::new(Stream::new(CameraId::new(id).unwrap(), id.to_owned(), options, Instant::now()))
 }
 
-/// A door at which somebody answers and counts, and the watchdog that asks there.
+/// A server that responds and counts, and the watchdog that probes it.
 struct Scene {
     watchdog: Watchdog,
     stream: Arc<Stream>,
@@ -85,9 +85,9 @@ impl Scene {
         self.watchdog.set(&device, vec![self.address]);
     }
 
-    /// Waits for whole looks that began after this call.
+    /// Waits for this many whole checks that began after this call.
     async fn looks(&self, number: u32) {
-        // The last visitor's look is over when the next one comes.
+        // A check is over when the next visitor comes.
         let enough = self.visitors.get() + number + 1;
         until("looks", || (self.visitors.get() >= enough).then_some(())).await;
     }
@@ -158,7 +158,7 @@ fn door_that_nobody_answers_takes_the_beats_away_until_it_is_given_up() {
         scene.device(&device.path);
         scene.watchdog.ready();
         until("beats", || (!device.look().0.is_empty()).then_some(())).await;
-        // The kernel takes connections here, and nobody else does.
+        // The kernel accepts connections here, and nobody else does.
         let dead = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let both = vec![scene.address, dead.local_addr().unwrap()];
         scene.watchdog.heartbeat(Instant::now(), both);

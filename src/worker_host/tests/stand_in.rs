@@ -1,4 +1,4 @@
-//! Shell scripts in the place of the worker's program: they misbehave in ways the real one does not.
+//! Shell scripts in place of the worker's program: they fail in ways the real worker does not.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use crate::ipc::Message;
 
-/// A program of its own in a folder of its own, removed with the value.
+/// A program in a folder of its own, removed with the value.
 pub struct StandIn(PathBuf);
 
 impl StandIn {
@@ -20,8 +20,8 @@ impl StandIn {
         let folder = std::env::temp_dir().join(format!("cctv-stand-in-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let this = Self(folder);
-        // Written by a process of its own: a program that this process has open for writing, as another
-        // test's child does until its exec, cannot be started.
+        // Written by another process: a program that this process has open for writing, or that
+        // another test's child inherited until its exec, cannot be started.
         let script = format!("#!/bin/sh\nhere={}\n{body}\n", this.0.display());
         let writer = "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\"";
         let written = Command::new("/bin/sh").args(["-c", writer]).arg(this.program()).arg(script).status();
@@ -33,7 +33,7 @@ impl StandIn {
         self.0.join("worker")
     }
 
-    /// What the script has written to file `name` in its folder.
+    /// The content that the script wrote to file `name` in its folder.
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.0.join(name)).unwrap()
     }
