@@ -9,6 +9,7 @@ mod identify;
 mod locate;
 mod resolved;
 mod retry;
+mod search;
 mod session;
 
 use std::{

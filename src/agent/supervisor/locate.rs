@@ -6,14 +6,11 @@
 
 use std::{
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use smol::{
-    Timer,
-    future::{Future, FutureExt},
-};
+use smol::future::FutureExt;
 
 use super::{
     CameraShared, Context, ResolvedStream, StreamFailure, StreamRole, SupervisorTask, away, identify::Peer, offline,
@@ -21,12 +18,12 @@ use super::{
 use crate::{
     agent::backoff::FINAL_REFUSAL,
     camera::{CameraId, Source, State, StreamSource, StreamUri},
-    discovery::{self, DeviceMatcher, DiscoveredDevice},
     hub::{Cause, Endpoint},
     log::chain,
     onvif,
     store::{Address, CameraRecord},
     text,
+    time::timeout,
 };
 
 /// Limit for one device's whole ONVIF exchange: four to eight requests of up to 10 s each.
@@ -37,12 +34,6 @@ const HEAD_START: Duration = Duration::from_secs(1);
 
 /// How long the known address may take before the network is searched as well.
 const PATIENCE: Duration = Duration::from_millis(1500);
-
-/// Shortest time between two searches of the network for one camera.
-const BETWEEN_SEARCHES: Duration = Duration::from_secs(30);
-
-/// Maximum number of cameras without an identity that one attempt asks, one after the other.
-const MAX_SUSPECTS: usize = 16;
 
 /// Why a device did not give the stream.
 pub(super) enum LocateError {
@@ -64,7 +55,7 @@ pub(super) struct Locator {
     pub(super) id: CameraId,
     pub(super) stream_source: StreamSource,
     /// When the network was last searched for this camera; shared with the supervisor.
-    searched: Arc<Mutex<Option<Instant>>>,
+    pub(super) searched: Arc<Mutex<Option<Instant>>>,
 }
 
 impl SupervisorTask {
@@ -107,14 +98,14 @@ impl SupervisorTask {
             let (record, asked_at) = (Some(record), Instant::now());
             // The identity is asked first, so that stored data never goes to another device.
             let answers = match record.and_then(|record| record.address.as_ref()) {
-                Some(at) => first(locator.identify(at, record, false), HEAD_START).await,
+                Some(at) => timeout(HEAD_START, locator.identify(at, record, false)).await,
                 None => None,
             };
             let is_camera = matches!(answers, Some(Peer::Camera));
             let asked = match answers {
                 Some(Peer::Camera) => {
                     let left = HEAD_START.saturating_sub(asked_at.elapsed());
-                    first(locator.ask_around(record), left).await
+                    timeout(left, locator.ask_around(record)).await
                 }
                 Some(Peer::Stranger(_)) => Some(locator.ask_around(record).await),
                 Some(Peer::Nobody(_)) | None => None,
@@ -212,7 +203,7 @@ impl Locator {
             }
         };
         let mut ask = pin!(ask);
-        let settled = match first(ask.as_mut(), PATIENCE).await {
+        let settled = match timeout(PATIENCE, ask.as_mut()).await {
             Some(Ok(settled)) => return settled,
             Some(Err(why)) => Err(why),
             None => Ok(()),
@@ -275,7 +266,7 @@ impl Locator {
             stream: record.and_then(|record| record.stream.as_ref()).map(|stream| stream.uri.clone()),
         };
         let resolve = onvif::resolve_both(&target, profile, small.as_deref(), &hint, onvif::Limits::default());
-        match first(resolve, RESOLVING).await {
+        match timeout(RESOLVING, resolve).await {
             None => {
                 let limit = RESOLVING.as_secs();
                 let text = format!("{} did not finish telling its stream within {limit} s", at.host);
@@ -294,106 +285,6 @@ impl Locator {
             Some(Err(error)) => Err(LocateError::Final(refused(&error))),
         }
     }
-
-    /// What distinguishes the camera from others: the configured identity, or else the learnt one.
-    pub(super) fn wanted(&self, record: Option<&CameraRecord>) -> DeviceMatcher {
-        let configured = match &self.stream_source.source {
-            Source::Onvif { uuid, .. } => uuid.as_deref().and_then(discovery::Identity::new),
-            Source::Url(_) => None,
-        };
-        let record = record.map(|record| &record.identity);
-        let endpoint = record.and_then(|identity| identity.endpoint.as_deref()).and_then(discovery::Identity::new);
-        DeviceMatcher {
-            identity: configured.or(endpoint),
-            serial: record.and_then(|identity| identity.serial.clone()),
-            mac: record.and_then(|identity| identity.mac.as_deref()).and_then(discovery::Mac::new),
-        }
-    }
-
-    fn searched(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.searched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the camera can be distinguished from others, and has either announced itself or was
-    /// not searched for just now.
-    fn may_search(&self, wanted: &DeviceMatcher) -> bool {
-        let now = Instant::now();
-        let recently = |at: Instant| now.saturating_duration_since(at) < BETWEEN_SEARCHES;
-        let announced = || !self.context.discovery_cache.announced(wanted, now).is_empty();
-        self.stream_source.may_move()
-            && *wanted != DeviceMatcher::default()
-            && (announced() || !self.searched().is_some_and(recently))
-    }
-
-    /// Searches the network for the camera and asks it there. The address `not` was asked or is
-    /// being asked; with `again` it was asked, and is asked once more if its announcement says that
-    /// it is the camera.
-    async fn search(
-        &self,
-        wanted: &DeviceMatcher,
-        record: Option<&CameraRecord>,
-        not: Option<&Address>,
-        again: bool,
-    ) -> Result<ResolvedStream, String> {
-        if !self.may_search(wanted) {
-            return Err("it was looked for on the network just now".to_owned());
-        }
-        let mut discovered_devices = self.context.discovery_cache.announced(wanted, Instant::now());
-        if discovered_devices.is_empty() {
-            *self.searched() = Some(Instant::now());
-            discovered_devices = self.context.discovery_cache.look_for(wanted).await;
-        }
-        let mut places: Vec<_> = discovered_devices.iter().filter(|discovered| wanted.is(discovered)).collect();
-        if places.is_empty() {
-            // A camera found by UPnP alone does not say which ONVIF device it is. It is asked
-            // below.
-            places.extend(
-                discovered_devices.iter().filter(|discovered| discovered.identity.is_none()).take(MAX_SUSPECTS),
-            );
-        } else if places.len() > 1 || places[0].is_ambiguous {
-            let hosts: Vec<_> = places.iter().map(|discovered| discovered.source.to_string()).collect();
-            return Err(format!("several devices say that they are it, at {}; write the right ip", hosts.join(", ")));
-        }
-        for discovered in places {
-            if let Some(found) = self.ask_at(discovered, wanted, record, not, again).await {
-                return Ok(found);
-            }
-        }
-        Err("no device with its identity answers on the network".to_owned())
-    }
-
-    async fn ask_at(
-        &self,
-        discovered: &DiscoveredDevice,
-        wanted: &DeviceMatcher,
-        record: Option<&CameraRecord>,
-        not: Option<&Address>,
-        again: bool,
-    ) -> Option<ResolvedStream> {
-        for xaddr in discovered.near_addresses().iter().filter(|xaddr| !xaddr.secure) {
-            let at = Address { host: xaddr.host.clone(), port: xaddr.port };
-            let is_announced = wanted.identity.is_some()
-                && discovered.identity == wanted.identity
-                && xaddr.ip() == Some(discovered.source);
-            if not == Some(&at) && !(again && is_announced) {
-                continue;
-            }
-            // Silence is not enough here: only a device that proves to be the camera is sent the
-            // login.
-            if !wanted.is(discovered) {
-                let seen = onvif::identity(&at.host, at.port, onvif::Limits::default()).await;
-                let seen = seen.ok().and_then(|seen| seen.endpoint).as_deref().and_then(discovery::Identity::new);
-                if seen.is_none() || seen != wanted.identity {
-                    continue;
-                }
-            }
-            if let Ok(found) = self.ask(&at, record, is_announced).await {
-                log::info!("{}: found at {}:{}", self.label, at.host, at.port);
-                return Some(found);
-            }
-        }
-        None
-    }
 }
 
 /// The failure of a device that understood the request and refused it.
@@ -405,13 +296,4 @@ pub(super) fn refused(error: &onvif::Error) -> StreamFailure {
 enum Side {
     Home(Result<Result<ResolvedStream, StreamFailure>, String>),
     Search(Result<ResolvedStream, String>),
-}
-
-/// Returns the result of `work`, or `None` after `limit`.
-async fn first<T>(work: impl Future<Output = T>, limit: Duration) -> Option<T> {
-    let too_late = async {
-        Timer::after(limit).await;
-        None
-    };
-    async { Some(work.await) }.or(too_late).await
 }
