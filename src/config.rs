@@ -102,11 +102,11 @@ pub struct Server {
     pub embed: Vec<WebOrigin>,
     /// The directory with the files of the page.
     pub www: PathBuf,
-    /// The directory of the store, with the last good responses of cameras. It may be missing or
-    /// read-only.
+    /// The directory of the store, with the last good responses of cameras.
+    /// It may be missing or read-only.
     pub state_dir: PathBuf,
-    /// The local UDP port from which discovery sends, so that a firewall can let the responses in.
-    /// `None`: any free port.
+    /// The local UDP port from which discovery sends, so that a firewall can let the
+    /// responses in. `None`: any free port.
     pub discovery_port: Option<u16>,
 }
 

@@ -23,8 +23,8 @@ pub fn run(file: &Path) -> u8 {
     check(file, &mut io::stdout().lock(), &mut io::stderr().lock())
 }
 
-/// Like [`run`], but writes to `out` and `err`. A reader that closes its end does not change the
-/// exit code.
+/// Like [`run`], but writes to `out` and `err`. A reader that closes its
+/// end does not change the exit code.
 pub fn check(file: &Path, out: &mut impl Write, err: &mut impl Write) -> u8 {
     tell(file, &config::read(file), out, err)
 }

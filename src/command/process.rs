@@ -47,8 +47,8 @@ pub enum Failure {
     NotOurs(u32),
 }
 
-/// Returns every agent that runs with the configuration `file`: usually one, and two for a moment
-/// during a restart.
+/// Returns every agent that runs with the configuration `file`: usually one, and
+/// two for a moment during a restart.
 ///
 /// # Errors
 /// If there is none, or none that this user may inspect.
@@ -116,8 +116,8 @@ fn config_of(folder: &Path, program: &OsStr) -> Option<PathBuf> {
     config_in(&fs::read(folder.join("cmdline")).ok()?)
 }
 
-/// Returns the configuration file in a command line of `/proc/PID/cmdline`, if its command is
-/// `run`.
+/// Returns the configuration file in a command line of
+/// `/proc/PID/cmdline`, if its command is `run`.
 fn config_in(line: &[u8]) -> Option<PathBuf> {
     let mut words = line.strip_suffix(b"\0")?.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec()));
     let _program = words.next()?;

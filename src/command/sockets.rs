@@ -40,8 +40,8 @@ fn row(line: &str, inodes: &BTreeSet<u64>) -> Option<SocketAddr> {
     (fields.get(3) == Some(&LISTEN) && inodes.contains(&inode)).then(|| address(fields[1])).flatten()
 }
 
-/// Parses an address such as `0100007F:1F90`: 32-bit words in the machine's byte order, then the
-/// port.
+/// Parses an address such as `0100007F:1F90`: 32-bit words in the
+/// machine's byte order, then the port.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let words: Option<Vec<u8>> = (0..ip.len() / 8)

@@ -1,5 +1,5 @@
-//! `names` and `embed` of `[server]`: the host names of the wall, and the sites whose pages may
-//! show its pictures.
+//! `names` and `embed` of `[server]`: the host names of the wall, and the sites
+//! whose pages may show its pictures.
 
 use toml::{Spanned, de::DeValue};
 

@@ -101,9 +101,9 @@ pub(super) fn is_host_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(label)
 }
 
-/// Returns the addresses of `listen`: one text, or a list of texts. Returns none if the key is
-/// absent or has no valid entry. Port 0 is accepted: the system then chooses a port, which tests
-/// use.
+/// Returns the addresses of `listen`: one text, or a list of texts. Returns none if
+/// the key is absent or has no valid entry. Port 0 is accepted: the system then
+/// chooses a port, which tests use.
 pub(super) fn listen(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<SocketAddr> {
     let Some(value) = section.value("listen") else {
         return Vec::new();

@@ -16,8 +16,8 @@ pub struct Changes {
     pub added: Vec<Camera>,
     /// Cameras to stop; the agent notifies their viewers.
     pub removed: Vec<CameraId>,
-    /// The stream source differs, so the stream is opened again. Name and tuning may differ as
-    /// well.
+    /// The stream source differs, so the stream is opened again.
+    /// Name and tuning may differ as well.
     pub reconnect: Vec<Camera>,
     /// Only the small stream's profile differs, and maybe name and tuning. The main stream goes on.
     pub small_changed: Vec<Camera>,

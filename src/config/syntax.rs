@@ -6,8 +6,8 @@ use toml::de::{DeTable, DeValue, Error};
 
 use super::diagnostics::Diagnostics;
 
-/// Maximum number of parses. The parser stops at a line without `=`; such a line is blanked and the
-/// text is parsed again.
+/// Maximum number of parses. The parser stops at a line without `=`; such a line is
+/// blanked and the text is parsed again.
 const MAX_PASSES: usize = 8;
 
 /// Complains about every syntax error in `text` and returns the part that can be parsed: the same
@@ -74,8 +74,8 @@ fn explain(text: &str, error: &Error) -> String {
     format!("not valid TOML: {words}")
 }
 
-/// Returns the byte at which the first password begins, in a text without syntax errors. Passwords
-/// in URLs do not count.
+/// Returns the byte at which the first password begins, in a text without syntax errors.
+/// Passwords in URLs do not count.
 pub(super) fn first_password(text: &str) -> Option<usize> {
     let (root, _) = DeTable::parse_recoverable(text);
     passwords(root.get_ref()).into_iter().min()

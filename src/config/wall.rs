@@ -1,5 +1,5 @@
-//! `[wall]` and `[wall.NAME]`: page settings that apply if neither its URL nor a person sets
-//! another.
+//! `[wall]` and `[wall.NAME]`: page settings that apply if neither
+//! its URL nor a person sets another.
 //!
 //! A named wall has the keys of `[wall]`, except those that it sets itself.
 

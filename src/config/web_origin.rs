@@ -71,8 +71,8 @@ pub struct WebOrigin {
 }
 
 impl WebOrigin {
-    /// Parses the value of an `Origin` header. `None` if it is not an origin of `http` or `https`,
-    /// such as `null`.
+    /// Parses the value of an `Origin` header. `None` if it is not an origin of
+    /// `http` or `https`, such as `null`.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let https = match scheme.to_ascii_lowercase().as_str() {

@@ -65,8 +65,8 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, DeviceAnswers
     for xaddr in discovered.xaddrs.iter().filter(here) {
         let answers = match call(xaddr, "GetSystemDateAndTime").await {
             Some(Ok(_) | Err(CallError::Fault(_))) => true,
-            // Any web server may ask for a login. That counts only if the device is known to speak
-            // ONVIF.
+            // Any web server may ask for a login. That counts only if
+            // the device is known to speak ONVIF.
             Some(Err(CallError::Login { .. })) => discovered.identity.is_some(),
             _ => false,
         };

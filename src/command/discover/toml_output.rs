@@ -112,8 +112,8 @@ fn unused(names: &[&str], taken: &mut BTreeSet<String>) -> CameraId {
     CameraId::new(&id).expect("a slug is made of what identifiers are made of, and is short")
 }
 
-/// Returns the ASCII letters and digits of `name` in lower case, with single hyphens between
-/// groups.
+/// Returns the ASCII letters and digits of `name` in lower case,
+/// with single hyphens between groups.
 fn slug(name: &str) -> String {
     let lower = name.to_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
