@@ -335,7 +335,7 @@ impl Word {
     }
 }
 
-/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; a bare IPv6 address needs no brackets. The
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; an IPv6 address alone needs no brackets. The
 /// port defaults to 80.
 fn host_and_port(text: &str) -> Result<(String, u16), String> {
     if text.parse::<IpAddr>().is_ok() {

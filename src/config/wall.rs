@@ -36,7 +36,7 @@ const MAX_WALLS: usize = 32;
 /// The settings of one wall. `None`: the page decides.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wall {
-    /// One of [`LAYOUTS`].
+    /// One of `LAYOUTS`.
     pub layout: Option<&'static str>,
     /// These cameras in this order; the list may name one that is not enabled.
     pub cameras: Option<Vec<CameraId>>,

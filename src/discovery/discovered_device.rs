@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn address_that_a_stranger_chose_is_not_asked() {
-        // Nobody owns the networks for documentation.
+        // Documentation networks belong to nobody.
         let source: std::net::IpAddr = "198.51.100.7".parse().unwrap();
         let xaddrs = ["198.51.100.7", "198.51.100.9", "203.0.113.5", "127.0.0.1", "localhost.example"];
         let xaddrs = xaddrs.map(|host| XAddr::at(host, 80)).to_vec();

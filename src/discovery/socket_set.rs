@@ -119,7 +119,7 @@ impl BoundSocket {
     /// `index`. Joining twice is no error.
     ///
     /// # Errors
-    /// If the interface is gone, or the kernel has no room.
+    /// If the interface is gone, or the kernel has no memory for it.
     pub fn join(&self, index: u32) -> io::Result<()> {
         let socket = socket2::SockRef::from(self.socket.get_ref());
         let joined = match &self.place {
@@ -132,7 +132,7 @@ impl BoundSocket {
         joined.or_else(|error| if error.kind() == ErrorKind::AddrInUse { Ok(()) } else { Err(error) })
     }
 
-    /// Sends without blocking. If the kernel has no room, the datagram is lost.
+    /// Sends without blocking. If the kernel has no buffer, the datagram is lost.
     /// `hops` applies to IPv4 multicast.
     ///
     /// # Errors

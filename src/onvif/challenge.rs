@@ -55,7 +55,7 @@ fn parse_field(field: &str) -> Vec<Challenge> {
     for item in split_at_commas(field) {
         let (word, rest) = item.split_once([' ', '\t']).unwrap_or((item, ""));
         let rest = rest.trim();
-        // `realm = "x"` is a parameter; `Digest realm="x"` and a lone `Negotiate` begin a challenge.
+        // `realm = "x"` is a parameter; `Digest realm="x"` or only `Negotiate` begins a challenge.
         let begins = !word.contains('=') && !rest.starts_with('=');
         let parameter = if begins {
             challenges.push(Challenge { scheme: word.to_owned(), parameters: Vec::new() });

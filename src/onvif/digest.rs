@@ -25,7 +25,7 @@ impl Algorithm {
     }
 }
 
-/// A challenge that requests answer. It counts how often its nonce was used.
+/// A challenge to which requests respond, and the number of uses of its nonce.
 #[derive(Clone, Debug)]
 pub struct Session {
     pub algorithm: Algorithm,
