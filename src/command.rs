@@ -1,4 +1,4 @@
-//! What a person types: the command line, its help, and the commands that answer and exit.
+//! The command line: its arguments, its help, and the commands that print a result and exit.
 
 mod agent_client;
 pub mod check;
@@ -29,7 +29,7 @@ use crate::{camera::Secret, config, log::Target, text};
 use discover::Discover;
 use info::Info;
 
-/// How long `discover` searches unless told otherwise: long enough for slow cameras and lost packets.
+/// How long `discover` searches by default: long enough for slow cameras and lost packets.
 const DISCOVER_FOR: Duration = Duration::from_secs(3);
 const DISCOVER_SECONDS: std::ops::RangeInclusive<u64> = 1..=60;
 
@@ -62,7 +62,7 @@ FILE is /etc/cctv-agent/cameras.toml unless named. Exit codes: 0 stopped as aske
 70 internal error or no answer, 71 cannot listen, 78 bad configuration.
 ";
 
-/// What was asked for.
+/// The command that the arguments ask for.
 #[derive(Debug)]
 pub enum Command {
     Run(Run),
@@ -76,9 +76,9 @@ pub enum Command {
         file: PathBuf,
     },
     Discover(Discover),
-    /// A child process of a running agent that reads a camera; not for people.
+    /// A child process of a running agent that reads a camera; people do not start it.
     Worker,
-    /// The child process that those are forked from; not for people.
+    /// The child process from which workers are forked; people do not start it.
     ForkServer,
     Help,
     Version,
@@ -87,23 +87,23 @@ pub enum Command {
 #[derive(Debug, PartialEq)]
 pub struct Run {
     pub config: PathBuf,
-    /// `None`: decided by who started the agent.
+    /// `None`: depends on what started the agent.
     pub log: Option<Target>,
     pub level: LevelFilter,
 }
 
-/// What `list` and `status` are asked.
+/// The arguments of `list` and `status`.
 #[derive(Debug, PartialEq)]
 pub struct QueryArgs {
-    /// The configuration of the agent that is meant.
+    /// The configuration file of the agent to query.
     pub file: PathBuf,
     pub json: bool,
 }
 
-/// Reads the arguments behind the program's name.
+/// Parses the arguments after the program's name.
 ///
 /// # Errors
-/// What is wrong with them, in one line for the person who typed them.
+/// One line for the user about what is wrong with the arguments.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let mut words = ArgParser { parser: Parser::from_args(arguments), first: None };
     let command = match words.command()? {
@@ -130,12 +130,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
 
 struct ArgParser {
     parser: Parser,
-    /// An option met where the command was looked for.
+    /// An option that was found in place of the command.
     first: Option<String>,
 }
 
 impl ArgParser {
-    /// The first word if it is a command; an option there belongs to `run`.
+    /// Returns the first word if it is a command. An option there belongs to `run`.
     fn command(&mut self) -> Result<Option<String>, String> {
         match self.parser.next().map_err(|error| error.to_string())? {
             Some(Arg::Value(word)) => word.string().map(Some).map_err(|error| error.to_string()),
@@ -212,7 +212,7 @@ impl ArgParser {
         Ok(Command::Info(Info { host, port, username, password, json }))
     }
 
-    /// `None` where help is what was asked for.
+    /// `None` if help was requested.
     fn question(mut self, command: &str) -> Result<Option<QueryArgs>, String> {
         let mut question = QueryArgs { file: config::DEFAULT_FILE.into(), json: false };
         while let Some(word) = self.next()? {
@@ -299,22 +299,22 @@ impl ArgParser {
     }
 }
 
-/// Writes an answer to stdout. A reader that has gone away, as `head` does, is no failure.
+/// Writes a result to stdout. A reader that has closed its end, as `head` does, is not a failure.
 fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
-/// Writes an answer for programs to stdout, with nothing in it that acts on a terminal.
+/// Writes a result for programs to stdout, with all terminal control characters escaped.
 fn print_json(answer: &Value) {
     print(&format!("{}\n", text::escaped_json(&format!("{answer:#}"))));
 }
 
-/// Writes one line to stderr, with nothing in it that acts on a terminal.
+/// Writes one line to stderr, with all terminal control characters escaped.
 fn complain(line: impl Display) {
     eprintln!("{}", table::shown(&line.to_string()));
 }
 
-/// A password as it stands alone in a file; one line end behind it does not count.
+/// Reads a file that holds only a password. One line end after it does not count.
 fn read_password(file: &Path) -> Result<Secret, String> {
     let text = fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
@@ -335,7 +335,7 @@ impl Word {
     }
 }
 
-/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; a bare IPv6 address needs no brackets. The
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; an IPv6 address alone needs no brackets. The
 /// port defaults to 80.
 fn host_and_port(text: &str) -> Result<(String, u16), String> {
     if text.parse::<IpAddr>().is_ok() {

@@ -1,6 +1,6 @@
-//! `cameras.toml`: text to [`Config`], or every complaint at once.
+//! `cameras.toml`: turns its text into a [`Config`], or into the list of all complaints.
 //!
-//! After parsing no string is parsed again and no value can be out of range. A complaint names file,
+//! After parsing, no string is parsed again and no value is out of range. A complaint names file,
 //! line and column, says what is wrong and what would be right, and never shows a password.
 //!
 //! ```
@@ -60,16 +60,16 @@ use credentials::SecretReader;
 use diagnostics::Diagnostics;
 use section::{Root, Section};
 
-/// Where the agent looks unless told otherwise.
+/// The configuration file that is used if the command line names no other.
 pub const DEFAULT_FILE: &str = "/etc/cctv-agent/cameras.toml";
 
-/// More cameras than this are refused: one wall shows 64 tiles at most.
+/// Maximum number of cameras: one wall shows at most 64 tiles.
 pub const MAX_CAMERAS: usize = 64;
 
-/// A longer file is no configuration, in bytes.
+/// Maximum length of the configuration file, in bytes. A longer file is something else.
 const MAX_FILE_LEN: u64 = 1 << 20;
 
-/// A longer file is no password, in bytes.
+/// Maximum length of a password file, in bytes. A longer file is something else.
 const MAX_PASSWORD_LEN: u64 = 4096;
 
 /// Ports that an unprivileged service can bind.
@@ -77,35 +77,36 @@ const DISCOVERY_PORTS: std::ops::RangeInclusive<i64> = 1024..=65535;
 
 const SERVER_KEYS: &[&str] = &["listen", "names", "embed", "www", "state_dir", "discovery_port"];
 
-/// What one valid file says.
+/// The content of a valid configuration file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub server: Server,
     pub limits: Limits,
     pub watchdog: Watchdog,
-    /// In the order of the file, without those that have `enabled = false`.
+    /// In the order of the file; cameras with `enabled = false` are left out.
     pub cameras: Vec<Camera>,
-    /// How pages show them.
+    /// How pages show the cameras.
     pub walls: Walls,
-    /// What works but deserves a look, such as a password that every user of the box can read.
+    /// Settings that work but need attention, such as a password that every local user can read.
     pub warnings: Vec<Complaint>,
 }
 
-/// How the agent itself is to run. Every path is absolute or relative to the working directory.
+/// Settings of the agent itself. Every path is absolute or relative to the working directory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
-    /// At least one address, none twice.
+    /// At least one address, without duplicates.
     pub listen: Vec<SocketAddr>,
-    /// Host names by which browsers ask for the wall, besides those this machine has itself.
+    /// Host names under which browsers open the wall, in addition to this machine's own names.
     pub names: Vec<String>,
-    /// Origins of other sites' pages that may show the cameras.
+    /// Origins of pages of other sites that may show the cameras.
     pub embed: Vec<WebOrigin>,
-    /// The directory of the page.
+    /// The directory with the files of the page.
     pub www: PathBuf,
-    /// Where the last good answers of cameras are kept; may be missing or read-only.
+    /// The directory of the store, with the last good responses of cameras.
+    /// It may be missing or read-only.
     pub state_dir: PathBuf,
-    /// The local UDP port to search for cameras from, so that a firewall can let their answers in;
-    /// `None`: any free one.
+    /// The local UDP port from which discovery sends, so that a firewall can let the
+    /// responses in. `None`: any free port.
     pub discovery_port: Option<u16>,
 }
 
@@ -122,30 +123,30 @@ impl Default for Server {
     }
 }
 
-/// A password file as it was read.
+/// The content of a password file.
 pub struct SecretFile {
     pub text: String,
     /// Whether users other than owner and group may read it.
     pub readable_by_all: bool,
 }
 
-/// Reads and checks the file at `path` and the password files it names.
+/// Reads and checks the file at `path` and the password files that it names.
 ///
 /// # Errors
-/// Every complaint in file order; a single one without position where the file cannot be read.
+/// All complaints, in file order. If the file cannot be read, one complaint without a position.
 ///
 /// # Blocking
-/// Blocks on the disk: a few small regular files are read.
+/// Blocks on the disk while it reads a few small regular files.
 pub fn read(path: &Path) -> Result<Config, Vec<Complaint>> {
     let (text, readable_by_all) = read_text(path)?;
     if text.trim().is_empty() {
-        // Emptied by an editor that is about to write it, or by a disk that was full: nobody means that.
+        // An editor emptied it and is about to write it, or the disk was full. Nobody intends that.
         let text = "it is empty; write it again, or write [server] for a wall without cameras".to_owned();
         return Err(vec![Complaint { file: path.to_owned(), position: None, text }]);
     }
     let mut config = parse(&text, path, &read_secret)?;
     if readable_by_all && config.cameras.iter().any(|camera| camera.stream_source.credentials.is_some()) {
-        // Credentials may all come from password files; only those written in this file matter.
+        // All credentials may come from password files; only those in this file matter here.
         if let Some(at) = syntax::first_password(&text) {
             config.warnings.push(Complaint {
                 file: path.to_owned(),
@@ -158,11 +159,12 @@ pub fn read(path: &Path) -> Result<Config, Vec<Complaint>> {
     Ok(config)
 }
 
-/// Returns only where the file at `path` says to listen, whatever else is wrong with it: a running
-/// agent is to be found also while its file is being mended. The default where it says nothing usable.
+/// Returns the addresses in the key `listen` of the file at `path`, and ignores all other mistakes
+/// in it, so that a running agent is found while its file is being edited. Returns the default if
+/// the file has no usable value.
 ///
 /// # Errors
-/// A single complaint where the file cannot be read.
+/// One complaint if the file cannot be read.
 ///
 /// # Blocking
 /// Blocks on the disk.
@@ -175,11 +177,11 @@ pub fn listen(path: &Path) -> Result<Vec<SocketAddr>, Vec<Complaint>> {
     Ok(if listen.is_empty() { Server::default().listen } else { listen })
 }
 
-/// Checks `text`, calling it `path` in complaints. Relative paths in it start at the directory of
-/// `path`; password files are read through `read_secret`.
+/// Checks `text`; complaints name the file as `path`. Relative paths in `text` start at the
+/// directory of `path`. Password files are read through `read_secret`.
 ///
 /// # Errors
-/// Every complaint in file order.
+/// All complaints, in file order.
 pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<Config, Vec<Complaint>> {
     let mut diagnostics = Diagnostics::new(path, text);
     let base = path.parent().unwrap_or(Path::new(""));
@@ -205,7 +207,7 @@ fn server(section: &Section<'_>, base: &Path, diagnostics: &mut Diagnostics<'_>)
     let default = Server::default();
     let mut listen = address::listen(section, diagnostics);
     if listen.is_empty() {
-        // Absent, or already complained about.
+        // The key is absent, or there is already a complaint about it.
         listen = default.listen;
     }
     Server {
@@ -218,7 +220,7 @@ fn server(section: &Section<'_>, base: &Path, diagnostics: &mut Diagnostics<'_>)
     }
 }
 
-/// The text of the file, and whether users other than owner and group may read it.
+/// Returns the text of the file, and whether users other than owner and group may read it.
 fn read_text(path: &Path) -> Result<(String, bool), Vec<Complaint>> {
     let complaint = |position, text| vec![Complaint { file: path.to_owned(), position, text }];
     let file = read_small(path, MAX_FILE_LEN).map_err(|error| complaint(None, cannot_read(&error)))?;
@@ -236,8 +238,8 @@ struct SmallFile {
     readable_by_all: bool,
 }
 
-/// Reads a regular file of at most `limit` bytes. Others are refused before they are opened, as
-/// opening a FIFO would wait for its writer.
+/// Reads a regular file of at most `limit` bytes. Refuses other kinds before it opens them, because
+/// open(2) on a FIFO would block until there is a writer.
 fn read_small(path: &Path, limit: u64) -> io::Result<SmallFile> {
     if fs::metadata(path)?.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -261,7 +263,7 @@ fn read_secret(path: &Path) -> io::Result<SecretFile> {
     Ok(SecretFile { text, readable_by_all: file.readable_by_all })
 }
 
-/// Why a file cannot be read, in plain words, with what to do.
+/// Says in plain words why a file cannot be read, and what to do.
 fn cannot_read(error: &io::Error) -> String {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file; check the path".to_owned(),

@@ -1,9 +1,9 @@
-//! Finding cameras: who is on the network, and where a known camera is now.
+//! Discovery of cameras: which devices are on the network, and where a known camera is now.
 //!
-//! [`Search`] asks, by WS-Discovery ([`wsd`]) and SSDP ([`ssdp`]), on every interface; [`listen`] hears
-//! what devices announce by themselves. Both give [`DiscoveredDevice`]s. Datagrams come from anybody, so all of
-//! a sighting is hearsay: it says where to ask, and the device itself, asked by ONVIF, says who it is.
-//! Nothing here knows a password.
+//! [`Search`] asks by WS-Discovery ([`wsd`]) and SSDP ([`ssdp`]) on every interface. [`listen`]
+//! receives what devices announce by themselves. Both return [`DiscoveredDevice`]s. Datagrams come
+//! from anybody, so nothing in a discovered device is certain: it says where to ask, and the device
+//! itself, asked by ONVIF, says who it is. This module knows no password.
 //!
 //! ```
 //! use cctv_agent::discovery::{DatagramSource, wsd};

@@ -1,9 +1,9 @@
-//! syslog or stderr behind the `log` facade: one line per event, for the person on site.
+//! A logger behind the `log` facade that writes to syslog or stderr: one line
+//! per event, for the person on site.
 //!
-//! A line says `camera: what happened; what is done about it`. Every line is masked as
-//! [`mask_credentials`] does, as a last line of defence; repeats within ten seconds, be it
-//! with other numbers, are counted and told in one line, for which somebody must call [`flush`] about
-//! once a second.
+//! A line says `camera: what happened; what is done about it`. As a last line of defence, every
+//! line is masked as by [`mask_credentials`]. Repeats within ten seconds, also with other numbers,
+//! are counted and logged in one line. For this, [`flush`] must be called about once a second.
 
 use std::{
     error, fmt, panic,
@@ -26,16 +26,17 @@ use dedup::Deduplicator;
 use stderr::StderrSink;
 use syslog::SyslogSink;
 
-/// Longer lines are cut, in bytes: with its head a line then fits into 1000 bytes, and BusyBox's
-/// syslogd reads 1023 of a datagram (measured with 1.35 of Debian 12; RFC 3164 section 4.1 allows 1024).
+/// Maximum length of a text, in bytes. With its head a line then fits into 1000
+/// bytes: BusyBox's syslogd reads 1023 of a datagram (measured with 1.35 of Debian
+/// 12; RFC 3164 section 4.1 allows 1024).
 const MAX_TEXT_LEN: usize = 900;
 
-/// Records of other crates begin with another target; of those only warnings and errors are told.
+/// Prefix of the target of our own records. Of other crates only warnings and errors are logged.
 const OWN_TARGET: &str = "cctv_agent";
 
 #[derive(Debug)]
 pub enum Error {
-    /// The process has a logger already.
+    /// The process already has a logger.
     Twice(SetLoggerError),
 }
 
@@ -55,22 +56,22 @@ impl error::Error for Error {
     }
 }
 
-/// Where the log goes.
+/// The destination of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The datagram socket `/dev/log`; never waits for it.
+    /// The datagram socket `/dev/log`; never blocks.
     Syslog,
-    /// Waits for as long as whoever reads it waits.
+    /// Standard error; blocks while its reader does not read.
     Stderr,
 }
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
-/// Sends all that is logged from now on to `target`, down to `level`. A panic is logged as well, as
-/// nobody reads the stderr of a service.
+/// Sends all log records from now on to `target`, down to `level`. Panics are logged too if
+/// `target` is syslog, because nobody reads the stderr of a service.
 ///
 /// # Errors
-/// Where the process has a logger already.
+/// If the process already has a logger.
 pub fn start(target: Target, level: LevelFilter) -> Result<(), Error> {
     let sink = match target {
         Target::Syslog => Sink::Syslog(SyslogSink::new(syslog::SYSLOG_SOCKET.into())),
@@ -85,9 +86,10 @@ pub fn start(target: Target, level: LevelFilter) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tells the repeats whose ten seconds are over, and what syslogd did not take before. For a timer of
-/// about one second; costs nothing where there is nothing to tell. Returns whether lines wait that a
-/// syslogd is there for: it takes a dozen at once, so whoever calls again soon is done soon.
+/// Logs the repeats whose ten seconds are over, and resends the lines that syslogd did not accept.
+/// Call it from a timer of about one second; it costs nothing if there is nothing to log. Returns
+/// whether lines still wait for a syslogd that is there: it accepts a dozen at once, so an early
+/// next call soon sends them all.
 pub fn flush(now: Instant) -> bool {
     LOGGER.get().is_some_and(|logger| {
         logger.with(|scribe| {
@@ -97,25 +99,25 @@ pub fn flush(now: Instant) -> bool {
     })
 }
 
-/// How many lines were lost since the process began, because syslogd was away or stuck. Never goes
-/// back, unlike the number that is told in the log.
+/// Returns how many lines were lost since the process began, because syslogd was absent or stuck.
+/// This number never decreases, unlike the number in the log.
 pub fn lost() -> u64 {
     syslog::LOST.load(Ordering::Relaxed)
 }
 
-/// The error and its causes on one line, as `a: b: c`, without the numbers that the standard library
-/// puts behind the system's words, and each of them bounded.
+/// Formats the error and its causes on one line, as `a: b: c`. Leaves out the numbers that the
+/// standard library appends to the system's texts, and bounds the length of each text.
 pub fn chain(error: &dyn error::Error) -> String {
     let causes = std::iter::successors(Some(error), |e| e.source());
     let words = |cause: &dyn error::Error| {
-        // Some causes quote what a stranger sent, at any length.
+        // Some causes quote what a stranger sent, of any length.
         let words = without_number(cause.to_string());
         text::shortened(&words, text::MAX_REASON_LEN).into_owned()
     };
     causes.map(words).collect::<Vec<_>>().join(": ")
 }
 
-/// `Connection refused (os error 111)` as `Connection refused`.
+/// Turns `Connection refused (os error 111)` into `Connection refused`.
 fn without_number(text: String) -> String {
     match text.rsplit_once(" (os error ") {
         Some((words, number)) if number.strip_suffix(')').is_some_and(|n| n.parse::<i32>().is_ok()) => words.to_owned(),
@@ -126,7 +128,7 @@ fn without_number(text: String) -> String {
 fn log_panics() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
-        // The panic may have come from within the logger, which is then locked.
+        // The panic may have happened inside the logger, which is then locked.
         if let Some(Ok(mut scribe)) = LOGGER.get().map(|logger| logger.0.try_lock()) {
             let line = format!("agent: internal error: {panic}; the process ends and init starts it again");
             scribe.write(Level::Error, &line, Instant::now());
@@ -139,7 +141,7 @@ struct Logger(Mutex<Pipeline>);
 
 impl Logger {
     fn with<T>(&self, action: impl FnOnce(&mut Pipeline) -> T) -> T {
-        // A panic while a line was written leaves at worst that line half written.
+        // A panic during a write leaves at worst one incomplete line.
         action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -161,13 +163,13 @@ impl Log for Logger {
         self.with(|scribe| scribe.write(record.level(), &text, Instant::now()));
     }
 
-    /// For the end of the process: tells every repeat, whatever its age.
+    /// For the end of the process: logs every repeat, whatever its age.
     fn flush(&self) {
         self.with(|scribe| scribe.finish(Instant::now()));
     }
 }
 
-/// Where lines end up.
+/// The output of the log.
 pub enum Sink {
     Syslog(SyslogSink),
     Stderr(StderrSink),
@@ -182,7 +184,7 @@ impl Sink {
     }
 }
 
-/// Masks, cuts and sums lines on their way to a sink.
+/// Masks, shortens and deduplicates lines before they reach a sink.
 pub struct Pipeline {
     sink: Sink,
     dedup: Deduplicator,
@@ -215,7 +217,7 @@ impl Pipeline {
         matches!(&self.sink, Sink::Syslog(syslog) if syslog.is_backed_up())
     }
 
-    /// Tells every repeat, whatever its age. What syslogd does not take now, nobody will tell.
+    /// Logs every repeat, whatever its age. Lines that syslogd does not accept now are lost.
     pub fn finish(&mut self, now: Instant) {
         let dedup = self.dedup.all();
         self.tell(dedup, now);
@@ -236,8 +238,8 @@ impl Pipeline {
     }
 }
 
-/// `text` without line breaks and other hidden characters, so that nobody can forge a line or have it
-/// read otherwise, and not longer than a line may be.
+/// Returns `text` without line breaks and other hidden characters, so that nobody can forge a line
+/// or change how it reads, and shortened to the maximum length of a line.
 fn one_line(text: &str) -> String {
     let plain = |c: char| match c {
         '\n' | '\r' | '\t' => ' ',

@@ -1,10 +1,10 @@
-//! One ONVIF device: its clock, profiles and stream URIs.
+//! A client for one ONVIF device: its clock, profiles and stream URIs.
 //!
-//! An asynchronous client that takes what cameras really send: see the files below, from reading
-//! ([`soap`], [`answers`], [`address`]) over logging in
-//! ([`login`], [`challenge`], [`digest`], [`token`], [`clock`]) to the conversation ([`device`],
-//! [`media`], [`identity`]). It sends a wrong password at most twice per call, because cameras lock accounts, and
-//! never logs a message, because cameras echo our own login in theirs.
+//! It is asynchronous and accepts what cameras really send. [`soap`], [`responses`] and
+//! [`uri_repair`] read responses; [`auth`], [`challenge`], [`digest`], [`username_token`] and
+//! [`clock`] log in; `device`, `media` and [`identity()`] make the requests. It sends a
+//! wrong password at most twice per call, because cameras lock accounts. It never logs a message,
+//! because cameras echo our own login in theirs.
 //!
 //! ```
 //! use std::{io::{Read as _, Write as _}, net::TcpListener, thread};
@@ -70,10 +70,10 @@ pub use crate::http_client::Limits;
 use self::{device::Device, media::Media};
 use crate::camera::{Credentials, StreamUri};
 
-/// The port of ONVIF where nothing else is said.
+/// The default port of ONVIF.
 pub const DEFAULT_PORT: u16 = 80;
 
-/// The device to talk to.
+/// The device to contact.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
     /// IP address (IPv6 without brackets) or host name.
@@ -82,29 +82,30 @@ pub struct Target {
     pub credentials: Option<Credentials>,
 }
 
-/// One camera profile, ready to be opened.
+/// One profile of a camera, with all that is needed to open its stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
-    /// Empty where the camera does not tell.
+    /// Empty if the camera does not report it.
     pub device: DeviceInformation,
-    /// The camera's WS-Discovery identity, where it tells it.
+    /// The camera's WS-Discovery identity, if it reports one.
     pub endpoint: Option<String>,
-    /// The camera's hardware addresses as `00:12:34:56:78:9a`, where it tells them without a login.
+    /// The camera's hardware addresses as `00:12:34:56:78:9a`, if it reports them without a login.
     pub hardware_addresses: Vec<String>,
-    /// Only the token is known where a [`Hint`] named it.
+    /// Only the token is known if a [`Hint`] named the profile.
     pub profile: Profile,
-    /// Where the stream may be, to be tried in this order; never empty. Drop one after a failed connect.
+    /// Possible addresses of the stream, to try in this order; never empty.
+    /// Drop one if connecting to it fails.
     pub streams: Vec<StreamUri>,
-    /// The login that stood in the stream's address: for the hosts that the camera names. At the camera
-    /// itself one that is configured wins.
+    /// The login that was in the stream's address. It is for hosts that the camera names. At the
+    /// camera itself a configured login takes precedence.
     pub camera_credentials: Option<Credentials>,
-    /// The camera's clock against ours, where it told it.
+    /// The difference between the camera's clock and ours, if the camera reported its time.
     pub clock_offset: Option<Offset>,
     pub authentication: Option<Authentication>,
 }
 
 impl Resolved {
-    /// What is worth remembering for the next time.
+    /// Returns what to remember for the next time.
     pub fn hint(&self) -> Hint {
         Hint {
             authentication: self.authentication,
@@ -113,60 +114,61 @@ impl Resolved {
         }
     }
 
-    /// Those of the `streams` that may be written to a disk: some makers put the login into the path.
+    /// Returns the `streams` that may be stored on disk: some makers put the login into the path.
     pub fn streams_without_login(&self) -> impl Iterator<Item = &StreamUri> {
         self.streams.iter().filter(|uri| uri.to_string() == uri.as_str())
     }
 }
 
-/// What an earlier conversation with the same camera taught. It saves requests, those with a password
-/// first of all; one that no longer holds costs at most one refusal of the two that are allowed.
+/// What was learnt from an earlier conversation with the same camera. It saves requests, above all
+/// those with a password. An outdated hint costs at most one of the two refusals that are allowed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hint {
-    /// How it wanted to be logged in to.
+    /// How the camera required the login.
     pub authentication: Option<Authentication>,
-    /// A token that was that of a profile. Where it is the one wanted, its stream is asked for without the
-    /// list of profiles.
+    /// The token of a profile. If this profile is wanted, its stream is
+    /// requested without the list of profiles.
     pub token: Option<String>,
-    /// Where the stream of `token` was. Where it is another now, the list is asked for after all: the
-    /// channels of a recorder may have been set up anew, and some firmwares give the stream of any
-    /// channel for a token that no longer exists.
+    /// The address of the stream of `token`. If the camera now gives another address, the list is
+    /// requested after all: the channels of a recorder may have been reassigned, and some firmwares
+    /// give the stream of any channel for a token that no longer exists.
     pub stream: Option<StreamUri>,
 }
 
-/// All a camera has to offer.
+/// A report of everything that a camera offers.
 #[derive(Debug)]
 pub struct DeviceReport {
     pub device: DeviceInformation,
     pub endpoint: Option<String>,
-    /// Its name in the network, where it has one.
+    /// Its name in the network, if it has one.
     pub host_name: Option<String>,
     pub offers: Vec<ProfileReport>,
     pub clock_offset: Option<Offset>,
     pub authentication: Option<Authentication>,
 }
 
-/// One profile and where its stream is, or why it has none.
+/// One profile with its stream, or the reason why it has none.
 #[derive(Debug)]
 pub struct ProfileReport {
     pub profile: Profile,
     pub streams: Result<Streams, Error>,
 }
 
-/// Finds the stream of `profile`, a token or else a name; `None`: the first profile with video. Six
-/// to eight requests where all is well, two or three of them with a login if the camera wants one.
+/// Finds the stream of `profile`, which is a token, or else a name; `None`: the first profile with
+/// video. This takes six to eight requests if there are no errors. Two or three of them carry a
+/// login if the camera requires one.
 ///
 /// # Errors
-/// See [`Error::kind`] for what to do about one. After `Denied` nothing should be tried for a long
-/// time: the password was refused once or twice, and cameras lock accounts.
+/// [`Error::kind`] says what to do about an error. After `Denied`, try nothing for a long time: the
+/// password was refused once or twice, and cameras lock accounts.
 pub async fn resolve(target: &Target, profile: Option<&str>) -> Result<Resolved, Error> {
     resolve_within(target, profile, &Hint::default(), Limits::default()).await
 }
 
-/// [`resolve`] with what was learnt before, and other limits of time.
+/// Like [`resolve`], with what was learnt before and with other time limits.
 ///
 /// # Errors
-/// As [`resolve`].
+/// Those of [`resolve`].
 pub async fn resolve_within(
     target: &Target,
     profile: Option<&str>,
@@ -176,23 +178,24 @@ pub async fn resolve_within(
     Ok(resolve_both(target, profile, None, hint, limits).await?.0)
 }
 
-/// The word for a small stream that is to be found by itself.
+/// The value of `small_profile` that selects a small stream automatically.
 pub const AUTO: &str = "auto";
 
 /// The stream for small tiles.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SmallStream {
     pub profile: Profile,
-    /// As [`Resolved::streams`].
+    /// Like [`Resolved::streams`].
     pub streams: Vec<StreamUri>,
 }
 
-/// [`resolve_within`] for a second stream as well, in the same conversation: that of the profile `small`, a
-/// token or a name, or of the one that [`AUTO`] finds. It costs one request more, or two where no
-/// list of profiles was needed for the first. What is wrong with it alone is told beside the first.
+/// Like [`resolve_within`], and finds a second stream in the same conversation: that of the profile
+/// `small`, which is a token or a name, or of the profile that [`AUTO`] selects. This costs one
+/// more request, or two if the first stream needed no list of profiles. An error of the second
+/// stream alone is returned beside the first stream.
 ///
 /// # Errors
-/// As [`resolve`].
+/// Those of [`resolve`].
 pub async fn resolve_both(
     target: &Target,
     profile: Option<&str>,
@@ -220,7 +223,7 @@ pub async fn resolve_both(
     let small = small.map(|found| found.map(|(profile, streams)| SmallStream { profile, streams: streams.candidates }));
     let mut device = media.device;
     let information = device.information().await;
-    // Where this would take a password, the serial number will have to do.
+    // If this requires a password, the serial number has to be enough.
     let hardware_addresses = match device.authentication() {
         Some(Authentication::Open) => device.hardware_addresses().await.unwrap_or_default(),
         _ => Vec::new(),
@@ -238,11 +241,11 @@ pub async fn resolve_both(
     Ok((main, small))
 }
 
-/// Asks a device for its profiles, without their streams: three or four requests, or a refusal where it
-/// wants a login and `target` has none.
+/// Asks a device for its profiles without their streams. This takes three or four requests, or ends
+/// with a refusal if the device requires a login and `target` has none.
 ///
 /// # Errors
-/// When no media service lists profiles.
+/// If no media service lists profiles.
 pub async fn profiles_within(target: &Target, limits: Limits) -> Result<Vec<Profile>, Error> {
     Media::find(Device::new(target, None, limits)).await?.profiles().await
 }
@@ -250,15 +253,15 @@ pub async fn profiles_within(target: &Target, limits: Limits) -> Result<Vec<Prof
 /// Asks a camera for all its profiles and their streams.
 ///
 /// # Errors
-/// When the profiles cannot be had; a profile without a stream is no error.
+/// If the profiles are not available. A profile without a stream is not an error.
 pub async fn report(target: &Target) -> Result<DeviceReport, Error> {
     report_within(target, Limits::default()).await
 }
 
-/// [`report`] with other limits of time.
+/// Like [`report`], with other time limits.
 ///
 /// # Errors
-/// As [`report`].
+/// Those of [`report`].
 pub async fn report_within(target: &Target, limits: Limits) -> Result<DeviceReport, Error> {
     let mut device = Device::new(target, None, limits);
     device.learn_clock().await?;

@@ -1,4 +1,4 @@
-//! What the running agent says of itself: `/api/cameras` of the address in its configuration file.
+//! Gets the status of the running agent: `/api/cameras` at the address in its configuration file.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -16,29 +16,29 @@ use crate::{
     log::chain,
 };
 
-/// The exit code where no agent answers.
+/// The exit code if no agent answers.
 pub const NO_ANSWER: u8 = 70;
 
-/// An agent answers within milliseconds; one that needs longer is as good as gone.
+/// Time limits of the request. An agent answers within milliseconds.
 const PATIENCE: Limits =
     Limits { connect: Duration::from_secs(2), call: Duration::from_secs(3), quiet: Duration::from_millis(250) };
 
-/// Why nothing is known of the running agent.
+/// Why the status of the running agent is unknown.
 #[derive(Debug)]
 pub enum Failure {
     /// The configuration file cannot be read.
     File(Vec<Complaint>),
-    /// Nobody answers, or somebody else does: in words, with what to do.
+    /// Nothing answers, or another program does. The text says which, and what to do.
     NoAgent(String),
 }
 
-/// As [`ask`], telling on stderr, in the name of `command`, why there is no answer.
+/// Like [`ask`], but prints to stderr, in the name of `command`, why there is no response.
 ///
 /// # Errors
 /// The exit code of `command`.
 ///
 /// # Blocking
-/// As [`ask`].
+/// Like [`ask`].
 pub fn answer(command: &str, file: &Path) -> Result<Value, ExitCode> {
     ask(file).map_err(|failure| match failure {
         Failure::File(complaints) => {
@@ -58,11 +58,11 @@ pub fn answer(command: &str, file: &Path) -> Result<Value, ExitCode> {
     })
 }
 
-/// Asks the agent that serves the configuration `file`: where the file says that it listens, or else, as
-/// the file may have been changed, where an agent that runs with it really does.
+/// Asks the agent that runs with the configuration `file`: first at the addresses in the file, then
+/// at those on which such an agent really listens, because the file may have been changed.
 ///
 /// # Errors
-/// When the file cannot be read, or no agent answers where it says.
+/// If the file cannot be read, or no agent answers at these addresses.
 ///
 /// # Blocking
 /// Blocks on the disk, and up to three seconds for each address of the file.
@@ -91,14 +91,14 @@ pub fn ask(file: &Path) -> Result<Value, Failure> {
 /// Asks the agent at `address`.
 ///
 /// # Errors
-/// In words, when no agent answers there.
+/// A text that says why, if no agent answers there.
 ///
 /// # Blocking
-/// Blocks for three seconds at most.
+/// Blocks for at most three seconds.
 pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
     let (ip, port) = (address.ip().to_string(), address.port());
     let host = in_brackets(&ip);
-    // A link-local address is reached by the interface as well, which no Host names.
+    // Connecting to a link-local address needs the interface too, but a Host header never has it.
     let ip = match address {
         SocketAddr::V6(address) if address.scope_id() != 0 => format!("{ip}%{}", address.scope_id()),
         _ => ip,
@@ -118,7 +118,7 @@ pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
     }
 }
 
-/// Where one of this machine reaches an agent that listens on `address`.
+/// Returns the address at which this machine reaches an agent that listens on `address`.
 pub fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),

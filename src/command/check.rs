@@ -1,4 +1,4 @@
-//! `cctv-agent check [FILE]`: reads a configuration as the agent would, and says all that is wrong.
+//! `cctv-agent check [FILE]`: reads a configuration as the agent would, and reports all mistakes.
 
 use std::{
     io::{self, Write},
@@ -8,14 +8,14 @@ use std::{
 use super::table::shown;
 use crate::config::{self, Complaint, Config};
 
-/// Exit code of a file that is right.
+/// The exit code for a valid file.
 pub const GOOD: u8 = 0;
 
-/// Exit code of a bad configuration (`EX_CONFIG` of sysexits.h).
+/// The exit code for an invalid configuration (`EX_CONFIG` of sysexits.h).
 pub const BAD: u8 = 78;
 
-/// Checks `file` and returns the exit code. Complaints, their count, and remarks on a file that is
-/// right go to stderr; `cameras.toml: good: …` goes to stdout.
+/// Checks `file` and returns the exit code. Complaints, their count, and warnings about a valid
+/// file go to stderr; `cameras.toml: good: …` goes to stdout.
 ///
 /// # Blocking
 /// Blocks on the disk and on the terminal.
@@ -23,12 +23,13 @@ pub fn run(file: &Path) -> u8 {
     check(file, &mut io::stdout().lock(), &mut io::stderr().lock())
 }
 
-/// As [`run`], writing elsewhere. Whoever stops listening does not change the exit code.
+/// Like [`run`], but writes to `out` and `err`. A reader that closes its
+/// end does not change the exit code.
 pub fn check(file: &Path, out: &mut impl Write, err: &mut impl Write) -> u8 {
     tell(file, &config::read(file), out, err)
 }
 
-/// Tells what was read of `file`, and returns the exit code.
+/// Reports the result of reading `file`, and returns the exit code.
 pub fn tell(file: &Path, read: &Result<Config, Vec<Complaint>>, out: &mut impl Write, err: &mut impl Write) -> u8 {
     match read {
         Ok(config) => {

@@ -1,7 +1,7 @@
-//! `cctv-agent discover`: which cameras are on the network, for the person who writes `cameras.toml`.
+//! `cctv-agent discover`: shows the cameras on the network, for the writer of `cameras.toml`.
 //!
-//! No password is sent: what a camera tells without one is shown, the rest is left open. Texts come
-//! from whoever is on the network and go to a terminal: control characters are shown, not obeyed.
+//! No password is sent: the output has only what a camera reports without a login. The texts come
+//! from anybody on the network and go to a terminal, so control characters are escaped.
 
 mod config_match;
 mod probe;
@@ -22,16 +22,16 @@ use crate::{
 use config_match::Configured;
 use probe::DeviceAnswers;
 
-/// The exit code when nothing was found.
+/// The exit code if nothing was found.
 const NOTHING: u8 = 70;
 
-/// The words of the command line.
+/// The arguments of the command.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Discover {
     /// How long to search.
     pub time: Duration,
     pub form: Form,
-    /// The configuration to compare with; `None`: the usual one, if it is there.
+    /// The configuration to compare with; `None`: the default one, if it exists.
     pub config: Option<PathBuf>,
 }
 
@@ -43,13 +43,13 @@ pub enum Form {
     Toml,
 }
 
-/// One device as it is shown.
+/// One device of the output.
 #[derive(Debug)]
 pub struct Candidate {
     pub discovered: DiscoveredDevice,
-    /// Where its ONVIF service answered, or where it is said to be.
+    /// Where its ONVIF service answered, or where its announcement says that it is.
     pub address: Option<XAddr>,
-    /// Whether it answered there, and what it told.
+    /// What it reported there; `None` if it did not answer.
     pub told: Option<DeviceAnswers>,
     pub configured: Configured,
 }
@@ -70,7 +70,7 @@ impl Candidate {
         told.or(self.discovered.serial.as_deref())
     }
 
-    /// Its identity as it is written in `cameras.toml`.
+    /// Returns its identity in the form of `cameras.toml`.
     fn identity(&self) -> Option<String> {
         let told = self.told.as_ref().and_then(|told| told.identity.as_ref());
         self.discovered.identity.as_ref().or(told).map(|identity| identity.to_urn())
@@ -81,17 +81,17 @@ impl Candidate {
     }
 }
 
-/// Searches and prints what was found; what was asked, to stderr, where nothing was.
+/// Searches and prints the result. If nothing was found, prints to stderr where it searched.
 ///
 /// # Blocking
-/// Holds the thread for the time of the search and a few seconds more.
+/// Blocks for the time of the search and a few seconds more.
 pub fn run(arguments: Discover) -> ExitCode {
     let config = configuration(&arguments);
     let port = config.as_ref().and_then(|config| config.server.discovery_port);
     let (found, asked) = smol::block_on(async {
         let mut search = Search::new(port.unwrap_or(0));
         search.limits.whole = arguments.time;
-        // Configured cameras are asked by themselves as well: that crosses routers.
+        // Configured cameras are also asked directly, because unicast crosses routers.
         for ip in config.iter().flat_map(config_match::addresses) {
             search = search.and_ask(ip);
         }
@@ -110,12 +110,12 @@ pub fn run(arguments: Discover) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The configuration to compare with, if there is a good one.
+/// Returns the configuration to compare with, if there is a valid one.
 fn configuration(arguments: &Discover) -> Option<Config> {
     let file = arguments.config.clone().unwrap_or_else(|| config::DEFAULT_FILE.into());
     match config::read(&file) {
         Ok(config) => Some(config),
-        // Nobody is told of a file that nobody has written yet.
+        // A default file that does not exist yet is not worth a message.
         Err(_) if arguments.config.is_none() && !file.exists() => None,
         Err(complaints) => {
             let advice = "cannot tell which cameras are configured; cctv-agent check says more";
@@ -125,7 +125,7 @@ fn configuration(arguments: &Discover) -> Option<Config> {
     }
 }
 
-/// Asks every device what it tells without a login, and leaves out what is no camera.
+/// Asks every device what it reports without a login, and leaves out devices that are no cameras.
 async fn cameras(discovered_devices: Vec<DiscoveredDevice>, config: Option<&Config>) -> Vec<Candidate> {
     let mut found = Vec::new();
     for (discovered, answer) in probe::all(discovered_devices).await {
@@ -134,7 +134,7 @@ async fn cameras(discovered_devices: Vec<DiscoveredDevice>, config: Option<&Conf
         }
         let (address, told) = match answer {
             Some((address, told)) => (Some(address), Some(told)),
-            // What SSDP offers are guesses; WS-Discovery names addresses.
+            // Addresses from SSDP are guesses; WS-Discovery names addresses.
             None => (discovered.near_addresses().into_iter().next().filter(|_| discovered.identity.is_some()), None),
         };
         let configured = config_match::find(&discovered, told.as_ref(), config);
@@ -143,7 +143,7 @@ async fn cameras(discovered_devices: Vec<DiscoveredDevice>, config: Option<&Conf
     found
 }
 
-/// The answer for people; empty where nothing was found.
+/// Formats the result for people; empty if nothing was found.
 pub fn as_table(found: &[Candidate]) -> String {
     if found.is_empty() {
         return String::new();
@@ -166,7 +166,7 @@ pub fn as_table(found: &[Candidate]) -> String {
     aligned(&rows, [Side::Left; _]).iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// Host, and port where it is not 80, as `info` takes them.
+/// Returns the host, and the port if it is not 80, in the form that `info` accepts.
 fn address(found: &Candidate) -> String {
     match &found.address {
         Some(xaddr) if xaddr.port == 80 => shown(&xaddr.host),
@@ -175,7 +175,7 @@ fn address(found: &Candidate) -> String {
     }
 }
 
-/// The answer for programs.
+/// Formats the result for programs.
 pub fn as_json(found: &[Candidate]) -> Value {
     let one = |found: &Candidate| {
         json!({
@@ -203,7 +203,7 @@ pub fn as_json(found: &[Candidate]) -> Value {
     Value::Array(found.iter().map(one).collect())
 }
 
-/// What to say when nothing was found.
+/// Returns the message for a search that found nothing.
 pub fn nothing(asked: &[InterfaceAddress], time: Duration, port: Option<u16>) -> String {
     if asked.is_empty() {
         return "no network interface is up that carries multicast; check the cable and the address of this machine"

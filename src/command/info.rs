@@ -1,6 +1,6 @@
-//! `cctv-agent info`: what one camera says about itself, for the person who writes `cameras.toml`.
+//! `cctv-agent info`: shows what one camera reports about itself, for the writer of `cameras.toml`.
 //!
-//! Texts come from the camera and go to a terminal: control characters are shown, not obeyed, and
+//! The texts come from the camera and go to a terminal, so control characters are escaped and
 //! addresses are masked.
 
 use std::process::ExitCode;
@@ -18,10 +18,10 @@ use crate::{
     text,
 };
 
-/// The exit code when the camera could not be asked.
+/// The exit code if the camera could not be asked.
 const FAILED: u8 = 70;
 
-/// The words of the command line.
+/// The arguments of the command.
 #[derive(Clone, Debug)]
 pub struct Info {
     /// IP address (IPv6 without brackets) or host name.
@@ -32,10 +32,10 @@ pub struct Info {
     pub json: bool,
 }
 
-/// Asks the camera and prints what it says; one line to stderr where it cannot be asked.
+/// Asks the camera and prints what it reports, or prints one line to stderr if that fails.
 ///
 /// # Blocking
-/// Holds the thread until the camera has answered, a few requests of ten seconds at most each.
+/// Blocks until the camera has answered: a few requests of at most ten seconds each.
 pub fn run(arguments: Info) -> ExitCode {
     let Info { host, port, username, password, json } = arguments;
     let credentials = username.map(|username| {
@@ -59,7 +59,7 @@ pub fn run(arguments: Info) -> ExitCode {
     }
 }
 
-/// The answer for people.
+/// Formats the result for people.
 pub fn as_text(report: &DeviceReport) -> String {
     let device = &report.device;
     let unknown = || "not told".to_owned();
@@ -90,7 +90,7 @@ pub fn as_text(report: &DeviceReport) -> String {
     text
 }
 
-/// One row for the profile, and one for each further place where its stream may be.
+/// Returns one row for the profile, and one for each further address that its stream may have.
 fn offer_rows(offer: &ProfileReport) -> Vec<[String; 7]> {
     let profile = &offer.profile;
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -116,7 +116,7 @@ fn offer_rows(offer: &ProfileReport) -> Vec<[String; 7]> {
     std::iter::once(first).chain(further).collect()
 }
 
-/// The answer for programs. Addresses are masked here, too.
+/// Formats the result for programs. Addresses are masked here, too.
 pub fn as_json(report: &DeviceReport) -> Value {
     let device = &report.device;
     json!({

@@ -1,4 +1,4 @@
-//! `cctv-agent list`: which cameras the running agent shows, and where each was found.
+//! `cctv-agent list`: shows the cameras of the running agent, and where each one was found.
 
 use std::{path::Path, process::ExitCode};
 
@@ -13,16 +13,16 @@ use crate::{
     config,
 };
 
-/// A longer name is cut, in cells of the terminal.
+/// Maximum width of a name, in terminal cells; longer names are cut.
 const WIDEST_NAME: usize = 24;
 
-/// A longer address is cut; those of cameras without ONVIF are whole URLs.
+/// Maximum width of an address; longer ones are cut. Cameras without ONVIF have whole URLs.
 const WIDEST_ADDRESS: usize = 44;
 
-/// Asks the running agent and prints its cameras; one line to stderr where no agent answers.
+/// Asks the running agent and prints its cameras, or prints one line to stderr if no agent answers.
 ///
 /// # Blocking
-/// Blocks on the disk, and some seconds for each address where nobody answers.
+/// Blocks on the disk, and some seconds for each address that does not answer.
 pub fn run(question: &QueryArgs) -> ExitCode {
     let answer = match agent_client::answer("list", &question.file) {
         Ok(answer) => answer,
@@ -37,8 +37,8 @@ pub fn run(question: &QueryArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The list for people: `answer` is what the agent says. Where a camera was not found yet, the
-/// address stands there as it is configured.
+/// Formats the list for people; `answer` is the agent's response. For a camera that was not found
+/// yet, the list shows the configured address.
 fn as_text(answer: &Value, configured: &[Camera]) -> String {
     let cameras = rows(answer, configured);
     if cameras.is_empty() {
@@ -59,12 +59,12 @@ fn as_text(answer: &Value, configured: &[Camera]) -> String {
     aligned(&table, [Side::Left; 6]).iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// The list for programs.
+/// Formats the list for programs.
 fn as_json(answer: &Value, configured: &[Camera]) -> Value {
     Value::Array(rows(answer, configured))
 }
 
-/// The cameras of `file` as far as it can be read; the running agent may have others.
+/// Returns the cameras of `file`, or none if it is not valid. The running agent may have others.
 fn configured(file: &Path) -> Vec<Camera> {
     config::read(file).map(|config| config.cameras).unwrap_or_default()
 }
@@ -90,7 +90,7 @@ fn rows(answer: &Value, configured: &[Camera]) -> Vec<Value> {
     cameras.map(row).collect()
 }
 
-/// Address and profile as the file gives them. A password inside an address is masked.
+/// Returns address and profile as configured. A password inside an address is masked.
 fn place(camera: &Camera) -> (Value, Value) {
     match &camera.stream_source.source {
         Source::Onvif { host, uuid, profile, .. } => (json!(host.as_ref().or(uuid.as_ref())), json!(profile)),

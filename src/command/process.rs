@@ -1,8 +1,8 @@
-//! The agent that runs with a given configuration file, found among the processes of this machine.
+//! Finds the agent that runs with a given configuration file, among the processes of this machine.
 //!
-//! The file itself is what tells two agents apart: its device and inode, seen through each agent's
-//! own root and working directory. So nothing has to be written at start, nothing can be stale, and
-//! it works however the agent was started, in a container or beside a second one.
+//! Device and inode of the file identify the agent, resolved through each agent's own root and
+//! working directory. So no pid file is written at start and none can be stale. It works however
+//! the agent was started, in a container or beside a second agent.
 
 use std::{
     collections::BTreeSet,
@@ -23,17 +23,17 @@ use nix::{
 
 use super::Command;
 
-/// What the kernel appends to the name of a program whose file was replaced by an update.
+/// What the kernel appends to the path of a program whose file was replaced by an update.
 const REPLACED: &str = " (deleted)";
 
 /// A running agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// As this program sees it.
+    /// The pid that this program sees.
     pub pid: u32,
-    /// As the agent sees itself; another number where it runs in a container.
+    /// The pid that the agent itself sees; it differs if the agent runs in a container.
     pub own_pid: u32,
-    /// Whether it handles SIGHUP already; before, the signal would end it.
+    /// Whether it already handles SIGHUP. Before that, the signal would end it.
     pub takes_reload: bool,
     parent: u32,
 }
@@ -41,19 +41,20 @@ pub struct Process {
 /// Why no agent was found.
 #[derive(Debug, PartialEq)]
 pub enum Failure {
-    /// There is none that runs with this file.
+    /// No agent runs with this file.
     None,
-    /// There seems to be one, of which this user may know nothing.
+    /// There seems to be one, but this user may not inspect it.
     NotOurs(u32),
 }
 
-/// Every agent that runs with the configuration `file`; usually one, two for a moment during a restart.
+/// Returns every agent that runs with the configuration `file`: usually one, and
+/// two for a moment during a restart.
 ///
 /// # Errors
-/// When there is none, or none that may be looked at.
+/// If there is none, or none that this user may inspect.
 ///
 /// # Blocking
-/// Reads a few lines of `/proc` for each process, from memory.
+/// Reads a few lines of `/proc` for each process; this needs no disk.
 pub fn running(file: &Path) -> Result<Vec<Process>, Failure> {
     let wanted = fs::metadata(file).map_err(|_| Failure::None)?;
     let whole = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
@@ -81,7 +82,7 @@ pub fn running(file: &Path) -> Result<Vec<Process>, Failure> {
             found.push(process);
         }
     }
-    // A worker looks like its agent in the moment before it becomes one.
+    // A worker looks like an agent until it has become a worker.
     let agents: BTreeSet<u32> = found.iter().map(|process| process.pid).collect();
     found.retain(|process| !agents.contains(&process.parent));
     match (found.is_empty(), foreign) {
@@ -94,7 +95,7 @@ pub fn running(file: &Path) -> Result<Vec<Process>, Failure> {
 /// Asks the agent to read its configuration again.
 ///
 /// # Errors
-/// When this user may not, or the agent has ended.
+/// If this user may not signal it, or the agent has ended.
 pub fn signal_reload(process: &Process) -> Result<(), Errno> {
     kill(Pid::from_raw(process.pid.cast_signed()), Signal::SIGHUP)
 }
@@ -104,23 +105,24 @@ fn pids() -> Vec<u32> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// The configuration that a process was started with, if by its own words it is an agent.
+/// Returns the configuration file of a process if its command line is that of an agent.
 fn config_of(folder: &Path, program: &OsStr) -> Option<PathBuf> {
     let comm = fs::read(folder.join("comm")).ok()?;
     let comm = comm.strip_suffix(b"\n").unwrap_or(&comm);
-    // The kernel keeps 15 bytes of a name.
+    // The kernel keeps 15 bytes of a process name.
     if comm.is_empty() || !program.as_bytes().starts_with(comm) {
         return None;
     }
     config_in(&fs::read(folder.join("cmdline")).ok()?)
 }
 
-/// The configuration in a command line as `/proc/PID/cmdline` has it, if that command is `run`.
+/// Returns the configuration file in a command line of
+/// `/proc/PID/cmdline`, if its command is `run`.
 fn config_in(line: &[u8]) -> Option<PathBuf> {
     let mut words = line.strip_suffix(b"\0")?.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec()));
     let _program = words.next()?;
     let words: Vec<_> = words.collect();
-    // Other commands are not even parsed: `info` would read the password file it names.
+    // Other commands are not even parsed: `info` would read the password file that it names.
     let may_run = words.first().is_none_or(|word| word == "run" || word.as_bytes().starts_with(b"-"));
     match may_run.then(|| super::parse(words)) {
         Some(Ok(Command::Run(run))) => Some(run.config),
@@ -128,8 +130,8 @@ fn config_in(line: &[u8]) -> Option<PathBuf> {
     }
 }
 
-/// Whether `exe` is this program or was; an update by hand often moves the old one to another name,
-/// such as `cctv-agent.old`. A script that only wraps it has the name of its shell.
+/// Whether `exe` is, or was, this program. An update by hand often renames the old file, for
+/// example to `cctv-agent.old`. A script that only wraps the program has the name of its shell.
 fn is_named_after(exe: &Path, program: &OsStr) -> bool {
     name_of(exe).as_bytes().starts_with(program.as_bytes())
 }
@@ -143,7 +145,7 @@ fn read_status(pid: u32, folder: &Path) -> Option<Process> {
     status(pid, &fs::read_to_string(folder.join("status")).ok()?)
 }
 
-/// Reads `/proc/PID/status`; see proc_pid_status(5).
+/// Parses `/proc/PID/status`; see proc_pid_status(5).
 fn status(pid: u32, text: &str) -> Option<Process> {
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
     let caught = u64::from_str_radix(field("SigCgt")?, 16).ok()?;

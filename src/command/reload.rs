@@ -1,4 +1,4 @@
-//! `cctv-agent reload`: checks the configuration, has the running agent read it, and tells what came of it.
+//! `cctv-agent reload`: checks the configuration, has the agent read it, and reports the outcome.
 
 use std::{
     fs, io,
@@ -20,25 +20,25 @@ use super::{
 };
 use crate::config;
 
-/// The exit code when the agent did not take the file over.
+/// The exit code if the agent did not apply the file.
 const FAILED: u8 = 70;
 
-/// The exit code when the agent took the file over but cannot listen where it says.
+/// The exit code if the agent applied the file but cannot listen on an address in it.
 const CANNOT_BIND: u8 = 71;
 
-/// From the signal to the new configuration at most. Password files on a slow disk take a moment, and
-/// the agent waits until nobody writes the file any more.
+/// Maximum time from the signal to the new configuration. Password files on a slow disk take a
+/// moment, and the agent waits until no program writes the file any more.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An agent that just started is not ready for signals for some milliseconds.
+/// An agent that was just started needs some milliseconds before it handles signals.
 const STARTING: Duration = Duration::from_secs(3);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Reloads the agent that runs with `file`. Complaints go to stderr; what changed goes to stdout.
+/// Reloads the agent that runs with `file`. Complaints go to stderr; the changes go to stdout.
 ///
 /// # Blocking
-/// Holds the thread for at most some 20 s, usually for some milliseconds.
+/// Blocks for about 20 s at most, usually for some milliseconds.
 pub fn run(file: &Path) -> ExitCode {
     let code = check::tell(file, &config::read_settled(file), &mut io::sink(), &mut io::stderr().lock());
     if code != check::GOOD {
@@ -68,9 +68,9 @@ pub fn run(file: &Path) -> ExitCode {
 }
 
 enum Outcome {
-    /// What the agent says has changed, and where it cannot listen.
+    /// What the agent reports as changed, and the addresses on which it cannot listen.
     Reloaded { what: String, complaints: Vec<String> },
-    /// The agent sees the file differently, as where its user may not read a password file.
+    /// The agent rejects the file, for example because its user may not read a password file.
     Refused(Vec<String>),
 }
 
@@ -86,7 +86,7 @@ fn reload(file: &Path) -> Result<Outcome, String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let silence = match ask(file, &agents) {
-            // Without an answer before, it must have been asked at least once.
+            // If there was no response before the signal, the count must be at least one.
             Ok(answer) if number(&answer, "count") > before.unwrap_or(0) => return Ok(outcome(&answer)),
             Ok(_) => "it still has the previous configuration".to_owned(),
             Err(Failure::NoAgent(why)) => why,
@@ -103,7 +103,7 @@ fn reload(file: &Path) -> Result<Outcome, String> {
     }
 }
 
-/// The agents that run with `file`, once all of them may be signalled.
+/// Returns the agents that run with `file`, once all of them handle the signal.
 fn wait_until_ready(file: &Path) -> Result<Vec<Process>, String> {
     let deadline = Instant::now() + STARTING;
     loop {
@@ -127,8 +127,8 @@ fn wait_until_ready(file: &Path) -> Result<Vec<Process>, String> {
     }
 }
 
-/// Asks one of `agents`: where `file` says that it listens, or else, as it may not do so yet or be unable
-/// to, where it really does.
+/// Asks one of `agents`: first at the addresses in `file`, then at those on which it really
+/// listens, because it may not listen on the former yet, or cannot.
 fn ask(file: &Path, agents: &[Process]) -> Result<Value, Failure> {
     let why = match agent_client::ask(file) {
         Ok(answer) if is_one_of(agents, &answer) => return Ok(answer),

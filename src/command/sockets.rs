@@ -1,5 +1,5 @@
-//! Where a process listens, as the kernel tells it: an agent may not listen, or no longer, where its
-//! configuration file says.
+//! The addresses on which a process listens, from the kernel. They may differ from those in the
+//! agent's configuration file.
 
 use std::{
     collections::BTreeSet,
@@ -7,40 +7,41 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-/// `TCP_LISTEN`, as the kernel's tables show it.
+/// The state `TCP_LISTEN` in the kernel's tables.
 const LISTEN: &str = "0A";
 
-/// The TCP addresses process `pid` listens on; none where this user may not look.
+/// Returns the TCP addresses on which process `pid` listens; none if this user may not look.
 ///
 /// # Blocking
-/// Reads some files of `/proc`, from memory.
+/// Reads some files of `/proc`; this needs no disk.
 pub fn listening(pid: u32) -> Vec<SocketAddr> {
     let inodes = sockets(pid);
     let mut found = Vec::new();
     for table in ["tcp", "tcp6"] {
-        // The table of the network that the process lives in.
+        // The table of the network namespace of the process.
         let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
         found.extend(text.lines().filter_map(|line| row(line, &inodes)));
     }
     found
 }
 
-/// Inodes of the sockets that process `pid` holds.
+/// Returns the inodes of the sockets that process `pid` has open.
 fn sockets(pid: u32) -> BTreeSet<u64> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return BTreeSet::new() };
     let links = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
     links.filter_map(|link| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()).collect()
 }
 
-/// The address in one line of `/proc/net/tcp` or `tcp6`, if that socket listens and is among `inodes`;
-/// see proc_pid_net(5).
+/// Returns the address in one line of `/proc/net/tcp` or `tcp6`, if that socket listens and is
+/// among `inodes`; see proc_pid_net(5).
 fn row(line: &str, inodes: &BTreeSet<u64>) -> Option<SocketAddr> {
     let fields: Vec<_> = line.split_whitespace().collect();
     let inode = fields.get(9)?.parse().ok()?;
     (fields.get(3) == Some(&LISTEN) && inodes.contains(&inode)).then(|| address(fields[1])).flatten()
 }
 
-/// An address such as `0100007F:1F90`: words of 32 bits in the machine's byte order, then the port.
+/// Parses an address such as `0100007F:1F90`: 32-bit words in the
+/// machine's byte order, then the port.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let words: Option<Vec<u8>> = (0..ip.len() / 8)

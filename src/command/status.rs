@@ -1,4 +1,4 @@
-//! `cctv-agent status`: how each camera is doing, on one screen, for the installer.
+//! `cctv-agent status`: shows the state of each camera on one screen, for the installer.
 
 use std::process::ExitCode;
 
@@ -9,10 +9,10 @@ use super::{
     table::{Side, aligned, shortened, shown, wrapped},
 };
 
-/// No line is longer, in cells of the terminal; the columns need 84 of them beside the identifiers.
+/// Maximum width of a line, in terminal cells. The columns need 84 of them beside the identifiers.
 const WIDEST_LINE: usize = 100;
 
-/// A longer identifier is cut, in cells of the terminal.
+/// Maximum width of an identifier, in terminal cells; longer ones are cut.
 const WIDEST_ID: usize = 16;
 
 const MIB: f64 = (1 << 20) as f64;
@@ -27,11 +27,11 @@ const SIDES: [Side; COLUMNS] = {
     [Left, Left, Right, Left, Right, Right, Right, Right, Right, Right, Right]
 };
 
-/// Asks the running agent and prints how its cameras are doing; one line to stderr where no agent
-/// answers. For programs that is `/api/cameras` as it is.
+/// Asks the running agent and prints the state of its cameras, or prints one line to stderr if no
+/// agent answers. The output for programs is `/api/cameras` unchanged.
 ///
 /// # Blocking
-/// Blocks on the disk, and some seconds for each address where nobody answers.
+/// Blocks on the disk, and some seconds for each address that does not answer.
 pub fn run(question: &QueryArgs) -> ExitCode {
     match agent_client::answer("status", &question.file) {
         Ok(answer) if question.json => print_json(&answer),
@@ -41,8 +41,8 @@ pub fn run(question: &QueryArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The table for people. Below each camera stands why it is not live, or what ailed it last; at the end,
-/// what is wrong with the file.
+/// Formats the table for people. Below each camera is why it is not live, or its last failure. The
+/// complaints about the file are at the end.
 fn as_text(answer: &Value) -> String {
     let cameras: Vec<&Value> = answer["cameras"].as_array().into_iter().flatten().collect();
     let mut text = String::new();
@@ -90,7 +90,7 @@ fn summary(answer: &Value, cameras: &[&Value]) -> String {
     format!("cctv-agent {version}, pid {}, running for {up}; {cameras}; {viewers}", answer["pid"])
 }
 
-/// What the agent itself costs; empty where it does not tell.
+/// Returns the resource usage of the agent itself; empty if the agent does not report it.
 fn own_costs(answer: &Value) -> String {
     let agent = &answer["agent"];
     let Some((cpu, up)) = agent["cpu_seconds"].as_f64().zip(answer["uptime"].as_f64().filter(|up| *up > 0.0)) else {
@@ -107,7 +107,7 @@ fn own_costs(answer: &Value) -> String {
     )
 }
 
-/// What all workers cost together; empty where there are none.
+/// Returns the resource usage of all workers together; empty if there are none.
 fn workers_costs(cameras: &[&Value]) -> String {
     let workers: Vec<_> = cameras.iter().map(|camera| &camera["worker"]).filter(|worker| worker.is_object()).collect();
     let sum = |key: &str| workers.iter().filter_map(|worker| worker[key].as_f64()).sum::<f64>();
@@ -122,7 +122,7 @@ fn workers_costs(cameras: &[&Value]) -> String {
     )
 }
 
-/// What did not happen as somebody wished; empty where all did.
+/// Returns the counts of refused requests and lost log lines; empty if there are none.
 fn losses(answer: &Value) -> String {
     let refused = answer["refused"].as_object().into_iter().flatten();
     let mut parts: Vec<String> = refused
@@ -138,7 +138,7 @@ fn losses(answer: &Value) -> String {
     parts.join("; ")
 }
 
-/// Why a camera is not live, or what ailed it last.
+/// Returns why a camera is not live, or its last failure.
 fn trouble(camera: &Value) -> String {
     let why = camera["why"].as_str().unwrap_or("");
     if !why.is_empty() {
@@ -155,7 +155,7 @@ fn row(camera: &Value) -> [String; COLUMNS] {
     let text = |key: &str| camera[key].as_str().map_or_else(dash, shown);
     let number = |key: &str| camera[key].as_u64().map_or_else(dash, |number| number.to_string());
     let live = camera["state"] == "live";
-    // What is not live has no rate worth telling.
+    // The rates of a camera that is not live mean nothing.
     let rate = |key: &str| camera[key].as_f64().filter(|_| live);
     let (size, worker) = (&camera["size"], &camera["worker"]);
     [
@@ -186,7 +186,7 @@ fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// Seconds as a person says them, in at most 6 characters for a thousand days.
+/// Formats seconds for people, in at most 6 characters up to a thousand days.
 fn duration(seconds: f64) -> String {
     match seconds {
         ..9.95 => format!("{seconds:.1} s"),

@@ -1,15 +1,15 @@
-//! Tables on a terminal, whatever language their texts are in.
+//! Tables for a terminal, with the correct cell width for texts in any language.
 //!
-//! Texts come from cameras and from the configuration: control characters are shown, not obeyed.
+//! Texts come from cameras and from the configuration, so control characters are escaped.
 
-/// At which end a column's texts meet.
+/// The side to which the texts of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Side {
     Left,
     Right,
 }
 
-/// `rows`, headings included, with two blanks between columns.
+/// Formats `rows`, headings included, with two spaces between columns.
 pub fn aligned<const N: usize>(rows: &[[String; N]], sides: [Side; N]) -> Vec<String> {
     let widest = |column: usize| rows.iter().map(|row| cells(&row[column])).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(widest).collect();
@@ -26,10 +26,10 @@ pub fn aligned<const N: usize>(rows: &[[String; N]], sides: [Side; N]) -> Vec<St
     rows.iter().map(line).collect()
 }
 
-/// `text` with characters written out that act on a terminal.
+/// `text` with escape sequences in place of characters that control a terminal.
 pub use crate::text::escaped as shown;
 
-/// `text` cut to at most `most` cells, with an ellipsis where something is missing.
+/// Cuts `text` to at most `most` cells, with an ellipsis if something is missing.
 pub fn shortened(text: &str, most: usize) -> String {
     if cells(text) <= most {
         return text.to_owned();
@@ -46,7 +46,7 @@ pub fn shortened(text: &str, most: usize) -> String {
     short + "…"
 }
 
-/// `text` in lines of at most `most` cells, broken between words where there are any.
+/// Wraps `text` into lines of at most `most` cells, between words if possible.
 pub fn wrapped(text: &str, most: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
@@ -73,13 +73,13 @@ pub fn wrapped(text: &str, most: usize) -> Vec<String> {
     lines
 }
 
-/// Cells that `text` takes on a terminal.
+/// Returns the number of terminal cells that `text` takes.
 pub fn cells(text: &str) -> usize {
     text.chars().map(width).sum()
 }
 
-/// Two for each Chinese, Japanese or Korean character and each picture, none for what joins the
-/// character before it.
+/// Two cells for each Chinese, Japanese or Korean character and each emoji, none for a character
+/// that combines with the one before it.
 fn width(character: char) -> usize {
     match u32::from(character) {
         0x0300..=0x036f | 0x200b..=0x200f | 0x20d0..=0x20ff | 0xfe00..=0xfe0f => 0,

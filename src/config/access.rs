@@ -1,5 +1,5 @@
-//! `names` and `embed` of `[server]`: under which names the wall is asked for, and whose pages may show
-//! its pictures.
+//! `names` and `embed` of `[server]`: the host names of the wall, and the sites
+//! whose pages may show its pictures.
 
 use toml::{Spanned, de::DeValue};
 
@@ -11,20 +11,20 @@ use super::{
     web_origin::{Host, WebOrigin},
 };
 
-/// Longer lists are refused.
+/// Maximum number of entries in either list.
 const MAX_ENTRIES: usize = 32;
 
-/// The host names of `names`, in lower case.
+/// Returns the host names of `names`, in lower case.
 pub(super) fn names(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<String> {
     list(section, "names", "[\"wall.example.com\"]", name, diagnostics)
 }
 
-/// The origins of `embed`.
+/// Returns the origins of `embed`.
 pub(super) fn embed(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<WebOrigin> {
     list(section, "embed", "[\"https://intranet.example\"]", origin, diagnostics)
 }
 
-/// The entries of the list `key`, each as `read` takes it, with a complaint for every one that is wrong.
+/// Returns the entries of the list `key`, parsed by `read`, and complains about every wrong entry.
 fn list<T: PartialEq>(
     section: &Section<'_>,
     key: &str,

@@ -1,4 +1,4 @@
-//! Addresses as people write them: what is a host, what is almost one, and where to listen.
+//! Checks addresses that people write: hosts, text that is nearly a host, and `listen`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -10,18 +10,18 @@ use super::{
     section::{Section, kind},
 };
 
-/// More addresses than this to listen on are refused.
+/// Maximum number of addresses to listen on.
 const MAX_LISTEN: usize = 16;
 
-/// The host in `written`, the value of `key`, as it is to be used: an IP address (IPv6 without brackets)
-/// or a host name.
+/// Returns the host in `written`, the value of `key`, in the form that is used: an IP address (IPv6
+/// without brackets) or a host name.
 ///
 /// # Errors
-/// What is wrong and what would be right; `written` is quoted where it cannot hold a password.
+/// What is wrong and what would be right. `written` is quoted only if it cannot hold a password.
 pub(super) fn host(key: &str, written: &str) -> Result<String, String> {
     let example = "write it like 192.168.1.20";
     let quoted = if is_quotable(written) { format!("{key} {written:?}") } else { key.to_owned() };
-    // Only the ONVIF service has a port of its own in the file.
+    // Only the ONVIF service has a separate key for its port.
     let with_port = |port: u16| if key == "ip" { format!(", and onvif_port = {port}") } else { String::new() };
     let wrong = |what: String| Err(format!("{quoted} {what}"));
     if written.trim().is_empty() {
@@ -81,14 +81,15 @@ fn without_leading_zeros(written: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::new(a, b, c, d))
 }
 
-/// Whether this was meant as an IPv4 address: no host name ends in a number (WHATWG URL standard, "ends in a
-/// number checker").
+/// Whether the text is meant as an IPv4 address: no host name ends in a number (WHATWG URL
+/// standard, "ends in a number checker").
 pub(super) fn ends_in_number(text: &str) -> bool {
     let last_label = text.rsplit('.').next().unwrap_or("");
     !last_label.is_empty() && last_label.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// RFC 1123 names, and the underscore that some networks use although it is not allowed.
+/// Whether this is a host name of RFC 1123, or one with the underscore that some networks use
+/// although RFC 1123 does not allow it.
 pub(super) fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -100,8 +101,9 @@ pub(super) fn is_host_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(label)
 }
 
-/// The addresses of `listen`: one text, or a list of them. Empty where the key is absent or nothing
-/// in it is right. Port 0 is taken: the system then chooses one, which is of use in tests.
+/// Returns the addresses of `listen`: one text, or a list of texts. Returns none if
+/// the key is absent or has no valid entry. Port 0 is accepted: the system then
+/// chooses a port, which tests use.
 pub(super) fn listen(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<SocketAddr> {
     let Some(value) = section.value("listen") else {
         return Vec::new();
@@ -138,7 +140,7 @@ pub(super) fn listen(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -
     found
 }
 
-/// Whether the system refuses to listen on both.
+/// Whether the system refuses to listen on both addresses.
 fn covers(a: SocketAddr, b: SocketAddr) -> bool {
     let same_port = a.port() == b.port() && a.port() != 0;
     let everywhere = a.ip().is_unspecified() || b.ip().is_unspecified();

@@ -1,4 +1,4 @@
-//! `[defaults]` and `[[camera]]`: what is to be shown, and how.
+//! `[defaults]` and `[[camera]]`: the cameras, and how each one is shown.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -35,10 +35,10 @@ pub(super) const CAMERA_KEYS: &[&str] = &[
     "stall_after",
 ];
 
-/// Keys that only mean something where ONVIF is asked.
+/// Keys that are valid only for a camera that is asked by ONVIF.
 const ONVIF_KEYS: &[&str] = &["ip", "profile", "small_profile", "onvif_port", "uuid", "trust", "stream_host"];
 
-/// The longest name, profile or identity, in characters.
+/// Maximum length of a name, profile or identity, in characters.
 const MAX_WORDS_LEN: usize = 200;
 
 const ONVIF_PORT: u16 = 80;
@@ -47,7 +47,7 @@ const MAX_FPS: u8 = 25;
 const PASSTHROUGH: bool = true;
 const STALL_AFTER: f64 = 5.0;
 
-/// The keys that may stand in `[defaults]` and in a camera.
+/// The keys that are valid both in `[defaults]` and in a camera.
 #[derive(Clone, Default)]
 pub(super) struct CameraDefaults {
     login: Login,
@@ -109,7 +109,7 @@ pub(super) fn defaults(
     CameraDefaults::read(section, base, read_secret, diagnostics)
 }
 
-/// Every camera that is right and enabled. All are checked.
+/// Returns every camera that is valid and enabled. All cameras are checked.
 pub(super) fn all(
     sections: &[Section<'_>],
     defaults: &CameraDefaults,
@@ -133,7 +133,7 @@ pub(super) fn all(
     cameras
 }
 
-/// What the cameras are called, whether or not the rest of them is right.
+/// Returns the identifiers of all cameras, whether or not their other keys are valid.
 pub(super) fn identifiers(sections: &[Section<'_>]) -> Vec<String> {
     let id = |section: &Section<'_>| Some(section.value("id")?.get_ref().as_str()?.to_owned());
     sections.iter().filter_map(id).collect()
@@ -165,7 +165,7 @@ fn id(
     Some(id)
 }
 
-/// One camera; everything in it is checked even where it cannot become one.
+/// Parses one camera. All keys are checked even if the result is no camera.
 fn camera(
     section: &Section<'_>,
     id: Option<CameraId>,
@@ -212,7 +212,7 @@ fn from_onvif(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Optio
     (host.is_some() || uuid.is_some()).then_some(Source::Onvif { host, port, profile, uuid, trust, stream_host })
 }
 
-/// The host that `key` names.
+/// Returns the host in the value of `key`.
 fn host(key: &str, section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<String> {
     let written = section.text(key, "192.168.1.20", diagnostics)?;
     address::host(key, &written.value).map_err(|wrong| section.report(written.at, wrong, diagnostics)).ok()
@@ -236,7 +236,7 @@ fn trust(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Trust {
     }
 }
 
-/// The stream of `url` and the login that stood in it, still percent-encoded.
+/// Returns the stream of `url` and the login that it contained, still percent-encoded.
 fn from_url(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> (Option<Source>, Option<(String, String)>) {
     for key in ONVIF_KEYS {
         if let Some(at) = section.key_at(key) {

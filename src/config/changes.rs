@@ -1,33 +1,34 @@
-//! What differs between two configurations, grouped by what has to be done about it.
+//! The differences between two configurations, grouped by the action that each one needs.
 //!
-//! What did not change is not touched: a camera is only listed as to be reconnected if its origin
-//! differs, and viewers of all others never notice a reload.
+//! What did not change is not touched: a camera is reconnected only if its stream source differs,
+//! and viewers of the other cameras do not notice a reload.
 
 use std::{fmt, net::SocketAddr};
 
 use super::Config;
 use crate::camera::{Camera, CameraId};
 
-/// What to do to get from one configuration to another. Every camera of either is in exactly one of
-/// the six lists, each in file order.
+/// The actions that lead from one configuration to another. Every camera of either configuration is
+/// in exactly one of the six lists, each in file order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
-    /// To be started.
+    /// Cameras to start.
     pub added: Vec<Camera>,
-    /// To be stopped; their viewers are told.
+    /// Cameras to stop; the agent notifies their viewers.
     pub removed: Vec<CameraId>,
-    /// Origin differs: the stream has to be opened again. Name and tuning may differ as well.
+    /// The stream source differs, so the stream is opened again.
+    /// Name and tuning may differ as well.
     pub reconnect: Vec<Camera>,
-    /// Only the small stream's profile differs, maybe beside name and tuning: the main stream goes on.
+    /// Only the small stream's profile differs, and maybe name and tuning. The main stream goes on.
     pub small_changed: Vec<Camera>,
-    /// Only name or tuning differ: applies from the next frame on.
+    /// Only name or tuning differ. The change applies from the next frame on.
     pub retuned: Vec<Camera>,
     pub unchanged: Vec<CameraId>,
-    /// The cameras that stayed stand in another order among each other.
+    /// Whether the cameras that are in both configurations are in another order.
     pub reordered: bool,
-    /// Addresses to listen on from now on.
+    /// Addresses on which to start listening.
     pub listen_added: Vec<SocketAddr>,
-    /// Addresses to listen on no longer.
+    /// Addresses on which to stop listening.
     pub listen_removed: Vec<SocketAddr>,
     pub names_changed: bool,
     pub embed_changed: bool,
@@ -36,7 +37,7 @@ pub struct Changes {
     pub discovery_port_changed: bool,
     pub limits_changed: bool,
     pub watchdog_changed: bool,
-    /// How pages show the cameras.
+    /// The settings of the walls differ.
     pub walls_changed: bool,
 }
 
@@ -74,13 +75,13 @@ impl Changes {
         changes
     }
 
-    /// Whether nothing has to be done.
+    /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         *self == Self { unchanged: self.unchanged.clone(), ..Self::default() }
     }
 }
 
-/// For the log, such as `1 camera added, 2 reconnected, 5 unchanged`.
+/// The text for the log, such as `1 camera added, 2 reconnected, 5 unchanged`.
 impl fmt::Display for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = [
@@ -121,7 +122,7 @@ fn find<'c>(config: &'c Config, id: &CameraId) -> Option<&'c Camera> {
     config.cameras.iter().find(|camera| camera.id == *id)
 }
 
-/// The identifiers of `here` that are also in `there`, in the order of `here`.
+/// Returns the identifiers of `here` that are also in `there`, in the order of `here`.
 fn stayed<'c>(here: &'c Config, there: &Config) -> Vec<&'c CameraId> {
     here.cameras.iter().map(|camera| &camera.id).filter(|id| find(there, id).is_some()).collect()
 }

@@ -1,4 +1,4 @@
-//! User name and password: from keys, from a password file, or from inside a `url`.
+//! User name and password, from keys, from a password file, or from inside a `url`.
 
 use std::{io, path::Path};
 
@@ -12,10 +12,10 @@ use crate::camera::{Credentials, Secret};
 /// Reads a password file.
 pub(super) type SecretReader<'a> = &'a dyn Fn(&Path) -> io::Result<SecretFile>;
 
-/// Longer user names and passwords are refused, in characters.
+/// Maximum length of a user name or password, in characters.
 const MAX_LEN: usize = 256;
 
-/// Whether a complaint may quote `text`: not if it might hold a login or would break the line.
+/// Whether a complaint may quote `text`: it must not hold a login and must not break the line.
 pub(super) fn is_quotable(text: &str) -> bool {
     !text.contains(['@', '=']) && text.chars().count() <= 80 && !text.chars().any(char::is_control)
 }
@@ -25,7 +25,7 @@ pub(super) fn is_quotable(text: &str) -> bool {
 pub(super) struct Login {
     username: Option<Located<String>>,
     password: Option<Located<Secret>>,
-    /// A key was there and was complained about, so what is missing is not worth another complaint.
+    /// A login key of this section already has a complaint, so a missing key needs no second one.
     broken: bool,
 }
 
@@ -53,10 +53,10 @@ impl Login {
         Self { username, password, broken }
     }
 
-    /// What a camera with these keys of its own logs in with; `None`: no login is given.
+    /// Returns the login of a camera with these keys of its own. `None`: there is no login.
     ///
-    /// A login inside the camera's `url` comes first, then its own keys, then `[defaults]`, key by
-    /// key. An empty user name means no login, whatever `[defaults]` says.
+    /// A login inside the camera's `url` comes first, then the camera's own keys, then
+    /// `[defaults]`, key by key. An empty user name means no login, regardless of `[defaults]`.
     pub(super) fn for_camera(
         &self,
         in_url: Option<(String, String)>,
@@ -96,7 +96,7 @@ impl Login {
         None
     }
 
-    /// The login inside `url`, completed by the camera's own password where it has none.
+    /// Returns the login inside `url`. If it has no password, the camera's own one is used.
     fn with_url(
         &self,
         (username, password): (String, String),
@@ -122,7 +122,7 @@ impl Login {
     }
 }
 
-/// A text that is never quoted. It may be empty.
+/// Returns a text that complaints never quote. It may be empty.
 fn text(section: &Section<'_>, key: &str, example: &str, diagnostics: &mut Diagnostics<'_>) -> Option<Located<String>> {
     let text = section.text(key, example, diagnostics)?;
     let wrong = if text.value.chars().any(char::is_control) {
@@ -136,8 +136,8 @@ fn text(section: &Section<'_>, key: &str, example: &str, diagnostics: &mut Diagn
     None
 }
 
-/// The first line of the file that `password_file` names. The path is not quoted in complaints: some
-/// people write the password itself there.
+/// Returns the first line of the file that `password_file` names. Complaints do not quote the path,
+/// because some people write the password itself there.
 fn password_file(
     section: &Section<'_>,
     base: &Path,
@@ -173,8 +173,8 @@ fn password_file(
     None
 }
 
-/// `text` with every `%XX` replaced by its byte. Where something else follows a `%`, or the bytes are
-/// no UTF-8, the text was not encoded in the first place and is returned as it is.
+/// Returns `text` with every `%XX` replaced by its byte. If something else follows a `%`, or the
+/// bytes are not UTF-8, the text was not percent-encoded and is returned unchanged.
 fn percent_decode(text: &str) -> String {
     decoded(text).unwrap_or_else(|| text.to_owned())
 }

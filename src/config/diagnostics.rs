@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, where, and what would be right.
+//! Complaints about a configuration: what is wrong, where, and what would be right.
 
 use std::{
     collections::BTreeSet,
@@ -8,22 +8,22 @@ use std::{
 
 use crate::camera::mask_credentials;
 
-/// A file with more problems than this is told the first ones and the number of the rest.
+/// Maximum number of complaints per file. The rest are only counted.
 const MAX_COMPLAINTS: usize = 200;
 
-/// A place in a text, both counted from 1; columns count characters.
+/// A position in a text. Both numbers start at 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     pub line: usize,
     pub column: usize,
 }
 
-/// One complaint; shown as `file:line:column: where: what is wrong; what would be right`.
+/// One complaint, shown as `file:line:column: where: what is wrong; what would be right`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     /// The file as the caller named it.
     pub file: PathBuf,
-    /// `None` where the complaint is about the whole file.
+    /// `None` if the complaint is about the whole file.
     pub position: Option<Position>,
     pub text: String,
 }
@@ -38,8 +38,8 @@ impl fmt::Display for Complaint {
     }
 }
 
-/// Line and column of the byte at `offset`, which must lie on a character boundary of `text`. A byte
-/// order mark at the beginning of the file takes no column.
+/// Returns line and column of the byte at `offset`, which must be on a character boundary of
+/// `text`. A byte order mark at the beginning of the file takes no column.
 pub fn position(text: &str, offset: usize) -> Position {
     let before = &text[..offset];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -47,7 +47,7 @@ pub fn position(text: &str, offset: usize) -> Position {
     Position { line: before.matches('\n').count() + 1, column }
 }
 
-/// The line that ends a list of complaints, such as
+/// Returns the line that ends a list of complaints, such as
 /// `cameras.toml: 3 problems; keeping the previous configuration`.
 pub fn summary(file: &Path, complaints: &[Complaint], consequence: &str) -> String {
     let problems = if complaints.len() == 1 { "problem" } else { "problems" };
@@ -58,12 +58,12 @@ pub fn summary(file: &Path, complaints: &[Complaint], consequence: &str) -> Stri
 pub(super) struct Diagnostics<'a> {
     file: &'a Path,
     text: &'a str,
-    /// The byte where each line begins.
+    /// The byte at which each line begins.
     lines: Vec<usize>,
     complaints: Vec<(usize, String)>,
     warnings: Vec<(usize, String)>,
-    /// Lines with a syntax error. What the parser made of them is not worth a complaint
-    /// of its own, and must not be quoted: it may be a piece of a password.
+    /// Lines with a syntax error. What the parser made of such a line needs no complaint of its
+    /// own, and must not be quoted: it may be part of a password.
     broken_lines: BTreeSet<usize>,
 }
 
@@ -73,12 +73,12 @@ impl<'a> Diagnostics<'a> {
         Self { file, text, lines, complaints: Vec::new(), warnings: Vec::new(), broken_lines: BTreeSet::new() }
     }
 
-    /// The line of the byte at `offset`, from 1.
+    /// Returns the line of the byte at `offset`, counted from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         self.lines.partition_point(|&start| start <= offset)
     }
 
-    /// Notes a syntax error; only the first of each line counts, the others follow from it.
+    /// Records a syntax error. Only the first one of a line counts; the others follow from it.
     pub(super) fn broken(&mut self, offset: usize, text: String) {
         let line = self.line(offset);
         if self.broken_lines.insert(line) {
@@ -86,7 +86,7 @@ impl<'a> Diagnostics<'a> {
         }
     }
 
-    /// Whether a line from `start` up to and without the line of `end` has a syntax error.
+    /// Whether any line from that of `start` to the one before that of `end` has a syntax error.
     pub(super) fn is_broken_between(&self, start: usize, end: usize) -> bool {
         let (first, last) = (self.line(start), self.line(end));
         self.broken_lines.range(first..last.max(first + 1)).next().is_some()
@@ -102,7 +102,7 @@ impl<'a> Diagnostics<'a> {
         self.warnings.push((offset, format!("{place}: {text}")));
     }
 
-    /// The remarks where there are no complaints, else the complaints; each in file order.
+    /// Returns the warnings if there are no complaints, else the complaints; each in file order.
     pub(super) fn finish(mut self) -> Result<Vec<Complaint>, Vec<Complaint>> {
         if self.complaints.is_empty() {
             let warnings = std::mem::take(&mut self.warnings);

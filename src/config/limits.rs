@@ -1,4 +1,4 @@
-//! `[limits]`: how much of everything, so that nobody can take the wall away from those who watch it.
+//! `[limits]`: limits of resources, so that no client can take the wall away from its viewers.
 
 use std::ops::RangeInclusive;
 
@@ -9,36 +9,36 @@ pub(super) const LIMITS_KEYS: &[&str] =
 
 const VIEWERS: RangeInclusive<i64> = 1..=4096;
 
-/// The wire between agent and worker carries 64 at most.
+/// An IPC message carries at most 64 renditions.
 const RENDITIONS: RangeInclusive<i64> = 1..=64;
 
 const CONNECTIONS: RangeInclusive<i64> = 8..=16_384;
 
-/// In MiB. A worker that decodes 1080p has 110 in memory, its libraries included; with less none could work.
+/// In MiB. A worker that decodes 1080p uses 110 with its libraries; with less none could work.
 const WORKER_MEMORY: RangeInclusive<i64> = 192..=16_384;
 
-/// In MiB. The agent itself takes 5 to 40, a worker 4 to 400.
+/// In MiB. The agent itself uses 5 to 40, a worker 4 to 400.
 const TOTAL_MEMORY: RangeInclusive<i64> = 32..=1_048_576;
 
-/// One at a time at least, and all that a file may name at most.
+/// At least one at a time, and at most as many as a file may name cameras.
 const OPENINGS: RangeInclusive<i64> = 1..=64;
 
-/// The bounds of the file. All but `worker_memory` hold from the moment they are read, for newcomers.
+/// The limits of the file. All except `worker_memory` apply to new clients at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Motion JPEG streams and WebSockets together.
     pub viewers: usize,
-    /// Renditions of one camera that are encoded side by side.
+    /// Renditions of one camera that are encoded at the same time.
     pub renditions: usize,
     /// Connections of any kind.
     pub connections: usize,
     /// Connections from one address.
     pub connections_per_address: usize,
-    /// What one worker may allocate, and have in memory, in MiB; for workers started from now on.
+    /// What one worker may allocate and keep in memory, in MiB; applies to new workers.
     pub worker_memory: u64,
-    /// What agent and workers may hold together, in MiB; `None`: a part of the machine's memory.
+    /// What agent and workers together may use, in MiB; `None`: a share of the machine's memory.
     pub total_memory: Option<u64>,
-    /// Streams that are being opened at the same time.
+    /// Streams that may be opened at the same time.
     pub openings: usize,
 }
 
@@ -48,12 +48,12 @@ impl Default for Limits {
             viewers: 64,
             renditions: 16,
             connections: 256,
-            // A reverse proxy on one address may carry all viewers and as many requests beside them.
+            // A reverse proxy has one address and may carry all viewers and as many other requests.
             connections_per_address: 128,
-            // Measured: 475 MB with 4K H.265 of 10 bits, and less with everything else.
+            // Measured: 475 MB with 10-bit 4K H.265, and less with everything else.
             worker_memory: 768,
             total_memory: None,
-            // A switch that comes back must not start a stampede of processes.
+            // Many processes must not start at once when a network switch comes back.
             openings: 8,
         }
     }

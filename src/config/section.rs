@@ -1,4 +1,4 @@
-//! One section of the file and its typed values, complaining where a value is not what it should be.
+//! One section of the file and its typed values, with a complaint for each wrong value.
 
 use std::{
     fmt::Display,
@@ -13,7 +13,7 @@ use toml::{
 
 use super::{camera, credentials, diagnostics::Diagnostics, limits, suggest, wall, watchdog};
 
-/// A value and the byte where it stands.
+/// A value and the byte at which it begins.
 #[derive(Clone, Debug)]
 pub(super) struct Located<T> {
     pub(super) at: usize,
@@ -32,13 +32,13 @@ pub(super) struct Root<'t> {
 
 /// One `[server]`, `[defaults]`, `[limits]`, `[watchdog]`, `[wall]` or `[[camera]]`.
 pub(super) struct Section<'t> {
-    /// What complaints call it.
+    /// The name of the section in complaints.
     pub(super) place: String,
-    /// The byte where its head stands.
+    /// The byte at which its head begins.
     pub(super) at: usize,
-    /// Whether a syntax error within may hide some of its keys.
+    /// Whether a syntax error in the section may hide some of its keys.
     has_syntax_error: bool,
-    /// The keys that may stand here.
+    /// The keys that are valid here.
     known: &'static [&'static str],
     table: DeTable<'t>,
 }
@@ -49,8 +49,8 @@ const SECTIONS: &[&str] = &["server", "defaults", "limits", "watchdog", "wall", 
 const HEADS: &str = "[server], [defaults], [limits], [watchdog], [wall]";
 
 impl<'t> Root<'t> {
-    /// Splits `text`, which [`syntax::readable`] returned, into its sections, with a complaint for
-    /// every section that does not exist, and for those written with the wrong kind of head.
+    /// Splits `text`, which [`syntax::readable`] returned, into its sections. Complains about every
+    /// section that does not exist or has the wrong kind of head.
     pub(super) fn parse(text: &'t str, diagnostics: &mut Diagnostics<'_>) -> Self {
         let (table, _) = DeTable::parse_recoverable(text);
         let mut root =
@@ -90,7 +90,7 @@ impl<'t> Root<'t> {
         root
     }
 
-    /// A syntax error can swallow a key, so a section with one is not asked for missing keys.
+    /// Marks sections with a syntax error. It can hide keys, so they need no complaint about those.
     fn mark_torn(&mut self, end: usize, diagnostics: &Diagnostics<'_>) {
         let single = self.server.iter_mut().chain(&mut self.defaults).chain(&mut self.limits).chain(&mut self.watchdog);
         let walls = self.walls.iter_mut().map(|wall| &mut wall.section);
@@ -100,7 +100,7 @@ impl<'t> Root<'t> {
         for (index, section) in sections.into_iter().enumerate() {
             let last = starts.get(index + 1).is_none();
             let next = starts.get(index + 1).copied().unwrap_or(end);
-            // The last section ends with the file, whose last line belongs to it.
+            // The last section ends with the file, and the last line of the file belongs to it.
             section.has_syntax_error =
                 diagnostics.is_broken_between(section.at, next) || (last && diagnostics.is_broken_between(end, end));
         }
@@ -148,7 +148,7 @@ fn unknown_at_top(name: &str, value: &DeValue<'_>, at: usize, diagnostics: &mut 
     }
 }
 
-/// The section in which a key named `name` exists.
+/// Returns the section that has a key named `name`.
 fn section_of_key(name: &str) -> Option<&'static str> {
     if super::SERVER_KEYS.contains(&name) {
         Some("[server]")
@@ -174,13 +174,13 @@ impl<'t> Section<'t> {
         diagnostics.report(at, &self.place, text);
     }
 
-    /// The byte where `key` itself stands, if it does, whatever its value.
+    /// Returns the byte at which `key` itself begins, if it is present, with any value.
     pub(super) fn key_at(&self, key: &str) -> Option<usize> {
         self.table.get_key_value(key).map(|(key, _)| key.span().start)
     }
 
-    /// Whether none of `keys` is here: neither as it should be, nor misspelled, nor perhaps swallowed
-    /// by a syntax error, which all have a complaint of their own.
+    /// Whether none of `keys` is here: not written correctly, not misspelled, and not possibly
+    /// hidden by a syntax error. Each of these cases has a complaint of its own.
     pub(super) fn lacks(&self, keys: &[&str]) -> bool {
         let meant = |written: &str| {
             let exact = self.known.iter().copied().find(|known| *known == written);
@@ -190,7 +190,7 @@ impl<'t> Section<'t> {
             && !self.table.keys().filter_map(|key| meant(key.get_ref())).any(|key| keys.contains(&key))
     }
 
-    /// Complains about every key that may not stand here.
+    /// Complains about every key that is not valid here.
     pub(super) fn refuse_unknown(&self, diagnostics: &mut Diagnostics<'_>) {
         for key in self.table.keys() {
             let name = key.get_ref().as_ref();
@@ -216,7 +216,7 @@ impl<'t> Section<'t> {
         self.report(value.span().start, format!("{key} is {}; write {right}", kind(value.get_ref())), diagnostics);
     }
 
-    /// The text of `key`; `example` shows what a right one looks like.
+    /// Returns the text of `key`. `example` is a correct value for the complaint.
     pub(super) fn text(&self, key: &str, example: &str, diagnostics: &mut Diagnostics<'_>) -> Option<Located<String>> {
         let value = self.value(key)?;
         let Some(text) = value.get_ref().as_str() else {
@@ -226,8 +226,8 @@ impl<'t> Section<'t> {
         Some(Located { at: value.span().start, value: text.to_owned() })
     }
 
-    /// As [`Self::text`], and neither empty, nor longer than `longest` characters, nor with control
-    /// characters in it.
+    /// Like [`Self::text`], but the text must not be empty, must not be longer than `longest`
+    /// characters, and must hold no control characters.
     pub(super) fn words(
         &self,
         key: &str,
@@ -253,7 +253,7 @@ impl<'t> Section<'t> {
         None
     }
 
-    /// A path, which starts at `base` where it is not absolute.
+    /// Returns a path; a relative one starts at `base`.
     pub(super) fn path(&self, key: &str, base: &Path, diagnostics: &mut Diagnostics<'_>) -> Option<PathBuf> {
         let example = format!("/var/lib/{key}");
         self.words(key, &example, 4096, diagnostics).map(|text| base.join(text.value))
@@ -268,7 +268,7 @@ impl<'t> Section<'t> {
         None
     }
 
-    /// A whole number within `range`; `T` must hold the range.
+    /// Returns a whole number within `range`; `T` must hold the range.
     pub(super) fn whole<T: TryFrom<i64>>(
         &self,
         key: &str,
@@ -289,7 +289,7 @@ impl<'t> Section<'t> {
         fitting
     }
 
-    /// A number within `range`, with or without a fraction.
+    /// Returns a number within `range`, with or without a fraction.
     pub(super) fn number(
         &self,
         key: &str,
@@ -315,7 +315,7 @@ impl<'t> Section<'t> {
     }
 }
 
-/// What a value is, in plain words.
+/// Names the type of a value in plain words.
 pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",

@@ -1,7 +1,7 @@
-//! Reading a file that somebody may be writing at this very moment.
+//! Reads a file that another program may be writing at the same time.
 //!
-//! Many editors empty a file before they write it, some move the old one away first; a reload in
-//! between must neither take half a file for the whole, nor an absent one for a mistake.
+//! Many editors empty a file before they write it; some first move the old file away. A reload at
+//! that moment must not accept half a file, and must not report an absent file as a mistake.
 
 use std::{
     fs,
@@ -13,22 +13,22 @@ use std::{
 
 use super::{Complaint, Config, read};
 
-/// A file that did not change for this long is not being written.
+/// A file that has not changed for this time is no longer being written.
 const SETTLED: Duration = Duration::from_millis(200);
 
-/// Looks at a file that changes all the time, before it is given up: some 4 s.
+/// Maximum number of looks at a file that keeps changing: about 4 s in total.
 const MAX_LOOKS: u32 = 20;
 
-/// What tells one version of a file from another: device, inode, size, and time of the last change.
+/// Identifies one version of a file: device, inode, size, and time of the last change.
 type Version = Option<(u64, u64, u64, i64, i64)>;
 
-/// As [`read`], but waits until the file and the password files it names have come to rest.
+/// Like [`read`], but waits until the file and the password files that it names stop changing.
 ///
 /// # Errors
-/// As [`read`], and where the file does not come to rest.
+/// Those of [`read`], and one if the file does not stop changing.
 ///
 /// # Blocking
-/// For [`SETTLED`] at least, some seconds at most.
+/// Blocks for at least [`SETTLED`], and for some seconds at most.
 pub fn read_settled(path: &Path) -> Result<Config, Vec<Complaint>> {
     settled(|| (version(path), read(path)), || thread::sleep(SETTLED)).unwrap_or_else(|| {
         let text = "it changes all the time; reload once whoever writes it has finished".to_owned();
@@ -36,7 +36,7 @@ pub fn read_settled(path: &Path) -> Result<Config, Vec<Complaint>> {
     })
 }
 
-/// What two looks in a row saw alike; `None` where all differ.
+/// Returns the result of two equal looks in a row; `None` if no two were equal.
 fn settled<T: PartialEq>(look: impl Fn() -> (Version, T), pause: impl Fn()) -> Option<T> {
     let mut last = look();
     for _ in 1..MAX_LOOKS {

@@ -1,6 +1,6 @@
-//! "Did you mean …": the known key that was probably meant.
+//! "Did you mean …": finds the known key that was probably meant.
 
-/// What people write from habit with other programs, and what it is called here.
+/// Keys of other programs that people write from habit, and the names of these keys here.
 const ALIASES: &[(&str, &str)] = &[
     ("address", "ip"),
     ("host", "ip"),
@@ -42,7 +42,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("default", "defaults"),
 ];
 
-/// The one of `known` that `written` most likely stands for, if any comes close.
+/// Returns the key in `known` that is most similar to `written`, if any is similar enough.
 pub(super) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let written = written.to_lowercase().replace(['-', ' '], "_");
     let by_distance = known
@@ -60,12 +60,12 @@ pub(super) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     }
 }
 
-/// Letters to insert, delete, replace or swap with their neighbour to turn `a` into `b`
+/// Number of letters to insert, delete, replace or swap with a neighbour to turn `a` into `b`
 /// (Damerau-Levenshtein distance in its restricted form).
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     if a.len().abs_diff(b.len()) > 2 {
-        return usize::MAX; // Further than anybody cares; also bounds the work below.
+        return usize::MAX; // Too different to matter; this also bounds the work below.
     }
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
     for i in 0..=a.len() {

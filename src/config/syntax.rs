@@ -1,4 +1,4 @@
-//! Syntax errors of TOML, told to somebody who has never heard of TOML.
+//! Syntax errors of TOML, explained for a reader who does not know TOML.
 
 use std::borrow::Cow;
 
@@ -6,12 +6,12 @@ use toml::de::{DeTable, DeValue, Error};
 
 use super::diagnostics::Diagnostics;
 
-/// The parser reads no further than a line without `=`. Such lines are blanked and the rest is read
-/// again, at most this often.
+/// Maximum number of parses. The parser stops at a line without `=`; such a line is
+/// blanked and the text is parsed again.
 const MAX_PASSES: usize = 8;
 
-/// Complains about every syntax error in `text` and returns what can still be read: the same text, in
-/// which every byte of the lines that would end the reading is a space.
+/// Complains about every syntax error in `text` and returns the part that can be parsed: the same
+/// text, in which lines that would stop the parser consist of spaces only.
 pub(super) fn readable<'t>(text: &'t str, diagnostics: &mut Diagnostics<'_>) -> Cow<'t, str> {
     let mut readable = Cow::Borrowed(text);
     for _ in 0..MAX_PASSES {
@@ -36,8 +36,8 @@ pub(super) fn readable<'t>(text: &'t str, diagnostics: &mut Diagnostics<'_>) -> 
     readable
 }
 
-/// Says what is wrong at `error`, and what would be right, without quoting the file: what stands
-/// there may be a password.
+/// Says what is wrong at `error` and what would be right. Does not quote the file, because that
+/// part of it may be a password.
 fn explain(text: &str, error: &Error) -> String {
     let message = error.message();
     let starts = |beginnings: &[&str]| beginnings.iter().any(|beginning| message.starts_with(beginning));
@@ -74,7 +74,8 @@ fn explain(text: &str, error: &Error) -> String {
     format!("not valid TOML: {words}")
 }
 
-/// Where the first password stands in a text without syntax errors, in bytes; URLs not counted.
+/// Returns the byte at which the first password begins, in a text without syntax errors.
+/// Passwords in URLs do not count.
 pub(super) fn first_password(text: &str) -> Option<usize> {
     let (root, _) = DeTable::parse_recoverable(text);
     passwords(root.get_ref()).into_iter().min()

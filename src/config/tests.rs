@@ -1,4 +1,4 @@
-//! What a file may say and what it may not; the text of complaints is tested in `tests/config_check.rs`.
+//! Valid and invalid files. The texts of complaints are tested in `tests/config_check.rs`.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn complaints(text: &str) -> Vec<String> {
     complaints.iter().map(|complaint| complaint.to_string().replace("/etc/cctv-agent/", "")).collect()
 }
 
-/// The only complaint about one camera with these `lines`, without its position.
+/// Returns the only complaint about one camera with these `lines`, without its position.
 fn camera_complaint(lines: &str) -> String {
     let all = complaints(&format!("[[camera]]\nid = \"gate\"\n{lines}\n"));
     assert_eq!(all.len(), 1, "{all:#?}");
@@ -432,7 +432,7 @@ fn debug_of_a_configuration_shows_no_password() {
 
 const SHIPPED: &str = include_str!("../../cameras.toml");
 
-/// The shipped file with every example in force, except those that `leave` accepts.
+/// Returns the shipped file with every example uncommented, except those that `leave` accepts.
 fn uncommented(leave: impl Fn(&str) -> bool) -> String {
     let example =
         |line: &str| line.starts_with("#[") || (line.starts_with('#') && line.contains(" = ") && &line[1..2] != " ");
@@ -473,7 +473,7 @@ fn examples_in_the_shipped_file_show_the_defaults() {
     let bare = parsed("[[camera]]\nid = 'gate'\nip = '192.168.1.64'\n");
     let shown = &parsed(&uncommented(|line| line.starts_with("password_file"))).cameras[0];
     assert_eq!(bare.cameras[0].options, shown.options);
-    // Left out, it is TCP where the camera's own address does not say otherwise.
+    // If left out, it is TCP, unless the address that the camera gives says otherwise.
     assert_eq!((bare.cameras[0].stream_source.transport, shown.stream_source.transport), (None, Some(Transport::Tcp)));
 }
 
@@ -483,7 +483,7 @@ fn megabyte_of_mistakes_is_answered_in_one_go() {
     assert_eq!(complaints(&text).len(), 200);
 }
 
-/// Every two-character slip a hurried hand can make, over and over: nothing of it may show a password.
+/// Tries every typing mistake of two characters: no complaint may show a password.
 #[test]
 fn no_slip_of_the_hand_makes_a_complaint_show_a_password() {
     const SLIPS: &[&str] = &["", "\"", "'", "=", "\n", "\\", "#", "[", "]", " ", "\"\"\"", "@", ":", "{", ",", "é"];

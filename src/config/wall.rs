@@ -1,6 +1,7 @@
-//! `[wall]` and `[wall.NAME]`: what a page shows where neither its address nor a person says otherwise.
+//! `[wall]` and `[wall.NAME]`: page settings that apply if neither
+//! its URL nor a person sets another.
 //!
-//! A named wall is whatever `[wall]` is, but for the keys it has itself.
+//! A named wall has the keys of `[wall]`, except those that it sets itself.
 
 use std::collections::BTreeMap;
 
@@ -19,25 +20,25 @@ use crate::camera::CameraId;
 
 pub(super) const WALL_KEYS: &[&str] = &["layout", "cameras", "rotate", "language", "sign_of_life"];
 
-/// How the tiles of a page may be arranged, as the file and the page call it. `1+5` is one large tile
-/// with five small ones; `auto` goes by the number of cameras and the shape of the window.
+/// The arrangements of tiles on a page, as the file and the page name them. `1+5` is one large tile
+/// with five small ones; `auto` depends on the number of cameras and the shape of the window.
 const LAYOUTS: &[&str] = &["auto", "1", "4", "9", "16", "25", "1+5", "1+7", "1+12"];
 
 const LANGUAGES: &[&str] = &["en", "zh-TW"];
 
-/// A page must stand still for long enough to be looked at, in seconds; 0 stands for ever.
+/// Minimum seconds until a page changes: long enough to look at it. 0: it never changes.
 const MIN_ROTATION: u32 = 3;
 const MAX_ROTATION: i64 = 3600;
 
-/// More walls than this are refused.
+/// Maximum number of walls.
 const MAX_WALLS: usize = 32;
 
-/// What one wall shows. `None` leaves it to the page.
+/// The settings of one wall. `None`: the page decides.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wall {
-    /// One of the words above.
+    /// One of `LAYOUTS`.
     pub layout: Option<&'static str>,
-    /// These cameras in this order; may name one that is not enabled.
+    /// These cameras in this order; the list may name one that is not enabled.
     pub cameras: Option<Vec<CameraId>>,
     /// Seconds until the next page of cameras; 0: never.
     pub rotate: Option<u32>,
@@ -59,7 +60,7 @@ impl Wall {
     }
 }
 
-/// The wall of a page that names none, and those with a name.
+/// The wall of a page that names none, and the named walls.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Walls {
     pub standard: Wall,
@@ -69,17 +70,17 @@ pub struct Walls {
 /// One `[wall]` (without a name) or `[wall.NAME]`.
 pub(super) struct Named<'t> {
     name: Option<String>,
-    /// Where the name stands.
+    /// The byte at which the name begins.
     at: usize,
     pub(super) section: Section<'t>,
 }
 
-/// Takes `[wall]` apart: its own keys, and the named walls below it.
+/// Splits `[wall]` into its own keys and the named walls below it.
 pub(super) fn sections(at: usize, table: DeTable<'_>) -> Vec<Named<'_>> {
     let mut own = DeTable::new();
     let mut named = Vec::new();
     for (key, value) in table {
-        // A section where a key should be is left to those who know what the key should be.
+        // A table in place of a known key is not a named wall; the check of that key reports it.
         let is_wall = value.get_ref().is_table() && !WALL_KEYS.contains(&key.get_ref().as_ref());
         let (name, name_at, section_at) = (key.get_ref().to_string(), key.span().start, value.span().start);
         match value.into_inner() {
@@ -97,7 +98,7 @@ pub(super) fn sections(at: usize, table: DeTable<'_>) -> Vec<Named<'_>> {
     std::iter::once(Named { name: None, at, section }).chain(named).collect()
 }
 
-/// Checks all walls; `cameras` are the identifiers in the file, also of cameras that are not enabled.
+/// Checks all walls. `cameras` are the identifiers in the file, including cameras not enabled.
 pub(super) fn all(sections: &[Named<'_>], cameras: &[String], diagnostics: &mut Diagnostics<'_>) -> Walls {
     let mut walls = Walls::default();
     if let Some(first_too_many) = sections.get(MAX_WALLS) {
@@ -108,7 +109,7 @@ pub(super) fn all(sections: &[Named<'_>], cameras: &[String], diagnostics: &mut 
         let wall = wall(section, cameras, diagnostics);
         match name {
             None => walls.standard = wall,
-            // A name stands in addresses, like that of a camera.
+            // A name is part of URLs, like that of a camera.
             Some(name) if CameraId::new(name).is_none() => {
                 let words = "this name does not fit into an address; use letters, digits, - and _, like [wall.hall]";
                 section.report(*at, words, diagnostics);
@@ -140,7 +141,7 @@ fn wall(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'
     }
 }
 
-/// `4` and `"4"` are both fine.
+/// Accepts both `4` and `"4"`.
 fn layout(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<&'static str> {
     let value = section.value("layout")?;
     let written = match value.get_ref() {

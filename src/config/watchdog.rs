@@ -1,4 +1,4 @@
-//! `[watchdog]`: the machine's own watchdog.
+//! `[watchdog]`: the hardware watchdog of the machine.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,16 +9,17 @@ use super::{diagnostics::Diagnostics, section::Section};
 
 pub(super) const WATCHDOG_KEYS: &[&str] = &["device", "timeout"];
 
-/// Seconds without a beat. A stop takes up to 3 s and a busy small box is slow, so less would reset
-/// healthy machines; more than ten minutes of a dead wall is no watch.
+/// Seconds without a heartbeat. A stop takes up to 3 s and a small machine under load is slow, so a
+/// lower value would reset healthy machines. With more than ten minutes a wall stays dead too long.
 const TIMEOUTS: std::ops::RangeInclusive<i64> = 10..=600;
 
-/// The hardware that resets the machine when the agent no longer feeds it.
+/// The hardware that resets the machine if the agent sends no heartbeat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watchdog {
-    /// `None`: the hardware is left alone.
+    /// `None`: no hardware watchdog is used.
     pub device: Option<PathBuf>,
-    /// The machine is reset when it was not fed for so long; what the driver makes of it counts.
+    /// The machine is reset after this time without a heartbeat. The driver may choose another
+    /// value, and that one applies.
     pub timeout: Duration,
 }
 

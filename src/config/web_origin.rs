@@ -1,5 +1,5 @@
-//! Hosts and origins as HTTP headers write them, in a form that can be compared: the host of RFC 9110
-//! 7.2 and the origin of RFC 6454 7.
+//! Hosts and origins of HTTP headers, in a form that can be compared: the host of RFC 9110 section
+//! 7.2 and the origin of RFC 6454 section 7.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
 
 use super::address::is_host_name;
 
-/// Who is addressed: an IP address, or a name in lower case without a final dot.
+/// A host: an IP address, or a name in lower case without a final dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
     Ip(IpAddr),
@@ -16,7 +16,7 @@ pub enum Host {
 }
 
 impl Host {
-    /// Reads a host; an IPv6 address stands in brackets. `None` where it is neither address nor name.
+    /// Parses a host; an IPv6 address is in brackets. `None` if it is neither address nor name.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(address) = text.strip_prefix('[') {
             return address.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(|ip| Self::Ip(ip.into()));
@@ -39,7 +39,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// A host, and its port where one is written.
+/// A host, and its port if one is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
     pub host: Host,
@@ -47,13 +47,13 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Reads the value of a `Host` header. `None` where it is not one.
+    /// Parses the value of a `Host` header. `None` if it is not valid.
     pub fn parse(text: &str) -> Option<Self> {
         // A colon inside brackets belongs to the address.
         let colon = text.rfind(':').filter(|colon| !text[*colon..].contains(']'));
         let (host, port) = colon.map_or((text, ""), |colon| (&text[..colon], &text[colon + 1..]));
         let port = match port {
-            // RFC 3986 3.2.3: an empty port means the usual one.
+            // RFC 3986 section 3.2.3: an empty port means the default port.
             "" => None,
             _ if !port.bytes().all(|byte| byte.is_ascii_digit()) => return None,
             _ => Some(port.parse().ok()?),
@@ -71,8 +71,8 @@ pub struct WebOrigin {
 }
 
 impl WebOrigin {
-    /// Reads the value of an `Origin` header. `None` where it is no origin of `http_client` or `https`, such as
-    /// `null`.
+    /// Parses the value of an `Origin` header. `None` if it is not an origin of
+    /// `http` or `https`, such as `null`.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let https = match scheme.to_ascii_lowercase().as_str() {
@@ -84,25 +84,25 @@ impl WebOrigin {
         Some(Self { https, host, port: port.unwrap_or(Self::usual_port(https)) })
     }
 
-    /// The origin of an address, such as that in a `Referer` header.
+    /// Returns the origin of a URL, such as that in a `Referer` header.
     pub fn of_url(url: &str) -> Option<Self> {
         let start = url.find("://")? + 3;
         let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |end| start + end);
         Self::parse(&url[..end])
     }
 
-    /// The port of addresses that name none.
+    /// Returns the default port of the scheme.
     fn usual_port(https: bool) -> u16 {
         if https { 443 } else { 80 }
     }
 
-    /// Whether `authority` leads to this origin, with whichever scheme the page came.
+    /// Whether `authority` leads to this origin, regardless of the scheme of the page.
     pub fn is_at(&self, authority: &Authority) -> bool {
         self.host == authority.host && self.port == authority.port.unwrap_or(Self::usual_port(self.https))
     }
 }
 
-/// As a browser writes it, without the usual port.
+/// As a browser writes it, without the default port.
 impl fmt::Display for WebOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", if self.https { "https" } else { "http" }, self.host)?;

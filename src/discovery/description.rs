@@ -1,7 +1,7 @@
-//! The description of a UPnP device: read, and fetched from nowhere but the host that announced it.
+//! The description of a UPnP device. It is fetched only from the host that announced it.
 //!
-//! Any host on the network can announce any address. Fetching one from elsewhere would let strangers
-//! make us ask whatever they like, behind whatever door we stand.
+//! Any host on the network can announce any address. If descriptions were fetched from other hosts,
+//! strangers could make us send requests to any host, also behind a firewall.
 
 use std::{
     net::{IpAddr, SocketAddr, SocketAddrV6},
@@ -24,18 +24,18 @@ use crate::{
     xml,
 };
 
-/// A description longer than this is not read on, in bytes, its head included.
+/// Maximum number of bytes that are read of a description, including the HTTP head.
 const MAX_LEN: usize = 256 << 10;
-/// Letters of one fact that are kept.
+/// Maximum number of characters kept of one fact.
 const MAX_FACT_LEN: usize = 120;
 
-/// The path of a description, in bytes.
+/// Maximum length of the path of a description, in bytes.
 const MAX_PATH_LEN: usize = 512;
 
-/// Where makers put ONVIF when it is not where their web page is.
+/// Ports that makers use for ONVIF if it is not on the port of their web page.
 const USUAL_PORTS: [u16; 7] = [80, 8000, 8080, 8899, 2020, 8999, 443];
 
-/// What the root device of a description says of itself.
+/// What the root device of a description reports about itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Description {
     pub device_type: Option<String>,
@@ -46,22 +46,22 @@ pub struct Description {
     pub serial: Option<String>,
     /// As sent.
     pub udn: Option<String>,
-    /// The device's own page, as sent; may be relative to where the description came from.
+    /// The device's web page, as sent; may be relative to the address of the description.
     pub presentation: Option<String>,
 }
 
 impl Description {
-    /// The normal form of [`Description::udn`].
+    /// Returns the normal form of [`Description::udn`].
     pub fn identity(&self) -> Option<Identity> {
         self.udn.as_deref().and_then(Identity::new)
     }
 
-    /// The MAC in the serial number, or else in the name.
+    /// Returns the MAC in the serial number, or else in the name.
     pub fn mac(&self) -> Option<Mac> {
         self.serial.as_deref().and_then(Mac::new).or_else(|| self.identity().and_then(|identity| identity.mac()))
     }
 
-    /// Whether it calls itself a camera, or comes from who makes hardly anything else.
+    /// Whether it says that it is a camera, or its maker produces hardly anything else.
     pub fn is_camera(&self) -> bool {
         let texts = [&self.device_type, &self.friendly_name, &self.manufacturer, &self.model_name, &self.udn];
         let marks = ["camera", "axis", "dahua", "hikvision", "hanwha", "uniview", "vivotek", "embeddednetdevice"];
@@ -72,7 +72,7 @@ impl Description {
     }
 }
 
-/// Reads a description. `None` where it is none.
+/// Parses a description. `None` if it is not one.
 pub fn parse(body: &[u8]) -> Option<Description> {
     let root = xml::read(body).ok().filter(|root| root.name == "root")?;
     let device = root.child("device")?;
@@ -89,14 +89,15 @@ pub fn parse(body: &[u8]) -> Option<Description> {
     })
 }
 
-/// Where to ask the device at `origin` for ONVIF: where its page is, if that is on the same host, then
-/// the usual ports. Only that host: a page elsewhere is somebody else's.
+/// Returns where to ask the device at `origin` for ONVIF: the port of its web page,
+/// if that is on the same host, then the usual ports. Only on that host: a page
+/// elsewhere belongs to another device.
 pub fn places_to_ask(presentation: Option<&str>, origin: &DatagramSource) -> Vec<XAddr> {
     let page = presentation.and_then(|page| XAddr::parse(page, origin));
     let page = page.filter(|page| page.ip() == Some(origin.source));
     let mut places: Vec<XAddr> = Vec::new();
     if let Some(page) = page {
-        // What speaks HTTPS on 443 often calls itself `http_client://host:443/`.
+        // A device with HTTPS on 443 often gives its address as `http://host:443/`.
         places.push(XAddr { secure: page.secure || page.port == 443, ..XAddr::at(&page.host, page.port) });
     }
     for port in USUAL_PORTS {
@@ -104,12 +105,12 @@ pub fn places_to_ask(presentation: Option<&str>, origin: &DatagramSource) -> Vec
             places.push(XAddr::at(&origin.host(), port));
         }
     }
-    // Plain HTTP first: HTTPS can only be asked for by name.
+    // Plain HTTP first: this program does not speak HTTPS.
     places.sort_by_key(|place| place.secure);
     places
 }
 
-/// An address to fetch a description from, checked.
+/// A checked address from which to fetch a description.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     address: SocketAddr,
@@ -117,7 +118,8 @@ pub struct Location {
 }
 
 impl Location {
-    /// The address in `text`, as announced by `origin`. `None` unless it is HTTP on that very host.
+    /// Parses the address in `text`, as announced by `origin`. `None`
+    /// unless it is HTTP on the same host.
     pub fn parse(text: &str, origin: &DatagramSource) -> Option<Self> {
         let (scheme, rest) = text.trim().split_once("://")?;
         let rest = rest.split('#').next()?;
@@ -137,14 +139,14 @@ impl Location {
         Some(Self { address, path })
     }
 
-    /// The host it is on.
+    /// The host of the address.
     pub fn ip(&self) -> IpAddr {
         self.address.ip()
     }
 }
 
-/// Fetches and reads the description at `location`. `None` where that does not work out within
-/// `limit`; a redirect is not followed.
+/// Fetches and parses the description at `location`. `None` if that fails or takes longer than
+/// `limit`; redirects are not followed.
 pub async fn fetch(location: &Location, limit: Duration) -> Option<Description> {
     let deadline = async {
         Timer::after(limit).await;

@@ -1,24 +1,24 @@
-//! All that a search has seen, each device once: it answers every repeat of every question, on every
-//! interface, by both protocols.
+//! The devices that a search has seen, each one once. A device answers every repeat of every probe,
+//! on every interface, by both protocols.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::discovered_device::{DeviceMatcher, DiscoveredDevice};
 
-/// Devices of each protocol that are kept. More than this is no network but an attack.
+/// Maximum number of devices kept for each protocol. More than this is an attack.
 const MAX: usize = 512;
 
-/// See the head of this file.
+/// The devices that a search has seen, without duplicates.
 #[derive(Debug, Default)]
 pub struct DeviceList {
-    /// With an identity.
+    /// Devices with an identity.
     devices: Vec<DiscoveredDevice>,
-    /// Hosts that SSDP told of.
+    /// Hosts that SSDP reported.
     hosts: BTreeMap<IpAddr, DiscoveredDevice>,
 }
 
 impl DeviceList {
-    /// Takes a sighting in.
+    /// Adds a device, or merges it with one that is already in the list.
     pub fn add(&mut self, discovered: DiscoveredDevice) {
         if discovered.identity.is_some() {
             self.add_device(discovered);
@@ -30,7 +30,7 @@ impl DeviceList {
     fn add_device(&mut self, mut discovered: DiscoveredDevice) {
         let mut twins = self.devices.iter_mut().filter(|known| known.identity == discovered.identity);
         if let Some(known) = twins.find(|known| is_one_device(known, &discovered)) {
-            // The way that people and other programs can use comes first.
+            // The address that people and other programs can use comes first.
             if preference(discovered.source) > preference(known.source) {
                 std::mem::swap(known, &mut discovered);
             }
@@ -50,7 +50,7 @@ impl DeviceList {
     fn add_host(&mut self, mut discovered: DiscoveredDevice) {
         let has_room = self.hosts.len() < MAX;
         match self.hosts.get_mut(&discovered.source) {
-            // Of two devices on one host the camera is the one that matters.
+            // Of two devices on one host, the camera is the relevant one.
             Some(known) if known.is_camera && !discovered.is_camera => {}
             Some(known) if known.udn == discovered.udn || (discovered.is_camera && !known.is_camera) => {
                 let before = known.clone();
@@ -68,13 +68,13 @@ impl DeviceList {
         }
     }
 
-    /// Whether any sighting is `wanted`.
+    /// Whether any device matches `wanted`.
     pub fn holds(&self, wanted: &DeviceMatcher) -> bool {
         self.devices.iter().chain(self.hosts.values()).any(|discovered| wanted.is(discovered))
     }
 
-    /// Every device once, those with an identity first, otherwise by address. What SSDP tells of a host
-    /// goes to the one device that answers there.
+    /// Returns every device once: those with an identity first, otherwise by address. What SSDP
+    /// reports about a host is added to the device that answers there, if there is only one.
     pub fn finish(mut self) -> Vec<DiscoveredDevice> {
         self.devices.sort_by_key(|device| device.source);
         let mut hosts = Vec::new();
@@ -82,7 +82,7 @@ impl DeviceList {
             let mut there = self.devices.iter_mut().filter(|device| device.source == source);
             match (there.next(), there.next()) {
                 (Some(device), None) => device.learn(&host),
-                // Several devices on one host: nobody knows which of them this is.
+                // Several devices on one host: it is unknown which of them this is.
                 (Some(_), Some(_)) => {}
                 (None, _) => hosts.push(host),
             }
@@ -92,9 +92,9 @@ impl DeviceList {
     }
 }
 
-/// Whether two sightings of one identity are one device, seen on two ways. Firmwares exist that give
-/// the same identity to every unit; two of them have different MACs, or different addresses of the same
-/// kind.
+/// Whether two entries with one identity are one device, seen at two addresses. Some
+/// firmwares give the same identity to every unit; two units have different MACs, or
+/// different addresses of the same kind.
 fn is_one_device(one: &DiscoveredDevice, other: &DiscoveredDevice) -> bool {
     if let (Some(one), Some(other)) = (one.mac, other.mac) {
         return one == other;
@@ -110,7 +110,7 @@ fn is_one_device(one: &DiscoveredDevice, other: &DiscoveredDevice) -> bool {
     one.source == other.source || kind(one.source) != kind(other.source) || shares_an_address()
 }
 
-/// Higher is better to reach a device by.
+/// Returns how suitable an address is to reach a device; higher is better.
 fn preference(source: IpAddr) -> u8 {
     match source {
         IpAddr::V4(ip) if ip.is_link_local() => 0,

@@ -1,4 +1,5 @@
-//! A device that was found: what it told, where to ask it for ONVIF, and whether it is the one looked for.
+//! A discovered device: what it reported, where to ask it by ONVIF,
+//! and whether it is the wanted one.
 
 use std::{fmt, net::IpAddr};
 
@@ -10,17 +11,17 @@ use super::{
     xaddr::{DatagramSource, XAddr},
 };
 
-/// Shorter serial numbers are no evidence of anything: firmwares send `0` and `1234`.
+/// Shorter serial numbers prove nothing: firmwares send `0` and `1234`.
 const MIN_SERIAL: usize = 6;
 
 /// How a device was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DiscoveryMethod {
-    /// It answered a WS-Discovery question.
+    /// It answered a WS-Discovery probe.
     Ws,
     /// It announced itself by WS-Discovery.
     Hello,
-    /// It answered or announced itself by SSDP: a host to ask, which may be no camera at all.
+    /// It answered or announced itself by SSDP: a host to ask, which may not be a camera.
     Ssdp,
 }
 
@@ -34,15 +35,15 @@ impl fmt::Display for DiscoveryMethod {
     }
 }
 
-/// One device, as it was found. All of it is hearsay: whoever is on the network can say it. Ask the
-/// device who it is before it is sent a password.
+/// One device as it was found. Nothing in it is certain, because anybody on the network can send
+/// it. Ask the device for its identity before sending it a password.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DiscoveredDevice {
-    /// Where its datagrams came from.
+    /// The source address of its datagrams.
     pub source: IpAddr,
-    /// In order of [`DiscoveryMethod`], none twice.
+    /// In order of [`DiscoveryMethod`], without duplicates.
     pub how: Vec<DiscoveryMethod>,
-    /// Its WS-Discovery endpoint; `None` where only SSDP found it.
+    /// Its WS-Discovery endpoint; `None` if only SSDP found it.
     pub identity: Option<Identity>,
     /// Its UPnP name.
     pub udn: Option<Identity>,
@@ -50,16 +51,17 @@ pub struct DiscoveredDevice {
     pub xaddrs: Vec<XAddr>,
     pub name: Option<String>,
     pub maker: Option<String>,
-    /// What its maker calls it: a scope of WS-Discovery, or the model of its description.
+    /// The maker's name for it: a scope of WS-Discovery, or the model in its description.
     pub hardware: Option<String>,
     pub location: Option<String>,
     pub serial: Option<String>,
     pub mac: Option<Mac>,
-    /// What it says it is, without prefixes.
+    /// The types that it reports, without prefixes.
     pub types: Vec<String>,
-    /// Whether it says that it is a camera, or is of a kind that is hardly anything else.
+    /// Whether it says that it is a camera, or is of a kind that hardly includes anything else.
     pub is_camera: bool,
-    /// Another device with the same identity was seen at the same time: the identity alone decides nothing.
+    /// Another device with the same identity was seen at the same time:
+    /// the identity alone proves nothing.
     pub is_ambiguous: bool,
 }
 
@@ -83,7 +85,7 @@ impl DiscoveredDevice {
         }
     }
 
-    /// The device that WS-Discovery told of; `None` where it is no ONVIF device or has no identity.
+    /// Converts a device of WS-Discovery; `None` if it is not an ONVIF device or has no identity.
     pub fn from_device(device: &wsd::Device, origin: &DatagramSource, how: DiscoveryMethod) -> Option<Self> {
         let identity = device.identity.clone().filter(|_| device.is_onvif())?;
         Some(Self {
@@ -99,7 +101,7 @@ impl DiscoveredDevice {
         })
     }
 
-    /// The host that SSDP told of, and what its description says if it could be had.
+    /// Converts a host of SSDP, with the facts in its description if that is available.
     pub fn from_ssdp(message: &ssdp::Message, description: Option<&Description>, origin: &DatagramSource) -> Self {
         let none = Description::default();
         let told = description.unwrap_or(&none);
@@ -118,10 +120,11 @@ impl DiscoveredDevice {
         }
     }
 
-    /// Its addresses that may be asked: see [`XAddr::is_near`]. The others are dropped, with a line in the log.
+    /// Returns its addresses that may be asked; see [`XAddr::is_near`].
+    /// Drops the others with a log line.
     ///
     /// # Blocking
-    /// One short conversation with the kernel.
+    /// Blocks for one short request to the kernel.
     pub fn near_addresses(&self) -> Vec<XAddr> {
         let networks = networks().unwrap_or_default();
         let is_near = |xaddr: &&XAddr| {
@@ -134,7 +137,7 @@ impl DiscoveredDevice {
         self.xaddrs.iter().filter(is_near).cloned().collect()
     }
 
-    /// Takes from `other`, the same device, what this one lacks.
+    /// Adds facts of `other`, which is the same device, that this one lacks.
     pub fn learn(&mut self, other: &Self) {
         self.how.extend(&other.how);
         self.how.sort_unstable();
@@ -155,7 +158,7 @@ impl DiscoveredDevice {
         self.is_ambiguous |= other.is_ambiguous;
     }
 
-    /// Takes from `other` the addresses this one does not have.
+    /// Adds addresses of `other` that this one lacks.
     pub fn learn_addresses(&mut self, other: &Self) {
         for xaddr in &other.xaddrs {
             if !self.xaddrs.contains(xaddr) {
@@ -165,7 +168,7 @@ impl DiscoveredDevice {
     }
 }
 
-/// A device that is looked for: what is known of it, from the configuration or from the last time.
+/// A wanted device: what is known of it, from the configuration or from an earlier contact.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceMatcher {
     pub identity: Option<Identity>,
@@ -174,8 +177,9 @@ pub struct DeviceMatcher {
 }
 
 impl DeviceMatcher {
-    /// Whether `discovered` is this device, as far as it tells. Where both have a WS-Discovery identity,
-    /// that alone decides; then the MAC; a serial number last, as some makers give one to all.
+    /// Whether `discovered` is this device, as far as it reports. If both have a
+    /// WS-Discovery identity, only that counts; then the MAC; the serial number last, as
+    /// some makers give one to all units.
     pub fn is(&self, discovered: &DiscoveredDevice) -> bool {
         if let (Some(wanted), Some(seen)) = (&self.identity, &discovered.identity) {
             return wanted == seen;
@@ -225,7 +229,7 @@ mod tests {
 
     #[test]
     fn address_that_a_stranger_chose_is_not_asked() {
-        // Documentation networks are nobody's own.
+        // Documentation networks belong to nobody.
         let source: std::net::IpAddr = "198.51.100.7".parse().unwrap();
         let xaddrs = ["198.51.100.7", "198.51.100.9", "203.0.113.5", "127.0.0.1", "localhost.example"];
         let xaddrs = xaddrs.map(|host| XAddr::at(host, 80)).to_vec();

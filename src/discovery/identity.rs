@@ -1,17 +1,18 @@
-//! Who a device is, whatever its address: its WS-Discovery endpoint or its UPnP name, and its MAC.
+//! The identity of a device, independent of its address: WS-Discovery endpoint, UPnP name, and MAC.
 
 use std::fmt;
 
-/// Letters of an identity that are kept. A UUID has 36; vendors' own forms are seldom twice as long.
+/// Maximum number of characters kept. A UUID has 36; vendors' own forms are seldom twice as long.
 const MAX_LEN: usize = 200;
 
-/// An endpoint reference or UDN without the prefixes that firmwares put before it or leave out, in
-/// lower case, so that equal devices are equal texts.
+/// An endpoint reference or UDN, in lower case and without the prefixes that only some firmwares
+/// write, so that texts of the same device are equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity(String);
 
 impl Identity {
-    /// The identity in `text`: `urn:uuid:…`, `uuid:…` or bare, in any case. `None` where nothing is left.
+    /// Parses the identity in `text`: `urn:uuid:…`, `uuid:…` or without prefix, in any
+    /// case. `None` if nothing is left.
     pub fn new(text: &str) -> Option<Self> {
         let mut rest = text.trim();
         while let Some(shorter) = ["urn:", "uuid:"].iter().find_map(|prefix| without_prefix(rest, prefix)) {
@@ -25,20 +26,21 @@ impl Identity {
         &self.0
     }
 
-    /// The form a device most probably uses for itself: with `urn:uuid:` before what is a UUID.
+    /// Returns the form that the device most probably uses: a UUID gets the prefix `urn:uuid:`.
     pub fn to_urn(&self) -> String {
         if self.is_uuid() { format!("urn:uuid:{}", self.0) } else { self.0.clone() }
     }
 
-    /// Whether it has the form of RFC 4122.
+    /// Whether it has the form of a UUID (RFC 4122).
     pub fn is_uuid(&self) -> bool {
         let groups: Vec<&str> = self.0.split('-').collect();
         groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
             && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
     }
 
-    /// The MAC in it: the node of a time-based UUID, or the last part of a vendor's own form, such as
-    /// `Upnp-BasicDevice-1_0-ACCC8E270AD8`. The last part of any other UUID is no MAC.
+    /// Returns the MAC in it: the node of a time-based UUID, or the last part of a
+    /// vendor's own form, such as `Upnp-BasicDevice-1_0-ACCC8E270AD8`. The last part
+    /// of any other UUID is not a MAC.
     pub fn mac(&self) -> Option<Mac> {
         if self.is_uuid() && self.0.as_bytes().get(14) != Some(&b'1') {
             return None;
@@ -63,8 +65,8 @@ fn without_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
 pub struct Mac([u8; 6]);
 
 impl Mac {
-    /// Reads twelve hexadecimal digits, with or without `:`, `-` or `.` between them. `None` for
-    /// everything else, and for addresses that belong to no single card.
+    /// Parses twelve hexadecimal digits, with or without `:`, `-` or `.` between them. `None` for
+    /// anything else, and for addresses that belong to no single card.
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
         let digits: Vec<u8> = text.bytes().filter(|byte| !b":-.".contains(byte)).collect();

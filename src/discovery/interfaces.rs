@@ -1,4 +1,4 @@
-//! The network interfaces of this machine on which cameras can be asked for.
+//! The network interfaces of this machine from which discovery can search.
 
 use std::{
     collections::BTreeMap,
@@ -11,11 +11,11 @@ use nix::{
     net::if_::{InterfaceFlags, if_nametoindex},
 };
 
-/// Addresses to search from; a router with more than this needs no wall.
+/// Maximum number of addresses to search from; a machine with more is a router, not a wall.
 const MAX_PLACES: usize = 64;
 
-/// One of our own addresses on an interface that is up and carries multicast. Link-local addresses
-/// count: cameras fresh from the factory live there.
+/// One of our own addresses on an interface that is up and supports multicast. Link-local addresses
+/// count: cameras have such addresses when they come from the factory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InterfaceAddress {
     /// The interface's name, such as `eth0`.
@@ -23,7 +23,7 @@ pub struct InterfaceAddress {
     /// The interface's number.
     pub index: u32,
     pub address: IpAddr,
-    /// What IPv4 calls its subnet.
+    /// The subnet, for an IPv4 address.
     pub subnet: Option<Subnet>,
 }
 
@@ -41,57 +41,57 @@ pub struct Subnet {
 }
 
 impl Subnet {
-    /// The subnet in which `address` is.
+    /// Returns the subnet that contains `address`.
     pub fn new(address: Ipv4Addr, mask: Ipv4Addr) -> Self {
         let mask = u32::from(mask);
         Self { base: u32::from(address) & mask, mask }
     }
 
-    /// Whether `ip` is in it.
+    /// Whether `ip` is in the subnet.
     pub fn holds(self, ip: IpAddr) -> bool {
-        // A mask of nothing would hold everything and mean nothing.
+        // A mask of zero would contain every address and mean nothing.
         matches!(ip, IpAddr::V4(ip) if self.mask != 0 && u32::from(ip) & self.mask == self.base)
     }
 }
 
-/// A network of IPv4 or IPv6.
+/// An IPv4 or IPv6 network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
-    /// How many bits its addresses have in common.
+    /// Number of bits that its addresses have in common.
     prefix: u32,
 }
 
 impl Network {
-    /// The network in which `address` is, with `prefix` bits in common.
+    /// Returns the network that contains `address`, with `prefix` common bits.
     pub fn new(address: IpAddr, prefix: u32) -> Self {
         Self { address, prefix }
     }
 
-    /// The neighbourhood of a host whose network is not known: its /24, or /64 of IPv6.
+    /// Returns the presumed network of a host whose network is not known: its /24, or /64 of IPv6.
     pub fn around(host: IpAddr) -> Self {
         Self::new(host, if host.is_ipv4() { 24 } else { 64 })
     }
 
-    /// Whether `ip` is in it.
+    /// Whether `ip` is in the network.
     pub fn holds(self, ip: IpAddr) -> bool {
         let differing = match (self.address, ip) {
             (IpAddr::V4(a), IpAddr::V4(b)) => (u32::from(a) ^ u32::from(b)).leading_zeros(),
             (IpAddr::V6(a), IpAddr::V6(b)) => (u128::from(a) ^ u128::from(b)).leading_zeros(),
             _ => return false,
         };
-        // A prefix of nothing would hold everything and mean nothing.
+        // A prefix of zero would contain every address and mean nothing.
         self.prefix > 0 && differing >= self.prefix
     }
 }
 
-/// The networks of this machine's interfaces that are up, loopback aside.
+/// Returns the networks of this machine's interfaces that are up, without loopback.
 ///
 /// # Errors
-/// When the kernel does not tell.
+/// If the kernel does not report them.
 ///
 /// # Blocking
-/// One short conversation with the kernel.
+/// Blocks for one short request to the kernel.
 pub fn networks() -> io::Result<Vec<Network>> {
     let mut found = Vec::new();
     for entry in getifaddrs().map_err(io::Error::from)? {
@@ -101,7 +101,7 @@ pub fn networks() -> io::Result<Vec<Network>> {
         if let (Some(v4), Some(mask)) = (address.as_sockaddr_in(), mask.as_sockaddr_in()) {
             found.push(Network::new(v4.ip().into(), u32::from(mask.ip()).leading_ones()));
         } else if let (Some(v6), Some(mask)) = (address.as_sockaddr_in6(), mask.as_sockaddr_in6()) {
-            // All link-local addresses are in one network, on whatever link they are.
+            // All link-local addresses are in one network, on any link.
             if !v6.ip().is_unicast_link_local() {
                 found.push(Network::new(v6.ip().into(), u128::from(mask.ip()).leading_ones()));
             }
@@ -110,14 +110,15 @@ pub fn networks() -> io::Result<Vec<Network>> {
     Ok(found)
 }
 
-/// Every place to search from: each IPv4 address, and one IPv6 address per interface, the link-local
-/// one where there is one, as that is what the multicast group of a link answers to.
+/// Returns every address to search from: each IPv4 address, and one IPv6 address per
+/// interface. This is the link-local one if there is one, because devices in the multicast
+/// group of a link answer to that.
 ///
 /// # Errors
-/// When the kernel does not tell.
+/// If the kernel does not report them.
 ///
 /// # Blocking
-/// One short conversation with the kernel.
+/// Blocks for one short request to the kernel.
 pub fn places() -> io::Result<Vec<InterfaceAddress>> {
     let mut found = Vec::new();
     let mut sixes: BTreeMap<u32, InterfaceAddress> = BTreeMap::new();
@@ -127,7 +128,7 @@ pub fn places() -> io::Result<Vec<InterfaceAddress>> {
         let Some(address) = entry.address.filter(|_| usable) else {
             continue;
         };
-        // An alias such as `eth0:1` shares the number of its interface.
+        // An alias such as `eth0:1` has the number of its interface.
         let interface = entry.interface_name.split(':').next().unwrap_or("").to_owned();
         let Ok(index) = if_nametoindex(interface.as_str()) else {
             continue;

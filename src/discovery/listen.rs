@@ -1,4 +1,4 @@
-//! What devices announce by themselves: that they have come, are going, or have changed.
+//! Announcements that devices send by themselves: that they arrive, leave, or have changed.
 
 use std::{
     collections::BTreeSet,
@@ -21,10 +21,10 @@ use super::{
     xaddr::DatagramSource,
 };
 
-/// How often interfaces are looked for that came up since, and ports tried that were taken.
+/// Interval for finding new interfaces, and for retrying ports that were in use.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// What a device announced. A hint to look there: anybody on the network can say it.
+/// What a device announced. It is only a reason to ask there: anybody on the network can send it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Announcement {
     pub event: Event,
@@ -33,16 +33,17 @@ pub struct Announcement {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It is there, perhaps at a new address.
+    /// The device is there, perhaps at a new address.
     Here,
-    /// It says good-bye.
+    /// The device leaves.
     Gone,
 }
 
-/// Listens on every interface and sends what is heard to `hints`; ends a few seconds after nobody takes
-/// it any more.
-/// Where a port is taken by a program that does not share it, listening goes on without, and the port
-/// is tried again from time to time.
+/// Listens on every interface and sends the announcements to `hints`. Ends a few seconds after the
+/// receiver of `hints` was dropped.
+///
+/// If another program uses a port exclusively, listening continues without that port, and
+/// the port is retried at intervals.
 pub async fn listen(hints: Sender<Announcement>) {
     let mut ears = AnnouncementListener::default();
     let mut rate_limiter = RateLimiter::new(Instant::now());
@@ -72,13 +73,13 @@ pub async fn listen(hints: Sender<Announcement>) {
     }
 }
 
-/// The hints in one datagram.
+/// Returns the announcements in one datagram.
 pub fn read(datagram: &[u8], origin: &DatagramSource) -> Vec<Announcement> {
     if let Some(message) = wsd::parse(datagram) {
         let event = match message.kind {
             wsd::Kind::Hello => Event::Here,
             wsd::Kind::Bye => Event::Gone,
-            // Answers to others.
+            // Responses to other programs.
             wsd::Kind::ProbeMatches | wsd::Kind::ResolveMatches => return Vec::new(),
         };
         let discovered = |device| match event {
@@ -103,7 +104,7 @@ pub fn read(datagram: &[u8], origin: &DatagramSource) -> Vec<Announcement> {
     vec![Announcement { event, discovered: DiscoveredDevice::from_ssdp(&message, None, origin) }]
 }
 
-/// A device that says good-bye need not say what it is; its identity is enough.
+/// Reads the device that leaves. It need not report its types; its identity is enough.
 fn leaving(device: &wsd::Device, origin: &DatagramSource) -> Option<DiscoveredDevice> {
     let mut device = device.clone();
     if device.types.is_empty() {
@@ -113,13 +114,13 @@ fn leaving(device: &wsd::Device, origin: &DatagramSource) -> Option<DiscoveredDe
     DiscoveredDevice::from_device(&device, origin, DiscoveryMethod::Hello)
 }
 
-/// The sockets that listen, and the interfaces on which they have joined.
+/// The sockets that listen, and the multicast groups that they have joined.
 #[derive(Default)]
 struct AnnouncementListener {
     socket_set: SocketSet,
-    /// By group and interface.
+    /// Joined groups, each with the number of the interface.
     joined: BTreeSet<(SocketAddr, u32)>,
-    /// What already failed, so that it is told once.
+    /// Groups that already failed, so that each failure is logged once.
     failed: BTreeSet<SocketAddr>,
 }
 
@@ -127,7 +128,7 @@ impl AnnouncementListener {
     fn open(&mut self) {
         let here = places().unwrap_or_default();
         let wanted: BTreeSet<(SocketAddr, u32)> = here.iter().flat_map(groups).collect();
-        // An interface that went and came back under its number has to be joined again.
+        // An interface that disappeared and returned with the same number has to be joined again.
         self.joined.retain(|joined| wanted.contains(joined));
         let groups: BTreeSet<SocketAddr> = wanted.iter().map(|(group, _)| *group).collect();
         self.socket_set
@@ -161,7 +162,7 @@ impl AnnouncementListener {
     }
 }
 
-/// The groups to be heard at `place`, with the number of its interface.
+/// Returns the groups to join on `place`, each with the number of its interface.
 fn groups(place: &InterfaceAddress) -> Vec<(SocketAddr, u32)> {
     if place.address.is_ipv4() {
         [wsd::PORT, ssdp::PORT].map(|port| ((GROUP_V4, port).into(), place.index)).to_vec()

@@ -1,4 +1,4 @@
-//! How many datagrams are read: enough for every network, too few for a flood to matter.
+//! Limits how many datagrams are read: enough for every network, too few for a flood to matter.
 
 use std::{
     collections::HashMap,
@@ -6,12 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Datagrams of one sender in one second. A camera answers four repeats of four questions, maybe twice.
+/// Maximum datagrams of one sender per second. A camera answers four
+/// repeats of four probes, maybe twice.
 const MAX_OF_ONE: u32 = 64;
-/// Datagrams of all in one second.
+/// Maximum datagrams of all senders per second.
 const MAX_OF_ALL: u32 = 2048;
 
-/// Counts senders by the second.
+/// Counts datagrams by sender within a second.
 #[derive(Debug)]
 pub struct RateLimiter {
     second: Instant,
@@ -24,7 +25,7 @@ impl RateLimiter {
         Self { second: now, all: 0, senders: HashMap::new() }
     }
 
-    /// Whether a datagram of `sender` that came at `now` is to be read.
+    /// Whether to read a datagram of `sender` that arrived at `now`.
     pub fn admits(&mut self, sender: IpAddr, now: Instant) -> bool {
         if now.duration_since(self.second) >= Duration::from_secs(1) {
             *self = Self::new(now);

@@ -1,30 +1,30 @@
-//! The scopes of a device: what it tells about itself in URIs such as
+//! The scopes of a device: facts that it reports about itself in URIs such as
 //! `onvif://www.onvif.org/name/Front%20door`.
 
 use super::Mac;
 
-/// Scopes of one device that are looked at.
+/// Maximum number of scopes of one device that are examined.
 const MAX_SCOPES: usize = 128;
-/// Letters of one fact that are kept.
+/// Maximum number of characters kept of one fact.
 const MAX_FACT_LEN: usize = 120;
 
 const PREFIX: &str = "onvif://www.onvif.org/";
 
-/// What the scopes say that is of use; the first of each kind that says anything counts.
+/// The useful facts in the scopes. Of each kind, the first one that is not empty counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scopes {
     pub name: Option<String>,
-    /// The model, with most makers.
+    /// The model, for most makers.
     pub hardware: Option<String>,
-    /// Several scopes of this kind (`country/…`, `city/…`) are joined by a comma.
+    /// Several scopes of this kind (`country/…`, `city/…`), joined by a comma.
     pub location: Option<String>,
     pub mac: Option<Mac>,
-    /// Whether any scope is one of ONVIF's.
+    /// Whether any scope belongs to ONVIF.
     pub is_onvif: bool,
 }
 
 impl Scopes {
-    /// Reads the list as it stands in `d:Scopes`: URIs with white space between them.
+    /// Parses the list in `d:Scopes`: URIs separated by white space.
     pub fn read(list: &str) -> Self {
         let mut scopes = Self::default();
         let mut places: Vec<String> = Vec::new();
@@ -44,7 +44,8 @@ impl Scopes {
                 "hardware" => scopes.hardware = scopes.hardware.or(Some(fact)),
                 "mac" => scopes.mac = scopes.mac.or(Mac::new(&fact)),
                 "location" => {
-                    // Only the last part is the place: the first names its kind, where there are two.
+                    // Only the last part is the location; if there are
+                    // two, the first one names its kind.
                     let place = fact.rsplit('/').find(|part| !part.is_empty()).unwrap_or("").to_owned();
                     if !place.is_empty() && !places.contains(&place) {
                         places.push(place);
@@ -62,8 +63,8 @@ fn fact(value: &str) -> String {
     percent_decode(value).trim().chars().take(MAX_FACT_LEN).collect()
 }
 
-/// `%XX` resolved; what is not one stays as it is, and bytes that are not UTF-8 become replacement
-/// characters.
+/// Decodes every `%XX`; anything else after a `%` stays unchanged, and bytes that are not UTF-8
+/// become replacement characters.
 fn percent_decode(text: &str) -> String {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut decoded = Vec::with_capacity(text.len());

@@ -1,4 +1,4 @@
-//! One search: asks on every interface, again and in other words, and reads what comes back.
+//! One search: asks on every interface, repeats in other forms, and reads the responses.
 
 mod send_schedule;
 
@@ -23,28 +23,29 @@ use super::{
 };
 use send_schedule::{Protocol, ScheduledProbe, SendSchedule};
 
-/// Descriptions fetched in one search, and from one host.
+/// Maximum number of descriptions fetched in one search, and from one host.
 const MAX_DESCRIPTIONS: usize = 128;
 const MAX_DESCRIPTIONS_OF_ONE: usize = 3;
-/// Devices looked for by identity in one search; the rest is found by the probes.
+/// Maximum number of devices searched by identity in one search; probes find the others.
 const MAX_RESOLVED: usize = 64;
-/// Questions whose answers are still taken.
+/// Maximum number of messages whose responses are still accepted.
 const MAX_IDS: usize = 512;
 
-/// Hops of a multicast question: WS-Discovery stays on the link, UPnP says two.
+/// Hops of a multicast message: WS-Discovery stays on the link, UPnP specifies two.
 const WS_HOPS: u32 = 1;
 const SSDP_HOPS: u32 = 2;
 
-/// How long a search takes. The defaults suit real cameras; tests shorten them.
+/// Time limits of a search. The defaults suit real cameras; tests shorten them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// The whole search, unless it may stop before.
+    /// The whole search, unless it may stop earlier.
     pub whole: Duration,
-    /// When everything is asked again in other words.
+    /// When the second round begins, in which everything is asked again in another form.
     pub second_round: Duration,
-    /// Rounds after the second one are this far apart.
+    /// Interval of the rounds after the second one.
     pub further_rounds: Duration,
-    /// After all that was looked for was seen, so long for others that claim to be the same.
+    /// How long to wait, after all wanted devices were seen, for
+    /// others that claim the same identity.
     pub grace: Duration,
     /// To fetch one description.
     pub description: Duration,
@@ -62,27 +63,27 @@ impl Default for Limits {
     }
 }
 
-/// What to ask and where. One search at a time is enough for any number of cameras, and with a fixed
-/// `port` no more than one gets all its answers through the firewall.
+/// What to search for and where. One search at a time is enough for any number of cameras. With a
+/// fixed `port` only one search at a time gets all its responses through the firewall.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
-    /// The local UDP port to ask from; 0: any.
+    /// The local UDP port from which to send; 0: any.
     pub port: u16,
     pub limits: Limits,
-    /// Whether to ask the whole network. Without, only the hosts in `direct` and `direct_ssdp`.
+    /// Whether to ask the whole network. If not, only the hosts in `direct` and `direct_ssdp`.
     pub multicast: bool,
-    /// Hosts to ask by themselves, by WS-Discovery; this crosses routers.
+    /// Hosts to ask directly by WS-Discovery; this crosses routers.
     pub direct: Vec<SocketAddr>,
-    /// The same by SSDP.
+    /// Hosts to ask directly by SSDP.
     pub direct_ssdp: Vec<SocketAddr>,
 }
 
-/// What a search brought.
+/// The result of a search.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Findings {
-    /// Each device once, those with a WS-Discovery identity first.
+    /// Each device once; those with a WS-Discovery identity come first.
     pub discovered_devices: Vec<DiscoveredDevice>,
-    /// Where the network was asked; for the person who found nothing.
+    /// The addresses from which the search asked, for a person whose search found nothing.
     pub asked: Vec<InterfaceAddress>,
 }
 
@@ -93,7 +94,7 @@ impl Search {
         Self { port, limits, multicast: true, direct: Vec::new(), direct_ssdp: Vec::new() }
     }
 
-    /// Asks the host at `ip` by itself, too.
+    /// Also asks the host at `ip` directly.
     #[must_use]
     pub fn and_ask(mut self, ip: IpAddr) -> Self {
         self.direct.push(SocketAddr::new(ip, wsd::PORT));
@@ -101,13 +102,14 @@ impl Search {
         self
     }
 
-    /// Everything there is, after the whole time.
+    /// Returns all devices, after the whole time.
     pub async fn survey(&self) -> Findings {
         self.find(&[]).await
     }
 
-    /// All that was seen when every one of `wanted` was, or after the whole time. Others than those are
-    /// among it: a host without an identity may be the one, once it is asked by ONVIF.
+    /// Returns all devices seen, once all of `wanted` were seen or the whole time is
+    /// over. The result has other devices as well: a host without an identity may be a
+    /// wanted one, which ONVIF then shows.
     pub async fn find(&self, wanted: &[DeviceMatcher]) -> Findings {
         let executor = Executor::new();
         executor.run(self.work(&executor, wanted)).await
@@ -144,7 +146,7 @@ impl Search {
                 Event::Datagram(length, origin)
             };
             let description = async {
-                // Its sender lives as long as this search.
+                // The sender lives as long as this search.
                 descriptions.recv().await.map_or(Event::Due, Event::Described)
             };
             let due = async {
@@ -165,7 +167,7 @@ impl Search {
                             if device.xaddrs.is_empty() && known.is_to_be_resolved(device) {
                                 round.resolve(device, now, &mut send_schedule);
                             }
-                            // Where no address was told, the source is as good as any.
+                            // If it reported no address, the source of the datagram is used.
                             DiscoveredDevice::from_device(device, &origin, DiscoveryMethod::Ws)
                                 .into_iter()
                                 .for_each(|seen| device_list.add(seen));
@@ -177,7 +179,7 @@ impl Search {
                             let fetching = async move {
                                 if let Some(description) = description::fetch(&location, limit).await {
                                     let discovered = DiscoveredDevice::from_ssdp(&message, Some(&description), &origin);
-                                    // Nobody listens any more when the search has ended.
+                                    // There is no receiver any more once the search has ended.
                                     let _ = described.send(Box::new(discovered)).await;
                                 }
                             };
@@ -196,13 +198,13 @@ impl Search {
 
 enum Event {
     Datagram(usize, DatagramSource),
-    /// A host whose description came.
+    /// The description of a host was received.
     Described(Box<DiscoveredDevice>),
-    /// Something is to be sent, or the time is over.
+    /// A message is due, or the time is over.
     Due,
 }
 
-/// What was already asked for because of answers, so that repeats cost nothing.
+/// What responses already caused to be requested, so that repeated responses cost nothing.
 #[derive(Default)]
 struct Known {
     resolved: BTreeSet<String>,
@@ -222,20 +224,20 @@ impl Known {
     }
 }
 
-/// The sockets, and what was asked through them.
+/// The sockets, and what was sent through them.
 struct Round<'s> {
     search: &'s Search,
     wanted: &'s [DeviceMatcher],
     socket_set: SocketSet,
-    /// Which socket leads to which host.
+    /// The hosts to ask directly, each with its socket.
     direct: Vec<(usize, SocketAddr, Protocol)>,
-    /// The names of our WS-Discovery questions.
+    /// The message identifiers of our WS-Discovery probes.
     ids: Vec<String>,
 }
 
 impl Round<'_> {
-    /// Opens sockets on interfaces that have come since the last round, closes those that have gone,
-    /// and gives the places that can be asked.
+    /// Opens sockets on interfaces that are new since the last round, closes those of interfaces
+    /// that have gone, and returns the addresses from which to ask.
     fn open(&mut self) -> Vec<InterfaceAddress> {
         let mut asked = Vec::new();
         if self.search.multicast {
@@ -274,7 +276,7 @@ impl Round<'_> {
         asked
     }
 
-    /// Puts the letters of round `number` on the agenda.
+    /// Adds the messages of round `number` to the schedule.
     fn write(&mut self, number: usize, now: Instant, send_schedule: &mut SendSchedule) {
         let form = if number.is_multiple_of(2) { Form::Declared } else { Form::Bare };
         let resolve = self.wanted.iter().filter_map(|wanted| wanted.identity.clone()).take(MAX_RESOLVED);
@@ -285,7 +287,8 @@ impl Round<'_> {
         for question in &questions {
             self.ask(question, form, now, send_schedule);
         }
-        // Devices take two seconds to answer; in the second round the first answers are still coming.
+        // Devices take two seconds to respond, so in the second round
+        // the first responses still arrive.
         if number.is_multiple_of(2) {
             for target in ssdp::TARGETS {
                 send_schedule.repeat(&ssdp::question(target), Protocol::Ssdp, now);
@@ -302,14 +305,15 @@ impl Round<'_> {
         self.ids.push(id);
     }
 
-    /// Asks where `device` is, which did not say.
+    /// Asks for the address of `device`, which did not report one.
     fn resolve(&mut self, device: &wsd::Device, now: Instant, send_schedule: &mut SendSchedule) {
         if let Some(identity) = device.identity.clone() {
             self.ask(&ProbeKind::Resolve(identity), Form::Declared, now, send_schedule);
         }
     }
 
-    /// Sends a letter to everybody it is for. What cannot be sent now is sent with the next repeat.
+    /// Sends a message to all its destinations. What cannot be sent
+    /// now is sent with the next repeat.
     fn send(&self, probe: &ScheduledProbe) {
         let (port, hops) = match probe.protocol {
             Protocol::Ws => (wsd::PORT, WS_HOPS),
@@ -337,7 +341,7 @@ impl Round<'_> {
     }
 }
 
-/// The socket on the address from which `to` is reached; a new one where there is none yet.
+/// Returns the socket on the address from which `to` is reached; opens one if there is none yet.
 fn seat_towards(socket_set: &mut SocketSet, to: SocketAddr, port: u16) -> std::io::Result<usize> {
     let source = source_towards(to)?;
     let stands = |seat: &BoundSocket| match &seat.place {

@@ -1,4 +1,4 @@
-//! The sockets of a search or of a listener, read as one.
+//! The sockets of a search or of a listener, read together.
 
 use std::{
     fmt, future,
@@ -15,32 +15,33 @@ use super::{
     xaddr::DatagramSource,
 };
 
-/// The group that devices listen to, for WS-Discovery and SSDP alike.
+/// The IPv4 multicast group of both WS-Discovery and SSDP.
 pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
-/// The group of WS-Discovery on one IPv6 link.
+/// The IPv6 multicast group of WS-Discovery on one link.
 pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xc);
 
-/// The largest datagram there is.
+/// Maximum length of a datagram, in bytes.
 pub const LARGEST: usize = 64 << 10;
 
-/// Errors of one socket that are skipped in one go, such as the refusals of hosts asked in vain.
+/// Maximum number of errors of one socket that are skipped per read,
+/// such as those of unreachable hosts.
 const MAX_ERRORS: usize = 16;
 
-/// One socket and where it stands.
+/// One socket and its role.
 #[derive(Debug)]
 pub struct BoundSocket {
     socket: Async<UdpSocket>,
     pub place: SocketRole,
 }
 
-/// Where a socket stands.
+/// The purpose of a socket and the address to which it is bound.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SocketRole {
-    /// On one of our addresses, for multicast and for what is near.
+    /// On one of our addresses, for multicast and for hosts near it.
     Interface(InterfaceAddress),
-    /// On whatever address leads to hosts that are asked directly.
+    /// On the address from which the hosts that are asked directly are reached.
     Address(IpAddr),
-    /// In a multicast group, to listen only.
+    /// In a multicast group, only to receive.
     Group(SocketAddr),
 }
 
@@ -55,11 +56,11 @@ impl fmt::Display for SocketRole {
 }
 
 impl BoundSocket {
-    /// A socket on `place` that sends multicast there and nowhere else. `port`: 0 for any; where it is
-    /// taken, any as well, as an answer through no firewall is better than no question.
+    /// Opens a socket on `place` that sends multicast only there. `port`: 0 for any. If the port is
+    /// in use, any other one is taken: that works at least where no firewall blocks the response.
     ///
     /// # Errors
-    /// When the address cannot be bound: it may be gone again, or not yet confirmed.
+    /// If the address cannot be bound: it may be gone again, or not be confirmed yet.
     pub fn on(place: &InterfaceAddress, port: u16) -> io::Result<Self> {
         let bound = |port| match place.address {
             IpAddr::V4(address) => {
@@ -81,10 +82,10 @@ impl BoundSocket {
         Self::new(or_any_port(port, bound)?, SocketRole::Interface(place.clone()))
     }
 
-    /// A socket on one of our addresses, for hosts asked directly.
+    /// Opens a socket on one of our addresses, for hosts that are asked directly.
     ///
     /// # Errors
-    /// When the address cannot be bound.
+    /// If the address cannot be bound.
     pub fn at(address: IpAddr, port: u16) -> io::Result<Self> {
         let bound = |port| {
             let socket = unbound(Domain::for_address(SocketAddr::new(address, port)))?;
@@ -94,11 +95,12 @@ impl BoundSocket {
         Self::new(or_any_port(port, bound)?, SocketRole::Address(address))
     }
 
-    /// A socket that hears what is sent to `group`, beside other programs that do the same. It is bound
-    /// to the group, not to all addresses, so it takes nothing that is meant for another program.
+    /// Opens a socket that receives what is sent to `group`, also while other programs do
+    /// the same. It is bound to the group and not to all addresses, so it receives
+    /// nothing that is meant for others.
     ///
     /// # Errors
-    /// When a program holds the port for itself.
+    /// If a program uses the port exclusively.
     pub fn in_group(group: SocketAddr) -> io::Result<Self> {
         let socket = unbound(Domain::for_address(group))?;
         if group.is_ipv6() {
@@ -113,10 +115,11 @@ impl BoundSocket {
         Ok(Self { socket: Async::new(socket.into())?, place })
     }
 
-    /// Joins the group this listens to on the interface numbered `index`; once more is no error.
+    /// Joins the group of this socket on the interface with number
+    /// `index`. Joining twice is no error.
     ///
     /// # Errors
-    /// When the interface is gone, or the kernel has no room.
+    /// If the interface is gone, or the kernel has no memory for it.
     pub fn join(&self, index: u32) -> io::Result<()> {
         let socket = socket2::SockRef::from(self.socket.get_ref());
         let joined = match &self.place {
@@ -129,11 +132,11 @@ impl BoundSocket {
         joined.or_else(|error| if error.kind() == ErrorKind::AddrInUse { Ok(()) } else { Err(error) })
     }
 
-    /// Sends without waiting; what the kernel has no room for is lost, as datagrams are. `hops` applies
-    /// to IPv4 multicast.
+    /// Sends without blocking. If the kernel has no buffer, the datagram is lost.
+    /// `hops` applies to IPv4 multicast.
     ///
     /// # Errors
-    /// When there is no way to `to`.
+    /// If there is no route to `to`.
     pub fn send(&self, text: &[u8], to: SocketAddr, hops: u32) -> io::Result<()> {
         let socket = self.socket.get_ref();
         if to.is_ipv4() && to.ip().is_multicast() {
@@ -153,17 +156,17 @@ impl BoundSocket {
     }
 }
 
-/// Several sockets that are read as one.
+/// Several sockets that are read together.
 #[derive(Debug, Default)]
 pub struct SocketSet {
     pub sockets: Vec<BoundSocket>,
-    /// Which is read first, so that a loud one keeps no other waiting.
+    /// The socket that is read first; it changes, so that a busy socket does not block the others.
     turn: usize,
 }
 
 impl SocketSet {
-    /// Waits for the next datagram; returns its length in `buffer` and where it came from. Waits for
-    /// ever without sockets.
+    /// Waits for the next datagram; returns its length in `buffer` and its source.
+    /// Without sockets it waits for ever.
     pub async fn receive(&mut self, buffer: &mut [u8]) -> (usize, DatagramSource) {
         future::poll_fn(|context| self.poll(buffer, context)).await
     }
@@ -202,10 +205,10 @@ impl SocketSet {
     }
 }
 
-/// Our own address from which `to` is reached, by the routing table; nothing is sent.
+/// Returns our own address from which `to` is reached, by the routing table; sends nothing.
 ///
 /// # Errors
-/// When there is no way to it.
+/// If there is no route to `to`.
 pub fn source_towards(to: SocketAddr) -> io::Result<IpAddr> {
     let any: SocketAddr =
         if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };

@@ -1,15 +1,16 @@
-//! SSDP, by which UPnP devices are found: the last resort where WS-Discovery gets no answer. It gives
-//! a host to ask for ONVIF, never a stream.
+//! SSDP, the discovery protocol of UPnP: the last resort if WS-Discovery gets no response. It gives
+//! a host to ask by ONVIF, never a stream.
 
 use super::Identity;
 
 /// UDP port of devices and of their multicast group.
 pub const PORT: u16 = 1900;
 
-/// Seconds within which devices are asked to answer.
+/// Seconds within which devices should respond.
 pub const MX: u8 = 2;
 
-/// What cameras are known to answer to. Never `ssdp:all`: every device in the house would send all it has.
+/// Search targets to which cameras are known to respond. Never `ssdp:all`: every device on the
+/// network would send everything it has.
 pub const TARGETS: [&str; 5] = [
     "upnp:rootdevice",
     "urn:axis-com:service:BasicService:1",
@@ -18,23 +19,23 @@ pub const TARGETS: [&str; 5] = [
     "urn:schemas-upnp-org:device:DigitalSecurityCamera:1",
 ];
 
-/// Bytes of a message that are looked at, and its header lines.
+/// Maximum number of bytes, and of header lines, that are read of a message.
 const MAX_LEN: usize = 16 << 10;
 const MAX_LINES: usize = 64;
 
-/// The message that asks for `target`.
+/// Returns the message that searches for `target`.
 pub fn question(target: &str) -> String {
     format!(
         "M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:{PORT}\r\nMAN: \"ssdp:discover\"\r\nMX: {MX}\r\nST: {target}\r\n\r\n"
     )
 }
 
-/// What kind of message came.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The answer to a question.
+    /// The response to a search.
     Answer,
-    /// A device is there, as it says every now and then.
+    /// A device is there; devices repeat this notice at intervals.
     Alive,
     Bye,
     Update,
@@ -44,19 +45,19 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     pub kind: Kind,
-    /// The address of its description, as sent; not to be followed before it is checked.
+    /// The address of its description, as sent; check it before following it.
     pub location: Option<String>,
-    /// Unique service name: the device's name, then `::` and what it is.
+    /// Unique service name: the device's name, then `::` and its type.
     pub usn: Option<String>,
-    /// What it is: `ST` of an answer, `NT` of a notice.
+    /// The type of the device: `ST` of a response, `NT` of a notice.
     pub target: Option<String>,
     pub server: Option<String>,
-    /// Seconds for which this holds.
+    /// How long the message is valid, in seconds.
     pub max_age: Option<u32>,
 }
 
 impl Message {
-    /// The device's name as sent, without `uuid:` and what follows `::`.
+    /// Returns the device's name as sent, without `uuid:` and what follows `::`.
     pub fn udn(&self) -> Option<&str> {
         let name = self.usn.as_deref()?.split("::").next()?.trim();
         let bare = match name.get(..5) {
@@ -66,12 +67,12 @@ impl Message {
         (!bare.is_empty() && !bare.starts_with("urn:") && bare != "upnp:rootdevice").then_some(bare)
     }
 
-    /// The normal form of [`Message::udn`].
+    /// Returns the normal form of [`Message::udn`].
     pub fn identity(&self) -> Option<Identity> {
         self.udn().and_then(Identity::new)
     }
 
-    /// Whether what it answers to, or its name, is that of a camera rather than of any device.
+    /// Whether its type or its name is that of a camera, and not of any device.
     pub fn is_camera(&self) -> bool {
         let texts = [&self.target, &self.usn, &self.server];
         let is_marked = |text: &str| {
@@ -84,8 +85,8 @@ impl Message {
     }
 }
 
-/// Reads a datagram; only its head counts, whether or not an empty line ends it. `None` for what is no
-/// message of a device: rubbish, errors, other people's questions, notices of no known kind.
+/// Parses a datagram. Only its head counts, with or without an empty line at the end. `None` if it
+/// is not a message of a device: invalid data, errors, searches of other programs, unknown notices.
 pub fn parse(datagram: &[u8]) -> Option<Message> {
     let text = String::from_utf8_lossy(&datagram[..datagram.len().min(MAX_LEN)]);
     let mut lines = text.trim_start().split('\n').map(|line| line.trim_end_matches('\r'));

@@ -1,8 +1,8 @@
-//! WS-Discovery of April 2005, the version that ONVIF took: writes probes, reads answers.
+//! WS-Discovery of April 2005, the version that ONVIF uses: writes probes and parses responses.
 //!
-//! Cameras are picky about what they are asked (several types in one probe, or prefixes other than the
-//! usual ones, and some stay silent) and careless in what they answer. So everything is asked in
-//! several forms, and answers are read by their local names.
+//! Cameras are strict about probes: some do not respond to several types in one probe, or to
+//! unusual prefixes. They are careless in their responses. So everything is asked in several forms,
+//! and responses are read by the local names of their elements.
 
 use std::net::IpAddr;
 
@@ -16,9 +16,9 @@ use crate::xml::{self, Element};
 /// UDP port of devices and of their multicast group.
 pub const PORT: u16 = 3702;
 
-/// Devices in one message. A recorder may answer for each of its channels.
+/// Maximum number of devices in one message. A recorder may respond for each of its channels.
 const MAX_DEVICES: usize = 64;
-/// Types of one device that are looked at.
+/// Maximum number of types of one device that are examined.
 const MAX_TYPES: usize = 16;
 
 const DISCOVERY: &str = "http://schemas.xmlsoap.org/ws/2005/04/discovery";
@@ -27,29 +27,30 @@ const ENVELOPE: &str = "http://www.w3.org/2003/05/soap-envelope";
 const NETWORK: &str = "http://www.onvif.org/ver10/network/wsdl";
 const DEVICE: &str = "http://www.onvif.org/ver10/device/wsdl";
 
-/// What to ask for. Each is a message of its own, as several types in one mean "all of them at once".
+/// What to ask for. Each kind is a separate message, because several
+/// types in one mean "all of them".
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProbeKind {
-    /// Video transmitters: what every camera of ONVIF's first profiles answers.
+    /// Video transmitters: every camera with one of ONVIF's first profiles responds to this.
     Transmitters,
-    /// ONVIF devices: what newer ones must answer.
+    /// ONVIF devices: newer ones must respond to this.
     Devices,
-    /// Everything: for devices that answer only this.
+    /// Anything: for devices that respond only to this.
     Anything,
-    /// Where is the device with this identity now?
+    /// The present address of the device with this identity.
     Resolve(Identity),
 }
 
-/// Two ways of writing the same question; firmwares exist that understand only one of them.
+/// Two forms of the same message; some firmwares understand only one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// With an XML declaration, and message names that begin with `uuid:`.
+    /// With an XML declaration, and with message identifiers that begin with `uuid:`.
     Declared,
-    /// Without, and with `urn:uuid:`.
+    /// Without a declaration, and with `urn:uuid:`.
     Bare,
 }
 
-/// The message that asks `question`. `id` is a UUID; answers name it.
+/// Returns the message that asks `question`. `id` is a UUID that responses refer to.
 pub fn question(question: &ProbeKind, form: Form, id: &str) -> String {
     let (declaration, prefix) = match form {
         Form::Declared => ("<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "uuid:"),
@@ -81,14 +82,14 @@ pub fn question(question: &ProbeKind, form: Form, id: &str) -> String {
     )
 }
 
-/// What kind of message came.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     ProbeMatches,
     ResolveMatches,
-    /// A device has come, or its address has changed.
+    /// A device is new, or its address has changed.
     Hello,
-    /// A device is going.
+    /// A device leaves.
     Bye,
 }
 
@@ -102,44 +103,44 @@ pub struct Message {
 }
 
 impl Message {
-    /// Whether this answers the message named `id`, however its name was decorated on the way.
+    /// Whether this responds to the message `id`, regardless of prefixes that a device changed.
     pub fn answers(&self, id: &str) -> bool {
         let related = self.relates_to.as_deref().and_then(Identity::new);
         related.is_some() && related == Identity::new(id)
     }
 }
 
-/// One device as a message tells of it.
+/// One device in a message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Device {
-    /// The endpoint reference as sent, white space around it aside.
+    /// The endpoint reference as sent, without surrounding white space.
     pub endpoint: String,
-    /// Its normal form.
+    /// The normal form of the endpoint reference.
     pub identity: Option<Identity>,
     pub types: Vec<Type>,
     pub scopes: Scopes,
-    /// As sent, with white space between them.
+    /// As sent, separated by white space.
     pub xaddrs: String,
-    /// Rises when what a device tells of itself has changed.
+    /// Increases when the facts that a device reports have changed.
     pub metadata_version: Option<u32>,
 }
 
-/// A qualified name: what a device is.
+/// The type of a device, as a qualified name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Type {
     pub name: String,
-    /// `None` where its prefix was declared nowhere.
+    /// `None` if its prefix is not declared.
     pub namespace: Option<String>,
-    /// Empty where it has none.
+    /// Empty if it has none.
     pub prefix: String,
 }
 
 impl Device {
-    /// Whether this is an ONVIF device. Windows PCs and printers answer probes too; they call
-    /// themselves `Device` in a namespace of their own.
+    /// Whether this is an ONVIF device. Windows PCs and printers also answer probes; they use the
+    /// type `Device` of another namespace.
     pub fn is_onvif(&self) -> bool {
         let by_type = self.types.iter().any(|kind| match (kind.name.as_str(), kind.namespace.as_deref()) {
-            // Nobody else uses this name, and some declare a wrong namespace for it.
+            // Only ONVIF devices use this name, and some declare a wrong namespace for it.
             ("NetworkVideoTransmitter", _) => true,
             ("Device", Some(namespace)) => namespace == DEVICE,
             ("Device", None) => kind.prefix == "tds",
@@ -148,19 +149,19 @@ impl Device {
         by_type || self.scopes.is_onvif || (self.types.is_empty() && self.xaddrs.contains("/onvif/"))
     }
 
-    /// Where to ask for its ONVIF service, best first; never empty.
+    /// Returns where to ask for its ONVIF service, best first; never empty.
     pub fn addresses(&self, origin: &DatagramSource) -> Vec<XAddr> {
         xaddr::ordered(&self.xaddrs, origin)
     }
 
-    /// Its MAC, where it tells it.
+    /// Returns its MAC, if it reports one.
     pub fn mac(&self) -> Option<Mac> {
         self.scopes.mac
     }
 }
 
-/// Reads a datagram. `None` for everything that is not a whole message of a device: rubbish, faults,
-/// other people's probes, messages whose action contradicts their body.
+/// Parses a datagram. `None` if it is not a complete message of a device: invalid data, faults,
+/// probes of other programs, messages whose action contradicts their body.
 pub fn parse(datagram: &[u8]) -> Option<Message> {
     let envelope = xml::read(datagram).ok().filter(|root| root.name == "Envelope")?;
     let header = envelope.child("Header");
@@ -186,7 +187,7 @@ pub fn parse(datagram: &[u8]) -> Option<Message> {
     Some(Message { kind, relates_to, devices })
 }
 
-/// A device answering a question of ours: the message in `datagram` if it answers one of `ids`.
+/// Parses the message in `datagram` if it responds to one of our messages in `ids`.
 pub fn parse_answer(datagram: &[u8], ids: &[String]) -> Option<Message> {
     let message = parse(datagram)?;
     let is_answer = matches!(message.kind, Kind::ProbeMatches | Kind::ResolveMatches);
@@ -211,21 +212,22 @@ fn device(entry: &Element, outer: &[&Element]) -> Device {
     }
 }
 
-/// `name` with its prefix looked up in the elements around it, innermost last.
+/// Resolves the prefix of `name` by the elements in `around`, the innermost last.
 fn qualified(name: &str, around: &[&Element]) -> Type {
     let (prefix, local) = name.split_once(':').unwrap_or(("", name));
-    // The reader drops `xmlns:` before the prefix that is declared; what stands alone is the default.
+    // The XML parser drops `xmlns:` before the declared prefix;
+    // `xmlns` alone is the default namespace.
     let declared = if prefix.is_empty() { "xmlns" } else { prefix };
     let namespace = around.iter().rev().find_map(|element| element.attribute(declared));
     Type {
         name: local.to_owned(),
-        // Cameras wrap long addresses over lines.
+        // Cameras break long addresses into several lines.
         namespace: namespace.map(|namespace| namespace.split_whitespace().collect()),
         prefix: prefix.to_owned(),
     }
 }
 
-/// Whether a datagram from `source` may be an answer at all: not from many, not from nobody.
+/// Whether a response can come from `source`: not if it is a multicast or unspecified address.
 pub fn is_sender(source: IpAddr) -> bool {
     !source.is_multicast() && !source.is_unspecified()
 }

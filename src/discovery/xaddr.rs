@@ -1,7 +1,7 @@
-//! Where a device says its ONVIF service is, and in which order to believe it.
+//! The addresses at which a device says its ONVIF service is, and the order in which to try them.
 //!
-//! The host in such an address is a hint: it may be the device's other network card, a name nobody
-//! resolves, or nothing at all. What is certain is where the datagram came from.
+//! The host in such an address is only a hint: it may be the device's other network card, a name
+//! that does not resolve, or empty. Only the source of the datagram is certain.
 
 use std::{
     fmt,
@@ -14,16 +14,16 @@ use crate::http_client::in_brackets;
 /// The path of ONVIF's device service, which the standard fixes.
 pub const DEVICE_PATH: &str = "/onvif/device_service";
 
-/// Addresses of one device that are looked at.
+/// Maximum number of addresses of one device that are examined.
 const MAX_ADDRESSES: usize = 16;
-/// A longer address is none, in bytes.
+/// Maximum length of an address, in bytes; longer ones are not valid.
 const MAX_LEN: usize = 512;
 
-/// Where a datagram came from, and what is near the interface that received it.
+/// The source of a datagram, and the network of the interface that received it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatagramSource {
     pub source: IpAddr,
-    /// The interface's number, for addresses that mean something only on their own link.
+    /// The interface's number, for addresses that are valid only on their own link.
     pub link: Option<u32>,
     pub near: Option<Subnet>,
 }
@@ -33,33 +33,33 @@ impl DatagramSource {
         Self { source, link: None, near: None }
     }
 
-    /// The source as a host to connect to.
+    /// Returns the source as a host to connect to.
     pub fn host(&self) -> String {
         host_on_link(self.source, self.link)
     }
 }
 
-/// One place to ask for ONVIF.
+/// One address at which to ask for ONVIF.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct XAddr {
-    /// IP address (IPv6 without brackets, with `%` and the interface's number where it needs one) or
+    /// IP address (IPv6 without brackets, with `%` and the interface's number if it needs one) or
     /// host name.
     pub host: String,
     pub port: u16,
     /// Path and query, beginning with `/`.
     pub path: String,
-    /// HTTPS is spoken there.
+    /// Whether it is an HTTPS address.
     pub secure: bool,
 }
 
 impl XAddr {
-    /// The device service at `host`; HTTPS on port 443.
+    /// Returns the device service at `host`; HTTPS on port 443.
     pub fn at(host: &str, port: u16) -> Self {
         Self { host: host.to_owned(), port, path: DEVICE_PATH.to_owned(), secure: port == 443 }
     }
 
-    /// The address in `text`, with the source in place of a host that means nothing here. `None` where
-    /// it is not one of HTTP or HTTPS.
+    /// Parses the address in `text`. If its host means nothing here, the source replaces it. `None`
+    /// if it is not an address of HTTP or HTTPS.
     pub fn parse(text: &str, origin: &DatagramSource) -> Option<Self> {
         let text = text.trim();
         if text.len() > MAX_LEN {
@@ -87,14 +87,15 @@ impl XAddr {
         Some(Self { host: meaningful(host, origin)?, port, path, secure })
     }
 
-    /// The address the host is, if it is one.
+    /// Returns the IP address of the host, if the host is one.
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.split('%').next().unwrap_or("").parse().ok()
     }
 
-    /// Whether it may be asked, as named by a datagram from `source`: on that host, in the same /24 (IPv6: /64)
-    /// or in one of `networks`, which are our own; on loopback only where the datagram came from there.
-    /// Anybody can name any address, and a host name may lead anywhere.
+    /// Whether we may ask this address, which a datagram from `source` named: it must be
+    /// on that host, in the same /24 (IPv6: /64), or in one of `networks`, which are our
+    /// own; on loopback only if the datagram came from there. Anybody can name any
+    /// address, and a host name may lead anywhere.
     pub fn is_near(&self, source: IpAddr, networks: &[Network]) -> bool {
         match self.ip() {
             Some(ip) if ip.is_loopback() || source.is_loopback() => ip.is_loopback() && source.is_loopback(),
@@ -103,7 +104,7 @@ impl XAddr {
         }
     }
 
-    /// Lower is to be tried sooner.
+    /// Returns the priority; lower ones are tried first.
     fn rank(&self, origin: &DatagramSource) -> u8 {
         match self.ip() {
             Some(ip) if ip == origin.source && !self.secure => 0,
@@ -124,9 +125,9 @@ impl fmt::Display for XAddr {
     }
 }
 
-/// The addresses in `list` (white space between them), best first. Where none is on the host that the
-/// datagram came from, that host is offered as well, as a device may know only its other name; behind
-/// the addresses it gave itself, unless those reach no further than their own link.
+/// Returns the addresses in `list` (separated by white space), best first. If none is on the source
+/// host of the datagram, that host is added, because a device may know only its other address. It
+/// comes after the addresses that the device gave, unless those are valid only on their own link.
 pub fn ordered(list: &str, origin: &DatagramSource) -> Vec<XAddr> {
     let mut found: Vec<(u8, XAddr)> = Vec::new();
     for text in list.split_whitespace().take(MAX_ADDRESSES) {
@@ -146,9 +147,9 @@ pub fn ordered(list: &str, origin: &DatagramSource) -> Vec<XAddr> {
     found.into_iter().map(|(_, xaddr)| xaddr).collect()
 }
 
-/// `host` as it can be connected to from here. `None`: no host at all, and not one to be guessed.
+/// Returns `host` in a form to connect to from here. `None`: not a host, and not one to be guessed.
 fn meaningful(host: &str, origin: &DatagramSource) -> Option<String> {
-    // A zone is the sender's name for its own link, not for ours.
+    // A zone names the link on the sender's side, not on ours.
     let bare = host.split('%').next().unwrap_or("");
     let source_is_loopback = origin.source.is_loopback();
     match bare.parse::<IpAddr>() {
@@ -173,11 +174,11 @@ fn host_on_link(ip: IpAddr, link: Option<u32>) -> String {
     }
 }
 
-/// Host without brackets, and port. Of two ports (`host:80:8080`) the last one counts.
+/// Returns host without brackets, and port. Of two ports (`host:80:8080`) the last one counts.
 pub(super) fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
     let number = |digits: &str| match digits {
         "" => Some(None),
-        // Port 0 means the usual one.
+        // Port 0 means the default one.
         digits => digits.parse::<u16>().ok().map(|port| Some(port).filter(|port| *port > 0)),
     };
     if let Some(rest) = authority.strip_prefix('[') {

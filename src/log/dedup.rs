@@ -1,9 +1,10 @@
-//! "Counted and summed, at most one line per ten seconds and kind".
+//! Deduplication of log lines: at most one line per ten seconds and kind; the others are counted.
 //!
-//! The first line of a kind goes out at once. Further ones within the window are counted; the newest
-//! of them goes out with their number when the window is over, which begins the next one. Lines are of
-//! one kind where they say the same about the same, be it with other numbers: a camera that flaps says
-//! `gate: no frame for 5.0 s; trying again in 2 s (attempt 7)` with other numbers every time.
+//! The first line of a kind is logged at once. Further ones within the window are counted. When
+//! the window is over, the newest of them is logged with their number, and the next window
+//! begins. Lines are of one kind if they say the same about the same subject, also with other
+//! numbers: a camera that flaps logs `gate: no frame for 5.0 s; trying again in 2 s (attempt
+//! 7)` with other numbers each time.
 
 use std::{
     collections::HashMap,
@@ -12,34 +13,34 @@ use std::{
 
 use ::log::Level;
 
-/// The same is told at most once in this time.
+/// Lines of one kind are logged at most once within this time.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
-/// So many kinds are told within a window at most; 64 cameras in trouble have a few each. What
-/// strangers on the network can make us say has no other bound.
+/// Maximum number of kinds within a window. 64 cameras with failures have a few each. Strangers on
+/// the network can cause more kinds of lines, and nothing else bounds those.
 const MAX_KINDS: usize = 512;
 
 /// Counts lines of the same kind.
 #[derive(Default)]
 pub struct Deduplicator {
     windows: HashMap<(Level, String), Window>,
-    /// Lines of kinds past [`MAX_KINDS`], since when.
+    /// Lines of kinds beyond [`MAX_KINDS`]: since when, and how many.
     left_out: Option<(Instant, u64)>,
 }
 
 struct Window {
     began: Instant,
-    /// The newest text.
+    /// The text of the newest line.
     text: String,
-    /// Lines after the one that was told.
+    /// Number of lines after the one that was logged.
     dedup: u64,
-    /// Whether one of them differs from the one that was told.
+    /// Whether one of them differs from the one that was logged.
     differs: bool,
 }
 
 impl Deduplicator {
-    /// Returns whether `text` is to be told now; otherwise it was counted. Ask [`Self::due`] before,
-    /// or a repeat after the end of the window is added to those within it.
+    /// Returns whether to log `text` now; otherwise it was counted. Call [`Self::due`] before, or a
+    /// repeat after the end of the window is added to those within it.
     pub fn note(&mut self, level: Level, text: &str, now: Instant) -> bool {
         let kind = (level, kind(text));
         if let Some(window) = self.windows.get_mut(&kind) {
@@ -58,8 +59,8 @@ impl Deduplicator {
         true
     }
 
-    /// A line for each kind that was repeated within a window that is over, the oldest first. Forgets
-    /// what was not repeated.
+    /// Returns a line for each kind that was repeated within a window that is over, the oldest
+    /// first. Forgets kinds that were not repeated.
     pub fn due(&mut self, now: Instant) -> Vec<(Level, String)> {
         let is_over = |began: Instant| now.saturating_duration_since(began) >= WINDOW;
         let mut due = Vec::new();
@@ -80,7 +81,8 @@ impl Deduplicator {
         in_order(due)
     }
 
-    /// A line for each kind that was repeated and not told yet, the oldest first; forgets everything.
+    /// Returns a line for each kind with repeats that are not logged yet,
+    /// the oldest first, and forgets all.
     pub fn all(&mut self) -> Vec<(Level, String)> {
         let repeated = self.windows.drain().filter(|(_, window)| window.dedup > 0);
         let mut all: Vec<_> = repeated.map(|((level, _), window)| (window.began, level, window.sum())).collect();
@@ -110,15 +112,15 @@ fn in_order(mut lines: Vec<(Instant, Level, String)>) -> Vec<(Level, String)> {
     lines.into_iter().map(|(_, level, text)| (level, text)).collect()
 }
 
-/// `text` with a `#` for each number in what is said. Whom it is said of, which is all up to the first
-/// `: `, keeps its numbers, and so do IP addresses; where nobody is named, all of it stays: `cam1: …` is
-/// not `cam2: …`, and two addresses of the wall are two things to know.
+/// Returns `text` with a `#` for each number in the statement. The subject, which is all up to the
+/// first `: `, keeps its numbers, and IP addresses keep theirs. If there is no subject, all of it
+/// stays. `cam1: …` is not `cam2: …`, and two addresses of the wall are two separate facts.
 fn kind(text: &str) -> String {
     let Some((whom, mut rest)) = text.split_once(": ") else { return text.to_owned() };
     let mut kind = format!("{whom}: ");
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
         let (before, number) = rest.split_at(start);
-        // Addresses in memory, which other people's libraries print, differ in every process.
+        // Memory addresses, which other libraries print, differ in every process.
         let hexadecimal = number.starts_with("0x");
         let inside = |c: char| if hexadecimal { c.is_ascii_alphanumeric() } else { c.is_ascii_digit() || c == '.' };
         let end = number.find(|c| !inside(c)).unwrap_or(number.len());

@@ -1,4 +1,4 @@
-//! Lines for a terminal, a file, or the systemd journal.
+//! Log output for a terminal, a file, or the systemd journal.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use ::log::Level;
 
-/// Writes lines to stderr, with the time in front unless the journal keeps the time itself.
+/// Writes lines to stderr, with the time in front unless the journal records the time itself.
 pub struct StderrSink {
     journal: bool,
 }
@@ -21,7 +21,8 @@ impl StderrSink {
         Self { journal: is_own_stderr(&stream) }
     }
 
-    /// Waits for as long as whoever reads stderr waits. A stderr that is closed is no error.
+    /// Writes one line. Blocks while the reader of stderr does not
+    /// read. A closed stderr is no error.
     pub fn write(&self, level: Level, text: &str) {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let line = if self.journal { for_journal(level, text) } else { for_people(level, text, unix) };
@@ -29,8 +30,8 @@ impl StderrSink {
     }
 }
 
-/// Whether `stream`, the value of `JOURNAL_STREAM`, names this process's stderr as device and inode.
-/// Somebody may have redirected stderr since the journal set the variable (systemd.exec(5)).
+/// Whether `stream`, the value of `JOURNAL_STREAM`, names this process's stderr by device and
+/// inode. Stderr may have been redirected after the journal set the variable (systemd.exec(5)).
 fn is_own_stderr(stream: &str) -> bool {
     let stderr = fs::metadata("/proc/self/fd/2");
     stderr.is_ok_and(|stderr| stream == format!("{}:{}", stderr.dev(), stderr.ino()))
@@ -40,7 +41,7 @@ fn for_people(level: Level, text: &str, unix: u64) -> String {
     format!("{} {:<7} {text}\n", utc(unix), word(level))
 }
 
-/// The journal takes the priority from a number in front (sd-daemon(3)).
+/// Formats a line for the journal, which reads the priority from a number in front (sd-daemon(3)).
 fn for_journal(level: Level, text: &str) -> String {
     let priority = match level {
         Level::Error => 3,
@@ -60,7 +61,7 @@ fn word(level: Level) -> &'static str {
     }
 }
 
-/// Unix seconds as `2026-11-22T17:32:53Z`.
+/// Formats Unix seconds as `2026-11-22T17:32:53Z`.
 fn utc(unix: u64) -> String {
     let (days, seconds) = (unix / 86_400, unix % 86_400);
     let (year, month, day) = date(days);
@@ -68,8 +69,8 @@ fn utc(unix: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Year, month and day of the day `days` after 1970-01-01, in the Gregorian calendar. Years are
-/// counted from March, so that the leap day is the last of its year.
+/// Returns year, month and day of the day `days` after 1970-01-01, in the Gregorian calendar. Years
+/// are counted from March, so that the leap day is the last day of its year.
 fn date(days: u64) -> (u64, u64, u64) {
     let since_0000_march = days + 719_468;
     let era = since_0000_march / 146_097; // of 400 years

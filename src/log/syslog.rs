@@ -1,9 +1,10 @@
-//! The way to syslogd: a datagram socket of our own that never waits.
+//! The connection to syslogd: a datagram socket of our own that never blocks.
 //!
-//! syslogd may be restarted, absent or stuck, and also a healthy one is sent no more than a dozen lines
-//! at once by many kernels (`net.unix.max_dgram_qlen`). A line that cannot be handed over waits in
-//! memory; past [`MAX_WAITING`] lines are lost and counted, and the number is told in their place. The `syslog` crate's own
-//! logger does neither: it drops errors, keeps a dead socket for ever, and blocks on a stuck syslogd.
+//! syslogd may be restarted, absent or stuck. Many kernels queue no more than a dozen lines at once
+//! even for a healthy one (`net.unix.max_dgram_qlen`). A line that cannot be sent waits in memory.
+//! Beyond [`MAX_WAITING`], lines are lost and counted, and their number is logged in their place.
+//! The `syslog` crate's own logger is not used: it drops errors, keeps a dead socket for ever, and
+//! blocks on a stuck syslogd.
 
 use std::{
     collections::VecDeque,
@@ -18,39 +19,40 @@ use std::{
 use ::log::Level;
 use ::syslog::{Facility, Formatter3164, LogFormat};
 
-/// Where syslogd listens, on every Linux.
+/// The socket of syslogd, on every Linux.
 pub const SYSLOG_SOCKET: &str = "/dev/log";
 
-/// A connection that failed is tried again after this time at the earliest.
+/// Minimum time between attempts to connect.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Lines that wait for syslogd at most, each of a kilobyte at most: a report of 64 cameras, and what is
-/// said while syslogd is begun again.
+/// Maximum number of lines that wait for syslogd, each of at most a kilobyte: a report of 64
+/// cameras, and the lines while syslogd restarts.
 pub const MAX_WAITING: usize = 256;
 
 /// The name of the process in every line.
 const PROCESS: &str = "cctv-agent";
 
-/// Lines lost by this process, for the metrics; [`SyslogSink`] forgets its own number once it was told.
+/// Lines lost by this process, for the metrics. [`SyslogSink`] resets
+/// its own count once it is logged.
 pub(super) static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// Hands lines to syslogd in the format of RFC 3164, facility daemon. Times are UTC.
+/// Sends lines to syslogd in the format of RFC 3164, facility daemon. Times are UTC.
 pub struct SyslogSink {
     path: PathBuf,
     formatter: Formatter3164,
     socket: Option<UnixDatagram>,
-    /// When connecting or sending on a new connection failed last.
+    /// When connecting, or sending on a new connection, failed last.
     failed: Option<Instant>,
-    /// In the format they are sent in, the oldest first.
+    /// In the format in which they are sent, the oldest first.
     waiting: VecDeque<Vec<u8>>,
-    /// Lines since there was no more room.
+    /// Number of lines lost since there was no more room.
     lost: u64,
 }
 
 impl SyslogSink {
-    /// Connects with the first line, not before.
+    /// Connects when the first line is sent, not before.
     pub fn new(path: PathBuf) -> Self {
-        // syslogd knows the host; a local line carries no host name.
+        // syslogd knows the host; a local line has no host name.
         let formatter = Formatter3164 {
             facility: Facility::LOG_DAEMON,
             hostname: None,
@@ -60,8 +62,8 @@ impl SyslogSink {
         Self { path, formatter, socket: None, failed: None, waiting: VecDeque::new(), lost: 0 }
     }
 
-    /// Hands over `text`, which must be one line that fits into a datagram; keeps it for later while
-    /// there is room, or counts it as lost.
+    /// Sends `text`, which must be one line that fits into a datagram. If that fails, keeps it for
+    /// later while there is room, or counts it as lost.
     pub fn send(&mut self, level: Level, text: &str, now: Instant) {
         self.catch_up(now);
         let datagram = self.format(level, text);
@@ -76,7 +78,7 @@ impl SyslogSink {
         }
     }
 
-    /// How many lines were lost and not told yet.
+    /// Returns how many lines were lost and not yet logged as lost.
     pub fn lost(&self) -> u64 {
         self.lost
     }
@@ -86,7 +88,8 @@ impl SyslogSink {
         self.socket.is_some() && !self.waiting.is_empty()
     }
 
-    /// Hands over what waits, as far as syslogd takes it. What was lost is told where it is missing.
+    /// Sends the waiting lines, as far as syslogd accepts them. The number of lost
+    /// lines is logged in their place.
     pub fn catch_up(&mut self, now: Instant) {
         while let Some(datagram) = self.waiting.pop_front() {
             if !self.transmit(&datagram, now) {
@@ -106,7 +109,7 @@ impl SyslogSink {
 
     fn format(&mut self, level: Level, text: &str) -> Vec<u8> {
         let mut datagram = Vec::with_capacity(64 + text.len());
-        // Writing into memory cannot fail.
+        // Writing to memory cannot fail.
         let _ = match level {
             Level::Error => self.formatter.err(&mut datagram, text),
             Level::Warn => self.formatter.warning(&mut datagram, text),
@@ -116,7 +119,7 @@ impl SyslogSink {
         datagram
     }
 
-    /// A connection that turns out dead is replaced once: after a restart of syslogd nothing is lost.
+    /// Sends one datagram. Replaces a dead connection once, so a restart of syslogd loses nothing.
     fn transmit(&mut self, datagram: &[u8], now: Instant) -> bool {
         if let Some(socket) = &self.socket {
             match offer(socket, datagram) {
@@ -140,7 +143,7 @@ impl SyslogSink {
 
 enum Offer {
     Taken,
-    /// syslogd is there and does not read.
+    /// syslogd is there but does not read.
     Full,
     Dead,
 }
@@ -155,7 +158,7 @@ fn connect(path: &PathBuf) -> io::Result<UnixDatagram> {
 fn offer(socket: &UnixDatagram, datagram: &[u8]) -> Offer {
     match socket.send(datagram) {
         Ok(_) => Offer::Taken,
-        // A send that does not wait is not interrupted by signals.
+        // Signals do not interrupt a send that does not block.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Offer::Full,
         Err(_) => Offer::Dead,
     }

@@ -1,7 +1,8 @@
-//! Finds out how a camera wants to be logged in to, without getting the account locked.
+//! Finds out which login a camera requires, without locking the account.
 //!
-//! The first request of a kind goes out bare: the refusal tells the way, and costs no attempt. Cameras
-//! lock accounts after a few wrong passwords, so two refusals of a password are the end.
+//! The first request of a kind has no login: the refusal says which login is required, and does not
+//! count as an attempt. Cameras lock accounts after a few wrong passwords, so this module stops
+//! after two refusals of a password.
 
 use std::fmt;
 
@@ -13,18 +14,18 @@ use super::{
     soap::{Access, Fault},
 };
 
-/// Refusals of a password after which no more are sent.
+/// Number of refused passwords after which no more are sent.
 const MAX_REFUSALS: u8 = 2;
 
-/// How a camera is logged in to, as found out.
+/// The kind of login that a camera requires, as found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authentication {
-    /// It asked for nothing.
+    /// The camera required no login.
     Open,
     Digest(Algorithm),
     UsernameToken(Clock),
-    /// Digest for the web server in front, and a UsernameToken, by the camera's clock, for the service
-    /// behind it: both in every request.
+    /// Digest for the web server in front, and a UsernameToken with the camera's time for the
+    /// service behind it: both in every request.
     DigestAndUsernameToken(Algorithm),
 }
 
@@ -39,12 +40,12 @@ impl Authentication {
         (Self::DigestAndUsernameToken(Algorithm::Sha256), "digest-sha-256-and-username-token"),
     ];
 
-    /// One word for files and interfaces.
+    /// Returns the name of the login kind for files and interfaces.
     pub fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(known, _)| *known == self).map_or("", |(_, word)| word)
     }
 
-    /// The reverse of [`word`](Self::word); `None` for any other text.
+    /// The inverse of [`word`](Self::word); `None` for any other text.
     pub fn from_word(text: &str) -> Option<Self> {
         Self::WORDS.iter().find(|(_, word)| *word == text).map(|(known, _)| *known)
     }
@@ -64,19 +65,19 @@ impl fmt::Display for Authentication {
     }
 }
 
-/// Whose time stands in a UsernameToken.
+/// The clock whose time is in a UsernameToken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
     Camera,
     Ours,
 }
 
-/// What one request carries.
+/// The login that one request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
     Bare,
-    /// With the challenge kept for its path; `renewed` once a fresh nonce was taken for this request.
-    /// `token`: a UsernameToken goes along.
+    /// Answers the challenge kept for the path; `renewed` if the request already got a fresh nonce.
+    /// `token`: the request also carries a UsernameToken.
     Digest {
         renewed: bool,
         token: Option<Clock>,
@@ -85,7 +86,7 @@ pub enum Attempt {
 }
 
 impl Attempt {
-    /// The clock of the UsernameToken that it carries.
+    /// The clock of the UsernameToken that the request carries.
     pub fn token(self) -> Option<Clock> {
         match self {
             Self::Bare => None,
@@ -99,7 +100,7 @@ impl Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     Try(Attempt),
-    /// A login is wanted and none is configured.
+    /// A login is required and none is configured.
     NoCredentials,
     /// Stop: the login is refused.
     Denied,
@@ -112,23 +113,23 @@ pub struct Refused<'a> {
     pub status: Option<u16>,
     pub challenges: &'a [Challenge],
     pub fault: Option<&'a Fault>,
-    /// The camera's clock against ours, as now known.
+    /// The difference between the camera's clock and ours, as now known.
     pub offset: Option<Offset>,
-    /// Whether that is news: the request followed another clock.
+    /// Whether the camera's clock changed: the request used its old time.
     pub clock_moved: bool,
 }
 
-/// What is known about logging in to one camera.
+/// The state of logging in to one camera.
 #[derive(Debug)]
 pub struct Login {
     has_credentials: bool,
-    /// How the camera was logged in to at another time.
+    /// The login that the camera required in an earlier conversation.
     hint: Option<Authentication>,
     known: Option<Authentication>,
-    /// The challenge last given for each path: nonces can be bound to it.
+    /// The last challenge for each path: a nonce can be bound to its path.
     challenges: Vec<(String, digest::Session)>,
-    /// A bare request was refused without a challenge that can be answered: the service, not the web
-    /// server in front of it, asks for the login.
+    /// A request without a login was refused without a challenge that can be answered: the service
+    /// requires the login, not the web server in front of it.
     asked_by_service: bool,
     avoid_sha256: bool,
     refusals: u8,
@@ -136,9 +137,9 @@ pub struct Login {
 }
 
 impl Login {
-    /// A `hint` only settles what would otherwise be found out by a refused password. The first request
-    /// goes out bare all the same, so that a hint that no longer holds costs nothing where the camera
-    /// says what it wants.
+    /// A `hint` replaces only what a refused password would otherwise show. The first
+    /// request has no login all the same, so that an outdated hint costs nothing if
+    /// the camera says what it requires.
     pub fn new(has_credentials: bool, hint: Option<Authentication>) -> Self {
         let (known, challenges) = (None, Vec::new());
         let avoid_sha256 = matches!(
@@ -149,7 +150,8 @@ impl Login {
         Self { has_credentials, hint, known, challenges, asked_by_service, avoid_sha256, refusals: 0, denied: false }
     }
 
-    /// How the camera is logged in to; `None` while nothing that needs a login has succeeded.
+    /// The login that the camera requires; `None` until an operation
+    /// that needs a login has succeeded.
     pub fn authentication(&self) -> Option<Authentication> {
         self.known
     }
@@ -159,12 +161,12 @@ impl Login {
         self.denied
     }
 
-    /// The challenge kept for `path`, to be answered.
+    /// The challenge kept for `path`, to answer it.
     pub fn challenge(&mut self, path: &str) -> Option<&mut digest::Session> {
         self.challenges.iter_mut().find(|(kept, _)| kept == path).map(|(_, session)| session)
     }
 
-    /// What the first request of an operation carries.
+    /// Returns the login for the first request of an operation.
     pub fn first(&self, path: &str, access: Access) -> Attempt {
         let challenged = self.challenges.iter().any(|(kept, _)| kept == path);
         match self.known {
@@ -178,10 +180,11 @@ impl Login {
         }
     }
 
-    /// Remembers what worked.
+    /// Remembers the login that worked.
     pub fn accepted(&mut self, path: &str, attempt: Attempt, access: Access) {
         match attempt {
-            // Says nothing about the operations that need a login, nor does an exception undo what is known.
+            // Proves nothing about operations that need a login, and one
+            // exception does not undo what is known.
             Attempt::Bare if access != Access::Authenticated || self.known.is_some() => {}
             Attempt::Bare => self.known = Some(Authentication::Open),
             Attempt::Digest { token, .. } => {
@@ -194,7 +197,7 @@ impl Login {
         }
     }
 
-    /// Decides what comes after `attempt` was refused.
+    /// Decides what to do after `attempt` was refused.
     pub fn refused(&mut self, attempt: Attempt, refused: Refused<'_>) -> Next {
         if !self.has_credentials {
             return Next::NoCredentials;
@@ -212,13 +215,14 @@ impl Login {
                 let clocks_differ = refused.offset.is_some_and(|offset| !offset.is_near(Offset::default()));
                 match (clock, fresh) {
                     (Clock::Camera, _) if refused.clock_moved => Next::Try(Attempt::Token(Clock::Camera)),
-                    // The service let the token pass to a web server that wants a login of its own.
+                    // The service accepted the token, and then the
+                    // web server required its own login.
                     (_, Some(fresh)) if self.asked_by_service && refused.status == Some(401) => {
                         self.answer(refused.path, fresh, Some(clock))
                     }
                     (_, Some(fresh)) => self.answer(refused.path, fresh, None),
                     (Clock::Camera, None) if clocks_differ => Next::Try(Attempt::Token(Clock::Ours)),
-                    // Ours came first only by a hint.
+                    // Our clock was tried first only because of a hint.
                     (Clock::Ours, None) if clocks_differ => Next::Try(Attempt::Token(Clock::Camera)),
                     _ => self.deny(),
                 }
@@ -234,7 +238,7 @@ impl Login {
         fresh: Option<digest::Session>,
     ) -> Next {
         let used = self.challenge(refused.path).map(|session| (session.algorithm, session.uses()));
-        // A nonce that has worked before has merely grown old, whether the camera says so or not.
+        // A nonce that worked before has only become too old, whether or not the camera says so.
         let outdated = fresh.as_ref().is_some_and(|fresh| fresh.stale) || used.is_some_and(|(_, uses)| uses > 1);
         if let Some(fresh) = fresh.filter(|_| outdated && !renewed) {
             self.keep(refused.path, fresh);
@@ -244,14 +248,15 @@ impl Login {
             return Next::Denied;
         }
         if refused.status != Some(401) {
-            // The web server took the login; the service behind it wants one of its own as well.
+            // The web server accepted the login; the service behind
+            // it requires its own login as well.
             return match token {
                 None => Next::Try(Attempt::Digest { renewed, token: Some(Clock::Camera) }),
                 Some(_) if refused.clock_moved => Next::Try(Attempt::Digest { renewed, token }),
                 Some(_) => self.deny(),
             };
         }
-        // The other algorithm of those offered, if there is one.
+        // The other one of the offered algorithms, if there is one.
         let avoid_sha256 = used.is_none_or(|(algorithm, _)| algorithm == Algorithm::Sha256);
         let other = digest::Session::choose(refused.challenges, avoid_sha256);
         match other.filter(|other| used.is_some_and(|(algorithm, _)| algorithm != other.algorithm)) {
@@ -264,8 +269,8 @@ impl Login {
         }
     }
 
-    /// What follows a bare request: the way learnt before wins over the one offered, as some cameras
-    /// offer one that does not work.
+    /// Decides what follows a request without a login. The login learnt before takes precedence
+    /// over the one offered, because some cameras offer one that does not work.
     fn begin(&mut self, path: &str, challenge: Option<digest::Session>) -> Next {
         self.asked_by_service |= challenge.is_none();
         match (self.known.or(self.hint), challenge) {
@@ -288,7 +293,7 @@ impl Login {
         self.challenges.push((path.to_owned(), challenge));
     }
 
-    /// Counts a refused password; returns whether it was the last that may be sent.
+    /// Counts a refused password; returns whether no more may be sent.
     fn count(&mut self, fault: Option<&Fault>) -> bool {
         self.refusals += 1;
         self.denied |= self.refusals >= MAX_REFUSALS || fault.is_some_and(Fault::warns_of_lockout);
@@ -296,7 +301,7 @@ impl Login {
     }
 
     fn deny(&mut self) -> Next {
-        // A login that worked for something else lacks a right; only one that never worked is wrong.
+        // A login that worked for another operation lacks a right; one that never worked is wrong.
         self.denied |= self.known.is_none();
         Next::Denied
     }
@@ -315,8 +320,8 @@ mod tests {
     const BOTH: Attempt = Attempt::Digest { renewed: false, token: Some(Clock::Camera) };
     const TOKEN: Attempt = Attempt::Token(Clock::Camera);
 
-    /// The next step after `attempt` on `/m` was refused with a 401 with `fields`, or with a fault where
-    /// there are none.
+    /// Returns the next step after `attempt` on `/m` was refused with a 401 with `fields`, or with
+    /// a fault if there are none.
     fn refuse(login: &mut Login, attempt: Attempt, fields: &[&str], offset: i64) -> Next {
         let challenges = parse(fields.iter().copied());
         let fault = Fault { subcodes: vec!["ter:NotAuthorized".into()], ..Fault::default() };
@@ -404,7 +409,7 @@ mod tests {
         let mut login = Login::new(true, None);
         assert_eq!(refuse(&mut login, Attempt::Bare, &[], 0), Next::Try(TOKEN));
         assert_eq!(refuse(&mut login, TOKEN, &[MD5], 0), Next::Try(BOTH));
-        // Where the web server asked first, the token was only a memory of another firmware.
+        // If the web server asks first, the token in the hint came from an older firmware.
         let hint = Some(Authentication::UsernameToken(Clock::Camera));
         let mut login = Login::new(true, hint);
         assert_eq!(refuse(&mut login, Attempt::Bare, &[MD5], 0), Next::Try(TOKEN));
@@ -467,7 +472,7 @@ mod tests {
         for fields in [&[][..], &[MD5]] {
             assert_eq!(refuse(&mut hinted(ours), Attempt::Bare, fields, 0), Next::Try(Attempt::Token(Clock::Ours)));
         }
-        // Hints that no longer hold.
+        // Outdated hints.
         let mut login = hinted(ours);
         assert_eq!(refuse(&mut login, Attempt::Token(Clock::Ours), &[], 100), Next::Try(TOKEN));
         assert_eq!(refuse(&mut login, TOKEN, &[], 100), Next::Denied);

@@ -1,11 +1,11 @@
-//! Reads what a server asks for in its `WWW-Authenticate` fields.
+//! Parses the challenges in a server's `WWW-Authenticate` fields.
 //!
-//! There may be several fields with several challenges each, and commas stand between challenges as
-//! well as between the parameters of one challenge; only the grammar tells which is which.
+//! There may be several fields with several challenges each. Commas separate challenges and also
+//! the parameters of one challenge; only the grammar shows which is which.
 
 use super::{digest, soap::quotable};
 
-/// Kinds of login that a message names at most.
+/// Maximum number of login kinds that a message names.
 const MAX_NAMED: usize = 4;
 
 /// One challenge: a scheme and its parameters.
@@ -18,24 +18,24 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// Whether the scheme is `scheme`, in any case.
+    /// Whether the scheme is `scheme`; case does not count.
     pub fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
 
-    /// The first value of parameter `name`, which is given in lower case.
+    /// Returns the first value of the parameter `name`, which must be in lower case.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Every challenge of every field in `fields`, in order. What cannot be understood is skipped.
+/// Returns every challenge of every field in `fields`, in order. Skips what it does not understand.
 pub fn parse<'a>(fields: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
     fields.into_iter().flat_map(parse_field).collect()
 }
 
-/// The kinds of login asked for, for people, where not one of them can be answered; `None`: one can, or
-/// nothing is asked for.
+/// Names the requested kinds of login, for people, if none of them can be answered; `None`: one
+/// can, or none is requested.
 pub fn unsupported(challenges: &[Challenge]) -> Option<String> {
     if challenges.is_empty() || digest::Session::choose(challenges, false).is_some() {
         return None;
@@ -55,7 +55,7 @@ fn parse_field(field: &str) -> Vec<Challenge> {
     for item in split_at_commas(field) {
         let (word, rest) = item.split_once([' ', '\t']).unwrap_or((item, ""));
         let rest = rest.trim();
-        // `realm = "x"` is a parameter; `Digest realm="x"` and a lone `Negotiate` begin a challenge.
+        // `realm = "x"` is a parameter; `Digest realm="x"` or only `Negotiate` begins a challenge.
         let begins = !word.contains('=') && !rest.starts_with('=');
         let parameter = if begins {
             challenges.push(Challenge { scheme: word.to_owned(), parameters: Vec::new() });
@@ -70,7 +70,7 @@ fn parse_field(field: &str) -> Vec<Challenge> {
     challenges
 }
 
-/// The non-empty pieces of `field` between commas that stand outside quotes, trimmed.
+/// Splits `field` at commas outside quotes; returns the pieces that are not empty, trimmed.
 fn split_at_commas(field: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut start, mut quoted, mut escaped) = (0, false, false);

@@ -1,8 +1,8 @@
-//! Camera time: reading it, and the offset that a UsernameToken must follow.
+//! The camera's time, and its offset from ours, which a UsernameToken needs.
 //!
-//! A camera refuses a login whose time stamp is more than a few seconds off *its own* clock, and
-//! cameras start in 1970 or run years apart. So their clock is asked first and followed; nothing here
-//! ever sets a clock.
+//! A camera refuses a login whose time stamp differs by more than a few seconds from *its own*
+//! clock. Camera clocks start in 1970 or are years off. So the camera's time is requested first and
+//! used for the login; nothing here ever sets a clock.
 
 use std::{
     fmt,
@@ -11,11 +11,11 @@ use std::{
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// Clocks that differ by no more than this many seconds count as one; the strictest camera known
+/// Clocks that differ by at most this many seconds count as equal; the strictest camera known
 /// allows 5.
 const SAME_CLOCK: u64 = 5;
 
-/// A date and time of day as a camera tells it, without a time zone.
+/// A date and time of day as a camera reports it, without a time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CivilTime {
     /// 1970 to 9999.
@@ -29,7 +29,7 @@ pub struct CivilTime {
 }
 
 impl CivilTime {
-    /// Returns `None` unless the numbers are a real date and time since 1970.
+    /// Returns `None` unless the numbers are a real date and time from 1970 on.
     pub fn new(date: [i64; 3], time: [i64; 3]) -> Option<Self> {
         let [year, month, day] = date;
         let [hour, minute, second] = time;
@@ -42,17 +42,18 @@ impl CivilTime {
         possible.then_some(Self { year, month, day, hour, minute, second })
     }
 
-    /// Seconds since 1970, the fields taken as UTC.
+    /// Returns the seconds since 1970, with the fields read as UTC.
     pub fn to_unix(self) -> i64 {
-        // Days before each year and month, counted from March so that the leap day is the last one.
+        // Days before each year and month, counted from March so that the leap day is the last day.
         let year = if self.month <= 2 { self.year - 1 } else { self.year };
         let month = (self.month + 9) % 12;
         let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + self.day - 1;
-        // 719 468 days lie between 0000-03-01 and 1970-01-01.
+        // There are 719 468 days between 0000-03-01 and 1970-01-01.
         (days - 719_468) * SECONDS_PER_DAY + self.hour * 3600 + self.minute * 60 + self.second
     }
 
-    /// Reads the `Date` field of an HTTP answer in its usual form, `Sun, 22 Nov 2026 14:45:07 GMT`.
+    /// Parses the `Date` field of an HTTP response in its usual form,
+    /// `Sun, 22 Nov 2026 14:45:07 GMT`.
     pub fn from_http_date(text: &str) -> Option<Self> {
         const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let (_, rest) = text.split_once(',')?;
@@ -65,7 +66,7 @@ impl CivilTime {
         Self::new([year, i64::try_from(month).ok()?, day], [number()?, number()?, number()?])
     }
 
-    /// The reverse of [`to_unix`](Self::to_unix), limited to the years 1970 to 9999.
+    /// The inverse of [`to_unix`](Self::to_unix), limited to the years 1970 to 9999.
     pub fn from_unix(seconds: i64) -> Self {
         let seconds = seconds.clamp(0, 253_402_300_799);
         let (days, rest) = (seconds / SECONDS_PER_DAY, seconds % SECONDS_PER_DAY);
@@ -104,22 +105,24 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// How far a camera's clock is ahead of ours, in seconds; negative: behind. Resolution one second.
+/// How many seconds a camera's clock is ahead of ours; negative:
+/// behind. The resolution is a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offset(pub i64);
 
 impl Offset {
-    /// The offset of a camera that says it is `theirs` while we say `ours`, in Unix seconds.
+    /// Returns the offset of a camera with the time `theirs` when our
+    /// time is `ours`, in Unix seconds.
     pub fn between(theirs: i64, ours: i64) -> Self {
         Self(theirs - ours)
     }
 
-    /// Whether both make the same UsernameToken for a camera that allows a few seconds.
+    /// Whether both offsets are equal for a camera that tolerates a few seconds.
     pub fn is_near(self, other: Self) -> bool {
         self.0.abs_diff(other.0) <= SAME_CLOCK
     }
 
-    /// The camera's time when ours is `ours`, in Unix seconds.
+    /// Returns the camera's time when ours is `ours`, in Unix seconds.
     pub fn apply(self, ours: i64) -> i64 {
         ours.saturating_add(self.0)
     }
@@ -139,7 +142,7 @@ impl fmt::Display for Offset {
     }
 }
 
-/// Our own time in Unix seconds; 0 while our clock stands before 1970.
+/// Returns our own time in Unix seconds; 0 while our clock is before 1970.
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)

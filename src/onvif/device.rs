@@ -1,4 +1,5 @@
-//! A conversation with one device: one operation after another, logged in as the device wants it.
+//! A conversation with one device: a sequence of operations with the
+//! login that the device requires.
 
 use super::{
     Target,
@@ -17,17 +18,17 @@ use crate::{
     xml::Element,
 };
 
-/// Where every ONVIF device responses, by the standard.
+/// The path of the device service, which the standard fixes.
 const DEVICE_PATH: &str = "/onvif/device_service";
 
-/// The question for the clock.
+/// The operation that asks for the clock.
 const CLOCK: &str = "GetSystemDateAndTime";
 
-/// Requests for one operation, whatever a device answers. The longest sensible course is five: bare,
-/// challenged, nonce renewed, two dresses.
+/// Maximum number of requests for one operation. The longest useful sequence is five: without a
+/// login, after a challenge, with a new nonce, and in two other SOAP dialects.
 const MAX_TRIES: usize = 8;
 
-/// One device, and what has been learned about talking to it.
+/// One device, and what was learnt about the requests that it accepts.
 #[derive(Debug)]
 pub struct Device<'a> {
     target: &'a Target,
@@ -35,17 +36,17 @@ pub struct Device<'a> {
     login: Login,
     offset: Option<Offset>,
     form: SoapDialect,
-    /// An answer has shown that the device takes this form.
+    /// A response has shown that the device accepts this dialect.
     form_works: bool,
     service: Service,
-    /// The device's words when it refused the password, for the error of every later request.
+    /// The device's text when it refused the password, for the error of every later request.
     refusal: Option<soap::Fault>,
-    /// The kinds of login that the device asked for last, where none of them is spoken.
+    /// The kinds of login that the device required last, if none of them is supported.
     unsupported: Option<String>,
 }
 
 impl<'a> Device<'a> {
-    /// `hint`: how the device was logged in to at another time.
+    /// `hint`: the login that the device required in an earlier conversation.
     pub fn new(target: &'a Target, hint: Option<Authentication>, limits: Limits) -> Self {
         Self {
             target,
@@ -64,7 +65,7 @@ impl<'a> Device<'a> {
         self.target
     }
 
-    /// The device's clock against ours; `None` where it could not be told.
+    /// The difference between the device's clock and ours; `None` if it is unknown.
     pub fn offset(&self) -> Option<Offset> {
         self.offset
     }
@@ -73,16 +74,16 @@ impl<'a> Device<'a> {
         self.login.authentication()
     }
 
-    /// Host and port for messages.
+    /// Returns host and port for messages.
     pub fn name(&self) -> String {
         format!("{}:{}", in_brackets(&self.target.host), self.target.port)
     }
 
-    /// Asks for the device's clock, first without a login; whatever it refuses, the login then goes by
+    /// Asks for the device's clock, first without a login. If the device refuses, the login uses
     /// our own clock.
     ///
     /// # Errors
-    /// Only when asking anything else is pointless: nobody there, or HTTPS wanted.
+    /// Only if every further request is pointless: no device is there, or it requires HTTPS.
     pub async fn learn_clock(&mut self) -> Result<(), Error> {
         match self.ask(CLOCK, "", Access::PreAuth).await {
             Ok(answer) => {
@@ -95,24 +96,25 @@ impl<'a> Device<'a> {
         }
     }
 
-    /// Asks who made the device; empty where it does not say.
+    /// Asks for manufacturer and model of the device; empty if it does not report them.
     pub async fn information(&mut self) -> DeviceInformation {
         self.information_with(Access::Authenticated).await.unwrap_or_default()
     }
 
-    /// Asks who made the device, logged in as far as `access` allows.
+    /// Asks for manufacturer and model of the device, with a login as far as `access` allows.
     ///
     /// # Errors
-    /// As [`call`](Self::call).
+    /// Those of [`call`](Self::call).
     pub async fn information_with(&mut self, access: Access) -> Result<DeviceInformation, Error> {
         let answer = self.ask("GetDeviceInformation", "", access).await?;
         Ok(responses::device_information(&answer).bounded())
     }
 
-    /// Asks for the identity that WS-Discovery shows, without a login; few devices tell it this way.
+    /// Asks for the identity that WS-Discovery reports, without a
+    /// login; few devices report it here.
     ///
     /// # Errors
-    /// As [`call`](Self::call); a device may well not know the question.
+    /// Those of [`call`](Self::call); many devices do not know this operation.
     pub async fn endpoint(&mut self) -> Result<Option<String>, Error> {
         let answer = self.ask("GetEndpointReference", "", Access::Anonymous).await?;
         Ok(responses::endpoint(&answer).as_deref().map(text::fact))
@@ -121,7 +123,7 @@ impl<'a> Device<'a> {
     /// Asks for the name in the network, without a login.
     ///
     /// # Errors
-    /// As [`call`](Self::call).
+    /// Those of [`call`](Self::call).
     pub async fn host_name(&mut self) -> Result<Option<String>, Error> {
         let answer = self.ask("GetHostname", "", Access::Anonymous).await?;
         Ok(responses::host_name(&answer).as_deref().map(text::fact))
@@ -130,7 +132,7 @@ impl<'a> Device<'a> {
     /// Asks for the hardware addresses, without a login.
     ///
     /// # Errors
-    /// As [`call`](Self::call).
+    /// Those of [`call`](Self::call).
     pub async fn hardware_addresses(&mut self) -> Result<Vec<String>, Error> {
         let answer = self.ask("GetNetworkInterfaces", "", Access::Anonymous).await?;
         Ok(responses::hardware_addresses(&answer))
@@ -139,17 +141,17 @@ impl<'a> Device<'a> {
     /// Calls an operation of the device service.
     ///
     /// # Errors
-    /// As [`call`](Self::call).
+    /// Those of [`call`](Self::call).
     pub async fn ask(&mut self, name: &'static str, parameters: &str, access: Access) -> Result<Element, Error> {
         let operation = Operation { namespace: DEVICE, name, parameters: parameters.to_owned(), access };
         let mut service = self.service.clone();
         self.call(&mut service, &operation).await
     }
 
-    /// Calls `operation`; `service` afterwards knows the port that answered.
+    /// Calls `operation`. If it succeeds, `service` keeps only the port that answered.
     ///
     /// # Errors
-    /// When no port of the service gave a result.
+    /// If no port of the service gave a result.
     pub async fn call(&mut self, service: &mut Service, operation: &Operation) -> Result<Element, Error> {
         let ports = service.ports.clone();
         for (index, port) in ports.iter().enumerate() {
@@ -214,7 +216,7 @@ impl<'a> Device<'a> {
             if let CallError::Fault(fault) = &refusal
                 && matches!(fault.kind(), FaultKind::NoSuchProfile | FaultKind::IncompleteProfile)
             {
-                // It looked the profile up, so the login was good.
+                // The device searched for the profile, so it accepted the login.
                 self.login.accepted(path, attempt, operation.access);
                 self.form_works = true;
             }
@@ -227,8 +229,8 @@ impl<'a> Device<'a> {
         Err(last.map_or_else(|| self.denied(request), |refusal| self.error(request, refusal)))
     }
 
-    /// Asks for the clock again after `refusal` of a login that followed it, for it may have been set in
-    /// between; returns whether it was.
+    /// Asks for the clock again after `refusal` of a login with the camera's time, because the
+    /// clock may have been set in between; returns whether it was.
     async fn renew_clock(&mut self, refusal: &Response) -> bool {
         let service = self.service.clone();
         let operation =
@@ -238,12 +240,12 @@ impl<'a> Device<'a> {
         let told =
             response.ok().and_then(|response| soap::open(&response).ok()).and_then(|answer| offset_told(&answer));
         let before = self.offset;
-        // A device that hides its clock may still date its refusals.
+        // A device that does not report its clock may still put a date on its refusals.
         self.offset = told.or_else(|| date_offset(refusal)).or(before);
         before.zip(self.offset).is_some_and(|(before, now)| !now.is_near(before))
     }
 
-    /// Sends one request, and once more if the connection breaks before an answer.
+    /// Sends one request, and sends it again if the connection breaks before there is a response.
     async fn send(
         &mut self,
         port: u16,
@@ -253,7 +255,8 @@ impl<'a> Device<'a> {
     ) -> Result<Response, Error> {
         let mut again = true;
         loop {
-            // Made anew each time: a device may have taken note of the nonce before it hung up.
+            // A new message each time: a device may have recorded the nonce
+            // before it closed the connection.
             let message = self.message(port, path, operation, attempt);
             let outline = Some(responses::PROFILE_OUTLINE);
             match http_client::exchange(&self.target.host, port, message.as_bytes(), self.limits, outline).await {
@@ -291,7 +294,8 @@ impl<'a> Device<'a> {
         )
     }
 
-    /// Another form that may do better after `refusal`, while it is open which one the device takes.
+    /// Returns another dialect to try after `refusal`, while it is
+    /// unknown which one the device accepts.
     fn next_form(&self, refusal: &CallError) -> Option<SoapDialect> {
         let unread = matches!(refusal, CallError::NotSoap(None) | CallError::Status(415));
         let perhaps = match refusal {
@@ -349,7 +353,7 @@ impl<'a> Device<'a> {
 }
 
 impl DeviceInformation {
-    /// With no text longer than [`text::MAX_FACT_LEN`] characters.
+    /// Shortens every text to [`text::MAX_FACT_LEN`] characters.
     #[must_use]
     pub fn bounded(self) -> Self {
         Self {
@@ -361,13 +365,14 @@ impl DeviceInformation {
     }
 }
 
-/// What the answer to [`CLOCK`] says.
+/// Returns the clock offset in the response to [`CLOCK`].
 fn offset_told(answer: &Element) -> Option<Offset> {
     let theirs = responses::device_time(answer).for_login()?;
     Some(Offset::between(theirs.to_unix(), clock::now()))
 }
 
-/// The clock of a device that does not tell it without a login, from the `Date` of its refusal.
+/// Returns the clock offset from the `Date` of a refusal, for a device that does not
+/// report its clock without a login.
 fn date_offset(response: &Response) -> Option<Offset> {
     let date = response.all("date").next().and_then(CivilTime::from_http_date)?;
     Some(Offset::between(date.to_unix(), clock::now()))

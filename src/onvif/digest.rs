@@ -1,14 +1,14 @@
-//! HTTP Digest: the answer to a challenge, with MD5 or SHA-256 (RFC 7616, and RFC 2069 without `qop`).
+//! HTTP Digest with MD5 or SHA-256: answers a challenge (RFC 7616, and RFC 2069 without `qop`).
 //!
-//! The same arithmetic serves ONVIF, snapshots and RTSP. A nonce belongs to the challenge it came
-//! with: some cameras send two challenges whose nonces differ.
+//! The same calculation serves ONVIF, snapshots and RTSP. A nonce belongs to the challenge in which
+//! it came: some cameras send two challenges with different nonces.
 
 use md5::Digest as _;
 
 use super::challenge::Challenge;
 use crate::camera::Credentials;
 
-/// The hash a challenge asks for.
+/// The hash algorithm that a challenge requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     Md5,
@@ -25,27 +25,27 @@ impl Algorithm {
     }
 }
 
-/// A challenge that is being answered; counts the uses of its nonce.
+/// A challenge to which requests respond, and the number of uses of its nonce.
 #[derive(Clone, Debug)]
 pub struct Session {
     pub algorithm: Algorithm,
-    /// The server says that only the nonce was too old, not the password wrong.
+    /// The server says that the nonce was too old, and not that the password is wrong.
     pub stale: bool,
     realm: String,
     nonce: String,
     opaque: Option<String>,
-    /// As the server wrote it, to be sent back; absent where the server gave none.
+    /// As the server wrote it, to send it back unchanged; absent if the server sent none.
     algorithm_name: Option<String>,
-    /// `-sess` variant: the nonces go into the first hash.
+    /// The `-sess` variant: the nonces are part of the first hash.
     per_session: bool,
-    /// Whether the server takes `qop=auth`; otherwise the form of RFC 2069.
+    /// Whether the server accepts `qop=auth`; otherwise the form of RFC 2069 is used.
     auth: bool,
     uses: u32,
 }
 
 impl Session {
-    /// The best challenge that can be answered: SHA-256 before MD5, unless `avoid_sha256`. `None`: no
-    /// Digest challenge, or only with unknown algorithms or without `auth` in `qop`.
+    /// Selects the best challenge that can be answered: SHA-256 before MD5, unless `avoid_sha256`.
+    /// `None`: no Digest challenge, or only with unknown algorithms or without `auth` in `qop`.
     pub fn choose(challenges: &[Challenge], avoid_sha256: bool) -> Option<Self> {
         let usable = || challenges.iter().filter_map(Self::new);
         usable()
@@ -80,13 +80,13 @@ impl Session {
         })
     }
 
-    /// How many requests were authorized with this nonce.
+    /// Returns how many requests used this nonce.
     pub fn uses(&self) -> u32 {
         self.uses
     }
 
-    /// The value of the `Authorization` field for one request. `uri` is the request target exactly as
-    /// sent; `client_nonce` must be new each time and free of quotes.
+    /// Returns the value of the `Authorization` field for one request. `uri` is the request target
+    /// exactly as sent; `client_nonce` must be new each time and hold no quotes.
     pub fn authorize(&mut self, credentials: &Credentials, method: &str, uri: &str, client_nonce: &str) -> String {
         self.uses += 1;
         let (realm, nonce, hash) = (&self.realm, &self.nonce, |text: &str| self.algorithm.hash(text));
@@ -120,7 +120,7 @@ impl Session {
         if self.auth || self.per_session {
             field.push_str(&format!(", cnonce=\"{client_nonce}\""));
         }
-        // Nothing a camera or a configuration says may begin a header line of its own.
+        // No text of a camera or a configuration may begin a new header line.
         field.retain(|character| !character.is_control());
         field
     }

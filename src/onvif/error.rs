@@ -1,4 +1,4 @@
-//! What can go wrong with one device, in words for the person on site.
+//! Errors of the conversation with one device, with texts for the person on site.
 
 use std::{error, fmt, io, time::Duration};
 
@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{http_client::response, text};
 
-/// Profiles named in the message about one that is missing.
+/// Maximum number of profiles named in the message about a missing one.
 const MAX_PROFILES_NAMED: usize = 16;
 
-/// `device` is host and port everywhere; `request` the ONVIF operation that was tried.
+/// In all variants `device` is host and port, and `request` is the ONVIF operation.
 #[derive(Debug)]
 pub enum Error {
     Connect {
@@ -58,14 +58,14 @@ pub enum Error {
         device: String,
         request: &'static str,
         username: String,
-        /// The camera's own words, where it had any.
+        /// The camera's own text, if it sent one.
         fault: Option<Box<Fault>>,
-        /// Without it a login can fail although the password is right.
+        /// If false, a login can fail although the password is right.
         clock_known: bool,
-        /// The same login was taken for something else, so it is not wrong.
+        /// The same login was accepted for another operation, so it is not wrong.
         right_missing: bool,
     },
-    /// The device asks for a kind of login that is not spoken, such as `Basic`.
+    /// The device requires a kind of login that is not supported, such as `Basic`.
     UnsupportedLogin {
         device: String,
         request: &'static str,
@@ -76,7 +76,7 @@ pub enum Error {
         wanted: String,
         offered: Vec<Profile>,
     },
-    /// Several profiles have the wanted name, and may show different cameras.
+    /// Several profiles have the wanted name and may show different cameras.
     AmbiguousProfile {
         device: String,
         wanted: String,
@@ -96,17 +96,17 @@ pub enum Error {
     NoSmallProfile {
         device: String,
     },
-    /// Not one profile has video.
+    /// No profile has video.
     NoVideo {
         device: String,
     },
-    /// The profile is there, but has no stream.
+    /// The profile exists but has no stream.
     NoStream {
         device: String,
         profile: String,
         source: Option<Box<Error>>,
     },
-    /// `uri` is masked already.
+    /// `uri` is already masked.
     BadUri {
         device: String,
         profile: String,
@@ -114,7 +114,7 @@ pub enum Error {
     },
 }
 
-/// Why an answer could not be understood.
+/// Why a response could not be understood.
 #[derive(Debug)]
 pub enum Malformed {
     Empty,
@@ -122,18 +122,19 @@ pub enum Malformed {
     Soap(NotSoap),
 }
 
-/// What an [`Error`] means for what is done next.
+/// What to do about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Nobody there, or not answering: try again soon, or look for the camera elsewhere.
+    /// No response: try again soon, or look for the camera at another address.
     Unreachable,
-    /// The login is missing or refused: every further try may lock the account.
+    /// The login is missing or refused: every further attempt may lock the account.
     Denied,
-    /// The configuration names a profile the camera does not have, or does not say which of several.
+    /// The configuration names a profile that the camera does not have, or
+    /// does not select one of several.
     NoSuchProfile,
-    /// Something responses, but not in ONVIF.
+    /// There is a response, but it is not ONVIF.
     Malformed,
-    /// The camera understood and said no.
+    /// The camera understood the request and refused it.
     Refused,
 }
 
@@ -159,8 +160,8 @@ impl Error {
         }
     }
 
-    /// Whether the device has said which profiles it has, and that the wanted one is not among them. What was
-    /// remembered of that profile does not hold any longer.
+    /// Whether the device listed its profiles and the wanted one is not among them. The stored
+    /// facts about that profile are then outdated.
     pub fn denies_profile(&self) -> bool {
         matches!(
             self,
@@ -172,12 +173,12 @@ impl Error {
         )
     }
 
-    /// Whether asking the same service for something else is pointless now.
+    /// Whether further requests to the same service are pointless now.
     pub(super) fn is_final(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::Slow { .. }) || self.ends_everything()
     }
 
-    /// Whether asking another service of the same device is pointless, too.
+    /// Whether requests to another service of the same device are pointless, too.
     pub(super) fn ends_everything(&self) -> bool {
         match self {
             Self::NoCredentials { .. } | Self::Denied { .. } | Self::UnsupportedLogin { .. } => true,
@@ -278,7 +279,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// Writes the tokens of `profiles`, each with its name and its video source where these say more.
+/// Writes the tokens of `profiles`, each with its name and video source if they add information.
 fn list_profiles(f: &mut fmt::Formatter<'_>, profiles: &[Profile]) -> fmt::Result {
     if profiles.is_empty() {
         return f.write_str("none");

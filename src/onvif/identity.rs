@@ -1,27 +1,27 @@
-//! Which device answers at an address, before any password goes there.
+//! Finds out which device answers at an address, before any password is sent there.
 //!
-//! Addresses move: at the one of a camera there may stand another today, and a password sent to it is
-//! given away and may lock its account. All questions here are asked without a login.
+//! Addresses move: another device may now have the address of a camera. A password sent to it is
+//! disclosed and may lock its account. All requests here are made without a login.
 
 use super::{Target, device::Device, error::Error, soap::Access};
 use crate::http_client::Limits;
 
-/// What a device tells anybody about itself. All of it may be missing.
+/// What a device reports about itself without a login. All of it may be missing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Identity {
-    /// As WS-Discovery shows it; stable across addresses. Compare with [`is_same_endpoint`].
+    /// The identity of WS-Discovery; stable across addresses. Compare with [`is_same_endpoint`].
     pub endpoint: Option<String>,
-    /// Asked for only where there is no `endpoint`. Not always unique.
+    /// Requested only if there is no `endpoint`. Not always unique.
     pub serial: Option<String>,
-    /// As `00:12:34:56:78:9a`; asked for only where there is no `endpoint`.
+    /// As `00:12:34:56:78:9a`; requested only if there is no `endpoint`.
     pub hardware_addresses: Vec<String>,
 }
 
-/// Asks who answers at `host` (name or address, IPv6 without brackets), without a login; one to three
-/// requests. An empty [`Identity`] is an ONVIF device that keeps to itself.
+/// Asks the device at `host` (name or address, IPv6 without brackets) for its identity, without a
+/// login, in one to three requests. An empty [`Identity`] is an ONVIF device that reports nothing.
 ///
 /// # Errors
-/// When nobody answers there, or nothing that speaks ONVIF.
+/// If no device answers there, or none that speaks ONVIF.
 pub async fn identity(host: &str, port: u16, limits: Limits) -> Result<Identity, Error> {
     let target = Target { host: host.to_owned(), port, credentials: None };
     let mut device = Device::new(&target, None, limits);
@@ -39,17 +39,17 @@ pub async fn identity(host: &str, port: u16, limits: Limits) -> Result<Identity,
     }
 }
 
-/// What is known of whoever answers.
+/// What is known of the device that answers.
 enum PeerState {
     Silent,
-    /// It gave answers that are not ONVIF; the first of them.
+    /// Its responses are not ONVIF; this is the first error.
     Babbles(Error),
-    /// It gave one that is, if only to refuse.
+    /// One response was ONVIF, maybe only a refusal.
     Speaks,
 }
 
 impl PeerState {
-    /// The content of `answer` if it has one. Fails where every further question is pointless.
+    /// Returns the content of `answer` if it has one. Fails if every further request is pointless.
     fn take<T>(&mut self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
         match answer {
             Ok(answer) => {
@@ -71,8 +71,8 @@ impl PeerState {
     }
 }
 
-/// Whether two endpoint references name the same device: `urn:`, `uuid:`, case and white space around
-/// do not count. An empty one names none.
+/// Whether two endpoint references name the same device: `urn:`, `uuid:`, case and surrounding
+/// white space do not count. An empty one names no device.
 pub fn is_same_endpoint(one: &str, other: &str) -> bool {
     let plain = |text: &str| {
         let text = text.trim().to_ascii_lowercase();

@@ -1,6 +1,6 @@
-//! The media services of one device: which there are, their profiles and their streams.
+//! The media services of one device, with their profiles and streams.
 //!
-//! The second service is preferred, because the first may hide H.265; each stands in for the other,
+//! The second service is preferred, because the first may hide H.265. Each can replace the other,
 //! because cameras advertise services that do not work.
 
 use super::{
@@ -16,15 +16,15 @@ use crate::{
     xml::{Element, escape},
 };
 
-/// Where devices that say nothing about their services have been found to answer.
+/// Paths at which devices have a media service although they do not report one.
 const GUESSES: [&str; 5] =
     ["/onvif/media_service", "/onvif/Media", "/onvif/media", "/onvif/device_service", "/onvif/services"];
 
-/// Profiles tried for a stream where none is configured.
+/// Maximum number of profiles that are tried for a stream if none is configured.
 const MAX_PROFILES_TRIED: usize = 4;
 
-/// What Media2 is asked to tell with each profile, most complete first. Never `All`: one widely flashed
-/// firmware dies of it. A camera that refuses one form is asked in the next.
+/// The parts of each profile that Media2 is asked for, most complete first. Never `All`: one
+/// widespread firmware crashes on it. If a camera refuses one form, the next one is sent.
 const PROFILE_TYPES: [&str; 3] =
     ["<tr2:Type>VideoEncoder</tr2:Type><tr2:Type>VideoSource</tr2:Type>", "<tr2:Type>VideoEncoder</tr2:Type>", ""];
 
@@ -39,7 +39,7 @@ pub struct Media<'a> {
 struct MediaService {
     is_media2: bool,
     service: Service,
-    /// What it said when it was asked for its profiles.
+    /// Its profiles, if it was asked for them.
     profiles: Option<Vec<Profile>>,
 }
 
@@ -47,8 +47,8 @@ impl<'a> Media<'a> {
     /// Asks `device` for its services.
     ///
     /// # Errors
-    /// When the device is gone or refuses the login; a device that merely does not know the question is
-    /// asked in other ways.
+    /// If the device is gone or refuses the login. If it only does not know
+    /// the operation, others are tried.
     pub async fn find(mut device: Device<'a>) -> Result<Self, Error> {
         let port = device.target().port;
         let mut services = Vec::new();
@@ -80,17 +80,17 @@ impl<'a> Media<'a> {
         Ok(Self { device, services })
     }
 
-    /// Asks for all profiles, and goes on to the second service for encodings or video sources that the
-    /// first one does not tell.
+    /// Asks for all profiles. Asks the second service too if the first one leaves
+    /// out encodings or video sources.
     ///
     /// # Errors
-    /// When no media service answers; the error is the most telling one.
+    /// If no media service answers; the error is the most informative one.
     pub async fn profiles(&mut self) -> Result<Vec<Profile>, Error> {
         let mut profiles: Vec<Profile> = Vec::new();
         let mut failure = None;
         for index in 0..self.services.len() {
             match self.profiles_of(index).await {
-                // A second list only fills in what the first left out.
+                // The second list only adds what the first one left out.
                 Ok(found) if profiles.is_empty() => profiles = found,
                 Ok(found) => fill_in(&mut profiles, found),
                 Err(error) if error.ends_everything() && profiles.is_empty() => return Err(error),
@@ -130,8 +130,8 @@ impl<'a> Media<'a> {
         Err(refused.expect("at least one form was sent"))
     }
 
-    /// How many video inputs the device has, where its `profiles` do not name theirs; `None`: they do, or
-    /// the device does not say it either way.
+    /// Returns the number of video inputs of the device if its `profiles` do not name theirs;
+    /// `None`: they do, or the device does not report the number either.
     async fn untold_sources(&mut self, profiles: &[Profile]) -> Option<usize> {
         if profiles.iter().any(|profile| profile.source.is_some()) {
             return None;
@@ -141,12 +141,12 @@ impl<'a> Media<'a> {
         Some(responses::video_source_count(&answer)).filter(|count| *count > 0)
     }
 
-    /// Asks for the address of the stream of the profile with `token`. Where one media service lists that
-    /// profile, only services that list it are asked: some firmwares give the stream of another profile,
-    /// on a recorder that of another camera, for a token they do not know.
+    /// Asks for the address of the stream of the profile with `token`. If any media service lists
+    /// that profile, only services that list it are asked: for an unknown token some firmwares give
+    /// the stream of another profile, on a recorder that of another camera.
     ///
     /// # Errors
-    /// When no media service gives one.
+    /// If no media service gives an address.
     pub async fn stream_uri(&mut self, token: &str) -> Result<MediaUri, Error> {
         let lists = |service: &MediaService| {
             service.profiles.as_ref().map(|profiles| profiles.iter().any(|profile| profile.token == token))
@@ -183,13 +183,13 @@ impl<'a> Media<'a> {
         })
     }
 
-    /// Finds the profile that `wanted` names by token or failing that by name, and its stream.
+    /// Finds the profile that `wanted` names, by token or else by name, and its stream.
     ///
-    /// The list of profiles comes first, although most often it is the token that is configured: some
-    /// firmwares give the stream of another profile for a token they do not know.
+    /// The list of profiles is requested first, although `wanted` is usually a token: for an
+    /// unknown token some firmwares give the stream of another profile.
     ///
     /// # Errors
-    /// [`Error::NoSuchProfile`] when there is none, with what there is.
+    /// [`Error::NoSuchProfile`] if there is none, with the profiles that exist.
     pub async fn wanted(&mut self, wanted: &str) -> Result<(Profile, Streams), Error> {
         let profile = match self.listed(wanted).await {
             Ok(profile) => profile,
@@ -197,7 +197,8 @@ impl<'a> Media<'a> {
                 return Err(error);
             }
             Err(error) if error.ends_everything() => return Err(error),
-            // Without a list, as of a recorder too slow to make one, it may still be the token.
+            // Without a list, as from a recorder too slow to make
+            // one, it may still be a valid token.
             Err(error) => {
                 let found = self.by_token(wanted).await;
                 return found.map_err(|is_media2| if is_media2.ends_everything() { is_media2 } else { error });
@@ -214,17 +215,18 @@ impl<'a> Media<'a> {
         }
     }
 
-    /// Finds the stream of the profile with `token`, which is known to be one, in a single request.
+    /// Finds the stream of the profile with `token`, which is known to exist, in a single request.
     ///
     /// # Errors
-    /// As [`stream_uri`](Self::stream_uri) and [`streams`](Self::streams).
+    /// Those of [`stream_uri`](Self::stream_uri) and [`streams`](Self::streams).
     pub async fn by_token(&mut self, token: &str) -> Result<(Profile, Streams), Error> {
         let uri = self.stream_uri(token).await?;
         let streams = self.streams(token, &uri)?;
         Ok((Profile { token: token.to_owned(), ..Profile::default() }, streams))
     }
 
-    /// The profile `wanted` in the list of the first service that has it, which then comes first.
+    /// Returns the profile `wanted` from the first service that lists it, and
+    /// moves that service to the front.
     async fn listed(&mut self, wanted: &str) -> Result<Profile, Error> {
         let mut offered: Vec<Profile> = Vec::new();
         let mut failure = None;
@@ -247,7 +249,7 @@ impl<'a> Media<'a> {
                 if by_token.is_none() && by_name.len() > 1 {
                     self.refuse_ambiguous(wanted, &by_name).await?;
                 }
-                // Another service may not know the token, and take it for any.
+                // Another service may not know the token, and take it for that of any profile.
                 self.services[..=index].rotate_right(1);
                 return Ok(profile.clone());
             }
@@ -264,8 +266,8 @@ impl<'a> Media<'a> {
         }
     }
 
-    /// Refuses the name `wanted` where the profiles `named` so may show different cameras: recorders call
-    /// the first stream of every channel the same.
+    /// Refuses the name `wanted` if the profiles in `named`, which all have it, may show different
+    /// cameras: recorders give the first stream of every channel the same name.
     async fn refuse_ambiguous(&mut self, wanted: &str, named: &[&Profile]) -> Result<(), Error> {
         let all = self.profiles().await?;
         let is_named = |profile: &&Profile| named.iter().any(|named| named.token == profile.token);
@@ -280,8 +282,8 @@ impl<'a> Media<'a> {
     /// Finds the first profile with video, and its stream.
     ///
     /// # Errors
-    /// [`Error::NoVideo`] when there is none, [`Error::SeveralSources`] when the device shows several
-    /// cameras; otherwise what the first one with video failed with.
+    /// [`Error::NoVideo`] if there is none, [`Error::SeveralSources`] if the device shows several
+    /// cameras; otherwise the error of the first profile with video.
     pub async fn first_with_video(&mut self) -> Result<(Profile, Streams), Error> {
         let mut profiles = self.profiles().await?;
         if profiles.iter().any(|profile| profile.encoding.is_some()) {
@@ -310,8 +312,8 @@ impl<'a> Media<'a> {
     /// source; see [`profile_choice::small`].
     ///
     /// # Errors
-    /// [`Error::UnknownSource`] when the device does not say which profiles show the same camera,
-    /// [`Error::NoSmallProfile`] when none of these is smaller.
+    /// [`Error::UnknownSource`] if the device does not report which profiles show the same camera,
+    /// [`Error::NoSmallProfile`] if none of these is smaller.
     pub async fn smaller(&mut self, main: &str) -> Result<(Profile, Streams), Error> {
         let profiles = self.profiles().await?;
         let one_source = self.untold_sources(&profiles).await == Some(1);
@@ -324,10 +326,10 @@ impl<'a> Media<'a> {
         Ok((profile.clone(), streams))
     }
 
-    /// Works out where the stream at `uri` may be.
+    /// Returns the possible addresses of the stream at `uri`.
     ///
     /// # Errors
-    /// [`Error::BadUri`] when the address cannot be trusted.
+    /// [`Error::BadUri`] if the address cannot be trusted.
     pub fn streams(&self, token: &str, uri: &MediaUri) -> Result<Streams, Error> {
         uri_repair::streams(&uri.uri, &self.device.target().host).ok_or_else(|| Error::BadUri {
             device: self.device.name(),
@@ -363,8 +365,8 @@ fn stream_parameters(is_media2: bool, token: &str) -> String {
     }
 }
 
-/// Passes on what makes further questions pointless. A missing login does not: the next question may
-/// be free.
+/// Returns errors that make further requests pointless. A missing login does not:
+/// the next operation may need none.
 fn keep_on_unless_final(error: Error) -> Result<(), Error> {
     match error {
         Error::NoCredentials { .. } => Ok(()),
@@ -373,7 +375,7 @@ fn keep_on_unless_final(error: Error) -> Result<(), Error> {
     }
 }
 
-/// Keeps the most telling error: a fault in the device's own words before anything else.
+/// Keeps the most informative error: a fault with the device's own text comes first.
 fn remember(kept: &mut Option<Error>, error: Error) {
     let telling = |error: &Error| matches!(error, Error::Fault { .. });
     if kept.as_ref().is_none_or(|kept| telling(&error) && !telling(kept)) {
@@ -381,7 +383,8 @@ fn remember(kept: &mut Option<Error>, error: Error) {
     }
 }
 
-/// Gives profiles without an encoding or a video source what `others` know about the same token.
+/// Completes profiles without an encoding or a video source from those
+/// of `others` with the same token.
 fn fill_in(profiles: &mut [Profile], others: Vec<Profile>) {
     for other in others {
         let Some(profile) = profiles.iter_mut().find(|profile| profile.token == other.token) else { continue };

@@ -1,15 +1,15 @@
-//! Chooses among the profiles of one device without ever crossing from one camera to another.
+//! Selects a profile of one device, and never confuses one camera with another.
 //!
-//! A recorder has the profiles of many cameras in one list, sorted as it likes. Size, order and name
-//! say nothing about which camera a profile shows; only its video source does.
+//! A recorder has the profiles of many cameras in one list, in any order. Size, order and name do
+//! not say which camera a profile shows; only its video source does.
 
 use super::responses::Profile;
 use crate::media::Size;
 
-/// One of nine tiles on a screen of 1920x1080.
+/// One of nine tiles on a screen of 1920x1080 pixels.
 const MEDIUM_TILE: Size = Size { width: 640, height: 360 };
 
-/// Why there is no profile to choose.
+/// Why no profile can be selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoChoice {
     /// The device does not say which profiles show the same camera.
@@ -18,12 +18,13 @@ pub enum NoChoice {
     NoneSmaller,
 }
 
-/// The profile for small tiles beside the profile with the token `main`: of those that show the same
-/// video source, the smallest that [`MEDIUM_TILE`] need not enlarge, or else the largest one below the
-/// main one. With `one_source` the device has a single input, so all its profiles show the same camera.
+/// Selects the profile for small tiles beside the profile with the token `main`. Of the profiles
+/// with the same video source this is the smallest one that fills [`MEDIUM_TILE`] without
+/// enlarging, or else the largest one below the main one. With `one_source` the device has a single
+/// input, so all its profiles show the same camera.
 ///
 /// # Errors
-/// When no profile is known to show the same picture, smaller.
+/// If no profile is known to show the same picture in a smaller size.
 pub fn small<'a>(profiles: &'a [Profile], main: &str, one_source: bool) -> Result<&'a Profile, NoChoice> {
     let area = |profile: &Profile| profile.size.map(|size| u64::from(size.width) * u64::from(size.height));
     let main = profiles.iter().find(|profile| profile.token == main).ok_or(NoChoice::SourceUnknown)?;
@@ -41,7 +42,7 @@ pub fn small<'a>(profiles: &'a [Profile], main: &str, one_source: bool) -> Resul
 }
 
 /// Whether two profiles are known to show the same picture: the same input, and the same view of it
-/// where the device tells views apart.
+/// if the device distinguishes views.
 fn shows_the_same(one: &Profile, other: &Profile, one_source: bool) -> bool {
     match (&one.source, &other.source) {
         (Some(one), Some(other)) => {
@@ -69,7 +70,7 @@ pub fn are_of_one_source<'a>(profiles: impl IntoIterator<Item = &'a Profile> + C
 mod tests {
     use super::{super::responses::VideoSource, *};
 
-    /// A profile of the input `source` under the configuration `view`; either may be empty.
+    /// Returns a profile of the input `source` with the configuration `view`; either may be empty.
     fn profile(token: &str, size: (u32, u32), source: &str, view: &str) -> Profile {
         let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Profile {
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn another_view_of_the_same_input_is_another_picture() {
-        // As a panoramic camera lists them: the whole circle, and two dewarped views of it.
+        // The list of a panoramic camera: the whole circle, and two dewarped views of it.
         let views = [
             profile("circle", (2112, 2112), "1", "1"),
             profile("view", (1280, 720), "1", "2"),

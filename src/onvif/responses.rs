@@ -1,7 +1,7 @@
-//! What the answers to single operations hold.
+//! Parsers for the responses of single operations.
 //!
-//! Each function takes the response element found by [`soap::open`](super::soap::open) and never
-//! fails: what a camera left out is `None` or an empty list.
+//! Each function takes the response element from [`soap::open`](super::soap::open) and never fails:
+//! what a camera left out is `None` or an empty list.
 
 use super::clock::CivilTime;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     xml::{Element, filter::Outline},
 };
 
-/// What is read of a list of profiles: a tenth of what a recorder sends.
+/// The parts of a list of profiles that are read: a tenth of what a recorder sends.
 pub const PROFILE_OUTLINE: Outline = Outline {
     within: "Profiles",
     keep: &[
@@ -37,14 +37,14 @@ pub struct DeviceTime {
 }
 
 impl DeviceTime {
-    /// The time the device measures logins by: UTC, or local time taken as UTC where that is all there is.
-    /// The time zone is never applied: cameras get it wrong.
+    /// The time that the device compares with logins: UTC, or local time read as UTC if there is no
+    /// other. The time zone is never applied, because cameras report a wrong one.
     pub fn for_login(self) -> Option<CivilTime> {
         self.utc.or(self.local)
     }
 }
 
-/// Reads the answer to GetSystemDateAndTime.
+/// Parses the response to GetSystemDateAndTime.
 pub fn device_time(response: &Element) -> DeviceTime {
     let time = |name: &str| {
         let time = response.at(&["SystemDateAndTime", name])?;
@@ -55,7 +55,7 @@ pub fn device_time(response: &Element) -> DeviceTime {
     DeviceTime { utc: time("UTCDateTime"), local: time("LocalDateTime") }
 }
 
-/// Reads the answer to GetServices: namespace and address of each service, in order.
+/// Parses the response to GetServices: namespace and address of each service, in order.
 pub fn services(response: &Element) -> Vec<(String, String)> {
     let service = |service: &Element| {
         Some((service.text_at(&["Namespace"])?.to_owned(), service.text_at(&["XAddr"])?.to_owned()))
@@ -63,8 +63,8 @@ pub fn services(response: &Element) -> Vec<(String, String)> {
     response.all("Service").filter_map(service).collect()
 }
 
-/// Reads the answer to GetCapabilities: name, in lower case, and address of each service that is a
-/// direct child; those under `Extension` are other services.
+/// Parses the response to GetCapabilities: name, in lower case, and address of each service that is
+/// a direct child; those under `Extension` are other services.
 pub fn capabilities(response: &Element) -> Vec<(String, String)> {
     let entries = response.child("Capabilities").map(|found| found.children.as_slice()).unwrap_or_default();
     let address = |entry: &Element| Some((entry.name.to_ascii_lowercase(), entry.text_at(&["XAddr"])?.to_owned()));
@@ -76,35 +76,36 @@ pub fn capabilities(response: &Element) -> Vec<(String, String)> {
 pub struct Profile {
     /// Opaque: `000`, `0` and `quality h264` are tokens.
     pub token: String,
-    /// For people; empty where the camera gives none or was not asked.
+    /// A name for people; empty if the camera sends none or was not asked.
     pub name: String,
-    /// Of the video, as the camera writes it (`H264`, `H265`, `JPEG`); `None`: no video, or not told.
+    /// Of the video, as the camera writes it (`H264`, `H265`, `JPEG`);
+    /// `None`: no video, or not reported.
     pub encoding: Option<String>,
     /// Of the video.
     pub size: Option<Size>,
-    /// Frames per second the encoder is limited to.
+    /// The frame rate limit of the encoder, in frames per second.
     pub fps: Option<f32>,
-    /// Which camera of the device the video comes from; `None`: no video, or the device does not say.
+    /// The camera of the device that the video comes from; `None`: no video, or not reported.
     pub source: Option<VideoSource>,
 }
 
-/// The origin of a profile's video: one channel of a recorder, one lens of a camera.
+/// The source of a profile's video: one channel of a recorder, or one lens of a camera.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoSource {
     /// The physical input. Profiles with different tokens show different cameras.
     pub token: String,
-    /// The configuration on top of the input. Devices that dewarp or crop give each view one of its
-    /// own, so two configurations of one input may show different parts of the scene.
+    /// The configuration of the input. Devices that dewarp or crop give each view its own one, so
+    /// two configurations of one input may show different parts of the scene.
     pub configuration: Option<String>,
 }
 
-/// Reads the answer to GetProfiles of either media service. A profile without a token is left out.
+/// Parses the response to GetProfiles of either media service. Leaves out profiles without a token.
 pub fn profiles(response: &Element) -> Vec<Profile> {
     response.all("Profiles").filter_map(profile).collect()
 }
 
 fn profile(element: &Element) -> Option<Profile> {
-    // `Encoding` also stands under audio, so it is read only below the video encoder.
+    // `Encoding` also occurs in audio elements, so it is read only inside the video encoder.
     let encoder =
         element.child("VideoEncoderConfiguration").or_else(|| element.at(&["Configurations", "VideoEncoder"]));
     let text = |names: &[&str]| encoder.and_then(|encoder| encoder.text_at(names));
@@ -129,37 +130,38 @@ fn video_source(configuration: &Element) -> Option<VideoSource> {
     })
 }
 
-/// Reads the answer to GetVideoSources: how many inputs the device has.
+/// Parses the response to GetVideoSources: the number of inputs of the device.
 pub fn video_source_count(response: &Element) -> usize {
     response.all("VideoSources").count()
 }
 
-/// An address handed out by a media service.
+/// An address from a media service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MediaUri {
-    /// As sent, without the white space around it; may hold a password. Never empty.
+    /// As sent, without surrounding white space; may hold a password. Never empty.
     pub uri: String,
     pub invalid_after_reboot: bool,
 }
 
-/// Reads the answer to GetStreamUri or GetSnapshotUri of either media service; `None`: no address in it.
+/// Parses the response to GetStreamUri or GetSnapshotUri of either media
+/// service; `None`: it has no address.
 pub fn media_uri(response: &Element) -> Option<MediaUri> {
     let holder = response.child("MediaUri").unwrap_or(response);
     let flag = |name: &str| matches!(holder.text_at(&[name]), Some("true" | "1"));
     Some(MediaUri { uri: holder.text_at(&["Uri"])?.to_owned(), invalid_after_reboot: flag("InvalidAfterReboot") })
 }
 
-/// Who made the device; any text may be empty.
+/// Manufacturer, model and serial number of the device; any text may be empty.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceInformation {
     pub manufacturer: String,
     pub model: String,
     pub firmware: String,
-    /// Not always unique: some makers give every unit the same.
+    /// Not always unique: some makers give every unit the same number.
     pub serial: String,
 }
 
-/// Reads the answer to GetDeviceInformation.
+/// Parses the response to GetDeviceInformation.
 pub fn device_information(response: &Element) -> DeviceInformation {
     let text = |name: &str| response.text_at(&[name]).unwrap_or("").to_owned();
     DeviceInformation {
@@ -170,19 +172,19 @@ pub fn device_information(response: &Element) -> DeviceInformation {
     }
 }
 
-/// Reads the answer to GetEndpointReference: the identity that WS-Discovery shows too.
+/// Parses the response to GetEndpointReference: the identity that WS-Discovery also reports.
 pub fn endpoint(response: &Element) -> Option<String> {
     response.text_at(&["GUID"]).map(str::to_owned)
 }
 
-/// Reads the answer to GetHostname; `None` where the camera has no name.
+/// Parses the response to GetHostname; `None` if the camera has no name.
 pub fn host_name(response: &Element) -> Option<String> {
     let name = response.text_at(&["HostnameInformation", "Name"])?.trim();
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// Reads the answer to GetNetworkInterfaces: hardware addresses, in order, as `00:12:34:56:78:9a`.
-/// Rubbish, and addresses that several devices share, are left out.
+/// Parses the response to GetNetworkInterfaces: hardware addresses, in order, as
+/// `00:12:34:56:78:9a`. Leaves out invalid addresses, and those that several devices share.
 pub fn hardware_addresses(response: &Element) -> Vec<String> {
     let mut addresses: Vec<String> = Vec::new();
     for interface in response.all("NetworkInterfaces") {
@@ -192,7 +194,8 @@ pub fn hardware_addresses(response: &Element) -> Vec<String> {
     addresses
 }
 
-/// `text` with any separators as six bytes in lower case; `None` unless it can belong to one device.
+/// Returns `text`, with any separators, as six bytes in lower case; `None`
+/// unless it can belong to one device.
 fn hardware_address(text: &str) -> Option<String> {
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
     let separated = text.chars().all(|c| c.is_ascii_hexdigit() || ":-. ".contains(c));

@@ -1,7 +1,7 @@
-//! SOAP envelopes: writing a request, and telling an answer from a refusal.
+//! SOAP envelopes: writes requests, and separates results from refusals.
 //!
-//! Neither HTTP status nor Content-Type can be relied on: faults come with any status, web pages come
-//! under a SOAP type. So the body is looked at first.
+//! Neither the HTTP status nor the Content-Type is reliable: faults come with any status, and web
+//! pages come with a SOAP type. So the body is examined first.
 
 use std::{error, fmt};
 
@@ -13,17 +13,17 @@ use crate::{
     xml::{self, Element},
 };
 
-/// The longest text of a camera that is repeated in a message of ours, in characters.
+/// Maximum length of a camera's text that is quoted in our messages, in characters.
 const MAX_QUOTE_LEN: usize = 160;
 
-/// The device service.
+/// Namespace of the device service.
 pub const DEVICE: &str = "http://www.onvif.org/ver10/device/wsdl";
-/// The first media service.
+/// Namespace of the first media service.
 pub const MEDIA1: &str = "http://www.onvif.org/ver10/media/wsdl";
-/// The second media service, the only one that must know H.265.
+/// Namespace of the second media service, the only one that must support H.265.
 pub const MEDIA2: &str = "http://www.onvif.org/ver20/media/wsdl";
 
-/// Declared on every envelope with the usual prefixes: some firmwares know no others.
+/// Declared in every envelope with the usual prefixes, because some firmwares know no others.
 const NAMESPACES: [(&str, &str); 6] = [
     ("tds", DEVICE),
     ("trt", MEDIA1),
@@ -33,12 +33,12 @@ const NAMESPACES: [(&str, &str); 6] = [
     ("wsu", "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"),
 ];
 
-/// How a request is dressed; cameras differ in what they take.
+/// The form of a request; cameras differ in which one they accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SoapDialect {
-    /// SOAP 1.2 with `action` in the Content-Type, as the standard says.
+    /// SOAP 1.2 with `action` in the Content-Type, as the standard requires.
     Action,
-    /// SOAP 1.2 without it: some cameras refuse to read it.
+    /// SOAP 1.2 without `action`: some cameras do not read a request that has it.
     NoAction,
     /// SOAP 1.1, for very old devices.
     Soap11,
@@ -53,14 +53,14 @@ pub struct Operation {
     pub access: Access,
 }
 
-/// What a request may carry to be let in.
+/// Whether a request may carry a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Never a login; what is refused without one is not for us.
+    /// Never sent with a login. If it is refused without one, the operation is not available.
     Anonymous,
-    /// The standard lets everybody call it, so it is first sent without a login.
+    /// The standard requires no login for it, so it is first sent without one.
     PreAuth,
-    /// A login, if the device wants one.
+    /// Sent with a login if the device requires one.
     Authenticated,
 }
 
@@ -69,8 +69,8 @@ impl Operation {
         NAMESPACES.iter().find(|(_, namespace)| *namespace == self.namespace).map_or("tds", |(prefix, _)| prefix)
     }
 
-    /// The header lines that say what the body is, and the body. `security` is a `wsse:Security`
-    /// element or empty.
+    /// Returns the header lines that describe the body, and the body. `security` is a
+    /// `wsse:Security` element or empty.
     pub fn to_http(&self, form: SoapDialect, security: &str) -> (String, String) {
         let (prefix, name, parameters) = (self.prefix(), self.name, &self.parameters);
         let action = format!("{}/{name}", self.namespace);
@@ -98,7 +98,7 @@ impl Operation {
     }
 }
 
-/// What a device says when it does not do what was asked.
+/// A SOAP fault: the device did not do what the request asked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fault {
     /// Without its prefix, for instance `Sender`.
@@ -108,7 +108,7 @@ pub struct Fault {
     pub reason: String,
 }
 
-/// What a [`Fault`] means for us.
+/// The meaning of a [`Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// The login is missing or refused.
@@ -122,7 +122,7 @@ pub enum FaultKind {
 }
 
 impl Fault {
-    /// The fault in `body`, the SOAP body, if there is one.
+    /// Returns the fault in `body`, the SOAP body, if there is one.
     fn find(body: &Element) -> Option<Self> {
         let fault = body.child("Fault")?;
         let mut subcodes = Vec::new();
@@ -140,7 +140,7 @@ impl Fault {
         Some(Self { code: local(code).to_owned(), subcodes, reason: reason.to_owned() })
     }
 
-    /// Sorts the fault by its codes, and by its words only where it has no codes.
+    /// Classifies the fault by its codes, and by its text only if it has no codes.
     pub fn kind(&self) -> FaultKind {
         let has = |wanted: &[&str]| {
             let names = self.subcodes.iter().map(|subcode| local(subcode)).chain([self.code.as_str()]);
@@ -165,14 +165,14 @@ impl Fault {
         }
     }
 
-    /// Whether the device counts failed logins and says so: one more may lock the account.
+    /// Whether the device counts failed logins and reports it: one more may lock the account.
     pub fn warns_of_lockout(&self) -> bool {
         let reason = self.reason.to_lowercase();
         self.kind() == FaultKind::Authentication && (reason.contains("attempt") || reason.contains("locked"))
     }
 }
 
-/// The device's own words where it has any, else its innermost code; fit for a log line.
+/// The device's own text if it has one, else its innermost code; fit for a log line.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let code = self.subcodes.last().map_or(self.code.as_str(), |subcode| local(subcode));
@@ -181,31 +181,31 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Why an answer holds no result.
+/// Why a response has no result.
 #[derive(Debug)]
 pub enum CallError {
-    /// A login is wanted, or the one given is refused.
+    /// A login is required, or the login in the request is refused.
     Login {
         status: Option<u16>,
         challenges: Vec<Challenge>,
         fault: Option<Fault>,
     },
     Fault(Fault),
-    /// An HTTP status of refusal without a SOAP message that explains it.
+    /// An HTTP error status without a SOAP message that explains it.
     Status(u16),
-    /// Sends us elsewhere; HTTPS, as a rule.
+    /// A redirect to another address, usually one with HTTPS.
     Redirect(String),
-    /// An answer of success without a SOAP message in it; `None`: empty.
+    /// A successful response without a SOAP message; `None`: an empty body.
     NotSoap(Option<NotSoap>),
 }
 
-/// Why the body is no SOAP message.
+/// Why the body is not a SOAP message.
 #[derive(Debug)]
 pub enum NotSoap {
     Xml(xml::Error),
-    /// Well-formed, but the root is called this.
+    /// Well-formed XML with another root element; this is its name.
     Root(String),
-    /// An envelope without anything in its body.
+    /// An envelope with an empty body.
     EmptyBody,
 }
 
@@ -228,10 +228,10 @@ impl error::Error for NotSoap {
     }
 }
 
-/// Takes the response element out of `response`.
+/// Extracts the response element from `response`.
 ///
 /// # Errors
-/// When the reply is a fault, whatever its HTTP status, or no SOAP message.
+/// If it is a fault, with any HTTP status, or not a SOAP message.
 pub fn open(response: &Response) -> Result<Element, CallError> {
     let status = response.status;
     let content = read_body(&response.body);
@@ -262,7 +262,7 @@ pub fn open(response: &Response) -> Result<Element, CallError> {
     }
 }
 
-/// The `Body` element of the envelope in `bytes`.
+/// Returns the `Body` element of the envelope in `bytes`.
 fn read_body(bytes: &[u8]) -> Result<Element, NotSoap> {
     let mut root = xml::read(bytes).map_err(NotSoap::Xml)?;
     if root.name != "Envelope" {
@@ -272,12 +272,13 @@ fn read_body(bytes: &[u8]) -> Result<Element, NotSoap> {
     Ok(root.children.swap_remove(body))
 }
 
-/// The name after the prefix, which may be undeclared.
+/// Returns the name after the prefix, which may be undeclared.
 fn local(name: &str) -> &str {
     name.rsplit(':').next().unwrap_or(name).trim()
 }
 
-/// `text` of a camera made fit for one line of ours: bounded, without hidden characters, masked.
+/// Makes a camera's `text` fit for one line of a message: shortened,
+/// without hidden characters, masked.
 pub fn quotable(text: &str) -> String {
     let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || is_hidden(c)).filter(|w| !w.is_empty()).collect();
     mask_credentials(&words.join(" ")).chars().take(MAX_QUOTE_LEN).collect()

@@ -1,8 +1,8 @@
-//! What to make of the addresses a camera hands out.
+//! Corrects the addresses that a camera gives.
 //!
-//! The host in them is a hint: cameras give 0.0.0.0, the address of their other network card, or one
-//! from before they were moved. What certainly works is the host we reached them by. Path and query
-//! are kept byte for byte.
+//! The host in them is only a hint: cameras give 0.0.0.0, the address of their other network card,
+//! or one from before they were moved. The host at which we reached the camera certainly works.
+//! Path and query are kept byte for byte.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -14,18 +14,19 @@ use crate::{
 const RTSP_PORT: u16 = 554;
 const HTTP_PORT: u16 = 80;
 
-/// Where a service answers: always on the host we reached the device by.
+/// The address of a service, always on the host at which we reached the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// To be tried in this order.
+    /// To try in this order.
     pub ports: Vec<u16>,
     /// Path and query, beginning with `/`.
     pub path: String,
 }
 
 impl Service {
-    /// The service a device names as `xaddr`, reached through `reach_port`. `None` unless the scheme is
-    /// HTTP or HTTPS; for HTTPS the port we came by is used, as it spoke HTTP.
+    /// Returns the service that a device gives as `xaddr`; we reached the device at
+    /// `reach_port`. `None` unless the scheme is HTTP or HTTPS. For HTTPS, `reach_port`
+    /// is used, because it spoke HTTP.
     pub fn from_xaddr(xaddr: &str, reach_port: u16) -> Option<Self> {
         let (scheme, rest) = xaddr.trim().split_once("://")?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -41,31 +42,32 @@ impl Service {
             ports.push(reach_port);
         }
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        // Nothing that could end the request line early.
+        // It must hold nothing that could end the request line early.
         let is_sendable = path.len() <= MAX_PATH_LEN && !path.contains(|c: char| c.is_whitespace() || c.is_control());
         is_sendable.then_some(Self { ports, path })
     }
 
-    /// The service at `path` on the port the device was reached by.
+    /// Returns the service with `path` on the port at which we reached the device.
     pub fn at(path: &str, reach_port: u16) -> Self {
         Self { ports: vec![reach_port], path: path.to_owned() }
     }
 }
 
-/// The longest path of a service, in bytes.
+/// Maximum length of the path of a service, in bytes.
 const MAX_PATH_LEN: usize = 2000;
 
-/// Where a stream may be, and the login that stood in its address.
+/// The possible addresses of a stream, and the login that was in its address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Streams {
-    /// Never empty; to be tried in this order. A candidate is to be dropped after one failed connect. The
-    /// host the device was reached by comes first; only that one may be sent a configured login.
+    /// Never empty; to try in this order. Drop a candidate after one failed connect. The host at
+    /// which we reached the device comes first; a configured login may be sent only to that one.
     pub candidates: Vec<StreamUri>,
     pub login: Option<Credentials>,
 }
 
-/// Works out where the stream that a device names as `uri` may be, when the device was reached as
-/// `reach` (host name or address, IPv6 without brackets). `None`: no trustworthy RTSP address.
+/// Returns the possible addresses of the stream that a device gives as `uri`, if we
+/// reached the device as `reach` (host name or address, IPv6 without brackets).
+/// `None`: no trustworthy RTSP address.
 pub fn streams(uri: &str, reach: &str) -> Option<Streams> {
     let (uri, login) = split_login(uri.trim_matches(|c: char| c.is_ascii_whitespace()), reach)?;
     let (given, _) = StreamUri::split(&uri)?;
@@ -92,9 +94,10 @@ pub fn streams(uri: &str, reach: &str) -> Option<Streams> {
     (!candidates.is_empty()).then_some(Streams { candidates, login })
 }
 
-/// Takes the login out of the stream address `uri`. Some firmwares write it there as it is, so that a
-/// password may hold every character that has a meaning in an address. Then the host tells where the
-/// login ends: it is the one we reached the device as, or an IP address. `None`: no host can be trusted.
+/// Removes the login from the stream address `uri`. Some firmwares write it there without
+/// encoding, so a password may hold every character that has a meaning in an address. Then the
+/// host shows where the login ends: it is the host at which we reached the device, or an IP
+/// address. `None`: no host can be trusted.
 fn split_login(uri: &str, reach: &str) -> Option<(String, Option<Credentials>)> {
     let (scheme, rest) = uri.split_once("://")?;
     let authority_end = |text: &str| text.find(['/', '?', '#']).unwrap_or(text.len());
@@ -105,7 +108,7 @@ fn split_login(uri: &str, reach: &str) -> Option<(String, Option<Credentials>)> 
     let is_reached = |text: &str| host_of(text).is_some_and(|host| host.eq_ignore_ascii_case(reach));
     let is_ip = |text: &str| host_of(text).is_some_and(|host| host.parse::<IpAddr>().is_ok());
     let ends: Vec<usize> = rest.match_indices('@').map(|(at, _)| at + 1).collect();
-    // As the standard has it: the login ends at the last `@` before the path.
+    // By the standard, the login ends at the last `@` before the path.
     let standard = ends.iter().copied().rfind(|at| *at <= authority_end(rest)).unwrap_or(0);
     let last_with = |is_host: &dyn Fn(&str) -> bool| ends.iter().copied().rfind(|at| is_host(&rest[*at..]));
     let at = match () {
@@ -119,11 +122,11 @@ fn split_login(uri: &str, reach: &str) -> Option<(String, Option<Credentials>)> 
     let (login, location) = rest.split_at(at);
     let login = login.strip_suffix('@').and_then(|login| {
         let (username, password) = login.split_once(':').unwrap_or((login, ""));
-        // What should have been encoded and was not shows that nothing is.
+        // One character that should have been encoded shows that nothing is encoded.
         let is_raw = login.contains(['/', '?', '#', '@', ' ']);
         let text = |text: &str| if is_raw { text.to_owned() } else { percent_decode(text) };
         let login = Credentials { username: text(username), password: Secret::new(text(password)) };
-        // A control character could end the header line in which the login is sent.
+        // A control character could end the header line that carries the login.
         let is_sendable = |text: &str| !text.contains(char::is_control);
         Some(login).filter(|login| {
             !login.username.is_empty() && is_sendable(&login.username) && is_sendable(login.password.expose())
@@ -132,8 +135,9 @@ fn split_login(uri: &str, reach: &str) -> Option<(String, Option<Credentials>)> 
     Some((format!("{scheme}://{location}"), login))
 }
 
-/// Host, without brackets, and port. Of two ports (`host:80:554`) the last one counts, and 0 means the
-/// usual one. The host may be empty. `None`: a port that is no number, or more colons than make sense.
+/// Returns host, without brackets, and port. Of two ports (`host:80:554`) the last one
+/// counts, and 0 means the default one. The host may be empty. `None`: a port that is
+/// not a number, or too many colons.
 fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
     let number = |port: &str| match port {
         "" => Some(None),
@@ -153,9 +157,9 @@ fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
     Some((host, ports?.into_iter().next_back().flatten()))
 }
 
-/// Whether `host`, as given by a camera, can mean anything to us who reached it as `reach`. A name is not
-/// resolved: it may lead to loopback, where it gets a connection and a request for a stream, but no
-/// login and no line that the camera wrote.
+/// Whether `host`, as given by a camera, is usable for us, who reached the camera as `reach`. A
+/// name is not resolved: it may lead to loopback, where it gets a connection and a request for a
+/// stream, but no login and no line that the camera wrote.
 fn is_usable(host: &str, reach: &str) -> bool {
     let (host, reach) = (Scope::of(host), Scope::of(reach));
     match host {
@@ -188,7 +192,7 @@ impl Scope {
     }
 }
 
-/// `%XX` resolved; what is not one stays as it is.
+/// Decodes every `%XX`; anything else after a `%` stays unchanged.
 fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -275,13 +279,14 @@ mod tests {
                 assert_eq!((login.username.as_str(), login.password.expose()), ("admin", password), "{location}");
             }
         }
-        // Another host is recognised where it is an IP address; what looks like a host then is none.
+        // Another host is recognised only if it is an IP address; another text
+        // that looks like a host is not one.
         let elsewhere = streams("rtsp://admin:p/w@10.9.9.9/live", "10.0.0.1").unwrap();
         assert_eq!(elsewhere.candidates.last().unwrap().as_str(), "rtsp://10.9.9.9/live");
         assert_eq!(elsewhere.login.unwrap().password.expose(), "p/w");
         let by_name = streams("rtsp://admin:p/w@Cam.example:554/live", "cam.example").unwrap();
         assert_eq!(by_name.candidates[0].as_str(), "rtsp://cam.example:554/live");
-        // An `@` in the path is no login.
+        // An `@` in the path does not end a login.
         let path = streams("rtsp://10.0.0.1/a@10.0.0.1/b", "10.0.0.1").unwrap();
         assert_eq!((path.candidates[0].as_str(), path.login), ("rtsp://10.0.0.1/a@10.0.0.1/b", None));
     }

@@ -1,7 +1,8 @@
 //! WS-Security UsernameToken with a password digest: the login inside the message.
 //!
-//! Cameras refuse a nonce they have seen, a time stamp off their own clock, and (some) anything longer
-//! than they expect; hence 16 bytes and whole seconds.
+//! Cameras refuse a nonce that they have seen and a time stamp that differs from their
+//! own clock. Some refuse anything longer than they expect. So the nonce has 16 bytes
+//! and the time has whole seconds.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::Digest as _;
@@ -9,7 +10,7 @@ use sha1::Digest as _;
 use super::clock::CivilTime;
 use crate::{camera::Credentials, xml::escape};
 
-/// Bytes of a nonce.
+/// Length of a nonce, in bytes.
 pub const NONCE: usize = 16;
 
 const PASSWORD_DIGEST: &str =
@@ -17,8 +18,8 @@ const PASSWORD_DIGEST: &str =
 const BASE64_BINARY: &str =
     "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary";
 
-/// The `wsse:Security` header for one message. `created` is the camera's time in Unix seconds; `nonce`
-/// must be new for every message.
+/// Returns the `wsse:Security` header for one message. `created` is the camera's time in Unix
+/// seconds; `nonce` must be new for every message.
 pub fn security_header(credentials: &Credentials, created: i64, nonce: [u8; NONCE]) -> String {
     let created = format!("{}Z", CivilTime::from_unix(created));
     let digest = sha1::Sha1::new()
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
     use crate::camera::Secret;
 
-    /// The worked example of the ONVIF Application Programmer's Guide, section 6.1.1.3.
+    /// The example in section 6.1.1.3 of the ONVIF Application Programmer's Guide.
     #[test]
     fn example_of_the_programmers_guide() {
         let credentials = Credentials { username: "user".into(), password: Secret::new("userpassword") };

@@ -1,4 +1,4 @@
-//! Whether a found device already stands in `cameras.toml`.
+//! Finds out whether a discovered device is already in `cameras.toml`.
 
 use std::{fmt, net::IpAddr};
 
@@ -16,12 +16,12 @@ pub enum Configured {
     Unknown,
     No,
     As(CameraId),
-    /// The address is that of a configured camera, which has another identity.
+    /// A configured camera has this address but another identity.
     InPlaceOf(CameraId),
 }
 
 impl Configured {
-    /// The camera that this device is.
+    /// The configured camera that this device is.
     pub fn id(&self) -> Option<&CameraId> {
         if let Self::As(id) = self { Some(id) } else { None }
     }
@@ -38,7 +38,7 @@ impl fmt::Display for Configured {
     }
 }
 
-/// Looks for the device by identity, then by address.
+/// Searches the configuration for the device, by identity and then by address.
 pub fn find(discovered: &DiscoveredDevice, told: Option<&DeviceAnswers>, config: Option<&Config>) -> Configured {
     let Some(config) = config else {
         return Configured::Unknown;
@@ -47,7 +47,7 @@ pub fn find(discovered: &DiscoveredDevice, told: Option<&DeviceAnswers>, config:
     let identities: Vec<&Identity> = discovered.identity.iter().chain(&discovered.udn).chain(told).collect();
     let by_identity = |camera: &&Camera| identity(camera).is_some_and(|identity| identities.contains(&&identity));
     let by_address = |camera: &&Camera| host(camera).is_some_and(|host| is_at(discovered, &host));
-    // An identity that several share decides nothing.
+    // An identity that several devices share proves nothing.
     if !discovered.is_ambiguous
         && let Some(camera) = config.cameras.iter().find(by_identity)
     {
@@ -76,12 +76,12 @@ fn host(camera: &Camera) -> Option<String> {
     }
 }
 
-/// The addresses of configured cameras, where they are written as such.
+/// Returns the hosts of configured cameras that are IP addresses.
 pub fn addresses(config: &Config) -> Vec<IpAddr> {
     config.cameras.iter().filter_map(|camera| host(camera)?.parse().ok()).collect()
 }
 
-/// Whether the device lives at `host`, by its datagrams or by what it says.
+/// Whether `host` is the device's address, by its datagrams or by what it reports.
 fn is_at(discovered: &DiscoveredDevice, host: &str) -> bool {
     let ip: Option<IpAddr> = host.parse().ok();
     ip == Some(discovered.source)

@@ -1,7 +1,7 @@
-//! What found devices tell without a login, all of them asked at once.
+//! Asks all discovered devices at once, without a login, what they report about themselves.
 //!
-//! Each is asked on no other host than the one its datagram came from: whoever is on the network can
-//! name any address, and is not to choose whom we bother.
+//! Each device is asked only on the host that its datagram came from. Anybody on the network can
+//! announce any address, and must not choose which hosts this command contacts.
 
 use std::time::Duration;
 
@@ -17,27 +17,27 @@ use crate::{
     xml::Element,
 };
 
-/// One question: the devices are near.
+/// Time limits of one request; they are short because the devices are near.
 const LIMITS: Limits = Limits {
     connect: Duration::from_millis(800),
     call: Duration::from_millis(1500),
     quiet: Duration::from_millis(250),
 };
 
-/// All questions to one device.
+/// Time limit for all requests to one device.
 const WHOLE: Duration = Duration::from_secs(4);
 
-/// What a device told.
+/// What a device reported.
 #[derive(Debug, Default, PartialEq)]
 pub struct DeviceAnswers {
-    /// Empty where it wants a login for that.
+    /// Empty if the device requires a login for it.
     pub device: DeviceInformation,
     pub identity: Option<Identity>,
-    /// Empty where it wants a login for that.
+    /// Empty if the device requires a login for it.
     pub profiles: Vec<Profile>,
 }
 
-/// Asks every device; with each comes where it answered and what it told, if it did.
+/// Asks every device. Returns each with the address that answered and what it reported, if it did.
 pub async fn all(discovered_devices: Vec<DiscoveredDevice>) -> Vec<(DiscoveredDevice, Option<(XAddr, DeviceAnswers)>)> {
     let executor = Executor::new();
     let tasks: Vec<_> = discovered_devices.into_iter().map(|discovered| executor.spawn(one(discovered))).collect();
@@ -65,7 +65,8 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, DeviceAnswers
     for xaddr in discovered.xaddrs.iter().filter(here) {
         let answers = match call(xaddr, "GetSystemDateAndTime").await {
             Some(Ok(_) | Err(CallError::Fault(_))) => true,
-            // Any web server asks for a login; only a device known to speak ONVIF means that by it.
+            // Any web server may ask for a login. That counts only if
+            // the device is known to speak ONVIF.
             Some(Err(CallError::Login { .. })) => discovered.identity.is_some(),
             _ => false,
         };
@@ -88,7 +89,7 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, DeviceAnswers
     None
 }
 
-/// One operation without parameters and without a login. `None`: no answer that can be read.
+/// Calls an operation without parameters and without a login. `None`: no readable response.
 async fn call(xaddr: &XAddr, name: &'static str) -> Option<Result<Element, CallError>> {
     let operation = Operation { namespace: DEVICE, name, parameters: String::new(), access: Access::Anonymous };
     let (lines, body) = operation.to_http(SoapDialect::Action, "");

@@ -1,4 +1,4 @@
-//! What the person and the program see, and that the sections pass `check`.
+//! The output for people and for programs, and that the TOML sections pass `check`.
 
 use std::path::Path;
 

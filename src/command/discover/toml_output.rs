@@ -1,16 +1,16 @@
-//! Found cameras as sections for `cameras.toml`, as `check` takes them.
+//! Writes discovered cameras as sections for `cameras.toml` that `check` accepts.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
 use super::Candidate;
 use crate::{camera::CameraId, config::Config, discovery::XAddr, onvif::Profile, text::is_hidden};
 
-/// Letters of an identifier made from a name.
+/// Maximum length of an identifier made from a name, in characters.
 const MAX_ID_LEN: usize = 40;
-/// Letters of a name or an identity; what `check` takes.
+/// Maximum length of a name or an identity that `check` accepts, in characters.
 const MAX_WORDS_LEN: usize = 200;
 
-/// A section for every camera that is not configured, and a note for every one that is.
+/// Writes a section for every camera that is not configured, and a comment for every one that is.
 pub fn write(found: &[Candidate], config: Option<&Config>) -> String {
     let cameras = config.map_or(&[][..], |config| &config.cameras);
     let mut taken: BTreeSet<String> = cameras.iter().map(|camera| camera.id.to_string()).collect();
@@ -40,7 +40,7 @@ pub fn write(found: &[Candidate], config: Option<&Config>) -> String {
         {
             text.push_str(&format!("# Video source {}\n", one_line(&source.token)));
         }
-        // One camera each for the channels of a recorder; without a profile for what tells none.
+        // A recorder gets one camera for each channel. A device that lists none gets no profile.
         let several = channels.len() > 1;
         for channel in if several { channels.into_iter().map(Some).collect() } else { vec![None] } {
             let id = unused(&[&name, &kind], &mut taken);
@@ -74,8 +74,8 @@ const HEAD: &str = "\
 
 ";
 
-/// The first profile with video of each video source; empty where the device does not tell them, or in
-/// words that cannot stand in the file.
+/// Returns the first profile with video of each video source. Empty if the device does not report
+/// them, or uses texts that the file cannot hold.
 fn channels(found: &Candidate) -> Vec<&Profile> {
     let mut channels: Vec<&Profile> = Vec::new();
     let profiles = found.told.iter().flat_map(|told| &told.profiles);
@@ -91,7 +91,7 @@ fn channels(found: &Candidate) -> Vec<&Profile> {
     channels
 }
 
-/// Whether the address can stand in `ip`: not one that means something on its own link only.
+/// Whether `ip` can hold the address: not one that is valid on its own link only.
 fn is_writable(address: &XAddr) -> bool {
     let is_name = || !address.host.rsplit('.').next().unwrap_or("").bytes().all(|byte| byte.is_ascii_digit());
     match address.host.parse::<IpAddr>() {
@@ -101,7 +101,7 @@ fn is_writable(address: &XAddr) -> bool {
     }
 }
 
-/// An identifier made of the first of `names` that has letters for one, and no other has.
+/// Returns an identifier made from the first of `names` that has letters for an unused one.
 fn unused(names: &[&str], taken: &mut BTreeSet<String>) -> CameraId {
     let base = names.iter().map(|name| slug(name)).find(|slug| !slug.is_empty());
     let base = base.unwrap_or_else(|| "camera".to_owned());
@@ -112,7 +112,8 @@ fn unused(names: &[&str], taken: &mut BTreeSet<String>) -> CameraId {
     CameraId::new(&id).expect("a slug is made of what identifiers are made of, and is short")
 }
 
-/// The ASCII letters and digits of `name` in lower case, with single hyphens for what stands between.
+/// Returns the ASCII letters and digits of `name` in lower case,
+/// with single hyphens between groups.
 fn slug(name: &str) -> String {
     let lower = name.to_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -120,13 +121,13 @@ fn slug(name: &str) -> String {
     joined.chars().take(MAX_ID_LEN).collect::<String>().trim_end_matches('-').to_owned()
 }
 
-/// `text` without hidden characters and not too long.
+/// Returns `text` without hidden characters and shortened to the maximum length.
 fn one_line(text: &str) -> String {
     let printable: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
     printable.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_WORDS_LEN).collect()
 }
 
-/// `text`, which holds no control characters, as a TOML string.
+/// Returns `text`, which holds no control characters, as a TOML string.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -1,4 +1,4 @@
-//! Descriptions as devices give them, and addresses that are not to be followed.
+//! Descriptions as devices send them, and addresses that must not be followed.
 
 use std::{
     io::{Read, Write},
@@ -85,7 +85,7 @@ fn only_the_announcing_host_is_followed() {
     }
 }
 
-/// Serves `answer` once and gives what the description fetched from it is.
+/// Serves `answer` once and returns the description that was fetched from it.
 fn fetched(answer: Vec<u8>, limit: Duration) -> Option<Description> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let text = format!("http://{}/d.xml", listener.local_addr().unwrap());
@@ -93,7 +93,7 @@ fn fetched(answer: Vec<u8>, limit: Duration) -> Option<Description> {
         let (mut stream, _) = listener.accept().unwrap();
         let mut request = [0; 4096];
         let count = stream.read(&mut request).unwrap();
-        // A client that has had enough closes early; that is its right.
+        // A client that has read enough may close the connection early.
         let _ = stream.write_all(&answer);
         if answer.is_empty() {
             let _ = stream.read(&mut [0]);

@@ -1,23 +1,24 @@
-//! What is sent when: each question four times, as datagrams get lost, and all of them again in rounds.
+//! When each message is sent: up to four times, because datagrams
+//! get lost, and all again in rounds.
 
 use std::time::{Duration, Instant};
 
 use super::Limits;
 
-/// When a WS-Discovery question is sent, after its round begins: the gaps of SOAP-over-UDP.
+/// Send times of a WS-Discovery message after its round begins, with the gaps of SOAP-over-UDP.
 const WS_SENDS: [Duration; 4] =
     [Duration::ZERO, Duration::from_millis(150), Duration::from_millis(450), Duration::from_millis(950)];
 
-/// When an SSDP question is sent.
+/// Send times of an SSDP message after its round begins.
 const SSDP_SENDS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1000)];
 
-/// Repeats are late by up to this, so that several searchers do not keep in step.
+/// Maximum delay of a repeat, so that several searchers do not send in step.
 const MAX_JITTER: Duration = Duration::from_millis(40);
 
-/// No round begins with less time than this left: devices take half a second to answer.
+/// No round begins with less time left than this, because devices take half a second to respond.
 const MIN_ROUND: Duration = Duration::from_millis(500);
 
-/// Which questions a letter holds, and so where it goes.
+/// The protocol of a message, which decides where it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     Ws,
@@ -32,37 +33,37 @@ pub struct ScheduledProbe {
     pub protocol: Protocol,
 }
 
-/// See the head of this file.
+/// The messages that are still to be sent, and the rounds that are still to begin.
 #[derive(Debug)]
 pub struct SendSchedule {
     letters: Vec<ScheduledProbe>,
-    /// When rounds begin, latest first.
+    /// When rounds begin, the latest first.
     rounds: Vec<Instant>,
     begun: usize,
 }
 
 impl SendSchedule {
-    /// The rounds between `start` and `end`.
+    /// Plans the rounds between `start` and `end`.
     pub fn new(start: Instant, end: Instant, limits: &Limits) -> Self {
         let mut rounds = vec![start];
         let mut next = start + limits.second_round;
         while next + MIN_ROUND <= end {
             rounds.push(next);
-            // A limit of nothing would make rounds without end.
+            // An interval of zero would make rounds without end.
             next += limits.further_rounds.max(MIN_ROUND);
         }
         rounds.reverse();
         Self { letters: Vec::new(), rounds, begun: 0 }
     }
 
-    /// The number of a round that is to begin by now, counted from 0; once for each.
+    /// Returns the number, counted from 0, of a round that is due to begin; each round once.
     pub fn next_round(&mut self, now: Instant) -> Option<usize> {
         self.rounds.pop_if(|round| *round <= now)?;
         self.begun += 1;
         Some(self.begun - 1)
     }
 
-    /// Takes in every repeat of `text`, from `now` on.
+    /// Schedules every repeat of `text`, from `now` on.
     pub fn repeat(&mut self, text: &str, protocol: Protocol, now: Instant) {
         let sends: &[Duration] = match protocol {
             Protocol::Ws => &WS_SENDS,
@@ -74,26 +75,26 @@ impl SendSchedule {
         }
     }
 
-    /// Takes out what is to be sent by now.
+    /// Removes and returns the messages that are due.
     pub fn due(&mut self, now: Instant) -> Vec<ScheduledProbe> {
         self.letters.extract_if(.., |probe| probe.at <= now).collect()
     }
 
-    /// When there is something to do next.
+    /// Returns the time of the next message or round.
     pub fn next(&self) -> Option<Instant> {
         self.letters.iter().map(|probe| probe.at).chain(self.rounds.last().copied()).min()
     }
 }
 
-/// A number from 0 to 1, less than 1.
+/// Returns a random number from 0 to 1, less than 1.
 fn chance() -> f64 {
     let mut byte = [0];
-    // Without randomness at boot there is no jitter, which is no reason not to ask.
+    // If there is no randomness at boot, there is no jitter, but the search still works.
     let _ = getrandom::fill(&mut byte);
     f64::from(byte[0]) / 256.0
 }
 
-/// A random UUID.
+/// Returns a random UUID.
 pub fn uuid() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the kernel gives random bytes once it has booted");

@@ -1,4 +1,4 @@
-//! Searches with real sockets on loopback: small devices of this file answer.
+//! Searches with real sockets on loopback, answered by small devices in this file.
 
 use std::{
     io::{Read, Write},
@@ -16,7 +16,7 @@ use crate::{
     xml,
 };
 
-/// A busy machine may take this long for what takes milliseconds.
+/// A busy machine may need this long for work of milliseconds.
 const PATIENT: Duration = Duration::from_secs(20);
 
 /// Answers datagrams on loopback until it is dropped.
@@ -27,8 +27,8 @@ struct Device {
 }
 
 impl Device {
-    /// `answer` gives the answers to one datagram; they are sent from another port than it came to, as
-    /// many cameras do.
+    /// `answer` returns the responses to one datagram. They are sent from another port than the one
+    /// that received it, as many cameras do.
     fn new(answer: impl Fn(&str) -> Vec<Vec<u8>> + Send + 'static) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let other = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -53,7 +53,7 @@ impl Device {
         Self { address, gone, thread: Some(thread) }
     }
 
-    /// Ends it and gives all it heard.
+    /// Stops it and returns all datagrams that it received.
     fn heard(mut self) -> Vec<String> {
         self.gone.store(true, Ordering::Relaxed);
         self.thread.take().unwrap().join().unwrap()
@@ -124,7 +124,7 @@ fn a_device_that_is_asked_directly_is_found_and_the_search_ends() {
 #[test]
 fn a_device_that_is_asked_late_still_answers_a_repeat_with_the_same_name() {
     let count = std::sync::atomic::AtomicUsize::new(0);
-    // Deaf to the first three: the questions for types, for devices and for all.
+    // Ignores the first three messages: those for transmitters, for devices and for anything.
     let device = Device::new(move |question| {
         let late = count.fetch_add(1, Ordering::Relaxed) >= 3;
         late.then(|| probe_match(&message_id(question), "urn:uuid:cam", "http://127.0.0.1/o")).into_iter().collect()

@@ -1,10 +1,10 @@
-//! Answers as cameras give them, and what is no answer.
+//! Responses as cameras send them, and datagrams that are no responses.
 
 use super::*;
 
 const ID: &str = "12345678-9abc-4def-8123-456789abcdef";
 
-/// A message with the usual namespaces; `kind` is the name of the body's element.
+/// Returns a message with the usual namespaces; `kind` is the name of the body's element.
 fn message(kind: &str, relates_to: &str, content: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<SOAP-ENV:Envelope xmlns:SOAP-ENV=\"{ENVELOPE}\" \
