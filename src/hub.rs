@@ -55,13 +55,14 @@ mod uptime;
 mod view;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use smol::channel::{Receiver, Sender, bounded};
 
 use crate::camera::CameraId;
+use crate::sync::{Mutex, MutexGuard};
 
 pub use channel::Channel;
 pub use gop_cache::GopCache;
@@ -184,7 +185,7 @@ impl Hub {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // No code panics while it holds the lock, and a panic ends the process anyway.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

@@ -6,6 +6,7 @@
 // Layer 0
 pub mod camera;
 pub mod media;
+pub mod sync;
 pub mod text;
 pub mod time;
 pub mod xml;

@@ -7,7 +7,7 @@
 
 use std::{
     error, fmt, panic,
-    sync::{Mutex, OnceLock, PoisonError, atomic::Ordering},
+    sync::{OnceLock, atomic::Ordering},
     time::Instant,
 };
 
@@ -15,6 +15,7 @@ use ::log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 
 use crate::{
     camera::mask_credentials,
+    sync::Mutex,
     text::{self, is_hidden},
 };
 
@@ -129,9 +130,9 @@ fn log_panics() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         // The panic may have happened inside the logger, which is then locked.
-        if let Some(Ok(mut scribe)) = LOGGER.get().map(|logger| logger.0.try_lock()) {
+        if let Some(Some(mut pipeline)) = LOGGER.get().map(|logger| logger.0.try_lock()) {
             let line = format!("agent: internal error: {panic}; the process ends and init starts it again");
-            scribe.write(Level::Error, &line, Instant::now());
+            pipeline.write(Level::Error, &line, Instant::now());
         }
         before(panic);
     }));
@@ -142,7 +143,7 @@ struct Logger(Mutex<Pipeline>);
 impl Logger {
     fn with<T>(&self, action: impl FnOnce(&mut Pipeline) -> T) -> T {
         // A panic during a write leaves at worst one incomplete line.
-        action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.0.lock())
     }
 }
 

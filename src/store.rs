@@ -11,7 +11,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 pub use entry::{
@@ -19,6 +18,7 @@ pub use entry::{
 };
 
 use crate::camera::{CameraId, StreamSource};
+use crate::sync::{Mutex, MutexGuard};
 use disk::MAX_FILE_LEN;
 
 /// The state directory. Every method may be called from any thread; calls run one after the other.
@@ -139,7 +139,7 @@ impl Directory {
 
     fn shelf(&self) -> MutexGuard<'_, Cache> {
         // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shelf.lock()
     }
 }
 

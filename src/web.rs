@@ -41,7 +41,7 @@ mod ws_sender;
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -58,7 +58,7 @@ pub use limits::Limits;
 pub use self_usage::Usage;
 pub use wall_settings::WallSettings;
 
-use crate::{config::WebOrigin, hub::Hub};
+use crate::{config::WebOrigin, hub::Hub, sync::Mutex};
 use admission::Admission;
 use card_cache::Cards;
 use files::Files;
@@ -115,7 +115,7 @@ impl Web {
 
     /// Serves another directory from the next request on.
     pub fn set_www(&self, www: PathBuf) {
-        *self.www.lock().unwrap_or_else(PoisonError::into_inner) = www;
+        *self.www.lock() = www;
     }
 
     /// Sets who is served, from the next request on. Besides IP addresses, `localhost` and this
@@ -177,7 +177,7 @@ impl Web {
     }
 
     fn www(&self) -> PathBuf {
-        self.www.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.www.lock().clone()
     }
 }
 

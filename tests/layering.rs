@@ -14,7 +14,7 @@ use source::Source;
 use std::{collections::BTreeSet, fs, path::Path};
 
 const FLOORS: [&[&str]; 5] = [
-    &["camera", "time", "media", "text", "xml"],
+    &["camera", "sync", "time", "media", "text", "xml"],
     &["log", "hub", "config", "http_client", "ipc", "card", "store", "sys"],
     &["onvif", "discovery", "worker_host", "web", "worker"],
     &["agent", "command"],

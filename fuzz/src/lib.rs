@@ -12,13 +12,14 @@ extern crate self as cctv_agent;
 mod rooms {
     pub mod camera;
     pub mod config;
-    pub mod time;
     pub mod discovery;
     pub mod http_client;
+    pub mod ipc;
     pub mod media;
     pub mod onvif;
+    pub mod sync;
     pub mod text;
-    pub mod ipc;
+    pub mod time;
     pub mod xml;
 }
 

@@ -6,14 +6,12 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
 use crate::discovery::{Announcement, DeviceMatcher, DiscoveredDevice, Event, Search};
+use crate::sync::{Mutex, MutexGuard};
 
 /// How long an announcement is used; after that the device may have moved.
 const FRESH: Duration = Duration::from_secs(60);
@@ -90,5 +88,5 @@ impl DiscoveryCache {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing in here panics while it holds a lock, and a panic ends the process anyway.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

@@ -5,15 +5,15 @@
 //! starts until there is room again. Only the private memory of each process counts, because shared
 //! libraries are in memory once.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, fs};
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::{agent::memory_limit, config::Limits};
+use crate::{
+    agent::memory_limit,
+    config::Limits,
+    sync::{Mutex, MutexGuard},
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -68,7 +68,7 @@ impl Budget {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

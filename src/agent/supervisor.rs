@@ -13,7 +13,7 @@ mod search;
 mod session;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -32,6 +32,7 @@ use super::{backoff::Backoff, cameras::RECONFIGURED};
 use crate::{
     camera::{Source, State, StreamSource},
     hub::{Cause, Stream},
+    sync::Mutex,
     text,
 };
 

@@ -14,10 +14,10 @@ use std::{
             net::{SocketAddr, UnixDatagram},
         },
     },
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use crate::sync::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Maximum number of messages that wait for systemd; a service sends a handful in its life.
@@ -96,7 +96,7 @@ impl Notify {
 
     fn tell(&self, message: String) {
         if let Some(manager) = &self.manager {
-            let mut waiting = manager.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = manager.waiting.lock();
             if waiting.len() < MAX_WAITING {
                 waiting.push_back(message);
             }
@@ -121,7 +121,7 @@ impl Manager {
 
     /// Returns whether the queue is empty.
     fn catch_up(&self) -> bool {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
         while let Some(message) = waiting.front() {
             match self.socket.send(message.as_bytes()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,

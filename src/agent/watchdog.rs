@@ -13,7 +13,7 @@ mod probe;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,7 +24,12 @@ use smol::{
 };
 
 use super::systemd::Notify;
-use crate::{config, log::chain, web::Web};
+use crate::{
+    config,
+    log::chain,
+    sync::{Mutex, MutexGuard},
+    web::Web,
+};
 use device::Device;
 use health::{Findings, Health};
 
@@ -135,7 +140,7 @@ impl Watchdog {
 impl Shared {
     fn orders(&self) -> MutexGuard<'_, WatchdogConfig> {
         // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+        self.orders.lock()
     }
 
     fn ring(&self) {

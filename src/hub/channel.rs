@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -24,6 +24,7 @@ use super::{
 use crate::{
     camera::{CameraId, State},
     media::{RenditionRequest, Size, fit},
+    sync::{Mutex, MutexGuard},
 };
 
 /// The size assumed for the small stream until the camera announces it.
@@ -224,7 +225,7 @@ impl Channel {
     }
 
     fn locked(&self) -> MutexGuard<'_, Option<Arc<Stream>>> {
-        self.small.lock().unwrap_or_else(PoisonError::into_inner)
+        self.small.lock()
     }
 }
 

@@ -1,7 +1,6 @@
 //! Wakes tasks that wait for a change: each is notified at least once per change.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use crate::sync::{Mutex, MutexGuard};
 use smol::channel::{Receiver, Sender, bounded};
 
 #[derive(Debug, Default)]
@@ -23,6 +22,6 @@ impl Notifier {
     }
 
     fn notifier(&self) -> MutexGuard<'_, Vec<Sender<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

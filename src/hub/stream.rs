@@ -10,7 +10,7 @@ mod unit_subscribers;
 use std::{
     collections::BTreeMap,
     error, fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -29,6 +29,7 @@ use unit_subscribers::UnitSubscriber;
 use crate::{
     camera::{CameraId, State, StreamOptions},
     media::{Picture, Rendition, RenditionRequest, Size, StreamInfo},
+    sync::{Mutex, MutexGuard},
 };
 
 /// Maximum number of renditions encoded at the same time, unless the configuration sets another.
@@ -219,7 +220,7 @@ impl Stream {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // No code panics while it holds the lock, and a panic ends the process anyway.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

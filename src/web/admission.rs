@@ -5,7 +5,6 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
 };
 
 use serde_json::json;
@@ -15,6 +14,7 @@ use super::{
     response::Response,
 };
 use crate::hub::TooManyRenditions;
+use crate::sync::Mutex;
 
 /// Seconds after which a refused client may try again.
 const COME_BACK: u32 = 5;
@@ -144,12 +144,12 @@ pub struct ConnectionPermit {
 
 impl Admission {
     pub fn bounds(&self) -> AdmissionLimits {
-        *self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.bounds.lock()
     }
 
     /// Sets the limits for new clients from now on.
     pub fn set_admission_limits(&self, bounds: AdmissionLimits) {
-        *self.bounds.lock().unwrap_or_else(PoisonError::into_inner) = bounds;
+        *self.bounds.lock() = bounds;
     }
 
     /// Admits one more connection from `address`.

@@ -1,10 +1,11 @@
 //! Counts what is held at the same time, up to a limit.
 
+use crate::sync::{Mutex, MutexGuard};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -88,7 +89,7 @@ impl PerAddressCounter {
 
 impl Addresses {
     fn held(&self) -> MutexGuard<'_, BTreeMap<IpAddr, usize>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 }
 

@@ -15,10 +15,11 @@
 //!    as over plain HTTP in a local network, `Cross-Origin-Resource-Policy` in the response makes
 //!    the browser withhold it from the page.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::{metadata::Metadata, response::Response, route::Route};
 use crate::config::{Authority, Host, WebOrigin};
+use crate::sync::Mutex;
 
 /// Nothing is loaded from elsewhere, and only files of ours run. Ends with the list of origins that
 /// may frame the page.
@@ -66,7 +67,7 @@ impl ResourcePolicy {
 impl Gate {
     /// Sets the rules from the next request on.
     pub fn set(&self, names: Vec<String>, embed: Vec<WebOrigin>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules { names, embed });
+        *self.0.lock() = Arc::new(Rules { names, embed });
     }
 
     /// Admits a request, or says why not.
@@ -74,7 +75,7 @@ impl Gate {
     /// # Errors
     /// The response to send instead.
     pub fn admit(&self, metadata: &Metadata, route: &Route<'_>) -> Result<Admitted, Response> {
-        let rules = Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let rules = Arc::clone(&self.0.lock());
         if let Some(foreign) = metadata.hosts.iter().find(|authority| !rules.is_own(&authority.host)) {
             return Err(misdirected(&foreign.host));
         }

@@ -3,9 +3,9 @@
 use std::{
     collections::VecDeque,
     io::{self, Write},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use crate::sync::{Mutex, MutexGuard};
 use flate2::{Compression, write::GzEncoder};
 
 /// Maximum number of compressed files kept: enough for a whole page.
@@ -42,7 +42,7 @@ impl Packed {
     }
 
     fn files(&self) -> MutexGuard<'_, VecDeque<(Tag, Vec<u8>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

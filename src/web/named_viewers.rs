@@ -6,14 +6,18 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
 use super::jpeg_feed::{Frame, unix_now};
-use crate::{camera::State, media::UnixMicros};
+use crate::{
+    camera::State,
+    media::UnixMicros,
+    sync::{Mutex, MutexGuard},
+};
 
 /// The period over which the rate is measured.
 const WINDOW: Duration = Duration::from_secs(3);
@@ -64,7 +68,7 @@ impl Streams {
     }
 
     fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -4,10 +4,7 @@
 mod pictures;
 mod units;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_tungstenite::tungstenite::Error;
 use smol::{
@@ -21,6 +18,7 @@ use crate::{
     camera::State,
     hub::{Condition, Hub, Stream},
     media::{Codec, RenditionRequest, StreamInfo},
+    sync::Mutex,
 };
 
 /// What the page last requested for a tile; a newer request replaces an older one.
@@ -56,12 +54,12 @@ impl TileRequest {
     }
 
     fn change(&self, change: impl FnOnce(&mut Wanted)) {
-        change(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.inner.lock());
         let _ = self.bell.0.force_send(());
     }
 
     fn read(&self) -> Wanted {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.lock().clone()
     }
 
     /// Waits for the next change.

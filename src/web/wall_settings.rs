@@ -1,12 +1,11 @@
 //! How the page shows the cameras: set by `[wall]` and `[wall.NAME]`, reported by `/api/cameras`.
 
-use std::sync::{Mutex, PoisonError};
-
 use serde_json::{Value, json};
 
 use crate::{
     camera::CameraId,
     config::{Wall, Walls},
+    sync::Mutex,
 };
 
 /// The walls in force.
@@ -16,12 +15,12 @@ pub struct WallSettings(Mutex<Walls>);
 impl WallSettings {
     /// Sets the walls; open pages follow within seconds.
     pub fn set(&self, walls: Walls) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = walls;
+        *self.0.lock() = walls;
     }
 
     /// The wall without a name comes first; `null` leaves the choice to the page.
     pub(super) fn told(&self) -> Value {
-        let walls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let walls = self.0.lock();
         let standard = std::iter::once(told("", &walls.standard));
         standard.chain(walls.named.iter().map(|(name, wall)| told(name, wall))).collect()
     }

@@ -7,13 +7,14 @@
 use std::{
     cell::Cell,
     io::Write,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use crate::{
     camera::mask_credentials,
     ipc::{Failure, FailureKind},
+    sync::{Mutex, MutexGuard},
     text::is_hidden,
 };
 
@@ -132,7 +133,7 @@ impl FfmpegLog {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

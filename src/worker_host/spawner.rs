@@ -8,7 +8,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{self, Arc, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,7 @@ use super::process::Process;
 use crate::{
     camera::Transport,
     ipc::{self, fork as talk},
+    sync::{self, MutexGuard},
 };
 
 /// Loading all libraries takes 0.2 s of processor time; at power-on of a slow terminal, many times
@@ -47,13 +48,13 @@ pub struct Spawner {
 impl Spawner {
     /// Starts `program worker` for each worker.
     pub fn whole(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), server: None, rest: None.into() }
+        Self { program: program.into(), server: None, rest: sync::Mutex::default() }
     }
 
     /// Forks workers from `server`. If there is none or it has failed, another one is started: a
     /// process `program fork-workers`.
     pub fn forking(program: impl Into<PathBuf>, server: Option<ForkServer>) -> Self {
-        Self { program: program.into(), server: Some(Arc::new(Mutex::new(server))), rest: None.into() }
+        Self { program: program.into(), server: Some(Arc::new(Mutex::new(server))), rest: sync::Mutex::default() }
     }
 
     /// Starts a worker whose standard input is `socket`. Call this on the thread that lives as long
@@ -96,7 +97,7 @@ impl Spawner {
     }
 
     fn until(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rest.lock()
     }
 
     fn start_whole(&self, transport: Transport, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {

@@ -2,7 +2,7 @@
 //! for both.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,6 +11,7 @@ use crate::{
     camera::State,
     hub::{Channel, Stream},
     store::CameraRecord,
+    sync::{Mutex, MutexGuard},
 };
 
 /// How long a supervisor may use what the other one was given for it; longer while the other stream
@@ -118,6 +119,6 @@ impl CameraShared {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }

@@ -1,7 +1,7 @@
 //! What all supervisors share.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -12,6 +12,7 @@ use crate::{
     config::{Limits, Server},
     ipc::WORKER_MEMORY,
     store::Directory,
+    sync::Mutex,
     worker_host::Spawner,
 };
 
@@ -54,7 +55,7 @@ impl Context {
     pub fn set_limits(&self, limits: &Limits) {
         self.budget.set(limits);
         self.worker_memory.store(limits.worker_memory << 20, Ordering::Relaxed);
-        let (most, turns) = &mut *self.openings.lock().unwrap_or_else(PoisonError::into_inner);
+        let (most, turns) = &mut *self.openings.lock();
         if *most != limits.openings {
             (*most, *turns) = (limits.openings, Arc::new(Semaphore::new(limits.openings)));
         }
@@ -62,15 +63,15 @@ impl Context {
 
     /// The turns for opening a stream.
     pub fn openings(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.openings.lock().unwrap_or_else(PoisonError::into_inner).1)
+        Arc::clone(&self.openings.lock().1)
     }
 
     pub fn store(&self) -> Arc<Directory> {
-        Arc::clone(&self.store.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.store.lock())
     }
 
     /// Stores all further records in `directory`.
     pub fn set_store(&self, directory: Directory) {
-        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
+        *self.store.lock() = Arc::new(directory);
     }
 }

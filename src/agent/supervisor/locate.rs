@@ -6,7 +6,7 @@
 
 use std::{
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,7 @@ use crate::{
     log::chain,
     onvif,
     store::{Address, CameraRecord},
+    sync::Mutex,
     text,
     time::timeout,
 };

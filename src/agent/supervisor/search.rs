@@ -1,9 +1,6 @@
 //! Searches the network for a camera that does not answer at its address.
 
-use std::{
-    sync::{MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{ResolvedStream, locate::Locator};
 use crate::{
@@ -11,6 +8,7 @@ use crate::{
     discovery::{self, DeviceMatcher, DiscoveredDevice},
     onvif,
     store::{Address, CameraRecord},
+    sync::MutexGuard,
 };
 
 /// Shortest time between two searches of the network for one camera.
@@ -36,7 +34,7 @@ impl Locator {
     }
 
     fn searched(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.searched.lock().unwrap_or_else(PoisonError::into_inner)
+        self.searched.lock()
     }
 
     /// Whether the camera can be distinguished from others, and has either announced itself or was
