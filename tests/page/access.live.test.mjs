@@ -8,7 +8,7 @@ import { createServer } from "node:http";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
-import { afterEach, before, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { readTiles, until } from "./browser.mjs";
@@ -22,14 +22,13 @@ const NAMES = ["evil.example", "intranet.example", "wall.example.com"];
 let page;
 let cameras;
 
-useBrowser([
+useBrowser({ args: [
     `--host-resolver-rules=${NAMES.map((name) => `MAP ${name} 127.0.0.1`).join()}`,
     // Newer Chromium asks before a page of another site may reach loopback. Others do not, and a person may allow it.
     "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
-]);
-before(async () => {
-    if (!needsConfig.skip) cameras = (await readApi()).cameras.map(({ id }) => id);
-});
+], prepare: async () => {
+    cameras = (await readApi()).cameras.map(({ id }) => id);
+} });
 beforeEach(async () => {
     page = await browser?.newPage();
 });

@@ -24,10 +24,17 @@ export const needsConfig = { skip: AGENT && CONFIG ? false : "CCTV_AGENT_URL and
 /** @type {import("playwright-core").BrowserContext} */
 export let browser;
 
-/** Registers the hooks of a test file. @param {string[]} [args] of the browser */
-export function useBrowser(args = []) {
+/**
+ * Registers the hooks of a test file.
+ * @param {object} [options]
+ * @param {string[]} [options.args] of the browser
+ * @param {() => Promise<unknown>} [options.prepare] called once the browser has started
+ */
+export function useBrowser({ args = [], prepare } = {}) {
     before(async () => {
-        if (AGENT) browser = await startBrowser({ args });
+        if (!AGENT) return;
+        browser = await startBrowser({ args });
+        await prepare?.();
     });
     after(() => browser?.close());
 }

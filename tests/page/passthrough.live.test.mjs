@@ -1,16 +1,17 @@
 // The camera's own video on a real agent on this machine, so that the page has video decoders.
 
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
+import { test } from "node:test";
 
 import { readTiles, until } from "./browser.mjs";
-import { AGENT, LIVE_TIMEOUT, allLive as allTilesLive, browser, needsAgent, readApi, urlOf, useBrowser } from "./live-fixture.mjs";
+import { LIVE_TIMEOUT, allLive as allTilesLive, browser, needsAgent, readApi, urlOf, useBrowser } from "./live-fixture.mjs";
 
 let page;
 
-useBrowser();
-before(async () => {
-    if (AGENT) page = await browser.newPage();
+useBrowser({
+    prepare: async () => {
+        page = await browser.newPage();
+    },
 });
 
 const cameras = async () => (await readApi()).cameras;

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
-import { before, test } from "node:test";
+import { test } from "node:test";
 
 import { readTiles, until } from "./browser.mjs";
-import { AGENT, CONFIG, LIVE_TIMEOUT, STALL_AFTER, allLive as allTilesLive, browser, control, needsAgent, needsConfig, needsControl, readApi, urlOf, useBrowser } from "./live-fixture.mjs";
+import { CONFIG, LIVE_TIMEOUT, STALL_AFTER, allLive as allTilesLive, browser, control, needsAgent, needsConfig, needsControl, readApi, urlOf, useBrowser } from "./live-fixture.mjs";
 
 /** From `stall_after` to the state on the tile, in milliseconds. */
 const SHOW_TIMEOUT = 3000;
@@ -13,9 +13,10 @@ const RECOVERY_TIMEOUT = 90_000;
 
 let page;
 
-useBrowser();
-before(async () => {
-    if (AGENT) page = await browser.newPage();
+useBrowser({
+    prepare: async () => {
+        page = await browser.newPage();
+    },
 });
 
 const allLive = () => allTilesLive(page);
