@@ -110,7 +110,7 @@ require_rust() {
     fi
 }
 
-# Puts what drives Chromium into tests/page/node_modules; done once for a given lock file.
+# Installs Playwright, TypeScript and ESLint into tests/page/node_modules; done once for a given lock file.
 need_playwright() {
     cmp -s "$project/tests/page/package-lock.json" "$project/tests/page/node_modules/.installed" && return 0
     (cd "$project/tests/page" && npm ci --no-audit --no-fund && cp package-lock.json node_modules/.installed)

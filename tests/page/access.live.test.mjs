@@ -1,7 +1,6 @@
-// Who may look, on a real agent: pages of strangers in a real browser, and the wall behind a real nginx.
+// Access control on a real agent: pages of other sites in a real browser, and the wall behind a real nginx.
 //
-// CCTV_AGENT_URL and CCTV_CONFIG as in wall.live.test.mjs. The names of this story all lead to 127.0.0.1, as
-// in a network where somebody made them do so.
+// The browser resolves all names of these tests to 127.0.0.1, as after a DNS rebinding attack.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -9,50 +8,41 @@ import { createServer } from "node:http";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
-import { after, before, beforeEach, afterEach, test } from "node:test";
+import { afterEach, beforeEach, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { readTiles, startBrowser, until } from "./browser.mjs";
+import { readTiles, until } from "./browser.mjs";
+import { AGENT, CONFIG, LIVE_TIMEOUT, browser, needsConfig, readApi, urlOf, useBrowser } from "./live-fixture.mjs";
 
-const AGENT = process.env.CCTV_AGENT_URL;
-const CONFIG = process.env.CCTV_CONFIG;
 const WWW = fileURLToPath(new URL("../../www/", import.meta.url));
 const MANUAL = fileURLToPath(new URL("../../docs/installing.md", import.meta.url));
 const TYPES = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
-const LIVE_WITHIN = 60_000;
 const NAMES = ["evil.example", "intranet.example", "wall.example.com"];
 
-const live = { skip: AGENT && CONFIG ? false : "CCTV_AGENT_URL and CCTV_CONFIG are not both set" };
-
-let browser;
 let page;
 let cameras;
 
-const api = async () => (await fetch(new URL("/api/cameras", AGENT))).json();
-
-before(async () => {
-    if (live.skip) return;
-    const rules = NAMES.map((name) => `MAP ${name} 127.0.0.1`).join();
-    // Newer Chromium asks a person before a strange page may reach loopback. Others do not, and a person may say yes.
-    const unprotected = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests";
-    browser = await startBrowser({ args: [`--host-resolver-rules=${rules}`, unprotected] });
-    cameras = (await api()).cameras.map(({ id }) => id);
-});
-after(() => browser?.close());
+useBrowser({ args: [
+    `--host-resolver-rules=${NAMES.map((name) => `MAP ${name} 127.0.0.1`).join()}`,
+    // Newer Chromium asks before a page of another site may reach loopback. Others do not, and a person may allow it.
+    "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
+], prepare: async () => {
+    cameras = (await readApi()).cameras.map(({ id }) => id);
+} });
 beforeEach(async () => {
     page = await browser?.newPage();
 });
 afterEach(() => page?.close());
 
-/** Does `work` while `lines` stand below [server] of cameras.toml. */
+/** Runs `work` with `lines` added to [server] of cameras.toml. */
 async function withServer(lines, work) {
     const text = await readFile(CONFIG, "utf8");
     const reload = async (changed) => {
-        const { pid, reload: { count } } = await api();
+        const { pid, reload: { count } } = await readApi();
         await writeFile(CONFIG, changed);
         process.kill(pid, "SIGHUP");
         const answered = await until("the reload", async () => {
-            const now = (await api()).reload;
+            const now = (await readApi()).reload;
             return now.count > count && now;
         });
         assert.equal(answered.taken, true, answered.outcome);
@@ -65,8 +55,8 @@ async function withServer(lines, work) {
     }
 }
 
-/** What a page gets to see of the agent whose address is `agent`. Runs in the page. */
-async function spy([agent, camera]) {
+/** What a page can read and show of the agent at the URL `agent`. Runs in the page. */
+async function probe([agent, camera]) {
     const address = (path) => new URL(path, agent).href;
     const read = async (path) => {
         try {
@@ -104,7 +94,7 @@ async function spy([agent, camera]) {
     return result;
 }
 
-/** A server of somebody else, with an empty page and copies of the agent's files; gives its port. */
+/** Starts the server of another site, with an empty page and copies of the agent's files. */
 async function startSite() {
     const site = createServer(async (request, response) => {
         const { pathname } = new URL(request.url, "http://site");
@@ -123,14 +113,14 @@ async function startSite() {
     return site;
 }
 
-test("a page whose name was pointed at this machine gets nothing of the agent, and the agent's own page does", live, async () => {
+test("a page with a rebound name gets nothing from the agent, and the agent's own page gets everything", needsConfig, async () => {
     const { port } = new URL(AGENT);
     const evil = `http://evil.example:${port}/`;
-    // Rebinding: the page came from the stranger's own server, and its name leads here from then on.
+    // Rebinding: the page came from the other site's own server, and its name now resolves to this machine.
     await page.route(evil, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><body></body>" }));
     await page.goto(evil);
     assert.equal(await page.evaluate(() => location.origin), new URL(evil).origin);
-    const seen = await page.evaluate(spy, [evil, cameras[0]]);
+    const seen = await page.evaluate(probe, [evil, cameras[0]]);
     for (const { status, text } of [seen.list, seen.snapshot, seen.metrics]) {
         assert.equal(status, 421, text);
         assert.match(text, /evil\.example.* is not a name of this machine/);
@@ -138,20 +128,20 @@ test("a page whose name was pointed at this machine gets nothing of the agent, a
     }
     assert.deepEqual([seen.picture, seen.stream, seen.wall, seen.old], [false, false, false, false]);
 
-    await page.goto(new URL("/status.html", AGENT).href);
-    await until("live", () => page.$$eval("tbody tr", (rows) => rows[0]?.dataset.verdict === "live"), LIVE_WITHIN);
-    const own = await page.evaluate(spy, [AGENT, cameras[0]]);
+    await page.goto(urlOf("/status.html"));
+    await until("live", () => page.$$eval("tbody tr", (rows) => rows[0]?.dataset.verdict === "live"), LIVE_TIMEOUT);
+    const own = await page.evaluate(probe, [AGENT, cameras[0]]);
     assert.deepEqual([own.list.status, own.snapshot.status, own.metrics.status], [200, 200, 200]);
     assert.deepEqual([own.picture, own.stream, own.wall, own.old], [true, true, true, true]);
 });
 
-test("a page of another site shows nothing, and once embed names it pictures, frames and sockets", live, async () => {
+test("a page of another site shows nothing, and with embed pictures, frames and sockets", needsConfig, async () => {
     const site = await startSite();
     const { port } = site.address();
     const visit = async (name, agent = AGENT) => {
         await page.goto(`http://${name}:${port}/`);
-        const seen = await page.evaluate(spy, [agent, cameras[0]]);
-        // No answer of the agent may be read by another site: it never sends Access-Control headers.
+        const seen = await page.evaluate(probe, [agent, cameras[0]]);
+        // Another site cannot read any answer: the agent never sends Access-Control headers.
         assert.deepEqual([seen.list.status, seen.snapshot.status, seen.metrics.status], [0, 0, 0], name);
         return [seen.picture, seen.stream, seen.wall, seen.old];
     };
@@ -166,7 +156,7 @@ test("a page of another site shows nothing, and once embed names it pictures, fr
             frame.height = 360;
             frame.onload = loaded;
             document.body.append(frame);
-        }), [new URL("/", AGENT).href, cameras[0]]);
+        }), [urlOf("/"), cameras[0]]);
         const frame = await (await page.waitForSelector("iframe")).contentFrame();
         return () => frame.$$eval("camera-tile", (all) => all.map((tile) => tile.getAttribute("verdict")));
     };
@@ -180,7 +170,7 @@ test("a page of another site shows nothing, and once embed names it pictures, fr
         await withServer(`embed = ["http://intranet.example:${port}"]`, async () => {
             assert.deepEqual(await visit("intranet.example"), everything);
             const tiles = await framed();
-            await until("a live tile in the frame", async () => (await tiles()).join() === "live", LIVE_WITHIN);
+            await until("a live tile in the frame", async () => (await tiles()).join() === "live", LIVE_TIMEOUT);
             await page.evaluate(async ([agent, camera]) => {
                 await import("/js/cctv.js");
                 const view = document.createElement("cctv-view");
@@ -188,25 +178,25 @@ test("a page of another site shows nothing, and once embed names it pictures, fr
                 view.setAttribute("camera", camera);
                 document.body.replaceChildren(view);
             }, [AGENT, cameras[0]]);
-            await until("a view by a copy of the module", async () => (await page.getAttribute("cctv-view", "verdict")) === "live", LIVE_WITHIN);
-            assert.deepEqual(await visit("evil.example"), nothing, "the others stay outside");
+            await until("a view by a copy of the module", async () => (await page.getAttribute("cctv-view", "verdict")) === "live", LIVE_TIMEOUT);
+            assert.deepEqual(await visit("evil.example"), nothing, "other sites are still refused");
         });
-        // Of an address that is neither loopback nor https, a browser does not tell the agent which site asks.
+        // At a name that is neither loopback nor https, a browser does not send Sec-Fetch-Site.
         await withServer(`names = ["wall.example.com"]\nembed = ["http://intranet.example:${port}"]`, async () => {
             const wall = `http://wall.example.com:${new URL(AGENT).port}/`;
             assert.deepEqual(await visit("evil.example", wall), nothing);
             assert.deepEqual(await visit("intranet.example", wall), everything);
             assert.deepEqual(await visit("wall.example.com", wall), everything, "the same name, another port");
         });
-        assert.deepEqual(await visit("intranet.example"), nothing, "and so does this one, once it is not named any more");
-        // A link is no leak: the stranger's page cannot read what opens.
+        assert.deepEqual(await visit("intranet.example"), nothing, "and this one again after its removal from embed");
+        // A link works: the other site's page cannot read what opens.
         await page.goto(`http://evil.example:${port}/`);
         await page.evaluate((address) => {
             const link = document.createElement("a");
             link.href = address;
             link.textContent = "cameras";
             document.body.append(link);
-        }, new URL("/api/cameras", AGENT).href);
+        }, urlOf("/api/cameras"));
         const [answer] = await Promise.all([page.waitForNavigation(), page.click("a")]);
         assert.equal(answer.status(), 200);
     } finally {
@@ -215,7 +205,7 @@ test("a page of another site shows nothing, and once embed names it pictures, fr
     }
 });
 
-/** nginx with one server for each of `ways`, as the manual has it; ended by its process id. */
+/** Starts nginx with one server for each of `ways`, with the manual's lines; returns a function that ends it. */
 async function startNginx(ways) {
     const folder = await mkdtemp(join(tmpdir(), "cctv-nginx-"));
     const manual = (await readFile(MANUAL, "utf8")).match(/```nginx\n(.*?)```/s)[1];
@@ -244,7 +234,7 @@ async function startNginx(ways) {
     };
 }
 
-/** Ports that nobody listens on. */
+/** Finds free ports. */
 async function freePorts(count) {
     const servers = await Promise.all(Array.from({ length: count }, async () => {
         const server = createServer();
@@ -256,7 +246,7 @@ async function freePorts(count) {
     return ports;
 }
 
-test("the wall is live through nginx under a name of its own, in four ways to set it up", live, async () => {
+test("the wall is live behind nginx under another name, in four configurations", needsConfig, async () => {
     const ways = [
         { path: "/", slash: "", host: "" },
         { path: "/", slash: "", host: "proxy_set_header Host $host;" },
@@ -268,7 +258,7 @@ test("the wall is live through nginx under a name of its own, in four ways to se
     const failed = [];
     page.on("response", (response) => response.status() >= 400 && failed.push(`${response.status()} ${response.url()}`));
     try {
-        // Without names nothing is live under this one.
+        // Without `names` nothing is live under this name.
         for (const { port, path, host } of ways) {
             const answer = await page.goto(`http://wall.example.com:${port}${path}`);
             assert.equal(answer.status(), host === "" ? 200 : 421);
@@ -280,16 +270,16 @@ test("the wall is live through nginx under a name of its own, in four ways to se
         await withServer('names = ["wall.example.com"]', async () => {
             for (const { port, path } of ways) {
                 const at = (rest) => `http://wall.example.com:${port}${path}${rest}`;
-                // One camera: without https the agent has to decode each.
+                // One camera, because without https the agent must decode each.
                 for (const rest of [`?cameras=${cameras[0]}`, `?cameras=${cameras[0]}&transport=mjpeg`]) {
                     await page.goto(at(rest));
                     const verdicts = async () => (await readTiles(page)).map(({ verdict }) => verdict).join();
-                    await until(`live at ${at(rest)}`, async () => (await verdicts()) === "live", LIVE_WITHIN);
+                    await until(`live at ${at(rest)}`, async () => (await verdicts()) === "live", LIVE_TIMEOUT);
                 }
                 await page.goto(at("status.html"));
-                await until("the table", () => page.$$eval("tbody tr", (rows) => rows.some((row) => row.dataset.verdict === "live")), LIVE_WITHIN);
+                await until("the table", () => page.$$eval("tbody tr", (rows) => rows.some((row) => row.dataset.verdict === "live")), LIVE_TIMEOUT);
                 await page.goto(at(`examples/old-protocol.html?cameras=${cameras[0]}`));
-                await until("the old protocol", async () => (await page.$$("figure[live]")).length === 1, LIVE_WITHIN);
+                await until("the old protocol", async () => (await page.$$("figure[live]")).length === 1, LIVE_TIMEOUT);
             }
             assert.deepEqual(failed.filter((one) => !one.endsWith("/favicon.ico")), []);
         });

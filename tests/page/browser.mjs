@@ -1,4 +1,4 @@
-// A real Chromium for the tests, and patient ways of looking at the wall in it.
+// Starts Chromium for the tests, and reads the tiles of the wall in it.
 
 import { chromium } from "playwright-core";
 
@@ -13,10 +13,10 @@ const ARGUMENTS = [
     "--disable-sync",
 ];
 
-/** Deadline of a condition where the test names none, in milliseconds: generous, for busy machines. */
-export const SOON = 20_000;
+/** Default timeout of a condition in milliseconds; long enough for busy machines. */
+const DEFAULT_TIMEOUT = 20_000;
 
-/** Starts Chromium with an empty profile of its own; `close` ends every process of it. */
+/** Starts Chromium with its own empty profile; `close` ends all its processes. */
 export function startBrowser({ args = [], ...options } = {}) {
     return chromium.launchPersistentContext("", {
         executablePath: CHROMIUM,
@@ -29,19 +29,19 @@ export function startBrowser({ args = [], ...options } = {}) {
     });
 }
 
-/** Waits until `probe` gives something true; the last thing it gave stands in the error. */
-export async function until(what, probe, within = SOON) {
-    const deadline = Date.now() + within;
+/** Waits until `probe` returns something true; the error has its last value. */
+export async function until(what, probe, timeout = DEFAULT_TIMEOUT) {
+    const deadline = Date.now() + timeout;
     let last;
     for (;;) {
         last = await probe();
         if (last) return last;
-        if (Date.now() > deadline) throw new Error(`not within ${within / 1000} s: ${what}; last: ${JSON.stringify(last)}`);
+        if (Date.now() > deadline) throw new Error(`not within ${timeout / 1000} s: ${what}; last value: ${JSON.stringify(last)}`);
         await new Promise((next) => setTimeout(next, 50));
     }
 }
 
-/** What each tile says, in the order of the wall. */
+/** The texts and the look of each tile, in the order of the wall. */
 export function readTiles(page) {
     return page.evaluate(() =>
         [...document.querySelectorAll("camera-tile")].map((tile) => {
@@ -54,9 +54,9 @@ export function readTiles(page) {
                 age: text("age"),
                 facts: text("facts"),
                 headline: text("headline"),
-                finding: text("finding"),
+                summary: text("summary"),
                 reason: text("reason"),
-                bandShown: getComputedStyle(tile.querySelector(".band")).display !== "none",
+                bannerShown: getComputedStyle(tile.querySelector(".banner")).display !== "none",
                 dimmed: getComputedStyle(tile.querySelector(".frame")).filter !== "none",
             };
         }),

@@ -1,7 +1,7 @@
-// The same four tiles by the wall socket, by Motion JPEG and by the older system's messages, in turns in
-// one browser: what each costs in processor time and on the network. Started by scripts/wall-run.
+// Compares processor time and network traffic of the same four tiles over the wall socket, over Motion JPEG
+// and over the older system's messages, in turns in one browser. scripts/wall-run starts it.
 //
-// usage: node compare.mjs SECONDS ROUNDS     the agent is named in CCTV_AGENT_URL
+// usage: node compare.mjs SECONDS ROUNDS     CCTV_AGENT_URL is the agent's URL
 
 import { connect, createServer } from "node:net";
 
@@ -10,10 +10,10 @@ import { cpuSeconds, descendants } from "./measure.mjs";
 
 const AGENT = new URL(process.env.CCTV_AGENT_URL);
 const [SECONDS, ROUNDS] = process.argv.slice(2).map(Number);
-const LIVE_WITHIN = 120_000;
-const SETTLE = 4000;
+const LIVE_TIMEOUT = 120_000;
+const SETTLE_TIME = 4000;
 
-/** Between browser and agent, to count what passes; the same for all three. */
+/** A proxy between browser and agent counts the bytes of all ways. */
 let passed = 0;
 const proxy = createServer((near) => {
     const far = connect(Number(AGENT.port), AGENT.hostname);
@@ -32,7 +32,7 @@ const url = (path) => `http://127.0.0.1:${proxy.address().port}${path}`;
 const { cameras } = await (await fetch(new URL("/api/cameras", AGENT))).json();
 const ids = cameras.slice(0, 4).map(({ id }) => id);
 const browser = await startBrowser();
-/** A page of its own for each measurement: a page left behind is kept in memory for the way back. */
+/** Each measurement has its own page, because a browser keeps previous pages in memory. */
 let page = null;
 async function openPage() {
     await page?.close();
@@ -40,7 +40,7 @@ async function openPage() {
     await page.addInitScript(countDrawn);
 }
 
-/** Pictures of all four tiles so far. */
+/** Count the pictures of all four tiles so far. */
 const counters = {
     tiles: () => page.evaluate(() => window.drawn),
     figures: () => page.evaluate(() => [...document.querySelectorAll("figure")].reduce((sum, { puller }) => sum + puller.pictures, 0)),
@@ -80,33 +80,33 @@ try {
     proxy.close();
 }
 
-/** Null where the pictures do not come in the way that is to be measured. */
+/** Null if the pictures do not have the format to be measured. */
 async function measure({ path, ready, count, comes }) {
     await openPage();
     await page.goto(url(path));
-    await until("four live", async () => (await page.$$(ready)).length === 4, LIVE_WITHIN);
-    await new Promise((next) => setTimeout(next, SETTLE));
-    const told = await page.$$eval("camera-tile .facts", (all) => all.map((one) => one.textContent));
-    if (comes !== undefined && !told.every((facts) => comes.test(facts))) {
-        console.error(`${path} is left out: pictures come as ${told.join(", ")}`);
+    await until("four live", async () => (await page.$$(ready)).length === 4, LIVE_TIMEOUT);
+    await new Promise((next) => setTimeout(next, SETTLE_TIME));
+    const facts = await page.$$eval("camera-tile .facts", (all) => all.map((one) => one.textContent));
+    if (comes !== undefined && !facts.every((text) => comes.test(text))) {
+        console.error(`${path} is left out: pictures come as ${facts.join(", ")}`);
         return null;
     }
     const pids = await descendants();
     const before = { cpu: await cpuSeconds(pids), bytes: passed, pictures: (await count?.()) ?? 0, at: performance.now() };
-    let [witnessed, asked] = [0, 0];
+    let [sum, samples] = [0, 0];
     while (performance.now() - before.at < SECONDS * 1000) {
         await new Promise((next) => setTimeout(next, 1000));
         if (count !== null) continue;
-        // A browser cannot count the pictures of a Motion JPEG stream: the agent does.
+        // A browser cannot count the pictures of a Motion JPEG stream; the agent does.
         const now = (await (await fetch(new URL("/api/cameras", AGENT))).json()).cameras.flatMap(({ streams }) => streams);
-        witnessed += now.reduce((sum, { fps }) => sum + fps, 0);
-        asked += 1;
+        sum += now.reduce((total, { fps }) => total + fps, 0);
+        samples += 1;
     }
     const seconds = (performance.now() - before.at) / 1000;
     return {
         cpu: (await cpuSeconds(pids)) - before.cpu,
         bytes: passed - before.bytes,
-        pictures: count === null ? (witnessed / asked) * seconds : (await count()) - before.pictures,
+        pictures: count === null ? (sum / samples) * seconds : (await count()) - before.pictures,
         seconds,
     };
 }

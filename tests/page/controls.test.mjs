@@ -1,54 +1,34 @@
-// Somebody uses the wall: keys, mouse, languages, a page out of sight, a bad cameras.toml.
+// The controls of the wall: keys, mouse, languages, a hidden page, errors in cameras.toml.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 
 import { readTiles, startBrowser, until } from "./browser.mjs";
-import { makePictures } from "./pictures.mjs";
-import { StandIn } from "./stand-in.mjs";
+import { agent, page, shows, useFixture } from "./fixture.mjs";
 
-const NAMES = ["Gate", "Porch", "Yard", "Roof", "Hall", "Dock"];
-let pictures;
-let agent;
-let browser;
-let page;
-
-before(async () => {
-    pictures = await makePictures(6, 160);
-    browser = await startBrowser();
-});
-after(() => browser?.close());
-beforeEach(async () => {
-    agent = new StandIn(pictures, NAMES);
-    await agent.start();
-    page = await browser.newPage();
-    await page.addInitScript(() => {
+useFixture({
+    names: ["Gate", "Porch", "Yard", "Roof", "Hall", "Dock"],
+    width: 160,
+    preparePage: () => page.addInitScript(() => {
         let hidden = false;
         Object.defineProperty(document, "hidden", { get: () => hidden });
         window.hide = (now) => {
             hidden = now;
             document.dispatchEvent(new Event("visibilitychange"));
         };
-    });
-});
-afterEach(async () => {
-    await page.evaluate(() => localStorage.clear());
-    await page.close();
-    await agent.kill();
+    }),
 });
 
-const cameras = async () => (await readTiles(page)).map((tile) => tile.camera.slice("camera-".length)).join(" ");
-const shows = (wanted) => until(`cameras ${wanted}`, async () => (await cameras()) === wanted || undefined);
 const focused = () => page.evaluate(() => document.activeElement.getAttribute("camera"));
 
-test("without a choice the wall is as large as the cameras need", async () => {
+test("the default layout has as many panels as there are cameras", async () => {
     await page.goto(agent.url);
     await shows("0 1 2 3 4 5");
     assert.equal(await page.getAttribute("#wall", "data-grid"), "3x2");
     assert.equal(await page.locator("#wall > .empty").count(), 0);
 });
 
-test("digits choose the layout, which is remembered, and pages turn round", async () => {
+test("digits choose the layout, the browser stores it, and pages turn in a circle", async () => {
     await page.goto(agent.url);
     await shows("0 1 2 3 4 5");
     await page.keyboard.press("4");
@@ -73,7 +53,7 @@ test("digits choose the layout, which is remembered, and pages turn round", asyn
     await shows("0 1 2 3");
 });
 
-test("arrows move the focus and turn the page at the edge; Enter enlarges, Esc goes back", async () => {
+test("arrow keys move the focus and turn the page at the edge; Enter enlarges, Esc goes back", async () => {
     await page.goto(`${agent.url}?layout=4`);
     await shows("0 1 2 3");
     await page.keyboard.press("ArrowRight");
@@ -85,7 +65,7 @@ test("arrows move the focus and turn the page at the edge; Enter enlarges, Esc g
     await page.keyboard.press("Enter");
     await shows("3");
     assert.equal(await focused(), "camera-3");
-    await until("asked for in large", () => agent.asked.at(-1).length === 1 && agent.asked.at(-1)[0].size[0] > 1000);
+    await until("requested in large", () => agent.shows.at(-1).length === 1 && agent.shows.at(-1)[0].size[0] > 1000);
     await page.keyboard.press("Escape");
     await shows("0 1 2 3");
     assert.equal(await focused(), "camera-3");
@@ -97,7 +77,7 @@ test("arrows move the focus and turn the page at the edge; Enter enlarges, Esc g
     assert.notEqual(outline, "none");
 });
 
-test("a double click enlarges, another goes back", async () => {
+test("a double click enlarges a camera, and another one goes back", async () => {
     await page.goto(`${agent.url}?layout=4`);
     await shows("0 1 2 3");
     await page.dblclick("camera-tile[camera=camera-2]");
@@ -106,7 +86,7 @@ test("a double click enlarges, another goes back", async () => {
     await shows("0 1 2 3");
 });
 
-test("question mark opens the help and closes it, and so does Esc", async () => {
+test("the question mark opens and closes the help, and Esc closes it", async () => {
     await page.goto(agent.url);
     await shows("0 1 2 3 4 5");
     const open = () => page.evaluate(() => document.querySelector("#help").open);
@@ -122,7 +102,7 @@ test("question mark opens the help and closes it, and so does Esc", async () => 
     await until("help closed", async () => !(await open()));
 });
 
-test("F fills the screen and gives it back", async () => {
+test("F enters and leaves full screen", async () => {
     await page.goto(agent.url);
     await shows("0 1 2 3 4 5");
     const full = () => page.evaluate(() => document.fullscreenElement !== null);
@@ -132,32 +112,32 @@ test("F fills the screen and gives it back", async () => {
     await until("no full screen", async () => !(await full()));
 });
 
-test("every control has a name, and a tile is named with its state", async () => {
+test("every control has an accessible name, and the name of a tile includes its state", async () => {
     await page.goto(agent.url);
     await until("live", async () => (await readTiles(page)).some((tile) => tile.verdict === "live"));
     const nameless = await page.$$eval("button", (buttons) =>
         buttons.filter((button) => !button.getAttribute("aria-label") && !button.textContent.trim()).map((button) => button.outerHTML));
     assert.deepEqual(nameless, []);
-    agent.report("camera-1", { state: "denied", why: "check the password" });
+    agent.setCamera("camera-1", { state: "denied", why: "check the password" });
     await until("named", async () =>
         (await page.getAttribute("camera-tile[camera=camera-1]", "aria-label")) === "Porch: Login refused. check the password");
 });
 
-test("a hidden page asks for nothing, and for all again when it is seen", async () => {
+test("a hidden page requests nothing, and a visible page requests everything again", async () => {
     await page.goto(agent.url);
-    await until("asked", () => agent.asked.at(-1)?.length === 6);
+    await until("requested", () => agent.shows.at(-1)?.length === 6);
     await page.evaluate(() => window.hide(true));
-    await until("asked for nothing", () => agent.asked.at(-1).length === 0);
+    await until("requested nothing", () => agent.shows.at(-1).length === 0);
     await page.setViewportSize({ width: 1100, height: 700 });
     await page.evaluate(() => window.hide(false));
-    await until("asked again", () => agent.asked.at(-1).length === 6);
+    await until("requested again", () => agent.shows.at(-1).length === 6);
     await until("live", async () => (await readTiles(page)).every((tile) => tile.verdict === "live"));
 });
 
-test("complaints about cameras.toml show as a strip until dismissed, as text and nothing else", async () => {
+test("errors in cameras.toml show as plain text until dismissed", async () => {
     agent.complaints = ['cameras.toml:14:1: camera "gate": unknown key "profil"', "<img src=x onerror=alert(1)>"];
     await page.goto(agent.url);
-    await until("the strip", () => page.isVisible("#notices .complaint"));
+    await until("the strip", () => page.isVisible("#notices .config-error"));
     assert.deepEqual(await page.$$eval("#notices li", (items) => items.map((item) => item.textContent)), [
         'cameras.toml:14:1: camera "gate": unknown key "profil"',
         "<img src=x onerror=alert(1)>",
@@ -165,14 +145,14 @@ test("complaints about cameras.toml show as a strip until dismissed, as text and
     await page.click("#notices .dismiss");
     assert.equal(await page.isVisible("#notices"), false);
     agent.complaints = ["9:6: another"];
-    agent.say(JSON.stringify({ config: agent.complaints }));
-    await until("new complaints", () => page.isVisible("#notices .complaint"));
+    agent.sendText(JSON.stringify({ config: agent.complaints }));
+    await until("new complaints", () => page.isVisible("#notices .config-error"));
     agent.complaints = [];
-    agent.say(JSON.stringify({ config: [] }));
+    agent.sendText(JSON.stringify({ config: [] }));
     await until("none left", async () => !(await page.isVisible("#notices")));
 });
 
-test("the language is the browser's, or the address's, and both are complete", async () => {
+test("the language follows the browser or the URL, and both languages are complete", async () => {
     const chinese = await startBrowser({ locale: "zh-TW" });
     try {
         const other = await chinese.newPage();
@@ -187,22 +167,22 @@ test("the language is the browser's, or the address's, and both are complete", a
     }
     await page.goto(`${agent.url}?lang=zh-TW`);
     assert.equal(await page.getAttribute("html", "lang"), "zh-TW");
-    const words = await page.evaluate(async () => (await import("/js/language.js")).LANGUAGES);
-    assert.deepEqual(Object.keys(words["zh-TW"]), Object.keys(words.en));
-    const holes = (text) => (text.match(/\{\w+\}/g) ?? []).sort();
-    for (const key of Object.keys(words.en)) assert.deepEqual(holes(words["zh-TW"][key]), holes(words.en[key]), key);
+    const texts = await page.evaluate(async () => (await import("/js/language.js")).LANGUAGES);
+    assert.deepEqual(Object.keys(texts["zh-TW"]), Object.keys(texts.en));
+    const placeholders = (text) => (text.match(/\{\w+\}/g) ?? []).sort();
+    for (const key of Object.keys(texts.en)) assert.deepEqual(placeholders(texts["zh-TW"][key]), placeholders(texts.en[key]), key);
     const used = await page.evaluate(() => [...document.querySelectorAll("[data-text], [data-label]")].flatMap((one) =>
         [one.dataset.text, one.dataset.label].filter(Boolean)));
-    for (const key of used) assert.ok(key in words.en, key);
+    for (const key of used) assert.ok(key in texts.en, key);
 });
 
-test("the address chooses cameras and their order", async () => {
+test("the URL chooses cameras and their order", async () => {
     await page.goto(`${agent.url}?cameras=camera-3,camera-1,nobody`);
     await shows("3 1");
 });
 
-test("no cameras: the page says so and what to do", async () => {
+test("without cameras the page says what to do", async () => {
     agent.cameras = [];
     await page.goto(agent.url);
-    await until("said", async () => (await page.textContent("#nothing-headline")) === "No cameras yet");
+    await until("shown", async () => (await page.textContent("#nothing-headline")) === "No cameras yet");
 });

@@ -10,9 +10,9 @@ import { join } from "node:path";
 import { until } from "./browser.mjs";
 
 const FIREFOX = process.env.CCTV_FIREFOX ?? "/usr/bin/firefox-esr";
-/** A first start writes a profile and reads 200 MB; in milliseconds. */
-const STARTED_WITHIN = 90_000;
-const ANSWER_WITHIN = 60_000;
+/** The first start writes a profile and reads 200 MB; in milliseconds. */
+const START_TIMEOUT = 90_000;
+const ANSWER_TIMEOUT = 60_000;
 const PREFERENCES = {
     "marionette.port": 0,
     "datareporting.policy.dataSubmissionEnabled": false,
@@ -33,14 +33,14 @@ const PREFERENCES = {
 /** Whether it is installed. */
 export const hasFirefox = () => access(FIREFOX).then(() => true, () => false);
 
-/** Starts Firefox without a screen, with an empty profile of its own; `close` ends every process of it. */
+/** Starts Firefox headless with its own empty profile; `close` ends all its processes. */
 export async function startFirefox() {
     const profile = await mkdtemp(join(tmpdir(), "wall-firefox-"));
     const lines = Object.entries(PREFERENCES).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
     await writeFile(join(profile, "user.js"), lines.join("\n"));
     const child = spawn(FIREFOX, ["--headless", "--no-remote", "--profile", profile, "--marionette", "about:blank"], {
         stdio: "ignore",
-        detached: true, // a group of its own, to be ended as one
+        detached: true, // its own process group, to end all processes together
         env: { ...process.env, HOME: profile, MOZ_HEADLESS: "1", MOZ_CRASHREPORTER_DISABLE: "1" },
     });
     const ended = new Promise((done) => child.on("exit", done).on("error", done));
@@ -54,11 +54,11 @@ export async function startFirefox() {
         await rm(profile, { recursive: true, force: true, maxRetries: 5 });
     };
     try {
-        const port = await until("Firefox listens", () => readFile(join(profile, "MarionetteActivePort"), "utf8").catch(() => null), STARTED_WITHIN);
+        const port = await until("Firefox listens", () => readFile(join(profile, "MarionetteActivePort"), "utf8").catch(() => null), START_TIMEOUT);
         const firefox = new Firefox(await dial(Number(port)), end);
         await firefox.greeted;
         await firefox.send("WebDriver:NewSession", { capabilities: { alwaysMatch: { acceptInsecureCerts: false } } });
-        await firefox.send("WebDriver:SetTimeouts", { script: ANSWER_WITHIN, pageLoad: ANSWER_WITHIN });
+        await firefox.send("WebDriver:SetTimeouts", { script: ANSWER_TIMEOUT, pageLoad: ANSWER_TIMEOUT });
         return firefox;
     } catch (error) {
         await end();
@@ -85,7 +85,7 @@ class Firefox {
         this.#socket = socket;
         this.#end = end;
         this.greeted = new Promise((done) => this.#waiting.set("greeting", { done }));
-        socket.on("data", (data) => this.#received(data));
+        socket.on("data", (data) => this.#onData(data));
         socket.on("error", () => {});
         socket.on("close", () => {
             for (const { failed } of this.#waiting.values()) failed?.(new Error("Firefox ended"));
@@ -99,7 +99,7 @@ class Firefox {
         const text = JSON.stringify([0, number, name, parameters]);
         this.#socket.write(`${Buffer.byteLength(text)}:${text}`);
         return new Promise((done, failed) => {
-            const timer = setTimeout(() => failed(new Error(`Firefox did not answer ${name}`)), ANSWER_WITHIN);
+            const timer = setTimeout(() => failed(new Error(`Firefox did not answer ${name}`)), ANSWER_TIMEOUT);
             const settle = (how) => (value) => {
                 clearTimeout(timer);
                 how(value);
@@ -135,7 +135,7 @@ class Firefox {
     }
 
     /** Each message is its length in bytes, a colon, and JSON. */
-    #received(data) {
+    #onData(data) {
         this.#pending = Buffer.concat([this.#pending, data]);
         for (;;) {
             const colon = this.#pending.indexOf(":");
@@ -144,11 +144,11 @@ class Firefox {
             if (this.#pending.length < end) return;
             const message = JSON.parse(this.#pending.subarray(colon + 1, end));
             this.#pending = this.#pending.subarray(end);
-            this.#heard(message);
+            this.#onMessage(message);
         }
     }
 
-    #heard(message) {
+    #onMessage(message) {
         if (!Array.isArray(message)) {
             this.#waiting.get("greeting").done(message);
             return;

@@ -8,50 +8,50 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { LANGUAGES, chooseLanguage } from "../../www/js/language.js";
-import { PIECES, explain } from "../../www/js/reasons.js";
+import { TRANSLATIONS, explain } from "../../www/js/reason-text.js";
 
 const MANUALS = Object.fromEntries(
-    [["en", "installing.md"], ["zh-TW", "installing.zh-TW.md"]].map(([tongue, file]) => [
-        tongue,
+    [["en", "installing.md"], ["zh-TW", "installing.zh-TW.md"]].map(([language, file]) => [
+        language,
         readFileSync(new URL(`../../docs/${file}`, import.meta.url), "utf8"),
     ]),
 );
-// Up to the first name that is filled in.
-const beginning = (words) => words.split("{")[0].trim();
+// The text up to its first placeholder.
+const beginning = (text) => text.split("{")[0].trim();
 
-for (const [tongue, manual] of Object.entries(MANUALS)) {
-    test(`every state a tile tells stands in the manual (${tongue})`, () => {
-        const keys = Object.keys(LANGUAGES[tongue]).filter(
-            (key) => /^(state|finding)\./.test(key) || ["band.notLive", "band.connecting", "page.noCameras", "notice.agent", "notice.missing", "notice.unknownWall"].includes(key),
+for (const [language, manual] of Object.entries(MANUALS)) {
+    test(`every state of a tile is in the manual (${language})`, () => {
+        const keys = Object.keys(LANGUAGES[language]).filter(
+            (key) => /^(state|problem)\./.test(key) || ["banner.notLive", "banner.connecting", "page.noCameras", "notice.agent", "notice.missing", "notice.unknownWall"].includes(key),
         );
-        assert.ok(keys.length > 15, "the keys have other names now");
-        const missing = keys.filter((key) => beginning(LANGUAGES[tongue][key]) !== "" && !manual.includes(beginning(LANGUAGES[tongue][key])));
-        assert.deepEqual(missing.filter((key) => key !== "band.finding"), []);
+        assert.ok(keys.length > 15, "the keys of the texts have changed");
+        const missing = keys.filter((key) => beginning(LANGUAGES[language][key]) !== "" && !manual.includes(beginning(LANGUAGES[language][key])));
+        assert.deepEqual(missing, []);
     });
 }
 
-/** Reasons in the agent's words: what stands in backticks in the first column of the manual's tables. */
+/** The agent's reasons: the texts in backticks in the first column of the manual's tables. */
 function reasons(manual) {
     const firstColumns = manual.split("\n").filter((line) => line.startsWith("| ")).map((line) => line.split(" | ")[0]);
     return firstColumns.flatMap((column) => [...column.matchAll(/`([^`]+)`/g)].map((match) => match[1]));
 }
 
 test("both manuals list the same reasons", () => {
-    const told = reasons(MANUALS.en).filter((reason) => reason.includes(" "));
-    assert.ok(told.length > 30);
-    assert.deepEqual(told.filter((reason) => !MANUALS["zh-TW"].includes(`\`${reason}\``)), []);
+    const listed = reasons(MANUALS.en).filter((reason) => reason.includes(" "));
+    assert.ok(listed.length > 30);
+    assert.deepEqual(listed.filter((reason) => !MANUALS["zh-TW"].includes(`\`${reason}\``)), []);
 });
 
-test("every reason the page can translate stands in the manual, as the page translates it", () => {
-    const pieces = reasons(MANUALS.en).flatMap((reason) => reason.split("; "));
-    const unlisted = PIECES["zh-TW"].filter(([pattern]) => !pieces.some((piece) => pattern.test(piece)));
+test("every reason that the page translates is in the manual with the same translation", () => {
+    const parts = reasons(MANUALS.en).flatMap((reason) => reason.split("; "));
+    const unlisted = TRANSLATIONS["zh-TW"].filter(([pattern]) => !parts.some((part) => pattern.test(part)));
     assert.deepEqual(unlisted.map(([pattern]) => String(pattern)), []);
     chooseLanguage("zh-TW", null);
-    const untold = pieces
-        .map((piece) => [piece, explain(piece, 0, 0).reason])
-        .filter(([piece, chinese]) => chinese !== piece && !MANUALS["zh-TW"].includes(chinese.split("（")[0]));
+    const missing = parts
+        .map((part) => [part, explain(part, 0, 0).reason])
+        .filter(([part, chinese]) => chinese !== part && !MANUALS["zh-TW"].includes(chinese.split("（")[0]));
     chooseLanguage("en", null);
-    assert.deepEqual(untold, []);
+    assert.deepEqual(missing, []);
 });
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));

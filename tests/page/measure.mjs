@@ -1,11 +1,11 @@
-// What programs cost, read from /proc, and lines through what was read.
+// Processor time and memory of processes, from /proc, and trends of such values.
 
 import { readFile, readdir } from "node:fs/promises";
 
 /** Clock ticks per second in /proc/PID/stat (USER_HZ, proc(5)). */
 const TICKS = 100;
 
-/** All processes below this one, and theirs. @returns {Promise<number[]>} */
+/** All descendants of this process. @returns {Promise<number[]>} */
 export async function descendants(root = process.pid) {
     const parents = new Map();
     for (const name of await readdir("/proc")) {
@@ -18,7 +18,7 @@ export async function descendants(root = process.pid) {
     return found.slice(1);
 }
 
-/** Processor seconds spent by `pids` so far; those that have ended count nothing. */
+/** Processor seconds of `pids` so far; ended processes count 0. */
 export async function cpuSeconds(pids) {
     let ticks = 0;
     for (const pid of pids) {
@@ -30,7 +30,7 @@ export async function cpuSeconds(pids) {
     return ticks / TICKS;
 }
 
-/** Bytes of memory of `pids`, what is shared divided among those who share it. */
+/** Proportional set size (PSS) of `pids` in bytes: shared memory is divided among its users. */
 export async function proportional(pids) {
     let sum = 0;
     for (const pid of pids) {
@@ -40,14 +40,14 @@ export async function proportional(pids) {
     return sum;
 }
 
-/** Resident bytes of one process. */
+/** Resident set size of one process in bytes. */
 export async function resident(pid) {
     const text = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
     return 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1] ?? NaN);
 }
 
 /**
- * The straight line nearest to `values` at `times` by least squares.
+ * Fits a straight line to `values` at `times` by least squares.
  * @returns {{slope: number, error: number}} per unit of time, and its standard error
  */
 export function line(times, values) {
@@ -60,16 +60,16 @@ export function line(times, values) {
 }
 
 /**
- * Whether `values` grow with `times`, by more than `fine` from the first to the last. Growth counts when it is
- * more than chance, and when the floor has risen as well: a browser's memory is a saw, given back in large
- * pieces every few minutes.
- * @returns {{slope: number, error: number, growth: number, risen: number, grows: boolean}} `growth` by the line,
- *     `risen` from the least value of the first third to that of the last
+ * Whether `values` grow over `times` by more than `tolerance` from first to last. The growth must be
+ * statistically significant, and the minimum must rise as well: a browser's memory is a sawtooth, released
+ * in large pieces every few minutes.
+ * @returns {{slope: number, error: number, growth: number, risen: number, grows: boolean}} `growth` of the line,
+ *     `risen` from the minimum of the first third to that of the last
  */
-export function trend(times, values, fine) {
+export function trend(times, values, tolerance) {
     const { slope, error } = line(times, values);
     const growth = slope * (times.at(-1) - times[0]);
     const third = Math.ceil(values.length / 3);
     const risen = Math.min(...values.slice(-third)) - Math.min(...values.slice(0, third));
-    return { slope, error, growth, risen, grows: slope > 2 * error && Math.min(growth, risen) > fine };
+    return { slope, error, growth, risen, grows: slope > 2 * error && Math.min(growth, risen) > tolerance };
 }

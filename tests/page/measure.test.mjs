@@ -1,4 +1,4 @@
-// The measuring must be right before its tables are believed.
+// The measurements behind the tables of scripts/wall-run.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { until } from "./browser.mjs";
 import { cpuSeconds, descendants, line, proportional, resident, trend } from "./measure.mjs";
 
-test("a line through values finds their slope, and says how sure it is", () => {
+test("a fitted line has the slope of the values and its standard error", () => {
     const times = [0, 1, 2, 3, 4];
     const exact = line(times, times.map((time) => 7 + 3 * time));
     assert.ok(Math.abs(exact.slope - 3) < 1e-9 && exact.error < 1e-9);
@@ -15,7 +15,7 @@ test("a line through values finds their slope, and says how sure it is", () => {
     assert.ok(Math.abs(rough.slope) < rough.error, "up and down is no growth");
 });
 
-test("a leak grows, also below a saw; a saw, a step that is taken back and a little noise do not", () => {
+test("a leak is growth, also under a sawtooth; a sawtooth, a temporary step and small noise are not", () => {
     const times = Array.from({ length: 60 }, (_, i) => i);
     const grows = (value) => trend(times, times.map(value), 10).grows;
     assert.ok(grows((i) => 300 + i));
@@ -25,7 +25,7 @@ test("a leak grows, also below a saw; a saw, a step that is taken back and a lit
     assert.ok(!grows((i) => 300 + 0.01 * i));
 });
 
-test("a child that works is found, with its time and memory", async () => {
+test("a busy child process is found with its processor time and memory", async () => {
     const child = spawn(process.execPath, ["-e", "const all = []; setInterval(() => all.push(Math.sqrt(all.length)), 0); for (;;) Math.random();"], { stdio: "ignore" });
     try {
         await until("found", async () => (await descendants()).includes(child.pid));

@@ -1,134 +1,101 @@
-// Pages of other people: <cctv-view>, connect(), and the two ways of the older system. None of them may
-// show as live what is not.
+// Other people's pages: <cctv-view>, connect(), and the older system's two ways. None of them may show an
+// old picture as live.
 
 import assert from "node:assert/strict";
-import { createServer, request as ask } from "node:http";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { createServer, request as httpRequest } from "node:http";
+import { test } from "node:test";
 
-import { startBrowser, until } from "./browser.mjs";
-import { makePictures, readMarks } from "./pictures.mjs";
-import { StandIn } from "./stand-in.mjs";
+import { until } from "./browser.mjs";
+import { FakeAgent } from "./fake-agent.mjs";
+import { agent, eachMoves, page, useFixture } from "./fixture.mjs";
 
-let pictures;
-let agent;
-let browser;
-let page;
+useFixture({ names: ["Gate", "Porch", "Yard"] });
 
-before(async () => {
-    pictures = await makePictures(3, 320);
-    browser = await startBrowser();
-});
-after(() => browser?.close());
-beforeEach(async () => {
-    agent = new StandIn(pictures, ["Gate", "Porch", "Yard"]);
-    await agent.start();
-    page = await browser.newPage();
-});
-afterEach(async () => {
-    await page.close();
-    agent.hung = false;
-    await agent.kill().catch(() => {});
-});
-
-/** What each <cctv-view> says. */
+/** The texts and the look of each <cctv-view>. */
 const views = () => page.$$eval("cctv-view", (all) => all.map((view) => {
     const text = (part) => view.shadowRoot.querySelector(`.${part}`).textContent;
     return {
         verdict: view.getAttribute("verdict"),
         label: view.getAttribute("aria-label"),
         headline: text("headline"),
-        finding: text("finding"),
+        summary: text("summary"),
         reason: text("reason"),
-        bandShown: getComputedStyle(view.shadowRoot.querySelector(".band")).display !== "none",
+        bannerShown: getComputedStyle(view.shadowRoot.querySelector(".banner")).display !== "none",
         dimmed: getComputedStyle(view.shadowRoot.querySelector("canvas")).filter !== "none",
     };
 }));
 const verdicts = async () => (await views()).map(({ verdict }) => verdict).join();
-/** The pictures' own numbers, from inside the views or the figures. */
-const marks = () => page.evaluate((source) => {
-    const read = new Function(`return ${source}`)();
-    return read([...document.querySelectorAll("cctv-view, figure")].map((one) => one.shadowRoot ?? one));
-}, readMarks.toString());
-async function eachMoves(cameras) {
-    await until("each its camera", async () => (await marks()).map((mark) => mark?.camera).join() === cameras);
-    const first = await marks();
-    const moved = first.map(() => false);
-    await until("all move", async () => {
-        (await marks()).forEach((mark, i) => (moved[i] ||= mark !== null && mark.frame !== first[i].frame));
-        return moved.every(Boolean);
-    });
-}
 
-test("views show each its camera over one socket, as large as they are", async () => {
+test("each view shows its camera in its own size, over one socket", async () => {
     await page.goto(`${agent.url}examples/view.html?cameras=camera-2,camera-0,camera-2`);
     await until("live", async () => (await verdicts()) === "live,live,live");
     await eachMoves("2,0,2");
     assert.equal(agent.viewers, 1);
     const wide = await page.$eval("cctv-view", (view) => view.clientWidth);
-    await until("asked for in that size", () => agent.asked.at(-1).length === 3 && agent.asked.at(-1).every(({ size }) => size[0] === wide));
+    await until("requested in that size", () => agent.shows.at(-1).length === 3 && agent.shows.at(-1).every(({ size }) => size[0] === wide));
     const [view] = await views();
-    assert.deepEqual([view.bandShown, view.dimmed, view.label], [false, false, "Yard: Live"]);
+    assert.deepEqual([view.bannerShown, view.dimmed, view.label], [false, false, "Yard: Live"]);
     await page.setViewportSize({ width: 700, height: 500 });
-    await until("one beside the other or below, asked for anew", async () => {
+    await until("one beside the other or below, requested again", async () => {
         const now = await page.$eval("cctv-view", (one) => one.clientWidth);
-        return now !== wide && agent.asked.at(-1)[0]?.size[0] === now;
+        return now !== wide && agent.shows.at(-1)[0]?.size[0] === now;
     });
-    await until("what is below the edge is not asked for", () => agent.asked.at(-1).length < 3);
+    await until("what is below the edge is not requested", () => agent.shows.at(-1).length < 3);
     await page.evaluate(() => document.querySelector("main").replaceChildren());
     await until("nobody watches, nothing is open", () => agent.viewers === 0);
 });
 
-test("a view says when its camera fails, when pictures stop, and when the agent is gone; and heals", async () => {
+test("a view shows a failed camera, a frozen picture and a dead agent, and recovers", async () => {
     await page.goto(`${agent.url}examples/view.html`);
     await until("live", async () => (await verdicts()) === "live,live,live");
     await page.evaluate(() => {
-        window.turns = [];
-        document.addEventListener("verdict", (event) => window.turns.push([event.target.getAttribute("camera"), event.detail.verdict]));
+        window.changes = [];
+        document.addEventListener("verdict", (event) => window.changes.push([event.target.getAttribute("camera"), event.detail.verdict]));
     });
-    agent.report("camera-0", { state: "denied", why: "check username and password; trying again in 30 min or after a reload" });
+    agent.setCamera("camera-0", { state: "denied", why: "check username and password; trying again in 30 min or after a reload" });
     agent.cameras[1].moving = false;
-    await until("both said", async () => (await verdicts()) === "denied,stale,live");
+    await until("both states", async () => (await verdicts()) === "denied,stale,live");
     const [denied, stale] = await views();
-    assert.deepEqual([denied.headline, denied.bandShown, denied.dimmed], ["NOT LIVE", true, true]);
+    assert.deepEqual([denied.headline, denied.bannerShown, denied.dimmed], ["NOT LIVE", true, true]);
     assert.match(denied.reason, /^check username and password Next attempt in (30|29) min/);
-    assert.match(stale.finding, /^No new picture, last picture \d s ago$/);
-    assert.deepEqual([stale.bandShown, stale.dimmed], [true, true]);
-    assert.deepEqual((await page.evaluate(() => window.turns)).sort(), [["camera-0", "denied"], ["camera-1", "stale"]]);
+    assert.match(stale.summary, /^No new picture, last picture \d s ago$/);
+    assert.deepEqual([stale.bannerShown, stale.dimmed], [true, true]);
+    assert.deepEqual((await page.evaluate(() => window.changes)).sort(), [["camera-0", "denied"], ["camera-1", "stale"]]);
     await agent.kill();
     await until("gone", async () => (await verdicts()) === "silent,silent,silent");
-    assert.ok((await views()).every(({ bandShown, dimmed }) => bandShown && dimmed));
-    agent.report("camera-0", { state: "live", why: "" });
+    assert.ok((await views()).every(({ bannerShown, dimmed }) => bannerShown && dimmed));
+    agent.setCamera("camera-0", { state: "live", why: "" });
     agent.cameras[1].moving = true;
     await agent.start();
-    await until("healed", async () => (await verdicts()) === "live,live,live");
+    await until("recovered", async () => (await verdicts()) === "live,live,live");
 });
 
-test("connect() draws on any canvas, tells the truth, and lets go when closed", async () => {
+test("connect() draws on any canvas, reports the status, and closes its socket", async () => {
     await page.goto(`${agent.url}examples/view.html?cameras=camera-0`);
     await page.evaluate(async () => {
         const { connect } = await import("/js/cctv.js");
-        window.told = null;
+        window.viewStatus = null;
         const canvas = document.createElement("canvas");
         const figure = document.createElement("figure");
         figure.append(canvas);
         document.querySelector("main").replaceChildren(figure);
         window.agent = connect();
-        window.watch = window.agent.watch("camera-1", { canvas, size: [320, 180], fps: 5, changed: (told) => (window.told = told) });
+        window.watch = window.agent.watch("camera-1", { canvas, size: [320, 180], fps: 5, changed: (status) => (window.viewStatus = status) });
     });
-    await until("live", () => page.evaluate(() => window.told?.live));
+    await until("live", () => page.evaluate(() => window.viewStatus?.live));
     await eachMoves("1");
-    assert.deepEqual(agent.asked.at(-1), [{ tile: agent.asked.at(-1)[0].tile, camera: "camera-1", size: [320, 180], fps: 5, accept: ["jpeg"] }]);
-    assert.equal(await page.evaluate(() => window.told.name), "Porch");
+    assert.deepEqual(agent.shows.at(-1), [{ tile: agent.shows.at(-1)[0].tile, camera: "camera-1", size: [320, 180], fps: 5, accept: ["jpeg"] }]);
+    assert.equal(await page.evaluate(() => window.viewStatus.name), "Porch");
     agent.cameras[1].moving = false;
-    await until("not live", () => page.evaluate(() => window.told.live === false && window.told.age >= 4000));
+    await until("not live", () => page.evaluate(() => window.viewStatus.live === false && window.viewStatus.age >= 4000));
     assert.ok(await page.evaluate(async () => (await import("/js/cctv.js")).connect() === window.agent), "one connection for all");
     await page.evaluate(() => window.watch.close());
     await until("closed", () => agent.viewers === 0);
 });
 
-test("a page of another origin gets a plain no instead of a picture, and the picture once the agent names it", async () => {
-    const other = new StandIn([], []);
-    other.security = "";
+test("a page of another origin shows why it is refused, and the picture once the agent allows it", async () => {
+    const other = new FakeAgent([], []);
+    other.contentSecurityPolicy = "";
     await other.start();
     try {
         await page.goto(`${other.url}examples/view.html?cameras=`);
@@ -138,10 +105,10 @@ test("a page of another origin gets a plain no instead of a picture, and the pic
             view.setAttribute("camera", "camera-0");
             document.querySelector("main").append(view);
         }, agent.url);
-        await until("said", async () => (await verdicts()) === "silent");
+        await until("shown", async () => (await verdicts()) === "silent");
         const [view] = await views();
-        assert.ok(view.bandShown && view.dimmed);
-        const reason = "does not answer this page; pages of other origins must be named by embed in its cameras.toml";
+        assert.ok(view.bannerShown && view.dimmed);
+        const reason = "does not answer this page; pages of other origins must be listed in embed in its cameras.toml";
         assert.equal(view.reason.trim(), `${new URL(agent.url).origin} ${reason}`);
         assert.equal(agent.viewers, 0);
         agent.embed = [new URL(other.url).origin];
@@ -152,7 +119,7 @@ test("a page of another origin gets a plain no instead of a picture, and the pic
     }
 });
 
-/** A proxy that shows the agent below /cameras/ and a page of its own beside it; gives what else it was asked for. */
+/** Starts a proxy that serves the agent below /cameras/ and its own page at /; `strays` are all other requests. */
 async function startProxy() {
     const strays = [];
     const proxy = createServer((request, response) => {
@@ -161,17 +128,17 @@ async function startProxy() {
             return;
         }
         if (!request.url.startsWith("/cameras/")) {
-            if (request.url !== "/favicon.ico") strays.push(request.url); // the browser's own idea
+            if (request.url !== "/favicon.ico") strays.push(request.url); // requested by the browser itself
             response.writeHead(404).end();
             return;
         }
-        const asked = ask(new URL(request.url.replace(/^\/cameras\//, ""), agent.url), (answer) => {
+        const forwarded = httpRequest(new URL(request.url.replace(/^\/cameras\//, ""), agent.url), (answer) => {
             response.writeHead(answer.statusCode, answer.headers);
             answer.pipe(response);
         });
-        asked.on("error", () => response.destroy());
-        response.on("close", () => asked.destroy());
-        asked.end();
+        forwarded.on("error", () => response.destroy());
+        response.on("close", () => forwarded.destroy());
+        forwarded.end();
     });
     proxy.on("upgrade", (request, socket) => {
         if (!request.url.startsWith("/cameras/ws")) {
@@ -180,7 +147,7 @@ async function startProxy() {
             return;
         }
         request.url = request.url.slice("/cameras".length);
-        agent.upgraded(request, socket);
+        agent.handleUpgrade(request, socket);
     });
     await new Promise((ready) => proxy.listen(0, "127.0.0.1", ready));
     const end = () => {
@@ -190,7 +157,7 @@ async function startProxy() {
     return { url: `http://127.0.0.1:${proxy.address().port}/`, strays, end };
 }
 
-test("a page with no style, no name and no identifier of ours can hold a view below a proxy's path", async () => {
+test("a plain page can show a view through a proxy's path", async () => {
     const proxy = await startProxy();
     try {
         await page.goto(proxy.url);
@@ -202,7 +169,7 @@ test("a page with no style, no name and no identifier of ours can hold a view be
     }
 });
 
-test("every page of the agent works below a proxy's path, and asks for nothing outside of it", async () => {
+test("every page of the agent works below a proxy's path and requests nothing outside it", async () => {
     const proxy = await startProxy();
     const tiles = (selector) => async () => (await page.$$(selector)).length === 3;
     try {
@@ -228,13 +195,13 @@ test("every page of the agent works below a proxy's path, and asks for nothing o
     }
 });
 
-for (const [way, quiet] of [["old-protocol", "silence"], ["motion-jpeg", "the agent's witness and its own eyes"]]) {
+for (const way of ["old-protocol", "motion-jpeg"]) {
     const figures = () => page.$$eval("figure", (all) => all.map((one) => ({
         live: one.hasAttribute("live"),
         text: one.querySelector("figcaption").textContent,
         dimmed: getComputedStyle(one.querySelector("img")).filter !== "none",
     })));
-    test(`the example ${way} moves, sees ${quiet}, and heals`, async () => {
+    test(`the example ${way} moves, recognises silence and repetition, and recovers`, async () => {
         await page.goto(`${agent.url}examples/${way}.html`);
         const allLive = async () => {
             const all = await figures();
@@ -243,7 +210,7 @@ for (const [way, quiet] of [["old-protocol", "silence"], ["motion-jpeg", "the ag
         await until("all live", allLive);
         await eachMoves("0,1,2");
         agent.muted.add("camera-1");
-        await until("the silent one is said, the others are not", async () => {
+        await until("only the silent one is not live", async () => {
             const all = await figures();
             return !all[1].live && all[1].dimmed && /NOT LIVE/.test(all[1].text) && all[0].live && all[2].live;
         });
@@ -261,9 +228,9 @@ for (const [way, quiet] of [["old-protocol", "silence"], ["motion-jpeg", "the ag
     });
 }
 
-test("nothing of the page asks another host for anything, nor runs inline script", async () => {
-    const asked = new Set();
-    page.on("request", (request) => asked.add(new URL(request.url()).host));
+test("no page requests anything from other hosts or runs inline script", async () => {
+    const hosts = new Set();
+    page.on("request", (request) => hosts.add(new URL(request.url()).host));
     const refused = [];
     page.on("console", (message) => /Content Security Policy/.test(message.text()) && refused.push(message.text()));
     for (const path of ["", "status.html", "examples/view.html", "examples/old-protocol.html", "examples/motion-jpeg.html"]) {
@@ -272,6 +239,6 @@ test("nothing of the page asks another host for anything, nor runs inline script
         const inline = await page.$$eval("script:not([src]), style, [style*=url], [onload], [onclick], [onerror]", (all) => all.map((one) => one.outerHTML));
         assert.deepEqual(inline, [], path);
     }
-    assert.deepEqual([...asked], [new URL(agent.url).host]);
+    assert.deepEqual([...hosts], [new URL(agent.url).host]);
     assert.deepEqual(refused, []);
 });

@@ -1,5 +1,5 @@
-// Moving test pictures, made with ffmpeg, that say in their own pixels which camera and which frame
-// they are: two reference blocks, four bits of camera, four bits of frame, light for 1.
+// Moving test pictures, made with ffmpeg. Their pixels contain the camera and the frame number: two
+// reference blocks, four bits of camera, four bits of frame, light for 1.
 
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 const WIDTH = 640;
 export const FRAMES = 16;
 const BLOCK = { x: 16, y: 14, step: 22, side: 18 };
-const RUN_WITHIN = 60_000;
+const FFMPEG_TIMEOUT = 60_000;
 
 const SCENES = [
     "gradients=c0=0x1d2b3a:c1=0x54708a:c2=0x8fa3b0:n=3:speed=0.05",
@@ -46,7 +46,7 @@ async function makeOne(folder, camera, width) {
     const filter = [shade, ...steps, "noise=alls=6:allf=t", ...blocks(camera), `scale=${width}:-2`].join(",");
     const pattern = join(folder, `${camera}-%02d.jpg`);
     const args = ["-v", "error", "-f", "lavfi", "-i", source, "-vf", filter, "-frames:v", String(FRAMES), "-q:v", "4", pattern];
-    await promisify(execFile)("ffmpeg", args, { timeout: RUN_WITHIN });
+    await promisify(execFile)("ffmpeg", args, { timeout: FFMPEG_TIMEOUT });
     const names = (await readdir(folder)).filter((name) => name.startsWith(`${camera}-`)).sort();
     return Promise.all(names.map((name) => readFile(join(folder, name))));
 }
@@ -67,13 +67,13 @@ function block(i, color, enable) {
 }
 
 /**
- * Reads camera and frame from the pixels of each tile's canvas or image; null where there is no
- * picture. Runs in the page, so it cannot use the constants above.
+ * Reads camera and frame from the pixels of each tile's canvas or image; null without a picture. Runs in
+ * the page, so it cannot use the constants above.
  * @returns {({camera: number, frame: number} | null)[]}
  */
 export function readMarks(tiles) {
     return tiles.map((tile) => {
-        const sources = [...tile.querySelectorAll("img, canvas")].reverse();
+        const sources = [...(tile.shadowRoot ?? tile).querySelectorAll("img, canvas")].reverse();
         const source = sources.find((one) => !one.hidden && (one.naturalWidth ?? one.width) > 16);
         if (source === undefined) return null;
         const width = source.naturalWidth ?? source.width;

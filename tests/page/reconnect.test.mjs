@@ -1,45 +1,27 @@
-// The agent dies, hangs, comes back: the wall says so within 3 s and heals without a reload.
+// The agent dies, hangs and comes back: the wall shows it within 3 s and recovers without a reload.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 
-import { readTiles, startBrowser, until } from "./browser.mjs";
-import { makePictures } from "./pictures.mjs";
-import { StandIn } from "./stand-in.mjs";
+import { readTiles, until } from "./browser.mjs";
+import { agent, page, tilesAre, useFixture } from "./fixture.mjs";
 
-let pictures;
-let agent;
-let browser;
-let page;
+const all = (verdict) => tilesAre(verdict, 4);
 
-before(async () => {
-    pictures = await makePictures(4, 160);
-    browser = await startBrowser();
-});
-after(() => browser?.close());
-beforeEach(async () => {
-    agent = new StandIn(pictures, ["Gate", "Porch", "Yard", "Roof"]);
-    await agent.start();
-    page = await browser.newPage();
-    await page.addInitScript(watchVerdicts);
-    await page.goto(agent.url);
-    await until("all live", all("live"));
-    await page.evaluate(() => (window.same_page = true));
-});
-afterEach(async () => {
-    await page.close();
-    agent.hung = false;
-    await agent.kill().catch(() => {});
+useFixture({
+    names: ["Gate", "Porch", "Yard", "Roof"],
+    width: 160,
+    preparePage: async () => {
+        await page.addInitScript(watchVerdicts);
+        await page.goto(agent.url);
+        await until("all live", all("live"));
+        await page.evaluate(() => (window.same_page = true));
+    },
 });
 
-const all = (verdict) => async () => {
-    const tiles = await readTiles(page);
-    return tiles.length === 4 && tiles.every((tile) => tile.verdict === verdict);
-};
-
-/** Runs in the page: keeps when all tiles first said "silent" and when a frame or pong last came. */
+/** Runs in the page: records when all tiles first showed "silent" and when the last message came. */
 function watchVerdicts() {
-    window.lastWord = performance.now();
+    window.lastMessageAt = performance.now();
     window.silentAt = null;
     window.late = 0; // how far behind this machine is
     let due = performance.now() + 50;
@@ -51,66 +33,66 @@ function watchVerdicts() {
     window.WebSocket = class extends real {
         constructor(...given) {
             super(...given);
-            this.addEventListener("message", () => (window.lastWord = performance.now()));
+            this.addEventListener("message", () => (window.lastMessageAt = performance.now()));
         }
     };
     new MutationObserver(() => {
         const tiles = [...document.querySelectorAll("camera-tile")];
         if (tiles.length === 0 || !tiles.every((tile) => tile.getAttribute("verdict") === "silent")) return;
-        window.silentAt ??= performance.now() - window.lastWord;
+        window.silentAt ??= performance.now() - window.lastMessageAt;
     }).observe(document, { subtree: true, childList: true, attributes: true });
 }
 
-async function toldInTime() {
+async function showsSilenceInTime() {
     await until("every tile says that the agent does not answer", all("silent"));
     const { after, late } = await page.evaluate(() => ({ after: window.silentAt, late: window.late }));
-    assert.ok(after > 2000 && after < 3000 + late, `told after ${after} ms, the machine ${late} ms late`);
+    assert.ok(after > 2000 && after < 3000 + late, `shown after ${after} ms, the machine ${late} ms late`);
     const [tile] = await readTiles(page);
     assert.equal(tile.headline, "NOT LIVE");
-    assert.match(tile.finding, /^Agent does not answer, last picture \d+ s ago$/);
-    assert.ok(tile.bandShown && tile.dimmed);
+    assert.match(tile.summary, /^Agent does not answer, last picture \d+ s ago$/);
+    assert.ok(tile.bannerShown && tile.dimmed);
     const summary = await page.textContent("[data-slot=summary]");
     assert.equal(summary, "Agent does not answer");
 }
 
-async function healed() {
+async function recovers() {
     await until("all live again", all("live"));
     assert.equal(await page.evaluate(() => window.same_page), true, "the page was not reloaded");
 }
 
-test("a killed agent is told within 3 s, and its successor found without a reload", async () => {
+test("a killed agent shows within 3 s, and the page recovers without a reload", async () => {
     await agent.kill();
-    await toldInTime();
+    await showsSilenceInTime();
     await agent.start();
-    await healed();
+    await recovers();
 });
 
-test("a quick restart is bridged at once", async () => {
-    const shows = agent.asked.length;
+test("the page reconnects at once after a quick restart", async () => {
+    const shows = agent.shows.length;
     await agent.kill();
     await agent.start();
-    await until("asked again", () => agent.asked.length > shows);
-    assert.equal(agent.asked.at(-1).length, 4);
-    await healed();
+    await until("requested again", () => agent.shows.length > shows);
+    assert.equal(agent.shows.at(-1).length, 4);
+    await recovers();
 });
 
-test("a hung agent is told within 3 s, dropped, and dialled again", async () => {
+test("a hung agent shows within 3 s, and the page closes the socket and reconnects", async () => {
     agent.hung = true;
-    const dials = () => agent.requests.filter((path) => path === "/ws").length;
-    const before = dials();
-    await toldInTime();
-    await until("dialled again and again", () => dials() >= before + 2);
+    const attempts = () => agent.requests.filter((path) => path === "/ws").length;
+    const before = attempts();
+    await showsSilenceInTime();
+    await until("dialled again and again", () => attempts() >= before + 2);
     agent.hung = false;
-    await healed();
+    await recovers();
 });
 
-test("pauses between attempts grow to five seconds and attempts never end", async () => {
+test("delays between attempts grow to five seconds, and attempts never end", async () => {
     const times = [];
     agent.requests.push = function (path) {
         if (path === "/ws") times.push(Date.now());
         return Array.prototype.push.call(this, path);
     };
-    // A server that ends every socket at once: the worst case for hasty redialling.
+    // A server that closes every socket at once is the worst case for the backoff.
     const refuse = (request, socket) => (agent.requests.push(request.url), socket.destroy());
     await agent.kill();
     await agent.start(refuse);
@@ -119,32 +101,32 @@ test("pauses between attempts grow to five seconds and attempts never end", asyn
     [1000, 2000, 3000, 5000].forEach((least, i) => assert.ok(pauses[i] >= least - 50, `pauses: ${pauses}`));
     await agent.kill();
     await agent.start();
-    await healed();
+    await recovers();
 });
 
-test("cameras added to the configuration appear, and those removed go", async () => {
+test("removed cameras disappear and renamed ones change their name", async () => {
     agent.cameras.pop();
-    agent.say(JSON.stringify({ config: [] }));
+    agent.sendText(JSON.stringify({ config: [] }));
     await until("three tiles", async () => (await readTiles(page)).length === 3);
     agent.cameras[0].name = "Main gate";
-    agent.say(JSON.stringify({ config: [] }));
+    agent.sendText(JSON.stringify({ config: [] }));
     await until("the new name", async () => (await readTiles(page))[0].name === "Main gate");
     await until("live", async () => (await readTiles(page)).every((tile) => tile.verdict === "live"));
 });
 
-test("a new agent version makes the page load itself anew, once", async () => {
+test("a new agent version reloads the page once", async () => {
     const loads = () => agent.requests.filter((path) => path === "/").length;
     const before = loads();
     agent.version = "2";
-    await until("loaded anew", () => page.evaluate(() => window.same_page !== true).catch(() => false), 40_000);
+    await until("reloaded", () => page.evaluate(() => window.same_page !== true).catch(() => false), 40_000);
     await until("all live", all("live"));
     const lists = agent.requests.filter((path) => path === "/api/cameras").length;
     await until("three more lists", () => agent.requests.filter((path) => path === "/api/cameras").length >= lists + 3, 40_000);
-    // Once to see that all is there, once to load it.
+    // Once to check that all files are there, once to load them.
     assert.ok(loads() <= before + 2, `${loads() - before} loads`);
 });
 
-test("a new version that cannot be loaded whole leaves the old page running", async () => {
+test("a new version with a missing file leaves the old page running", async () => {
     agent.missing.add("/js/wall.js");
     agent.version = "2";
     const looked = () => agent.requests.filter((path) => path === "/js/wall.js").length;
@@ -153,5 +135,5 @@ test("a new version that cannot be loaded whole leaves the old page running", as
     assert.equal(await page.evaluate(() => window.same_page), true);
     await until("all live", all("live"));
     agent.missing.clear();
-    await until("loaded anew", () => page.evaluate(() => window.same_page !== true).catch(() => false), 40_000);
+    await until("reloaded", () => page.evaluate(() => window.same_page !== true).catch(() => false), 40_000);
 });

@@ -1,7 +1,7 @@
-// Takes the screenshots of docs/screens/ from a real agent with sixteen virtual cameras. Started by
-// scripts/screenshots, which says where everything is.
+// Takes the screenshots of docs/screens/ from a real agent with sixteen virtual cameras. scripts/screenshots
+// starts it and sets the environment.
 //
-// usage: node screenshots.mjs FOLDER [NAME...]     only the pictures whose names begin with one of NAME
+// usage: node screenshots.mjs FOLDER [NAME...]     only screenshots whose names start with a NAME
 
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,10 +13,10 @@ const CONTROL = process.env.CCTV_CAMERA_CONTROL;
 const CONFIG = process.env.CCTV_CONFIG;
 const [FOLDER, ...WANTED] = process.argv.slice(2);
 const QUALITY = 80;
-const LARGEST = 300_000;
-const SOON = 120_000;
-const LYING = { width: 1280, height: 720 };
-const STANDING = { width: 720, height: 1280 };
+const MAX_BYTES = 300_000;
+const TIMEOUT = 120_000;
+const LANDSCAPE = { width: 1280, height: 720 };
+const PORTRAIT = { width: 720, height: 1280 };
 const FOUR = "cameras=gate,yard,hall,dock";
 
 const browser = await startBrowser();
@@ -29,31 +29,31 @@ async function shoot(name) {
     await page.screenshot({ path, type: "jpeg", quality: QUALITY });
     const { size } = await stat(path);
     console.log(`${name}.jpg: ${Math.round(size / 1000)} kB`);
-    if (size > LARGEST) throw new Error(`${name}.jpg is larger than ${LARGEST} bytes`);
+    if (size > MAX_BYTES) throw new Error(`${name}.jpg is larger than ${MAX_BYTES} bytes`);
 }
-async function open(search, viewport = LYING) {
-    await page.evaluate(() => localStorage.clear()).catch(() => {}); // nothing is remembered of a blank page
+async function open(search, viewport = LANDSCAPE) {
+    await page.evaluate(() => localStorage.clear()).catch(() => {}); // a blank page has no storage
     await page.setViewportSize(viewport);
     await page.goto(new URL(search, AGENT).href);
 }
 const verdicts = async () => Object.fromEntries((await readTiles(page)).map((tile) => [tile.camera, tile.verdict]));
-/** All tiles are as `expected` says (one of its words), and live where it says nothing; the measured rates are settled. */
-async function standing(expected = {}) {
+/** Waits until all tiles have an `expected` verdict, or are live, and until the measured rates are stable. */
+async function waitForTiles(expected = {}) {
     await until(`tiles as ${JSON.stringify(expected)}`, async () => {
         const now = Object.entries(await verdicts());
         return now.length > 0 && now.every(([camera, verdict]) => (expected[camera] ?? ["live"]).includes(verdict));
-    }, SOON);
+    }, TIMEOUT);
     await page.waitForTimeout(3500);
 }
 async function control(camera, what) {
     const answer = await fetch(new URL(`/${camera}/${what}`, CONTROL), { method: "POST" });
     if (!answer.ok) throw new Error(`${what} of ${camera}: ${answer.status} ${await answer.text()}`);
 }
-/** A picture of a wall of which all tiles are live. */
+/** Takes a screenshot of a wall whose tiles are all live. */
 async function wall(name, search, viewport) {
     if (!wanted(name)) return;
     await open(search, viewport);
-    await standing();
+    await waitForTiles();
     await shoot(name);
 }
 
@@ -61,15 +61,15 @@ try {
     await wall("wall", `/?${FOUR}&lang=en`);
     for (const layout of ["1", "4", "9", "16", "25", "1+5", "1+7", "1+12"]) await wall(`layout-${layout}`, `/?layout=${layout.replace("+", "%2B")}`);
     await wall("layout-auto-6", "/?cameras=gate,yard,hall,dock,roof,store");
-    await wall("portrait-8", "/?cameras=gate,yard,hall,dock,roof,store,lobby,stairs", STANDING);
-    await wall("portrait-1+7", "/?layout=1%2B7", STANDING);
+    await wall("portrait-8", "/?cameras=gate,yard,hall,dock,roof,store,lobby,stairs", PORTRAIT);
+    await wall("portrait-1+7", "/?layout=1%2B7", PORTRAIT);
     await wall("phone", `/?${FOUR}`, { width: 390, height: 780 });
     await wall("motion-jpeg", `/?${FOUR}&transport=mjpeg`);
     await wall("zh-TW", "/?layout=9&lang=zh-TW");
 
     if (wanted("layouts")) {
         await open("/?layout=9");
-        await standing();
+        await waitForTiles();
         await page.keyboard.press("l");
         await shoot("layouts");
         await page.keyboard.press("Escape");
@@ -78,7 +78,7 @@ try {
     }
     if (wanted("examples")) {
         await open(`/examples/view.html?${FOUR}`);
-        await until("views live", async () => (await page.$$("cctv-view[verdict=live]")).length === 4, SOON);
+        await until("views live", async () => (await page.$$("cctv-view[verdict=live]")).length === 4, TIMEOUT);
         await shoot("examples");
     }
 
@@ -87,19 +87,19 @@ try {
     await browser.close();
 }
 
-/** Three cameras fail, each in its way; then the agent does. */
+/** Three cameras fail in different ways, then the agent. */
 async function failures() {
-    // Soon the agent calls one that stalled and cannot be brought back offline.
+    // After a while the agent reports a stalled camera as offline.
     const expected = { yard: ["stalled", "offline"], hall: ["offline"], dock: ["denied"] };
     await open(`/?${FOUR}`);
-    await standing();
+    await waitForTiles();
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("i");
     await until("some history", async () => {
         await page.waitForTimeout(1000);
         return page.evaluate(() => performance.now() > 45_000);
-    }, SOON);
+    }, TIMEOUT);
     await control("hall", "refuse");
     await control("hall", "drop");
     await control("dock", "wrongpassword");
@@ -107,15 +107,15 @@ async function failures() {
     await until("denied and offline", async () => {
         const now = await verdicts();
         return now.dock === "denied" && now.hall === "offline";
-    }, SOON);
+    }, TIMEOUT);
     await control("yard", "stall");
-    await until("stalled", async () => (await verdicts()).yard === "stalled", SOON);
-    await standing(expected);
+    await until("stalled", async () => (await verdicts()).yard === "stalled", TIMEOUT);
+    await waitForTiles(expected);
     await shoot("info");
     await page.keyboard.press("i");
     await page.waitForTimeout(1000);
     await page.evaluate(() => document.activeElement.blur());
-    await standing(expected);
+    await waitForTiles(expected);
     await shoot("failures");
 
     const devtools = await browser.newCDPSession(page);
@@ -124,10 +124,10 @@ async function failures() {
     await devtools.send("Emulation.setEmulatedVisionDeficiency", { type: "none" });
 
     await open("/?layout=16");
-    await standing(expected);
+    await waitForTiles(expected);
     await shoot("failures-16");
     await open(`/?${FOUR}&lang=zh-TW`);
-    await standing(expected);
+    await waitForTiles(expected);
     await shoot("failures-zh-TW");
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowRight");
@@ -140,12 +140,12 @@ async function failures() {
         await writeFile(CONFIG, before.replace('id = "gate"', 'id = "gate"\nprofil = "Profile_1"').replace('ip = "127.0.0.', 'ip = "10.0.0.300.'));
         process.kill(pid, "SIGHUP");
         await open(`/?${FOUR}`);
-        await until("complaints", () => page.isVisible("#notices .complaint"), SOON);
-        await standing(expected);
+        await until("complaints", () => page.isVisible("#notices .config-error"), TIMEOUT);
+        await waitForTiles(expected);
         await shoot("failures-complaints");
         for (const language of ["en", "zh-TW"]) {
             await open(`/status.html?lang=${language}`);
-            await until("the table", async () => (await page.$$("tbody tr[data-verdict=live]")).length >= 10, SOON);
+            await until("the table", async () => (await page.$$("tbody tr[data-verdict=live]")).length >= 10, TIMEOUT);
             await page.waitForTimeout(4000);
             await shoot(language === "en" ? "status" : "status-zh-TW");
         }
@@ -155,10 +155,10 @@ async function failures() {
     }
 
     await open("/?layout=9");
-    await standing(expected);
+    await waitForTiles(expected);
     process.kill(pid, "SIGSTOP");
     try {
-        await until("silent", async () => Object.values(await verdicts()).every((verdict) => verdict === "silent"), SOON);
+        await until("silent", async () => Object.values(await verdicts()).every((verdict) => verdict === "silent"), TIMEOUT);
         await page.waitForTimeout(6000);
         await shoot("failures-no-agent");
     } finally {

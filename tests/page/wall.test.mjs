@@ -1,75 +1,51 @@
-// A guard looks at the wall: every picture is from the camera it is said to be, and none lies.
+// The wall over the socket: every tile shows its own camera and never shows an old picture as live.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 
-import { readTiles, startBrowser, until } from "./browser.mjs";
-import { FRAMES, makePictures, readMarks } from "./pictures.mjs";
-import { StandIn } from "./stand-in.mjs";
+import { readTiles, until } from "./browser.mjs";
+import { agent, eachMoves, page, pictures, readPageMarks as marks, tilesAre, useFixture } from "./fixture.mjs";
+import { FRAMES } from "./pictures.mjs";
 
-const NAMES = Array.from({ length: 16 }, (_, i) => `Camera number ${i}`);
-let pictures;
-let agent;
-let browser;
-let page;
 let requested;
 
-before(async () => {
-    pictures = await makePictures(16, 320);
-    browser = await startBrowser();
-});
-after(() => browser?.close());
-beforeEach(async () => {
-    agent = new StandIn(pictures, NAMES);
-    await agent.start();
-    page = await browser.newPage();
-    requested = [];
-    page.on("request", (request) => requested.push(request.url()));
-});
-afterEach(async () => {
-    await page.close();
-    await agent.kill();
+useFixture({
+    names: Array.from({ length: 16 }, (_, i) => `Camera number ${i}`),
+    preparePage: async () => {
+        requested = [];
+        page.on("request", (request) => requested.push(request.url()));
+    },
 });
 
 const verdict = async (camera) => (await readTiles(page)).find((tile) => tile.camera === camera)?.verdict;
-const marks = () => page.$$eval("camera-tile", readMarks);
-const allLive = (count) => async () => {
-    const tiles = await readTiles(page);
-    return tiles.length === count && tiles.every((tile) => tile.verdict === "live");
-};
+const allLive = (count) => tilesAre("live", count);
 
 for (const [layout, panels] of [[1, 1], [4, 4], [9, 9], [16, 16], ["1%2B5", 6], ["1%2B7", 8], ["1%2B12", 13]]) {
-    test(`layout ${decodeURIComponent(layout)}: every tile is drawn from its camera, and moves`, async () => {
+    test(`layout ${decodeURIComponent(layout)} shows every camera in its own tile, moving`, async () => {
         await page.goto(`${agent.url}?layout=${layout}`);
         await until("all tiles live", allLive(panels));
-        const first = await marks();
-        assert.deepEqual(first.map((mark) => mark.camera), [...Array(panels).keys()]);
-        const moved = first.map(() => false);
-        await until("every tile moves", async () => {
-            (await marks()).forEach((mark, i) => (moved[i] ||= mark.frame !== first[i].frame));
-            return moved.every(Boolean);
-        });
+        await eachMoves([...Array(panels).keys()].join());
     });
 }
 
-test("sizes asked for are the tiles' device pixels, and follow the window", async () => {
+test("the page requests pictures in the device pixels of the tiles, also after a resize", async () => {
     await page.goto(`${agent.url}?layout=4`);
-    const asked = () => agent.asked.at(-1);
-    await until("four tiles asked for", () => asked()?.length === 4);
+    const requested = () => agent.shows.at(-1);
+    await until("four tiles requested", () => requested()?.length === 4);
     const sizes = () => page.$$eval("camera-tile .frame", (frames) => frames.map((frame) => [
         Math.round(frame.clientWidth * devicePixelRatio),
         Math.round(frame.clientHeight * devicePixelRatio),
     ]));
-    const equal = async () => JSON.stringify(asked().map((place) => place.size)) === JSON.stringify(await sizes());
+    const equal = async () => JSON.stringify(requested().map((request) => request.size)) === JSON.stringify(await sizes());
     await until("sizes as laid out", equal);
-    assert.ok(asked().every((place) => place.accept.at(-1) === "jpeg"), "every browser can show JPEG");
-    const before = JSON.stringify(asked());
+    assert.ok(requested().every((request) => request.accept.at(-1) === "jpeg"), "every browser can show JPEG");
+    const before = JSON.stringify(requested());
     await page.setViewportSize({ width: 1000, height: 500 });
-    await until("sizes asked for anew", async () => JSON.stringify(asked()) !== before && (await equal()));
+    await until("sizes requested again", async () => JSON.stringify(requested()) !== before && (await equal()));
     await page.setViewportSize({ width: 1280, height: 720 });
 });
 
-test("every picture drawn is credited with its sequence", async () => {
+test("the page credits every drawn picture with its sequence", async () => {
     await page.goto(`${agent.url}?layout=4`);
     await until("forty credits", () => agent.credits.length >= 40);
     const tiles = new Set(agent.credits.flatMap((credit) => Object.keys(credit)));
@@ -80,58 +56,58 @@ test("every picture drawn is credited with its sequence", async () => {
     }
 });
 
-test("states are told in words with the agent's reason, and the picture is dimmed", async () => {
+test("a tile that is not live shows the state, the agent's reason and a dimmed picture", async () => {
     await page.goto(`${agent.url}?layout=4`);
     await until("all live", allLive(4));
-    const told = [
+    const states = [
         ["stalled", "Stalled", "no frame for 5.0 s; reconnecting in 2 s"],
         ["offline", "Offline", "cannot reach 192.168.1.20"],
         ["denied", "Login refused", "check username and password"],
         ["connecting", "Connecting", "asking for the stream"],
     ];
-    for (const [state, word, why] of told) {
-        agent.report("camera-2", { state, why });
+    for (const [state, text, why] of states) {
+        agent.setCamera("camera-2", { state, why });
         await until(`camera-2 is ${state}`, async () => (await verdict("camera-2")) === state);
         const tiles = await readTiles(page);
         const tile = tiles[2];
-        assert.equal(tile.state, word);
+        assert.equal(tile.state, text);
         assert.equal(tile.reason, why);
         assert.equal(tile.headline, "NOT LIVE");
-        assert.match(tile.finding, /last picture \d+ s ago/);
-        assert.ok(tile.bandShown && tile.dimmed);
-        assert.ok(!tiles[1].bandShown && !tiles[1].dimmed);
+        assert.match(tile.summary, /last picture \d+ s ago/);
+        assert.ok(tile.bannerShown && tile.dimmed);
+        assert.ok(!tiles[1].bannerShown && !tiles[1].dimmed);
     }
-    agent.report("camera-2", { state: "live", why: "" });
+    agent.setCamera("camera-2", { state: "live", why: "" });
     await until("live again", allLive(4));
 });
 
-test("a picture that does not follow tells its age, then is marked as stale though the agent says live", async () => {
+test("a frozen picture first shows its age and then becomes stale although the agent reports live", async () => {
     await page.goto(`${agent.url}?layout=4`);
     await until("all live", allLive(4));
     agent.cameras[1].moving = false;
-    await until("an age is told on a picture still live", async () => {
+    await until("an age on a live picture", async () => {
         const tile = (await readTiles(page))[1];
         return tile.verdict === "live" && /^[23] s old$/.test(tile.age);
     });
     await until("stale", async () => (await verdict("camera-1")) === "stale");
     const tile = (await readTiles(page))[1];
     assert.equal(tile.headline, "NOT LIVE");
-    assert.match(tile.finding, /^No new picture, last picture [4-9] s ago$/);
-    assert.ok(tile.bandShown && tile.dimmed);
+    assert.match(tile.summary, /^No new picture, last picture [4-9] s ago$/);
+    assert.ok(tile.bannerShown && tile.dimmed);
     agent.cameras[1].moving = true;
     await until("live again", allLive(4));
 });
 
-test("ages are right though the agent's clock is an hour ahead", async () => {
+test("ages are correct when the agent's clock is an hour ahead", async () => {
     agent.clockAhead = 3_600_000;
     await page.goto(`${agent.url}?layout=1`);
     await until("live", allLive(1));
     agent.cameras[0].moving = false;
     await until("stale", async () => (await verdict("camera-0")) === "stale");
-    assert.match((await readTiles(page))[0].finding, /last picture \d s ago/);
+    assert.match((await readTiles(page))[0].summary, /last picture \d s ago/);
 });
 
-test("a picture already old when it arrives is never shown as live", async () => {
+test("a picture that is old on arrival is never shown as live", async () => {
     agent.cameras.forEach((camera) => (camera.moving = false));
     Object.assign(agent.cameras[0], { sequence: 7, taken: Date.now() - 60_000 });
     await page.addInitScript(() => {
@@ -142,38 +118,38 @@ test("a picture already old when it arrives is never shown as live", async () =>
     await page.goto(`${agent.url}?layout=1`);
     await until("stale", async () => (await verdict("camera-0")) === "stale");
     assert.ok(!(await page.evaluate(() => [...window.seen])).includes("live"));
-    assert.match((await readTiles(page))[0].finding, /1 min \d+ s ago/);
+    assert.match((await readTiles(page))[0].summary, /1 min \d+ s ago/);
 });
 
-test("an older picture of a tile is never drawn over a newer one", async () => {
+test("the page never draws an older picture over a newer one", async () => {
     agent.cameras.forEach((camera) => (camera.moving = false));
     await page.goto(`${agent.url}?layout=1`);
-    await until("one viewer asking", () => agent.asked.at(-1)?.length === 1);
+    await until("one viewer asking", () => agent.shows.at(-1)?.length === 1);
     const now = agent.now();
-    agent.sayBytes(agent.frame(0, 109, now, pictures[0][9]));
+    agent.sendBinary(agent.frame(0, 109, now, pictures[0][9]));
     await until("the newer drawn", async () => (await marks())[0]?.frame === 9);
-    agent.sayBytes(agent.frame(0, 103, now - 400, pictures[0][3]));
-    agent.sayBytes(agent.frame(0, 110, now + 40, pictures[0][10]));
+    agent.sendBinary(agent.frame(0, 103, now - 400, pictures[0][3]));
+    agent.sendBinary(agent.frame(0, 110, now + 40, pictures[0][10]));
     await until("the next drawn", async () => {
         const { frame } = (await marks())[0];
         assert.notEqual(frame, 3);
         return frame === 10;
     });
-    // A worker that was replaced counts from 1 again: a later picture all the same.
-    agent.sayBytes(agent.frame(0, 1, now + 80, pictures[0][12]));
+    // A new worker counts from 1 again; its pictures are newer all the same.
+    agent.sendBinary(agent.frame(0, 1, now + 80, pictures[0][12]));
     await until("a restarted sequence drawn", async () => (await marks())[0].frame === 12);
 });
 
-test("pictures of a tile's former camera are not drawn under the new name", async () => {
+test("pictures of a tile's previous camera are not drawn under the new name", async () => {
     await page.goto(`${agent.url}?layout=1`);
     await until("live", allLive(1));
     agent.cameras.forEach((camera) => (camera.moving = false));
     await page.keyboard.press("PageDown");
-    await until("the next camera asked for", () => agent.asked.at(-1)[0]?.camera === "camera-1");
+    await until("the next camera requested", () => agent.shows.at(-1)[0]?.camera === "camera-1");
     await until("its last picture drawn", async () => (await marks())[0]?.camera === 1);
-    // One that is not on the tile already: else the wait below would be over before anything is drawn.
+    // A frame that is not on the tile yet; otherwise the wait below ends before anything is drawn.
     const next = ((await marks())[0].frame + 1) % FRAMES;
-    // Before the agent named the new camera, this one would still be the old camera's.
+    // Records under which camera's name the tile draws.
     await page.evaluate(() => {
         const tile = document.querySelector("camera-tile");
         window.strange = [];
@@ -183,35 +159,35 @@ test("pictures of a tile's former camera are not drawn under the new name", asyn
             return draw.apply(this, given);
         };
     });
-    agent.say(JSON.stringify({ tile: 0, camera: "camera-0", name: "late", state: "live", why: "" }));
-    agent.sayBytes(agent.frame(0, 9999, agent.now(), pictures[0][5]));
-    agent.say(JSON.stringify({ tile: 0, camera: "camera-1", name: "Camera number 1", state: "live", why: "" }));
-    agent.sayBytes(agent.frame(0, 10, agent.now(), pictures[1][next]));
+    agent.sendText(JSON.stringify({ tile: 0, camera: "camera-0", name: "late", state: "live", why: "" }));
+    agent.sendBinary(agent.frame(0, 9999, agent.now(), pictures[0][5]));
+    agent.sendText(JSON.stringify({ tile: 0, camera: "camera-1", name: "Camera number 1", state: "live", why: "" }));
+    agent.sendBinary(agent.frame(0, 10, agent.now(), pictures[1][next]));
     await until("the new camera's picture", async () => (await marks())[0]?.frame === next);
     assert.deepEqual(await page.evaluate(() => window.strange), ["camera-1"]);
     assert.equal((await readTiles(page))[0].name, "Camera number 1");
 });
 
-test("rubbish on the socket is survived", async () => {
+test("the page survives invalid messages on the socket", async () => {
     const errors = [];
     page.on("pageerror", (error) => errors.push(error.message));
     await page.goto(`${agent.url}?layout=4`);
     await until("all live", allLive(4));
-    const shows = agent.asked.length;
+    const shows = agent.shows.length;
     for (const text of ["", "{", "null", "[]", "7", '"x"', "{}", '{"tile":0}', '{"tile":"a","camera":{},"state":[]}',
-        '{"config":7}', '{"config":[null,{}]}', '{"error":{}}', '{"pong":"x"}', '{"pong":1e9,"now":"x"}', "\u0000\uffff"]) agent.say(text);
+        '{"config":7}', '{"config":[null,{}]}', '{"error":{}}', '{"pong":"x"}', '{"pong":1e9,"now":"x"}', "\u0000\uffff"]) agent.sendText(text);
     const good = agent.frame(0, 4_000_000_000, agent.now(), pictures[0][0]);
     const changed = (at, value) => Buffer.from(good).fill(value, at, at + 1);
     for (const bytes of [Buffer.alloc(0), Buffer.alloc(1), good.subarray(0, 15), good.subarray(0, 16), changed(0, 9), changed(1, 77),
-        changed(2, 200), agent.frame(1, 5, agent.now(), Buffer.from("no picture at all"))]) agent.sayBytes(bytes);
+        changed(2, 200), agent.frame(1, 5, agent.now(), Buffer.from("no picture at all"))]) agent.sendBinary(bytes);
     const credited = agent.credits.length;
     await until("forty more credits", () => agent.credits.length > credited + 40);
     await until("all live", allLive(4));
     assert.deepEqual(errors, []);
-    assert.equal(agent.asked.length, shows, "the socket was kept");
+    assert.equal(agent.shows.length, shows, "the socket was kept");
 });
 
-test("no other host is asked for anything, and the policy is kept", async () => {
+test("the page requests nothing from other hosts and obeys its Content-Security-Policy", async () => {
     const refused = [];
     page.on("console", (message) => message.text().includes("Content Security Policy") && refused.push(message.text()));
     await page.goto(`${agent.url}?layout=4`);
@@ -223,7 +199,7 @@ test("no other host is asked for anything, and the policy is kept", async () => 
     assert.deepEqual(refused, []);
 });
 
-test("bitmaps are closed and nothing piles up over hundreds of pictures and many turns of the page", async () => {
+test("bitmaps are closed and memory stays flat over hundreds of pictures and many page turns", async () => {
     await page.addInitScript(() => {
         window.open_bitmaps = 0;
         const create = window.createImageBitmap;

@@ -1,4 +1,4 @@
-// The server's half of RFC 6455, as little as a stand-in needs: no fragments, no extensions.
+// The server side of RFC 6455, as far as the fake agent needs it: no fragments, no extensions.
 
 import { createHash } from "node:crypto";
 
@@ -16,7 +16,7 @@ export class ServerSocket {
     #socket;
     #pending = Buffer.alloc(0);
 
-    /** Answers the upgrade `request` on `socket`, choosing `subprotocol` if one is given. */
+    /** Answers the upgrade `request` on `socket`, with `subprotocol` if given. */
     constructor(request, socket, subprotocol) {
         const accept = createHash("sha1").update(request.headers["sec-websocket-key"] + GUID).digest("base64");
         const chosen = subprotocol === undefined ? "" : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`;

@@ -1,5 +1,5 @@
 // A real WebKit, Debian's own build of WebKitGTK as in epiphany and surf: its MiniBrowser, driven by
-// WebKitWebDriver (W3C WebDriver over HTTP) on a screen that Xvfb pretends.
+// WebKitWebDriver (W3C WebDriver over HTTP) on the virtual screen of Xvfb.
 
 import { spawn } from "node:child_process";
 import { access, mkdtemp, rm } from "node:fs/promises";
@@ -12,8 +12,8 @@ import { until } from "./browser.mjs";
 const DRIVER = "/usr/bin/WebKitWebDriver";
 const SCREEN = "/usr/bin/Xvfb";
 const BROWSER = `/usr/lib/${{ arm64: "aarch64", x64: "x86_64" }[process.arch]}-linux-gnu/webkit2gtk-4.1/MiniBrowser`;
-const STARTED_WITHIN = 60_000;
-const ANSWER_WITHIN = 60_000;
+const START_TIMEOUT = 60_000;
+const ANSWER_TIMEOUT = 60_000;
 
 /** Whether all three are installed. */
 export async function hasWebKit() {
@@ -21,7 +21,7 @@ export async function hasWebKit() {
     return there.every(Boolean);
 }
 
-/** Starts WebKit with a home of its own; `close` ends every process of it. */
+/** Starts WebKit with its own home directory; `close` ends all its processes. */
 export async function startWebKit() {
     const home = await mkdtemp(join(tmpdir(), "wall-webkit-"));
     const children = [];
@@ -46,7 +46,7 @@ export async function startWebKit() {
         const screen = start(SCREEN, ["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"], { stdio: ["ignore", "pipe", "ignore"] });
         let display = "";
         screen.stdout.on("data", (data) => (display += data));
-        await until("a screen", () => /\d\n/.test(display), STARTED_WITHIN);
+        await until("a screen", () => /\d\n/.test(display), START_TIMEOUT);
         const port = await freePort();
         start(DRIVER, [`--port=${port}`, "--host=127.0.0.1"], {
             stdio: "ignore",
@@ -54,7 +54,7 @@ export async function startWebKit() {
                 LIBGL_ALWAYS_SOFTWARE: "1", WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: "1", LC_ALL: "C.UTF-8" },
         });
         const webkit = new WebKit(`http://127.0.0.1:${port}`, end);
-        await until("the driver", () => webkit.call("GET", "/status").then((status) => status.ready, () => false), STARTED_WITHIN);
+        await until("the driver", () => webkit.call("GET", "/status").then((status) => status.ready, () => false), START_TIMEOUT);
         await webkit.begin();
         return webkit;
     } catch (error) {
@@ -63,7 +63,7 @@ export async function startWebKit() {
     }
 }
 
-/** Free a moment ago: the driver cannot be told to take any. */
+/** Finds a free port: the driver cannot choose one by itself. */
 async function freePort() {
     const server = createServer();
     await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
@@ -86,12 +86,12 @@ class WebKit {
         const options = { binary: BROWSER, args: ["--automation"] };
         const { sessionId } = await this.call("POST", "/session", { capabilities: { alwaysMatch: { "webkitgtk:browserOptions": options } } });
         this.#session = `/session/${sessionId}`;
-        await this.call("POST", `${this.#session}/timeouts`, { script: ANSWER_WITHIN, pageLoad: ANSWER_WITHIN });
+        await this.call("POST", `${this.#session}/timeouts`, { script: ANSWER_TIMEOUT, pageLoad: ANSWER_TIMEOUT });
     }
 
     /** One command; https://www.w3.org/TR/webdriver2/ */
     async call(method, path, parameters) {
-        const answer = await fetch(this.#address + path, { method, body: parameters && JSON.stringify(parameters), signal: AbortSignal.timeout(ANSWER_WITHIN) });
+        const answer = await fetch(this.#address + path, { method, body: parameters && JSON.stringify(parameters), signal: AbortSignal.timeout(ANSWER_TIMEOUT) });
         const { value } = await answer.json();
         if (!answer.ok) throw new Error(`${value.error}: ${value.message}`);
         return value;

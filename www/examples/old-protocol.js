@@ -1,17 +1,18 @@
-// The older system's first way: a WebSocket for each camera, whose text messages join to a data: URL
+// The older system's first way: one WebSocket for each camera, whose text messages join to a data: URL
 // for `img.src`. Copy this file; it needs no other.
 //
-// This protocol carries no time and no state. The agent sends something at least once a second, and the
-// card instead of a picture as soon as the camera is not live; so what can be watched for is silence
-// (agent, network or socket gone) and sameness. Late pictures look like new ones here: where that
-// matters, use /js/cctv.js, which knows each picture's age.
+// This protocol carries neither time nor state. The agent sends something at least once a second, and a
+// placeholder image as soon as the camera is not live. So a page can notice two things: silence (agent,
+// network or socket failed) and repetition of the same picture. Late pictures look like new ones; if that
+// matters, use /js/cctv.js, which knows the age of each picture.
 
-/** Nothing came for so long, in milliseconds: the picture is not shown as live any more. */
+/** After this silence, in milliseconds, the picture is not shown as live. */
 const SILENT_AFTER = 3000;
-/** Nor when nothing but the very same picture came for so long: a camera's noise alone makes them differ. */
-const SAME_AFTER = 10_000;
-/** Pauses before dialling again, in milliseconds; the last one repeats. */
-const PAUSES = [0, 1000, 2000, 5000];
+/** The same for one unchanged picture: a camera's noise makes all pictures differ. */
+const UNCHANGED_AFTER = 10_000;
+/** Delays before reconnecting, in milliseconds; the last one repeats. */
+const BACKOFF = [0, 1000, 2000, 5000];
+const CHECK_INTERVAL = 250;
 
 export class OldProtocolPuller {
     /** Pictures shown so far. */
@@ -19,55 +20,57 @@ export class OldProtocolPuller {
 
     #image;
     #url;
-    #told;
+    #onCheck;
+    /** @type {WebSocket | null} */
     #socket = null;
     #attempts = 0;
+    /** @type {(string | null)[]} */
     #pieces = [];
-    #heardAt = performance.now();
-    #newAt = -Infinity;
-    #last = "";
+    #lastMessageAt = performance.now();
+    #changedAt = -Infinity;
+    #lastPicture = "";
 
     /**
      * @param {HTMLImageElement} image
      * @param {string} camera identifier, as in cameras.toml
-     * @param {(silent: number | null) => void} told called four times a second: null while the picture may be
-     *     called live, else for how many milliseconds it was not renewed
-     * @param {[number, number] | null} size wanted, in pixels
-     * @param {URL} agent address of the agent's page, by default that from which this file came
+     * @param {(silent: number | null) => void} onCheck called four times a second: null while the picture
+     *     is live, else the milliseconds since it last changed
+     * @param {[number, number] | null} size in pixels
+     * @param {URL} agent URL of the agent's page; default: where this file came from
      */
-    constructor(image, camera, told, size = null, agent = new URL("..", import.meta.url)) {
+    constructor(image, camera, onCheck, size = null, agent = new URL("..", import.meta.url)) {
         this.#image = image;
-        this.#told = told;
+        this.#onCheck = onCheck;
         const query = size === null ? "" : `?size=${size.join("x")}`;
         this.#url = new URL(`ws/${encodeURIComponent(camera)}${query}`, agent);
         this.#url.protocol = this.#url.protocol === "https:" ? "wss:" : "ws:";
-        this.#dial();
-        setInterval(() => this.#judge(), 250);
+        this.#connect();
+        setInterval(() => this.#check(), CHECK_INTERVAL);
     }
 
-    #dial() {
-        this.#heardAt = performance.now();
+    #connect() {
+        this.#lastMessageAt = performance.now();
         this.#pieces = [];
         const socket = new WebSocket(this.#url);
         this.#socket = socket;
-        socket.onmessage = ({ data }) => this.#received(data);
-        socket.onclose = () => this.#lost();
+        socket.onmessage = ({ data }) => this.#onMessage(data);
+        socket.onclose = () => this.#reconnect();
     }
 
-    #lost() {
+    #reconnect() {
         if (this.#socket === null) return;
         this.#socket.onmessage = this.#socket.onclose = null;
         this.#socket.close();
         this.#socket = null;
-        setTimeout(() => this.#dial(), PAUSES[Math.min(this.#attempts, PAUSES.length - 1)]);
+        setTimeout(() => this.#connect(), BACKOFF[Math.min(this.#attempts, BACKOFF.length - 1)]);
         this.#attempts += 1;
     }
 
-    /** First `::N::`, then N times `~i~piece`, i from 1 to N. */
-    #received(text) {
-        const head = /^::(\d+)::$/.exec(text);
-        if (head !== null) {
-            this.#pieces = new Array(Number(head[1])).fill(null);
+    /** Takes `::N::`, then N times `~i~piece`, i from 1 to N. @param {string} text */
+    #onMessage(text) {
+        const header = /^::(\d+)::$/.exec(text);
+        if (header !== null) {
+            this.#pieces = new Array(Number(header[1])).fill(null);
             return;
         }
         const end = text.indexOf("~", 1);
@@ -78,22 +81,23 @@ export class OldProtocolPuller {
         this.#show(this.#pieces.join(""));
     }
 
+    /** @param {string} url */
     #show(url) {
-        this.#heardAt = performance.now();
+        this.#lastMessageAt = performance.now();
         this.#attempts = 0;
-        if (url === this.#last) return; // sent again: no proof of anything new
-        this.#last = url;
-        this.#newAt = this.#heardAt;
+        if (url === this.#lastPicture) return; // a repeated picture proves nothing
+        this.#lastPicture = url;
+        this.#changedAt = this.#lastMessageAt;
         this.pictures += 1;
         this.#image.src = url;
     }
 
-    #judge() {
+    #check() {
         const now = performance.now();
-        const silent = now - this.#heardAt;
-        const same = now - this.#newAt;
-        this.#told(silent < SILENT_AFTER && same < SAME_AFTER ? null : Math.max(silent, same));
-        // A socket that says nothing is dropped, open or not: it may be half dead for ever.
-        if (silent > SILENT_AFTER && this.#socket !== null) this.#lost();
+        const silence = now - this.#lastMessageAt;
+        const unchanged = now - this.#changedAt;
+        this.#onCheck(silence < SILENT_AFTER && unchanged < UNCHANGED_AFTER ? null : Math.max(silence, unchanged));
+        // A silent socket is closed, open or not: it may be half open for ever.
+        if (silence > SILENT_AFTER && this.#socket !== null) this.#reconnect();
     }
 }

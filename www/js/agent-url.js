@@ -1,16 +1,17 @@
-// Addresses of the agent. They begin where the page itself lies, so that a reverse proxy may show the agent
-// below a path of its own.
+// URLs of the agent. They are relative to the directory of the page, so that a reverse proxy can serve
+// the agent below a path.
 
 const ROOT = new URL("..", import.meta.url);
 
-/** The address of `path`, such as `api/cameras`, which does not begin with a slash. */
+/** The URL of `path`, such as `api/cameras`, without a leading slash. @param {string} path */
 export function agentUrl(path) {
     return new URL(path, ROOT).href;
 }
 
 /**
- * The address of the WebSocket `path`.
- * @param {URL | string} [agent] the address of the agent's page, if it is not this one
+ * The URL of the WebSocket `path`.
+ * @param {string} path
+ * @param {URL | string} [agent] the URL of the agent's page; default: this one
  */
 export function socketUrl(path, agent = ROOT) {
     const url = new URL(path, agent);

@@ -1,40 +1,45 @@
-// One camera on the wall: its picture, its caption, and the band that says why it is not live.
+// One camera on the wall: its picture, its caption, and the banner that says why it is not live.
 //
-// The `verdict` attribute holds what `liveness.js` found; CSS dims and marks by it. The script says
-// the same in words. Nothing here decides whether a picture is live.
+// The `verdict` attribute holds the result of `liveness.js`; CSS dims and marks the tile by it, and this
+// module adds the text. Nothing here decides whether a picture is live.
 
 import { t, duration } from "./language.js";
-import { TELL_AGE_AFTER } from "./liveness.js";
+import { SHOW_AGE_AFTER } from "./liveness.js";
 import { MotionJpeg } from "./motion-jpeg.js";
 import { Picture } from "./picture.js";
-import { explain } from "./reasons.js";
+import { explain } from "./reason-text.js";
 
-/** The sign of life crosses a tile in so many steps; each is a new picture's. */
-const LIFE_STEPS = 12;
-/** Who wants little motion sees one step in so many milliseconds. */
-const CALM_STEP = 1000;
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
+/** @import { Size, TileStatus, Transport } from "./types" */
 
-/** The longest dimension asked of the agent, in pixels. */
-const LARGEST = 7680;
+/** The activity mark crosses a tile in this many steps; each step is one new picture. */
+const ACTIVITY_STEPS = 12;
+/** Time between two steps if the user prefers reduced motion, in milliseconds. */
+const REDUCED_MOTION_INTERVAL = 1000;
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** Limits of the requested size, in pixels. */
+const MIN_SIDE = 16;
+const MAX_SIDE = 7680;
 
 export class CameraTile extends HTMLElement {
     /** @type {Picture} */
     picture;
     /** @type {MotionJpeg} */
     stream;
-    /** @type {import("./decoder.js").UnitDecoder | null} for the camera's own video, on the wall socket */
+    /** For the camera's own video, on the wall socket. @type {import("./decoder.js").VideoFrameDecoder | null} */
     video = null;
-    /** The number this tile has on the wall socket, 0 to 255. */
+    /** The number of this tile on the wall socket, 0 to 255. */
     number = 0;
 
     #frame;
     #image;
     #canvas;
+    /** @type {Record<string, HTMLElement>} */
     #parts = {};
-    #said = new Map();
-    /** The sign of life: where it stands, and the picture that moved it there. */
-    #life = { step: 0, picture: null, at: 0 };
+    /** @type {Map<string | Element, string>} */
+    #texts = new Map();
+    /** The activity mark: its step, and the picture that moved it there. @type {{step: number, provenAt: number | null, at: number}} */
+    #activity = { step: 0, provenAt: null, at: 0 };
 
     constructor() {
         super();
@@ -51,15 +56,15 @@ export class CameraTile extends HTMLElement {
         this.#image.hidden = true;
         this.#image.alt = "";
         this.#frame = part("div", "frame", this.#canvas, this.#image);
-        this.#parts.band = part(
+        part(
             "div",
-            "band",
+            "banner",
             part("strong", "headline"),
-            part("span", "finding"),
+            part("span", "summary"),
             part("span", "reason"),
-            part("span", "doing"),
+            part("span", "next-step"),
         );
-        part("i", "life").setAttribute("aria-hidden", "true");
+        part("i", "activity").setAttribute("aria-hidden", "true");
         part(
             "div",
             "caption",
@@ -75,98 +80,89 @@ export class CameraTile extends HTMLElement {
 
     connectedCallback() {
         if (this.childElementCount > 0) return;
-        this.append(this.#frame, this.#parts.band, this.#parts.caption, this.#parts.life);
+        this.append(this.#frame, this.#parts.banner, this.#parts.caption, this.#parts.activity);
         this.setAttribute("role", "group");
         this.tabIndex = -1;
     }
 
-    /** Names the tile; an empty one has neither camera nor picture. */
-    name(id, name) {
+    /** @param {string} id @param {string} name */
+    setCamera(id, name) {
         this.setAttribute("camera", id);
-        this.#say("name", name);
+        this.#setText("name", name);
     }
 
-    /** What to ask the agent for: the picture's place in device pixels. @returns {[number, number]} */
+    /** The size to request from the agent, in device pixels. @returns {Size} */
     get pixels() {
         const scale = window.devicePixelRatio || 1;
-        const side = (length) => Math.min(LARGEST, Math.max(16, Math.round(length * scale)));
+        const side = (length) => Math.min(MAX_SIDE, Math.max(MIN_SIDE, Math.round(length * scale)));
         return [side(this.#frame.clientWidth), side(this.#frame.clientHeight)];
     }
 
-    /**
-     * @param {object} facts
-     * @param {import("./liveness.js").Verdict} facts.verdict
-     * @param {string} facts.why the agent's reason, empty if it gave none
-     * @param {number} facts.since page time at which it gave it
-     * @param {number | null} facts.age milliseconds, null without a picture
-     * @param {number | null} facts.proof page time of the last proof that the picture moves
-     * @param {string} facts.transport
-     * @param {string} [facts.video] how the picture is encoded, in words; empty if not known
-     * @param {[number, number] | null} facts.size of the camera's picture
-     * @param {number | null} facts.fps
-     * @param {number} now page time
-     */
-    tell({ verdict, why, since, age, proof, transport, video = "", size, fps }, now) {
+    /** Shows a status. @param {TileStatus} status @param {number} now page time */
+    update(status, now) {
+        const { verdict, age, transport, video = "", size, fps } = status;
+        const isLive = verdict === "live";
         if (this.getAttribute("verdict") !== verdict) this.setAttribute("verdict", verdict);
         this.toggleAttribute("blank", age === null);
-        const word = t(`state.${verdict}`);
-        const old = age === null ? t("age.none") : t("age.last", { age: duration(age) });
-        this.#say("state", word);
-        const telling = verdict === "live" && age > TELL_AGE_AFTER; // the band tells the age of the others
-        this.#say("age", telling ? t("age.old", { age: duration(age) }) : "");
-        this.#say("facts", facts(transport, video, size, verdict === "live" ? fps : null));
-        if (verdict === "live") this.#live(word, proof, now);
-        else this.#notLive(verdict, word, old, why, since, age, now);
-        this.#label(this.#canvas, t("tile.picture", { name: this.#parts.name.textContent }));
+        this.#setText("state", t(`state.${verdict}`));
+        const showAge = isLive && age !== null && age > SHOW_AGE_AFTER; // the banner shows the age of other pictures
+        this.#setText("age", showAge ? t("age.old", { age: duration(age) }) : "");
+        this.#setText("facts", factsText(transport, video, size, isLive ? fps : null));
+        if (isLive) this.#showLive(status.provenAt, now);
+        else this.#showBanner(status, now);
+        this.#setLabel(this.#canvas, t("tile.picture", { name: this.#parts.name.textContent }));
     }
 
-    #live(word, proof, now) {
-        for (const part of ["headline", "finding", "reason", "doing"]) this.#say(part, "");
-        this.#label(this, `${this.#parts.name.textContent}: ${word}`);
-        const life = this.#life;
-        // Moved by pictures and by nothing else: a mark that went on by itself would be the very lie.
-        if (proof === life.picture || (calm.matches && now - life.at < CALM_STEP)) return;
-        this.#life = { step: (life.step + 1) % LIFE_STEPS, picture: proof, at: now };
-        this.#parts.life.style.transform = `translateX(${this.#life.step * 100}%)`;
+    #showLive(provenAt, now) {
+        for (const part of ["headline", "summary", "reason", "next-step"]) this.#setText(part, "");
+        this.#setLabel(this, `${this.#parts.name.textContent}: ${t("state.live")}`);
+        const { step, provenAt: before, at } = this.#activity;
+        // Only new pictures move the mark: one that moved by itself would call a frozen picture live.
+        if (provenAt === before || (reducedMotion.matches && now - at < REDUCED_MOTION_INTERVAL)) return;
+        this.#activity = { step: (step + 1) % ACTIVITY_STEPS, provenAt, at: now };
+        this.#parts.activity.style.transform = `translateX(${this.#activity.step * 100}%)`;
     }
 
-    #notLive(verdict, word, old, why, since, age, now) {
-        const starting = verdict === "connecting" && age === null;
-        const { reason, doing } = explain(why, since, now);
-        const told = reason || t(`reason.${verdict}`);
-        this.#say("headline", t(starting ? "band.connecting" : "band.notLive"));
-        this.#say("finding", starting ? old : t("band.finding", { finding: t(`finding.${verdict}`), age: old }));
-        this.#say("reason", told);
-        this.#say("doing", doing);
-        this.#label(this, `${this.#parts.name.textContent}: ${word}. ${told}`);
+    /** @param {TileStatus} status @param {number} now */
+    #showBanner({ verdict, reason: agentReason, since, age }, now) {
+        const ageText = age === null ? t("age.none") : t("age.last", { age: duration(age) });
+        const isFirst = verdict === "connecting" && age === null;
+        const { reason, nextStep } = explain(agentReason, since, now);
+        const shownReason = reason || t(`reason.${verdict}`);
+        this.#setText("headline", t(isFirst ? "banner.connecting" : "banner.notLive"));
+        this.#setText("summary", isFirst ? ageText : t("banner.summary", { problem: t(`problem.${verdict}`), age: ageText }));
+        this.#setText("reason", shownReason);
+        this.#setText("next-step", nextStep);
+        this.#setLabel(this, `${this.#parts.name.textContent}: ${t(`state.${verdict}`)}. ${shownReason}`);
     }
 
-    /** Gives up picture, stream and memory. */
+    /** Releases picture, stream and memory. */
     release() {
         this.stream.release();
         this.video?.close();
         this.picture.clear();
     }
 
-    // Setting equal text would make the page lay out, and screen readers speak, for nothing.
-    #say(part, text) {
-        if (this.#said.get(part) === text) return;
-        this.#said.set(part, text);
+    // Setting the same text again would cause a layout, and screen readers would speak it again.
+    #setText(part, text) {
+        if (this.#texts.get(part) === text) return;
+        this.#texts.set(part, text);
         this.#parts[part].textContent = text;
     }
 
-    #label(element, text) {
-        if (this.#said.get(element) === text) return;
-        this.#said.set(element, text);
+    #setLabel(element, text) {
+        if (this.#texts.get(element) === text) return;
+        this.#texts.set(element, text);
         element.setAttribute("aria-label", text);
     }
 }
 
-function facts(transport, video, size, fps) {
+/** @param {Transport} transport @param {string} video @param {Size | null} size @param {number | null} fps */
+function factsText(transport, video, size, fps) {
     const parts = [];
     if (size !== null) parts.push(`${size[0]}×${size[1]}`);
     if (fps !== null) parts.push(t("facts.fps", { fps: fps < 9.5 ? fps.toFixed(1) : fps.toFixed(0) }));
-    if (transport === "mjpeg") parts.push(t("transport.mjpeg")); // the lesser way is worth a word
+    if (transport === "mjpeg") parts.push(t("transport.mjpeg")); // the fallback is shown, the default is not
     if (video !== "") parts.push(video);
     return parts.join(" · ");
 }

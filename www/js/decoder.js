@@ -1,44 +1,47 @@
 // Decodes a camera's own H.264 or H.265 for one tile, with the browser's decoder (WebCodecs).
 //
-// Units depend on each other: what is left out costs everything up to the next key frame. A new tile
-// begins with the units since the last key frame; they are decoded as fast as can be, and only the
-// newest is drawn. Every VideoFrame is closed exactly once, here.
+// Access units depend on each other: a missing unit makes all others useless up to the next key frame. A
+// new tile starts with the units since the last key frame; they are decoded at full speed, and only the
+// newest picture is drawn. Every VideoFrame is closed exactly once, in this file.
 
 import { FORMAT } from "./frame.js";
 
-/** What is asked of a browser before the cameras are known: High profile, and Main of H.265. */
-const PROBES = { h264: "avc1.640028", h265: "hvc1.1.6.L123.B0" };
-/** A browser that does not answer what it can decode within this, in milliseconds, is not asked on. */
-const ANSWER_WITHIN = 1000;
-/** A picture this old, in milliseconds, is one of the past: it is decoded, and drawn only as the last. */
-const PAST = 400;
-/** One that comes later than this, in milliseconds, begins a time of catching up again. */
-const FELL_BEHIND = 1000;
-/** While catching up, a picture is drawn if none follows for this long, in milliseconds… */
-const QUIET = 80;
-/** …and one each second in any case: the clock that says how old pictures are may be wrong. */
-const CATCH_UP_WITHIN = 1000;
-/** More units than this in front of a key frame are passed by. */
-const MOST_BEFORE_KEY = 8;
-/** With more units than this in the decoder's queue, it waits for a key frame. */
-const MOST_QUEUED = 30;
-/** And while it catches up: more than the agent ever keeps. */
-const MOST_QUEUED_AT_FIRST = 700;
-/** A decoder that owes a picture for this long, in milliseconds, while units arrive is stuck. */
-const STUCK_AFTER = 5000;
-/** Pictures that a decoder holds back to put them in order, at most. */
-const MOST_HELD_BACK = 32;
-/** So many failures within so many milliseconds are one too many. */
-const MOST_FAILURES = 3;
-const FAILURES_WITHIN = 60_000;
-/** The agent is told what was drawn this often, in milliseconds: it does not wait for it. */
-const CREDIT_EVERY = 1000;
+/** @import { Frame, FrameLabel, Size } from "./types" */
 
-const configuration = (codec) => ({ codec, optimizeForLatency: true, hardwareAcceleration: "no-preference" });
+/** Codecs tested before the cameras are known: High profile of H.264, Main profile of H.265. */
+const PROBES = { h264: "avc1.640028", h265: "hvc1.1.6.L123.B0" };
+/** For the browser's answer which codecs it supports, in milliseconds. */
+const PROBE_TIMEOUT = 1000;
+/** An older picture, in milliseconds, counts as late; while catching up only the last late one is drawn. */
+const LATE_AFTER = 400;
+/** A picture that arrives later than this, in milliseconds, starts catching up again. */
+const BEHIND_AFTER = 1000;
+/** While catching up, a picture is drawn if no other follows within this time, in milliseconds… */
+const HOLD_TIMEOUT = 80;
+/** …and catching up ends after this time in any case: the clock behind the ages may be wrong. */
+const CATCH_UP_TIMEOUT = 1000;
+/** With more units than this in the queue, a key frame restarts the decoder. */
+const MAX_QUEUE_AT_KEY = 8;
+/** With more units than this in the queue, units are dropped up to the next key frame. */
+const MAX_QUEUE = 30;
+/** The same while catching up: more than the agent ever keeps. */
+const MAX_QUEUE_CATCHING_UP = 700;
+/** A decoder without output for this long, in milliseconds, while units arrive, is stuck. */
+const STUCK_AFTER = 5000;
+/** Maximum number of pictures that a decoder holds back to reorder them. */
+const MAX_REORDERED = 32;
+/** This many failures within the window, in milliseconds, end decoding. */
+const MAX_FAILURES = 3;
+const FAILURE_WINDOW = 60_000;
+/** Interval of the credits to the agent, in milliseconds; it does not wait for them. */
+const CREDIT_INTERVAL = 1000;
+
+/** @param {string} codec @returns {VideoDecoderConfig} */
+const decoderConfig = (codec) => ({ codec, optimizeForLatency: true, hardwareAcceleration: "no-preference" });
 
 /**
- * The formats this browser can show here, the one it likes best first. Only a secure context (https,
- * or the machine itself) has decoders.
+ * The formats that this browser can show, the preferred one first. Only a secure context (https or the
+ * same machine) has video decoders.
  * @returns {Promise<string[]>}
  */
 export async function showableFormats() {
@@ -46,87 +49,94 @@ export async function showableFormats() {
     if (window.isSecureContext && "VideoDecoder" in window) {
         for (const [format, codec] of Object.entries(PROBES)) {
             try {
-                const late = new Promise((_, fail) => setTimeout(fail, ANSWER_WITHIN));
-                const answer = await Promise.race([VideoDecoder.isConfigSupported(configuration(codec)), late]);
+                /** @type {Promise<never>} */
+                const timeout = new Promise((_, reject) => setTimeout(reject, PROBE_TIMEOUT));
+                const answer = await Promise.race([VideoDecoder.isConfigSupported(decoderConfig(codec)), timeout]);
                 if (answer.supported) formats.push(format);
             } catch {
-                // A browser that does not even know the name cannot decode it.
+                // A browser that does not know the codec's name cannot decode it.
             }
         }
     }
     return [...formats, "jpeg"];
 }
 
-export class UnitDecoder {
-    /** Units given to the decoder, and pictures that came of them. */
+/** @typedef {FrameLabel & {arrived: number}} Unit what is remembered of a unit in the decoder */
+
+export class VideoFrameDecoder {
+    /** Units given to the decoder, and the pictures it returned. */
     counts = { units: 0, pictures: 0, drawn: 0, skipped: 0, failures: 0 };
 
     #draw;
     #age;
-    #failed;
+    #onFailure;
     /** @type {VideoDecoder | null} */
     #decoder = null;
-    /** What the decoder is configured for, and what the agent says that the stream is. */
-    #configured = null;
-    #told = null;
-    /** The size that the agent says the picture has on square pixels, for the decoder there is and for the next. */
-    #shape = null;
-    #nextShape = null;
+    /** The codec of the decoder, and of the next stream. @type {string | null} */
+    #codec = null;
+    /** @type {string | null} */
+    #nextCodec = null;
+    /** Picture size on square pixels, for the decoder and for the next stream. @type {Size | null} */
+    #displaySize = null;
+    /** @type {Size | null} */
+    #nextDisplaySize = null;
     #awaitsKey = true;
-    /** @type {Map<number, {sequence: number, taken: number, arrived: number}>} in the decoder, by time stamp */
-    #inside = new Map();
-    #stamp = 0;
-    /** What the newest picture was labelled with. */
-    #label = null;
-    /** While catching up: page time at which that began. */
+    /** Units in the decoder, by timestamp. @type {Map<number, Unit>} */
+    #decoding = new Map();
+    #timestamp = 0;
+    /** Label of the newest picture. @type {FrameLabel | null} */
+    #lastLabel = null;
+    /** Page time at which catching up began; null otherwise. @type {number | null} */
     #catchingUpSince = null;
-    /** @type {{picture: VideoFrame, label: object} | null} waits for QUIET */
+    /** The picture that waits for HOLD_TIMEOUT. @type {{picture: VideoFrame, label: FrameLabel, arrived: number} | null} */
     #held = null;
-    #quiet = 0;
+    #holdTimer = 0;
     /** @type {number[]} page times of failures */
     #failures = [];
     #creditedAt = -Infinity;
 
     /**
-     * @param {object} use
-     * @param {(picture: VideoFrame, size: [number, number], label: {sequence: number, taken: number}, arrived: number) => void} use.draw
-     *     draws at once, at `size` in pixels; the picture is closed afterwards
-     * @param {(taken: number, arrived: number, now: number) => number | null} use.age milliseconds since a
-     *     picture was taken (agent time) that arrived at `arrived` (page time); null: not known
-     * @param {(reason: string) => void} use.failed this decoder is of no use for this stream
+     * @param {object} listener
+     * @param {(picture: VideoFrame, size: Size, label: FrameLabel, arrived: number) => void} listener.draw
+     *     draws synchronously, at `size` in pixels; the picture is closed afterwards
+     * @param {(taken: number, arrived: number, now: number) => number | null} listener.age of a picture in
+     *     milliseconds, from agent time `taken` and page time `arrived`; null: unknown
+     * @param {(reason: string) => void} listener.onFailure the browser cannot decode this stream
      */
-    constructor({ draw, age, failed }) {
+    constructor({ draw, age, onFailure }) {
         this.#draw = draw;
         this.#age = age;
-        this.#failed = failed;
+        this.#onFailure = onFailure;
     }
 
     /**
-     * The agent's word of what comes next.
-     * @param {string | null} codec as browsers name it: `avc1.640028`
-     * @param {[number, number] | null} shape size on square pixels; null: as the browser says. Not every decoder obeys
-     *     the sample aspect in the stream, and none leaves a nonsensical one alone as the agent does for its JPEGs
+     * Sets what the agent reports about the following units.
+     * @param {string | null} codec in the browser's notation: `avc1.640028`
+     * @param {Size | null} displaySize on square pixels; null: as the browser computes it. Not every decoder
+     *     applies the stream's sample aspect ratio, and none ignores a wrong one as the agent does for JPEGs
      */
-    expect(codec, shape = null) {
-        this.#told = codec;
-        this.#nextShape = shape;
+    setStream(codec, displaySize = null) {
+        this.#nextCodec = codec;
+        this.#nextDisplaySize = displaySize;
     }
 
     /**
-     * Takes a unit that arrived at page time `now`. `done` is called now and then, for the newest.
-     * @param {import("./frame.js").Frame} frame
+     * Takes an access unit.
+     * @param {Frame} frame
+     * @param {number} now page time of its arrival
+     * @param {() => void} credit called from time to time, for the newest unit
      */
-    offer(frame, now, done) {
-        if (now - this.#creditedAt >= CREDIT_EVERY) {
+    push(frame, now, credit) {
+        if (now - this.#creditedAt >= CREDIT_INTERVAL) {
             this.#creditedAt = now;
-            done();
+            credit();
         }
-        if (frame.format === FORMAT.jpeg || this.#told === null) return;
-        const oldest = this.#inside.values().next().value;
+        if (frame.format === FORMAT.jpeg || this.#nextCodec === null) return;
+        const oldest = this.#decoding.values().next().value;
         if (oldest !== undefined && now - oldest.arrived > STUCK_AFTER) {
-            this.#break("no picture comes out of it");
+            this.#fail("no picture comes out of it");
         }
-        if (frame.key) this.#begin(now);
+        if (frame.key) this.#onKeyFrame(this.#nextCodec, now);
         else if (this.#awaitsKey || frame.skipped || this.#isFull()) {
             this.#awaitsKey = true;
             this.counts.skipped += 1;
@@ -134,55 +144,55 @@ export class UnitDecoder {
         }
         if (this.#decoder === null) return;
         const age = this.#age(frame.taken, now, now);
-        if (age !== null && age > FELL_BEHIND) this.#catchingUpSince ??= now;
-        this.#stamp += 1;
+        if (age !== null && age > BEHIND_AFTER) this.#catchingUpSince ??= now;
+        this.#timestamp += 1;
         const { sequence, taken, payload } = frame;
         try {
             const type = frame.key ? "key" : "delta";
-            this.#decoder.decode(new EncodedVideoChunk({ type, timestamp: this.#stamp, data: payload }));
-            this.#inside.set(this.#stamp, { sequence, taken, arrived: now });
+            this.#decoder.decode(new EncodedVideoChunk({ type, timestamp: this.#timestamp, data: payload }));
+            this.#decoding.set(this.#timestamp, { sequence, taken, arrived: now });
             this.counts.units += 1;
         } catch (error) {
-            this.#break(error.message);
+            this.#fail(/** @type {Error} */ (error).message);
         }
     }
 
-    /** Lets go of decoder and pictures; the next unit begins anew. */
+    /** Releases decoder and pictures; the next unit starts again. */
     close() {
         this.#stop();
-        this.#told = null;
-        this.#nextShape = null;
-        this.#label = null;
+        this.#nextCodec = null;
+        this.#nextDisplaySize = null;
+        this.#lastLabel = null;
         this.#failures = [];
     }
 
     #isFull() {
-        const most = this.#catchingUpSince === null ? MOST_QUEUED : MOST_QUEUED_AT_FIRST;
-        return this.#decoder !== null && this.#decoder.decodeQueueSize > most;
+        const max = this.#catchingUpSince === null ? MAX_QUEUE : MAX_QUEUE_CATCHING_UP;
+        return this.#decoder !== null && this.#decoder.decodeQueueSize > max;
     }
 
-    /** A key frame came: begins with it where there is reason to, else it is one unit like others. */
-    #begin(now) {
-        const sameStream = this.#configured === this.#told && String(this.#shape) === String(this.#nextShape);
-        const same = this.#decoder !== null && sameStream && !this.#awaitsKey;
+    /** Starts a new decoder at a key frame, unless the current one can go on. @param {string} codec @param {number} now */
+    #onKeyFrame(codec, now) {
+        const sameStream = this.#codec === codec && String(this.#displaySize) === String(this.#nextDisplaySize);
+        const canGoOn = this.#decoder !== null && sameStream && !this.#awaitsKey && this.#decoder.decodeQueueSize <= MAX_QUEUE_AT_KEY;
         this.#awaitsKey = false;
-        if (same && this.#decoder.decodeQueueSize <= MOST_BEFORE_KEY) return;
+        if (canGoOn) return;
         this.#stop();
         this.#awaitsKey = false;
         this.#catchingUpSince = now;
         const decoder = new VideoDecoder({
-            output: (picture) => this.#take(decoder, picture),
+            output: (picture) => this.#onOutput(decoder, picture),
             error: (error) => {
-                if (this.#decoder === decoder) this.#break(error.message, error.name === "NotSupportedError");
+                if (this.#decoder === decoder) this.#fail(error.message, error.name === "NotSupportedError");
             },
         });
         this.#decoder = decoder;
-        this.#configured = this.#told;
-        this.#shape = this.#nextShape;
+        this.#codec = codec;
+        this.#displaySize = this.#nextDisplaySize;
         try {
-            decoder.configure(configuration(this.#told));
+            decoder.configure(decoderConfig(codec));
         } catch (error) {
-            this.#break(error.message, true);
+            this.#fail(/** @type {Error} */ (error).message, true);
         }
     }
 
@@ -190,84 +200,87 @@ export class UnitDecoder {
         if (this.#decoder !== null && this.#decoder.state !== "closed") this.#decoder.close();
         this.#decoder = null;
         this.#awaitsKey = true;
-        this.counts.skipped += this.#inside.size;
-        this.#inside.clear();
+        this.counts.skipped += this.#decoding.size;
+        this.#decoding.clear();
         this.#catchingUpSince = null;
-        this.#letGo();
+        this.#dropHeld();
     }
 
-    #break(reason, forGood = false) {
+    /** @param {string} reason */
+    #fail(reason, isFinal = false) {
         this.#stop();
         this.counts.failures += 1;
         const now = performance.now();
-        this.#failures = [...this.#failures.filter((at) => now - at < FAILURES_WITHIN), now];
-        if (forGood || this.#failures.length >= MOST_FAILURES) {
+        this.#failures = [...this.#failures.filter((at) => now - at < FAILURE_WINDOW), now];
+        if (isFinal || this.#failures.length >= MAX_FAILURES) {
             this.#failures = [];
-            this.#failed(reason);
+            this.#onFailure(reason);
         }
     }
 
-    /** A picture is finished; they come in the order in which they are to be shown. */
-    #take(decoder, picture) {
-        const unit = this.#inside.get(picture.timestamp);
+    /** Takes a decoded picture; pictures come in presentation order. @param {VideoDecoder} decoder @param {VideoFrame} picture */
+    #onOutput(decoder, picture) {
+        const unit = this.#decoding.get(picture.timestamp);
         if (decoder !== this.#decoder || unit === undefined) {
             picture.close();
             return;
         }
         // Units that gave no picture are not waited for.
-        for (const stamp of this.#inside.keys()) {
-            if (stamp === picture.timestamp || stamp < picture.timestamp - MOST_HELD_BACK) this.#inside.delete(stamp);
+        for (const timestamp of this.#decoding.keys()) {
+            if (timestamp === picture.timestamp || timestamp < picture.timestamp - MAX_REORDERED) this.#decoding.delete(timestamp);
         }
         this.counts.pictures += 1;
-        this.#label = follow(unit, this.#label);
-        const now = performance.now();
-        if (this.#catchingUpSince !== null && !this.#hasCaughtUp(unit, now)) {
-            this.#hold(picture, this.#label, unit.arrived);
-            return;
-        }
-        this.#show(picture, this.#label, unit.arrived);
+        const label = labelOf(unit, this.#lastLabel);
+        this.#lastLabel = label;
+        if (this.#isCatchingUp(unit, performance.now())) this.#hold(picture, label, unit.arrived);
+        else this.#show(picture, label, unit.arrived);
     }
 
-    #hasCaughtUp(unit, now) {
+    /** @param {Unit} unit @param {number} now */
+    #isCatchingUp(unit, now) {
+        if (this.#catchingUpSince === null || now - this.#catchingUpSince >= CATCH_UP_TIMEOUT) return false;
         const age = this.#age(unit.taken, unit.arrived, now);
-        const young = age !== null && age < PAST;
-        return young || now - this.#catchingUpSince >= CATCH_UP_WITHIN;
+        return age === null || age >= LATE_AFTER;
     }
 
+    /** @param {VideoFrame} picture @param {FrameLabel} label @param {number} arrived */
     #show(picture, label, arrived) {
-        this.#letGo();
+        this.#dropHeld();
         this.#catchingUpSince = null;
         try {
-            this.#draw(picture, this.#shape ?? [picture.displayWidth, picture.displayHeight], label, arrived);
+            this.#draw(picture, this.#displaySize ?? [picture.displayWidth, picture.displayHeight], label, arrived);
             this.counts.drawn += 1;
         } finally {
             picture.close();
         }
     }
 
+    /** @param {VideoFrame} picture @param {FrameLabel} label @param {number} arrived */
     #hold(picture, label, arrived) {
-        this.#letGo();
+        this.#dropHeld();
         this.#held = { picture, label, arrived };
-        this.#quiet = setTimeout(() => {
-            const { picture, label, arrived } = this.#held;
+        this.#holdTimer = window.setTimeout(() => {
             this.#held = null;
             this.#show(picture, label, arrived);
-        }, QUIET);
+        }, HOLD_TIMEOUT);
     }
 
-    #letGo() {
-        clearTimeout(this.#quiet);
+    #dropHeld() {
+        clearTimeout(this.#holdTimer);
         this.#held?.picture.close();
         this.#held = null;
     }
 }
 
 /**
- * What a picture is called: by its unit, except that one that was sent before pictures shown before it
- * (they were B-frames) goes on from those. A clock set back is no reason to.
+ * The label of a picture: that of its unit. A picture that was sent before an already shown one (a
+ * B-frame) gets the label after that one instead. A clock that was set back does not count as reordering.
+ * @param {FrameLabel} unit
+ * @param {FrameLabel | null} last
+ * @returns {FrameLabel}
  */
-function follow({ sequence, taken }, before) {
-    const behind = before === null ? -1 : before.taken - taken;
-    if (behind < 0 || behind > FELL_BEHIND) return { sequence, taken };
-    return { sequence: before.sequence, taken: before.taken + 0.001 };
+function labelOf({ sequence, taken }, last) {
+    const behind = last === null ? -1 : last.taken - taken;
+    if (last === null || behind < 0 || behind > BEHIND_AFTER) return { sequence, taken };
+    return { sequence: last.sequence, taken: last.taken + 0.001 };
 }

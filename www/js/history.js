@@ -1,79 +1,87 @@
-// What this page itself has seen of each camera in the last minutes: how old its picture was second by
-// second, and when and why it went from live to not live and back. Kept in memory, and only here.
+// What this page saw of each camera in the last minutes: the picture's age second by second, and the
+// changes between live and not live. It exists in the page's memory only.
 
-/** Seconds looked back. */
+/** @import { StateChange, TileStatus } from "./types" */
+
+/** Seconds remembered. */
 export const SECONDS = 300;
-/** Turns of the verdict remembered for each camera. */
-const TURNS = 6;
+/** State changes remembered for each camera. */
+const MAX_CHANGES = 6;
 
 /**
- * @typedef {object} Turn
- * @property {number} at Unix milliseconds by this browser's clock, for reading only
- * @property {import("./liveness.js").Verdict} verdict
- * @property {string} why
+ * @typedef {object} CameraHistory
+ * @property {number} second page time of the newest entry in seconds
+ * @property {Float32Array} ages a ring of `SECONDS` entries, NaN where the camera was not shown
+ * @property {Uint8Array} live
+ * @property {StateChange[]} changes
+ * @property {TileStatus} status
  */
 
 export class History {
-    /** @type {Map<string, {second: number, ages: Float32Array, live: Uint8Array, turns: Turn[], facts: object}>} */
+    /** @type {Map<string, CameraHistory>} */
     #cameras = new Map();
 
     /**
-     * Takes what is told on a tile at page time `now`.
-     * @param {{verdict: string, why: string, age: number | null}} facts
+     * Records the status of a tile at page time `now`.
+     * @param {string} camera
+     * @param {TileStatus} status
+     * @param {number} now
      */
-    note(camera, facts, now) {
+    note(camera, status, now) {
         const second = Math.floor(now / 1000);
-        let seen = this.#cameras.get(camera);
-        if (seen === undefined) {
-            seen = { second, ages: new Float32Array(SECONDS).fill(NaN), live: new Uint8Array(SECONDS), turns: [], facts };
-            this.#cameras.set(camera, seen);
+        let past = this.#cameras.get(camera);
+        if (past === undefined) {
+            past = { second, ages: new Float32Array(SECONDS).fill(NaN), live: new Uint8Array(SECONDS), changes: [], status };
+            this.#cameras.set(camera, past);
         }
-        // Seconds in which nobody looked stay unknown.
-        for (let past = Math.max(seen.second + 1, second - SECONDS + 1); past <= second; past += 1) seen.ages[past % SECONDS] = NaN;
-        const place = second % SECONDS;
-        const fresh = second !== seen.second || Number.isNaN(seen.ages[place]);
-        const age = facts.age ?? Infinity;
-        // The worst of the second counts.
-        seen.ages[place] = fresh ? age : Math.max(seen.ages[place], age);
-        seen.live[place] = Number(facts.verdict === "live" && (fresh || seen.live[place] === 1));
-        seen.second = second;
-        seen.facts = facts;
-        const last = seen.turns.at(-1);
-        if (last?.verdict === facts.verdict) {
-            if (facts.why !== "") last.why = facts.why;
+        // Seconds in which the camera was not shown stay unknown.
+        for (let missed = Math.max(past.second + 1, second - SECONDS + 1); missed <= second; missed += 1) past.ages[missed % SECONDS] = NaN;
+        const i = second % SECONDS;
+        const first = second !== past.second || Number.isNaN(past.ages[i]);
+        const age = status.age ?? Infinity;
+        // The worst value of the second counts.
+        past.ages[i] = first ? age : Math.max(past.ages[i], age);
+        past.live[i] = Number(status.verdict === "live" && (first || past.live[i] === 1));
+        past.second = second;
+        past.status = status;
+        const last = past.changes.at(-1);
+        if (last?.verdict === status.verdict) {
+            if (status.reason !== "") last.reason = status.reason;
         } else {
-            seen.turns.push({ at: Date.now(), verdict: facts.verdict, why: facts.why });
-            if (seen.turns.length > TURNS) seen.turns.shift();
+            past.changes.push({ at: Date.now(), verdict: status.verdict, reason: status.reason });
+            if (past.changes.length > MAX_CHANGES) past.changes.shift();
         }
     }
 
-    /** What was told last; undefined for a camera that was not on the screen. */
+    /** The last status; undefined for a camera that was not on the screen. @param {string} camera */
     latest(camera) {
-        return this.#cameras.get(camera)?.facts;
+        return this.#cameras.get(camera)?.status;
     }
 
-    /** Newest first. @returns {Turn[]} */
-    turns(camera) {
-        return [...(this.#cameras.get(camera)?.turns ?? [])].reverse();
+    /** State changes, newest first. @param {string} camera @returns {StateChange[]} */
+    changes(camera) {
+        return [...(this.#cameras.get(camera)?.changes ?? [])].reverse();
     }
 
     /**
-     * The last `SECONDS` seconds, oldest first; null where nobody looked, infinite where there was no picture.
-     * @returns {({age: number, live: boolean} | null)[]} age in milliseconds
+     * The last `SECONDS` seconds, oldest first; null where the camera was not shown.
+     * @param {string} camera
+     * @param {number} now page time
+     * @returns {({age: number, live: boolean} | null)[]} age in milliseconds, infinite without a picture
      */
     seconds(camera, now) {
-        const seen = this.#cameras.get(camera);
+        const past = this.#cameras.get(camera);
         const end = Math.floor(now / 1000);
         return Array.from({ length: SECONDS }, (_, i) => {
             const second = end - SECONDS + 1 + i;
-            const known = seen !== undefined && second >= 0 && second <= seen.second && second > seen.second - SECONDS;
-            const age = known ? seen.ages[second % SECONDS] : NaN;
-            return Number.isNaN(age) ? null : { age, live: seen.live[second % SECONDS] === 1 };
+            if (past === undefined || second < 0 || second > past.second || second <= past.second - SECONDS) return null;
+            const age = past.ages[second % SECONDS];
+            return Number.isNaN(age) ? null : { age, live: past.live[second % SECONDS] === 1 };
         });
     }
 
-    /** Forgets all cameras but these. */
-    keep(cameras) {
+    /** Drops all cameras but these. @param {string[]} cameras */
+    retain(cameras) {
         for (const camera of this.#cameras.keys()) if (!cameras.includes(camera)) this.#cameras.delete(camera);
     }
 }

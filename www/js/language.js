@@ -1,9 +1,9 @@
-// The page's words in English and Traditional Chinese, by key. Both tables hold the same keys.
+// The page's texts in English and Traditional Chinese. Both tables have the same keys.
 
 const ENGLISH = {
     "page.title": "Camera wall",
     "page.noCameras": "No cameras yet",
-    "page.noCamerasHow": "Name them in cameras.toml and reload the agent.",
+    "page.noCamerasHow": "Add them to cameras.toml and reload the agent.",
     "page.waiting": "Asking the agent for its cameras",
     "wall.label": "Camera pictures",
     "tools.label": "Wall controls",
@@ -18,26 +18,26 @@ const ENGLISH = {
     "summary.silent": "Agent does not answer",
     "summary.live": "{live} of {all} live",
     "tools.rotating": "Stop turning pages (R)",
-    "tools.still": "Turn pages by itself (R)",
+    "tools.still": "Turn pages automatically (R)",
     "layout.title": "Layout",
     "layout.auto": "Auto",
     "layout.shown": "{layout} – Layout (L)",
     "rotate.label": "Turn pages",
     "rotate.never": "never",
     "rotate.every": "every {seconds} s",
-    "life.label": "Moving mark on live pictures",
-    "transport.label": "Pictures come by",
-    "again.in": "Next attempt in {time}",
-    "again.now": "Trying now",
-    "again.attempt": " (no. {attempt})",
-    "again.reload": ", or after a reload",
+    "activity.label": "Moving mark on live pictures",
+    "transport.label": "Transport",
+    "retry.in": "Next attempt in {time}",
+    "retry.now": "Trying now",
+    "retry.attempt": " (no. {attempt})",
+    "retry.reload": ", or after a reload",
     "notice.mjpegPanels": "Motion JPEG shows at most four panels. Press M for the WebSocket.",
     "notice.missing": "Not in cameras.toml: {cameras}",
     "notice.unknownWall": "cameras.toml has no wall named {wall}; this is the one without a name.",
-    "help.panels": "Layout by its number of panels: {numbers}; 0 by itself",
+    "help.panels": "Layout by its number of panels: {numbers}; 0: automatic",
     "help.layouts": "Choose a layout",
-    "help.rotate": "Turn pages by itself, or not",
-    "help.enlarge": "One camera large, and back (or double click, or tap)",
+    "help.rotate": "Turn pages automatically, or stop",
+    "help.enlarge": "Enlarge one camera, and back (or double click, or tap)",
     "state.live": "Live",
     "state.connecting": "Connecting",
     "state.stalled": "Stalled",
@@ -49,20 +49,20 @@ const ENGLISH = {
     "profile.main": "Main:",
     "profile.small": "Small:",
     "profile.viewers": "({viewers} watching)",
-    "band.notLive": "NOT LIVE",
-    "band.connecting": "CONNECTING",
-    "band.finding": "{finding}, {age}",
-    "finding.connecting": "Connecting",
-    "finding.stalled": "Camera stalled",
-    "finding.offline": "Camera offline",
-    "finding.denied": "Login refused",
-    "finding.stale": "No new picture",
-    "finding.silent": "Agent does not answer",
+    "banner.notLive": "NOT LIVE",
+    "banner.connecting": "CONNECTING",
+    "banner.summary": "{problem}, {age}",
+    "problem.connecting": "Connecting",
+    "problem.stalled": "Camera stalled",
+    "problem.offline": "Camera offline",
+    "problem.denied": "Login refused",
+    "problem.stale": "No new picture",
+    "problem.silent": "Agent does not answer",
     "reason.connecting": "Waiting for the first picture.",
-    "reason.stalled": "The camera stopped sending. It is being connected again.",
-    "reason.offline": "The camera cannot be reached. It is tried again and again.",
+    "reason.stalled": "The camera stopped sending. The agent is reconnecting.",
+    "reason.offline": "The camera cannot be reached. The agent keeps trying.",
     "reason.denied": "The camera refused the login. Check user name and password.",
-    "reason.stale": "Pictures of this camera stopped coming.",
+    "reason.stale": "No new pictures of this camera arrive.",
     "reason.silent": "This page keeps trying to reach it.",
     "age.none": "no picture yet",
     "age.last": "last picture {age} ago",
@@ -96,12 +96,12 @@ const ENGLISH = {
     "info.minutes": "5 min ago",
     "info.now": "now",
     "info.plot": "Last {minutes} min: live {share}, oldest live picture {oldest}",
-    "info.turns": "Seen by this page",
+    "info.stateLog": "State changes seen by this page",
     "info.snapshot": "Save picture (S)",
     "snapshot.saved": "Saved: {file}",
     "snapshot.notLive": "Not saved: {name} is not live ({state}).",
     "snapshot.failed": "Not saved: the agent gave no picture of {name}.",
-    "view.foreign": "{agent} does not answer this page; pages of other origins must be named by embed in its cameras.toml",
+    "view.foreign": "{agent} does not answer this page; pages of other origins must be listed in embed in its cameras.toml",
     "notice.dismiss": "Dismiss",
     "notice.agent": "The agent says: {text}",
     "help.title": "Keys",
@@ -114,7 +114,7 @@ const ENGLISH = {
     "help.info": "Information on the camera",
     "help.snapshot": "Save the picture as a file",
     "help.help": "This help",
-    "help.truth": "Only a bright picture is live. A grey one under a band is old; the band says how old, and why.",
+    "help.truth": "Only a bright picture is live. A grey picture under a banner is old; the banner says how old it is and why.",
     "key.enter": "Enter",
     "key.escape": "Esc",
     "key.pageUp": "Page Up",
@@ -146,12 +146,12 @@ const TRADITIONAL_CHINESE = {
     "rotate.label": "自動換頁",
     "rotate.never": "不換頁",
     "rotate.every": "每 {seconds} 秒",
-    "life.label": "即時畫面顯示移動標記",
+    "activity.label": "即時畫面顯示移動標記",
     "transport.label": "傳輸方式",
-    "again.in": "{time}後再試",
-    "again.now": "正在重試",
-    "again.attempt": "（第 {attempt} 次）",
-    "again.reload": "，或於重新載入後",
+    "retry.in": "{time}後再試",
+    "retry.now": "正在重試",
+    "retry.attempt": "（第 {attempt} 次）",
+    "retry.reload": "，或於重新載入後",
     "notice.mjpegPanels": "Motion JPEG 最多顯示四個畫面。按 M 改用 WebSocket。",
     "notice.missing": "cameras.toml 中沒有：{cameras}",
     "notice.unknownWall": "cameras.toml 中沒有名為 {wall} 的監視牆，改為顯示未命名的監視牆。",
@@ -170,15 +170,15 @@ const TRADITIONAL_CHINESE = {
     "profile.main": "主串流",
     "profile.small": "子串流",
     "profile.viewers": "（{viewers} 人觀看）",
-    "band.notLive": "非即時畫面",
-    "band.connecting": "連線中",
-    "band.finding": "{finding}，{age}",
-    "finding.connecting": "連線中",
-    "finding.stalled": "攝影機停滯",
-    "finding.offline": "攝影機離線",
-    "finding.denied": "登入被拒",
-    "finding.stale": "沒有新畫面",
-    "finding.silent": "代理程式沒有回應",
+    "banner.notLive": "非即時畫面",
+    "banner.connecting": "連線中",
+    "banner.summary": "{problem}，{age}",
+    "problem.connecting": "連線中",
+    "problem.stalled": "攝影機停滯",
+    "problem.offline": "攝影機離線",
+    "problem.denied": "登入被拒",
+    "problem.stale": "沒有新畫面",
+    "problem.silent": "代理程式沒有回應",
     "reason.connecting": "正在等待第一個畫面。",
     "reason.stalled": "攝影機停止傳送，正在重新連線。",
     "reason.offline": "無法連上攝影機，將持續重試。",
@@ -217,7 +217,7 @@ const TRADITIONAL_CHINESE = {
     "info.minutes": "5 分鐘前",
     "info.now": "現在",
     "info.plot": "最近 {minutes} 分鐘：即時 {share}，即時畫面最大時間差 {oldest}",
-    "info.turns": "本頁所見",
+    "info.stateLog": "本頁所見",
     "info.snapshot": "儲存畫面（S）",
     "snapshot.saved": "已儲存：{file}",
     "snapshot.notLive": "未儲存：{name} 不是即時畫面（{state}）。",
@@ -244,24 +244,24 @@ const TRADITIONAL_CHINESE = {
 
 export const LANGUAGES = Object.freeze({ en: ENGLISH, "zh-TW": TRADITIONAL_CHINESE });
 
-/** Chosen by `chooseLanguage`; English until then. */
-let words = ENGLISH;
+/** Set by `chooseLanguage`; English until then. @type {Record<string, string>} */
+let texts = ENGLISH;
 let language = "en";
 
-/** The language the page speaks now. */
-export function spoken() {
+/** The language the page uses now. */
+export function currentLanguage() {
     return language;
 }
 
 /**
- * The first language of `wishes` (BCP 47 tags, best first) that this page speaks, else English.
- * Every kind of Chinese gets Traditional Chinese: its readers are nearer to it than to English.
- * @param {readonly string[]} wishes
+ * The first of the preferred languages (BCP 47 tags, best first) that this page has, else English. All
+ * kinds of Chinese get Traditional Chinese: their readers understand it better than English.
+ * @param {readonly string[]} preferred
  * @returns {"en" | "zh-TW"}
  */
-export function pickLanguage(wishes) {
-    for (const wish of wishes) {
-        const primary = String(wish).toLowerCase().split(/[-_]/)[0];
+export function pickLanguage(preferred) {
+    for (const tag of preferred) {
+        const primary = String(tag).toLowerCase().split(/[-_]/)[0];
         if (primary === "zh") return "zh-TW";
         if (primary === "en") return "en";
     }
@@ -269,32 +269,37 @@ export function pickLanguage(wishes) {
 }
 
 /**
- * Speaks `chosen` from now on.
+ * Sets the language of all texts from now on.
  * @param {"en" | "zh-TW"} chosen
- * @param {HTMLElement | null} root is marked to be in this language
+ * @param {HTMLElement | null} root gets the `lang` attribute
  */
 export function chooseLanguage(chosen, root = document.documentElement) {
     language = chosen;
-    words = LANGUAGES[chosen];
+    texts = LANGUAGES[chosen];
     if (root !== null) root.lang = chosen;
 }
 
-/** Adds words that only one page needs. @param {Record<"en" | "zh-TW", Record<string, string>>} more */
-export function learn(more) {
-    for (const [tongue, table] of Object.entries(more)) Object.assign(LANGUAGES[tongue], table);
+/** Adds texts that only one page needs. @param {Record<"en" | "zh-TW", Record<string, string>>} more */
+export function addTexts(more) {
+    Object.assign(LANGUAGES.en, more.en);
+    Object.assign(LANGUAGES["zh-TW"], more["zh-TW"]);
 }
 
-/** The text of `key`, with `{name}` replaced by `values.name`. */
+/**
+ * The text of `key`, with `{name}` replaced by `values.name`.
+ * @param {string} key
+ * @param {Record<string, unknown>} values
+ */
 export function t(key, values = {}) {
-    const text = words[key];
+    const text = texts[key];
     if (text === undefined) {
-        console.warn(`no words for ${key}`);
+        console.warn(`no text for ${key}`);
         return key;
     }
     return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
-/** A span of milliseconds in words, rounded down: nothing is made older than it is. */
+/** A duration as text, rounded down so that nothing looks older than it is. @param {number} milliseconds */
 export function duration(milliseconds) {
     const seconds = Math.floor(milliseconds / 1000);
     const [s, m, h, d] = [seconds % 60, Math.floor(seconds / 60) % 60, Math.floor(seconds / 3600) % 24, Math.floor(seconds / 86400)];
@@ -304,11 +309,14 @@ export function duration(milliseconds) {
     return t("age.seconds", { s });
 }
 
-/** Fills `data-text` (content) and `data-label` (name and tooltip) of everything below `root`. */
+/** Fills in `data-text` (content) and `data-label` (accessible name and tooltip) below `root`. @param {ParentNode} root */
 export function translate(root) {
-    for (const element of root.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text, { ...element.dataset });
-    for (const element of root.querySelectorAll("[data-label]")) {
-        element.setAttribute("aria-label", t(element.dataset.label));
-        if (element.matches("button, a")) element.title = t(element.dataset.label);
+    /** @type {(selector: string) => NodeListOf<HTMLElement>} */
+    const all = (selector) => root.querySelectorAll(selector);
+    for (const element of all("[data-text]")) element.textContent = t(element.dataset.text ?? "", { ...element.dataset });
+    for (const element of all("[data-label]")) {
+        const label = t(element.dataset.label ?? "");
+        element.setAttribute("aria-label", label);
+        if (element.matches("button, a")) element.title = label;
     }
 }

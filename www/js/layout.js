@@ -1,116 +1,109 @@
-// Which camera stands where: layouts, pages, and one tile enlarged. Pure.
+// Assigns cameras to the slots of a grid: layouts, pages, and one camera enlarged. Pure.
 //
-// Nothing here is measured in pixels but the shape of the wall: grids are chosen so that pictures of
-// 16:9 come out as large as they can, on a screen that lies or stands.
+// The only measure is the aspect ratio of the wall. Grids are chosen so that pictures of 16:9 come out
+// as large as possible, on a landscape or a portrait screen.
 
-/** Names of layouts as `cameras.toml`, addresses and this page write them, in the order they are offered. */
+/** @import { Grid, Plan, Slot } from "./types" */
+
+/** Names of layouts in `cameras.toml`, in URLs and on this page, in the order of the choice. */
 export const LAYOUTS = Object.freeze(["auto", "1", "4", "9", "16", "25", "1+5", "1+7", "1+12"]);
-/** Motion JPEG holds one of the six connections a browser opens to a host for each panel. */
-export const MOTION_JPEG_PANELS = 4;
+/** Each Motion JPEG panel holds one of the six connections that a browser opens to a host. */
+export const MAX_MOTION_JPEG_PANELS = 4;
 
-const PICTURE = 16 / 9;
-/** An automatic wall holds no more panels than this; further cameras stand on further pages. */
-const MOST_PANELS = 25;
-/** The large tile of `1+5` and its like shows at least so many times the picture of a small one. */
-const LARGE_TO_SMALL = 3;
-/** Grids are not made finer than this. */
-const MOST_COLUMNS = 10;
-const MOST_ROWS = 14;
-/** Differences in size below this part of the wall cannot be seen. */
-const UNSEEN = 1e-4;
+const PICTURE_ASPECT = 16 / 9;
+/** Maximum of the automatic layout; further cameras go to further pages. */
+const MAX_PANELS = 25;
+/** In mixed layouts such as `1+5` the large picture has at least this many times the area of a small one. */
+const MIN_LARGE_RATIO = 3;
+const MAX_COLUMNS = 10;
+const MAX_ROWS = 14;
+/** Differences in size below this part of the wall are ignored. */
+const MIN_DIFFERENCE = 1e-4;
 
-/** Panels of `layout` on a wall of `count` cameras. */
+/** Panels of `layout` on a wall of `count` cameras. @param {string} layout @param {number} count */
 export function panelsOf(layout, count) {
-    if (layout === "auto") return Math.min(Math.max(1, count), MOST_PANELS);
+    if (layout === "auto") return Math.min(Math.max(1, count), MAX_PANELS);
     return layout.split("+").reduce((sum, panels) => sum + Number(panels), 0);
 }
 
 /**
- * @typedef {object} Place
- * @property {string | null} camera null where nothing stands
- * @property {number} column from 0
- * @property {number} row from 0
- * @property {number} columns how many it spans
- * @property {number} rows how many it spans
- *
- * @typedef {object} Plan
- * @property {number} columns
- * @property {number} rows
- * @property {number} page from 0
- * @property {number} pages
- * @property {Place[]} places row by row, the large one first; every cell of the grid belongs to one
- */
-
-/**
- * @param {object} wanted
- * @param {string[]} wanted.cameras
- * @param {string} wanted.layout one of `LAYOUTS`
- * @param {number} wanted.page clamped
- * @param {string | null} wanted.enlarged this camera alone
- * @param {number} wanted.shape width of the wall divided by its height
+ * @param {object} options
+ * @param {string[]} options.cameras
+ * @param {string} options.layout one of `LAYOUTS`
+ * @param {number} options.page clamped
+ * @param {string | null} options.enlarged show this camera alone
+ * @param {number} options.aspect width of the wall divided by its height
  * @returns {Plan}
  */
-export function arrange({ cameras, layout, page, enlarged, shape }) {
+export function arrange({ cameras, layout, page, enlarged, aspect }) {
     const panels = panelsOf(layout, cameras.length);
     const pages = Math.max(1, Math.ceil(cameras.length / panels));
-    const shown = Math.min(Math.max(0, page), pages - 1);
+    const clamped = Math.min(Math.max(0, page), pages - 1);
     if (enlarged !== null && cameras.includes(enlarged)) {
-        return { ...gridOf("1", 1, shape), page: shown, pages, places: [cell(enlarged, 0, 0)] };
+        return { columns: 1, rows: 1, page: clamped, pages, slots: [slot(enlarged, 0, 0)] };
     }
-    const grid = gridOf(layout, panels, shape);
-    const here = cameras.slice(shown * panels, (shown + 1) * panels);
-    return { columns: grid.columns, rows: grid.rows, page: shown, pages, places: fill(grid, here) };
+    const grid = gridOf(layout, panels, aspect);
+    const shown = cameras.slice(clamped * panels, (clamped + 1) * panels);
+    return { columns: grid.columns, rows: grid.rows, page: clamped, pages, slots: fill(grid, shown) };
 }
 
-const cell = (camera, column, row, columns = 1, rows = 1) => ({ camera, column, row, columns, rows });
+const slot = (camera, column, row, columns = 1, rows = 1) => ({ camera, column, row, columns, rows });
 
+/** @param {Grid} grid @param {string[]} cameras @returns {Slot[]} */
 function fill({ columns, rows, large }, cameras) {
-    const waiting = [...cameras];
-    const places = [cell(waiting.shift() ?? null, 0, 0, large.columns, large.rows)];
+    const rest = [...cameras];
+    const slots = [slot(rest.shift() ?? null, 0, 0, large.columns, large.rows)];
     for (let row = 0; row < rows; row += 1) {
         for (let column = 0; column < columns; column += 1) {
             if (row < large.rows && column < large.columns) continue;
-            places.push(cell(waiting.shift() ?? null, column, row));
+            slots.push(slot(rest.shift() ?? null, column, row));
         }
     }
-    return places;
+    return slots;
 }
 
-/** The grid of `layout` on a wall of this shape: its cells, and how many the first tile spans. */
-export function gridOf(layout, panels, shape) {
-    const mixed = layout.includes("+");
-    const small = mixed ? panels - 1 : panels;
+/**
+ * The best grid for `layout` on a wall of this aspect ratio.
+ * @param {string} layout
+ * @param {number} panels
+ * @param {number} aspect
+ * @returns {Grid}
+ */
+export function gridOf(layout, panels, aspect) {
+    const isMixed = layout.includes("+");
+    const small = isMixed ? panels - 1 : panels;
     let best = null;
-    for (let columns = 1; columns <= Math.min(panels, MOST_COLUMNS); columns += 1) {
-        if (!mixed) best = better(best, candidate(columns, Math.ceil(panels / columns), 1, 1, panels, shape));
+    for (let columns = 1; columns <= Math.min(panels, MAX_COLUMNS); columns += 1) {
+        if (!isMixed) best = better(best, candidate(columns, Math.ceil(panels / columns), 1, 1, panels, aspect));
         else for (let wide = 1; wide <= columns; wide += 1) {
-            for (let high = 1; high <= MOST_ROWS; high += 1) {
+            for (let high = 1; high <= MAX_ROWS; high += 1) {
                 const rows = Math.max(high, Math.ceil((small + wide * high) / columns));
-                if (rows <= MOST_ROWS) best = better(best, candidate(columns, rows, wide, high, panels, shape, LARGE_TO_SMALL));
+                if (rows <= MAX_ROWS) best = better(best, candidate(columns, rows, wide, high, panels, aspect, MIN_LARGE_RATIO));
             }
         }
     }
     return best;
 }
 
-function candidate(columns, rows, wide, high, panels, shape, atLeast = 0) {
-    const [width, height] = [shape / columns, 1 / rows];
-    const picture = (w, h) => Math.min(w, h * PICTURE) * Math.min(h, w / PICTURE);
-    const [small, large] = [picture(width, height), picture(width * wide, height * high)];
-    if (large < small * atLeast) return null;
-    const seen = (large + small * (panels - 1)) / shape;
+function candidate(columns, rows, wide, high, panels, aspect, minRatio = 0) {
+    const [width, height] = [aspect / columns, 1 / rows];
+    const area = (w, h) => Math.min(w, h * PICTURE_ASPECT) * Math.min(h, w / PICTURE_ASPECT);
+    const [small, large] = [area(width, height), area(width * wide, height * high)];
+    if (large < small * minRatio) return null;
+    const covered = (large + small * (panels - 1)) / aspect;
     const empty = columns * rows - wide * high + 1 - panels;
-    return { columns, rows, large: { columns: wide, rows: high }, seen, empty, slant: Math.abs(columns - rows) };
+    return { columns, rows, large: { columns: wide, rows: high }, covered, empty, imbalance: Math.abs(columns - rows) };
 }
 
-/** The one that shows more, then the one with fewer empty cells, then the one nearer to a square. */
+/** The candidate that covers more of the wall, then the one with fewer empty cells, then the one nearer to a square. */
 function better(one, other) {
     if (one === null || other === null) return one ?? other;
-    if (Math.abs(other.seen - one.seen) > UNSEEN) return other.seen > one.seen ? other : one;
+    if (Math.abs(other.covered - one.covered) > MIN_DIFFERENCE) return other.covered > one.covered ? other : one;
     if (other.empty !== one.empty) return other.empty < one.empty ? other : one;
-    return other.slant < one.slant ? other : one;
+    return other.imbalance < one.imbalance ? other : one;
 }
 
+/** @type {Record<string, {along: "column" | "row", by: -1 | 1}>} */
 const DIRECTIONS = {
     ArrowLeft: { along: "column", by: -1 },
     ArrowRight: { along: "column", by: 1 },
@@ -119,33 +112,35 @@ const DIRECTIONS = {
 };
 
 /**
- * Where an arrow key leads from place `from`; `turn` is -1 or 1 when it leaves the page sideways, and
- * `place` then lies at the other edge.
- * @param {Place[]} places
- * @returns {{place: number, turn: -1 | 0 | 1}}
+ * The slot to which an arrow key leads. `turn` is -1 or 1 if it leaves the page sideways; `to` is then
+ * at the opposite edge.
+ * @param {Slot[]} slots
+ * @param {number} from index of a slot
+ * @param {string} key
+ * @returns {{to: number, turn: -1 | 0 | 1}}
  */
-export function step(places, from, key) {
+export function step(slots, from, key) {
     const { along, by } = DIRECTIONS[key];
-    const here = places[from];
-    const sideways = along === "column";
-    const [start, span] = sideways ? ["column", "columns"] : ["row", "rows"];
-    const [crossStart, crossSpan] = sideways ? ["row", "rows"] : ["column", "columns"];
-    const across = (place) => // how far beside, 0 where they overlap
-        Math.max(0, place[crossStart] - here[crossStart] - here[crossSpan] + 1, here[crossStart] - place[crossStart] - place[crossSpan] + 1);
+    const here = slots[from];
+    const isSideways = along === "column";
+    const [start, span] = isSideways ? ["column", "columns"] : ["row", "rows"];
+    const [crossStart, crossSpan] = isSideways ? ["row", "rows"] : ["column", "columns"];
+    const offset = (slot) => // across the direction, 0 where the slots overlap
+        Math.max(0, slot[crossStart] - here[crossStart] - here[crossSpan] + 1, here[crossStart] - slot[crossStart] - slot[crossSpan] + 1);
     const nearest = (distance) => {
-        let found = null;
-        places.forEach((place, i) => {
-            const far = distance(place);
+        let best = { i: -1, cost: Infinity };
+        slots.forEach((slot, i) => {
+            const far = distance(slot);
             if (far === null) return;
-            const cost = far * 100 + across(place) * 10 + place[crossStart] / 100;
-            if (found === null || cost < found.cost) found = { i, cost };
+            const cost = far * 100 + offset(slot) * 10 + slot[crossStart] / 100;
+            if (cost < best.cost) best = { i, cost };
         });
-        return found?.i ?? null;
+        return best.i;
     };
-    const ahead = (place) => (by > 0 ? place[start] - here[start] - here[span] : here[start] - place[start] - place[span]);
-    const next = nearest((place) => (ahead(place) >= 0 && across(place) === 0 ? ahead(place) : null));
-    if (next !== null) return { place: next, turn: 0 };
-    if (!sideways) return { place: from, turn: 0 };
-    const edge = nearest((place) => (by > 0 ? place.column : -place.column - place.columns) + 100);
-    return { place: edge, turn: by };
+    const ahead = (slot) => (by > 0 ? slot[start] - here[start] - here[span] : here[start] - slot[start] - slot[span]);
+    const next = nearest((slot) => (ahead(slot) >= 0 && offset(slot) === 0 ? ahead(slot) : null));
+    if (next >= 0) return { to: next, turn: 0 };
+    if (!isSideways) return { to: from, turn: 0 };
+    const edge = nearest((slot) => (by > 0 ? slot.column : -slot.column - slot.columns) + 100);
+    return { to: edge, turn: by };
 }

@@ -1,67 +1,68 @@
-// Puts the page together: settings, language, the agent's two voices, the wall and its controls.
+// Entry point of the wall's page: connects settings, language, socket, camera list, wall and controls.
 
 import { socketUrl } from "./agent-url.js";
 import { CameraList } from "./camera-list.js";
+import { CameraPanel } from "./camera-panel.js";
 import { showableFormats } from "./decoder.js";
-import { Information } from "./information.js";
-import { listen } from "./keys.js";
-import { chooseLanguage, pickLanguage, spoken, t, translate } from "./language.js";
+import { chooseLanguage, currentLanguage, pickLanguage, t, translate } from "./language.js";
 import { LayoutChooser } from "./layout-chooser.js";
 import { SILENT_AFTER } from "./liveness.js";
-import { NewerPage } from "./newer-page.js";
 import { Notices } from "./notices.js";
 import { Rotation } from "./rotation.js";
 import { Settings } from "./settings.js";
-import { NotLive, saveSnapshot } from "./snapshot.js";
+import { listenForShortcuts } from "./shortcuts.js";
+import { NotLiveError, saveSnapshot } from "./snapshot.js";
 import { Toolbar } from "./toolbar.js";
+import { VersionCheck } from "./version-check.js";
 import { CameraWall } from "./wall.js";
 import { SUBPROTOCOL, WallSocket } from "./wall-socket.js";
 
-/** The list of cameras is asked for again this often, in milliseconds. */
-const LIST_EVERY = 5000;
-/** In Motion JPEG it is the only voice of the agent. */
-const LIST_EVERY_MOTION_JPEG = 1000;
-/** And while somebody reads what it tells. */
-const LIST_EVERY_READ = 1000;
-/** Without a mouse, in full screen, the bar goes after this many milliseconds. */
+/** Polling interval of the camera list, in milliseconds. */
+const LIST_INTERVAL = 5000;
+/** In Motion JPEG the list is the only source of states. */
+const LIST_INTERVAL_MOTION_JPEG = 1000;
+/** While the camera panel shows the list's facts. */
+const LIST_INTERVAL_PANEL = 1000;
+/** In full screen the bar disappears after this time without user input, in milliseconds. */
 const IDLE_AFTER = 4000;
 
+/** @returns {any} an element of the page's own HTML */
 const element = (id) => document.getElementById(id);
 const settings = new Settings(location.search);
 const rotation = new Rotation();
-const newerPage = new NewerPage();
+const versionCheck = new VersionCheck();
 const notices = new Notices(element("notices"));
-/** What the agent says is wrong with cameras.toml. */
-let complaints = [];
-/** What is in force, so that only what differs is put into force. */
-const applied = { layout: "auto", transport: null, language: null };
-speak();
+/** Errors in cameras.toml, as the agent reports them. @type {string[]} */
+let configErrors = [];
+/** The settings in use, to apply only those that changed. */
+const applied = { layout: "auto", transport: "", language: "" };
+applyLanguage();
 
 const socket = new WallSocket(socketUrl("ws"), {
-    opened: () => list.refresh(),
-    reported: (camera, report) => wall.reported(camera, report),
-    pictured: (camera, frame, drawn) => wall.pictured(camera, frame, drawn),
-    complained: (texts) => {
-        complaints = texts;
-        complain();
+    onOpen: () => list.refresh(),
+    onState: (camera, report) => wall.setReport(camera, report),
+    onFrame: (camera, frame, drawn) => wall.pushFrame(camera, frame, drawn),
+    onConfigError: (errors) => {
+        configErrors = errors;
+        showErrors();
         list.refresh();
     },
-    refused: (text) => {
-        notices.remark(t("notice.agent", { text }));
+    onRefused: (text) => {
+        notices.showMessage(t("notice.agent", { text }));
         list.refresh();
     },
 });
 
 const list = new CameraList({
-    told: (walls) => {
-        settings.told(walls);
+    onWalls: (walls) => {
+        settings.setWalls(walls);
         return settings.cameras;
     },
-    listed: (texts) => {
-        complaints = texts;
-        newerPage.heard(list.version);
-        apply();
-        complain();
+    onList: (errors) => {
+        configErrors = errors;
+        versionCheck.onAnswer(list.version);
+        applySettings();
+        showErrors();
         wall.arrange();
     },
 });
@@ -71,25 +72,25 @@ const wall = new CameraWall(element("wall"), socket, list, () => draw());
 const actions = {
     layout: (layout) => {
         if (wall.allows(layout)) choose({ layout });
-        else notices.remark(t("notice.mjpegPanels"));
+        else notices.showMessage(t("notice.mjpegPanels"));
         wall.shrink();
     },
     layouts: () => chooser.toggle(draw),
-    rotate: () => choose({ rotate: settings.rotate > 0 ? 0 : settings.rotation }),
-    rotateEvery: (seconds) => choose({ rotate: seconds }),
-    life: (shown) => choose({ life: shown }),
+    rotate: () => choose({ rotate: settings.rotate > 0 ? 0 : settings.rotationInterval }),
+    setRotation: (seconds) => choose({ rotate: seconds }),
+    setActivityMark: (shown) => choose({ life: shown }),
     transport: () => choose({ transport: wall.transport === "socket" ? "mjpeg" : "socket" }),
-    chooseTransport: (transport) => choose({ transport }),
+    setTransport: (transport) => choose({ transport }),
     move: (key) => wall.move(key),
     previousPage: () => wall.turn(-1),
     nextPage: () => wall.turn(1),
     enlarge: () => wall.enlargeFocused(),
     back: () => {
-        if (!wall.shrink() && information.open) actions.information();
+        if (!wall.shrink() && panel.isOpen) actions.cameraPanel();
     },
-    information: () => {
-        information.toggle();
-        askList();
+    cameraPanel: () => {
+        panel.toggle();
+        pollList();
     },
     snapshot: () => snapshot(),
     fullScreen: () => toggleFullScreen(),
@@ -97,53 +98,53 @@ const actions = {
 };
 
 const toolbar = new Toolbar(element("tools"), wall, socket, actions);
-const information = new Information(element("info"), list, wall, actions);
+const panel = new CameraPanel(element("info"), list, wall, actions);
 const chooser = new LayoutChooser(element("layouts"), actions);
 for (const button of document.querySelectorAll("dialog button.dismiss")) {
-    button.onclick = () => button.closest("dialog").close();
+    button.addEventListener("click", () => button.closest("dialog")?.close());
 }
-listen(actions);
+listenForShortcuts(actions);
 
+/** @param {import("./settings.js").Values} choice */
 function choose(choice) {
     settings.choose(choice);
-    apply();
+    applySettings();
 }
 
-/** Puts the settings into force. */
-function apply() {
-    speak();
-    rotation.every = settings.rotate;
-    element("wall").toggleAttribute("life", settings.life);
+function applySettings() {
+    applyLanguage();
+    rotation.interval = settings.rotate;
+    element("wall").toggleAttribute("activity", settings.life);
     if (settings.transport !== applied.transport) {
         applied.transport = settings.transport;
         wall.chooseTransport(settings.transport);
-        askList();
+        pollList();
     }
     if (settings.layout !== applied.layout) {
         applied.layout = settings.layout;
         wall.chooseLayout(settings.layout);
     }
-    wall.judge();
+    wall.update();
 }
 
-function askList() {
-    if (information.open) list.ask(LIST_EVERY_READ);
-    else list.ask(settings.transport === "mjpeg" ? LIST_EVERY_MOTION_JPEG : LIST_EVERY);
+function pollList() {
+    if (panel.isOpen) list.poll(LIST_INTERVAL_PANEL);
+    else list.poll(settings.transport === "mjpeg" ? LIST_INTERVAL_MOTION_JPEG : LIST_INTERVAL);
 }
 
 async function snapshot() {
-    const camera = list.cameras.find(({ id }) => id === wall.chosen);
+    const camera = list.cameras.find(({ id }) => id === wall.selected);
     if (camera === undefined) return;
+    const { id, name } = camera;
     try {
-        notices.remark(t("snapshot.saved", { file: await saveSnapshot(camera.id) }));
+        notices.showMessage(t("snapshot.saved", { file: await saveSnapshot(id) }));
     } catch (error) {
-        const { name } = camera;
-        if (error instanceof NotLive) notices.remark(t("snapshot.notLive", { name, state: t(`state.${error.state}`) }));
-        else notices.remark(t("snapshot.failed", { name }));
+        if (error instanceof NotLiveError) notices.showMessage(t("snapshot.notLive", { name, state: t(`state.${error.state}`) }));
+        else notices.showMessage(t("snapshot.failed", { name }));
     }
 }
 
-function speak() {
+function applyLanguage() {
     const language = pickLanguage(settings.languages);
     if (language === applied.language) return;
     applied.language = language;
@@ -152,11 +153,11 @@ function speak() {
     document.title = t("page.title");
 }
 
-function complain() {
+function showErrors() {
     const own = [];
-    if (settings.unknown) own.push(t("notice.unknownWall", { wall: settings.name }));
+    if (settings.isUnknown) own.push(t("notice.unknownWall", { wall: settings.name }));
     if (list.missing.length > 0) own.push(t("notice.missing", { cameras: list.missing.join(", ") }));
-    notices.complain([...complaints, ...own]);
+    notices.setErrors([...configErrors, ...own]);
 }
 
 function toggleHelp() {
@@ -175,50 +176,51 @@ async function toggleFullScreen() {
 }
 
 function draw() {
-    toolbar.draw(rotation.every);
-    toolbar.press("information", information.open);
-    information.draw(performance.now());
-    const { layout, transport, shape } = wall;
-    chooser.draw({ layout, transport, shape, rotate: settings.rotate, life: settings.life, language: spoken() });
-    const held = document.hidden || wall.enlarged !== null || wall.pages === 1 || information.open || document.querySelector("dialog[open]") !== null;
-    if (rotation.due(performance.now(), held)) wall.turn(1);
-    const none = list.cameras.length === 0;
-    element("nothing").hidden = !none;
-    element("wall").hidden = none;
-    if (none) {
-        const [headline, how] = nothingToShow();
+    toolbar.draw(rotation.interval);
+    toolbar.setPressed("cameraPanel", panel.isOpen);
+    panel.draw(performance.now());
+    const { layout, transport, aspect } = wall;
+    chooser.draw({ layout, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
+    const isPaused = document.hidden || wall.enlarged !== null || wall.pages === 1 || panel.isOpen || document.querySelector("dialog[open]") !== null;
+    if (rotation.isDue(performance.now(), isPaused)) wall.turn(1);
+    const isEmpty = list.cameras.length === 0;
+    element("nothing").hidden = !isEmpty;
+    element("wall").hidden = isEmpty;
+    if (isEmpty) {
+        const [headline, nextStep] = emptyTexts();
         element("nothing-headline").textContent = headline;
-        element("nothing-how").textContent = how;
+        element("nothing-next-step").textContent = nextStep;
     }
 }
 
-/** Why there is no camera on the screen: headline and what to do. */
-function nothingToShow() {
-    if (!(wall.agentSilent() < SILENT_AFTER)) return [t("summary.silent"), t("reason.silent")];
-    if (list.heardAt === null) return [t("page.waiting"), ""];
+/** Why the wall is empty, and what to do. */
+function emptyTexts() {
+    if (!(wall.silence() < SILENT_AFTER)) return [t("summary.silent"), t("reason.silent")];
+    if (list.answeredAt === null) return [t("page.waiting"), ""];
     return [t("page.noCameras"), t("page.noCamerasHow")];
 }
 
 document.addEventListener("visibilitychange", () => {
     wall.request();
-    wall.judge();
+    wall.update();
     if (!document.hidden) {
-        socket.hurry();
+        socket.checkNow();
         list.refresh();
     }
 });
 
-let idle = 0;
-function awake(event) {
+let idleTimer = 0;
+/** @param {Event} [event] */
+function onInput(event) {
     document.documentElement.removeAttribute("idle");
-    clearTimeout(idle);
-    idle = setTimeout(() => document.documentElement.setAttribute("idle", ""), IDLE_AFTER);
-    if (event?.type !== "pointermove") rotation.rest(performance.now());
+    clearTimeout(idleTimer);
+    idleTimer = window.setTimeout(() => document.documentElement.setAttribute("idle", ""), IDLE_AFTER);
+    if (event?.type !== "pointermove") rotation.restart(performance.now());
 }
-for (const event of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(event, awake);
-awake();
+for (const event of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(event, onInput);
+onInput();
 
-// ?video=off: JPEG only, for a terminal whose decoder is worse than none.
-if (new URLSearchParams(location.search).get("video") !== "off") wall.formats = await showableFormats();
-apply();
+// ?video=off requests JPEG only, for a terminal whose video decoder does not work.
+if (new URLSearchParams(location.search).get("video") !== "off") wall.demand.formats = await showableFormats();
+applySettings();
 console.info(`wall: ${SUBPROTOCOL} at ${location.host}`);

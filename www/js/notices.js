@@ -1,17 +1,18 @@
-// The strip of things a person should know: complaints about cameras.toml, and short remarks.
+// The strip above the wall: errors in cameras.toml, and short messages.
 
 import { t } from "./language.js";
 
-/** A remark goes by itself after this many milliseconds; complaints stay until they are dealt with. */
-const REMARK_FOR = 10_000;
-/** More complaints than this are counted, not listed. */
-const LISTED = 4;
+/** A message disappears after this many milliseconds; errors stay until they are dismissed. */
+const MESSAGE_TIMEOUT = 10_000;
+/** Further errors are counted, not listed. */
+const MAX_LISTED = 4;
 
 export class Notices {
     #root;
-    #complaints = [];
+    /** @type {string[]} */
+    #errors = [];
     #dismissed = "";
-    #remark = "";
+    #message = "";
     #timer = 0;
 
     /** @param {HTMLElement} root */
@@ -19,33 +20,33 @@ export class Notices {
         this.#root = root;
     }
 
-    /** Replaces the complaints; those dismissed stay so until they change. @param {string[]} texts */
-    complain(texts) {
-        if (texts.join("\n") === this.#complaints.join("\n")) return;
-        this.#complaints = texts;
+    /** Replaces the errors; dismissed ones stay hidden until the list changes. @param {string[]} texts */
+    setErrors(texts) {
+        if (texts.join("\n") === this.#errors.join("\n")) return;
+        this.#errors = texts;
         this.#dismissed = "";
         this.#draw();
     }
 
-    /** Shows `text` for a while. */
-    remark(text) {
+    /** Shows `text` for a while. @param {string} text */
+    showMessage(text) {
         clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => this.remark(""), REMARK_FOR);
+        this.#timer = window.setTimeout(() => this.showMessage(""), MESSAGE_TIMEOUT);
         if (text === "") clearTimeout(this.#timer);
-        if (text === this.#remark) return;
-        this.#remark = text;
+        if (text === this.#message) return;
+        this.#message = text;
         this.#draw();
     }
 
     #draw() {
         const rows = [];
-        if (this.#remark !== "") rows.push(row([this.#remark], "remark", () => this.remark("")));
-        const all = this.#complaints.join("\n");
+        if (this.#message !== "") rows.push(createRow([this.#message], "message", () => this.showMessage("")));
+        const all = this.#errors.join("\n");
         if (all !== "" && all !== this.#dismissed) {
-            const rest = this.#complaints.length - LISTED;
-            const texts = this.#complaints.slice(0, LISTED);
-            if (rest > 0) texts.push(`+ ${rest}`);
-            rows.push(row(texts, "complaint", () => {
+            const more = this.#errors.length - MAX_LISTED;
+            const texts = this.#errors.slice(0, MAX_LISTED);
+            if (more > 0) texts.push(`+ ${more}`);
+            rows.push(createRow(texts, "config-error", () => {
                 this.#dismissed = all;
                 this.#draw();
             }));
@@ -55,7 +56,8 @@ export class Notices {
     }
 }
 
-function row(texts, kind, dismiss) {
+/** @param {string[]} texts @param {string} className @param {() => void} onDismiss */
+function createRow(texts, className, onDismiss) {
     const list = document.createElement("ul");
     for (const text of texts) {
         const item = document.createElement("li");
@@ -66,9 +68,9 @@ function row(texts, kind, dismiss) {
     button.className = "dismiss";
     button.setAttribute("aria-label", t("notice.dismiss"));
     button.title = t("notice.dismiss");
-    button.onclick = dismiss;
+    button.onclick = onDismiss;
     const element = document.createElement("div");
-    element.className = kind;
+    element.className = className;
     element.append(list, button);
     return element;
 }

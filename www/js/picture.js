@@ -1,26 +1,32 @@
-// What is on the canvas of one tile, and the decoding of its JPEGs, one at a time, the newest winning.
+// The canvas of one tile, and its JPEG decoder: one decode at a time, the newest picture wins.
 //
-// A picture on its way is never waited for twice: while one is decoded the newest arrival waits
-// alone, and an older one never follows a newer one onto the canvas. Every bitmap is closed.
+// While one picture is decoded, only the newest arrival waits. An older picture never replaces a newer
+// one on the canvas. Every bitmap is closed.
 //
-// `offer` takes encoded JPEGs; whoever decodes something else hands the decoded image to `draw`.
+// `push` takes encoded JPEGs; other decoders pass their decoded images to `draw`.
 
 import { isNewer } from "./frame.js";
 
-/** A decoder that takes longer, in milliseconds, is not waited for. */
-const DECODE_WITHIN = 3000;
-/** The measured rate looks back this far, in milliseconds. */
+/** @import { Frame, FrameLabel, Size } from "./types" */
+
+/** After this time, in milliseconds, a decode is no longer waited for. */
+const DECODE_TIMEOUT = 3000;
+/** Time over which the frame rate is measured, in milliseconds. */
 const RATE_WINDOW = 3000;
 
+/** @typedef {{frame: Frame, arrived: number, done: () => void}} Job */
+
 export class Picture {
-    /** What is on the canvas; `arrived` is page time, `taken` agent time in milliseconds. */
+    /** What is on the canvas; `arrived` is page time. @type {FrameLabel & {arrived: number} | null} */
     shown = null;
     width = 0;
     height = 0;
 
     #canvas;
     #context;
+    /** @type {Job | null} */
     #decoding = null;
+    /** @type {Job | null} */
     #waiting = null;
     /** @type {number[]} page times of the last pictures drawn */
     #drawnAt = [];
@@ -29,47 +35,46 @@ export class Picture {
     /** @param {HTMLCanvasElement} canvas */
     constructor(canvas) {
         this.#canvas = canvas;
-        this.#context = canvas.getContext("2d", { alpha: false });
+        this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
     }
 
     /**
-     * Takes a frame that arrived at page time `now`; calls `done` when it is drawn or given up.
-     * @param {import("./frame.js").Frame} frame
+     * Takes a frame; calls `done` once it is drawn or dropped.
+     * @param {Frame} frame
+     * @param {number} now page time of its arrival
+     * @param {() => void} done
      */
-    offer(frame, now, done) {
+    push(frame, now, done) {
         const job = { frame, arrived: now, done };
-        if (this.#decoding !== null && now - this.#decoding.arrived < DECODE_WITHIN) {
-            const passed = this.#waiting;
-            if (passed !== null && !isNewer(frame, passed.frame)) {
+        if (this.#decoding !== null && now - this.#decoding.arrived < DECODE_TIMEOUT) {
+            const replaced = this.#waiting;
+            if (replaced !== null && !isNewer(frame, replaced.frame)) {
                 done();
             } else {
                 this.#waiting = job;
-                passed?.done();
+                replaced?.done();
             }
             return;
         }
         this.#decode(job);
     }
 
-    /** Pictures drawn per second of late; 0 when none were. */
+    /** Pictures drawn per second recently; 0 if there were none. @param {number} now page time */
     rate(now) {
         const recent = this.#drawnAt.filter((at) => now - at < RATE_WINDOW);
-        const span = recent.length < 2 ? 0 : recent.at(-1) - recent[0];
+        const span = recent.length < 2 ? 0 : recent[recent.length - 1] - recent[0];
         // A burst after a standstill may be drawn within one tick of the clock.
         return span > 0 ? ((recent.length - 1) * 1000) / span : 0;
     }
 
-    /**
-     * Milliseconds from arrival to drawing of the pictures drawn since the last call, added up, and
-     * their number.
-     */
+    /** The summed milliseconds from arrival to drawing of all pictures since the last call, and their number. */
     takeLag() {
         const lag = this.#lag;
         this.#lag = { sum: 0, count: 0 };
         return lag;
     }
 
-    /** Blanks the canvas; whatever is still being decoded is thrown away. */
+    /** Blanks the canvas and discards running decodes. */
     clear() {
         this.#decoding = null;
         this.#waiting = null;
@@ -77,17 +82,18 @@ export class Picture {
         this.shown = null;
         this.width = 0;
         this.height = 0;
-        this.#canvas.width = 1; // frees the pixels as well
+        this.#canvas.width = 1; // also frees the pixels
         this.#canvas.height = 1;
     }
 
+    /** @param {Job} job */
     async #decode(job) {
         this.#decoding = job;
         let bitmap = null;
         try {
             bitmap = await createImageBitmap(new Blob([job.frame.payload], { type: "image/jpeg" }));
         } catch {
-            // A damaged picture is skipped; the age of the one shown goes on growing.
+            // A damaged picture is skipped; the age of the picture shown keeps growing.
         }
         if (this.#decoding === job) {
             if (bitmap !== null) this.draw(bitmap, [bitmap.width, bitmap.height], job.frame, job.arrived);
@@ -103,12 +109,11 @@ export class Picture {
     }
 
     /**
-     * Draws a decoded picture unless a newer one is shown; returns whether it did. The image stays the
-     * caller's, to be closed.
+     * Draws a decoded picture unless a newer one is shown; returns whether it did. The caller closes the image.
      * @param {CanvasImageSource} image an ImageBitmap or a VideoFrame
-     * @param {[number, number]} size to draw it at, which gives it its shape
-     * @param {{sequence: number, taken: number}} frame what it was decoded from
-     * @param {number} arrived page time at which that came
+     * @param {Size} size of the canvas, which sets the aspect ratio
+     * @param {FrameLabel} frame the source of the image
+     * @param {number} arrived page time of its arrival
      */
     draw(image, [width, height], frame, arrived) {
         if (!isNewer(frame, this.shown)) return false;
@@ -127,8 +132,8 @@ export class Picture {
         return true;
     }
 
-    /** Keeps the pixels of `image` as a picture of the past, for an `<img>` about to be begun again. */
-    keep(image) {
+    /** Copies the pixels of an `<img>` before its stream is requested again. @param {HTMLImageElement} image */
+    copyFrom(image) {
         if (image.naturalWidth === 0) return;
         this.#canvas.width = image.naturalWidth;
         this.#canvas.height = image.naturalHeight;

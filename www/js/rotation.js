@@ -1,29 +1,28 @@
-// Turns the pages of a wall by itself. Pure: time comes in, "now" comes out.
+// Decides when a wall turns to its next page. Pure: time comes in, a decision comes out.
 //
-// Whoever touches the wall gets the full time again; while somebody looks at one camera, or at a
-// dialog, nothing turns.
+// User input restarts the interval. It also restarts while the wall shows one camera alone or a dialog.
 
 export class Rotation {
     /** Seconds for each page; 0: never. */
-    every = 0;
+    interval = 0;
     #since = 0;
 
-    /** Somebody did something, or a page has just begun. */
-    rest(now) {
+    /** Restarts the interval after user input. @param {number} now page time */
+    restart(now) {
         this.#since = now;
     }
 
     /**
      * Whether to turn to the next page now.
      * @param {number} now page time in milliseconds
-     * @param {boolean} held something is looked at, or nothing can be seen
+     * @param {boolean} paused pages must not turn now
      */
-    due(now, held) {
-        if (this.every === 0 || held) {
+    isDue(now, paused) {
+        if (this.interval === 0 || paused) {
             this.#since = now;
             return false;
         }
-        if (now - this.#since < this.every * 1000) return false;
+        if (now - this.#since < this.interval * 1000) return false;
         this.#since = now;
         return true;
     }

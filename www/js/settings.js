@@ -1,138 +1,150 @@
-// What this page is to show: by what a person chose here, by its address, by this browser's memory,
-// by the wall's section in cameras.toml, or by itself, in this order.
+// Settings of this page, from these sources in order: a choice on this page, the URL, this browser's
+// storage, the wall's section of cameras.toml, defaults.
 //
-// A choice holds until the wall's section says something else: an installer who changes the file
-// finds every screen following it, whatever was pressed there before.
+// A choice is valid until the wall's section changes: an installer who edits the file sees every screen
+// follow it, whatever was chosen there before.
 
 import { LAYOUTS } from "./layout.js";
 
-const PLACE = "cctv.wall";
+/** @import { Transport, WallSection } from "./types" */
 
 /**
- * @typedef {object} WallSection as the agent tells it; null where the file says nothing
- * @property {string} name empty for the one without a name
- * @property {string | null} layout
- * @property {string[] | null} cameras
- * @property {number | null} rotate
- * @property {string | null} language
- * @property {boolean | null} sign_of_life
+ * @typedef {object} Values
+ * @property {string} [layout]
+ * @property {number} [rotate]
+ * @property {boolean} [life] the activity mark
+ * @property {Transport} [transport]
  */
 
-const KINDS = {
+const STORAGE_KEY = "cctv.wall";
+
+/** Returns the value of a setting, or null for an invalid one. @type {Record<string, (value: any) => any>} */
+const PARSERS = {
     layout: (value) => (LAYOUTS.includes(String(value)) ? String(value) : null),
     rotate: (value) => (Number.isFinite(Number(value)) && (Number(value) === 0 || Number(value) >= 3) ? Number(value) : null),
     life: (value) => (typeof value === "boolean" ? value : null),
     transport: (value) => (value === "socket" || value === "mjpeg" ? value : null),
 };
-const BY_ITSELF = { layout: "auto", rotate: 0, life: true, transport: "socket" };
-/** Seconds for each page where a person wants rotation and nobody said how fast. */
-const USUAL_ROTATION = 15;
+/** @type {Required<Values>} */
+const DEFAULTS = { layout: "auto", rotate: 0, life: true, transport: "socket" };
+/** Seconds for each page if rotation is switched on without an interval. */
+const DEFAULT_ROTATION = 15;
 
 export class Settings {
-    /** The wall this page shows; empty for the one without a name. */
+    /** The wall this page shows; empty for the unnamed one. */
     name;
     /** Whether cameras.toml has no wall of that name. */
-    unknown = false;
+    isUnknown = false;
 
-    #address;
-    #addressed;
-    #remembered;
+    #url;
+    /** @type {Values} */
+    #fromUrl;
+    /** @type {Values & {print?: string, language?: string}} */
+    #stored;
+    /** @type {Values} */
     #chosen = {};
-    #file = {};
-    /** The wall's section as text; null before it was told. */
-    #print = null;
+    /** @type {Values & {cameras?: string[], language?: string}} */
+    #fromFile = {};
+    /** The wall's section as text, to notice changes; null before the agent's first answer. @type {string | null} */
+    #fingerprint = null;
 
-    /** @param {string} search the part of the address behind `?` */
+    /** @param {string} search the query of the page's URL */
     constructor(search) {
-        this.#address = new URLSearchParams(search);
-        this.name = this.#address.get("wall") ?? "";
-        const [layout, rotate, transport] = ["layout", "rotate", "transport"].map((key) => this.#address.get(key));
-        // A plus sign in an address is read as a blank.
-        const given = { layout: layout?.replace(" ", "+"), rotate: rotate || null, transport };
-        const life = { on: true, off: false }[this.#address.get("life")];
-        this.#addressed = sound({ ...given, life });
-        this.#remembered = recall(this.name);
+        this.#url = new URLSearchParams(search);
+        this.name = this.#url.get("wall") ?? "";
+        const [layout, rotate, transport, life] = ["layout", "rotate", "transport", "life"].map((key) => this.#url.get(key));
+        this.#fromUrl = valid({
+            layout: layout?.replace(" ", "+"), // a plus sign in a query is read as a space
+            rotate: rotate || null,
+            transport,
+            life: life === "on" ? true : life === "off" ? false : null,
+        });
+        this.#stored = load(this.name);
     }
 
+    /** @returns {string} */
     get layout() { return this.#get("layout"); }
-    /** Seconds for each page of cameras; 0: they stay. */
+    /** Seconds for each page of cameras; 0: pages do not turn. @returns {number} */
     get rotate() { return this.#get("rotate"); }
-    /** Whether live tiles carry a moving mark. */
+    /** Whether live tiles have the activity mark. @returns {boolean} */
     get life() { return this.#get("life"); }
-    /** @returns {"socket" | "mjpeg"} */
+    /** @returns {Transport} */
     get transport() { return "WebSocket" in window ? this.#get("transport") : "mjpeg"; }
 
-    /** Only these, in this order; null: all. @returns {string[] | null} */
+    /** Show only these, in this order; null: all. @returns {string[] | null} */
     get cameras() {
-        const given = this.#address.get("cameras")?.split(",").filter((id) => id !== "");
-        return given ?? this.#file.cameras ?? null;
+        const given = this.#url.get("cameras")?.split(",").filter((id) => id !== "");
+        return given ?? this.#fromFile.cameras ?? null;
     }
 
-    /** Best first, as BCP 47 tags. @returns {readonly string[]} */
+    /** BCP 47 tags, best first. @returns {readonly string[]} */
     get languages() {
-        // Before the agent has said anything the language of the last time is the best guess.
-        const guess = this.#print === null ? this.#remembered.language : null;
-        const wish = this.#address.get("lang") ?? this.#file.language ?? guess;
-        return typeof wish === "string" ? [wish] : navigator.languages;
+        // Before the agent's first answer the language of the last visit is the best guess.
+        const guess = this.#fingerprint === null ? this.#stored.language : null;
+        const language = this.#url.get("lang") ?? this.#fromFile.language ?? guess;
+        return typeof language === "string" ? [language] : navigator.languages;
     }
 
-    /** What to rotate at if somebody asks for it now. */
-    get rotation() {
-        return this.rotate || this.#addressed.rotate || this.#file.rotate || USUAL_ROTATION;
+    /** Seconds for each page if rotation is switched on now. */
+    get rotationInterval() {
+        return this.rotate || this.#fromUrl.rotate || this.#fromFile.rotate || DEFAULT_ROTATION;
     }
 
-    /** Takes the walls as the agent tells them. @param {WallSection[]} walls */
-    told(walls) {
-        const mine = walls.find((wall) => wall.name === this.name);
-        this.unknown = mine === undefined && this.name !== "";
-        const section = mine ?? walls.find((wall) => wall.name === "") ?? {};
-        const print = JSON.stringify(section);
-        if (print === this.#print) return;
-        if (this.#print !== null || this.#remembered.print !== print) {
-            this.#remembered = {};
-            if (this.#print !== null) this.#chosen = {};
+    /** Takes the walls from the agent's answer. @param {WallSection[]} walls */
+    setWalls(walls) {
+        const own = walls.find((wall) => wall.name === this.name);
+        this.isUnknown = own === undefined && this.name !== "";
+        const section = own ?? walls.find((wall) => wall.name === "") ?? {};
+        const fingerprint = JSON.stringify(section);
+        if (fingerprint === this.#fingerprint) return;
+        if (this.#fingerprint !== null || this.#stored.print !== fingerprint) {
+            this.#stored = {};
+            if (this.#fingerprint !== null) this.#chosen = {};
         }
-        this.#print = print;
-        this.#file = { ...sound({ layout: section.layout, rotate: section.rotate, life: section.sign_of_life }) };
-        if (Array.isArray(section.cameras)) this.#file.cameras = section.cameras.filter((id) => typeof id === "string");
-        if (typeof section.language === "string") this.#file.language = section.language;
-        this.#keep();
+        this.#fingerprint = fingerprint;
+        this.#fromFile = valid({ layout: section.layout, rotate: section.rotate, life: section.sign_of_life });
+        if (Array.isArray(section.cameras)) this.#fromFile.cameras = section.cameras.filter((id) => typeof id === "string");
+        if (typeof section.language === "string") this.#fromFile.language = section.language;
+        this.#save();
     }
 
-    /** A person chose: holds from now on, and the next time unless the address says otherwise. */
+    /** Takes a choice made on this page; it is stored for the next visit. @param {Values} choice */
     choose(choice) {
         Object.assign(this.#chosen, choice);
-        this.#keep();
+        this.#save();
     }
 
+    /** @returns {any} */
     #get(key) {
-        return this.#chosen[key] ?? this.#addressed[key] ?? this.#remembered[key] ?? this.#file[key] ?? BY_ITSELF[key];
+        return this.#chosen[key] ?? this.#fromUrl[key] ?? this.#stored[key] ?? this.#fromFile[key] ?? DEFAULTS[key];
     }
 
-    #keep() {
-        const memory = { ...this.#remembered, ...this.#chosen, print: this.#print, language: this.#file.language };
+    #save() {
+        const stored = { ...this.#stored, ...this.#chosen, print: this.#fingerprint, language: this.#fromFile.language };
         try {
-            localStorage.setItem(place(this.name), JSON.stringify(memory));
+            localStorage.setItem(storageKey(this.name), JSON.stringify(stored));
         } catch {
-            // A kiosk without storage starts as address and file say, each time.
+            // A kiosk without storage starts from URL and file each time.
         }
     }
 }
 
-const place = (name) => (name === "" ? PLACE : `${PLACE}.${name}`);
+/** @param {string} name */
+const storageKey = (name) => (name === "" ? STORAGE_KEY : `${STORAGE_KEY}.${name}`);
 
-function recall(name) {
+/** @param {string} name */
+function load(name) {
     try {
-        const memory = JSON.parse(localStorage.getItem(place(name)) ?? "{}");
-        if (memory === null || typeof memory !== "object") return {};
-        return { ...sound(memory), print: memory.print, language: memory.language };
+        const stored = JSON.parse(localStorage.getItem(storageKey(name)) ?? "{}");
+        if (stored === null || typeof stored !== "object") return {};
+        return { ...valid(stored), print: stored.print, language: stored.language };
     } catch {
         return {};
     }
 }
 
-/** Only what a setting can be. */
-function sound(values) {
-    const entries = Object.entries(KINDS).map(([key, check]) => [key, values[key] == null ? null : check(values[key])]);
+/** The valid values among `values`. @param {Record<string, unknown>} values @returns {Values} */
+function valid(values) {
+    const entries = Object.entries(PARSERS).map(([key, parse]) => [key, values[key] == null ? null : parse(values[key])]);
     return Object.fromEntries(entries.filter(([, value]) => value !== null));
 }

@@ -1,15 +1,16 @@
-// Saving what a tile shows, as a file in the camera's own size. A picture that is not live is never
-// saved: the agent answers 503 with its card then, and that is told instead.
+// Saves the picture of a tile as a file in the camera's own size. Only a live picture is saved: for any
+// other the agent answers 503, and the page shows a message.
 
 import { agentUrl } from "./agent-url.js";
 
-/** The agent may first have to start the decoder; in milliseconds. */
-const ANSWER_WITHIN = 15_000;
+/** The agent may have to start the decoder first; in milliseconds. */
+const SNAPSHOT_TIMEOUT = 15_000;
 /** The browser has read the file by then, in milliseconds. */
-const KEPT_FOR = 60_000;
+const REVOKE_AFTER = 60_000;
 
-/** The agent has no live picture; `state` is its word for why. */
-export class NotLive extends Error {
+/** The agent has no live picture of a camera in state `state`. */
+export class NotLiveError extends Error {
+    /** @param {string} state */
     constructor(state) {
         super(`not live: ${state}`);
         this.state = state;
@@ -17,16 +18,17 @@ export class NotLive extends Error {
 }
 
 /**
- * Fetches the newest picture of `camera` and hands it to the browser as a download; returns its name.
- * @throws {NotLive} or whatever `fetch` throws
+ * Fetches the newest picture of `camera` and starts its download; returns the file name.
+ * @param {string} camera
+ * @throws {NotLiveError} or whatever `fetch` throws
  */
 export async function saveSnapshot(camera) {
     const answer = await fetch(agentUrl(`snapshot/${encodeURIComponent(camera)}`), {
         cache: "no-store",
-        signal: AbortSignal.timeout(ANSWER_WITHIN),
+        signal: AbortSignal.timeout(SNAPSHOT_TIMEOUT),
     });
     const state = answer.headers.get("X-State");
-    if (answer.status === 503) throw new NotLive(state ?? "connecting");
+    if (answer.status === 503) throw new NotLiveError(state ?? "connecting");
     if (!answer.ok || answer.headers.get("Content-Type") !== "image/jpeg") throw new Error(`the agent answered ${answer.status}`);
     const picture = await answer.blob();
     const taken = Number(answer.headers.get("X-Timestamp"));
@@ -35,14 +37,18 @@ export async function saveSnapshot(camera) {
     link.href = URL.createObjectURL(picture);
     link.download = name;
     link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), KEPT_FOR);
+    setTimeout(() => URL.revokeObjectURL(link.href), REVOKE_AFTER);
     return name;
 }
 
-/** As gate-2026-11-22T21-04-05.jpg, in this browser's time zone: no file system takes offence at it. */
+/**
+ * Such as gate-2026-11-22T21-04-05.jpg, in the browser's time zone; without characters that a file system refuses.
+ * @param {string} camera
+ * @param {Date} taken
+ */
 export function fileName(camera, taken) {
-    const two = (number) => String(number).padStart(2, "0");
-    const day = [taken.getFullYear(), two(taken.getMonth() + 1), two(taken.getDate())].join("-");
-    const time = [taken.getHours(), taken.getMinutes(), taken.getSeconds()].map(two).join("-");
-    return `${camera}-${day}T${time}.jpg`;
+    const pad = (number) => String(number).padStart(2, "0");
+    const date = [taken.getFullYear(), pad(taken.getMonth() + 1), pad(taken.getDate())].join("-");
+    const time = [taken.getHours(), taken.getMinutes(), taken.getSeconds()].map(pad).join("-");
+    return `${camera}-${date}T${time}.jpg`;
 }

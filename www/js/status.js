@@ -1,43 +1,44 @@
-// The status page: every camera of the agent in a table that refreshes itself. It is as honest as the
-// wall: ages grow between two answers, and without answers the whole table says that it is old.
+// The status page: a table of all cameras that refreshes itself. It is as honest as the wall: ages grow
+// between two answers, and without answers the whole table says that it is old.
 //
-// Rows and cells stay the same elements and change their text only, so that neither a reader's place
-// nor a selection is lost.
+// Rows and cells stay the same elements and only their text changes, so that the reader's position and
+// selection survive.
 
 import { CameraList } from "./camera-list.js";
 import { chooseLanguage, duration, pickLanguage, t, translate } from "./language.js";
-import { judge, SILENT_AFTER } from "./liveness.js";
-import { explain } from "./reasons.js";
+import { SILENT_AFTER, verdictOf } from "./liveness.js";
+import { ReasonTimes, explain } from "./reason-text.js";
 import { Settings } from "./settings.js";
-import "./status-words.js";
+import "./status-texts.js";
 
-const LIST_EVERY = 1000;
-const DRAW_EVERY = 500;
-/** A dash, for what is not known. */
-const NOTHING = "–";
+/** @import { CameraFacts } from "./types" */
+
+const LIST_INTERVAL = 1000;
+const DRAW_INTERVAL = 500;
+const UNKNOWN = "–";
 
 const settings = new Settings(location.search);
-const began = performance.now();
-let language = null;
-let complaints = [];
+const startedAt = performance.now();
+let language = "";
+/** @type {string[]} */
+let configErrors = [];
 /** @type {Map<string, HTMLTableRowElement>} */
 const rows = new Map();
-/** When each camera's reason was told first. @type {Map<string, {why: string, since: number}>} */
-const whys = new Map();
+const reasonTimes = new ReasonTimes();
 
 const list = new CameraList({
-    told: (walls) => {
-        settings.told(walls);
+    onWalls: (walls) => {
+        settings.setWalls(walls);
         return null;
     },
-    listed: (texts) => {
-        complaints = texts;
-        speak();
+    onList: (errors) => {
+        configErrors = errors;
+        applyLanguage();
         draw();
     },
 });
 
-function speak() {
+function applyLanguage() {
     const picked = pickLanguage(settings.languages);
     if (picked === language) return;
     language = picked;
@@ -49,73 +50,73 @@ function speak() {
 
 function draw() {
     const now = performance.now();
-    const silent = now - (list.heardAt ?? began);
-    const gone = !(silent < SILENT_AFTER);
-    document.body.toggleAttribute("silent", gone);
-    const states = list.cameras.map((camera) => drawRow(camera, gone, now));
-    const order = list.cameras.map(({ id }) => rows.get(id));
-    const body = document.querySelector("tbody");
+    const silence = now - (list.answeredAt ?? startedAt);
+    const isSilent = !(silence < SILENT_AFTER);
+    document.body.toggleAttribute("silent", isSilent);
+    const drawn = list.cameras.map((camera) => drawRow(camera, silence, now));
+    const order = drawn.map(({ row }) => row);
+    const body = slot("rows");
     if (order.length !== body.children.length || order.some((row, i) => row !== body.children[i])) body.replaceChildren(...order);
     for (const id of rows.keys()) if (!list.cameras.some((camera) => camera.id === id)) rows.delete(id);
 
-    const live = states.filter((state) => state === "live").length;
-    const summary = list.heardAt === null ? t("page.waiting") : t("summary.live", { live, all: states.length });
-    say(slot("summary"), gone ? t("summary.silent") : summary);
-    document.body.toggleAttribute("alarmed", gone || live < states.length);
-    say(slot("agent"), gone ? t("status.silent", { time: duration(silent) }) : agent());
-    say(slot("none"), list.heardAt !== null && states.length === 0 ? `${t("page.noCameras")}. ${t("page.noCamerasHow")}` : "");
-    drawComplaints();
+    const live = drawn.filter(({ verdict }) => verdict === "live").length;
+    const summary = list.answeredAt === null ? t("page.waiting") : t("summary.live", { live, all: drawn.length });
+    setText(slot("summary"), isSilent ? t("summary.silent") : summary);
+    document.body.toggleAttribute("alarmed", isSilent || live < drawn.length);
+    setText(slot("agent"), isSilent ? t("status.silent", { time: duration(silence) }) : agentText());
+    setText(slot("none"), list.answeredAt !== null && drawn.length === 0 ? `${t("page.noCameras")}. ${t("page.noCamerasHow")}` : "");
+    drawErrors();
 }
 
-function agent() {
+function agentText() {
     if (list.version === "" || list.uptime === null) return "";
-    return t("status.agent", { version: list.version, uptime: duration(list.uptime * 1000), viewers: list.viewers ?? NOTHING });
+    return t("status.agent", { version: list.version, uptime: duration(list.uptime * 1000), viewers: list.viewers ?? UNKNOWN });
 }
 
-/** Returns the verdict shown. */
-function drawRow(camera, gone, now) {
+/** @param {CameraFacts} camera @param {number} silence of the agent, in milliseconds @param {number} now */
+function drawRow(camera, silence, now) {
     let row = rows.get(camera.id);
     if (row === undefined) {
-        row = makeRow(camera.id);
+        row = createRow(camera.id);
         rows.set(camera.id, row);
     }
-    const ago = now - list.heardAt;
-    const age = camera.age === null ? null : camera.age * 1000 + ago;
-    const verdict = judge({ agentSilent: gone ? Infinity : 0, state: camera.state, age, fps: camera.fps });
+    const age = camera.age === null ? null : camera.age * 1000 + (now - (list.answeredAt ?? now));
+    const verdict = verdictOf({ silence, state: camera.state, age, fps: camera.fps });
     row.dataset.verdict = verdict;
-    if (whys.get(camera.id)?.why !== camera.why) whys.set(camera.id, { why: camera.why, since: now });
-    const { reason, doing } = explain(verdict === camera.state ? camera.why : "", whys.get(camera.id).since, now);
-    const why = verdict === "live" ? "" : [reason || t(`reason.${verdict}`), doing].filter((text) => text !== "").join(" · ");
+    const since = reasonTimes.since(camera.id, camera.why, now);
+    const { reason, nextStep } = explain(verdict === camera.state ? camera.why : "", since, now);
+    const details = verdict === "live" ? "" : [reason || t(`reason.${verdict}`), nextStep].filter((text) => text !== "").join(" · ");
     const { worker } = camera;
     const [name, state, ...rest] = row.cells;
-    say(name.firstChild, camera.name);
-    say(state.firstChild, t(`state.${verdict}`));
-    say(state.lastChild, why);
+    setText(name.firstChild, camera.name);
+    setText(state.firstChild, t(`state.${verdict}`));
+    setText(state.lastChild, details);
     const texts = [
-        age === null ? NOTHING : age < 60_000 ? `${(age / 1000).toFixed(1)} s` : duration(age),
-        camera.codec ?? NOTHING,
-        camera.size?.join("×") ?? NOTHING,
-        camera.fps?.toFixed(1) ?? NOTHING,
-        camera.bitrate === null ? NOTHING : (camera.bitrate / 1e6).toFixed(2),
-        camera.viewers ?? NOTHING,
-        camera.reconnects ?? NOTHING,
-        camera.stalls ?? NOTHING,
-        worker?.share == null ? NOTHING : `${Math.round(worker.share * 100)} %`,
-        worker?.memory == null ? NOTHING : `${Math.round(worker.memory / (1 << 20))} MiB`,
+        age === null ? UNKNOWN : age < 60_000 ? `${(age / 1000).toFixed(1)} s` : duration(age),
+        camera.codec ?? UNKNOWN,
+        camera.size?.join("×") ?? UNKNOWN,
+        camera.fps?.toFixed(1) ?? UNKNOWN,
+        camera.bitrate === null ? UNKNOWN : (camera.bitrate / 1e6).toFixed(2),
+        camera.viewers ?? UNKNOWN,
+        camera.reconnects ?? UNKNOWN,
+        camera.stalls ?? UNKNOWN,
+        worker?.cpu == null ? UNKNOWN : `${Math.round(worker.cpu * 100)} %`,
+        worker?.memory == null ? UNKNOWN : `${Math.round(worker.memory / (1 << 20))} MiB`,
     ];
-    rest.forEach((cell, i) => say(cell, String(texts[i])));
-    return verdict;
+    rest.forEach((cell, i) => setText(cell, String(texts[i])));
+    return { row, verdict };
 }
 
-function makeRow(id) {
+/** @param {string} id */
+function createRow(id) {
     const row = document.createElement("tr");
     row.dataset.camera = id;
     const name = document.createElement("th");
     name.scope = "row";
     const link = document.createElement("a");
-    const address = new URLSearchParams(location.search);
-    address.set("cameras", id);
-    link.href = `./?${address}`;
+    const query = new URLSearchParams(location.search);
+    query.set("cameras", id);
+    link.href = `./?${query}`;
     name.append(link);
     const state = document.createElement("td");
     state.append(document.createElement("strong"), document.createElement("small"));
@@ -125,27 +126,28 @@ function makeRow(id) {
     return row;
 }
 
-function drawComplaints() {
-    const root = document.getElementById("complaints");
-    root.hidden = complaints.length === 0;
-    if (root.dataset.texts === complaints.join("\n")) return;
-    root.dataset.texts = complaints.join("\n");
-    root.replaceChildren(...complaints.map((text) => {
+function drawErrors() {
+    const root = slot("config-errors");
+    root.hidden = configErrors.length === 0;
+    if (root.dataset.texts === configErrors.join("\n")) return;
+    root.dataset.texts = configErrors.join("\n");
+    root.replaceChildren(...configErrors.map((text) => {
         const item = document.createElement("li");
         item.textContent = text;
         return item;
     }));
 }
 
+/** @returns {any} an element of the page's own HTML */
 function slot(name) {
     return document.querySelector(`[data-slot="${name}"]`);
 }
 
-function say(element, text) {
+function setText(element, text) {
     if (element.textContent !== text) element.textContent = text;
 }
 
 document.addEventListener("visibilitychange", () => list.refresh());
-speak();
-list.ask(LIST_EVERY);
-setInterval(draw, DRAW_EVERY);
+applyLanguage();
+list.poll(LIST_INTERVAL);
+setInterval(draw, DRAW_INTERVAL);

@@ -1,4 +1,4 @@
-// The bar above the wall: what is shown and how, and how many cameras are live.
+// The bar above the wall: controls, layout, and how many cameras are live.
 
 import { t, duration } from "./language.js";
 import { layoutIcon, layoutName } from "./layout-chooser.js";
@@ -8,89 +8,95 @@ export class Toolbar {
     #root;
     #wall;
     #socket;
-    #said = new Map();
-    #icon = "";
+    /** @type {Map<string, string>} */
+    #texts = new Map();
+    #iconKey = "";
 
     /**
      * @param {HTMLElement} root
      * @param {import("./wall.js").CameraWall} wall
      * @param {import("./wall-socket.js").WallSocket} socket
-     * @param {Record<string, (key?: string) => void>} actions as for the keyboard
+     * @param {Record<string, (argument?: any) => void>} actions the same as for the keyboard
      */
     constructor(root, wall, socket, actions) {
         this.#root = root;
         this.#wall = wall;
         this.#socket = socket;
         for (const button of root.querySelectorAll("button[data-action]")) {
-            button.onclick = () => actions[button.dataset.action]();
+            button.addEventListener("click", () => actions[button.getAttribute("data-action") ?? ""]());
         }
     }
 
-    /** Says how things stand now. @param {number} rotate seconds for each page; 0: they stay */
+    /** Shows the current state. @param {number} rotate seconds for each page; 0: pages do not turn */
     draw(rotate) {
         const wall = this.#wall;
-        const silent = wall.agentSilent();
-        const gone = !(silent < SILENT_AFTER);
+        const silence = wall.silence();
+        const isSilent = !(silence < SILENT_AFTER);
         const counts = wall.counts;
         const summary = counts.all === 0 ? "" : t("summary.live", counts);
-        this.#say("summary", gone ? t("summary.silent") : summary);
-        this.#root.toggleAttribute("alarmed", gone || counts.live < counts.all);
-        this.#say("silence", gone ? duration(silent) : "");
-        this.#say("time", gone ? "" : this.#time());
-        const several = wall.pages > 1;
-        this.#hide("previousPage", !several);
-        this.#hide("nextPage", !several);
-        this.#say("page", several ? t("tools.page", { page: wall.page + 1, pages: wall.pages }) : "");
-        this.#hide("back", wall.enlarged === null);
-        this.#hide("rotate", !several);
-        this.press("rotate", rotate > 0);
-        this.#name("rotate", t(rotate > 0 ? "tools.rotating" : "tools.still"));
-        this.#say("rotating", rotate > 0 ? t("age.seconds", { s: rotate }) : "");
+        this.#setText("summary", isSilent ? t("summary.silent") : summary);
+        this.#root.toggleAttribute("alarmed", isSilent || counts.live < counts.all);
+        this.#setText("silence", isSilent ? duration(silence) : "");
+        this.#setText("time", isSilent ? "" : this.#time());
+        const hasPages = wall.pages > 1;
+        this.#setHidden("previousPage", !hasPages);
+        this.#setHidden("nextPage", !hasPages);
+        this.#setText("page", hasPages ? t("tools.page", { page: wall.page + 1, pages: wall.pages }) : "");
+        this.#setHidden("back", wall.enlarged === null);
+        this.#setHidden("rotate", !hasPages);
+        this.setPressed("rotate", rotate > 0);
+        this.#setLabel("rotate", t(rotate > 0 ? "tools.rotating" : "tools.still"));
+        this.#setText("rotating", rotate > 0 ? t("age.seconds", { s: rotate }) : "");
         this.#drawLayout();
     }
 
     #drawLayout() {
-        const { layout, shape } = this.#wall;
+        const { layout, aspect } = this.#wall;
         const { all } = this.#wall.counts;
-        const icon = `${layout} ${all} ${Math.round(shape * 20)}`;
-        if (icon !== this.#icon) this.#root.querySelector("[data-slot=icon]").replaceChildren(layoutIcon(layout, shape, all));
-        this.#icon = icon;
-        this.#say("layout", layoutName(layout));
-        this.#name("layouts", t("layout.shown", { layout: layoutName(layout) }));
+        const key = `${layout} ${all} ${Math.round(aspect * 20)}`;
+        if (key !== this.#iconKey) this.#find("[data-slot=icon]").replaceChildren(layoutIcon(layout, aspect, all));
+        this.#iconKey = key;
+        this.#setText("layout", layoutName(layout));
+        this.#setLabel("layouts", t("layout.shown", { layout: layoutName(layout) }));
     }
 
-    /** What a button is called, by people who see and who do not. */
-    #name(action, text) {
+    /** Sets the tooltip and the accessible name of a button. */
+    #setLabel(action, text) {
         const button = this.#button(action);
         if (button.title === text) return;
         button.title = text;
         button.setAttribute("aria-label", text);
     }
 
-    /** The agent's clock where it is known, in this page's time zone. */
+    /** The agent's time if it is known, in this page's time zone. */
     #time() {
         const now = this.#socket.clock.at(performance.now()) ?? Date.now();
         return new Date(now).toLocaleTimeString("en-GB");
     }
 
-    #button(action) {
-        return this.#root.querySelector(`[data-action="${action}"]`);
+    /** @returns {any} an element of the page's own HTML */
+    #find(selector) {
+        return this.#root.querySelector(selector);
     }
 
-    /** Whether a button is shown as pressed. */
-    press(action, pressed) {
+    #button(action) {
+        return this.#find(`[data-action="${action}"]`);
+    }
+
+    /** Shows a button as pressed, or not. */
+    setPressed(action, pressed) {
         const button = this.#button(action);
         if (button.getAttribute("aria-pressed") !== String(pressed)) button.setAttribute("aria-pressed", String(pressed));
     }
 
-    #hide(action, hidden) {
+    #setHidden(action, hidden) {
         const button = this.#button(action);
         if (button.hidden !== hidden) button.hidden = hidden;
     }
 
-    #say(slot, text) {
-        if (this.#said.get(slot) === text) return;
-        this.#said.set(slot, text);
-        this.#root.querySelector(`[data-slot="${slot}"]`).textContent = text;
+    #setText(slot, text) {
+        if (this.#texts.get(slot) === text) return;
+        this.#texts.set(slot, text);
+        this.#find(`[data-slot="${slot}"]`).textContent = text;
     }
 }

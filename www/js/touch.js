@@ -1,50 +1,52 @@
-// Fingers and mouse on the wall: a double click or a tap on a camera, and a swipe to the side.
+// Touch and mouse gestures on the wall: a tap or a double click on a camera, and a horizontal swipe.
 
-/** A finger that moved less than this, in CSS pixels, tapped; one that moved further than `SWIPE` sideways swiped. */
-const TAP = 12;
-const SWIPE = 60;
-/** A second tap so soon, in milliseconds, is the other half of a double one. */
-const DOUBLE_WITHIN = 350;
+/** Maximum movement of a tap and minimum horizontal movement of a swipe, in CSS pixels. */
+const MAX_TAP = 12;
+const MIN_SWIPE = 60;
+/** A second tap within this time, in milliseconds, belongs to a double tap. */
+const DOUBLE_TAP_TIMEOUT = 350;
 
 export class Touch {
     #listener;
+    /** @type {PointerEvent | null} */
     #down = null;
     #tappedAt = -Infinity;
 
     /**
      * @param {HTMLElement} root
      * @param {object} listener
-     * @param {(camera: string) => void} listener.tapped
-     * @param {(by: -1 | 1) => void} listener.swiped 1: towards the next
+     * @param {(camera: string) => void} listener.onTap
+     * @param {(by: -1 | 1) => void} listener.onSwipe 1: towards the next page
      */
     constructor(root, listener) {
         this.#listener = listener;
         root.addEventListener("dblclick", (event) => {
-            if (event.timeStamp - this.#tappedAt > DOUBLE_WITHIN) this.#tap(event.target);
+            if (event.timeStamp - this.#tappedAt > DOUBLE_TAP_TIMEOUT) this.#tap(event.target);
         });
         root.addEventListener("pointerdown", (event) => {
             this.#down = event.pointerType === "mouse" || !event.isPrimary ? null : event;
         });
         root.addEventListener("pointercancel", () => (this.#down = null));
-        root.addEventListener("pointerup", (event) => this.#up(event));
+        root.addEventListener("pointerup", (event) => this.#onUp(event));
     }
 
-    #up(event) {
+    /** @param {PointerEvent} event */
+    #onUp(event) {
         const down = this.#down;
         this.#down = null;
         if (down === null || event.pointerId !== down.pointerId) return;
         const [x, y] = [event.clientX - down.clientX, event.clientY - down.clientY];
-        if (Math.hypot(x, y) < TAP) {
-            if (event.timeStamp - this.#tappedAt < DOUBLE_WITHIN) return;
+        if (Math.hypot(x, y) < MAX_TAP) {
+            if (event.timeStamp - this.#tappedAt < DOUBLE_TAP_TIMEOUT) return;
             this.#tappedAt = event.timeStamp;
             this.#tap(event.target);
-        } else if (Math.abs(x) > SWIPE && Math.abs(x) > 2 * Math.abs(y)) {
-            this.#listener.swiped(x < 0 ? 1 : -1);
+        } else if (Math.abs(x) > MIN_SWIPE && Math.abs(x) > 2 * Math.abs(y)) {
+            this.#listener.onSwipe(x < 0 ? 1 : -1);
         }
     }
 
     #tap(target) {
         const camera = target.closest?.("camera-tile")?.getAttribute("camera");
-        if (camera) this.#listener.tapped(camera);
+        if (camera) this.#listener.onTap(camera);
     }
 }

@@ -1,239 +1,241 @@
-// One WebSocket for the whole wall, kept up for ever: subprotocol cctv.wall.1.
+// The one WebSocket of the whole wall, subprotocol cctv.wall.1, with unlimited reconnects.
 //
-// An open socket proves nothing. The agent must answer pings; one that does not is dropped and
-// dialled again. Numbers of tiles in use are remembered and told anew after each reconnect.
+// An open socket alone proves nothing. The agent must answer pings; otherwise the page closes the
+// connection and opens another one. After each reconnect it sends its `show` message again.
 
 import { AgentClock } from "./agent-clock.js";
 import { parseFrame } from "./frame.js";
 
+/** @import { Frame, TileReport, TileRequest } from "./types" */
+
 export const SUBPROTOCOL = "cctv.wall.1";
-/** Pauses before dialling again, in milliseconds; the last one repeats. */
-const PAUSES = [0, 1000, 2000, 3000, 5000];
-/** A connection this old, in milliseconds, makes the next loss start at the shortest pause again. */
-const STEADY_AFTER = 5000;
-const PING_EVERY = 1000;
-/** Deadline for a pong and for opening a socket, in milliseconds. */
-const ANSWER_WITHIN = 3000;
-const TICK = 250;
-/** A tick later than this means that the page itself slept; nobody else may be blamed for it. */
-const OVERSLEPT = 1500;
+/** Delays before reconnecting, in milliseconds; the last one repeats. */
+const BACKOFF = [0, 1000, 2000, 3000, 5000];
+/** A connection that lasted this long, in milliseconds, resets the backoff. */
+const STABLE_AFTER = 5000;
+const PING_INTERVAL = 1000;
+/** For a pong and for opening the socket, in milliseconds. */
+const ANSWER_TIMEOUT = 3000;
+const TICK_INTERVAL = 250;
+/** A tick later than this, in milliseconds, means that the page itself was suspended, not that the agent is silent. */
+const MAX_TICK_DELAY = 1500;
 /** Credits of one burst of pictures share a message, in milliseconds. */
 const CREDIT_DELAY = 8;
 
 /**
- * @typedef {object} Place one entry of `show`
- * @property {number} tile
- * @property {string} camera
- * @property {[number, number]} size in device pixels
- * @property {number} fps
- * @property {string[]} accept formats, the one liked best first
+ * @typedef {object} Listener
+ * @property {() => void} onOpen
+ * @property {(camera: string, report: TileReport) => void} onState the state of a tile changed
+ * @property {(camera: string, frame: Frame, drawn: () => void) => void} onFrame `drawn` requests the next
+ *     picture; call it once the frame is drawn or dropped
+ * @property {(errors: string[]) => void} onConfigError gets all errors in cameras.toml
+ * @property {(text: string) => void} onRefused the agent did not accept a message of this page
  */
 
 export class WallSocket {
     clock = new AgentClock();
-    /** Page time at which the agent last said something that made sense. */
-    heardAt = performance.now();
+    /** Page time of the agent's last valid message. */
+    lastMessageAt = performance.now();
 
     #url;
     #listener;
+    /** @type {WebSocket | null} */
     #socket = null;
-    #open = false;
+    #isOpen = false;
+    /** Page time at which the current attempt or connection began. */
     #since = 0;
     #attempts = 0;
-    #redial = 0;
+    #reconnectTimer = 0;
     #ticker = 0;
     #tickedAt = 0;
-    #ping = { number: 0, sent: 0, answered: true };
-    /** @type {Place[]} */
-    #places = [];
-    #shown = "";
-    /** @type {Map<number, string>} the camera the agent last named for a tile, on this connection */
-    #told = new Map();
+    #ping = { number: 0, sentAt: 0, answered: true };
+    /** @type {TileRequest[]} */
+    #requests = [];
+    /** The last `show` message on this connection. */
+    #sentShow = "";
+    /** The camera that the agent last named for each tile, on this connection. @type {Map<number, string>} */
+    #cameras = new Map();
     /** @type {Map<number, number>} */
     #credits = new Map();
     #creditTimer = 0;
 
-    /**
-     * @param {string} url
-     * @param {object} listener
-     * @param {() => void} listener.opened
-     * @param {(camera: string, report: object) => void} listener.reported a tile's state changed
-     * @param {(camera: string, frame: import("./frame.js").Frame, drawn: () => void) => void} listener.pictured
-     *     `drawn` asks for the next picture; call it once the frame is drawn or given up
-     * @param {(texts: string[]) => void} listener.complained about the configuration
-     * @param {(text: string) => void} listener.refused the agent did not understand this page
-     */
+    /** @param {string} url @param {Listener} listener */
     constructor(url, listener) {
         this.#url = url;
         this.#listener = listener;
     }
 
-    /** Dials, and keeps dialling until `stop`. */
+    /** Connects, and reconnects until `stop`. */
     start() {
         if (this.#ticker !== 0) return;
-        this.#tickedAt = this.heardAt = performance.now(); // silence counts from here
-        this.#ticker = setInterval(() => this.#tick(), TICK);
+        this.#tickedAt = this.lastMessageAt = performance.now(); // silence counts from here
+        this.#ticker = window.setInterval(() => this.#tick(), TICK_INTERVAL);
         this.#attempts = 0;
-        this.#dial();
+        this.#connect();
     }
 
     stop() {
         clearInterval(this.#ticker);
-        clearTimeout(this.#redial);
+        clearTimeout(this.#reconnectTimer);
         this.#ticker = 0;
-        this.#redial = 0;
-        this.#forget();
+        this.#reconnectTimer = 0;
+        this.#close();
     }
 
-    /** Asks, or dials, at once instead of when it is time; for a page that is looked at again. */
-    hurry() {
-        if (this.#open && this.#ping.answered) this.#sendPing(performance.now());
-        if (this.#redial === 0) return;
-        clearTimeout(this.#redial);
-        this.#dial();
+    /** Sends a ping or reconnects at once, for a page that becomes visible again. */
+    checkNow() {
+        if (this.#isOpen && this.#ping.answered) this.#sendPing(performance.now());
+        if (this.#reconnectTimer === 0) return;
+        clearTimeout(this.#reconnectTimer);
+        this.#connect();
     }
 
-    /** Replaces what the agent is asked for. @param {Place[]} places */
-    show(places) {
-        this.#places = places;
-        this.#tellPlaces();
+    /** Replaces the requested tiles. @param {TileRequest[]} requests */
+    show(requests) {
+        this.#requests = requests;
+        this.#sendShow();
     }
 
-    #dial() {
-        this.#redial = 0;
+    #connect() {
+        this.#reconnectTimer = 0;
         this.#since = performance.now();
         let socket;
         try {
             socket = new WebSocket(this.#url, SUBPROTOCOL);
         } catch (error) {
             console.warn("wall socket:", error);
-            this.#lost();
+            this.#reconnect();
             return;
         }
         socket.binaryType = "arraybuffer";
-        socket.onopen = () => this.#opened();
-        socket.onmessage = (event) => this.#received(event.data);
-        socket.onclose = () => this.#lost();
+        socket.onopen = () => this.#onOpen();
+        socket.onmessage = (event) => this.#onMessage(event.data);
+        socket.onclose = () => this.#reconnect();
         this.#socket = socket;
     }
 
-    #opened() {
-        this.#open = true;
+    #onOpen() {
+        this.#isOpen = true;
         this.#since = performance.now();
         this.#ping.answered = true;
-        this.#tellPlaces();
+        this.#sendShow();
         this.#sendPing(this.#since);
-        this.#listener.opened();
+        this.#listener.onOpen();
     }
 
-    /** Lets go of the socket without a word from it any more; a hung peer may never close it. */
-    #forget() {
+    /** Closes the socket and ignores its further events; with a hung peer `onclose` may never come. */
+    #close() {
         const socket = this.#socket;
         this.#socket = null;
-        this.#open = false;
-        this.#shown = "";
-        this.#told.clear();
+        this.#isOpen = false;
+        this.#sentShow = "";
+        this.#cameras.clear();
         this.#credits.clear();
         if (socket === null) return;
         socket.onopen = socket.onmessage = socket.onclose = null;
         socket.close();
     }
 
-    #lost() {
-        if (this.#open && performance.now() - this.#since > STEADY_AFTER) this.#attempts = 0;
-        this.#forget();
-        const pause = PAUSES[Math.min(this.#attempts, PAUSES.length - 1)];
+    #reconnect() {
+        if (this.#isOpen && performance.now() - this.#since > STABLE_AFTER) this.#attempts = 0;
+        this.#close();
+        const delay = BACKOFF[Math.min(this.#attempts, BACKOFF.length - 1)];
         this.#attempts += 1;
-        this.#redial = setTimeout(() => this.#dial(), pause);
+        this.#reconnectTimer = window.setTimeout(() => this.#connect(), delay);
     }
 
     #tick() {
         const now = performance.now();
-        const slept = now - this.#tickedAt;
+        const passed = now - this.#tickedAt;
         this.#tickedAt = now;
         if (this.#socket === null) return;
-        if (slept > OVERSLEPT) {
-            // The answers of the time slept are still in the queue behind this tick.
-            this.#since += slept;
-            this.#ping.sent += slept;
+        if (passed > MAX_TICK_DELAY) {
+            // Answers from the time of suspension are still queued behind this tick.
+            this.#since += passed;
+            this.#ping.sentAt += passed;
         }
-        if (!this.#open) {
-            if (now - this.#since > ANSWER_WITHIN) this.#lost();
+        if (!this.#isOpen) {
+            if (now - this.#since > ANSWER_TIMEOUT) this.#reconnect();
         } else if (!this.#ping.answered) {
-            if (now - this.#ping.sent > ANSWER_WITHIN) this.#lost();
-        } else if (now - this.#ping.sent >= PING_EVERY) {
+            if (now - this.#ping.sentAt > ANSWER_TIMEOUT) this.#reconnect();
+        } else if (now - this.#ping.sentAt >= PING_INTERVAL) {
             this.#sendPing(now);
         }
     }
 
+    /** @param {number} now */
     #sendPing(now) {
-        this.#ping = { number: this.#ping.number + 1, sent: now, answered: false };
+        this.#ping = { number: this.#ping.number + 1, sentAt: now, answered: false };
         this.#send({ ping: this.#ping.number });
     }
 
+    /** @param {object} message */
     #send(message) {
-        if (this.#open && this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+        if (this.#isOpen && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
     }
 
-    #tellPlaces() {
-        if (!this.#open) return;
-        const show = this.#places;
+    #sendShow() {
+        if (!this.#isOpen) return;
+        const show = this.#requests;
         const text = JSON.stringify(show);
-        if (text === this.#shown) return;
-        this.#shown = text;
+        if (text === this.#sentShow) return;
+        this.#sentShow = text;
         this.#send({ show });
     }
 
-    #received(data) {
+    /** @param {unknown} data */
+    #onMessage(data) {
         if (typeof data !== "string") {
-            this.#receivedFrame(parseFrame(data));
+            this.#onFrame(parseFrame(data));
             return;
         }
         let message;
         try {
             message = JSON.parse(data);
         } catch {
-            return; // rubbish is no reason to lose the wall; a silent agent is, and the pings see that
+            return; // an invalid message does not end the connection; the pings notice a silent agent
         }
         if (message === null || typeof message !== "object") return;
-        if ("pong" in message) this.#receivedPong(message);
-        else if ("tile" in message) this.#receivedReport(message);
-        else if (Array.isArray(message.config)) this.#listener.complained(message.config.filter(isText));
-        else if (isText(message.error)) this.#listener.refused(message.error);
+        if ("pong" in message) this.#onPong(message);
+        else if ("tile" in message) this.#onReport(message);
+        else if (Array.isArray(message.config)) this.#listener.onConfigError(message.config.filter(isText));
+        else if (isText(message.error)) this.#listener.onRefused(message.error);
     }
 
-    #receivedPong({ pong, now }) {
+    #onPong({ pong, now }) {
         if (pong !== this.#ping.number || this.#ping.answered) return;
         this.#ping.answered = true;
-        this.heardAt = performance.now();
-        if (Number.isFinite(now)) this.clock.note(this.#ping.sent, this.heardAt, now);
+        this.lastMessageAt = performance.now();
+        if (Number.isFinite(now)) this.clock.note(this.#ping.sentAt, this.lastMessageAt, now);
     }
 
-    #receivedReport(report) {
+    #onReport(report) {
         if (!isText(report.camera) || !isText(report.state)) return;
-        this.heardAt = performance.now();
-        this.#told.set(report.tile, report.camera);
-        const wanted = this.#places.find((place) => place.tile === report.tile);
-        if (wanted?.camera === report.camera) this.#listener.reported(report.camera, report);
+        this.lastMessageAt = performance.now();
+        this.#cameras.set(report.tile, report.camera);
+        const requested = this.#requests.find(({ tile }) => tile === report.tile);
+        if (requested?.camera === report.camera) this.#listener.onState(report.camera, report);
     }
 
-    #receivedFrame(frame) {
+    /** @param {Frame | null} frame */
+    #onFrame(frame) {
         if (frame === null) return;
-        this.heardAt = performance.now();
-        // A frame of the tile's former camera may still be under way: it belongs to the camera the
-        // agent named last, and is drawn only where that is the one wanted.
-        const wanted = this.#places.find((place) => place.tile === frame.tile);
-        if (wanted === undefined || this.#told.get(frame.tile) !== wanted.camera) return;
+        this.lastMessageAt = performance.now();
+        // A frame of the tile's previous camera may still be under way. It belongs to the camera that the
+        // agent named last, and is drawn only if that is the requested one.
+        const requested = this.#requests.find(({ tile }) => tile === frame.tile);
+        if (requested === undefined || this.#cameras.get(frame.tile) !== requested.camera) return;
         const socket = this.#socket;
-        this.#listener.pictured(wanted.camera, frame, () => {
+        this.#listener.onFrame(requested.camera, frame, () => {
             if (this.#socket === socket) this.#credit(frame.tile, frame.sequence);
         });
     }
 
+    /** @param {number} tile @param {number} sequence */
     #credit(tile, sequence) {
         this.#credits.set(tile, sequence);
         if (this.#creditTimer !== 0) return;
-        this.#creditTimer = setTimeout(() => {
+        this.#creditTimer = window.setTimeout(() => {
             this.#creditTimer = 0;
             if (this.#credits.size === 0) return;
             this.#send({ drawn: Object.fromEntries(this.#credits) });
@@ -242,6 +244,7 @@ export class WallSocket {
     }
 }
 
+/** @param {unknown} value */
 function isText(value) {
     return typeof value === "string";
 }

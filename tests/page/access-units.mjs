@@ -1,12 +1,12 @@
-// H.264 as cameras send it, made with ffmpeg, whose pictures say their number in their own pixels:
-// eight squares in the upper left corner, light for 1, the lowest bit first.
+// H.264 as cameras send it, made with ffmpeg. Each picture contains its number in its pixels: eight squares
+// in the upper left corner, light for 1, the lowest bit first.
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
 const SQUARE = 20;
 const BITS = 8;
-const RUN_WITHIN = 60_000;
+const FFMPEG_TIMEOUT = 60_000;
 const AUD = Buffer.from([0, 0, 0, 1, 9]);
 
 /**
@@ -24,7 +24,7 @@ export async function makeUnits({ frames, group = 50, bframes = 0, width = 320, 
         "-v", "error", "-f", "lavfi", "-i", `testsrc2=size=${width}x${height}:rate=25`, "-vf", filter, "-frames:v", String(frames),
         "-c:v", "libx264", "-threads", "1", "-profile:v", "high", "-pix_fmt", "yuv420p", "-x264-params", x264, "-f", "h264", "-",
     ];
-    const options = { timeout: RUN_WITHIN, encoding: "buffer", maxBuffer: 64 << 20 };
+    const options = { timeout: FFMPEG_TIMEOUT, encoding: "buffer", maxBuffer: 64 << 20 };
     const { stdout } = await promisify(execFile)("ffmpeg", args, options);
     const units = [];
     for (let at = stdout.indexOf(AUD); at >= 0;) {
@@ -39,16 +39,16 @@ export async function makeUnits({ frames, group = 50, bframes = 0, width = 320, 
 /** A JPEG of this size, as `WxH`. */
 export async function makeJpeg(size) {
     const args = ["-v", "error", "-f", "lavfi", "-i", `color=gray:size=${size}`, "-frames:v", "1", "-f", "mjpeg", "-"];
-    return (await promisify(execFile)("ffmpeg", args, { timeout: RUN_WITHIN, encoding: "buffer" })).stdout;
+    return (await promisify(execFile)("ffmpeg", args, { timeout: FFMPEG_TIMEOUT, encoding: "buffer" })).stdout;
 }
 
 /**
- * Puts what the tests do in the page into `window.lab`: a decoder of `js/decoder.js` that notes what
- * it draws, and whether every VideoFrame was closed once.
+ * Adds `window.lab` to the page: decoders of `js/decoder.js` that record what they draw, and a count of
+ * closed VideoFrames.
  */
-export function equip(page) {
+export function installLab(page) {
     return page.evaluate(async ([square, bits]) => {
-        const { UnitDecoder, showableFormats } = await import("/js/decoder.js");
+        const { VideoFrameDecoder, showableFormats } = await import("/js/decoder.js");
         const closings = new Map();
         const close = VideoFrame.prototype.close;
         VideoFrame.prototype.close = function () {
@@ -82,26 +82,26 @@ export function equip(page) {
                     lab.sizes.push(size.join("x"));
                     lab.labels.push(label);
                 };
-                lab.decoder = new UnitDecoder({ draw, age, failed: (reason) => lab.reasons.push(reason) });
-                lab.decoder.expect(codec);
-                lab.offer = ({ key, data }, old = 0, more = {}) => {
+                lab.decoder = new VideoFrameDecoder({ draw, age, onFailure: (reason) => lab.reasons.push(reason) });
+                lab.decoder.setStream(codec);
+                lab.push = ({ key, data }, old = 0, more = {}) => {
                     const now = performance.now();
                     lab.sequence += 1;
                     const frame = { format: 2, tile: 0, key, skipped: false, sequence: lab.sequence, taken: now - old, payload: bytes(data), ...more };
-                    lab.decoder.offer(frame, now, () => (lab.credits += 1));
+                    lab.decoder.push(frame, now, () => (lab.credits += 1));
                 };
                 return lab;
             },
-            /** Waits until `is` is true, at most ten seconds; returns whether. */
+            /** Waits until `is` is true, at most ten seconds; returns whether it is. */
             async until(is) {
                 const deadline = performance.now() + 10_000;
                 while (!is() && performance.now() < deadline) await new Promise((next) => setTimeout(next, 5));
                 return is();
             },
-            /** Offers units one by one, each when the one before was taken in. */
+            /** Pushes units one by one. */
             async play(lab, units) {
                 for (const unit of units) {
-                    lab.offer(unit);
+                    lab.push(unit);
                     await new Promise((next) => setTimeout(next, 10));
                 }
             },

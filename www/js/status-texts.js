@@ -1,11 +1,11 @@
-// The words that only the status page needs; learnt before anything is said.
+// The texts that only the status page needs. Importing this module adds them.
 
-import { learn } from "./language.js";
+import { addTexts } from "./language.js";
 
-export const WORDS = {
+export const TEXTS = {
     en: {
         "status.title": "Cameras",
-        "status.caption": "All cameras as the agent has them now",
+        "status.caption": "All cameras as the agent reports them now",
         "status.wall": "Camera wall",
         "status.agent": "Version {version}, running for {uptime}, viewers: {viewers}",
         "status.silent": "Agent does not answer, {time}. This table is old.",
@@ -43,4 +43,4 @@ export const WORDS = {
     },
 };
 
-learn(WORDS);
+addTexts(TEXTS);

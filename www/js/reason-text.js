@@ -1,15 +1,17 @@
-// The agent's reason for a camera that is not live, as the person in front of the screen reads it.
+// Turns the agent's reason why a camera is not live into the text shown to the person on site.
 //
-// The agent words it in English, for its log as well. The announcement of the next attempt at its end
-// is told as a countdown; the pieces before are translated where they are known, and stand as they are
-// where not: an English fact is better than a Chinese guess.
+// The agent writes reasons in English, the same as in its log. The end of a reason may announce the next
+// attempt; the page shows that as a countdown. The parts before it are translated where a translation
+// exists and otherwise stay English: an English fact is better than a Chinese guess.
 
-import { spoken, t, duration } from "./language.js";
+import { currentLanguage, duration, t } from "./language.js";
 
-const AGAIN = /(?:^|; )trying again in (\d+) (s|min)( or after a reload)?(?: \(attempt (\d+)\))?$/;
-const UNIT = { s: 1000, min: 60_000 };
+const NEXT_ATTEMPT = /(?:^|; )trying again in (\d+) (s|min)( or after a reload)?(?: \(attempt (\d+)\))?$/;
+/** @type {Record<string, number>} */
+const UNIT_MS = { s: 1000, min: 60_000 };
 
-export const PIECES = {
+/** @type {Record<string, [RegExp, string][]>} */
+export const TRANSLATIONS = {
     "zh-TW": [
         [/^starting$/, "啟動中"],
         [/^waiting for the first picture$/, "正在等待第一個畫面"],
@@ -68,31 +70,54 @@ export const PIECES = {
 };
 
 /**
- * @param {string} why as the agent worded it
- * @param {number} since page time at which it said so
+ * @param {string} text the agent's reason
+ * @param {number} since page time at which the agent reported it
  * @param {number} now page time
- * @returns {{reason: string, doing: string}} why, and what the agent does about it; either may be empty
+ * @returns {{reason: string, nextStep: string}} the reason, and what the agent does next; either may be empty
  */
-export function explain(why, since, now) {
-    const again = AGAIN.exec(why);
-    const reason = translated(again === null ? why : why.slice(0, again.index));
-    return { reason, doing: again === null ? "" : announced(again, since, now) };
+export function explain(text, since, now) {
+    const next = NEXT_ATTEMPT.exec(text);
+    const reason = translate(next === null ? text : text.slice(0, next.index));
+    return { reason, nextStep: next === null ? "" : countdown(next, since, now) };
 }
 
-function announced([, count, unit, reload, attempt], since, now) {
-    const left = Number(count) * UNIT[unit] - (now - since);
-    // Nothing is known of it when its time has come: it may last, and the agent tells when it ends.
-    const when = left > 0 ? t("again.in", { time: duration(Math.ceil(left / 1000) * 1000) }) : t("again.now");
-    const which = attempt === undefined ? "" : t("again.attempt", { attempt });
-    return `${when}${which}${reload === undefined ? "" : t("again.reload")}`;
+/** @param {string[]} next groups of NEXT_ATTEMPT @param {number} since @param {number} now */
+function countdown([, count, unit, reload, attempt], since, now) {
+    const left = Number(count) * UNIT_MS[unit] - (now - since);
+    // After the countdown the attempt runs for an unknown time; the agent reports its end.
+    const when = left > 0 ? t("retry.in", { time: duration(Math.ceil(left / 1000) * 1000) }) : t("retry.now");
+    const number = attempt === undefined ? "" : t("retry.attempt", { attempt });
+    return `${when}${number}${reload === undefined ? "" : t("retry.reload")}`;
 }
 
-function translated(reason) {
-    const table = PIECES[spoken()];
-    if (table === undefined || reason === "") return reason;
-    const pieces = reason.split("; ").map((piece) => {
-        const known = table.find(([pattern]) => pattern.test(piece));
-        return known === undefined ? piece : piece.replace(known[0], known[1]);
+/** @param {string} text */
+function translate(text) {
+    const table = TRANSLATIONS[currentLanguage()];
+    if (table === undefined || text === "") return text;
+    const parts = text.split("; ").map((part) => {
+        const found = table.find(([pattern]) => pattern.test(part));
+        return found === undefined ? part : part.replace(found[0], found[1]);
     });
-    return pieces.join("；");
+    return parts.join("；");
+}
+
+/** Remembers since when each camera has had the same reason. */
+export class ReasonTimes {
+    /** @type {Map<string, {reason: string, since: number}>} */
+    #cameras = new Map();
+
+    /** Page time at which `reason` was first reported. @param {string} camera @param {string} reason @param {number} now */
+    since(camera, reason, now) {
+        let last = this.#cameras.get(camera);
+        if (last === undefined || last.reason !== reason) {
+            last = { reason, since: now };
+            this.#cameras.set(camera, last);
+        }
+        return last.since;
+    }
+
+    /** @param {string} camera */
+    delete(camera) {
+        this.#cameras.delete(camera);
+    }
 }

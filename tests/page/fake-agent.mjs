@@ -1,7 +1,7 @@
-// Stands in for the agent where a test must decide what the agent says, or that it says nothing.
+// A fake agent, for tests that decide what the agent reports, or that it hangs.
 //
-// It speaks the page's whole contract: files, /api/cameras, /live/<id> and the wall socket with its
-// credits. What the page asked for is kept in `asked`, `credits` and `requests`.
+// It implements everything the page uses: files, /api/cameras, /live/<id>, /snapshot/<id>, the wall socket
+// with its credits, and the older system's socket. It records `shows`, `credits` and `requests`.
 
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -12,52 +12,52 @@ import { ServerSocket } from "./web-socket-server.mjs";
 
 const WWW = fileURLToPath(new URL("../../www/", import.meta.url));
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
-const SECURITY = "default-src 'self'; img-src 'self' data: blob:";
-/** A JPEG tile without a credit is sent its next picture after this many milliseconds. */
-const CREDIT_WITHIN = 1000;
+const CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' data: blob:";
+/** Without a credit a JPEG tile gets its next picture after this time, in milliseconds. */
+const CREDIT_TIMEOUT = 1000;
 const BOUNDARY = "picture";
 
-export class StandIn {
+export class FakeAgent {
     port = 0;
     /** @type {{id: string, name: string, state: string, why: string, moving: boolean}[]} */
     cameras;
     complaints = [];
     version = "1";
-    /** As in /api/cameras; the one without a name first. */
+    /** As in /api/cameras; the unnamed wall first. */
     walls = [];
-    /** Milliseconds by which the agent's clock is ahead of everybody else's. */
+    /** How far the agent's clock is ahead, in milliseconds. */
     clockAhead = 0;
-    /** Neither socket nor HTTP answers while true, though connections are accepted. */
+    /** While true, neither socket nor HTTP answers, although connections are accepted. */
     hung = false;
     /** Every `show` received, newest last. */
-    asked = [];
+    shows = [];
     /** Every `drawn` received. */
     credits = [];
     /** Paths of all HTTP requests. */
     requests = [];
-    /** Cameras whose Motion JPEG streams send nothing, though they are live. */
+    /** Live cameras whose Motion JPEG streams and old sockets send nothing. */
     muted = new Set();
-    /** Cameras whose Motion JPEG streams are held back on their way: sent, says the agent. */
-    heldBack = new Set();
-    /** Paths of files that are not there. */
+    /** Cameras whose Motion JPEG pictures a proxy delays: the agent reports them as sent. */
+    delayed = new Set();
+    /** Paths of files that do not exist. */
     missing = new Set();
     /** Origins of other sites' pages that may open sockets. */
     embed = [];
-    /** The Content-Security-Policy of all answers; a page of somebody else may have another. */
-    security = SECURITY;
-    /** Cameras whose pictures are all alike. */
-    still = new Set();
+    /** The Content-Security-Policy of all answers; another site may have another one. */
+    contentSecurityPolicy = CONTENT_SECURITY_POLICY;
+    /** Cameras whose pictures are all the same. */
+    frozen = new Set();
 
     #pictures;
     #rate;
     #server = null;
-    #began = Date.now();
-    #clock = 0;
-    #beat = 0;
+    #startedAt = Date.now();
+    #ticker = 0;
+    #frameNumber = 0;
     #sockets = new Set();
     #walls = new Set();
     #streams = new Set();
-    #old = new Set();
+    #oldViewers = new Set();
 
     /**
      * @param {Buffer[][]} pictures by camera and frame
@@ -83,11 +83,11 @@ export class StandIn {
     }
 
     /**
-     * Listens, on the port it had before if it had one.
-     * @param upgrade what to do with a WebSocket, if not to serve it
+     * Listens, after a restart on the same port.
+     * @param upgrade handles WebSocket requests instead of this agent
      */
     async start(upgrade = (request, socket) => this.#upgrade(request, socket)) {
-        this.#server = createServer((request, response) => this.#answer(request, response));
+        this.#server = createServer((request, response) => this.#onRequest(request, response));
         this.#server.on("upgrade", upgrade);
         this.#server.on("connection", (socket) => {
             this.#sockets.add(socket);
@@ -98,36 +98,36 @@ export class StandIn {
             this.#server.listen(this.port, "127.0.0.1", ready);
         });
         this.port = this.#server.address().port;
-        this.#clock = setInterval(() => this.#tick(), 1000 / this.#rate);
+        this.#ticker = setInterval(() => this.#tick(), 1000 / this.#rate);
     }
 
-    /** Ends like a killed process: every connection is gone at once. */
+    /** Ends like a killed process: all connections break at once. */
     async kill() {
-        clearInterval(this.#clock);
+        clearInterval(this.#ticker);
         const closed = new Promise((done) => this.#server.close(done));
         for (const socket of this.#sockets) socket.destroy();
         this.#walls.clear();
         this.#streams.clear();
-        this.#old.clear();
+        this.#oldViewers.clear();
         await closed;
     }
 
-    /** Changes what is known of a camera, and tells. */
-    report(id, change) {
+    /** Changes a camera and reports its state. */
+    setCamera(id, change) {
         const camera = this.cameras.find((one) => one.id === id);
         Object.assign(camera, change);
         for (const wall of this.#walls) {
-            for (const seat of wall.seats.values()) if (seat.camera === camera) this.#tell(wall, seat);
+            for (const shown of wall.tiles.values()) if (shown.camera === camera) this.#sendReport(wall, shown);
         }
     }
 
-    /** Sends text to every wall as it is. */
-    say(text) {
+    /** Sends a text message to every wall. */
+    sendText(text) {
         for (const wall of this.#walls) wall.socket.sendText(text);
     }
 
-    /** Sends bytes to every wall as they are. */
-    sayBytes(bytes) {
+    /** Sends a binary message to every wall. */
+    sendBinary(bytes) {
         for (const wall of this.#walls) wall.socket.sendBinary(bytes);
     }
 
@@ -149,38 +149,38 @@ export class StandIn {
 
     #tick() {
         if (this.hung) return;
-        this.#beat += 1;
+        this.#frameNumber += 1;
         for (const camera of this.cameras) {
-            if (camera.moving && camera.state === "live") Object.assign(camera, { sequence: this.#beat, taken: this.now() });
+            if (camera.moving && camera.state === "live") Object.assign(camera, { sequence: this.#frameNumber, taken: this.now() });
         }
-        for (const wall of this.#walls) for (const seat of wall.seats.values()) this.#serve(wall, seat);
-        for (const viewer of this.#old) this.#sendOld(viewer);
-        for (const stream of this.#streams) this.#part(stream);
+        for (const wall of this.#walls) for (const shown of wall.tiles.values()) this.#sendFrame(wall, shown);
+        for (const viewer of this.#oldViewers) this.#sendOld(viewer);
+        for (const stream of this.#streams) this.#sendPart(stream);
     }
 
     #picture(camera) {
         const frames = this.#pictures[this.cameras.indexOf(camera)];
-        return frames[this.still.has(camera.id) ? 0 : camera.sequence % frames.length];
+        return frames[this.frozen.has(camera.id) ? 0 : camera.sequence % frames.length];
     }
 
-    #serve(wall, seat) {
-        const { camera } = seat;
-        if (camera.state !== "live" || camera.sequence === undefined || camera.sequence === seat.sent) return;
-        if (seat.drawn !== seat.sent && Date.now() - seat.sentAt < CREDIT_WITHIN) return;
+    #sendFrame(wall, shown) {
+        const { camera } = shown;
+        if (camera.state !== "live" || camera.sequence === undefined || camera.sequence === shown.sent) return;
+        if (shown.drawn !== shown.sent && Date.now() - shown.sentAt < CREDIT_TIMEOUT) return;
         const picture = this.#picture(camera);
-        wall.socket.sendBinary(this.frame(seat.tile, camera.sequence, camera.taken, picture));
-        seat.sent = camera.sequence;
-        seat.sentAt = Date.now();
+        wall.socket.sendBinary(this.frame(shown.tile, camera.sequence, camera.taken, picture));
+        shown.sent = camera.sequence;
+        shown.sentAt = Date.now();
     }
 
-    #tell(wall, { tile, camera }) {
+    #sendReport(wall, { tile, camera }) {
         const { id, name, state, why } = camera;
         const size = state === "live" ? [1920, 1080] : undefined;
         wall.socket.sendText(JSON.stringify({ tile, camera: id, name, state, why, format: "jpeg", size, fps: this.#rate }));
     }
 
-    /** Serves a WebSocket that came in some other way. */
-    upgraded(request, socket) {
+    /** Handles a WebSocket request that a proxy received. */
+    handleUpgrade(request, socket) {
         this.#upgrade(request, socket);
     }
 
@@ -197,20 +197,20 @@ export class StandIn {
             this.#serveOld(this.cameras.find(({ id }) => id === pathname.slice("/ws/".length)), request, socket);
             return;
         }
-        const wall = { socket: new ServerSocket(request, socket, "cctv.wall.1"), seats: new Map() };
+        const wall = { socket: new ServerSocket(request, socket, "cctv.wall.1"), tiles: new Map() };
         this.#walls.add(wall);
         socket.on("close", () => this.#walls.delete(wall));
         wall.socket.onText = (text) => {
-            if (!this.hung) this.#heard(wall, JSON.parse(text));
+            if (!this.hung) this.#onMessage(wall, JSON.parse(text));
         };
         if (this.complaints.length > 0) wall.socket.sendText(JSON.stringify({ config: this.complaints }));
     }
 
-    /** The old protocol; what is not new is sent again after a second. */
+    /** The old protocol; the last picture is repeated after a second. */
     #serveOld(camera, request, socket) {
         const viewer = { camera, socket: new ServerSocket(request, socket), sent: null, sentAt: 0 };
-        this.#old.add(viewer);
-        socket.on("close", () => this.#old.delete(viewer));
+        this.#oldViewers.add(viewer);
+        socket.on("close", () => this.#oldViewers.delete(viewer));
     }
 
     #sendOld(viewer) {
@@ -224,19 +224,19 @@ export class StandIn {
         pieces.forEach((piece, i) => viewer.socket.sendText(`~${i + 1}~${piece}`));
     }
 
-    #heard(wall, { show, drawn, ping }) {
+    #onMessage(wall, { show, drawn, ping }) {
         if (ping !== undefined) wall.socket.sendText(JSON.stringify({ pong: ping, now: this.now() }));
         if (drawn !== undefined) {
             this.credits.push(drawn);
             for (const [tile, sequence] of Object.entries(drawn)) {
-                const seat = wall.seats.get(Number(tile));
-                if (seat !== undefined) seat.drawn = sequence;
+                const shown = wall.tiles.get(Number(tile));
+                if (shown !== undefined) shown.drawn = sequence;
             }
         }
         if (show === undefined) return;
-        this.asked.push(show);
-        const before = wall.seats;
-        wall.seats = new Map();
+        this.shows.push(show);
+        const before = wall.tiles;
+        wall.tiles = new Map();
         for (const { tile, camera: id } of show) {
             const old = before.get(tile);
             const camera = this.cameras.find((one) => one.id === id);
@@ -244,47 +244,47 @@ export class StandIn {
                 wall.socket.sendText(JSON.stringify({ error: `no camera ${id}` }));
                 continue;
             }
-            const seat = old?.camera === camera ? old : { tile, camera, sent: null, drawn: null, sentAt: 0 };
-            wall.seats.set(tile, seat);
-            if (seat !== old) this.#tell(wall, seat);
+            const shown = old?.camera === camera ? old : { tile, camera, sent: null, drawn: null, sentAt: 0 };
+            wall.tiles.set(tile, shown);
+            if (shown !== old) this.#sendReport(wall, shown);
         }
     }
 
-    async #answer(request, response) {
+    async #onRequest(request, response) {
         const { pathname } = new URL(request.url, this.url);
         this.requests.push(request.url);
         if (this.hung) return;
-        response.setHeader("Content-Security-Policy", this.security);
+        response.setHeader("Content-Security-Policy", this.contentSecurityPolicy);
         if (pathname === "/api/cameras") {
             response.setHeader("Content-Type", "application/json");
-            response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#facts(one)), complaints: this.complaints, version: this.version, uptime: (Date.now() - this.#began) / 1000, viewers: this.viewers, walls: this.walls }));
+            response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#cameraFacts(one)), complaints: this.complaints, version: this.version, uptime: (Date.now() - this.#startedAt) / 1000, viewers: this.viewers, walls: this.walls }));
         } else if (pathname.startsWith("/snapshot/")) {
-            this.#snapshot(this.cameras.find(({ id }) => id === pathname.slice("/snapshot/".length)), response);
+            this.#sendSnapshot(this.cameras.find(({ id }) => id === pathname.slice("/snapshot/".length)), response);
         } else if (pathname.startsWith("/live/")) {
-            this.#stream(pathname.slice("/live/".length), new URL(request.url, this.url).searchParams.get("viewer"), response);
+            this.#startStream(pathname.slice("/live/".length), new URL(request.url, this.url).searchParams.get("viewer"), response);
         } else {
-            await this.#file(pathname === "/" ? "/index.html" : pathname, response);
+            await this.#sendFile(pathname === "/" ? "/index.html" : pathname, response);
         }
     }
 
-    #facts({ id, name, state, why, taken, profiles = [] }) {
+    #cameraFacts({ id, name, state, why, taken, profiles = [] }) {
         const ageOf = (taken) => (taken === undefined ? null : (this.now() - taken) / 1000);
         const age = ageOf(taken);
         const mine = [...this.#streams].filter((stream) => stream.camera.id === id && stream.viewer !== null);
         const streams = mine.map(({ viewer, taken }) => ({ viewer, fps: 12, age: state === "live" ? ageOf(taken) : null }));
-        const worker = state === "live" ? { pid: 7, cpu_seconds: (Date.now() - this.#began) / 4000, memory_bytes: 85 << 20 } : null;
+        const worker = state === "live" ? { pid: 7, cpu_seconds: (Date.now() - this.#startedAt) / 4000, memory_bytes: 85 << 20 } : null;
         return { streams, id, name, state, why, age, codec: "h264", size: [1920, 1080], fps: this.#rate, viewers: 1, since: 61, bitrate: 4_120_000,
             reconnects: 3, stalls: 1, last_error: "no frame for 5.0 s", address: "192.168.1.64", profile: "Profile_1", worker, profiles };
     }
 
-    #snapshot(camera, response) {
+    #sendSnapshot(camera, response) {
         const live = camera.state === "live" && camera.sequence !== undefined;
         const picture = this.#pictures[this.cameras.indexOf(camera)][0];
         response.writeHead(live ? 200 : 503, { "Content-Type": "image/jpeg", "X-State": camera.state, "X-Timestamp": String((camera.taken ?? 0) / 1000) });
         response.end(picture);
     }
 
-    #stream(id, viewer, response) {
+    #startStream(id, viewer, response) {
         const camera = this.cameras.find((one) => one.id === id);
         const stream = { camera, viewer, response, taken: undefined };
         this.#streams.add(stream);
@@ -293,18 +293,18 @@ export class StandIn {
         response.write(`--${BOUNDARY}\r\n`);
     }
 
-    #part(stream) {
+    #sendPart(stream) {
         const { camera, response } = stream;
         if (camera.sequence === undefined || this.muted.has(camera.id) || response.writableNeedDrain) return;
         stream.taken = camera.taken;
-        if (this.heldBack.has(camera.id)) return;
+        if (this.delayed.has(camera.id)) return;
         const picture = this.#picture(camera);
         response.write(`Content-Type: image/jpeg\r\nContent-Length: ${picture.length}\r\n\r\n`);
         response.write(picture);
         response.write(`\r\n--${BOUNDARY}\r\n`);
     }
 
-    async #file(pathname, response) {
+    async #sendFile(pathname, response) {
         const path = normalize(join(WWW, pathname));
         try {
             const bytes = await readFile(path.startsWith(WWW) && !this.missing.has(pathname) ? path : "");

@@ -1,0 +1,59 @@
+// The status page: the table of all cameras.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { readTiles, until } from "./browser.mjs";
+import { agent, page, tilesAre, useFixture } from "./fixture.mjs";
+
+useFixture({ names: ["Gate", "Porch", "Yard", "Roof"], width: 160 });
+
+test("the wall links to the status page, which lists all cameras and refreshes itself", async () => {
+    await page.goto(`${agent.url}?layout=4`);
+    await until("all live", tilesAre("live", 4));
+    await page.click("a[href='status.html']");
+    await page.waitForURL(/status\.html/);
+    const cells = (i) => page.$$eval("tbody tr", (all, at) => [...(all[at]?.cells ?? [])].map((cell) => cell.innerText.replace(/\s+/g, " ").trim()), i);
+    await until("four rows", async () => (await page.$$("tbody tr")).length === 4);
+    await until("figures", async () => /^2\d %$/.test((await cells(1))[10]));
+    const row = await cells(1);
+    assert.deepEqual([row[0], row[1], ...row.slice(3, 10), row[11]], ["Porch", "Live", "h264", "1920×1080", "12.0", "4.12", "1", "3", "1", "85 MiB"]);
+    await page.evaluate(() => (window.kept = document.querySelector("tbody tr")));
+    agent.setCamera("camera-0", { state: "offline", why: "cannot connect to 10.0.0.4: connection refused; trying again in 60 s (attempt 2)" });
+    agent.complaints = ["cameras.toml:9:6: no"];
+    await until("the message", async () => /^Offline cannot connect to 10\.0\.0\.4: connection refused · Next attempt in \d+ s \(no\. 2\)$/.test((await cells(0))[1]));
+    assert.equal(await page.textContent("[data-slot=summary]"), "3 of 4 live");
+    assert.equal(await page.textContent("#config-errors"), "cameras.toml:9:6: no");
+    assert.ok(await page.evaluate(() => window.kept === document.querySelector("tbody tr")), "rows stay the same elements");
+    // For screen readers: a caption, and headers of columns and rows.
+    const table = page.getByRole("table", { name: "All cameras as the agent reports them now" });
+    assert.equal(await table.getByRole("columnheader").count(), 12);
+    assert.equal(await table.getByRole("rowheader").count(), 4);
+    await page.click("tbody a");
+    await until("that camera alone", async () => (await readTiles(page)).map((tile) => tile.camera).join() === "camera-0");
+});
+
+test("both languages of the status page are complete", async () => {
+    await page.goto(`${agent.url}status.html`);
+    const [english, chinese, used] = await page.evaluate(async () => {
+        const { TEXTS } = await import("/js/status-texts.js");
+        return [Object.keys(TEXTS.en), Object.keys(TEXTS["zh-TW"]), [...document.querySelectorAll("[data-text^=status]")].map((one) => one.dataset.text)];
+    });
+    assert.deepEqual(chinese, english);
+    assert.deepEqual(used.filter((key) => !english.includes(key)), []);
+});
+
+test("an old table says so in every row and recovers by itself", async () => {
+    await page.goto(`${agent.url}status.html?lang=zh-TW`);
+    const states = () => page.$$eval("tbody strong", (all) => all.map((one) => one.textContent));
+    await until("live", async () => (await states()).join() === "即時,即時,即時,即時");
+    assert.deepEqual([await page.getAttribute("html", "lang"), await page.title()], ["zh-TW", "攝影機"]);
+    agent.cameras[1].moving = false;
+    await until("an old picture is not called live", async () => (await states())[1] === "沒有新畫面");
+    agent.hung = true;
+    await until("silent", async () => (await states()).every((state) => state === "代理程式沒有回應"));
+    assert.match(await page.textContent("[data-slot=agent]"), /本表是舊的/);
+    assert.ok(await page.evaluate(() => document.body.hasAttribute("silent")));
+    agent.hung = false;
+    await until("back", async () => (await states())[0] === "即時");
+});

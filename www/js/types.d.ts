@@ -1,0 +1,190 @@
+// Types of the data that modules of the page exchange. Used by the type check only; browsers never load this file.
+
+/** What the page shows of a camera: "stale" (no new picture) and "silent" (no agent) are found by the page itself. */
+export type Verdict = "live" | "connecting" | "stalled" | "offline" | "denied" | "stale" | "silent";
+export type Transport = "socket" | "mjpeg";
+/** Width and height. */
+export type Size = [number, number];
+
+/** One picture or access unit from the wall socket. */
+export interface Frame {
+    /** One of `FORMAT`. */
+    format: number;
+    /** Number given in `show`, 0 to 255. */
+    tile: number;
+    /** Decodable on its own. */
+    key: boolean;
+    /** The agent left frames out before this one. */
+    skipped: boolean;
+    /** Unsigned 32 bits, wraps. */
+    sequence: number;
+    /** When the agent received it, Unix milliseconds by the agent's clock. */
+    taken: number;
+    payload: Uint8Array<ArrayBuffer>;
+}
+
+/** What identifies a picture in time. */
+export type FrameLabel = Pick<Frame, "sequence" | "taken">;
+
+/** State of a tile, as the wall socket reports it; only `tile`, `camera` and `state` are checked. */
+export interface TileReport {
+    tile: number;
+    camera: string;
+    state: string;
+    name?: unknown;
+    why?: unknown;
+    format?: string | null;
+    codec?: string | null;
+    size?: unknown;
+    display?: unknown;
+    fps?: number;
+}
+
+/** One entry of the socket's `show` message. */
+export interface TileRequest {
+    tile: number;
+    camera: string;
+    /** Device pixels. */
+    size: Size;
+    fps: number;
+    /** Formats, the preferred one first. */
+    accept: string[];
+}
+
+/** A camera as /api/cameras has it. */
+export interface CameraFacts {
+    id: string;
+    name: string;
+    state: string | null;
+    why: string;
+    /** Age of the newest picture in seconds. */
+    age: number | null;
+    codec: string | null;
+    size: Size | null;
+    fps: number | null;
+    /** Seconds since the last change of state. */
+    since: number | null;
+    /** Bits per second. */
+    bitrate: number | null;
+    viewers: number | null;
+    reconnects: number | null;
+    stalls: number | null;
+    /** Empty if there was none. */
+    lastError: string;
+    address: string;
+    profile: string;
+    /** The camera's two streams; empty if it has one. */
+    profiles: ProfileFacts[];
+    /** Null while no worker process runs. */
+    worker: WorkerFacts | null;
+    /** Motion JPEG streams that have a name. */
+    streams: StreamFacts[];
+}
+
+export interface ProfileFacts {
+    /** "main" or "small". */
+    stream: string;
+    /** As a camera's, or "resting": not open because nobody needs it. */
+    state: string;
+    why: string;
+    size: Size | null;
+    viewers: number | null;
+}
+
+export interface WorkerFacts {
+    /** Share of one core, 0 to 1 and above. */
+    cpu: number | null;
+    /** Bytes. */
+    memory: number | null;
+}
+
+export interface StreamFacts {
+    viewer: string;
+    /** Age of the last picture delivered, in seconds. */
+    age: number | null;
+}
+
+/** A wall's section of cameras.toml; null where the file sets nothing. */
+export interface WallSection {
+    /** Empty for the unnamed wall. */
+    name?: string;
+    layout?: string | null;
+    cameras?: string[] | null;
+    rotate?: number | null;
+    language?: string | null;
+    sign_of_life?: boolean | null;
+}
+
+/** What a tile shows about its camera. */
+export interface TileStatus {
+    verdict: Verdict;
+    /** The agent's reason; empty if it gave none. */
+    reason: string;
+    /** Page time at which the agent first gave this reason. */
+    since: number;
+    /** Age of the picture in milliseconds; null without a picture. */
+    age: number | null;
+    /** Page time of the last proof that the picture moves. */
+    provenAt: number | null;
+    transport: Transport;
+    /** How the picture is encoded, as text; empty if unknown. */
+    video?: string;
+    /** Size in which the page draws. */
+    drawn?: string | null;
+    /** Size of the camera's picture. */
+    size: Size | null;
+    fps: number | null;
+}
+
+/** A change of the verdict on one camera. */
+export interface StateChange {
+    /** Unix milliseconds by the browser's clock, for display only. */
+    at: number;
+    verdict: Verdict;
+    reason: string;
+}
+
+/** The place of one tile in the grid. */
+export interface Slot {
+    /** Null for an empty tile. */
+    camera: string | null;
+    /** From 0. */
+    column: number;
+    /** From 0. */
+    row: number;
+    /** Columns spanned. */
+    columns: number;
+    /** Rows spanned. */
+    rows: number;
+}
+
+export interface Grid {
+    columns: number;
+    rows: number;
+    /** Columns and rows that the first tile spans. */
+    large: { columns: number; rows: number };
+}
+
+export interface Plan {
+    columns: number;
+    rows: number;
+    /** From 0. */
+    page: number;
+    pages: number;
+    /** Row by row, the large one first; every cell of the grid belongs to one slot. */
+    slots: Slot[];
+}
+
+/** `told` of <cctv-view>, and what `changed` gets: docs/pages.md. */
+export interface ViewStatus {
+    verdict: Verdict;
+    live: boolean;
+    /** Age of the picture on the canvas in milliseconds; null without one. */
+    age: number | null;
+    /** Of the camera, as the agent has it. */
+    name: string;
+    /** The agent's reason; may be empty. */
+    why: string;
+    /** Page time (`performance.now()`) at which the agent first gave this reason. */
+    since: number;
+}
