@@ -5,8 +5,8 @@
 //! standard library, so tests and benches include it with `#[path]`. `docs/virtual-camera.md`
 //! specifies the layout for readers in other languages; keep both alike.
 //!
-//! Layout: the picture is divided into a grid of [`GRID_COLUMNS`] x [`GRID_ROWS`] cells at any size;
-//! edges are rounded down. The stamp is the cells of the two lowest rows, columns 14 to 65:
+//! Layout: a picture of any size is divided into [`GRID_COLUMNS`] x [`GRID_ROWS`] cells; edges are
+//! rounded down. The stamp is the cells of the two lowest rows, columns 14 to 65:
 //!
 //! ```text
 //! column   14 15 | 16 ... 63                          | 64 65
