@@ -2,7 +2,7 @@
 # Sourced by it.
 # shellcheck shell=sh disable=SC2154,SC2034,SC2016
 
-# Timeout in seconds for a browser of 300 MB on an emulated processor, and what starts beside it.
+# Timeout in seconds for a browser of 300 MB on an emulated processor, and what starts with it.
 BROWSER_SECONDS=1800
 BESIDE_SECONDS=1200
 # Timeout in seconds from the page's connection to its pictures.
