@@ -1,9 +1,9 @@
-//! The colours a viewer sees are the colours the camera saw, whatever range and matrix it sends.
+//! A viewer sees the same colours as the camera, whatever range and matrix the camera sends.
 //!
-//! Flat bars of known red, green and blue are made into video by `ffmpeg` (libx264, libx265), go
-//! through the worker's own decoding and encoding, and the JPEG is read back by OpenCV.
+//! `ffmpeg` (libx264, libx265) encodes flat bars of known red, green and blue as video. The
+//! worker's own code decodes and encodes them, and OpenCV reads the JPEG back.
 
-// A test that cannot prepare itself may stop where it stands.
+// A test that cannot prepare itself may panic.
 #![allow(clippy::unwrap_used)]
 
 #[path = "support/clip.rs"]
@@ -25,7 +25,7 @@ use opencv::{
     imgcodecs,
 };
 
-/// Two rows of eight bars: the corners of the colour cube, and colours as a camera sees them.
+/// Two rows of eight bars: the corners of the colour cube, and colours typical of a camera's view.
 const BARS: [[[u8; 3]; 8]; 2] = [
     [[255, 255, 255], [255, 255, 0], [0, 255, 255], [0, 255, 0], [255, 0, 255], [255, 0, 0], [0, 0, 255], [0, 0, 0]],
     [
@@ -40,20 +40,20 @@ const BARS: [[[u8; 3]; 8]; 2] = [
     ],
 ];
 
-/// Levels of 255 by which a flat area may miss the truth.
+/// Largest error of a flat area, in levels of 255.
 const TOLERANCE: u8 = 4;
 
 const FULL: Size = Size { width: 1280, height: 720 };
 const SMALL: Size = Size { width: 640, height: 360 };
 
-/// What a clip is made of.
+/// Parameters of a test clip.
 struct Clip {
     codec: Codec,
     size: Size,
     /// FFmpeg's name of the pixel format.
     pixels: &'static str,
     colour: Colour,
-    /// Whether the stream says what its colours are; if not, players guess.
+    /// Whether the stream declares its colours; if not, players guess.
     told: bool,
 }
 
@@ -72,7 +72,7 @@ fn bars(size: Size) -> Vec<u8> {
     (0..wide * high).flat_map(pixel).collect()
 }
 
-/// A filter that turns RGB into planes that mean `colour`.
+/// An FFmpeg filter that converts RGB to planes in `colour`.
 fn to_planes(colour: Colour, pixels: &str) -> String {
     let matrix = match colour.matrix {
         Matrix::Bt601 => "bt601",
@@ -107,7 +107,7 @@ impl Clip {
         };
         let parameters = format!("{parameters}:colormatrix={matrix}");
         let size = format!("{}x{}", self.size.width, self.size.height);
-        // The filter's own idea of the colours must not be written into the stream.
+        // The colours that the filter assumes must not be written into the stream.
         let filter = format!("{},setparams=colorspace=unknown", to_planes(self.colour, self.pixels));
         #[rustfmt::skip]
         let arguments = [
@@ -117,7 +117,7 @@ impl Clip {
         ffmpeg(&arguments, bars(self.size).repeat(3))
     }
 
-    /// The pictures of the last frame, at full size and scaled.
+    /// The pictures made of the last frame, at full size and scaled.
     fn transcode(&self) -> Vec<Picture> {
         let units = units(self.codec, &self.encode());
         assert!(units.len() == 3 && units[0].key, "{} units", units.len());

@@ -1,4 +1,4 @@
-//! What a person types, and what the exit codes say.
+//! The command line: arguments and exit codes.
 
 #![allow(clippy::unwrap_used)]
 

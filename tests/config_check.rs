@@ -1,4 +1,4 @@
-//! An installer writes `cameras.toml`, makes mistakes, and asks `check` about it.
+//! `check` reports the mistakes that an installer made in `cameras.toml`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{
@@ -12,7 +12,7 @@ use cctv_agent::{
     config,
 };
 
-/// A directory that is gone when the test is over.
+/// A temporary directory, removed when the value is dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -38,7 +38,7 @@ impl Drop for Folder {
     }
 }
 
-/// Exit code, stdout and stderr of `check`, with the directory left out of the file's name.
+/// Exit code, stdout and stderr of `check`, with the directory removed from the file's name.
 fn checked(file: &Path) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = check(file, &mut out, &mut err);
@@ -152,7 +152,8 @@ fn shipped_file_is_good() {
 fn restreaming_example_is_good() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/restreaming/cameras.toml");
     let (code, out, _) = checked(&example);
-    // Its passwords, which are none, may be remarked on: git keeps no file from other users.
+    // `check` may warn about the example passwords, because git does not restrict who can read a
+    // file.
     assert_eq!(code, GOOD);
     assert!(out.ends_with("cameras.toml: good: 2 cameras, listening on 127.0.0.1:8080\n"), "{out}");
 }

@@ -1,7 +1,7 @@
-//! Story: nothing that strangers send harms a reader.
+//! Scenario: untrusted input never harms a parser.
 //!
-//! Every seed of the fuzzer, and what simple damage makes of it, goes through the reader it is for,
-//! each time the same way. Long searches for new inputs are `scripts/fuzz`'s work.
+//! Every fuzzer seed and damaged copies of it go through the parser they belong to, the same way on
+//! each run. `scripts/fuzz` runs the long searches for new inputs.
 
 // A test that cannot read its seeds has failed.
 #![allow(clippy::unwrap_used)]
@@ -13,11 +13,11 @@ use std::{fs, path::Path};
 
 use nix::sys::resource::{Resource, setrlimit};
 
-/// Processor time for all of it, in seconds; a hundred times what it takes. Unlike the clock on the
-/// wall it does not run faster on a busy machine.
+/// Limit of processor time for all seeds, in seconds: a hundred times what they need. Unlike
+/// wall-clock time, it does not run faster on a busy machine.
 const PROCESSOR_SECONDS: u64 = 300;
 
-/// Address space for the process, in bytes: a reader that believes a length it is told runs into it.
+/// Limit of the process's address space, in bytes. A parser that trusts a false length exceeds it.
 const MEMORY: u64 = 2 << 30;
 
 /// Damaged copies of each seed.
@@ -25,7 +25,7 @@ const COPIES: usize = 1000;
 
 #[test]
 fn every_seed_and_its_damaged_copies_are_survived() {
-    // Past these the process is ended, which fails the test.
+    // The kernel ends the process at these limits, which fails the test.
     setrlimit(Resource::RLIMIT_CPU, PROCESSOR_SECONDS, PROCESSOR_SECONDS).unwrap();
     setrlimit(Resource::RLIMIT_AS, MEMORY, MEMORY).unwrap();
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
@@ -48,7 +48,7 @@ fn every_seed_and_its_damaged_copies_are_survived() {
     }
 }
 
-/// `seed` with one to eight pieces of damage.
+/// Returns `seed` damaged in one to eight places.
 fn damaged(seed: &[u8], seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     const TELLING: [u8; 16] = *b"\0\xff<>&;\"'=,:/\r\n 9";
     let mut bytes = seed.to_vec();
@@ -73,7 +73,7 @@ fn damaged(seed: &[u8], seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// The same numbers in every run (xorshift).
+/// Pseudo-random numbers, the same in every run (xorshift).
 struct Dice(u64);
 
 impl Dice {

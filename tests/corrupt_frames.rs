@@ -1,9 +1,9 @@
-//! Damaged access units give no picture: a decoder that fills up what is missing shows a picture that
-//! moves in one part and stands still in the other.
+//! Damaged access units give no picture. A decoder that conceals missing data shows a picture that
+//! moves in one part and stands still in another.
 //!
-//! Films are damaged here, and go through the worker's own decoding and encoding.
+//! The tests damage clips and pass them through the worker's own decoding and encoding.
 
-// A test that cannot prepare itself may stop where it stands.
+// A test that cannot prepare itself may panic.
 #![allow(clippy::unwrap_used)]
 
 mod film;
@@ -16,20 +16,20 @@ use cctv_agent::{
 };
 use film::{SIZE, h264, h265, mjpeg};
 
-/// The unit as the virtual camera, and some real ones, cut it.
+/// Truncates the unit as the virtual camera and some real ones do.
 fn cut(unit: &AccessUnit) -> AccessUnit {
     AccessUnit { data: Arc::from(&unit.data[..unit.data.len() / 2]), ..unit.clone() }
 }
 
-/// The same for a JPEG, with the end that FFmpeg's depayloader puts under it.
+/// Truncates a JPEG in the same way and appends the end marker that FFmpeg's depayloader adds.
 fn cut_jpeg(unit: &AccessUnit) -> AccessUnit {
     let mut data = unit.data[..unit.data.len() / 2].to_vec();
     data.extend([0xff, 0xd9]);
     AccessUnit { data: Arc::from(data), ..unit.clone() }
 }
 
-/// What the worker would show: after damage it begins again with the next key frame. Sequences of the
-/// pictures that came out.
+/// Sequence numbers of the pictures that the worker would show: after damage it resumes at the next
+/// key frame.
 fn shown(codec: Codec, units: &[AccessUnit], wanted: Size) -> Vec<u32> {
     shown_at(25, codec, units, wanted)
 }
@@ -48,7 +48,7 @@ fn shown_at(fps: u8, codec: Codec, units: &[AccessUnit], wanted: Size) -> Vec<u3
     pictures.iter().map(|picture| picture.sequence).collect()
 }
 
-/// Everything from `first` on is cut in half.
+/// Truncates every unit from `first` on.
 fn cut_from(codec: Codec, units: &[AccessUnit], first: usize) -> Vec<AccessUnit> {
     let cut = if codec == Codec::Jpeg { cut_jpeg } else { cut };
     units.iter().enumerate().map(|(at, unit)| if at < first { unit.clone() } else { cut(unit) }).collect()
@@ -92,10 +92,11 @@ fn h265_cut_short_shows_nothing() {
         for first in [30, 50] {
             let shown = shown(Codec::H265, &cut_from(Codec::H265, &units, first), SIZE);
             let lies = shown.iter().filter(|sequence| **sequence as usize >= first).count();
-            // Of those between key frames some pass unseen between two looks.
+            // The worker inspects only some frames, so damage in the frames between key frames may
+            // pass.
             assert!(lies <= if first == 50 { 0 } else { 10 }, "{extra}, from {first}: {shown:?}");
         }
-        // Only key frames are whole.
+        // Only key frames are complete.
         let parts: Vec<_> = units.iter().map(|unit| if unit.key { unit.clone() } else { cut(unit) }).collect();
         assert_eq!(shown(Codec::H265, &parts, SIZE), [0, 25, 50, 75], "{extra}");
         assert!(shown(Codec::H265, &cut_from(Codec::H265, &units, 0), SIZE).is_empty(), "{extra}");

@@ -1,4 +1,5 @@
-//! The agent in a network with real multicast: it finds cameras, and finds them again wherever they went.
+//! Discovery in a network with real multicast: the agent finds cameras, and finds them again after
+//! they moved to another address.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,11 +14,11 @@ use support::{
     wait_for,
 };
 
-/// A small camera on the ports that real ones have.
+/// A small camera on the ports that real cameras use.
 const CAMERA: &str = "size=320x180 small=none fps=10 onvif=80 rtsp=554";
 const LOGIN: &str = "username = \"viewer\"\npassword = \"p@ss:w/rd #1?\"\n";
 const SAME_LOGIN: &str = "user=viewer pass=\"p@ss:w/rd #1?\"";
-/// Where a camera goes that leaves its address.
+/// The address to which a camera moves.
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 99);
 
 /// One camera on a host of its own, at the host's address.
@@ -25,7 +26,7 @@ fn camera(host: &Host, description: &str) -> Cameras {
     host.within(|| Cameras::start(&[&format!("ip={} {CAMERA} {description}", host.address())]))
 }
 
-/// What `discover --seconds 4 --json` finds on this host: one entry per device.
+/// The output of `discover --seconds 4 --json` on this host: one entry per device.
 fn discover(host: &Host) -> Vec<Value> {
     let mut command = Command::new(agent_program());
     command.args(["discover", "--seconds", "4", "--json"]);
@@ -35,19 +36,19 @@ fn discover(host: &Host) -> Vec<Value> {
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}: {errors}", output.status);
     let found: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"));
-    // Either the list itself or an object around it.
+    // The output is the list itself or an object around it.
     let list = found.as_array().or_else(|| found.as_object()?.values().find_map(Value::as_array));
     list.unwrap_or_else(|| panic!("no list in {text}")).clone()
 }
 
-/// Asserts that exactly one entry speaks of `part`, and gives it as text.
+/// Asserts that exactly one entry contains `part`, and returns it as text.
 fn only_one_with(found: &[Value], part: &str) -> String {
     let texts: Vec<String> = found.iter().map(Value::to_string).filter(|text| text.contains(part)).collect();
     assert_eq!(texts.len(), 1, "{part} in {found:#?}");
     texts[0].clone()
 }
 
-/// Three cameras as different as they come, each asked for in another way and answering from another port.
+/// Three very different cameras; each is configured in another way and uses another port.
 fn three_cameras(network: &Network) -> Vec<(Host, Cameras, &'static str)> {
     let descriptions = [
         ("gate", "id=gate serial=GATE0001 name='Front Gate' wsd=on answers=nvt"),
@@ -127,14 +128,14 @@ fn stranger_at_the_old_address_is_asked_who_it_is_and_never_sent_a_password() {
         let Some(network) = Network::new() else { return };
         let (host, neighbour, box_) = (network.host(), network.host(), network.host());
         let cameras = camera(&host, &format!("id=gate serial=GATE0001 wsd=on {SAME_LOGIN}"));
-        // Another camera of the same house: the password would even be right there.
+        // Another camera of the same site: the password would even be correct there.
         let login = if auth == "auth=open" { "" } else { SAME_LOGIN };
         let strangers = camera(&neighbour, &format!("id=stranger serial=STRA0002 wsd=on {auth} {login}"));
         let old = host.address();
         let agent = box_.within(|| Agent::start(&format!("[[camera]]\nid = \"gate\"\nip = \"{old}\"\n{LOGIN}")));
         box_.within(|| agent.wait_for_state("gate", "live"));
 
-        // While the camera has no power, the router gives its address away.
+        // While the camera has no power, the router gives its address to another device.
         host.within(|| cameras.fault("gate", "refuse"));
         host.move_to(ELSEWHERE);
         neighbour.move_to(old);
@@ -237,7 +238,7 @@ fn onvif_requests(host: &Host, strangers: &Cameras) -> u64 {
     facts["onvif"].as_object().unwrap().values().filter_map(Value::as_u64).sum()
 }
 
-/// Waits until the camera was lost and is live once more, by the same agent.
+/// Waits until the same agent has lost the camera and shows it live again.
 fn wait_for_loss_and_return(box_: &Host, agent: &Agent) {
     box_.within(|| {
         wait_for("the camera to be missed", || (agent.camera("gate")["state"] != "live").then_some(()));

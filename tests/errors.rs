@@ -1,4 +1,5 @@
-//! Something is wrong with a camera or the file: one clear line says what, and the others run on.
+//! Something is wrong with a camera or the file: one clear line says what, and the other cameras
+//! run on.
 
 mod support;
 
@@ -48,7 +49,7 @@ fn each_trouble_has_its_own_words_and_disturbs_nobody() {
     }
     assert_eq!(agent.wait_for_state("good", "live")["reconnects"], 0);
 
-    // After two refused logins at most the camera is left alone.
+    // After at most two refused logins the camera is not tried again for 30 minutes.
     wait_for("the long pause", || agent.camera("stream-only")["why"].as_str()?.contains("30 min").then_some(()));
     for id in ["locked", "token"] {
         wait_for("the long pause", || agent.camera(id)["why"].as_str()?.contains("30 min").then_some(()));

@@ -1,6 +1,7 @@
-//! Story: a camera that lies, or a stranger in its place, gets neither the login nor anything else that is not its own.
+//! Scenario: a hostile camera, or another device in its place, gets neither the login nor anything
+//! else that is not its own.
 //!
-//! ONVIF is plain HTTP: whatever a camera answers may come from somebody who stands on the way.
+//! ONVIF is plain HTTP: any response may come from an attacker on the path.
 
 #![allow(clippy::unwrap_used)]
 
@@ -27,7 +28,7 @@ use support::{Agent, Cameras, Folder, PATIENCE, agent_program, own_address, wait
 const LOGIN: &str = "username = \"viewer\"\npassword = \"s3cret-word\"\n";
 const UUID: &str = "urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064";
 
-/// An RTSP server that asks for the login in clear and notes all that it is sent.
+/// An RTSP server that asks for the login in clear text and records every request.
 struct Listener {
     address: SocketAddr,
     heard: Arc<Mutex<String>>,
@@ -39,7 +40,7 @@ impl Listener {
         let address = listener.local_addr().unwrap();
         let heard = Arc::new(Mutex::new(String::new()));
         let kept = Arc::clone(&heard);
-        // Ends with the process.
+        // The thread ends with the process.
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let kept = Arc::clone(&kept);
@@ -87,13 +88,13 @@ fn listen(answer: impl Fn(&Request) -> Answer + Send + 'static) -> Camera {
     Camera::listen(TcpListener::bind((own_address(), 0)).unwrap(), answer)
 }
 
-/// Its lines in `cameras.toml`.
+/// The camera's lines in `cameras.toml`.
 fn entry(id: &str, camera: &Camera, more: &str) -> String {
     let target = camera.target();
     format!("[[camera]]\nid = \"{id}\"\nip = \"{}\"\nonvif_port = {}\n{more}\n", target.host, target.port)
 }
 
-/// A camera whose streams are said to be at `uri`.
+/// A camera that says its streams are at `uri`.
 fn naming(uri: String) -> Camera {
     listen(move |request| match request.name() {
         "GetStreamUri" => Answer::soap(&format!("<R><Uri>{uri}</Uri></R>")),
@@ -105,7 +106,7 @@ fn is_identity_question(request: &Request) -> bool {
     matches!(request.name(), "GetEndpointReference" | "GetDeviceInformation" | "GetNetworkInterfaces")
 }
 
-/// Answers who it is by `identity`, and wants a login for the rest.
+/// Answers identity requests with `identity` and requires a login for all others.
 fn closed(request: &Request, identity: impl Fn(&Request) -> Answer) -> Answer {
     match request.name() {
         _ if is_identity_question(request) => identity(request),
@@ -114,7 +115,7 @@ fn closed(request: &Request, identity: impl Fn(&Request) -> Answer) -> Answer {
     }
 }
 
-/// A folder with what was learnt of camera `id` at `camera`, which then had its stream at `uri`.
+/// A state directory with the stored record of camera `id` at `camera`, whose stream was at `uri`.
 fn learnt(id: &str, host: &str, port: u16, identity: &Value, uri: &str) -> Folder {
     let folder = Folder::new();
     let entry = json!({
@@ -144,7 +145,8 @@ fn login_is_sent_to_no_other_host_that_the_camera_names() {
         wait_for("a request for the stream", || stranger.heard().contains(path).then_some(()));
         wait_for("its end", || agent.camera(id)["last_error"].as_str().map(str::to_owned));
         stranger.assert_no_login();
-        // What was refused is not the login, so nothing of it is wrong and no half hour has to pass.
+        // The refusal does not concern the login, so the login is not wrong and no 30-minute pause
+        // applies.
         let camera = agent.wait_for_state(id, "offline");
         let error = last_error(&agent, id, "stream_host");
         assert!(error.contains(&stranger.address.ip().to_string()), "{error}");
@@ -157,7 +159,7 @@ fn login_is_sent_to_no_other_host_that_the_camera_names() {
 fn remembered_stream_on_another_host_is_opened_without_the_login() {
     let stranger = Listener::start(own_address());
     let host = own_address().to_string();
-    // Nobody listens for ONVIF there.
+    // Nothing listens for ONVIF there.
     let state = learnt(
         "gate",
         &host,
@@ -212,7 +214,7 @@ fn stranger_that_answers_nonsense_where_the_camera_was_is_sent_no_login() {
             let error = wait_for("a reason", || agent.camera("gate")["last_error"].as_str().map(str::to_owned));
             rtsp.assert_no_login();
             assert_eq!(stranger.passwords_sent(), 0, "{:?}", stranger.names());
-            // Through a further attempt.
+            // Wait for one more attempt.
             wait_for("another attempt", || agent.camera("gate")["why"].as_str()?.contains("(attempt 2)").then_some(()));
             assert_eq!(stranger.passwords_sent(), 0, "{:?}", stranger.names());
             rtsp.assert_no_login();
@@ -249,7 +251,7 @@ fn camera_that_told_its_identity_and_no_longer_does_is_let_in_by_its_address() {
     drop(agent);
 }
 
-/// The body of an answer may have 1 MiB; what is told of it has a few lines.
+/// The body of a response may have 1 MiB; the reason made from it has a few lines.
 #[test]
 fn camera_with_thousands_of_profiles_makes_no_long_reason() {
     let camera = listen(|request| match request.name() {
@@ -287,7 +289,7 @@ fn line_break_in_a_stream_address_reaches_no_other_service() {
     assert!(!error.contains(char::is_control), "{error:?}");
 }
 
-/// Whatever a camera writes, a terminal shows it and does not obey it.
+/// A terminal shows what a camera sends and never interprets it.
 #[test]
 fn no_command_passes_control_characters_of_a_camera_on_to_the_terminal() {
     let name = "\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\u{feff}";

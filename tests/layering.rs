@@ -1,9 +1,10 @@
-//! The rules of the house, checked: a room uses only rooms on lower floors, a foreign crate stays in
-//! its rooms, no file grows past what one reading takes, and nothing unwraps outside tests.
+//! Checks the rules of the source tree: a module uses only modules of lower layers, each crate is
+//! used only by the modules that may use it, no file exceeds a readable length, and nothing unwraps
+//! outside tests.
 //!
 //! `docs/architecture.md` gives the reasons. A new crate needs a row in [`DOORS`].
 
-#![allow(clippy::unwrap_used)] // all of it is test
+#![allow(clippy::unwrap_used)] // the whole file is test code
 
 #[path = "layering/paths.rs"]
 mod paths;
@@ -21,15 +22,15 @@ const FLOORS: [&[&str]; 5] = [
     &["main"],
 ];
 
-/// Which rooms may use a crate.
+/// The modules that may use a crate.
 enum Door {
     Only(&'static [&'static str]),
     AllBut(&'static [&'static str]),
 }
 use Door::{AllBut, Only};
 
-/// Camera and media need nothing but the standard library; only the worker touches the decoders,
-/// and nothing but the decoders; everything asynchronous stays out of it.
+/// `camera` and `media` need only the standard library. Only the worker uses the decoders, and it
+/// uses nothing asynchronous.
 const DOORS: [(&str, Door); 29] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
@@ -62,12 +63,14 @@ const DOORS: [(&str, Door); 29] = [
     ("turbojpeg", Only(&["worker"])),
 ];
 
-/// A file is one noun; past this it is probably two. Its tests do not count.
+/// Maximum lines of a file, without its tests. A file is about one noun; a longer one is probably
+/// about two.
 const MAX_FILE_LEN: usize = 400;
-/// `(path, reason)` of the files that may be longer.
+/// `(path, reason)` of each file that may be longer.
 const LONG_FILES: [(&str, &str); 0] = [];
 
-/// The files that may hold unsafe code; each block says why it is sound, in a comment `SAFETY:` above it.
+/// The files that may contain unsafe code. A `SAFETY:` comment above each block says why it is
+/// sound.
 const UNSAFE_FILES: [&str; 2] = ["agent/watchdog/device.rs", "sys.rs"];
 
 fn floor(room: &str) -> Option<usize> {
@@ -78,7 +81,7 @@ fn door(name: &str) -> Option<&'static Door> {
     DOORS.iter().find(|(row, _)| *row == name).map(|(_, door)| door)
 }
 
-/// What breaks a rule in the file `src/<path>`, one line each, as `src/path:line: what is wrong`.
+/// The violations in the file `src/<path>`, one line each, as `src/path:line: what is wrong`.
 fn complaints(path: &str, text: &str) -> Vec<String> {
     let stem = path.strip_suffix(".rs").unwrap_or(path);
     let room = stem.split('/').next().unwrap_or(stem);
@@ -119,7 +122,7 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
     complaints
 }
 
-/// Complaints about unsafe code where it may not be, or without its reason.
+/// Violations by unsafe code outside its files or without its reason.
 fn unsafe_complaints(path: &str, text: &str, source: &Source) -> Vec<String> {
     let unsafe_words = source.tokens.iter().filter(|token| ["unsafe", "unsafe_code"].contains(&token.text.as_str()));
     if !UNSAFE_FILES.contains(&path) {
@@ -148,7 +151,8 @@ fn wrong_way(room: &str, own_floor: usize, target: &str) -> Option<String> {
     }
 }
 
-/// Complaints about the map: every room stands under the comment of its floor, and nothing else does.
+/// Violations in the module list: every module stands under the comment of its layer, and nothing
+/// else does.
 fn map_complaints(lib: &str, rooms: &BTreeSet<String>) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut named = BTreeSet::new();
@@ -168,7 +172,7 @@ fn map_complaints(lib: &str, rooms: &BTreeSet<String>) -> Vec<String> {
     complaints
 }
 
-/// Every Rust file under `folder`, as `(path from there, text)`.
+/// Every Rust file under `folder`, as `(path relative to folder, text)`.
 fn files(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];

@@ -1,5 +1,5 @@
-//! Too much of everything: viewers, connections, sizes, memory, open files, a full disk. Newcomers are
-//! told what the bound is and which setting raises it; whoever was inside notices nothing.
+//! Resource limits: viewers, connections, sizes, memory, open files, disk space. New clients get an
+//! error that names the limit and the setting that raises it; existing viewers are not affected.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -23,7 +23,7 @@ use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use support::{Agent, Answer, Cameras, Folder, MotionJpeg, Part, own_address, wait_for};
 
-/// Slow enough that no machine is too busy to deliver each of its pictures in time.
+/// Slow enough that even a busy machine delivers each picture in time.
 const CAMERA: &str = "id=gate size=320x180 fps=2 small=none";
 
 fn config(limits: &str, cameras: &Cameras, ids: &[&str]) -> String {
@@ -31,7 +31,8 @@ fn config(limits: &str, cameras: &Cameras, ids: &[&str]) -> String {
     format!("[limits]\n{limits}\n{}", ids.iter().map(camera).collect::<String>())
 }
 
-/// The next `count` sequences a viewer is sent; each must follow the one before.
+/// Checks the next `count` sequence numbers that a viewer receives; each must follow the one
+/// before.
 fn without_gaps(parts: &mpsc::Receiver<Part>, after: Option<u32>, count: usize) -> u32 {
     let mut seen: Vec<u32> = after.into_iter().collect();
     let wanted = seen.len() + count;
@@ -39,7 +40,7 @@ fn without_gaps(parts: &mpsc::Receiver<Part>, after: Option<u32>, count: usize) 
         let part = parts.recv_timeout(support::PATIENCE).expect("the viewer was cut off");
         let sequence = part.sequence.expect("a card instead of a picture");
         match seen.last() {
-            // A picture is sent again after a second without a new one.
+            // The agent sends the same picture again after a second without a new one.
             Some(last) if *last == sequence => {}
             Some(last) => {
                 assert_eq!(sequence, last + 1, "a picture is missing");
@@ -90,7 +91,7 @@ fn newcomers_are_refused_and_those_inside_miss_nothing() {
     let refusals = agent.log_lines().iter().filter(|line| line.contains("refused a newcomer")).count();
     assert!((1..50).contains(&refusals), "{refusals} lines\n{}", agent.log_text());
 
-    // A lower bound sends nobody away, and a higher one lets in.
+    // A lower limit disconnects nobody, and a higher one admits new viewers.
     agent.reload(&config("viewers = 1", &cameras, &["gate"]));
     wait_for("the lower bound", || (agent.api()["limits"]["viewers"] == 1).then_some(()));
     assert_refused(&stranger_asks(), "viewers", 1);
@@ -101,7 +102,7 @@ fn newcomers_are_refused_and_those_inside_miss_nothing() {
     third.next_live();
     (a, b) = (without_gaps(&one, Some(a), 3), without_gaps(&two, Some(b), 3));
 
-    // The screen of this machine itself finds a place in a house full of strangers.
+    // The screen of this machine itself is admitted although other clients fill the limit.
     assert_refused(&stranger_asks(), "viewers", 3);
     MotionJpeg::open(&agent.address, "/live/gate").next_live();
     third.next_live();
@@ -130,7 +131,7 @@ fn one_size_too_many_is_refused_and_those_watched_may_be_had() {
     wait_for("one more size", || (agent.get("/snapshot/gate?q=32").unwrap().status == 200).then_some(()));
 }
 
-/// Connects from an address of the test's own choice.
+/// Connects from the local address `address`.
 fn connect_from(address: IpAddr, to: &str) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::new(address, 0).into()).unwrap();
@@ -138,7 +139,7 @@ fn connect_from(address: IpAddr, to: &str) -> TcpStream {
     socket.into()
 }
 
-/// What a stranger is answered who comes from `address`.
+/// The response to a client that connects from `address`.
 fn asks_from(address: IpAddr, agent: &Agent, target: &str) -> Option<Answer> {
     support::asked(connect_from(address, &agent.address), "GET", &agent.address, target)
 }
@@ -164,7 +165,7 @@ fn one_address_cannot_shut_out_the_others() {
     });
 }
 
-/// The limit of process `pid` on its data, in bytes.
+/// The limit on the data of process `pid`, in bytes.
 fn data_limit(pid: i32) -> Option<u64> {
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max data size"))?;
@@ -191,7 +192,7 @@ fn memory_of_a_worker_is_bounded_by_its_setting() {
     assert_eq!(data_limit(agent.workers()[0]), Some(400 << 20));
 }
 
-/// Memory of its own that process `pid` has in use, in KiB.
+/// Private memory that process `pid` uses, in KiB.
 fn own_memory(pid: i32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
@@ -220,7 +221,7 @@ fn memory_that_cards_of_many_sizes_were_drawn_in_is_given_back() {
     });
     let after = own_memory(agent.pid().as_raw());
     eprintln!("{} KiB more after 128 cards: {before} and {after} KiB", after.saturating_sub(before));
-    // A card of 3840x2160 is drawn in 25 MB; finished ones are kept, in 4 MiB.
+    // Drawing a card of 3840x2160 takes 25 MB; finished cards are cached, in at most 4 MiB.
     assert!(after < before + (16 << 10), "{before} KiB before, {after} KiB after");
 }
 
@@ -237,7 +238,7 @@ fn largest_worker_goes_when_the_total_is_used_up() {
     ids.iter().for_each(|id| drop(agent.wait_for_state(id, "live")));
     let viewer = MotionJpeg::open(&agent.address, "/live/large").in_background();
     let own = |id: &str| agent.camera(id)["worker"]["own_memory_bytes"].as_u64().map(|bytes| bytes >> 20);
-    // Its decoder has all its pictures by then.
+    // By then the decoder has allocated all its pictures.
     (0..12).for_each(|_| drop(viewer.recv_timeout(support::PATIENCE).unwrap()));
     let cpu = agent.camera("large")["worker"]["cpu_seconds"].clone();
     wait_for("its memory to be measured again", || {
@@ -247,9 +248,9 @@ fn largest_worker_goes_when_the_total_is_used_up() {
         let others = small.map(own).into_iter().sum::<Option<u64>>()?;
         own("large").filter(|large| *large > others / 4 + 8).map(|large| (large, others))
     });
-    // What drawing cards takes stays with the agent.
+    // The agent keeps the memory that drawing cards takes.
     assert_eq!(agent.get("/snapshot/absent?size=1920x1080").unwrap().status, 503);
-    // With the large one it is a little too much; without it there is room.
+    // With the large worker the total is slightly above the limit; without it there is room.
     let of_agent = fs::read_to_string(format!("/proc/{}/statm", agent.pid())).unwrap();
     let pages: Vec<u64> = of_agent.split_whitespace().map(|count| count.parse().unwrap()).collect();
     let of_agent = ((pages[1] - pages[2]) * 4096) >> 20;
@@ -267,7 +268,7 @@ fn largest_worker_goes_when_the_total_is_used_up() {
     assert_eq!(pids(), before);
 }
 
-/// Opens connections until the value is dropped; those the agent closes are opened again.
+/// Opens connections until the value is dropped, and reopens those that the agent closes.
 struct Flood(Option<mpsc::Sender<()>>, Option<std::thread::JoinHandle<()>>);
 
 impl Flood {
@@ -361,7 +362,7 @@ fn agent_out_of_descriptors_goes_on_and_recovers() {
     let flood = Flood::begin(&agent.address, 40);
     agent.wait_for_log(&["cannot accept a connection", "Too many open files"]);
     let mut last = without_gaps(&viewer, Some(last), 5);
-    // Without descriptors there is no new worker either; the tile says so, and it is tried again.
+    // Without descriptors no new worker starts either; the tile says so, and the start is retried.
     bound_descriptors(&agent, 3);
     kill(Pid::from_raw(agent.workers()[0]), Signal::SIGKILL).unwrap();
     agent.wait_for_log(&["gate: ", "Too many open files", "trying again"]);
@@ -379,9 +380,9 @@ fn agent_out_of_descriptors_goes_on_and_recovers() {
     assert!(lines <= 20, "{lines} lines about accepting");
 }
 
-/// Starts an agent whose state directory is a file system of 64 KiB that `prepare`, a line of shell,
-/// has changed. `None` where this user may mount nothing.
-/// What the agent writes to stderr goes to `log`, where that is not empty.
+/// Starts an agent whose state directory is a file system of 64 KiB that `prepare`, a line of
+/// shell, has changed. Returns `None` if this user may not mount. The agent's stderr goes to the
+/// file `log`, unless that is empty.
 fn agent_on_small_disk(prepare: &str, log: &str, config: &str) -> Option<Agent> {
     let folder = Folder::new();
     let state = folder.0.join("state");
@@ -409,7 +410,7 @@ fn complaints_of_the_disk(agent: &Agent) -> Vec<String> {
     agent.log_lines().into_iter().filter(|line| line.contains("cannot keep what was learnt")).collect()
 }
 
-/// Makes the camera go live once more, at which what was learnt is kept.
+/// Makes the camera go live once more, at which the agent saves its record.
 fn reconnect(agent: &Agent, cameras: &Cameras) {
     let before = lives(agent);
     cameras.fault("gate", "drop");
@@ -457,7 +458,7 @@ fn state_directory_that_vanishes_is_made_again_or_done_without() {
     let state = agent.folder.0.join("state");
     let kept = wait_for("what was learnt", || fs::read(state.join("gate.json")).ok());
     fs::remove_dir_all(&state).unwrap();
-    // A file in its place: nothing can be kept there.
+    // A file stands where the directory belongs, so nothing can be saved there.
     fs::write(&state, "in the way").unwrap();
     agent.reload(&config("", &cameras, &["gate"]).replace("[[camera]]", "[[camera]]\nstall_after = 3.0"));
     reconnect(&agent, &cameras);

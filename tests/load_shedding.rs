@@ -1,6 +1,7 @@
-//! A processor with too much to do: small pictures are made with less care, and nobody sees it.
+//! Load shedding: an overloaded processor decodes small pictures without the loop filter, and the
+//! difference is not visible.
 
-// A test that cannot prepare itself may stop where it stands.
+// A test that cannot prepare itself may panic.
 #![allow(clippy::unwrap_used)]
 
 mod film;
@@ -11,13 +12,13 @@ use cctv_agent::{
 };
 use film::{GOP, SIZE};
 
-/// A third of the camera's.
+/// A third of the camera's size.
 const SMALL: Size = Size { width: 212, height: 120 };
 
-/// Groups until haste may end at the soonest: 30 s.
+/// Minimum number of groups before load shedding may end: 30 s.
 const PATIENCE: usize = 30;
 
-/// As many bits for each pixel as a camera of 1080p25 sends with 4 Mbit/s.
+/// As many bits per pixel as a 1080p25 camera sends at 4 Mbit/s.
 const RATE: &str = ":bitrate=445:vbv-maxrate=445:vbv-bufsize=445";
 
 struct Wall {
@@ -34,7 +35,8 @@ impl Wall {
         Self { transcoder, film, shown: Vec::new(), groups: 0 }
     }
 
-    /// The next group, of which the first `late` frames come after their time; gives whether it was decoded in haste.
+    /// Decodes the next group, whose first `late` frames are late; returns whether it was decoded
+    /// without the loop filter.
     fn group(&mut self, late: usize) -> bool {
         for (at, unit) in self.film.iter().enumerate() {
             let taken = unit.taken + self.groups * GOP as u64 * 40_000;
@@ -54,7 +56,7 @@ fn h264() -> Vec<AccessUnit> {
     film::h264(RATE, 1)
 }
 
-/// By how much two JPEGs differ, in decibels of PSNR.
+/// The difference between two JPEGs, in decibels of PSNR.
 fn likeness(one: &[u8], other: &[u8]) -> f64 {
     let [one, other] =
         [one, other].map(|jpeg| turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).unwrap().pixels);

@@ -1,5 +1,5 @@
-//! What the operator sees: the same facts in `/api/cameras`, `/metrics`, `cctv-agent status` and, after
-//! SIGUSR1, in the log; and no password in any of them.
+//! Monitoring: `/api/cameras`, `/metrics`, `cctv-agent status` and, after SIGUSR1, the log report
+//! the same facts, and none of them contains a password.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -107,7 +107,7 @@ fn all_tell_the_same_and_none_tells_a_password() {
     let mut viewer = MotionJpeg::open(&agent.address, "/live/gate?size=320x180");
     viewer.next_live();
     wait_for("the worker's share of a processor", || agent.camera("gate")["worker"]["cpu"].as_f64());
-    // An error that is over stays to be read.
+    // A past error stays visible.
     kill(Pid::from_raw(agent.workers()[0]), Signal::SIGKILL).unwrap();
     wait_for("the failure", || (failures(&agent.camera("gate"), "worker") == 1).then_some(()));
     agent.wait_for_state("gate", "live");

@@ -1,10 +1,10 @@
-//! Story: what real cameras answered is understood.
+//! Scenario: the agent understands recorded responses of real cameras.
 //!
-//! Recorded answers are not part of this project. The environment variable `CCTV_AGENT_RECORDINGS`
+//! The recordings are not part of this project. The environment variable `CCTV_AGENT_RECORDINGS`
 //! names a folder of them with an `expected.json`: a list of `{"file", "expect": {"op", …}}`. Files
-//! under `soap/` hold message bodies, those under `http_client/` whole raw HTTP responses, those under `wsd/` and
-//! `ssdp/` one datagram each, those under `upnp/` device descriptions. Without the variable the test
-//! says that it was skipped.
+//! under `soap/` hold message bodies, those under `http_client/` whole raw HTTP responses, those
+//! under `wsd/` and `ssdp/` one datagram each, those under `upnp/` device descriptions. Without the
+//! variable the test prints that it was skipped.
 
 #[path = "onvif_recordings/discovered.rs"]
 mod discovered;
@@ -22,7 +22,7 @@ use cctv_agent::{
 };
 use serde_json::{Value, json};
 
-/// How one recording went.
+/// The result of one recording.
 enum Verdict {
     Right,
     Wrong(String),
@@ -113,7 +113,7 @@ fn check_error(bytes: &[u8], expect: &Value, outcome: &Result<Element, CallError
     if right { Verdict::Right } else { Verdict::Wrong(format!("{outcome:?}")) }
 }
 
-/// What is expected, as facts that must be among those found.
+/// The expected facts; each must be among those found.
 fn accepted(expect: &Value) -> Value {
     let mut facts = expect.clone();
     let map = facts.as_object_mut().expect("an expectation is an object");
@@ -155,7 +155,7 @@ fn answer_json(op: &str, answer: &Element) -> Option<Value> {
             let found = responses::media_uri(answer)?;
             let host = found.uri.split(['/', ':']).nth(3).unwrap_or("");
             let streams = uri_repair::streams(&found.uri, host);
-            // What is handed to the reader of the stream, byte for byte.
+            // The address that the demuxer gets, byte for byte.
             let uri = streams.map(|streams| streams.candidates[0].as_str().to_owned());
             json!({"uri": uri, "port": 554, "invalid_after_reboot": found.invalid_after_reboot})
         }
@@ -171,7 +171,7 @@ fn challenge_json(challenge: &challenge::Challenge) -> Value {
     facts
 }
 
-/// Where `found` lacks something that is `expected`; it may hold more, but no list may be longer.
+/// The first expected fact that `found` lacks. `found` may contain more, but no list may be longer.
 fn difference(expected: &Value, found: &Value) -> Option<String> {
     match (expected, found) {
         (Value::Object(expected), Value::Object(_)) => {
@@ -185,8 +185,8 @@ fn difference(expected: &Value, found: &Value) -> Option<String> {
     }
 }
 
-/// No recording, cut or with a byte damaged, makes a reader panic; a whole HTTP answer reads the same
-/// in any pieces.
+/// A recording that is cut or has a damaged byte makes no parser panic; a whole HTTP response
+/// parses the same in any pieces.
 fn survive_cuts(file: &str, bytes: &[u8]) {
     for at in (0..bytes.len()).step_by(397) {
         read_everything(&bytes[..at]);
@@ -210,7 +210,7 @@ fn survive_cuts(file: &str, bytes: &[u8]) {
     }
 }
 
-/// The profiles in a bare SOAP message; `None` where it is none.
+/// The profiles in a bare SOAP message; `None` if it is no such message.
 fn profiles(bytes: &[u8]) -> Option<Vec<responses::Profile>> {
     let root = xml::read(bytes).ok()?;
     Some(responses::profiles(root.child("Body")?.children.first()?))

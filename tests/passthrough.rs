@@ -1,4 +1,4 @@
-//! The camera's own video reaches a page that can decode it as the camera sent it.
+//! Passthrough: a page that can decode the camera's video receives it as the camera sent it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -53,7 +53,7 @@ fn every_frame_of_every_codec_arrives_decodable_and_no_worker_decodes() {
         assert!(state["codec"].as_str().unwrap().starts_with(begins), "{state}");
         let mut screen = Screen::new(codec);
         let (mut next, mut stamps, mut ages, mut keys) = (None, Vec::new(), Vec::new(), 0);
-        // Two groups of 50, so that a key frame after the first is among them.
+        // Two groups of 50, so that these units include a key frame after the first one.
         for number in 0..101 {
             let frame = wall.frame();
             assert_eq!((frame.tile, frame.format, frame.after_gap), (0, format, false));
@@ -61,7 +61,7 @@ fn every_frame_of_every_codec_arrives_decodable_and_no_worker_decodes() {
             assert!(next.is_none_or(|next| frame.sequence == next), "{id}: a unit is missing");
             next = Some(frame.sequence + 1);
             if frame.key {
-                // Whoever comes in here has no other source of parameter sets.
+                // A subscriber that joins here has no other source of parameter sets.
                 screen = Screen::new(codec);
                 keys += 1;
             }
@@ -71,7 +71,8 @@ fn every_frame_of_every_codec_arrives_decodable_and_no_worker_decodes() {
                 assert!(frame.taken / 1000 >= stamp.unix_ms, "taken is when it reached the worker");
             }
         }
-        // Only told: it is the machine's, too. The first units are those that were kept.
+        // The ages are only printed, because they depend on the machine. The first units come from
+        // the kept group of pictures.
         let ages = &mut ages[60..];
         ages.sort_unstable();
         println!("{id}: from drawing to here {} ms, 95 % {} ms", ages[ages.len() / 2], ages[ages.len() * 95 / 100]);
@@ -113,7 +114,7 @@ fn mixed_viewers_of_one_camera_each_get_their_own() {
     MotionJpeg::open(&agent.address, "/live/gate?size=320x180").next_live();
     assert_eq!(wall.frame().format, 2);
     assert_eq!(agent.camera("gate")["decoding"], true);
-    // The page's decoder fails: its tile goes on in JPEG, and comes back.
+    // The page's decoder fails: its tile continues in JPEG, and later returns to units.
     wall.show(&["gate"], &["jpeg"]);
     wall.state(|state| state["format"] == "jpeg");
     assert_eq!(wall.frame().format, 1);
@@ -190,7 +191,7 @@ fn viewer_that_stops_reading_costs_bounded_memory_and_nobody_else_a_frame() {
             last = frame.sequence;
         }
     };
-    // The kernel takes some seconds of video for each sleeper before it takes nothing more.
+    // The kernel buffers some seconds of video for each sleeping viewer before its socket is full.
     wait_for("units left out", || {
         watch(50);
         (agent.camera("gate")["skipped"].as_u64() > Some(200)).then_some(())

@@ -1,4 +1,4 @@
-//! A recorder shows many cameras behind one address. No tile ever shows another channel than its own.
+//! A recorder serves many cameras at one address. No tile ever shows another channel than its own.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,15 +15,15 @@ use std::sync::{
 use onvif_device::{Answer, Camera as OnvifDevice, Request, ordinary};
 use support::{Agent, Cameras, MotionJpeg, wait_for};
 
-/// Three cameras, whose streams the recorder hands out as its channels.
+/// Three cameras, whose streams the recorder serves as its channels.
 fn channels() -> Cameras {
     let channel = |number: usize| format!("id=p{number} size=1280x720 small=640x360 fps=10");
     Cameras::start(&[channel(0), channel(1), channel(2)].each_ref().map(String::as_str))
 }
 
-/// What the recorder answers: profiles `p0_720p`, `p0_360p`, `p1_720p` … in this order, each pair with a
-/// video source of its own, through both media services. With `reordered` the tokens count the channels
-/// from the other end.
+/// The recorder's response: profiles `p0_720p`, `p0_360p`, `p1_720p` … in this order, each pair
+/// with a video source of its own, through both media services. With `reordered` the tokens count
+/// the channels from the other end.
 fn answer(request: &Request, streams: &[String], reordered: bool) -> Answer {
     let second = request.path == "/onvif/Media2";
     let profile = |channel: usize, height: u32| {
@@ -63,9 +63,9 @@ struct Recorder {
     device: OnvifDevice,
     /// Whether the tokens count the channels from the other end.
     reordered: Arc<AtomicBool>,
-    /// Whether it takes questions and does not answer.
+    /// Whether it accepts requests and does not answer.
     silent: Arc<AtomicBool>,
-    /// Whether it has channel 1 alone, and gives its stream for any token.
+    /// Whether it has channel 1 alone, and returns the stream of channel 1 for any token.
     reduced: Arc<AtomicBool>,
 }
 
@@ -85,14 +85,14 @@ impl Recorder {
         Self { device, reordered, silent, reduced }
     }
 
-    /// A camera of this recorder, with more lines of its section.
+    /// The section of a camera of this recorder, with `more` lines.
     fn section(&self, id: &str, more: &str) -> String {
         let target = self.device.target();
         format!("[[camera]]\nid = \"{id}\"\nip = \"{}\"\nonvif_port = {}\n{more}\n", target.host, target.port)
     }
 }
 
-/// Sessions of the main and of the small stream of a channel since it started.
+/// RTSP sessions of a channel's main and small stream since it started.
 fn opened(channels: &Cameras, channel: usize) -> [u64; 2] {
     let facts = channels.facts(&format!("p{channel}"));
     ["main", "small"].map(|stream| facts["streams"][stream]["opened"].as_u64().unwrap())
@@ -131,8 +131,8 @@ fn recorder_without_a_profile_shows_nothing_and_says_why() {
     }
 }
 
-/// An agent that has learnt the stream of channel 3 while the recorder answered, started again while it does
-/// not; the stream of the last time is live.
+/// An agent that stored the stream of channel 3 while the recorder answered, and was restarted
+/// while the recorder does not; the stored stream is live.
 fn started_from_memory(channels: &Cameras, recorder: &Recorder) -> Agent {
     let section = recorder.section("gate", "profile = \"p2_720p\"");
     let mut first = Agent::start(&section);
@@ -159,7 +159,7 @@ fn remembered_stream_is_confirmed_once_the_recorder_answers() {
     wait_for("the question for the stream", || {
         recorder.device.names().contains(&"GetEndpointReference".to_owned()).then_some(())
     });
-    // The picture goes on.
+    // The pictures continue.
     let mut pictures = MotionJpeg::open(&agent.address, "/live/gate?size=320x180");
     for _ in 0..5 {
         pictures.next();
@@ -192,7 +192,8 @@ fn remembered_stream_is_not_shown_once_the_recorder_has_no_such_profile() {
     recorder.silent.store(false, Ordering::Relaxed);
     let camera = agent.wait_for_state("gate", "offline");
     assert!(camera["why"].as_str().unwrap().contains("has no media profile \"p2_720p\""), "{camera:#}");
-    // It stays so: neither memory nor the stream that is given for any token is taken.
+    // The state persists: the agent opens neither the stored stream nor the stream returned for any
+    // token.
     wait_for("another attempt", || (agent.camera("gate")["failures"]["refused"].as_u64()? >= 2).then_some(()));
     assert_eq!((opened(&channels, 0), opened(&channels, 2)[0]), ([0, 0], 2), "{}", agent.log_text());
 }

@@ -1,4 +1,5 @@
-//! A camera stalls, hangs up, stays away or its worker dies: the wall says so and heals by itself.
+//! Recovery: a camera stalls, closes the connection or stays away, or its worker dies. The wall
+//! says so and recovers by itself.
 
 mod support;
 
@@ -31,14 +32,14 @@ fn stalled_camera_shows_the_card_and_comes_back() {
     let snapshot = agent.get("/snapshot/gate").unwrap();
     assert_eq!(snapshot.status, 503, "a stalled camera has no snapshot");
     assert_eq!(snapshot.header("content-type"), Some("image/jpeg"), "but a card");
-    // The open stream now carries cards, and no picture taken before.
+    // The open stream now carries cards, and no picture received earlier.
     let card = viewer.next_card();
     for _ in 0..2 {
         let next = viewer.next();
         assert_eq!(next.sequence, None, "a picture followed the card while the camera was stalled");
     }
     assert_ne!(card.jpeg, live.jpeg);
-    // It still listens, so it was told that the session is over, before it was asked for the next.
+    // The camera still listens, so it got a TEARDOWN before the next session was requested.
     let teardowns = wait_for("TEARDOWN or another session", || {
         let facts = cameras.facts("gate");
         let (over, opened) = (facts["teardowns"].as_u64()?, facts["sessions_opened"].as_u64()?);
@@ -63,7 +64,7 @@ fn camera_that_hangs_up_or_refuses_is_read_again_when_it_is_back() {
 
     cameras.fault("gate", "refuse");
     agent.wait_for_state("gate", "offline");
-    // What happened is told at once, what is done about it as soon as the worker has taken its leave.
+    // The failure is reported at once, the reaction as soon as the worker has closed.
     wait_for("a word on what is done", || agent.camera("gate")["why"].as_str()?.contains("trying again").then_some(()));
     cameras.fault("gate", "resume");
     agent.wait_for_state("gate", "live");

@@ -1,4 +1,4 @@
-//! The installer edits the file and sends SIGHUP: what did not change is not touched.
+//! Reload: the installer edits the file and sends SIGHUP. What did not change is not interrupted.
 
 #![allow(clippy::unwrap_used)]
 
@@ -30,7 +30,7 @@ fn worker(agent: &Agent, id: &str) -> Value {
     })
 }
 
-/// Waits until `count` reloads are answered.
+/// Waits until the agent has reported `count` reloads.
 fn answered(agent: &Agent, count: u64) -> Value {
     wait_for("the reload", || {
         let api = agent.api();
@@ -53,15 +53,15 @@ fn held(agent: &Agent) -> (usize, usize) {
     (count("fd"), count("task"))
 }
 
-/// Sequences that are missing among the live pictures of `parts`.
+/// The number of sequence numbers missing among the live pictures of `parts`.
 fn missing(sequences: &[u32]) -> u32 {
     sequences.windows(2).map(|pair| (pair[1] - pair[0]).saturating_sub(1)).sum()
 }
 
-/// All that has arrived by now.
+/// The sequence numbers of all pictures that have arrived by now.
 fn sequences(viewer: &Receiver<Part>) -> Vec<u32> {
     let mut parts: Vec<Part> = Vec::new();
-    // The newest is waited for: it was taken after what was done before.
+    // Wait for the newest: it was received after the actions before this call.
     while parts.len() < 3 {
         parts.push(viewer.recv_timeout(support::PATIENCE).expect("a picture"));
         parts.extend(viewer.try_iter());
@@ -75,11 +75,11 @@ fn unchanged_file_is_reloaded_a_hundred_times_under_sixteen_viewers_without_a_ga
     let ids: Vec<String> = (0..16).map(|number| format!("cam{number}")).collect();
     let descriptions: Vec<_> = ids.iter().map(|id| format!("id={id} {SMALL}")).collect();
     let cameras = Cameras::start(&descriptions.iter().map(String::as_str).collect::<Vec<_>>());
-    // A stall for want of processor time is no business of this story.
+    // A long `stall_after`: a stall from lack of processor time must not fail this test.
     let section = |id: &String| format!("[[camera]]\nid = \"{id}\"\nstall_after = 60.0\n{}", cameras.place(id));
     let text = ids.iter().map(section).collect::<String>();
     let agent = Agent::start(&text);
-    // Where streams do not open in their time they are tried again and again; each that comes is a step.
+    // Streams that do not open in time are retried; each one that opens counts as progress.
     let mut live = BTreeSet::new();
     while live.len() < ids.len() {
         let another = wait_for("another camera to be live", || {
@@ -107,7 +107,8 @@ fn unchanged_file_is_reloaded_a_hundred_times_under_sixteen_viewers_without_a_ga
         [&camera["worker"]["pid"], &camera["reconnects"], &facts["sessions_opened"], &facts["teardowns"]]
             .map(Value::clone)
     };
-    // What no viewer can get: frames of which a busy worker made no picture, and pictures replaced in mailboxes.
+    // Pictures that no viewer can get: frames that a busy worker did not make into a picture, and
+    // pictures replaced in mailboxes.
     let lost_by = |id: &String| {
         let camera = agent.camera(id);
         let encodes = camera["renditions"].as_array().unwrap().iter().map(|each| each["encodes"].as_u64().unwrap());
@@ -115,7 +116,8 @@ fn unchanged_file_is_reloaded_a_hundred_times_under_sixteen_viewers_without_a_ga
     };
     ids.iter().for_each(|id| drop(worker(&agent, id)));
     let states: Vec<_> = ids.iter().map(state).collect();
-    // A frame under way looks like one of which nothing was made: the least of some looks saw none.
+    // A frame in transit looks like a lost one; the minimum of several samples excludes such
+    // frames.
     let least = |id: &String| (0..10).map(|_| lost_by(id)).min().unwrap();
     let lost_before: Vec<_> = ids.iter().map(least).collect();
     for viewer in &viewers {
@@ -144,7 +146,8 @@ fn unchanged_file_is_reloaded_a_hundred_times_under_sixteen_viewers_without_a_ga
     let mut skipped = 0;
     for (((id, seen), before), lost_before) in ids.iter().zip(&seen).zip(&states).zip(&lost_before) {
         assert_eq!(state(id), *before, "{id}: worker, reconnects, sessions, teardowns");
-        // On a machine too slow to carry all pictures some are lost, reload or not; those are counted.
+        // A machine too slow for all pictures loses some, with or without a reload; those are
+        // counted.
         let lost = lost_by(id);
         let (unmade, slow) = (lost.0.saturating_sub(lost_before.0), lost.1 - lost_before.1);
         let missing = u64::from(missing(seen));
@@ -233,13 +236,13 @@ fn changed_origin_restarts_one_camera_whose_viewers_keep_their_sockets() {
         ("password file", own.clone(), "live", (320, 180)),
     ]) {
         if what == "password file" {
-            // The file that names it may stay as it is.
+            // The configuration file that names the secret's file may stay as it is.
             folder.write("secret", if state == "denied" { "wrong\n" } else { "right\n" });
         }
         agent.reload(&gate(&cameras_text));
         let api = answered(&agent, count);
         assert_eq!(api["reload"]["outcome"], "1 camera reconnected, 1 unchanged", "{what}");
-        // The truth at once: neither the old picture nor silence.
+        // The tile shows the true state at once: neither the old picture nor nothing.
         wall.told("the reason", |told| {
             told["camera"] == "gate" && told["why"].as_str().unwrap().contains("configuration")
         });
@@ -341,7 +344,8 @@ fn however_an_editor_saves_the_file_no_camera_is_lost_on_the_way() {
     let mut wall = Page::wall(&agent.address, &["gate", "last"]);
     let path = agent.folder.0.join("cameras.toml");
     let mut named = |name: &str| {
-        // A machine so slow that the agent saw the file in pieces: the installer reloads once more.
+        // On a very slow machine the agent may have seen the file in pieces; the installer reloads
+        // again.
         wait_for("the new name", || {
             if agent.camera("gate")["name"] == name {
                 return Some(());
@@ -354,13 +358,14 @@ fn however_an_editor_saves_the_file_no_camera_is_lost_on_the_way() {
         wall.picture(1);
     };
 
-    // Writes aside and renames, as vim and sed -i do.
+    // Writes a new file and renames it, as vim and sed -i do.
     let aside = agent.folder.write("cameras.toml.new", &rewrite(&agent, &text("renamed")));
     fs::rename(&aside, &path).unwrap();
     agent.signal(Signal::SIGHUP);
     named("renamed");
 
-    // Empties and writes in pieces, as nano and a slow copy do; a reload comes after each piece.
+    // Truncates the file and writes it in pieces, as nano and a slow copy do, with a reload after
+    // each piece.
     let whole = rewrite(&agent, &text("in pieces"));
     let mut file = File::create(&path).unwrap();
     agent.signal(Signal::SIGHUP);
@@ -371,14 +376,14 @@ fn however_an_editor_saves_the_file_no_camera_is_lost_on_the_way() {
     drop(file);
     named("in pieces");
 
-    // Moves the old one away first, as some editors do for their backup.
+    // Moves the old file away first, as some editors do for their backup.
     fs::rename(&path, agent.folder.0.join("cameras.toml~")).unwrap();
     agent.signal(Signal::SIGHUP);
     fs::write(&path, rewrite(&agent, &text("after a backup"))).unwrap();
     agent.signal(Signal::SIGHUP);
     named("after a backup");
 
-    // A symbolic link that is turned to another file, as configuration management does.
+    // Points a symbolic link at another file, as configuration management does.
     let target = agent.folder.write("version-2.toml", &rewrite(&agent, &text("linked")));
     let link = agent.folder.0.join("link");
     symlink(&target, &link).unwrap();
@@ -400,7 +405,8 @@ fn signal_during_a_reload_and_signals_from_the_first_moment_are_not_lost() {
     let folder = Folder::new();
     let address = format!("{}:8080", own_address());
     folder.write("cameras.toml", &configuration(&address, &folder, &camera("first")));
-    // As the launcher does: what the agent does not handle yet, while its libraries are loaded, is ignored.
+    // Ignores signals as the launcher does, for the time in which the agent loads its libraries and
+    // has no handlers yet.
     let (mut command, ready) = (Command::new("/bin/sh"), folder.0.join("ready"));
     command.args(["-c", "trap '' HUP; : >\"$0\"; exec \"$@\""]).args([&ready, agent_program()]);
     let agent = Agent::spawn(folder, address, command);
@@ -463,10 +469,10 @@ fn other_addresses_and_directories_are_taken_without_touching_a_camera() {
         "1 camera unchanged, listen changed, www changed, state_dir changed"
     );
     assert_eq!(agent.get("/").unwrap().body, b"another page");
-    // What is known of the camera went along, although nobody asked it again.
+    // The camera's record moved too, although the camera was not asked again.
     wait_for("the entry", || fs::exists(agent.folder.0.join("elsewhere/gate.json")).unwrap().then_some(()));
 
-    // An address that another program has: the old one stays until it is free.
+    // Another program uses this address: the agent keeps the old one until it is free.
     let third = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let taken = third.local_addr().unwrap();
     let mut wall = Page::wall(&second, &["gate"]);
@@ -485,7 +491,7 @@ fn other_addresses_and_directories_are_taken_without_touching_a_camera() {
     agent.address = taken.to_string();
     wait_for("no complaint", || complaints(&agent).is_empty().then_some(()));
 
-    // The same port of all addresses, and back: the kernel takes these for one another's.
+    // The same port on all addresses, and back: to the kernel these addresses conflict.
     let every = format!("{}:{}", Ipv4Addr::UNSPECIFIED, taken.port());
     for (count, listen) in [(3, &every), (4, &taken.to_string())] {
         let mut wall = Page::wall(&agent.address, &["gate"]);

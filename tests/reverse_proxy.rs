@@ -1,4 +1,4 @@
-//! A wall behind a real nginx, under a name of its own, in the ways in which people set it up.
+//! A wall behind a real nginx, under a name of its own, in the usual configurations.
 
 #![allow(clippy::unwrap_used)]
 
@@ -25,7 +25,7 @@ use support::{Agent, Answer, Cameras, Folder, PATIENCE, configuration, own_addre
 
 const NAME: &str = "wall.example.com";
 
-/// One way to set a proxy up: its port, its path, and what differs from the lines in the manual.
+/// One proxy configuration: its port, its path, and what differs from the lines in the manual.
 struct Way {
     port: u16,
     path: &'static str,
@@ -85,13 +85,13 @@ impl Nginx {
         stream
     }
 
-    /// The answer to a browser that asks for `target`, below the way's path.
+    /// The response to a browser that requests `target`, below the configuration's path.
     fn get(&self, way: &Way, target: &str) -> Answer {
         let path = format!("{}{target}", way.path);
         support::asked(self.connect(way), "GET", &way.authority(), &path).unwrap()
     }
 
-    /// As [`Nginx::get`], reading an endless answer to the end of its head alone.
+    /// Like [`Nginx::get`], but reads only the head of an endless response.
     fn get_head(&self, way: &Way, target: &str) -> Answer {
         let mut stream = self.connect(way);
         let path = format!("{}{target}", way.path);
@@ -112,7 +112,7 @@ impl Nginx {
         Answer { status, head, body }
     }
 
-    /// The wall's socket as a page of `origin` opens it; else the status and what was said.
+    /// The wall's WebSocket as a page of `origin` opens it; else the status and the error text.
     fn socket(&self, way: &Way, origin: &str) -> Result<WebSocketStream<Async<TcpStream>>, (u16, String)> {
         let mut request = format!("ws://{}{}ws", way.authority(), way.path).into_client_request().unwrap();
         let headers = request.headers_mut();
@@ -142,7 +142,7 @@ impl Drop for Nginx {
 }
 
 impl Way {
-    /// The lines of the manual, for this way.
+    /// The lines of the manual, for this configuration.
     fn lines(&self, address: Ipv4Addr, agent: &str) -> String {
         let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/installing.md");
         let manual = fs::read_to_string(manual).unwrap();
@@ -159,7 +159,7 @@ impl Way {
         changed
     }
 
-    /// `Host` of a browser that comes this way.
+    /// The `Host` header of a browser that uses this configuration.
     fn authority(&self) -> String {
         format!("{NAME}:{}", self.port)
     }
@@ -177,7 +177,8 @@ fn in_time<T>(work: impl Future<Output = T>) -> T {
     .expect("an answer in time")
 }
 
-/// The addresses in `src`, `href` and `import` of a file of the page, without those in comments and examples.
+/// The addresses in `src`, `href` and `import` of a file of the page, except those in comments and
+/// examples.
 fn references(text: &str) -> Vec<String> {
     let is_code = |line: &&str| !["//", "*", "/*"].iter().any(|start| line.trim_start().starts_with(start));
     let code: String = text.lines().filter(is_code).collect::<Vec<_>>().join("\n");
@@ -192,7 +193,7 @@ fn references(text: &str) -> Vec<String> {
     found.filter(|address| !address.is_empty() && !address.starts_with('#')).map(str::to_owned).collect()
 }
 
-/// `reference` as the file `from`, below the page, means it.
+/// Resolves `reference`, found in the file `from` of the page, to a path below the page.
 fn resolved(from: &str, reference: &str) -> String {
     assert!(!reference.starts_with('/') && !reference.contains("://"), "{from} refers to {reference}");
     let mut parts: Vec<&str> = from.split('/').collect();
@@ -235,7 +236,7 @@ fn live_picture(nginx: &Nginx, way: &Way) {
     support::burnt_in(&part.jpeg);
 }
 
-/// One picture over the wall's socket.
+/// One picture over the wall's WebSocket.
 fn wall_picture(nginx: &Nginx, way: &Way) {
     let mut socket = nginx.socket(way, &way.origin()).unwrap_or_else(|refused| panic!("{}: {refused:?}", way.port));
     let show = json!({ "show": [{ "tile": 0, "camera": "gate", "size": [320, 180], "accept": ["jpeg"] }] });
@@ -253,7 +254,7 @@ fn section(cameras: &Cameras) -> String {
     format!("[[camera]]\nid = \"gate\"\nstall_after = 60.0\n{}", cameras.place("gate"))
 }
 
-/// The configuration with one more line below `[server]`.
+/// The configuration with one more line in `[server]`.
 fn with_line(agent: &Agent, line: &str, cameras: &str) -> String {
     configuration(&agent.address, &agent.folder, cameras).replace("[server]\n", &format!("[server]\n{line}\n"))
 }
@@ -266,7 +267,7 @@ fn wall_behind_nginx_works_under_a_name_of_its_own_once_the_file_says_it() {
     agent.wait_for_state("gate", "live");
     let nginx = Nginx::start(&agent.address);
 
-    // Without `names`: what the agent can see of the strange name is refused, with the key to write.
+    // Without `names`: the agent refuses a foreign name that it can see, and names the key to set.
     for way in &WAYS {
         let passes_host = !way.host.is_empty();
         for target in ["", "api/cameras", "live/gate", "snapshot/gate", "metrics", "healthz", "js/main.js"] {
@@ -284,7 +285,7 @@ fn wall_behind_nginx_works_under_a_name_of_its_own_once_the_file_says_it() {
         assert!(reason.contains(NAME) && reason.contains("`names`"), "{reason}");
     }
 
-    // A reload lets them in, and disturbs nobody.
+    // A reload admits them and interrupts nobody.
     let mut watching = support::MotionJpeg::open(&agent.address, "/live/gate");
     let first = watching.next_live().sequence.unwrap();
     let viewer = watching.in_background();

@@ -1,4 +1,4 @@
-//! The person at the terminal asks the running agent, and has it read its file again.
+//! Commands that query the running agent or make it reload its file.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ fn file_of(agent: &Agent) -> PathBuf {
     agent.folder.0.join("cameras.toml")
 }
 
-/// `cctv-agent <command> --config <file of the agent>`, and what it wrote.
+/// Runs `cctv-agent <command> --config <file of the agent>`; returns its result, stdout and stderr.
 fn ask(agent: &Agent, command: &[&str]) -> (Output, String, String) {
     ask_about(&file_of(agent), command)
 }
@@ -30,7 +30,7 @@ fn ask_about(file: &std::path::Path, command: &[&str]) -> (Output, String, Strin
     (output, out, err)
 }
 
-/// Writes another configuration for `agent`, without asking it to read it.
+/// Writes another configuration for `agent` without a reload.
 fn write(agent: &Agent, listen: &str, cameras: &str) {
     agent.folder.write("cameras.toml", &format!("[server]\nlisten = \"{listen}\"\n\n{cameras}"));
 }
@@ -152,7 +152,7 @@ fn good_file_is_reloaded_and_what_changed_is_told() {
     let nobody = own_address();
     let camera = |id: &str| format!("[[camera]]\nid = \"{id}\"\nip = \"{nobody}\"\n");
     let agent = Agent::start(&camera("gate"));
-    // Right after its start, when signals are not handled yet, a reload waits.
+    // Right after the start, when signals are not handled yet, a reload waits.
     write(&agent, &agent.address, &(camera("gate") + &camera("yard")));
     let (output, _, errors) = ask(&agent, &["reload"]);
     assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{}", agent.log_text());
@@ -198,7 +198,7 @@ fn only_the_agent_of_that_file_is_reloaded() {
     let (one, other) = (Agent::start(""), Agent::start(""));
     one.api();
     other.api();
-    // By another name of the same file, as from the directory where it stands.
+    // Names the same file differently, relative to its directory.
     let output = Command::new(agent_program())
         .args(["reload", "--config", "./cameras.toml"])
         .current_dir(&one.folder.0)
@@ -209,7 +209,7 @@ fn only_the_agent_of_that_file_is_reloaded() {
     assert_eq!(one.api()["reload"]["count"], 1);
     assert_eq!(other.api()["reload"]["count"], 0);
 
-    // The file leads to the address of another agent: what that one says is no confirmation.
+    // The file leads to the address of another agent, whose response confirms nothing.
     write(&one, &other.address, "");
     let (output, out, errors) = ask(&one, &["reload"]);
     assert_eq!(

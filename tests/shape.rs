@@ -1,4 +1,4 @@
-//! What the camera saw has the same shape whichever way its picture comes, also where its samples are not square.
+//! A picture has the same shape in every format, also if the camera's samples are not square.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,7 +19,7 @@ use smol::{Timer, block_on, future::FutureExt, net::TcpStream, stream::StreamExt
 use support::{Agent, Cameras, MotionJpeg, PATIENCE, burnt_in, jpeg_size, try_burnt_in, wait_for};
 use wall::Wall;
 
-/// What the old protocol sends at `target` first that is a picture of the camera, joined.
+/// The first camera picture that the old protocol sends at `target`, joined.
 fn old_picture(address: &str, target: &str) -> Vec<u8> {
     block_on(
         async {
@@ -31,7 +31,7 @@ fn old_picture(address: &str, target: &str) -> Vec<u8> {
                 if text.starts_with("::") {
                     let jpeg =
                         url.strip_prefix("data:image/jpeg;base64,").map(|text| BASE64_STANDARD.decode(text).unwrap());
-                    // Until the first picture there are cards.
+                    // Cards come before the first picture.
                     if let Some(jpeg) = jpeg.filter(|jpeg| try_burnt_in(jpeg).is_some()) {
                         return jpeg;
                     }
@@ -48,7 +48,8 @@ fn old_picture(address: &str, target: &str) -> Vec<u8> {
     )
 }
 
-/// Asserts that `jpeg` has this size and holds all of the camera's picture, to its lower edge.
+/// Asserts that `jpeg` has this size and contains the camera's whole picture, down to its lower
+/// edge.
 fn has_size(what: &str, jpeg: &[u8], size: (usize, usize)) {
     assert_eq!(jpeg_size(jpeg), size, "{what}");
     burnt_in(jpeg);
@@ -106,7 +107,7 @@ fn sample_aspect_may_change_while_the_stream_goes_on() {
     for (aspect, size) in [
         ("16:11", (1024, 576)),
         ("12:11", (768, 576)),
-        // Nonsense, taken for square samples.
+        // An invalid ratio, treated as square samples.
         ("1:200", (704, 576)),
         ("10:11", (704, 634)),
     ] {
@@ -120,7 +121,7 @@ fn sample_aspect_may_change_while_the_stream_goes_on() {
     assert_eq!(agent.camera("gate")["reconnects"], 0, "in the same session");
 }
 
-/// A white disc in the middle of a black picture on square pixels, three times: eight bits of grey.
+/// A white disc in the middle of a black picture in eight-bit grey, three frames, on square pixels.
 fn disc(size: Size) -> Vec<u8> {
     let (width, height) = (i64::from(size.width), i64::from(size.height));
     let lit = |(x, y): (i64, i64)| (2 * x + 1 - width).pow(2) + (2 * y + 1 - height).pow(2) <= 300 * 300;
@@ -128,7 +129,7 @@ fn disc(size: Size) -> Vec<u8> {
     rows.map(|at| if lit(at) { 255 } else { 0 }).collect::<Vec<u8>>().repeat(3)
 }
 
-/// How many pixels of the middle row and of the middle column are bright.
+/// The number of bright pixels in the middle row and in the middle column.
 fn breadth(jpeg: &[u8]) -> (usize, usize) {
     let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).unwrap();
     let bright = |x: usize, y: usize| image.pixels[y * image.pitch + x] > 127;
@@ -144,7 +145,7 @@ fn circle_stays_a_circle() {
     ] {
         for (seen, coded, aspect) in [
             ((1024, 576), (704, 576), (16, 11)),
-            // Not in the table of the standards: written out.
+            // This ratio is not in the standards' table, so it is written out.
             ((1024, 576), (720, 576), (64, 45)),
             ((704, 528), (704, 480), (10, 11)),
             // Half the lines.

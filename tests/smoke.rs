@@ -1,4 +1,4 @@
-//! The installer writes cameras into `cameras.toml`, and there they are, live.
+//! The installer writes cameras into `cameras.toml`, and the wall shows them live.
 
 mod support;
 
@@ -66,8 +66,8 @@ fn motion_jpeg_comes_at_the_rate_of_the_camera_and_as_small_as_asked() {
 
     let sequences: Vec<_> = good.iter().filter_map(|part| part.sequence).collect();
     assert!(sequences.is_sorted_by(|a, b| a < b), "{sequences:?}");
-    // Counted by the clock and the frame numbers that the camera burnt in: load on this machine delays
-    // pictures or skips some, but cannot change what they say.
+    // The measure is the clock and the frame numbers that the camera burnt in: load on this machine
+    // delays or skips pictures, but cannot change the burnt-in values.
     let stamps: Vec<_> = good.iter().map(|part| support::burnt_in(&part.jpeg)).collect();
     let (first, last) = (stamps[0], stamps[stamps.len() - 1]);
     let frames = f64::from(last.frame - first.frame);
@@ -110,14 +110,15 @@ fn decoder_runs_only_while_somebody_watches_and_once_for_all() {
 
 #[test]
 fn first_picture_needs_no_new_key_frame() {
-    // The next key frame is ten minutes away: only the kept group of pictures can start a decoder.
+    // The next key frame is ten minutes away: a decoder can start only from the kept group of
+    // pictures.
     let cameras = Cameras::start(&["id=gate size=640x360 small=none gop=15000"]);
     let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\n{}", cameras.place("gate")));
     agent.wait_for_state("gate", "live");
     for _ in 0..3 {
         let snapshot = agent.get("/snapshot/gate").unwrap();
         assert_eq!(snapshot.status, 200, "{}", snapshot.head);
-        // The decoder ends with its viewer: the next snapshot starts it anew.
+        // The decoder ends with its viewer; the next snapshot starts a new one.
         wait_for("the decoder to end", || (agent.camera("gate")["decoding"] == false).then_some(()));
     }
 }

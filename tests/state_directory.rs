@@ -1,4 +1,4 @@
-//! What was learnt of a camera survives whatever ends the agent, and damage costs nothing but a line.
+//! Camera records survive any end of the agent; damage costs one log line and nothing else.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ use cctv_agent::{
 };
 use support::Folder;
 
-/// Set in the child process that writes for ever: where to.
+/// Set in the child process that writes for ever: the directory it writes to.
 const WRITE_TO: &str = "CCTV_AGENT_TEST_WRITES_TO";
 
 fn id(name: &str) -> CameraId {
@@ -46,7 +46,7 @@ fn stream_source(host: &str, profile: Option<&str>) -> StreamSource {
     }
 }
 
-/// What an agent may have learnt at 10.0.0.1; `serial` fills the file.
+/// A record of a camera at 10.0.0.1; `serial` pads the file.
 fn record(serial: &str) -> CameraRecord {
     CameraRecord {
         fingerprint: ConfigFingerprint::of(&stream_source("10.0.0.1", None)).unwrap(),
@@ -63,7 +63,7 @@ fn recalled(folder: &Path, name: &str) -> Option<CameraRecord> {
     Directory::open(folder).load(&id(name), &stream_source("10.0.0.1", None))
 }
 
-/// Lines logged in this process that hold `part`.
+/// Lines logged in this process that contain `part`.
 fn logged(part: &str) -> Vec<String> {
     lines().lock().unwrap().iter().filter(|line| line.contains(part)).cloned().collect()
 }
@@ -126,7 +126,7 @@ fn nothing_is_written_that_is_known_already() {
     let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(&file).unwrap());
     let directory = Directory::open(&folder.0);
     directory.save(&id("gate"), &record("1"));
-    // A hard link keeps the number of the first file from being given to a second one.
+    // A hard link prevents a second file from getting the inode number of the first.
     fs::hard_link(&file, folder.0.join("link")).unwrap();
     let first = inode();
     let later = CameraRecord { when: 1_900_000_060, ..record("1") };
@@ -169,7 +169,7 @@ fn damaged_files_are_told_once_ignored_and_replaced() {
         Directory::open(&path).save(&id("gate"), &record("1"));
         assert_eq!(recalled(&path, "gate"), Some(record("1")), "{name}");
     }
-    // Nothing waits for the writer of a FIFO, and a directory is not replaced.
+    // The agent does not wait for a FIFO's writer, and does not replace a directory.
     let fifo = damaged("fifo", &|file| nix::unistd::mkfifo(file, nix::sys::stat::Mode::S_IRWXU).unwrap());
     Directory::open(&fifo).save(&id("gate"), &record("1"));
     assert_eq!(recalled(&fifo, "gate"), Some(record("1")));
@@ -181,7 +181,7 @@ fn directory_that_cannot_be_written_is_told_once_and_memory_serves() {
     lines();
     let folder = Folder::new();
     let file = folder.write("file", "");
-    // Not even root can make files there, unlike in a directory without write permission.
+    // Not even root can create files there, unlike in a directory without write permission.
     for path in [file.join("state"), PathBuf::from(format!("/proc/{}/net", std::process::id()))] {
         let directory = Directory::open(&path);
         for serial in ["1", "2"] {
@@ -233,7 +233,7 @@ fn only_cameras_that_are_configured_are_remembered() {
     assert_eq!(directory.load(&id("old"), &stream_source("10.0.0.1", None)), None);
 }
 
-/// The child process of the tests below: replaces one entry by the other, for ever.
+/// The child process of the tests below: replaces one record by the other, for ever.
 #[test]
 fn writer() {
     let Some(path) = std::env::var_os(WRITE_TO) else { return };
@@ -246,7 +246,7 @@ fn writer() {
     }
 }
 
-/// Two fillings of different length, both several disk blocks long.
+/// Two serials of different length, both several disk blocks long.
 fn serials() -> [String; 2] {
     ["1".repeat(12_000), "2".repeat(9_000)]
 }
@@ -265,7 +265,7 @@ fn killed_in_the_middle_of_writing_it_leaves_old_or_new_but_never_half() {
                 .stdout(Stdio::piped())
                 .spawn()
                 .unwrap();
-            // Only a writer that writes can be caught at it: each time somewhere else in its round.
+            // The kill must hit the writer while it writes, each time at another point of its loop.
             let output = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
             let mut rounds = output.filter(|line| line.contains("round")).map(|_| Instant::now());
             let (first, second) = (rounds.next().unwrap(), rounds.next().unwrap());
@@ -285,7 +285,7 @@ fn full_disk_leaves_the_old_entry() {
     let folder = Folder::new();
     let before = record("before");
     Directory::open(&folder.0).save(&id("gate"), &before);
-    // No file may grow past a few KiB there, and the signal that says so is ignored: write fails as on a full disk.
+    // No file may grow past a few KiB, and SIGXFSZ is ignored, so a write fails as on a full disk.
     let limited = "trap '' XFSZ; ulimit -f 8; exec \"$0\" --exact writer --nocapture";
     let mut child = Command::new("sh")
         .args(["-c", limited])

@@ -1,4 +1,4 @@
-//! The agent is stopped: cameras are told, viewers are told, and nothing holds it up.
+//! The agent stops: cameras and viewers are notified, and nothing delays the end.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ const SMALL: &str = "size=320x180 fps=10 small=none onvif=0 rtsp=0";
 
 const GOODBYE: &str = "the agent is being stopped";
 
-/// Waits for the end, which must be as asked; prints what it took.
+/// Waits for a clean exit and prints how long it took.
 fn ends_well(agent: &mut Agent, asked: Instant) {
     let status = agent.exit();
     eprintln!("stopped after {:?}", asked.elapsed());
@@ -35,8 +35,8 @@ fn worker(agent: &Agent, id: &str) -> i64 {
     wait_for("the worker's number", || agent.camera(id)["worker"]["pid"].as_i64())
 }
 
-/// Waits until the camera has no session any more; gives whether it was told so by TEARDOWN, or the worker had no
-/// time for it.
+/// Waits until the camera has no session any more; returns whether the camera got a TEARDOWN or the
+/// worker had no time for it.
 fn was_told(agent: &Agent, cameras: &Cameras, id: &str, worker: i64) -> bool {
     let facts = wait_for(&format!("the end of the session with {id}"), || {
         Some(cameras.facts(id)).filter(|facts| facts["sessions"] == 0)
@@ -54,7 +54,7 @@ fn gone(pid: i32) -> Option<()> {
     (!fs::exists(format!("/proc/{pid}")).unwrap()).then_some(())
 }
 
-/// A viewer that asks and then never reads.
+/// A viewer that sends a request and then never reads.
 fn sleeper(address: &str, id: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET /live/{id} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
@@ -80,7 +80,7 @@ fn sixteen_cameras_and_all_kinds_of_viewers_are_told() {
     legacy.next();
     let workers: Vec<_> = ids.iter().map(|id| worker(&agent, id)).collect();
 
-    // Each reads to its end meanwhile, as browsers do.
+    // Each viewer reads its response to the end meanwhile, as browsers do.
     let viewers = [
         thread::spawn(move || motion.last().state),
         thread::spawn(move || wall.goodbye()),
@@ -107,7 +107,7 @@ fn nothing_that_is_under_way_holds_it_up() {
         &format!("id=good {SMALL}"),
     ]);
     cameras.fault("frozen", "freeze");
-    // Takes connections and never answers: ONVIF that hangs.
+    // Accepts connections and never answers, like an ONVIF service that hangs.
     let mute = TcpListener::bind((own_address(), 0)).unwrap();
     let mute_at = mute.local_addr().unwrap();
     let url = |id: &str| format!("[[camera]]\nid = \"{id}\"\nurl = \"{}\"\n", cameras.stream(id));
@@ -133,7 +133,7 @@ fn nothing_that_is_under_way_holds_it_up() {
     let workers = agent.workers();
     assert_eq!(agent.camera("mute")["state"], "connecting");
 
-    // A camera that has just been removed is still told.
+    // A camera that has just been removed still gets a TEARDOWN.
     agent.reload(&rest);
     wait_for("the reload", || (agent.camera("removed").is_null()).then_some(()));
     let asked = Instant::now();
@@ -152,7 +152,7 @@ fn second_request_ends_it_at_once() {
     let cameras = Cameras::start(&["id=gate size=1280x720 small=none onvif=0 rtsp=0"]);
     let mut agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\n{}", cameras.place("gate")));
     agent.wait_for_state("gate", "live");
-    // Their connections are full: they can be told nothing, and are waited for.
+    // Their sockets are full: the agent cannot send them anything, and waits for them.
     let _asleep: Vec<_> = (0..2).map(|_| sleeper(&agent.address, "gate")).collect();
     wait_for("skipped pictures", || (agent.camera("gate")["skipped"].as_u64()? > 20).then_some(()));
     let asked = Instant::now();
@@ -175,8 +175,8 @@ fn request_at_the_very_start_is_heard() {
     }
 }
 
-/// Cards are drawn on threads that nobody waits for: leaving `main` while they were about, half of such agents
-/// ended with SIGSEGV.
+/// Cards are drawn on threads that are not joined. When `main` returned while they ran, half of
+/// such agents ended with SIGSEGV.
 #[test]
 fn cards_that_are_being_drawn_do_not_spoil_the_end() {
     for _ in 0..16 {
@@ -185,7 +185,7 @@ fn cards_that_are_being_drawn_do_not_spoil_the_end() {
         agent.wait_for_log(&["cannot reach"]);
         let sizes = ["3840x2160", "3830x2160", "3820x2160", "3810x2160"];
         let mut viewers = sizes.map(|size| MotionJpeg::open(&agent.address, &format!("/live/gate?size={size}")));
-        // While the others still wait for theirs, which nobody will ask for any more.
+        // The other viewers still wait for their cards, which are never fetched.
         viewers[0].next_card();
         drop(viewers);
         agent.signal(Signal::SIGTERM);

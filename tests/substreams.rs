@@ -1,5 +1,5 @@
-//! Small tiles are served from the camera's small stream, and its main one is opened only while somebody
-//! needs it.
+//! Small tiles are served from the camera's small stream; the main stream is opened only while a
+//! viewer needs it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,12 +16,13 @@ use wall::{Screen, Wall};
 const SMALL: [u32; 2] = [640, 360];
 const LARGE: [u32; 2] = [1280, 720];
 
-/// Two streams of one camera take different ways through encoder and network: a picture of one may be made
-/// so much before the last of the other, on the busiest machine. What was kept of a stream is seconds old.
+/// Largest difference in age between pictures of two streams of one camera, in milliseconds. The
+/// streams take different ways through encoder and network, so a picture of one may be this much
+/// older than the last of the other on a very busy machine. Kept units are seconds old.
 const ASTRAY: u64 = 1000;
 
-/// By how much the key frame with which another stream begins may be older than what was shown last, in
-/// microseconds.
+/// The key frame with which another stream begins may be this much older than the last picture
+/// shown, in microseconds.
 const OVERTAKEN: u64 = 200_000;
 
 fn camera() -> Cameras {
@@ -59,7 +60,7 @@ fn width(jpeg: &[u8]) -> u32 {
     size.width
 }
 
-/// Follows what one tile is sent, of whichever stream, and checks that nothing of it is amiss.
+/// Follows all that one tile receives, from either stream, and checks it.
 struct Eye {
     wall: Wall,
     screen: Option<Screen>,
@@ -75,7 +76,7 @@ impl Eye {
         Self { wall, screen: None, size: Value::Null, taken: 0, made: 0, longest: 0 }
     }
 
-    /// Looks at what comes until the stream shown is of `size`, and at 50 pictures after that.
+    /// Receives until the shown stream has `size`, and then 50 more pictures.
     fn follow(&mut self, size: [u32; 2]) {
         let mut left = 50;
         while left > 0 {
@@ -164,7 +165,7 @@ fn grows_and_shrinks(accept: &[&str]) {
     }
     println!("{accept:?}: longest time from one frame to the next {} ms", eye.longest);
     assert_eq!(sessions(&cameras), [(1, 1), (1, 1)]);
-    // A little larger than the small stream is no reason to leave it.
+    // A tile only slightly larger than the small stream does not switch to the main one.
     eye.wall.show_at("gate", SMALL, accept);
     eye.follow(SMALL);
     eye.wall.show_at("gate", [720, 405], accept);
@@ -197,7 +198,7 @@ fn stream_that_fails_is_stood_in_for_by_the_other_which_says_so() {
     let mut small = MotionJpeg::open(&agent.address, "/live/gate?size=640x360");
     small.next_live();
     cameras.fault("gate", "away?stream=small");
-    // The truth first: the card of the stream that was shown.
+    // The failure is shown first: the card of the stream that was shown.
     let card = small.next_card();
     assert!(["stalled", "offline"].contains(&card.state.as_str()), "{}", card.state);
     small.next_live();

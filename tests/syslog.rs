@@ -1,4 +1,4 @@
-//! syslogd is restarted, absent or stuck, and the log neither falls silent nor holds anybody up.
+//! syslogd is restarted, absent or stuck: the log neither stops nor blocks the agent.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -26,10 +26,10 @@ use support::{agent_program, http, own_address, wait_for};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How long a test waits for another process before it gives up.
+/// How long a test waits for another process before it fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A directory that is gone when the test is over.
+/// A temporary directory, removed when the value is dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -51,7 +51,7 @@ impl Drop for Folder {
     }
 }
 
-/// Listens as syslogd does, removing what an earlier one left behind.
+/// Listens as syslogd does, after it removes an old socket.
 fn listen(path: &Path) -> UnixDatagram {
     let _ = fs::remove_file(path);
     let socket = UnixDatagram::bind(path).unwrap();
@@ -59,7 +59,7 @@ fn listen(path: &Path) -> UnixDatagram {
     socket
 }
 
-/// All lines that wait in `socket`, with time and process identifier replaced.
+/// All lines queued in `socket`, with time and process identifier replaced.
 fn lines(socket: &UnixDatagram) -> Vec<String> {
     let mut lines = Vec::new();
     let mut datagram = [0; 4096];
@@ -130,7 +130,7 @@ fn lines_said_while_syslogd_is_absent_come_later_and_in_order() {
     assert_eq!(lines(&syslogd), ["<30>porch: back"]);
 }
 
-/// All lines, those that wait in `syslog` included, for which the kernel's queue is emptied again and again.
+/// All lines, including those queued in `syslog`; drains the kernel's queue repeatedly.
 fn all_lines(syslog: &mut SyslogSink, syslogd: &UnixDatagram, now: Instant) -> Vec<String> {
     let mut all = Vec::new();
     loop {
@@ -256,14 +256,14 @@ fn longest_line_fits_into_a_thousand_bytes() {
     }
 }
 
-/// Gives a shell a `/dev` with nothing in it but `null`.
+/// Shell commands that mount a `/dev` that contains only `null`.
 const OWN_DEV: &str = "mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3";
 
-/// BusyBox's syslogd with a `/dev` of its own, so that it can have its own `/dev/log`.
+/// BusyBox's syslogd with a private `/dev`, so that it has a private `/dev/log`.
 struct BusyBox(Child);
 
 impl BusyBox {
-    /// Returns once it listens. It appends to `file`.
+    /// Starts it and returns once it listens. It appends to `file`.
     fn start(file: &Path) -> Self {
         let script = format!("{OWN_DEV} && exec busybox syslogd -n -O \"$0\"");
         let mut command = Command::new("unshare");
@@ -282,7 +282,7 @@ impl BusyBox {
         PathBuf::from(format!("/proc/{}/root/dev/log", self.0.id()))
     }
 
-    /// `program` as somebody who has the same `/dev`.
+    /// `program`, run with the same `/dev`.
     fn neighbour(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["-m", "-t", &self.0.id().to_string(), program]).stdin(Stdio::null());
@@ -317,7 +317,7 @@ fn content(file: &Path) -> String {
     text
 }
 
-/// Why a real syslogd cannot be started here, if so.
+/// The reason why a real syslogd cannot be started here, if any.
 fn hindrance() -> Option<String> {
     let busybox = Command::new("busybox").args(["syslogd", "--help"]).stderr(Stdio::null()).status();
     if !busybox.as_ref().is_ok_and(std::process::ExitStatus::success) {
@@ -339,7 +339,7 @@ fn real_syslogd_keeps_our_lines_across_its_restart() {
     }
     let folder = Folder::new("syslog-busybox");
     let file = folder.0.join("messages");
-    // The agent always finds syslogd under one name; here this link is moved to the new one.
+    // The agent always finds syslogd at one path; this link is moved to the new socket.
     let link = folder.socket();
     let point_to = |syslogd: &BusyBox| -> io::Result<()> {
         let _ = fs::remove_file(&link);
@@ -374,7 +374,7 @@ fn log_is_started_only_once() {
     assert!(chain(&error).starts_with("the log was started before: "), "{}", chain(&error));
 }
 
-/// A process that is ended with the value.
+/// A process that is killed when the value is dropped.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -412,7 +412,7 @@ fn agent_serves_on_while_the_systems_syslogd_is_stopped_killed_and_restarted() {
         let line = page.lines().find_map(|line| line.strip_prefix("cctv_log_lost_lines_total "));
         line.expect("the number of lost lines").parse::<u64>().unwrap()
     };
-    // Reads files with ever new mistakes, each of which is a line, until lines are lost.
+    // Reloads files with new mistakes, each of which is logged as one line, until lines are lost.
     let mut words = 0..;
     let mut tell_too_much = || {
         let (lost_before, mut count) = (lost(), reloads());
@@ -428,7 +428,7 @@ fn agent_serves_on_while_the_systems_syslogd_is_stopped_killed_and_restarted() {
     assert_eq!(lost(), 0);
 
     syslogd.signal(Signal::SIGSTOP);
-    // Others talk to syslogd as well, until the kernel queues no more.
+    // Another program fills the kernel's queue of syslogd.
     let other = UnixDatagram::unbound().unwrap();
     other.set_nonblocking(true).unwrap();
     other.connect(syslogd.socket()).unwrap();

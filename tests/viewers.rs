@@ -1,4 +1,4 @@
-//! One viewer stops reading; nobody else notices.
+//! One viewer stops reading; the other viewers are not affected.
 
 #![allow(clippy::unwrap_used)]
 
@@ -48,7 +48,7 @@ fn viewer_that_stops_reading_changes_nobody_elses_rate_nor_the_memory() {
     let before = memory(&agent);
     let beside_sleepers = frames(150);
     let after = memory(&agent);
-    // The share of the camera's frames that arrived: load on the machine costs both alike.
+    // The share of the camera's frames that arrived: load on the machine affects both alike.
     assert!(beside_sleepers > alone - 0.2, "{beside_sleepers:.2} of the frames beside sleepers, {alone:.2} alone");
     let growth = after.saturating_sub(before);
     assert!(growth < 8 << 20, "memory grew by {growth} bytes");

@@ -1,6 +1,7 @@
-//! The network and the cameras that stories about discovery stand on, asked without any of the agent's code.
+//! Tests of the virtual network and cameras that the discovery scenarios use, without the agent's
+//! code.
 
-// Helpers of a story unwrap as its tests do.
+// Helpers of a scenario unwrap as its tests do.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -18,7 +19,7 @@ use support::{Cameras, PATIENCE, http, network::Network};
 
 const CAMERA: &str = "size=320x180 small=none fps=5 onvif=80 rtsp=554";
 
-/// A person with a laptop in the camera's network, who speaks the protocols without any of the agent's code.
+/// A laptop in the camera's network that speaks the protocols without the agent's code.
 struct Laptop(UdpSocket);
 
 impl Laptop {
@@ -30,7 +31,8 @@ impl Laptop {
         Self(socket)
     }
 
-    /// Says `text` to `to` again and again until all of `wanted` answered; gives the answers by their senders.
+    /// Sends `text` to `to` repeatedly until all of `wanted` answered; returns the answers by
+    /// sender.
     fn ask(&self, text: &str, to: (Ipv4Addr, u16), wanted: &[Ipv4Addr]) -> Vec<(SocketAddr, String)> {
         let deadline = Instant::now() + PATIENCE;
         let mut answers = Vec::new();
@@ -42,7 +44,8 @@ impl Laptop {
         answers
     }
 
-    /// All that comes in a time long enough for every answer but one held up by load.
+    /// All datagrams that arrive within a time that is long enough for every answer not delayed by
+    /// load.
     fn hear_for(&self, time: Duration) -> Vec<(SocketAddr, String)> {
         let (until, mut buffer, mut heard) = (Instant::now() + time, vec![0; 65536], Vec::new());
         while Instant::now() < until {
@@ -98,7 +101,7 @@ fn virtual_cameras_answer_on_the_wire_each_in_its_own_way() {
         let bare = others.endpoint("yard").replace("urn:", "");
         assert!(text.contains(&format!("<a:Address>{bare}<")), "{text}");
     }
-    // The same by a probe for one address.
+    // The same by a probe sent to one address.
     person.ask(&probe("tds:Device"), (yard.address(), 3702), &[yard.address()]);
 
     // SSDP leads to a description, and that to the web server.
@@ -109,7 +112,7 @@ fn virtual_cameras_answer_on_the_wire_each_in_its_own_way() {
     let description = String::from_utf8(description.body).unwrap();
     assert!(description.contains(&format!("<presentationURL>http://{}:80/<", gate.address())), "{description}");
 
-    // The camera moves; the address it leaves is dead, and a stranger may have it.
+    // The camera moves; another device may get its old address.
     let (old, new) = (gate.address(), Ipv4Addr::new(10, 77, 0, 99));
     gate.move_to(new);
     gate.within(|| cameras.fault("gate", &format!("move?ip={new}")));
@@ -124,7 +127,7 @@ fn virtual_cameras_answer_on_the_wire_each_in_its_own_way() {
         assert_eq!(host.within(|| cameras.facts(id))["proofs"], 0);
     }
 
-    // Silence is silence.
+    // A camera with the fault `silence-wsd` sends nothing.
     gate.within(|| cameras.fault("gate", "silence-wsd"));
     person.hear_for(Duration::from_secs(1));
     let both = person.ask(&search("upnp:rootdevice"), SSDP, &[new]);
@@ -132,7 +135,7 @@ fn virtual_cameras_answer_on_the_wire_each_in_its_own_way() {
     person.0.send_to(probe("dn:NetworkVideoTransmitter").as_bytes(), WS_DISCOVERY).unwrap();
     assert_eq!(person.hear_for(Duration::from_secs(1)), []);
 
-    // It says goodbye when it ends.
+    // The camera sends Bye when it ends.
     let listening = laptop.within(|| {
         let socket = UdpSocket::bind(("0.0.0.0", WS_DISCOVERY.1)).unwrap();
         socket.join_multicast_v4(&WS_DISCOVERY.0, &laptop.address()).unwrap();
@@ -148,7 +151,8 @@ fn virtual_cameras_answer_on_the_wire_each_in_its_own_way() {
     assert!(said.contains(&cameras.endpoint("gate")), "{said}");
 }
 
-/// What stories about strangers rely on: no password comes to a camera uncounted, least of all to one that never asked.
+/// The scenarios of hostile cameras rely on this: the virtual camera counts every password it
+/// receives, also those it never asked for.
 #[test]
 fn virtual_camera_counts_every_password_that_reaches_it() {
     let cameras = Cameras::start(&[
@@ -189,7 +193,7 @@ fn network_loses_the_share_it_was_told_to() {
     receiver.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     let sender = here.within(|| UdpSocket::bind((here.address(), 0)).unwrap());
     let mut buffer = [0; 16];
-    // Address resolution is done with, so that only datagrams are lost.
+    // Resolve the address first, so that only datagrams are lost.
     support::wait_for("the first datagram", || {
         sender.send_to(b"first", (there.address(), 4000)).unwrap();
         receiver.recv_from(&mut buffer).ok()

@@ -1,6 +1,6 @@
-//! The box hangs on a wall: what resets it when it hangs otherwise, and what systemd is told.
+//! Watchdogs: a hardware watchdog resets a machine that hangs, and systemd gets the agent's state.
 //!
-//! A FIFO stands in for the device: it takes beats and refuses ioctls.
+//! A FIFO stands in for the device: it accepts heartbeats and refuses ioctls.
 
 #![allow(clippy::unwrap_used)]
 
@@ -44,7 +44,7 @@ impl Hardware {
         Self { path, reader }
     }
 
-    /// What came since the last look, and whether an agent has it open.
+    /// The bytes received since the last call, and whether an agent has the FIFO open.
     fn look(&self) -> (String, bool) {
         let mut all = String::new();
         let mut bytes = [0; 256];
@@ -58,13 +58,13 @@ impl Hardware {
         }
     }
 
-    /// Waits for a beat that is given after this call.
+    /// Waits for a heartbeat sent after this call.
     fn wait_for_beat(&self) {
         self.look();
         wait_for("a beat", || (!self.look().0.is_empty()).then_some(()));
     }
 
-    /// The last that comes before the agent lets go of the device.
+    /// The last byte before the agent closes the device.
     fn last_word(&self) -> Option<char> {
         let mut all = String::new();
         wait_for("the device to be closed", || {
@@ -76,7 +76,7 @@ impl Hardware {
     }
 }
 
-/// The section of the configuration that names `device`. Ten seconds: a look every 2.5.
+/// The configuration section that names `device`. The timeout is ten seconds: a check every 2.5.
 fn section(device: &Path) -> String {
     format!("[watchdog]\ndevice = \"{}\"\ntimeout = 10\n", device.display())
 }
@@ -107,7 +107,8 @@ fn device_is_fed_while_the_agent_turns_and_stopped_only_when_it_is_asked_to_stop
     assert_eq!(hardware.last_word(), Some('V'));
     assert_eq!(agent.exit().code(), Some(0));
 
-    // An agent that is killed leaves it running, so that the machine is reset unless the next one comes.
+    // An agent that is killed leaves the watchdog running, so the machine is reset unless a new
+    // agent starts in time.
     let mut agent = Agent::start(&section(&hardware.path));
     hardware.wait_for_beat();
     agent.signal(Signal::SIGKILL);
@@ -179,7 +180,7 @@ fn crowd_at_the_door_and_a_lack_of_descriptors_are_no_reason_for_a_reset() {
         assert!(done.success());
     };
     limit(4096);
-    // What is open stays open; nothing more can be opened.
+    // Open descriptors stay open; no new one can be opened.
     limit(3);
     let refused = TcpStream::connect(&agent.address).unwrap();
     agent.wait_for_log(&["cannot accept a connection", "Too many open files"]);
@@ -187,7 +188,7 @@ fn crowd_at_the_door_and_a_lack_of_descriptors_are_no_reason_for_a_reset() {
         hardware.wait_for_beat();
     }
     drop(refused);
-    // One is free: enough to knock, not to open.
+    // One descriptor is free: enough to probe, not to open a stream.
     let open =
         fs::read_dir(format!("/proc/{pid}/fd")).unwrap().filter_map(|fd| fd.unwrap().file_name().into_string().ok());
     let open: Vec<usize> = open.filter_map(|fd| fd.parse().ok()).collect();
@@ -228,7 +229,7 @@ fn wall_that_nobody_can_reach_is_told_and_not_fed_until_it_answers_again() {
     assert_eq!(hardware.last_word(), Some('V'));
 }
 
-/// An agent started as the test says, with its log in a file.
+/// An agent started as the test specifies, with its log in a file.
 struct Service {
     child: Child,
     folder: Folder,
@@ -236,7 +237,7 @@ struct Service {
 }
 
 impl Service {
-    /// Starts `before` and the agent behind it, with these variables; it must become the agent.
+    /// Starts the command `before`, which must become the agent by exec, with these variables.
     fn start(before: &[&str], environment: &[(&str, String)], sections: &str) -> Self {
         let (folder, address) = (Folder::new(), format!("{}:8080", own_address()));
         let file = folder.write("cameras.toml", &Self::file(&address, sections));
@@ -288,7 +289,7 @@ impl Drop for Service {
     }
 }
 
-/// What systemd is told, in order.
+/// The messages that systemd gets, in order.
 struct Told {
     name: String,
     messages: Vec<String>,
@@ -300,7 +301,7 @@ impl Told {
         [("NOTIFY_SOCKET", self.name.clone()), ("WATCHDOG_USEC", "2000000".to_owned())]
     }
 
-    /// Waits for a message with this line, after all that was waited for before.
+    /// Waits for a message with this line, after all messages that were waited for before.
     fn wait_for(&mut self, manager: &UnixDatagram, line: &str) -> String {
         wait_for(line, || {
             let mut bytes = [0; 4096];
@@ -315,7 +316,7 @@ impl Told {
     }
 }
 
-/// A socket as systemd's, in `folder`.
+/// A socket like systemd's, in `folder`.
 fn manager(folder: &Folder) -> (UnixDatagram, Told) {
     let path = folder.0.join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();

@@ -1,7 +1,7 @@
-//! Workers that are killed, stopped, crash or run out of memory: replaced, nothing is left behind, and the
-//! camera beside them does not lose a frame.
+//! Workers that are killed, stopped, crash or run out of memory are replaced, leave nothing behind,
+//! and the other camera does not lose a frame.
 
-// A test may fail loudly.
+// A test may panic.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -19,7 +19,7 @@ const CAMERAS: [&str; 2] = ["id=gate size=320x176 small=none gop=25", "id=yard s
 struct Scene {
     cameras: Cameras,
     agent: Agent,
-    /// The camera beside, with a viewer, and what its pictures said at first.
+    /// A viewer of the other camera.
     beside: MotionJpeg,
     offset: i64,
 }
@@ -44,7 +44,7 @@ impl Scene {
         })
     }
 
-    /// The other camera has lost no frame since the beginning, and its worker is the same.
+    /// Asserts that the other camera has lost no frame since the beginning and has the same worker.
     fn nothing_happened_beside(&mut self) {
         assert_eq!(offset(&mut self.beside), self.offset, "frames of the other camera are missing");
         let yard = self.agent.camera("yard");
@@ -52,8 +52,8 @@ impl Scene {
     }
 }
 
-/// The camera counts the frames it makes into the picture, the agent those it takes: while none is lost
-/// between them, the difference stays.
+/// The difference between the camera's burnt-in frame count and the agent's count of frames
+/// received. It stays the same while no frame is lost between them.
 fn offset(viewer: &mut MotionJpeg) -> i64 {
     let part = viewer.next_live();
     i64::from(burnt_in(&part.jpeg).frame) - i64::from(part.sequence.unwrap())
@@ -76,7 +76,7 @@ fn workers_killed_at_any_moment_are_replaced_and_leave_nothing_behind() {
     scene.worker("yard");
     let before = belongings(&scene.agent);
     let mut killed = Vec::new();
-    // Moments: live for many frames, for few, just live, and while it is opening the stream.
+    // The moments: live for many frames, for few, just live, and while the stream is opening.
     for (signal, frames) in
         [(Signal::SIGKILL, 40), (Signal::SIGSEGV, 7), (Signal::SIGABRT, 1), (Signal::SIGKILL, 0), (Signal::SIGSEGV, 3)]
     {
@@ -89,8 +89,8 @@ fn workers_killed_at_any_moment_are_replaced_and_leave_nothing_behind() {
         let victim = wait_for("a worker", || scene.agent.workers().into_iter().find(|&pid| pid != yard));
         let struck = Instant::now();
         wait_for("the killed worker to be reaped", || {
-            // A SIGSEGV from outside does not repeat itself as that of a bad access does, and the first is
-            // answered by Rust's own handler.
+            // A SIGSEGV sent from outside is not raised again as that of a bad access is, and
+            // Rust's own handler takes the first one.
             let _ = kill(Pid::from_raw(victim), signal);
             is_gone(victim)
         });
@@ -102,7 +102,7 @@ fn workers_killed_at_any_moment_are_replaced_and_leave_nothing_behind() {
         scene.nothing_happened_beside();
     }
     scene.agent.wait_for_state("gate", "live");
-    // Three are replaced at once; from then on the usual pauses count.
+    // Three are replaced at once; after that the backoff applies.
     scene.agent.wait_for_log(&["gate: the worker was killed by SIGKILL; beginning again at once"]);
     scene.agent.wait_for_log(&["gate: the worker was killed by SIGSEGV", "beginning again at once"]);
     scene.agent.wait_for_log(&["gate: the worker was killed by SIG", "(attempt 1)"]);
@@ -130,7 +130,7 @@ fn workers_are_forked_and_what_forks_them_may_hang_or_die() {
         let victim = scene.worker("gate");
         kill(Pid::from_raw(victim), Signal::SIGKILL).unwrap();
         let called = "cctv-worker\0worker";
-        // It may be another one soon, on a machine too busy to open the stream in time.
+        // Another worker may replace it soon, on a machine too busy to open the stream in time.
         wait_for("another worker, which is not called what it was forked from", || {
             let next = scene.worker("gate");
             let words = fs::read_to_string(format!("/proc/{next}/cmdline")).ok()?;
@@ -151,7 +151,7 @@ fn workers_are_forked_and_what_forks_them_may_hang_or_die() {
     }
 }
 
-/// MB of a process that are parts of files as they are on the disk.
+/// Memory of a process that maps files unchanged from disk, in MB.
 fn only_read(pid: Pid) -> u64 {
     let (mut is_file, mut here, mut sum) = (false, 0, 0);
     for line in fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap().lines() {
@@ -203,7 +203,7 @@ fn worker_that_is_refused_memory_is_replaced() {
     let starved = scene.worker("gate");
     let done = Command::new("prlimit").args(["--pid", &starved.to_string(), "--data=1:1"]).status();
     assert!(done.expect("prlimit of util-linux").success());
-    // Pictures need a decoder, and that needs memory.
+    // Pictures need a decoder, and a decoder needs memory.
     let mut viewer = MotionJpeg::open(&scene.agent.address, "/live/gate");
     wait_for("the worker to be replaced", || is_gone(starved));
     viewer.next_live();

@@ -1,4 +1,5 @@
-//! How old pictures were when they arrived: the number burnt into each tells when its camera sent it.
+//! The age of pictures when they arrived: the number burnt into each identifies when its camera
+//! sent it.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,10 +13,10 @@ use crate::{
     viewer::{Form, Kept},
 };
 
-/// The last bytes of a unit by which it is known again; what stands before may have been completed.
+/// The last bytes of a unit, which identify it; the bytes before may have been completed.
 const TAIL: usize = 48;
 
-/// Ages of `kept` pictures in milliseconds, and of how many none could be told.
+/// Ages of the `kept` pictures in milliseconds, and the number of pictures without a known age.
 pub fn ages(kept: &[Kept], cameras: &[Arc<Camera>]) -> (Vec<f64>, usize) {
     let tails = cameras.first().map(|camera| tails(camera.film())).unwrap_or_default();
     let age = |kept: &Kept| {
@@ -35,7 +36,7 @@ pub fn ages(kept: &[Kept], cameras: &[Arc<Camera>]) -> (Vec<f64>, usize) {
     (ages, unknown)
 }
 
-/// The value below which `part` of `values` lie; not a number where there are none.
+/// The value below which `part` of `values` lie; not a number if there are none.
 pub fn quantile(values: &mut [f64], part: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let last = values.len().saturating_sub(1);

@@ -1,10 +1,10 @@
-//! What the program `ffmpeg` is told, so that it costs least and still gives the same pictures.
+//! Arguments for the program `ffmpeg`, so that it costs least and still gives the same pictures.
 
 use std::process::Command;
 
 use crate::scene::Scene;
 
-/// All but the output; `copies`: the camera's own pictures are passed on.
+/// All but the output; `copies`: the camera's own pictures are passed through.
 pub fn reader(scene: &Scene, url: &str, copies: bool) -> Command {
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-analyzeduration", "100000"]);

@@ -1,8 +1,8 @@
-//! The film that every camera of the bench shows: drawn and encoded once, so that while others are
-//! measured a camera costs next to nothing.
+//! The test clip that every camera of the bench plays: drawn and encoded once, so that a camera
+//! costs next to nothing during a measurement.
 //!
-//! A textured scene that pans, under a sensor's noise, which is what makes real cameras reach their bit
-//! rate. Each frame carries its number as a stamp; the clock is the projector's.
+//! A textured scene that pans, with sensor noise, which is what makes real cameras reach their bit
+//! rate. Each frame is stamped with its number; the time comes from the playback server.
 
 use std::{
     fs,
@@ -16,13 +16,13 @@ use turbojpeg::{Compressor, OutputBuf, Subsamp, YuvPlanesImage};
 
 use crate::{Result, stamp};
 
-/// Frames per second of every camera here.
+/// Frames per second of every camera in the bench.
 pub const FPS: u32 = 25;
-/// Frames from one key frame to the next; the film is a multiple of it long.
+/// Frames from one key frame to the next; the clip's length is a multiple of it.
 pub const GOP: usize = 50;
-/// kbit/s of an H.264 film of 1920x1080; others have their share by area.
+/// kbit/s of an H.264 clip of 1920x1080; other sizes get a share by area.
 const BITRATE: usize = 4000;
-/// JPEG quality of the Motion JPEG film; cameras are shipped with about this.
+/// JPEG quality of the Motion JPEG clip, about the default of real cameras.
 const CAMERA_QUALITY: i32 = 75;
 /// How far the scene moves from frame to frame, in pixels.
 const PAN: usize = 2;
@@ -43,10 +43,9 @@ pub struct Film {
 }
 
 impl Film {
-    /// Draws and encodes `count` frames. H.264 is encoded by the program `ffmpeg`.
+    /// Draws and encodes `count` frames. The program `ffmpeg` encodes H.264.
     ///
-    /// # Errors
-    /// Without `ffmpeg`, or where it gives another number of frames.
+    /// # Errors If `ffmpeg` is missing or returns another number of frames.
     pub fn make(kind: Kind, width: usize, height: usize, count: usize) -> Result<Self> {
         let scene = Scene::new(width, height, kind);
         let frames = match kind {
@@ -63,8 +62,7 @@ impl Film {
 
     /// Writes the frames with their lengths, for [`Film::load`].
     ///
-    /// # Errors
-    /// What the file system says.
+    /// # Errors Errors of the file system.
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut bytes = Vec::new();
         for frame in &self.frames {
@@ -74,10 +72,9 @@ impl Film {
         Ok(fs::write(path, bytes)?)
     }
 
-    /// The frames of a saved film.
+    /// The frames of a saved clip.
     ///
-    /// # Errors
-    /// Where there is none.
+    /// # Errors If the file contains no clip.
     pub fn load(path: &Path) -> Result<Vec<Vec<u8>>> {
         let bytes = fs::read(path)?;
         let (mut rest, mut frames) = (&bytes[..], Vec::new());
@@ -102,7 +99,7 @@ type Picture = Vec<u8>;
 struct Scene {
     width: usize,
     height: usize,
-    /// Luma of a landscape wider than the picture by all that it ever pans.
+    /// Luma of a landscape wider than the picture by the whole pan.
     landscape: Vec<u8>,
     landscape_width: usize,
     black: u8,
@@ -113,7 +110,8 @@ impl Scene {
     fn new(width: usize, height: usize, kind: Kind) -> Self {
         let landscape_width = width * 2;
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
-        // Hills of several sizes: each layer is random levels with lines between them.
+        // Hills of several sizes: each layer is random levels with linear interpolation between
+        // them.
         let mut sums = vec![0_i32; landscape_width * height];
         for (cell, weight) in [(8, 10), (24, 24), (96, 50), (320, 70)] {
             let columns = landscape_width / cell + 2;
@@ -137,7 +135,7 @@ impl Scene {
 
     fn frame(&self, number: usize) -> Picture {
         let (width, height) = (self.width, self.height);
-        // Where the film begins again there is a cut, on a key frame.
+        // When the clip repeats there is a cut, on a key frame.
         let shift = (number * PAN) % width;
         let mut random = Random(number as u64 + 1);
         let mut picture = Vec::with_capacity(width * height * 3 / 2);
@@ -202,7 +200,7 @@ fn h264(scene: Scene, count: usize) -> Result<Vec<Vec<u8>>> {
     Ok(units(&stream))
 }
 
-/// Cuts a stream at its access unit delimiters, which most cameras do not send, and leaves them out.
+/// Splits a stream at its access unit delimiters, which most cameras do not send, and drops them.
 fn units(stream: &[u8]) -> Vec<Vec<u8>> {
     const DELIMITER: u8 = 9;
     let mut units: Vec<Vec<u8>> = Vec::new();

@@ -1,7 +1,7 @@
-//! The physical floor: nothing but what must be done to every picture, at the camera's pace.
+//! The baseline: only the work that every picture needs, at the camera's frame rate.
 //!
-//! Runs as a process of its own, so that it is measured as the others are. A byte goes to standard
-//! output for each picture made.
+//! Runs as a process of its own, so that it is measured like the others. It writes one byte to
+//! standard output for each picture made.
 
 use std::{
     io::Write,
@@ -26,14 +26,15 @@ use crate::{
     film::{FPS, Film},
 };
 
-/// The quality at which everybody compresses.
+/// The JPEG quality that all programs use.
 const QUALITY: u8 = 80;
 
-/// `bare`: decode, and compress the planes as they come (those of a smaller picture, made once, where
-/// one is wanted). Otherwise all that the worker does to a picture: scaling and colours besides.
+/// `bare`: decode, and compress the planes as decoded, or, for a smaller size, planes that were
+/// scaled once. Otherwise all that the worker does to a picture, including scaling and colour
+/// conversion.
 ///
-/// # Errors
-/// Where the film is none; ends by an error when nobody listens any more.
+/// # Errors If the file contains no clip; also ends with an error when the reader of its output is
+/// gone.
 pub fn run(film: &Path, size: (usize, usize), bare: bool) -> Result<()> {
     let frames = Film::load(film)?;
     let size = Size { width: size.0 as u32, height: size.1 as u32 };
@@ -52,7 +53,7 @@ pub fn run(film: &Path, size: (usize, usize), bare: bool) -> Result<()> {
     }
 }
 
-/// Takes the next frame of the film and tells how many pictures it made.
+/// Takes the next frame of the clip and returns how many pictures it made.
 type Maker = Box<dyn FnMut(usize, &[u8]) -> Result<usize>>;
 
 fn bare_maker(size: Size) -> Result<Maker> {
@@ -68,7 +69,7 @@ fn bare_maker(size: Size) -> Result<Maker> {
                 if planes.size == size {
                     compressor.compress_yuv_planes(&planes.image(), &mut output)?;
                 } else {
-                    // Scaled once a film: what it costs is not to be seen.
+                    // Scaled once per clip, so that the cost of scaling is not measured.
                     if number == 0 || small.is_none() {
                         planes.scale(size, small.get_or_insert_default())?;
                     }

@@ -1,6 +1,7 @@
-//! Measures our agent beside others that do the same work, on the same cameras, in turn, in one run:
-//! processor time and memory of whole process trees, and the age of pictures by the number burnt into
-//! them. `scripts/bench` installs what it needs and runs it; `docs/performance.md` tells how to read it.
+//! Measures our agent and other programs that do the same work, on the same cameras, in turn, in
+//! one run: processor time and memory of whole process trees, and the age of pictures by the number
+//! burnt into them. `scripts/bench` installs what it needs and runs it; `docs/performance.md`
+//! explains how to read the result.
 
 mod age;
 mod ffmpeg;
@@ -43,12 +44,12 @@ use verdict::Waits;
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 pub const FULL_HD: (usize, usize) = (1920, 1080);
-/// Of the Motion JPEG camera.
+/// Size of the Motion JPEG camera.
 const HD: (usize, usize) = (1280, 720);
 
-/// Exit code when a figure is not as it must be.
+/// Exit code if a measured value misses its target.
 const NOT_SHOWN: u8 = 1;
-/// As sysexits.h counts.
+/// From sysexits.h.
 const USAGE: u8 = 64;
 const SOFTWARE: u8 = 70;
 
@@ -78,7 +79,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns whether all is as it must be.
+/// Returns whether all values meet their targets.
 fn run(task: &Task) -> Result<bool> {
     if let Some(server) = &task.server {
         terminals::run(task, &task.stage(Default::default(), Default::default()), server)?;
@@ -88,7 +89,7 @@ fn run(task: &Task) -> Result<bool> {
     let stills = Arc::new(make_film(task, Kind::Jpeg, HD)?);
     let (saved, stream) = (task.folder.join("film"), task.folder.join("film.h264"));
     film.save(&saved)?;
-    // Long enough that the program that reads it never reaches its end.
+    // Long enough that the program that reads it never reaches the end.
     let copies = (task.seconds.as_secs() as usize + 60) * film::FPS as usize / film.frames.len() + 1;
     fs::write(&stream, film.frames.concat().repeat(copies))?;
     let stage = task.stage(saved, stream);
@@ -120,7 +121,8 @@ fn make_film(task: &Task, kind: Kind, (width, height): (usize, usize)) -> Result
     Film::make(kind, width, height, GOP * task.groups)
 }
 
-/// All peers of a row, in turn, as often as there are rounds; every other round the other way round.
+/// Runs all peers of a row, in turn, for the given number of rounds; every other round in reverse
+/// order.
 fn measure(task: &Task, stage: &Stage, scene: &Scene, film: &Arc<Film>) -> Row {
     let size = (film.width, film.height);
     eprintln!("{}: {}", scene.name, scene.title(size));
@@ -187,7 +189,8 @@ fn waits(task: &Task, stage: &Stage, film: &Arc<Film>) -> Waits {
     waits
 }
 
-/// Ages (95 %) with the agent and its worker on one core, on all, and on all but told of sixteen.
+/// Ages (95 %) with the agent and its worker on one core, on all, and on all while they report
+/// sixteen.
 fn cores(task: &Task, stage: &Stage, film: &Arc<Film>) -> Result<[Option<f64>; 3]> {
     let scene = SCENES.iter().find(|scene| scene.name == "1x1").ok_or("no such row")?;
     let mut sums = [Cores::One, Cores::All, Cores::Pretended(16)].map(|cores| (cores, Outcome::default()));
@@ -205,7 +208,7 @@ fn cores(task: &Task, stage: &Stage, film: &Arc<Film>) -> Result<[Option<f64>; 3
     Ok(sums.map(|(_, sum)| sum.age(0.95)))
 }
 
-/// Prints the agent's memory at the end of each minute, beside viewers that read nothing.
+/// Prints the agent's memory at the end of each minute, with viewers that read nothing.
 fn soak(stage: &Stage, film: &Arc<Film>, minutes: u32) -> Result<()> {
     let scene = SCENES.iter().find(|scene| scene.name == "sleepers").ok_or("no such row")?;
     let projector = Projector::start(film, scene.cameras)?;

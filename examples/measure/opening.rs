@@ -1,4 +1,5 @@
-//! How long a page waits: for the first picture of a running agent, and for all after a cold start.
+//! How long a page waits: for the first picture of a running agent, and for all pictures after a
+//! cold start.
 
 use std::{
     collections::BTreeSet,
@@ -17,16 +18,15 @@ use crate::{
     viewer,
 };
 
-/// From the end of one try until the agent has put everything away again.
+/// From the end of one try until the agent has released everything.
 const REST: Duration = Duration::from_millis(900);
-/// The tiles of a wall of sixteen on a 2560 pixels wide screen.
+/// Size of the tiles of a 16-tile wall on a screen 2560 pixels wide.
 const TILE: (usize, usize) = (640, 360);
 
-/// Milliseconds from opening the socket to the first picture, for each of `tries` at different moments
-/// between two key frames; nobody else watches. The size is that of a full screen.
+/// Milliseconds from opening the socket to the first picture, for each of `tries` at different
+/// moments between two key frames, without other viewers. The size is that of a full screen.
 ///
-/// # Errors
-/// Where the agent gives none in the format asked for.
+/// # Errors If the agent sends none in the requested format.
 pub fn first_pictures(stage: &Stage, projector: &Projector, format: &str, tries: u32) -> Result<Vec<f64>> {
     let running = stage.agent_alone(projector)?;
     wait_until_live(running.port, projector.cameras().len(), Instant::now() + START)?;
@@ -42,10 +42,9 @@ pub fn first_pictures(stage: &Stage, projector: &Projector, format: &str, tries:
     Ok(waits)
 }
 
-/// Seconds from starting the agent until a page that was waiting for it has a picture of each camera.
+/// Seconds from starting the agent until a waiting page has a picture of each camera.
 ///
-/// # Errors
-/// Where one camera gives none.
+/// # Errors If one camera gives none.
 pub fn cold_start(stage: &Stage, projector: &Projector, format: &str) -> Result<f64> {
     let cameras = projector.cameras().len();
     let began = Instant::now();

@@ -1,7 +1,7 @@
-//! Those who are compared, each started with its own configuration for the row at hand.
+//! The programs that are compared, each started with its own configuration for a row.
 //!
-//! Everybody gets the settings that cost it least and still give the same pictures: JPEG of quality 80
-//! or its like, all of the camera's frames, no analysis of them.
+//! Each gets the settings that cost it least and still give the same pictures: JPEG of quality 80
+//! or its equivalent, all of the camera's frames, no image analysis.
 
 use std::{
     fs,
@@ -27,34 +27,34 @@ use crate::{
     viewer::{self, Source},
 };
 
-/// For a peer to listen, and to give the first pictures to all.
+/// Timeout for a peer to listen and to send the first pictures to all viewers.
 pub const START: Duration = Duration::from_secs(40);
-/// Between a polite request to end and the end.
+/// Time between the request to end and a kill.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
     Agent,
     Motion,
-    /// Decodes and compresses, whatever the camera sends.
+    /// Decodes and compresses any stream.
     Ffmpeg,
-    /// Passes a Motion JPEG camera's own pictures on.
+    /// Passes a Motion JPEG camera's own pictures through.
     FfmpegCopy,
-    /// With the newest OpenCV, whose JPEG encoder uses vectors.
+    /// With the newest OpenCV, whose JPEG encoder uses vector instructions.
     Predecessor,
-    /// With OpenCV 4.6, as old as Debian's: on PyPI, up to then, its JPEG encoder was built without
-    /// vectors, and takes four times as long.
+    /// With OpenCV 4.6, the version in Debian. On PyPI, up to that version, its JPEG encoder was
+    /// built without vector instructions, and takes four times as long.
     PredecessorOfDebian,
-    /// Decoding and compressing alone.
+    /// Only decoding and compressing.
     FloorBare,
-    /// The same by the program `ffmpeg`, from a file to nowhere.
+    /// The same by the program `ffmpeg`, from a file, with the output discarded.
     FloorFfmpeg,
     /// All that our worker does with a picture, without reading and sending.
     FloorFull,
 }
 
 impl Peer {
-    /// Whom a row compares.
+    /// The peers of a row.
     pub fn of(scene: &Scene) -> Vec<Self> {
         let mut peers = vec![Self::Agent];
         if scene.way == Way::Jpeg {
@@ -87,44 +87,44 @@ impl Peer {
     }
 }
 
-/// How many cores our agent and its workers have, or believe to have.
+/// The number of cores that our agent and its workers have, or are made to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cores {
     All,
     One,
-    /// What the C library and so FFmpeg's threads are told; takes root.
+    /// The number that the C library, and so FFmpeg's threads, see; needs root.
     Pretended(u32),
 }
 
-/// What the C library reads to learn it.
+/// The file from which the C library reads it.
 const CORES_TOLD: &str = "/sys/devices/system/cpu/online";
 
-/// What is needed to start anybody.
+/// All that is needed to start a peer.
 #[derive(Clone)]
 pub struct Stage<'a> {
-    /// For configurations and logs.
+    /// Folder for configurations and logs.
     pub folder: &'a Path,
     pub agent: &'a Path,
     pub www: &'a Path,
-    /// The interpreters that have `cv2`: the newest, and as old as Debian's.
+    /// The Python interpreters that have `cv2`: the newest, and the version in Debian.
     pub python: &'a Path,
     pub old_python: &'a Path,
     pub predecessor: &'a Path,
-    /// The film as [`crate::film::Film::save`] writes it, and as a plain stream.
+    /// The clip as [`crate::film::Film::save`] writes it, and as a plain stream.
     pub film: PathBuf,
     pub stream: PathBuf,
     pub cores: Cores,
 }
 
-/// A peer that runs; ended by dropping it.
+/// A running peer; ended when dropped.
 #[derive(Default)]
 pub struct Running {
     children: Vec<Child>,
     /// Our agent's port.
     pub port: u16,
-    /// Where its viewers are to look, with the camera each looks at.
+    /// The sources of its viewers, each with its camera.
     pub sources: Vec<(usize, Source)>,
-    /// Connections that are held and not read.
+    /// Connections that are held open and not read.
     _asleep: Vec<std::net::TcpStream>,
 }
 
@@ -133,7 +133,7 @@ impl Running {
         self.children.iter().map(Child::id).collect()
     }
 
-    /// Whether one of the processes is gone, which makes figures of the others worthless.
+    /// Whether one of the processes has ended, which makes the measurement of the others worthless.
     pub fn has_ended(&mut self) -> bool {
         self.children.iter_mut().any(|child| !matches!(child.try_wait(), Ok(None)))
     }
@@ -155,7 +155,7 @@ impl Drop for Running {
     }
 }
 
-/// A port nobody uses now.
+/// A port that nothing uses now.
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
@@ -163,8 +163,7 @@ fn free_port() -> Result<u16> {
 impl Stage<'_> {
     /// Starts `peer` for `scene` with the cameras of `projector`, and its viewers.
     ///
-    /// # Errors
-    /// Where it cannot be started or does not listen in time.
+    /// # Errors If it cannot be started or does not listen in time.
     pub fn start(&self, peer: Peer, scene: &Scene, projector: &Projector) -> Result<Running> {
         let mut running = Running::default();
         let deadline = Instant::now() + START;
@@ -182,7 +181,7 @@ impl Stage<'_> {
                 }
             }
             Peer::Ffmpeg | Peer::FfmpegCopy => {
-                // All are started before the first is waited for: each takes seconds to open its stream.
+                // All are started before the first wait: each takes seconds to open its stream.
                 let mut doors = Vec::new();
                 for camera in watched() {
                     let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -229,10 +228,9 @@ impl Stage<'_> {
         Ok(running)
     }
 
-    /// Our agent alone, as a service would be: `c0`, `c1` … on its own port, which is returned.
+    /// Our agent as a service: cameras `c0`, `c1` … on its own port, which is returned.
     ///
-    /// # Errors
-    /// Where it cannot be started.
+    /// # Errors If it cannot be started.
     pub fn agent(&self, running: &mut Running, urls: &[String]) -> Result<u16> {
         let port = free_port()?;
         let mut text = format!(
@@ -245,7 +243,7 @@ impl Stage<'_> {
         }
         let config = self.folder.join("cameras.toml");
         fs::write(&config, text)?;
-        // Each of these programs becomes the next, and the last one the agent.
+        // Each of these programs executes the next, and the last one the agent.
         let mut command = Command::new(match self.cores {
             Cores::All => self.agent,
             Cores::One => Path::new("taskset"),
@@ -268,10 +266,9 @@ impl Stage<'_> {
         Ok(port)
     }
 
-    /// An agent with nobody before it yet.
+    /// An agent without viewers.
     ///
-    /// # Errors
-    /// Where it cannot be started.
+    /// # Errors If it cannot be started.
     pub fn agent_alone(&self, projector: &Projector) -> Result<Running> {
         let mut running = Running::default();
         running.port = self.agent(&mut running, &projector.urls())?;
@@ -300,8 +297,8 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// One process, a camera each with a stream port of its own; the ports are returned. Its detection
-    /// of motion is paused, and it draws no text.
+    /// One motion process, in which each camera has a stream port of its own; returns the ports.
+    /// Motion detection is paused, and it draws no text.
     fn motion(&self, running: &mut Running, scene: &Scene, projector: &Projector) -> Result<Vec<u16>> {
         let folder = self.folder.join("motion");
         fs::create_dir_all(&folder)?;
@@ -333,10 +330,9 @@ impl Stage<'_> {
         Ok(ports)
     }
 
-    /// One more program that ends with `running`; `name` is that of its log.
+    /// Starts one more program that ends with `running`; `name` is the name of its log.
     ///
-    /// # Errors
-    /// Where it cannot be started.
+    /// # Errors If it cannot be started.
     pub fn add(&self, running: &mut Running, command: &Command, name: &str) -> Result<()> {
         running.children.push(self.spawn(command, name, Stdio::null())?);
         Ok(())
@@ -349,10 +345,10 @@ impl Stage<'_> {
         Ok(out)
     }
 
-    /// What it says goes to a file of its name; it ends with us.
+    /// Its output goes to a file of its name; it ends with this process.
     fn spawn(&self, command: &Command, name: &str, stdout: Stdio) -> Result<Child> {
         let log = fs::File::create(self.folder.join(format!("{name}.log")))?;
-        // `setpriv` becomes the program, so the process is the program's own.
+        // `setpriv` executes the program, so the process id is the program's own.
         let mut bound = Command::new("setpriv");
         bound.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
         bound.stdin(Stdio::null()).stdout(stdout).stderr(log).process_group(0);

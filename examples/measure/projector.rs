@@ -1,8 +1,10 @@
-//! The cameras of the bench: GStreamer's RTSP server shows a film in an endless loop.
+//! The playback server, which plays the bench's cameras: GStreamer's RTSP server plays a clip in an
+//! endless loop.
 //!
-//! A camera's sessions share one pipeline. It begins at the film's first frame when the first session
-//! comes, as cameras do that make a key frame for whoever comes, and ends with the last session. When a
-//! frame was last sent is noted: with the number burnt into it, that is the camera's clock.
+//! A camera's sessions share one pipeline. It starts at the clip's first frame with the first
+//! session, like cameras that make a key frame for each new client, and stops with the last one.
+//! The time at which a frame was last sent is recorded: with the burnt-in number, that is the
+//! camera's clock.
 
 use std::{
     sync::{
@@ -22,16 +24,16 @@ use crate::{
     film::{FPS, Film, Kind},
 };
 
-/// One camera's film and clock.
+/// One camera's clip and clock.
 pub struct Camera {
     film: Arc<Film>,
-    /// For each frame of the film all moments at which it was sent.
+    /// For each frame of the clip, all times at which it was sent.
     sent: Mutex<Vec<Vec<Instant>>>,
     frames: AtomicU64,
 }
 
 impl Camera {
-    /// When frame `number` was sent last before `arrival`.
+    /// The last time before `arrival` at which frame `number` was sent.
     pub fn sent(&self, number: usize, arrival: Instant) -> Option<Instant> {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.get(number)?.iter().rev().find(|sent| **sent <= arrival).copied()
@@ -47,7 +49,7 @@ impl Camera {
     }
 }
 
-/// Cameras behind one port.
+/// Cameras on one port.
 pub struct Projector {
     port: i32,
     cameras: Vec<Arc<Camera>>,
@@ -57,10 +59,9 @@ pub struct Projector {
 }
 
 impl Projector {
-    /// Shows `film` by `count` cameras from now on.
+    /// Plays `film` on `count` cameras from now on.
     ///
-    /// # Errors
-    /// What GStreamer says.
+    /// # Errors Errors of GStreamer.
     pub fn start(film: &Arc<Film>, count: usize) -> Result<Self> {
         gst::init()?;
         let server = RTSPServer::new();
@@ -91,12 +92,12 @@ impl Projector {
         (0..self.cameras.len()).map(|camera| self.url(camera)).collect()
     }
 
-    /// Connections that all cameras together have now; each carries one session.
+    /// Open connections of all cameras; each carries one session.
     pub fn sessions(&self) -> usize {
         self.server.client_filter(None).len()
     }
 
-    /// Width and height of what is shown.
+    /// Width and height of the clip.
     pub fn size(&self) -> (usize, usize) {
         self.cameras.first().map_or((0, 0), |camera| (camera.film.width, camera.film.height))
     }
@@ -157,7 +158,8 @@ fn configure(camera: &Arc<Camera>, media: &RTSPMedia) {
     let _ = thread::Builder::new().name("film".to_owned()).spawn(move || show(&camera, &source, &stop));
 }
 
-/// Pushes a frame per interval until told to stop. No frame is left out: later ones need it.
+/// Pushes one frame per interval until `stop` is set. No frame is skipped, because later ones need
+/// it.
 fn show(camera: &Camera, source: &glib::WeakRef<AppSrc>, stop: &AtomicBool) {
     let interval = Duration::from_secs(1) / FPS;
     let (mut due, mut number) = (Instant::now(), 0);

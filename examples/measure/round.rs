@@ -1,4 +1,4 @@
-//! One round: one peer, one row, some seconds; and the sum of several such rounds.
+//! One round: one peer and one row, for some seconds; and the sum of several rounds.
 
 use std::{
     thread,
@@ -16,12 +16,12 @@ use crate::{
     viewer::{Audience, ask},
 };
 
-/// After the first pictures of all viewers, until what is only done once is done.
+/// Pause after the first pictures of all viewers, for work that is done only once.
 const SETTLE: Duration = Duration::from_secs(1);
-/// Between looks at whether all have begun.
+/// Interval between checks whether all viewers have begun.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What the rounds of one peer in one row gave together.
+/// The sum of all rounds of one peer in one row.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub pictures: u64,
@@ -30,16 +30,16 @@ pub struct Outcome {
     pub nanoseconds: u64,
     pub seconds: f64,
     pub viewers: usize,
-    /// The most of all rounds, in bytes.
+    /// The maximum over all rounds, in bytes.
     pub memory: u64,
     pub root_memory: u64,
     pub largest_child: u64,
     pub ages: Vec<f64>,
-    /// Whether viewers had no picture when all patience was over.
+    /// Whether viewers had no picture at the timeout.
     pub left_waiting: bool,
-    /// What a reader of the row must know.
+    /// Notes for the reader of the row.
     pub notes: Vec<String>,
-    /// Why there is nothing to tell.
+    /// Why there is no result.
     pub skipped: Option<String>,
 }
 
@@ -66,7 +66,7 @@ impl Outcome {
         (self.pictures > 0).then(|| self.nanoseconds as f64 / 1e6 / self.pictures as f64)
     }
 
-    /// Processor time in parts of one core.
+    /// Processor time as a fraction of one core.
     pub fn cores(&self) -> Option<f64> {
         (self.seconds > 0.0).then(|| self.nanoseconds as f64 / 1e9 / self.seconds)
     }
@@ -76,17 +76,16 @@ impl Outcome {
         (self.viewers > 0 && self.seconds > 0.0).then(|| self.pictures as f64 / self.seconds / self.viewers as f64)
     }
 
-    /// The age below which `part` of the pictures were.
+    /// The age that `part` of the pictures did not exceed.
     pub fn age(&self, part: f64) -> Option<f64> {
         let age = quantile(&mut self.ages.clone(), part);
         age.is_finite().then_some(age)
     }
 }
 
-/// Runs `peer` in `scene` for `seconds`, start and end not counted.
+/// Runs `peer` in `scene` for `seconds`, without start and end.
 ///
-/// # Errors
-/// Where it could not be started, or nobody was given a picture.
+/// # Errors If it could not be started, or no viewer got a picture.
 pub fn run(stage: &Stage, peer: Peer, scene: &Scene, projector: &Projector, seconds: Duration) -> Result<Outcome> {
     let mut running = stage.start(peer, scene, projector)?;
     let audience = Audience::sit(std::mem::take(&mut running.sources));
@@ -164,16 +163,16 @@ fn is_floor(peer: Peer) -> bool {
     matches!(peer, Peer::FloorBare | Peer::FloorFull | Peer::FloorFfmpeg)
 }
 
-/// Waits until our agent calls `cameras` cameras live.
+/// Waits until our agent reports `cameras` cameras as live.
 ///
-/// # Errors
-/// Where it does not before `deadline`.
+/// # Errors If it does not before `deadline`.
 pub fn wait_until_live(port: u16, cameras: usize, deadline: Instant) -> Result<()> {
     use std::io::Read;
     loop {
         let mut answer = String::new();
         let mut stream = ask(port, "/api/cameras", deadline)?;
-        // The connection is kept open by the agent: what came within this time is the answer.
+        // The agent keeps the connection open: the bytes that came within this time are the
+        // response.
         stream.set_read_timeout(Some(Duration::from_millis(200)))?;
         let mut bytes = [0; 1 << 16];
         while let Ok(count @ 1..) = stream.read(&mut bytes) {

@@ -1,35 +1,35 @@
-//! What a row of the table is about: how many cameras, how many viewers, and of what.
+//! The subject of a row of the table: the number of cameras and viewers, and the format.
 
 use crate::film::Kind;
 
-/// How our own agent is asked, and what the row can be compared with.
+/// The format requested of our agent, which determines the peers of the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Motion JPEG; all can do it.
+    /// Motion JPEG, which all peers can send.
     Jpeg,
-    /// The camera's own H.264 over the wall socket; the others have no such thing.
+    /// The camera's own H.264 over the wall's WebSocket; the other peers have nothing like it.
     Untouched,
-    /// Nobody watches; our own alone.
+    /// No viewers; only our agent.
     Unwatched,
-    /// Motion JPEG, beside as many viewers that ask and then read nothing.
+    /// Motion JPEG, with as many more viewers that send a request and then read nothing.
     Sleepers(usize),
 }
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene {
-    /// By which it is chosen on the command line.
+    /// The name that selects the row on the command line.
     pub name: &'static str,
     pub kind: Kind,
     pub cameras: usize,
-    /// Viewers of each camera.
+    /// Viewers per camera.
     pub viewers: usize,
-    /// Size asked for; `None`: the camera's own.
+    /// Requested size; `None`: the camera's own.
     pub size: Option<(usize, usize)>,
     pub way: Way,
-    /// Whether the physical floor is measured beside it.
+    /// Whether the baseline is measured too.
     pub floor: bool,
-    /// Whether the program of 2019 is measured with an older OpenCV too.
+    /// Whether the program of 2019 is also measured with an older OpenCV.
     pub old_opencv: bool,
 }
 
@@ -53,17 +53,17 @@ const fn row(name: &'static str, cameras: usize, viewers: usize) -> Scene {
     Scene { name, kind: Kind::H264, cameras, viewers, size: None, way: Way::Jpeg, floor: false, old_opencv: false }
 }
 
-/// As many times more rounds are measured where there are floors: what is compared with these is judged to a few
-/// parts in a hundred.
+/// Factor for the number of rounds of rows with a baseline: comparisons with a baseline need a
+/// precision of a few percent.
 pub const BESIDE_FLOORS: u32 = 2;
 
 impl Scene {
-    /// How many rounds, given those of most scenes.
+    /// The number of rounds, given that of most rows.
     pub fn rounds(&self, usual: u32) -> u32 {
         if self.floor { BESIDE_FLOORS * usual } else { usual }
     }
 
-    /// The row in words.
+    /// The title of the row.
     pub fn title(&self, film: (usize, usize)) -> String {
         let codec = if self.kind == Kind::H264 { "H.264" } else { "Motion JPEG" };
         let cameras = if self.cameras == 1 { "1 camera".to_owned() } else { format!("{} cameras", self.cameras) };

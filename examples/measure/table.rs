@@ -1,4 +1,4 @@
-//! What was measured, as Markdown.
+//! The results as Markdown.
 
 use std::{fs, time::SystemTime};
 
@@ -9,7 +9,7 @@ use crate::{
     scene::{BESIDE_FLOORS, Scene, Way},
 };
 
-/// All that was measured of one row.
+/// All results of one row.
 pub struct Row {
     pub scene: Scene,
     pub film: (usize, usize),
@@ -23,12 +23,12 @@ impl Row {
     }
 }
 
-/// A number with `digits`, or a dash where nothing was measured.
+/// A number with `digits`, or a dash if nothing was measured.
 fn number(value: Option<f64>, digits: usize) -> String {
     value.filter(|value| value.is_finite()).map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
-/// The table of `rows`, with what must be known about it below.
+/// The table of `rows`, followed by its notes.
 pub fn markdown(rows: &[Row]) -> String {
     let mut text = "| | pictures/s each | kB each | CPU, ms per picture | CPU in all, % of a core | memory, MB | age, median ms | age, 95 % ms |\n\
                     |---|---|---|---|---|---|---|---|\n"
@@ -66,7 +66,7 @@ pub fn markdown(rows: &[Row]) -> String {
     text
 }
 
-/// Where, when and of what.
+/// Machine, date and clips.
 pub fn heading(films: &[&Film], rounds: u32, seconds: f64) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
@@ -110,7 +110,7 @@ fn date() -> String {
     format!("{year}-{:02}-{:02}", month + 1, day + 1)
 }
 
-/// Whether a row is one of Motion JPEG pictures, which the others can give as well.
+/// Whether a row is about Motion JPEG pictures, which the other peers can send as well.
 pub fn is_compared(row: &Row) -> bool {
     row.scene.way == Way::Jpeg
 }

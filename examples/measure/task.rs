@@ -1,4 +1,4 @@
-//! What is to be measured, as the command line says.
+//! The measurements requested on the command line.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     scene::SCENES,
 };
 
-/// Names of what is measured beside the rows of the table.
+/// Names of the measurements that are not rows of the table.
 const BESIDES: [&str; 3] = ["opening", "cold", "cores"];
 
 pub struct Task {
@@ -23,20 +23,19 @@ pub struct Task {
     predecessor: PathBuf,
     pub rounds: u32,
     pub seconds: Duration,
-    /// Tries to open a page.
+    /// Number of tries to open a page.
     pub tries: u32,
-    /// Groups of pictures in the film.
+    /// Groups of pictures in the clip.
     pub groups: usize,
     pub soak: Option<u32>,
-    /// The restreaming server between cameras and terminals, where that is what is measured.
+    /// The restreaming server between cameras and terminals, if that is to be measured.
     pub server: Option<PathBuf>,
     rows: Vec<String>,
 }
 
-/// The task in the arguments of this process; all paths are required.
+/// Parses the arguments of this process; all paths are required.
 ///
-/// # Errors
-/// What is wrong with them.
+/// # Errors The mistake in them.
 pub fn from_arguments() -> Result<Task> {
     let mut task = Task {
         folder: PathBuf::new(),
@@ -84,7 +83,7 @@ pub fn from_arguments() -> Result<Task> {
 }
 
 impl Task {
-    /// Whether the row `name` is asked for; without names, all are.
+    /// Whether the row `name` is requested; without names, all are.
     pub fn wants(&self, name: &str) -> bool {
         self.rows.is_empty() || self.rows.iter().any(|row| row == name)
     }

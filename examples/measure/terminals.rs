@@ -1,6 +1,6 @@
-//! Two terminals that show the same four cameras: each reads them itself, or both read them through a
-//! restreaming server, live555's proxy. Their pages are given the cameras' own video, so that what the
-//! way costs is not hidden behind decoding.
+//! Two terminals show the same four cameras: each reads them itself, or both read them through a
+//! restreaming server, live555's proxy. Their pages get the cameras' own video, so that decoding
+//! does not hide the cost of the connection.
 
 use std::{
     fs,
@@ -27,7 +27,7 @@ const CAMERAS: usize = 4;
 const TERMINALS: usize = 2;
 /// The server loses the end of frames above 100 kB; a Full HD camera's key frames are larger.
 const FILM: (usize, usize) = (1280, 720);
-/// After the first pictures of all, until what is only done once is done.
+/// Pause after the first pictures of all tiles, for work that is done only once.
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// Sums of all rounds of one line of the table.
@@ -40,14 +40,13 @@ struct Sum {
     server_memory: u64,
     ages: Vec<f64>,
     unread: usize,
-    /// Connections that all cameras together had, each time they were counted.
+    /// Open connections of all cameras together, one value per count.
     sessions: Vec<usize>,
 }
 
 /// Prints the table; `server` is the program `live555ProxyServer`.
 ///
-/// # Errors
-/// Where something cannot be started, or a tile stays empty.
+/// # Errors If something cannot be started, or a tile stays empty.
 pub fn run(task: &Task, stage: &Stage, server: &Path) -> Result<()> {
     let film = Arc::new(Film::make(Kind::H264, FILM.0, FILM.1, GOP * task.groups)?);
     let largest = film.frames.iter().map(Vec::len).max().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a process and all its descendants cost, from `/proc`.
+//! The processor time and memory of a process and all its descendants, from `/proc`.
 
 use std::{collections::BTreeMap, fs};
 
@@ -18,7 +18,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// `roots` and all their descendants. Costs some milliseconds: the kernel walks all pages.
+    /// `roots` and all their descendants. Takes some milliseconds: the kernel walks all pages.
     pub fn read(roots: &[u32]) -> Self {
         let parents = parents();
         let mut tree = Self::default();
@@ -53,7 +53,7 @@ fn parents() -> BTreeMap<u32, u32> {
     let parent = |entry: fs::DirEntry| {
         let pid = entry.file_name().to_str()?.parse().ok()?;
         let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-        // The name, in brackets, may hold anything.
+        // The name, in brackets, may contain anything.
         Some((pid, stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?))
     };
     processes.filter_map(parent).collect()
@@ -70,7 +70,8 @@ fn belongs(pid: u32, roots: &[u32], parents: &BTreeMap<u32, u32>) -> bool {
     false
 }
 
-/// Of all threads of `pid` that live. What `stat` tells is in hundredths of a second, too coarse here.
+/// Processor time of all live threads of `pid`. `stat` has only hundredths of a second, too coarse
+/// here.
 fn nanoseconds(pid: u32) -> u64 {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let spent = |thread: fs::DirEntry| {

@@ -1,4 +1,4 @@
-//! What the figures must show, and whether they do.
+//! The assertions about the measured values.
 
 use std::{num::NonZero, thread};
 
@@ -10,19 +10,19 @@ use crate::{
     table::{Row, is_compared},
 };
 
-/// The part of all cores from which on a machine is anything but idle.
+/// The share of all cores above which a machine does not count as idle.
 const BUSY: f64 = 0.85;
 
-/// What is measured beside the rows. Worst of all tries; `Err`: why there is none.
+/// Measurements that are not rows. Worst of all tries; `Err`: why there is none.
 #[derive(Default)]
 pub struct Waits {
     /// Milliseconds to the first picture.
     pub first_untouched: Option<Result<f64, String>>,
     pub first_jpeg: Option<Result<f64, String>>,
-    /// Seconds until all of sixteen cameras show.
+    /// Seconds until all of sixteen cameras are shown.
     pub cold_untouched: Option<Result<f64, String>>,
     pub cold_jpeg: Option<Result<f64, String>>,
-    /// Ages (95 %) in milliseconds with one core, with all, and told of sixteen.
+    /// Ages (95 %) in milliseconds with one core, with all, and with sixteen reported.
     pub cores: Option<Result<[Option<f64>; 3], String>>,
 }
 
@@ -30,9 +30,9 @@ pub struct Waits {
 pub struct Line {
     what: String,
     bound: String,
-    /// `None`: not measured, for the reason given instead.
+    /// `Err`: not measured, and why.
     value: Result<String, String>,
-    /// `None`: told only.
+    /// `None`: reported only.
     holds: Option<bool>,
 }
 
@@ -56,7 +56,7 @@ impl Line {
         Self { what: what.into(), bound, value: shown, holds: Some(value.is_some_and(holds)) }
     }
 
-    /// What a picture costs ours, in parts of what it costs `peer` in the same row.
+    /// The cost of our picture as a fraction of that of `peer` in the same row.
     fn against(row: &Row, peer: Peer, bound: &str, holds: impl FnOnce(f64) -> bool) -> Self {
         let of = |peer| row.outcome(peer)?.per_picture();
         let share = of(Peer::Agent).zip(of(peer)).map(|(ours, theirs)| ours / theirs);
@@ -78,7 +78,7 @@ impl Line {
     }
 }
 
-/// All lines, from all that was measured.
+/// All assertions, from all measurements.
 pub fn judge(rows: &[Row], waits: &Waits) -> Vec<Line> {
     let mut lines = Vec::new();
     untouched(rows, &mut lines);
@@ -110,7 +110,7 @@ fn untouched(rows: &[Row], lines: &mut Vec<Line>) {
         lines.push(Line::most(format!("{name}: agent and worker per camera and viewer"), each, 1.5, " % of a core"));
     }
     let whole = cores("untouched-16").map(|cores| cores * 100.0);
-    // Room to spare: three quarters of two cores stay free.
+    // A margin: three quarters of two cores stay free.
     lines.push(Line::most("untouched-16: 16 cameras in all, of two cores (200 %)", whole, 50.0, " %"));
     let rate = find(rows, "untouched-16").and_then(|row| row.outcome(Peer::Agent)?.rate());
     lines.push(Line::least("untouched-16: frames delivered of each", rate, f64::from(FPS) * 0.98, " /s"));
@@ -130,7 +130,8 @@ fn against_others(rows: &[Row], lines: &mut Vec<Line>) {
             lines.push(Line::against(row, peer, "less than 1 x", |share| share < 1.0));
         }
     }
-    // A pipe, not a wall: no picture is looked at, no second viewer served, nothing watched over.
+    // `ffmpeg` only copies here: it decodes no picture, serves no second viewer and monitors
+    // nothing.
     for row in rows.iter().filter(|row| row.outcome(Peer::FfmpegCopy).is_some()) {
         lines.push(Line { holds: None, ..Line::against(row, Peer::FfmpegCopy, "none", |_| true) });
     }
@@ -160,7 +161,7 @@ fn ages(rows: &[Row], waits: &Waits, lines: &mut Vec<Line>) {
         let extra = if row.scene.way == Way::Untouched { 5.0 } else { 15.0 };
         let codec = if row.scene.kind == Kind::Jpeg { " (JPEG camera)" } else { "" };
         let mut line = Line::most(format!("{}: age, 95 %{codec}", row.scene.name), age, interval + extra, " ms");
-        // The bound is one for an idle machine.
+        // The limit applies to an idle machine.
         let used = row.outcome(Peer::Agent).and_then(Outcome::cores).unwrap_or(0.0);
         if used > BUSY * thread::available_parallelism().map_or(1, NonZero::get) as f64 {
             line.what.push_str(" (no core was idle)");
@@ -196,7 +197,7 @@ fn memory(rows: &[Row], lines: &mut Vec<Line>) {
     }
 }
 
-/// The lines as Markdown.
+/// The assertions as Markdown.
 pub fn markdown(lines: &[Line]) -> String {
     let mut text = "| what it must show | bound | measured | |\n|---|---|---|---|\n".to_owned();
     for line in lines {
@@ -221,7 +222,8 @@ mod tests {
     use super::*;
     use crate::scene::SCENES;
 
-    /// One viewer's row in which ours costs `ours` and motion `motion` milliseconds a picture.
+    /// A row with one viewer in which our agent costs `ours` and motion `motion` milliseconds per
+    /// picture.
     fn rows(ours: u64, motion: u64) -> [Row; 1] {
         let scene = SCENES.into_iter().find(|scene| scene.name == "1x1").unwrap();
         let outcome = |milliseconds: u64| Outcome {

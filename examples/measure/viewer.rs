@@ -1,7 +1,7 @@
-//! Those who watch: each on a thread of its own, as fast as it is sent to, whatever way it is sent.
+//! The viewers: each has a thread of its own and reads as fast as it is sent to, in any format.
 //!
-//! Nothing is decoded while something is measured. Of the pictures some are kept, with the moment of
-//! their arrival, and read afterwards.
+//! Nothing is decoded during a measurement. Some pictures are kept, with their time of arrival, and
+//! decoded afterwards.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -22,26 +22,26 @@ use serde_json::{Value, json};
 
 use crate::Result;
 
-/// Who is silent for this long has failed.
+/// A source that is silent for this long has failed.
 pub const SILENCE: Duration = Duration::from_secs(45);
-/// Pictures a viewer must have been given to be counted as served.
+/// Pictures after which a viewer counts as served.
 const BEGUN: u64 = 5;
 
-/// Where a viewer's pictures come from.
+/// The source of a viewer's pictures.
 pub enum Source {
-    /// Motion JPEG, from a head or the first boundary on.
+    /// Motion JPEG, from the response's head or the first boundary on.
     Multipart(TcpStream),
     /// The protocol of 2019.
     Pieces(Box<WebSocket<TcpStream>>),
-    /// The wall socket; as many cameras as it has tiles.
+    /// The wall's WebSocket, with one tile per camera.
     Wall(Box<WebSocket<TcpStream>>),
-    /// A byte per picture.
+    /// One byte per picture.
     Ticks(ChildStdout),
-    /// What `ffmpeg -progress` says.
+    /// The output of `ffmpeg -progress`.
     Progress(ChildStdout),
 }
 
-/// A picture that was kept.
+/// A picture kept for later.
 pub struct Kept {
     pub camera: usize,
     pub arrival: Instant,
@@ -58,14 +58,14 @@ pub enum Form {
     Unit,
 }
 
-/// What is counted while all watch.
+/// Counters of all viewers.
 #[derive(Default)]
 pub struct Counted {
     counting: AtomicBool,
     stop: AtomicBool,
     pictures: AtomicU64,
     bytes: AtomicU64,
-    /// Pictures sent again, byte for byte.
+    /// Pictures that were sent again, byte for byte.
     repeats: AtomicU64,
     begun: AtomicU64,
     failed: Mutex<Option<String>>,
@@ -77,7 +77,7 @@ pub struct Audience {
     threads: Vec<thread::JoinHandle<()>>,
 }
 
-/// What an audience was given.
+/// What all viewers of a peer received.
 pub struct Given {
     pub pictures: u64,
     pub bytes: u64,
@@ -86,7 +86,7 @@ pub struct Given {
 }
 
 impl Audience {
-    /// Sits down before each source; `(camera, source)`.
+    /// Starts one viewer per source; `(camera, source)`.
     pub fn sit(sources: Vec<(usize, Source)>) -> Self {
         let counted = Arc::new(Counted::default());
         let all = sources.len();
@@ -105,12 +105,12 @@ impl Audience {
         Self { counted, threads }
     }
 
-    /// How many were given their first pictures, out of how many.
+    /// The number of viewers that got their first pictures, and the number of all viewers.
     pub fn begun(&self) -> (u64, usize) {
         (self.counted.begun.load(Ordering::Relaxed), self.threads.len())
     }
 
-    /// Why one of them stopped, if one did.
+    /// Why a viewer stopped, if one did.
     pub fn failed(&self) -> Option<String> {
         self.counted.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -119,7 +119,7 @@ impl Audience {
         self.counted.counting.store(on, Ordering::Relaxed);
     }
 
-    /// To be called when what they watch was ended, so that none of them waits any more.
+    /// Must be called after the peer was ended, so that no viewer still waits.
     pub fn leave(self) -> Given {
         self.counted.stop.store(true, Ordering::Relaxed);
         for thread in self.threads {
@@ -131,7 +131,7 @@ impl Audience {
         Given { pictures: load(&counted.pictures), bytes: load(&counted.bytes), repeats: load(&counted.repeats), kept }
     }
 
-    /// To be called before what they watch is ended: the end is no failure.
+    /// Must be called before the peer is ended: the end is then no failure.
     pub fn expect_end(&self) {
         self.counted.stop.store(true, Ordering::Relaxed);
     }
@@ -229,7 +229,7 @@ impl Seat<'_> {
         }
     }
 
-    /// A picture has arrived whole. A repetition is none: it shows nothing new.
+    /// Handles a complete picture. A repeated picture does not count: it shows nothing new.
     fn take(&mut self, camera: usize, data: Vec<u8>, form: Form) {
         let arrival = Instant::now();
         if form != Form::Unit && data == self.last {
@@ -237,7 +237,8 @@ impl Seat<'_> {
             return;
         }
         self.tick(data.len());
-        // Each keeps as many as all together would keep of one: enough, and no viewer is left out.
+        // Each viewer keeps its share of a camera's pictures: enough together, and none is left
+        // out.
         let is_its_turn = form == Form::Unit || self.seen % self.all as u64 == self.place as u64;
         if is_its_turn && self.counted.counting.load(Ordering::Relaxed) {
             let kept = Kept { camera, arrival, data: data.clone(), form };
@@ -247,7 +248,7 @@ impl Seat<'_> {
     }
 }
 
-/// The next part of a multipart stream; `None` for a card, which has the sequence 0.
+/// The next part of a multipart stream; `None` for a card, whose sequence number is 0.
 fn part(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>> {
     let (mut length, mut card) = (None, false);
     let mut line = String::new();
@@ -274,7 +275,7 @@ fn part(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Asks for `target` at a port of this machine, and waits for the port until `deadline`.
+/// Requests `target` at a port of this machine, and waits for the port until `deadline`.
 pub fn ask(port: u16, target: &str, deadline: Instant) -> Result<TcpStream> {
     ask_in(1, port, target, deadline)
 }
@@ -285,8 +286,8 @@ fn ask_in(minor: u8, port: u16, target: &str, deadline: Instant) -> Result<TcpSt
     Ok(stream)
 }
 
-/// As [`ask`], again and again until something is answered: motion hangs up while it has no picture.
-/// By HTTP/1.0, which forbids that pictures are cut into chunks.
+/// Like [`ask`], repeated until there is a response: motion closes the connection while it has no
+/// picture. Uses HTTP/1.0, which forbids chunked responses.
 pub fn ask_until_answered(port: u16, target: &str, deadline: Instant) -> Result<TcpStream> {
     loop {
         let stream = ask_in(0, port, target, deadline)?;
@@ -313,7 +314,7 @@ pub fn call(port: u16, deadline: Instant) -> Result<TcpStream> {
     }
 }
 
-/// A WebSocket on which `first` was said.
+/// A WebSocket on which `first` was sent.
 pub fn socket(
     port: u16,
     target: &str,
@@ -335,7 +336,7 @@ pub fn socket(
     Ok(Box::new(socket))
 }
 
-/// What a page says that shows `cameras` cameras at `size`.
+/// A page's message that shows `cameras` cameras at `size`.
 pub fn show(cameras: usize, size: (usize, usize), accept: &[&str]) -> Value {
     let tile = |tile| json!({ "tile": tile, "camera": format!("c{tile}"), "size": [size.0, size.1], "accept": accept });
     json!({ "show": (0..cameras).map(tile).collect::<Vec<_>>() })

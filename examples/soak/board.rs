@@ -1,8 +1,8 @@
-//! What a viewer of the whole wall was told and shown, camera by camera, and what was wrong with it.
+//! The states and pictures that a viewer of the whole wall received, by camera, and what was wrong.
 //!
-//! Two judgements are made here all the time. A **lie** is a tile that says live while the newest picture
-//! on it is too old by the clock burnt into it. A **disturbance** is a camera that stops being live though
-//! nothing was done to it.
+//! Two checks run all the time. A **lie** is a tile that says live while its newest picture is too
+//! old by the burnt-in clock. A **disturbance** is a camera that stops being live although no fault
+//! was set.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,14 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Kept of each camera: some minutes of pictures, far more than an incident lasts.
+/// Pictures kept per camera: some minutes, far more than an incident lasts.
 const MAX_SEEN: usize = 4000;
 const MAX_REPORTED: usize = 1000;
 
-/// Remarks kept; more only count.
+/// Maximum number of remarks kept; more are only counted.
 const MAX_REMARKS: usize = 200;
 
-/// A state, as the viewer was told it.
+/// A state as the viewer received it.
 #[derive(Clone, Debug)]
 pub struct Told {
     pub at: Instant,
@@ -39,15 +39,15 @@ pub struct Seen {
     pub taken: u64,
 }
 
-/// What is known of one camera.
+/// All that was received of one camera.
 #[derive(Clone, Debug, Default)]
 pub struct Sight {
     pub told: VecDeque<Told>,
     pub seen: VecDeque<Seen>,
-    /// The clock of the picture on the tile; a page takes it away when it is told that it is not live.
+    /// The clock of the picture on the tile; a page removes the picture when the state is not live.
     shown: Option<u64>,
     touch: Touch,
-    /// When the last picture came whose clock could not be read.
+    /// When the last picture with an unreadable clock arrived.
     damaged: Option<Instant>,
     lies: bool,
     last_seen: Option<Instant>,
@@ -60,19 +60,19 @@ impl Sight {
     }
 }
 
-/// What is being done to a camera.
+/// What the soak is doing to a camera.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Touch {
     /// Nothing: it is live, and its pictures come steadily.
     #[default]
     None,
-    /// Something that must not end its being live.
+    /// A change after which it must stay live.
     Gentle,
-    /// Something that may.
+    /// A fault that may end its live state.
     Rough,
 }
 
-/// Something that should not have happened.
+/// A violation.
 #[derive(Clone, Debug)]
 pub struct Remark {
     pub at: Instant,
@@ -91,14 +91,14 @@ struct Inner {
     longest_gap: (Duration, String),
 }
 
-/// Shared by everybody who watches.
+/// Shared by all viewers.
 pub struct Board {
     inner: Mutex<Inner>,
-    /// The age at which a picture shown as live is a lie.
+    /// The age at which a picture shown as live counts as a lie.
     bound: Duration,
 }
 
-/// All that was seen, for the report.
+/// Totals for the report.
 pub struct Summary {
     pub lies: Vec<Remark>,
     pub disturbances: Vec<Remark>,
@@ -106,9 +106,9 @@ pub struct Summary {
     pub pictures: u64,
     /// Pictures whose clock could not be read. They make no tile younger.
     pub damaged: u64,
-    /// The oldest picture that was shown as live.
+    /// The greatest age of a picture that was shown as live.
     pub oldest: Duration,
-    /// Between two pictures of a camera to which nothing was done, and which camera that was.
+    /// The longest gap between two pictures of an undisturbed camera, and the camera's name.
     pub longest_gap: (Duration, String),
 }
 
@@ -121,7 +121,7 @@ impl Board {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The tile of `camera` was told its state.
+    /// Called when the tile of `camera` received a state.
     pub fn told(&self, camera: &str, told: Told) {
         let mut inner = self.inner();
         let sight = inner.sights.entry(camera.to_owned()).or_default();
@@ -142,7 +142,7 @@ impl Board {
         }
     }
 
-    /// The tile of `camera` got a picture.
+    /// Called when the tile of `camera` received a picture.
     pub fn seen(&self, camera: &str, seen: Seen) {
         let mut inner = self.inner();
         inner.pictures += 1;
@@ -159,14 +159,14 @@ impl Board {
         }
     }
 
-    /// The tile of `camera` got a picture whose clock cannot be read.
+    /// Called when the tile of `camera` received a picture whose clock cannot be read.
     pub fn damaged(&self, camera: &str, now: Instant) {
         let mut inner = self.inner();
         inner.damaged += 1;
         inner.sights.entry(camera.to_owned()).or_default().damaged = Some(now);
     }
 
-    /// Judges every tile as it stands now; one lie is told once, however long it lasts.
+    /// Checks every tile now; one lie is reported once, however long it lasts.
     pub fn check(&self, now: Instant, unix_ms: u64) {
         let mut inner = self.inner();
         let mut lies = Vec::new();
@@ -196,7 +196,7 @@ impl Board {
         lies.into_iter().for_each(|lie| push(&mut inner.lies, lie));
     }
 
-    /// Another viewer was shown a picture of `camera` as live, just now.
+    /// Checks a picture of `camera` that another viewer just received as live.
     pub fn check_picture(&self, camera: &str, taken: u64, unix_ms: u64, viewer: &str) {
         let age = Duration::from_millis(unix_ms.saturating_sub(taken));
         let mut inner = self.inner();
@@ -211,7 +211,7 @@ impl Board {
         push(&mut self.inner().others, Remark { at: Instant::now(), what });
     }
 
-    /// From now on this is being done to `camera`.
+    /// Sets what is being done to `camera` from now on.
     pub fn touch(&self, camera: &str, touch: Touch) {
         let mut inner = self.inner();
         let sight = inner.sights.entry(camera.to_owned()).or_default();

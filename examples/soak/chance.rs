@@ -1,9 +1,9 @@
-//! Chance that can be repeated: the same seed gives the same numbers. The machine's timing differs
-//! from run to run all the same.
+//! Reproducible random numbers: the same seed gives the same numbers. The machine's timing still
+//! differs between runs.
 
 use std::{ops::RangeInclusive, time::Duration};
 
-/// SplitMix64 (Steele, Lea, Flood 2014): one number of state, good enough to choose by.
+/// SplitMix64 (Steele, Lea, Flood 2014): one number of state, good enough for choices.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
@@ -20,12 +20,12 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// A number of `0..below`; 0 where `below` is 0.
+    /// A number of `0..below`; 0 if `below` is 0.
     pub fn below(&mut self, below: usize) -> usize {
         usize::try_from(self.next() % (below.max(1) as u64)).unwrap_or(0)
     }
 
-    /// One of `things`, `None` where there is none.
+    /// One of `things`, `None` if there are none.
     pub fn of<'a, T>(&mut self, things: &'a [T]) -> Option<&'a T> {
         let n = self.below(things.len());
         things.get(n)
@@ -36,7 +36,7 @@ impl Chance {
         Duration::from_millis(range.start() + self.next() % width)
     }
 
-    /// A generator of its own, for another thread.
+    /// An independent generator for another thread.
     pub fn child(&mut self) -> Self {
         Self(self.next())
     }

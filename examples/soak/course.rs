@@ -1,4 +1,4 @@
-//! The course of a soak: everything live, count, trouble for the time asked, everything live, count again.
+//! The schedule of a soak: all live, count, faults for the requested time, all live, count again.
 
 mod mischief;
 
@@ -27,27 +27,29 @@ use crate::{
     vitals::{self, Family, Sampler},
 };
 
-/// By when a viewer must be told that the picture is not live.
+/// Limit for the viewer to receive a state that is not live.
 pub const NOTICE_WITHIN: Duration = Duration::from_millis(5500);
 
-/// On top of that before an old picture is called a lie: a picture is drawn, sent, decoded, encoded at
-/// five per second, and read by a program that shares its machine.
+/// Margin before an old picture counts as a lie: a picture is drawn, sent, decoded, encoded at five
+/// per second, and read by a program on the same machine.
 const LIE_MARGIN: Duration = Duration::from_secs(1);
 
 const ALL_LIVE: Duration = Duration::from_secs(120);
 const FIRST_VISITS: Duration = Duration::from_secs(4);
 
-/// Threads for blocking work end by themselves after a moment, and so do decoders that nobody needs.
+/// Time limit for the counts to settle: threads for blocking work and unused decoders end after a
+/// moment.
 const SETTLING: Duration = Duration::from_secs(45);
-/// What is counted must be the same for so many looks, a second apart.
+/// The counts must be the same in so many samples, a second apart.
 const SAME_LOOKS: u32 = 5;
 
 const TURN: Duration = Duration::from_millis(20);
 
-/// Between two troubles, in milliseconds.
+/// Pause between two faults, in milliseconds.
 const BETWEEN: (u64, u64) = (1500, 5500);
 
-/// Viewers beside the observer, between two arrivals, and how long a visit lasts.
+/// Maximum number of viewers besides the observer; the next constants are the time between two
+/// arrivals and the length of a visit.
 const MAX_VISITORS: usize = 12;
 const ARRIVALS: (u64, u64) = (300, 2500);
 const VISITS: (u64, u64) = (1_000, 30_000);
@@ -58,7 +60,7 @@ const MAX_OUTCOMES: usize = 50_000;
 pub struct Soak {
     task: Task,
     stop: Arc<AtomicBool>,
-    // Ended in this order where something goes wrong.
+    // If something fails, the fields are dropped in this order.
     agent: Agent,
     cameras: Cameras,
     file: File,
@@ -69,13 +71,13 @@ pub struct Soak {
     left_out: Vec<&'static str>,
     incidents: Vec<Incident>,
     outcomes: Vec<Outcome>,
-    /// SIGHUPs: each ends the pauses of all cameras that are away.
+    /// Times of SIGHUPs: each ends the backoff of all cameras that are away.
     nudges: Vec<Instant>,
-    /// The longest time that `/healthz` took to answer.
+    /// The longest response time of `/healthz`.
     slowest_answer: Duration,
     visitors: Vec<JoinHandle<()>>,
     begun: Instant,
-    /// How the agent ended, where nobody had asked it to.
+    /// The agent's exit, if it was not requested.
     agent_ended: Option<String>,
 }
 
@@ -120,7 +122,7 @@ impl Soak {
         })
     }
 
-    /// Runs to the end, or until a signal, and judges.
+    /// Runs to the end, or until a signal, and returns the report.
     pub fn run(mut self) -> Result<Report> {
         let started = Instant::now();
         self.wait_until_all_live().ok_or("not every camera became live; see agent.log")?;
@@ -204,7 +206,7 @@ impl Soak {
         ))
     }
 
-    /// Nothing more can be learnt, or somebody wants it to end.
+    /// Whether the run must end: the agent has ended, or a stop was requested.
     fn is_over(&self) -> bool {
         self.agent_ended.is_some() || self.stop.load(Ordering::Relaxed)
     }
@@ -218,7 +220,7 @@ impl Soak {
         })
     }
 
-    /// Lets everything that is made at its first use be made: one visit of every manner, a card, a reload.
+    /// Triggers everything that is created at first use: one visit of each kind, a card, a reload.
     fn warm_up(&mut self) -> Result<()> {
         say("all live; warming up");
         let first = self.cameras.all[0].id.clone();
@@ -236,7 +238,7 @@ impl Soak {
         self.wait_until_all_live().ok_or_else(|| "not every camera is live after the first visits".into())
     }
 
-    /// What the agent holds without viewers, once that does not change any more.
+    /// The agent's resources without viewers, once they are stable.
     fn count(&self) -> Option<vitals::Holdings> {
         let (mut last, mut same) = (vitals::Holdings::default(), 0);
         let mut due = Instant::now();
@@ -252,7 +254,7 @@ impl Soak {
         })
     }
 
-    /// Waits until nothing is more than at the start; returns what there was in the end.
+    /// Waits until no count is above its value at the start; returns the final counts.
     fn count_down_to(&self, start: &vitals::Holdings) -> Option<vitals::Holdings> {
         let look = || Some(Family::look(self.agent.pid())?.holdings());
         wait_for(SETTLING, &self.stop, || look().filter(|now| now.is_within(start))).or_else(look)
@@ -282,7 +284,7 @@ impl Soak {
         Ok(())
     }
 
-    /// Ends what is due, judges what is over, collects visitors who left, and samples.
+    /// Ends faults that are due, checks finished ones, joins viewers that left, and takes samples.
     fn turn(&mut self, sampler: &mut Sampler) -> Result<()> {
         if let Some(status) = self.cameras.has_ended() {
             return Err(format!("the virtual cameras ended by themselves: {status}; see cameras.log").into());
@@ -313,7 +315,7 @@ impl Soak {
         Ok(())
     }
 
-    /// Dead cameras that are shown as such are no reason to be unwell.
+    /// Checks `/healthz`, which must stay healthy with dead cameras that are shown as dead.
     fn ask_for_health(&mut self) {
         let asked = Instant::now();
         match net::http("GET", &self.agent.address, "/healthz") {
@@ -327,7 +329,7 @@ impl Soak {
         self.slowest_answer = self.slowest_answer.max(asked.elapsed());
     }
 
-    /// Ends all troubles and waits until every camera is live, as the wall and the agent say.
+    /// Ends all faults and waits until every camera is live according to the wall and the agent.
     fn heal(&mut self, sampler: &mut Sampler) -> Result<bool> {
         let now = Instant::now();
         for incident in &mut self.incidents {

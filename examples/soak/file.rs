@@ -1,4 +1,4 @@
-//! `cameras.toml`, as an installer edits it while the agent runs.
+//! `cameras.toml`, edited as an installer does while the agent runs.
 
 use std::{
     fs,
@@ -10,14 +10,14 @@ use crate::{
     processes::{Camera, PASSWORD, write_secret},
 };
 
-/// What may be edited in one camera's section.
+/// The editable part of one camera's section.
 #[derive(Clone, Debug)]
 struct Section {
     camera: Camera,
     removed: bool,
-    /// Given by the stream's address instead of by ONVIF.
+    /// Whether the section has the stream's address instead of ONVIF.
     by_url: bool,
-    /// How often name and quality were changed.
+    /// Number of changes of name and quality.
     edition: u32,
 }
 
@@ -60,12 +60,12 @@ impl File {
         }
     }
 
-    /// Writes it as editors do: aside, then renamed into its place.
+    /// Writes it as editors do: to a new file, which is then renamed.
     pub fn write(&self) -> Result<()> {
         self.write_text(&self.text())
     }
 
-    /// Writes one that is cut off in the middle of a word, and names an unknown key before.
+    /// Writes a file that ends in the middle of a word and has an unknown key.
     pub fn write_bad(&self) -> Result<()> {
         self.write_text(&format!("{}\nflavour = \"vanilla\"\n[[camera]]\nid = \"ga", self.text()))
     }

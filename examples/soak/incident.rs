@@ -1,4 +1,4 @@
-//! One trouble from its beginning to the moment the camera is live again, and how long each step took.
+//! One fault from its start until the camera is live again, with the duration of each step.
 
 use std::{
     collections::VecDeque,
@@ -11,23 +11,23 @@ use crate::{
     trouble::{Act, Effect, Kind},
 };
 
-/// A blink that was not noticed for this long will not be.
+/// A short interruption that was not visible for this long will not become visible.
 const UNNOTICED: Duration = Duration::from_secs(20);
 
-/// A harmless trouble is watched for this long after its end.
+/// A harmless fault is observed for this long after its end.
 const AFTERWARDS: Duration = Duration::from_secs(2);
 
-/// A camera that still is live so long after its trouble has been through it.
+/// A camera that is still live this long after its fault has survived it.
 const SURVIVED: Duration = Duration::from_secs(1);
 
 /// The agent's longest pause is 75 s, and an attempt may take some seconds.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// However often the file is reloaded, a camera is not asked more often than this.
+/// Minimum interval between attempts for a camera, however often the file is reloaded.
 const BETWEEN_RELOADS: Duration = Duration::from_secs(2);
 const BETWEEN_LOGINS: Duration = Duration::from_secs(20);
 
-/// A moment on both clocks: ours, and the one that cameras burn into their pictures.
+/// A moment on both clocks: the monotonic one, and the one burnt into the pictures.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     pub at: Instant,
@@ -45,39 +45,39 @@ pub struct Incident {
     pub kind: &'static Kind,
     pub camera: String,
     pub start: Moment,
-    /// When it is to be ended.
+    /// When it is due to end.
     pub until: Instant,
-    /// When it was ended: the camera is back.
+    /// When it was ended.
     pub end: Option<Moment>,
-    /// It had been live for long enough that the agent begins with its shortest pause.
+    /// The stream had been live long enough for the agent to use its shortest pause.
     pub earned: bool,
 }
 
-/// What became of an incident.
+/// The result of an incident.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub kind: &'static Kind,
     pub camera: String,
     pub start: Instant,
     pub lasted: Duration,
-    /// From the beginning until the viewer was told.
+    /// From the start until the viewer received the state.
     pub noticed: Option<Duration>,
-    /// Whether it had to be noticed.
+    /// Whether the fault had to be visible.
     pub must_notice: bool,
-    /// From the end until the first new picture on a live tile; `None` where it was never away.
+    /// From the end until the first new picture on a live tile; `None` if the camera was never
+    /// away.
     pub again: Option<Duration>,
-    /// The same from the first attempt that the agent's pause allowed.
+    /// The same from the first attempt that the agent's backoff allowed.
     pub after_pause: Option<Duration>,
-    /// Whether the camera was quite well when it was live again, so that it must not have taken long.
+    /// Whether the camera worked normally afterwards, so that the time limits apply.
     pub must_hurry: bool,
-    /// `again`, of a worker that was killed after a good while.
+    /// `again`, for a killed worker whose stream had been live for long enough.
     pub worker_again: Option<Duration>,
     pub came_back: bool,
 }
 
 impl Incident {
-    /// What became of it, once that is known. `nudges` are the moments at which pauses were ended from
-    /// outside, by SIGHUP.
+    /// The result, once it is known. `nudges` are the times at which a SIGHUP ended the pauses.
     pub fn judge(&self, sight: &Sight, nudges: &[Instant], notice_within: Duration, now: Instant) -> Option<Outcome> {
         let end = self.end?;
         let noticed = sight.told.iter().find(|told| told.at >= self.start.at && !told.is_live()).map(|told| told.at);
@@ -109,7 +109,8 @@ impl Incident {
                 return (since(self.start.at, now) >= UNNOTICED).then_some(outcome);
             }
         };
-        // A camera that goes back to normal may break off once more: it is over when that is survived too.
+        // A camera that returns to normal may be interrupted once more: the incident ends after
+        // that.
         if live_again(sight, end.at + SURVIVED, end.unix_ms).is_none() {
             outcome.came_back = false;
             return (since(end.at, now) >= PATIENCE).then_some(outcome);
@@ -132,7 +133,8 @@ impl Incident {
     }
 }
 
-/// When the first picture arrived, from `after` on, that was taken later than `taken` and stood on a live tile.
+/// When the first picture arrived, from `after` on, that was made later than `taken` and was on a
+/// live tile.
 fn live_again(sight: &Sight, after: Instant, taken: u64) -> Option<Instant> {
     let newer = |seen: &&Seen| seen.at >= after && seen.taken >= taken && is_live_at(&sight.told, seen.at);
     sight.seen.iter().find(newer).map(|seen| seen.at)
@@ -142,8 +144,8 @@ fn is_live_at(told: &VecDeque<Told>, at: Instant) -> bool {
     told.iter().take_while(|told| told.at <= at).last().is_some_and(Told::is_live)
 }
 
-/// When the first attempt from `from` on began, by what the agent said about its pauses. A login that is
-/// refused once more is not told once more, so one telling may stand for several attempts.
+/// When the first attempt from `from` on began, according to the pauses that the agent reported. A
+/// login that is refused again is not reported again, so one report may stand for several attempts.
 fn allowed(told: &VecDeque<Told>, nudges: &[Instant], from: Instant) -> Option<Instant> {
     let nudges = encouragements(told, nudges);
     let mut attempts = Vec::new();
@@ -160,7 +162,7 @@ fn allowed(told: &VecDeque<Told>, nudges: &[Instant], from: Instant) -> Option<I
     attempts.into_iter().filter(|at| *at >= from).min()
 }
 
-/// When reloads made the agent try this camera again: it spaces them out.
+/// When reloads made the agent retry this camera: the agent limits their rate.
 fn encouragements(told: &VecDeque<Told>, reloads: &[Instant]) -> Vec<Instant> {
     let mut given: Vec<Instant> = Vec::new();
     for reload in reloads {
@@ -171,7 +173,7 @@ fn encouragements(told: &VecDeque<Told>, reloads: &[Instant]) -> Vec<Instant> {
             _ => BETWEEN_RELOADS,
         };
         match given.last().copied() {
-            // It waits already for the one before.
+            // An attempt for the reload before is already pending.
             Some(last) if last > *reload => {}
             Some(last) => given.push((last + between).max(*reload)),
             None => given.push(*reload),
@@ -180,8 +182,8 @@ fn encouragements(told: &VecDeque<Told>, reloads: &[Instant]) -> Vec<Instant> {
     given
 }
 
-/// The pause in `...; trying again in 4 s (attempt 3)`. The agent tells whole seconds, so it is half a
-/// second off at most.
+/// The pause in `...; trying again in 4 s (attempt 3)`. The agent reports whole seconds, so it is
+/// wrong by at most half a second.
 fn pause_told(why: &str) -> Option<Duration> {
     if why.contains("beginning again at once") {
         return Some(Duration::ZERO);
@@ -262,7 +264,7 @@ mod tests {
         story.tell(10_000, "denied", "wrong; trying again in 30 min or after a reload");
         story.tell(35_500, "live", "");
         story.show(36_000);
-        // The first reload came while the password was still wrong; the second one waits its turn.
+        // The first reload came while the password was still wrong; the second one is delayed.
         let outcome = story.judge("drop, wrong password", 9_900, 16_000, &[15_000, 16_000]).unwrap();
         assert_eq!((ms(outcome.again), ms(outcome.after_pause)), (Some(20_000), Some(1000)));
     }

@@ -1,6 +1,6 @@
-//! Makes everything go wrong at once, for as long as asked, and watches from outside whether the wall
-//! tells the truth and heals. `scripts/soak` builds and runs it; `docs/reliability.md` tells what it
-//! found.
+//! The soak: sets all kinds of faults at the same time, for as long as requested, and checks from
+//! outside that the wall shows the true state and recovers. `scripts/soak` builds and runs it;
+//! `docs/reliability.md` has the results.
 
 mod board;
 mod chance;
@@ -35,26 +35,26 @@ const HELP: &str = "\
 usage: soak MINUTES --agent FILE --virtual-camera FILE --www FOLDER --out FOLDER
             [--cameras N] [--seed N] [--busy] [--build TEXT]";
 
-/// As sysexits.h counts: the command line was wrong.
+/// From sysexits.h: the command line was wrong.
 const USAGE: u8 = 64;
 
-/// A day; whoever wants more runs it again.
+/// A day; for longer runs, run it again.
 const MAX_MINUTES: u64 = 1440;
 const MAX_CAMERAS: u8 = 64;
 
-/// What the person at the keyboard asked for.
+/// The command line.
 pub struct Task {
     pub minutes: u64,
     pub cameras: u8,
     pub seed: u64,
-    /// Other work spoils the times: they are printed, not judged.
+    /// Other work on the machine distorts the times: they are printed, not checked.
     pub busy: bool,
     pub agent: PathBuf,
     pub virtual_camera: PathBuf,
     pub www: PathBuf,
-    /// Where report and logs go.
+    /// Folder for the report and the logs.
     pub out: PathBuf,
-    /// What was built, for the report.
+    /// The tested build, for the report.
     pub build: String,
 }
 
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether everything was as it should be.
+/// Returns whether all checks passed.
 fn run(task: Task) -> Result<bool> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -135,8 +135,8 @@ fn arguments() -> Result<Task> {
     Ok(task)
 }
 
-/// The picture's age at which it is no longer live: the shipped `stall_after`.
+/// The age at which a picture is no longer live: the default `stall_after`.
 pub const STALL_AFTER: Duration = Duration::from_secs(5);
 
-/// From one key frame of the virtual cameras to the next.
+/// Key-frame interval of the virtual cameras.
 pub const KEY_FRAMES: Duration = Duration::from_secs(1);

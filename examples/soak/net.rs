@@ -1,5 +1,5 @@
-//! How the soak talks to agent and cameras, as any viewer would: HTTP, WebSockets, and the clock in
-//! the picture.
+//! How the soak communicates with agent and cameras, like any viewer: HTTP, WebSockets, and the
+//! burnt-in clock.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::stamp;
 
-/// On loopback an answer that takes longer has failed.
+/// Timeout of a response on loopback.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// No answer of the agent or the cameras is longer.
+/// Maximum length of a response of the agent or the cameras.
 const MAX_LEN: u64 = 8 << 20;
 
 pub struct Answer {
@@ -31,7 +31,7 @@ impl Answer {
     }
 }
 
-/// Asks once and reads the answer to its end.
+/// Sends one request and reads the response to its end.
 pub fn http(method: &str, address: &str, target: &str) -> io::Result<Answer> {
     let mut stream = connect(address)?;
     write!(stream, "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
@@ -43,7 +43,7 @@ pub fn http(method: &str, address: &str, target: &str) -> io::Result<Answer> {
     Ok(Answer { status, body: bytes[end + 4..].to_vec() })
 }
 
-/// A connection whose reads and writes have deadlines.
+/// A connection with read and write timeouts.
 pub fn connect(address: &str) -> io::Result<TcpStream> {
     let address = address.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
     let stream = TcpStream::connect_timeout(&address, ANSWER)?;
@@ -52,7 +52,7 @@ pub fn connect(address: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Opens a WebSocket whose reads return after `patience` at the latest.
+/// Opens a WebSocket whose reads return after at most `patience`.
 pub fn socket(
     address: &str,
     path: &str,
@@ -71,27 +71,26 @@ pub fn socket(
     Ok(socket)
 }
 
-/// Whether nothing came in time, and nothing is wrong.
+/// Whether the error only means that nothing came in time.
 pub fn is_silence(error: &tungstenite::Error) -> bool {
     matches!(error, tungstenite::Error::Io(error)
         if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
 }
 
-/// One part of a Motion JPEG answer.
+/// One part of a Motion JPEG response.
 pub struct Part {
     /// 0 on a card.
     pub sequence: u32,
     pub jpeg: Vec<u8>,
 }
 
-/// A Motion JPEG answer being read.
+/// A Motion JPEG response being read.
 pub struct MotionJpeg {
     reader: BufReader<TcpStream>,
 }
 
 impl MotionJpeg {
-    /// # Errors
-    /// The status, where it is not 200, or what broke.
+    /// # Errors The status if it is not 200, or the error.
     pub fn open(address: &str, target: &str) -> Result<Self, String> {
         let mut stream = connect(address).map_err(|error| error.to_string())?;
         write!(stream, "GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n").map_err(|error| error.to_string())?;
@@ -109,7 +108,7 @@ impl MotionJpeg {
         self.reader.get_ref()
     }
 
-    /// The next part. Empty lines, boundaries and the answer's head before it are passed over.
+    /// The next part. Skips empty lines, boundaries and the response's head.
     pub fn next(&mut self) -> io::Result<Part> {
         let (mut length, mut sequence) = (None, 0);
         let mut line = String::new();

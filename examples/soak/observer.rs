@@ -1,4 +1,5 @@
-//! The viewer who never leaves: one wall socket with every camera on it, for the whole soak.
+//! The observer, a viewer that never leaves: one wall WebSocket with every camera on it, for the
+//! whole soak.
 
 use std::{
     collections::BTreeMap,
@@ -21,11 +22,11 @@ use crate::{
 
 const PROTOCOL: &str = "cctv.wall.1";
 
-/// How often the tiles are judged.
+/// Interval between two checks of the tiles.
 const JUDGE: Duration = Duration::from_millis(100);
 
-/// Where this program itself was not run for so long, what waits in the socket is older than it seems:
-/// nothing is judged for a second.
+/// If this program itself did not run for this long, the messages in the socket are older than they
+/// seem: all checks pause for a second.
 const LATE: Duration = Duration::from_millis(400);
 const CATCH_UP: Duration = Duration::from_secs(1);
 
@@ -35,7 +36,7 @@ const RATE: u32 = 5;
 /// Bytes before the JPEG in a binary message.
 const HEADER: usize = 16;
 
-/// A wall that breaks off more often than this is not tried again.
+/// A wall that breaks off more often than this is not reopened.
 const MAX_BREAKS: usize = 50;
 const BEFORE_AGAIN: Duration = Duration::from_millis(500);
 
@@ -44,12 +45,12 @@ pub struct Observer {
     pub cameras: Vec<Camera>,
     pub board: Arc<Board>,
     pub stop: Arc<AtomicBool>,
-    /// How late this thread was at most, in milliseconds.
+    /// Maximum delay of this thread, in milliseconds.
     pub lateness: Arc<AtomicU64>,
 }
 
 impl Observer {
-    /// Watches until told to stop.
+    /// Observes until it is stopped.
     pub fn run(self) {
         for _ in 0..MAX_BREAKS {
             if let Err(broken) = self.watch() {
@@ -109,7 +110,7 @@ impl Observer {
     fn hear(&self, text: &str, at: Instant) {
         let Ok(message) = serde_json::from_str::<Value>(text) else { return };
         if let Some(error) = message["error"].as_str() {
-            // That a camera is away from the file is told so as well.
+            // This error is also sent while a camera is missing from the file.
             if !error.contains("there is no camera") {
                 self.board.remark(format!("the wall says: {error}"));
             }
@@ -120,7 +121,7 @@ impl Observer {
         }
     }
 
-    /// Reads the clock in a picture; returns what to report as drawn.
+    /// Reads the clock in a picture; returns the pictures to report as drawn.
     fn look(&self, bytes: &[u8], at: Instant) -> Option<BTreeMap<String, u32>> {
         let (header, jpeg) = bytes.split_at_checked(HEADER)?;
         let tile = header[2];

@@ -1,4 +1,4 @@
-//! The virtual cameras and the agent, each a process that ends with this one, however this one ends.
+//! The virtual cameras and the agent, processes that end with this one, however this one ends.
 
 use std::{
     fs::File,
@@ -22,15 +22,16 @@ use serde_json::Value;
 
 use crate::{Result, net};
 
-/// After a polite request; the agent itself takes 3 s at most.
+/// Timeout after a request to end; the agent itself takes 3 s at most.
 const END: Duration = Duration::from_secs(6);
 
-/// Until all virtual cameras listen.
+/// Timeout for all virtual cameras to listen.
 const CAMERAS_UP: Duration = Duration::from_secs(60);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Holds what breaks whoever pastes it into a URL; and no line of the log may ever show it.
+/// Contains characters that break a URL if they are not encoded; it must never appear in a log
+/// line.
 pub const PASSWORD: &str = "p@ss:w/rd?#^!&%41";
 
 /// One process; dropping it ends it.
@@ -55,7 +56,7 @@ impl Process {
         self.child.try_wait().ok().flatten().map(|status| status.to_string())
     }
 
-    /// Asks it to end and waits; returns how it ended, `None` where it had to be killed.
+    /// Requests its end and waits; returns how it ended, `None` if it had to be killed.
     fn end(&mut self) -> Option<String> {
         if let Some(status) = self.has_ended() {
             return Some(status);
@@ -80,7 +81,7 @@ impl Drop for Process {
     }
 }
 
-/// Addresses of this process alone; tests and the demo use others.
+/// A loopback address that only this process uses; tests and the demo use others.
 pub fn own_address(n: u8) -> Ipv4Addr {
     let [.., a, b] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, 32 | (a & 0x1f), b, n)
@@ -101,7 +102,7 @@ pub struct Cameras {
     process: Process,
     control: String,
     pub all: Vec<Camera>,
-    /// The faults they know.
+    /// The faults that they support.
     pub faults: Vec<String>,
 }
 
@@ -132,7 +133,7 @@ impl Cameras {
         })?;
         let Some(stdout) = process.child.stdout.take() else { return Err("the cameras have no output".into()) };
         let (sender, lines) = std::sync::mpsc::channel();
-        // Ends with the cameras' output.
+        // The thread ends with the cameras' output.
         thread::Builder::new().name("cameras".into()).spawn(move || {
             BufReader::new(stdout).lines().map_while(io::Result::ok).all(|line| sender.send(line).is_ok())
         })?;
@@ -153,7 +154,7 @@ impl Cameras {
         Ok(cameras)
     }
 
-    /// The complaint about an unknown fault lists the known ones.
+    /// The error for an unknown fault lists the known ones.
     fn ask_for_faults(&self) -> Result<Vec<String>> {
         let first = self.all.first().ok_or("no camera")?;
         let answer = net::http("POST", &self.control, &format!("/{}/unknown", first.id))?.json();
@@ -162,7 +163,8 @@ impl Cameras {
         Ok(words.filter(|word| !word.is_empty()).map(str::to_owned).collect())
     }
 
-    /// Sets a fault, or undoes all with `resume`. Returns once it stands; `false` where this camera cannot.
+    /// Sets a fault, or ends all with `resume`. Returns once it is active; `false` if this camera
+    /// cannot have it.
     pub fn fault(&self, id: &str, fault: &str) -> Result<bool> {
         let answer = net::http("POST", &self.control, &format!("/{id}/{fault}"))?;
         match answer.status {
@@ -172,7 +174,7 @@ impl Cameras {
         }
     }
 
-    /// What the cameras counted, by name, summed over all.
+    /// The counter `name`, summed over all cameras.
     pub fn counted(&self, name: &str) -> u64 {
         let report = net::http("GET", &self.control, "/").map(|answer| answer.json()).unwrap_or_default();
         let cameras = report.as_object().into_iter().flat_map(|cameras| cameras.values());
@@ -195,11 +197,11 @@ fn camera(line: &Value) -> Option<Camera> {
     })
 }
 
-/// What the log was made of.
+/// Counts of log lines.
 #[derive(Default)]
 pub struct LogCount {
     pub lines: AtomicU64,
-    /// Lines that show the password. There must be none.
+    /// Lines that contain the password. There must be none.
     pub passwords: AtomicU64,
     pub panics: AtomicU64,
 }
@@ -258,7 +260,7 @@ impl Agent {
         self.process.has_ended()
     }
 
-    /// Stops it; returns how it ended and how long that took, `None` where it had to be killed.
+    /// Stops it; returns how it ended and how long that took, `None` if it had to be killed.
     pub fn stop(&mut self) -> Option<(String, Duration)> {
         let start = Instant::now();
         let status = self.process.end();
@@ -270,7 +272,7 @@ impl Agent {
     }
 }
 
-/// Waits until `look` finds something, at most for `limit`, and not once `stop` is set.
+/// Calls `look` until it returns a value, for at most `limit`, and not after `stop` is set.
 pub fn wait_for<T>(limit: Duration, stop: &AtomicBool, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + limit;
     while Instant::now() < deadline && !stop.load(Ordering::Relaxed) {

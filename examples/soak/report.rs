@@ -1,4 +1,4 @@
-//! What was found, as Markdown, and the verdict.
+//! The results as Markdown, and the verdict.
 
 use std::{
     collections::BTreeMap,
@@ -16,18 +16,19 @@ use crate::{
     vitals::{Holdings, Series},
 };
 
-/// Live again after the first attempt that the pause allowed. The agent tells its pauses in whole seconds.
+/// Limit from the first attempt that the pause allowed until live again. The agent reports its
+/// pauses in whole seconds.
 const AGAIN_WITHIN: Duration = Duration::from_secs(2).saturating_add(KEY_FRAMES).saturating_add(ROUNDING);
 const ROUNDING: Duration = Duration::from_millis(500);
 
-/// Live again after a worker was killed that had been live for a minute.
+/// Limit until live again after the kill of a worker that had been live for a minute.
 const WORKER_WITHIN: Duration = Duration::from_millis(1500).saturating_add(KEY_FRAMES);
 
-/// A steeper slope is a leak, in runs long enough to tell one from noise.
+/// A steeper slope is a leak, in runs long enough to distinguish it from noise.
 const FLAT_KB_PER_HOUR: f64 = 2048.0;
 const LONG_ENOUGH_MINUTES: f64 = 30.0;
 
-/// Remarks of one sort that are printed.
+/// Maximum number of printed remarks of one kind.
 const MAX_PRINTED: usize = 30;
 
 pub struct Report {
@@ -35,7 +36,7 @@ pub struct Report {
     pub passed: bool,
 }
 
-/// What was counted and measured beside the incidents.
+/// Counts and measurements besides the incidents.
 pub struct Facts {
     pub all_live_after: Duration,
     pub healed: bool,
@@ -51,9 +52,9 @@ pub struct Facts {
     pub log_lines: u64,
     pub passwords: u64,
     pub panics: u64,
-    /// RTSP sessions the cameras still hold.
+    /// RTSP sessions that the cameras still hold.
     pub sessions: u64,
-    /// How it ended, where it did before it was asked to.
+    /// The agent's exit, if it was not requested.
     pub agent_ended: Option<String>,
     pub stopped: Option<(String, Duration)>,
     pub lateness: Duration,
@@ -156,7 +157,7 @@ fn table_of_times(text: &mut String, outcomes: &[Outcome]) -> std::fmt::Result {
 fn spread(mut times: Vec<Duration>) -> String {
     times.sort_unstable();
     let Some(worst) = times.last() else { return "–".to_owned() };
-    // The smallest time that is not exceeded by so large a part of all.
+    // The smallest time that is at least as long as this part of all times.
     let part = |part: usize| times[(times.len() * part).div_ceil(100).max(1) - 1].as_secs_f64();
     format!("{:.2} / {:.2} / {:.2}", part(50), part(95), worst.as_secs_f64())
 }
@@ -198,7 +199,7 @@ fn table_of_visitors(text: &mut String, tallies: &BTreeMap<Manner, Tally>) -> st
     Ok(())
 }
 
-/// What took longer than it may, one line each.
+/// The times that exceeded their limit, one line each.
 fn late(outcomes: &[Outcome], begun: Instant) -> Vec<String> {
     let mut late = Vec::new();
     for outcome in outcomes {
@@ -241,7 +242,7 @@ struct Verdict {
 }
 
 fn verdicts(task: &Task, outcomes: &[Outcome], seen: &Summary, facts: &Facts, late: usize) -> Vec<Verdict> {
-    // What is asked for at the end is only there after a whole run.
+    // The checks at the end apply only to a complete run.
     let at_the_end = |mut verdict: Verdict| {
         verdict.judged &= !facts.interrupted;
         verdict
@@ -320,7 +321,7 @@ fn verdicts(task: &Task, outcomes: &[Outcome], seen: &Summary, facts: &Facts, la
     ]
 }
 
-/// One line each, with what was done to that camera last.
+/// One line each, with the last fault of that camera.
 fn lines(remarks: &[Remark], outcomes: &[Outcome], begun: Instant) -> Vec<String> {
     let line = |remark: &Remark| {
         let camera = remark.what.split(':').next().unwrap_or_default();
@@ -334,7 +335,7 @@ fn lines(remarks: &[Remark], outcomes: &[Outcome], begun: Instant) -> Vec<String
     remarks.iter().map(line).collect()
 }
 
-/// Minutes and seconds since the trouble began.
+/// Minutes and seconds since the faults began.
 fn clock(at: Instant, begun: Instant) -> String {
     let seconds = at.saturating_duration_since(begun).as_secs();
     format!("{}:{:02}", seconds / 60, seconds % 60)

@@ -1,32 +1,32 @@
-//! Everything that can be made to go wrong. A new fault of the virtual camera is one more line here.
+//! All faults. A new fault of the virtual camera is one more line here.
 
 use nix::sys::signal::Signal;
 
-/// One kind of trouble.
+/// One kind of fault.
 #[derive(Debug)]
 pub struct Kind {
-    /// As the table names it.
+    /// Its name in the table.
     pub name: &'static str,
     pub act: Act,
     pub effect: Effect,
-    /// Of all lots that are drawn; 0 is never drawn.
+    /// Its weight in the random choice; 0 is never chosen.
     pub weight: usize,
 }
 
-/// What is done to make it happen.
+/// The action that causes the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Faults set at the virtual camera, one after the other; all are undone by its `resume`.
+    /// Faults set at the virtual camera, in this order; `resume` ends all of them.
     Camera(&'static [&'static str]),
-    /// As `Camera`, and the file is reloaded afterwards, as an installer does after a wrong password.
+    /// Like `Camera`, followed by a reload, as an installer does after a wrong password.
     CameraThenReload(&'static [&'static str]),
     /// A signal to the camera's worker process.
     Worker(Signal),
-    /// SIGKILL to the process that workers are forked from.
+    /// SIGKILL to the fork server.
     ForkServer,
-    /// The camera is taken out of the file, and later put back.
+    /// The camera is removed from the file, and later added again.
     Removed,
-    /// The camera's origin in the file changes from ONVIF to the stream's address, or back.
+    /// The camera's source in the file changes from ONVIF to the stream's address, or back.
     Origin,
     /// Name and quality in the file change.
     Renamed,
@@ -36,19 +36,21 @@ pub enum Act {
     BadFile,
 }
 
-/// What it does to the picture, and so what is expected.
+/// The effect on the picture, which determines the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// No picture while it lasts. It must be noticed where it lasts long enough, and be over after it.
+    /// No picture during the fault. A long enough fault must be visible, and be over after its end.
     Ends,
-    /// The picture breaks off once and comes back by itself, whether the trouble lasts or not: live again is
-    /// counted from the beginning.
+    /// The picture is interrupted once and recovers by itself, whether the fault lasts or not: the
+    /// time until live again counts from the start.
     Blinks,
-    /// The picture stands still without an end of its own: noticed, and then live again, counted from there.
+    /// The picture freezes until the agent recovers it: the fault must be visible; the time until
+    /// live again counts from then.
     Hangs,
-    /// The picture may go on or not, but must tell the truth, and be live once it is over.
+    /// The picture may continue or not, but its state must be true, and it must be live after the
+    /// fault.
     Either,
-    /// Nobody may notice anything.
+    /// Nothing may be visible.
     Harmless,
 }
 
@@ -59,7 +61,7 @@ const fn kind(name: &'static str, act: Act, effect: Effect, weight: usize) -> Ki
 use Act::{BadFile, Camera, CameraThenReload, ForkServer, Origin, Removed, Renamed, SameFile, Worker};
 use Effect::{Blinks, Either, Ends, Hangs, Harmless};
 
-/// A kind whose faults the camera does not know is left out, with a remark.
+/// A kind with faults that the camera does not support is skipped, with a remark.
 pub const KINDS: &[Kind] = &[
     // The camera or its network is gone.
     kind("stall", Camera(&["stall"]), Ends, 3),
@@ -75,7 +77,7 @@ pub const KINDS: &[Kind] = &[
     kind("drop, wrong password", CameraThenReload(&["wrongpassword", "drop"]), Ends, 2),
     kind("drop, all sessions taken", Camera(&["full?status=453", "drop"]), Ends, 2),
     kind("drop, no key frames", Camera(&["no-key-frames", "drop"]), Ends, 2),
-    // It goes on, but not as it should.
+    // It continues, but not normally.
     kind("audio only", Camera(&["audio-only"]), Ends, 3),
     kind("no video in the session", Camera(&["no-video"]), Ends, 1),
     kind("a frame every 8 s", Camera(&["slow?seconds=8"]), Ends, 1),
@@ -104,7 +106,7 @@ pub const KINDS: &[Kind] = &[
 ];
 
 impl Kind {
-    /// The virtual camera's faults it needs, without their parameters.
+    /// The virtual camera's faults that it needs, without their parameters.
     pub fn faults(&self) -> impl Iterator<Item = &'static str> {
         let faults: &[&str] = match self.act {
             Camera(faults) | CameraThenReload(faults) => faults,
@@ -113,7 +115,7 @@ impl Kind {
         faults.iter().map(|fault| fault.split('?').next().unwrap_or(fault))
     }
 
-    /// Whether it lasts until somebody ends it.
+    /// Whether it lasts until it is ended.
     pub fn lasts(&self) -> bool {
         match self.act {
             Camera(faults) | CameraThenReload(faults) => !matches!(faults, ["drop" | "bye" | "teardown"]),
@@ -123,7 +125,7 @@ impl Kind {
     }
 }
 
-/// The kinds whose faults stand among `known`, and the names of the others.
+/// The kinds whose faults are among `known`, and the names of the others.
 pub fn possible(known: &[String]) -> (Vec<&'static Kind>, Vec<&'static str>) {
     let (can, cannot): (Vec<_>, Vec<_>) =
         KINDS.iter().partition(|kind| kind.faults().all(|fault| known.iter().any(|name| name == fault)));

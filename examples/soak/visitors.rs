@@ -1,4 +1,4 @@
-//! Viewers who come and go, well behaved and otherwise. Those who read judge what they are shown.
+//! Viewers that come and go, well behaved and otherwise. Those that read check what they are shown.
 
 use std::{
     collections::BTreeMap,
@@ -18,25 +18,25 @@ use serde_json::json;
 
 use crate::{Result, board::Board, chance::Chance, net};
 
-/// How a visitor behaves.
+/// How a viewer behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Manner {
     /// Motion JPEG, read as fast as it comes.
     MotionJpeg,
     /// Motion JPEG at a few kB/s.
     SlowReader,
-    /// Asks for Motion JPEG and never reads.
+    /// Requests Motion JPEG and never reads.
     Sleeper,
-    /// Leaves in the middle of a picture with a reset.
+    /// Resets the connection in the middle of a picture.
     Vanisher,
     /// A wall of a few tiles that reports what it drew.
     Wall,
-    /// A wall that never reports anything drawn and reads nothing.
+    /// A wall that reports nothing as drawn and reads nothing.
     DeadWall,
     /// A page of the old protocol.
     OldPage,
     Snapshots,
-    /// Begins a request and never ends it.
+    /// Begins a request and never completes it.
     HalfRequest,
 }
 
@@ -52,29 +52,29 @@ pub const MANNERS: [(Manner, &str); 9] = [
     (Manner::HalfRequest, "half a request"),
 ];
 
-/// How often somebody who waits looks whether the visit is over.
+/// Interval at which a waiting viewer checks whether its visit is over.
 const TURN: Duration = Duration::from_millis(200);
 
-/// The agent repeats a picture or card every second: more silence than this is a fault.
+/// The agent repeats a picture or card every second: a longer silence than this is a violation.
 const SILENCE: Duration = Duration::from_secs(6);
 
-/// What visitors of one manner saw, summed up.
+/// Totals of all viewers of one kind.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     pub visits: u64,
     pub pictures: u64,
-    /// Cards, or answers that there is no live picture.
+    /// Cards, or responses that there is no live picture.
     pub cards: u64,
-    /// Ended by the agent, or refused.
+    /// Closed or refused by the agent.
     pub turned_away: u64,
 }
 
-/// What all visitors need.
+/// What all viewers share.
 pub struct House {
     pub address: String,
     pub cameras: Vec<String>,
     pub board: Arc<Board>,
-    /// Everybody leaves.
+    /// All viewers must leave.
     pub closing: AtomicBool,
     tallies: Mutex<BTreeMap<Manner, Tally>>,
 }
@@ -193,7 +193,7 @@ impl Visit<'_> {
             })?;
             match part.sequence {
                 0 => self.house.count(self.manner, |tally| tally.cards += 1),
-                // Smaller than a stamp can be read.
+                // Too small for a readable stamp.
                 _ if query.contains("size") => self.house.count(self.manner, |tally| tally.pictures += 1),
                 _ => self.judge(&part.jpeg),
             }
@@ -217,7 +217,7 @@ impl Visit<'_> {
         let mut stream = self.ask("")?;
         let mut some = vec![0; 1000 + chance.below(20_000)];
         stream.read_exact(&mut some)?;
-        // Closing with no time to linger sends a reset.
+        // Closing with a linger time of zero sends a reset.
         socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
         Ok(())
     }

@@ -1,11 +1,11 @@
-//! What agent and workers hold and use, read from `/proc` as any other program could.
+//! The resources of agent and workers, read from `/proc` as any other program could.
 
 use std::{
     fs,
     time::{Duration, Instant},
 };
 
-/// Clock ticks per second in `/proc/*/stat`: 100 on every Linux that Rust's targets know (proc(5)).
+/// Clock ticks per second in `/proc/*/stat`: 100 on every Linux target of Rust (proc(5)).
 const TICKS: f64 = 100.0;
 
 /// One process at one moment.
@@ -16,10 +16,10 @@ pub struct Process {
     pub state: char,
     pub threads: usize,
     pub descriptors: usize,
-    /// Resident and its own: without files, such as shared libraries.
+    /// Private resident memory: without files, such as shared libraries.
     pub memory_kb: u64,
     pub cpu_seconds: f64,
-    /// It is no worker, but what workers are forked from.
+    /// Whether this is the fork server and not a worker.
     pub forks: bool,
 }
 
@@ -31,7 +31,7 @@ pub struct Family {
 }
 
 impl Family {
-    /// `None` where the agent is gone.
+    /// `None` if the agent is gone.
     pub fn look(agent: i32) -> Option<Self> {
         let children = children(agent).into_iter().filter_map(process).collect();
         Some(Self { agent: process(agent)?, children })
@@ -45,7 +45,7 @@ impl Family {
         self.children.iter().map(|child| child.memory_kb).sum()
     }
 
-    /// What must not grow.
+    /// The counts that must not grow.
     pub fn holdings(&self) -> Holdings {
         let most = |value: fn(&Process) -> usize| self.children.iter().map(value).max().unwrap_or(0);
         Holdings {
@@ -62,10 +62,10 @@ impl Family {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holdings {
     pub children: usize,
-    /// Of the agent, as the next.
+    /// Of the agent, like the next field.
     pub threads: usize,
     pub descriptors: usize,
-    /// Of the worker that has most, as the next.
+    /// Of the worker that has most, like the next field.
     pub worker_threads: usize,
     pub worker_descriptors: usize,
 }
@@ -101,14 +101,14 @@ pub fn children(pid: i32) -> Vec<i32> {
     all
 }
 
-/// The child of `agent` that workers are forked from, unless it is being replaced.
+/// The fork server of `agent`, unless it is being replaced.
 pub fn fork_server(agent: i32) -> Option<i32> {
     children(agent).into_iter().filter_map(process).find(|child| child.forks).map(|child| child.pid)
 }
 
 fn process(pid: i32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold blanks; fields are counted behind it, from field 3 on.
+    // The name in parentheses may contain blanks; the fields are counted after it, from field 3 on.
     let (name, fields) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
@@ -137,7 +137,7 @@ impl Series {
         self.0.push((since.as_secs_f64(), value));
     }
 
-    /// Change per hour by least squares; `None` of fewer than three values.
+    /// Change per hour by least squares; `None` with fewer than three values.
     pub fn slope_per_hour(&self) -> Option<f64> {
         let n = self.0.len() as f64;
         if self.0.len() < 3 {
@@ -161,14 +161,14 @@ impl Series {
     }
 }
 
-/// Looks every few seconds for as long as the soak lasts.
+/// Takes a sample every few seconds during the soak.
 pub struct Sampler {
     agent: i32,
     start: Instant,
     next: Instant,
     pub agent_memory: Series,
     pub workers_memory: Series,
-    /// Children that were zombies in the last look; one that still is in the next was not collected.
+    /// Children that were zombies in the last sample; one that still is in the next was not reaped.
     dying: Vec<i32>,
     pub zombies: u64,
 }
@@ -188,7 +188,7 @@ impl Sampler {
         }
     }
 
-    /// Looks if it is time to, and returns whether it was.
+    /// Takes a sample if one is due, and returns whether it did.
     pub fn turn(&mut self, now: Instant) -> bool {
         if now < self.next {
             return false;

@@ -1,4 +1,5 @@
-//! How a camera lets itself be found: the keys of WS-Discovery and SSDP, with the oddities of real ones.
+//! How discovery finds the camera: the keys of WS-Discovery and SSDP, with the quirks of real
+//! cameras.
 
 use crate::pairs::{Pairs, on_or_off};
 
@@ -8,28 +9,28 @@ const BASIC_DEVICE: &str = "urn:schemas-upnp-org:device:Basic:1";
 pub struct Announcement {
     pub wsd: bool,
     pub answers: Answers,
-    /// Answers come from a port that the system chose, not from 3702 or 1900.
+    /// Responses come from a port that the system chose, not from 3702 or 1900.
     pub any_port: bool,
-    /// What stands before the UUID of the endpoint: `urn:uuid:` or `uuid:`.
+    /// The prefix of the endpoint's UUID: `urn:uuid:` or `uuid:`.
     pub endpoint_prefix: &'static str,
     pub addresses: Addresses,
-    /// Where the camera hangs, as its scopes say.
+    /// Location of the camera in its scopes.
     pub location: Option<String>,
     pub ssdp: bool,
-    /// The UPnP device type it calls itself.
+    /// The UPnP device type that it announces.
     pub upnp_type: String,
 }
 
-/// Which probes are answered.
+/// Which probes the camera answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answers {
-    /// Only those for `dn:NetworkVideoTransmitter`.
+    /// Only probes for `dn:NetworkVideoTransmitter`.
     Transmitter,
-    /// Only those for `tds:Device`.
+    /// Only probes for `tds:Device`.
     Device,
-    /// Those for one of these types or both.
+    /// Probes for one of these types or both.
     Typed,
-    /// Also those that name no type.
+    /// Also probes that name no type.
     Any,
 }
 
@@ -37,16 +38,16 @@ pub enum Answers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Addresses {
     Own,
-    /// Two link-local ones that lead nowhere, then its own.
+    /// Two unreachable link-local addresses, then its own.
     LinkLocalFirst,
-    /// 0.0.0.0, as of a camera that never asked what its address is.
+    /// 0.0.0.0, like a camera that does not know its address.
     Zero,
-    /// A name that nobody can resolve.
+    /// A host name that cannot be resolved.
     HostName,
 }
 
 impl Announcement {
-    /// Takes the keys of discovery out of `pairs`.
+    /// Takes the keys of discovery from `pairs`.
     pub fn read(pairs: &mut Pairs) -> Result<Self, String> {
         Ok(Self {
             wsd: pairs.word("wsd", false, on_or_off)?,

@@ -1,4 +1,5 @@
-//! Checks the login of an ONVIF request as cameras do: HTTP Digest, and the UsernameToken of WS-Security.
+//! Checks the login of an ONVIF request as cameras do: HTTP Digest, and the UsernameToken of
+//! WS-Security.
 
 use std::{
     collections::HashMap,
@@ -20,9 +21,10 @@ use crate::{
     soap::UsernameToken,
 };
 
-/// `Created` may lie this far from the camera's clock, on either side. Cameras allow 5 s to 5 min.
+/// Maximum difference between `Created` and the camera's clock, in either direction. Cameras allow
+/// 5 s to 5 min.
 const CREATED_WINDOW_S: i64 = 5;
-/// A nonce of ours is good for this long.
+/// How long a nonce of this camera is valid.
 const NONCE_LIFE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,7 @@ impl Algorithm {
     }
 }
 
-/// How a request without a good login is to be answered.
+/// The response to a request without a valid login.
 #[derive(Debug, PartialEq)]
 pub enum Refusal {
     /// 401 with these `WWW-Authenticate` headers.
@@ -49,7 +51,7 @@ pub enum Refusal {
     Fault,
 }
 
-/// Remembers the nonces given out, and those of UsernameTokens already seen.
+/// Stores the nonces issued, and those of UsernameTokens already seen.
 #[derive(Default)]
 pub struct Authentication {
     issued: Mutex<HashMap<String, Nonce>>,
@@ -63,17 +65,17 @@ struct Nonce {
     count: u32,
 }
 
-/// What became of a Digest answer.
+/// The result of checking a Digest response.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Right,
-    /// Right, but for a nonce that is too old: not a wrong password.
+    /// Correct, but the nonce is too old: not a wrong password.
     Stale,
     Wrong,
 }
 
 impl Authentication {
-    /// Lets the request pass, or says how it is refused. Counts refused passwords.
+    /// Accepts the request or returns the refusal. Counts refused passwords.
     pub fn check(&self, camera: &Camera, request: &Request, token: Option<&UsernameToken>) -> Result<(), Refusal> {
         let (auth, nobody) = (camera.settings.auth, camera.faults().wrong_password);
         if auth == Auth::Open && !nobody {
@@ -99,7 +101,7 @@ impl Authentication {
         if by_http { Err(Refusal::Challenge(self.challenges(camera, stale))) } else { Err(Refusal::Fault) }
     }
 
-    /// One header per algorithm. Each has a nonce of its own, as on cameras that offer both.
+    /// One header per algorithm. Each has its own nonce, as on cameras that offer both.
     fn challenges(&self, camera: &Camera, stale: bool) -> Vec<String> {
         let algorithms: &[Algorithm] = match camera.settings.auth {
             Auth::Both => &[Algorithm::Sha256, Algorithm::Md5],
@@ -123,7 +125,7 @@ impl Authentication {
         getrandom::fill(&mut random).expect("the system has random numbers");
         let nonce = hex(&random);
         let mut issued = self.issued.lock().expect("nobody panics while holding the nonces");
-        // Kept for twice their life, so that an old one is told from an invented one.
+        // Kept for twice their lifetime, to distinguish an old nonce from an invented one.
         issued.retain(|_, known| known.until + NONCE_LIFE > now);
         issued.insert(nonce.clone(), Nonce { algorithm, until: now + NONCE_LIFE, count: 0 });
         nonce
@@ -162,7 +164,7 @@ impl Authentication {
                 nonce.count = count;
                 Outcome::Right
             }
-            // The same request once more.
+            // The same request was sent again.
             _ => Outcome::Wrong,
         }
     }
@@ -180,13 +182,13 @@ impl Authentication {
             && token.password == BASE64.encode(hash.finalize())
             && (created - clock_s).abs() <= CREATED_WINDOW_S;
         let mut seen = self.seen.lock().expect("nobody panics while holding the nonces");
-        // What is older would be refused for its age.
+        // Older ones would be refused because of their age.
         seen.retain(|_, created| (*created - clock_s).abs() <= 2 * CREATED_WINDOW_S);
         right && seen.insert(token.nonce.clone(), created).is_none()
     }
 }
 
-/// Shown to who logs in; fixed for a camera, since it is part of the hash.
+/// Shown to the user at login; fixed for a camera, because it is part of the hash.
 fn realm(camera: &Camera) -> String {
     camera.settings.model.replace(['"', '\\'], "")
 }
@@ -303,7 +305,7 @@ mod tests {
         assert!(parameters("Digest username=\"open").is_none());
     }
 
-    /// The example ONVIF itself gives to programmers.
+    /// ONVIF's own example for programmers.
     #[test]
     fn token_of_the_guide_is_right_once_and_only_in_its_window() {
         let login = Login { user: "user".into(), password: "userpassword".into() };

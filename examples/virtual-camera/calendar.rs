@@ -1,4 +1,4 @@
-//! Unix seconds to date and time of day in UTC and back, as ONVIF writes them.
+//! Converts Unix seconds to date and time of day in UTC and back, as ONVIF writes them.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -11,7 +11,8 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// By the rules of the Gregorian calendar, counting years from March so that the leap day is last.
+    /// By the rules of the Gregorian calendar, counting years from March so that the leap day is
+    /// last.
     pub fn from_unix(seconds: i64) -> Self {
         let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
         let days = days + 719_468; // 1970-01-01 counted from 0000-03-01
@@ -40,7 +41,7 @@ impl Moment {
         days * 86_400 + self.hour * 3600 + self.minute * 60 + self.second
     }
 
-    /// Reads `YYYY-MM-DDTHH:MM:SS`, perhaps with decimals, and `Z`. Anything else is `None`.
+    /// Parses `YYYY-MM-DDTHH:MM:SS`, with optional decimals, and `Z`. Anything else is `None`.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.strip_suffix('Z')?;
         let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
@@ -62,7 +63,7 @@ impl Moment {
             minute: number(14, 16)?,
             second: number(17, 19)?,
         };
-        // A date that does not exist comes back as another one.
+        // A date that does not exist converts back to another one.
         (Self::from_unix(moment.unix()) == moment).then_some(moment)
     }
 }

@@ -1,4 +1,4 @@
-//! One virtual camera as its servers share it: settings, clock, standing faults and what was counted.
+//! One virtual camera, shared by its servers: settings, clock, active faults and counters.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use crate::{
 pub struct Camera {
     pub settings: Settings,
     pub counters: Counters,
-    /// Stands for the device for its whole life, as `urn:uuid:...`.
+    /// Identifies the device permanently, as `urn:uuid:...`.
     pub endpoint: String,
     skew_s: AtomicI64,
     place: Mutex<Place>,
@@ -26,11 +26,11 @@ pub struct Camera {
     faults_changed: Condvar,
 }
 
-/// Where the camera is on its network.
+/// The camera's address on its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     pub ip: IpAddr,
-    /// How often it has moved: rises with every address it takes.
+    /// Number of moves: increases with every new address.
     pub moves: u32,
 }
 
@@ -39,16 +39,16 @@ pub struct Counters {
     /// RTSP sessions open now, and ever opened.
     pub sessions: AtomicI64,
     pub sessions_opened: AtomicU64,
-    /// How often a session was told to play.
+    /// Number of PLAY requests.
     pub plays: AtomicU64,
     pub teardowns: AtomicU64,
     /// The same sessions by stream.
     pub streams: Mutex<Streams>,
     pub frames: AtomicU64,
-    /// Logins tried and refused, over RTSP and ONVIF together.
+    /// Logins refused, over RTSP and ONVIF together.
     pub failed_logins: AtomicU64,
-    /// Requests that carried proof of a password, right or wrong, by its kind. Counted whether or not
-    /// the camera asked for a login, so that an empty table proves that no password ever came.
+    /// Requests with proof of a password, right or wrong, by kind. Counted whether or not the
+    /// camera asked for a login, so an empty table proves that no password ever came.
     pub proofs: Mutex<BTreeMap<&'static str, u64>>,
     /// ONVIF requests by operation.
     pub operations: Mutex<BTreeMap<String, u64>>,
@@ -59,12 +59,12 @@ pub struct Counters {
 pub struct Streams {
     open: BTreeMap<String, &'static str>,
     opened: BTreeMap<&'static str, u64>,
-    /// The most that were open at the same time.
+    /// The maximum that were open at the same time.
     most: BTreeMap<&'static str, usize>,
 }
 
 impl Streams {
-    /// Session `id` sets up `stream`; its further tracks are not counted.
+    /// Session `id` sets up `stream`; further tracks of it are not counted.
     pub fn enter(&mut self, id: String, stream: &'static str) {
         if self.open.insert(id, stream).is_none() {
             *self.opened.entry(stream).or_default() += 1;
@@ -92,7 +92,7 @@ impl Streams {
 }
 
 impl Counters {
-    /// Counts a request that carried proof of a password; `kind` says in which form.
+    /// Counts a request with proof of a password in the form `kind`.
     pub fn count_proof(&self, kind: &'static str) {
         *self.proofs.lock().expect("counting does not panic").entry(kind).or_default() += 1;
     }
@@ -116,7 +116,7 @@ impl Camera {
         }
     }
 
-    /// What the video is encoded as: configured, or changed by a fault.
+    /// The video codec: configured, or changed by a fault.
     pub fn codec(&self) -> Codec {
         self.faults().codec.unwrap_or(self.settings.codec)
     }
@@ -125,7 +125,7 @@ impl Camera {
         *self.place.lock().expect("nobody panics while holding the place")
     }
 
-    /// From now on the camera belongs to `ip`; its servers have to follow.
+    /// Moves the camera to `ip`; its servers must follow.
     pub fn set_ip(&self, ip: IpAddr) {
         let mut place = self.place.lock().expect("nobody panics while holding the place");
         *place = Place { ip, moves: place.moves + 1 };
@@ -148,7 +148,7 @@ impl Camera {
         *self.lock()
     }
 
-    /// Changes the faults and wakes who waits in [`Camera::wait_for_other_faults`].
+    /// Changes the faults and wakes the callers of [`Camera::wait_for_other_faults`].
     pub fn change_faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.lock());
         self.faults_changed.notify_all();
@@ -165,7 +165,7 @@ impl Camera {
     }
 }
 
-/// Made from id and serial, so that a restarted camera is still the same one.
+/// Derived from id and serial, so a restarted camera keeps its identity.
 pub fn lasting_uuid(id: &str, serial: &str) -> String {
     let hash = |text: &str| {
         text.bytes()

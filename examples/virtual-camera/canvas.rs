@@ -1,7 +1,7 @@
-//! A picture being drawn: three planes of YCbCr 4:2:0 in one buffer, as GStreamer's I420 wants them.
+//! A picture being drawn: three planes of YCbCr 4:2:0 in one buffer, in GStreamer's I420 layout.
 //!
-//! Everything is drawn in spans with `fill` and `copy_from_slice`, which are fast without optimisation
-//! too: the virtual camera is normally built in the dev profile.
+//! Everything is drawn in spans with `fill` and `copy_from_slice`, which are fast without
+//! optimisation too: the virtual camera is normally built in the dev profile.
 
 use crate::{
     colour::{Coding, Rgb, Yuv},
@@ -9,7 +9,7 @@ use crate::{
     stamp::{self, Stamp},
 };
 
-/// A rectangle in pixels. It may reach beyond the picture; what lies outside is not drawn.
+/// A rectangle in pixels. It may extend beyond the picture; the part outside is not drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area {
     pub x: i32,
@@ -27,7 +27,8 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// A black picture. `width` must be a multiple of 8, so that rows need no padding, and `height` of 2.
+    /// A black picture. `width` must be a multiple of 8, so that rows need no padding, and `height`
+    /// of 2.
     pub fn new(width: usize, height: usize, coding: Coding) -> Self {
         assert!(width.is_multiple_of(8) && height.is_multiple_of(2), "sizes are checked by the settings");
         let mut canvas = Self { width, height, coding, data: vec![0; width * height * 3 / 2] };
@@ -44,8 +45,9 @@ impl Canvas {
         &self.data
     }
 
-    /// Paints every pixel with the colour `paint` gives for its place; each chroma sample is that of
-    /// its block's first pixel, so slow changes of colour stay smooth and sharp edges cost nothing.
+    /// Paints every pixel with the colour that `paint` returns for its position. Each chroma sample
+    /// is that of its block's first pixel: gradients stay smooth, and sharp edges need no extra
+    /// work.
     pub fn paint(&mut self, paint: impl Fn(usize, usize) -> Rgb) {
         for y in 0..self.height {
             for x in 0..self.width {
@@ -82,8 +84,9 @@ impl Canvas {
         });
     }
 
-    /// Calls `visit` with the span of each plane for every row of `area`; the chroma spans are empty in
-    /// odd rows. Chroma samples belong to the area if their first pixel column does, or the one after.
+    /// Calls `visit` with the span of each plane for every row of `area`; the chroma spans are
+    /// empty in odd rows. Chroma samples belong to the area if their first pixel column does, or
+    /// the one after.
     fn spans(&mut self, area: Area, mut visit: impl FnMut(&mut [u8], [std::ops::Range<usize>; 3])) {
         let clip = |from: i32, length: i32, size: usize| {
             let to = (from + length).clamp(0, size as i32) as usize;
@@ -107,7 +110,7 @@ impl Canvas {
         }
     }
 
-    /// Where the chroma samples of a block of four pixels stand.
+    /// Indices of the chroma samples of a block of four pixels.
     fn chroma(&self, x: usize, y: usize) -> (usize, usize) {
         let cb = self.width * self.height + y * self.width / 2 + x;
         (cb, cb + self.width * self.height / 4)
@@ -127,7 +130,7 @@ impl Canvas {
         }
     }
 
-    /// Burns the stamp in, on colourless ground.
+    /// Draws the stamp on a neutral background.
     pub fn stamp(&mut self, stamp: Stamp) {
         let (black, white) = self.coding.extremes();
         let (x, y, width, height) = stamp::area(self.width, self.height);

@@ -1,6 +1,6 @@
-//! From red, green and blue to the samples of a picture: range, matrix, and what a stream says of both.
+//! Converts red, green and blue to samples: range, matrix, and how a stream declares both.
 
-/// Which sample values stand for black and white.
+/// The sample values of black and white.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Range {
     /// Luma 16 to 235, chroma 16 to 240: what most cameras send as H.264 and H.265.
@@ -9,7 +9,7 @@ pub enum Range {
     Full,
 }
 
-/// How luma is weighed from red, green and blue.
+/// The weights of red, green and blue in luma.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matrix {
     Bt601,
@@ -25,7 +25,7 @@ pub struct Coding {
 
 /// Red, green and blue, 0 to 255 each.
 pub type Rgb = [u8; 3];
-/// Y, Cb and Cr as they stand in the planes.
+/// Y, Cb and Cr as stored in the planes.
 pub type Yuv = [u8; 3];
 
 impl Coding {
@@ -55,8 +55,8 @@ impl Coding {
         }
     }
 
-    /// GStreamer's `colorimetry` of these: range:matrix:transfer:primaries by its own numbers. The
-    /// encoders copy it into the stream's VUI.
+    /// GStreamer's `colorimetry` string: range:matrix:transfer:primaries in GStreamer's numbers.
+    /// The encoders copy it into the stream's VUI.
     pub fn colorimetry(self) -> String {
         let range = match self.range {
             Range::Full => 1,
@@ -71,7 +71,7 @@ impl Coding {
     }
 }
 
-/// Red, green and blue of a hue in degrees, saturation and lightness from 0 to 1.
+/// Converts hue in degrees, and saturation and lightness from 0 to 1, to red, green and blue.
 pub fn hsl(hue: f32, saturation: f32, lightness: f32) -> Rgb {
     let strength = saturation * lightness.min(1.0 - lightness);
     [0.0, 8.0, 4.0].map(|n| {

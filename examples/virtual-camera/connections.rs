@@ -1,4 +1,4 @@
-//! The camera's RTSP connections, to write into them what the RTSP server never would.
+//! The camera's RTSP connections, for writing bytes that the RTSP server never would.
 
 use std::{
     io::Write,
@@ -9,38 +9,38 @@ use std::{
     },
 };
 
-/// An interleaved packet on channel 0, announced with this many bytes.
+/// The header of an interleaved packet on channel 0 with this length.
 const TRICKLE: [u8; 4] = [b'$', 0, 0x05, 0x78];
 const TRICKLE_LENGTH: usize = 4 + 0x578;
 
-/// Garbage per turn, in bytes: ten turns a second make it as much as a small stream.
+/// Garbage per write, in bytes: ten writes a second make it as much as a small stream.
 const GARBAGE: usize = 2000;
 
-/// All connections that are open.
+/// All open connections.
 #[derive(Default)]
 pub struct Connections {
     open: Mutex<Vec<Arc<Connection>>>,
-    /// Accepted, and not yet known by its client.
+    /// Accepted, but its client is not yet known.
     arriving: Mutex<Option<TcpStream>>,
 }
 
-/// The second handle of a connection that belongs to the RTSP server.
+/// A second handle of a connection that belongs to the RTSP server.
 pub struct Connection {
     stream: TcpStream,
     playing: AtomicBool,
-    /// Bytes of the trickling packet that were sent.
+    /// Bytes already sent of the trickled packet.
     trickled: AtomicUsize,
-    /// Holds bytes that no player can make sense of, now or ever.
+    /// Contains bytes that no player can parse, so the connection is unusable.
     spoilt: AtomicBool,
 }
 
 impl Connections {
-    /// Keeps the handle of a connection until the server tells of its client.
+    /// Keeps the handle of a connection until the server reports its client.
     pub fn arrived(&self, stream: TcpStream) {
         *self.arriving.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
     }
 
-    /// The client of the connection that arrived last is known.
+    /// Called when the client of the connection that arrived last is known.
     pub fn claim(&self) -> Option<Arc<Connection>> {
         let stream = self.arriving.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let connection = Arc::new(Connection {
@@ -53,13 +53,13 @@ impl Connections {
         Some(connection)
     }
 
-    /// Lets go of a connection that the server has closed. It ends with its last handle.
+    /// Drops a connection that the server has closed. It ends with its last handle.
     pub fn forget(&self, connection: &Arc<Connection>) {
         self.open().retain(|other| !Arc::ptr_eq(other, connection));
         let _ = connection.stream.shutdown(Shutdown::Both);
     }
 
-    /// Writes bytes that begin no interleaved packet and end no line to whoever plays.
+    /// Writes bytes that begin no interleaved packet and end no line to every playing client.
     pub fn garble(&self) {
         for connection in self.players() {
             let mut garbage = [0; GARBAGE];
@@ -69,7 +69,7 @@ impl Connections {
         }
     }
 
-    /// Writes one more byte of a packet that will not be whole for minutes.
+    /// Writes one more byte of a packet that stays incomplete for minutes.
     pub fn trickle(&self) {
         for connection in self.players() {
             let at = connection.trickled.fetch_add(1, Ordering::Relaxed) % TRICKLE_LENGTH;
@@ -77,14 +77,14 @@ impl Connections {
         }
     }
 
-    /// Asks all who play to end, as a server may.
+    /// Asks all playing clients to end, as a server may.
     pub fn request_teardown(&self) {
         for connection in self.players() {
             let _ = (&connection.stream).write_all(b"TEARDOWN * RTSP/1.0\r\nCSeq: 1\r\n\r\n");
         }
     }
 
-    /// Ends the connections that no player can make sense of any more.
+    /// Closes the connections that no player can parse any more.
     pub fn close_spoilt(&self) {
         for connection in self.open().iter().filter(|connection| connection.spoilt.load(Ordering::Relaxed)) {
             let _ = connection.stream.shutdown(Shutdown::Both);
@@ -101,7 +101,7 @@ impl Connections {
 }
 
 impl Connection {
-    /// From now on it carries a stream.
+    /// Marks the connection as carrying a stream.
     pub fn plays(&self) {
         self.playing.store(true, Ordering::Relaxed);
     }

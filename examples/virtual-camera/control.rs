@@ -1,4 +1,4 @@
-//! The control port: faults on request, and what was counted, for curl and for tests.
+//! The control port: sets faults and returns counters, for curl and for tests.
 
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
@@ -54,7 +54,7 @@ fn answer(cameras: &[Running], request: &Request) -> Response {
 }
 
 impl Running {
-    /// Has returned when the fault stands, except that closing and freezing connections may take the
+    /// Returns when the fault is active, except that closing and freezing connections may take the
     /// serving thread another moment.
     fn set(&self, fault: &str, request: &Request) -> Result<(), Refusal> {
         let camera = &self.camera;

@@ -1,4 +1,4 @@
-//! The camera's ONVIF device: takes requests, checks who asks, and hands calls to the services.
+//! The camera's ONVIF device: receives requests, checks logins, and passes calls to the services.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -20,7 +20,7 @@ pub const MEDIA2_PATH: &str = "/onvif/media2_service";
 const SNAPSHOT_PATH: &str = "/snapshot";
 const TOKEN: &[u8] = b"UsernameToken";
 
-/// What ONVIF calls PRE_AUTH: answered to everybody, as it is needed to log in at all.
+/// ONVIF's access class PRE_AUTH: answered without a login, as clients need it before they log in.
 const PRE_AUTH: [&str; 7] = [
     "GetSystemDateAndTime",
     "GetServices",
@@ -38,7 +38,7 @@ pub struct Device {
     authentication: Authentication,
 }
 
-/// One stream as ONVIF tells of it.
+/// One stream as ONVIF describes it.
 pub struct Profile {
     pub token: &'static str,
     pub name: &'static str,
@@ -77,7 +77,8 @@ impl Device {
             return Response::new(405, "text/html", "<html><body>405 Method Not Allowed</body></html>");
         }
         let Some(call) = call else {
-            // Who speaks Digest may hold the body back until asked for the login, as curl does.
+            // A client that uses Digest may hold the body back until it gets the challenge, as curl
+            // does.
             let check = self.authentication.check(&self.camera, request, None);
             return match check {
                 Err(refusal @ Refusal::Challenge(_)) => refused(refusal),
@@ -100,7 +101,7 @@ impl Device {
         self.serve(request, &call).unwrap_or_else(Fault::response)
     }
 
-    /// Each service answers at its own path only.
+    /// Each service answers only at its own path.
     fn serve(&self, request: &Request, call: &Call) -> Result<Response, Fault> {
         let offered = self.camera.settings.media;
         match (request.path(), call.namespace.as_str()) {
@@ -125,13 +126,13 @@ impl Device {
     }
 }
 
-/// Counts every form of a password that a request may carry, whether or not anybody looks at it.
+/// Counts every form of a password that a request may carry, whether or not it is checked.
 pub fn count_proofs(camera: &Camera, request: &Request) {
     if let Some(header) = request.header("authorization") {
         let digest = header.trim_start().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("digest"));
         camera.counters.count_proof(if digest { "Digest" } else { "Authorization" });
     }
-    // Looked for in the bytes, so that one in a broken envelope counts, too.
+    // Searched in the raw bytes, so that one in a broken envelope counts too.
     if request.body.windows(TOKEN.len()).any(|bytes| bytes == TOKEN) {
         camera.counters.count_proof("UsernameToken");
     }

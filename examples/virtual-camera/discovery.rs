@@ -1,4 +1,4 @@
-//! A camera's presence in WS-Discovery and SSDP: at its address, while it has power.
+//! Announces a camera by WS-Discovery and SSDP at its address, while it has power.
 
 use std::{
     io,
@@ -17,19 +17,19 @@ use crate::{
 pub struct Discovery {
     camera: Arc<Camera>,
     onvif_port: u16,
-    /// Serves the UPnP description where there is SSDP.
+    /// Serves the UPnP description if there is SSDP.
     description: Option<http::Server>,
     present: Mutex<Option<Present>>,
 }
 
-/// What speaks for the camera, and the place it speaks of.
+/// The responders of the camera, and the address they announce.
 struct Present {
     place: Place,
     responders: Vec<Responder>,
 }
 
 impl Discovery {
-    /// Announces the camera, as far as its settings want that.
+    /// Announces the camera as its settings specify.
     pub fn start(camera: Arc<Camera>, onvif_port: u16) -> io::Result<Self> {
         let description = if camera.settings.announcement.ssdp {
             let described = Arc::clone(&camera);
@@ -43,7 +43,7 @@ impl Discovery {
         Ok(discovery)
     }
 
-    /// Goes silent without power, and speaks again, with a hello, with power or at another place.
+    /// Stops without power; starts again, with a Hello, with power or at a new address.
     pub fn follow(&self) -> io::Result<()> {
         let powered = !self.camera.faults().refuse;
         let place = self.camera.place();
@@ -57,7 +57,7 @@ impl Discovery {
         if powered && present.as_ref().is_some_and(|present| present.place == place) {
             return Ok(());
         }
-        // Without a goodbye: who moves or loses power cannot say one.
+        // Without a Bye: a camera that moves or loses power cannot send one.
         *present = None;
         if powered {
             *present = Some(Present { place, responders: self.responders(place)? });
@@ -79,7 +79,7 @@ impl Discovery {
         Ok(responders)
     }
 
-    /// Says goodbye.
+    /// Sends Bye.
     pub fn end(&self) {
         let present = self.present.lock().expect("nobody panics while holding the responders").take();
         present.into_iter().flat_map(|present| present.responders).for_each(Responder::end);

@@ -1,73 +1,73 @@
-//! What is wrong with a camera at the moment, in the words of the control port.
+//! The active faults of a camera, with the names used on the control port.
 
 use std::time::Duration;
 
 use crate::settings::{Aspect, Codec, Settings, aspect, check_size, dimensions};
 
-/// All faults that a camera can be asked for, as a complaint about any other says them.
+/// The names of all faults, as listed in the error for an unknown one.
 pub const WORDS: &str = "stall, freeze, drop, refuse, wrongpassword, garbage, onvif-down, silence-wsd, silence-ssdp, \
      garbage-payload, truncate, no-key-frames, slow?seconds=N, jump?seconds=N, audio-only, no-video, size?to=WxH, aspect?to=W:H, \
      codec?to=h264|h265, away?stream=main|small, garbage-framing, trickle, full?status=453|503, bye, teardown, move?ip=ADDRESS, \
      skew?seconds=N or resume";
 
-/// Why a fault is not taken: an HTTP status, and what would be right.
+/// Why a fault is refused: an HTTP status, and what would be valid.
 pub type Refusal = (u16, &'static str);
 
-/// Each until `resume`.
+/// Each fault lasts until `resume`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// RTSP answers, but no more frames are made.
     pub stall: bool,
     /// RTSP connections stay open and nothing at all comes from them.
     pub freeze: bool,
-    /// Nobody listens, neither for RTSP nor for ONVIF.
+    /// Nothing listens, neither for RTSP nor for ONVIF.
     pub refuse: bool,
-    /// Every login is wrong.
+    /// Every login is refused as wrong.
     pub wrong_password: bool,
-    /// The ONVIF services answer rubbish.
+    /// The ONVIF services send garbage.
     pub garbage: bool,
-    /// Nobody listens for ONVIF; RTSP and discovery go on.
+    /// Nothing listens for ONVIF; RTSP and discovery continue.
     pub onvif_down: bool,
-    /// WS-Discovery neither answers nor announces; the same for SSDP.
+    /// WS-Discovery neither answers nor announces; the next field is the same for SSDP.
     pub wsd_silent: bool,
     pub ssdp_silent: bool,
-    /// RTP packets with the right header hold random bytes.
+    /// RTP packets have a valid header and random payload.
     pub garbage_payload: bool,
-    /// Of every access unit only the first half is sent.
+    /// Only the first half of every access unit is sent.
     pub truncate: bool,
-    /// No picture that can be decoded without an earlier one.
+    /// No key frames are sent.
     pub no_key_frames: bool,
-    /// A frame comes once in this time.
+    /// Interval between two frames.
     pub pace: Option<Duration>,
-    /// The time stamps of RTP are ahead of what they were, in seconds.
+    /// RTP time stamps are ahead of their normal values by this many seconds.
     pub jumped_s: i64,
-    /// The sound goes on and the picture does not.
+    /// The sound continues and the picture does not.
     pub audio_only: bool,
-    /// The session description names sound alone.
+    /// The session description contains only sound.
     pub no_video: bool,
-    /// Another size, shape of samples or codec than configured.
+    /// Size, sample aspect ratio or codec that differ from the configuration.
     pub size: Option<(usize, usize)>,
     pub aspect: Option<Aspect>,
     pub codec: Option<Codec>,
-    /// One of the streams: it falls silent, and cannot be set up.
+    /// One of the streams: it sends nothing more, and cannot be set up.
     pub away: Option<&'static str>,
-    /// Bytes that are no interleaved frame come in place of everything else.
+    /// Bytes that are no interleaved frame replace everything else.
     pub garbage_framing: bool,
-    /// One packet comes byte after byte, and nothing else.
+    /// One packet is sent byte by byte, and nothing else.
     pub trickle: bool,
     /// No more sessions: the status with which SETUP is refused.
     pub full: Option<u16>,
-    /// How often these faults of one moment were asked for.
+    /// Number of requests for each momentary fault: drop, BYE and TEARDOWN.
     pub drops: u64,
     pub byes: u64,
     pub teardowns: u64,
 }
 
 impl Faults {
-    /// Adds `fault` of a camera with these `settings`; `query` is what stood behind its question mark.
+    /// Adds `fault` of a camera with these `settings`; `query` is the part after its question mark.
     ///
-    /// # Errors
-    /// There is no such fault (404), not so (400), or not on this camera or beside what stands (409).
+    /// # Errors The fault does not exist (404), has wrong parameters (400), or conflicts with this
+    /// camera or with an active fault (409).
     pub fn begin(&mut self, fault: &str, query: &str, settings: &Settings) -> Result<(), Refusal> {
         let jpeg = settings.codec == Codec::Mjpeg;
         match fault {
@@ -141,12 +141,12 @@ impl Faults {
         Ok(())
     }
 
-    /// Nothing wrong any more; what happened stays counted.
+    /// Clears all faults and keeps the counters.
     pub fn resumed(self) -> Self {
         Self { drops: self.drops, byes: self.byes, teardowns: self.teardowns, ..Self::default() }
     }
 
-    /// Whether bytes that the RTSP server knows nothing of are written into its connections.
+    /// Whether bytes unknown to the RTSP server are written into its connections.
     pub fn spoils_connections(&self) -> bool {
         self.garbage_framing || self.trickle
     }
@@ -156,7 +156,7 @@ impl Faults {
         self.spoils_connections() || self.freeze
     }
 
-    /// The words of the faults that stand.
+    /// The names of the active faults.
     pub fn standing(&self) -> Vec<&'static str> {
         let standing = [
             ("stall", self.stall),
@@ -186,7 +186,7 @@ impl Faults {
     }
 }
 
-/// The value of `key` where the query holds nothing else.
+/// The value of `key` if the query contains nothing else.
 pub fn value<'a>(query: &'a str, key: &str) -> Option<&'a str> {
     query.strip_prefix(key)?.strip_prefix('=')
 }

@@ -1,7 +1,7 @@
-//! A bitmap font of our own, five dots wide and seven high, for what a camera writes into its picture.
+//! A bitmap font, five dots wide and seven high, for text burnt into the picture.
 //!
-//! It has capital letters, digits and the marks of identifiers and times; small letters are drawn as
-//! capitals, anything else as an empty box.
+//! It has capital letters, digits and the punctuation of identifiers and times; small letters are
+//! drawn as capitals, anything else as an empty box.
 
 pub const WIDTH: usize = 5;
 pub const HEIGHT: usize = 7;

@@ -1,4 +1,4 @@
-//! As much of an HTTP/1.1 server as a test camera needs: one thread per connection, one request per
+//! A minimal HTTP/1.1 server for a test camera: one thread per connection, one request per
 //! connection, bodies with a length.
 
 use std::{
@@ -15,7 +15,7 @@ use std::{
 
 use socket2::SockRef;
 
-/// A client that says nothing, or takes nothing, for this long is let go.
+/// A client that sends nothing, or reads nothing, for this long is disconnected.
 const PATIENCE: Duration = Duration::from_secs(10);
 const HEAD_LIMIT: usize = 16 * 1024;
 const BODY_LIMIT: usize = 64 * 1024;
@@ -27,12 +27,12 @@ pub struct Request {
     pub target: String,
     headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// Where the client reached us: what a camera gives as its own address.
+    /// The local address the client connected to: the camera gives it as its own address.
     pub local: SocketAddr,
 }
 
 impl Request {
-    /// The first header of this name, in any case.
+    /// The first header with this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -69,7 +69,7 @@ pub struct Server {
     open: Mutex<Option<Door>>,
 }
 
-/// The listening socket, the thread that accepts from it, and the word that makes that end.
+/// The listening socket, the thread that accepts from it, and the flag that stops the thread.
 struct Door {
     open: Arc<AtomicBool>,
     listener: Arc<TcpListener>,
@@ -77,7 +77,7 @@ struct Door {
 }
 
 impl Server {
-    /// Listens on `address`, whose port may be 0, and answers from now on.
+    /// Listens on `address`, whose port may be 0, and serves from now on.
     pub fn start(
         address: SocketAddr,
         answer: impl Fn(&Request) -> Response + Send + Sync + 'static,
@@ -93,7 +93,7 @@ impl Server {
         *self.address.lock().expect("nobody panics while holding the address")
     }
 
-    /// From now on the server belongs to `ip`, at the same port; open or closed as it was.
+    /// Moves the server to `ip`, at the same port; open or closed as before.
     pub fn move_to(&self, ip: IpAddr) -> io::Result<()> {
         let was_open = self.open.lock().expect("nobody panics while holding the door").is_some();
         self.set_open(false)?;
@@ -114,7 +114,7 @@ impl Server {
         match closing {
             Some(door) => {
                 door.open.store(false, Ordering::SeqCst);
-                // Wakes the accepting thread, also where nobody can connect to this address any more.
+                // Wakes the accepting thread, even if nothing can connect to this address any more.
                 SockRef::from(&*door.listener).shutdown(Shutdown::Both)?;
                 door.thread.join().map_err(|_| io::Error::other("the accepting thread panicked"))
             }
@@ -122,7 +122,7 @@ impl Server {
         }
     }
 
-    /// Starts the accepting thread. It ends when the door is closed, or with the process.
+    /// Starts the accepting thread. It ends when the listener is closed, or with the process.
     fn accept_from(&self, listener: TcpListener) -> io::Result<()> {
         let (open, listener) = (Arc::new(AtomicBool::new(true)), Arc::new(listener));
         let (still_open, accepting) = (Arc::clone(&open), Arc::clone(&listener));
@@ -134,7 +134,7 @@ impl Server {
                 }
                 let Ok(connection) = connection else { continue };
                 let answer = Arc::clone(&answer);
-                // Ends with its connection, whose every read and write has a deadline.
+                // The thread ends with its connection, whose every read and write has a timeout.
                 let serving = move || serve(connection, &*answer);
                 if let Err(error) = thread::Builder::new().name("http request".into()).spawn(serving) {
                     eprintln!("no thread for a request: {error}");
@@ -146,7 +146,7 @@ impl Server {
     }
 }
 
-/// Answers one request; whatever goes wrong with the connection ends it, and nobody needs to know.
+/// Answers one request; any error of the connection ends it and is ignored.
 fn serve(mut connection: TcpStream, answer: &dyn Fn(&Request) -> Response) {
     let served = (|| {
         connection.set_read_timeout(Some(PATIENCE))?;
@@ -178,7 +178,7 @@ fn rendered(response: &Response) -> Vec<u8> {
     [head.as_bytes(), &response.body].concat()
 }
 
-/// Returns `None` where the client did not send a request we can read.
+/// Returns `None` if the client did not send a valid request.
 fn read_request(connection: &mut TcpStream) -> io::Result<Option<Request>> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];

@@ -1,11 +1,12 @@
-//! The encoder and payloader of a stream as GStreamer reads them.
+//! The GStreamer launch line of a stream's encoder and payloader.
 
 use crate::settings::{Codec, Settings};
 
-/// Only a key frame that is asked for is made, beside the first: further apart than any stream lasts.
+/// The encoder makes only requested key frames after the first: this interval is longer than any
+/// stream.
 const NEVER: u32 = 1_000_000_000;
 
-/// What a session is offered.
+/// The content of a new session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// `None`: no picture.
@@ -21,8 +22,8 @@ pub fn line(offer: Offer, settings: &Settings, bitrate: u32) -> String {
     }
     if offer.audio {
         let number = u8::from(offer.video.is_some());
-        // PCMA at 8000 Hz, as most cameras have it, of a low hum. Who sets up the picture alone leaves the
-        // sound without a way out; the tee takes that for no error.
+        // A low hum as PCMA at 8000 Hz, as most cameras have it. If a client sets up only the
+        // picture, the sound is not linked; the tee does not treat that as an error.
         elements.push_str(&format!(
             " audiotestsrc name=hum is-live=true freq=100 volume=0.1 ! audio/x-raw,rate=8000,channels=1 ! alawenc \
              ! tee allow-not-linked=true ! rtppcmapay name=pay{number} pt=8"
@@ -36,7 +37,7 @@ fn video(codec: Codec, settings: &Settings, bitrate: u32) -> String {
     let (kind, interval, repeated) = if settings.sets_in_sdp { ("avc", 0, 0) } else { ("byte-stream", -1, 1) };
     let encoder = match codec {
         // 8x8 transform and CABAC make it High profile, which is what cameras send; a single thread
-        // keeps a picture one slice.
+        // gives one slice per picture.
         Codec::H264 => format!(
             "x264enc tune=zerolatency speed-preset=ultrafast threads=1 bframes={bframes} b-adapt=false \
              cabac=true dct8x8=true key-int-max={NEVER} option-string=\"scenecut=0:repeat-headers={repeated}\" {} \

@@ -1,4 +1,4 @@
-//! The login of the camera's RTSP server: Digest, counted, and refused to everybody where a fault says so.
+//! The login of the camera's RTSP server: Digest with counters; a fault can refuse every login.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,11 +10,11 @@ use gstreamer_rtsp_server::{
 
 use crate::camera::{Camera, count};
 
-/// The role of everybody who is logged in: may see all streams.
+/// The role of every logged-in user: may see all streams.
 pub const VIEWER: &str = "viewer";
 
 glib::wrapper! {
-    /// Digest authentication that counts, and that can refuse everybody.
+    /// Digest authentication that counts, and that can refuse every login.
     pub struct CameraAuth(ObjectSubclass<LoginCheck>) @extends RTSPAuth;
 }
 
@@ -63,11 +63,12 @@ impl RTSPAuthImpl for LoginCheck {
     fn check(&self, context: &RTSPContext, check: &glib::GString) -> bool {
         let camera = self.camera.get().expect("set before the server starts");
         if check.as_str() == RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS.as_str() {
-            // Nobody may have the stream sent to somebody else.
+            // No client may direct the stream to another host.
             return false;
         }
         let open = camera.settings.login.is_none() && !camera.faults().wrong_password;
-        // Once per request, and also where nobody asked, of which `authenticate` sees nothing.
+        // Counts once per request, also without a challenge; `authenticate` is not called in that
+        // case.
         if check.as_str() == RTSP_AUTH_CHECK_URL.as_str() && carries_proof(context) {
             camera.counters.count_proof("RTSP");
         }

@@ -1,5 +1,5 @@
-//! A virtual camera: a real RTSP server and a real ONVIF device with a picture that carries its own
-//! frame number and time, and with faults on request. One process can be several cameras.
+//! A virtual camera: a real RTSP server and a real ONVIF device with a picture that contains its
+//! own frame number and time, and with faults on request. One process can be several cameras.
 //!
 //! For tests, the demo and the benchmark. `docs/virtual-camera.md` is its manual.
 
@@ -61,7 +61,7 @@ use crate::{
     stream::{Part, Stream},
 };
 
-/// As sysexits.h counts: the command line was wrong.
+/// From sysexits.h: the command line was wrong.
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
@@ -88,7 +88,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Serves until a signal asks to stop, or until stdin ends where that was wanted.
+/// Serves until a signal arrives, or until stdin ends if that was requested.
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     gstreamer::init()?;
@@ -98,20 +98,20 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     tell(&json!({ "ready": true, "control": format!("http://{}", control.address()) }))?;
     if options.exit_with_stdin {
         let wake = signals.handle();
-        // Ends with the process.
+        // The thread ends with the process.
         thread::Builder::new().name("stdin".into()).spawn(move || {
             let mut ignored = [0; 256];
             while matches!(io::stdin().read(&mut ignored), Ok(count) if count > 0) {}
             wake.close();
         })?;
     }
-    // The next signal, or none where the thread above closed the iterator.
+    // The next signal, or none if the thread above closed the iterator.
     signals.forever().next();
     cameras.iter().for_each(|running| running.discovery.end());
     Ok(())
 }
 
-/// Starts one camera and tells where it listens.
+/// Starts one camera and prints where it listens.
 fn start(settings: Settings) -> Result<Running, Box<dyn Error>> {
     let camera = Arc::new(Camera::new(settings));
     let settings = &camera.settings;
@@ -157,7 +157,7 @@ fn start(settings: Settings) -> Result<Running, Box<dyn Error>> {
     Ok(Running { camera, rtsp, onvif, discovery })
 }
 
-/// One line of JSON on stdout, at once, for who started us.
+/// Prints one line of JSON to stdout, unbuffered, for the parent process.
 fn tell(value: &serde_json::Value) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{value}")?;

@@ -1,4 +1,4 @@
-//! The two ONVIF media services: which streams there are and where they are found.
+//! The two ONVIF media services: the streams and their addresses.
 
 use std::{fmt::Write as _, net::SocketAddr};
 
@@ -34,7 +34,7 @@ pub fn answer_media2(device: &Device, reached: SocketAddr, call: &Call) -> Resul
             if token.is_some() {
                 wanted_token(device, token)?;
             }
-            // Without a type only names are told.
+            // Without a type only names are listed.
             let encoder = call.arguments("Type").any(|kind| kind == "VideoEncoder" || kind == "All");
             all(device, |profile| {
                 if token.is_none_or(|token| token == profile.token) {
@@ -89,7 +89,7 @@ fn encoding(device: &Device) -> &'static str {
     }
 }
 
-/// The video source's configuration, with the names the service wants around it.
+/// The configuration of the video source, in the element names of the service.
 fn source(device: &Device, element: &str) -> String {
     let (width, height) = device.profiles[0].stream.size();
     format!(

@@ -1,4 +1,4 @@
-//! What faults do to the packets of a running stream, on their way from encoder to socket.
+//! Applies faults to the packets of a running stream between encoder and socket.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -9,16 +9,17 @@ use gstreamer::{self as gst, PadProbeData, PadProbeReturn, PadProbeType, prelude
 
 use crate::{camera::Camera, faults::Faults, settings::Codec};
 
-/// A header without extensions and further sources, which is all that GStreamer's payloaders write.
+/// Length of an RTP header without extensions and CSRCs; GStreamer's payloaders write no other.
 const RTP_HEADER: usize = 12;
 const MARKER: u8 = 0x80;
-/// A key frame that was being made when there were to be no more leaves the camera within this time.
+/// A key frame in progress when key frames are turned off leaves the camera within this time.
 const UNDER_WAY: Duration = Duration::from_millis(500);
 /// Ticks of the time stamps, per second.
 const VIDEO_CLOCK: i64 = 90_000;
 const AUDIO_CLOCK: i64 = 8_000;
 
-/// Puts the faults of `camera` between encoder and payloader, and on all that leaves `media`.
+/// Applies the faults of `camera` between encoder and payloader, and to all packets that leave
+/// `media`.
 pub fn watch(media: &gst::Bin, pipeline: &gst::Bin, camera: &Arc<Camera>, has_video: bool) {
     if let Some(entry) = media.by_name("pay0").and_then(|payloader| payloader.static_pad("sink")).filter(|_| has_video)
     {
@@ -42,7 +43,7 @@ pub fn watch(media: &gst::Bin, pipeline: &gst::Bin, camera: &Arc<Camera>, has_vi
             let camera = Arc::clone(&camera);
             let name = pad.name();
             if name.starts_with("send_rtcp_src") {
-                // The server's own reports would still go out on a frozen connection.
+                // The server's own reports would still be sent on a frozen connection.
                 pad.add_probe(both, move |_, _| {
                     if camera.faults().mutes_all() { PadProbeReturn::Drop } else { PadProbeReturn::Ok }
                 });
@@ -63,7 +64,7 @@ struct Track {
     is_video: bool,
     /// A whole frame has passed: without one the server could not begin a session.
     begun: bool,
-    /// From when on no key frame passes, while there are to be none.
+    /// The time from which no key frame passes, while key frames are off.
     keyless: Option<Instant>,
 }
 
@@ -95,12 +96,13 @@ impl Track {
         faults.stall || faults.mutes_all() || faults.jumped_s != 0 || self.is_video && picture
     }
 
-    /// The packet as it leaves, or `None` where it does not.
+    /// The packet to send, or `None` to drop it.
     fn treat(&mut self, mut packet: gst::Buffer, faults: &Faults, codec: Codec) -> Option<gst::Buffer> {
         let mut head = [0; RTP_HEADER];
         packet.copy_to_slice(0, &mut head).ok().filter(|()| packet.size() > RTP_HEADER)?;
         if faults.no_key_frames && self.is_video {
-            // One that is under way passes: the frames behind it build upon it. A new session gets none.
+            // A key frame in progress passes, because the frames after it depend on it. A new
+            // session gets none.
             let grace = if self.begun { UNDER_WAY } else { Duration::ZERO };
             let keyless = *self.keyless.get_or_insert_with(|| Instant::now() + grace);
             let bytes = packet.map_readable().ok()?;
@@ -122,7 +124,7 @@ impl Track {
                 getrandom::fill(&mut bytes[RTP_HEADER..]).ok()?;
             }
             let clock = if self.is_video { VIDEO_CLOCK } else { AUDIO_CLOCK };
-            // Time stamps are 32 bits and go round, and so does this.
+            // Time stamps have 32 bits and wrap around, and so does this value.
             let ahead = (faults.jumped_s * clock) as u32;
             let stamp = u32::from_be_bytes([head[4], head[5], head[6], head[7]]).wrapping_add(ahead);
             bytes[4..8].copy_from_slice(&stamp.to_be_bytes());
@@ -131,7 +133,8 @@ impl Track {
     }
 }
 
-/// Whether this payload belongs to a key frame, its parameter sets included (RFC 6184 and RFC 7798).
+/// Whether this payload belongs to a key frame, its parameter sets included (RFC 6184 and RFC
+/// 7798).
 fn is_key(codec: Codec, payload: &[u8]) -> bool {
     let (header, bundle, piece): (usize, u8, u8) = match codec {
         Codec::H264 => (1, 24, 28),
@@ -151,7 +154,7 @@ fn is_key(codec: Codec, payload: &[u8]) -> bool {
     if own != bundle {
         return begins_key(own);
     }
-    // Several units, each behind its length; the first is a delimiter.
+    // Several units, each with its length; the first is a delimiter.
     let mut rest = payload.get(header..).unwrap_or_default();
     while let [high, low, unit @ ..] = rest {
         if unit.first().is_some_and(|byte| begins_key(kind(*byte))) {

@@ -1,18 +1,18 @@
-//! The `key=value` pairs between blanks that describe a camera.
+//! Parses the `key=value` pairs, separated by blanks, that describe a camera.
 //!
-//! A value that holds blanks, quotes or `#` stands in double quotes, where `\"` and `\\` mean the
-//! quote and the backslash, or in single quotes, where nothing has a meaning of its own.
+//! A value with blanks, quotes or `#` is written in double quotes, where `\"` and `\\` mean the
+//! quote and the backslash, or in single quotes, where no character is special.
 
-/// Pairs not yet asked for.
+/// Pairs that were not taken yet.
 pub struct Pairs(Vec<(String, String)>);
 
 impl Pairs {
-    /// Reads a description. Only its grammar is judged here: no key twice, every quote closed.
+    /// Parses a description. Checks only its grammar: no duplicate key, every quote closed.
     pub fn read(description: &str) -> Result<Self, String> {
         split(description).map(Self)
     }
 
-    /// A key nobody asked for.
+    /// A key that was never taken.
     pub fn left_over(&self) -> Option<&str> {
         self.0.first().map(|(key, _)| key.as_str())
     }
@@ -73,7 +73,7 @@ fn value(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// Reads `on` and `off`.
+/// Parses `on` and `off`.
 pub fn on_or_off(word: &str) -> Option<bool> {
     match word {
         "on" => Some(true),

@@ -1,4 +1,4 @@
-//! The pictures a camera shows: [`Pattern::Bars`] for measuring colours, [`Pattern::Moving`] for looking at.
+//! The pictures of a camera: [`Pattern::Bars`] to measure colours, [`Pattern::Moving`] to watch.
 
 use crate::{
     canvas::{Area, Canvas},
@@ -17,7 +17,7 @@ pub enum Pattern {
 }
 
 impl Pattern {
-    /// Eight bars, an eighth of the width each, from top to bottom; only the stamp covers them.
+    /// Eight vertical bars, each an eighth of the width; only the stamp covers them.
     pub fn bars(mut canvas: Canvas) -> Self {
         let width = canvas.width;
         for (n, colour) in BARS.into_iter().enumerate() {

@@ -1,7 +1,9 @@
-//! A place in a multicast group: hears what is said to the group or to the camera, and answers.
+//! A member of a multicast group: receives datagrams sent to the group or to the camera, and
+//! answers.
 //!
-//! What is said is the [`Speaker`]'s business. Here are the sockets, the delays and the thread. Several
-//! cameras of one host share the port; each hears the group on the interface of its own address.
+//! The [`Speaker`] makes the messages. This module has the sockets, the delays and the thread.
+//! Several cameras of one host share the port; each receives from the group on the interface of its
+//! own address.
 
 use std::{
     io::{self, Read},
@@ -18,42 +20,43 @@ use nix::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Real devices wait up to this long before they answer, so that not all speak at once (APP_MAX_DELAY
-/// of WS-Discovery).
+/// Real devices wait up to this long before they answer, so that not all send at once
+/// (APP_MAX_DELAY of WS-Discovery).
 const MAX_DELAY_MS: u16 = 500;
-/// More answers than this wait only in a flood, and then nobody needs them.
+/// Maximum number of pending answers. Only a flood exceeds it, and then the rest is not needed.
 const WAITING_LIMIT: usize = 256;
 const DATAGRAM_LIMIT: usize = 64 * 1024;
 
 pub struct Group {
     pub name: &'static str,
     pub v4: SocketAddrV4,
-    /// The same group on the link, for IPv6, where it has one.
+    /// The same group on the link for IPv6, if there is one.
     pub v6: Option<Ipv6Addr>,
-    /// How many routers a datagram to the group may pass, and one more.
+    /// The TTL of datagrams to the group: the routers they may pass, plus one.
     pub hops: u32,
 }
 
-/// What a camera says in its group. An empty list is silence.
+/// The messages of a camera in its group. An empty list sends nothing.
 pub trait Speaker: Send + 'static {
-    /// Said to the group at the start.
+    /// Messages to the group at the start.
     fn hello(&mut self) -> Vec<String>;
-    /// Said to the group at the end.
+    /// Messages to the group at the end.
     fn bye(&mut self) -> Vec<String>;
-    /// Said to who sent `datagram`.
+    /// Messages to the sender of `datagram`.
     fn answers(&mut self, datagram: &[u8]) -> Vec<String>;
 }
 
-/// A speaker in its group until dropped. Dropping says nothing, like pulled power; [`Responder::end`] says goodbye.
+/// A speaker in its group until dropped. Dropping sends nothing, as when power fails;
+/// [`Responder::end`] sends Bye.
 pub struct Responder {
-    /// Closed to end the thread; a byte before that asks for the goodbye.
+    /// Closed to end the thread; a byte before that requests the Bye.
     order: Option<UnixStream>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Responder {
-    /// Joins the group on the interface of `ip` and says hello. Answers come from the port of the group, or with
-    /// `any_port` from one that the system chooses.
+    /// Joins the group on the interface of `ip` and sends Hello. Answers come from the port of the
+    /// group, or with `any_port` from one that the system chooses.
     pub fn start(group: &Group, ip: Ipv4Addr, any_port: bool, speaker: impl Speaker) -> io::Result<Self> {
         let sockets = Sockets::open(group, ip, any_port)?;
         let (order, ordered) = UnixStream::pair()?;
@@ -67,10 +70,10 @@ impl Responder {
         Ok(Self { order: Some(order), thread: Some(thread) })
     }
 
-    /// Says goodbye to the group and leaves it.
+    /// Sends Bye to the group and leaves it.
     pub fn end(self) {
         if let Some(mut order) = self.order.as_ref() {
-            // Fails only where the thread has ended, which then has nothing to say.
+            // Fails only if the thread has ended, and then there is no Bye to send.
             let _ = io::Write::write_all(&mut order, b"b");
         }
     }
@@ -86,9 +89,9 @@ impl Drop for Responder {
 }
 
 struct Sockets {
-    /// All that are listened to, with the one that answers what each hears.
+    /// All sockets that receive, each with the socket that answers.
     heard: Vec<(UdpSocket, UdpSocket)>,
-    /// Where the group is spoken to, and through which socket.
+    /// The group addresses, each with the socket that sends to it.
     groups: Vec<(SocketAddr, UdpSocket)>,
 }
 
@@ -97,7 +100,8 @@ impl Sockets {
         let port = group.v4.port();
         let joined = shared(Domain::IPV4)?;
         joined.join_multicast_v4(group.v4.ip(), &ip)?;
-        // Without this the group would be heard from every interface that any program joined it on.
+        // Without this the socket would receive the group from every interface on which any program
+        // joined it.
         joined.set_multicast_all_v4(false)?;
         joined.bind(&SocketAddr::V4(group.v4).into())?;
         let own = speaking_v4(group, SocketAddrV4::new(ip, port))?;
@@ -125,7 +129,7 @@ impl Sockets {
     }
 }
 
-/// A datagram socket whose port others may hold as well.
+/// A datagram socket that shares its port.
 fn shared(domain: Domain) -> io::Result<Socket> {
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
@@ -153,7 +157,7 @@ fn speaking_v6(group: &Group, all: Ipv6Addr, interface: u32, port: u16) -> io::R
     Ok(socket.into())
 }
 
-/// The number of the interface that has this address.
+/// The index of the interface that has this address.
 fn interface_of(ip: Ipv4Addr) -> Option<u32> {
     let holds = |address: &nix::ifaddrs::InterfaceAddress| {
         let found = address.address.as_ref().and_then(|address| address.as_sockaddr_in().map(|v4| v4.ip()));
@@ -163,7 +167,7 @@ fn interface_of(ip: Ipv4Addr) -> Option<u32> {
     if_nametoindex(interface.interface_name.as_str()).ok()
 }
 
-/// What is to be said, when, and to whom.
+/// A pending answer: text, time and recipient.
 struct Waiting<'a> {
     at: Instant,
     text: String,
@@ -180,7 +184,7 @@ fn serve(sockets: &Sockets, ordered: &UnixStream, mut speaker: impl Speaker) -> 
         let now = Instant::now();
         waiting.retain(|answer| {
             if answer.at <= now {
-                // Who asked may be gone; a device never learns that.
+                // The client may be gone; a device never learns that.
                 let _ = answer.voice.send_to(answer.text.as_bytes(), answer.to);
             }
             answer.at > now
@@ -214,7 +218,7 @@ fn serve(sockets: &Sockets, ordered: &UnixStream, mut speaker: impl Speaker) -> 
     }
 }
 
-/// The network may be down at the moment, which a device does not mind.
+/// The network may be down at the moment; a device ignores that.
 fn speak_to_groups(sockets: &Sockets, texts: &[String]) {
     for (group, voice) in &sockets.groups {
         for text in texts {
@@ -231,7 +235,7 @@ fn random_delay() -> Duration {
     Duration::from_millis((u16::from_le_bytes(random) % (MAX_DELAY_MS + 1)).into())
 }
 
-/// The IPv4 address that discovery needs.
+/// Returns the IPv4 address, which discovery needs.
 pub fn v4(ip: IpAddr) -> io::Result<Ipv4Addr> {
     match ip {
         IpAddr::V4(ip) => Ok(ip),

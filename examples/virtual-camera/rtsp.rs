@@ -1,7 +1,8 @@
-//! The camera's RTSP server: GStreamer's, with sessions counted and the faults of a real camera.
+//! The camera's RTSP server: GStreamer's server, with session counters and the faults of real
+//! cameras.
 //!
-//! All connections of one camera are served by one thread and its main context. A frozen camera is
-//! that thread standing still: the kernel still accepts connections, and nothing ever answers.
+//! One thread and its main context serve all connections of one camera. A frozen camera is that
+//! thread blocked: the kernel still accepts connections, and nothing ever answers.
 
 use std::{
     fmt,
@@ -27,13 +28,13 @@ use crate::{
     stream::Stream,
 };
 
-/// How often sessions are looked at whose player went away without a word.
+/// Interval at which sessions of players that disappeared are removed.
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(2);
-/// A frozen thread looks up this often even if nobody woke it.
+/// A frozen thread checks the faults this often even if nothing wakes it.
 const FROZEN_NAP: Duration = Duration::from_secs(5);
-/// How often bytes are written into connections that are to be spoilt.
+/// Interval at which bytes are written into connections that a fault spoils.
 const SPOIL_EVERY: Duration = Duration::from_millis(100);
-/// From a goodbye to the end of the connections.
+/// Time from RTCP BYE to the end of the connections.
 const LEAVE: Duration = Duration::from_millis(300);
 
 #[derive(Debug)]
@@ -73,14 +74,14 @@ pub struct Rtsp {
     door: Mutex<Door>,
 }
 
-/// The listening socket, and what was already carried out.
+/// The listening socket, and the faults already applied.
 struct Door {
     listening: Option<glib::SourceId>,
     place: Place,
     drops: u64,
     byes: u64,
     teardowns: u64,
-    /// What the sessions that are open were offered.
+    /// The offer that the open sessions got.
     offered: Vec<Offer>,
     /// Bytes are being written into connections.
     spoiling: bool,
@@ -94,7 +95,7 @@ impl Rtsp {
         server.set_address(&place.ip.to_string());
         server.set_service(&settings.rtsp_port.to_string());
         let pool = RTSPThreadPool::new();
-        // No threads of the pool's own: every connection is served by the context attached to.
+        // The pool has no threads of its own: the context attached to serves every connection.
         pool.set_max_threads(0);
         server.set_thread_pool(Some(&pool));
         server.set_auth(Some(&CameraAuth::new(&camera)));
@@ -116,7 +117,7 @@ impl Rtsp {
         let wanted = SocketAddr::new(place.ip, settings.rtsp_port);
         let refused = |source| Error::Listen { address: wanted, source };
         let (listening, port) = listen(&server, &context, &connections).map_err(refused)?;
-        // From now on the same port, also when it was the system's choice.
+        // From now on the same port, even if the system chose it.
         server.set_service(&port.to_string());
         let offered = offers.iter().map(|(stream, _)| stream.offer()).collect();
         let listening = Some(listening);
@@ -152,13 +153,14 @@ impl Rtsp {
         Ok(())
     }
 
-    /// Makes the server behave as the camera's faults say, at the camera's place. Returns at once; the serving thread does it.
+    /// Makes the server follow the camera's faults and address. Returns at once; the serving thread
+    /// applies them.
     pub fn follow_faults(self: &Arc<Self>) {
         let rtsp = Arc::clone(self);
         self.context.invoke(move || rtsp.apply_faults());
     }
 
-    /// Runs in the serving thread, and stays here while the camera is frozen.
+    /// Runs in the serving thread, and blocks it while the camera is frozen.
     fn apply_faults(self: &Arc<Self>) {
         let mut door = self.door.lock().expect("only the serving thread holds the door");
         loop {
@@ -187,7 +189,7 @@ impl Rtsp {
                     self.connections.request_teardown();
                 }
                 (door.byes, door.teardowns) = (faults.byes, faults.teardowns);
-                // Meanwhile RTCP says goodbye.
+                // RTCP BYE is sent in the meantime.
                 let leaving = Arc::clone(self);
                 let leave = glib::timeout_source_new(LEAVE, None, glib::Priority::DEFAULT, move || {
                     leaving.close_all();
@@ -209,8 +211,8 @@ impl Rtsp {
         }
     }
 
-    /// Where sessions are to be offered something else, those that are open end, as with a camera whose
-    /// encoder is set differently.
+    /// If the offer for sessions changes, the open sessions end, as on a camera whose encoder
+    /// settings change.
     fn follow_offers(&self, door: &mut Door) {
         let offers: Vec<_> = self.offers.iter().map(|(stream, _)| stream.offer()).collect();
         if door.offered != offers {
@@ -222,7 +224,8 @@ impl Rtsp {
         }
     }
 
-    /// Writes what is no RTSP into the connections of who plays, until that fault ends.
+    /// Writes bytes that are not RTSP into the connections of playing clients, until that fault
+    /// ends.
     fn spoil(self: &Arc<Self>) {
         let rtsp = Arc::clone(self);
         let turn = glib::timeout_source_new(SPOIL_EVERY, None, glib::Priority::DEFAULT, move || {
@@ -255,8 +258,8 @@ impl Rtsp {
     }
 }
 
-/// Listens at the server's address and port, and hands every connection over to it. The connections are
-/// accepted here and not by the server so that a second handle of each can be kept.
+/// Listens at the server's address and port, and passes every connection to it. This code accepts
+/// the connections, not the server, so that it can keep a second handle of each.
 fn listen(
     server: &RTSPServer,
     context: &glib::MainContext,
@@ -273,7 +276,7 @@ fn listen(
         glib::Priority::DEFAULT,
         move |socket, _| {
             let Some(server) = weak.upgrade() else { return glib::ControlFlow::Break };
-            // Where this fails the caller has gone again.
+            // If this fails, the client has disconnected already.
             let Ok(accepted) = socket.accept(gio::Cancellable::NONE) else { return glib::ControlFlow::Continue };
             let peer = accepted.remote_address().ok().and_then(|address| inet(&address));
             let (Some(peer), Ok(handle)) = (peer, accepted.as_fd().try_clone_to_owned()) else {
@@ -295,7 +298,7 @@ fn inet(address: &gio::SocketAddress) -> Option<SocketAddr> {
         .map(|address| SocketAddr::new(address.address().into(), address.port()))
 }
 
-/// Counts sessions, refuses those that are too many, and knows each client's connection.
+/// Counts sessions, refuses those above the limit, and links each client to its connection.
 fn watch_clients(server: &RTSPServer, camera: &Arc<Camera>, connections: &Arc<Connections>) {
     let (counted, connections) = (Arc::clone(camera), Arc::clone(connections));
     server.connect_client_connected(move |server, client| {
@@ -324,13 +327,13 @@ fn watch_clients(server: &RTSPServer, camera: &Arc<Camera>, connections: &Arc<Co
             opened.counters.sessions.fetch_add(1, Ordering::Relaxed);
             remembered.lock().expect("nobody panics while holding the sessions").extend(session.sessionid());
         });
-        // A session ends with its connection, as on a camera; GStreamer's own would wait a minute. By
-        // now the client has forgotten its sessions, hence the list.
+        // A session ends with its connection, as on a camera; GStreamer's own would wait a minute.
+        // The client has dropped its sessions by now, so they are in this list.
         let pool = server.session_pool();
         client.connect_closed(move |_| {
             let ids = std::mem::take(&mut *sessions.lock().expect("nobody panics while holding the sessions"));
             for session in ids.iter().filter_map(|id| pool.as_ref()?.find(id)) {
-                // Gone already where the player sent TEARDOWN.
+                // Already gone if the player sent TEARDOWN.
                 let _ = pool.as_ref().map(|pool| pool.remove(&session));
             }
         });
@@ -348,13 +351,13 @@ fn watch_clients(server: &RTSPServer, camera: &Arc<Camera>, connections: &Arc<Co
     }
 }
 
-/// Which stream a request is about.
+/// The stream that a request refers to.
 fn stream_of(context: &RTSPContext) -> &'static str {
     let path = context.uri().map(|uri| uri.request_uri().to_string()).unwrap_or_default();
     if path.contains("/small") { "small" } else { "main" }
 }
 
-/// Whether there is room for one more session. A session that exists may set up its other tracks.
+/// Whether there is room for one more session. An existing session may set up its other tracks.
 fn admit(camera: &Camera, context: &RTSPContext) -> RTSPStatusCode {
     let open = u64::try_from(camera.counters.sessions.load(Ordering::Relaxed)).unwrap_or_default();
     let is_full = camera.settings.sessions.is_some_and(|most| open >= u64::from(most));

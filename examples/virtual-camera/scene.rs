@@ -1,9 +1,9 @@
 //! The moving picture: hills under an evening sky, a sun crossing it, a train on the plain, and in
 //! large letters the camera's id and a clock.
 //!
-//! Hue, hills and the train's direction differ from camera to camera. The landscape is painted once;
-//! a frame repaints only what moves, which keeps 1080p at 25 fps to a few milliseconds a frame even in
-//! a build without optimisation.
+//! Hue, hills and the train's direction differ between cameras. The landscape is painted once; a
+//! frame repaints only what moves, which keeps 1080p at 25 fps to a few milliseconds a frame even
+//! in a build without optimisation.
 
 use crate::{
     canvas::{Area, Canvas},
@@ -11,7 +11,7 @@ use crate::{
     font,
 };
 
-/// Time of one crossing of the sky and of the plain.
+/// Time in which the sun crosses the sky; the next constant is the train's on the plain.
 const SUN_PERIOD_MS: u64 = 26_000;
 const TRAIN_PERIOD_MS: u64 = 11_000;
 const WAGONS: i32 = 5;
@@ -19,7 +19,7 @@ const WAGONS: i32 = 5;
 const WAGON_LENGTH: i32 = 15;
 const WAGON_HEIGHT: i32 = 6;
 const WAGON_GAP: i32 = 1;
-/// Where the rails lie and where the plain begins, as shares of the height.
+/// Height of the rails and of the plain's edge, as shares of the picture's height.
 const RAILS: f32 = 0.91;
 const PLAIN: f32 = 0.80;
 
@@ -28,20 +28,21 @@ pub struct Scene {
     landscape: Canvas,
     /// First row of the hills in each column: the sun is not drawn from there on down.
     skyline: Vec<i32>,
-    /// What must be wiped before the next frame.
+    /// The areas to restore before the next frame.
     dirty: Vec<Area>,
     unit: i32,
     sun: Rgb,
     wagon: Rgb,
     leftwards: bool,
-    /// How far sun and train are ahead of other cameras'.
+    /// How far sun and train are ahead of those of other cameras.
     lead_ms: u64,
     /// Added to Unix time to get the time on the clock.
     clock_offset_ms: i64,
 }
 
 impl Scene {
-    /// Paints the landscape. `hue` is in degrees; `utc_offset` in seconds makes the clock a local one.
+    /// Paints the landscape. `hue` is in degrees; `utc_offset` in seconds sets the clock to local
+    /// time.
     pub fn new(mut landscape: Canvas, id: &str, hue: f32, utc_offset: i64) -> Self {
         let (width, height) = (landscape.width, landscape.height);
         let seed = id.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
@@ -57,7 +58,7 @@ impl Scene {
             }
             for (ridge, &colour) in ridges.iter().zip(&colours).rev() {
                 if level >= ridge[x] {
-                    // Mist lies at the foot of each hill.
+                    // There is mist at the foot of each hill.
                     let mist = ((level - ridge[x]) / (PLAIN - ridge[x]).max(0.01)).clamp(0.0, 1.0);
                     return between(colour, horizon, 0.35 * mist);
                 }
@@ -148,7 +149,7 @@ impl Scene {
             let off = row as f32 + 0.5 - y;
             let half = (radius * radius - off * off).max(0.0).sqrt();
             let (mut left, right) = ((x - half).max(0.0) as i32, ((x + half) as i32).min(width as i32));
-            // Only what stands above the hills, in as few spans as there are peaks.
+            // Draws only the part above the hills, in one span per peak.
             while left < right {
                 let end = (left..right).find(|&x| row >= self.skyline[x as usize]).unwrap_or(right);
                 self.canvas.fill(Area { x: left, y: row, width: end - left, height: 1 }, self.sun);
@@ -208,7 +209,8 @@ impl Scene {
     }
 }
 
-/// The outline of the `n`th range of hills, from the back, as a share of the height for each column.
+/// The outline of the `n`th range of hills, from the back, as a share of the height for each
+/// column.
 fn ridge(width: usize, n: usize, seed: u32) -> Vec<f32> {
     let phase = (seed % 1000) as f32 * 0.37 + n as f32 * 2.1;
     let (base, swing) = (0.56 + 0.085 * n as f32, 0.10 - 0.022 * n as f32);

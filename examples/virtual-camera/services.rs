@@ -1,4 +1,4 @@
-//! The ONVIF device service: who the camera is, what time it has, which services it offers.
+//! The ONVIF device service: the camera's identity, time and services.
 
 use std::{fmt::Write as _, net::SocketAddr};
 
@@ -12,7 +12,7 @@ use crate::{
 
 const FIRMWARE: &str = "1.0.0";
 
-/// Answers a call of the device service; `reached` is where the client found us.
+/// Answers a call of the device service; `reached` is the local address the client connected to.
 pub fn answer(device: &Device, reached: SocketAddr, call: &Call) -> Result<Response, Fault> {
     let camera = &device.camera;
     let content = match call.operation.as_str() {
@@ -40,7 +40,7 @@ pub fn answer(device: &Device, reached: SocketAddr, call: &Call) -> Result<Respo
     Ok(soap::answer("tds", &call.operation, &content))
 }
 
-/// What the camera says of itself as URIs; discovery announces the same.
+/// The camera's scopes as URIs; discovery announces the same.
 pub fn scope_uris(camera: &Camera) -> Vec<String> {
     let settings = &camera.settings;
     let location = settings.announcement.location.iter();
@@ -126,16 +126,17 @@ fn network_interfaces(camera: &Camera, reached: SocketAddr) -> String {
     )
 }
 
-/// A locally administered MAC address, always the same for the same camera, and its own even where it shares its UUID.
+/// A locally administered MAC address, constant for a camera, and unique even if the UUID is
+/// shared.
 pub fn hardware_address(camera: &Camera) -> String {
     let own = lasting_uuid(&camera.settings.id, &camera.settings.serial);
-    // Where the serial number and the id leave their traces.
+    // These digits depend on the serial number and the id.
     let digits: Vec<char> = own[2..8].chars().chain(own[own.len() - 4..].chars()).collect();
     let pairs: Vec<String> = digits.chunks(2).map(|pair| pair.iter().collect()).collect();
     format!("02:{}", pairs.join(":"))
 }
 
-/// Everything but the unreserved characters of RFC 3986 as `%XX`.
+/// Encodes all but the unreserved characters of RFC 3986 as `%XX`.
 fn percent(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -1,4 +1,4 @@
-//! What the person who starts virtual cameras asks for: the command line and the keys of a camera.
+//! The settings of virtual cameras: the command line and the keys of a camera.
 
 use std::{
     ffi::OsString,
@@ -29,7 +29,7 @@ pub struct Options {
     pub cameras: Vec<Settings>,
 }
 
-/// Width of a sample and its height.
+/// Sample aspect ratio: width and height.
 pub type Aspect = (u16, u16);
 
 /// One camera. Nothing here prints the password: `Debug` masks it.
@@ -42,39 +42,39 @@ pub struct Settings {
     pub rtsp_port: u16,
     pub codec: Codec,
     pub size: (usize, usize),
-    /// Width of a sample against its height, in both profiles: what the stream says, the picture is drawn all the same.
+    /// Sample aspect ratio that both profiles declare; the drawing does not change.
     pub aspect: Aspect,
     /// Size of the second profile.
     pub small: Option<(usize, usize)>,
     pub fps: u32,
     /// Frames from one key frame to the next.
     pub gop: u32,
-    /// Frames between two others that are sent after both and shown between them, at most.
+    /// Maximum number of B-frames between two other frames.
     pub bframes: u32,
-    /// Parameter sets stand in the session description only, not before key frames. H.264 only.
+    /// Parameter sets are in the session description only, not before key frames. H.264 only.
     pub sets_in_sdp: bool,
     /// kbit/s of the first profile.
     pub bitrate: u32,
     pub login: Option<Login>,
     pub auth: Auth,
-    /// Seconds the camera's clock is ahead of ours.
+    /// Seconds by which the camera's clock is ahead of this machine's.
     pub skew: i64,
     pub bars: bool,
     pub coding: Coding,
     pub media: Media,
-    /// Degrees; what colour the moving picture is.
+    /// Hue of the moving picture, in degrees.
     pub hue: f32,
     pub name: String,
     pub maker: String,
     pub model: String,
     pub serial: String,
-    /// Does not know GetEndpointReference, as many cameras.
+    /// Does not support GetEndpointReference, like many cameras.
     pub anonymous: bool,
-    /// Identity of the device, where it is not made of `id` and `serial`.
+    /// Identity of the device, unless it is derived from `id` and `serial`.
     pub uuid: Option<String>,
-    /// A track of sound beside the picture.
+    /// Whether there is an audio track.
     pub audio: bool,
-    /// RTSP sessions at the same time at most; further ones are refused with 453.
+    /// Maximum number of RTSP sessions at the same time; further ones are refused with 453.
     pub sessions: Option<u32>,
     pub announcement: Announcement,
 }
@@ -99,7 +99,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The word of the settings and of the JSON line.
+    /// The name in the settings and in the JSON line.
     pub fn word(self) -> &'static str {
         match self {
             Self::H264 => "h264",
@@ -109,7 +109,7 @@ impl Codec {
     }
 }
 
-/// How the ONVIF services ask for the login. RTSP always asks by Digest with MD5.
+/// How the ONVIF services require the login. RTSP always requires Digest with MD5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
     Open,
@@ -122,7 +122,7 @@ pub enum Auth {
     Both,
 }
 
-/// Which ONVIF media services the camera tells of.
+/// The ONVIF media services that the camera has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
     One,
@@ -147,7 +147,7 @@ pub enum Error {
         path: PathBuf,
         source: io::Error,
     },
-    /// `camera` is its place in the order of the command line, from 1.
+    /// `camera` is its position on the command line, from 1.
     Camera {
         camera: usize,
         complaint: String,
@@ -174,10 +174,9 @@ impl From<lexopt::Error> for Error {
     }
 }
 
-/// Reads the command line without its first word. Returns `None` where help was asked for.
+/// Parses the command line without its first word. Returns `None` if help was requested.
 ///
-/// # Errors
-/// The first thing that is wrong, in the order of the line.
+/// # Errors The first mistake on the line.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Options>, Error> {
     use lexopt::prelude::*;
     let mut options =
@@ -210,7 +209,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Opt
     if options.cameras.is_empty() { Err(Error::NoCamera) } else { Ok(Some(options)) }
 }
 
-/// Reads the description of the `n`th camera, from 0; the place gives the defaults for address and hue.
+/// Parses the description of the `n`th camera, from 0; `n` determines the default address and hue.
 fn camera(n: usize, description: &str) -> Result<Settings, String> {
     let mut pairs = Pairs::read(description)?;
     let id = pairs.take("id").ok_or("no id")?;
@@ -252,7 +251,7 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
             "sdp" => Some(codec == Codec::H264).filter(|known| *known),
             _ => None,
         })?,
-        // A bit and a half per pixel and second: 1.4 Mbit/s for 720p, 3.1 for 1080p.
+        // 1.5 bits per pixel and second: 1.4 Mbit/s for 720p, 3.1 for 1080p.
         bitrate: pairs.number("bitrate", (pixels * 3 / 2000).max(200))?,
         auth: auth(&mut pairs, login.is_some())?,
         skew: pairs.number("skew", 0)?,
@@ -333,20 +332,20 @@ fn coding(pairs: &mut Pairs, codec: Codec) -> Result<Coding, String> {
     Ok(coding)
 }
 
-/// Reads `WxH`.
+/// Parses `WxH`.
 pub fn dimensions(word: &str) -> Option<(usize, usize)> {
     let (width, height) = word.split_once('x')?;
     Some((width.parse().ok()?, height.parse().ok()?))
 }
 
-/// Reads `W:H`; GStreamer takes no zero, and H.264 and H.265 have 16 bits for each.
+/// Parses `W:H`; GStreamer accepts no zero, and H.264 and H.265 have 16 bits for each.
 pub fn aspect(word: &str) -> Option<Aspect> {
     let (width, height) = word.split_once(':')?;
     let side = |word: &str| word.parse().ok().filter(|side| *side > 0);
     Some((side(width)?, side(height)?))
 }
 
-/// Refuses sizes that the encoder of `codec` does not take, naming `key`.
+/// Refuses sizes that the encoder of `codec` does not support; the error names `key`.
 pub fn check_size(codec: Codec, key: &str, (width, height): (usize, usize)) -> Result<(), String> {
     let step = if codec == Codec::Mjpeg { 8 } else { 2 };
     if !(160..=3840).contains(&width) || !(90..=2160).contains(&height) {

@@ -7,7 +7,7 @@ use gstreamer_app::{AppSink, AppSrc};
 
 use crate::stream::Stream;
 
-/// Encoding a frame takes some ten milliseconds; longer than this something is broken.
+/// Timeout of encoding a frame, which normally takes some ten milliseconds.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(5);
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! SOAP as an ONVIF device reads and writes it: one call in, one answer or fault out.
+//! SOAP as an ONVIF device reads and writes it: one call in, one response or fault out.
 
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -12,28 +12,29 @@ pub const MEDIA2: &str = "http://www.onvif.org/ver20/media/wsdl";
 const SECURITY: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
 const CONTENT_TYPE: &str = "application/soap+xml; charset=utf-8";
 
-/// What a client asks for.
+/// A client's call.
 #[derive(Debug, Default, PartialEq)]
 pub struct Call {
     pub namespace: String,
     pub operation: String,
-    /// Elements of the body that hold text, by local name, in their order.
+    /// Elements of the body that contain text, by local name, in order.
     arguments: Vec<(String, String)>,
     pub token: Option<UsernameToken>,
-    /// `MessageID` of the header, where there is one.
+    /// `MessageID` of the header, if there is one.
     pub message_id: Option<String>,
-    /// Namespaces by the prefixes that the envelope declares for them anywhere.
+    /// Namespaces by the prefixes that the envelope declares anywhere.
     prefixes: HashMap<String, String>,
 }
 
 impl Call {
-    /// Namespace and local name of a qualified name that stands in a text; an unknown prefix has the namespace "".
+    /// Namespace and local name of a qualified name in text; an unknown prefix has the namespace
+    /// "".
     pub fn resolve<'a>(&self, name: &'a str) -> (String, &'a str) {
         let (prefix, local) = name.split_once(':').unwrap_or(("", name));
         (self.prefixes.get(prefix).cloned().unwrap_or_default(), local)
     }
 
-    /// The first argument of this name.
+    /// The first argument with this name.
     pub fn argument(&self, name: &str) -> Option<&str> {
         self.arguments(name).next()
     }
@@ -43,12 +44,12 @@ impl Call {
     }
 }
 
-/// The WS-Security header, as it was sent.
+/// The WS-Security header as sent.
 #[derive(Clone, Default, PartialEq)]
 pub struct UsernameToken {
     pub username: String,
     pub password: String,
-    /// `Type` of the password; empty where it was left out.
+    /// `Type` of the password; empty if it was left out.
     pub password_type: String,
     pub nonce: String,
     pub created: String,
@@ -60,7 +61,7 @@ impl std::fmt::Debug for UsernameToken {
     }
 }
 
-/// Reads an envelope. Returns `None` for what is not well-formed, has a DOCTYPE or holds no call.
+/// Parses an envelope. Returns `None` if it is not well-formed, has a DOCTYPE or contains no call.
 pub fn read(body: &[u8]) -> Option<Call> {
     let mut reader = NsReader::from_str(std::str::from_utf8(body).ok()?);
     let mut path: Vec<String> = Vec::new();
@@ -139,7 +140,7 @@ fn take(token: Option<&mut UsernameToken>, name: &str, value: String) {
     }
 }
 
-/// Text as it may stand in an element or attribute.
+/// Escapes text for an element or attribute.
 pub fn text(text: &str) -> std::borrow::Cow<'_, str> {
     escape(text)
 }
@@ -154,13 +155,13 @@ fn envelope(body: &str) -> String {
     )
 }
 
-/// The answer to `operation` of the service with this prefix.
+/// The response to `operation` of the service with this prefix.
 pub fn answer(prefix: &str, operation: &str, content: &str) -> Response {
     let body = format!("<{prefix}:{operation}Response>{content}</{prefix}:{operation}Response>");
     Response::new(200, CONTENT_TYPE, envelope(&body))
 }
 
-/// Why a call is not answered.
+/// The reason why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     NotAuthorized,
@@ -171,7 +172,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The answer, with the HTTP status cameras give it.
+    /// The response, with the HTTP status that cameras use.
     pub fn response(self) -> Response {
         let (status, code, subcodes, reason): (u16, &str, &[&str], &str) = match self {
             Self::NotAuthorized => (400, "Sender", &["NotAuthorized"], "Sender not Authorized"),

@@ -1,4 +1,5 @@
-//! SSDP and the UPnP description as cameras have them: a head that leads to an XML file that leads to the web server.
+//! SSDP and the UPnP description as cameras have them: a head that points to an XML file that
+//! points to the web server.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -19,12 +20,12 @@ pub const GROUP: Group =
 
 const DESCRIPTION_PATH: &str = "/rootdesc1.xml";
 const ROOT_DEVICE: &str = "upnp:rootdevice";
-/// Seconds for which an announcement holds.
+/// Seconds for which an announcement is valid.
 const MAX_AGE_S: u32 = 1800;
 
 pub struct Ssdp {
     camera: Arc<Camera>,
-    /// Where the description is served, at the camera's address.
+    /// The port of the description, at the camera's address.
     description_port: u16,
 }
 
@@ -33,7 +34,7 @@ impl Ssdp {
         Self { camera, description_port }
     }
 
-    /// What the camera calls itself, each with the name that is unique among all devices.
+    /// The search targets of the camera, each with its unique service name.
     fn targets(&self) -> [(String, String); 3] {
         let (udn, kind) = (udn(&self.camera), self.camera.settings.announcement.upnp_type.clone());
         [
@@ -106,12 +107,13 @@ fn search_target(datagram: &[u8]) -> Option<String> {
     of("st").map(str::to_owned)
 }
 
-/// The name of the device in UPnP; made from the MAC address, as on several makes, and so not the one of WS-Discovery.
+/// The device's UDN; derived from the MAC address, as on several makes, and so different from the
+/// UUID of WS-Discovery.
 fn udn(camera: &Camera) -> String {
     format!("uuid:Upnp-BasicDevice-1_0-{}", hardware_address(camera).replace(':', ""))
 }
 
-/// Serves the description; `onvif_port` is that of the camera's web server.
+/// Serves the description; `onvif_port` is the port of the camera's web server.
 pub fn description(camera: &Camera, onvif_port: u16, request: &Request) -> Response {
     count_proofs(camera, request);
     if request.path() != DESCRIPTION_PATH {

@@ -5,8 +5,8 @@
 //! standard library, so tests and benches include it with `#[path]`. `docs/virtual-camera.md`
 //! specifies the layout for readers in other languages; keep both alike.
 //!
-//! Layout: the picture is divided into a grid of [`GRID_COLUMNS`] x [`GRID_ROWS`] cells whatever its
-//! size; edges are rounded down. The stamp is the cells of the two lowest rows, columns 14 to 65:
+//! Layout: a picture of any size is divided into [`GRID_COLUMNS`] x [`GRID_ROWS`] cells; edges are
+//! rounded down. The stamp is the cells of the two lowest rows, columns 14 to 65:
 //!
 //! ```text
 //! column   14 15 | 16 ... 63                          | 64 65
@@ -18,7 +18,7 @@
 //! checksum is CRC-16/CCITT-FALSE (polynomial 0x1021, initial value 0xFFFF, not reflected) of the
 //! ten bytes frame (4) and time (6), both big endian.
 
-// Some who include this file only read, others only write.
+// Some files that include this module only read, others only write.
 #![allow(dead_code)]
 
 /// Cells across the picture.
@@ -36,10 +36,10 @@ const EDGE: usize = 2;
 const DATA: usize = COLUMNS - 2 * EDGE;
 /// The four edge cells of each row: left two, then right two.
 const SYNC: [[bool; 2 * EDGE]; ROWS] = [[true, false, false, true], [false, true, true, false]];
-/// Black and white edge cells must lie at least this far apart, of 255; otherwise there is no stamp.
+/// Minimum contrast between black and white edge cells, of 255; with less there is no stamp.
 const LEAST_CONTRAST: u32 = 80;
 
-/// What a frame says about itself.
+/// The frame's own number and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// Frames made by this stream before this one, since the camera started; wraps around.
@@ -48,7 +48,7 @@ pub struct Stamp {
     pub unix_ms: u64,
 }
 
-/// A picture in memory, eight bits per sample. Only one sample of each pixel is looked at.
+/// A picture in memory, eight bits per sample. Only one sample of each pixel is read.
 #[derive(Clone, Copy)]
 pub struct Pixels<'a> {
     pub data: &'a [u8],
@@ -64,11 +64,12 @@ pub struct Pixels<'a> {
 /// Why no stamp was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// The picture is smaller than one pixel per cell, or its buffer is shorter than it says.
+    /// The picture is smaller than one pixel per cell, or its buffer is shorter than its size
+    /// requires.
     TooSmall,
     /// The edge cells are not black and white where they should be.
     NoStamp,
-    /// The cells were read but the checksum is another: a damaged picture.
+    /// The cells were read but the checksum differs: a damaged picture.
     Damaged,
 }
 
@@ -84,7 +85,7 @@ impl std::fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// The pixels `(x, y, width, height)` a stamp covers in a picture of this size.
+/// The pixels `(x, y, width, height)` that a stamp covers in a picture of this size.
 pub fn area(width: usize, height: usize) -> (usize, usize, usize, usize) {
     let (x, y) = (FIRST_COLUMN * width / GRID_COLUMNS, FIRST_ROW * height / GRID_ROWS);
     let right = (FIRST_COLUMN + COLUMNS) * width / GRID_COLUMNS;
@@ -92,8 +93,8 @@ pub fn area(width: usize, height: usize) -> (usize, usize, usize, usize) {
     (x, y, right - x, bottom - y)
 }
 
-/// Writes `stamp` into a luma plane with the given sample values for black and white (16 and 235, or
-/// 0 and 255). The caller sets chroma under [`area`] to neutral.
+/// Writes `stamp` into a luma plane with the given sample values for black and white (16 and 235,
+/// or 0 and 255). The caller sets chroma under [`area`] to neutral.
 pub fn write(luma: &mut [u8], width: usize, height: usize, stride: usize, black: u8, white: u8, stamp: Stamp) {
     for (row, cells) in cells_of(stamp).iter().enumerate() {
         let top = (FIRST_ROW + row) * height / GRID_ROWS;
@@ -108,7 +109,8 @@ pub fn write(luma: &mut [u8], width: usize, height: usize, stride: usize, black:
     }
 }
 
-/// Reads the stamp of a whole picture, of any size from 160x90 up (320x180 after lossy compression).
+/// Reads the stamp of a whole picture, of any size from 160x90 up (320x180 after lossy
+/// compression).
 ///
 /// # Errors
 /// See [`Unreadable`].
@@ -149,7 +151,7 @@ pub fn read(pixels: &Pixels<'_>) -> Result<Stamp, Unreadable> {
     if bits(0, 32, 16) == u64::from(checksum(stamp)) { Ok(stamp) } else { Err(Unreadable::Damaged) }
 }
 
-/// Mean of the middle half of a cell, in both directions: what blurs at the cell's edges is left out.
+/// Mean of the middle half of a cell in both directions, which excludes the blur at its edges.
 fn mean_of_cell(pixels: &Pixels<'_>, column: usize, row: usize) -> u32 {
     let span = |n: usize, cells: usize, size: usize| {
         let (from, to) = (n * size / cells, (n + 1) * size / cells);

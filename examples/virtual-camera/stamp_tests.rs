@@ -1,4 +1,4 @@
-//! Kept apart from `stamp.rs`, which stories and benches include without them.
+//! Kept apart from `stamp.rs`, which tests and benches include without these tests.
 
 use crate::stamp::*;
 
@@ -60,7 +60,7 @@ fn picture_without_stamp_is_told_from_a_damaged_one() {
     assert_eq!(read(&luma(&[128; 320 * 180], 320, 180)), Err(Unreadable::NoStamp));
     let mut picture = written(320, 180, 16, 235);
     for row in 43 * 4..44 * 4 {
-        // One data cell turned around.
+        // One data cell is inverted.
         for x in 80..84 {
             picture[row * 320 + x] = 251 - picture[row * 320 + x];
         }

@@ -1,7 +1,7 @@
-//! One stream of a camera: frames made here, encoded by GStreamer, shared by all who play it.
+//! One stream of a camera: frames made here, encoded by GStreamer, shared by all players.
 //!
-//! Nothing is drawn and nothing is encoded while nobody plays. A frame is never queued behind another:
-//! if the encoder has not taken the last one, the next one is not made.
+//! Nothing is drawn or encoded while nothing plays. Frames are never queued: if the encoder has not
+//! taken the last frame, the next one is not made.
 
 use std::{
     sync::{
@@ -30,7 +30,7 @@ use crate::{
 /// Width and height.
 type Size = (usize, usize);
 
-/// Which of a camera's streams it is.
+/// Which of the camera's streams this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Main,
@@ -40,9 +40,9 @@ pub enum Part {
 pub struct Stream {
     camera: Arc<Camera>,
     part: Part,
-    /// Frames made since the camera started, however often the stream was begun again.
+    /// Frames made since the camera started, including earlier runs of the stream.
     frames: AtomicU32,
-    /// What is drawn, and for which size.
+    /// The pattern, and the size it was drawn for.
     pattern: Mutex<(Size, Pattern)>,
 }
 
@@ -59,17 +59,18 @@ impl Stream {
         }
     }
 
-    /// Now: a fault may change it.
+    /// The present size: a fault may change it.
     pub fn size(&self) -> Size {
         size(&self.camera, self.part)
     }
 
-    /// The shape of its samples now: a fault may change it.
+    /// The present sample aspect ratio: a fault may change it.
     fn aspect(&self) -> Aspect {
         self.camera.faults().aspect.unwrap_or(self.camera.settings.aspect)
     }
 
-    /// Makes the next frame, stamped with its number and this moment, and tells its size.
+    /// Makes the next frame, stamped with its number and the current time, and returns its size
+    /// too.
     pub fn next_frame(&self) -> (Size, Vec<u8>) {
         let (wanted, frame) = (self.size(), self.frames.fetch_add(1, Ordering::Relaxed));
         count(&self.camera.counters.frames);
@@ -80,14 +81,15 @@ impl Stream {
         (wanted, drawn.1.frame(Stamp { frame, unix_ms: unix_ms() }).to_vec())
     }
 
-    /// kbit/s: that of the settings, and in proportion less for a smaller picture.
+    /// kbit/s: the configured rate, reduced in proportion for a smaller picture.
     pub fn bitrate(&self) -> u32 {
         let pixels = |(width, height): Size| (width * height) as f64;
         let share = pixels(self.size()) / pixels(self.camera.settings.size);
         (f64::from(self.camera.settings.bitrate) * share).max(64.0) as u32
     }
 
-    /// What GStreamer must know of frames of this size and shape of samples; the encoders write it into the stream's VUI.
+    /// The caps of frames with this size and sample aspect ratio; the encoders write them into the
+    /// stream's VUI.
     pub fn caps(&self, size: Size, aspect: Aspect) -> gst::Caps {
         gst::Caps::builder("video/x-raw")
             .field("format", "I420")
@@ -100,19 +102,19 @@ impl Stream {
             .build()
     }
 
-    /// What a session that begins now is offered.
+    /// The offer for a session that begins now.
     pub fn offer(&self) -> Offer {
         let no_video = self.camera.faults().no_video;
         let video = (!no_video).then(|| self.camera.codec());
         Offer { video, audio: no_video || self.camera.settings.audio }
     }
 
-    /// How GStreamer makes that.
+    /// The launch line for that offer.
     pub fn launch_line(&self) -> String {
         launch::line(self.offer(), &self.camera.settings, self.bitrate())
     }
 
-    /// What the RTSP server needs to offer this stream.
+    /// The media factory that serves this stream in the RTSP server.
     pub fn factory(self: Arc<Self>) -> RTSPMediaFactory {
         let factory = RTSPMediaFactory::new();
         factory.set_launch(&self.launch_line());
@@ -136,7 +138,7 @@ impl Stream {
         media.connect_unprepared(move |_| stopped.store(true, Ordering::Relaxed));
         let (stream, bin) = (Arc::clone(self), bin.downgrade());
         let source = source.map(|source| source.downgrade());
-        // Ends when the media is unprepared or its elements are gone.
+        // The thread ends when the media is unprepared or its elements are gone.
         thread::Builder::new()
             .name(format!("frames {}", self.camera.settings.id))
             .spawn(move || match source {
@@ -146,8 +148,8 @@ impl Stream {
             .expect("the machine has room for one more thread");
     }
 
-    /// Pushes a frame per interval until told to stop. While the camera is stalled or frozen only the
-    /// first frame is made: without it the server could not describe the stream.
+    /// Pushes one frame per interval until `stop` is set. While the camera is stalled or frozen
+    /// only the first frame is made: without it the server could not describe the stream.
     fn generate(&self, bin: &glib::WeakRef<gst::Bin>, source: &glib::WeakRef<AppSrc>, stop: &AtomicBool) {
         let settings = &self.camera.settings;
         let usual = Duration::from_secs(1) / settings.fps;
@@ -174,8 +176,8 @@ impl Stream {
                 if described != Some(now) {
                     source.set_caps(Some(&self.caps(now.0, now.1)));
                 }
-                // Who plays from now on is given a key frame at once, as most cameras do: the stream may be that of
-                // a session before, whose player has died and is not yet known to have.
+                // A new player gets a key frame at once, as on most cameras: the stream may still
+                // run for an earlier session whose player has died unnoticed.
                 let plays = self.camera.counters.plays.load(Ordering::Relaxed);
                 let joined = since_key > 0 && plays != played;
                 played = plays;
@@ -183,7 +185,7 @@ impl Stream {
                     source.send_event(force_key_frame(!self.camera.settings.sets_in_sdp));
                     since_key = 0;
                 }
-                // Refused while the pipeline starts or stops; then the frame is simply lost.
+                // Refused while the pipeline starts or stops; then the frame is lost.
                 if source.push_buffer(gst::Buffer::from_slice(frame)).is_ok() {
                     described = Some(now);
                     since_key += 1;
@@ -195,7 +197,7 @@ impl Stream {
         }
     }
 
-    /// Sleeps, through changes of the faults that leave the rhythm as it is.
+    /// Sleeps until `due`; changes of faults that do not affect the interval do not end the sleep.
     fn sleep_until(&self, due: Instant, since: &crate::faults::Faults, stop: &AtomicBool) {
         loop {
             let now = self.camera.faults();
@@ -207,7 +209,7 @@ impl Stream {
         }
     }
 
-    /// For a stream without pictures: there is nothing to do but to take leave.
+    /// Waits in a stream without pictures, which only has to end.
     fn wait_for_bye(&self, bin: &glib::WeakRef<gst::Bin>, stop: &AtomicBool) {
         let byes = self.camera.faults().byes;
         while !stop.load(Ordering::Relaxed) && bin.upgrade().is_some() {
@@ -237,8 +239,8 @@ fn pattern(camera: &Camera, size: Size) -> Pattern {
     Pattern::Moving(Box::new(Scene::new(canvas, &settings.id, settings.hue, offset)))
 }
 
-/// Says that there is nothing to seek in. GStreamer's generator of sound would offer to, and the server
-/// would then refuse every player that asks for the beginning, as FFmpeg does.
+/// Reports that the stream is not seekable. GStreamer's sound generator would offer seeking, and
+/// the server would then refuse every player that asks for the beginning, as FFmpeg does.
 fn is_live(info: &mut gst::PadProbeInfo) -> gst::PadProbeReturn {
     if let Some(gst::PadProbeData::Query(query)) = &mut info.data
         && let gst::QueryViewMut::Seeking(seeking) = query.view_mut()
@@ -249,14 +251,15 @@ fn is_live(info: &mut gst::PadProbeInfo) -> gst::PadProbeReturn {
     gst::PadProbeReturn::Ok
 }
 
-/// The end of the stream: RTCP BYE goes out for every track.
+/// Ends the stream: RTCP BYE is sent for every track.
 fn end(bin: &glib::WeakRef<gst::Bin>) {
     if let Some(bin) = bin.upgrade() {
         bin.send_event(gst::event::Eos::new());
     }
 }
 
-/// Makes the frame behind it a key frame. Encoders that know only such, like MJPEG's, pass it on.
+/// An event that makes the next frame a key frame. Encoders that make only key frames, like
+/// MJPEG's, pass it on.
 fn force_key_frame(with_sets: bool) -> gst::Event {
     gst::event::CustomDownstream::new(
         gst::Structure::builder("GstForceKeyUnit").field("all-headers", with_sets).build(),

@@ -1,4 +1,5 @@
-//! WS-Discovery as a camera speaks it (the version of April 2005): Hello, Bye, and answers to Probe and Resolve.
+//! WS-Discovery as a camera speaks it (the version of April 2005): Hello, Bye, and answers to Probe
+//! and Resolve.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddrV4},
@@ -29,9 +30,9 @@ const EVERYBODY: &str = "urn:schemas-xmlsoap-org:ws:2005:04:discovery";
 pub struct WsDiscovery {
     camera: Arc<Camera>,
     onvif_port: u16,
-    /// Seconds since 1970 at the start: tells one life of the device from the next.
+    /// Seconds since 1970 at the start: the InstanceId, which differs after each start.
     instance: u64,
-    /// Messages sent so far in this life.
+    /// Messages sent so far since the start.
     messages: u64,
 }
 
@@ -40,7 +41,7 @@ impl WsDiscovery {
         Self { camera, onvif_port, instance: unix_ms() / 1000, messages: 0 }
     }
 
-    /// Whether a camera like this answers a Probe for these types and scopes. All of them must fit.
+    /// Whether this camera answers a Probe for these types and scopes. All of them must match.
     fn fits(&self, probe: &Call) -> bool {
         let types = probe.argument("Types").unwrap_or_default();
         let wanted: Vec<(String, &str)> = types.split_whitespace().map(|name| probe.resolve(name)).collect();
@@ -78,7 +79,7 @@ impl WsDiscovery {
         }
     }
 
-    /// What Hello, ProbeMatch and ResolveMatch all hold.
+    /// The common part of Hello, ProbeMatch and ResolveMatch.
     fn description(&self) -> String {
         let types = match self.camera.settings.announcement.answers {
             Answers::Transmitter => "dn:NetworkVideoTransmitter",
@@ -95,7 +96,7 @@ impl WsDiscovery {
         )
     }
 
-    /// `asked` is the MessageID of the question; without one the message is for everybody.
+    /// `asked` is the MessageID of the request; without one the message is sent to the group.
     fn envelope(&mut self, action: &str, asked: Option<&str>, body: &str) -> String {
         self.messages += 1;
         let (to, relates) = match asked {
@@ -152,7 +153,7 @@ impl Speaker for WsDiscovery {
         if self.is_silent() {
             return Vec::new();
         }
-        // Where several copies of one question arrive, each is answered, as most cameras do.
+        // If several copies of one request arrive, each is answered, as on most cameras.
         let description = self.description();
         let body = format!("<d:{kind}Matches><d:{kind}Match>{description}</d:{kind}Match></d:{kind}Matches>");
         vec![self.envelope(&format!("{kind}Matches"), Some(&id), &body)]
@@ -193,7 +194,7 @@ mod tests {
         WsDiscovery::new(Arc::new(Camera::new(options.cameras.into_iter().next().unwrap())), 8000)
     }
 
-    /// A question with prefixes that no camera would choose.
+    /// A request with prefixes that no camera would choose.
     fn question(body: &str) -> String {
         format!(
             "<e:Envelope xmlns:e='http://www.w3.org/2003/05/soap-envelope' xmlns:w='{ADDRESSING}'><e:Header>\

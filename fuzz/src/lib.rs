@@ -1,13 +1,13 @@
-//! The rooms of cctv-agent that read what strangers send, built for the fuzzer.
+//! The modules of cctv-agent that parse untrusted input, built for the fuzzer.
 //!
-//! They are the very files of the project, without those rooms that need OpenCV; [`readers`] says what
-//! must hold for any input. `scripts/fuzz` runs the targets, `tests/corpus.rs` feeds their seeds to the
-//! same functions on every test run.
+//! They are the project's own files, without the modules that need OpenCV; [`readers`] states what
+//! must hold for any input. `scripts/fuzz` runs the targets, `tests/corpus.rs` feeds their seeds to
+//! the same functions on every test run.
 
-// The rooms and the readers call each other by the name of the crate.
+// The modules and the readers refer to each other by the name of the crate.
 extern crate self as cctv_agent;
 
-// The folder stands at the module, so that the files below find their own subfolders.
+// The path is set on the module, so that the files below find their own subfolders.
 #[path = "../../src"]
 mod rooms {
     pub mod camera;

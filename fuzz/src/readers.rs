@@ -1,7 +1,7 @@
-//! What must hold for whatever bytes a stranger sends, one function for each reader.
+//! Properties that must hold for any input, one function for each parser.
 //!
-//! A function panics where a promise is broken; that the reader returns at all, in little memory, is
-//! the first of them. The fuzzer calls these functions, and so does `tests/corpus.rs`.
+//! A function panics if a property is broken. The first property is that the parser returns at all,
+//! in little memory. The fuzzer calls these functions, and so does `tests/corpus.rs`.
 
 use std::{
     io,
@@ -26,10 +26,10 @@ use cctv_agent::{
     xml::{self, Element, filter::Filter},
 };
 
-/// Takes any bytes; panics where a promise is broken.
+/// Takes any bytes; panics if a property is broken.
 pub type Check = fn(&[u8]);
 
-/// Every reader by the name of its target and of the folder of its seeds.
+/// Every parser by the name of its target and of the folder of its seeds.
 pub const ALL: [(&str, Check); 9] = [
     ("challenge", challenge),
     ("config", config),
@@ -42,10 +42,10 @@ pub const ALL: [(&str, Check); 9] = [
     ("xml", xml),
 ];
 
-/// The longest words of a camera that get into a message of ours, in characters.
+/// Maximum length of a camera's text in our messages, in characters.
 const MAX_QUOTE_LEN: usize = 160;
 
-/// XML is read or refused, and never deeper than promised; escaped text reads back unchanged.
+/// XML is parsed or refused, and never deeper than the limit; escaped text parses back unchanged.
 pub fn xml(bytes: &[u8]) {
     if let Ok(root) = xml::read(bytes) {
         assert!(depth(&root) <= 64, "deeper than promised");
@@ -62,7 +62,7 @@ fn depth(element: &Element) -> usize {
     1 + element.children.iter().map(depth).max().unwrap_or(0)
 }
 
-/// An HTTP answer says the same in whatever pieces it comes; the first byte says in which.
+/// An HTTP response parses the same in pieces of any size; the first byte gives the size.
 pub fn reply(bytes: &[u8]) {
     let Some((first, bytes)) = bytes.split_first() else { return };
     let whole = response::read(bytes).ok();
@@ -81,14 +81,15 @@ pub fn reply(bytes: &[u8]) {
     };
     assert!(whole.body.len() <= response::MAX_BODY_LEN && whole.headers.len() <= response::MAX_HEADERS);
     assert_eq!((whole.status, &whole.headers), (pieces.status, &pieces.headers));
-    // Where an announced length is too small, what follows the root element may be read or not.
+    // If an announced length is too small, the bytes after the root element may be parsed or not.
     if whole.body != pieces.body {
         assert!(whole.body.starts_with(&pieces.body), "{:?} and {:?}", whole.body, pieces.body);
         assert_eq!(xml::read(&whole.body).ok(), Some(xml::read(&pieces.body).expect("the root is closed")));
     }
 }
 
-/// What is kept of a list of profiles is the same in whatever pieces it comes, and not more than came.
+/// The kept part of a list of profiles is the same in pieces of any size, and no longer than the
+/// input.
 fn filter(bytes: &[u8]) {
     let kept = |step: usize| {
         let (mut filter, mut kept) = (Filter::new(responses::PROFILE_OUTLINE), Vec::new());
@@ -98,13 +99,13 @@ fn filter(bytes: &[u8]) {
     };
     let whole = kept(bytes.len().max(1));
     assert!(whole.len() <= bytes.len());
-    // A tag that is longer than what is held back is cut where its pieces are.
+    // A tag longer than the buffer is cut at piece boundaries.
     if bytes.len() < 1 << 13 {
         assert_eq!(kept(1 + bytes.len() % 7), whole);
     }
 }
 
-/// A SOAP message, bare or in an HTTP answer, is understood or refused in words fit for a log line.
+/// A SOAP message, bare or in an HTTP response, is parsed or refused with text fit for a log line.
 pub fn soap(bytes: &[u8]) {
     filter(bytes);
     let bare =
@@ -157,8 +158,8 @@ fn check_refusal(refusal: &CallError) {
     assert!(words.chars().count() <= MAX_QUOTE_LEN && !words.contains(char::is_control), "{words:?}");
 }
 
-/// Challenges, one field to a line, are told apart; the answer to them is one header line that holds
-/// the login whole.
+/// Challenges, one per line, are parsed separately; the answer to them is one header line with the
+/// complete login.
 pub fn challenge(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let challenges = challenge::parse(text.lines());
@@ -174,12 +175,13 @@ pub fn challenge(bytes: &[u8]) {
     }
 }
 
-/// A message between agent and worker, its kind first, is refused or means the very bytes it came as.
+/// A message between agent and worker, its kind first, is refused or encodes back to the same
+/// bytes.
 pub fn wire(bytes: &[u8]) {
     let Some((&kind, body)) = bytes.split_first() else { return };
     same_again(ToWorker::decode(kind, body), kind, body);
     match FromWorker::decode(kind, body) {
-        // Its text is made fit to be shown.
+        // Its text is made safe to show.
         Ok(FromWorker::Failed(failure)) => {
             assert!(failure.text.chars().count() <= text::MAX_REASON_LEN && !failure.text.contains(text::is_hidden));
         }
@@ -198,7 +200,7 @@ fn same_again<M: Message>(message: Result<M, ipc::Error>, kind: u8, body: &[u8])
     assert_eq!(again, body);
 }
 
-/// A configuration is read or complained about, with positions that exist and without its passwords.
+/// A configuration is parsed or refused, with positions that exist and without its passwords.
 pub fn config(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let read_secret = |_: &Path| Ok::<_, io::Error>(SecretFile { text: "geheim".into(), readable_by_all: true });
@@ -215,7 +217,7 @@ pub fn config(bytes: &[u8]) {
     }
 }
 
-/// Where the datagrams and descriptions here come from.
+/// The sender of the datagrams and descriptions here.
 const SENDER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// A WS-Discovery datagram gives devices with addresses that can be asked, or nothing.
@@ -231,7 +233,8 @@ pub fn probe_match(bytes: &[u8]) {
     }
 }
 
-/// An SSDP datagram gives one message or nothing, and a description is fetched from its sender alone.
+/// An SSDP datagram gives one message or nothing, and a description is fetched only from its
+/// sender.
 pub fn ssdp(bytes: &[u8]) {
     let Some(message) = ssdp::parse(bytes) else { return };
     let _ = (message.udn(), message.identity(), message.is_camera());

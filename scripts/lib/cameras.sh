@@ -1,7 +1,8 @@
-# Sixteen names for walls of many virtual cameras. Sourced.
+# Sixteen camera names for walls of many virtual cameras. Sourced.
 # shellcheck shell=sh
 
-# camera_list FILE COUNT: writes the first COUNT cameras, at most 16, one a line: id, codec, hue, name.
+# camera_list FILE COUNT: writes the first COUNT cameras, at most 16, one a line: id, codec, hue,
+# name.
 camera_list() {
     head -n "$2" >"$1" <<'LIST'
 gate h264 210 Front gate 大門

@@ -1,10 +1,10 @@
-# Tests told one sentence at a time, and waiting with a limit, for shell. Sourced; expects $said, a file
-# for what a test prints.
+# Tests with one sentence each, and waits with a timeout, for shell. Sourced; expects $said, a file
+# for the output of a test.
 # shellcheck shell=sh disable=SC2154
 
 passed=0 failed=0
 
-# check SENTENCE COMMAND...: one test. What it prints is shown only if it fails.
+# check SENTENCE COMMAND...: runs one test. Its output is shown only if it fails.
 check() {
     sentence=$1
     shift
@@ -24,7 +24,7 @@ sum_up() {
     [ "$failed" = 0 ]
 }
 
-# eventually SECONDS COMMAND...: tries it until it succeeds or the time is over.
+# eventually SECONDS COMMAND...: repeats it until it succeeds or the time is over.
 eventually() {
     deadline=$(($(date +%s) + $1))
     shift

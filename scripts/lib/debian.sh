@@ -1,7 +1,7 @@
-# Installs what a script needs on Debian, if missing, and says so. Sourced; expects $project.
+# Installs missing Debian packages that a script needs, and says so. Sourced; expects $project.
 # shellcheck shell=sh disable=SC2154
 
-# Runs a command as root; fails with a reason where that is impossible.
+# Runs a command as root; fails with a reason if that is impossible.
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
@@ -13,7 +13,7 @@ as_root() {
     fi
 }
 
-# Prints the packages of the groups named that are not there yet.
+# Prints the missing packages of the named groups.
 missing_packages() {
     while read -r group package command; do
         for wanted in "$@"; do
@@ -30,8 +30,9 @@ missing_packages() {
     done <"$project/scripts/packages"
 }
 
-# Installs the packages named, and starts no service of theirs now: Debian would, and a port that it takes
-# may be in use. nginx is for tests, which start one of their own, so it does not start at the next boot either.
+# Installs the named packages and starts none of their services: Debian would, and a port that one
+# uses may be taken. nginx is for tests, which start their own, so it does not start at the next
+# boot either.
 apt_install() {
     # shellcheck disable=SC2016 # for the inner shell
     as_root env DEBIAN_FRONTEND=noninteractive sh -c '
@@ -54,7 +55,8 @@ apt_install() {
     ' sh "$@"
 }
 
-# Installs what is missing of the groups named (see scripts/packages). Takes minutes at most once.
+# Installs the missing packages of the named groups (see scripts/packages). Takes minutes at most
+# once.
 install_packages() {
     command -v apt-get >/dev/null || {
         printf 'this is not Debian; going on with what is there (wanted: scripts/packages)\n'
@@ -81,7 +83,7 @@ is_at_least() {
     [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
 }
 
-# Puts a Rust toolchain that is new enough on the PATH; rustup fetches one where there is none, since
+# Puts a recent enough Rust toolchain on the PATH; rustup fetches one if there is none, because
 # Debian's own is older.
 require_rust() {
     PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH

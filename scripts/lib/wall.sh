@@ -1,16 +1,17 @@
-# Starts virtual cameras, four unless told otherwise, and an agent that shows them, and ends them again. Sourced; expects
-# $project, and a directory of the caller's own for everything that is written. Whoever wants other
-# cameras names a file of lines "id codec hue name" in WALL_LIST, and their pictures in WALL_PICTURE.
+# Starts virtual cameras, by default four, and an agent that shows them, and ends them again.
+# Sourced; expects $project, and a directory of the caller's own for everything that is written. For
+# other cameras, WALL_LIST names a file of lines "id codec hue name", and WALL_PICTURE describes
+# their pictures.
 # shellcheck shell=sh disable=SC2154
 
-# The cameras' processes are up.
+# Timeout in seconds for the cameras' processes to be up.
 CAMERAS_SECONDS=60
-# All cameras are live.
+# Timeout in seconds for all cameras to be live.
 LIVE_SECONDS=90
-# After a polite request; the agent itself takes 3 s at most.
+# Timeout in seconds after a request to end; the agent itself takes 3 s at most.
 END_SECONDS=6
 
-# What real passwords look like, and what breaks whoever pastes them into a URL.
+# Typical of real passwords, with characters that break a URL if they are not encoded.
 WALL_PASSWORD='p@ss:w/rd?#^!&%41'
 
 # camera_line ID LAST_OCTET CODEC HUE NAME: one line of the virtual cameras' file.
@@ -77,8 +78,8 @@ LIST
     }
 }
 
-# wait_until SECONDS COMMAND: tries COMMAND until it succeeds, SECONDS have passed, or a process of
-# the wall has ended.
+# wait_until SECONDS COMMAND: repeats COMMAND until it succeeds, SECONDS have passed, or a process
+# of the wall has ended.
 wait_until() {
     deadline=$(($(date +%s) + $1))
     until "$2"; do
@@ -104,7 +105,7 @@ is_running() {
     esac
 }
 
-# Says with what code process $1, a child of this shell, ended by itself, if it did.
+# Prints the exit code of process $1, a child of this shell, if it ended by itself.
 how_it_ended() {
     is_running "$1" && return 0
     code=0
@@ -112,7 +113,7 @@ how_it_ended() {
     printf 'it ended by itself, with code %s\n' "$code"
 }
 
-# Asks process $1, a child of this shell, to end; kills it after END_SECONDS. Prints nothing.
+# Requests process $1, a child of this shell, to end; kills it after END_SECONDS. Prints nothing.
 end_process() {
     kill -TERM "$1" 2>/dev/null || return 0
     deadline=$(($(date +%s) + END_SECONDS))
@@ -123,7 +124,7 @@ end_process() {
     wait "$1" 2>/dev/null || :
 }
 
-# Ends what start_wall started, however far it came.
+# Ends all that start_wall started, even after a partial start.
 stop_wall() {
     [ -z "${agent_pid:-}" ] || end_process "$agent_pid"
     [ -z "${cameras_pid:-}" ] || end_process "$cameras_pid"

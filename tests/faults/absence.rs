@@ -1,4 +1,4 @@
-//! The camera is gone, wants nobody, or has nothing to show.
+//! The camera is gone, refuses connections, or has nothing to show.
 
 use crate::{
     scenario::{Scenario, Wall, tell},
@@ -20,7 +20,8 @@ fn camera_that_leaves_or_refuses_says_why_and_comes_back() {
     ]);
 }
 
-/// The stream is well and was live a moment ago: it is opened where it was, and does not have to wait for ONVIF.
+/// The stream works and was live a moment ago: the agent opens it at the same address and does not
+/// wait for ONVIF.
 #[test]
 fn camera_that_hangs_up_while_its_onvif_is_ill_is_back_at_the_first_attempt() {
     let ills = [("mute", "onvif-down"), ("babbling", "garbage")];

@@ -1,4 +1,4 @@
-//! The camera's cable is pulled: no FIN, no RST, nothing; its connections are half open for ever.
+//! The camera's cable is pulled: no FIN, no RST; its connections stay half open for ever.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ fn camera_whose_cable_is_pulled_is_missed_and_read_again_when_it_is_back() {
             let why = said["why"].as_str()?.to_owned();
             (said["state"] != "live" && why.contains("no frame for")).then_some(why)
         });
-        // Each attempt now fails for itself.
+        // Each attempt now fails by itself.
         wait_for("further attempts", || (agent.camera("gate")["reconnects"].as_u64()? >= 2).then_some(()));
 
         let (back, back_ms) = (Instant::now(), unix_ms());
@@ -42,7 +42,7 @@ fn camera_whose_cable_is_pulled_is_missed_and_read_again_when_it_is_back() {
         eprintln!("gate: cable detected after {detected:.1?} as {why:?}, live {:.1?} after it is back", back.elapsed());
         agent.wait_for_state("gate", "live");
         assert_eq!(agent.workers().len(), 1);
-        // The camera may still keep the session whose end it never heard.
+        // The camera may still keep the session, because it never received its end.
         let sessions = camera.within(|| cameras.facts("gate")["sessions"].as_i64().unwrap());
         assert!((1..=2).contains(&sessions), "{sessions}");
     });
@@ -59,7 +59,7 @@ fn camera_is_tried_again_as_soon_as_the_wall_has_its_network_back() {
         let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\nstall_after = 1.0\nurl = \"{url}\"\n"));
         agent.wait_for_state("gate", "live");
         wall.unplug();
-        // From here on the next attempt is 16 s away at least.
+        // From here on the next attempt comes after 16 s at least.
         wait_for("the fifth attempt", || agent.camera("gate")["why"].as_str()?.contains("(attempt 5)").then_some(()));
         let told = Instant::now();
         wall.plug_in();

@@ -1,4 +1,5 @@
-//! The camera is set differently, or its clock is, while it is being watched: that is no fault of the picture.
+//! The camera's settings or its clock change while a viewer watches it: the picture must not
+//! suffer.
 
 use crate::{
     scenario::{Scenario, Wall, unix_ms},

@@ -1,4 +1,4 @@
-//! A switch loses its power, and all cameras behind it come back in the same moment.
+//! A switch loses its power, and all cameras behind it come back at the same moment.
 
 use std::{
     thread,
@@ -12,14 +12,14 @@ use crate::{
 
 const IDS: [&str; 12] = ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10", "c11", "c12"];
 
-/// As the agent's manual says.
+/// The number in the agent's manual.
 const OPENINGS: usize = 8;
 
 #[test]
 fn many_cameras_that_return_at_once_are_opened_some_at_a_time() {
     let tales = IDS.map(|id| Scenario { id, keys: "fps=5 gop=5", faults: &[], words: &[], states: &[] });
     let wall = Wall::new(&tales);
-    // Frozen cameras are the worst: each opening takes as long as it may.
+    // Frozen cameras are the worst case: each opening takes as long as it may.
     let frozen = Instant::now();
     IDS.iter().for_each(|id| wall.cameras.fault(id, "freeze"));
     for id in IDS {

@@ -1,4 +1,4 @@
-//! The password is changed at the camera while it is being watched.
+//! The camera's password is changed while a viewer watches it.
 
 use nix::sys::signal::Signal;
 

@@ -1,4 +1,5 @@
-//! One story for each way in which a camera can fail: what the wall says, how soon, and that it heals.
+//! One scenario for each way in which a camera can fail: what the wall says, how soon, and that it
+//! recovers.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! Each fault of the virtual camera is what its manual says, seen by a player that is not ours.
+//! Each fault of the virtual camera does what its manual says, as seen by an independent player.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::{
     support::{Cameras, PATIENCE, wait_for},
 };
 
-/// Long enough for dozens of frames; what must not come does not come in it.
+/// Long enough for dozens of frames. Within this time nothing unwanted may arrive.
 const WHILE: Duration = Duration::from_millis(1500);
 
 /// How long a player waits for its first frame.
@@ -23,7 +23,7 @@ fn packets(events: &[Event], on: u8) -> Vec<&[u8]> {
     events.iter().filter_map(of).collect()
 }
 
-/// Plays until something of `wanted` has come, and gives it.
+/// Plays until `wanted` returns a value, and returns it.
 fn until<T>(player: &mut Player, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -41,7 +41,7 @@ fn frame(event: &Event) -> Option<Vec<u8>> {
     }
 }
 
-/// A camera that is being played, with a frame seen.
+/// A camera that is being played; at least one frame has arrived.
 fn playing(description: &str) -> (Cameras, Player) {
     let cameras = Cameras::start(&[description]);
     let mut player = Player::connect(&cameras.stream("gate"));
@@ -50,7 +50,7 @@ fn playing(description: &str) -> (Cameras, Player) {
     (cameras, player)
 }
 
-/// The kinds of the H.264 units in a packet: alone, a piece of one, or several behind their lengths.
+/// The NAL unit types in an H.264 packet: a single unit, a fragment, or an aggregate with lengths.
 fn units(packet: &[u8]) -> Vec<u8> {
     match packet[12] & 0x1f {
         28 => vec![packet[13] & 0x1f],
@@ -79,7 +79,7 @@ fn stalled_camera_answers_and_frozen_one_does_not() {
     for (fault, answers) in [("stall", true), ("freeze", false)] {
         let (cameras, mut player) = playing(CAMERA);
         cameras.fault("gate", fault);
-        // What was on its way.
+        // Skip what was already in transit.
         player.listen(Duration::from_millis(300));
         player.keep_alive();
         let events = player.listen(WHILE);
@@ -89,7 +89,7 @@ fn stalled_camera_answers_and_frozen_one_does_not() {
         assert!(!events.contains(&Event::Closed), "{fault}");
         if !answers {
             assert!(events.is_empty(), "{events:?}");
-            // The kernel takes another connection, and that is all.
+            // The kernel accepts another connection, and nothing else happens.
             let mut other = Player::connect(&cameras.stream("gate"));
             other.keep_alive();
             assert_eq!(other.listen(WHILE), []);
@@ -114,7 +114,7 @@ fn garbage_payload_has_whole_headers_and_framing() {
     };
     assert!(garbage.windows(2).all(in_order) && garbage.iter().all(|packet| packet[0] == 0x80));
     assert!(!events.iter().any(|event| matches!(event, Event::Noise(_))));
-    // Frames of this encoder are of two or three kinds; random bytes are of all.
+    // This encoder makes NAL units of two or three types; random bytes contain all types.
     let kinds =
         |packets: &[&[u8]]| packets.iter().map(|packet| packet[12]).collect::<std::collections::BTreeSet<_>>().len();
     assert!(kinds(&sound) <= 6 && kinds(&garbage) > 8, "{} and {}", kinds(&sound), kinds(&garbage));
@@ -126,7 +126,7 @@ fn key_frames_cease_and_no_session_gets_one_any_more() {
     let keys = |events: &[Event]| packets(events, 0).iter().filter(|packet| holds_key(packet)).count();
     assert!(keys(&player.listen(WHILE)) > 0, "a key frame comes every five frames");
     cameras.fault("gate", "no-key-frames");
-    // One that was under way still comes.
+    // A frame already in transit still arrives.
     player.listen(Duration::from_millis(800));
     let events = player.listen(WHILE);
     assert!(packets(&events, 0).len() > 1);
@@ -143,7 +143,7 @@ fn key_frames_cease_and_no_session_gets_one_any_more() {
 
 #[test]
 fn truncated_units_are_about_half_as_long() {
-    // One packet per frame, all of one kind: MJPEG of a small picture.
+    // One packet per frame, all of one type: MJPEG of a small picture.
     let (cameras, mut player) = playing("id=gate codec=mjpeg size=160x96 small=none");
     let longest = |events: &[Event]| packets(events, 0).iter().map(|packet| packet.len()).max().unwrap();
     let whole: usize = packets(&player.listen(WHILE), 0).iter().map(|packet| packet.len()).sum();
@@ -247,7 +247,8 @@ fn camera_takes_leave_by_rtcp_or_by_rtsp() {
     until(&mut player, "RTCP BYE", is_bye);
     until(&mut player, "the end", |event| (*event == Event::Closed).then_some(()));
 
-    // The server may still be letting go of the stream: as every player, this one tries again where nothing comes.
+    // The server may still be closing the stream: like every player, this one retries if nothing
+    // comes.
     let mut player = wait_for("a frame", || {
         let mut player = Player::connect(&cameras.stream("gate"));
         player.play().ok()?;
@@ -298,7 +299,7 @@ fn size_changes_within_the_session_and_codec_with_the_next() {
 
 #[test]
 fn teardown_is_counted_also_where_the_connection_ends_with_it() {
-    // Frames are on their way all the time, and the end of the connection is a reset.
+    // Frames are in transit all the time, and the connection ends with a reset.
     let cameras = Cameras::start(&[CAMERA]);
     for count in 1..=20 {
         let mut player = Player::connect(&cameras.stream("gate"));

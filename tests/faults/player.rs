@@ -1,5 +1,5 @@
-//! A player that takes nothing for granted: RTSP over one TCP connection, read byte by byte, so that a
-//! story can say what a virtual camera's fault is on the wire.
+//! A player that assumes nothing: RTSP over one TCP connection, read byte by byte. It shows what a
+//! virtual camera's fault looks like on the wire.
 
 use std::{
     collections::VecDeque,
@@ -8,12 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// One thing that came.
+/// One received item.
 #[derive(Debug, PartialEq)]
 pub enum Event {
     /// An interleaved packet: its channel and its bytes.
     Packet(u8, Vec<u8>),
-    /// An answer, or a request of the server: its first line.
+    /// A response, or a request of the server: its first line.
     Message(String),
     /// Bytes that are neither.
     Noise(usize),
@@ -36,10 +36,9 @@ impl Player {
         Self { stream, buffer: VecDeque::new(), url: url.to_owned(), session: String::new(), requests: 0 }
     }
 
-    /// Plays all tracks that the description names, and gives the description.
+    /// Plays all tracks in the description, and returns the description.
     ///
-    /// # Errors
-    /// The status line of the first refusal.
+    /// # Errors The status line of the first refusal.
     pub fn play(&mut self) -> Result<String, String> {
         let url = self.url.clone();
         let (status, _, sdp) = self.ask("DESCRIBE", &url, "Accept: application/sdp\r\n");
@@ -61,7 +60,7 @@ impl Player {
         if status.contains(" 200 ") { Ok(sdp) } else { Err(status) }
     }
 
-    /// Sends a request without waiting for the answer.
+    /// Sends a request without waiting for the response.
     pub fn send(&mut self, method: &str, target: &str, more: &str) {
         self.requests += 1;
         let session = if self.session.is_empty() { String::new() } else { format!("Session: {}\r\n", self.session) };
@@ -69,19 +68,19 @@ impl Player {
         self.stream.write_all(request.as_bytes()).unwrap();
     }
 
-    /// Ends its session and closes the connection in the same breath, without reading what has come.
+    /// Ends the session and closes the connection at once, without reading what has arrived.
     pub fn tear_down(mut self) {
         let url = self.url.clone();
         self.send("TEARDOWN", &url, "");
     }
 
-    /// As a player does now and then to keep its session.
+    /// Sends the request with which players keep their session alive.
     pub fn keep_alive(&mut self) {
         let url = self.url.clone();
         self.send("OPTIONS", &url, "");
     }
 
-    /// Status line, head and body of the answer.
+    /// Status line, head and body of the response.
     fn ask(&mut self, method: &str, target: &str, more: &str) -> (String, String, String) {
         self.send(method, target, more);
         let deadline = Instant::now() + super::support::PATIENCE;
@@ -102,7 +101,7 @@ impl Player {
         (head.lines().next().unwrap().to_owned(), head.clone(), String::from_utf8(body).unwrap())
     }
 
-    /// Reads once: how many bytes came, `None` where nothing did for a moment.
+    /// Reads once; returns the number of bytes, or `None` if nothing came for a moment.
     fn fill(&mut self) -> Option<usize> {
         let mut bytes = [0; 16384];
         match self.stream.read(&mut bytes) {
@@ -115,7 +114,7 @@ impl Player {
         }
     }
 
-    /// The next thing that came; `None` where nothing whole did for a moment.
+    /// The next item; `None` if no complete item came for a moment.
     pub fn event(&mut self) -> Option<Event> {
         if let Some(event) = self.parse() {
             return Some(event);
@@ -151,7 +150,7 @@ impl Player {
         }
     }
 
-    /// All that comes within `time`.
+    /// All items that come within `time`.
     pub fn listen(&mut self, time: Duration) -> Vec<Event> {
         let end = Instant::now() + time;
         let mut events = Vec::new();
@@ -166,7 +165,7 @@ impl Player {
         events
     }
 
-    /// How many bytes of a packet have come that is not whole.
+    /// The number of bytes received of an incomplete packet.
     pub fn unfinished(&self) -> usize {
         self.buffer.len()
     }

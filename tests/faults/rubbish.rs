@@ -1,4 +1,4 @@
-//! Something comes, and it is no picture.
+//! The camera sends data that contains no valid picture.
 
 use std::{thread, time::Instant};
 
@@ -45,15 +45,16 @@ fn camera_without_key_frames_says_so_and_comes_back() {
     ]);
 }
 
-/// How old the picture that a viewer sees may be at its lower edge, where the time is burnt in: much more than a busy
+/// Maximum age of a picture at its lower edge, where the time is burnt in: much more than a busy
 /// machine needs, and less than the stall limit.
 const FRESH_MS: u64 = 2000;
 
-/// The last good picture is repeated each second until the card comes.
+/// The agent repeats the last good picture each second until the card comes.
 const MAX_LIES: u32 = 5;
 
-/// A decoder that fills up the missing half of a frame with the frame before shows a picture that moves above and
-/// stands still below. Nothing on the wall may look live that is not: either the whole picture is, or the card comes.
+/// A decoder that fills the missing half of a frame from the frame before shows a picture that
+/// moves above and stands still below. A stale picture must never look live: either the whole
+/// picture is live, or the card comes.
 #[test]
 fn camera_whose_frames_are_cut_short_never_shows_half_a_picture_as_live() {
     let tales = [("cut", ""), ("cut-hevc", "codec=h265"), ("cut-jpeg", "codec=mjpeg")].map(|(id, keys)| Scenario {

@@ -1,5 +1,5 @@
-//! What every story of a fault has in common: a camera is live, something happens to it, the person in
-//! front of the wall is told, and when it is over the picture comes back by itself.
+//! The common part of all fault scenarios: a camera is live, a fault happens, the wall says so, and
+//! afterwards the picture comes back by itself.
 
 use std::{
     thread,
@@ -10,19 +10,20 @@ use serde_json::Value;
 
 use crate::support::{Agent, Cameras, MotionJpeg, burnt_in, wait_for};
 
-/// Much below the default of 5 s, for the sake of the tests' time, and above the pauses of a busy machine.
+/// Much less than the default of 5 s, to save test time, and more than the pauses of a busy
+/// machine.
 pub const STALL_AFTER: Duration = Duration::from_millis(2500);
 
-/// One camera, and what is to happen to it.
+/// One camera, and the faults it will have.
 pub struct Scenario {
     pub id: &'static str,
-    /// Keys of the virtual camera beside id and size.
+    /// Keys of the virtual camera besides id and size.
     pub keys: &'static str,
-    /// One after the other, without waiting between them.
+    /// The faults, one after the other without a pause.
     pub faults: &'static [&'static str],
-    /// The reason that the wall gives holds one of these.
+    /// The wall's reason contains one of these.
     pub words: &'static [&'static str],
-    /// The states in which it may be given.
+    /// The states in which the reason may appear.
     pub states: &'static [&'static str],
 }
 
@@ -53,14 +54,14 @@ impl Wall {
         Self { cameras, agent }
     }
 
-    /// A viewer that has a picture of camera `id`.
+    /// A viewer that has received a picture of camera `id`.
     pub fn viewer(&self, id: &str) -> MotionJpeg {
         let mut viewer = MotionJpeg::open(&self.agent.address, &format!("/live/{id}"));
         viewer.next_live();
         viewer
     }
 
-    /// Waits until what is said of camera `id` is `wanted`.
+    /// Waits until `wanted` accepts the state of camera `id`.
     pub fn wait_for(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         wait_for(&format!("{id}: {what}"), || {
             let camera = self.agent.camera(id);
@@ -68,7 +69,7 @@ impl Wall {
         })
     }
 
-    /// From live through the faults of `tale` to the card and its reason, and back.
+    /// Runs a scenario: from live through its faults to the card and its reason, and back.
     fn tell(&self, tale: &Scenario) {
         let id = tale.id;
         let mut viewer = self.viewer(id);
@@ -87,7 +88,7 @@ impl Wall {
 
         let (resumed, resumed_ms) = (Instant::now(), unix_ms());
         self.cameras.fault(id, "resume");
-        // Where a picture was on its way already, the next one is new.
+        // A picture may already have been in transit; the next one is new.
         let again = wait_for("a picture from after the fault", || {
             let part = viewer.next_live();
             (burnt_in(&part.jpeg).unix_ms > resumed_ms).then_some(part)
@@ -103,7 +104,7 @@ impl Wall {
     }
 }
 
-/// Tells all tales at the same time, on one wall, and looks that nobody else was disturbed.
+/// Runs all scenarios at the same time, on one wall, and checks that no other camera was affected.
 pub fn tell(tales: &[Scenario]) {
     let bystander = Scenario { id: "bystander", keys: "", faults: &[], words: &[], states: &[] };
     let mut all: Vec<_> = tales.iter().map(|tale| Scenario { ..*tale }).collect();

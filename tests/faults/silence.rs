@@ -1,4 +1,4 @@
-//! No frame comes, in all the ways in which it can not come.
+//! No frame comes, in all the ways in which that can happen.
 
 use std::time::Instant;
 
@@ -23,8 +23,8 @@ fn camera_that_falls_silent_is_told_from_a_live_one_and_comes_back() {
     ]);
 }
 
-/// FFmpeg hands a frame on when the next one begins. With two seconds between them, and 2.5 s the limit, what it hands
-/// on would be on the wall until it is 4.5 s old.
+/// FFmpeg hands a frame on when the next one begins. With two seconds between frames and a limit of
+/// 2.5 s, such a frame would stay on the wall until it is 4.5 s old.
 #[test]
 fn camera_with_few_frames_never_shows_an_old_one_as_live_and_says_how_few() {
     let seldom = |id, keys| Scenario { id, keys, faults: &[], words: &[], states: &[] };
@@ -33,7 +33,7 @@ fn camera_with_few_frames_never_shows_an_old_one_as_live_and_says_how_few() {
         let mut viewer = wall.viewer(id);
         wall.cameras.fault(id, "slow?seconds=2");
         let (began, mut oldest, mut explained) = (Instant::now(), 0, None);
-        // Through the first card, and a while of further attempts.
+        // Wait past the first card and some more attempts.
         wait_for("two more attempts, and the reason", || {
             let part = viewer.next();
             if part.sequence.is_some() {
@@ -45,7 +45,7 @@ fn camera_with_few_frames_never_shows_an_old_one_as_live_and_says_how_few() {
             (explained.is_some() && camera["reconnects"].as_u64()? >= 2).then_some(())
         });
         eprintln!("{id}: {explained:?} within {:.1?}, oldest picture {oldest} ms", began.elapsed());
-        // A second for the way through a busy machine.
+        // One second for the delay of a busy machine.
         assert!(u128::from(oldest) < STALL_AFTER.as_millis() + 1000, "{id}: a picture {oldest} ms old looked live");
         wall.cameras.fault(id, "resume");
         viewer.next_live();

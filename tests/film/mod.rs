@@ -1,6 +1,7 @@
-//! Films for stories of the worker's own decoding and encoding, made by `ffmpeg` (libx264, libx265, mjpeg).
+//! Test clips for the worker's own decoding and encoding, made by `ffmpeg` (libx264, libx265,
+//! mjpeg).
 
-// Each story is a program of its own and uses only a part of this.
+// Each test file is a program of its own and uses only a part of this module.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::{process::Command, sync::Arc};

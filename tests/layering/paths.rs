@@ -1,9 +1,9 @@
-//! Every path a file names: in `use` trees, taken apart, and inline.
+//! Every path in a file: expanded `use` trees, and inline paths.
 
 use super::source::Token;
 
-/// `crate::hub::Stream` as its segments, with the line it stands on. `super` is already resolved where
-/// it leads to the crate's root: the path then begins with `crate`.
+/// The segments of a path such as `crate::hub::Stream`, with its line. `super` is already resolved
+/// if it leads to the crate's root: the path then begins with `crate`.
 #[derive(Debug, PartialEq)]
 pub struct Path {
     pub segments: Vec<String>,
@@ -61,12 +61,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The token `ahead` of the current one; empty past the end.
+    /// The token `ahead` places after the current one; empty past the end.
     fn text(&self, ahead: usize) -> &str {
         self.tokens.get(self.at + ahead).map_or("", |token| &token.text)
     }
 
-    /// Reads one `use` tree behind `prefix`, up to the `,`, `}` or `;` that ends it.
+    /// Reads one `use` tree after `prefix`, up to the `,`, `}` or `;` that ends it.
     fn tree(&mut self, prefix: &[String]) {
         let line = self.tokens.get(self.at).map_or(0, |token| token.line);
         let mut segments = prefix.to_vec();
@@ -109,8 +109,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether the current name goes on with what stands before it, as in `a.name` and `Vec::<T>::name`,
-    /// unlike in `-> ::name`.
+    /// Whether the current name continues a path, as in `a.name` and `Vec::<T>::name`, unlike in
+    /// `-> ::name`.
     fn goes_on(&self) -> bool {
         let before = |steps| self.at.checked_sub(steps).map_or("", |at| self.tokens[at].text.as_str());
         match before(1) {
@@ -120,7 +120,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Turns `self::` and `super::` of the paths from `first` on into what they stand for.
+    /// Resolves `self::` and `super::` in the paths from `first` on.
     fn resolve(&mut self, first: usize, depth: usize) {
         for path in &mut self.found[first..] {
             if path.segments.first().is_some_and(|s| s == "self") {

@@ -1,6 +1,6 @@
-//! Rust text as tokens, without comments, literals and test modules.
+//! Rust source as tokens, without comments, literals and test modules.
 //!
-//! Not a parser: macros are looked into like any other code, which is what a check of imports wants.
+//! This is not a parser: macros are tokenised like any other code, as a check of imports needs.
 
 /// One word or punctuation mark (`::` counts as one), with its line, from 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,10 +9,10 @@ pub struct Token {
     pub line: usize,
 }
 
-/// What of a file is neither comment nor literal nor `#[cfg(test)]`.
+/// The tokens of a file outside comments, literals and `#[cfg(test)]` items.
 pub struct Source {
     pub tokens: Vec<Token>,
-    /// Lines of the file that do not belong to a `#[cfg(test)]` item.
+    /// Lines of the file outside `#[cfg(test)]` items.
     pub lines: usize,
 }
 
@@ -28,7 +28,7 @@ impl Source {
     }
 }
 
-/// Where the first item behind `#[cfg(test)]` begins and ends.
+/// The start and end of the first item after `#[cfg(test)]`.
 fn test_item(tokens: &[Token]) -> Option<(usize, usize)> {
     const ATTRIBUTE: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let start = tokens.windows(ATTRIBUTE.len()).position(|w| w.iter().zip(ATTRIBUTE).all(|(t, a)| t.text == a))?;
@@ -108,7 +108,7 @@ fn comment_length(text: &str) -> usize {
     text.len()
 }
 
-/// The length of the string, character or lifetime that `text` begins with.
+/// The length of the string, character or lifetime at the start of `text`.
 fn literal_length(text: &str) -> Option<usize> {
     let prefix = ["br", "cr", "b", "c", "r", ""]
         .into_iter()
@@ -129,7 +129,7 @@ fn literal_length(text: &str) -> Option<usize> {
         let mut after = body[1..].chars();
         let (first, second) = (after.next()?, after.next());
         if first != '\\' && second != Some('\'') {
-            // A lifetime: its name is no path either.
+            // A lifetime: its name is not a path either.
             let name = body[1..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(body.len() - 1);
             return Some(prefix.len() + 1 + name);
         }

@@ -1,18 +1,17 @@
-//! Prometheus' text format, version 0.0.4, read strictly: what its own reader would take, and besides
-//! what its checker warns of.
+//! A strict parser of Prometheus' text format, version 0.0.4: it accepts what Prometheus accepts,
+//! and rejects what Prometheus' checker warns about.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 type Labels = BTreeMap<String, String>;
 
-/// A page of metrics that passed.
+/// A valid page of metrics.
 pub struct Page {
     samples: BTreeMap<(String, Labels), f64>,
 }
 
 impl Page {
-    /// # Errors
-    /// The line that is wrong, and why.
+    /// # Errors The invalid line and the reason.
     pub fn read(text: &str) -> Result<Self, String> {
         if !text.ends_with('\n') || text.contains('\r') {
             return Err("lines must end with a line feed alone".into());
@@ -52,8 +51,7 @@ impl Page {
         Ok(page)
     }
 
-    /// # Panics
-    /// Where there is no such series.
+    /// # Panics If there is no such series.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let labels: Labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let key = (name.to_owned(), labels);
@@ -66,7 +64,7 @@ fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.chars().all(plain)
 }
 
-/// `name{label="value",...} 1.5`, without blanks that are not needed.
+/// Parses `name{label="value",...} 1.5`, without unnecessary blanks.
 fn sample(line: &str) -> Option<(String, Labels, f64)> {
     let end = line.find(['{', ' '])?;
     let (name, mut rest) = line.split_at(end);

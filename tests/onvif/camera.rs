@@ -1,5 +1,5 @@
-//! A small ONVIF camera on loopback that answers as each test wants: with faults, odd framing, odd
-//! addresses. It keeps every request, and checks logins by arithmetic of its own.
+//! A small ONVIF camera on loopback that answers as each test requires: with faults, odd framing,
+//! odd addresses. It keeps every request, and checks logins with an implementation of its own.
 
 use std::{
     io::{Read, Write},
@@ -20,7 +20,7 @@ use md5::Digest as _;
 pub const USER: &str = "view&er";
 pub const PASSWORD: &str = "p@:s/ #?<&>\"'%\u{e9}\u{9580}";
 
-/// One request as it came.
+/// One request as received.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub path: String,
@@ -51,8 +51,8 @@ impl Request {
         self.envelope.child("Header").is_some() || self.header("authorization").is_some()
     }
 
-    /// Whether its UsernameToken is right for a camera whose clock is `offset` seconds ahead and which
-    /// allows five seconds.
+    /// Whether the UsernameToken is valid for a camera whose clock is `offset` seconds ahead and
+    /// which allows five seconds.
     pub fn has_good_token(&self, offset: i64) -> bool {
         let Some(token) = self.envelope.at(&["Header", "Security", "UsernameToken"]) else {
             return false;
@@ -68,7 +68,7 @@ impl Request {
             && (created - (now() + offset)).abs() <= 5
     }
 
-    /// Whether its `Authorization` answers the challenge with `nonce` by `hash`.
+    /// Whether `Authorization` answers the challenge with `nonce` by `hash`.
     pub fn has_good_digest(&self, nonce: &str, hash: fn(&str) -> String) -> bool {
         let Some(field) = self.header("authorization") else {
             return false;
@@ -101,12 +101,12 @@ pub fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
 }
 
-/// What goes back over the connection.
+/// What the camera sends back.
 pub struct Answer {
     pub bytes: Vec<u8>,
-    /// Written in pieces of this many bytes.
+    /// Size of the pieces in which the response is written, in bytes.
     pub step: usize,
-    /// Between two pieces.
+    /// Pause between two pieces.
     pub pause: Option<Duration>,
     /// The connection stays open until the camera is dropped.
     pub keep_open: bool,
@@ -117,7 +117,7 @@ impl Answer {
         Self { bytes: bytes.into(), step: usize::MAX, pause: None, keep_open: false }
     }
 
-    /// A well-framed answer with `body`, which may be empty, and `fields` as more header lines.
+    /// A well-framed response with `body`, which may be empty, and `fields` as more header lines.
     pub fn http(status: u16, fields: &str, body: &str) -> Self {
         let length = body.len();
         Self::raw(format!(
@@ -148,7 +148,7 @@ pub fn envelope(body: &str) -> String {
     )
 }
 
-/// What a camera without quirks answers: both media services, two profiles, its clock `offset`
+/// The response of a camera without quirks: both media services, two profiles, its clock `offset`
 /// seconds ahead.
 pub fn ordinary(request: &Request, offset: i64) -> Answer {
     let port = request.port;
@@ -234,7 +234,7 @@ impl Camera {
             let mut open = Vec::new();
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                // The thread ends with the camera, whose drop makes one last connection.
+                // The thread ends with the camera, whose drop opens one last connection.
                 let Some(kept) = kept.upgrade() else { return };
                 let Some(request) = read_request(&mut stream, address.port()) else { continue };
                 kept.lock().unwrap().push(request.clone());
@@ -257,7 +257,7 @@ impl Camera {
         Self { address, requests }
     }
 
-    /// This camera, with the right login.
+    /// The target for this camera, with the right login.
     pub fn target(&self) -> Target {
         let credentials = Credentials { username: USER.into(), password: Secret::new(PASSWORD) };
         Target { host: self.address.ip().to_string(), port: self.address.port(), credentials: Some(credentials) }

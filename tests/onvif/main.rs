@@ -1,6 +1,6 @@
-//! Story: cameras of all kinds are resolved, and none is locked out by us.
+//! Scenario: cameras of all kinds are resolved, and the agent locks none of them out.
 //!
-//! Each test talks over loopback to a small camera with one habit of real ones.
+//! Each test uses a small camera on loopback with one quirk of real ones.
 
 // A test that cannot set up its camera has failed.
 #![allow(clippy::unwrap_used)]
@@ -29,7 +29,7 @@ fn uris(resolved: &Resolved) -> Vec<&str> {
     resolved.streams.iter().map(|uri| uri.as_str()).collect()
 }
 
-/// Whether an operation may be asked for without a login.
+/// Whether an operation is allowed without a login.
 fn is_public(request: &Request) -> bool {
     matches!(request.name(), "GetSystemDateAndTime" | "GetServices" | "GetCapabilities" | "GetEndpointReference")
 }
@@ -128,14 +128,14 @@ fn device_says_who_it_is_before_any_password() {
     let camera = Camera::start(|request| ordinary(request, 0));
     assert!(is_same_endpoint(ask(&camera).unwrap().endpoint.as_deref().unwrap(), "uuid:1"));
     assert_eq!(camera.names(), ["GetEndpointReference"]);
-    // One that does not know the question, but is open.
+    // One that does not know the operation, but requires no login.
     let older = Camera::start(|request| match request.name() {
         "GetEndpointReference" => Answer::fault(500, &["ter:ActionNotSupported"], ""),
         _ => ordinary(request, 0),
     });
     let found = ask(&older).unwrap();
     assert_eq!((found.serial.as_deref(), found.hardware_addresses.len()), (Some("77"), 1));
-    // One that keeps to itself, and one that is no camera.
+    // One that reveals nothing without a login, and one that is no camera.
     let shut = Camera::start(|_| Answer::fault(400, &["ter:NotAuthorized"], ""));
     assert_eq!(ask(&shut).unwrap(), Default::default());
     let router = Camera::start(|_| Answer::http(404, "", "<html>no</html>"));
@@ -153,7 +153,7 @@ fn every_quirk_has_a_test_and_the_list_names_them_all() {
         let found = text.split(before).skip(1).filter(|rest| rest.starts_with("quirk_"));
         found.map(|rest| rest.split(['(', '`']).next().unwrap().to_owned()).filter(|name| name.len() > 10).collect()
     };
-    // Those about datagrams and device descriptions stand under the code.
+    // The tests of datagrams and device descriptions are next to the code.
     let files = [
         "tests/onvif/quirks_channels.rs",
         "tests/onvif/quirks_http.rs",

@@ -1,4 +1,5 @@
-//! Recorders: many cameras behind one address. A picture is never shown under another camera's name.
+//! Recorders: many cameras behind one address. A picture is never shown under another camera's
+//! name.
 
 use cctv_agent::{
     media::Size,
@@ -10,16 +11,16 @@ use super::{
     resolved, uris,
 };
 
-/// What a recorder says about which camera a profile shows.
+/// What a recorder reveals about the camera behind a profile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Tells {
     /// Each profile names its video source.
     Sources,
-    /// As [`Sources`](Self::Sources), but only to Media1.
+    /// Like [`Sources`](Self::Sources), but only in Media1.
     SourcesToMedia1,
-    /// Nothing, also not how many inputs there are.
+    /// Nothing, not even the number of inputs.
     Nothing,
-    /// Only how many inputs there are.
+    /// Only the number of inputs.
     Inputs(usize),
 }
 
@@ -88,7 +89,7 @@ fn quirk_41_small_stream_of_a_recorder_is_of_the_same_channel() {
             assert_eq!(found, Ok(format!("p{channel}_360p")), "{tells:?}");
         }
     }
-    // The source is told with the profile, for `info` and `discover`.
+    // The source is listed with the profile, for `info` and `discover`.
     let camera = Camera::start(|request| recorder(request, Tells::Sources));
     let found = resolved(&camera.target(), Some("p2_720p")).unwrap();
     let source = VideoSource { token: "VideoSource_3".into(), configuration: Some("vsc2".into()) };
@@ -103,11 +104,11 @@ fn quirk_41_small_stream_is_refused_where_the_channel_is_not_told() {
         let camera = Camera::start(move |request| recorder(request, tells));
         let refused = small(&camera, "p2_720p").unwrap_err();
         assert!(refused.contains(right), "{tells:?}: {refused}");
-        // The main stream does not suffer from it.
+        // The main stream is not affected.
         let (main, _) = both(&camera, Some("p2_720p"), &Hint::default()).unwrap();
         assert_eq!(uris(&main), ["rtsp://127.0.0.1/p2_720p"]);
     }
-    // A device with one input shows one camera, whatever its profiles say.
+    // A device with one input has one camera, whatever its profiles say.
     let camera = Camera::start(|request| recorder(request, Tells::Inputs(1)));
     assert_eq!(small(&camera, "p2_720p"), Ok("p0_360p".to_owned()));
 }
@@ -122,7 +123,7 @@ fn quirk_41_recorder_without_a_configured_profile_is_refused_with_its_channels()
     assert!(text.contains("\"p2_720p\" (mainStream, VideoSource_3)") && text.contains("name one as profile"), "{text}");
     let camera = Camera::start(|request| recorder(request, Tells::Inputs(3)));
     assert_eq!(resolved(&camera.target(), None).unwrap_err().kind(), Kind::NoSuchProfile);
-    // What does not tell its sources in any way is taken at its first profile, as a camera with one lens is.
+    // A device that reveals no sources is opened at its first profile, like a camera with one lens.
     let camera = Camera::start(|request| recorder(request, Tells::Nothing));
     assert_eq!(resolved(&camera.target(), None).unwrap().profile.token, "p0_720p");
 }
@@ -141,8 +142,8 @@ fn quirk_41_name_that_every_channel_has_is_refused() {
 
 #[test]
 fn quirk_41_service_that_does_not_list_a_profile_is_not_asked_for_its_stream() {
-    // Media2 lists the profile and cannot say where its stream is; Media1 does not know it, and gives the
-    // stream of another channel for whatever it does not know.
+    // Media2 lists the profile but cannot give its stream; Media1 does not know the profile, and
+    // returns the stream of another channel for any unknown token.
     let camera = Camera::start(|request| match (request.name(), request.path.as_str()) {
         ("GetStreamUri", "/onvif/Media2") => Answer::fault(500, &["ter:Action"], "busy"),
         ("GetStreamUri", _) => Answer::soap("<R><Uri>rtsp://127.0.0.1/another_channel</Uri></R>"),
@@ -158,8 +159,8 @@ fn quirk_41_service_that_does_not_list_a_profile_is_not_asked_for_its_stream() {
 
 #[test]
 fn quirk_41_remembered_token_is_doubted_once_its_stream_is_another() {
-    // Before: p2_720p is a profile. After the channels were set up anew it is not, and the firmware gives
-    // the first channel's stream for it.
+    // Before: p2_720p is a profile. After the channels were reassigned it is not, and the firmware
+    // returns the first channel's stream for it.
     let before = Camera::start(|request| recorder(request, Tells::Sources));
     let (main, _) = both(&before, Some("p2_720p"), &Hint::default()).unwrap();
     let after = Camera::start(|request| match request.name() {
@@ -172,7 +173,7 @@ fn quirk_41_remembered_token_is_doubted_once_its_stream_is_another() {
     });
     let error = both(&after, Some("p2_720p"), &main.hint()).unwrap_err();
     assert_eq!(error.kind(), Kind::NoSuchProfile, "{error}");
-    // As long as the stream is where it was, the list is not asked for.
+    // As long as the stream is at the same place, the list is not requested.
     before.forget();
     let again = smol::block_on(resolve_both(&before.target(), Some("p2_720p"), None, &main.hint(), Limits::default()));
     assert_eq!(uris(&again.unwrap().0), ["rtsp://127.0.0.1/p2_720p"]);

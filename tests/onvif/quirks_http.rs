@@ -1,4 +1,4 @@
-//! Quirks of transport: how answers are framed, cut, delayed and sent elsewhere.
+//! Quirks of transport: responses framed oddly, cut, delayed or redirected.
 
 use std::{error::Error as _, sync::Mutex, time::Duration};
 
@@ -9,13 +9,13 @@ use crate::{
     resolved, uris,
 };
 
-/// Turns the well-framed `answer` into another framing.
+/// Changes the framing of the well-framed `answer`.
 fn reframe(answer: &Answer, frame: fn(&str) -> Vec<u8>) -> Vec<u8> {
     let text = String::from_utf8(answer.bytes.clone()).unwrap();
     frame(text.split_once("\r\n\r\n").unwrap().1)
 }
 
-/// Resolves a camera that frames its answers by `frame`, in pieces of several sizes.
+/// Resolves a camera that frames its responses by `frame`, in pieces of several sizes.
 fn check_framing(frame: fn(&str) -> Vec<u8>, keep_open: bool) {
     for step in [1, 7, usize::MAX] {
         let camera = Camera::start(move |request| Answer {
@@ -141,7 +141,7 @@ fn silent_and_trickling_cameras_run_into_the_deadline() {
     let error = smol::block_on(resolve_within(&silent.target(), Some("000"), &Hint::default(), limits)).unwrap_err();
     assert!(matches!(error, Error::Slow { .. }), "{error}");
     assert_eq!(silent.requests().len(), 1, "a silent camera is not asked again");
-    // No pause is long, yet the whole is.
+    // No single pause is long, but the total is.
     let trickling = Camera::start(|request| {
         let answer = ordinary(request, 0);
         Answer { step: 1, pause: Some(Duration::from_millis(50)), ..answer }
@@ -150,7 +150,7 @@ fn silent_and_trickling_cameras_run_into_the_deadline() {
     assert!(matches!(error, Error::Slow { .. }), "{error}");
 }
 
-/// `body` as gzip makes it, without compressing it: one stored block.
+/// `body` in gzip format without compression: one stored block.
 fn gzip(body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let mut blocks = body.chunks(0xffff).peekable();

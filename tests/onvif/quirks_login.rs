@@ -1,4 +1,4 @@
-//! Quirks of logins: clocks, challenges, refusals in all words, lock-outs.
+//! Quirks of logins: clocks, challenges, refusals in many wordings, lock-outs.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ fn no() -> Answer {
     Answer::fault(400, &["ter:NotAuthorized"], "Sender not authorized")
 }
 
-/// A camera that wants a UsernameToken, its clock `offset` seconds ahead.
+/// A camera that requires a UsernameToken, its clock `offset` seconds ahead.
 fn token_camera(offset: i64) -> Camera {
     Camera::start(
         move |request| {
@@ -33,8 +33,8 @@ fn resolved_with(target: &Target, profile: Option<&str>, hint: &Hint) -> Resolve
     smol::block_on(resolve_within(target, profile, hint, Limits::default())).unwrap()
 }
 
-/// Each kind of camera is sent as few requests with a login as it can be: one for the list of
-/// profiles, which a hint makes needless, one for the stream and one for the serial number.
+/// Each kind of camera gets as few requests with a login as possible: one for the list of profiles,
+/// which a hint makes unnecessary, one for the stream and one for the serial number.
 #[test]
 fn as_few_requests_as_possible_carry_a_login() {
     let both = || {
@@ -62,7 +62,7 @@ fn as_few_requests_as_possible_carry_a_login() {
 
 #[test]
 fn hint_saves_every_password_that_would_be_refused() {
-    // Its Digest works, but what is behind wants a token.
+    // Digest succeeds, but the service behind it requires a token.
     let behind = Camera::start(|request| match request.header("authorization") {
         _ if is_public(request) || request.has_good_token(0) => ordinary(request, 0),
         Some(_) => no(),
@@ -134,7 +134,8 @@ fn quirk_10_clock_refused_without_a_login_is_read_from_the_date_of_the_refusal()
     assert!((found.clock_offset.unwrap().0 + 86_400).abs() <= 2);
 }
 
-/// A camera that wants Digest by `hash` and sends `challenges`, of which the one with `nonce` counts.
+/// A camera that requires Digest by `hash` and sends `challenges`, of which the one with `nonce` is
+/// used.
 fn digest_camera(challenges: &'static str, nonce: &'static str, hash: fn(&str) -> String) -> Camera {
     Camera::start(move |request| {
         if is_public(request) || request.has_good_digest(nonce, hash) {
@@ -280,7 +281,7 @@ fn quirk_01_clock_that_is_set_while_we_talk_is_asked_again_once() {
     assert_eq!(camera.passwords_sent(), 4, "one of them refused: {:?}", camera.names());
 }
 
-/// `answer` with the `Date` of a camera whose clock is `offset` seconds ahead.
+/// Adds to `answer` the `Date` of a camera whose clock is `offset` seconds ahead.
 fn dated(mut answer: Answer, offset: i64) -> Answer {
     let time = CivilTime::from_unix(now() + offset);
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -296,7 +297,7 @@ fn dated(mut answer: Answer, offset: i64) -> Answer {
 #[test]
 fn quirk_02_time_that_is_local_missing_or_impossible_does_not_matter() {
     let clocks = [
-        // As UTC where there is no other.
+        // Used as UTC if there is no other time.
         ("<LocalDateTime>TIME</LocalDateTime>", 3600),
         ("<UTCDateTime/>", 0),
         (
@@ -462,8 +463,8 @@ const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"the realm\", nonce=\"1
 
 #[test]
 fn quirk_46_digest_and_username_token_are_sent_together_where_both_are_wanted() {
-    // The web server asks for Digest, the service behind it for a UsernameToken. Which of the two speaks
-    // first differs; where the service does, it passes on whoever brings a token.
+    // The web server requires Digest, the service behind it a UsernameToken. Which of them answers
+    // first differs; if the service does, it forwards any request that has a token.
     for service_first in [false, true] {
         let camera = Camera::start(move |request| {
             let (digest, token) = (request.has_good_digest("1", md5_hex), request.has_good_token(0));
@@ -478,7 +479,7 @@ fn quirk_46_digest_and_username_token_are_sent_together_where_both_are_wanted() 
         let found = resolved(&camera.target(), Some("000")).unwrap();
         assert_eq!(uris(&found), ["rtsp://127.0.0.1/sub"], "service first: {service_first}");
         assert_eq!(found.authentication, Some(Authentication::DigestAndUsernameToken(Algorithm::Md5)));
-        // The next time nothing is refused that carries a password.
+        // The next time, no request with a password is refused.
         camera.forget();
         resolved_with(&camera.target(), Some("000"), &found.hint());
         let with_password = camera.requests().into_iter().filter(Request::carries_a_password);

@@ -1,4 +1,4 @@
-//! Quirks of content: addresses, media services, profiles, and what cameras call XML.
+//! Quirks of content: addresses, media services, profiles, and malformed XML.
 
 use std::{net::TcpListener, time::Duration};
 
@@ -63,7 +63,7 @@ fn quirk_14_profiles_listed_bare_are_filled_in_from_the_other_service() {
     assert_eq!((found.profile.name.as_str(), found.profile.encoding.as_deref()), ("S", Some("H264")));
 }
 
-/// Checks where the stream of a camera is looked for that gives its address as `given`, in XML.
+/// Checks the resolved stream address of a camera that gives its address as `given`, in XML.
 fn check_stream(given: &'static str, expected: &[&str]) -> Resolved {
     let camera = Camera::start(move |request| match request.name() {
         "GetStreamUri" => Answer::soap(&format!("<R><Uri>{given}</Uri></R>")),
@@ -77,7 +77,7 @@ fn check_stream(given: &'static str, expected: &[&str]) -> Resolved {
 #[test]
 fn quirk_03_stream_on_another_host_is_tried_here_and_there() {
     check_stream("rtsp://192.168.7.7:554/a", &["rtsp://127.0.0.1:554/a", "rtsp://192.168.7.7:554/a"]);
-    // The services of this camera, too, are said to be elsewhere.
+    // This camera also names another address for its services.
     let camera = Camera::start(|request| ordinary(request, 0));
     assert_eq!(uris(&resolved(&camera.target(), Some("000")).unwrap()), ["rtsp://127.0.0.1/sub"]);
 }
@@ -94,7 +94,8 @@ fn quirk_05_port_may_be_missing_double_or_that_of_the_web() {
     check_stream("rtsp://127.0.0.1/a", &["rtsp://127.0.0.1/a"]);
     check_stream("rtsp://127.0.0.1:80:554/a", &["rtsp://127.0.0.1:554/a"]);
     check_stream("rtsp://127.0.0.1:80/a", &["rtsp://127.0.0.1:80/a", "rtsp://127.0.0.1:554/a"]);
-    // A service on port 80, where nobody listens, is asked on the port the device was reached by.
+    // The camera names a service on port 80, where nothing listens; it is called on the port by
+    // which the device was reached.
     let camera = Camera::start(|request| match request.name() {
         "GetServices" => Answer::soap(
             "<R><Service><Namespace>http://www.onvif.org/ver10/media/wsdl</Namespace><XAddr>http://127.0.0.1:1/onvif/Media</XAddr></Service></R>",
@@ -124,7 +125,8 @@ fn quirk_08_login_in_the_stream_address_is_kept_apart() {
     let own = found.camera_credentials.unwrap();
     assert_eq!((own.username.as_str(), own.password.expose()), ("own", "p@ss"));
     assert_eq!(check_stream("rtsp://127.0.0.1/a", &["rtsp://127.0.0.1/a"]).camera_credentials, None);
-    // It is told also where one is configured: that one is for the camera, this one for whom the camera names.
+    // This login is reported even if another is configured: the configured one is for the camera,
+    // this one for the host that the camera names.
     let camera = Camera::start(|request| match request.name() {
         "GetStreamUri" => Answer::soap("<R><Uri>rtsp://own:p%40ss@127.0.0.1/a</Uri></R>"),
         _ => ordinary(request, 0),
@@ -149,7 +151,7 @@ fn line_breaks_written_as_references_make_no_stream_address() {
 
 #[test]
 fn quirk_09_special_characters_in_a_login_do_no_harm() {
-    // The camera's login holds all of them; its arithmetic is its own.
+    // The camera's login contains all of them; the camera checks it with its own implementation.
     let camera = Camera::start(|request| {
         let known = request.has_good_token(0) || request.has_good_digest("1", md5_hex);
         match request.name() {
@@ -247,7 +249,7 @@ fn camera_with_an_ipv6_address_is_resolved() {
     assert!(camera.requests().iter().all(|request| request.header("host") == Some(&format!("[::1]:{port}"))));
 }
 
-/// Resolves a camera whose well-framed answers are changed by `change`.
+/// Resolves a camera whose well-framed responses are modified by `change`.
 fn check_written(change: impl Fn(&str) -> Vec<u8> + Send + 'static) {
     let camera = Camera::start(move |request| {
         let answer = String::from_utf8(ordinary(request, 0).bytes).unwrap();
@@ -276,7 +278,7 @@ fn quirk_14_camera_with_the_second_media_service_alone_is_resolved() {
 
 #[test]
 fn quirk_14_profile_that_only_one_service_lists_is_asked_of_that_one() {
-    // The second service does not list it, and gives the stream of another for its token.
+    // Media2 does not list it, and returns another profile's stream for its token.
     let camera = Camera::start(|request| match (request.name(), request.path.as_str()) {
         ("GetProfiles", "/onvif/Media2") => Answer::soap(
             "<R><Profiles token='new'><Name>N</Name><Configurations><VideoEncoder><Encoding>H265</Encoding></VideoEncoder></Configurations></Profiles></R>",
@@ -392,7 +394,7 @@ fn quirk_37_token_is_kept_as_it_is_and_comes_before_a_name() {
                 let profile = |token: &str, name: &str| {
                     format!("<Profiles token=\"{}\"><Name>{name}</Name></Profiles>", cctv_agent::xml::escape(token))
                 };
-                // Another profile has the token for its name.
+                // The name of another profile equals this token.
                 Answer::soap(&format!(
                     "<R>{}{}</R>",
                     profile("other", &cctv_agent::xml::escape(token)),
@@ -422,7 +424,7 @@ fn quirk_37_faults_of_single_profiles_do_not_hide_the_others() {
 
 #[test]
 fn quirk_37_name_of_a_profile_is_not_sent_as_a_token() {
-    // For a token it does not know this one gives its first stream.
+    // For an unknown token this camera returns its first stream.
     let camera = Camera::start(|request| match (request.name(), request.operation().text_at(&["ProfileToken"])) {
         ("GetStreamUri", token) if token != Some("000") => Answer::soap("<R><Uri>rtsp://127.0.0.1/first</Uri></R>"),
         _ => ordinary(request, 0),
@@ -467,7 +469,7 @@ fn quirk_41_recorder_too_slow_to_list_its_profiles_is_asked_by_token() {
     let found = smol::block_on(resolve_within(&camera.target(), Some("117"), &Hint::default(), limits)).unwrap();
     assert_eq!(uris(&found), ["rtsp://127.0.0.1/117"]);
     assert_eq!(camera.names().iter().filter(|name| *name == "GetProfiles").count(), 1);
-    // Known by then, so that the next time does not wait for the list.
+    // The profile is known by then, so the next call does not wait for the list.
     camera.forget();
     smol::block_on(resolve_within(&camera.target(), Some("117"), &found.hint(), limits)).unwrap();
     assert!(!camera.names().contains(&"GetProfiles".to_owned()));

@@ -1,9 +1,9 @@
-//! What devices answered to a search: datagrams and descriptions.
+//! Recorded responses to discovery: datagrams and descriptions.
 
 use cctv_agent::discovery::{DatagramSource, Identity, Mac, description, ssdp, wsd};
 use serde_json::{Map, Value, json};
 
-/// What is read in `file`, if it is one of a search; `Err`: how it went wrong.
+/// Parses `file` if it belongs to discovery; `Err` says what failed.
 pub fn read(file: &str, bytes: &[u8], expect: &Value) -> Option<Result<Value, String>> {
     let found = match file.split('/').next() {
         Some("wsd") => datagram(bytes, expect),
@@ -20,7 +20,7 @@ pub fn read(file: &str, bytes: &[u8], expect: &Value) -> Option<Result<Value, St
     })
 }
 
-/// What is expected, in the words of this file.
+/// The expected facts, in the terms of this file.
 pub fn accepted(expect: &Value) -> Value {
     let none = Map::new();
     let mut facts = expect.as_object().unwrap_or(&none).clone();
@@ -33,7 +33,7 @@ pub fn accepted(expect: &Value) -> Value {
             facts.insert(mac.into(), json!(text));
         }
     }
-    // A port that is left out is 80, so two spellings of one place are one.
+    // A port that is left out is 80, so two spellings of one address are equal.
     if let Some(places) = facts.get("onvif_candidates").and_then(Value::as_array) {
         let first = places[0].as_str().expect("a place is a text");
         let first =
@@ -43,7 +43,7 @@ pub fn accepted(expect: &Value) -> Value {
     facts.into()
 }
 
-/// No bytes at all make a reader of a search panic.
+/// No input makes a parser of discovery panic.
 pub fn survive(bytes: &[u8]) {
     let _ = (wsd::parse(bytes), ssdp::parse(bytes), description::parse(bytes));
 }
@@ -91,7 +91,7 @@ fn notice(message: &ssdp::Message) -> Value {
 }
 
 fn described(description: &description::Description, expect: &Value) -> Value {
-    // The recordings do not say where they came from, but their addresses do.
+    // The recordings do not name their sender, but their addresses do.
     let told = ["presentationURL", "onvif_candidates"].iter().find_map(|key| match &expect[*key] {
         Value::Array(places) => places[0].as_str(),
         other => other.as_str(),

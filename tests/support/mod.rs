@@ -1,7 +1,8 @@
-//! The stage for stories: real virtual cameras and a real agent, each a process of its own on
-//! loopback addresses that no other test uses, ended with the value that started them.
+//! Support for scenarios: real virtual cameras and a real agent, each a process of its own on
+//! loopback addresses that no other test uses. Each process ends when the value that started it is
+//! dropped.
 
-// Each story is a program of its own and uses only a part of the stage.
+// Each test file is a program of its own and uses only a part of this module.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::{
@@ -30,15 +31,15 @@ pub mod page;
 #[path = "../../examples/virtual-camera/stamp.rs"]
 pub mod stamp;
 
-/// A condition that does not come true within this time never will, also on a busy machine.
+/// Timeout of every wait: a condition that does not hold by then never will, even on a busy
+/// machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Waits until `look` finds something.
+/// Calls `look` until it returns a value.
 ///
-/// # Panics
-/// After [`PATIENCE`], saying what was waited for.
+/// # Panics After [`PATIENCE`], with `what` in the message.
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -47,20 +48,21 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(Instant::now() < deadline, "waited in vain for {what}");
-        // A look that itself waited, such as for the next picture, needs no pause.
+        // If `look` itself waited, for example for the next picture, no pause is needed.
         thread::sleep(LOOK_AGAIN.saturating_sub(looked.elapsed()));
     }
 }
 
-/// A loopback address of this process alone.
+/// A loopback address that only this process uses.
 pub fn own_address() -> Ipv4Addr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
-    // At most 2^22 processes exist: 14 bits of the number and 127.64/10 keep neighbours apart.
+    // At most 2^22 processes exist: 14 bits of the number within 127.64/10 keep the addresses
+    // distinct.
     let [.., a, b] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, 64 | (a & 0x3f), b, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A directory of its own, removed with the value.
+/// A directory of its own, removed when the value is dropped.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
@@ -88,7 +90,7 @@ pub fn agent_program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_cctv-agent"))
 }
 
-/// The answer to an HTTP request: status, head and body.
+/// The response to an HTTP request: status, head and body.
 pub struct Answer {
     pub status: u16,
     pub head: String,
@@ -108,16 +110,16 @@ impl Answer {
     }
 }
 
-/// Sends a request and reads the answer to its end; `None` where nobody answers.
+/// Sends a request and reads the response to its end; `None` if nobody answers.
 pub fn http(method: &str, address: &str, target: &str) -> Option<Answer> {
     asked(TcpStream::connect(address).ok()?, method, address, target)
 }
 
-/// As [`http`], on a connection that is there already.
+/// Like [`http`], on an existing connection.
 pub fn asked(mut stream: TcpStream, method: &str, address: &str, target: &str) -> Option<Answer> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut bytes = Vec::new();
-    // Who is refused at the door has been sent the answer already, and may find it closed.
+    // A refused client may already have the response and a closed connection.
     let _ = write!(stream, "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let _ = stream.read_to_end(&mut bytes);
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
@@ -130,12 +132,13 @@ pub fn asked(mut stream: TcpStream, method: &str, address: &str, target: &str) -
 pub struct Cameras {
     child: Child,
     control: String,
-    /// What each camera said of itself when it began to listen.
+    /// What each camera printed when it began to listen.
     introductions: Vec<Value>,
 }
 
 impl Cameras {
-    /// One camera per description, as `virtual-camera --camera` takes them; an `ip` is added where there is none.
+    /// Starts one camera per description, in the syntax of `virtual-camera --camera`; adds an `ip`
+    /// if there is none.
     pub fn start(descriptions: &[&str]) -> Self {
         let program = agent_program().parent().unwrap().join("examples/virtual-camera");
         let mut command = Command::new(program);
@@ -173,25 +176,25 @@ impl Cameras {
         introduction["rtsp"].as_str().unwrap().to_owned()
     }
 
-    /// How camera `id` is known for ever: `urn:uuid:...`.
+    /// The permanent identity of camera `id`: `urn:uuid:...`.
     pub fn endpoint(&self, id: &str) -> String {
         let introduction = self.introductions.iter().find(|line| line["camera"] == id).unwrap();
         introduction["endpoint"].as_str().unwrap().to_owned()
     }
 
-    /// Makes camera `id` misbehave, or behave again with `resume`.
+    /// Gives camera `id` a fault, or ends its faults with `resume`.
     pub fn fault(&self, id: &str, fault: &str) {
         let answer = http("POST", &self.control, &format!("/{id}/{fault}")).unwrap();
         assert!(answer.status < 300, "{fault}: {}", answer.head);
     }
 
-    /// Asks the cameras to end, with their goodbyes, and waits until they did.
+    /// Asks the cameras to end, with a Bye, and waits until they have.
     pub fn end(&mut self) {
         signal::kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).unwrap();
         wait_for("the cameras to end", || self.child.try_wait().unwrap());
     }
 
-    /// What camera `id` counted.
+    /// The counters of camera `id`.
     pub fn facts(&self, id: &str) -> Value {
         http("GET", &self.control, &format!("/{id}")).unwrap().json()
     }
@@ -214,12 +217,13 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts an agent with these cameras, without waiting for it.
+    /// Starts an agent with these cameras and does not wait for it.
     pub fn start(cameras: &str) -> Self {
         Self::start_in(Folder::new(), cameras, None, &[])
     }
 
-    /// Starts an agent through another program, which must become it: `prlimit`, or `sh -c` with `exec "$@"`.
+    /// Starts an agent through another program, which must become it: `prlimit`, or `sh -c` with
+    /// `exec "$@"`.
     pub fn start_through(wrapper: &[&str], folder: Folder, cameras: &str) -> Self {
         Self::start_in(folder, cameras, None, wrapper)
     }
@@ -258,7 +262,7 @@ impl Agent {
         Self { child, folder, address, log }
     }
 
-    /// Starts an agent that has learnt what is in the folder `state`, of which it gets a copy.
+    /// Starts an agent with a copy of the state directory `state`.
     pub fn start_with_state(cameras: &str, state: &Path) -> Self {
         Self::start_in(Folder::new(), cameras, Some(state), &[])
     }
@@ -286,19 +290,19 @@ impl Agent {
         http("GET", &self.address, target)
     }
 
-    /// `/api/cameras`, waited for.
+    /// Waits for `/api/cameras` and returns it.
     pub fn api(&self) -> Value {
         wait_for("/api/cameras", || self.get("/api/cameras")).json()
     }
 
-    /// What `/api/cameras` says of camera `id`.
+    /// The entry of camera `id` in `/api/cameras`.
     pub fn camera(&self, id: &str) -> Value {
         let api = self.api();
         let cameras = api["cameras"].as_array().unwrap();
         cameras.iter().find(|camera| camera["id"] == id).cloned().unwrap_or(Value::Null)
     }
 
-    /// Waits until camera `id` is in `state` and gives what is said of it.
+    /// Waits until camera `id` is in `state` and returns its entry.
     pub fn wait_for_state(&self, id: &str, state: &str) -> Value {
         let mut last = Value::Null;
         let deadline = Instant::now() + PATIENCE;
@@ -320,7 +324,7 @@ impl Agent {
         self.log_lines().join("\n")
     }
 
-    /// Waits for a log line that holds all of `parts`, and gives it.
+    /// Waits for a log line that contains all of `parts`, and returns it.
     pub fn wait_for_log(&self, parts: &[&str]) -> String {
         let holds = |line: &&String| parts.iter().all(|part| line.contains(part));
         wait_for(&format!("a log line with {parts:?}"), || self.log_lines().iter().find(holds).cloned())
@@ -331,7 +335,7 @@ impl Agent {
         children(self.pid()).into_iter().filter(|&pid| name_of(pid) != FORK_SERVER).collect()
     }
 
-    /// Process number of what forks them, once it is there.
+    /// Process number of the fork server, once it runs.
     pub fn fork_server(&self) -> Option<i32> {
         children(self.pid()).into_iter().find(|&pid| name_of(pid) == FORK_SERVER)
     }
@@ -347,7 +351,7 @@ impl Drop for Agent {
     }
 }
 
-/// A file that serves the wall at `address`.
+/// Writes a configuration file for a wall at `address`.
 pub fn configuration(address: &str, folder: &Folder, cameras: &str) -> String {
     let www = Path::new(env!("CARGO_MANIFEST_DIR")).join("www");
     format!(
@@ -357,7 +361,7 @@ pub fn configuration(address: &str, folder: &Folder, cameras: &str) -> String {
     )
 }
 
-/// One part of a Motion JPEG answer.
+/// One part of a Motion JPEG response.
 pub struct Part {
     pub sequence: Option<u32>,
     /// Unix seconds.
@@ -368,7 +372,7 @@ pub struct Part {
     pub arrived: Instant,
 }
 
-/// A viewer of `/live/<id>` that reads strictly by RFC 2046.
+/// A viewer of `/live/<id>` that parses strictly by RFC 2046.
 pub struct MotionJpeg {
     reader: BufReader<TcpStream>,
     boundary: String,
@@ -379,7 +383,7 @@ impl MotionJpeg {
         Self::over(TcpStream::connect(address).unwrap(), address, target)
     }
 
-    /// As [`MotionJpeg::open`], on a connection that is there already.
+    /// Like [`MotionJpeg::open`], on an existing connection.
     pub fn over(mut stream: TcpStream, address: &str, target: &str) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
@@ -403,14 +407,14 @@ impl MotionJpeg {
         Self { reader, boundary }
     }
 
-    /// Reads one part and the delimiter behind it, which is not the last one.
+    /// Reads one part and the delimiter after it, which is not the last one.
     pub fn next(&mut self) -> Part {
         let (part, delimiter) = self.read_part();
         assert_eq!(delimiter, format!("--{}", self.boundary));
         part
     }
 
-    /// Reads on to the part that is the last one, and to the end of the connection.
+    /// Reads to the last part and to the end of the connection.
     pub fn last(&mut self) -> Part {
         wait_for("the last part", || {
             let (part, delimiter) = self.read_part();
@@ -436,7 +440,7 @@ impl MotionJpeg {
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => length = value.trim().parse().ok(),
                 "content-type" => assert_eq!(value.trim(), "image/jpeg"),
-                // Cards have 0.
+                // Cards have the sequence number 0.
                 "x-sequence" => sequence = value.trim().parse().ok().filter(|number| *number != 0),
                 "x-timestamp" => timestamp = value.trim().parse().ok(),
                 "x-state" => state = value.trim().to_owned(),
@@ -451,12 +455,12 @@ impl MotionJpeg {
         (Part { sequence, timestamp, state, jpeg, arrived }, line(&mut self.reader))
     }
 
-    /// Reads on to the next live picture, passing over cards.
+    /// Reads up to the next live picture and skips cards.
     pub fn next_live(&mut self) -> Part {
         wait_for("a live picture", || Some(self.next()).filter(|part| part.sequence.is_some()))
     }
 
-    /// Reads on to the next card, passing over live pictures.
+    /// Reads up to the next card and skips live pictures.
     pub fn next_card(&mut self) -> Part {
         wait_for("a card", || Some(self.next()).filter(|part| part.sequence.is_none()))
     }
@@ -486,14 +490,14 @@ pub fn burnt_in(jpeg: &[u8]) -> stamp::Stamp {
     try_burnt_in(jpeg).expect("a stamp in the picture")
 }
 
-/// The same where the picture may be broken.
+/// The same for a picture that may be broken.
 pub fn try_burnt_in(jpeg: &[u8]) -> Option<stamp::Stamp> {
     let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).ok()?;
     let (data, width, height, stride) = (image.pixels.as_slice(), image.width, image.height, image.pitch);
     stamp::read(&stamp::Pixels { data, width, height, stride, step: 1 }).ok()
 }
 
-/// The name of the process that workers are forked from.
+/// The name of the fork server process.
 const FORK_SERVER: &str = "cctv-forks";
 
 /// Process numbers of the children of `pid`'s first thread.

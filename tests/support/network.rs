@@ -1,8 +1,9 @@
-//! A network of its own for a story: hosts with real addresses, multicast, loss and blocked ports.
+//! A private network for a scenario: hosts with real addresses, multicast, loss and blocked ports.
 //!
-//! Each host is a network namespace with one interface, plugged into a bridge in a namespace that plays the
-//! switch. Nothing of it reaches the machine's own network, and all of it goes with the [`Network`]. It takes
-//! root and a kernel with namespaces, so a story that gets no network says why and ends.
+//! Each host is a network namespace with one interface, connected to a bridge in a namespace that
+//! acts as the switch. Nothing reaches the machine's own network, and everything is removed with
+//! the [`Network`]. It needs root and a kernel with namespaces; a scenario that gets no network
+//! prints the reason and ends.
 
 use std::{
     fs::{self, File},
@@ -26,20 +27,20 @@ use nix::{
 const BRIDGE: &str = "switch";
 const INTERFACE: &str = "eth0";
 
-/// Where nobody listens.
+/// A port on which nothing listens.
 const DISCARD_PORT: u16 = 9;
 
 fn original_address(n: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, n)
 }
 
-/// Prints, past the capture of the test harness, why a story was not told.
+/// Prints why a scenario was skipped, bypassing the capture of the test harness.
 fn skip(reason: &str) {
     let thread = thread::current();
     let _ = writeln!(io::stderr(), "skipped: {}: {reason}", thread.name().unwrap_or("a story"));
 }
 
-/// Runs a command to its end; the error is what it said.
+/// Runs a command to its end; the error is its output.
 fn run(words: &[&str]) -> Result<(), String> {
     let output = Command::new(words[0]).args(&words[1..]).stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("{}: {error}", words[0]))?;
@@ -49,7 +50,7 @@ fn run(words: &[&str]) -> Result<(), String> {
     Err(format!("{}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-/// A network namespace with loopback up, removed with the value.
+/// A network namespace with loopback up, removed when the value is dropped.
 pub struct Namespace {
     name: String,
 }
@@ -61,17 +62,18 @@ impl Namespace {
         run(&["ip", "netns", "add", &name])?;
         let namespace = Self { name };
         namespace.within(|| {
-            // A second address outlives the first.
+            // The kernel keeps a second address when the first is removed.
             let _ = fs::write("/proc/sys/net/ipv4/conf/default/promote_secondaries", "1");
-            // A link-local address may be used at once: nobody else can have it. Without IPv6 there is no such file.
+            // A link-local address may be used at once, because no other host can have it. Without
+            // IPv6 this file does not exist.
             let _ = fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
         });
         run(&["ip", "-n", &namespace.name, "link", "set", "lo", "up"])?;
         Ok(namespace)
     }
 
-    /// Does `work` in a thread that lives in this namespace. Sockets opened and processes started there stay there,
-    /// whoever uses them later.
+    /// Runs `work` in a thread inside this namespace. Sockets opened and processes started there
+    /// stay there, wherever they are used later.
     pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let path = PathBuf::from("/run/netns").join(&self.name);
         thread::scope(|scope| {
@@ -87,12 +89,12 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // Interfaces and rules go with it, as soon as the last process in it has ended.
+        // The kernel removes interfaces and rules with it, as soon as its last process has ended.
         let _ = run(&["ip", "netns", "delete", &self.name]);
     }
 }
 
-/// A switch with hosts at 10.77.0.1, 10.77.0.2 …, as they are plugged in.
+/// A switch with hosts at 10.77.0.1, 10.77.0.2 …, in the order in which they are connected.
 pub struct Network {
     switch: Namespace,
     hosts: Arc<AtomicU8>,
@@ -103,12 +105,12 @@ pub struct Network {
 pub struct Host {
     namespace: Namespace,
     address: Mutex<Ipv4Addr>,
-    /// How many hosts the network has by now.
+    /// The number of hosts in the network so far.
     hosts: Arc<AtomicU8>,
 }
 
 impl Network {
-    /// Returns `None`, with the reason printed, where networks cannot be built.
+    /// Returns `None` and prints the reason if networks cannot be created.
     pub fn new() -> Option<Self> {
         if !geteuid().is_root() {
             skip("building a network takes root");
@@ -117,7 +119,7 @@ impl Network {
         let built = (|| {
             let switch = Namespace::new()?;
             let add = ["ip", "-n", &switch.name, "link", "add", BRIDGE, "type", "bridge"];
-            // A switch that floods multicast, and does so from the first moment.
+            // A bridge that floods multicast and forwards from the first moment.
             run(&[&add[..], &["mcast_snooping", "0", "stp_state", "0", "forward_delay", "0"]].concat())?;
             run(&["ip", "-n", &switch.name, "link", "set", BRIDGE, "up"])?;
             Ok(Self { switch, hosts: Arc::default(), ports: Mutex::default() })
@@ -125,10 +127,9 @@ impl Network {
         built.map_err(|reason: String| skip(&reason)).ok()
     }
 
-    /// Plugs in a host with the next free address.
+    /// Connects a host with the next free address.
     ///
-    /// # Panics
-    /// Where the kernel has no virtual Ethernet: a network that began must hold.
+    /// # Panics If the kernel has no virtual Ethernet: a network once created must work.
     pub fn host(&self) -> Host {
         let n = self.hosts.fetch_add(1, Ordering::Relaxed) + 1;
         let address = Mutex::new(original_address(n));
@@ -144,8 +145,9 @@ impl Network {
         host
     }
 
-    /// From now on loses this share of all packets between the hosts plugged in so far, ARP and IPv6 too. Returns
-    /// false, with the reason printed, where neither netem nor nftables is there.
+    /// From now on drops this share of all packets between the hosts connected so far, including
+    /// ARP and IPv6. Returns false and prints the reason if neither netem nor nftables is
+    /// available.
     #[must_use]
     pub fn lose(&self, percent: u8) -> bool {
         let share = format!("{percent}%");
@@ -160,8 +162,8 @@ impl Network {
         lost.is_ok()
     }
 
-    /// From now on no UDP from or to this port passes the switch. Returns false, with the reason printed, where
-    /// there are no nftables.
+    /// From now on the switch drops UDP from or to this port. Returns false and prints the reason
+    /// if nftables is not available.
     #[must_use]
     pub fn block_udp(&self, port: u16) -> bool {
         let blocked = self
@@ -175,7 +177,7 @@ impl Network {
         blocked.is_ok()
     }
 
-    /// Adds a rule for what passes the switch.
+    /// Adds a rule for packets that pass the switch.
     fn filter(&self, rule: &str) -> Result<(), String> {
         self.switch.within(|| {
             run(&["nft", "add table bridge story"])?;
@@ -190,19 +192,20 @@ impl Host {
         *self.address.lock().unwrap()
     }
 
-    /// As [`Namespace::within`]: what is opened or started there belongs to this host.
+    /// Like [`Namespace::within`]: sockets and processes made by `work` belong to this host.
     pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.namespace.within(work)
     }
 
-    /// Gives up the address and takes another, as after a DHCP lease that was not renewed. Nothing more comes from
+    /// Replaces the address, as after a DHCP lease that was not renewed. Nothing more comes from
     /// the old address, not even the end of its connections.
     pub fn move_to(&self, address: Ipv4Addr) {
         let old = std::mem::replace(&mut *self.address.lock().unwrap(), address);
         self.add(address);
         self.delete(old);
-        // Real hosts announce a new address by ARP. Asking for somebody's hardware address tells one's own, too,
-        // and any datagram does that; without it the others would talk to the former owner for half a minute.
+        // Real hosts announce a new address by ARP. An ARP request also tells the sender's own
+        // hardware address, and any datagram causes one; without it the others would send to the
+        // former owner for half a minute.
         self.within(|| {
             let socket = UdpSocket::bind((address, 0)).unwrap();
             for n in 1..=self.hosts.load(Ordering::Relaxed) {
@@ -211,7 +214,8 @@ impl Host {
         });
     }
 
-    /// Has no address for now, like a box that boots and waits for its lease. [`Host::plug_in`] gives it back.
+    /// Removes the address, as on a machine that boots and waits for its lease. [`Host::plug_in`]
+    /// restores it.
     pub fn unplug(&self) {
         self.delete(self.address());
     }
@@ -223,7 +227,7 @@ impl Host {
     fn add(&self, address: Ipv4Addr) {
         let (inside, address) = (self.namespace.name.as_str(), format!("{address}/24"));
         run(&["ip", "-n", inside, "address", "add", &address, "dev", INTERFACE]).unwrap();
-        // Goes with the last address.
+        // The kernel removed this route with the last address.
         run(&["ip", "-n", inside, "route", "replace", "224.0.0.0/4", "dev", INTERFACE]).unwrap();
     }
 

@@ -1,4 +1,4 @@
-//! A page as the agent knows it: one WebSocket, of the wall or of the old protocol.
+//! A page as the agent sees it: one WebSocket, of the wall or of the old protocol.
 
 use std::{net::TcpStream, sync::mpsc, thread, time::Instant};
 
@@ -13,22 +13,22 @@ use super::PATIENCE;
 
 pub struct Page(WebSocketStream<Async<TcpStream>>);
 
-/// What the agent sends.
+/// A message from the agent.
 #[derive(Debug)]
 pub enum Heard {
     Told(Value),
-    /// Text of the old protocol, which is no JSON.
+    /// Text of the old protocol, which is not JSON.
     Text(String),
     Picture {
         tile: u8,
         sequence: u32,
     },
-    /// It closed the socket, for this reason.
+    /// The agent closed the socket, for this reason.
     Closed(String),
 }
 
 impl Page {
-    /// Opens `target` with the subprotocol of the wall, which the old protocol does not look at.
+    /// Opens `target` with the wall's subprotocol, which the old protocol ignores.
     pub fn open(address: &str, target: &str) -> Self {
         let mut request = format!("ws://{address}{target}").into_client_request().unwrap();
         if target == "/ws" {
@@ -38,7 +38,7 @@ impl Page {
         Self(in_time(client_async(request, stream)).unwrap().0)
     }
 
-    /// A wall of these cameras, each on the tile of its place.
+    /// A wall of these cameras, one tile each, in this order.
     pub fn wall(address: &str, cameras: &[&str]) -> Self {
         let mut page = Self::open(address, "/ws");
         let show = |(tile, camera): (usize, &&str)| json!({ "tile": tile, "camera": camera, "accept": ["jpeg"] });
@@ -50,7 +50,7 @@ impl Page {
         in_time(self.0.send(Message::text(value.to_string()))).unwrap();
     }
 
-    /// Waits for what the agent sends next; a picture is drawn at once.
+    /// Waits for the next message; a picture is reported as drawn at once.
     pub fn next(&mut self) -> Heard {
         loop {
             match in_time(self.0.next()).expect("a goodbye before the end").unwrap() {
@@ -70,7 +70,7 @@ impl Page {
         }
     }
 
-    /// Reads on until the agent tells something that `fits`.
+    /// Reads until a message of the agent `fits`.
     pub fn told(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         self.until(what, |heard| match heard {
             Heard::Told(value) => fits(&value).then_some(value),
@@ -79,7 +79,7 @@ impl Page {
         })
     }
 
-    /// Reads on to the next picture of `tile`; gives its sequence.
+    /// Reads up to the next picture of `tile`; returns its sequence number.
     pub fn picture(&mut self, tile: u8) -> u32 {
         self.until("a picture", |heard| match heard {
             Heard::Picture { tile: of, sequence } => (of == tile).then_some(sequence),
@@ -88,7 +88,7 @@ impl Page {
         })
     }
 
-    /// Reads on to the goodbye; gives its reason.
+    /// Reads up to the closing message; returns its reason.
     pub fn goodbye(&mut self) -> String {
         self.until("the goodbye", |heard| match heard {
             Heard::Closed(why) => Some(why),
@@ -96,8 +96,8 @@ impl Page {
         })
     }
 
-    /// Draws whatever comes, in a thread of its own, until the receiver is dropped; gives tile and sequence.
-    /// Ends where the agent closes the socket.
+    /// Reports every picture as drawn, in a thread of its own, until the receiver is dropped or the
+    /// agent closes the socket; sends tile and sequence number.
     pub fn in_background(mut self) -> mpsc::Receiver<(u8, u32)> {
         let (sender, receiver) = mpsc::channel();
         let draw = move || loop {
@@ -111,7 +111,8 @@ impl Page {
         receiver
     }
 
-    /// Reads on without a pause: a page that does not keep up is closed before it reads the goodbye.
+    /// Reads without a pause: the agent closes a page that does not keep up, before the page has
+    /// read the closing message.
     fn until<T>(&mut self, what: &str, fits: impl Fn(Heard) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -1,6 +1,6 @@
-//! A page of the wall socket without a browser.
+//! A client of the wall's WebSocket without a browser.
 
-// Each story is a program of its own and uses only a part of this.
+// Each test file is a program of its own and uses only a part of this module.
 #![allow(dead_code)]
 
 use async_tungstenite::{
@@ -41,14 +41,14 @@ impl Wall {
         })
     }
 
-    /// Shows `cameras`, numbered from tile 0 on, in the formats of `accept`.
+    /// Shows `cameras` on tiles 0, 1 …, in the formats of `accept`.
     pub fn show(&mut self, cameras: &[&str], accept: &[&str]) {
         let tile = |(tile, camera)| json!({"tile": tile, "camera": camera, "size": [640, 360], "accept": accept});
         let tiles: Vec<_> = cameras.iter().enumerate().map(tile).collect();
         block_on(self.0.send(Message::text(json!({"show": tiles}).to_string()))).unwrap();
     }
 
-    /// Shows `camera` alone, on a tile of `size`.
+    /// Shows only `camera`, on a tile of `size`.
     pub fn show_at(&mut self, camera: &str, size: [u32; 2], accept: &[&str]) {
         let tile = json!({"tile": 0, "camera": camera, "size": size, "accept": accept});
         block_on(self.0.send(Message::text(json!({"show": [tile]}).to_string()))).unwrap();
@@ -90,7 +90,7 @@ impl Wall {
         }
     }
 
-    /// The next binary message; texts before it are passed over.
+    /// The next binary message; skips text messages.
     pub fn frame(&mut self) -> Frame {
         loop {
             if let Err(frame) = self.next() {
@@ -99,7 +99,7 @@ impl Wall {
         }
     }
 
-    /// The next state of tile 0 with which `is` agrees; frames before it are passed over.
+    /// The next state of tile 0 for which `is` returns true; skips frames.
     pub fn state(&mut self, is: impl Fn(&Value) -> bool) -> Value {
         loop {
             if let Ok(text) = self.next()
@@ -120,7 +120,7 @@ impl Screen {
         Self(Decoder::new(codec).unwrap())
     }
 
-    /// The pictures that come of `frame`, each with the sequence of the unit that it was in.
+    /// The pictures decoded from `frame`, each with the sequence number of its unit.
     pub fn show(&mut self, frame: &Frame) -> Vec<(u32, Stamp)> {
         self.0.push(&frame.payload, u64::from(frame.sequence)).unwrap();
         let mut stamps = Vec::new();

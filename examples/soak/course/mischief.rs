@@ -1,4 +1,4 @@
-//! Troubles are begun and ended here: which one, on which camera, and for how long, is left to chance.
+//! Starts and ends faults; the kind, the camera and the duration are random.
 
 use std::{
     sync::atomic::AtomicBool,
@@ -21,23 +21,23 @@ use crate::{
     vitals,
 };
 
-/// A reload that takes longer is remarked upon.
+/// A reload that takes longer becomes a remark.
 const RELOADED: Duration = Duration::from_secs(10);
 
-/// A crashing worker is gone and collected after a moment.
+/// Time until a crashed worker is gone and reaped.
 const CRASHED: Duration = Duration::from_secs(2);
 
-/// How long a trouble lasts, in milliseconds.
+/// Duration of a fault, in milliseconds.
 const LASTS: (u64, u64) = (2_000, 20_000);
 
-/// A camera must have been live for this long before the next trouble.
+/// A camera must have been live for this long before its next fault.
 const LEFT_ALONE: Duration = Duration::from_secs(4);
 
-/// A stream that was live for so long is begun again after the shortest pause.
+/// A stream that was live for this long is reopened after the shortest pause.
 const GOOD_WHILE: Duration = Duration::from_secs(62);
 
 impl Soak {
-    /// Does something to a camera that is live and left alone, if there is one.
+    /// Starts a fault on a camera that is live and free, if there is one.
     pub(super) fn begin_trouble(&mut self) -> Result<()> {
         let lots: Vec<_> = self.kinds.iter().flat_map(|kind| std::iter::repeat_n(*kind, kind.weight)).collect();
         let Some(kind) = self.chance.of(&lots).copied() else { return Ok(()) };
@@ -68,7 +68,7 @@ impl Soak {
             Act::Camera(faults) | Act::CameraThenReload(faults) => {
                 for fault in faults {
                     if !self.cameras.fault(&camera, fault)? {
-                        // Such a fault stands first in its list: nothing has happened yet.
+                        // This kind of fault is first in its list, so nothing has happened yet.
                         self.board.touch(&camera, Touch::None);
                         return Ok(());
                     }
@@ -76,7 +76,7 @@ impl Soak {
             }
             Act::Worker(signal) => {
                 if let Some(pid) = worker {
-                    // It may have ended by itself just now.
+                    // The worker may have ended by itself just now.
                     let _ = signal::kill(Pid::from_raw(pid), signal);
                     if signal == Signal::SIGSEGV {
                         self.crash(pid);
@@ -107,8 +107,8 @@ impl Soak {
         Ok(())
     }
 
-    /// Rust's runtime takes the first SIGSEGV that comes from outside for a full stack, sees that it is
-    /// none, and goes on without its handler; the second one does what it says.
+    /// Rust's runtime takes the first SIGSEGV from outside for a possible stack overflow, sees that
+    /// it is none, and removes its handler; the second one ends the process.
     fn crash(&self, worker: i32) {
         let never = AtomicBool::new(false);
         let lives = || vitals::children(self.agent.pid()).contains(&worker);
@@ -121,7 +121,7 @@ impl Soak {
         }
     }
 
-    /// Ends the `n`th incident under way.
+    /// Ends the `n`th active incident.
     pub(super) fn end_trouble(&mut self, n: usize) -> Result<()> {
         let (act, camera) = (self.incidents[n].kind.act, self.incidents[n].camera.clone());
         let unix_ms = Moment::now().unix_ms;
@@ -153,7 +153,7 @@ impl Soak {
         self.reload()
     }
 
-    /// Reloads, and waits until the agent has said so.
+    /// Reloads, and waits until the agent has reported it.
     pub(super) fn reload(&mut self) -> Result<()> {
         let count = |agent: &Agent| agent.api().ok()?["reload"]["count"].as_u64();
         let before = count(&self.agent).ok_or("the agent does not answer")?;

@@ -1,5 +1,6 @@
-# Installs the package in a clean Debian, as process tree, mounts and network of its own, and looks at
-# what it does there. Sourced; expects scripts/lib/checks.sh, and $work, a directory that is removed later.
+# Installs the package in a clean Debian, in separate process, mount and network namespaces, and
+# checks the result. Sourced; expects scripts/lib/checks.sh, and $work, a directory that is removed
+# later.
 # shellcheck shell=sh disable=SC2154
 
 # A development build on a busy machine takes a while to load its libraries.
@@ -11,8 +12,7 @@ debian_release() {
     (. /etc/os-release && printf '%s\n' "$VERSION_CODENAME")
 }
 
-# Starts the namespaces, whose process 1 does nothing but wait and take note of the dead. No network but
-# loopback.
+# Starts the namespaces, whose process 1 only waits and reaps processes. No network but loopback.
 enter_clean_debian() {
     unshare --pid --mount --net --uts --ipc --fork --kill-child sh -c "
         ip link set lo up
@@ -88,7 +88,7 @@ user_may_read() {
     inside setpriv --reuid cctv-agent --regid cctv-agent --clear-groups cctv-agent check /etc/cctv-agent/cameras.toml
 }
 
-# The browser's user may run the screen's program, and read no password.
+# The browser's user may run the screen's program, and can read no password.
 screen_is_apart() {
     inside setpriv --reuid cctv-kiosk --regid cctv-kiosk --clear-groups cctv-kiosk --help &&
         ! inside setpriv --reuid cctv-kiosk --regid cctv-kiosk --clear-groups cat /etc/cctv-agent/cameras.toml
@@ -120,7 +120,7 @@ removal_keeps_settings() {
         inside cmp /root/new.toml /etc/cctv-agent/cameras.toml && ! inside test -e /usr/bin/cctv-agent
 }
 
-# Logs of apt and dpkg tell what was there, and are meant to.
+# Logs of apt and dpkg keep a record of the package, as intended.
 purge_leaves_nothing() {
     inside apt-get -q -y purge cctv-agent || return 1
     rm -f "$clean/root/package.deb" "$clean/root/new.toml"
@@ -132,12 +132,12 @@ purge_leaves_nothing() {
     [ -z "$left" ]
 }
 
-# make_clean_debian RELEASE DEB: unpacks the release, and with the network that this machine has installs
-# what the package depends on; fails with apt's words where the release does not have that.
+# make_clean_debian RELEASE DEB: unpacks the release, and over this machine's network installs the
+# dependencies of the package; fails with apt's message if the release does not have them.
 make_clean_debian() {
     mmdebstrap --quiet --variant=minbase "$1" "$clean"
     have_init
-    # It is thrown away, so nothing need reach the disk.
+    # The system is deleted afterwards, so nothing has to be synced to the disk.
     printf 'force-unsafe-io\n' >"$clean/etc/dpkg/dpkg.cfg.d/thrown-away"
     cp /etc/resolv.conf "$clean/etc/resolv.conf"
     cp "$2" "$clean/root/package.deb"
@@ -150,15 +150,15 @@ make_clean_debian() {
     return 1
 }
 
-# Debian's invoke-rc.d starts services only where there is an init in a run level, which would have told
-# so in utmp. This one says it instead, so that the rest is as on a machine with System V init.
+# Debian's invoke-rc.d starts services only if an init recorded its run level in utmp. This program
+# reports one instead, so that the rest is as on a machine with System V init.
 have_init() {
     printf '#!/bin/sh\n' >"$clean/sbin/init"
     printf '#!/bin/sh\necho N 2\n' >"$clean/sbin/runlevel"
     chmod 755 "$clean/sbin/init" "$clean/sbin/runlevel"
 }
 
-# Runs a command in the clean Debian with the network of the host; nothing in it starts a service.
+# Runs a command in the clean Debian with the network of the host; no service starts in it.
 outside() {
     chroot "$clean" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@" >"$said" 2>&1 </dev/null
 }

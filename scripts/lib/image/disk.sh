@@ -1,8 +1,8 @@
-# Puts root file system, boot loader and data partition together into one disk image. Nothing is
-# mounted: every file system is made from a folder. Sourced; expects $project and $work.
+# Combines root file system, boot loader and data partition into one disk image. Nothing is mounted:
+# every file system is made from a folder. Sourced; expects $project and $work.
 # shellcheck shell=sh disable=SC2154
 
-# In MiB. Slots have room to grow: an update must fit for years.
+# Sizes in MiB. Slots have room to grow: an update must fit for years.
 ESP_MIB=32
 BIOS_MIB=1
 DATA_MIB=64
@@ -11,7 +11,7 @@ SECTORS_PER_MIB=2048
 
 GRUB_MODULES='part_gpt fat squash4 normal linux echo test regexp loadenv boot search configfile serial terminal minicmd reboot'
 
-# What the boot loader and the initial root need to find and read the slot.
+# Modules that the initial root needs to find and read the slot.
 INITRD_MODULES='virtio_pci virtio_blk virtio_scsi ahci ata_piix ata_generic sd_mod nvme usb-storage uas xhci-pci ehci-pci
 uhci-hcd ohci-pci mmc_block sdhci-pci sdhci-acpi squashfs'
 
@@ -34,7 +34,7 @@ make_initrd() {
     (cd "$initrd" && find . | LC_ALL=C sort | cpio --quiet -o -H newc --owner=0:0 | gzip -9) >"$3"
 }
 
-# make_esp ROOT_FOLDER FILE: boot loader for UEFI, and the settings both loaders share.
+# make_esp ROOT_FOLDER FILE: boot loader for UEFI, and the settings that both loaders share.
 make_esp() {
     mkdir -p "$work/esp"
     # shellcheck disable=SC2086 # a list of words
@@ -74,13 +74,14 @@ TABLE
     install_bios_loader "$disk" "$bios"
 }
 
-# place FILE DISK MIB: writes FILE at that offset, leaving holes where it has none.
+# place FILE DISK MIB: writes FILE at that offset and keeps its holes.
 place() {
     dd if="$1" of="$2" bs=1M seek="$3" conv=notrunc,sparse status=none
 }
 
-# The loader's first sector names the sector where the rest starts, and the rest's own first sector
-# where it goes on; both are 64 bit little endian at the offsets of GRUB's boot.S and diskboot.S.
+# The loader's first sector contains the sector number of the rest, and the first sector of the rest
+# that of its continuation; both are 64 bit little endian at the offsets of GRUB's boot.S and
+# diskboot.S.
 install_bios_loader() {
     # shellcheck disable=SC2086 # a list of words
     grub-mkimage -O i386-pc -p '(,gpt2)/grub' -o "$work/core.img" $GRUB_MODULES biosdisk
@@ -88,7 +89,7 @@ install_bios_loader() {
     cp /usr/lib/grub/i386-pc/boot.img "$work/boot.img"
     patch_sector "$work/boot.img" 92 "$sector"
     patch_sector "$work/core.img" 500 $((sector + 1))
-    # Two NOPs where a check would stop at machines whose firmware numbers disks oddly.
+    # Two NOPs replace a check that would stop on machines whose firmware numbers disks unusually.
     printf '\220\220' | dd of="$work/boot.img" bs=1 seek=102 conv=notrunc status=none
     dd if="$work/boot.img" of="$1" bs=440 count=1 conv=notrunc status=none
     dd if="$work/core.img" of="$1" bs=1M seek="$2" conv=notrunc status=none

@@ -1,17 +1,17 @@
-# The part `hour` of scripts/boot-test: what the box holds in memory after it has run for a while.
+# The part `hour` of scripts/boot-test: the memory that the box uses after it has run for a while.
 # Sourced by it.
 # shellcheck shell=sh disable=SC2154
 
-# What was read once and is kept for the next time settles in this time.
+# Time in which caches fill.
 SETTLING_SECONDS=120
 
-# Between two lines about the memory.
+# Interval between two reports of memory, in seconds.
 REPORT_SECONDS=600
 
-# The kernel's own books and the log, which has a file of bounded size in memory, go up and down by so much.
+# The kernel's own data and the log, a file of bounded size in memory, vary by this much.
 MOST_LOST_MB=12
 
-# Prints the megabytes that programs could still have.
+# Prints the megabytes that are still available to programs.
 available() {
     in_box 'sed -n "s/^MemAvailable: *\([0-9]*\) kB/\1/p" /proc/meminfo' | awk '{ printf "%.1f\n", $1 / 1024 }'
 }
@@ -38,7 +38,7 @@ part_hour() {
     prepare_disk_without_watchdog
     vm_start
     check 'power-on: all cameras become live' comes_up
-    # Somebody looks at one of them.
+    # One of the cameras has a viewer.
     curl -s -o /dev/null "http://127.0.0.1:$VM_PORT/live/gate?size=320x180" &
     watcher=$!
     console_open && sleep "$SETTLING_SECONDS"

@@ -5,18 +5,19 @@
 # seatd opens the screen for cage; the first font has Latin and Chinese, the second symbols.
 KIOSK_PACKAGES='cage chromium seatd fontconfig-config fonts-wqy-microhei fonts-dejavu-core'
 
-# Without its crash reporter Chromium ends at its start.
+# Without its crash reporter Chromium exits at its start.
 KIOSK_PROGRAMS='/usr/bin/cage /usr/sbin/seatd /usr/lib/chromium/chromium /usr/lib/chromium/chrome_crashpad_handler'
 
-# Loaded by name at run time: the browser does not start without its cryptography.
+# Loaded by name at run time: the browser does not start without these cryptography libraries.
 KIOSK_LIBRARIES='libsoftokn3.so libfreeblpriv3.so libnssckbi.so'
 
-# Read by the browser at its start. It draws with the processor, so its 3D libraries stay out.
+# Files that the browser reads at its start. It draws with the processor, so its 3D libraries are
+# left out.
 BROWSER_FILES='icudtl.dat resources.pak chrome_100_percent.pak v8_context_snapshot.bin locales/en-US.pak'
 
 KIOSK_FONTS='wqy/wqy-microhei.ttc dejavu/DejaVuSans.ttf dejavu/DejaVuSans-Bold.ttf'
 
-# No other user and group has this number in the image, which has none but root.
+# No other user or group has this number in the image, which otherwise has only root.
 KIOSK_ID=900
 
 # add_kiosk STAGE ROOT
@@ -33,15 +34,16 @@ add_kiosk() {
         copy_as_is "$1" "$2" "/usr/share/fonts/truetype/$font"
     done
     add_font_rules "$1" "$2"
-    # All names bound at once, as with the agent: this proves that no library is missing or a stand-in.
+    # Binds all names at once, as for the agent: this proves that no library is missing or a
+    # stand-in.
     LD_BIND_NOW=1 chroot "$2" /usr/lib/chromium/chromium --version >/dev/null
     LD_BIND_NOW=1 chroot "$2" /usr/bin/cage -v >/dev/null 2>&1
     printf 'cctv-kiosk:x:%s:%s:screen:/run/cctv-kiosk:/bin/false\n' "$KIOSK_ID" "$KIOSK_ID" >>"$2/etc/passwd"
     printf 'cctv-kiosk:x:%s:\n' "$KIOSK_ID" >>"$2/etc/group"
 }
 
-# Debian's rules are links into a folder of many more; only those in use come along. What fontconfig
-# would keep of the fonts lies in memory.
+# Debian's rules are links into a folder of many more; only those in use are copied. fontconfig's
+# cache is in memory.
 add_font_rules() {
     mkdir -p "$2/etc/fonts/conf.d"
     cp "$1/etc/fonts/fonts.conf" "$2/etc/fonts/"

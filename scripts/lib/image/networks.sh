@@ -1,19 +1,19 @@
-# The part `network` of scripts/boot-test: network, addresses and cameras come after the box, go and come
-# back; some cameras have a network of their own. Sourced by it.
+# The part `network` of scripts/boot-test: network, addresses and cameras appear after the box has
+# started, disappear and return; some cameras are on a second network. Sourced by it.
 # shellcheck shell=sh disable=SC2154,SC2034
 
-# Those behind the second interface, where this namespace is 10.0.3.2.
+# The cameras on the second interface, where this namespace is 10.0.3.2.
 SECOND_NETWORK_CAMERAS='yard dock'
 
-# The first interface is plugged into a hub, and at first nothing else is that answers: with nobody at all
-# behind the hub QEMU would hold what is sent for ever, also when somebody comes.
+# The first interface is connected to a hub on which nothing answers at first: without any peer on
+# the hub QEMU would queue packets for ever, even after a peer appears.
 TWO_INTERFACES='-netdev socket,id=nobody,udp=127.0.0.1:9,localaddr=127.0.0.1:9009
 -netdev hubport,id=hub-nobody,hubid=0,netdev=nobody
 -netdev hubport,id=hub-box,hubid=0 -device virtio-net-pci,netdev=hub-box,id=first
 -netdev user,id=cameras,net=10.0.3.0/24 -device virtio-net-pci,netdev=cameras,id=second'
 
-# Tells of a box that cannot be reached over a network: it serves the page, and each camera is one of the
-# states $1, which are no lies, and says why.
+# Checks a box without network: it serves the page, each camera is in one of the states $1, which
+# must be true, and has a reason.
 wall_tells() {
     type_in_box 'wget -q -O /tmp/healthz http://127.0.0.1:8080/healthz && cctv-agent status' >"$work/status" || return 1
     for id in $CAMERAS; do
@@ -58,7 +58,7 @@ late_cameras_are_found() {
     [ "$(cameras_live)" = 2 ]
 }
 
-# The first router stays the way to everywhere else.
+# The first router stays the default route.
 second_network_is_used() {
     monitor 'set_link second on'
     link_came=$(now_ms)

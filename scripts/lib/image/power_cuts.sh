@@ -1,22 +1,22 @@
-# The part `cuts` of scripts/boot-test: the power fails while settings and state are written. Sourced
-# by it.
+# The part `cuts` of scripts/boot-test: the power fails while settings and state are written.
+# Sourced by it.
 # shellcheck shell=sh disable=SC2154,SC2034,SC2015,SC2016
 
-# The power fails at a random moment of this time after the writing began. State is written when a camera
-# has become live again, which takes a slow machine some seconds.
+# The power fails at a random moment within this time after the writing began. The state is written
+# when a camera has become live again, which takes a slow machine some seconds.
 LONGEST_WRITING_MS=15000
 
-# As few as there can be: they take time from the writing.
+# As few cameras as possible: they take time from the writing.
 CUT_CAMERAS='gate yard'
 
 # The writing begins when one of them is live, or after this time.
 LIVE_BEFORE_CUT_SECONDS=60
 
-# The first profile of the virtual cameras, by its two names: a camera whose configured profile changes is
-# asked anew, and what is learnt of it is written down anew.
+# The first profile of the virtual cameras, by its two names: a camera whose configured profile
+# changes is asked again, and its record is written again.
 PROFILES='Profile_1 mainStream'
 
-# Run in the box: says what is found.
+# A script for the box: prints the state of the disk.
 inspection() {
     cat <<'INSPECTION'
 . /usr/share/cctv-agent/box.sh
@@ -29,10 +29,10 @@ for state in /var/lib/cctv-agent/*.json; do [ ! -e "$state" ] || cat "$state"; d
 INSPECTION
 }
 
-# Run in the box after that: replaces cameras.toml as fast as it can, each time with the next number in the
-# name of a camera and, so that half a file would show, in a long tail. The agent reads it in between, and
-# because of the other profile $1 writes down anew what it knows of the cameras. Prints each number once the
-# file is safe.
+# A script for the box after that: replaces cameras.toml as fast as it can, each time with the next
+# number in the name of a camera and in a long tail, which would show a half-written file. The agent
+# reads the file in between, and because of the other profile $1 it writes its camera records again.
+# Prints each number once the file is safe.
 writer() {
     printf 'profile=%s\n' "$1"
     cat <<'WRITER'
@@ -65,19 +65,20 @@ number_in_use() {
     fetch /api/cameras | jq -r '.cameras[] | select(.id == "gate") | .name' | sed -n 's/^gate //p' | grep .
 }
 
-# The file that the agent has read is one that was written as a whole, and none older than number $1, which
-# was said to be safe; the writer may have been one further.
+# The file that the agent read was written completely, and is not older than number $1, which was
+# reported as safe; the writer may have been one number further.
 file_is_whole() {
     found=$(number_in_use) || return 1
     printf 'file %s (%s was safe)' "$found" "$1"
     [ "$(fetch /api/cameras | jq '.complaints | length')" = 0 ] && [ "$found" -ge "$1" ] && [ "$found" -le $(($1 + 1)) ]
 }
 
-# What the box said of itself: $work/inspection. Sets $state_profiles, those that the state files name.
+# Checks the output of the box, $work/inspection. Sets $state_profiles, the profiles in the state
+# files.
 disk_is_whole() {
     [ "$found" = 0 ] || grep -qx 'tail of 100' "$work/inspection" || return 1
     grep -qx 'data can be written' "$work/inspection" || return 1
-    # The writer may have begun to speak by then.
+    # The writer may already have printed by then.
     state_profiles=$(sed -e '1,/^data can be written$/d' -e '/^wrote /d' "$work/inspection" | jq -s -r '[.[].basis.profile // "none"] | join(" ")') || {
         cat "$work/inspection"
         return 1
@@ -85,7 +86,7 @@ disk_is_whole() {
     printf '; state whole: %s\n' "$state_profiles"
 }
 
-# Power on; what the cut before has left is looked at; something is written, and the power fails.
+# Power on; checks what the cut before has left; then writes, and the power fails.
 one_cut() {
     vm_cut
     serial_mark=0
@@ -117,7 +118,7 @@ word_number() {
     printf '%s\n' "$1"
 }
 
-# The same once more, without a cut after it.
+# The same check once more, without a cut after it.
 last_look() {
     printf '    '
     file_is_whole "$safe" && console_open && in_box "$(inspection)" >"$work/inspection" && disk_is_whole

@@ -2,8 +2,8 @@
 # agent and its init need. Sourced; expects $project.
 # shellcheck shell=sh disable=SC2154
 
-# Kernel modules for disks, networks, watchdogs and screens of PCs and virtual machines. Sound, radio,
-# exotic file systems and what only servers have stay out.
+# Kernel modules for disks, networks, watchdogs and screens of PCs and virtual machines. Sound,
+# radio, unusual file systems and server hardware are left out.
 MODULE_FOLDERS='drivers/ata drivers/nvme drivers/scsi drivers/virtio drivers/block drivers/mmc drivers/usb
 drivers/hid drivers/net drivers/watchdog drivers/gpu drivers/input drivers/video drivers/i2c drivers/platform
 drivers/char drivers/acpi drivers/thermal drivers/misc drivers/mfd drivers/pci drivers/rtc drivers/memstick
@@ -12,7 +12,7 @@ drivers/dma drivers/dma-buf drivers/bus drivers/iommu drivers/idle drivers/cpufr
 fs/ext4 fs/jbd2 fs/squashfs fs/fat fs/nls fs/overlayfs fs/mbcache.ko lib crypto arch/x86/crypto mm kernel
 net/802 net/8021q net/bridge net/llc net/core net/ipv4 net/ipv6 net/packet net/dns_resolver net/rfkill'
 
-# Of these folders: radio, graphics of games, fibre channel and data centres.
+# Excluded from these folders: radio, graphics for games, fibre channel and data centres.
 UNWANTED_MODULES='net/ipv4/netfilter net/ipv6/netfilter net/bridge/netfilter drivers/net/wireless drivers/net/wwan
 drivers/net/can drivers/net/ieee802154 drivers/net/wireguard drivers/net/arcnet drivers/net/fddi drivers/net/hamradio drivers/net/ppp
 drivers/net/slip drivers/net/wan drivers/infiniband drivers/gpu/drm/amd drivers/gpu/drm/nouveau drivers/gpu/drm/radeon
@@ -25,10 +25,11 @@ drivers/net/ethernet/cisco drivers/net/ethernet/myricom drivers/net/ethernet/net
 drivers/net/ethernet/intel/i40e drivers/net/ethernet/intel/fm10k drivers/net/ethernet/broadcom/bnx2x
 drivers/net/ethernet/broadcom/bnxt drivers/usb/gadget drivers/usb/usbip drivers/usb/atm drivers/vhost drivers/misc/habanalabs'
 
-# Where Debian's alternatives would have pointed; nothing is configured in a file system only unpacked.
+# Targets of Debian's alternatives, because a file system that was only unpacked is not configured.
 LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/blas:/usr/lib/x86_64-linux-gnu/lapack:/usr/lib/x86_64-linux-gnu/pulseaudio
 
-# unpack_debian FOLDER PACKAGE...: these packages and all they depend on, unpacked and not configured.
+# unpack_debian FOLDER PACKAGE...: unpacks these packages and all their dependencies without
+# configuring.
 unpack_debian() {
     folder=$1
     shift
@@ -42,7 +43,7 @@ debian_release() {
     (. /etc/os-release && printf '%s\n' "$VERSION_CODENAME")
 }
 
-# copy_closure STAGE ROOT PROGRAM...: the programs and every library they load.
+# copy_closure STAGE ROOT PROGRAM...: copies the programs and every library they load.
 copy_closure() {
     stage=$1 root=$2
     shift 2
@@ -55,7 +56,7 @@ copy_closure() {
         return 1
     fi
     sed -n 's/^.*=> \(\/[^ ]*\) .*/\1/p' "$work/closure" | sort -u | while read -r library; do
-        # All into one directory: the loader needs no search path then.
+        # All into one directory, so the loader needs no search path.
         mkdir -p "$root/usr/lib/x86_64-linux-gnu"
         cp -L "$stage$library" "$root/usr/lib/x86_64-linux-gnu/${library##*/}"
     done
@@ -68,7 +69,8 @@ copy_as_is() {
     cp -a "$1$3" "$2$3"
 }
 
-# add_busybox STAGE ROOT: every applet by its usual name, unless the overlay or Debian brought better.
+# add_busybox STAGE ROOT: adds every applet by its usual name, unless the overlay or Debian has a
+# better one.
 add_busybox() {
     mkdir -p "$2/bin" "$2/sbin" "$2/usr/bin" "$2/usr/sbin"
     cp "$1/bin/busybox" "$2/bin/busybox"
@@ -77,7 +79,7 @@ add_busybox() {
     done
 }
 
-# add_modules STAGE ROOT: the modules of MODULE_FOLDERS and the list of what needs what.
+# add_modules STAGE ROOT: adds the modules of MODULE_FOLDERS and the list of their dependencies.
 add_modules() {
     version=$(kernel_version "$1")
     for folder in $MODULE_FOLDERS; do

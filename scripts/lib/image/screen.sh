@@ -1,22 +1,22 @@
-# The part `kiosk` of scripts/boot-test: the box whose own screen shows the wall, looked at from outside
-# of it. Sourced by it.
+# The part `kiosk` of scripts/boot-test: the box whose own screen shows the wall, seen from outside.
+# Sourced by it.
 # shellcheck shell=sh disable=SC2154,SC2034,SC2016
 
-# A browser of 300 MB on a processor that is only emulated; and what starts beside it.
+# Timeout in seconds for a browser of 300 MB on an emulated processor, and what starts with it.
 BROWSER_SECONDS=1800
 BESIDE_SECONDS=1200
-# The page has pictures some time after it has the connection.
+# Timeout in seconds from the page's connection to its pictures.
 MOVE_SECONDS=900
 KIOSK_MEMORY_MIB=2048
-# Where the four tiles of a wall lie, as ffmpeg crops them: the middle of each, without names and clocks.
+# Crops (for ffmpeg) of the four tiles of a wall: the middle of each, without names and clocks.
 TILES='iw/4:ih/4:iw/8:ih/8 iw/4:ih/4:iw*5/8:ih/8 iw/4:ih/4:iw/8:ih*5/8 iw/4:ih/4:iw*5/8:ih*5/8'
 
-# screen_dump FILE: what the machine's screen shows, as a PPM.
+# screen_dump FILE: the content of the machine's screen, as a PPM.
 screen_dump() {
     rm -f "$1"
     printf 'screendump %s\n' "$1" >"$work/monitor.in"
     eventually "$EFFECT_SECONDS" test -s "$1" || return 1
-    # It is written row by row.
+    # QEMU writes it row by row.
     dump_size=0
     until [ "$(stat -c %s "$1")" = "$dump_size" ]; do
         dump_size=$(stat -c %s "$1")
@@ -24,12 +24,12 @@ screen_dump() {
     done
 }
 
-# tile_sum FILE CROP: a number for that part of the picture.
+# tile_sum FILE CROP: a checksum of that part of the picture.
 tile_sum() {
     ffmpeg -v error -i "$1" -vf "crop=$2" -f md5 - </dev/null
 }
 
-# How many tiles differ between two dumps a second apart.
+# Prints how many tiles differ between two dumps a second apart.
 tiles_moving() {
     screen_dump "$work/screen-1.ppm" && sleep 1 && screen_dump "$work/screen-2.ppm" || return 1
     moving=0
@@ -40,22 +40,22 @@ tiles_moving() {
     printf '%s\n' "$moving"
 }
 
-# Three times in a row: what only changes once, from an empty page to one that says why it is not live,
-# is no moving picture.
+# Three times in a row: a change that happens only once, from an empty page to one with a reason, is
+# no moving picture.
 all_tiles_move() {
     for _ in 1 2 3; do
         [ "$(tiles_moving)" = 4 ] || return 1
     done
 }
 
-# keep_screen NAME: the newest dump as a PNG with few colours, beside the image.
+# keep_screen NAME: saves the newest dump as a PNG with few colours, beside the image.
 keep_screen() {
     ffmpeg -v error -y -i "$work/screen-2.ppm" -vf 'split[a][b];[a]palettegen=max_colors=128[p];[b][p]paletteuse=dither=none' \
         "$(dirname "$kiosk_image")/$1.png" </dev/null
     printf '    kept %s\n' "$(dirname "$kiosk_image")/$1.png"
 }
 
-# Whether every camera has a viewer, and so the browser in the machine a wall.
+# Whether every camera has a viewer, which means that the browser in the machine shows the wall.
 browser_watches() {
     fetch /api/cameras | jq '[.cameras[].viewers] | min > 0' | grep -q true
 }
@@ -100,8 +100,9 @@ memory_report() {
         free -m | sed "s/^/    /"'
 }
 
-# What left the machine for anywhere but the cameras and the command channel: 10.0.2.2 is this
-# namespace. A name looked up would be a packet to 10.0.2.3. Whoever joins a multicast group tells (IGMP).
+# Prints packets to hosts other than the cameras and the command channel: 10.0.2.2 is this
+# namespace. A name lookup would be a packet to 10.0.2.3. IGMP is excluded: a host that joins a
+# multicast group sends it.
 asks_no_other_host() {
     tcpdump -nr "$work/packets" 'src host 10.0.2.15 and not dst host 10.0.2.2 and not (udp port 67) and not igmp' \
         2>/dev/null >"$work/strangers"
@@ -117,10 +118,10 @@ part_kiosk() {
     headless_image=$image headless_memory=$VM_MEMORY_MIB headless_accelerator=$vm_accelerator
     BOOT_SECONDS=$BESIDE_SECONDS LIVE_SECONDS=$BESIDE_SECONDS
     image=$kiosk_image VM_MEMORY_MIB=$KIOSK_MEMORY_MIB
-    # The plainest of processors lacks what browsers are compiled for.
+    # The simplest emulated processor lacks instructions for which browsers are compiled.
     case $vm_accelerator in *-cpu*) ;; *) vm_accelerator="$vm_accelerator -cpu max" ;; esac
     vm_extra="-object filter-dump,id=packets,netdev=net,file=$work/packets,maxlen=96"
-    # The driver of QEMU's plainest card cannot share buffers (PRIME), which cage needs.
+    # The driver of QEMU's simplest card cannot share buffers (PRIME), which cage needs.
     vm_screen=virtio
     prepare_disk
     serial_mark=0
@@ -147,7 +148,7 @@ part_kiosk() {
     image=$headless_image VM_MEMORY_MIB=$headless_memory vm_accelerator=$headless_accelerator vm_extra='' vm_screen=''
 }
 
-# As check, and also its exit code.
+# Like check, but also returns its exit code.
 check_ok() {
     failed_before=$failed
     check "$@"

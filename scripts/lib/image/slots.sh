@@ -1,4 +1,5 @@
-# The disk of a box, seen from outside: its partitions, and what its boot loader is told. Sourced.
+# Access to the disk of a box from outside: its partitions, and the settings of its boot loader.
+# Sourced.
 # shellcheck shell=sh
 
 SECTOR_BYTES=512
@@ -15,7 +16,7 @@ partition_file() {
     dd if="$1" of="$3" bs="$SECTOR_BYTES" skip="${place% *}" count="${place#* }" conv=sparse status=none
 }
 
-# The boot partition as mtools want it.
+# Prints the boot partition in the syntax of mtools.
 boot_partition() {
     place=$(partition_of "$1" "$ESP_NAME") || return 1
     printf '%s@@%s\n' "$1" $((${place% *} * SECTOR_BYTES))

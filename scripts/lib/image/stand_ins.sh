@@ -1,15 +1,16 @@
-# Stand-ins for libraries that OpenCV and FFmpeg load for formats no camera sends: maps, X-rays, drawings,
-# encoders. Each has the functions its users name, and they do nothing. Without them the agent and each
-# of its workers start in a third of the time, and the image is a third smaller. Sourced.
+# Stand-ins for libraries that OpenCV and FFmpeg load for formats no camera sends: maps, X-rays,
+# drawings, encoders. Each has the functions its users name, and they do nothing. Without the
+# originals the agent and each of its workers start in a third of the time, and the image is a third
+# smaller. Sourced.
 # shellcheck shell=sh disable=SC2154
 
 STAND_INS='libgdal libgdcmMSFF libgdcmDSED librsvg-2 libcodec2 libx265 libSvtAv1Enc librav1e libicuuc'
 
-# make_stand_ins ROOT PROGRAM: replaces these libraries below ROOT, as far as PROGRAM loads them.
+# make_stand_ins ROOT PROGRAM: replaces those of these libraries below ROOT that PROGRAM loads.
 make_stand_ins() {
     stand_root=$1
     for stand_name in $STAND_INS; do
-        # Anew each time: a stand-in needs nothing, so its users are fewer.
+        # Listed again each time: a stand-in needs no library, so fewer are in use.
         list_libraries "$stand_root" "$2" >"$work/libraries"
         stand_file=$(grep "/$stand_name\.so\.[0-9.]*\$" "$work/libraries" | head -n 1) || continue
         replace_library "$stand_file"
@@ -22,20 +23,20 @@ list_libraries() {
         sed -n 's/^.*=> \(\/[^ ]*\) .*/\1/p' | sort -u
 }
 
-# What a library is called by those who load it.
+# Prints the name under which other files load the library.
 library_name() {
     readelf -d "$1" | sed -n 's/.*SONAME.*\[\(.*\)\].*/\1/p'
 }
 
-# replace_library FILE: by one with the same name and those of its functions that are used. Where
-# something else than plain functions is used, the library stays.
+# replace_library FILE: replaces it by one with the same name and only those of its functions that
+# are used. If something other than plain functions is used, the library stays.
 replace_library() {
     name=$(library_name "$stand_root$1")
     while read -r user; do
         readelf -d "$stand_root$user" | grep -q "NEEDED.*\[$name\]" && nm -D --undefined-only "$stand_root$user"
     done <"$work/libraries" | awk '{ print $2 }' | sort -u >"$work/used"
     nm -D --defined-only "$stand_root$1" | awk '{ sub(/@.*/, "", $3); print $3, $2 }' | sort -u >"$work/given"
-    # A used name with a version does not match here, and fails the check of the whole image.
+    # A versioned name does not match here, and fails the check of the whole image.
     join "$work/used" "$work/given" >"$work/functions"
     if grep -qv ' [TWi]$' "$work/functions"; then
         printf 'image: %s stays: more than functions of it are used\n' "$name"

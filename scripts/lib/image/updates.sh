@@ -1,15 +1,16 @@
 # The part `update` of scripts/boot-test: good and bad updates of a running box. Sourced by it.
 # shellcheck shell=sh disable=SC2154,SC2034,SC2015,SC2016
 
-# From the order to the first sign of the next start: hundreds of megabytes through a slow machine.
+# Timeout in seconds from the start of an update to the next boot: it copies hundreds of megabytes
+# on a slow machine.
 WRITE_SECONDS=900
-# cctv-confirm's patience with what does not come up, and a start before and after it.
+# Timeout in seconds for cctv-confirm to reject a system, and for a boot before and after that.
 JUDGE_SECONDS=1200
-# The power fails so many seconds after the writing of an update began, or a few more.
+# The power fails this many seconds after the writing of an update began, or a few more.
 EARLIEST_CUT_SECONDS=3
 
-# Lays out what is offered: the image's own root; one that has no init, so that the kernel panics; and one
-# whose agent lacks its libraries, without most drivers, which nobody misses there.
+# Prepares the updates: the image's own root; one without init, so that the kernel panics; and one
+# whose agent lacks its libraries, without most drivers, which are not needed there.
 prepare_updates() {
     ln -sf "${image%.img}.squashfs" "$offered/good.squashfs"
     unsquashfs -quiet -no-progress -d "$work/panics" "$offered/good.squashfs" boot >/dev/null
@@ -27,7 +28,7 @@ prepare_updates() {
     (cd "$offered" && sed 's/^..../0000/' good.squashfs.sha256 >other.squashfs.sha256)
 }
 
-# Prints the slot that runs.
+# Prints the active slot.
 slot_that_runs() {
     in_box 'sed "s/.*cctv.slot=\(.\).*/\1/" /proc/cmdline'
 }
@@ -40,13 +41,13 @@ other_slot() {
     case $1 in a) printf 'b\n' ;; *) printf 'a\n' ;; esac
 }
 
-# begin_update NAME: what cctv-update says of it comes over the serial line.
+# begin_update NAME: the output of cctv-update comes over the serial line.
 begin_update() {
     serial_forget
     in_box "cctv-update $OFFERED_SEEN/$1.squashfs >/dev/ttyS0 2>&1 </dev/null &"
 }
 
-# Starts the update to $1 and waits until the machine has begun anew.
+# Starts the update to $1 and waits until the machine has restarted.
 update_to() {
     update_began=$(now_ms)
     begin_update "$1" && eventually "$WRITE_SECONDS" serial_says 'is tried at the next start' || return 1
@@ -79,7 +80,7 @@ panic_falls_back() {
     vm_start
     eventually "$BOOT_SECONDS" serial_says 'cctv-agent: kernel' || return 1
     serial_forget
-    # The machine starts by itself once more.
+    # The machine restarts by itself once more.
     eventually "$JUDGE_SECONDS" serial_says 'cctv-agent: kernel' || return 1
     vm_clock_starts
     wall_is_back_in "$slot" && eventually "$EFFECT_SECONDS" failure_is_told
@@ -98,12 +99,12 @@ deaf_falls_back() {
     wall_is_back_in "$slot" && eventually "$EFFECT_SECONDS" failure_is_told
 }
 
-# What the boot loader is told, seen from outside.
+# Prints the boot loader's settings, read from outside.
 boot_settings() {
     read_boot_settings "$work/disk.img" "$work/grubenv" && grub-editenv "$work/grubenv" list
 }
 
-# mebibytes_of NAME: how much of it, from its beginning, stands in the slot that does not run.
+# mebibytes_of NAME: how much of it, from its beginning, is in the inactive slot.
 mebibytes_of() {
     partition_file "$work/disk.img" "cctv-root-$free_slot" "$work/slot" || return 1
     first_other=$(cmp "$work/slot" "$offered/$1.squashfs" 2>/dev/null | sed -n 's/.* byte \([0-9]*\),.*/\1/p')
@@ -115,7 +116,7 @@ cut_while_writing() {
     begin_update good && eventually "$EFFECT_SECONDS" serial_says 'writing http' || return 1
     sleep "$(($(random_below 4) + EARLIEST_CUT_SECONDS))"
     vm_cut
-    # Else nothing was cut off.
+    # Otherwise nothing was cut off.
     [ "$(boot_settings)" = "slot=$slot" ] || return 1
     printf '    no power after %s of %s MB of the update were written\n' "$(mebibytes_of good)" \
         $(($(stat -L -c %s "$offered/good.squashfs") / 1048576))
@@ -136,7 +137,7 @@ wrong_checksum_changes_nothing() {
 
 part_update() {
     prepare_updates
-    # Whether a system is healthy does not depend on cameras; they would only take time from it.
+    # The health check does not depend on cameras; they would only slow it down.
     stop_cameras
     prepare_disk_without_watchdog
     ensure_up && slot=$(slot_that_runs) || return 1

@@ -1,21 +1,21 @@
-# A virtual machine that starts the appliance's image: power, serial console, what it serves.
+# A virtual machine that boots the appliance's image: power, serial console, network services.
 # Sourced; expects $work, a folder for everything written, and a network namespace of its own.
 # shellcheck shell=sh disable=SC2154,SC2034
 
 VM_MEMORY_MIB=1024
 VM_PORT=8080
-# The page inside, seen from outside.
+# Port forwarding from outside to the page inside.
 vm_forward=hostfwd=tcp:127.0.0.1:$VM_PORT-:8080
 OVMF=/usr/share/ovmf/OVMF.fd
 
-# Whoever can use KVM sees the kernel within this time, boot loader included.
+# With KVM the kernel appears within this time, boot loader included.
 KVM_TRIAL_SECONDS=30
-# One command on the console of a slow and busy machine.
+# Timeout in seconds of one command on the console of a slow and busy machine.
 COMMAND_SECONDS=300
-# A shell that is there says so.
+# Timeout in seconds for a shell to answer.
 ANSWER_SECONDS=30
 
-# Where this namespace offers files, and how the machine inside sees that.
+# The address at which this namespace offers files, and the next line is the same address inside.
 OFFERED=127.0.0.1:9001
 OFFERED_SEEN=http://10.0.2.2:9001
 
@@ -25,7 +25,7 @@ now_ms() {
     date +%s%3N
 }
 
-# eventually SECONDS COMMAND...: tries until it succeeds. COMMAND may wait in the same way.
+# eventually SECONDS COMMAND...: repeats it until it succeeds. COMMAND may wait in the same way.
 eventually() {
     set -- "$(($(date +%s) + $1))" "$@"
     until after_two "$@" >/dev/null 2>&1; do
@@ -39,14 +39,14 @@ after_two() {
     "$@"
 }
 
-# Offers what is in $offered to the machine inside.
+# Offers the files in $offered to the machine inside.
 vm_offer() {
     offered=$work/offered
     mkdir -p "$offered"
     busybox httpd -f -p "$OFFERED" -h "$offered" &
 }
 
-# vm_disk IMAGE: a fresh disk made of it.
+# vm_disk IMAGE: makes a fresh disk from it.
 vm_disk() {
     cp --sparse=always "$1" "$work/disk.img"
 }
@@ -56,9 +56,9 @@ vm_put() {
     mcopy -o -i "$(boot_partition "$work/disk.img")" "$1" "::$2"
 }
 
-# Power on. Firmware is BIOS unless $vm_firmware is uefi; $vm_network, where it is set, are the network's
-# options, in place of one interface behind which this namespace is 10.0.2.2; $vm_screen is a graphics card of
-# QEMU's in place of the plainest.
+# Power on. Firmware is BIOS unless $vm_firmware is uefi; $vm_network, if set, replaces the default
+# network options, which are one interface on which this namespace is 10.0.2.2; $vm_screen is a
+# graphics card of QEMU in place of the simplest.
 vm_start() {
     [ -p "$work/serial.in" ] || mkfifo "$work/serial.in" "$work/serial.out" "$work/monitor.in" "$work/monitor.out"
     : >"$work/serial.log"
@@ -69,8 +69,8 @@ vm_start() {
         *) firmware='' ;;
     esac
     network=${vm_network:-"-netdev user,id=net,$vm_forward -device virtio-net-pci,netdev=net"}
-    # The disk is the page cache of this machine: what the machine inside has not been told to be written
-    # is lost with the process.
+    # The disk is this machine's page cache: data that the machine inside has not flushed is lost
+    # with the process.
     # shellcheck disable=SC2086 # lists of words
     qemu-system-x86_64 $vm_accelerator $firmware $network -m "$VM_MEMORY_MIB" -smp 2 -display none -vga "${vm_screen:-std}" \
         -drive "file=$work/disk.img,format=raw,if=virtio,cache=writethrough" \
@@ -91,23 +91,23 @@ vm_ticks() {
     awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$vm_pid/stat"
 }
 
-# Times of stages count from here: power-on, or a reset.
+# The times of stages count from here: power-on, or a reset.
 vm_clock_starts() {
     vm_started=$(now_ms) vm_ticks_before=$(vm_ticks)
 }
 
-# Prints the processor time that the machine has taken since then.
+# Prints the processor time that the machine has used since then.
 vm_processor_seconds() {
     tenths=$((($(vm_ticks) - vm_ticks_before) * 10 / $(getconf CLK_TCK)))
     printf '%s.%s\n' $((tenths / 10)) $((tenths % 10))
 }
 
-# monitor COMMAND: told to QEMU.
+# monitor COMMAND: sends it to QEMU's monitor.
 monitor() {
     printf '%s\n' "$1" >"$work/monitor.in"
 }
 
-# Pulls the plug.
+# Cuts the power.
 vm_cut() {
     vm_is_on || return 0
     kill -KILL "$vm_pid"
@@ -119,7 +119,7 @@ vm_went_off() {
     ! vm_is_on && { wait "$vm_pid" 2>/dev/null || :; }
 }
 
-# Decides between KVM and TCG by trying: that /dev/kvm is there does not mean that it works.
+# Chooses KVM or TCG by a trial: /dev/kvm may exist and not work.
 vm_choose_accelerator() {
     vm_accelerator='-accel tcg,thread=multi'
     [ -w /dev/kvm ] || return 0
@@ -135,12 +135,12 @@ serial_size() {
     stat -c %s "$work/serial.log"
 }
 
-# What the console said since byte $serial_mark.
+# Whether the console's output since byte $serial_mark contains $1.
 serial_says() {
     tail -c +$((${serial_mark:-0} + 1)) "$work/serial.log" | grep -qaF "$1"
 }
 
-# From now on serial_says looks at what is new.
+# From now on serial_says searches only new output.
 serial_forget() {
     serial_mark=$(serial_size)
 }
@@ -150,7 +150,7 @@ console_answers() {
     eventually "$ANSWER_SECONDS" serial_says '@@here@@'
 }
 
-# After a start, before in_box.
+# Opens the console after a start, before in_box.
 console_open() {
     eventually "$COMMAND_SECONDS" console_answers
 }
@@ -159,8 +159,8 @@ command_ended() {
     tail -c +$(($1 + 1)) "$work/serial.log" | grep -qa "@@$2:[0-9]*@@"
 }
 
-# in_box COMMAND: runs it as root in the box, prints what it prints, gives its exit code. The shell edits
-# lines and knows no long ones, so the box fetches the command and is only told to run it.
+# in_box COMMAND: runs it as root in the box, prints its output, returns its exit code. The shell's
+# line editor limits a line's length, so the box fetches the command and the line only runs it.
 in_box() {
     printf '%s\n' "$1" >"$offered/command"
     type_in_box "wget -q -O /tmp/command $OFFERED_SEEN/command && sh /tmp/command 2>&1 </dev/null"

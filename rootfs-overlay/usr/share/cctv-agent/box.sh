@@ -1,16 +1,16 @@
-# What the programs of the box share: lines in the log, the time since power-on, how often something
-# died, words of the kernel's command line, partitions by their name, files replaced as a whole, and what
-# the boot loader is told. Sourced; whoever does so shares its variables.
+# Functions shared by the programs of the box: log lines, the time since power-on, counting quick
+# ends, arguments of the kernel's command line, partitions by their name, files replaced as a whole,
+# and settings of the boot loader. Sourced; the caller shares its variables.
 # shellcheck shell=sh disable=SC2034
 
 BOOT_LABEL=cctv-boot
 DATA_LABEL=cctv-data
 BOOT_FOLDER=/run/cctv-agent-boot
-# The boot loader knows this file by the sectors it lies in, so it is written in place and keeps its size.
+# The boot loader finds this file by its disk sectors, so it is written in place and keeps its size.
 BOOT_SETTINGS=$BOOT_FOLDER/grub/grubenv
 BOOT_SETTINGS_BYTES=1024
 
-# say TEXT [LEVEL]: a line in the system's log, in the name of $SPEAKER.
+# say TEXT [LEVEL]: writes a line to the system's log, in the name of $SPEAKER.
 say() {
     logger -t "$SPEAKER" -p "daemon.${2:-notice}" "$1"
 }
@@ -21,8 +21,8 @@ uptime_seconds() {
     printf '%s\n' "${uptime%%.*}"
 }
 
-# quick_deaths FILE SECONDS: reads when the last start was and how many quick deaths went before it, counts
-# one more where that start was less than SECONDS ago, and prints the number.
+# quick_deaths FILE SECONDS: reads the time of the last start and the number of quick ends before
+# it, adds one if that start was less than SECONDS ago, and prints the number.
 quick_deaths() {
     last='' deaths=0
     [ -r "$1" ] && read -r last deaths <"$1"
@@ -33,13 +33,13 @@ quick_deaths() {
     fi
 }
 
-# note_start FILE DEATHS: a start now, with so many quick deaths before it. In a file, so that nothing is
-# forgotten when whoever counts is killed too.
+# note_start FILE DEATHS: records a start now, with this many quick ends before it. In a file, so
+# that the count survives even if its script is killed too.
 note_start() {
     printf '%s %s\n' "$(uptime_seconds)" "$2" >"$1"
 }
 
-# Prints the value of word $1 of the kernel's command line; fails where it is not there.
+# Prints the value of argument $1 of the kernel's command line; fails if it is not there.
 kernel_word() {
     # shellcheck disable=SC2013 # words are wanted
     for word in $(cat /proc/cmdline); do
@@ -64,8 +64,8 @@ partition() {
     return 1
 }
 
-# replace_file FILE: puts stdin in its place. Whenever the power fails, FILE is the old or the new one.
-# It stays readable by whom it was: on systemd the agent is not root, and reads it by its group.
+# replace_file FILE: replaces it by stdin. If the power fails, FILE is the old or the new one. Its
+# owner and group stay: on systemd the agent is not root, and reads it by its group.
 replace_file() {
     (umask 077 && cat >"$1.new") || return 1
     if [ -e "$1" ]; then
@@ -74,7 +74,7 @@ replace_file() {
     chmod 0640 "$1.new" && sync && mv "$1.new" "$1" && sync
 }
 
-# mount_boot ro|rw: shows the boot partition at $BOOT_FOLDER.
+# mount_boot ro|rw: mounts the boot partition at $BOOT_FOLDER.
 mount_boot() {
     boot_device=$(partition "$BOOT_LABEL") || return 1
     mkdir -p "$BOOT_FOLDER"
@@ -86,13 +86,14 @@ unmount_boot() {
     umount "$BOOT_FOLDER"
 }
 
-# Prints what the boot loader is told by the name $1, which may be nothing.
+# Prints the boot loader's setting $1, which may be empty.
 boot_setting() {
     sed -n "s/^$1=//p" "$BOOT_SETTINGS"
 }
 
-# set_boot_settings NAME=VALUE...: all of them at once; no value means none. The words fit into the
-# first sector, which a disk writes as a whole, so a power cut leaves the old or the new ones.
+# set_boot_settings NAME=VALUE...: sets all of them at once; no value removes one. The settings fit
+# into the first sector, which a disk writes as a whole, so a power cut leaves the old or the new
+# ones.
 set_boot_settings() {
     lines=$(sed '/^#/d' "$BOOT_SETTINGS")
     for pair in "$@"; do
