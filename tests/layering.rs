@@ -4,7 +4,7 @@
 //!
 //! `docs/architecture.md` gives the reasons. A new crate needs a row in [`DOORS`].
 
-#![allow(clippy::unwrap_used)] // the whole file is test code
+#![allow(clippy::unwrap_used)] // all of it is test
 
 #[path = "layering/paths.rs"]
 mod paths;

@@ -19,7 +19,7 @@ const CAMERAS: [&str; 2] = ["id=gate size=320x176 small=none gop=25", "id=yard s
 struct Scene {
     cameras: Cameras,
     agent: Agent,
-    /// A viewer of the other camera.
+    /// A viewer of the other camera; the next field is its [`offset`] at the start.
     beside: MotionJpeg,
     offset: i64,
 }

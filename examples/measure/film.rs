@@ -45,7 +45,8 @@ pub struct Film {
 impl Film {
     /// Draws and encodes `count` frames. The program `ffmpeg` encodes H.264.
     ///
-    /// # Errors If `ffmpeg` is missing or returns another number of frames.
+    /// # Errors
+    /// If `ffmpeg` is missing or returns another number of frames.
     pub fn make(kind: Kind, width: usize, height: usize, count: usize) -> Result<Self> {
         let scene = Scene::new(width, height, kind);
         let frames = match kind {
@@ -62,7 +63,8 @@ impl Film {
 
     /// Writes the frames with their lengths, for [`Film::load`].
     ///
-    /// # Errors Errors of the file system.
+    /// # Errors
+    /// Errors of the file system.
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut bytes = Vec::new();
         for frame in &self.frames {
@@ -74,7 +76,8 @@ impl Film {
 
     /// The frames of a saved clip.
     ///
-    /// # Errors If the file contains no clip.
+    /// # Errors
+    /// If the file contains no clip.
     pub fn load(path: &Path) -> Result<Vec<Vec<u8>>> {
         let bytes = fs::read(path)?;
         let (mut rest, mut frames) = (&bytes[..], Vec::new());

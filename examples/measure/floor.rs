@@ -33,8 +33,8 @@ const QUALITY: u8 = 80;
 /// scaled once. Otherwise all that the worker does to a picture, including scaling and colour
 /// conversion.
 ///
-/// # Errors If the file contains no clip; also ends with an error when the reader of its output is
-/// gone.
+/// # Errors
+/// If the file contains no clip; also ends with an error when the reader of its output is gone.
 pub fn run(film: &Path, size: (usize, usize), bare: bool) -> Result<()> {
     let frames = Film::load(film)?;
     let size = Size { width: size.0 as u32, height: size.1 as u32 };

@@ -26,7 +26,8 @@ const TILE: (usize, usize) = (640, 360);
 /// Milliseconds from opening the socket to the first picture, for each of `tries` at different
 /// moments between two key frames, without other viewers. The size is that of a full screen.
 ///
-/// # Errors If the agent sends none in the requested format.
+/// # Errors
+/// If the agent sends none in the requested format.
 pub fn first_pictures(stage: &Stage, projector: &Projector, format: &str, tries: u32) -> Result<Vec<f64>> {
     let running = stage.agent_alone(projector)?;
     wait_until_live(running.port, projector.cameras().len(), Instant::now() + START)?;
@@ -44,7 +45,8 @@ pub fn first_pictures(stage: &Stage, projector: &Projector, format: &str, tries:
 
 /// Seconds from starting the agent until a waiting page has a picture of each camera.
 ///
-/// # Errors If one camera gives none.
+/// # Errors
+/// If one camera gives none.
 pub fn cold_start(stage: &Stage, projector: &Projector, format: &str) -> Result<f64> {
     let cameras = projector.cameras().len();
     let began = Instant::now();

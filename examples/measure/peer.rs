@@ -163,7 +163,8 @@ fn free_port() -> Result<u16> {
 impl Stage<'_> {
     /// Starts `peer` for `scene` with the cameras of `projector`, and its viewers.
     ///
-    /// # Errors If it cannot be started or does not listen in time.
+    /// # Errors
+    /// If it cannot be started or does not listen in time.
     pub fn start(&self, peer: Peer, scene: &Scene, projector: &Projector) -> Result<Running> {
         let mut running = Running::default();
         let deadline = Instant::now() + START;
@@ -230,7 +231,8 @@ impl Stage<'_> {
 
     /// Our agent as a service: cameras `c0`, `c1` … on its own port, which is returned.
     ///
-    /// # Errors If it cannot be started.
+    /// # Errors
+    /// If it cannot be started.
     pub fn agent(&self, running: &mut Running, urls: &[String]) -> Result<u16> {
         let port = free_port()?;
         let mut text = format!(
@@ -268,7 +270,8 @@ impl Stage<'_> {
 
     /// An agent without viewers.
     ///
-    /// # Errors If it cannot be started.
+    /// # Errors
+    /// If it cannot be started.
     pub fn agent_alone(&self, projector: &Projector) -> Result<Running> {
         let mut running = Running::default();
         running.port = self.agent(&mut running, &projector.urls())?;
@@ -332,7 +335,8 @@ impl Stage<'_> {
 
     /// Starts one more program that ends with `running`; `name` is the name of its log.
     ///
-    /// # Errors If it cannot be started.
+    /// # Errors
+    /// If it cannot be started.
     pub fn add(&self, running: &mut Running, command: &Command, name: &str) -> Result<()> {
         running.children.push(self.spawn(command, name, Stdio::null())?);
         Ok(())

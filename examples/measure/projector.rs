@@ -61,7 +61,8 @@ pub struct Projector {
 impl Projector {
     /// Plays `film` on `count` cameras from now on.
     ///
-    /// # Errors Errors of GStreamer.
+    /// # Errors
+    /// Errors of GStreamer.
     pub fn start(film: &Arc<Film>, count: usize) -> Result<Self> {
         gst::init()?;
         let server = RTSPServer::new();

@@ -85,7 +85,8 @@ impl Outcome {
 
 /// Runs `peer` in `scene` for `seconds`, without start and end.
 ///
-/// # Errors If it could not be started, or no viewer got a picture.
+/// # Errors
+/// If it could not be started, or no viewer got a picture.
 pub fn run(stage: &Stage, peer: Peer, scene: &Scene, projector: &Projector, seconds: Duration) -> Result<Outcome> {
     let mut running = stage.start(peer, scene, projector)?;
     let audience = Audience::sit(std::mem::take(&mut running.sources));
@@ -165,7 +166,8 @@ fn is_floor(peer: Peer) -> bool {
 
 /// Waits until our agent reports `cameras` cameras as live.
 ///
-/// # Errors If it does not before `deadline`.
+/// # Errors
+/// If it does not before `deadline`.
 pub fn wait_until_live(port: u16, cameras: usize, deadline: Instant) -> Result<()> {
     use std::io::Read;
     loop {

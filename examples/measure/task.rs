@@ -35,7 +35,8 @@ pub struct Task {
 
 /// Parses the arguments of this process; all paths are required.
 ///
-/// # Errors The mistake in them.
+/// # Errors
+/// The mistake in them.
 pub fn from_arguments() -> Result<Task> {
     let mut task = Task {
         folder: PathBuf::new(),

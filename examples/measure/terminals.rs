@@ -46,7 +46,8 @@ struct Sum {
 
 /// Prints the table; `server` is the program `live555ProxyServer`.
 ///
-/// # Errors If something cannot be started, or a tile stays empty.
+/// # Errors
+/// If something cannot be started, or a tile stays empty.
 pub fn run(task: &Task, stage: &Stage, server: &Path) -> Result<()> {
     let film = Arc::new(Film::make(Kind::H264, FILM.0, FILM.1, GOP * task.groups)?);
     let largest = film.frames.iter().map(Vec::len).max().unwrap_or_default();

@@ -90,7 +90,8 @@ pub struct MotionJpeg {
 }
 
 impl MotionJpeg {
-    /// # Errors The status if it is not 200, or the error.
+    /// # Errors
+    /// The status if it is not 200, or the error.
     pub fn open(address: &str, target: &str) -> Result<Self, String> {
         let mut stream = connect(address).map_err(|error| error.to_string())?;
         write!(stream, "GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n").map_err(|error| error.to_string())?;

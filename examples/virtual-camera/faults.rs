@@ -66,8 +66,9 @@ pub struct Faults {
 impl Faults {
     /// Adds `fault` of a camera with these `settings`; `query` is the part after its question mark.
     ///
-    /// # Errors The fault does not exist (404), has wrong parameters (400), or conflicts with this
-    /// camera or with an active fault (409).
+    /// # Errors
+    /// The fault does not exist (404), has wrong parameters (400), or conflicts with this camera or
+    /// with an active fault (409).
     pub fn begin(&mut self, fault: &str, query: &str, settings: &Settings) -> Result<(), Refusal> {
         let jpeg = settings.codec == Codec::Mjpeg;
         match fault {

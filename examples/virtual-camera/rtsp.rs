@@ -328,7 +328,7 @@ fn watch_clients(server: &RTSPServer, camera: &Arc<Camera>, connections: &Arc<Co
             remembered.lock().expect("nobody panics while holding the sessions").extend(session.sessionid());
         });
         // A session ends with its connection, as on a camera; GStreamer's own would wait a minute.
-        // The client has dropped its sessions by now, so they are in this list.
+        // The client has dropped its sessions by now, so this list keeps their ids.
         let pool = server.session_pool();
         client.connect_closed(move |_| {
             let ids = std::mem::take(&mut *sessions.lock().expect("nobody panics while holding the sessions"));

@@ -176,7 +176,8 @@ impl From<lexopt::Error> for Error {
 
 /// Parses the command line without its first word. Returns `None` if help was requested.
 ///
-/// # Errors The first mistake on the line.
+/// # Errors
+/// The first mistake on the line.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Options>, Error> {
     use lexopt::prelude::*;
     let mut options =

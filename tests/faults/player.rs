@@ -38,7 +38,8 @@ impl Player {
 
     /// Plays all tracks in the description, and returns the description.
     ///
-    /// # Errors The status line of the first refusal.
+    /// # Errors
+    /// The status line of the first refusal.
     pub fn play(&mut self) -> Result<String, String> {
         let url = self.url.clone();
         let (status, _, sdp) = self.ask("DESCRIBE", &url, "Accept: application/sdp\r\n");

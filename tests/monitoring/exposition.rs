@@ -11,7 +11,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// # Errors The invalid line and the reason.
+    /// # Errors
+    /// The invalid line and the reason.
     pub fn read(text: &str) -> Result<Self, String> {
         if !text.ends_with('\n') || text.contains('\r') {
             return Err("lines must end with a line feed alone".into());
@@ -51,7 +52,8 @@ impl Page {
         Ok(page)
     }
 
-    /// # Panics If there is no such series.
+    /// # Panics
+    /// If there is no such series.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let labels: Labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let key = (name.to_owned(), labels);

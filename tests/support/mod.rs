@@ -39,7 +39,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Calls `look` until it returns a value.
 ///
-/// # Panics After [`PATIENCE`], with `what` in the message.
+/// # Panics
+/// After [`PATIENCE`], with `what` in the message.
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {

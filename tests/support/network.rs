@@ -129,7 +129,8 @@ impl Network {
 
     /// Connects a host with the next free address.
     ///
-    /// # Panics If the kernel has no virtual Ethernet: a network once created must work.
+    /// # Panics
+    /// If the kernel has no virtual Ethernet: a network once created must work.
     pub fn host(&self) -> Host {
         let n = self.hosts.fetch_add(1, Ordering::Relaxed) + 1;
         let address = Mutex::new(original_address(n));
