@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn duration_is_told_in_the_units_that_matter() {
-        for (seconds, told) in [
+        for (seconds, expected) in [
             (0, "0 s"),
             (59, "59 s"),
             (60, "1 min"),
@@ -363,7 +363,7 @@ mod tests {
             (90_000, "1 day 1 h"),
             (172_800, "2 days"),
         ] {
-            assert_eq!(duration(seconds), told);
+            assert_eq!(duration(seconds), expected);
         }
     }
 }

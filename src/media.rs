@@ -53,8 +53,8 @@ impl fmt::Display for CodecConfig {
                 let compatible = u32::from_be_bytes([*a, *b, *c, *d]).reverse_bits();
                 write!(f, "hvc1.{space}{}.{compatible:X}.{tier}{level}", profile & 0x1f)?;
                 // Zero bytes at the end are omitted.
-                let told = constraints.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-                constraints[..told].iter().try_for_each(|byte| write!(f, ".{byte:X}"))
+                let kept = constraints.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+                constraints[..kept].iter().try_for_each(|byte| write!(f, ".{byte:X}"))
             }
         }
     }

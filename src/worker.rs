@@ -56,7 +56,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(700);
 const SUMMARY: Duration = Duration::from_secs(10);
 
 /// How often an overload is logged.
-const HASTE_TOLD: Duration = Duration::from_secs(3600);
+const LOAD_SHEDDING_LOG_INTERVAL: Duration = Duration::from_secs(3600);
 
 const OVERLOAD: &str = "the processor cannot decode all frames in time; small pictures are decoded without deblocking \
                         meanwhile; fewer cameras, `small_profile`, or fewer frames per second would help";
@@ -194,7 +194,7 @@ fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
     let mut transcoder: Option<Transcoder> = None;
     let mut follower: Option<DecodeCursor> = None;
     let (mut seen, mut told_decoding) = (0, false);
-    let mut told_hasty: Option<Instant> = None;
+    let mut load_shedding_logged_at: Option<Instant> = None;
     let mut damage = Damage::default();
     let mut pictures = Vec::new();
     loop {
@@ -214,10 +214,10 @@ fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
             }
         }
         if transcoder.as_ref().is_some_and(Transcoder::is_hasty)
-            && told_hasty.is_none_or(|told| told.elapsed() >= HASTE_TOLD)
+            && load_shedding_logged_at.is_none_or(|logged_at| logged_at.elapsed() >= LOAD_SHEDDING_LOG_INTERVAL)
         {
             ffmpeg_log.say("decoder", OVERLOAD);
-            told_hasty = Some(Instant::now());
+            load_shedding_logged_at = Some(Instant::now());
         }
         let decoding = transcoder.as_ref().is_some_and(Transcoder::is_decoding);
         if decoding != told_decoding && shared.tell(&FromWorker::Decoding(decoding)).is_err() {
@@ -236,15 +236,15 @@ fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
 #[derive(Default)]
 struct Damage {
     frames: u64,
-    told: Option<Instant>,
+    logged_at: Option<Instant>,
 }
 
 impl Damage {
     fn note(&mut self, ffmpeg_log: &FfmpegLog, error: &transcoder::Error) {
         self.frames += 1;
-        if self.told.is_none_or(|told| told.elapsed() >= SUMMARY) {
+        if self.logged_at.is_none_or(|logged_at| logged_at.elapsed() >= SUMMARY) {
             ffmpeg_log.say("decoder", &format!("{error}; waiting for the next key frame ({} damaged)", self.frames));
-            (self.told, self.frames) = (Some(Instant::now()), 0);
+            (self.logged_at, self.frames) = (Some(Instant::now()), 0);
         }
     }
 }

@@ -54,15 +54,15 @@ struct Clip {
     pixels: &'static str,
     colour: Colour,
     /// Whether the stream declares its colours; if not, players guess.
-    told: bool,
+    declared: bool,
 }
 
 const LIMITED_709: Colour = Colour { matrix: Matrix::Bt709, full_range: false };
 const LIMITED_601: Colour = Colour { matrix: Matrix::Bt601, full_range: false };
 const FULL_709: Colour = Colour { matrix: Matrix::Bt709, full_range: true };
 
-fn told(codec: Codec, colour: Colour, pixels: &'static str) -> Clip {
-    Clip { codec, size: FULL, pixels, colour, told: true }
+fn declared(codec: Codec, colour: Colour, pixels: &'static str) -> Clip {
+    Clip { codec, size: FULL, pixels, colour, declared: true }
 }
 
 /// The bars as packed RGB.
@@ -100,7 +100,7 @@ impl Clip {
             Codec::Jpeg => unreachable!("JPEG is not made of access units with delimiters"),
         };
         let matrix = match self.colour.matrix {
-            _ if !self.told => "undef",
+            _ if !self.declared => "undef",
             Matrix::Bt601 => "smpte170m",
             Matrix::Bt709 => "bt709",
             Matrix::Bt2020 => "bt2020nc",
@@ -171,47 +171,47 @@ fn colours_are_true(what: &str, clip: &Clip) {
 
 #[test]
 fn h264_in_limited_bt709_has_true_colours() {
-    colours_are_true("H.264 limited BT.709", &told(Codec::H264, LIMITED_709, "yuv420p"));
+    colours_are_true("H.264 limited BT.709", &declared(Codec::H264, LIMITED_709, "yuv420p"));
 }
 
 #[test]
 fn h264_in_limited_bt601_has_true_colours() {
-    colours_are_true("H.264 limited BT.601", &told(Codec::H264, LIMITED_601, "yuv420p"));
+    colours_are_true("H.264 limited BT.601", &declared(Codec::H264, LIMITED_601, "yuv420p"));
 }
 
 #[test]
 fn h264_in_full_range_has_true_colours() {
-    colours_are_true("H.264 full BT.709", &told(Codec::H264, FULL_709, "yuvj420p"));
-    colours_are_true("H.264 full BT.601", &told(Codec::H264, Colour::JPEG, "yuvj420p"));
+    colours_are_true("H.264 full BT.709", &declared(Codec::H264, FULL_709, "yuvj420p"));
+    colours_are_true("H.264 full BT.601", &declared(Codec::H264, Colour::JPEG, "yuvj420p"));
 }
 
 #[test]
 fn h264_that_does_not_tell_its_colours_is_taken_as_players_take_it() {
-    let silent = |size, colour| Clip { codec: Codec::H264, size, pixels: "yuv420p", colour, told: false };
+    let silent = |size, colour| Clip { codec: Codec::H264, size, pixels: "yuv420p", colour, declared: false };
     colours_are_true("H.264 untold, 720 lines", &silent(FULL, LIMITED_709));
     colours_are_true("H.264 untold, 360 lines", &silent(SMALL, LIMITED_601));
 }
 
 #[test]
 fn h264_in_422_has_true_colours() {
-    colours_are_true("H.264 4:2:2", &told(Codec::H264, LIMITED_709, "yuv422p"));
+    colours_are_true("H.264 4:2:2", &declared(Codec::H264, LIMITED_709, "yuv422p"));
 }
 
 #[test]
 fn h265_in_limited_range_has_true_colours() {
-    colours_are_true("H.265 limited BT.709", &told(Codec::H265, LIMITED_709, "yuv420p"));
-    colours_are_true("H.265 limited BT.601", &told(Codec::H265, LIMITED_601, "yuv420p"));
+    colours_are_true("H.265 limited BT.709", &declared(Codec::H265, LIMITED_709, "yuv420p"));
+    colours_are_true("H.265 limited BT.601", &declared(Codec::H265, LIMITED_601, "yuv420p"));
 }
 
 #[test]
 fn h265_in_ten_bits_has_true_colours() {
-    colours_are_true("H.265 Main 10", &told(Codec::H265, LIMITED_709, "yuv420p10le"));
+    colours_are_true("H.265 Main 10", &declared(Codec::H265, LIMITED_709, "yuv420p10le"));
 }
 
 #[test]
 fn grey_video_stays_grey() {
     // x264 does not write a matrix where there is no chroma.
-    let clip = Clip { told: false, ..told(Codec::H264, LIMITED_709, "gray") };
+    let clip = Clip { declared: false, ..declared(Codec::H264, LIMITED_709, "gray") };
     let luma = |[r, g, b]: [u8; 3]| 0.2126 * f64::from(r) + 0.7152 * f64::from(g) + 0.0722 * f64::from(b);
     for picture in clip.transcode() {
         check("grey", &picture, |bar| [luma(bar).round() as u8; 3]);

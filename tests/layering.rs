@@ -2,7 +2,7 @@
 //! used only by the modules that may use it, no file exceeds a readable length, and nothing unwraps
 //! outside tests.
 //!
-//! `docs/architecture.md` gives the reasons. A new crate needs a row in [`DOORS`].
+//! `docs/architecture.md` gives the reasons. A new crate needs a row in [`CRATES`].
 
 #![allow(clippy::unwrap_used)] // all of it is test
 
@@ -14,7 +14,7 @@ mod source;
 use source::Source;
 use std::{collections::BTreeSet, fs, path::Path};
 
-const FLOORS: [&[&str]; 5] = [
+const LAYERS: [&[&str]; 5] = [
     &["camera", "sync", "time", "media", "text", "xml"],
     &["log", "hub", "config", "http_client", "ipc", "card", "store", "sys"],
     &["onvif", "discovery", "worker_host", "web", "worker"],
@@ -23,15 +23,15 @@ const FLOORS: [&[&str]; 5] = [
 ];
 
 /// The modules that may use a crate.
-enum Door {
+enum CrateRule {
     Only(&'static [&'static str]),
     AllBut(&'static [&'static str]),
 }
-use Door::{AllBut, Only};
+use CrateRule::{AllBut, Only};
 
 /// `camera` and `media` need only the standard library. Only the worker uses the decoders, and it
 /// uses nothing asynchronous.
-const DOORS: [(&str, Door); 29] = [
+const CRATES: [(&str, CrateRule); 29] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
@@ -73,24 +73,24 @@ const LONG_FILES: [(&str, &str); 0] = [];
 /// sound.
 const UNSAFE_FILES: [&str; 2] = ["agent/watchdog/device.rs", "sys.rs"];
 
-fn floor(room: &str) -> Option<usize> {
-    FLOORS.iter().position(|rooms| rooms.contains(&room))
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|modules| modules.contains(&module))
 }
 
-fn door(name: &str) -> Option<&'static Door> {
-    DOORS.iter().find(|(row, _)| *row == name).map(|(_, door)| door)
+fn crate_rule(name: &str) -> Option<&'static CrateRule> {
+    CRATES.iter().find(|(row, _)| *row == name).map(|(_, crate_rule)| crate_rule)
 }
 
 /// The violations in the file `src/<path>`, one line each, as `src/path:line: what is wrong`.
 fn complaints(path: &str, text: &str) -> Vec<String> {
     let stem = path.strip_suffix(".rs").unwrap_or(path);
-    let room = stem.split('/').next().unwrap_or(stem);
-    if room == "lib" || stem.split('/').any(|part| part == "tests" || part.ends_with("_tests")) {
+    let module = stem.split('/').next().unwrap_or(stem);
+    if module == "lib" || stem.split('/').any(|part| part == "tests" || part.ends_with("_tests")) {
         return Vec::new();
     }
-    let Some(own_floor) = floor(room) else {
+    let Some(own_layer) = layer(module) else {
         return vec![format!(
-            "src/{path}:1: {room} has no floor; add it to tests/layering.rs and docs/architecture.md"
+            "src/{path}:1: {module} has no layer; add it to tests/layering.rs and docs/architecture.md"
         )];
     };
     let source = Source::read(text);
@@ -98,10 +98,14 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
     for named in paths::paths(&source.tokens, stem.split('/').count()) {
         let mut segments = named.segments.iter().map(String::as_str);
         let problem = match (segments.next().unwrap_or(""), segments.next()) {
-            ("crate" | "cctv_agent", Some(target)) => wrong_way(room, own_floor, target),
-            (name, _) => match door(name) {
-                Some(Only(rooms)) if !rooms.contains(&room) => Some(format!("{name} may not be used in {room}")),
-                Some(AllBut(rooms)) if rooms.contains(&room) => Some(format!("{name} may not be used in {room}")),
+            ("crate" | "cctv_agent", Some(target)) => wrong_way(module, own_layer, target),
+            (name, _) => match crate_rule(name) {
+                Some(Only(modules)) if !modules.contains(&module) => {
+                    Some(format!("{name} may not be used in {module}"))
+                }
+                Some(AllBut(modules)) if modules.contains(&module) => {
+                    Some(format!("{name} may not be used in {module}"))
+                }
                 _ => None,
             },
         };
@@ -139,36 +143,36 @@ fn unsafe_complaints(path: &str, text: &str, source: &Source) -> Vec<String> {
     bare.map(|token| format!("src/{path}:{}: unsafe without its reason; write // SAFETY: above", token.line)).collect()
 }
 
-fn wrong_way(room: &str, own_floor: usize, target: &str) -> Option<String> {
-    if target == room {
+fn wrong_way(module: &str, own_layer: usize, target: &str) -> Option<String> {
+    if target == module {
         return None;
     }
-    match floor(target) {
-        None => Some(format!("crate::{target} is no room; name the room itself")),
-        Some(floor) if floor < own_floor => None,
-        Some(floor) if floor == own_floor => Some(format!("{room} looks sideways at {target}, floor {floor}")),
-        Some(floor) => Some(format!("{room}, floor {own_floor}, looks up at {target}, floor {floor}")),
+    match layer(target) {
+        None => Some(format!("crate::{target} is no module; name the module itself")),
+        Some(layer) if layer < own_layer => None,
+        Some(layer) if layer == own_layer => Some(format!("{module} looks sideways at {target}, layer {layer}")),
+        Some(layer) => Some(format!("{module}, layer {own_layer}, looks up at {target}, layer {layer}")),
     }
 }
 
 /// Violations in the module list: every module stands under the comment of its layer, and nothing
 /// else does.
-fn map_complaints(lib: &str, rooms: &BTreeSet<String>) -> Vec<String> {
+fn map_complaints(lib: &str, modules: &BTreeSet<String>) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut named = BTreeSet::new();
     let mut here = None;
     for line in lib.lines() {
-        if let Some(heading) = line.strip_prefix("// Floor ") {
+        if let Some(heading) = line.strip_prefix("// Layer ") {
             here = heading.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse::<usize>().ok());
-        } else if let Some(room) = line.trim_start_matches("pub ").strip_prefix("mod ") {
-            let room = room.trim_end_matches(';');
-            named.insert(room.to_owned());
-            if floor(room) != here {
-                complaints.push(format!("src/lib.rs: {room} stands on floor {here:?}, not on {:?}", floor(room)));
+        } else if let Some(module) = line.trim_start_matches("pub ").strip_prefix("mod ") {
+            let module = module.trim_end_matches(';');
+            named.insert(module.to_owned());
+            if layer(module) != here {
+                complaints.push(format!("src/lib.rs: {module} stands on layer {here:?}, not on {:?}", layer(module)));
             }
         }
     }
-    complaints.extend(rooms.difference(&named).map(|room| format!("src/lib.rs: {room} is not on the map")));
+    complaints.extend(modules.difference(&named).map(|module| format!("src/lib.rs: {module} is not on the map")));
     complaints
 }
 
@@ -196,7 +200,7 @@ fn project() -> &'static Path {
 }
 
 #[test]
-fn the_house_stands() {
+fn the_tree_keeps_its_layers() {
     let files = files(&project().join("src"));
     assert!(files.len() > 10, "only {} files found under src", files.len());
     let complaints: Vec<_> = files.iter().flat_map(|(path, text)| complaints(path, text)).collect();
@@ -204,25 +208,25 @@ fn the_house_stands() {
 }
 
 #[test]
-fn the_map_names_every_room_on_its_floor() {
+fn the_map_names_every_module_on_its_layer() {
     let files = files(&project().join("src"));
-    let rooms = files.iter().filter_map(|(path, _)| path.split(['/', '.']).next()).map(str::to_owned);
-    let rooms: BTreeSet<_> = rooms.filter(|room| room != "lib" && room != "main").collect();
+    let modules = files.iter().filter_map(|(path, _)| path.split(['/', '.']).next()).map(str::to_owned);
+    let modules: BTreeSet<_> = modules.filter(|module| module != "lib" && module != "main").collect();
     let (_, lib) = files.iter().find(|(path, _)| path == "lib.rs").unwrap();
-    let complaints = map_complaints(lib, &rooms);
+    let complaints = map_complaints(lib, &modules);
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 #[test]
-fn every_crate_of_the_manifest_has_a_door() {
+fn every_crate_of_the_manifest_has_a_rule() {
     let manifest: toml::Table = fs::read_to_string(project().join("Cargo.toml")).unwrap().parse().unwrap();
     let names = ["dependencies", "dev-dependencies"].into_iter().filter_map(|table| manifest[table].as_table());
     let names = names.flat_map(toml::Table::keys).map(|name| match name.as_str() {
         "md-5" => "md5".to_owned(),
         name => name.replace('-', "_"),
     });
-    let without: Vec<_> = names.filter(|name| door(name).is_none()).collect();
-    assert!(without.is_empty(), "give these a row in DOORS of tests/layering.rs: {}", without.join(", "));
+    let without: Vec<_> = names.filter(|name| crate_rule(name).is_none()).collect();
+    assert!(without.is_empty(), "give these a row in CRATES of tests/layering.rs: {}", without.join(", "));
 }
 
 #[test]
@@ -234,14 +238,14 @@ fn import_that_goes_up_is_found() {
         "fn a() { assert!(super::agent::start()); }",
         "pub use super::agent as whole;",
     ] {
-        assert_eq!(complaints("hub.rs", code), ["src/hub.rs:1: hub, floor 1, looks up at agent, floor 3"], "{code}");
+        assert_eq!(complaints("hub.rs", code), ["src/hub.rs:1: hub, layer 1, looks up at agent, layer 3"], "{code}");
     }
 }
 
 #[test]
-fn import_that_goes_sideways_is_found_in_the_rooms_files() {
+fn import_that_goes_sideways_is_found_in_the_modules_files() {
     let code = "//! Text.\n\nuse crate::{\n    hub::Lane,\n    onvif::Device,\n};\n";
-    assert_eq!(complaints("web/files.rs", code), ["src/web/files.rs:5: web looks sideways at onvif, floor 2"]);
+    assert_eq!(complaints("web/files.rs", code), ["src/web/files.rs:5: web looks sideways at onvif, layer 2"]);
     assert_eq!(complaints("web/files.rs", "use super::super::onvif::A;").len(), 1);
     assert_eq!(complaints("web/files.rs", "use super::onvif::A;").len(), 0, "web's own module");
 }
@@ -263,7 +267,7 @@ fn import_that_goes_down_or_stays_at_home_is_allowed() {
 }
 
 #[test]
-fn foreign_crate_outside_its_room_is_found() {
+fn foreign_crate_outside_its_module_is_found() {
     for (path, code) in [
         ("agent.rs", "use opencv::core::Mat;"),
         ("agent.rs", "fn a() -> ::opencv::core::Mat { todo() }"),
@@ -280,7 +284,7 @@ fn foreign_crate_outside_its_room_is_found() {
 }
 
 #[test]
-fn foreign_crate_in_its_room_is_allowed() {
+fn foreign_crate_in_its_module_is_allowed() {
     assert_eq!(complaints("card.rs", "use opencv::{core, imgproc};"), [""; 0]);
     assert_eq!(complaints("worker/encode.rs", "use turbojpeg::Compressor; use opencv::core;"), [""; 0]);
     assert_eq!(complaints("agent/keeper.rs", "use smol::Timer; use signal_hook::iterator;"), [""; 0]);
@@ -318,14 +322,14 @@ fn file_past_the_limit_is_found() {
 }
 
 #[test]
-fn room_without_a_floor_is_found() {
+fn module_without_a_layer_is_found() {
     assert_eq!(complaints("attic.rs", "").len(), 1);
 }
 
 #[test]
-fn room_missing_from_the_map_or_on_the_wrong_floor_is_found() {
-    let rooms = BTreeSet::from(["camera".to_owned(), "hub".to_owned()]);
-    assert_eq!(map_complaints("// Floor 0\npub mod camera;\n\n// Floor 1: one\npub mod hub;\n", &rooms), [""; 0]);
-    assert_eq!(map_complaints("// Floor 0\npub mod camera;\n", &rooms).len(), 1);
-    assert_eq!(map_complaints("// Floor 0\npub mod camera;\npub mod hub;\n", &rooms).len(), 1);
+fn module_missing_from_the_map_or_on_the_wrong_layer_is_found() {
+    let modules = BTreeSet::from(["camera".to_owned(), "hub".to_owned()]);
+    assert_eq!(map_complaints("// Layer 0\npub mod camera;\n\n// Layer 1: one\npub mod hub;\n", &modules), [""; 0]);
+    assert_eq!(map_complaints("// Layer 0\npub mod camera;\n", &modules).len(), 1);
+    assert_eq!(map_complaints("// Layer 0\npub mod camera;\npub mod hub;\n", &modules).len(), 1);
 }

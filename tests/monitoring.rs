@@ -171,7 +171,7 @@ fn all_tell_the_same_and_none_tells_a_password() {
     ] {
         assert!(report.contains(part), "{part} is not in\n{report}");
     }
-    let told = [
+    let shown = [
         api.to_string(),
         String::from_utf8(agent.get("/metrics").unwrap().body).unwrap(),
         table,
@@ -181,6 +181,6 @@ fn all_tell_the_same_and_none_tells_a_password() {
     ]
     .concat();
     for secret in [PASSWORD, "s3cret", "%40gate"] {
-        assert!(!told.contains(secret), "{secret} is told");
+        assert!(!shown.contains(secret), "{secret} is told");
     }
 }

@@ -190,7 +190,7 @@ fn what_is_only_tuned_does_not_reconnect_and_order_is_followed() {
     agent.reload(&format!("[[camera]]\nid = \"porch\"\n{porch}\n[[camera]]\nid = \"gate\"\n{tuned}{gate}"));
     let api = answered(&agent, 1);
     assert_eq!(api["reload"]["outcome"], "1 camera retuned, 1 unchanged, order changed");
-    wall.told("the new name", |told| told["name"] == "前門");
+    wall.wait_for_message("the new name", |message| message["name"] == "前門");
     let coarse = wait_for("coarse pictures", || Some(viewer.next().jpeg.len()).filter(|size| *size < fine / 2));
     eprintln!("{fine} bytes before, {coarse} after");
     let order: Vec<_> = agent.api()["cameras"].as_array().unwrap().iter().map(|camera| camera["id"].clone()).collect();
@@ -243,8 +243,8 @@ fn changed_origin_restarts_one_camera_whose_viewers_keep_their_sockets() {
         let api = answered(&agent, count);
         assert_eq!(api["reload"]["outcome"], "1 camera reconnected, 1 unchanged", "{what}");
         // The tile shows the true state at once: neither the old picture nor nothing.
-        wall.told("the reason", |told| {
-            told["camera"] == "gate" && told["why"].as_str().unwrap().contains("configuration")
+        wall.wait_for_message("the reason", |message| {
+            message["camera"] == "gate" && message["why"].as_str().unwrap().contains("configuration")
         });
         viewer.next_card();
         agent.wait_for_state("gate", state);
@@ -283,8 +283,9 @@ fn viewers_of_a_removed_camera_are_told_why_they_go() {
     let card = motion.last();
     assert_eq!((card.state.as_str(), card.sequence), ("offline", None), "a card is what stays on the screen");
     assert_eq!(legacy.goodbye(), "no longer in the configuration");
-    let told = wall.told("the tile's end", |told| told["tile"] == 1 && told["state"] == "offline");
-    assert_eq!(told["why"], "no longer in the configuration");
+    let message =
+        wall.wait_for_message("the tile's end", |message| message["tile"] == 1 && message["state"] == "offline");
+    assert_eq!(message["why"], "no longer in the configuration");
     wall.picture(0);
     assert_eq!(agent.get("/snapshot/old").unwrap().status, 404);
     wait_for("its TEARDOWN", || (cameras.facts("old")["teardowns"] == 1).then_some(()));
@@ -311,7 +312,9 @@ fn bad_file_changes_nothing_and_is_told_until_a_good_one_comes() {
         let api = answered(&agent, count);
         assert_eq!((&api["reload"]["taken"], &api["reload"]["outcome"]), (&false.into(), &"the file is bad".into()));
         assert!(api["complaints"].to_string().contains(&words.replace('"', "\\\"")), "{api}");
-        wall.told("the complaint", |told| told["config"].to_string().contains(&words.replace('"', "\\\"")));
+        wall.wait_for_message("the complaint", |message| {
+            message["config"].to_string().contains(&words.replace('"', "\\\""))
+        });
         agent.wait_for_log(&[words]);
         agent.wait_for_log(&["problem; keeping the previous configuration"]);
     }
@@ -323,7 +326,7 @@ fn bad_file_changes_nothing_and_is_told_until_a_good_one_comes() {
     agent.reload(&good);
     answered(&agent, 6);
     assert_eq!(complaints(&agent), [""; 0]);
-    wall.told("that all is well", |told| told["config"].as_array().is_some_and(Vec::is_empty));
+    wall.wait_for_message("that all is well", |message| message["config"].as_array().is_some_and(Vec::is_empty));
     let camera = agent.camera("gate");
     assert_eq!((&camera["worker"]["pid"], &camera["reconnects"]), (&before, &0.into()));
 }
@@ -479,8 +482,10 @@ fn other_addresses_and_directories_are_taken_without_touching_a_camera() {
     wall.picture(0);
     write(&agent, &taken.to_string(), "elsewhere");
     let words = [format!("cannot listen on {taken}"), format!("stays at http://{second}/")];
-    let told = wall.told("the complaint", |told| told["config"].as_array().is_some_and(|texts| !texts.is_empty()));
-    assert!(words.iter().all(|words| told.to_string().contains(words)), "{told}");
+    let message = wall.wait_for_message("the complaint", |message| {
+        message["config"].as_array().is_some_and(|texts| !texts.is_empty())
+    });
+    assert!(words.iter().all(|words| message.to_string().contains(words)), "{message}");
     let api = answered(&agent, 2);
     assert_eq!(api["reload"]["taken"], true);
     assert!(words.iter().all(|words| api["complaints"].to_string().contains(words)), "{api}");

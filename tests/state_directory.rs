@@ -159,9 +159,9 @@ fn damaged_files_are_told_once_ignored_and_replaced() {
         for _ in 0..3 {
             assert_eq!(directory.load(&id("gate"), &stream_source("10.0.0.1", None)), None, "{name}");
         }
-        let told = logged(path.to_str().unwrap());
-        assert_eq!(told.len(), 1, "{name}: {told:?}");
-        assert!(told[0].starts_with("WARN gate: "), "{told:?}");
+        let lines = logged(path.to_str().unwrap());
+        assert_eq!(lines.len(), 1, "{name}: {lines:?}");
+        assert!(lines[0].starts_with("WARN gate: "), "{lines:?}");
         path
     };
     for (name, bytes) in cases {
@@ -189,8 +189,8 @@ fn directory_that_cannot_be_written_is_told_once_and_memory_serves() {
             directory.save(&id("yard"), &record(serial));
             assert_eq!(directory.load(&id("gate"), &stream_source("10.0.0.1", None)), Some(record(serial)));
         }
-        let told = logged(&format!("{}: ", path.display()));
-        assert_eq!(told.len(), 1, "{told:?}");
+        let lines = logged(&format!("{}: ", path.display()));
+        assert_eq!(lines.len(), 1, "{lines:?}");
         directory.retain(&BTreeSet::new());
     }
 }

@@ -257,10 +257,10 @@ impl Stage<'_> {
                 command.args(["-c", "0"]).arg(self.agent);
             }
             Cores::Pretended(count) => {
-                let told = self.folder.join("cores");
-                fs::write(&told, format!("0-{}\n", count - 1))?;
+                let file = self.folder.join("cores");
+                fs::write(&file, format!("0-{}\n", count - 1))?;
                 let script = format!("mount --bind \"$0\" {CORES_TOLD} && exec \"$@\"");
-                command.args(["--mount", "sh", "-c", &script]).arg(told).arg(self.agent);
+                command.args(["--mount", "sh", "-c", &script]).arg(file).arg(self.agent);
             }
         }
         command.args(["run", "--log", "stderr", "--config"]).arg(config);

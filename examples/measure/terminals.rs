@@ -146,14 +146,14 @@ fn measure(stage: &Stage, film: &Arc<Film>, server: Option<&Path>, seconds: Dura
     drop(agents);
     drop(relay);
     let given = audience.leave();
-    let (told, unread) = ages(&given.kept, projector.cameras());
+    let (ages_read, unread) = ages(&given.kept, projector.cameras());
     eprintln!("  {:.1} pictures/s of {FPS}", given.pictures as f64 / took.as_secs_f64() / (CAMERAS * TERMINALS) as f64);
     sum.pictures += given.pictures;
     sum.seconds += took.as_secs_f64();
     sum.server += after.0.since(&before.0);
     sum.agents += after.1.since(&before.1);
     sum.server_memory = sum.server_memory.max(after.0.memory);
-    sum.ages.extend(told);
+    sum.ages.extend(ages_read);
     sum.unread += unread;
     sum.sessions.extend(sessions);
     Ok(())

@@ -19,13 +19,13 @@ const MAX_REMARKS: usize = 200;
 
 /// A state as the viewer received it.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct StateReport {
     pub at: Instant,
     pub state: String,
     pub why: String,
 }
 
-impl Told {
+impl StateReport {
     pub fn is_live(&self) -> bool {
         self.state == "live"
     }
@@ -42,7 +42,7 @@ pub struct Seen {
 /// All that was received of one camera.
 #[derive(Clone, Debug, Default)]
 pub struct Sight {
-    pub told: VecDeque<Told>,
+    pub reports: VecDeque<StateReport>,
     pub seen: VecDeque<Seen>,
     /// The clock of the picture on the tile; a page removes the picture when the state is not live.
     shown: Option<u64>,
@@ -55,8 +55,8 @@ pub struct Sight {
 
 impl Sight {
     pub fn live_since(&self) -> Option<Instant> {
-        let run = self.told.iter().rev().take_while(|told| told.is_live());
-        run.last().map(|told| told.at)
+        let run = self.reports.iter().rev().take_while(|reports| reports.is_live());
+        run.last().map(|reports| reports.at)
     }
 }
 
@@ -122,20 +122,20 @@ impl Board {
     }
 
     /// Called when the tile of `camera` received a state.
-    pub fn told(&self, camera: &str, told: Told) {
+    pub fn reports(&self, camera: &str, reports: StateReport) {
         let mut inner = self.inner();
         let sight = inner.sights.entry(camera.to_owned()).or_default();
-        let was_live = sight.told.back().is_some_and(Told::is_live);
-        let disturbed = was_live && !told.is_live() && sight.touch != Touch::Rough;
-        if !told.is_live() || !was_live {
+        let was_live = sight.reports.back().is_some_and(StateReport::is_live);
+        let disturbed = was_live && !reports.is_live() && sight.touch != Touch::Rough;
+        if !reports.is_live() || !was_live {
             sight.shown = None;
             sight.lies = false;
             sight.last_seen = None;
         }
-        let remark = Remark { at: told.at, what: format!("{camera}: {}: {}", told.state, told.why) };
-        sight.told.push_back(told);
-        if sight.told.len() > MAX_REPORTED {
-            sight.told.pop_front();
+        let remark = Remark { at: reports.at, what: format!("{camera}: {}: {}", reports.state, reports.why) };
+        sight.reports.push_back(reports);
+        if sight.reports.len() > MAX_REPORTED {
+            sight.reports.pop_front();
         }
         if disturbed {
             push(&mut inner.disturbances, remark);
@@ -254,7 +254,7 @@ mod tests {
     const BOUND: Duration = Duration::from_secs(6);
 
     fn tell(board: &Board, at: Instant, state: &str) {
-        board.told("a", Told { at, state: state.to_owned(), why: String::new() });
+        board.reports("a", StateReport { at, state: state.to_owned(), why: String::new() });
     }
 
     #[test]

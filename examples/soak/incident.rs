@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    board::{Seen, Sight, Told},
+    board::{Seen, Sight, StateReport},
     net,
     trouble::{Act, Effect, Kind},
 };
@@ -80,7 +80,11 @@ impl Incident {
     /// The result, once it is known. `nudges` are the times at which a SIGHUP ended the pauses.
     pub fn judge(&self, sight: &Sight, nudges: &[Instant], notice_within: Duration, now: Instant) -> Option<Outcome> {
         let end = self.end?;
-        let noticed = sight.told.iter().find(|told| told.at >= self.start.at && !told.is_live()).map(|told| told.at);
+        let noticed = sight
+            .reports
+            .iter()
+            .find(|reports| reports.at >= self.start.at && !reports.is_live())
+            .map(|reports| reports.at);
         let since = |from: Instant, to: Instant| to.saturating_duration_since(from);
         let lasted = since(self.start.at, end.at);
         let mut outcome = Outcome {
@@ -120,9 +124,9 @@ impl Incident {
             _ => live_again(sight, end.at, end.unix_ms)?,
         };
         let was_away = noticed.is_some_and(|at| at <= again)
-            && (self.kind.effect != Effect::Either || !is_live_at(&sight.told, end.at));
+            && (self.kind.effect != Effect::Either || !is_live_at(&sight.reports, end.at));
         if was_away {
-            let allowed = allowed(&sight.told, nudges, from.at).filter(|at| *at <= again).unwrap_or(from.at);
+            let allowed = allowed(&sight.reports, nudges, from.at).filter(|at| *at <= again).unwrap_or(from.at);
             outcome.again = Some(since(from.at, again));
             outcome.after_pause = Some(since(allowed, again));
             outcome.must_hurry = from.at >= end.at;
@@ -136,23 +140,23 @@ impl Incident {
 /// When the first picture arrived, from `after` on, that was made later than `taken` and was on a
 /// live tile.
 fn live_again(sight: &Sight, after: Instant, taken: u64) -> Option<Instant> {
-    let newer = |seen: &&Seen| seen.at >= after && seen.taken >= taken && is_live_at(&sight.told, seen.at);
+    let newer = |seen: &&Seen| seen.at >= after && seen.taken >= taken && is_live_at(&sight.reports, seen.at);
     sight.seen.iter().find(newer).map(|seen| seen.at)
 }
 
-fn is_live_at(told: &VecDeque<Told>, at: Instant) -> bool {
-    told.iter().take_while(|told| told.at <= at).last().is_some_and(Told::is_live)
+fn is_live_at(reports: &VecDeque<StateReport>, at: Instant) -> bool {
+    reports.iter().take_while(|reports| reports.at <= at).last().is_some_and(StateReport::is_live)
 }
 
 /// When the first attempt from `from` on began, according to the pauses that the agent reported. A
 /// login that is refused again is not reported again, so one report may stand for several attempts.
-fn allowed(told: &VecDeque<Told>, nudges: &[Instant], from: Instant) -> Option<Instant> {
-    let nudges = encouragements(told, nudges);
+fn allowed(reports: &VecDeque<StateReport>, nudges: &[Instant], from: Instant) -> Option<Instant> {
+    let nudges = encouragements(reports, nudges);
     let mut attempts = Vec::new();
-    for (index, telling) in told.iter().enumerate() {
+    for (index, telling) in reports.iter().enumerate() {
         let Some(pause) = pause_told(&telling.why) else { continue };
         let planned = telling.at + pause;
-        let until = told.get(index + 1).map_or(planned, |next| next.at.min(planned));
+        let until = reports.get(index + 1).map_or(planned, |next| next.at.min(planned));
         let nudged: Vec<_> = nudges.iter().copied().filter(|nudge| (telling.at..until).contains(nudge)).collect();
         if nudged.is_empty() {
             attempts.push(planned);
@@ -163,10 +167,11 @@ fn allowed(told: &VecDeque<Told>, nudges: &[Instant], from: Instant) -> Option<I
 }
 
 /// When reloads made the agent retry this camera: the agent limits their rate.
-fn encouragements(told: &VecDeque<Told>, reloads: &[Instant]) -> Vec<Instant> {
+fn encouragements(reports: &VecDeque<StateReport>, reloads: &[Instant]) -> Vec<Instant> {
     let mut given: Vec<Instant> = Vec::new();
     for reload in reloads {
-        let state = told.iter().take_while(|told| told.at <= *reload).last().map_or("live", |told| &told.state);
+        let state =
+            reports.iter().take_while(|reports| reports.at <= *reload).last().map_or("live", |reports| &reports.state);
         let between = match state {
             "live" => continue,
             "denied" => BETWEEN_LOGINS,
@@ -223,7 +228,7 @@ mod tests {
 
         fn tell(&mut self, ms: u64, state: &str, why: &str) {
             let at = self.moment(ms).at;
-            self.sight.told.push_back(Told { at, state: state.to_owned(), why: why.to_owned() });
+            self.sight.reports.push_back(StateReport { at, state: state.to_owned(), why: why.to_owned() });
         }
 
         fn show(&mut self, ms: u64) {

@@ -15,7 +15,7 @@ use async_tungstenite::tungstenite::Message;
 use serde_json::{Value, json};
 
 use crate::{
-    board::{Board, Seen, Told},
+    board::{Board, Seen, StateReport},
     net,
     processes::Camera,
 };
@@ -117,7 +117,7 @@ impl Observer {
         }
         if let (Some(camera), Some(state)) = (message["camera"].as_str(), message["state"].as_str()) {
             let why = message["why"].as_str().unwrap_or_default().to_owned();
-            self.board.told(camera, Told { at, state: state.to_owned(), why });
+            self.board.reports(camera, StateReport { at, state: state.to_owned(), why });
         }
     }
 

@@ -132,7 +132,7 @@ fn start(settings: Settings) -> Result<Running, Box<dyn Error>> {
     let onvif = http::Server::start(SocketAddr::new(settings.ip, settings.onvif_port), move |request| {
         answering.answer(request)
     })?;
-    let told: Vec<_> = device
+    let profiles: Vec<_> = device
         .profiles
         .iter()
         .map(|profile| {
@@ -151,7 +151,7 @@ fn start(settings: Settings) -> Result<Running, Box<dyn Error>> {
         "endpoint": camera.endpoint,
         "onvif": format!("http://{}{DEVICE_PATH}", onvif.address()),
         "rtsp": device.stream_uri(settings.ip, &device.profiles[0]),
-        "profiles": told,
+        "profiles": profiles,
     }))?;
     let discovery = Discovery::start(Arc::clone(&camera), onvif.address().port())?;
     Ok(Running { camera, rtsp, onvif, discovery })

@@ -5,6 +5,7 @@ mod camera_shared;
 mod confirmation;
 mod context;
 mod demand;
+mod failure;
 mod identify;
 mod locate;
 mod resolved;
@@ -25,6 +26,7 @@ use smol::{
 
 pub use camera_shared::{CameraShared, StreamRole};
 pub use context::Context;
+use failure::{AttemptOutcome, StreamFailure, away, offline};
 use resolved::ResolvedStream;
 use retry::RetryDecision;
 
@@ -182,48 +184,17 @@ struct SupervisorTask {
     random: f64,
 }
 
-/// Why a stream is not live.
-struct StreamFailure {
-    state: State,
-    cause: Cause,
-    /// A text without the reaction; at most [`text::MAX_REASON_LEN`] characters.
-    text: String,
-    /// Number of logins refused during the attempt.
-    refusals: u32,
-    /// Not the camera's fault: the worker died, was killed or sent invalid messages.
-    crash: bool,
-    /// The device has listed its profiles, and the wanted one is not among them. The stored record
-    /// is no longer valid: its stream may show another camera by now.
-    denies_memory: bool,
-    at: Instant,
-}
-
-/// How an attempt ended.
-enum AttemptOutcome {
-    StreamFailure(StreamFailure),
-    /// The supervisor is to end.
-    Stopped,
-    /// The stream has had no demand for a while.
-    Unneeded,
-}
-
-impl From<StreamFailure> for AttemptOutcome {
-    fn from(failure: StreamFailure) -> Self {
-        Self::StreamFailure(failure)
-    }
-}
-
 impl SupervisorTask {
     async fn run(mut self) {
-        let mut told: Option<String> = None;
+        let mut last_logged: Option<String> = None;
         loop {
             if !self.until_needed().await {
                 return;
             }
             let failure = match self.attempt().await {
                 // The successor reports the current state.
-                AttemptOutcome::StreamFailure(_) if self.stop.is_closed() => return,
-                AttemptOutcome::StreamFailure(failure) => failure,
+                AttemptOutcome::Failed(_) if self.stop.is_closed() => return,
+                AttemptOutcome::Failed(failure) => failure,
                 AttemptOutcome::Stopped => return,
                 AttemptOutcome::Unneeded => {
                     log::info!(
@@ -247,7 +218,8 @@ impl SupervisorTask {
             let id = &self.label;
             // A camera that stays offline is logged at attempts 1, 2, 4, 8 …, not every minute for
             // years.
-            let news = told.as_ref() != Some(&failure.text) || at_once || self.backoff.failures().is_power_of_two();
+            let news =
+                last_logged.as_ref() != Some(&failure.text) || at_once || self.backoff.failures().is_power_of_two();
             match (news, failure.state) {
                 (false, _) => log::debug!("{id}: {why}"),
                 (true, State::Denied) => log::error!("{id}: {why}"),
@@ -255,7 +227,7 @@ impl SupervisorTask {
             }
             self.stream.report(failure.state, why, now);
             self.stream.note_failure(failure.cause, Some(failure.text.clone()), now);
-            told = Some(failure.text);
+            last_logged = Some(failure.text);
             if !self.pause(pause).await {
                 return;
             }
@@ -336,7 +308,7 @@ impl SupervisorTask {
             match self.run_session(stream, &found, &mut turn).await {
                 // Not reached at all: the camera may have named an address of its own that leads
                 // nowhere.
-                AttemptOutcome::StreamFailure(failure) if turn.is_some() && failure.refusals == 0 => {
+                AttemptOutcome::Failed(failure) if turn.is_some() && failure.refusals == 0 => {
                     let text = match failed.filter(|_| !found.is_trusted(stream)) {
                         Some(first) if failure.cause == Cause::Unreachable => {
                             text::reason(&format!("{}; {}", first.text, failure.text))
@@ -366,7 +338,7 @@ impl SupervisorTask {
             if let Some(why) = shared.refusal(self.role) {
                 return Err(StreamFailure { state: State::Denied, ..away(Cause::Denied, why) });
             }
-            match shared.told(self.role) {
+            match shared.take_result(self.role) {
                 Some(found) => Ok(found),
                 None => self.locate().await,
             }
@@ -381,23 +353,6 @@ impl SupervisorTask {
             Source::Onvif { host: None, uuid, .. } => uuid.clone().unwrap_or_default(),
             Source::Url(uri) => uri.to_string(),
         }
-    }
-}
-
-fn offline(text: impl Into<String>) -> StreamFailure {
-    away(Cause::Unreachable, text)
-}
-
-fn away(cause: Cause, text: impl Into<String>) -> StreamFailure {
-    let text = text::reason(&text.into());
-    StreamFailure {
-        state: State::Offline,
-        cause,
-        text,
-        refusals: 0,
-        crash: false,
-        denies_memory: false,
-        at: Instant::now(),
     }
 }
 

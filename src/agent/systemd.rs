@@ -40,8 +40,8 @@ impl Notify {
     /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`. Workers do not inherit these.
     pub fn from_environment() -> Self {
         let manager = env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()).and_then(|path| {
-            let told = Manager::connect(path.as_bytes());
-            told.inspect_err(|error| log::warn!("systemd: cannot be told anything at {path:?}: {error}")).ok()
+            let manager = Manager::connect(path.as_bytes());
+            manager.inspect_err(|error| log::warn!("systemd: cannot be told anything at {path:?}: {error}")).ok()
         });
         let text = |name| env::var(name).ok();
         let watchdog = interval(text("WATCHDOG_USEC"), text("WATCHDOG_PID"), std::process::id());

@@ -184,7 +184,7 @@ pub struct Feeder {
     /// Since when heartbeats are withheld because something is wrong.
     unhealthy: Option<Instant>,
     /// The last status line sent to systemd.
-    told: String,
+    last_status: String,
 }
 
 /// A device that resets the machine unless it is fed.
@@ -236,9 +236,9 @@ impl Feeder {
             None => shared.status(),
             Some(wrong) => format!("{}; no longer well: {wrong}", shared.status()),
         };
-        if self.told != status {
+        if self.last_status != status {
             shared.notify.status(&status);
-            self.told = status;
+            self.last_status = status;
         }
         match wrong {
             Some(wrong) => self.withhold(shared, &wrong, now),

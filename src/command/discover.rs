@@ -50,30 +50,33 @@ pub struct Candidate {
     /// Where its ONVIF service answered, or where its announcement says that it is.
     pub address: Option<XAddr>,
     /// What it reported there; `None` if it did not answer.
-    pub told: Option<DeviceAnswers>,
+    pub answers: Option<DeviceAnswers>,
     pub configured: Configured,
 }
 
 impl Candidate {
     fn maker(&self) -> Option<&str> {
-        let told = self.told.as_ref().map(|told| told.device.manufacturer.as_str()).filter(|text| !text.is_empty());
-        told.or(self.discovered.maker.as_deref())
+        let answers =
+            self.answers.as_ref().map(|answers| answers.device.manufacturer.as_str()).filter(|text| !text.is_empty());
+        answers.or(self.discovered.maker.as_deref())
     }
 
     fn model(&self) -> Option<&str> {
-        let told = self.told.as_ref().map(|told| told.device.model.as_str()).filter(|text| !text.is_empty());
-        told.or(self.discovered.hardware.as_deref())
+        let answers =
+            self.answers.as_ref().map(|answers| answers.device.model.as_str()).filter(|text| !text.is_empty());
+        answers.or(self.discovered.hardware.as_deref())
     }
 
     fn serial(&self) -> Option<&str> {
-        let told = self.told.as_ref().map(|told| told.device.serial.as_str()).filter(|text| !text.is_empty());
-        told.or(self.discovered.serial.as_deref())
+        let answers =
+            self.answers.as_ref().map(|answers| answers.device.serial.as_str()).filter(|text| !text.is_empty());
+        answers.or(self.discovered.serial.as_deref())
     }
 
     /// Returns its identity in the form of `cameras.toml`.
     fn identity(&self) -> Option<String> {
-        let told = self.told.as_ref().and_then(|told| told.identity.as_ref());
-        self.discovered.identity.as_ref().or(told).map(|identity| identity.to_urn())
+        let answers = self.answers.as_ref().and_then(|answers| answers.identity.as_ref());
+        self.discovered.identity.as_ref().or(answers).map(|identity| identity.to_urn())
     }
 
     fn how(&self) -> String {
@@ -132,13 +135,13 @@ async fn cameras(discovered_devices: Vec<DiscoveredDevice>, config: Option<&Conf
         if answer.is_none() && !discovered.is_camera {
             continue;
         }
-        let (address, told) = match answer {
-            Some((address, told)) => (Some(address), Some(told)),
+        let (address, answers) = match answer {
+            Some((address, answers)) => (Some(address), Some(answers)),
             // Addresses from SSDP are guesses; WS-Discovery names addresses.
             None => (discovered.near_addresses().into_iter().next().filter(|_| discovered.identity.is_some()), None),
         };
-        let configured = config_match::find(&discovered, told.as_ref(), config);
-        found.push(Candidate { discovered, address, told, configured });
+        let configured = config_match::find(&discovered, answers.as_ref(), config);
+        found.push(Candidate { discovered, address, answers, configured });
     }
     found
 }
@@ -192,8 +195,8 @@ pub fn as_json(found: &[Candidate]) -> Value {
             "identity": found.identity(),
             "identity_is_shared": found.discovered.is_ambiguous,
             "found_by": found.discovered.how.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "answers": found.told.is_some(),
-            "profiles": found.told.iter().flat_map(|told| &told.profiles).map(|profile| json!({
+            "answers": found.answers.is_some(),
+            "profiles": found.answers.iter().flat_map(|answers| &answers.profiles).map(|profile| json!({
                 "token": profile.token,
                 "source": profile.source.as_ref().map(|source| &source.token),
             })).collect::<Vec<_>>(),

@@ -63,11 +63,11 @@ pub fn run(arguments: Info) -> ExitCode {
 pub fn as_text(report: &DeviceReport) -> String {
     let device = &report.device;
     let unknown = || "not told".to_owned();
-    let told = |text: &str| if text.is_empty() { unknown() } else { shown(text) };
+    let or_unknown = |text: &str| if text.is_empty() { unknown() } else { shown(text) };
     let facts = [
-        ("device", told(format!("{} {}", device.manufacturer, device.model).trim())),
-        ("firmware", told(&device.firmware)),
-        ("serial", told(&device.serial)),
+        ("device", or_unknown(format!("{} {}", device.manufacturer, device.model).trim())),
+        ("firmware", or_unknown(&device.firmware)),
+        ("serial", or_unknown(&device.serial)),
         ("host name", report.host_name.as_deref().map_or_else(unknown, shown)),
         ("identity", report.endpoint.as_deref().map_or_else(unknown, shown)),
         ("clock", report.clock_offset.map_or_else(unknown, |offset| offset.to_string())),

@@ -104,17 +104,17 @@ impl DiscoveredDevice {
     /// Converts a host of SSDP, with the facts in its description if that is available.
     pub fn from_ssdp(message: &ssdp::Message, description: Option<&Description>, origin: &DatagramSource) -> Self {
         let none = Description::default();
-        let told = description.unwrap_or(&none);
-        let udn = told.identity().or_else(|| message.identity());
+        let found = description.unwrap_or(&none);
+        let udn = found.identity().or_else(|| message.identity());
         Self {
-            xaddrs: description::places_to_ask(told.presentation.as_deref(), origin),
-            name: told.friendly_name.clone(),
-            maker: told.manufacturer.clone(),
-            hardware: told.model_name.clone().or_else(|| told.model_number.clone()),
-            serial: told.serial.clone(),
-            mac: told.mac().or_else(|| udn.as_ref().and_then(Identity::mac)),
-            types: told.device_type.iter().chain(&message.target).take(1).cloned().collect(),
-            is_camera: message.is_camera() || told.is_camera(),
+            xaddrs: description::places_to_ask(found.presentation.as_deref(), origin),
+            name: found.friendly_name.clone(),
+            maker: found.manufacturer.clone(),
+            hardware: found.model_name.clone().or_else(|| found.model_number.clone()),
+            serial: found.serial.clone(),
+            mac: found.mac().or_else(|| udn.as_ref().and_then(Identity::mac)),
+            types: found.device_type.iter().chain(&message.target).take(1).cloned().collect(),
+            is_camera: message.is_camera() || found.is_camera(),
             udn,
             ..Self::empty(origin, DiscoveryMethod::Ssdp)
         }
@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(bare.mac, Mac::new("00aabb270ad8"));
         assert_eq!((bare.is_camera, bare.xaddrs.len()), (false, 7));
         let description = Description { manufacturer: Some("Axis".into()), ..Description::default() };
-        let told = DiscoveredDevice::from_ssdp(&message, Some(&description), &origin());
-        assert!(told.is_camera && told.maker.as_deref() == Some("Axis"));
+        let found = DiscoveredDevice::from_ssdp(&message, Some(&description), &origin());
+        assert!(found.is_camera && found.maker.as_deref() == Some("Axis"));
     }
 }

@@ -172,7 +172,8 @@ impl Search {
                                 .into_iter()
                                 .for_each(|seen| device_list.add(seen));
                         }
-                    } else if let Some(message) = ssdp::parse(datagram).filter(|told| told.kind == ssdp::Kind::Answer) {
+                    } else if let Some(message) = ssdp::parse(datagram).filter(|found| found.kind == ssdp::Kind::Answer)
+                    {
                         device_list.add(DiscoveredDevice::from_ssdp(&message, None, &origin));
                         if let Some(location) = known.location_to_fetch(&message, &origin) {
                             let (limit, described) = (self.limits.description, described.clone());

@@ -222,8 +222,8 @@ mod tests {
     #[test]
     fn flood_of_different_lines_is_bounded_and_counted() {
         let (mut dedup, start) = (Deduplicator::default(), Instant::now());
-        let told = (0..10_000).filter(|n| dedup.note(INFO, &format!("stranger {n}"), start)).count();
-        assert_eq!((told, dedup.windows.len()), (MAX_KINDS, MAX_KINDS));
+        let logged = (0..10_000).filter(|n| dedup.note(INFO, &format!("stranger {n}"), start)).count();
+        assert_eq!((logged, dedup.windows.len()), (MAX_KINDS, MAX_KINDS));
         assert_eq!(dedup.due(start + 9 * SECOND), []);
         let sum = "log: 9488 lines were left out, as more than 512 different ones came within 10 s";
         assert_eq!(texts(dedup.due(start + WINDOW)), [sum]);

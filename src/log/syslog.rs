@@ -100,9 +100,9 @@ impl SyslogSink {
         if self.lost > 0 && self.waiting.len() < MAX_WAITING {
             let lines = if self.lost == 1 { "line" } else { "lines" };
             let text = format!("log: {} {lines} lost while syslogd was away", std::mem::take(&mut self.lost));
-            let told = self.format(Level::Warn, &text);
-            if !self.waiting.is_empty() || !self.transmit(&told, now) {
-                self.waiting.push_back(told);
+            let line = self.format(Level::Warn, &text);
+            if !self.waiting.is_empty() || !self.transmit(&line, now) {
+                self.waiting.push_back(line);
             }
         }
     }

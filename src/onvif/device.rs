@@ -237,11 +237,11 @@ impl<'a> Device<'a> {
             Operation { namespace: DEVICE, name: CLOCK, parameters: String::new(), access: Access::Anonymous };
         let port = service.ports.first().copied().unwrap_or(self.target.port);
         let response = self.send(port, &service.path, &operation, Attempt::Bare).await;
-        let told =
+        let answered =
             response.ok().and_then(|response| soap::open(&response).ok()).and_then(|answer| offset_told(&answer));
         let before = self.offset;
         // A device that does not report its clock may still put a date on its refusals.
-        self.offset = told.or_else(|| date_offset(refusal)).or(before);
+        self.offset = answered.or_else(|| date_offset(refusal)).or(before);
         before.zip(self.offset).is_some_and(|(before, now)| !now.is_near(before))
     }
 

@@ -96,8 +96,8 @@ impl<'a> Media<'a> {
                 Err(error) if error.ends_everything() && profiles.is_empty() => return Err(error),
                 Err(error) => remember(&mut failure, error),
             }
-            let told = |known: fn(&Profile) -> bool| profiles.iter().any(known);
-            if told(|profile| profile.encoding.is_some()) && told(|profile| profile.source.is_some()) {
+            let any_has = |known: fn(&Profile) -> bool| profiles.iter().any(known);
+            if any_has(|profile| profile.encoding.is_some()) && any_has(|profile| profile.source.is_some()) {
                 break;
             }
         }

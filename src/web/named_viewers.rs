@@ -57,7 +57,7 @@ impl Streams {
 
     /// For each stream of `camera`: its viewer, new pictures per second, and the age in seconds of
     /// the picture delivered last.
-    pub fn told(&self, camera: &str, now: Instant) -> Value {
+    pub fn as_json(&self, camera: &str, now: Instant) -> Value {
         let unix_now = unix_now();
         let tell = |entry: &Entry| {
             let recent = entry.delivered.iter().filter(|at| now.saturating_duration_since(**at) < WINDOW).count();
@@ -116,10 +116,10 @@ mod tests {
             let picture = frame(number / 2, State::Live);
             stream.delivered(&Frame { taken: u64::from(number / 2), ..picture }, now);
         }
-        let told = streams.told("gate", start + Duration::from_millis(2900));
-        assert_eq!((&told[0]["viewer"], &told[0]["fps"]), (&json!("me"), &json!(5.0)));
-        assert_eq!(streams.told("gate", start + Duration::from_secs(10))[0]["fps"], json!(0.0));
-        assert_eq!(streams.told("porch", start), json!([]));
+        let as_json = streams.as_json("gate", start + Duration::from_millis(2900));
+        assert_eq!((&as_json[0]["viewer"], &as_json[0]["fps"]), (&json!("me"), &json!(5.0)));
+        assert_eq!(streams.as_json("gate", start + Duration::from_secs(10))[0]["fps"], json!(0.0));
+        assert_eq!(streams.as_json("porch", start), json!([]));
     }
 
     #[test]
@@ -127,14 +127,14 @@ mod tests {
         let (streams, now) = (Streams::default(), Instant::now());
         let mut stream = streams.enter("gate", "me".to_owned());
         stream.delivered(&frame(7, State::Live), now);
-        let age = streams.told("gate", now)[0]["age"].as_f64().unwrap();
+        let age = streams.as_json("gate", now)[0]["age"].as_f64().unwrap();
         assert!(age >= 0.5, "{age}");
         stream.delivered(&frame(0, State::Stalled), now);
-        assert_eq!(streams.told("gate", now)[0]["age"], Value::Null);
+        assert_eq!(streams.as_json("gate", now)[0]["age"], Value::Null);
         let second = streams.enter("gate", "you".to_owned());
         drop(stream);
-        assert_eq!(streams.told("gate", now)[0]["viewer"], json!("you"));
+        assert_eq!(streams.as_json("gate", now)[0]["viewer"], json!("you"));
         drop(second);
-        assert_eq!(streams.told("gate", now), json!([]));
+        assert_eq!(streams.as_json("gate", now), json!([]));
     }
 }

@@ -37,7 +37,7 @@ pub fn cameras(web: &Web) -> Response {
                 "taken": reload.taken,
                 "outcome": reload.outcome,
             },
-            "walls": web.walls.told(),
+            "walls": web.walls.as_json(),
             "cameras": cameras,
         }),
     )
@@ -64,7 +64,7 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "stalls": status.stalls,
         "failures": status.failures.iter().map(|(cause, count)| (cause.word().to_owned(), json!(count))).collect::<Map<_, _>>(),
         "viewers": status.viewers,
-        "streams": web.streams.told(status.id.as_str(), now),
+        "streams": web.streams.as_json(status.id.as_str(), now),
         "untouched": status.untouched,
         "skipped": status.skipped,
         "refused": status.refused,

@@ -81,7 +81,7 @@ pub struct Tile {
     /// Pause before a refused rendition is requested again.
     pub refused_pause: Duration,
     /// The last state message sent to the page.
-    pub told: String,
+    pub last_sent: String,
     pub pace: FrameLimiter,
 }
 
@@ -131,8 +131,8 @@ impl Tile {
         loop {
             let Some(channel) = self.hub.channel(&self.camera) else {
                 let text = protocol::unknown(self.number, &self.camera, why);
-                if text != self.told {
-                    self.told.clone_from(&text);
+                if text != self.last_sent {
+                    self.last_sent.clone_from(&text);
                     self.outbox.text(text).await?;
                 }
                 self.orders.changed().await;
@@ -180,10 +180,10 @@ impl Tile {
             stream.info(),
             self.serving(stream).format(),
         );
-        if text == self.told {
+        if text == self.last_sent {
             return None;
         }
-        self.told.clone_from(&text);
+        self.last_sent.clone_from(&text);
         Some(text)
     }
 }

@@ -178,7 +178,7 @@ impl Wall<'_> {
                 orders: Arc::clone(&orders),
                 drawn_limit: self.web.limits.drawn,
                 refused_pause: self.web.limits.refused_tile,
-                told: String::new(),
+                last_sent: String::new(),
                 pace: FrameLimiter::default(),
             };
             let broken = self.broken.clone();

@@ -19,14 +19,14 @@ impl WallSettings {
     }
 
     /// The wall without a name comes first; `null` leaves the choice to the page.
-    pub(super) fn told(&self) -> Value {
+    pub(super) fn as_json(&self) -> Value {
         let walls = self.0.lock();
-        let standard = std::iter::once(told("", &walls.standard));
-        standard.chain(walls.named.iter().map(|(name, wall)| told(name, wall))).collect()
+        let standard = std::iter::once(wall_json("", &walls.standard));
+        standard.chain(walls.named.iter().map(|(name, wall)| wall_json(name, wall))).collect()
     }
 }
 
-fn told(name: &str, wall: &Wall) -> Value {
+fn wall_json(name: &str, wall: &Wall) -> Value {
     json!({
         "name": name,
         "layout": wall.layout,
@@ -46,10 +46,10 @@ mod tests {
         let shelf = WallSettings::default();
         let hall = Wall { layout: Some("1+5"), cameras: CameraId::new("gate").map(|id| vec![id]), ..Wall::default() };
         shelf.set(Walls { named: [("hall".to_owned(), hall)].into(), ..Walls::default() });
-        let told = shelf.told();
-        assert_eq!((&told[0]["name"], &told[0]["layout"]), (&json!(""), &Value::Null));
+        let json = shelf.as_json();
+        assert_eq!((&json[0]["name"], &json[0]["layout"]), (&json!(""), &Value::Null));
         assert_eq!(
-            (&told[1]["name"], &told[1]["layout"], &told[1]["cameras"]),
+            (&json[1]["name"], &json[1]["layout"], &json[1]["cameras"]),
             (&json!("hall"), &json!("1+5"), &json!(["gate"]))
         );
     }

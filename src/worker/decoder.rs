@@ -221,18 +221,18 @@ impl Frame {
         self.with_planes(None, |planes, _| other.with_planes(None, |others, _| planes.equals(others)))
     }
 
-    /// Passes the planes to `use_them`, with their colours; `told` is what the stream says of its
+    /// Passes the planes to `use_them`, with their colours; `declared` is what the stream says of its
     /// colours.
-    pub fn with_planes<T>(&self, told: Option<Colour>, use_them: impl FnOnce(&YuvPlanes, Colour) -> T) -> T {
+    pub fn with_planes<T>(&self, declared: Option<Colour>, use_them: impl FnOnce(&YuvPlanes, Colour) -> T) -> T {
         let planes = self.frame.planes();
         let size = size(&self.frame);
-        let matrix = match told {
+        let matrix = match declared {
             _ if self.layout.was_rgb => Matrix::Bt601,
             Some(colour) => colour.matrix,
             None => Matrix::guess(size),
         };
         let full_range =
-            !self.layout.was_rgb && (self.layout.full_range || told.is_some_and(|colour| colour.full_range));
+            !self.layout.was_rgb && (self.layout.full_range || declared.is_some_and(|colour| colour.full_range));
         let grey = self.layout.subsampling == Subsamp::Gray;
         let data =
             [planes[0].data(), if grey { &[] } else { planes[1].data() }, if grey { &[] } else { planes[2].data() }];

@@ -44,7 +44,7 @@ pub struct Demuxer {
     info: StreamInfo,
     /// The description sent last; `None` until the first unit, whose size may correct what opening
     /// guessed.
-    told: Option<StreamInfo>,
+    last_sent: Option<StreamInfo>,
     sets: ParameterSets,
     sequence: u32,
     /// Limit for one access unit.
@@ -90,7 +90,7 @@ impl Demuxer {
                 sample_aspect: SampleAspect::SQUARE,
                 fps: 0.0,
             },
-            told: None,
+            last_sent: None,
             sets: ParameterSets::new(codec),
             buffer: Mat::default(),
             ffmpeg_log: ffmpeg_log.clone(),
@@ -127,7 +127,7 @@ impl Demuxer {
             }
             let taken = now();
             let flagged = number(&self.capture, CAP_PROP_LRF_HAS_KEY_FRAME) != 0.0;
-            if self.told.is_none() {
+            if self.last_sent.is_none() {
                 self.learn_extradata();
             }
             let bytes = self.buffer.data_bytes().map_err(|_| internal("OpenCV gave a frame that is not bytes"))?;
@@ -149,8 +149,8 @@ impl Demuxer {
             }
             let unit = AccessUnit { sequence: self.sequence, taken, key, data: data.into() };
             self.sequence = self.sequence.wrapping_add(1);
-            let news = (self.told != Some(self.info)).then_some(self.info);
-            self.told = Some(self.info);
+            let news = (self.last_sent != Some(self.info)).then_some(self.info);
+            self.last_sent = Some(self.info);
             return Ok((news, unit));
         }
     }
@@ -164,8 +164,8 @@ impl Demuxer {
         }
         if let Ok(bytes) = extradata.data_bytes() {
             self.sets.update(bytes);
-            if let Some(told) = self.sets.sps().and_then(|nal| Sps::parse(self.info.codec, nal)) {
-                adopt(&mut self.info, told);
+            if let Some(sps) = self.sets.sps().and_then(|nal| Sps::parse(self.info.codec, nal)) {
+                adopt(&mut self.info, sps);
             }
         }
     }

@@ -65,7 +65,7 @@ pub struct Transcoder {
     opener: Option<JpegDecoder>,
     encoder: Option<Encoder>,
     /// The last colours that the stream gave.
-    told: Option<Colour>,
+    declared_colour: Option<Colour>,
     /// As [`nal::max_temporal_id`] says; without a parameter set, higher than any.
     highest_layer: u8,
     in_flight: InFlight,
@@ -84,7 +84,7 @@ impl Transcoder {
             without_loop_filter: false,
             opener: None,
             encoder: None,
-            told: None,
+            declared_colour: None,
             highest_layer: u8::MAX,
             in_flight: InFlight::default(),
             truncation: TruncationDetector::new(codec),
@@ -166,7 +166,7 @@ impl Transcoder {
         }
         if unit.key {
             let sequence = Sps::find(self.codec, &unit.data);
-            self.told = sequence.as_ref().map(|sequence| sequence.colour).or(self.told);
+            self.declared_colour = sequence.as_ref().map(|sequence| sequence.colour).or(self.declared_colour);
             if let Some(sequence) = sequence {
                 self.begin_group(unit.taken, sequence.size);
             }
@@ -200,7 +200,7 @@ impl Transcoder {
             if show {
                 let due = due(&mut self.wanted, taken);
                 let encoder = ready(&mut self.encoder)?;
-                frame.with_planes(self.told, |planes, colour| {
+                frame.with_planes(self.declared_colour, |planes, colour| {
                     encode(encoder, planes, colour, &due, sequence, taken, out)
                 })?;
             }

@@ -33,13 +33,13 @@ fn camera_that_hangs_up_while_its_onvif_is_ill_is_back_at_the_first_attempt() {
             wall.cameras.fault(id, "drop");
             viewer.next_card();
             viewer.next_live();
-            let told = || {
+            let logged = || {
                 let lines = wall.agent.log_lines();
                 lines.into_iter().filter(|line| line.contains(&format!("{id}: ")) && line.contains("(attempt "))
             };
-            wait_for("the end of the stream in the log", || (told().count() >= times).then_some(()));
-            let told: Vec<_> = told().collect();
-            assert!(told.len() == times && told[times - 1].contains("ended the stream"), "{id}: {told:#?}");
+            wait_for("the end of the stream in the log", || (logged().count() >= times).then_some(()));
+            let logged: Vec<_> = logged().collect();
+            assert!(logged.len() == times && logged[times - 1].contains("ended the stream"), "{id}: {logged:#?}");
         }
     }
 }

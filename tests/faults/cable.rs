@@ -61,11 +61,11 @@ fn camera_is_tried_again_as_soon_as_the_wall_has_its_network_back() {
         wall.unplug();
         // From here on the next attempt comes after 16 s at least.
         wait_for("the fifth attempt", || agent.camera("gate")["why"].as_str()?.contains("(attempt 5)").then_some(()));
-        let told = Instant::now();
+        let noticed = Instant::now();
         wall.plug_in();
         agent.wait_for_log(&["the network has changed: ", &format!(" has {}", wall.address()), "tried again"]);
         agent.wait_for_state("gate", "live");
-        let took = told.elapsed();
+        let took = noticed.elapsed();
         eprintln!("gate: live {took:.1?} after the wall had its cable back");
         assert!(took < Duration::from_secs(16), "it waited out its pause");
     });

@@ -111,8 +111,8 @@ pub fn tell(tales: &[Scenario]) {
     all.push(bystander);
     let wall = Wall::new(&all);
     thread::scope(|scope| {
-        let told: Vec<_> = tales.iter().map(|tale| (tale.id, scope.spawn(|| wall.tell(tale)))).collect();
-        let failed: Vec<_> = told.into_iter().filter_map(|(id, story)| story.join().err().map(|_| id)).collect();
+        let running: Vec<_> = tales.iter().map(|tale| (tale.id, scope.spawn(|| wall.tell(tale)))).collect();
+        let failed: Vec<_> = running.into_iter().filter_map(|(id, story)| story.join().err().map(|_| id)).collect();
         assert!(failed.is_empty(), "the stories of {failed:?} went wrong");
     });
     let bystander = wall.agent.camera("bystander");

@@ -305,7 +305,7 @@ fn quirk_02_time_that_is_local_missing_or_impossible_does_not_matter() {
             0,
         ),
     ];
-    for (told, offset) in clocks {
+    for (given, offset) in clocks {
         let camera = Camera::start(move |request| {
             if request.name() == "GetSystemDateAndTime" {
                 let CivilTime { year, month, day, hour, minute, second } = CivilTime::from_unix(now() + 3600);
@@ -314,13 +314,13 @@ fn quirk_02_time_that_is_local_missing_or_impossible_does_not_matter() {
                 );
                 return Answer::soap(&format!(
                     "<R><SystemDateAndTime>{}</SystemDateAndTime></R>",
-                    told.replace("TIME", &time)
+                    given.replace("TIME", &time)
                 ));
             }
             if is_public(request) || request.has_good_token(offset) { ordinary(request, 0) } else { no() }
         });
         let found = resolved(&camera.target(), Some("000"));
-        assert!(found.is_ok(), "{told}: {:?}", found.err());
+        assert!(found.is_ok(), "{given}: {:?}", found.err());
     }
 }
 

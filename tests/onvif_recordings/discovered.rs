@@ -92,11 +92,11 @@ fn notice(message: &ssdp::Message) -> Value {
 
 fn described(description: &description::Description, expect: &Value) -> Value {
     // The recordings do not name their sender, but their addresses do.
-    let told = ["presentationURL", "onvif_candidates"].iter().find_map(|key| match &expect[*key] {
+    let given = ["presentationURL", "onvif_candidates"].iter().find_map(|key| match &expect[*key] {
         Value::Array(places) => places[0].as_str(),
         other => other.as_str(),
     });
-    let host = told.and_then(|told| told.split(['/', ':']).nth(3)).unwrap_or("192.0.2.1");
+    let host = given.and_then(|given| given.split(['/', ':']).nth(3)).unwrap_or("192.0.2.1");
     let origin = DatagramSource::new(host.parse().expect("the recorded device has an address"));
     let places = description::places_to_ask(description.presentation.as_deref(), &origin);
     json!({

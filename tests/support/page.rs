@@ -71,7 +71,7 @@ impl Page {
     }
 
     /// Reads until a message of the agent `fits`.
-    pub fn told(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub fn wait_for_message(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         self.until(what, |heard| match heard {
             Heard::Told(value) => fits(&value).then_some(value),
             Heard::Closed(why) => panic!("closed while waiting for {what}: {why}"),

@@ -39,7 +39,7 @@ pub struct CameraShared {
 struct Inner {
     small_profile: Option<String>,
     /// Resolved streams for the supervisor of this role, from the other one.
-    told: Vec<(StreamRole, Instant, ResolvedStream)>,
+    results: Vec<(StreamRole, Instant, ResolvedStream)>,
     record: Option<CameraRecord>,
 }
 
@@ -57,7 +57,7 @@ impl CameraShared {
     pub fn set_small_profile(&self, small_profile: Option<String>) {
         let mut inner = self.inner();
         inner.small_profile = small_profile;
-        inner.told.retain(|(role, ..)| *role != StreamRole::Small);
+        inner.results.retain(|(role, ..)| *role != StreamRole::Small);
     }
 
     /// The other stream, if there are two.
@@ -83,17 +83,17 @@ impl CameraShared {
 
     pub(super) fn tell(&self, role: StreamRole, found: ResolvedStream) {
         let mut inner = self.inner();
-        inner.told.retain(|(other, ..)| *other != role);
-        inner.told.push((role, Instant::now(), found));
+        inner.results.retain(|(other, ..)| *other != role);
+        inner.results.push((role, Instant::now(), found));
     }
 
     /// What the other supervisor was given for this role's stream. It is returned once only,
     /// because it may have led nowhere.
-    pub(super) fn told(&self, role: StreamRole) -> Option<ResolvedStream> {
+    pub(super) fn take_result(&self, role: StreamRole) -> Option<ResolvedStream> {
         let is_live = self.is_sibling_live(role);
         let mut inner = self.inner();
-        let index = inner.told.iter().position(|(other, ..)| *other == role)?;
-        let (_, at, found) = inner.told.swap_remove(index);
+        let index = inner.results.iter().position(|(other, ..)| *other == role)?;
+        let (_, at, found) = inner.results.swap_remove(index);
         (is_live || at.elapsed() < FRESH).then_some(found)
     }
 

@@ -61,7 +61,7 @@ impl SupervisorTask {
             Err(error) => return away(Cause::Worker, chain(&error)).into(),
         };
         let mut outcome = self.watch(&mut worker, stream, found, turn, started).await;
-        if let AttemptOutcome::StreamFailure(failure) = &outcome {
+        if let AttemptOutcome::Failed(failure) = &outcome {
             // Viewers see the failure before the worker gets its second to close. They also see the
             // reaction, unless another address of the same stream is tried first.
             let is_next = turn.is_some() && failure.refusals == 0 && found.streams.last() != Some(stream);
@@ -75,7 +75,7 @@ impl SupervisorTask {
         let went = worker.end(if stopped { worker_host::LONG_CLOSE_TIMEOUT } else { worker_host::CLOSE_TIMEOUT }).await;
         self.stream.end_worker();
         self.context.budget.forget(&self.label);
-        if let AttemptOutcome::StreamFailure(failure) = &mut outcome
+        if let AttemptOutcome::Failed(failure) = &mut outcome
             && !went
             && !failure.crash
         {
@@ -169,9 +169,9 @@ impl SupervisorTask {
                         return self.failure_with(&error, stream, found).into();
                     }
                 }
-                Event::Confirmed(told) => {
+                Event::Confirmed(confirmation_result) => {
                     confirmation = None;
-                    if let Err(failure) = self.take_confirmation(*told, stream) {
+                    if let Err(failure) = self.take_confirmation(*confirmation_result, stream) {
                         return failure.into();
                     }
                 }
@@ -212,10 +212,10 @@ impl SupervisorTask {
     /// stream: the camera no longer has it, or gives another one, which is opened next.
     fn take_confirmation(
         &mut self,
-        told: Result<ResolvedStream, StreamFailure>,
+        confirmation_result: Result<ResolvedStream, StreamFailure>,
         stream: &StreamUri,
     ) -> Result<(), StreamFailure> {
-        let outcome = match told {
+        let outcome = match confirmation_result {
             Ok(found) if found.streams.contains(stream) => {
                 let found = ResolvedStream { streams: vec![stream.clone()], ..found };
                 if self.current.is_some() {

@@ -39,12 +39,12 @@ impl fmt::Display for Configured {
 }
 
 /// Searches the configuration for the device, by identity and then by address.
-pub fn find(discovered: &DiscoveredDevice, told: Option<&DeviceAnswers>, config: Option<&Config>) -> Configured {
+pub fn find(discovered: &DiscoveredDevice, answers: Option<&DeviceAnswers>, config: Option<&Config>) -> Configured {
     let Some(config) = config else {
         return Configured::Unknown;
     };
-    let told = told.and_then(|told| told.identity.as_ref());
-    let identities: Vec<&Identity> = discovered.identity.iter().chain(&discovered.udn).chain(told).collect();
+    let answers = answers.and_then(|answers| answers.identity.as_ref());
+    let identities: Vec<&Identity> = discovered.identity.iter().chain(&discovered.udn).chain(answers).collect();
     let by_identity = |camera: &&Camera| identity(camera).is_some_and(|identity| identities.contains(&&identity));
     let by_address = |camera: &&Camera| host(camera).is_some_and(|host| is_at(discovered, &host));
     // An identity that several devices share proves nothing.

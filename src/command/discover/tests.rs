@@ -30,13 +30,15 @@ fn discovered(source: &str) -> DiscoveredDevice {
 
 fn found(discovered: DiscoveredDevice) -> Candidate {
     let address = discovered.xaddrs.first().cloned();
-    Candidate { discovered, address, told: None, configured: Configured::Unknown }
+    Candidate { discovered, address, answers: None, configured: Configured::Unknown }
 }
 
 fn some() -> Vec<Candidate> {
     let device = DeviceInformation { manufacturer: "Acme".into(), model: "Eye 3".into(), ..Default::default() };
-    let told =
-        Candidate { told: Some(DeviceAnswers { device, ..DeviceAnswers::default() }), ..found(discovered("10.0.0.1")) };
+    let answers = Candidate {
+        answers: Some(DeviceAnswers { device, ..DeviceAnswers::default() }),
+        ..found(discovered("10.0.0.1"))
+    };
     let twin = DiscoveredDevice { identity: Identity::new("odd/form"), is_ambiguous: true, ..discovered("10.0.0.2") };
     let linked = DiscoveredDevice { xaddrs: vec![XAddr::at("fe80::1%3", 80)], name: None, ..discovered("fe80::1") };
     let bare = DiscoveredDevice {
@@ -46,7 +48,7 @@ fn some() -> Vec<Candidate> {
         ..discovered("10.0.0.3")
     };
     let bare = DiscoveredDevice { name: Some("\u{9580}".into()), hardware: None, ..bare };
-    vec![told, found(twin), found(linked), found(bare)]
+    vec![answers, found(twin), found(linked), found(bare)]
 }
 
 fn parsed(text: &str) -> Config {
@@ -107,8 +109,8 @@ fn recorder_gets_a_section_for_each_video_source() {
         ..Profile::default()
     };
     let listed = |profiles: Vec<Profile>| {
-        let told = DeviceAnswers { profiles, ..DeviceAnswers::default() };
-        toml_output::write(&[Candidate { told: Some(told), ..found(discovered("10.0.0.1")) }], None)
+        let answers = DeviceAnswers { profiles, ..DeviceAnswers::default() };
+        toml_output::write(&[Candidate { answers: Some(answers), ..found(discovered("10.0.0.1")) }], None)
     };
     let text = listed(vec![profile("p0 \"a\"", "1"), profile("p0_small", "1"), profile("p1", "2"), profile("p2", "3")]);
     let profiles: Vec<_> = parsed(&text)
@@ -155,9 +157,12 @@ fn configured_cameras_are_recognised() {
     assert_eq!(find(&elsewhere("10.0.0.7")), "as roof");
     assert_eq!(find(&elsewhere("10.0.0.8")), "no");
     assert_eq!(find(&DiscoveredDevice { is_ambiguous: true, ..discovered("10.9.9.9") }), "no");
-    let told = DeviceAnswers { identity: Identity::new("other"), ..DeviceAnswers::default() };
-    let by_told =
-        config_match::find(&DiscoveredDevice { identity: None, ..discovered("10.9.9.9") }, Some(&told), Some(&config));
+    let answers = DeviceAnswers { identity: Identity::new("other"), ..DeviceAnswers::default() };
+    let by_told = config_match::find(
+        &DiscoveredDevice { identity: None, ..discovered("10.9.9.9") },
+        Some(&answers),
+        Some(&config),
+    );
     assert_eq!(by_told.to_string(), "as door");
     assert_eq!(config_match::find(&discovered("10.0.0.5"), None, None), Configured::Unknown);
 }

@@ -78,7 +78,7 @@ const HEAD: &str = "\
 /// them, or uses texts that the file cannot hold.
 fn channels(found: &Candidate) -> Vec<&Profile> {
     let mut channels: Vec<&Profile> = Vec::new();
-    let profiles = found.told.iter().flat_map(|told| &told.profiles);
+    let profiles = found.answers.iter().flat_map(|answers| &answers.profiles);
     for profile in profiles.filter(|profile| profile.encoding.is_some()) {
         let is_known = |channel: &&Profile| {
             channel.source.as_ref().map(|source| &source.token) == profile.source.as_ref().map(|source| &source.token)

@@ -78,11 +78,11 @@ fn hello_bye_and_resolve_are_read() {
     let inner = "<wsa:EndpointReference><wsa:Address>urn:uuid:a1</wsa:Address></wsa:EndpointReference>\
                  <wsdd:Types>dn:NetworkVideoTransmitter</wsdd:Types>";
     for (name, kind) in [("Hello", Kind::Hello), ("Bye", Kind::Bye)] {
-        let told = parsed(&message(name, "", inner));
-        assert_eq!((told.kind, told.devices.len()), (kind, 1));
-        assert_eq!(told.devices[0].identity, Identity::new("a1"));
-        assert!(told.devices[0].is_onvif());
-        assert_eq!(told.relates_to, None);
+        let found = parsed(&message(name, "", inner));
+        assert_eq!((found.kind, found.devices.len()), (kind, 1));
+        assert_eq!(found.devices[0].identity, Identity::new("a1"));
+        assert!(found.devices[0].is_onvif());
+        assert_eq!(found.relates_to, None);
         assert!(parse_answer(message(name, ID, inner).as_bytes(), &[ID.to_owned()]).is_none());
     }
     let resolved = format!("<wsdd:ResolveMatch>{inner}</wsdd:ResolveMatch>");

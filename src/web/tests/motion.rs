@@ -292,16 +292,16 @@ fn stream_with_a_name_is_told_with_its_rate_and_one_without_is_not() {
             scene.publish(sequence).await;
             named.until(&format!("\u{feff}picture {sequence}")).await;
         }
-        let told = loop {
+        let viewers = loop {
             // The picture arrives here before the agent has recorded that it was delivered.
-            let told = scene.get("/api/cameras").await.json()["cameras"][0]["streams"].clone();
-            if told[0]["fps"].as_f64().unwrap() >= 2.0 {
-                break told;
+            let viewers = scene.get("/api/cameras").await.json()["cameras"][0]["streams"].clone();
+            if viewers[0]["fps"].as_f64().unwrap() >= 2.0 {
+                break viewers;
             }
         };
-        assert_eq!(told.as_array().unwrap().len(), 1);
-        assert_eq!(told[0]["viewer"], "wall-1");
-        assert!(told[0]["age"].as_f64().unwrap() > 1000.0, "by the picture's own time: {told}");
+        assert_eq!(viewers.as_array().unwrap().len(), 1);
+        assert_eq!(viewers[0]["viewer"], "wall-1");
+        assert!(viewers[0]["age"].as_f64().unwrap() > 1000.0, "by the picture's own time: {viewers}");
         drop(named);
         while scene.get("/api/cameras").await.json()["cameras"][0]["streams"][0]["viewer"] == "wall-1" {}
     });

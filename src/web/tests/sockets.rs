@@ -60,7 +60,7 @@ impl Page {
         }
     }
 
-    pub(super) async fn told(&mut self) -> Value {
+    pub(super) async fn next_message(&mut self) -> Value {
         match self.message().await {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
             message => panic!("no text: {message:?}"),
@@ -83,7 +83,7 @@ impl Page {
     /// an error.
     pub(super) async fn settle(&mut self) {
         self.say(json!({"ping": 99})).await;
-        assert_eq!(self.told().await["pong"], 99);
+        assert_eq!(self.next_message().await["pong"], 99);
     }
 
     async fn close_code(&mut self) -> CloseCode {
@@ -111,7 +111,7 @@ fn tile_is_told_its_state_and_sent_its_pictures_one_drawn_at_a_time() {
     play(strict, async |scene| {
         let mut page = Page::wall(scene).await;
         page.say(json!({"show": [tile(3, "gate")]})).await;
-        let state = page.told().await;
+        let state = page.next_message().await;
         assert_eq!(
             (&state["tile"], &state["camera"], &state["name"]),
             (&3.into(), &"gate".into(), &"Camera gate".into())
@@ -119,9 +119,9 @@ fn tile_is_told_its_state_and_sent_its_pictures_one_drawn_at_a_time() {
         assert_eq!((&state["state"], &state["why"]), (&"connecting".into(), &"starting".into()));
         assert!(state["size"].is_null());
         scene.go_live();
-        let mut state = page.told().await;
+        let mut state = page.next_message().await;
         while state["state"] != "live" {
-            state = page.told().await;
+            state = page.next_message().await;
         }
         assert_eq!(
             (&state["format"], &state["size"], &state["fps"]),
@@ -157,7 +157,7 @@ fn page_that_never_reports_still_gets_pictures() {
             scene.go_live();
             let mut page = Page::wall(scene).await;
             page.say(json!({"show": [tile(0, "gate")]})).await;
-            assert_eq!(page.told().await["state"], "live");
+            assert_eq!(page.next_message().await["state"], "live");
             for sequence in 1..=3 {
                 scene.publish(sequence).await;
                 assert_eq!(page.frame().await.sequence, sequence);
@@ -172,18 +172,18 @@ fn held_picture_of_a_stalled_camera_is_never_sent() {
         scene.go_live();
         let mut page = Page::wall(scene).await;
         page.say(json!({"show": [tile(0, "gate")]})).await;
-        assert_eq!(page.told().await["state"], "live");
+        assert_eq!(page.next_message().await["state"], "live");
         scene.publish(1).await;
         assert_eq!(page.frame().await.sequence, 1);
         scene.publish(2).await;
         page.settle().await;
         scene.gate.report(State::Stalled, "no frame for 5.0 s", Instant::now());
-        let state = page.told().await;
+        let state = page.next_message().await;
         assert_eq!((&state["state"], &state["why"]), (&"stalled".into(), &"no frame for 5.0 s".into()));
         page.say(json!({"drawn": {"0": 1}})).await;
         page.settle().await;
         scene.go_live();
-        assert_eq!(page.told().await["state"], "live");
+        assert_eq!(page.next_message().await["state"], "live");
         scene.publish(3).await;
         assert_eq!(page.frame().await.sequence, 3);
     });
@@ -195,12 +195,12 @@ fn show_replaces_the_set_and_keeps_the_seats_that_stay() {
         scene.go_live();
         let mut page = Page::wall(scene).await;
         page.say(json!({"show": [tile(0, "gate"), tile(1, "porch")]})).await;
-        let (one, two) = (page.told().await, page.told().await);
+        let (one, two) = (page.next_message().await, page.next_message().await);
         assert_eq!((&one["camera"], &two["camera"]), (&"gate".into(), &"porch".into()));
         let mut larger = tile(0, "gate");
         larger["size"] = json!([1280, 720]);
         page.say(json!({"show": [larger, tile(2, "gate")]})).await;
-        let state = page.told().await;
+        let state = page.next_message().await;
         assert_eq!((&state["tile"], &state["camera"]), (&2.into(), &"gate".into()), "tile 0 is not told again");
         eventually(|| scene.gate.demand().len() == 2).await;
         assert_eq!(scene.hub.channel("porch").unwrap().status(Instant::now()).viewers, 0);
@@ -215,13 +215,13 @@ fn camera_that_comes_back_into_the_configuration_is_shown_again() {
     play(strict, async |scene| {
         let mut page = Page::wall(scene).await;
         page.say(json!({"show": [tile(0, "yard")]})).await;
-        assert!(page.told().await["error"].as_str().unwrap().contains("yard"));
-        let state = page.told().await;
+        assert!(page.next_message().await["error"].as_str().unwrap().contains("yard"));
+        let state = page.next_message().await;
         assert_eq!((&state["state"], &state["why"]), (&"offline".into(), &"not in cameras.toml".into()));
         scene.hub.replace_lanes(vec![stream("yard")]);
-        assert_eq!(page.told().await["state"], "connecting");
+        assert_eq!(page.next_message().await["state"], "connecting");
         scene.hub.replace_lanes(vec![]);
-        assert_eq!(page.told().await["why"], "no longer in the configuration");
+        assert_eq!(page.next_message().await["why"], "no longer in the configuration");
     });
 }
 
@@ -230,9 +230,9 @@ fn complaints_are_told_at_the_beginning_and_at_each_change() {
     play(strict, async |scene| {
         scene.hub.set_complaints(vec!["cameras.toml:1:1: no".into()]);
         let mut page = Page::wall(scene).await;
-        assert_eq!(page.told().await, json!({"config": ["cameras.toml:1:1: no"]}));
+        assert_eq!(page.next_message().await, json!({"config": ["cameras.toml:1:1: no"]}));
         scene.hub.set_complaints(vec![]);
-        assert_eq!(page.told().await, json!({"config": []}));
+        assert_eq!(page.next_message().await, json!({"config": []}));
     });
 }
 
@@ -243,10 +243,10 @@ fn wrong_messages_are_answered_until_patience_ends() {
         async |scene| {
             let mut page = Page::wall(scene).await;
             page.say(json!({"show": [{"tile": 0, "camera": "gate", "accept": ["webp"]}]})).await;
-            assert!(page.told().await["error"].as_str().unwrap().contains("jpeg"));
+            assert!(page.next_message().await["error"].as_str().unwrap().contains("jpeg"));
             for text in ["{", "[]", "{\"what\":1}"] {
                 in_time(page.0.send(Message::text(text))).await.unwrap();
-                assert!(page.told().await["error"].is_string());
+                assert!(page.next_message().await["error"].is_string());
             }
             assert_eq!(page.close_code().await, CloseCode::Policy);
             eventually(|| scene.web.viewers() == 0).await;
@@ -313,7 +313,7 @@ fn viewers_of_an_address_that_is_left_are_told_and_others_are_not() {
         smol::future::zip(serving, leave).await;
         assert!(TcpStream::connect(old.address).await.is_err(), "nobody listens there any more");
         stays.say(json!({"ping": 1})).await;
-        assert_eq!(stays.told().await["pong"], 1);
+        assert_eq!(stays.next_message().await["pong"], 1);
     });
 }
 
@@ -361,11 +361,11 @@ fn tile_with_one_rendition_too_many_says_which_setting_raises_the_bound() {
                 .unwrap();
             let mut page = Page::wall(scene).await;
             page.say(json!({"show": [tile(0, "gate")]})).await;
-            let state = page.told().await;
+            let state = page.next_message().await;
             assert_eq!(state["state"], "connecting");
             assert!(state["why"].as_str().unwrap().contains("`renditions` below [limits]"), "{state}");
             scene.gate.allow_renditions(2);
-            assert_eq!(page.told().await["state"], "live");
+            assert_eq!(page.next_message().await["state"], "live");
         },
     );
 }
@@ -418,7 +418,7 @@ fn one_stuck_wall_does_not_hold_up_another() {
             let mut page = Page::wall(scene).await;
             for page in [&mut stuck, &mut page] {
                 page.say(json!({"show": [tile(0, "gate")]})).await;
-                assert_eq!(page.told().await["state"], "live");
+                assert_eq!(page.next_message().await["state"], "live");
             }
             scene.publish(1).await;
             assert_eq!(page.frame().await.sequence, 1);

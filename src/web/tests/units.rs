@@ -54,7 +54,7 @@ fn tile(accept: &[&str]) -> Value {
 async fn open(scene: &Scene, accept: &[&str]) -> (Page, Value) {
     let mut page = Page::wall(scene).await;
     page.say(tile(accept)).await;
-    let state = page.told().await;
+    let state = page.next_message().await;
     assert_eq!(state["state"], "live");
     (page, state)
 }
@@ -119,12 +119,12 @@ fn page_whose_decoder_fails_asks_for_jpeg_and_gets_it_and_may_come_back() {
         let (mut page, _) = open(scene, &["h264", "jpeg"]).await;
         assert_eq!(sequence(&mut page).await, 10);
         page.say(tile(&["jpeg"])).await;
-        assert_eq!(page.told().await["format"], "jpeg");
+        assert_eq!(page.next_message().await["format"], "jpeg");
         scene.publish(11).await;
         assert_eq!(unit(&mut page).await.format, 1);
         assert_eq!(scene.gate.status(Instant::now()).untouched, 0);
         page.say(tile(&["h264", "jpeg"])).await;
-        assert_eq!(page.told().await["format"], "h264");
+        assert_eq!(page.next_message().await["format"], "h264");
         assert_eq!(unit(&mut page).await, Unit { format: 2, flags: 1, sequence: 10, length: 100 });
         eventually(|| scene.gate.demand().is_empty()).await;
     });
@@ -139,12 +139,12 @@ fn camera_may_be_kept_from_passing_its_video_on_while_it_runs() {
         let mut options = scene.gate.options();
         options.passthrough = false;
         scene.gate.retune("Gate".into(), options.clone());
-        let state = page.told().await;
+        let state = page.next_message().await;
         assert_eq!((&state["name"], &state["format"]), (&"Gate".into(), &"jpeg".into()));
         eventually(|| !scene.gate.demand().is_empty()).await;
         options.passthrough = true;
         scene.gate.retune("Gate".into(), options);
-        assert_eq!(page.told().await["format"], "h264");
+        assert_eq!(page.next_message().await["format"], "h264");
         assert_eq!(sequence(&mut page).await, 10);
     });
 }
@@ -154,18 +154,18 @@ fn format_of_a_camera_that_was_never_seen_is_open_until_it_is() {
     play(strict, async |scene| {
         let mut page = Page::wall(scene).await;
         page.say(tile(&["h264", "jpeg"])).await;
-        let state = page.told().await;
+        let state = page.next_message().await;
         assert_eq!((&state["state"], &state["format"]), (&"connecting".into(), &Value::Null));
-        let told = StreamInfo { codec_config: None, ..STREAM };
+        let info = StreamInfo { codec_config: None, ..STREAM };
         scene.gate.begin_worker(Instant::now());
-        scene.gate.set_stream_info(told);
-        assert_eq!(page.told().await["size"], json!([1280, 720]));
+        scene.gate.set_stream_info(info);
+        assert_eq!(page.next_message().await["size"], json!([1280, 720]));
         assert!(scene.gate.demand().is_empty(), "nothing is decoded on suspicion");
         scene.gate.set_stream_info(STREAM);
         publish(&scene.gate, 10, true, 100);
-        let mut state = page.told().await;
+        let mut state = page.next_message().await;
         while state["state"] != "live" {
-            state = page.told().await;
+            state = page.next_message().await;
         }
         assert_eq!(state["format"], "h264");
         assert_eq!(sequence(&mut page).await, 10);
@@ -178,12 +178,12 @@ fn page_that_can_show_nothing_is_told_so_and_sent_nothing() {
         go_live(scene, STREAM);
         let mut page = Page::wall(scene).await;
         page.say(tile(&["h265"])).await;
-        assert!(page.told().await["error"].as_str().unwrap().contains("accept must hold jpeg"));
-        assert_eq!(page.told().await["format"], Value::Null);
+        assert!(page.next_message().await["error"].as_str().unwrap().contains("accept must hold jpeg"));
+        assert_eq!(page.next_message().await["format"], Value::Null);
         publish(&scene.gate, 11, false, 20);
         page.settle().await;
         page.say(tile(&["h265", "h264"])).await;
-        assert_eq!(page.told().await["format"], "h264");
+        assert_eq!(page.next_message().await["format"], "h264");
         assert_eq!(sequence(&mut page).await, 10);
     });
 }
@@ -199,11 +199,11 @@ fn changed_resolution_is_told_before_its_first_key_frame() {
         scene.gate.set_stream_info(stream);
         publish(&scene.gate, 11, false, 20);
         publish(&scene.gate, 12, true, 100);
-        let state = page.told().await;
+        let state = page.next_message().await;
         assert_eq!((&state["codec"], &state["size"]), (&"avc1.4d001e".into(), &json!([640, 360])));
         assert_eq!(sequence(&mut page).await, 12);
         scene.gate.set_stream_info(StreamInfo { codec: Codec::Jpeg, codec_config: None, ..stream });
-        assert_eq!(page.told().await["format"], "jpeg");
+        assert_eq!(page.next_message().await["format"], "jpeg");
         scene.publish(13).await;
         assert_eq!(unit(&mut page).await.format, 1);
     });
@@ -233,14 +233,14 @@ fn nothing_old_is_sent_of_a_camera_that_is_not_live() {
         let (mut page, _) = open(scene, &["h264", "jpeg"]).await;
         assert_eq!(sequence(&mut page).await, 10);
         scene.gate.report(State::Stalled, "no frame for 5.0 s", Instant::now());
-        assert_eq!(page.told().await["state"], "stalled");
+        assert_eq!(page.next_message().await["state"], "stalled");
         publish(&scene.gate, 11, false, 20);
         page.say(json!({"show": []})).await;
         page.say(tile(&["h264"])).await;
-        assert_eq!(page.told().await["state"], "stalled");
+        assert_eq!(page.next_message().await["state"], "stalled");
         page.settle().await;
         publish(&scene.gate, 12, true, 100);
-        assert_eq!(page.told().await["state"], "live");
+        assert_eq!(page.next_message().await["state"], "live");
         assert_eq!(sequence(&mut page).await, 12);
     });
 }

@@ -1,0 +1,53 @@
+//! Why a stream is not live, and how an attempt at it ended.
+
+use std::time::Instant;
+
+use crate::{camera::State, hub::Cause, text};
+
+/// Why a stream is not live.
+pub(super) struct StreamFailure {
+    pub(super) state: State,
+    pub(super) cause: Cause,
+    /// A text without the reaction; at most [`text::MAX_REASON_LEN`] characters.
+    pub(super) text: String,
+    /// Number of logins refused during the attempt.
+    pub(super) refusals: u32,
+    /// Not the camera's fault: the worker died, was killed or sent invalid messages.
+    pub(super) crash: bool,
+    /// The device has listed its profiles, and the wanted one is not among them. The stored record
+    /// is no longer valid: its stream may show another camera by now.
+    pub(super) denies_memory: bool,
+    pub(super) at: Instant,
+}
+
+/// How an attempt ended.
+pub(super) enum AttemptOutcome {
+    Failed(StreamFailure),
+    /// The supervisor is to end.
+    Stopped,
+    /// The stream has had no demand for a while.
+    Unneeded,
+}
+
+impl From<StreamFailure> for AttemptOutcome {
+    fn from(failure: StreamFailure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+pub(super) fn offline(text: impl Into<String>) -> StreamFailure {
+    away(Cause::Unreachable, text)
+}
+
+pub(super) fn away(cause: Cause, text: impl Into<String>) -> StreamFailure {
+    let text = text::reason(&text.into());
+    StreamFailure {
+        state: State::Offline,
+        cause,
+        text,
+        refusals: 0,
+        crash: false,
+        denies_memory: false,
+        at: Instant::now(),
+    }
+}
