@@ -52,7 +52,7 @@ Usage:
   cctv-agent reload [--config FILE]
       Checks FILE as check does, has the running agent read it, and tells what has changed.
   cctv-agent discover [--seconds N] [--json | --toml] [--config FILE]
-      Searches the network for cameras, for 3 seconds unless told otherwise; sends no password.
+      Searches the network for cameras, for 3 seconds unless --seconds says otherwise; sends no password.
       --toml writes sections for FILE for those that are not in it yet.
   cctv-agent --version
   cctv-agent --help

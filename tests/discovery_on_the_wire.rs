@@ -78,7 +78,7 @@ fn three_cameras_are_found_in_four_seconds() {
     let cameras = three_cameras(&network);
     let found = discover(&network.host());
     assert_all_found(&cameras, &found);
-    assert!(only_one_with(&found, "Front Gate").contains("Camera 1"), "name and model are told");
+    assert!(only_one_with(&found, "Front Gate").contains("Camera 1"), "name and model are listed");
 }
 
 #[test]

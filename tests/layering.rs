@@ -244,7 +244,7 @@ fn import_that_goes_up_is_found() {
 
 #[test]
 fn import_that_goes_sideways_is_found_in_the_modules_files() {
-    let code = "//! Text.\n\nuse crate::{\n    hub::Lane,\n    onvif::Device,\n};\n";
+    let code = "//! Text.\n\nuse crate::{\n    hub::Stream,\n    onvif::Device,\n};\n";
     assert_eq!(complaints("web/files.rs", code), ["src/web/files.rs:5: web looks sideways at onvif, layer 2"]);
     assert_eq!(complaints("web/files.rs", "use super::super::onvif::A;").len(), 1);
     assert_eq!(complaints("web/files.rs", "use super::onvif::A;").len(), 0, "web's own module");

@@ -181,6 +181,6 @@ fn all_tell_the_same_and_none_tells_a_password() {
     ]
     .concat();
     for secret in [PASSWORD, "s3cret", "%40gate"] {
-        assert!(!shown.contains(secret), "{secret} is told");
+        assert!(!shown.contains(secret), "{secret} is shown");
     }
 }

@@ -14,7 +14,7 @@ fn cameras_of_every_codec_and_login_are_live_by_themselves() {
         "id=gate codec=h264 size=640x360 small=none user=viewer pass=\"p@ss:w/rd #1?\" auth=digest",
         "id=porch codec=h265 size=640x360 small=none user=viewer pass=\"p@ss:w/rd #1?\" auth=usernametoken skew=86400",
         "id=yard codec=mjpeg size=640x360 small=none",
-        "id=lane codec=h264 size=640x360 small=none",
+        "id=drive codec=h264 size=640x360 small=none",
     ]);
     let agent = Agent::start(&format!(
         "[[camera]]\nid = \"gate\"\nprofile = \"Profile_1\"\n{}{LOGIN}
@@ -26,7 +26,7 @@ fn cameras_of_every_codec_and_login_are_live_by_themselves() {
         cameras.place("porch"),
         cameras.place("yard"),
         cameras.stream("yard"),
-        cameras.place("lane"),
+        cameras.place("drive"),
     ));
     for (id, codec) in
         [("gate", "h264"), ("porch", "h265"), ("yard", "jpeg"), ("direct", "jpeg"), ("datagrams", "h264")]

@@ -37,17 +37,17 @@ fn worker(agent: &Agent, id: &str) -> i64 {
 
 /// Waits until the camera has no session any more; returns whether the camera got a TEARDOWN or the
 /// worker had no time for it.
-fn was_told(agent: &Agent, cameras: &Cameras, id: &str, worker: i64) -> bool {
+fn was_closed_properly(agent: &Agent, cameras: &Cameras, id: &str, worker: i64) -> bool {
     let facts = wait_for(&format!("the end of the session with {id}"), || {
         Some(cameras.facts(id)).filter(|facts| facts["sessions"] == 0)
     });
     let held = ["did not end by itself", "was held up and ended without TEARDOWN"];
     let killed = held.iter().any(|held| agent.log_text().contains(&format!("worker {worker} {held}")));
-    let told = facts["teardowns"].as_u64().unwrap() > 0;
-    if !told {
+    let closed_properly = facts["teardowns"].as_u64().unwrap() > 0;
+    if !closed_properly {
         eprintln!("{id}: no TEARDOWN{}", if killed { "; its worker was too slow" } else { "" });
     }
-    told || killed
+    closed_properly || killed
 }
 
 fn gone(pid: i32) -> Option<()> {
@@ -90,9 +90,10 @@ fn sixteen_cameras_and_all_kinds_of_viewers_are_told() {
     agent.signal(Signal::SIGTERM);
     ends_well(&mut agent, asked);
     assert_eq!(viewers.map(|viewer| viewer.join().unwrap()), ["offline", GOODBYE, GOODBYE]);
-    let told = ids.iter().zip(&workers).filter(|(id, worker)| was_told(&agent, &cameras, id, **worker)).count();
-    eprintln!("{told} of 16 told");
-    assert_eq!(told, 16, "cameras were told");
+    let closed_properly =
+        ids.iter().zip(&workers).filter(|(id, worker)| was_closed_properly(&agent, &cameras, id, **worker)).count();
+    eprintln!("{closed_properly} of 16 closed properly");
+    assert_eq!(closed_properly, 16, "cameras got TEARDOWN");
     for worker in workers {
         wait_for("the worker to be gone", || gone(i32::try_from(worker).unwrap()));
     }
@@ -128,7 +129,7 @@ fn nothing_that_is_under_way_holds_it_up() {
     let _asleep: Vec<_> = (0..4).map(|_| sleeper(&agent.address, "good")).collect();
     wait_for("the sleepers", || (agent.camera("good")["viewers"] == 4).then_some(()));
     let stopped = worker(&agent, "stopped");
-    let told = ["good", "removed"].map(|id| (id, worker(&agent, id)));
+    let closed_properly = ["good", "removed"].map(|id| (id, worker(&agent, id)));
     kill(Pid::from_raw(i32::try_from(stopped).unwrap()), Signal::SIGSTOP).unwrap();
     let workers = agent.workers();
     assert_eq!(agent.camera("mute")["state"], "connecting");
@@ -140,8 +141,9 @@ fn nothing_that_is_under_way_holds_it_up() {
     agent.signal(Signal::SIGHUP);
     agent.signal(Signal::SIGTERM);
     ends_well(&mut agent, asked);
-    let told = told.iter().filter(|(id, worker)| was_told(&agent, &cameras, id, *worker)).count();
-    assert_eq!(told, 2, "the camera that was live and the one just removed were told");
+    let closed_properly =
+        closed_properly.iter().filter(|(id, worker)| was_closed_properly(&agent, &cameras, id, *worker)).count();
+    assert_eq!(closed_properly, 2, "the camera that was live and the one just removed got TEARDOWN");
     for worker in workers {
         wait_for("the workers to be gone", || gone(worker));
     }

@@ -153,10 +153,10 @@ fn lines_past_what_may_wait_are_counted_and_told_in_their_place() {
     assert_eq!(syslog.lost(), 3);
     assert!(cctv_agent::log::lost() >= 3);
     let syslogd = listen(&folder.socket());
-    let told = all_lines(&mut syslog, &syslogd, start + SECOND);
+    let received = all_lines(&mut syslog, &syslogd, start + SECOND);
     syslog.send(Level::Info, "back", start + SECOND);
-    assert_eq!(told.len(), MAX_WAITING + 1);
-    assert_eq!(told[MAX_WAITING - 1..], ["<30>255", "<28>log: 3 lines lost while syslogd was away"]);
+    assert_eq!(received.len(), MAX_WAITING + 1);
+    assert_eq!(received[MAX_WAITING - 1..], ["<30>255", "<28>log: 3 lines lost while syslogd was away"]);
     assert_eq!((syslog.lost(), lines(&syslogd)), (0, vec!["<30>back".to_owned()]));
 }
 
@@ -192,9 +192,9 @@ fn stuck_syslogd_holds_nobody_up_and_what_it_missed_is_told() {
         syslog.send(Level::Info, "y", now);
     }
     assert_eq!(syslog.lost(), 100);
-    let told = all_lines(&mut syslog, &syslogd, now);
-    assert_eq!(told.len(), sent - 1 + 1, "what was queued is not lost");
-    assert_eq!(told.last().unwrap(), "<28>log: 100 lines lost while syslogd was away");
+    let received = all_lines(&mut syslog, &syslogd, now);
+    assert_eq!(received.len(), sent - 1 + 1, "what was queued is not lost");
+    assert_eq!(received.last().unwrap(), "<28>log: 100 lines lost while syslogd was away");
     syslog.send(Level::Info, "z", now);
     assert_eq!(lines(&syslogd), ["<30>z"]);
 }
@@ -222,21 +222,21 @@ fn camera_that_flaps_says_each_thing_once_in_ten_seconds_with_its_newest_numbers
     let folder = Folder::new("syslog-flapping");
     let syslogd = listen(&folder.socket());
     let (mut log, start) = (scribe(&folder.socket()), Instant::now());
-    let mut told = Vec::new();
+    let mut received = Vec::new();
     for second in 0..60 {
         let now = start + second * SECOND;
         log.write(Level::Warn, &format!("gate: no frame for 5.{second} s; trying again (attempt {second})"), now);
         log.write(Level::Info, &format!("gate: live, 640x{} H.264", 300 + second), now);
         log.write(Level::Info, &format!("cam{second}: found at 10.0.0.{second}"), now);
-        told.extend(lines(&syslogd));
+        received.extend(lines(&syslogd));
     }
     log.flush(start + 60 * SECOND);
-    told.extend(lines(&syslogd));
-    let count = |words: &str| told.iter().filter(|line| line.contains(words)).count();
-    assert_eq!((count("no frame"), count("live")), (7, 7), "{told:#?}");
+    received.extend(lines(&syslogd));
+    let count = |words: &str| received.iter().filter(|line| line.contains(words)).count();
+    assert_eq!((count("no frame"), count("live")), (7, 7), "{received:#?}");
     assert_eq!(count("found at"), 60, "what is said of different cameras is different");
     let newest = "<28>gate: no frame for 5.59 s; trying again (attempt 59) (the last of 10 such lines)";
-    assert!(told.iter().any(|line| line == newest), "{told:#?}");
+    assert!(received.iter().any(|line| line == newest), "{received:#?}");
 }
 
 #[test]
@@ -447,8 +447,9 @@ fn agent_serves_on_while_the_systems_syslogd_is_stopped_killed_and_restarted() {
     eprintln!("{lost_by_stop} {lost_by_death} lines lost");
     let _next = Ended(next.stdin(Stdio::null()).spawn().unwrap());
     wait_for("the lines lost meanwhile", || {
-        let told = content(&messages).lines().filter(|line| line.contains("lines lost while syslogd was away")).count();
-        (told >= 2).then_some(())
+        let received =
+            content(&messages).lines().filter(|line| line.contains("lines lost while syslogd was away")).count();
+        (received >= 2).then_some(())
     });
     fs::write(&file, good.clone() + "restarted = 1\n").unwrap();
     kill(Pid::from_raw(agent.0.id().cast_signed()), Signal::SIGHUP).unwrap();

@@ -290,13 +290,13 @@ impl Drop for Service {
 }
 
 /// The messages that systemd gets, in order.
-struct Told {
+struct Notifications {
     name: String,
     messages: Vec<String>,
     seen: usize,
 }
 
-impl Told {
+impl Notifications {
     fn environment(&self) -> [(&'static str, String); 2] {
         [("NOTIFY_SOCKET", self.name.clone()), ("WATCHDOG_USEC", "2000000".to_owned())]
     }
@@ -317,11 +317,11 @@ impl Told {
 }
 
 /// A socket like systemd's, in `folder`.
-fn manager(folder: &Folder) -> (UnixDatagram, Told) {
+fn manager(folder: &Folder) -> (UnixDatagram, Notifications) {
     let path = folder.0.join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_nonblocking(true).unwrap();
-    (socket, Told { name: path.to_str().unwrap().to_owned(), messages: Vec::new(), seen: 0 })
+    (socket, Notifications { name: path.to_str().unwrap().to_owned(), messages: Vec::new(), seen: 0 })
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn socket_without_a_file_and_beats_that_another_process_owes() {
     let name = format!("cctv-agent-story-{}", std::process::id());
     let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let mut systemd = Told { name: format!("@{name}"), messages: Vec::new(), seen: 0 };
+    let mut systemd = Notifications { name: format!("@{name}"), messages: Vec::new(), seen: 0 };
     let own = ["sh", "-c", "WATCHDOG_PID=$$ exec \"$@\"", "sh"];
     let agent = Service::start(&own, &systemd.environment(), "");
     systemd.wait_for(&socket, "READY=1");

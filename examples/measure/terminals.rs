@@ -83,7 +83,7 @@ pub fn run(task: &Task, stage: &Stage, server: &Path) -> Result<()> {
             quantile(&mut sum.ages, 0.95),
         );
         if sum.unread > 0 {
-            println!("| (the age of {} pictures could not be told) | | | | | | | |", sum.unread);
+            println!("| (the age of {} pictures could not be read) | | | | | | | |", sum.unread);
         }
     }
     Ok(())

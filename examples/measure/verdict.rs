@@ -170,7 +170,7 @@ fn ages(rows: &[Row], waits: &Waits, lines: &mut Vec<Line>) {
         lines.push(line);
     }
     for (what, more, less) in
-        [("all cores less that with one", 1, 0), ("sixteen cores told of less that with all", 2, 1)]
+        [("all cores less that with one", 1, 0), ("sixteen reported cores less that with all", 2, 1)]
     {
         let grown = waits.cores.as_ref().and_then(|ages| match ages {
             Ok(ages) => ages[more].zip(ages[less]).map(|(more, less)| Ok(more - less)),

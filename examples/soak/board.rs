@@ -189,7 +189,7 @@ impl Board {
                     Some(_) => format!("its picture is {:.1} s old", age.as_secs_f64()),
                     None => format!("no picture came for {:.1} s", age.as_secs_f64()),
                 };
-                lies.push(Remark { at: now, what: format!("{camera}: told live, but {what}") });
+                lies.push(Remark { at: now, what: format!("{camera}: shown as live, but {what}") });
             }
         }
         inner.oldest = oldest;
@@ -270,7 +270,7 @@ mod tests {
         board.seen("a", Seen { at: now, taken: 1_009_000 });
         board.check(now, 1_009_100);
         board.check(now, 1_019_000);
-        assert_eq!(board.summary().lies.len(), 2, "it told the truth in between");
+        assert_eq!(board.summary().lies.len(), 2, "it was truthful in between");
     }
 
     #[test]

@@ -128,7 +128,7 @@ fn table_of_times(text: &mut String, outcomes: &[Outcome]) -> std::fmt::Result {
     writeln!(
         text,
         "\nSeconds: median / 95 % / worst.\n\n\
-         | trouble | times | noticed | until the viewer was told | live again | of which after the agent's pause |\n\
+         | trouble | times | noticed | until the viewer noticed | live again | of which after the agent's pause |\n\
          |---|---|---|---|---|---|"
     )?;
     for kind in KINDS {
@@ -283,7 +283,7 @@ fn verdicts(task: &Task, outcomes: &[Outcome], seen: &Summary, facts: &Facts, la
         ),
         Verdict {
             what: format!(
-                "told within {:.1} s; live again within {:.1} s after the pause; a killed worker within {:.1} s",
+                "noticed within {:.1} s; live again within {:.1} s after the pause; a killed worker within {:.1} s",
                 NOTICE_WITHIN.as_secs_f64(),
                 AGAIN_WITHIN.as_secs_f64(),
                 WORKER_WITHIN.as_secs_f64()

@@ -188,7 +188,7 @@ impl Visit<'_> {
             let asked = Instant::now();
             let part = live.next().inspect_err(|error| {
                 if asked.elapsed() >= SILENCE {
-                    self.house.board.remark(format!("{}: a Motion JPEG viewer was told nothing: {error}", self.camera));
+                    self.house.board.remark(format!("{}: a Motion JPEG viewer got no answer: {error}", self.camera));
                 }
             })?;
             match part.sequence {

@@ -63,7 +63,7 @@ LIST
         printf 'the virtual cameras did not start; are these addresses taken by another demo?\n' >&2
         return 1
     }
-    # shellcheck disable=SC2034 # for whoever sources this
+    # shellcheck disable=SC2034 # for the scripts that source this
     camera_control=$(jq -r 'select(.ready) | .control' "$wall_folder/cameras.out")
 
     setpriv --pdeathsig TERM "$agent_binary" run --config "$wall_folder/cameras.toml" --log stderr \

@@ -41,7 +41,7 @@ impl Notify {
     pub fn from_environment() -> Self {
         let manager = env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()).and_then(|path| {
             let manager = Manager::connect(path.as_bytes());
-            manager.inspect_err(|error| log::warn!("systemd: cannot be told anything at {path:?}: {error}")).ok()
+            manager.inspect_err(|error| log::warn!("systemd: cannot send to its socket {path:?}: {error}")).ok()
         });
         let text = |name| env::var(name).ok();
         let watchdog = interval(text("WATCHDOG_USEC"), text("WATCHDOG_PID"), std::process::id());

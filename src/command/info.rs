@@ -62,7 +62,7 @@ pub fn run(arguments: Info) -> ExitCode {
 /// Formats the result for people.
 pub fn as_text(report: &DeviceReport) -> String {
     let device = &report.device;
-    let unknown = || "not told".to_owned();
+    let unknown = || "not given".to_owned();
     let or_unknown = |text: &str| if text.is_empty() { unknown() } else { shown(text) };
     let facts = [
         ("device", or_unknown(format!("{} {}", device.manufacturer, device.model).trim())),
@@ -188,12 +188,12 @@ mod tests {
     fn people_get_an_aligned_table() {
         let expected = "\
 device    Acme Eye
-firmware  not told
-serial    not told
-host name not told
-identity  not told
+firmware  not given
+serial    not given
+host name not given
+identity  not given
 clock     5 min behind
-login     not told
+login     not given
 
 PROFILE       NAME         SOURCE         ENCODING  SIZE       RATE      STREAM
 000           \u{9580}\\u{1b}[2J  VideoSource_1  H265      2560x1440  12.5 fps  rtsp://10.0.0.9/a?password=***

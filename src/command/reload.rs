@@ -96,7 +96,7 @@ fn reload(file: &Path) -> Result<Outcome, String> {
             let pids = named(&agents);
             let limit = PATIENCE.as_secs();
             return Err(format!(
-                "the agent, {pids}, was told, but did not confirm within {limit} s: {silence}; see its log"
+                "the agent, {pids}, got the signal, but did not confirm within {limit} s: {silence}; see its log"
             ));
         }
         thread::sleep(LOOK_AGAIN);

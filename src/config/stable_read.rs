@@ -31,7 +31,7 @@ type Version = Option<(u64, u64, u64, i64, i64)>;
 /// Blocks for at least [`SETTLED`], and for some seconds at most.
 pub fn read_settled(path: &Path) -> Result<Config, Vec<Complaint>> {
     settled(|| (version(path), read(path)), || thread::sleep(SETTLED)).unwrap_or_else(|| {
-        let text = "it changes all the time; reload once whoever writes it has finished".to_owned();
+        let text = "it changes all the time; reload once its writer has finished".to_owned();
         Err(vec![Complaint { file: PathBuf::from(path), position: None, text }])
     })
 }

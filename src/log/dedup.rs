@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(dedup.due(start + 19 * SECOND), []);
         assert_eq!(texts(dedup.due(start + 20 * SECOND)), ["a (repeated once)"]);
         assert_eq!(dedup.due(start + 30 * SECOND), []);
-        assert!(dedup.note(INFO, "a", start + 31 * SECOND), "quiet for a window: told at once again");
+        assert!(dedup.note(INFO, "a", start + 31 * SECOND), "quiet for a window: logged at once again");
     }
 
     #[test]

@@ -146,8 +146,8 @@ mod tests {
     #[test]
     fn use_trees_are_taken_apart() {
         assert_eq!(
-            found("pub(crate) use crate::{hub::{self, lane::Lane as L}, wire::*}; use ::smol;", 1),
-            ["crate::hub::self", "crate::hub::lane::Lane", "crate::wire::*", "smol"]
+            found("pub(crate) use crate::{hub::{self, stream::Stream as L}, ipc::*}; use ::smol;", 1),
+            ["crate::hub::self", "crate::hub::stream::Stream", "crate::ipc::*", "smol"]
         );
     }
 
@@ -161,10 +161,10 @@ mod tests {
 
     #[test]
     fn super_that_leaves_the_room_is_the_crate() {
-        assert_eq!(found("use super::hub::Lane;", 1), ["crate::hub::Lane"]);
+        assert_eq!(found("use super::hub::Stream;", 1), ["crate::hub::Stream"]);
         assert_eq!(
-            found("use super::lane::Lane; use super::super::web::A;", 2),
-            ["super::lane::Lane", "crate::web::A"]
+            found("use super::stream::Stream; use super::super::web::A;", 2),
+            ["super::stream::Stream", "crate::web::A"]
         );
         assert_eq!(
             found("mod inner { use super::own::A; use super::super::web::B; } use super::C;", 1),

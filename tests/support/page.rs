@@ -16,7 +16,7 @@ pub struct Page(WebSocketStream<Async<TcpStream>>);
 /// A message from the agent.
 #[derive(Debug)]
 pub enum Heard {
-    Told(Value),
+    Message(Value),
     /// Text of the old protocol, which is not JSON.
     Text(String),
     Picture {
@@ -55,7 +55,7 @@ impl Page {
         loop {
             match in_time(self.0.next()).expect("a goodbye before the end").unwrap() {
                 Message::Text(text) => {
-                    return serde_json::from_str(&text).map_or_else(|_| Heard::Text(text.to_string()), Heard::Told);
+                    return serde_json::from_str(&text).map_or_else(|_| Heard::Text(text.to_string()), Heard::Message);
                 }
                 Message::Binary(bytes) => {
                     let (tile, sequence) = (bytes[2], u32::from_le_bytes(bytes[4..8].try_into().unwrap()));
@@ -73,7 +73,7 @@ impl Page {
     /// Reads until a message of the agent `fits`.
     pub fn wait_for_message(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         self.until(what, |heard| match heard {
-            Heard::Told(value) => fits(&value).then_some(value),
+            Heard::Message(value) => fits(&value).then_some(value),
             Heard::Closed(why) => panic!("closed while waiting for {what}: {why}"),
             Heard::Text(_) | Heard::Picture { .. } => None,
         })
@@ -84,7 +84,7 @@ impl Page {
         self.until("a picture", |heard| match heard {
             Heard::Picture { tile: of, sequence } => (of == tile).then_some(sequence),
             Heard::Closed(why) => panic!("closed while waiting for a picture: {why}"),
-            Heard::Told(_) | Heard::Text(_) => None,
+            Heard::Message(_) | Heard::Text(_) => None,
         })
     }
 
@@ -92,7 +92,7 @@ impl Page {
     pub fn goodbye(&mut self) -> String {
         self.until("the goodbye", |heard| match heard {
             Heard::Closed(why) => Some(why),
-            Heard::Told(_) | Heard::Text(_) | Heard::Picture { .. } => None,
+            Heard::Message(_) | Heard::Text(_) | Heard::Picture { .. } => None,
         })
     }
 
@@ -104,7 +104,7 @@ impl Page {
             match self.next() {
                 Heard::Picture { tile, sequence } if sender.send((tile, sequence)).is_err() => return,
                 Heard::Closed(_) => return,
-                Heard::Picture { .. } | Heard::Told(_) | Heard::Text(_) => {}
+                Heard::Picture { .. } | Heard::Message(_) | Heard::Text(_) => {}
             }
         };
         thread::Builder::new().name("page".into()).spawn(draw).unwrap();

@@ -201,7 +201,7 @@ fn show_replaces_the_set_and_keeps_the_seats_that_stay() {
         larger["size"] = json!([1280, 720]);
         page.say(json!({"show": [larger, tile(2, "gate")]})).await;
         let state = page.next_message().await;
-        assert_eq!((&state["tile"], &state["camera"]), (&2.into(), &"gate".into()), "tile 0 is not told again");
+        assert_eq!((&state["tile"], &state["camera"]), (&2.into(), &"gate".into()), "tile 0 is not sent again");
         eventually(|| scene.gate.demand().len() == 2).await;
         assert_eq!(scene.hub.channel("porch").unwrap().status(Instant::now()).viewers, 0);
         page.say(json!({"show": []})).await;
