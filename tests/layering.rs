@@ -31,7 +31,7 @@ use CrateRule::{AllBut, Only};
 
 /// `camera` and `media` need only the standard library. Only the worker uses the decoders, and it
 /// uses nothing asynchronous.
-const CRATES: [(&str, CrateRule); 29] = [
+const CRATES: [(&str, CrateRule); 30] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
@@ -58,6 +58,7 @@ const CRATES: [(&str, CrateRule); 29] = [
     ("signal_hook", Only(&["agent"])),
     ("smol", AllBut(&["camera", "media", "log", "worker"])),
     ("socket2", AllBut(&["camera", "media", "worker"])),
+    ("strsim", Only(&["config"])),
     ("syslog", Only(&["log"])),
     ("toml", Only(&["config"])),
     ("turbojpeg", Only(&["worker"])),

@@ -61,29 +61,11 @@ pub(super) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
 }
 
 /// Number of letters to insert, delete, replace or swap with a neighbour to turn `a` into `b`
-/// (Damerau-Levenshtein distance in its restricted form).
+/// (Damerau-Levenshtein distance in its restricted form); `usize::MAX` for lengths that differ by
+/// more than 2, which also bounds the work.
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > 2 {
-        return usize::MAX; // Too different to matter; this also bounds the work below.
-    }
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let swapped = if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                    rows[i - 2][j - 2] + 1
-                } else {
-                    usize::MAX
-                };
-                replaced.min(swapped).min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1)
-            };
-        }
-    }
-    rows[a.len()][b.len()]
+    let is_near = a.chars().count().abs_diff(b.chars().count()) <= 2;
+    if is_near { strsim::osa_distance(a, b) } else { usize::MAX }
 }
 
 #[cfg(test)]
