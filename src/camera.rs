@@ -5,6 +5,8 @@
 
 use std::{fmt, net::IpAddr, time::Duration};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 /// A camera's name in URLs and log lines: 1 to 64 ASCII letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CameraId(String);
@@ -278,18 +280,13 @@ fn port_is_number(authority: &str) -> bool {
     authority.ends_with(']') || (!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Encodes all characters except RFC 3986 unreserved ones as `%XX`, so that no password can end the
-/// user information early.
+/// All that RFC 3986 2.3 does not call unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Encodes all characters except unreserved ones as `%XX`, so that no password can end the user
+/// information early.
 fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// Names of parameters whose value is a secret wherever it stands in a URL (Xiongmai puts

@@ -9,6 +9,7 @@ pub mod media;
 pub mod sync;
 pub mod text;
 pub mod time;
+pub mod uri;
 pub mod xml;
 
 // Layer 1

@@ -15,7 +15,7 @@ use source::Source;
 use std::{collections::BTreeSet, fs, path::Path};
 
 const LAYERS: [&[&str]; 5] = [
-    &["camera", "sync", "time", "media", "text", "xml"],
+    &["camera", "sync", "time", "uri", "media", "text", "xml"],
     &["log", "hub", "config", "http_client", "ipc", "card", "store", "sys"],
     &["onvif", "discovery", "worker_host", "web", "worker"],
     &["agent", "command"],
@@ -31,7 +31,7 @@ use CrateRule::{AllBut, Only};
 
 /// `camera` and `media` need only the standard library. Only the worker uses the decoders, and it
 /// uses nothing asynchronous.
-const CRATES: [(&str, CrateRule); 30] = [
+const CRATES: [(&str, CrateRule); 31] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
@@ -50,6 +50,7 @@ const CRATES: [(&str, CrateRule); 30] = [
     ("multiversion", Only(&["worker"])),
     ("nix", Only(&["sys", "worker_host", "worker", "discovery", "agent", "command"])),
     ("opencv", Only(&["worker", "card"])),
+    ("percent_encoding", Only(&["camera", "uri"])),
     ("quick_xml", Only(&["xml"])),
     ("rustix", Only(&["agent"])),
     ("serde_json", Only(&["web", "command", "onvif", "agent", "store"])),

@@ -20,6 +20,7 @@ mod rooms {
     pub mod sync;
     pub mod text;
     pub mod time;
+    pub mod uri;
     pub mod xml;
 }
 

@@ -7,7 +7,10 @@ use super::{
     diagnostics::Diagnostics,
     section::{Located, Section},
 };
-use crate::camera::{Credentials, Secret};
+use crate::{
+    camera::{Credentials, Secret},
+    uri,
+};
 
 /// Reads a password file.
 pub(super) type SecretReader<'a> = &'a dyn Fn(&Path) -> io::Result<SecretFile>;
@@ -173,25 +176,9 @@ fn password_file(
     None
 }
 
-/// Returns `text` with every `%XX` replaced by its byte. If something else follows a `%`, or the
-/// bytes are not UTF-8, the text was not percent-encoded and is returned unchanged.
+/// Returns `text` decoded, or unchanged where it was not percent-encoded.
 fn percent_decode(text: &str) -> String {
-    decoded(text).unwrap_or_else(|| text.to_owned())
-}
-
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            let (high, low) = (digit(bytes.next()?)?, digit(bytes.next()?)?);
-            decoded.push(u8::try_from(high * 16 + low).ok()?);
-        } else {
-            decoded.push(byte);
-        }
-    }
-    String::from_utf8(decoded).ok()
+    uri::percent_decode(text).unwrap_or_else(|| text.to_owned())
 }
 
 #[cfg(test)]

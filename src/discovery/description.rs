@@ -17,10 +17,11 @@ use smol::{
 
 use super::{
     Identity, Mac,
-    xaddr::{DatagramSource, XAddr, split_authority},
+    xaddr::{DatagramSource, XAddr},
 };
 use crate::{
     http_client::{in_brackets, response},
+    uri::split_authority,
     xml,
 };
 

@@ -3,6 +3,8 @@
 
 use super::Mac;
 
+use crate::uri::percent_decode_lossy;
+
 /// Maximum number of scopes of one device that are examined.
 const MAX_SCOPES: usize = 128;
 /// Maximum number of characters kept of one fact.
@@ -60,28 +62,7 @@ impl Scopes {
 }
 
 fn fact(value: &str) -> String {
-    percent_decode(value).trim().chars().take(MAX_FACT_LEN).collect()
-}
-
-/// Decodes every `%XX`; anything else after a `%` stays unchanged, and bytes that are not UTF-8
-/// become replacement characters.
-fn percent_decode(text: &str) -> String {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        match (first, after) {
-            (b'%', [high, low, beyond @ ..]) if digit(*high).is_some() && digit(*low).is_some() => {
-                decoded.push(digit(*high).unwrap_or(0) * 16 + digit(*low).unwrap_or(0));
-                rest = beyond;
-            }
-            _ => {
-                decoded.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+    percent_decode_lossy(value).trim().chars().take(MAX_FACT_LEN).collect()
 }
 
 #[cfg(test)]

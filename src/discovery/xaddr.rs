@@ -5,11 +5,11 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr},
 };
 
 use super::interfaces::{Network, Subnet};
-use crate::http_client::in_brackets;
+use crate::{http_client::in_brackets, uri::split_authority};
 
 /// The path of ONVIF's device service, which the standard fixes.
 pub const DEVICE_PATH: &str = "/onvif/device_service";
@@ -172,26 +172,6 @@ fn host_on_link(ip: IpAddr, link: Option<u32>) -> String {
         (IpAddr::V6(v6), Some(link)) if v6.is_unicast_link_local() => format!("{v6}%{link}"),
         _ => ip.to_string(),
     }
-}
-
-/// Returns host without brackets, and port. Of two ports (`host:80:8080`) the last one counts.
-pub(super) fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
-    let number = |digits: &str| match digits {
-        "" => Some(None),
-        // Port 0 means the default one.
-        digits => digits.parse::<u16>().ok().map(|port| Some(port).filter(|port| *port > 0)),
-    };
-    if let Some(rest) = authority.strip_prefix('[') {
-        let (host, after) = rest.split_once(']')?;
-        return Some((host, number(after.strip_prefix(':').unwrap_or(after))?));
-    }
-    if authority.split('%').next().unwrap_or("").parse::<Ipv6Addr>().is_ok() {
-        return Some((authority, None));
-    }
-    let mut parts = authority.split(':');
-    let host = parts.next().unwrap_or("");
-    let ports: Option<Vec<_>> = parts.map(number).collect();
-    Some((host, ports?.into_iter().next_back().flatten()))
 }
 
 #[cfg(test)]

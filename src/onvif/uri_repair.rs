@@ -4,11 +4,12 @@
 //! or one from before they were moved. The host at which we reached the camera certainly works.
 //! Path and query are kept byte for byte.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::{
     camera::{Credentials, Secret, StreamUri},
     http_client::in_brackets,
+    uri::{percent_decode_lossy, split_authority},
 };
 
 const RTSP_PORT: u16 = 554;
@@ -76,8 +77,8 @@ pub fn streams(uri: &str, reach: &str) -> Option<Streams> {
     let (authority, path) = rest.split_at(end);
     let (host, port) = split_authority(authority)?;
     let mut hosts = vec![reach];
-    if !host.eq_ignore_ascii_case(reach) && is_usable(&host, reach) {
-        hosts.push(host.as_str());
+    if !host.eq_ignore_ascii_case(reach) && is_usable(host, reach) {
+        hosts.push(host);
     }
     let ports = if port == Some(HTTP_PORT) { vec![port, Some(RTSP_PORT)] } else { vec![port] };
     let mut candidates = Vec::new();
@@ -103,7 +104,7 @@ fn split_login(uri: &str, reach: &str) -> Option<(String, Option<Credentials>)> 
     let authority_end = |text: &str| text.find(['/', '?', '#']).unwrap_or(text.len());
     let host_of = |text: &str| {
         let (host, _) = split_authority(&text[..authority_end(text)])?;
-        Some(host).filter(|host| !host.is_empty() && !host.contains('@'))
+        Some(host.to_owned()).filter(|host| !host.is_empty() && !host.contains('@'))
     };
     let is_reached = |text: &str| host_of(text).is_some_and(|host| host.eq_ignore_ascii_case(reach));
     let is_ip = |text: &str| host_of(text).is_some_and(|host| host.parse::<IpAddr>().is_ok());
@@ -124,7 +125,7 @@ fn split_login(uri: &str, reach: &str) -> Option<(String, Option<Credentials>)> 
         let (username, password) = login.split_once(':').unwrap_or((login, ""));
         // One character that should have been encoded shows that nothing is encoded.
         let is_raw = login.contains(['/', '?', '#', '@', ' ']);
-        let text = |text: &str| if is_raw { text.to_owned() } else { percent_decode(text) };
+        let text = |text: &str| if is_raw { text.to_owned() } else { percent_decode_lossy(text) };
         let login = Credentials { username: text(username), password: Secret::new(text(password)) };
         // A control character could end the header line that carries the login.
         let is_sendable = |text: &str| !text.contains(char::is_control);
@@ -133,28 +134,6 @@ fn split_login(uri: &str, reach: &str) -> Option<(String, Option<Credentials>)> 
         })
     });
     Some((format!("{scheme}://{location}"), login))
-}
-
-/// Returns host, without brackets, and port. Of two ports (`host:80:554`) the last one
-/// counts, and 0 means the default one. The host may be empty. `None`: a port that is
-/// not a number, or too many colons.
-fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
-    let number = |port: &str| match port {
-        "" => Some(None),
-        digits => digits.parse::<u16>().ok().map(|port| Some(port).filter(|&port| port > 0)),
-    };
-    if let Some(rest) = authority.strip_prefix('[') {
-        let (host, after) = rest.split_once(']')?;
-        let port = after.strip_prefix(':').unwrap_or(after);
-        return Some((host.to_owned(), number(port)?));
-    }
-    if authority.parse::<Ipv6Addr>().is_ok() {
-        return Some((authority.to_owned(), None));
-    }
-    let mut parts = authority.split(':');
-    let host = parts.next().unwrap_or("").to_owned();
-    let ports: Option<Vec<_>> = parts.map(number).collect();
-    Some((host, ports?.into_iter().next_back().flatten()))
 }
 
 /// Whether `host`, as given by a camera, is usable for us, who reached the camera as `reach`. A
@@ -190,27 +169,6 @@ impl Scope {
             _ => Self::Network,
         }
     }
-}
-
-/// Decodes every `%XX`; anything else after a `%` stays unchanged.
-fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let digits = text.get(at + 1..at + 3).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        match (bytes[at], digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
-            (b'%', Some(byte)) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            (byte, _) => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 #[cfg(test)]
