@@ -13,7 +13,7 @@
 //!
 //! let config = parse("[defaults]\nquality = 60\n[[camera]]\nid = \"gate\"\nip = \"192.168.1.64\"\n").unwrap();
 //! let gate = &config.cameras[0];
-//! assert_eq!((gate.id.as_str(), gate.name.as_str(), gate.tuning.quality), ("gate", "gate", 60));
+//! assert_eq!((gate.id.as_str(), gate.name.as_str(), gate.options.quality), ("gate", "gate", 60));
 //!
 //! // Every mistake at once, each with its place.
 //! let complaints = parse("[[camera]]\nid = \"gate\"\nip = 7\nqualty = 60\n").unwrap_err();
