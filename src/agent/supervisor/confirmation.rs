@@ -35,15 +35,18 @@ impl Locator {
         loop {
             pause = backoff.next().copied().unwrap_or(pause);
             Timer::after(pause).await;
-            // Not while the supervisor of the other stream asks.
-            let _asking = self.shared.asking.lock().await;
-            let record = self.load().await;
-            let Some(home) = self.home(record.as_ref()) else { return std::future::pending().await };
-            match self.ask(&home, record.as_ref(), false).await {
+            let answer = {
+                // The supervisor of the other stream does not ask meanwhile.
+                let _asking = self.shared.asking.lock().await;
+                let record = self.load().await;
+                // Without an address there is nobody to ask yet.
+                let Some(home) = self.home(record.as_ref()) else { continue };
+                self.ask(&home, record.as_ref(), false).await
+            };
+            match answer {
                 Ok(found) => return Ok(found),
                 Err(LocateError::Final(failure)) if failure.denies_memory => return Err(failure),
                 Err(LocateError::Final(failure)) if failure.state == State::Denied => {
-                    drop(_asking);
                     return std::future::pending().await;
                 }
                 Err(LocateError::Final(_) | LocateError::Elsewhere(_)) => {}
