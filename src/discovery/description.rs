@@ -9,8 +9,6 @@ use std::{
 };
 
 use smol::{
-    Timer,
-    future::FutureExt,
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
@@ -21,6 +19,7 @@ use super::{
 };
 use crate::{
     http_client::{in_brackets, response},
+    time::timeout,
     uri::split_authority,
     xml,
 };
@@ -149,11 +148,7 @@ impl Location {
 /// Fetches and parses the description at `location`. `None` if that fails or takes longer than
 /// `limit`; redirects are not followed.
 pub async fn fetch(location: &Location, limit: Duration) -> Option<Description> {
-    let deadline = async {
-        Timer::after(limit).await;
-        None
-    };
-    get(location).or(deadline).await
+    timeout(limit, get(location)).await.flatten()
 }
 
 async fn get(location: &Location) -> Option<Description> {

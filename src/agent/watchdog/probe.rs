@@ -13,11 +13,12 @@ use std::{
 
 use nix::errno::Errno;
 use smol::{
-    Async, Timer,
-    future::FutureExt,
+    Async,
     io::{AsyncReadExt, AsyncWriteExt},
 };
 use socket2::{Domain, Socket, Type};
+
+use crate::time::timeout;
 
 /// The result of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,12 +41,7 @@ pub async fn probe(listening: SocketAddr, limit: Duration) -> ProbeResult {
         Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => return ProbeResult::Elsewhere,
         Err(error) => return ProbeResult::Silent(error.to_string()),
     };
-    let asked = async { Some(ask(&stream, door).await) };
-    let too_late = async {
-        Timer::after(limit).await;
-        None
-    };
-    match asked.or(too_late).await {
+    match timeout(limit, ask(&stream, door)).await {
         Some(Ok(())) => ProbeResult::Answers,
         // This is how a connection ends that was accepted and closed before its request was read,
         // as beyond the admission limits. For a connection that nobody has accepted, the kernel
@@ -114,7 +110,7 @@ fn is_shortage(error: &io::Error) -> bool {
 mod tests {
     use std::net::TcpListener;
 
-    use smol::block_on;
+    use smol::{block_on, future::FutureExt};
 
     use super::*;
 

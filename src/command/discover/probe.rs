@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use smol::{Executor, Timer, future::FutureExt};
+use smol::Executor;
 
 use crate::{
     discovery::{DiscoveredDevice, Identity, XAddr},
@@ -14,6 +14,7 @@ use crate::{
         self, DeviceInformation, Profile, responses,
         soap::{self, Access, CallError, DEVICE, Operation, SoapDialect},
     },
+    time::timeout,
     xml::Element,
 };
 
@@ -52,11 +53,7 @@ pub async fn all(discovered_devices: Vec<DiscoveredDevice>) -> Vec<(DiscoveredDe
 }
 
 async fn one(discovered: DiscoveredDevice) -> (DiscoveredDevice, Option<(XAddr, DeviceAnswers)>) {
-    let deadline = async {
-        Timer::after(WHOLE).await;
-        None
-    };
-    let answer = question(&discovered).or(deadline).await;
+    let answer = timeout(WHOLE, question(&discovered)).await.flatten();
     (discovered, answer)
 }
 
