@@ -4,7 +4,7 @@ use std::{thread, time::Instant};
 
 use crate::{
     scenario::{Scenario, Wall, tell, unix_ms},
-    support::{stamp, try_burnt_in, wait_for},
+    support::{try_burnt_in, wait_for},
 };
 
 const STATES: &[&str] = &["stalled", "offline"];

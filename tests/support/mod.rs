@@ -28,8 +28,6 @@ use serde_json::Value;
 
 pub mod network;
 pub mod page;
-#[path = "../../examples/virtual-camera/stamp.rs"]
-pub mod stamp;
 
 /// Timeout of every wait: a condition that does not hold by then never will, even on a busy
 /// machine.
@@ -141,7 +139,7 @@ impl Cameras {
     /// Starts one camera per description, in the syntax of `virtual-camera --camera`; adds an `ip`
     /// if there is none.
     pub fn start(descriptions: &[&str]) -> Self {
-        let program = agent_program().parent().unwrap().join("examples/virtual-camera");
+        let program = agent_program().parent().unwrap().join("virtual-camera");
         let mut command = Command::new(program);
         command.args(["--exit-with-stdin", "--control", "127.0.0.1:0"]);
         for description in descriptions {

@@ -10,11 +10,9 @@ use async_tungstenite::{
 use cctv_agent::{media::Codec, worker::decoder::Decoder};
 use serde_json::{Value, json};
 use smol::{Timer, block_on, future::FutureExt, net::TcpStream, stream::StreamExt};
+use stamp::{Pixels, Stamp, read};
 
-use crate::support::{
-    PATIENCE,
-    stamp::{Pixels, Stamp, read},
-};
+use crate::support::PATIENCE;
 
 pub struct Wall(WebSocketStream<TcpStream>);
 

@@ -1,0 +1,77 @@
+//! How long a page waits: for the first picture of a running agent, and for all pictures after a
+//! cold start.
+
+use std::{
+    collections::BTreeSet,
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+use async_tungstenite::tungstenite::{Message, WebSocket};
+
+use crate::{
+    Result,
+    peer::{START, Setup},
+    playback_server::PlaybackServer,
+    round::wait_until_live,
+    viewer,
+};
+
+/// From the end of one try until the agent has released everything.
+const REST: Duration = Duration::from_millis(900);
+/// Size of the tiles of a 16-tile wall on a screen 2560 pixels wide.
+const TILE: (usize, usize) = (640, 360);
+
+/// Milliseconds from opening the socket to the first picture, for each of `tries` at different
+/// moments between two key frames, without other viewers. The size is that of a full screen.
+///
+/// # Errors
+/// If the agent sends none in the requested format.
+pub fn first_pictures(setup: &Setup, playback: &PlaybackServer, format: &str, tries: u32) -> Result<Vec<f64>> {
+    let running = setup.agent_alone(playback)?;
+    wait_until_live(running.port, playback.cameras().len(), Instant::now() + START)?;
+    let mut waits = Vec::new();
+    for try_ in 0..tries {
+        thread::sleep(REST + Duration::from_millis(u64::from(try_ * 170 % 1000)));
+        let began = Instant::now();
+        let show = viewer::show(1, crate::FULL_HD, &[format]);
+        let mut socket = viewer::socket(running.port, "/ws", Some("cctv.wall.1"), &show, began + START)?;
+        next_tile(&mut socket, format)?;
+        waits.push(began.elapsed().as_secs_f64() * 1000.0);
+    }
+    Ok(waits)
+}
+
+/// Seconds from starting the agent until a waiting page has a picture of each camera.
+///
+/// # Errors
+/// If one camera gives none.
+pub fn cold_start(setup: &Setup, playback: &PlaybackServer, format: &str) -> Result<f64> {
+    let cameras = playback.cameras().len();
+    let began = Instant::now();
+    let running = setup.agent_alone(playback)?;
+    let show = viewer::show(cameras, TILE, &[format]);
+    let mut socket = viewer::socket(running.port, "/ws", Some("cctv.wall.1"), &show, began + START)?;
+    let mut seen = BTreeSet::new();
+    while seen.len() < cameras {
+        seen.insert(next_tile(&mut socket, format)?);
+        if began.elapsed() > START {
+            return Err(format!("{} of {cameras} after {} s", seen.len(), START.as_secs()).into());
+        }
+    }
+    Ok(began.elapsed().as_secs_f64())
+}
+
+/// The tile of the next picture in `format`.
+fn next_tile(socket: &mut WebSocket<TcpStream>, format: &str) -> Result<u8> {
+    let wanted = if format == "jpeg" { 1 } else { 2 };
+    loop {
+        match socket.read()? {
+            Message::Binary(frame) if frame.len() > 16 && frame[1] == wanted => return Ok(frame[2]),
+            Message::Binary(_) => return Err(format!("asked for {format}, the agent sends another format").into()),
+            Message::Text(text) if text.contains("\"error\"") => return Err(format!("the wall says {text}").into()),
+            _ => {}
+        }
+    }
+}
