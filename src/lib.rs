@@ -1,7 +1,7 @@
 //! cctv-agent shows IP cameras as a live wall in a browser. A picture that is not live never looks
 //! live. This file lists the modules; `docs/architecture.md` describes how they work together.
 //!
-//! A module uses only modules of lower layers; `tests/layering.rs` enforces this.
+//! A module uses only modules of lower layers; `tests/pure/layering.rs` enforces this.
 
 // Layer 0
 pub mod camera;

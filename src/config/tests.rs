@@ -1,4 +1,4 @@
-//! Valid and invalid files. The texts of complaints are tested in `tests/config_check.rs`.
+//! Valid and invalid files. The texts of complaints are tested in `tests/pure/config_check.rs`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Video made by `ffmpeg` while a test runs, as access units.
+//! Video made by `ffmpeg` (libx264, libx265, mjpeg) while a test runs, as access units.
 
 use std::{
     io::Write,
@@ -8,9 +8,15 @@ use std::{
 };
 
 use cctv_agent::{
-    media::{AccessUnit, Codec},
+    media::{AccessUnit, Codec, Size},
     worker::h26x::nal::{self, NalKind},
 };
+
+/// Size of the pictures of [`h264`], [`h265`] and [`mjpeg`].
+pub const SIZE: Size = Size { width: 640, height: 360 };
+
+/// Frames from one key frame to the next in [`h264`] and [`h265`].
+pub const GOP: usize = 25;
 
 /// Pipes `input` through `ffmpeg` with these arguments.
 pub fn ffmpeg(arguments: &[&str], input: Vec<u8>) -> Vec<u8> {
@@ -31,8 +37,23 @@ pub fn ffmpeg(arguments: &[&str], input: Vec<u8>) -> Vec<u8> {
     output.stdout
 }
 
-/// The access units of `stream`, Annex B with a delimiter before each, 25 a second.
+/// The access units of `stream`, 25 a second: H.264 or H.265 in Annex B with a delimiter before each
+/// unit, or JPEGs one after the other.
 pub fn units(codec: Codec, stream: &[u8]) -> Vec<AccessUnit> {
+    let units = match codec {
+        Codec::Jpeg => jpegs(stream),
+        Codec::H264 | Codec::H265 => annex_b(codec, stream),
+    };
+    let unit = |(data, sequence): (Vec<u8>, u32)| AccessUnit {
+        sequence,
+        taken: 1_000_000 + 40_000 * u64::from(sequence),
+        key: nal::is_key(codec, &data),
+        data: Arc::from(data),
+    };
+    units.into_iter().zip(0..).map(unit).collect()
+}
+
+fn annex_b(codec: Codec, stream: &[u8]) -> Vec<Vec<u8>> {
     let mut units: Vec<Vec<u8>> = Vec::new();
     for piece in nal::split(stream) {
         if nal::kind(codec, piece) == NalKind::Aud || units.is_empty() {
@@ -42,11 +63,42 @@ pub fn units(codec: Codec, stream: &[u8]) -> Vec<AccessUnit> {
         unit.extend([0, 0, 0, 1]);
         unit.extend(piece);
     }
-    let unit = |(data, sequence): (Vec<u8>, u32)| AccessUnit {
-        sequence,
-        taken: 1_000_000 + 40_000 * u64::from(sequence),
-        key: nal::is_key(codec, &data),
-        data: Arc::from(data),
-    };
-    units.into_iter().zip(0..).map(unit).collect()
+    units
+}
+
+fn jpegs(stream: &[u8]) -> Vec<Vec<u8>> {
+    let begins: Vec<usize> = (0..stream.len() - 2).filter(|&at| stream[at..].starts_with(b"\xff\xd8\xff")).collect();
+    let ends = begins.iter().skip(1).copied().chain([stream.len()]);
+    begins.iter().zip(ends).map(|(&begin, end)| stream[begin..end].to_vec()).collect()
+}
+
+/// `seconds` of a moving test picture at 25 fps, as access units.
+fn test_clip(codec: Codec, arguments: &[&str], seconds: u32) -> Vec<AccessUnit> {
+    let source = format!("testsrc2=size={}x{}:rate=25:duration={seconds}", SIZE.width, SIZE.height);
+    let arguments = [&["-f", "lavfi", "-i", &source], arguments, &["-"]].concat();
+    units(codec, &ffmpeg(&arguments, Vec::new()))
+}
+
+pub fn h264(extra: &str, seconds: u32) -> Vec<AccessUnit> {
+    let parameters = format!("aud=1:keyint={GOP}:scenecut=0:bframes=0{extra}");
+    test_clip(
+        Codec::H264,
+        &["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-x264-params", &parameters, "-f", "h264"],
+        seconds,
+    )
+}
+
+pub fn h265(extra: &str, seconds: u32) -> Vec<AccessUnit> {
+    let parameters = format!(
+        "log-level=error:aud=1:repeat-headers=1:keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes=0:open-gop=0{extra}"
+    );
+    test_clip(
+        Codec::H265,
+        &["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x265-params", &parameters, "-f", "hevc"],
+        seconds,
+    )
+}
+
+pub fn mjpeg(seconds: u32) -> Vec<AccessUnit> {
+    test_clip(Codec::Jpeg, &["-c:v", "mjpeg", "-q:v", "4", "-pix_fmt", "yuvj420p", "-f", "mjpeg"], seconds)
 }

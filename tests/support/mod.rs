@@ -2,10 +2,11 @@
 //! loopback addresses that no other test uses. Each process ends when the value that started it is
 //! dropped.
 
-// Each test file is a program of its own and uses only a part of this module.
+// Each test program uses only a part of this module.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpStream},
@@ -13,11 +14,11 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU16, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use nix::{
@@ -26,8 +27,11 @@ use nix::{
 };
 use serde_json::Value;
 
+pub mod clip;
 pub mod network;
+pub mod onvif_camera;
 pub mod page;
+pub mod wall;
 
 /// Timeout of every wait: a condition that does not hold by then never will, even on a busy
 /// machine.
@@ -54,11 +58,35 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// A loopback address that only this process uses.
 pub fn own_address() -> Ipv4Addr {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    // At most 2^22 processes exist: 14 bits of the number within 127.64/10 keep the addresses
-    // distinct.
-    let [.., a, b] = std::process::id().to_be_bytes();
-    Ipv4Addr::new(127, 64 | (a & 0x3f), b, NEXT.fetch_add(1, Ordering::Relaxed))
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    address(std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The `n`th address, counted from 0, of process `pid`, within 127.64/10.
+///
+/// 254 addresses have the same 24 bits: a block. Test programs that run at the same time have
+/// numbers close to each other, so the next block of a process is far from its first one.
+fn address(pid: u32, n: u16) -> Ipv4Addr {
+    const BLOCKS: u32 = 1 << 14;
+    const NEXT_BLOCK: u32 = 4099;
+    let n = u32::from(n);
+    let block = (pid + n / 254 * NEXT_BLOCK) % BLOCKS;
+    let [.., a, b] = block.to_be_bytes();
+    let [.., last] = (n % 254 + 1).to_be_bytes();
+    Ipv4Addr::new(127, 64 | a, b, last)
+}
+
+#[test]
+fn addresses_of_one_process_and_its_neighbours_are_distinct() {
+    let all = (4_194_300..4_194_304).flat_map(|pid| (0..2000).map(move |n| address(pid, n)));
+    let distinct: BTreeSet<_> = all.clone().collect();
+    assert_eq!(distinct.len(), all.count());
+    assert!(distinct.iter().all(|address| address.octets()[1] >> 6 == 1 && address.is_loopback()));
+}
+
+/// Unix time in milliseconds.
+pub fn unix_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 /// A directory of its own, removed when the value is dropped.
@@ -66,8 +94,9 @@ pub struct Folder(pub PathBuf);
 
 impl Folder {
     pub fn new() -> Self {
-        let [.., n] = own_address().octets();
-        let path = std::env::temp_dir().join(format!("cctv-story-{}-{n}", std::process::id()));
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("cctv-test-{}-{n}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -139,7 +168,8 @@ impl Cameras {
     /// Starts one camera per description, in the syntax of `virtual-camera --camera`; adds an `ip`
     /// if there is none.
     pub fn start(descriptions: &[&str]) -> Self {
-        let program = agent_program().parent().unwrap().join("virtual-camera");
+        let program = agent_program().with_file_name("virtual-camera");
+        assert!(program.exists(), "there is no {}; run cargo build --workspace", program.display());
         let mut command = Command::new(program);
         command.args(["--exit-with-stdin", "--control", "127.0.0.1:0"]);
         for description in descriptions {

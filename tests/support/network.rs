@@ -37,7 +37,7 @@ fn original_address(n: u8) -> Ipv4Addr {
 /// Prints why a scenario was skipped, bypassing the capture of the test harness.
 fn skip(reason: &str) {
     let thread = thread::current();
-    let _ = writeln!(io::stderr(), "skipped: {}: {reason}", thread.name().unwrap_or("a story"));
+    let _ = writeln!(io::stderr(), "skipped: {}: {reason}", thread.name().unwrap_or("a test"));
 }
 
 /// Runs a command to its end; the error is its output.

@@ -1,8 +1,5 @@
 //! A client of the wall's WebSocket without a browser.
 
-// Each test file is a program of its own and uses only a part of this module.
-#![allow(dead_code)]
-
 use async_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Message, client::IntoClientRequest},

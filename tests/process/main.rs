@@ -1,0 +1,30 @@
+//! Scenarios with real processes: an agent and virtual cameras on loopback addresses of their own.
+//!
+//! As many scenarios run at the same time as the machine has cores; the times in them allow for that.
+
+// Helpers of a test panic as the test does.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod command_line;
+mod errors;
+mod faults;
+mod hostile_cameras;
+mod limits;
+mod monitoring;
+mod passthrough;
+mod recorder;
+mod recovery;
+mod reload;
+mod reverse_proxy;
+mod running_agent;
+mod shape;
+mod smoke;
+mod stop;
+mod substreams;
+mod syslog;
+mod viewers;
+mod watchdog;
+mod workers;

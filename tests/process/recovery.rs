@@ -1,0 +1,120 @@
+//! Recovery: a camera stalls, closes the connection or stays away, or its worker dies. The wall
+//! says so and recovers by itself.
+
+use std::{fs, time::Instant};
+
+use crate::support::{Agent, Cameras, MotionJpeg, wait_for};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+const CAMERA: &str = "id=gate size=640x360 small=none";
+
+fn agent_for(cameras: &Cameras) -> Agent {
+    let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\nstall_after = 2.0\n{}", cameras.place("gate")));
+    agent.wait_for_state("gate", "live");
+    agent
+}
+
+#[test]
+fn stalled_camera_shows_the_card_and_comes_back() {
+    let cameras = Cameras::start(&[CAMERA]);
+    let agent = agent_for(&cameras);
+    let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+    let live = viewer.next_live();
+    let last_sequence = live.sequence.unwrap();
+
+    cameras.fault("gate", "stall");
+    agent.wait_for_log(&["gate: no frame for 2.0 s"]);
+    let snapshot = agent.get("/snapshot/gate").unwrap();
+    assert_eq!(snapshot.status, 503, "a stalled camera has no snapshot");
+    assert_eq!(snapshot.header("content-type"), Some("image/jpeg"), "but a card");
+    // The open stream now carries cards, and no picture received earlier.
+    let card = viewer.next_card();
+    for _ in 0..2 {
+        let next = viewer.next();
+        assert_eq!(next.sequence, None, "a picture followed the card while the camera was stalled");
+    }
+    assert_ne!(card.jpeg, live.jpeg);
+    // The camera still listens, so it got a TEARDOWN before the next session was requested.
+    let teardowns = wait_for("TEARDOWN or another session", || {
+        let facts = cameras.facts("gate");
+        let (over, opened) = (facts["teardowns"].as_u64()?, facts["sessions_opened"].as_u64()?);
+        (over >= 1 || opened >= 2).then_some(over)
+    });
+    assert_eq!(teardowns, 1);
+
+    cameras.fault("gate", "resume");
+    let again = viewer.next_live();
+    assert!(again.sequence.unwrap() > last_sequence, "the same viewer goes on with newer pictures");
+    let camera = agent.wait_for_state("gate", "live");
+    assert_eq!(camera["stalls"], 1, "{camera}");
+}
+
+#[test]
+fn camera_that_hangs_up_or_refuses_is_read_again_when_it_is_back() {
+    let cameras = Cameras::start(&[CAMERA]);
+    let agent = agent_for(&cameras);
+    cameras.fault("gate", "drop");
+    wait_for("a new session", || (agent.camera("gate")["reconnects"].as_u64()? >= 1).then_some(()));
+    agent.wait_for_state("gate", "live");
+
+    cameras.fault("gate", "refuse");
+    agent.wait_for_state("gate", "offline");
+    // The failure is reported at once, the reaction as soon as the worker has closed.
+    wait_for("a word on what is done", || agent.camera("gate")["why"].as_str()?.contains("trying again").then_some(()));
+    cameras.fault("gate", "resume");
+    agent.wait_for_state("gate", "live");
+}
+
+#[test]
+fn killed_worker_is_replaced_and_leaves_nothing_behind() {
+    let cameras = Cameras::start(&[CAMERA]);
+    let agent = agent_for(&cameras);
+    let before = agent.workers();
+    assert_eq!(before.len(), 1);
+    kill(Pid::from_raw(before[0]), Signal::SIGKILL).unwrap();
+    wait_for("another worker", || {
+        let now = agent.workers();
+        (now.len() == 1 && now != before).then_some(())
+    });
+    agent.wait_for_state("gate", "live");
+    agent.wait_for_log(&["gate: ", "SIGKILL"]);
+    wait_for("one session at the camera", || (cameras.facts("gate")["sessions"] == 1).then_some(()));
+}
+
+#[test]
+fn worker_that_hangs_is_killed() {
+    let cameras = Cameras::start(&[CAMERA]);
+    let agent = agent_for(&cameras);
+    let stopped = agent.workers()[0];
+    kill(Pid::from_raw(stopped), Signal::SIGSTOP).unwrap();
+    wait_for("the stopped worker to be reaped", || (!fs::exists(format!("/proc/{stopped}")).unwrap()).then_some(()));
+    agent.wait_for_state("gate", "live");
+}
+
+#[test]
+fn agent_killed_without_warning_leaves_no_worker() {
+    let cameras = Cameras::start(&[CAMERA]);
+    let mut agent = agent_for(&cameras);
+    let worker = agent.workers()[0];
+    agent.signal(Signal::SIGKILL);
+    agent.exit();
+    wait_for("the worker to end", || (!fs::exists(format!("/proc/{worker}")).unwrap()).then_some(()));
+}
+
+#[test]
+fn sigterm_takes_leave_of_the_camera_and_exits_with_zero() {
+    let cameras = Cameras::start(&[CAMERA]);
+    let mut agent = agent_for(&cameras);
+    let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+    viewer.next();
+    let asked = Instant::now();
+    agent.signal(Signal::SIGTERM);
+    let status = agent.exit();
+    assert_eq!(status.code(), Some(0));
+    assert!(agent.log_text().contains("stopped"), "{}", agent.log_text());
+    eprintln!("stopped after {:?}", asked.elapsed());
+    wait_for("TEARDOWN", || (cameras.facts("gate")["teardowns"].as_u64()? >= 1).then_some(()));
+}
