@@ -9,7 +9,7 @@ extern crate self as cctv_agent;
 
 // The path is set on the module, so that the files below find their own subfolders.
 #[path = "../../src"]
-mod rooms {
+mod modules {
     pub mod camera;
     pub mod config;
     pub mod discovery;
@@ -26,4 +26,4 @@ mod rooms {
 
 pub mod readers;
 
-pub use rooms::*;
+pub use modules::*;

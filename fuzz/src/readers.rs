@@ -34,11 +34,11 @@ pub const ALL: [(&str, Check); 9] = [
     ("challenge", challenge),
     ("config", config),
     ("description", description),
+    ("ipc", ipc),
     ("probe_match", probe_match),
-    ("reply", reply),
+    ("response", response),
     ("soap", soap),
     ("ssdp", ssdp),
-    ("wire", wire),
     ("xml", xml),
 ];
 
@@ -63,7 +63,7 @@ fn depth(element: &Element) -> usize {
 }
 
 /// An HTTP response parses the same in pieces of any size; the first byte gives the size.
-pub fn reply(bytes: &[u8]) {
+pub fn response(bytes: &[u8]) {
     let Some((first, bytes)) = bytes.split_first() else { return };
     let whole = response::read(bytes).ok();
     let mut reader = response::Reader::default();
@@ -177,7 +177,7 @@ pub fn challenge(bytes: &[u8]) {
 
 /// A message between agent and worker, its kind first, is refused or encodes back to the same
 /// bytes.
-pub fn wire(bytes: &[u8]) {
+pub fn ipc(bytes: &[u8]) {
     let Some((&kind, body)) = bytes.split_first() else { return };
     same_again(ToWorker::decode(kind, body), kind, body);
     match FromWorker::decode(kind, body) {
