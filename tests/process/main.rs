@@ -15,6 +15,7 @@ mod hostile_cameras;
 mod limits;
 mod monitoring;
 mod passthrough;
+mod recorded_answers;
 mod recorder;
 mod recovery;
 mod reload;

@@ -6,10 +6,6 @@
 //! `CCTV_AGENT_RECORD=1` the test writes them from the present build instead of comparing. A change of a
 //! recorded line is a change that other people's programs notice, and belongs into `CHANGELOG.md`.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::{
     collections::BTreeMap,
     fs,
@@ -18,11 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     Agent, Cameras, Folder, agent_program, own_address,
     page::{Heard, Page},
 };
+use serde_json::{Value, json};
 
 /// Keys whose numbers are the same in every run. All other numbers are measured.
 const EXACT: [&str; 5] = ["size", "display", "quality", "tile", "connections_per_address"];
@@ -242,7 +238,7 @@ fn answers_of_a_running_agent_keep_their_fields() {
     let wall = json!(messages);
     compare_json("wall.json", &serde_json::from_str(&normalised(&wall.to_string(), &names)).unwrap());
     let settled = |profiles: &Value| profiles[0]["state"] == "live" && profiles[1]["viewers"] == 0;
-    support::wait_for("the main stream alone to be watched", || {
+    crate::support::wait_for("the main stream alone to be watched", || {
         Some(agent.camera("gate")["profiles"].clone()).filter(settled)
     });
     let api = serde_json::from_str(&normalised(&agent.api().to_string(), &names)).unwrap();
