@@ -75,8 +75,8 @@ const MAX_FILE_LEN: usize = 400;
 const LONG_FILES: [(&str, &str); 0] = [];
 
 /// Modules that may still contain circles.
-const CIRCLES: [&str; 10] =
-    ["agent", "command", "config", "discovery", "http_client", "hub", "ipc", "onvif", "web", "worker"];
+const CIRCLES: [&str; 9] =
+    ["command", "config", "discovery", "http_client", "hub", "ipc", "onvif", "web", "worker"];
 
 /// The files that may contain unsafe code. A `SAFETY:` comment above each block says why it is
 /// sound.
