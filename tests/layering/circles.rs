@@ -40,7 +40,9 @@ impl<'a> Imports<'a> {
     fn edges(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut edges: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (module, source) in &self.files {
-            let targets = source.paths.iter().filter_map(|path| self.definition(&path.segments));
+            let is_passed_on = |path: &[String]| source.imports.iter().any(|i| i.is_passed_on && i.from == path);
+            let paths = source.paths.iter().map(|path| &path.segments[..]).filter(|path| !is_passed_on(path));
+            let targets = paths.filter_map(|path| self.definition(path));
             edges.insert(module, targets.filter(|target| target != module).collect());
         }
         edges
@@ -110,5 +112,12 @@ mod tests {
         assert_eq!(circles(&files), [""; 0]);
         let files = [("hub", "mod b; struct A; fn f() { b::g() }"), ("hub::b", "use super::A; fn g() {}")];
         assert_eq!(circles(&files), ["hub -> hub::b"]);
+    }
+
+    #[test]
+    fn name_that_is_passed_on_and_not_used_is_no_import() {
+        let child = ("hub::b", "use super::A; pub struct B; fn g(_: A) {}");
+        assert_eq!(circles(&[("hub", "mod b; pub use b::B; pub struct A;"), child]), [""; 0]);
+        assert_eq!(circles(&[("hub", "mod b; pub use b::B; pub struct A(B);"), child]), ["hub -> hub::b"]);
     }
 }

@@ -1,6 +1,8 @@
 //! What the rules need of a source file: its paths, `unwrap` calls, unsafe code and length, all without
 //! `#[cfg(test)]` items.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
 use syn::{spanned::Spanned as _, visit::Visit};
 
@@ -16,6 +18,8 @@ pub struct Path {
 pub struct Import {
     pub name: String,
     pub from: Vec<String>,
+    /// The file passes the name on, and does not use it itself.
+    pub is_passed_on: bool,
 }
 
 pub struct Source {
@@ -47,11 +51,16 @@ impl Source {
             module: module.iter().map(ToString::to_string).collect(),
             is_top: true,
             children: children(&file.items),
+            is_public: false,
+            names: BTreeSet::new(),
             paths: Vec::new(),
             imports: Vec::new(),
         };
         reader.visit_file(&file);
-        let (paths, imports) = (reader.paths, reader.imports);
+        let (paths, mut imports) = (reader.paths, reader.imports);
+        for import in &mut imports {
+            import.is_passed_on &= !reader.names.contains(&import.name);
+        }
         Self { paths, imports, unwraps: words.unwraps, unsafe_words: words.unsafe_words, lines }
     }
 }
@@ -162,6 +171,10 @@ struct Reader {
     is_top: bool,
     /// The modules declared in the module here.
     children: Vec<String>,
+    /// Whether the `use` that is read is `pub`.
+    is_public: bool,
+    /// The first name of each path outside of `use`.
+    names: BTreeSet<String>,
     paths: Vec<Path>,
     imports: Vec<Import>,
 }
@@ -196,7 +209,8 @@ impl Reader {
             syn::UseTree::Glob(_) => ([before, &["*".to_owned()]].concat(), "*".to_owned()),
         };
         if self.is_top {
-            self.imports.push(Import { name, from: self.resolve(segments.clone()) });
+            let from = self.resolve(segments.clone());
+            self.imports.push(Import { name, from, is_passed_on: self.is_public });
         }
         self.found(segments, line);
     }
@@ -223,7 +237,8 @@ impl Reader {
                 }
                 _ => {}
             }
-            let path = std::mem::take(&mut segments);
+            let path: Vec<String> = std::mem::take(&mut segments);
+            self.names.extend(path.first().cloned());
             if path.len() > 1 {
                 self.found(path, first_line);
             }
@@ -243,6 +258,7 @@ impl Reader {
 
 impl<'ast> Visit<'ast> for Reader {
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.is_public = !matches!(item.vis, syn::Visibility::Inherited);
         self.tree(&[], &item.tree);
     }
 
@@ -267,6 +283,7 @@ impl<'ast> Visit<'ast> for Reader {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
+        self.names.extend(path.segments.first().map(|segment| segment.ident.to_string()));
         if path.segments.len() > 1 {
             let segments = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
             self.found(segments, path.span().start().line);
