@@ -58,7 +58,11 @@ pub use limits::Limits;
 pub use self_usage::Usage;
 pub use wall_settings::WallSettings;
 
-use crate::{config::WebOrigin, hub::Hub, sync::Mutex};
+use crate::{
+    config::WebOrigin,
+    hub::{AgentStatus, Hub},
+    sync::Mutex,
+};
 use admission::Admission;
 use card_cache::Cards;
 use files::Files;
@@ -74,6 +78,7 @@ const ACCEPT_LOG_PAUSE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Web {
     pub hub: Arc<Hub>,
+    pub agent_status: Arc<AgentStatus>,
     /// The agent's own version, shown by `/api/cameras` and `/metrics`.
     pub version: &'static str,
     pub limits: Limits,
@@ -98,6 +103,7 @@ impl Web {
     pub fn new(hub: Arc<Hub>, www: PathBuf, version: &'static str, draw: Draw) -> Self {
         Self {
             hub,
+            agent_status: Arc::default(),
             version,
             walls: Arc::default(),
             streams: Streams::default(),

@@ -153,13 +153,13 @@ fn agent(page: &mut Page, web: &Web, usage: Option<self_usage::Usage>) {
         page.sample(&[("limit", limit)], count as f64);
     }
     page.family("cctv_reloads_total", "counter", "Times the configuration file was read again.");
-    page.sample(&[], web.hub.reload().count as f64);
-    if web.hub.reload().count > 0 {
+    page.sample(&[], web.agent_status.reload().count as f64);
+    if web.agent_status.reload().count > 0 {
         page.family("cctv_reload_taken", "gauge", "1 if the file was taken over the last time, 0 if it was bad.");
-        page.sample(&[], f64::from(u8::from(web.hub.reload().taken)));
+        page.sample(&[], f64::from(u8::from(web.agent_status.reload().taken)));
     }
     page.family("cctv_config_complaints", "gauge", "What is wrong with the configuration file.");
-    page.sample(&[], web.hub.complaints().len() as f64);
+    page.sample(&[], web.agent_status.complaints().len() as f64);
     page.family("cctv_log_lost_lines_total", "counter", "Log lines lost while syslogd was away or stuck.");
     page.sample(&[], log::lost() as f64);
     page.family("cctv_agent_info", "gauge", "Always 1; the version is in the label.");

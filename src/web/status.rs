@@ -15,7 +15,7 @@ use crate::{
 /// Every camera in the order of the configuration.
 pub fn cameras(web: &Web) -> Response {
     let now = Instant::now();
-    let reload = web.hub.reload();
+    let reload = web.agent_status.reload();
     let cameras: Vec<_> = web.hub.channels().iter().map(|channel| camera(web, &channel.status(now), now)).collect();
     Response::json(
         200,
@@ -30,7 +30,7 @@ pub fn cameras(web: &Web) -> Response {
             "limits": limits(web),
             "refused": web.admission.refused().into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect::<Map<_, _>>(),
             "log_lines_lost": log::lost(),
-            "complaints": web.hub.complaints(),
+            "complaints": web.agent_status.complaints(),
             "reload": {
                 "asked": reload.asked,
                 "count": reload.count,

@@ -76,7 +76,8 @@ impl Wall<'_> {
             Changed,
             Stop(String),
         }
-        let changes = self.web.hub.changes();
+        let cameras_changed = self.web.hub.changes();
+        let complaints_changed = self.web.agent_status.changes();
         let mut pulse = Keepalive::new(&self.web.limits, Instant::now());
         let outbox = self.outbox.clone();
         loop {
@@ -86,7 +87,7 @@ impl Wall<'_> {
             // The page comes last, so that a page that sends a lot does not hide the other events.
             let event = async { Event::Stop(self.web.stopping().await) }
                 .or(async {
-                    let _rung = changes.recv().await;
+                    let _changed = cameras_changed.recv().or(complaints_changed.recv()).await;
                     Event::Changed
                 })
                 .or(async { Event::Text(pulse.next_text(receiver, &outbox).await) })
@@ -107,7 +108,7 @@ impl Wall<'_> {
     }
 
     async fn tell_complaints(&mut self) -> Result<(), End> {
-        let complaints = self.web.hub.complaints();
+        let complaints = self.web.agent_status.complaints();
         if complaints == self.told_complaints {
             return Ok(());
         }
