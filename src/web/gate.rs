@@ -17,7 +17,11 @@
 
 use std::sync::Arc;
 
-use super::{metadata::Metadata, response::Response, route::Route};
+use super::{
+    metadata::Metadata,
+    response::{ResourcePolicy, Response},
+    route::Route,
+};
 use crate::config::{Authority, Host, WebOrigin};
 use crate::sync::Mutex;
 
@@ -41,27 +45,6 @@ struct Rules {
 pub struct Admitted {
     rules: Arc<Rules>,
     pub resource_policy: ResourcePolicy,
-}
-
-/// Which pages may get the response from the browser (`Cross-Origin-Resource-Policy`, Fetch
-/// standard 3.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResourcePolicy {
-    /// Pages of the same scheme and registrable domain, on any port.
-    SameSite,
-    /// Any page: the requesting page is one of `embed`.
-    CrossOrigin,
-}
-
-impl ResourcePolicy {
-    pub const HEADER: &str = "Cross-Origin-Resource-Policy";
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SameSite => "same-site",
-            Self::CrossOrigin => "cross-origin",
-        }
-    }
 }
 
 impl Gate {

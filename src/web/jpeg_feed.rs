@@ -4,14 +4,15 @@
 //! This module keeps the promise that a picture which is not live never looks live. A picture is
 //! sent again only while its camera is live. From the moment it is not, only the card is sent.
 
-use std::{
-    sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Instant};
 
 use smol::future::FutureExt;
 
-use super::{Web, frame_limiter::FrameLimiter};
+use super::{
+    Web,
+    frame::{Frame, unix_now},
+    frame_limiter::FrameLimiter,
+};
 use crate::{
     camera::State,
     hub::{Channel, Condition, TooManyRenditions, View, ViewEvent},
@@ -21,18 +22,6 @@ use crate::{
 
 /// The reason given to viewers of a camera that was removed from the configuration.
 pub const REMOVED: &str = "no longer in the configuration";
-
-/// One JPEG for the viewer.
-pub struct Frame {
-    pub jpeg: Arc<[u8]>,
-    /// When the picture was received, or the card drawn.
-    pub taken: UnixMicros,
-    /// The picture's sequence number; 0 for a card.
-    pub sequence: u32,
-    pub state: State,
-    /// No frame follows: the camera was removed or the agent stops.
-    pub last: bool,
-}
 
 pub struct Frames<'a> {
     web: &'a Web,
@@ -146,11 +135,6 @@ impl<'a> Frames<'a> {
             last: false,
         }
     }
-}
-
-/// Unix time in microseconds by the system's clock.
-pub fn unix_now() -> UnixMicros {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as UnixMicros)
 }
 
 /// Unix seconds with six decimals, as in `X-Timestamp`.

@@ -14,7 +14,8 @@ use smol::future::FutureExt;
 
 use super::{
     Web,
-    jpeg_feed::{Frame, Frames},
+    frame::Frame,
+    jpeg_feed::Frames,
     protocol, query,
     timeout_socket::Socket,
     upgrade::{self, Accepted},

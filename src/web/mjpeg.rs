@@ -11,9 +11,9 @@ use smol::{future::FutureExt, io::AsyncWriteExt};
 use super::{
     Web,
     admission::too_many,
-    gate::ResourcePolicy,
-    jpeg_feed::{Frame, Frames, seconds},
-    response::Response,
+    frame::Frame,
+    jpeg_feed::{Frames, seconds},
+    response::{ResourcePolicy, Response},
     timeout_socket::Socket,
 };
 use crate::{hub::Channel, media::RenditionRequest};

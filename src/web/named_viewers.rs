@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::jpeg_feed::{Frame, unix_now};
+use super::frame::{Frame, unix_now};
 use crate::{
     camera::State,
     media::UnixMicros,

@@ -5,7 +5,7 @@ use std::io;
 use http_types::{Body, Method, StatusCode};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{gate::ResourcePolicy, timeout_socket::Socket};
+use super::timeout_socket::Socket;
 
 #[derive(Debug)]
 pub struct Response {
@@ -15,6 +15,27 @@ pub struct Response {
     pub content_type: &'static str,
     pub resource_policy: ResourcePolicy,
     pub body: Vec<u8>,
+}
+
+/// Which pages may get the response from the browser (`Cross-Origin-Resource-Policy`, Fetch
+/// standard 3.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourcePolicy {
+    /// Pages of the same scheme and registrable domain, on any port.
+    SameSite,
+    /// Any page: the requesting page is one of `embed`.
+    CrossOrigin,
+}
+
+impl ResourcePolicy {
+    pub const HEADER: &str = "Cross-Origin-Resource-Policy";
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SameSite => "same-site",
+            Self::CrossOrigin => "cross-origin",
+        }
+    }
 }
 
 pub const JSON: &str = "application/json";

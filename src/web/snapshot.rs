@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Instant};
 use super::{
     Web,
     admission::too_many,
-    jpeg_feed::{REMOVED, seconds, unix_now},
+    frame::unix_now,
+    jpeg_feed::{REMOVED, seconds},
     response::Response,
 };
 use crate::{

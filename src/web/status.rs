@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::{Web, jpeg_feed::unix_now, response::Response, self_usage};
+use super::{Web, frame::unix_now, response::Response, self_usage};
 use crate::{
     camera::CameraId,
     hub::{ProfileStatus, RenditionStatus, Status},

@@ -16,10 +16,10 @@ use smol::io::AsyncWriteExt;
 use super::{
     Web,
     counter::Permit,
-    gate::{Admitted, ResourcePolicy},
+    gate::Admitted,
     limits::Limits,
     metadata::Metadata,
-    response::Response,
+    response::{ResourcePolicy, Response},
     timeout_socket::Socket,
 };
 

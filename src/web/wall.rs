@@ -13,8 +13,8 @@ use smol::{
 
 use super::{
     Web,
+    frame::unix_now,
     frame_limiter::FrameLimiter,
-    jpeg_feed::unix_now,
     protocol::{self, Command, TileWish},
     tile::{Tile, TileRequest},
     timeout_socket::Socket,
