@@ -7,25 +7,18 @@
 
 mod admission;
 mod card_cache;
-mod connection;
 mod counter;
-mod files;
 mod frame;
 mod frame_limiter;
 mod gate;
-mod gzip_cache;
+mod http;
 mod jpeg_feed;
 mod legacy_ws;
 mod limits;
-mod metadata;
 mod metrics;
 mod mjpeg;
 mod named_viewers;
 mod protocol;
-mod query;
-mod request_head;
-mod response;
-mod route;
 mod self_usage;
 mod server;
 mod snapshot;
@@ -33,7 +26,6 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod tile;
-mod timeout_socket;
 mod upgrade;
 mod wall;
 mod wall_settings;
@@ -97,8 +89,8 @@ async fn accept(listener: TcpListener, web: Arc<Web>, connections: Weak<Executor
                 let (web, held) = (Arc::clone(&web), held.clone());
                 let task = async move {
                     match &place {
-                        Ok(_place) => connection::serve(stream, peer, &web).await,
-                        Err(refusal) => connection::refuse(stream, peer, *refusal, &web).await,
+                        Ok(_place) => http::connection::serve(stream, peer, &web).await,
+                        Err(refusal) => http::connection::refuse(stream, peer, *refusal, &web).await,
                     }
                     drop((place, leave, held));
                 };

@@ -9,12 +9,12 @@ use std::{
 
 use serde_json::json;
 
-use super::{
-    counter::{AddressPermit, LimitedCounter, PerAddressCounter, Permit},
-    response::Response,
-};
 use crate::hub::TooManyRenditions;
 use crate::sync::Mutex;
+use crate::web::{
+    counter::{AddressPermit, LimitedCounter, PerAddressCounter, Permit},
+    http::response::Response,
+};
 
 /// Seconds after which a refused client may try again.
 const COME_BACK: u32 = 5;

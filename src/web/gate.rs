@@ -17,13 +17,13 @@
 
 use std::sync::Arc;
 
-use super::{
+use crate::config::{Authority, Host, WebOrigin};
+use crate::sync::Mutex;
+use crate::web::http::{
     metadata::Metadata,
     response::{ResourcePolicy, Response},
     route::Route,
 };
-use crate::config::{Authority, Host, WebOrigin};
-use crate::sync::Mutex;
 
 /// Nothing is loaded from elsewhere, and only files of ours run. Ends with the list of origins that
 /// may frame the page.

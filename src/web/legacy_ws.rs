@@ -12,12 +12,12 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use smol::future::FutureExt;
 
-use super::{
+use crate::web::{
     Web,
     frame::Frame,
+    http::{query, timeout_socket::Socket},
     jpeg_feed::Frames,
-    protocol, query,
-    timeout_socket::Socket,
+    protocol,
     upgrade::{self, Accepted},
     ws_sender::{End, Keepalive, Outbox, Receiver},
 };

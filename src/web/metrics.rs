@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, time::Instant};
 
-use super::{Web, response::Response, self_usage, status::availability};
+use crate::web::{Web, http::response::Response, self_usage, status::availability};
 use crate::{
     camera::State,
     hub::{Cause, Status},

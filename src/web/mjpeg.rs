@@ -8,13 +8,15 @@ use std::{io, sync::Arc, time::Instant};
 use http_types::Method;
 use smol::{future::FutureExt, io::AsyncWriteExt};
 
-use super::{
+use crate::web::{
     Web,
     admission::too_many,
     frame::Frame,
+    http::{
+        response::{ResourcePolicy, Response},
+        timeout_socket::Socket,
+    },
     jpeg_feed::{Frames, seconds},
-    response::{ResourcePolicy, Response},
-    timeout_socket::Socket,
 };
 use crate::{hub::Channel, media::RenditionRequest};
 

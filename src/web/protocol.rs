@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::query::SIDES;
+use crate::web::http::query::SIDES;
 use crate::{
     camera::State,
     hub::{Condition, QueuedUnit},

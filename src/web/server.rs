@@ -11,11 +11,11 @@ use smol::{
     future::FutureExt,
 };
 
-use super::{
+use crate::web::{
     admission::{Admission, AdmissionLimits},
     card_cache::{Cards, Draw},
-    files::Files,
     gate::Gate,
+    http::files::Files,
     limits::Limits,
     named_viewers::Streams,
     self_usage::{self, Usage},

@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{
+use crate::web::{
     Web,
     admission::too_many,
     frame::unix_now,
+    http::response::Response,
     jpeg_feed::{REMOVED, seconds},
-    response::Response,
 };
 use crate::{
     camera::State,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::{Web, frame::unix_now, response::Response, self_usage};
+use crate::web::{Web, frame::unix_now, http::response::Response, self_usage};
 use crate::{
     camera::CameraId,
     hub::{ProfileStatus, RenditionStatus, Status},

@@ -13,14 +13,16 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http_types::{Method, Request};
 use smol::io::AsyncWriteExt;
 
-use super::{
+use crate::web::{
     Web,
     counter::Permit,
     gate::Admitted,
+    http::{
+        metadata::Metadata,
+        response::{ResourcePolicy, Response},
+        timeout_socket::Socket,
+    },
     limits::Limits,
-    metadata::Metadata,
-    response::{ResourcePolicy, Response},
-    timeout_socket::Socket,
 };
 
 /// Buffer size in bytes. Viewers send only a few bytes, so most of tungstenite's own 128 KiB for

@@ -11,13 +11,13 @@ use smol::{
     future::FutureExt,
 };
 
-use super::{
+use crate::web::{
     Web,
     frame::unix_now,
     frame_limiter::FrameLimiter,
+    http::timeout_socket::Socket,
     protocol::{self, Command, TileWish},
     tile::{Tile, TileRequest},
-    timeout_socket::Socket,
     upgrade::{self, Accepted},
     ws_sender::{End, Keepalive, Outbox, Receiver},
 };

@@ -20,8 +20,8 @@ use smol::{
     stream::StreamExt,
 };
 
-use super::{limits::Limits, timeout_socket::Socket};
 use crate::time::timeout;
+use crate::web::{http::timeout_socket::Socket, limits::Limits};
 
 /// A close frame holds 125 bytes, two of which are its code (RFC 6455 5.5).
 const MAX_REASON_LEN: usize = 123;

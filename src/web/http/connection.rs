@@ -10,18 +10,19 @@ use std::{
 use http_types::{Method, Request};
 use smol::net::TcpStream;
 
-use super::{
+use crate::web::{
     Web,
     admission::Refusal,
     gate::Admitted,
-    legacy_ws,
-    metadata::Metadata,
-    metrics, mjpeg, query,
-    request_head::{self, Head},
-    response::Response,
-    route::Route,
-    snapshot, status,
-    timeout_socket::Socket,
+    http::{
+        metadata::Metadata,
+        query,
+        request_head::{self, Head},
+        response::Response,
+        route::Route,
+        timeout_socket::Socket,
+    },
+    legacy_ws, metrics, mjpeg, snapshot, status,
     upgrade::{self, Accepted},
     wall,
 };

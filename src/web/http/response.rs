@@ -5,7 +5,7 @@ use std::io;
 use http_types::{Body, Method, StatusCode};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::timeout_socket::Socket;
+use crate::web::http::timeout_socket::Socket;
 
 #[derive(Debug)]
 pub struct Response {

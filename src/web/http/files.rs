@@ -13,7 +13,7 @@ use std::{
 use http_types::Request;
 use sha2::{Digest, Sha256};
 
-use super::{
+use crate::web::http::{
     gzip_cache::{Packed, Tag},
     response::Response,
 };

@@ -16,7 +16,10 @@ use std::{
 use http_types::{Method, Request};
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::{limits::Limits, metadata::Metadata, response::Response, timeout_socket::Socket};
+use crate::web::{
+    http::{metadata::Metadata, response::Response, timeout_socket::Socket},
+    limits::Limits,
+};
 use crate::{config::Authority, time::timeout};
 
 /// The header lines that are passed on besides those in [`Metadata`]. All others are dropped, most
