@@ -6,23 +6,17 @@
 //! from its own subscription to a stream.
 
 mod admission;
-mod card_cache;
 mod counter;
-mod frame;
-mod frame_limiter;
 mod gate;
 mod http;
-mod jpeg_feed;
 mod legacy_ws;
 mod limits;
 mod metrics;
-mod mjpeg;
-mod named_viewers;
 mod protocol;
 mod self_usage;
 mod server;
-mod snapshot;
 mod status;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -44,10 +38,10 @@ use smol::{
 };
 
 pub use admission::AdmissionLimits;
-pub use card_cache::Draw;
 pub use limits::Limits;
 pub use self_usage::Usage;
 pub use server::Web;
+pub use stream::card_cache::Draw;
 pub use wall_settings::WallSettings;
 
 /// Pause between two log lines about failed accepts.

@@ -14,10 +14,9 @@ use smol::future::FutureExt;
 
 use crate::web::{
     Web,
-    frame::Frame,
     http::{query, timeout_socket::Socket},
-    jpeg_feed::Frames,
     protocol,
+    stream::{frame::Frame, jpeg_feed::Frames},
     upgrade::{self, Accepted},
     ws_sender::{End, Keepalive, Outbox, Receiver},
 };

@@ -13,12 +13,14 @@ use smol::{
 
 use crate::web::{
     admission::{Admission, AdmissionLimits},
-    card_cache::{Cards, Draw},
     gate::Gate,
     http::files::Files,
     limits::Limits,
-    named_viewers::Streams,
     self_usage::{self, Usage},
+    stream::{
+        card_cache::{Cards, Draw},
+        named_viewers::Streams,
+    },
     wall_settings::WallSettings,
 };
 use crate::{

@@ -13,7 +13,11 @@ use smol::{
     future::FutureExt,
 };
 
-use super::{frame_limiter::FrameLimiter, jpeg_feed::REMOVED, protocol, ws_sender::Outbox};
+use crate::web::{
+    protocol,
+    stream::{frame_limiter::FrameLimiter, jpeg_feed::REMOVED},
+    ws_sender::Outbox,
+};
 use crate::{
     camera::State,
     hub::{Condition, Hub, Stream},

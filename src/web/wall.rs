@@ -13,10 +13,9 @@ use smol::{
 
 use crate::web::{
     Web,
-    frame::unix_now,
-    frame_limiter::FrameLimiter,
     http::timeout_socket::Socket,
     protocol::{self, Command, TileWish},
+    stream::{frame::unix_now, frame_limiter::FrameLimiter},
     tile::{Tile, TileRequest},
     upgrade::{self, Accepted},
     ws_sender::{End, Keepalive, Outbox, Receiver},

@@ -22,7 +22,8 @@ use crate::web::{
         route::Route,
         timeout_socket::Socket,
     },
-    legacy_ws, metrics, mjpeg, snapshot, status,
+    legacy_ws, metrics, status,
+    stream::{mjpeg, snapshot},
     upgrade::{self, Accepted},
     wall,
 };

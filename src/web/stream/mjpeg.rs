@@ -11,12 +11,14 @@ use smol::{future::FutureExt, io::AsyncWriteExt};
 use crate::web::{
     Web,
     admission::too_many,
-    frame::Frame,
     http::{
         response::{ResourcePolicy, Response},
         timeout_socket::Socket,
     },
-    jpeg_feed::{Frames, seconds},
+    stream::{
+        frame::Frame,
+        jpeg_feed::{Frames, seconds},
+    },
 };
 use crate::{hub::Channel, media::RenditionRequest};
 

@@ -8,10 +8,12 @@ use std::{sync::Arc, time::Instant};
 
 use smol::future::FutureExt;
 
-use super::{
+use crate::web::{
     Web,
-    frame::{Frame, unix_now},
-    frame_limiter::FrameLimiter,
+    stream::{
+        frame::{Frame, unix_now},
+        frame_limiter::FrameLimiter,
+    },
 };
 use crate::{
     camera::State,

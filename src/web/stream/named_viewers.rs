@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::frame::{Frame, unix_now};
+use crate::web::stream::frame::{Frame, unix_now};
 use crate::{
     camera::State,
     media::UnixMicros,

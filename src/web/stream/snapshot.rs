@@ -5,9 +5,11 @@ use std::{sync::Arc, time::Instant};
 use crate::web::{
     Web,
     admission::too_many,
-    frame::unix_now,
     http::response::Response,
-    jpeg_feed::{REMOVED, seconds},
+    stream::{
+        frame::unix_now,
+        jpeg_feed::{REMOVED, seconds},
+    },
 };
 use crate::{
     camera::State,
