@@ -6,8 +6,6 @@
 //! from its own subscription to a stream.
 
 mod admission;
-mod counter;
-mod gate;
 mod http;
 mod legacy_ws;
 mod limits;

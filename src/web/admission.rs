@@ -2,6 +2,9 @@
 //! setting that raises it. Present clients are not affected, also if the limit is lowered below
 //! their number.
 
+pub mod counter;
+pub mod gate;
+
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -12,7 +15,7 @@ use serde_json::json;
 use crate::hub::TooManyRenditions;
 use crate::sync::Mutex;
 use crate::web::{
-    counter::{AddressPermit, LimitedCounter, PerAddressCounter, Permit},
+    admission::counter::{AddressPermit, LimitedCounter, PerAddressCounter, Permit},
     http::response::Response,
 };
 

@@ -12,8 +12,8 @@ use smol::{
 };
 
 use crate::web::{
+    admission::gate::Gate,
     admission::{Admission, AdmissionLimits},
-    gate::Gate,
     http::files::Files,
     limits::Limits,
     self_usage::{self, Usage},

@@ -15,8 +15,7 @@ use smol::io::AsyncWriteExt;
 
 use crate::web::{
     Web,
-    counter::Permit,
-    gate::Admitted,
+    admission::{counter::Permit, gate::Admitted},
     http::{
         metadata::Metadata,
         response::{ResourcePolicy, Response},

@@ -13,7 +13,7 @@ use smol::net::TcpStream;
 use crate::web::{
     Web,
     admission::Refusal,
-    gate::Admitted,
+    admission::gate::Admitted,
     http::{
         metadata::Metadata,
         query,
