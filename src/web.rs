@@ -7,21 +7,15 @@
 
 mod admission;
 mod http;
-mod legacy_ws;
 mod limits;
 mod metrics;
-mod protocol;
 mod self_usage;
 mod server;
 mod status;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod tile;
-mod upgrade;
 mod wall;
-mod wall_settings;
-mod ws_sender;
 
 use std::{
     io,
@@ -40,7 +34,7 @@ pub use limits::Limits;
 pub use self_usage::Usage;
 pub use server::Web;
 pub use stream::card_cache::Draw;
-pub use wall_settings::WallSettings;
+pub use wall::wall_settings::WallSettings;
 
 /// Pause between two log lines about failed accepts.
 const ACCEPT_LOG_PAUSE: Duration = Duration::from_secs(10);

@@ -21,7 +21,7 @@ use crate::web::{
         card_cache::{Cards, Draw},
         named_viewers::Streams,
     },
-    wall_settings::WallSettings,
+    wall::wall_settings::WallSettings,
 };
 use crate::{
     config::WebOrigin,

@@ -3,6 +3,13 @@
 //! Each tile is a task, so no tile waits for another. The tiles share the socket, one message at a
 //! time.
 
+pub mod legacy_ws;
+pub mod protocol;
+pub mod tile;
+pub mod upgrade;
+pub mod wall_settings;
+pub mod ws_sender;
+
 use std::{collections::BTreeMap, io, sync::Arc, time::Instant};
 
 use smol::{
@@ -14,12 +21,12 @@ use smol::{
 use crate::web::{
     Web,
     http::timeout_socket::Socket,
-    protocol::{self, Command, TileWish},
     stream::{frame::unix_now, frame_limiter::FrameLimiter},
-    tile::{Tile, TileRequest},
-    upgrade::{self, Accepted},
-    ws_sender::{End, Keepalive, Outbox, Receiver},
 };
+use protocol::{Command, TileWish};
+use tile::{Tile, TileRequest};
+use upgrade::Accepted;
+use ws_sender::{End, Keepalive, Outbox, Receiver};
 
 pub const PROTOCOL: &str = "cctv.wall.1";
 

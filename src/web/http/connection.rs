@@ -22,10 +22,13 @@ use crate::web::{
         route::Route,
         timeout_socket::Socket,
     },
-    legacy_ws, metrics, status,
+    metrics, status,
     stream::{mjpeg, snapshot},
-    upgrade::{self, Accepted},
     wall,
+    wall::{
+        legacy_ws,
+        upgrade::{self, Accepted},
+    },
 };
 use crate::{hub::Channel, media::RenditionRequest};
 

@@ -15,7 +15,7 @@ use super::{Tile, TileFormat};
 use crate::{
     hub::{View, ViewEvent},
     media::{Picture, RenditionRequest},
-    web::protocol,
+    web::wall::protocol,
 };
 
 /// A picture that was sent and may not be drawn yet.

@@ -12,7 +12,7 @@ use smol::future::FutureExt;
 use super::{Tile, TileFormat};
 use crate::{
     hub::{UnitEvent, UnitView},
-    web::protocol,
+    web::wall::protocol,
 };
 
 impl Tile {

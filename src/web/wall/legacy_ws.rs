@@ -15,10 +15,12 @@ use smol::future::FutureExt;
 use crate::web::{
     Web,
     http::{query, timeout_socket::Socket},
-    protocol,
     stream::{frame::Frame, jpeg_feed::Frames},
-    upgrade::{self, Accepted},
-    ws_sender::{End, Keepalive, Outbox, Receiver},
+    wall::{
+        protocol,
+        upgrade::{self, Accepted},
+        ws_sender::{End, Keepalive, Outbox, Receiver},
+    },
 };
 use crate::{hub::Channel, media::RenditionRequest};
 

@@ -14,9 +14,8 @@ use smol::{
 };
 
 use crate::web::{
-    protocol,
     stream::{frame_limiter::FrameLimiter, jpeg_feed::REMOVED},
-    ws_sender::Outbox,
+    wall::{protocol, ws_sender::Outbox},
 };
 use crate::{
     camera::State,

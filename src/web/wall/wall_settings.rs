@@ -19,7 +19,7 @@ impl WallSettings {
     }
 
     /// The wall without a name comes first; `null` leaves the choice to the page.
-    pub(super) fn as_json(&self) -> Value {
+    pub(in crate::web) fn as_json(&self) -> Value {
         let walls = self.0.lock();
         let standard = std::iter::once(wall_json("", &walls.standard));
         standard.chain(walls.named.iter().map(|(name, wall)| wall_json(name, wall))).collect()
