@@ -8,10 +8,8 @@
 mod admission;
 mod http;
 mod limits;
-mod metrics;
-mod self_usage;
+mod ops;
 mod server;
-mod status;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -31,7 +29,7 @@ use smol::{
 
 pub use admission::AdmissionLimits;
 pub use limits::Limits;
-pub use self_usage::Usage;
+pub use ops::self_usage::Usage;
 pub use server::Web;
 pub use stream::card_cache::Draw;
 pub use wall::wall_settings::WallSettings;

@@ -74,8 +74,9 @@ const MAX_FILE_LEN: usize = 400;
 /// `(path, reason)` of each file that may be longer.
 const LONG_FILES: [(&str, &str); 0] = [];
 
-/// Modules that may still contain circles.
-const CIRCLES: [&str; 2] = ["config", "web"];
+/// Modules that may still contain circles. TO THE MERGER: `config` leaves this list with the branch that ends its
+/// circles; then the list and its use below go.
+const CIRCLES: [&str; 1] = ["config"];
 
 /// The files that may contain unsafe code. A `SAFETY:` comment above each block says why it is
 /// sound.

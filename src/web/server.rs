@@ -16,7 +16,7 @@ use crate::web::{
     admission::{Admission, AdmissionLimits},
     http::files::Files,
     limits::Limits,
-    self_usage::{self, Usage},
+    ops::self_usage::{self, Usage},
     stream::{
         card_cache::{Cards, Draw},
         named_viewers::Streams,

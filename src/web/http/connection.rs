@@ -22,7 +22,7 @@ use crate::web::{
         route::Route,
         timeout_socket::Socket,
     },
-    metrics, status,
+    ops::{metrics, status},
     stream::{mjpeg, snapshot},
     wall,
     wall::{

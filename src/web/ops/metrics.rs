@@ -2,7 +2,11 @@
 
 use std::{fmt::Write, time::Instant};
 
-use crate::web::{Web, http::response::Response, self_usage, status::availability};
+use crate::web::{
+    Web,
+    http::response::Response,
+    ops::{self_usage, status::availability},
+};
 use crate::{
     camera::State,
     hub::{Cause, Status},

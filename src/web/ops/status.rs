@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use crate::web::{Web, http::response::Response, self_usage, stream::frame::unix_now};
+use crate::web::{Web, http::response::Response, ops::self_usage, stream::frame::unix_now};
 use crate::{
     camera::CameraId,
     hub::{ProfileStatus, RenditionStatus, Status},
