@@ -128,7 +128,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
             warnings: Vec::new(),
         },
         complaints: Vec::new(),
-        reading: ConfigLoader::start(Arc::clone(&executor), Arc::clone(&hub), file),
+        reading: ConfigLoader::start(Arc::clone(&executor), Arc::clone(&web.agent_status), file),
         cameras: CameraManager::new(Context::new(Arc::clone(&executor), spawner), Arc::clone(&hub)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web)),
         network: Network::default(),
@@ -263,9 +263,9 @@ impl Agent {
             Some(new) => {
                 let outcome = self.apply(new);
                 self.cameras.forget_others();
-                self.hub.note_reload(count, true, outcome);
+                self.web.agent_status.note_reload(count, true, outcome);
             }
-            None => self.hub.note_reload(count, false, "the file is bad".to_owned()),
+            None => self.web.agent_status.note_reload(count, false, "the file is bad".to_owned()),
         }
     }
 
@@ -297,7 +297,7 @@ impl Agent {
     fn tell_complaints(&self) {
         let mut complaints = self.complaints.clone();
         complaints.extend(self.listeners.complaints());
-        self.hub.set_complaints(complaints);
+        self.web.agent_status.set_complaints(complaints);
     }
 
     /// Puts `new` into force; returns the changes as text.

@@ -5,6 +5,7 @@ pub mod check;
 pub mod discover;
 pub mod info;
 pub mod list;
+mod output;
 mod process;
 pub mod reload;
 mod sockets;
@@ -13,9 +14,7 @@ mod table;
 
 use std::{
     ffi::OsString,
-    fmt::Display,
     fs,
-    io::{self, Write as _},
     net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -23,9 +22,8 @@ use std::{
 
 use lexopt::{Arg, Parser, ValueExt};
 use log::LevelFilter;
-use serde_json::Value;
 
-use crate::{camera::Secret, config, log::Target, text};
+use crate::{camera::Secret, config, log::Target};
 use discover::Discover;
 use info::Info;
 
@@ -297,21 +295,6 @@ impl ArgParser {
     fn text(&mut self, name: &str) -> Result<String, String> {
         self.value(name)?.into_string().map_err(|_| format!("the value of --{name} is not UTF-8"))
     }
-}
-
-/// Writes a result to stdout. A reader that has closed its end, as `head` does, is not a failure.
-fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
-}
-
-/// Writes a result for programs to stdout, with all terminal control characters escaped.
-fn print_json(answer: &Value) {
-    print(&format!("{}\n", text::escaped_json(&format!("{answer:#}"))));
-}
-
-/// Writes one line to stderr, with all terminal control characters escaped.
-fn complain(line: impl Display) {
-    eprintln!("{}", table::shown(&line.to_string()));
 }
 
 /// Reads a file that holds only a password. One line end after it does not count.

@@ -40,14 +40,17 @@
 //! assert!(matches!(smol::block_on(view.next()), ViewEvent::Picture(picture) if picture.sequence == sequence));
 //! ```
 
+mod agent_status;
 mod channel;
 mod gop_cache;
 mod notifier;
 mod rate_meter;
+mod select;
 mod stall;
 mod status;
 mod stream;
 mod subscription;
+mod switching;
 mod unit_queue;
 mod unit_subscription;
 mod unit_view;
@@ -59,11 +62,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::channel::{Receiver, Sender, bounded};
+use smol::channel::Receiver;
 
-use crate::camera::CameraId;
-use crate::sync::{Mutex, MutexGuard};
+use crate::{camera::CameraId, sync::Mutex};
+use notifier::Notifier;
 
+pub use agent_status::{AgentStatus, Reload};
 pub use channel::Channel;
 pub use gop_cache::GopCache;
 pub use status::{Cause, Condition, Endpoint, ProfileStatus, RenditionStatus, Status, WorkerUsage};
@@ -74,42 +78,21 @@ pub use unit_subscription::{UnitEvent, UnitSubscription};
 pub use unit_view::UnitView;
 pub use view::View;
 
-/// All cameras in the order of the configuration, and the mistakes in the configuration file.
+/// All cameras in the order of the configuration.
 #[derive(Default)]
 pub struct Hub {
-    inner: Mutex<Inner>,
-}
-
-/// How often the configuration file was read again, and the result of the last time.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reload {
-    /// Number of reloads requested.
-    pub asked: u64,
-    /// Number of requested reloads that are done: the file was read after the last of them was
-    /// requested.
-    pub count: u64,
-    /// Whether the file was applied the last time.
-    pub taken: bool,
-    /// The result in words; empty before the first reload.
-    pub outcome: String,
-}
-
-#[derive(Default)]
-struct Inner {
-    channels: Vec<Arc<Channel>>,
-    complaints: Vec<String>,
-    reload: Reload,
-    notifier: Vec<Sender<()>>,
+    channels: Mutex<Vec<Arc<Channel>>>,
+    notifier: Notifier,
 }
 
 impl Hub {
     /// The camera named `id` in URLs.
     pub fn channel(&self, id: &str) -> Option<Arc<Channel>> {
-        self.inner().channels.iter().find(|channel| channel.id().as_str() == id).cloned()
+        self.channels.lock().iter().find(|channel| channel.id().as_str() == id).cloned()
     }
 
     pub fn channels(&self) -> Vec<Arc<Channel>> {
-        self.inner().channels.clone()
+        self.channels.lock().clone()
     }
 
     /// The cameras whose supervisors missed their heartbeat deadline by more than `patience`, and
@@ -125,14 +108,11 @@ impl Hub {
     /// Sets the cameras on the wall, in this order. A camera that is no longer among them is
     /// closed, which ends its viewers.
     pub fn replace_channels(&self, channels: Vec<Arc<Channel>>) {
-        let mut inner = self.inner();
+        let before = std::mem::replace(&mut *self.channels.lock(), channels.clone());
+        self.notifier.ring();
         let stays = |old: &Arc<Channel>| channels.iter().any(|new| Arc::ptr_eq(old.main(), new.main()));
-        let removed: Vec<_> = inner.channels.iter().filter(|old| !stays(old)).cloned().collect();
-        inner.channels = channels;
-        inner.ring();
-        drop(inner);
-        for channel in removed {
-            channel.close();
+        for removed in before.iter().filter(|old| !stays(old)) {
+            removed.close();
         }
     }
 
@@ -142,56 +122,9 @@ impl Hub {
         self.replace_channels(streams.into_iter().map(Channel::of).collect());
     }
 
-    /// The mistakes in the configuration file, one text each; empty if there are none.
-    pub fn complaints(&self) -> Vec<String> {
-        self.inner().complaints.clone()
-    }
-
-    pub fn set_complaints(&self, complaints: Vec<String>) {
-        let mut inner = self.inner();
-        if inner.complaints != complaints {
-            inner.complaints = complaints;
-            inner.ring();
-        }
-    }
-
-    /// Counts a request for a reload.
-    pub fn ask_reload(&self) {
-        self.inner().reload.asked += 1;
-    }
-
-    /// Records that the configuration file was read again. This completes the first `count` of all
-    /// requested reloads; everything that follows from the file has begun.
-    pub fn note_reload(&self, count: u64, taken: bool, outcome: String) {
-        let mut inner = self.inner();
-        inner.reload = Reload { asked: inner.reload.asked, count, taken, outcome };
-    }
-
-    pub fn reload(&self) -> Reload {
-        self.inner().reload.clone()
-    }
-
-    /// A receiver that is notified, at least once, after each change of the cameras or the
-    /// complaints.
+    /// A receiver that is notified, at least once, after each change of the cameras.
     pub fn changes(&self) -> Receiver<()> {
-        let (sender, receiver) = bounded(1);
-        let mut inner = self.inner();
-        // Years may pass between two changes, while viewers come and go: drop the senders without a
-        // receiver.
-        inner.notifier.retain(|bell| !bell.is_closed());
-        inner.notifier.push(sender);
-        receiver
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        // No code panics while it holds the lock, and a panic ends the process anyway.
-        self.inner.lock()
-    }
-}
-
-impl Inner {
-    fn ring(&mut self) {
-        self.notifier.retain(|bell| bell.force_send(()).is_ok());
+        self.notifier.hang()
     }
 }
 
@@ -217,16 +150,6 @@ mod tests {
     }
 
     #[test]
-    fn bells_of_those_who_left_are_forgotten_without_a_change() {
-        let hub = Hub::default();
-        for _ in 0..10 {
-            drop(hub.changes());
-        }
-        let _kept = hub.changes();
-        assert_eq!(hub.inner().notifier.len(), 1);
-    }
-
-    #[test]
     fn keeper_that_breaks_its_promise_is_told_and_one_that_waits_is_not() {
         let (hub, start) = (Hub::default(), Instant::now());
         let second = Duration::from_secs(1);
@@ -246,7 +169,7 @@ mod tests {
         let hub = Hub::default();
         let changes = hub.changes();
         assert!(changes.try_recv().is_err());
-        hub.set_complaints(vec!["line 1: no".into()]);
+        hub.replace_lanes(vec![stream("a")]);
         hub.replace_lanes(vec![]);
         assert!(changes.try_recv().is_ok());
         assert!(changes.try_recv().is_err(), "one ring is enough for two changes");

@@ -51,8 +51,10 @@ mod error;
 mod identity;
 mod media;
 pub mod profile_choice;
+mod quote;
 pub mod responses;
 pub mod soap;
+mod target;
 pub mod uri_repair;
 pub mod username_token;
 
@@ -62,6 +64,7 @@ pub use self::{
     error::{Error, Kind, Malformed},
     identity::{Identity, identity, is_same_endpoint},
     responses::{DeviceInformation, Profile, VideoSource},
+    target::Target,
     uri_repair::Streams,
 };
 
@@ -72,15 +75,6 @@ use crate::camera::{Credentials, StreamUri};
 
 /// The default port of ONVIF.
 pub const DEFAULT_PORT: u16 = 80;
-
-/// The device to contact.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Target {
-    /// IP address (IPv6 without brackets) or host name.
-    pub host: String,
-    pub port: u16,
-    pub credentials: Option<Credentials>,
-}
 
 /// One profile of a camera, with all that is needed to open its stream.
 #[derive(Clone, Debug, PartialEq)]

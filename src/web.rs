@@ -6,41 +6,17 @@
 //! from its own subscription to a stream.
 
 mod admission;
-mod card_cache;
-mod connection;
-mod counter;
-mod files;
-mod frame_limiter;
-mod gate;
-mod gzip_cache;
-mod jpeg_feed;
-mod legacy_ws;
+mod http;
 mod limits;
-mod metadata;
-mod metrics;
-mod mjpeg;
-mod named_viewers;
-mod protocol;
-mod query;
-mod request_head;
-mod response;
-mod route;
-mod self_usage;
-mod shutdown;
-mod snapshot;
-mod status;
+mod ops;
+mod server;
+mod stream;
 #[cfg(test)]
 mod tests;
-mod tile;
-mod timeout_socket;
-mod upgrade;
 mod wall;
-mod wall_settings;
-mod ws_sender;
 
 use std::{
     io,
-    path::PathBuf,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -48,138 +24,18 @@ use std::{
 use smol::{
     Executor, Timer,
     channel::{Sender, bounded},
-    future::FutureExt,
     net::TcpListener,
 };
 
 pub use admission::AdmissionLimits;
-pub use card_cache::Draw;
 pub use limits::Limits;
-pub use self_usage::Usage;
-pub use wall_settings::WallSettings;
-
-use crate::{config::WebOrigin, hub::Hub, sync::Mutex};
-use admission::Admission;
-use card_cache::Cards;
-use files::Files;
-use gate::Gate;
-use named_viewers::Streams;
-use shutdown::ShutdownSignal;
+pub use ops::self_usage::Usage;
+pub use server::Web;
+pub use stream::card_cache::Draw;
+pub use wall::wall_settings::WallSettings;
 
 /// Pause between two log lines about failed accepts.
 const ACCEPT_LOG_PAUSE: Duration = Duration::from_secs(10);
-
-/// What is served, to whom, and how much of it. Clones share all of it; each listener has its own
-/// clone from [`Web::for_listener`].
-#[derive(Clone)]
-pub struct Web {
-    pub hub: Arc<Hub>,
-    /// The agent's own version, shown by `/api/cameras` and `/metrics`.
-    pub version: &'static str,
-    pub limits: Limits,
-    /// How the page shows the cameras.
-    pub walls: Arc<WallSettings>,
-    /// Motion JPEG viewers with a name.
-    streams: Streams,
-    www: Arc<Mutex<PathBuf>>,
-    files: Arc<Files>,
-    gate: Arc<Gate>,
-    cards: Arc<Cards>,
-    admission: Arc<Admission>,
-    started: Instant,
-    /// Signals that the agent stops.
-    stop: ShutdownSignal,
-    /// Signals that this listener's address is no longer served.
-    leave: ShutdownSignal,
-}
-
-impl Web {
-    /// Serves the cameras of `hub` and the page in the directory `www`, with cards drawn by `draw`.
-    pub fn new(hub: Arc<Hub>, www: PathBuf, version: &'static str, draw: Draw) -> Self {
-        Self {
-            hub,
-            version,
-            walls: Arc::default(),
-            streams: Streams::default(),
-            www: Arc::new(Mutex::new(www)),
-            files: Arc::default(),
-            gate: Arc::default(),
-            cards: Arc::new(Cards::new(draw)),
-            admission: Arc::default(),
-            started: Instant::now(),
-            stop: ShutdownSignal::new(),
-            leave: ShutdownSignal::new(),
-            limits: Limits::default(),
-        }
-    }
-
-    /// Serves another directory from the next request on.
-    pub fn set_www(&self, www: PathBuf) {
-        *self.www.lock() = www;
-    }
-
-    /// Sets who is served, from the next request on. Besides IP addresses, `localhost` and this
-    /// machine's own names, the host may be one of `names`. Pages of the origins in `embed` may
-    /// show what is served. Present viewers are not affected.
-    pub fn set_access(&self, names: Vec<String>, embed: Vec<WebOrigin>) {
-        self.gate.set(names, embed);
-    }
-
-    /// Present number of Motion JPEG and WebSocket viewers.
-    pub fn viewers(&self) -> usize {
-        self.admission.viewers()
-    }
-
-    /// Sets the limits for new connections and viewers; present ones are not affected.
-    pub fn set_admission_limits(&self, bounds: AdmissionLimits) {
-        self.admission.set_admission_limits(bounds);
-    }
-
-    /// Present number of connections of any kind.
-    pub fn connections(&self) -> usize {
-        self.admission.connections()
-    }
-
-    /// Connections and viewers refused since the start, at any limit.
-    pub fn refused(&self) -> u64 {
-        self.admission.refused().iter().map(|(_, count)| count).sum()
-    }
-
-    /// What this process costs; `None` if `/proc` is not mounted.
-    ///
-    /// # Blocking
-    /// A few reads from the kernel's memory.
-    pub fn usage(&self) -> Option<Usage> {
-        self_usage::usage()
-    }
-
-    /// A clone for one more listener, whose viewers can be closed separately.
-    pub fn for_listener(&self) -> Self {
-        Self { leave: ShutdownSignal::new(), ..self.clone() }
-    }
-
-    /// Closes every viewer of every listener, because the agent stops: pictures are replaced by the
-    /// card, WebSockets are closed with the reason. [`serve`] returns as soon as all connections
-    /// have ended; call it with a timeout.
-    pub fn shutdown(&self) {
-        self.stop.tell("the agent is being stopped".to_owned());
-    }
-
-    /// Tells the viewers of this listener, in the same way, that its address is no longer served,
-    /// for the reason `why`.
-    pub fn leave(&self, why: String) {
-        self.leave.tell(why);
-    }
-
-    /// Waits until viewers must be closed; returns the reason.
-    async fn stopping(&self) -> String {
-        self.stop.heard().or(self.leave.heard()).await
-    }
-
-    fn www(&self) -> PathBuf {
-        self.www.lock().clone()
-    }
-}
 
 /// Accepts connections for ever. Returns only after [`Web::shutdown`] or [`Web::leave`], when the
 /// last connection has ended. It owns its connections: dropping the future closes them all. It
@@ -217,8 +73,8 @@ async fn accept(listener: TcpListener, web: Arc<Web>, connections: Weak<Executor
                 let (web, held) = (Arc::clone(&web), held.clone());
                 let task = async move {
                     match &place {
-                        Ok(_place) => connection::serve(stream, peer, &web).await,
-                        Err(refusal) => connection::refuse(stream, peer, *refusal, &web).await,
+                        Ok(_place) => http::connection::serve(stream, peer, &web).await,
+                        Err(refusal) => http::connection::refuse(stream, peer, *refusal, &web).await,
                     }
                     drop((place, leave, held));
                 };

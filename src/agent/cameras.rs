@@ -6,7 +6,7 @@ use smol::Task;
 
 use super::{
     retry_throttle::RetryThrottle,
-    supervisor::{CameraShared, Context, RetryTrigger, StreamRole, StreamSupervisor},
+    supervisor::{CameraShared, Context, RECONFIGURED, RetryTrigger, StreamRole, StreamSupervisor},
 };
 use crate::{
     camera::{Camera, CameraId, State},
@@ -15,9 +15,6 @@ use crate::{
     hub::{Cause, Channel, Hub, Stream},
     store::Directory,
 };
-
-/// The reason that viewers read while a camera reconnects with a new address, login or profile.
-pub const RECONFIGURED: &str = "its configuration has changed; connecting again";
 
 /// Holds one supervisor per stream of each configured camera.
 pub struct CameraManager {

@@ -9,7 +9,7 @@ use smol::{Executor, Task};
 
 use crate::{
     config::{self, Complaint, Config},
-    hub::Hub,
+    hub::AgentStatus,
 };
 
 /// The configuration, or every mistake in the file.
@@ -25,7 +25,7 @@ pub struct Answer {
 /// Reads the file, at most once at a time.
 pub struct ConfigLoader {
     executor: Arc<Executor<'static>>,
-    hub: Arc<Hub>,
+    status: Arc<AgentStatus>,
     file: PathBuf,
     /// The running read, with the number of reload requests that it answers.
     task: Option<(u64, Task<Read>)>,
@@ -33,16 +33,16 @@ pub struct ConfigLoader {
 
 impl ConfigLoader {
     /// Starts the first read of `file`.
-    pub fn start(executor: Arc<Executor<'static>>, hub: Arc<Hub>, file: PathBuf) -> Self {
+    pub fn start(executor: Arc<Executor<'static>>, status: Arc<AgentStatus>, file: PathBuf) -> Self {
         let first = file.clone();
         // A half-written file does no harm at the start, because a reload will follow.
         let task = executor.spawn(smol::unblock(move || config::read(&first)));
-        Self { executor, hub, file, task: Some((0, task)) }
+        Self { executor, status, file, task: Some((0, task)) }
     }
 
     /// Reads the file again; if a read is running, after that one ends.
     pub fn again(&mut self) {
-        self.hub.ask_reload();
+        self.status.ask_reload();
         if self.task.is_none() {
             self.begin();
         }
@@ -55,7 +55,7 @@ impl ConfigLoader {
         let count = *count;
         let read = task.await;
         self.task = None;
-        if self.hub.reload().asked > count {
+        if self.status.reload().asked > count {
             self.begin();
         }
         Answer { read, count }
@@ -64,6 +64,6 @@ impl ConfigLoader {
     fn begin(&mut self) {
         let file = self.file.clone();
         let task = self.executor.spawn(smol::unblock(move || config::read_settled(&file)));
-        self.task = Some((self.hub.reload().asked, task));
+        self.task = Some((self.status.reload().asked, task));
     }
 }

@@ -28,7 +28,7 @@ pub fn write(hub: &Hub, web: &Web) {
             usage.descriptors,
         )
     });
-    let reload = hub.reload();
+    let reload = web.agent_status.reload();
     let lost = logging::lost();
     log::info!(
         "agent: {live} of {} live, {}, {}{usage}, {} refused, {}{}",

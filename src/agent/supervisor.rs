@@ -8,6 +8,8 @@ mod demand;
 mod failure;
 mod identify;
 mod locate;
+mod locator;
+mod onvif_result;
 mod resolved;
 mod retry;
 mod search;
@@ -30,13 +32,16 @@ use failure::{AttemptOutcome, StreamFailure, away, offline};
 use resolved::ResolvedStream;
 use retry::RetryDecision;
 
-use super::{backoff::Backoff, cameras::RECONFIGURED};
+use super::backoff::Backoff;
 use crate::{
     camera::{Source, State, StreamSource},
     hub::{Cause, Stream},
     sync::Mutex,
     text,
 };
+
+/// The reason that viewers read while a camera reconnects with a new address, login or profile.
+pub const RECONFIGURED: &str = "its configuration has changed; connecting again";
 
 /// Heartbeat deadline before a stream is open: the turn to open may come after many slow cameras.
 const AWAY: Duration = Duration::from_secs(600);

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{check, complain, process, sockets};
+use super::{check, output::complain, process, sockets};
 use crate::{
     config::{self, Complaint},
     http_client::{self, Limits, in_brackets},

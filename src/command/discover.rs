@@ -3,6 +3,7 @@
 //! No password is sent: the output has only what a camera reports without a login. The texts come
 //! from anybody on the network and go to a terminal, so control characters are escaped.
 
+mod candidate;
 mod config_match;
 mod probe;
 mod toml_output;
@@ -12,15 +13,14 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    complain, print, print_json,
+    output::{complain, print, print_json},
     table::{Side, aligned, shown},
 };
 use crate::{
     config::{self, Config},
-    discovery::{DiscoveredDevice, Findings, InterfaceAddress, Search, XAddr},
+    discovery::{DiscoveredDevice, Findings, InterfaceAddress, Search},
 };
-use config_match::Configured;
-use probe::DeviceAnswers;
+use candidate::Candidate;
 
 /// The exit code if nothing was found.
 const NOTHING: u8 = 70;
@@ -41,47 +41,6 @@ pub enum Form {
     Json,
     /// Sections for `cameras.toml`.
     Toml,
-}
-
-/// One device of the output.
-#[derive(Debug)]
-pub struct Candidate {
-    pub discovered: DiscoveredDevice,
-    /// Where its ONVIF service answered, or where its announcement says that it is.
-    pub address: Option<XAddr>,
-    /// What it reported there; `None` if it did not answer.
-    pub answers: Option<DeviceAnswers>,
-    pub configured: Configured,
-}
-
-impl Candidate {
-    fn maker(&self) -> Option<&str> {
-        let answers =
-            self.answers.as_ref().map(|answers| answers.device.manufacturer.as_str()).filter(|text| !text.is_empty());
-        answers.or(self.discovered.maker.as_deref())
-    }
-
-    fn model(&self) -> Option<&str> {
-        let answers =
-            self.answers.as_ref().map(|answers| answers.device.model.as_str()).filter(|text| !text.is_empty());
-        answers.or(self.discovered.hardware.as_deref())
-    }
-
-    fn serial(&self) -> Option<&str> {
-        let answers =
-            self.answers.as_ref().map(|answers| answers.device.serial.as_str()).filter(|text| !text.is_empty());
-        answers.or(self.discovered.serial.as_deref())
-    }
-
-    /// Returns its identity in the form of `cameras.toml`.
-    fn identity(&self) -> Option<String> {
-        let answers = self.answers.as_ref().and_then(|answers| answers.identity.as_ref());
-        self.discovered.identity.as_ref().or(answers).map(|identity| identity.to_urn())
-    }
-
-    fn how(&self) -> String {
-        self.discovered.how.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    }
 }
 
 /// Searches and prints the result. If nothing was found, prints to stderr where it searched.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
-    complain, print, print_json,
+    output::{complain, print, print_json},
     table::{Side, aligned, shown},
 };
 use crate::{

@@ -5,7 +5,8 @@ use std::{path::Path, process::ExitCode};
 use serde_json::{Value, json};
 
 use super::{
-    QueryArgs, agent_client, print, print_json,
+    QueryArgs, agent_client,
+    output::{print, print_json},
     table::{Side, aligned, shortened, shown},
 };
 use crate::{

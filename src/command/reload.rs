@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::{
     agent_client::{self, Failure},
-    check, complain,
+    check,
+    output::complain,
     process::{self, Process},
     sockets,
     table::shown,
@@ -47,7 +48,7 @@ pub fn run(file: &Path) -> ExitCode {
     }
     match reload(file) {
         Ok(Outcome::Reloaded { what, complaints }) => {
-            super::print(&format!("reloaded: {}\n", shown(&what)));
+            super::output::print(&format!("reloaded: {}\n", shown(&what)));
             for complaint in &complaints {
                 complain(format!("cctv-agent reload: {complaint}"));
             }

@@ -21,7 +21,8 @@ use crate::camera::CameraId;
 pub(super) const WALL_KEYS: &[&str] = &["layout", "cameras", "rotate", "language", "sign_of_life"];
 
 /// The arrangements of tiles on a page, as the file and the page name them. `1+5` is one large tile
-/// with five small ones; `auto` depends on the number of cameras and the shape of the window.
+/// with five small ones; `auto` depends on the number of cameras and the shape of the window. The page
+/// and docs/api.md list the same in the same order, which a test below checks.
 const LAYOUTS: &[&str] = &["auto", "1", "4", "9", "16", "25", "1+5", "1+7", "1+12"];
 
 const LANGUAGES: &[&str] = &["en", "zh-TW"];
@@ -249,6 +250,19 @@ mod tests {
         for layout in LAYOUTS {
             assert_eq!(read(&format!("[wall]\nlayout = '{layout}'")).unwrap().standard.layout, Some(*layout));
         }
+    }
+
+    #[test]
+    fn page_and_manual_list_the_same_layouts() {
+        let project = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let read = |path: &str| std::fs::read_to_string(project.join(path)).unwrap();
+        let between = |text: &str, start: &str, end: &str| {
+            text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).map(|(list, _)| list.to_owned())
+        };
+        let page = between(&read("www/js/layout.js"), "export const LAYOUTS = Object.freeze(", ");").unwrap();
+        assert_eq!(serde_json::from_str::<Vec<String>>(&page).unwrap(), LAYOUTS);
+        let manual = between(&read("docs/api.md"), "`layout` (", ")").unwrap();
+        assert_eq!(manual.split(", ").map(|layout| layout.trim_matches('`')).collect::<Vec<_>>(), LAYOUTS);
     }
 
     #[test]

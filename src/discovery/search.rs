@@ -1,11 +1,12 @@
 //! One search: asks on every interface, repeats in other forms, and reads the responses.
 
+mod limits;
 mod send_schedule;
 
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr, SocketAddrV6},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use smol::{Executor, Timer, channel, future::FutureExt};
@@ -21,6 +22,7 @@ use super::{
     wsd::{self, Form, ProbeKind},
     xaddr::DatagramSource,
 };
+pub use limits::Limits;
 use send_schedule::{Protocol, ScheduledProbe, SendSchedule};
 
 /// Maximum number of descriptions fetched in one search, and from one host.
@@ -34,34 +36,6 @@ const MAX_IDS: usize = 512;
 /// Hops of a multicast message: WS-Discovery stays on the link, UPnP specifies two.
 const WS_HOPS: u32 = 1;
 const SSDP_HOPS: u32 = 2;
-
-/// Time limits of a search. The defaults suit real cameras; tests shorten them.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
-    /// The whole search, unless it may stop earlier.
-    pub whole: Duration,
-    /// When the second round begins, in which everything is asked again in another form.
-    pub second_round: Duration,
-    /// Interval of the rounds after the second one.
-    pub further_rounds: Duration,
-    /// How long to wait, after all wanted devices were seen, for
-    /// others that claim the same identity.
-    pub grace: Duration,
-    /// To fetch one description.
-    pub description: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            whole: Duration::from_secs(3),
-            second_round: Duration::from_millis(1300),
-            further_rounds: Duration::from_secs(5),
-            grace: Duration::from_millis(300),
-            description: Duration::from_secs(3),
-        }
-    }
-}
 
 /// What to search for and where. One search at a time is enough for any number of cameras. With a
 /// fixed `port` only one search at a time gets all its responses through the firewall.

@@ -1,10 +1,8 @@
 //! One camera on the wall: its main stream, and possibly a small stream for small tiles.
 //!
-//! Each is a [`Stream`]. The rendition request of a viewer decides which of the two suits it. The
-//! viewer is shown that stream as soon as it has a picture, and the other one until then.
+//! Each is a [`Stream`]. `select.rs` decides which of the two a viewer is shown.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,26 +14,13 @@ use smol::channel::Receiver;
 
 use super::{
     notifier::Notifier,
-    status::{Condition, ProfileStatus, RenditionStatus, Status},
-    stream::{Stream, TooManyRenditions},
-    unit_view::UnitView,
-    view::View,
+    status::{Condition, ProfileStatus, Status},
+    stream::Stream,
 };
 use crate::{
     camera::{CameraId, State},
-    media::{RenditionRequest, Size, fit},
     sync::{Mutex, MutexGuard},
 };
-
-/// The size assumed for the small stream until the camera announces it.
-const ASSUMED_SMALL: Size = Size { width: 640, height: 360 };
-
-/// How much the small stream may be enlarged, in percent, for a viewer that is shown it already.
-/// The margin keeps a tile of varying size from opening and closing the main stream repeatedly.
-const STAY: u32 = 125;
-
-/// The same for all other viewers. It allows for cameras that round their sizes.
-const ENTER: u32 = 110;
 
 /// How long the small stream must be away before the main stream is opened in its place. Most
 /// failures are shorter.
@@ -48,22 +33,6 @@ pub struct Channel {
     /// replaced.
     notifier: Arc<Notifier>,
     viewers: AtomicUsize,
-}
-
-/// Counts a viewer until it is dropped.
-pub(super) struct ViewerGuard(pub(super) Arc<Channel>);
-
-impl ViewerGuard {
-    fn new(channel: &Arc<Channel>) -> Self {
-        channel.viewers.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(channel))
-    }
-}
-
-impl Drop for ViewerGuard {
-    fn drop(&mut self) {
-        self.0.viewers.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Channel {
@@ -103,31 +72,6 @@ impl Channel {
         std::iter::once(Arc::clone(&self.main)).chain(self.small()).collect()
     }
 
-    /// Subscribes to pictures; the first [`View::next`] returns at once.
-    ///
-    /// # Errors
-    /// [`TooManyRenditions`] if the request needs one more rendition than the stream may have.
-    pub fn subscribe(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<View, TooManyRenditions> {
-        let subscription = self.lane_for(rendition_request).subscribe(rendition_request)?;
-        Ok(View::new(ViewerGuard::new(self), rendition_request, subscription))
-    }
-
-    /// Subscribes to access units; the first event is there at once.
-    pub fn subscribe_units(self: &Arc<Self>, rendition_request: RenditionRequest) -> UnitView {
-        let subscription = self.lane_for(rendition_request).subscribe_units();
-        UnitView::new(ViewerGuard::new(self), rendition_request, subscription)
-    }
-
-    /// The stream at which a viewer with this request starts: the one that suits it, or the other
-    /// one while only that is live.
-    pub fn lane_for(&self, rendition_request: RenditionRequest) -> Arc<Stream> {
-        let select_stream = self.select_stream(rendition_request, None);
-        match self.other(&select_stream) {
-            Some(other) if !select_stream.is_live() && other.is_live() => other,
-            _ => select_stream,
-        }
-    }
-
     /// Whether the main stream must be open: it has viewers, or the small stream has been away for
     /// a while.
     pub fn needs_main(&self, now: Instant) -> bool {
@@ -161,7 +105,7 @@ impl Channel {
         ];
         let is_main = Arc::ptr_eq(&shown, &self.main);
         let (mut whole, other) = if is_main { (main, small) } else { (small, main) };
-        whole.add(&other);
+        whole.add_other_stream(&other);
         whole.viewers = self.viewers.load(Ordering::Relaxed);
         whole.condition = self.condition(&shown, !is_main && whole.viewers == 0);
         whole.profiles = profiles;
@@ -182,36 +126,19 @@ impl Channel {
         condition
     }
 
-    /// The stream that suits `rendition_request`: the smallest one that need not be enlarged. `at`
-    /// is the stream that the viewer is shown already.
-    pub(super) fn select_stream(&self, rendition_request: RenditionRequest, at: Option<&Arc<Stream>>) -> Arc<Stream> {
-        let Some(small) = self.small() else { return Arc::clone(&self.main) };
-        let slack = if at.is_some_and(|at| Arc::ptr_eq(at, &small)) { STAY } else { ENTER };
-        let size = small.info().map_or(ASSUMED_SMALL, |stream| stream.display_size());
-        if covers(size, self.main.info().map(|stream| stream.display_size()), rendition_request.size, slack) {
-            small
-        } else {
-            Arc::clone(&self.main)
-        }
-    }
-
-    /// The stream to which a viewer that is shown `at` must switch once that stream has pictures.
-    pub(super) fn awaited(&self, rendition_request: RenditionRequest, at: &Arc<Stream>) -> Option<Arc<Stream>> {
-        let select_stream = self.select_stream(rendition_request, Some(at));
-        if !Arc::ptr_eq(&select_stream, at) {
-            return Some(select_stream);
-        }
-        self.other(at).filter(|other| !at.is_live() && other.is_live())
-    }
-
-    /// Whether a viewer of `stream` needs another subscription although the camera stays: the small
-    /// stream was replaced or removed.
-    pub(super) fn has_left(&self, stream: &Arc<Stream>) -> bool {
-        !self.main.is_closed() && self.streams().iter().all(|there| !Arc::ptr_eq(there, stream))
-    }
-
+    /// A receiver that is notified, at least once, after each change that matters to views.
     pub(super) fn changes(&self) -> Receiver<()> {
         self.notifier.hang()
+    }
+
+    /// Counts one viewer more.
+    pub(super) fn enter(&self) {
+        self.viewers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one viewer less.
+    pub(super) fn leave(&self) {
+        self.viewers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Ends all subscriptions: the camera is no longer in the configuration.
@@ -219,7 +146,8 @@ impl Channel {
         self.streams().iter().for_each(|stream| stream.close());
     }
 
-    fn other(&self, stream: &Arc<Stream>) -> Option<Arc<Stream>> {
+    /// The other one of two streams.
+    pub(super) fn other(&self, stream: &Arc<Stream>) -> Option<Arc<Stream>> {
         let small = self.small()?;
         Some(if Arc::ptr_eq(stream, &small) { Arc::clone(&self.main) } else { small })
     }
@@ -227,59 +155,6 @@ impl Channel {
     fn locked(&self) -> MutexGuard<'_, Option<Arc<Stream>>> {
         self.small.lock()
     }
-}
-
-impl Status {
-    /// Adds the counters of the camera's other stream.
-    fn add(&mut self, other: &Self) {
-        self.frames += other.frames;
-        self.bytes += other.bytes;
-        self.reconnects += other.reconnects;
-        self.stalls += other.stalls;
-        self.skipped += other.skipped;
-        self.refused += other.refused;
-        self.untouched += other.untouched;
-        self.decoding |= other.decoding;
-        self.keeper_late = self.keeper_late.max(other.keeper_late);
-        self.known = self.known.max(other.known);
-        self.live = self.live.max(other.live);
-        self.last_live_age = [self.last_live_age, other.last_live_age].into_iter().flatten().min();
-        for (cause, count) in &other.failures {
-            *self.failures.entry(*cause).or_default() += count;
-        }
-        if other.last_error_age.is_some_and(|age| self.last_error_age.is_none_or(|own| age < own)) {
-            self.last_error.clone_from(&other.last_error);
-            self.last_error_age = other.last_error_age;
-        }
-        let mut renditions: BTreeMap<_, RenditionStatus> = BTreeMap::new();
-        for status in self.renditions.iter().chain(&other.renditions) {
-            let sum =
-                renditions.entry(status.rendition).or_insert(RenditionStatus { viewers: 0, encodes: 0, ..*status });
-            sum.viewers += status.viewers;
-            sum.encodes += status.encodes;
-        }
-        self.renditions = renditions.into_values().collect();
-        if let (Some(own), Some(other)) = (&mut self.worker, &other.worker) {
-            own.cpu += other.cpu;
-            own.resident += other.resident;
-            own.own += other.own;
-        }
-        self.worker = self.worker.or(other.worker);
-        self.worker_share = match (self.worker_share, other.worker_share) {
-            (Some(own), Some(other)) => Some(own + other),
-            (own, other) => own.or(other),
-        };
-    }
-}
-
-/// Whether a stream of display size `small` fills `box_` as well as `main` would. `slack` is the
-/// percentage of its size up to which it counts as large enough.
-fn covers(small: Size, main: Option<Size>, box_: Option<Size>, slack: u32) -> bool {
-    let scaled = |length: u32| u64::from(length) * u64::from(slack) / 100;
-    // An unknown main stream is assumed to have the same shape and to be larger than any box.
-    let main = main.unwrap_or(Size { width: small.width.max(1) * 64, height: small.height.max(1) * 64 });
-    let wanted = box_.map_or(main, |box_| fit(main, box_));
-    u64::from(wanted.width) <= scaled(small.width) && u64::from(wanted.height) <= scaled(small.height)
 }
 
 #[cfg(test)]

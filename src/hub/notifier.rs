@@ -25,3 +25,18 @@ impl Notifier {
         self.0.lock()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receivers_of_those_who_left_are_forgotten_without_a_change() {
+        let notifier = Notifier::default();
+        for _ in 0..10 {
+            drop(notifier.hang());
+        }
+        let _kept = notifier.hang();
+        assert_eq!(notifier.notifier().len(), 1);
+    }
+}

@@ -157,6 +157,14 @@ pub struct RenditionStatus {
     pub encodes: u64,
 }
 
+impl RenditionStatus {
+    fn add(&mut self, other: &Self) {
+        let Self { rendition: _, viewers, encodes } = other;
+        self.viewers += viewers;
+        self.encodes += encodes;
+    }
+}
+
 /// What a worker process costs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WorkerUsage {
@@ -167,4 +175,88 @@ pub struct WorkerUsage {
     pub resident: u64,
     /// The part of it that no other process shares.
     pub own: u64,
+}
+
+impl WorkerUsage {
+    /// What two workers cost, with the number of the first process.
+    fn sum(self, other: Self) -> Self {
+        let Self { pid: _, cpu, resident, own } = other;
+        Self { pid: self.pid, cpu: self.cpu + cpu, resident: self.resident + resident, own: self.own + own }
+    }
+}
+
+impl Status {
+    /// Adds the counters of the camera's other stream; the rest stays that of the stream shown. A
+    /// new field does not compile until it is named here.
+    pub(super) fn add_other_stream(&mut self, other: &Self) {
+        let Self {
+            id: _,
+            name: _,
+            condition: _,
+            since: _,
+            place: _,
+            age: _,
+            stream: _,
+            measured_fps: _,
+            bitrate: _,
+            gop_cache: _,
+            // The channel counts them: a viewer may have a subscription to both streams.
+            viewers: _,
+            profiles: _,
+            frames,
+            bytes,
+            reconnects,
+            stalls,
+            failures,
+            last_error,
+            last_error_age,
+            live,
+            known,
+            last_live_age,
+            untouched,
+            skipped,
+            refused,
+            decoding,
+            renditions,
+            worker,
+            worker_share,
+            keeper_late,
+        } = other;
+        self.frames += frames;
+        self.bytes += bytes;
+        self.reconnects += reconnects;
+        self.stalls += stalls;
+        self.skipped += skipped;
+        self.refused += refused;
+        self.untouched += untouched;
+        self.decoding |= decoding;
+        self.keeper_late = self.keeper_late.max(*keeper_late);
+        self.known = self.known.max(*known);
+        self.live = self.live.max(*live);
+        self.last_live_age = [self.last_live_age, *last_live_age].into_iter().flatten().min();
+        for (cause, count) in failures {
+            *self.failures.entry(*cause).or_default() += count;
+        }
+        if last_error_age.is_some_and(|age| self.last_error_age.is_none_or(|own| age < own)) {
+            self.last_error.clone_from(last_error);
+            self.last_error_age = *last_error_age;
+        }
+        for status in renditions {
+            match self.renditions.iter_mut().find(|own| own.rendition == status.rendition) {
+                Some(own) => own.add(status),
+                None => self.renditions.push(*status),
+            }
+        }
+        self.renditions.sort_unstable_by_key(|status| status.rendition);
+        self.worker = either_or(self.worker, *worker, WorkerUsage::sum);
+        self.worker_share = either_or(self.worker_share, *worker_share, |own, other| own + other);
+    }
+}
+
+/// The sum of two values, or the one that is there.
+fn either_or<T>(one: Option<T>, other: Option<T>, sum: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(sum(one, other)),
+        (one, other) => one.or(other),
+    }
 }

@@ -3,14 +3,14 @@
 //! The supervisor publishes; viewers subscribe. Time is always an argument: a [`Stream`] never
 //! reads a clock, so its stall detector can be tested without waiting.
 
+mod demand;
 mod publish;
+mod sequence;
+mod stats;
 mod subscribers;
-mod unit_subscribers;
 
 use std::{
-    collections::BTreeMap,
-    error, fmt,
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,108 +19,52 @@ use smol::channel::{Receiver, Sender, bounded};
 use super::{
     gop_cache::GopCache,
     notifier::Notifier,
-    rate_meter::RateMeter,
     stall::{StallDetector, StallLimits},
-    status::{Cause, Condition, Endpoint, WorkerUsage},
+    status::{Condition, Endpoint, RenditionStatus, Status},
     uptime::Uptime,
 };
-use unit_subscribers::UnitSubscriber;
-
 use crate::{
     camera::{CameraId, State, StreamOptions},
-    media::{Picture, Rendition, RenditionRequest, Size, StreamInfo},
+    media::{Rendition, RenditionRequest, Size, StreamInfo},
     sync::{Mutex, MutexGuard},
 };
+use demand::Demand;
+use sequence::SequenceCounter;
+use stats::StreamStats;
+use subscribers::Subscribers;
 
-/// Maximum number of renditions encoded at the same time, unless the configuration sets another.
-/// Each costs an encode per frame (4 ms at 1080p), so the limit bounds the work that strangers can
-/// cause in a worker.
-const USUAL_RENDITIONS: usize = 16;
-
-/// Maximum number of renditions requested from a worker, whatever limit was in force when their
-/// viewers came.
-const MAX_RENDITIONS: usize = 64;
+pub use demand::TooManyRenditions;
+pub(in crate::hub) use subscribers::Next;
 
 /// The size assumed for the stream until the camera announces it.
 const ASSUMED_SIZE: Size = Size { width: 1920, height: 1080 };
 
-/// A viewer requested one more rendition than may be encoded for one camera.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TooManyRenditions {
-    pub most: usize,
-}
-
-impl fmt::Display for TooManyRenditions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} different sizes, qualities and rates of this camera are being watched, as many as `renditions` below \
-             [limits] allows; ask for one of them, try again later, or raise it",
-            self.most
-        )
-    }
-}
-
-impl error::Error for TooManyRenditions {}
-
 pub struct Stream {
     id: CameraId,
     inner: Mutex<Inner>,
-    demand_bell: (Sender<()>, Receiver<()>),
+    demand_changes: (Sender<()>, Receiver<()>),
 }
 
-struct Inner {
+pub(super) struct Inner {
     name: String,
     options: StreamOptions,
     condition: Condition,
     since: Instant,
+    uptime: Uptime,
     place: Option<Endpoint>,
-    stream: Option<StreamInfo>,
-    gop_cache: GopCache,
-    rate_meter: RateMeter,
-    next_sequence: u32,
-    /// First sequence number after the last change of the stream info; `None` until it changes.
-    described_at: Option<u32>,
+    info: Option<StreamInfo>,
+    sequence: SequenceCounter,
+    pub(super) gop_cache: GopCache,
     /// Decides when the stream counts as stalled.
     stall: StallDetector,
-    subscriptions: Vec<Subscriber>,
-    unit_seats: Vec<UnitSubscriber>,
-    next_seat: u64,
-    wanted: Vec<Rendition>,
-    most_renditions: usize,
-    refused: u64,
-    encodes: BTreeMap<Rendition, u64>,
-    newest: BTreeMap<Rendition, Arc<Picture>>,
-    frames: u64,
-    bytes: u64,
-    skipped: u64,
-    workers: u64,
-    stalls: u64,
-    failures: BTreeMap<Cause, u64>,
-    last_error: Option<(String, Instant)>,
-    uptime: Uptime,
-    decoding: bool,
-    vitals: Option<(WorkerUsage, Instant)>,
-    worker_share: Option<f64>,
-    keeper_due: Option<Instant>,
+    pub(super) subscribers: Subscribers,
+    pub(super) demand: Demand,
+    stats: StreamStats,
+    heartbeat_deadline: Option<Instant>,
     /// Not open, because nobody needs it.
     idle: bool,
-    /// How often the stream was opened after it was idle.
-    fresh: u64,
-    closed: bool,
     /// The notifier of the camera to which the stream belongs.
     notifier: Option<Arc<Notifier>>,
-}
-
-/// The stream's end of a [`Subscription`](super::Subscription).
-struct Subscriber {
-    number: u64,
-    rendition_request: RenditionRequest,
-    pictures: Sender<Arc<Picture>>,
-    /// The other end of `pictures`, used to remove what must no longer be shown.
-    unread: Receiver<Arc<Picture>>,
-    news: Sender<()>,
-    skipped: Arc<AtomicU64>,
 }
 
 impl Stream {
@@ -133,39 +77,20 @@ impl Stream {
                 options,
                 condition: Condition { state: State::Connecting, why: "starting".to_owned() },
                 since: now,
-                place: None,
-                stream: None,
-                gop_cache: GopCache::default(),
-                rate_meter: RateMeter::default(),
-                next_sequence: 1,
-                described_at: None,
-                stall: StallDetector::default(),
-                subscriptions: Vec::new(),
-                unit_seats: Vec::new(),
-                next_seat: 0,
-                wanted: Vec::new(),
-                most_renditions: USUAL_RENDITIONS,
-                refused: 0,
-                encodes: BTreeMap::new(),
-                newest: BTreeMap::new(),
-                frames: 0,
-                bytes: 0,
-                skipped: 0,
-                workers: 0,
-                stalls: 0,
-                failures: BTreeMap::new(),
-                last_error: None,
                 uptime: Uptime::new(now),
-                decoding: false,
-                vitals: None,
-                worker_share: None,
-                keeper_due: None,
+                place: None,
+                info: None,
+                sequence: SequenceCounter::default(),
+                gop_cache: GopCache::default(),
+                stall: StallDetector::default(),
+                subscribers: Subscribers::default(),
+                demand: Demand::default(),
+                stats: StreamStats::default(),
+                heartbeat_deadline: None,
                 idle: false,
-                fresh: 0,
-                closed: false,
                 notifier: None,
             }),
-            demand_bell: bounded(1),
+            demand_changes: bounded(1),
         }
     }
 
@@ -191,7 +116,7 @@ impl Stream {
     }
 
     pub fn info(&self) -> Option<StreamInfo> {
-        self.inner().stream
+        self.inner().info
     }
 
     pub fn is_live(&self) -> bool {
@@ -204,13 +129,12 @@ impl Stream {
     }
 
     pub(in crate::hub) fn is_closed(&self) -> bool {
-        self.inner().closed
+        self.inner().subscribers.is_closed()
     }
 
     /// Whether there are subscriptions.
     pub(in crate::hub) fn has_viewers(&self) -> bool {
-        let inner = self.inner();
-        !inner.subscriptions.is_empty() || !inner.unit_seats.is_empty()
+        self.inner().subscribers.len() > 0
     }
 
     /// Notifies `notifier` from now on at each change of state, size or codec.
@@ -218,59 +142,132 @@ impl Stream {
         self.inner().notifier = Some(notifier);
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    pub fn status(&self, now: Instant) -> Status {
+        let inner = self.inner();
+        let (stats, uptime) = (&inner.stats, &inner.uptime);
+        let (measured_fps, bitrate) = stats.rate_meter.read(now);
+        let (last_error, last_error_age) = stats.last_error(now).unzip();
+        let rendition_status = |&rendition: &Rendition| RenditionStatus {
+            rendition,
+            viewers: inner.subscribers.requests().filter(|request| inner.rendition(*request) == rendition).count(),
+            encodes: inner.demand.encodes(rendition),
+        };
+        Status {
+            id: self.id.clone(),
+            name: inner.name.clone(),
+            condition: inner.condition.clone(),
+            since: now.saturating_duration_since(inner.since),
+            place: inner.place.clone(),
+            age: inner.stall.age(now),
+            stream: inner.info,
+            measured_fps,
+            bitrate,
+            frames: stats.frames,
+            bytes: stats.bytes,
+            reconnects: stats.reconnects(),
+            stalls: stats.stalls,
+            failures: stats.failures.clone(),
+            last_error,
+            last_error_age,
+            live: uptime.live(now),
+            known: uptime.known(now),
+            last_live_age: uptime.last_live_age(now),
+            gop_cache: (inner.gop_cache.units().len(), inner.gop_cache.bytes()),
+            viewers: inner.subscribers.len(),
+            untouched: inner.subscribers.len_of_units(),
+            skipped: stats.skipped,
+            refused: inner.demand.refused(),
+            decoding: stats.decoding,
+            renditions: inner.demand.wanted().iter().map(rendition_status).collect(),
+            worker: stats.usage(),
+            worker_share: stats.worker_share(),
+            profiles: Vec::new(),
+            keeper_late: inner.heartbeat_late(now),
+        }
+    }
+
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
         // No code panics while it holds the lock, and a panic ends the process anyway.
         self.inner.lock()
     }
+
+    /// Wakes the supervisor if the stream is idle.
+    pub(super) fn wake(&self, inner: &Inner) {
+        if inner.idle {
+            self.notify_demand();
+        }
+    }
+
+    /// Brings the demand in line with the requests of all subscriptions.
+    pub(super) fn refresh_demand(&self, inner: &mut Inner) {
+        let (info, options) = (inner.info, &inner.options);
+        let requests = inner.subscribers.requests().filter(|_| info.is_some());
+        let had_none = inner.demand.wanted().is_empty();
+        if inner.demand.set(requests.map(|request| rendition(request, info, options))) {
+            if had_none {
+                inner.stall.wanted();
+            }
+            self.notify_demand();
+        }
+    }
+
+    fn notify_demand(&self) {
+        let _ = self.demand_changes.0.force_send(());
+    }
+}
+
+fn rendition(request: RenditionRequest, info: Option<StreamInfo>, options: &StreamOptions) -> Rendition {
+    let size = info.map_or(ASSUMED_SIZE, |info| info.display_size());
+    Rendition::for_wish(request, size, options.quality, options.max_fps)
 }
 
 impl Inner {
-    fn rendition(&self, rendition_request: RenditionRequest) -> Rendition {
-        let size = self.stream.map_or(ASSUMED_SIZE, |stream| stream.display_size());
-        Rendition::for_wish(rendition_request, size, self.options.quality, self.options.max_fps)
+    /// The rendition that `request` leads to now.
+    pub(super) fn rendition(&self, request: RenditionRequest) -> Rendition {
+        rendition(request, self.info, &self.options)
+    }
+
+    /// Refuses `request` if it needs one rendition too many. Subscription `except` does not count.
+    pub(super) fn admit(&mut self, request: RenditionRequest, except: Option<u64>) -> Result<(), TooManyRenditions> {
+        let (info, options) = (self.info, &self.options);
+        let others = self.subscribers.other_requests(except).map(|request| rendition(request, info, options));
+        self.demand.admit(rendition(request, info, options), others)
+    }
+
+    /// Gives subscription `number`, or all, the picture that others of its rendition see already.
+    pub(super) fn serve_newest(&self, number: Option<u64>) {
+        self.subscribers.serve(number, |request| self.demand.newest(self.rendition(request)));
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.condition.state == State::Live
+    }
+
+    pub(super) fn condition(&self) -> &Condition {
+        &self.condition
+    }
+
+    /// Counts a picture that a viewer missed.
+    pub(super) fn count_skipped(&mut self) {
+        self.stats.skipped += 1;
     }
 
     /// The limits that the stream must keep now.
-    fn terms(&self) -> StallLimits {
+    fn limits(&self) -> StallLimits {
         StallLimits {
             stall_after: self.options.stall_after,
-            live: self.condition.state == State::Live,
-            picture_every: self
-                .wanted
-                .iter()
-                .map(|rendition| rendition.fps.max(1))
-                .max()
-                .map(|fps| Duration::from_secs(1) / u32::from(fps)),
+            live: self.is_live(),
+            picture_every: self.demand.picture_every(),
             joinable: !self.gop_cache.units().is_empty(),
         }
     }
 
-    /// Refuses `rendition_request` if it needs one rendition too many. Subscription `except` does
-    /// not count.
-    fn admit(&mut self, rendition_request: RenditionRequest, except: Option<u64>) -> Result<(), TooManyRenditions> {
-        let others = self.subscriptions.iter().filter(|subscriber| Some(subscriber.number) != except);
-        let mut renditions: Vec<_> = others.map(|subscriber| self.rendition(subscriber.rendition_request)).collect();
-        renditions.sort_unstable();
-        renditions.dedup();
-        // A request for a rendition that is watched already is never refused, also after the limit
-        // was lowered.
-        let most = self.most_renditions;
-        if renditions.len() < most || renditions.contains(&self.rendition(rendition_request)) {
-            return Ok(());
-        }
-        self.refused += 1;
-        Err(TooManyRenditions { most })
+    /// How far the supervisor is past its heartbeat deadline.
+    fn heartbeat_late(&self, now: Instant) -> Duration {
+        self.heartbeat_deadline.map_or(Duration::ZERO, |deadline| now.saturating_duration_since(deadline))
     }
 
-    /// Gives a new subscription the picture that others of its rendition see already.
-    fn serve_newest(&self, number: u64) {
-        let Some(subscriber) = self.subscriptions.iter().find(|subscriber| subscriber.number == number) else { return };
-        if let Some(picture) = self.newest.get(&self.rendition(subscriber.rendition_request)) {
-            let _ = subscriber.pictures.force_send(Arc::clone(picture));
-        }
-    }
-
-    fn change_standing(&mut self, state: State, why: String, now: Instant) {
+    fn set_condition(&mut self, state: State, why: String, now: Instant) {
         let is_other = self.condition.state != state;
         if is_other {
             self.since = now;
@@ -279,34 +276,23 @@ impl Inner {
         let condition = Condition { state, why };
         if self.condition != condition {
             self.condition = condition;
-            self.ring_seats();
+            self.subscribers.notify();
         }
         if is_other {
-            self.ring_bells();
+            self.notify_camera();
         }
     }
 
-    /// Whether frame `sequence` came before the stream's last change of size, shape or codec.
-    /// Sequence numbers wrap, so they are compared by their distance to the next one.
-    fn is_of_stream_before(&self, sequence: u32) -> bool {
-        let frames_since = |sequence: u32| self.next_sequence.wrapping_sub(sequence);
-        self.described_at.is_some_and(|described_at| frames_since(sequence) > frames_since(described_at))
+    /// Drops everything kept of the pictures and units so far: a decoder begins anew after them.
+    fn withdraw(&mut self) {
+        self.demand.forget_pictures();
+        self.gop_cache.clear();
+        self.subscribers.withdraw_units();
     }
 
-    fn ring_bells(&self) {
+    fn notify_camera(&self) {
         if let Some(notifier) = &self.notifier {
             notifier.ring();
-        }
-    }
-
-    fn is_live(&self) -> bool {
-        self.condition.state == State::Live
-    }
-
-    fn ring_seats(&mut self) {
-        self.unit_seats.iter_mut().for_each(UnitSubscriber::tell);
-        for subscriber in &self.subscriptions {
-            let _ = subscriber.news.force_send(());
         }
     }
 }

@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use smol::{channel::Receiver, future::FutureExt};
+use smol::{
+    channel::{Receiver, bounded},
+    future::FutureExt,
+};
 
 use super::{
     status::Condition,
@@ -27,11 +30,37 @@ pub enum ViewEvent {
 
 /// A subscription for one rendition request. Dropping it ends it.
 pub struct Subscription {
-    pub(super) stream: Arc<Stream>,
-    pub(super) number: u64,
-    pub(super) pictures: Receiver<Arc<Picture>>,
-    pub(super) news: Receiver<()>,
-    pub(super) skipped: Arc<AtomicU64>,
+    stream: Arc<Stream>,
+    number: u64,
+    pictures: Receiver<Arc<Picture>>,
+    changes: Receiver<()>,
+    skipped: Arc<AtomicU64>,
+}
+
+impl Stream {
+    /// Subscribes with the given request; the first [`Subscription::next`] returns at once.
+    ///
+    /// # Errors
+    /// [`TooManyRenditions`] if the request needs one more rendition than the stream may have.
+    pub fn subscribe(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<Subscription, TooManyRenditions> {
+        let mut inner = self.inner();
+        inner.admit(rendition_request, None)?;
+        let number = inner.subscribers.number();
+        let (picture_sender, pictures) = bounded(1);
+        let (changes_sender, changes) = bounded(1);
+        let skipped = Arc::new(AtomicU64::new(0));
+        let mailbox = (picture_sender, pictures.clone());
+        let subscription =
+            Subscription { stream: Arc::clone(self), number, pictures, changes, skipped: Arc::clone(&skipped) };
+        if inner.subscribers.is_closed() {
+            return Ok(subscription); // Its senders are dropped here: it reads as closed.
+        }
+        inner.subscribers.add(number, rendition_request, mailbox, changes_sender, skipped);
+        inner.serve_newest(Some(number));
+        self.refresh_demand(&mut inner);
+        self.wake(&inner);
+        Ok(subscription)
+    }
 }
 
 impl Subscription {
@@ -42,17 +71,17 @@ impl Subscription {
     /// Waits for the next event; state changes come before pictures. The first one comes at once.
     /// Cancel-safe: dropping the future loses nothing.
     pub async fn next(&mut self) -> ViewEvent {
-        enum Rung {
+        enum Event {
             StateChange,
             Picture(Arc<Picture>),
             Closed,
         }
-        let news = async { self.news.recv().await.map_or(Rung::Closed, |()| Rung::StateChange) };
-        let picture = async { self.pictures.recv().await.map_or(Rung::Closed, Rung::Picture) };
-        match news.or(picture).await {
-            Rung::StateChange => ViewEvent::StateChange(self.stream.standing_for(&self.pictures)),
-            Rung::Picture(picture) => ViewEvent::Picture(picture),
-            Rung::Closed => ViewEvent::Closed,
+        let change = async { self.changes.recv().await.map_or(Event::Closed, |()| Event::StateChange) };
+        let picture = async { self.pictures.recv().await.map_or(Event::Closed, Event::Picture) };
+        match change.or(picture).await {
+            Event::StateChange => ViewEvent::StateChange(self.condition()),
+            Event::Picture(picture) => ViewEvent::Picture(picture),
+            Event::Closed => ViewEvent::Closed,
         }
     }
 
@@ -60,7 +89,7 @@ impl Subscription {
     /// sent.
     pub fn note_skipped(&self) {
         self.skipped.fetch_add(1, Ordering::Relaxed);
-        self.stream.count_skipped();
+        self.stream.inner().count_skipped();
     }
 
     /// Pictures that this viewer has missed because it was slow, since it subscribed.
@@ -73,12 +102,29 @@ impl Subscription {
     /// # Errors
     /// [`TooManyRenditions`]; the old request then stays in force.
     pub fn change(&self, rendition_request: RenditionRequest) -> Result<(), TooManyRenditions> {
-        self.stream.change_wish(self.number, rendition_request)
+        let mut inner = self.stream.inner();
+        inner.admit(rendition_request, Some(self.number))?;
+        inner.subscribers.set_request(self.number, rendition_request);
+        inner.serve_newest(Some(self.number));
+        self.stream.refresh_demand(&mut inner);
+        Ok(())
+    }
+
+    /// The stream's condition. At the same moment, the mailbox is emptied of what must no longer be
+    /// shown.
+    fn condition(&self) -> Condition {
+        let inner = self.stream.inner();
+        if !inner.is_live() {
+            while self.pictures.try_recv().is_ok() {}
+        }
+        inner.condition().clone()
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.stream.leave(self.number);
+        let mut inner = self.stream.inner();
+        inner.subscribers.remove(self.number);
+        self.stream.refresh_demand(&mut inner);
     }
 }

@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
-use smol::channel::Receiver;
+use smol::channel::{Receiver, bounded};
 
-use super::{status::Condition, stream::Stream, unit_queue::QueuedUnit};
+use super::{
+    status::Condition,
+    stream::{Next, Stream},
+    unit_queue::{QueuedUnit, UnitQueue},
+};
+use crate::media::AccessUnit;
 
 /// What such a viewer is given next.
 #[derive(Clone, Debug)]
@@ -19,10 +24,35 @@ pub enum UnitEvent {
 
 /// A subscription to a camera's access units. Dropping it ends it. It needs no decoder.
 pub struct UnitSubscription {
-    pub(super) stream: Arc<Stream>,
-    pub(super) number: u64,
+    stream: Arc<Stream>,
+    number: u64,
     /// Notified, at least once, when there is something to take.
-    pub(super) bell: Receiver<()>,
+    notified: Receiver<()>,
+}
+
+impl Stream {
+    /// Subscribes to access units. The first event is there at once; if the camera is live, the
+    /// kept group of pictures follows.
+    pub fn subscribe_units(self: &Arc<Self>) -> UnitSubscription {
+        self.subscribe_units_from(true)
+    }
+
+    /// The same without the kept group: the first unit is the next key frame.
+    pub(super) fn subscribe_units_from_next_key_frame(self: &Arc<Self>) -> UnitSubscription {
+        self.subscribe_units_from(false)
+    }
+
+    fn subscribe_units_from(self: &Arc<Self>, kept_group: bool) -> UnitSubscription {
+        let inner = &mut *self.inner();
+        let number = inner.subscribers.number();
+        let (notify, notified) = bounded(1);
+        if !inner.subscribers.is_closed() {
+            let begin: &[AccessUnit] = if kept_group && inner.is_live() { inner.gop_cache.units() } else { &[] };
+            inner.subscribers.add_units(number, UnitQueue::new(begin), notify);
+            self.wake(inner);
+        }
+        UnitSubscription { stream: Arc::clone(self), number, notified }
+    }
 }
 
 impl UnitSubscription {
@@ -32,8 +62,8 @@ impl UnitSubscription {
 
     /// Waits until there is something to take. Cancel-safe: dropping the future loses nothing.
     pub async fn ready(&self) {
-        while !self.stream.has_delivery(self.number) {
-            if self.bell.recv().await.is_err() {
+        while !self.stream.inner().subscribers.has_next(self.number) {
+            if self.notified.recv().await.is_err() {
                 return;
             }
         }
@@ -42,12 +72,20 @@ impl UnitSubscription {
     /// The next event as of this moment: never a unit that must no longer be shown. State changes
     /// come before units, and the first event is one. `None` means that there is nothing now.
     pub fn take(&mut self) -> Option<UnitEvent> {
-        self.stream.take_delivery(self.number)
+        let inner = &mut *self.stream.inner();
+        match inner.subscribers.next_for(self.number) {
+            Next::Unit(unit) => Some(UnitEvent::Unit(unit)),
+            Next::StateChange => Some(UnitEvent::StateChange(inner.condition().clone())),
+            Next::Closed => Some(UnitEvent::Closed),
+            Next::Nothing => None,
+        }
     }
 }
 
 impl Drop for UnitSubscription {
     fn drop(&mut self) {
-        self.stream.leave(self.number);
+        let mut inner = self.stream.inner();
+        inner.subscribers.remove(self.number);
+        self.stream.refresh_demand(&mut inner);
     }
 }

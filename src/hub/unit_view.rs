@@ -1,16 +1,11 @@
 //! A viewer's subscription to a camera's own video, from either of its streams.
 
-use std::sync::Arc;
-
-use smol::{
-    channel::Receiver,
-    future::{self, FutureExt},
-};
+use std::{convert::Infallible, sync::Arc};
 
 use super::{
-    channel::ViewerGuard,
-    status::Condition,
+    channel::Channel,
     stream::Stream,
+    switching::{Event, Feed, Switch},
     unit_queue::QueuedUnit,
     unit_subscription::{UnitEvent, UnitSubscription},
 };
@@ -24,38 +19,47 @@ const OVERTAKEN: UnixMicros = 200_000;
 /// Like [`View`](super::View), for access units. The view switches at the first key frame of the
 /// other stream, so no decoder shows what precedes it.
 pub struct UnitView {
-    visitor: ViewerGuard,
-    rendition_request: RenditionRequest,
-    subscription: UnitSubscription,
-    awaited: Option<UnitSubscription>,
+    switch: Switch<UnitSubscription>,
     /// The key frame at which the view switched.
     first: Option<QueuedUnit>,
     /// The `taken` time of the newest unit shown.
     newest: UnixMicros,
-    changes: Receiver<()>,
+}
+
+impl Feed for UnitSubscription {
+    /// Units need no rendition.
+    type Refusal = Infallible;
+
+    fn stream(&self) -> &Arc<Stream> {
+        self.stream()
+    }
+
+    fn show(stream: &Arc<Stream>, _: RenditionRequest) -> Result<Self, Infallible> {
+        Ok(stream.subscribe_units())
+    }
+
+    fn wait_for(stream: &Arc<Stream>, _: RenditionRequest) -> Option<Self> {
+        Some(stream.subscribe_units_from_next_key_frame())
+    }
+}
+
+impl Channel {
+    /// Subscribes to access units; the first event is there at once.
+    pub fn subscribe_units(self: &Arc<Self>, rendition_request: RenditionRequest) -> UnitView {
+        let Ok(switch) = Switch::new(self, rendition_request);
+        UnitView { switch, first: None, newest: 0 }
+    }
 }
 
 impl UnitView {
-    pub(super) fn new(
-        visitor: ViewerGuard,
-        rendition_request: RenditionRequest,
-        subscription: UnitSubscription,
-    ) -> Self {
-        let changes = visitor.0.changes();
-        let mut view =
-            Self { visitor, rendition_request, subscription, awaited: None, first: None, newest: 0, changes };
-        view.settle();
-        view
-    }
-
     /// The stream shown. The viewer's condition is that of this stream only.
     pub fn stream(&self) -> &Arc<Stream> {
-        self.subscription.stream()
+        self.switch.stream()
     }
 
     /// The stream to which this viewer must switch as soon as it is live.
     pub fn awaited(&self) -> Option<&Arc<Stream>> {
-        self.awaited.as_ref().map(UnitSubscription::stream)
+        self.switch.awaited().map(UnitSubscription::stream)
     }
 
     /// Waits until there may be something to take. Cancel-safe: dropping the future loses nothing.
@@ -63,26 +67,9 @@ impl UnitView {
         if self.first.is_some() {
             return;
         }
-        let awaited = async {
-            match &self.awaited {
-                Some(subscription) => subscription.ready().await,
-                None => future::pending().await,
-            }
-            false
-        };
-        let shown = async {
-            self.subscription.ready().await;
-            false
-        };
-        let changed = async {
-            match self.changes.recv().await {
-                Ok(()) => true,
-                // The camera was removed, which the subscription reports.
-                Err(_closed) => future::pending().await,
-            }
-        };
-        if changed.or(awaited).or(shown).await {
-            self.settle();
+        let ready = async |subscription: &mut UnitSubscription| subscription.ready().await;
+        if let Event::Changed = self.switch.next(ready).await {
+            self.switch.reselect();
         }
     }
 
@@ -93,29 +80,22 @@ impl UnitView {
             return Some(self.deliver(first));
         }
         if let Some(first) = self.take_awaited()
-            && let Some(subscription) = self.awaited.take()
+            && self.switch.hand_over()
         {
-            self.subscription = subscription;
             self.first = Some(first);
-            self.settle();
-            return Some(UnitEvent::StateChange(self.condition()));
+            return Some(UnitEvent::StateChange(self.switch.condition()));
         }
-        match self.subscription.take()? {
+        match self.switch.shown_mut().take()? {
             UnitEvent::Unit(taken) => Some(self.deliver(taken)),
-            UnitEvent::StateChange(_) => Some(UnitEvent::StateChange(self.condition())),
-            UnitEvent::Closed if self.visitor.0.has_left(self.stream()) => {
-                self.subscription = self.visitor.0.lane_for(self.rendition_request).subscribe_units();
-                self.settle();
-                None
-            }
+            UnitEvent::StateChange(_) => Some(UnitEvent::StateChange(self.switch.condition())),
+            UnitEvent::Closed if self.switch.resubscribe() => None,
             UnitEvent::Closed => Some(UnitEvent::Closed),
         }
     }
 
     /// Requests another size from now on.
     pub fn change(&mut self, rendition_request: RenditionRequest) {
-        self.rendition_request = rendition_request;
-        self.settle();
+        self.switch.set_request(rendition_request, |_| true);
     }
 
     fn deliver(&mut self, taken: QueuedUnit) -> UnitEvent {
@@ -125,36 +105,20 @@ impl UnitView {
 
     /// The key frame at which the other stream starts, if it has arrived.
     fn take_awaited(&mut self) -> Option<QueuedUnit> {
-        let subscription = self.awaited.as_mut()?;
         loop {
+            let subscription = self.switch.awaited_mut()?;
             match subscription.take()? {
                 UnitEvent::StateChange(_) => {}
                 UnitEvent::Unit(taken) if taken.unit.taken + OVERTAKEN >= self.newest => {
                     return Some(QueuedUnit { after_gap: false, ..taken });
                 }
                 // The unit was delayed on the way; the stream's next key frame is used instead.
-                UnitEvent::Unit(_) => *subscription = subscription.stream().sit_for_next_key_frame(),
+                UnitEvent::Unit(_) => *subscription = subscription.stream().subscribe_units_from_next_key_frame(),
                 UnitEvent::Closed => {
-                    self.awaited = None;
+                    self.switch.stop_waiting();
                     return None;
                 }
             }
         }
-    }
-
-    fn condition(&self) -> Condition {
-        let channel = &self.visitor.0;
-        let suits = Arc::ptr_eq(&channel.select_stream(self.rendition_request, Some(self.stream())), self.stream());
-        channel.condition(self.stream(), suits)
-    }
-
-    /// Subscribes to the stream to wait for now, if any.
-    fn settle(&mut self) {
-        let awaited = self.visitor.0.awaited(self.rendition_request, self.stream());
-        self.awaited = match (awaited, self.awaited.take()) {
-            (Some(stream), Some(subscription)) if Arc::ptr_eq(subscription.stream(), &stream) => Some(subscription),
-            (Some(stream), _) => Some(stream.sit_for_next_key_frame()),
-            (None, _) => None,
-        };
     }
 }

@@ -2,16 +2,11 @@
 
 use std::sync::Arc;
 
-use smol::{
-    channel::Receiver,
-    future::{self, FutureExt},
-};
-
 use super::{
-    channel::ViewerGuard,
-    status::Condition,
+    channel::Channel,
     stream::{Stream, TooManyRenditions},
     subscription::{Subscription, ViewEvent},
+    switching::{Event, Feed, Switch},
 };
 use crate::{
     camera::State,
@@ -30,10 +25,7 @@ const BEHIND: UnixMicros = 1_000_000;
 /// so there is neither a gap nor a step back. Sequence numbers then start elsewhere. If the other
 /// stream is a little [behind](BEHIND), the last picture stays until that stream has caught up.
 pub struct View {
-    visitor: ViewerGuard,
-    rendition_request: RenditionRequest,
-    subscription: Subscription,
-    awaited: Option<Subscription>,
+    switch: Switch<Subscription>,
     /// The picture at which the view switched.
     first: Option<Arc<Picture>>,
     /// The `taken` time of the newest picture shown.
@@ -42,63 +34,62 @@ pub struct View {
     held: UnixMicros,
     /// Skipped by subscriptions that have ended.
     skipped: u64,
-    changes: Receiver<()>,
+}
+
+impl Feed for Subscription {
+    type Refusal = TooManyRenditions;
+
+    fn stream(&self) -> &Arc<Stream> {
+        self.stream()
+    }
+
+    fn show(stream: &Arc<Stream>, request: RenditionRequest) -> Result<Self, TooManyRenditions> {
+        stream.subscribe(request)
+    }
+
+    fn wait_for(stream: &Arc<Stream>, request: RenditionRequest) -> Option<Self> {
+        stream.subscribe(request).ok()
+    }
+}
+
+impl Channel {
+    /// Subscribes to pictures; the first [`View::next`] returns at once.
+    ///
+    /// # Errors
+    /// [`TooManyRenditions`] if the request needs one more rendition than the stream may have.
+    pub fn subscribe(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<View, TooManyRenditions> {
+        let switch = Switch::new(self, rendition_request)?;
+        Ok(View { switch, first: None, newest: 0, held: 0, skipped: 0 })
+    }
 }
 
 impl View {
-    pub(super) fn new(visitor: ViewerGuard, rendition_request: RenditionRequest, subscription: Subscription) -> Self {
-        let changes = visitor.0.changes();
-        let (awaited, first) = (None, None);
-        let mut view =
-            Self { visitor, rendition_request, subscription, awaited, first, newest: 0, held: 0, skipped: 0, changes };
-        view.settle();
-        view
-    }
-
     /// The stream shown. The viewer's condition is that of this stream only.
     pub fn stream(&self) -> &Arc<Stream> {
-        self.subscription.stream()
+        self.switch.stream()
     }
 
     /// Whether the view waits for a stream that suits the request better and is live or connecting.
     pub fn is_waiting(&self) -> bool {
-        let state = self.awaited.as_ref().map(|subscription| subscription.stream().condition().state);
+        let state = self.switch.awaited().map(|subscription| subscription.stream().condition().state);
         matches!(state, Some(State::Live | State::Connecting))
     }
 
     /// Waits for the next event; state changes come before pictures. The first one comes at once.
     /// Cancel-safe: dropping the future loses nothing.
     pub async fn next(&mut self) -> ViewEvent {
-        enum Event {
-            Awaited(ViewEvent),
-            ViewEvent(ViewEvent),
-            Changed,
-        }
         loop {
             if let Some(first) = self.first.take().filter(|_| self.stream().is_live()) {
                 self.newest = first.taken;
                 return ViewEvent::Picture(first);
             }
-            let awaited = async {
-                match &mut self.awaited {
-                    Some(subscription) => Event::Awaited(subscription.next().await),
-                    None => future::pending().await,
-                }
-            };
-            let shown = async { Event::ViewEvent(self.subscription.next().await) };
-            let changed = async {
-                match self.changes.recv().await {
-                    Ok(()) => Event::Changed,
-                    // The camera was removed, which the subscription reports.
-                    Err(_closed) => future::pending().await,
-                }
-            };
-            match awaited.or(changed).or(shown).await {
+            match self.switch.next(Subscription::next).await {
                 Event::Awaited(ViewEvent::Picture(picture)) if picture.taken > self.newest => {
-                    if let Some(subscription) = self.awaited.take() {
-                        self.move_to(subscription);
+                    let skipped = self.switch.shown().skipped();
+                    if self.switch.hand_over() {
+                        self.skipped += skipped;
                         self.first = Some(picture);
-                        return ViewEvent::StateChange(self.condition());
+                        return ViewEvent::StateChange(self.switch.condition());
                     }
                 }
                 Event::Awaited(ViewEvent::Picture(picture)) if self.newest - picture.taken <= BEHIND => {
@@ -106,22 +97,20 @@ impl View {
                         self.held = self.newest + BEHIND;
                     }
                 }
-                Event::Awaited(ViewEvent::Closed) => self.awaited = None,
+                Event::Awaited(ViewEvent::Closed) => self.switch.stop_waiting(),
                 Event::Awaited(_) => {}
-                Event::Changed => self.settle(),
-                Event::ViewEvent(ViewEvent::Closed) => {
-                    if !self.visitor.0.has_left(self.stream()) {
+                Event::Changed => self.switch.reselect(),
+                Event::Shown(ViewEvent::Closed) => {
+                    let skipped = self.switch.shown().skipped();
+                    if !self.switch.resubscribe() {
                         return ViewEvent::Closed;
                     }
-                    match self.visitor.0.lane_for(self.rendition_request).subscribe(self.rendition_request) {
-                        Ok(subscription) => self.move_to(subscription),
-                        Err(TooManyRenditions { .. }) => return ViewEvent::Closed,
-                    }
+                    self.skipped += skipped;
                 }
-                Event::ViewEvent(ViewEvent::StateChange(_)) => return ViewEvent::StateChange(self.condition()),
-                Event::ViewEvent(ViewEvent::Picture(picture))
-                    if self.awaited.is_some() && picture.taken <= self.held => {}
-                Event::ViewEvent(ViewEvent::Picture(picture)) => {
+                Event::Shown(ViewEvent::StateChange(_)) => return ViewEvent::StateChange(self.switch.condition()),
+                Event::Shown(ViewEvent::Picture(picture))
+                    if self.switch.awaited().is_some() && picture.taken <= self.held => {}
+                Event::Shown(ViewEvent::Picture(picture)) => {
                     self.newest = picture.taken;
                     return ViewEvent::Picture(picture);
                 }
@@ -132,12 +121,12 @@ impl View {
     /// Counts a picture that was taken from the mailbox but replaced by a newer one before it was
     /// sent.
     pub fn note_skipped(&self) {
-        self.subscription.note_skipped();
+        self.switch.shown().note_skipped();
     }
 
     /// Pictures that this viewer has missed because it was slow, since it subscribed.
     pub fn skipped(&self) -> u64 {
-        self.skipped + self.subscription.skipped()
+        self.skipped + self.switch.shown().skipped()
     }
 
     /// Requests another size, quality or rate from now on.
@@ -145,34 +134,8 @@ impl View {
     /// # Errors
     /// [`TooManyRenditions`]; the old request then stays in force.
     pub fn change(&mut self, rendition_request: RenditionRequest) -> Result<(), TooManyRenditions> {
-        self.subscription.change(rendition_request)?;
-        self.rendition_request = rendition_request;
-        self.awaited = self.awaited.take().filter(|subscription| subscription.change(rendition_request).is_ok());
-        self.settle();
+        self.switch.shown().change(rendition_request)?;
+        self.switch.set_request(rendition_request, |awaited| awaited.change(rendition_request).is_ok());
         Ok(())
-    }
-
-    fn condition(&self) -> Condition {
-        let channel = &self.visitor.0;
-        let suits = Arc::ptr_eq(&channel.select_stream(self.rendition_request, Some(self.stream())), self.stream());
-        channel.condition(self.stream(), suits)
-    }
-
-    fn move_to(&mut self, subscription: Subscription) {
-        self.skipped += self.subscription.skipped();
-        self.subscription = subscription;
-        self.awaited = None;
-        self.settle();
-    }
-
-    /// Subscribes to the stream to wait for now, if any.
-    fn settle(&mut self) {
-        let awaited = self.visitor.0.awaited(self.rendition_request, self.stream());
-        self.awaited = match (awaited, self.awaited.take()) {
-            (Some(stream), Some(subscription)) if Arc::ptr_eq(subscription.stream(), &stream) => Some(subscription),
-            // If its rendition would be one too many, the view stays as it is.
-            (Some(stream), _) => stream.subscribe(self.rendition_request).ok(),
-            (None, _) => None,
-        };
     }
 }

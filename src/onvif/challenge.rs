@@ -3,11 +3,6 @@
 //! There may be several fields with several challenges each. Commas separate challenges and also
 //! the parameters of one challenge; only the grammar shows which is which.
 
-use super::{digest, soap::quotable};
-
-/// Maximum number of login kinds that a message names.
-const MAX_NAMED: usize = 4;
-
 /// One challenge: a scheme and its parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Challenge {
@@ -32,22 +27,6 @@ impl Challenge {
 /// Returns every challenge of every field in `fields`, in order. Skips what it does not understand.
 pub fn parse<'a>(fields: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
     fields.into_iter().flat_map(parse_field).collect()
-}
-
-/// Names the requested kinds of login, for people, if none of them can be answered; `None`: one
-/// can, or none is requested.
-pub fn unsupported(challenges: &[Challenge]) -> Option<String> {
-    if challenges.is_empty() || digest::Session::choose(challenges, false).is_some() {
-        return None;
-    }
-    let name = |challenge: &Challenge| match challenge.parameter("algorithm") {
-        Some(algorithm) if challenge.is("Digest") => quotable(&format!("Digest {algorithm}")),
-        _ => quotable(&challenge.scheme),
-    };
-    let mut names: Vec<_> = challenges.iter().map(name).collect();
-    names.dedup();
-    names.truncate(MAX_NAMED);
-    Some(names.join(" or "))
 }
 
 fn parse_field(field: &str) -> Vec<Challenge> {
@@ -109,16 +88,6 @@ fn unquote(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn logins_that_cannot_be_answered_are_named() {
-        let named = |fields: &[&str]| unsupported(&parse(fields.iter().copied()));
-        assert_eq!(named(&[]), None);
-        assert_eq!(named(&["Basic realm=x", "Digest realm=x, nonce=1"]), None);
-        assert_eq!(named(&["Basic realm=x"]).as_deref(), Some("Basic"));
-        let odd = "Digest realm=x, nonce=1, algorithm=SHA-512-256, Negotiate";
-        assert_eq!(named(&[odd]).as_deref(), Some("Digest SHA-512-256 or Negotiate"));
-    }
 
     #[test]
     fn several_challenges_in_one_field_are_told_apart() {

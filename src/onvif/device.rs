@@ -4,8 +4,8 @@
 use super::{
     Target,
     auth::{Attempt, Authentication, Clock, Login, Next, Refused},
-    challenge,
     clock::{self, CivilTime, Offset},
+    digest,
     error::{Error, Malformed},
     responses::{self, DeviceInformation},
     soap::{self, Access, CallError, DEVICE, FaultKind, Operation, SoapDialect},
@@ -195,7 +195,7 @@ impl<'a> Device<'a> {
                 if attempt != Attempt::Bare {
                     self.refusal = fault.clone().or(self.refusal.take());
                 }
-                self.unsupported = challenge::unsupported(challenges);
+                self.unsupported = digest::unsupported(challenges);
                 let mut clock_moved = false;
                 if self.offset.is_none() {
                     self.offset = date_offset(&response);

@@ -5,8 +5,11 @@
 
 use md5::Digest as _;
 
-use super::challenge::Challenge;
+use super::{challenge::Challenge, quote::quotable};
 use crate::camera::Credentials;
+
+/// Maximum number of login kinds that a message names.
+const MAX_NAMED: usize = 4;
 
 /// The hash algorithm that a challenge requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +133,22 @@ fn quote(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// Names the requested kinds of login, for people, if none of them can be answered; `None`: one
+/// can, or none is requested.
+pub fn unsupported(challenges: &[Challenge]) -> Option<String> {
+    if challenges.is_empty() || Session::choose(challenges, false).is_some() {
+        return None;
+    }
+    let name = |challenge: &Challenge| match challenge.parameter("algorithm") {
+        Some(algorithm) if challenge.is("Digest") => quotable(&format!("Digest {algorithm}")),
+        _ => quotable(&challenge.scheme),
+    };
+    let mut names: Vec<_> = challenges.iter().map(name).collect();
+    names.dedup();
+    names.truncate(MAX_NAMED);
+    Some(names.join(" or "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::challenge::parse, *};
@@ -214,5 +233,15 @@ mod tests {
         let mut session = Session::choose(&parse(["Digest nonce=1"]), false).unwrap();
         let field = session.authorize(&credentials, "POST", "/", "c");
         assert!(field.starts_with("Digest username=\"a\\\"b\\\\cX: y\", realm"), "{field}");
+    }
+
+    #[test]
+    fn logins_that_cannot_be_answered_are_named() {
+        let named = |fields: &[&str]| unsupported(&parse(fields.iter().copied()));
+        assert_eq!(named(&[]), None);
+        assert_eq!(named(&["Basic realm=x", "Digest realm=x, nonce=1"]), None);
+        assert_eq!(named(&["Basic realm=x"]).as_deref(), Some("Basic"));
+        let odd = "Digest realm=x, nonce=1, algorithm=SHA-512-256, Negotiate";
+        assert_eq!(named(&[odd]).as_deref(), Some("Digest SHA-512-256 or Negotiate"));
     }
 }

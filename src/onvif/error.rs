@@ -4,8 +4,9 @@ use std::{error, fmt, io, time::Duration};
 
 use super::{
     profile_choice,
+    quote::quotable,
     responses::Profile,
-    soap::{Fault, NotSoap, quotable},
+    soap::{Fault, NotSoap},
 };
 use crate::{http_client::response, text};
 

@@ -2,6 +2,9 @@
 //! setting that raises it. Present clients are not affected, also if the limit is lowered below
 //! their number.
 
+pub mod counter;
+pub mod gate;
+
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -9,12 +12,12 @@ use std::{
 
 use serde_json::json;
 
-use super::{
-    counter::{AddressPermit, LimitedCounter, PerAddressCounter, Permit},
-    response::Response,
-};
 use crate::hub::TooManyRenditions;
 use crate::sync::Mutex;
+use crate::web::{
+    admission::counter::{AddressPermit, LimitedCounter, PerAddressCounter, Permit},
+    http::response::Response,
+};
 
 /// Seconds after which a refused client may try again.
 const COME_BACK: u32 = 5;

@@ -3,6 +3,13 @@
 //! Each tile is a task, so no tile waits for another. The tiles share the socket, one message at a
 //! time.
 
+pub mod legacy_ws;
+pub mod protocol;
+pub mod tile;
+pub mod upgrade;
+pub mod wall_settings;
+pub mod ws_sender;
+
 use std::{collections::BTreeMap, io, sync::Arc, time::Instant};
 
 use smol::{
@@ -11,16 +18,15 @@ use smol::{
     future::FutureExt,
 };
 
-use super::{
+use crate::web::{
     Web,
-    frame_limiter::FrameLimiter,
-    jpeg_feed::unix_now,
-    protocol::{self, Command, TileWish},
-    tile::{Tile, TileRequest},
-    timeout_socket::Socket,
-    upgrade::{self, Accepted},
-    ws_sender::{End, Keepalive, Outbox, Receiver},
+    http::timeout_socket::Socket,
+    stream::{frame::unix_now, frame_limiter::FrameLimiter},
 };
+use protocol::{Command, TileWish};
+use tile::{Tile, TileRequest};
+use upgrade::Accepted;
+use ws_sender::{End, Keepalive, Outbox, Receiver};
 
 pub const PROTOCOL: &str = "cctv.wall.1";
 
@@ -76,7 +82,8 @@ impl Wall<'_> {
             Changed,
             Stop(String),
         }
-        let changes = self.web.hub.changes();
+        let cameras_changed = self.web.hub.changes();
+        let complaints_changed = self.web.agent_status.changes();
         let mut pulse = Keepalive::new(&self.web.limits, Instant::now());
         let outbox = self.outbox.clone();
         loop {
@@ -86,7 +93,7 @@ impl Wall<'_> {
             // The page comes last, so that a page that sends a lot does not hide the other events.
             let event = async { Event::Stop(self.web.stopping().await) }
                 .or(async {
-                    let _rung = changes.recv().await;
+                    let _changed = cameras_changed.recv().or(complaints_changed.recv()).await;
                     Event::Changed
                 })
                 .or(async { Event::Text(pulse.next_text(receiver, &outbox).await) })
@@ -107,7 +114,7 @@ impl Wall<'_> {
     }
 
     async fn tell_complaints(&mut self) -> Result<(), End> {
-        let complaints = self.web.hub.complaints();
+        let complaints = self.web.agent_status.complaints();
         if complaints == self.told_complaints {
             return Ok(());
         }

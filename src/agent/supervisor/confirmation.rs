@@ -10,7 +10,7 @@ use smol::Timer;
 
 use super::{
     StreamFailure,
-    locate::{LocateError, Locator},
+    locator::{LocateError, Locator},
     resolved::ResolvedStream,
 };
 use crate::camera::State;

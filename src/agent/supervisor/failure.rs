@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{camera::State, hub::Cause, text};
+use crate::{camera::State, hub::Cause, log::chain, onvif, text};
 
 /// Why a stream is not live.
 pub(super) struct StreamFailure {
@@ -50,4 +50,9 @@ pub(super) fn away(cause: Cause, text: impl Into<String>) -> StreamFailure {
         denies_memory: false,
         at: Instant::now(),
     }
+}
+
+/// The failure of a device that understood the request and refused it.
+pub(super) fn refused(error: &onvif::Error) -> StreamFailure {
+    StreamFailure { denies_memory: error.denies_profile(), ..away(Cause::Refused, chain(error)) }
 }

@@ -1,6 +1,6 @@
 //! Checks that the device at an address is the camera before it is sent the login.
 
-use super::locate::Locator;
+use super::locator::Locator;
 use crate::{
     camera::{Source, Trust},
     discovery,

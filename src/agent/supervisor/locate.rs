@@ -13,16 +13,19 @@ use std::{
 use smol::future::FutureExt;
 
 use super::{
-    CameraShared, Context, ResolvedStream, StreamFailure, StreamRole, SupervisorTask, away, identify::Peer, offline,
+    ResolvedStream, StreamFailure, StreamRole, SupervisorTask, away,
+    failure::refused,
+    identify::Peer,
+    locator::{LocateError, Locator},
+    offline,
 };
 use crate::{
     agent::backoff::FINAL_REFUSAL,
-    camera::{CameraId, Source, State, StreamSource, StreamUri},
+    camera::{Source, State, StreamUri},
     hub::{Cause, Endpoint},
     log::chain,
     onvif,
     store::{Address, CameraRecord},
-    sync::Mutex,
     text,
     time::timeout,
 };
@@ -35,29 +38,6 @@ const HEAD_START: Duration = Duration::from_secs(1);
 
 /// How long the known address may take before the network is searched as well.
 const PATIENCE: Duration = Duration::from_millis(1500);
-
-/// Why a device did not give the stream.
-pub(super) enum LocateError {
-    /// Nobody is there, or another device: the camera may be elsewhere.
-    Elsewhere(String),
-    /// This is the camera, and it refused.
-    Final(StreamFailure),
-}
-
-/// Finds the stream of one supervisor. A clone can do so in parallel while the supervisor goes on
-/// with its stream.
-#[derive(Clone)]
-pub(super) struct Locator {
-    pub(super) context: Context,
-    pub(super) shared: Arc<CameraShared>,
-    pub(super) role: StreamRole,
-    /// The stream's name in the log.
-    pub(super) label: String,
-    pub(super) id: CameraId,
-    pub(super) stream_source: StreamSource,
-    /// When the network was last searched for this camera; shared with the supervisor.
-    pub(super) searched: Arc<Mutex<Option<Instant>>>,
-}
 
 impl SupervisorTask {
     pub(super) fn locator(&self) -> Locator {
@@ -286,11 +266,6 @@ impl Locator {
             Some(Err(error)) => Err(LocateError::Final(refused(&error))),
         }
     }
-}
-
-/// The failure of a device that understood the request and refused it.
-pub(super) fn refused(error: &onvif::Error) -> StreamFailure {
-    StreamFailure { denies_memory: error.denies_profile(), ..away(Cause::Refused, chain(error)) }
 }
 
 /// What ended first.

@@ -1,21 +1,11 @@
-//! The result of one ONVIF exchange with a camera, for the supervisors of both its streams.
+//! Where a stream is, and which login may be sent there.
 
-use std::{
-    net::IpAddr,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::net::IpAddr;
 
-use super::{
-    StreamRole,
-    locate::{LocateError, Locator, refused},
-};
 use crate::{
-    camera::{Credentials, Source, StreamUri},
-    http_client::in_brackets,
+    camera::{Credentials, StreamUri},
     hub::Endpoint,
-    onvif,
-    store::{Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream, normalised_endpoint},
-    text,
+    store::CameraRecord,
 };
 
 /// Where a stream is and how to log in there.
@@ -49,95 +39,9 @@ impl ResolvedStream {
 }
 
 /// Whether two hosts have the same spelling or the same IP address.
-fn is_same_host(one: &str, other: &str) -> bool {
+pub(super) fn is_same_host(one: &str, other: &str) -> bool {
     let ip = |host: &str| host.parse::<IpAddr>().ok();
     one.eq_ignore_ascii_case(other) || ip(one).is_some_and(|one| Some(one) == ip(other))
-}
-
-impl Locator {
-    /// Returns the stream of this supervisor; the stream of the other one is handed to that one.
-    pub(super) fn found_both(
-        &self,
-        at: &Address,
-        main: onvif::Resolved,
-        small: Option<(String, Result<onvif::SmallStream, onvif::Error>)>,
-    ) -> Result<ResolvedStream, LocateError> {
-        let mut found = self.found(at, main);
-        let Some((wanted, small)) = small else { return Ok(found) };
-        let small = match small {
-            Ok(small) => small,
-            Err(error) if self.role == StreamRole::Small => {
-                self.shared.tell(StreamRole::Main, found);
-                return Err(LocateError::Final(refused(&error)));
-            }
-            // The supervisor of the small stream resolves it by itself.
-            Err(_) => return Ok(found),
-        };
-        let token = small.profile.token;
-        if let Some(record) = &mut found.record {
-            let first = small.streams.first().map(|uri| Stream { uri: uri.clone(), profile: token.clone() });
-            record.small = first.map(|stream| Small { wanted, stream });
-        }
-        let place = Endpoint { profile: Some(text::fact(&token)), ..found.place.clone() };
-        let small = ResolvedStream { streams: self.in_order(small.streams), place, ..found.clone() };
-        let (own, other, others) = match self.role {
-            StreamRole::Main => (found, StreamRole::Small, small),
-            StreamRole::Small => (small, StreamRole::Main, found),
-        };
-        self.shared.tell(other, others);
-        Ok(own)
-    }
-
-    fn found(&self, at: &Address, resolved: onvif::Resolved) -> ResolvedStream {
-        let host = in_brackets(&at.host);
-        let address = if at.port == onvif::DEFAULT_PORT { host } else { format!("{host}:{}", at.port) };
-        let serial = Some(resolved.device.serial.clone()).filter(|serial| !serial.is_empty());
-        let record = ConfigFingerprint::of(&self.stream_source).map(|fingerprint| CameraRecord {
-            fingerprint,
-            identity: Identity {
-                endpoint: resolved.endpoint.as_deref().map(normalised_endpoint),
-                serial,
-                mac: resolved.hardware_addresses.first().cloned(),
-            },
-            address: Some(at.clone()),
-            authentication: resolved.authentication.map(|mode| mode.word().to_owned()),
-            stream: resolved
-                .streams
-                .first()
-                .map(|uri| Stream { uri: uri.clone(), profile: resolved.profile.token.clone() }),
-            small: None,
-            when: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-        });
-        ResolvedStream {
-            streams: self.in_order(resolved.streams),
-            credentials: self.stream_source.credentials.clone(),
-            camera_credentials: resolved.camera_credentials,
-            trusted: self.trusted_with(&at.host),
-            place: Endpoint { address, profile: Some(text::fact(&resolved.profile.token)) },
-            record,
-            is_remembered: false,
-        }
-    }
-
-    /// The hosts that may be sent the login if the camera was reached at `host`.
-    pub(super) fn trusted_with(&self, host: &str) -> Vec<String> {
-        std::iter::once(host.to_owned()).chain(self.stream_host().map(str::to_owned)).collect()
-    }
-
-    /// `streams` with those on the configured `stream_host` first.
-    fn in_order(&self, mut streams: Vec<StreamUri>) -> Vec<StreamUri> {
-        if let Some(first) = self.stream_host() {
-            streams.sort_by_key(|stream| !is_same_host(first, stream.host()));
-        }
-        streams
-    }
-
-    fn stream_host(&self) -> Option<&str> {
-        match &self.stream_source.source {
-            Source::Onvif { stream_host, .. } => stream_host.as_deref(),
-            Source::Url(_) => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{ResolvedStream, locate::Locator};
+use super::{ResolvedStream, locator::Locator};
 use crate::{
     camera::Source,
     discovery::{self, DeviceMatcher, DiscoveredDevice},

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::*;
+use super::{config_match::Configured, probe::DeviceAnswers, *};
 use crate::{
     camera::CameraId,
-    discovery::{DiscoveryMethod, Identity, Mac},
+    discovery::{DiscoveryMethod, Identity, Mac, XAddr},
     onvif::{DeviceInformation, Profile, VideoSource},
 };
 

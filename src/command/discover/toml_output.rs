@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::Candidate;
+use super::candidate::Candidate;
 use crate::{camera::CameraId, config::Config, discovery::XAddr, onvif::Profile, text::is_hidden};
 
 /// Maximum length of an identifier made from a name, in characters.

@@ -3,8 +3,8 @@ use smol::future::{block_on, poll_once};
 use super::*;
 use crate::{
     camera::StreamOptions,
-    hub::{UnitEvent, ViewEvent},
-    media::{AccessUnit, Codec, CodecConfig, Picture, SampleAspect, StreamInfo, UnixMicros},
+    hub::{UnitEvent, UnitView, View, ViewEvent},
+    media::{AccessUnit, Codec, CodecConfig, Picture, RenditionRequest, SampleAspect, Size, StreamInfo, UnixMicros},
 };
 
 const FULL_HD: Size = Size { width: 1920, height: 1080 };
@@ -65,20 +65,6 @@ fn shown(view: &mut View) -> Vec<String> {
         }
     }
     shown
-}
-
-#[test]
-fn tile_is_covered_where_it_need_not_be_enlarged() {
-    let small = Size { width: 640, height: 360 };
-    let suits =
-        |main, box_: (u32, u32), slack| covers(small, main, Some(Size { width: box_.0, height: box_.1 }), slack);
-    assert!(suits(Some(FULL_HD), (640, 360), 100) && !suits(Some(FULL_HD), (641, 362), 100));
-    assert!(suits(Some(FULL_HD), (700, 394), ENTER) && !suits(Some(FULL_HD), (720, 405), ENTER));
-    assert!(suits(Some(FULL_HD), (800, 450), STAY) && !suits(Some(FULL_HD), (802, 452), STAY));
-    assert!(suits(Some(FULL_HD), (640, 5000), 100), "the picture is fitted into the box");
-    assert!(suits(Some(small), (1920, 1080), 100), "nothing larger is to be had");
-    assert!(suits(None, (640, 360), 100) && !suits(None, (1280, 720), 100));
-    assert!(!covers(small, Some(FULL_HD), None, STAY), "who names no size wants it whole");
 }
 
 #[test]

@@ -1,165 +1,197 @@
-//! The viewer's side of a stream: subscriptions, and the demand that follows from their requests.
+//! The stream's ends of all its subscriptions.
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::{Duration, Instant},
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
-use smol::channel::{Receiver, bounded};
+use smol::channel::{Receiver, Sender};
 
-use super::{Inner, MAX_RENDITIONS, Stream, Subscriber, TooManyRenditions};
 use crate::{
-    camera::State,
-    hub::{
-        status::{Condition, RenditionStatus, Status},
-        subscription::Subscription,
-    },
-    media::{Picture, Rendition, RenditionRequest},
+    hub::unit_queue::{QueuedUnit, UnitQueue},
+    media::{AccessUnit, Picture, RenditionRequest},
 };
 
-impl Stream {
-    /// Subscribes with the given request; the first [`Subscription::next`] returns at once.
-    ///
-    /// # Errors
-    /// [`TooManyRenditions`] if the request needs one more rendition than the stream may have.
-    pub fn subscribe(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<Subscription, TooManyRenditions> {
-        let mut inner = self.inner();
-        inner.admit(rendition_request, None)?;
-        let number = inner.next_seat;
-        inner.next_seat += 1;
-        let (picture_sender, pictures) = bounded(1);
-        let (news_sender, news) = bounded(1);
-        let skipped = Arc::new(AtomicU64::new(0));
-        let unread = pictures.clone();
-        let subscription =
-            Subscription { stream: Arc::clone(self), number, pictures, news, skipped: Arc::clone(&skipped) };
-        if inner.closed {
-            return Ok(subscription); // Its senders are dropped here: it reads as closed.
-        }
-        let _ = news_sender.force_send(());
-        inner.subscriptions.push(Subscriber {
-            number,
-            rendition_request,
-            pictures: picture_sender,
-            unread,
-            news: news_sender,
-            skipped,
-        });
-        inner.serve_newest(number);
-        self.refresh_demand(&mut inner);
-        self.wake(&inner);
-        Ok(subscription)
+/// The subscriptions of one stream, until it is closed.
+#[derive(Default)]
+pub struct Subscribers {
+    pictures: Vec<Subscriber>,
+    units: Vec<UnitSubscriber>,
+    next_number: u64,
+    is_closed: bool,
+}
+
+/// The stream's end of a [`Subscription`](crate::hub::Subscription).
+pub struct Subscriber {
+    pub rendition_request: RenditionRequest,
+    pub pictures: Sender<Arc<Picture>>,
+    /// The other end of `pictures`, used to remove what must no longer be shown.
+    pub unread: Receiver<Arc<Picture>>,
+    pub changes: Sender<()>,
+    pub skipped: Arc<AtomicU64>,
+    number: u64,
+}
+
+/// The stream's end of a [`UnitSubscription`](crate::hub::UnitSubscription).
+struct UnitSubscriber {
+    queue: UnitQueue,
+    has_changed: bool,
+    notify: Sender<()>,
+    number: u64,
+}
+
+/// What a subscription to units is given next.
+pub enum Next {
+    Unit(QueuedUnit),
+    StateChange,
+    /// The subscription has ended.
+    Closed,
+    /// There is nothing now.
+    Nothing,
+}
+
+impl Subscribers {
+    /// A number for one more subscription.
+    pub fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
     }
 
-    /// Wakes the supervisor if the stream is idle.
-    pub(super) fn wake(&self, inner: &Inner) {
-        if inner.idle {
-            let _ = self.demand_bell.0.force_send(());
-        }
-    }
-
-    /// The condition. At the same moment, the mailbox behind `pictures` is emptied of what must no
-    /// longer be shown.
-    pub(in crate::hub) fn standing_for(&self, pictures: &Receiver<Arc<Picture>>) -> Condition {
-        let inner = self.inner();
-        if inner.condition.state != State::Live {
-            while pictures.try_recv().is_ok() {}
-        }
-        inner.condition.clone()
-    }
-
-    pub(in crate::hub) fn change_wish(
-        &self,
+    /// Adds the ends of a subscription to pictures.
+    pub fn add(
+        &mut self,
         number: u64,
         rendition_request: RenditionRequest,
-    ) -> Result<(), TooManyRenditions> {
-        let mut inner = self.inner();
-        inner.admit(rendition_request, Some(number))?;
-        if let Some(subscriber) = inner.subscriptions.iter_mut().find(|subscriber| subscriber.number == number) {
+        (pictures, unread): (Sender<Arc<Picture>>, Receiver<Arc<Picture>>),
+        changes: Sender<()>,
+        skipped: Arc<AtomicU64>,
+    ) {
+        let _ = changes.force_send(());
+        self.pictures.push(Subscriber { rendition_request, pictures, unread, changes, skipped, number });
+    }
+
+    /// Adds the ends of a subscription to units.
+    pub fn add_units(&mut self, number: u64, queue: UnitQueue, notify: Sender<()>) {
+        self.units.push(UnitSubscriber { queue, has_changed: true, notify, number });
+    }
+
+    pub fn remove(&mut self, number: u64) {
+        self.pictures.retain(|subscriber| subscriber.number != number);
+        self.units.retain(|subscriber| subscriber.number != number);
+    }
+
+    /// Ends all subscriptions; there will be no others.
+    pub fn close(&mut self) {
+        self.is_closed = true;
+        self.pictures.clear();
+        self.units.clear();
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    pub fn len(&self) -> usize {
+        self.pictures.len() + self.units.len()
+    }
+
+    /// Number of subscriptions to units.
+    pub fn len_of_units(&self) -> usize {
+        self.units.len()
+    }
+
+    /// The requests of all subscriptions to pictures.
+    pub fn requests(&self) -> impl Iterator<Item = RenditionRequest> {
+        self.pictures.iter().map(|subscriber| subscriber.rendition_request)
+    }
+
+    /// The requests of all subscriptions to pictures but `number`.
+    pub fn other_requests(&self, number: Option<u64>) -> impl Iterator<Item = RenditionRequest> {
+        let others = self.pictures.iter().filter(move |subscriber| Some(subscriber.number) != number);
+        others.map(|subscriber| subscriber.rendition_request)
+    }
+
+    /// Changes the request of a subscription to pictures.
+    pub fn set_request(&mut self, number: u64, rendition_request: RenditionRequest) {
+        if let Some(subscriber) = self.pictures.iter_mut().find(|subscriber| subscriber.number == number) {
             subscriber.rendition_request = rendition_request;
         }
-        inner.serve_newest(number);
-        self.refresh_demand(&mut inner);
-        Ok(())
     }
 
-    pub(in crate::hub) fn count_skipped(&self) {
-        self.inner().skipped += 1;
-    }
-
-    pub(in crate::hub) fn leave(&self, number: u64) {
-        let mut inner = self.inner();
-        inner.subscriptions.retain(|subscriber| subscriber.number != number);
-        inner.unit_seats.retain(|subscriber| subscriber.number != number);
-        self.refresh_demand(&mut inner);
-    }
-
-    pub fn status(&self, now: Instant) -> Status {
-        let inner = self.inner();
-        let (measured_fps, bitrate) = inner.rate_meter.read(now);
-        let age = inner.stall.age(now);
-        let rendition_status = |&rendition: &Rendition| RenditionStatus {
-            rendition,
-            viewers: inner
-                .subscriptions
-                .iter()
-                .filter(|subscriber| inner.rendition(subscriber.rendition_request) == rendition)
-                .count(),
-            encodes: inner.encodes.get(&rendition).copied().unwrap_or(0),
-        };
-        Status {
-            id: self.id.clone(),
-            name: inner.name.clone(),
-            condition: inner.condition.clone(),
-            since: now.saturating_duration_since(inner.since),
-            place: inner.place.clone(),
-            age,
-            stream: inner.stream,
-            measured_fps,
-            bitrate,
-            frames: inner.frames,
-            bytes: inner.bytes,
-            reconnects: inner.workers.saturating_sub(inner.fresh.max(1)),
-            stalls: inner.stalls,
-            failures: inner.failures.clone(),
-            last_error: inner.last_error.as_ref().map(|(text, _)| text.clone()),
-            last_error_age: inner.last_error.as_ref().map(|(_, at)| now.saturating_duration_since(*at)),
-            live: inner.uptime.live(now),
-            known: inner.uptime.known(now),
-            last_live_age: inner.uptime.last_live_age(now),
-            gop_cache: (inner.gop_cache.units().len(), inner.gop_cache.bytes()),
-            viewers: inner.subscriptions.len() + inner.unit_seats.len(),
-            untouched: inner.unit_seats.len(),
-            skipped: inner.skipped,
-            refused: inner.refused,
-            decoding: inner.decoding,
-            renditions: inner.wanted.iter().map(rendition_status).collect(),
-            worker: inner.vitals.map(|(vitals, _)| vitals),
-            worker_share: inner.worker_share,
-            profiles: Vec::new(),
-            keeper_late: inner.keeper_due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due)),
+    /// Tells all of a change of the stream.
+    pub fn notify(&mut self) {
+        for subscriber in &mut self.units {
+            subscriber.has_changed = true;
+            let _ = subscriber.notify.force_send(());
+        }
+        for subscriber in &self.pictures {
+            let _ = subscriber.changes.force_send(());
         }
     }
 
-    pub(super) fn refresh_demand(&self, inner: &mut Inner) {
-        let mut wanted: Vec<_> = match inner.stream {
-            Some(_) => {
-                inner.subscriptions.iter().map(|subscriber| inner.rendition(subscriber.rendition_request)).collect()
+    /// Puts `picture` into the mailboxes of the requests that it `fits`. Returns how many pictures it replaced.
+    pub fn deliver(&self, picture: &Arc<Picture>, fits: impl Fn(RenditionRequest) -> bool) -> u64 {
+        let mut replaced = 0;
+        for subscriber in self.pictures.iter().filter(|subscriber| fits(subscriber.rendition_request)) {
+            if let Ok(Some(_unread)) = subscriber.pictures.force_send(Arc::clone(picture)) {
+                replaced += 1;
+                subscriber.skipped.fetch_add(1, Ordering::Relaxed);
             }
-            None => Vec::new(),
+        }
+        replaced
+    }
+
+    /// Puts the picture that `newest` has for its request into the mailbox of `number`, or of all.
+    pub fn serve(&self, number: Option<u64>, newest: impl Fn(RenditionRequest) -> Option<Arc<Picture>>) {
+        let served = self.pictures.iter().filter(|subscriber| number.is_none_or(|number| subscriber.number == number));
+        for subscriber in served {
+            if let Some(picture) = newest(subscriber.rendition_request) {
+                let _ = subscriber.pictures.force_send(picture);
+            }
+        }
+    }
+
+    /// Empties all mailboxes of pictures.
+    pub fn withdraw_pictures(&self) {
+        for subscriber in &self.pictures {
+            while subscriber.unread.try_recv().is_ok() {}
+        }
+    }
+
+    /// Adds `unit` to all queues. Returns how many units were dropped for it.
+    pub fn offer(&mut self, unit: &AccessUnit) -> u64 {
+        self.units.iter_mut().map(|subscriber| subscriber.offer(unit)).sum()
+    }
+
+    /// Removes the units that were not taken yet; the queues continue at a key frame.
+    pub fn withdraw_units(&mut self) {
+        self.units.iter_mut().for_each(|subscriber| subscriber.queue.withdraw());
+    }
+
+    /// Whether [`Subscribers::next_for`] has something.
+    pub fn has_next(&self, number: u64) -> bool {
+        let subscriber = self.units.iter().find(|subscriber| subscriber.number == number);
+        subscriber.is_none_or(|subscriber| subscriber.has_changed || !subscriber.queue.is_empty())
+    }
+
+    /// Takes what is next for a subscription to units; state changes come first.
+    pub fn next_for(&mut self, number: u64) -> Next {
+        let Some(subscriber) = self.units.iter_mut().find(|subscriber| subscriber.number == number) else {
+            return Next::Closed;
         };
-        wanted.sort_unstable();
-        wanted.dedup();
-        wanted.truncate(MAX_RENDITIONS);
-        if wanted == inner.wanted {
-            return;
+        if std::mem::take(&mut subscriber.has_changed) {
+            return Next::StateChange;
         }
-        if inner.wanted.is_empty() {
-            inner.stall.wanted();
+        subscriber.queue.take().map_or(Next::Nothing, Next::Unit)
+    }
+}
+
+impl UnitSubscriber {
+    fn offer(&mut self, unit: &AccessUnit) -> u64 {
+        let dropped = self.queue.push(unit);
+        if !self.queue.is_empty() {
+            let _ = self.notify.force_send(());
         }
-        inner.newest.retain(|rendition, _| wanted.contains(rendition));
-        inner.encodes.retain(|rendition, _| wanted.contains(rendition));
-        inner.wanted = wanted;
-        let _ = self.demand_bell.0.force_send(());
+        dropped
     }
 }

@@ -3,10 +3,11 @@ use smol::future::{FutureExt, block_on};
 use super::*;
 use crate::{
     hub::{
+        WorkerUsage,
         subscription::{Subscription, ViewEvent},
         unit_subscription::{UnitEvent, UnitSubscription},
     },
-    media::{AccessUnit, Codec, CodecConfig, SampleAspect},
+    media::{AccessUnit, Codec, CodecConfig, Picture, SampleAspect},
 };
 
 const STREAM: StreamInfo = StreamInfo {

@@ -19,7 +19,7 @@ fn cameras_are_told_with_everything_known() {
             scene.go_live();
             let vitals = WorkerUsage { pid: 7, cpu: Duration::from_millis(1500), resident: 4096, own: 1024 };
             scene.gate.set_vitals(vitals, Instant::now());
-            scene.hub.set_complaints(vec!["cameras.toml:1:1: no".into()]);
+            scene.web.agent_status.set_complaints(vec!["cameras.toml:1:1: no".into()]);
             let reply = scene.get("/api/cameras").await;
             assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
             let json = reply.json();

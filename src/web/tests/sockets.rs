@@ -228,10 +228,10 @@ fn camera_that_comes_back_into_the_configuration_is_shown_again() {
 #[test]
 fn complaints_are_told_at_the_beginning_and_at_each_change() {
     play(strict, async |scene| {
-        scene.hub.set_complaints(vec!["cameras.toml:1:1: no".into()]);
+        scene.web.agent_status.set_complaints(vec!["cameras.toml:1:1: no".into()]);
         let mut page = Page::wall(scene).await;
         assert_eq!(page.next_message().await, json!({"config": ["cameras.toml:1:1: no"]}));
-        scene.hub.set_complaints(vec![]);
+        scene.web.agent_status.set_complaints(vec![]);
         assert_eq!(page.next_message().await, json!({"config": []}));
     });
 }

@@ -1,6 +1,6 @@
 //! Reads the SPS of H.265: `seq_parameter_set_rbsp()`, 7.3.2.2.1. The ranges of its fields are from 7.4.3.2.1.
 
-use super::{CropWindow, Sps, chroma_subsampling};
+use super::picture_format::{CropWindow, Sps, chroma_subsampling};
 use crate::{
     media::{CodecConfig, Size},
     worker::h26x::{bit_reader::BitReader, vui::Vui},

@@ -2,7 +2,11 @@ mod bit_writer;
 mod branches;
 mod syntax;
 
-use super::*;
+use super::{picture_format::MAX_SIDE, *};
+use crate::{
+    media::{SampleAspect, Size},
+    worker::colour::{Colour, Matrix},
+};
 use syntax::{H264Sps, H265Sps};
 
 /// libx264, High, BT.709, limited range.

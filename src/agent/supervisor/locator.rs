@@ -1,0 +1,32 @@
+//! What one stream's supervisor knows when it looks for its camera.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{CameraShared, Context, StreamFailure, StreamRole};
+use crate::{
+    camera::{CameraId, StreamSource},
+    sync::Mutex,
+};
+
+/// Why a device did not give the stream.
+pub(super) enum LocateError {
+    /// Nobody is there, or another device: the camera may be elsewhere.
+    Elsewhere(String),
+    /// This is the camera, and it refused.
+    Final(StreamFailure),
+}
+
+/// Finds the stream of one supervisor. A clone can do so in parallel while the supervisor goes on
+/// with its stream.
+#[derive(Clone)]
+pub(super) struct Locator {
+    pub(super) context: Context,
+    pub(super) shared: Arc<CameraShared>,
+    pub(super) role: StreamRole,
+    /// The stream's name in the log.
+    pub(super) label: String,
+    pub(super) id: CameraId,
+    pub(super) stream_source: StreamSource,
+    /// When the network was last searched for this camera; shared with the supervisor.
+    pub(super) searched: Arc<Mutex<Option<Instant>>>,
+}

@@ -1,0 +1,91 @@
+//! What is counted of a stream since the agent started, and measured of its worker.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use crate::hub::{
+    rate_meter::RateMeter,
+    status::{Cause, WorkerUsage},
+};
+
+/// Counters and measurements of one stream.
+#[derive(Debug, Default)]
+pub struct StreamStats {
+    pub rate_meter: RateMeter,
+    pub frames: u64,
+    pub bytes: u64,
+    /// Pictures replaced in mailboxes, and units dropped from queues.
+    pub skipped: u64,
+    pub stalls: u64,
+    pub failures: BTreeMap<Cause, u64>,
+    /// Whether the worker reports a running decoder.
+    pub decoding: bool,
+    last_error: Option<(String, Instant)>,
+    workers: u64,
+    /// How often the stream was opened after it was idle.
+    fresh: u64,
+    usage: Option<(WorkerUsage, Instant)>,
+    worker_share: Option<f64>,
+}
+
+impl StreamStats {
+    /// Counts an access unit.
+    pub fn note_unit(&mut self, bytes: usize, now: Instant) {
+        self.frames += 1;
+        self.bytes += bytes as u64;
+        self.rate_meter.note(bytes, now);
+    }
+
+    /// Counts a worker; `was_idle` if the stream is opened because of new demand.
+    pub fn begin_worker(&mut self, was_idle: bool) {
+        self.workers += 1;
+        self.fresh += u64::from(was_idle);
+    }
+
+    /// Forgets what the worker that has ended reported about itself.
+    pub fn end_worker(&mut self) {
+        self.decoding = false;
+        (self.usage, self.worker_share) = (None, None);
+        self.rate_meter.clear();
+    }
+
+    pub fn set_usage(&mut self, usage: WorkerUsage, now: Instant) {
+        if let Some((before, at)) = self.usage.filter(|(before, _)| before.pid == usage.pid) {
+            let seconds = now.saturating_duration_since(at).as_secs_f64();
+            if seconds > 0.0 {
+                self.worker_share = Some(usage.cpu.saturating_sub(before.cpu).as_secs_f64() / seconds);
+            }
+        }
+        self.usage = Some((usage, now));
+    }
+
+    pub fn note_failure(&mut self, cause: Cause) {
+        *self.failures.entry(cause).or_default() += 1;
+    }
+
+    pub fn set_last_error(&mut self, text: String, now: Instant) {
+        self.last_error = Some((text, now));
+    }
+
+    /// The newest error, and the time since it was recorded.
+    pub fn last_error(&self, now: Instant) -> Option<(String, Duration)> {
+        self.last_error.as_ref().map(|(text, at)| (text.clone(), now.saturating_duration_since(*at)))
+    }
+
+    /// Workers started after the first, without those that new demand started.
+    pub fn reconnects(&self) -> u64 {
+        self.workers.saturating_sub(self.fresh.max(1))
+    }
+
+    /// What the worker costs; `None` while none runs.
+    pub fn usage(&self) -> Option<WorkerUsage> {
+        self.usage.map(|(usage, _)| usage)
+    }
+
+    /// The share of one processor that the worker has used lately; `None` before two measurements.
+    pub fn worker_share(&self) -> Option<f64> {
+        self.worker_share
+    }
+}

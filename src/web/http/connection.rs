@@ -1,0 +1,157 @@
+//! One connection from its first byte to its end: requests one after the other, or one endless
+//! response.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use http_types::{Method, Request};
+use smol::net::TcpStream;
+
+use crate::web::{
+    Web,
+    admission::Refusal,
+    admission::gate::Admitted,
+    http::{
+        metadata::Metadata,
+        query,
+        request_head::{self, Head},
+        response::Response,
+        route::Route,
+        timeout_socket::Socket,
+    },
+    ops::{metrics, status},
+    stream::{mjpeg, snapshot},
+    wall,
+    wall::{
+        legacy_ws,
+        upgrade::{self, Accepted},
+    },
+};
+use crate::{hub::Channel, media::RenditionRequest};
+
+/// Refuses a client and sends it the reason.
+pub async fn refuse(stream: TcpStream, peer: SocketAddr, refusal: Refusal, web: &Web) {
+    let mut socket = Socket::new(stream, peer.ip(), web.limits.close_timeout);
+    if refusal.response().send(&mut socket, Method::Get, false).await.is_ok() {
+        socket.close(web.limits.close_timeout).await;
+    }
+}
+
+/// Serves `stream` until either side closes it.
+pub async fn serve(stream: TcpStream, peer: SocketAddr, web: &Web) {
+    let socket = Socket::new(stream, peer.ip(), web.limits.write_stall);
+    if let Err(error) = converse(socket, web).await {
+        // Viewers often leave in the middle of a picture.
+        log::debug!("web: connection from {peer} ended: {error}");
+    }
+}
+
+async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
+    // The first request must come at once; later ones may take longer.
+    let mut patience = web.limits.head_time;
+    loop {
+        let next =
+            smol::future::or(async { Some(request_head::read(&mut socket, &web.limits, patience).await) }, async {
+                web.stopping().await;
+                None
+            });
+        let Head { request, metadata, keep_alive } = match next.await {
+            Some(Ok(head)) => head,
+            None | Some(Err(request_head::Refusal::Gone)) => return Ok(()),
+            Some(Err(request_head::Refusal::Response(response, method))) => {
+                response.send(&mut socket, method, false).await?;
+                socket.close(web.limits.close_timeout).await;
+                return Ok(());
+            }
+        };
+        let method = request.method();
+        let route = Route::of(request.url());
+        let response = match web.gate.admit(&metadata, &route) {
+            Err(refused) => refused,
+            Ok(admitted) => {
+                let asked =
+                    Asked { web, peer: socket.peer, request: &request, metadata: &metadata, admitted: &admitted };
+                match asked.response(route).await {
+                    Reply::Whole(response) => Response { resource_policy: admitted.resource_policy, ..response },
+                    Reply::Live(channel, rendition_request) => {
+                        let viewer = query::viewer(request.url());
+                        let policy = admitted.resource_policy;
+                        return mjpeg::serve(socket, web, channel, rendition_request, viewer, method, policy).await;
+                    }
+                    Reply::Wall(accepted) => return wall::serve(socket, web, accepted).await,
+                    Reply::Legacy(channel, rendition_request, accepted) => {
+                        return legacy_ws::serve(socket, web, channel, rendition_request, accepted).await;
+                    }
+                }
+            }
+        };
+        response.send(&mut socket, method, keep_alive).await?;
+        if !keep_alive {
+            socket.close(web.limits.close_timeout).await;
+            return Ok(());
+        }
+        patience = web.limits.idle;
+    }
+}
+
+/// What to do with the connection.
+enum Reply {
+    Whole(Response),
+    Live(Arc<Channel>, RenditionRequest),
+    Wall(Accepted),
+    Legacy(Arc<Channel>, RenditionRequest, Accepted),
+}
+
+/// One request that was admitted.
+struct Asked<'a> {
+    web: &'a Web,
+    peer: IpAddr,
+    request: &'a Request,
+    metadata: &'a Metadata,
+    admitted: &'a Admitted,
+}
+
+impl Asked<'_> {
+    async fn response(&self, route: Route<'_>) -> Reply {
+        let web = self.web;
+        let replied = match route {
+            Route::Live(id) => {
+                self.viewer(id).map(|(channel, rendition_request)| Reply::Live(channel, rendition_request))
+            }
+            Route::Snapshot(id) => match self.viewer(id) {
+                Ok((channel, rendition_request)) => {
+                    Ok(Reply::Whole(snapshot::take(web, &channel, rendition_request).await))
+                }
+                Err(response) => Err(response),
+            },
+            Route::Wall => self.upgrade(Some(wall::PROTOCOL)).map(Reply::Wall),
+            Route::Legacy(id) => self.viewer(id).and_then(|(channel, rendition_request)| {
+                Ok(Reply::Legacy(channel, rendition_request, self.upgrade(None)?))
+            }),
+            Route::Cameras => Ok(Reply::Whole(status::cameras(web))),
+            Route::Health => Ok(Reply::Whole(status::health(web))),
+            Route::Metrics => Ok(Reply::Whole(metrics::response(web))),
+            Route::File(path) => {
+                let security = self.admitted.content_security_policy();
+                Ok(Reply::Whole(web.files.response(web.www(), path, self.request, security).await))
+            }
+        };
+        replied.unwrap_or_else(Reply::Whole)
+    }
+
+    /// The camera and the rendition request in a viewer's URL.
+    fn viewer(&self, id: &str) -> Result<(Arc<Channel>, RenditionRequest), Response> {
+        let channel =
+            self.web.hub.channel(id).ok_or_else(|| Response::error(404, "there is no camera of this name"))?;
+        let rendition_request =
+            query::rendition_request(self.request.url()).map_err(|wrong| Response::error(400, wrong))?;
+        Ok((channel, rendition_request))
+    }
+
+    fn upgrade(&self, protocol: Option<&'static str>) -> Result<Accepted, Response> {
+        upgrade::check(self.request, (self.metadata, self.admitted), self.web, self.peer, protocol)
+    }
+}

@@ -1,0 +1,177 @@
+//! `/api/cameras` and `/healthz`.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use crate::web::{Web, http::response::Response, ops::self_usage, stream::frame::unix_now};
+use crate::{
+    camera::CameraId,
+    hub::{ProfileStatus, RenditionStatus, Status},
+    log,
+    media::Size,
+};
+
+/// Every camera in the order of the configuration.
+pub fn cameras(web: &Web) -> Response {
+    let now = Instant::now();
+    let reload = web.agent_status.reload();
+    let cameras: Vec<_> = web.hub.channels().iter().map(|channel| camera(web, &channel.status(now), now)).collect();
+    Response::json(
+        200,
+        &json!({
+            "version": web.version,
+            "pid": std::process::id(),
+            "now": unix_now() / 1_000_000,
+            "uptime": seconds(web.started.elapsed()),
+            "viewers": web.viewers(),
+            "agent": self_usage::usage().map(agent),
+            "connections": web.admission.connections(),
+            "limits": limits(web),
+            "refused": web.admission.refused().into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect::<Map<_, _>>(),
+            "log_lines_lost": log::lost(),
+            "complaints": web.agent_status.complaints(),
+            "reload": {
+                "asked": reload.asked,
+                "count": reload.count,
+                "taken": reload.taken,
+                "outcome": reload.outcome,
+            },
+            "walls": web.walls.as_json(),
+            "cameras": cameras,
+        }),
+    )
+}
+
+fn camera(web: &Web, status: &Status, now: Instant) -> Value {
+    let (units, bytes) = status.gop_cache;
+    json!({
+        "id": status.id.as_str(),
+        "name": status.name,
+        "state": status.condition.state.word(),
+        "why": status.condition.why,
+        "since": seconds(status.since),
+        "address": status.place.as_ref().map(|place| &place.address),
+        "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
+        "age": status.age.map(seconds),
+        "codec": status.stream.map(|stream| stream.codec.word()),
+        "size": status.stream.map(|stream| size(stream.size)),
+        "fps": rounded(status.measured_fps, 10.0),
+        "bitrate": status.bitrate.round() as u64,
+        "frames": status.frames,
+        "bytes": status.bytes,
+        "reconnects": status.reconnects,
+        "stalls": status.stalls,
+        "failures": status.failures.iter().map(|(cause, count)| (cause.word().to_owned(), json!(count))).collect::<Map<_, _>>(),
+        "viewers": status.viewers,
+        "streams": web.streams.as_json(status.id.as_str(), now),
+        "untouched": status.untouched,
+        "skipped": status.skipped,
+        "refused": status.refused,
+        "decoding": status.decoding,
+        "last_error": status.last_error,
+        "last_error_age": status.last_error_age.map(seconds),
+        "last_live_age": status.last_live_age.map(seconds),
+        "live_seconds": seconds(status.live),
+        "known_seconds": seconds(status.known),
+        "availability": availability(status),
+        "renditions": status.renditions.iter().map(rendition).collect::<Vec<_>>(),
+        "profiles": status.profiles.iter().map(profile).collect::<Vec<_>>(),
+        "worker": worker(status),
+        "group": { "units": units, "bytes": bytes },
+    })
+}
+
+/// One of two streams of a camera.
+fn profile(profile: &ProfileStatus) -> Value {
+    let status = &profile.status;
+    json!({
+        "stream": profile.stream,
+        "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
+        "state": if profile.idle { "resting" } else { status.condition.state.word() },
+        "why": status.condition.why,
+        "codec": status.stream.map(|stream| stream.codec.word()),
+        "size": status.stream.map(|stream| size(stream.size)),
+        "fps": rounded(status.measured_fps, 10.0),
+        "bitrate": status.bitrate.round() as u64,
+        "viewers": status.viewers,
+        "reconnects": status.reconnects,
+        "worker": worker(status),
+    })
+}
+
+fn rendition(status: &RenditionStatus) -> Value {
+    json!({
+        "size": size(status.rendition.size),
+        "quality": status.rendition.quality,
+        "fps": status.rendition.fps,
+        "viewers": status.viewers,
+        "encodes": status.encodes,
+    })
+}
+
+fn worker(status: &Status) -> Option<Value> {
+    let vitals = status.worker?;
+    Some(json!({
+        "pid": vitals.pid,
+        "cpu_seconds": seconds(vitals.cpu),
+        "cpu": status.worker_share.map(|share| rounded(share, 1000.0)),
+        "memory_bytes": vitals.resident,
+        "own_memory_bytes": vitals.own,
+    }))
+}
+
+/// The fraction of the time on the wall for which the camera was live.
+pub fn availability(status: &Status) -> Option<f64> {
+    let known = status.known.as_secs_f64();
+    (known > 0.0).then(|| rounded(status.live.as_secs_f64() / known, 1e6))
+}
+
+fn agent(usage: self_usage::Usage) -> Value {
+    json!({
+        "cpu_seconds": seconds(usage.cpu),
+        "memory_bytes": usage.resident,
+        "threads": usage.threads,
+        "descriptors": usage.descriptors,
+        "most_descriptors": usage.most_descriptors,
+    })
+}
+
+/// The limits for new clients.
+fn limits(web: &Web) -> Value {
+    let bounds = web.admission.bounds();
+    json!({
+        "viewers": bounds.viewers,
+        "connections": bounds.connections.min(bounds.descriptors),
+        "connections_per_address": bounds.connections_per_address,
+    })
+}
+
+/// 200 while every supervisor meets its heartbeat deadline. A dead camera that is shown as such is
+/// healthy.
+pub fn health(web: &Web) -> Response {
+    let now = Instant::now();
+    let overdue_supervisors = web.hub.overdue_supervisors(web.limits.keeper_late, now);
+    let ok = overdue_supervisors.is_empty();
+    let mut body = json!({ "ok": ok, "cameras": web.hub.channels().len(), "viewers": web.viewers() });
+    if !ok {
+        let names: Vec<_> = overdue_supervisors.iter().map(|(id, _)| id.as_str()).collect();
+        let late = |(id, late): &(CameraId, Duration)| json!({ "id": id.as_str(), "late": seconds(*late) });
+        body["error"] = json!(format!("nobody looks after: {}", names.join(", ")));
+        body["late"] = overdue_supervisors.iter().map(late).collect();
+    }
+    Response::json(if ok { 200 } else { 503 }, &body)
+}
+
+fn size(size: Size) -> [u32; 2] {
+    [size.width, size.height]
+}
+
+/// Seconds with three decimals.
+fn seconds(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64(), 1000.0)
+}
+
+fn rounded(value: f64, parts: f64) -> f64 {
+    (value * parts).round() / parts
+}

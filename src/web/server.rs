@@ -1,0 +1,171 @@
+//! What all listeners and connections share: the cameras, the rules, the limits and the signal to end.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use smol::{
+    channel::{Receiver, Sender, bounded},
+    future::FutureExt,
+};
+
+use crate::web::{
+    admission::gate::Gate,
+    admission::{Admission, AdmissionLimits},
+    http::files::Files,
+    limits::Limits,
+    ops::self_usage::{self, Usage},
+    stream::{
+        card_cache::{Cards, Draw},
+        named_viewers::Streams,
+    },
+    wall::wall_settings::WallSettings,
+};
+use crate::{
+    config::WebOrigin,
+    hub::{AgentStatus, Hub},
+    sync::Mutex,
+};
+
+/// What is served, to whom, and how much of it. Clones share all of it; each listener has its own
+/// clone from [`Web::for_listener`].
+#[derive(Clone)]
+pub struct Web {
+    pub hub: Arc<Hub>,
+    pub agent_status: Arc<AgentStatus>,
+    /// The agent's own version, shown by `/api/cameras` and `/metrics`.
+    pub version: &'static str,
+    pub limits: Limits,
+    /// How the page shows the cameras.
+    pub walls: Arc<WallSettings>,
+    /// Motion JPEG viewers with a name.
+    pub(super) streams: Streams,
+    pub(super) www: Arc<Mutex<PathBuf>>,
+    pub(super) files: Arc<Files>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) cards: Arc<Cards>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) started: Instant,
+    /// Signals that the agent stops.
+    pub(super) stop: ShutdownSignal,
+    /// Signals that this listener's address is no longer served.
+    pub(super) leave: ShutdownSignal,
+}
+
+impl Web {
+    /// Serves the cameras of `hub` and the page in the directory `www`, with cards drawn by `draw`.
+    pub fn new(hub: Arc<Hub>, www: PathBuf, version: &'static str, draw: Draw) -> Self {
+        Self {
+            hub,
+            agent_status: Arc::default(),
+            version,
+            walls: Arc::default(),
+            streams: Streams::default(),
+            www: Arc::new(Mutex::new(www)),
+            files: Arc::default(),
+            gate: Arc::default(),
+            cards: Arc::new(Cards::new(draw)),
+            admission: Arc::default(),
+            started: Instant::now(),
+            stop: ShutdownSignal::new(),
+            leave: ShutdownSignal::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Serves another directory from the next request on.
+    pub fn set_www(&self, www: PathBuf) {
+        *self.www.lock() = www;
+    }
+
+    /// Sets who is served, from the next request on. Besides IP addresses, `localhost` and this
+    /// machine's own names, the host may be one of `names`. Pages of the origins in `embed` may
+    /// show what is served. Present viewers are not affected.
+    pub fn set_access(&self, names: Vec<String>, embed: Vec<WebOrigin>) {
+        self.gate.set(names, embed);
+    }
+
+    /// Present number of Motion JPEG and WebSocket viewers.
+    pub fn viewers(&self) -> usize {
+        self.admission.viewers()
+    }
+
+    /// Sets the limits for new connections and viewers; present ones are not affected.
+    pub fn set_admission_limits(&self, bounds: AdmissionLimits) {
+        self.admission.set_admission_limits(bounds);
+    }
+
+    /// Present number of connections of any kind.
+    pub fn connections(&self) -> usize {
+        self.admission.connections()
+    }
+
+    /// Connections and viewers refused since the start, at any limit.
+    pub fn refused(&self) -> u64 {
+        self.admission.refused().iter().map(|(_, count)| count).sum()
+    }
+
+    /// What this process costs; `None` if `/proc` is not mounted.
+    ///
+    /// # Blocking
+    /// A few reads from the kernel's memory.
+    pub fn usage(&self) -> Option<Usage> {
+        self_usage::usage()
+    }
+
+    /// A clone for one more listener, whose viewers can be closed separately.
+    pub fn for_listener(&self) -> Self {
+        Self { leave: ShutdownSignal::new(), ..self.clone() }
+    }
+
+    /// Closes every viewer of every listener, because the agent stops: pictures are replaced by the
+    /// card, WebSockets are closed with the reason. [`serve`](super::serve) returns as soon as all connections
+    /// have ended; call it with a timeout.
+    pub fn shutdown(&self) {
+        self.stop.tell("the agent is being stopped".to_owned());
+    }
+
+    /// Tells the viewers of this listener, in the same way, that its address is no longer served,
+    /// for the reason `why`.
+    pub fn leave(&self, why: String) {
+        self.leave.tell(why);
+    }
+
+    /// Waits until viewers must be closed; returns the reason.
+    pub(super) async fn stopping(&self) -> String {
+        self.stop.heard().or(self.leave.heard()).await
+    }
+
+    pub(super) fn www(&self) -> PathBuf {
+        self.www.lock().clone()
+    }
+}
+
+/// A signal given once, which every clone receives.
+#[derive(Clone)]
+pub(super) struct ShutdownSignal {
+    why: Arc<OnceLock<String>>,
+    /// Closed when the signal is given; nothing is ever sent.
+    bell: (Sender<()>, Receiver<()>),
+}
+
+impl ShutdownSignal {
+    pub fn new() -> Self {
+        Self { why: Arc::default(), bell: bounded(1) }
+    }
+
+    /// Gives the signal; the first reason is kept.
+    pub fn tell(&self, why: String) {
+        let _ = self.why.set(why);
+        self.bell.0.close();
+    }
+
+    /// Waits for the signal; returns the reason.
+    pub async fn heard(&self) -> String {
+        // The only possible result is that the channel was closed.
+        let _closed = self.bell.1.recv().await;
+        self.why.get().cloned().unwrap_or_default()
+    }
+}

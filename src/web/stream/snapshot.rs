@@ -1,0 +1,77 @@
+//! `/snapshot/<id>`: one picture.
+
+use std::{sync::Arc, time::Instant};
+
+use crate::web::{
+    Web,
+    admission::too_many,
+    http::response::Response,
+    stream::{
+        frame::unix_now,
+        jpeg_feed::{REMOVED, seconds},
+    },
+};
+use crate::{
+    camera::State,
+    hub::{Channel, Condition, View, ViewEvent},
+    media::{Picture, RenditionRequest},
+    time::timeout,
+};
+
+/// The newest picture, or the card with 503. It waits for at most `Limits::first_picture`: without
+/// other viewers, the decoder starts with this request. If the stream that suits the request is not
+/// open, it is opened and waited for up to `Limits::on_demand`; after that, the other stream's
+/// picture is used.
+pub async fn take(web: &Web, channel: &Arc<Channel>, rendition_request: RenditionRequest) -> Response {
+    let mut view = match channel.subscribe(rendition_request) {
+        Ok(view) => view,
+        Err(error) => return too_many(error),
+    };
+    let started = Instant::now();
+    let limit = if view.is_waiting() { web.limits.on_demand } else { web.limits.first_picture };
+    let mut newest = None;
+    let condition = timeout(limit, live_picture(&mut view, &mut newest)).await;
+    if let Some(picture) = newest {
+        return response(200, picture.jpeg.to_vec(), picture.taken, picture.sequence, State::Live);
+    }
+    let condition = condition.unwrap_or_else(|| Condition {
+        state: State::Connecting,
+        why: format!("no picture was decoded within {:.1} s", started.elapsed().as_secs_f64()),
+    });
+    let state = condition.state;
+    let card = web.cards.card(view.stream(), condition, rendition_request).await;
+    response(503, card.to_vec(), unix_now(), 0, state).header("Retry-After", "5")
+}
+
+/// Waits for a picture of the stream that suits best; a picture available meanwhile is in `newest`.
+/// Returns the camera's condition; if it is not live, `newest` is empty.
+async fn live_picture(view: &mut View, newest: &mut Option<Arc<Picture>>) -> Condition {
+    loop {
+        match view.next().await {
+            ViewEvent::Picture(picture) => {
+                *newest = Some(picture);
+                if !view.is_waiting() {
+                    return view.stream().condition();
+                }
+            }
+            ViewEvent::StateChange(condition) => {
+                *newest = None;
+                if condition.state != State::Live {
+                    return condition;
+                }
+            }
+            ViewEvent::Closed => {
+                *newest = None;
+                return Condition { state: State::Offline, why: REMOVED.to_owned() };
+            }
+        }
+    }
+}
+
+fn response(status: u16, jpeg: Vec<u8>, taken: u64, sequence: u32, state: State) -> Response {
+    Response::new(status, "image/jpeg", jpeg)
+        .header("Cache-Control", "no-store")
+        .header("X-Timestamp", seconds(taken))
+        .header("X-Sequence", sequence.to_string())
+        .header("X-State", state.word())
+}

@@ -1,0 +1,274 @@
+//! The messages of the wall socket, `cctv.wall.1`: JSON in both directions, and the header of
+//! binary frames.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::web::http::query::SIDES;
+use crate::{
+    camera::State,
+    hub::{Condition, QueuedUnit},
+    media::{Codec, Picture, RenditionRequest, Size, StreamInfo, UnixMicros},
+};
+
+/// What a page that names no formats can show.
+const USUAL: &[Codec] = &[Codec::Jpeg];
+
+const VERSION: u8 = 1;
+/// The frame is decodable without any other; so is every JPEG.
+const KEY: u8 = 1 << 0;
+const SKIPPED: u8 = 1 << 1;
+
+/// What one tile must show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TileWish {
+    pub tile: u8,
+    pub camera: String,
+    pub rendition_request: RenditionRequest,
+    /// The known formats that the page can show, the preferred one first.
+    pub accept: Arc<[Codec]>,
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Command {
+    Show(Vec<TileWish>),
+    /// The newest sequence number drawn, by tile.
+    Drawn(Vec<(u8, u32)>),
+    Ping(Value),
+}
+
+/// The commands in one text; usually one.
+///
+/// # Errors
+/// The mistake, in words; then no command in the text may be executed.
+pub fn parse(text: &str, most_tiles: usize) -> Result<Vec<Command>, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    let object = value.as_object().ok_or("a message must be an object")?;
+    if object.is_empty() {
+        return Err("a message must hold show, drawn or ping".to_owned());
+    }
+    let command = |(key, value): (&String, &Value)| match key.as_str() {
+        "show" => show(value, most_tiles).map(Command::Show),
+        "drawn" => drawn(value).map(Command::Drawn),
+        "ping" if value.is_number() => Ok(Command::Ping(value.clone())),
+        "ping" => Err("ping must be a number".to_owned()),
+        _ => Err(format!("{key:?} is not known here; known are show, drawn and ping")),
+    };
+    object.iter().map(command).collect()
+}
+
+fn show(value: &Value, most_tiles: usize) -> Result<Vec<TileWish>, String> {
+    let tiles = value.as_array().ok_or("show must be a list")?;
+    if tiles.len() > most_tiles {
+        return Err(format!("show has {} tiles; {most_tiles} are allowed", tiles.len()));
+    }
+    let mut rendition_requests: Vec<TileWish> = Vec::with_capacity(tiles.len());
+    for (place, tile) in tiles.iter().enumerate() {
+        let tile = tile.as_object().ok_or_else(|| format!("show[{place}] must be an object"))?;
+        let rendition_request = tile_wish(tile).map_err(|wrong| format!("show[{place}]: {wrong}"))?;
+        if rendition_requests.iter().any(|other| other.tile == rendition_request.tile) {
+            return Err(format!("show[{place}]: tile {} is there twice", rendition_request.tile));
+        }
+        rendition_requests.push(rendition_request);
+    }
+    Ok(rendition_requests)
+}
+
+fn tile_wish(tile: &Map<String, Value>) -> Result<TileWish, String> {
+    let number = tile.get("tile").and_then(Value::as_u64).and_then(|number| u8::try_from(number).ok());
+    let camera = tile.get("camera").and_then(Value::as_str).ok_or("camera must be a text")?;
+    let size = match tile.get("size") {
+        None | Some(Value::Null) => None,
+        Some(size) => Some(box_of(size).ok_or("size must be two numbers, width and height")?),
+    };
+    let fps = match tile.get("fps") {
+        None | Some(Value::Null) => None,
+        Some(fps) => {
+            let fps = fps.as_f64().filter(|fps| (1.0..=60.0).contains(fps)).ok_or("fps must be from 1 to 60")?;
+            Some(fps.ceil() as u8)
+        }
+    };
+    let accept = match tile.get("accept") {
+        None | Some(Value::Null) => USUAL.into(),
+        Some(accept) => formats(accept.as_array().ok_or("accept must be a list of formats")?),
+    };
+    Ok(TileWish {
+        tile: number.ok_or("tile must be a number from 0 to 255")?,
+        camera: camera.to_owned(),
+        rendition_request: RenditionRequest { size, quality: None, fps },
+        accept,
+    })
+}
+
+/// The formats known here; later protocols may know more.
+fn formats(words: &[Value]) -> Arc<[Codec]> {
+    let known = |word: &Value| [Codec::H264, Codec::H265, Codec::Jpeg].into_iter().find(|codec| word == codec.word());
+    // Repetitions would only lengthen the list.
+    words.iter().filter_map(known).take(8).collect()
+}
+
+/// The box that a page measured. While a window is resized, fractions of pixels and boxes smaller
+/// than any picture are common, so they are rounded and not refused.
+pub fn box_of(value: &Value) -> Option<Size> {
+    let side = |value: &Value| {
+        let side = value.as_f64().filter(|side| *side >= 0.0)?;
+        Some((side.round() as u32).clamp(*SIDES.start(), *SIDES.end()))
+    };
+    let [width, height] = value.as_array()?.as_slice() else { return None };
+    Some(Size { width: side(width)?, height: side(height)? })
+}
+
+fn drawn(value: &Value) -> Result<Vec<(u8, u32)>, String> {
+    let wrong = || "drawn must name the newest sequence by tile, like {\"0\": 1234}".to_owned();
+    let entry = |(tile, sequence): (&String, &Value)| {
+        let sequence = sequence.as_u64().and_then(|sequence| u32::try_from(sequence).ok());
+        Some((tile.parse().ok()?, sequence?))
+    };
+    value.as_object().ok_or_else(wrong)?.iter().map(|pair| entry(pair).ok_or_else(wrong)).collect()
+}
+
+/// The state of a tile, for people and for the page.
+///
+/// `format` is what the tile is sent; `None` if that is not decided yet. In the stream, `size` is
+/// in samples and `display` in square pixels.
+pub fn state(
+    tile: u8,
+    camera: &str,
+    name: &str,
+    condition: &Condition,
+    stream: Option<StreamInfo>,
+    format: Option<Codec>,
+) -> String {
+    let codec_config =
+        stream.and_then(|stream| stream.codec_config).filter(|codec_config| Some(codec_config.codec()) == format);
+    let codec =
+        if format == Some(Codec::Jpeg) { Some("mjpeg".to_owned()) } else { codec_config.map(|v| v.to_string()) };
+    json!({
+        "tile": tile,
+        "camera": camera,
+        "name": name,
+        "state": condition.state.word(),
+        "why": condition.why,
+        "format": format.map(Codec::word),
+        "codec": codec,
+        "size": stream.map(|stream| pair(stream.size)),
+        "display": stream.map(|stream| pair(stream.display_size())),
+        "fps": stream.map(|stream| (f64::from(stream.fps) * 100.0).round() / 100.0),
+    })
+    .to_string()
+}
+
+fn pair(size: Size) -> [u32; 2] {
+    [size.width, size.height]
+}
+
+/// The state of a tile whose camera is not in the configuration.
+pub fn unknown(tile: u8, camera: &str, why: &str) -> String {
+    let condition = Condition { state: State::Offline, why: why.to_owned() };
+    state(tile, camera, camera, &condition, None, None)
+}
+
+pub fn error(text: &str) -> String {
+    json!({ "error": text }).to_string()
+}
+
+pub fn config(complaints: &[String]) -> String {
+    json!({ "config": complaints }).to_string()
+}
+
+/// `now` is Unix time in milliseconds.
+pub fn pong(number: &Value, now: u64) -> String {
+    json!({ "pong": number, "now": now }).to_string()
+}
+
+/// A picture with its header, as one binary message.
+pub fn frame(tile: u8, picture: &Picture, skipped: bool) -> Vec<u8> {
+    let flags = KEY | if skipped { SKIPPED } else { 0 };
+    binary(Codec::Jpeg, tile, flags, picture.sequence, picture.taken, &picture.jpeg)
+}
+
+/// An access unit with its header, as one binary message.
+pub fn unit(tile: u8, codec: Codec, QueuedUnit { unit, after_gap }: &QueuedUnit) -> Vec<u8> {
+    let flags = if unit.key { KEY } else { 0 } | if *after_gap { SKIPPED } else { 0 };
+    binary(codec, tile, flags, unit.sequence, unit.taken, &unit.data)
+}
+
+fn binary(format: Codec, tile: u8, flags: u8, sequence: u32, taken: UnixMicros, payload: &[u8]) -> Vec<u8> {
+    let format = match format {
+        Codec::Jpeg => 1,
+        Codec::H264 => 2,
+        Codec::H265 => 3,
+    };
+    let mut bytes = Vec::with_capacity(16 + payload.len());
+    bytes.extend_from_slice(&[VERSION, format, tile, flags]);
+    bytes.extend_from_slice(&sequence.to_le_bytes());
+    bytes.extend_from_slice(&taken.to_le_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{AccessUnit, Rendition};
+
+    #[test]
+    fn show_is_read_with_everything_left_out_that_may_be() {
+        let text = r#"{"show":[{"tile":0,"camera":"gate","size":[640.4,3],"fps":15,"accept":["av1","h264","jpeg"]},
+            {"tile":255,"camera":"x"},{"tile":1,"camera":"y","accept":["h264"]}]}"#;
+        let [Command::Show(tiles)] = &parse(text, 64).unwrap()[..] else { panic!("not a show") };
+        assert_eq!(
+            tiles[0].rendition_request,
+            RenditionRequest { size: Some(Size { width: 640, height: 16 }), quality: None, fps: Some(15) }
+        );
+        assert_eq!((tiles[1].tile, tiles[1].rendition_request.size, &*tiles[1].accept), (255, None, USUAL));
+        assert_eq!((&*tiles[0].accept, &*tiles[2].accept), (&[Codec::H264, Codec::Jpeg][..], &[Codec::H264][..]));
+    }
+
+    #[test]
+    fn wrong_messages_are_told_what_is_wrong() {
+        for (text, hint) in [
+            ("{", "not JSON"),
+            ("[]", "object"),
+            ("{}", "show, drawn or ping"),
+            (r#"{"shwo":[]}"#, "shwo"),
+            (r#"{"show":{}}"#, "list"),
+            (r#"{"show":[1]}"#, "show[0]"),
+            (r#"{"show":[{"tile":256,"camera":"a"}]}"#, "0 to 255"),
+            (r#"{"show":[{"tile":0}]}"#, "camera"),
+            (r#"{"show":[{"tile":0,"camera":"a","size":[1]}]}"#, "size"),
+            (r#"{"show":[{"tile":0,"camera":"a","fps":0}]}"#, "fps"),
+            (r#"{"show":[{"tile":0,"camera":"a"},{"tile":0,"camera":"b"}]}"#, "twice"),
+            (r#"{"show":[{"tile":0,"camera":"a"},{"tile":1,"camera":"b"},{"tile":2,"camera":"b"}]}"#, "2 are allowed"),
+            (r#"{"drawn":{"0":-1}}"#, "drawn"),
+            (r#"{"drawn":{"x":1}}"#, "drawn"),
+            (r#"{"ping":"a"}"#, "number"),
+        ] {
+            let wrong = parse(text, 2).unwrap_err();
+            assert!(wrong.contains(hint), "{text}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn drawn_and_ping_are_read() {
+        let drawn = parse(r#"{"drawn":{"0":1234,"7":4294967295}}"#, 1).unwrap();
+        assert_eq!(drawn, [Command::Drawn(vec![(0, 1234), (7, u32::MAX)])]);
+        assert_eq!(parse(r#"{"ping":5}"#, 1).unwrap(), [Command::Ping(json!(5))]);
+    }
+
+    #[test]
+    fn frame_begins_with_the_header_of_the_contract() {
+        let rendition = Rendition { size: Size { width: 1, height: 1 }, quality: 1, fps: 1 };
+        let picture = Picture { rendition, sequence: 0x0102_0304, taken: 0x0506, jpeg: vec![0xff, 0xd8].into() };
+        let bytes = frame(9, &picture, true);
+        assert_eq!(bytes, [1, 1, 9, 3, 4, 3, 2, 1, 6, 5, 0, 0, 0, 0, 0, 0, 0xff, 0xd8]);
+        assert_eq!(frame(9, &picture, false)[3], 1);
+        let unit = AccessUnit { sequence: 1, taken: 2, key: true, data: vec![0, 0, 1].into() };
+        let first = super::unit(7, Codec::H265, &QueuedUnit { unit: unit.clone(), after_gap: true });
+        assert_eq!(first, [1, 3, 7, 3, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        let next =
+            super::unit(7, Codec::H264, &QueuedUnit { unit: AccessUnit { key: false, ..unit }, after_gap: false });
+        assert_eq!(next[..4], [1, 2, 7, 0]);
+    }
+}
