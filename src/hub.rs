@@ -42,7 +42,6 @@
 
 mod channel;
 mod gop_cache;
-mod notifier;
 mod rate_meter;
 mod stall;
 mod status;
@@ -59,10 +58,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::channel::{Receiver, Sender, bounded};
-
-use crate::camera::CameraId;
-use crate::sync::{Mutex, MutexGuard};
+use crate::{
+    camera::CameraId,
+    sync::{Mutex, MutexGuard, Notified, Notifier},
+};
 
 pub use channel::Channel;
 pub use gop_cache::GopCache;
@@ -99,7 +98,7 @@ struct Inner {
     channels: Vec<Arc<Channel>>,
     complaints: Vec<String>,
     reload: Reload,
-    notifier: Vec<Sender<()>>,
+    notifier: Notifier,
 }
 
 impl Hub {
@@ -129,7 +128,7 @@ impl Hub {
         let stays = |old: &Arc<Channel>| channels.iter().any(|new| Arc::ptr_eq(old.main(), new.main()));
         let removed: Vec<_> = inner.channels.iter().filter(|old| !stays(old)).cloned().collect();
         inner.channels = channels;
-        inner.ring();
+        inner.notifier.notify();
         drop(inner);
         for channel in removed {
             channel.close();
@@ -151,7 +150,7 @@ impl Hub {
         let mut inner = self.inner();
         if inner.complaints != complaints {
             inner.complaints = complaints;
-            inner.ring();
+            inner.notifier.notify();
         }
     }
 
@@ -173,25 +172,13 @@ impl Hub {
 
     /// A receiver that is notified, at least once, after each change of the cameras or the
     /// complaints.
-    pub fn changes(&self) -> Receiver<()> {
-        let (sender, receiver) = bounded(1);
-        let mut inner = self.inner();
-        // Years may pass between two changes, while viewers come and go: drop the senders without a
-        // receiver.
-        inner.notifier.retain(|bell| !bell.is_closed());
-        inner.notifier.push(sender);
-        receiver
+    pub fn changes(&self) -> Notified {
+        self.inner().notifier.subscribe()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // No code panics while it holds the lock, and a panic ends the process anyway.
         self.inner.lock()
-    }
-}
-
-impl Inner {
-    fn ring(&mut self) {
-        self.notifier.retain(|bell| bell.force_send(()).is_ok());
     }
 }
 
@@ -217,16 +204,6 @@ mod tests {
     }
 
     #[test]
-    fn bells_of_those_who_left_are_forgotten_without_a_change() {
-        let hub = Hub::default();
-        for _ in 0..10 {
-            drop(hub.changes());
-        }
-        let _kept = hub.changes();
-        assert_eq!(hub.inner().notifier.len(), 1);
-    }
-
-    #[test]
     fn keeper_that_breaks_its_promise_is_told_and_one_that_waits_is_not() {
         let (hub, start) = (Hub::default(), Instant::now());
         let second = Duration::from_secs(1);
@@ -242,13 +219,15 @@ mod tests {
     }
 
     #[test]
-    fn every_change_rings_the_bell() {
+    fn every_change_is_notified() {
         let hub = Hub::default();
         let changes = hub.changes();
-        assert!(changes.try_recv().is_err());
+        assert!(!changes.take());
         hub.set_complaints(vec!["line 1: no".into()]);
+        assert!(changes.take());
         hub.replace_lanes(vec![]);
-        assert!(changes.try_recv().is_ok());
-        assert!(changes.try_recv().is_err(), "one ring is enough for two changes");
+        assert!(changes.take());
+        hub.set_complaints(vec!["line 1: no".into()]);
+        assert!(!changes.take(), "nothing changed");
     }
 }

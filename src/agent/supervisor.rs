@@ -34,7 +34,7 @@ use super::{backoff::Backoff, cameras::RECONFIGURED};
 use crate::{
     camera::{Source, State, StreamSource},
     hub::{Cause, Stream},
-    sync::Mutex,
+    sync::{Latch, Mutex},
     text,
 };
 
@@ -60,7 +60,7 @@ pub enum RetryTrigger {
 /// A running supervisor. Dropping it asks the task to end; the task sends TEARDOWN first.
 pub struct StreamSupervisor {
     stream: Arc<Stream>,
-    stop: Sender<()>,
+    stop: Latch,
     trigger_retry: Sender<RetryTrigger>,
     /// `None` once somebody waits for it.
     task: Option<Task<()>>,
@@ -75,7 +75,7 @@ impl StreamSupervisor {
         stream_source: StreamSource,
         predecessor: Option<StreamSupervisor>,
     ) -> Self {
-        let (stop_sender, stop) = bounded(1);
+        let stop = Latch::default();
         let (nudge_sender, trigger_retry) = bounded(1);
         let main = shared.channel.main();
         let stream = match role {
@@ -94,7 +94,7 @@ impl StreamSupervisor {
             unneeded: None,
             stream: Arc::clone(&stream),
             stream_source,
-            stop,
+            stop: stop.clone(),
             trigger_retry,
             backoff: Backoff::default(),
             try_cached_first: true,
@@ -111,7 +111,7 @@ impl StreamSupervisor {
             }
             task.run().await;
         });
-        Self { stream, stop: stop_sender, trigger_retry: nudge_sender, task: Some(task) }
+        Self { stream, stop, trigger_retry: nudge_sender, task: Some(task) }
     }
 
     pub fn stream(&self) -> &Arc<Stream> {
@@ -125,7 +125,7 @@ impl StreamSupervisor {
 
     /// Asks the task to end, without waiting.
     pub fn stop(&self) {
-        self.stop.close();
+        self.stop.set();
     }
 
     /// Asks the task to end and waits for it; a worker gets a second to close.
@@ -167,7 +167,7 @@ struct SupervisorTask {
     unneeded: Option<Instant>,
     stream: Arc<Stream>,
     stream_source: StreamSource,
-    stop: Receiver<()>,
+    stop: Latch,
     trigger_retry: Receiver<RetryTrigger>,
     backoff: Backoff,
     /// Whether this attempt tries the cached stream before ONVIF has answered: in the first
@@ -193,7 +193,7 @@ impl SupervisorTask {
             }
             let failure = match self.attempt().await {
                 // The successor reports the current state.
-                AttemptOutcome::Failed(_) if self.stop.is_closed() => return,
+                AttemptOutcome::Failed(_) if self.stop.is_set() => return,
                 AttemptOutcome::Failed(failure) => failure,
                 AttemptOutcome::Stopped => return,
                 AttemptOutcome::Unneeded => {
@@ -274,8 +274,7 @@ impl SupervisorTask {
     /// Returns the result of `work`, or `None` as soon as this supervisor is to end.
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let stop = async {
-            // Nothing is ever sent: the receiver wakes when the channel is closed.
-            let _ = self.stop.recv().await;
+            self.stop.wait().await;
             None
         };
         stop.or(async { Some(work.await) }).await
@@ -327,7 +326,7 @@ impl SupervisorTask {
     async fn find(&mut self) -> Option<Result<ResolvedStream, StreamFailure>> {
         let stop = self.stop.clone();
         let stopped = async {
-            let _ = stop.recv().await;
+            stop.wait().await;
             None
         };
         // Boxed: its 167 KB would be part of every supervisor for ever, but are needed for a second

@@ -17,17 +17,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::{
-    Executor, Task, Timer,
-    channel::{Receiver, Sender, bounded},
-    future::FutureExt,
-};
+use smol::{Executor, Task, Timer, future::FutureExt};
 
 use super::systemd::Notify;
 use crate::{
     config,
     log::chain,
-    sync::{Mutex, MutexGuard},
+    sync::{Latch, Mutex, MutexGuard, Notified, Notifier},
     web::Web,
 };
 use device::Device;
@@ -49,8 +45,8 @@ const TRY_AGAIN: Duration = Duration::from_secs(10);
 /// The task that feeds the watchdogs, and its inputs.
 pub struct Watchdog {
     shared: Arc<Shared>,
-    /// Closed when the agent begins to stop.
-    stop: Sender<()>,
+    /// Set when the agent begins to stop.
+    stop: Latch,
     task: Task<Feeder>,
 }
 
@@ -60,7 +56,7 @@ struct Shared {
     web: Arc<Web>,
     orders: Mutex<WatchdogConfig>,
     /// Notified after each change of the orders.
-    bell: (Sender<()>, Receiver<()>),
+    changes: (Notifier, Notified),
 }
 
 #[derive(Clone)]
@@ -82,17 +78,14 @@ impl Watchdog {
             notify: Notify::from_environment(),
             web,
             orders: Mutex::new(WatchdogConfig { ready: false, device, listening, heartbeat: Instant::now() }),
-            bell: bounded(1),
+            changes: Notifier::pair(),
         });
-        let (stop, stopped) = bounded(1);
+        let stop = Latch::default();
+        let stopped = stop.clone();
         let work = Arc::clone(&shared);
         let task = executor.spawn(async move {
             let mut feeder = Feeder::default();
-            let end = async {
-                // Nothing is ever sent: the receiver wakes when the channel is closed.
-                let _ = stopped.recv().await;
-            };
-            feeder.work(&work).or(end).await;
+            feeder.work(&work).or(stopped.wait()).await;
             feeder
         });
         Self { shared, stop, task }
@@ -104,7 +97,7 @@ impl Watchdog {
         device.clone_into(&mut orders.device);
         orders.listening = listening;
         drop(orders);
-        self.shared.ring();
+        self.shared.changes.0.notify();
     }
 
     /// Notes that the agent's main loop has turned, and the addresses on which the wall is served
@@ -121,7 +114,7 @@ impl Watchdog {
     pub fn ready(&self) {
         self.shared.orders().ready = true;
         self.shared.notify.ready();
-        self.shared.ring();
+        self.shared.changes.0.notify();
     }
 
     /// The configuration is read again, until the next [`Watchdog::ready`].
@@ -132,7 +125,7 @@ impl Watchdog {
     /// The agent begins to stop as asked: no more checks, because the listeners close now.
     pub async fn stopping(self) -> Feeder {
         self.shared.notify.stopping();
-        self.stop.close();
+        self.stop.set();
         self.task.await
     }
 }
@@ -141,10 +134,6 @@ impl Shared {
     fn orders(&self) -> MutexGuard<'_, WatchdogConfig> {
         // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
         self.orders.lock()
-    }
-
-    fn ring(&self) {
-        let _ = self.bell.0.force_send(());
     }
 
     /// Checks everything; returns what is wrong, if anything. Takes `limit` at most.
@@ -216,10 +205,11 @@ impl Feeder {
                     None => smol::future::pending().await,
                 };
             };
-            let rung = async {
-                let _ = shared.bell.1.recv().await;
+            let changed = async {
+                // The notifier is in the same struct, so it is still there.
+                let _ = shared.changes.1.changed().await;
             };
-            pause.or(rung).await;
+            pause.or(changed).await;
         }
     }
 

@@ -12,10 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::channel::Receiver;
-
 use super::{
-    notifier::Notifier,
     status::{Condition, ProfileStatus, RenditionStatus, Status},
     stream::{Stream, TooManyRenditions},
     unit_view::UnitView,
@@ -24,7 +21,7 @@ use super::{
 use crate::{
     camera::{CameraId, State},
     media::{RenditionRequest, Size, fit},
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, Notified, Notifier},
 };
 
 /// The size assumed for the small stream until the camera announces it.
@@ -92,7 +89,7 @@ impl Channel {
             small.tell_changes(Arc::clone(&self.notifier));
         }
         let before = std::mem::replace(&mut *self.locked(), small);
-        self.notifier.ring();
+        self.notifier.notify();
         if let Some(before) = before {
             before.close();
         }
@@ -210,8 +207,8 @@ impl Channel {
         !self.main.is_closed() && self.streams().iter().all(|there| !Arc::ptr_eq(there, stream))
     }
 
-    pub(super) fn changes(&self) -> Receiver<()> {
-        self.notifier.hang()
+    pub(super) fn changes(&self) -> Notified {
+        self.notifier.subscribe()
     }
 
     /// Ends all subscriptions: the camera is no longer in the configuration.

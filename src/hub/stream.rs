@@ -14,11 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::channel::{Receiver, Sender, bounded};
+use smol::channel::{Receiver, Sender};
 
 use super::{
     gop_cache::GopCache,
-    notifier::Notifier,
     rate_meter::RateMeter,
     stall::{StallDetector, StallLimits},
     status::{Cause, Condition, Endpoint, WorkerUsage},
@@ -29,7 +28,7 @@ use unit_subscribers::UnitSubscriber;
 use crate::{
     camera::{CameraId, State, StreamOptions},
     media::{Picture, Rendition, RenditionRequest, Size, StreamInfo},
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, Notified, Notifier},
 };
 
 /// Maximum number of renditions encoded at the same time, unless the configuration sets another.
@@ -66,7 +65,7 @@ impl error::Error for TooManyRenditions {}
 pub struct Stream {
     id: CameraId,
     inner: Mutex<Inner>,
-    demand_bell: (Sender<()>, Receiver<()>),
+    demand_changes: (Notifier, Notified),
 }
 
 struct Inner {
@@ -119,7 +118,7 @@ struct Subscriber {
     pictures: Sender<Arc<Picture>>,
     /// The other end of `pictures`, used to remove what must no longer be shown.
     unread: Receiver<Arc<Picture>>,
-    news: Sender<()>,
+    state_changes: Notifier,
     skipped: Arc<AtomicU64>,
 }
 
@@ -165,7 +164,7 @@ impl Stream {
                 closed: false,
                 notifier: None,
             }),
-            demand_bell: bounded(1),
+            demand_changes: Notifier::pair(),
         }
     }
 
@@ -279,10 +278,10 @@ impl Inner {
         let condition = Condition { state, why };
         if self.condition != condition {
             self.condition = condition;
-            self.ring_seats();
+            self.notify_subscribers();
         }
         if is_other {
-            self.ring_bells();
+            self.notify_channel();
         }
     }
 
@@ -293,9 +292,9 @@ impl Inner {
         self.described_at.is_some_and(|described_at| frames_since(sequence) > frames_since(described_at))
     }
 
-    fn ring_bells(&self) {
+    fn notify_channel(&self) {
         if let Some(notifier) = &self.notifier {
-            notifier.ring();
+            notifier.notify();
         }
     }
 
@@ -303,10 +302,10 @@ impl Inner {
         self.condition.state == State::Live
     }
 
-    fn ring_seats(&mut self) {
-        self.unit_seats.iter_mut().for_each(UnitSubscriber::tell);
+    fn notify_subscribers(&mut self) {
+        self.unit_seats.iter_mut().for_each(UnitSubscriber::notify_state_change);
         for subscriber in &self.subscriptions {
-            let _ = subscriber.news.force_send(());
+            subscriber.state_changes.notify();
         }
     }
 }

@@ -11,7 +11,10 @@ use super::{
     status::Condition,
     stream::{Stream, TooManyRenditions},
 };
-use crate::media::{Picture, RenditionRequest};
+use crate::{
+    media::{Picture, RenditionRequest},
+    sync::Notified,
+};
 
 /// What a viewer must show next.
 #[derive(Clone, Debug)]
@@ -30,7 +33,7 @@ pub struct Subscription {
     pub(super) stream: Arc<Stream>,
     pub(super) number: u64,
     pub(super) pictures: Receiver<Arc<Picture>>,
-    pub(super) news: Receiver<()>,
+    pub(super) state_changes: Notified,
     pub(super) skipped: Arc<AtomicU64>,
 }
 
@@ -42,17 +45,18 @@ impl Subscription {
     /// Waits for the next event; state changes come before pictures. The first one comes at once.
     /// Cancel-safe: dropping the future loses nothing.
     pub async fn next(&mut self) -> ViewEvent {
-        enum Rung {
+        enum Event {
             StateChange,
             Picture(Arc<Picture>),
             Closed,
         }
-        let news = async { self.news.recv().await.map_or(Rung::Closed, |()| Rung::StateChange) };
-        let picture = async { self.pictures.recv().await.map_or(Rung::Closed, Rung::Picture) };
-        match news.or(picture).await {
-            Rung::StateChange => ViewEvent::StateChange(self.stream.standing_for(&self.pictures)),
-            Rung::Picture(picture) => ViewEvent::Picture(picture),
-            Rung::Closed => ViewEvent::Closed,
+        let state_change =
+            async { if self.state_changes.changed().await { Event::StateChange } else { Event::Closed } };
+        let picture = async { self.pictures.recv().await.map_or(Event::Closed, Event::Picture) };
+        match state_change.or(picture).await {
+            Event::StateChange => ViewEvent::StateChange(self.stream.standing_for(&self.pictures)),
+            Event::Picture(picture) => ViewEvent::Picture(picture),
+            Event::Closed => ViewEvent::Closed,
         }
     }
 

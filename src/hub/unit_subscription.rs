@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use smol::channel::Receiver;
-
 use super::{status::Condition, stream::Stream, unit_queue::QueuedUnit};
+use crate::sync::Notified;
 
 /// What such a viewer is given next.
 #[derive(Clone, Debug)]
@@ -22,7 +21,7 @@ pub struct UnitSubscription {
     pub(super) stream: Arc<Stream>,
     pub(super) number: u64,
     /// Notified, at least once, when there is something to take.
-    pub(super) bell: Receiver<()>,
+    pub(super) notified: Notified,
 }
 
 impl UnitSubscription {
@@ -33,7 +32,7 @@ impl UnitSubscription {
     /// Waits until there is something to take. Cancel-safe: dropping the future loses nothing.
     pub async fn ready(&self) {
         while !self.stream.has_delivery(self.number) {
-            if self.bell.recv().await.is_err() {
+            if !self.notified.changed().await {
                 return;
             }
         }

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use smol::{
-    channel::Receiver,
-    future::{self, FutureExt},
-};
+use smol::future::{self, FutureExt};
 
 use super::{
     channel::ViewerGuard,
@@ -14,7 +11,10 @@ use super::{
     unit_queue::QueuedUnit,
     unit_subscription::{UnitEvent, UnitSubscription},
 };
-use crate::media::{RenditionRequest, UnixMicros};
+use crate::{
+    media::{RenditionRequest, UnixMicros},
+    sync::Notified,
+};
 
 /// How much older than the last unit shown a key frame may be, in microseconds. A key frame is
 /// larger than the units that overtake it on the way. Two streams of a camera are not synchronous
@@ -32,7 +32,7 @@ pub struct UnitView {
     first: Option<QueuedUnit>,
     /// The `taken` time of the newest unit shown.
     newest: UnixMicros,
-    changes: Receiver<()>,
+    changes: Notified,
 }
 
 impl UnitView {
@@ -75,11 +75,11 @@ impl UnitView {
             false
         };
         let changed = async {
-            match self.changes.recv().await {
-                Ok(()) => true,
+            if !self.changes.changed().await {
                 // The camera was removed, which the subscription reports.
-                Err(_closed) => future::pending().await,
+                future::pending::<()>().await;
             }
+            true
         };
         if changed.or(awaited).or(shown).await {
             self.settle();

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use smol::{
-    channel::Receiver,
-    future::{self, FutureExt},
-};
+use smol::future::{self, FutureExt};
 
 use super::{
     channel::ViewerGuard,
@@ -16,6 +13,7 @@ use super::{
 use crate::{
     camera::State,
     media::{Picture, RenditionRequest, UnixMicros},
+    sync::Notified,
 };
 
 /// How far the other stream may be behind, in microseconds, and still be waited for when the view
@@ -42,7 +40,7 @@ pub struct View {
     held: UnixMicros,
     /// Skipped by subscriptions that have ended.
     skipped: u64,
-    changes: Receiver<()>,
+    changes: Notified,
 }
 
 impl View {
@@ -87,11 +85,11 @@ impl View {
             };
             let shown = async { Event::ViewEvent(self.subscription.next().await) };
             let changed = async {
-                match self.changes.recv().await {
-                    Ok(()) => Event::Changed,
+                if !self.changes.changed().await {
                     // The camera was removed, which the subscription reports.
-                    Err(_closed) => future::pending().await,
+                    future::pending::<()>().await;
                 }
+                Event::Changed
             };
             match awaited.or(changed).or(shown).await {
                 Event::Awaited(ViewEvent::Picture(picture)) if picture.taken > self.newest => {

@@ -2,31 +2,29 @@
 
 use std::sync::{Arc, OnceLock};
 
-use smol::channel::{Receiver, Sender, bounded};
+use crate::sync::Latch;
 
 /// A signal given once, which every clone receives.
 #[derive(Clone)]
 pub struct ShutdownSignal {
     why: Arc<OnceLock<String>>,
-    /// Closed when the signal is given; nothing is ever sent.
-    bell: (Sender<()>, Receiver<()>),
+    latch: Latch,
 }
 
 impl ShutdownSignal {
     pub fn new() -> Self {
-        Self { why: Arc::default(), bell: bounded(1) }
+        Self { why: Arc::default(), latch: Latch::default() }
     }
 
     /// Gives the signal; the first reason is kept.
     pub fn tell(&self, why: String) {
         let _ = self.why.set(why);
-        self.bell.0.close();
+        self.latch.set();
     }
 
     /// Waits for the signal; returns the reason.
     pub async fn heard(&self) -> String {
-        // The only possible result is that the channel was closed.
-        let _closed = self.bell.1.recv().await;
+        self.latch.wait().await;
         self.why.get().cloned().unwrap_or_default()
     }
 }

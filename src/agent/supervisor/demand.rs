@@ -19,14 +19,14 @@ impl SupervisorTask {
         while !self.is_needed(Instant::now()) {
             self.idle();
             self.stream.set_heartbeat_deadline(Instant::now() + AWAY);
-            let rung = async {
-                // The sender lives in the stream, so this cannot fail.
-                let _rung = demand.recv().await;
+            let changed = async {
+                // The notifier is in the stream, so it is still there.
+                let _ = demand.changed().await;
             };
             let look = async {
                 Timer::after(LOOK_FOR_NEED).await;
             };
-            if self.unless_stopped(rung.or(look)).await.is_none() {
+            if self.unless_stopped(changed.or(look)).await.is_none() {
                 return false;
             }
         }

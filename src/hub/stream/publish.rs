@@ -5,13 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::channel::Receiver;
-
 use super::Stream;
 use crate::{
     camera::{State, StreamOptions},
     hub::status::{Cause, Condition, Endpoint, WorkerUsage},
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
+    sync::Notified,
 };
 
 impl Stream {
@@ -49,8 +48,8 @@ impl Stream {
             inner.described_at = Some(inner.next_sequence);
         }
         inner.stream = Some(stream);
-        inner.ring_seats();
-        inner.ring_bells();
+        inner.notify_subscribers();
+        inner.notify_channel();
         self.refresh_demand(&mut inner);
     }
 
@@ -163,8 +162,8 @@ impl Stream {
 
     /// A receiver that is notified, at least once, after each change of [`Stream::demand`]. There
     /// is one receiver, for the one supervisor.
-    pub fn demand_changes(&self) -> Receiver<()> {
-        self.demand_bell.1.clone()
+    pub fn demand_changes(&self) -> Notified {
+        self.demand_changes.1.clone()
     }
 
     /// Records whether the worker reports a running decoder.
@@ -220,7 +219,7 @@ impl Stream {
         let mut inner = self.inner();
         inner.name = name;
         inner.options = options;
-        inner.ring_seats();
+        inner.notify_subscribers();
         self.refresh_demand(&mut inner);
         // A state change makes viewers drop their picture; a slow camera's next one may take a
         // while.

@@ -15,6 +15,7 @@ use crate::{
         subscription::Subscription,
     },
     media::{Picture, Rendition, RenditionRequest},
+    sync::Notifier,
 };
 
 impl Stream {
@@ -28,21 +29,21 @@ impl Stream {
         let number = inner.next_seat;
         inner.next_seat += 1;
         let (picture_sender, pictures) = bounded(1);
-        let (news_sender, news) = bounded(1);
+        let (notifier, state_changes) = Notifier::pair();
         let skipped = Arc::new(AtomicU64::new(0));
         let unread = pictures.clone();
         let subscription =
-            Subscription { stream: Arc::clone(self), number, pictures, news, skipped: Arc::clone(&skipped) };
+            Subscription { stream: Arc::clone(self), number, pictures, state_changes, skipped: Arc::clone(&skipped) };
         if inner.closed {
             return Ok(subscription); // Its senders are dropped here: it reads as closed.
         }
-        let _ = news_sender.force_send(());
+        notifier.notify();
         inner.subscriptions.push(Subscriber {
             number,
             rendition_request,
             pictures: picture_sender,
             unread,
-            news: news_sender,
+            state_changes: notifier,
             skipped,
         });
         inner.serve_newest(number);
@@ -54,7 +55,7 @@ impl Stream {
     /// Wakes the supervisor if the stream is idle.
     pub(super) fn wake(&self, inner: &Inner) {
         if inner.idle {
-            let _ = self.demand_bell.0.force_send(());
+            self.demand_changes.0.notify();
         }
     }
 
@@ -160,6 +161,6 @@ impl Stream {
         inner.newest.retain(|rendition, _| wanted.contains(rendition));
         inner.encodes.retain(|rendition, _| wanted.contains(rendition));
         inner.wanted = wanted;
-        let _ = self.demand_bell.0.force_send(());
+        self.demand_changes.0.notify();
     }
 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use smol::channel::{Sender, bounded};
-
 use super::{Inner, Stream};
 use crate::{
     hub::{
@@ -11,6 +9,7 @@ use crate::{
         unit_subscription::{UnitEvent, UnitSubscription},
     },
     media::AccessUnit,
+    sync::Notifier,
 };
 
 /// The stream's end of a [`UnitSubscription`].
@@ -18,13 +17,13 @@ pub(super) struct UnitSubscriber {
     pub(super) number: u64,
     unit_queue: UnitQueue,
     has_news: bool,
-    bell: Sender<()>,
+    notifier: Notifier,
 }
 
 impl UnitSubscriber {
-    pub(super) fn tell(&mut self) {
+    pub(super) fn notify_state_change(&mut self) {
         self.has_news = true;
-        let _ = self.bell.force_send(());
+        self.notifier.notify();
     }
 
     /// Removes the units that were not taken yet; the queue continues at a key frame.
@@ -35,7 +34,7 @@ impl UnitSubscriber {
     fn offer(&mut self, unit: &AccessUnit) -> u64 {
         let left_out = self.unit_queue.push(unit);
         if !self.unit_queue.is_empty() {
-            let _ = self.bell.force_send(());
+            self.notifier.notify();
         }
         left_out
     }
@@ -57,11 +56,11 @@ impl Stream {
         let mut inner = self.inner();
         let number = inner.next_seat;
         inner.next_seat += 1;
-        let (sender, bell) = bounded(1);
-        let subscription = UnitSubscription { stream: Arc::clone(self), number, bell };
+        let (notifier, notified) = Notifier::pair();
+        let subscription = UnitSubscription { stream: Arc::clone(self), number, notified };
         if !inner.closed {
             let unit_queue = unit_queue(&inner);
-            inner.unit_seats.push(UnitSubscriber { number, unit_queue, has_news: true, bell: sender });
+            inner.unit_seats.push(UnitSubscriber { number, unit_queue, has_news: true, notifier });
             self.wake(&inner);
         }
         subscription
