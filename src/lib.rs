@@ -5,6 +5,7 @@
 
 // Layer 0
 pub mod camera;
+pub mod device_id;
 pub mod media;
 pub mod sync;
 pub mod text;

@@ -60,7 +60,7 @@ pub use self::{
     auth::Authentication,
     clock::Offset,
     error::{Error, Kind, Malformed},
-    identity::{Identity, identity, is_same_endpoint},
+    identity::{Identity, identity},
     responses::{DeviceInformation, Profile, VideoSource},
     uri_repair::Streams,
 };

@@ -13,9 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use entry::{
-    Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream, normalised_endpoint, normalised_mac,
-};
+pub use entry::{Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream};
 
 use crate::camera::{CameraId, StreamSource};
 use crate::sync::{Mutex, MutexGuard};

@@ -12,6 +12,7 @@ extern crate self as cctv_agent;
 mod rooms {
     pub mod camera;
     pub mod config;
+    pub mod device_id;
     pub mod discovery;
     pub mod http_client;
     pub mod ipc;

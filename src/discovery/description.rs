@@ -13,11 +13,9 @@ use smol::{
     net::TcpStream,
 };
 
-use super::{
-    Identity, Mac,
-    xaddr::{DatagramSource, XAddr},
-};
+use super::xaddr::{DatagramSource, XAddr};
 use crate::{
+    device_id::{DeviceId, Mac},
     http_client::{in_brackets, response},
     time::timeout,
     uri::split_authority,
@@ -52,8 +50,8 @@ pub struct Description {
 
 impl Description {
     /// Returns the normal form of [`Description::udn`].
-    pub fn identity(&self) -> Option<Identity> {
-        self.udn.as_deref().and_then(Identity::new)
+    pub fn identity(&self) -> Option<DeviceId> {
+        self.udn.as_deref().and_then(DeviceId::new)
     }
 
     /// Returns the MAC in the serial number, or else in the name.

@@ -9,7 +9,8 @@ use crate::http_client::Limits;
 /// What a device reports about itself without a login. All of it may be missing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Identity {
-    /// The identity of WS-Discovery; stable across addresses. Compare with [`is_same_endpoint`].
+    /// The identity of WS-Discovery; stable across addresses. Compare as
+    /// [`DeviceId`](crate::device_id::DeviceId).
     pub endpoint: Option<String>,
     /// Requested only if there is no `endpoint`. Not always unique.
     pub serial: Option<String>,
@@ -68,30 +69,5 @@ impl PeerState {
                 Ok(None)
             }
         }
-    }
-}
-
-/// Whether two endpoint references name the same device: `urn:`, `uuid:`, case and surrounding
-/// white space do not count. An empty one names no device.
-pub fn is_same_endpoint(one: &str, other: &str) -> bool {
-    let plain = |text: &str| {
-        let text = text.trim().to_ascii_lowercase();
-        let text = text.strip_prefix("urn:").unwrap_or(&text);
-        text.strip_prefix("uuid:").unwrap_or(text).to_owned()
-    };
-    let one = plain(one);
-    !one.is_empty() && one == plain(other)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn endpoints_are_compared_without_their_trimmings() {
-        assert!(is_same_endpoint(" urn:uuid:5F5A69C2-e0ae ", "5f5a69c2-E0AE"));
-        assert!(is_same_endpoint("uuid:1", "urn:uuid:1"));
-        assert!(!is_same_endpoint("urn:uuid:1", "urn:uuid:2"));
-        assert!(!is_same_endpoint("", "urn:uuid:"));
     }
 }

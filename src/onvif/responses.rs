@@ -5,6 +5,7 @@
 
 use super::clock::CivilTime;
 use crate::{
+    device_id::Mac,
     media::Size,
     xml::{Element, filter::Outline},
 };
@@ -188,23 +189,10 @@ pub fn host_name(response: &Element) -> Option<String> {
 pub fn hardware_addresses(response: &Element) -> Vec<String> {
     let mut addresses: Vec<String> = Vec::new();
     for interface in response.all("NetworkInterfaces") {
-        let address = interface.text_at(&["Info", "HwAddress"]).and_then(hardware_address);
+        let address = interface.text_at(&["Info", "HwAddress"]).and_then(Mac::new).map(|mac| mac.to_string());
         addresses.extend(address.filter(|address| !addresses.contains(address)));
     }
     addresses
-}
-
-/// Returns `text`, with any separators, as six bytes in lower case; `None`
-/// unless it can belong to one device.
-fn hardware_address(text: &str) -> Option<String> {
-    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-    let separated = text.chars().all(|c| c.is_ascii_hexdigit() || ":-. ".contains(c));
-    let bytes: Vec<u8> =
-        (0..12).step_by(2).filter_map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect();
-    // The lowest bit of the first byte marks groups of devices.
-    let single = bytes.first().is_some_and(|first| first & 1 == 0) && bytes.iter().any(|byte| *byte != 0);
-    let written: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    (separated && digits.len() == 12 && single).then(|| written.join(":"))
 }
 
 #[cfg(test)]

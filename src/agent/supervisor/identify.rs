@@ -3,6 +3,7 @@
 use super::locate::Locator;
 use crate::{
     camera::{Source, Trust},
+    device_id::DeviceId,
     discovery,
     log::chain,
     onvif,
@@ -46,7 +47,7 @@ impl Locator {
         };
         let told_before = record.is_some_and(|record| record.identity.endpoint.is_some());
         let is_camera = match (&wanted.identity, seen.endpoint) {
-            (Some(wanted), Some(seen)) => discovery::Identity::new(&seen).as_ref() == Some(wanted),
+            (Some(wanted), Some(seen)) => DeviceId::new(&seen).as_ref() == Some(wanted),
             // It gave its identity before, or the file demands it.
             (Some(_), None) if told_before || (has_login && !is_announced) => false,
             _ => match (&wanted.serial, seen.serial) {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use smol::Executor;
 
 use crate::{
-    discovery::{DiscoveredDevice, Identity, XAddr},
+    device_id::DeviceId,
+    discovery::{DiscoveredDevice, XAddr},
     http_client::{self, Limits, in_brackets},
     onvif::{
         self, DeviceInformation, Profile, responses,
@@ -33,7 +34,7 @@ const WHOLE: Duration = Duration::from_secs(4);
 pub struct DeviceAnswers {
     /// Empty if the device requires a login for it.
     pub device: DeviceInformation,
-    pub identity: Option<Identity>,
+    pub identity: Option<DeviceId>,
     /// Empty if the device requires a login for it.
     pub profiles: Vec<Profile>,
 }
@@ -75,7 +76,7 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, DeviceAnswers
             Some(identity) => Some(identity.clone()),
             None => {
                 let endpoint = call(xaddr, "GetEndpointReference").await.and_then(Result::ok);
-                endpoint.and_then(|answer| responses::endpoint(&answer)).and_then(|text| Identity::new(&text))
+                endpoint.and_then(|answer| responses::endpoint(&answer)).and_then(|text| DeviceId::new(&text))
             }
         };
         let device = device.map(|answer| responses::device_information(&answer).bounded()).unwrap_or_default();

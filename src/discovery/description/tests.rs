@@ -29,7 +29,7 @@ fn quirk_39_facts_of_the_root_device_are_read() {
     assert_eq!(read.manufacturer.as_deref(), Some("Acme"));
     assert_eq!(read.serial.as_deref(), Some("00AABB270AD8"));
     assert_eq!(read.mac().unwrap().to_string(), "00:aa:bb:27:0a:d8");
-    assert_eq!(read.identity(), Identity::new("upnp-basicdevice-1_0-00aabb270ad8"));
+    assert_eq!(read.identity(), DeviceId::new("upnp-basicdevice-1_0-00aabb270ad8"));
     assert!(read.is_camera());
     let bare = FULL.replace("<serialNumber>00AABB270AD8</serialNumber>", "");
     assert_eq!(parse(bare.as_bytes()).unwrap().serial, None);

@@ -139,7 +139,7 @@ mod tests {
     fn names_are_random_uuids() {
         let (one, other) = (uuid(), uuid());
         assert_ne!(one, other);
-        assert!(super::super::super::Identity::new(&one).unwrap().is_uuid());
+        assert!(crate::device_id::DeviceId::new(&one).unwrap().is_uuid());
         assert_eq!(one.as_bytes()[14], b'4');
     }
 }
