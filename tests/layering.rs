@@ -15,7 +15,7 @@ use source::Source;
 use std::{collections::BTreeSet, fs, path::Path};
 
 const LAYERS: [&[&str]; 5] = [
-    &["camera", "device_id", "sync", "time", "uri", "media", "text", "xml"],
+    &["camera", "device_id", "rate_window", "sync", "time", "uri", "media", "text", "xml"],
     &["log", "hub", "config", "http_client", "ipc", "card", "store", "sys"],
     &["onvif", "discovery", "worker_host", "web", "worker"],
     &["agent", "command"],

@@ -46,7 +46,7 @@ pub enum Event {
 /// the port is retried at intervals.
 pub async fn listen(hints: Sender<Announcement>) {
     let mut ears = AnnouncementListener::default();
-    let mut rate_limiter = RateLimiter::new(Instant::now());
+    let mut rate_limiter = RateLimiter::new();
     let mut buffer = vec![0; LARGEST];
     let mut look = Instant::now();
     while !hints.is_closed() {

@@ -125,7 +125,7 @@ impl Search {
         let mut send_schedule = SendSchedule::new(begun, end, &self.limits);
         let mut device_list = DeviceList::default();
         let mut asked = BTreeSet::new();
-        let mut rate_limiter = RateLimiter::new(begun);
+        let mut rate_limiter = RateLimiter::new();
         let mut known = Known::default();
         let mut buffer = vec![0; LARGEST];
         loop {
