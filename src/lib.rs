@@ -7,6 +7,7 @@
 pub mod camera;
 pub mod device_id;
 pub mod media;
+pub mod proc;
 pub mod rate_window;
 pub mod sync;
 pub mod text;

@@ -18,10 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{
-    sys::signal::Signal,
-    unistd::{SysconfVar, sysconf},
-};
+use nix::sys::signal::Signal;
 use smol::{
     Async,
     future::{FutureExt, yield_now},
@@ -33,6 +30,7 @@ use crate::{
     hub::WorkerUsage,
     ipc::{self, Failure, FromWorker, Message, Open, ToWorker},
     media::{AccessUnit, Picture, Rendition},
+    proc::{self, Memory},
     time::timeout,
 };
 use message_reader::MessageReader;
@@ -220,8 +218,8 @@ impl Worker {
         let mut vitals = self.process.as_ref().and_then(|_| read_vitals(self.pid))?;
         // Counted once, after it has begun to work: the kernel walks through all its memory for
         // this.
-        let inherited =
-            self.inherited.get_or_init(|| vitals.own.saturating_sub(unshared(self.pid).unwrap_or(vitals.own)));
+        let unshared = || proc::Process::with_pid(self.pid).private_dirty().unwrap_or(vitals.own);
+        let inherited = self.inherited.get_or_init(|| vitals.own.saturating_sub(unshared()));
         vitals.own = vitals.own.saturating_sub(*inherited);
         Some(vitals)
     }
@@ -304,29 +302,11 @@ impl Drop for Worker {
     }
 }
 
-/// Reads processor time and resident memory of process `pid`; see proc(5), `stat` and `statm`.
+/// Reads processor time and memory of process `pid`.
 fn read_vitals(pid: u32) -> Option<WorkerUsage> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may contain blanks, so fields are counted after it, starting with
-    // field 3.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-    let positive = |variable| sysconf(variable).ok().flatten().and_then(|value| u64::try_from(value).ok());
-    let ticks_per_second = positive(SysconfVar::CLK_TCK)?.max(1);
-    let cpu = Duration::from_millis((field(14)? + field(15)?) * 1000 / ticks_per_second);
-    let page = positive(SysconfVar::PAGE_SIZE)?;
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let mut pages = statm.split_ascii_whitespace().skip(1).map(|count| count.parse().unwrap_or(0));
-    let (resident, shared): (u64, u64) = (pages.next()?, pages.next()?);
-    Some(WorkerUsage { pid, cpu, resident: resident * page, own: resident.saturating_sub(shared) * page })
-}
-
-/// Bytes of data that process `pid` shares with no other process; see proc(5), `smaps_rollup`.
-/// `None` if the kernel does not report it.
-fn unshared(pid: u32) -> Option<u64> {
-    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let dirty = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")?.trim().strip_suffix("kB"));
-    dirty?.trim().parse().ok().map(|kibibytes: u64| kibibytes << 10)
+    let process = proc::Process::with_pid(pid);
+    let Memory { resident, shared } = process.memory()?;
+    Some(WorkerUsage { pid, cpu: process.cpu_time()?, resident, own: resident.saturating_sub(shared) })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use source::Source;
 use std::{collections::BTreeSet, fs, path::Path};
 
 const LAYERS: [&[&str]; 5] = [
-    &["camera", "device_id", "rate_window", "sync", "time", "uri", "media", "text", "xml"],
+    &["camera", "device_id", "proc", "rate_window", "sync", "time", "uri", "media", "text", "xml"],
     &["log", "hub", "config", "http_client", "ipc", "card", "store", "sys"],
     &["onvif", "discovery", "worker_host", "web", "worker"],
     &["agent", "command"],
@@ -48,7 +48,7 @@ const CRATES: [(&str, CrateRule); 31] = [
     ("log", AllBut(&["camera", "media"])),
     ("md5", Only(&["onvif"])),
     ("multiversion", Only(&["worker"])),
-    ("nix", Only(&["sys", "worker_host", "worker", "discovery", "agent", "command"])),
+    ("nix", Only(&["proc", "sys", "worker_host", "worker", "discovery", "agent", "command"])),
     ("opencv", Only(&["worker", "card"])),
     ("percent_encoding", Only(&["camera", "uri"])),
     ("quick_xml", Only(&["xml"])),

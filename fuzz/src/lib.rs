@@ -18,6 +18,7 @@ mod rooms {
     pub mod ipc;
     pub mod media;
     pub mod onvif;
+    pub mod proc;
     pub mod rate_window;
     pub mod sync;
     pub mod text;
