@@ -12,9 +12,8 @@ use crate::{
     config::Limits,
     proc,
     sync::{Mutex, MutexGuard},
+    text::MIB,
 };
-
-const MIB: u64 = 1 << 20;
 
 /// The share of the available memory that is used if the configuration sets no limit. The browser
 /// of the machine's own screen and the system need the rest.
