@@ -31,12 +31,13 @@ use CrateRule::{AllBut, Only};
 
 /// `camera` and `media` need only the standard library. Only the worker uses the decoders, and it
 /// uses nothing asynchronous.
-const CRATES: [(&str, CrateRule); 31] = [
+const CRATES: [(&str, CrateRule); 32] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
     ("base64", Only(&["onvif", "web"])),
     ("divan", Only(&[])),
+    ("fastrand", Only(&["agent", "discovery"])),
     ("flate2", Only(&["http_client", "web"])),
     ("getrandom", AllBut(&["camera", "media", "log"])),
     ("gstreamer", Only(&[])),

@@ -101,7 +101,7 @@ impl StreamSupervisor {
             searched: Arc::default(),
             current: None,
             last_live: None,
-            random: random(),
+            random: fastrand::f64(),
         };
         let task = context.executor.spawn(async move {
             if let Some(predecessor) = predecessor {
@@ -207,7 +207,7 @@ impl SupervisorTask {
             };
             let now = Instant::now();
             let RetryDecision { pause, at_once, why } = RetryDecision::new(&failure, &mut self.backoff, self.random);
-            self.random = random();
+            self.random = fastrand::f64();
             if !at_once {
                 // Only a stream that was live a moment ago is opened again without asking the
                 // camera.
@@ -353,11 +353,6 @@ impl SupervisorTask {
             Source::Url(uri) => uri.to_string(),
         }
     }
-}
-
-/// A random number in 0..1 for jitter; not for secrets.
-fn random() -> f64 {
-    getrandom::u32().map_or(0.5, |number| f64::from(number) / (f64::from(u32::MAX) + 1.0))
 }
 
 #[cfg(test)]

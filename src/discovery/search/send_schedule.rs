@@ -70,7 +70,7 @@ impl SendSchedule {
             Protocol::Ssdp => &SSDP_SENDS,
         };
         for after in sends {
-            let late = if after.is_zero() { Duration::ZERO } else { MAX_JITTER.mul_f64(chance()) };
+            let late = if after.is_zero() { Duration::ZERO } else { MAX_JITTER.mul_f64(fastrand::f64()) };
             self.letters.push(ScheduledProbe { at: now + *after + late, text: text.to_owned(), protocol });
         }
     }
@@ -84,14 +84,6 @@ impl SendSchedule {
     pub fn next(&self) -> Option<Instant> {
         self.letters.iter().map(|probe| probe.at).chain(self.rounds.last().copied()).min()
     }
-}
-
-/// Returns a random number from 0 to 1, less than 1.
-fn chance() -> f64 {
-    let mut byte = [0];
-    // If there is no randomness at boot, there is no jitter, but the search still works.
-    let _ = getrandom::fill(&mut byte);
-    f64::from(byte[0]) / 256.0
 }
 
 /// Returns a random UUID.
