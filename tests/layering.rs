@@ -31,7 +31,7 @@ use CrateRule::{AllBut, Only};
 
 /// `camera` and `media` need only the standard library. Only the worker uses the decoders, and it
 /// uses nothing asynchronous.
-const CRATES: [(&str, CrateRule); 32] = [
+const CRATES: [(&str, CrateRule); 33] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
@@ -62,6 +62,7 @@ const CRATES: [(&str, CrateRule); 32] = [
     ("socket2", AllBut(&["camera", "media", "worker"])),
     ("strsim", Only(&["config"])),
     ("syslog", Only(&["log"])),
+    ("time", Only(&["log", "onvif"])),
     ("toml", Only(&["config"])),
     ("turbojpeg", Only(&["worker"])),
 ];

@@ -215,7 +215,7 @@ mod tests {
             |inner: String| device_time(&element(&format!("<R><SystemDateAndTime>{inner}</SystemDateAndTime></R>")));
         let both = answer(time("LocalDateTime", 9) + &time("UTCDateTime", 1));
         assert_eq!(both.for_login().unwrap().to_string(), "2024-05-04T01:02:03");
-        assert_eq!(answer(time("LocalDateTime", 9)).for_login().unwrap().hour, 9);
+        assert_eq!(answer(time("LocalDateTime", 9)).for_login().unwrap().to_string(), "2024-05-04T09:02:03");
         assert_eq!(answer(time("UTCDateTime", 25)).for_login(), None);
         assert_eq!(answer(String::new()).for_login(), None);
     }

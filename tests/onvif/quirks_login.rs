@@ -285,11 +285,9 @@ fn quirk_01_clock_that_is_set_while_we_talk_is_asked_again_once() {
 fn dated(mut answer: Answer, offset: i64) -> Answer {
     let time = CivilTime::from_unix(now() + offset);
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = months[usize::try_from(time.month - 1).unwrap()];
-    let date = format!(
-        "Date: Mon, {:02} {month} {} {:02}:{:02}:{:02} GMT\r\nContent-Length",
-        time.day, time.year, time.hour, time.minute, time.second
-    );
+    let ([year, month, day], [hour, minute, second]) = (time.date(), time.time());
+    let month = months[usize::try_from(month - 1).unwrap()];
+    let date = format!("Date: Mon, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT\r\nContent-Length");
     answer.bytes = String::from_utf8(answer.bytes).unwrap().replacen("Content-Length", &date, 1).into_bytes();
     answer
 }
@@ -308,7 +306,8 @@ fn quirk_02_time_that_is_local_missing_or_impossible_does_not_matter() {
     for (given, offset) in clocks {
         let camera = Camera::start(move |request| {
             if request.name() == "GetSystemDateAndTime" {
-                let CivilTime { year, month, day, hour, minute, second } = CivilTime::from_unix(now() + 3600);
+                let time = CivilTime::from_unix(now() + 3600);
+                let ([year, month, day], [hour, minute, second]) = (time.date(), time.time());
                 let time = format!(
                     "<Time><Hour>{hour}</Hour><Minute>{minute}</Minute><Second>{second}</Second></Time><Date><Year>{year}</Year><Month>{month}</Month><Day>{day}</Day></Date>"
                 );
