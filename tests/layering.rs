@@ -31,7 +31,7 @@ use CrateRule::{AllBut, Only};
 
 /// `camera` and `media` need only the standard library. Only the worker uses the decoders, and it
 /// uses nothing asynchronous.
-const CRATES: [(&str, CrateRule); 33] = [
+const CRATES: [(&str, CrateRule); 34] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
@@ -65,6 +65,7 @@ const CRATES: [(&str, CrateRule); 33] = [
     ("time", Only(&["log", "onvif"])),
     ("toml", Only(&["config"])),
     ("turbojpeg", Only(&["worker"])),
+    ("unicode_width", Only(&["command"])),
 ];
 
 /// Maximum lines of a file, without its tests. A file is about one noun; a longer one is probably
