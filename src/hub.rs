@@ -36,7 +36,8 @@
 //! let unit = AccessUnit { sequence, taken: 1, key: true, data: Arc::from(&b"encoded"[..]) };
 //! assert!(stream.publish_unit(&unit, now));
 //! stream.publish_picture(Picture { rendition, sequence, taken: 1, jpeg: Arc::from(&b"jpeg"[..]) }, now);
-//! assert!(matches!(smol::block_on(view.next()), ViewEvent::StateChange(condition) if condition.state.word() == "live"));
+//! let ViewEvent::StateChange(condition) = smol::block_on(view.next()) else { unreachable!() };
+//! assert_eq!(condition.state.as_str(), "live");
 //! assert!(matches!(smol::block_on(view.next()), ViewEvent::Picture(picture) if picture.sequence == sequence));
 //! ```
 

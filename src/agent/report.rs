@@ -41,7 +41,7 @@ pub fn write(hub: &Hub, web: &Web) {
 }
 
 fn of_camera(status: &Status) -> String {
-    let mut text = format!("{} for {}", status.condition.state.word(), duration(status.since.as_secs_f64()));
+    let mut text = format!("{} for {}", status.condition.state.as_str(), duration(status.since.as_secs_f64()));
     if !status.condition.why.is_empty() {
         text.push_str(&format!(" ({})", status.condition.why));
     }
@@ -61,7 +61,7 @@ fn of_camera(status: &Status) -> String {
     ));
     if !status.failures.is_empty() {
         let failures: Vec<_> =
-            status.failures.iter().map(|(cause, count)| format!("{} {count}", cause.word())).collect();
+            status.failures.iter().map(|(cause, count)| format!("{} {count}", cause.as_str())).collect();
         text.push_str(&format!(", failures: {}", failures.join(" ")));
     }
     if let Some(worker) = status.worker {

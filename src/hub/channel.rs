@@ -173,7 +173,7 @@ impl Channel {
             let away = other.condition().state;
             if matches!(away, State::Stalled | State::Offline | State::Denied) {
                 let (this, that) = if Arc::ptr_eq(stream, &self.main) { ("main", "small") } else { ("small", "main") };
-                condition.why = format!("the {this} stream stands in for the {that} one, which is {}", away.word());
+                condition.why = format!("the {this} stream stands in for the {that} one, which is {}", away.as_str());
             }
         }
         condition

@@ -37,7 +37,7 @@ fn cameras(page: &mut Page, statuses: &[Status]) {
     for status in statuses {
         for state in STATES {
             let value = f64::from(u8::from(status.condition.state == state));
-            page.sample(&[("camera", status.id.as_str()), ("state", state.word())], value);
+            page.sample(&[("camera", status.id.as_str()), ("state", state.as_str())], value);
         }
     }
     page.family("cctv_camera_state_seconds", "gauge", "For how long the camera has been in its state.");
@@ -60,7 +60,7 @@ fn cameras(page: &mut Page, statuses: &[Status]) {
     for status in statuses {
         for cause in Cause::ALL {
             let count = status.failures.get(&cause).copied().unwrap_or(0);
-            page.sample(&[("camera", status.id.as_str()), ("reason", cause.word())], count as f64);
+            page.sample(&[("camera", status.id.as_str()), ("reason", cause.as_str())], count as f64);
         }
     }
     page.family("cctv_camera_last_error_age_seconds", "gauge", "Time since the last error; absent before the first.");

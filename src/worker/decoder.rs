@@ -45,7 +45,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoDecoder(codec) => write!(f, "no decoder for {}", codec.word()),
+            Self::NoDecoder(codec) => write!(f, "no decoder for {}", codec.as_str()),
             Self::Empty => write!(f, "a frame without data"),
             Self::Concealed => write!(f, "parts of the picture are missing"),
             Self::NoOutput => write!(f, "no picture came of {MAX_WITHOUT_PICTURE} frames"),

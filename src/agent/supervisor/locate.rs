@@ -262,7 +262,7 @@ impl Locator {
         let hint = onvif::Hint {
             authentication: record
                 .and_then(|record| record.authentication.as_deref())
-                .and_then(onvif::Authentication::from_word),
+                .and_then(|name| name.parse().ok()),
             token: record.and_then(|record| record.stream.as_ref()).map(|stream| stream.profile.clone()),
             stream: record.and_then(|record| record.stream.as_ref()).map(|stream| stream.uri.clone()),
         };

@@ -101,7 +101,7 @@ impl Locator {
                 mac: resolved.hardware_addresses.first().cloned(),
             },
             address: Some(at.clone()),
-            authentication: resolved.authentication.map(|mode| mode.word().to_owned()),
+            authentication: resolved.authentication.map(|mode| mode.as_str().to_owned()),
             stream: resolved
                 .streams
                 .first()

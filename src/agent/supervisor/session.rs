@@ -282,7 +282,7 @@ impl SupervisorTask {
             self.label,
             info.size.width,
             info.size.height,
-            info.codec.word(),
+            info.codec.as_str(),
         );
     }
 }

@@ -400,7 +400,7 @@ fn new_name_reaches_seated_viewers() {
 fn deliveries(subscription: &mut UnitSubscription) -> Vec<String> {
     let taken = std::iter::from_fn(|| subscription.take()).take(1000);
     let word = |delivery| match delivery {
-        UnitEvent::StateChange(condition) => condition.state.word().to_owned(),
+        UnitEvent::StateChange(condition) => condition.state.as_str().to_owned(),
         UnitEvent::Unit(taken) => format!("{}{}", taken.unit.sequence, if taken.after_gap { "!" } else { "" }),
         UnitEvent::Closed => "closed".to_owned(),
     };
