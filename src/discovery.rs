@@ -50,7 +50,7 @@ mod xaddr;
 pub use self::{
     description::Description,
     discovered_device::{DeviceMatcher, DiscoveredDevice, DiscoveryMethod},
-    interfaces::{InterfaceAddress, Subnet, places},
+    interfaces::{InterfaceAddress, Subnet, interface_addresses},
     listen::{Announcement, Event, listen},
     scopes::Scopes,
     search::{Findings, Limits, Search},

@@ -124,7 +124,7 @@ pub struct Worker {
     /// How it ended, once it was reaped.
     status: Option<ExitStatus>,
     /// Since when its socket has been closed.
-    hung_up: Option<Instant>,
+    closed_at: Option<Instant>,
     pid: u32,
     /// Bytes of its data that it shares with the process it was forked from, once counted.
     inherited: OnceLock<u64>,
@@ -154,7 +154,7 @@ impl Worker {
             inherited: OnceLock::new(),
             process: Some(process),
             status: None,
-            hung_up: None,
+            closed_at: None,
             most_memory: open.most_memory,
             socket,
             message_reader: MessageReader::default(),
@@ -234,17 +234,17 @@ impl Worker {
         if resident > most { Err(Error::MemoryLimit { resident, most }) } else { Ok(()) }
     }
 
-    /// Lets the worker send TEARDOWN, waits up to `patience`, then kills and reaps it. Returns
+    /// Lets the worker send TEARDOWN, waits up to `limit`, then kills and reaps it. Returns
     /// whether it ended by itself.
-    pub async fn end(mut self, patience: Duration) -> bool {
-        let mut farewell = Vec::new();
-        ToWorker::Close(patience.saturating_sub(LAST_STEP)).encode(&mut farewell);
+    pub async fn end(mut self, limit: Duration) -> bool {
+        let mut close = Vec::new();
+        ToWorker::Close(limit.saturating_sub(LAST_STEP)).encode(&mut close);
         let leave = async {
             // If the message cannot be sent, the socket is closed and the worker is about to exit.
-            let _ = (&self.socket).write_all(&farewell).await;
+            let _ = (&self.socket).write_all(&close).await;
             self.exited().await;
         };
-        let went = timeout(patience, leave).await.is_some();
+        let went = timeout(limit, leave).await.is_some();
         if !went {
             log::info!("worker {} did not end by itself; it is killed", self.pid);
         } else if self.status.is_some_and(|status| status.signal() == Some(Signal::SIGKILL as i32)) {
@@ -266,8 +266,8 @@ impl Worker {
     /// The reason of an end that the worker did not announce. The future may be dropped and called
     /// again: the time limit counts from the first call.
     async fn died(&mut self) -> Error {
-        let hung_up = *self.hung_up.get_or_insert_with(Instant::now);
-        timeout(DEATH.saturating_sub(hung_up.elapsed()), self.exited()).await;
+        let closed_at = *self.closed_at.get_or_insert_with(Instant::now);
+        timeout(DEATH.saturating_sub(closed_at.elapsed()), self.exited()).await;
         self.stderr.drain().await;
         Error::Died { status: self.status, last_stderr_line: self.stderr.last_line() }
     }

@@ -76,7 +76,7 @@ impl StreamSupervisor {
         predecessor: Option<StreamSupervisor>,
     ) -> Self {
         let stop = Latch::default();
-        let (nudge_sender, trigger_retry) = bounded(1);
+        let (retry_sender, trigger_retry) = bounded(1);
         let main = shared.channel.main();
         let stream = match role {
             StreamRole::Main => Arc::clone(main),
@@ -111,7 +111,7 @@ impl StreamSupervisor {
             }
             task.run().await;
         });
-        Self { stream, stop, trigger_retry: nudge_sender, task: Some(task) }
+        Self { stream, stop, trigger_retry: retry_sender, task: Some(task) }
     }
 
     pub fn stream(&self) -> &Arc<Stream> {
@@ -245,7 +245,7 @@ impl SupervisorTask {
             timer.await;
             None
         };
-        let nudged = async {
+        let triggered = async {
             loop {
                 match trigger_retry.recv().await {
                     Ok(RetryTrigger::Seen | RetryTrigger::Reachable) if denied => {}
@@ -257,7 +257,7 @@ impl SupervisorTask {
                 }
             }
         };
-        match self.unless_stopped(over.or(nudged)).await {
+        match self.unless_stopped(over.or(triggered)).await {
             Some(Some(RetryTrigger::Changed)) => {
                 self.backoff.reset();
                 true

@@ -31,7 +31,7 @@ use health::{Findings, Health};
 
 /// Checks within the timeout of a watchdog. Each may take as long as the pause between two, so a
 /// heartbeat comes at least twice within the timeout, and one bad check does no harm.
-const LOOKS: u32 = 4;
+const CHECKS: u32 = 4;
 
 /// Longest pause between two checks; the number of live cameras goes to systemd at this rate.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ struct Shared {
     executor: Arc<Executor<'static>>,
     notify: Notify,
     web: Arc<Web>,
-    orders: Mutex<WatchdogConfig>,
+    settings: Mutex<WatchdogConfig>,
     /// Notified after each change of the orders.
     changes: (Notifier, Notified),
 }
@@ -77,7 +77,7 @@ impl Watchdog {
             executor: Arc::clone(executor),
             notify: Notify::from_environment(),
             web,
-            orders: Mutex::new(WatchdogConfig { ready: false, device, listening, heartbeat: Instant::now() }),
+            settings: Mutex::new(WatchdogConfig { ready: false, device, listening, heartbeat: Instant::now() }),
             changes: Notifier::pair(),
         });
         let stop = Latch::default();
@@ -93,26 +93,26 @@ impl Watchdog {
 
     /// Uses this device from now on, and probes these addresses to see whether the wall is served.
     pub fn set(&self, device: &config::Watchdog, listening: Vec<SocketAddr>) {
-        let mut orders = self.shared.orders();
-        device.clone_into(&mut orders.device);
-        orders.listening = listening;
-        drop(orders);
+        let mut settings = self.shared.settings();
+        device.clone_into(&mut settings.device);
+        settings.listening = listening;
+        drop(settings);
         self.shared.changes.0.notify();
     }
 
     /// Notes that the agent's main loop has turned, and the addresses on which the wall is served
     /// now. Call this every second.
     pub fn heartbeat(&self, now: Instant, listening: Vec<SocketAddr>) {
-        let mut orders = self.shared.orders();
-        orders.heartbeat = now;
-        orders.listening = listening;
-        drop(orders);
+        let mut settings = self.shared.settings();
+        settings.heartbeat = now;
+        settings.listening = listening;
+        drop(settings);
         self.shared.notify.catch_up();
     }
 
     /// The wall is served, with the configuration that is now in force.
     pub fn ready(&self) {
-        self.shared.orders().ready = true;
+        self.shared.settings().ready = true;
         self.shared.notify.ready();
         self.shared.changes.0.notify();
     }
@@ -131,14 +131,14 @@ impl Watchdog {
 }
 
 impl Shared {
-    fn orders(&self) -> MutexGuard<'_, WatchdogConfig> {
+    fn settings(&self) -> MutexGuard<'_, WatchdogConfig> {
         // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
-        self.orders.lock()
+        self.settings.lock()
     }
 
     /// Checks everything; returns what is wrong, if anything. Takes `limit` at most.
     async fn examine(&self, health: &mut Health, limit: Duration) -> Option<String> {
-        let asked = self.orders().listening.clone();
+        let asked = self.settings().listening.clone();
         // In parallel, so that one dead listener does not use up the time of the others.
         let ask = |address| (address, self.executor.spawn(probe::probe(address, limit)));
         let tasks: Vec<_> = asked.into_iter().map(ask).collect();
@@ -149,10 +149,10 @@ impl Shared {
         // After the probes: every task has had a turn, even after the machine has slept. An address
         // that was closed meanwhile does not count.
         let now = Instant::now();
-        let orders = self.orders().clone();
-        listeners.retain(|(address, _)| orders.listening.contains(address));
+        let settings = self.settings().clone();
+        listeners.retain(|(address, _)| settings.listening.contains(address));
         let overdue_supervisors = self.web.hub.overdue_supervisors(self.web.limits.keeper_late, now);
-        health.judge(&Findings { listeners, overdue_supervisors, heartbeat: orders.heartbeat }, now)
+        health.check(&Findings { listeners, overdue_supervisors, heartbeat: settings.heartbeat }, now)
     }
 
     fn status(&self) -> String {
@@ -189,13 +189,14 @@ impl Feeder {
         let mut health = Health::default();
         loop {
             let began = Instant::now();
-            let orders = shared.orders().clone();
+            let settings = shared.settings().clone();
             let mut next = None;
-            if orders.ready && (self.armed.is_some() || orders.device.device.is_some() || shared.notify.is_wanted()) {
-                let patience = self.patience(&orders, &shared.notify);
-                let pause = patience.map_or(MAX_PAUSE, |patience| patience / LOOKS);
+            if settings.ready && (self.armed.is_some() || settings.device.device.is_some() || shared.notify.is_wanted())
+            {
+                let limit = self.shortest_timeout(&settings, &shared.notify);
+                let pause = limit.map_or(MAX_PAUSE, |limit| limit / CHECKS);
                 let pause = pause.clamp(MIN_PAUSE, MAX_PAUSE);
-                let wrong = if patience.is_some() { shared.examine(&mut health, pause).await } else { None };
+                let wrong = if limit.is_some() { shared.examine(&mut health, pause).await } else { None };
                 self.act(shared, wrong, Instant::now());
                 next = Some(began + pause);
             }
@@ -214,8 +215,8 @@ impl Feeder {
     }
 
     /// The shortest timeout of the watchdogs, if there is one.
-    fn patience(&self, orders: &WatchdogConfig, notify: &Notify) -> Option<Duration> {
-        let wanted = orders.device.device.as_ref().map(|_| orders.device.timeout);
+    fn shortest_timeout(&self, settings: &WatchdogConfig, notify: &Notify) -> Option<Duration> {
+        let wanted = settings.device.device.as_ref().map(|_| settings.device.timeout);
         let device = self.armed.as_ref().map(|armed| armed.timeout).or(wanted);
         device.into_iter().chain(notify.watchdog()).min()
     }
@@ -234,7 +235,7 @@ impl Feeder {
             Some(wrong) => self.withhold(shared, &wrong, now),
             None => {
                 // Only if healthy: otherwise even a device that is to be closed stays running.
-                self.follow(&shared.orders().device.clone(), now);
+                self.follow(&shared.settings().device.clone(), now);
                 self.feed(shared, now);
             }
         }
@@ -246,17 +247,17 @@ impl Feeder {
             return;
         }
         self.unhealthy = Some(now);
-        let left = |patience: Duration| {
+        let left = |limit: Duration| {
             let waited = self.fed.map_or(Duration::ZERO, |fed| now.saturating_duration_since(fed));
-            patience.saturating_sub(waited).as_secs()
+            limit.saturating_sub(waited).as_secs()
         };
         match (&self.armed, shared.notify.watchdog()) {
             (Some(armed), _) => {
                 let seconds = left(armed.timeout);
                 log::error!("watchdog: {wrong}; not fed, the machine is reset in {seconds} s unless this ends");
             }
-            (None, Some(patience)) => {
-                let seconds = left(patience);
+            (None, Some(limit)) => {
+                let seconds = left(limit);
                 log::error!("watchdog: {wrong}; systemd begins the service again in {seconds} s unless this ends");
             }
             (None, None) => log::error!("watchdog: {wrong}; the device is opened once all is well"),

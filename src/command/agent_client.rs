@@ -20,7 +20,7 @@ use crate::{
 pub const NO_ANSWER: u8 = 70;
 
 /// Time limits of the request. An agent answers within milliseconds.
-const PATIENCE: Limits =
+const LIMITS: Limits =
     Limits { connect: Duration::from_secs(2), call: Duration::from_secs(3), quiet: Duration::from_millis(250) };
 
 /// Why the status of the running agent is unknown.
@@ -104,7 +104,7 @@ pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
         _ => ip,
     };
     let request = format!("GET /api/cameras HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
-    let response = smol::block_on(http_client::exchange(&ip, port, request.as_bytes(), PATIENCE, None)).map_err(why)?;
+    let response = smol::block_on(http_client::exchange(&ip, port, request.as_bytes(), LIMITS, None)).map_err(why)?;
     match response.status {
         Some(200) => {}
         Some(503) => return Err("it serves as many connections as it can; try again".to_owned()),
@@ -131,7 +131,7 @@ pub fn reachable(mut address: SocketAddr) -> SocketAddr {
 fn why(error: http_client::Error) -> String {
     match error {
         http_client::Error::Connect(error) => chain(&error),
-        http_client::Error::Slow => format!("no answer within {} s", PATIENCE.call.as_secs()),
+        http_client::Error::Slow => format!("no answer within {} s", LIMITS.call.as_secs()),
         http_client::Error::Closed(_) => "it closed the connection without an answer".to_owned(),
         http_client::Error::Response(error) => chain(&error),
     }

@@ -90,22 +90,22 @@ pub fn parse(body: &[u8]) -> Option<Description> {
 /// Returns where to ask the device at `origin` for ONVIF: the port of its web page,
 /// if that is on the same host, then the usual ports. Only on that host: a page
 /// elsewhere belongs to another device.
-pub fn places_to_ask(presentation: Option<&str>, origin: &DatagramSource) -> Vec<XAddr> {
+pub fn xaddrs_to_ask(presentation: Option<&str>, origin: &DatagramSource) -> Vec<XAddr> {
     let page = presentation.and_then(|page| XAddr::parse(page, origin));
     let page = page.filter(|page| page.ip() == Some(origin.source));
-    let mut places: Vec<XAddr> = Vec::new();
+    let mut xaddrs: Vec<XAddr> = Vec::new();
     if let Some(page) = page {
         // A device with HTTPS on 443 often gives its address as `http://host:443/`.
-        places.push(XAddr { secure: page.secure || page.port == 443, ..XAddr::at(&page.host, page.port) });
+        xaddrs.push(XAddr { secure: page.secure || page.port == 443, ..XAddr::at(&page.host, page.port) });
     }
     for port in USUAL_PORTS {
-        if !places.iter().any(|place| place.port == port) {
-            places.push(XAddr::at(&origin.host(), port));
+        if !xaddrs.iter().any(|xaddr| xaddr.port == port) {
+            xaddrs.push(XAddr::at(&origin.host(), port));
         }
     }
     // Plain HTTP first: this program does not speak HTTPS.
-    places.sort_by_key(|place| place.secure);
-    places
+    xaddrs.sort_by_key(|xaddr| xaddr.secure);
+    xaddrs
 }
 
 /// A checked address from which to fetch a description.

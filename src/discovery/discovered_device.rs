@@ -107,7 +107,7 @@ impl DiscoveredDevice {
         let found = description.unwrap_or(&none);
         let udn = found.identity().or_else(|| message.identity());
         Self {
-            xaddrs: description::places_to_ask(found.presentation.as_deref(), origin),
+            xaddrs: description::xaddrs_to_ask(found.presentation.as_deref(), origin),
             name: found.friendly_name.clone(),
             maker: found.manufacturer.clone(),
             hardware: found.model_name.clone().or_else(|| found.model_number.clone()),

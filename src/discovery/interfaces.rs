@@ -12,7 +12,7 @@ use nix::{
 };
 
 /// Maximum number of addresses to search from; a machine with more is a router, not a wall.
-const MAX_PLACES: usize = 64;
+const MAX_ADDRESSES: usize = 64;
 
 /// One of our own addresses on an interface that is up and supports multicast. Link-local addresses
 /// count: cameras have such addresses when they come from the factory.
@@ -119,7 +119,7 @@ pub fn networks() -> io::Result<Vec<Network>> {
 ///
 /// # Blocking
 /// Blocks for one short request to the kernel.
-pub fn places() -> io::Result<Vec<InterfaceAddress>> {
+pub fn interface_addresses() -> io::Result<Vec<InterfaceAddress>> {
     let mut found = Vec::new();
     let mut sixes: BTreeMap<u32, InterfaceAddress> = BTreeMap::new();
     for entry in getifaddrs().map_err(io::Error::from)? {
@@ -145,7 +145,7 @@ pub fn places() -> io::Result<Vec<InterfaceAddress>> {
         }
     }
     found.extend(sixes.into_values());
-    found.truncate(MAX_PLACES);
+    found.truncate(MAX_ADDRESSES);
     Ok(found)
 }
 
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn loopback_is_no_place_to_search() {
-        assert!(places().unwrap().iter().all(|place| !place.address.is_loopback()));
+        assert!(interface_addresses().unwrap().iter().all(|place| !place.address.is_loopback()));
     }
 
     #[test]

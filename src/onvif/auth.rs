@@ -207,8 +207,8 @@ impl Login {
             Attempt::Digest { token, .. } => {
                 let algorithm = self.challenge(path).map(|session| session.algorithm);
                 let both = Authentication::DigestAndUsernameToken;
-                let way = if token.is_some() { both } else { Authentication::Digest };
-                self.known = algorithm.map(way).or(self.known);
+                let authentication = if token.is_some() { both } else { Authentication::Digest };
+                self.known = algorithm.map(authentication).or(self.known);
             }
             Attempt::Token(clock) => self.known = Some(Authentication::UsernameToken(clock)),
         }

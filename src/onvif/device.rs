@@ -87,7 +87,7 @@ impl<'a> Device<'a> {
     pub async fn learn_clock(&mut self) -> Result<(), Error> {
         match self.ask(CLOCK, "", Access::PreAuth).await {
             Ok(answer) => {
-                self.offset = offset_told(&answer);
+                self.offset = reported_offset(&answer);
                 Ok(())
             }
             Err(Error::NoCredentials { .. } | Error::Denied { .. }) => Ok(()),
@@ -238,7 +238,7 @@ impl<'a> Device<'a> {
         let port = service.ports.first().copied().unwrap_or(self.target.port);
         let response = self.send(port, &service.path, &operation, Attempt::Bare).await;
         let answered =
-            response.ok().and_then(|response| soap::open(&response).ok()).and_then(|answer| offset_told(&answer));
+            response.ok().and_then(|response| soap::open(&response).ok()).and_then(|answer| reported_offset(&answer));
         let before = self.offset;
         // A device that does not report its clock may still put a date on its refusals.
         self.offset = answered.or_else(|| date_offset(refusal)).or(before);
@@ -366,7 +366,7 @@ impl DeviceInformation {
 }
 
 /// Returns the clock offset in the response to [`CLOCK`].
-fn offset_told(answer: &Element) -> Option<Offset> {
+fn reported_offset(answer: &Element) -> Option<Offset> {
     let theirs = responses::device_time(answer).for_login()?;
     Some(Offset::between(theirs.to_unix(), clock::now()))
 }

@@ -26,16 +26,16 @@ pub struct Identity {
 pub async fn identity(host: &str, port: u16, limits: Limits) -> Result<Identity, Error> {
     let target = Target { host: host.to_owned(), port, credentials: None };
     let mut device = Device::new(&target, None, limits);
-    let mut stranger = PeerState::Silent;
-    let endpoint = stranger.take(device.endpoint().await)?.flatten();
+    let mut peer = PeerState::Silent;
+    let endpoint = peer.take(device.endpoint().await)?.flatten();
     if endpoint.is_some() {
         return Ok(Identity { endpoint, ..Identity::default() });
     }
-    let information = stranger.take(device.information_with(Access::Anonymous).await)?;
+    let information = peer.take(device.information_with(Access::Anonymous).await)?;
     let serial = information.map(|information| information.serial).filter(|serial| !serial.is_empty());
-    let hardware_addresses = stranger.take(device.hardware_addresses().await)?.unwrap_or_default();
-    match stranger {
-        PeerState::Babbles(error) => Err(error),
+    let hardware_addresses = peer.take(device.hardware_addresses().await)?.unwrap_or_default();
+    match peer {
+        PeerState::NotOnvif(error) => Err(error),
         PeerState::Silent | PeerState::Speaks => Ok(Identity { endpoint, serial, hardware_addresses }),
     }
 }
@@ -44,7 +44,7 @@ pub async fn identity(host: &str, port: u16, limits: Limits) -> Result<Identity,
 enum PeerState {
     Silent,
     /// Its responses are not ONVIF; this is the first error.
-    Babbles(Error),
+    NotOnvif(Error),
     /// One response was ONVIF, maybe only a refusal.
     Speaks,
 }
@@ -64,7 +64,7 @@ impl PeerState {
             Err(error) if error.is_final() => Err(error),
             Err(error) => {
                 if matches!(self, Self::Silent) {
-                    *self = Self::Babbles(error);
+                    *self = Self::NotOnvif(error);
                 }
                 Ok(None)
             }

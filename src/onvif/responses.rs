@@ -257,8 +257,8 @@ mod tests {
         for answer in [one, two] {
             assert_eq!(profiles(&element(&answer)).remove(0).source.as_ref(), Some(&expected), "{answer}");
         }
-        let untold = "<R><Profiles token='1'><VideoSourceConfiguration token='v'/></Profiles></R>";
-        assert_eq!(profiles(&element(untold)).remove(0).source, None);
+        let without_source = "<R><Profiles token='1'><VideoSourceConfiguration token='v'/></Profiles></R>";
+        assert_eq!(profiles(&element(without_source)).remove(0).source, None);
         assert_eq!(video_source_count(&element("<R><VideoSources token='a'/><VideoSources token='b'/></R>")), 2);
     }
 

@@ -101,7 +101,7 @@ fn described(description: &description::Description, expect: &Value) -> Value {
     });
     let host = given.and_then(|given| given.split(['/', ':']).nth(3)).unwrap_or("192.0.2.1");
     let origin = DatagramSource::new(host.parse().expect("the recorded device has an address"));
-    let places = description::places_to_ask(description.presentation.as_deref(), &origin);
+    let places = description::xaddrs_to_ask(description.presentation.as_deref(), &origin);
     json!({
         "manufacturer": description.manufacturer,
         "modelName": description.model_name,

@@ -34,7 +34,7 @@ const RESOLVING: Duration = Duration::from_secs(60);
 const HEAD_START: Duration = Duration::from_secs(1);
 
 /// How long the known address may take before the network is searched as well.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const KNOWN_ADDRESS_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Why a device did not give the stream.
 pub(super) enum LocateError {
@@ -108,7 +108,7 @@ impl SupervisorTask {
                     let left = HEAD_START.saturating_sub(asked_at.elapsed());
                     timeout(left, locator.ask_around(record)).await
                 }
-                Some(Peer::Stranger(_)) => Some(locator.ask_around(record).await),
+                Some(Peer::Other(_)) => Some(locator.ask_around(record).await),
                 Some(Peer::Nobody(_)) | None => None,
             };
             match asked {
@@ -204,7 +204,7 @@ impl Locator {
             }
         };
         let mut ask = pin!(ask);
-        let settled = match timeout(PATIENCE, ask.as_mut()).await {
+        let settled = match timeout(KNOWN_ADDRESS_TIMEOUT, ask.as_mut()).await {
             Some(Ok(settled)) => return settled,
             Some(Err(why)) => Err(why),
             None => Ok(()),
@@ -250,7 +250,7 @@ impl Locator {
     ) -> Result<ResolvedStream, LocateError> {
         match self.identify(at, record, is_announced).await {
             Peer::Camera => {}
-            Peer::Stranger(why) | Peer::Nobody(why) => return Err(LocateError::Elsewhere(why)),
+            Peer::Other(why) | Peer::Nobody(why) => return Err(LocateError::Elsewhere(why)),
         }
         let profile = match &self.stream_source.source {
             Source::Onvif { profile, .. } => profile.as_deref(),
