@@ -283,7 +283,7 @@ impl Agent {
         }
         if config.is_none() {
             let consequence = if self.config.cameras.is_empty() {
-                "no camera is shown until the file is right and SIGHUP comes"
+                "no camera is shown until the file is correct and SIGHUP is sent"
             } else {
                 "keeping the previous configuration"
             };
@@ -355,7 +355,7 @@ impl Agent {
         };
         let too_late = async {
             Timer::after(STOP_LIMIT).await;
-            log::warn!("some cameras or viewers did not take their leave within {:.1} s", STOP_LIMIT.as_secs_f64());
+            log::warn!("some cameras or viewers did not close within {:.1} s", STOP_LIMIT.as_secs_f64());
         };
         let impatient = async {
             while !matches!(signals.next().await, Ok(Signal::Stop) | Err(_)) {}

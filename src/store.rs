@@ -121,7 +121,7 @@ impl Directory {
         cache.known.entry(id.clone()).or_insert_with(|| {
             let file = self.path.join(file_name(id));
             let useless = |why: String| {
-                log::warn!("{id}: {} is of no use: {why}; it is replaced once the camera answers", file.display());
+                log::warn!("{id}: {} cannot be used: {why}; it is replaced once the camera answers", file.display());
                 Known::default()
             };
             match disk::read(&file) {

@@ -248,7 +248,7 @@ impl Worker {
         if !went {
             log::info!("worker {} did not end by itself; it is killed", self.pid);
         } else if self.status.is_some_and(|status| status.signal() == Some(Signal::SIGKILL as i32)) {
-            log::info!("worker {} was held up and ended without TEARDOWN", self.pid);
+            log::info!("worker {} was blocked and ended without TEARDOWN", self.pid);
         }
         went
     }

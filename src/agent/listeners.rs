@@ -112,7 +112,7 @@ impl Listeners {
         let place = self.wanted.first().map_or_else(String::new, |address| format!("http://{address}/"));
         for address in self.unwanted().collect::<Vec<_>>() {
             let Some(listener) = self.open.remove(&address) else { continue };
-            log::info!("http://{address}/ is left");
+            log::info!("http://{address}/ is no longer served");
             listener.web.leave(format!("this address is left; the wall is at {place} now"));
             self.leaving.push(listener.serving);
         }

@@ -225,7 +225,7 @@ impl Feeder {
     fn act(&mut self, shared: &Shared, wrong: Option<String>, now: Instant) {
         let status = match &wrong {
             None => shared.status(),
-            Some(wrong) => format!("{}; no longer well: {wrong}", shared.status()),
+            Some(wrong) => format!("{}; unhealthy: {wrong}", shared.status()),
         };
         if self.last_status != status {
             shared.notify.status(&status);
@@ -254,20 +254,25 @@ impl Feeder {
         match (&self.armed, shared.notify.watchdog()) {
             (Some(armed), _) => {
                 let seconds = left(armed.timeout);
-                log::error!("watchdog: {wrong}; not fed, the machine is reset in {seconds} s unless this ends");
+                log::error!(
+                    "watchdog: {wrong}; no heartbeat is sent, so the machine is reset in {seconds} s unless this ends"
+                );
             }
             (None, Some(limit)) => {
                 let seconds = left(limit);
-                log::error!("watchdog: {wrong}; systemd begins the service again in {seconds} s unless this ends");
+                log::error!(
+                    "watchdog: {wrong}; no heartbeat is sent, so systemd restarts the service in {seconds} s \
+                     unless this ends"
+                );
             }
-            (None, None) => log::error!("watchdog: {wrong}; the device is opened once all is well"),
+            (None, None) => log::error!("watchdog: {wrong}; the device is opened once the agent is healthy"),
         }
     }
 
     fn feed(&mut self, shared: &Shared, now: Instant) {
         if let Some(since) = self.unhealthy.take() {
             let seconds = now.saturating_duration_since(since).as_secs_f64();
-            log::warn!("watchdog: all is well again after {seconds:.1} s; fed again");
+            log::warn!("watchdog: the agent is healthy again after {seconds:.1} s; heartbeats are sent again");
         }
         shared.notify.alive();
         self.fed = Some(now);
@@ -275,7 +280,7 @@ impl Feeder {
             && let Err(error) = armed.device.feed()
         {
             let path = armed.device.path().display();
-            log::error!("watchdog: {path} does not take a beat: {}; opening it again", chain(&error));
+            log::error!("watchdog: {path} does not accept a heartbeat: {}; it is opened again", chain(&error));
             self.armed = None;
         }
     }
@@ -321,7 +326,7 @@ impl Feeder {
         match armed.device.disarm() {
             Ok(()) => log::info!("watchdog: {} is no longer in use", path.display()),
             Err(error) => {
-                log::error!("watchdog: {} goes on without us: {}", path.display(), chain(&error));
+                log::error!("watchdog: {} cannot be stopped and goes on counting: {}", path.display(), chain(&error));
             }
         }
         self.refused = None;
@@ -333,7 +338,10 @@ impl Feeder {
         match (&self.armed, self.unhealthy) {
             (Some(armed), Some(_)) => {
                 let (path, seconds) = (armed.device.path().display(), armed.timeout.as_secs());
-                log::warn!("watchdog: not all was well, so {path} goes on; the machine is reset within {seconds} s");
+                log::warn!(
+                    "watchdog: the agent was unhealthy, so {path} goes on counting; the machine is reset within \
+                     {seconds} s"
+                );
             }
             _ => self.leave(),
         }
@@ -355,11 +363,11 @@ impl Armed {
                 log::warn!("watchdog: {path} does not let its timeout be set: {}; {known} {seconds} s", chain(&error));
             }
             Ok(_) if self.timeout != wanted => {
-                log::warn!("watchdog: {path} makes {seconds} s of the {} s asked for", wanted.as_secs());
+                log::warn!("watchdog: {path} uses {seconds} s instead of the requested {} s", wanted.as_secs());
             }
             Ok(_) => {}
         }
-        log::info!("watchdog: {path} is fed; it resets the machine after {seconds} s without a beat");
+        log::info!("watchdog: {path} is open; it resets the machine after {seconds} s without a heartbeat");
     }
 }
 

@@ -144,7 +144,7 @@ impl AnnouncementListener {
                         self.socket_set.sockets.push(socket);
                     }
                     Err(error) if self.failed.insert(group) => {
-                        log::info!("cameras that announce themselves at {group} are not heard: {error}");
+                        log::info!("announcements of cameras at {group} cannot be received: {error}");
                     }
                     Err(_) => {}
                 }

@@ -271,7 +271,7 @@ impl Round<'_> {
         for (to, protocol) in ws.chain(ssdp) {
             match socket_towards(&mut self.socket_set, to, self.search.port) {
                 Ok(socket) => self.direct.push((socket, to, protocol)),
-                Err(error) => log::debug!("no way to {to}: {error}"),
+                Err(error) => log::debug!("cannot send to {to}: {error}"),
             }
         }
         asked

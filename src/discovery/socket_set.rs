@@ -224,7 +224,7 @@ fn unbound(domain: Domain) -> io::Result<Socket> {
 fn or_any_port(port: u16, bound: impl Fn(u16) -> io::Result<Socket>) -> io::Result<Socket> {
     match bound(port) {
         Err(error) if port != 0 && error.kind() == ErrorKind::AddrInUse => {
-            log::debug!("discovery_port {port} is taken, perhaps by another search; asking from any port");
+            log::debug!("discovery_port {port} is in use, perhaps by another search; searching from another port");
             bound(0)
         }
         other => other,

@@ -67,7 +67,7 @@ fn cameras(page: &mut Page, statuses: &[Status]) {
     each(page, &|status| status.last_error_age.map(|age| age.as_secs_f64()));
     page.family("cctv_camera_last_live_age_seconds", "gauge", "Time since it was live; absent before the first time.");
     each(page, &|status| status.last_live_age.map(|age| age.as_secs_f64()));
-    page.family("cctv_camera_live_seconds_total", "counter", "For how long the camera was live, all in all.");
+    page.family("cctv_camera_live_seconds_total", "counter", "For how long the camera was live in total.");
     each(page, &|status| Some(status.live.as_secs_f64()));
     page.family("cctv_camera_known_seconds_total", "counter", "For how long the camera has been on the wall.");
     each(page, &|status| Some(status.known.as_secs_f64()));
@@ -83,7 +83,7 @@ fn cameras(page: &mut Page, statuses: &[Status]) {
     each(page, &|status| Some(status.renditions.len() as f64));
     page.family("cctv_camera_decoding", "gauge", "1 while a decoder runs.");
     each(page, &|status| Some(f64::from(u8::from(status.decoding))));
-    page.family("cctv_camera_keeper_late_seconds", "gauge", "By how much the keeper is behind its promise.");
+    page.family("cctv_camera_keeper_late_seconds", "gauge", "How late the heartbeat of the supervisor is.");
     each(page, &|status| Some(status.keeper_late.as_secs_f64()));
 
     let profiles = || statuses.iter().flat_map(|whole| whole.profiles.iter().map(move |one| (whole.id.as_str(), one)));
@@ -123,7 +123,7 @@ fn workers(page: &mut Page, statuses: &[Status]) {
     vitals().for_each(|(id, worker)| page.sample(&[("camera", id)], worker.cpu.as_secs_f64()));
     page.family("cctv_worker_memory_bytes", "gauge", "Resident memory of the camera's worker.");
     vitals().for_each(|(id, worker)| page.sample(&[("camera", id)], worker.resident as f64));
-    page.family("cctv_worker_own_memory_bytes", "gauge", "What of it no other process shares.");
+    page.family("cctv_worker_own_memory_bytes", "gauge", "The part of it that no other process shares.");
     vitals().for_each(|(id, worker)| page.sample(&[("camera", id)], worker.own as f64));
 }
 
@@ -135,10 +135,10 @@ fn agent(page: &mut Page, web: &Web, usage: Option<self_usage::Usage>) {
         page.sample(&[], usage.resident as f64);
         page.family("cctv_agent_threads", "gauge", "Threads of the agent.");
         page.sample(&[], usage.threads as f64);
-        page.family("cctv_agent_descriptors", "gauge", "Descriptors the agent has open.");
+        page.family("cctv_agent_descriptors", "gauge", "Descriptors that the agent has open.");
         page.sample(&[], usage.descriptors as f64);
         if let Some(most) = usage.most_descriptors {
-            page.family("cctv_agent_descriptors_limit", "gauge", "Descriptors the agent may have open.");
+            page.family("cctv_agent_descriptors_limit", "gauge", "Descriptors that the agent may have open.");
             page.sample(&[], most as f64);
         }
     }
@@ -148,14 +148,14 @@ fn agent(page: &mut Page, web: &Web, usage: Option<self_usage::Usage>) {
     page.sample(&[], web.viewers() as f64);
     page.family("cctv_connections", "gauge", "Connections open.");
     page.sample(&[], web.admission.connections() as f64);
-    page.family("cctv_refused_total", "counter", "Newcomers refused, by the limit that did it.");
+    page.family("cctv_refused_total", "counter", "Clients refused, by the limit that refused them.");
     for (limit, count) in web.admission.refused() {
         page.sample(&[("limit", limit)], count as f64);
     }
     page.family("cctv_reloads_total", "counter", "Times the configuration file was read again.");
     page.sample(&[], web.hub.reload().count as f64);
     if web.hub.reload().count > 0 {
-        page.family("cctv_reload_taken", "gauge", "1 if the file was taken over the last time, 0 if it was bad.");
+        page.family("cctv_reload_taken", "gauge", "1 if the file was applied the last time, 0 if it had a mistake.");
         page.sample(&[], f64::from(u8::from(web.hub.reload().taken)));
     }
     page.family("cctv_config_complaints", "gauge", "What is wrong with the configuration file.");

@@ -72,7 +72,7 @@ impl Spawner {
                     Err(error) => log::warn!("the process that workers are forked from has failed: {error}"),
                 }
             }
-            log::warn!("workers are started whole for {} min", FALLBACK_TIME.as_secs() / 60);
+            log::warn!("workers are started with exec for {} min", FALLBACK_TIME.as_secs() / 60);
             *self.until() = Some(Instant::now() + FALLBACK_TIME);
         }
         self.start_with_exec(transport, socket, stderr)

@@ -111,7 +111,7 @@ impl Stderr {
         }
         if let Some(left_out) = self.throttle.pass(now) {
             if left_out > 0 {
-                log::info!("{}: worker: {left_out} more lines left out", self.camera);
+                log::info!("{}: worker: {left_out} more lines were left out", self.camera);
             }
             log::info!("{}: worker: {line}", self.camera);
         }

@@ -41,7 +41,7 @@ impl Health {
         let mut wrong = Vec::new();
         let heartbeat = now.saturating_duration_since(findings.heartbeat);
         if heartbeat > LOOP_LATE {
-            wrong.push(format!("the agent's own loop has stood still for {} s", heartbeat.as_secs()));
+            wrong.push(format!("the agent's main loop has not run for {} s", heartbeat.as_secs()));
         }
         let mut short = false;
         for (address, finding) in &findings.listeners {
@@ -100,7 +100,7 @@ mod tests {
         seen.overdue_supervisors =
             vec![(CameraId::new("gate").unwrap(), 12 * SECOND), (CameraId::new("b").unwrap(), 13 * SECOND)];
         let words = health.check(&seen, start + 61 * SECOND).unwrap();
-        let expected = "the agent's own loop has stood still for 61 s; \
+        let expected = "the agent's main loop has not run for 61 s; \
                         nobody looks after gate (late by 12 s), b (late by 13 s)";
         assert_eq!(words, expected);
     }
