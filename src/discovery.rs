@@ -50,7 +50,7 @@ mod xaddr;
 pub use self::{
     description::Description,
     discovered_device::{DeviceMatcher, DiscoveredDevice, DiscoveryMethod},
-    interfaces::{InterfaceAddress, Subnet, interface_addresses},
+    interfaces::{InterfaceAddress, Subnet, entries_with, interface_addresses},
     listen::{Announcement, Event, listen},
     scopes::Scopes,
     search::{Findings, Limits, Search},

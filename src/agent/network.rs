@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeSet, fmt, io, net::IpAddr};
 
-use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
+use nix::net::if_::InterfaceFlags;
+
+use crate::discovery;
 
 /// An address of this machine on an interface that has a carrier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,9 +42,7 @@ impl Network {
 /// # Blocking
 /// One short exchange with the kernel.
 pub fn local_addresses() -> io::Result<BTreeSet<LocalAddress>> {
-    let carries = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
-    let usable = |flags: InterfaceFlags| flags.contains(carries) && !flags.contains(InterfaceFlags::IFF_LOOPBACK);
-    let entries = getifaddrs()?.filter(|entry| usable(entry.flags));
+    let entries = discovery::entries_with(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING)?;
     let addresses = entries.filter_map(|entry| {
         let address = entry.address?;
         let v4 = address.as_sockaddr_in().map(|v4| v4.ip().into());

@@ -7,7 +7,7 @@ use std::{
 };
 
 use nix::{
-    ifaddrs::getifaddrs,
+    ifaddrs,
     net::if_::{InterfaceFlags, if_nametoindex},
 };
 
@@ -85,6 +85,20 @@ impl Network {
     }
 }
 
+/// The addresses of this machine's interfaces that have all `flags`, without loopback.
+///
+/// # Errors
+/// If the kernel does not report them.
+///
+/// # Blocking
+/// Blocks for one short request to the kernel.
+pub fn entries_with(flags: InterfaceFlags) -> io::Result<impl Iterator<Item = ifaddrs::InterfaceAddress>> {
+    let is_usable = move |entry: &ifaddrs::InterfaceAddress| {
+        entry.flags.contains(flags) && !entry.flags.contains(InterfaceFlags::IFF_LOOPBACK)
+    };
+    Ok(ifaddrs::getifaddrs()?.filter(is_usable))
+}
+
 /// Returns the networks of this machine's interfaces that are up, without loopback.
 ///
 /// # Errors
@@ -94,10 +108,8 @@ impl Network {
 /// Blocks for one short request to the kernel.
 pub fn networks() -> io::Result<Vec<Network>> {
     let mut found = Vec::new();
-    for entry in getifaddrs().map_err(io::Error::from)? {
-        let usable =
-            entry.flags.contains(InterfaceFlags::IFF_UP) && !entry.flags.contains(InterfaceFlags::IFF_LOOPBACK);
-        let Some((address, mask)) = entry.address.zip(entry.netmask).filter(|_| usable) else { continue };
+    for entry in entries_with(InterfaceFlags::IFF_UP)? {
+        let Some((address, mask)) = entry.address.zip(entry.netmask) else { continue };
         if let (Some(v4), Some(mask)) = (address.as_sockaddr_in(), mask.as_sockaddr_in()) {
             found.push(Network::new(v4.ip().into(), u32::from(mask.ip()).leading_ones()));
         } else if let (Some(v6), Some(mask)) = (address.as_sockaddr_in6(), mask.as_sockaddr_in6()) {
@@ -122,12 +134,8 @@ pub fn networks() -> io::Result<Vec<Network>> {
 pub fn interface_addresses() -> io::Result<Vec<InterfaceAddress>> {
     let mut found = Vec::new();
     let mut sixes: BTreeMap<u32, InterfaceAddress> = BTreeMap::new();
-    for entry in getifaddrs().map_err(io::Error::from)? {
-        let usable = entry.flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_MULTICAST)
-            && !entry.flags.contains(InterfaceFlags::IFF_LOOPBACK);
-        let Some(address) = entry.address.filter(|_| usable) else {
-            continue;
-        };
+    for entry in entries_with(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_MULTICAST)? {
+        let Some(address) = entry.address else { continue };
         // An alias such as `eth0:1` has the number of its interface.
         let interface = entry.interface_name.split(':').next().unwrap_or("").to_owned();
         let Ok(index) = if_nametoindex(interface.as_str()) else {
