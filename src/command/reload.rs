@@ -18,7 +18,7 @@ use super::{
     sockets,
     table::shown,
 };
-use crate::config;
+use crate::{config, http_client};
 
 /// The exit code if the agent did not apply the file.
 const FAILED: u8 = 70;
@@ -135,7 +135,7 @@ fn ask(file: &Path, agents: &[Process]) -> Result<Value, Failure> {
         Ok(_) => Failure::NoAgent("another agent answers at the address in the file".to_owned()),
         Err(failure) => failure,
     };
-    let really = agents.iter().flat_map(|agent| sockets::listening(agent.pid)).map(agent_client::reachable);
+    let really = agents.iter().flat_map(|agent| sockets::listening(agent.pid)).map(http_client::reachable);
     let answer =
         really.filter_map(|address| agent_client::ask_at(address).ok()).find(|answer| is_one_of(agents, answer));
     answer.ok_or(why)

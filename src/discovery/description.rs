@@ -16,7 +16,7 @@ use smol::{
 use super::xaddr::{DatagramSource, XAddr};
 use crate::{
     device_id::{DeviceId, Mac},
-    http_client::{in_brackets, response},
+    http_client::{self, response},
     time::timeout,
     uri::split_authority,
     xml,
@@ -151,12 +151,7 @@ pub async fn fetch(location: &Location, limit: Duration) -> Option<Description> 
 
 async fn get(location: &Location) -> Option<Description> {
     let mut stream = TcpStream::connect(location.address).await.ok()?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n",
-        path = location.path,
-        host = in_brackets(&location.address.ip().to_string()),
-        port = location.address.port()
-    );
+    let request = http_client::get(&location.address.ip().to_string(), location.address.port(), &location.path);
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut reader = response::Reader::default();
     let mut buffer = vec![0; 16 << 10];

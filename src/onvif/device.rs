@@ -286,12 +286,7 @@ impl<'a> Device<'a> {
             }
         }
         let (lines, body) = operation.to_http(self.form, &security);
-        let host = in_brackets(self.target.host.split('%').next().unwrap_or(""));
-        format!(
-            "POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}{lines}Content-Length: {length}\r\n\
-             Accept-Encoding: identity\r\nConnection: close\r\n\r\n{body}",
-            length = body.len()
-        )
+        http_client::post(&self.target.host, port, path, &format!("{authorization}{lines}"), &body)
     }
 
     /// Returns another dialect to try after `refusal`, while it is

@@ -10,7 +10,7 @@ use smol::Executor;
 use crate::{
     device_id::DeviceId,
     discovery::{DiscoveredDevice, XAddr},
-    http_client::{self, Limits, in_brackets},
+    http_client::{self, Limits},
     onvif::{
         self, DeviceInformation, Profile, responses,
         soap::{self, Access, CallError, DEVICE, Operation, SoapDialect},
@@ -91,14 +91,7 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, DeviceAnswers
 async fn call(xaddr: &XAddr, name: &'static str) -> Option<Result<Element, CallError>> {
     let operation = Operation { namespace: DEVICE, name, parameters: String::new(), access: Access::Anonymous };
     let (lines, body) = operation.to_http(SoapDialect::Action, "");
-    let message = format!(
-        "POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{lines}Content-Length: {length}\r\n\
-         Accept-Encoding: identity\r\nConnection: close\r\n\r\n{body}",
-        path = xaddr.path,
-        host = in_brackets(xaddr.host.split('%').next().unwrap_or("")),
-        port = xaddr.port,
-        length = body.len()
-    );
+    let message = http_client::post(&xaddr.host, xaddr.port, &xaddr.path, &lines, &body);
     let response = http_client::exchange(&xaddr.host, xaddr.port, message.as_bytes(), LIMITS, None).await.ok()?;
     Some(soap::open(&response))
 }
