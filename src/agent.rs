@@ -164,7 +164,7 @@ struct Agent {
 enum Event {
     Signal(io::Result<Signal>),
     Read(Answer),
-    Heard(Announcement),
+    Announced(Announcement),
     /// Time for housekeeping.
     House(Instant),
     /// Log lines wait for a syslogd that may accept more by now.
@@ -182,7 +182,7 @@ impl Agent {
             let read = async { Event::Read(self.reading.next().await) };
             let heard = async {
                 match self.hints.recv().await {
-                    Ok(hint) => Event::Heard(hint),
+                    Ok(announcement) => Event::Announced(announcement),
                     Err(_no_more) => smol::future::pending().await,
                 }
             };
@@ -212,7 +212,7 @@ impl Agent {
                     self.reload(read, count);
                     self.watchdog.ready();
                 }
-                Event::Heard(hint) => self.cameras.on_announcement(hint, Instant::now()),
+                Event::Announced(announcement) => self.cameras.on_announcement(announcement, Instant::now()),
                 Event::Log(now) => {
                     if logging::flush(now) {
                         log_rest.set_after(LOG_PAUSE);
@@ -236,10 +236,10 @@ impl Agent {
     /// Retries cameras that are offline as soon as a network comes up.
     fn look_at_network(&mut self) {
         let Ok(local_addresses) = network::local_addresses() else { return };
-        if let Some(way) = self.network.added(local_addresses)
+        if let Some(address) = self.network.added(local_addresses)
             && self.cameras.network_came()
         {
-            log::info!("the network has changed: {way}; cameras that are away are tried again");
+            log::info!("the network has changed: {address}; cameras that are away are tried again");
         }
     }
 
@@ -283,7 +283,7 @@ impl Agent {
         }
         if config.is_none() {
             let consequence = if self.config.cameras.is_empty() {
-                "no camera is shown until the file is right and SIGHUP comes"
+                "no camera is shown until the file is correct and SIGHUP is sent"
             } else {
                 "keeping the previous configuration"
             };
@@ -355,7 +355,7 @@ impl Agent {
         };
         let too_late = async {
             Timer::after(STOP_LIMIT).await;
-            log::warn!("some cameras or viewers did not take their leave within {:.1} s", STOP_LIMIT.as_secs_f64());
+            log::warn!("some cameras or viewers did not close within {:.1} s", STOP_LIMIT.as_secs_f64());
         };
         let impatient = async {
             while !matches!(signals.next().await, Ok(Signal::Stop) | Err(_)) {}

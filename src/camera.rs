@@ -162,7 +162,7 @@ pub enum State {
 
 impl State {
     /// The name used in the API, in metrics and on the wall socket.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Connecting => "connecting",
             Self::Live => "live",

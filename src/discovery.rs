@@ -20,7 +20,7 @@
 //!   <e:Body><d:ProbeMatches><d:ProbeMatch>
 //!     <a:EndpointReference><a:Address>urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064</a:Address></a:EndpointReference>
 //!     <d:Types>dn:NetworkVideoTransmitter</d:Types>
-//!     <d:Scopes>onvif://www.onvif.org/name/RateLimiter onvif://www.onvif.org/hardware/X100</d:Scopes>
+//!     <d:Scopes>onvif://www.onvif.org/name/Gate onvif://www.onvif.org/hardware/X100</d:Scopes>
 //!     <d:XAddrs>http://192.168.1.64/onvif/device_service</d:XAddrs>
 //!   </d:ProbeMatch></d:ProbeMatches></e:Body>
 //! </e:Envelope>"#;
@@ -28,7 +28,7 @@
 //! let message = wsd::parse(answer.as_bytes()).expect("a whole message of a device");
 //! let device = &message.devices[0];
 //! assert!(message.answers("our-question") && device.is_onvif());
-//! assert_eq!((device.scopes.name.as_deref(), device.scopes.hardware.as_deref()), (Some("RateLimiter"), Some("X100")));
+//! assert_eq!((device.scopes.name.as_deref(), device.scopes.hardware.as_deref()), (Some("Gate"), Some("X100")));
 //! let origin = DatagramSource::new("192.168.1.64".parse()?);
 //! assert_eq!(device.addresses(&origin)[0].to_string(), "http://192.168.1.64:80/onvif/device_service");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -37,7 +37,6 @@
 pub mod description;
 mod device_list;
 mod discovered_device;
-mod identity;
 mod interfaces;
 mod listen;
 mod rate_limiter;
@@ -51,8 +50,7 @@ mod xaddr;
 pub use self::{
     description::Description,
     discovered_device::{DeviceMatcher, DiscoveredDevice, DiscoveryMethod},
-    identity::{Identity, Mac},
-    interfaces::{InterfaceAddress, Subnet, places},
+    interfaces::{InterfaceAddress, Subnet, entries_with, interface_addresses},
     listen::{Announcement, Event, listen},
     scopes::Scopes,
     search::{Findings, Limits, Search},

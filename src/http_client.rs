@@ -5,7 +5,11 @@
 
 pub mod response;
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use smol::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -66,6 +70,35 @@ pub async fn exchange(
     .unwrap_or(Err(Error::Slow))
 }
 
+/// A GET request for [`exchange`]. `host` as for that; a zone is left out of the `Host` field.
+pub fn get(host: &str, port: u16, path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\n{}\r\n{LAST_FIELDS}\r\n", host_field(host, port))
+}
+
+/// A POST request for [`exchange`]; `fields` are further header lines, each with its line end.
+pub fn post(host: &str, port: u16, path: &str, fields: &str, body: &str) -> String {
+    let (host, length) = (host_field(host, port), body.len());
+    format!("POST {path} HTTP/1.1\r\n{host}\r\n{fields}Content-Length: {length}\r\n{LAST_FIELDS}\r\n{body}")
+}
+
+const LAST_FIELDS: &str = "Accept-Encoding: identity\r\nConnection: close\r\n";
+
+fn host_field(host: &str, port: u16) -> String {
+    // Only the sender knows what its zone means.
+    format!("Host: {}:{port}", in_brackets(host.split('%').next().unwrap_or("")))
+}
+
+/// The address at which this machine itself reaches a listener: differs from `listening` only if
+/// that is the unspecified address.
+pub fn reachable(mut listening: SocketAddr) -> SocketAddr {
+    match listening.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => listening.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => listening.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    listening
+}
+
 /// `host` as it is written in a URL or a `Host` field.
 pub fn in_brackets(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
@@ -103,4 +136,34 @@ async fn converse(
         response::Error::Empty => Error::Closed(sent.err()),
         other => Error::Response(other),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_name_the_host_without_its_zone() {
+        assert_eq!(
+            get("fe80::1%7", 80, "/x"),
+            "GET /x HTTP/1.1\r\nHost: [fe80::1]:80\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
+        );
+        assert_eq!(
+            post("10.0.0.1", 8000, "/x", "A: b\r\n", "body"),
+            "POST /x HTTP/1.1\r\nHost: 10.0.0.1:8000\r\nA: b\r\nContent-Length: 4\r\n\
+             Accept-Encoding: identity\r\nConnection: close\r\n\r\nbody"
+        );
+    }
+
+    #[test]
+    fn listener_on_every_address_is_reached_at_loopback() {
+        for (listening, reached) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("127.0.0.9:80", "127.0.0.9:80"),
+            ("[fe80::1%3]:80", "[fe80::1%3]:80"),
+        ] {
+            assert_eq!(reachable(listening.parse().unwrap()), reached.parse().unwrap());
+        }
+    }
 }

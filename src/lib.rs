@@ -5,7 +5,10 @@
 
 // Layer 0
 pub mod camera;
+pub mod device_id;
 pub mod media;
+pub mod proc;
+pub mod rate_window;
 pub mod sync;
 pub mod text;
 pub mod time;

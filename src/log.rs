@@ -93,9 +93,9 @@ pub fn start(target: Target, level: LevelFilter) -> Result<(), Error> {
 /// next call soon sends them all.
 pub fn flush(now: Instant) -> bool {
     LOGGER.get().is_some_and(|logger| {
-        logger.with(|scribe| {
-            scribe.flush(now);
-            scribe.is_backed_up()
+        logger.with(|pipeline| {
+            pipeline.flush(now);
+            pipeline.is_backed_up()
         })
     })
 }
@@ -161,12 +161,12 @@ impl Log for Logger {
         } else {
             format!("{}: {}", record.target(), record.args())
         };
-        self.with(|scribe| scribe.write(record.level(), &text, Instant::now()));
+        self.with(|pipeline| pipeline.write(record.level(), &text, Instant::now()));
     }
 
     /// For the end of the process: logs every repeat, whatever its age.
     fn flush(&self) {
-        self.with(|scribe| scribe.finish(Instant::now()));
+        self.with(|pipeline| pipeline.finish(Instant::now()));
     }
 }
 
@@ -198,7 +198,7 @@ impl Pipeline {
 
     /// Writes `text` as one line, or counts it as a repeat.
     pub fn write(&mut self, level: Level, text: &str, now: Instant) {
-        self.tell_repeats(now);
+        self.write_repeats(now);
         let line = one_line(&mask_credentials(text));
         if self.dedup.note(level, &line, now) {
             self.sink.write(level, &line, now);
@@ -207,7 +207,7 @@ impl Pipeline {
 
     /// See [`flush`].
     pub fn flush(&mut self, now: Instant) {
-        self.tell_repeats(now);
+        self.write_repeats(now);
         if let Sink::Syslog(syslog) = &mut self.sink {
             syslog.catch_up(now);
         }
@@ -221,18 +221,18 @@ impl Pipeline {
     /// Logs every repeat, whatever its age. Lines that syslogd does not accept now are lost.
     pub fn finish(&mut self, now: Instant) {
         let dedup = self.dedup.all();
-        self.tell(dedup, now);
+        self.write_all(dedup, now);
         if let Sink::Syslog(syslog) = &mut self.sink {
             syslog.catch_up(now);
         }
     }
 
-    fn tell_repeats(&mut self, now: Instant) {
+    fn write_repeats(&mut self, now: Instant) {
         let due = self.dedup.due(now);
-        self.tell(due, now);
+        self.write_all(due, now);
     }
 
-    fn tell(&mut self, dedup: Vec<(Level, String)>, now: Instant) {
+    fn write_all(&mut self, dedup: Vec<(Level, String)>, now: Instant) {
         for (level, text) in dedup {
             self.sink.write(level, &text, now);
         }

@@ -14,7 +14,7 @@ pub enum Codec {
 
 impl Codec {
     /// The name used in the API and on the wall socket.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::H264 => "h264",
             Self::H265 => "h265",

@@ -62,7 +62,7 @@ pub use self::{
     auth::Authentication,
     clock::Offset,
     error::{Error, Kind, Malformed},
-    identity::{Identity, identity, is_same_endpoint},
+    identity::{Identity, identity},
     responses::{DeviceInformation, Profile, VideoSource},
     target::Target,
     uri_repair::Streams,

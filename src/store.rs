@@ -13,9 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use entry::{
-    Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream, normalised_endpoint, normalised_mac,
-};
+pub use entry::{Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream};
 
 use crate::camera::{CameraId, StreamSource};
 use crate::sync::{Mutex, MutexGuard};
@@ -24,7 +22,7 @@ use disk::MAX_FILE_LEN;
 /// The state directory. Every method may be called from any thread; calls run one after the other.
 pub struct Directory {
     path: PathBuf,
-    shelf: Mutex<Cache>,
+    cache: Mutex<Cache>,
 }
 
 #[derive(Default)]
@@ -46,7 +44,7 @@ impl Directory {
     /// Opens the directory at `path`. It is created when there is something to save; until then
     /// nothing on disk changes.
     pub fn open(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), shelf: Mutex::default() }
+        Self { path: path.into(), cache: Mutex::default() }
     }
 
     pub fn path(&self) -> &Path {
@@ -60,8 +58,8 @@ impl Directory {
     /// Blocks on the disk the first time.
     pub fn load(&self, id: &CameraId, stream_source: &StreamSource) -> Option<CameraRecord> {
         let fingerprint = ConfigFingerprint::of(stream_source)?;
-        let mut shelf = self.shelf();
-        let record = self.known(&mut shelf, id).record.as_ref();
+        let mut cache = self.cache();
+        let record = self.known(&mut cache, id).record.as_ref();
         record.filter(|record| record.fingerprint == fingerprint).cloned()
     }
 
@@ -71,8 +69,8 @@ impl Directory {
     /// # Blocking
     /// Blocks until the file is on disk.
     pub fn save(&self, id: &CameraId, record: &CameraRecord) {
-        let mut shelf = self.shelf();
-        let known = self.known(&mut shelf, id);
+        let mut cache = self.cache();
+        let known = self.known(&mut cache, id);
         if known.on_disk && known.record.as_ref().is_some_and(|old| old.eq_ignoring_time(record)) {
             return;
         }
@@ -84,17 +82,17 @@ impl Directory {
         };
         *known = Known { record: Some(record.clone()), on_disk: written.is_ok() };
         match written {
-            Ok(()) if shelf.complained => {
+            Ok(()) if cache.complained => {
                 log::info!("state directory {}: can be written again", self.path.display());
-                shelf.complained = false;
+                cache.complained = false;
             }
-            Err(error) if !shelf.complained => {
+            Err(error) if !cache.complained => {
                 log::warn!(
                     "state directory {}: cannot keep what was learnt of {id}: {error}; after a restart cameras are \
                      asked anew",
                     self.path.display()
                 );
-                shelf.complained = true;
+                cache.complained = true;
             }
             Ok(()) | Err(_) => {}
         }
@@ -105,8 +103,8 @@ impl Directory {
     /// # Blocking
     /// Blocks on the disk.
     pub fn retain(&self, ids: &BTreeSet<CameraId>) {
-        let mut shelf = self.shelf();
-        shelf.known.retain(|id, _| ids.contains(id));
+        let mut cache = self.cache();
+        cache.known.retain(|id, _| ids.contains(id));
         for name in disk::names(&self.path) {
             let Some(id) = name.strip_suffix(".json").and_then(CameraId::new).filter(|id| !ids.contains(id)) else {
                 continue;
@@ -119,11 +117,11 @@ impl Directory {
     }
 
     /// The record of `id`, read from the disk the first time.
-    fn known<'s>(&self, shelf: &'s mut Cache, id: &CameraId) -> &'s mut Known {
-        shelf.known.entry(id.clone()).or_insert_with(|| {
+    fn known<'s>(&self, cache: &'s mut Cache, id: &CameraId) -> &'s mut Known {
+        cache.known.entry(id.clone()).or_insert_with(|| {
             let file = self.path.join(file_name(id));
             let useless = |why: String| {
-                log::warn!("{id}: {} is of no use: {why}; it is replaced once the camera answers", file.display());
+                log::warn!("{id}: {} cannot be used: {why}; it is replaced once the camera answers", file.display());
                 Known::default()
             };
             match disk::read(&file) {
@@ -137,9 +135,9 @@ impl Directory {
         })
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Cache> {
+    fn cache(&self) -> MutexGuard<'_, Cache> {
         // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
-        self.shelf.lock()
+        self.cache.lock()
     }
 }
 

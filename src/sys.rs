@@ -30,6 +30,8 @@ use nix::{
     unistd::{self, ForkResult, Pid},
 };
 
+use crate::proc::Process;
+
 /// Larger blocks, in bytes, are mapped separately and go back to the system when they are freed;
 /// this much may be free at the end of a heap. glibc's malloc starts with these thresholds and,
 /// unless they are set, raises them with each large block. Cards drawn for a few large tiles left
@@ -57,7 +59,7 @@ pub fn tune_malloc() {
 /// A few milliseconds for 244 libraries.
 pub fn drop_clean_pages() -> io::Result<()> {
     ensure_single_threaded()?;
-    for (start, length) in clean_ranges(&fs::read_to_string("/proc/self/smaps")?) {
+    for (start, length) in clean_ranges(&Process::own().read("smaps")?) {
         let Some(address) = NonNull::new(ptr::with_exposed_provenance_mut(start)) else { continue };
         // What the kernel keeps, such as locked memory, stays.
         // SAFETY: these pages hold what their file holds, because nothing was written to them.
@@ -145,19 +147,17 @@ pub fn set_environment(variables: &[(&str, String)]) -> io::Result<()> {
 /// the name has changed.
 pub fn set_process_title(name: &str, argument: &str) -> io::Result<()> {
     prctl::set_name(&CString::new(name)?)?;
-    let number = |field: Option<&str>| field.and_then(|field| field.parse::<u64>().ok());
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    // The name in parentheses may contain spaces, so fields are counted after it, from field 3 on.
-    // See proc(5).
-    let mut fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_ascii_whitespace().skip(48 - 3);
-    let (Some(start), Some(end)) = (number(fields.next()), number(fields.next())) else {
-        return Err(io::Error::other("/proc does not tell where the command line is"));
+    let own = Process::own();
+    let stat = own.stat()?;
+    // arg_start and arg_end.
+    let (Some(start), Some(end)) = (stat.field(48), stat.field(49)) else {
+        return Err(io::Error::other("/proc does not show where the command line is"));
     };
     let room = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
     let mut line = format!("{name}\0{argument}\0").into_bytes();
     line.resize(room, 0);
     // Written through the kernel, as a debugger would do.
-    let mut memory = fs::OpenOptions::new().write(true).open("/proc/self/mem")?;
+    let mut memory = fs::OpenOptions::new().write(true).open(own.folder().join("mem"))?;
     memory.seek(SeekFrom::Start(start))?;
     memory.write_all(&line)
 }
@@ -193,7 +193,7 @@ pub fn receive(socket: &UnixStream) -> io::Result<Option<(u8, Vec<OwnedFd>)>> {
 
 /// Returns an error if this process has a thread other than the calling one.
 fn ensure_single_threaded() -> io::Result<()> {
-    match fs::read_dir("/proc/self/task")?.count() {
+    match Process::own().threads()? {
         1 => Ok(()),
         threads => Err(io::Error::other(format!("a process with {threads} threads cannot do this"))),
     }

@@ -1,5 +1,6 @@
 //! Makes text from cameras and other strangers safe to show: limited in length, and without
-//! characters that act on a terminal or change how a line reads.
+//! characters that act on a terminal or change how a line reads. Writes counts, sizes and times for
+//! people.
 
 use std::borrow::Cow;
 
@@ -8,6 +9,9 @@ pub const MAX_REASON_LEN: usize = 300;
 
 /// Maximum length of a name or another fact that a camera reports of itself, in characters.
 pub const MAX_FACT_LEN: usize = 200;
+
+/// Bytes of a mebibyte.
+pub const MIB: u64 = 1 << 20;
 
 /// Whether `c` is not visible as a character but has an effect: control characters, which control
 /// terminals; line and paragraph separators; marks that change the direction of what follows; and
@@ -72,6 +76,27 @@ pub fn fact(text: &str) -> String {
     shortened(text, MAX_FACT_LEN).into_owned()
 }
 
+/// `number` with `noun`, which takes an `s` unless there is one: `1 camera`, `2 cameras`.
+pub fn counted(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// Bytes as the nearest whole number of mebibytes, such as `31 MiB`.
+pub fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.saturating_add(MIB / 2) / MIB)
+}
+
+/// Seconds as a whole number of the largest unit of which there are two, in at most 6 characters up
+/// to a thousand days.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        ..120.0 => format!("{seconds:.0} s"),
+        ..7200.0 => format!("{:.0} min", seconds / 60.0),
+        ..172_800.0 => format!("{:.0} h", seconds / 3600.0),
+        _ => format!("{:.0} d", seconds / 86_400.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +123,25 @@ mod tests {
         assert_eq!(reason(&"門".repeat(1000)).chars().count(), MAX_REASON_LEN);
         assert_eq!(reason(&"\u{1b}".repeat(1 << 20)).chars().count(), MAX_REASON_LEN);
         assert_eq!(fact("short"), "short");
+    }
+
+    #[test]
+    fn counts_sizes_and_times_have_their_unit() {
+        assert_eq!(
+            [counted(0, "viewer"), counted(1, "log line"), counted(2, "viewer")],
+            ["0 viewers", "1 log line", "2 viewers"]
+        );
+        assert_eq!([mebibytes(0), mebibytes(85 * MIB), mebibytes(3 * MIB / 2)], ["0 MiB", "85 MiB", "2 MiB"]);
+        for (seconds, text) in [
+            (0.04, "0 s"),
+            (9.97, "10 s"),
+            (119.0, "119 s"),
+            (120.0, "2 min"),
+            (7200.0, "2 h"),
+            (172_800.0, "2 d"),
+            (86_400_000.0, "1000 d"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
     }
 }

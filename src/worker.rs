@@ -111,10 +111,10 @@ fn start() -> io::Result<()> {
         })?,
     ];
     drop(ended);
-    let patience = listen(&mut listener, &shared);
+    let limit = listen(&mut listener, &shared);
     shared.stop();
     // The channel closes when both threads have dropped their ends of it.
-    if let Err(mpsc::RecvTimeoutError::Timeout) = all_ended.recv_timeout(patience) {
+    if let Err(mpsc::RecvTimeoutError::Timeout) = all_ended.recv_timeout(limit) {
         // Stuck in native code: a normal exit would unload libraries that the thread still uses.
         let _ = raise(Signal::SIGKILL);
     }
@@ -152,7 +152,7 @@ fn listen(socket: &mut UnixStream, shared: &Shared) -> Duration {
         }
         match ipc::receive(socket) {
             Ok(ToWorker::SetRenditions(renditions)) => shared.want(renditions),
-            Ok(ToWorker::Close(patience)) => return patience,
+            Ok(ToWorker::Close(limit)) => return limit,
             Ok(ToWorker::Open(_)) | Err(_) => return CLOSE_TIMEOUT,
         }
     }
@@ -193,7 +193,7 @@ fn pump(shared: &Shared, demuxer: &mut Demuxer) -> Option<Failure> {
 fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
     let mut transcoder: Option<Transcoder> = None;
     let mut follower: Option<DecodeCursor> = None;
-    let (mut seen, mut told_decoding) = (0, false);
+    let (mut seen, mut sent_decoding) = (0, false);
     let mut load_shedding_logged_at: Option<Instant> = None;
     let mut damage = Damage::default();
     let mut pictures = Vec::new();
@@ -213,17 +213,17 @@ fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
                 }
             }
         }
-        if transcoder.as_ref().is_some_and(Transcoder::is_hasty)
+        if transcoder.as_ref().is_some_and(Transcoder::is_without_loop_filter)
             && load_shedding_logged_at.is_none_or(|logged_at| logged_at.elapsed() >= LOAD_SHEDDING_LOG_INTERVAL)
         {
             ffmpeg_log.say("decoder", OVERLOAD);
             load_shedding_logged_at = Some(Instant::now());
         }
         let decoding = transcoder.as_ref().is_some_and(Transcoder::is_decoding);
-        if decoding != told_decoding && shared.tell(&FromWorker::Decoding(decoding)).is_err() {
+        if decoding != sent_decoding && shared.tell(&FromWorker::Decoding(decoding)).is_err() {
             return;
         }
-        told_decoding = decoding;
+        sent_decoding = decoding;
         for picture in pictures.drain(..) {
             if shared.show(picture).is_err() {
                 return;

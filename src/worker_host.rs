@@ -18,10 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{
-    sys::signal::Signal,
-    unistd::{SysconfVar, sysconf},
-};
+use nix::sys::signal::Signal;
 use smol::{
     Async,
     future::{FutureExt, yield_now},
@@ -33,6 +30,7 @@ use crate::{
     hub::WorkerUsage,
     ipc::{self, Failure, FromWorker, Message, Open, ToWorker},
     media::{AccessUnit, Picture, Rendition},
+    proc::{self, Memory},
     time::timeout,
 };
 use message_reader::MessageReader;
@@ -126,7 +124,7 @@ pub struct Worker {
     /// How it ended, once it was reaped.
     status: Option<ExitStatus>,
     /// Since when its socket has been closed.
-    hung_up: Option<Instant>,
+    closed_at: Option<Instant>,
     pid: u32,
     /// Bytes of its data that it shares with the process it was forked from, once counted.
     inherited: OnceLock<u64>,
@@ -156,7 +154,7 @@ impl Worker {
             inherited: OnceLock::new(),
             process: Some(process),
             status: None,
-            hung_up: None,
+            closed_at: None,
             most_memory: open.most_memory,
             socket,
             message_reader: MessageReader::default(),
@@ -220,8 +218,8 @@ impl Worker {
         let mut vitals = self.process.as_ref().and_then(|_| read_vitals(self.pid))?;
         // Counted once, after it has begun to work: the kernel walks through all its memory for
         // this.
-        let inherited =
-            self.inherited.get_or_init(|| vitals.own.saturating_sub(unshared(self.pid).unwrap_or(vitals.own)));
+        let unshared = || proc::Process::with_pid(self.pid).private_dirty().unwrap_or(vitals.own);
+        let inherited = self.inherited.get_or_init(|| vitals.own.saturating_sub(unshared()));
         vitals.own = vitals.own.saturating_sub(*inherited);
         Some(vitals)
     }
@@ -236,21 +234,21 @@ impl Worker {
         if resident > most { Err(Error::MemoryLimit { resident, most }) } else { Ok(()) }
     }
 
-    /// Lets the worker send TEARDOWN, waits up to `patience`, then kills and reaps it. Returns
+    /// Lets the worker send TEARDOWN, waits up to `limit`, then kills and reaps it. Returns
     /// whether it ended by itself.
-    pub async fn end(mut self, patience: Duration) -> bool {
-        let mut farewell = Vec::new();
-        ToWorker::Close(patience.saturating_sub(LAST_STEP)).encode(&mut farewell);
+    pub async fn end(mut self, limit: Duration) -> bool {
+        let mut close = Vec::new();
+        ToWorker::Close(limit.saturating_sub(LAST_STEP)).encode(&mut close);
         let leave = async {
             // If the message cannot be sent, the socket is closed and the worker is about to exit.
-            let _ = (&self.socket).write_all(&farewell).await;
+            let _ = (&self.socket).write_all(&close).await;
             self.exited().await;
         };
-        let went = timeout(patience, leave).await.is_some();
+        let went = timeout(limit, leave).await.is_some();
         if !went {
             log::info!("worker {} did not end by itself; it is killed", self.pid);
         } else if self.status.is_some_and(|status| status.signal() == Some(Signal::SIGKILL as i32)) {
-            log::info!("worker {} was held up and ended without TEARDOWN", self.pid);
+            log::info!("worker {} was blocked and ended without TEARDOWN", self.pid);
         }
         went
     }
@@ -268,8 +266,8 @@ impl Worker {
     /// The reason of an end that the worker did not announce. The future may be dropped and called
     /// again: the time limit counts from the first call.
     async fn died(&mut self) -> Error {
-        let hung_up = *self.hung_up.get_or_insert_with(Instant::now);
-        timeout(DEATH.saturating_sub(hung_up.elapsed()), self.exited()).await;
+        let closed_at = *self.closed_at.get_or_insert_with(Instant::now);
+        timeout(DEATH.saturating_sub(closed_at.elapsed()), self.exited()).await;
         self.stderr.drain().await;
         Error::Died { status: self.status, last_stderr_line: self.stderr.last_line() }
     }
@@ -304,29 +302,11 @@ impl Drop for Worker {
     }
 }
 
-/// Reads processor time and resident memory of process `pid`; see proc(5), `stat` and `statm`.
+/// Reads processor time and memory of process `pid`.
 fn read_vitals(pid: u32) -> Option<WorkerUsage> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may contain blanks, so fields are counted after it, starting with
-    // field 3.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-    let positive = |variable| sysconf(variable).ok().flatten().and_then(|value| u64::try_from(value).ok());
-    let ticks_per_second = positive(SysconfVar::CLK_TCK)?.max(1);
-    let cpu = Duration::from_millis((field(14)? + field(15)?) * 1000 / ticks_per_second);
-    let page = positive(SysconfVar::PAGE_SIZE)?;
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let mut pages = statm.split_ascii_whitespace().skip(1).map(|count| count.parse().unwrap_or(0));
-    let (resident, shared): (u64, u64) = (pages.next()?, pages.next()?);
-    Some(WorkerUsage { pid, cpu, resident: resident * page, own: resident.saturating_sub(shared) * page })
-}
-
-/// Bytes of data that process `pid` shares with no other process; see proc(5), `smaps_rollup`.
-/// `None` if the kernel does not report it.
-fn unshared(pid: u32) -> Option<u64> {
-    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let dirty = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")?.trim().strip_suffix("kB"));
-    dirty?.trim().parse().ok().map(|kibibytes: u64| kibibytes << 10)
+    let process = proc::Process::with_pid(pid);
+    let Memory { resident, shared } = process.memory()?;
+    Some(WorkerUsage { pid, cpu: process.cpu_time()?, resident, own: resident.saturating_sub(shared) })
 }
 
 #[cfg(test)]

@@ -12,11 +12,14 @@ extern crate self as cctv_agent;
 mod modules {
     pub mod camera;
     pub mod config;
+    pub mod device_id;
     pub mod discovery;
     pub mod http_client;
     pub mod ipc;
     pub mod media;
     pub mod onvif;
+    pub mod proc;
+    pub mod rate_window;
     pub mod sync;
     pub mod text;
     pub mod time;

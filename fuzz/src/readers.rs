@@ -249,7 +249,7 @@ pub fn ssdp(bytes: &[u8]) {
 pub fn description(bytes: &[u8]) {
     let Some(found) = description::parse(bytes) else { return };
     let _ = (found.identity(), found.mac(), found.is_camera());
-    check_addresses(&description::places_to_ask(found.presentation.as_deref(), &DatagramSource::new(SENDER)));
+    check_addresses(&description::xaddrs_to_ask(found.presentation.as_deref(), &DatagramSource::new(SENDER)));
 }
 
 fn check_addresses(addresses: &[XAddr]) {

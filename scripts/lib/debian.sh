@@ -8,7 +8,7 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        printf 'this needs root, and there is no sudo: %s\n' "$*" >&2
+        printf 'root is needed, and sudo is not installed, for: %s\n' "$*" >&2
         return 1
     fi
 }
@@ -59,7 +59,7 @@ apt_install() {
 # once.
 install_packages() {
     command -v apt-get >/dev/null || {
-        printf 'this is not Debian; going on with what is there (wanted: scripts/packages)\n'
+        printf 'this is not Debian, so no package is installed; scripts/packages lists what is needed\n'
         return 0
     }
     missing=$(missing_packages "$@")

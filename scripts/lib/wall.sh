@@ -110,7 +110,7 @@ how_it_ended() {
     is_running "$1" && return 0
     code=0
     wait "$1" || code=$?
-    printf 'it ended by itself, with code %s\n' "$code"
+    printf 'the program ended by itself, with exit code %s\n' "$code"
 }
 
 # Requests process $1, a child of this shell, to end; kills it after END_SECONDS. Prints nothing.

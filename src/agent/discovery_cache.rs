@@ -17,7 +17,7 @@ use crate::sync::{Mutex, MutexGuard};
 const FRESH: Duration = Duration::from_secs(60);
 
 /// Maximum number of announcements kept: anybody on the network can send them.
-const MAX_HEARD: usize = 256;
+const MAX_ANNOUNCED: usize = 256;
 
 #[derive(Default)]
 pub struct DiscoveryCache {
@@ -25,7 +25,7 @@ pub struct DiscoveryCache {
     port: AtomicU16,
     /// The devices that the next search is to look for.
     waiting: Mutex<Vec<DeviceMatcher>>,
-    heard: Mutex<VecDeque<(Instant, DiscoveredDevice)>>,
+    announced_devices: Mutex<VecDeque<(Instant, DiscoveredDevice)>>,
     /// The result of the last search; locked while a search runs.
     found: smol::lock::Mutex<Vec<DiscoveredDevice>>,
 }
@@ -38,8 +38,8 @@ impl DiscoveryCache {
 
     /// Returns devices that recently announced themselves and claim to be `wanted`.
     pub fn announced(&self, wanted: &DeviceMatcher, now: Instant) -> Vec<DiscoveredDevice> {
-        let heard = lock(&self.heard);
-        let fresh = heard.iter().filter(|(at, _)| now.saturating_duration_since(*at) < FRESH);
+        let announced_devices = lock(&self.announced_devices);
+        let fresh = announced_devices.iter().filter(|(at, _)| now.saturating_duration_since(*at) < FRESH);
         fresh.map(|(_, discovered)| discovered).filter(|discovered| wanted.is(discovered)).cloned().collect()
     }
 
@@ -70,18 +70,18 @@ impl DiscoveryCache {
     }
 
     /// Remembers what a device announced.
-    pub fn on_announcement(&self, hint: Announcement, now: Instant) {
-        let mut heard = lock(&self.heard);
+    pub fn on_announcement(&self, announcement: Announcement, now: Instant) {
+        let mut announced_devices = lock(&self.announced_devices);
         let same = |discovered: &DiscoveredDevice| {
-            discovered.identity.is_some() && discovered.identity == hint.discovered.identity
-                || discovered.identity.is_none() && discovered.source == hint.discovered.source
+            discovered.identity.is_some() && discovered.identity == announcement.discovered.identity
+                || discovered.identity.is_none() && discovered.source == announcement.discovered.source
         };
-        heard.retain(|(_, discovered)| !same(discovered));
-        if hint.event == Event::Here {
-            heard.push_back((now, hint.discovered));
+        announced_devices.retain(|(_, discovered)| !same(discovered));
+        if announcement.event == Event::Here {
+            announced_devices.push_back((now, announcement.discovered));
         }
-        if heard.len() > MAX_HEARD {
-            heard.pop_front();
+        if announced_devices.len() > MAX_ANNOUNCED {
+            announced_devices.pop_front();
         }
     }
 }

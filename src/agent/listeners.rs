@@ -86,8 +86,8 @@ impl Listeners {
 
     /// Waits until the last viewer is gone after [`Web::shutdown`].
     pub async fn end(self) {
-        for door in self.open.into_values() {
-            door.serving.await;
+        for listener in self.open.into_values() {
+            listener.serving.await;
         }
         for task in self.leaving {
             task.await;
@@ -111,10 +111,10 @@ impl Listeners {
     fn leave_unwanted(&mut self) {
         let place = self.wanted.first().map_or_else(String::new, |address| format!("http://{address}/"));
         for address in self.unwanted().collect::<Vec<_>>() {
-            let Some(door) = self.open.remove(&address) else { continue };
-            log::info!("http://{address}/ is left");
-            door.web.leave(format!("this address is left; the wall is at {place} now"));
-            self.leaving.push(door.serving);
+            let Some(listener) = self.open.remove(&address) else { continue };
+            log::info!("http://{address}/ is no longer served");
+            listener.web.leave(format!("this address is left; the wall is at {place} now"));
+            self.leaving.push(listener.serving);
         }
     }
 
@@ -129,8 +129,8 @@ impl Listeners {
         let in_the_way: Vec<_> =
             self.unwanted().filter(|old| overlap(*old, address)).filter_map(|old| self.open.get(&old)).collect();
         let share = |shared| {
-            for door in &in_the_way {
-                let _ = SockRef::from(&door.listener).set_reuse_port(shared);
+            for listener in &in_the_way {
+                let _ = SockRef::from(&listener.listener).set_reuse_port(shared);
             }
         };
         share(true);

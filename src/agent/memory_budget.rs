@@ -5,17 +5,15 @@
 //! starts until there is room again. Only the private memory of each process counts, because shared
 //! libraries are in memory once.
 
-use std::{collections::BTreeMap, fs};
-
-use nix::unistd::{SysconfVar, sysconf};
+use std::collections::BTreeMap;
 
 use crate::{
     agent::memory_limit,
     config::Limits,
+    proc,
     sync::{Mutex, MutexGuard},
+    text::MIB,
 };
-
-const MIB: u64 = 1 << 20;
 
 /// The share of the available memory that is used if the configuration sets no limit. The browser
 /// of the machine's own screen and the system need the rest.
@@ -108,13 +106,10 @@ fn state(used: u64, bound: u64) -> String {
     format!("agent and workers hold {} of {} MiB; see total_memory below [limits]", used / MIB, bound / MIB)
 }
 
-/// The agent's own memory that it shares with no other process, in bytes; see proc(5), `statm`.
+/// The agent's own memory that it shares with no other process, in bytes; zero if the kernel does
+/// not report it.
 fn own_memory() -> u64 {
-    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let mut pages = statm.split_ascii_whitespace().skip(1).map(|count| count.parse().unwrap_or(0));
-    let (resident, shared): (u64, u64) = (pages.next().unwrap_or(0), pages.next().unwrap_or(0));
-    let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|bytes| u64::try_from(bytes).ok());
-    resident.saturating_sub(shared) * page.unwrap_or(4096)
+    proc::Process::own().memory().map_or(0, |memory| memory.resident.saturating_sub(memory.shared))
 }
 
 #[cfg(test)]

@@ -3,21 +3,15 @@
 
 use std::{fs, path::Path};
 
+use crate::proc;
+
 /// In bytes; `None` if the kernel does not report it.
 ///
 /// # Blocking
 /// A few reads of kernel files.
 pub fn available() -> Option<u64> {
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    of_machine().into_iter().chain(of_groups(&groups, Path::new("/sys/fs/cgroup"))).min()
-}
-
-/// The machine's memory; see proc(5), `meminfo`.
-fn of_machine() -> Option<u64> {
-    let info = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
-    Some(kibibytes * 1024)
+    let groups = proc::Process::own().read("cgroup").unwrap_or_default();
+    proc::total_memory().into_iter().chain(of_groups(&groups, Path::new("/sys/fs/cgroup"))).min()
 }
 
 /// The smallest limit of the control groups in `own` (the format of `/proc/self/cgroup`) and of all

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeSet, fmt, io, net::IpAddr};
 
-use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
+use nix::net::if_::InterfaceFlags;
+
+use crate::discovery;
 
 /// An address of this machine on an interface that has a carrier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,29 +42,27 @@ impl Network {
 /// # Blocking
 /// One short exchange with the kernel.
 pub fn local_addresses() -> io::Result<BTreeSet<LocalAddress>> {
-    let carries = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
-    let usable = |flags: InterfaceFlags| flags.contains(carries) && !flags.contains(InterfaceFlags::IFF_LOOPBACK);
-    let entries = getifaddrs()?.filter(|entry| usable(entry.flags));
-    let way = entries.filter_map(|entry| {
+    let entries = discovery::entries_with(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING)?;
+    let addresses = entries.filter_map(|entry| {
         let address = entry.address?;
         let v4 = address.as_sockaddr_in().map(|v4| v4.ip().into());
         let v6 = || address.as_sockaddr_in6().map(|v6| v6.ip().into());
         Some(LocalAddress { interface: entry.interface_name, address: v4.or_else(v6)? })
     });
-    Ok(way.collect())
+    Ok(addresses.collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn way(interface: &str, address: &str) -> LocalAddress {
+    fn local_address(interface: &str, address: &str) -> LocalAddress {
         LocalAddress { interface: interface.into(), address: address.parse().unwrap() }
     }
 
     #[test]
     fn network_comes_when_a_way_is_there_that_was_not() {
-        let (first, second) = (way("eth0", "10.0.2.15"), way("eth1", "10.0.3.15"));
+        let (first, second) = (local_address("eth0", "10.0.2.15"), local_address("eth1", "10.0.3.15"));
         let mut network = Network::default();
         let mut look =
             |local_addresses: &[&LocalAddress]| network.added(local_addresses.iter().copied().cloned().collect());
@@ -77,6 +77,6 @@ mod tests {
 
     #[test]
     fn this_machine_is_no_way_out_of_itself() {
-        assert!(local_addresses().unwrap().iter().all(|way| !way.address.is_loopback()));
+        assert!(local_addresses().unwrap().iter().all(|local| !local.address.is_loopback()));
     }
 }

@@ -1,15 +1,14 @@
 //! The log lines that SIGUSR1 causes: one for each camera and one for the agent.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::{
     camera::State,
     hub::{Hub, Status},
     log as logging,
+    text::{counted, duration, mebibytes},
     web::Web,
 };
-
-const MIB: u64 = 1 << 20;
 
 pub fn write(hub: &Hub, web: &Web) {
     let now = Instant::now();
@@ -21,10 +20,10 @@ pub fn write(hub: &Hub, web: &Web) {
     let usage = web.usage().map_or(String::new(), |usage| {
         let most = usage.most_descriptors.map_or(String::new(), |most| format!(" of {most}"));
         format!(
-            ", {:.1} s of processor time, {} MiB, {}, {}{most} descriptors",
+            ", {:.1} s of processor time, {}, {}, {}{most} descriptors",
             usage.cpu.as_secs_f64(),
-            usage.resident / MIB,
-            count(usage.threads, "thread"),
+            mebibytes(usage.resident),
+            counted(usage.threads, "thread"),
             usage.descriptors,
         )
     });
@@ -32,17 +31,17 @@ pub fn write(hub: &Hub, web: &Web) {
     let lost = logging::lost();
     log::info!(
         "agent: {live} of {} live, {}, {}{usage}, {} refused, {}{}",
-        count(statuses.len() as u64, "camera"),
-        count(web.viewers() as u64, "viewer"),
-        count(web.connections() as u64, "connection"),
+        counted(statuses.len() as u64, "camera"),
+        counted(web.viewers() as u64, "viewer"),
+        counted(web.connections() as u64, "connection"),
         web.refused(),
-        count(reload.count, "reload"),
-        if lost == 0 { String::new() } else { format!(", {} lost", count(lost, "log line")) },
+        counted(reload.count, "reload"),
+        if lost == 0 { String::new() } else { format!(", {} lost", counted(lost, "log line")) },
     );
 }
 
 fn of_camera(status: &Status) -> String {
-    let mut text = format!("{} for {}", status.condition.state.word(), duration(status.since));
+    let mut text = format!("{} for {}", status.condition.state.as_str(), duration(status.since.as_secs_f64()));
     if !status.condition.why.is_empty() {
         text.push_str(&format!(" ({})", status.condition.why));
     }
@@ -52,51 +51,39 @@ fn of_camera(status: &Status) -> String {
     }));
     text.push_str(&format!(
         ", {}, {}, {} skipped, {}, {}, live {:.2} % of {}",
-        count(status.viewers as u64, "viewer"),
-        count(status.renditions.len() as u64, "rendition"),
-        count(status.skipped, "picture"),
-        count(status.reconnects, "reconnect"),
-        count(status.stalls, "stall"),
+        counted(status.viewers as u64, "viewer"),
+        counted(status.renditions.len() as u64, "rendition"),
+        counted(status.skipped, "picture"),
+        counted(status.reconnects, "reconnect"),
+        counted(status.stalls, "stall"),
         100.0 * status.live.as_secs_f64() / status.known.as_secs_f64().max(1e-3),
-        duration(status.known),
+        duration(status.known.as_secs_f64()),
     ));
     if !status.failures.is_empty() {
         let failures: Vec<_> =
-            status.failures.iter().map(|(cause, count)| format!("{} {count}", cause.word())).collect();
+            status.failures.iter().map(|(cause, count)| format!("{} {count}", cause.as_str())).collect();
         text.push_str(&format!(", failures: {}", failures.join(" ")));
     }
     if let Some(worker) = status.worker {
         let share = status.worker_share.map_or(String::new(), |share| format!(" at {:.0} %", 100.0 * share));
-        text.push_str(&format!(", worker {}{share} with {} MiB", worker.pid, worker.resident / MIB));
+        text.push_str(&format!(", worker {}{share} with {}", worker.pid, mebibytes(worker.resident)));
     }
     // If it is not live, the reason is already at the start of the line.
     if let (State::Live, Some(error), Some(age)) = (status.condition.state, &status.last_error, status.last_error_age) {
-        text.push_str(&format!("; last error {} ago: {error}", duration(age)));
+        text.push_str(&format!("; last error {} ago: {error}", duration(age.as_secs_f64())));
     }
     text
 }
 
-fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
-
-fn duration(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds @ ..120 => format!("{seconds} s"),
-        seconds @ ..7200 => format!("{} min", seconds / 60),
-        seconds @ ..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} d", seconds / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{sync::Arc, time::Duration};
 
     use super::*;
     use crate::{
         camera::{CameraId, StreamOptions},
         hub::{Cause, Stream, WorkerUsage},
+        text::MIB,
     };
 
     #[test]

@@ -36,7 +36,7 @@ use super::backoff::Backoff;
 use crate::{
     camera::{Source, State, StreamSource},
     hub::{Cause, Stream},
-    sync::Mutex,
+    sync::{Latch, Mutex},
     text,
 };
 
@@ -65,7 +65,7 @@ pub enum RetryTrigger {
 /// A running supervisor. Dropping it asks the task to end; the task sends TEARDOWN first.
 pub struct StreamSupervisor {
     stream: Arc<Stream>,
-    stop: Sender<()>,
+    stop: Latch,
     trigger_retry: Sender<RetryTrigger>,
     /// `None` once somebody waits for it.
     task: Option<Task<()>>,
@@ -80,8 +80,8 @@ impl StreamSupervisor {
         stream_source: StreamSource,
         predecessor: Option<StreamSupervisor>,
     ) -> Self {
-        let (stop_sender, stop) = bounded(1);
-        let (nudge_sender, trigger_retry) = bounded(1);
+        let stop = Latch::default();
+        let (retry_sender, trigger_retry) = bounded(1);
         let main = shared.channel.main();
         let stream = match role {
             StreamRole::Main => Arc::clone(main),
@@ -99,14 +99,14 @@ impl StreamSupervisor {
             unneeded: None,
             stream: Arc::clone(&stream),
             stream_source,
-            stop,
+            stop: stop.clone(),
             trigger_retry,
             backoff: Backoff::default(),
             try_cached_first: true,
             searched: Arc::default(),
             current: None,
             last_live: None,
-            random: random(),
+            random: fastrand::f64(),
         };
         let task = context.executor.spawn(async move {
             if let Some(predecessor) = predecessor {
@@ -116,7 +116,7 @@ impl StreamSupervisor {
             }
             task.run().await;
         });
-        Self { stream, stop: stop_sender, trigger_retry: nudge_sender, task: Some(task) }
+        Self { stream, stop, trigger_retry: retry_sender, task: Some(task) }
     }
 
     pub fn stream(&self) -> &Arc<Stream> {
@@ -130,7 +130,7 @@ impl StreamSupervisor {
 
     /// Asks the task to end, without waiting.
     pub fn stop(&self) {
-        self.stop.close();
+        self.stop.set();
     }
 
     /// Asks the task to end and waits for it; a worker gets a second to close.
@@ -172,7 +172,7 @@ struct SupervisorTask {
     unneeded: Option<Instant>,
     stream: Arc<Stream>,
     stream_source: StreamSource,
-    stop: Receiver<()>,
+    stop: Latch,
     trigger_retry: Receiver<RetryTrigger>,
     backoff: Backoff,
     /// Whether this attempt tries the cached stream before ONVIF has answered: in the first
@@ -198,7 +198,7 @@ impl SupervisorTask {
             }
             let failure = match self.attempt().await {
                 // The successor reports the current state.
-                AttemptOutcome::Failed(_) if self.stop.is_closed() => return,
+                AttemptOutcome::Failed(_) if self.stop.is_set() => return,
                 AttemptOutcome::Failed(failure) => failure,
                 AttemptOutcome::Stopped => return,
                 AttemptOutcome::Unneeded => {
@@ -212,7 +212,7 @@ impl SupervisorTask {
             };
             let now = Instant::now();
             let RetryDecision { pause, at_once, why } = RetryDecision::new(&failure, &mut self.backoff, self.random);
-            self.random = random();
+            self.random = fastrand::f64();
             if !at_once {
                 // Only a stream that was live a moment ago is opened again without asking the
                 // camera.
@@ -250,7 +250,7 @@ impl SupervisorTask {
             timer.await;
             None
         };
-        let nudged = async {
+        let triggered = async {
             loop {
                 match trigger_retry.recv().await {
                     Ok(RetryTrigger::Seen | RetryTrigger::Reachable) if denied => {}
@@ -262,7 +262,7 @@ impl SupervisorTask {
                 }
             }
         };
-        match self.unless_stopped(over.or(nudged)).await {
+        match self.unless_stopped(over.or(triggered)).await {
             Some(Some(RetryTrigger::Changed)) => {
                 self.backoff.reset();
                 true
@@ -279,8 +279,7 @@ impl SupervisorTask {
     /// Returns the result of `work`, or `None` as soon as this supervisor is to end.
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let stop = async {
-            // Nothing is ever sent: the receiver wakes when the channel is closed.
-            let _ = self.stop.recv().await;
+            self.stop.wait().await;
             None
         };
         stop.or(async { Some(work.await) }).await
@@ -332,7 +331,7 @@ impl SupervisorTask {
     async fn find(&mut self) -> Option<Result<ResolvedStream, StreamFailure>> {
         let stop = self.stop.clone();
         let stopped = async {
-            let _ = stop.recv().await;
+            stop.wait().await;
             None
         };
         // Boxed: its 167 KB would be part of every supervisor for ever, but are needed for a second
@@ -359,11 +358,6 @@ impl SupervisorTask {
             Source::Url(uri) => uri.to_string(),
         }
     }
-}
-
-/// A random number in 0..1 for jitter; not for secrets.
-fn random() -> f64 {
-    getrandom::u32().map_or(0.5, |number| f64::from(number) / (f64::from(u32::MAX) + 1.0))
 }
 
 #[cfg(test)]

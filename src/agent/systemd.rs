@@ -163,25 +163,25 @@ mod tests {
         let name = format!("cctv-agent-notify-{}", std::process::id());
         let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
         manager.set_nonblocking(true).unwrap();
-        let way = Manager::connect(format!("@{name}").as_bytes()).unwrap();
-        let notify = Notify { manager: Some(way), watchdog: Some(Duration::from_secs(1)) };
+        let connected = Manager::connect(format!("@{name}").as_bytes()).unwrap();
+        let notify = Notify { manager: Some(connected), watchdog: Some(Duration::from_secs(1)) };
         let full = (0..100_000).find(|_| notify.manager.as_ref().unwrap().socket.send(b"x").is_err());
         let full = full.expect("the queue never fills");
         notify.reloading();
         notify.ready();
         notify.alive();
-        let heard = || {
+        let receive = || {
             let mut message = [0; 256];
             manager.recv(&mut message).map(|length| String::from_utf8_lossy(&message[..length]).into_owned()).ok()
         };
         for _ in 0..full {
-            assert_eq!(heard().as_deref(), Some("x"));
+            assert_eq!(receive().as_deref(), Some("x"));
         }
-        assert_eq!(heard(), None);
+        assert_eq!(receive(), None);
         notify.alive();
-        assert!(heard().unwrap().starts_with("RELOADING=1\nMONOTONIC_USEC="));
-        assert_eq!(heard().as_deref(), Some("READY=1"));
-        assert_eq!(heard().as_deref(), Some("WATCHDOG=1"));
-        assert_eq!(heard(), None);
+        assert!(receive().unwrap().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+        assert_eq!(receive().as_deref(), Some("READY=1"));
+        assert_eq!(receive().as_deref(), Some("WATCHDOG=1"));
+        assert_eq!(receive(), None);
     }
 }

@@ -17,17 +17,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::{
-    Executor, Task, Timer,
-    channel::{Receiver, Sender, bounded},
-    future::FutureExt,
-};
+use smol::{Executor, Task, Timer, future::FutureExt};
 
 use super::systemd::Notify;
 use crate::{
     config,
     log::chain,
-    sync::{Mutex, MutexGuard},
+    sync::{Latch, Mutex, MutexGuard, Notified, Notifier},
     web::Web,
 };
 use device::Device;
@@ -35,7 +31,7 @@ use health::{Findings, Health};
 
 /// Checks within the timeout of a watchdog. Each may take as long as the pause between two, so a
 /// heartbeat comes at least twice within the timeout, and one bad check does no harm.
-const LOOKS: u32 = 4;
+const CHECKS: u32 = 4;
 
 /// Longest pause between two checks; the number of live cameras goes to systemd at this rate.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
@@ -49,8 +45,8 @@ const TRY_AGAIN: Duration = Duration::from_secs(10);
 /// The task that feeds the watchdogs, and its inputs.
 pub struct Watchdog {
     shared: Arc<Shared>,
-    /// Closed when the agent begins to stop.
-    stop: Sender<()>,
+    /// Set when the agent begins to stop.
+    stop: Latch,
     task: Task<Feeder>,
 }
 
@@ -58,9 +54,9 @@ struct Shared {
     executor: Arc<Executor<'static>>,
     notify: Notify,
     web: Arc<Web>,
-    orders: Mutex<WatchdogConfig>,
+    settings: Mutex<WatchdogConfig>,
     /// Notified after each change of the orders.
-    bell: (Sender<()>, Receiver<()>),
+    changes: (Notifier, Notified),
 }
 
 #[derive(Clone)]
@@ -81,18 +77,15 @@ impl Watchdog {
             executor: Arc::clone(executor),
             notify: Notify::from_environment(),
             web,
-            orders: Mutex::new(WatchdogConfig { ready: false, device, listening, heartbeat: Instant::now() }),
-            bell: bounded(1),
+            settings: Mutex::new(WatchdogConfig { ready: false, device, listening, heartbeat: Instant::now() }),
+            changes: Notifier::pair(),
         });
-        let (stop, stopped) = bounded(1);
+        let stop = Latch::default();
+        let stopped = stop.clone();
         let work = Arc::clone(&shared);
         let task = executor.spawn(async move {
             let mut feeder = Feeder::default();
-            let end = async {
-                // Nothing is ever sent: the receiver wakes when the channel is closed.
-                let _ = stopped.recv().await;
-            };
-            feeder.work(&work).or(end).await;
+            feeder.work(&work).or(stopped.wait()).await;
             feeder
         });
         Self { shared, stop, task }
@@ -100,28 +93,28 @@ impl Watchdog {
 
     /// Uses this device from now on, and probes these addresses to see whether the wall is served.
     pub fn set(&self, device: &config::Watchdog, listening: Vec<SocketAddr>) {
-        let mut orders = self.shared.orders();
-        device.clone_into(&mut orders.device);
-        orders.listening = listening;
-        drop(orders);
-        self.shared.ring();
+        let mut settings = self.shared.settings();
+        device.clone_into(&mut settings.device);
+        settings.listening = listening;
+        drop(settings);
+        self.shared.changes.0.notify();
     }
 
     /// Notes that the agent's main loop has turned, and the addresses on which the wall is served
     /// now. Call this every second.
     pub fn heartbeat(&self, now: Instant, listening: Vec<SocketAddr>) {
-        let mut orders = self.shared.orders();
-        orders.heartbeat = now;
-        orders.listening = listening;
-        drop(orders);
+        let mut settings = self.shared.settings();
+        settings.heartbeat = now;
+        settings.listening = listening;
+        drop(settings);
         self.shared.notify.catch_up();
     }
 
     /// The wall is served, with the configuration that is now in force.
     pub fn ready(&self) {
-        self.shared.orders().ready = true;
+        self.shared.settings().ready = true;
         self.shared.notify.ready();
-        self.shared.ring();
+        self.shared.changes.0.notify();
     }
 
     /// The configuration is read again, until the next [`Watchdog::ready`].
@@ -132,24 +125,20 @@ impl Watchdog {
     /// The agent begins to stop as asked: no more checks, because the listeners close now.
     pub async fn stopping(self) -> Feeder {
         self.shared.notify.stopping();
-        self.stop.close();
+        self.stop.set();
         self.task.await
     }
 }
 
 impl Shared {
-    fn orders(&self) -> MutexGuard<'_, WatchdogConfig> {
+    fn settings(&self) -> MutexGuard<'_, WatchdogConfig> {
         // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
-        self.orders.lock()
-    }
-
-    fn ring(&self) {
-        let _ = self.bell.0.force_send(());
+        self.settings.lock()
     }
 
     /// Checks everything; returns what is wrong, if anything. Takes `limit` at most.
     async fn examine(&self, health: &mut Health, limit: Duration) -> Option<String> {
-        let asked = self.orders().listening.clone();
+        let asked = self.settings().listening.clone();
         // In parallel, so that one dead listener does not use up the time of the others.
         let ask = |address| (address, self.executor.spawn(probe::probe(address, limit)));
         let tasks: Vec<_> = asked.into_iter().map(ask).collect();
@@ -160,10 +149,10 @@ impl Shared {
         // After the probes: every task has had a turn, even after the machine has slept. An address
         // that was closed meanwhile does not count.
         let now = Instant::now();
-        let orders = self.orders().clone();
-        listeners.retain(|(address, _)| orders.listening.contains(address));
+        let settings = self.settings().clone();
+        listeners.retain(|(address, _)| settings.listening.contains(address));
         let overdue_supervisors = self.web.hub.overdue_supervisors(self.web.limits.keeper_late, now);
-        health.judge(&Findings { listeners, overdue_supervisors, heartbeat: orders.heartbeat }, now)
+        health.check(&Findings { listeners, overdue_supervisors, heartbeat: settings.heartbeat }, now)
     }
 
     fn status(&self) -> String {
@@ -200,13 +189,14 @@ impl Feeder {
         let mut health = Health::default();
         loop {
             let began = Instant::now();
-            let orders = shared.orders().clone();
+            let settings = shared.settings().clone();
             let mut next = None;
-            if orders.ready && (self.armed.is_some() || orders.device.device.is_some() || shared.notify.is_wanted()) {
-                let patience = self.patience(&orders, &shared.notify);
-                let pause = patience.map_or(MAX_PAUSE, |patience| patience / LOOKS);
+            if settings.ready && (self.armed.is_some() || settings.device.device.is_some() || shared.notify.is_wanted())
+            {
+                let limit = self.shortest_timeout(&settings, &shared.notify);
+                let pause = limit.map_or(MAX_PAUSE, |limit| limit / CHECKS);
                 let pause = pause.clamp(MIN_PAUSE, MAX_PAUSE);
-                let wrong = if patience.is_some() { shared.examine(&mut health, pause).await } else { None };
+                let wrong = if limit.is_some() { shared.examine(&mut health, pause).await } else { None };
                 self.act(shared, wrong, Instant::now());
                 next = Some(began + pause);
             }
@@ -216,16 +206,17 @@ impl Feeder {
                     None => smol::future::pending().await,
                 };
             };
-            let rung = async {
-                let _ = shared.bell.1.recv().await;
+            let changed = async {
+                // The notifier is in the same struct, so it is still there.
+                let _ = shared.changes.1.changed().await;
             };
-            pause.or(rung).await;
+            pause.or(changed).await;
         }
     }
 
     /// The shortest timeout of the watchdogs, if there is one.
-    fn patience(&self, orders: &WatchdogConfig, notify: &Notify) -> Option<Duration> {
-        let wanted = orders.device.device.as_ref().map(|_| orders.device.timeout);
+    fn shortest_timeout(&self, settings: &WatchdogConfig, notify: &Notify) -> Option<Duration> {
+        let wanted = settings.device.device.as_ref().map(|_| settings.device.timeout);
         let device = self.armed.as_ref().map(|armed| armed.timeout).or(wanted);
         device.into_iter().chain(notify.watchdog()).min()
     }
@@ -234,7 +225,7 @@ impl Feeder {
     fn act(&mut self, shared: &Shared, wrong: Option<String>, now: Instant) {
         let status = match &wrong {
             None => shared.status(),
-            Some(wrong) => format!("{}; no longer well: {wrong}", shared.status()),
+            Some(wrong) => format!("{}; unhealthy: {wrong}", shared.status()),
         };
         if self.last_status != status {
             shared.notify.status(&status);
@@ -244,7 +235,7 @@ impl Feeder {
             Some(wrong) => self.withhold(shared, &wrong, now),
             None => {
                 // Only if healthy: otherwise even a device that is to be closed stays running.
-                self.follow(&shared.orders().device.clone(), now);
+                self.follow(&shared.settings().device.clone(), now);
                 self.feed(shared, now);
             }
         }
@@ -256,27 +247,32 @@ impl Feeder {
             return;
         }
         self.unhealthy = Some(now);
-        let left = |patience: Duration| {
+        let left = |limit: Duration| {
             let waited = self.fed.map_or(Duration::ZERO, |fed| now.saturating_duration_since(fed));
-            patience.saturating_sub(waited).as_secs()
+            limit.saturating_sub(waited).as_secs()
         };
         match (&self.armed, shared.notify.watchdog()) {
             (Some(armed), _) => {
                 let seconds = left(armed.timeout);
-                log::error!("watchdog: {wrong}; not fed, the machine is reset in {seconds} s unless this ends");
+                log::error!(
+                    "watchdog: {wrong}; no heartbeat is sent, so the machine is reset in {seconds} s unless this ends"
+                );
             }
-            (None, Some(patience)) => {
-                let seconds = left(patience);
-                log::error!("watchdog: {wrong}; systemd begins the service again in {seconds} s unless this ends");
+            (None, Some(limit)) => {
+                let seconds = left(limit);
+                log::error!(
+                    "watchdog: {wrong}; no heartbeat is sent, so systemd restarts the service in {seconds} s \
+                     unless this ends"
+                );
             }
-            (None, None) => log::error!("watchdog: {wrong}; the device is opened once all is well"),
+            (None, None) => log::error!("watchdog: {wrong}; the device is opened once the agent is healthy"),
         }
     }
 
     fn feed(&mut self, shared: &Shared, now: Instant) {
         if let Some(since) = self.unhealthy.take() {
             let seconds = now.saturating_duration_since(since).as_secs_f64();
-            log::warn!("watchdog: all is well again after {seconds:.1} s; fed again");
+            log::warn!("watchdog: the agent is healthy again after {seconds:.1} s; heartbeats are sent again");
         }
         shared.notify.alive();
         self.fed = Some(now);
@@ -284,7 +280,7 @@ impl Feeder {
             && let Err(error) = armed.device.feed()
         {
             let path = armed.device.path().display();
-            log::error!("watchdog: {path} does not take a beat: {}; opening it again", chain(&error));
+            log::error!("watchdog: {path} does not accept a heartbeat: {}; it is opened again", chain(&error));
             self.armed = None;
         }
     }
@@ -330,7 +326,7 @@ impl Feeder {
         match armed.device.disarm() {
             Ok(()) => log::info!("watchdog: {} is no longer in use", path.display()),
             Err(error) => {
-                log::error!("watchdog: {} goes on without us: {}", path.display(), chain(&error));
+                log::error!("watchdog: {} cannot be stopped and goes on counting: {}", path.display(), chain(&error));
             }
         }
         self.refused = None;
@@ -342,7 +338,10 @@ impl Feeder {
         match (&self.armed, self.unhealthy) {
             (Some(armed), Some(_)) => {
                 let (path, seconds) = (armed.device.path().display(), armed.timeout.as_secs());
-                log::warn!("watchdog: not all was well, so {path} goes on; the machine is reset within {seconds} s");
+                log::warn!(
+                    "watchdog: the agent was unhealthy, so {path} goes on counting; the machine is reset within \
+                     {seconds} s"
+                );
             }
             _ => self.leave(),
         }
@@ -364,11 +363,11 @@ impl Armed {
                 log::warn!("watchdog: {path} does not let its timeout be set: {}; {known} {seconds} s", chain(&error));
             }
             Ok(_) if self.timeout != wanted => {
-                log::warn!("watchdog: {path} makes {seconds} s of the {} s asked for", wanted.as_secs());
+                log::warn!("watchdog: {path} uses {seconds} s instead of the requested {} s", wanted.as_secs());
             }
             Ok(_) => {}
         }
-        log::info!("watchdog: {path} is fed; it resets the machine after {seconds} s without a beat");
+        log::info!("watchdog: {path} is open; it resets the machine after {seconds} s without a heartbeat");
     }
 }
 

@@ -1,18 +1,13 @@
 //! Gets the status of the running agent: `/api/cameras` at the address in its configuration file.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, process::ExitCode, time::Duration};
 
 use serde_json::Value;
 
 use super::{check, output::complain, process, sockets};
 use crate::{
     config::{self, Complaint},
-    http_client::{self, Limits, in_brackets},
+    http_client::{self, Limits, reachable},
     log::chain,
 };
 
@@ -20,7 +15,7 @@ use crate::{
 pub const NO_ANSWER: u8 = 70;
 
 /// Time limits of the request. An agent answers within milliseconds.
-const PATIENCE: Limits =
+const LIMITS: Limits =
     Limits { connect: Duration::from_secs(2), call: Duration::from_secs(3), quiet: Duration::from_millis(250) };
 
 /// Why the status of the running agent is unknown.
@@ -96,15 +91,14 @@ pub fn ask(file: &Path) -> Result<Value, Failure> {
 /// # Blocking
 /// Blocks for at most three seconds.
 pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
-    let (ip, port) = (address.ip().to_string(), address.port());
-    let host = in_brackets(&ip);
-    // Connecting to a link-local address needs the interface too, but a Host header never has it.
-    let ip = match address {
+    let (ip, port) = (address.ip(), address.port());
+    // Connecting to a link-local address needs the interface too.
+    let host = match address {
         SocketAddr::V6(address) if address.scope_id() != 0 => format!("{ip}%{}", address.scope_id()),
-        _ => ip,
+        _ => ip.to_string(),
     };
-    let request = format!("GET /api/cameras HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
-    let response = smol::block_on(http_client::exchange(&ip, port, request.as_bytes(), PATIENCE, None)).map_err(why)?;
+    let request = http_client::get(&host, port, "/api/cameras");
+    let response = smol::block_on(http_client::exchange(&host, port, request.as_bytes(), LIMITS, None)).map_err(why)?;
     match response.status {
         Some(200) => {}
         Some(503) => return Err("it serves as many connections as it can; try again".to_owned()),
@@ -118,39 +112,11 @@ pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
     }
 }
 
-/// Returns the address at which this machine reaches an agent that listens on `address`.
-pub fn reachable(mut address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    address
-}
-
 fn why(error: http_client::Error) -> String {
     match error {
         http_client::Error::Connect(error) => chain(&error),
-        http_client::Error::Slow => format!("no answer within {} s", PATIENCE.call.as_secs()),
+        http_client::Error::Slow => format!("no answer within {} s", LIMITS.call.as_secs()),
         http_client::Error::Closed(_) => "it closed the connection without an answer".to_owned(),
         http_client::Error::Response(error) => chain(&error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wildcards_are_asked_on_loopback() {
-        for (listen, asked) in [
-            ("0.0.0.0:8080", "127.0.0.1:8080"),
-            ("[::]:81", "[::1]:81"),
-            ("192.168.1.2:80", "192.168.1.2:80"),
-            ("127.0.0.9:80", "127.0.0.9:80"),
-            ("[fe80::1%3]:80", "[fe80::1%3]:80"),
-        ] {
-            assert_eq!(reachable(listen.parse().unwrap()), asked.parse().unwrap());
-        }
     }
 }

@@ -22,6 +22,7 @@ use nix::{
 };
 
 use super::Command;
+use crate::proc;
 
 /// What the kernel appends to the path of a program whose file was replaced by an update.
 const REPLACED: &str = " (deleted)";
@@ -58,12 +59,14 @@ pub enum Failure {
 pub fn running(file: &Path) -> Result<Vec<Process>, Failure> {
     let wanted = fs::metadata(file).map_err(|_| Failure::None)?;
     let whole = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let program = fs::read_link("/proc/self/exe").map(|path| name_of(&path)).unwrap_or_default();
+    let program =
+        fs::read_link(proc::Process::own().folder().join("exe")).map(|path| name_of(&path)).unwrap_or_default();
     let mut found = Vec::new();
     let mut foreign = None;
-    for pid in pids() {
-        let folder = PathBuf::from(format!("/proc/{pid}"));
-        let Some(config) = config_of(&folder, &program) else { continue };
+    for pid in proc::pids() {
+        let process = proc::Process::with_pid(pid);
+        let folder = process.folder();
+        let Some(config) = config_of(folder, &program) else { continue };
         match fs::read_link(folder.join("exe")) {
             Ok(exe) if is_named_after(&exe, &program) => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -78,8 +81,8 @@ pub fn running(file: &Path) -> Result<Vec<Process>, Failure> {
             Err(_) => folder.join("cwd").join(&config),
         };
         let same = fs::metadata(seen_by_it).is_ok_and(|its| (its.dev(), its.ino()) == (wanted.dev(), wanted.ino()));
-        if same && let Some(process) = read_status(pid, &folder) {
-            found.push(process);
+        if same && let Some(agent) = process.read("status").ok().and_then(|text| status(pid, &text)) {
+            found.push(agent);
         }
     }
     // A worker looks like an agent until it has become a worker.
@@ -98,11 +101,6 @@ pub fn running(file: &Path) -> Result<Vec<Process>, Failure> {
 /// If this user may not signal it, or the agent has ended.
 pub fn signal_reload(process: &Process) -> Result<(), Errno> {
     kill(Pid::from_raw(process.pid.cast_signed()), Signal::SIGHUP)
-}
-
-fn pids() -> Vec<u32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Returns the configuration file of a process if its command line is that of an agent.
@@ -141,13 +139,9 @@ fn name_of(exe: &Path) -> OsString {
     OsStr::from_bytes(name.as_bytes().strip_suffix(REPLACED.as_bytes()).unwrap_or(name.as_bytes())).to_owned()
 }
 
-fn read_status(pid: u32, folder: &Path) -> Option<Process> {
-    status(pid, &fs::read_to_string(folder.join("status")).ok()?)
-}
-
 /// Parses `/proc/PID/status`; see proc_pid_status(5).
 fn status(pid: u32, text: &str) -> Option<Process> {
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
+    let field = |name: &str| proc::value_of(text, name);
     let caught = u64::from_str_radix(field("SigCgt")?, 16).ok()?;
     let own_pid = field("NSpid").and_then(|pids| pids.split_whitespace().last()?.parse().ok()).unwrap_or(pid);
     let bit = Signal::SIGHUP as u32 - 1;

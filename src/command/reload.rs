@@ -19,7 +19,7 @@ use super::{
     sockets,
     table::shown,
 };
-use crate::config;
+use crate::{config, http_client};
 
 /// The exit code if the agent did not apply the file.
 const FAILED: u8 = 70;
@@ -29,12 +29,12 @@ const CANNOT_BIND: u8 = 71;
 
 /// Maximum time from the signal to the new configuration. Password files on a slow disk take a
 /// moment, and the agent waits until no program writes the file any more.
-const PATIENCE: Duration = Duration::from_secs(10);
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An agent that was just started needs some milliseconds before it handles signals.
 const STARTING: Duration = Duration::from_secs(3);
 
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Reloads the agent that runs with `file`. Complaints go to stderr; the changes go to stdout.
 ///
@@ -84,7 +84,7 @@ fn reload(file: &Path) -> Result<Outcome, String> {
             error => format!("cannot signal the agent, pid {}: {}", agent.pid, error.desc()),
         })?;
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + RELOAD_TIMEOUT;
     loop {
         let silence = match ask(file, &agents) {
             // If there was no response before the signal, the count must be at least one.
@@ -95,12 +95,12 @@ fn reload(file: &Path) -> Result<Outcome, String> {
         };
         if Instant::now() >= deadline {
             let pids = named(&agents);
-            let limit = PATIENCE.as_secs();
+            let limit = RELOAD_TIMEOUT.as_secs();
             return Err(format!(
                 "the agent, {pids}, got the signal, but did not confirm within {limit} s: {silence}; see its log"
             ));
         }
-        thread::sleep(LOOK_AGAIN);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
@@ -124,7 +124,7 @@ fn wait_until_ready(file: &Path) -> Result<Vec<Process>, String> {
         if Instant::now() >= deadline {
             return Err(format!("the agent, {}, does not come up; see its log", named(&agents)));
         }
-        thread::sleep(LOOK_AGAIN);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
@@ -136,7 +136,7 @@ fn ask(file: &Path, agents: &[Process]) -> Result<Value, Failure> {
         Ok(_) => Failure::NoAgent("another agent answers at the address in the file".to_owned()),
         Err(failure) => failure,
     };
-    let really = agents.iter().flat_map(|agent| sockets::listening(agent.pid)).map(agent_client::reachable);
+    let really = agents.iter().flat_map(|agent| sockets::listening(agent.pid)).map(http_client::reachable);
     let answer =
         really.filter_map(|address| agent_client::ask_at(address).ok()).find(|answer| is_one_of(agents, answer));
     answer.ok_or(why)

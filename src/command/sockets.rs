@@ -3,9 +3,10 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
+
+use crate::proc::Process;
 
 /// The state `TCP_LISTEN` in the kernel's tables.
 const LISTEN: &str = "0A";
@@ -15,21 +16,24 @@ const LISTEN: &str = "0A";
 /// # Blocking
 /// Reads some files of `/proc`; this needs no disk.
 pub fn listening(pid: u32) -> Vec<SocketAddr> {
-    let inodes = sockets(pid);
+    let process = Process::with_pid(pid);
+    let inodes = sockets(&process);
     let mut found = Vec::new();
     for table in ["tcp", "tcp6"] {
         // The table of the network namespace of the process.
-        let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
+        let text = process.read(&format!("net/{table}")).unwrap_or_default();
         found.extend(text.lines().filter_map(|line| row(line, &inodes)));
     }
     found
 }
 
-/// Returns the inodes of the sockets that process `pid` has open.
-fn sockets(pid: u32) -> BTreeSet<u64> {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return BTreeSet::new() };
-    let links = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-    links.filter_map(|link| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()).collect()
+/// Returns the inodes of the sockets that the process has open.
+fn sockets(process: &Process) -> BTreeSet<u64> {
+    let links = process.descriptors().unwrap_or_default();
+    links
+        .into_iter()
+        .filter_map(|link| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
+        .collect()
 }
 
 /// Returns the address in one line of `/proc/net/tcp` or `tcp6`, if that socket listens and is

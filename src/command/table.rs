@@ -2,6 +2,8 @@
 //!
 //! Texts come from cameras and from the configuration, so control characters are escaped.
 
+use unicode_width::UnicodeWidthChar;
+
 /// The side to which the texts of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Side {
@@ -81,19 +83,7 @@ pub fn cells(text: &str) -> usize {
 /// Two cells for each Chinese, Japanese or Korean character and each emoji, none for a character
 /// that combines with the one before it.
 fn width(character: char) -> usize {
-    match u32::from(character) {
-        0x0300..=0x036f | 0x200b..=0x200f | 0x20d0..=0x20ff | 0xfe00..=0xfe0f => 0,
-        0x1100..=0x115f
-        | 0x2e80..=0xa4cf
-        | 0xac00..=0xd7a3
-        | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f
-        | 0xff00..=0xff60
-        | 0xffe0..=0xffe6
-        | 0x1f300..=0x1faff
-        | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    }
+    character.width().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -122,6 +112,11 @@ mod tests {
         assert_eq!(wrapped("a abcdefgh b", 5), ["a", "abcde", "fgh b"]);
         assert_eq!(wrapped("\u{5927}\u{9580}\u{5927}", 5), ["\u{5927}\u{9580}", "\u{5927}"]);
         assert_eq!(wrapped("", 5), [""]);
+    }
+
+    #[test]
+    fn combining_characters_and_emoji_have_their_width() {
+        assert_eq!([cells("e\u{301}"), cells("\u{1f4f7}"), cells("\u{200b}"), cells("\u{ff21}")], [1, 2, 0, 2]);
     }
 
     #[test]

@@ -75,15 +75,15 @@ fn name(text: &str) -> Result<String, String> {
     let wrong = if text.trim().is_empty() {
         "it is empty"
     } else if text.contains('*') {
-        return Err("wildcards are not taken; write each name".to_owned());
+        return Err("wildcards are not supported; write each name".to_owned());
     } else if text.contains("://") {
         "it is a URL"
     } else if text.contains('/') {
         "it holds a path"
     } else if text.parse::<std::net::IpAddr>().is_ok() || matches!(Host::parse(text), Some(Host::Ip(_))) {
-        return Err("IP addresses are taken without standing here; remove it".to_owned());
+        return Err("IP addresses are always accepted; remove this one".to_owned());
     } else if text.contains(':') {
-        "it holds a port; all ports count"
+        "it contains a port, but a name is accepted with every port"
     } else if !text.is_ascii() {
         return Err("it is not ASCII; write it as browsers send it, like \"xn--nxasmq6b.example\"".to_owned());
     } else if ends_in_number(text) || !is_host_name(text) {
@@ -91,7 +91,7 @@ fn name(text: &str) -> Result<String, String> {
     } else {
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
         return match name.as_str() {
-            "localhost" => Err("localhost is taken without standing here; remove it".to_owned()),
+            "localhost" => Err("localhost is always accepted; remove it".to_owned()),
             _ => Ok(name),
         };
     };
@@ -107,7 +107,7 @@ fn origin(text: &str) -> Result<WebOrigin, String> {
     }
     let wrong = match text.split_once("://") {
         _ if text.trim().is_empty() => "it is empty",
-        _ if text.contains('*') => return Err("wildcards are not taken; write each origin".to_owned()),
+        _ if text.contains('*') => return Err("wildcards are not supported; write each origin".to_owned()),
         _ if text == "null" => return Err("pages without an origin, as from a file, cannot be named".to_owned()),
         None => "the scheme is missing",
         Some((scheme, _)) if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => {
@@ -158,22 +158,19 @@ mod tests {
             ("names = [1]", "c:2:10: [server]: names holds a whole number; write texts"),
             ("names = ['']", "c:2:10: [server]: names \"\": it is empty; write a name like"),
             ("names = ['a', 'http://b/']", "c:2:15: [server]: names \"http://b/\": it is a URL; write a name like"),
-            ("names = ['b:8080']", "c:2:10: [server]: names \"b:8080\": it holds a port; all ports count; write"),
+            (
+                "names = ['b:8080']",
+                "c:2:10: [server]: names \"b:8080\": it contains a port, but a name is accepted with every port; write",
+            ),
             ("names = ['b/wall']", "c:2:10: [server]: names \"b/wall\": it holds a path; write"),
             (
                 "names = ['*.example.com']",
-                "c:2:10: [server]: names \"*.example.com\": wildcards are not taken; write each",
+                "c:2:10: [server]: names \"*.example.com\": wildcards are not supported; write each",
             ),
-            (
-                "names = ['10.0.0.1']",
-                "c:2:10: [server]: names \"10.0.0.1\": IP addresses are taken without standing here",
-            ),
-            ("names = ['fd00::1']", "c:2:10: [server]: names \"fd00::1\": IP addresses are taken"),
-            ("names = ['[fd00::1]']", "c:2:10: [server]: names \"[fd00::1]\": IP addresses are taken"),
-            (
-                "names = ['LocalHost']",
-                "c:2:10: [server]: names \"LocalHost\": localhost is taken without standing here",
-            ),
+            ("names = ['10.0.0.1']", "c:2:10: [server]: names \"10.0.0.1\": IP addresses are always accepted"),
+            ("names = ['fd00::1']", "c:2:10: [server]: names \"fd00::1\": IP addresses are always accepted"),
+            ("names = ['[fd00::1]']", "c:2:10: [server]: names \"[fd00::1]\": IP addresses are always accepted"),
+            ("names = ['LocalHost']", "c:2:10: [server]: names \"LocalHost\": localhost is always accepted"),
             ("names = ['10.0.0.300']", "c:2:10: [server]: names \"10.0.0.300\": it is not a host name; write"),
             ("names = ['a b']", "c:2:10: [server]: names \"a b\": it is not a host name; write"),
             ("names = ['門.example']", "c:2:10: [server]: names \"門.example\": it is not ASCII; write it as browsers"),
@@ -193,8 +190,8 @@ mod tests {
                 "embed = ['https://a/']",
                 "c:2:10: [server]: embed \"https://a/\": it holds a path; write scheme and host",
             ),
-            ("embed = ['*']", "c:2:10: [server]: embed \"*\": wildcards are not taken; write each origin"),
-            ("embed = ['https://*.a']", "c:2:10: [server]: embed \"https://*.a\": wildcards are not taken"),
+            ("embed = ['*']", "c:2:10: [server]: embed \"*\": wildcards are not supported; write each origin"),
+            ("embed = ['https://*.a']", "c:2:10: [server]: embed \"https://*.a\": wildcards are not supported"),
             ("embed = ['null']", "c:2:10: [server]: embed \"null\": pages without an origin, as from a file"),
             ("embed = ['https://u:p@a']", "c:2:10: [server]: embed: it holds a login; write"),
             ("embed = ['https://a:b']", "c:2:10: [server]: embed \"https://a:b\": this is not a host; write"),

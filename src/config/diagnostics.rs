@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::camera::mask_credentials;
+use crate::{camera::mask_credentials, text::counted};
 
 /// Maximum number of complaints per file. The rest are only counted.
 const MAX_COMPLAINTS: usize = 200;
@@ -50,8 +50,7 @@ pub fn position(text: &str, offset: usize) -> Position {
 /// Returns the line that ends a list of complaints, such as
 /// `cameras.toml: 3 problems; keeping the previous configuration`.
 pub fn summary(file: &Path, complaints: &[Complaint], consequence: &str) -> String {
-    let problems = if complaints.len() == 1 { "problem" } else { "problems" };
-    format!("{}: {} {problems}; {consequence}", file.display(), complaints.len())
+    format!("{}: {}; {consequence}", file.display(), counted(complaints.len() as u64, "problem"))
 }
 
 /// Collects complaints while a file is checked.

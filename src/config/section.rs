@@ -76,7 +76,7 @@ impl<'t> Root<'t> {
                     diagnostics.report(key_at, "[camera]", "cameras form a list; write [[camera]], with two brackets");
                 }
                 (name @ ("server" | "defaults" | "limits" | "watchdog" | "wall"), DeValue::Array(_)) => {
-                    let words = format!("this section stands only once; write [{name}], with single brackets");
+                    let words = format!("this section can occur only once; write [{name}], with single brackets");
                     diagnostics.report(key_at, &format!("[[{name}]]"), words);
                 }
                 (name, _) if SECTIONS.contains(&name) => {

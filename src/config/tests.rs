@@ -366,7 +366,7 @@ fn unknown_keys_name_the_key_or_the_section_that_was_meant() {
         ("[camera]\nid='a'", "c:1:2: [camera]: cameras form a list; write [[camera]], with two brackets"),
         (
             "[[server]]\nwww='/a'",
-            "c:1:3: [[server]]: this section stands only once; write [server], with single brackets",
+            "c:1:3: [[server]]: this section can occur only once; write [server], with single brackets",
         ),
         ("server = 1", "c:1:1: [server]: this is a section; write [server] on a line of its own"),
         ("camera = 1", "c:1:1: [[camera]]: this is a section; write [[camera]] on a line of its own"),

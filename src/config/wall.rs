@@ -195,7 +195,7 @@ fn cameras(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostic
                 section.report(at, format!("there is no camera{quoted}; {hint}"), diagnostics);
             }
             Some(id) if chosen.contains(&id) => {
-                section.report(at, format!("camera{quoted} stands here twice; take one away"), diagnostics);
+                section.report(at, format!("camera{quoted} is in this list twice; remove one"), diagnostics);
             }
             Some(id) => chosen.push(id),
         }
@@ -279,11 +279,11 @@ mod tests {
             ("[wall]\ncameras = []", "c:9:11: [wall]: cameras is an empty list"),
             ("[wall]\ncameras = [1]", "c:9:12: [wall]: cameras holds a whole number"),
             ("[wall]\ncameras = ['gaet']", "c:9:12: [wall]: there is no camera \"gaet\"; did you mean \"gate\"?"),
-            ("[wall]\ncameras = ['gate', 'gate']", "c:9:20: [wall]: camera \"gate\" stands here twice"),
+            ("[wall]\ncameras = ['gate', 'gate']", "c:9:20: [wall]: camera \"gate\" is in this list twice"),
             ("[wall]\nlayuot = 4", "c:9:1: [wall]: unknown key \"layuot\"; did you mean \"layout\"?"),
             ("[wall.hall]\nlayuot = 4", "c:9:1: [wall.hall]: unknown key \"layuot\""),
             ("[wall.\"a b\"]\nlayout = 4", "c:8:7: [wall.a b]: this name does not fit into an address"),
-            ("[[wall]]\nlayout = 4", "c:8:3: [[wall]]: this section stands only once; write [wall]"),
+            ("[[wall]]\nlayout = 4", "c:8:3: [[wall]]: this section can occur only once; write [wall]"),
             ("[walls]\nlayout = 4", "c:8:2: [walls]: unknown section; did you mean [wall]?"),
             ("[server]\nlayout = 4", "c:9:1: [server]: unknown key \"layout\"; it belongs below [wall]"),
         ] {

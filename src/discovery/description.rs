@@ -13,12 +13,10 @@ use smol::{
     net::TcpStream,
 };
 
-use super::{
-    Identity, Mac,
-    xaddr::{DatagramSource, XAddr},
-};
+use super::xaddr::{DatagramSource, XAddr};
 use crate::{
-    http_client::{in_brackets, response},
+    device_id::{DeviceId, Mac},
+    http_client::{self, response},
     time::timeout,
     uri::split_authority,
     xml,
@@ -52,8 +50,8 @@ pub struct Description {
 
 impl Description {
     /// Returns the normal form of [`Description::udn`].
-    pub fn identity(&self) -> Option<Identity> {
-        self.udn.as_deref().and_then(Identity::new)
+    pub fn identity(&self) -> Option<DeviceId> {
+        self.udn.as_deref().and_then(DeviceId::new)
     }
 
     /// Returns the MAC in the serial number, or else in the name.
@@ -92,22 +90,22 @@ pub fn parse(body: &[u8]) -> Option<Description> {
 /// Returns where to ask the device at `origin` for ONVIF: the port of its web page,
 /// if that is on the same host, then the usual ports. Only on that host: a page
 /// elsewhere belongs to another device.
-pub fn places_to_ask(presentation: Option<&str>, origin: &DatagramSource) -> Vec<XAddr> {
+pub fn xaddrs_to_ask(presentation: Option<&str>, origin: &DatagramSource) -> Vec<XAddr> {
     let page = presentation.and_then(|page| XAddr::parse(page, origin));
     let page = page.filter(|page| page.ip() == Some(origin.source));
-    let mut places: Vec<XAddr> = Vec::new();
+    let mut xaddrs: Vec<XAddr> = Vec::new();
     if let Some(page) = page {
         // A device with HTTPS on 443 often gives its address as `http://host:443/`.
-        places.push(XAddr { secure: page.secure || page.port == 443, ..XAddr::at(&page.host, page.port) });
+        xaddrs.push(XAddr { secure: page.secure || page.port == 443, ..XAddr::at(&page.host, page.port) });
     }
     for port in USUAL_PORTS {
-        if !places.iter().any(|place| place.port == port) {
-            places.push(XAddr::at(&origin.host(), port));
+        if !xaddrs.iter().any(|xaddr| xaddr.port == port) {
+            xaddrs.push(XAddr::at(&origin.host(), port));
         }
     }
     // Plain HTTP first: this program does not speak HTTPS.
-    places.sort_by_key(|place| place.secure);
-    places
+    xaddrs.sort_by_key(|xaddr| xaddr.secure);
+    xaddrs
 }
 
 /// A checked address from which to fetch a description.
@@ -153,12 +151,7 @@ pub async fn fetch(location: &Location, limit: Duration) -> Option<Description> 
 
 async fn get(location: &Location) -> Option<Description> {
     let mut stream = TcpStream::connect(location.address).await.ok()?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n",
-        path = location.path,
-        host = in_brackets(&location.address.ip().to_string()),
-        port = location.address.port()
-    );
+    let request = http_client::get(&location.address.ip().to_string(), location.address.port(), &location.path);
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut reader = response::Reader::default();
     let mut buffer = vec![0; 16 << 10];

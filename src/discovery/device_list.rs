@@ -122,18 +122,17 @@ fn preference(source: IpAddr) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use crate::device_id::{DeviceId, Mac};
+
     use super::{
-        super::{
-            Identity, Mac, description::Description, discovered_device::DiscoveryMethod, ssdp, wsd,
-            xaddr::DatagramSource,
-        },
+        super::{description::Description, discovered_device::DiscoveryMethod, ssdp, wsd, xaddr::DatagramSource},
         *,
     };
 
     fn device(identity: &str, source: &str, xaddrs: &str) -> DiscoveredDevice {
         let device = wsd::Device {
             endpoint: identity.into(),
-            identity: Identity::new(identity),
+            identity: DeviceId::new(identity),
             types: vec![wsd::Type { name: "NetworkVideoTransmitter".into(), namespace: None, prefix: "dn".into() }],
             scopes: Default::default(),
             xaddrs: xaddrs.into(),

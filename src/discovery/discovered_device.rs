@@ -4,12 +4,12 @@
 use std::{fmt, net::IpAddr};
 
 use super::{
-    Identity, Mac,
     description::{self, Description},
     interfaces::networks,
     ssdp, wsd,
     xaddr::{DatagramSource, XAddr},
 };
+use crate::device_id::{DeviceId, Mac};
 
 /// Shorter serial numbers prove nothing: firmwares send `0` and `1234`.
 const MIN_SERIAL: usize = 6;
@@ -44,9 +44,9 @@ pub struct DiscoveredDevice {
     /// In order of [`DiscoveryMethod`], without duplicates.
     pub how: Vec<DiscoveryMethod>,
     /// Its WS-Discovery endpoint; `None` if only SSDP found it.
-    pub identity: Option<Identity>,
+    pub identity: Option<DeviceId>,
     /// Its UPnP name.
-    pub udn: Option<Identity>,
+    pub udn: Option<DeviceId>,
     /// Where to ask for ONVIF, best first.
     pub xaddrs: Vec<XAddr>,
     pub name: Option<String>,
@@ -107,12 +107,12 @@ impl DiscoveredDevice {
         let found = description.unwrap_or(&none);
         let udn = found.identity().or_else(|| message.identity());
         Self {
-            xaddrs: description::places_to_ask(found.presentation.as_deref(), origin),
+            xaddrs: description::xaddrs_to_ask(found.presentation.as_deref(), origin),
             name: found.friendly_name.clone(),
             maker: found.manufacturer.clone(),
             hardware: found.model_name.clone().or_else(|| found.model_number.clone()),
             serial: found.serial.clone(),
-            mac: found.mac().or_else(|| udn.as_ref().and_then(Identity::mac)),
+            mac: found.mac().or_else(|| udn.as_ref().and_then(DeviceId::mac)),
             types: found.device_type.iter().chain(&message.target).take(1).cloned().collect(),
             is_camera: message.is_camera() || found.is_camera(),
             udn,
@@ -171,7 +171,7 @@ impl DiscoveredDevice {
 /// A wanted device: what is known of it, from the configuration or from an earlier contact.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceMatcher {
-    pub identity: Option<Identity>,
+    pub identity: Option<DeviceId>,
     pub serial: Option<String>,
     pub mac: Option<Mac>,
 }
@@ -214,12 +214,12 @@ mod tests {
     #[test]
     fn identity_decides_before_mac_and_serial() {
         let mac = Mac::new("00aabb270ad8");
-        let wanted = DeviceMatcher { identity: Identity::new("uuid:a"), serial: Some("SN123456".into()), mac };
-        let same = DiscoveredDevice { identity: Identity::new("urn:uuid:A"), ..seen() };
+        let wanted = DeviceMatcher { identity: DeviceId::new("uuid:a"), serial: Some("SN123456".into()), mac };
+        let same = DiscoveredDevice { identity: DeviceId::new("urn:uuid:A"), ..seen() };
         assert!(wanted.is(&same));
-        let other = DiscoveredDevice { identity: Identity::new("b"), mac, serial: Some("SN123456".into()), ..seen() };
+        let other = DiscoveredDevice { identity: DeviceId::new("b"), mac, serial: Some("SN123456".into()), ..seen() };
         assert!(!wanted.is(&other), "the identity says otherwise");
-        assert!(wanted.is(&DiscoveredDevice { udn: Identity::new("a"), ..seen() }));
+        assert!(wanted.is(&DiscoveredDevice { udn: DeviceId::new("a"), ..seen() }));
         assert!(wanted.is(&DiscoveredDevice { mac, ..seen() }));
         let elsewhere = Mac::new("00aabb270ad9");
         assert!(!wanted.is(&DiscoveredDevice { mac: elsewhere, serial: Some("SN123456".into()), ..seen() }));

@@ -7,12 +7,12 @@ use std::{
 };
 
 use nix::{
-    ifaddrs::getifaddrs,
+    ifaddrs,
     net::if_::{InterfaceFlags, if_nametoindex},
 };
 
 /// Maximum number of addresses to search from; a machine with more is a router, not a wall.
-const MAX_PLACES: usize = 64;
+const MAX_ADDRESSES: usize = 64;
 
 /// One of our own addresses on an interface that is up and supports multicast. Link-local addresses
 /// count: cameras have such addresses when they come from the factory.
@@ -85,6 +85,20 @@ impl Network {
     }
 }
 
+/// The addresses of this machine's interfaces that have all `flags`, without loopback.
+///
+/// # Errors
+/// If the kernel does not report them.
+///
+/// # Blocking
+/// Blocks for one short request to the kernel.
+pub fn entries_with(flags: InterfaceFlags) -> io::Result<impl Iterator<Item = ifaddrs::InterfaceAddress>> {
+    let is_usable = move |entry: &ifaddrs::InterfaceAddress| {
+        entry.flags.contains(flags) && !entry.flags.contains(InterfaceFlags::IFF_LOOPBACK)
+    };
+    Ok(ifaddrs::getifaddrs()?.filter(is_usable))
+}
+
 /// Returns the networks of this machine's interfaces that are up, without loopback.
 ///
 /// # Errors
@@ -94,10 +108,8 @@ impl Network {
 /// Blocks for one short request to the kernel.
 pub fn networks() -> io::Result<Vec<Network>> {
     let mut found = Vec::new();
-    for entry in getifaddrs().map_err(io::Error::from)? {
-        let usable =
-            entry.flags.contains(InterfaceFlags::IFF_UP) && !entry.flags.contains(InterfaceFlags::IFF_LOOPBACK);
-        let Some((address, mask)) = entry.address.zip(entry.netmask).filter(|_| usable) else { continue };
+    for entry in entries_with(InterfaceFlags::IFF_UP)? {
+        let Some((address, mask)) = entry.address.zip(entry.netmask) else { continue };
         if let (Some(v4), Some(mask)) = (address.as_sockaddr_in(), mask.as_sockaddr_in()) {
             found.push(Network::new(v4.ip().into(), u32::from(mask.ip()).leading_ones()));
         } else if let (Some(v6), Some(mask)) = (address.as_sockaddr_in6(), mask.as_sockaddr_in6()) {
@@ -119,15 +131,11 @@ pub fn networks() -> io::Result<Vec<Network>> {
 ///
 /// # Blocking
 /// Blocks for one short request to the kernel.
-pub fn places() -> io::Result<Vec<InterfaceAddress>> {
+pub fn interface_addresses() -> io::Result<Vec<InterfaceAddress>> {
     let mut found = Vec::new();
     let mut sixes: BTreeMap<u32, InterfaceAddress> = BTreeMap::new();
-    for entry in getifaddrs().map_err(io::Error::from)? {
-        let usable = entry.flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_MULTICAST)
-            && !entry.flags.contains(InterfaceFlags::IFF_LOOPBACK);
-        let Some(address) = entry.address.filter(|_| usable) else {
-            continue;
-        };
+    for entry in entries_with(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_MULTICAST)? {
+        let Some(address) = entry.address else { continue };
         // An alias such as `eth0:1` has the number of its interface.
         let interface = entry.interface_name.split(':').next().unwrap_or("").to_owned();
         let Ok(index) = if_nametoindex(interface.as_str()) else {
@@ -145,7 +153,7 @@ pub fn places() -> io::Result<Vec<InterfaceAddress>> {
         }
     }
     found.extend(sixes.into_values());
-    found.truncate(MAX_PLACES);
+    found.truncate(MAX_ADDRESSES);
     Ok(found)
 }
 
@@ -155,7 +163,7 @@ mod tests {
 
     #[test]
     fn loopback_is_no_place_to_search() {
-        assert!(places().unwrap().iter().all(|place| !place.address.is_loopback()));
+        assert!(interface_addresses().unwrap().iter().all(|place| !place.address.is_loopback()));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use smol::{
 
 use super::{
     discovered_device::{DiscoveredDevice, DiscoveryMethod},
-    interfaces::{InterfaceAddress, places},
+    interfaces::{InterfaceAddress, interface_addresses},
     rate_limiter::RateLimiter,
     socket_set::{BoundSocket, GROUP_V4, GROUP_V6, LARGEST, SocketRole, SocketSet},
     ssdp, wsd,
@@ -22,7 +22,7 @@ use super::{
 };
 
 /// Interval for finding new interfaces, and for retrying ports that were in use.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What a device announced. It is only a reason to ask there: anybody on the network can send it.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,34 +39,34 @@ pub enum Event {
     Gone,
 }
 
-/// Listens on every interface and sends the announcements to `hints`. Ends a few seconds after the
-/// receiver of `hints` was dropped.
+/// Listens on every interface and sends the announcements to `announcements`. Ends a few seconds after the
+/// receiver of `announcements` was dropped.
 ///
 /// If another program uses a port exclusively, listening continues without that port, and
 /// the port is retried at intervals.
-pub async fn listen(hints: Sender<Announcement>) {
-    let mut ears = AnnouncementListener::default();
-    let mut rate_limiter = RateLimiter::new(Instant::now());
+pub async fn listen(announcements: Sender<Announcement>) {
+    let mut listener = AnnouncementListener::default();
+    let mut rate_limiter = RateLimiter::new();
     let mut buffer = vec![0; LARGEST];
     let mut look = Instant::now();
-    while !hints.is_closed() {
+    while !announcements.is_closed() {
         if Instant::now() >= look {
-            ears.open();
-            look = Instant::now() + LOOK_AGAIN;
+            listener.open();
+            look = Instant::now() + CHECK_INTERVAL;
         }
-        let heard = async { Some(ears.socket_set.receive(&mut buffer).await) };
+        let received = async { Some(listener.socket_set.receive(&mut buffer).await) };
         let pause = async {
             Timer::at(look).await;
             None
         };
-        let Some((length, origin)) = heard.or(pause).await else {
+        let Some((length, origin)) = received.or(pause).await else {
             continue;
         };
         if !wsd::is_sender(origin.source) || !rate_limiter.admits(origin.source, Instant::now()) {
             continue;
         }
-        for hint in read(&buffer[..length], &origin) {
-            if let Err(SendError(_)) = hints.send(hint).await {
+        for announcement in read(&buffer[..length], &origin) {
+            if let Err(SendError(_)) = announcements.send(announcement).await {
                 return;
             }
         }
@@ -126,36 +126,36 @@ struct AnnouncementListener {
 
 impl AnnouncementListener {
     fn open(&mut self) {
-        let here = places().unwrap_or_default();
+        let here = interface_addresses().unwrap_or_default();
         let wanted: BTreeSet<(SocketAddr, u32)> = here.iter().flat_map(groups).collect();
         // An interface that disappeared and returned with the same number has to be joined again.
         self.joined.retain(|joined| wanted.contains(joined));
         let groups: BTreeSet<SocketAddr> = wanted.iter().map(|(group, _)| *group).collect();
         self.socket_set
             .sockets
-            .retain(|seat| matches!(&seat.place, SocketRole::Group(group) if groups.contains(group)));
+            .retain(|socket| matches!(&socket.place, SocketRole::Group(group) if groups.contains(group)));
         for group in groups {
-            let stands = |seat: &BoundSocket| matches!(&seat.place, SocketRole::Group(there) if *there == group);
+            let stands = |socket: &BoundSocket| matches!(&socket.place, SocketRole::Group(there) if *there == group);
             if !self.socket_set.sockets.iter().any(stands) {
                 match BoundSocket::in_group(group) {
-                    Ok(seat) => {
+                    Ok(socket) => {
                         self.failed.remove(&group);
                         self.joined.retain(|(joined, _)| *joined != group);
-                        self.socket_set.sockets.push(seat);
+                        self.socket_set.sockets.push(socket);
                     }
                     Err(error) if self.failed.insert(group) => {
-                        log::info!("cameras that announce themselves at {group} are not heard: {error}");
+                        log::info!("announcements of cameras at {group} cannot be received: {error}");
                     }
                     Err(_) => {}
                 }
             }
         }
         for (group, index) in wanted {
-            let stands = |seat: &&BoundSocket| matches!(&seat.place, SocketRole::Group(there) if *there == group);
-            let Some(seat) = self.socket_set.sockets.iter().find(stands) else {
+            let stands = |socket: &&BoundSocket| matches!(&socket.place, SocketRole::Group(there) if *there == group);
+            let Some(socket) = self.socket_set.sockets.iter().find(stands) else {
                 continue;
             };
-            if !self.joined.contains(&(group, index)) && seat.join(index).is_ok() {
+            if !self.joined.contains(&(group, index)) && socket.join(index).is_ok() {
                 self.joined.insert((group, index));
             }
         }
@@ -202,9 +202,9 @@ mod tests {
     fn notices_of_upnp_are_heard() {
         for (nts, event) in [("ssdp:alive", Event::Here), ("ssdp:update", Event::Here), ("ssdp:byebye", Event::Gone)] {
             let text = format!("NOTIFY * HTTP/1.1\r\nNTS: {nts}\r\nUSN: uuid:x-00AABB270AD8::upnp:rootdevice\r\n\r\n");
-            let hints = read(text.as_bytes(), &origin());
-            assert_eq!((hints.len(), hints[0].event), (1, event), "{nts}");
-            assert!(hints[0].discovered.mac.is_some());
+            let announcements = read(text.as_bytes(), &origin());
+            assert_eq!((announcements.len(), announcements[0].event), (1, event), "{nts}");
+            assert!(announcements[0].discovered.mac.is_some());
         }
     }
 
@@ -221,8 +221,8 @@ mod tests {
     fn listening_ends_when_nobody_takes_the_hints() {
         let (sender, receiver) = smol::channel::bounded(1);
         drop(receiver);
-        let patience = async {
-            Timer::after(LOOK_AGAIN * 12).await;
+        let test_timeout = async {
+            Timer::after(CHECK_INTERVAL * 12).await;
             false
         };
         assert!(smol::block_on(
@@ -230,7 +230,7 @@ mod tests {
                 listen(sender).await;
                 true
             }
-            .or(patience)
+            .or(test_timeout)
         ));
     }
 }

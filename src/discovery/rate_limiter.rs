@@ -6,34 +6,34 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::rate_window::RateWindow;
+
 /// Maximum datagrams of one sender per second. A camera answers four
 /// repeats of four probes, maybe twice.
 const MAX_OF_ONE: u32 = 64;
 /// Maximum datagrams of all senders per second.
-const MAX_OF_ALL: u32 = 2048;
+const MAX_OF_ALL: u64 = 2048;
 
 /// Counts datagrams by sender within a second.
 #[derive(Debug)]
 pub struct RateLimiter {
-    second: Instant,
-    all: u32,
+    all: RateWindow,
     senders: HashMap<IpAddr, u32>,
 }
 
 impl RateLimiter {
-    pub fn new(now: Instant) -> Self {
-        Self { second: now, all: 0, senders: HashMap::new() }
+    pub fn new() -> Self {
+        Self { all: RateWindow::new(Duration::from_secs(1)), senders: HashMap::new() }
     }
 
     /// Whether to read a datagram of `sender` that arrived at `now`.
     pub fn admits(&mut self, sender: IpAddr, now: Instant) -> bool {
-        if now.duration_since(self.second) >= Duration::from_secs(1) {
-            *self = Self::new(now);
+        if self.all.roll(now) {
+            self.senders.clear();
         }
-        if self.all >= MAX_OF_ALL {
+        if self.all.add(1, now) > MAX_OF_ALL {
             return false;
         }
-        self.all += 1;
         let count = self.senders.entry(sender).or_insert(0);
         *count += 1;
         *count <= MAX_OF_ONE
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn one_loud_sender_drowns_no_other() {
         let start = Instant::now();
-        let mut rate_limiter = RateLimiter::new(start);
+        let mut rate_limiter = RateLimiter::new();
         let ip = |last: u8| IpAddr::from([10, 0, 0, last]);
         let admitted = (0..1000).filter(|_| rate_limiter.admits(ip(1), start)).count();
         assert_eq!(admitted, MAX_OF_ONE as usize);
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn many_senders_together_are_bounded() {
         let start = Instant::now();
-        let mut rate_limiter = RateLimiter::new(start);
+        let mut rate_limiter = RateLimiter::new();
         let senders = (0..20_000_u32).map(|n| IpAddr::from(n.to_be_bytes()));
         assert_eq!(senders.filter(|sender| rate_limiter.admits(*sender, start)).count(), MAX_OF_ALL as usize);
     }

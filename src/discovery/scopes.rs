@@ -1,7 +1,7 @@
 //! The scopes of a device: facts that it reports about itself in URIs such as
 //! `onvif://www.onvif.org/name/Front%20door`.
 
-use super::Mac;
+use crate::device_id::Mac;
 
 use crate::uri::percent_decode_lossy;
 

@@ -15,7 +15,7 @@ use super::{
     description::{self, Location},
     device_list::DeviceList,
     discovered_device::{DeviceMatcher, DiscoveredDevice, DiscoveryMethod},
-    interfaces::{InterfaceAddress, places},
+    interfaces::{InterfaceAddress, interface_addresses},
     rate_limiter::RateLimiter,
     socket_set::{BoundSocket, GROUP_V4, GROUP_V6, LARGEST, SocketRole, SocketSet, source_towards},
     ssdp,
@@ -99,7 +99,7 @@ impl Search {
         let mut send_schedule = SendSchedule::new(begun, end, &self.limits);
         let mut device_list = DeviceList::default();
         let mut asked = BTreeSet::new();
-        let mut rate_limiter = RateLimiter::new(begun);
+        let mut rate_limiter = RateLimiter::new();
         let mut known = Known::default();
         let mut buffer = vec![0; LARGEST];
         loop {
@@ -216,20 +216,20 @@ impl Round<'_> {
     fn open(&mut self) -> Vec<InterfaceAddress> {
         let mut asked = Vec::new();
         if self.search.multicast {
-            let here = places().unwrap_or_else(|error| {
+            let here = interface_addresses().unwrap_or_else(|error| {
                 log::warn!("cannot list the network interfaces: {error}");
                 Vec::new()
             });
-            self.socket_set.sockets.retain(|seat| match &seat.place {
+            self.socket_set.sockets.retain(|socket| match &socket.place {
                 SocketRole::Interface(place) => here.contains(place),
                 _ => true,
             });
             for place in here {
                 let stands =
-                    |seat: &BoundSocket| matches!(&seat.place, SocketRole::Interface(there) if *there == place);
+                    |socket: &BoundSocket| matches!(&socket.place, SocketRole::Interface(there) if *there == place);
                 if !self.socket_set.sockets.iter().any(stands) {
                     match BoundSocket::on(&place, self.search.port) {
-                        Ok(seat) => self.socket_set.sockets.push(seat),
+                        Ok(socket) => self.socket_set.sockets.push(socket),
                         Err(error) => {
                             log::debug!("cannot search on {place}: {error}");
                             continue;
@@ -243,9 +243,9 @@ impl Round<'_> {
         let ws = self.search.direct.iter().map(|to| (*to, Protocol::Ws));
         let ssdp = self.search.direct_ssdp.iter().map(|to| (*to, Protocol::Ssdp));
         for (to, protocol) in ws.chain(ssdp) {
-            match seat_towards(&mut self.socket_set, to, self.search.port) {
-                Ok(seat) => self.direct.push((seat, to, protocol)),
-                Err(error) => log::debug!("no way to {to}: {error}"),
+            match socket_towards(&mut self.socket_set, to, self.search.port) {
+                Ok(socket) => self.direct.push((socket, to, protocol)),
+                Err(error) => log::debug!("cannot send to {to}: {error}"),
             }
         }
         asked
@@ -299,8 +299,8 @@ impl Round<'_> {
                 log::debug!("cannot ask {to}: {error}");
             }
         };
-        for seat in &self.socket_set.sockets {
-            let SocketRole::Interface(place) = &seat.place else {
+        for socket in &self.socket_set.sockets {
+            let SocketRole::Interface(place) = &socket.place else {
                 continue;
             };
             let to: SocketAddr = match (place.address, probe.protocol) {
@@ -308,18 +308,18 @@ impl Round<'_> {
                 (IpAddr::V6(_), Protocol::Ws) => SocketAddrV6::new(GROUP_V6, port, 0, place.index).into(),
                 (IpAddr::V6(_), Protocol::Ssdp) => continue,
             };
-            report(to, seat.send(probe.text.as_bytes(), to, hops));
+            report(to, socket.send(probe.text.as_bytes(), to, hops));
         }
-        for (seat, to, _) in self.direct.iter().filter(|(_, _, protocol)| *protocol == probe.protocol) {
-            report(*to, self.socket_set.sockets[*seat].send(probe.text.as_bytes(), *to, hops));
+        for (socket, to, _) in self.direct.iter().filter(|(_, _, protocol)| *protocol == probe.protocol) {
+            report(*to, self.socket_set.sockets[*socket].send(probe.text.as_bytes(), *to, hops));
         }
     }
 }
 
 /// Returns the socket on the address from which `to` is reached; opens one if there is none yet.
-fn seat_towards(socket_set: &mut SocketSet, to: SocketAddr, port: u16) -> std::io::Result<usize> {
+fn socket_towards(socket_set: &mut SocketSet, to: SocketAddr, port: u16) -> std::io::Result<usize> {
     let source = source_towards(to)?;
-    let stands = |seat: &BoundSocket| match &seat.place {
+    let stands = |socket: &BoundSocket| match &socket.place {
         SocketRole::Interface(place) => place.address == source,
         SocketRole::Address(address) => *address == source,
         SocketRole::Group(_) => false,

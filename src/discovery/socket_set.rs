@@ -175,21 +175,21 @@ impl SocketSet {
         self.turn = self.turn.wrapping_add(1);
         let count = self.sockets.len();
         for step in 0..count {
-            let seat = &self.sockets[self.turn.wrapping_add(step) % count];
+            let socket = &self.sockets[self.turn.wrapping_add(step) % count];
             let mut errors = 0;
             loop {
-                match seat.socket.get_ref().recv_from(buffer) {
+                match socket.socket.get_ref().recv_from(buffer) {
                     Ok((length, from)) => {
                         let link = match from {
                             SocketAddr::V6(from) if from.scope_id() != 0 => Some(from.scope_id()),
-                            _ => match &seat.place {
+                            _ => match &socket.place {
                                 SocketRole::Interface(place) => Some(place.index),
                                 _ => None,
                             },
                         };
-                        return Poll::Ready((length, DatagramSource { source: from.ip(), link, near: seat.near() }));
+                        return Poll::Ready((length, DatagramSource { source: from.ip(), link, near: socket.near() }));
                     }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => match seat.socket.poll_readable(context) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => match socket.socket.poll_readable(context) {
                         Poll::Ready(Ok(())) => {}
                         _ => break,
                     },
@@ -224,7 +224,7 @@ fn unbound(domain: Domain) -> io::Result<Socket> {
 fn or_any_port(port: u16, bound: impl Fn(u16) -> io::Result<Socket>) -> io::Result<Socket> {
     match bound(port) {
         Err(error) if port != 0 && error.kind() == ErrorKind::AddrInUse => {
-            log::debug!("discovery_port {port} is taken, perhaps by another search; asking from any port");
+            log::debug!("discovery_port {port} is in use, perhaps by another search; searching from another port");
             bound(0)
         }
         other => other,
@@ -237,8 +237,8 @@ mod tests {
 
     const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    fn address(seat: &BoundSocket) -> SocketAddr {
-        seat.socket.get_ref().local_addr().unwrap()
+    fn address(socket: &BoundSocket) -> SocketAddr {
+        socket.socket.get_ref().local_addr().unwrap()
     }
 
     #[test]
@@ -247,8 +247,8 @@ mod tests {
             SocketSet { sockets: vec![BoundSocket::at(HOME, 0).unwrap(), BoundSocket::at(HOME, 0).unwrap()], turn: 0 };
         let sender = BoundSocket::at(HOME, 0).unwrap();
         let large = vec![b'x'; 60_000];
-        for seat in &socket_set.sockets {
-            sender.send(&large, address(seat), 1).unwrap();
+        for socket in &socket_set.sockets {
+            sender.send(&large, address(socket), 1).unwrap();
         }
         let mut buffer = vec![0; LARGEST];
         for _ in 0..2 {

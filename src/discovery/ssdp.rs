@@ -1,7 +1,7 @@
 //! SSDP, the discovery protocol of UPnP: the last resort if WS-Discovery gets no response. It gives
 //! a host to ask by ONVIF, never a stream.
 
-use super::Identity;
+use crate::device_id::DeviceId;
 
 /// UDP port of devices and of their multicast group.
 pub const PORT: u16 = 1900;
@@ -68,8 +68,8 @@ impl Message {
     }
 
     /// Returns the normal form of [`Message::udn`].
-    pub fn identity(&self) -> Option<Identity> {
-        self.udn().and_then(Identity::new)
+    pub fn identity(&self) -> Option<DeviceId> {
+        self.udn().and_then(DeviceId::new)
     }
 
     /// Whether its type or its name is that of a camera, and not of any device.

@@ -7,11 +7,13 @@
 use std::net::IpAddr;
 
 use super::{
-    Identity, Mac,
     scopes::Scopes,
     xaddr::{self, DatagramSource, XAddr},
 };
-use crate::xml::{self, Element};
+use crate::{
+    device_id::{DeviceId, Mac},
+    xml::{self, Element},
+};
 
 /// UDP port of devices and of their multicast group.
 pub const PORT: u16 = 3702;
@@ -38,7 +40,7 @@ pub enum ProbeKind {
     /// Anything: for devices that respond only to this.
     Anything,
     /// The present address of the device with this identity.
-    Resolve(Identity),
+    Resolve(DeviceId),
 }
 
 /// Two forms of the same message; some firmwares understand only one of them.
@@ -105,8 +107,8 @@ pub struct Message {
 impl Message {
     /// Whether this responds to the message `id`, regardless of prefixes that a device changed.
     pub fn answers(&self, id: &str) -> bool {
-        let related = self.relates_to.as_deref().and_then(Identity::new);
-        related.is_some() && related == Identity::new(id)
+        let related = self.relates_to.as_deref().and_then(DeviceId::new);
+        related.is_some() && related == DeviceId::new(id)
     }
 }
 
@@ -116,7 +118,7 @@ pub struct Device {
     /// The endpoint reference as sent, without surrounding white space.
     pub endpoint: String,
     /// The normal form of the endpoint reference.
-    pub identity: Option<Identity>,
+    pub identity: Option<DeviceId>,
     pub types: Vec<Type>,
     pub scopes: Scopes,
     /// As sent, separated by white space.
@@ -203,7 +205,7 @@ fn device(entry: &Element, outer: &[&Element]) -> Device {
     scope.extend(types);
     let named = types.map_or("", Element::text).split_whitespace().take(MAX_TYPES);
     Device {
-        identity: Identity::new(&endpoint),
+        identity: DeviceId::new(&endpoint),
         types: named.map(|name| qualified(name, &scope)).collect(),
         scopes: Scopes::read(text("Scopes")),
         xaddrs: text("XAddrs").to_owned(),

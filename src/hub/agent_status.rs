@@ -1,9 +1,6 @@
 //! What the agent reports of itself besides the cameras: its configuration file and the reloads.
 
-use smol::channel::Receiver;
-
-use super::notifier::Notifier;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, Notified, Notifier};
 
 /// How often the configuration file was read again, and the result of the last time.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,7 +37,7 @@ impl AgentStatus {
         if *own != complaints {
             *own = complaints;
             drop(own);
-            self.notifier.ring();
+            self.notifier.notify();
         }
     }
 
@@ -61,8 +58,8 @@ impl AgentStatus {
     }
 
     /// A receiver that is notified, at least once, after each change of the mistakes.
-    pub fn changes(&self) -> Receiver<()> {
-        self.notifier.hang()
+    pub fn changes(&self) -> Notified {
+        self.notifier.subscribe()
     }
 }
 
@@ -77,7 +74,7 @@ mod tests {
         for complaints in [vec![], vec!["line 1: no".to_owned()], vec!["line 1: no".to_owned()], vec![]] {
             let is_change = status.complaints() != complaints;
             status.set_complaints(complaints);
-            assert_eq!(changes.try_recv().is_ok(), is_change);
+            assert_eq!(changes.take(), is_change);
         }
     }
 

@@ -10,16 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::channel::Receiver;
-
 use super::{
-    notifier::Notifier,
     status::{Condition, ProfileStatus, Status},
     stream::Stream,
 };
 use crate::{
     camera::{CameraId, State},
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, Notified, Notifier},
 };
 
 /// How long the small stream must be away before the main stream is opened in its place. Most
@@ -61,7 +58,7 @@ impl Channel {
             small.tell_changes(Arc::clone(&self.notifier));
         }
         let before = std::mem::replace(&mut *self.locked(), small);
-        self.notifier.ring();
+        self.notifier.notify();
         if let Some(before) = before {
             before.close();
         }
@@ -120,15 +117,15 @@ impl Channel {
             let away = other.condition().state;
             if matches!(away, State::Stalled | State::Offline | State::Denied) {
                 let (this, that) = if Arc::ptr_eq(stream, &self.main) { ("main", "small") } else { ("small", "main") };
-                condition.why = format!("the {this} stream stands in for the {that} one, which is {}", away.word());
+                condition.why = format!("the {this} stream stands in for the {that} one, which is {}", away.as_str());
             }
         }
         condition
     }
 
     /// A receiver that is notified, at least once, after each change that matters to views.
-    pub(super) fn changes(&self) -> Receiver<()> {
-        self.notifier.hang()
+    pub(super) fn changes(&self) -> Notified {
+        self.notifier.subscribe()
     }
 
     /// Counts one viewer more.

@@ -61,7 +61,7 @@ impl Cause {
         Self::Changed,
     ];
 
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Stalled => "stalled",
             Self::Ended => "ended",

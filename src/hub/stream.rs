@@ -14,11 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::channel::{Receiver, Sender, bounded};
-
 use super::{
     gop_cache::GopCache,
-    notifier::Notifier,
     stall::{StallDetector, StallLimits},
     status::{Condition, Endpoint, RenditionStatus, Status},
     uptime::Uptime,
@@ -26,7 +23,7 @@ use super::{
 use crate::{
     camera::{CameraId, State, StreamOptions},
     media::{Rendition, RenditionRequest, Size, StreamInfo},
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, Notified, Notifier},
 };
 use demand::Demand;
 use sequence::SequenceCounter;
@@ -42,7 +39,7 @@ const ASSUMED_SIZE: Size = Size { width: 1920, height: 1080 };
 pub struct Stream {
     id: CameraId,
     inner: Mutex<Inner>,
-    demand_changes: (Sender<()>, Receiver<()>),
+    demand_changes: (Notifier, Notified),
 }
 
 pub(super) struct Inner {
@@ -90,7 +87,7 @@ impl Stream {
                 idle: false,
                 notifier: None,
             }),
-            demand_changes: bounded(1),
+            demand_changes: Notifier::pair(),
         }
     }
 
@@ -212,7 +209,7 @@ impl Stream {
     }
 
     fn notify_demand(&self) {
-        let _ = self.demand_changes.0.force_send(());
+        self.demand_changes.0.notify();
     }
 }
 
@@ -292,7 +289,7 @@ impl Inner {
 
     fn notify_camera(&self) {
         if let Some(notifier) = &self.notifier {
-            notifier.ring();
+            notifier.notify();
         }
     }
 }

@@ -14,7 +14,10 @@ use super::{
     status::Condition,
     stream::{Stream, TooManyRenditions},
 };
-use crate::media::{Picture, RenditionRequest};
+use crate::{
+    media::{Picture, RenditionRequest},
+    sync::{Notified, Notifier},
+};
 
 /// What a viewer must show next.
 #[derive(Clone, Debug)]
@@ -33,7 +36,7 @@ pub struct Subscription {
     stream: Arc<Stream>,
     number: u64,
     pictures: Receiver<Arc<Picture>>,
-    changes: Receiver<()>,
+    changes: Notified,
     skipped: Arc<AtomicU64>,
 }
 
@@ -47,7 +50,7 @@ impl Stream {
         inner.admit(rendition_request, None)?;
         let number = inner.subscribers.number();
         let (picture_sender, pictures) = bounded(1);
-        let (changes_sender, changes) = bounded(1);
+        let (changes_sender, changes) = Notifier::pair();
         let skipped = Arc::new(AtomicU64::new(0));
         let mailbox = (picture_sender, pictures.clone());
         let subscription =
@@ -76,7 +79,7 @@ impl Subscription {
             Picture(Arc<Picture>),
             Closed,
         }
-        let change = async { self.changes.recv().await.map_or(Event::Closed, |()| Event::StateChange) };
+        let change = async { if self.changes.changed().await { Event::StateChange } else { Event::Closed } };
         let picture = async { self.pictures.recv().await.map_or(Event::Closed, Event::Picture) };
         match change.or(picture).await {
             Event::StateChange => ViewEvent::StateChange(self.condition()),

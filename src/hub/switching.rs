@@ -3,13 +3,10 @@
 
 use std::sync::Arc;
 
-use smol::{
-    channel::Receiver,
-    future::{self, FutureExt},
-};
+use smol::future::{self, FutureExt};
 
 use super::{channel::Channel, select::ViewerGuard, status::Condition, stream::Stream};
-use crate::media::RenditionRequest;
+use crate::{media::RenditionRequest, sync::Notified};
 
 /// A subscription to either stream of a camera.
 pub(super) trait Feed: Sized {
@@ -42,7 +39,7 @@ pub(super) struct Switch<F> {
     request: RenditionRequest,
     shown: F,
     awaited: Option<F>,
-    changes: Receiver<()>,
+    changes: Notified,
 }
 
 impl<F: Feed> Switch<F> {
@@ -96,11 +93,11 @@ impl<F: Feed> Switch<F> {
             }
         };
         let changed = async {
-            match changes.recv().await {
-                Ok(()) => Event::Changed,
+            if !changes.changed().await {
                 // The camera was removed, which the subscription reports.
-                Err(_closed) => future::pending().await,
+                future::pending::<()>().await;
             }
+            Event::Changed
         };
         let shown = async { Event::Shown(wait(shown).await) };
         awaited.or(changed).or(shown).await

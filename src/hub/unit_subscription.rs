@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use smol::channel::{Receiver, bounded};
-
 use super::{
     status::Condition,
     stream::{Next, Stream},
     unit_queue::{QueuedUnit, UnitQueue},
 };
-use crate::media::AccessUnit;
+use crate::{
+    media::AccessUnit,
+    sync::{Notified, Notifier},
+};
 
 /// What such a viewer is given next.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub struct UnitSubscription {
     stream: Arc<Stream>,
     number: u64,
     /// Notified, at least once, when there is something to take.
-    notified: Receiver<()>,
+    notified: Notified,
 }
 
 impl Stream {
@@ -45,7 +46,7 @@ impl Stream {
     fn subscribe_units_from(self: &Arc<Self>, kept_group: bool) -> UnitSubscription {
         let inner = &mut *self.inner();
         let number = inner.subscribers.number();
-        let (notify, notified) = bounded(1);
+        let (notify, notified) = Notifier::pair();
         if !inner.subscribers.is_closed() {
             let begin: &[AccessUnit] = if kept_group && inner.is_live() { inner.gop_cache.units() } else { &[] };
             inner.subscribers.add_units(number, UnitQueue::new(begin), notify);
@@ -63,7 +64,7 @@ impl UnitSubscription {
     /// Waits until there is something to take. Cancel-safe: dropping the future loses nothing.
     pub async fn ready(&self) {
         while !self.stream.inner().subscribers.has_next(self.number) {
-            if self.notified.recv().await.is_err() {
+            if !self.notified.changed().await {
                 return;
             }
         }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use ::log::Level;
+use ::time::OffsetDateTime;
 
 /// Writes lines to stderr, with the time in front unless the journal records the time itself.
 pub struct StderrSink {
@@ -61,26 +62,13 @@ fn word(level: Level) -> &'static str {
     }
 }
 
-/// Formats Unix seconds as `2026-11-22T17:32:53Z`.
+/// Formats Unix seconds as `2026-11-22T17:32:53Z`; after the year 9999 as in 1970.
 fn utc(unix: u64) -> String {
-    let (days, seconds) = (unix / 86_400, unix % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Returns year, month and day of the day `days` after 1970-01-01, in the Gregorian calendar. Years
-/// are counted from March, so that the leap day is the last day of its year.
-fn date(days: u64) -> (u64, u64, u64) {
-    let since_0000_march = days + 719_468;
-    let era = since_0000_march / 146_097; // of 400 years
-    let day_of_era = since_0000_march % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+    let time = i64::try_from(unix).ok().and_then(|unix| OffsetDateTime::from_unix_timestamp(unix).ok());
+    let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = time.to_calendar_date();
+    let (hour, minute, second) = time.to_hms();
+    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z", u8::from(month))
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use std::{
 use ::log::Level;
 use ::syslog::{Facility, Formatter3164, LogFormat};
 
+use crate::text::counted;
+
 /// The socket of syslogd, on every Linux.
 pub const SYSLOG_SOCKET: &str = "/dev/log";
 
@@ -98,8 +100,8 @@ impl SyslogSink {
             }
         }
         if self.lost > 0 && self.waiting.len() < MAX_WAITING {
-            let lines = if self.lost == 1 { "line" } else { "lines" };
-            let text = format!("log: {} {lines} lost while syslogd was away", std::mem::take(&mut self.lost));
+            let lines = counted(std::mem::take(&mut self.lost), "line");
+            let text = format!("log: {lines} lost while syslogd was away");
             let line = self.format(Level::Warn, &text);
             if !self.waiting.is_empty() || !self.transmit(&line, now) {
                 self.waiting.push_back(line);

@@ -4,7 +4,7 @@
 //! count as an attempt. Cameras lock accounts after a few wrong passwords, so this module stops
 //! after two refusals of a password.
 
-use std::fmt;
+use std::{error, fmt, str::FromStr};
 
 use super::{
     challenge::Challenge,
@@ -30,7 +30,7 @@ pub enum Authentication {
 }
 
 impl Authentication {
-    const WORDS: [(Self, &str); 7] = [
+    const NAMES: [(Self, &str); 7] = [
         (Self::Open, "open"),
         (Self::Digest(Algorithm::Md5), "digest-md5"),
         (Self::Digest(Algorithm::Sha256), "digest-sha-256"),
@@ -41,13 +41,30 @@ impl Authentication {
     ];
 
     /// Returns the name of the login kind for files and interfaces.
-    pub fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(known, _)| *known == self).map_or("", |(_, word)| word)
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES.iter().find(|(known, _)| *known == self).map_or("", |(_, name)| name)
     }
+}
 
-    /// The inverse of [`word`](Self::word); `None` for any other text.
-    pub fn from_word(text: &str) -> Option<Self> {
-        Self::WORDS.iter().find(|(_, word)| *word == text).map(|(known, _)| *known)
+/// A text that names no [`Authentication`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownAuthentication;
+
+impl fmt::Display for UnknownAuthentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no known authentication has this name")
+    }
+}
+
+impl error::Error for UnknownAuthentication {}
+
+/// The inverse of [`Authentication::as_str`].
+impl FromStr for Authentication {
+    type Err = UnknownAuthentication;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::NAMES.iter().find(|(_, name)| *name == text);
+        found.map(|(known, _)| *known).ok_or(UnknownAuthentication)
     }
 }
 
@@ -190,8 +207,8 @@ impl Login {
             Attempt::Digest { token, .. } => {
                 let algorithm = self.challenge(path).map(|session| session.algorithm);
                 let both = Authentication::DigestAndUsernameToken;
-                let way = if token.is_some() { both } else { Authentication::Digest };
-                self.known = algorithm.map(way).or(self.known);
+                let authentication = if token.is_some() { both } else { Authentication::Digest };
+                self.known = algorithm.map(authentication).or(self.known);
             }
             Attempt::Token(clock) => self.known = Some(Authentication::UsernameToken(clock)),
         }
@@ -418,7 +435,7 @@ mod tests {
 
     #[test]
     fn both_logins_survive_a_stale_nonce_and_are_remembered() {
-        let hint = Authentication::from_word("digest-md5-and-username-token");
+        let hint = "digest-md5-and-username-token".parse().ok();
         assert_eq!(hint, Some(Authentication::DigestAndUsernameToken(Algorithm::Md5)));
         let mut login = Login::new(true, hint);
         assert_eq!(refuse(&mut login, Attempt::Bare, &[MD5, SHA], 0), Next::Try(BOTH));
@@ -488,11 +505,11 @@ mod tests {
     }
 
     #[test]
-    fn words_of_an_authentication_read_back() {
-        for (mode, word) in Authentication::WORDS {
-            assert_eq!((Authentication::from_word(word), mode.word()), (Some(mode), word));
+    fn names_of_authentications_read_back() {
+        for (mode, name) in Authentication::NAMES {
+            assert_eq!((name.parse(), mode.as_str()), (Ok(mode), name));
         }
-        assert_eq!(Authentication::from_word(""), None);
+        assert_eq!("".parse::<Authentication>(), Err(UnknownAuthentication));
     }
 
     fn by_fault() -> Refused<'static> {

@@ -9,47 +9,46 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-const SECONDS_PER_DAY: i64 = 86_400;
+use ::time::{Date, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 /// Clocks that differ by at most this many seconds count as equal; the strictest camera known
 /// allows 5.
 const SAME_CLOCK: u64 = 5;
 
-/// A date and time of day as a camera reports it, without a time zone.
+/// A date and time of day as a camera reports it, without a time zone; in the years 1970 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CivilTime {
-    /// 1970 to 9999.
-    pub year: i64,
-    pub month: i64,
-    pub day: i64,
-    pub hour: i64,
-    pub minute: i64,
-    /// 0 to 60: a leap second is possible.
-    pub second: i64,
-}
+pub struct CivilTime(PrimitiveDateTime);
 
 impl CivilTime {
-    /// Returns `None` unless the numbers are a real date and time from 1970 on.
+    /// From year, month and day, and hour, minute and second. A leap second is the first second of
+    /// the next minute. Returns `None` unless the numbers are a real date and time from 1970 on.
     pub fn new(date: [i64; 3], time: [i64; 3]) -> Option<Self> {
         let [year, month, day] = date;
-        let [hour, minute, second] = time;
-        let possible = (1970..=9999).contains(&year)
-            && (1..=12).contains(&month)
-            && (1..=days_in_month(year, month)).contains(&day)
-            && (0..=23).contains(&hour)
-            && (0..=59).contains(&minute)
-            && (0..=60).contains(&second);
-        possible.then_some(Self { year, month, day, hour, minute, second })
+        let year = i32::try_from(year).ok().filter(|year| *year >= 1970)?;
+        let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
+        let date = Date::from_calendar_date(year, month, u8::try_from(day).ok()?).ok()?;
+        let [hour, minute, second] = time.map(u8::try_from);
+        let (hour, minute, second) = (hour.ok()?, minute.ok()?, second.ok()?);
+        let leap = Duration::seconds(i64::from(second == 60));
+        let time = Time::from_hms(hour, minute, if second == 60 { 59 } else { second }).ok()?;
+        PrimitiveDateTime::new(date, time).checked_add(leap).map(Self)
+    }
+
+    /// Year, month and day.
+    pub fn date(self) -> [i64; 3] {
+        let (year, month, day) = self.0.to_calendar_date();
+        [i64::from(year), i64::from(u8::from(month)), i64::from(day)]
+    }
+
+    /// Hour, minute and second.
+    pub fn time(self) -> [i64; 3] {
+        let (hour, minute, second) = self.0.as_hms();
+        [hour, minute, second].map(i64::from)
     }
 
     /// Returns the seconds since 1970, with the fields read as UTC.
     pub fn to_unix(self) -> i64 {
-        // Days before each year and month, counted from March so that the leap day is the last day.
-        let year = if self.month <= 2 { self.year - 1 } else { self.year };
-        let month = (self.month + 9) % 12;
-        let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + self.day - 1;
-        // There are 719 468 days between 0000-03-01 and 1970-01-01.
-        (days - 719_468) * SECONDS_PER_DAY + self.hour * 3600 + self.minute * 60 + self.second
+        self.0.assume_utc().unix_timestamp()
     }
 
     /// Parses the `Date` field of an HTTP response in its usual form,
@@ -68,40 +67,17 @@ impl CivilTime {
 
     /// The inverse of [`to_unix`](Self::to_unix), limited to the years 1970 to 9999.
     pub fn from_unix(seconds: i64) -> Self {
-        let seconds = seconds.clamp(0, 253_402_300_799);
-        let (days, rest) = (seconds / SECONDS_PER_DAY, seconds % SECONDS_PER_DAY);
-        let days = days + 719_468;
-        let (era, day_of_era) = (days / 146_097, days % 146_097);
-        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month = (5 * day_of_year + 2) / 153;
-        let month_from_january = if month < 10 { month + 3 } else { month - 9 };
-        Self {
-            year: era * 400 + year_of_era + i64::from(month_from_january <= 2),
-            month: month_from_january,
-            day: day_of_year - (153 * month + 2) / 5 + 1,
-            hour: rest / 3600,
-            minute: rest / 60 % 60,
-            second: rest % 60,
-        }
+        let time = OffsetDateTime::from_unix_timestamp(seconds.clamp(0, 253_402_300_799));
+        let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        Self(PrimitiveDateTime::new(time.date(), time.time()))
     }
 }
 
 /// As ISO 8601 without a zone: `2026-01-13T18:40:31`.
 impl fmt::Display for CivilTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { year, month, day, hour, minute, second } = self;
+        let ([year, month, day], [hour, minute, second]) = (self.date(), self.time());
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
-    }
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
     }
 }
 
@@ -161,19 +137,32 @@ mod tests {
     }
 
     #[test]
-    fn every_day_to_2200_reads_back() {
-        for day in 0..84_000 {
-            let seconds = day * SECONDS_PER_DAY + day % SECONDS_PER_DAY;
+    fn unix_time_reads_back_within_its_years() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00"),
+            (951_868_799, "2000-02-29T23:59:59"),
+            (4_107_542_400, "2100-03-01T00:00:00"),
+            (253_402_300_799, "9999-12-31T23:59:59"),
+        ] {
             let civil = CivilTime::from_unix(seconds);
-            assert_eq!(civil.to_unix(), seconds);
-            let again = CivilTime::new([civil.year, civil.month, civil.day], [civil.hour, civil.minute, civil.second]);
-            assert_eq!(again, Some(civil));
+            assert_eq!((civil.to_unix(), civil.to_string().as_str()), (seconds, text));
         }
+        assert_eq!(CivilTime::from_unix(-1), CivilTime::from_unix(0));
+        assert_eq!(CivilTime::from_unix(i64::MAX), CivilTime::from_unix(253_402_300_799));
+    }
+
+    #[test]
+    fn leap_second_is_the_first_of_the_next_minute() {
+        let civil = CivilTime::new([2016, 12, 31], [23, 59, 60]).unwrap();
+        assert_eq!(civil.to_string(), "2017-01-01T00:00:00");
+        assert_eq!(CivilTime::new([9999, 12, 31], [23, 59, 60]), None);
     }
 
     #[test]
     fn impossible_dates_are_refused() {
-        for date in [[2023, 2, 29], [1900, 1, 1], [2024, 13, 1], [2024, 0, 1], [2024, 4, 31], [2024, 1, 0]] {
+        for date in
+            [[2023, 2, 29], [1900, 1, 1], [2024, 13, 1], [2024, 0, 1], [2024, 4, 31], [2024, 1, 0], [10_000, 1, 1]]
+        {
             assert_eq!(CivilTime::new(date, [0, 0, 0]), None, "{date:?}");
         }
         for time in [[24, 0, 0], [0, 60, 0], [0, 0, 61], [-1, 0, 0]] {

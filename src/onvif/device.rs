@@ -87,7 +87,7 @@ impl<'a> Device<'a> {
     pub async fn learn_clock(&mut self) -> Result<(), Error> {
         match self.ask(CLOCK, "", Access::PreAuth).await {
             Ok(answer) => {
-                self.offset = offset_told(&answer);
+                self.offset = reported_offset(&answer);
                 Ok(())
             }
             Err(Error::NoCredentials { .. } | Error::Denied { .. }) => Ok(()),
@@ -238,7 +238,7 @@ impl<'a> Device<'a> {
         let port = service.ports.first().copied().unwrap_or(self.target.port);
         let response = self.send(port, &service.path, &operation, Attempt::Bare).await;
         let answered =
-            response.ok().and_then(|response| soap::open(&response).ok()).and_then(|answer| offset_told(&answer));
+            response.ok().and_then(|response| soap::open(&response).ok()).and_then(|answer| reported_offset(&answer));
         let before = self.offset;
         // A device that does not report its clock may still put a date on its refusals.
         self.offset = answered.or_else(|| date_offset(refusal)).or(before);
@@ -286,12 +286,7 @@ impl<'a> Device<'a> {
             }
         }
         let (lines, body) = operation.to_http(self.form, &security);
-        let host = in_brackets(self.target.host.split('%').next().unwrap_or(""));
-        format!(
-            "POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}{lines}Content-Length: {length}\r\n\
-             Accept-Encoding: identity\r\nConnection: close\r\n\r\n{body}",
-            length = body.len()
-        )
+        http_client::post(&self.target.host, port, path, &format!("{authorization}{lines}"), &body)
     }
 
     /// Returns another dialect to try after `refusal`, while it is
@@ -366,7 +361,7 @@ impl DeviceInformation {
 }
 
 /// Returns the clock offset in the response to [`CLOCK`].
-fn offset_told(answer: &Element) -> Option<Offset> {
+fn reported_offset(answer: &Element) -> Option<Offset> {
     let theirs = responses::device_time(answer).for_login()?;
     Some(Offset::between(theirs.to_unix(), clock::now()))
 }

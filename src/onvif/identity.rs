@@ -9,7 +9,8 @@ use crate::http_client::Limits;
 /// What a device reports about itself without a login. All of it may be missing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Identity {
-    /// The identity of WS-Discovery; stable across addresses. Compare with [`is_same_endpoint`].
+    /// The identity of WS-Discovery; stable across addresses. Compare as
+    /// [`DeviceId`](crate::device_id::DeviceId).
     pub endpoint: Option<String>,
     /// Requested only if there is no `endpoint`. Not always unique.
     pub serial: Option<String>,
@@ -25,16 +26,16 @@ pub struct Identity {
 pub async fn identity(host: &str, port: u16, limits: Limits) -> Result<Identity, Error> {
     let target = Target { host: host.to_owned(), port, credentials: None };
     let mut device = Device::new(&target, None, limits);
-    let mut stranger = PeerState::Silent;
-    let endpoint = stranger.take(device.endpoint().await)?.flatten();
+    let mut peer = PeerState::Silent;
+    let endpoint = peer.take(device.endpoint().await)?.flatten();
     if endpoint.is_some() {
         return Ok(Identity { endpoint, ..Identity::default() });
     }
-    let information = stranger.take(device.information_with(Access::Anonymous).await)?;
+    let information = peer.take(device.information_with(Access::Anonymous).await)?;
     let serial = information.map(|information| information.serial).filter(|serial| !serial.is_empty());
-    let hardware_addresses = stranger.take(device.hardware_addresses().await)?.unwrap_or_default();
-    match stranger {
-        PeerState::Babbles(error) => Err(error),
+    let hardware_addresses = peer.take(device.hardware_addresses().await)?.unwrap_or_default();
+    match peer {
+        PeerState::NotOnvif(error) => Err(error),
         PeerState::Silent | PeerState::Speaks => Ok(Identity { endpoint, serial, hardware_addresses }),
     }
 }
@@ -43,7 +44,7 @@ pub async fn identity(host: &str, port: u16, limits: Limits) -> Result<Identity,
 enum PeerState {
     Silent,
     /// Its responses are not ONVIF; this is the first error.
-    Babbles(Error),
+    NotOnvif(Error),
     /// One response was ONVIF, maybe only a refusal.
     Speaks,
 }
@@ -63,35 +64,10 @@ impl PeerState {
             Err(error) if error.is_final() => Err(error),
             Err(error) => {
                 if matches!(self, Self::Silent) {
-                    *self = Self::Babbles(error);
+                    *self = Self::NotOnvif(error);
                 }
                 Ok(None)
             }
         }
-    }
-}
-
-/// Whether two endpoint references name the same device: `urn:`, `uuid:`, case and surrounding
-/// white space do not count. An empty one names no device.
-pub fn is_same_endpoint(one: &str, other: &str) -> bool {
-    let plain = |text: &str| {
-        let text = text.trim().to_ascii_lowercase();
-        let text = text.strip_prefix("urn:").unwrap_or(&text);
-        text.strip_prefix("uuid:").unwrap_or(text).to_owned()
-    };
-    let one = plain(one);
-    !one.is_empty() && one == plain(other)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn endpoints_are_compared_without_their_trimmings() {
-        assert!(is_same_endpoint(" urn:uuid:5F5A69C2-e0ae ", "5f5a69c2-E0AE"));
-        assert!(is_same_endpoint("uuid:1", "urn:uuid:1"));
-        assert!(!is_same_endpoint("urn:uuid:1", "urn:uuid:2"));
-        assert!(!is_same_endpoint("", "urn:uuid:"));
     }
 }

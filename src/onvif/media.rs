@@ -132,7 +132,7 @@ impl<'a> Media<'a> {
 
     /// Returns the number of video inputs of the device if its `profiles` do not name theirs;
     /// `None`: they do, or the device does not report the number either.
-    async fn untold_sources(&mut self, profiles: &[Profile]) -> Option<usize> {
+    async fn source_count_of_device(&mut self, profiles: &[Profile]) -> Option<usize> {
         if profiles.iter().any(|profile| profile.source.is_some()) {
             return None;
         }
@@ -289,8 +289,8 @@ impl<'a> Media<'a> {
         if profiles.iter().any(|profile| profile.encoding.is_some()) {
             profiles.retain(|profile| profile.encoding.is_some());
         }
-        let untold = self.untold_sources(&profiles).await;
-        if profile_choice::are_of_several_sources(&profiles) || untold.is_some_and(|count| count > 1) {
+        let source_count = self.source_count_of_device(&profiles).await;
+        if profile_choice::are_of_several_sources(&profiles) || source_count.is_some_and(|count| count > 1) {
             return Err(Error::SeveralSources { device: self.device.name(), offered: profiles });
         }
         let mut failure = None;
@@ -316,7 +316,7 @@ impl<'a> Media<'a> {
     /// [`Error::NoSmallProfile`] if none of these is smaller.
     pub async fn smaller(&mut self, main: &str) -> Result<(Profile, Streams), Error> {
         let profiles = self.profiles().await?;
-        let one_source = self.untold_sources(&profiles).await == Some(1);
+        let one_source = self.source_count_of_device(&profiles).await == Some(1);
         let profile = profile_choice::small(&profiles, main, one_source).map_err(|none| match none {
             NoChoice::SourceUnknown => Error::UnknownSource { device: self.device.name(), profile: main.to_owned() },
             NoChoice::NoneSmaller => Error::NoSmallProfile { device: self.device.name() },

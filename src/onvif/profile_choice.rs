@@ -107,9 +107,9 @@ mod tests {
 
     #[test]
     fn profile_whose_source_is_unknown_is_never_taken_for_one_of_the_same_camera() {
-        let untold = [profile("a", HD, "", ""), profile("b", SMALL, "", "")];
-        assert_eq!(chosen(&untold, "a", false), Err(NoChoice::SourceUnknown));
-        assert_eq!(chosen(&untold, "a", true), Ok("b".to_owned()), "a device with one input shows one camera");
+        let unknown = [profile("a", HD, "", ""), profile("b", SMALL, "", "")];
+        assert_eq!(chosen(&unknown, "a", false), Err(NoChoice::SourceUnknown));
+        assert_eq!(chosen(&unknown, "a", true), Ok("b".to_owned()), "a device with one input shows one camera");
         let half = [profile("a", HD, "1", ""), profile("b", SMALL, "", "")];
         assert_eq!(chosen(&half, "a", false), Err(NoChoice::NoneSmaller));
         assert_eq!(chosen(&half, "nosuch", false), Err(NoChoice::SourceUnknown));
@@ -141,11 +141,11 @@ mod tests {
 
     #[test]
     fn sources_are_counted_only_as_far_as_they_are_told() {
-        let (one, two, untold) = (profile("a", HD, "1", "x"), profile("b", HD, "2", ""), profile("c", HD, "", ""));
-        assert!(are_of_several_sources([&one, &untold, &two]));
-        assert!(!are_of_several_sources([&one, &untold]));
+        let (one, two, unknown) = (profile("a", HD, "1", "x"), profile("b", HD, "2", ""), profile("c", HD, "", ""));
+        assert!(are_of_several_sources([&one, &unknown, &two]));
+        assert!(!are_of_several_sources([&one, &unknown]));
         assert!(are_of_one_source([&one, &profile("d", HD, "1", "y")]));
-        assert!(!are_of_one_source([&one, &untold]));
+        assert!(!are_of_one_source([&one, &unknown]));
         assert!(!are_of_one_source([&one, &two]));
     }
 }

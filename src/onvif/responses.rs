@@ -5,6 +5,7 @@
 
 use super::clock::CivilTime;
 use crate::{
+    device_id::Mac,
     media::Size,
     xml::{Element, filter::Outline},
 };
@@ -188,23 +189,10 @@ pub fn host_name(response: &Element) -> Option<String> {
 pub fn hardware_addresses(response: &Element) -> Vec<String> {
     let mut addresses: Vec<String> = Vec::new();
     for interface in response.all("NetworkInterfaces") {
-        let address = interface.text_at(&["Info", "HwAddress"]).and_then(hardware_address);
+        let address = interface.text_at(&["Info", "HwAddress"]).and_then(Mac::new).map(|mac| mac.to_string());
         addresses.extend(address.filter(|address| !addresses.contains(address)));
     }
     addresses
-}
-
-/// Returns `text`, with any separators, as six bytes in lower case; `None`
-/// unless it can belong to one device.
-fn hardware_address(text: &str) -> Option<String> {
-    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-    let separated = text.chars().all(|c| c.is_ascii_hexdigit() || ":-. ".contains(c));
-    let bytes: Vec<u8> =
-        (0..12).step_by(2).filter_map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect();
-    // The lowest bit of the first byte marks groups of devices.
-    let single = bytes.first().is_some_and(|first| first & 1 == 0) && bytes.iter().any(|byte| *byte != 0);
-    let written: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    (separated && digits.len() == 12 && single).then(|| written.join(":"))
 }
 
 #[cfg(test)]
@@ -227,7 +215,7 @@ mod tests {
             |inner: String| device_time(&element(&format!("<R><SystemDateAndTime>{inner}</SystemDateAndTime></R>")));
         let both = answer(time("LocalDateTime", 9) + &time("UTCDateTime", 1));
         assert_eq!(both.for_login().unwrap().to_string(), "2024-05-04T01:02:03");
-        assert_eq!(answer(time("LocalDateTime", 9)).for_login().unwrap().hour, 9);
+        assert_eq!(answer(time("LocalDateTime", 9)).for_login().unwrap().to_string(), "2024-05-04T09:02:03");
         assert_eq!(answer(time("UTCDateTime", 25)).for_login(), None);
         assert_eq!(answer(String::new()).for_login(), None);
     }
@@ -269,8 +257,8 @@ mod tests {
         for answer in [one, two] {
             assert_eq!(profiles(&element(&answer)).remove(0).source.as_ref(), Some(&expected), "{answer}");
         }
-        let untold = "<R><Profiles token='1'><VideoSourceConfiguration token='v'/></Profiles></R>";
-        assert_eq!(profiles(&element(untold)).remove(0).source, None);
+        let without_source = "<R><Profiles token='1'><VideoSourceConfiguration token='v'/></Profiles></R>";
+        assert_eq!(profiles(&element(without_source)).remove(0).source, None);
         assert_eq!(video_source_count(&element("<R><VideoSources token='a'/><VideoSources token='b'/></R>")), 2);
     }
 

@@ -44,7 +44,7 @@ pub fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
     let new = directory.join(format!("{name}.new"));
     // An unfinished file of a process that was killed.
-    forgive_absence(fs::remove_file(&new))?;
+    ignore_not_found(fs::remove_file(&new))?;
     let placed = write_through(&new, bytes).and_then(|()| fs::rename(&new, directory.join(name)));
     if placed.is_err() {
         // Only to tidy up: it would use space on a disk that may be full.
@@ -59,8 +59,8 @@ pub fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// If one of them exists and cannot be removed.
 pub fn remove(directory: &Path, name: &str) -> io::Result<()> {
-    forgive_absence(fs::remove_file(directory.join(format!("{name}.new"))))?;
-    forgive_absence(fs::remove_file(directory.join(name)))
+    ignore_not_found(fs::remove_file(directory.join(format!("{name}.new"))))?;
+    ignore_not_found(fs::remove_file(directory.join(name)))
 }
 
 /// The names in `directory` that are UTF-8; none if it cannot be listed.
@@ -85,7 +85,7 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
     }
 }
 
-fn forgive_absence(removed: io::Result<()>) -> io::Result<()> {
+fn ignore_not_found(removed: io::Result<()>) -> io::Result<()> {
     removed.or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) })
 }
 

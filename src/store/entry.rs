@@ -7,7 +7,10 @@ use std::{error, fmt};
 
 use serde_json::{Value, json};
 
-use crate::camera::{CameraId, Source, StreamSource, StreamUri};
+use crate::{
+    camera::{CameraId, Source, StreamSource, StreamUri},
+    device_id::DeviceId,
+};
 
 /// Incremented when an older agent would misread a file. Files of other formats are ignored, never
 /// converted: the camera gives everything again.
@@ -39,17 +42,17 @@ pub struct ConfigFingerprint {
     pub host: Option<String>,
     pub port: u16,
     pub profile: Option<String>,
-    /// Normalised.
+    /// As [`DeviceId::to_urn`] writes it.
     pub uuid: Option<String>,
 }
 
 /// What distinguishes a camera from others; each part is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// The WS-Discovery endpoint reference; see [`normalised_endpoint`].
+    /// The WS-Discovery endpoint reference, as [`DeviceId::to_urn`] writes it.
     pub endpoint: Option<String>,
     pub serial: Option<String>,
-    /// See [`normalised_mac`].
+    /// As [`Mac`](crate::device_id::Mac) is written.
     pub mac: Option<String>,
 }
 
@@ -108,7 +111,7 @@ impl ConfigFingerprint {
                 host: host.clone(),
                 port: *port,
                 profile: profile.clone(),
-                uuid: uuid.as_deref().map(normalised_endpoint),
+                uuid: uuid.as_deref().and_then(DeviceId::new).map(|id| id.to_urn()),
             }),
         }
     }
@@ -187,26 +190,6 @@ pub fn is_ours(text: &str) -> bool {
     serde_json::from_str::<Value>(text).is_ok_and(|json| json["maker"] == MAKER)
 }
 
-/// The normal form of a device identity: `urn:uuid:` and lower case for a UUID, with or without
-/// prefix or braces; other identities only lose the blanks around them.
-pub fn normalised_endpoint(text: &str) -> String {
-    let text = text.trim();
-    let lower = text.to_ascii_lowercase();
-    let bare = lower.strip_prefix("urn:").unwrap_or(&lower);
-    let prefixed = bare.strip_prefix("uuid:");
-    let uuid = prefixed.unwrap_or(bare).trim_matches(['{', '}']);
-    let looks_like_one = uuid.len() == 36 && uuid.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    if prefixed.is_some() || looks_like_one { format!("urn:uuid:{uuid}") } else { text.to_owned() }
-}
-
-/// `00:11:22:aa:bb:cc` for twelve hexadecimal digits with any usual separators; else `None`.
-pub fn normalised_mac(text: &str) -> Option<String> {
-    let digits: Vec<char> = text.trim().chars().filter(|c| !":-. ".contains(*c)).collect();
-    let valid = digits.len() == 12 && digits.iter().all(char::is_ascii_hexdigit);
-    let pairs = digits.chunks(2).map(|pair| pair.iter().map(char::to_ascii_lowercase).collect::<String>());
-    valid.then(|| pairs.collect::<Vec<_>>().join(":"))
-}
-
 fn required<T>(json: &Value, name: &'static str, read: fn(&Value) -> Option<T>) -> Result<T, ParseError> {
     read(&json[name]).ok_or(ParseError::Field(name))
 }
@@ -258,7 +241,7 @@ mod tests {
         CameraRecord {
             fingerprint: ConfigFingerprint { host: Some("192.168.1.64".into()), port: 80, profile: None, uuid: None },
             identity: Identity {
-                endpoint: Some(normalised_endpoint("uuid:5F5A")),
+                endpoint: Some("urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064".into()),
                 serial: Some("7".into()),
                 mac: None,
             },
@@ -356,21 +339,5 @@ mod tests {
             assert_eq!(CameraRecord::from_text(&text.replace(from, to), &gate()), Err(damage), "{to}");
         }
         assert_eq!(CameraRecord::from_text("[]", &gate()), Err(ParseError::OtherFormat));
-    }
-
-    #[test]
-    fn identities_are_compared_in_one_spelling() {
-        let uuid = "5f5a69c2-e0ae-504f-829b-000000000064";
-        for spelling in ["urn:uuid:{}", "URN:UUID:{}", "uuid:{}", "{}", " {{}} "] {
-            let text = spelling.replace("{}", &uuid.to_uppercase());
-            assert_eq!(normalised_endpoint(&text), format!("urn:uuid:{uuid}"), "{text}");
-        }
-        assert_eq!(normalised_endpoint(" http://Camera/7 "), "http://Camera/7");
-        for text in ["00:11:22:AA:bb:CC", "00-11-22-aa-bb-cc", "001122aabbcc", " 0011.22AA.BBCC"] {
-            assert_eq!(normalised_mac(text).as_deref(), Some("00:11:22:aa:bb:cc"), "{text}");
-        }
-        for text in ["", "00:11:22:aa:bb", "00:11:22:aa:bb:cg", "00:11:22:aa:bb:cc:dd"] {
-            assert_eq!(normalised_mac(text), None, "{text}");
-        }
     }
 }

@@ -204,7 +204,7 @@ impl Admission {
 
 /// Logs the refusal; the log combines equal lines.
 fn refused(refusal: Refusal) -> Refusal {
-    log::warn!("web: refused a newcomer: {refusal}");
+    log::warn!("web: refused a client: {refusal}");
     refusal
 }
 

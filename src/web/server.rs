@@ -6,10 +6,7 @@ use std::{
     time::Instant,
 };
 
-use smol::{
-    channel::{Receiver, Sender, bounded},
-    future::FutureExt,
-};
+use smol::future::FutureExt;
 
 use crate::web::{
     admission::gate::Gate,
@@ -26,7 +23,7 @@ use crate::web::{
 use crate::{
     config::WebOrigin,
     hub::{AgentStatus, Hub},
-    sync::Mutex,
+    sync::{Latch, Mutex},
 };
 
 /// What is served, to whom, and how much of it. Clones share all of it; each listener has its own
@@ -148,24 +145,23 @@ impl Web {
 pub(super) struct ShutdownSignal {
     why: Arc<OnceLock<String>>,
     /// Closed when the signal is given; nothing is ever sent.
-    bell: (Sender<()>, Receiver<()>),
+    latch: Latch,
 }
 
 impl ShutdownSignal {
     pub fn new() -> Self {
-        Self { why: Arc::default(), bell: bounded(1) }
+        Self { why: Arc::default(), latch: Latch::default() }
     }
 
     /// Gives the signal; the first reason is kept.
     pub fn tell(&self, why: String) {
         let _ = self.why.set(why);
-        self.bell.0.close();
+        self.latch.set();
     }
 
     /// Waits for the signal; returns the reason.
     pub async fn heard(&self) -> String {
-        // The only possible result is that the channel was closed.
-        let _closed = self.bell.1.recv().await;
+        self.latch.wait().await;
         self.why.get().cloned().unwrap_or_default()
     }
 }

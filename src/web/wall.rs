@@ -12,12 +12,9 @@ pub mod ws_sender;
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Instant};
 
-use smol::{
-    Executor, Task,
-    channel::{Sender, bounded},
-    future::FutureExt,
-};
+use smol::{Executor, Task, future::FutureExt};
 
+use crate::sync::Latch;
 use crate::web::{
     Web,
     http::timeout_socket::Socket,
@@ -42,8 +39,8 @@ struct Wall<'a> {
     outbox: Outbox,
     tasks: &'a Executor<'static>,
     tiles: BTreeMap<u8, ActiveTile>,
-    /// Closed by the first tile that cannot send.
-    broken: Sender<()>,
+    /// Set by the first tile that cannot send.
+    broken: Latch,
     errors: usize,
     told_complaints: Vec<String>,
 }
@@ -53,19 +50,19 @@ pub async fn serve(socket: Socket, web: &Web, accepted: Accepted) -> io::Result<
     let (sender, mut receiver) = upgrade::open(socket, &accepted, &web.limits).await?.split();
     let outbox = Outbox::new(sender);
     let tasks = Executor::new();
-    let (broken, breaks) = bounded(1);
+    let broken = Latch::default();
     let wall = Wall {
         web,
         outbox: outbox.clone(),
         tasks: &tasks,
         tiles: BTreeMap::new(),
-        broken,
+        broken: broken.clone(),
         errors: 0,
         told_complaints: Vec::new(),
     };
     let end = tasks
         .run(wall.converse(&mut receiver).or(async {
-            let _closed = breaks.recv().await;
+            broken.wait().await;
             End::Gone
         }))
         .await;
@@ -93,7 +90,7 @@ impl Wall<'_> {
             // The page comes last, so that a page that sends a lot does not hide the other events.
             let event = async { Event::Stop(self.web.stopping().await) }
                 .or(async {
-                    let _changed = cameras_changed.recv().or(complaints_changed.recv()).await;
+                    let _changed = cameras_changed.changed().or(complaints_changed.changed()).await;
                     Event::Changed
                 })
                 .or(async { Event::Text(pulse.next_text(receiver, &outbox).await) })
@@ -191,7 +188,7 @@ impl Wall<'_> {
             let broken = self.broken.clone();
             let task = self.tasks.spawn(async move {
                 if task.run().await.is_err() {
-                    broken.close();
+                    broken.set();
                 }
             });
             self.tiles.insert(tile, ActiveTile { camera, orders, _task: task });

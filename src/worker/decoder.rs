@@ -45,7 +45,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoDecoder(codec) => write!(f, "no decoder for {}", codec.word()),
+            Self::NoDecoder(codec) => write!(f, "no decoder for {}", codec.as_str()),
             Self::Empty => write!(f, "a frame without data"),
             Self::Concealed => write!(f, "parts of the picture are missing"),
             Self::NoOutput => write!(f, "no picture came of {MAX_WITHOUT_PICTURE} frames"),
@@ -156,7 +156,7 @@ impl Decoder {
         // Earlier messages do not concern this unit.
         ffmpeg_log::take_decode_errors();
         self.inner.try_push(packet.with_pts(stamp).with_dts(stamp).freeze()).map_err(Error::Decode)?;
-        self.judge()
+        self.check_errors()
     }
 
     /// No unit follows: the decoder releases the pictures that it holds. It cannot be used again.
@@ -173,7 +173,7 @@ impl Decoder {
     /// [`Error::Take`], [`Error::Concealed`], [`Error::PixelFormat`].
     pub fn take(&mut self) -> Result<Option<Frame>, Error> {
         let taken = self.inner.take().map_err(Error::Take)?;
-        self.judge()?;
+        self.check_errors()?;
         let Some(frame) = taken else { return Ok(None) };
         self.without_picture = 0;
         let number = frame.pts().as_micros().and_then(|micros| u64::try_from(micros).ok()).unwrap_or(u64::MAX);
@@ -187,7 +187,7 @@ impl Decoder {
     }
 
     /// Discards pictures made of data that FFmpeg has just reported as damaged.
-    fn judge(&mut self) -> Result<(), Error> {
+    fn check_errors(&mut self) -> Result<(), Error> {
         if !ffmpeg_log::take_decode_errors() || self.lenient {
             return Ok(());
         }

@@ -61,7 +61,7 @@ impl LoadShedder {
 
     /// A key frame of `pixels`, received at `now`, comes next: returns whether the decoder is to
     /// skip the loop filter from here on.
-    pub fn judge(&mut self, now: UnixMicros, pixels: u64) -> bool {
+    pub fn check(&mut self, now: UnixMicros, pixels: u64) -> bool {
         if self.groups >= 2 && self.units >= MIN_GROUP {
             let fits = self.units <= MAX_GROUP_LEN && self.bytes * 8 * 100 >= self.units * pixels * DENSE;
             self.conclude(now, self.late * LATE >= self.units, fits);
@@ -111,7 +111,7 @@ mod tests {
                 self.load_shedding.note(bytes, unit < late);
             }
             self.now += 2_000_000;
-            self.load_shedding.judge(self.now, PIXELS)
+            self.load_shedding.check(self.now, PIXELS)
         }
 
         /// Seconds until the state is `without_loop_filter`, in groups of which `late` frames are

@@ -5,7 +5,7 @@ use std::{
     io,
     net::Shutdown,
     os::unix::net::UnixStream,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, PoisonError},
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use super::decode_cursor::{DecodeCursor, Group, Step};
 use crate::{
     ipc::{self, FromWorker, UnitAsPicture},
     media::{AccessUnit, Codec, Picture, Rendition},
+    sync::{Mutex, MutexGuard},
 };
 
 /// An agent that takes nothing for this long is stopped or stuck: the worker ends, and so does the
@@ -72,7 +73,7 @@ impl Shared {
     /// # Errors
     /// If the agent has ended, or took nothing for [`SEND_LIMIT`].
     pub fn tell(&self, message: &FromWorker) -> io::Result<()> {
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = self.out.lock();
         if let FromWorker::Unit(unit) = message {
             out.newest = Some((unit.sequence, Arc::clone(&unit.data)));
         }
@@ -85,7 +86,7 @@ impl Shared {
     /// As [`Shared::tell`].
     pub fn show(&self, picture: Picture) -> io::Result<()> {
         let Picture { rendition, sequence, .. } = picture;
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = self.out.lock();
         let is_newest = |(newest, data): &(u32, Arc<[u8]>)| *newest == sequence && Arc::ptr_eq(data, &picture.jpeg);
         let message = if out.newest.as_ref().is_some_and(is_newest) {
             FromWorker::UnitAsPicture(UnitAsPicture { rendition, sequence })
@@ -156,6 +157,6 @@ impl Shared {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

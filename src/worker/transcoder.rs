@@ -119,7 +119,7 @@ impl Transcoder {
     }
 
     /// Whether frames are decoded without the loop filter, because the processor is overloaded.
-    pub fn is_hasty(&self) -> bool {
+    pub fn is_without_loop_filter(&self) -> bool {
         self.without_loop_filter && self.decoder.is_some()
     }
 
@@ -128,7 +128,7 @@ impl Transcoder {
         let pixels = u64::from(size.width) * u64::from(size.height);
         let is_small = |wanted: Size| 2 * wanted.width <= size.width && 2 * wanted.height <= size.height;
         let without_loop_filter =
-            self.load_shedding.judge(now, pixels) && self.wanted.iter().all(|(rendition, _)| is_small(rendition.size));
+            self.load_shedding.check(now, pixels) && self.wanted.iter().all(|(rendition, _)| is_small(rendition.size));
         if without_loop_filter != self.without_loop_filter {
             self.without_loop_filter = without_loop_filter;
             // The existing decoder cannot be changed.

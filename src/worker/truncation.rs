@@ -34,7 +34,7 @@ const VIDEO_EVERY: UnixMicros = 5_000_000;
 
 /// After an inspection, suspicious H.265 frames that are not key frames pass for this long, in
 /// microseconds: a second and third small frame are small for the same reason.
-const PATIENCE: UnixMicros = 80_000;
+const MIN_INSPECTION_PAUSE: UnixMicros = 80_000;
 
 /// Bytes appended to each slice for the second decoding. A complete slice ends before them; for one
 /// cut short the decoder reads on into them and makes another picture.
@@ -59,7 +59,7 @@ struct Record {
     /// Whether the last inspected frame was damaged: the next may be, too.
     distrusted: bool,
     /// Doubled after each false suspicion: small frames may be normal for this camera.
-    patience: UnixMicros,
+    pause: UnixMicros,
 }
 
 impl TruncationDetector {
@@ -75,7 +75,7 @@ impl TruncationDetector {
     /// Mostly none. An inspection takes as long as decoding: a JPEG at an eighth of its size, or a
     /// frame of H.265 twice.
     pub fn passes(&mut self, unit: &AccessUnit) -> bool {
-        let (every, patient) = match self.codec {
+        let (every, pausing) = match self.codec {
             Codec::H264 => return true,
             Codec::H265 => (VIDEO_EVERY, !unit.key),
             Codec::Jpeg => (JPEG_EVERY, false),
@@ -88,7 +88,7 @@ impl TruncationDetector {
             // A group replayed for the next viewer.
             return !record.distrusted;
         }
-        let Some(suspicious) = record.wants_inspection(unit, every, patient) else {
+        let Some(suspicious) = record.wants_inspection(unit, every, pausing) else {
             record.note(unit.data.len());
             return true;
         };
@@ -156,24 +156,24 @@ fn alone(codec: Codec, unit: &[u8]) -> Result<Option<decoder::Frame>, decoder::E
 
 impl Record {
     fn new() -> Self {
-        Self { sizes: VecDeque::new(), inspected: None, distrusted: false, patience: PATIENCE }
+        Self { sizes: VecDeque::new(), inspected: None, distrusted: false, pause: MIN_INSPECTION_PAUSE }
     }
 
     /// `None` to let the unit pass. Otherwise, whether its size makes it suspicious.
-    fn wants_inspection(&self, unit: &AccessUnit, every: UnixMicros, patient: bool) -> Option<bool> {
+    fn wants_inspection(&self, unit: &AccessUnit, every: UnixMicros, pausing: bool) -> Option<bool> {
         // A clock that was set back must not postpone an inspection.
         let past = |time| self.inspected.is_none_or(|at| unit.taken < at || unit.taken - at >= time);
-        let suspicious = self.is_small(unit.data.len()) && past(if patient { self.patience } else { 0 });
+        let suspicious = self.is_small(unit.data.len()) && past(if pausing { self.pause } else { 0 });
         (self.distrusted || suspicious || past(every)).then_some(suspicious)
     }
 
     fn conclude(&mut self, unit: &AccessUnit, whole: bool, suspicious: bool) {
         self.inspected = Some(unit.taken);
         self.distrusted = !whole;
-        self.patience = match (whole, suspicious) {
-            (false, _) => PATIENCE,
-            (true, true) => (self.patience * 2).min(VIDEO_EVERY),
-            (true, false) => (self.patience / 2).max(PATIENCE),
+        self.pause = match (whole, suspicious) {
+            (false, _) => MIN_INSPECTION_PAUSE,
+            (true, true) => (self.pause * 2).min(VIDEO_EVERY),
+            (true, false) => (self.pause / 2).max(MIN_INSPECTION_PAUSE),
         };
         if whole {
             self.note(unit.data.len());

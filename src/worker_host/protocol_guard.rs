@@ -6,17 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::ipc::{FromWorker, UnitAsPicture};
+use crate::{
+    ipc::{FromWorker, UnitAsPicture},
+    rate_window::RateWindow,
+};
 
 /// Messages and their bytes are counted in windows of this length.
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Maximum number of messages in one window. 16 renditions and the stream itself at 60 frames per
 /// second are 1020; a network that held a stream back can deliver as many again at once.
-const MAX_MESSAGES: u32 = 5000;
+const MAX_MESSAGES: u64 = 5000;
 
 /// Maximum number of bytes in one window: four times what a camera sends through 1 Gbit/s.
-const MAX_BYTES: usize = 512 << 20;
+const MAX_BYTES: u64 = 512 << 20;
 
 /// A message that no working worker sends.
 #[derive(Debug, PartialEq)]
@@ -53,15 +56,20 @@ pub struct ProtocolGuard {
     described: bool,
     /// Whether a frame was sent.
     sent: bool,
-    window: Option<Instant>,
-    messages: u32,
-    bytes: usize,
+    messages: RateWindow,
+    bytes: RateWindow,
 }
 
 impl ProtocolGuard {
     /// Checks a worker whose first frame must have `first_sequence`.
     pub fn new(first_sequence: u32) -> Self {
-        Self { next_sequence: first_sequence, described: false, sent: false, window: None, messages: 0, bytes: 0 }
+        Self {
+            next_sequence: first_sequence,
+            described: false,
+            sent: false,
+            messages: RateWindow::new(WINDOW),
+            bytes: RateWindow::new(WINDOW),
+        }
     }
 
     /// Checks the next message.
@@ -102,12 +110,9 @@ impl ProtocolGuard {
     }
 
     fn count(&mut self, bytes: usize, now: Instant) -> Result<(), ProtocolViolation> {
-        if self.window.is_none_or(|began| now.saturating_duration_since(began) >= WINDOW) {
-            (self.window, self.messages, self.bytes) = (Some(now), 0, 0);
-        }
-        self.messages += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
-        if self.messages > MAX_MESSAGES || self.bytes > MAX_BYTES { Err(ProtocolViolation::Flood) } else { Ok(()) }
+        let messages = self.messages.add(1, now);
+        let bytes = self.bytes.add(bytes as u64, now);
+        if messages > MAX_MESSAGES || bytes > MAX_BYTES { Err(ProtocolViolation::Flood) } else { Ok(()) }
     }
 }
 
@@ -167,7 +172,7 @@ mod tests {
         }
         let now = start + Duration::from_secs(30);
         let passed = (0..=MAX_MESSAGES).take_while(|_| protocol_guard.check(&STREAM, now).is_ok()).count();
-        assert_eq!(passed, MAX_MESSAGES as usize);
+        assert_eq!(passed as u64, MAX_MESSAGES);
         assert_eq!(protocol_guard.check(&STREAM, now + WINDOW), Ok(()));
     }
 
@@ -177,6 +182,6 @@ mod tests {
         protocol_guard.check(&STREAM, now).unwrap();
         let large = 16 << 20;
         let passed = (0..99).take_while(|&number| protocol_guard.check(&unit(number, large), now).is_ok()).count();
-        assert_eq!(passed, MAX_BYTES / large);
+        assert_eq!(passed as u64, MAX_BYTES / large as u64);
     }
 }

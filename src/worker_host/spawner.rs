@@ -33,7 +33,7 @@ const LOAD_LIMIT: Duration = Duration::from_secs(30);
 const FORK_LIMIT: Duration = Duration::from_secs(3);
 
 /// If a new fork server has failed as well, none is started for this long.
-const REST: Duration = Duration::from_secs(600);
+const FALLBACK_TIME: Duration = Duration::from_secs(600);
 
 /// Starts workers.
 pub struct Spawner {
@@ -63,7 +63,7 @@ impl Spawner {
     /// # Errors
     /// If the system refuses the process.
     pub async fn start(&self, transport: Transport, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
-        if let Some(server) = self.server.as_ref().filter(|_| !self.rests()) {
+        if let Some(server) = self.server.as_ref().filter(|_| !self.is_in_fallback()) {
             // A second time, with a new fork server, if the first has ended or hangs.
             for _ in 0..2 {
                 let carried = [socket.try_clone()?, stderr.as_fd().try_clone_to_owned()?];
@@ -72,17 +72,18 @@ impl Spawner {
                     Err(error) => log::warn!("the process that workers are forked from has failed: {error}"),
                 }
             }
-            log::warn!("workers are started whole for {} min", REST.as_secs() / 60);
-            *self.until() = Some(Instant::now() + REST);
+            log::warn!("workers are started with exec for {} min", FALLBACK_TIME.as_secs() / 60);
+            *self.until() = Some(Instant::now() + FALLBACK_TIME);
         }
-        self.start_whole(transport, socket, stderr)
+        self.start_with_exec(transport, socket, stderr)
     }
 
     /// Replaces a fork server that has ended, so that it is reaped and the next worker need not
     /// wait. Call this now and then, on the thread that lives as long as the agent.
-    pub fn tend(&self) {
+    pub fn tick(&self) {
         // If a worker is being started, that call notices it.
-        let Some(mut server) = self.server.as_ref().filter(|_| !self.rests()).and_then(|server| server.try_lock())
+        let Some(mut server) =
+            self.server.as_ref().filter(|_| !self.is_in_fallback()).and_then(|server| server.try_lock())
         else {
             return;
         };
@@ -92,7 +93,7 @@ impl Spawner {
         }
     }
 
-    fn rests(&self) -> bool {
+    fn is_in_fallback(&self) -> bool {
         self.until().is_some_and(|until| Instant::now() < until)
     }
 
@@ -100,7 +101,7 @@ impl Spawner {
         self.rest.lock()
     }
 
-    fn start_whole(&self, transport: Transport, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
+    fn start_with_exec(&self, transport: Transport, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
         let child =
             command(&self.program, "worker").envs(ipc::environment(transport)).stdin(socket).stderr(stderr).spawn()?;
         Ok(Process::new(child.id().cast_signed()))

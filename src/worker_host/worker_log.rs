@@ -11,20 +11,23 @@ use smol::{
     io::AsyncReadExt,
 };
 
-use crate::camera::{CameraId, mask_credentials};
+use crate::{
+    camera::{CameraId, mask_credentials},
+    rate_window::{RateWindow, Throttle},
+};
 
 /// Longer lines are cut to this many bytes.
 const MAX_LINE_LEN: usize = 500;
 
 /// FFmpeg can print several lines per damaged frame: this many are logged per [`WINDOW`], the rest
 /// is counted.
-const LINES_PER_WINDOW: u32 = 3;
+const MAX_LINES: u64 = 3;
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Maximum number of bytes read per [`BREATH`]. A library that prints without end then blocks on
+/// Maximum number of bytes read per [`READ_WINDOW`]. A library that prints without end then blocks on
 /// its own pipe; its worker is useless anyway.
-const MAX_BYTES: usize = 64 << 10;
-const BREATH: Duration = Duration::from_secs(1);
+const MAX_BYTES: u64 = 64 << 10;
+const READ_WINDOW: Duration = Duration::from_secs(1);
 
 /// How long the last lines of a dead worker are awaited.
 const DRAIN: Duration = Duration::from_millis(100);
@@ -35,12 +38,10 @@ pub struct Stderr {
     pipe: Option<Async<PipeReader>>,
     line: Vec<u8>,
     last_line: Option<String>,
-    window_start: Option<Instant>,
-    logged: u32,
-    left_out: u64,
-    /// When the current [`BREATH`] began, and the bytes read in it.
-    rate_window: Option<Instant>,
-    breath_bytes: usize,
+    /// Lines logged.
+    throttle: Throttle,
+    /// Bytes read.
+    bytes: RateWindow,
 }
 
 impl Stderr {
@@ -50,11 +51,8 @@ impl Stderr {
             pipe,
             line: Vec::new(),
             last_line: None,
-            window_start: None,
-            logged: 0,
-            left_out: 0,
-            rate_window: None,
-            breath_bytes: 0,
+            throttle: Throttle::new(MAX_LINES, WINDOW),
+            bytes: RateWindow::new(READ_WINDOW),
         }
     }
 
@@ -62,8 +60,8 @@ impl Stderr {
     pub async fn pump(&mut self) {
         let mut bytes = [0; 1024];
         loop {
-            if let Some(rest) = self.out_of_breath(Instant::now()) {
-                Timer::at(rest).await;
+            if let Some(end) = self.paused_until(Instant::now()) {
+                Timer::at(end).await;
             }
             let Some(pipe) = self.pipe.as_mut() else { return };
             match pipe.read(&mut bytes).await {
@@ -76,12 +74,9 @@ impl Stderr {
     }
 
     /// Until when nothing is read, if too much was read.
-    fn out_of_breath(&mut self, now: Instant) -> Option<Instant> {
-        let rested = self.rate_window.map(|began| began + BREATH).filter(|&rested| now < rested);
-        if rested.is_none() {
-            (self.rate_window, self.breath_bytes) = (Some(now), 0);
-        }
-        rested.filter(|_| self.breath_bytes >= MAX_BYTES)
+    fn paused_until(&mut self, now: Instant) -> Option<Instant> {
+        let is_exceeded = self.bytes.sum(now) >= MAX_BYTES;
+        self.bytes.end().filter(|_| is_exceeded)
     }
 
     /// Reads the rest of the pipe of a worker that has ended.
@@ -98,7 +93,7 @@ impl Stderr {
     }
 
     fn take(&mut self, bytes: &[u8], now: Instant) {
-        self.breath_bytes += bytes.len();
+        self.bytes.add(bytes.len() as u64, now);
         for &byte in bytes {
             if byte == b'\n' || byte == b'\r' {
                 self.finish_line(now);
@@ -114,17 +109,11 @@ impl Stderr {
         if line.is_empty() {
             return;
         }
-        if self.window_start.is_none_or(|start| now.saturating_duration_since(start) >= WINDOW) {
-            if self.left_out > 0 {
-                log::info!("{}: worker: {} more lines left out", self.camera, self.left_out);
+        if let Some(left_out) = self.throttle.pass(now) {
+            if left_out > 0 {
+                log::info!("{}: worker: {left_out} more lines were left out", self.camera);
             }
-            (self.window_start, self.logged, self.left_out) = (Some(now), 0, 0);
-        }
-        if self.logged < LINES_PER_WINDOW {
             log::info!("{}: worker: {line}", self.camera);
-            self.logged += 1;
-        } else {
-            self.left_out += 1;
         }
         self.last_line = Some(line);
     }
@@ -138,12 +127,12 @@ mod tests {
     fn worker_that_prints_without_end_is_read_a_little_every_second() {
         let (mut stderr, start) = (Stderr::new(CameraId::new("gate").unwrap(), None), Instant::now());
         let mut taken = 0;
-        while stderr.out_of_breath(start).is_none() && taken < 1 << 20 {
+        while stderr.paused_until(start).is_none() && taken < 1 << 20 {
             stderr.take(&[b'x'; 1024], start);
             taken += 1024;
         }
         assert_eq!(taken, MAX_BYTES);
-        assert_eq!(stderr.out_of_breath(start), Some(start + BREATH));
-        assert_eq!(stderr.out_of_breath(start + BREATH), None);
+        assert_eq!(stderr.paused_until(start), Some(start + READ_WINDOW));
+        assert_eq!(stderr.paused_until(start + READ_WINDOW), None);
     }
 }

@@ -84,7 +84,7 @@ fn newcomers_are_refused_and_those_inside_miss_nothing() {
     (a, b) = (without_gaps(&one, Some(a), 5), without_gaps(&two, Some(b), 5));
     assert_eq!(agent.get("/snapshot/gate").unwrap().status, 200, "what is no viewer is served");
     assert_eq!(metric(&agent, "cctv_refused_total{limit=\"viewers\"}"), 50.0);
-    let refusals = agent.log_lines().iter().filter(|line| line.contains("refused a newcomer")).count();
+    let refusals = agent.log_lines().iter().filter(|line| line.contains("refused a client")).count();
     assert!((1..50).contains(&refusals), "{refusals} lines\n{}", agent.log_text());
 
     // A lower limit disconnects nobody, and a higher one admits new viewers.
@@ -154,7 +154,7 @@ fn one_address_cannot_shut_out_the_others() {
         assert!(refused.json()["error"].as_str().unwrap().contains("reverse proxy"));
     }
     assert_eq!(asks_from(modest, &agent, "/api/cameras").unwrap().status, 200);
-    agent.wait_for_log(&["refused a newcomer", &greedy.to_string(), "connections_per_address"]);
+    agent.wait_for_log(&["refused a client", &greedy.to_string(), "connections_per_address"]);
     drop(held);
     wait_for("the address to be let in again", || {
         (asks_from(greedy, &agent, "/api/cameras")?.status == 200).then_some(())
@@ -319,7 +319,7 @@ fn flood_of_connections_takes_no_descriptor_from_a_camera() {
     let last = without_gaps(&viewer, None, 1);
 
     let flood = Flood::begin(&agent.address, 150);
-    agent.wait_for_log(&["refused a newcomer", "limit of open files"]);
+    agent.wait_for_log(&["refused a client", "limit of open files"]);
     let last = without_gaps(&viewer, Some(last), 5);
     let before = lives(&agent);
     kill(Pid::from_raw(agent.workers()[0]), Signal::SIGKILL).unwrap();

@@ -37,7 +37,7 @@ fn was_closed_properly(agent: &Agent, cameras: &Cameras, id: &str, worker: i64) 
     let facts = wait_for(&format!("the end of the session with {id}"), || {
         Some(cameras.facts(id)).filter(|facts| facts["sessions"] == 0)
     });
-    let held = ["did not end by itself", "was held up and ended without TEARDOWN"];
+    let held = ["did not end by itself", "was blocked and ended without TEARDOWN"];
     let killed = held.iter().any(|held| agent.log_text().contains(&format!("worker {worker} {held}")));
     let closed_properly = facts["teardowns"].as_u64().unwrap() > 0;
     if !closed_properly {
@@ -159,7 +159,7 @@ fn second_request_ends_it_at_once() {
     agent.signal(Signal::SIGTERM);
     ends_well(&mut agent, asked);
     agent.wait_for_log(&["asked to stop twice"]);
-    assert!(!agent.log_text().contains("did not take their leave"), "{}", agent.log_text());
+    assert!(!agent.log_text().contains("did not close within"), "{}", agent.log_text());
 }
 
 #[test]

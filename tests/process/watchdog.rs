@@ -215,11 +215,11 @@ fn wall_that_nobody_can_reach_is_told_and_not_fed_until_it_answers_again() {
         assert!(command.status().unwrap().success());
     };
     link("down");
-    let line = agent.wait_for_log(&["nobody answers at", "not fed, the machine is reset in"]);
+    let line = agent.wait_for_log(&["nobody answers at", "no heartbeat is sent, so the machine is reset in"]);
     assert!(line.contains("error"), "{line}");
     hardware.look();
     link("up");
-    agent.wait_for_log(&["all is well again after", "fed again"]);
+    agent.wait_for_log(&["the agent is healthy again after", "heartbeats are sent again"]);
     hardware.wait_for_beat();
     kill(agent.pid(), Signal::SIGTERM).unwrap();
     assert_eq!(hardware.last_word(), Some('V'));

@@ -12,7 +12,7 @@ use source::Source;
 use std::{collections::BTreeSet, fs, path::Path};
 
 const LAYERS: [&[&str]; 5] = [
-    &["camera", "sync", "time", "uri", "media", "text", "xml"],
+    &["camera", "device_id", "proc", "rate_window", "sync", "time", "uri", "media", "text", "xml"],
     &["log", "hub", "config", "http_client", "ipc", "card", "store", "sys"],
     &["onvif", "discovery", "worker_host", "web", "worker"],
     &["agent", "command"],
@@ -33,6 +33,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
     ("base64", Only(&["onvif", "web"])),
+    ("fastrand", Only(&["agent", "discovery"])),
     ("flate2", Only(&["http_client", "web"])),
     ("getrandom", AllBut(&["camera", "media", "log"])),
     ("http_types", Only(&["web"])),
@@ -41,7 +42,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("log", AllBut(&["camera", "media"])),
     ("md5", Only(&["onvif"])),
     ("multiversion", Only(&["worker"])),
-    ("nix", Only(&["sys", "worker_host", "worker", "discovery", "agent", "command"])),
+    ("nix", Only(&["proc", "sys", "worker_host", "worker", "discovery", "agent", "command"])),
     ("opencv", Only(&["worker", "card"])),
     ("percent_encoding", Only(&["camera", "uri"])),
     ("proc_macro2", Only(&[])),
@@ -57,8 +58,10 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("strsim", Only(&["config"])),
     ("syn", Only(&[])),
     ("syslog", Only(&["log"])),
+    ("time", Only(&["log", "onvif"])),
     ("toml", Only(&["config"])),
     ("turbojpeg", Only(&["worker"])),
+    ("unicode_width", Only(&["command"])),
 ];
 
 /// Maximum lines of a file, without its tests. A file is about one noun; a longer one is probably

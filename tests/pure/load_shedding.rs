@@ -39,7 +39,7 @@ impl Wall {
             self.transcoder.transcode(&unit, at >= late, &mut self.shown).unwrap();
         }
         self.groups += 1;
-        self.transcoder.is_hasty()
+        self.transcoder.is_without_loop_filter()
     }
 }
 

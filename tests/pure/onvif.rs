@@ -11,10 +11,9 @@ use std::{collections::BTreeSet, error::Error as _, fs, net::TcpListener, path::
 
 use crate::support::onvif_camera::{Answer, Camera, Request, ordinary};
 use cctv_agent::{
+    device_id::DeviceId,
     media::Size,
-    onvif::{
-        Authentication, Error, Kind, Limits, Offset, Resolved, Target, identity, is_same_endpoint, report, resolve,
-    },
+    onvif::{Authentication, Error, Kind, Limits, Offset, Resolved, Target, identity, report, resolve},
 };
 
 fn resolved(target: &Target, profile: Option<&str>) -> Result<Resolved, Error> {
@@ -122,7 +121,8 @@ fn device_says_who_it_is_before_any_password() {
         smol::block_on(identity(&target.host, target.port, Limits::default()))
     };
     let camera = Camera::start(|request| ordinary(request, 0));
-    assert!(is_same_endpoint(ask(&camera).unwrap().endpoint.as_deref().unwrap(), "uuid:1"));
+    let endpoint = ask(&camera).unwrap().endpoint.unwrap();
+    assert_eq!(DeviceId::new(&endpoint), DeviceId::new("uuid:1"));
     assert_eq!(camera.names(), ["GetEndpointReference"]);
     // One that does not know the operation, but requires no login.
     let older = Camera::start(|request| match request.name() {

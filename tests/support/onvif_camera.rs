@@ -176,10 +176,10 @@ pub fn ordinary(request: &Request, offset: i64) -> Answer {
     match request.name() {
         "GetSystemDateAndTime" => {
             let time = CivilTime::from_unix(now() + offset);
+            let ([year, month, day], [hour, minute, second]) = (time.date(), time.time());
             Answer::soap(&format!(
-                "<R><tds:SystemDateAndTime><tt:UTCDateTime><tt:Time><tt:Hour>{}</tt:Hour><tt:Minute>{}</tt:Minute><tt:Second>{}</tt:Second></tt:Time>\
-                 <tt:Date><tt:Year>{}</tt:Year><tt:Month>{}</tt:Month><tt:Day>{}</tt:Day></tt:Date></tt:UTCDateTime></tds:SystemDateAndTime></R>",
-                time.hour, time.minute, time.second, time.year, time.month, time.day
+                "<R><tds:SystemDateAndTime><tt:UTCDateTime><tt:Time><tt:Hour>{hour}</tt:Hour><tt:Minute>{minute}</tt:Minute><tt:Second>{second}</tt:Second></tt:Time>\
+                 <tt:Date><tt:Year>{year}</tt:Year><tt:Month>{month}</tt:Month><tt:Day>{day}</tt:Day></tt:Date></tt:UTCDateTime></tds:SystemDateAndTime></R>",
             ))
         }
         "GetServices" => Answer::soap(&format!(

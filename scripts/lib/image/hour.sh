@@ -23,10 +23,10 @@ runs_as_before() {
         left=$((minutes * 60 - ($(now_ms) - begun) / 1000))
         [ "$left" -gt 0 ] || break
         sleep $((left < REPORT_SECONDS ? left : REPORT_SECONDS))
-        printf '    after %s s: %s MB can still be had\n' "$(seconds_since "$begun")" "$(available)"
+        printf '    after %s s: %s MB of memory are available\n' "$(seconds_since "$begun")" "$(available)"
     done
     after=$(available)
-    printf '    %s MB could be had at first, %s after %s minutes; %s cameras live, %s reconnects\n' "$before" "$after" "$minutes" \
+    printf '    %s MB of memory were available at first, %s after %s minutes; %s cameras live, %s reconnects\n' "$before" "$after" "$minutes" \
         "$(cameras_live)" "$(($(fetch /api/cameras | jq '[.cameras[].reconnects] | add') - reconnects))"
     memory_in_use
     memory_report

@@ -73,7 +73,7 @@ links_may_come_and_go() {
     monitor 'set_link second off'
     link_went=$(now_ms)
     eventually "$EFFECT_SECONDS" wall_tells 'offline|connecting|stalled' || return 1
-    printf '    nothing is live %s s after the links went\n' "$(seconds_since "$link_went")"
+    printf '    no camera is live %s s after the links went down\n' "$(seconds_since "$link_went")"
     show_status
     monitor 'set_link first on'
     monitor 'set_link second on'

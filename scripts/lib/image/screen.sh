@@ -113,7 +113,7 @@ asks_no_other_host() {
 }
 
 part_kiosk() {
-    [ -r "$kiosk_image" ] || fail "there is no $kiosk_image"
+    [ -r "$kiosk_image" ] || fail "$kiosk_image is missing or cannot be read"
     vm_cut
     headless_image=$image headless_memory=$VM_MEMORY_MIB headless_accelerator=$vm_accelerator
     BOOT_SECONDS=$BESIDE_SECONDS LIVE_SECONDS=$BESIDE_SECONDS

@@ -39,7 +39,7 @@ replace_library() {
     # A versioned name does not match here, and fails the check of the whole image.
     join "$work/used" "$work/given" >"$work/functions"
     if grep -qv ' [TWi]$' "$work/functions"; then
-        printf 'image: %s stays: more than functions of it are used\n' "$name"
+        printf 'image: the library %s is kept: more than its functions are used\n' "$name"
         return 0
     fi
     sed 's/\(.*\) .*/long \1(void) { return 0; }/' "$work/functions" |

@@ -54,3 +54,68 @@ impl Locator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Instant};
+
+    use smol::{Executor, future::block_on};
+
+    use super::{
+        super::{CameraShared, Context, StreamRole},
+        *,
+    };
+    use crate::{
+        camera::{CameraId, Source, StreamOptions, StreamSource, Trust},
+        hub::{Channel, Stream},
+        store::Directory,
+        time::timeout,
+        worker_host::Spawner,
+    };
+
+    /// Only `uuid` is configured, and the state directory cannot be read.
+    fn locator_without_address(executor: &Arc<Executor<'static>>) -> Locator {
+        let context = Context::new(Arc::clone(executor), Spawner::whole("/nonexistent/worker"));
+        context.set_store(Directory::open("/dev/null/state"));
+        let options =
+            StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+        let id = CameraId::new("gate").unwrap();
+        let stream = Arc::new(Stream::new(id.clone(), "Gate".into(), options, Instant::now()));
+        let source = Source::Onvif {
+            host: None,
+            port: 80,
+            profile: None,
+            uuid: Some("urn:uuid:1".into()),
+            trust: Trust::Identity,
+            stream_host: None,
+        };
+        Locator {
+            context,
+            shared: CameraShared::new(Channel::of(stream), None),
+            role: StreamRole::Main,
+            label: "gate".into(),
+            id,
+            stream_source: StreamSource { source, small_profile: None, credentials: None, transport: None },
+            searched: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn lock_is_free_while_there_is_nobody_to_ask() {
+        let executor = Arc::new(Executor::new());
+        let locator = locator_without_address(&executor);
+        let shared = Arc::clone(&locator.shared);
+        block_on(executor.run(async {
+            let confirmation = executor.spawn(locator.confirm());
+            // Its first attempt is over soon after this pause.
+            Timer::after(PAUSES[0]).await;
+            for _ in 0..20 {
+                let lock = timeout(Duration::from_secs(30), shared.asking.lock()).await;
+                assert!(lock.is_some(), "the other stream's supervisor can never ask");
+                drop(lock);
+                Timer::after(Duration::from_millis(10)).await;
+            }
+            assert!(!confirmation.is_finished(), "nobody can have confirmed anything");
+        }));
+    }
+}

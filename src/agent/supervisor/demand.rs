@@ -8,7 +8,7 @@ use super::{AWAY, StreamRole, SupervisorTask};
 use crate::{camera::State, hub::Condition};
 
 /// How often the supervisor of an idle stream checks for demand, besides being notified.
-const LOOK_FOR_NEED: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 impl SupervisorTask {
     /// Waits until the stream is to be open: returns at once, except for the main one of two.
@@ -19,14 +19,14 @@ impl SupervisorTask {
         while !self.is_needed(Instant::now()) {
             self.idle();
             self.stream.set_heartbeat_deadline(Instant::now() + AWAY);
-            let rung = async {
-                // The sender lives in the stream, so this cannot fail.
-                let _rung = demand.recv().await;
+            let changed = async {
+                // The notifier is in the stream, so it is still there.
+                let _ = demand.changed().await;
             };
-            let look = async {
-                Timer::after(LOOK_FOR_NEED).await;
+            let poll = async {
+                Timer::after(POLL_INTERVAL).await;
             };
-            if self.unless_stopped(rung.or(look)).await.is_none() {
+            if self.unless_stopped(changed.or(poll)).await.is_none() {
                 return false;
             }
         }

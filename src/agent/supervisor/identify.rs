@@ -3,6 +3,7 @@
 use super::locator::Locator;
 use crate::{
     camera::{Source, Trust},
+    device_id::DeviceId,
     discovery,
     log::chain,
     onvif,
@@ -14,7 +15,7 @@ pub(super) enum Peer {
     /// The camera, as far as it identifies itself without a login.
     Camera,
     /// Another device, or one that does not prove to be the camera; the text says why.
-    Stranger(String),
+    Other(String),
     /// Nobody answers; the text says why.
     Nobody(String),
 }
@@ -41,14 +42,14 @@ impl Locator {
             Err(_) if !has_login => return Peer::Camera,
             Err(error) => {
                 let what = format!("{} does not answer as the camera did", at.host);
-                return Peer::Stranger(format!("{what}; {ADVICE}; {}", chain(&error)));
+                return Peer::Other(format!("{what}; {ADVICE}; {}", chain(&error)));
             }
         };
-        let told_before = record.is_some_and(|record| record.identity.endpoint.is_some());
+        let gave_identity = record.is_some_and(|record| record.identity.endpoint.is_some());
         let is_camera = match (&wanted.identity, seen.endpoint) {
-            (Some(wanted), Some(seen)) => discovery::Identity::new(&seen).as_ref() == Some(wanted),
+            (Some(wanted), Some(seen)) => DeviceId::new(&seen).as_ref() == Some(wanted),
             // It gave its identity before, or the file demands it.
-            (Some(_), None) if told_before || (has_login && !is_announced) => false,
+            (Some(_), None) if gave_identity || (has_login && !is_announced) => false,
             _ => match (&wanted.serial, seen.serial) {
                 (Some(wanted), Some(seen)) => *wanted == seen,
                 _ => true,
@@ -58,7 +59,7 @@ impl Locator {
             return Peer::Camera;
         }
         let what = format!("another device, or one that does not say who it is, answers at {}", at.host);
-        Peer::Stranger(format!("{what}; {ADVICE}"))
+        Peer::Other(format!("{what}; {ADVICE}"))
     }
 
     /// Whether the file says that the device at `at` is the camera.

@@ -37,7 +37,7 @@ const RESOLVING: Duration = Duration::from_secs(60);
 const HEAD_START: Duration = Duration::from_secs(1);
 
 /// How long the known address may take before the network is searched as well.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const KNOWN_ADDRESS_TIMEOUT: Duration = Duration::from_millis(1500);
 
 impl SupervisorTask {
     pub(super) fn locator(&self) -> Locator {
@@ -88,7 +88,7 @@ impl SupervisorTask {
                     let left = HEAD_START.saturating_sub(asked_at.elapsed());
                     timeout(left, locator.ask_around(record)).await
                 }
-                Some(Peer::Stranger(_)) => Some(locator.ask_around(record).await),
+                Some(Peer::Other(_)) => Some(locator.ask_around(record).await),
                 Some(Peer::Nobody(_)) | None => None,
             };
             match asked {
@@ -184,7 +184,7 @@ impl Locator {
             }
         };
         let mut ask = pin!(ask);
-        let settled = match timeout(PATIENCE, ask.as_mut()).await {
+        let settled = match timeout(KNOWN_ADDRESS_TIMEOUT, ask.as_mut()).await {
             Some(Ok(settled)) => return settled,
             Some(Err(why)) => Err(why),
             None => Ok(()),
@@ -230,7 +230,7 @@ impl Locator {
     ) -> Result<ResolvedStream, LocateError> {
         match self.identify(at, record, is_announced).await {
             Peer::Camera => {}
-            Peer::Stranger(why) | Peer::Nobody(why) => return Err(LocateError::Elsewhere(why)),
+            Peer::Other(why) | Peer::Nobody(why) => return Err(LocateError::Elsewhere(why)),
         }
         let profile = match &self.stream_source.source {
             Source::Onvif { profile, .. } => profile.as_deref(),
@@ -242,7 +242,7 @@ impl Locator {
         let hint = onvif::Hint {
             authentication: record
                 .and_then(|record| record.authentication.as_deref())
-                .and_then(onvif::Authentication::from_word),
+                .and_then(|name| name.parse().ok()),
             token: record.and_then(|record| record.stream.as_ref()).map(|stream| stream.profile.clone()),
             stream: record.and_then(|record| record.stream.as_ref()).map(|stream| stream.uri.clone()),
         };

@@ -10,10 +10,11 @@ use super::{
 };
 use crate::{
     camera::{Source, StreamUri},
+    device_id::DeviceId,
     http_client::in_brackets,
     hub::Endpoint,
     onvif,
-    store::{Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream, normalised_endpoint},
+    store::{Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream},
     text,
 };
 
@@ -58,12 +59,12 @@ impl Locator {
         let record = ConfigFingerprint::of(&self.stream_source).map(|fingerprint| CameraRecord {
             fingerprint,
             identity: Identity {
-                endpoint: resolved.endpoint.as_deref().map(normalised_endpoint),
+                endpoint: resolved.endpoint.as_deref().and_then(DeviceId::new).map(|id| id.to_urn()),
                 serial,
                 mac: resolved.hardware_addresses.first().cloned(),
             },
             address: Some(at.clone()),
-            authentication: resolved.authentication.map(|mode| mode.word().to_owned()),
+            authentication: resolved.authentication.map(|mode| mode.as_str().to_owned()),
             stream: resolved
                 .streams
                 .first()

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::{ResolvedStream, locator::Locator};
 use crate::{
     camera::Source,
-    discovery::{self, DeviceMatcher, DiscoveredDevice},
+    device_id::{DeviceId, Mac},
+    discovery::{DeviceMatcher, DiscoveredDevice},
     onvif,
     store::{Address, CameraRecord},
     sync::MutexGuard,
@@ -21,15 +22,15 @@ impl Locator {
     /// What distinguishes the camera from others: the configured identity, or else the learnt one.
     pub(super) fn wanted(&self, record: Option<&CameraRecord>) -> DeviceMatcher {
         let configured = match &self.stream_source.source {
-            Source::Onvif { uuid, .. } => uuid.as_deref().and_then(discovery::Identity::new),
+            Source::Onvif { uuid, .. } => uuid.as_deref().and_then(DeviceId::new),
             Source::Url(_) => None,
         };
         let record = record.map(|record| &record.identity);
-        let endpoint = record.and_then(|identity| identity.endpoint.as_deref()).and_then(discovery::Identity::new);
+        let endpoint = record.and_then(|identity| identity.endpoint.as_deref()).and_then(DeviceId::new);
         DeviceMatcher {
             identity: configured.or(endpoint),
             serial: record.and_then(|identity| identity.serial.clone()),
-            mac: record.and_then(|identity| identity.mac.as_deref()).and_then(discovery::Mac::new),
+            mac: record.and_then(|identity| identity.mac.as_deref()).and_then(Mac::new),
         }
     }
 
@@ -105,7 +106,7 @@ impl Locator {
             // login.
             if !wanted.is(discovered) {
                 let seen = onvif::identity(&at.host, at.port, onvif::Limits::default()).await;
-                let seen = seen.ok().and_then(|seen| seen.endpoint).as_deref().and_then(discovery::Identity::new);
+                let seen = seen.ok().and_then(|seen| seen.endpoint).as_deref().and_then(DeviceId::new);
                 if seen.is_none() || seen != wanted.identity {
                     continue;
                 }

@@ -112,7 +112,7 @@ impl SupervisorTask {
         }
         loop {
             let stopped = async {
-                let _ = stop.recv().await;
+                stop.wait().await;
                 Event::Stop
             };
             let tick = async {
@@ -120,7 +120,7 @@ impl SupervisorTask {
                 Event::Tick
             };
             let demanded = async {
-                let _ = demand.recv().await;
+                let _ = demand.changed().await;
                 Event::Demand
             };
             let message = async { Event::Message(worker.next().await) };
@@ -282,7 +282,7 @@ impl SupervisorTask {
             self.label,
             info.size.width,
             info.size.height,
-            info.codec.word(),
+            info.codec.as_str(),
         );
     }
 }

@@ -18,11 +18,11 @@ use crate::{
     worker_host::{Spawner, tests::stand_in::StandIn},
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Longer than any of these scenarios, so that a busy machine causes no stall.
 const NO_STALL: Duration = Duration::from_secs(600);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 const STREAM: FromWorker = FromWorker::Stream(StreamInfo {
     codec: Codec::H264,
@@ -76,7 +76,7 @@ impl Scene {
         let found = block_on(self.executor.run(async {
             let shared = CameraShared::new(Channel::of(Arc::clone(&self.stream)), None);
             let supervisor = StreamSupervisor::start(&self.context, &shared, StreamRole::Main, stream_source, None);
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + TEST_TIMEOUT;
             let found = loop {
                 let status = self.stream.status(Instant::now());
                 pids.extend(status.worker.map(|worker| worker.pid));
@@ -84,16 +84,16 @@ impl Scene {
                     break found;
                 }
                 assert!(Instant::now() < deadline, "waited in vain for {what}: {status:?}");
-                Timer::after(LOOK_AGAIN).await;
+                Timer::after(POLL_INTERVAL).await;
             };
             supervisor.end().await;
             found
         }));
         // Running, or dead and not reaped. Another thread reaps them, hence the wait.
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TEST_TIMEOUT;
         while let Some(pid) = pids.iter().find(|pid| fs::exists(format!("/proc/{pid}")).unwrap()) {
             assert!(Instant::now() < deadline, "worker {pid} is still there");
-            block_on(Timer::after(LOOK_AGAIN));
+            block_on(Timer::after(POLL_INTERVAL));
         }
         found
     }

@@ -37,11 +37,11 @@ pub struct Health {
 
 impl Health {
     /// Returns what is wrong as text, if anything.
-    pub fn judge(&mut self, findings: &Findings, now: Instant) -> Option<String> {
+    pub fn check(&mut self, findings: &Findings, now: Instant) -> Option<String> {
         let mut wrong = Vec::new();
         let heartbeat = now.saturating_duration_since(findings.heartbeat);
         if heartbeat > LOOP_LATE {
-            wrong.push(format!("the agent's own loop has stood still for {} s", heartbeat.as_secs()));
+            wrong.push(format!("the agent's main loop has not run for {} s", heartbeat.as_secs()));
         }
         let mut short = false;
         for (address, finding) in &findings.listeners {
@@ -86,9 +86,9 @@ mod tests {
     #[test]
     fn wall_that_answers_is_well_and_so_is_one_whose_address_was_taken_away() {
         let (mut health, now) = (Health::default(), Instant::now());
-        assert_eq!(health.judge(&findings(ProbeResult::Answers, now), now), None);
-        assert_eq!(health.judge(&findings(ProbeResult::Elsewhere, now), now), None);
-        let silent = health.judge(&findings(ProbeResult::Silent("no answer within 5 s".to_owned()), now), now);
+        assert_eq!(health.check(&findings(ProbeResult::Answers, now), now), None);
+        assert_eq!(health.check(&findings(ProbeResult::Elsewhere, now), now), None);
+        let silent = health.check(&findings(ProbeResult::Silent("no answer within 5 s".to_owned()), now), now);
         assert_eq!(silent.as_deref(), Some("nobody answers at [::1]:2: no answer within 5 s"));
     }
 
@@ -96,11 +96,11 @@ mod tests {
     fn hanging_keeper_and_own_loop_are_named_with_their_delay() {
         let (mut health, start) = (Health::default(), Instant::now());
         let mut seen = findings(ProbeResult::Answers, start);
-        assert_eq!(health.judge(&seen, start + 60 * SECOND), None);
+        assert_eq!(health.check(&seen, start + 60 * SECOND), None);
         seen.overdue_supervisors =
             vec![(CameraId::new("gate").unwrap(), 12 * SECOND), (CameraId::new("b").unwrap(), 13 * SECOND)];
-        let words = health.judge(&seen, start + 61 * SECOND).unwrap();
-        let expected = "the agent's own loop has stood still for 61 s; \
+        let words = health.check(&seen, start + 61 * SECOND).unwrap();
+        let expected = "the agent's main loop has not run for 61 s; \
                         nobody looks after gate (late by 12 s), b (late by 13 s)";
         assert_eq!(words, expected);
     }
@@ -110,12 +110,12 @@ mod tests {
         let (mut health, start) = (Health::default(), Instant::now());
         for second in [0, 100, 299] {
             let now = start + second * SECOND;
-            assert_eq!(health.judge(&findings(ProbeResult::Short, now), now), None);
+            assert_eq!(health.check(&findings(ProbeResult::Short, now), now), None);
         }
         let now = start + 300 * SECOND;
-        let words = health.judge(&findings(ProbeResult::Short, now), now);
+        let words = health.check(&findings(ProbeResult::Short, now), now);
         assert_eq!(words.as_deref(), Some("no file descriptor has been free for 300 s"));
-        assert_eq!(health.judge(&findings(ProbeResult::Answers, now), now), None);
-        assert_eq!(health.judge(&findings(ProbeResult::Short, now), now), None, "counted anew");
+        assert_eq!(health.check(&findings(ProbeResult::Answers, now), now), None);
+        assert_eq!(health.check(&findings(ProbeResult::Short, now), now), None, "counted anew");
     }
 }

@@ -6,7 +6,8 @@ use super::probe::DeviceAnswers;
 use crate::{
     camera::{Camera, CameraId, Source},
     config::Config,
-    discovery::{DiscoveredDevice, Identity},
+    device_id::DeviceId,
+    discovery::DiscoveredDevice,
 };
 
 /// How a device relates to the configuration.
@@ -44,7 +45,7 @@ pub fn find(discovered: &DiscoveredDevice, answers: Option<&DeviceAnswers>, conf
         return Configured::Unknown;
     };
     let answers = answers.and_then(|answers| answers.identity.as_ref());
-    let identities: Vec<&Identity> = discovered.identity.iter().chain(&discovered.udn).chain(answers).collect();
+    let identities: Vec<&DeviceId> = discovered.identity.iter().chain(&discovered.udn).chain(answers).collect();
     let by_identity = |camera: &&Camera| identity(camera).is_some_and(|identity| identities.contains(&&identity));
     let by_address = |camera: &&Camera| host(camera).is_some_and(|host| is_at(discovered, &host));
     // An identity that several devices share proves nothing.
@@ -62,9 +63,9 @@ pub fn find(discovered: &DiscoveredDevice, answers: Option<&DeviceAnswers>, conf
     }
 }
 
-fn identity(camera: &Camera) -> Option<Identity> {
+fn identity(camera: &Camera) -> Option<DeviceId> {
     match &camera.stream_source.source {
-        Source::Onvif { uuid, .. } => uuid.as_deref().and_then(Identity::new),
+        Source::Onvif { uuid, .. } => uuid.as_deref().and_then(DeviceId::new),
         Source::Url(_) => None,
     }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use smol::Executor;
 
 use crate::{
-    discovery::{DiscoveredDevice, Identity, XAddr},
-    http_client::{self, Limits, in_brackets},
+    device_id::DeviceId,
+    discovery::{DiscoveredDevice, XAddr},
+    http_client::{self, Limits},
     onvif::{
         self, DeviceInformation, Profile, responses,
         soap::{self, Access, CallError, DEVICE, Operation, SoapDialect},
@@ -33,7 +34,7 @@ const WHOLE: Duration = Duration::from_secs(4);
 pub struct DeviceAnswers {
     /// Empty if the device requires a login for it.
     pub device: DeviceInformation,
-    pub identity: Option<Identity>,
+    pub identity: Option<DeviceId>,
     /// Empty if the device requires a login for it.
     pub profiles: Vec<Profile>,
 }
@@ -75,7 +76,7 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, DeviceAnswers
             Some(identity) => Some(identity.clone()),
             None => {
                 let endpoint = call(xaddr, "GetEndpointReference").await.and_then(Result::ok);
-                endpoint.and_then(|answer| responses::endpoint(&answer)).and_then(|text| Identity::new(&text))
+                endpoint.and_then(|answer| responses::endpoint(&answer)).and_then(|text| DeviceId::new(&text))
             }
         };
         let device = device.map(|answer| responses::device_information(&answer).bounded()).unwrap_or_default();
@@ -90,14 +91,7 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, DeviceAnswers
 async fn call(xaddr: &XAddr, name: &'static str) -> Option<Result<Element, CallError>> {
     let operation = Operation { namespace: DEVICE, name, parameters: String::new(), access: Access::Anonymous };
     let (lines, body) = operation.to_http(SoapDialect::Action, "");
-    let message = format!(
-        "POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{lines}Content-Length: {length}\r\n\
-         Accept-Encoding: identity\r\nConnection: close\r\n\r\n{body}",
-        path = xaddr.path,
-        host = in_brackets(xaddr.host.split('%').next().unwrap_or("")),
-        port = xaddr.port,
-        length = body.len()
-    );
+    let message = http_client::post(&xaddr.host, xaddr.port, &xaddr.path, &lines, &body);
     let response = http_client::exchange(&xaddr.host, xaddr.port, message.as_bytes(), LIMITS, None).await.ok()?;
     Some(soap::open(&response))
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::{config_match::Configured, probe::DeviceAnswers, *};
 use crate::{
     camera::CameraId,
-    discovery::{DiscoveryMethod, Identity, Mac, XAddr},
+    device_id::{DeviceId, Mac},
+    discovery::DiscoveryMethod,
     onvif::{DeviceInformation, Profile, VideoSource},
 };
 
@@ -13,7 +14,7 @@ fn discovered(source: &str) -> DiscoveredDevice {
     DiscoveredDevice {
         source: source.parse().unwrap(),
         how: vec![DiscoveryMethod::Ws],
-        identity: Identity::new("5f5a69c2-e0ae-504f-829b-000000000064"),
+        identity: DeviceId::new("5f5a69c2-e0ae-504f-829b-000000000064"),
         udn: None,
         xaddrs: vec![XAddr::at(source, 8000)],
         name: Some("Gate \"A\"\u{1b}[2J \\ \u{9580}".into()),
@@ -39,7 +40,7 @@ fn some() -> Vec<Candidate> {
         answers: Some(DeviceAnswers { device, ..DeviceAnswers::default() }),
         ..found(discovered("10.0.0.1"))
     };
-    let twin = DiscoveredDevice { identity: Identity::new("odd/form"), is_ambiguous: true, ..discovered("10.0.0.2") };
+    let twin = DiscoveredDevice { identity: DeviceId::new("odd/form"), is_ambiguous: true, ..discovered("10.0.0.2") };
     let linked = DiscoveredDevice { xaddrs: vec![XAddr::at("fe80::1%3", 80)], name: None, ..discovered("fe80::1") };
     let bare = DiscoveredDevice {
         identity: None,
@@ -151,13 +152,13 @@ fn configured_cameras_are_recognised() {
     );
     let find = |discovered: &DiscoveredDevice| config_match::find(discovered, None, Some(&config)).to_string();
     assert_eq!(find(&discovered("10.9.9.9")), "as gate");
-    let elsewhere = |source: &str| DiscoveredDevice { identity: Identity::new("x"), ..discovered(source) };
+    let elsewhere = |source: &str| DiscoveredDevice { identity: DeviceId::new("x"), ..discovered(source) };
     assert_eq!(find(&elsewhere("10.0.0.5")), "as yard");
     assert_eq!(find(&elsewhere("10.0.0.6")), "no, but has the address of door");
     assert_eq!(find(&elsewhere("10.0.0.7")), "as roof");
     assert_eq!(find(&elsewhere("10.0.0.8")), "no");
     assert_eq!(find(&DiscoveredDevice { is_ambiguous: true, ..discovered("10.9.9.9") }), "no");
-    let answers = DeviceAnswers { identity: Identity::new("other"), ..DeviceAnswers::default() };
+    let answers = DeviceAnswers { identity: DeviceId::new("other"), ..DeviceAnswers::default() };
     let by_told = config_match::find(
         &DiscoveredDevice { identity: None, ..discovered("10.9.9.9") },
         Some(&answers),

@@ -20,7 +20,7 @@ fn origin(source: &str) -> DatagramSource {
 }
 
 fn asked(presentation: Option<&str>) -> Vec<(u16, bool)> {
-    places_to_ask(presentation, &origin("10.0.0.1")).iter().map(|place| (place.port, place.secure)).collect()
+    xaddrs_to_ask(presentation, &origin("10.0.0.1")).iter().map(|xaddr| (xaddr.port, xaddr.secure)).collect()
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn quirk_39_facts_of_the_root_device_are_read() {
     assert_eq!(read.manufacturer.as_deref(), Some("Acme"));
     assert_eq!(read.serial.as_deref(), Some("00AABB270AD8"));
     assert_eq!(read.mac().unwrap().to_string(), "00:aa:bb:27:0a:d8");
-    assert_eq!(read.identity(), Identity::new("upnp-basicdevice-1_0-00aabb270ad8"));
+    assert_eq!(read.identity(), DeviceId::new("upnp-basicdevice-1_0-00aabb270ad8"));
     assert!(read.is_camera());
     let bare = FULL.replace("<serialNumber>00AABB270AD8</serialNumber>", "");
     assert_eq!(parse(bare.as_bytes()).unwrap().serial, None);
@@ -53,7 +53,7 @@ fn quirk_39_page_of_the_device_is_asked_first_then_the_usual_ports() {
     for elsewhere in ["http://10.0.0.2:81/", "http://www.acme.example:81/", "index.html", "/"] {
         assert_eq!(asked(Some(elsewhere)), usual, "{elsewhere}");
     }
-    assert_eq!(places_to_ask(None, &origin("fe80::1"))[0].host, "fe80::1%7");
+    assert_eq!(xaddrs_to_ask(None, &origin("fe80::1"))[0].host, "fe80::1%7");
 }
 
 #[test]

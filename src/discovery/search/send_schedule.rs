@@ -36,7 +36,7 @@ pub struct ScheduledProbe {
 /// The messages that are still to be sent, and the rounds that are still to begin.
 #[derive(Debug)]
 pub struct SendSchedule {
-    letters: Vec<ScheduledProbe>,
+    probes: Vec<ScheduledProbe>,
     /// When rounds begin, the latest first.
     rounds: Vec<Instant>,
     begun: usize,
@@ -53,7 +53,7 @@ impl SendSchedule {
             next += limits.further_rounds.max(MIN_ROUND);
         }
         rounds.reverse();
-        Self { letters: Vec::new(), rounds, begun: 0 }
+        Self { probes: Vec::new(), rounds, begun: 0 }
     }
 
     /// Returns the number, counted from 0, of a round that is due to begin; each round once.
@@ -70,28 +70,20 @@ impl SendSchedule {
             Protocol::Ssdp => &SSDP_SENDS,
         };
         for after in sends {
-            let late = if after.is_zero() { Duration::ZERO } else { MAX_JITTER.mul_f64(chance()) };
-            self.letters.push(ScheduledProbe { at: now + *after + late, text: text.to_owned(), protocol });
+            let late = if after.is_zero() { Duration::ZERO } else { MAX_JITTER.mul_f64(fastrand::f64()) };
+            self.probes.push(ScheduledProbe { at: now + *after + late, text: text.to_owned(), protocol });
         }
     }
 
     /// Removes and returns the messages that are due.
     pub fn due(&mut self, now: Instant) -> Vec<ScheduledProbe> {
-        self.letters.extract_if(.., |probe| probe.at <= now).collect()
+        self.probes.extract_if(.., |probe| probe.at <= now).collect()
     }
 
     /// Returns the time of the next message or round.
     pub fn next(&self) -> Option<Instant> {
-        self.letters.iter().map(|probe| probe.at).chain(self.rounds.last().copied()).min()
+        self.probes.iter().map(|probe| probe.at).chain(self.rounds.last().copied()).min()
     }
-}
-
-/// Returns a random number from 0 to 1, less than 1.
-fn chance() -> f64 {
-    let mut byte = [0];
-    // If there is no randomness at boot, there is no jitter, but the search still works.
-    let _ = getrandom::fill(&mut byte);
-    f64::from(byte[0]) / 256.0
 }
 
 /// Returns a random UUID.
@@ -139,7 +131,7 @@ mod tests {
     fn names_are_random_uuids() {
         let (one, other) = (uuid(), uuid());
         assert_ne!(one, other);
-        assert!(super::super::super::Identity::new(&one).unwrap().is_uuid());
+        assert!(crate::device_id::DeviceId::new(&one).unwrap().is_uuid());
         assert_eq!(one.as_bytes()[14], b'4');
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use super::*;
 use crate::{
-    discovery::{Identity, Mac},
+    device_id::{DeviceId, Mac},
     xml,
 };
 
@@ -98,7 +98,7 @@ fn search(direct: &[&Device], direct_ssdp: &[&Device], whole: Duration) -> Searc
 }
 
 fn wanted(identity: &str) -> DeviceMatcher {
-    DeviceMatcher { identity: Identity::new(identity), ..DeviceMatcher::default() }
+    DeviceMatcher { identity: DeviceId::new(identity), ..DeviceMatcher::default() }
 }
 
 #[test]

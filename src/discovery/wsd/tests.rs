@@ -29,7 +29,7 @@ fn parsed(text: &str) -> Message {
 
 #[test]
 fn questions_are_well_formed_and_say_what_they_ask() {
-    let identity = Identity::new("uuid:5f5a69c2-e0ae-504f-829b-000000000064").unwrap();
+    let identity = DeviceId::new("uuid:5f5a69c2-e0ae-504f-829b-000000000064").unwrap();
     for (asked, action, part) in [
         (ProbeKind::Transmitters, "/Probe", "<d:Types>dn:NetworkVideoTransmitter</d:Types>"),
         (ProbeKind::Devices, "/Probe", "<d:Types>tds:Device</d:Types>"),
@@ -50,7 +50,7 @@ fn questions_are_well_formed_and_say_what_they_ask() {
 
 #[test]
 fn identities_in_questions_are_escaped() {
-    let odd = Identity::new("a<b&c").unwrap();
+    let odd = DeviceId::new("a<b&c").unwrap();
     assert!(question(&ProbeKind::Resolve(odd), Form::Bare, ID).contains(">a&lt;b&amp;c<"));
 }
 
@@ -61,7 +61,7 @@ fn quirk_30_every_device_of_an_answer_is_read() {
     assert_eq!(answer.kind, Kind::ProbeMatches);
     assert!(answer.answers(ID) && !answer.answers("another"));
     let identities: Vec<_> = answer.devices.iter().filter_map(|device| device.identity.as_ref()).collect();
-    assert_eq!(identities, [&Identity::new("a1").unwrap(), &Identity::new("a2").unwrap()]);
+    assert_eq!(identities, [&DeviceId::new("a1").unwrap(), &DeviceId::new("a2").unwrap()]);
     assert!(answer.devices.iter().all(Device::is_onvif));
     assert_eq!(answer.devices[0].endpoint, "urn:uuid:A1");
     assert_eq!(answer.devices[0].metadata_version, Some(3));
@@ -80,7 +80,7 @@ fn hello_bye_and_resolve_are_read() {
     for (name, kind) in [("Hello", Kind::Hello), ("Bye", Kind::Bye)] {
         let found = parsed(&message(name, "", inner));
         assert_eq!((found.kind, found.devices.len()), (kind, 1));
-        assert_eq!(found.devices[0].identity, Identity::new("a1"));
+        assert_eq!(found.devices[0].identity, DeviceId::new("a1"));
         assert!(found.devices[0].is_onvif());
         assert_eq!(found.relates_to, None);
         assert!(parse_answer(message(name, ID, inner).as_bytes(), &[ID.to_owned()]).is_none());

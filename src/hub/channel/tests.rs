@@ -57,7 +57,7 @@ fn shown(view: &mut View) -> Vec<String> {
     while let Some(next) = block_on(poll_once(view.next())) {
         match next {
             ViewEvent::Picture(picture) => shown.push(format!("{} of {}", picture.taken, picture.rendition.size.width)),
-            ViewEvent::StateChange(condition) => shown.push(condition.state.word().to_owned()),
+            ViewEvent::StateChange(condition) => shown.push(condition.state.as_str().to_owned()),
             ViewEvent::Closed => {
                 shown.push("closed".to_owned());
                 break;
@@ -182,7 +182,7 @@ fn untouched_video_changes_over_at_a_key_frame_and_not_before() {
         while let Some(delivery) = view.take() {
             match delivery {
                 UnitEvent::Unit(unit) => taken.push(unit.unit.taken.to_string()),
-                UnitEvent::StateChange(condition) => taken.push(condition.state.word().to_owned()),
+                UnitEvent::StateChange(condition) => taken.push(condition.state.as_str().to_owned()),
                 UnitEvent::Closed => {
                     taken.push("closed".to_owned());
                     break;

@@ -5,13 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::channel::Receiver;
-
 use super::Stream;
 use crate::{
     camera::{State, StreamOptions},
     hub::status::{Cause, Condition, Endpoint, WorkerUsage},
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
+    sync::Notified,
 };
 
 impl Stream {
@@ -138,7 +137,7 @@ impl Stream {
 
     /// A receiver that is notified, at least once, after each change of [`Stream::demand`]. There
     /// is one receiver, for the one supervisor.
-    pub fn demand_changes(&self) -> Receiver<()> {
+    pub fn demand_changes(&self) -> Notified {
         self.demand_changes.1.clone()
     }
 

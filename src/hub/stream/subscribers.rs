@@ -10,6 +10,7 @@ use smol::channel::{Receiver, Sender};
 use crate::{
     hub::unit_queue::{QueuedUnit, UnitQueue},
     media::{AccessUnit, Picture, RenditionRequest},
+    sync::Notifier,
 };
 
 /// The subscriptions of one stream, until it is closed.
@@ -27,7 +28,7 @@ pub struct Subscriber {
     pub pictures: Sender<Arc<Picture>>,
     /// The other end of `pictures`, used to remove what must no longer be shown.
     pub unread: Receiver<Arc<Picture>>,
-    pub changes: Sender<()>,
+    pub changes: Notifier,
     pub skipped: Arc<AtomicU64>,
     number: u64,
 }
@@ -36,7 +37,7 @@ pub struct Subscriber {
 struct UnitSubscriber {
     queue: UnitQueue,
     has_changed: bool,
-    notify: Sender<()>,
+    notify: Notifier,
     number: u64,
 }
 
@@ -63,15 +64,15 @@ impl Subscribers {
         number: u64,
         rendition_request: RenditionRequest,
         (pictures, unread): (Sender<Arc<Picture>>, Receiver<Arc<Picture>>),
-        changes: Sender<()>,
+        changes: Notifier,
         skipped: Arc<AtomicU64>,
     ) {
-        let _ = changes.force_send(());
+        changes.notify();
         self.pictures.push(Subscriber { rendition_request, pictures, unread, changes, skipped, number });
     }
 
     /// Adds the ends of a subscription to units.
-    pub fn add_units(&mut self, number: u64, queue: UnitQueue, notify: Sender<()>) {
+    pub fn add_units(&mut self, number: u64, queue: UnitQueue, notify: Notifier) {
         self.units.push(UnitSubscriber { queue, has_changed: true, notify, number });
     }
 
@@ -122,10 +123,10 @@ impl Subscribers {
     pub fn notify(&mut self) {
         for subscriber in &mut self.units {
             subscriber.has_changed = true;
-            let _ = subscriber.notify.force_send(());
+            subscriber.notify.notify();
         }
         for subscriber in &self.pictures {
-            let _ = subscriber.changes.force_send(());
+            subscriber.changes.notify();
         }
     }
 
@@ -190,7 +191,7 @@ impl UnitSubscriber {
     fn offer(&mut self, unit: &AccessUnit) -> u64 {
         let dropped = self.queue.push(unit);
         if !self.queue.is_empty() {
-            let _ = self.notify.force_send(());
+            self.notify.notify();
         }
         dropped
     }

@@ -17,12 +17,15 @@
 
 use std::sync::Arc;
 
-use crate::config::{Authority, Host, WebOrigin};
-use crate::sync::Mutex;
 use crate::web::http::{
     metadata::Metadata,
     response::{ResourcePolicy, Response},
     route::Route,
+};
+use crate::{
+    config::{Authority, Host, WebOrigin},
+    proc,
+    sync::Mutex,
 };
 
 /// Nothing is loaded from elsewhere, and only files of ours run. Ends with the list of origins that
@@ -122,8 +125,7 @@ impl Rules {
 /// # Blocking
 /// One small read from the kernel's memory.
 fn own_names() -> Vec<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    names_of(name.trim())
+    names_of(&proc::host_name())
 }
 
 fn names_of(hostname: &str) -> Vec<String> {

@@ -145,7 +145,7 @@ impl Asked<'_> {
     /// The camera and the rendition request in a viewer's URL.
     fn viewer(&self, id: &str) -> Result<(Arc<Channel>, RenditionRequest), Response> {
         let channel =
-            self.web.hub.channel(id).ok_or_else(|| Response::error(404, "there is no camera of this name"))?;
+            self.web.hub.channel(id).ok_or_else(|| Response::error(404, "there is no camera with this name"))?;
         let rendition_request =
             query::rendition_request(self.request.url()).map_err(|wrong| Response::error(400, wrong))?;
         Ok((channel, rendition_request))

@@ -155,7 +155,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
             return Err(bad("this is not HTTP"));
         }
         _ => {
-            let mut response = Response::error(405, "only GET and HEAD exist here");
+            let mut response = Response::error(405, "only GET and HEAD are supported");
             response.headers.push(("Allow", "GET, HEAD".to_owned()));
             return Err(Refusal::Response(Box::new(response), Method::Get));
         }
@@ -163,7 +163,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     let old = match version {
         "HTTP/1.1" => false,
         "HTTP/1.0" => true,
-        _ => return Err(refusal(505, "only HTTP/1.1 and HTTP/1.0 are spoken here", method)),
+        _ => return Err(refusal(505, "only HTTP/1.1 and HTTP/1.0 are supported", method)),
     };
     let mut keep_alive = !old;
     let mut metadata = Metadata::default();
@@ -173,7 +173,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     for line in lines {
         let (name, value) = header(line).ok_or_else(|| bad("a header line must be: name, colon, value"))?;
         match name.as_str() {
-            "expect" => return Err(refusal(417, "no expectation is met here", method)),
+            "expect" => return Err(refusal(417, "the header Expect is not supported", method)),
             "transfer-encoding" => return Err(refusal(413, "a request must not have a body", method)),
             "content-length" if value != b"0" => return Err(refusal(413, "a request must not have a body", method)),
             "connection" if has_word(value, "close") => keep_alive = false,
@@ -200,7 +200,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     }
     kept.extend_from_slice(b"\r\n");
     if kept.len() >= MAX_KEPT {
-        return Err(refusal(431, "the address and the headers needed of it are longer than 8 KiB", method));
+        return Err(refusal(431, "the address and the headers that are needed are longer than 8 KiB", method));
     }
     Ok(Inspected { method, keep_alive, metadata, kept })
 }

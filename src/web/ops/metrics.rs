@@ -219,7 +219,7 @@ fn one(value: f64) -> Option<Vec<Sample>> {
 
 fn states(report: &Report) -> Vec<Sample> {
     let of_state = |camera: &Status, state: State| {
-        let labels = [of_camera(camera), vec![("state", state.word().to_owned())]].concat();
+        let labels = [of_camera(camera), vec![("state", state.as_str().to_owned())]].concat();
         (labels, f64::from(u8::from(camera.condition.state == state)))
     };
     report.cameras.iter().flat_map(|camera| STATES.map(|state| of_state(camera, state))).collect()
@@ -228,7 +228,7 @@ fn states(report: &Report) -> Vec<Sample> {
 fn failures(report: &Report) -> Vec<Sample> {
     let of_cause = |camera: &Status, cause: Cause| {
         let count = camera.failures.get(&cause).copied().unwrap_or(0);
-        ([of_camera(camera), vec![("reason", cause.word().to_owned())]].concat(), count as f64)
+        ([of_camera(camera), vec![("reason", cause.as_str().to_owned())]].concat(), count as f64)
     };
     report.cameras.iter().flat_map(|camera| Cause::ALL.map(|cause| of_cause(camera, cause))).collect()
 }

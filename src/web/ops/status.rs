@@ -45,16 +45,18 @@ pub fn cameras(web: &Web) -> Response {
 
 fn camera(web: &Web, status: &Status, now: Instant) -> Value {
     let (units, bytes) = status.gop_cache;
+    let failures: Map<_, _> =
+        status.failures.iter().map(|(cause, count)| (cause.as_str().to_owned(), json!(count))).collect();
     json!({
         "id": status.id.as_str(),
         "name": status.name,
-        "state": status.condition.state.word(),
+        "state": status.condition.state.as_str(),
         "why": status.condition.why,
         "since": seconds(status.since),
         "address": status.place.as_ref().map(|place| &place.address),
         "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
         "age": status.age.map(seconds),
-        "codec": status.stream.map(|stream| stream.codec.word()),
+        "codec": status.stream.map(|stream| stream.codec.as_str()),
         "size": status.stream.map(|stream| size(stream.size)),
         "fps": rounded(status.measured_fps, 10.0),
         "bitrate": status.bitrate.round() as u64,
@@ -62,7 +64,7 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "bytes": status.bytes,
         "reconnects": status.reconnects,
         "stalls": status.stalls,
-        "failures": status.failures.iter().map(|(cause, count)| (cause.word().to_owned(), json!(count))).collect::<Map<_, _>>(),
+        "failures": failures,
         "viewers": status.viewers,
         "streams": web.streams.as_json(status.id.as_str(), now),
         "untouched": status.untouched,
@@ -88,9 +90,9 @@ fn profile(profile: &ProfileStatus) -> Value {
     json!({
         "stream": profile.stream,
         "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
-        "state": if profile.idle { "resting" } else { status.condition.state.word() },
+        "state": if profile.idle { "resting" } else { status.condition.state.as_str() },
         "why": status.condition.why,
-        "codec": status.stream.map(|stream| stream.codec.word()),
+        "codec": status.stream.map(|stream| stream.codec.as_str()),
         "size": status.stream.map(|stream| size(stream.size)),
         "fps": rounded(status.measured_fps, 10.0),
         "bitrate": status.bitrate.round() as u64,

@@ -96,7 +96,7 @@ async fn write_part(socket: &mut Socket, frame: &Frame) -> io::Result<()> {
         frame.jpeg.len(),
         seconds(frame.taken),
         frame.sequence,
-        frame.state.word(),
+        frame.state.as_str(),
     );
     let end = format!("\r\n{}", delimiter(frame.last));
     socket.write_parts([head.as_bytes(), &frame.jpeg, end.as_bytes()]).await

@@ -73,5 +73,5 @@ fn response(status: u16, jpeg: Vec<u8>, taken: u64, sequence: u32, state: State)
         .header("Cache-Control", "no-store")
         .header("X-Timestamp", seconds(taken))
         .header("X-Sequence", sequence.to_string())
-        .header("X-State", state.word())
+        .header("X-State", state.as_str())
 }

@@ -59,7 +59,7 @@ pub fn play_with_www(www: &Path, change: impl FnOnce(&mut Limits), story: impl A
     let gate = stream("gate");
     hub.replace_lanes(vec![Arc::clone(&gate), stream("porch")]);
     let draw = Arc::new(|size: Size, _: u8, card: &Card| {
-        Ok(format!("card {}x{} {} {}", size.width, size.height, card.state.word(), card.why).into_bytes())
+        Ok(format!("card {}x{} {} {}", size.width, size.height, card.state.as_str(), card.why).into_bytes())
     });
     let mut web = Web::new(Arc::clone(&hub), PathBuf::from(www), "1.2.3", draw);
     change(&mut web.limits);

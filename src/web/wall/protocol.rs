@@ -103,7 +103,7 @@ fn tile_wish(tile: &Map<String, Value>) -> Result<TileWish, String> {
 
 /// The formats known here; later protocols may know more.
 fn formats(words: &[Value]) -> Arc<[Codec]> {
-    let known = |word: &Value| [Codec::H264, Codec::H265, Codec::Jpeg].into_iter().find(|codec| word == codec.word());
+    let known = |word: &Value| [Codec::H264, Codec::H265, Codec::Jpeg].into_iter().find(|codec| word == codec.as_str());
     // Repetitions would only lengthen the list.
     words.iter().filter_map(known).take(8).collect()
 }
@@ -148,9 +148,9 @@ pub fn state(
         "tile": tile,
         "camera": camera,
         "name": name,
-        "state": condition.state.word(),
+        "state": condition.state.as_str(),
         "why": condition.why,
-        "format": format.map(Codec::word),
+        "format": format.map(Codec::as_str),
         "codec": codec,
         "size": stream.map(|stream| pair(stream.size)),
         "display": stream.map(|stream| pair(stream.display_size())),

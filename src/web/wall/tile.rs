@@ -7,11 +7,7 @@ mod units;
 use std::{sync::Arc, time::Duration};
 
 use async_tungstenite::tungstenite::Error;
-use smol::{
-    Timer,
-    channel::{Receiver, Sender, bounded},
-    future::FutureExt,
-};
+use smol::{Timer, future::FutureExt};
 
 use crate::web::{
     stream::{frame_limiter::FrameLimiter, jpeg_feed::REMOVED},
@@ -21,13 +17,14 @@ use crate::{
     camera::State,
     hub::{Condition, Hub, Stream},
     media::{Codec, RenditionRequest, StreamInfo},
-    sync::Mutex,
+    sync::{Mutex, Notified, Notifier},
 };
 
 /// What the page last requested for a tile; a newer request replaces an older one.
 pub struct TileRequest {
     inner: Mutex<Wanted>,
-    bell: (Sender<()>, Receiver<()>),
+    notifier: Notifier,
+    notified: Notified,
 }
 
 #[derive(Clone)]
@@ -40,7 +37,9 @@ struct Wanted {
 
 impl TileRequest {
     pub fn new(rendition_request: RenditionRequest, accept: Arc<[Codec]>) -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::new(Wanted { rendition_request, accept, drawn: None }), bell: bounded(1) })
+        let (notifier, notified) = Notifier::pair();
+        let inner = Mutex::new(Wanted { rendition_request, accept, drawn: None });
+        Arc::new(Self { inner, notifier, notified })
     }
 
     pub fn show(&self, rendition_request: RenditionRequest, accept: Arc<[Codec]>) {
@@ -53,12 +52,12 @@ impl TileRequest {
 
     /// Makes the tile check again: the cameras on the wall changed.
     pub fn look(&self) {
-        let _ = self.bell.0.force_send(());
+        self.notifier.notify();
     }
 
     fn change(&self, change: impl FnOnce(&mut Wanted)) {
         change(&mut self.inner.lock());
-        let _ = self.bell.0.force_send(());
+        self.notifier.notify();
     }
 
     fn read(&self) -> Wanted {
@@ -67,8 +66,8 @@ impl TileRequest {
 
     /// Waits for the next change.
     async fn changed(&self) {
-        // The sender is in the same struct, so this cannot fail.
-        let _rung = self.bell.1.recv().await;
+        // The notifier is in the same struct, so it is still there.
+        let _ = self.notified.changed().await;
     }
 }
 

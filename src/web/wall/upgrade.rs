@@ -46,7 +46,7 @@ pub fn check(
 ) -> Result<Accepted, Response> {
     let header = |name: &str| request.header(name).map(|values| values.last().as_str());
     if request.method() != Method::Get {
-        return Err(Response::error(405, "a WebSocket is opened with GET").header("Allow", "GET"));
+        return Err(Response::error(405, "a WebSocket must be opened with GET").header("Allow", "GET"));
     }
     let lists = |name: &str, word: &str| {
         request.header(name).is_some_and(|values| {
@@ -58,7 +58,9 @@ pub fn check(
         return Err(response.header("Upgrade", "websocket"));
     }
     if header("sec-websocket-version") != Some("13") {
-        return Err(Response::error(426, "only WebSocket version 13 is spoken").header("Sec-WebSocket-Version", "13"));
+        return Err(
+            Response::error(426, "only WebSocket version 13 is supported").header("Sec-WebSocket-Version", "13")
+        );
     }
     let key = header("sec-websocket-key").unwrap_or("");
     if BASE64_STANDARD.decode(key).map(|bytes| bytes.len()) != Ok(16) {

@@ -1,6 +1,9 @@
 //! Recorded responses to discovery: datagrams and descriptions.
 
-use cctv_agent::discovery::{DatagramSource, Identity, Mac, description, ssdp, wsd};
+use cctv_agent::{
+    device_id::{DeviceId, Mac},
+    discovery::{DatagramSource, description, ssdp, wsd},
+};
 use serde_json::{Map, Value, json};
 
 /// Parses `file` if it belongs to discovery; `Err` says what failed.
@@ -59,7 +62,7 @@ fn datagram(bytes: &[u8], expect: &Value) -> Option<Value> {
         assert!(device.is_onvif());
         json!({
             "epr": device.endpoint,
-            "epr_normal": device.identity.as_ref().map(Identity::as_str),
+            "epr_normal": device.identity.as_ref().map(DeviceId::as_str),
             "xaddrs": device.xaddrs.split_whitespace().collect::<Vec<_>>(),
             "types": device.types.iter().map(|kind| &kind.name).collect::<Vec<_>>(),
             "name": device.scopes.name,
@@ -98,7 +101,7 @@ fn described(description: &description::Description, expect: &Value) -> Value {
     });
     let host = given.and_then(|given| given.split(['/', ':']).nth(3)).unwrap_or("192.0.2.1");
     let origin = DatagramSource::new(host.parse().expect("the recorded device has an address"));
-    let places = description::places_to_ask(description.presentation.as_deref(), &origin);
+    let places = description::xaddrs_to_ask(description.presentation.as_deref(), &origin);
     json!({
         "manufacturer": description.manufacturer,
         "modelName": description.model_name,

@@ -5,19 +5,23 @@ use std::fmt;
 /// Maximum number of characters kept. A UUID has 36; vendors' own forms are seldom twice as long.
 const MAX_LEN: usize = 200;
 
+/// What Windows writes around a UUID.
+const BRACES: [char; 2] = ['{', '}'];
+
 /// An endpoint reference or UDN, in lower case and without the prefixes that only some firmwares
 /// write, so that texts of the same device are equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identity(String);
+pub struct DeviceId(String);
 
-impl Identity {
-    /// Parses the identity in `text`: `urn:uuid:…`, `uuid:…` or without prefix, in any
-    /// case. `None` if nothing is left.
+impl DeviceId {
+    /// Parses the identity in `text`: `urn:uuid:…`, `uuid:…` or without prefix, with or
+    /// without braces, in any case. `None` if nothing is left.
     pub fn new(text: &str) -> Option<Self> {
         let mut rest = text.trim();
         while let Some(shorter) = ["urn:", "uuid:"].iter().find_map(|prefix| without_prefix(rest, prefix)) {
             rest = shorter.trim_start();
         }
+        let rest = rest.trim_matches(BRACES);
         (!rest.is_empty()).then(|| Self(rest.chars().take(MAX_LEN).collect::<String>().to_lowercase()))
     }
 
@@ -49,7 +53,7 @@ impl Identity {
     }
 }
 
-impl fmt::Display for Identity {
+impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -65,11 +69,11 @@ fn without_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
 pub struct Mac([u8; 6]);
 
 impl Mac {
-    /// Parses twelve hexadecimal digits, with or without `:`, `-` or `.` between them. `None` for
+    /// Parses twelve hexadecimal digits, with or without `:`, `-`, `.` or blanks between them. `None` for
     /// anything else, and for addresses that belong to no single card.
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
-        let digits: Vec<u8> = text.bytes().filter(|byte| !b":-.".contains(byte)).collect();
+        let digits: Vec<u8> = text.bytes().filter(|byte| !b":-. ".contains(byte)).collect();
         if digits.len() != 12 || text.len() > 17 {
             return None;
         }
@@ -97,24 +101,27 @@ mod tests {
 
     #[test]
     fn quirk_32_every_way_of_writing_an_endpoint_is_the_same_identity() {
-        let plain = Identity::new("5f5a69c2-e0ae-504f-829b-000000000064").unwrap();
+        let plain = DeviceId::new("5f5a69c2-e0ae-504f-829b-000000000064").unwrap();
         for text in [
             "urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064",
             "uuid:5F5A69C2-E0AE-504F-829B-000000000064",
             " URN:UUID:5f5a69c2-e0ae-504f-829b-000000000064\n",
             "urn:uuid: 5f5a69c2-e0ae-504f-829b-000000000064",
+            "5f5a69c2-e0ae-504f-829b-000000000064",
+            " {5F5A69C2-E0AE-504F-829B-000000000064} ",
         ] {
-            assert_eq!(Identity::new(text).unwrap(), plain, "{text}");
+            assert_eq!(DeviceId::new(text).unwrap(), plain, "{text}");
         }
         assert_eq!(plain.to_urn(), "urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064");
-        assert_eq!(Identity::new("urn:uuid:"), None);
-        assert_eq!(Identity::new("  "), None);
-        assert_eq!(Identity::new("http://10.0.0.1/Device").unwrap().to_urn(), "http://10.0.0.1/device");
+        assert_eq!(DeviceId::new("urn:uuid:"), None);
+        assert_eq!(DeviceId::new("  "), None);
+        assert_eq!(DeviceId::new("uuid:{}"), None);
+        assert_eq!(DeviceId::new("http://10.0.0.1/Device").unwrap().to_urn(), "http://10.0.0.1/device");
     }
 
     #[test]
     fn a_mac_is_found_only_where_there_is_one() {
-        let mac = |text: &str| Identity::new(text).unwrap().mac().map(|mac| mac.to_string());
+        let mac = |text: &str| DeviceId::new(text).unwrap().mac().map(|mac| mac.to_string());
         assert_eq!(mac("uuid:Upnp-BasicDevice-1_0-00AABB270AD8").as_deref(), Some("00:aa:bb:27:0a:d8"));
         assert_eq!(mac("12345678-1dd2-11b2-a915-00aabb68ce2c").as_deref(), Some("00:aa:bb:68:ce:2c"));
         assert_eq!(mac("12345678-1dd2-41b2-a915-00aabb68ce2c"), None, "a random UUID");
@@ -124,10 +131,19 @@ mod tests {
 
     #[test]
     fn macs_are_read_in_every_spelling() {
-        for text in ["00AABB270AD8", "00:aa:bb:27:0a:d8", "00-AA-BB-27-0A-D8", "00aa.bb27.0ad8", " 00aabb270ad8 "] {
+        for text in [
+            "00AABB270AD8",
+            "00:aa:bb:27:0a:d8",
+            "00-AA-BB-27-0A-D8",
+            "00aa.bb27.0ad8",
+            " 00aabb270ad8 ",
+            "00 AA BB 27 0A D8",
+        ] {
             assert_eq!(Mac::new(text).map(|mac| mac.to_string()).as_deref(), Some("00:aa:bb:27:0a:d8"), "{text}");
         }
-        for text in ["", "00aabb270ad", "00aabb270ad8e", "00aabb270adg", "ff:ff:ff:ff:ff:ff", "000000000000"] {
+        for text in
+            ["", "00aabb270ad", "00aabb270ad8e", "00aabb270adg", "x", "00:12", "ff:ff:ff:ff:ff:ff", "000000000000"]
+        {
             assert_eq!(Mac::new(text), None, "{text}");
         }
     }
