@@ -5,41 +5,40 @@ use toml::{Spanned, de::DeValue};
 
 use super::{
     address::{ends_in_number, is_host_name},
-    credentials::is_quotable,
     diagnostics::Diagnostics,
-    section::{Section, kind},
+    key::{Key, List, Unset},
+    keys,
+    section::Section,
     web_origin::{Host, WebOrigin},
+    wording::{kind, quoted},
 };
-
-/// Maximum number of entries in either list.
-const MAX_ENTRIES: usize = 32;
 
 /// Returns the host names of `names`, in lower case.
 pub(super) fn names(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<String> {
-    list(section, "names", "[\"wall.example.com\"]", name, diagnostics)
+    list(section, &keys::NAMES, name, diagnostics)
 }
 
 /// Returns the origins of `embed`.
 pub(super) fn embed(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<WebOrigin> {
-    list(section, "embed", "[\"https://intranet.example\"]", origin, diagnostics)
+    list(section, &keys::EMBED, origin, diagnostics)
 }
 
 /// Returns the entries of the list `key`, parsed by `read`, and complains about every wrong entry.
 fn list<T: PartialEq>(
     section: &Section<'_>,
-    key: &str,
-    example: &str,
+    row: &Key<List, Unset>,
     read: fn(&str) -> Result<T, String>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<T> {
-    let Some(value) = section.value(key) else { return Vec::new() };
+    let Some(value) = section.value(row) else { return Vec::new() };
+    let (key, List { most, example, .. }) = (row.name, row.values);
     let at = value.span().start;
     let DeValue::Array(entries) = value.get_ref() else {
         section.report(at, format!("{key} is {}; write a list, like {example}", kind(value.get_ref())), diagnostics);
         return Vec::new();
     };
-    if entries.len() > MAX_ENTRIES {
-        let words = format!("{key} has {} entries; write at most {MAX_ENTRIES}", entries.len());
+    if entries.len() > most {
+        let words = format!("{key} has {} entries; write at most {most}", entries.len());
         section.report(at, words, diagnostics);
     }
     let mut found = Vec::new();
@@ -64,8 +63,7 @@ fn one<T>(
     let Some(text) = entry.get_ref().as_str() else {
         return Err(format!("{key} holds {}; write texts, like {example}", kind(entry.get_ref())));
     };
-    let quoted = if is_quotable(text) { format!(" {text:?}") } else { String::new() };
-    read(text).map_err(|wrong| format!("{key}{quoted}: {wrong}"))
+    read(text).map_err(|wrong| format!("{key}{}: {wrong}", quoted(text)))
 }
 
 /// # Errors

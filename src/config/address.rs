@@ -5,13 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use toml::{Spanned, de::DeValue};
 
 use super::{
-    credentials::is_quotable,
     diagnostics::Diagnostics,
-    section::{Section, kind},
+    keys,
+    section::Section,
+    wording::{is_quotable, kind},
 };
-
-/// Maximum number of addresses to listen on.
-const MAX_LISTEN: usize = 16;
 
 /// Returns the host in `written`, the value of `key`, in the form that is used: an IP address (IPv6
 /// without brackets) or a host name.
@@ -105,7 +103,7 @@ pub(super) fn is_host_name(text: &str) -> bool {
 /// the key is absent or has no valid entry. Port 0 is accepted: the system then
 /// chooses a port, which tests use.
 pub(super) fn listen(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<SocketAddr> {
-    let Some(value) = section.value("listen") else {
+    let Some(value) = section.value(&keys::LISTEN) else {
         return Vec::new();
     };
     let one = std::slice::from_ref(value);
@@ -116,8 +114,9 @@ pub(super) fn listen(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -
     if entries.is_empty() {
         section.report(value.span().start, "listen is an empty list; write at least one address", diagnostics);
     }
-    if entries.len() > MAX_LISTEN {
-        let words = format!("listen has {} addresses; write at most {MAX_LISTEN}", entries.len());
+    let most = keys::LISTEN.values.most;
+    if entries.len() > most {
+        let words = format!("listen has {} addresses; write at most {most}", entries.len());
         section.report(value.span().start, words, diagnostics);
     }
     let mut found: Vec<SocketAddr> = Vec::new();

@@ -3,49 +3,15 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use super::{
-    MAX_CAMERAS, address,
-    credentials::{Login, SecretReader, is_quotable},
+    address,
+    credentials::{Login, SecretReader},
     diagnostics::Diagnostics,
+    key::{Key, Text, Unset},
+    keys::{self, MAX_CAMERAS},
     section::{Located, Section},
+    wording::quoted,
 };
 use crate::camera::{Camera, CameraId, Source, StreamOptions, StreamSource, StreamUri, Transport, Trust};
-
-pub(super) const DEFAULTS_KEYS: &[&str] =
-    &["username", "password", "password_file", "transport", "quality", "max_fps", "passthrough", "stall_after"];
-
-pub(super) const CAMERA_KEYS: &[&str] = &[
-    "id",
-    "name",
-    "ip",
-    "profile",
-    "small_profile",
-    "onvif_port",
-    "uuid",
-    "trust",
-    "stream_host",
-    "url",
-    "enabled",
-    "username",
-    "password",
-    "password_file",
-    "transport",
-    "quality",
-    "max_fps",
-    "passthrough",
-    "stall_after",
-];
-
-/// Keys that are valid only for a camera that is asked by ONVIF.
-const ONVIF_KEYS: &[&str] = &["ip", "profile", "small_profile", "onvif_port", "uuid", "trust", "stream_host"];
-
-/// Maximum length of a name, profile or identity, in characters.
-const MAX_WORDS_LEN: usize = 200;
-
-const ONVIF_PORT: u16 = 80;
-const QUALITY: u8 = 80;
-const MAX_FPS: u8 = 25;
-const PASSTHROUGH: bool = true;
-const STALL_AFTER: f64 = 5.0;
 
 /// The keys that are valid both in `[defaults]` and in a camera.
 #[derive(Clone, Default)]
@@ -67,34 +33,21 @@ impl CameraDefaults {
     ) -> Self {
         Self {
             login: Login::read(section, base, read_secret, diagnostics),
-            transport: transport(section, diagnostics),
-            quality: section.whole("quality", 1..=100, diagnostics),
-            max_fps: section.whole("max_fps", 1..=60, diagnostics),
-            passthrough: section.flag("passthrough", diagnostics),
-            stall_after: section.number("stall_after", 1.0..=60.0, diagnostics),
+            transport: section.one_of(&keys::TRANSPORT, diagnostics).map(|transport| transport.value),
+            quality: section.whole(&keys::QUALITY, diagnostics),
+            max_fps: section.whole(&keys::MAX_FPS, diagnostics),
+            passthrough: section.flag(&keys::PASSTHROUGH, diagnostics),
+            stall_after: section.number(&keys::STALL_AFTER, diagnostics),
         }
     }
 
     fn options(&self, defaults: &Self) -> StreamOptions {
-        let stall_after = self.stall_after.or(defaults.stall_after).unwrap_or(STALL_AFTER);
+        let stall_after = self.stall_after.or(defaults.stall_after).unwrap_or(keys::STALL_AFTER.default);
         StreamOptions {
-            quality: self.quality.or(defaults.quality).unwrap_or(QUALITY),
-            max_fps: self.max_fps.or(defaults.max_fps).unwrap_or(MAX_FPS),
-            passthrough: self.passthrough.or(defaults.passthrough).unwrap_or(PASSTHROUGH),
+            quality: self.quality.or(defaults.quality).unwrap_or(keys::QUALITY.default),
+            max_fps: self.max_fps.or(defaults.max_fps).unwrap_or(keys::MAX_FPS.default),
+            passthrough: self.passthrough.or(defaults.passthrough).unwrap_or(keys::PASSTHROUGH.default),
             stall_after: Duration::from_secs_f64(stall_after),
-        }
-    }
-}
-
-fn transport(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Transport> {
-    let Located { at, value } = section.text("transport", "tcp", diagnostics)?;
-    match value.as_str() {
-        "tcp" => Some(Transport::Tcp),
-        "udp" => Some(Transport::Udp),
-        other => {
-            let quoted = if is_quotable(other) { format!(" {other:?}") } else { String::new() };
-            section.report(at, format!("transport{quoted} is unknown; write \"tcp\" or \"udp\""), diagnostics);
-            None
         }
     }
 }
@@ -126,7 +79,7 @@ pub(super) fn all(
     for section in sections {
         section.refuse_unknown(diagnostics);
         let id = id(section, &mut lines, diagnostics);
-        let enabled = section.flag("enabled", diagnostics).unwrap_or(true);
+        let enabled = section.flag(&keys::ENABLED, diagnostics).unwrap_or(keys::ENABLED.default);
         let camera = camera(section, id, defaults, base, read_secret, diagnostics);
         cameras.extend(camera.filter(|_| enabled));
     }
@@ -135,7 +88,7 @@ pub(super) fn all(
 
 /// Returns the identifiers of all cameras, whether or not their other keys are valid.
 pub(super) fn identifiers(sections: &[Section<'_>]) -> Vec<String> {
-    let id = |section: &Section<'_>| Some(section.value("id")?.get_ref().as_str()?.to_owned());
+    let id = |section: &Section<'_>| Some(section.value(&keys::ID)?.get_ref().as_str()?.to_owned());
     sections.iter().filter_map(id).collect()
 }
 
@@ -145,14 +98,14 @@ fn id(
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<CameraId> {
     let right = "letters, digits, - and _, like \"gate\"";
-    let Some(written) = section.text("id", "gate", diagnostics) else {
-        if section.lacks(&["id"]) {
+    let Some(written) = section.text(&keys::ID, diagnostics) else {
+        if section.lacks(&[&keys::ID]) {
             section.report(section.at, format!("id is missing; add one of {right}"), diagnostics);
         }
         return None;
     };
     let Some(id) = CameraId::new(&written.value) else {
-        let quoted = if is_quotable(&written.value) { format!(" {:?}", written.value) } else { String::new() };
+        let quoted = quoted(&written.value);
         section.report(written.at, format!("id{quoted} cannot stand in a URL; write 1 to 64 {right}"), diagnostics);
         return None;
     };
@@ -174,10 +127,10 @@ fn camera(
     read_secret: SecretReader<'_>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Camera> {
-    let name = section.words("name", "Front gate", MAX_WORDS_LEN, diagnostics);
+    let name = section.words(&keys::NAME, diagnostics);
     let camera_defaults = CameraDefaults::read(section, base, read_secret, diagnostics);
-    let small_profile = section.words("small_profile", "Profile_2", MAX_WORDS_LEN, diagnostics);
-    let (source, in_url) = match section.key_at("url") {
+    let small_profile = section.words(&keys::SMALL_PROFILE, diagnostics);
+    let (source, in_url) = match section.key_at(&keys::URL) {
         Some(_) => from_url(section, diagnostics),
         None => (from_onvif(section, diagnostics), None),
     };
@@ -186,26 +139,21 @@ fn camera(
     let transport = camera_defaults.transport.or(defaults.transport);
     let id = id?;
     Some(Camera {
-        name: name.map_or_else(|| id.to_string(), |name| name.value),
-        stream_source: StreamSource {
-            source: source?,
-            small_profile: small_profile.map(|small| small.value),
-            credentials,
-            transport,
-        },
+        name: name.unwrap_or_else(|| id.to_string()),
+        stream_source: StreamSource { source: source?, small_profile, credentials, transport },
         options,
         id,
     })
 }
 
 fn from_onvif(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Source> {
-    let stream_host = host("stream_host", section, diagnostics);
-    let host = host("ip", section, diagnostics);
+    let stream_host = host(&keys::STREAM_HOST, section, diagnostics);
+    let host = host(&keys::IP, section, diagnostics);
     let trust = trust(section, diagnostics);
-    let uuid = section.words("uuid", "urn:uuid:2f1e…", MAX_WORDS_LEN, diagnostics).map(|uuid| uuid.value);
-    let profile = section.words("profile", "Profile_1", MAX_WORDS_LEN, diagnostics).map(|profile| profile.value);
-    let port = section.whole("onvif_port", 1..=65535, diagnostics).unwrap_or(ONVIF_PORT);
-    if section.lacks(&["ip", "uuid", "url"]) {
+    let uuid = section.words(&keys::UUID, diagnostics);
+    let profile = section.words(&keys::PROFILE, diagnostics);
+    let port = section.whole_or_default(&keys::ONVIF_PORT, diagnostics);
+    if section.lacks(&[&keys::IP, &keys::UUID, &keys::URL]) {
         let words = "nothing says where the camera is; add ip, or uuid, or url";
         section.report(section.at, words, diagnostics);
     }
@@ -213,38 +161,31 @@ fn from_onvif(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Optio
 }
 
 /// Returns the host in the value of `key`.
-fn host(key: &str, section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<String> {
-    let written = section.text(key, "192.168.1.20", diagnostics)?;
-    address::host(key, &written.value).map_err(|wrong| section.report(written.at, wrong, diagnostics)).ok()
+fn host(key: &Key<Text, Unset>, section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<String> {
+    let written = section.text(key, diagnostics)?;
+    address::host(key.name, &written.value).map_err(|wrong| section.report(written.at, wrong, diagnostics)).ok()
 }
 
 fn trust(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Trust {
-    let Some(Located { at, value }) = section.text("trust", "identity", diagnostics) else { return Trust::Identity };
-    match value.as_str() {
-        "identity" => Trust::Identity,
-        "address" => {
-            if section.lacks(&["ip"]) {
-                section.report(at, "trust = \"address\" needs an address; add ip", diagnostics);
-            }
-            Trust::Address
-        }
-        other => {
-            let quoted = if is_quotable(other) { format!(" {other:?}") } else { String::new() };
-            section.report(at, format!("trust{quoted} is unknown; write \"identity\" or \"address\""), diagnostics);
-            Trust::Identity
-        }
+    let Some(Located { at, value: trust }) = section.one_of(&keys::TRUST, diagnostics) else {
+        return keys::TRUST.default;
+    };
+    if trust == Trust::Address && section.lacks(&[&keys::IP]) {
+        section.report(at, "trust = \"address\" needs an address; add ip", diagnostics);
     }
+    trust
 }
 
 /// Returns the stream of `url` and the login that it contained, still percent-encoded.
 fn from_url(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> (Option<Source>, Option<(String, String)>) {
-    for key in ONVIF_KEYS {
-        if let Some(at) = section.key_at(key) {
-            let words = format!("{key} means nothing next to url, which is opened as it is; remove one of them");
+    for key in keys::ONVIF_ROWS {
+        if let Some(at) = section.key_at(*key) {
+            let words =
+                format!("{} means nothing next to url, which is opened as it is; remove one of them", key.name());
             section.report(at, words, diagnostics);
         }
     }
-    let Some(written) = section.text("url", "rtsp://192.168.1.20/live", diagnostics) else {
+    let Some(written) = section.text(&keys::URL, diagnostics) else {
         return (None, None);
     };
     let right = "write it like \"rtsp://192.168.1.20/live\", and give username and password as keys of their own";

@@ -5,7 +5,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::Config;
+use super::{Config, keys, schema};
 use crate::camera::{Camera, CameraId};
 
 /// The actions that lead from one configuration to another. Every camera of either configuration is
@@ -103,15 +103,15 @@ impl fmt::Display for Changes {
         }
         let flags = [
             (self.reordered, "order"),
-            (!self.listen_added.is_empty() || !self.listen_removed.is_empty(), "listen"),
-            (self.names_changed, "names"),
-            (self.embed_changed, "embed"),
-            (self.www_changed, "www"),
-            (self.state_dir_changed, "state_dir"),
-            (self.discovery_port_changed, "discovery_port"),
-            (self.limits_changed, "limits"),
-            (self.watchdog_changed, "watchdog"),
-            (self.walls_changed, "wall"),
+            (!self.listen_added.is_empty() || !self.listen_removed.is_empty(), keys::LISTEN.name),
+            (self.names_changed, keys::NAMES.name),
+            (self.embed_changed, keys::EMBED.name),
+            (self.www_changed, keys::WWW.name),
+            (self.state_dir_changed, keys::STATE_DIR.name),
+            (self.discovery_port_changed, keys::DISCOVERY_PORT.name),
+            (self.limits_changed, schema::LIMITS.name),
+            (self.watchdog_changed, schema::WATCHDOG.name),
+            (self.walls_changed, schema::WALL.name),
         ];
         parts.extend(flags.into_iter().filter(|(changed, _)| *changed).map(|(_, what)| format!("{what} changed")));
         if parts.is_empty() { f.write_str("no cameras") } else { f.write_str(&parts.join(", ")) }

@@ -3,8 +3,9 @@
 use std::{io, path::Path};
 
 use super::{
-    SecretFile, cannot_read,
     diagnostics::Diagnostics,
+    files::{SecretFile, cannot_read},
+    keys::{MAX_LOGIN_LEN, PASSWORD, PASSWORD_FILE, URL, USERNAME},
     section::{Located, Section},
 };
 use crate::{
@@ -14,14 +15,6 @@ use crate::{
 
 /// Reads a password file.
 pub(super) type SecretReader<'a> = &'a dyn Fn(&Path) -> io::Result<SecretFile>;
-
-/// Maximum length of a user name or password, in characters.
-const MAX_LEN: usize = 256;
-
-/// Whether a complaint may quote `text`: it must not hold a login and must not break the line.
-pub(super) fn is_quotable(text: &str) -> bool {
-    !text.contains(['@', '=']) && text.chars().count() <= 80 && !text.chars().any(char::is_control)
-}
 
 /// The login keys of one section.
 #[derive(Clone, Default)]
@@ -39,20 +32,19 @@ impl Login {
         read_secret: SecretReader<'_>,
         diagnostics: &mut Diagnostics<'_>,
     ) -> Self {
-        let username = text(section, "username", "viewer", diagnostics);
-        let written = text(section, "password", "pass phrase", diagnostics);
-        let from_file = match (section.key_at("password"), section.key_at("password_file")) {
+        let username = section.line(&USERNAME, diagnostics);
+        let written = section.line(&PASSWORD, diagnostics);
+        let from_file = match (section.key_at(&PASSWORD), section.key_at(&PASSWORD_FILE)) {
             (Some(_), Some(at)) => {
                 section.report(at, "password_file and password are both given; keep one of them", diagnostics);
                 None
             }
             _ => password_file(section, base, read_secret, diagnostics),
         };
-        let given = |key| section.key_at(key).is_some();
         let password = written.map(|text| Located { at: text.at, value: Secret::new(text.value) }).or(from_file);
-        let broken = (username.is_none() && !section.lacks(&["username"]))
-            || (password.is_none() && !section.lacks(&["password", "password_file"]))
-            || (given("password") && given("password_file"));
+        let broken = (username.is_none() && !section.lacks(&[&USERNAME]))
+            || (password.is_none() && !section.lacks(&[&PASSWORD, &PASSWORD_FILE]))
+            || (section.key_at(&PASSWORD).is_some() && section.key_at(&PASSWORD_FILE).is_some());
         Self { username, password, broken }
     }
 
@@ -116,27 +108,13 @@ impl Login {
             _ => {}
         }
         let (username, decoded) = (percent_decode(&username), percent_decode(&password));
-        if let Some(at) = section.key_at("url").filter(|_| (username.clone() + &decoded).contains(char::is_control)) {
+        if let Some(at) = section.key_at(&URL).filter(|_| (username.clone() + &decoded).contains(char::is_control)) {
             section.report(at, "the login in url holds a control character; write it without", diagnostics);
         }
         let own = self.password.as_ref().filter(|_| password.is_empty());
         let password = own.map_or_else(|| Secret::new(decoded), |own| own.value.clone());
         Credentials { username, password }
     }
-}
-
-/// Returns a text that complaints never quote. It may be empty.
-fn text(section: &Section<'_>, key: &str, example: &str, diagnostics: &mut Diagnostics<'_>) -> Option<Located<String>> {
-    let text = section.text(key, example, diagnostics)?;
-    let wrong = if text.value.chars().any(char::is_control) {
-        "holds a line break or another control character; write one line without them".to_owned()
-    } else if text.value.chars().count() > MAX_LEN {
-        format!("is longer than {MAX_LEN} characters; write a shorter one")
-    } else {
-        return Some(text);
-    };
-    section.report(text.at, format!("{key} {wrong}"), diagnostics);
-    None
 }
 
 /// Returns the first line of the file that `password_file` names. Complaints do not quote the path,
@@ -147,7 +125,7 @@ fn password_file(
     read_secret: SecretReader<'_>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Located<Secret>> {
-    let path = section.text("password_file", "/etc/cctv-agent/secret", diagnostics)?;
+    let path = section.text(&PASSWORD_FILE, diagnostics)?;
     let wrong = if path.value.trim().is_empty() {
         "is empty; write the path of a file, like \"/etc/cctv-agent/secret\"".to_owned()
     } else {
@@ -160,8 +138,8 @@ fn password_file(
                     "names an empty file; write the password into it, on one line".to_owned()
                 } else if line.chars().any(char::is_control) {
                     "names a file with more than one line; write only the password into it".to_owned()
-                } else if line.chars().count() > MAX_LEN {
-                    format!("names a file with more than {MAX_LEN} characters; write only the password into it")
+                } else if line.chars().count() > MAX_LOGIN_LEN {
+                    format!("names a file with more than {MAX_LOGIN_LEN} characters; write only the password into it")
                 } else {
                     if file.readable_by_all {
                         let words = "every user of this machine can read the file password_file names; chmod 640 it";

@@ -72,6 +72,11 @@ impl<'a> Diagnostics<'a> {
         Self { file, text, lines, complaints: Vec::new(), warnings: Vec::new(), broken_lines: BTreeSet::new() }
     }
 
+    /// For sections that are not in the file.
+    pub(super) fn nowhere() -> Self {
+        Self::new(Path::new(""), "")
+    }
+
     /// Returns the line of the byte at `offset`, counted from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         self.lines.partition_point(|&start| start <= offset)

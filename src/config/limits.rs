@@ -1,27 +1,6 @@
 //! `[limits]`: limits of resources, so that no client can take the wall away from its viewers.
 
-use std::ops::RangeInclusive;
-
-use super::{diagnostics::Diagnostics, section::Section};
-
-pub(super) const LIMITS_KEYS: &[&str] =
-    &["viewers", "renditions", "connections", "connections_per_address", "worker_memory", "total_memory", "openings"];
-
-const VIEWERS: RangeInclusive<i64> = 1..=4096;
-
-/// An IPC message carries at most 64 renditions.
-const RENDITIONS: RangeInclusive<i64> = 1..=64;
-
-const CONNECTIONS: RangeInclusive<i64> = 8..=16_384;
-
-/// In MiB. A worker that decodes 1080p uses 110 with its libraries; with less none could work.
-const WORKER_MEMORY: RangeInclusive<i64> = 192..=16_384;
-
-/// In MiB. The agent itself uses 5 to 40, a worker 4 to 400.
-const TOTAL_MEMORY: RangeInclusive<i64> = 32..=1_048_576;
-
-/// At least one at a time, and at most as many as a file may name cameras.
-const OPENINGS: RangeInclusive<i64> = 1..=64;
+use super::{diagnostics::Diagnostics, keys, schema, section::Section};
 
 /// The limits of the file. All except `worker_memory` apply to new clients at once.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,34 +23,20 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            viewers: 64,
-            renditions: 16,
-            connections: 256,
-            // A reverse proxy has one address and may carry all viewers and as many other requests.
-            connections_per_address: 128,
-            // Measured: 475 MB with 10-bit 4K H.265, and less with everything else.
-            worker_memory: 768,
-            total_memory: None,
-            // Many processes must not start at once when a network switch comes back.
-            openings: 8,
-        }
+        read(&Section::absent(&schema::LIMITS), &mut Diagnostics::nowhere())
     }
 }
 
 pub(super) fn read(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Limits {
     section.refuse_unknown(diagnostics);
-    let default = Limits::default();
     Limits {
-        viewers: section.whole("viewers", VIEWERS, diagnostics).unwrap_or(default.viewers),
-        renditions: section.whole("renditions", RENDITIONS, diagnostics).unwrap_or(default.renditions),
-        connections: section.whole("connections", CONNECTIONS, diagnostics).unwrap_or(default.connections),
-        connections_per_address: section
-            .whole("connections_per_address", CONNECTIONS, diagnostics)
-            .unwrap_or(default.connections_per_address),
-        worker_memory: section.whole("worker_memory", WORKER_MEMORY, diagnostics).unwrap_or(default.worker_memory),
-        total_memory: section.whole("total_memory", TOTAL_MEMORY, diagnostics),
-        openings: section.whole("openings", OPENINGS, diagnostics).unwrap_or(default.openings),
+        viewers: section.whole_or_default(&keys::VIEWERS, diagnostics),
+        renditions: section.whole_or_default(&keys::RENDITIONS, diagnostics),
+        connections: section.whole_or_default(&keys::CONNECTIONS, diagnostics),
+        connections_per_address: section.whole_or_default(&keys::CONNECTIONS_PER_ADDRESS, diagnostics),
+        worker_memory: section.whole_or_default(&keys::WORKER_MEMORY, diagnostics),
+        total_memory: section.whole(&keys::TOTAL_MEMORY, diagnostics),
+        openings: section.whole_or_default(&keys::OPENINGS, diagnostics),
     }
 }
 

@@ -3,15 +3,7 @@
 //! Many editors empty a file before they write it; some first move the old file away. A reload at
 //! that moment must not accept half a file, and must not report an absent file as a mistake.
 
-use std::{
-    fs,
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-    thread,
-    time::Duration,
-};
-
-use super::{Complaint, Config, read};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path, thread, time::Duration};
 
 /// A file that has not changed for this time is no longer being written.
 const SETTLED: Duration = Duration::from_millis(200);
@@ -22,22 +14,17 @@ const MAX_LOOKS: u32 = 20;
 /// Identifies one version of a file: device, inode, size, and time of the last change.
 type Version = Option<(u64, u64, u64, i64, i64)>;
 
-/// Like [`read`], but waits until the file and the password files that it names stop changing.
-///
-/// # Errors
-/// Those of [`read`], and one if the file does not stop changing.
+/// Returns what `read` makes of the file at `path` as soon as the file, and what `read` makes of it,
+/// have not changed for [`SETTLED`]. `None` if that never happens.
 ///
 /// # Blocking
 /// Blocks for at least [`SETTLED`], and for some seconds at most.
-pub fn read_settled(path: &Path) -> Result<Config, Vec<Complaint>> {
-    settled(|| (version(path), read(path)), || thread::sleep(SETTLED)).unwrap_or_else(|| {
-        let text = "it changes all the time; reload once its writer has finished".to_owned();
-        Err(vec![Complaint { file: PathBuf::from(path), position: None, text }])
-    })
+pub(super) fn settled<T: PartialEq>(path: &Path, read: impl Fn() -> T) -> Option<T> {
+    repeated(|| (version(path), read()), || thread::sleep(SETTLED))
 }
 
 /// Returns the result of two equal looks in a row; `None` if no two were equal.
-fn settled<T: PartialEq>(look: impl Fn() -> (Version, T), pause: impl Fn()) -> Option<T> {
+fn repeated<T: PartialEq>(look: impl Fn() -> (Version, T), pause: impl Fn()) -> Option<T> {
     let mut last = look();
     for _ in 1..MAX_LOOKS {
         pause();
@@ -71,7 +58,7 @@ mod tests {
                 looks.set(looks.get() + 1);
                 (None, seen)
             };
-            settled(look, || {})
+            repeated(look, || {})
         };
         assert_eq!(text(&["whole"]), Some("whole"));
         assert_eq!(text(&["old", "", "half", "whole", "whole"]), Some("whole"));
@@ -91,7 +78,7 @@ mod tests {
             looks.set(looks.get() + 1);
             (Some((0, 0, looks.get().min(3), 0, 0)), "only notes so far")
         };
-        assert!(settled(look, || {}).is_some());
+        assert!(repeated(look, || {}).is_some());
         assert_eq!(looks.get(), 4);
     }
 }

@@ -1,62 +1,23 @@
 //! "Did you mean …": finds the known key that was probably meant.
 
-/// Keys of other programs that people write from habit, and the names of these keys here.
-const ALIASES: &[(&str, &str)] = &[
-    ("address", "ip"),
-    ("host", "ip"),
-    ("hostname", "ip"),
-    ("addr", "ip"),
-    ("user", "username"),
-    ("login", "username"),
-    ("pass", "password"),
-    ("passwd", "password"),
-    ("pwd", "password"),
-    ("secret_file", "password_file"),
-    ("fps", "max_fps"),
-    ("framerate", "max_fps"),
-    ("copy", "passthrough"),
-    ("untouched", "passthrough"),
-    ("timeout", "stall_after"),
-    ("protocol", "transport"),
-    ("port", "onvif_port"),
-    ("port", "listen"),
-    ("bind", "listen"),
-    ("server_name", "names"),
-    ("hostnames", "names"),
-    ("hosts", "names"),
-    ("allowed_hosts", "names"),
-    ("domain", "names"),
-    ("cors", "embed"),
-    ("origins", "embed"),
-    ("frame_ancestors", "embed"),
-    ("title", "name"),
-    ("label", "name"),
-    ("rtsp", "url"),
-    ("uri", "url"),
-    ("stream", "url"),
-    ("token", "profile"),
-    ("sub_profile", "small_profile"),
-    ("disabled", "enabled"),
-    ("enable", "enabled"),
-    ("cameras", "camera"),
-    ("default", "defaults"),
-];
-
-/// Returns the key in `known` that is most similar to `written`, if any is similar enough.
-pub(super) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+/// Returns the name in `known` that is most similar to `written`, if any is similar enough. Each
+/// name comes with its aliases: what people write for it from habit.
+pub(super) fn nearest<'k>(
+    written: &str,
+    known: impl Iterator<Item = (&'k str, &'k [&'k str])> + Clone,
+) -> Option<&'k str> {
     let written = written.to_lowercase().replace(['-', ' '], "_");
     let by_distance = known
-        .iter()
-        .map(|key| (distance(&written, key), *key))
-        .filter(|(distance, key)| *distance <= key.len().div_ceil(3).min(2))
+        .clone()
+        .map(|(name, _)| (distance(&written, name), name))
+        .filter(|(distance, name)| *distance <= name.len().div_ceil(3).min(2))
         .min_by_key(|(distance, _)| *distance);
-    let by_alias = || {
-        let meant = ALIASES.iter().filter(|(alias, _)| *alias == written).map(|(_, key)| *key);
-        meant.filter_map(|key| known.iter().copied().find(|known| *known == key)).next()
-    };
     match by_distance {
-        Some((0 | 1, key)) => Some(key),
-        other => by_alias().or(other.map(|(_, key)| key)),
+        Some((0 | 1, name)) => Some(name),
+        other => {
+            let mut by_alias = known.filter(|(_, aliases)| aliases.contains(&written.as_str())).map(|(name, _)| name);
+            by_alias.next().or(other.map(|(_, name)| name))
+        }
     }
 }
 
@@ -72,28 +33,41 @@ fn distance(a: &str, b: &str) -> usize {
 mod tests {
     use super::*;
 
-    const KEYS: &[&str] = &["id", "ip", "url", "name", "profile", "username", "password", "max_fps", "onvif_port"];
+    const KEYS: &[(&str, &[&str])] = &[
+        ("id", &[]),
+        ("ip", &["address", "host"]),
+        ("name", &["title"]),
+        ("profile", &[]),
+        ("username", &["user"]),
+        ("password", &["pwd"]),
+        ("max_fps", &["fps"]),
+        ("onvif_port", &["port"]),
+    ];
+
+    fn meant(written: &str) -> Option<&'static str> {
+        nearest(written, KEYS.iter().copied())
+    }
 
     #[test]
     fn slip_of_the_finger_finds_the_key() {
-        for (written, meant) in
+        for (written, key) in
             [("profil", "profile"), ("pasword", "password"), ("nmae", "name"), ("Max-FPS", "max_fps"), ("ipp", "ip")]
         {
-            assert_eq!(nearest(written, KEYS), Some(meant), "{written}");
+            assert_eq!(meant(written), Some(key), "{written}");
         }
     }
 
     #[test]
     fn habit_from_other_programs_finds_the_key() {
-        for (written, meant) in [("user", "username"), ("host", "ip"), ("port", "onvif_port"), ("pwd", "password")] {
-            assert_eq!(nearest(written, KEYS), Some(meant), "{written}");
+        for (written, key) in [("user", "username"), ("host", "ip"), ("port", "onvif_port"), ("pwd", "password")] {
+            assert_eq!(meant(written), Some(key), "{written}");
         }
     }
 
     #[test]
     fn something_else_finds_nothing() {
         for written in ["", "colour", "x", "recording_directory", &"a".repeat(100_000)] {
-            assert_eq!(nearest(written, KEYS), None);
+            assert_eq!(meant(written), None);
         }
     }
 }

@@ -11,25 +11,14 @@ use toml::{
 };
 
 use super::{
-    credentials::is_quotable,
     diagnostics::Diagnostics,
-    section::{Section, kind},
+    keys,
+    schema::WALL,
+    section::Section,
     suggest,
+    wording::{is_quotable, kind, quoted},
 };
 use crate::camera::CameraId;
-
-pub(super) const WALL_KEYS: &[&str] = &["layout", "cameras", "rotate", "language", "sign_of_life"];
-
-/// The arrangements of tiles on a page, as the file and the page name them. `1+5` is one large tile
-/// with five small ones; `auto` depends on the number of cameras and the shape of the window. The page
-/// and docs/api.md list the same in the same order, which a test below checks.
-const LAYOUTS: &[&str] = &["auto", "1", "4", "9", "16", "25", "1+5", "1+7", "1+12"];
-
-const LANGUAGES: &[&str] = &["en", "zh-TW"];
-
-/// Minimum seconds until a page changes: long enough to look at it. 0: it never changes.
-const MIN_ROTATION: u32 = 3;
-const MAX_ROTATION: i64 = 3600;
 
 /// Maximum number of walls.
 const MAX_WALLS: usize = 32;
@@ -37,7 +26,7 @@ const MAX_WALLS: usize = 32;
 /// The settings of one wall. `None`: the page decides.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wall {
-    /// One of `LAYOUTS`.
+    /// One of the words of `layout`.
     pub layout: Option<&'static str>,
     /// These cameras in this order; the list may name one that is not enabled.
     pub cameras: Option<Vec<CameraId>>,
@@ -82,12 +71,12 @@ pub(super) fn sections(at: usize, table: DeTable<'_>) -> Vec<Named<'_>> {
     let mut named = Vec::new();
     for (key, value) in table {
         // A table in place of a known key is not a named wall; the check of that key reports it.
-        let is_wall = value.get_ref().is_table() && !WALL_KEYS.contains(&key.get_ref().as_ref());
+        let is_wall = value.get_ref().is_table() && !WALL.has(key.get_ref());
         let (name, name_at, section_at) = (key.get_ref().to_string(), key.span().start, value.span().start);
         match value.into_inner() {
             DeValue::Table(table) if is_wall => {
                 let place = if is_quotable(&name) { format!("[wall.{name}]") } else { "[wall.…]".to_owned() };
-                let section = Section::new(&place, section_at, WALL_KEYS, table);
+                let section = Section::new(&place, section_at, &WALL, table);
                 named.push(Named { name: Some(name), at: name_at, section });
             }
             other => {
@@ -95,7 +84,7 @@ pub(super) fn sections(at: usize, table: DeTable<'_>) -> Vec<Named<'_>> {
             }
         }
     }
-    let section = Section::new("[wall]", at, WALL_KEYS, own);
+    let section = Section::new(&WALL.head(), at, &WALL, own);
     std::iter::once(Named { name: None, at, section }).chain(named).collect()
 }
 
@@ -128,51 +117,43 @@ fn wall(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'
     Wall {
         layout: layout(section, diagnostics),
         cameras: cameras(section, known, diagnostics),
-        rotate: rotate(section, diagnostics),
-        language: section.text("language", "zh-TW", diagnostics).and_then(|text| {
-            let language = LANGUAGES.iter().copied().find(|language| *language == text.value);
-            if language.is_none() {
-                let words =
-                    "language is unknown; write \"en\" or \"zh-TW\", or leave the key out for the browser's own";
-                section.report(text.at, words, diagnostics);
-            }
-            language
-        }),
-        sign_of_life: section.flag("sign_of_life", diagnostics),
+        rotate: section.seconds_or_never(&keys::ROTATE, diagnostics),
+        language: language(section, diagnostics),
+        sign_of_life: section.flag(&keys::SIGN_OF_LIFE, diagnostics),
     }
+}
+
+fn language(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<&'static str> {
+    let written = section.page_word(&keys::LANGUAGE, diagnostics)?;
+    let language = keys::LANGUAGE.values.find(&written.value);
+    if language.is_none() {
+        let words = keys::LANGUAGE.values.0.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" or ");
+        let right = format!("write {words}, or leave the key out for the browser's own");
+        section.report(written.at, format!("language is unknown; {right}"), diagnostics);
+    }
+    language
 }
 
 /// Accepts both `4` and `"4"`.
 fn layout(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<&'static str> {
-    let value = section.value("layout")?;
+    let value = section.value(&keys::LAYOUT)?;
     let written = match value.get_ref() {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(number) => number.to_string(),
         other => format!("({})", kind(other)),
     };
-    let layout = LAYOUTS.iter().copied().find(|layout| *layout == written);
+    let layout = keys::LAYOUT.values.find(&written);
     if layout.is_none() {
         let quoted = if is_quotable(&written) { format!("layout {written} is") } else { "layout is".to_owned() };
-        let all: Vec<_> = LAYOUTS.iter().map(|layout| format!("{layout:?}")).collect();
+        let all: Vec<_> = keys::LAYOUT.values.0.iter().map(|layout| format!("{layout:?}")).collect();
         section.report(value.span().start, format!("{quoted} unknown; write one of {}", all.join(", ")), diagnostics);
     }
     layout
 }
 
-fn rotate(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<u32> {
-    let seconds = section.whole("rotate", 0..=MAX_ROTATION, diagnostics)?;
-    if (1..MIN_ROTATION).contains(&seconds) {
-        let at = section.value("rotate").map_or(section.at, |value| value.span().start);
-        let right = format!("write {MIN_ROTATION} seconds or more, or 0 for never");
-        section.report(at, format!("rotate is {seconds}, too short to look at; {right}"), diagnostics);
-        return None;
-    }
-    Some(seconds)
-}
-
 fn cameras(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'_>) -> Option<Vec<CameraId>> {
-    let value = section.value("cameras")?;
-    let right = "write a list of identifiers, like [\"gate\", \"porch\"]";
+    let value = section.value(&keys::WALL_CAMERAS)?;
+    let right = format!("write a list of identifiers, like {}", keys::WALL_CAMERAS.values.example);
     let DeValue::Array(list) = value.get_ref() else {
         section.report(value.span().start, format!("cameras is {}; {right}", kind(value.get_ref())), diagnostics);
         return None;
@@ -184,11 +165,10 @@ fn cameras(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostic
             section.report(at, format!("cameras holds {}; {right}", kind(entry.get_ref())), diagnostics);
             continue;
         };
-        let quoted = if is_quotable(id) { format!(" {id:?}") } else { String::new() };
+        let quoted = quoted(id);
         match CameraId::new(id).filter(|_| known.iter().any(|camera| camera == id)) {
             None => {
-                let names: Vec<&str> = known.iter().map(String::as_str).collect();
-                let hint = match suggest::nearest(id, &names) {
+                let hint = match suggest::nearest(id, known.iter().map(|id| (id.as_str(), &[][..]))) {
                     Some(near) => format!("did you mean {near:?}?"),
                     None => "write the id of a [[camera]] of this file".to_owned(),
                 };
@@ -247,22 +227,17 @@ mod tests {
 
     #[test]
     fn every_layout_is_taken() {
-        for layout in LAYOUTS {
+        for layout in keys::LAYOUT.values.0 {
             assert_eq!(read(&format!("[wall]\nlayout = '{layout}'")).unwrap().standard.layout, Some(*layout));
         }
     }
 
     #[test]
-    fn page_and_manual_list_the_same_layouts() {
-        let project = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        let read = |path: &str| std::fs::read_to_string(project.join(path)).unwrap();
-        let between = |text: &str, start: &str, end: &str| {
-            text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).map(|(list, _)| list.to_owned())
-        };
-        let page = between(&read("www/js/layout.js"), "export const LAYOUTS = Object.freeze(", ");").unwrap();
-        assert_eq!(serde_json::from_str::<Vec<String>>(&page).unwrap(), LAYOUTS);
-        let manual = between(&read("docs/api.md"), "`layout` (", ")").unwrap();
-        assert_eq!(manual.split(", ").map(|layout| layout.trim_matches('`')).collect::<Vec<_>>(), LAYOUTS);
+    fn page_lists_the_same_layouts() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/www/js/layout.js")).unwrap();
+        let (_, list) = page.split_once("export const LAYOUTS = Object.freeze(").unwrap();
+        let (list, _) = list.split_once(");").unwrap();
+        assert_eq!(serde_json::from_str::<Vec<String>>(list).unwrap(), keys::LAYOUT.values.0);
     }
 
     #[test]

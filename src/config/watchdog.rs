@@ -5,13 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{diagnostics::Diagnostics, section::Section};
-
-pub(super) const WATCHDOG_KEYS: &[&str] = &["device", "timeout"];
-
-/// Seconds without a heartbeat. A stop takes up to 3 s and a small machine under load is slow, so a
-/// lower value would reset healthy machines. With more than ten minutes a wall stays dead too long.
-const TIMEOUTS: std::ops::RangeInclusive<i64> = 10..=600;
+use super::{diagnostics::Diagnostics, keys, schema, section::Section};
 
 /// The hardware that resets the machine if the agent sends no heartbeat.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,13 +19,14 @@ pub struct Watchdog {
 
 impl Default for Watchdog {
     fn default() -> Self {
-        Self { device: None, timeout: Duration::from_secs(30) }
+        read(&Section::absent(&schema::WATCHDOG), Path::new(""), &mut Diagnostics::nowhere())
     }
 }
 
 pub(super) fn read(section: &Section<'_>, base: &Path, diagnostics: &mut Diagnostics<'_>) -> Watchdog {
     section.refuse_unknown(diagnostics);
-    let device = section.words("device", "/dev/watchdog", 4096, diagnostics).map(|text| base.join(text.value));
-    let timeout = section.whole::<u64>("timeout", TIMEOUTS, diagnostics).map(Duration::from_secs);
-    Watchdog { device, timeout: timeout.unwrap_or(Watchdog::default().timeout) }
+    Watchdog {
+        device: section.path(&keys::DEVICE, base, diagnostics),
+        timeout: Duration::from_secs(section.whole_or_default(&keys::TIMEOUT, diagnostics)),
+    }
 }

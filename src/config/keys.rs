@@ -1,0 +1,359 @@
+//! Every key of the file, as one table. Parsing, complaints, suggestions, the checks of the shipped
+//! file and `docs/configuration.md` come from these rows. A new key needs a row here, the code that
+//! uses it, and an example in `cameras.toml`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::key::{
+    DefaultValue, FilePath, Flag, Key, Line, List, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text, Unset,
+    Whole, Words, key,
+};
+use crate::camera::{Transport, Trust};
+
+/// Maximum number of cameras: one wall shows at most 64 tiles.
+pub const MAX_CAMERAS: usize = 64;
+
+/// Maximum length of a name, profile or identity, in characters.
+const MAX_WORDS_LEN: usize = 200;
+
+/// Maximum length of a user name or password, in characters.
+pub(super) const MAX_LOGIN_LEN: usize = 256;
+
+/// Declares rows, and the list of them.
+macro_rules! rows {
+    ($(#[$doc:meta])* $list:ident: $($row:ident: $type:ty = $key:expr;)+) => {
+        $(pub(super) static $row: $type = $key;)+
+        $(#[$doc])*
+        pub(super) static $list: &[&dyn Row] = &[$(&$row),+];
+    };
+}
+
+rows! { SERVER_ROWS:
+    LISTEN: Key<List, SocketAddr> = key(
+        "listen",
+        List { of: "IP addresses with port", most: 16, example: "[\"127.0.0.1:8080\", \"[::1]:8080\"]" },
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+        "Where the page is served; one address needs no list. `127.0.0.1` is this machine only, `0.0.0.0` every \
+         address of it. There is no login: everybody who reaches the port can watch.",
+    )
+    .aliases(&["port", "bind"]);
+    NAMES: Key<List, Unset> = key(
+        "names",
+        List { of: "host names", most: 32, example: "[\"wall.example.com\"]" },
+        Unset("none"),
+        "Names by which browsers ask for this machine, beside its IP addresses, `localhost`, its own name and that \
+         with `.local`. All other names are refused. Behind a reverse proxy: the proxy's name.",
+    )
+    .aliases(&["server_name", "hostnames", "hosts", "allowed_hosts", "domain"]);
+    EMBED: Key<List, Unset> = key(
+        "embed",
+        List { of: "origins `scheme://host[:port]`", most: 32, example: "[\"https://intranet.example\"]" },
+        Unset("none"),
+        "Pages of other sites that may show the cameras.",
+    )
+    .aliases(&["cors", "origins", "frame_ancestors"]);
+    WWW: Key<FilePath, &'static str> = key(
+        "www",
+        FilePath { example: "/var/lib/www" },
+        "/usr/share/cctv-agent/www",
+        "The directory with the files of the page.",
+    );
+    STATE_DIR: Key<FilePath, &'static str> = key(
+        "state_dir",
+        FilePath { example: "/var/lib/state_dir" },
+        "/var/lib/cctv-agent",
+        "The directory with the last good responses of the cameras, so that pictures are back sooner after a power \
+         cut. It may be missing or read-only.",
+    );
+    DISCOVERY_PORT: Key<Whole<u16>, Unset> = key(
+        "discovery_port",
+        // Ports that an unprivileged service can bind.
+        Whole { from: 1024, to: 65535, unit: "" },
+        Unset("any free port"),
+        "The local UDP port from which the agent searches for cameras. Only needed behind a firewall, which must let \
+         UDP to this port pass.",
+    );
+}
+
+rows! { LIMITS_ROWS:
+    VIEWERS: Key<Whole<usize>, usize> = key(
+        "viewers",
+        Whole { from: 1, to: 4096, unit: "" },
+        64,
+        "Viewers at the same time: Motion JPEG streams and walls, all cameras together. Eight more are admitted from \
+         this machine.",
+    );
+    RENDITIONS: Key<Whole<usize>, usize> = key(
+        "renditions",
+        // An IPC message carries at most 64 renditions.
+        Whole { from: 1, to: 64, unit: "" },
+        16,
+        "Sizes, qualities and rates of one camera that are encoded at the same time. Any number of viewers can share \
+         one.",
+    );
+    CONNECTIONS: Key<Whole<usize>, usize> = key(
+        "connections",
+        Whole { from: 8, to: 16_384, unit: "" },
+        256,
+        "Connections of any kind. Eight more are admitted from this machine.",
+    );
+    CONNECTIONS_PER_ADDRESS: Key<Whole<usize>, usize> = key(
+        "connections_per_address",
+        Whole { from: 8, to: 16_384, unit: "" },
+        // A reverse proxy has one address and may carry all viewers and as many other requests.
+        128,
+        "Connections from one IPv4 address or one IPv6 /64 network. Behind a reverse proxy: the same as `connections`.",
+    );
+    WORKER_MEMORY: Key<Whole<u64>, u64> = key(
+        "worker_memory",
+        // A worker that decodes 1080p uses 110 with its libraries; with less none could work.
+        Whole { from: 192, to: 16_384, unit: "MiB" },
+        // Measured: 475 MB with 10-bit 4K H.265, and less with everything else.
+        768,
+        "Memory that one worker may allocate. A worker that needs more ends and is replaced.",
+    )
+    .reload(Reload::NewWorkers);
+    TOTAL_MEMORY: Key<Whole<u64>, Unset> = key(
+        "total_memory",
+        // The agent itself uses 5 to 40, a worker 4 to 400.
+        Whole { from: 32, to: 1_048_576, unit: "MiB" },
+        Unset("three quarters of the memory of the machine, or of its control group"),
+        "Memory that the agent and all workers may use together. Beyond it the largest worker ends and is replaced \
+         when there is room.",
+    );
+    OPENINGS: Key<Whole<usize>, usize> = key(
+        "openings",
+        // At least one at a time, and at most as many as a file may name cameras.
+        Whole { from: 1, to: MAX_CAMERAS, unit: "" },
+        // Many processes must not start at once when a network switch comes back.
+        8,
+        "Cameras that are opened at the same time.",
+    );
+}
+
+rows! { WATCHDOG_ROWS:
+    DEVICE: Key<FilePath, Unset> = key(
+        "device",
+        FilePath { example: "/dev/watchdog" },
+        Unset("no hardware watchdog is used"),
+        "The hardware watchdog, such as `/dev/watchdog`. The user that runs the agent must be able to write to it.",
+    );
+    TIMEOUT: Key<Whole<u64>, u64> = key(
+        "timeout",
+        // A stop takes up to 3 s and a small machine under load is slow, so a lower value would reset
+        // healthy machines. With more than ten minutes a wall stays dead too long.
+        Whole { from: 10, to: 600, unit: "s" },
+        30,
+        "The machine is reset after this time without a heartbeat. Hardware has limits of its own; the log says which \
+         value applies.",
+    );
+}
+
+rows! {
+    /// The keys that can stand both in `[defaults]` and in a camera.
+    SHARED_ROWS:
+    USERNAME: Key<Line, Unset> = key(
+        "username",
+        Line { longest: MAX_LOGIN_LEN, example: "viewer" },
+        Unset("no login"),
+        "The user name of the camera's login; take a user that may only view. `\"\"` in a camera: that camera has no \
+         login.",
+    )
+    .aliases(&["user", "login"])
+    .reload(Reload::Streams);
+    PASSWORD: Key<Line, Unset> = key(
+        "password",
+        Line { longest: MAX_LOGIN_LEN, example: "pass phrase" },
+        Unset("no login"),
+        "The password of the camera's login. All characters are allowed, except control characters.",
+    )
+    .aliases(&["pass", "passwd", "pwd"])
+    .reload(Reload::Streams);
+    PASSWORD_FILE: Key<Text, Unset> = key(
+        "password_file",
+        Text { form: "path", example: "/etc/cctv-agent/secret" },
+        Unset("no file is read"),
+        "Instead of `password`: a file that holds only the password, on one line.",
+    )
+    .aliases(&["secret_file"])
+    .reload(Reload::Streams);
+    TRANSPORT: Key<OneOf<Transport>, Unset> = key(
+        "transport",
+        OneOf(&[("tcp", Transport::Tcp), ("udp", Transport::Udp)]),
+        Unset("as the stream's address says (`rtspu://`: UDP), else TCP"),
+        "How the video travels. TCP passes nearly every network; UDP loses frames in a bad network but does not fall \
+         behind.",
+    )
+    .aliases(&["protocol"])
+    .reload(Reload::Streams);
+    QUALITY: Key<Whole<u8>, u8> = key(
+        "quality",
+        Whole { from: 1, to: 100, unit: "" },
+        80,
+        "Quality of the JPEG pictures for browsers that cannot decode the camera's own video. More than 90 costs much \
+         and shows little.",
+    );
+    MAX_FPS: Key<Whole<u8>, u8> = key(
+        "max_fps",
+        Whole { from: 1, to: 60, unit: "" },
+        25,
+        "Maximum number of those pictures per second.",
+    )
+    .aliases(&["fps", "framerate"]);
+    PASSTHROUGH: Key<Flag, bool> = key(
+        "passthrough",
+        Flag,
+        true,
+        "`true`: browsers that can decode the camera's own video get it untouched. `false`: all get JPEG.",
+    )
+    .aliases(&["copy", "untouched"]);
+    STALL_AFTER: Key<Number, f64> = key(
+        "stall_after",
+        Number { from: 1.0, to: 60.0, unit: "s" },
+        5.0,
+        "A picture is not live, and says so, after this time without a new one; the stream is then opened again. Must \
+         be at least twice the time between two frames.",
+    )
+    .aliases(&["timeout"]);
+}
+
+rows! { WALL_ROWS:
+    LAYOUT: Key<PageWord, Unset> = key(
+        "layout",
+        // As the page names them: `1+5` is one large tile with five small ones.
+        PageWord(&["auto", "1", "4", "9", "16", "25", "1+5", "1+7", "1+12"]),
+        Unset("`\"auto\"`"),
+        "The arrangement of the tiles; a number needs no quotation marks. `1+5` is one large tile with five small \
+         ones; `auto` depends on the number of cameras and the shape of the window.",
+    );
+    WALL_CAMERAS: Key<List, Unset> = key(
+        "cameras",
+        List { of: "`id`s of cameras", most: MAX_CAMERAS, example: "[\"gate\", \"porch\"]" },
+        Unset("all, in the order of the file"),
+        "The cameras on this wall, in this order.",
+    );
+    ROTATE: Key<SecondsOrNever, Unset> = key(
+        "rotate",
+        // Long enough to look at it.
+        SecondsOrNever { from: 3, to: 3600 },
+        Unset("`0`"),
+        "Seconds until the next page, if the cameras do not fit on one. `0`: never.",
+    );
+    LANGUAGE: Key<PageWord, Unset> = key(
+        "language",
+        PageWord(&["en", "zh-TW"]),
+        Unset("the language of the browser"),
+        "The language of the page.",
+    );
+    SIGN_OF_LIFE: Key<Flag, Unset> = key(
+        "sign_of_life",
+        Flag,
+        Unset("`true`"),
+        "Whether a thin mark moves along the edge of each live picture. It moves only while new pictures come.",
+    );
+}
+
+rows! { CAMERA_ROWS:
+    ID: Key<Text, Unset> = key(
+        "id",
+        Text { form: "text of 1 to 64 letters, digits, `-` and `_`", example: "gate" },
+        Unset("required"),
+        "The camera's name in addresses such as `/live/gate`. Every camera needs its own.",
+    )
+    .reload(Reload::Cameras);
+    NAME: Key<Words, Unset> = key(
+        "name",
+        Words { longest: MAX_WORDS_LEN, example: "Front gate" },
+        Unset("the `id`"),
+        "The camera's name on the screen, in any language.",
+    )
+    .aliases(&["title", "label"]);
+}
+
+rows! {
+    /// The keys of a camera that is asked by ONVIF; they mean nothing next to `url`.
+    ONVIF_ROWS:
+    IP: Key<Text, Unset> = key(
+        "ip",
+        Text { form: "IP address or host name", example: "192.168.1.20" },
+        Unset("`uuid` or `url` says where the camera is"),
+        "Where the camera is.",
+    )
+    .aliases(&["address", "host", "hostname", "addr"])
+    .reload(Reload::Streams);
+    PROFILE: Key<Words, Unset> = key(
+        "profile",
+        Words { longest: MAX_WORDS_LEN, example: "Profile_1" },
+        Unset("the first one with video"),
+        "Which of the camera's streams: the token or the name of an ONVIF profile. `cctv-agent info IP` lists them. A \
+         recorder needs it.",
+    )
+    .aliases(&["token"])
+    .reload(Reload::Streams);
+    SMALL_PROFILE: Key<Words, Unset> = key(
+        "small_profile",
+        Words { longest: MAX_WORDS_LEN, example: "Profile_2" },
+        Unset("no second stream"),
+        "A second, smaller stream of the same camera: token or name of a profile, or `\"auto\"`. Tiles that it fills \
+         are served from it.",
+    )
+    .aliases(&["sub_profile"])
+    .reload(Reload::SmallStream);
+    ONVIF_PORT: Key<Whole<u16>, u16> = key(
+        "onvif_port",
+        Whole { from: 1, to: 65535, unit: "" },
+        80,
+        "The port of the camera's ONVIF service.",
+    )
+    .aliases(&["port"])
+    .reload(Reload::Streams);
+    UUID: Key<Words, Unset> = key(
+        "uuid",
+        Words { longest: MAX_WORDS_LEN, example: "urn:uuid:2f1e…" },
+        Unset("the identity is learnt from the camera"),
+        "The camera's identity, as `cctv-agent discover` prints it. With it the camera is found again when its address \
+         changes, and `ip` can be left out.",
+    )
+    .reload(Reload::Streams);
+    TRUST: Key<OneOf<Trust>, Trust> = key(
+        "trust",
+        OneOf(&[("identity", Trust::Identity), ("address", Trust::Address)]),
+        Trust::Identity,
+        "What is sent the login: a device that gives this camera's identity, or any device at `ip`. `address` is only \
+         for a camera that gives no identity.",
+    )
+    .reload(Reload::Streams);
+    STREAM_HOST: Key<Text, Unset> = key(
+        "stream_host",
+        Text { form: "IP address or host name", example: "192.168.1.20" },
+        Unset("no other host is sent the login"),
+        "Another host that may be sent the login, because the camera names it for its stream, as some recorders do.",
+    )
+    .reload(Reload::Streams);
+}
+
+rows! { SOURCE_ROWS:
+    URL: Key<Text, Unset> = key(
+        "url",
+        Text { form: "RTSP address", example: "rtsp://192.168.1.20/live" },
+        Unset("the camera is asked by ONVIF"),
+        "The address of the stream of a camera without ONVIF. It takes the place of `ip`, `profile`, `small_profile`, \
+         `onvif_port`, `uuid`, `trust` and `stream_host`.",
+    )
+    .aliases(&["rtsp", "uri", "stream"])
+    .reload(Reload::Streams);
+    ENABLED: Key<Flag, bool> = key(
+        "enabled",
+        Flag,
+        true,
+        "`false`: the camera is checked but not shown.",
+    )
+    .aliases(&["disabled", "enable"])
+    .reload(Reload::Cameras);
+}
+
+impl DefaultValue for Trust {
+    fn written(&self) -> Result<String, &'static str> {
+        TRUST.values.word(self).map(|word| format!("{word:?}")).ok_or("")
+    }
+}

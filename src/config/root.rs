@@ -1,0 +1,116 @@
+//! The file as a whole: splits it into its sections.
+
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::{
+    diagnostics::Diagnostics,
+    keys,
+    schema::{self, Form, SectionRows},
+    section::Section,
+    wall,
+    wording::{is_quotable, kind},
+};
+
+/// The sections of a file.
+pub(super) struct Root<'t> {
+    /// Those that can stand only once.
+    single: Vec<Section<'t>>,
+    pub(super) cameras: Vec<Section<'t>>,
+    pub(super) walls: Vec<wall::Named<'t>>,
+}
+
+impl<'t> Root<'t> {
+    /// Splits `text`, which [`syntax::readable`] returned, into its sections. Complains about every
+    /// section that does not exist or has the wrong kind of head.
+    ///
+    /// [`syntax::readable`]: super::syntax::readable
+    pub(super) fn parse(text: &'t str, diagnostics: &mut Diagnostics<'_>) -> Self {
+        let (table, _) = DeTable::parse_recoverable(text);
+        let mut root = Self { single: Vec::new(), cameras: Vec::new(), walls: Vec::new() };
+        for (key, value) in table.into_inner() {
+            let (key_at, at) = (key.span().start, value.span().start);
+            let name = key.get_ref().as_ref();
+            let Some(rows) = schema::section(name) else {
+                unknown_at_top(name, value.get_ref(), key_at, diagnostics);
+                continue;
+            };
+            let head = rows.head();
+            match (rows.form, value.into_inner()) {
+                (Form::Once, DeValue::Table(table)) => root.single.push(Section::new(&head, at, rows, table)),
+                (Form::Named, DeValue::Table(table)) => root.walls = wall::sections(at, table),
+                (Form::List, DeValue::Array(list)) => root.cameras = cameras(list, diagnostics),
+                (Form::List, DeValue::Table(_)) => {
+                    let words = format!("{name}s form a list; write {head}, with two brackets");
+                    diagnostics.report(key_at, &format!("[{name}]"), words);
+                }
+                (Form::Once | Form::Named, DeValue::Array(_)) => {
+                    let words = format!("this section stands only once; write {head}, with single brackets");
+                    diagnostics.report(key_at, &format!("[{head}]"), words);
+                }
+                _ => diagnostics.report(key_at, &head, format!("this is a section; write {head} on a line of its own")),
+            }
+        }
+        root.mark_torn(text.len(), diagnostics);
+        root
+    }
+
+    /// Returns the section with these rows. It has no keys if the file does not have it.
+    pub(super) fn section(&mut self, rows: &'static SectionRows) -> Section<'t> {
+        let index = self.single.iter().position(|section| section.is_of(rows));
+        index.map_or_else(|| Section::absent(rows), |index| self.single.swap_remove(index))
+    }
+
+    /// Marks sections with a syntax error. It can hide keys, so they need no complaint about those.
+    fn mark_torn(&mut self, end: usize, diagnostics: &Diagnostics<'_>) {
+        let walls = self.walls.iter_mut().map(|wall| &mut wall.section);
+        let mut sections: Vec<&mut Section<'_>> =
+            self.single.iter_mut().chain(&mut self.cameras).chain(walls).collect();
+        sections.sort_by_key(|section| section.at);
+        let starts: Vec<usize> = sections.iter().map(|section| section.at).collect();
+        for (index, section) in sections.into_iter().enumerate() {
+            let last = starts.get(index + 1).is_none();
+            let next = starts.get(index + 1).copied().unwrap_or(end);
+            // The last section ends with the file, and the last line of the file belongs to it.
+            section.has_syntax_error =
+                diagnostics.is_broken_between(section.at, next) || (last && diagnostics.is_broken_between(end, end));
+        }
+    }
+}
+
+fn cameras<'t>(list: DeArray<'t>, diagnostics: &mut Diagnostics<'_>) -> Vec<Section<'t>> {
+    let mut cameras = Vec::new();
+    for (index, entry) in list.into_iter().enumerate() {
+        let at = entry.span().start;
+        let number = format!("camera {}", index + 1);
+        match entry.into_inner() {
+            DeValue::Table(table) => {
+                let id = table.get(keys::ID.name).and_then(|id| id.get_ref().as_str()).filter(|id| is_quotable(id));
+                let place = id.map_or(number, |id| format!("camera {id:?}"));
+                cameras.push(Section::new(&place, at, &schema::CAMERA, table));
+            }
+            other => {
+                let words = format!("this is {}; write a section [[camera]]", kind(&other));
+                diagnostics.report(at, &number, words);
+            }
+        }
+    }
+    cameras
+}
+
+fn unknown_at_top(name: &str, value: &DeValue<'_>, at: usize, diagnostics: &mut Diagnostics<'_>) {
+    let is_section =
+        value.is_table() || value.as_array().is_some_and(|list| list.iter().any(|e| e.get_ref().is_table()));
+    if is_section {
+        let hint = match schema::nearest_section(name) {
+            Some(near) => format!("did you mean {}?", near.head()),
+            None => format!("there are {}", schema::heads("and")),
+        };
+        diagnostics.report(at, &format!("[{name}]"), format!("unknown section; {hint}"));
+    } else {
+        let home = schema::homes(name).map_or_else(
+            || format!("every key stands below {}", schema::heads("or")),
+            |home| format!("it belongs below {home}"),
+        );
+        diagnostics.report(at, "outside of any section", format!("key {name:?} has no section; {home}"));
+    }
+}

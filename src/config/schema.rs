@@ -1,0 +1,128 @@
+//! The sections of the file and the keys that can stand in each one.
+
+use super::{
+    key::Row,
+    keys::{CAMERA_ROWS, LIMITS_ROWS, ONVIF_ROWS, SERVER_ROWS, SHARED_ROWS, SOURCE_ROWS, WALL_ROWS, WATCHDOG_ROWS},
+    suggest,
+};
+
+/// A kind of section and its rows.
+pub(super) struct SectionRows {
+    pub(super) name: &'static str,
+    pub(super) form: Form,
+    /// What the section is about, for the reference.
+    pub(super) help: &'static str,
+    aliases: &'static [&'static str],
+    pub(super) groups: &'static [&'static [&'static dyn Row]],
+}
+
+/// How often a section can stand in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Once, as `[server]`.
+    Once,
+    /// Once, as `[wall]`, and under any number of names, as `[wall.NAME]`.
+    Named,
+    /// Any number of times, as `[[camera]]`.
+    List,
+}
+
+pub(super) static SERVER: SectionRows = SectionRows {
+    name: "server",
+    form: Form::Once,
+    help: "The agent itself: where it listens, who may ask, and its directories.",
+    aliases: &[],
+    groups: &[SERVER_ROWS],
+};
+
+pub(super) static DEFAULTS: SectionRows = SectionRows {
+    name: "defaults",
+    form: Form::Once,
+    help: "What all cameras have in common. Each of these keys can also stand in a `[[camera]]`, and then applies there.",
+    aliases: &["default"],
+    groups: &[SHARED_ROWS],
+};
+
+pub(super) static LIMITS: SectionRows = SectionRows {
+    name: "limits",
+    form: Form::Once,
+    help: "Limits of resources, so that no client can take the wall away from its viewers. At a limit, a new client is \
+           refused with the name of the key; present viewers are not affected.",
+    aliases: &[],
+    groups: &[LIMITS_ROWS],
+};
+
+pub(super) static WATCHDOG: SectionRows = SectionRows {
+    name: "watchdog",
+    form: Form::Once,
+    help: "The hardware watchdog: it resets the machine if the agent hangs. A dead camera resets nothing.",
+    aliases: &[],
+    groups: &[WATCHDOG_ROWS],
+};
+
+pub(super) static WALL: SectionRows = SectionRows {
+    name: "wall",
+    form: Form::Named,
+    help: "How pages show the cameras. The address of a page and the choice of a person in the browser go before these \
+           keys. A page at `/?wall=NAME` has the keys of `[wall.NAME]`, and those of `[wall]` that are not there.",
+    aliases: &[],
+    groups: &[WALL_ROWS],
+};
+
+pub(super) static CAMERA: SectionRows = SectionRows {
+    name: "camera",
+    form: Form::List,
+    help: "One such section for each camera, at most 64, in the order in which they appear. `id` and one of `ip`, `uuid` \
+           and `url` are required. The keys of `[defaults]` can stand here too.",
+    aliases: &["cameras"],
+    groups: &[CAMERA_ROWS, ONVIF_ROWS, SOURCE_ROWS, SHARED_ROWS],
+};
+
+/// All sections, in the order in which complaints name them.
+pub(super) static SECTIONS: [&SectionRows; 6] = [&SERVER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &CAMERA];
+
+impl SectionRows {
+    /// Returns the first line of the section as it is written: `[server]`.
+    pub(super) fn head(&self) -> String {
+        match self.form {
+            Form::Once | Form::Named => format!("[{}]", self.name),
+            Form::List => format!("[[{}]]", self.name),
+        }
+    }
+
+    pub(super) fn rows(&self) -> impl Iterator<Item = &'static dyn Row> + Clone {
+        self.groups.iter().flat_map(|group| group.iter().copied())
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.rows().any(|row| row.name() == key)
+    }
+
+    /// Returns the key that was probably meant by `written`, if any is similar enough.
+    pub(super) fn nearest(&self, written: &str) -> Option<&'static str> {
+        suggest::nearest(written, self.rows().map(|row| (row.name(), row.aliases())))
+    }
+}
+
+/// Returns the section with this name.
+pub(super) fn section(name: &str) -> Option<&'static SectionRows> {
+    SECTIONS.into_iter().find(|section| section.name == name)
+}
+
+/// Returns the section that was probably meant by `written`, if any is similar enough.
+pub(super) fn nearest_section(written: &str) -> Option<&'static SectionRows> {
+    suggest::nearest(written, SECTIONS.into_iter().map(|section| (section.name, section.aliases))).and_then(section)
+}
+
+/// Returns the heads of all sections; `last` stands before the last one.
+pub(super) fn heads(last: &str) -> String {
+    let heads = SECTIONS.map(SectionRows::head);
+    let [others @ .., end] = &heads;
+    format!("{} {last} {end}", others.join(", "))
+}
+
+/// Returns the heads of the sections that have this key: `[defaults] or [[camera]]`.
+pub(super) fn homes(key: &str) -> Option<String> {
+    let homes: Vec<_> = SECTIONS.into_iter().filter(|section| section.has(key)).map(SectionRows::head).collect();
+    (!homes.is_empty()).then(|| homes.join(" or "))
+}

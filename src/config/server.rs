@@ -1,0 +1,51 @@
+//! `[server]`: the agent itself.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use super::{access, address, diagnostics::Diagnostics, keys, schema, section::Section, web_origin::WebOrigin};
+
+/// Settings of the agent itself. Every path is absolute or relative to the working directory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// At least one address, without duplicates.
+    pub listen: Vec<SocketAddr>,
+    /// Host names under which browsers open the wall, in addition to this machine's own names.
+    pub names: Vec<String>,
+    /// Origins of pages of other sites that may show the cameras.
+    pub embed: Vec<WebOrigin>,
+    /// The directory with the files of the page.
+    pub www: PathBuf,
+    /// The directory of the store, with the last good responses of cameras.
+    /// It may be missing or read-only.
+    pub state_dir: PathBuf,
+    /// The local UDP port from which discovery sends, so that a firewall can let the
+    /// responses in. `None`: any free port.
+    pub discovery_port: Option<u16>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        read(&Section::absent(&schema::SERVER), Path::new(""), &mut Diagnostics::nowhere())
+    }
+}
+
+pub(super) fn read(section: &Section<'_>, base: &Path, diagnostics: &mut Diagnostics<'_>) -> Server {
+    section.refuse_unknown(diagnostics);
+    Server {
+        listen: listen(section, diagnostics),
+        names: access::names(section, diagnostics),
+        embed: access::embed(section, diagnostics),
+        www: section.path(&keys::WWW, base, diagnostics).unwrap_or_else(|| keys::WWW.default.into()),
+        state_dir: section.path(&keys::STATE_DIR, base, diagnostics).unwrap_or_else(|| keys::STATE_DIR.default.into()),
+        discovery_port: section.whole(&keys::DISCOVERY_PORT, diagnostics),
+    }
+}
+
+/// Returns the addresses of `listen`; the default if the key is absent or has no valid entry.
+pub(super) fn listen(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<SocketAddr> {
+    let listen = address::listen(section, diagnostics);
+    if listen.is_empty() { vec![keys::LISTEN.default] } else { listen }
+}
