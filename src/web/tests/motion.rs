@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    super::{AdmissionLimits, jpeg_feed::Frames},
+    super::{AdmissionLimits, stream::jpeg_feed::Frames},
     scene::{Client, Reply, Scene, eventually, in_time, picture, play},
 };
 use crate::{camera::State, media::RenditionRequest};
