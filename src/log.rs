@@ -6,7 +6,7 @@
 //! are counted and logged in one line. For this, [`flush`] must be called about once a second.
 
 use std::{
-    error, fmt, panic,
+    error, panic,
     sync::{OnceLock, atomic::Ordering},
     time::Instant,
 };
@@ -35,26 +35,11 @@ const MAX_TEXT_LEN: usize = 900;
 /// Prefix of the target of our own records. Of other crates only warnings and errors are logged.
 const OWN_TARGET: &str = "cctv_agent";
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The process already has a logger.
-    Twice(SetLoggerError),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Twice(_) => write!(f, "the log was started before"),
-        }
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Twice(source) => Some(source),
-        }
-    }
+    #[error("the log was started before")]
+    Twice(#[source] SetLoggerError),
 }
 
 /// The destination of the log.
@@ -263,18 +248,9 @@ mod tests {
 
     #[test]
     fn chain_names_every_cause_on_one_line() {
-        #[derive(Debug)]
-        struct Outer(io::Error);
-        impl fmt::Display for Outer {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("cannot reach 10.0.0.1")
-            }
-        }
-        impl error::Error for Outer {
-            fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-                Some(&self.0)
-            }
-        }
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot reach 10.0.0.1")]
+        struct Outer(#[source] io::Error);
         assert_eq!(chain(&Outer(io::Error::other("no route"))), "cannot reach 10.0.0.1: no route");
         let refused = Outer(io::Error::from_raw_os_error(111));
         assert_eq!(chain(&refused), "cannot reach 10.0.0.1: Connection refused");

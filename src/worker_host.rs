@@ -10,7 +10,7 @@ mod spawner;
 mod worker_log;
 
 use std::{
-    error, fmt, io,
+    io,
     net::Shutdown,
     os::unix::{net::UnixStream, process::ExitStatusExt},
     process::ExitStatus,
@@ -61,61 +61,42 @@ const DEATH: Duration = Duration::from_millis(300);
 /// How often a worker that ends is polled.
 const EXIT_POLL: Duration = Duration::from_millis(10);
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The process could not be started.
-    Start(io::Error),
+    #[error("cannot start a worker")]
+    Start(#[source] io::Error),
     /// The worker said why it gives up.
+    #[error("{}", .0.text)]
     GaveUp(Failure),
     /// The worker ended without a message.
+    #[error("{}", death(*status, last_stderr_line.as_deref()))]
     Died { status: Option<ExitStatus>, last_stderr_line: Option<String> },
     /// The worker sent an invalid message, or the socket failed.
-    Ipc(ipc::Error),
+    #[error("the worker sent nonsense")]
+    Ipc(#[source] ipc::Error),
     /// The worker violated the protocol.
-    Protocol(ProtocolViolation),
+    #[error("the worker sent nonsense")]
+    Protocol(#[source] ProtocolViolation),
     /// The worker does not take messages.
+    #[error("the worker takes no messages")]
     Unresponsive,
     /// The worker uses more memory than allowed; both in bytes.
+    #[error("the worker takes {} MiB of memory, more than the {} MiB it may", resident >> 20, most >> 20)]
     MemoryLimit { resident: u64, most: u64 },
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Start(_) => write!(f, "cannot start a worker"),
-            Self::GaveUp(failure) => write!(f, "{}", failure.text),
-            Self::Died { status, last_stderr_line } => {
-                match status.map(|status| (status.signal(), status.code())) {
-                    Some((Some(signal), _)) => {
-                        let name = Signal::try_from(signal).map_or("an unknown signal", Signal::as_str);
-                        write!(f, "the worker was killed by {name}")?;
-                    }
-                    Some((None, Some(code))) => write!(f, "the worker exited with code {code}")?,
-                    _ => write!(f, "the worker closed its socket")?,
-                }
-                match last_stderr_line {
-                    Some(words) => write!(f, " after saying {words:?}"),
-                    None => Ok(()),
-                }
-            }
-            Self::Ipc(_) | Self::Protocol(_) => write!(f, "the worker sent nonsense"),
-            Self::Unresponsive => write!(f, "the worker takes no messages"),
-            Self::MemoryLimit { resident, most } => {
-                write!(f, "the worker takes {} MiB of memory, more than the {} MiB it may", resident >> 20, most >> 20)
-            }
+/// How a worker ended by itself, as text.
+fn death(status: Option<ExitStatus>, last_stderr_line: Option<&str>) -> String {
+    let end = match status.map(|status| (status.signal(), status.code())) {
+        Some((Some(signal), _)) => {
+            format!("was killed by {}", Signal::try_from(signal).map_or("an unknown signal", Signal::as_str))
         }
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Start(source) => Some(source),
-            Self::Ipc(source) => Some(source),
-            Self::Protocol(source) => Some(source),
-            Self::GaveUp(_) | Self::Died { .. } | Self::Unresponsive | Self::MemoryLimit { .. } => None,
-        }
-    }
+        Some((None, Some(code))) => format!("exited with code {code}"),
+        _ => "closed its socket".to_owned(),
+    };
+    let words = last_stderr_line.map_or(String::new(), |words| format!(" after saying {words:?}"));
+    format!("the worker {end}{words}")
 }
 
 /// A running worker process. Dropping it kills and reaps the process; [`Worker::end`] lets it send

@@ -31,7 +31,7 @@ use CrateRule::{AllBut, Only};
 
 /// `camera` and `media` need only the standard library. Only the worker uses the decoders, and it
 /// uses nothing asynchronous.
-const CRATES: [(&str, CrateRule); 31] = [
+const CRATES: [(&str, CrateRule); 32] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
@@ -61,6 +61,7 @@ const CRATES: [(&str, CrateRule); 31] = [
     ("socket2", AllBut(&["camera", "media", "worker"])),
     ("strsim", Only(&["config"])),
     ("syslog", Only(&["log"])),
+    ("thiserror", AllBut(&["camera", "media"])),
     ("toml", Only(&["config"])),
     ("turbojpeg", Only(&["worker"])),
 ];

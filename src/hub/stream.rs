@@ -9,7 +9,6 @@ mod unit_subscribers;
 
 use std::{
     collections::BTreeMap,
-    error, fmt,
     sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
@@ -45,23 +44,14 @@ const MAX_RENDITIONS: usize = 64;
 const ASSUMED_SIZE: Size = Size { width: 1920, height: 1080 };
 
 /// A viewer requested one more rendition than may be encoded for one camera.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "{most} different sizes, qualities and rates of this camera are being watched, as many as `renditions` below \
+     [limits] allows; ask for one of them, try again later, or raise it"
+)]
 pub struct TooManyRenditions {
     pub most: usize,
 }
-
-impl fmt::Display for TooManyRenditions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} different sizes, qualities and rates of this camera are being watched, as many as `renditions` below \
-             [limits] allows; ask for one of them, try again later, or raise it",
-            self.most
-        )
-    }
-}
-
-impl error::Error for TooManyRenditions {}
 
 pub struct Stream {
     id: CameraId,

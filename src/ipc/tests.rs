@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::{
     encoding::{DECODING, OPEN, PICTURE, STREAM, UNIT},

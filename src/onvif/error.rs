@@ -115,10 +115,13 @@ pub enum Error {
 }
 
 /// Why a response could not be understood.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Malformed {
+    #[error("the answer is empty")]
     Empty,
+    #[error(transparent)]
     Http(response::Error),
+    #[error(transparent)]
     Soap(NotSoap),
 }
 
@@ -309,26 +312,6 @@ impl error::Error for Error {
             Self::Malformed { source, .. } => Some(source),
             Self::NoStream { source, .. } => source.as_ref().map(|source| &**source as _),
             _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("the answer is empty"),
-            Self::Http(error) => error.fmt(f),
-            Self::Soap(error) => error.fmt(f),
-        }
-    }
-}
-
-impl error::Error for Malformed {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Empty => None,
-            Self::Http(error) => error.source(),
-            Self::Soap(error) => error.source(),
         }
     }
 }
