@@ -6,6 +6,7 @@ pub mod discover;
 pub mod info;
 pub mod list;
 mod process;
+mod reasons;
 pub mod reload;
 mod sockets;
 pub mod status;

@@ -16,6 +16,7 @@ use std::{
 use crate::{
     camera::{Secret, Transport},
     media::{AccessUnit, Picture, Rendition, StreamInfo},
+    text::Reason,
 };
 
 /// Bytes of the head before every body.
@@ -87,11 +88,11 @@ pub struct UnitAsPicture {
     pub sequence: u32,
 }
 
-/// Why a worker gave up, as a text for the person on site; never holds a password.
+/// Why a worker gave up; never holds a password.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     pub kind: FailureKind,
-    pub text: String,
+    pub reason: Reason,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

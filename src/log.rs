@@ -6,18 +6,16 @@
 //! are counted and logged in one line. For this, [`flush`] must be called about once a second.
 
 use std::{
-    error, panic,
+    panic,
     sync::{OnceLock, atomic::Ordering},
     time::Instant,
 };
 
 use ::log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 
-use crate::{
-    camera::mask_credentials,
-    sync::Mutex,
-    text::{self, is_hidden},
-};
+use crate::{camera::mask_credentials, sync::Mutex, text::is_hidden};
+
+pub use crate::text::chain;
 
 pub mod dedup;
 pub mod stderr;
@@ -89,26 +87,6 @@ pub fn flush(now: Instant) -> bool {
 /// This number never decreases, unlike the number in the log.
 pub fn lost() -> u64 {
     syslog::LOST.load(Ordering::Relaxed)
-}
-
-/// Formats the error and its causes on one line, as `a: b: c`. Leaves out the numbers that the
-/// standard library appends to the system's texts, and bounds the length of each text.
-pub fn chain(error: &dyn error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source());
-    let words = |cause: &dyn error::Error| {
-        // Some causes quote what a stranger sent, of any length.
-        let words = without_number(cause.to_string());
-        text::shortened(&words, text::MAX_REASON_LEN).into_owned()
-    };
-    causes.map(words).collect::<Vec<_>>().join(": ")
-}
-
-/// Turns `Connection refused (os error 111)` into `Connection refused`.
-fn without_number(text: String) -> String {
-    match text.rsplit_once(" (os error ") {
-        Some((words, number)) if number.strip_suffix(')').is_some_and(|n| n.parse::<i32>().is_ok()) => words.to_owned(),
-        _ => text,
-    }
 }
 
 fn log_panics() {

@@ -22,6 +22,7 @@ mod mjpeg;
 mod named_viewers;
 mod protocol;
 mod query;
+mod reasons;
 mod request_head;
 mod response;
 mod route;

@@ -6,6 +6,7 @@
 mod message_reader;
 mod process;
 mod protocol_guard;
+mod reasons;
 mod spawner;
 mod worker_log;
 
@@ -64,39 +65,19 @@ const EXIT_POLL: Duration = Duration::from_millis(10);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The process could not be started.
-    #[error("cannot start a worker")]
     Start(#[source] io::Error),
     /// The worker said why it gives up.
-    #[error("{}", .0.text)]
     GaveUp(Failure),
     /// The worker ended without a message.
-    #[error("{}", death(*status, last_stderr_line.as_deref()))]
     Died { status: Option<ExitStatus>, last_stderr_line: Option<String> },
     /// The worker sent an invalid message, or the socket failed.
-    #[error("the worker sent nonsense")]
     Ipc(#[source] ipc::Error),
     /// The worker violated the protocol.
-    #[error("the worker sent nonsense")]
     Protocol(#[source] ProtocolViolation),
     /// The worker does not take messages.
-    #[error("the worker takes no messages")]
     Unresponsive,
     /// The worker uses more memory than allowed; both in bytes.
-    #[error("the worker takes {} MiB of memory, more than the {} MiB it may", resident >> 20, most >> 20)]
     MemoryLimit { resident: u64, most: u64 },
-}
-
-/// How a worker ended by itself, as text.
-fn death(status: Option<ExitStatus>, last_stderr_line: Option<&str>) -> String {
-    let end = match status.map(|status| (status.signal(), status.code())) {
-        Some((Some(signal), _)) => {
-            format!("was killed by {}", Signal::try_from(signal).map_or("an unknown signal", Signal::as_str))
-        }
-        Some((None, Some(code))) => format!("exited with code {code}"),
-        _ => "closed its socket".to_owned(),
-    };
-    let words = last_stderr_line.map_or(String::new(), |words| format!(" after saying {words:?}"));
-    format!("the worker {end}{words}")
 }
 
 /// A running worker process. Dropping it kills and reaps the process; [`Worker::end`] lets it send

@@ -14,10 +14,11 @@ use crate::{
     discovery::Announcement,
     hub::{Cause, Channel, Hub, Stream},
     store::Directory,
+    text::Code,
 };
 
 /// The reason that viewers read while a camera reconnects with a new address, login or profile.
-pub const RECONFIGURED: &str = "its configuration has changed; connecting again";
+pub const RECONFIGURED: [Code; 2] = [Code::ConfigChanged, Code::ConnectingAgain];
 
 /// Holds one supervisor per stream of each configured camera.
 pub struct CameraManager {

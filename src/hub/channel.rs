@@ -25,6 +25,7 @@ use crate::{
     camera::{CameraId, State},
     media::{RenditionRequest, Size, fit},
     sync::{Mutex, MutexGuard},
+    text::Code,
 };
 
 /// The size assumed for the small stream until the camera announces it.
@@ -176,7 +177,8 @@ impl Channel {
             let away = other.condition().state;
             if matches!(away, State::Stalled | State::Offline | State::Denied) {
                 let (this, that) = if Arc::ptr_eq(stream, &self.main) { ("main", "small") } else { ("small", "main") };
-                condition.why = format!("the {this} stream stands in for the {that} one, which is {}", away.word());
+                let stand_in = Code::StandIn.with("shown", this).with("wanted", that);
+                condition.why = stand_in.with("state", away.word()).into();
             }
         }
         condition

@@ -29,6 +29,7 @@ use crate::{
     camera::{CameraId, State, StreamOptions},
     media::{Picture, Rendition, RenditionRequest, Size, StreamInfo},
     sync::{Mutex, MutexGuard},
+    text::{Code, Reason},
 };
 
 /// Maximum number of renditions encoded at the same time, unless the configuration sets another.
@@ -45,12 +46,19 @@ const ASSUMED_SIZE: Size = Size { width: 1920, height: 1080 };
 
 /// A viewer requested one more rendition than may be encoded for one camera.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error(
-    "{most} different sizes, qualities and rates of this camera are being watched, as many as `renditions` below \
-     [limits] allows; ask for one of them, try again later, or raise it"
-)]
+#[error("{}", too_many(.most))]
 pub struct TooManyRenditions {
     pub most: usize,
+}
+
+impl From<TooManyRenditions> for Reason {
+    fn from(error: TooManyRenditions) -> Self {
+        too_many(&error.most)
+    }
+}
+
+fn too_many(most: &usize) -> Reason {
+    [Code::TooManyRenditions.with("limit", *most as u64), Code::AskForOneOfThem.into()].into()
 }
 
 pub struct Stream {
@@ -87,7 +95,7 @@ struct Inner {
     workers: u64,
     stalls: u64,
     failures: BTreeMap<Cause, u64>,
-    last_error: Option<(String, Instant)>,
+    last_error: Option<(Reason, Instant)>,
     uptime: Uptime,
     decoding: bool,
     vitals: Option<(WorkerUsage, Instant)>,
@@ -121,7 +129,7 @@ impl Stream {
             inner: Mutex::new(Inner {
                 name,
                 options,
-                condition: Condition { state: State::Connecting, why: "starting".to_owned() },
+                condition: Condition { state: State::Connecting, why: Code::Starting.into() },
                 since: now,
                 place: None,
                 stream: None,
@@ -260,7 +268,7 @@ impl Inner {
         }
     }
 
-    fn change_standing(&mut self, state: State, why: String, now: Instant) {
+    fn change_standing(&mut self, state: State, why: Reason, now: Instant) {
         let is_other = self.condition.state != state;
         if is_other {
             self.since = now;

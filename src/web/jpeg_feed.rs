@@ -16,11 +16,9 @@ use crate::{
     camera::State,
     hub::{Channel, Condition, TooManyRenditions, View, ViewEvent},
     media::{Picture, RenditionRequest, UnixMicros},
+    text::{Code, Reason},
     time::LazyDeadline,
 };
-
-/// The reason given to viewers of a camera that was removed from the configuration.
-pub const REMOVED: &str = "no longer in the configuration";
 
 /// One JPEG for the viewer.
 pub struct Frame {
@@ -44,7 +42,7 @@ pub struct Frames<'a> {
     due: Instant,
     alarm: LazyDeadline,
     /// Why no frame follows.
-    end: Option<String>,
+    end: Option<Reason>,
 }
 
 impl<'a> Frames<'a> {
@@ -107,8 +105,8 @@ impl<'a> Frames<'a> {
                     }
                 }
                 Event::Due => break,
-                Event::ViewEvent(ViewEvent::Closed) => self.end = Some(REMOVED.to_owned()),
-                Event::Stop(why) => self.end = Some(why),
+                Event::ViewEvent(ViewEvent::Closed) => self.end = Some(Code::Removed.into()),
+                Event::Stop(why) => self.end = Some(Code::Text.with("text", why).into()),
             }
         }
         self.standing_frame().await
@@ -126,7 +124,7 @@ impl<'a> Frames<'a> {
         } else if let Some(picture) = self.newest.clone() {
             return self.live(&picture);
         } else {
-            condition = Condition { state: State::Connecting, why: "waiting for the first picture".to_owned() };
+            condition = Condition { state: State::Connecting, why: Code::WaitingForPicture.into() };
         }
         // If this future is dropped while the card is drawn, the next one starts by drawing it.
         self.due = Instant::now();

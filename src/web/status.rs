@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::{Web, jpeg_feed::unix_now, response::Response, self_usage};
+use super::{Web, jpeg_feed::unix_now, reasons, response::Response, self_usage};
 use crate::{
     camera::CameraId,
     hub::{ProfileStatus, RenditionStatus, Status},
@@ -49,7 +49,8 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "id": status.id.as_str(),
         "name": status.name,
         "state": status.condition.state.word(),
-        "why": status.condition.why,
+        "why": &*status.condition.why,
+        "reason": reasons::as_json(&status.condition.why),
         "since": seconds(status.since),
         "address": status.place.as_ref().map(|place| &place.address),
         "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
@@ -69,7 +70,8 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "skipped": status.skipped,
         "refused": status.refused,
         "decoding": status.decoding,
-        "last_error": status.last_error,
+        "last_error": status.last_error.as_deref(),
+        "last_error_reason": status.last_error.as_ref().map(reasons::as_json),
         "last_error_age": status.last_error_age.map(seconds),
         "last_live_age": status.last_live_age.map(seconds),
         "live_seconds": seconds(status.live),
@@ -89,7 +91,8 @@ fn profile(profile: &ProfileStatus) -> Value {
         "stream": profile.stream,
         "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
         "state": if profile.idle { "resting" } else { status.condition.state.word() },
-        "why": status.condition.why,
+        "why": &*status.condition.why,
+        "reason": reasons::as_json(&status.condition.why),
         "codec": status.stream.map(|stream| stream.codec.word()),
         "size": status.stream.map(|stream| size(stream.size)),
         "fps": rounded(status.measured_fps, 10.0),

@@ -13,12 +13,13 @@ use smol::{
     future::FutureExt,
 };
 
-use super::{frame_limiter::FrameLimiter, jpeg_feed::REMOVED, protocol, ws_sender::Outbox};
+use super::{frame_limiter::FrameLimiter, protocol, ws_sender::Outbox};
 use crate::{
     camera::State,
     hub::{Condition, Hub, Stream},
     media::{Codec, RenditionRequest, StreamInfo},
     sync::Mutex,
+    text::Code,
 };
 
 /// What the page last requested for a tile; a newer request replaces an older one.
@@ -127,7 +128,7 @@ impl TileFormat {
 
 impl Tile {
     pub async fn run(mut self) -> Result<(), Error> {
-        let mut why = "not in cameras.toml";
+        let mut why = Code::NotConfigured;
         loop {
             let Some(channel) = self.hub.channel(&self.camera) else {
                 let text = protocol::unknown(self.number, &self.camera, why);
@@ -142,16 +143,16 @@ impl Tile {
             let stream = channel.lane_for(rendition_request);
             if self.serving(&stream) != TileFormat::Pictures {
                 self.pass_on(channel.subscribe_units(rendition_request)).await?;
-                why = REMOVED;
+                why = Code::Removed;
                 continue;
             }
             match channel.subscribe(rendition_request) {
                 Ok(view) => {
                     self.watch(view, rendition_request).await?;
-                    why = REMOVED;
+                    why = Code::Removed;
                 }
                 Err(error) => {
-                    let condition = Condition { state: State::Connecting, why: error.to_string() };
+                    let condition = Condition { state: State::Connecting, why: error.into() };
                     if let Some(text) = self.news(&stream, &condition) {
                         self.outbox.text(text).await?;
                     }

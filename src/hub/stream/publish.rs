@@ -12,6 +12,7 @@ use crate::{
     camera::{State, StreamOptions},
     hub::status::{Cause, Condition, Endpoint, WorkerUsage},
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
+    text::Reason,
 };
 
 impl Stream {
@@ -70,7 +71,7 @@ impl Stream {
         let goes_live = is_young && !inner.is_live() && !inner.gop_cache.units().is_empty();
         if goes_live {
             inner.stall.live(now);
-            inner.change_standing(State::Live, String::new(), now);
+            inner.change_standing(State::Live, Reason::default(), now);
             inner.offer_group();
         } else if inner.is_live() {
             inner.offer_unit(unit);
@@ -109,7 +110,7 @@ impl Stream {
     }
 
     /// Reports to every viewer at once that the camera is not live, for the reason `why`.
-    pub fn report(&self, state: State, why: impl Into<String>, now: Instant) {
+    pub fn report(&self, state: State, why: impl Into<Reason>, now: Instant) {
         let mut inner = self.inner();
         let why = why.into();
         if state == State::Stalled && inner.condition.state == State::Live {
@@ -146,7 +147,7 @@ impl Stream {
         let terms = inner.terms();
         let lack = inner.stall.overdue(terms, now)?;
         let state = if terms.live { State::Stalled } else { State::Offline };
-        Some(Condition { state, why: lack.to_string() })
+        Some(Condition { state, why: lack.into() })
     }
 
     /// When something will be overdue unless it arrives before; `None` before the first access
@@ -185,7 +186,7 @@ impl Stream {
 
     /// Records that a stream, or an attempt to open one, ended. `error` is the reason, without the
     /// reaction.
-    pub fn note_failure(&self, cause: Cause, error: Option<String>, now: Instant) {
+    pub fn note_failure(&self, cause: Cause, error: Option<Reason>, now: Instant) {
         let mut inner = self.inner();
         *inner.failures.entry(cause).or_default() += 1;
         if let Some(error) = error {
