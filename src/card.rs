@@ -4,8 +4,6 @@
 //! has hatching that no camera sees, a frame, and the largest letters that fit. A small card has
 //! room for few words, so what does not fit is omitted, the least important first.
 
-use std::{error, fmt};
-
 use opencv::{
     core::{self, CV_8UC3, Mat, Point, Rect, Scalar, Vector},
     imgcodecs, imgproc,
@@ -48,27 +46,12 @@ pub struct Card {
     pub since_seconds: Option<u64>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
-    Draw(opencv::Error),
-    Encode(opencv::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Draw(_) => write!(f, "cannot draw the card"),
-            Self::Encode(_) => write!(f, "cannot compress the card"),
-        }
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Draw(source) | Self::Encode(source) => Some(source),
-        }
-    }
+    #[error("cannot draw the card")]
+    Draw(#[source] opencv::Error),
+    #[error("cannot compress the card")]
+    Encode(#[source] opencv::Error),
 }
 
 /// Draws `card` as a JPEG of `size`, each side limited to [`SMALLEST`] and [`MAX_SIDE_LEN`], with

@@ -7,6 +7,7 @@ pub mod info;
 pub mod list;
 mod output;
 mod process;
+mod reasons;
 pub mod reload;
 mod sockets;
 pub mod status;

@@ -9,7 +9,6 @@ mod encoding;
 pub mod fork;
 
 use std::{
-    error, fmt,
     io::{self, IoSlice},
     time::Duration,
 };
@@ -17,6 +16,7 @@ use std::{
 use crate::{
     camera::{Secret, Transport},
     media::{AccessUnit, Picture, Rendition, StreamInfo},
+    text::Reason,
 };
 
 /// Bytes of the head before every body.
@@ -88,11 +88,11 @@ pub struct UnitAsPicture {
     pub sequence: u32,
 }
 
-/// Why a worker gave up, as a text for the person on site; never holds a password.
+/// Why a worker gave up; never holds a password.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     pub kind: FailureKind,
-    pub text: String,
+    pub reason: Reason,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,40 +111,20 @@ pub enum FailureKind {
     Internal,
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The peer closed the socket between two messages.
+    #[error("the other side closed the socket")]
     Closed,
     /// The socket failed, or was closed inside a message.
-    Io(io::Error),
-    TooLong {
-        length: usize,
-    },
+    #[error("the socket between agent and worker failed")]
+    Io(#[source] io::Error),
+    #[error("message of {length} bytes; at most {MAX_BODY_LEN} are accepted")]
+    TooLong { length: usize },
+    #[error("message of unknown kind {0}")]
     UnknownKind(u8),
-    Malformed {
-        kind: u8,
-    },
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed => write!(f, "the other side closed the socket"),
-            Self::Io(_) => write!(f, "the socket between agent and worker failed"),
-            Self::TooLong { length } => write!(f, "message of {length} bytes; at most {MAX_BODY_LEN} are accepted"),
-            Self::UnknownKind(kind) => write!(f, "message of unknown kind {kind}"),
-            Self::Malformed { kind } => write!(f, "malformed message of kind {kind}"),
-        }
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Io(source) => Some(source),
-            Self::Closed | Self::TooLong { .. } | Self::UnknownKind(_) | Self::Malformed { .. } => None,
-        }
-    }
+    #[error("malformed message of kind {kind}")]
+    Malformed { kind: u8 },
 }
 
 /// A checked head: the kind and length of the body.

@@ -6,18 +6,16 @@
 //! are counted and logged in one line. For this, [`flush`] must be called about once a second.
 
 use std::{
-    error, fmt, panic,
+    panic,
     sync::{OnceLock, atomic::Ordering},
     time::Instant,
 };
 
 use ::log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 
-use crate::{
-    camera::mask_credentials,
-    sync::Mutex,
-    text::{self, is_hidden},
-};
+use crate::{camera::mask_credentials, sync::Mutex, text::is_hidden};
+
+pub use crate::text::chain;
 
 pub mod dedup;
 pub mod stderr;
@@ -35,26 +33,11 @@ const MAX_TEXT_LEN: usize = 900;
 /// Prefix of the target of our own records. Of other crates only warnings and errors are logged.
 const OWN_TARGET: &str = "cctv_agent";
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The process already has a logger.
-    Twice(SetLoggerError),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Twice(_) => write!(f, "the log was started before"),
-        }
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Twice(source) => Some(source),
-        }
-    }
+    #[error("the log was started before")]
+    Twice(#[source] SetLoggerError),
 }
 
 /// The destination of the log.
@@ -104,26 +87,6 @@ pub fn flush(now: Instant) -> bool {
 /// This number never decreases, unlike the number in the log.
 pub fn lost() -> u64 {
     syslog::LOST.load(Ordering::Relaxed)
-}
-
-/// Formats the error and its causes on one line, as `a: b: c`. Leaves out the numbers that the
-/// standard library appends to the system's texts, and bounds the length of each text.
-pub fn chain(error: &dyn error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source());
-    let words = |cause: &dyn error::Error| {
-        // Some causes quote what a stranger sent, of any length.
-        let words = without_number(cause.to_string());
-        text::shortened(&words, text::MAX_REASON_LEN).into_owned()
-    };
-    causes.map(words).collect::<Vec<_>>().join(": ")
-}
-
-/// Turns `Connection refused (os error 111)` into `Connection refused`.
-fn without_number(text: String) -> String {
-    match text.rsplit_once(" (os error ") {
-        Some((words, number)) if number.strip_suffix(')').is_some_and(|n| n.parse::<i32>().is_ok()) => words.to_owned(),
-        _ => text,
-    }
 }
 
 fn log_panics() {
@@ -263,18 +226,9 @@ mod tests {
 
     #[test]
     fn chain_names_every_cause_on_one_line() {
-        #[derive(Debug)]
-        struct Outer(io::Error);
-        impl fmt::Display for Outer {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("cannot reach 10.0.0.1")
-            }
-        }
-        impl error::Error for Outer {
-            fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-                Some(&self.0)
-            }
-        }
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot reach 10.0.0.1")]
+        struct Outer(#[source] io::Error);
         assert_eq!(chain(&Outer(io::Error::other("no route"))), "cannot reach 10.0.0.1: no route");
         let refused = Outer(io::Error::from_raw_os_error(111));
         assert_eq!(chain(&refused), "cannot reach 10.0.0.1: Connection refused");

@@ -2,7 +2,11 @@
 //! characters that act on a terminal or change how a line reads. Writes counts, sizes and times for
 //! people.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, error};
+
+pub mod reasons;
+
+pub use reasons::{Code, Part, Reason};
 
 /// Maximum length of the reason of a failure, in characters.
 pub const MAX_REASON_LEN: usize = 300;
@@ -94,6 +98,22 @@ pub fn duration(seconds: f64) -> String {
         ..7200.0 => format!("{:.0} min", seconds / 60.0),
         ..172_800.0 => format!("{:.0} h", seconds / 3600.0),
         _ => format!("{:.0} d", seconds / 86_400.0),
+    }
+}
+
+/// Formats the error and its causes on one line, as `a: b: c`. Leaves out the numbers that the
+/// standard library appends to the system's texts, and bounds the length of each text.
+pub fn chain(error: &dyn error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |e| e.source());
+    let words = |cause: &dyn error::Error| shortened(&without_number(cause.to_string()), MAX_REASON_LEN).into_owned();
+    causes.map(words).collect::<Vec<_>>().join(": ")
+}
+
+/// Turns `Connection refused (os error 111)` into `Connection refused`.
+fn without_number(text: String) -> String {
+    match text.rsplit_once(" (os error ") {
+        Some((words, number)) if number.strip_suffix(')').is_some_and(|n| n.parse::<i32>().is_ok()) => words.to_owned(),
+        _ => text,
     }
 }
 

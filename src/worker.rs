@@ -38,7 +38,10 @@ use nix::{
     sys::signal::{Signal, raise},
 };
 
-use crate::ipc::{self, Failure, FailureKind, FromWorker, Open, ToWorker};
+use crate::{
+    ipc::{self, Failure, FailureKind, FromWorker, Open, ToWorker},
+    text::Code,
+};
 use decode_cursor::DecodeCursor;
 use demuxer::Demuxer;
 use ffmpeg_log::FfmpegLog;
@@ -180,8 +183,8 @@ fn pump(shared: &Shared, demuxer: &mut Demuxer) -> Option<Failure> {
         let unit_message = FromWorker::Unit(unit.clone());
         for message in news.into_iter().chain([unit_message]) {
             if let Err(error) = shared.tell(&message) {
-                let text = format!("the agent takes no frames: {error}");
-                return Some(Failure { kind: FailureKind::Internal, text });
+                let reason = Code::Text.with("text", format!("the agent takes no frames: {error}")).into();
+                return Some(Failure { kind: FailureKind::Internal, reason });
             }
         }
         shared.put(demuxer.codec(), unit);

@@ -6,11 +6,12 @@
 mod message_reader;
 mod process;
 mod protocol_guard;
+mod reasons;
 mod spawner;
 mod worker_log;
 
 use std::{
-    error, fmt, io,
+    io,
     net::Shutdown,
     os::unix::{net::UnixStream, process::ExitStatusExt},
     process::ExitStatus,
@@ -59,61 +60,22 @@ const DEATH: Duration = Duration::from_millis(300);
 /// How often a worker that ends is polled.
 const EXIT_POLL: Duration = Duration::from_millis(10);
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The process could not be started.
-    Start(io::Error),
+    Start(#[source] io::Error),
     /// The worker said why it gives up.
     GaveUp(Failure),
     /// The worker ended without a message.
     Died { status: Option<ExitStatus>, last_stderr_line: Option<String> },
     /// The worker sent an invalid message, or the socket failed.
-    Ipc(ipc::Error),
+    Ipc(#[source] ipc::Error),
     /// The worker violated the protocol.
-    Protocol(ProtocolViolation),
+    Protocol(#[source] ProtocolViolation),
     /// The worker does not take messages.
     Unresponsive,
     /// The worker uses more memory than allowed; both in bytes.
     MemoryLimit { resident: u64, most: u64 },
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Start(_) => write!(f, "cannot start a worker"),
-            Self::GaveUp(failure) => write!(f, "{}", failure.text),
-            Self::Died { status, last_stderr_line } => {
-                match status.map(|status| (status.signal(), status.code())) {
-                    Some((Some(signal), _)) => {
-                        let name = Signal::try_from(signal).map_or("an unknown signal", Signal::as_str);
-                        write!(f, "the worker was killed by {name}")?;
-                    }
-                    Some((None, Some(code))) => write!(f, "the worker exited with code {code}")?,
-                    _ => write!(f, "the worker closed its socket")?,
-                }
-                match last_stderr_line {
-                    Some(words) => write!(f, " after saying {words:?}"),
-                    None => Ok(()),
-                }
-            }
-            Self::Ipc(_) | Self::Protocol(_) => write!(f, "the worker sent nonsense"),
-            Self::Unresponsive => write!(f, "the worker takes no messages"),
-            Self::MemoryLimit { resident, most } => {
-                write!(f, "the worker takes {} MiB of memory, more than the {} MiB it may", resident >> 20, most >> 20)
-            }
-        }
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Start(source) => Some(source),
-            Self::Ipc(source) => Some(source),
-            Self::Protocol(source) => Some(source),
-            Self::GaveUp(_) | Self::Died { .. } | Self::Unresponsive | Self::MemoryLimit { .. } => None,
-        }
-    }
 }
 
 /// A running worker process. Dropping it kills and reaps the process; [`Worker::end`] lets it send

@@ -6,7 +6,7 @@
 
 pub mod filter;
 
-use std::{borrow::Cow, error, fmt};
+use std::borrow::Cow;
 
 use quick_xml::{
     Reader,
@@ -65,45 +65,29 @@ impl Element {
 }
 
 /// Why a message could not be read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It contains no element.
+    #[error("the answer holds no XML")]
     NoXml,
     /// A document type was declared, as in HTML pages and entity bombs; no camera needs one.
+    #[error("the answer is a web page or declares a document type")]
     DocumentType,
+    #[error("the XML is nested deeper than {MAX_DEPTH} elements")]
     TooDeep,
+    #[error("the XML has more than {MAX_ELEMENTS} elements")]
     TooManyElements,
     /// The message ended inside an element.
+    #[error("the XML ends in the middle")]
     CutShort,
-    Syntax(quick_xml::Error),
+    #[error("the XML is damaged")]
+    Syntax(#[source] quick_xml::Error),
 }
 
 impl Error {
     /// Whether the message could be valid with more bytes.
     pub fn may_be_cut_short(&self) -> bool {
         matches!(self, Self::CutShort | Self::Syntax(quick_xml::Error::Syntax(_)))
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoXml => f.write_str("the answer holds no XML"),
-            Self::DocumentType => f.write_str("the answer is a web page or declares a document type"),
-            Self::TooDeep => write!(f, "the XML is nested deeper than {MAX_DEPTH} elements"),
-            Self::TooManyElements => write!(f, "the XML has more than {MAX_ELEMENTS} elements"),
-            Self::CutShort => f.write_str("the XML ends in the middle"),
-            Self::Syntax(_) => f.write_str("the XML is damaged"),
-        }
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Syntax(source) => Some(source),
-            _ => None,
-        }
     }
 }
 

@@ -183,7 +183,8 @@ pub fn ipc(bytes: &[u8]) {
     match FromWorker::decode(kind, body) {
         // Its text is made safe to show.
         Ok(FromWorker::Failed(failure)) => {
-            assert!(failure.text.chars().count() <= text::MAX_REASON_LEN && !failure.text.contains(text::is_hidden));
+            let why: &str = &failure.reason;
+            assert!(why.chars().count() <= text::MAX_REASON_LEN && !why.contains(text::is_hidden));
         }
         message => same_again(message, kind, body),
     }

@@ -12,7 +12,7 @@ use crate::{
     config::Limits,
     proc,
     sync::{Mutex, MutexGuard},
-    text::MIB,
+    text::{Code, MIB, Part, Reason},
 };
 
 /// The share of the available memory that is used if the configuration sets no limit. The browser
@@ -47,16 +47,16 @@ impl Budget {
     /// Whether there is room for one more worker.
     ///
     /// # Errors
-    /// A text, if there is none.
-    pub fn admit(&self) -> Result<(), String> {
+    /// The reason, if there is none.
+    pub fn admit(&self) -> Result<(), Reason> {
         self.inner().admit(own_memory())
     }
 
     /// Reports that the worker of `stream` holds `bytes` of private memory.
     ///
     /// # Errors
-    /// A text, if this worker must end.
-    pub fn report(&self, stream: &str, bytes: u64) -> Result<(), String> {
+    /// The reason, if this worker must end.
+    pub fn report(&self, stream: &str, bytes: u64) -> Result<(), Reason> {
         self.inner().report(stream, bytes, own_memory())
     }
 
@@ -75,17 +75,15 @@ impl Inner {
         agent + self.workers.values().sum::<u64>()
     }
 
-    fn admit(&self, agent: u64) -> Result<(), String> {
+    fn admit(&self, agent: u64) -> Result<(), Reason> {
         let used = self.used(agent);
         match self.bound {
-            Some(bound) if used + SMALLEST_WORKER > bound => {
-                Err(format!("no memory for one more worker: {}", state(used, bound)))
-            }
+            Some(bound) if used + SMALLEST_WORKER > bound => Err(state(Code::MemoryFull.into(), used, bound)),
             _ => Ok(()),
         }
     }
 
-    fn report(&mut self, stream: &str, bytes: u64, agent: u64) -> Result<(), String> {
+    fn report(&mut self, stream: &str, bytes: u64, agent: u64) -> Result<(), Reason> {
         self.workers.insert(stream.to_owned(), bytes);
         let used = self.used(agent);
         let Some(bound) = self.bound.filter(|bound| used > *bound) else { return Ok(()) };
@@ -94,16 +92,12 @@ impl Inner {
         if largest.is_none_or(|(id, _)| id != stream) {
             return Ok(());
         }
-        Err(format!(
-            "its worker was the largest, with {} MiB, when memory ran short: {}",
-            bytes / MIB,
-            state(used, bound)
-        ))
+        Err(state(Code::MemoryShort.with("worker", bytes / MIB), used, bound))
     }
 }
 
-fn state(used: u64, bound: u64) -> String {
-    format!("agent and workers hold {} of {} MiB; see total_memory below [limits]", used / MIB, bound / MIB)
+fn state(what: Part, used: u64, bound: u64) -> Reason {
+    [what.with("used", used / MIB).with("limit", bound / MIB), Code::SeeTotalMemory.into()].into()
 }
 
 /// The agent's own memory that it shares with no other process, in bytes; zero if the kernel does

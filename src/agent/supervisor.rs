@@ -37,11 +37,11 @@ use crate::{
     camera::{Source, State, StreamSource},
     hub::{Cause, Stream},
     sync::{Latch, Mutex},
-    text,
+    text::{Code, Reason},
 };
 
 /// The reason that viewers read while a camera reconnects with a new address, login or profile.
-pub const RECONFIGURED: &str = "its configuration has changed; connecting again";
+pub const RECONFIGURED: [Code; 2] = [Code::ConfigChanged, Code::ConnectingAgain];
 
 /// Heartbeat deadline before a stream is open: the turn to open may come after many slow cameras.
 const AWAY: Duration = Duration::from_secs(600);
@@ -191,7 +191,7 @@ struct SupervisorTask {
 
 impl SupervisorTask {
     async fn run(mut self) {
-        let mut last_logged: Option<String> = None;
+        let mut last_logged: Option<Reason> = None;
         loop {
             if !self.until_needed().await {
                 return;
@@ -224,15 +224,15 @@ impl SupervisorTask {
             // A camera that stays offline is logged at attempts 1, 2, 4, 8 …, not every minute for
             // years.
             let news =
-                last_logged.as_ref() != Some(&failure.text) || at_once || self.backoff.failures().is_power_of_two();
+                last_logged.as_ref() != Some(&failure.reason) || at_once || self.backoff.failures().is_power_of_two();
             match (news, failure.state) {
                 (false, _) => log::debug!("{id}: {why}"),
                 (true, State::Denied) => log::error!("{id}: {why}"),
                 (true, _) => log::warn!("{id}: {why}"),
             }
             self.stream.report(failure.state, why, now);
-            self.stream.note_failure(failure.cause, Some(failure.text.clone()), now);
-            last_logged = Some(failure.text);
+            self.stream.note_failure(failure.cause, Some(failure.reason.clone()), now);
+            last_logged = Some(failure.reason);
             if !self.pause(pause).await {
                 return;
             }
@@ -289,7 +289,7 @@ impl SupervisorTask {
     async fn attempt(&mut self) -> AttemptOutcome {
         self.stream.set_heartbeat_deadline(Instant::now() + AWAY);
         if self.stream.condition().state == State::Connecting {
-            self.stream.report(State::Connecting, format!("asking {} for its stream", self.host()), Instant::now());
+            self.stream.report(State::Connecting, Code::Asking.with("host", self.host()), Instant::now());
         }
         // After an idle time the camera may be elsewhere, unless its other stream is live.
         let is_known = !self.stream.is_idle() || self.shared.is_sibling_live(self.role);
@@ -313,18 +313,16 @@ impl SupervisorTask {
                 // Not reached at all: the camera may have named an address of its own that leads
                 // nowhere.
                 AttemptOutcome::Failed(failure) if turn.is_some() && failure.refusals == 0 => {
-                    let text = match failed.filter(|_| !found.is_trusted(stream)) {
-                        Some(first) if failure.cause == Cause::Unreachable => {
-                            text::reason(&format!("{}; {}", first.text, failure.text))
-                        }
-                        _ => failure.text,
+                    let reason = match failed.filter(|_| !found.is_trusted(stream)) {
+                        Some(first) if failure.cause == Cause::Unreachable => first.reason.and(failure.reason),
+                        _ => failure.reason,
                     };
-                    failed = Some(StreamFailure { text, ..failure });
+                    failed = Some(StreamFailure { reason, ..failure });
                 }
                 other => return other,
             }
         }
-        failed.unwrap_or_else(|| offline("the camera named no stream")).into()
+        failed.unwrap_or_else(|| offline(Code::NoStreamNamed)).into()
     }
 
     /// [`SupervisorTask::locate`], or `None` as soon as this supervisor is to end.

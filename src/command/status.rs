@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     QueryArgs, agent_client,
     output::{print, print_json},
+    reasons::ReasonTexts,
     table::{Side, aligned, shortened, shown, wrapped},
 };
 use crate::text::{self, MIB, counted, mebibytes};
@@ -35,7 +36,7 @@ const SIDES: [Side; COLUMNS] = {
 pub fn run(question: &QueryArgs) -> ExitCode {
     match agent_client::answer("status", &question.file) {
         Ok(answer) if question.json => print_json(&answer),
-        Ok(answer) => print(&as_text(&answer)),
+        Ok(answer) => print(&as_text(&answer, &ReasonTexts::of_terminal())),
         Err(code) => return code,
     }
     ExitCode::SUCCESS
@@ -43,7 +44,7 @@ pub fn run(question: &QueryArgs) -> ExitCode {
 
 /// Formats the table for people. Below each camera is why it is not live, or its last failure. The
 /// complaints about the file are at the end.
-fn as_text(answer: &Value) -> String {
+fn as_text(answer: &Value, texts: &ReasonTexts) -> String {
     let cameras: Vec<&Value> = answer["cameras"].as_array().into_iter().flatten().collect();
     let mut text = String::new();
     for line in [summary(answer, &cameras), own_costs(answer), workers_costs(&cameras), losses(answer)] {
@@ -59,7 +60,7 @@ fn as_text(answer: &Value) -> String {
         text.push_str(&format!("\n{}\n", table[0]));
         for (line, camera) in table[1..].iter().zip(&cameras) {
             text.push_str(&format!("{line}\n"));
-            indented(&trouble(camera), &mut text);
+            indented(&trouble(camera, texts), &mut text);
         }
     }
     let complaints: Vec<&str> =
@@ -140,13 +141,16 @@ fn losses(answer: &Value) -> String {
 }
 
 /// Returns why a camera is not live, or its last failure.
-fn trouble(camera: &Value) -> String {
-    let why = camera["why"].as_str().unwrap_or("");
+fn trouble(camera: &Value, texts: &ReasonTexts) -> String {
+    let sentence = |reason, why: Option<&str>| texts.sentence(&camera[reason], why.unwrap_or_default());
+    let why = sentence("reason", camera["why"].as_str());
     if !why.is_empty() {
-        return shown(why);
+        return shown(&why);
     }
     match (camera["last_error"].as_str(), camera["last_error_age"].as_f64()) {
-        (Some(error), Some(age)) => format!("{} ago: {}", duration(age), shown(error)),
+        (Some(error), Some(age)) => {
+            format!("{} ago: {}", duration(age), shown(&sentence("last_error_reason", Some(error))))
+        }
         _ => String::new(),
     }
 }
@@ -212,7 +216,7 @@ mod tests {
                   "fps": 0.0, "bitrate": 0, "viewers": 0, "reconnects": 0, "stalls": 3, "worker": null },
             ],
         });
-        let text = as_text(&answer);
+        let text = as_text(&answer, &ReasonTexts::default());
         let expected = "\
 cctv-agent 0.1.0, pid 812, running for 3 d; 2 cameras: 1 live, 1 offline; 1 viewer
 agent: 2.0 % of a processor, 31 MiB, 2 threads, 31 of 4096 descriptors, 3 connections
@@ -234,7 +238,7 @@ yard  offline  67 min  -             -       -        0       0       3     -   
         (wide["state"], wide["age"]) = (json!("connecting"), json!(86_400_000.0));
         (wide["viewers"], wide["reconnects"], wide["stalls"]) = (json!(1000), json!(100_000), json!(100_000));
         wide["worker"] = json!({ "cpu": 4.0, "memory_bytes": 9_000_000_000_u64 });
-        let text = as_text(&answer);
+        let text = as_text(&answer, &ReasonTexts::default());
         assert!(text.lines().all(|line| cells(line) <= 100), "{text}");
         assert!(text.ends_with("was not taken:\n    cameras.toml:3:1: what is wrong\n"), "{text}");
     }
@@ -243,7 +247,10 @@ yard  offline  67 min  -             -       -        0       0       3     -   
     fn agent_without_cameras_is_told_in_one_line() {
         let answer =
             json!({ "version": "0.1.0", "pid": 1, "uptime": 1.0, "viewers": 0, "complaints": [], "cameras": [] });
-        assert_eq!(as_text(&answer), "cctv-agent 0.1.0, pid 1, running for 1.0 s; no cameras; 0 viewers\n");
+        assert_eq!(
+            as_text(&answer, &ReasonTexts::default()),
+            "cctv-agent 0.1.0, pid 1, running for 1.0 s; no cameras; 0 viewers\n"
+        );
     }
 
     #[test]

@@ -9,8 +9,6 @@ mod chunks;
 mod decoding;
 mod reader;
 
-use std::{error, fmt};
-
 pub use reader::{Reader, read};
 
 /// Maximum bytes of status line and headers, interim responses included.
@@ -42,40 +40,24 @@ impl Response {
 }
 
 /// Why a response could not be read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The connection ended before the first byte of a response.
+    #[error("the connection was closed without an answer")]
     Empty,
+    #[error("the HTTP head is longer than {} KiB", MAX_HEAD_LEN >> 10)]
     HeadTooLong,
+    #[error("the answer is longer than {} KiB", MAX_BODY_LEN >> 10)]
     BodyTooLong,
     /// Far more bytes than the kept parts can need.
+    #[error("the answer has not ended after {} MiB", MAX_READ >> 20)]
     Endless,
     /// The compression is unknown, or the compressed data is damaged; with the name of the
     /// encoding.
+    #[error("the answer is damaged, or compressed in an unknown way ({0})")]
     Encoding(String),
-    Head(httparse::Error),
+    #[error("the HTTP head is damaged")]
+    Head(#[source] httparse::Error),
+    #[error("the chunks of the HTTP answer are damaged")]
     Chunk,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("the connection was closed without an answer"),
-            Self::HeadTooLong => write!(f, "the HTTP head is longer than {} KiB", MAX_HEAD_LEN >> 10),
-            Self::BodyTooLong => write!(f, "the answer is longer than {} KiB", MAX_BODY_LEN >> 10),
-            Self::Endless => write!(f, "the answer has not ended after {} MiB", MAX_READ >> 20),
-            Self::Encoding(name) => write!(f, "the answer is damaged, or compressed in an unknown way ({name})"),
-            Self::Head(_) => f.write_str("the HTTP head is damaged"),
-            Self::Chunk => f.write_str("the chunks of the HTTP answer are damaged"),
-        }
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Head(source) => Some(source),
-            _ => None,
-        }
-    }
 }

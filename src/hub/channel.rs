@@ -17,6 +17,7 @@ use super::{
 use crate::{
     camera::{CameraId, State},
     sync::{Mutex, MutexGuard, Notified, Notifier},
+    text::Code,
 };
 
 /// How long the small stream must be away before the main stream is opened in its place. Most
@@ -117,7 +118,8 @@ impl Channel {
             let away = other.condition().state;
             if matches!(away, State::Stalled | State::Offline | State::Denied) {
                 let (this, that) = if Arc::ptr_eq(stream, &self.main) { ("main", "small") } else { ("small", "main") };
-                condition.why = format!("the {this} stream stands in for the {that} one, which is {}", away.as_str());
+                let stand_in = Code::StandIn.with("shown", this).with("wanted", that);
+                condition.why = stand_in.with("state", away.as_str()).into();
             }
         }
         condition

@@ -8,9 +8,10 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
     time::{Duration, Instant},
 };
+
+use crate::text::{Code, Reason};
 
 /// The longest key-frame interval assumed for a camera before it was measured; cameras offer up to
 /// 10 s. A new camera's interval is unknown, and a stream without its first key frame shows no
@@ -77,27 +78,19 @@ pub enum StallReason {
     Pictures(Duration),
 }
 
-impl fmt::Display for StallReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Frames(limit) => write!(f, "no frame for {:.1} s", limit.as_secs_f64()),
-            Self::Seldom { every, limit } => write!(
-                f,
-                "only one frame in {:.1} s arrives; stall_after is {:.1} s and must be at least twice as long",
-                every.as_secs_f64(),
-                limit.as_secs_f64()
-            ),
-            Self::FirstKeyFrame(limit) => write!(
-                f,
-                "frames arrive, but no key frame within {:.0} s; set the camera's key frame interval to 10 s or less",
-                limit.as_secs_f64()
-            ),
-            Self::KeyFrames(limit) => {
-                write!(f, "frames arrive, but no key frame for {:.0} s", limit.as_secs_f64())
+impl From<StallReason> for Reason {
+    fn from(lack: StallReason) -> Self {
+        let seconds = |code: Code, limit: Duration| code.with("seconds", limit.as_secs_f64());
+        match lack {
+            StallReason::Frames(limit) => seconds(Code::NoFrame, limit).into(),
+            StallReason::Seldom { every, limit } => {
+                [seconds(Code::FewFrames, every), seconds(Code::RaiseStallAfter, limit)].into()
             }
-            Self::Pictures(limit) => {
-                write!(f, "frames arrive, but the decoder has given no picture for {:.1} s", limit.as_secs_f64())
+            StallReason::FirstKeyFrame(limit) => {
+                [seconds(Code::NoFirstKeyFrame, limit), Code::SetKeyFrameInterval.into()].into()
             }
+            StallReason::KeyFrames(limit) => seconds(Code::NoKeyFrame, limit).into(),
+            StallReason::Pictures(limit) => seconds(Code::NotDecoded, limit).into(),
         }
     }
 }

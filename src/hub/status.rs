@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     camera::{CameraId, State},
     media::{Rendition, StreamInfo},
+    text::Reason,
 };
 
 /// A camera's state with its reason, in words for the person on site.
@@ -12,7 +13,7 @@ use crate::{
 pub struct Condition {
     pub state: State,
     /// Why it is not live and what is done about it; empty while live.
-    pub why: String,
+    pub why: Reason,
 }
 
 /// Where a camera was found.
@@ -105,8 +106,8 @@ pub struct Status {
     /// How often streams, and attempts to open one, ended, by cause; causes without a count are
     /// absent.
     pub failures: BTreeMap<Cause, u64>,
-    /// The newest error in words; kept after it is over.
-    pub last_error: Option<String>,
+    /// The newest error; kept after it is over.
+    pub last_error: Option<Reason>,
     /// Time since `last_error` was recorded.
     pub last_error_age: Option<Duration>,
     /// Total time for which the camera has been live.

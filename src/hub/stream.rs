@@ -24,6 +24,7 @@ use crate::{
     camera::{CameraId, State, StreamOptions},
     media::{Rendition, RenditionRequest, Size, StreamInfo},
     sync::{Mutex, MutexGuard, Notified, Notifier},
+    text::{Code, Reason},
 };
 use demand::Demand;
 use sequence::SequenceCounter;
@@ -72,7 +73,7 @@ impl Stream {
             inner: Mutex::new(Inner {
                 name,
                 options,
-                condition: Condition { state: State::Connecting, why: "starting".to_owned() },
+                condition: Condition { state: State::Connecting, why: Code::Starting.into() },
                 since: now,
                 uptime: Uptime::new(now),
                 place: None,
@@ -264,7 +265,7 @@ impl Inner {
         self.heartbeat_deadline.map_or(Duration::ZERO, |deadline| now.saturating_duration_since(deadline))
     }
 
-    fn set_condition(&mut self, state: State, why: String, now: Instant) {
+    fn set_condition(&mut self, state: State, why: Reason, now: Instant) {
         let is_other = self.condition.state != state;
         if is_other {
             self.since = now;

@@ -6,7 +6,7 @@ use super::{Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Messa
 use crate::{
     camera::{Secret, Transport},
     media::{AccessUnit, Codec, CodecConfig, Picture, Rendition, SampleAspect, Size, StreamInfo},
-    text,
+    text::Reason,
 };
 
 pub(super) const OPEN: u8 = 1;
@@ -113,7 +113,7 @@ impl Message for FromWorker {
                     FailureKind::Internal => 4,
                     FailureKind::Silent => 5,
                 });
-                out.extend(failure.text.as_bytes());
+                out.extend(failure.reason.encode().as_bytes());
             }),
         }
     }
@@ -154,7 +154,8 @@ impl Message for FromWorker {
                     5 => FailureKind::Silent,
                     _ => return Err(body.malformed()),
                 };
-                Self::Failed(Failure { kind, text: text::reason(&body.text()?) })
+                let reason = Reason::decode(&body.text()?).ok_or_else(|| body.malformed())?;
+                Self::Failed(Failure { kind, reason })
             }
             _ => return Err(Error::UnknownKind(kind)),
         };

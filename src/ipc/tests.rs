@@ -1,10 +1,13 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::{
     encoding::{DECODING, OPEN, PICTURE, STREAM, UNIT},
     *,
 };
-use crate::media::{Codec, CodecConfig, SampleAspect, Size};
+use crate::{
+    media::{Codec, CodecConfig, SampleAspect, Size},
+    text::Code,
+};
 
 const SMALL: Rendition = Rendition { size: Size { width: 640, height: 360 }, quality: 50, fps: 25 };
 
@@ -42,7 +45,10 @@ fn every_message_comes_out_as_it_went_in() {
     crosses(&FromWorker::Picture(Picture { rendition: SMALL, sequence: 9, taken: 3, jpeg: data }));
     crosses(&FromWorker::UnitAsPicture(UnitAsPicture { rendition: SMALL, sequence: 9 }));
     crosses(&FromWorker::Decoding(true));
-    crosses(&FromWorker::Failed(Failure { kind: FailureKind::Denied, text: "401 Unauthorized".into() }));
+    crosses(&FromWorker::Failed(Failure {
+        kind: FailureKind::Denied,
+        reason: Code::StreamLoginRefused.with("answer", "401 Unauthorized").into(),
+    }));
 }
 
 #[test]

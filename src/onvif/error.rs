@@ -1,20 +1,17 @@
-//! Errors of the conversation with one device, with texts for the person on site.
+//! Errors of the conversation with one device.
 
-use std::{error, fmt, io, time::Duration};
+mod reasons;
+
+use std::{io, time::Duration};
 
 use super::{
-    profile_choice,
-    quote::quotable,
     responses::Profile,
     soap::{Fault, NotSoap},
 };
-use crate::{http_client::response, text};
-
-/// Maximum number of profiles named in the message about a missing one.
-const MAX_PROFILES_NAMED: usize = 16;
+use crate::http_client::response;
 
 /// In all variants `device` is host and port, and `request` is the ONVIF operation.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     Connect {
         device: String,
@@ -116,10 +113,13 @@ pub enum Error {
 }
 
 /// Why a response could not be understood.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Malformed {
+    #[error("the answer is empty")]
     Empty,
+    #[error(transparent)]
     Http(response::Error),
+    #[error(transparent)]
     Soap(NotSoap),
 }
 
@@ -193,147 +193,6 @@ fn is_https(location: &str) -> bool {
     location.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect { device, .. } => write!(f, "cannot reach the ONVIF service at {device}"),
-            Self::Slow { device, request, limit } => {
-                write!(f, "{device} did not answer {request} within {} s", limit.as_secs_f32())
-            }
-            Self::Closed { device, request, .. } => {
-                write!(f, "{device} closed the connection without answering {request}")
-            }
-            Self::Malformed { device, request, .. } => {
-                write!(f, "cannot understand the answer of {device} to {request}")
-            }
-            Self::Status { device, request, status: 403 } => {
-                write!(f, "{device} forbids {request} (HTTP status 403); the account may be locked or lack the right")
-            }
-            Self::Status { device, request, status } => write!(
-                f,
-                "{device} answered {request} with HTTP status {status} and no ONVIF message; \
-                 check that ONVIF is switched on in the camera, and its port"
-            ),
-            Self::Redirect { device, request, location } if is_https(location) => write!(
-                f,
-                "{device} answers {request} only by HTTPS, which is not supported for ONVIF; allow HTTP in the camera"
-            ),
-            Self::Redirect { device, request, location } => {
-                write!(f, "{device} sends {request} elsewhere, to {location}; check the ONVIF port")
-            }
-            Self::Fault { device, request, fault } => write!(f, "{device} refused {request}: {fault}"),
-            Self::NoCredentials { device, request } => {
-                write!(f, "{device} wants a login for {request}; set username and password")
-            }
-            Self::UnsupportedLogin { device, request, schemes } => write!(
-                f,
-                "{device} asks for a login by {schemes} for {request}, which is not spoken as it does not protect the \
-                 password; switch on Digest or WS-UsernameToken in the camera"
-            ),
-            Self::Denied { device, request, username, fault, clock_known, right_missing } => {
-                write!(f, "{device} refused {request} for user {username:?}")?;
-                if let Some(fault) = fault {
-                    write!(f, ": {fault}")?;
-                }
-                if *right_missing {
-                    return f
-                        .write_str("; the login itself is right: give the camera's user the right to see live video");
-                }
-                f.write_str("; check username and password, and that the camera has an ONVIF user of that name")?;
-                if !clock_known {
-                    f.write_str("; its clock, which it does not tell, may be wrong")?;
-                }
-                if fault.as_ref().is_some_and(|fault| fault.warns_of_lockout()) {
-                    f.write_str("; it counts failed logins and may lock the account")?;
-                }
-                Ok(())
-            }
-            Self::NoSuchProfile { device, wanted, offered } => {
-                write!(f, "{device} has no media profile {wanted:?}; it offers ")?;
-                list_profiles(f, offered)
-            }
-            Self::AmbiguousProfile { device, wanted, offered } => {
-                write!(f, "{device} calls several profiles {wanted:?}, which may show different cameras: ")?;
-                list_profiles(f, offered)?;
-                f.write_str("; write the token of one as profile")
-            }
-            Self::SeveralSources { device, offered } => {
-                write!(f, "{device} shows several cameras, and no profile says which; it offers ")?;
-                list_profiles(f, offered)?;
-                f.write_str("; name one as profile")
-            }
-            Self::UnknownSource { device, .. } => {
-                write!(f, "{device} does not say which profiles belong to one channel; name small_profile")
-            }
-            Self::NoSmallProfile { device } => {
-                write!(f, "{device} has no smaller profile of the same video source; name small_profile, or remove it")
-            }
-            Self::NoVideo { device } => write!(f, "{device} has no media profile with video"),
-            Self::NoStream { device, profile, .. } => {
-                write!(f, "{device} has no stream for profile {:?}", text::fact(profile))
-            }
-            Self::BadUri { device, profile, uri } => {
-                let (profile, uri) = (text::fact(profile), quotable(uri));
-                write!(f, "{device} gives an unusable stream address for profile {profile:?}: {uri}")
-            }
-        }
-    }
-}
-
-/// Writes the tokens of `profiles`, each with its name and video source if they add information.
-fn list_profiles(f: &mut fmt::Formatter<'_>, profiles: &[Profile]) -> fmt::Result {
-    if profiles.is_empty() {
-        return f.write_str("none");
-    }
-    let several = profile_choice::are_of_several_sources(profiles);
-    for (index, profile) in profiles.iter().take(MAX_PROFILES_NAMED).enumerate() {
-        let comma = if index == 0 { "" } else { ", " };
-        write!(f, "{comma}{:?}", text::fact(&profile.token))?;
-        let name = Some(&profile.name).filter(|name| !name.is_empty() && **name != profile.token);
-        let source = profile.source.as_ref().filter(|_| several).map(|source| &source.token);
-        let details: Vec<_> = name.into_iter().chain(source).map(|text| quotable(text)).collect();
-        if !details.is_empty() {
-            write!(f, " ({})", details.join(", "))?;
-        }
-    }
-    match profiles.len().saturating_sub(MAX_PROFILES_NAMED) {
-        0 => Ok(()),
-        more => write!(f, " and {more} more"),
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Connect { source, .. } => Some(source),
-            Self::Closed { source, .. } => source.as_ref().map(|source| source as _),
-            Self::Malformed { source, .. } => Some(source),
-            Self::NoStream { source, .. } => source.as_ref().map(|source| &**source as _),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("the answer is empty"),
-            Self::Http(error) => error.fmt(f),
-            Self::Soap(error) => error.fmt(f),
-        }
-    }
-}
-
-impl error::Error for Malformed {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Empty => None,
-            Self::Http(error) => error.source(),
-            Self::Soap(error) => error.source(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -370,7 +229,7 @@ mod tests {
         let source = io::Error::from(io::ErrorKind::ConnectionRefused);
         let error = Error::Connect { device: "10.0.0.1:80".into(), source };
         assert_eq!(error.to_string(), "cannot reach the ONVIF service at 10.0.0.1:80");
-        assert!(error::Error::source(&error).is_some());
+        assert!(std::error::Error::source(&error).is_some());
     }
 
     #[test]

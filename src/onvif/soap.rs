@@ -3,7 +3,7 @@
 //! Neither the HTTP status nor the Content-Type is reliable: faults come with any status, and web
 //! pages come with a SOAP type. So the body is examined first.
 
-use std::{error, fmt};
+use std::fmt;
 
 use super::{
     challenge::{self, Challenge},
@@ -198,32 +198,16 @@ pub enum CallError {
 }
 
 /// Why the body is not a SOAP message.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum NotSoap {
+    #[error(transparent)]
     Xml(xml::Error),
     /// Well-formed XML with another root element; this is its name.
+    #[error("the answer is not a SOAP message but {:?}", quotable(.0))]
     Root(String),
     /// An envelope with an empty body.
+    #[error("the SOAP message is empty")]
     EmptyBody,
-}
-
-impl fmt::Display for NotSoap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Xml(error) => error.fmt(f),
-            Self::Root(name) => write!(f, "the answer is not a SOAP message but {:?}", quotable(name)),
-            Self::EmptyBody => f.write_str("the SOAP message is empty"),
-        }
-    }
-}
-
-impl error::Error for NotSoap {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Xml(error) => error.source(),
-            Self::Root(_) | Self::EmptyBody => None,
-        }
-    }
 }
 
 /// Extracts the response element from `response`.

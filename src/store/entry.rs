@@ -3,8 +3,6 @@
 //! JSON is read field by field: an unknown format, a missing field or a field of another type makes
 //! the whole record useless, because half a record could lead to the wrong camera.
 
-use std::{error, fmt};
-
 use serde_json::{Value, json};
 
 use crate::{
@@ -80,26 +78,17 @@ pub struct Small {
 }
 
 /// Why a file cannot be used.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ParseError {
+    #[error("it is damaged")]
     NotJson,
+    #[error("another version of cctv-agent, or another program, wrote it")]
     OtherFormat,
+    #[error("it tells of another camera")]
     OtherCamera,
+    #[error("its {0} is missing or makes no sense")]
     Field(&'static str),
 }
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotJson => f.write_str("it is damaged"),
-            Self::OtherFormat => f.write_str("another version of cctv-agent, or another program, wrote it"),
-            Self::OtherCamera => f.write_str("it tells of another camera"),
-            Self::Field(name) => write!(f, "its {name} is missing or makes no sense"),
-        }
-    }
-}
-
-impl error::Error for ParseError {}
 
 impl ConfigFingerprint {
     /// `None` if there is nothing to learn, because the configuration gives the stream's address

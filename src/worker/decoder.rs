@@ -3,8 +3,6 @@
 //! It uses one thread and `low_delay`: with FFmpeg's usual thread per core, every picture comes out
 //! late, by one frame less than there are cores.
 
-use std::{error, fmt};
-
 use ac_ffmpeg::{
     codec::{
         Decoder as _,
@@ -25,44 +23,28 @@ use crate::media::{Codec, Size};
 /// A decoder that gives no picture for this many units is stuck: after 4 s at 25 fps.
 const MAX_WITHOUT_PICTURE: u32 = 100;
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// FFmpeg lacks the codec, or it needs no decoder (JPEG).
+    #[error("no decoder for {}", .0.as_str())]
     NoDecoder(Codec),
     /// An empty unit; FFmpeg would take it for the end of the stream, permanently.
+    #[error("a frame without data")]
     Empty,
     /// No picture came out for [`MAX_WITHOUT_PICTURE`] units: replace this decoder.
+    #[error("no picture came of {MAX_WITHOUT_PICTURE} frames")]
     NoOutput,
     /// FFmpeg filled in missing parts of the picture: it is not what the camera saw.
+    #[error("parts of the picture are missing")]
     Concealed,
     /// The data is damaged, or of a kind that FFmpeg does not support.
-    Decode(ac_ffmpeg::codec::CodecError),
-    Take(ac_ffmpeg::Error),
+    #[error("cannot decode the video")]
+    Decode(#[source] ac_ffmpeg::codec::CodecError),
+    #[error("cannot decode the video")]
+    Take(#[source] ac_ffmpeg::Error),
     /// The pixel format is not supported and cannot be converted.
-    PixelFormat(ac_ffmpeg::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoDecoder(codec) => write!(f, "no decoder for {}", codec.as_str()),
-            Self::Empty => write!(f, "a frame without data"),
-            Self::Concealed => write!(f, "parts of the picture are missing"),
-            Self::NoOutput => write!(f, "no picture came of {MAX_WITHOUT_PICTURE} frames"),
-            Self::Decode(_) | Self::Take(_) => write!(f, "cannot decode the video"),
-            Self::PixelFormat(_) => write!(f, "cannot use the pixel format of the video"),
-        }
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::NoDecoder(_) | Self::Empty | Self::Concealed | Self::NoOutput => None,
-            Self::Decode(source) => Some(source),
-            Self::Take(source) | Self::PixelFormat(source) => Some(source),
-        }
-    }
+    #[error("cannot use the pixel format of the video")]
+    PixelFormat(#[source] ac_ffmpeg::Error),
 }
 
 /// A decoder for one stream. Dropping it frees its pictures: about 25 MB for 1080p.

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     ipc::{Failure, FailureKind, MAX_BODY_LEN, Open},
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, UnixMicros},
+    text::{Code, Reason},
 };
 
 /// Limit for opening: connection, login and the first frames.
@@ -204,8 +205,8 @@ fn codec(fourcc: [u8; 4]) -> Result<Codec, Failure> {
         b"mjpe" | b"mjpg" | b"jpeg" => Ok(Codec::Jpeg),
         _ => {
             let name: String = fourcc.iter().filter(|b| b.is_ascii_alphanumeric()).map(|&b| char::from(b)).collect();
-            let text = format!("the video is encoded as {name:?}; set the camera to H.264, H.265 or JPEG");
-            Err(Failure { kind: FailureKind::NoVideo, text })
+            let unsupported = Code::UnsupportedCodec.quoted("codec", &name);
+            Err(Failure { kind: FailureKind::NoVideo, reason: [unsupported, Code::SetCodec.into()].into() })
         }
     }
 }
@@ -218,29 +219,28 @@ fn ran_out(waited: Duration, limit: Duration) -> bool {
 fn not_opened(reason: Option<Failure>, waited: Duration) -> Failure {
     reason.unwrap_or_else(|| {
         if ran_out(waited, OPEN_LIMIT) {
-            let text = format!("the camera sent no steady video within {} s of calling it", OPEN_LIMIT.as_secs());
-            Failure { kind: FailureKind::Unreachable, text }
+            let reason = Code::NoSteadyVideo.with("seconds", OPEN_LIMIT.as_secs()).into();
+            Failure { kind: FailureKind::Unreachable, reason }
         } else {
-            let text = "the stream holds no video, or the camera closed the connection".to_owned();
-            Failure { kind: FailureKind::NoVideo, text }
+            Failure { kind: FailureKind::NoVideo, reason: Code::NoVideo.into() }
         }
     })
 }
 
 fn ended(reason: Option<Failure>, waited: Duration, limit: Duration) -> Failure {
     if ran_out(waited, limit) {
-        let text = format!("no frame for {:.1} s", limit.as_secs_f64());
-        return Failure { kind: FailureKind::Silent, text };
+        let reason = Code::NoFrame.with("seconds", limit.as_secs_f64()).into();
+        return Failure { kind: FailureKind::Silent, reason };
     }
-    let text = match reason {
-        Some(reason) => format!("the stream ended: {}", reason.text),
-        None => "the camera ended the stream".to_owned(),
+    let reason = match reason {
+        Some(failure) => Reason::from(Code::StreamEndedBecause).and(failure.reason),
+        None => Code::CameraEnded.into(),
     };
-    Failure { kind: FailureKind::Ended, text }
+    Failure { kind: FailureKind::Ended, reason }
 }
 
 fn internal(text: &str) -> Failure {
-    Failure { kind: FailureKind::Internal, text: text.to_owned() }
+    Failure { kind: FailureKind::Internal, reason: Code::Text.with("text", text).into() }
 }
 
 #[cfg(test)]
@@ -253,17 +253,20 @@ mod tests {
         assert_eq!(codec(*b"HEVC").ok(), Some(Codec::H265));
         assert_eq!(codec(*b"mjpe").ok(), Some(Codec::Jpeg));
         let refused = codec(*b"mpeg").unwrap_err();
-        assert!(refused.kind == FailureKind::NoVideo && refused.text.contains("\"mpeg\""), "{refused:?}");
+        assert!(refused.kind == FailureKind::NoVideo && refused.reason.contains("\"mpeg\""), "{refused:?}");
     }
 
     #[test]
     fn silence_and_absence_of_video_are_told_apart() {
         assert_eq!(not_opened(None, Duration::from_millis(2950)).kind, FailureKind::Unreachable);
         assert_eq!(not_opened(None, Duration::from_millis(150)).kind, FailureKind::NoVideo);
-        let denied = Failure { kind: FailureKind::Denied, text: "login".into() };
+        let denied = Failure { kind: FailureKind::Denied, reason: Code::CheckLogin.into() };
         assert_eq!(not_opened(Some(denied.clone()), OPEN_LIMIT), denied);
         let limit = Duration::from_secs(5);
-        assert_eq!(ended(None, limit, limit), Failure { kind: FailureKind::Silent, text: "no frame for 5.0 s".into() });
-        assert_eq!(ended(None, Duration::ZERO, limit).text, "the camera ended the stream");
+        assert_eq!(
+            ended(None, limit, limit),
+            Failure { kind: FailureKind::Silent, reason: Code::NoFrame.with("seconds", 5.0).into() }
+        );
+        assert_eq!(ended(None, Duration::ZERO, limit).reason, "the camera ended the stream");
     }
 }

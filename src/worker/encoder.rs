@@ -1,7 +1,7 @@
 //! Encodes planes to JPEGs: scales, converts colours, and makes one JPEG for each size and quality
 //! that is due.
 
-use std::{error, fmt, sync::Arc};
+use std::sync::Arc;
 
 use turbojpeg::{Compressor, OutputBuf, Subsamp};
 
@@ -11,28 +11,12 @@ use super::{
 };
 use crate::media::Size;
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("cannot scale a picture to {}x{}", size.width, size.height)]
     Scale { size: Size, source: opencv::Error },
+    #[error("cannot compress a picture of {}x{}", size.width, size.height)]
     Compress { size: Size, source: turbojpeg::Error },
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Scale { size, .. } => write!(f, "cannot scale a picture to {}x{}", size.width, size.height),
-            Self::Compress { size, .. } => write!(f, "cannot compress a picture of {}x{}", size.width, size.height),
-        }
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Scale { source, .. } => Some(source),
-            Self::Compress { source, .. } => Some(source),
-        }
-    }
 }
 
 /// Encodes pictures and reuses its buffers.

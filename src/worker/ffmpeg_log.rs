@@ -16,7 +16,7 @@ use crate::{
     ipc::{Failure, FailureKind},
     rate_window::Throttle,
     sync::{Mutex, MutexGuard},
-    text::is_hidden,
+    text::{Code, is_hidden},
 };
 
 /// Lines passed on per [`WINDOW`]; the rest is counted.
@@ -153,42 +153,40 @@ fn clean(line: &str) -> String {
 /// and udp.c.
 fn reason(line: &str) -> Option<Failure> {
     let line = clean(line);
-    let (kind, text) = if let Some((method, answer)) =
+    let unreachable = FailureKind::Unreachable;
+    let (kind, reason) = if let Some((method, answer)) =
         line.strip_prefix("method ").and_then(|l| l.split_once(" failed: "))
     {
-        let code = answer.split(' ').next().unwrap_or("");
-        match code {
+        let answered = |code: Code| code.with("answer", answer);
+        match answer.split(' ').next().unwrap_or("") {
             "401" | "403" | "407" => {
-                (FailureKind::Denied, format!("the camera refused the login ({answer}); check username and password"))
+                (FailureKind::Denied, [answered(Code::StreamLoginRefused), Code::CheckLogin.into()].into())
             }
-            "404" | "454" => {
-                (FailureKind::Unreachable, format!("the camera knows no such stream ({answer}); check profile or url"))
-            }
-            "461" => {
-                (FailureKind::Unreachable, format!("the camera refused the transport ({answer}); try the other one"))
-            }
+            "404" | "454" => (unreachable, [answered(Code::NoSuchStream), Code::CheckProfileOrUrl.into()].into()),
+            "461" => (unreachable, [answered(Code::TransportRefused), Code::TryOtherTransport.into()].into()),
             // The status of cameras whose sessions are all in use; 453 is "not enough bandwidth".
-            "453" | "503" => (
-                FailureKind::Unreachable,
-                format!(
-                    "the camera has no room for another viewer ({method}: {answer}); close other programs that \
-                     watch it, or raise its limit of sessions"
-                ),
-            ),
-            _ => (FailureKind::Unreachable, format!("the camera refused {method} ({answer})")),
+            "453" | "503" => {
+                (unreachable, [answered(Code::NoRoom).with("method", method), Code::CloseOthers.into()].into())
+            }
+            _ => (unreachable, answered(Code::MethodRefused).with("method", method).into()),
         }
     } else if let Some((to, why)) = line.strip_prefix("Connection to ").and_then(|l| l.split_once(" failed: ")) {
         let host = to.split_once("://").map_or(to, |(_, rest)| rest).split(['?', '/']).next().unwrap_or("");
-        (FailureKind::Unreachable, format!("cannot connect to {host}: {}", why.to_lowercase()))
+        match why.to_lowercase() {
+            refused if refused == "connection refused" => {
+                (unreachable, Code::ConnectionRefused.with("host", host).into())
+            }
+            error => (unreachable, Code::CannotConnect.with("host", host).with("error", error).into()),
+        }
     } else if let Some((host, why)) = line.strip_prefix("Failed to resolve hostname ").and_then(|l| l.split_once(": "))
     {
-        (FailureKind::Unreachable, format!("cannot find the address of {host}: {}", why.to_lowercase()))
+        (unreachable, Code::CannotResolve.with("host", host).with("error", why.to_lowercase()).into())
     } else if line.starts_with("Nonmatching transport") {
-        (FailureKind::Unreachable, "the camera answered with another transport; try the other one".to_owned())
+        (unreachable, [Code::OtherTransport, Code::TryOtherTransport].into())
     } else {
         return None;
     };
-    Some(Failure { kind, text })
+    Some(Failure { kind, reason })
 }
 
 #[cfg(test)]
@@ -218,7 +216,7 @@ mod tests {
         ];
         for (line, kind, part) in cases {
             let failure = reason(line).unwrap();
-            assert!(failure.kind == kind && failure.text.contains(part), "{line}: {failure:?}");
+            assert!(failure.kind == kind && failure.reason.contains(part), "{line}: {failure:?}");
         }
         assert_eq!(reason("concealing 12 DC, 12 AC, 12 MV errors in P frame"), None);
     }

@@ -3,7 +3,7 @@
 //! It uses no threads or sockets and does not know the camera. A decoder exists only while a wanted
 //! picture needs one; a JPEG camera's own picture passes through unchanged.
 
-use std::{error, fmt, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     colour::Colour,
@@ -18,39 +18,21 @@ use super::{
 };
 use crate::media::{AccessUnit, Codec, Picture, Rendition, Size, UnixMicros};
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
-    Decode(decoder::Error),
+    #[error("a frame was not decoded")]
+    Decode(#[source] decoder::Error),
     /// Found by inspection, not by a decoder.
+    #[error("a frame was cut short")]
     CutShort,
     /// A camera's JPEG is damaged.
-    Jpeg(turbojpeg::Error),
-    Encode(encoder::Error),
+    #[error("a JPEG from the camera was not decoded")]
+    Jpeg(#[source] turbojpeg::Error),
+    #[error("a picture was not encoded")]
+    Encode(#[source] encoder::Error),
     /// No memory for a JPEG encoder.
-    Encoder(turbojpeg::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Decode(_) => write!(f, "a frame was not decoded"),
-            Self::CutShort => write!(f, "a frame was cut short"),
-            Self::Jpeg(_) => write!(f, "a JPEG from the camera was not decoded"),
-            Self::Encode(_) => write!(f, "a picture was not encoded"),
-            Self::Encoder(_) => write!(f, "cannot start the JPEG encoder"),
-        }
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::CutShort => None,
-            Self::Decode(source) => Some(source),
-            Self::Encode(source) => Some(source),
-            Self::Jpeg(source) | Self::Encoder(source) => Some(source),
-        }
-    }
+    #[error("cannot start the JPEG encoder")]
+    Encoder(#[source] turbojpeg::Error),
 }
 
 /// The transcoder of one stream.

@@ -1,10 +1,7 @@
 //! Checks what a worker sends. A worker that crashed halfway, or was taken over by what a camera
 //! sent, must not be trusted and must not keep the agent busy.
 
-use std::{
-    error, fmt,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::{
     ipc::{FromWorker, UnitAsPicture},
@@ -22,33 +19,24 @@ const MAX_MESSAGES: u64 = 5000;
 const MAX_BYTES: u64 = 512 << 20;
 
 /// A message that no working worker sends.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, thiserror::Error)]
 pub enum ProtocolViolation {
     /// A frame before the stream's description.
+    #[error("a frame of a stream it has not described")]
     Undescribed,
     /// A frame with the wrong sequence number.
+    #[error("frame {sequence} where {expected} was due")]
     OutOfTurn { sequence: u32, expected: u32 },
     /// A picture of another frame than the last one.
+    #[error("frame {sequence} as a picture, which is not the last it sent")]
     NotSent { sequence: u32 },
     /// A frame or picture without bytes.
+    #[error("a frame without data")]
     Empty,
     /// More than [`MAX_MESSAGES`] or [`MAX_BYTES`] in [`WINDOW`].
+    #[error("more messages than any camera makes")]
     Flood,
 }
-
-impl fmt::Display for ProtocolViolation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Undescribed => write!(f, "a frame of a stream it has not described"),
-            Self::OutOfTurn { sequence, expected } => write!(f, "frame {sequence} where {expected} was due"),
-            Self::NotSent { sequence } => write!(f, "frame {sequence} as a picture, which is not the last it sent"),
-            Self::Empty => write!(f, "a frame without data"),
-            Self::Flood => write!(f, "more messages than any camera makes"),
-        }
-    }
-}
-
-impl error::Error for ProtocolViolation {}
 
 /// Checks the messages of one worker.
 pub struct ProtocolGuard {

@@ -57,8 +57,8 @@ fn nonsense_on_the_socket_is_an_error() {
 
 #[test]
 fn failure_message_is_the_end() {
-    // Length 2, kind 20 (failed), kind of failure 1 (denied), text "x".
-    let script = StandIn::new(r"printf '\002\000\000\000\024\001x' >&0; cat >/dev/null");
+    // Length 13, kind 20 (failed), kind of failure 1 (denied), the code of the reason.
+    let script = StandIn::new(r"printf '\015\000\000\000\024\001camera_ended' >&0; cat >/dev/null");
     let error = block_on(start(&script).next()).unwrap_err();
     assert!(matches!(error, Error::GaveUp(Failure { kind: FailureKind::Denied, .. })), "{error}");
 }

@@ -5,10 +5,11 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
 import { readTiles, until } from "./browser.mjs";
+import { noFrame, reasonOf, retry } from "./fake-agent.mjs";
 import { agent, page, tilesAre, useFixture } from "./fixture.mjs";
 
 /** Maximum size of the whole page on the network, in bytes. */
-const MAX_PAGE_BYTES = 65_000;
+const MAX_PAGE_BYTES = 64_000;
 
 useFixture({ names: ["Gate", "Porch", "Yard", "Roof"] });
 
@@ -93,7 +94,7 @@ test("every text has contrast AA or better, even on a white picture", async () =
     agent.cameras.push({ id: "camera-4", name: "More", state: "offline", why: "", moving: false });
     agent.complaints = ["cameras.toml:1:1: no"];
     agent.sendText(JSON.stringify({ config: agent.complaints }));
-    agent.setCamera("camera-0", { state: "denied", why: "no; trying again in 9 s (attempt 1)" });
+    agent.setCamera("camera-0", { state: "denied", ...reasonOf(noFrame(5), retry(9, 1)) });
     agent.setCamera("camera-1", { state: "connecting", why: "asking" });
     await until("denied", async () => (await verdict(0)) === "denied");
     const poor = () => page.evaluate(() => {
@@ -148,7 +149,7 @@ test("every text has contrast AA or better, even on a white picture", async () =
 test("the tile counts down to the agent's next attempt", async () => {
     await page.goto(`${agent.url}?layout=4`);
     await until("all live", allLive);
-    agent.setCamera("camera-2", { state: "stalled", why: "no frame for 5.0 s; trying again in 60 s (attempt 2)" });
+    agent.setCamera("camera-2", { state: "stalled", ...reasonOf(noFrame(5), retry(60, 2)) });
     const nextStep = () => page.$eval("camera-tile[camera=camera-2] .next-step", (element) => element.textContent);
     const left = async () => Number(/^Next attempt in (\d+) s \(no\. 2\)$/.exec(await nextStep())?.[1]);
     await until("the message", async () => (await left()) <= 60);
@@ -176,7 +177,7 @@ test("a slow terminal requests fewer pictures, and they stay current", async () 
     assert.ok(Number(await page.getAttribute("#wall", "data-limit")) <= 5);
 });
 
-test("the whole page has less than 65 kB compressed", async () => {
+test("the whole page has less than 64 kB compressed", async () => {
     const bodies = new Map();
     page.on("response", async (response) => {
         const { pathname } = new URL(response.url());

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { until } from "./browser.mjs";
+import { noFrame, reasonOf, retry } from "./fake-agent.mjs";
 import { agent, page, tilesAre, useFixture } from "./fixture.mjs";
 
 useFixture({ names: ["Gate", "Porch", "Yard", "Roof"], width: 160 });
@@ -48,7 +49,7 @@ test("I opens the panel of the focused camera beside the tiles", async () => {
 
 test("the panel shows both streams of a camera, and why one replaces the other", async () => {
     const why = "the main stream stands in for the small one, which is offline";
-    agent.cameras[0].why = why;
+    Object.assign(agent.cameras[0], reasonOf(["stand_in", { shown: "main", wanted: "small", state: "offline" }, why]));
     agent.cameras[0].profiles = [
         { stream: "main", state: "live", why: "", size: [1920, 1080], viewers: 2 },
         { stream: "small", state: "offline", why: "no frame for 5.0 s", size: null, viewers: 0 },
@@ -77,7 +78,7 @@ test("the plot shows a stall, and the state log says when and why", async () => 
     const share = async () => Number(/live (\d+) %/.exec(await page.textContent("#info .summary"))?.[1] ?? 0);
     await until("some seconds, of which the first was spent connecting", async () => (await share()) >= 50);
     const connecting = await columns();
-    agent.setCamera("camera-0", { state: "stalled", why: "no frame for 5.0 s; trying again in 60 s (attempt 2)" });
+    agent.setCamera("camera-0", { state: "stalled", ...reasonOf(noFrame(5), retry(60, 2)) });
     await until("seconds not live", async () => (await columns()) > connecting + 1);
     const log = await page.$$eval("#info .state-log li", (items) => items.map((item) => item.textContent));
     assert.match(log[0], /^\d\d:\d\d:\d\d Stalled – no frame for 5\.0 s$/);
@@ -92,7 +93,7 @@ test("the history keeps the worst value of each second and forgets after five mi
     const seen = await page.evaluate(async () => {
         const { History, SECONDS } = await import("/js/history.js");
         const history = new History();
-        const note = (second, age, verdict = "live") => history.note("a", { verdict, reason: verdict === "live" ? "" : "because", age }, second * 1000);
+        const note = (second, age, verdict = "live") => history.note("a", { verdict, why: verdict === "live" ? "" : "because", reason: [], age }, second * 1000);
         note(10, 50);
         note(10.5, 900);
         note(10.9, 80);
@@ -101,7 +102,7 @@ test("the history keeps the worst value of each second and forgets after five mi
         note(14, null, "offline");
         note(14.5, 40);
         const late = history.seconds("a", 14_900).at(-1);
-        const changes = history.changes("a").map(({ verdict, reason }) => [verdict, reason]);
+        const changes = history.changes("a").map(({ verdict, why }) => [verdict, why]);
         note(10 + SECONDS + 2, 70);
         const gone = history.seconds("a", (10 + SECONDS + 2) * 1000).map((one) => one?.age ?? null);
         history.retain(["b"]);

@@ -17,6 +17,20 @@ const CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' data: blob:"
 const CREDIT_TIMEOUT = 1000;
 const BOUNDARY = "picture";
 
+/**
+ * A reason in parts, as the agent gives it: `why` and `reason`.
+ * @param {...[code: string, params: Record<string, string | number>, text: string]} parts
+ */
+export function reasonOf(...parts) {
+    return { why: parts.map(([, , text]) => text).join("; "), reason: parts.map(([code, params, text]) => ({ code, params, text })) };
+}
+
+/** The part that announces the next attempt. @param {number} seconds @param {number} attempt */
+export const retry = (seconds, attempt) => ["retry", { seconds, attempt }, `trying again in ${seconds.toFixed(0)} s (attempt ${attempt})`];
+
+/** The part that says what is wrong. @param {number} seconds */
+export const noFrame = (seconds) => ["no_frame", { seconds }, `no frame for ${seconds.toFixed(1)} s`];
+
 export class FakeAgent {
     port = 0;
     /** @type {{id: string, name: string, state: string, why: string, moving: boolean}[]} */
@@ -115,7 +129,7 @@ export class FakeAgent {
     /** Changes a camera and reports its state. */
     setCamera(id, change) {
         const camera = this.cameras.find((one) => one.id === id);
-        Object.assign(camera, change);
+        Object.assign(camera, "why" in change ? { reason: undefined } : {}, change);
         for (const wall of this.#walls) {
             for (const shown of wall.tiles.values()) if (shown.camera === camera) this.#sendReport(wall, shown);
         }
@@ -174,9 +188,9 @@ export class FakeAgent {
     }
 
     #sendReport(wall, { tile, camera }) {
-        const { id, name, state, why } = camera;
+        const { id, name, state, why, reason } = camera;
         const size = state === "live" ? [1920, 1080] : undefined;
-        wall.socket.sendText(JSON.stringify({ tile, camera: id, name, state, why, format: "jpeg", size, fps: this.#rate }));
+        wall.socket.sendText(JSON.stringify({ tile, camera: id, name, state, why, reason, format: "jpeg", size, fps: this.#rate }));
     }
 
     /** Handles a WebSocket request that a proxy received. */
@@ -267,13 +281,13 @@ export class FakeAgent {
         }
     }
 
-    #cameraFacts({ id, name, state, why, taken, profiles = [] }) {
+    #cameraFacts({ id, name, state, why, reason, taken, profiles = [] }) {
         const ageOf = (taken) => (taken === undefined ? null : (this.now() - taken) / 1000);
         const age = ageOf(taken);
         const mine = [...this.#streams].filter((stream) => stream.camera.id === id && stream.viewer !== null);
         const streams = mine.map(({ viewer, taken }) => ({ viewer, fps: 12, age: state === "live" ? ageOf(taken) : null }));
         const worker = state === "live" ? { pid: 7, cpu_seconds: (Date.now() - this.#startedAt) / 4000, memory_bytes: 85 << 20 } : null;
-        return { streams, id, name, state, why, age, codec: "h264", size: [1920, 1080], fps: this.#rate, viewers: 1, since: 61, bitrate: 4_120_000,
+        return { streams, id, name, state, why, reason, age, codec: "h264", size: [1920, 1080], fps: this.#rate, viewers: 1, since: 61, bitrate: 4_120_000,
             reconnects: 3, stalls: 1, last_error: "no frame for 5.0 s", address: "192.168.1.64", profile: "Profile_1", worker, profiles };
     }
 

@@ -7,8 +7,8 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { LANGUAGES, chooseLanguage } from "../../www/js/language.js";
-import { TRANSLATIONS, explain } from "../../www/js/reason-text.js";
+import { LANGUAGES } from "../../www/js/language.js";
+import { fill } from "../../www/js/reason-text.js";
 
 const MANUALS = Object.fromEntries(
     [["en", "installing.md"], ["zh-TW", "installing.zh-TW.md"]].map(([language, file]) => [
@@ -33,7 +33,7 @@ for (const [language, manual] of Object.entries(MANUALS)) {
 /** The agent's reasons: the texts in backticks in the first column of the manual's tables. */
 function reasons(manual) {
     const firstColumns = manual.split("\n").filter((line) => line.startsWith("| ")).map((line) => line.split(" | ")[0]);
-    return firstColumns.flatMap((column) => [...column.matchAll(/`([^`]+)`/g)].map((match) => match[1]));
+    return firstColumns.flatMap((column) => [...column.matchAll(/``(.+?)``|`([^`]+)`/g)].map((match) => match[1] ?? match[2]));
 }
 
 test("both manuals list the same reasons", () => {
@@ -42,16 +42,37 @@ test("both manuals list the same reasons", () => {
     assert.deepEqual(listed.filter((reason) => !MANUALS["zh-TW"].includes(`\`${reason}\``)), []);
 });
 
-test("every reason that the page translates is in the manual with the same translation", () => {
-    const parts = reasons(MANUALS.en).flatMap((reason) => reason.split("; "));
-    const unlisted = TRANSLATIONS["zh-TW"].filter(([pattern]) => !parts.some((part) => pattern.test(part)));
-    assert.deepEqual(unlisted.map(([pattern]) => String(pattern)), []);
-    chooseLanguage("zh-TW", null);
-    const missing = parts
-        .map((part) => [part, explain(part, 0, 0).reason])
-        .filter(([part, chinese]) => chinese !== part && !MANUALS["zh-TW"].includes(chinese.split("（")[0]));
-    chooseLanguage("en", null);
-    assert.deepEqual(missing, []);
+const API = readFileSync(new URL("../../docs/api.md", import.meta.url), "utf8").split("\n## Reasons\n")[1].split("\n## ")[0];
+/** Code and English text of each part that a reason can have; a test of the agent compares them with the program. @type {[string, string][]} */
+const CODES = [...API.matchAll(/^\| `(\w+)` \| (.+) \|$/gm)].map(([, code, text]) => [code, text]);
+const CHINESE = JSON.parse(readFileSync(new URL("../../www/reasons/zh-TW.json", import.meta.url), "utf8"));
+/** The text of an error of the agent itself, of any kind. */
+const ANY_TEXT = "text";
+
+/** Recognises a text by its template; the groups are its parameters. @param {string} template */
+function pattern(template) {
+    const literal = (text) => text.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
+    const source = template.split(/(\[[^\]]*\{[^\]]*\]|\{[^}]*\})/).map((piece) => {
+        const inner = /^\[(.*)\]$/.exec(piece)?.[1];
+        if (inner !== undefined) return `(?:${pattern(inner).source.slice(1, -1)})?`;
+        const name = /^\{(\w+)/.exec(piece)?.[1];
+        return name === undefined ? literal(piece) : `(?<${name}>.+?)`;
+    });
+    return new RegExp(`^${source.join("")}$`);
+}
+
+test("every code of a reason is in the manual, with its Chinese text", () => {
+    assert.ok(CODES.length > 90, `${CODES.length} codes in docs/api.md`);
+    const parts = reasons(MANUALS.en).flatMap((reason) => reason.split("; ")).flatMap((part) => part.split(/(?<=^the stream ended:|^\S+ has no stream for profile "\S+":) /));
+    // Of the codes that a text can have, it has the one with the longest template.
+    const templates = CODES.filter(([code]) => code !== ANY_TEXT).sort(([, a], [, b]) => b.length - a.length).map(([code, template]) => ({ code, regexp: pattern(template) }));
+    const chinese = new Map();
+    for (const part of parts) {
+        const found = templates.find(({ regexp }) => regexp.test(part));
+        if (found !== undefined) chinese.set(found.code, [...(chinese.get(found.code) ?? []), fill(CHINESE[found.code], found.regexp.exec(part).groups ?? {})]);
+    }
+    assert.deepEqual(templates.map(({ code }) => code).filter((code) => !chinese.has(code)), []);
+    assert.deepEqual([...chinese.values()].flat().filter((text) => !MANUALS["zh-TW"].includes(text.split("（")[0])), []);
 });
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));

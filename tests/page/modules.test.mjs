@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { noFrame, reasonOf, retry } from "./fake-agent.mjs";
 import { agent, page, useFixture } from "./fixture.mjs";
 
 useFixture({ names: [], width: 0, preparePage: () => page.goto(agent.url) });
@@ -194,36 +195,55 @@ test("a choice is valid until the wall's section changes, and the URL overrides 
     assert.deepEqual(seen, ["9", "4", "4", "1+7", "1+7", "4", "16", "16", "9", "1+5", "20,false,zh-TW,b", "9", "true,x+y,0,true", "9", "0,socket,true"]);
 });
 
-test("a reason becomes a text with a countdown, in Chinese if a translation exists", async () => {
-    const texts = await page.evaluate(async () => {
-        const { explain } = await import("/js/reason-text.js");
+test("a reason becomes a sentence from its codes, with a countdown, in the language of the page", async () => {
+    const cases = [
+        [reasonOf(noFrame(5), retry(4, 3)), 1500],
+        [reasonOf(noFrame(5), retry(4, 3)), 4000],
+        [reasonOf(["check_login", {}, "check username and password"], ["retry_after_reload", { minutes: 30 }, "trying again in 30 min or after a reload"]), 0],
+        [reasonOf(["asking", { host: "10.0.0.1" }, "asking 10.0.0.1 for its stream"]), 0],
+        [reasonOf(["stream_ended_because", {}, "the stream ended:"], ["cannot_connect", { host: "10.0.0.1" }, "cannot connect to 10.0.0.1"]), 0],
+        [reasonOf(["cannot_connect", { host: "10.0.0.1", error: "{host} [no]" }, "cannot connect to 10.0.0.1: {host} [no]"]), 0],
+        [reasonOf(["of_a_newer_agent", { x: 1 }, "something new"]), 0],
+        [{ why: "of an older agent; trying again in 4 s (attempt 3)" }, 0],
+        [{ why: "damaged", reason: [null, { code: 1 }, "x"] }, 0],
+        [{}, 0],
+    ];
+    const texts = await page.evaluate(async (cases) => {
+        const { explain, loadReasonTexts, reasonIn } = await import("/js/reason-text.js");
         const { chooseLanguage } = await import("/js/language.js");
-        const cases = [
-            ["no frame for 5.0 s; trying again in 4 s (attempt 3)", 1500],
-            ["no frame for 5.0 s; trying again in 4 s (attempt 3)", 4000],
-            ["it refused the login; check username and password; trying again in 30 min or after a reload", 0],
-            ["asking 10.0.0.1 for its stream", 0],
-            ["", 0],
-        ];
-        const all = () => cases.map(([why, later]) => Object.values(explain(why, 1000, 1000 + later)).join(" | "));
+        const all = () => cases.map(([message, later]) => Object.values(explain(reasonIn(message), 1000, 1000 + later)).join(" | "));
         const english = all();
         chooseLanguage("zh-TW");
+        const early = all()[0];
+        for (const deadline = Date.now() + 10_000; early === all()[0] && Date.now() < deadline;) await new Promise((done) => setTimeout(done, 10));
+        await loadReasonTexts("zh-TW");
         const chinese = all();
         chooseLanguage("en");
-        return { english, chinese };
-    });
+        return { english, early, chinese };
+    }, cases);
     assert.deepEqual(texts.english, [
         "no frame for 5.0 s | Next attempt in 3 s (no. 3)",
         "no frame for 5.0 s | Trying now (no. 3)",
-        "it refused the login; check username and password | Next attempt in 30 min 0 s, or after a reload",
+        "check username and password | Next attempt in 30 min 0 s, or after a reload",
         "asking 10.0.0.1 for its stream | ",
+        "the stream ended: cannot connect to 10.0.0.1 | ",
+        "cannot connect to 10.0.0.1: {host} [no] | ",
+        "something new | ",
+        "of an older agent; trying again in 4 s (attempt 3) | ",
+        "damaged | ",
         " | ",
     ]);
+    assert.equal(texts.early, "no frame for 5.0 s | 3 秒後再試（第 3 次）", "English until the table is there");
     assert.deepEqual(texts.chinese, [
         "5.0 秒沒有收到影像 | 3 秒後再試（第 3 次）",
         "5.0 秒沒有收到影像 | 正在重試（第 3 次）",
-        "it refused the login；請檢查使用者名稱與密碼 | 30 分 0 秒後再試，或於重新載入後",
+        "請檢查使用者名稱與密碼 | 30 分 0 秒後再試，或於重新載入後",
         "正在向 10.0.0.1 查詢串流 | ",
+        "串流中斷：無法連線到 10.0.0.1 | ",
+        "無法連線到 10.0.0.1（{host} [no]） | ",
+        "something new | ",
+        "of an older agent; trying again in 4 s (attempt 3) | ",
+        "damaged | ",
         " | ",
     ]);
 });

@@ -6,7 +6,7 @@ import { createServer, request as httpRequest } from "node:http";
 import { test } from "node:test";
 
 import { until } from "./browser.mjs";
-import { FakeAgent } from "./fake-agent.mjs";
+import { FakeAgent, reasonOf } from "./fake-agent.mjs";
 import { agent, eachMoves, page, useFixture } from "./fixture.mjs";
 
 useFixture({ names: ["Gate", "Porch", "Yard"] });
@@ -52,7 +52,8 @@ test("a view shows a failed camera, a frozen picture and a dead agent, and recov
         window.changes = [];
         document.addEventListener("verdict", (event) => window.changes.push([event.target.getAttribute("camera"), event.detail.verdict]));
     });
-    agent.setCamera("camera-0", { state: "denied", why: "check username and password; trying again in 30 min or after a reload" });
+    const [advice, pause] = [["check_login", {}, "check username and password"], ["retry_after_reload", { minutes: 30 }, "trying again in 30 min or after a reload"]];
+    agent.setCamera("camera-0", { state: "denied", ...reasonOf(advice, pause) });
     agent.cameras[1].moving = false;
     await until("both states", async () => (await verdicts()) === "denied,stale,live");
     const [denied, stale] = await views();

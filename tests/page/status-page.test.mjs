@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { readTiles, until } from "./browser.mjs";
+import { reasonOf, retry } from "./fake-agent.mjs";
 import { agent, page, tilesAre, useFixture } from "./fixture.mjs";
 
 useFixture({ names: ["Gate", "Porch", "Yard", "Roof"], width: 160 });
@@ -19,7 +20,8 @@ test("the wall links to the status page, which lists all cameras and refreshes i
     const row = await cells(1);
     assert.deepEqual([row[0], row[1], ...row.slice(3, 10), row[11]], ["Porch", "Live", "h264", "1920×1080", "12.0", "4.12", "1", "3", "1", "85 MiB"]);
     await page.evaluate(() => (window.kept = document.querySelector("tbody tr")));
-    agent.setCamera("camera-0", { state: "offline", why: "cannot connect to 10.0.0.4: connection refused; trying again in 60 s (attempt 2)" });
+    const refused = ["cannot_connect", { host: "10.0.0.4", error: "connection refused" }, "cannot connect to 10.0.0.4: connection refused"];
+    agent.setCamera("camera-0", { state: "offline", ...reasonOf(refused, retry(60, 2)) });
     agent.complaints = ["cameras.toml:9:6: no"];
     await until("the message", async () => /^Offline cannot connect to 10\.0\.0\.4: connection refused · Next attempt in \d+ s \(no\. 2\)$/.test((await cells(0))[1]));
     assert.equal(await page.textContent("[data-slot=summary]"), "3 of 4 live");

@@ -30,17 +30,20 @@ fn each_trouble_has_its_own_words_and_disturbs_nobody() {
         cameras.place("garbled"),
         own_address(),
     ));
-    for (id, state, words) in [
-        ("locked", "denied", &["password"][..]),
-        ("token", "denied", &["password"]),
-        ("stream-only", "denied", &["password"]),
-        ("profiled", "offline", &["Profile_9", "Profile_1", "mainStream", "Profile_2"]),
-        ("garbled", "offline", &[]),
-        ("absent", "offline", &["refused"]),
+    for (id, state, code, words) in [
+        ("locked", "denied", "login_refused", &["password"][..]),
+        ("token", "denied", "login_refused", &["password"]),
+        ("stream-only", "denied", "stream_login_refused", &["password"]),
+        ("profiled", "offline", "no_such_profile", &["Profile_9", "Profile_1", "mainStream", "Profile_2"]),
+        ("garbled", "offline", "onvif_malformed", &[]),
+        ("absent", "offline", "onvif_unreachable", &["refused"]),
     ] {
         let camera = agent.wait_for_state(id, state);
         let why = camera["why"].as_str().unwrap();
         assert!(words.iter().all(|word| why.contains(word)), "{id}: {why}");
+        let parts = camera["reason"].as_array().unwrap();
+        let texts: Vec<_> = parts.iter().map(|part| part["text"].as_str().unwrap()).collect();
+        assert_eq!((parts[0]["code"].as_str().unwrap(), texts.join("; ")), (code, why.to_owned()), "{camera:#}");
         let mut parts = vec![format!("{id}: ")];
         parts.extend(words.iter().map(ToString::to_string));
         agent.wait_for_log(&parts.iter().map(String::as_str).collect::<Vec<_>>());
@@ -52,6 +55,10 @@ fn each_trouble_has_its_own_words_and_disturbs_nobody() {
     for id in ["locked", "token"] {
         wait_for("the long pause", || agent.camera(id)["why"].as_str()?.contains("30 min").then_some(()));
     }
+    let locked = agent.camera("locked");
+    let pause = locked["reason"].as_array().unwrap().last().unwrap();
+    assert_eq!((&pause["code"], &pause["params"]["minutes"]), (&"retry_after_reload".into(), &30.into()), "{locked:#}");
+    assert_eq!(locked["reason"][0]["params"]["username"], "viewer");
     let token_failures = cameras.facts("token")["failed_logins"].as_u64().unwrap();
     assert!((1..=2).contains(&token_failures), "{token_failures} wrong passwords sent");
     let everything = agent.log_text() + &agent.api().to_string();

@@ -261,6 +261,7 @@ fn camera_with_thousands_of_profiles_makes_no_long_reason() {
     page.show(&["gate"], &["jpeg"]);
     let state = page.state(|state| state["why"].as_str().is_some_and(|why| why.contains("nosuch")));
     assert!(state["why"].as_str().unwrap().chars().count() < 400, "{state}");
+    assert_eq!(state["reason"][0]["code"], "no_such_profile", "{state}");
     assert!(agent.log_lines().iter().all(|line| line.len() < 1100));
 }
 

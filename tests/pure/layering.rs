@@ -58,6 +58,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("strsim", Only(&["config"])),
     ("syn", Only(&[])),
     ("syslog", Only(&["log"])),
+    ("thiserror", AllBut(&["camera", "media"])),
     ("time", Only(&["log", "onvif"])),
     ("toml", Only(&["config"])),
     ("turbojpeg", Only(&["worker"])),

@@ -3,6 +3,7 @@
 // Every field is checked: a page that runs for months meets agents of other versions.
 
 import { agentUrl } from "./agent-url.js";
+import { reasonIn } from "./reason-text.js";
 
 /** @import { CameraFacts, ProfileFacts, Size, StreamFacts, WallSection } from "./types" */
 
@@ -136,7 +137,7 @@ function parseCamera(entry) {
         id: entry.id,
         name: text(entry.name) || entry.id,
         state: typeof entry.state === "string" ? entry.state : null,
-        why: text(entry.why),
+        ...reasonIn(entry),
         age: number(entry.age),
         codec: typeof entry.codec === "string" ? entry.codec : null,
         size: parseSize(entry.size),
@@ -146,7 +147,7 @@ function parseCamera(entry) {
         viewers: number(entry.viewers),
         reconnects: number(entry.reconnects),
         stalls: number(entry.stalls),
-        lastError: text(entry.last_error),
+        lastError: reasonIn({ why: entry.last_error, reason: entry.last_error_reason }),
         address: text(entry.address),
         profile: text(entry.profile),
         worker: null,
@@ -164,8 +165,8 @@ function parseStream(entry) {
 /** @param {any} entry @returns {ProfileFacts | null} */
 function parseProfile(entry) {
     if (entry === null || typeof entry !== "object") return null;
-    const { stream, state, why, size, viewers } = entry;
-    return { stream: text(stream), state: text(state), why: text(why), size: parseSize(size), viewers: number(viewers) };
+    const { stream, state, size, viewers } = entry;
+    return { stream: text(stream), state: text(state), ...reasonIn(entry), size: parseSize(size), viewers: number(viewers) };
 }
 
 /** @param {unknown} size @returns {Size | null} */

@@ -124,10 +124,10 @@ export class CameraTile extends HTMLElement {
     }
 
     /** @param {TileStatus} status @param {number} now */
-    #showBanner({ verdict, reason: agentReason, since, age }, now) {
+    #showBanner({ verdict, why, reason: parts, since, age }, now) {
         const ageText = age === null ? t("age.none") : t("age.last", { age: duration(age) });
         const isFirst = verdict === "connecting" && age === null;
-        const { reason, nextStep } = explain(agentReason, since, now);
+        const { reason, nextStep } = explain({ why, reason: parts }, since, now);
         const shownReason = reason || t(`reason.${verdict}`);
         this.#setText("headline", t(isFirst ? "banner.connecting" : "banner.notLive"));
         this.#setText("summary", isFirst ? ageText : t("banner.summary", { problem: t(`problem.${verdict}`), age: ageText }));

@@ -9,7 +9,7 @@
 import { DEFAULT_FPS, connect } from "./connection.js";
 import { chooseLanguage, duration, pickLanguage, t } from "./language.js";
 import { SHOW_AGE_AFTER } from "./liveness.js";
-import { explain } from "./reason-text.js";
+import { NO_REASON, explain } from "./reason-text.js";
 
 export { connect };
 
@@ -100,7 +100,7 @@ export class CctvView extends HTMLElement {
 
     #start() {
         this.#stop();
-        this.#update({ verdict: "connecting", live: false, age: null, name: this.getAttribute("camera") ?? "", why: "", since: 0 });
+        this.#update({ verdict: "connecting", live: false, age: null, name: this.getAttribute("camera") ?? "", ...NO_REASON, since: 0 });
         const camera = this.getAttribute("camera");
         if (camera === null || camera === "") return;
         const connection = connect(this.getAttribute("agent") ?? undefined);
@@ -108,7 +108,7 @@ export class CctvView extends HTMLElement {
         const fps = Number(this.getAttribute("fps")) || DEFAULT_FPS;
         this.#watch = connection.watch(camera, { canvas: this.#canvas, size: this.#pixels, fps, changed: (status) => {
             const isRefused = status.verdict === "silent" && connection.isRefused;
-            this.#update(isRefused ? { ...status, why: t("view.foreign", { agent: connection.origin }) } : status);
+            this.#update(isRefused ? { ...status, why: t("view.foreign", { agent: connection.origin }), reason: [] } : status);
         } });
     }
 
@@ -126,13 +126,13 @@ export class CctvView extends HTMLElement {
 
     /** @param {ViewStatus} status */
     #update(status) {
-        const { verdict, live, age, name, why, since } = status;
+        const { verdict, live, age, name, since } = status;
         const hasChanged = this.getAttribute("verdict") !== verdict;
         this.told = status;
         if (hasChanged) this.setAttribute("verdict", verdict);
         this.toggleAttribute("blank", age === null);
         const ageText = age === null ? t("age.none") : t("age.last", { age: duration(age) });
-        const { reason, nextStep } = explain(why, since, performance.now());
+        const { reason, nextStep } = explain(status, since, performance.now());
         const shownReason = reason || t(`reason.${verdict}`);
         this.#setText("headline", live ? "" : t(verdict === "connecting" ? "banner.connecting" : "banner.notLive"));
         this.#setText("summary", live ? "" : t("banner.summary", { problem: t(`problem.${verdict}`), age: ageText }));

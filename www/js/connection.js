@@ -4,6 +4,7 @@ import { socketUrl } from "./agent-url.js";
 import { FORMAT } from "./frame.js";
 import { verdictOf } from "./liveness.js";
 import { Picture } from "./picture.js";
+import { reasonIn } from "./reason-text.js";
 import { WallSocket } from "./wall-socket.js";
 
 /** @import { Size, TileReport, ViewStatus } from "./types" */
@@ -191,9 +192,9 @@ export class Watch {
         const report = this.#report;
         const fps = typeof report?.fps === "number" && Number.isFinite(report.fps) ? report.fps : null;
         const verdict = verdictOf({ silence: now - socket.lastMessageAt, state: report?.state ?? null, age, fps });
-        const why = verdict === report?.state && typeof report.why === "string" ? report.why : "";
+        const { why, reason } = reasonIn(verdict === report?.state ? report : undefined);
         if (why !== this.#reason.text) this.#reason = { text: why, since: now };
         const name = typeof report?.name === "string" ? report.name : this.camera;
-        this.#changed({ verdict, live: verdict === "live", age, name, why, since: this.#reason.since });
+        this.#changed({ verdict, live: verdict === "live", age, name, why, reason, since: this.#reason.since });
     }
 }

@@ -46,9 +46,9 @@ export class History {
         past.status = status;
         const last = past.changes.at(-1);
         if (last?.verdict === status.verdict) {
-            if (status.reason !== "") last.reason = status.reason;
+            if (status.why !== "") Object.assign(last, { why: status.why, reason: status.reason });
         } else {
-            past.changes.push({ at: Date.now(), verdict: status.verdict, reason: status.reason });
+            past.changes.push({ at: Date.now(), verdict: status.verdict, why: status.why, reason: status.reason });
             if (past.changes.length > MAX_CHANGES) past.changes.shift();
         }
     }

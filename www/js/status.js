@@ -7,7 +7,7 @@
 import { CameraList } from "./camera-list.js";
 import { chooseLanguage, duration, pickLanguage, t, translate } from "./language.js";
 import { SILENT_AFTER, verdictOf } from "./liveness.js";
-import { ReasonTimes, explain } from "./reason-text.js";
+import { NO_REASON, ReasonTimes, explain } from "./reason-text.js";
 import { Settings } from "./settings.js";
 import "./status-texts.js";
 
@@ -84,7 +84,7 @@ function drawRow(camera, silence, now) {
     const verdict = verdictOf({ silence, state: camera.state, age, fps: camera.fps });
     row.dataset.verdict = verdict;
     const since = reasonTimes.since(camera.id, camera.why, now);
-    const { reason, nextStep } = explain(verdict === camera.state ? camera.why : "", since, now);
+    const { reason, nextStep } = explain(verdict === camera.state ? camera : NO_REASON, since, now);
     const details = verdict === "live" ? "" : [reason || t(`reason.${verdict}`), nextStep].filter((text) => text !== "").join(" · ");
     const { worker } = camera;
     const [name, state, ...rest] = row.cells;

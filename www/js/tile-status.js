@@ -2,6 +2,7 @@
 
 import { parseSize } from "./camera-list.js";
 import { verdictOf } from "./liveness.js";
+import { NO_REASON, reasonIn } from "./reason-text.js";
 
 /** @import { CameraFacts, TileReport, TileStatus } from "./types" */
 /** @import { CameraTile } from "./camera-tile.js" */
@@ -27,7 +28,7 @@ export function statusFromSocket({ tile, report, camera, video, clock, silence }
     const rate = tile.picture.rate(now);
     return {
         verdict,
-        reason: verdict === report?.state && typeof report.why === "string" ? report.why : "",
+        ...reasonIn(verdict === report?.state ? report : undefined),
         age,
         provenAt: shown?.arrived ?? null,
         transport: "socket",
@@ -48,7 +49,7 @@ export function statusFromSocket({ tile, report, camera, video, clock, silence }
  * @returns {Status}
  */
 export function statusFromList({ tile, camera, answeredAt, silence }, now) {
-    const { state, why, size, fps, streams } = camera;
+    const { state, why, reason, size, fps, streams } = camera;
     if (answeredAt !== null) tile.stream.onList(streams, answeredAt);
     tile.stream.check(now);
     const { provenAt } = tile.stream;
@@ -56,5 +57,5 @@ export function statusFromList({ tile, camera, answeredAt, silence }, now) {
     const listAge = camera.age === null ? 0 : camera.age * 1000 + (now - (answeredAt ?? now));
     const age = provenAt === null ? null : Math.max(now - provenAt, listAge);
     const verdict = verdictOf({ silence, state, age, fps });
-    return { verdict, reason: verdict === state ? why : "", age, provenAt, transport: "mjpeg", size, fps };
+    return { verdict, ...(verdict === state ? { why, reason } : NO_REASON), age, provenAt, transport: "mjpeg", size, fps };
 }

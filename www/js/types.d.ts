@@ -23,6 +23,22 @@ export interface Frame {
     payload: Uint8Array<ArrayBuffer>;
 }
 
+/** One part of a reason, as the agent gives it. */
+export interface ReasonPart {
+    code: string;
+    params: Record<string, string | number>;
+    /** In English. */
+    text: string;
+}
+
+/** Why a camera is not live. */
+export interface AgentReason {
+    /** The whole in English; empty if there is none. */
+    why: string;
+    /** Empty if the agent is too old to give them. */
+    reason: ReasonPart[];
+}
+
 /** What identifies a picture in time. */
 export type FrameLabel = Pick<Frame, "sequence" | "taken">;
 
@@ -33,6 +49,7 @@ export interface TileReport {
     state: string;
     name?: unknown;
     why?: unknown;
+    reason?: unknown;
     format?: string | null;
     codec?: string | null;
     size?: unknown;
@@ -52,11 +69,10 @@ export interface TileRequest {
 }
 
 /** A camera as /api/cameras has it. */
-export interface CameraFacts {
+export interface CameraFacts extends AgentReason {
     id: string;
     name: string;
     state: string | null;
-    why: string;
     /** Age of the newest picture in seconds. */
     age: number | null;
     codec: string | null;
@@ -70,7 +86,7 @@ export interface CameraFacts {
     reconnects: number | null;
     stalls: number | null;
     /** Empty if there was none. */
-    lastError: string;
+    lastError: AgentReason;
     address: string;
     profile: string;
     /** The camera's two streams; empty if it has one. */
@@ -81,12 +97,11 @@ export interface CameraFacts {
     streams: StreamFacts[];
 }
 
-export interface ProfileFacts {
+export interface ProfileFacts extends AgentReason {
     /** "main" or "small". */
     stream: string;
     /** As a camera's, or "resting": not open because nobody needs it. */
     state: string;
-    why: string;
     size: Size | null;
     viewers: number | null;
 }
@@ -116,10 +131,8 @@ export interface WallSection {
 }
 
 /** What a tile shows about its camera. */
-export interface TileStatus {
+export interface TileStatus extends AgentReason {
     verdict: Verdict;
-    /** The agent's reason; empty if it gave none. */
-    reason: string;
     /** Page time at which the agent first gave this reason. */
     since: number;
     /** Age of the picture in milliseconds; null without a picture. */
@@ -137,11 +150,10 @@ export interface TileStatus {
 }
 
 /** A change of the verdict on one camera. */
-export interface StateChange {
+export interface StateChange extends AgentReason {
     /** Unix milliseconds by the browser's clock, for display only. */
     at: number;
     verdict: Verdict;
-    reason: string;
 }
 
 /** The place of one tile in the grid. */
@@ -183,8 +195,10 @@ export interface ViewStatus {
     age: number | null;
     /** Of the camera, as the agent has it. */
     name: string;
-    /** The agent's reason; may be empty. */
+    /** The agent's reason in English; may be empty. */
     why: string;
+    /** The same in parts, as docs/api.md lists them; may be empty. */
+    reason: ReasonPart[];
     /** Page time (`performance.now()`) at which the agent first gave this reason. */
     since: number;
 }

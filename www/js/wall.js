@@ -304,7 +304,7 @@ export class CameraWall {
         const status = this.transport === "socket" || camera === undefined
             ? statusFromSocket({ tile, report: this.#reports.get(id), camera, video: this.#encodingText(id), clock: this.#socket.clock, silence }, now)
             : statusFromList({ tile, camera, answeredAt: this.#list.answeredAt, silence }, now);
-        return { ...status, since: this.#reasonTimes.since(id, status.reason, now) };
+        return { ...status, since: this.#reasonTimes.since(id, status.why, now) };
     }
 
     #tick() {

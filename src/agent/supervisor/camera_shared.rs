@@ -12,6 +12,7 @@ use crate::{
     hub::{Channel, Stream},
     store::CameraRecord,
     sync::{Mutex, MutexGuard},
+    text::Reason,
 };
 
 /// How long a supervisor may use what the other one was given for it; longer while the other stream
@@ -76,7 +77,7 @@ impl CameraShared {
 
     /// Why the camera refused the login of the small stream. The main stream must then not try it
     /// again.
-    pub(super) fn refusal(&self, of: StreamRole) -> Option<String> {
+    pub(super) fn refusal(&self, of: StreamRole) -> Option<Reason> {
         let small = self.sibling(of).filter(|_| of == StreamRole::Main)?;
         Some(small.condition()).filter(|condition| condition.state == State::Denied).map(|condition| condition.why)
     }

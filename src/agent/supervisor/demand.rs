@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use smol::{Timer, future::FutureExt};
 
 use super::{AWAY, StreamRole, SupervisorTask};
-use crate::{camera::State, hub::Condition};
+use crate::{camera::State, hub::Condition, text::Code};
 
 /// How often the supervisor of an idle stream checks for demand, besides being notified.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -41,7 +41,7 @@ impl SupervisorTask {
     pub(super) fn idle(&self) {
         let condition = match self.shared.refusal(self.role) {
             Some(why) => Condition { state: State::Denied, why },
-            None => Condition { state: State::Connecting, why: "not open, as nobody needs it".to_owned() },
+            None => Condition { state: State::Connecting, why: Code::NotNeeded.into() },
         };
         if !self.stream.is_idle() || self.stream.condition() != condition {
             self.stream.rest(condition, Instant::now());

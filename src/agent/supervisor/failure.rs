@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use crate::{camera::State, hub::Cause, log::chain, onvif, text};
+use crate::{camera::State, hub::Cause, onvif, text::Reason};
 
 /// Why a stream is not live.
 pub(super) struct StreamFailure {
     pub(super) state: State,
     pub(super) cause: Cause,
-    /// A text without the reaction; at most [`text::MAX_REASON_LEN`] characters.
-    pub(super) text: String,
+    /// Without the reaction.
+    pub(super) reason: Reason,
     /// Number of logins refused during the attempt.
     pub(super) refusals: u32,
     /// Not the camera's fault: the worker died, was killed or sent invalid messages.
@@ -35,16 +35,15 @@ impl From<StreamFailure> for AttemptOutcome {
     }
 }
 
-pub(super) fn offline(text: impl Into<String>) -> StreamFailure {
-    away(Cause::Unreachable, text)
+pub(super) fn offline(reason: impl Into<Reason>) -> StreamFailure {
+    away(Cause::Unreachable, reason)
 }
 
-pub(super) fn away(cause: Cause, text: impl Into<String>) -> StreamFailure {
-    let text = text::reason(&text.into());
+pub(super) fn away(cause: Cause, reason: impl Into<Reason>) -> StreamFailure {
     StreamFailure {
         state: State::Offline,
         cause,
-        text,
+        reason: reason.into(),
         refusals: 0,
         crash: false,
         denies_memory: false,
@@ -54,5 +53,5 @@ pub(super) fn away(cause: Cause, text: impl Into<String>) -> StreamFailure {
 
 /// The failure of a device that understood the request and refused it.
 pub(super) fn refused(error: &onvif::Error) -> StreamFailure {
-    StreamFailure { denies_memory: error.denies_profile(), ..away(Cause::Refused, chain(error)) }
+    StreamFailure { denies_memory: error.denies_profile(), ..away(Cause::Refused, error.reason()) }
 }

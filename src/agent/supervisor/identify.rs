@@ -4,20 +4,19 @@ use super::locator::Locator;
 use crate::{
     camera::{Source, Trust},
     device_id::DeviceId,
-    discovery,
-    log::chain,
-    onvif,
+    discovery, onvif,
     store::{Address, CameraRecord},
+    text::{Code, Reason},
 };
 
 /// The device at an address.
 pub(super) enum Peer {
     /// The camera, as far as it identifies itself without a login.
     Camera,
-    /// Another device, or one that does not prove to be the camera; the text says why.
-    Other(String),
-    /// Nobody answers; the text says why.
-    Nobody(String),
+    /// Another device, or one that does not prove to be the camera; with the reason.
+    Other(Reason),
+    /// Nobody answers; with the reason.
+    Nobody(Reason),
 }
 
 impl Locator {
@@ -36,13 +35,13 @@ impl Locator {
         let has_login = self.stream_source.credentials.is_some();
         let seen = match onvif::identity(&at.host, at.port, onvif::Limits::default()).await {
             Ok(seen) => seen,
-            Err(error) if error.kind() == onvif::Kind::Unreachable => return Peer::Nobody(chain(&error)),
+            Err(error) if error.kind() == onvif::Kind::Unreachable => return Peer::Nobody(error.reason()),
             // Without a login no secret can leak, and the requests that follow report better what
             // is wrong.
             Err(_) if !has_login => return Peer::Camera,
             Err(error) => {
-                let what = format!("{} does not answer as the camera did", at.host);
-                return Peer::Other(format!("{what}; {ADVICE}; {}", chain(&error)));
+                let what = Code::OtherAnswer.with("host", at.host.as_str());
+                return Peer::Other(Reason::from(what).and(ADVICE).and(error.reason()));
             }
         };
         let gave_identity = record.is_some_and(|record| record.identity.endpoint.is_some());
@@ -58,8 +57,7 @@ impl Locator {
         if is_camera {
             return Peer::Camera;
         }
-        let what = format!("another device, or one that does not say who it is, answers at {}", at.host);
-        Peer::Other(format!("{what}; {ADVICE}"))
+        Peer::Other(Reason::from(Code::OtherDevice.with("host", at.host.as_str())).and(ADVICE))
     }
 
     /// Whether the file says that the device at `at` is the camera.
@@ -70,4 +68,4 @@ impl Locator {
 }
 
 /// What was done about the other device, and what the user can do.
-const ADVICE: &str = "no login was sent to it; if it is the camera, write trust = \"address\"";
+const ADVICE: [Code; 2] = [Code::LoginWithheld, Code::TrustAddress];

@@ -23,10 +23,9 @@ use crate::{
     agent::backoff::FINAL_REFUSAL,
     camera::{Source, State, StreamUri},
     hub::{Cause, Endpoint},
-    log::chain,
     onvif,
     store::{Address, CameraRecord},
-    text,
+    text::{self, Code, Reason},
     time::timeout,
 };
 
@@ -201,7 +200,7 @@ impl Locator {
         }
         let search = self.search(&wanted, record, Some(&home), settled.is_err());
         match settled {
-            Err(why) => search.await.map_err(|nowhere| offline(format!("{why}; {nowhere}"))),
+            Err(why) => search.await.map_err(|nowhere| offline(why.and(nowhere))),
             // The address is slow to answer: both go on, and the first that finds the stream wins.
             Ok(()) => {
                 let mut search = pin!(search);
@@ -210,10 +209,10 @@ impl Locator {
                 match either {
                     Side::Home(Ok(settled)) => settled,
                     Side::Search(Ok(found)) => Ok(found),
-                    Side::Home(Err(why)) => search.await.map_err(|nowhere| offline(format!("{why}; {nowhere}"))),
+                    Side::Home(Err(why)) => search.await.map_err(|nowhere| offline(why.and(nowhere))),
                     Side::Search(Err(nowhere)) => match ask.await {
                         Ok(settled) => settled,
-                        Err(why) => Err(offline(format!("{why}; {nowhere}"))),
+                        Err(why) => Err(offline(why.and(nowhere))),
                     },
                 }
             }
@@ -250,17 +249,17 @@ impl Locator {
         match timeout(RESOLVING, resolve).await {
             None => {
                 let limit = RESOLVING.as_secs();
-                let text = format!("{} did not finish telling its stream within {limit} s", at.host);
-                Err(LocateError::Final(offline(text)))
+                let slow = Code::OnvifUnfinished.with("device", at.host.as_str()).with("seconds", limit);
+                Err(LocateError::Final(offline(slow)))
             }
             Some(Ok((main, found))) => self.found_both(at, main, small.zip(found)),
-            Some(Err(error)) if error.kind() == onvif::Kind::Unreachable => Err(LocateError::Elsewhere(chain(&error))),
+            Some(Err(error)) if error.kind() == onvif::Kind::Unreachable => Err(LocateError::Elsewhere(error.reason())),
             Some(Err(error)) if error.kind() == onvif::Kind::Denied => {
                 let refusals = if matches!(error, onvif::Error::NoCredentials { .. }) { 0 } else { FINAL_REFUSAL };
                 Err(LocateError::Final(StreamFailure {
                     state: State::Denied,
                     refusals,
-                    ..away(Cause::Denied, chain(&error))
+                    ..away(Cause::Denied, error.reason())
                 }))
             }
             Some(Err(error)) => Err(LocateError::Final(refused(&error))),
@@ -270,6 +269,6 @@ impl Locator {
 
 /// What ended first.
 enum Side {
-    Home(Result<Result<ResolvedStream, StreamFailure>, String>),
-    Search(Result<ResolvedStream, String>),
+    Home(Result<Result<ResolvedStream, StreamFailure>, Reason>),
+    Search(Result<ResolvedStream, Reason>),
 }

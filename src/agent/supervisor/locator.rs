@@ -6,12 +6,13 @@ use super::{CameraShared, Context, StreamFailure, StreamRole};
 use crate::{
     camera::{CameraId, StreamSource},
     sync::Mutex,
+    text::Reason,
 };
 
 /// Why a device did not give the stream.
 pub(super) enum LocateError {
     /// Nobody is there, or another device: the camera may be elsewhere.
-    Elsewhere(String),
+    Elsewhere(Reason),
     /// This is the camera, and it refused.
     Final(StreamFailure),
 }

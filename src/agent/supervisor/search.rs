@@ -10,6 +10,7 @@ use crate::{
     onvif,
     store::{Address, CameraRecord},
     sync::MutexGuard,
+    text::{Code, Reason},
 };
 
 /// Shortest time between two searches of the network for one camera.
@@ -58,9 +59,9 @@ impl Locator {
         record: Option<&CameraRecord>,
         not: Option<&Address>,
         again: bool,
-    ) -> Result<ResolvedStream, String> {
+    ) -> Result<ResolvedStream, Reason> {
         if !self.may_search(wanted) {
-            return Err("it was looked for on the network just now".to_owned());
+            return Err(Code::SearchedJustNow.into());
         }
         let mut discovered_devices = self.context.discovery_cache.announced(wanted, Instant::now());
         if discovered_devices.is_empty() {
@@ -76,14 +77,15 @@ impl Locator {
             );
         } else if places.len() > 1 || places[0].is_ambiguous {
             let hosts: Vec<_> = places.iter().map(|discovered| discovered.source.to_string()).collect();
-            return Err(format!("several devices say that they are it, at {}; write the right ip", hosts.join(", ")));
+            let several = Code::SeveralClaimants.with("hosts", hosts.join(", "));
+            return Err([several, Code::WriteIp.into()].into());
         }
         for discovered in places {
             if let Some(found) = self.ask_at(discovered, wanted, record, not, again).await {
                 return Ok(found);
             }
         }
-        Err("no device with its identity answers on the network".to_owned())
+        Err(Code::NotOnNetwork.into())
     }
 
     async fn ask_at(

@@ -14,9 +14,8 @@ use crate::{
     camera::{State, StreamUri, Transport},
     hub::{Cause, Condition},
     ipc::{FailureKind, FromWorker, Open},
-    log::chain,
     media::Size,
-    text,
+    text::Code,
     worker_host::{self, Worker},
 };
 
@@ -31,9 +30,6 @@ const VITALS: Duration = Duration::from_secs(2);
 /// counts.
 const OPENING: Duration = Duration::from_secs(30);
 
-/// Added to the reason if a worker did not end when asked.
-const HUNG: &str = "; its worker hung and was killed";
-
 impl SupervisorTask {
     /// Runs one worker on `stream` until it ends. Gives `turn` back once frames arrive.
     pub(super) async fn run_session(
@@ -42,8 +38,8 @@ impl SupervisorTask {
         found: &ResolvedStream,
         turn: &mut Option<SemaphoreGuardArc>,
     ) -> AttemptOutcome {
-        if let Err(text) = self.context.budget.admit() {
-            return away(Cause::Memory, text).into();
+        if let Err(reason) = self.context.budget.admit() {
+            return away(Cause::Memory, reason).into();
         }
         let started = Instant::now();
         let open = Open {
@@ -58,7 +54,7 @@ impl SupervisorTask {
         };
         let mut worker = match Worker::start(&self.context.spawner, self.stream.id(), open).await {
             Ok(worker) => worker,
-            Err(error) => return away(Cause::Worker, chain(&error)).into(),
+            Err(error) => return away(Cause::Worker, error.reason()).into(),
         };
         let mut outcome = self.watch(&mut worker, stream, found, turn, started).await;
         if let AttemptOutcome::Failed(failure) = &outcome {
@@ -66,7 +62,7 @@ impl SupervisorTask {
             // reaction, unless another address of the same stream is tried first.
             let is_next = turn.is_some() && failure.refusals == 0 && found.streams.last() != Some(stream);
             let plan = RetryDecision::new(failure, &mut self.backoff.clone(), self.random);
-            let why = if is_next { failure.text.clone() } else { plan.why };
+            let why = if is_next { failure.reason.clone() } else { plan.why };
             self.stream.report(failure.state, why, failure.at);
         } else if matches!(outcome, AttemptOutcome::Unneeded) {
             self.idle();
@@ -79,8 +75,7 @@ impl SupervisorTask {
             && !went
             && !failure.crash
         {
-            let most = text::MAX_REASON_LEN - HUNG.chars().count();
-            failure.text = format!("{}{HUNG}", text::shortened(&failure.text, most));
+            failure.reason = std::mem::take(&mut failure.reason).and(Code::WorkerHung);
             failure.crash = true;
         }
         outcome
@@ -144,15 +139,14 @@ impl SupervisorTask {
                         if let Err(error) = worker.check_memory(&vitals) {
                             return self.failure_with(&error, stream, found).into();
                         }
-                        if let Err(text) = self.context.budget.report(&self.label, vitals.own) {
-                            return away(Cause::Memory, text).into();
+                        if let Err(reason) = self.context.budget.report(&self.label, vitals.own) {
+                            return away(Cause::Memory, reason).into();
                         }
                     }
                     // From the first frame on, the stall detector is responsible.
                     let due = self.stream.due();
                     if due.is_none() && now >= started + OPENING {
-                        let text = format!("the stream did not open within {} s", OPENING.as_secs());
-                        return offline(text).into();
+                        return offline(Code::OpenTimeout.with("seconds", OPENING.as_secs())).into();
                     }
                     if let Some(Condition { state, why }) = self.stream.overdue(now) {
                         return StreamFailure { state, ..away(Cause::Stalled, why) }.into();
@@ -226,9 +220,8 @@ impl SupervisorTask {
             }
             Ok(found) => {
                 self.shared.tell(self.role, found);
-                let text =
-                    "the stream of the last time is no longer that of the profile; opening the one the camera names";
-                StreamFailure { denies_memory: true, ..away(Cause::Changed, text) }
+                let changed = [Code::StreamChanged, Code::OpeningNamedStream];
+                StreamFailure { denies_memory: true, ..away(Cause::Changed, changed) }
             }
             Err(failure) => failure,
         };
@@ -238,19 +231,14 @@ impl SupervisorTask {
 
     fn failure_with(&self, error: &worker_host::Error, stream: &StreamUri, found: &ResolvedStream) -> StreamFailure {
         use worker_host::Error;
-        let failure = away(cause(error), chain(error));
+        let failure = away(cause(error), error.reason());
         match error {
             Error::GaveUp(given_up) => match given_up.kind {
                 // No login was sent, so none was refused.
                 FailureKind::Denied if found.login_for(stream).is_none() && !found.is_trusted(stream) => {
-                    let host = stream.host();
-                    away(
-                        Cause::Refused,
-                        format!(
-                            "the camera names another host for its stream, {host}; that wants a login and was sent \
-                             none; if it may have the login, write stream_host = {host:?}"
-                        ),
-                    )
+                    let foreign = Code::ForeignStreamHost.with("host", stream.host());
+                    let allow = Code::AllowStreamHost.quoted("host", stream.host());
+                    away(Cause::Refused, [foreign, Code::ForeignHostLogin.into(), allow])
                 }
                 FailureKind::Denied => StreamFailure { state: State::Denied, refusals: 1, ..failure },
                 FailureKind::Silent if self.stream.condition().state == State::Live => {

@@ -1,8 +1,11 @@
 //! What viewers want of a stream: the renditions to encode, and the newest picture of each.
 
-use std::{collections::BTreeMap, error, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::media::{Picture, Rendition};
+use crate::{
+    media::{Picture, Rendition},
+    text::{Code, Reason},
+};
 
 /// Maximum number of renditions encoded at the same time, unless the configuration sets another.
 /// Each costs an encode per frame (4 ms at 1080p), so the limit bounds the work that strangers can
@@ -14,23 +17,21 @@ const USUAL_RENDITIONS: usize = 16;
 const MAX_RENDITIONS: usize = 64;
 
 /// A viewer requested one more rendition than may be encoded for one camera.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{}", too_many(.most))]
 pub struct TooManyRenditions {
     pub most: usize,
 }
 
-impl fmt::Display for TooManyRenditions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} different sizes, qualities and rates of this camera are being watched, as many as `renditions` below \
-             [limits] allows; ask for one of them, try again later, or raise it",
-            self.most
-        )
+impl From<TooManyRenditions> for Reason {
+    fn from(error: TooManyRenditions) -> Self {
+        too_many(&error.most)
     }
 }
 
-impl error::Error for TooManyRenditions {}
+fn too_many(most: &usize) -> Reason {
+    [Code::TooManyRenditions.with("limit", *most as u64), Code::AskForOneOfThem.into()].into()
+}
 
 /// The renditions wanted of one stream.
 pub struct Demand {

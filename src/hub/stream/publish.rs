@@ -11,6 +11,7 @@ use crate::{
     hub::status::{Cause, Condition, Endpoint, WorkerUsage},
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
     sync::Notified,
+    text::Reason,
 };
 
 impl Stream {
@@ -59,7 +60,7 @@ impl Stream {
         let goes_live = is_young && !inner.is_live() && !inner.gop_cache.units().is_empty();
         if goes_live {
             inner.stall.live(now);
-            inner.set_condition(State::Live, String::new(), now);
+            inner.set_condition(State::Live, Reason::default(), now);
             for unit in inner.gop_cache.units() {
                 inner.stats.skipped += inner.subscribers.offer(unit);
             }
@@ -88,7 +89,7 @@ impl Stream {
     }
 
     /// Reports to every viewer at once that the camera is not live, for the reason `why`.
-    pub fn report(&self, state: State, why: impl Into<String>, now: Instant) {
+    pub fn report(&self, state: State, why: impl Into<Reason>, now: Instant) {
         let mut inner = self.inner();
         let why = why.into();
         if state == State::Stalled && inner.condition.state == State::Live {
@@ -120,7 +121,7 @@ impl Stream {
         let inner = self.inner();
         let reason = inner.stall.overdue(inner.limits(), now)?;
         let state = if inner.is_live() { State::Stalled } else { State::Offline };
-        Some(Condition { state, why: reason.to_string() })
+        Some(Condition { state, why: reason.into() })
     }
 
     /// When something will be overdue unless it arrives before; `None` before the first access
@@ -152,7 +153,7 @@ impl Stream {
 
     /// Records that a stream, or an attempt to open one, ended. `error` is the reason, without the
     /// reaction.
-    pub fn note_failure(&self, cause: Cause, error: Option<String>, now: Instant) {
+    pub fn note_failure(&self, cause: Cause, error: Option<Reason>, now: Instant) {
         let mut inner = self.inner();
         inner.stats.note_failure(cause);
         if let Some(error) = error {

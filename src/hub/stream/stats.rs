@@ -5,9 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::hub::{
-    rate_meter::RateMeter,
-    status::{Cause, WorkerUsage},
+use crate::{
+    hub::{
+        rate_meter::RateMeter,
+        status::{Cause, WorkerUsage},
+    },
+    text::Reason,
 };
 
 /// Counters and measurements of one stream.
@@ -22,7 +25,7 @@ pub struct StreamStats {
     pub failures: BTreeMap<Cause, u64>,
     /// Whether the worker reports a running decoder.
     pub decoding: bool,
-    last_error: Option<(String, Instant)>,
+    last_error: Option<(Reason, Instant)>,
     workers: u64,
     /// How often the stream was opened after it was idle.
     fresh: u64,
@@ -65,13 +68,13 @@ impl StreamStats {
         *self.failures.entry(cause).or_default() += 1;
     }
 
-    pub fn set_last_error(&mut self, text: String, now: Instant) {
-        self.last_error = Some((text, now));
+    pub fn set_last_error(&mut self, error: Reason, now: Instant) {
+        self.last_error = Some((error, now));
     }
 
     /// The newest error, and the time since it was recorded.
-    pub fn last_error(&self, now: Instant) -> Option<(String, Duration)> {
-        self.last_error.as_ref().map(|(text, at)| (text.clone(), now.saturating_duration_since(*at)))
+    pub fn last_error(&self, now: Instant) -> Option<(Reason, Duration)> {
+        self.last_error.as_ref().map(|(error, at)| (error.clone(), now.saturating_duration_since(*at)))
     }
 
     /// Workers started after the first, without those that new demand started.

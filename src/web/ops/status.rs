@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use crate::web::{Web, http::response::Response, ops::self_usage, stream::frame::unix_now};
+use crate::web::{Web, http::response::Response, ops::self_usage, reasons, stream::frame::unix_now};
 use crate::{
     camera::CameraId,
     hub::{ProfileStatus, RenditionStatus, Status},
@@ -51,7 +51,8 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "id": status.id.as_str(),
         "name": status.name,
         "state": status.condition.state.as_str(),
-        "why": status.condition.why,
+        "why": &*status.condition.why,
+        "reason": reasons::as_json(&status.condition.why),
         "since": seconds(status.since),
         "address": status.place.as_ref().map(|place| &place.address),
         "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
@@ -71,7 +72,8 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "skipped": status.skipped,
         "refused": status.refused,
         "decoding": status.decoding,
-        "last_error": status.last_error,
+        "last_error": status.last_error.as_deref(),
+        "last_error_reason": status.last_error.as_ref().map(reasons::as_json),
         "last_error_age": status.last_error_age.map(seconds),
         "last_live_age": status.last_live_age.map(seconds),
         "live_seconds": seconds(status.live),
@@ -91,7 +93,8 @@ fn profile(profile: &ProfileStatus) -> Value {
         "stream": profile.stream,
         "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
         "state": if profile.idle { "resting" } else { status.condition.state.as_str() },
-        "why": status.condition.why,
+        "why": &*status.condition.why,
+        "reason": reasons::as_json(&status.condition.why),
         "codec": status.stream.map(|stream| stream.codec.as_str()),
         "size": status.stream.map(|stream| size(stream.size)),
         "fps": rounded(status.measured_fps, 10.0),

@@ -54,7 +54,7 @@ impl Cards {
             name: stream.name(),
             id: stream.id().clone(),
             state: condition.state,
-            why: condition.why,
+            why: condition.why.to_string(),
             since_seconds: Some(step(stream.since(Instant::now()))),
         };
         let key = (size, quality, card);

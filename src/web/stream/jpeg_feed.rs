@@ -19,11 +19,9 @@ use crate::{
     camera::State,
     hub::{Channel, Condition, TooManyRenditions, View, ViewEvent},
     media::{Picture, RenditionRequest, UnixMicros},
+    text::{Code, Reason},
     time::LazyDeadline,
 };
-
-/// The reason given to viewers of a camera that was removed from the configuration.
-pub const REMOVED: &str = "no longer in the configuration";
 
 pub struct Frames<'a> {
     web: &'a Web,
@@ -35,7 +33,7 @@ pub struct Frames<'a> {
     due: Instant,
     alarm: LazyDeadline,
     /// Why no frame follows.
-    end: Option<String>,
+    end: Option<Reason>,
 }
 
 impl<'a> Frames<'a> {
@@ -98,8 +96,8 @@ impl<'a> Frames<'a> {
                     }
                 }
                 Event::Due => break,
-                Event::ViewEvent(ViewEvent::Closed) => self.end = Some(REMOVED.to_owned()),
-                Event::Stop(why) => self.end = Some(why),
+                Event::ViewEvent(ViewEvent::Closed) => self.end = Some(Code::Removed.into()),
+                Event::Stop(why) => self.end = Some(Code::Text.with("text", why).into()),
             }
         }
         self.standing_frame().await
@@ -117,7 +115,7 @@ impl<'a> Frames<'a> {
         } else if let Some(picture) = self.newest.clone() {
             return self.live(&picture);
         } else {
-            condition = Condition { state: State::Connecting, why: "waiting for the first picture".to_owned() };
+            condition = Condition { state: State::Connecting, why: Code::WaitingForPicture.into() };
         }
         // If this future is dropped while the card is drawn, the next one starts by drawing it.
         self.due = Instant::now();

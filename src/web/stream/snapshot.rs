@@ -6,15 +6,13 @@ use crate::web::{
     Web,
     admission::too_many,
     http::response::Response,
-    stream::{
-        frame::unix_now,
-        jpeg_feed::{REMOVED, seconds},
-    },
+    stream::{frame::unix_now, jpeg_feed::seconds},
 };
 use crate::{
     camera::State,
     hub::{Channel, Condition, View, ViewEvent},
     media::{Picture, RenditionRequest},
+    text::Code,
     time::timeout,
 };
 
@@ -36,7 +34,7 @@ pub async fn take(web: &Web, channel: &Arc<Channel>, rendition_request: Renditio
     }
     let condition = condition.unwrap_or_else(|| Condition {
         state: State::Connecting,
-        why: format!("no picture was decoded within {:.1} s", started.elapsed().as_secs_f64()),
+        why: Code::NoPictureYet.with("seconds", started.elapsed().as_secs_f64()).into(),
     });
     let state = condition.state;
     let card = web.cards.card(view.stream(), condition, rendition_request).await;
@@ -62,7 +60,7 @@ async fn live_picture(view: &mut View, newest: &mut Option<Arc<Picture>>) -> Con
             }
             ViewEvent::Closed => {
                 *newest = None;
-                return Condition { state: State::Offline, why: REMOVED.to_owned() };
+                return Condition { state: State::Offline, why: Code::Removed.into() };
             }
         }
     }

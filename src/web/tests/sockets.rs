@@ -12,7 +12,7 @@ use smol::{future::FutureExt, net::TcpStream, stream::StreamExt};
 
 use super::super::AdmissionLimits;
 use super::scene::{LONG, Scene, eventually, in_time, picture, play, stream};
-use crate::camera::State;
+use crate::{camera::State, text::Code};
 
 pub(super) struct Page(pub(super) WebSocketStream<TcpStream>);
 
@@ -177,9 +177,11 @@ fn held_picture_of_a_stalled_camera_is_never_sent() {
         assert_eq!(page.frame().await.sequence, 1);
         scene.publish(2).await;
         page.settle().await;
-        scene.gate.report(State::Stalled, "no frame for 5.0 s", Instant::now());
+        scene.gate.report(State::Stalled, Code::NoFrame.with("seconds", 5.0), Instant::now());
         let state = page.next_message().await;
         assert_eq!((&state["state"], &state["why"]), (&"stalled".into(), &"no frame for 5.0 s".into()));
+        let part = json!({ "code": "no_frame", "params": { "seconds": 5 }, "text": "no frame for 5.0 s" });
+        assert_eq!(state["reason"], json!([part]));
         page.say(json!({"drawn": {"0": 1}})).await;
         page.settle().await;
         scene.go_live();

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::web::http::query::SIDES;
+use crate::web::{http::query::SIDES, reasons};
 use crate::{
     camera::State,
     hub::{Condition, QueuedUnit},
     media::{Codec, Picture, RenditionRequest, Size, StreamInfo, UnixMicros},
+    text::Code,
 };
 
 /// What a page that names no formats can show.
@@ -149,7 +150,8 @@ pub fn state(
         "camera": camera,
         "name": name,
         "state": condition.state.as_str(),
-        "why": condition.why,
+        "why": &*condition.why,
+        "reason": reasons::as_json(&condition.why),
         "format": format.map(Codec::as_str),
         "codec": codec,
         "size": stream.map(|stream| pair(stream.size)),
@@ -164,8 +166,8 @@ fn pair(size: Size) -> [u32; 2] {
 }
 
 /// The state of a tile whose camera is not in the configuration.
-pub fn unknown(tile: u8, camera: &str, why: &str) -> String {
-    let condition = Condition { state: State::Offline, why: why.to_owned() };
+pub fn unknown(tile: u8, camera: &str, why: Code) -> String {
+    let condition = Condition { state: State::Offline, why: why.into() };
     state(tile, camera, camera, &condition, None, None)
 }
 

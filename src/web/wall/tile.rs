@@ -10,7 +10,7 @@ use async_tungstenite::tungstenite::Error;
 use smol::{Timer, future::FutureExt};
 
 use crate::web::{
-    stream::{frame_limiter::FrameLimiter, jpeg_feed::REMOVED},
+    stream::frame_limiter::FrameLimiter,
     wall::{protocol, ws_sender::Outbox},
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     hub::{Condition, Hub, Stream},
     media::{Codec, RenditionRequest, StreamInfo},
     sync::{Mutex, Notified, Notifier},
+    text::Code,
 };
 
 /// What the page last requested for a tile; a newer request replaces an older one.
@@ -129,7 +130,7 @@ impl TileFormat {
 
 impl Tile {
     pub async fn run(mut self) -> Result<(), Error> {
-        let mut why = "not in cameras.toml";
+        let mut why = Code::NotConfigured;
         loop {
             let Some(channel) = self.hub.channel(&self.camera) else {
                 let text = protocol::unknown(self.number, &self.camera, why);
@@ -144,16 +145,16 @@ impl Tile {
             let stream = channel.lane_for(rendition_request);
             if self.serving(&stream) != TileFormat::Pictures {
                 self.pass_on(channel.subscribe_units(rendition_request)).await?;
-                why = REMOVED;
+                why = Code::Removed;
                 continue;
             }
             match channel.subscribe(rendition_request) {
                 Ok(view) => {
                     self.watch(view, rendition_request).await?;
-                    why = REMOVED;
+                    why = Code::Removed;
                 }
                 Err(error) => {
-                    let condition = Condition { state: State::Connecting, why: error.to_string() };
+                    let condition = Condition { state: State::Connecting, why: error.into() };
                     if let Some(text) = self.news(&stream, &condition) {
                         self.outbox.text(text).await?;
                     }

@@ -62,28 +62,19 @@ pub struct Pixels<'a> {
 }
 
 /// Why no stamp was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// The picture is smaller than one pixel per cell, or its buffer is shorter than its size
     /// requires.
+    #[error("the picture is too small for a stamp")]
     TooSmall,
     /// The edge cells are not black and white where they should be.
+    #[error("the picture carries no stamp")]
     NoStamp,
     /// The cells were read but the checksum differs: a damaged picture.
+    #[error("the stamp's checksum does not fit")]
     Damaged,
 }
-
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::TooSmall => "the picture is too small for a stamp",
-            Self::NoStamp => "the picture carries no stamp",
-            Self::Damaged => "the stamp's checksum does not fit",
-        })
-    }
-}
-
-impl std::error::Error for Unreadable {}
 
 /// The pixels `(x, y, width, height)` that a stamp covers in a picture of this size.
 pub fn area(width: usize, height: usize) -> (usize, usize, usize, usize) {

@@ -5,7 +5,6 @@
 //! thread blocked: the kernel still accepts connections, and nothing ever answers.
 
 use std::{
-    fmt,
     net::{SocketAddr, TcpStream},
     os::fd::AsFd,
     sync::{Arc, Mutex, atomic::Ordering},
@@ -37,31 +36,14 @@ const SPOIL_EVERY: Duration = Duration::from_millis(100);
 /// Time from RTCP BYE to the end of the connections.
 const LEAVE: Duration = Duration::from_millis(300);
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("the RTSP server has no mount points")]
     Mounts,
+    #[error("cannot listen for RTSP on {address}")]
     Listen { address: SocketAddr, source: glib::Error },
-    Thread(std::io::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mounts => f.write_str("the RTSP server has no mount points"),
-            Self::Listen { address, .. } => write!(f, "cannot listen for RTSP on {address}"),
-            Self::Thread(_) => f.write_str("cannot start a thread for RTSP"),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Mounts => None,
-            Self::Listen { source, .. } => Some(source),
-            Self::Thread(source) => Some(source),
-        }
-    }
+    #[error("cannot start a thread for RTSP")]
+    Thread(#[source] std::io::Error),
 }
 
 pub struct Rtsp {

@@ -140,33 +140,18 @@ impl Media {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("{0}")]
     CommandLine(lexopt::Error),
-    File {
-        path: PathBuf,
-        source: io::Error,
-    },
+    #[error("cannot read {}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
     /// `camera` is its position on the command line, from 1.
-    Camera {
-        camera: usize,
-        complaint: String,
-    },
+    #[error("camera {camera}: {complaint}")]
+    Camera { camera: usize, complaint: String },
+    #[error("no camera: give at least one --camera or --cameras-file")]
     NoCamera,
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CommandLine(error) => write!(f, "{error}"),
-            Self::File { path, source } => write!(f, "cannot read {}: {source}", path.display()),
-            Self::Camera { camera, complaint } => write!(f, "camera {camera}: {complaint}"),
-            Self::NoCamera => f.write_str("no camera: give at least one --camera or --cameras-file"),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
 
 impl From<lexopt::Error> for Error {
     fn from(error: lexopt::Error) -> Self {

@@ -1,7 +1,5 @@
 //! One frame as a JPEG file, for the snapshot address of ONVIF.
 
-use std::fmt;
-
 use gstreamer::{self as gst, glib, prelude::*};
 use gstreamer_app::{AppSink, AppSrc};
 
@@ -10,16 +8,9 @@ use crate::stream::Stream;
 /// Timeout of encoding a frame, which normally takes some ten milliseconds.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(5);
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("no snapshot: {0}")]
 pub struct NoPicture(String);
-
-impl fmt::Display for NoPicture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no snapshot: {}", self.0)
-    }
-}
-
-impl std::error::Error for NoPicture {}
 
 impl From<glib::Error> for NoPicture {
     fn from(error: glib::Error) -> Self {

@@ -1,0 +1,165 @@
+//! The codes, and their texts in English.
+
+macro_rules! codes {
+    ($($code:ident $word:literal $english:literal)*) => {
+        /// What one part of a reason says. Its [word](Code::word) is fixed: programs rely on it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code {
+            $($code,)*
+        }
+
+        impl Code {
+            pub const ALL: &[Self] = &[$(Self::$code),*];
+
+            /// The code in the API.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$code => $word,)*
+                }
+            }
+
+            /// The text in English, with placeholders for [`fill`](super::fill).
+            pub fn english(self) -> &'static str {
+                match self {
+                    $(Self::$code => $english,)*
+                }
+            }
+        }
+    };
+}
+
+impl Code {
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.word() == word)
+    }
+}
+
+codes! {
+    // On the way.
+    Starting "starting" "starting"
+    NotNeeded "not_needed" "not open, as nobody needs it"
+    Asking "asking" "asking {host} for its stream"
+    WaitingForPicture "waiting_for_picture" "waiting for the first picture"
+    ConfigChanged "config_changed" "its configuration has changed"
+    ConnectingAgain "connecting_again" "connecting again"
+    StreamChanged "stream_changed" "the stream of the last time is no longer that of the profile"
+    OpeningNamedStream "opening_named_stream" "opening the one the camera names"
+    StandIn "stand_in" "the {shown} stream stands in for the {wanted} one, which is {state}"
+
+    // What the agent does.
+    WorkerHung "worker_hung" "its worker hung and was killed"
+    Retry "retry" "trying again in {seconds:.0} s (attempt {attempt})"
+    RetryAfterReload "retry_after_reload" "trying again in {minutes} min or after a reload"
+    RetryAtOnce "retry_at_once" "beginning again at once"
+
+    // Frames.
+    NoFrame "no_frame" "no frame for {seconds:.1} s"
+    FewFrames "few_frames" "only one frame in {seconds:.1} s arrives"
+    RaiseStallAfter "raise_stall_after" "stall_after is {seconds:.1} s and must be at least twice as long"
+    NoFirstKeyFrame "no_first_key_frame" "frames arrive, but no key frame within {seconds:.0} s"
+    SetKeyFrameInterval "set_key_frame_interval" "set the camera's key frame interval to 10 s or less"
+    NoKeyFrame "no_key_frame" "frames arrive, but no key frame for {seconds:.0} s"
+    NotDecoded "not_decoded" "frames arrive, but the decoder has given no picture for {seconds:.1} s"
+    NoPictureYet "no_picture_yet" "no picture was decoded within {seconds:.1} s"
+
+    // Opening the stream.
+    ConnectionRefused "connection_refused" "cannot connect to {host}: connection refused"
+    CannotConnect "cannot_connect" "cannot connect to {host}[: {error}]"
+    CannotResolve "cannot_resolve" "cannot find the address of {host}[: {error}]"
+    OpenTimeout "open_timeout" "the stream did not open within {seconds} s"
+    NoSteadyVideo "no_steady_video" "the camera sent no steady video within {seconds} s of calling it"
+    NoVideo "no_video" "the stream holds no video, or the camera closed the connection"
+    CameraEnded "camera_ended" "the camera ended the stream"
+    StreamEndedBecause "stream_ended_because" "the stream ended:"
+    UnsupportedCodec "unsupported_codec" "the video is encoded as \"{codec}\""
+    SetCodec "set_codec" "set the camera to H.264, H.265 or JPEG"
+    StreamLoginRefused "stream_login_refused" "the camera refused the login ({answer})"
+    CheckLogin "check_login" "check username and password"
+    NoSuchStream "no_such_stream" "the camera knows no such stream ({answer})"
+    CheckProfileOrUrl "check_profile_or_url" "check profile or url"
+    TransportRefused "transport_refused" "the camera refused the transport ({answer})"
+    OtherTransport "other_transport" "the camera answered with another transport"
+    TryOtherTransport "try_other_transport" "try the other one"
+    NoRoom "no_room" "the camera has no room for another viewer ({method}: {answer})"
+    CloseOthers "close_others" "close other programs that watch it, or raise its limit of sessions"
+    MethodRefused "method_refused" "the camera refused {method} ({answer})"
+    ForeignStreamHost "foreign_stream_host" "the camera names another host for its stream, {host}"
+    ForeignHostLogin "foreign_host_login" "that wants a login and was sent none"
+    AllowStreamHost "allow_stream_host" "if it may have the login, write stream_host = \"{host}\""
+    NoStreamNamed "no_stream_named" "the camera named no stream"
+
+    // ONVIF.
+    OnvifUnreachable "onvif_unreachable" "cannot reach the ONVIF service at {device}[: {error}]"
+    OnvifSlow "onvif_slow" "{device} did not answer {request} within {seconds} s"
+    OnvifUnfinished "onvif_unfinished" "{device} did not finish telling its stream within {seconds} s"
+    OnvifClosed "onvif_closed" "{device} closed the connection without answering {request}[: {error}]"
+    OnvifMalformed "onvif_malformed" "cannot understand the answer of {device} to {request}[: {error}]"
+    OnvifForbidden "onvif_forbidden" "{device} forbids {request} (HTTP status 403)"
+    AccountLockedOrWeak "account_locked_or_weak" "the account may be locked or lack the right"
+    OnvifStatus "onvif_status" "{device} answered {request} with HTTP status {status} and no ONVIF message"
+    CheckOnvif "check_onvif" "check that ONVIF is switched on in the camera, and its port"
+    OnvifHttpsOnly "onvif_https_only" "{device} answers {request} only by HTTPS, which is not supported for ONVIF"
+    AllowHttp "allow_http" "allow HTTP in the camera"
+    OnvifElsewhere "onvif_elsewhere" "{device} sends {request} elsewhere, to {location}"
+    CheckOnvifPort "check_onvif_port" "check the ONVIF port"
+    OnvifFault "onvif_fault" "{device} refused {request}[: {error}]"
+    LoginNeeded "login_needed" "{device} wants a login for {request}"
+    SetLogin "set_login" "set username and password"
+    UnsupportedLogin "unsupported_login"
+        "{device} asks for a login by {schemes} for {request}, which is not spoken as it does not protect the \
+         password"
+    EnableDigest "enable_digest" "switch on Digest or WS-UsernameToken in the camera"
+    LoginRefused "login_refused" "{device} refused {request} for user \"{username}\"[: {error}]"
+    RightMissing "right_missing" "the login itself is right: give the camera's user the right to see live video"
+    CheckOnvifUser "check_onvif_user" "check username and password, and that the camera has an ONVIF user of that name"
+    ClockUnknown "clock_unknown" "its clock, which it does not tell, may be wrong"
+    LockoutNear "lockout_near" "it counts failed logins and may lock the account"
+    NoSuchProfile "no_such_profile" "{device} has no media profile \"{profile}\""
+    ProfilesOffered "profiles_offered" "it offers {profiles}"
+    AmbiguousProfile "ambiguous_profile"
+        "{device} calls several profiles \"{profile}\", which may show different cameras: {profiles}"
+    WriteToken "write_token" "write the token of one as profile"
+    SeveralSources "several_sources" "{device} shows several cameras, and no profile says which"
+    NameProfile "name_profile" "name one as profile"
+    UnknownSource "unknown_source" "{device} does not say which profiles belong to one channel"
+    NameSmallProfile "name_small_profile" "name small_profile"
+    NoSmallProfile "no_small_profile" "{device} has no smaller profile of the same video source"
+    NameOrRemoveSmallProfile "name_or_remove_small_profile" "name small_profile, or remove it"
+    NoVideoProfile "no_video_profile" "{device} has no media profile with video"
+    NoStream "no_stream" "{device} has no stream for profile \"{profile}\""
+    NoStreamBecause "no_stream_because" "{device} has no stream for profile \"{profile}\":"
+    BadStreamUri "bad_stream_uri" "{device} gives an unusable stream address for profile \"{profile}\": {uri}"
+
+    // Who answers.
+    OtherDevice "other_device" "another device, or one that does not say who it is, answers at {host}"
+    OtherAnswer "other_answer" "{host} does not answer as the camera did"
+    LoginWithheld "login_withheld" "no login was sent to it"
+    TrustAddress "trust_address" "if it is the camera, write trust = \"address\""
+    SearchedJustNow "searched_just_now" "it was looked for on the network just now"
+    NotOnNetwork "not_on_network" "no device with its identity answers on the network"
+    SeveralClaimants "several_claimants" "several devices say that they are it, at {hosts}"
+    WriteIp "write_ip" "write the right ip"
+
+    // The worker.
+    WorkerStart "worker_start" "cannot start a worker[: {error}]"
+    WorkerKilled "worker_killed" "the worker was killed by {signal}[ after saying \"{last_line}\"]"
+    WorkerExited "worker_exited" "the worker exited with code {status}[ after saying \"{last_line}\"]"
+    WorkerClosed "worker_closed" "the worker closed its socket[ after saying \"{last_line}\"]"
+    WorkerNonsense "worker_nonsense" "the worker sent nonsense[: {error}]"
+    WorkerUnresponsive "worker_unresponsive" "the worker takes no messages"
+    WorkerMemory "worker_memory" "the worker takes {used} MiB of memory, more than the {limit} MiB it may"
+    MemoryFull "memory_full" "no memory for one more worker: agent and workers hold {used} of {limit} MiB"
+    MemoryShort "memory_short"
+        "its worker was the largest, with {worker} MiB, when memory ran short: agent and workers hold {used} of \
+         {limit} MiB"
+    SeeTotalMemory "see_total_memory" "see total_memory below [limits]"
+
+    // The wall.
+    NotConfigured "not_configured" "not in cameras.toml"
+    Removed "removed" "no longer in the configuration"
+    TooManyRenditions "too_many_renditions"
+        "{limit} different sizes, qualities and rates of this camera are being watched, as many as `renditions` \
+         below [limits] allows"
+    AskForOneOfThem "ask_for_one_of_them" "ask for one of them, try again later, or raise it"
+    Text "text" "{text}"
+}
