@@ -1,12 +1,16 @@
-//! Lines of text in OpenCV's stroke fonts (Hershey's), which have only ASCII characters.
+//! Lines of text, measured and wrapped before they are drawn.
 
-use opencv::{
-    core::{Mat, Point, Scalar},
-    imgproc,
+use super::{
+    canvas::{Canvas, Colour},
+    font,
 };
 
 /// Maximum length of a text, in characters; longer texts are cut before anything is measured.
 const MAX_LEN: usize = 400;
+
+/// Height of a capital in ems: the font's H has 0.73. Chinese characters are about 0.2 em higher
+/// and lower together, for which the space between lines has room.
+const CAPITAL: f32 = 0.73;
 
 /// How heavy the strokes are.
 #[derive(Clone, Copy)]
@@ -16,52 +20,39 @@ pub(super) enum Style {
 }
 
 impl Style {
-    /// Stroke width as a fraction of the height of capitals.
-    fn weight(self) -> f64 {
+    /// By how much strokes are thickened, as a fraction of the em: the font has one weight.
+    fn thickening(self) -> f32 {
         match self {
-            Self::Plain => 0.10,
-            Self::Bold => 0.17,
+            Self::Plain => 0.0,
+            Self::Bold => 0.05,
         }
     }
-
-    /// Stroke width in pixels, for capitals of `height`.
-    fn stroke(self, height: i32) -> i32 {
-        #[expect(clippy::cast_possible_truncation, reason = "heights are a few thousand pixels")]
-        let stroke = (f64::from(height) * self.weight()).round() as i32;
-        stroke.max(1)
-    }
 }
-
-const FONT: i32 = imgproc::FONT_HERSHEY_SIMPLEX;
-
-/// The height of capitals in the font at scale 1, in pixels (measured: a drawn H is 21 high).
-const CAPITAL: f64 = 21.0;
 
 /// One line, ready to be drawn.
 pub(super) struct Text {
     text: String,
-    scale: f64,
-    stroke: i32,
+    style: Style,
+    em: f32,
     width: i32,
     height: i32,
 }
 
 impl Text {
-    fn new(text: &str, style: Style, height: i32) -> opencv::Result<Self> {
-        let stroke = style.stroke(height);
-        // The stroke extends by half its width above and below.
-        let scale = f64::from((height - stroke).max(1)) / CAPITAL;
-        let size = imgproc::get_text_size(text, FONT, scale, stroke, &mut 0)?;
-        Ok(Self { text: text.to_owned(), scale, stroke, width: size.width, height })
+    fn new(text: &str, style: Style, height: i32) -> Self {
+        let em = em(height);
+        let width = text.chars().map(|c| advance(c, style, em)).sum::<f32>();
+        #[expect(clippy::cast_possible_truncation, reason = "a cut text is at most some 100,000 pixels wide")]
+        Self { text: text.to_owned(), style, em, width: width.ceil() as i32, height }
     }
 
     /// `text` with capitals of `height`, or smaller if it would be wider than `width`.
-    pub(super) fn fitted(text: &str, style: Style, height: i32, width: i32) -> opencv::Result<Self> {
+    pub(super) fn fitted(text: &str, style: Style, height: i32, width: i32) -> Self {
         let mut height = height.max(1);
         loop {
-            let fitted = Self::new(text, style, height)?;
+            let fitted = Self::new(text, style, height);
             if fitted.width <= width || height == 1 {
-                return Ok(fitted);
+                return fitted;
             }
             // The width is proportional to the height, except for rounding.
             height = (height * width.max(1) / fitted.width).clamp(1, height - 1);
@@ -72,146 +63,164 @@ impl Text {
         self.width
     }
 
-    /// The height of its capitals, strokes included; descenders extend below.
+    /// The height of its capitals; descenders extend below.
     pub(super) fn height(&self) -> i32 {
         self.height
     }
 
-    /// Draws the line with `corner` as the upper left corner of its capitals.
-    pub(super) fn draw(&self, mat: &mut Mat, corner: Point, colour: Scalar) -> opencv::Result<()> {
-        let origin = Point::new(corner.x, corner.y + self.height - self.stroke / 2);
-        imgproc::put_text(mat, &self.text, origin, FONT, self.scale, colour, self.stroke, imgproc::LINE_AA, false)
+    /// Draws the line with `(x, y)` as the upper left corner of its capitals.
+    #[expect(clippy::cast_precision_loss, reason = "positions are a few thousand pixels")]
+    pub(super) fn draw(&self, canvas: &mut Canvas, x: i32, y: i32, colour: Colour) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few pixels")]
+        let thickening = (self.style.thickening() * self.em).round() as usize;
+        let baseline = (y + self.height) as f32;
+        let mut pen = x as f32;
+        for character in self.text.chars() {
+            if let Some(glyph) = font::outline(character, self.em, pen, baseline) {
+                canvas.glyph(&glyph, thickening, colour);
+            }
+            pen += advance(character, self.style, self.em);
+        }
     }
+}
+
+/// The em of letters with capitals of `height`, in pixels.
+#[expect(clippy::cast_precision_loss, reason = "heights are a few thousand pixels")]
+fn em(height: i32) -> f32 {
+    height.max(1) as f32 / CAPITAL
+}
+
+/// The width of `character`, thickening included.
+fn advance(character: char, style: Style, em: f32) -> f32 {
+    font::advance(character, em) + style.thickening() * em
 }
 
 /// `text` in at most `most` lines of `width`, with capitals of `height`; the last line ends in
-/// `...` if not all of it fits.
-pub(super) fn wrapped(text: &str, style: Style, height: i32, width: i32, most: usize) -> opencv::Result<Vec<Text>> {
-    let fits = |line: &str| Text::new(line, style, height).map(|text| text.width <= width);
-    let mut lines: Vec<String> = Vec::new();
+/// `…` if not all of it fits. Lines break at blanks, and anywhere between Chinese characters. A word
+/// that is wider than a line is cut.
+#[expect(clippy::cast_precision_loss, reason = "widths are a few thousand pixels")]
+pub(super) fn wrapped(text: &str, style: Style, height: i32, width: i32, most: usize) -> Vec<Text> {
+    let (em, width) = (em(height), width as f32);
+    let measure = |text: &str| text.chars().map(|c| advance(c, style, em)).sum::<f32>();
+    let (blank, mark) = (advance(' ', style, em), advance('…', style, em));
+    let mut lines: Vec<(String, f32)> = Vec::new();
     let mut cut = false;
-    for word in text.split_whitespace().filter(|_| most > 0) {
-        let longer = lines.last().map(|line| format!("{line} {word}"));
-        match longer {
-            Some(longer) if fits(&longer)? => *lines.last_mut().expect("it was just read") = longer,
-            _ if lines.len() == most => {
+    for (is_word, piece) in pieces(text).filter(|_| most > 0) {
+        let (gap, own) = (if is_word { blank } else { 0.0 }, measure(piece));
+        let full = lines.len() == most;
+        match lines.last_mut() {
+            Some((line, used)) if *used + gap + own <= width => {
+                line.push_str(if is_word { " " } else { "" });
+                line.push_str(piece);
+                *used += gap + own;
+            }
+            _ if full => {
                 cut = true;
                 break;
             }
-            _ => lines.push(word.to_owned()),
+            _ => lines.push((piece.to_owned(), own)),
         }
     }
-    let mut texts = Vec::new();
     let last = lines.len().saturating_sub(1);
-    for (index, mut line) in lines.into_iter().enumerate() {
-        let mut marked = if cut && index == last { format!("{line}...") } else { line.clone() };
-        while !fits(&marked)? && line.pop().is_some() {
-            marked = format!("{}...", line.trim_end());
+    let marked = lines.into_iter().enumerate().map(|(index, (mut line, mut used))| {
+        if used > width || cut && index == last {
+            while used + mark > width {
+                let Some(character) = line.pop() else { break };
+                used -= advance(character, style, em);
+            }
+            line.truncate(line.trim_end().len());
+            line.push('…');
         }
-        texts.push(Text::new(&marked, style, height)?);
-    }
-    Ok(texts)
+        Text::new(&line, style, height)
+    });
+    marked.collect()
 }
 
-/// `text` in ASCII, if similar ASCII characters exist; `None` if letters would be missing or
+/// The parts of `text` between which a line may break, and whether a blank stands before each.
+fn pieces(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    text.split_whitespace().flat_map(|word| {
+        let mut breaks: Vec<usize> = vec![0];
+        let mut before = None;
+        for (at, character) in word.char_indices() {
+            let between = before.is_some_and(|before| is_ideograph(before) && is_ideograph(character));
+            if between {
+                breaks.push(at);
+            }
+            before = Some(character);
+        }
+        breaks.push(word.len());
+        let parts: Vec<(bool, &str)> = breaks.windows(2).map(|ends| (ends[0] == 0, &word[ends[0]..ends[1]])).collect();
+        parts
+    })
+}
+
+/// Characters of Chinese and Japanese between which a line may break.
+fn is_ideograph(character: char) -> bool {
+    matches!(character, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
+}
+
+/// `text` without control characters and what no font has; `None` if letters would be missing or
 /// nothing would be left.
-pub(super) fn ascii(text: &str) -> Option<String> {
-    let ascii = text.chars().take(MAX_LEN).map(replaced).collect::<Option<String>>()?;
-    (!ascii.trim().is_empty()).then_some(ascii)
+pub(super) fn readable(text: &str) -> Option<String> {
+    let text = blanked(text);
+    (!text.trim().is_empty() && text.chars().all(font::has)).then_some(text)
 }
 
-/// `text` in ASCII, with `?` for characters without a similar one.
-pub(super) fn ascii_or_marks(text: &str) -> String {
-    text.chars().take(MAX_LEN).map(|c| replaced(c).unwrap_or_else(|| "?".into())).collect()
+/// `text` without control characters, with `?` for what no font has.
+pub(super) fn readable_or_marks(text: &str) -> String {
+    blanked(text).chars().map(|c| if font::has(c) { c } else { '?' }).collect()
 }
 
-/// The ASCII replacement for `c`.
-fn replaced(c: char) -> Option<String> {
-    let likeness = match c {
-        ' '..='~' => return Some(c.to_string()),
-        c if c.is_whitespace() => " ",
-        '‘' | '’' | '‚' | '′' => "'",
-        '“' | '”' | '„' | '«' | '»' | '″' => "\"",
-        '‐' | '‑' | '‒' | '–' | '—' | '−' => "-",
-        '…' => "...",
-        '·' | '•' => "*",
-        '×' => "x",
-        '→' => "->",
-        '°' => "deg",
-        'À' | 'Á' | 'Â' | 'Ã' | 'Å' | 'Ą' => "A",
-        'à' | 'á' | 'â' | 'ã' | 'å' | 'ą' => "a",
-        'Ä' | 'Æ' => "Ae",
-        'ä' | 'æ' => "ae",
-        'Ç' | 'Ć' | 'Č' => "C",
-        'ç' | 'ć' | 'č' => "c",
-        'È' | 'É' | 'Ê' | 'Ë' | 'Ę' | 'Ě' => "E",
-        'è' | 'é' | 'ê' | 'ë' | 'ę' | 'ě' => "e",
-        'Ì' | 'Í' | 'Î' | 'Ï' => "I",
-        'ì' | 'í' | 'î' | 'ï' => "i",
-        'Ł' => "L",
-        'ł' => "l",
-        'Ñ' | 'Ń' => "N",
-        'ñ' | 'ń' => "n",
-        'Ò' | 'Ó' | 'Ô' | 'Õ' => "O",
-        'ò' | 'ó' | 'ô' | 'õ' => "o",
-        'Ö' | 'Ø' | 'Œ' => "Oe",
-        'ö' | 'ø' | 'œ' => "oe",
-        'Ř' => "R",
-        'ř' => "r",
-        'Ś' | 'Š' => "S",
-        'ś' | 'š' => "s",
-        'ß' => "ss",
-        'Ù' | 'Ú' | 'Û' => "U",
-        'ù' | 'ú' | 'û' => "u",
-        'Ü' => "Ue",
-        'ü' => "ue",
-        'Ý' => "Y",
-        'ý' | 'ÿ' => "y",
-        'Ź' | 'Ż' | 'Ž' => "Z",
-        'ź' | 'ż' | 'ž' => "z",
-        _ => return None,
-    };
-    Some(likeness.to_owned())
+/// `text`, cut to [`MAX_LEN`] characters, with blanks for white space and without controls. Marks
+/// that change the direction of text are controls too.
+fn blanked(text: &str) -> String {
+    let is_mark = |c: &char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+    text.chars()
+        .take(MAX_LEN)
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| !c.is_control() && !is_mark(c))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn western_european_names_are_spelled_in_ascii() {
-        assert_eq!(ascii("Tür – Café “Größe”…").as_deref(), Some("Tuer - Cafe \"Groesse\"..."));
+    fn lines(text: &str, width: i32, most: usize) -> Vec<String> {
+        wrapped(text, Style::Plain, 20, width, most).into_iter().map(|line| line.text).collect()
     }
 
     #[test]
-    fn names_in_other_scripts_are_given_up() {
-        for name in ["大門", "Вход", "gate 門", "", "  ", "\u{0}"] {
-            assert_eq!(ascii(name), None, "{name:?}");
-        }
-        assert_eq!(ascii_or_marks("profile \"門\" — no"), "profile \"?\" - no");
+    fn text_is_wrapped_at_blanks_and_its_end_is_marked() {
+        let width = Text::new("no route to", Style::Plain, 20).width();
+        assert_eq!(lines("no route to host", width, 4), ["no route to", "host"]);
+        assert_eq!(lines("", width, 4), [""; 0]);
+        assert_eq!(lines("no route to host", width, 0), [""; 0]);
+        let cut = lines("no route to host", width, 1);
+        assert!(cut.len() == 1 && cut[0].starts_with("no r") && cut[0].ends_with('…'), "{cut:?}");
+        assert!(lines(&"x".repeat(300), width, 2)[0].ends_with('…'));
     }
 
     #[test]
-    fn fitted_text_is_never_wider_than_its_place() {
-        for (height, width) in [(100, 50), (7, 300), (500, 1000), (1, 1), (3, 0)] {
-            let text = Text::fitted("NO LIVE PICTURE", Style::Bold, height, width).unwrap();
-            assert!(text.width() <= width.max(60) && text.height() <= height, "{height} {width}");
-        }
+    fn chinese_is_wrapped_between_characters() {
+        let width = Text::new("地下停車場", Style::Plain, 20).width();
+        assert_eq!(lines("地下停車場出入口", width, 2), ["地下停車場", "出入口"]);
+        assert_eq!(lines("gate 大門", 10_000, 2), ["gate 大門"]);
     }
 
     #[test]
-    fn long_text_is_wrapped_and_its_cut_is_marked() {
-        let lines = wrapped(&"word ".repeat(100), Style::Plain, 20, 300, 3).unwrap();
-        assert_eq!(lines.len(), 3);
-        assert!(lines.iter().all(|line| line.width() <= 300));
-        assert!(lines[2].text.ends_with("...") && !lines[1].text.ends_with("..."));
-        assert_eq!(wrapped("two words", Style::Plain, 20, 300, 3).unwrap().len(), 1);
-        assert_eq!(wrapped(" ", Style::Plain, 20, 300, 3).unwrap().len(), 0);
+    fn too_wide_text_gets_smaller_letters() {
+        let text = Text::fitted("ACCESS DENIED", Style::Bold, 100, 300);
+        assert!(text.width() <= 300 && text.height() < 100 && text.height() > 10);
+        assert_eq!(Text::fitted("OFFLINE", Style::Bold, 20, 10_000).height(), 20);
     }
 
     #[test]
-    fn single_word_that_is_too_long_is_cut() {
-        let lines = wrapped(&"w".repeat(400), Style::Plain, 20, 300, 3).unwrap();
-        assert!(lines.len() == 1 && lines[0].width() <= 300 && lines[0].text.ends_with("..."));
+    fn text_keeps_what_can_be_read() {
+        assert_eq!(readable("大門\t1\u{202e}\0").as_deref(), Some("大門 1"));
+        assert_eq!(readable(" \n"), None);
+        assert_eq!(readable("\u{10ffff}"), None);
+        assert_eq!(readable_or_marks("a\u{10ffff}b"), "a?b");
+        assert_eq!(readable_or_marks(&"x".repeat(1000)).len(), MAX_LEN);
     }
 }

@@ -29,6 +29,7 @@ use CrateRule::{AllBut, Only};
 /// `camera` and `media` need only the standard library. Only the worker uses the decoders, and it
 /// uses nothing asynchronous.
 const CRATES: &[(&str, CrateRule)] = &[
+    ("ab_glyph", Only(&["card"])),
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
@@ -38,12 +39,13 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("getrandom", AllBut(&["camera", "media", "log"])),
     ("http_types", Only(&["web"])),
     ("httparse", Only(&["http_client", "discovery", "web"])),
+    ("jpeg_encoder", Only(&["card"])),
     ("lexopt", Only(&["command", "main"])),
     ("log", AllBut(&["camera", "media"])),
     ("md5", Only(&["onvif"])),
     ("multiversion", Only(&["worker"])),
     ("nix", Only(&["proc", "sys", "worker_host", "worker", "discovery", "agent", "command"])),
-    ("opencv", Only(&["worker", "card"])),
+    ("opencv", Only(&["worker"])),
     ("percent_encoding", Only(&["camera", "uri"])),
     ("proc_macro2", Only(&[])),
     ("quick_xml", Only(&["xml"])),
@@ -63,6 +65,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("toml", Only(&["config"])),
     ("turbojpeg", Only(&["worker"])),
     ("unicode_width", Only(&["command"])),
+    ("zune_jpeg", Only(&[])),
 ];
 
 /// Maximum lines of a file, without its tests. A file is about one noun; a longer one is probably
