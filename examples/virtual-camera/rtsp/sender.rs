@@ -1,0 +1,188 @@
+//! The sender of one track to one client: numbers the packets and puts them on their way.
+
+use std::{
+    net::{SocketAddr, UdpSocket},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::outbox::Outbox;
+use crate::{
+    camera::Camera,
+    feed::{Kind, Unit},
+    habits::chance,
+    rtp::{HEADER, Header, rtcp},
+};
+
+/// The way of the packets.
+pub enum Way {
+    /// Over the RTSP connection, on these channels.
+    Tcp {
+        outbox: Arc<Outbox>,
+        rtp: u8,
+        rtcp: u8,
+    },
+    Udp {
+        rtp: UdpSocket,
+        rtcp: UdpSocket,
+        to: SocketAddr,
+        reports_to: SocketAddr,
+    },
+}
+
+pub struct Sender {
+    pub kind: Kind,
+    pub payload_type: u8,
+    pub ssrc: u32,
+    /// The time stamp at the beginning of the feed's clock.
+    base: u32,
+    pub way: Way,
+    state: Mutex<State>,
+}
+
+struct State {
+    sequence: u16,
+    /// Frames that build upon earlier ones do not pass.
+    waits_for_key: bool,
+    /// Nothing passes until then.
+    silent_until: Option<Instant>,
+    packets: u32,
+    octets: u32,
+    reported: Option<Instant>,
+}
+
+impl Sender {
+    pub fn new(kind: Kind, payload_type: u8, way: Way) -> Self {
+        let random = || getrandom::u32().expect("the system has random numbers");
+        let state = State {
+            sequence: random() as u16,
+            waits_for_key: kind == Kind::Video,
+            silent_until: None,
+            packets: 0,
+            octets: 0,
+            reported: None,
+        };
+        Self { kind, payload_type, ssrc: random(), base: random(), way, state: Mutex::new(state) }
+    }
+
+    /// Begins with the next key frame, `later` than now.
+    pub fn await_start(&self, later: Duration) {
+        let mut state = self.lock();
+        state.waits_for_key = self.kind == Kind::Video;
+        state.silent_until = (!later.is_zero()).then(|| Instant::now() + later);
+    }
+
+    /// The number of the next packet.
+    pub fn sequence(&self) -> u16 {
+        self.lock().sequence
+    }
+
+    /// The time stamp of `at`, on the feed's clock.
+    pub fn timestamp(&self, at: Duration) -> u32 {
+        let ticks = at.as_nanos() * u128::from(self.kind.clock()) / 1_000_000_000;
+        // Time stamps have 32 bits and wrap around.
+        self.base.wrapping_add(ticks as u32)
+    }
+
+    pub fn send(&self, unit: &Unit, camera: &Camera) {
+        let (faults, habits) = (camera.faults(), camera.habits());
+        let mut state = self.lock();
+        if state.silent_until.is_some_and(|until| until > Instant::now()) {
+            return;
+        }
+        if state.waits_for_key && !unit.is_key && !faults.no_key_frames {
+            return;
+        }
+        state.waits_for_key = false;
+        let jumped = (faults.jumped_s * i64::from(self.kind.clock())) as u32;
+        let timestamp = self.timestamp(unit.at).wrapping_add(jumped);
+        let mut packets = Vec::with_capacity(unit.payloads.len());
+        let is_lost = chance(habits.lost_units);
+        for payload in &unit.payloads {
+            let header = Header {
+                payload_type: self.payload_type,
+                marker: payload.marker && !habits.no_marker,
+                sequence: state.sequence,
+                timestamp,
+                ssrc: self.ssrc,
+            };
+            state.sequence = state.sequence.wrapping_add(1);
+            if is_lost || chance(habits.lost_packets) {
+                continue;
+            }
+            let copies = if chance(habits.double_packets) { 2 } else { 1 };
+            (0..copies).for_each(|_| packets.push((header.bytes(), &payload.bytes[..])));
+        }
+        state.packets = state.packets.wrapping_add(packets.len() as u32);
+        let octets: usize = packets.iter().map(|(_, payload)| payload.len()).sum();
+        state.octets = state.octets.wrapping_add(octets as u32);
+        if !self.put(&packets) {
+            // The numbers of the packets that had no room are missing, as on cameras.
+            state.waits_for_key = self.kind == Kind::Video;
+        }
+    }
+
+    /// Whether there was room for the packets.
+    fn put(&self, packets: &[([u8; HEADER], &[u8])]) -> bool {
+        match &self.way {
+            Way::Tcp { outbox, rtp, .. } => {
+                let length: usize = packets.iter().map(|(_, payload)| 4 + HEADER + payload.len()).sum();
+                let mut bytes = Vec::with_capacity(length);
+                for (header, payload) in packets {
+                    bytes.extend(frame(*rtp, HEADER + payload.len()));
+                    bytes.extend_from_slice(header);
+                    bytes.extend_from_slice(payload);
+                }
+                bytes.is_empty() || outbox.offer(bytes)
+            }
+            Way::Udp { rtp, to, .. } => {
+                for (header, payload) in packets {
+                    // A client that is gone is not noticed here, but by its silence.
+                    let _ = rtp.send_to(&[&header[..], payload].concat(), to);
+                }
+                true
+            }
+        }
+    }
+
+    /// Sends a report if none was sent for `interval`, or a goodbye. `now` is the feed's clock.
+    pub fn report(&self, now: Duration, interval: Duration, bye: bool) {
+        let mut state = self.lock();
+        if !bye && (state.packets == 0 || state.reported.is_some_and(|last| last.elapsed() < interval)) {
+            return;
+        }
+        state.reported = Some(Instant::now());
+        let timestamp = self.timestamp(now);
+        let sent = rtcp::Sent { ssrc: self.ssrc, timestamp, packets: state.packets, octets: state.octets };
+        let bytes = rtcp::report(sent, SystemTime::now(), bye);
+        match &self.way {
+            Way::Tcp { outbox, rtcp, .. } => outbox.push([&frame(*rtcp, bytes.len())[..], &bytes].concat()),
+            Way::Udp { rtcp, reports_to, .. } => {
+                let _ = rtcp.send_to(&bytes, reports_to);
+            }
+        }
+    }
+
+    /// Whether receiver reports have arrived by UDP since the last call.
+    pub fn has_heard(&self) -> bool {
+        let Way::Udp { rtp, rtcp, .. } = &self.way else { return false };
+        let mut heard = false;
+        for socket in [rtp, rtcp] {
+            // Both never block.
+            while socket.recv(&mut [0; 1500]).is_ok() {
+                heard = true;
+            }
+        }
+        heard
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The header of an interleaved packet.
+fn frame(channel: u8, length: usize) -> [u8; 4] {
+    let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+    [b'$', channel, high, low]
+}
