@@ -10,6 +10,8 @@ mod sdp;
 pub mod sender;
 mod server;
 mod session;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 use std::{fmt, io, net::SocketAddr, sync::Arc};

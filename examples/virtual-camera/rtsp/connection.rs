@@ -28,6 +28,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// A frozen thread looks at the faults this often even if nothing wakes it.
 const FROZEN_NAP: Duration = Duration::from_secs(5);
 
+/// Time for packets that come before the answer to PLAY.
+const EARLY: Duration = Duration::from_millis(200);
+
 /// The header of an interleaved packet on channel 0 with this length.
 const TRICKLE: [u8; 4] = [b'$', 0, 0x05, 0x78];
 const TRICKLE_LENGTH: usize = 4 + 0x578;
@@ -127,8 +130,9 @@ impl Connection {
                 session.play();
             }
         };
-        if habits.early_packets {
+        if habits.early_packets && begins.is_some() {
             play();
+            thread::sleep(EARLY);
         }
         if !(habits.no_keepalive_answers && keeps_alive && is_playing) {
             self.outbox.push(answer.bytes(request.header("cseq"), &habits));

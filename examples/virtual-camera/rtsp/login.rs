@@ -72,3 +72,73 @@ impl Login {
         &self.nonces[at].1
     }
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtsp::tests::{camera, request};
+
+    /// The parameters of a challenge, its nonce for example.
+    fn of(challenge: &str, name: &str) -> String {
+        parameters(challenge).unwrap().remove(name).unwrap_or_default()
+    }
+
+    fn proof(challenge: &str, user: &str, response: &str) -> String {
+        format!(
+            "Digest username=\"{user}\", realm=\"{}\", nonce=\"{}\", uri=\"rtsp://h/main\", response=\"{response}\"",
+            of(challenge, "realm"),
+            of(challenge, "nonce"),
+        )
+    }
+
+    #[test]
+    fn each_habit_has_its_challenges_and_keeps_its_nonce() {
+        for (habit, kinds) in [
+            ("none", vec!["Digest"]),
+            ("digest=md5", vec!["Digest MD5"]),
+            ("digest=sha-256", vec!["Digest SHA-256", "Digest MD5"]),
+            ("digest=sha-256-only", vec!["Digest SHA-256"]),
+            ("digest=basic", vec!["Basic"]),
+            ("digest=basic-first", vec!["Basic", "Digest"]),
+        ] {
+            let camera = camera(&format!("user=viewer pass=right habits={habit}"));
+            let mut login = Login::default();
+            let mut challenged = || login.check(&camera, &request("DESCRIBE", "")).unwrap_err();
+            let challenges = challenged();
+            assert_eq!(challenges, challenged(), "{habit}");
+            let kind = |challenge: &String| match parameters(challenge) {
+                Some(given) if given.contains_key("algorithm") => format!("Digest {}", given["algorithm"]),
+                Some(_) => "Digest".into(),
+                None => "Basic".into(),
+            };
+            assert_eq!(challenges.iter().map(kind).collect::<Vec<_>>(), kinds, "{habit}");
+        }
+    }
+
+    #[test]
+    fn wrong_passwords_are_refused_and_counted() {
+        let camera = camera("user=viewer pass=right");
+        let mut login = Login::default();
+        let challenge = login.check(&camera, &request("DESCRIBE", "")).unwrap_err().remove(0);
+        let failed = || camera.counters.failed_logins.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(failed(), 0, "no proof is no wrong one");
+        let wrong = [proof(&challenge, "viewer", "00"), "Basic dmlld2VyOnJpZ2h0".into(), "Digest".into()];
+        for (n, wrong) in wrong.iter().enumerate() {
+            let request = request("DESCRIBE", &format!("Authorization: {wrong}\r\n"));
+            assert!(login.check(&camera, &request).is_err(), "{wrong}");
+            assert_eq!(failed(), n as u64 + 1);
+        }
+    }
+
+    #[test]
+    fn right_passwords_are_accepted_unless_every_login_is_refused() {
+        let basic = camera("user=viewer pass=right habits=digest=basic");
+        let request = request("DESCRIBE", "Authorization: Basic dmlld2VyOnJpZ2h0\r\n");
+        assert_eq!(Login::default().check(&basic, &request), Ok(()));
+        let open = camera("");
+        assert_eq!(Login::default().check(&open, &request), Ok(()));
+        for camera in [basic, open] {
+            camera.change_faults(|faults| faults.wrong_password = true);
+            assert!(Login::default().check(&camera, &request).is_err());
+        }
+    }
+}

@@ -72,14 +72,12 @@ type Outcome = Result<Answer, u16>;
 impl Context<'_> {
     /// The stream of the request, and the track if it names one.
     fn feed(&self) -> Result<(&Arc<Feed>, Option<usize>), u16> {
+        // A control is put behind the whole URL, also behind a query.
+        let last = self.url().rsplit('/').next().unwrap_or_default();
+        let track = (0..2).find(|number| sdp::control(*number) == last);
         let path = self.request.path();
-        let mut parts = path.trim_start_matches('/').split('/');
-        let stream = parts.next().unwrap_or_default();
+        let stream = track.and_then(|_| path.strip_suffix(last)).unwrap_or(path).trim_matches('/');
         let feed = self.server.feeds.iter().find(|feed| feed.stream.name() == stream).ok_or(404_u16)?;
-        let track = match parts.next() {
-            None => None,
-            Some(track) => Some((0..2).find(|number| sdp::control(*number) == track).ok_or(404_u16)?),
-        };
         Ok((feed, track))
     }
 

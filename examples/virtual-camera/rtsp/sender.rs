@@ -186,3 +186,72 @@ fn frame(channel: u8, length: usize) -> [u8; 4] {
     let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
     [b'$', channel, high, low]
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{rtp::Payload, rtsp::tests::camera};
+
+    fn unit(is_key: bool, count: usize) -> Unit {
+        let payloads = vec![Payload { bytes: vec![7; 10], marker: true }; count];
+        Unit { kind: Kind::Video, is_key, at: Duration::from_secs(1), payloads }
+    }
+
+    fn sender() -> (Arc<Outbox>, Sender) {
+        let outbox = Arc::new(Outbox::default());
+        let way = Way::Tcp { outbox: Arc::clone(&outbox), rtp: 2, rtcp: 3 };
+        (outbox, Sender::new(Kind::Video, 96, way))
+    }
+
+    /// The sequence numbers of the packets sent until now; the outbox is closed then.
+    fn numbers(outbox: &Outbox) -> Vec<u16> {
+        outbox.close();
+        let bytes: Vec<u8> = std::iter::from_fn(|| outbox.next()).flatten().collect();
+        assert!(bytes.chunks(26).all(|packet| packet[..4] == [b'$', 2, 0, 22]));
+        bytes.chunks(26).map(|packet| u16::from_be_bytes([packet[6], packet[7]])).collect()
+    }
+
+    #[test]
+    fn first_unit_is_a_key_frame_and_numbers_go_on() {
+        let (camera, (outbox, sender)) = (camera(""), sender());
+        let first = sender.sequence();
+        for unit in [unit(false, 1), unit(true, 2), unit(false, 1)] {
+            sender.send(&unit, &camera);
+        }
+        assert_eq!(numbers(&outbox), [0, 1, 2].map(|n| first.wrapping_add(n)));
+    }
+
+    #[test]
+    fn lost_units_leave_a_gap_and_double_packets_do_not() {
+        let (lossy, double, (outbox, sender)) =
+            (camera("habits=lose-units=1000"), camera("habits=double-packets=1000"), sender());
+        let first = sender.sequence();
+        sender.send(&unit(true, 3), &lossy);
+        sender.send(&unit(false, 1), &double);
+        assert_eq!(numbers(&outbox), [3, 3].map(|n| first.wrapping_add(n)));
+    }
+
+    #[test]
+    fn time_stamps_jump_and_those_of_reports_do_not() {
+        let (camera, (outbox, sender)) = (camera(""), sender());
+        let stamp = sender.timestamp(Duration::from_secs(1));
+        assert_eq!(stamp, sender.timestamp(Duration::ZERO).wrapping_add(90_000));
+        camera.change_faults(|faults| faults.jumped_s = -1);
+        sender.send(&unit(true, 1), &camera);
+        let packet = outbox.next().unwrap();
+        assert_eq!(packet[8..12], stamp.wrapping_sub(90_000).to_be_bytes());
+        sender.report(Duration::from_secs(1), Duration::ZERO, false);
+        let report = outbox.next().unwrap();
+        assert_eq!((&report[..2], &report[20..24]), (&b"$\x03"[..], &stamp.to_be_bytes()[..]));
+    }
+
+    #[test]
+    fn player_that_does_not_read_gets_a_key_frame_next() {
+        let (camera, (outbox, sender)) = (camera(""), sender());
+        sender.send(&unit(true, 50_000), &camera);
+        sender.send(&unit(true, 1), &camera);
+        drop(outbox.next());
+        sender.send(&unit(false, 1), &camera);
+        sender.send(&unit(true, 1), &camera);
+        assert_eq!(numbers(&outbox).len(), 1);
+    }
+}
