@@ -8,9 +8,11 @@ use std::time::Duration;
 /// The names of all habits, as listed in the error for an unknown one.
 pub const WORDS: &str = "slow-answers=MS, slow-describe=MS, slow-start=MS, no-options, no-get-parameter, no-keepalive-answers, \
      no-reason, odd-headers, no-cseq, no-content-base, no-rtp-info, no-sprop, no-framerate, no-reports, no-tcp, no-udp, \
-     absolute-control, close-after-401, early-packets, session-timeout=S, digest=md5|sha-256|sha-256-only|basic|basic-first, \
-     payload-type=N-in-packets-while-N-in-sdp, wrong-ssrc, no-marker, marker-on-sets, packet-size=BYTES, \
-     lose-units=PERMILLE, lose-packets=PERMILLE, double-packets=PERMILLE or none";
+     absolute-control, close-after-401, early-packets, plain-transport, no-server-port, crlf-before-answers, \
+     foreign-channel, camera-asks, session-timeout=S, digest=md5|sha-256|sha-256-only|basic|basic-first, \
+     payload-type=N-in-packets-while-N-in-sdp, wrong-ssrc, no-marker, marker-on-sets, start-codes-inside, packet-size=BYTES, \
+     lose-units=PERMILLE, lose-packets=PERMILLE, double-packets=PERMILLE, \
+     garbage-between=PERMILLE or none";
 
 /// What the RTSP server asks of a login.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +65,15 @@ pub struct Habits {
     pub close_after_401: bool,
     /// The first packets come before the answer to PLAY.
     pub early_packets: bool,
+    /// The `Transport` of an answer does not say TCP, though it is.
+    pub plain_transport: bool,
+    /// The `Transport` of an answer does not say the camera's UDP ports.
+    pub no_server_port: bool,
+    pub crlf_before_answers: bool,
+    /// Interleaved packets also come on a channel that nobody has set up.
+    pub foreign_channel: bool,
+    /// The camera sends OPTIONS to the client.
+    pub camera_asks: bool,
     /// Announced in the `Session` header, and kept; 60 without this habit.
     pub session_timeout_s: Option<u64>,
     pub challenge: Challenge,
@@ -74,6 +85,8 @@ pub struct Habits {
     pub no_marker: bool,
     /// Packets of parameter sets have a marker too.
     pub marker_on_sets: bool,
+    /// A key frame and its parameter sets are one NAL unit, with start codes inside.
+    pub start_codes_inside: bool,
     /// Maximum length of a payload; larger than an Ethernet frame is meant for TCP.
     pub packet_size: Option<u16>,
     /// Shares of access units and packets that are lost, and of packets that are sent twice, in
@@ -81,6 +94,8 @@ pub struct Habits {
     pub lost_units: u16,
     pub lost_packets: u16,
     pub double_packets: u16,
+    /// Share of access units, in permille, that come behind some bytes that are nothing, over TCP.
+    pub garbage_between: u16,
 }
 
 impl Habits {
@@ -106,6 +121,7 @@ impl Habits {
             "packet-size" => self.packet_size = Some(number(value, 100..=65_000)?),
             "lose-units" => self.lost_units = permille()?,
             "lose-packets" => self.lost_packets = permille()?,
+            "garbage-between" => self.garbage_between = permille()?,
             "double-packets" => self.double_packets = permille()?,
             "payload-type" => self.payload_types = Some(payload_types(value?)?),
             "digest" => {
@@ -142,6 +158,12 @@ impl Habits {
             "absolute-control" => &mut self.absolute_control,
             "close-after-401" => &mut self.close_after_401,
             "early-packets" => &mut self.early_packets,
+            "plain-transport" => &mut self.plain_transport,
+            "no-server-port" => &mut self.no_server_port,
+            "crlf-before-answers" => &mut self.crlf_before_answers,
+            "foreign-channel" => &mut self.foreign_channel,
+            "camera-asks" => &mut self.camera_asks,
+            "start-codes-inside" => &mut self.start_codes_inside,
             "wrong-ssrc" => &mut self.wrong_ssrc,
             "no-marker" => &mut self.no_marker,
             "marker-on-sets" => &mut self.marker_on_sets,

@@ -74,12 +74,16 @@ impl Unit {
             Codec::H264 => {
                 let mut units = nal::units(&picture.bytes[..length]);
                 units.retain(|unit| with_sets || !h264::is_parameter_set(unit));
-                (h264::is_key(&units), h264::payloads(&units, limit))
+                let is_key = h264::is_key(&units);
+                let whole = whole(&picture.bytes[..length]).filter(|_| is_key && habits.start_codes_inside);
+                (is_key, h264::payloads(whole.as_ref().map_or(&units[..], std::slice::from_ref), limit))
             }
             Codec::H265 => {
                 let mut units = nal::units(&picture.bytes[..length]);
                 units.retain(|unit| with_sets || !h265::is_parameter_set(unit));
-                (h265::is_key(&units), h265::payloads(&units, limit))
+                let is_key = h265::is_key(&units);
+                let whole = whole(&picture.bytes[..length]).filter(|_| is_key && habits.start_codes_inside);
+                (is_key, h265::payloads(whole.as_ref().map_or(&units[..], std::slice::from_ref), limit))
             }
         };
         let mut payloads = marked(bytes);
@@ -99,6 +103,12 @@ impl Unit {
         let payload = Payload { bytes: pcma::hum(first), marker: false };
         Self { kind: Kind::Audio, is_key: true, at, payloads: vec![payload] }
     }
+}
+
+/// All NAL units as one: only the first start code is taken away.
+fn whole(bytes: &[u8]) -> Option<&[u8]> {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    bytes.get(zeros + 1..).filter(|rest| !rest.is_empty())
 }
 
 #[cfg(test)]
@@ -131,6 +141,14 @@ mod tests {
         let garbage = Faults { garbage_payload: true, ..Faults::default() };
         let unit = Unit::of_picture(Codec::H264, &picture(), false, &garbage, &Habits::default()).unwrap();
         assert!(unit.payloads[0].bytes != picture().bytes[16..] && unit.payloads[0].bytes.len() == 101);
+    }
+
+    #[test]
+    fn key_frame_may_be_one_unit_with_start_codes_inside() {
+        let habits = Habits::parse("start-codes-inside").unwrap();
+        let unit = Unit::of_picture(Codec::H264, &picture(), true, &Faults::default(), &habits).unwrap();
+        assert!(unit.is_key && unit.payloads.len() == 1);
+        assert_eq!(unit.payloads[0].bytes, picture().bytes[4..]);
     }
 
     #[test]

@@ -135,7 +135,11 @@ impl Connection {
             thread::sleep(EARLY);
         }
         if !(habits.no_keepalive_answers && keeps_alive && is_playing) {
-            self.outbox.push(answer.bytes(request.header("cseq"), &habits));
+            let mut bytes = answer.bytes(request.header("cseq"), &habits);
+            if habits.crlf_before_answers {
+                bytes.splice(..0, *b"\r\n");
+            }
+            self.outbox.push(bytes);
         }
         if !habits.early_packets {
             play();

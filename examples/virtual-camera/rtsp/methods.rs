@@ -87,7 +87,8 @@ impl Context<'_> {
 
     fn answer_in(&self, session: &Session) -> Answer {
         let timeout = self.server.session_timeout().as_secs();
-        Answer::new(200).with("Session", format!("{};timeout={timeout}", session.id))
+        let blank = if self.server.camera.habits().odd_headers { " " } else { "" };
+        Answer::new(200).with("Session", format!("{};{blank}timeout={timeout}", session.id))
     }
 
     /// The URL of the stream as the client wrote it, without a slash at its end.
@@ -170,19 +171,23 @@ impl Context<'_> {
 
     /// The way of the packets of one track, and its `Transport` header.
     fn way(&self, wanted: Transport, track: usize) -> Result<(Way, String), u16> {
+        let habits = self.server.camera.habits();
         match wanted {
             Transport::Tcp(channels) => {
                 let first = 2 * track as u8;
                 let (rtp, rtcp) = channels.unwrap_or((first, first + 1));
                 let way = Way::Tcp { outbox: Arc::clone(&self.connection.outbox), rtp, rtcp };
-                Ok((way, format!("RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp}")))
+                let protocol = if habits.plain_transport { "RTP/AVP" } else { "RTP/AVP/TCP" };
+                Ok((way, format!("{protocol};unicast;interleaved={rtp}-{rtcp}")))
             }
             Transport::Udp(first, second) => {
                 let (rtp, rtcp, port) = self.port_pair().ok_or(503_u16)?;
                 let to = |port| (self.connection.peer, port).into();
                 let way = Way::Udp { rtp, rtcp, to: to(first), reports_to: to(second) };
                 let client = format!("client_port={first}-{second}");
-                Ok((way, format!("RTP/AVP;unicast;{client};server_port={port}-{}", port + 1)))
+                let own = format!(";server_port={port}-{}", port + 1);
+                let own = if habits.no_server_port { "" } else { &own };
+                Ok((way, format!("RTP/AVP;unicast;{client}{own}")))
             }
         }
     }

@@ -10,9 +10,14 @@ use super::outbox::Outbox;
 use crate::{
     camera::Camera,
     feed::{Kind, Unit},
-    habits::chance,
+    habits::{Habits, chance},
     rtp::{HEADER, Header, rtcp},
 };
+
+/// A channel that no client sets up.
+const FOREIGN_CHANNEL: u8 = 99;
+/// Bytes that begin no interleaved packet and no message.
+const GARBAGE: &[u8] = b"\x00\xff\x80 nothing \xff\xfe\x01";
 
 /// The way of the packets.
 pub enum Way {
@@ -116,18 +121,25 @@ impl Sender {
         state.packets = state.packets.wrapping_add(packets.len() as u32);
         let octets: usize = packets.iter().map(|(_, payload)| payload.len()).sum();
         state.octets = state.octets.wrapping_add(octets as u32);
-        if !self.put(&packets) {
+        if !self.put(&packets, &habits) {
             // The numbers of the packets that had no room are missing, as on cameras.
             state.waits_for_key = self.kind == Kind::Video;
         }
     }
 
     /// Whether there was room for the packets.
-    fn put(&self, packets: &[([u8; HEADER], &[u8])]) -> bool {
+    fn put(&self, packets: &[([u8; HEADER], &[u8])], habits: &Habits) -> bool {
         match &self.way {
             Way::Tcp { outbox, rtp, .. } => {
                 let length: usize = packets.iter().map(|(_, payload)| 4 + HEADER + payload.len()).sum();
                 let mut bytes = Vec::with_capacity(length);
+                if chance(habits.garbage_between) {
+                    bytes.extend_from_slice(GARBAGE);
+                }
+                if habits.foreign_channel {
+                    bytes.extend(frame(FOREIGN_CHANNEL, GARBAGE.len()));
+                    bytes.extend_from_slice(GARBAGE);
+                }
                 for (header, payload) in packets {
                     bytes.extend(frame(*rtp, HEADER + payload.len()));
                     bytes.extend_from_slice(header);

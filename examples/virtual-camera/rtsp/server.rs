@@ -126,9 +126,7 @@ impl Server {
         }
         if (door.byes, door.teardowns) != (faults.byes, faults.teardowns) {
             if door.teardowns != faults.teardowns {
-                for player in self.players() {
-                    player.outbox.push(b"TEARDOWN * RTSP/1.0\r\nCSeq: 1\r\n\r\n".to_vec());
-                }
+                self.ask("TEARDOWN");
             }
             if door.byes != faults.byes {
                 self.say_goodbye();
@@ -192,14 +190,26 @@ impl Server {
     /// Sends the reports that are due, and ends the sessions of clients that have disappeared.
     fn clean_up(&self) {
         let is_mute = self.camera.faults().mutes_all();
+        if self.camera.habits().camera_asks && !is_mute {
+            self.ask("OPTIONS");
+        }
         for session in self.sessions() {
             if session.has_expired(self.session_timeout()) && !self.camera.faults().freeze {
                 self.end(&session);
-            } else if session.is_playing() && !is_mute && !self.camera.habits().no_reports {
+                continue;
+            }
+            if session.is_playing() && !is_mute && !self.camera.habits().no_reports {
                 for (_, sender) in session.tracks() {
                     sender.report(session.feed.now(), REPORT_EVERY, false);
                 }
             }
+        }
+    }
+
+    /// Sends a request to every playing client.
+    fn ask(&self, method: &str) {
+        for player in self.players() {
+            player.outbox.push(format!("{method} * RTSP/1.0\r\nCSeq: 1\r\n\r\n").into_bytes());
         }
     }
 

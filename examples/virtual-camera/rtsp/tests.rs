@@ -262,3 +262,27 @@ fn habits_are_seen_by_the_client() {
     client.play(TCP);
     assert_eq!(client.packet().1[1] & 0x7f, 98);
 }
+
+/// FFmpeg's and live555's clients get over these habits; a client of ours must too.
+#[test]
+fn habits_of_the_framing_are_on_the_wire() {
+    let server = started("habits=garbage-between=1000,foreign-channel,crlf-before-answers,plain-transport,odd-headers");
+    let mut client = Client::connect(&server);
+    client.send(&format!("SETUP {}/stream=0 RTSP/1.0\r\nCSeq: 1\r\n{TCP}\r\n", client.url));
+    let mut head = [0; 2];
+    client.stream.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"\r\n");
+    let (status, text) = client.answer();
+    assert!(status == 200 && text.contains("transport:       RTP/AVP;unicast;interleaved=0-1"), "{text}");
+    let session = text.lines().find_map(|line| line.strip_prefix("session:")).unwrap().trim();
+    assert!(session.ends_with("; timeout=60"), "{session}");
+    let id = session.split(';').next().unwrap();
+    client.send(&format!("PLAY {} RTSP/1.0\r\nCSeq: 2\r\nSession: {id}\r\n\r\n", client.url));
+    client.stream.read_exact(&mut head).unwrap();
+    assert_eq!(client.answer().0, 200);
+    client.stream.read_exact(&mut head).unwrap();
+    assert_eq!(head, [0, 0xff], "garbage");
+    let mut rest = Vec::new();
+    client.stream.read_until(b'$', &mut rest).unwrap();
+    assert_eq!(client.stream.fill_buf().unwrap()[0], 99);
+}
