@@ -20,7 +20,7 @@ use crate::{
 };
 pub use unit::{Kind, Sets, Unit};
 
-/// The encoder waits this long for a PLAY after a DESCRIBE or SETUP.
+/// The encoder stays ready this long after a DESCRIBE, a SETUP, or the end of the last session.
 const LEASE: Duration = Duration::from_secs(5);
 /// Timeout of encoding the frame that describes a stream.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -118,7 +118,7 @@ impl Feed {
         let mut state = self.lock();
         self.remove(&mut state, senders);
         if state.senders.is_empty() {
-            state.lease = None;
+            state.lease = Some(Instant::now() + LEASE);
         }
         self.changed.notify_all();
     }

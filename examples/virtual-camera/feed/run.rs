@@ -92,6 +92,10 @@ impl Film {
         let is_unknown = codec != Codec::Mjpeg
             && self.given != Some(shape)
             && state.sets.as_ref().is_none_or(|(known, _)| *known != shape);
+        if !plays {
+            // Whoever comes next gets a frame at once.
+            self.due = now;
+        }
         if !(plays && !rests || is_unknown) {
             return Step::Wait(NAP);
         }

@@ -213,7 +213,7 @@ fn gstreamer_plays_every_codec_over_tcp_and_udp_with_a_login() {
 }
 
 #[test]
-fn session_ends_with_its_connection_and_leaves_no_encoder() {
+fn session_ends_with_its_connection_and_no_frame_is_made_after_it() {
     let server = started("");
     let mut client = Client::connect(&server);
     client.play(TCP);
