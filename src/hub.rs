@@ -168,11 +168,10 @@ mod tests {
     fn every_change_is_notified() {
         let hub = Hub::default();
         let changes = hub.changes();
-        assert!(changes.try_recv().is_err());
+        assert!(!changes.take());
         hub.replace_lanes(vec![stream("a")]);
         hub.replace_lanes(vec![]);
         assert!(changes.take());
-        hub.set_complaints(vec!["line 1: no".into()]);
-        assert!(!changes.take(), "nothing changed");
+        assert!(!changes.take(), "one notification is enough for two changes");
     }
 }

@@ -13,22 +13,30 @@ fn cameras_of_every_codec_and_login_are_live_by_themselves() {
         "id=porch codec=h265 size=640x360 small=none user=viewer pass=\"p@ss:w/rd #1?\" auth=usernametoken skew=86400",
         "id=yard codec=mjpeg size=640x360 small=none",
         "id=drive codec=h264 size=640x360 small=none",
+        "id=foreign codec=h264 size=640x360 small=none server=gstreamer user=viewer pass=\"p@ss:w/rd #1?\"",
     ]);
     let agent = Agent::start(&format!(
         "[[camera]]\nid = \"gate\"\nprofile = \"Profile_1\"\n{}{LOGIN}
          [[camera]]\nid = \"porch\"\nname = \"門口\"\nprofile = \"mainStream\"\n{}{LOGIN}
          [[camera]]\nid = \"yard\"\n{}
          [[camera]]\nid = \"direct\"\nurl = \"{}\"\n
-         [[camera]]\nid = \"datagrams\"\ntransport = \"udp\"\n{}",
+         [[camera]]\nid = \"datagrams\"\ntransport = \"udp\"\n{}
+         [[camera]]\nid = \"foreign\"\n{}{LOGIN}",
         cameras.place("gate"),
         cameras.place("porch"),
         cameras.place("yard"),
         cameras.stream("yard"),
         cameras.place("drive"),
+        cameras.place("foreign"),
     ));
-    for (id, codec) in
-        [("gate", "h264"), ("porch", "h265"), ("yard", "jpeg"), ("direct", "jpeg"), ("datagrams", "h264")]
-    {
+    for (id, codec) in [
+        ("gate", "h264"),
+        ("porch", "h265"),
+        ("yard", "jpeg"),
+        ("direct", "jpeg"),
+        ("datagrams", "h264"),
+        ("foreign", "h264"),
+    ] {
         let camera = agent.wait_for_state(id, "live");
         assert_eq!(camera["codec"], codec, "{camera}");
         assert_eq!(camera["size"], serde_json::json!([640, 360]), "{camera}");

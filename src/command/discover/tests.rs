@@ -6,7 +6,7 @@ use super::{config_match::Configured, probe::DeviceAnswers, *};
 use crate::{
     camera::CameraId,
     device_id::{DeviceId, Mac},
-    discovery::DiscoveryMethod,
+    discovery::{DiscoveryMethod, XAddr},
     onvif::{DeviceInformation, Profile, VideoSource},
 };
 

@@ -14,6 +14,7 @@ const STATES: &[&str] = &["stalled", "offline"];
 fn camera_that_falls_silent_is_told_from_a_live_one_and_comes_back() {
     run(&[
         Scenario { id: "stalled", keys: "", faults: &["stall"], words: SILENT, states: STATES },
+        Scenario { id: "foreign", keys: "server=gstreamer", faults: &["stall"], words: SILENT, states: STATES },
         Scenario { id: "stalled-jpeg", keys: "codec=mjpeg", faults: &["stall"], words: SILENT, states: STATES },
         Scenario { id: "frozen", keys: "", faults: &["freeze"], words: SILENT, states: STATES },
         Scenario { id: "slow", keys: "", faults: &["slow?seconds=20"], words: SILENT, states: STATES },

@@ -28,12 +28,21 @@ const CREATED_WINDOW_S: i64 = 5;
 const NONCE_LIFE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Algorithm {
+pub enum Algorithm {
     Md5,
     Sha256,
 }
 
 impl Algorithm {
+    /// The algorithm of this name; without a name MD5.
+    pub fn named(name: &str) -> Option<Self> {
+        match name.to_ascii_uppercase().as_str() {
+            "" | "MD5" => Some(Self::Md5),
+            "SHA-256" => Some(Self::Sha256),
+            _ => None,
+        }
+    }
+
     fn hex(self, text: &str) -> String {
         match self {
             Self::Md5 => hex(&Md5::digest(text)),
@@ -121,9 +130,7 @@ impl Authentication {
     }
 
     fn issue(&self, algorithm: Algorithm, now: Instant) -> String {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).expect("the system has random numbers");
-        let nonce = hex(&random);
+        let nonce = nonce();
         let mut issued = self.issued.lock().expect("nobody panics while holding the nonces");
         // Kept for twice their lifetime, to distinguish an old nonce from an invented one.
         issued.retain(|_, known| known.until + NONCE_LIFE > now);
@@ -137,22 +144,10 @@ impl Authentication {
         let of = |name: &str| given.get(name).map_or("", String::as_str);
         let mut issued = self.issued.lock().expect("nobody panics while holding the nonces");
         let Some(nonce) = issued.get_mut(of("nonce")) else { return Outcome::Wrong };
-        let algorithm = match of("algorithm").to_ascii_uppercase().as_str() {
-            "" | "MD5" => Algorithm::Md5,
-            "SHA-256" => Algorithm::Sha256,
-            _ => return Outcome::Wrong,
-        };
-        if algorithm != nonce.algorithm || of("username") != login.user || of("uri") != request.target {
-            return Outcome::Wrong;
-        }
-        let secret = algorithm.hex(&format!("{}:{}:{}", login.user, of("realm"), login.password));
-        let place = algorithm.hex(&format!("{}:{}", request.method, request.target));
-        let right = match of("qop") {
-            "" => format!("{secret}:{}:{place}", of("nonce")),
-            "auth" => format!("{secret}:{}:{}:{}:auth:{place}", of("nonce"), of("nc"), of("cnonce")),
-            _ => return Outcome::Wrong,
-        };
-        if !algorithm.hex(&right).eq_ignore_ascii_case(of("response")) {
+        let algorithm = Algorithm::named(of("algorithm"));
+        if algorithm != Some(nonce.algorithm)
+            || !is_right(nonce.algorithm, login, &request.method, &request.target, &given)
+        {
             return Outcome::Wrong;
         }
         if nonce.until < now {
@@ -188,13 +183,39 @@ impl Authentication {
     }
 }
 
+/// Whether the Digest response in `given` has been made with this login for this request.
+pub fn is_right(
+    algorithm: Algorithm,
+    login: &Login,
+    method: &str,
+    target: &str,
+    given: &HashMap<String, String>,
+) -> bool {
+    let of = |name: &str| given.get(name).map_or("", String::as_str);
+    let secret = algorithm.hex(&format!("{}:{}:{}", login.user, of("realm"), login.password));
+    let place = algorithm.hex(&format!("{method}:{target}"));
+    let right = match of("qop") {
+        "" => format!("{secret}:{}:{place}", of("nonce")),
+        "auth" => format!("{secret}:{}:{}:{}:auth:{place}", of("nonce"), of("nc"), of("cnonce")),
+        _ => return false,
+    };
+    of("username") == login.user && of("uri") == target && algorithm.hex(&right).eq_ignore_ascii_case(of("response"))
+}
+
+/// A nonce that nobody can guess.
+pub fn nonce() -> String {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).expect("the system has random numbers");
+    hex(&random)
+}
+
 /// Shown to the user at login; fixed for a camera, because it is part of the hash.
-fn realm(camera: &Camera) -> String {
+pub fn realm(camera: &Camera) -> String {
     camera.settings.model.replace(['"', '\\'], "")
 }
 
 /// The parameters of a `Digest` header by their lower-case names; `None` for any other scheme.
-fn parameters(header: &str) -> Option<HashMap<String, String>> {
+pub fn parameters(header: &str) -> Option<HashMap<String, String>> {
     let (scheme, mut rest) = header.trim_start().split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("Digest") {
         return None;

@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     faults::Faults,
+    habits::Habits,
     settings::{Codec, Settings},
 };
 
@@ -119,6 +120,11 @@ impl Camera {
     /// The video codec: configured, or changed by a fault.
     pub fn codec(&self) -> Codec {
         self.faults().codec.unwrap_or(self.settings.codec)
+    }
+
+    /// The habits of the RTSP server: configured, or changed by a fault.
+    pub fn habits(&self) -> Habits {
+        self.faults().habits.unwrap_or(self.settings.habits)
     }
 
     pub fn place(&self) -> Place {

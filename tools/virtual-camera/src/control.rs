@@ -18,7 +18,7 @@ use crate::{
 /// A running camera with its servers.
 pub struct Running {
     pub camera: Arc<Camera>,
-    pub rtsp: Arc<Rtsp>,
+    pub rtsp: Rtsp,
     pub onvif: http::Server,
     pub discovery: Discovery,
 }

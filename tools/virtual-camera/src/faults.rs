@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use crate::settings::{Aspect, Codec, Settings, aspect, check_size, dimensions};
+use crate::{
+    habits::{self, Habits},
+    settings::{Aspect, Codec, Settings, Software, aspect, check_size, dimensions},
+};
 
 /// The names of all faults, as listed in the error for an unknown one.
 pub const WORDS: &str = "stall, freeze, drop, refuse, wrongpassword, garbage, onvif-down, silence-wsd, silence-ssdp, \
      garbage-payload, truncate, no-key-frames, slow?seconds=N, jump?seconds=N, audio-only, no-video, size?to=WxH, aspect?to=W:H, \
      codec?to=h264|h265, away?stream=main|small, garbage-framing, trickle, full?status=453|503, bye, teardown, move?ip=ADDRESS, \
-     skew?seconds=N or resume";
+     skew?seconds=N, habits?HABIT&HABIT or resume";
 
 /// Why a fault is refused: an HTTP status, and what would be valid.
 pub type Refusal = (u16, &'static str);
@@ -57,6 +60,8 @@ pub struct Faults {
     pub trickle: bool,
     /// No more sessions: the status with which SETUP is refused.
     pub full: Option<u16>,
+    /// Habits of the RTSP server that differ from the configuration.
+    pub habits: Option<Habits>,
     /// Number of requests for each momentary fault: drop, BYE and TEARDOWN.
     pub drops: u64,
     pub byes: u64,
@@ -135,6 +140,8 @@ impl Faults {
                     _ => return Err((400, "full?status=453 or full?status=503")),
                 }
             }
+            "habits" if settings.server == Software::Gstreamer => return Err((409, "only server=own has habits")),
+            "habits" => self.habits = Some(Habits::parse(query).ok_or((400, habits::WORDS))?),
             "bye" => self.byes += 1,
             "teardown" => self.teardowns += 1,
             _ => return Err((404, WORDS)),
@@ -182,6 +189,7 @@ impl Faults {
             ("garbage-framing", self.garbage_framing),
             ("trickle", self.trickle),
             ("full", self.full.is_some()),
+            ("habits", self.habits.is_some()),
         ];
         standing.into_iter().filter(|(_, stands)| *stands).map(|(word, _)| word).collect()
     }

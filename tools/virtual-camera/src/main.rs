@@ -9,20 +9,21 @@ mod calendar;
 mod camera;
 mod canvas;
 mod colour;
-mod connections;
 mod control;
 mod device;
 mod discovery;
+mod encoder;
 mod faults;
+mod feed;
 mod font;
+mod gstreamer_server;
+mod habits;
 mod http;
-mod launch;
-mod login;
 mod media;
-mod packets;
 mod pairs;
 mod pattern;
 mod responder;
+mod rtp;
 mod rtsp;
 mod scene;
 mod services;
@@ -124,7 +125,7 @@ fn start(settings: Settings) -> Result<Running, Box<dyn Error>> {
     }
     let mounts = profiles.iter().map(|profile| (profile.path, Arc::clone(&profile.stream))).collect();
     let rtsp = Rtsp::start(Arc::clone(&camera), mounts)?;
-    let device = Arc::new(Device::new(Arc::clone(&camera), profiles, rtsp.port));
+    let device = Arc::new(Device::new(Arc::clone(&camera), profiles, rtsp.port()));
     let answering = Arc::clone(&device);
     let onvif = http::Server::start(SocketAddr::new(settings.ip, settings.onvif_port), move |request| {
         answering.answer(request)

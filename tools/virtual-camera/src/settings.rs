@@ -10,6 +10,7 @@ use std::{
 use crate::{
     announcement::Announcement,
     colour::{Coding, Matrix, Range},
+    habits::Habits,
     pairs::{Pairs, on_or_off},
 };
 
@@ -18,7 +19,8 @@ usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
                       (--camera \"key=value ...\" | --cameras-file FILE)...
 keys: id (required), ip, onvif, rtsp, codec, size, aspect, small, fps, gop, bframes, sets, bitrate, user,
       pass, auth, skew, pattern, range, matrix, media, hue, name, maker, model, serial, uuid,
-      anonymous, audio, sessions, location, wsd, answers, reply-port, epr, xaddrs, ssdp, upnp-type
+      anonymous, audio, sessions, server, habits, location, wsd, answers, reply-port, epr, xaddrs, ssdp,
+      upnp-type
 docs/virtual-camera.md explains each.";
 
 /// The whole command line.
@@ -76,7 +78,18 @@ pub struct Settings {
     pub audio: bool,
     /// Maximum number of RTSP sessions at the same time; further ones are refused with 453.
     pub sessions: Option<u32>,
+    /// The RTSP server of this camera.
+    pub server: Software,
+    /// Habits of the camera's own RTSP server.
+    pub habits: Habits,
     pub announcement: Announcement,
+}
+
+/// Who made the RTSP server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Software {
+    Own,
+    Gstreamer,
 }
 
 #[derive(Clone, PartialEq)]
@@ -263,6 +276,12 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         uuid: pairs.take("uuid").filter(|uuid| !uuid.is_empty()),
         audio: pairs.word("audio", false, on_or_off)?,
         sessions: pairs.word("sessions", None, |word| word.parse().ok().filter(|most| *most > 0).map(Some))?,
+        server: pairs.word("server", Software::Own, |word| match word {
+            "own" => Some(Software::Own),
+            "gstreamer" => Some(Software::Gstreamer),
+            _ => None,
+        })?,
+        habits: pairs.word("habits", Habits::default(), Habits::parse)?,
         announcement: Announcement::read(&mut pairs)?,
         id,
         codec,
@@ -274,6 +293,9 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
     };
     if settings.announcement.is_any() && !settings.ip.is_ipv4() {
         return Err("wsd and ssdp need an IPv4 address".into());
+    }
+    if settings.server == Software::Gstreamer && settings.habits != Habits::default() {
+        return Err("only server=own has habits".into());
     }
     match pairs.left_over() {
         Some(key) => Err(format!("unknown key {key:?}")),
