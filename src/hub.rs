@@ -95,13 +95,13 @@ impl Hub {
         self.channels.lock().clone()
     }
 
-    /// The cameras whose supervisors missed their heartbeat deadline by more than `patience`, and
+    /// The cameras whose supervisors missed their heartbeat deadline by more than `limit`, and
     /// by how much. A supervisor that waits out its backoff is in time; one that hangs is not.
-    pub fn overdue_supervisors(&self, patience: Duration, now: Instant) -> Vec<(CameraId, Duration)> {
+    pub fn overdue_supervisors(&self, limit: Duration, now: Instant) -> Vec<(CameraId, Duration)> {
         let streams = self.channels().into_iter().flat_map(|channel| channel.streams());
         streams
-            .map(|stream| (stream.id().clone(), stream.keeper_late(now)))
-            .filter(|(_, late)| *late > patience)
+            .map(|stream| (stream.id().clone(), stream.heartbeat_late(now)))
+            .filter(|(_, late)| *late > limit)
             .collect()
     }
 
@@ -118,7 +118,7 @@ impl Hub {
 
     /// Sets the cameras on the wall, with one stream each.
     #[cfg(test)]
-    pub fn replace_lanes(&self, streams: Vec<Arc<Stream>>) {
+    pub fn replace_streams(&self, streams: Vec<Arc<Stream>>) {
         self.replace_channels(streams.into_iter().map(Channel::of).collect());
     }
 
@@ -140,9 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn lanes_are_found_by_name_and_kept_in_order() {
+    fn channels_are_found_by_name_and_kept_in_order() {
         let hub = Hub::default();
-        hub.replace_lanes(vec![stream("b"), stream("a")]);
+        hub.replace_streams(vec![stream("b"), stream("a")]);
         let order: Vec<_> = hub.channels().iter().map(|channel| channel.id().to_string()).collect();
         assert_eq!(order, ["b", "a"]);
         assert!(hub.channel("a").is_some());
@@ -150,11 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn keeper_that_breaks_its_promise_is_told_and_one_that_waits_is_not() {
+    fn supervisor_that_misses_its_heartbeat_is_reported_and_one_that_waits_is_not() {
         let (hub, start) = (Hub::default(), Instant::now());
         let second = Duration::from_secs(1);
         let (hangs, waits) = (stream("hangs"), stream("waits"));
-        hub.replace_lanes(vec![Arc::clone(&hangs), Arc::clone(&waits), stream("new")]);
+        hub.replace_streams(vec![Arc::clone(&hangs), Arc::clone(&waits), stream("new")]);
         hangs.set_heartbeat_deadline(start);
         waits.set_heartbeat_deadline(start + 60 * second);
         assert_eq!(hub.overdue_supervisors(10 * second, start + 10 * second), []);
@@ -169,8 +169,8 @@ mod tests {
         let hub = Hub::default();
         let changes = hub.changes();
         assert!(!changes.take());
-        hub.replace_lanes(vec![stream("a")]);
-        hub.replace_lanes(vec![]);
+        hub.replace_streams(vec![stream("a")]);
+        hub.replace_streams(vec![]);
         assert!(changes.take());
         assert!(!changes.take(), "one notification is enough for two changes");
     }

@@ -230,7 +230,7 @@ impl Rendition {
     /// The rendition that serves `rendition_request` on a stream of display size `source`: the
     /// picture is fitted into the requested box with its shape kept, rounded up to the next size
     /// and rate, and never enlarged.
-    pub fn for_wish(rendition_request: RenditionRequest, source: Size, quality: u8, max_fps: u8) -> Self {
+    pub fn for_request(rendition_request: RenditionRequest, source: Size, quality: u8, max_fps: u8) -> Self {
         let wanted = rendition_request.fps.map_or(max_fps, |fps| fps.min(max_fps));
         let rate = RATES.into_iter().find(|&rate| rate >= wanted).unwrap_or(wanted);
         Self {
@@ -278,7 +278,7 @@ mod tests {
 
     fn size_for(width: u32, height: u32, source: Size) -> (u32, u32) {
         let rendition_request = RenditionRequest { size: Some(Size { width, height }), quality: None, fps: None };
-        let size = Rendition::for_wish(rendition_request, source, 80, 25).size;
+        let size = Rendition::for_request(rendition_request, source, 80, 25).size;
         (size.width, size.height)
     }
 
@@ -365,9 +365,9 @@ mod tests {
     #[test]
     fn rate_never_exceeds_the_camera_maximum() {
         let rendition_request = RenditionRequest { size: None, quality: Some(50), fps: Some(11) };
-        let rendition = Rendition::for_wish(rendition_request, FULL_HD, 80, 12);
+        let rendition = Rendition::for_request(rendition_request, FULL_HD, 80, 12);
         assert_eq!((rendition.quality, rendition.fps), (50, 12));
-        let slower = Rendition::for_wish(RenditionRequest { fps: Some(4), ..rendition_request }, FULL_HD, 80, 25);
+        let slower = Rendition::for_request(RenditionRequest { fps: Some(4), ..rendition_request }, FULL_HD, 80, 25);
         assert_eq!(slower.fps, 5);
     }
 }

@@ -55,7 +55,7 @@ struct Shared {
     notify: Notify,
     web: Arc<Web>,
     settings: Mutex<WatchdogConfig>,
-    /// Notified after each change of the orders.
+    /// Notified after each change of the configuration.
     changes: (Notifier, Notified),
 }
 
@@ -151,7 +151,7 @@ impl Shared {
         let now = Instant::now();
         let settings = self.settings().clone();
         listeners.retain(|(address, _)| settings.listening.contains(address));
-        let overdue_supervisors = self.web.hub.overdue_supervisors(self.web.limits.keeper_late, now);
+        let overdue_supervisors = self.web.hub.overdue_supervisors(self.web.limits.heartbeat_late, now);
         health.check(&Findings { listeners, overdue_supervisors, heartbeat: settings.heartbeat }, now)
     }
 

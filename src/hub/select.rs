@@ -41,7 +41,7 @@ impl Drop for ViewerGuard {
 impl Channel {
     /// The stream at which a viewer with this request starts: the one that suits it, or the other
     /// one while only that is live.
-    pub fn lane_for(&self, rendition_request: RenditionRequest) -> Arc<Stream> {
+    pub fn stream_for(&self, rendition_request: RenditionRequest) -> Arc<Stream> {
         let select_stream = self.select_stream(rendition_request, None);
         match self.other(&select_stream) {
             Some(other) if !select_stream.is_live() && other.is_live() => other,

@@ -137,7 +137,7 @@ pub struct Status {
     /// The status of each stream, if the camera has more than one.
     pub profiles: Vec<ProfileStatus>,
     /// How far the supervisor is past its heartbeat deadline; zero while it is in time.
-    pub keeper_late: Duration,
+    pub heartbeat_late: Duration,
 }
 
 /// One of two streams of a camera.
@@ -221,7 +221,7 @@ impl Status {
             renditions,
             worker,
             worker_share,
-            keeper_late,
+            heartbeat_late,
         } = other;
         self.frames += frames;
         self.bytes += bytes;
@@ -231,7 +231,7 @@ impl Status {
         self.refused += refused;
         self.untouched += untouched;
         self.decoding |= decoding;
-        self.keeper_late = self.keeper_late.max(*keeper_late);
+        self.heartbeat_late = self.heartbeat_late.max(*heartbeat_late);
         self.known = self.known.max(*known);
         self.live = self.live.max(*live);
         self.last_live_age = [self.last_live_age, *last_live_age].into_iter().flatten().min();

@@ -180,7 +180,7 @@ impl Stream {
             worker: stats.usage(),
             worker_share: stats.worker_share(),
             profiles: Vec::new(),
-            keeper_late: inner.heartbeat_late(now),
+            heartbeat_late: inner.heartbeat_late(now),
         }
     }
 
@@ -216,7 +216,7 @@ impl Stream {
 
 fn rendition(request: RenditionRequest, info: Option<StreamInfo>, options: &StreamOptions) -> Rendition {
     let size = info.map_or(ASSUMED_SIZE, |info| info.display_size());
-    Rendition::for_wish(request, size, options.quality, options.max_fps)
+    Rendition::for_request(request, size, options.quality, options.max_fps)
 }
 
 impl Inner {

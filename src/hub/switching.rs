@@ -46,7 +46,7 @@ impl<F: Feed> Switch<F> {
     /// # Errors
     /// That of [`Feed::show`].
     pub fn new(channel: &Arc<Channel>, request: RenditionRequest) -> Result<Self, F::Refusal> {
-        let shown = F::show(&channel.lane_for(request), request)?;
+        let shown = F::show(&channel.stream_for(request), request)?;
         let (guard, changes) = (ViewerGuard::new(channel), channel.changes());
         let mut switch = Self { guard, request, shown, awaited: None, changes };
         switch.reselect();
@@ -124,7 +124,7 @@ impl<F: Feed> Switch<F> {
         if !channel.has_left(self.stream()) {
             return false;
         }
-        let Ok(feed) = F::show(&channel.lane_for(self.request), self.request) else { return false };
+        let Ok(feed) = F::show(&channel.stream_for(self.request), self.request) else { return false };
         self.show(feed);
         true
     }

@@ -40,8 +40,8 @@ impl Message for ToWorker {
                     put_rendition(out, *rendition);
                 }
             }),
-            Self::Close(patience) => framed(out, CLOSE, &[], |out| {
-                out.extend(u32::try_from(patience.as_millis()).unwrap_or(u32::MAX).to_le_bytes());
+            Self::Close(limit) => framed(out, CLOSE, &[], |out| {
+                out.extend(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX).to_le_bytes());
             }),
         }
     }

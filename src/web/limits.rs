@@ -42,7 +42,7 @@ pub struct Limits {
     /// Pause after a failed accept.
     pub accept_pause: Duration,
     /// A supervisor that missed its heartbeat deadline by more than this makes `/healthz` fail.
-    pub keeper_late: Duration,
+    pub heartbeat_late: Duration,
 }
 
 impl Default for Limits {
@@ -64,7 +64,7 @@ impl Default for Limits {
             bad_messages: 16,
             close_timeout: Duration::from_secs(1),
             accept_pause: Duration::from_millis(100),
-            keeper_late: Duration::from_secs(10),
+            heartbeat_late: Duration::from_secs(10),
         }
     }
 }

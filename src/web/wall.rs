@@ -20,7 +20,7 @@ use crate::web::{
     http::timeout_socket::Socket,
     stream::{frame::unix_now, frame_limiter::FrameLimiter},
 };
-use protocol::{Command, TileWish};
+use protocol::{Command, TileRequestBody};
 use tile::{Tile, TileRequest};
 use upgrade::Accepted;
 use ws_sender::{End, Keepalive, Outbox, Receiver};
@@ -30,7 +30,7 @@ pub const PROTOCOL: &str = "cctv.wall.1";
 /// A tile of the wall. Dropping it ends the tile's task and its subscription.
 struct ActiveTile {
     camera: String,
-    orders: Arc<TileRequest>,
+    request: Arc<TileRequest>,
     _task: Task<()>,
 }
 
@@ -42,7 +42,7 @@ struct Wall<'a> {
     /// Set by the first tile that cannot send.
     broken: Latch,
     errors: usize,
-    told_complaints: Vec<String>,
+    sent_complaints: Vec<String>,
 }
 
 /// Serves one page until either side ends the connection.
@@ -58,7 +58,7 @@ pub async fn serve(socket: Socket, web: &Web, accepted: Accepted) -> io::Result<
         tiles: BTreeMap::new(),
         broken: broken.clone(),
         errors: 0,
-        told_complaints: Vec::new(),
+        sent_complaints: Vec::new(),
     };
     let end = tasks
         .run(wall.converse(&mut receiver).or(async {
@@ -81,7 +81,7 @@ impl Wall<'_> {
         }
         let cameras_changed = self.web.hub.changes();
         let complaints_changed = self.web.agent_status.changes();
-        let mut pulse = Keepalive::new(&self.web.limits, Instant::now());
+        let mut keepalive = Keepalive::new(&self.web.limits, Instant::now());
         let outbox = self.outbox.clone();
         loop {
             if self.tell_complaints().await.is_err() {
@@ -93,13 +93,13 @@ impl Wall<'_> {
                     let _changed = cameras_changed.changed().or(complaints_changed.changed()).await;
                     Event::Changed
                 })
-                .or(async { Event::Text(pulse.next_text(receiver, &outbox).await) })
+                .or(async { Event::Text(keepalive.next_text(receiver, &outbox).await) })
                 .await;
             let done = match event {
                 Event::Text(Ok(text)) => self.handle_message(&text).await,
                 Event::Text(Err(end)) => Err(end),
                 Event::Changed => {
-                    self.tiles.values().for_each(|tile| tile.orders.look());
+                    self.tiles.values().for_each(|tile| tile.request.look());
                     Ok(())
                 }
                 Event::Stop(why) => Err(End::HeadReader(why)),
@@ -112,11 +112,11 @@ impl Wall<'_> {
 
     async fn tell_complaints(&mut self) -> Result<(), End> {
         let complaints = self.web.agent_status.complaints();
-        if complaints == self.told_complaints {
+        if complaints == self.sent_complaints {
             return Ok(());
         }
         let text = protocol::config(&complaints);
-        self.told_complaints = complaints;
+        self.sent_complaints = complaints;
         self.send(text).await
     }
 
@@ -126,8 +126,8 @@ impl Wall<'_> {
             Err(wrong) => {
                 self.errors += 1;
                 self.send(protocol::error(&wrong)).await?;
-                let patience_lost = self.errors >= self.web.limits.bad_messages;
-                return if patience_lost { Err(End::Misused("too many messages are wrong")) } else { Ok(()) };
+                let limit_exceeded = self.errors >= self.web.limits.bad_messages;
+                return if limit_exceeded { Err(End::Misused("too many messages are wrong")) } else { Ok(()) };
             }
         };
         for command in commands {
@@ -137,7 +137,7 @@ impl Wall<'_> {
                     for (tile, sequence) in drawn {
                         // A tile that was just removed from the wall may still be reported.
                         if let Some(tile) = self.tiles.get(&tile) {
-                            tile.orders.drawn(sequence);
+                            tile.request.drawn(sequence);
                         }
                     }
                 }
@@ -149,22 +149,22 @@ impl Wall<'_> {
 
     /// Replaces the whole set of tiles. A tile that continues to show its camera keeps its
     /// subscription.
-    async fn show(&mut self, rendition_requests: Vec<TileWish>) -> Result<(), End> {
-        self.tiles.retain(|number, hung| {
+    async fn show(&mut self, rendition_requests: Vec<TileRequestBody>) -> Result<(), End> {
+        self.tiles.retain(|number, active| {
             rendition_requests.iter().any(|rendition_request| {
                 rendition_request.tile == *number
-                    && rendition_request.camera == hung.camera
+                    && rendition_request.camera == active.camera
                     && !rendition_request.accept.is_empty()
             })
         });
-        for TileWish { tile, camera, rendition_request, accept } in rendition_requests {
+        for TileRequestBody { tile, camera, rendition_request, accept } in rendition_requests {
             if accept.is_empty() {
                 let text = format!("tile {tile}: accept must hold one of h264, h265 and jpeg");
                 self.send(protocol::error(&text)).await?;
                 continue;
             }
-            if let Some(hung) = self.tiles.get(&tile) {
-                hung.orders.show(rendition_request, accept);
+            if let Some(active) = self.tiles.get(&tile) {
+                active.request.show(rendition_request, accept);
                 continue;
             }
             if self.web.hub.channel(&camera).is_none() {
@@ -173,13 +173,13 @@ impl Wall<'_> {
                 let text = format!("tile {tile}: there is no camera {camera:?}");
                 self.send(protocol::error(&text)).await?;
             }
-            let orders = TileRequest::new(rendition_request, accept);
+            let request = TileRequest::new(rendition_request, accept);
             let task = Tile {
                 number: tile,
                 camera: camera.clone(),
                 hub: Arc::clone(&self.web.hub),
                 outbox: self.outbox.clone(),
-                orders: Arc::clone(&orders),
+                request: Arc::clone(&request),
                 drawn_limit: self.web.limits.drawn,
                 refused_pause: self.web.limits.refused_tile,
                 last_sent: String::new(),
@@ -191,7 +191,7 @@ impl Wall<'_> {
                     broken.set();
                 }
             });
-            self.tiles.insert(tile, ActiveTile { camera, orders, _task: task });
+            self.tiles.insert(tile, ActiveTile { camera, request, _task: task });
         }
         Ok(())
     }

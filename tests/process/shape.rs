@@ -163,7 +163,7 @@ fn circle_stays_a_circle() {
             let display = sequence.size.displayed(sequence.sample_aspect);
             assert_eq!(display, seen, "{what}");
             let rendition =
-                |size| Rendition::for_wish(RenditionRequest { size, quality: None, fps: None }, display, 90, 25);
+                |size| Rendition::for_request(RenditionRequest { size, quality: None, fps: None }, display, 90, 25);
             let third = Size { width: seen.width / 3, height: seen.height / 3 };
             let mut transcoder = Transcoder::new(codec, 90);
             transcoder.want(&[rendition(None), rendition(Some(third))]);

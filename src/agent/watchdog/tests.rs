@@ -87,7 +87,7 @@ impl Scene {
 
     /// Waits for this many whole checks that began after this call.
     async fn looks(&self, number: u32) {
-        // A check is over when the next visitor comes.
+        // A check is over when the next probe comes.
         let enough = self.visitors.get() + number + 1;
         until("looks", || (self.visitors.get() >= enough).then_some(())).await;
     }
@@ -109,7 +109,7 @@ fn tell<F: Future<Output = ()>>(story: impl FnOnce(Scene) -> F) {
     let executor = Arc::new(Executor::new());
     let hub = Arc::new(Hub::default());
     let stream = stream("gate");
-    hub.replace_lanes(vec![Arc::clone(&stream)]);
+    hub.replace_streams(vec![Arc::clone(&stream)]);
     let web = Arc::new(Web::new(hub, PathBuf::new(), "test", Arc::new(crate::card::draw)));
     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
     let address = listener.get_ref().local_addr().unwrap();

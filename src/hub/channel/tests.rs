@@ -78,8 +78,8 @@ fn stream_suits_by_the_size_it_is_seen_at() {
     stretched(&main, 704, 576);
     stretched(&small, 352, 288);
     // 512x288 with square pixels, not 352x288.
-    assert!(Arc::ptr_eq(&channel.lane_for(rendition_request(512, 288)), &small));
-    assert!(Arc::ptr_eq(&channel.lane_for(rendition_request(640, 360)), &main));
+    assert!(Arc::ptr_eq(&channel.stream_for(rendition_request(512, 288)), &small));
+    assert!(Arc::ptr_eq(&channel.stream_for(rendition_request(640, 360)), &main));
 }
 
 #[test]

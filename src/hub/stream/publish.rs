@@ -179,7 +179,7 @@ impl Stream {
     }
 
     /// How far the supervisor is past its heartbeat deadline; zero while it is in time.
-    pub fn keeper_late(&self, now: Instant) -> Duration {
+    pub fn heartbeat_late(&self, now: Instant) -> Duration {
         self.inner().heartbeat_late(now)
     }
 

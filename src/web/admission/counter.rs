@@ -119,34 +119,34 @@ mod tests {
 
     #[test]
     fn place_is_free_again_when_its_holder_leaves() {
-        let tally = LimitedCounter::default();
-        let first = tally.enter(1);
-        assert!(first.is_some() && tally.enter(1).is_none());
+        let counter = LimitedCounter::default();
+        let first = counter.enter(1);
+        assert!(first.is_some() && counter.enter(1).is_none());
         drop(first);
-        assert!(tally.enter(1).is_some());
-        assert_eq!((tally.count(), tally.refused()), (0, 1));
+        assert!(counter.enter(1).is_some());
+        assert_eq!((counter.count(), counter.refused()), (0, 1));
     }
 
     #[test]
     fn lower_limit_lets_nobody_in_and_nobody_out() {
-        let tally = LimitedCounter::default();
-        let held = [tally.enter(2), tally.enter(2)];
-        assert!(tally.enter(1).is_none());
-        assert_eq!(tally.count(), held.len());
+        let counter = LimitedCounter::default();
+        let held = [counter.enter(2), counter.enter(2)];
+        assert!(counter.enter(1).is_none());
+        assert_eq!(counter.count(), held.len());
     }
 
     #[test]
     fn addresses_are_counted_apart_and_forgotten() {
-        let census = PerAddressCounter::default();
+        let counter = PerAddressCounter::default();
         let at = |text: &str| text.parse::<IpAddr>().unwrap();
-        let first = census.enter(at("10.0.0.1"), 1);
-        assert!(first.is_some() && census.enter(at("::ffff:10.0.0.1"), 1).is_none());
-        assert!(census.enter(at("10.0.0.2"), 1).is_some());
-        let six = census.enter(at("2001:db8::1"), 1);
-        assert!(six.is_some() && census.enter(at("2001:db8::2"), 1).is_none(), "the same /64");
-        assert!(census.enter(at("2001:db8:0:1::1"), 1).is_some());
+        let first = counter.enter(at("10.0.0.1"), 1);
+        assert!(first.is_some() && counter.enter(at("::ffff:10.0.0.1"), 1).is_none());
+        assert!(counter.enter(at("10.0.0.2"), 1).is_some());
+        let six = counter.enter(at("2001:db8::1"), 1);
+        assert!(six.is_some() && counter.enter(at("2001:db8::2"), 1).is_none(), "the same /64");
+        assert!(counter.enter(at("2001:db8:0:1::1"), 1).is_some());
         drop((first, six));
-        assert!(census.0.held().is_empty());
-        assert_eq!(census.refused(), 2);
+        assert!(counter.0.held().is_empty());
+        assert_eq!(counter.refused(), 2);
     }
 }

@@ -51,13 +51,12 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, web: &Web) {
 
 async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
     // The first request must come at once; later ones may take longer.
-    let mut patience = web.limits.head_time;
+    let mut limit = web.limits.head_time;
     loop {
-        let next =
-            smol::future::or(async { Some(request_head::read(&mut socket, &web.limits, patience).await) }, async {
-                web.stopping().await;
-                None
-            });
+        let next = smol::future::or(async { Some(request_head::read(&mut socket, &web.limits, limit).await) }, async {
+            web.stopping().await;
+            None
+        });
         let Head { request, metadata, keep_alive } = match next.await {
             Some(Ok(head)) => head,
             None | Some(Err(request_head::Refusal::Gone)) => return Ok(()),
@@ -93,7 +92,7 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
             socket.close(web.limits.close_timeout).await;
             return Ok(());
         }
-        patience = web.limits.idle;
+        limit = web.limits.idle;
     }
 }
 

@@ -53,9 +53,9 @@ pub enum Refusal {
     Response(Box<Response>, Method),
 }
 
-/// Reads the next request's head; its first byte must come within `patience`.
-pub async fn read(socket: &mut Socket, limits: &Limits, patience: Duration) -> Result<Head, Refusal> {
-    let bytes = collect(socket, limits, patience).await?;
+/// Reads the next request's head; its first byte must come within `limit`.
+pub async fn read(socket: &mut Socket, limits: &Limits, limit: Duration) -> Result<Head, Refusal> {
+    let bytes = collect(socket, limits, limit).await?;
     let head = inspect(&bytes)?;
     let refuse = |text: String| refusal(400, text, head.method);
     let decoded = async_h1::server::decode(HeadReader { bytes: head.kept.into(), at: 0 }).await;
@@ -71,11 +71,11 @@ fn refusal(status: u16, text: impl Into<String>, method: Method) -> Refusal {
 }
 
 /// The bytes up to and including the empty line; what follows stays in `socket.early`.
-async fn collect(socket: &mut Socket, limits: &Limits, patience: Duration) -> Result<Vec<u8>, Refusal> {
+async fn collect(socket: &mut Socket, limits: &Limits, limit: Duration) -> Result<Vec<u8>, Refusal> {
     let mut bytes = std::mem::take(&mut socket.early);
     let mut chunk = [0; 2048];
     if bytes.is_empty() {
-        match timeout(patience, socket.read(&mut chunk)).await {
+        match timeout(limit, socket.read(&mut chunk)).await {
             Some(Ok(count @ 1..)) => bytes.extend_from_slice(&chunk[..count]),
             _ => return Err(Refusal::Gone),
         }

@@ -69,7 +69,7 @@ impl Socket {
 
     /// Closes the connection so that the last write arrives. If bytes were left unread, the kernel
     /// would reset the connection and the peer would lose the response.
-    pub async fn close(mut self, patience: Duration) {
+    pub async fn close(mut self, limit: Duration) {
         if smol::io::AsyncWriteExt::close(&mut self).await.is_err() {
             return;
         }
@@ -83,7 +83,7 @@ impl Socket {
                 }
             }
         };
-        timeout(patience, drained).await;
+        timeout(limit, drained).await;
     }
 }
 

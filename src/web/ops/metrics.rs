@@ -115,7 +115,7 @@ const METRICS: &[Metric] = &[
         report.each_camera(|status| Some(f64::from(u8::from(status.decoding))))
     }),
     ("cctv_camera_keeper_late_seconds", GAUGE, "By how much the keeper is behind its promise.", |report| {
-        report.each_camera(|status| Some(status.keeper_late.as_secs_f64()))
+        report.each_camera(|status| Some(status.heartbeat_late.as_secs_f64()))
     }),
     ("cctv_stream_live", GAUGE, "Of cameras with two streams: 1 while this one is live.", |report| {
         report.each_stream(|profile| f64::from(u8::from(profile.status.condition.state == State::Live)))

@@ -156,7 +156,7 @@ fn limits(web: &Web) -> Value {
 /// healthy.
 pub fn health(web: &Web) -> Response {
     let now = Instant::now();
-    let overdue_supervisors = web.hub.overdue_supervisors(web.limits.keeper_late, now);
+    let overdue_supervisors = web.hub.overdue_supervisors(web.limits.heartbeat_late, now);
     let ok = overdue_supervisors.is_empty();
     let mut body = json!({ "ok": ok, "cameras": web.hub.channels().len(), "viewers": web.viewers() });
     if !ok {

@@ -47,7 +47,7 @@ impl Cards {
     pub async fn card(&self, stream: &Stream, condition: Condition, rendition_request: RenditionRequest) -> Arc<[u8]> {
         let quality = rendition_request.quality.unwrap_or_else(|| stream.options().quality);
         let size = match stream.info() {
-            Some(info) => Rendition::for_wish(rendition_request, info.display_size(), quality, 1).size,
+            Some(info) => Rendition::for_request(rendition_request, info.display_size(), quality, 1).size,
             None => rendition_request.size.unwrap_or(USUAL_SIZE),
         };
         let card = Card {

@@ -135,7 +135,7 @@ fn removed_camera_ends_its_viewers_with_a_card() {
         let mut viewer = Viewer::open(scene, "/live/gate").await;
         scene.publish(1).await;
         assert_eq!(viewer.sequence().await, 1);
-        scene.hub.replace_lanes(vec![]);
+        scene.hub.replace_streams(vec![]);
         let (card, last) = viewer.part().await;
         assert!(card.text().contains("offline") && last, "{}", card.text());
         assert!(viewer.client.ended().await);

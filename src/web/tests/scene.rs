@@ -57,7 +57,7 @@ pub fn play(change: impl FnOnce(&mut Limits), story: impl AsyncFnOnce(&Scene)) {
 pub fn play_with_www(www: &Path, change: impl FnOnce(&mut Limits), story: impl AsyncFnOnce(&Scene)) {
     let hub = Arc::new(Hub::default());
     let gate = stream("gate");
-    hub.replace_lanes(vec![Arc::clone(&gate), stream("porch")]);
+    hub.replace_streams(vec![Arc::clone(&gate), stream("porch")]);
     let draw = Arc::new(|size: Size, _: u8, card: &Card| {
         Ok(format!("card {}x{} {} {}", size.width, size.height, card.state.as_str(), card.why).into_bytes())
     });

@@ -220,9 +220,9 @@ fn camera_that_comes_back_into_the_configuration_is_shown_again() {
         assert!(page.next_message().await["error"].as_str().unwrap().contains("yard"));
         let state = page.next_message().await;
         assert_eq!((&state["state"], &state["why"]), (&"offline".into(), &"not in cameras.toml".into()));
-        scene.hub.replace_lanes(vec![stream("yard")]);
+        scene.hub.replace_streams(vec![stream("yard")]);
         assert_eq!(page.next_message().await["state"], "connecting");
-        scene.hub.replace_lanes(vec![]);
+        scene.hub.replace_streams(vec![]);
         assert_eq!(page.next_message().await["why"], "no longer in the configuration");
     });
 }
@@ -403,7 +403,7 @@ fn old_pages_get_pictures_and_cards_in_pieces() {
             eventually(|| scene.gate.demand()[0].size.width == 640).await;
             scene.gate.report(State::Stalled, "silent", Instant::now());
             assert_eq!(legacy_picture(&mut page).await, b"card 640x360 stalled silent");
-            scene.hub.replace_lanes(vec![]);
+            scene.hub.replace_streams(vec![]);
             assert!(String::from_utf8(legacy_picture(&mut page).await).unwrap().contains("offline"));
             assert_eq!(page.close_code().await, CloseCode::Away);
         },

@@ -248,7 +248,7 @@ fn nothing_old_is_sent_of_a_camera_that_is_not_live() {
 #[test]
 fn page_that_stops_reading_is_not_waited_for_and_goes_on_at_a_key_frame() {
     play(strict, async |scene| {
-        scene.hub.replace_lanes(vec![stream("porch"), std::sync::Arc::clone(&scene.gate)]);
+        scene.hub.replace_streams(vec![stream("porch"), std::sync::Arc::clone(&scene.gate)]);
         go_live(scene, STREAM);
         let (mut slow, _) = open(scene, &["h264"]).await;
         let (mut quick, _) = open(scene, &["h264"]).await;

@@ -57,10 +57,10 @@ async fn stream(
         let why = "too many different sizes and qualities are watched; renditions below [limits] bounds them";
         return End::HeadReader(why.to_owned());
     };
-    let mut pulse = Keepalive::new(&web.limits, Instant::now());
+    let mut keepalive = Keepalive::new(&web.limits, Instant::now());
     let mut errors = 0;
     loop {
-        let event = async { Event::Text(pulse.next_text(receiver, outbox).await) }
+        let event = async { Event::Text(keepalive.next_text(receiver, outbox).await) }
             .or(async { Event::Frame(frames.next().await) })
             .await;
         let sent = match event {

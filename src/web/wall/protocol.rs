@@ -23,7 +23,7 @@ const SKIPPED: u8 = 1 << 1;
 
 /// What one tile must show.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TileWish {
+pub struct TileRequestBody {
     pub tile: u8,
     pub camera: String,
     pub rendition_request: RenditionRequest,
@@ -33,7 +33,7 @@ pub struct TileWish {
 
 #[derive(Debug, PartialEq)]
 pub enum Command {
-    Show(Vec<TileWish>),
+    Show(Vec<TileRequestBody>),
     /// The newest sequence number drawn, by tile.
     Drawn(Vec<(u8, u32)>),
     Ping(Value),
@@ -59,15 +59,15 @@ pub fn parse(text: &str, most_tiles: usize) -> Result<Vec<Command>, String> {
     object.iter().map(command).collect()
 }
 
-fn show(value: &Value, most_tiles: usize) -> Result<Vec<TileWish>, String> {
+fn show(value: &Value, most_tiles: usize) -> Result<Vec<TileRequestBody>, String> {
     let tiles = value.as_array().ok_or("show must be a list")?;
     if tiles.len() > most_tiles {
         return Err(format!("show has {} tiles; {most_tiles} are allowed", tiles.len()));
     }
-    let mut rendition_requests: Vec<TileWish> = Vec::with_capacity(tiles.len());
+    let mut rendition_requests: Vec<TileRequestBody> = Vec::with_capacity(tiles.len());
     for (place, tile) in tiles.iter().enumerate() {
         let tile = tile.as_object().ok_or_else(|| format!("show[{place}] must be an object"))?;
-        let rendition_request = tile_wish(tile).map_err(|wrong| format!("show[{place}]: {wrong}"))?;
+        let rendition_request = tile_request(tile).map_err(|wrong| format!("show[{place}]: {wrong}"))?;
         if rendition_requests.iter().any(|other| other.tile == rendition_request.tile) {
             return Err(format!("show[{place}]: tile {} is there twice", rendition_request.tile));
         }
@@ -76,7 +76,7 @@ fn show(value: &Value, most_tiles: usize) -> Result<Vec<TileWish>, String> {
     Ok(rendition_requests)
 }
 
-fn tile_wish(tile: &Map<String, Value>) -> Result<TileWish, String> {
+fn tile_request(tile: &Map<String, Value>) -> Result<TileRequestBody, String> {
     let number = tile.get("tile").and_then(Value::as_u64).and_then(|number| u8::try_from(number).ok());
     let camera = tile.get("camera").and_then(Value::as_str).ok_or("camera must be a text")?;
     let size = match tile.get("size") {
@@ -94,7 +94,7 @@ fn tile_wish(tile: &Map<String, Value>) -> Result<TileWish, String> {
         None | Some(Value::Null) => USUAL.into(),
         Some(accept) => formats(accept.as_array().ok_or("accept must be a list of formats")?),
     };
-    Ok(TileWish {
+    Ok(TileRequestBody {
         tile: number.ok_or("tile must be a number from 0 to 255")?,
         camera: camera.to_owned(),
         rendition_request: RenditionRequest { size, quality: None, fps },

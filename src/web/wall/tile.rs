@@ -78,7 +78,7 @@ pub struct Tile {
     pub camera: String,
     pub hub: Arc<Hub>,
     pub outbox: Outbox,
-    pub orders: Arc<TileRequest>,
+    pub request: Arc<TileRequest>,
     /// The next picture is sent after this time without a `drawn`.
     pub drawn_limit: Duration,
     /// Pause before a refused rendition is requested again.
@@ -138,11 +138,11 @@ impl Tile {
                     self.last_sent.clone_from(&text);
                     self.outbox.text(text).await?;
                 }
-                self.orders.changed().await;
+                self.request.changed().await;
                 continue;
             };
-            let rendition_request = self.orders.read().rendition_request;
-            let stream = channel.lane_for(rendition_request);
+            let rendition_request = self.request.read().rendition_request;
+            let stream = channel.stream_for(rendition_request);
             if self.serving(&stream) != TileFormat::Pictures {
                 self.pass_on(channel.subscribe_units(rendition_request)).await?;
                 why = Code::Removed;
@@ -162,7 +162,7 @@ impl Tile {
                     let again = async {
                         Timer::after(pause).await;
                     };
-                    self.orders.changed().or(again).await;
+                    self.request.changed().or(again).await;
                 }
             }
         }
@@ -170,7 +170,7 @@ impl Tile {
 
     fn serving(&self, stream: &Stream) -> TileFormat {
         let is_live = stream.condition().state == State::Live;
-        TileFormat::choose(&self.orders.read().accept, stream.options().passthrough, stream.info(), is_live)
+        TileFormat::choose(&self.request.read().accept, stream.options().passthrough, stream.info(), is_live)
     }
 
     /// The state message, unless it equals the one sent last.

@@ -61,14 +61,14 @@ impl Outbox {
 
     /// Sends the reason in a close frame, waits a moment for the viewer's own, and closes the
     /// connection.
-    pub async fn close(self, mut receiver: Receiver, end: &End, patience: Duration) {
+    pub async fn close(self, mut receiver: Receiver, end: &End, limit: Duration) {
         let (code, reason) = match end {
             End::Gone => (CloseCode::Normal, ""),
             End::Silent => (CloseCode::Policy, "nothing was heard of you"),
             End::HeadReader(why) => (CloseCode::Away, &why[..why.floor_char_boundary(MAX_REASON_LEN)]),
             End::Misused(why) => (CloseCode::Policy, *why),
         };
-        timeout(patience, async {
+        timeout(limit, async {
             // Answers the viewer's close frame, or sends ours; a broken connection fails at once.
             let frame = CloseFrame { code, reason: reason.into() };
             if self.lock().await.close(Some(frame)).await.is_ok() {

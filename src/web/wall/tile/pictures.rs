@@ -49,7 +49,7 @@ impl Tile {
                 continue;
             }
             let event = async {
-                self.orders.changed().await;
+                self.request.changed().await;
                 Event::Ordered
             }
             .or(async { Event::ViewEvent(view.next().await) })
@@ -66,7 +66,7 @@ impl Tile {
                     if self.serving(view.stream()) != TileFormat::Pictures {
                         return Ok(());
                     }
-                    let wanted = self.orders.read().rendition_request;
+                    let wanted = self.request.read().rendition_request;
                     if wanted != rendition_request {
                         // Whether refused or not, it is not tried again at every notification; if
                         // refused, the old one stays.
@@ -124,7 +124,7 @@ impl Tile {
         match shown {
             // Not skipped; it was not requested.
             ViewEvent::Picture(picture)
-                if !self.pace.allows(self.orders.read().rendition_request, picture.rendition, Instant::now()) =>
+                if !self.pace.allows(self.request.read().rendition_request, picture.rendition, Instant::now()) =>
             {
                 None
             }
@@ -147,6 +147,6 @@ impl Tile {
     /// Whether the page has drawn `sent`. Sequence numbers wrap to 0 after 2^32 pictures, five
     /// years at 25 per second, so they are compared by their distance.
     fn is_drawn(&self, sent: Sent) -> bool {
-        self.orders.read().drawn.is_some_and(|drawn| drawn.wrapping_sub(sent.sequence) as i32 >= 0)
+        self.request.read().drawn.is_some_and(|drawn| drawn.wrapping_sub(sent.sequence) as i32 >= 0)
     }
 }

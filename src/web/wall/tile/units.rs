@@ -27,7 +27,7 @@ impl Tile {
         let outbox = self.outbox.clone();
         loop {
             let ordered = async {
-                self.orders.changed().await;
+                self.request.changed().await;
                 true
             };
             let ready = async {
@@ -35,7 +35,7 @@ impl Tile {
                 false
             };
             if ordered.or(ready).await {
-                view.change(self.orders.read().rendition_request);
+                view.change(self.request.read().rendition_request);
                 if self.serving(view.stream()) != serving {
                     return Ok(());
                 }
