@@ -1,12 +1,12 @@
 //! The threads of a feed: one makes frames, one makes sound. Each ends when nothing needs it.
 
 use std::{
-    sync::{Arc, PoisonError},
+    sync::{Arc, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{Feed, Kind, Shape, Unit};
+use super::{Feed, Kind, Shape, State, Unit};
 use crate::{encoder::Encoder, rtp::pcma, settings::Codec};
 
 /// A feed without anything to do looks at its lease this often.
@@ -38,7 +38,8 @@ struct Film {
 enum Step {
     /// Encode a frame, as a key frame or not.
     Frame(bool),
-    Wait(Duration),
+    /// Nothing: the time for it was waited for.
+    Again,
     End,
 }
 
@@ -68,10 +69,7 @@ impl Film {
         loop {
             match self.step(codec) {
                 Step::Frame(as_key) => self.push(&encoder, as_key),
-                Step::Wait(time) => {
-                    let state = self.feed.lock();
-                    drop(self.feed.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner));
-                }
+                Step::Again => {}
                 Step::End => return,
             }
         }
@@ -97,7 +95,7 @@ impl Film {
             self.due = now;
         }
         if !(plays && !rests || is_unknown) {
-            return Step::Wait(NAP);
+            return self.wait(state, NAP);
         }
         let first = self.given.is_none();
         let pace = faults.pace.filter(|_| !first);
@@ -106,21 +104,22 @@ impl Film {
         // A frame that was due long ago, or is due too late for the present pace, is due now.
         self.due = self.due.min(now + interval);
         if self.due > now && !is_unknown {
-            return Step::Wait(self.due - now);
+            return self.wait(state, self.due - now);
         }
         self.due = (self.due + interval).max(now);
         let as_key = self.since_key > 0 && (state.key_wanted || self.since_key >= feed.camera.settings.gop);
-        let as_key = as_key && !faults.no_key_frames;
-        if as_key || self.since_key == 0 {
-            self.since_key = 0;
-            state.key_wanted = false;
-        }
-        Step::Frame(as_key)
+        Step::Frame(as_key && !faults.no_key_frames)
+    }
+
+    /// Waits with the lock of `state`, so that no change is missed.
+    fn wait(&self, state: MutexGuard<'_, State>, time: Duration) -> Step {
+        drop(self.feed.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner));
+        Step::Again
     }
 
     fn push(&mut self, encoder: &Encoder, as_key: bool) {
         if !encoder.is_idle() {
-            self.feed.lock().key_wanted |= as_key;
+            // A key frame stays wanted.
             return;
         }
         let feed = &self.feed;
@@ -130,6 +129,10 @@ impl Film {
         if self.given != Some(shape) {
             encoder.set_caps(&feed.stream.caps(shape.size, shape.aspect));
             self.given = Some(shape);
+        }
+        if as_key || self.since_key == 0 {
+            self.since_key = 0;
+            feed.lock().key_wanted = false;
         }
         encoder.push(frame, at, as_key);
         self.since_key += 1;
