@@ -44,7 +44,7 @@ impl<'t> Root<'t> {
                     diagnostics.report(key_at, &format!("[{name}]"), words);
                 }
                 (Form::Once | Form::Named, DeValue::Array(_)) => {
-                    let words = format!("this section stands only once; write {head}, with single brackets");
+                    let words = format!("this section can occur only once; write {head}, with single brackets");
                     diagnostics.report(key_at, &format!("[{head}]"), words);
                 }
                 _ => diagnostics.report(key_at, &head, format!("this is a section; write {head} on a line of its own")),

@@ -235,16 +235,21 @@ impl PartialEq<&str> for Reason {
     }
 }
 
-/// The English text of `parts`. What is wrong is limited to [`MAX_REASON_LEN`] characters; what is
-/// done about it always follows.
+/// The English text of `parts`. What is wrong, with its advice, is limited to [`MAX_REASON_LEN`]
+/// characters, and the advice is not cut: the parts at the end without parameters, which have at most
+/// half of the room. What the agent does about it always follows.
 fn english(parts: &[Part]) -> String {
     let reactions = parts.iter().rposition(|part| !part.code.is_reaction()).map_or(0, |last| last + 1);
     let (wrong, reactions) = parts.split_at(reactions);
-    let hung: usize =
-        reactions.iter().filter(|part| part.code == Code::WorkerHung).map(|part| part.text().len() + 2).sum();
+    let advice = wrong.iter().rposition(|part| !part.params.is_empty()).map_or(0, |last| last + 1);
+    let (wrong, advice) = wrong.split_at(advice);
+    let length = |parts: &[Part]| parts.iter().map(|part| part.text().chars().count() + 2).sum::<usize>();
+    let hung: Vec<_> = reactions.iter().filter(|part| part.code == Code::WorkerHung).cloned().collect();
+    let room = MAX_REASON_LEN.saturating_sub(length(advice).min(MAX_REASON_LEN / 2) + length(&hung));
     let wrong = joined(wrong.iter().map(Part::text), "; ");
-    let wrong = shortened(&reason(&wrong), MAX_REASON_LEN.saturating_sub(hung)).into_owned();
-    joined([wrong].into_iter().chain(reactions.iter().map(Part::text)), "; ")
+    let wrong = shortened(&reason(&wrong), room).into_owned();
+    let advice = reason(&joined(advice.iter().map(Part::text), "; "));
+    joined([wrong, advice].into_iter().chain(reactions.iter().map(Part::text)), "; ")
 }
 
 /// `texts` in one line: a colon at the end of one introduces the next, else `separator` is between

@@ -158,7 +158,7 @@ fn every_quirk_has_a_test_and_the_list_names_them_all() {
         "src/discovery/device_list.rs",
         "src/discovery/description/tests.rs",
         "src/discovery/socket_set.rs",
-        "src/discovery/identity.rs",
+        "src/device_id.rs",
         "src/discovery/listen.rs",
         "src/discovery/search/send_schedule.rs",
         "src/discovery/search/tests.rs",
