@@ -13,11 +13,10 @@ use cctv_agent::{
     camera::{Credentials, Secret},
     config::{self, SecretFile},
     discovery::{DatagramSource, XAddr, description, ssdp, wsd},
+    http_auth::{challenge, digest::Session},
     http_client::response::{self, Response},
     ipc::{self, FromWorker, Message, ToWorker},
     onvif::{
-        challenge,
-        digest::Session,
         responses,
         soap::{self, CallError},
         uri_repair::{self, Service},

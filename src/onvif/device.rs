@@ -4,7 +4,6 @@
 use super::{
     Target,
     auth::{Attempt, Authentication, Clock, Login, Next, Refused},
-    challenge,
     clock::{self, CivilTime, Offset},
     error::{Error, Malformed},
     responses::{self, DeviceInformation},
@@ -13,6 +12,7 @@ use super::{
     username_token,
 };
 use crate::{
+    http_auth::challenge,
     http_client::{self, Limits, in_brackets, response::Response},
     text,
     xml::Element,

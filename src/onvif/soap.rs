@@ -5,9 +5,9 @@
 
 use std::{error, fmt};
 
-use super::challenge::{self, Challenge};
 use crate::{
     camera::mask_credentials,
+    http_auth::challenge::{self, Challenge},
     http_client::response::Response,
     text::is_hidden,
     xml::{self, Element},

@@ -3,10 +3,17 @@
 //! There may be several fields with several challenges each. Commas separate challenges and also
 //! the parameters of one challenge; only the grammar shows which is which.
 
-use super::{digest, soap::quotable};
+use super::digest;
+use crate::{
+    camera::mask_credentials,
+    text::{escaped, shortened},
+};
 
 /// Maximum number of login kinds that a message names.
 const MAX_NAMED: usize = 4;
+
+/// Maximum length of the name of a login kind in a message, in characters.
+const MAX_NAME_LEN: usize = 40;
 
 /// One challenge: a scheme and its parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,13 +48,18 @@ pub fn unsupported(challenges: &[Challenge]) -> Option<String> {
         return None;
     }
     let name = |challenge: &Challenge| match challenge.parameter("algorithm") {
-        Some(algorithm) if challenge.is("Digest") => quotable(&format!("Digest {algorithm}")),
-        _ => quotable(&challenge.scheme),
+        Some(algorithm) if challenge.is("Digest") => shown(&format!("Digest {algorithm}")),
+        _ => shown(&challenge.scheme),
     };
     let mut names: Vec<_> = challenges.iter().map(name).collect();
     names.dedup();
     names.truncate(MAX_NAMED);
     Some(names.join(" or "))
+}
+
+/// `name`, which a server wrote, as part of a message.
+fn shown(name: &str) -> String {
+    shortened(&escaped(&mask_credentials(&shortened(name, MAX_NAME_LEN))), MAX_NAME_LEN).into_owned()
 }
 
 fn parse_field(field: &str) -> Vec<Challenge> {
