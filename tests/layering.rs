@@ -17,7 +17,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 const LAYERS: [&[&str]; 5] = [
     &["camera", "sync", "time", "uri", "media", "text", "xml"],
     &["log", "hub", "config", "http_auth", "http_client", "ipc", "card", "store", "sys"],
-    &["onvif", "discovery", "worker_host", "web", "worker"],
+    &["onvif", "discovery", "worker_host", "web", "worker", "rtsp"],
     &["agent", "command"],
     &["main"],
 ];
@@ -31,7 +31,7 @@ use CrateRule::{AllBut, Only};
 
 /// `camera` and `media` need only the standard library. Only the worker uses the decoders, and it
 /// uses nothing asynchronous.
-const CRATES: [(&str, CrateRule); 31] = [
+const CRATES: [(&str, CrateRule); 32] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
@@ -61,6 +61,7 @@ const CRATES: [(&str, CrateRule); 31] = [
     ("socket2", AllBut(&["camera", "media", "worker"])),
     ("strsim", Only(&["config"])),
     ("syslog", Only(&["log"])),
+    ("thiserror", AllBut(&["camera", "media"])),
     ("toml", Only(&["config"])),
     ("turbojpeg", Only(&["worker"])),
 ];

@@ -18,6 +18,7 @@ mod rooms {
     pub mod ipc;
     pub mod media;
     pub mod onvif;
+    pub mod rtsp;
     pub mod sync;
     pub mod text;
     pub mod time;

@@ -7,10 +7,11 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr},
     path::Path,
+    time::Instant,
 };
 
 use cctv_agent::{
-    camera::{Credentials, Secret},
+    camera::{Credentials, Secret, Transport},
     config::{self, SecretFile},
     discovery::{DatagramSource, XAddr, description, ssdp, wsd},
     http_auth::{challenge, digest::Session},
@@ -21,6 +22,12 @@ use cctv_agent::{
         soap::{self, CallError},
         uri_repair::{self, Service},
     },
+    rtsp::{
+        framing::{Deframer, Event, Expected},
+        message::{self, Message as RtspMessage, Method, RequestWriter},
+        sdp::SessionDescription,
+        transport, url,
+    },
     text,
     xml::{self, Element, filter::Filter},
 };
@@ -29,12 +36,14 @@ use cctv_agent::{
 pub type Check = fn(&[u8]);
 
 /// Every parser by the name of its target and of the folder of its seeds.
-pub const ALL: [(&str, Check); 9] = [
+pub const ALL: [(&str, Check); 11] = [
     ("challenge", challenge),
     ("config", config),
     ("description", description),
     ("probe_match", probe_match),
     ("reply", reply),
+    ("rtsp_head", rtsp_head),
+    ("sdp", sdp),
     ("soap", soap),
     ("ssdp", ssdp),
     ("wire", wire),
@@ -256,4 +265,100 @@ fn check_addresses(addresses: &[XAddr]) {
         assert!(!address.host.is_empty() && address.port > 0, "{address:?}");
         assert!(address.path.starts_with('/') && !address.path.contains(['\r', '\n', ' ']), "{address:?}");
     }
+}
+
+/// The bytes of an RTSP connection are the same packets and messages in pieces of any size, as long as
+/// they are in step; the first byte gives the size. What a camera's headers lead to can be sent.
+pub fn rtsp_head(bytes: &[u8]) {
+    let Some((first, bytes)) = bytes.split_first() else { return };
+    let (whole, is_in_step) = rtsp_events(bytes, bytes.len().max(1));
+    let (pieces, _) = rtsp_events(bytes, 1 + usize::from(*first));
+    if is_in_step {
+        assert_eq!(whole, pieces, "in pieces of {}", 1 + usize::from(*first));
+    }
+    if let Ok(Some((message, len))) = message::read(bytes) {
+        assert!(len <= bytes.len());
+        match message {
+            RtspMessage::Response(response) => check_headers(&response.headers),
+            RtspMessage::Request(request) => {
+                assert!(request.headers.len() <= message::MAX_HEADERS && request.body.len() <= message::MAX_BODY_LEN);
+                let answer = message::write_response(200, "OK", &request, request.headers.get("session"));
+                let read = message::read(&answer).expect("our response is one").expect("our response is complete");
+                assert_eq!(read.1, answer.len(), "it is one message");
+            }
+        }
+    }
+}
+
+/// Returns what stands in `bytes`, read in pieces of `step`, and whether no byte was skipped.
+fn rtsp_events(bytes: &[u8], step: usize) -> (Vec<String>, bool) {
+    let (mut deframer, mut events, now) = (Deframer::new(), Vec::new(), Instant::now());
+    deframer.expected = Expected { channels: Some((0, 1)), payload_type: Some(96), ssrc: Some(1) };
+    let mut used = 0;
+    for piece in bytes.chunks(step) {
+        deframer.push(piece);
+        loop {
+            match deframer.next(now) {
+                Ok(None) => break,
+                Ok(Some(Event::Packet { channel, data })) => {
+                    used += data.len();
+                    events.push(format!("{channel} {data:?}"));
+                }
+                Ok(Some(Event::Resynchronised { skipped })) => used += skipped,
+                Ok(Some(Event::Message(message))) => events.push(format!("{message:?}")),
+                Err(_) => return (events, false),
+            }
+        }
+    }
+    assert!(used <= bytes.len(), "more than there is");
+    // At the end it may be searching.
+    (events, !deframer.is_searching() && deframer.resynchronisations == 0)
+}
+
+fn check_headers(headers: &message::Headers) {
+    assert!(headers.len() <= message::MAX_HEADERS);
+    const ASKED: &str = "rtsp://10.0.0.1/live";
+    let control = headers.get("x-control");
+    let described = url::Described {
+        content_base: headers.get("content-base"),
+        content_location: headers.get("content-location"),
+        session_control: control,
+        track_control: control,
+    };
+    let urls = url::resolve(ASKED, described);
+    for url in [&urls.session, &urls.track] {
+        check_url(url);
+        url::with_authority_of(url, ASKED).iter().for_each(|url| check_url(url));
+    }
+    for requested in [Transport::Tcp, Transport::Udp] {
+        let _ = transport::read_delivery(headers.get("transport"), requested);
+    }
+    if let (Some(id), _) = transport::read_session(headers.get("session").unwrap_or("")) {
+        let request = RequestWriter::new(Method::Play, &urls.session, 1).header("Session", &id).finish();
+        assert!(!id.is_empty() && request.windows(2).filter(|pair| pair == b"\r\n").count() == 5, "{id:?}");
+    }
+}
+
+/// It ends no request line early, and has no login.
+fn check_url(url: &str) {
+    assert!(!url.contains(|c: char| c.is_whitespace() || c.is_control()), "{url:?}");
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
+    assert!(!authority.is_empty() && !authority.contains('@'), "{url:?}");
+}
+
+/// A description has bounded contents, and its controls give URLs that can be sent.
+pub fn sdp(bytes: &[u8]) {
+    let description = SessionDescription::read(bytes);
+    assert!(description.media.len() <= 32 && description.media.iter().all(|media| media.formats.len() <= 32));
+    let Ok(track) = description.video() else { return };
+    assert!(track.payload_type < 128 && track.clock_rate > 0);
+    assert!(track.frame_rate.is_none_or(|rate| rate > 0.0 && rate <= 1000.0));
+    assert!(description.others(&track).len() < description.media.len());
+    let described = url::Described {
+        session_control: description.control(),
+        track_control: track.control.as_deref(),
+        ..url::Described::default()
+    };
+    let urls = url::resolve("rtsp://10.0.0.1/live", described);
+    [urls.session, urls.track].iter().for_each(|url| check_url(url));
 }
