@@ -16,7 +16,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 const LAYERS: [&[&str]; 5] = [
     &["camera", "sync", "time", "uri", "media", "text", "xml"],
-    &["log", "hub", "config", "http_client", "ipc", "card", "store", "sys"],
+    &["log", "hub", "config", "http_client", "ipc", "card", "store", "sys", "h26x"],
     &["onvif", "discovery", "worker_host", "web", "worker"],
     &["agent", "command"],
     &["main"],
