@@ -26,6 +26,7 @@ pub mod sys;
 // Layer 2: these modules do not use each other
 pub mod discovery;
 pub mod onvif;
+pub mod rtsp;
 pub mod web;
 pub mod worker;
 pub mod worker_host;
