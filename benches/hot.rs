@@ -26,10 +26,10 @@ use cctv_agent::{
     config,
     hub::{Channel, Hub, Stream, Subscription, ViewEvent},
     ipc::{self, FromWorker},
-    media::{AccessUnit, Codec, Picture, Rendition, RenditionRequest, Size},
+    media::{AccessUnit, Codec, Colour, Matrix, Picture, Rendition, RenditionRequest, Size},
     web::Web,
     worker::{
-        colour::{Colour, Conversion, Matrix},
+        colour::Conversion,
         decoder::Decoder,
         encoder::Encoder,
         jpeg::JpegDecoder,

@@ -15,6 +15,7 @@ pub mod xml;
 // Layer 1
 pub mod card;
 pub mod config;
+pub mod h26x;
 pub mod http_auth;
 pub mod http_client;
 pub mod hub;

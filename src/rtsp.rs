@@ -4,7 +4,8 @@
 //! Real cameras bend the standard in many ways; each way has a number (R1 to R120) and a test of that
 //! number in `rtsp/tests`. The modules without input and output decide: [`message`] and [`framing`]
 //! read bytes, [`sdp`], [`url`] and [`transport`] read descriptions and headers, [`login`] answers
-//! challenges, [`session`] is the state machine. [`client`] has the sockets.
+//! challenges, [`session`] is the state machine, [`rtp`] turns packets into access units. [`client`] has
+//! the sockets, [`stream`] joins both.
 //!
 //! What a camera says beside the video is a hint: one that cannot be read is left out and never an
 //! error. A password is sent to the configured host only, in clear text only if that is allowed, and
@@ -16,8 +17,10 @@ pub mod framing;
 pub mod keepalive;
 pub mod login;
 pub mod message;
+pub mod rtp;
 pub mod sdp;
 pub mod session;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 pub mod transport;

@@ -12,12 +12,9 @@ mod clip;
 use std::sync::Arc;
 
 use cctv_agent::{
-    media::{AccessUnit, Codec, Picture, Rendition, Size},
-    worker::{
-        colour::{Colour, Matrix},
-        h26x::sps::Sps,
-        transcoder::Transcoder,
-    },
+    h26x::sps::Sps,
+    media::{AccessUnit, Codec, Colour, Matrix, Picture, Rendition, Size},
+    worker::transcoder::Transcoder,
 };
 use clip::{ffmpeg, units};
 use opencv::{

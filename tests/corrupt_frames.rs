@@ -11,8 +11,9 @@ mod film;
 use std::sync::Arc;
 
 use cctv_agent::{
+    h26x::nal,
     media::{AccessUnit, Codec, Picture, Rendition, Size},
-    worker::{h26x::nal, transcoder::Transcoder},
+    worker::transcoder::Transcoder,
 };
 use film::{SIZE, h264, h265, mjpeg};
 

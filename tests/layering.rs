@@ -16,7 +16,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 const LAYERS: [&[&str]; 5] = [
     &["camera", "sync", "time", "uri", "media", "text", "xml"],
-    &["log", "hub", "config", "http_auth", "http_client", "ipc", "card", "store", "sys"],
+    &["log", "hub", "config", "http_auth", "http_client", "ipc", "card", "store", "sys", "h26x"],
     &["onvif", "discovery", "worker_host", "web", "worker", "rtsp"],
     &["agent", "command"],
     &["main"],
@@ -35,7 +35,7 @@ const CRATES: [(&str, CrateRule); 32] = [
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
-    ("base64", Only(&["http_auth", "onvif", "web"])),
+    ("base64", Only(&["http_auth", "onvif", "rtsp", "web"])),
     ("divan", Only(&[])),
     ("flate2", Only(&["http_client", "web"])),
     ("getrandom", AllBut(&["camera", "media", "log"])),

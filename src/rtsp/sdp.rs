@@ -3,6 +3,8 @@
 //! Only the lines `m=` and `a=` are read; no other line can make a description fail. What cannot be
 //! read in these two is left out.
 
+use super::rtp::Encoding;
+
 /// Maximum number of media; more are not read.
 const MAX_MEDIA: usize = 32;
 /// Maximum number of attributes of one media and of the session; more are not read.
@@ -12,36 +14,6 @@ const MAX_FORMATS: usize = 32;
 
 /// Static payload type of JPEG (RFC 3551).
 const JPEG: u8 = 26;
-
-/// How the payload of a video track is packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    H264,
-    H265,
-    Jpeg,
-}
-
-impl Encoding {
-    fn from_name(name: &str) -> Option<Self> {
-        const NAMES: [(&str, Encoding); 5] = [
-            ("H264", Encoding::H264),
-            ("H265", Encoding::H265),
-            ("HEVC", Encoding::H265),
-            ("JPEG", Encoding::Jpeg),
-            ("MJPEG", Encoding::Jpeg),
-        ];
-        NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, encoding)| *encoding)
-    }
-
-    /// The name in `rtpmap`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::H264 => "H264",
-            Self::H265 => "H265",
-            Self::Jpeg => "JPEG",
-        }
-    }
-}
 
 /// The video track that is read.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,8 +7,8 @@
 use std::{process::Command, sync::Arc};
 
 use cctv_agent::{
+    h26x::nal::{self, NalKind},
     media::{AccessUnit, Codec, Size},
-    worker::h26x::nal::{self, NalKind},
 };
 
 pub const SIZE: Size = Size { width: 640, height: 360 };

@@ -8,8 +8,8 @@ use std::{
 };
 
 use cctv_agent::{
+    h26x::nal::{self, NalKind},
     media::{AccessUnit, Codec},
-    worker::h26x::nal::{self, NalKind},
 };
 
 /// Pipes `input` through `ffmpeg` with these arguments.

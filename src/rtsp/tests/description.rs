@@ -1,6 +1,9 @@
 //! Session descriptions.
 
-use crate::rtsp::sdp::{Encoding, NoVideo, SessionDescription, VideoTrack};
+use crate::rtsp::{
+    rtp::Encoding,
+    sdp::{NoVideo, SessionDescription, VideoTrack},
+};
 
 fn video(text: &str) -> Result<VideoTrack, NoVideo> {
     SessionDescription::read(text.as_bytes()).video()

@@ -38,12 +38,13 @@ impl ParameterSets {
                 NalKind::KeySlice | NalKind::Slice => break,
                 NalKind::Aud | NalKind::Other => continue,
             }
-            self.remember(nal);
+            self.insert(nal);
         }
         (has_vps || self.codec == Codec::H264) && has_sps && has_pps
     }
 
-    fn remember(&mut self, nal: &[u8]) {
+    /// Takes over one parameter set, a NAL unit without start code. It replaces the one with its identity.
+    pub fn insert(&mut self, nal: &[u8]) {
         if nal.len() > MAX_SET_LEN {
             return;
         }
@@ -74,6 +75,13 @@ impl ParameterSets {
         let end = |nal: &[u8]| nal.as_ptr() as usize - unit.as_ptr() as usize + nal.len();
         completed.extend(&unit[aud.map_or(0, end)..]);
         completed
+    }
+
+    /// The remembered sets in Annex B; `None` unless a decoder can start with them.
+    pub fn annex_b(&self) -> Option<Vec<u8>> {
+        let has = |kind| self.sets.iter().any(|set| nal::kind(self.codec, set) == kind);
+        let is_complete = has(NalKind::Sps) && has(NalKind::Pps);
+        is_complete.then(|| self.sets.iter().flat_map(|set| [&[0, 0, 0, 1], &set[..]]).flatten().copied().collect())
     }
 
     /// The SPS, without start code.

@@ -2,8 +2,8 @@
 
 use super::{CropWindow, Sps, chroma_subsampling};
 use crate::{
+    h26x::{bit_reader::BitReader, vui::Vui},
     media::{CodecConfig, Size},
-    worker::h26x::{bit_reader::BitReader, vui::Vui},
 };
 
 /// Highest value of `sps_max_sub_layers_minus1` in the base layer.

@@ -6,11 +6,8 @@ use super::{
     syntax::{H264Sps, H265Sps, ScalingList, ShortTermSet, Vui},
 };
 use crate::{
-    media::{Codec, SampleAspect, Size},
-    worker::{
-        colour::{Colour, Matrix},
-        h26x::{bit_reader::BitReader, sps::Sps},
-    },
+    h26x::{bit_reader::BitReader, sps::Sps},
+    media::{Codec, Colour, Matrix, SampleAspect, Size},
 };
 
 /// Reads what was written. Panics unless names and lengths of the fields read are those of the fields written, up to

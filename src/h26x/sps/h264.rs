@@ -2,8 +2,8 @@
 
 use super::{CropWindow, Sps, chroma_subsampling};
 use crate::{
+    h26x::{bit_reader::BitReader, vui::Vui},
     media::{CodecConfig, Size},
-    worker::h26x::{bit_reader::BitReader, vui::Vui},
 };
 
 /// Values of `profile_idc` whose SPS has the fields from `chroma_format_idc` on, 7.3.2.1.1.

@@ -13,10 +13,7 @@ use super::{
     nal::{self, NalKind},
     vui::Vui,
 };
-use crate::{
-    media::{Codec, CodecConfig, SampleAspect, Size},
-    worker::colour::{Colour, Matrix},
-};
+use crate::media::{Codec, CodecConfig, Colour, Matrix, SampleAspect, Size};
 
 /// Longest plausible side of a picture, in pixels.
 const MAX_SIDE: u32 = 16_384;
