@@ -5,6 +5,7 @@
 
 #[path = "rtsp_client/scripted.rs"]
 mod scripted;
+mod support;
 
 use std::{
     io::Write as _,
@@ -19,8 +20,10 @@ use cctv_agent::{
         Error, Timeouts,
         client::{self, Outcome, PacketReceiver},
         message::Method,
+        rtp::{Event, KeyFrameGate, Unit},
         sdp::VideoTrack,
         session::{Config, Learnt},
+        stream,
     },
 };
 use scripted::{Camera, Peer, SDP, frame, rtp};
@@ -134,21 +137,17 @@ fn good_session_is_torn_down_without_a_reset() {
 #[test]
 fn r043_r113_slow_camera_is_waited_for() {
     let camera = Camera::start(|_, mut peer: Peer| {
-        for _ in 0..2 {
-            peer.request();
-            thread::sleep(Duration::from_millis(300));
-            let headers = format!("Content-Length: {}\r\n", SDP.len());
-            peer.answer_with(&headers, SDP);
-            peer.request();
-            thread::sleep(Duration::from_millis(300));
-            peer.answer("Session: 1\r\n");
-            peer.request();
-            thread::sleep(Duration::from_millis(300));
-            peer.answer("");
-            thread::sleep(Duration::from_millis(300));
-            peer.send(&frame(0, &rtp(1, b"x")));
-            break;
-        }
+        peer.request();
+        thread::sleep(Duration::from_millis(300));
+        peer.answer_with(&format!("Content-Length: {}\r\n", SDP.len()), SDP);
+        peer.request();
+        thread::sleep(Duration::from_millis(300));
+        peer.answer("Session: 1\r\n");
+        peer.request();
+        thread::sleep(Duration::from_millis(300));
+        peer.answer("");
+        thread::sleep(Duration::from_millis(300));
+        peer.send(&frame(0, &rtp(1, b"x")));
         peer.request();
     });
     let mut config = config(camera.address);
@@ -247,7 +246,7 @@ fn r019_r027_camera_with_sha_256_alone_that_closes_after_each_refusal_is_read() 
 }
 
 #[test]
-fn r029_r116_camera_without_tcp_is_read_over_udp_and_strangers_are_not() {
+fn r029_r116_r117_camera_without_tcp_is_read_over_udp_and_strangers_are_not() {
     let camera = Camera::start(|number, mut peer: Peer| {
         peer.request();
         peer.answer_with(&format!("Content-Length: {}\r\n", SDP.len()), SDP);
@@ -277,6 +276,7 @@ fn r029_r116_camera_without_tcp_is_read_over_udp_and_strangers_are_not() {
             rtp_socket.send_to(&rtp(sequence, b"x"), ("127.0.0.1", port)).unwrap();
         }
         rtcp_socket.send_to(&[0x80, 200, 0, 1, 0, 0, 0, 1], ("127.0.0.1", port + 1)).unwrap();
+        // The connection stays open meanwhile.
         assert!(peer.request().starts_with("TEARDOWN "));
     });
     let (outcome, recorder) = read(config(camera.address), 3);
@@ -355,4 +355,77 @@ fn r120_ends_are_told_apart() {
     drop(listener);
     let (outcome, _) = read(config(address), 1);
     assert_eq!(outcome.error, Some(Error::ConnectionRefused { address: address.to_string() }));
+}
+
+/// Reads access units until `enough` whole ones have come, then stops.
+fn read_units(config: Config, enough: usize) -> (Outcome, Vec<Unit>) {
+    let (sender, receiver) = smol::channel::bounded::<()>(1);
+    let (mut sender, mut units, mut gate) = (Some(sender), Vec::new(), KeyFrameGate::new());
+    let on_event = |event| {
+        if let Event::Unit(unit) = event
+            && gate.admit(&unit)
+        {
+            units.push(unit);
+            if units.len() >= enough {
+                sender = None;
+            }
+        }
+    };
+    let stop = async move {
+        let _ = receiver.recv().await;
+    };
+    let read = stream::read("test", config, Learnt::default(), on_event, stop);
+    let limit = async {
+        Timer::after(Duration::from_secs(60)).await;
+        panic!("it does not end");
+    };
+    let outcome = smol::block_on(read.or(limit));
+    (outcome, units)
+}
+
+#[test]
+fn r051_packets_of_another_payload_type_than_described_give_access_units() {
+    const SPS: &[u8] = &[0x67, 0x42, 0, 0x29, 0xe2, 0x90, 0x14, 7, 0xb6, 2, 0xdc, 4, 4, 6, 0x90, 0x78, 0x91, 0x15];
+    const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
+    let camera = Camera::start(|_, mut peer: Peer| {
+        peer.open(SDP);
+        let mut sequence = 0;
+        for picture in 0..40_u32 {
+            let slice: &[u8] = if picture % 20 == 0 { &[0x65, 0x88, 0x84, 1] } else { &[0x41, 0x9a, 1, 2] };
+            let nals: &[&[u8]] = if picture % 20 == 0 { &[SPS, PPS, slice] } else { &[slice] };
+            for (number, nal) in nals.iter().enumerate() {
+                sequence += 1;
+                let mut packet = rtp(sequence, nal);
+                packet[1] = 98 | if number + 1 == nals.len() { 0x80 } else { 0 };
+                packet[4..8].copy_from_slice(&(picture * 3600).to_be_bytes());
+                peer.send(&frame(0, &packet));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        peer.wait_for_end();
+    });
+    let (outcome, units) = read_units(config(camera.address), 30);
+    assert_eq!(outcome.error, None);
+    assert!(units.iter().all(|unit| unit.is_whole) && units[0].is_key && units[20].is_key, "{units:?}");
+    assert_eq!(units[1].data, [0, 0, 0, 1, 0x41, 0x9a, 1, 2]);
+    camera.finish();
+}
+
+#[test]
+fn virtual_camera_is_read_over_both_transports_with_its_login() {
+    let cameras = support::Cameras::start(&[
+        "id=gate codec=h264 size=320x240 fps=25 small=none user=admin pass=secret",
+        "id=yard codec=h265 size=320x240 fps=25 small=none",
+        "id=hall codec=jpeg size=320x240 fps=10 small=none",
+    ]);
+    for (id, transport) in
+        [("gate", Transport::Tcp), ("gate", Transport::Udp), ("yard", Transport::Tcp), ("hall", Transport::Tcp)]
+    {
+        let uri = StreamUri::split(&cameras.stream(id)).unwrap().0;
+        let config = Config { uri, transport: Some(transport), ..config(([127, 0, 0, 1], 0).into()) };
+        let (outcome, units) = read_units(config, 30);
+        assert_eq!(outcome.error, None, "{id}");
+        assert!(units[0].is_key && units.iter().all(|unit| unit.is_whole), "{id}");
+        assert!(units.windows(2).all(|pair| pair[0].received_at <= pair[1].received_at), "{id}");
+    }
 }

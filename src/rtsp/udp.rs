@@ -111,6 +111,20 @@ mod tests {
     }
 
     #[test]
+    fn r078_burst_of_a_key_frame_waits_in_the_socket() {
+        let pair = UdpPair::bind(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let camera = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // More than the usual buffer takes: 212 992 bytes, and each packet counts 2304.
+        const BURST: usize = 150;
+        for _ in 0..BURST {
+            camera.send_to(&[7; 1400], (Ipv4Addr::LOCALHOST, pair.port)).unwrap();
+        }
+        let mut buffer = [0; 2000];
+        let count = (0..BURST).filter(|_| pair.rtp.get_ref().recv(&mut buffer).is_ok()).count();
+        assert_eq!(count, BURST);
+    }
+
+    #[test]
     fn only_the_cameras_packets_are_taken() {
         let camera = SocketAddr::from(([10, 0, 0, 1], 554));
         let at = |port| SocketAddr::new(camera.ip(), port);
