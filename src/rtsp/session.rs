@@ -6,6 +6,7 @@
 //! run: to change anything, the session asks for a new connection.
 
 mod learnt;
+mod on_connection;
 mod request;
 mod response;
 
@@ -15,15 +16,16 @@ use std::{
 };
 
 pub use self::learnt::Learnt;
+use self::on_connection::OnConnection;
 use super::{
     Timeouts,
     error::Error,
     keepalive::Keepalive,
     login::Login,
-    message::{Message, Method, Response},
+    message::{Message, Method},
     sdp::VideoTrack,
     transport::{DEFAULT_SESSION_TIMEOUT, Delivery},
-    url::{self, Urls},
+    url,
 };
 use crate::camera::{Credentials, StreamUri, Transport};
 
@@ -138,37 +140,6 @@ pub struct Session {
     /// The number of the last request of the connection.
     cseq: u32,
     pending: Option<Pending>,
-}
-
-/// What belongs to one connection.
-#[derive(Debug, Default)]
-struct OnConnection {
-    client_port: u16,
-    urls: Option<Urls>,
-    /// The URL of PLAY, keepalives and TEARDOWN.
-    play_url: String,
-    track: Option<VideoTrack>,
-    /// The camera has accepted a SETUP.
-    has_session: bool,
-    session_id: Option<String>,
-    /// The identifier is that of a SETUP response.
-    has_setup_id: bool,
-    session_timeout: Option<Duration>,
-    /// PLAY goes without `Range`.
-    without_range: bool,
-    /// The URLs have our authority.
-    has_our_authority: bool,
-    /// PLAY has been tried at the track's URL.
-    has_tried_track: bool,
-    /// A response refused a login: the camera may close the connection now.
-    has_refused_login: bool,
-    /// A response with the number of an earlier request, and when it is used after all.
-    misnumbered: Option<(Instant, Response)>,
-    /// PLAY was accepted.
-    playing_since: Option<Instant>,
-    first_packet_by: Option<Instant>,
-    has_packets: bool,
-    keepalive: Option<Keepalive>,
 }
 
 impl Session {
