@@ -9,7 +9,7 @@ mod support;
 
 use std::{
     io::Write as _,
-    net::{SocketAddr, UdpSocket},
+    net::{SocketAddr, TcpListener, UdpSocket},
     thread,
     time::{Duration, Instant},
 };
@@ -282,6 +282,7 @@ fn r029_r116_r117_camera_without_tcp_is_read_over_udp_and_strangers_are_not() {
     let (outcome, recorder) = read(config(camera.address), 3);
     assert_eq!((outcome.error, recorder.packets), (None, vec![1, 2, 3]));
     assert_eq!(outcome.learnt.transport, Some(Transport::Udp));
+    assert_eq!(outcome.counters.dropped_packets, 2, "of strangers");
     camera.finish();
 }
 
@@ -300,6 +301,7 @@ fn r070_connection_is_read_on_after_rubbish() {
     assert_eq!(outcome.error, None);
     assert_eq!(recorder.packets, [1].into_iter().chain(3..=20).collect::<Vec<u16>>());
     assert_eq!(recorder.skipped, 300);
+    assert_eq!((outcome.counters.skipped_bytes, outcome.counters.resynchronisations), (300, 1));
     camera.finish();
 }
 
@@ -350,7 +352,7 @@ fn r120_ends_are_told_apart() {
         assert_eq!(outcome.error, Some(error));
         camera.finish();
     }
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
     let (outcome, _) = read(config(address), 1);
@@ -413,13 +415,21 @@ fn r051_packets_of_another_payload_type_than_described_give_access_units() {
 
 #[test]
 fn virtual_camera_is_read_over_both_transports_with_its_login() {
+    // At the address from which it sends datagrams to this machine.
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let by_udp = format!(
+        "id=porch codec=h264 size=320x240 fps=25 small=none ip=127.0.0.1 rtsp={} onvif={} ssdp=none wsd=none",
+        free(),
+        free()
+    );
     let cameras = support::Cameras::start(&[
+        &by_udp,
         "id=gate codec=h264 size=320x240 fps=25 small=none user=admin pass=secret",
         "id=yard codec=h265 size=320x240 fps=25 small=none",
-        "id=hall codec=jpeg size=320x240 fps=10 small=none",
+        "id=hall codec=mjpeg size=320x240 fps=10 small=none",
     ]);
     for (id, transport) in
-        [("gate", Transport::Tcp), ("gate", Transport::Udp), ("yard", Transport::Tcp), ("hall", Transport::Tcp)]
+        [("gate", Transport::Tcp), ("porch", Transport::Udp), ("yard", Transport::Tcp), ("hall", Transport::Tcp)]
     {
         let uri = StreamUri::split(&cameras.stream(id)).unwrap().0;
         let config = Config { uri, transport: Some(transport), ..config(([127, 0, 0, 1], 0).into()) };

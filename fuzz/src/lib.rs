@@ -13,6 +13,7 @@ mod rooms {
     pub mod camera;
     pub mod config;
     pub mod discovery;
+    pub mod h26x;
     pub mod http_auth;
     pub mod http_client;
     pub mod ipc;

@@ -74,6 +74,18 @@ pub struct Outcome {
     pub error: Option<Error>,
     /// For the next attempt.
     pub learnt: Learnt,
+    pub counters: Counters,
+}
+
+/// What could not be used, over all connections of an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets of channels that were not set up, of other senders, or too short.
+    pub dropped_packets: u64,
+    /// Bytes that made no sense.
+    pub skipped_bytes: u64,
+    /// How often the connection was in step again.
+    pub resynchronisations: u64,
 }
 
 /// Reads the stream until it ends, or until `stop` is ready: then the session is torn down, which
@@ -88,9 +100,18 @@ pub async fn read(
 ) -> Outcome {
     let timeouts = config.timeouts;
     let session = Session::new(config, learnt);
-    let mut client = Client { name, timeouts, session, receiver, connection: None, deadline: LazyDeadline::default() };
+    let mut client = Client {
+        name,
+        timeouts,
+        session,
+        receiver,
+        connection: None,
+        deadline: LazyDeadline::default(),
+        counters: Counters::default(),
+    };
     let error = client.run(pin!(stop)).await;
-    Outcome { error, learnt: client.session.learnt().clone() }
+    client.disconnect();
+    Outcome { error, learnt: client.session.learnt().clone(), counters: client.counters }
 }
 
 struct Client<'a, R> {
@@ -100,6 +121,7 @@ struct Client<'a, R> {
     receiver: &'a mut R,
     connection: Option<Connection>,
     deadline: LazyDeadline,
+    counters: Counters,
 }
 
 /// What happened while waiting.
@@ -142,10 +164,18 @@ impl<R: PacketReceiver> Client<'_, R> {
         None
     }
 
+    fn disconnect(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.counters.dropped_packets += connection.dropped_packets;
+            self.counters.skipped_bytes += connection.deframer.skipped_bytes;
+            self.counters.resynchronisations += connection.deframer.resynchronisations;
+        }
+    }
+
     async fn perform(&mut self, action: Action, stop: Pin<&mut impl Future<Output = ()>>) {
         match action {
             Action::Connect { host, port, transport } => {
-                self.connection = None;
+                self.disconnect();
                 let limit = self.timeouts.connect;
                 let opened = async { Some(Connection::open(&host, port, transport, limit).await) };
                 let stopped = async {

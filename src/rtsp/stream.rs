@@ -4,7 +4,7 @@ use std::{future::Future, time::Instant};
 
 use super::{
     Error,
-    client::{self, Outcome, PacketReceiver},
+    client::{self, Counters, Outcome, PacketReceiver},
     rtp::{self, Encoding, Event, Problem, Stats, TrackConfig, TrackReceiver},
     sdp::VideoTrack,
     session::{Config, Learnt},
@@ -34,7 +34,7 @@ pub async fn read(
     };
     let outcome = client::read(name, config, learnt, &mut units, stop).await;
     if let Some(track) = &units.track {
-        log_stats(name, &track.stats());
+        log_stats(name, &track.stats(), &outcome.counters);
     }
     outcome
 }
@@ -132,14 +132,15 @@ fn name(encoding: Encoding) -> &'static str {
     }
 }
 
-fn log_stats(name: &str, stats: &Stats) {
+fn log_stats(name: &str, stats: &Stats, counters: &Counters) {
     log::debug!(
-        "{name}: {} packets, {} lost, {} late, {} of others; {} whole units, {} damaged",
+        "{name}: {} packets, {} lost, {} late, {} of others; {} whole units, {} damaged; {} bytes skipped",
         stats.packets,
         stats.lost,
         stats.late,
-        stats.foreign + stats.ignored,
+        stats.foreign + stats.ignored + counters.dropped_packets,
         stats.whole_units,
-        stats.damaged_units
+        stats.damaged_units,
+        counters.skipped_bytes
     );
 }
