@@ -13,10 +13,12 @@ mod rooms {
     pub mod camera;
     pub mod config;
     pub mod discovery;
+    pub mod h26x;
     pub mod http_client;
     pub mod ipc;
     pub mod media;
     pub mod onvif;
+    pub mod rtsp;
     pub mod sync;
     pub mod text;
     pub mod time;
