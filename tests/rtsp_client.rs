@@ -417,11 +417,8 @@ fn r051_packets_of_another_payload_type_than_described_give_access_units() {
 fn virtual_camera_is_read_over_both_transports_with_its_login() {
     // At the address from which it sends datagrams to this machine.
     let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let by_udp = format!(
-        "id=porch codec=h264 size=320x240 fps=25 small=none ip=127.0.0.1 rtsp={} onvif={} ssdp=none wsd=none",
-        free(),
-        free()
-    );
+    let by_udp =
+        format!("id=porch codec=h264 size=320x240 fps=25 small=none ip=127.0.0.1 rtsp={} onvif={}", free(), free());
     let cameras = support::Cameras::start(&[
         &by_udp,
         "id=gate codec=h264 size=320x240 fps=25 small=none user=admin pass=secret",

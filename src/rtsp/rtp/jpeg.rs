@@ -26,7 +26,9 @@ struct Frame {
     /// Segments of the head in header extensions.
     extension: Vec<u8>,
     has_extension: bool,
-    scan: Vec<u8>,
+    /// The scan, behind its head if that is known from the first packet.
+    data: Vec<u8>,
+    head_len: usize,
     is_damaged: bool,
     loss: Loss,
     received_at: Instant,
@@ -91,7 +93,7 @@ impl Depacketizer {
             None => self.damage(),
         }
         // Entropy-coded data never has this marker (T.81 B.1.1.2), so a camera that sets no marker bit ends so, too.
-        let has_end = self.frame.as_ref().is_some_and(|frame| frame.scan.ends_with(&header::END_OF_IMAGE));
+        let has_end = self.frame.as_ref().is_some_and(|frame| frame.data.ends_with(&header::END_OF_IMAGE));
         if packet.marker || has_end {
             self.finish(out);
         }
@@ -120,7 +122,8 @@ impl Depacketizer {
             start: None,
             extension: Vec::new(),
             has_extension: false,
-            scan: Vec::new(),
+            data: Vec::new(),
+            head_len: 0,
             is_damaged: false,
             loss,
             received_at,
@@ -130,6 +133,7 @@ impl Depacketizer {
     fn add(&mut self, header: &PacketHeader, packet: &Packet, received_at: Instant) {
         let has_gap = self.gap.take().is_some();
         let start = if header.offset == 0 { self.read_start(header, packet) } else { None };
+        let size = self.size(header.blocks).filter(header::is_plausible);
         let Some(frame) = &mut self.frame else { return };
         frame.received_at = frame.received_at.max(received_at);
         if has_gap {
@@ -146,11 +150,12 @@ impl Depacketizer {
         }
         if header.offset == 0 {
             frame.start = start;
+            frame.write_head(header, size);
         }
-        frame.is_damaged |= header.offset != frame.scan.len() || frame.start.is_none();
-        frame.is_damaged |= frame.scan.len() + header.scan.len() > MAX_UNIT_LEN;
+        frame.is_damaged |= header.offset != frame.data.len() - frame.head_len || frame.start.is_none();
+        frame.is_damaged |= frame.data.len() + header.scan.len() > MAX_UNIT_LEN;
         if !frame.is_damaged {
-            frame.scan.extend_from_slice(header.scan);
+            frame.data.extend_from_slice(header.scan);
         }
     }
 
@@ -189,7 +194,8 @@ impl Depacketizer {
     fn finish(&mut self, out: &mut Vec<Event>) {
         let Some(frame) = self.frame.take() else { return };
         self.ended_time = Some(frame.time);
-        let jpeg = if frame.is_damaged { None } else { self.assemble(&frame) };
+        let (time, loss, received_at) = (frame.time, frame.loss, frame.received_at);
+        let jpeg = if frame.is_damaged { None } else { self.assemble(frame) };
         let is_whole = jpeg.is_some();
         if is_whole
             && self.announced != self.last_size
@@ -205,23 +211,31 @@ impl Depacketizer {
             is_whole,
             is_reference: false,
             is_leading: false,
-            loss: frame.loss,
+            loss,
             lost_packets: std::mem::take(&mut self.lost),
-            rtp_time: frame.time,
+            rtp_time: time,
             camera_time: None,
-            received_at: frame.received_at,
+            received_at,
         }));
     }
 
     /// The JPEG of `frame`; `None` if its size or its tables are not known.
-    fn assemble(&mut self, frame: &Frame) -> Option<Vec<u8>> {
-        if frame.scan.is_empty() {
+    fn assemble(&mut self, mut frame: Frame) -> Option<Vec<u8>> {
+        if frame.data.len() == frame.head_len {
             return None;
         }
+        if frame.head_len > 0 {
+            self.last_size = header::size(&frame.data);
+            self.last_quantization = frame.start?.quantization?;
+            if !frame.data.ends_with(&header::END_OF_IMAGE) {
+                frame.data.extend(header::END_OF_IMAGE);
+            }
+            return Some(frame.data);
+        }
         // Some cameras send the whole JPEG as its scan.
-        if frame.scan.starts_with(&header::START_OF_IMAGE) {
-            self.last_size = Some(header::size(&frame.scan)?);
-            return frame.scan.ends_with(&header::END_OF_IMAGE).then(|| frame.scan.clone());
+        if frame.data.starts_with(&header::START_OF_IMAGE) {
+            self.last_size = Some(header::size(&frame.data)?);
+            return Some(frame.data).filter(|data| data.ends_with(&header::END_OF_IMAGE));
         }
         let start = frame.start.as_ref()?;
         let extension = &frame.extension[..];
@@ -237,9 +251,9 @@ impl Depacketizer {
         }
         let (is_420, restart_interval) = (start.is_420, start.restart_interval);
         let head = Head { size, is_420, restart_interval, quantization: &quantization, extension };
-        let mut jpeg = Vec::with_capacity(frame.scan.len() + extension.len() + 1024);
+        let mut jpeg = Vec::with_capacity(frame.data.len() + extension.len() + 1024);
         head.write(&mut jpeg);
-        jpeg.extend_from_slice(&frame.scan);
+        jpeg.extend_from_slice(&frame.data);
         if !jpeg.ends_with(&header::END_OF_IMAGE) {
             jpeg.extend(header::END_OF_IMAGE);
         }
@@ -255,5 +269,18 @@ impl Depacketizer {
         let hint = self.size_hint.filter(|hint| fits(width, hint.width) && fits(height, hint.height));
         let declared = Size { width: u32::from(width) * 8, height: u32::from(height) * 8 };
         hint.or(Some(declared).filter(|_| width > 0 && height > 0)).or(self.last_size)
+    }
+}
+
+impl Frame {
+    /// Writes the head before the scan, unless the camera sends a head of its own in extensions, or in the scan.
+    fn write_head(&mut self, header: &PacketHeader, size: Option<Size>) {
+        let (Some(size), Some(start)) = (size, &self.start) else { return };
+        let Some(quantization) = &start.quantization else { return };
+        if !self.has_extension && !header.scan.starts_with(&header::START_OF_IMAGE) {
+            let Start { is_420, restart_interval, .. } = *start;
+            Head { size, is_420, restart_interval, quantization, extension: &[] }.write(&mut self.data);
+            self.head_len = self.data.len();
+        }
     }
 }

@@ -157,7 +157,7 @@ fn pictures_that_lead_a_key_frame_are_skipped_if_decoding_began_there() {
     gated.frame(&[&rasl]);
     gated.frame(&[&trail]);
     assert_eq!(gated.shown(), [annex_b(&cra()), annex_b(&[&rasl]), annex_b(&[&trail])], "decoding went on");
-    gated.frame_without(&[trail.clone()], &[0]);
+    gated.frame_without(std::slice::from_ref(&trail), &[0]);
     gated.frame(&cra());
     gated.frame(&[&rasl]);
     gated.frame(&[&trail]);
