@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::packet::Packet;
 
-/// The announced type is expected within this number of packets and this time; then the commonest one is taken.
+/// The announced type is expected within this number of packets. The commonest one is taken behind them, and before
+/// after this time, as long as the announced one does not come.
 const MAX_HELD: usize = 50;
 pub const MAX_WAIT: Duration = Duration::from_millis(500);
 
@@ -22,6 +23,8 @@ pub struct HeldPacket {
 pub struct PayloadTypeFilter {
     announced: u8,
     chosen: Option<u8>,
+    /// Packets so far, up to [`MAX_HELD`].
+    seen: usize,
     held: Vec<HeldPacket>,
 }
 
@@ -38,7 +41,7 @@ pub enum Verdict {
 
 impl PayloadTypeFilter {
     pub fn new(announced: u8) -> Self {
-        Self { announced, chosen: None, held: Vec::new() }
+        Self { announced, chosen: None, seen: 0, held: Vec::new() }
     }
 
     /// The type that is taken; `None` while it is not known.
@@ -47,9 +50,10 @@ impl PayloadTypeFilter {
     }
 
     pub fn check(&mut self, packet: &Packet, received_at: Instant) -> Verdict {
-        if packet.payload_type == self.announced {
+        if packet.payload_type == self.announced && self.seen < MAX_HELD {
             self.chosen = Some(self.announced);
         }
+        self.seen = (self.seen + 1).min(MAX_HELD);
         match self.chosen {
             Some(chosen) if chosen == packet.payload_type => Verdict::Pass,
             Some(_) => Verdict::Ignore,

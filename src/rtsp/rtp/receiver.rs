@@ -237,7 +237,9 @@ impl TrackReceiver {
 
     /// Counts the units from `from` on, and puts the camera's time into them.
     fn finish_units(&mut self, from: usize, out: &mut [Event]) {
-        let report: Option<SenderReport> = self.reporter.sender_report();
+        // One that came before the first packet may be of another source.
+        let ours = |report: &SenderReport| Some(report.ssrc) == self.sequencer.ssrc();
+        let report = self.reporter.sender_report().filter(ours);
         for event in &mut out[from..] {
             if let Event::Unit(unit) = event {
                 let counter = if unit.is_whole { &mut self.whole_units } else { &mut self.damaged_units };

@@ -135,6 +135,10 @@ fn r051_commonest_type_counts_after_fifty_packets() {
     }
     assert_eq!(rx.whole().len(), 51);
     assert_eq!(rx.receiver.stats().lost, 0);
+    // The announced type comes too late to be the track's.
+    rx.push(&Rtp { payload_type: PAYLOAD_TYPE, ..camera.clone().next(true, &[9; 9]) }.bytes());
+    rx.push_all(&camera.frame(&[p(1, 9)]));
+    assert_eq!((rx.whole().len(), rx.receiver.payload_type()), (1, Some(98)));
 }
 
 #[test]

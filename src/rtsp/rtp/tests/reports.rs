@@ -63,6 +63,17 @@ fn r106_times_that_cannot_be_are_no_times() {
 }
 
 #[test]
+fn r106_report_before_the_first_packet_counts_only_if_it_is_of_its_source() {
+    for (ssrc, is_read) in [(SSRC, true), (9, false)] {
+        let (mut rx, mut camera) = (Receiver::tcp("H264"), Camera::new());
+        rx.push(&sender_report(ssrc, 1_767_225_600, 50_000));
+        rx.push_all(&camera.frame(&[&SPS[..], &PPS, &idr(1, 9)]));
+        rx.wait(100);
+        assert_eq!(rx.whole_units()[0].camera_time.is_some(), is_read, "{ssrc}");
+    }
+}
+
+#[test]
 fn r107_what_is_whole_of_cut_rtcp_is_read() {
     let report = sender_report(7, 1_767_225_600, 5);
     let expected = read(&report);
