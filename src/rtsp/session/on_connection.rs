@@ -15,8 +15,6 @@ pub(super) struct OnConnection {
     /// The camera has accepted a SETUP.
     pub has_session: bool,
     pub session_id: Option<String>,
-    /// The identifier is that of a SETUP response.
-    pub has_setup_id: bool,
     pub session_timeout: Option<Duration>,
     /// PLAY goes without `Range`.
     pub without_range: bool,

@@ -199,10 +199,10 @@ impl Session {
         let Some(header) = response.headers.get("session") else { return };
         let (id, timeout) = read_session(header);
         let connection = &mut self.on_connection;
-        let is_setup = method == Method::Setup && response.status < 300 && id.is_some();
-        if connection.session_id.is_none() || is_setup && !connection.has_setup_id {
-            connection.has_setup_id |= is_setup;
-            connection.session_id = id.or_else(|| connection.session_id.take());
+        // The one of SETUP replaces one of DESCRIBE.
+        let is_setup = method == Method::Setup && response.status < 300;
+        if connection.session_id.is_none() || is_setup && id.is_some() {
+            connection.session_id = id;
         }
         connection.session_timeout = connection.session_timeout.into_iter().chain(timeout).min();
     }

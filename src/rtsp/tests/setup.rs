@@ -286,9 +286,11 @@ fn r041_srtp_is_not_asked_for_and_not_taken() {
 
 #[test]
 fn r042_multicast_is_a_refused_transport() {
-    for header in
-        ["RTP/AVP;multicast;destination=239.0.0.1;port=5000-5001", "RTP/AVP;destination=239.0.0.1;port=5000-5001"]
-    {
+    for header in [
+        "RTP/AVP;multicast;destination=239.0.0.1;port=5000-5001",
+        "RTP/AVP;multicast;destination=239.0.0.1;client_port=5000-5001",
+        "RTP/AVP;destination=239.0.0.1;port=5000-5001",
+    ] {
         for transport in [Transport::Tcp, Transport::Udp] {
             assert_eq!(set_up(transport, header), None, "{header}");
         }
