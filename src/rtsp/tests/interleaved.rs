@@ -215,3 +215,13 @@ fn message_that_is_too_long_ends_the_opening() {
     deframer.push(&[&b"RTSP/1.0 200 OK\r\n"[..], &[b'x'; 20_000]].concat());
     assert_eq!(deframer.next(Instant::now()), Err(FramingError::TooLong));
 }
+
+#[test]
+fn r070_message_without_an_end_between_packets_is_rubbish() {
+    let head = [&b"RTSP/1.0 200 OK\r\n"[..], &[b'x'; 20_000]].concat();
+    let body = b"RTSP/1.0 200 OK\r\nContent-Length: 999999\r\n\r\n";
+    for rubbish in [&head[..], body] {
+        let bytes = [rubbish, &frame(0, &rtp(2, b"y"))].concat();
+        assert_eq!(events(&bytes), [format!("skipped {}", rubbish.len()), "0: 13 bytes, 2".into()]);
+    }
+}
