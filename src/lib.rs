@@ -18,6 +18,8 @@ pub mod xml;
 // Layer 1
 pub mod card;
 pub mod config;
+pub mod h26x;
+pub mod http_auth;
 pub mod http_client;
 pub mod hub;
 pub mod ipc;
@@ -28,6 +30,7 @@ pub mod sys;
 // Layer 2: these modules do not use each other
 pub mod discovery;
 pub mod onvif;
+pub mod rtsp;
 pub mod web;
 pub mod worker;
 pub mod worker_host;

@@ -146,6 +146,43 @@ impl SampleAspect {
     }
 }
 
+/// How luma and chroma are derived from red, green and blue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matrix {
+    Bt601,
+    Bt709,
+    Bt2020,
+}
+
+impl Matrix {
+    /// What players assume if the stream does not say.
+    pub fn guess(size: Size) -> Self {
+        if size.height >= 720 { Self::Bt709 } else { Self::Bt601 }
+    }
+
+    /// The weight of red and of blue in luma (ITU-R BT.601, BT.709, BT.2020).
+    pub fn shares(self) -> (f64, f64) {
+        match self {
+            Self::Bt601 => (0.299, 0.114),
+            Self::Bt709 => (0.2126, 0.0722),
+            Self::Bt2020 => (0.2627, 0.0593),
+        }
+    }
+}
+
+/// The matrix and range of a picture's planes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour {
+    pub matrix: Matrix,
+    /// Luma and chroma use 0 to 255, not 16 to 235 and 16 to 240.
+    pub full_range: bool,
+}
+
+impl Colour {
+    /// The colours of a JPEG.
+    pub const JPEG: Self = Self { matrix: Matrix::Bt601, full_range: true };
+}
+
 /// Unix time in microseconds.
 pub type UnixMicros = u64;
 

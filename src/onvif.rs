@@ -1,8 +1,8 @@
 //! A client for one ONVIF device: its clock, profiles and stream URIs.
 //!
 //! It is asynchronous and accepts what cameras really send. [`soap`], [`responses`] and
-//! [`uri_repair`] read responses; [`auth`], [`challenge`], [`digest`], [`username_token`] and
-//! [`clock`] log in; `device`, `media` and [`identity()`] make the requests. It sends a
+//! [`uri_repair`] read responses; [`auth`], [`http_auth`](crate::http_auth), [`username_token`]
+//! and [`clock`] log in; `device`, `media` and [`identity()`] make the requests. It sends a
 //! wrong password at most twice per call, because cameras lock accounts. It never logs a message,
 //! because cameras echo our own login in theirs.
 //!
@@ -43,10 +43,8 @@
 //! ```
 
 pub mod auth;
-pub mod challenge;
 pub mod clock;
 mod device;
-pub mod digest;
 mod error;
 mod identity;
 mod media;

@@ -13,7 +13,6 @@ pub mod encoder;
 pub mod ffmpeg_log;
 pub mod fork_server;
 pub mod frame_limiter;
-pub mod h26x;
 pub mod jpeg;
 pub mod limits;
 pub mod load_shedding;

@@ -14,12 +14,15 @@ mod modules {
     pub mod config;
     pub mod device_id;
     pub mod discovery;
+    pub mod h26x;
+    pub mod http_auth;
     pub mod http_client;
     pub mod ipc;
     pub mod media;
     pub mod onvif;
     pub mod proc;
     pub mod rate_window;
+    pub mod rtsp;
     pub mod sync;
     pub mod text;
     pub mod time;

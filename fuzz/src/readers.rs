@@ -7,20 +7,27 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr},
     path::Path,
+    time::{Duration, Instant},
 };
 
 use cctv_agent::{
-    camera::{Credentials, Secret},
+    camera::{self, Credentials, Secret},
     config::{self, SecretFile},
     discovery::{DatagramSource, XAddr, description, ssdp, wsd},
+    http_auth::{challenge, digest::Session},
     http_client::response::{self, Response},
     ipc::{self, FromWorker, Message, ToWorker},
     onvif::{
-        challenge,
-        digest::Session,
         responses,
         soap::{self, CallError},
         uri_repair::{self, Service},
+    },
+    rtsp::{
+        framing::{self, Deframer, Expected},
+        message::{self, Message as RtspMessage, Method, RequestWriter},
+        rtp::{self, Encoding, Event, KeyFrameGate, TrackConfig, TrackReceiver, Transport},
+        sdp::SessionDescription,
+        transport, url,
     },
     text,
     xml::{self, Element, filter::Filter},
@@ -30,13 +37,17 @@ use cctv_agent::{
 pub type Check = fn(&[u8]);
 
 /// Every parser by the name of its target and of the folder of its seeds.
-pub const ALL: [(&str, Check); 9] = [
+pub const ALL: [(&str, Check); 13] = [
     ("challenge", challenge),
     ("config", config),
     ("description", description),
     ("ipc", ipc),
     ("probe_match", probe_match),
     ("response", response),
+    ("rtp", rtp),
+    ("rtp_jpeg", rtp_jpeg),
+    ("rtsp_head", rtsp_head),
+    ("sdp", sdp),
     ("soap", soap),
     ("ssdp", ssdp),
     ("xml", xml),
@@ -257,5 +268,214 @@ fn check_addresses(addresses: &[XAddr]) {
     for address in addresses {
         assert!(!address.host.is_empty() && address.port > 0, "{address:?}");
         assert!(address.path.starts_with('/') && !address.path.contains(['\r', '\n', ' ']), "{address:?}");
+    }
+}
+
+/// The bytes of an RTSP connection are the same packets and messages in pieces of any size, as long as
+/// they are in step; the first byte gives the size. What a camera's headers lead to can be sent.
+pub fn rtsp_head(bytes: &[u8]) {
+    let Some((first, bytes)) = bytes.split_first() else { return };
+    let (whole, is_in_step) = rtsp_events(bytes, bytes.len().max(1));
+    let (pieces, _) = rtsp_events(bytes, 1 + usize::from(*first));
+    if is_in_step {
+        assert_eq!(whole, pieces, "in pieces of {}", 1 + usize::from(*first));
+    }
+    if let Ok(Some((message, len))) = message::read(bytes) {
+        assert!(len <= bytes.len());
+        match message {
+            RtspMessage::Response(response) => check_headers(&response.headers),
+            RtspMessage::Request(request) => {
+                assert!(request.headers.len() <= message::MAX_HEADERS && request.body.len() <= message::MAX_BODY_LEN);
+                let answer = message::write_response(200, "OK", &request, request.headers.get("session"));
+                let read = message::read(&answer).expect("our response is one").expect("our response is complete");
+                assert_eq!(read.1, answer.len(), "it is one message");
+            }
+        }
+    }
+}
+
+/// Returns what stands in `bytes`, read in pieces of `step`, and whether no byte was skipped.
+fn rtsp_events(bytes: &[u8], step: usize) -> (Vec<String>, bool) {
+    let (mut deframer, mut events, now) = (Deframer::new(), Vec::new(), Instant::now());
+    deframer.expected = Expected { channels: Some((0, 1)), payload_type: Some(96), ssrc: Some(1) };
+    let mut used = 0;
+    for piece in bytes.chunks(step) {
+        deframer.push(piece);
+        loop {
+            match deframer.next(now) {
+                Ok(None) => break,
+                Ok(Some(framing::Event::Packet { channel, data })) => {
+                    used += data.len();
+                    events.push(format!("{channel} {data:?}"));
+                }
+                Ok(Some(framing::Event::Resynchronised { skipped })) => used += skipped,
+                Ok(Some(framing::Event::Message(message))) => events.push(format!("{message:?}")),
+                Err(_) => return (events, false),
+            }
+        }
+    }
+    assert!(used <= bytes.len(), "more than there is");
+    // At the end it may be searching.
+    (events, !deframer.is_searching() && deframer.resynchronisations == 0)
+}
+
+fn check_headers(headers: &message::Headers) {
+    assert!(headers.len() <= message::MAX_HEADERS);
+    const ASKED: &str = "rtsp://10.0.0.1/live";
+    let control = headers.get("x-control");
+    let described = url::Described {
+        content_base: headers.get("content-base"),
+        content_location: headers.get("content-location"),
+        session_control: control,
+        track_control: control,
+    };
+    let urls = url::resolve(ASKED, described);
+    for url in [&urls.session, &urls.track] {
+        check_url(url);
+        url::with_authority_of(url, ASKED).iter().for_each(|url| check_url(url));
+    }
+    for requested in [camera::Transport::Tcp, camera::Transport::Udp] {
+        let _ = transport::read_delivery(headers.get("transport"), requested);
+    }
+    if let (Some(id), _) = transport::read_session(headers.get("session").unwrap_or("")) {
+        let request = RequestWriter::new(Method::Play, &urls.session, 1).header("Session", &id).finish();
+        assert!(!id.is_empty() && request.windows(2).filter(|pair| pair == b"\r\n").count() == 5, "{id:?}");
+    }
+}
+
+/// It ends no request line early, and has no login.
+fn check_url(url: &str) {
+    assert!(!url.contains(|c: char| c.is_whitespace() || c.is_control()), "{url:?}");
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
+    assert!(!authority.is_empty() && !authority.contains('@'), "{url:?}");
+}
+
+/// A description has bounded contents, and its controls give URLs that can be sent.
+pub fn sdp(bytes: &[u8]) {
+    let description = SessionDescription::read(bytes);
+    assert!(description.media.len() <= 32 && description.media.iter().all(|media| media.formats.len() <= 32));
+    let Ok(track) = description.video() else { return };
+    assert!(track.payload_type < 128 && track.clock_rate > 0);
+    assert!(track.frame_rate.is_none_or(|rate| rate > 0.0 && rate <= 1000.0));
+    assert!(description.others(&track).len() < description.media.len());
+    let described = url::Described {
+        session_control: description.control(),
+        track_control: track.control.as_deref(),
+        ..url::Described::default()
+    };
+    let urls = url::resolve("rtsp://10.0.0.1/live", described);
+    [urls.session, urls.track].iter().for_each(|url| check_url(url));
+}
+
+/// Packets of RTP and RTCP give units that are what they are called. The first byte gives codec and transport; then each
+/// packet has its length in two bytes, and the milliseconds before it in one, before it.
+pub fn rtp(bytes: &[u8]) {
+    let Some((&kind, mut rest)) = bytes.split_first() else { return };
+    let encoding_name = ["H264", "H265", "JPEG", "MP4V-ES", ""][usize::from(kind & 0x0f) % 5];
+    let transport = if kind & 0x10 == 0 { Transport::Tcp } else { Transport::Udp };
+    let fmtp = if kind & 0x20 == 0 { "" } else { "sprop-max-don-diff=1;config=000001B0;sprop-parameter-sets=Z0IAKQ==" };
+    let mut track = Track::new(encoding_name, fmtp, transport);
+    while let Some(([l0, l1, millis], after)) = rest.split_first_chunk() {
+        let (packet, after) = after.split_at(after.len().min(usize::from(u16::from_be_bytes([*l0, *l1]))));
+        track.push(packet, *millis);
+        rest = after;
+    }
+    track.finish();
+}
+
+/// Payloads of RTP/JPEG give whole JPEGs. Each has its flags in one byte and its length in two bytes before it.
+pub fn rtp_jpeg(bytes: &[u8]) {
+    const MARKER: u8 = 1;
+    const EXTENSION: u8 = 2;
+    const LOSS: u8 = 4;
+    const NEW_TIME: u8 = 8;
+    let mut track = Track::new("JPEG", "", Transport::Tcp);
+    let (mut sequence, mut time, mut rest) = (0_u16, 0_u32, bytes);
+    while let Some(([flags, l0, l1], after)) = rest.split_first_chunk() {
+        let (payload, after) = after.split_at(after.len().min(usize::from(u16::from_be_bytes([*l0, *l1]))));
+        rest = after;
+        sequence = sequence.wrapping_add(if flags & LOSS == 0 { 1 } else { 2 });
+        time = time.wrapping_add(if flags & NEW_TIME == 0 { 0 } else { 3600 });
+        let extension_bit = if flags & EXTENSION == 0 { 0 } else { 0x10 };
+        let mut packet = vec![0x80 | extension_bit, (flags & MARKER) << 7 | 96];
+        packet.extend(sequence.to_be_bytes());
+        packet.extend(time.to_be_bytes());
+        packet.extend([0, 0, 0, 1]);
+        packet.extend(payload);
+        track.push(&packet, 1);
+    }
+    track.finish();
+}
+
+/// One track with its clock, and what it gave.
+struct Track {
+    receiver: TrackReceiver,
+    gate: KeyFrameGate,
+    now: Instant,
+    events: Vec<Event>,
+    bytes: usize,
+    packets: usize,
+    units: usize,
+}
+
+impl Track {
+    fn new(encoding_name: &str, fmtp: &str, transport: Transport) -> Self {
+        let config = TrackConfig {
+            encoding_name: encoding_name.into(),
+            clock_rate: 90_000,
+            payload_type: 96,
+            fmtp: fmtp.into(),
+            transport,
+            size_hint: None,
+            local_ssrc: 1,
+            cname: "c".into(),
+        };
+        let receiver = TrackReceiver::new(&config).expect("a codec that is read");
+        let (gate, now, events) = (KeyFrameGate::new(), Instant::now(), Vec::new());
+        Self { receiver, gate, now, events, bytes: 0, packets: 0, units: 0 }
+    }
+
+    fn push(&mut self, packet: &[u8], millis: u8) {
+        self.wait(Duration::from_millis(u64::from(millis)));
+        self.receiver.push(packet, self.now, &mut self.events);
+        (self.bytes, self.packets) = (self.bytes + packet.len(), self.packets + 1);
+        self.check();
+    }
+
+    fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        for round in 0.. {
+            let Some(due) = self.receiver.deadline().filter(|&due| due <= until) else { break };
+            assert!(round < 1000, "always due");
+            self.receiver.poll(due, &mut self.events);
+        }
+        self.now = until;
+    }
+
+    fn check(&mut self) {
+        for event in std::mem::take(&mut self.events) {
+            let Event::Unit(unit) = event else { continue };
+            self.units += 1;
+            assert!(unit.data.len() <= rtp::MAX_UNIT_LEN + (1 << 17), "{} bytes", unit.data.len());
+            let is_shown = self.gate.admit(&unit);
+            assert!(unit.is_whole || !is_shown, "a damaged unit is shown");
+            match self.receiver.encoding() {
+                Some(Encoding::H264 | Encoding::H265) if unit.is_whole => assert!(unit.data.starts_with(&[0, 0, 0, 1])),
+                Some(Encoding::Jpeg) if unit.is_whole => {
+                    assert!(unit.data.starts_with(&[0xff, 0xd8]) && unit.data.ends_with(&[0xff, 0xd9]));
+                }
+                _ => {}
+            }
+        }
+        // A start code takes three bytes, and a slice two.
+        assert!(self.units <= self.packets + self.bytes / 4, "{} units", self.units);
+    }
+
+    fn finish(mut self) {
+        self.wait(Duration::from_secs(20));
+        self.check();
+        let stats = self.receiver.stats();
+        assert!(stats.packets <= self.packets as u64 && stats.whole_units + stats.damaged_units == self.units as u64);
+        assert_eq!(self.receiver.receiver_report(self.now).len() % 4, 0);
     }
 }

@@ -7,11 +7,12 @@
 use std::{error, fmt, str::FromStr};
 
 use super::{
-    challenge::Challenge,
     clock::Offset,
-    digest,
-    digest::Algorithm,
     soap::{Access, Fault},
+};
+use crate::http_auth::{
+    challenge::Challenge,
+    digest::{self, Algorithm},
 };
 
 /// Number of refused passwords after which no more are sent.
@@ -326,7 +327,8 @@ impl Login {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::challenge::parse, *};
+    use super::*;
+    use crate::http_auth::challenge::parse;
 
     const MD5: &str = r#"Digest realm="r", nonce="1", qop="auth""#;
     const MD5_STALE: &str = r#"Digest realm="r", nonce="2", qop="auth", stale=true"#;

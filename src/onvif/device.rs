@@ -5,7 +5,6 @@ use super::{
     Target,
     auth::{Attempt, Authentication, Clock, Login, Next, Refused},
     clock::{self, CivilTime, Offset},
-    digest,
     error::{Error, Malformed},
     responses::{self, DeviceInformation},
     soap::{self, Access, CallError, DEVICE, FaultKind, Operation, SoapDialect},
@@ -13,6 +12,7 @@ use super::{
     username_token,
 };
 use crate::{
+    http_auth::digest,
     http_client::{self, Limits, in_brackets, response::Response},
     text,
     xml::Element,

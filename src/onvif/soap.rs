@@ -5,11 +5,9 @@
 
 use std::fmt;
 
-use super::{
-    challenge::{self, Challenge},
-    quote::quotable,
-};
+use super::quote::quotable;
 use crate::{
+    http_auth::challenge::{self, Challenge},
     http_client::response::Response,
     xml::{self, Element},
 };

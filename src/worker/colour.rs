@@ -9,44 +9,7 @@ use std::hint::black_box;
 use multiversion::multiversion;
 
 use super::planes::{YuvBuffer, YuvPlanes};
-use crate::media::Size;
-
-/// How luma and chroma are derived from red, green and blue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Matrix {
-    Bt601,
-    Bt709,
-    Bt2020,
-}
-
-impl Matrix {
-    /// What players assume if the stream does not say.
-    pub fn guess(size: Size) -> Self {
-        if size.height >= 720 { Self::Bt709 } else { Self::Bt601 }
-    }
-
-    /// The weight of red and of blue in luma (ITU-R BT.601, BT.709, BT.2020).
-    fn shares(self) -> (f64, f64) {
-        match self {
-            Self::Bt601 => (0.299, 0.114),
-            Self::Bt709 => (0.2126, 0.0722),
-            Self::Bt2020 => (0.2627, 0.0593),
-        }
-    }
-}
-
-/// The matrix and range of a picture's planes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Colour {
-    pub matrix: Matrix,
-    /// Luma and chroma use 0 to 255, not 16 to 235 and 16 to 240.
-    pub full_range: bool,
-}
-
-impl Colour {
-    /// The colours of a JPEG.
-    pub const JPEG: Self = Self { matrix: Matrix::Bt601, full_range: true };
-}
+use crate::media::{Colour, Matrix};
 
 /// A factor in 1/8192. A sample shifted up by 7, times the factor, shifted down by 16, is in 1/16
 /// of a level. This is the 16-bit multiplication that every vector unit has (`pmulhw` on x86).
@@ -190,6 +153,7 @@ fn level(sum: i16) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::Size;
     use turbojpeg::Subsamp;
 
     /// Planes of one pixel of `rgb`, as the matrix is defined.

@@ -14,11 +14,10 @@ use ac_ffmpeg::{
 use turbojpeg::Subsamp;
 
 use super::{
-    colour::{Colour, Matrix},
     ffmpeg_log::{self, FfmpegLog},
     planes::YuvPlanes,
 };
-use crate::media::{Codec, Size};
+use crate::media::{Codec, Colour, Matrix, Size};
 
 /// A decoder that gives no picture for this many units is stuck: after 4 s at 25 fps.
 const MAX_WITHOUT_PICTURE: u32 = 100;

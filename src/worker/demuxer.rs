@@ -14,12 +14,9 @@ use opencv::{
     },
 };
 
-use super::{
-    ffmpeg_log::FfmpegLog,
-    h26x::{nal, parameter_sets::ParameterSets, sps::Sps},
-    jpeg,
-};
+use super::{ffmpeg_log::FfmpegLog, jpeg};
 use crate::{
+    h26x::{nal, parameter_sets::ParameterSets, sps::Sps},
     ipc::{Failure, FailureKind, MAX_BODY_LEN, Open},
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, UnixMicros},
     text::{Code, Reason},

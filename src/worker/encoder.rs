@@ -6,10 +6,10 @@ use std::sync::Arc;
 use turbojpeg::{Compressor, OutputBuf, Subsamp};
 
 use super::{
-    colour::{Colour, Conversion},
+    colour::Conversion,
     planes::{YuvBuffer, YuvPlanes},
 };
-use crate::media::Size;
+use crate::media::{Colour, Size};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -6,17 +6,18 @@
 use std::sync::Arc;
 
 use super::{
-    colour::Colour,
     decoder::{self, Decoder},
     encoder::{self, Encoder},
     frame_limiter::FrameLimiter,
-    h26x::{nal, sps::Sps},
     jpeg::{self, JpegDecoder},
     load_shedding::LoadShedder,
     planes::YuvPlanes,
     truncation::TruncationDetector,
 };
-use crate::media::{AccessUnit, Codec, Picture, Rendition, Size, UnixMicros};
+use crate::{
+    h26x::{nal, sps::Sps},
+    media::{AccessUnit, Codec, Colour, Picture, Rendition, Size, UnixMicros},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

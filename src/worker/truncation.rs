@@ -11,14 +11,15 @@ use turbojpeg::{Decompressor, ScalingFactor};
 
 use super::{
     decoder::{self, Decoder},
-    ffmpeg_log,
+    ffmpeg_log, jpeg,
+};
+use crate::{
     h26x::{
         nal::{self, NalKind},
         parameter_sets::ParameterSets,
     },
-    jpeg,
+    media::{AccessUnit, Codec, UnixMicros},
 };
-use crate::media::{AccessUnit, Codec, UnixMicros};
 
 /// A frame is suspicious if it has less than this percentage of the median of the frames before.
 const USUAL_PERCENT: usize = 75;

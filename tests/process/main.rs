@@ -20,6 +20,7 @@ mod recorder;
 mod recovery;
 mod reload;
 mod reverse_proxy;
+mod rtsp_client;
 mod running_agent;
 mod shape;
 mod smoke;

@@ -5,8 +5,9 @@ use crate::support::{Agent, Cameras, MotionJpeg, PATIENCE, burnt_in, clip, jpeg_
 use async_tungstenite::{client_async, tungstenite::Message};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use cctv_agent::{
+    h26x::sps::Sps,
     media::{Codec, Rendition, RenditionRequest, SampleAspect, Size},
-    worker::{h26x::sps::Sps, transcoder::Transcoder},
+    worker::transcoder::Transcoder,
 };
 use serde_json::json;
 use smol::{Timer, block_on, future::FutureExt, net::TcpStream, stream::StreamExt};

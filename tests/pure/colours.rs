@@ -7,12 +7,9 @@ use std::sync::Arc;
 
 use crate::support::clip::{ffmpeg, units};
 use cctv_agent::{
-    media::{AccessUnit, Codec, Picture, Rendition, Size},
-    worker::{
-        colour::{Colour, Matrix},
-        h26x::sps::Sps,
-        transcoder::Transcoder,
-    },
+    h26x::sps::Sps,
+    media::{AccessUnit, Codec, Colour, Matrix, Picture, Rendition, Size},
+    worker::transcoder::Transcoder,
 };
 use opencv::{
     core::{Mat, MatTraitConst, Vec3b, Vector},

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use crate::support::clip::{SIZE, h264, h265, mjpeg};
 use cctv_agent::{
+    h26x::nal,
     media::{AccessUnit, Codec, Picture, Rendition, Size},
-    worker::{h26x::nal, transcoder::Transcoder},
+    worker::transcoder::Transcoder,
 };
 
 /// Truncates the unit as the virtual camera and some real ones do.

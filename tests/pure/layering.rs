@@ -13,8 +13,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 const LAYERS: [&[&str]; 5] = [
     &["camera", "device_id", "proc", "rate_window", "sync", "time", "uri", "media", "text", "xml"],
-    &["log", "hub", "config", "http_client", "ipc", "card", "store", "sys"],
-    &["onvif", "discovery", "worker_host", "web", "worker"],
+    &["log", "hub", "config", "http_auth", "http_client", "ipc", "card", "store", "sys", "h26x"],
+    &["onvif", "discovery", "worker_host", "web", "worker", "rtsp"],
     &["agent", "command"],
     &["main"],
 ];
@@ -33,7 +33,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("ac_ffmpeg", Only(&["worker"])),
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
-    ("base64", Only(&["onvif", "web"])),
+    ("base64", Only(&["http_auth", "onvif", "rtsp", "web"])),
     ("fastrand", Only(&["agent", "discovery"])),
     ("flate2", Only(&["http_client", "web"])),
     ("getrandom", AllBut(&["camera", "media", "log"])),
@@ -42,7 +42,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("jpeg_encoder", Only(&["card"])),
     ("lexopt", Only(&["command", "main"])),
     ("log", AllBut(&["camera", "media"])),
-    ("md5", Only(&["onvif"])),
+    ("md5", Only(&["http_auth"])),
     ("multiversion", Only(&["worker"])),
     ("nix", Only(&["proc", "sys", "worker_host", "worker", "discovery", "agent", "command"])),
     ("opencv", Only(&["worker"])),
@@ -52,7 +52,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("rustix", Only(&["agent"])),
     ("serde_json", Only(&["web", "command", "onvif", "agent", "store"])),
     ("sha1", Only(&["onvif", "web"])),
-    ("sha2", Only(&["onvif", "web"])),
+    ("sha2", Only(&["http_auth", "web"])),
     ("signal_hook", Only(&["agent"])),
     ("smol", AllBut(&["camera", "media", "log", "worker"])),
     ("socket2", AllBut(&["camera", "media", "worker"])),

@@ -15,4 +15,5 @@ mod layering;
 mod load_shedding;
 mod onvif;
 mod onvif_recordings;
+mod rtp_streams;
 mod state_directory;

@@ -11,9 +11,10 @@ mod discovered;
 use std::{env, fs, path::Path};
 
 use cctv_agent::{
+    http_auth::challenge,
     http_client::response::{self, Response},
     onvif::{
-        challenge, responses,
+        responses,
         soap::{self, CallError, FaultKind},
         uri_repair,
     },

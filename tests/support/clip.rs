@@ -8,8 +8,8 @@ use std::{
 };
 
 use cctv_agent::{
+    h26x::nal::{self, NalKind},
     media::{AccessUnit, Codec, Size},
-    worker::h26x::nal::{self, NalKind},
 };
 
 /// Size of the pictures of [`h264`], [`h265`] and [`mjpeg`].

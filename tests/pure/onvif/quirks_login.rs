@@ -6,9 +6,12 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use cctv_agent::onvif::{
-    Authentication, Error, Hint, Kind, Limits, Resolved, Target, auth::Clock, clock::CivilTime, digest::Algorithm,
-    report, resolve_within,
+use cctv_agent::{
+    http_auth::digest::Algorithm,
+    onvif::{
+        Authentication, Error, Hint, Kind, Limits, Resolved, Target, auth::Clock, clock::CivilTime, report,
+        resolve_within,
+    },
 };
 
 use super::{is_public, resolved, uris};

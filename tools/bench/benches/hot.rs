@@ -22,12 +22,14 @@ use std::{
 use async_tungstenite::tungstenite;
 use cctv_agent::{
     config,
+    h26x::nal,
     hub::{Channel, Hub, Stream, Subscription, ViewEvent},
     ipc::{self, FromWorker},
-    media::{AccessUnit, Codec, Picture, Rendition, RenditionRequest, Size},
+    media::{AccessUnit, Codec, Colour, Matrix, Picture, Rendition, RenditionRequest, Size},
+    rtsp::rtp::{TrackConfig, TrackReceiver, Transport},
     web::Web,
     worker::{
-        colour::{Colour, Conversion, Matrix},
+        colour::Conversion,
         decoder::Decoder,
         encoder::Encoder,
         jpeg::JpegDecoder,
@@ -234,6 +236,50 @@ fn ipc_decode(bencher: Bencher, bytes: usize) {
 }
 
 /// One frame of 1080p H.264, on average over two groups of pictures.
+/// RTP packets of H.264 with fragments of 1400 bytes, and a marker on the last packet of each unit.
+fn rtp_packets(units: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let (mut packets, mut sequence) = (Vec::<Vec<u8>>::new(), 0_u16);
+    for (unit, time) in units.iter().zip((0_u32..).step_by(3600)) {
+        for nal in nal::split(unit) {
+            let chunks = nal[1..].chunks(1400);
+            let last = chunks.len() - 1;
+            for (at, chunk) in chunks.enumerate() {
+                let ends = u8::from(at == 0) << 7 | u8::from(at == last) << 6;
+                let head = [&[0x80, 96], &sequence.to_be_bytes()[..], &time.to_be_bytes(), &[0, 0, 0, 1]].concat();
+                packets.push([&head[..], &[nal[0] & 0xe0 | 28, ends | nal[0] & 0x1f], chunk].concat());
+                sequence += 1;
+            }
+        }
+        packets.last_mut().unwrap()[1] |= 0x80;
+    }
+    packets
+}
+
+/// A second of 1080p25 at 4 Mbit/s.
+#[divan::bench]
+fn rtp_to_units(bencher: Bencher) {
+    let packets = rtp_packets(&video().frames[..25]);
+    let config = TrackConfig {
+        encoding_name: "H264".into(),
+        clock_rate: 90_000,
+        payload_type: 96,
+        fmtp: String::new(),
+        transport: Transport::Tcp,
+        size_hint: None,
+        local_ssrc: 1,
+        cname: "bench".into(),
+    };
+    let bytes: usize = packets.iter().map(Vec::len).sum();
+    bencher.counter(BytesCount::new(bytes)).bench_local(|| {
+        let (mut receiver, mut events, now) = (TrackReceiver::new(&config).unwrap(), Vec::new(), Instant::now());
+        for packet in &packets {
+            receiver.push(black_box(packet), now, &mut events);
+        }
+        assert_eq!(receiver.stats().whole_units, 25);
+        events
+    });
+}
+
 #[divan::bench(max_time = 4)]
 fn decode(bencher: Bencher) {
     let mut decoder = Decoder::new(Codec::H264).unwrap();

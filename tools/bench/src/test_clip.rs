@@ -207,7 +207,7 @@ fn h264(scene: Scene, count: usize) -> Result<Vec<Vec<u8>>> {
 fn units(stream: &[u8]) -> Vec<Vec<u8>> {
     const DELIMITER: u8 = 9;
     let mut units: Vec<Vec<u8>> = Vec::new();
-    for nal in cctv_agent::worker::h26x::nal::split(stream) {
+    for nal in cctv_agent::h26x::nal::split(stream) {
         if nal.first().is_some_and(|head| head & 0x1f == DELIMITER) {
             units.push(Vec::new());
         } else if let Some(unit) = units.last_mut() {

@@ -1,0 +1,210 @@
+//! The sockets of one connection to a camera.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use smol::{Async, future::FutureExt};
+
+use super::{DatagramKind, Wake};
+use crate::{
+    camera::Transport,
+    rtsp::{
+        Error,
+        framing::{Deframer, Event},
+        message::Message,
+        transport::Delivery,
+        udp::{self, Peer, UdpPair},
+    },
+    text,
+    time::timeout,
+};
+
+/// Number of a host's addresses that are tried.
+const MAX_ADDRESSES: usize = 4;
+
+/// Longest datagram, in bytes.
+const MAX_DATAGRAM_LEN: usize = 1 << 16;
+
+/// One connection, and the datagrams that belong to it.
+pub struct Connection {
+    stream: Async<TcpStream>,
+    camera: SocketAddr,
+    pub deframer: Deframer,
+    /// When the bytes in `deframer` came.
+    pub read_at: Instant,
+    /// The channels of RTP and RTCP, once they are set up.
+    pub channels: Option<(u8, u8)>,
+    /// Packets that are nobody's or too short.
+    pub dropped_packets: u64,
+    udp: Option<UdpPair>,
+    pub rtp_peer: Peer,
+    pub rtcp_peer: Peer,
+    /// When the next report is due, over UDP.
+    pub report_due: Option<Instant>,
+    reports: u32,
+    /// Nothing more can be sent.
+    is_broken: bool,
+}
+
+impl Connection {
+    /// Connects to one of the addresses of `host`, each within `limit`.
+    pub async fn open(host: &str, port: u16, transport: Transport, limit: Duration) -> Result<Self, Error> {
+        let resolved = timeout(limit, smol::net::resolve((host, port))).await;
+        let addresses = resolved.and_then(Result::ok).unwrap_or_default();
+        let mut failure = Error::Resolve { host: text::reason(host) };
+        for address in addresses.into_iter().take(MAX_ADDRESSES) {
+            match connect(address, limit).await {
+                Ok(stream) => return Self::new(stream, address, transport),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    fn new(stream: Async<TcpStream>, camera: SocketAddr, transport: Transport) -> Result<Self, Error> {
+        // A request is one small write.
+        let _ = stream.get_ref().set_nodelay(true);
+        let udp = match transport {
+            Transport::Tcp => None,
+            Transport::Udp => Some(UdpPair::bind(camera.ip()).map_err(|_| Error::UdpPorts)?),
+        };
+        Ok(Self {
+            stream,
+            camera,
+            deframer: Deframer::new(),
+            read_at: Instant::now(),
+            channels: None,
+            dropped_packets: 0,
+            udp,
+            rtp_peer: Peer::new(camera, None),
+            rtcp_peer: Peer::new(camera, None),
+            report_due: None,
+            reports: 0,
+            is_broken: false,
+        })
+    }
+
+    /// The even one of the UDP ports, 0 without them.
+    pub fn client_port(&self) -> u16 {
+        self.udp.as_ref().map_or(0, |pair| pair.port)
+    }
+
+    pub fn is_udp(&self) -> bool {
+        self.udp.is_some()
+    }
+
+    /// From now on packets come by `delivery`.
+    pub fn receive(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Interleaved { rtp, rtcp } => {
+                self.channels = Some((rtp, rtcp));
+                self.deframer.expected.channels = self.channels;
+            }
+            Delivery::Udp { server_ports, source } => {
+                let mut camera = self.camera;
+                if let Some(source) = source.filter(|source| *source != camera.ip()) {
+                    camera = SocketAddr::new(source, 0);
+                }
+                self.rtp_peer = Peer::new(camera, server_ports.map(|(rtp, _)| rtp));
+                self.rtcp_peer = Peer::new(camera, server_ports.map(|(_, rtcp)| rtcp));
+            }
+        }
+    }
+
+    /// Sends `bytes`; each part of them must be taken within `limit`.
+    pub async fn send(&mut self, mut bytes: &[u8], limit: Duration) -> Result<(), Error> {
+        while !bytes.is_empty() && !self.is_broken {
+            let written = timeout(limit, self.stream.write_with(|mut stream| stream.write(bytes))).await;
+            let error = match written {
+                Some(Ok(count @ 1..)) => {
+                    bytes = &bytes[count..];
+                    continue;
+                }
+                Some(Ok(0)) => Error::Reset,
+                Some(Err(error)) => Error::from_io(&error),
+                None => Error::WriteTimeout { waited: limit },
+            };
+            self.is_broken = true;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Waits for bytes of the connection, or for a datagram.
+    pub async fn input(&mut self, buffers: &mut [Vec<u8>; 2]) -> Wake {
+        let [rtp_buffer, rtcp_buffer] = buffers;
+        let Self { stream, deframer, udp, .. } = self;
+        let space = deframer.space();
+        let bytes = async { Wake::Read(stream.read_with(|mut stream| stream.read(space)).await) };
+        match udp {
+            None => bytes.await,
+            Some(pair) => {
+                rtp_buffer.resize(MAX_DATAGRAM_LEN, 0);
+                rtcp_buffer.resize(MAX_DATAGRAM_LEN, 0);
+                let rtp = async { Wake::Datagram(pair.rtp.recv_from(rtp_buffer).await, DatagramKind::Rtp) };
+                let rtcp = async { Wake::Datagram(pair.rtcp.recv_from(rtcp_buffer).await, DatagramKind::Rtcp) };
+                bytes.or(rtcp).or(rtp).await
+            }
+        }
+    }
+
+    /// Sends `report` over UDP; every `reports_per_punch` times an empty RTP packet precedes it.
+    pub async fn send_reports(&mut self, report: &[u8], reports_per_punch: u32) {
+        let Some(pair) = &self.udp else { return };
+        if let Some(address) = self.rtp_peer.socket_address()
+            && self.reports.is_multiple_of(reports_per_punch)
+        {
+            let _ = pair.rtp.send_to(&udp::PUNCH, address).await;
+        }
+        if let Some(address) = self.rtcp_peer.socket_address() {
+            let _ = pair.rtcp.send_to(report, address).await;
+        }
+        self.reports = self.reports.wrapping_add(1);
+    }
+
+    /// Shuts down writing, and drops what comes until the response `cseq`, the end of the connection,
+    /// or `limit`.
+    pub async fn drain(&mut self, cseq: u32, limit: Duration) {
+        if self.is_broken {
+            return;
+        }
+        let _ = self.stream.get_ref().shutdown(Shutdown::Write);
+        let drained = async {
+            loop {
+                loop {
+                    match self.deframer.next(Instant::now()) {
+                        Ok(Some(Event::Message(Message::Response(response))))
+                            if response.headers.cseq().is_none_or(|given| given == cseq) =>
+                        {
+                            return;
+                        }
+                        Ok(Some(_)) => {}
+                        Ok(None) => break,
+                        Err(_) => self.deframer = Deframer::new(),
+                    }
+                }
+                let space = self.deframer.space();
+                match self.stream.read_with(|mut stream| stream.read(space)).await {
+                    Ok(count @ 1..) => self.deframer.filled(count),
+                    _ => return,
+                }
+            }
+        };
+        timeout(limit, drained).await;
+    }
+}
+
+async fn connect(address: SocketAddr, limit: Duration) -> Result<Async<TcpStream>, Error> {
+    let name = || address.to_string();
+    match timeout(limit, Async::<TcpStream>::connect(address)).await {
+        Some(Ok(stream)) => Ok(stream),
+        Some(Err(error)) => Err(match error.kind() {
+            io::ErrorKind::ConnectionRefused => Error::ConnectionRefused { address: name() },
+            kind => Error::Connect { address: name(), kind },
+        }),
+        None => Err(Error::ConnectTimeout { address: name(), waited: limit }),
+    }
+}

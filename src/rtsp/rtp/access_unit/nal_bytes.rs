@@ -1,0 +1,178 @@
+//! The bytes of NAL units on their way into the access unit in progress.
+
+use super::{
+    super::{
+        Event, MAX_UNIT_LEN, Problem,
+        nal_class::{self, Dropped, NalClass},
+    },
+    Assembler,
+};
+use crate::{h26x::nal, media::Codec};
+
+/// NAL units of one access unit.
+const MAX_NALS: usize = 512;
+
+const START_CODE: [u8; 4] = [0, 0, 0, 1];
+
+/// The NAL unit in progress.
+#[derive(Clone, Debug)]
+pub struct OpenNal {
+    /// Its first bytes, until it is known to which unit it belongs.
+    head: [u8; nal_class::MAX_HEAD_LEN],
+    head_len: usize,
+    class: Option<NalClass>,
+    /// Where it begins in [`Draft::data`], without start code.
+    start: usize,
+    /// Zero bytes at its end so far, at most 2.
+    zeros: usize,
+    is_fragmented: bool,
+}
+
+impl Assembler {
+    pub(super) fn open_nal(&mut self, is_fragmented: bool, out: &mut Vec<Event>) {
+        self.close_nal(false, out);
+        self.marker_in_fragment = false;
+        let head = [0; nal_class::MAX_HEAD_LEN];
+        self.nal = Some(OpenNal { head, head_len: 0, class: None, start: 0, zeros: 0, is_fragmented });
+    }
+
+    /// Adds bytes to the NAL unit in progress. A start code in them ends it and begins another one.
+    pub(super) fn append(&mut self, mut bytes: &[u8], out: &mut Vec<Event>) {
+        while let Some(nal) = &self.nal {
+            let is_fragmented = nal.is_fragmented;
+            let Some(one) = find_start_code(nal.zeros, bytes) else { break };
+            self.store(&bytes[..one], out);
+            self.close_nal(true, out);
+            self.open_nal(is_fragmented, out);
+            bytes = &bytes[one + 1..];
+        }
+        self.store(bytes, out);
+    }
+
+    fn store(&mut self, mut bytes: &[u8], out: &mut Vec<Event>) {
+        let Some(nal) = &mut self.nal else { return };
+        let zeros = bytes.iter().rev().take(2).take_while(|&&byte| byte == 0).count();
+        nal.zeros = if zeros == bytes.len() { (nal.zeros + zeros).min(2) } else { zeros };
+        if nal.class.is_none() {
+            let missing = nal_class::head_len(self.codec) - nal.head_len;
+            let (head, rest) = bytes.split_at(missing.min(bytes.len()));
+            nal.head[nal.head_len..][..head.len()].copy_from_slice(head);
+            nal.head_len += head.len();
+            if nal.head_len < nal_class::head_len(self.codec) {
+                return;
+            }
+            bytes = rest;
+            self.place_nal(out);
+        }
+        self.write(bytes);
+        if let Some(packet) = self.packet {
+            self.touch(packet.received_at);
+        }
+    }
+
+    /// Appends to the unit what belongs to the NAL unit in progress.
+    fn write(&mut self, bytes: &[u8]) {
+        let is_dropped = self.nal.as_ref().is_none_or(|nal| matches!(nal.class, Some(NalClass::Dropped(_)) | None));
+        let draft = &mut self.draft;
+        if is_dropped || draft.is_too_long {
+            return;
+        }
+        if draft.data.len() + bytes.len() > MAX_UNIT_LEN || draft.nals > MAX_NALS {
+            (draft.is_too_long, draft.is_damaged) = (true, true);
+            draft.data = Vec::new();
+            return;
+        }
+        draft.data.extend_from_slice(bytes);
+    }
+
+    /// Ends the NAL unit in progress, if any.
+    pub(super) fn close_nal(&mut self, is_complete: bool, out: &mut Vec<Event>) {
+        if self.nal.as_ref().is_some_and(|nal| nal.class.is_none() && nal.head[..nal.head_len].iter().any(|&b| b != 0))
+        {
+            self.place_nal(out);
+        }
+        let Some(OpenNal { class: Some(class), start, .. }) = self.nal.take() else { return };
+        if matches!(class, NalClass::Dropped(_)) {
+            return;
+        }
+        if !is_complete {
+            self.draft.is_damaged = true;
+            return;
+        }
+        let nal = self.draft.data.get(start..).unwrap_or_default();
+        let len = nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        let nal = &nal[..len];
+        match class {
+            NalClass::Vps | NalClass::Sps | NalClass::Pps if len > 0 => {
+                if class == NalClass::Sps {
+                    self.has_sets_in_band = true;
+                    self.max_temporal_id = nal::max_temporal_id(self.codec, &[&START_CODE, nal].concat());
+                }
+                self.sets.insert(nal);
+                self.draft.own_sets |= set_bit(class);
+            }
+            NalClass::Sei if self.codec == Codec::H264 => {
+                self.draft.has_recovery_point |= nal_class::has_recovery_point(nal);
+            }
+            _ => {}
+        }
+        self.draft.data.truncate(start + len);
+        if class == NalClass::Aud {
+            self.draft.sets_at = self.draft.data.len();
+        }
+    }
+
+    /// Decides to which unit the NAL unit in progress belongs, from its first bytes, and writes these.
+    fn place_nal(&mut self, out: &mut Vec<Event>) {
+        let (Some(nal), Some(packet)) = (&self.nal, self.packet) else { return };
+        let (head, head_len) = (nal.head, nal.head_len);
+        let class = nal_class::classify(self.codec, &head[..head_len]);
+        if self.fit.is_another_codec(self.codec, class, head[0], packet.received_at) {
+            out.push(Event::Problem(Problem::AnotherCodec));
+        }
+        match class {
+            NalClass::Dropped(Dropped::DamagedSlice) => self.draft.is_damaged = true,
+            NalClass::Dropped(_) => {}
+            _ => self.join(class, packet, out),
+        }
+        if let Some(nal) = &mut self.nal {
+            nal.class = Some(class);
+        }
+        if !matches!(class, NalClass::Dropped(_)) {
+            self.draft.nals += 1;
+            self.write(&START_CODE);
+            let start = self.draft.data.len();
+            if let Some(nal) = &mut self.nal {
+                nal.start = start;
+            }
+            self.write(&head[..head_len]);
+        }
+    }
+}
+
+fn set_bit(class: NalClass) -> u8 {
+    match class {
+        NalClass::Vps => 1,
+        NalClass::Sps => 2,
+        _ => 4,
+    }
+}
+
+/// Where the 1 of the first start code is, `00 00 01`, if `zeros` zero bytes precede `bytes`.
+fn find_start_code(zeros: usize, bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [1, ..] if zeros >= 2 => return Some(0),
+        [0, 1, ..] if zeros >= 1 => return Some(1),
+        _ => {}
+    }
+    let mut at = 2;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            0 => at += 1,
+            1 if bytes[at - 1] == 0 && bytes[at - 2] == 0 => return Some(at),
+            // No start code ends at this byte or at the next two.
+            _ => at += 3,
+        }
+    }
+    None
+}

@@ -1,0 +1,146 @@
+//! Reads a stream as access units: the client's packets led through [`TrackReceiver`].
+
+use std::{future::Future, time::Instant};
+
+use super::{
+    Error,
+    client::{self, Counters, Outcome, PacketReceiver},
+    rtp::{self, Encoding, Event, Problem, Stats, TrackConfig, TrackReceiver},
+    sdp::VideoTrack,
+    session::{Config, Learnt},
+};
+use crate::{camera::Transport, media::Size};
+
+/// The name of this receiver in its RTCP.
+const CNAME: &str = "cctv-agent";
+
+/// Reads the stream until it ends or `stop` is ready, as [`client::read`] does. Hands each event to
+/// `on_event` as soon as its last packet has come; it must not block. [`Event::Ended`] and
+/// [`Problem::AnotherCodec`] end the attempt after they were handed on.
+pub async fn read(
+    name: &str,
+    config: Config,
+    learnt: Learnt,
+    on_event: impl FnMut(Event),
+    stop: impl Future<Output = ()>,
+) -> Outcome {
+    let [a, b, c, d, ..] = config.seed;
+    let mut units = Units {
+        track: None,
+        events: Vec::new(),
+        on_event,
+        local_ssrc: u32::from_be_bytes([a, b, c, d]).rotate_left(7),
+        failure: None,
+    };
+    let outcome = client::read(name, config, learnt, &mut units, stop).await;
+    if let Some(track) = &units.track {
+        log_stats(name, &track.stats(), &outcome.counters);
+    }
+    outcome
+}
+
+struct Units<F> {
+    /// `None` until a track is set up.
+    track: Option<TrackReceiver>,
+    events: Vec<Event>,
+    on_event: F,
+    local_ssrc: u32,
+    failure: Option<Error>,
+}
+
+impl<F: FnMut(Event)> Units<F> {
+    fn hand_on(&mut self) {
+        for event in self.events.drain(..) {
+            match event {
+                Event::Ended => self.failure = Some(Error::Bye),
+                Event::Problem(Problem::AnotherCodec) => self.failure = Some(Error::AnotherCodec),
+                _ => {}
+            }
+            (self.on_event)(event);
+        }
+    }
+
+    fn push(&mut self, packet: &[u8], received_at: Instant) {
+        if let Some(track) = &mut self.track {
+            track.push(packet, received_at, &mut self.events);
+            self.hand_on();
+        }
+    }
+}
+
+impl<F: FnMut(Event)> PacketReceiver for Units<F> {
+    fn start(&mut self, track: &VideoTrack, transport: Transport) {
+        let config = TrackConfig {
+            encoding_name: track.encoding.map_or("", name).to_owned(),
+            clock_rate: track.clock_rate,
+            payload_type: track.payload_type,
+            fmtp: track.fmtp.clone(),
+            transport: match transport {
+                Transport::Tcp => rtp::Transport::Tcp,
+                Transport::Udp => rtp::Transport::Udp,
+            },
+            size_hint: track.size.map(|(width, height)| Size { width, height }),
+            local_ssrc: self.local_ssrc,
+            cname: CNAME.to_owned(),
+        };
+        // Its encoding is one that is read, or not known.
+        self.track = TrackReceiver::new(&config).ok();
+    }
+
+    fn rtp(&mut self, packet: &[u8], received_at: Instant) {
+        self.push(packet, received_at);
+    }
+
+    fn rtcp(&mut self, packet: &[u8], received_at: Instant) {
+        self.push(packet, received_at);
+    }
+
+    /// What was skipped is missing in the numbering of the packets, which shows the loss.
+    fn out_of_step(&mut self, _skipped: usize, _now: Instant) {}
+
+    fn identity(&self) -> (Option<u8>, Option<u32>) {
+        self.track.as_ref().map_or((None, None), |track| (track.payload_type(), track.ssrc()))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.track.as_ref()?.deadline()
+    }
+
+    fn poll(&mut self, now: Instant) {
+        if let Some(track) = &mut self.track {
+            track.poll(now, &mut self.events);
+            self.hand_on();
+        }
+    }
+
+    fn failure(&mut self) -> Option<Error> {
+        self.failure.take()
+    }
+
+    fn report(&mut self, now: Instant) -> Option<Vec<u8>> {
+        self.track.as_mut().map(|track| track.receiver_report(now))
+    }
+}
+
+/// The name of `encoding` in a description.
+fn name(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::H264 => "H264",
+        Encoding::H265 => "H265",
+        Encoding::Jpeg => "JPEG",
+        Encoding::Mpeg4 => "MP4V-ES",
+    }
+}
+
+fn log_stats(name: &str, stats: &Stats, counters: &Counters) {
+    log::debug!(
+        "{name}: {} packets, {} lost, {} late, {} of others; {} whole units, {} damaged; {} bytes skipped",
+        stats.packets,
+        stats.lost,
+        stats.late,
+        stats.foreign + stats.ignored + counters.dropped_packets,
+        stats.whole_units,
+        stats.damaged_units,
+        counters.skipped_bytes
+    );
+}

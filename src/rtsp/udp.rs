@@ -1,0 +1,138 @@
+//! The pair of UDP sockets of a session: RTP at an even port, RTCP at the next one.
+//!
+//! Only packets from the camera are taken: from its address, and, once known, from its ports.
+//! Anybody could send a picture otherwise.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+};
+
+use smol::Async;
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Requested size of the receive buffer, in bytes: a key frame comes as a burst of hundreds of
+/// packets.
+const RECEIVE_BUFFER: usize = 2 << 20;
+/// Number of pairs that are tried.
+const MAX_TRIES: usize = 32;
+
+/// A pair of sockets.
+#[derive(Debug)]
+pub struct UdpPair {
+    pub rtp: Async<UdpSocket>,
+    pub rtcp: Async<UdpSocket>,
+    /// The port of `rtp`; that of `rtcp` is the next one.
+    pub port: u16,
+}
+
+impl UdpPair {
+    /// Binds a pair of free ports, for the family of `camera`.
+    pub fn bind(camera: IpAddr) -> io::Result<Self> {
+        let any: IpAddr = if camera.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let mut held = Vec::new();
+        for _ in 0..MAX_TRIES {
+            let first = bind(SocketAddr::new(any, 0))?;
+            let port = first.local_addr()?.port();
+            let other = if port % 2 == 0 { port + 1 } else { port - 1 };
+            match bind(SocketAddr::new(any, other)) {
+                Ok(second) => {
+                    let (rtp, rtcp) = if port % 2 == 0 { (first, second) } else { (second, first) };
+                    return Ok(Self { rtp: Async::new(rtp)?, rtcp: Async::new(rtcp)?, port: port & !1 });
+                }
+                // Held until the end, so that the kernel gives another one.
+                Err(_) => held.push(first),
+            }
+        }
+        Err(io::ErrorKind::AddrInUse.into())
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    // The kernel gives as much as it may.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// From where packets of the camera come.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The camera's address; its port counts only if `is_port_known`.
+    address: SocketAddr,
+    is_port_known: bool,
+}
+
+impl Peer {
+    /// `camera` is any of the camera's addresses. Without `port`, the first packet shows it.
+    pub fn new(mut camera: SocketAddr, port: Option<u16>) -> Self {
+        camera.set_port(port.unwrap_or(0));
+        Self { address: camera, is_port_known: port.is_some() }
+    }
+
+    /// Whether a packet from `sender` is the camera's. The first one decides about an unknown port.
+    pub fn accepts(&mut self, sender: SocketAddr) -> bool {
+        if sender.ip() != self.address.ip() {
+            return false;
+        }
+        if !self.is_port_known {
+            self.address.set_port(sender.port());
+            self.is_port_known = true;
+        }
+        sender.port() == self.address.port()
+    }
+
+    /// Where to send, if that is known.
+    pub fn socket_address(&self) -> Option<SocketAddr> {
+        self.is_port_known.then_some(self.address)
+    }
+}
+
+/// An RTP packet without payload: it opens the way through a firewall for the camera's packets.
+pub const PUNCH: [u8; 12] = [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// An RTCP receiver report of `ssrc` without blocks (RFC 3550 6.4.2): it says that somebody listens.
+pub fn receiver_report(ssrc: u32) -> [u8; 8] {
+    let [a, b, c, d] = ssrc.to_be_bytes();
+    [0x80, 201, 0, 1, a, b, c, d]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pair_is_even_and_adjacent() {
+        let pair = UdpPair::bind(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let port = |socket: &Async<UdpSocket>| socket.get_ref().local_addr().unwrap().port();
+        assert_eq!(pair.port % 2, 0);
+        assert_eq!((port(&pair.rtp), port(&pair.rtcp)), (pair.port, pair.port + 1));
+    }
+
+    #[test]
+    fn r078_burst_of_a_key_frame_waits_in_the_socket() {
+        let pair = UdpPair::bind(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let camera = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // More than the usual buffer takes: 212 992 bytes, and each packet counts 2304.
+        const BURST: usize = 150;
+        for _ in 0..BURST {
+            camera.send_to(&[7; 1400], (Ipv4Addr::LOCALHOST, pair.port)).unwrap();
+        }
+        let mut buffer = [0; 2000];
+        let count = (0..BURST).filter(|_| pair.rtp.get_ref().recv(&mut buffer).is_ok()).count();
+        assert_eq!(count, BURST);
+    }
+
+    #[test]
+    fn only_the_cameras_packets_are_taken() {
+        let camera = SocketAddr::from(([10, 0, 0, 1], 554));
+        let at = |port| SocketAddr::new(camera.ip(), port);
+        let mut peer = Peer::new(camera, None);
+        assert!(!peer.accepts(SocketAddr::from(([10, 0, 0, 9], 5000))));
+        assert_eq!(peer.socket_address(), None);
+        assert!(peer.accepts(at(6970)));
+        assert!(!peer.accepts(at(6972)), "the first one decides");
+        assert_eq!(peer.socket_address(), Some(at(6970)));
+    }
+}
