@@ -279,3 +279,25 @@ fn unanswered_request_ends_the_attempt_in_time() {
     fake.pass(Duration::from_secs(5));
     assert_eq!(fake.error().to_string(), "no answer to SETUP within 5 s");
 }
+
+#[test]
+fn r016_refused_login_says_nothing_about_get_parameter() {
+    let mut fake = with_get_parameter();
+    fake.status(401, "");
+    fake.pass(Duration::from_secs(20));
+    assert_eq!(fake.method(), "GET_PARAMETER");
+}
+
+#[test]
+fn r018_streams_that_end_at_different_ages_keep_their_keepalives() {
+    let mut learnt = Learnt { unanswered_closes: 2, ..Learnt::default() };
+    for age in [10, 30, 60] {
+        let mut fake = Fake::with(config(super::fake::URI), learnt);
+        fake.play();
+        fake.session.on_packet();
+        fake.now += Duration::from_secs(age);
+        fake.close();
+        learnt = fake.session.learnt().clone();
+    }
+    assert_eq!((learnt.keepalive_within, learnt.unanswered_closes), (None, 0));
+}

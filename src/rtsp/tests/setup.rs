@@ -76,6 +76,7 @@ fn r011_missing_starred_and_absolute_controls_decide_where_requests_go() {
     }
     assert_eq!(urls(base, Some("rtsp://g/s?q"), Some("rtsp://f/t")), ("rtsp://g/s?q".into(), "rtsp://f/t".into()));
     assert_eq!(urls(base, Some("rtsp://g/s"), None).1, "rtsp://g/s");
+    assert_eq!(urls(base, None, Some("track 1")).1, in_base(), "it would end the request line");
     assert_eq!(urls(base, Some("s"), Some("t")), ("rtsp://h/a/s".into(), "rtsp://h/a/t".into()));
     let mut fake = Fake::new();
     fake.describe(&SDP.replace("a=control:*", "a=control:rtsp://nat.example/sess"));
@@ -150,10 +151,13 @@ fn r029_refused_transport_leads_to_the_other_one_over_a_new_connection() {
         let next = Fake::with(config(URI), fake.session.learnt().clone());
         assert_eq!(next.connects[0].2, Transport::Udp);
         // Neither.
-        let mut fake = refused_setup(status);
+        let mut fake = Fake::with(config(URI), Learnt { transport: Some(Transport::Tcp), ..Learnt::default() });
+        fake.describe(SDP);
+        fake.status(status, "");
         fake.describe(SDP);
         fake.status(461, "");
         assert_eq!(*fake.error(), Error::NoTransport { status: 461 });
+        assert_eq!(fake.session.learnt().transport, None);
     }
 }
 
