@@ -7,15 +7,13 @@ mod connection;
 
 use std::{
     future::Future,
-    io,
-    net::SocketAddr,
     pin::{Pin, pin},
     time::{Duration, Instant},
 };
 
 use smol::future::FutureExt;
 
-use self::connection::Connection;
+use self::connection::{Connection, DatagramKind, Wake};
 use super::{
     Error, Timeouts,
     framing::{Event, FramingError, is_rtcp},
@@ -122,20 +120,6 @@ struct Client<'a, R> {
     connection: Option<Connection>,
     deadline: LazyDeadline,
     counters: Counters,
-}
-
-/// What happened while waiting.
-enum Wake {
-    Stopped,
-    Deadline,
-    Read(io::Result<usize>),
-    Datagram(io::Result<(usize, SocketAddr)>, DatagramKind),
-}
-
-#[derive(Clone, Copy)]
-enum DatagramKind {
-    Rtp,
-    Rtcp,
 }
 
 impl<R: PacketReceiver> Client<'_, R> {

@@ -5,7 +5,7 @@
 //! URLs, transports and refusals (R8 to R12, R29 to R43). `description`: SDP (R44 to R60; the parameters
 //! of formats are in `rtp`). `interleaved`: the bytes of the connection (R61 to R72). `ending`: the first
 //! packet and the end (R64, R109 to R120). Packets and access units (R74 to R112) are tested in `rtp`;
-//! what takes sockets (R73, R78, R116, R117, R119) in `udp` and `tests/rtsp_client.rs`.
+//! what takes sockets (R73, R78, R116, R117, R119) in `udp` and `tests/process/rtsp_client.rs`.
 
 mod description;
 mod ending;
@@ -47,7 +47,7 @@ fn every_habit_of_the_catalogue_has_a_test() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut numbers = BTreeSet::new();
     tested(&project.join("src/rtsp"), &mut numbers);
-    tested(&project.join("tests/rtsp_client.rs"), &mut numbers);
+    tested(&project.join("tests/process/rtsp_client.rs"), &mut numbers);
     let is_handled = |number: &u32| NOT_HANDLED.iter().all(|(other, _)| other != number);
     let missing: Vec<_> = (1..=HABITS).filter(is_handled).filter(|number| !numbers.contains(number)).collect();
     assert!(missing.is_empty(), "no test has the number {missing:?}");

@@ -8,7 +8,6 @@ use std::{
 
 use smol::{Async, future::FutureExt};
 
-use super::{DatagramKind, Wake};
 use crate::{
     camera::Transport,
     rtsp::{
@@ -27,6 +26,20 @@ const MAX_ADDRESSES: usize = 4;
 
 /// Longest datagram, in bytes.
 const MAX_DATAGRAM_LEN: usize = 1 << 16;
+
+/// What happened while waiting.
+pub enum Wake {
+    Stopped,
+    Deadline,
+    Read(io::Result<usize>),
+    Datagram(io::Result<(usize, SocketAddr)>, DatagramKind),
+}
+
+#[derive(Clone, Copy)]
+pub enum DatagramKind {
+    Rtp,
+    Rtcp,
+}
 
 /// One connection, and the datagrams that belong to it.
 pub struct Connection {

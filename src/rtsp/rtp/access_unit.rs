@@ -9,11 +9,11 @@
 
 mod gap;
 mod nal_bytes;
+mod pending;
 
 use std::time::{Duration, Instant};
 
-use gap::PendingGap;
-use nal_bytes::OpenNal;
+use pending::{OpenNal, PendingGap};
 
 use super::{
     Event, Loss, Unit,

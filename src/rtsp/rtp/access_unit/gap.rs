@@ -3,21 +3,8 @@
 use super::{
     super::{Event, Loss, nal_class::NalClass, order::Gap},
     Assembler, Draft,
+    pending::PendingGap,
 };
-
-/// Packets that are missing before the next NAL unit.
-#[derive(Clone, Copy, Debug)]
-pub struct PendingGap {
-    pub gap: Gap,
-    /// It broke a fragmented NAL unit, so at least one lost packet belongs to that unit.
-    pub broke_fragment: bool,
-}
-
-impl PendingGap {
-    pub fn is_one_packet(&self) -> bool {
-        self.gap == Gap::Lost(1)
-    }
-}
 
 impl Assembler {
     /// Ends the unit in progress because another one begins behind `gap`. Returns the gap if packets of the other one

@@ -6,6 +6,7 @@ use super::{
         nal_class::{self, Dropped, NalClass},
     },
     Assembler,
+    pending::OpenNal,
 };
 use crate::{h26x::nal, media::Codec};
 
@@ -13,20 +14,6 @@ use crate::{h26x::nal, media::Codec};
 const MAX_NALS: usize = 512;
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
-
-/// The NAL unit in progress.
-#[derive(Clone, Debug)]
-pub struct OpenNal {
-    /// Its first bytes, until it is known to which unit it belongs.
-    head: [u8; nal_class::MAX_HEAD_LEN],
-    head_len: usize,
-    class: Option<NalClass>,
-    /// Where it begins in [`Draft::data`], without start code.
-    start: usize,
-    /// Zero bytes at its end so far, at most 2.
-    zeros: usize,
-    is_fragmented: bool,
-}
 
 impl Assembler {
     pub(super) fn open_nal(&mut self, is_fragmented: bool, out: &mut Vec<Event>) {
