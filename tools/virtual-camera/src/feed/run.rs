@@ -87,9 +87,8 @@ impl Film {
             state.filming = false;
             return Step::End;
         }
-        let is_unknown = codec != Codec::Mjpeg
-            && self.given != Some(shape)
-            && state.sets.as_ref().is_none_or(|(known, _)| *known != shape);
+        // An encoder with B-frames gives its first picture after some frames.
+        let is_unknown = codec != Codec::Mjpeg && state.sets.as_ref().is_none_or(|(known, _)| *known != shape);
         if !plays {
             // Whoever comes next gets a frame at once.
             self.due = now;
@@ -103,7 +102,7 @@ impl Film {
         let interval = pace.unwrap_or(usual);
         // A frame that was due long ago, or is due too late for the present pace, is due now.
         self.due = self.due.min(now + interval);
-        if self.due > now && !is_unknown {
+        if self.due > now && self.given == Some(shape) {
             return self.wait(state, self.due - now);
         }
         self.due = (self.due + interval).max(now);
