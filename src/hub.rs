@@ -9,7 +9,7 @@
 //! worker decodes nothing.
 //!
 //! ```
-//! use std::{sync::{Arc, Notified, Notifier}, time::{Duration, Instant}};
+//! use std::{sync::Arc, time::{Duration, Instant}};
 //! use cctv_agent::{
 //!     camera::{CameraId, StreamOptions},
 //!     hub::{Channel, Hub, Stream, ViewEvent},

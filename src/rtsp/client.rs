@@ -1,7 +1,7 @@
 //! Reads one stream: the sockets and the clock around a [`Session`].
 //!
 //! [`read`] is one attempt. It waits for the connection, for datagrams and for deadlines, and never
-//! for whoever uses the packets.
+//! for the user of the packets.
 
 mod connection;
 

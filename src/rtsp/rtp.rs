@@ -39,7 +39,7 @@
 //!
 //! A packet passes four stages. The `payload_type` filter drops packets that are not of this track. The `order` stage
 //! sorts and counts them. A depacketiser for each codec (`h264`, `h265`, `jpeg`, `mpeg4`) takes the frames out of
-//! them. For H.264 and H.265, `access_unit` finds where a unit ends. RTCP is told apart by its packet type, so the
+//! them. For H.264 and H.265, `access_unit` finds where a unit ends. RTCP is recognised by its packet type, so the
 //! channel on which a packet came does not matter. [`KeyFrameGate`] decides which units may be shown.
 //!
 //! All that a camera can make grow has a bound: the packets that wait, the length of a unit ([`MAX_UNIT_LEN`]), the

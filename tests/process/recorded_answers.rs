@@ -2,7 +2,7 @@
 //! keep what they had: each recorded answer must still be there, and only additions are allowed.
 //!
 //! The files in `tests/recorded` are the answers of the build of 2026-11-29 before the code was renamed
-//! (afd52d7), except one line of `--help`, which said "unless told otherwise". With
+//! (afd52d7), except one line of `--help` that was reworded. With
 //! `CCTV_AGENT_RECORD=1` the test writes them from the present build instead of comparing. A change of a
 //! recorded line is a change that other people's programs notice, and belongs into `CHANGELOG.md`.
 

@@ -38,6 +38,9 @@ const KEPT_HEADERS: [&str; 7] = [
 /// unless the address itself is nearly that long.
 const MAX_KEPT: usize = 8 << 10;
 
+/// Maximum number of header lines, as of other servers; a browser sends some twenty.
+const MAX_HEADERS: usize = 100;
+
 pub struct Head {
     /// Its URL has another host than the requested one, which is in `metadata`.
     pub request: Request,
@@ -139,9 +142,13 @@ struct Inspected {
 /// Checks the form of the head and everything that must be refused before decoding.
 fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     let bad = |text: &str| refusal(400, text, Method::Get);
-    let lines = bytes.strip_suffix(b"\r\n\r\n").ok_or_else(|| bad("lines must end with CR LF"))?;
-    let mut lines = lines.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let first = lines.next().and_then(|line| std::str::from_utf8(line).ok()).filter(|line| line.is_ascii());
+    if !bytes.ends_with(b"\r\n\r\n") {
+        return Err(bad("lines must end with CR LF"));
+    }
+    let end = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len() - 1);
+    let (first, lines) = (&bytes[..end], &bytes[end + 1..]);
+    let first = first.strip_suffix(b"\r").unwrap_or(first);
+    let first = std::str::from_utf8(first).ok().filter(|line| line.is_ascii());
     let mut words = first.unwrap_or("").split(' ');
     let (Some(word), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
     else {
@@ -170,8 +177,16 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     let (authority, path) = split(target).ok_or_else(|| bad("the address must be a path, or a whole URL"))?;
     // `async-h1` needs a host to build the URL, and gets one that is never used.
     let mut kept = format!("{word} {path} HTTP/1.1\r\nhost: x\r\n").into_bytes();
-    for line in lines {
-        let (name, value) = header(line).ok_or_else(|| bad("a header line must be: name, colon, value"))?;
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let headers = match httparse::parse_headers(lines, &mut headers) {
+        Ok(httparse::Status::Complete((_, headers))) => headers,
+        Err(httparse::Error::TooManyHeaders) => {
+            return Err(refusal(431, format!("the request has more than {MAX_HEADERS} header lines"), method));
+        }
+        Ok(httparse::Status::Partial) | Err(_) => return Err(bad("a header line must be: name, colon, value")),
+    };
+    for httparse::Header { name, value } in headers.iter().copied() {
+        let name = name.to_ascii_lowercase();
         match name.as_str() {
             "expect" => return Err(refusal(417, "the header Expect is not supported", method)),
             "transfer-encoding" => return Err(refusal(413, "a request must not have a body", method)),
@@ -224,17 +239,6 @@ fn host(value: &[u8]) -> Result<Authority, Refusal> {
     std::str::from_utf8(value).ok().and_then(Authority::parse).ok_or_else(|| {
         refusal(400, "Host must be a name or an IP address, and may have a port behind a colon", Method::Get)
     })
-}
-
-/// A header line's name, in lower case, and its value without surrounding white space. Continued
-/// lines (RFC 9112 5.2) begin with white space and are refused, like everything else that is not a
-/// name.
-fn header(line: &[u8]) -> Option<(String, &[u8])> {
-    let colon = line.iter().position(|&byte| byte == b':')?;
-    let (name, value) = (&line[..colon], &line[colon + 1..]);
-    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    let valid = !name.is_empty() && name.iter().all(token);
-    valid.then(|| (String::from_utf8_lossy(name).to_ascii_lowercase(), value.trim_ascii()))
 }
 
 /// Whether the comma-separated list `value` contains `word`, in any case.
@@ -313,6 +317,9 @@ mod tests {
             ("GET /ä HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET  / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET / HTTP/1.1\nHost: x\n\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nX : y\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nX: \u{1}\r\n\r\n", 400),
+            (&format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X: y\r\n".repeat(MAX_HEADERS)), 431),
         ] {
             assert_eq!(status(head), Some(expected), "{head:?}");
         }

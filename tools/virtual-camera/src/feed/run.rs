@@ -90,7 +90,7 @@ impl Film {
         // An encoder with B-frames gives its first picture after some frames.
         let is_unknown = codec != Codec::Mjpeg && state.sets.as_ref().is_none_or(|(known, _)| *known != shape);
         if !plays {
-            // Whoever comes next gets a frame at once.
+            // The next player gets a frame at once.
             self.due = now;
         }
         if !(plays && !rests || is_unknown) {
