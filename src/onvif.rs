@@ -49,7 +49,6 @@ mod error;
 mod identity;
 mod media;
 pub mod profile_choice;
-mod quote;
 pub mod responses;
 pub mod soap;
 mod target;

@@ -5,17 +5,11 @@
 
 use md5::Digest as _;
 
-use super::challenge::Challenge;
-use crate::{
-    camera::{Credentials, mask_credentials},
-    text::{escaped, shortened},
-};
+use super::{challenge::Challenge, quote::quotable};
+use crate::camera::Credentials;
 
 /// Maximum number of login kinds that a message names.
 const MAX_NAMED: usize = 4;
-
-/// Maximum length of the name of a login kind in a message, in characters.
-const MAX_NAME_LEN: usize = 40;
 
 /// The hash algorithm that a challenge requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,18 +140,13 @@ pub fn unsupported(challenges: &[Challenge]) -> Option<String> {
         return None;
     }
     let name = |challenge: &Challenge| match challenge.parameter("algorithm") {
-        Some(algorithm) if challenge.is("Digest") => shown(&format!("Digest {algorithm}")),
-        _ => shown(&challenge.scheme),
+        Some(algorithm) if challenge.is("Digest") => quotable(&format!("Digest {algorithm}")),
+        _ => quotable(&challenge.scheme),
     };
     let mut names: Vec<_> = challenges.iter().map(name).collect();
     names.dedup();
     names.truncate(MAX_NAMED);
     Some(names.join(" or "))
-}
-
-/// `name`, which a server wrote, as part of a message.
-fn shown(name: &str) -> String {
-    shortened(&escaped(&mask_credentials(&shortened(name, MAX_NAME_LEN))), MAX_NAME_LEN).into_owned()
 }
 
 #[cfg(test)]

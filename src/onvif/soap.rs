@@ -5,9 +5,11 @@
 
 use std::fmt;
 
-use super::quote::quotable;
 use crate::{
-    http_auth::challenge::{self, Challenge},
+    http_auth::{
+        challenge::{self, Challenge},
+        quote::quotable,
+    },
     http_client::response::Response,
     xml::{self, Element},
 };

@@ -4,7 +4,8 @@ use std::{error, fmt};
 
 use super::{Error, is_https};
 use crate::{
-    onvif::{profile_choice, quote::quotable, responses::Profile},
+    http_auth::quote::quotable,
+    onvif::{profile_choice, responses::Profile},
     text::{self, Code, Part, Reason, chain},
 };
 

@@ -1,4 +1,4 @@
-//! A camera's words in our messages.
+//! A device's words in our messages.
 
 use crate::{camera::mask_credentials, text::is_hidden};
 
