@@ -11,7 +11,7 @@ use std::{
     sync::LazyLock,
 };
 
-use ab_glyph::{Font, FontRef, FontVec, Glyph, GlyphId, OutlinedGlyph, PxScale, ScaleFont, point};
+use ab_glyph::{Font, FontArc, FontRef, FontVec, Glyph, GlyphId, OutlinedGlyph, PxScale, ScaleFont, point};
 
 /// Folders in which systems keep fonts.
 const FONT_FOLDERS: [&str; 3] = ["/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/cctv-agent/fonts"];
@@ -30,77 +30,52 @@ const MAX_DEPTH: u8 = 4;
 /// Maximum size of a font file, in bytes; Noto Sans CJK has 20 MB.
 const MAX_FONT_BYTES: u64 = 64 << 20;
 
-static SHIPPED: LazyLock<Option<FontRef<'static>>> =
-    LazyLock::new(|| FontRef::try_from_slice(include_bytes!("font.ttf")).ok());
+/// The glyph of characters that a font does not have.
+const MISSING: GlyphId = GlyphId(0);
+
+static SHIPPED: LazyLock<Option<FontArc>> =
+    LazyLock::new(|| FontRef::try_from_slice(include_bytes!("font.ttf")).ok().map(FontArc::new));
 
 /// The first font of the system, read when a character is missing for the first time.
-static SYSTEM: LazyLock<Option<FontVec>> = LazyLock::new(|| FONT_FOLDERS.iter().map(Path::new).find_map(widest_font));
+static SYSTEM: LazyLock<Option<FontArc>> = LazyLock::new(|| FONT_FOLDERS.iter().map(Path::new).find_map(widest_font));
 
-/// The font that has a character, and its glyph there.
-enum Source {
-    Shipped(&'static FontRef<'static>, GlyphId),
-    System(&'static FontVec, GlyphId),
-}
-
-impl Source {
-    /// The glyph of `character`, or the empty box of the small font if no font has it. `None` if
-    /// even the small font cannot be read.
-    fn of(character: char) -> Option<Self> {
-        let shipped = SHIPPED.as_ref()?;
-        let glyph = shipped.glyph_id(character);
-        if glyph != GlyphId(0) || character.is_control() {
-            return Some(Self::Shipped(shipped, glyph));
-        }
-        let system = SYSTEM.as_ref().map(|font| (font, font.glyph_id(character)));
-        match system {
-            Some((font, glyph)) if glyph != GlyphId(0) => Some(Self::System(font, glyph)),
-            _ => Some(Self::Shipped(shipped, glyph)),
-        }
+/// The font that has `character`, and its glyph there; the empty box of the small font if no font
+/// has it. `None` if even the small font cannot be read.
+fn glyph(character: char) -> Option<(&'static FontArc, GlyphId)> {
+    let shipped = SHIPPED.as_ref()?;
+    let own = shipped.glyph_id(character);
+    if own != MISSING || character.is_control() {
+        return Some((shipped, own));
     }
+    let system = SYSTEM.as_ref().map(|font| (font, font.glyph_id(character)));
+    system.filter(|(_, glyph)| *glyph != MISSING).or(Some((shipped, own)))
 }
 
 /// Whether some font has `character`.
 pub(super) fn has(character: char) -> bool {
-    match Source::of(character) {
-        Some(Source::Shipped(_, glyph) | Source::System(_, glyph)) => glyph != GlyphId(0),
-        None => false,
-    }
+    glyph(character).is_some_and(|(_, glyph)| glyph != MISSING)
 }
 
 /// The width of `character` in letters of `em` pixels.
 pub(super) fn advance(character: char, em: f32) -> f32 {
-    match Source::of(character) {
-        Some(Source::Shipped(font, glyph)) => scaled_advance(font, glyph, em),
-        Some(Source::System(font, glyph)) => scaled_advance(font, glyph, em),
-        None => em / 2.0,
-    }
+    glyph(character).map_or(em / 2.0, |(font, glyph)| font.as_scaled(scale(font, em)).h_advance(glyph))
 }
 
 /// The outline of `character` in letters of `em` pixels, with its origin on the baseline at
 /// `(x, y)`. `None` for a blank.
 pub(super) fn outline(character: char, em: f32, x: f32, y: f32) -> Option<OutlinedGlyph> {
-    match Source::of(character)? {
-        Source::Shipped(font, glyph) => scaled_outline(font, glyph, em, x, y),
-        Source::System(font, glyph) => scaled_outline(font, glyph, em, x, y),
-    }
+    let (font, id) = glyph(character)?;
+    font.outline_glyph(Glyph { id, scale: scale(font, em), position: point(x, y) })
 }
 
 /// The scale at which an em of `font` has `em` pixels.
-fn scale(font: &impl Font, em: f32) -> PxScale {
+fn scale(font: &FontArc, em: f32) -> PxScale {
     let units = font.units_per_em().unwrap_or(1000.0);
     PxScale::from(em * font.height_unscaled() / units)
 }
 
-fn scaled_advance(font: &impl Font, glyph: GlyphId, em: f32) -> f32 {
-    font.as_scaled(scale(font, em)).h_advance(glyph)
-}
-
-fn scaled_outline(font: &impl Font, glyph: GlyphId, em: f32, x: f32, y: f32) -> Option<OutlinedGlyph> {
-    font.outline_glyph(Glyph { id: glyph, scale: scale(font, em), position: point(x, y) })
-}
-
 /// The font below `folder` that comes first in [`WIDE_FONTS`].
-fn widest_font(folder: &Path) -> Option<FontVec> {
+fn widest_font(folder: &Path) -> Option<FontArc> {
     let mut files = Vec::new();
     collect(folder, MAX_DEPTH, &mut files);
     files.sort();
@@ -127,12 +102,12 @@ fn collect(folder: &Path, depth: u8, files: &mut Vec<PathBuf>) {
 }
 
 /// Reads a font file; of a collection the first font.
-fn read(path: &Path) -> io::Result<FontVec> {
+fn read(path: &Path) -> io::Result<FontArc> {
     let bytes = fs::metadata(path)?.len();
     if bytes > MAX_FONT_BYTES {
         return Err(io::Error::other("the file is too large for a font"));
     }
-    FontVec::try_from_vec_and_index(fs::read(path)?, 0).map_err(io::Error::other)
+    FontVec::try_from_vec_and_index(fs::read(path)?, 0).map(FontArc::new).map_err(io::Error::other)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::{
     canvas::{Canvas, Colour},
     font,
 };
+use crate::text::is_hidden;
 
 /// Maximum length of a text, in characters; longer texts are cut before anything is measured.
 const MAX_LEN: usize = 400;
@@ -171,15 +172,9 @@ pub(super) fn readable_or_marks(text: &str) -> String {
     blanked(text).chars().map(|c| if font::has(c) { c } else { '?' }).collect()
 }
 
-/// `text`, cut to [`MAX_LEN`] characters, with blanks for white space and without controls. Marks
-/// that change the direction of text are controls too.
+/// `text`, cut to [`MAX_LEN`] characters, with blanks for white space and without hidden characters.
 fn blanked(text: &str) -> String {
-    let is_mark = |c: &char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
-    text.chars()
-        .take(MAX_LEN)
-        .map(|c| if c.is_whitespace() { ' ' } else { c })
-        .filter(|c| !c.is_control() && !is_mark(c))
-        .collect()
+    text.chars().take(MAX_LEN).map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_hidden(*c)).collect()
 }
 
 #[cfg(test)]
