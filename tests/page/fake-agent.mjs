@@ -106,6 +106,8 @@ export class FakeAgent {
         this.#server.on("connection", (socket) => {
             this.#sockets.add(socket);
             socket.on("close", () => this.#sockets.delete(socket));
+            // A browser may reset a connection at any time, also one whose upgrade is never answered.
+            socket.on("error", () => socket.destroy());
         });
         await new Promise((ready, failed) => {
             this.#server.once("error", failed);
@@ -200,6 +202,7 @@ export class FakeAgent {
 
     #upgrade(request, socket) {
         this.requests.push(request.url);
+        socket.on("error", () => socket.destroy()); // of another server's connection
         if (this.hung) return;
         const { origin, host } = request.headers;
         if (origin !== undefined && new URL(origin).host !== host && !this.embed.includes(origin)) {

@@ -1,6 +1,7 @@
 // The agent dies, hangs and comes back: the wall shows it within 3 s and recovers without a reload.
 
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { test } from "node:test";
 
 import { readTiles, until } from "./browser.mjs";
@@ -136,4 +137,17 @@ test("a new version with a missing file leaves the old page running", async () =
     await until("all live", all("live"));
     agent.missing.clear();
     await until("reloaded", () => page.evaluate(() => window.same_page !== true).catch(() => false), 40_000);
+});
+
+test("a connection that is reset while the agent hangs breaks nothing", async () => {
+    agent.hung = true;
+    const request = "GET /ws HTTP/1.1\r\nHost: wall\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+    const socket = connect(agent.port, "127.0.0.1", () => socket.write(request));
+    const seen = () => agent.requests.filter((path) => path === "/ws").length;
+    const before = seen();
+    await until("the request has arrived", () => seen() > before);
+    socket.resetAndDestroy();
+    await showsSilenceInTime();
+    agent.hung = false;
+    await recovers();
 });
