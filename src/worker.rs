@@ -12,7 +12,6 @@ pub mod demuxer;
 pub mod encoder;
 pub mod ffmpeg_log;
 pub mod fork_server;
-pub mod frame_limiter;
 pub mod jpeg;
 pub mod limits;
 pub mod load_shedding;

@@ -99,7 +99,7 @@ pub struct Status {
     pub frames: u64,
     /// Bytes of access units received since the agent started.
     pub bytes: u64,
-    /// Workers started after the first.
+    /// Sessions with the camera after the first.
     pub reconnects: u64,
     /// How often the stream stalled.
     pub stalls: u64,

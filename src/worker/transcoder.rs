@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::{
     decoder::{self, Decoder},
     encoder::{self, Encoder},
-    frame_limiter::FrameLimiter,
     jpeg::{self, JpegDecoder},
     load_shedding::LoadShedder,
     planes::YuvPlanes,
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     h26x::{nal, sps::Sps},
-    media::{AccessUnit, Codec, Colour, Picture, Rendition, Size, UnixMicros},
+    media::{AccessUnit, Codec, Colour, Picture, Rendition, Size, UnixMicros, frame_limiter::FrameLimiter},
 };
 
 #[derive(Debug, thiserror::Error)]
