@@ -11,7 +11,7 @@ mod spawner;
 mod worker_log;
 
 use std::{
-    io,
+    io::{self, IoSlice},
     net::Shutdown,
     os::unix::{net::UnixStream, process::ExitStatusExt},
     process::ExitStatus,
@@ -27,9 +27,9 @@ use smol::{
 };
 
 use crate::{
-    camera::CameraId,
+    camera::{CameraId, Transport},
     hub::WorkerUsage,
-    ipc::{self, Failure, FromWorker, Message, Open, ToWorker},
+    ipc::{self, Decode, Failure, FromWorker, Message, Open, ToWorker},
     media::{AccessUnit, Picture, Rendition},
     proc::{self, Memory},
     time::timeout,
@@ -106,25 +106,50 @@ impl Worker {
     /// # Errors
     /// [`Error::Start`] if the system refuses the socket pair or the process.
     pub async fn start(spawner: &Spawner, camera: &CameraId, open: Open) -> Result<Self, Error> {
+        let guard = ProtocolGuard::reader(open.first_sequence);
+        let (transport, most_memory) = (open.transport, open.most_memory);
+        Self::start_with(spawner, camera, transport, guard, most_memory, &ToWorker::Open(open)).await
+    }
+
+    /// Starts a worker that decodes what [`Worker::feed`] gives it. Call this on the thread that
+    /// lives as long as the agent, as [`Worker::start`].
+    ///
+    /// # Errors
+    /// As [`Worker::start`].
+    pub async fn start_decoder(spawner: &Spawner, camera: &CameraId, decode: Decode) -> Result<Self, Error> {
+        let most_memory = decode.most_memory;
+        let first = ToWorker::Decode(decode);
+        Self::start_with(spawner, camera, Transport::Tcp, ProtocolGuard::decoder(), most_memory, &first).await
+    }
+
+    /// Starts a worker and sends it its `first` message.
+    async fn start_with(
+        spawner: &Spawner,
+        camera: &CameraId,
+        transport: Transport,
+        protocol_guard: ProtocolGuard,
+        most_memory: u64,
+        first: &ToWorker,
+    ) -> Result<Self, Error> {
         let (ours, theirs) = UnixStream::pair().map_err(Error::Start)?;
         let (printed, stderr) = io::pipe().map_err(Error::Start)?;
         let socket = Async::new(ours).map_err(Error::Start)?;
         let printed = Async::new(printed).map_err(Error::Start)?;
-        let process = spawner.start(open.transport, theirs.into(), stderr).await.map_err(Error::Start)?;
+        let process = spawner.start(transport, theirs.into(), stderr).await.map_err(Error::Start)?;
         let mut worker = Self {
             pid: process.id(),
             inherited: OnceLock::new(),
             process: Some(process),
             status: None,
             closed_at: None,
-            most_memory: open.most_memory,
+            most_memory,
             socket,
             message_reader: MessageReader::default(),
             newest: None,
-            protocol_guard: ProtocolGuard::new(open.first_sequence),
+            protocol_guard,
             stderr: Stderr::new(camera.clone(), Some(printed)),
         };
-        worker.tell(&ToWorker::Open(open)).await?;
+        worker.tell(first).await?;
         Ok(worker)
     }
 
@@ -175,6 +200,17 @@ impl Worker {
         self.tell(&ToWorker::SetRenditions(renditions)).await
     }
 
+    /// Gives the next unit to a worker that [decodes](Worker::start_decoder): in the order of the
+    /// stream, beginning with a key frame. Run the future to its end: the rest of the unit would be
+    /// missing.
+    ///
+    /// # Errors
+    /// As [`Worker::want`].
+    pub async fn feed(&mut self, unit: &AccessUnit) -> Result<(), Error> {
+        self.protocol_guard.fed(unit);
+        self.tell(&ToWorker::Unit(unit.clone())).await
+    }
+
     /// The process's resource usage so far; `None` once it has ended.
     pub fn vitals(&self) -> Option<WorkerUsage> {
         let mut vitals = self.process.as_ref().and_then(|_| read_vitals(self.pid))?;
@@ -216,9 +252,7 @@ impl Worker {
     }
 
     async fn tell(&mut self, message: &ToWorker) -> Result<(), Error> {
-        let mut bytes = Vec::new();
-        message.encode(&mut bytes);
-        match timeout(SEND_LIMIT, (&self.socket).write_all(&bytes)).await {
+        match timeout(SEND_LIMIT, send(&self.socket, message)).await {
             Some(Ok(())) => Ok(()),
             Some(Err(_broken)) => Err(self.died().await),
             None => Err(Error::Unresponsive),
@@ -262,6 +296,19 @@ impl Drop for Worker {
     fn drop(&mut self) {
         let _ = self.socket.get_ref().shutdown(Shutdown::Both);
     }
+}
+
+/// Writes the whole message. The bytes of a frame are not copied.
+async fn send(mut socket: &Async<UnixStream>, message: &ToWorker) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    let rest = message.begin(&mut bytes);
+    let mut slices = [IoSlice::new(&bytes), IoSlice::new(rest)];
+    let mut left = slices.as_mut_slice();
+    while left.iter().any(|slice| !slice.is_empty()) {
+        let written = socket.write_vectored(left).await?;
+        IoSlice::advance_slices(&mut left, written);
+    }
+    Ok(())
 }
 
 /// Reads processor time and memory of process `pid`.

@@ -10,6 +10,7 @@ mod support;
 mod colours;
 mod config_check;
 mod corrupt_frames;
+mod decoder_process;
 mod dependencies;
 mod layering;
 mod load_shedding;
