@@ -14,6 +14,7 @@ use crate::{
     discovery::Announcement,
     hub::{Cause, Channel, Hub, Stream},
     store::Directory,
+    text::MIB,
 };
 
 /// Holds one supervisor per stream of each configured camera.
@@ -107,6 +108,7 @@ impl CameraManager {
         let channels: Vec<_> = new.cameras.iter().filter_map(channel).collect();
         for stream in channels.iter().flat_map(|channel| channel.streams()) {
             stream.allow_renditions(new.limits.renditions);
+            stream.limit_group((new.limits.group_memory * MIB) as usize);
         }
         self.hub.replace_channels(channels);
         for id in changes.unchanged.iter().chain(changes.retuned.iter().map(|camera| &camera.id)) {

@@ -61,7 +61,7 @@ impl Scene {
         script.write("live", &[STREAM, unit(1, true), unit(2, false)]);
         let executor = Arc::new(Executor::new());
         let context = Context::new(Arc::clone(&executor), Spawner::whole(script.program()));
-        let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after };
+        let options = StreamOptions { stall_after, ..StreamOptions::default() };
         let id = CameraId::new("gate").unwrap();
         let stream = Arc::new(Stream::new(id, "Gate".into(), options, Instant::now()));
         Self { script, executor, context, stream }
@@ -70,8 +70,7 @@ impl Scene {
     /// Runs a supervisor until `look` finds something, then ends it; no process may be left.
     fn until<T>(&self, what: &str, mut look: impl FnMut(&Status) -> Option<T>) -> T {
         let (source, _) = StreamUri::split("rtsp://192.0.2.1/main").unwrap();
-        let stream_source =
-            StreamSource { source: Source::Url(source), small_profile: None, credentials: None, transport: None };
+        let stream_source = StreamSource::from(Source::Url(source));
         let mut pids = BTreeSet::new();
         let found = block_on(self.executor.run(async {
             let shared = CameraShared::new(Channel::of(Arc::clone(&self.stream)), None);

@@ -10,7 +10,7 @@ use crate::{
 const FULL_HD: Size = Size { width: 1920, height: 1080 };
 
 fn stream() -> Arc<Stream> {
-    let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+    let options = StreamOptions::default();
     Arc::new(Stream::new(CameraId::new("gate").unwrap(), "Gate".into(), options, Instant::now()))
 }
 

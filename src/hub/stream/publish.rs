@@ -8,7 +8,7 @@ use std::{
 use super::{Inner, Stream};
 use crate::{
     camera::{State, StreamOptions},
-    hub::status::{Cause, Condition, Endpoint, WorkerUsage},
+    hub::status::{Cause, Condition, Endpoint, Reception, WorkerUsage},
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
     sync::Notified,
     text::Reason,
@@ -198,6 +198,16 @@ impl Stream {
     /// Records whether the worker reports a running decoder.
     pub fn set_decoding(&self, decoding: bool) {
         self.inner().stats.decoding = decoding;
+    }
+
+    /// Records what the present session with the camera has received so far.
+    pub fn set_reception(&self, reception: Reception) {
+        self.inner().stats.set_reception(reception);
+    }
+
+    /// Sets how many bytes the kept group of pictures may take.
+    pub fn limit_group(&self, most_bytes: usize) {
+        self.inner().gop_cache.set_limit(most_bytes);
     }
 
     pub fn set_vitals(&self, vitals: WorkerUsage, now: Instant) {

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     hub::{
         rate_meter::RateMeter,
-        status::{Cause, WorkerUsage},
+        status::{Cause, Reception, WorkerUsage},
     },
     text::Reason,
 };
@@ -31,6 +31,10 @@ pub struct StreamStats {
     fresh: u64,
     usage: Option<(WorkerUsage, Instant)>,
     worker_share: Option<f64>,
+    /// Of all sessions that have ended.
+    received: Option<Reception>,
+    /// Of the present session.
+    reception: Option<Reception>,
 }
 
 impl StreamStats {
@@ -54,8 +58,28 @@ impl StreamStats {
 
     /// Forgets what the worker that has ended reported about itself.
     pub fn end_worker(&mut self) {
+        self.end_reception();
         self.decoding = false;
         (self.usage, self.worker_share) = (None, None);
+    }
+
+    /// Records what the present session has received.
+    pub fn set_reception(&mut self, reception: Reception) {
+        self.reception = Some(reception);
+    }
+
+    /// Adds the session that has ended to those before it.
+    pub fn end_reception(&mut self) {
+        self.received = self.reception().map(Reception::ended);
+        self.reception = None;
+    }
+
+    /// What was received since the agent started; `None` if it never read the stream itself.
+    pub fn reception(&self) -> Option<Reception> {
+        match (self.reception, self.received) {
+            (Some(present), Some(before)) => Some(present.sum(before)),
+            (present, before) => present.or(before),
+        }
     }
 
     pub fn set_usage(&mut self, usage: WorkerUsage, now: Instant) {

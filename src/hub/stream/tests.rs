@@ -28,8 +28,7 @@ struct Scene {
 
 impl Scene {
     fn connecting() -> Self {
-        let options =
-            StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+        let options = StreamOptions::default();
         let start = Instant::now();
         let id = CameraId::new("gate").unwrap();
         Self { stream: Arc::new(Stream::new(id, "Gate".into(), options, start)), start }
