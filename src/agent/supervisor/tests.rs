@@ -11,7 +11,7 @@ use smol::{Executor, future::block_on};
 
 use super::*;
 use crate::{
-    camera::{CameraId, StreamOptions, StreamUri},
+    camera::{CameraId, Reader, StreamOptions, StreamUri},
     hub::{Channel, Condition, Status},
     ipc::FromWorker,
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo},
@@ -70,7 +70,7 @@ impl Scene {
     /// Runs a supervisor until `look` finds something, then ends it; no process may be left.
     fn until<T>(&self, what: &str, mut look: impl FnMut(&Status) -> Option<T>) -> T {
         let (source, _) = StreamUri::split("rtsp://192.0.2.1/main").unwrap();
-        let stream_source = StreamSource::from(Source::Url(source));
+        let stream_source = StreamSource { reader: Reader::Opencv, ..StreamSource::from(Source::Url(source)) };
         let mut pids = BTreeSet::new();
         let found = block_on(self.executor.run(async {
             let shared = CameraShared::new(Channel::of(Arc::clone(&self.stream)), None);

@@ -53,12 +53,12 @@ impl StreamStats {
 
     /// Forgets what was measured of the session that has ended.
     pub fn end_session(&mut self) {
+        self.end_reception();
         self.rate_meter.clear();
     }
 
     /// Forgets what the worker that has ended reported about itself.
     pub fn end_worker(&mut self) {
-        self.end_reception();
         self.decoding = false;
         (self.usage, self.worker_share) = (None, None);
     }
@@ -69,7 +69,7 @@ impl StreamStats {
     }
 
     /// Adds the session that has ended to those before it.
-    pub fn end_reception(&mut self) {
+    fn end_reception(&mut self) {
         self.received = self.reception().map(Reception::ended);
         self.reception = None;
     }

@@ -6,12 +6,7 @@
 use std::time::Instant;
 
 use super::{Inner, Stream};
-use crate::{
-    camera::State,
-    hub::status::Condition,
-    media::Rendition,
-    text::Reason,
-};
+use crate::{camera::State, hub::status::Condition, media::Rendition, text::Reason};
 
 impl Stream {
     /// The renditions that the transcoder is to make now: none while the stream is not live, or

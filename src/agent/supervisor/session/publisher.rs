@@ -1,0 +1,103 @@
+//! Publishes what the agent's own client reads.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use smol::channel::Sender;
+
+use crate::{
+    camera::Damaged,
+    hub::Stream,
+    media::UnixMicros,
+    rtsp::rtp::{Event, KeyFrameGate, Unit},
+    sync::Latch,
+};
+
+/// What the session learns of the units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// The first frame came, shown or not.
+    Frames,
+    /// The stream became live.
+    Live,
+}
+
+/// Hands on the whole units of one session, from a key frame on.
+pub(super) struct Publisher {
+    stream: Arc<Stream>,
+    gate: KeyFrameGate,
+    /// The number of the next unit.
+    sequence: u32,
+    has_frames: bool,
+    /// A key frame was handed on.
+    has_begun: bool,
+    progress: Sender<Progress>,
+    /// The session has ended for its viewers; what still comes is not shown.
+    ending: Latch,
+}
+
+impl Publisher {
+    /// `progress` must be unbounded.
+    pub(super) fn new(stream: Arc<Stream>, first_sequence: u32, progress: Sender<Progress>, ending: Latch) -> Self {
+        Self {
+            stream,
+            gate: KeyFrameGate::new(),
+            sequence: first_sequence,
+            has_frames: false,
+            has_begun: false,
+            progress,
+            ending,
+        }
+    }
+
+    pub(super) fn on_event(&mut self, event: Event) {
+        if self.ending.is_set() {
+            return;
+        }
+        match event {
+            Event::StreamInfo(info) => self.stream.set_stream_info(info),
+            Event::Unit(unit) => self.on_unit(unit),
+            // They end the attempt, which says why.
+            Event::Problem(_) | Event::Ended => {}
+        }
+    }
+
+    fn on_unit(&mut self, unit: Unit) {
+        let received_at = unit.received_at;
+        if !std::mem::replace(&mut self.has_frames, true) {
+            self.tell(Progress::Frames);
+        }
+        if !self.admits(&unit) {
+            return self.stream.withhold_unit(received_at);
+        }
+        let now = Instant::now();
+        let unit = unit.into_access_unit(self.sequence, unix_time(received_at, now));
+        self.sequence = self.sequence.wrapping_add(1);
+        if self.stream.publish_received_unit(&unit, received_at, now) {
+            self.tell(Progress::Live);
+        }
+    }
+
+    /// Whether viewers may see `unit`. A loss closes the gate until the next whole key frame, unless
+    /// the camera's faults are to be shown; a key frame must be whole in any case.
+    fn admits(&mut self, unit: &Unit) -> bool {
+        let passes = self.gate.admit(unit);
+        self.has_begun |= passes;
+        let is_complete = unit.is_whole || !(unit.is_key || unit.data.is_empty());
+        passes || (self.has_begun && is_complete && self.stream.options().damaged == Damaged::Show)
+    }
+
+    fn tell(&self, progress: Progress) {
+        // If the session is gone, nobody needs it.
+        let _ = self.progress.try_send(progress);
+    }
+}
+
+/// The time of day at `at`, a moment before `now`.
+fn unix_time(at: Instant, now: Instant) -> UnixMicros {
+    let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let then = today.saturating_sub(now.saturating_duration_since(at));
+    UnixMicros::try_from(then.as_micros()).unwrap_or(UnixMicros::MAX)
+}
