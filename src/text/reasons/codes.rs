@@ -94,7 +94,7 @@ codes! {
 
     // RTSP, as the agent reads it.
     ConnectTimeout "connect_timeout" "{host} does not answer: no connection within {seconds:.0} s"
-    NoAnswer "no_answer" "{host} did not answer {method} within {seconds:.0} s"
+    NoAnswer "no_answer" "{host} gave no answer to {method} within {seconds:.0} s"
     ClosedUnanswered "closed_unanswered" "{host} closed the connection instead of answering {method}"
     ClosesEachConnection "closes_each_connection"
         "{host} closes each connection without an answer, as cameras do that have no room for another viewer"
