@@ -183,6 +183,8 @@ codes! {
 
     // The worker.
     WorkerStart "worker_start" "cannot start a worker[: {error}]"
+    WorkerMissing "worker_missing" "the program cctv-worker is not installed: expected at {program}"
+    InstallWorker "install_worker" "install it, or watch with a browser that decodes the camera's own video"
     WorkerKilled "worker_killed" "the worker was killed by {signal}[ after saying \"{last_line}\"]"
     WorkerExited "worker_exited" "the worker exited with code {status}[ after saying \"{last_line}\"]"
     WorkerClosed "worker_closed" "the worker closed its socket[ after saying \"{last_line}\"]"
