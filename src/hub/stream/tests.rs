@@ -3,7 +3,7 @@ use smol::future::{FutureExt, block_on};
 use super::*;
 use crate::{
     hub::{
-        WorkerUsage,
+        Reception, WorkerUsage,
         subscription::{Subscription, ViewEvent},
         unit_subscription::{UnitEvent, UnitSubscription},
     },
@@ -350,6 +350,7 @@ fn live_stream_is_stalled_where_one_that_never_was_live_is_offline() {
 #[test]
 fn live_stream_without_key_frames_is_overdue_once_its_group_is_outgrown() {
     let scene = Scene::live();
+    scene.stream.limit_group(500 * 100);
     for number in 1..=30 {
         scene.unit(number, number % 10 == 0, u64::from(number) * 40);
     }
@@ -359,7 +360,7 @@ fn live_stream_without_key_frames_is_overdue_once_its_group_is_outgrown() {
         scene.unit(number, false, u64::from(number) * 40);
         number += 1;
     }
-    assert_eq!(number - 30, 501, "500 units are kept, and the next one drops them");
+    assert_eq!(number - 30, 501, "500 units of 100 bytes are kept, and the next one drops them");
     let condition = scene.stream.overdue(scene.at(u64::from(number - 1) * 40)).unwrap();
     assert!(condition.why.contains("no key frame"), "{}", condition.why);
     assert!(scene.stream.status(scene.at(0)).gop_cache.0 == 0);
@@ -505,4 +506,31 @@ fn closed_lane_ends_its_viewers_of_units() {
     let mut late = scene.stream.subscribe_units();
     block_on(late.ready());
     assert_eq!(deliveries(&mut late), ["closed"]);
+}
+
+#[test]
+fn counters_of_reception_go_on_over_sessions_and_the_rest_ends_with_its_session() {
+    let scene = Scene::live();
+    let reception = |scene: &Scene| scene.stream.status(scene.start).reception;
+    assert_eq!(reception(&scene), None);
+    let first = Reception {
+        packets: 100,
+        lost: 2,
+        damaged_units: 1,
+        jitter: Duration::from_millis(3),
+        waiting_for_key_frame: Some(Duration::from_secs(4)),
+        camera_clock: Some(-20),
+        ..Reception::default()
+    };
+    scene.stream.set_reception(Reception { packets: 50, ..first });
+    scene.stream.set_reception(first);
+    assert_eq!(reception(&scene), Some(first), "of one session it is the newest");
+    scene.stream.end_worker();
+    let counters = Reception { packets: 100, lost: 2, damaged_units: 1, ..Reception::default() };
+    assert_eq!(reception(&scene), Some(counters));
+    scene.stream.end_worker();
+    assert_eq!(reception(&scene), Some(counters), "an end without a session adds nothing");
+    let second = Reception { packets: 10, late: 1, jitter: Duration::from_millis(9), ..Reception::default() };
+    scene.stream.set_reception(second);
+    assert_eq!(reception(&scene), Some(Reception { packets: 110, lost: 2, damaged_units: 1, ..second }));
 }
