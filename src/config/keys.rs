@@ -246,9 +246,9 @@ rows! {
     DAMAGED: Key<OneOf<Damaged>, Damaged> = key(
         "damaged",
         OneOf(&[("show", Damaged::Show), ("hide", Damaged::Hide)]),
-        Damaged::Show,
-        "What is done with a frame of which data was lost on the way. `show`: it is shown, so the picture goes on \
-         with faults. `hide`: the last good picture stays until the next key frame.",
+        Damaged::Hide,
+        "What is done with a frame of which data was lost on the way. `hide`: nothing is shown until the next whole \
+         key frame. `show`: the picture goes on with faults, for pages that decode the camera's own video.",
     )
     .aliases(&["corrupt"]);
 }
