@@ -9,9 +9,9 @@ use smol::channel::Sender;
 
 use crate::{
     camera::Damaged,
-    hub::Stream,
+    hub::{Reception, Stream},
     media::UnixMicros,
-    rtsp::rtp::{Event, KeyFrameGate, Unit},
+    rtsp::rtp::{Event, KeyFrameGate, Stats, Unit},
     sync::Latch,
 };
 
@@ -31,8 +31,14 @@ pub(super) struct Publisher {
     /// The number of the next unit.
     sequence: u32,
     has_frames: bool,
+    /// The properties of the stream are known.
+    is_described: bool,
     /// A key frame was handed on.
     has_begun: bool,
+    /// Since when units come and none may be shown.
+    waits_since: Option<Instant>,
+    /// By how many milliseconds the camera's clock is ahead.
+    camera_clock: Option<i64>,
     progress: Sender<Progress>,
     /// The session has ended for its viewers; what still comes is not shown.
     ending: Latch,
@@ -46,7 +52,10 @@ impl Publisher {
             gate: KeyFrameGate::new(),
             sequence: first_sequence,
             has_frames: false,
+            is_described: false,
             has_begun: false,
+            waits_since: None,
+            camera_clock: None,
             progress,
             ending,
         }
@@ -57,8 +66,12 @@ impl Publisher {
             return;
         }
         match event {
-            Event::StreamInfo(info) => self.stream.set_stream_info(info),
+            Event::StreamInfo(info) => {
+                self.is_described = true;
+                self.stream.set_stream_info(info);
+            }
             Event::Unit(unit) => self.on_unit(unit),
+            Event::Stats(stats) => self.stream.set_reception(self.reception(&stats)),
             // They end the attempt, which says why.
             Event::Problem(_) | Event::Ended => {}
         }
@@ -69,11 +82,17 @@ impl Publisher {
         if !std::mem::replace(&mut self.has_frames, true) {
             self.tell(Progress::Frames);
         }
+        let now = Instant::now();
+        let taken = unix_time(received_at, now);
+        if let Some(time) = unit.camera_time {
+            self.camera_clock = Some((time as i64 - taken as i64) / 1000);
+        }
         if !self.admits(&unit) {
+            self.waits_since.get_or_insert(received_at);
             return self.stream.withhold_unit(received_at);
         }
-        let now = Instant::now();
-        let unit = unit.into_access_unit(self.sequence, unix_time(received_at, now));
+        self.waits_since = None;
+        let unit = unit.into_access_unit(self.sequence, taken);
         self.sequence = self.sequence.wrapping_add(1);
         if self.stream.publish_received_unit(&unit, received_at, now) {
             self.tell(Progress::Live);
@@ -83,10 +102,28 @@ impl Publisher {
     /// Whether viewers may see `unit`. A loss closes the gate until the next whole key frame, unless
     /// the camera's faults are to be shown; a key frame must be whole in any case.
     fn admits(&mut self, unit: &Unit) -> bool {
+        if !self.is_described {
+            // The gate stays closed: these units cannot be decoded.
+            return false;
+        }
         let passes = self.gate.admit(unit);
         self.has_begun |= passes;
         let is_complete = unit.is_whole || !(unit.is_key || unit.data.is_empty());
         passes || (self.has_begun && is_complete && self.stream.options().damaged == Damaged::Show)
+    }
+
+    fn reception(&self, stats: &Stats) -> Reception {
+        Reception {
+            packets: stats.packets,
+            lost: stats.lost,
+            late: stats.late,
+            foreign: stats.foreign,
+            resyncs: stats.resyncs,
+            jitter: stats.jitter,
+            damaged_units: stats.damaged_units,
+            waiting_for_key_frame: self.waits_since.map(|since| since.elapsed()),
+            camera_clock: self.camera_clock,
+        }
     }
 
     fn tell(&self, progress: Progress) {
