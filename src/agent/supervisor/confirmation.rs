@@ -75,7 +75,7 @@ mod tests {
 
     /// Only `uuid` is configured, and the state directory cannot be read.
     fn locator_without_address(executor: &Arc<Executor<'static>>) -> Locator {
-        let context = Context::new(Arc::clone(executor), Spawner::whole("/nonexistent/worker"));
+        let context = Context::new(Arc::clone(executor), Spawner::new("/nonexistent/worker"));
         context.set_store(Directory::open("/dev/null/state"));
         let options =
             StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
