@@ -67,20 +67,12 @@ FILE is /etc/cctv-agent/cameras.toml unless named. Exit codes: 0 stopped as aske
 #[derive(Debug)]
 pub enum Command {
     Run(Run),
-    Check {
-        file: PathBuf,
-    },
+    Check { file: PathBuf },
     Info(Info),
     List(QueryArgs),
     Status(QueryArgs),
-    Reload {
-        file: PathBuf,
-    },
+    Reload { file: PathBuf },
     Discover(Discover),
-    /// A child process of a running agent that reads a camera; people do not start it.
-    Worker,
-    /// The child process from which workers are forked; people do not start it.
-    ForkServer,
     Help,
     Version,
 }
@@ -121,8 +113,6 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         "status" => words.question("status").map(|question| question.map_or(Command::Help, Command::Status)),
         "reload" => words.reload(),
         "discover" => words.discover(),
-        "worker" => words.end().map(|()| Command::Worker),
-        "fork-workers" => words.end().map(|()| Command::ForkServer),
         "help" => Ok(Command::Help),
         "version" => Ok(Command::Version),
         unknown => Err(format!(
@@ -277,10 +267,6 @@ impl ArgParser {
             }
         }
         Ok(Command::Discover(Discover { time, form: form.unwrap_or(discover::Form::Table), config }))
-    }
-
-    fn end(mut self) -> Result<(), String> {
-        self.next()?.map_or(Ok(()), |word| Err(word.unexpected("this command")))
     }
 
     fn next(&mut self) -> Result<Option<Word>, String> {

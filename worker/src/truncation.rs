@@ -13,7 +13,7 @@ use super::{
     decoder::{self, Decoder},
     ffmpeg_log, jpeg,
 };
-use crate::{
+use cctv_agent::{
     h26x::{
         nal::{self, NalKind},
         parameter_sets::ParameterSets,
