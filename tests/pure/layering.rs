@@ -66,7 +66,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("toml", Only(&["config"])),
     ("turbojpeg", Only(&["worker"])),
     ("unicode_width", Only(&["command"])),
-    ("zune_jpeg", Only(&[])),
+    ("zune_jpeg", Only(&["agent"])),
 ];
 
 /// Maximum lines of a file, without its tests. A file is about one noun; a longer one is probably
