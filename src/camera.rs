@@ -46,8 +46,14 @@ pub struct StreamSource {
     /// Profile token or name of the stream for small tiles.
     pub small_profile: Option<String>,
     pub credentials: Option<Credentials>,
-    /// `None` means the transport in the stream's address, or else TCP.
+    /// `None`: the transport in the stream's address, or else TCP; the agent's reader then goes on
+    /// with UDP where the camera refuses TCP.
     pub transport: Option<Transport>,
+    pub reader: Reader,
+    /// Limit from the first connection to the first frame.
+    pub open_within: Duration,
+    /// Whether the login may be sent unprotected (Basic) to a camera that offers nothing else.
+    pub clear_password: bool,
 }
 
 impl StreamSource {
@@ -104,6 +110,25 @@ pub enum Transport {
     Udp,
 }
 
+/// What reads the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The agent; OpenCV for a camera whose protocol the agent cannot follow.
+    Auto,
+    /// The agent itself, and nothing else.
+    Rtsp,
+    /// OpenCV, in a worker.
+    Opencv,
+}
+
+/// What is done with a frame of which packets were lost, and with those that refer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damaged {
+    Show,
+    /// Nothing is shown until the next whole key frame.
+    Hide,
+}
+
 /// How the stream is treated. A change applies from the next frame on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamOptions {
@@ -116,6 +141,7 @@ pub struct StreamOptions {
     pub passthrough: bool,
     /// A stream without an access unit for this long is stalled.
     pub stall_after: Duration,
+    pub damaged: Damaged,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -361,18 +387,15 @@ mod tests {
 
     #[test]
     fn camera_on_this_machine_does_not_move() {
-        let stream_source = |host: Option<&str>| StreamSource {
-            source: Source::Onvif {
+        let stream_source = |host: Option<&str>| {
+            StreamSource::from(Source::Onvif {
                 host: host.map(str::to_owned),
                 port: 80,
                 profile: None,
                 uuid: None,
                 trust: Trust::Identity,
                 stream_host: None,
-            },
-            small_profile: None,
-            credentials: None,
-            transport: None,
+            })
         };
         assert!(stream_source(Some("10.0.0.1")).may_move());
         assert!(stream_source(None).may_move());

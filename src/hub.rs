@@ -16,7 +16,7 @@
 //!     media::{AccessUnit, Codec, Picture, SampleAspect, Size, StreamInfo, RenditionRequest},
 //! };
 //!
-//! let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+//! let options = StreamOptions::default();
 //! let (id, now) = (CameraId::new("gate").unwrap(), Instant::now());
 //! let stream = Arc::new(Stream::new(id, "Front gate".into(), options, now));
 //! let hub = Hub::default();
@@ -70,7 +70,7 @@ use crate::{
 pub use agent_status::{AgentStatus, Reload};
 pub use channel::Channel;
 pub use gop_cache::GopCache;
-pub use status::{Cause, Condition, Endpoint, ProfileStatus, RenditionStatus, Status, WorkerUsage};
+pub use status::{Cause, Condition, Endpoint, ProfileStatus, Reception, RenditionStatus, Status, WorkerUsage};
 pub use stream::{Stream, TooManyRenditions};
 pub use subscription::{Subscription, ViewEvent};
 pub use unit_queue::QueuedUnit;
@@ -134,8 +134,7 @@ mod tests {
     use crate::camera::StreamOptions;
 
     fn stream(id: &str) -> Arc<Stream> {
-        let options =
-            StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+        let options = StreamOptions::default();
         Arc::new(Stream::new(CameraId::new(id).unwrap(), id.to_owned(), options, Instant::now()))
     }
 

@@ -6,16 +6,17 @@
 //! and every field is checked.
 
 mod encoding;
-pub mod fork;
 
 use std::{
     io::{self, IoSlice},
+    iter,
+    sync::Arc,
     time::Duration,
 };
 
 use crate::{
     camera::{Secret, Transport},
-    media::{AccessUnit, Picture, Rendition, StreamInfo},
+    media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
     text::Reason,
 };
 
@@ -34,11 +35,16 @@ pub const WORKER_MEMORY: u64 = 768 << 20;
 /// Maximum number of renditions per camera; the stream's own limit is lower.
 pub const MAX_RENDITIONS: usize = 64;
 
-/// A message from the agent to a worker.
+/// A message from the agent to a worker. The first one, sent once, is [`ToWorker::Open`] or
+/// [`ToWorker::Decode`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToWorker {
-    /// The first message, sent once.
+    /// Read this stream, and decode it on demand.
     Open(Open),
+    /// Decode the units that follow.
+    Decode(Decode),
+    /// The next unit for a worker that began with [`ToWorker::Decode`].
+    Unit(AccessUnit),
     /// All renditions wanted from now on; empty: decode nothing.
     SetRenditions(Vec<Rendition>),
     /// End the session with the camera (TEARDOWN) and exit within this time, in whole milliseconds.
@@ -64,7 +70,18 @@ pub struct Open {
     pub most_memory: u64,
 }
 
-/// A message from a worker to the agent.
+/// What a worker is to decode: the units that the agent sends it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decode {
+    pub codec: Codec,
+    /// As [`Open::default_quality`].
+    pub default_quality: u8,
+    /// As [`Open::most_memory`].
+    pub most_memory: u64,
+}
+
+/// A message from a worker to the agent. A worker that began with [`ToWorker::Decode`] sends no
+/// `Stream`, `Unit` or `UnitAsPicture`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FromWorker {
     /// The stream is open, or its size, shape or codec has changed. Comes before the units it
@@ -148,8 +165,6 @@ impl Head {
     }
 }
 
-pub use encoding::{decode_with_payload, payload_len};
-
 /// A message that can be sent over the socket.
 pub trait Message: Sized {
     /// Appends head and body to `out`, except the last bytes of the body, which are returned: those
@@ -161,6 +176,17 @@ pub trait Message: Sized {
         let rest = self.begin(out);
         out.extend_from_slice(rest);
     }
+
+    /// How many of the last bytes of a body of `length` bytes are the frame itself. `None` if the
+    /// body is too short for a message of `kind`, or such a message holds no frame.
+    fn payload_len(kind: u8, length: usize) -> Option<usize>;
+
+    /// Decodes a message that holds a frame, from the fields before the frame and the frame's own
+    /// bytes.
+    ///
+    /// # Errors
+    /// As [`Message::decode`].
+    fn decode_with_payload(kind: u8, fields: &[u8], data: Arc<[u8]>) -> Result<Self, Error>;
 
     /// # Errors
     /// If `kind` is unknown, or `body` is not exactly one message of that kind.
@@ -199,9 +225,14 @@ pub fn receive<M: Message>(from: &mut impl io::Read) -> Result<M, Error> {
     }
     from.read_exact(&mut head[1..]).map_err(Error::Io)?;
     let head = Head::read(head)?;
-    let mut body = vec![0; head.length];
-    from.read_exact(&mut body).map_err(Error::Io)?;
-    M::decode(head.kind, &body)
+    let payload = M::payload_len(head.kind, head.length);
+    let mut fields = vec![0; head.length - payload.unwrap_or(0)];
+    from.read_exact(&mut fields).map_err(Error::Io)?;
+    let Some(length) = payload else { return M::decode(head.kind, &fields) };
+    let mut data: Arc<[u8]> = iter::repeat_n(0, length).collect();
+    // Nobody else holds a reference yet.
+    from.read_exact(Arc::get_mut(&mut data).unwrap_or_default()).map_err(Error::Io)?;
+    M::decode_with_payload(head.kind, &fields, data)
 }
 
 /// Blocks until the whole message was written, in one write if the socket takes it.

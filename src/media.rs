@@ -1,6 +1,9 @@
 //! The data that flows between cameras and viewers: access units from the camera, renditions wanted
 //! by viewers, and the pictures made for them.
 
+pub mod frame_limiter;
+pub mod inspection;
+
 use std::{cmp::Ordering, fmt, sync::Arc};
 
 /// How a stream is encoded.

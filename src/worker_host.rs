@@ -1,7 +1,8 @@
 //! The agent's side of a worker: start it, exchange messages, measure it, end it.
 //!
-//! A worker is this same binary with one end of a socket pair as its standard input. The stream's
-//! address and password go over that socket, so they appear in no argument and no environment.
+//! A worker is a process of the program `cctv-worker` with one end of a socket pair as its standard
+//! input. The stream's address and password go over that socket, so they appear in no argument and
+//! no environment.
 
 mod message_reader;
 mod process;
@@ -11,11 +12,12 @@ mod spawner;
 mod worker_log;
 
 use std::{
-    io,
+    io::{self, IoSlice},
     net::Shutdown,
     os::unix::{net::UnixStream, process::ExitStatusExt},
+    path::PathBuf,
     process::ExitStatus,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -27,9 +29,9 @@ use smol::{
 };
 
 use crate::{
-    camera::CameraId,
+    camera::{CameraId, Transport},
     hub::WorkerUsage,
-    ipc::{self, Failure, FromWorker, Message, Open, ToWorker},
+    ipc::{self, Decode, Failure, FromWorker, Message, Open, ToWorker},
     media::{AccessUnit, Picture, Rendition},
     proc::{self, Memory},
     time::timeout,
@@ -37,7 +39,7 @@ use crate::{
 use message_reader::MessageReader;
 use process::Process;
 use protocol_guard::{ProtocolGuard, ProtocolViolation};
-pub use spawner::{ForkServer, Spawner};
+pub use spawner::Spawner;
 use worker_log::Stderr;
 
 /// A worker that takes no message for this long hangs: its listening thread does nothing else.
@@ -64,6 +66,8 @@ const EXIT_POLL: Duration = Duration::from_millis(10);
 pub enum Error {
     /// The process could not be started.
     Start(#[source] io::Error),
+    /// The worker's program is not installed; expected at this path.
+    Missing { program: PathBuf },
     /// The worker said why it gives up.
     GaveUp(Failure),
     /// The worker ended without a message.
@@ -88,8 +92,6 @@ pub struct Worker {
     /// Since when its socket has been closed.
     closed_at: Option<Instant>,
     pid: u32,
-    /// Bytes of its data that it shares with the process it was forked from, once counted.
-    inherited: OnceLock<u64>,
     most_memory: u64,
     socket: Async<UnixStream>,
     message_reader: MessageReader,
@@ -104,27 +106,54 @@ impl Worker {
     /// agent: the worker dies with that thread.
     ///
     /// # Errors
-    /// [`Error::Start`] if the system refuses the socket pair or the process.
+    /// [`Error::Start`] if the system refuses the socket pair or the process; [`Error::Missing`].
     pub async fn start(spawner: &Spawner, camera: &CameraId, open: Open) -> Result<Self, Error> {
+        let guard = ProtocolGuard::reader(open.first_sequence);
+        let (transport, most_memory) = (Some(open.transport), open.most_memory);
+        Self::start_with(spawner, camera, transport, guard, most_memory, &ToWorker::Open(open)).await
+    }
+
+    /// Starts a worker that decodes what [`Worker::feed`] gives it. Call this on the thread that
+    /// lives as long as the agent, as [`Worker::start`].
+    ///
+    /// # Errors
+    /// As [`Worker::start`].
+    pub async fn start_decoder(spawner: &Spawner, camera: &CameraId, decode: Decode) -> Result<Self, Error> {
+        let most_memory = decode.most_memory;
+        let first = ToWorker::Decode(decode);
+        Self::start_with(spawner, camera, None, ProtocolGuard::decoder(), most_memory, &first).await
+    }
+
+    /// Starts a worker and sends it its `first` message.
+    async fn start_with(
+        spawner: &Spawner,
+        camera: &CameraId,
+        transport: Option<Transport>,
+        protocol_guard: ProtocolGuard,
+        most_memory: u64,
+        first: &ToWorker,
+    ) -> Result<Self, Error> {
         let (ours, theirs) = UnixStream::pair().map_err(Error::Start)?;
         let (printed, stderr) = io::pipe().map_err(Error::Start)?;
         let socket = Async::new(ours).map_err(Error::Start)?;
         let printed = Async::new(printed).map_err(Error::Start)?;
-        let process = spawner.start(open.transport, theirs.into(), stderr).await.map_err(Error::Start)?;
+        let process = spawner.start(transport, theirs.into(), stderr).map_err(|error| match spawner.program() {
+            program if !program.exists() => Error::Missing { program: program.to_owned() },
+            _ => Error::Start(error),
+        })?;
         let mut worker = Self {
             pid: process.id(),
-            inherited: OnceLock::new(),
             process: Some(process),
             status: None,
             closed_at: None,
-            most_memory: open.most_memory,
+            most_memory,
             socket,
             message_reader: MessageReader::default(),
             newest: None,
-            protocol_guard: ProtocolGuard::new(open.first_sequence),
+            protocol_guard,
             stderr: Stderr::new(camera.clone(), Some(printed)),
         };
-        worker.tell(&ToWorker::Open(open)).await?;
+        worker.tell(first).await?;
         Ok(worker)
     }
 
@@ -175,15 +204,20 @@ impl Worker {
         self.tell(&ToWorker::SetRenditions(renditions)).await
     }
 
+    /// Gives the next unit to a worker that [decodes](Worker::start_decoder): in the order of the
+    /// stream, beginning with a key frame. Run the future to its end: the rest of the unit would be
+    /// missing.
+    ///
+    /// # Errors
+    /// As [`Worker::want`].
+    pub async fn feed(&mut self, unit: &AccessUnit) -> Result<(), Error> {
+        self.protocol_guard.fed(unit);
+        self.tell(&ToWorker::Unit(unit.clone())).await
+    }
+
     /// The process's resource usage so far; `None` once it has ended.
     pub fn vitals(&self) -> Option<WorkerUsage> {
-        let mut vitals = self.process.as_ref().and_then(|_| read_vitals(self.pid))?;
-        // Counted once, after it has begun to work: the kernel walks through all its memory for
-        // this.
-        let unshared = || proc::Process::with_pid(self.pid).private_dirty().unwrap_or(vitals.own);
-        let inherited = self.inherited.get_or_init(|| vitals.own.saturating_sub(unshared()));
-        vitals.own = vitals.own.saturating_sub(*inherited);
-        Some(vitals)
+        self.process.as_ref().and_then(|_| read_vitals(self.pid))
     }
 
     /// Checks the resident memory of the process. The kernel enforces a limit on its data only;
@@ -216,9 +250,7 @@ impl Worker {
     }
 
     async fn tell(&mut self, message: &ToWorker) -> Result<(), Error> {
-        let mut bytes = Vec::new();
-        message.encode(&mut bytes);
-        match timeout(SEND_LIMIT, (&self.socket).write_all(&bytes)).await {
+        match timeout(SEND_LIMIT, send(&self.socket, message)).await {
             Some(Ok(())) => Ok(()),
             Some(Err(_broken)) => Err(self.died().await),
             None => Err(Error::Unresponsive),
@@ -262,6 +294,19 @@ impl Drop for Worker {
     fn drop(&mut self) {
         let _ = self.socket.get_ref().shutdown(Shutdown::Both);
     }
+}
+
+/// Writes the whole message. The bytes of a frame are not copied.
+async fn send(mut socket: &Async<UnixStream>, message: &ToWorker) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    let rest = message.begin(&mut bytes);
+    let mut slices = [IoSlice::new(&bytes), IoSlice::new(rest)];
+    let mut left = slices.as_mut_slice();
+    while left.iter().any(|slice| !slice.is_empty()) {
+        let written = socket.write_vectored(left).await?;
+        IoSlice::advance_slices(&mut left, written);
+    }
+    Ok(())
 }
 
 /// Reads processor time and memory of process `pid`.

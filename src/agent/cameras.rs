@@ -14,6 +14,7 @@ use crate::{
     discovery::Announcement,
     hub::{Cause, Channel, Hub, Stream},
     store::Directory,
+    text::MIB,
 };
 
 /// Holds one supervisor per stream of each configured camera.
@@ -107,6 +108,7 @@ impl CameraManager {
         let channels: Vec<_> = new.cameras.iter().filter_map(channel).collect();
         for stream in channels.iter().flat_map(|channel| channel.streams()) {
             stream.allow_renditions(new.limits.renditions);
+            stream.limit_group((new.limits.group_memory * MIB) as usize);
         }
         self.hub.replace_channels(channels);
         for id in changes.unchanged.iter().chain(changes.retuned.iter().map(|camera| &camera.id)) {
@@ -119,9 +121,8 @@ impl CameraManager {
         self.tick(now);
     }
 
-    /// Retries cameras that are still due since a reload, and keeps the fork server alive.
+    /// Retries cameras that are still due since a reload.
     pub fn tick(&mut self, now: Instant) {
-        self.context.spawner.tick();
         self.leaving.retain(|task| !task.is_finished());
         for kept in self.supervisors.values_mut() {
             let is_denied = kept.supervisors().any(|supervisor| supervisor.stream().condition().state == State::Denied);

@@ -88,10 +88,7 @@ mod tests {
 
     #[test]
     fn line_tells_all_that_is_known_and_no_more() {
-        let (start, options) = (
-            Instant::now(),
-            StreamOptions { quality: 80, max_fps: 25, stall_after: Duration::from_secs(5), passthrough: true },
-        );
+        let (start, options) = (Instant::now(), StreamOptions::default());
         let stream = Arc::new(Stream::new(CameraId::new("gate").unwrap(), "Gate".into(), options, start));
         let at = |seconds| start + Duration::from_secs(seconds);
         stream.report(State::Offline, "no route; trying again in 1 s (attempt 1)", at(10));

@@ -1,5 +1,5 @@
-//! The task that owns one stream as long as it is configured: resolve, run a worker, learn how it
-//! ended, wait, retry.
+//! The task that owns one stream as long as it is configured: resolve, read, learn how it ended, wait,
+//! retry.
 
 mod camera_shared;
 mod confirmation;
@@ -12,8 +12,10 @@ mod locator;
 mod onvif_result;
 mod resolved;
 mod retry;
+mod rtsp_failure;
 mod search;
 mod session;
+mod transcoding;
 
 use std::{
     sync::Arc,
@@ -31,10 +33,12 @@ pub use context::Context;
 use failure::{AttemptOutcome, StreamFailure, away, offline};
 use resolved::ResolvedStream;
 use retry::RetryDecision;
+use session::Lessons;
+use transcoding::Transcoding;
 
 use super::backoff::Backoff;
 use crate::{
-    camera::{Source, State, StreamSource},
+    camera::{Reader, Source, State, StreamSource},
     hub::{Cause, Stream},
     sync::{Latch, Mutex},
     text::{Code, Reason},
@@ -91,6 +95,9 @@ impl StreamSupervisor {
             StreamRole::Main => stream.id().to_string(),
             StreamRole::Small => format!("{} (small)", stream.id()),
         };
+        // With OpenCV as its reader, the worker that reads makes the pictures, too.
+        let transcoding = (stream_source.reader != Reader::Opencv)
+            .then(|| Transcoding::new(context.clone(), label.clone(), Arc::clone(&stream), stop.clone()));
         let task = SupervisorTask {
             context: context.clone(),
             shared: Arc::clone(shared),
@@ -106,6 +113,9 @@ impl StreamSupervisor {
             searched: Arc::default(),
             current: None,
             last_live: None,
+            by_worker: false,
+            falls_back: false,
+            lessons: Lessons::default(),
             random: fastrand::f64(),
         };
         let task = context.executor.spawn(async move {
@@ -114,7 +124,12 @@ impl StreamSupervisor {
                 // The predecessor's last report is not about this attempt.
                 task.stream.report(State::Connecting, RECONFIGURED, Instant::now());
             }
+            let executor = Arc::clone(&task.context.executor);
+            let transcoding = transcoding.map(|transcoding| executor.spawn(transcoding.run()));
             task.run().await;
+            if let Some(transcoding) = transcoding {
+                transcoding.await;
+            }
         });
         Self { stream, stop, trigger_retry: retry_sender, task: Some(task) }
     }
@@ -184,6 +199,11 @@ struct SupervisorTask {
     current: Option<ResolvedStream>,
     /// Where the stream was when it was last live.
     last_live: Option<ResolvedStream>,
+    /// Whether this attempt reads with a worker, and whether the next one does although the agent's own
+    /// client is to read.
+    by_worker: bool,
+    falls_back: bool,
+    lessons: Lessons,
     /// The jitter of the next pause, known in advance so that the pause can be announced before it
     /// begins.
     random: f64,
@@ -301,6 +321,7 @@ impl SupervisorTask {
                 None => return AttemptOutcome::Stopped,
             },
         };
+        self.by_worker = self.stream_source.reader == Reader::Opencv || std::mem::take(&mut self.falls_back);
         // Only opening is limited by turns: a camera that answers slowly must not delay another.
         let Some(turn) = self.unless_stopped(self.context.openings().acquire_arc()).await else {
             return AttemptOutcome::Stopped;

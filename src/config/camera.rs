@@ -11,17 +11,23 @@ use super::{
     section::{Located, Section},
     wording::quoted,
 };
-use crate::camera::{Camera, CameraId, Source, StreamOptions, StreamSource, StreamUri, Transport, Trust};
+use crate::camera::{
+    Camera, CameraId, Credentials, Damaged, Reader, Source, StreamOptions, StreamSource, StreamUri, Transport, Trust,
+};
 
 /// The keys that are valid both in `[defaults]` and in a camera.
 #[derive(Clone, Default)]
 pub(super) struct CameraDefaults {
     login: Login,
     transport: Option<Transport>,
+    reader: Option<Reader>,
+    open_within: Option<u64>,
+    clear_password: Option<bool>,
     quality: Option<u8>,
     max_fps: Option<u8>,
     passthrough: Option<bool>,
     stall_after: Option<f64>,
+    damaged: Option<Damaged>,
 }
 
 impl CameraDefaults {
@@ -34,10 +40,14 @@ impl CameraDefaults {
         Self {
             login: Login::read(section, base, read_secret, diagnostics),
             transport: section.one_of(&keys::TRANSPORT, diagnostics).map(|transport| transport.value),
+            reader: section.one_of(&keys::READER, diagnostics).map(|reader| reader.value),
+            open_within: section.whole(&keys::OPEN_WITHIN, diagnostics),
+            clear_password: section.flag(&keys::CLEAR_PASSWORD, diagnostics),
             quality: section.whole(&keys::QUALITY, diagnostics),
             max_fps: section.whole(&keys::MAX_FPS, diagnostics),
             passthrough: section.flag(&keys::PASSTHROUGH, diagnostics),
             stall_after: section.number(&keys::STALL_AFTER, diagnostics),
+            damaged: section.one_of(&keys::DAMAGED, diagnostics).map(|damaged| damaged.value),
         }
     }
 
@@ -48,7 +58,37 @@ impl CameraDefaults {
             max_fps: self.max_fps.or(defaults.max_fps).unwrap_or(keys::MAX_FPS.default),
             passthrough: self.passthrough.or(defaults.passthrough).unwrap_or(keys::PASSTHROUGH.default),
             stall_after: Duration::from_secs_f64(stall_after),
+            damaged: self.damaged.or(defaults.damaged).unwrap_or(keys::DAMAGED.default),
         }
+    }
+
+    fn stream_source(&self, defaults: &Self, source: Source, credentials: Option<Credentials>) -> StreamSource {
+        let open_within = self.open_within.or(defaults.open_within).unwrap_or(keys::OPEN_WITHIN.default);
+        StreamSource {
+            source,
+            small_profile: None,
+            credentials,
+            transport: self.transport.or(defaults.transport),
+            reader: self.reader.or(defaults.reader).unwrap_or(keys::READER.default),
+            open_within: Duration::from_secs(open_within),
+            clear_password: self.clear_password.or(defaults.clear_password).unwrap_or(keys::CLEAR_PASSWORD.default),
+        }
+    }
+}
+
+/// What applies to a camera without any of these keys.
+impl Default for StreamOptions {
+    fn default() -> Self {
+        let nothing = CameraDefaults::default();
+        nothing.options(&nothing)
+    }
+}
+
+/// A camera with no other key than those of its source.
+impl From<Source> for StreamSource {
+    fn from(source: Source) -> Self {
+        let nothing = CameraDefaults::default();
+        nothing.stream_source(&nothing, source, None)
     }
 }
 
@@ -136,11 +176,11 @@ fn camera(
     };
     let credentials = camera_defaults.login.for_camera(in_url, &defaults.login, section, diagnostics);
     let options = camera_defaults.options(defaults);
-    let transport = camera_defaults.transport.or(defaults.transport);
     let id = id?;
+    let stream_source = camera_defaults.stream_source(defaults, source?, credentials);
     Some(Camera {
         name: name.unwrap_or_else(|| id.to_string()),
-        stream_source: StreamSource { source: source?, small_profile, credentials, transport },
+        stream_source: StreamSource { small_profile, ..stream_source },
         options,
         id,
     })

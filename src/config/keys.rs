@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::key::{
     DefaultValue, FilePath, Flag, Key, Line, List, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text, Unset,
-    Whole, Words, key,
+    Whole, Words, default_by_word, key, rows,
 };
-use crate::camera::{Transport, Trust};
+use crate::camera::{Damaged, Reader, Transport, Trust};
 
 /// Maximum number of cameras: one wall shows at most 64 tiles.
 pub const MAX_CAMERAS: usize = 64;
@@ -18,15 +18,6 @@ const MAX_WORDS_LEN: usize = 200;
 
 /// Maximum length of a user name or password, in characters.
 pub(super) const MAX_LOGIN_LEN: usize = 256;
-
-/// Declares rows, and the list of them.
-macro_rules! rows {
-    ($(#[$doc:meta])* $list:ident: $($row:ident: $type:ty = $key:expr;)+) => {
-        $(pub(super) static $row: $type = $key;)+
-        $(#[$doc])*
-        pub(super) static $list: &[&dyn Row] = &[$(&$row),+];
-    };
-}
 
 rows! { SERVER_ROWS:
     LISTEN: Key<List, SocketAddr> = key(
@@ -129,6 +120,14 @@ rows! { LIMITS_ROWS:
         8,
         "Cameras that are opened at the same time.",
     );
+    GROUP_MEMORY: Key<Whole<u64>, u64> = key(
+        "group_memory",
+        Whole { from: 1, to: 64, unit: "MiB" },
+        // A 4K camera at 16 Mbit/s fills this in 4 s, one at 1 Mbit/s in a minute.
+        8,
+        "Memory for the video of one stream since its last key frame, which new viewers begin with. A longer group of \
+         pictures is not kept: new viewers then wait for the next key frame.",
+    );
 }
 
 rows! { WATCHDOG_ROWS:
@@ -180,11 +179,40 @@ rows! {
     TRANSPORT: Key<OneOf<Transport>, Unset> = key(
         "transport",
         OneOf(&[("tcp", Transport::Tcp), ("udp", Transport::Udp)]),
-        Unset("as the stream's address says (`rtspu://`: UDP), else TCP"),
+        Unset("as the stream's address says (`rtspu://`: UDP), else TCP, and UDP where the camera refuses TCP"),
         "How the video travels. TCP passes nearly every network; UDP loses frames in a bad network but does not fall \
          behind.",
     )
     .aliases(&["protocol"])
+    .reload(Reload::Streams);
+    READER: Key<OneOf<Reader>, Reader> = key(
+        "reader",
+        OneOf(&[("auto", Reader::Auto), ("rtsp", Reader::Rtsp), ("opencv", Reader::Opencv)]),
+        Reader::Auto,
+        "What reads the stream. `rtsp`: the agent itself, which knows which frames are damaged. `opencv`: OpenCV, in \
+         a process of its own. `auto`: the agent, and OpenCV if the agent cannot follow the camera's protocol.",
+    )
+    .aliases(&["backend", "demuxer"])
+    .reload(Reload::Streams);
+    OPEN_WITHIN: Key<Whole<u64>, u64> = key(
+        "open_within",
+        // Less is shorter than the pause before a lost packet is sent again; with more than two minutes
+        // nobody learns that the camera does not answer.
+        Whole { from: 3, to: 120, unit: "s" },
+        15,
+        "The stream must bring its first frame within this time from the first connection; otherwise it is opened \
+         again. More is for cameras that wake up slowly.",
+    )
+    .aliases(&["open_timeout", "connect_timeout"])
+    .reload(Reload::Streams);
+    CLEAR_PASSWORD: Key<Flag, bool> = key(
+        "clear_password",
+        Flag,
+        false,
+        "`true`: a camera that offers nothing else is sent the password of its stream unprotected (RTSP Basic), and \
+         everybody on the way can read it. `false`: such a camera is not shown. ONVIF never sends a password so.",
+    )
+    .aliases(&["basic", "allow_basic"])
     .reload(Reload::Streams);
     QUALITY: Key<Whole<u8>, u8> = key(
         "quality",
@@ -215,6 +243,14 @@ rows! {
          be at least twice the time between two frames.",
     )
     .aliases(&["timeout"]);
+    DAMAGED: Key<OneOf<Damaged>, Damaged> = key(
+        "damaged",
+        OneOf(&[("show", Damaged::Show), ("hide", Damaged::Hide)]),
+        Damaged::Hide,
+        "What is done with a frame of which data was lost on the way. `hide`: nothing is shown until the next whole \
+         key frame. `show`: the picture goes on with faults, for pages that decode the camera's own video.",
+    )
+    .aliases(&["corrupt"]);
 }
 
 rows! { WALL_ROWS:
@@ -352,8 +388,4 @@ rows! { SOURCE_ROWS:
     .reload(Reload::Cameras);
 }
 
-impl DefaultValue for Trust {
-    fn written(&self) -> Result<String, &'static str> {
-        TRUST.values.word(self).map(|word| format!("{word:?}")).ok_or("")
-    }
-}
+default_by_word!(Trust: TRUST, Reader: READER, Damaged: DAMAGED);

@@ -19,6 +19,8 @@ pub struct Limits {
     pub total_memory: Option<u64>,
     /// Streams that may be opened at the same time.
     pub openings: usize,
+    /// What the kept group of pictures of one stream may take, in MiB.
+    pub group_memory: u64,
 }
 
 impl Default for Limits {
@@ -37,6 +39,7 @@ pub(super) fn read(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> 
         worker_memory: section.whole_or_default(&keys::WORKER_MEMORY, diagnostics),
         total_memory: section.whole(&keys::TOTAL_MEMORY, diagnostics),
         openings: section.whole_or_default(&keys::OPENINGS, diagnostics),
+        group_memory: section.whole_or_default(&keys::GROUP_MEMORY, diagnostics),
     }
 }
 
@@ -55,7 +58,7 @@ mod tests {
     #[test]
     fn every_limit_reaches_its_field() {
         let text = "[limits]\nviewers = 1\nrenditions = 2\nconnections = 30\nconnections_per_address = 10\n\
-                    worker_memory = 500\ntotal_memory = 600\nopenings = 7";
+                    worker_memory = 500\ntotal_memory = 600\nopenings = 7\ngroup_memory = 9";
         let expected = Limits {
             viewers: 1,
             renditions: 2,
@@ -64,6 +67,7 @@ mod tests {
             worker_memory: 500,
             total_memory: Some(600),
             openings: 7,
+            group_memory: 9,
         };
         assert_eq!(read(text), Ok(expected));
         assert_eq!(read("[limits]"), Ok(Limits::default()));

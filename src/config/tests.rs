@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use super::*;
-use crate::camera::{Source, Transport, Trust};
+use crate::camera::{Camera, Damaged, Reader, Source, StreamSource, Transport, Trust};
 
 mod table;
 
@@ -65,6 +65,10 @@ fn every_key_reaches_its_field() {
         username = "viewer"
         password = "shared"
         transport = "udp"
+        reader = "opencv"
+        open_within = 60
+        clear_password = true
+        damaged = "hide"
         quality = 60
         max_fps = 12
         passthrough = false
@@ -85,6 +89,10 @@ fn every_key_reaches_its_field() {
         username = "own"
         password = ""
         transport = "tcp"
+        reader = "rtsp"
+        open_within = 3
+        clear_password = false
+        damaged = "show"
         quality = 0x5A
         max_fps = 60
         passthrough = true
@@ -117,6 +125,12 @@ fn every_key_reaches_its_field() {
         (Some(Transport::Udp), 60, 12)
     );
     assert_eq!((gate.options.passthrough, gate.options.stall_after), (false, Duration::from_secs(8)));
+    let reading = |camera: &Camera| {
+        let StreamSource { reader, open_within, clear_password, .. } = camera.stream_source;
+        (reader, open_within.as_secs(), clear_password, camera.options.damaged)
+    };
+    assert_eq!(reading(gate), (Reader::Opencv, 60, true, Damaged::Hide));
+    assert_eq!(reading(porch), (Reader::Rtsp, 3, false, Damaged::Show));
     assert_eq!(login(&config, 0), Some(("viewer", "shared")));
     assert!(matches!(&porch.stream_source.source, Source::Url(uri) if uri.as_str() == "rtsp://10.0.0.2/live?a=1"));
     assert_eq!(porch.name, "porch");
@@ -338,6 +352,10 @@ fn values_outside_their_range_or_kind_are_complaints() {
         ("passthrough = 'off'", "passthrough is a text; write true or false"),
         ("enabled = 1", "enabled is a whole number; write true or false"),
         ("transport = 'TCP'", "transport \"TCP\" is unknown; write \"tcp\" or \"udp\""),
+        ("reader = 'ffmpeg'", "reader \"ffmpeg\" is unknown; write \"auto\" or \"rtsp\" or \"opencv\""),
+        ("open_within = 2", "open_within is 2; write a whole number from 3 to 120"),
+        ("clear_password = 'no'", "clear_password is a text; write true or false"),
+        ("damaged = true", "damaged is true; write a text in quotation marks, like \"show\""),
         ("name = ''", "name is empty"),
         ("name = 5", "name is a whole number"),
         ("profile = \"a\\nb\"", "profile holds a line break"),
@@ -375,7 +393,7 @@ fn unknown_keys_name_the_key_or_the_section_that_was_meant() {
         ("camera = [1]", "c:1:11: camera 1: this is a whole number; write a section [[camera]]"),
         (
             "[defaults]\nfoo=1",
-            "c:2:1: [defaults]: unknown key \"foo\"; known here are username, password, password_file, transport, quality, max_fps, passthrough, stall_after",
+            "c:2:1: [defaults]: unknown key \"foo\"; known here are username, password, password_file, transport, reader, open_within, clear_password, quality, max_fps, passthrough, stall_after, damaged",
         ),
     ] {
         assert_eq!(complaints(text), [wrong]);

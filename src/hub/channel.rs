@@ -105,15 +105,15 @@ impl Channel {
         let (mut whole, other) = if is_main { (main, small) } else { (small, main) };
         whole.add_other_stream(&other);
         whole.viewers = self.viewers.load(Ordering::Relaxed);
-        whole.condition = self.condition(&shown, !is_main && whole.viewers == 0);
+        let own = whole.condition.clone();
+        whole.condition = self.condition(&shown, own, !is_main && whole.viewers == 0);
         whole.profiles = profiles;
         whole
     }
 
-    /// The condition of `stream`. If it is live but does not suit its viewer, the reason says why
+    /// The `condition` of `stream`. If it is live but does not suit its viewer, the reason says why
     /// the viewer is shown it.
-    pub(super) fn condition(&self, stream: &Arc<Stream>, suits: bool) -> Condition {
-        let mut condition = stream.condition();
+    pub(super) fn condition(&self, stream: &Arc<Stream>, mut condition: Condition, suits: bool) -> Condition {
         if let Some(other) = self.other(stream).filter(|_| !suits && condition.state == State::Live) {
             let away = other.condition().state;
             if matches!(away, State::Stalled | State::Offline | State::Denied) {

@@ -2,19 +2,26 @@
 
 use crate::media::AccessUnit;
 
-/// Maximum number of units: 20 s at 25 fps. Cameras with longer groups exist ("smart" codecs), but
-/// a viewer should not have to decode more than this before the first picture.
-const MAX_UNITS: usize = 500;
+/// Maximum number of units: several minutes. "Smart" codecs send a key frame a minute or less often;
+/// only bytes are scarce.
+pub(super) const MAX_UNITS: usize = 10_000;
 
-/// Maximum number of bytes: a 4K camera at 16 Mbit/s fills this in 4 s.
-const MAX_BYTES: usize = 8 << 20;
+/// Maximum number of bytes, unless the configuration sets another.
+const USUAL_BYTES: usize = 8 << 20;
 
 /// Everything that a decoder needs to show the newest frame. It is empty until the first key frame,
 /// and again when a group exceeds the limits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct GopCache {
     units: Vec<AccessUnit>,
     bytes: usize,
+    most_bytes: usize,
+}
+
+impl Default for GopCache {
+    fn default() -> Self {
+        Self { units: Vec::new(), bytes: 0, most_bytes: USUAL_BYTES }
+    }
 }
 
 impl GopCache {
@@ -28,9 +35,14 @@ impl GopCache {
         }
         self.bytes += unit.data.len();
         self.units.push(unit.clone());
-        if self.units.len() > MAX_UNITS || self.bytes > MAX_BYTES {
+        if self.units.len() > MAX_UNITS || self.bytes > self.most_bytes {
             self.clear();
         }
+    }
+
+    /// Sets the maximum number of bytes, from the next unit on.
+    pub fn set_limit(&mut self, most_bytes: usize) {
+        self.most_bytes = most_bytes;
     }
 
     pub fn clear(&mut self) {
@@ -70,17 +82,37 @@ mod tests {
     }
 
     #[test]
-    fn group_beyond_its_bounds_is_dropped_until_the_next_key_frame() {
+    fn group_of_many_bytes_is_dropped_until_the_next_key_frame() {
         let mut gop_cache = GopCache::default();
-        gop_cache.push(&unit(0, true, MAX_BYTES));
+        gop_cache.push(&unit(0, true, USUAL_BYTES));
         gop_cache.push(&unit(1, false, 1));
         assert!(gop_cache.units().is_empty());
         gop_cache.push(&unit(2, false, 1));
         assert!(gop_cache.units().is_empty());
-        gop_cache.push(&unit(3, true, 1));
-        for sequence in 4..2000 {
-            gop_cache.push(&unit(sequence, false, 1));
-            assert!(gop_cache.units().len() <= MAX_UNITS);
+        gop_cache.set_limit(USUAL_BYTES + 1);
+        gop_cache.push(&unit(3, true, USUAL_BYTES));
+        gop_cache.push(&unit(4, false, 1));
+        assert_eq!(gop_cache.units().len(), 2);
+        gop_cache.set_limit(1000);
+        gop_cache.push(&unit(5, false, 1));
+        assert!(gop_cache.units().is_empty(), "a lower limit applies to the group that is kept");
+    }
+
+    #[test]
+    fn group_of_minutes_is_kept_and_an_endless_one_is_not() {
+        let mut gop_cache = GopCache::default();
+        gop_cache.push(&unit(0, true, 100_000));
+        // Two minutes of a smart codec at 25 fps and 0.3 Mbit/s.
+        for sequence in 1..3000 {
+            gop_cache.push(&unit(sequence, false, 1500));
         }
+        assert_eq!(gop_cache.units().len(), 3000);
+        let mut gop_cache = GopCache::default();
+        gop_cache.push(&unit(0, true, 1));
+        for sequence in 1..=MAX_UNITS as u32 {
+            assert_eq!(gop_cache.units().len(), sequence as usize);
+            gop_cache.push(&unit(sequence, false, 1));
+        }
+        assert!(gop_cache.units().is_empty());
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Time is always an argument. Beside silence, it detects four kinds of streams that look alive and
 //! are not: frames without a key frame, key frames that stop, a decoder that gives no picture, and
-//! frames that are old when they arrive. FFmpeg hands an H.264 or H.265 frame on when the next one
-//! begins, so a frame may be as old as the gap before it; the detector never assumes that it is
-//! younger.
+//! frames that are old when they arrive.
+//!
+//! The agent's own client says when the last packet of a frame came. The worker's reader cannot:
+//! FFmpeg hands an H.264 or H.265 frame on when the next one begins, so such a frame may be as old
+//! as the gap before it, and the detector never assumes that it is younger.
 
 use std::{
     collections::VecDeque,
@@ -42,8 +44,12 @@ pub struct StallDetector {
     begun: Option<Instant>,
     first_unit: Option<Instant>,
     last_unit: Option<Instant>,
-    /// The newest units, and the earliest time at which each can have reached FFmpeg.
+    /// The newest units, and the earliest time at which each can have come.
     units: VecDeque<(u32, Instant)>,
+    /// When the newest unit came that may not be shown: it is damaged, or precedes a key frame.
+    last_withheld: Option<Instant>,
+    /// The agent's own client reads the stream, and nothing but whole groups reaches the detector.
+    is_gated: bool,
     last_key: Option<Instant>,
     last_picture: Option<Instant>,
     intervals: VecDeque<Duration>,
@@ -96,8 +102,9 @@ impl From<StallReason> for Reason {
 }
 
 impl StallDetector {
-    /// Records that another worker starts.
-    pub fn begin(&mut self, now: Instant) {
+    /// Records that another session begins. `is_gated`: units come by [`StallDetector::received`]
+    /// and [`StallDetector::withheld`], so the first one is a key frame, however late.
+    pub fn begin(&mut self, is_gated: bool, now: Instant) {
         match (self.last_unit, self.last_key) {
             // The camera did not keep its interval, so nothing is known of it any longer.
             (Some(_), None) => self.intervals.clear(),
@@ -113,17 +120,34 @@ impl StallDetector {
         }
         (self.first_unit, self.last_unit, self.last_key) = (None, None, None);
         self.units.clear();
+        (self.last_withheld, self.is_gated) = (None, is_gated);
         (self.begun, self.last_picture) = (Some(now), Some(now));
     }
 
-    /// Records an access unit; `prompt` if units are handed on as soon as they are complete.
+    /// Records an access unit from the worker's reader; `prompt` if it hands units on as soon as
+    /// they are complete.
     pub fn unit(&mut self, sequence: u32, key: bool, prompt: bool, now: Instant) {
         let before = self.last_unit.or(self.begun);
-        let waits_since = before.filter(|_| !prompt || self.last_unit.is_none()).unwrap_or(now);
+        let came_at = before.filter(|_| !prompt || self.last_unit.is_none()).unwrap_or(now);
+        self.push(sequence, key, came_at, now);
+    }
+
+    /// Records an access unit from the agent's own client, whose last packet came at `at`.
+    pub fn received(&mut self, sequence: u32, key: bool, at: Instant) {
+        self.push(sequence, key, at, at);
+    }
+
+    /// Records an access unit that came at `at` and may not be shown.
+    pub fn withheld(&mut self, at: Instant) {
+        self.first_unit.get_or_insert(at);
+        self.last_withheld = Some(at);
+    }
+
+    fn push(&mut self, sequence: u32, key: bool, came_at: Instant, now: Instant) {
         if self.units.len() == UNITS {
             self.units.pop_front();
         }
-        self.units.push_back((sequence, waits_since));
+        self.units.push_back((sequence, came_at));
         self.first_unit.get_or_insert(now);
         self.last_unit = Some(now);
         if key && let Some(before) = self.last_key.replace(now) {
@@ -165,9 +189,19 @@ impl StallDetector {
         self.units.back().map(|(_, since)| *since)
     }
 
+    /// Since when units come, but none that may be shown; `None` otherwise.
+    pub fn waits_for_key_frame_since(&self) -> Option<Instant> {
+        self.first_unit.filter(|_| self.last_unit.is_none())
+    }
+
     /// What is overdue at `now`, if anything.
     pub fn overdue(&self, terms: StallLimits, now: Instant) -> Option<StallReason> {
         self.deadlines(terms).into_iter().flatten().find(|(at, _)| now >= *at).map(|(_, lack)| lack)
+    }
+
+    /// Whether pictures are overdue at `now`, where the decoder does not belong to the session.
+    pub fn overdue_pictures(&self, terms: StallLimits, now: Instant) -> Option<StallReason> {
+        self.picture_deadline(terms).filter(|(at, _)| now >= *at).map(|(_, lack)| lack)
     }
 
     /// When something will be overdue if nothing arrives until then; `None` before the first access
@@ -177,6 +211,9 @@ impl StallDetector {
     }
 
     fn deadlines(&self, terms: StallLimits) -> [Option<(Instant, StallReason)>; 3] {
+        if self.is_gated {
+            return [self.frame_deadline(terms), self.join_deadline(terms), None];
+        }
         let limit = terms.stall_after;
         // A stream that is not live is not shown, so its next frame may take the whole limit.
         let (newest, last) = (self.newest(), self.last_unit);
@@ -185,22 +222,41 @@ impl StallDetector {
         let is_seldom = gap > limit / YOUNG;
         let frames = if terms.live { newest } else { last }
             .map(|at| (at + limit, if is_seldom { seldom } else { StallReason::Frames(limit) }));
-        let key = match (self.last_key, terms.live) {
-            (Some(at), true) => {
-                let limit = limit.max(2 * self.interval() + SLACK);
-                (!terms.joinable).then(|| (at + limit, StallReason::KeyFrames(limit)))
-            }
-            _ => self.first_unit.map(|at| {
+        let key = if terms.live && self.last_key.is_some() {
+            self.join_deadline(terms)
+        } else {
+            self.first_unit.map(|at| {
                 let limit = limit.max(self.interval() + SLACK);
                 // If a key frame came, it and what followed were too old.
                 (at + limit, if self.last_key.is_some() { seldom } else { StallReason::FirstKeyFrame(limit) })
-            }),
+            })
         };
-        let pictures = self.last_picture.zip(terms.picture_every).filter(|_| terms.live).map(|(at, every)| {
-            let limit = limit.max(PICTURES * every);
-            (at + limit, StallReason::Pictures(limit))
-        });
-        [frames, key, pictures]
+        [frames, key, self.picture_deadline(terms)]
+    }
+
+    /// When a stream that the agent reads itself stalls. While it is live, only a frame that may be
+    /// shown counts; before that, any frame does.
+    fn frame_deadline(&self, terms: StallLimits) -> Option<(Instant, StallReason)> {
+        let limit = terms.stall_after;
+        let is_damaged = self.last_withheld > self.last_unit;
+        let reason = if is_damaged { StallReason::KeyFrames(limit) } else { StallReason::Frames(limit) };
+        match (terms.live, self.last_unit) {
+            (true, Some(at)) => Some((at + limit, reason)),
+            _ => self.last_unit.max(self.last_withheld).map(|at| (at + limit, StallReason::Frames(limit))),
+        }
+    }
+
+    /// When the next key frame of a live stream is overdue, because no viewer can join.
+    fn join_deadline(&self, terms: StallLimits) -> Option<(Instant, StallReason)> {
+        let at = self.last_key.filter(|_| terms.live && !terms.joinable)?;
+        let limit = terms.stall_after.max(2 * self.interval() + SLACK);
+        Some((at + limit, StallReason::KeyFrames(limit)))
+    }
+
+    fn picture_deadline(&self, terms: StallLimits) -> Option<(Instant, StallReason)> {
+        let (at, every) = self.last_picture.zip(terms.picture_every).filter(|_| terms.live)?;
+        let limit = terms.stall_after.max(PICTURES * every);
+        Some((at + limit, StallReason::Pictures(limit)))
     }
 
     /// The key-frame interval to expect.
@@ -233,7 +289,7 @@ mod tests {
     impl Scene {
         fn new() -> Self {
             let (mut stall, start) = (StallDetector::default(), Instant::now());
-            stall.begin(start);
+            stall.begin(false, start);
             Self { stall, start }
         }
 
@@ -282,12 +338,12 @@ mod tests {
     fn first_key_frame_of_a_known_camera_is_due_within_the_limit() {
         let mut scene = Scene::new();
         scene.send(0, 10_000, Some(2000));
-        scene.stall.begin(scene.at(10_000));
+        scene.stall.begin(false, scene.at(10_000));
         scene.send(11_000, 30_000, None);
         assert_eq!(scene.overdue(OPENING, 15_999), None);
         assert!(matches!(scene.overdue(OPENING, 16_000), Some(StallReason::FirstKeyFrame(_))));
         // The measured interval is no longer true; the stream must not be refused for ever.
-        scene.stall.begin(scene.at(30_000));
+        scene.stall.begin(false, scene.at(30_000));
         scene.send(31_000, 60_000, None);
         assert_eq!(scene.overdue(OPENING, 41_999), None);
     }
@@ -318,7 +374,7 @@ mod tests {
         let (mut begun, mut cuts) = (0, Vec::new());
         // No key frame except the first, as with an encoder that refreshes by stripes.
         for _ in 0..4 {
-            scene.stall.begin(scene.at(begun));
+            scene.stall.begin(false, scene.at(begun));
             scene.stall.unit(1, true, false, scene.at(begun));
             let mut at = begun;
             while !matches!(scene.overdue(OUTGROWN, at), Some(StallReason::KeyFrames(_))) {
@@ -329,6 +385,62 @@ mod tests {
             begun = at;
         }
         assert_eq!(cuts, [21, 43, 87, 175]);
+    }
+
+    #[test]
+    fn client_that_tells_arrivals_is_believed_however_seldom_frames_come() {
+        let mut scene = Scene::new();
+        scene.stall.begin(true, scene.at(0));
+        for (number, at) in (1..6).map(|second| (second, u64::from(second) * 4000)) {
+            scene.stall.received(number, number == 1, scene.at(at));
+            assert!(scene.stall.is_young(LIVE.stall_after, scene.at(at)));
+            assert_eq!(scene.stall.age(scene.at(at + 300)), Some(Duration::from_millis(300)));
+            assert_eq!(scene.overdue(LIVE, at + 3999), None);
+        }
+        assert_eq!(scene.overdue(LIVE, 25_000), Some(StallReason::Frames(LIVE.stall_after)));
+    }
+
+    #[test]
+    fn frames_before_the_first_key_frame_are_no_stall_as_long_as_they_come() {
+        let mut scene = Scene::new();
+        scene.stall.begin(true, scene.at(0));
+        assert_eq!(scene.overdue(OPENING, 60_000), None, "opening has its own deadline");
+        for at in (1000..90_000).step_by(40) {
+            scene.stall.withheld(scene.at(at));
+            assert_eq!(scene.overdue(OPENING, at), None, "at {at} ms");
+        }
+        assert_eq!(scene.stall.waits_for_key_frame_since(), Some(scene.at(1000)));
+        assert_eq!(scene.overdue(OPENING, 94_960), Some(StallReason::Frames(LIVE.stall_after)));
+        scene.stall.received(1, true, scene.at(95_000));
+        assert_eq!(scene.stall.waits_for_key_frame_since(), None);
+    }
+
+    #[test]
+    fn damaged_frames_keep_no_stream_live() {
+        let mut scene = Scene::new();
+        scene.stall.begin(true, scene.at(0));
+        scene.stall.received(1, true, scene.at(1000));
+        for at in (1040..5990).step_by(40) {
+            scene.stall.withheld(scene.at(at));
+            assert_eq!(scene.overdue(LIVE, at), None, "at {at} ms");
+        }
+        assert_eq!(scene.overdue(LIVE, 6000), Some(StallReason::KeyFrames(LIVE.stall_after)));
+        scene.stall.received(2, true, scene.at(6000));
+        assert_eq!(scene.overdue(LIVE, 6000), None);
+    }
+
+    #[test]
+    fn pictures_that_another_process_makes_do_not_end_the_session() {
+        let mut scene = Scene::new();
+        scene.stall.begin(true, scene.at(0));
+        let terms = StallLimits { picture_every: Some(Duration::from_secs(1)), ..LIVE };
+        for at in (0..10_000).step_by(40) {
+            scene.stall.received(at, at == 0, scene.at(at.into()));
+        }
+        assert_eq!(scene.overdue(terms, 10_000), None);
+        assert!(matches!(scene.stall.overdue_pictures(terms, scene.at(10_000)), Some(StallReason::Pictures(_))));
+        scene.stall.picture(9960, scene.at(10_000));
+        assert_eq!(scene.stall.overdue_pictures(terms, scene.at(10_000)), None);
     }
 
     #[test]

@@ -99,7 +99,7 @@ pub struct Status {
     pub frames: u64,
     /// Bytes of access units received since the agent started.
     pub bytes: u64,
-    /// Workers started after the first.
+    /// Sessions with the camera after the first.
     pub reconnects: u64,
     /// How often the stream stalled.
     pub stalls: u64,
@@ -116,6 +116,8 @@ pub struct Status {
     pub known: Duration,
     /// Time since it was last live; zero while it is live, `None` before the first time.
     pub last_live_age: Option<Duration>,
+    /// `None` before the agent itself has read the stream for the first time.
+    pub reception: Option<Reception>,
     /// Units and bytes in the kept group of pictures.
     pub gop_cache: (usize, usize),
     /// Number of subscriptions.
@@ -148,6 +150,54 @@ pub struct ProfileStatus {
     /// Not open, because nobody needs it.
     pub idle: bool,
     pub status: Status,
+}
+
+/// What the packets say about the network and the camera. The counters go on over sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reception {
+    /// RTP packets in order, without duplicates.
+    pub packets: u64,
+    /// Packets that never came, or too late to be used.
+    pub lost: u64,
+    pub late: u64,
+    /// Packets of another sender than the camera's video.
+    pub foreign: u64,
+    /// How often the camera began another numbering.
+    pub resyncs: u64,
+    /// Variation of the time that packets travel (RFC 3550 6.4.1); zero while there is no session.
+    pub jitter: Duration,
+    /// Access units of which packets were lost.
+    pub damaged_units: u64,
+    /// For how long units have come without a whole key frame to begin with; `None` if nothing waits for
+    /// one.
+    pub waiting_for_key_frame: Option<Duration>,
+    /// By how many milliseconds the camera's clock is ahead of this machine's; `None` if the camera does
+    /// not tell its time. A hint for people, used for nothing.
+    pub camera_clock: Option<i64>,
+}
+
+impl Reception {
+    /// The counters of both; the rest is that of `self` where it is known.
+    pub(super) fn sum(self, other: Self) -> Self {
+        let Self { packets, lost, late, foreign, resyncs, jitter, damaged_units, waiting_for_key_frame, camera_clock } =
+            other;
+        Self {
+            packets: self.packets + packets,
+            lost: self.lost + lost,
+            late: self.late + late,
+            foreign: self.foreign + foreign,
+            resyncs: self.resyncs + resyncs,
+            jitter: self.jitter.max(jitter),
+            damaged_units: self.damaged_units + damaged_units,
+            waiting_for_key_frame: self.waiting_for_key_frame.or(waiting_for_key_frame),
+            camera_clock: self.camera_clock.or(camera_clock),
+        }
+    }
+
+    /// What stays of a session after its end.
+    pub(super) fn ended(self) -> Self {
+        Self { jitter: Duration::ZERO, waiting_for_key_frame: None, camera_clock: None, ..self }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -221,6 +271,7 @@ impl Status {
             renditions,
             worker,
             worker_share,
+            reception,
             heartbeat_late,
         } = other;
         self.frames += frames;
@@ -250,6 +301,7 @@ impl Status {
         }
         self.renditions.sort_unstable_by_key(|status| status.rendition);
         self.worker = either_or(self.worker, *worker, WorkerUsage::sum);
+        self.reception = either_or(self.reception, *reception, Reception::sum);
         self.worker_share = either_or(self.worker_share, *worker_share, |own, other| own + other);
     }
 }

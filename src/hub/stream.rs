@@ -8,6 +8,7 @@ mod publish;
 mod sequence;
 mod stats;
 mod subscribers;
+mod transcoding;
 
 use std::{
     sync::Arc,
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     camera::{CameraId, State, StreamOptions},
     media::{Rendition, RenditionRequest, Size, StreamInfo},
-    sync::{Mutex, MutexGuard, Notified, Notifier},
+    sync::{Mutex, MutexGuard, Notifier},
     text::{Code, Reason},
 };
 use demand::Demand;
@@ -40,7 +41,7 @@ const ASSUMED_SIZE: Size = Size { width: 1920, height: 1080 };
 pub struct Stream {
     id: CameraId,
     inner: Mutex<Inner>,
-    demand_changes: (Notifier, Notified),
+    demand_changes: Notifier,
 }
 
 pub(super) struct Inner {
@@ -61,6 +62,12 @@ pub(super) struct Inner {
     heartbeat_deadline: Option<Instant>,
     /// Not open, because nobody needs it.
     idle: bool,
+    /// The agent's own client reads the stream, so the transcoder makes its pictures.
+    by_client: bool,
+    /// What viewers of pictures see although the stream is live.
+    no_pictures: Option<Condition>,
+    /// Why the frames of this session are useless, found by the transcoder.
+    rejected: Option<Reason>,
     /// The notifier of the camera to which the stream belongs.
     notifier: Option<Arc<Notifier>>,
 }
@@ -86,9 +93,12 @@ impl Stream {
                 stats: StreamStats::default(),
                 heartbeat_deadline: None,
                 idle: false,
+                by_client: false,
+                no_pictures: None,
+                rejected: None,
                 notifier: None,
             }),
-            demand_changes: Notifier::pair(),
+            demand_changes: Notifier::default(),
         }
     }
 
@@ -153,7 +163,7 @@ impl Stream {
         Status {
             id: self.id.clone(),
             name: inner.name.clone(),
-            condition: inner.condition.clone(),
+            condition: inner.condition_with_pictures(),
             since: now.saturating_duration_since(inner.since),
             place: inner.place.clone(),
             age: inner.stall.age(now),
@@ -170,6 +180,7 @@ impl Stream {
             live: uptime.live(now),
             known: uptime.known(now),
             last_live_age: uptime.last_live_age(now),
+            reception: stats.reception(),
             gop_cache: (inner.gop_cache.units().len(), inner.gop_cache.bytes()),
             viewers: inner.subscribers.len(),
             untouched: inner.subscribers.len_of_units(),
@@ -209,8 +220,15 @@ impl Stream {
         }
     }
 
+    /// Tells the transcoder that the stream became live, or is no longer live.
+    fn notify_transcoder(&self, inner: &Inner) {
+        if inner.by_client {
+            self.notify_demand();
+        }
+    }
+
     fn notify_demand(&self) {
-        self.demand_changes.0.notify();
+        self.demand_changes.notify();
     }
 }
 

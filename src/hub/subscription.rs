@@ -15,6 +15,7 @@ use super::{
     stream::{Stream, TooManyRenditions},
 };
 use crate::{
+    camera::State,
     media::{Picture, RenditionRequest},
     sync::{Notified, Notifier},
 };
@@ -113,14 +114,15 @@ impl Subscription {
         Ok(())
     }
 
-    /// The stream's condition. At the same moment, the mailbox is emptied of what must no longer be
-    /// shown.
+    /// The condition of the stream's pictures. At the same moment, the mailbox is emptied of what
+    /// must no longer be shown.
     fn condition(&self) -> Condition {
         let inner = self.stream.inner();
-        if !inner.is_live() {
+        let condition = inner.picture_condition();
+        if condition.state != State::Live {
             while self.pictures.try_recv().is_ok() {}
         }
-        inner.condition().clone()
+        condition.clone()
     }
 }
 

@@ -15,6 +15,9 @@ pub(super) trait Feed: Sized {
 
     fn stream(&self) -> &Arc<Stream>;
 
+    /// The condition of `stream` for these subscriptions.
+    fn condition(stream: &Stream) -> Condition;
+
     /// Subscribes to a stream that is shown from now on.
     fn show(stream: &Arc<Stream>, request: RenditionRequest) -> Result<Self, Self::Refusal>;
 
@@ -78,7 +81,7 @@ impl<F: Feed> Switch<F> {
     pub fn condition(&self) -> Condition {
         let channel = self.guard.channel();
         let suits = Arc::ptr_eq(&channel.select_stream(self.request, Some(self.stream())), self.stream());
-        channel.condition(self.stream(), suits)
+        channel.condition(self.stream(), F::condition(self.stream()), suits)
     }
 
     /// Waits until `wait` completes for a subscription, or until another stream may suit. Of several

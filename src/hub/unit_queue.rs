@@ -17,11 +17,10 @@ const MAX_LAG: UnixMicros = 150_000;
 /// frame.
 const MAX_DELAY: UnixMicros = 2_000_000;
 
-/// Maximum number of waiting units, also for the group that a new viewer is given: more than the
-/// group holds.
+/// Maximum number of waiting units, beside the group that a new viewer is given and has not taken yet.
 const MAX_UNITS: usize = 600;
 
-/// Maximum number of waiting bytes, also for the group that a new viewer is given.
+/// Maximum number of waiting bytes, beside that group.
 const MAX_BYTES: usize = 12 << 20;
 
 #[derive(Debug)]
@@ -34,6 +33,8 @@ pub struct UnitQueue {
     gap: bool,
     /// The queue has been empty since it was filled with a group.
     caught_up: bool,
+    /// Units and bytes of that group, until then.
+    group: (usize, usize),
 }
 
 /// The next unit for a viewer.
@@ -48,12 +49,14 @@ impl UnitQueue {
     /// A queue that starts with `gop_cache`: a key frame and what follows it. If that is empty, it
     /// starts with the next key frame.
     pub fn new(gop_cache: &[AccessUnit]) -> Self {
+        let bytes = gop_cache.iter().map(|unit| unit.data.len()).sum();
         Self {
             units: gop_cache.iter().cloned().collect(),
-            bytes: gop_cache.iter().map(|unit| unit.data.len()).sum(),
+            bytes,
             awaits_key: gop_cache.is_empty(),
             gap: false,
             caught_up: false,
+            group: (gop_cache.len(), bytes),
         }
     }
 
@@ -74,7 +77,9 @@ impl UnitQueue {
         self.bytes += unit.data.len();
         self.units.push_back(unit.clone());
         let late = self.caught_up && !unit.key && lag > MAX_DELAY;
-        if late || self.units.len() > MAX_UNITS || (self.bytes > MAX_BYTES && self.units.len() > 1) {
+        let (units, bytes) = self.group;
+        let is_full = self.units.len() > MAX_UNITS + units || self.bytes > MAX_BYTES + bytes;
+        if late || (is_full && self.units.len() > 1) {
             left_out += self.empty();
         }
         left_out
@@ -92,6 +97,7 @@ impl UnitQueue {
         self.awaits_key = true;
         self.units.clear();
         self.bytes = 0;
+        self.group = (0, 0);
         left_out
     }
 
@@ -102,7 +108,9 @@ impl UnitQueue {
     pub fn take(&mut self) -> Option<QueuedUnit> {
         let unit = self.units.pop_front()?;
         self.bytes -= unit.data.len();
-        self.caught_up |= self.units.is_empty();
+        if self.units.is_empty() {
+            (self.caught_up, self.group) = (true, (0, 0));
+        }
         Some(QueuedUnit { unit, after_gap: mem::take(&mut self.gap) })
     }
 }
@@ -181,9 +189,18 @@ mod tests {
         let mut unit_queue = UnitQueue::new(&gop_cache);
         for sequence in 500..5000 {
             unit_queue.push(&unit(sequence, sequence.is_multiple_of(1000), 100_000));
-            assert!(unit_queue.bytes <= MAX_BYTES && unit_queue.units.len() <= MAX_UNITS);
+            assert!(unit_queue.bytes <= MAX_BYTES + 8_000_000 && unit_queue.units.len() <= MAX_UNITS + 500);
             assert_eq!(unit_queue.bytes, unit_queue.units.iter().map(|unit| unit.data.len()).sum::<usize>());
         }
+    }
+
+    #[test]
+    fn group_of_minutes_reaches_a_new_viewer_whole() {
+        let gop_cache: Vec<_> = (0..3000).map(|sequence| unit(sequence, sequence == 0, 10_000)).collect();
+        let mut unit_queue = UnitQueue::new(&gop_cache);
+        assert_eq!(push(&mut unit_queue, 3000, 3100, 100_000), 0);
+        assert_eq!(all(&mut unit_queue).len(), 3100);
+        assert_eq!(unit_queue.group, (0, 0));
     }
 
     #[test]

@@ -35,22 +35,30 @@ impl Stream {
     /// Subscribes to access units. The first event is there at once; if the camera is live, the
     /// kept group of pictures follows.
     pub fn subscribe_units(self: &Arc<Self>) -> UnitSubscription {
-        self.subscribe_units_from(true)
+        self.subscribe_units_from(true, true)
+    }
+
+    /// Subscribes to access units for the transcoder: as [`Stream::subscribe_units`], but not counted
+    /// as a viewer, and no demand for the stream.
+    pub fn subscribe_transcoder(self: &Arc<Self>) -> UnitSubscription {
+        self.subscribe_units_from(true, false)
     }
 
     /// The same without the kept group: the first unit is the next key frame.
     pub(super) fn subscribe_units_from_next_key_frame(self: &Arc<Self>) -> UnitSubscription {
-        self.subscribe_units_from(false)
+        self.subscribe_units_from(false, true)
     }
 
-    fn subscribe_units_from(self: &Arc<Self>, kept_group: bool) -> UnitSubscription {
+    fn subscribe_units_from(self: &Arc<Self>, kept_group: bool, is_viewer: bool) -> UnitSubscription {
         let inner = &mut *self.inner();
         let number = inner.subscribers.number();
         let (notify, notified) = Notifier::pair();
         if !inner.subscribers.is_closed() {
             let begin: &[AccessUnit] = if kept_group && inner.is_live() { inner.gop_cache.units() } else { &[] };
-            inner.subscribers.add_units(number, UnitQueue::new(begin), notify);
-            self.wake(inner);
+            inner.subscribers.add_units(number, UnitQueue::new(begin), notify, is_viewer);
+            if is_viewer {
+                self.wake(inner);
+            }
         }
         UnitSubscription { stream: Arc::clone(self), number, notified }
     }

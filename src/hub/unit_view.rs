@@ -4,6 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use super::{
     channel::Channel,
+    status::Condition,
     stream::Stream,
     switching::{Event, Feed, Switch},
     unit_queue::QueuedUnit,
@@ -32,6 +33,10 @@ impl Feed for UnitSubscription {
 
     fn stream(&self) -> &Arc<Stream> {
         self.stream()
+    }
+
+    fn condition(stream: &Stream) -> Condition {
+        stream.condition()
     }
 
     fn show(stream: &Arc<Stream>, _: RenditionRequest) -> Result<Self, Infallible> {

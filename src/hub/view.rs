@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     channel::Channel,
+    status::Condition,
     stream::{Stream, TooManyRenditions},
     subscription::{Subscription, ViewEvent},
     switching::{Event, Feed, Switch},
@@ -41,6 +42,10 @@ impl Feed for Subscription {
 
     fn stream(&self) -> &Arc<Stream> {
         self.stream()
+    }
+
+    fn condition(stream: &Stream) -> Condition {
+        stream.picture_condition()
     }
 
     fn show(stream: &Arc<Stream>, request: RenditionRequest) -> Result<Self, TooManyRenditions> {

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Message, Open, ToWorker, UnitAsPicture};
+use super::{
+    Decode, Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Message, Open, ToWorker, UnitAsPicture,
+};
 use crate::{
     camera::{Secret, Transport},
     media::{AccessUnit, Codec, CodecConfig, Picture, Rendition, SampleAspect, Size, StreamInfo},
@@ -12,6 +14,8 @@ use crate::{
 pub(super) const OPEN: u8 = 1;
 pub(super) const WANT: u8 = 2;
 pub(super) const CLOSE: u8 = 3;
+pub(super) const DECODE: u8 = 4;
+pub(super) const FEED: u8 = 5;
 pub(super) const STREAM: u8 = 16;
 pub(super) const UNIT: u8 = 17;
 pub(super) const PICTURE: u8 = 18;
@@ -35,6 +39,12 @@ impl Message for ToWorker {
                 out.extend(open.most_memory.to_le_bytes());
                 out.extend(open.uri.expose().as_bytes());
             }),
+            Self::Decode(decode) => framed(out, DECODE, &[], |out| {
+                out.push(codec_number(decode.codec));
+                out.push(decode.default_quality);
+                out.extend(decode.most_memory.to_le_bytes());
+            }),
+            Self::Unit(unit) => framed(out, FEED, &unit.data, |out| put_unit(out, unit)),
             Self::SetRenditions(renditions) => framed(out, WANT, &[], |out| {
                 for rendition in renditions {
                     put_rendition(out, *rendition);
@@ -69,6 +79,24 @@ impl Message for ToWorker {
                 Self::SetRenditions(renditions)
             }
             CLOSE => Self::Close(Duration::from_millis(u64::from(body.u32()?))),
+            DECODE => {
+                let (codec, default_quality) = (body.codec()?, body.u8()?);
+                Self::Decode(Decode { codec, default_quality, most_memory: u64::from_le_bytes(body.array()?) })
+            }
+            FEED => return decode_parts(&body),
+            _ => return Err(Error::UnknownKind(kind)),
+        };
+        body.end(message)
+    }
+
+    fn payload_len(kind: u8, length: usize) -> Option<usize> {
+        if kind == FEED { length.checked_sub(UNIT_FIELDS) } else { None }
+    }
+
+    fn decode_with_payload(kind: u8, fields: &[u8], data: Arc<[u8]>) -> Result<Self, Error> {
+        let mut body = Body { kind, rest: fields };
+        let message = match kind {
+            FEED => Self::Unit(body.unit(data)?),
             _ => return Err(Error::UnknownKind(kind)),
         };
         body.end(message)
@@ -79,21 +107,13 @@ impl Message for FromWorker {
     fn begin(&self, out: &mut Vec<u8>) -> &[u8] {
         match self {
             Self::Stream(info) => framed(out, STREAM, &[], |out| {
-                out.push(match info.codec {
-                    Codec::H264 => 0,
-                    Codec::H265 => 1,
-                    Codec::Jpeg => 2,
-                });
+                out.push(codec_number(info.codec));
                 put_variant(out, info.codec_config);
                 put_size(out, info.size);
                 info.sample_aspect.sides().iter().for_each(|side| out.extend(side.to_le_bytes()));
                 out.extend(info.fps.to_le_bytes());
             }),
-            Self::Unit(unit) => framed(out, UNIT, &unit.data, |out| {
-                out.extend(unit.sequence.to_le_bytes());
-                out.extend(unit.taken.to_le_bytes());
-                out.push(u8::from(unit.key));
-            }),
+            Self::Unit(unit) => framed(out, UNIT, &unit.data, |out| put_unit(out, unit)),
             Self::Picture(picture) => framed(out, PICTURE, &picture.jpeg, |out| {
                 put_rendition(out, picture.rendition);
                 out.extend(picture.sequence.to_le_bytes());
@@ -122,12 +142,7 @@ impl Message for FromWorker {
         let mut body = Body { kind, rest: body };
         let message = match kind {
             STREAM => {
-                let codec = match body.u8()? {
-                    0 => Codec::H264,
-                    1 => Codec::H265,
-                    2 => Codec::Jpeg,
-                    _ => return Err(body.malformed()),
-                };
+                let codec = body.codec()?;
                 let codec_config = body.codec_config(codec)?;
                 let size = body.size()?;
                 let sample_aspect = body.sample_aspect()?;
@@ -137,11 +152,7 @@ impl Message for FromWorker {
                 }
                 Self::Stream(StreamInfo { codec, codec_config, size, sample_aspect, fps })
             }
-            UNIT | PICTURE => {
-                let length = payload_len(kind, body.rest.len()).ok_or_else(|| body.malformed())?;
-                let (fields, data) = body.rest.split_at(body.rest.len() - length);
-                return decode_with_payload(kind, fields, data.into());
-            }
+            UNIT | PICTURE => return decode_parts(&body),
             UNTOUCHED => Self::UnitAsPicture(UnitAsPicture { rendition: body.rendition()?, sequence: body.u32()? }),
             DECODING => Self::Decoding(body.flag()?),
             FAILED => {
@@ -161,40 +172,36 @@ impl Message for FromWorker {
         };
         body.end(message)
     }
-}
 
-/// How many of the last bytes of a body of `length` bytes are the frame itself. `None` if the body
-/// is too short for a message of `kind`, or such a message holds no frame.
-pub fn payload_len(kind: u8, length: usize) -> Option<usize> {
-    match kind {
-        UNIT => length.checked_sub(UNIT_FIELDS),
-        PICTURE => length.checked_sub(PICTURE_FIELDS),
-        _ => None,
+    fn payload_len(kind: u8, length: usize) -> Option<usize> {
+        match kind {
+            UNIT => length.checked_sub(UNIT_FIELDS),
+            PICTURE => length.checked_sub(PICTURE_FIELDS),
+            _ => None,
+        }
+    }
+
+    fn decode_with_payload(kind: u8, fields: &[u8], data: Arc<[u8]>) -> Result<Self, Error> {
+        let mut body = Body { kind, rest: fields };
+        let message = match kind {
+            UNIT => Self::Unit(body.unit(data)?),
+            PICTURE => {
+                let rendition = body.rendition()?;
+                let sequence = body.u32()?;
+                let taken = u64::from_le_bytes(body.array()?);
+                Self::Picture(Picture { rendition, sequence, taken, jpeg: data })
+            }
+            _ => return Err(Error::UnknownKind(kind)),
+        };
+        body.end(message)
     }
 }
 
-/// Decodes a message that holds a frame, from the fields before the frame and the frame's own
-/// bytes.
-///
-/// # Errors
-/// As [`Message::decode`].
-pub fn decode_with_payload(kind: u8, fields: &[u8], data: Arc<[u8]>) -> Result<FromWorker, Error> {
-    let mut body = Body { kind, rest: fields };
-    let message = match kind {
-        UNIT => {
-            let sequence = body.u32()?;
-            let taken = u64::from_le_bytes(body.array()?);
-            FromWorker::Unit(AccessUnit { sequence, taken, key: body.flag()?, data })
-        }
-        PICTURE => {
-            let rendition = body.rendition()?;
-            let sequence = body.u32()?;
-            let taken = u64::from_le_bytes(body.array()?);
-            FromWorker::Picture(Picture { rendition, sequence, taken, jpeg: data })
-        }
-        _ => return Err(Error::UnknownKind(kind)),
-    };
-    body.end(message)
+/// Decodes a message that holds a frame from its whole body.
+fn decode_parts<M: Message>(body: &Body) -> Result<M, Error> {
+    let length = M::payload_len(body.kind, body.rest.len()).ok_or_else(|| body.malformed())?;
+    let (fields, data) = body.rest.split_at(body.rest.len() - length);
+    M::decode_with_payload(body.kind, fields, data.into())
 }
 
 /// Appends head and body except `rest`, which belongs to the body and is returned.
@@ -215,6 +222,21 @@ fn put_variant(out: &mut Vec<u8>, codec_config: Option<CodecConfig>) {
         Some(CodecConfig::H265(bytes)) => out.extend(bytes),
         None => {}
     }
+}
+
+fn codec_number(codec: Codec) -> u8 {
+    match codec {
+        Codec::H264 => 0,
+        Codec::H265 => 1,
+        Codec::Jpeg => 2,
+    }
+}
+
+/// Appends a unit's fields: all but its data.
+fn put_unit(out: &mut Vec<u8>, unit: &AccessUnit) {
+    out.extend(unit.sequence.to_le_bytes());
+    out.extend(unit.taken.to_le_bytes());
+    out.push(u8::from(unit.key));
 }
 
 fn put_size(out: &mut Vec<u8>, size: Size) {
@@ -259,6 +281,21 @@ impl Body<'_> {
             1 => Ok(true),
             _ => Err(self.malformed()),
         }
+    }
+
+    fn codec(&mut self) -> Result<Codec, Error> {
+        match self.u8()? {
+            0 => Ok(Codec::H264),
+            1 => Ok(Codec::H265),
+            2 => Ok(Codec::Jpeg),
+            _ => Err(self.malformed()),
+        }
+    }
+
+    fn unit(&mut self, data: Arc<[u8]>) -> Result<AccessUnit, Error> {
+        let sequence = self.u32()?;
+        let taken = u64::from_le_bytes(self.array()?);
+        Ok(AccessUnit { sequence, taken, key: self.flag()?, data })
     }
 
     fn codec_config(&mut self, codec: Codec) -> Result<Option<CodecConfig>, Error> {

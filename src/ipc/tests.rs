@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    encoding::{DECODING, OPEN, PICTURE, STREAM, UNIT},
+    encoding::{DECODE, DECODING, FEED, OPEN, PICTURE, STREAM, UNIT},
     *,
 };
 use crate::{
@@ -33,6 +33,11 @@ fn every_message_comes_out_as_it_went_in() {
     }));
     crosses(&ToWorker::SetRenditions(vec![SMALL, Rendition { fps: 1, ..SMALL }]));
     crosses(&ToWorker::Close(Duration::from_millis(700)));
+    for codec in [Codec::H264, Codec::H265, Codec::Jpeg] {
+        crosses(&ToWorker::Decode(Decode { codec, default_quality: 80, most_memory: 1 << 40 }));
+    }
+    let data: Arc<[u8]> = Arc::from(&b"\0\0\0\x01frame"[..]);
+    crosses(&ToWorker::Unit(AccessUnit { sequence: u32::MAX, taken: 1 << 50, key: false, data }));
     let sample_aspect = SampleAspect::new(16, 11);
     let stream = StreamInfo { codec: Codec::H265, codec_config: None, size: SMALL.size, sample_aspect, fps: 12.5 };
     crosses(&FromWorker::Stream(stream));
@@ -49,6 +54,17 @@ fn every_message_comes_out_as_it_went_in() {
         kind: FailureKind::Denied,
         reason: Code::StreamLoginRefused.with("answer", "401 Unauthorized").into(),
     }));
+}
+
+#[test]
+fn bytes_of_a_frame_are_not_copied_into_its_message() {
+    let unit = AccessUnit { sequence: 9, taken: 3, key: true, data: vec![7; 1000].into() };
+    let mut fields = Vec::new();
+    let (feed, relay) = (ToWorker::Unit(unit.clone()), FromWorker::Unit(unit.clone()));
+    for rest in [feed.begin(&mut fields), relay.begin(&mut Vec::new())] {
+        assert_eq!(rest.as_ptr(), unit.data.as_ptr());
+    }
+    assert!(fields.len() < 100);
 }
 
 #[test]
@@ -75,5 +91,12 @@ fn fields_out_of_range_are_refused() {
     }
     assert!(FromWorker::decode(DECODING, &[2]).is_err());
     assert!(FromWorker::decode(DECODING, &[1, 0]).is_err());
+    assert!(matches!(ToWorker::decode(DECODE, &[3; 10]), Err(Error::Malformed { kind: DECODE })));
+    assert!(matches!(ToWorker::decode(FEED, &[0; 12]), Err(Error::Malformed { kind: FEED })));
+    let mut unit = [0; 13];
+    unit[12] = 2;
+    assert!(matches!(ToWorker::decode(FEED, &unit), Err(Error::Malformed { kind: FEED })));
     assert!(matches!(FromWorker::decode(OPEN, &[]), Err(Error::UnknownKind(OPEN))));
+    assert!(matches!(FromWorker::decode(FEED, &unit), Err(Error::UnknownKind(FEED))));
+    assert!(matches!(ToWorker::decode(UNIT, &[0; 13]), Err(Error::UnknownKind(UNIT))));
 }

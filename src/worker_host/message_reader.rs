@@ -8,7 +8,7 @@ use std::{
 
 use smol::{Async, io::AsyncReadExt};
 
-use crate::ipc::{self, Error, FromWorker, HEAD, Head, Message};
+use crate::ipc::{Error, FromWorker, HEAD, Head, Message};
 
 /// The part of a message that was read so far. It survives a dropped [`MessageReader::next`], so
 /// that a caller can await a message together with other events.
@@ -60,13 +60,13 @@ impl MessageReader {
         self.head_filled = 0;
         let kind = self.head[HEAD - 1];
         match self.data.take() {
-            Some(data) => ipc::decode_with_payload(kind, &self.fields, data),
+            Some(data) => FromWorker::decode_with_payload(kind, &self.fields, data),
             None => FromWorker::decode(kind, &self.fields),
         }
     }
 
     fn make_room(&mut self, head: Head) {
-        let data = ipc::payload_len(head.kind, head.length);
+        let data = FromWorker::payload_len(head.kind, head.length);
         self.fields.clear();
         self.fields.resize(head.length - data.unwrap_or(0), 0);
         self.data = data.map(|length| std::iter::repeat_n(0, length).collect());

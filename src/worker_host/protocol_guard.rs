@@ -1,10 +1,14 @@
 //! Checks what a worker sends. A worker that crashed halfway, or was taken over by what a camera
 //! sent, must not be trusted and must not keep the agent busy.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use crate::{
     ipc::{FromWorker, UnitAsPicture},
+    media::{AccessUnit, UnixMicros},
     rate_window::RateWindow,
 };
 
@@ -18,6 +22,9 @@ const MAX_MESSAGES: u64 = 5000;
 /// Maximum number of bytes in one window: four times what a camera sends through 1 Gbit/s.
 const MAX_BYTES: u64 = 512 << 20;
 
+/// Maximum number of units whose pictures are awaited: more than a worker keeps.
+const MAX_AWAITED: usize = 1024;
+
 /// A message that no working worker sends.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum ProtocolViolation {
@@ -30,6 +37,12 @@ pub enum ProtocolViolation {
     /// A picture of another frame than the last one.
     #[error("frame {sequence} as a picture, which is not the last it sent")]
     NotSent { sequence: u32 },
+    /// A stream or frame from a worker that only decodes.
+    #[error("a stream, though it reads none")]
+    Unread,
+    /// A picture of no unit that a decoding worker was fed lately.
+    #[error("a picture of frame {sequence}, which it was not given")]
+    NotFed { sequence: u32 },
     /// A frame or picture without bytes.
     #[error("a frame without data")]
     Empty,
@@ -40,23 +53,45 @@ pub enum ProtocolViolation {
 
 /// Checks the messages of one worker.
 pub struct ProtocolGuard {
-    next_sequence: u32,
-    described: bool,
-    /// Whether a frame was sent.
-    sent: bool,
+    mode: Mode,
     messages: RateWindow,
     bytes: RateWindow,
 }
 
+/// What the worker does, and how far it has come.
+enum Mode {
+    Reader {
+        next_sequence: u32,
+        described: bool,
+        /// Whether a frame was sent.
+        sent: bool,
+    },
+    /// The units that it was fed lately, oldest first.
+    Decoder { fed: VecDeque<(u32, UnixMicros)> },
+}
+
 impl ProtocolGuard {
-    /// Checks a worker whose first frame must have `first_sequence`.
-    pub fn new(first_sequence: u32) -> Self {
-        Self {
-            next_sequence: first_sequence,
-            described: false,
-            sent: false,
-            messages: RateWindow::new(WINDOW),
-            bytes: RateWindow::new(WINDOW),
+    /// Checks a worker that reads a stream, and whose first frame must have `first_sequence`.
+    pub fn reader(first_sequence: u32) -> Self {
+        Self::new(Mode::Reader { next_sequence: first_sequence, described: false, sent: false })
+    }
+
+    /// Checks a worker that decodes the units of which [`ProtocolGuard::fed`] is told.
+    pub fn decoder() -> Self {
+        Self::new(Mode::Decoder { fed: VecDeque::new() })
+    }
+
+    fn new(mode: Mode) -> Self {
+        Self { mode, messages: RateWindow::new(WINDOW), bytes: RateWindow::new(WINDOW) }
+    }
+
+    /// The worker is given `unit`, and may send pictures of it.
+    pub fn fed(&mut self, unit: &AccessUnit) {
+        if let Mode::Decoder { fed } = &mut self.mode {
+            if fed.len() == MAX_AWAITED {
+                fed.pop_front();
+            }
+            fed.push_back((unit.sequence, unit.taken));
         }
     }
 
@@ -76,25 +111,7 @@ impl ProtocolGuard {
         if data.is_some_and(|data| data.is_empty()) {
             return Err(ProtocolViolation::Empty);
         }
-        match message {
-            FromWorker::Stream(_) => self.described = true,
-            FromWorker::Unit(_) if !self.described => return Err(ProtocolViolation::Undescribed),
-            FromWorker::Unit(unit) if unit.sequence != self.next_sequence => {
-                return Err(ProtocolViolation::OutOfTurn { sequence: unit.sequence, expected: self.next_sequence });
-            }
-            FromWorker::Unit(_) => {
-                self.sent = true;
-                self.next_sequence = self.next_sequence.wrapping_add(1);
-            }
-            FromWorker::UnitAsPicture(UnitAsPicture { sequence, .. })
-                if !self.sent || sequence.wrapping_add(1) != self.next_sequence =>
-            {
-                return Err(ProtocolViolation::NotSent { sequence: *sequence });
-            }
-            FromWorker::Picture(_) | FromWorker::UnitAsPicture(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {
-            }
-        }
-        Ok(())
+        self.mode.check(message)
     }
 
     fn count(&mut self, bytes: usize, now: Instant) -> Result<(), ProtocolViolation> {
@@ -104,10 +121,51 @@ impl ProtocolGuard {
     }
 }
 
+impl Mode {
+    /// Checks whether this worker may send `message` now.
+    fn check(&mut self, message: &FromWorker) -> Result<(), ProtocolViolation> {
+        match self {
+            Self::Reader { next_sequence, described, sent } => match message {
+                FromWorker::Stream(_) => *described = true,
+                FromWorker::Unit(_) if !*described => return Err(ProtocolViolation::Undescribed),
+                FromWorker::Unit(unit) if unit.sequence != *next_sequence => {
+                    return Err(ProtocolViolation::OutOfTurn { sequence: unit.sequence, expected: *next_sequence });
+                }
+                FromWorker::Unit(_) => {
+                    *sent = true;
+                    *next_sequence = next_sequence.wrapping_add(1);
+                }
+                FromWorker::UnitAsPicture(UnitAsPicture { sequence, .. })
+                    if !*sent || sequence.wrapping_add(1) != *next_sequence =>
+                {
+                    return Err(ProtocolViolation::NotSent { sequence: *sequence });
+                }
+                FromWorker::Picture(_)
+                | FromWorker::UnitAsPicture(_)
+                | FromWorker::Decoding(_)
+                | FromWorker::Failed(_) => {}
+            },
+            Self::Decoder { fed } => match message {
+                FromWorker::Stream(_) | FromWorker::Unit(_) | FromWorker::UnitAsPicture(_) => {
+                    return Err(ProtocolViolation::Unread);
+                }
+                // Its time as well: a picture must not look newer than it is.
+                FromWorker::Picture(picture)
+                    if !fed.iter().rev().any(|unit| *unit == (picture.sequence, picture.taken)) =>
+                {
+                    return Err(ProtocolViolation::NotFed { sequence: picture.sequence });
+                }
+                FromWorker::Picture(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {}
+            },
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{AccessUnit, Codec, Rendition, SampleAspect, Size, StreamInfo};
+    use crate::media::{Codec, Picture, Rendition, SampleAspect, Size, StreamInfo};
 
     const STREAM: FromWorker = FromWorker::Stream(StreamInfo {
         codec: Codec::H264,
@@ -123,7 +181,7 @@ mod tests {
 
     #[test]
     fn frames_come_in_their_order_after_the_description() {
-        let (mut protocol_guard, now) = (ProtocolGuard::new(u32::MAX), Instant::now());
+        let (mut protocol_guard, now) = (ProtocolGuard::reader(u32::MAX), Instant::now());
         assert_eq!(protocol_guard.check(&unit(u32::MAX, 1), now), Err(ProtocolViolation::Undescribed));
         assert_eq!(protocol_guard.check(&STREAM, now), Ok(()));
         assert_eq!(protocol_guard.check(&unit(u32::MAX, 1), now), Ok(()));
@@ -137,7 +195,7 @@ mod tests {
 
     #[test]
     fn untouched_picture_is_the_last_frame_and_no_other() {
-        let (mut protocol_guard, now) = (ProtocolGuard::new(0), Instant::now());
+        let (mut protocol_guard, now) = (ProtocolGuard::reader(0), Instant::now());
         let rendition = Rendition { size: Size { width: 64, height: 36 }, quality: 80, fps: 25 };
         let untouched = |sequence| FromWorker::UnitAsPicture(UnitAsPicture { rendition, sequence });
         protocol_guard.check(&STREAM, now).unwrap();
@@ -152,8 +210,33 @@ mod tests {
     }
 
     #[test]
+    fn decoder_sends_pictures_of_what_it_was_fed_lately_and_nothing_else() {
+        let (mut protocol_guard, now) = (ProtocolGuard::decoder(), Instant::now());
+        let rendition = Rendition { size: Size { width: 64, height: 36 }, quality: 80, fps: 25 };
+        let picture =
+            |sequence, taken| FromWorker::Picture(Picture { rendition, sequence, taken, jpeg: vec![7].into() });
+        let fed = |sequence| AccessUnit { sequence, taken: 40, key: true, data: vec![0].into() };
+        assert_eq!(protocol_guard.check(&picture(7, 40), now), Err(ProtocolViolation::NotFed { sequence: 7 }));
+        protocol_guard.fed(&fed(7));
+        protocol_guard.fed(&fed(9));
+        for sequence in [7, 9, 9] {
+            assert_eq!(protocol_guard.check(&picture(sequence, 40), now), Ok(()));
+        }
+        assert_eq!(protocol_guard.check(&picture(8, 40), now), Err(ProtocolViolation::NotFed { sequence: 8 }));
+        assert_eq!(protocol_guard.check(&picture(9, 41), now), Err(ProtocolViolation::NotFed { sequence: 9 }));
+        (10..10 + 1023).for_each(|sequence| protocol_guard.fed(&fed(sequence)));
+        assert_eq!(protocol_guard.check(&picture(9, 40), now), Ok(()));
+        assert_eq!(protocol_guard.check(&picture(7, 40), now), Err(ProtocolViolation::NotFed { sequence: 7 }));
+        assert_eq!(protocol_guard.check(&FromWorker::Decoding(true), now), Ok(()));
+        let own = FromWorker::UnitAsPicture(UnitAsPicture { rendition, sequence: 9 });
+        for message in [STREAM, unit(9, 1), own] {
+            assert_eq!(protocol_guard.check(&message, now), Err(ProtocolViolation::Unread));
+        }
+    }
+
+    #[test]
     fn flood_of_messages_is_a_breach_and_a_busy_stream_is_not() {
-        let (mut protocol_guard, start) = (ProtocolGuard::new(0), Instant::now());
+        let (mut protocol_guard, start) = (ProtocolGuard::reader(0), Instant::now());
         for number in 0..20 * 1020_u64 {
             let now = start + Duration::from_micros(number * 1_000_000 / 1020);
             assert_eq!(protocol_guard.check(&STREAM, now), Ok(()), "message {number}");
@@ -166,7 +249,7 @@ mod tests {
 
     #[test]
     fn flood_of_bytes_is_a_breach() {
-        let (mut protocol_guard, now) = (ProtocolGuard::new(0), Instant::now());
+        let (mut protocol_guard, now) = (ProtocolGuard::reader(0), Instant::now());
         protocol_guard.check(&STREAM, now).unwrap();
         let large = 16 << 20;
         let passed = (0..99).take_while(|&number| protocol_guard.check(&unit(number, large), now).is_ok()).count();

@@ -27,19 +27,14 @@ fn id(name: &str) -> CameraId {
 
 fn stream_source(host: &str, profile: Option<&str>) -> StreamSource {
     let profile = profile.map(str::to_owned);
-    StreamSource {
-        source: Source::Onvif {
-            host: Some(host.into()),
-            port: 80,
-            profile,
-            uuid: None,
-            trust: Trust::Identity,
-            stream_host: None,
-        },
-        small_profile: None,
-        credentials: None,
-        transport: None,
-    }
+    StreamSource::from(Source::Onvif {
+        host: Some(host.into()),
+        port: 80,
+        profile,
+        uuid: None,
+        trust: Trust::Identity,
+        stream_host: None,
+    })
 }
 
 /// A record of a camera at 10.0.0.1; `serial` pads the file.

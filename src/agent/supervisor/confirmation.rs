@@ -75,10 +75,9 @@ mod tests {
 
     /// Only `uuid` is configured, and the state directory cannot be read.
     fn locator_without_address(executor: &Arc<Executor<'static>>) -> Locator {
-        let context = Context::new(Arc::clone(executor), Spawner::whole("/nonexistent/worker"));
+        let context = Context::new(Arc::clone(executor), Spawner::new("/nonexistent/worker"));
         context.set_store(Directory::open("/dev/null/state"));
-        let options =
-            StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+        let options = StreamOptions::default();
         let id = CameraId::new("gate").unwrap();
         let stream = Arc::new(Stream::new(id.clone(), "Gate".into(), options, Instant::now()));
         let source = Source::Onvif {
@@ -95,7 +94,7 @@ mod tests {
             role: StreamRole::Main,
             label: "gate".into(),
             id,
-            stream_source: StreamSource { source, small_profile: None, credentials: None, transport: None },
+            stream_source: StreamSource::from(source),
             searched: Arc::default(),
         }
     }

@@ -1,6 +1,6 @@
 //! Why a stream is not live, and how an attempt at it ended.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{camera::State, hub::Cause, onvif, text::Reason};
 
@@ -14,6 +14,10 @@ pub(super) struct StreamFailure {
     pub(super) refusals: u32,
     /// Not the camera's fault: the worker died, was killed or sent invalid messages.
     pub(super) crash: bool,
+    /// The camera wants the stream to be opened again at once.
+    pub(super) at_once: bool,
+    /// The camera has no room before that time: the pause is at least so long.
+    pub(super) at_least: Duration,
     /// The device has listed its profiles, and the wanted one is not among them. The stored record
     /// is no longer valid: its stream may show another camera by now.
     pub(super) denies_memory: bool,
@@ -46,6 +50,8 @@ pub(super) fn away(cause: Cause, reason: impl Into<Reason>) -> StreamFailure {
         reason: reason.into(),
         refusals: 0,
         crash: false,
+        at_once: false,
+        at_least: Duration::ZERO,
         denies_memory: false,
         at: Instant::now(),
     }

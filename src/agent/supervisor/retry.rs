@@ -20,7 +20,7 @@ impl RetryDecision {
     /// Counts `failure` in `backoff`.
     pub(super) fn new(failure: &StreamFailure, backoff: &mut Backoff, random: f64) -> Self {
         let (reason, now) = (failure.reason.clone(), failure.at);
-        if failure.crash
+        if (failure.crash || failure.at_once)
             && let Some(pause) = backoff.after_crash(now, random)
         {
             return Self { pause, at_once: true, why: reason.and(Code::RetryAtOnce) };
@@ -29,6 +29,7 @@ impl RetryDecision {
             0 => backoff.after_failure(now, random),
             refusals => backoff.after_refusal(refusals, now, random),
         };
+        let pause = pause.max(failure.at_least);
         let why = if backoff.is_denied() {
             reason.and(Code::RetryAfterReload.with("minutes", pause.as_secs() / 60))
         } else {

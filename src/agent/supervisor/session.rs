@@ -1,205 +1,128 @@
-//! The session with one worker: from its start, over its messages, to its end.
+//! A session with a camera's stream: from opening, over its frames, to its end.
+//!
+//! Two readers share what is here: the agent's own client (`rtsp`) and a worker with OpenCV
+//! (`opencv`).
 
+mod opencv;
+mod publisher;
+mod rtsp;
+
+pub(super) use rtsp::Lessons;
 use std::{
-    sync::atomic::Ordering,
+    pin::pin,
     time::{Duration, Instant},
 };
 
-use smol::{Timer, future::FutureExt, lock::SemaphoreGuardArc};
+use smol::{Task, Timer, future::FutureExt, lock::SemaphoreGuardArc};
 
 use super::{
     AttemptOutcome, ResolvedStream, RetryDecision, StreamFailure, SupervisorTask, away, camera_shared::KEPT, offline,
 };
 use crate::{
-    camera::{State, StreamUri, Transport},
+    camera::{State, StreamUri},
     hub::{Cause, Condition},
-    ipc::{FailureKind, FromWorker, Open},
     media::Size,
+    sync::Latch,
     text::Code,
-    worker_host::{self, Worker},
 };
 
 /// Longest time between two checks of a running stream; a deadline before that is met exactly.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How often a worker's processor time and memory are read.
-const VITALS: Duration = Duration::from_secs(2);
+/// Heartbeat deadline of a running session.
+const HEARTBEAT: Duration = Duration::from_secs(30);
 
-/// Limit from the start of a worker to its first frame. The worker's own limit for opening is 3 s;
-/// a slow machine needs time to load 244 libraries. From the first frame on, the stall detector
-/// counts.
-const OPENING: Duration = Duration::from_secs(30);
+/// A camera whose first key frame takes longer than this is reported to wait for it; nearly all send
+/// one within this time.
+const KEY_FRAME_SOON: Duration = Duration::from_secs(2);
+
+/// The stream that a session reads.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    stream: &'a StreamUri,
+    found: &'a ResolvedStream,
+}
+
+/// What can end a session from outside its reader: the clock, the end of the supervisor, and the
+/// camera's answer that a stream from the store is no longer right.
+struct Watch<'a> {
+    target: Target<'a>,
+    stop: Latch,
+    clock: Timer,
+    confirmation: Option<Task<Result<ResolvedStream, StreamFailure>>>,
+    started: Instant,
+    /// Limit from the start to the first frame. From then on, the stall detector counts.
+    open_within: Duration,
+}
 
 impl SupervisorTask {
-    /// Runs one worker on `stream` until it ends. Gives `turn` back once frames arrive.
+    /// Reads `stream` until it ends. Gives `turn` back once frames arrive.
     pub(super) async fn run_session(
         &mut self,
         stream: &StreamUri,
         found: &ResolvedStream,
         turn: &mut Option<SemaphoreGuardArc>,
     ) -> AttemptOutcome {
-        if let Err(reason) = self.context.budget.admit() {
-            return away(Cause::Memory, reason).into();
-        }
-        let started = Instant::now();
-        let open = Open {
-            uri: stream.with_credentials(found.login_for(stream)),
-            transport: self.stream_source.transport.or(stream.transport()).unwrap_or(Transport::Tcp),
-            first_sequence: self.stream.begin_worker(started),
-            default_quality: self.stream.options().quality,
-            // The worker notices silence when the stall detector does, so its reading thread is
-            // free for TEARDOWN when it is asked to end.
-            read_limit: self.stream.options().stall_after,
-            most_memory: self.context.worker_memory.load(Ordering::Relaxed),
-        };
-        let mut worker = match Worker::start(&self.context.spawner, self.stream.id(), open).await {
-            Ok(worker) => worker,
-            Err(error) => return away(Cause::Worker, error.reason()).into(),
-        };
-        let mut outcome = self.watch(&mut worker, stream, found, turn, started).await;
-        if let AttemptOutcome::Failed(failure) = &outcome {
-            // Viewers see the failure before the worker gets its second to close. They also see the
-            // reaction, unless another address of the same stream is tried first.
-            let is_next = turn.is_some() && failure.refusals == 0 && found.streams.last() != Some(stream);
-            let plan = RetryDecision::new(failure, &mut self.backoff.clone(), self.random);
-            let why = if is_next { failure.reason.clone() } else { plan.why };
-            self.stream.report(failure.state, why, failure.at);
-        } else if matches!(outcome, AttemptOutcome::Unneeded) {
-            self.idle();
-        }
-        let stopped = matches!(outcome, AttemptOutcome::Stopped | AttemptOutcome::Unneeded);
-        let went = worker.end(if stopped { worker_host::LONG_CLOSE_TIMEOUT } else { worker_host::CLOSE_TIMEOUT }).await;
-        self.stream.end_worker();
-        self.context.budget.forget(&self.label);
-        if let AttemptOutcome::Failed(failure) = &mut outcome
-            && !went
-            && !failure.crash
-        {
-            failure.reason = std::mem::take(&mut failure.reason).and(Code::WorkerHung);
-            failure.crash = true;
-        }
-        outcome
+        let target = Target { stream, found };
+        if self.by_worker { self.run_worker(target, turn).await } else { self.run_client(target, turn).await }
     }
 
-    async fn watch(
+    /// Reports the end of a session: viewers see the failure before the camera is sent TEARDOWN. They
+    /// also see the reaction, unless another address of the same stream is tried first.
+    fn report_end(&self, outcome: &AttemptOutcome, Target { stream, found }: Target, turn: Option<&SemaphoreGuardArc>) {
+        match outcome {
+            AttemptOutcome::Failed(failure) => {
+                let is_next = turn.is_some() && failure.refusals == 0 && found.streams.last() != Some(stream);
+                let plan = RetryDecision::new(failure, &mut self.backoff.clone(), self.random);
+                let why = if is_next { failure.reason.clone() } else { plan.why };
+                self.stream.report(failure.state, why, failure.at);
+            }
+            AttemptOutcome::Unneeded => self.idle(),
+            AttemptOutcome::Stopped => {}
+        }
+    }
+
+    /// What is due at `now`, as the clock of a session sees it. Returns the time of the next check.
+    fn check_session(
         &mut self,
-        worker: &mut Worker,
-        stream: &StreamUri,
-        found: &ResolvedStream,
-        turn: &mut Option<SemaphoreGuardArc>,
         started: Instant,
-    ) -> AttemptOutcome {
-        enum Event {
-            Message(Result<FromWorker, worker_host::Error>),
-            Confirmed(Box<Result<ResolvedStream, StreamFailure>>),
-            Demand,
-            Tick,
-            Stop,
+        open_within: Duration,
+        now: Instant,
+    ) -> Result<Instant, AttemptOutcome> {
+        self.stream.set_heartbeat_deadline(now + HEARTBEAT);
+        let due = self.stream.due();
+        if due.is_none() && now >= started + open_within {
+            return Err(offline(Code::OpenTimeout.with("seconds", open_within.as_secs())).into());
         }
-        let mut confirmation =
-            found.is_remembered.then(|| self.context.executor.spawn(Box::pin(self.locator().confirm())));
-        let demand = self.stream.demand_changes();
-        let stop = self.stop.clone();
-        let mut clock = Timer::at(started);
-        let mut vitals_due = started + TICK;
-        if let Err(error) = worker.want(self.stream.demand()).await {
-            return self.failure_with(&error, stream, found).into();
+        if let Some(Condition { state, why }) = self.stream.overdue(now) {
+            return Err(StreamFailure { state, ..away(Cause::Stalled, why) }.into());
         }
-        loop {
-            let stopped = async {
-                stop.wait().await;
-                Event::Stop
-            };
-            let tick = async {
-                (&mut clock).await;
-                Event::Tick
-            };
-            let demanded = async {
-                let _ = demand.changed().await;
-                Event::Demand
-            };
-            let message = async { Event::Message(worker.next().await) };
-            let confirmed = async {
-                match &mut confirmation {
-                    Some(task) => Event::Confirmed(Box::new(task.await)),
-                    None => std::future::pending().await,
-                }
-            };
-            // The clock is polled first, so that a flood of messages cannot starve it.
-            match stopped.or(tick).or(confirmed).or(demanded).or(message).await {
-                Event::Stop => return AttemptOutcome::Stopped,
-                Event::Tick => {
-                    let now = Instant::now();
-                    self.stream.set_heartbeat_deadline(now + OPENING);
-                    if now >= vitals_due
-                        && let Some(vitals) = worker.vitals()
-                    {
-                        vitals_due = now + VITALS;
-                        self.stream.set_vitals(vitals, now);
-                        if let Err(error) = worker.check_memory(&vitals) {
-                            return self.failure_with(&error, stream, found).into();
-                        }
-                        if let Err(reason) = self.context.budget.report(&self.label, vitals.own) {
-                            return away(Cause::Memory, reason).into();
-                        }
-                    }
-                    // From the first frame on, the stall detector is responsible.
-                    let due = self.stream.due();
-                    if due.is_none() && now >= started + OPENING {
-                        return offline(Code::OpenTimeout.with("seconds", OPENING.as_secs())).into();
-                    }
-                    if let Some(Condition { state, why }) = self.stream.overdue(now) {
-                        return StreamFailure { state, ..away(Cause::Stalled, why) }.into();
-                    }
-                    if self.is_needed(now) {
-                        self.unneeded = None;
-                    } else if now.saturating_duration_since(*self.unneeded.get_or_insert(now)) >= KEPT {
-                        return AttemptOutcome::Unneeded;
-                    }
-                    clock.set_at(due.map_or(now + TICK, |due| due.min(now + TICK)));
-                }
-                Event::Demand => {
-                    if let Err(error) = worker.want(self.stream.demand()).await {
-                        return self.failure_with(&error, stream, found).into();
-                    }
-                }
-                Event::Confirmed(confirmation_result) => {
-                    confirmation = None;
-                    if let Err(failure) = self.take_confirmation(*confirmation_result, stream) {
-                        return failure.into();
-                    }
-                }
-                Event::Message(Err(error)) => return self.failure_with(&error, stream, found).into(),
-                Event::Message(Ok(FromWorker::Stream(info))) => self.stream.set_stream_info(info),
-                Event::Message(Ok(FromWorker::Unit(unit))) => {
-                    let now = Instant::now();
-                    *turn = None;
-                    if self.stream.publish_unit(&unit, now) {
-                        self.backoff.live(now);
-                        self.current = Some(ResolvedStream {
-                            streams: vec![stream.clone()],
-                            is_remembered: confirmation.is_some(),
-                            ..found.clone()
-                        });
-                        // If the stream ends, it is tried there again if ONVIF is then silent or
-                        // gives invalid answers.
-                        (self.last_live, self.try_cached_first) = (self.current.clone(), true);
-                        self.announce(stream, found);
-                        self.remember(stream, found);
-                    }
-                }
-                Event::Message(Ok(FromWorker::Picture(picture))) => {
-                    self.stream.publish_picture(picture, Instant::now());
-                }
-                Event::Message(Ok(FromWorker::Decoding(decoding))) => self.stream.set_decoding(decoding),
-                // `Worker::next` returns the picture itself.
-                Event::Message(Ok(FromWorker::UnitAsPicture(_))) => {}
-                // `Worker::next` returns it as an error.
-                Event::Message(Ok(FromWorker::Failed(failure))) => {
-                    return self.failure_with(&worker_host::Error::GaveUp(failure), stream, found).into();
-                }
+        if let Some(waited) = self.stream.waits_for_key_frame(now).filter(|waited| *waited >= KEY_FRAME_SOON) {
+            let why = Code::WaitingForKeyFrame.with("seconds", waited.as_secs()).into();
+            let condition = Condition { state: State::Connecting, why };
+            if self.stream.condition() != condition {
+                self.stream.report(condition.state, condition.why, now);
             }
         }
+        if self.is_needed(now) {
+            self.unneeded = None;
+        } else if now.saturating_duration_since(*self.unneeded.get_or_insert(now)) >= KEPT {
+            return Err(AttemptOutcome::Unneeded);
+        }
+        Ok(due.map_or(now + TICK, |due| due.min(now + TICK)))
+    }
+
+    /// The stream became live. `is_unconfirmed`: it comes from the store, and the camera has not yet
+    /// said that it is right.
+    fn went_live(&mut self, Target { stream, found }: Target, is_unconfirmed: bool, now: Instant) {
+        self.backoff.live(now);
+        self.current =
+            Some(ResolvedStream { streams: vec![stream.clone()], is_remembered: is_unconfirmed, ..found.clone() });
+        // If the stream ends, it is tried there again if ONVIF is then silent or gives invalid
+        // answers.
+        (self.last_live, self.try_cached_first) = (self.current.clone(), true);
+        self.announce(stream, found);
+        self.remember(stream, found);
     }
 
     /// Handles the camera's answer about the cached `stream` that is shown. An error ends the
@@ -229,34 +152,6 @@ impl SupervisorTask {
         Err(outcome)
     }
 
-    fn failure_with(&self, error: &worker_host::Error, stream: &StreamUri, found: &ResolvedStream) -> StreamFailure {
-        use worker_host::Error;
-        let failure = away(cause(error), error.reason());
-        match error {
-            Error::GaveUp(given_up) => match given_up.kind {
-                // No login was sent, so none was refused.
-                FailureKind::Denied if found.login_for(stream).is_none() && !found.is_trusted(stream) => {
-                    let foreign = Code::ForeignStreamHost.with("host", stream.host());
-                    let allow = Code::AllowStreamHost.quoted("host", stream.host());
-                    away(Cause::Refused, [foreign, Code::ForeignHostLogin.into(), allow])
-                }
-                FailureKind::Denied => StreamFailure { state: State::Denied, refusals: 1, ..failure },
-                FailureKind::Silent if self.stream.condition().state == State::Live => {
-                    StreamFailure { state: State::Stalled, ..failure }
-                }
-                FailureKind::Internal => StreamFailure { crash: true, ..failure },
-                FailureKind::Unreachable | FailureKind::NoVideo | FailureKind::Ended | FailureKind::Silent => failure,
-            },
-            // No process could be started: later may be better than at once.
-            Error::Start(_) => failure,
-            Error::Died { .. }
-            | Error::Ipc(_)
-            | Error::Protocol(_)
-            | Error::Unresponsive
-            | Error::MemoryLimit { .. } => StreamFailure { crash: true, ..failure },
-        }
-    }
-
     fn announce(&self, stream: &StreamUri, found: &ResolvedStream) {
         let Some(info) = self.stream.info() else { return };
         let profile = found.place.profile.as_ref().map_or(String::new(), |token| format!(", profile {token:?}"));
@@ -275,20 +170,70 @@ impl SupervisorTask {
     }
 }
 
-fn cause(error: &worker_host::Error) -> Cause {
-    use worker_host::Error;
-    match error {
-        Error::GaveUp(failure) => match failure.kind {
-            FailureKind::Unreachable => Cause::Unreachable,
-            FailureKind::Denied => Cause::Denied,
-            FailureKind::NoVideo => Cause::NoVideo,
-            FailureKind::Ended => Cause::Ended,
-            FailureKind::Silent => Cause::Stalled,
-            FailureKind::Internal => Cause::Worker,
-        },
-        Error::MemoryLimit { .. } => Cause::Memory,
-        Error::Start(_) | Error::Died { .. } | Error::Ipc(_) | Error::Protocol(_) | Error::Unresponsive => {
-            Cause::Worker
+impl<'a> Watch<'a> {
+    fn new(task: &SupervisorTask, target: Target<'a>, started: Instant, open_within: Duration) -> Self {
+        let confirm = || task.context.executor.spawn(Box::pin(task.locator().confirm()));
+        Self {
+            target,
+            stop: task.stop.clone(),
+            clock: Timer::at(started),
+            confirmation: target.found.is_remembered.then(confirm),
+            started,
+            open_within,
         }
     }
+
+    /// Whether the stream comes from the store and is not confirmed yet.
+    fn is_unconfirmed(&self) -> bool {
+        self.confirmation.is_some()
+    }
+
+    /// The result of `work`, or how the session of `task` ends before there is one.
+    async fn next<T>(&mut self, task: &mut SupervisorTask, work: impl Future<Output = T>) -> Result<T, AttemptOutcome> {
+        enum Event<T> {
+            Stop,
+            Tick,
+            Confirmed(Box<Result<ResolvedStream, StreamFailure>>),
+            Work(T),
+        }
+        let mut work = pin!(work);
+        loop {
+            let Self { stop, clock, confirmation, .. } = self;
+            let stopped = async {
+                stop.wait().await;
+                Event::Stop
+            };
+            let tick = async {
+                clock.await;
+                Event::Tick
+            };
+            let confirmed = async {
+                match confirmation {
+                    Some(task) => Event::Confirmed(Box::new(task.await)),
+                    None => std::future::pending().await,
+                }
+            };
+            let worked = async { Event::Work(work.as_mut().await) };
+            // The clock is polled first, so that a flood of frames cannot starve it.
+            match stopped.or(tick).or(confirmed).or(worked).await {
+                Event::Stop => return Err(AttemptOutcome::Stopped),
+                Event::Tick => {
+                    let next = task.check_session(self.started, self.open_within, Instant::now())?;
+                    self.clock.set_at(next);
+                }
+                Event::Confirmed(result) => {
+                    self.confirmation = None;
+                    task.take_confirmation(*result, self.target.stream)?;
+                }
+                Event::Work(result) => return Ok(result),
+            }
+        }
+    }
+}
+
+/// The failure of a host that wants a login and may not be sent one, so it refused none.
+fn foreign_host(stream: &StreamUri) -> StreamFailure {
+    let foreign = Code::ForeignStreamHost.with("host", stream.host());
+    let allow = Code::AllowStreamHost.quoted("host", stream.host());
+    away(Cause::Refused, [foreign, Code::ForeignHostLogin.into(), allow])
 }

@@ -11,7 +11,7 @@ use smol::{Executor, future::block_on};
 
 use super::*;
 use crate::{
-    camera::{CameraId, StreamOptions, StreamUri},
+    camera::{CameraId, Reader, StreamOptions, StreamUri},
     hub::{Channel, Condition, Status},
     ipc::FromWorker,
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo},
@@ -60,8 +60,8 @@ impl Scene {
         // The second unit shows that the first is not old.
         script.write("live", &[STREAM, unit(1, true), unit(2, false)]);
         let executor = Arc::new(Executor::new());
-        let context = Context::new(Arc::clone(&executor), Spawner::whole(script.program()));
-        let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after };
+        let context = Context::new(Arc::clone(&executor), Spawner::new(script.program()));
+        let options = StreamOptions { stall_after, ..StreamOptions::default() };
         let id = CameraId::new("gate").unwrap();
         let stream = Arc::new(Stream::new(id, "Gate".into(), options, Instant::now()));
         Self { script, executor, context, stream }
@@ -70,8 +70,7 @@ impl Scene {
     /// Runs a supervisor until `look` finds something, then ends it; no process may be left.
     fn until<T>(&self, what: &str, mut look: impl FnMut(&Status) -> Option<T>) -> T {
         let (source, _) = StreamUri::split("rtsp://192.0.2.1/main").unwrap();
-        let stream_source =
-            StreamSource { source: Source::Url(source), small_profile: None, credentials: None, transport: None };
+        let stream_source = StreamSource { reader: Reader::Opencv, ..StreamSource::from(Source::Url(source)) };
         let mut pids = BTreeSet::new();
         let found = block_on(self.executor.run(async {
             let shared = CameraShared::new(Channel::of(Arc::clone(&self.stream)), None);
@@ -204,7 +203,7 @@ fn worker_that_crashes_is_replaced_at_once_three_times_and_then_by_the_law_of_pa
 #[test]
 fn program_that_is_not_there_is_tried_by_the_law_of_pauses() {
     let mut scene = Scene::new("");
-    scene.context.spawner = Arc::new(Spawner::whole("/nonexistent/worker"));
+    scene.context.spawner = Arc::new(Spawner::new("/nonexistent/worker"));
     let why = scene.failure().why;
-    assert!(why.contains("cannot start a worker") && why.contains("(attempt 1)"), "{why}");
+    assert!(why.contains("expected at /nonexistent/worker") && why.contains("(attempt 1)"), "{why}");
 }

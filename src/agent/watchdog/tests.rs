@@ -67,7 +67,7 @@ impl Drop for StandIn {
 }
 
 fn stream(id: &str) -> Arc<Stream> {
-    let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: 5 * SECOND };
+    let options = StreamOptions { stall_after: 5 * SECOND, ..StreamOptions::default() };
     Arc::new(Stream::new(CameraId::new(id).unwrap(), id.to_owned(), options, Instant::now()))
 }
 

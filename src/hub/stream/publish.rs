@@ -5,29 +5,50 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Stream;
+use super::{Inner, Stream};
 use crate::{
     camera::{State, StreamOptions},
-    hub::status::{Cause, Condition, Endpoint, WorkerUsage},
+    hub::status::{Cause, Condition, Endpoint, Reception, WorkerUsage},
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
     sync::Notified,
     text::Reason,
 };
 
 impl Stream {
-    /// Records that a worker starts. Returns the sequence number of its first access unit.
+    /// Records that a worker starts to read the stream and to make its pictures. Returns the
+    /// sequence number of its first access unit.
     pub fn begin_worker(&self, now: Instant) -> u32 {
+        self.begin(false, now)
+    }
+
+    /// Records that the agent's own client starts to read the stream; the transcoder makes its
+    /// pictures. Returns the sequence number of its first access unit.
+    pub fn begin_client(&self, now: Instant) -> u32 {
+        self.begin(true, now)
+    }
+
+    fn begin(&self, by_client: bool, now: Instant) -> u32 {
         let mut inner = self.inner();
         let was_idle = std::mem::take(&mut inner.idle);
-        inner.stats.begin_worker(was_idle);
-        inner.stall.begin(now);
+        inner.stats.begin_session(was_idle);
+        inner.stall.begin(by_client, now);
+        (inner.by_client, inner.rejected) = (by_client, None);
         inner.sequence.next()
     }
 
-    /// Records that the worker ended: what it reported about itself is no longer valid.
+    /// Records that the worker that read the stream has ended: what it reported about itself is no
+    /// longer valid.
     pub fn end_worker(&self) {
         let mut inner = self.inner();
         inner.stats.end_worker();
+        inner.stats.end_session();
+        inner.withdraw();
+    }
+
+    /// Records that the agent's own client has ended.
+    pub fn end_client(&self) {
+        let mut inner = self.inner();
+        inner.stats.end_session();
         inner.withdraw();
     }
 
@@ -46,16 +67,27 @@ impl Stream {
         self.refresh_demand(&mut inner);
     }
 
-    /// Publishes one access unit: the stream's sign of life. The first key frame makes the camera
-    /// live; if it may be too old, a unit that follows it does. Returns `true` when the camera
-    /// becomes live.
+    /// Publishes one access unit of a worker: the stream's sign of life. The first key frame makes
+    /// the camera live; if it may be too old, a unit that follows it does. Returns `true` when the
+    /// camera becomes live.
     pub fn publish_unit(&self, unit: &AccessUnit, now: Instant) -> bool {
         let inner = &mut *self.inner();
+        let prompt = inner.info.is_some_and(|info| info.codec == Codec::Jpeg);
+        inner.stall.unit(unit.sequence, unit.key, prompt, now);
+        self.publish(inner, unit, now)
+    }
+
+    /// The same for a unit of the agent's own client, whose last packet came at `received_at`.
+    pub fn publish_received_unit(&self, unit: &AccessUnit, received_at: Instant, now: Instant) -> bool {
+        let inner = &mut *self.inner();
+        inner.stall.received(unit.sequence, unit.key, received_at);
+        self.publish(inner, unit, now)
+    }
+
+    fn publish(&self, inner: &mut Inner, unit: &AccessUnit, now: Instant) -> bool {
         inner.stats.note_unit(unit.data.len(), now);
         inner.gop_cache.push(unit);
         inner.sequence.note(unit.sequence);
-        let prompt = inner.info.is_some_and(|info| info.codec == Codec::Jpeg);
-        inner.stall.unit(unit.sequence, unit.key, prompt, now);
         let is_young = inner.stall.is_young(inner.options.stall_after, now);
         let goes_live = is_young && !inner.is_live() && !inner.gop_cache.units().is_empty();
         if goes_live {
@@ -64,10 +96,25 @@ impl Stream {
             for unit in inner.gop_cache.units() {
                 inner.stats.skipped += inner.subscribers.offer(unit);
             }
+            self.notify_transcoder(inner);
         } else if inner.is_live() {
             inner.stats.skipped += inner.subscribers.offer(unit);
         }
         goes_live
+    }
+
+    /// Records a unit of the agent's own client that may not be shown, because it is damaged or
+    /// precedes a key frame: the camera sends, but viewers see nothing of it.
+    pub fn withhold_unit(&self, received_at: Instant) {
+        self.inner().stall.withheld(received_at);
+    }
+
+    /// How long the stream has been sending frames without a first whole key frame; `None` unless it
+    /// waits for one.
+    pub fn waits_for_key_frame(&self, now: Instant) -> Option<Duration> {
+        let inner = self.inner();
+        let since = inner.stall.waits_for_key_frame_since().filter(|_| !inner.is_live())?;
+        Some(now.saturating_duration_since(since))
     }
 
     /// Puts `picture` into the mailbox of each subscription of its rendition. A picture of a camera
@@ -82,6 +129,7 @@ impl Stream {
         if inner.stall.picture(picture.sequence, now) > inner.options.stall_after {
             return;
         }
+        inner.pictures_are_back();
         let picture = Arc::new(picture);
         let replaced = inner.subscribers.deliver(&picture, |request| inner.rendition(request) == picture.rendition);
         inner.stats.skipped += replaced;
@@ -98,14 +146,19 @@ impl Stream {
         if matches!(state, State::Stalled | State::Offline | State::Denied) {
             inner.stats.set_last_error(why.clone(), now);
         }
+        let was_live = inner.is_live();
         if state != State::Live {
             // It becomes live again at a key frame.
             inner.withdraw();
             // A viewer that reads only after the camera is live again must not find an earlier
             // picture.
             inner.subscribers.withdraw_pictures();
+            inner.no_pictures = None;
         }
         inner.set_condition(state, why, now);
+        if was_live {
+            self.notify_transcoder(&inner);
+        }
     }
 
     /// Records that nobody needs the stream, so it is not open. Viewers see `condition` until it
@@ -116,12 +169,13 @@ impl Stream {
     }
 
     /// The new condition of the camera if something is overdue at `now`: access units while a
-    /// worker runs, key frames, or pictures while viewers wait for them and units arrive.
+    /// session runs, key frames, or pictures while viewers wait for them and units arrive.
     pub fn overdue(&self, now: Instant) -> Option<Condition> {
         let inner = self.inner();
-        let reason = inner.stall.overdue(inner.limits(), now)?;
+        let stalled = || inner.stall.overdue(inner.limits(), now).map(Reason::from);
+        let why = inner.rejected.clone().or_else(stalled)?;
         let state = if inner.is_live() { State::Stalled } else { State::Offline };
-        Some(Condition { state, why: reason.into() })
+        Some(Condition { state, why })
     }
 
     /// When something will be overdue unless it arrives before; `None` before the first access
@@ -136,15 +190,25 @@ impl Stream {
         self.inner().demand.wanted().to_vec()
     }
 
-    /// A receiver that is notified, at least once, after each change of [`Stream::demand`]. There
-    /// is one receiver, for the one supervisor.
+    /// A receiver that is notified, at least once, after each later change of [`Stream::demand`] or
+    /// [`Stream::transcoding_demand`].
     pub fn demand_changes(&self) -> Notified {
-        self.demand_changes.1.clone()
+        self.demand_changes.subscribe()
     }
 
     /// Records whether the worker reports a running decoder.
     pub fn set_decoding(&self, decoding: bool) {
         self.inner().stats.decoding = decoding;
+    }
+
+    /// Records what the present session with the camera has received so far.
+    pub fn set_reception(&self, reception: Reception) {
+        self.inner().stats.set_reception(reception);
+    }
+
+    /// Sets how many bytes the kept group of pictures may take.
+    pub fn limit_group(&self, most_bytes: usize) {
+        self.inner().gop_cache.set_limit(most_bytes);
     }
 
     pub fn set_vitals(&self, vitals: WorkerUsage, now: Instant) {

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     hub::{
         rate_meter::RateMeter,
-        status::{Cause, WorkerUsage},
+        status::{Cause, Reception, WorkerUsage},
     },
     text::Reason,
 };
@@ -26,11 +26,15 @@ pub struct StreamStats {
     /// Whether the worker reports a running decoder.
     pub decoding: bool,
     last_error: Option<(Reason, Instant)>,
-    workers: u64,
+    sessions: u64,
     /// How often the stream was opened after it was idle.
     fresh: u64,
     usage: Option<(WorkerUsage, Instant)>,
     worker_share: Option<f64>,
+    /// Of all sessions that have ended.
+    received: Option<Reception>,
+    /// Of the present session.
+    reception: Option<Reception>,
 }
 
 impl StreamStats {
@@ -41,17 +45,41 @@ impl StreamStats {
         self.rate_meter.note(bytes, now);
     }
 
-    /// Counts a worker; `was_idle` if the stream is opened because of new demand.
-    pub fn begin_worker(&mut self, was_idle: bool) {
-        self.workers += 1;
+    /// Counts a session with the camera; `was_idle` if the stream is opened because of new demand.
+    pub fn begin_session(&mut self, was_idle: bool) {
+        self.sessions += 1;
         self.fresh += u64::from(was_idle);
+    }
+
+    /// Forgets what was measured of the session that has ended.
+    pub fn end_session(&mut self) {
+        self.end_reception();
+        self.rate_meter.clear();
     }
 
     /// Forgets what the worker that has ended reported about itself.
     pub fn end_worker(&mut self) {
         self.decoding = false;
         (self.usage, self.worker_share) = (None, None);
-        self.rate_meter.clear();
+    }
+
+    /// Records what the present session has received.
+    pub fn set_reception(&mut self, reception: Reception) {
+        self.reception = Some(reception);
+    }
+
+    /// Adds the session that has ended to those before it.
+    fn end_reception(&mut self) {
+        self.received = self.reception().map(Reception::ended);
+        self.reception = None;
+    }
+
+    /// What was received since the agent started; `None` if it never read the stream itself.
+    pub fn reception(&self) -> Option<Reception> {
+        match (self.reception, self.received) {
+            (Some(present), Some(before)) => Some(present.sum(before)),
+            (present, before) => present.or(before),
+        }
     }
 
     pub fn set_usage(&mut self, usage: WorkerUsage, now: Instant) {
@@ -77,9 +105,9 @@ impl StreamStats {
         self.last_error.as_ref().map(|(error, at)| (error.clone(), now.saturating_duration_since(*at)))
     }
 
-    /// Workers started after the first, without those that new demand started.
+    /// Sessions after the first, without those that new demand began.
     pub fn reconnects(&self) -> u64 {
-        self.workers.saturating_sub(self.fresh.max(1))
+        self.sessions.saturating_sub(self.fresh.max(1))
     }
 
     /// What the worker costs; `None` while none runs.

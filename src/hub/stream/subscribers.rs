@@ -39,6 +39,8 @@ struct UnitSubscriber {
     has_changed: bool,
     notify: Notifier,
     number: u64,
+    /// Not the agent's own transcoder.
+    is_viewer: bool,
 }
 
 /// What a subscription to units is given next.
@@ -71,9 +73,9 @@ impl Subscribers {
         self.pictures.push(Subscriber { rendition_request, pictures, unread, changes, skipped, number });
     }
 
-    /// Adds the ends of a subscription to units.
-    pub fn add_units(&mut self, number: u64, queue: UnitQueue, notify: Notifier) {
-        self.units.push(UnitSubscriber { queue, has_changed: true, notify, number });
+    /// Adds the ends of a subscription to units, of a viewer or of the transcoder.
+    pub fn add_units(&mut self, number: u64, queue: UnitQueue, notify: Notifier, is_viewer: bool) {
+        self.units.push(UnitSubscriber { queue, has_changed: true, notify, number, is_viewer });
     }
 
     pub fn remove(&mut self, number: u64) {
@@ -92,13 +94,14 @@ impl Subscribers {
         self.is_closed
     }
 
+    /// Number of subscriptions of viewers.
     pub fn len(&self) -> usize {
-        self.pictures.len() + self.units.len()
+        self.pictures.len() + self.len_of_units()
     }
 
-    /// Number of subscriptions to units.
+    /// Number of viewers' subscriptions to units.
     pub fn len_of_units(&self) -> usize {
-        self.units.len()
+        self.units.iter().filter(|subscriber| subscriber.is_viewer).count()
     }
 
     /// The requests of all subscriptions to pictures.
@@ -159,7 +162,7 @@ impl Subscribers {
         }
     }
 
-    /// Adds `unit` to all queues. Returns how many units were dropped for it.
+    /// Adds `unit` to all queues. Returns how many units were dropped for it from those of viewers.
     pub fn offer(&mut self, unit: &AccessUnit) -> u64 {
         self.units.iter_mut().map(|subscriber| subscriber.offer(unit)).sum()
     }
@@ -193,6 +196,6 @@ impl UnitSubscriber {
         if !self.queue.is_empty() {
             self.notify.notify();
         }
-        dropped
+        if self.is_viewer { dropped } else { 0 }
     }
 }

@@ -103,8 +103,7 @@ mod tests {
             counting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             Ok(format!("{}x{} {}", size.width, size.height, card.why).into_bytes())
         }));
-        let options =
-            StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+        let options = StreamOptions::default();
         // An hour old, so that the test cannot cross a step of one second.
         let then = Instant::now().checked_sub(Duration::from_secs(3600)).unwrap_or_else(Instant::now);
         let stream = Stream::new(CameraId::new("gate").unwrap(), "Gate".into(), options, then);
@@ -122,8 +121,7 @@ mod tests {
     fn cards_kept_are_bounded_in_number_and_bytes() {
         for (length, kept) in [(10, MAX_KEPT), (1 << 20, 4), (5 << 20, 1)] {
             let cards = Cards::new(Arc::new(move |_, _, _| Ok(vec![0; length])));
-            let options =
-                StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+            let options = StreamOptions::default();
             let stream = Stream::new(CameraId::new("gate").unwrap(), "Gate".into(), options, Instant::now());
             for width in 200..300 {
                 let rendition_request =

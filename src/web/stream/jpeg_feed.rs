@@ -106,7 +106,7 @@ impl<'a> Frames<'a> {
     /// The newest picture again if it is still live, else the card.
     async fn standing_frame(&mut self) -> Frame {
         let stream = Arc::clone(self.view.stream());
-        let mut condition = stream.condition();
+        let mut condition = stream.picture_condition();
         if let Some(end) = self.end.clone() {
             condition = Condition { state: State::Offline, why: end };
         }

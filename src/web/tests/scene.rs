@@ -45,7 +45,7 @@ pub struct Scene {
 }
 
 pub fn stream(id: &str) -> Arc<Stream> {
-    let options = StreamOptions { quality: 80, max_fps: 25, passthrough: true, stall_after: Duration::from_secs(5) };
+    let options = StreamOptions::default();
     Arc::new(Stream::new(CameraId::new(id).unwrap(), format!("Camera {id}"), options, Instant::now()))
 }
 

@@ -1,9 +1,11 @@
-//! The child process: the only place where bytes from the network reach OpenCV and FFmpeg.
+//! `cctv-worker`, the agent's child process: the only place where bytes from the network reach OpenCV
+//! and FFmpeg.
 //!
-//! It is forked from the [`fork_server`], or started with exec. Its standard input is a socket to
-//! the agent, and its standard error goes to the agent's log. One thread reads the camera, one
-//! decodes and encodes while pictures are wanted, and the main thread listens to the agent. The
-//! worker ends when the agent says so, closes the socket or dies, or when the stream fails.
+//! Its standard input is a socket to the agent, and its standard error goes to the agent's log. The
+//! first message says what it is to do. A reader has a thread that reads the camera. A decoder has
+//! none, and no network: the agent sends it the units. One thread decodes and encodes while pictures are wanted, and the main thread
+//! listens to the agent. The worker ends when the agent says so, closes the socket or dies, or when
+//! the stream fails.
 
 pub mod colour;
 pub mod decode_cursor;
@@ -11,8 +13,6 @@ pub mod decoder;
 pub mod demuxer;
 pub mod encoder;
 pub mod ffmpeg_log;
-pub mod fork_server;
-pub mod frame_limiter;
 pub mod jpeg;
 pub mod limits;
 pub mod load_shedding;
@@ -37,8 +37,10 @@ use nix::{
     sys::signal::{Signal, raise},
 };
 
-use crate::{
-    ipc::{self, Failure, FailureKind, FromWorker, Open, ToWorker},
+use cctv_agent::{
+    ipc::{self, Decode, Failure, FailureKind, FromWorker, Open, ToWorker},
+    media::Codec,
+    sys,
     text::Code,
 };
 use decode_cursor::DecodeCursor;
@@ -71,6 +73,7 @@ const EX_SOFTWARE: u8 = 70;
 /// # Blocking
 /// Blocks for the life of the stream.
 pub fn run() -> ExitCode {
+    sys::tune_malloc();
     // A thread that panics must end the whole worker; in release builds panics abort anyway.
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -94,28 +97,36 @@ fn start() -> io::Result<()> {
     let ffmpeg_log = FfmpegLog::listen();
     let mut listener = socket.try_clone()?;
     listener.set_read_timeout(Some(GREETING_LIMIT))?;
-    let open = match ipc::receive(&mut listener) {
-        Ok(ToWorker::Open(open)) => open,
+    let (open, codec, default_quality, most_memory) = match ipc::receive(&mut listener) {
+        Ok(ToWorker::Open(open)) => {
+            let (default_quality, most_memory) = (open.default_quality, open.most_memory);
+            (Some(open), None, default_quality, most_memory)
+        }
+        Ok(ToWorker::Decode(Decode { codec, default_quality, most_memory })) => {
+            (None, Some(codec), default_quality, most_memory)
+        }
         // The agent no longer wants the stream.
         Ok(ToWorker::Close(_)) | Err(ipc::Error::Closed) => return Ok(()),
-        Ok(ToWorker::SetRenditions(_)) => return Err(io::Error::other("the agent did not begin with what to open")),
+        Ok(ToWorker::SetRenditions(_) | ToWorker::Unit(_)) => {
+            return Err(io::Error::other("the agent did not begin with what to open or to decode"));
+        }
         Err(error) => return Err(io::Error::other(error)),
     };
     listener.set_read_timeout(None)?;
-    limits::bound_memory(open.most_memory)?;
+    limits::bound_memory(most_memory)?;
     let shared = Arc::new(Shared::new(&socket)?);
     let (ended, all_ended) = mpsc::channel::<()>();
-    let default_quality = open.default_quality;
-    let threads = [
-        spawn("read", &shared, &ffmpeg_log, &ended, move |shared, ffmpeg_log| read(shared, ffmpeg_log, &open))?,
-        spawn("decode", &shared, &ffmpeg_log, &ended, move |shared, ffmpeg_log| {
-            transcode(shared, ffmpeg_log, default_quality)
-        })?,
-    ];
+    let mut threads = vec![spawn("decode", &shared, &ffmpeg_log, &ended, move |shared, ffmpeg_log| {
+        transcode(shared, ffmpeg_log, default_quality)
+    })?];
+    if let Some(open) = open {
+        let read = move |shared: &Shared, ffmpeg_log: &FfmpegLog| read(shared, ffmpeg_log, &open);
+        threads.push(spawn("read", &shared, &ffmpeg_log, &ended, read)?);
+    }
     drop(ended);
-    let limit = listen(&mut listener, &shared);
+    let limit = listen(&mut listener, &shared, codec);
     shared.stop();
-    // The channel closes when both threads have dropped their ends of it.
+    // The channel closes when all threads have dropped their ends of it.
     if let Err(mpsc::RecvTimeoutError::Timeout) = all_ended.recv_timeout(limit) {
         // Stuck in native code: a normal exit would unload libraries that the thread still uses.
         let _ = raise(Signal::SIGKILL);
@@ -143,8 +154,9 @@ fn spawn(
     })
 }
 
-/// Listens to the agent until it closes; returns the time that the threads have to end.
-fn listen(socket: &mut UnixStream, shared: &Shared) -> Duration {
+/// Listens to the agent until it closes; returns the time that the threads have to end. With a
+/// `codec`, the agent sends the units to decode.
+fn listen(socket: &mut UnixStream, shared: &Shared, codec: Option<Codec>) -> Duration {
     loop {
         // poll, because a blocked `read` is also woken by the kernel whenever the agent has taken
         // data.
@@ -154,8 +166,12 @@ fn listen(socket: &mut UnixStream, shared: &Shared) -> Duration {
         }
         match ipc::receive(socket) {
             Ok(ToWorker::SetRenditions(renditions)) => shared.want(renditions),
+            Ok(ToWorker::Unit(unit)) => match codec {
+                Some(codec) => shared.put(codec, unit),
+                None => return CLOSE_TIMEOUT,
+            },
             Ok(ToWorker::Close(limit)) => return limit,
-            Ok(ToWorker::Open(_)) | Err(_) => return CLOSE_TIMEOUT,
+            Ok(ToWorker::Open(_) | ToWorker::Decode(_)) | Err(_) => return CLOSE_TIMEOUT,
         }
     }
 }

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use super::{
     decoder::{self, Decoder},
     encoder::{self, Encoder},
-    frame_limiter::FrameLimiter,
     jpeg::{self, JpegDecoder},
     load_shedding::LoadShedder,
     planes::YuvPlanes,
     truncation::TruncationDetector,
 };
-use crate::{
+use cctv_agent::{
     h26x::{nal, sps::Sps},
-    media::{AccessUnit, Codec, Colour, Picture, Rendition, Size, UnixMicros},
+    media::{AccessUnit, Codec, Colour, Picture, Rendition, Size, UnixMicros, frame_limiter::FrameLimiter},
 };
 
 #[derive(Debug, thiserror::Error)]

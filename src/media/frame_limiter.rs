@@ -3,7 +3,7 @@
 //! The clock is the arrival time of the frames, which has jitter: a 25 fps camera gives every frame
 //! to a 25 fps rendition, however unevenly the frames arrive.
 
-use crate::media::UnixMicros;
+use super::UnixMicros;
 
 /// A frame this much before its turn is still taken, in microseconds; at most half an interval.
 const EARLY: u64 = 20_000;

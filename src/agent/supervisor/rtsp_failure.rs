@@ -1,0 +1,316 @@
+//! What the end of an attempt to read a stream by RTSP means for the camera, and the reason for people.
+
+use std::io;
+
+use super::failure::{StreamFailure, away};
+use crate::{
+    camera::{State, Transport, mask_credentials},
+    hub::Cause,
+    rtsp::{self, sdp::NoVideo},
+    text::{Code, Part, Reason},
+};
+
+/// The failure of an attempt at `host` (never with a login) that ended with `error`. `was_live`: viewers
+/// have seen the stream live in this attempt.
+pub(super) fn rtsp_failure(error: &rtsp::Error, host: &str, was_live: bool) -> StreamFailure {
+    let cause = cause(error, was_live);
+    let reason = reason(error, host);
+    let reason =
+        if was_live && interrupts(error) { Reason::from(Code::StreamEndedBecause).and(reason) } else { reason };
+    StreamFailure { state: state(error, was_live), refusals: refusals(error), ..away(cause, reason) }
+}
+
+fn state(error: &rtsp::Error, was_live: bool) -> State {
+    match error {
+        rtsp::Error::LoginRequired
+        | rtsp::Error::Denied { .. }
+        | rtsp::Error::ClearPassword
+        | rtsp::Error::LoginUnsupported { .. } => State::Denied,
+        rtsp::Error::WriteTimeout { .. } if was_live => State::Stalled,
+        _ => State::Offline,
+    }
+}
+
+/// Only a password that was sent can lock an account.
+fn refusals(error: &rtsp::Error) -> u32 {
+    u32::from(matches!(error, rtsp::Error::Denied { .. }))
+}
+
+fn cause(error: &rtsp::Error, was_live: bool) -> Cause {
+    use rtsp::Error;
+    match error {
+        Error::Resolve { .. }
+        | Error::ConnectionRefused { .. }
+        | Error::ConnectTimeout { .. }
+        | Error::UdpPorts
+        | Error::NoAnswer { .. }
+        | Error::ClosedUnanswered { .. } => Cause::Unreachable,
+        Error::Connect { .. } | Error::WriteTimeout { .. } if !was_live => Cause::Unreachable,
+        Error::WriteTimeout { .. } => Cause::Stalled,
+        Error::LoginRequired | Error::Denied { .. } | Error::ClearPassword | Error::LoginUnsupported { .. } => {
+            Cause::Denied
+        }
+        Error::TlsUnsupported
+        | Error::NotFound { .. }
+        | Error::TooManyViewers { .. }
+        | Error::NoTransport { .. }
+        | Error::TransportRefused { .. }
+        | Error::Refused { .. }
+        | Error::Redirect { .. }
+        | Error::TooManyRedirects
+        | Error::NoVideo(NoVideo::NotSdp) => Cause::Refused,
+        Error::SessionLost { .. } | Error::OutOfStep { .. } | Error::TooLong if !was_live => Cause::Refused,
+        Error::NoVideo(_) | Error::NoPackets { .. } => Cause::NoVideo,
+        Error::Connect { .. }
+        | Error::SessionLost { .. }
+        | Error::OutOfStep { .. }
+        | Error::TooLong
+        | Error::Closed { .. }
+        | Error::Reset
+        | Error::EndedByCamera
+        | Error::NewSessionWanted
+        | Error::Bye
+        | Error::AnotherCodec => Cause::Ended,
+    }
+}
+
+/// Whether the reason alone does not say that a live stream ended.
+fn interrupts(error: &rtsp::Error) -> bool {
+    use rtsp::Error;
+    !matches!(error, Error::EndedByCamera | Error::NewSessionWanted | Error::Bye)
+}
+
+fn reason(error: &rtsp::Error, host: &str) -> Reason {
+    use rtsp::Error;
+    match error {
+        Error::Resolve { host } => Code::CannotResolve.with("host", host.as_str()).into(),
+        Error::ConnectionRefused { address } => Code::ConnectionRefused.with("host", address.as_str()).into(),
+        Error::ConnectTimeout { address, waited } => {
+            Code::ConnectTimeout.with("host", address.as_str()).with("seconds", waited.as_secs_f64()).into()
+        }
+        Error::Connect { address, kind } => {
+            // An error of a connection that was open names no address.
+            let address = if address.contains(' ') { host } else { address };
+            let error = io::Error::from(*kind).to_string();
+            Code::CannotConnect.with("host", address).with("error", error).into()
+        }
+        Error::UdpPorts => [Code::NoUdpPorts, Code::UseTcp].into(),
+        Error::TlsUnsupported => [Code::TlsUnsupported, Code::UsePlainRtsp].into(),
+        Error::NoAnswer { method, waited } => {
+            let silent = Code::NoAnswer.with("host", host).with("method", method.as_str());
+            silent.with("seconds", waited.as_secs_f64()).into()
+        }
+        Error::ClosedUnanswered { method } => {
+            Code::ClosedUnanswered.with("host", host).with("method", method.as_str()).into()
+        }
+        Error::Closed { .. } => Code::ConnectionClosed.into(),
+        Error::Reset => Code::ConnectionReset.into(),
+        Error::WriteTimeout { waited } => Code::RequestsNotTaken.with("seconds", waited.as_secs_f64()).into(),
+        Error::LoginRequired => {
+            [Code::LoginNeeded.with("device", host).with("request", "its stream"), Code::SetLogin.into()].into()
+        }
+        Error::Denied { status: 403 } => answered(Code::StreamLoginRefused, 403, Code::AccountLockedOrWeak),
+        Error::Denied { status } => answered(Code::StreamLoginRefused, *status, Code::CheckLogin),
+        Error::ClearPassword => [Code::ClearPassword, Code::AllowClearPassword].into(),
+        Error::LoginUnsupported { offered } => {
+            let unsupported = Code::StreamLoginUnsupported.with("schemes", offered.as_str());
+            [unsupported, Code::EnableRtspDigest.into()].into()
+        }
+        Error::NotFound { status } => answered(Code::NoSuchStream, *status, Code::CheckProfileOrUrl),
+        Error::TooManyViewers { status: Some(status), .. } => {
+            answered(Code::TooManyViewers, *status, Code::CloseOthers)
+        }
+        Error::TooManyViewers { status: None, .. } => {
+            [Code::ClosesEachConnection.with("host", host), Code::CloseOthers.into()].into()
+        }
+        Error::NoTransport { status } => Code::NoTransport.with("answer", answer(*status)).into(),
+        Error::TransportRefused { status: Some(status), .. } => {
+            answered(Code::TransportRefused, *status, Code::TryOtherTransport)
+        }
+        Error::TransportRefused { status: None, .. } => [Code::OtherTransport, Code::TryOtherTransport].into(),
+        Error::SessionLost { status } => Code::SessionLost.with("answer", answer(*status)).into(),
+        Error::Refused { method, status, reason } => {
+            let answer = format!("{status} {reason}");
+            Code::MethodRefused.with("method", method.as_str()).with("answer", answer.trim_end()).into()
+        }
+        Error::Redirect { location } => Code::StreamElsewhere.with("location", mask_credentials(location)).into(),
+        Error::TooManyRedirects => Code::TooManyRedirects.into(),
+        Error::NoVideo(NoVideo::NotSdp) => Code::NoDescription.into(),
+        Error::NoVideo(NoVideo::NoVideo) => Code::StreamWithoutVideo.into(),
+        Error::NoVideo(NoVideo::Encrypted) => [Code::StreamEncrypted, Code::SwitchOffEncryption].into(),
+        Error::NoVideo(NoVideo::UnknownFormats(formats)) => {
+            [Code::UnsupportedCodec.quoted("codec", &formats.join(", ")), Code::SetCodec.into()].into()
+        }
+        Error::OutOfStep { skipped } => Code::OutOfStep.with("bytes", *skipped as u64).into(),
+        Error::TooLong => Code::MessageTooLong.into(),
+        Error::NoPackets { transport, waited } => {
+            let (name, advice) = match transport {
+                Transport::Tcp => ("TCP", None),
+                Transport::Udp => ("UDP", Some(Code::CheckFirewall.into())),
+            };
+            let silent = Code::NoPackets.with("transport", name).with("seconds", waited.as_secs_f64());
+            std::iter::once(silent).chain(advice).collect::<Vec<Part>>().into()
+        }
+        Error::EndedByCamera => Code::CameraEnded.into(),
+        Error::NewSessionWanted => Code::NewSessionWanted.into(),
+        Error::Bye => Code::SaidBye.into(),
+        Error::AnotherCodec => Code::AnotherCodec.into(),
+    }
+}
+
+/// `code` with the camera's `status`, and what helps.
+fn answered(code: Code, status: u16, advice: Code) -> Reason {
+    [code.with("answer", answer(status)), advice.into()].into()
+}
+
+/// The status with its words in RFC 2326, which are better known than the number.
+fn answer(status: u16) -> String {
+    let words = match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        406 => "Not Acceptable",
+        453 => "Not Enough Bandwidth",
+        454 => "Session Not Found",
+        455 => "Method Not Valid in This State",
+        461 => "Unsupported Transport",
+        503 => "Service Unavailable",
+        _ => return status.to_string(),
+    };
+    format!("{status} {words}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use super::*;
+    use crate::rtsp::message::Method;
+
+    const HOST: &str = "10.0.0.1:554";
+
+    /// One of each variant, and of each case that has a reason of its own.
+    fn all() -> Vec<rtsp::Error> {
+        use rtsp::Error;
+        let waited = Duration::from_secs(3);
+        let address = || HOST.to_owned();
+        let tcp = Transport::Tcp;
+        vec![
+            Error::Resolve { host: "cam.lan".into() },
+            Error::ConnectionRefused { address: address() },
+            Error::ConnectTimeout { address: address(), waited },
+            Error::Connect { address: address(), kind: io::ErrorKind::HostUnreachable },
+            Error::UdpPorts,
+            Error::TlsUnsupported,
+            Error::NoAnswer { method: Method::Describe, waited },
+            Error::ClosedUnanswered { method: Method::Setup },
+            Error::Closed { inside_packet: true },
+            Error::Reset,
+            Error::WriteTimeout { waited },
+            Error::LoginRequired,
+            Error::Denied { status: 401 },
+            Error::Denied { status: 403 },
+            Error::ClearPassword,
+            Error::LoginUnsupported { offered: "Negotiate".into() },
+            Error::NotFound { status: 404 },
+            Error::TooManyViewers { status: Some(453), retry_after: waited },
+            Error::TooManyViewers { status: None, retry_after: waited },
+            Error::NoTransport { status: 461 },
+            Error::TransportRefused { transport: tcp, status: Some(461) },
+            Error::TransportRefused { transport: tcp, status: None },
+            Error::SessionLost { status: 454 },
+            Error::Refused { method: Method::Play, status: 500, reason: "Internal Server Error".into() },
+            Error::Redirect { location: "http://viewer:hunter2@10.0.0.9/password=hunter2".into() },
+            Error::TooManyRedirects,
+            Error::NoVideo(NoVideo::NotSdp),
+            Error::NoVideo(NoVideo::NoVideo),
+            Error::NoVideo(NoVideo::Encrypted),
+            Error::NoVideo(NoVideo::UnknownFormats(vec!["VP8".into(), "AV1".into()])),
+            Error::OutOfStep { skipped: 70_000 },
+            Error::TooLong,
+            Error::NoPackets { transport: tcp, waited },
+            Error::NoPackets { transport: Transport::Udp, waited },
+            Error::EndedByCamera,
+            Error::NewSessionWanted,
+            Error::Bye,
+            Error::AnotherCodec,
+        ]
+    }
+
+    fn text(error: &rtsp::Error, was_live: bool) -> String {
+        rtsp_failure(error, HOST, was_live).reason.to_string()
+    }
+
+    #[test]
+    fn every_error_has_a_reason_of_its_own_and_none_shows_a_password() {
+        let mut seen = BTreeMap::new();
+        for error in all() {
+            let why = text(&error, false);
+            assert!(!why.is_empty() && !why.contains('?') && !why.contains("hunter2"), "{error:?}: {why}");
+            assert_eq!(seen.insert(why.clone(), format!("{error:?}")), None, "{error:?}: {why}");
+            let live = text(&error, true);
+            assert!(live.ends_with(&why) && !live.contains("hunter2"), "{error:?}: {live}");
+        }
+    }
+
+    #[test]
+    fn reason_says_what_would_be_right() {
+        for (error, expected) in [
+            (
+                rtsp::Error::Denied { status: 401 },
+                "the camera refused the login (401 Unauthorized); check username and password",
+            ),
+            (rtsp::Error::LoginRequired, "10.0.0.1:554 wants a login for its stream; set username and password"),
+            (
+                rtsp::Error::ClearPassword,
+                "the camera takes the password of its stream in clear text only (Basic), and was not sent it; switch \
+                 on Digest for RTSP in the camera, or write clear_password = true",
+            ),
+            (
+                rtsp::Error::NoAnswer { method: Method::Describe, waited: Duration::from_secs(10) },
+                "10.0.0.1:554 gave no answer to DESCRIBE within 10 s",
+            ),
+            (
+                rtsp::Error::NoPackets { transport: Transport::Udp, waited: Duration::from_secs(3) },
+                "no video over UDP within 3 s after PLAY; a firewall may drop it: write transport = \"tcp\"",
+            ),
+            (
+                rtsp::Error::NoVideo(NoVideo::UnknownFormats(vec!["VP8".into()])),
+                "the video is encoded as \"VP8\"; set the camera to H.264, H.265 or JPEG",
+            ),
+            (
+                rtsp::Error::Connect { address: "the camera".into(), kind: io::ErrorKind::HostUnreachable },
+                "cannot connect to 10.0.0.1:554: host unreachable",
+            ),
+        ] {
+            assert_eq!(text(&error, false), expected);
+        }
+        let live = text(&rtsp::Error::Reset, true);
+        assert_eq!(live, "the stream ended: the connection to the camera was reset");
+        assert_eq!(text(&rtsp::Error::EndedByCamera, true), "the camera ended the stream");
+    }
+
+    #[test]
+    fn only_a_login_that_was_sent_counts_as_refused() {
+        let mut denied = Vec::new();
+        for error in all() {
+            let failure = rtsp_failure(&error, HOST, false);
+            assert!(!failure.crash && !failure.denies_memory);
+            assert_eq!(failure.state == State::Denied, failure.cause == Cause::Denied, "{error:?}");
+            assert_eq!(failure.state == State::Denied, error.retry() == rtsp::Retry::Denied, "{error:?}");
+            denied.extend((failure.refusals > 0).then_some(error));
+        }
+        assert_eq!(denied, [rtsp::Error::Denied { status: 401 }, rtsp::Error::Denied { status: 403 }]);
+    }
+
+    #[test]
+    fn end_of_a_live_stream_counts_as_ended_and_a_failed_start_as_what_failed() {
+        let causes = |error: &rtsp::Error| [true, false].map(|was_live| rtsp_failure(error, HOST, was_live).cause);
+        assert_eq!(causes(&rtsp::Error::OutOfStep { skipped: 9 }), [Cause::Ended, Cause::Refused]);
+        assert_eq!(causes(&rtsp::Error::Reset), [Cause::Ended, Cause::Ended]);
+        let stuck = rtsp::Error::WriteTimeout { waited: Duration::from_secs(1) };
+        assert_eq!(causes(&stuck), [Cause::Stalled, Cause::Unreachable]);
+        assert_eq!(rtsp_failure(&stuck, HOST, true).state, State::Stalled);
+    }
+}

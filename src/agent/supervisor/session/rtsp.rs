@@ -1,0 +1,217 @@
+//! A session whose reader is the agent's own client.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use smol::{
+    channel::{Receiver, unbounded},
+    future::FutureExt,
+    lock::SemaphoreGuardArc,
+};
+
+use super::{
+    Target, Watch, foreign_host,
+    publisher::{Progress, Publisher},
+};
+use crate::{
+    agent::supervisor::{AttemptOutcome, StreamFailure, SupervisorTask, rtsp_failure::rtsp_failure},
+    camera::{Reader, StreamUri},
+    rtsp::{self, Error, Retry, Timeouts, client::Outcome, sdp::NoVideo, session::Config, session::Learnt},
+    sync::Latch,
+    text::Code,
+    time::timeout,
+};
+
+/// What SETUP, PLAY and the first frame may need of the time to open a stream, if there is so much.
+const AFTER_DESCRIBE: Duration = Duration::from_secs(5);
+
+/// Limit for the end of a client beside that of TEARDOWN and of its last write.
+const SLACK: Duration = Duration::from_millis(100);
+
+/// A client at work: it is polled together with what can end the session.
+type Client = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// What earlier sessions taught about the camera at an address.
+#[derive(Default)]
+pub(in crate::agent::supervisor) struct Lessons(Option<(StreamUri, Learnt)>);
+
+impl Lessons {
+    fn of(&self, stream: &StreamUri) -> Learnt {
+        self.0.as_ref().filter(|(at, _)| at == stream).map(|(_, learnt)| learnt.clone()).unwrap_or_default()
+    }
+
+    fn keep(&mut self, stream: &StreamUri, learnt: Learnt) {
+        self.0 = Some((stream.clone(), learnt));
+    }
+}
+
+impl SupervisorTask {
+    /// Reads the stream until it ends. Gives `turn` back once frames arrive.
+    pub(super) async fn run_client(
+        &mut self,
+        target: Target<'_>,
+        turn: &mut Option<SemaphoreGuardArc>,
+    ) -> AttemptOutcome {
+        let started = Instant::now();
+        let first_sequence = self.stream.begin_client(started);
+        let (ending, (progress_sender, progress)) = (Latch::default(), unbounded());
+        let publisher = Publisher::new(Arc::clone(&self.stream), first_sequence, progress_sender, ending.clone());
+        let mut client = self.start_client(target, publisher, ending.clone());
+        let (outcome, ended) = self.watch_client(&mut client, &progress, target, turn, started).await;
+        // From here on nothing is shown, so that no late key frame makes the stream live again.
+        ending.set();
+        self.report_end(&outcome, target, turn.as_ref());
+        let ended = match ended {
+            Some(ended) => Some(ended),
+            None => {
+                let limits = Timeouts::default();
+                timeout(limits.write + limits.teardown + SLACK, client).await
+            }
+        };
+        if let Some(ended) = ended {
+            self.lessons.keep(target.stream, ended.learnt);
+        }
+        self.stream.end_client();
+        outcome
+    }
+
+    fn start_client(&self, Target { stream, found }: Target, mut publisher: Publisher, ending: Latch) -> Client {
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).expect("the kernel gives random bytes once it has booted");
+        let config = Config {
+            uri: stream.clone(),
+            credentials: found.login_for(stream).cloned(),
+            allow_clear_password: self.stream_source.clear_password,
+            transport: self.stream_source.transport.or(stream.transport()),
+            timeouts: timeouts(self.stream_source.open_within),
+            seed,
+        };
+        let (label, learnt) = (self.label.clone(), self.lessons.of(stream));
+        Box::pin(async move {
+            let stopped = async { ending.wait().await };
+            rtsp::stream::read(&label, config, learnt, |event| publisher.on_event(event), stopped).await
+        })
+    }
+
+    /// Returns how the session ended, and what the client said if it has ended.
+    async fn watch_client(
+        &mut self,
+        client: &mut Client,
+        progress: &Receiver<Progress>,
+        target: Target<'_>,
+        turn: &mut Option<SemaphoreGuardArc>,
+        started: Instant,
+    ) -> (AttemptOutcome, Option<Outcome>) {
+        enum Event {
+            Progress(Progress),
+            Ended(Box<Outcome>),
+        }
+        let mut watch = Watch::new(self, target, started, self.stream_source.open_within);
+        let mut was_live = false;
+        loop {
+            let progressed = async {
+                match progress.recv().await {
+                    Ok(progress) => Event::Progress(progress),
+                    // The client has ended, which it says itself.
+                    Err(_) => std::future::pending().await,
+                }
+            };
+            let ended = async { Event::Ended(Box::new((&mut *client).await)) };
+            let event = match watch.next(self, progressed.or(ended)).await {
+                Err(outcome) => return (outcome, None),
+                Ok(event) => event,
+            };
+            let (news, ended) = match event {
+                Event::Progress(news) => (Some(news), None),
+                Event::Ended(ended) => (None, Some(ended)),
+            };
+            // The last frames may have come together with the end.
+            for news in news.into_iter().chain(std::iter::from_fn(|| progress.try_recv().ok())) {
+                *turn = None;
+                if news == Progress::Live {
+                    was_live = true;
+                    self.went_live(target, watch.is_unconfirmed(), Instant::now());
+                }
+            }
+            if let Some(ended) = ended {
+                let outcome = match &ended.error {
+                    Some(error) => self.client_failure(error, target, was_live).into(),
+                    None => AttemptOutcome::Stopped,
+                };
+                return (outcome, Some(*ended));
+            }
+        }
+    }
+
+    /// `was_live`: the stream was live in this session.
+    fn client_failure(&mut self, error: &Error, Target { stream, found }: Target, was_live: bool) -> StreamFailure {
+        if *error == Error::LoginRequired && found.login_for(stream).is_none() && !found.is_trusted(stream) {
+            return foreign_host(stream);
+        }
+        let mut failure = rtsp_failure(error, stream.authority(), was_live);
+        match error.retry() {
+            Retry::AtOnce => failure.at_once = true,
+            Retry::After(pause) => failure.at_least = pause,
+            Retry::Later | Retry::Denied => {}
+        }
+        if self.stream_source.reader == Reader::Auto && !was_live && is_beyond_client(error, self.last_live.is_some()) {
+            self.falls_back = true;
+            failure.reason = std::mem::take(&mut failure.reason).and(Code::OpencvReader);
+        }
+        failure
+    }
+}
+
+/// The limits of a client's steps in a session that must have its first frame `within` this time.
+fn timeouts(within: Duration) -> Timeouts {
+    let usual = Timeouts::default();
+    let capped = |limit: Duration| limit.min(within);
+    Timeouts {
+        connect: capped(usual.connect),
+        response: capped(usual.response.max(within.saturating_sub(AFTER_DESCRIBE))),
+        setup: capped(usual.setup),
+        first_packet: capped(usual.first_packet),
+        first_packet_udp: capped(usual.first_packet_udp),
+        ..usual
+    }
+}
+
+/// Whether the camera speaks in a way that the client cannot follow, and that another reader may.
+/// `had_video`: the client has followed it before.
+fn is_beyond_client(error: &Error, had_video: bool) -> bool {
+    match error {
+        Error::NoVideo(NoVideo::UnknownFormats(_)) | Error::TlsUnsupported => true,
+        Error::NoVideo(NoVideo::NotSdp) | Error::OutOfStep { .. } | Error::TooLong => !had_video,
+        // Nobody is there, or nobody answers.
+        Error::Resolve { .. }
+        | Error::ConnectionRefused { .. }
+        | Error::ConnectTimeout { .. }
+        | Error::Connect { .. }
+        | Error::UdpPorts
+        | Error::NoAnswer { .. }
+        | Error::ClosedUnanswered { .. }
+        | Error::Closed { .. }
+        | Error::Reset
+        | Error::WriteTimeout { .. }
+        | Error::NoPackets { .. } => false,
+        // The login: another attempt could lock the account.
+        Error::LoginRequired | Error::Denied { .. } | Error::ClearPassword | Error::LoginUnsupported { .. } => false,
+        // The camera was understood.
+        Error::NotFound { .. }
+        | Error::TooManyViewers { .. }
+        | Error::NoTransport { .. }
+        | Error::TransportRefused { .. }
+        | Error::SessionLost { .. }
+        | Error::Refused { .. }
+        | Error::Redirect { .. }
+        | Error::TooManyRedirects
+        | Error::NoVideo(NoVideo::NoVideo | NoVideo::Encrypted)
+        | Error::EndedByCamera
+        | Error::NewSessionWanted
+        | Error::Bye
+        | Error::AnotherCodec => false,
+    }
+}

@@ -1,0 +1,126 @@
+//! The worker that makes the pictures of one stream.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    agent::supervisor::Context,
+    hub::{Cause, Stream},
+    ipc::Decode,
+    media::{Codec, Rendition},
+    text::Reason,
+    worker_host::{self, CLOSE_TIMEOUT, Worker},
+};
+
+/// How often a worker's processor time and memory are read.
+const VITALS: Duration = Duration::from_secs(2);
+
+/// The first time, soon after its start.
+const FIRST_VITALS: Duration = Duration::from_millis(250);
+
+/// Time for a worker to load its libraries on a slow machine.
+const LOADING: Duration = Duration::from_secs(5);
+
+/// Why a worker ended, or none could be started.
+pub(super) struct Failure {
+    pub(super) cause: Cause,
+    pub(super) reason: Reason,
+    /// The next worker would fail in the same way.
+    pub(super) is_final: bool,
+}
+
+impl From<&worker_host::Error> for Failure {
+    fn from(error: &worker_host::Error) -> Self {
+        use worker_host::Error;
+        let cause = if matches!(error, Error::MemoryLimit { .. }) { Cause::Memory } else { Cause::Worker };
+        let is_final = matches!(error, Error::Start(_) | Error::Missing { .. });
+        Self { cause, reason: error.reason(), is_final }
+    }
+}
+
+impl Failure {
+    fn memory(reason: Reason) -> Self {
+        Self { cause: Cause::Memory, reason, is_final: true }
+    }
+}
+
+/// A running worker.
+pub(super) struct Decoder {
+    pub(super) worker: Worker,
+    pub(super) codec: Codec,
+    pub(super) default_quality: u8,
+    /// Its name in the memory budget.
+    name: String,
+    wanted: Vec<Rendition>,
+    started: Instant,
+    vitals_due: Instant,
+    has_pictures: bool,
+}
+
+impl Decoder {
+    pub(super) async fn start(
+        context: &Context,
+        label: &str,
+        stream: &Arc<Stream>,
+        codec: Codec,
+        default_quality: u8,
+    ) -> Result<Self, Failure> {
+        context.budget.admit().map_err(Failure::memory)?;
+        let most_memory = context.worker_memory.load(Ordering::Relaxed);
+        let decode = Decode { codec, default_quality, most_memory };
+        let worker = Worker::start_decoder(&context.spawner, stream.id(), decode)
+            .await
+            .map_err(|error| Failure::from(&error))?;
+        let started = Instant::now();
+        Ok(Self {
+            worker,
+            codec,
+            default_quality,
+            name: format!("{label} (pictures)"),
+            wanted: Vec::new(),
+            started,
+            vitals_due: started + FIRST_VITALS,
+            has_pictures: false,
+        })
+    }
+
+    /// Makes exactly these renditions from now on.
+    pub(super) async fn want(&mut self, renditions: Vec<Rendition>) -> Result<(), worker_host::Error> {
+        if self.wanted == renditions {
+            return Ok(());
+        }
+        self.wanted.clone_from(&renditions);
+        self.worker.want(renditions).await
+    }
+
+    /// Records a picture; returns whether it is the first one.
+    pub(super) fn note_picture(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_pictures, true)
+    }
+
+    /// Whether it has had the time to make a picture.
+    pub(super) fn had_time(&self, now: Instant) -> bool {
+        !self.wanted.is_empty() && now.saturating_duration_since(self.started) >= LOADING
+    }
+
+    /// Reads now and then what the worker uses, and checks that it may.
+    pub(super) fn check(&mut self, context: &Context, stream: &Stream, now: Instant) -> Result<(), Failure> {
+        if now < self.vitals_due {
+            return Ok(());
+        }
+        self.vitals_due = now + VITALS;
+        let Some(vitals) = self.worker.vitals() else { return Ok(()) };
+        stream.set_vitals(vitals, now);
+        self.worker.check_memory(&vitals).map_err(|error| Failure::from(&error))?;
+        context.budget.report(&self.name, vitals.own).map_err(Failure::memory)
+    }
+
+    /// Returns whether it ended by itself.
+    pub(super) async fn end(self, context: &Context) -> bool {
+        let went = self.worker.end(CLOSE_TIMEOUT).await;
+        context.budget.forget(&self.name);
+        went
+    }
+}

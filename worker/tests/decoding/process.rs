@@ -1,0 +1,162 @@
+//! A worker that decodes: the agent's side feeds it access units and gets pictures of them.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use cctv_agent::{
+    camera::CameraId,
+    ipc::{self, Decode, FromWorker},
+    media::{AccessUnit, Codec, Picture, Rendition, Size},
+    time::timeout,
+    worker_host::{CLOSE_TIMEOUT, Error, Spawner, Worker},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use smol::future::block_on;
+
+use crate::clip::{GOP, SIZE, h264, h265, mjpeg};
+
+/// Far more than a decoder needs, on a machine that is busy with other tests.
+const LIMIT: Duration = Duration::from_secs(60);
+
+const SMALL: Rendition = Rendition { size: Size { width: 320, height: 180 }, quality: 80, fps: 25 };
+const FULL: Rendition = Rendition { size: SIZE, quality: 50, fps: 25 };
+
+async fn start(codec: Codec) -> Worker {
+    let spawner = Spawner::new(env!("CARGO_BIN_EXE_cctv-worker"));
+    let decode = Decode { codec, default_quality: 80, most_memory: ipc::WORKER_MEMORY };
+    Worker::start_decoder(&spawner, &CameraId::new("gate").unwrap(), decode).await.unwrap()
+}
+
+async fn next(worker: &mut Worker) -> FromWorker {
+    timeout(LIMIT, worker.next()).await.expect("the worker says something").unwrap()
+}
+
+/// The next picture.
+async fn picture(worker: &mut Worker) -> Picture {
+    loop {
+        match next(worker).await {
+            FromWorker::Picture(picture) => return picture,
+            FromWorker::Decoding(true) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn jpeg_size(jpeg: &[u8]) -> Size {
+    let mut decoder = zune_jpeg::JpegDecoder::new(std::io::Cursor::new(jpeg));
+    decoder.decode().unwrap();
+    let (width, height) = decoder.dimensions().unwrap();
+    Size { width: u32::try_from(width).unwrap(), height: u32::try_from(height).unwrap() }
+}
+
+#[test]
+fn every_codec_that_is_fed_comes_back_as_pictures_of_its_units() {
+    for (codec, units) in [(Codec::H264, h264("", 1)), (Codec::H265, h265("", 1)), (Codec::Jpeg, mjpeg(1))] {
+        block_on(async {
+            let began = Instant::now();
+            let mut worker = start(codec).await;
+            worker.want(vec![SMALL, FULL]).await.unwrap();
+            // Sequence numbers wrap in the middle of the clip.
+            let renumber = |unit: AccessUnit| AccessUnit { sequence: unit.sequence.wrapping_add(u32::MAX - 5), ..unit };
+            for unit in units.into_iter().map(renumber) {
+                worker.feed(&unit).await.unwrap();
+                for _ in 0..2 {
+                    let picture = picture(&mut worker).await;
+                    assert_eq!((picture.sequence, picture.taken), (unit.sequence, unit.taken), "{codec:?}");
+                    assert!(picture.rendition == SMALL || picture.rendition == FULL, "{codec:?}");
+                    assert_eq!(jpeg_size(&picture.jpeg), picture.rendition.size, "{codec:?}");
+                }
+                if unit.sequence == u32::MAX - 5 {
+                    eprintln!("{codec:?}: first pictures after {:?}", began.elapsed());
+                }
+            }
+            assert!(worker.end(CLOSE_TIMEOUT).await, "{codec:?}: it ends when it is asked to");
+        });
+    }
+}
+
+#[test]
+fn whoever_joins_late_gets_the_newest_frame_of_the_group_that_was_fed() {
+    block_on(async {
+        let (units, mut worker) = (h264("", 1), start(Codec::H264).await);
+        for unit in &units[..20] {
+            worker.feed(unit).await.unwrap();
+        }
+        worker.want(vec![SMALL]).await.unwrap();
+        // Frames within 0.1 s of the newest are shown.
+        assert_eq!(picture(&mut worker).await.sequence, 17);
+        for expected in [18, 19] {
+            assert_eq!(picture(&mut worker).await.sequence, expected);
+        }
+        worker.want(Vec::new()).await.unwrap();
+        assert_eq!(next(&mut worker).await, FromWorker::Decoding(false));
+        worker.feed(&units[20]).await.unwrap();
+        worker.want(vec![FULL]).await.unwrap();
+        let joined = picture(&mut worker).await;
+        assert_eq!((joined.sequence, joined.rendition), (18, FULL), "the group is decoded again");
+    });
+}
+
+#[test]
+fn damaged_unit_shows_nothing_until_the_next_key_frame() {
+    block_on(async {
+        let (mut units, mut worker) = (h264("", 2), start(Codec::H264).await);
+        units[3].data = units[3].data[..units[3].data.len() / 2].into();
+        worker.want(vec![SMALL]).await.unwrap();
+        let mut shown = Vec::new();
+        for (at, unit) in units.iter().enumerate() {
+            worker.feed(unit).await.unwrap();
+            if !(3..GOP).contains(&at) {
+                shown.push(picture(&mut worker).await.sequence as usize);
+            }
+        }
+        assert_eq!(shown, (0..3).chain(GOP..2 * GOP).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn decoder_that_is_killed_is_reported_and_one_that_is_dropped_ends() {
+    block_on(async {
+        let (units, mut worker) = (h264("", 1), start(Codec::H264).await);
+        worker.want(vec![SMALL]).await.unwrap();
+        worker.feed(&units[0]).await.unwrap();
+        picture(&mut worker).await;
+        let pid = worker.vitals().unwrap().pid;
+        kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).unwrap();
+        let error = loop {
+            // What the kernel still takes for a process that is ending is no error.
+            if let Err(error) = worker.feed(&units[1]).await {
+                break error;
+            }
+        };
+        assert!(matches!(error, Error::Died { .. }), "{error}");
+        assert!(error.to_string().contains("SIGKILL"), "{error}");
+
+        let dropped = start(Codec::H264).await;
+        let pid = dropped.vitals().unwrap().pid;
+        drop(dropped);
+        let began = Instant::now();
+        while fs::exists(format!("/proc/{pid}")).unwrap() {
+            assert!(began.elapsed() < LIMIT, "worker {pid} is still there");
+            smol::Timer::after(Duration::from_millis(10)).await;
+        }
+    });
+}
+
+#[test]
+fn worker_that_hangs_is_noticed_by_what_it_does_not_take() {
+    block_on(async {
+        let (units, mut worker) = (h264("", 1), start(Codec::H264).await);
+        let pid = worker.vitals().unwrap().pid;
+        kill(Pid::from_raw(pid.cast_signed()), Signal::SIGSTOP).unwrap();
+        let large = AccessUnit { data: vec![0; 4 << 20].into(), ..units[0].clone() };
+        let began = Instant::now();
+        assert!(matches!(worker.feed(&large).await, Err(Error::Unresponsive)));
+        assert!(began.elapsed() < LIMIT);
+    });
+}
