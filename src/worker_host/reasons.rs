@@ -4,7 +4,7 @@ use std::{error, fmt, os::unix::process::ExitStatusExt, process::ExitStatus};
 
 use nix::sys::signal::Signal;
 
-use super::Error;
+use super::{Error, spawner};
 use crate::text::{Code, Part, Reason, chain};
 
 impl Error {
@@ -17,7 +17,11 @@ impl Error {
         let part = match self {
             Self::GaveUp(failure) => return failure.reason.clone(),
             Self::Start(_) => Code::WorkerStart.with_some("error", cause),
-            Self::Missing { program } => Code::WorkerMissing.with("program", program.display().to_string()),
+            Self::Missing { program } => {
+                let is_reader = program.ends_with(spawner::READER);
+                let code = if is_reader { Code::ReaderMissing } else { Code::WorkerMissing };
+                code.with("program", program.display().to_string())
+            }
             Self::Died { status, last_stderr_line } => death(*status, last_stderr_line.as_deref()),
             Self::Ipc(_) | Self::Protocol(_) => Code::WorkerNonsense.with_some("error", cause),
             Self::Unresponsive => Code::WorkerUnresponsive.into(),

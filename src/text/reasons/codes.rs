@@ -145,6 +145,8 @@ codes! {
     WorkerMissing "worker_missing"
         "the program cctv-worker is not installed: expected at {program}; install it, or watch with a browser that \
          decodes H.264 itself"
+    ReaderMissing "reader_missing"
+        "the program cctv-reader is not installed: expected at {program}; install it, or remove reader = \"opencv\""
     WorkerKilled "worker_killed" "the worker was killed by {signal}[ after saying \"{last_line}\"]"
     WorkerExited "worker_exited" "the worker exited with code {status}[ after saying \"{last_line}\"]"
     WorkerClosed "worker_closed" "the worker closed its socket[ after saying \"{last_line}\"]"
