@@ -1,6 +1,6 @@
 //! The agent's side of a worker: start it, exchange messages, measure it, end it.
 //!
-//! A worker is a process of the program `cctv-worker` with one end of a socket pair as its standard
+//! A worker is a process of the program `cctv-worker` or `cctv-reader` with one end of a socket pair as its standard
 //! input. The stream's address and password go over that socket, so they appear in no argument and
 //! no environment.
 
@@ -137,10 +137,11 @@ impl Worker {
         let (printed, stderr) = io::pipe().map_err(Error::Start)?;
         let socket = Async::new(ours).map_err(Error::Start)?;
         let printed = Async::new(printed).map_err(Error::Start)?;
-        let process = spawner.start(transport, theirs.into(), stderr).map_err(|error| match spawner.program() {
-            program if !program.exists() => Error::Missing { program: program.to_owned() },
-            _ => Error::Start(error),
-        })?;
+        let process =
+            spawner.start(transport, theirs.into(), stderr).map_err(|error| match spawner.program(transport) {
+                program if !program.exists() => Error::Missing { program: program.to_owned() },
+                _ => Error::Start(error),
+            })?;
         let mut worker = Self {
             pid: process.id(),
             process: Some(process),

@@ -4,7 +4,7 @@ use std::{error, fmt, os::unix::process::ExitStatusExt, process::ExitStatus};
 
 use nix::sys::signal::Signal;
 
-use super::Error;
+use super::{Error, spawner};
 use crate::text::{Code, Part, Reason, chain};
 
 impl Error {
@@ -18,8 +18,12 @@ impl Error {
             Self::GaveUp(failure) => return failure.reason.clone(),
             Self::Start(_) => Code::WorkerStart.with_some("error", cause),
             Self::Missing { program } => {
-                let missing = Code::WorkerMissing.with("program", program.display().to_string());
-                return [missing, Code::InstallWorker.into()].into();
+                let is_reader = program.ends_with(spawner::READER);
+                let (missing, advice) = match is_reader {
+                    true => (Code::ReaderMissing, Code::InstallReader),
+                    false => (Code::WorkerMissing, Code::InstallWorker),
+                };
+                return [missing.with("program", program.display().to_string()), advice.into()].into();
             }
             Self::Died { status, last_stderr_line } => death(*status, last_stderr_line.as_deref()),
             Self::Ipc(_) | Self::Protocol(_) => Code::WorkerNonsense.with_some("error", cause),

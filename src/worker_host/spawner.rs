@@ -1,4 +1,5 @@
-//! Starts workers: processes of the program `cctv-worker`.
+//! Starts workers: processes of the programs `cctv-worker`, which decodes, and `cctv-reader`, which
+//! reads a stream as well.
 
 use std::{
     env,
@@ -11,10 +12,11 @@ use std::{
 use super::process::Process;
 use crate::{camera::Transport, ipc};
 
-/// The program's file name, and the name of its processes: `pidof cctv-agent` finds no workers.
-const PROGRAM: &str = "cctv-worker";
+/// The programs' file names, and the names of their processes: `pidof cctv-agent` finds no workers.
+const DECODER: &str = "cctv-worker";
+pub const READER: &str = "cctv-reader";
 
-/// The program's folder beside the folder of the agent's own program, such as `/usr/bin`.
+/// The programs' folder beside the folder of the agent's own program, such as `/usr/bin`.
 const INSTALLED: &str = "libexec/cctv-agent";
 
 /// What the agent's service manager tells the agent, and nobody else.
@@ -22,16 +24,18 @@ const AGENTS_OWN: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]
 
 /// Starts workers.
 pub struct Spawner {
-    program: PathBuf,
+    decoder: PathBuf,
+    reader: PathBuf,
 }
 
 impl Spawner {
-    /// Starts `program` for each worker.
+    /// Starts `program` for each worker, whatever it does.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into() }
+        let program = program.into();
+        Self { decoder: program.clone(), reader: program }
     }
 
-    /// Looks for the program beside the agent's own, where a build has it, and in the folder
+    /// Looks for each program beside the agent's own, where a build has it, and in the folder
     /// `libexec/cctv-agent` of the agent's installation. If it is in neither, it is expected at the
     /// latter, and may still be installed there.
     pub fn find() -> Self {
@@ -41,17 +45,22 @@ impl Spawner {
     }
 
     fn find_from(folder: &Path) -> Self {
-        let (beside, prefix) = (folder.join(PROGRAM), folder.parent().unwrap_or(folder));
-        Self::new(if beside.is_file() { beside } else { prefix.join(INSTALLED).join(PROGRAM) })
+        let prefix = folder.parent().unwrap_or(folder);
+        let find = |name| {
+            let beside = folder.join(name);
+            if beside.is_file() { beside } else { prefix.join(INSTALLED).join(name) }
+        };
+        Self { decoder: find(DECODER), reader: find(READER) }
     }
 
-    /// Where the program is expected.
-    pub fn program(&self) -> &Path {
-        &self.program
+    /// Where the program is expected for a worker that reads with this `transport`, or decodes
+    /// (`None`).
+    pub fn program(&self, transport: Option<Transport>) -> &Path {
+        if transport.is_some() { &self.reader } else { &self.decoder }
     }
 
-    /// Starts a worker whose standard input is `socket`. One that reads needs the `transport`. Call
-    /// this on the thread that lives as long as the agent.
+    /// Starts a worker whose standard input is `socket`: one that reads with this `transport`, or
+    /// one that decodes. Call this on the thread that lives as long as the agent.
     ///
     /// # Errors
     /// If the system refuses the process, or the program is not there.
@@ -62,8 +71,9 @@ impl Spawner {
 
     /// The worker with its environment, still without its streams.
     fn command(&self, transport: Option<Transport>) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg0(PROGRAM);
+        let program = self.program(transport);
+        let mut command = Command::new(program);
+        command.arg0(program.file_name().unwrap_or_default());
         for name in AGENTS_OWN {
             command.env_remove(name);
         }
@@ -95,17 +105,16 @@ mod tests {
         let (bin, libexec) = (root.join("bin"), root.join("libexec/cctv-agent"));
         fs::create_dir_all(&bin).unwrap();
         fs::create_dir_all(&libexec).unwrap();
-        let installed = libexec.join(PROGRAM);
-        assert_eq!(Spawner::find_from(&bin).program(), installed, "it may be installed later");
+        let installed = libexec.join("cctv-worker");
+        let found = || Spawner::find_from(&bin).program(None).to_owned();
+        assert_eq!(found(), installed, "it may be installed later");
         fs::write(&installed, "").unwrap();
-        assert_eq!(Spawner::find_from(&bin).program(), installed);
-        fs::write(bin.join(PROGRAM), "").unwrap();
-        assert_eq!(
-            Spawner::find_from(&bin).program(),
-            bin.join(PROGRAM),
-            "a build is not mixed with what is installed"
-        );
+        assert_eq!(found(), installed);
+        fs::write(bin.join("cctv-worker"), "").unwrap();
+        assert_eq!(found(), bin.join("cctv-worker"), "a build is not mixed with what is installed");
         fs::remove_dir_all(&root).unwrap();
-        assert_eq!(Spawner::find_from(Path::new("/usr/bin")).program(), "/usr/libexec/cctv-agent/cctv-worker");
+        let installed = Spawner::find_from(Path::new("/usr/bin"));
+        assert_eq!(installed.program(None), "/usr/libexec/cctv-agent/cctv-worker");
+        assert_eq!(installed.program(Some(Transport::Tcp)), "/usr/libexec/cctv-agent/cctv-reader");
     }
 }

@@ -112,6 +112,8 @@ fn program_that_is_not_installed_is_reported_with_its_place() {
     assert!(matches!(error, Error::Missing { .. }));
     let reason = error.reason();
     assert!(reason.starts_with("the program cctv-worker is not installed: expected at /nonexistent/cctv-worker;"));
+    let reason = try_start(&Spawner::new("/nonexistent/cctv-reader")).err().unwrap().reason();
+    assert!(reason.starts_with("the program cctv-reader is not installed: expected at /nonexistent/cctv-reader;"));
 }
 
 #[test]

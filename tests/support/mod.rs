@@ -28,6 +28,7 @@ use nix::{
 use serde_json::Value;
 
 pub mod clip;
+pub mod elf;
 pub mod network;
 pub mod onvif_camera;
 pub mod page;

@@ -1,7 +1,7 @@
-//! The program `cctv-worker`, which the agent starts; see the library of the same name.
+//! The program `cctv-worker`, which the agent starts to decode a stream.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cctv_worker::run()
+    cctv_worker::run(None)
 }

@@ -3,7 +3,7 @@
 # later.
 # shellcheck shell=sh disable=SC2154
 
-# A development build on a busy machine takes a while to load its libraries.
+# A development build on a busy machine takes a while to start.
 ANSWER_SECONDS=60
 
 # The release of the machine this runs on.
@@ -66,6 +66,8 @@ right() {
 
 files_are_right() {
     right 755 root:root /usr/bin/cctv-agent &&
+        right 755 root:root /usr/libexec/cctv-agent/cctv-worker &&
+        right 755 root:root /usr/libexec/cctv-agent/cctv-reader &&
         right 755 root:root /usr/sbin/cctv-agent-launch &&
         right 755 root:root /usr/sbin/cctv-edit &&
         right 755 root:root /usr/sbin/cctv-kiosk &&
@@ -94,6 +96,13 @@ screen_is_apart() {
         ! inside setpriv --reuid cctv-kiosk --regid cctv-kiosk --clear-groups cat /etc/cctv-agent/cameras.toml
 }
 
+# Started by hand, they say that only the agent starts them: so they have found their libraries.
+video_programs_start() {
+    for program in cctv-worker cctv-reader; do
+        inside "/usr/libexec/cctv-agent/$program" 2>&1 | grep 'only the agent starts workers' || return 1
+    done
+}
+
 tells_version() {
     [ "$(inside cctv-agent --version)" = "cctv-agent $version" ]
 }
@@ -117,7 +126,8 @@ is_silent() {
 
 removal_keeps_settings() {
     inside apt-get -q -y remove cctv-agent && eventually "$ANSWER_SECONDS" is_silent &&
-        inside cmp /root/new.toml /etc/cctv-agent/cameras.toml && ! inside test -e /usr/bin/cctv-agent
+        inside cmp /root/new.toml /etc/cctv-agent/cameras.toml && ! inside test -e /usr/bin/cctv-agent &&
+        ! inside test -e /usr/libexec/cctv-agent
 }
 
 # Logs of apt and dpkg keep a record of the package, as intended.
@@ -173,6 +183,7 @@ check_package() {
     if [ "$failed" = 0 ]; then
         check 'files, rights, and systemd would start it' files_are_right
         check 'cctv-agent --version' tells_version
+        check 'the programs for video find their libraries' video_programs_start
         check "the service's own user may read its configuration, which is good" user_may_read
         check "the screen's own user may not read it" screen_is_apart
         check 'under System V init it is started: /healthz answers' eventually "$ANSWER_SECONDS" answers

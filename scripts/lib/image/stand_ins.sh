@@ -1,7 +1,7 @@
 # Stand-ins for libraries that OpenCV and FFmpeg load for formats no camera sends: maps, X-rays,
 # drawings, encoders. Each has the functions its users name, and they do nothing. Without the
-# originals the agent and each of its workers start in a third of the time, and the image is a third
-# smaller. Sourced.
+# originals the programs for video start in a third of the time, and the image is a third smaller.
+# Sourced.
 # shellcheck shell=sh disable=SC2154
 
 STAND_INS='libgdal libgdcmMSFF libgdcmDSED librsvg-2 libcodec2 libx265 libSvtAv1Enc librav1e libicuuc'

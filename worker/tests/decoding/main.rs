@@ -5,6 +5,8 @@
 
 #[path = "../../../tests/support/clip.rs"]
 mod clip;
+#[path = "../../../tests/support/elf.rs"]
+mod elf;
 
 mod colours;
 mod corrupt_frames;

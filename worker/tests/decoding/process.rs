@@ -6,8 +6,8 @@ use std::{
 };
 
 use cctv_agent::{
-    camera::CameraId,
-    ipc::{self, Decode, FromWorker},
+    camera::{CameraId, Secret, Transport},
+    ipc::{self, Decode, FromWorker, Open},
     media::{AccessUnit, Codec, Picture, Rendition, Size},
     time::timeout,
     worker_host::{CLOSE_TIMEOUT, Error, Spawner, Worker},
@@ -19,6 +19,7 @@ use nix::{
 use smol::future::block_on;
 
 use crate::clip::{GOP, SIZE, h264, h265, mjpeg};
+use crate::elf::Elf;
 
 /// Far more than a decoder needs, on a machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -52,6 +53,29 @@ fn jpeg_size(jpeg: &[u8]) -> Size {
     decoder.decode().unwrap();
     let (width, height) = decoder.dimensions().unwrap();
     Size { width: u32::try_from(width).unwrap(), height: u32::try_from(height).unwrap() }
+}
+
+#[test]
+fn program_that_decodes_cannot_read_from_a_network() {
+    let decoder = Elf::read(env!("CARGO_BIN_EXE_cctv-worker")).needed();
+    assert!(decoder.iter().any(|library| library.starts_with("libavcodec.")), "{decoder:?}");
+    let reads = |library: &String| ["libavformat.", "libopencv_videoio."].iter().any(|name| library.starts_with(name));
+    assert!(!decoder.iter().any(reads), "{decoder:?}");
+    assert!(Elf::read(env!("CARGO_BIN_EXE_cctv-reader")).needed().iter().any(reads));
+    let open = Open {
+        uri: Secret::new("rtsp://127.0.0.1/"),
+        transport: Transport::Tcp,
+        first_sequence: 0,
+        default_quality: 80,
+        read_limit: Duration::from_secs(5),
+        most_memory: ipc::WORKER_MEMORY,
+    };
+    let spawner = Spawner::new(env!("CARGO_BIN_EXE_cctv-worker"));
+    let refused = block_on(async {
+        let mut worker = Worker::start(&spawner, &CameraId::new("gate").unwrap(), open).await.unwrap();
+        timeout(LIMIT, worker.next()).await.expect("an answer").unwrap_err()
+    });
+    assert!(refused.to_string().contains("this program opens no streams"), "{refused}");
 }
 
 #[test]

@@ -14,13 +14,13 @@ use opencv::{
     },
 };
 
-use super::{ffmpeg_log::FfmpegLog, jpeg};
 use cctv_agent::{
     h26x::{nal, parameter_sets::ParameterSets, sps::Sps},
     ipc::{Failure, FailureKind, MAX_BODY_LEN, Open},
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, UnixMicros},
     text::{Code, Reason},
 };
+use cctv_worker::{ffmpeg_log::FfmpegLog, jpeg};
 
 /// Limit for opening: connection, login and the first frames.
 pub const OPEN_LIMIT: Duration = Duration::from_secs(3);
