@@ -185,6 +185,8 @@ codes! {
     WorkerStart "worker_start" "cannot start a worker[: {error}]"
     WorkerMissing "worker_missing" "the program cctv-worker is not installed: expected at {program}"
     InstallWorker "install_worker" "install it, or watch with a browser that decodes the camera's own video"
+    ReaderMissing "reader_missing" "the program cctv-reader is not installed: expected at {program}"
+    InstallReader "install_reader" "install it, or remove reader = \"opencv\""
     WorkerKilled "worker_killed" "the worker was killed by {signal}[ after saying \"{last_line}\"]"
     WorkerExited "worker_exited" "the worker exited with code {status}[ after saying \"{last_line}\"]"
     WorkerClosed "worker_closed" "the worker closed its socket[ after saying \"{last_line}\"]"
