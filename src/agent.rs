@@ -40,7 +40,7 @@ use crate::{
     hub::Hub,
     log as logging,
     web::{AdmissionLimits, Web},
-    worker_host::{ForkServer, Spawner},
+    worker_host::Spawner,
 };
 use cameras::CameraManager;
 use config_loader::{Answer, ConfigLoader, Read};
@@ -65,9 +65,6 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// 256 waiting lines are sent within about a second.
 const LOG_PAUSE: Duration = Duration::from_millis(50);
 
-/// The running binary. It stays valid after an update has replaced the file.
-const OWN_PROGRAM: &str = "/proc/self/exe";
-
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Why the agent ended; decides the exit code.
@@ -90,14 +87,13 @@ pub fn catch_signals() -> io::Result<Signals> {
     Signals::register()
 }
 
-/// Runs the agent until it is asked to stop. Workers are forked by `server` while that lives.
-/// Logging must have been started.
+/// Runs the agent until it is asked to stop. Logging must have been started.
 ///
 /// # Blocking
 /// Blocks the thread, which must live as long as the process.
-pub fn run(file: &Path, signals: Signals, server: Option<ForkServer>) -> Outcome {
+pub fn run(file: &Path, signals: Signals) -> Outcome {
     let executor = Arc::new(Executor::new());
-    let spawner = Spawner::forking(OWN_PROGRAM, server);
+    let spawner = Spawner::find();
     // A task like all others, so that it is not polled whenever another task is ready.
     let serving = executor.spawn(serve(Arc::clone(&executor), file.to_owned(), signals, spawner));
     // Only the thread of `async-io` waits for sockets and timers. With `smol::block_on` this thread

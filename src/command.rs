@@ -48,6 +48,8 @@ Usage:
   cctv-agent status [--config FILE] [--json]
       Tells how each camera of the running agent is doing, and why one is not live. CPU is the
       share of one processor since its worker began.
+  cctv-agent status CAMERA [--config FILE] [--json]
+      The same of one camera, with what became of the packets that it sent.
   cctv-agent reload [--config FILE]
       Checks FILE as check does, has the running agent read it, and tells what has changed.
   cctv-agent discover [--seconds N] [--json | --toml] [--config FILE]
@@ -65,20 +67,12 @@ FILE is /etc/cctv-agent/cameras.toml unless named. Exit codes: 0 stopped as aske
 #[derive(Debug)]
 pub enum Command {
     Run(Run),
-    Check {
-        file: PathBuf,
-    },
+    Check { file: PathBuf },
     Info(Info),
     List(QueryArgs),
     Status(QueryArgs),
-    Reload {
-        file: PathBuf,
-    },
+    Reload { file: PathBuf },
     Discover(Discover),
-    /// A child process of a running agent that reads a camera; people do not start it.
-    Worker,
-    /// The child process from which workers are forked; people do not start it.
-    ForkServer,
     Help,
     Version,
 }
@@ -97,6 +91,8 @@ pub struct QueryArgs {
     /// The configuration file of the agent to query.
     pub file: PathBuf,
     pub json: bool,
+    /// The only camera to show; `list` has none.
+    pub camera: Option<String>,
 }
 
 /// Parses the arguments after the program's name.
@@ -117,8 +113,6 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         "status" => words.question("status").map(|question| question.map_or(Command::Help, Command::Status)),
         "reload" => words.reload(),
         "discover" => words.discover(),
-        "worker" => words.end().map(|()| Command::Worker),
-        "fork-workers" => words.end().map(|()| Command::ForkServer),
         "help" => Ok(Command::Help),
         "version" => Ok(Command::Version),
         unknown => Err(format!(
@@ -213,12 +207,15 @@ impl ArgParser {
 
     /// `None` if help was requested.
     fn question(mut self, command: &str) -> Result<Option<QueryArgs>, String> {
-        let mut question = QueryArgs { file: config::DEFAULT_FILE.into(), json: false };
+        let mut question = QueryArgs { file: config::DEFAULT_FILE.into(), json: false, camera: None };
         while let Some(word) = self.next()? {
             match word {
                 Word::Option(name) if name == "config" => question.file = self.value(&name)?.into(),
                 Word::Option(name) if name == "json" => question.json = true,
                 Word::Option(name) if name == "help" => return Ok(None),
+                Word::Value(id) if command == "status" && question.camera.is_none() => {
+                    question.camera = Some(id.string().map_err(|error| error.to_string())?);
+                }
                 other => return Err(other.unexpected(command)),
             }
         }
@@ -270,10 +267,6 @@ impl ArgParser {
             }
         }
         Ok(Command::Discover(Discover { time, form: form.unwrap_or(discover::Form::Table), config }))
-    }
-
-    fn end(mut self) -> Result<(), String> {
-        self.next()?.map_or(Ok(()), |word| Err(word.unexpected("this command")))
     }
 
     fn next(&mut self) -> Result<Option<Word>, String> {
@@ -364,10 +357,12 @@ mod tests {
 
     #[test]
     fn running_agent_is_named_by_its_file() {
-        let question = |file: &str, json| QueryArgs { file: file.into(), json };
+        let question = |file: &str, json| QueryArgs { file: file.into(), json, camera: None };
         assert!(matches!(parsed("list"), Ok(Command::List(asked)) if asked == question(config::DEFAULT_FILE, false)));
         let Ok(Command::Status(asked)) = parsed("status --json --config a.toml") else { panic!("not status") };
         assert_eq!(asked, question("a.toml", true));
+        let Ok(Command::Status(asked)) = parsed("status gate") else { panic!("not status") };
+        assert_eq!(asked.camera.as_deref(), Some("gate"));
         let Ok(Command::Reload { file }) = parsed("reload --config=a.toml") else { panic!("not reload") };
         assert_eq!(file, PathBuf::from("a.toml"));
     }
@@ -379,11 +374,12 @@ mod tests {
             ("run --colour", "no option --colour"),
             ("--log loud", "syslog or stderr"),
             ("check a b", "\"b\""),
+            ("status a b", "status does not take the argument \"b\""),
+            ("list a", "list does not take the argument \"a\""),
             ("info", "needs the address"),
             ("info 10.0.0.1:99999", "not an address"),
             ("run --config", "needs a value"),
             ("list --colour", "list has no option --colour"),
-            ("status gate", "\"gate\""),
             ("reload a.toml", "write --config a.toml"),
             ("reload --json", "reload has no option --json"),
             ("discover --seconds 0", "from 1 to 60"),

@@ -6,7 +6,6 @@
 //! and every field is checked.
 
 mod encoding;
-pub mod fork;
 
 use std::{
     io::{self, IoSlice},

@@ -32,7 +32,6 @@ pub mod discovery;
 pub mod onvif;
 pub mod rtsp;
 pub mod web;
-pub mod worker;
 pub mod worker_host;
 
 // Layer 3

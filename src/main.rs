@@ -7,11 +7,6 @@ use cctv_agent::{
     command::{self, Command, Run},
     log::{self, Target},
     sys, text,
-    worker::{
-        self,
-        fork_server::{self, Split},
-    },
-    worker_host::ForkServer,
 };
 
 /// sysexits(3): the names are those of the BSD manual page.
@@ -30,8 +25,6 @@ fn main() -> ExitCode {
         Ok(Command::Status(question)) => command::status::run(&question),
         Ok(Command::Reload { file }) => command::reload::run(&file),
         Ok(Command::Discover(request)) => command::discover::run(request),
-        Ok(Command::Worker) => worker::run(),
-        Ok(Command::ForkServer) => fork_server::run(),
         Ok(Command::Help) => {
             print!("{}", command::HELP);
             ExitCode::SUCCESS
@@ -48,15 +41,6 @@ fn main() -> ExitCode {
 }
 
 fn serve(run: &Run) -> ExitCode {
-    // Forked before anything else is started: workers are forked from this copy.
-    let forks = match fork_server::split() {
-        Ok(Split::Child(outcome)) => return outcome,
-        Ok(Split::Agent(server, socket)) => ForkServer::new(server.as_raw(), socket),
-        Err(error) => Err(error),
-    };
-    // The agent needs few of the pages that loading its libraries has touched. If they cannot be
-    // returned, that only costs memory.
-    let _ = sys::drop_clean_pages();
     let signals = match agent::catch_signals() {
         Ok(signals) => signals,
         Err(error) => {
@@ -71,10 +55,7 @@ fn serve(run: &Run) -> ExitCode {
         eprintln!("cctv-agent: {error}");
         return ExitCode::from(EX_SOFTWARE);
     }
-    // The agent starts another fork server with the first worker.
-    let forks = forks.inspect_err(|error| ::log::warn!("workers cannot be forked from this process: {error}")).ok();
-    // Another thread may be in the middle of drawing a card.
-    sys::exit_now(match agent::run(&run.config, signals, forks) {
+    ExitCode::from(match agent::run(&run.config, signals) {
         Outcome::Stopped => EX_OK,
         Outcome::Internal => EX_SOFTWARE,
         Outcome::CannotBind => EX_OSERR,

@@ -2,6 +2,7 @@
 //! by viewers, and the pictures made for them.
 
 pub mod frame_limiter;
+pub mod inspection;
 
 use std::{cmp::Ordering, fmt, sync::Arc};
 

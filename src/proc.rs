@@ -71,15 +71,6 @@ impl Process {
         Some(Memory { resident: sizes.next()??, shared: sizes.next()?? })
     }
 
-    /// Bytes of data that the process shares with no other one. `None` if the kernel does not
-    /// report it.
-    ///
-    /// # Blocking
-    /// The kernel looks at every mapping: a few milliseconds for 244 libraries.
-    pub fn private_dirty(&self) -> Option<u64> {
-        number_of(&self.read("smaps_rollup").ok()?, "Private_Dirty").map(|kibibytes| kibibytes << 10)
-    }
-
     /// # Errors
     /// As [`Self::read`].
     pub fn threads(&self) -> io::Result<usize> {
@@ -164,7 +155,6 @@ mod tests {
         let own = Process::own();
         let memory = own.memory().unwrap();
         assert!(memory.resident > 1 << 20 && memory.shared <= memory.resident, "{memory:?}");
-        assert!(own.private_dirty().unwrap() > 1 << 16);
         assert!(own.threads().unwrap() >= 1);
         assert!(own.descriptor_count().unwrap() as u64 <= own.max_descriptors().unwrap());
         assert!(own.descriptors().unwrap().len() >= 3);
@@ -179,10 +169,7 @@ mod tests {
     fn process_that_is_gone_has_no_facts() {
         let gone = Process::with_pid(u32::MAX);
         assert!(gone.stat().is_err() && gone.threads().is_err() && gone.descriptors().is_err());
-        assert_eq!(
-            (gone.memory(), gone.cpu_time(), gone.private_dirty(), gone.max_descriptors()),
-            (None, None, None, None)
-        );
+        assert_eq!((gone.memory(), gone.cpu_time(), gone.max_descriptors()), (None, None, None));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The agent's side of a worker: start it, exchange messages, measure it, end it.
 //!
-//! A worker is this same binary with one end of a socket pair as its standard input. The stream's
-//! address and password go over that socket, so they appear in no argument and no environment.
+//! A worker is a process of the program `cctv-worker` with one end of a socket pair as its standard
+//! input. The stream's address and password go over that socket, so they appear in no argument and
+//! no environment.
 
 mod message_reader;
 mod process;
@@ -14,8 +15,9 @@ use std::{
     io::{self, IoSlice},
     net::Shutdown,
     os::unix::{net::UnixStream, process::ExitStatusExt},
+    path::PathBuf,
     process::ExitStatus,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -37,7 +39,7 @@ use crate::{
 use message_reader::MessageReader;
 use process::Process;
 use protocol_guard::{ProtocolGuard, ProtocolViolation};
-pub use spawner::{ForkServer, Spawner};
+pub use spawner::Spawner;
 use worker_log::Stderr;
 
 /// A worker that takes no message for this long hangs: its listening thread does nothing else.
@@ -64,6 +66,8 @@ const EXIT_POLL: Duration = Duration::from_millis(10);
 pub enum Error {
     /// The process could not be started.
     Start(#[source] io::Error),
+    /// The worker's program is not installed; expected at this path.
+    Missing { program: PathBuf },
     /// The worker said why it gives up.
     GaveUp(Failure),
     /// The worker ended without a message.
@@ -88,8 +92,6 @@ pub struct Worker {
     /// Since when its socket has been closed.
     closed_at: Option<Instant>,
     pid: u32,
-    /// Bytes of its data that it shares with the process it was forked from, once counted.
-    inherited: OnceLock<u64>,
     most_memory: u64,
     socket: Async<UnixStream>,
     message_reader: MessageReader,
@@ -104,10 +106,10 @@ impl Worker {
     /// agent: the worker dies with that thread.
     ///
     /// # Errors
-    /// [`Error::Start`] if the system refuses the socket pair or the process.
+    /// [`Error::Start`] if the system refuses the socket pair or the process; [`Error::Missing`].
     pub async fn start(spawner: &Spawner, camera: &CameraId, open: Open) -> Result<Self, Error> {
         let guard = ProtocolGuard::reader(open.first_sequence);
-        let (transport, most_memory) = (open.transport, open.most_memory);
+        let (transport, most_memory) = (Some(open.transport), open.most_memory);
         Self::start_with(spawner, camera, transport, guard, most_memory, &ToWorker::Open(open)).await
     }
 
@@ -119,14 +121,14 @@ impl Worker {
     pub async fn start_decoder(spawner: &Spawner, camera: &CameraId, decode: Decode) -> Result<Self, Error> {
         let most_memory = decode.most_memory;
         let first = ToWorker::Decode(decode);
-        Self::start_with(spawner, camera, Transport::Tcp, ProtocolGuard::decoder(), most_memory, &first).await
+        Self::start_with(spawner, camera, None, ProtocolGuard::decoder(), most_memory, &first).await
     }
 
     /// Starts a worker and sends it its `first` message.
     async fn start_with(
         spawner: &Spawner,
         camera: &CameraId,
-        transport: Transport,
+        transport: Option<Transport>,
         protocol_guard: ProtocolGuard,
         most_memory: u64,
         first: &ToWorker,
@@ -135,10 +137,12 @@ impl Worker {
         let (printed, stderr) = io::pipe().map_err(Error::Start)?;
         let socket = Async::new(ours).map_err(Error::Start)?;
         let printed = Async::new(printed).map_err(Error::Start)?;
-        let process = spawner.start(transport, theirs.into(), stderr).await.map_err(Error::Start)?;
+        let process = spawner.start(transport, theirs.into(), stderr).map_err(|error| match spawner.program() {
+            program if !program.exists() => Error::Missing { program: program.to_owned() },
+            _ => Error::Start(error),
+        })?;
         let mut worker = Self {
             pid: process.id(),
-            inherited: OnceLock::new(),
             process: Some(process),
             status: None,
             closed_at: None,
@@ -213,13 +217,7 @@ impl Worker {
 
     /// The process's resource usage so far; `None` once it has ended.
     pub fn vitals(&self) -> Option<WorkerUsage> {
-        let mut vitals = self.process.as_ref().and_then(|_| read_vitals(self.pid))?;
-        // Counted once, after it has begun to work: the kernel walks through all its memory for
-        // this.
-        let unshared = || proc::Process::with_pid(self.pid).private_dirty().unwrap_or(vitals.own);
-        let inherited = self.inherited.get_or_init(|| vitals.own.saturating_sub(unshared()));
-        vitals.own = vitals.own.saturating_sub(*inherited);
-        Some(vitals)
+        self.process.as_ref().and_then(|_| read_vitals(self.pid))
     }
 
     /// Checks the resident memory of the process. The kernel enforces a limit on its data only;

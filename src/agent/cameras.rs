@@ -121,9 +121,8 @@ impl CameraManager {
         self.tick(now);
     }
 
-    /// Retries cameras that are still due since a reload, and keeps the fork server alive.
+    /// Retries cameras that are still due since a reload.
     pub fn tick(&mut self, now: Instant) {
-        self.context.spawner.tick();
         self.leaving.retain(|task| !task.is_finished());
         for kept in self.supervisors.values_mut() {
             let is_denied = kept.supervisors().any(|supervisor| supervisor.stream().condition().state == State::Denied);

@@ -6,11 +6,14 @@ use serde_json::Value;
 
 use super::{
     QueryArgs, agent_client,
-    output::{print, print_json},
+    output::{complain, print, print_json},
     reasons::ReasonTexts,
     table::{Side, aligned, shortened, shown, wrapped},
 };
 use crate::text::{self, MIB, counted, mebibytes};
+
+/// The exit code if the agent has no such camera.
+const USAGE: u8 = 64;
 
 /// Maximum width of a line, in terminal cells. The columns need 84 of them beside the identifiers.
 const WIDEST_LINE: usize = 100;
@@ -29,17 +32,80 @@ const SIDES: [Side; COLUMNS] = {
 };
 
 /// Asks the running agent and prints the state of its cameras, or prints one line to stderr if no
-/// agent answers. The output for programs is `/api/cameras` unchanged.
+/// agent answers. The output for programs is `/api/cameras` unchanged, or with one camera alone.
 ///
 /// # Blocking
 /// Blocks on the disk, and some seconds for each address that does not answer.
 pub fn run(question: &QueryArgs) -> ExitCode {
-    match agent_client::answer("status", &question.file) {
-        Ok(answer) if question.json => print_json(&answer),
-        Ok(answer) => print(&as_text(&answer, &ReasonTexts::of_terminal())),
+    let mut answer = match agent_client::answer("status", &question.file) {
+        Ok(answer) => answer,
         Err(code) => return code,
+    };
+    if let Some(id) = &question.camera
+        && let Err(wrong) = keep_only(&mut answer, id)
+    {
+        complain(format!("cctv-agent status: {wrong}"));
+        return ExitCode::from(USAGE);
+    }
+    let texts = ReasonTexts::of_terminal();
+    match &question.camera {
+        _ if question.json => print_json(&answer),
+        Some(_) => print(&one_as_text(&answer, &texts)),
+        None => print(&as_text(&answer, &texts)),
     }
     ExitCode::SUCCESS
+}
+
+/// Removes all cameras but `id` from `answer`.
+///
+/// # Errors
+/// One line about which cameras there are.
+fn keep_only(answer: &mut Value, id: &str) -> Result<(), String> {
+    let Some(cameras) = answer["cameras"].as_array_mut() else { return Err("there are no cameras".to_owned()) };
+    let ids: Vec<String> = cameras.iter().filter_map(|camera| camera["id"].as_str()).map(shown).collect();
+    cameras.retain(|camera| camera["id"] == id);
+    if cameras.is_empty() {
+        return Err(format!("there is no camera {}; there are {}", shown(id), ids.join(", ")));
+    }
+    Ok(())
+}
+
+/// Formats the only camera of `answer` for people, with what was received of it.
+fn one_as_text(answer: &Value, texts: &ReasonTexts) -> String {
+    let cameras: Vec<&Value> = answer["cameras"].as_array().into_iter().flatten().collect();
+    let mut text = String::new();
+    table(&cameras, texts, &mut text);
+    for line in cameras.iter().flat_map(|camera| received(&camera["reception"])) {
+        indented(&line, &mut text);
+    }
+    text
+}
+
+/// Returns what became of the packets of a camera, one line for each fact; nothing if the agent does not
+/// know.
+fn received(reception: &Value) -> Vec<String> {
+    let count = |key: &str| reception[key].as_u64().unwrap_or(0);
+    let Some(packets) = reception["packets"].as_u64() else { return Vec::new() };
+    let lost = count("lost");
+    let share = lost as f64 / (packets + lost).max(1) as f64;
+    let mut lines = vec![format!(
+        "received: {}, {lost} lost ({:.2} %), {} late, {} of another sender, {}; jitter {:.1} ms; {}",
+        counted(packets, "packet"),
+        100.0 * share,
+        count("late"),
+        count("foreign"),
+        counted(count("resyncs"), "new numbering"),
+        1000.0 * reception["jitter"].as_f64().unwrap_or(0.0),
+        counted(count("damaged_frames"), "damaged frame"),
+    )];
+    if let Some(waiting) = reception["waiting_for_key_frame"].as_f64() {
+        lines.push(format!("waiting for a key frame for {}", duration(waiting)));
+    }
+    if let Some(ahead) = reception["camera_clock"].as_f64() {
+        let side = if ahead < 0.0 { "behind" } else { "ahead" };
+        lines.push(format!("its clock is {} {side}, which changes nothing here", duration(ahead.abs())));
+    }
+    lines
 }
 
 /// Formats the table for people. Below each camera is why it is not live, or its last failure. The
@@ -54,14 +120,8 @@ fn as_text(answer: &Value, texts: &ReasonTexts) -> String {
             .for_each(|line| text.push_str(&format!("{line}\n")));
     }
     if !cameras.is_empty() {
-        let mut rows = vec![HEADINGS.map(str::to_owned)];
-        rows.extend(cameras.iter().map(|camera| row(camera)));
-        let table = aligned(&rows, SIDES);
-        text.push_str(&format!("\n{}\n", table[0]));
-        for (line, camera) in table[1..].iter().zip(&cameras) {
-            text.push_str(&format!("{line}\n"));
-            indented(&trouble(camera, texts), &mut text);
-        }
+        text.push('\n');
+        table(&cameras, texts, &mut text);
     }
     let complaints: Vec<&str> =
         answer["complaints"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -72,6 +132,18 @@ fn as_text(answer: &Value, texts: &ReasonTexts) -> String {
         }
     }
     text
+}
+
+/// A line for each camera, and why it is not live.
+fn table(cameras: &[&Value], texts: &ReasonTexts, text: &mut String) {
+    let mut rows = vec![HEADINGS.map(str::to_owned)];
+    rows.extend(cameras.iter().map(|camera| row(camera)));
+    let table = aligned(&rows, SIDES);
+    text.push_str(&format!("{}\n", table[0]));
+    for (line, camera) in table[1..].iter().zip(cameras) {
+        text.push_str(&format!("{line}\n"));
+        indented(&trouble(camera, texts), text);
+    }
 }
 
 fn summary(answer: &Value, cameras: &[&Value]) -> String {
@@ -241,6 +313,33 @@ yard  offline  67 min  -             -       -        0       0       3     -   
         let text = as_text(&answer, &ReasonTexts::default());
         assert!(text.lines().all(|line| cells(line) <= 100), "{text}");
         assert!(text.ends_with("was not taken:\n    cameras.toml:3:1: what is wrong\n"), "{text}");
+    }
+
+    #[test]
+    fn one_camera_is_told_with_what_was_received_of_it() {
+        let mut answer = json!({ "cameras": [
+            { "id": "gate", "state": "live", "why": "", "age": 0.041, "size": [2560, 1440], "fps": 25.0, "bitrate": 4_123_456,
+              "viewers": 1, "reconnects": 1, "stalls": 0, "worker": null,
+              "reception": { "packets": 99_950, "lost": 50, "late": 3, "foreign": 0, "resyncs": 1, "jitter": 0.0021,
+                             "damaged_frames": 12, "waiting_for_key_frame": 4.2, "camera_clock": -3.25 } },
+            { "id": "yard", "state": "offline", "why": "no", "reception": null },
+        ] });
+        let wrong = keep_only(&mut answer.clone(), "hall").unwrap_err();
+        assert_eq!(wrong, "there is no camera hall; there are gate, yard");
+        let mut other = answer.clone();
+        keep_only(&mut other, "yard").unwrap();
+        assert_eq!(one_as_text(&other, &ReasonTexts::default()).lines().count(), 3, "the table and why");
+        keep_only(&mut answer, "gate").unwrap();
+        let expected = "\
+ID    STATE    AGE  SIZE        FPS  KBIT/S  VIEWERS  RECONN  STALLS  CPU  MIB
+gate  live   0.0 s  2560x1440  25.0    4123        1       1       0    -    -
+    received: 99950 packets, 50 lost (0.05 %), 3 late, 0 of another sender, 1 new numbering; jitter
+    2.1 ms; 12 damaged frames
+    waiting for a key frame for 4.2 s
+    its clock is 3.2 s behind, which changes nothing here
+";
+        let text = one_as_text(&answer, &ReasonTexts::default());
+        assert_eq!(text, expected, "\n{text}");
     }
 
     #[test]

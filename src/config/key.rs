@@ -313,3 +313,25 @@ impl Values for List {
         Shape::List { of: self.of, most: self.most, example: self.example }
     }
 }
+
+/// Declares rows, and the list of them.
+macro_rules! rows {
+    ($(#[$doc:meta])* $list:ident: $($row:ident: $type:ty = $key:expr;)+) => {
+        $(pub(super) static $row: $type = $key;)+
+        $(#[$doc])*
+        pub(super) static $list: &[&dyn Row] = &[$(&$row),+];
+    };
+}
+
+/// Defaults that are one of a few words.
+macro_rules! default_by_word {
+    ($($type:ty: $row:ident),+) => {
+        $(impl DefaultValue for $type {
+            fn written(&self) -> Result<String, &'static str> {
+                $row.values.word(self).map(|word| format!("{word:?}")).ok_or("")
+            }
+        })+
+    };
+}
+
+pub(super) use {default_by_word, rows};

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::key::{
     DefaultValue, FilePath, Flag, Key, Line, List, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text, Unset,
-    Whole, Words, key,
+    Whole, Words, default_by_word, key, rows,
 };
 use crate::camera::{Damaged, Reader, Transport, Trust};
 
@@ -18,15 +18,6 @@ const MAX_WORDS_LEN: usize = 200;
 
 /// Maximum length of a user name or password, in characters.
 pub(super) const MAX_LOGIN_LEN: usize = 256;
-
-/// Declares rows, and the list of them.
-macro_rules! rows {
-    ($(#[$doc:meta])* $list:ident: $($row:ident: $type:ty = $key:expr;)+) => {
-        $(pub(super) static $row: $type = $key;)+
-        $(#[$doc])*
-        pub(super) static $list: &[&dyn Row] = &[$(&$row),+];
-    };
-}
 
 rows! { SERVER_ROWS:
     LISTEN: Key<List, SocketAddr> = key(
@@ -255,9 +246,9 @@ rows! {
     DAMAGED: Key<OneOf<Damaged>, Damaged> = key(
         "damaged",
         OneOf(&[("show", Damaged::Show), ("hide", Damaged::Hide)]),
-        Damaged::Show,
-        "What is done with a frame of which data was lost on the way. `show`: it is shown, so the picture goes on \
-         with faults. `hide`: the last good picture stays until the next key frame.",
+        Damaged::Hide,
+        "What is done with a frame of which data was lost on the way. `hide`: nothing is shown until the next whole \
+         key frame. `show`: the picture goes on with faults, for pages that decode the camera's own video.",
     )
     .aliases(&["corrupt"]);
 }
@@ -395,17 +386,6 @@ rows! { SOURCE_ROWS:
     )
     .aliases(&["disabled", "enable"])
     .reload(Reload::Cameras);
-}
-
-/// Defaults that are one of a few words.
-macro_rules! default_by_word {
-    ($($type:ty: $row:ident),+) => {
-        $(impl DefaultValue for $type {
-            fn written(&self) -> Result<String, &'static str> {
-                $row.values.word(self).map(|word| format!("{word:?}")).ok_or("")
-            }
-        })+
-    };
 }
 
 default_by_word!(Trust: TRUST, Reader: READER, Damaged: DAMAGED);

@@ -388,6 +388,62 @@ mod tests {
     }
 
     #[test]
+    fn client_that_tells_arrivals_is_believed_however_seldom_frames_come() {
+        let mut scene = Scene::new();
+        scene.stall.begin(true, scene.at(0));
+        for (number, at) in (1..6).map(|second| (second, u64::from(second) * 4000)) {
+            scene.stall.received(number, number == 1, scene.at(at));
+            assert!(scene.stall.is_young(LIVE.stall_after, scene.at(at)));
+            assert_eq!(scene.stall.age(scene.at(at + 300)), Some(Duration::from_millis(300)));
+            assert_eq!(scene.overdue(LIVE, at + 3999), None);
+        }
+        assert_eq!(scene.overdue(LIVE, 25_000), Some(StallReason::Frames(LIVE.stall_after)));
+    }
+
+    #[test]
+    fn frames_before_the_first_key_frame_are_no_stall_as_long_as_they_come() {
+        let mut scene = Scene::new();
+        scene.stall.begin(true, scene.at(0));
+        assert_eq!(scene.overdue(OPENING, 60_000), None, "opening has its own deadline");
+        for at in (1000..90_000).step_by(40) {
+            scene.stall.withheld(scene.at(at));
+            assert_eq!(scene.overdue(OPENING, at), None, "at {at} ms");
+        }
+        assert_eq!(scene.stall.waits_for_key_frame_since(), Some(scene.at(1000)));
+        assert_eq!(scene.overdue(OPENING, 94_960), Some(StallReason::Frames(LIVE.stall_after)));
+        scene.stall.received(1, true, scene.at(95_000));
+        assert_eq!(scene.stall.waits_for_key_frame_since(), None);
+    }
+
+    #[test]
+    fn damaged_frames_keep_no_stream_live() {
+        let mut scene = Scene::new();
+        scene.stall.begin(true, scene.at(0));
+        scene.stall.received(1, true, scene.at(1000));
+        for at in (1040..5990).step_by(40) {
+            scene.stall.withheld(scene.at(at));
+            assert_eq!(scene.overdue(LIVE, at), None, "at {at} ms");
+        }
+        assert_eq!(scene.overdue(LIVE, 6000), Some(StallReason::KeyFrames(LIVE.stall_after)));
+        scene.stall.received(2, true, scene.at(6000));
+        assert_eq!(scene.overdue(LIVE, 6000), None);
+    }
+
+    #[test]
+    fn pictures_that_another_process_makes_do_not_end_the_session() {
+        let mut scene = Scene::new();
+        scene.stall.begin(true, scene.at(0));
+        let terms = StallLimits { picture_every: Some(Duration::from_secs(1)), ..LIVE };
+        for at in (0..10_000).step_by(40) {
+            scene.stall.received(at, at == 0, scene.at(at.into()));
+        }
+        assert_eq!(scene.overdue(terms, 10_000), None);
+        assert!(matches!(scene.stall.overdue_pictures(terms, scene.at(10_000)), Some(StallReason::Pictures(_))));
+        scene.stall.picture(9960, scene.at(10_000));
+        assert_eq!(scene.stall.overdue_pictures(terms, scene.at(10_000)), None);
+    }
+
+    #[test]
     fn decoder_is_given_the_limit_or_two_of_its_own_intervals() {
         let mut scene = Scene::new();
         scene.send(0, 20_000, Some(2000));

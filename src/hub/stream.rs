@@ -66,6 +66,8 @@ pub(super) struct Inner {
     by_client: bool,
     /// What viewers of pictures see although the stream is live.
     no_pictures: Option<Condition>,
+    /// Why the frames of this session are useless, found by the transcoder.
+    rejected: Option<Reason>,
     /// The notifier of the camera to which the stream belongs.
     notifier: Option<Arc<Notifier>>,
 }
@@ -93,6 +95,7 @@ impl Stream {
                 idle: false,
                 by_client: false,
                 no_pictures: None,
+                rejected: None,
                 notifier: None,
             }),
             demand_changes: Notifier::default(),

@@ -142,6 +142,8 @@ pub enum Event {
     StreamInfo(StreamInfo),
     Unit(Unit),
     Problem(Problem),
+    /// The counters so far, about once a second. [`stream::read`](crate::rtsp::stream::read) adds it.
+    Stats(Stats),
     /// The camera said BYE, and nothing came since.
     Ended,
 }

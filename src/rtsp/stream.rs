@@ -1,12 +1,15 @@
 //! Reads a stream as access units: the client's packets led through [`TrackReceiver`].
 
-use std::{future::Future, time::Instant};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use super::{
     Error,
     client::{self, Counters, Outcome, PacketReceiver},
-    rtp::{self, Encoding, Event, Problem, Stats, TrackConfig, TrackReceiver},
-    sdp::VideoTrack,
+    rtp::{self, Encoding, Event, Problem, Stats, TrackConfig, TrackReceiver, Unit},
+    sdp::{NoVideo, VideoTrack},
     session::{Config, Learnt},
 };
 use crate::{camera::Transport, media::Size};
@@ -14,9 +17,16 @@ use crate::{camera::Transport, media::Size};
 /// The name of this receiver in its RTCP.
 const CNAME: &str = "cctv-agent";
 
+/// Interval of [`Event::Stats`], while packets come.
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Number of key frames that may come before the properties of the stream are known.
+const MAX_UNDESCRIBED: u32 = 2;
+
 /// Reads the stream until it ends or `stop` is ready, as [`client::read`] does. Hands each event to
 /// `on_event` as soon as its last packet has come; it must not block. [`Event::Ended`] and
-/// [`Problem::AnotherCodec`] end the attempt after they were handed on.
+/// [`Problem::AnotherCodec`] end the attempt after they were handed on, and so do key frames without
+/// an [`Event::StreamInfo`] before: nobody could decode them.
 pub async fn read(
     name: &str,
     config: Config,
@@ -31,6 +41,9 @@ pub async fn read(
         on_event,
         local_ssrc: u32::from_be_bytes([a, b, c, d]).rotate_left(7),
         failure: None,
+        is_described: false,
+        undescribed: 0,
+        stats_at: None,
     };
     let outcome = client::read(name, config, learnt, &mut units, stop).await;
     if let Some(track) = &units.track {
@@ -46,12 +59,27 @@ struct Units<F> {
     on_event: F,
     local_ssrc: u32,
     failure: Option<Error>,
+    /// The properties of the stream are known.
+    is_described: bool,
+    /// Whole key frames without them.
+    undescribed: u32,
+    /// When the counters were handed on last.
+    stats_at: Option<Instant>,
 }
 
 impl<F: FnMut(Event)> Units<F> {
     fn hand_on(&mut self) {
+        let encoding = self.track.as_ref().and_then(TrackReceiver::encoding);
         for event in self.events.drain(..) {
             match event {
+                Event::StreamInfo(_) => self.is_described = true,
+                Event::Unit(Unit { is_key: true, is_whole: true, .. }) if !self.is_described => {
+                    self.undescribed += 1;
+                    if encoding == Some(Encoding::Mpeg4) || self.undescribed > MAX_UNDESCRIBED {
+                        let format = encoding.map_or("unknown", name).to_owned();
+                        self.failure = Some(Error::NoVideo(NoVideo::UnknownFormats(vec![format])));
+                    }
+                }
                 Event::Ended => self.failure = Some(Error::Bye),
                 Event::Problem(Problem::AnotherCodec) => self.failure = Some(Error::AnotherCodec),
                 _ => {}
@@ -63,6 +91,11 @@ impl<F: FnMut(Event)> Units<F> {
     fn push(&mut self, packet: &[u8], received_at: Instant) {
         if let Some(track) = &mut self.track {
             track.push(packet, received_at, &mut self.events);
+            let last = *self.stats_at.get_or_insert(received_at);
+            if received_at.saturating_duration_since(last) >= STATS_INTERVAL {
+                self.stats_at = Some(received_at);
+                self.events.push(Event::Stats(track.stats()));
+            }
             self.hand_on();
         }
     }
@@ -85,6 +118,7 @@ impl<F: FnMut(Event)> PacketReceiver for Units<F> {
         };
         // Its encoding is one that is read, or not known.
         self.track = TrackReceiver::new(&config).ok();
+        self.is_described = false;
     }
 
     fn rtp(&mut self, packet: &[u8], received_at: Instant) {

@@ -3,14 +3,13 @@
 use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
 use nix::{
+    errno::Errno,
     sys::{
         signal::{Signal, kill},
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
     unistd::Pid,
 };
-
-use crate::sys;
 
 /// The bit that wait(2) adds to the signal if a core was dumped.
 const CORE: i32 = 0x80;
@@ -55,6 +54,6 @@ impl Drop for Process {
         let pid = self.pid;
         let _ = kill(pid, Signal::SIGKILL);
         // Detached: a killed process ends at once, and so does this wait.
-        smol::unblock(move || sys::wait_child(pid)).detach();
+        smol::unblock(move || while waitpid(pid, None) == Err(Errno::EINTR) {}).detach();
     }
 }

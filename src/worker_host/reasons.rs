@@ -17,6 +17,10 @@ impl Error {
         let part = match self {
             Self::GaveUp(failure) => return failure.reason.clone(),
             Self::Start(_) => Code::WorkerStart.with_some("error", cause),
+            Self::Missing { program } => {
+                let missing = Code::WorkerMissing.with("program", program.display().to_string());
+                return [missing, Code::InstallWorker.into()].into();
+            }
             Self::Died { status, last_stderr_line } => death(*status, last_stderr_line.as_deref()),
             Self::Ipc(_) | Self::Protocol(_) => Code::WorkerNonsense.with_some("error", cause),
             Self::Unresponsive => Code::WorkerUnresponsive.into(),

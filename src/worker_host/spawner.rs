@@ -1,196 +1,111 @@
-//! Starts workers: forked from a process that has loaded everything, or started with exec.
+//! Starts workers: processes of the program `cctv-worker`.
 
 use std::{
-    io::{self, IoSlice, PipeWriter, Read as _},
-    os::{
-        fd::{AsFd as _, AsRawFd as _, OwnedFd},
-        unix::{net::UnixStream, process::CommandExt as _},
-    },
+    env,
+    io::{self, PipeWriter},
+    os::{fd::OwnedFd, unix::process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Arc,
-    time::{Duration, Instant},
 };
-
-use nix::sys::{
-    prctl,
-    socket::{ControlMessage, MsgFlags, sendmsg},
-};
-use smol::lock::Mutex;
 
 use super::process::Process;
-use crate::{
-    camera::Transport,
-    ipc::{self, fork as talk},
-    sync::{self, MutexGuard},
-};
+use crate::{camera::Transport, ipc};
 
-/// Loading all libraries takes 0.2 s of processor time; at power-on of a slow terminal, many times
-/// that.
-const LOAD_LIMIT: Duration = Duration::from_secs(30);
+/// The program's file name, and the name of its processes: `pidof cctv-agent` finds no workers.
+const PROGRAM: &str = "cctv-worker";
 
-/// A fork takes some milliseconds; a fork server that needs longer than this hangs.
-const FORK_LIMIT: Duration = Duration::from_secs(3);
+/// The program's folder beside the folder of the agent's own program, such as `/usr/bin`.
+const INSTALLED: &str = "libexec/cctv-agent";
 
-/// If a new fork server has failed as well, none is started for this long.
-const FALLBACK_TIME: Duration = Duration::from_secs(600);
+/// What the agent's service manager tells the agent, and nobody else.
+const AGENTS_OWN: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 /// Starts workers.
 pub struct Spawner {
     program: PathBuf,
-    /// Inner `None`: the fork server starts with the next worker. Outer `None`: every worker starts
-    /// with exec.
-    server: Option<Arc<Mutex<Option<ForkServer>>>>,
-    /// Until when every worker is started with exec.
-    rest: sync::Mutex<Option<Instant>>,
 }
 
 impl Spawner {
-    /// Starts `program worker` for each worker.
-    pub fn whole(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), server: None, rest: sync::Mutex::default() }
+    /// Starts `program` for each worker.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self { program: program.into() }
     }
 
-    /// Forks workers from `server`. If there is none or it has failed, another one is started: a
-    /// process `program fork-workers`.
-    pub fn forking(program: impl Into<PathBuf>, server: Option<ForkServer>) -> Self {
-        Self { program: program.into(), server: Some(Arc::new(Mutex::new(server))), rest: sync::Mutex::default() }
+    /// Looks for the program beside the agent's own, where a build has it, and in the folder
+    /// `libexec/cctv-agent` of the agent's installation. If it is in neither, it is expected at the
+    /// latter, and may still be installed there.
+    pub fn find() -> Self {
+        // The name stays right after an update has replaced the file.
+        let own = env::current_exe().unwrap_or_default();
+        Self::find_from(own.parent().unwrap_or(Path::new("/usr/bin")))
     }
 
-    /// Starts a worker whose standard input is `socket`. Call this on the thread that lives as long
-    /// as the agent.
+    fn find_from(folder: &Path) -> Self {
+        let (beside, prefix) = (folder.join(PROGRAM), folder.parent().unwrap_or(folder));
+        Self::new(if beside.is_file() { beside } else { prefix.join(INSTALLED).join(PROGRAM) })
+    }
+
+    /// Where the program is expected.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Starts a worker whose standard input is `socket`. One that reads needs the `transport`. Call
+    /// this on the thread that lives as long as the agent.
     ///
     /// # Errors
-    /// If the system refuses the process.
-    pub async fn start(&self, transport: Transport, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
-        if let Some(server) = self.server.as_ref().filter(|_| !self.is_in_fallback()) {
-            // A second time, with a new fork server, if the first has ended or hangs.
-            for _ in 0..2 {
-                let carried = [socket.try_clone()?, stderr.as_fd().try_clone_to_owned()?];
-                match fork(Arc::clone(server), &self.program, transport, carried).await {
-                    Ok(process) => return Ok(process),
-                    Err(error) => log::warn!("the process that workers are forked from has failed: {error}"),
-                }
-            }
-            log::warn!("workers are started with exec for {} min", FALLBACK_TIME.as_secs() / 60);
-            *self.until() = Some(Instant::now() + FALLBACK_TIME);
-        }
-        self.start_with_exec(transport, socket, stderr)
-    }
-
-    /// Replaces a fork server that has ended, so that it is reaped and the next worker need not
-    /// wait. Call this now and then, on the thread that lives as long as the agent.
-    pub fn tick(&self) {
-        // If a worker is being started, that call notices it.
-        let Some(mut server) =
-            self.server.as_ref().filter(|_| !self.is_in_fallback()).and_then(|server| server.try_lock())
-        else {
-            return;
-        };
-        if let Some(status) = server.as_mut().and_then(|server| server.process.try_wait()) {
-            log::warn!("the process that workers are forked from has ended ({status}); another one is started");
-            *server = ForkServer::start(&self.program).ok();
-        }
-    }
-
-    fn is_in_fallback(&self) -> bool {
-        self.until().is_some_and(|until| Instant::now() < until)
-    }
-
-    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.rest.lock()
-    }
-
-    fn start_with_exec(&self, transport: Transport, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
-        let child =
-            command(&self.program, "worker").envs(ipc::environment(transport)).stdin(socket).stderr(stderr).spawn()?;
+    /// If the system refuses the process, or the program is not there.
+    pub fn start(&self, transport: Option<Transport>, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
+        let child = self.command(transport).stdin(socket).stdout(Stdio::null()).stderr(stderr).spawn()?;
         Ok(Process::new(child.id().cast_signed()))
     }
-}
 
-/// The program as a child of the agent, still without standard input and error.
-fn command(program: &Path, word: &str) -> Command {
-    let mut command = Command::new(program);
-    command
-        // Not the agent's name, so that `pidof cctv-agent` finds no workers.
-        .arg0("cctv-worker")
-        .arg(word)
-        // The notifications for systemd are the agent's task.
-        .env_remove("NOTIFY_SOCKET")
-        .env_remove("WATCHDOG_USEC")
-        .env_remove("WATCHDOG_PID")
-        .stdout(Stdio::null());
-    command
-}
-
-/// Waits for the response on a thread of its own, and goes on if the caller gives up: otherwise
-/// nobody would own the new worker. A fork server that fails is ended.
-async fn fork(
-    server: Arc<Mutex<Option<ForkServer>>>,
-    program: &Path,
-    transport: Transport,
-    carried: [OwnedFd; 2],
-) -> io::Result<Process> {
-    let mut guard = server.lock_arc().await;
-    let mut server = match guard.take() {
-        Some(server) => server,
-        None => ForkServer::start(program)?,
-    };
-    let asked = smol::unblock(move || {
-        let process = server.fork(transport, &carried)?;
-        *guard = Some(server);
-        Ok(process)
-    });
-    asked.await
-}
-
-/// The process that forks workers. Dropping it ends it; its workers are children of the agent, and
-/// stay.
-pub struct ForkServer {
-    /// Killed when this value is dropped.
-    process: Process,
-    socket: UnixStream,
-    /// Whether it has reported that it is ready.
-    ready: bool,
-}
-
-impl ForkServer {
-    /// Uses the child `process`, which forks workers on requests from the other end of its
-    /// `socket`.
-    ///
-    /// # Errors
-    /// If the system does not let the forked workers become children of this process.
-    pub fn new(process: i32, socket: UnixStream) -> io::Result<Self> {
-        prctl::set_child_subreaper(true)?;
-        Ok(Self { process: Process::new(process), socket, ready: false })
-    }
-
-    fn start(program: &Path) -> io::Result<Self> {
-        let (socket, theirs) = UnixStream::pair()?;
-        let child = command(program, "fork-workers").stdin(OwnedFd::from(theirs)).spawn()?;
-        Self::new(child.id().cast_signed(), socket)
-    }
-
-    /// # Blocking
-    /// Up to [`LOAD_LIMIT`] the first time, up to [`FORK_LIMIT`] after that.
-    fn fork(&mut self, transport: Transport, carried: &[OwnedFd; 2]) -> io::Result<Process> {
-        if !self.ready {
-            self.socket.set_read_timeout(Some(LOAD_LIMIT))?;
-            self.answer()?;
-            self.socket.set_read_timeout(Some(FORK_LIMIT))?;
-            self.socket.set_write_timeout(Some(FORK_LIMIT))?;
-            self.ready = true;
+    /// The worker with its environment, still without its streams.
+    fn command(&self, transport: Option<Transport>) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg0(PROGRAM);
+        for name in AGENTS_OWN {
+            command.env_remove(name);
         }
-        let carried = carried.each_ref().map(|fd| fd.as_fd().as_raw_fd());
-        let rights = [ControlMessage::ScmRights(&carried)];
-        let request = talk::request(transport);
-        sendmsg::<()>(self.socket.as_raw_fd(), &[IoSlice::new(&request)], &rights, MsgFlags::MSG_NOSIGNAL, None)?;
-        talk::answered(self.answer()?).map(Process::new)
+        command.envs(transport.map(ipc::environment).unwrap_or_default());
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn environment_holds_the_transport_of_a_reader_and_nothing_that_is_meant_for_the_agent() {
+        let spawner = Spawner::new("/nonexistent/cctv-worker");
+        let (reader, decoder) = (spawner.command(Some(Transport::Udp)), spawner.command(None));
+        let withheld = |command: &Command| command.get_envs().filter(|(_, value)| value.is_none()).count();
+        assert_eq!((withheld(&reader), withheld(&decoder)), (AGENTS_OWN.len(), AGENTS_OWN.len()));
+        let set = |command: &Command| command.get_envs().filter_map(|(_, value)| value?.to_str()).collect::<String>();
+        assert!(set(&reader).contains("rtsp_transport;udp"));
+        assert_eq!(set(&decoder), "");
     }
 
-    fn answer(&mut self) -> io::Result<[u8; talk::ANSWER]> {
-        let mut answer = [0; talk::ANSWER];
-        self.socket.read_exact(&mut answer)?;
-        Ok(answer)
+    #[test]
+    fn program_is_found_beside_the_agents_or_where_an_installation_has_it() {
+        let root = env::temp_dir().join(format!("cctv-spawner-{}", std::process::id()));
+        let (bin, libexec) = (root.join("bin"), root.join("libexec/cctv-agent"));
+        fs::create_dir_all(&bin).unwrap();
+        fs::create_dir_all(&libexec).unwrap();
+        let installed = libexec.join(PROGRAM);
+        assert_eq!(Spawner::find_from(&bin).program(), installed, "it may be installed later");
+        fs::write(&installed, "").unwrap();
+        assert_eq!(Spawner::find_from(&bin).program(), installed);
+        fs::write(bin.join(PROGRAM), "").unwrap();
+        assert_eq!(
+            Spawner::find_from(&bin).program(),
+            bin.join(PROGRAM),
+            "a build is not mixed with what is installed"
+        );
+        fs::remove_dir_all(&root).unwrap();
+        assert_eq!(Spawner::find_from(Path::new("/usr/bin")).program(), "/usr/libexec/cctv-agent/cctv-worker");
     }
 }

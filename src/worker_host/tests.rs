@@ -15,10 +15,10 @@ use crate::{
 };
 
 fn start(script: &StandIn) -> Worker {
-    start_by(&Spawner::whole(script.program()))
+    try_start(&Spawner::new(script.program())).unwrap()
 }
 
-fn start_by(spawner: &Spawner) -> Worker {
+fn try_start(spawner: &Spawner) -> Result<Worker, Error> {
     let id = CameraId::new("gate").unwrap();
     let open = Open {
         uri: Secret::new("rtsp://u:hunter2@h/"),
@@ -28,7 +28,7 @@ fn start_by(spawner: &Spawner) -> Worker {
         read_limit: Duration::from_secs(5),
         most_memory: ipc::WORKER_MEMORY,
     };
-    block_on(Worker::start(spawner, &id, open)).unwrap()
+    block_on(Worker::start(spawner, &id, open))
 }
 
 fn is_gone(pid: u32) -> bool {
@@ -107,14 +107,25 @@ fn vitals_of_this_process_make_sense() {
 }
 
 #[test]
-fn where_nothing_can_be_forked_workers_are_started_whole() {
-    // The fork server ends without a response.
-    let script =
-        StandIn::new("case $1 in fork-workers) echo >>$here/tried ;; *) head -c 5 >/dev/null; kill -SEGV $$ ;; esac");
-    let spawner = Spawner::forking(script.program(), None);
-    for _ in 0..3 {
-        let mut worker = start_by(&spawner);
-        assert!(block_on(worker.next()).unwrap_err().to_string().contains("SIGSEGV"));
-    }
-    assert_eq!(script.read("tried").lines().count(), 2, "and that is not tried for each");
+fn program_that_is_not_installed_is_reported_with_its_place() {
+    let error = try_start(&Spawner::new("/nonexistent/cctv-worker")).err().unwrap();
+    assert!(matches!(error, Error::Missing { .. }));
+    let reason = error.reason();
+    assert!(reason.starts_with("the program cctv-worker is not installed: expected at /nonexistent/cctv-worker;"));
+}
+
+#[test]
+fn program_that_cannot_be_started_is_no_missing_one() {
+    let folder = std::env::temp_dir();
+    let error = try_start(&Spawner::new(&folder)).err().unwrap();
+    assert!(matches!(error, Error::Start(_)), "{error}");
+    assert!(error.reason().starts_with("cannot start a worker: "), "{}", error.reason());
+}
+
+#[test]
+fn password_is_in_neither_arguments_nor_environment() {
+    let script = StandIn::new("cat /proc/$$/environ /proc/$$/cmdline >$here/seen; kill -SEGV $$");
+    block_on(start(&script).next()).unwrap_err();
+    let seen = script.read("seen");
+    assert!(seen.contains("rtsp_transport;tcp") && !seen.contains("hunter2"), "{seen:?}");
 }

@@ -92,9 +92,9 @@ export function installLab(page) {
                 };
                 return lab;
             },
-            /** Waits until `is` is true, at most ten seconds; returns whether it is. */
-            async until(is) {
-                const deadline = performance.now() + 10_000;
+            /** Waits until `is` is true; returns whether it is. */
+            async until(is, timeout = 10_000) {
+                const deadline = performance.now() + timeout;
                 while (!is() && performance.now() < deadline) await new Promise((next) => setTimeout(next, 5));
                 return is();
             },

@@ -67,6 +67,27 @@ test("the panel shows both streams of a camera, and why one replaces the other",
         (await page.textContent("#info h2")) === "Porch" && (await fact("備註")) === undefined && (await fact("串流")) === undefined);
 });
 
+test("the panel shows what was lost of the camera's packets, and the camera's clock", async () => {
+    const reception = { packets: 99_950, lost: 50, late: 3, foreign: 0, resyncs: 1, jitter: 0.0021, damaged_frames: 12, waiting_for_key_frame: null, camera_clock: -3.25 };
+    agent.cameras[0].reception = reception;
+    await openWall();
+    await page.keyboard.press("i");
+    assert.equal(await fact("Reception"), "50 of 99950 packets lost · damaged frames: 12 · jitter 2.1 ms");
+    assert.match(await fact("Camera's clock (not used)"), /^−3\.[23] s$/);
+    await openWall("?layout=4&lang=zh-TW");
+    await page.keyboard.press("i");
+    assert.equal(await fact("接收"), "99950 個封包遺失 50 個 · 損壞影格 12 個 · 抖動 2.1 ms");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    await until("a camera that a worker reads has neither", async () =>
+        (await page.textContent("#info h2")) === "Porch" && (await fact("接收")) === undefined && (await fact("攝影機時鐘（不採用）")) === undefined);
+    for (const camera_clock of [null, "now"]) {
+        agent.setCamera("camera-1", { reception: { ...reception, camera_clock } });
+        await until("reception alone", async () => (await fact("接收")) !== undefined);
+        assert.equal(await fact("攝影機時鐘（不採用）"), undefined);
+    }
+});
+
 test("the plot shows a stall, and the state log says when and why", async () => {
     await openWall();
     await page.keyboard.press("i");

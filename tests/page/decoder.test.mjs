@@ -79,6 +79,21 @@ test("only the newest picture of the first group is drawn, and then every pictur
     assert.deepEqual(drawn.slice(-11), [39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49]);
 });
 
+test("a first group of many units is decoded whole, and only its newest picture is drawn", async () => {
+    const units = await makeUnits({ frames: 910, group: 1000, width: 160, height: 90 });
+    const { first, last, skipped } = await page.evaluate(async ([codec, units]) => {
+        const lab = window.lab.start(codec);
+        units.slice(0, 900).forEach((unit, n) => lab.push(unit, (900 - n) * 40));
+        // New units come while the group is decoded.
+        await window.lab.play(lab, units.slice(900));
+        await window.lab.until(() => lab.labels.at(-1)?.sequence === 910, 60_000);
+        lab.decoder.close();
+        return { first: lab.labels[0].sequence, last: lab.labels.at(-1).sequence, skipped: lab.decoder.counts.skipped };
+    }, [CODEC, units]);
+    assert.deepEqual([last, skipped], [910, 0]);
+    assert.ok(first >= 850, `an old picture is not drawn: ${first}`);
+});
+
 test("catching up ends when the agent's time is unknown or wrong", async () => {
     for (const wrong of ["null", "3600000"]) {
         const drawn = await page.evaluate(async ([codec, units, age]) => {

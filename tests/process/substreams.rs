@@ -2,7 +2,7 @@
 //! viewer needs it.
 
 use crate::support::wall::{Screen, Wall};
-use crate::support::{Agent, Cameras, MotionJpeg, burnt_in, wait_for};
+use crate::support::{Agent, Cameras, MotionJpeg, burnt_in, jpeg_size, wait_for};
 use cctv_agent::media::Codec;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -54,8 +54,7 @@ fn profile(agent: &Agent, stream: &str) -> Value {
 }
 
 fn width(jpeg: &[u8]) -> u32 {
-    let size = cctv_agent::worker::jpeg::size(jpeg).unwrap();
-    size.width
+    u32::try_from(jpeg_size(jpeg).0).unwrap()
 }
 
 /// Follows all that one tile receives, from either stream, and checks it.

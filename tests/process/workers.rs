@@ -111,68 +111,6 @@ fn workers_killed_at_any_moment_are_replaced_and_leave_nothing_behind() {
 }
 
 #[test]
-fn workers_are_forked_and_what_forks_them_may_hang_or_die() {
-    let mut scene = Scene::new();
-    let first = wait_for("what forks workers", || scene.agent.fork_server());
-    kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
-    wait_for("another one, though no worker is made", || scene.agent.fork_server().filter(|&pid| pid != first));
-    assert!(is_gone(first).is_some(), "and it was reaped");
-    for trouble in [None, Some(Signal::SIGKILL), Some(Signal::SIGSTOP)] {
-        let server = wait_for("what forks workers", || scene.agent.fork_server());
-        if let Some(signal) = trouble {
-            kill(Pid::from_raw(server), signal).unwrap();
-        }
-        let victim = scene.worker("gate");
-        kill(Pid::from_raw(victim), Signal::SIGKILL).unwrap();
-        let called = "cctv-worker\0worker";
-        // Another worker may replace it soon, on a machine too busy to open the stream in time.
-        wait_for("another worker, which is not called what it was forked from", || {
-            let next = scene.worker("gate");
-            let words = fs::read_to_string(format!("/proc/{next}/cmdline")).ok()?;
-            (next != victim && words.trim_end_matches('\0') == called).then_some(())
-        });
-        scene.agent.wait_for_state("gate", "live");
-        assert!(is_gone(victim).is_some(), "and it was reaped");
-        scene.nothing_happened_beside();
-        if trouble.is_some() {
-            wait_for("the old one to be reaped", || is_gone(server));
-        }
-        assert!(is_gone(server).is_some() == trouble.is_some() && scene.agent.fork_server().is_some());
-        let memory = wait_for("its memory", || {
-            let worker = scene.agent.camera("gate")["worker"].clone();
-            Some((worker["own_memory_bytes"].as_u64()?, worker["memory_bytes"].as_u64()?))
-        });
-        assert!(memory.0 < memory.1 / 2, "{memory:?}: what was loaded once is shared");
-    }
-}
-
-/// Memory of a process that maps files unchanged from disk, in MB.
-fn only_read(pid: Pid) -> u64 {
-    let (mut is_file, mut here, mut sum) = (false, 0, 0);
-    for line in fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap().lines() {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        match words[0] {
-            "Rss:" => here = words[1].parse().unwrap(),
-            "Anonymous:" if is_file && words[1] == "0" => sum += here,
-            range if range.contains('-') => {
-                is_file = words[1].starts_with("r-") && words.get(5).is_some_and(|path| path.starts_with('/'));
-            }
-            _ => {}
-        }
-    }
-    sum / 1000
-}
-
-/// Loading the libraries touches 50 MB of them, most of which only workers need.
-#[test]
-fn agent_gives_back_what_only_loading_needed() {
-    let agent = Agent::start("");
-    agent.wait_for_log(&["the wall is at"]);
-    let megabytes = only_read(agent.pid());
-    assert!((1..25).contains(&megabytes), "{megabytes} MB");
-}
-
-#[test]
 fn worker_that_hangs_is_noticed_killed_and_replaced_while_viewers_see_the_card() {
     let mut scene = Scene::new();
     let mut viewer = MotionJpeg::open(&scene.agent.address, "/live/gate");

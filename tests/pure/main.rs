@@ -7,13 +7,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod colours;
 mod config_check;
-mod corrupt_frames;
-mod decoder_process;
 mod dependencies;
 mod layering;
-mod load_shedding;
+mod linked_libraries;
 mod onvif;
 mod onvif_recordings;
 mod rtp_streams;

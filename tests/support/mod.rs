@@ -359,14 +359,9 @@ impl Agent {
         wait_for(&format!("a log line with {parts:?}"), || self.log_lines().iter().find(holds).cloned())
     }
 
-    /// Process numbers of the agent's workers.
+    /// Process numbers of the agent's workers: its only children.
     pub fn workers(&self) -> Vec<i32> {
-        children(self.pid()).into_iter().filter(|&pid| name_of(pid) != FORK_SERVER).collect()
-    }
-
-    /// Process number of the fork server, once it runs.
-    pub fn fork_server(&self) -> Option<i32> {
-        children(self.pid()).into_iter().find(|&pid| name_of(pid) == FORK_SERVER)
+        children(self.pid())
     }
 }
 
@@ -526,15 +521,8 @@ pub fn try_burnt_in(jpeg: &[u8]) -> Option<stamp::Stamp> {
     stamp::read(&stamp::Pixels { data, width, height, stride, step: 1 }).ok()
 }
 
-/// The name of the fork server process.
-const FORK_SERVER: &str = "cctv-forks";
-
 /// Process numbers of the children of `pid`'s first thread.
 pub fn children(pid: Pid) -> Vec<i32> {
     let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
-}
-
-fn name_of(pid: i32) -> String {
-    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
 }

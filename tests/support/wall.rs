@@ -1,10 +1,15 @@
 //! A client of the wall's WebSocket without a browser.
 
+use ac_ffmpeg::{
+    codec::{Decoder as _, video::VideoDecoder},
+    packet::PacketMut,
+    time::Timestamp,
+};
 use async_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Message, client::IntoClientRequest},
 };
-use cctv_agent::{media::Codec, worker::decoder::Decoder};
+use cctv_agent::media::Codec;
 use serde_json::{Value, json};
 use smol::{Timer, block_on, future::FutureExt, net::TcpStream, stream::StreamExt};
 use stamp::{Pixels, Stamp, read};
@@ -108,25 +113,34 @@ impl Wall {
 }
 
 /// Decodes access units and reads what the virtual camera burnt into their pictures.
-pub struct Screen(Decoder);
+pub struct Screen(VideoDecoder);
 
 impl Screen {
     pub fn new(codec: Codec) -> Self {
-        Self(Decoder::new(codec).unwrap())
+        let name = match codec {
+            Codec::H264 => "h264",
+            Codec::H265 => "hevc",
+            Codec::Jpeg => "mjpeg",
+        };
+        // With threads, each picture would come out late.
+        let builder = VideoDecoder::builder(name).unwrap().set_option("threads", 1).set_option("flags", "+low_delay");
+        Self(builder.build().unwrap())
     }
 
     /// The pictures decoded from `frame`, each with the sequence number of its unit.
     pub fn show(&mut self, frame: &Frame) -> Vec<(u32, Stamp)> {
-        self.0.push(&frame.payload, u64::from(frame.sequence)).unwrap();
+        let mut packet = PacketMut::new(frame.payload.len());
+        packet.data_mut().copy_from_slice(&frame.payload);
+        // The decoder returns it with the picture.
+        let number = Timestamp::from_micros(i64::from(frame.sequence));
+        self.0.try_push(packet.with_pts(number).with_dts(number).freeze()).unwrap();
         let mut stamps = Vec::new();
         while let Some(picture) = self.0.take().unwrap() {
-            let sequence = picture.number as u32;
-            let stamp = picture.with_planes(None, |planes, _| {
-                let (width, height) = (planes.width(0), planes.height(0));
-                let data: Vec<u8> = (0..height).flat_map(|y| planes.row(0, y).to_vec()).collect();
-                read(&Pixels { data: &data, width, height, stride: width, step: 1 }).expect("a stamp")
-            });
-            stamps.push((sequence, stamp));
+            let luma = &picture.planes()[0];
+            let (data, stride) = (luma.data(), luma.line_size());
+            let (width, height) = (picture.width(), picture.height());
+            let stamp = read(&Pixels { data, width, height, stride, step: 1 }).expect("a stamp");
+            stamps.push((u32::try_from(picture.pts().as_micros().unwrap()).unwrap(), stamp));
         }
         stamps
     }

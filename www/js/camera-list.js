@@ -5,7 +5,7 @@
 import { agentUrl } from "./agent-url.js";
 import { reasonIn } from "./reason-text.js";
 
-/** @import { CameraFacts, ProfileFacts, Size, StreamFacts, WallSection } from "./types" */
+/** @import { CameraFacts, ProfileFacts, ReceptionFacts, Size, StreamFacts, WallSection } from "./types" */
 
 /** In milliseconds. */
 const REQUEST_TIMEOUT = 2500;
@@ -151,6 +151,7 @@ function parseCamera(entry) {
         address: text(entry.address),
         profile: text(entry.profile),
         worker: null,
+        reception: parseReception(entry.reception),
         profiles: Array.isArray(entry.profiles) ? entry.profiles.map(parseProfile).filter((one) => one !== null) : [],
         streams: Array.isArray(entry.streams) ? entry.streams.map(parseStream).filter((one) => one !== null) : [],
     };
@@ -160,6 +161,13 @@ function parseCamera(entry) {
 function parseStream(entry) {
     if (entry === null || typeof entry !== "object" || typeof entry.viewer !== "string") return null;
     return { viewer: entry.viewer, age: number(entry.age) };
+}
+
+/** @param {any} entry @returns {ReceptionFacts | null} */
+function parseReception(entry) {
+    const [packets, lost, damaged] = [number(entry?.packets), number(entry?.lost), number(entry?.damaged_frames)];
+    if (packets === null || lost === null || damaged === null) return null;
+    return { packets, lost, damaged, jitter: number(entry.jitter), clock: number(entry.camera_clock) };
 }
 
 /** @param {any} entry @returns {ProfileFacts | null} */

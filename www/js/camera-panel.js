@@ -6,7 +6,7 @@ import { duration, t } from "./language.js";
 import { SHOW_AGE_AFTER } from "./liveness.js";
 import { explain } from "./reason-text.js";
 
-/** @import { CameraFacts, ProfileFacts, TileStatus, WorkerFacts } from "./types" */
+/** @import { CameraFacts, ProfileFacts, ReceptionFacts, TileStatus, WorkerFacts } from "./types" */
 
 /** Size of the plot, in CSS pixels. */
 const PLOT = { width: 300, height: 84 };
@@ -166,6 +166,8 @@ function rowTexts(camera, status, sinceAnswer) {
         ["since", camera.since === null || camera.state === null ? "" : t("info.sinceFor", { state: t(`state.${camera.state}`), time: duration(camera.since * 1000 + sinceAnswer) })],
         ["viewers", numberText(camera.viewers)],
         ["reconnects", join(numberText(camera.reconnects), camera.stalls === null ? null : t("info.stalls", { stalls: camera.stalls }))],
+        ["reception", receptionText(camera.reception)],
+        ["clock", clockText(camera.reception)],
         ["error", explain(camera.lastError, 0, 0).reason],
         ["worker", join(cpuText(camera.worker), memoryText(camera.worker))],
         ["address", join(camera.address, camera.profile)],
@@ -176,6 +178,19 @@ function rowTexts(camera, status, sinceAnswer) {
 function profileText({ stream, state, size, viewers }) {
     const parts = [t(`profile.${stream}`), t(`state.${state}`), size?.join("×"), viewers ? t("profile.viewers", { viewers }) : ""];
     return parts.filter(Boolean).join(" ");
+}
+
+/** @param {ReceptionFacts | null} reception */
+function receptionText(reception) {
+    if (reception === null) return "";
+    const jitter = reception.jitter === null ? "" : ` · ${t("info.jitter", { ms: (reception.jitter * 1000).toFixed(1) })}`;
+    return `${t("info.lost", { ...reception })}${jitter}`;
+}
+
+/** By how much the camera's clock is ahead. @param {ReceptionFacts | null} reception */
+function clockText(reception) {
+    const ahead = reception?.clock ?? null;
+    return ahead === null ? "" : `${ahead < 0 ? "−" : "+"}${Math.abs(ahead).toFixed(1)} s`;
 }
 
 /** @param {number | null} number */

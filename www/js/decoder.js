@@ -22,10 +22,12 @@ const HOLD_TIMEOUT = 80;
 const CATCH_UP_TIMEOUT = 1000;
 /** With more units than this in the queue, a key frame restarts the decoder. */
 const MAX_QUEUE_AT_KEY = 8;
-/** With more units than this in the queue, units are dropped up to the next key frame. */
+/** With more units than this in the queue beside the first group, units are dropped up to the next key frame. */
 const MAX_QUEUE = 30;
-/** The same while catching up: more than the agent ever keeps. */
-const MAX_QUEUE_CATCHING_UP = 700;
+/** Of the whole queue: more than the agent ever keeps. */
+const MAX_UNITS = 11_000;
+/** The first group has come after this time in any case, in milliseconds. */
+const GROUP_TIMEOUT = 30_000;
 /** A decoder without output for this long, in milliseconds, while units arrive, is stuck. */
 const STUCK_AFTER = 5000;
 /** Maximum number of pictures that a decoder holds back to reorder them. */
@@ -88,6 +90,12 @@ export class VideoFrameDecoder {
     #lastLabel = null;
     /** Page time at which catching up began; null otherwise. @type {number | null} */
     #catchingUpSince = null;
+    /** Page time at which the first group must have come; 0 once it has. */
+    #groupUntil = 0;
+    /** The shortest queue since then: what is left of the group. */
+    #backlog = 0;
+    /** Page time of the decoder's last output. */
+    #outputAt = 0;
     /** The picture that waits for HOLD_TIMEOUT. @type {{picture: VideoFrame, label: FrameLabel, arrived: number} | null} */
     #held = null;
     #holdTimer = 0;
@@ -133,17 +141,17 @@ export class VideoFrameDecoder {
         }
         if (frame.format === FORMAT.jpeg || this.#nextCodec === null) return;
         const oldest = this.#decoding.values().next().value;
-        if (oldest !== undefined && now - oldest.arrived > STUCK_AFTER) {
+        if (oldest !== undefined && now - Math.max(oldest.arrived, this.#outputAt) > STUCK_AFTER) {
             this.#fail("no picture comes out of it");
         }
+        const age = this.#age(frame.taken, now, now);
         if (frame.key) this.#onKeyFrame(this.#nextCodec, now);
-        else if (this.#awaitsKey || frame.skipped || this.#isFull()) {
+        else if (this.#awaitsKey || frame.skipped || this.#isFull(age, now)) {
             this.#awaitsKey = true;
             this.counts.skipped += 1;
             return;
         }
         if (this.#decoder === null) return;
-        const age = this.#age(frame.taken, now, now);
         if (age !== null && age > BEHIND_AFTER) this.#catchingUpSince ??= now;
         this.#timestamp += 1;
         const { sequence, taken, payload } = frame;
@@ -166,9 +174,12 @@ export class VideoFrameDecoder {
         this.#failures = [];
     }
 
-    #isFull() {
-        const max = this.#catchingUpSince === null ? MAX_QUEUE : MAX_QUEUE_CATCHING_UP;
-        return this.#decoder !== null && this.#decoder.decodeQueueSize > max;
+    /** The units of the first group come at once and are old. @param {number | null} age @param {number} now */
+    #isFull(age, now) {
+        const queue = this.#decoder?.decodeQueueSize ?? 0;
+        if ((age !== null && age < LATE_AFTER) || now > this.#groupUntil) this.#groupUntil = 0;
+        this.#backlog = this.#groupUntil > 0 ? queue : Math.min(this.#backlog, queue);
+        return queue > Math.min(this.#backlog + MAX_QUEUE, MAX_UNITS);
     }
 
     /** Starts a new decoder at a key frame, unless the current one can go on. @param {string} codec @param {number} now */
@@ -180,6 +191,8 @@ export class VideoFrameDecoder {
         this.#stop();
         this.#awaitsKey = false;
         this.#catchingUpSince = now;
+        this.#groupUntil = now + GROUP_TIMEOUT;
+        this.#backlog = 0;
         const decoder = new VideoDecoder({
             output: (picture) => this.#onOutput(decoder, picture),
             error: (error) => {
@@ -225,8 +238,10 @@ export class VideoFrameDecoder {
             picture.close();
             return;
         }
+        this.#outputAt = performance.now();
         // Units that gave no picture are not waited for.
         for (const timestamp of this.#decoding.keys()) {
+            if (timestamp > picture.timestamp) break;
             if (timestamp === picture.timestamp || timestamp < picture.timestamp - MAX_REORDERED) this.#decoding.delete(timestamp);
         }
         this.counts.pictures += 1;
@@ -238,6 +253,7 @@ export class VideoFrameDecoder {
 
     /** @param {Unit} unit @param {number} now */
     #isCatchingUp(unit, now) {
+        if (this.#catchingUpSince !== null && (this.#decoder?.decodeQueueSize ?? 0) > MAX_QUEUE) this.#catchingUpSince = now;
         if (this.#catchingUpSince === null || now - this.#catchingUpSince >= CATCH_UP_TIMEOUT) return false;
         const age = this.#age(unit.taken, unit.arrived, now);
         return age === null || age >= LATE_AFTER;

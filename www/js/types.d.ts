@@ -93,6 +93,8 @@ export interface CameraFacts extends AgentReason {
     profiles: ProfileFacts[];
     /** Null while no worker process runs. */
     worker: WorkerFacts | null;
+    /** Null if the agent itself has not read the camera. */
+    reception: ReceptionFacts | null;
     /** Motion JPEG streams that have a name. */
     streams: StreamFacts[];
 }
@@ -111,6 +113,19 @@ export interface WorkerFacts {
     cpu: number | null;
     /** Bytes. */
     memory: number | null;
+}
+
+export interface ReceptionFacts {
+    /** RTP packets received. */
+    packets: number;
+    /** RTP packets that never came, or too late. */
+    lost: number;
+    /** Frames of which packets were lost. */
+    damaged: number;
+    /** Variation of the time that packets travel, in seconds. */
+    jitter: number | null;
+    /** Seconds by which the camera's clock is ahead; null if it does not tell its time. */
+    clock: number | null;
 }
 
 export interface StreamFacts {

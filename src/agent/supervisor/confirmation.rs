@@ -75,7 +75,7 @@ mod tests {
 
     /// Only `uuid` is configured, and the state directory cannot be read.
     fn locator_without_address(executor: &Arc<Executor<'static>>) -> Locator {
-        let context = Context::new(Arc::clone(executor), Spawner::whole("/nonexistent/worker"));
+        let context = Context::new(Arc::clone(executor), Spawner::new("/nonexistent/worker"));
         context.set_store(Directory::open("/dev/null/state"));
         let options = StreamOptions::default();
         let id = CameraId::new("gate").unwrap();

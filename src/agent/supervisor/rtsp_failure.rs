@@ -269,7 +269,7 @@ mod tests {
             ),
             (
                 rtsp::Error::NoAnswer { method: Method::Describe, waited: Duration::from_secs(10) },
-                "10.0.0.1:554 did not answer DESCRIBE within 10 s",
+                "10.0.0.1:554 gave no answer to DESCRIBE within 10 s",
             ),
             (
                 rtsp::Error::NoPackets { transport: Transport::Udp, waited: Duration::from_secs(3) },

@@ -60,7 +60,7 @@ impl Scene {
         // The second unit shows that the first is not old.
         script.write("live", &[STREAM, unit(1, true), unit(2, false)]);
         let executor = Arc::new(Executor::new());
-        let context = Context::new(Arc::clone(&executor), Spawner::whole(script.program()));
+        let context = Context::new(Arc::clone(&executor), Spawner::new(script.program()));
         let options = StreamOptions { stall_after, ..StreamOptions::default() };
         let id = CameraId::new("gate").unwrap();
         let stream = Arc::new(Stream::new(id, "Gate".into(), options, Instant::now()));
@@ -203,7 +203,7 @@ fn worker_that_crashes_is_replaced_at_once_three_times_and_then_by_the_law_of_pa
 #[test]
 fn program_that_is_not_there_is_tried_by_the_law_of_pauses() {
     let mut scene = Scene::new("");
-    scene.context.spawner = Arc::new(Spawner::whole("/nonexistent/worker"));
+    scene.context.spawner = Arc::new(Spawner::new("/nonexistent/worker"));
     let why = scene.failure().why;
-    assert!(why.contains("cannot start a worker") && why.contains("(attempt 1)"), "{why}");
+    assert!(why.contains("expected at /nonexistent/worker") && why.contains("(attempt 1)"), "{why}");
 }

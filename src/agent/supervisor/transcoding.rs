@@ -22,7 +22,7 @@ use crate::{
     ipc::FromWorker,
     media::{Codec, Rendition, StreamInfo},
     sync::{Latch, Notified},
-    text::Reason,
+    text::{Code, Reason},
     worker_host,
 };
 use decoder::{Decoder, Failure};
@@ -218,17 +218,33 @@ impl Transcoding {
             self.decoder_failed(&failure).await;
         }
         if let Some(Condition { state, why }) = self.stream.overdue_pictures(now) {
-            let limit = self.stream.options().stall_after;
-            if self.decoder.as_ref().is_some_and(|decoder| decoder.is_hanging(limit, now)) {
-                self.decoder_failed(&Failure { cause: Cause::Stalled, reason: why.clone(), is_final: false }).await;
-            }
-            self.stream.withdraw_pictures(state, self.failure.clone().unwrap_or(why));
+            self.stream.withdraw_pictures(state, self.failure.clone().unwrap_or_else(|| why.clone()));
+            self.find_fault(why, now).await;
         }
         if !self.stream.transcoding_demand().is_empty() {
             self.unneeded = None;
             return false;
         }
         now.saturating_duration_since(*self.unneeded.get_or_insert(now)) >= LINGER
+    }
+
+    /// Pictures have been overdue for the reason `why`: decides whether that is due to the worker, which
+    /// is then replaced, or to the camera, whose session then ends.
+    async fn find_fault(&mut self, why: Reason, now: Instant) {
+        match self.decoder.take_if(|decoder| decoder.had_time(now)) {
+            Some(decoder) => {
+                let went = decoder.end(&self.context).await;
+                self.stream.end_transcoder();
+                if went {
+                    self.stream.reject_frames(why);
+                } else {
+                    let reason = why.and(Code::WorkerHung);
+                    self.decoder_failed(&Failure { cause: Cause::Worker, reason, is_final: false }).await;
+                }
+            }
+            None if self.decoder.is_none() && !self.passthrough.is_idle() => self.stream.reject_frames(why),
+            None => {}
+        }
     }
 
     /// Ends the worker, which is replaced at once, or after a pause if that happens often.

@@ -3,7 +3,7 @@ use smol::future::{block_on, poll_once};
 use super::*;
 use crate::{
     camera::StreamOptions,
-    hub::{UnitEvent, UnitView, View, ViewEvent},
+    hub::{Reception, UnitEvent, UnitView, View, ViewEvent},
     media::{AccessUnit, Codec, CodecConfig, Picture, RenditionRequest, SampleAspect, Size, StreamInfo, UnixMicros},
 };
 
@@ -224,4 +224,25 @@ fn viewers_of_a_small_stream_that_is_no_longer_configured_go_on_with_the_main_on
     assert_eq!(shown(&mut view), ["20 of 640"]);
     channel.close();
     assert_eq!(shown(&mut view), ["closed"]);
+}
+
+#[test]
+fn packets_of_both_streams_are_added_and_the_clock_is_the_cameras() {
+    let (channel, main, small) = scene();
+    let received = Reception { packets: 100, lost: 3, late: 1, foreign: 2, resyncs: 1, ..Reception::default() };
+    small.set_reception(received);
+    assert_eq!(channel.status(Instant::now()).reception, Some(received));
+    let jitter = std::time::Duration::from_millis(4);
+    main.set_reception(Reception {
+        packets: 7,
+        damaged_units: 5,
+        jitter,
+        camera_clock: Some(-80),
+        ..Reception::default()
+    });
+    let whole = channel.status(Instant::now());
+    let expected = Reception { packets: 107, damaged_units: 5, jitter, camera_clock: Some(-80), ..received };
+    assert_eq!(whole.reception, Some(expected));
+    let each: Vec<_> = whole.profiles.iter().map(|profile| profile.status.reception.unwrap().packets).collect();
+    assert_eq!(each, [7, 100]);
 }

@@ -32,7 +32,7 @@ impl Stream {
         let was_idle = std::mem::take(&mut inner.idle);
         inner.stats.begin_session(was_idle);
         inner.stall.begin(by_client, now);
-        inner.by_client = by_client;
+        (inner.by_client, inner.rejected) = (by_client, None);
         inner.sequence.next()
     }
 
@@ -169,12 +169,13 @@ impl Stream {
     }
 
     /// The new condition of the camera if something is overdue at `now`: access units while a
-    /// worker runs, key frames, or pictures while viewers wait for them and units arrive.
+    /// session runs, key frames, or pictures while viewers wait for them and units arrive.
     pub fn overdue(&self, now: Instant) -> Option<Condition> {
         let inner = self.inner();
-        let reason = inner.stall.overdue(inner.limits(), now)?;
+        let stalled = || inner.stall.overdue(inner.limits(), now).map(Reason::from);
+        let why = inner.rejected.clone().or_else(stalled)?;
         let state = if inner.is_live() { State::Stalled } else { State::Offline };
-        Some(Condition { state, why: reason.into() })
+        Some(Condition { state, why })
     }
 
     /// When something will be overdue unless it arrives before; `None` before the first access

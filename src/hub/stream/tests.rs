@@ -3,7 +3,7 @@ use smol::future::{FutureExt, block_on};
 use super::*;
 use crate::{
     hub::{
-        WorkerUsage,
+        Reception, WorkerUsage,
         subscription::{Subscription, ViewEvent},
         unit_subscription::{UnitEvent, UnitSubscription},
     },
@@ -347,9 +347,81 @@ fn live_stream_is_stalled_where_one_that_never_was_live_is_offline() {
     assert_eq!(scene.stream.overdue(scene.at(5000)).unwrap().state, State::Offline);
 }
 
+/// A stream that the agent's own client reads.
+fn read_by_client() -> (Scene, u32) {
+    let scene = Scene::connecting();
+    let first = scene.stream.begin_client(scene.start);
+    scene.stream.set_stream_info(STREAM);
+    let unit = AccessUnit { sequence: first, taken: 0, key: true, data: vec![0; 100].into() };
+    assert!(scene.stream.publish_received_unit(&unit, scene.start, scene.start), "one frame is enough");
+    (scene, first)
+}
+
+#[test]
+fn transcoder_is_asked_for_pictures_of_a_live_stream_that_the_client_reads() {
+    let (scene, _) = read_by_client();
+    let changes = scene.stream.demand_changes();
+    let viewer = scene.stream.subscribe(SMALL).unwrap();
+    assert!(changes.take());
+    assert_eq!(scene.stream.transcoding_demand(), scene.stream.demand());
+    assert_eq!(scene.stream.demand().len(), 1);
+    scene.stream.report(State::Stalled, "no frame", scene.at(6000));
+    assert!(changes.take(), "it learns of the stall");
+    assert_eq!(scene.stream.transcoding_demand(), []);
+    drop(viewer);
+    let other = Scene::live();
+    let _viewer = other.stream.subscribe(SMALL).unwrap();
+    assert_eq!(other.stream.transcoding_demand(), [], "the worker that reads makes its pictures");
+}
+
+#[test]
+fn transcoder_is_no_viewer() {
+    let (scene, first) = read_by_client();
+    let mut transcoder = scene.stream.subscribe_transcoder();
+    let status = scene.stream.status(scene.start);
+    assert_eq!((status.viewers, status.untouched), (0, 0));
+    assert!(!scene.stream.has_viewers());
+    assert!(matches!(transcoder.take(), Some(UnitEvent::StateChange(_))));
+    let Some(UnitEvent::Unit(queued)) = transcoder.take() else { panic!("the kept group comes first") };
+    assert_eq!(queued.unit.sequence, first);
+}
+
+#[test]
+fn missing_pictures_are_told_to_their_viewers_and_to_no_others() {
+    let (scene, first) = read_by_client();
+    let mut pictures = scene.stream.subscribe(ANY).unwrap();
+    let mut units = scene.stream.subscribe_units();
+    scene.picture(ANY, first, 0);
+    block_on(pictures.next());
+    scene.stream.withdraw_pictures(State::Offline, "no worker");
+    let ViewEvent::StateChange(condition) = block_on(pictures.next()) else { panic!("the old picture is still there") };
+    assert_eq!((condition.state, &*condition.why), (State::Offline, "no worker"));
+    let Some(UnitEvent::StateChange(condition)) = units.take() else { panic!("no state") };
+    assert_eq!((condition.state, &*condition.why), (State::Live, ""));
+    let status = scene.stream.status(scene.start);
+    assert_eq!((status.condition.state, &*status.condition.why), (State::Live, "no worker"));
+
+    scene.picture(ANY, first, 100);
+    let ViewEvent::StateChange(condition) = block_on(pictures.next()) else { panic!("no state") };
+    assert_eq!(condition.state, State::Live);
+    assert!(matches!(block_on(pictures.next()), ViewEvent::Picture(_)));
+    assert_eq!(&*scene.stream.status(scene.start).condition.why, "");
+}
+
+#[test]
+fn missing_pictures_of_a_stream_that_is_away_say_nothing_new() {
+    let (scene, _) = read_by_client();
+    scene.stream.withdraw_pictures(State::Offline, "no worker");
+    scene.stream.report(State::Stalled, "no frame", scene.at(6000));
+    assert_eq!(&*scene.stream.picture_condition().why, "no frame");
+    scene.stream.withdraw_pictures(State::Offline, "no worker");
+    assert_eq!(&*scene.stream.picture_condition().why, "no frame");
+}
+
 #[test]
 fn live_stream_without_key_frames_is_overdue_once_its_group_is_outgrown() {
     let scene = Scene::live();
+    scene.stream.limit_group(500 * 100);
     for number in 1..=30 {
         scene.unit(number, number % 10 == 0, u64::from(number) * 40);
     }
@@ -359,7 +431,7 @@ fn live_stream_without_key_frames_is_overdue_once_its_group_is_outgrown() {
         scene.unit(number, false, u64::from(number) * 40);
         number += 1;
     }
-    assert_eq!(number - 30, 501, "500 units are kept, and the next one drops them");
+    assert_eq!(number - 30, 501, "500 units of 100 bytes are kept, and the next one drops them");
     let condition = scene.stream.overdue(scene.at(u64::from(number - 1) * 40)).unwrap();
     assert!(condition.why.contains("no key frame"), "{}", condition.why);
     assert!(scene.stream.status(scene.at(0)).gop_cache.0 == 0);
@@ -505,4 +577,31 @@ fn closed_lane_ends_its_viewers_of_units() {
     let mut late = scene.stream.subscribe_units();
     block_on(late.ready());
     assert_eq!(deliveries(&mut late), ["closed"]);
+}
+
+#[test]
+fn counters_of_reception_go_on_over_sessions_and_the_rest_ends_with_its_session() {
+    let scene = Scene::live();
+    let reception = |scene: &Scene| scene.stream.status(scene.start).reception;
+    assert_eq!(reception(&scene), None);
+    let first = Reception {
+        packets: 100,
+        lost: 2,
+        damaged_units: 1,
+        jitter: Duration::from_millis(3),
+        waiting_for_key_frame: Some(Duration::from_secs(4)),
+        camera_clock: Some(-20),
+        ..Reception::default()
+    };
+    scene.stream.set_reception(Reception { packets: 50, ..first });
+    scene.stream.set_reception(first);
+    assert_eq!(reception(&scene), Some(first), "of one session it is the newest");
+    scene.stream.end_worker();
+    let counters = Reception { packets: 100, lost: 2, damaged_units: 1, ..Reception::default() };
+    assert_eq!(reception(&scene), Some(counters));
+    scene.stream.end_worker();
+    assert_eq!(reception(&scene), Some(counters), "an end without a session adds nothing");
+    let second = Reception { packets: 10, late: 1, jitter: Duration::from_millis(9), ..Reception::default() };
+    scene.stream.set_reception(second);
+    assert_eq!(reception(&scene), Some(Reception { packets: 110, lost: 2, damaged_units: 1, ..second }));
 }

@@ -38,6 +38,12 @@ impl Stream {
         inner.subscribers.notify();
     }
 
+    /// Records that a working transcoder makes no picture of the frames, so that it is the camera's
+    /// fault: the session is [overdue](Stream::overdue) for this reason.
+    pub fn reject_frames(&self, why: impl Into<Reason>) {
+        self.inner().rejected = Some(why.into());
+    }
+
     /// Records that the transcoder's worker has ended: what it reported about itself is no longer
     /// valid.
     pub fn end_transcoder(&self) {

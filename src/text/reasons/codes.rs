@@ -94,7 +94,7 @@ codes! {
 
     // RTSP, as the agent reads it.
     ConnectTimeout "connect_timeout" "{host} does not answer: no connection within {seconds:.0} s"
-    NoAnswer "no_answer" "{host} did not answer {method} within {seconds:.0} s"
+    NoAnswer "no_answer" "{host} gave no answer to {method} within {seconds:.0} s"
     ClosedUnanswered "closed_unanswered" "{host} closed the connection instead of answering {method}"
     ClosesEachConnection "closes_each_connection"
         "{host} closes each connection without an answer, as cameras do that have no room for another viewer"
@@ -183,6 +183,8 @@ codes! {
 
     // The worker.
     WorkerStart "worker_start" "cannot start a worker[: {error}]"
+    WorkerMissing "worker_missing" "the program cctv-worker is not installed: expected at {program}"
+    InstallWorker "install_worker" "install it, or watch with a browser that decodes the camera's own video"
     WorkerKilled "worker_killed" "the worker was killed by {signal}[ after saying \"{last_line}\"]"
     WorkerExited "worker_exited" "the worker exited with code {status}[ after saying \"{last_line}\"]"
     WorkerClosed "worker_closed" "the worker closed its socket[ after saying \"{last_line}\"]"

@@ -12,7 +12,7 @@ use crate::web::{
 };
 use crate::{
     camera::State,
-    hub::{Cause, ProfileStatus, RenditionStatus, Status},
+    hub::{Cause, ProfileStatus, Reception, RenditionStatus, Status},
     log,
     media::Rendition,
 };
@@ -117,6 +117,27 @@ const METRICS: &[Metric] = &[
     ("cctv_camera_keeper_late_seconds", GAUGE, "By how much the keeper is behind its promise.", |report| {
         report.each_camera(|status| Some(status.heartbeat_late.as_secs_f64()))
     }),
+    ("cctv_camera_rtp_packets_total", COUNTER, "RTP packets received in order.", |report| {
+        report.each_reception(|reception| reception.packets as f64)
+    }),
+    ("cctv_camera_rtp_lost_total", COUNTER, "RTP packets that never came, or too late.", |report| {
+        report.each_reception(|reception| reception.lost as f64)
+    }),
+    ("cctv_camera_rtp_late_total", COUNTER, "RTP packets that came too late.", |report| {
+        report.each_reception(|reception| reception.late as f64)
+    }),
+    ("cctv_camera_rtp_foreign_total", COUNTER, "RTP packets of another sender.", |report| {
+        report.each_reception(|reception| reception.foreign as f64)
+    }),
+    ("cctv_camera_rtp_resyncs_total", COUNTER, "Times the camera began another numbering of its packets.", |report| {
+        report.each_reception(|reception| reception.resyncs as f64)
+    }),
+    ("cctv_camera_rtp_jitter_seconds", GAUGE, "Variation of the time that packets travel.", |report| {
+        report.each_reception(|reception| reception.jitter.as_secs_f64())
+    }),
+    ("cctv_camera_damaged_frames_total", COUNTER, "Frames of which packets were lost.", |report| {
+        report.each_reception(|reception| reception.damaged_units as f64)
+    }),
     ("cctv_stream_live", GAUGE, "Of cameras with two streams: 1 while this one is live.", |report| {
         report.each_stream(|profile| f64::from(u8::from(profile.status.condition.state == State::Live)))
     }),
@@ -181,6 +202,12 @@ impl Report<'_> {
     /// A sample of each camera that has a value.
     fn each_camera(&self, value: fn(&Status) -> Option<f64>) -> Option<Vec<Sample>> {
         let sample = |camera: &Status| Some((of_camera(camera), value(camera)?));
+        Some(self.cameras.iter().filter_map(sample).collect())
+    }
+
+    /// A sample of each camera that the agent itself has read.
+    fn each_reception(&self, value: fn(&Reception) -> f64) -> Option<Vec<Sample>> {
+        let sample = |camera: &Status| Some((of_camera(camera), value(camera.reception.as_ref()?)));
         Some(self.cameras.iter().filter_map(sample).collect())
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::web::{Web, http::response::Response, ops::self_usage, reasons, stream::frame::unix_now};
 use crate::{
     camera::CameraId,
-    hub::{ProfileStatus, RenditionStatus, Status},
+    hub::{ProfileStatus, Reception, RenditionStatus, Status},
     log,
     media::Size,
 };
@@ -83,6 +83,7 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "profiles": status.profiles.iter().map(profile).collect::<Vec<_>>(),
         "worker": worker(status),
         "group": { "units": units, "bytes": bytes },
+        "reception": status.reception.map(reception),
     })
 }
 
@@ -102,6 +103,21 @@ fn profile(profile: &ProfileStatus) -> Value {
         "viewers": status.viewers,
         "reconnects": status.reconnects,
         "worker": worker(status),
+        "reception": status.reception.map(reception),
+    })
+}
+
+fn reception(reception: Reception) -> Value {
+    json!({
+        "packets": reception.packets,
+        "lost": reception.lost,
+        "late": reception.late,
+        "foreign": reception.foreign,
+        "resyncs": reception.resyncs,
+        "jitter": rounded(reception.jitter.as_secs_f64(), 1e6),
+        "damaged_frames": reception.damaged_units,
+        "waiting_for_key_frame": reception.waiting_for_key_frame.map(seconds),
+        "camera_clock": reception.camera_clock.map(|ahead| ahead as f64 / 1000.0),
     })
 }
 

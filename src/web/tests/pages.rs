@@ -9,7 +9,23 @@ use std::{
 };
 
 use super::scene::{Scene, play, play_with_www};
-use crate::{camera::State, config::WebOrigin, hub::WorkerUsage};
+use crate::{
+    camera::State,
+    config::WebOrigin,
+    hub::{Reception, WorkerUsage},
+};
+
+const RECEPTION: Reception = Reception {
+    packets: 900,
+    lost: 5,
+    late: 1,
+    foreign: 2,
+    resyncs: 3,
+    jitter: Duration::from_micros(1250),
+    damaged_units: 4,
+    waiting_for_key_frame: None,
+    camera_clock: Some(-3250),
+};
 
 #[test]
 fn cameras_are_told_with_everything_known() {
@@ -37,6 +53,16 @@ fn cameras_are_told_with_everything_known() {
                 serde_json::json!({"pid": 7, "cpu_seconds": 1.5, "cpu": null, "memory_bytes": 4096, "own_memory_bytes": 1024})
             );
             assert!(gate["age"].as_f64().is_some() && gate["decoding"] == false);
+            assert!(gate["reception"].is_null(), "a worker has read it");
+            scene.gate.set_reception(RECEPTION);
+            let json = scene.get("/api/cameras").await.json();
+            assert_eq!(
+                json["cameras"][0]["reception"],
+                serde_json::json!({
+                    "packets": 900, "lost": 5, "late": 1, "foreign": 2, "resyncs": 3, "jitter": 0.001_25,
+                    "damaged_frames": 4, "waiting_for_key_frame": null, "camera_clock": -3.25
+                })
+            );
             let porch = &json["cameras"][1];
             assert_eq!((&porch["state"], &porch["why"]), (&"connecting".into(), &"starting".into()));
             assert!(porch["age"].is_null() && porch["size"].is_null() && porch["worker"].is_null());
@@ -71,6 +97,7 @@ fn metrics_parse_line_by_line() {
             let _seat =
                 scene.gate.subscribe(crate::media::RenditionRequest { size: None, quality: None, fps: None }).unwrap();
             scene.publish(1).await;
+            scene.gate.set_reception(RECEPTION);
             let reply = scene.get("/metrics").await;
             assert_eq!(reply.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
             let text = reply.text();
@@ -94,11 +121,15 @@ fn metrics_parse_line_by_line() {
                 "cctv_camera_state{camera=\"porch\",state=\"connecting\"} 1",
                 "cctv_camera_frames_total{camera=\"gate\"} 1",
                 "cctv_rendition_encodes_total{camera=\"gate\",size=\"1280x720\",quality=\"80\",fps=\"25\"} 1",
+                "cctv_camera_rtp_lost_total{camera=\"gate\"} 5",
+                "cctv_camera_rtp_jitter_seconds{camera=\"gate\"} 0.00125",
+                "cctv_camera_damaged_frames_total{camera=\"gate\"} 4",
                 "cctv_agent_info{version=\"1.2.3\"} 1",
             ] {
                 assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
             }
             assert!(text.contains("\ncctv_agent_memory_bytes "));
+            assert!(!text.contains("cctv_camera_rtp_packets_total{camera=\"porch\"}"), "nothing read it");
         },
     );
 }

@@ -28,14 +28,14 @@ use cctv_agent::{
     media::{AccessUnit, Codec, Colour, Matrix, Picture, Rendition, RenditionRequest, Size},
     rtsp::rtp::{TrackConfig, TrackReceiver, Transport},
     web::Web,
-    worker::{
-        colour::Conversion,
-        decoder::Decoder,
-        encoder::Encoder,
-        jpeg::JpegDecoder,
-        planes::{YuvBuffer, YuvPlanes},
-        transcoder::Transcoder,
-    },
+};
+use cctv_worker::{
+    colour::Conversion,
+    decoder::Decoder,
+    encoder::Encoder,
+    jpeg::JpegDecoder,
+    planes::{YuvBuffer, YuvPlanes},
+    transcoder::Transcoder,
 };
 use divan::{Bencher, black_box, counter::BytesCount};
 use smol::future;

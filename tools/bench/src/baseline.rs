@@ -11,13 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cctv_agent::{
-    media::{AccessUnit, Codec, Rendition, Size},
-    worker::{
-        decoder::Decoder,
-        planes::{YuvBuffer, YuvPlanes},
-        transcoder::Transcoder,
-    },
+use cctv_agent::media::{AccessUnit, Codec, Rendition, Size};
+use cctv_worker::{
+    decoder::Decoder,
+    planes::{YuvBuffer, YuvPlanes},
+    transcoder::Transcoder,
 };
 use turbojpeg::{Compressor, OutputBuf};
 

@@ -22,8 +22,6 @@ pub enum Act {
     CameraThenReload(&'static [&'static str]),
     /// A signal to the camera's worker process.
     Worker(Signal),
-    /// SIGKILL to the fork server.
-    ForkServer,
     /// The camera is removed from the file, and later added again.
     Removed,
     /// The camera's source in the file changes from ONVIF to the stream's address, or back.
@@ -58,7 +56,7 @@ const fn kind(name: &'static str, act: Act, effect: Effect, weight: usize) -> Ki
     Kind { name, act, effect, weight }
 }
 
-use Act::{BadFile, Camera, CameraThenReload, ForkServer, Origin, Removed, Renamed, SameFile, Worker};
+use Act::{BadFile, Camera, CameraThenReload, Origin, Removed, Renamed, SameFile, Worker};
 use Effect::{Blinks, Either, Ends, Hangs, Harmless};
 
 /// A kind with faults that the camera does not support is skipped, with a remark.
@@ -96,7 +94,6 @@ pub const KINDS: &[Kind] = &[
     kind("worker aborts", Worker(Signal::SIGABRT), Blinks, 2),
     kind("worker crashes", Worker(Signal::SIGSEGV), Blinks, 2),
     kind("worker hangs", Worker(Signal::SIGSTOP), Hangs, 3),
-    kind("fork server killed", ForkServer, Harmless, 2),
     // The installer.
     kind("camera taken out of the file", Removed, Ends, 1),
     kind("origin changed in the file", Origin, Blinks, 1),
@@ -120,7 +117,7 @@ impl Kind {
         match self.act {
             Camera(faults) | CameraThenReload(faults) => !matches!(faults, ["drop" | "bye" | "teardown"]),
             Removed => true,
-            Worker(_) | ForkServer | Origin | Renamed | SameFile | BadFile => false,
+            Worker(_) | Origin | Renamed | SameFile | BadFile => false,
         }
     }
 }

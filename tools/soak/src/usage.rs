@@ -19,8 +19,6 @@ pub struct Process {
     /// Private resident memory: without files, such as shared libraries.
     pub memory_kb: u64,
     pub cpu_seconds: f64,
-    /// Whether this is the fork server and not a worker.
-    pub forks: bool,
 }
 
 /// The agent with all its children.
@@ -49,7 +47,7 @@ impl ProcessTree {
     pub fn counts(&self) -> Counts {
         let most = |value: fn(&Process) -> usize| self.children.iter().map(value).max().unwrap_or(0);
         Counts {
-            children: self.children.iter().filter(|child| !child.forks).count(),
+            children: self.children.len(),
             threads: self.agent.threads,
             descriptors: self.agent.descriptors,
             worker_threads: most(|child| child.threads),
@@ -101,15 +99,10 @@ pub fn children(pid: i32) -> Vec<i32> {
     all
 }
 
-/// The fork server of `agent`, unless it is being replaced.
-pub fn fork_server(agent: i32) -> Option<i32> {
-    children(agent).into_iter().filter_map(process).find(|child| child.forks).map(|child| child.pid)
-}
-
 fn process(pid: i32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may contain blanks; the fields are counted after it, from field 3 on.
-    let (name, fields) = stat.rsplit_once(')')?;
+    let (_, fields) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
     // A zombie has no more descriptors to list.
@@ -124,7 +117,6 @@ fn process(pid: i32) -> Option<Process> {
         descriptors,
         memory_kb: memory.unwrap_or(0),
         cpu_seconds: (number(14)? + number(15)?) as f64 / TICKS,
-        forks: name.ends_with("(cctv-forks"),
     })
 }
 

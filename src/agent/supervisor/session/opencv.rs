@@ -157,7 +157,7 @@ impl SupervisorTask {
                 FailureKind::Unreachable | FailureKind::NoVideo | FailureKind::Ended | FailureKind::Silent => failure,
             },
             // No process could be started: later may be better than at once.
-            Error::Start(_) => failure,
+            Error::Start(_) | Error::Missing { .. } => failure,
             Error::Died { .. }
             | Error::Ipc(_)
             | Error::Protocol(_)
@@ -179,8 +179,11 @@ fn cause(error: &worker_host::Error) -> Cause {
             FailureKind::Internal => Cause::Worker,
         },
         Error::MemoryLimit { .. } => Cause::Memory,
-        Error::Start(_) | Error::Died { .. } | Error::Ipc(_) | Error::Protocol(_) | Error::Unresponsive => {
-            Cause::Worker
-        }
+        Error::Start(_)
+        | Error::Missing { .. }
+        | Error::Died { .. }
+        | Error::Ipc(_)
+        | Error::Protocol(_)
+        | Error::Unresponsive => Cause::Worker,
     }
 }

@@ -2,16 +2,16 @@
 
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use smol::channel::Sender;
 
 use crate::{
     camera::Damaged,
-    hub::Stream,
+    hub::{Reception, Stream},
     media::UnixMicros,
-    rtsp::rtp::{Event, KeyFrameGate, Unit},
+    rtsp::rtp::{Event, KeyFrameGate, Stats, Unit},
     sync::Latch,
 };
 
@@ -31,8 +31,15 @@ pub(super) struct Publisher {
     /// The number of the next unit.
     sequence: u32,
     has_frames: bool,
+    /// The properties of the stream are known.
+    is_described: bool,
     /// A key frame was handed on.
     has_begun: bool,
+    /// Since when units come and none may be shown.
+    waits_since: Option<Instant>,
+    /// By how many milliseconds the camera's clock is ahead.
+    camera_clock: Option<i64>,
+    clock: ArrivalClock,
     progress: Sender<Progress>,
     /// The session has ended for its viewers; what still comes is not shown.
     ending: Latch,
@@ -46,7 +53,11 @@ impl Publisher {
             gate: KeyFrameGate::new(),
             sequence: first_sequence,
             has_frames: false,
+            is_described: false,
             has_begun: false,
+            waits_since: None,
+            camera_clock: None,
+            clock: ArrivalClock::default(),
             progress,
             ending,
         }
@@ -57,8 +68,12 @@ impl Publisher {
             return;
         }
         match event {
-            Event::StreamInfo(info) => self.stream.set_stream_info(info),
+            Event::StreamInfo(info) => {
+                self.is_described = true;
+                self.stream.set_stream_info(info);
+            }
             Event::Unit(unit) => self.on_unit(unit),
+            Event::Stats(stats) => self.stream.set_reception(self.reception(&stats)),
             // They end the attempt, which says why.
             Event::Problem(_) | Event::Ended => {}
         }
@@ -69,11 +84,18 @@ impl Publisher {
         if !std::mem::replace(&mut self.has_frames, true) {
             self.tell(Progress::Frames);
         }
+        let now = Instant::now();
+        let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let taken = self.clock.unix_time(received_at, now, today);
+        if let Some(time) = unit.camera_time {
+            self.camera_clock = Some((time as i64 - taken as i64) / 1000);
+        }
         if !self.admits(&unit) {
+            self.waits_since.get_or_insert(received_at);
             return self.stream.withhold_unit(received_at);
         }
-        let now = Instant::now();
-        let unit = unit.into_access_unit(self.sequence, unix_time(received_at, now));
+        self.waits_since = None;
+        let unit = unit.into_access_unit(self.sequence, taken);
         self.sequence = self.sequence.wrapping_add(1);
         if self.stream.publish_received_unit(&unit, received_at, now) {
             self.tell(Progress::Live);
@@ -83,10 +105,28 @@ impl Publisher {
     /// Whether viewers may see `unit`. A loss closes the gate until the next whole key frame, unless
     /// the camera's faults are to be shown; a key frame must be whole in any case.
     fn admits(&mut self, unit: &Unit) -> bool {
+        if !self.is_described {
+            // The gate stays closed: these units cannot be decoded.
+            return false;
+        }
         let passes = self.gate.admit(unit);
         self.has_begun |= passes;
         let is_complete = unit.is_whole || !(unit.is_key || unit.data.is_empty());
         passes || (self.has_begun && is_complete && self.stream.options().damaged == Damaged::Show)
+    }
+
+    fn reception(&self, stats: &Stats) -> Reception {
+        Reception {
+            packets: stats.packets,
+            lost: stats.lost,
+            late: stats.late,
+            foreign: stats.foreign,
+            resyncs: stats.resyncs,
+            jitter: stats.jitter,
+            damaged_units: stats.damaged_units,
+            waiting_for_key_frame: self.waits_since.map(|since| since.elapsed()),
+            camera_clock: self.camera_clock,
+        }
     }
 
     fn tell(&self, progress: Progress) {
@@ -95,9 +135,42 @@ impl Publisher {
     }
 }
 
-/// The time of day at `at`, a moment before `now`.
-fn unix_time(at: Instant, now: Instant) -> UnixMicros {
-    let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let then = today.saturating_sub(now.saturating_duration_since(at));
-    UnixMicros::try_from(then.as_micros()).unwrap_or(UnixMicros::MAX)
+/// Longest step back of the time of day that counts as the jitter of two clocks read one after the other.
+const JITTER: UnixMicros = 1_000_000;
+
+/// Turns arrival times into times of day that increase from unit to unit, unless the clock is set back.
+#[derive(Default)]
+struct ArrivalClock {
+    last: UnixMicros,
+}
+
+impl ArrivalClock {
+    /// The time of day of `at`, a moment before `now`, when it was `today`.
+    fn unix_time(&mut self, at: Instant, now: Instant, today: Duration) -> UnixMicros {
+        let then = today.saturating_sub(now.saturating_duration_since(at));
+        let then = UnixMicros::try_from(then.as_micros()).unwrap_or(UnixMicros::MAX);
+        let is_jitter = then <= self.last && self.last - then < JITTER;
+        self.last = if is_jitter { self.last + 1 } else { then };
+        self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_that_came_together_keep_their_order_and_a_clock_set_back_is_followed() {
+        let (mut clock, now) = (ArrivalClock::default(), Instant::now());
+        let today = Duration::from_secs(1_800_000_000);
+        let mut at = |today| clock.unix_time(now, now + Duration::from_millis(5), today);
+        let first = at(today);
+        assert_eq!(first, 1_800_000_000_000_000 - 5000);
+        assert_eq!(at(today), first + 1);
+        assert_eq!(at(today - Duration::from_millis(3)), first + 2);
+        let later = at(today + Duration::from_millis(40));
+        assert_eq!(later, first + 40_000);
+        let set_back = at(today - Duration::from_secs(3600));
+        assert_eq!(set_back, first - 3_600_000_000);
+    }
 }

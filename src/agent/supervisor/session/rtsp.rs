@@ -157,7 +157,7 @@ impl SupervisorTask {
             Retry::After(pause) => failure.at_least = pause,
             Retry::Later | Retry::Denied => {}
         }
-        if self.stream_source.reader == Reader::Auto && !was_live && is_beyond_client(error) {
+        if self.stream_source.reader == Reader::Auto && !was_live && is_beyond_client(error, self.last_live.is_some()) {
             self.falls_back = true;
             failure.reason = std::mem::take(&mut failure.reason).and(Code::OpencvReader);
         }
@@ -180,12 +180,11 @@ fn timeouts(within: Duration) -> Timeouts {
 }
 
 /// Whether the camera speaks in a way that the client cannot follow, and that another reader may.
-fn is_beyond_client(error: &Error) -> bool {
+/// `had_video`: the client has followed it before.
+fn is_beyond_client(error: &Error, had_video: bool) -> bool {
     match error {
-        Error::NoVideo(NoVideo::NotSdp | NoVideo::UnknownFormats(_))
-        | Error::TlsUnsupported
-        | Error::OutOfStep { .. }
-        | Error::TooLong => true,
+        Error::NoVideo(NoVideo::UnknownFormats(_)) | Error::TlsUnsupported => true,
+        Error::NoVideo(NoVideo::NotSdp) | Error::OutOfStep { .. } | Error::TooLong => !had_video,
         // Nobody is there, or nobody answers.
         Error::Resolve { .. }
         | Error::ConnectionRefused { .. }

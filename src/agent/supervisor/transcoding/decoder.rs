@@ -35,7 +35,7 @@ impl From<&worker_host::Error> for Failure {
     fn from(error: &worker_host::Error) -> Self {
         use worker_host::Error;
         let cause = if matches!(error, Error::MemoryLimit { .. }) { Cause::Memory } else { Cause::Worker };
-        let is_final = matches!(error, Error::Start(_));
+        let is_final = matches!(error, Error::Start(_) | Error::Missing { .. });
         Self { cause, reason: error.reason(), is_final }
     }
 }
@@ -100,10 +100,9 @@ impl Decoder {
         !std::mem::replace(&mut self.has_pictures, true)
     }
 
-    /// Whether pictures that have been overdue since `limit` are due to this worker: it had the time
-    /// to make one.
-    pub(super) fn is_hanging(&self, limit: Duration, now: Instant) -> bool {
-        !self.wanted.is_empty() && now.saturating_duration_since(self.started) >= limit.max(LOADING)
+    /// Whether it has had the time to make a picture.
+    pub(super) fn had_time(&self, now: Instant) -> bool {
+        !self.wanted.is_empty() && now.saturating_duration_since(self.started) >= LOADING
     }
 
     /// Reads now and then what the worker uses, and checks that it may.
@@ -118,8 +117,10 @@ impl Decoder {
         context.budget.report(&self.name, vitals.own).map_err(Failure::memory)
     }
 
-    pub(super) async fn end(self, context: &Context) {
-        self.worker.end(CLOSE_TIMEOUT).await;
+    /// Returns whether it ended by itself.
+    pub(super) async fn end(self, context: &Context) -> bool {
+        let went = self.worker.end(CLOSE_TIMEOUT).await;
         context.budget.forget(&self.name);
+        went
     }
 }

@@ -83,11 +83,6 @@ impl Soak {
                     }
                 }
             }
-            Act::ForkServer => {
-                if let Some(pid) = usage::fork_server(self.agent.pid()) {
-                    let _ = signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
-                }
-            }
             Act::Removed => self.edit(|file| file.set_removed(&camera, true))?,
             Act::Origin => self.edit(|file| file.change_origin(&camera))?,
             Act::Renamed => self.edit(|file| file.rename(&camera))?,

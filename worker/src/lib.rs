@@ -1,9 +1,9 @@
-//! The child process: the only place where bytes from the network reach OpenCV and FFmpeg.
+//! `cctv-worker`, the agent's child process: the only place where bytes from the network reach OpenCV
+//! and FFmpeg.
 //!
-//! It is forked from the [`fork_server`], or started with exec. Its standard input is a socket to
-//! the agent, and its standard error goes to the agent's log. The first message says what it is to
-//! do. A reader has a thread that reads the camera. A decoder has none, and no network: the agent
-//! sends it the units. One thread decodes and encodes while pictures are wanted, and the main thread
+//! Its standard input is a socket to the agent, and its standard error goes to the agent's log. The
+//! first message says what it is to do. A reader has a thread that reads the camera. A decoder has
+//! none, and no network: the agent sends it the units. One thread decodes and encodes while pictures are wanted, and the main thread
 //! listens to the agent. The worker ends when the agent says so, closes the socket or dies, or when
 //! the stream fails.
 
@@ -13,7 +13,6 @@ pub mod decoder;
 pub mod demuxer;
 pub mod encoder;
 pub mod ffmpeg_log;
-pub mod fork_server;
 pub mod jpeg;
 pub mod limits;
 pub mod load_shedding;
@@ -38,9 +37,10 @@ use nix::{
     sys::signal::{Signal, raise},
 };
 
-use crate::{
+use cctv_agent::{
     ipc::{self, Decode, Failure, FailureKind, FromWorker, Open, ToWorker},
     media::Codec,
+    sys,
     text::Code,
 };
 use decode_cursor::DecodeCursor;
@@ -73,6 +73,7 @@ const EX_SOFTWARE: u8 = 70;
 /// # Blocking
 /// Blocks for the life of the stream.
 pub fn run() -> ExitCode {
+    sys::tune_malloc();
     // A thread that panics must end the whole worker; in release builds panics abort anyway.
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::media::{AccessUnit, UnixMicros};
+use cctv_agent::media::{AccessUnit, UnixMicros};
 
 /// Maximum number of bytes kept: ten seconds of 4K at 16 Mbit/s.
 pub const MAX_BYTES: usize = 20 << 20;

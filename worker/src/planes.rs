@@ -10,7 +10,7 @@ use opencv::{
 use turbojpeg::Subsamp;
 
 use super::shrink;
-use crate::media::Size;
+use cctv_agent::media::Size;
 
 /// A borrowed picture.
 #[derive(Clone, Copy)]

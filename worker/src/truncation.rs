@@ -5,37 +5,22 @@
 //! whatever arrived. Certainty would mean to decode everything twice. Instead, this module inspects
 //! frames that are much smaller than usual, the first frame, and one now and then.
 
-use std::collections::VecDeque;
-
 use turbojpeg::{Decompressor, ScalingFactor};
 
 use super::{
     decoder::{self, Decoder},
     ffmpeg_log, jpeg,
 };
-use crate::{
+use cctv_agent::{
     h26x::{
         nal::{self, NalKind},
         parameter_sets::ParameterSets,
     },
-    media::{AccessUnit, Codec, UnixMicros},
+    media::{
+        AccessUnit, Codec,
+        inspection::{Inspection, InspectionSchedule},
+    },
 };
-
-/// A frame is suspicious if it has less than this percentage of the median of the frames before.
-const USUAL_PERCENT: usize = 75;
-
-/// Number of sizes remembered.
-const MEMORY: usize = 15;
-
-/// An unsuspicious JPEG is inspected at this interval, in microseconds.
-const JPEG_EVERY: UnixMicros = 1_000_000;
-
-/// An unsuspicious H.265 frame is inspected at this interval, in microseconds.
-const VIDEO_EVERY: UnixMicros = 5_000_000;
-
-/// After an inspection, suspicious H.265 frames that are not key frames pass for this long, in
-/// microseconds: a second and third small frame are small for the same reason.
-const MIN_INSPECTION_PAUSE: UnixMicros = 80_000;
 
 /// Bytes appended to each slice for the second decoding. A complete slice ends before them; for one
 /// cut short the decoder reads on into them and makes another picture.
@@ -45,28 +30,20 @@ const TAIL: [u8; 64] = [0xb5; 64];
 pub struct TruncationDetector {
     codec: Codec,
     /// JPEGs are always key frames.
-    key_frames: Record,
-    others: Record,
+    key_frames: InspectionSchedule,
+    others: InspectionSchedule,
     sets: ParameterSets,
     decompressor: Option<Decompressor>,
-}
-
-/// The record of one kind of frames.
-struct Record {
-    /// Sizes in bytes of the frames that passed, newest last.
-    sizes: VecDeque<usize>,
-    /// When the last inspected frame was received.
-    inspected: Option<UnixMicros>,
-    /// Whether the last inspected frame was damaged: the next may be, too.
-    distrusted: bool,
-    /// Doubled after each false suspicion: small frames may be normal for this camera.
-    pause: UnixMicros,
 }
 
 impl TruncationDetector {
     pub fn new(codec: Codec) -> Self {
         let sets = ParameterSets::new(codec);
-        Self { codec, key_frames: Record::new(), others: Record::new(), sets, decompressor: None }
+        let schedule = || match codec {
+            Codec::Jpeg => InspectionSchedule::of_jpeg(),
+            Codec::H264 | Codec::H265 => InspectionSchedule::of_video(),
+        };
+        Self { codec, key_frames: schedule(), others: schedule(), sets, decompressor: None }
     }
 
     /// Whether `unit` may be shown, as far as an inspection can say. H.264 always may: its decoder
@@ -76,29 +53,24 @@ impl TruncationDetector {
     /// Mostly none. An inspection takes as long as decoding: a JPEG at an eighth of its size, or a
     /// frame of H.265 twice.
     pub fn passes(&mut self, unit: &AccessUnit) -> bool {
-        let (every, pausing) = match self.codec {
-            Codec::H264 => return true,
-            Codec::H265 => (VIDEO_EVERY, !unit.key),
-            Codec::Jpeg => (JPEG_EVERY, false),
-        };
+        if self.codec == Codec::H264 {
+            return true;
+        }
         if unit.key {
             self.sets.update(&unit.data);
         }
-        let record = if unit.key { &mut self.key_frames } else { &mut self.others };
-        if record.inspected == Some(unit.taken) {
-            // A group replayed for the next viewer.
-            return !record.distrusted;
-        }
-        let Some(suspicious) = record.wants_inspection(unit, every, pausing) else {
-            record.note(unit.data.len());
-            return true;
+        let schedule = if unit.key { &mut self.key_frames } else { &mut self.others };
+        let reason = match schedule.next(unit) {
+            Inspection::Done { whole } => return whole,
+            Inspection::Skipped => return true,
+            Inspection::Due(reason) => reason,
         };
         let whole = match self.codec {
             Codec::Jpeg => self.jpeg_is_whole(&unit.data),
             Codec::H264 | Codec::H265 => self.frame_is_whole(unit),
         };
-        let record = if unit.key { &mut self.key_frames } else { &mut self.others };
-        record.conclude(unit, whole, suspicious);
+        let schedule = if unit.key { &mut self.key_frames } else { &mut self.others };
+        schedule.conclude(unit, whole, reason);
         whole
     }
 
@@ -155,46 +127,6 @@ fn alone(codec: Codec, unit: &[u8]) -> Result<Option<decoder::Frame>, decoder::E
     decoder.take()
 }
 
-impl Record {
-    fn new() -> Self {
-        Self { sizes: VecDeque::new(), inspected: None, distrusted: false, pause: MIN_INSPECTION_PAUSE }
-    }
-
-    /// `None` to let the unit pass. Otherwise, whether its size makes it suspicious.
-    fn wants_inspection(&self, unit: &AccessUnit, every: UnixMicros, pausing: bool) -> Option<bool> {
-        // A clock that was set back must not postpone an inspection.
-        let past = |time| self.inspected.is_none_or(|at| unit.taken < at || unit.taken - at >= time);
-        let suspicious = self.is_small(unit.data.len()) && past(if pausing { self.pause } else { 0 });
-        (self.distrusted || suspicious || past(every)).then_some(suspicious)
-    }
-
-    fn conclude(&mut self, unit: &AccessUnit, whole: bool, suspicious: bool) {
-        self.inspected = Some(unit.taken);
-        self.distrusted = !whole;
-        self.pause = match (whole, suspicious) {
-            (false, _) => MIN_INSPECTION_PAUSE,
-            (true, true) => (self.pause * 2).min(VIDEO_EVERY),
-            (true, false) => (self.pause / 2).max(MIN_INSPECTION_PAUSE),
-        };
-        if whole {
-            self.note(unit.data.len());
-        }
-    }
-
-    fn note(&mut self, bytes: usize) {
-        self.sizes.push_back(bytes);
-        if self.sizes.len() > MEMORY {
-            self.sizes.pop_front();
-        }
-    }
-
-    fn is_small(&self, bytes: usize) -> bool {
-        let mut sizes: Vec<usize> = self.sizes.iter().copied().collect();
-        sizes.sort_unstable();
-        sizes.get(sizes.len() / 2).is_some_and(|usual| bytes * 100 < usual * USUAL_PERCENT)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,7 +178,7 @@ mod tests {
         let mut inspections = Vec::new();
         for number in 0..100 {
             assert!(truncation.passes(&unit(number, false)));
-            inspections.extend(truncation.key_frames.inspected);
+            inspections.extend(truncation.key_frames.inspected());
         }
         inspections.dedup();
         assert_eq!(inspections.len(), 4);

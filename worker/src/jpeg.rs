@@ -4,7 +4,7 @@
 use turbojpeg::{Decompressor, ScalingFactor, Subsamp, YuvImage, yuv_pixels_len};
 
 use super::planes::YuvPlanes;
-use crate::media::Size;
+use cctv_agent::media::Size;
 
 /// A JPEG with a longer side is refused before memory is allocated, in pixels.
 const MAX_SIDE_LEN: usize = 16_384;

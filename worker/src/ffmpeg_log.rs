@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
+use cctv_agent::{
     camera::mask_credentials,
     ipc::{Failure, FailureKind},
     rate_window::Throttle,

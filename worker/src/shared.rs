@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::decode_cursor::{DecodeCursor, Group, Step};
-use crate::{
+use cctv_agent::{
     ipc::{self, FromWorker, UnitAsPicture},
     media::{AccessUnit, Codec, Picture, Rendition},
     sync::{Mutex, MutexGuard},

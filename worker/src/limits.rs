@@ -20,18 +20,12 @@ const MAX_FILES: u64 = 64;
 /// first.
 const OOM_SCORE: &str = "500";
 
-/// A worker's name in a list of processes: not the agent's, so that `pidof cctv-agent` finds no
-/// workers.
-pub const NAME: &str = "cctv-worker";
-
-/// Names the process, ties it to the agent at the other end of `socket` and sets its limits.
+/// Ties the process to the agent at the other end of `socket` and sets its limits.
 ///
 /// # Errors
 /// If the agent has already ended, or the system refuses a limit.
 pub fn apply(socket: &impl AsFd) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // A process started through /proc/self/exe would otherwise be called "exe".
-    prctl::set_name(c"cctv-worker")?;
     // An agent that died before the line above sends no signal. The process that adopted this one
     // is then not the agent, which made the socket pair.
     let started_by_hand = |_| io::Error::other("only the agent starts workers: standard input is not its socket");

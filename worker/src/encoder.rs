@@ -9,7 +9,7 @@ use super::{
     colour::Conversion,
     planes::{YuvBuffer, YuvPlanes},
 };
-use crate::media::{Colour, Size};
+use cctv_agent::media::{Colour, Size};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use crate::support::clip::{ffmpeg, units};
+use crate::clip::{ffmpeg, units};
 use cctv_agent::{
     h26x::sps::Sps,
     media::{AccessUnit, Codec, Colour, Matrix, Picture, Rendition, Size},
-    worker::transcoder::Transcoder,
 };
+use cctv_worker::transcoder::Transcoder;
 use opencv::{
     core::{Mat, MatTraitConst, Vec3b, Vector},
     imgcodecs,

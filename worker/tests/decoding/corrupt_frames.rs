@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use crate::support::clip::{SIZE, h264, h265, mjpeg};
+use crate::clip::{SIZE, h264, h265, mjpeg};
 use cctv_agent::{
     h26x::nal,
     media::{AccessUnit, Codec, Picture, Rendition, Size},
-    worker::transcoder::Transcoder,
 };
+use cctv_worker::transcoder::Transcoder;
 
 /// Truncates the unit as the virtual camera and some real ones do.
 fn cut(unit: &AccessUnit) -> AccessUnit {

@@ -1,11 +1,9 @@
 //! Load shedding: an overloaded processor decodes small pictures without the loop filter, and the
 //! difference is not visible.
 
-use crate::support::clip::{self, GOP, SIZE};
-use cctv_agent::{
-    media::{AccessUnit, Codec, Picture, Rendition, Size},
-    worker::transcoder::Transcoder,
-};
+use crate::clip::{self, GOP, SIZE};
+use cctv_agent::media::{AccessUnit, Codec, Picture, Rendition, Size};
+use cctv_worker::transcoder::Transcoder;
 
 /// A third of the camera's size.
 const SMALL: Size = Size { width: 212, height: 120 };

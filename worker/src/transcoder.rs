@@ -13,7 +13,7 @@ use super::{
     planes::YuvPlanes,
     truncation::TruncationDetector,
 };
-use crate::{
+use cctv_agent::{
     h26x::{nal, sps::Sps},
     media::{AccessUnit, Codec, Colour, Picture, Rendition, Size, UnixMicros, frame_limiter::FrameLimiter},
 };

@@ -15,7 +15,7 @@ use opencv::{
 };
 
 use super::{ffmpeg_log::FfmpegLog, jpeg};
-use crate::{
+use cctv_agent::{
     h26x::{nal, parameter_sets::ParameterSets, sps::Sps},
     ipc::{Failure, FailureKind, MAX_BODY_LEN, Open},
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, UnixMicros},

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use multiversion::multiversion;
 
 use super::planes::{YuvBuffer, YuvPlanes};
-use crate::media::{Colour, Matrix};
+use cctv_agent::media::{Colour, Matrix};
 
 /// A factor in 1/8192. A sample shifted up by 7, times the factor, shifted down by 16, is in 1/16
 /// of a level. This is the 16-bit multiplication that every vector unit has (`pmulhw` on x86).
@@ -153,7 +153,7 @@ fn level(sum: i16) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::Size;
+    use cctv_agent::media::Size;
     use turbojpeg::Subsamp;
 
     /// Planes of one pixel of `rgb`, as the matrix is defined.

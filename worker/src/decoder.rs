@@ -17,7 +17,7 @@ use super::{
     ffmpeg_log::{self, FfmpegLog},
     planes::YuvPlanes,
 };
-use crate::media::{Codec, Colour, Matrix, Size};
+use cctv_agent::media::{Codec, Colour, Matrix, Size};
 
 /// A decoder that gives no picture for this many units is stuck: after 4 s at 25 fps.
 const MAX_WITHOUT_PICTURE: u32 = 100;

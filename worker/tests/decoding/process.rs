@@ -18,7 +18,7 @@ use nix::{
 };
 use smol::future::block_on;
 
-use crate::support::clip::{GOP, SIZE, h264, h265, mjpeg};
+use crate::clip::{GOP, SIZE, h264, h265, mjpeg};
 
 /// Far more than a decoder needs, on a machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ const SMALL: Rendition = Rendition { size: Size { width: 320, height: 180 }, qua
 const FULL: Rendition = Rendition { size: SIZE, quality: 50, fps: 25 };
 
 async fn start(codec: Codec) -> Worker {
-    let spawner = Spawner::whole(env!("CARGO_BIN_EXE_cctv-agent"));
+    let spawner = Spawner::new(env!("CARGO_BIN_EXE_cctv-worker"));
     let decode = Decode { codec, default_quality: 80, most_memory: ipc::WORKER_MEMORY };
     Worker::start_decoder(&spawner, &CameraId::new("gate").unwrap(), decode).await.unwrap()
 }

@@ -6,7 +6,7 @@
 //! loses; at 1 Mbit/s by 27 dB, which is visible. So the filter is skipped only in dense streams
 //! with frequent key frames, and only while that helps.
 
-use crate::media::UnixMicros;
+use cctv_agent::media::UnixMicros;
 
 /// Bits per pixel, in hundredths, above which a stream is dense: 3.1 Mbit/s for 1080p25.
 const DENSE: u64 = 6;

@@ -1,0 +1,13 @@
+//! Tests with clips that FFmpeg's encoders make: what the worker shows of them, and what it does not.
+
+// Helpers of a test panic as the test does.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../../../tests/support/clip.rs"]
+mod clip;
+
+mod colours;
+mod corrupt_frames;
+mod load_shedding;
+mod process;
+mod shape;
