@@ -1,7 +1,7 @@
 //! The pair of UDP sockets of a session: RTP at an even port, RTCP at the next one.
 //!
 //! Only packets from the camera are taken: from its address, and, once known, from its ports.
-//! Anybody could send a picture otherwise.
+//! Anybody could send a picture otherwise. Some cameras announce ports from which they do not send.
 
 use std::{
     io,
@@ -16,6 +16,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 const RECEIVE_BUFFER: usize = 2 << 20;
 /// Number of pairs that are tried.
 const MAX_TRIES: usize = 32;
+/// Packets from one other port of the camera that show that it is the right one, if none came from the
+/// announced port.
+const PACKETS_OF_OTHER_PORT: u32 = 3;
 
 /// A pair of sockets.
 #[derive(Debug)]
@@ -62,25 +65,36 @@ pub struct Peer {
     /// The camera's address; its port counts only if `is_port_known`.
     address: SocketAddr,
     is_port_known: bool,
+    /// Whether a packet came from this port.
+    is_port_seen: bool,
+    /// The port of the last packet from elsewhere, and how many came from there in a row.
+    other_port: (u16, u32),
 }
 
 impl Peer {
     /// `camera` is any of the camera's addresses. Without `port`, the first packet shows it.
     pub fn new(mut camera: SocketAddr, port: Option<u16>) -> Self {
         camera.set_port(port.unwrap_or(0));
-        Self { address: camera, is_port_known: port.is_some() }
+        Self { address: camera, is_port_known: port.is_some(), is_port_seen: false, other_port: (0, 0) }
     }
 
-    /// Whether a packet from `sender` is the camera's. The first one decides about an unknown port.
+    /// Whether a packet from `sender` is the camera's. The first one decides about an unknown port, some
+    /// in a row about an announced one from which nothing comes.
     pub fn accepts(&mut self, sender: SocketAddr) -> bool {
         if sender.ip() != self.address.ip() {
             return false;
         }
-        if !self.is_port_known {
-            self.address.set_port(sender.port());
-            self.is_port_known = true;
+        let is_other = self.is_port_known && sender.port() != self.address.port();
+        if is_other {
+            let (port, count) = self.other_port;
+            self.other_port = (sender.port(), if port == sender.port() { count + 1 } else { 1 });
+            if self.is_port_seen || self.other_port.1 < PACKETS_OF_OTHER_PORT {
+                return false;
+            }
         }
-        sender.port() == self.address.port()
+        self.address.set_port(sender.port());
+        (self.is_port_known, self.is_port_seen) = (true, true);
+        true
     }
 
     /// Where to send, if that is known.
@@ -132,7 +146,25 @@ mod tests {
         assert!(!peer.accepts(SocketAddr::from(([10, 0, 0, 9], 5000))));
         assert_eq!(peer.socket_address(), None);
         assert!(peer.accepts(at(6970)));
-        assert!(!peer.accepts(at(6972)), "the first one decides");
+        for _ in 0..10 {
+            assert!(!peer.accepts(at(6972)), "the first one decides");
+        }
         assert_eq!(peer.socket_address(), Some(at(6970)));
+    }
+
+    /// The server rtsp-rs 0.1.8 answers `server_port=5000-5001` and sends from a port that the kernel
+    /// chose.
+    #[test]
+    fn r116_camera_that_sends_from_another_port_than_announced_is_read() {
+        let at = |port| SocketAddr::from(([10, 0, 0, 1], port));
+        let mut peer = Peer::new(at(554), Some(5000));
+        assert_eq!(peer.socket_address(), Some(at(5000)));
+        assert!(!peer.accepts(at(6970)) && !peer.accepts(at(7000)) && !peer.accepts(at(6970)));
+        assert!(!peer.accepts(at(6970)) && peer.accepts(at(6970)), "the third one in a row");
+        assert!(!peer.accepts(at(7000)) && peer.accepts(at(6970)));
+        assert_eq!(peer.socket_address(), Some(at(6970)));
+        let mut honest = Peer::new(at(554), Some(5000));
+        assert!(honest.accepts(at(5000)));
+        assert!((0..10).all(|_| !honest.accepts(at(6970))), "the announced port is in use");
     }
 }

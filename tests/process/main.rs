@@ -11,6 +11,7 @@ mod support;
 mod command_line;
 mod errors;
 mod faults;
+mod foreign_servers;
 mod hostile_cameras;
 mod limits;
 mod monitoring;

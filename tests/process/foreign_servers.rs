@@ -1,0 +1,201 @@
+//! RTSP servers that others wrote. A camera of nothing but its `url` is live with each of them, and is
+//! shown both as it is sent and as JPEG.
+//!
+//! All but GStreamer's are fed from a virtual camera by FFmpeg, which copies the video: so the stamps
+//! in the pictures tell how old they are. Servers that send datagrams have the address 127.0.0.1 and
+//! ports of their own, because datagrams come from that address.
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use cctv_agent::media::Codec;
+use nix::unistd::Uid;
+use stamp::Stamp;
+
+use crate::support::{
+    Agent, Cameras, Folder, MotionJpeg, burnt_in, unix_ms, wait_for,
+    wall::{Screen, Wall},
+};
+
+const EVERY_FORMAT: &[&str] = &["h264", "h265", "jpeg"];
+
+/// The source of the foreign servers: their key frames come once a second.
+const SOURCE: &str = "id=source size=640x360 fps=25 gop=25 small=none";
+
+/// Pictures looked at in each form.
+const PICTURES: usize = 60;
+
+/// Age of the last pictures in milliseconds: nothing old is shown. VLC alone keeps 1.5 s of what it
+/// reads.
+const MAX_AGE: u64 = 6000;
+
+/// Processes that end with this value.
+struct Processes(Vec<Child>);
+
+impl Processes {
+    fn start(&mut self, command: &mut Command) -> &mut Child {
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}; scripts/test installs it"));
+        self.0.push(child);
+        self.0.last_mut().unwrap()
+    }
+
+    /// FFmpeg, which copies the video of `stream` to `output`; its output is the input of another program.
+    fn feed(&mut self, stream: &str, output: &[&str]) -> Stdio {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-v", "error", "-rtsp_transport", "tcp", "-i", stream, "-c", "copy"]).args(output);
+        let child = self.start(command.stdin(Stdio::null()).stdout(Stdio::piped()));
+        child.stdout.take().unwrap().into()
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A TCP port of 127.0.0.1 that is free.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn wait_for_port(port: u16) {
+    wait_for("the server to listen", || TcpStream::connect(("127.0.0.1", port)).ok());
+}
+
+/// The file `name` of the folder that belongs to this test.
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/process/foreign_servers").join(name)
+}
+
+/// A Python script of this test.
+fn python(script: &str) -> Command {
+    let mut command = Command::new(file("python/bin/python"));
+    command.arg(file(script));
+    command
+}
+
+/// Checks that a camera with nothing but `url` is live, and that both forms of its video go on and are
+/// fresh.
+fn is_shown(url: &str, codec: Codec) {
+    let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\nurl = \"{url}\"\n"));
+    agent.wait_for_state("gate", "live");
+
+    let mut wall = Wall::open(&agent.address);
+    wall.show(&["gate"], EVERY_FORMAT);
+    let mut stamps = Vec::new();
+    let mut screen = (codec != Codec::Jpeg).then(|| Screen::new(codec));
+    while stamps.len() < PICTURES {
+        let frame = wall.frame();
+        match &mut screen {
+            Some(screen) => {
+                assert_eq!(frame.format, if codec == Codec::H264 { 2 } else { 3 }, "untouched");
+                stamps.extend(screen.show(&frame).into_iter().map(|(_, stamp)| stamp));
+            }
+            None => stamps.push(burnt_in(&frame.payload)),
+        }
+    }
+    go_on(&stamps, "untouched");
+    drop(wall);
+
+    let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+    let stamps: Vec<Stamp> = (0..PICTURES).map(|_| burnt_in(&viewer.next_live().jpeg)).collect();
+    go_on(&stamps, "JPEG");
+    let camera = agent.camera("gate");
+    assert_eq!((&camera["reconnects"], &camera["state"]), (&0.into(), &"live".into()), "{camera:#}");
+}
+
+/// Checks that each picture is newer than the one before it, and the last one not old.
+fn go_on(stamps: &[Stamp], form: &str) {
+    let frames: Vec<u32> = stamps.iter().map(|stamp| stamp.frame).collect();
+    assert!(frames.windows(2).all(|pair| pair[0] < pair[1]), "{form}: {frames:?}");
+    let age = unix_ms().saturating_sub(stamps[stamps.len() - 1].unix_ms);
+    println!("{form}: {age} ms old");
+    assert!(age < MAX_AGE, "{form}: {age} ms old");
+}
+
+#[test]
+fn gstreamer_is_shown() {
+    for codec in [Codec::H264, Codec::H265, Codec::Jpeg] {
+        let word = if codec == Codec::Jpeg { "mjpeg" } else { codec.as_str() };
+        let cameras = Cameras::start(&[&format!("{SOURCE} server=gstreamer codec={word}")]);
+        is_shown(&cameras.stream("source"), codec);
+    }
+}
+
+/// VLC sends datagrams alone: it answers 461 to SETUP over TCP.
+#[test]
+fn vlc_is_shown() {
+    let cameras = Cameras::start(&[SOURCE]);
+    let mut processes = Processes(Vec::new());
+    let home = Folder::new();
+    fs::set_permissions(&home.0, fs::Permissions::from_mode(0o777)).unwrap();
+    let port = free_port();
+    let video = processes.feed(&cameras.stream("source"), &["-f", "mpegts", "-"]);
+    // VLC refuses to run as root.
+    let mut vlc = if Uid::effective().is_root() {
+        let mut wrapped = Command::new("setpriv");
+        wrapped.args(["--reuid=65534", "--regid=65534", "--clear-groups", "cvlc"]);
+        wrapped
+    } else {
+        Command::new("cvlc")
+    };
+    vlc.args(["-q", "--no-audio", "--network-caching=100", "fd://0", "--sout"])
+        .arg(format!("#rtp{{sdp=rtsp://127.0.0.1:{port}/stream}}"))
+        .env("HOME", &home.0)
+        .current_dir(&home.0);
+    processes.start(vlc.stdin(video));
+    wait_for_port(port);
+    is_shown(&format!("rtsp://127.0.0.1:{port}/stream"), Codec::H264);
+}
+
+/// The package rtsp-rs of PyPI: datagrams alone, H.264 without parameter sets in its description.
+#[test]
+fn rtsp_rs_is_shown() {
+    let cameras = Cameras::start(&[SOURCE]);
+    let mut processes = Processes(Vec::new());
+    let port = free_port();
+    let delimited = ["-bsf:v", "h264_metadata=aud=insert", "-f", "h264", "-"];
+    let video = processes.feed(&cameras.stream("source"), &delimited);
+    processes.start(python("h264_server.py").args([&format!("127.0.0.1:{port}"), "25"]).stdin(video));
+    wait_for_port(port);
+    is_shown(&format!("rtsp://127.0.0.1:{port}/stream"), Codec::H264);
+}
+
+/// The package espp of PyPI, which is also the firmware of ESP32 cameras: JPEG, datagrams alone, no
+/// reports.
+#[test]
+fn espp_is_shown() {
+    let cameras = Cameras::start(&[&format!("{SOURCE} codec=mjpeg")]);
+    let mut processes = Processes(Vec::new());
+    let port = free_port();
+    let video = processes.feed(&cameras.stream("source"), &["-f", "mjpeg", "-"]);
+    processes.start(python("jpeg_server.py").args(["127.0.0.1", &port.to_string()]).stdin(video));
+    wait_for_port(port);
+    is_shown(&format!("rtsp://127.0.0.1:{port}/stream"), Codec::Jpeg);
+}
+
+/// The package rtsp-streaming-server of npm: what FFmpeg publishes, in datagrams alone.
+#[test]
+fn rtsp_streaming_server_is_shown() {
+    let cameras = Cameras::start(&[SOURCE]);
+    let mut processes = Processes(Vec::new());
+    let (publish, port) = (free_port(), free_port());
+    // Below the ports that the kernel chooses.
+    let first_udp_port = 20_000 + std::process::id() % 200 * 50;
+    let ports = [publish.to_string(), port.to_string(), first_udp_port.to_string()];
+    processes.start(Command::new("node").arg(file("relay.mjs")).args(ports));
+    wait_for_port(publish);
+    wait_for_port(port);
+    let url = format!("rtsp://127.0.0.1:{publish}/stream");
+    processes.feed(&cameras.stream("source"), &["-f", "rtsp", "-rtsp_transport", "udp", &url]);
+    is_shown(&format!("rtsp://127.0.0.1:{port}/stream"), Codec::H264);
+}
