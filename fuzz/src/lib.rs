@@ -1,7 +1,7 @@
 //! The modules of cctv-agent that parse untrusted input, built for the fuzzer.
 //!
-//! They are the project's own files, without the modules that need OpenCV; [`readers`] states what
-//! must hold for any input. `scripts/fuzz` runs the targets, `tests/corpus.rs` feeds their seeds to
+//! They are the project's own files, without the rest of the agent; [`readers`] states what must
+//! hold for any input. `scripts/fuzz` runs the targets, `tests/corpus.rs` feeds their seeds to
 //! the same functions on every test run.
 
 // The modules and the readers refer to each other by the name of the crate.
