@@ -15,6 +15,7 @@ mod foreign_servers;
 mod hostile_cameras;
 mod limits;
 mod monitoring;
+mod packet_loss;
 mod passthrough;
 mod recorded_answers;
 mod recorder;

@@ -36,7 +36,7 @@ use round::Outcome;
 use scene::{SCENES, Scene};
 use table::Row;
 use task::Task;
-use test_clip::{Clip, GOP, Kind};
+use test_clip::{Clip, FPS, GOP, Kind};
 use tree::Tree;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -44,6 +44,8 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 pub const FULL_HD: (usize, usize) = (1920, 1080);
 /// Size of the Motion JPEG camera.
 const HD: (usize, usize) = (1280, 720);
+/// Size that gives 2 Mbit/s: bit rates go by area.
+const LIGHT: (usize, usize) = (1360, 768);
 
 /// Exit code if a measured value misses its target.
 const NOT_SHOWN: u8 = 1;
@@ -85,10 +87,14 @@ fn run(task: &Task) -> Result<bool> {
     }
     let clip = Arc::new(make_clip(task, Kind::H264, FULL_HD)?);
     let stills = Arc::new(make_clip(task, Kind::Jpeg, HD)?);
+    let light = match SCENES.iter().any(|scene| scene.is_light && task.wants(scene.name)) {
+        true => Some(Arc::new(make_clip(task, Kind::H264, LIGHT)?)),
+        false => None,
+    };
     let (saved, stream) = (task.folder.join("clip"), task.folder.join("clip.h264"));
     clip.save(&saved)?;
     // Long enough that the program that reads it never reaches the end.
-    let copies = (task.seconds.as_secs() as usize + 60) * test_clip::FPS as usize / clip.frames.len() + 1;
+    let copies = (task.seconds.as_secs() as usize + 60) * FPS as usize / clip.frames.len() + 1;
     fs::write(&stream, clip.frames.concat().repeat(copies))?;
     let setup = task.setup(saved, stream);
     if let Some(minutes) = task.soak {
@@ -97,14 +103,18 @@ fn run(task: &Task) -> Result<bool> {
     }
     let (began, mut rows) = (Instant::now(), Vec::new());
     for scene in SCENES.iter().filter(|scene| task.wants(scene.name)) {
-        let clip = if scene.kind == Kind::H264 { &clip } else { &stills };
+        let clip = match (scene.kind, &light) {
+            (Kind::H264, Some(light)) if scene.is_light => light,
+            (Kind::H264, _) => &clip,
+            (Kind::Jpeg, _) => &stills,
+        };
         rows.push(measure(task, &setup, scene, clip));
     }
     let waits = waits(task, &setup, &clip);
     let lines = assertions::check(&rows, &waits);
     let text = format!(
         "{}{}\n{}",
-        table::heading(&[&clip, &stills], task.rounds, task.seconds.as_secs_f64()),
+        table::heading(&[Some(&*clip), light.as_deref(), Some(&*stills)], task.rounds, task.seconds.as_secs_f64()),
         table::markdown(&rows),
         assertions::markdown(&lines)
     );
@@ -124,7 +134,7 @@ fn make_clip(task: &Task, kind: Kind, (width, height): (usize, usize)) -> Result
 fn measure(task: &Task, setup: &Setup, scene: &Scene, clip: &Arc<Clip>) -> Row {
     let size = (clip.width, clip.height);
     eprintln!("{}: {}", scene.name, scene.title(size));
-    let peers = Peer::of(scene);
+    let peers = Peer::of(scene, setup);
     let mut outcomes: Vec<_> = peers.iter().map(|&peer| (peer, Outcome::default())).collect();
     for round in 0..scene.rounds(task.rounds) {
         let mut order: Vec<usize> = (0..peers.len()).collect();
@@ -136,7 +146,7 @@ fn measure(task: &Task, setup: &Setup, scene: &Scene, clip: &Arc<Clip>) -> Row {
             if sum.left_waiting {
                 continue; // It would take as long again, and show the same.
             }
-            let done = PlaybackServer::start(clip, scene.cameras)
+            let done = PlaybackServer::start(clip, scene.cameras, scene.fps)
                 .and_then(|playback| round::run(setup, *peer, scene, &playback, task.seconds));
             match done {
                 Ok(outcome) => {
@@ -161,10 +171,15 @@ fn measure(task: &Task, setup: &Setup, scene: &Scene, clip: &Arc<Clip>) -> Row {
 fn waits(task: &Task, setup: &Setup, clip: &Arc<Clip>) -> Waits {
     let mut waits = Waits::default();
     let worst = |values: Vec<f64>| values.into_iter().fold(0.0, f64::max);
+    if task.wants("ready") {
+        eprintln!("ready: until the agent serves");
+        let ready = || (0..task.tries).map(|_| opening::ready(setup)).collect::<Result<_>>();
+        waits.ready = Some(ready().map(worst).map_err(|error| error.to_string()));
+    }
     if task.wants("opening") {
         let first = |format: &str| {
             eprintln!("opening: the first picture, {format}");
-            let playback = PlaybackServer::start(clip, 1).map_err(|error| error.to_string())?;
+            let playback = PlaybackServer::start(clip, 1, FPS).map_err(|error| error.to_string())?;
             opening::first_pictures(setup, &playback, format, task.tries).map(worst).map_err(|error| error.to_string())
         };
         (waits.first_untouched, waits.first_jpeg) = (Some(first("h264")), Some(first("jpeg")));
@@ -173,7 +188,7 @@ fn waits(task: &Task, setup: &Setup, clip: &Arc<Clip>) -> Waits {
         let cold = |format: &str| {
             eprintln!("cold: sixteen cameras, {format}");
             let start = |_| {
-                let playback = PlaybackServer::start(clip, 16)?;
+                let playback = PlaybackServer::start(clip, 16, FPS)?;
                 opening::cold_start(setup, &playback, format)
             };
             (0..task.rounds).map(start).collect::<Result<_>>().map(worst).map_err(|error| error.to_string())
@@ -197,7 +212,7 @@ fn cores(task: &Task, setup: &Setup, clip: &Arc<Clip>) -> Result<[Option<f64>; 3
             if matches!(cores, Cores::Pretended(_)) && !nix::unistd::geteuid().is_root() {
                 continue;
             }
-            let playback = PlaybackServer::start(clip, 1)?;
+            let playback = PlaybackServer::start(clip, 1, FPS)?;
             let setup = Setup { cores: *cores, ..setup.clone() };
             sum.add(round::run(&setup, Peer::Agent, scene, &playback, task.seconds)?);
             eprintln!("  {cores:?}: {:.1} ms (95 %)", sum.age(0.95).unwrap_or(f64::NAN));
@@ -209,7 +224,7 @@ fn cores(task: &Task, setup: &Setup, clip: &Arc<Clip>) -> Result<[Option<f64>; 3
 /// Prints the agent's memory at the end of each minute, with viewers that read nothing.
 fn soak(setup: &Setup, clip: &Arc<Clip>, minutes: u32) -> Result<()> {
     let scene = SCENES.iter().find(|scene| scene.name == "sleepers").ok_or("no such row")?;
-    let playback = PlaybackServer::start(clip, scene.cameras)?;
+    let playback = PlaybackServer::start(clip, scene.cameras, scene.fps)?;
     let mut running = setup.start(Peer::Agent, scene, &playback)?;
     let viewers = viewer::Viewers::start(std::mem::take(&mut running.sources));
     for minute in 1..=minutes {

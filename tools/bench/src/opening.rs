@@ -12,7 +12,7 @@ use async_tungstenite::tungstenite::{Message, WebSocket};
 
 use crate::{
     Result,
-    peer::{START, Setup},
+    peer::{Running, START, Setup},
     playback_server::PlaybackServer,
     round::wait_until_live,
     viewer,
@@ -41,6 +41,23 @@ pub fn first_pictures(setup: &Setup, playback: &PlaybackServer, format: &str, tr
         waits.push(began.elapsed().as_secs_f64() * 1000.0);
     }
     Ok(waits)
+}
+
+/// Milliseconds from starting the agent, with sixteen cameras that do not answer, until it has sent the
+/// first byte of a page.
+///
+/// # Errors
+/// If it does not serve.
+pub fn ready(setup: &Setup) -> Result<f64> {
+    let urls: Vec<_> = (1..=16).map(|camera| format!("rtsp://127.0.0.1:9/{camera}")).collect();
+    let (mut running, began) = (Running::default(), Instant::now());
+    let port = setup.agent(&mut running, &urls)?;
+    let stream = viewer::ask(port, "/", began + START)?;
+    stream.set_read_timeout(Some(START))?;
+    match stream.peek(&mut [0])? {
+        0 => Err("the agent closed the connection".into()),
+        _ => Ok(began.elapsed().as_secs_f64() * 1000.0),
+    }
 }
 
 /// Seconds from starting the agent until a waiting page has a picture of each camera.

@@ -35,6 +35,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
     Agent,
+    /// An earlier build of our agent.
+    AgentBefore,
+    /// The crate retina, which reads and forwards nothing.
+    Retina,
     Motion,
     /// Decodes and compresses any stream.
     Ffmpeg,
@@ -54,9 +58,15 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// The peers of a row.
-    pub fn of(scene: &Scene) -> Vec<Self> {
+    /// The peers of a row; those of `setup` that are not there are left out.
+    pub fn of(scene: &Scene, setup: &Setup) -> Vec<Self> {
         let mut peers = vec![Self::Agent];
+        if scene.before && setup.before.is_some() {
+            peers.push(Self::AgentBefore);
+        }
+        if scene.way == Way::Untouched && setup.retina.is_some() {
+            peers.push(Self::Retina);
+        }
         if scene.way == Way::Jpeg {
             peers.extend([Self::Motion, Self::Ffmpeg, Self::Predecessor]);
         }
@@ -75,6 +85,8 @@ impl Peer {
     pub fn title(self) -> &'static str {
         match self {
             Self::Agent => "**cctv-agent**",
+            Self::AgentBefore => "cctv-agent, the build before",
+            Self::Retina => "retina, reading only",
             Self::Motion => "motion",
             Self::Ffmpeg => "ffmpeg -f mpjpeg",
             Self::FfmpegCopy => "ffmpeg -c copy -f mpjpeg",
@@ -105,6 +117,8 @@ pub struct Setup<'a> {
     /// Folder for configurations and logs.
     pub folder: &'a Path,
     pub agent: &'a Path,
+    pub before: Option<&'a Path>,
+    pub retina: Option<&'a Path>,
     pub www: &'a Path,
     /// The Python interpreters that have `cv2`: the newest, and the version in Debian.
     pub python: &'a Path,
@@ -173,6 +187,16 @@ impl Setup<'_> {
             Peer::Agent => {
                 running.port = self.agent(&mut running, &playback.urls())?;
                 self.watch_agent(&mut running, scene, deadline)?;
+            }
+            Peer::AgentBefore => {
+                let setup = Setup { agent: self.before.ok_or("there is no build before")?, ..self.clone() };
+                return setup.start(Peer::Agent, scene, playback);
+            }
+            Peer::Retina => {
+                let mut command = Command::new(self.retina.ok_or("retina-reader is not built")?);
+                command.args(playback.urls());
+                let out = self.tap(&mut running, &command, "retina")?;
+                running.sources.push((0, Source::Ticks(out)));
             }
             Peer::Motion => {
                 let ports = self.motion(&mut running, scene, playback)?;

@@ -21,12 +21,14 @@ use gstreamer_rtsp_server::{RTSPMedia, RTSPMediaFactory, RTSPServer, prelude::*}
 
 use crate::{
     Result,
-    test_clip::{Clip, FPS, Kind},
+    test_clip::{Clip, Kind},
 };
 
 /// One camera's clip and clock.
 pub struct Camera {
     clip: Arc<Clip>,
+    /// Frames per second.
+    fps: u32,
     /// For each frame of the clip, all times at which it was sent.
     sent: Mutex<Vec<Vec<Instant>>>,
     frames: AtomicU64,
@@ -59,11 +61,11 @@ pub struct PlaybackServer {
 }
 
 impl PlaybackServer {
-    /// Plays `clip` on `count` cameras from now on.
+    /// Plays `clip` on `count` cameras from now on, `fps` frames a second.
     ///
     /// # Errors
     /// Errors of GStreamer.
-    pub fn start(clip: &Arc<Clip>, count: usize) -> Result<Self> {
+    pub fn start(clip: &Arc<Clip>, count: usize, fps: u32) -> Result<Self> {
         gst::init()?;
         let server = RTSPServer::new();
         server.set_address("127.0.0.1");
@@ -71,7 +73,7 @@ impl PlaybackServer {
         let mounts = server.mount_points().ok_or("the RTSP server has no mount points")?;
         let camera = || {
             let sent = Mutex::new(vec![Vec::new(); clip.frames.len()]);
-            Arc::new(Camera { clip: Arc::clone(clip), sent, frames: AtomicU64::new(0) })
+            Arc::new(Camera { clip: Arc::clone(clip), fps, sent, frames: AtomicU64::new(0) })
         };
         let cameras: Vec<_> = (0..count).map(|_| camera()).collect();
         for (number, camera) in cameras.iter().enumerate() {
@@ -137,21 +139,22 @@ fn factory(camera: &Arc<Camera>) -> RTSPMediaFactory {
     factory
 }
 
-fn caps(clip: &Clip) -> gst::Caps {
+fn caps(camera: &Camera) -> gst::Caps {
+    let clip = &camera.clip;
     let caps = match clip.kind {
         Kind::H264 => gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au"),
         Kind::Jpeg => gst::Caps::builder("image/jpeg").field("parsed", true),
     };
     caps.field("width", clip.width as i32)
         .field("height", clip.height as i32)
-        .field("framerate", gst::Fraction::new(FPS as i32, 1))
+        .field("framerate", gst::Fraction::new(camera.fps as i32, 1))
         .build()
 }
 
 fn configure(camera: &Arc<Camera>, media: &RTSPMedia) {
     let source = media.element().downcast::<gst::Bin>().ok().and_then(|bin| bin.by_name("frames"));
     let Some(source) = source.and_then(|element| element.downcast::<AppSrc>().ok()) else { return };
-    source.set_caps(Some(&caps(&camera.clip)));
+    source.set_caps(Some(&caps(camera)));
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     media.connect_unprepared(move |_| stopped.store(true, Ordering::Relaxed));
@@ -162,7 +165,7 @@ fn configure(camera: &Arc<Camera>, media: &RTSPMedia) {
 /// Pushes one frame per interval until `stop` is set. No frame is skipped, because later ones need
 /// it.
 fn show(camera: &Camera, source: &glib::WeakRef<AppSrc>, stop: &AtomicBool) {
-    let interval = Duration::from_secs(1) / FPS;
+    let interval = Duration::from_secs(1) / camera.fps;
     let (mut due, mut number) = (Instant::now(), 0);
     while !stop.load(Ordering::Relaxed) {
         let Some(source) = source.upgrade() else { return };

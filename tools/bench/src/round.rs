@@ -11,7 +11,6 @@ use crate::{
     peer::{Peer, START, Setup},
     playback_server::PlaybackServer,
     scene::Scene,
-    test_clip::FPS,
     tree::Tree,
     viewer::{Viewers, ask},
 };
@@ -142,7 +141,7 @@ pub fn run(setup: &Setup, peer: Peer, scene: &Scene, playback: &PlaybackServer, 
         outcome.notes.push(format!("the age of {unknown} of {} pictures kept could not be read", given.kept.len()));
     }
     let camera_rate = sent as f64 / took / scene.cameras as f64;
-    if !is_baseline(peer) && camera_rate < f64::from(FPS) * 0.95 {
+    if !is_baseline(peer) && camera_rate < f64::from(scene.fps) * 0.95 {
         outcome.notes.push(format!("the cameras gave {camera_rate:.1} pictures/s only: the machine was too busy"));
     }
     Ok(Outcome {

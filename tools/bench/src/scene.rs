@@ -1,6 +1,6 @@
 //! The subject of a row of the table: the number of cameras and viewers, and the format.
 
-use crate::test_clip::Kind;
+use crate::test_clip::{FPS, Kind};
 
 /// The format requested of our agent, which determines the peers of the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,26 +31,47 @@ pub struct Scene {
     pub baseline: bool,
     /// Whether the program of 2019 is also measured with an older OpenCV.
     pub old_opencv: bool,
+    /// Whether an earlier build of our agent is measured too, if there is one.
+    pub before: bool,
+    /// Frames per second of the cameras.
+    pub fps: u32,
+    /// Whether the cameras send half the bit rate, 2 Mbit/s, in smaller pictures.
+    pub is_light: bool,
 }
 
 /// All rows, in the order of the table.
-pub const SCENES: [Scene; 12] = [
-    Scene { baseline: true, old_opencv: true, ..row("1x1", 1, 1) },
+pub const SCENES: [Scene; 15] = [
+    Scene { baseline: true, old_opencv: true, before: true, ..row("1x1", 1, 1) },
     row("1x4", 1, 4),
     Scene { old_opencv: true, ..row("1x16", 1, 16) },
-    Scene { size: Some((640, 360)), baseline: true, ..row("4-small", 4, 1) },
+    Scene { size: Some((640, 360)), baseline: true, before: true, ..row("4-small", 4, 1) },
     Scene { size: Some((640, 360)), ..row("16-small", 16, 1) },
     Scene { way: Way::Untouched, ..row("untouched-4", 4, 1) },
-    Scene { way: Way::Untouched, ..row("untouched-16", 16, 1) },
+    Scene { way: Way::Untouched, before: true, ..row("untouched-16", 16, 1) },
+    Scene { way: Way::Untouched, fps: 1, ..row("slow-1", 1, 1) },
     Scene { kind: Kind::Jpeg, ..row("mjpeg-1", 1, 1) },
     Scene { kind: Kind::Jpeg, ..row("mjpeg-16", 1, 16) },
-    Scene { way: Way::Unwatched, ..row("unwatched-1", 1, 0) },
+    Scene { way: Way::Unwatched, before: true, ..row("unwatched-1", 1, 0) },
     Scene { way: Way::Unwatched, ..row("unwatched-4", 4, 0) },
+    Scene { way: Way::Unwatched, is_light: true, ..row("unwatched-light-1", 1, 0) },
+    Scene { way: Way::Unwatched, is_light: true, ..row("unwatched-64", 64, 0) },
     Scene { way: Way::Sleepers(8), ..row("sleepers", 1, 1) },
 ];
 
 const fn row(name: &'static str, cameras: usize, viewers: usize) -> Scene {
-    Scene { name, kind: Kind::H264, cameras, viewers, size: None, way: Way::Jpeg, baseline: false, old_opencv: false }
+    Scene {
+        name,
+        kind: Kind::H264,
+        cameras,
+        viewers,
+        size: None,
+        way: Way::Jpeg,
+        baseline: false,
+        old_opencv: false,
+        before: false,
+        fps: FPS,
+        is_light: false,
+    }
 }
 
 /// Factor for the number of rounds of rows with a baseline: comparisons with a baseline need a
@@ -81,6 +102,7 @@ impl Scene {
             Way::Sleepers(count) => format!(" and {count} that read nothing"),
             _ => String::new(),
         };
-        format!("{cameras}, {codec} {}x{}, {viewers} each{asleep}, {wanted}", clip.0, clip.1)
+        let pace = if self.fps == FPS { String::new() } else { format!(" at {} frame/s", self.fps) };
+        format!("{cameras}, {codec} {}x{}{pace}, {viewers} each{asleep}, {wanted}", clip.0, clip.1)
     }
 }

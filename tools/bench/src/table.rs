@@ -67,7 +67,7 @@ pub fn markdown(rows: &[Row]) -> String {
 }
 
 /// Machine, date and clips.
-pub fn heading(clips: &[&Clip], rounds: u32, seconds: f64) -> String {
+pub fn heading(clips: &[Option<&Clip>], rounds: u32, seconds: f64) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
@@ -78,11 +78,14 @@ pub fn heading(clips: &[&Clip], rounds: u32, seconds: f64) -> String {
     let kilobytes: f64 = field(&read("/proc/meminfo"), "MemTotal").trim_end_matches(" kB").parse().unwrap_or(f64::NAN);
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let load = read("/proc/loadavg");
-    let clips: Vec<_> =
-        clips.iter().map(|clip| format!("{}x{} {:.0} kbit/s", clip.width, clip.height, clip.kilobits())).collect();
+    let clips: Vec<_> = clips
+        .iter()
+        .flatten()
+        .map(|clip| format!("{}x{} {:.0} kbit/s", clip.width, clip.height, clip.kilobits()))
+        .collect();
     format!(
         "Measured by `scripts/bench` on {}: {virtual_}{cores} cores ({processor}), {:.0} GB, {}, load at the end {}. \
-         Cameras at 25 frames/s on the same machine: {}. {rounds} rounds of {seconds} s for each line ({} beside baselines), all of a row in turn.\n\n",
+         Cameras at 25 frames/s, if nothing else is said, on the same machine: {}. {rounds} rounds of {seconds} s for each line ({} beside baselines), all of a row in turn.\n\n",
         date(),
         kilobytes / 1e6,
         field(&read("/etc/os-release"), "PRETTY_NAME"),

@@ -11,12 +11,15 @@ use crate::{
 };
 
 /// Names of the measurements that are not rows of the table.
-const BESIDES: [&str; 3] = ["opening", "cold", "cores"];
+const BESIDES: [&str; 4] = ["ready", "opening", "cold", "cores"];
 
 pub struct Task {
     pub folder: PathBuf,
     pub output: PathBuf,
     agent: PathBuf,
+    /// An earlier build, for comparison.
+    before: Option<PathBuf>,
+    retina: Option<PathBuf>,
     www: PathBuf,
     python: PathBuf,
     old_python: PathBuf,
@@ -42,6 +45,8 @@ pub fn from_arguments() -> Result<Task> {
         folder: PathBuf::new(),
         output: PathBuf::new(),
         agent: PathBuf::new(),
+        before: None,
+        retina: None,
         www: PathBuf::new(),
         python: PathBuf::new(),
         old_python: PathBuf::new(),
@@ -61,6 +66,8 @@ pub fn from_arguments() -> Result<Task> {
             Arg::Long("folder") => task.folder = parser.value()?.into(),
             Arg::Long("output") => task.output = parser.value()?.into(),
             Arg::Long("agent") => task.agent = parser.value()?.into(),
+            Arg::Long("before") => task.before = Some(parser.value()?.into()),
+            Arg::Long("retina") => task.retina = Some(parser.value()?.into()),
             Arg::Long("www") => task.www = parser.value()?.into(),
             Arg::Long("python") => task.python = parser.value()?.into(),
             Arg::Long("old-python") => task.old_python = parser.value()?.into(),
@@ -93,6 +100,8 @@ impl Task {
         Setup {
             folder: &self.folder,
             agent: &self.agent,
+            before: self.before.as_deref(),
+            retina: self.retina.as_deref(),
             www: &self.www,
             python: &self.python,
             old_python: &self.old_python,

@@ -94,7 +94,7 @@ fn title(server: Option<&Path>) -> &'static str {
 }
 
 fn measure(setup: &Setup, clip: &Arc<Clip>, server: Option<&Path>, seconds: Duration, sum: &mut Sum) -> Result<()> {
-    let playback = PlaybackServer::start(clip, CAMERAS)?;
+    let playback = PlaybackServer::start(clip, CAMERAS, FPS)?;
     let deadline = Instant::now() + START;
     let mut urls: Vec<String> = (0..CAMERAS).map(|camera| playback.url(camera)).collect();
     let mut relay = Running::default();

@@ -14,6 +14,9 @@ use std::{
 const MAX_SEEN: usize = 4000;
 const MAX_REPORTED: usize = 1000;
 
+/// Longest gap between two frames that counts as going on: the cameras send ten a second.
+const MAX_UNIT_GAP: Duration = Duration::from_secs(1);
+
 /// Maximum number of remarks kept; more are only counted.
 const MAX_REMARKS: usize = 200;
 
@@ -51,6 +54,10 @@ pub struct Sight {
     damaged: Option<Instant>,
     lies: bool,
     last_seen: Option<Instant>,
+    /// When the last frame of the untouched video arrived.
+    last_unit: Option<Instant>,
+    /// Whether frames must come whatever happens to the pictures.
+    expects_units: bool,
 }
 
 impl Sight {
@@ -157,6 +164,26 @@ impl Board {
         if let Some(gap) = gap.filter(|gap| *gap > inner.longest_gap.0) {
             inner.longest_gap = (gap, camera.to_owned());
         }
+    }
+
+    /// Called when a viewer of untouched video received a frame of `camera`. While frames are expected,
+    /// a gap is a disturbance.
+    pub fn unit(&self, camera: &str, at: Instant) {
+        let mut inner = self.inner();
+        let sight = inner.sights.entry(camera.to_owned()).or_default();
+        let gap = sight.last_unit.replace(at).map(|last| at.saturating_duration_since(last));
+        if let Some(gap) = gap.filter(|gap| sight.expects_units && *gap > MAX_UNIT_GAP) {
+            let what = format!("{camera}: its untouched video paused for {:.1} s", gap.as_secs_f64());
+            push(&mut inner.disturbances, Remark { at, what });
+        }
+    }
+
+    /// Sets whether the untouched video of `camera` must go on from now on.
+    pub fn expect_units(&self, camera: &str, expects: bool) {
+        let mut inner = self.inner();
+        let sight = inner.sights.entry(camera.to_owned()).or_default();
+        sight.expects_units = expects;
+        sight.last_unit = expects.then(Instant::now);
     }
 
     /// Called when the tile of `camera` received a picture whose clock cannot be read.
@@ -281,6 +308,19 @@ mod tests {
         assert!(board.summary().lies.is_empty());
         board.check(now + BOUND + Duration::from_millis(1), 0);
         assert_eq!(board.summary().lies.len(), 1);
+    }
+
+    #[test]
+    fn gap_in_untouched_video_counts_only_while_frames_are_expected() {
+        let (board, now) = (Board::new(BOUND), Instant::now());
+        let unit = |ms| board.unit("a", now + Duration::from_millis(ms));
+        (unit(0), unit(5000));
+        assert!(board.summary().disturbances.is_empty());
+        board.expect_units("a", true);
+        (unit(500), unit(1400));
+        assert!(board.summary().disturbances.is_empty());
+        unit(2500);
+        assert_eq!(board.summary().disturbances.len(), 1);
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub enum Act {
     Camera(&'static [&'static str]),
     /// Like `Camera`, followed by a reload, as an installer does after a wrong password.
     CameraThenReload(&'static [&'static str]),
-    /// A signal to the camera's worker process.
-    Worker(Signal),
+    /// A signal to the process that decodes the camera's video. The stream itself must go on.
+    Decoder(Signal),
     /// The camera is removed from the file, and later added again.
     Removed,
     /// The camera's source in the file changes from ONVIF to the stream's address, or back.
@@ -42,8 +42,10 @@ pub enum Effect {
     /// The picture is interrupted once and recovers by itself, whether the fault lasts or not: the
     /// time until live again counts from the start.
     Blinks,
-    /// The picture freezes until the agent recovers it: the fault must be visible; the time until
-    /// live again counts from then.
+    /// No JPEG for a moment, while the camera stays live: the time until the next picture counts.
+    Pauses,
+    /// JPEG freezes until the agent recovers it: the fault must be visible; the time until live
+    /// again counts from then.
     Hangs,
     /// The picture may continue or not, but its state must be true, and it must be live after the
     /// fault.
@@ -56,8 +58,8 @@ const fn kind(name: &'static str, act: Act, effect: Effect, weight: usize) -> Ki
     Kind { name, act, effect, weight }
 }
 
-use Act::{BadFile, Camera, CameraThenReload, Origin, Removed, Renamed, SameFile, Worker};
-use Effect::{Blinks, Either, Ends, Hangs, Harmless};
+use Act::{BadFile, Camera, CameraThenReload, Decoder, Origin, Removed, Renamed, SameFile};
+use Effect::{Blinks, Either, Ends, Hangs, Harmless, Pauses};
 
 /// A kind with faults that the camera does not support is skipped, with a remark.
 pub const KINDS: &[Kind] = &[
@@ -89,11 +91,11 @@ pub const KINDS: &[Kind] = &[
     kind("a frame every 2 s", Camera(&["slow?seconds=2"]), Harmless, 1),
     kind("time stamps jump 1 h", Camera(&["jump?seconds=3600"]), Harmless, 1),
     kind("ONVIF down", Camera(&["onvif-down"]), Harmless, 1),
-    // The worker.
-    kind("worker killed", Worker(Signal::SIGKILL), Blinks, 3),
-    kind("worker aborts", Worker(Signal::SIGABRT), Blinks, 2),
-    kind("worker crashes", Worker(Signal::SIGSEGV), Blinks, 2),
-    kind("worker hangs", Worker(Signal::SIGSTOP), Hangs, 3),
+    // The decoder.
+    kind("decoder killed", Decoder(Signal::SIGKILL), Pauses, 3),
+    kind("decoder aborts", Decoder(Signal::SIGABRT), Pauses, 2),
+    kind("decoder crashes", Decoder(Signal::SIGSEGV), Pauses, 2),
+    kind("decoder hangs", Decoder(Signal::SIGSTOP), Hangs, 3),
     // The installer.
     kind("camera taken out of the file", Removed, Ends, 1),
     kind("origin changed in the file", Origin, Blinks, 1),
@@ -117,7 +119,7 @@ impl Kind {
         match self.act {
             Camera(faults) | CameraThenReload(faults) => !matches!(faults, ["drop" | "bye" | "teardown"]),
             Removed => true,
-            Worker(_) | Origin | Renamed | SameFile | BadFile => false,
+            Decoder(_) | Origin | Renamed | SameFile | BadFile => false,
         }
     }
 }
@@ -136,7 +138,7 @@ mod tests {
     #[test]
     fn kinds_of_unknown_faults_are_left_out() {
         let (can, cannot) = possible(&["stall".to_owned(), "drop".to_owned()]);
-        assert!(can.iter().any(|kind| kind.name == "drop") && can.iter().any(|kind| kind.name == "worker hangs"));
+        assert!(can.iter().any(|kind| kind.name == "drop") && can.iter().any(|kind| kind.name == "decoder hangs"));
         assert!(cannot.contains(&"freeze") && cannot.contains(&"drop, clock 1 h ahead"));
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     board::{Seen, Sight, StateReport},
-    fault_kinds::{Act, Effect, Kind},
+    fault_kinds::{Effect, Kind},
     net,
 };
 
@@ -49,7 +49,7 @@ pub struct Incident {
     pub until: Instant,
     /// When it was ended.
     pub end: Option<Moment>,
-    /// The stream had been live long enough for the agent to use its shortest pause.
+    /// The decoder had been left alone long enough to be replaced at once.
     pub earned: bool,
 }
 
@@ -71,8 +71,8 @@ pub struct Outcome {
     pub after_pause: Option<Duration>,
     /// Whether the camera worked normally afterwards, so that the time limits apply.
     pub must_hurry: bool,
-    /// `again`, for a killed worker whose stream had been live for long enough.
-    pub worker_again: Option<Duration>,
+    /// `again`, for a killed decoder that had been left alone for long enough.
+    pub decoder_again: Option<Duration>,
     pub came_back: bool,
 }
 
@@ -102,16 +102,24 @@ impl Incident {
             must_notice: match self.kind.effect {
                 Effect::Ends => lasted >= notice_within,
                 Effect::Blinks | Effect::Hangs => true,
-                Effect::Either | Effect::Harmless => false,
+                Effect::Either | Effect::Harmless | Effect::Pauses => false,
             },
             again: None,
             after_pause: None,
             must_hurry: true,
-            worker_again: None,
+            decoder_again: None,
             came_back: true,
         };
+        if self.kind.effect == Effect::Pauses {
+            let again = live_again(sight, self.start.at, self.start.unix_ms);
+            outcome.came_back = again.is_some();
+            outcome.again = again.map(|at| since(self.start.at, at));
+            outcome.decoder_again = outcome.again.filter(|_| self.earned);
+            let limit = if again.is_some() { AFTERWARDS } else { PATIENCE };
+            return (since(self.start.at, now) >= limit).then_some(outcome);
+        }
         let from = match (self.kind.effect, noticed) {
-            (Effect::Harmless, _) => return (since(end.at, now) >= AFTERWARDS).then_some(outcome),
+            (Effect::Harmless | Effect::Pauses, _) => return (since(end.at, now) >= AFTERWARDS).then_some(outcome),
             (Effect::Ends | Effect::Either, _) => end,
             (Effect::Blinks, Some(_)) => self.start,
             (Effect::Hangs, Some(at)) => Moment { at, unix_ms: self.start.unix_ms },
@@ -136,8 +144,6 @@ impl Incident {
             outcome.again = Some(since(from.at, again));
             outcome.after_pause = Some(since(allowed, again));
             outcome.must_hurry = from.at >= end.at;
-            let worker_died = matches!(self.kind.act, Act::Worker(_)) && self.kind.effect == Effect::Blinks;
-            outcome.worker_again = outcome.again.filter(|_| worker_died && self.earned);
         }
         Some(outcome)
     }
@@ -304,16 +310,18 @@ mod tests {
     }
 
     #[test]
-    fn killed_worker_counts_from_its_death_and_a_hanging_one_from_when_it_was_noticed() {
+    fn killed_decoder_counts_until_the_next_picture_and_a_hanging_one_from_when_it_was_noticed() {
         let mut scenario = Scenario::new();
-        scenario.report(10_020, "offline", "the worker was killed by SIGKILL; trying again in 1 s (attempt 1)");
-        scenario.report(11_500, "live", "");
+        scenario.show(10_010);
+        assert!(scenario.assess("decoder killed", 10_000, 10_000, &[]).is_none(), "taken before");
         scenario.show(11_600);
+        let outcome = scenario.assess("decoder killed", 10_000, 10_000, &[]).unwrap();
+        assert_eq!((ms(outcome.again), ms(outcome.decoder_again)), (Some(1600), Some(1600)));
+        assert_eq!((outcome.noticed, outcome.came_back), (None, true));
+        scenario.report(10_020, "stalled", "no picture for 5.0 s; trying again in 1 s (attempt 1)");
+        scenario.report(11_500, "live", "");
         scenario.show(12_000);
-        let outcome = scenario.assess("worker killed", 10_000, 10_000, &[]).unwrap();
-        assert_eq!((ms(outcome.again), ms(outcome.worker_again)), (Some(1600), Some(1600)));
-        assert_eq!(ms(outcome.after_pause), Some(580));
-        let outcome = scenario.assess("worker hangs", 5_000, 5_000, &[]).unwrap();
+        let outcome = scenario.assess("decoder hangs", 5_000, 5_000, &[]).unwrap();
         assert_eq!((ms(outcome.noticed), ms(outcome.again)), (Some(5020), Some(1580)));
     }
 

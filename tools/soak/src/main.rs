@@ -6,6 +6,7 @@ mod board;
 mod fault_kinds;
 mod file;
 mod incident;
+mod loss;
 mod net;
 mod observer;
 mod processes;
@@ -31,7 +32,9 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 const HELP: &str = "\
 usage: soak MINUTES --agent FILE --virtual-camera FILE --www FOLDER --out FOLDER
-            [--cameras N] [--seed N] [--busy] [--build TEXT]";
+            [--cameras N] [--seed N] [--busy] [--build TEXT]
+       soak --loss PICTURES [--show-damaged] --agent FILE --virtual-camera FILE --www FOLDER --out FOLDER
+            [--seed N]";
 
 /// From sysexits.h: the command line was wrong.
 const USAGE: u8 = 64;
@@ -43,6 +46,10 @@ const MAX_CAMERAS: u8 = 64;
 /// The command line.
 pub struct Task {
     pub minutes: u64,
+    /// Instead of the soak: so many pictures of streams with lost packets are compared.
+    pub loss: Option<usize>,
+    /// The agent shows damaged pictures, so that the comparison itself is tested.
+    pub show_damaged: bool,
     pub cameras: u8,
     pub seed: u64,
     /// Other work on the machine distorts the times: they are printed, not checked.
@@ -80,6 +87,9 @@ fn run(task: Task) -> Result<bool> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    if let Some(pictures) = task.loss {
+        return loss::run(&task, pictures, &stop);
+    }
     let out = task.out.clone();
     let report = Soak::start(task, stop)?.run()?;
     print!("{}", report.text);
@@ -92,6 +102,8 @@ fn arguments() -> Result<Task> {
     let mut minutes = None;
     let mut task = Task {
         minutes: 0,
+        loss: None,
+        show_damaged: false,
         cameras: 16,
         seed: u64::from(getrandom::u32()?),
         busy: false,
@@ -110,13 +122,22 @@ fn arguments() -> Result<Task> {
             Arg::Long("out") => task.out = parser.value()?.into(),
             Arg::Long("cameras") => task.cameras = parser.value()?.parse()?,
             Arg::Long("seed") => task.seed = parser.value()?.parse()?,
+            Arg::Long("loss") => task.loss = Some(parser.value()?.parse()?),
+            Arg::Long("show-damaged") => task.show_damaged = true,
             Arg::Long("busy") => task.busy = true,
             Arg::Long("build") => task.build = parser.value()?.string()?,
             Arg::Value(value) if minutes.is_none() => minutes = Some(value.parse()?),
             other => return Err(other.unexpected().into()),
         }
     }
-    task.minutes = minutes.filter(|n| (1..=MAX_MINUTES).contains(n)).ok_or("MINUTES must be from 1 to 1440")?;
+    match task.loss {
+        None => {
+            task.minutes = minutes.filter(|n| (1..=MAX_MINUTES).contains(n)).ok_or("MINUTES must be from 1 to 1440")?;
+        }
+        Some(_) if minutes.is_some() => return Err("either MINUTES or --loss".into()),
+        Some(0) => return Err("--loss from 1".into()),
+        Some(_) => {}
+    }
     if !(1..=MAX_CAMERAS).contains(&task.cameras) {
         return Err("--cameras from 1 to 64".into());
     }

@@ -133,9 +133,18 @@ impl MotionJpeg {
 
 /// The clock burnt into a picture, in Unix milliseconds; `None` on a card or a damaged picture.
 pub fn burnt_in(jpeg: &[u8]) -> Option<u64> {
+    Some(stamp_of(jpeg)?.unix_ms)
+}
+
+/// The frame number burnt into a picture; `None` as above.
+pub fn frame_number(jpeg: &[u8]) -> Option<u32> {
+    Some(stamp_of(jpeg)?.frame)
+}
+
+fn stamp_of(jpeg: &[u8]) -> Option<stamp::Stamp> {
     let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).ok()?;
     let (data, width, height, stride) = (image.pixels.as_slice(), image.width, image.height, image.pitch);
-    stamp::read(&stamp::Pixels { data, width, height, stride, step: 1 }).ok().map(|stamp| stamp.unix_ms)
+    stamp::read(&stamp::Pixels { data, width, height, stride, step: 1 }).ok()
 }
 
 pub fn unix_ms() -> u64 {

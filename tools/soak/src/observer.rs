@@ -1,5 +1,5 @@
-//! The observer, a viewer that never leaves: one wall WebSocket with every camera on it, for the
-//! whole soak.
+//! The observers, viewers that never leave: a wall WebSocket with every camera on it as JPEG, and one
+//! with the untouched video, for the whole soak.
 
 use std::{
     collections::BTreeMap,
@@ -33,6 +33,9 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 /// Pictures per second and camera.
 const RATE: u32 = 5;
 
+/// The format of a binary message with a JPEG.
+const JPEG: u8 = 1;
+
 /// Bytes before the JPEG in a binary message.
 const HEADER: usize = 16;
 
@@ -40,7 +43,15 @@ const HEADER: usize = 16;
 const MAX_BREAKS: usize = 50;
 const BEFORE_AGAIN: Duration = Duration::from_millis(500);
 
+/// What an observer asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Jpeg,
+    Untouched,
+}
+
 pub struct Observer {
+    pub form: Form,
     pub address: String,
     pub cameras: Vec<Camera>,
     pub board: Arc<Board>,
@@ -66,7 +77,11 @@ impl Observer {
 
     fn watch(&self) -> Result<(), String> {
         let mut socket = net::socket(&self.address, "/ws", Some(PROTOCOL), CHECK_EVERY)?;
-        let tile = |(n, camera): (usize, &Camera)| json!({ "tile": n, "camera": camera.id, "size": [320, 184], "fps": RATE, "accept": ["jpeg"] });
+        let accept: &[&str] = match self.form {
+            Form::Jpeg => &["jpeg"],
+            Form::Untouched => &["h264", "h265", "jpeg"],
+        };
+        let tile = |(n, camera): (usize, &Camera)| json!({ "tile": n, "camera": camera.id, "size": [320, 184], "fps": RATE, "accept": accept });
         let tiles: Vec<_> = self.cameras.iter().enumerate().map(tile).collect();
         socket.send(Message::text(json!({ "show": tiles }).to_string())).map_err(|error| error.to_string())?;
         let mut checked = Instant::now();
@@ -80,7 +95,17 @@ impl Observer {
             };
             let now = Instant::now();
             match message {
-                Some(Message::Text(text)) => self.hear(&text, now),
+                Some(Message::Text(text)) if self.form == Form::Jpeg => self.hear(&text, now),
+                Some(Message::Binary(bytes)) if self.form == Form::Untouched => {
+                    // The first byte of the header is the version. JPEG, which JPEG cameras send, does
+                    // not count.
+                    if let [_, format, tile, ..] = bytes[..]
+                        && format != JPEG
+                        && let Some(camera) = self.cameras.get(usize::from(tile))
+                    {
+                        self.board.unit(&camera.id, now);
+                    }
+                }
                 Some(Message::Binary(bytes)) => {
                     if let Some(drawn) = self.look(&bytes, now) {
                         let drawn = json!({ "drawn": drawn }).to_string();
@@ -98,7 +123,7 @@ impl Observer {
             if late >= LATE {
                 trusted = done + CATCH_UP;
             }
-            if done - checked >= CHECK_EVERY && done >= trusted {
+            if self.form == Form::Jpeg && done - checked >= CHECK_EVERY && done >= trusted {
                 checked = done;
                 self.board.check(done, net::unix_ms());
             }

@@ -97,6 +97,26 @@ pub struct Camera {
     pub stream: String,
 }
 
+/// The descriptions of `count` small cameras of several codecs. Every fifth has GStreamer's RTSP
+/// server.
+pub fn descriptions(count: u8) -> String {
+    let line = |n: u8| {
+        let codec = match n % 8 {
+            5 => "h265",
+            7 => "mjpeg",
+            _ => "h264",
+        };
+        let server = if n.is_multiple_of(5) { "gstreamer" } else { "own" };
+        format!(
+            "id=cam{n:02} ip={} codec={codec} size=320x184 fps=10 gop=10 small=none audio={} server={server} \
+             user=viewer pass='{PASSWORD}'\n",
+            own_address(n),
+            if n % 2 == 0 { "on" } else { "off" },
+        )
+    };
+    (1..=count).map(line).collect()
+}
+
 /// All virtual cameras, in one process.
 pub struct Cameras {
     process: Process,
@@ -107,24 +127,11 @@ pub struct Cameras {
 }
 
 impl Cameras {
-    /// Starts `count` small cameras of several codecs and waits until they listen.
-    pub fn start(program: &Path, count: u8, folder: &Path) -> Result<Self> {
-        let mut lines = String::new();
-        for n in 1..=count {
-            let codec = match n % 8 {
-                5 => "h265",
-                7 => "mjpeg",
-                _ => "h264",
-            };
-            lines.push_str(&format!(
-                "id=cam{n:02} ip={} codec={codec} size=320x184 fps=10 gop=10 small=none audio={} user=viewer \
-                 pass='{PASSWORD}'\n",
-                own_address(n),
-                if n % 2 == 0 { "on" } else { "off" },
-            ));
-        }
+    /// Starts one camera for each of `lines`, in the syntax of its `--cameras-file`, and waits until they
+    /// listen.
+    pub fn start(program: &Path, lines: &str, folder: &Path) -> Result<Self> {
         let file = folder.join("cameras");
-        write_secret(&file, &lines)?;
+        write_secret(&file, lines)?;
         let log = File::create(folder.join("cameras.log"))?;
         let file = file.to_string_lossy().into_owned();
         let arguments = ["--control", "127.0.0.1:0", "--cameras-file", &file];
@@ -248,8 +255,8 @@ impl Agent {
         Ok(net::http("GET", &self.address, "/api/cameras")?.json())
     }
 
-    /// The worker of camera `id`, if it is one of the agent's children at this moment.
-    pub fn worker(&self, id: &str, children: &[i32]) -> Option<i32> {
+    /// The process that decodes camera `id`, if it is one of the agent's children at this moment.
+    pub fn decoder(&self, id: &str, children: &[i32]) -> Option<i32> {
         let api = self.api().ok()?;
         let camera = api["cameras"].as_array()?.iter().find(|camera| camera["id"] == id)?;
         let pid = i32::try_from(camera["worker"]["pid"].as_i64()?).ok()?;

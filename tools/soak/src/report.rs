@@ -21,8 +21,8 @@ use crate::{
 const AGAIN_WITHIN: Duration = Duration::from_secs(2).saturating_add(KEY_FRAMES).saturating_add(ROUNDING);
 const ROUNDING: Duration = Duration::from_millis(500);
 
-/// Limit until live again after the kill of a worker that had been live for a minute.
-const WORKER_WITHIN: Duration = Duration::from_millis(1500).saturating_add(KEY_FRAMES);
+/// Limit until the next picture after the kill of a decoder that had been left alone for a minute.
+const DECODER_WITHIN: Duration = Duration::from_millis(1500).saturating_add(KEY_FRAMES);
 
 /// A steeper slope is a leak, in runs long enough to distinguish it from noise.
 const FLAT_KB_PER_HOUR: f64 = 2048.0;
@@ -46,7 +46,7 @@ pub struct Facts {
     pub finish: Option<Counts>,
     pub zombies: u64,
     pub agent_memory: Series,
-    pub workers_memory: Series,
+    pub decoders_memory: Series,
     /// Seconds.
     pub agent_cpu: f64,
     pub log_lines: u64,
@@ -169,7 +169,7 @@ fn table_of_holdings(text: &mut String, facts: &Facts) -> std::fmt::Result {
         writeln!(text, "| {name} | {start} | {end} |")?;
     }
     for (name, series) in
-        [("memory of the agent", &facts.agent_memory), ("memory of all workers together", &facts.workers_memory)]
+        [("memory of the agent", &facts.agent_memory), ("memory of all decoders together", &facts.decoders_memory)]
     {
         let (least, most) = series.range().unwrap_or_default();
         let slope = |series: Series| series.slope_per_hour().map_or("–".to_owned(), |slope| format!("{slope:+.0}"));
@@ -220,8 +220,8 @@ fn late(outcomes: &[Outcome], begun: Instant) -> Vec<String> {
             }
             _ => {}
         }
-        match (outcome.worker_again, outcome.after_pause) {
-            (Some(again), _) if again > WORKER_WITHIN => complain("live again after", again),
+        match (outcome.decoder_again, outcome.after_pause) {
+            (Some(again), _) if again > DECODER_WITHIN => complain("live again after", again),
             (None, Some(again)) if outcome.must_hurry && again > AGAIN_WITHIN => {
                 complain("live again, the pause taken off, after", again)
             }
@@ -283,10 +283,10 @@ fn assertions(task: &Task, outcomes: &[Outcome], seen: &Summary, facts: &Facts, 
         ),
         Assertion {
             what: format!(
-                "noticed within {:.1} s; live again within {:.1} s after the pause; a killed worker within {:.1} s",
+                "noticed within {:.1} s; live again within {:.1} s after the pause; a picture after the kill of a decoder within {:.1} s",
                 NOTICE_WITHIN.as_secs_f64(),
                 AGAIN_WITHIN.as_secs_f64(),
-                WORKER_WITHIN.as_secs_f64()
+                DECODER_WITHIN.as_secs_f64()
             ),
             holds: late == 0,
             checked: !task.busy,

@@ -19,8 +19,8 @@ use crate::{
     file::File,
     incident::{Incident, Outcome, PATIENCE},
     net,
-    observer::Observer,
-    processes::{Agent, Cameras, own_address, wait_for},
+    observer::{Form, Observer},
+    processes::{Agent, Cameras, descriptions, own_address, wait_for},
     report::{self, Facts, Report},
     rng::Rng,
     usage::{self, ProcessTree, Sampler},
@@ -92,7 +92,7 @@ impl Soak {
         }
         fs::create_dir_all(&state)?;
         say(&format!("{} cameras, seed {}", task.cameras, task.seed));
-        let cameras = Cameras::start(&task.virtual_camera, task.cameras, &folder)?;
+        let cameras = Cameras::start(&task.virtual_camera, &descriptions(task.cameras), &folder)?;
         let (kinds, left_out) = fault_kinds::possible(&cameras.faults);
         let address = format!("{}:8080", own_address(250));
         let file = File::new(&folder, &task.www.canonicalize()?, &address, &cameras.all);
@@ -132,14 +132,18 @@ impl Soak {
         let start = self.count().ok_or("the agent's threads and descriptors do not settle")?;
 
         let (watching, lateness) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let observer = Observer {
-            address: self.agent.address.clone(),
-            cameras: self.cameras.all.clone(),
-            board: Arc::clone(&self.board),
-            stop: Arc::clone(&watching),
-            lateness: Arc::clone(&lateness),
+        let observe = |form| {
+            let observer = Observer {
+                form,
+                address: self.agent.address.clone(),
+                cameras: self.cameras.all.clone(),
+                board: Arc::clone(&self.board),
+                stop: Arc::clone(&watching),
+                lateness: Arc::clone(&lateness),
+            };
+            thread::Builder::new().name("observer".into()).spawn(move || observer.run())
         };
-        let observer = thread::Builder::new().name("observer".into()).spawn(move || observer.run())?;
+        let observers = [observe(Form::Jpeg)?, observe(Form::Untouched)?];
         let board = Arc::clone(&self.board);
         let shown = wait_for(ALL_LIVE, &self.stop, || {
             let all = &self.cameras.all;
@@ -166,7 +170,9 @@ impl Soak {
         for viewer in std::mem::take(&mut self.viewers) {
             let _ = viewer.join();
         }
-        let _ = observer.join();
+        for observer in observers {
+            let _ = observer.join();
+        }
         say("counting again");
         let finish = if interrupted || self.agent_ended.is_some() { None } else { self.count_down_to(&start) };
         let zombies = ProcessTree::look(self.agent.pid()).map_or(0, |tree| tree.zombies().len());
@@ -182,7 +188,7 @@ impl Soak {
             finish,
             zombies: sampler.zombies + zombies as u64,
             agent_memory: sampler.agent_memory,
-            workers_memory: sampler.workers_memory,
+            decoders_memory: sampler.decoders_memory,
             agent_cpu: cpu,
             log_lines: lines,
             passwords: self.agent.log.passwords.load(Ordering::Relaxed),
@@ -238,7 +244,7 @@ impl Soak {
         self.wait_until_all_live().ok_or_else(|| "not every camera is live after the first visits".into())
     }
 
-    /// The agent's resources without viewers, once they are stable.
+    /// The agent's resources without viewers, once no decoder is left and they are stable.
     fn count(&self) -> Option<usage::Counts> {
         let (mut last, mut same) = (usage::Counts::default(), 0);
         let mut due = Instant::now();
@@ -248,7 +254,7 @@ impl Soak {
             }
             due = Instant::now() + Duration::from_secs(1);
             let now = ProcessTree::look(self.agent.pid())?.counts();
-            same = if now == last && now.children == self.cameras.all.len() { same + 1 } else { 0 };
+            same = if now == last && now.children == 0 { same + 1 } else { 0 };
             last = now;
             (same >= SAME_LOOKS).then_some(now)
         })
@@ -306,6 +312,7 @@ impl Soak {
             match incident.assess(&sight, &self.reload_times, NOTICE_WITHIN, now) {
                 Some(outcome) => {
                     self.board.touch(&incident.camera, Touch::None);
+                    self.board.expect_units(&incident.camera, false);
                     self.outcomes.push(outcome);
                 }
                 None => going.push(incident),

@@ -1,4 +1,4 @@
-//! The resources of agent and workers, read from `/proc` as any other program could.
+//! The resources of agent and decoders, read from `/proc` as any other program could.
 
 use std::{
     fs,
@@ -39,7 +39,7 @@ impl ProcessTree {
         self.children.iter().filter(|child| child.state == 'Z').map(|child| child.pid).collect()
     }
 
-    pub fn workers_memory_kb(&self) -> u64 {
+    pub fn decoders_memory_kb(&self) -> u64 {
         self.children.iter().map(|child| child.memory_kb).sum()
     }
 
@@ -50,8 +50,8 @@ impl ProcessTree {
             children: self.children.len(),
             threads: self.agent.threads,
             descriptors: self.agent.descriptors,
-            worker_threads: most(|child| child.threads),
-            worker_descriptors: most(|child| child.descriptors),
+            decoder_threads: most(|child| child.threads),
+            decoder_descriptors: most(|child| child.descriptors),
         }
     }
 }
@@ -63,9 +63,9 @@ pub struct Counts {
     /// Of the agent, like the next field.
     pub threads: usize,
     pub descriptors: usize,
-    /// Of the worker that has most, like the next field.
-    pub worker_threads: usize,
-    pub worker_descriptors: usize,
+    /// Of the decoder that has most, like the next field.
+    pub decoder_threads: usize,
+    pub decoder_descriptors: usize,
 }
 
 impl Counts {
@@ -73,18 +73,18 @@ impl Counts {
         self.children == start.children
             && self.threads <= start.threads
             && self.descriptors <= start.descriptors
-            && self.worker_threads <= start.worker_threads
-            && self.worker_descriptors <= start.worker_descriptors
+            && self.decoder_threads <= start.decoder_threads
+            && self.decoder_descriptors <= start.decoder_descriptors
     }
 
     /// As rows of a table: name, number.
     pub fn rows(&self) -> [(&'static str, usize); 5] {
         [
-            ("worker processes", self.children),
+            ("decoders", self.children),
             ("threads of the agent", self.threads),
             ("descriptors of the agent", self.descriptors),
-            ("threads of the worker that has most", self.worker_threads),
-            ("descriptors of the worker that has most", self.worker_descriptors),
+            ("threads of the decoder that has most", self.decoder_threads),
+            ("descriptors of the decoder that has most", self.decoder_descriptors),
         ]
     }
 }
@@ -159,7 +159,7 @@ pub struct Sampler {
     start: Instant,
     next: Instant,
     pub agent_memory: Series,
-    pub workers_memory: Series,
+    pub decoders_memory: Series,
     /// Children that were zombies in the last sample; one that still is in the next was not reaped.
     dying: Vec<i32>,
     pub zombies: u64,
@@ -174,7 +174,7 @@ impl Sampler {
             start: now,
             next: now,
             agent_memory: Series::default(),
-            workers_memory: Series::default(),
+            decoders_memory: Series::default(),
             dying: Vec::new(),
             zombies: 0,
         }
@@ -189,7 +189,7 @@ impl Sampler {
         let Some(tree) = ProcessTree::look(self.agent) else { return true };
         let since = now - self.start;
         self.agent_memory.push(since, tree.agent.memory_kb as f64);
-        self.workers_memory.push(since, tree.workers_memory_kb() as f64);
+        self.decoders_memory.push(since, tree.decoders_memory_kb() as f64);
         let zombies = tree.zombies();
         self.zombies += zombies.iter().filter(|pid| self.dying.contains(pid)).count() as u64;
         self.dying = zombies;
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn one_descriptor_more_is_a_leak_and_one_less_is_not() {
-        let start = Counts { children: 2, threads: 3, descriptors: 30, worker_threads: 5, worker_descriptors: 9 };
+        let start = Counts { children: 2, threads: 3, descriptors: 30, decoder_threads: 5, decoder_descriptors: 9 };
         assert!(Counts { descriptors: 29, ..start }.is_within(&start));
         assert!(!Counts { descriptors: 31, ..start }.is_within(&start));
         assert!(!Counts { children: 1, ..start }.is_within(&start));

@@ -24,7 +24,7 @@ use crate::{
 /// A reload that takes longer becomes a remark.
 const RELOADED: Duration = Duration::from_secs(10);
 
-/// Time until a crashed worker is gone and reaped.
+/// Time until a crashed decoder is gone and reaped.
 const CRASHED: Duration = Duration::from_secs(2);
 
 /// Duration of a fault, in milliseconds.
@@ -33,7 +33,7 @@ const LASTS: (u64, u64) = (2_000, 20_000);
 /// A camera must have been live for this long before its next fault.
 const LEFT_ALONE: Duration = Duration::from_secs(4);
 
-/// A stream that was live for this long is reopened after the shortest pause.
+/// A decoder that served for this long is replaced at once.
 const GOOD_WHILE: Duration = Duration::from_secs(62);
 
 impl Soak {
@@ -47,21 +47,22 @@ impl Soak {
         let mut free: Vec<_> = all
             .filter(|id| !self.incidents.iter().any(|incident| incident.camera == *id) && live_for(id) >= LEFT_ALONE)
             .collect();
-        let rested: Vec<_> = free.iter().filter(|id| live_for(id) >= GOOD_WHILE).cloned().collect();
-        if matches!(kind.act, Act::Worker(_)) && !rested.is_empty() {
+        let rested: Vec<_> = free.iter().filter(|id| self.has_rested_decoder(id, now)).cloned().collect();
+        if matches!(kind.act, Act::Decoder(_)) && !rested.is_empty() {
             free = rested;
         }
         let Some(camera) = self.rng.of(&free).cloned() else { return Ok(()) };
         let lasts = if kind.lasts() { self.rng.milliseconds(LASTS.0..=LASTS.1) } else { Duration::ZERO };
-        let earned = live_for(&camera) >= GOOD_WHILE;
-        let worker = match kind.act {
-            Act::Worker(_) => match self.agent.worker(&camera, &usage::children(self.agent.pid())) {
+        let earned = self.has_rested_decoder(&camera, now);
+        let decoder = match kind.act {
+            Act::Decoder(_) => match self.agent.decoder(&camera, &usage::children(self.agent.pid())) {
                 None => return Ok(()),
-                worker => worker,
+                decoder => decoder,
             },
             _ => None,
         };
-        let gently = kind.effect == Effect::Harmless;
+        let gently = matches!(kind.effect, Effect::Harmless | Effect::Pauses);
+        self.board.expect_units(&camera, decoder.is_some());
         self.board.touch(&camera, if gently { Touch::Gentle } else { Touch::Rough });
         let start = Moment::now();
         match kind.act {
@@ -74,9 +75,9 @@ impl Soak {
                     }
                 }
             }
-            Act::Worker(signal) => {
-                if let Some(pid) = worker {
-                    // The worker may have ended by itself just now.
+            Act::Decoder(signal) => {
+                if let Some(pid) = decoder {
+                    // The decoder may have ended by itself just now.
                     let _ = signal::kill(Pid::from_raw(pid), signal);
                     if signal == Signal::SIGSEGV {
                         self.crash(pid);
@@ -102,17 +103,23 @@ impl Soak {
         Ok(())
     }
 
+    /// Whether the decoder of camera `id` was left alone for long enough to be replaced at once.
+    fn has_rested_decoder(&self, id: &str, now: Instant) -> bool {
+        let mut of_decoders = self.outcomes.iter().filter(|outcome| matches!(outcome.kind.act, Act::Decoder(_)));
+        of_decoders.all(|outcome| outcome.camera != id || now.saturating_duration_since(outcome.start) >= GOOD_WHILE)
+    }
+
     /// Rust's runtime takes the first SIGSEGV from outside for a possible stack overflow, sees that
     /// it is none, and removes its handler; the second one ends the process.
-    fn crash(&self, worker: i32) {
+    fn crash(&self, decoder: i32) {
         let never = AtomicBool::new(false);
-        let lives = || usage::children(self.agent.pid()).contains(&worker);
+        let lives = || usage::children(self.agent.pid()).contains(&decoder);
         let gone = wait_for(CRASHED, &never, || {
-            let _ = lives().then(|| signal::kill(Pid::from_raw(worker), Signal::SIGSEGV));
+            let _ = lives().then(|| signal::kill(Pid::from_raw(decoder), Signal::SIGSEGV));
             (!lives()).then_some(())
         });
         if gone.is_none() {
-            self.board.remark("a worker survived SIGSEGV".to_owned());
+            self.board.remark("a decoder survived SIGSEGV".to_owned());
         }
     }
 
