@@ -39,7 +39,7 @@ fn camera_that_hangs_up_while_its_onvif_is_ill_is_back_at_the_first_attempt() {
             };
             wait_for("the end of the stream in the log", || (logged().count() >= times).then_some(()));
             let logged: Vec<_> = logged().collect();
-            assert!(logged.len() == times && logged[times - 1].contains("ended the stream"), "{id}: {logged:#?}");
+            assert!(logged.len() == times && logged[times - 1].contains("the stream ended"), "{id}: {logged:#?}");
         }
     }
 }
