@@ -126,12 +126,19 @@ fn decoder_that_dies_or_hangs_is_replaced_while_the_camera_is_read_on() {
     let agent = agent_for(&cameras);
     let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
     for signal in [Signal::SIGKILL, Signal::SIGSTOP] {
-        viewer.next_live();
+        // A worker that has begun; one that loads its libraries is given longer.
+        wait_for("the decoder", || {
+            viewer.next();
+            (agent.camera("gate")["decoding"] == true).then_some(())
+        });
         let worker = decoder(&agent);
         kill(Pid::from_raw(worker), signal).unwrap();
-        wait_for("the worker to be reaped", || (!fs::exists(format!("/proc/{worker}")).unwrap()).then_some(()));
-        let other = decoder(&agent);
-        assert_ne!(other, worker);
+        wait_for("another worker in its place", || {
+            viewer.next();
+            let now = agent.workers();
+            (now.len() == 1 && now[0] != worker).then_some(())
+        });
+        assert!(!fs::exists(format!("/proc/{worker}")).unwrap(), "it is reaped");
     }
     viewer.next_live();
     agent.wait_for_log(&["gate: no pictures: ", "SIGKILL"]);
