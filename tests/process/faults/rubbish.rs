@@ -10,7 +10,7 @@ use crate::{
 const STATES: &[&str] = &["stalled", "offline"];
 /// Frames come, so the camera is not away; it has nothing that a picture can begin with.
 const WAITING: &[&str] = &["stalled", "connecting"];
-const NO_PICTURE: &[&str] = &["no picture", "damaged", "key frame", "no frame for"];
+const NO_PICTURE: &[&str] = &["no picture", "damaged", "key frame", "no frame for", "another codec"];
 
 #[test]
 fn camera_whose_frames_cannot_be_decoded_is_told_from_a_live_one_and_comes_back() {
