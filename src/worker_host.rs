@@ -45,6 +45,10 @@ use worker_log::Stderr;
 /// A worker that takes no message for this long hangs: its listening thread does nothing else.
 const SEND_LIMIT: Duration = Duration::from_secs(1);
 
+/// The same until a worker has sent its first message: on a slow machine that starts many at a time,
+/// it loads its libraries for long.
+const LOAD_LIMIT: Duration = Duration::from_secs(30);
+
 /// The time a worker has to send TEARDOWN and exit before it is killed, if its camera is to be
 /// opened again.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_millis(900);
@@ -93,6 +97,9 @@ pub struct Worker {
     closed_at: Option<Instant>,
     pid: u32,
     most_memory: u64,
+    started: Instant,
+    /// It has sent a message.
+    has_spoken: bool,
     socket: Async<UnixStream>,
     message_reader: MessageReader,
     /// The last unit; it may be a picture too.
@@ -148,6 +155,8 @@ impl Worker {
             status: None,
             closed_at: None,
             most_memory,
+            started: Instant::now(),
+            has_spoken: false,
             socket,
             message_reader: MessageReader::default(),
             newest: None,
@@ -176,6 +185,7 @@ impl Worker {
             Err(ipc::Error::Closed | ipc::Error::Io(_)) => return Err(self.died().await),
             Err(error) => return Err(Error::Ipc(error)),
         };
+        self.has_spoken = true;
         self.protocol_guard.check(&message, Instant::now()).map_err(Error::Protocol)?;
         match message {
             FromWorker::Failed(failure) => Err(Error::GaveUp(failure)),
@@ -251,7 +261,9 @@ impl Worker {
     }
 
     async fn tell(&mut self, message: &ToWorker) -> Result<(), Error> {
-        match timeout(SEND_LIMIT, send(&self.socket, message)).await {
+        let loading = LOAD_LIMIT.saturating_sub(self.started.elapsed());
+        let limit = if self.has_spoken { SEND_LIMIT } else { loading.max(SEND_LIMIT) };
+        match timeout(limit, send(&self.socket, message)).await {
             Some(Ok(())) => Ok(()),
             Some(Err(_broken)) => Err(self.died().await),
             None => Err(Error::Unresponsive),

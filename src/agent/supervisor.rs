@@ -7,6 +7,7 @@ mod context;
 mod demand;
 mod failure;
 mod identify;
+mod lessons;
 mod locate;
 mod locator;
 mod onvif_result;
@@ -31,9 +32,9 @@ use smol::{
 pub use camera_shared::{CameraShared, StreamRole};
 pub use context::Context;
 use failure::{AttemptOutcome, StreamFailure, away, offline};
+use lessons::Lessons;
 use resolved::ResolvedStream;
 use retry::RetryDecision;
-use session::Lessons;
 use transcoding::Transcoding;
 
 use super::backoff::Backoff;

@@ -12,9 +12,22 @@ use nix::{
 const CAMERA: &str = "id=gate size=640x360 small=none";
 
 fn agent_for(cameras: &Cameras) -> Agent {
-    let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\nstall_after = 2.0\n{}", cameras.place("gate")));
+    agent_with(cameras, "")
+}
+
+fn agent_with(cameras: &Cameras, keys: &str) -> Agent {
+    let place = cameras.place("gate");
+    let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\nstall_after = 2.0\n{keys}\n{place}"));
     agent.wait_for_state("gate", "live");
     agent
+}
+
+/// A worker reads the stream.
+const BY_WORKER: &str = "reader = \"opencv\"";
+
+/// The worker that decodes for a viewer.
+fn decoder(agent: &Agent) -> i32 {
+    wait_for("a worker", || agent.workers().first().copied())
 }
 
 #[test]
@@ -71,7 +84,7 @@ fn camera_that_hangs_up_or_refuses_is_read_again_when_it_is_back() {
 #[test]
 fn killed_worker_is_replaced_and_leaves_nothing_behind() {
     let cameras = Cameras::start(&[CAMERA]);
-    let agent = agent_for(&cameras);
+    let agent = agent_with(&cameras, BY_WORKER);
     let before = agent.workers();
     assert_eq!(before.len(), 1);
     kill(Pid::from_raw(before[0]), Signal::SIGKILL).unwrap();
@@ -87,7 +100,7 @@ fn killed_worker_is_replaced_and_leaves_nothing_behind() {
 #[test]
 fn worker_that_hangs_is_killed() {
     let cameras = Cameras::start(&[CAMERA]);
-    let agent = agent_for(&cameras);
+    let agent = agent_with(&cameras, BY_WORKER);
     let stopped = agent.workers()[0];
     kill(Pid::from_raw(stopped), Signal::SIGSTOP).unwrap();
     wait_for("the stopped worker to be reaped", || (!fs::exists(format!("/proc/{stopped}")).unwrap()).then_some(()));
@@ -95,10 +108,52 @@ fn worker_that_hangs_is_killed() {
 }
 
 #[test]
+fn stream_needs_no_worker_until_somebody_wants_pictures_and_none_soon_after() {
+    let cameras = Cameras::start(&[CAMERA]);
+    let agent = agent_for(&cameras);
+    assert_eq!(agent.workers(), [] as [i32; 0]);
+    let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+    viewer.next_live();
+    assert_eq!(agent.workers().len(), 1);
+    drop(viewer);
+    wait_for("the worker to end", || agent.workers().is_empty().then_some(()));
+    assert_eq!(cameras.facts("gate")["sessions_opened"], 1);
+}
+
+#[test]
+fn decoder_that_dies_or_hangs_is_replaced_while_the_camera_is_read_on() {
+    let cameras = Cameras::start(&[CAMERA]);
+    let agent = agent_for(&cameras);
+    let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+    for signal in [Signal::SIGKILL, Signal::SIGSTOP] {
+        // A worker that has begun; one that loads its libraries is given longer.
+        wait_for("the decoder", || {
+            viewer.next();
+            (agent.camera("gate")["decoding"] == true).then_some(())
+        });
+        let worker = decoder(&agent);
+        kill(Pid::from_raw(worker), signal).unwrap();
+        wait_for("another worker in its place", || {
+            viewer.next();
+            let now = agent.workers();
+            (now.len() == 1 && now[0] != worker).then_some(())
+        });
+        assert!(!fs::exists(format!("/proc/{worker}")).unwrap(), "it is reaped");
+    }
+    viewer.next_live();
+    agent.wait_for_log(&["gate: no pictures: ", "SIGKILL"]);
+    let camera = agent.camera("gate");
+    assert_eq!((&camera["state"], &camera["reconnects"]), (&"live".into(), &0.into()), "{camera}");
+    assert_eq!(cameras.facts("gate")["sessions_opened"], 1, "the camera was left alone");
+}
+
+#[test]
 fn agent_killed_without_warning_leaves_no_worker() {
     let cameras = Cameras::start(&[CAMERA]);
     let mut agent = agent_for(&cameras);
-    let worker = agent.workers()[0];
+    let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+    viewer.next_live();
+    let worker = decoder(&agent);
     agent.signal(Signal::SIGKILL);
     agent.exit();
     wait_for("the worker to end", || (!fs::exists(format!("/proc/{worker}")).unwrap()).then_some(()));

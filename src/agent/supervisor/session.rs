@@ -7,7 +7,6 @@ mod opencv;
 mod publisher;
 mod rtsp;
 
-pub(super) use rtsp::Lessons;
 use std::{
     pin::pin,
     time::{Duration, Instant},

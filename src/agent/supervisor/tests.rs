@@ -1,5 +1,7 @@
 //! Supervisors with stand-in workers: whatever a worker does, it is ended, reaped and reported.
 
+mod client;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -68,9 +70,14 @@ impl Scene {
     }
 
     /// Runs a supervisor until `look` finds something, then ends it; no process may be left.
-    fn until<T>(&self, what: &str, mut look: impl FnMut(&Status) -> Option<T>) -> T {
+    fn until<T>(&self, what: &str, look: impl FnMut(&Status) -> Option<T>) -> T {
         let (source, _) = StreamUri::split("rtsp://192.0.2.1/main").unwrap();
         let stream_source = StreamSource { reader: Reader::Opencv, ..StreamSource::from(Source::Url(source)) };
+        self.until_with(stream_source, what, look)
+    }
+
+    /// The same for a stream of this source.
+    fn until_with<T>(&self, stream_source: StreamSource, what: &str, mut look: impl FnMut(&Status) -> Option<T>) -> T {
         let mut pids = BTreeSet::new();
         let found = block_on(self.executor.run(async {
             let shared = CameraShared::new(Channel::of(Arc::clone(&self.stream)), None);

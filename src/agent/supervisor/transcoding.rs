@@ -8,6 +8,7 @@ mod decoder;
 mod passthrough;
 
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -53,7 +54,6 @@ pub(super) struct Transcoding {
 }
 
 enum Event {
-    Stop,
     Tick,
     Demand,
     Message(Result<FromWorker, worker_host::Error>),
@@ -86,15 +86,7 @@ impl Transcoding {
                 self.end_decoder().await;
                 self.stream.forgive_transcoder();
             }
-            let stopped = async {
-                stop.wait().await;
-                true
-            };
-            let demanded = async {
-                let _ = demand.changed().await;
-                false
-            };
-            if stopped.or(demanded).await {
+            if unless_stopped(&stop, demand.changed()).await.is_none() {
                 return;
             }
         }
@@ -102,16 +94,14 @@ impl Transcoding {
 
     /// Makes pictures until nobody has wanted any for a while.
     async fn serve(&mut self, demand: &Notified) {
+        let stop = self.stop.clone();
         let mut units = self.stream.subscribe_transcoder();
         let mut clock = Timer::interval_at(Instant::now() + TICK, TICK);
         self.unneeded = None;
-        self.reconcile(&mut units).await;
+        if unless_stopped(&stop, self.reconcile(&mut units)).await.is_none() {
+            return;
+        }
         loop {
-            let stop = self.stop.clone();
-            let stopped = async {
-                stop.wait().await;
-                Event::Stop
-            };
             let tick = async {
                 smol::stream::StreamExt::next(&mut clock).await;
                 Event::Tick
@@ -132,25 +122,36 @@ impl Transcoding {
             };
             // Units come last: a worker that takes them slowly falls behind in its queue, which then
             // jumps to a key frame.
-            match stopped.or(tick).or(demanded).or(message).or(unit).await {
-                Event::Stop => return,
-                Event::Tick => {
-                    if self.check(Instant::now()).await {
-                        return;
-                    }
-                    self.reconcile(&mut units).await;
-                }
-                Event::Demand => self.reconcile(&mut units).await,
-                Event::Message(Ok(message)) => self.on_message(message),
-                Event::Message(Err(error)) => self.decoder_failed(&Failure::from(&error)).await,
-                Event::Unit => match units.take() {
-                    Some(UnitEvent::Unit(queued)) => self.on_unit(&queued.unit).await,
-                    Some(UnitEvent::StateChange(_)) => self.reconcile(&mut units).await,
-                    Some(UnitEvent::Closed) => return,
-                    None => {}
-                },
+            let event = tick.or(demanded).or(message).or(unit);
+            let Some(event) = unless_stopped(&stop, event).await else { return };
+            // A worker that still loads its libraries may hold this up, but not the end.
+            match unless_stopped(&stop, self.handle(event, &mut units)).await {
+                Some(true) => {}
+                Some(false) | None => return,
             }
         }
+    }
+
+    /// Returns whether to go on.
+    async fn handle(&mut self, event: Event, units: &mut UnitSubscription) -> bool {
+        match event {
+            Event::Tick => {
+                if self.check(Instant::now()).await {
+                    return false;
+                }
+                self.reconcile(units).await;
+            }
+            Event::Demand => self.reconcile(units).await,
+            Event::Message(Ok(message)) => self.on_message(message),
+            Event::Message(Err(error)) => self.decoder_failed(&Failure::from(&error)).await,
+            Event::Unit => match units.take() {
+                Some(UnitEvent::Unit(queued)) => self.on_unit(&queued.unit).await,
+                Some(UnitEvent::StateChange(_)) => self.reconcile(units).await,
+                Some(UnitEvent::Closed) => return false,
+                None => {}
+            },
+        }
+        true
     }
 
     /// Brings passthrough and worker in line with what is wanted of the stream as it is now.
@@ -161,11 +162,7 @@ impl Transcoding {
         let (own, others): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(|rendition| is_own(*rendition, info, quality));
         self.passthrough.want(&own);
-        if self
-            .decoder
-            .as_ref()
-            .is_some_and(|decoder| decoder.codec != info.codec || decoder.default_quality != quality)
-        {
+        if self.decoder.as_ref().is_some_and(|decoder| decoder.codec != info.codec) {
             self.end_decoder().await;
         }
         let now = Instant::now();
@@ -187,9 +184,22 @@ impl Transcoding {
         for picture in self.passthrough.pictures(unit).await {
             self.stream.publish_picture(picture, Instant::now());
         }
-        if let Some(decoder) = &mut self.decoder
-            && let Err(error) = decoder.worker.feed(unit).await
-        {
+        let Some(decoder) = &mut self.decoder else { return };
+        let fed = {
+            let mut feed = pin!(decoder.worker.feed(unit));
+            loop {
+                let late = async {
+                    Timer::after(TICK).await;
+                    None
+                };
+                match async { Some(feed.as_mut().await) }.or(late).await {
+                    Some(fed) => break fed,
+                    // The worker takes its time; pictures may be overdue meanwhile.
+                    None => drop(withdraw_overdue(&self.stream, self.failure.as_ref(), Instant::now())),
+                }
+            }
+        };
+        if let Err(error) = fed {
             self.decoder_failed(&Failure::from(&error)).await;
         }
     }
@@ -204,7 +214,12 @@ impl Transcoding {
                 }
                 self.stream.publish_picture(picture, now);
             }
-            FromWorker::Decoding(decoding) => self.stream.set_decoding(decoding),
+            FromWorker::Decoding(decoding) => {
+                self.stream.set_decoding(decoding);
+                if let Some(decoder) = &mut self.decoder {
+                    decoder.note_begin();
+                }
+            }
             // A decoder sends none of them, which `ProtocolGuard` checks.
             FromWorker::Stream(_) | FromWorker::Unit(_) | FromWorker::UnitAsPicture(_) | FromWorker::Failed(_) => {}
         }
@@ -217,8 +232,7 @@ impl Transcoding {
         {
             self.decoder_failed(&failure).await;
         }
-        if let Some(Condition { state, why }) = self.stream.overdue_pictures(now) {
-            self.stream.withdraw_pictures(state, self.failure.clone().unwrap_or_else(|| why.clone()));
+        if let Some(why) = withdraw_overdue(&self.stream, self.failure.as_ref(), now) {
             self.find_fault(why, now).await;
         }
         if !self.stream.transcoding_demand().is_empty() {
@@ -270,6 +284,22 @@ impl Transcoding {
             self.stream.end_transcoder();
         }
     }
+}
+
+/// Takes the pictures back if they are overdue, and returns why. `failure`: why the last worker failed.
+fn withdraw_overdue(stream: &Stream, failure: Option<&Reason>, now: Instant) -> Option<Reason> {
+    let Condition { state, why } = stream.overdue_pictures(now)?;
+    stream.withdraw_pictures(state, failure.unwrap_or(&why).clone());
+    Some(why)
+}
+
+/// The result of `work`, or `None` as soon as the supervisor is to end.
+async fn unless_stopped<T>(stop: &Latch, work: impl Future<Output = T>) -> Option<T> {
+    let stopped = async {
+        stop.wait().await;
+        None
+    };
+    stopped.or(async { Some(work.await) }).await
 }
 
 /// Whether `rendition` is what a JPEG camera sends itself.

@@ -1,5 +1,7 @@
 //! The camera is gone, refuses connections, or has nothing to show.
 
+use nix::sys::signal::Signal;
+
 use crate::{
     faults::scenario::{Scenario, Wall, run},
     support::wait_for,
@@ -14,10 +16,30 @@ fn camera_that_leaves_or_refuses_says_why_and_comes_back() {
         Scenario { id: "goodbye", keys: "", faults: &["bye"], words: &["ended"], states: OFFLINE },
         Scenario { id: "teardown", keys: "", faults: &["teardown"], words: &["ended"], states: OFFLINE },
         Scenario { id: "unplugged", keys: "", faults: &["refuse"], words: &["refused"], states: OFFLINE },
-        Scenario { id: "full", keys: "", faults: &["full", "drop"], words: &["453"], states: OFFLINE },
-        Scenario { id: "busy", keys: "", faults: &["full?status=503", "drop"], words: &["503"], states: OFFLINE },
         Scenario { id: "sound-only", keys: "", faults: &["no-video"], words: &["no video"], states: OFFLINE },
     ]);
+}
+
+/// A camera without room counts sessions of nobody until they are forgotten, so it is left alone for as
+/// long; a reload ends the pause.
+#[test]
+fn camera_without_room_is_left_alone_for_a_minute_or_until_a_reload() {
+    let cases = [("full", "full", "453"), ("busy", "full?status=503", "503")];
+    let wall = Wall::new(&cases.map(|(id, ..)| Scenario { id, keys: "", faults: &[], words: &[], states: &[] }));
+    for (id, fault, word) in cases {
+        let mut viewer = wall.viewer(id);
+        wall.cameras.fault(id, fault);
+        wall.cameras.fault(id, "drop");
+        viewer.next_card();
+        let camera =
+            wall.wait_for(id, "its reason", |camera| camera["why"].as_str().unwrap_or_default().contains(word));
+        assert_eq!(camera["state"], "offline");
+        let why = camera["why"].as_str().unwrap();
+        assert!(why.contains("trying again in 60 s"), "{why}");
+        wall.cameras.fault(id, "resume");
+        wall.agent.signal(Signal::SIGHUP);
+        viewer.next_live();
+    }
 }
 
 /// The stream works and was live a moment ago: the agent opens it at the same address and does not
@@ -39,7 +61,7 @@ fn camera_that_hangs_up_while_its_onvif_is_ill_is_back_at_the_first_attempt() {
             };
             wait_for("the end of the stream in the log", || (logged().count() >= times).then_some(()));
             let logged: Vec<_> = logged().collect();
-            assert!(logged.len() == times && logged[times - 1].contains("ended the stream"), "{id}: {logged:#?}");
+            assert!(logged.len() == times && logged[times - 1].contains("the stream ended"), "{id}: {logged:#?}");
         }
     }
 }

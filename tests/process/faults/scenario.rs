@@ -35,6 +35,11 @@ pub struct Wall {
 
 impl Wall {
     pub fn new(scenarios: &[Scenario]) -> Self {
+        Self::with(scenarios, "")
+    }
+
+    /// The same with these lines in each camera's entry.
+    pub fn with(scenarios: &[Scenario], lines: &str) -> Self {
         let describe = |scenario: &Scenario| {
             let rhythm = if scenario.keys.contains("fps=") { "" } else { "fps=15 gop=15" };
             format!("id={} size=320x184 small=none {rhythm} {}", scenario.id, scenario.keys)
@@ -46,7 +51,7 @@ impl Wall {
                 if scenario.keys.contains("user=") { "username = \"viewer\"\npassword = \"right\"\n" } else { "" };
             let stall_after = STALL_AFTER.as_secs_f64();
             let (id, place) = (scenario.id, cameras.place(scenario.id));
-            format!("[[camera]]\nid = \"{id}\"\nstall_after = {stall_after}\n{login}{place}")
+            format!("[[camera]]\nid = \"{id}\"\nstall_after = {stall_after}\n{lines}{login}{place}")
         };
         let agent = Agent::start(&scenarios.iter().map(entry).collect::<String>());
         for scenario in scenarios {

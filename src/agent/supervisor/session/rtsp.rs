@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     agent::supervisor::{AttemptOutcome, StreamFailure, SupervisorTask, rtsp_failure::rtsp_failure},
-    camera::{Reader, StreamUri},
-    rtsp::{self, Error, Retry, Timeouts, client::Outcome, sdp::NoVideo, session::Config, session::Learnt},
+    camera::Reader,
+    rtsp::{self, Error, Retry, Timeouts, client::Outcome, sdp::NoVideo, session::Config},
     sync::Latch,
     text::Code,
     time::timeout,
@@ -33,20 +33,6 @@ const SLACK: Duration = Duration::from_millis(100);
 
 /// A client at work: it is polled together with what can end the session.
 type Client = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
-/// What earlier sessions taught about the camera at an address.
-#[derive(Default)]
-pub(in crate::agent::supervisor) struct Lessons(Option<(StreamUri, Learnt)>);
-
-impl Lessons {
-    fn of(&self, stream: &StreamUri) -> Learnt {
-        self.0.as_ref().filter(|(at, _)| at == stream).map(|(_, learnt)| learnt.clone()).unwrap_or_default()
-    }
-
-    fn keep(&mut self, stream: &StreamUri, learnt: Learnt) {
-        self.0 = Some((stream.clone(), learnt));
-    }
-}
 
 impl SupervisorTask {
     /// Reads the stream until it ends. Gives `turn` back once frames arrive.

@@ -17,11 +17,11 @@ use crate::{
 /// How often a worker's processor time and memory are read.
 const VITALS: Duration = Duration::from_secs(2);
 
-/// The first time, soon after its start.
-const FIRST_VITALS: Duration = Duration::from_millis(250);
+/// Time for a worker to begin, on a slow machine that starts many at a time.
+const LOADING: Duration = Duration::from_secs(30);
 
-/// Time for a worker to load its libraries on a slow machine.
-const LOADING: Duration = Duration::from_secs(5);
+/// Time for its first picture from then on.
+const FIRST_PICTURE: Duration = Duration::from_secs(5);
 
 /// Why a worker ended, or none could be started.
 pub(super) struct Failure {
@@ -50,11 +50,12 @@ impl Failure {
 pub(super) struct Decoder {
     pub(super) worker: Worker,
     pub(super) codec: Codec,
-    pub(super) default_quality: u8,
     /// Its name in the memory budget.
     name: String,
     wanted: Vec<Rendition>,
     started: Instant,
+    /// When it began to decode.
+    begun: Option<Instant>,
     vitals_due: Instant,
     has_pictures: bool,
 }
@@ -74,14 +75,17 @@ impl Decoder {
             .await
             .map_err(|error| Failure::from(&error))?;
         let started = Instant::now();
+        if let Some(vitals) = worker.vitals() {
+            stream.set_vitals(vitals, started);
+        }
         Ok(Self {
             worker,
             codec,
-            default_quality,
             name: format!("{label} (pictures)"),
             wanted: Vec::new(),
             started,
-            vitals_due: started + FIRST_VITALS,
+            begun: None,
+            vitals_due: started + VITALS,
             has_pictures: false,
         })
     }
@@ -100,9 +104,15 @@ impl Decoder {
         !std::mem::replace(&mut self.has_pictures, true)
     }
 
+    /// Records that it has begun to decode.
+    pub(super) fn note_begin(&mut self) {
+        self.begun.get_or_insert_with(Instant::now);
+    }
+
     /// Whether it has had the time to make a picture.
     pub(super) fn had_time(&self, now: Instant) -> bool {
-        !self.wanted.is_empty() && now.saturating_duration_since(self.started) >= LOADING
+        let due = self.begun.map_or(self.started + LOADING, |begun| begun + FIRST_PICTURE);
+        !self.wanted.is_empty() && now >= due
     }
 
     /// Reads now and then what the worker uses, and checks that it may.

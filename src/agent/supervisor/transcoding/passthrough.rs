@@ -16,6 +16,9 @@ use crate::media::{
 /// Longest side of a JPEG that is inspected, in pixels; larger ones are taken for damaged.
 const MAX_SIDE: usize = 16_384;
 
+/// Bytes after the data, because the decoder reads ahead.
+const PADDING: usize = 16;
+
 /// The renditions that the camera sends itself, each with its rate.
 pub(super) struct Passthrough {
     wanted: Vec<(Rendition, FrameLimiter)>,
@@ -75,10 +78,13 @@ impl Passthrough {
     }
 }
 
-/// Whether the data of `jpeg` reach to the end of its picture.
+/// Whether the data of `jpeg` reach to the end of its picture. The decoder takes an end marker in the
+/// middle of a picture for its end, and the lack of data for an error, so the marker is left out.
 fn is_whole(jpeg: &[u8]) -> bool {
+    let end = jpeg.windows(2).rposition(|marker| marker == [0xff, 0xd9]).unwrap_or(jpeg.len());
+    let data = [&jpeg[..end], &[0; PADDING]].concat();
     let options = DecoderOptions::default().set_strict_mode(true).set_max_width(MAX_SIDE).set_max_height(MAX_SIDE);
-    JpegDecoder::new_with_options(ZCursor::new(jpeg), options).decode().is_ok()
+    JpegDecoder::new_with_options(ZCursor::new(&data), options).decode().is_ok()
 }
 
 #[cfg(test)]
@@ -153,6 +159,7 @@ mod tests {
         let pictures: Vec<_> =
             (0..50).flat_map(|number| block_on(passthrough.pictures(&unit(number, false)))).collect();
         let count = |wanted| pictures.iter().filter(|picture| picture.rendition == wanted).count();
-        assert_eq!((count(OWN), count(slow)), (50, 10));
+        assert_eq!(count(OWN), 50);
+        assert!((10..=12).contains(&count(slow)), "{} in 2 s", count(slow));
     }
 }
