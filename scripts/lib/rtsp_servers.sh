@@ -1,10 +1,9 @@
-# shellcheck shell=sh
 # The RTSP servers of others that tests/process/foreign_servers.rs reads from; sourced, with
 # $project set.
+# shellcheck shell=sh disable=SC2154
 
 # Installs those of npm and PyPI beside that test; done once for given lists.
 need_rtsp_servers() {
-    # shellcheck disable=SC2154 # set by the script that sources this
     folder=$project/tests/process/foreign_servers
     cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed" ||
         (cd "$folder" && npm ci --no-audit --no-fund --ignore-scripts && cp package-lock.json node_modules/.installed) ||

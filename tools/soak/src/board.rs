@@ -314,10 +314,10 @@ mod tests {
     fn gap_in_untouched_video_counts_only_while_frames_are_expected() {
         let (board, now) = (Board::new(BOUND), Instant::now());
         let unit = |ms| board.unit("a", now + Duration::from_millis(ms));
-        (unit(0), unit(5000));
+        [0, 5000].into_iter().for_each(unit);
         assert!(board.summary().disturbances.is_empty());
         board.expect_units("a", true);
-        (unit(500), unit(1400));
+        [500, 1400].into_iter().for_each(unit);
         assert!(board.summary().disturbances.is_empty());
         unit(2500);
         assert_eq!(board.summary().disturbances.len(), 1);

@@ -33,8 +33,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 const HELP: &str = "\
 usage: soak MINUTES --agent FILE --virtual-camera FILE --www FOLDER --out FOLDER
             [--cameras N] [--seed N] [--busy] [--build TEXT]
-       soak --loss PICTURES [--show-damaged] --agent FILE --virtual-camera FILE --www FOLDER --out FOLDER
-            [--seed N]";
+       soak --loss PICTURES --agent FILE --virtual-camera FILE --www FOLDER --out FOLDER [--seed N]";
 
 /// From sysexits.h: the command line was wrong.
 const USAGE: u8 = 64;
@@ -48,8 +47,6 @@ pub struct Task {
     pub minutes: u64,
     /// Instead of the soak: so many pictures of streams with lost packets are compared.
     pub loss: Option<usize>,
-    /// The agent shows damaged pictures, so that the comparison itself is tested.
-    pub show_damaged: bool,
     pub cameras: u8,
     pub seed: u64,
     /// Other work on the machine distorts the times: they are printed, not checked.
@@ -103,7 +100,6 @@ fn arguments() -> Result<Task> {
     let mut task = Task {
         minutes: 0,
         loss: None,
-        show_damaged: false,
         cameras: 16,
         seed: u64::from(getrandom::u32()?),
         busy: false,
@@ -123,7 +119,6 @@ fn arguments() -> Result<Task> {
             Arg::Long("cameras") => task.cameras = parser.value()?.parse()?,
             Arg::Long("seed") => task.seed = parser.value()?.parse()?,
             Arg::Long("loss") => task.loss = Some(parser.value()?.parse()?),
-            Arg::Long("show-damaged") => task.show_damaged = true,
             Arg::Long("busy") => task.busy = true,
             Arg::Long("build") => task.build = parser.value()?.string()?,
             Arg::Value(value) if minutes.is_none() => minutes = Some(value.parse()?),

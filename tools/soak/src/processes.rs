@@ -111,7 +111,7 @@ pub fn descriptions(count: u8) -> String {
             "id=cam{n:02} ip={} codec={codec} size=320x184 fps=10 gop=10 small=none audio={} server={server} \
              user=viewer pass='{PASSWORD}'\n",
             own_address(n),
-            if n % 2 == 0 { "on" } else { "off" },
+            if n.is_multiple_of(2) { "on" } else { "off" },
         )
     };
     (1..=count).map(line).collect()

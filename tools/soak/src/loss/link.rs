@@ -214,7 +214,7 @@ fn bind_pair() -> io::Result<[UdpSocket; 2]> {
     for _ in 0..64 {
         let first = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = first.local_addr()?.port();
-        if port % 2 == 0
+        if port.is_multiple_of(2)
             && let Ok(second) = UdpSocket::bind((Ipv4Addr::LOCALHOST, port + 1))
         {
             return Ok([first, second]);
