@@ -144,7 +144,8 @@ fn unchanged_file_is_reloaded_a_hundred_times_under_sixteen_viewers_without_a_ga
         assert_eq!(state(id), *before, "{id}: worker, reconnects, sessions, teardowns");
         // A machine too slow for all pictures loses some, with or without a reload; those are
         // counted.
-        let lost = lost_by(id);
+        // Pictures in transit at the beginning would hide as many lost ones.
+        let lost = (0..10).map(|_| lost_by(id)).max().unwrap();
         let (unmade, slow) = (lost.0.saturating_sub(lost_before.0), lost.1 - lost_before.1);
         let missing = u64::from(missing(seen));
         assert!(missing <= unmade + slow, "{id}: {missing} missing, {unmade} not made, {slow} skipped: {seen:?}");

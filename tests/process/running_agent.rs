@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use crate::support::{Agent, Cameras, Folder, agent_program, own_address, wait_for};
+use crate::support::{Agent, Cameras, Folder, MotionJpeg, agent_program, own_address, wait_for};
 use serde_json::Value;
 
 fn file_of(agent: &Agent) -> PathBuf {
@@ -86,6 +86,8 @@ fn list_and_status_tell_what_the_agent_sees() {
     assert!(status.lines().all(|line| line.chars().count() <= 100), "{status}");
     let (_, status, _) = ask(&agent, &["status", "--json"]);
     assert_eq!(json(&status)["pid"], agent.pid().as_raw());
+    let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+    viewer.next_live();
     wait_for("the worker's processor time", || {
         let (_, status, _) = ask(&agent, &["status"]);
         let gate = status.lines().find(|line| line.starts_with("gate"))?.to_owned();

@@ -122,8 +122,10 @@ fn workers_do_not_hold_the_device_open() {
     let agent = Service::start(&[], &systemd.environment(), &format!("{}{camera}", section(&hardware.path)));
     systemd.wait_for(&manager, "STATUS=1 of 1 cameras live");
     hardware.wait_for_beat();
+    let mut viewer = crate::support::MotionJpeg::open(&agent.address, "/live/gate");
+    viewer.next_live();
     let children = crate::support::children(agent.pid());
-    assert_eq!(children.len(), 2, "a worker, and what it is forked from");
+    assert_eq!(children.len(), 1, "a decoder");
     for child in children {
         let open = fs::read_dir(format!("/proc/{child}/fd")).unwrap().filter_map(Result::ok);
         let held: Vec<_> = open.filter_map(|fd| fs::read_link(fd.path()).ok()).collect();

@@ -20,9 +20,12 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Self {
+    /// Both cameras are read by `reader`, as the file calls it.
+    fn new(reader: &str) -> Self {
         let cameras = Cameras::start(&CAMERAS);
-        let section = |id: &str| format!("[[camera]]\nid = \"{id}\"\nstall_after = 2.0\n{}", cameras.place(id));
+        let section = |id: &str| {
+            format!("[[camera]]\nid = \"{id}\"\nreader = \"{reader}\"\nstall_after = 2.0\n{}", cameras.place(id))
+        };
         let agent = Agent::start(&(section("gate") + &section("yard")));
         agent.wait_for_state("gate", "live");
         agent.wait_for_state("yard", "live");
@@ -31,7 +34,7 @@ impl Scene {
         Self { cameras, agent, beside, offset }
     }
 
-    /// The one worker that reads camera `id`.
+    /// The one worker of camera `id`.
     fn worker(&self, id: &str) -> i32 {
         wait_for("a worker's number", || {
             let pid = self.agent.camera(id)["worker"]["pid"].as_i64()?;
@@ -66,7 +69,7 @@ fn belongings(agent: &Agent) -> (usize, usize) {
 
 #[test]
 fn workers_killed_at_any_moment_are_replaced_and_leave_nothing_behind() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::new("opencv");
     scene.worker("gate");
     scene.worker("yard");
     let before = belongings(&scene.agent);
@@ -112,7 +115,7 @@ fn workers_killed_at_any_moment_are_replaced_and_leave_nothing_behind() {
 
 #[test]
 fn worker_that_hangs_is_noticed_killed_and_replaced_while_viewers_see_the_card() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::new("opencv");
     let mut viewer = MotionJpeg::open(&scene.agent.address, "/live/gate");
     viewer.next_live();
     let stopped = scene.worker("gate");
@@ -132,7 +135,7 @@ fn worker_that_hangs_is_noticed_killed_and_replaced_while_viewers_see_the_card()
 
 #[test]
 fn worker_that_is_refused_memory_is_replaced() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::new("opencv");
     let starved = scene.worker("gate");
     let done = Command::new("prlimit").args(["--pid", &starved.to_string(), "--data=1:1"]).status();
     assert!(done.expect("prlimit of util-linux").success());
@@ -148,7 +151,7 @@ fn worker_that_is_refused_memory_is_replaced() {
 
 #[test]
 fn agent_killed_without_warning_leaves_no_worker_not_even_a_stopped_one() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::new("opencv");
     let (stopped, running) = (scene.worker("gate"), scene.worker("yard"));
     kill(Pid::from_raw(stopped), Signal::SIGSTOP).unwrap();
     scene.agent.signal(Signal::SIGKILL);
@@ -159,7 +162,12 @@ fn agent_killed_without_warning_leaves_no_worker_not_even_a_stopped_one() {
 
 #[test]
 fn camera_that_flaps_is_asked_ever_less_often() {
-    let scene = Scene::new();
+    for reader in ["rtsp", "opencv"] {
+        camera_flaps(&Scene::new(reader));
+    }
+}
+
+fn camera_flaps(scene: &Scene) {
     for attempt in 1..=3 {
         scene.agent.wait_for_state("gate", "live");
         let opened = scene.cameras.facts("gate")["sessions_opened"].as_u64().unwrap();
