@@ -22,7 +22,7 @@ use crate::{
     hub::{Cause, Condition},
     media::Size,
     sync::Latch,
-    text::Code,
+    text::{Code, Reason},
 };
 
 /// Longest time between two checks of a running stream; a deadline before that is met exactly.
@@ -34,6 +34,9 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// A camera whose first key frame takes longer than this is reported to wait for it; nearly all send
 /// one within this time.
 const KEY_FRAME_SOON: Duration = Duration::from_secs(2);
+
+/// The longest key-frame interval that cameras offer; "smart" codecs make it longer.
+const LONG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The stream that a session reads.
 #[derive(Clone, Copy)]
@@ -97,7 +100,10 @@ impl SupervisorTask {
             return Err(StreamFailure { state, ..away(Cause::Stalled, why) }.into());
         }
         if let Some(waited) = self.stream.waits_for_key_frame(now).filter(|waited| *waited >= KEY_FRAME_SOON) {
-            let why = Code::WaitingForKeyFrame.with("seconds", waited.as_secs()).into();
+            let mut why = Reason::from(Code::WaitingForKeyFrame.with("seconds", waited.as_secs()));
+            if waited >= LONG_INTERVAL {
+                why = why.and(Code::SwitchOffSmartCodec);
+            }
             let condition = Condition { state: State::Connecting, why };
             if self.stream.condition() != condition {
                 self.stream.report(condition.state, condition.why, now);
