@@ -14,8 +14,9 @@ pub enum Error {
     ConnectionRefused { address: String },
     #[error("{address} does not answer: no connection within {}", seconds(.waited))]
     ConnectTimeout { address: String, waited: Duration },
-    #[error("no connection to {address}: {}", io::Error::from(*.kind))]
-    Connect { address: String, kind: io::ErrorKind },
+    /// `error` in the system's words.
+    #[error("no connection to {address}: {error}")]
+    Connect { address: String, error: String },
     #[error("no pair of UDP ports is free")]
     UdpPorts,
     #[error("RTSP over TLS is not read")]
@@ -109,8 +110,15 @@ impl Error {
                 Self::Reset
             }
             io::ErrorKind::UnexpectedEof => Self::Closed { inside_packet: false },
-            kind => Self::Connect { address: "the camera".to_owned(), kind },
+            _ => Self::connect("the camera".to_owned(), error),
         }
+    }
+
+    /// No connection to `address`, or an error of one.
+    pub(super) fn connect(address: String, error: &io::Error) -> Self {
+        let text = error.to_string();
+        let error = text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned();
+        Self::Connect { address, error }
     }
 }
 

@@ -68,7 +68,6 @@ fn newcomers_are_refused_and_those_inside_miss_nothing() {
     let cameras = Cameras::start(&[CAMERA]);
     let agent = Agent::start(&config("viewers = 2", &cameras, &["gate"]));
     agent.wait_for_state("gate", "live");
-    let worker = agent.workers();
     let stranger = IpAddr::from(own_address());
     let stranger_opens = || MotionJpeg::over(connect_from(stranger, &agent.address), &agent.address, "/live/gate");
     let stranger_asks = || asks_from(stranger, &agent, "/live/gate?size=160x90").unwrap();
@@ -78,6 +77,8 @@ fn newcomers_are_refused_and_those_inside_miss_nothing() {
         viewer.in_background()
     });
     let (mut a, mut b) = (without_gaps(&one, None, 1), without_gaps(&two, None, 1));
+    let worker = agent.workers();
+    assert_eq!(worker.len(), 1);
     for _ in 0..50 {
         assert_refused(&stranger_asks(), "viewers", 2);
     }
@@ -173,6 +174,9 @@ fn memory_of_a_worker_is_bounded_by_its_setting() {
     let cameras = Cameras::start(&[CAMERA]);
     let agent = Agent::start(&config("worker_memory = 300", &cameras, &["gate"]));
     agent.wait_for_state("gate", "live");
+    let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+    viewer.next_live();
+    let viewer = viewer.in_background();
     let before = agent.workers();
     assert_eq!(data_limit(before[0]), Some(300 << 20));
     agent.reload(&config("worker_memory = 400", &cameras, &["gate"]));
@@ -184,8 +188,8 @@ fn memory_of_a_worker_is_bounded_by_its_setting() {
     );
     kill(Pid::from_raw(before[0]), Signal::SIGKILL).unwrap();
     wait_for("the next worker", || data_limit(*agent.workers().first().filter(|pid| !before.contains(pid))?));
-    agent.wait_for_state("gate", "live");
-    assert_eq!(data_limit(agent.workers()[0]), Some(400 << 20));
+    wait_for("the next worker to be bounded", || (data_limit(agent.workers()[0]) == Some(400 << 20)).then_some(()));
+    wait_for("a picture of it", || viewer.recv_timeout(crate::support::PATIENCE).unwrap().sequence);
 }
 
 /// Private memory that process `pid` uses, in KiB.
@@ -233,6 +237,11 @@ fn largest_worker_goes_when_the_total_is_used_up() {
     let agent = Agent::start(&limited(""));
     ids.iter().for_each(|id| drop(agent.wait_for_state(id, "live")));
     let viewer = MotionJpeg::open(&agent.address, "/live/large").in_background();
+    let _others = small.map(|id| {
+        let mut viewer = MotionJpeg::open(&agent.address, &format!("/live/{id}"));
+        viewer.next_live();
+        viewer.in_background()
+    });
     let own = |id: &str| agent.camera(id)["worker"]["own_memory_bytes"].as_u64().map(|bytes| bytes >> 20);
     // By then the decoder has allocated all its pictures.
     (0..12).for_each(|_| drop(viewer.recv_timeout(crate::support::PATIENCE).unwrap()));
@@ -321,8 +330,14 @@ fn flood_of_connections_takes_no_descriptor_from_a_camera() {
     let flood = Flood::begin(&agent.address, 150);
     agent.wait_for_log(&["refused a client", "limit of open files"]);
     let last = without_gaps(&viewer, Some(last), 5);
+    let before = agent.workers();
+    kill(Pid::from_raw(before[0]), Signal::SIGKILL).unwrap();
+    wait_for("another decoder under the flood", || {
+        let now = agent.workers();
+        (now.len() == 1 && now != before).then_some(())
+    });
     let before = lives(&agent);
-    kill(Pid::from_raw(agent.workers()[0]), Signal::SIGKILL).unwrap();
+    cameras.fault("gate", "drop");
     wait_for("the camera to be live again under the flood", || (lives(&agent) > before).then_some(()));
     assert!(!agent.log_text().contains("Too many open files"), "{}", agent.log_text());
     let live = wait_for("the viewer's next live picture", || {
@@ -361,7 +376,10 @@ fn agent_out_of_descriptors_goes_on_and_recovers() {
     // Without descriptors no new worker starts either; the tile says so, and the start is retried.
     bound_descriptors(&agent, 3);
     kill(Pid::from_raw(agent.workers()[0]), Signal::SIGKILL).unwrap();
-    agent.wait_for_log(&["gate: ", "Too many open files", "trying again"]);
+    agent.wait_for_log(&["gate: no pictures", "Too many open files", "another worker in"]);
+    // Nor is the camera read again.
+    cameras.fault("gate", "drop");
+    agent.wait_for_log(&["gate: cannot connect", "Too many open files", "trying again"]);
     wait_for("the card", || viewer.recv_timeout(crate::support::PATIENCE).unwrap().sequence.is_none().then_some(()));
     drop(flood);
     bound_descriptors(&agent, enough);

@@ -1,7 +1,5 @@
 //! What the end of an attempt to read a stream by RTSP means for the camera, and the reason for people.
 
-use std::io;
-
 use super::failure::{StreamFailure, away};
 use crate::{
     camera::{State, Transport, mask_credentials},
@@ -88,11 +86,10 @@ fn reason(error: &rtsp::Error, host: &str) -> Reason {
         Error::ConnectTimeout { address, waited } => {
             Code::ConnectTimeout.with("host", address.as_str()).with("seconds", waited.as_secs_f64()).into()
         }
-        Error::Connect { address, kind } => {
+        Error::Connect { address, error } => {
             // An error of a connection that was open names no address.
             let address = if address.contains(' ') { host } else { address };
-            let error = io::Error::from(*kind).to_string();
-            Code::CannotConnect.with("host", address).with("error", error).into()
+            Code::CannotConnect.with("host", address).with("error", error.as_str()).into()
         }
         Error::UdpPorts => [Code::NoUdpPorts, Code::UseTcp].into(),
         Error::TlsUnsupported => [Code::TlsUnsupported, Code::UsePlainRtsp].into(),
@@ -200,7 +197,7 @@ mod tests {
             Error::Resolve { host: "cam.lan".into() },
             Error::ConnectionRefused { address: address() },
             Error::ConnectTimeout { address: address(), waited },
-            Error::Connect { address: address(), kind: io::ErrorKind::HostUnreachable },
+            Error::Connect { address: address(), error: "No route to host".into() },
             Error::UdpPorts,
             Error::TlsUnsupported,
             Error::NoAnswer { method: Method::Describe, waited },
@@ -280,8 +277,8 @@ mod tests {
                 "the video is encoded as \"VP8\"; set the camera to H.264, H.265 or JPEG",
             ),
             (
-                rtsp::Error::Connect { address: "the camera".into(), kind: io::ErrorKind::HostUnreachable },
-                "cannot connect to 10.0.0.1:554: host unreachable",
+                rtsp::Error::Connect { address: "the camera".into(), error: "No route to host".into() },
+                "cannot connect to 10.0.0.1:554: No route to host",
             ),
         ] {
             assert_eq!(text(&error, false), expected);

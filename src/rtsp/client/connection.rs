@@ -216,7 +216,7 @@ async fn connect(address: SocketAddr, limit: Duration) -> Result<Async<TcpStream
         Some(Ok(stream)) => Ok(stream),
         Some(Err(error)) => Err(match error.kind() {
             io::ErrorKind::ConnectionRefused => Error::ConnectionRefused { address: name() },
-            kind => Error::Connect { address: name(), kind },
+            _ => Error::connect(name(), &error),
         }),
         None => Err(Error::ConnectTimeout { address: name(), waited: limit }),
     }
