@@ -2,7 +2,10 @@
 
 use std::sync::{PoisonError, TryLockError};
 
-use smol::channel::{Receiver, Sender, bounded};
+use smol::{
+    channel::{Receiver, Sender, bounded},
+    future::FutureExt,
+};
 
 pub use std::sync::MutexGuard;
 
@@ -110,6 +113,15 @@ impl Latch {
     pub async fn wait(&self) {
         // The only possible result is that the channel was closed.
         let _closed = self.receiver.recv().await;
+    }
+
+    /// The result of `work`, or `None` as soon as the signal is given; then `work` is dropped.
+    pub async fn unless_set<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let set = async {
+            self.wait().await;
+            None
+        };
+        set.or(async { Some(work.await) }).await
     }
 }
 

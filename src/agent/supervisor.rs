@@ -283,7 +283,7 @@ impl SupervisorTask {
                 }
             }
         };
-        match self.unless_stopped(over.or(triggered)).await {
+        match self.stop.unless_set(over.or(triggered)).await {
             Some(Some(RetryTrigger::Changed)) => {
                 self.backoff.reset();
                 true
@@ -295,15 +295,6 @@ impl SupervisorTask {
             Some(_) => true,
             None => false,
         }
-    }
-
-    /// Returns the result of `work`, or `None` as soon as this supervisor is to end.
-    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let stop = async {
-            self.stop.wait().await;
-            None
-        };
-        stop.or(async { Some(work.await) }).await
     }
 
     /// Resolves the camera, opens its stream and runs the session until it ends.
@@ -324,7 +315,7 @@ impl SupervisorTask {
         };
         self.by_worker = self.stream_source.reader == Reader::Opencv || std::mem::take(&mut self.falls_back);
         // Only opening is limited by turns: a camera that answers slowly must not delay another.
-        let Some(turn) = self.unless_stopped(self.context.openings().acquire_arc()).await else {
+        let Some(turn) = self.stop.unless_set(self.context.openings().acquire_arc()).await else {
             return AttemptOutcome::Stopped;
         };
         // Given back as soon as a stream is open: a stream without pictures must not delay others.
@@ -350,10 +341,6 @@ impl SupervisorTask {
     /// [`SupervisorTask::locate`], or `None` as soon as this supervisor is to end.
     async fn find(&mut self) -> Option<Result<ResolvedStream, StreamFailure>> {
         let stop = self.stop.clone();
-        let stopped = async {
-            stop.wait().await;
-            None
-        };
         // Boxed: its 167 KB would be part of every supervisor for ever, but are needed for a second
         // only.
         let shared = Arc::clone(&self.shared);
@@ -367,7 +354,7 @@ impl SupervisorTask {
                 None => self.locate().await,
             }
         });
-        stopped.or(async { Some(locate.await) }).await
+        stop.unless_set(locate).await
     }
 
     /// The camera's host as a person on site knows it.

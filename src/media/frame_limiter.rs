@@ -3,7 +3,7 @@
 //! The clock is the arrival time of the frames, which has jitter: a 25 fps camera gives every frame
 //! to a 25 fps rendition, however unevenly the frames arrive.
 
-use super::UnixMicros;
+use super::{Rendition, UnixMicros};
 
 /// A frame this much before its turn is still taken, in microseconds; at most half an interval.
 const EARLY: u64 = 20_000;
@@ -50,6 +50,41 @@ impl FrameLimiter {
     fn turn(&self, taken: UnixMicros) -> UnixMicros {
         // A clock that was set back must not stop the rendition.
         self.next.filter(|&next| next <= taken + 2 * self.interval).unwrap_or(taken)
+    }
+}
+
+/// The renditions that are wanted, in order of size, each with its turns.
+#[derive(Clone, Debug, Default)]
+pub struct RenditionLimiter(Vec<(Rendition, FrameLimiter)>);
+
+impl RenditionLimiter {
+    /// Exactly these renditions from now on; those that were wanted before keep their rhythm.
+    pub fn want(&mut self, renditions: &[Rendition]) {
+        let kept = std::mem::take(&mut self.0);
+        let limiter = |rendition: &Rendition| {
+            let old = kept.iter().find(|(old, _)| old == rendition);
+            old.map_or_else(|| FrameLimiter::new(rendition.fps), |(_, limiter)| limiter.clone())
+        };
+        self.0 = renditions.iter().map(|rendition| (*rendition, limiter(rendition))).collect();
+        self.0.sort_by_key(|(rendition, _)| *rendition);
+    }
+
+    pub fn renditions(&self) -> impl Iterator<Item = &Rendition> {
+        self.0.iter().map(|(rendition, _)| rendition)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it is the turn of any rendition for the frame received at `taken`.
+    pub fn is_any_due(&self, taken: UnixMicros) -> bool {
+        self.0.iter().any(|(_, limiter)| limiter.is_due(taken))
+    }
+
+    /// The renditions whose turn it is for the frame received at `taken`; their turns are used up.
+    pub fn take(&mut self, taken: UnixMicros) -> Vec<Rendition> {
+        self.0.iter_mut().filter_map(|(rendition, limiter)| limiter.take(taken).then_some(*rendition)).collect()
     }
 }
 

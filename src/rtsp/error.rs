@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use super::{message::Method, sdp::NoVideo};
-use crate::camera::Transport;
+use crate::{camera::Transport, text};
 
 /// Why an attempt ended. The variant says what happened; `Display` says it to people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,9 +116,7 @@ impl Error {
 
     /// No connection to `address`, or an error of one.
     pub(super) fn connect(address: String, error: &io::Error) -> Self {
-        let text = error.to_string();
-        let error = text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned();
-        Self::Connect { address, error }
+        Self::Connect { address, error: text::chain(error) }
     }
 }
 

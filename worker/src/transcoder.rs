@@ -15,7 +15,7 @@ use super::{
 };
 use cctv_agent::{
     h26x::{nal, sps::Sps},
-    media::{AccessUnit, Codec, Colour, Picture, Rendition, Size, UnixMicros, frame_limiter::FrameLimiter},
+    media::{AccessUnit, Codec, Colour, Picture, Rendition, Size, UnixMicros, frame_limiter::RenditionLimiter},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub enum Error {
 pub struct Transcoder {
     codec: Codec,
     default_quality: u8,
-    wanted: Vec<(Rendition, FrameLimiter)>,
+    wanted: RenditionLimiter,
     decoder: Option<Decoder>,
     load_shedding: LoadShedder,
     /// Whether the decoder, or the next one, skips the loop filter.
@@ -60,7 +60,7 @@ impl Transcoder {
         Self {
             codec,
             default_quality,
-            wanted: Vec::new(),
+            wanted: RenditionLimiter::default(),
             decoder: None,
             load_shedding: LoadShedder::default(),
             without_loop_filter: false,
@@ -75,13 +75,7 @@ impl Transcoder {
 
     /// Makes exactly these renditions from the next unit on; those already made keep their rhythm.
     pub fn want(&mut self, renditions: &[Rendition]) {
-        let kept = std::mem::take(&mut self.wanted);
-        let frame_limiter = |rendition: &Rendition| {
-            let old = kept.iter().find(|(old, _)| old == rendition);
-            old.map_or_else(|| FrameLimiter::new(rendition.fps), |(_, frame_limiter)| frame_limiter.clone())
-        };
-        self.wanted = renditions.iter().map(|rendition| (*rendition, frame_limiter(rendition))).collect();
-        self.wanted.sort_by_key(|(rendition, _)| *rendition);
+        self.wanted.want(renditions);
         if self.wanted.is_empty() {
             self.rest();
         }
@@ -110,7 +104,7 @@ impl Transcoder {
         let pixels = u64::from(size.width) * u64::from(size.height);
         let is_small = |wanted: Size| 2 * wanted.width <= size.width && 2 * wanted.height <= size.height;
         let without_loop_filter =
-            self.load_shedding.check(now, pixels) && self.wanted.iter().all(|(rendition, _)| is_small(rendition.size));
+            self.load_shedding.check(now, pixels) && self.wanted.renditions().all(|rendition| is_small(rendition.size));
         if without_loop_filter != self.without_loop_filter {
             self.without_loop_filter = without_loop_filter;
             // The existing decoder cannot be changed.
@@ -154,7 +148,7 @@ impl Transcoder {
             }
             self.highest_layer = nal::max_temporal_id(self.codec, &unit.data).unwrap_or(self.highest_layer);
         }
-        let has_turn = show && self.wanted.iter().any(|(_, frame_limiter)| frame_limiter.is_due(unit.taken));
+        let has_turn = show && self.wanted.is_any_due(unit.taken);
         if !has_turn && nal::is_disposable(self.codec, &unit.data, self.highest_layer) {
             return Ok(());
         }
@@ -180,7 +174,7 @@ impl Transcoder {
         while let Some(frame) = decoder.take().map_err(Error::Decode)? {
             let Some((sequence, taken)) = self.in_flight.came_out(frame.number) else { continue };
             if show {
-                let due = due(&mut self.wanted, taken);
+                let due = self.wanted.take(taken);
                 let encoder = ready(&mut self.encoder)?;
                 frame.with_planes(self.declared_colour, |planes, colour| {
                     encode(encoder, planes, colour, &due, sequence, taken, out)
@@ -193,13 +187,13 @@ impl Transcoder {
     fn develop_jpeg(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
         let (own_size, own_quality) = (jpeg::size(&unit.data), self.default_quality);
         let untouched = |wanted: &Rendition| Some(wanted.size) == own_size && wanted.quality == own_quality;
-        if self.wanted.iter().all(|(rendition, _)| untouched(rendition)) {
+        if self.wanted.renditions().all(untouched) {
             self.rest();
         }
         if !show {
             return Ok(());
         }
-        let due = due(&mut self.wanted, unit.taken);
+        let due = self.wanted.take(unit.taken);
         let (as_it_is, to_make): (Vec<_>, Vec<_>) = due.into_iter().partition(untouched);
         let widest = to_make.iter().map(|rendition| rendition.size.width).max();
         let highest = to_make.iter().map(|rendition| rendition.size.height).max();
@@ -268,11 +262,6 @@ impl InFlight {
         self.waiting.remove(0);
         Some((sequence, taken))
     }
-}
-
-/// The renditions that are due, in order of size.
-fn due(wanted: &mut [(Rendition, FrameLimiter)], taken: UnixMicros) -> Vec<Rendition> {
-    wanted.iter_mut().filter_map(|(rendition, frame_limiter)| frame_limiter.take(taken).then_some(*rendition)).collect()
 }
 
 fn ready(encoder: &mut Option<Encoder>) -> Result<&mut Encoder, Error> {

@@ -1,8 +1,11 @@
 //! What all supervisors share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use smol::{Executor, lock::Semaphore};
@@ -15,6 +18,9 @@ use crate::{
     sync::Mutex,
     worker_host::Spawner,
 };
+
+/// How often a worker's processor time and memory are read.
+pub(super) const VITALS: Duration = Duration::from_secs(2);
 
 /// A clone refers to the same data.
 #[derive(Clone)]

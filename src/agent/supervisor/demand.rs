@@ -26,7 +26,7 @@ impl SupervisorTask {
             let poll = async {
                 Timer::after(POLL_INTERVAL).await;
             };
-            if self.unless_stopped(changed.or(poll)).await.is_none() {
+            if self.stop.unless_set(changed.or(poll)).await.is_none() {
                 return false;
             }
         }

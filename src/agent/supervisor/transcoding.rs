@@ -86,7 +86,7 @@ impl Transcoding {
                 self.end_decoder().await;
                 self.stream.forgive_transcoder();
             }
-            if unless_stopped(&stop, demand.changed()).await.is_none() {
+            if stop.unless_set(demand.changed()).await.is_none() {
                 return;
             }
         }
@@ -98,7 +98,7 @@ impl Transcoding {
         let mut units = self.stream.subscribe_transcoder();
         let mut clock = Timer::interval_at(Instant::now() + TICK, TICK);
         self.unneeded = None;
-        if unless_stopped(&stop, self.reconcile(&mut units)).await.is_none() {
+        if stop.unless_set(self.reconcile(&mut units)).await.is_none() {
             return;
         }
         loop {
@@ -123,9 +123,9 @@ impl Transcoding {
             // Units come last: a worker that takes them slowly falls behind in its queue, which then
             // jumps to a key frame.
             let event = tick.or(demanded).or(message).or(unit);
-            let Some(event) = unless_stopped(&stop, event).await else { return };
+            let Some(event) = stop.unless_set(event).await else { return };
             // A worker that still loads its libraries may hold this up, but not the end.
-            match unless_stopped(&stop, self.handle(event, &mut units)).await {
+            match stop.unless_set(self.handle(event, &mut units)).await {
                 Some(true) => {}
                 Some(false) | None => return,
             }
@@ -291,15 +291,6 @@ fn withdraw_overdue(stream: &Stream, failure: Option<&Reason>, now: Instant) -> 
     let Condition { state, why } = stream.overdue_pictures(now)?;
     stream.withdraw_pictures(state, failure.unwrap_or(&why).clone());
     Some(why)
-}
-
-/// The result of `work`, or `None` as soon as the supervisor is to end.
-async fn unless_stopped<T>(stop: &Latch, work: impl Future<Output = T>) -> Option<T> {
-    let stopped = async {
-        stop.wait().await;
-        None
-    };
-    stopped.or(async { Some(work.await) }).await
 }
 
 /// Whether `rendition` is what a JPEG camera sends itself.

@@ -9,16 +9,13 @@ use smol::{Timer, future::FutureExt, lock::SemaphoreGuardArc};
 
 use super::{Target, Watch, foreign_host};
 use crate::{
-    agent::supervisor::{AttemptOutcome, StreamFailure, SupervisorTask, away},
+    agent::supervisor::{AttemptOutcome, StreamFailure, SupervisorTask, away, context::VITALS},
     camera::{State, Transport},
     hub::Cause,
     ipc::{FailureKind, FromWorker, Open},
     text::Code,
     worker_host::{self, Worker},
 };
-
-/// How often a worker's processor time and memory are read.
-const VITALS: Duration = Duration::from_secs(2);
 
 /// The first time, soon after its start.
 const FIRST_VITALS: Duration = Duration::from_millis(250);

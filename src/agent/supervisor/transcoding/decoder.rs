@@ -6,16 +6,13 @@ use std::{
 };
 
 use crate::{
-    agent::supervisor::Context,
+    agent::supervisor::context::{Context, VITALS},
     hub::{Cause, Stream},
     ipc::Decode,
     media::{Codec, Rendition},
     text::Reason,
     worker_host::{self, CLOSE_TIMEOUT, Worker},
 };
-
-/// How often a worker's processor time and memory are read.
-const VITALS: Duration = Duration::from_secs(2);
 
 /// Time for a worker to begin, on a slow machine that starts many at a time.
 const LOADING: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use zune_jpeg::{
 
 use crate::media::{
     AccessUnit, Picture, Rendition,
-    frame_limiter::FrameLimiter,
+    frame_limiter::RenditionLimiter,
     inspection::{Inspection, InspectionSchedule},
 };
 
@@ -21,26 +21,21 @@ const PADDING: usize = 16;
 
 /// The renditions that the camera sends itself, each with its rate.
 pub(super) struct Passthrough {
-    wanted: Vec<(Rendition, FrameLimiter)>,
+    wanted: RenditionLimiter,
     /// Some cameras cut a frame themselves, and all its packets come.
     schedule: InspectionSchedule,
 }
 
 impl Default for Passthrough {
     fn default() -> Self {
-        Self { wanted: Vec::new(), schedule: InspectionSchedule::of_jpeg() }
+        Self { wanted: RenditionLimiter::default(), schedule: InspectionSchedule::of_jpeg() }
     }
 }
 
 impl Passthrough {
     /// Passes exactly these from now on; those already passed keep their rhythm.
     pub(super) fn want(&mut self, renditions: &[Rendition]) {
-        let kept = std::mem::take(&mut self.wanted);
-        let limiter = |rendition: &Rendition| {
-            let old = kept.iter().find(|(old, _)| old == rendition);
-            old.map_or_else(|| FrameLimiter::new(rendition.fps), |(_, limiter)| limiter.clone())
-        };
-        self.wanted = renditions.iter().map(|rendition| (*rendition, limiter(rendition))).collect();
+        self.wanted.want(renditions);
     }
 
     /// Whether it has nothing to pass.
@@ -50,11 +45,7 @@ impl Passthrough {
 
     /// The pictures that are due of `unit`; none if it is cut short.
     pub(super) async fn pictures(&mut self, unit: &AccessUnit) -> Vec<Picture> {
-        let due: Vec<_> = self
-            .wanted
-            .iter_mut()
-            .filter_map(|(rendition, limiter)| limiter.take(unit.taken).then_some(*rendition))
-            .collect();
+        let due = self.wanted.take(unit.taken);
         if due.is_empty() || !self.passes(unit).await {
             return Vec::new();
         }
