@@ -3,16 +3,16 @@
 # shellcheck shell=sh disable=SC2154
 
 # Kernel modules for disks, networks, watchdogs and screens of PCs and virtual machines. Sound,
-# radio, unusual file systems and server hardware are left out.
+# radio, sensors, unusual file systems and server hardware are left out.
 MODULE_FOLDERS='drivers/ata drivers/nvme drivers/scsi drivers/virtio drivers/block drivers/mmc drivers/usb
 drivers/hid drivers/net drivers/watchdog drivers/gpu drivers/input drivers/video drivers/i2c drivers/platform
 drivers/char drivers/acpi drivers/thermal drivers/misc drivers/mfd drivers/pci drivers/rtc drivers/memstick
 drivers/cdrom drivers/firmware drivers/hv drivers/base drivers/clk drivers/gpio drivers/pinctrl drivers/power drivers/regulator
-drivers/dma drivers/dma-buf drivers/bus drivers/iommu drivers/idle drivers/cpufreq drivers/hwmon drivers/uio drivers/vhost
+drivers/dma drivers/dma-buf drivers/bus drivers/iommu drivers/idle drivers/cpufreq drivers/uio drivers/vhost
 fs/ext4 fs/jbd2 fs/squashfs fs/fat fs/nls fs/overlayfs fs/mbcache.ko lib crypto arch/x86/crypto mm kernel
 net/802 net/8021q net/bridge net/llc net/core net/ipv4 net/ipv6 net/packet net/dns_resolver net/rfkill'
 
-# Excluded from these folders: radio, graphics for games, fibre channel and data centres.
+# Excluded from these folders: radio, graphics for games, fibre channel, data centres, and the kernel's own tests.
 UNWANTED_MODULES='net/ipv4/netfilter net/ipv6/netfilter net/bridge/netfilter drivers/net/wireless drivers/net/wwan
 drivers/net/can drivers/net/ieee802154 drivers/net/wireguard drivers/net/arcnet drivers/net/fddi drivers/net/hamradio drivers/net/ppp
 drivers/net/slip drivers/net/wan drivers/infiniband drivers/gpu/drm/amd drivers/gpu/drm/nouveau drivers/gpu/drm/radeon
@@ -23,7 +23,8 @@ drivers/net/ethernet/sfc drivers/net/ethernet/netronome drivers/net/ethernet/cav
 drivers/net/ethernet/emulex drivers/net/ethernet/huawei drivers/net/ethernet/pensando drivers/net/ethernet/fungible
 drivers/net/ethernet/cisco drivers/net/ethernet/myricom drivers/net/ethernet/neterion drivers/net/ethernet/intel/ice
 drivers/net/ethernet/intel/i40e drivers/net/ethernet/intel/fm10k drivers/net/ethernet/broadcom/bnx2x
-drivers/net/ethernet/broadcom/bnxt drivers/usb/gadget drivers/usb/usbip drivers/usb/atm drivers/vhost drivers/misc/habanalabs'
+drivers/net/ethernet/broadcom/bnxt drivers/usb/gadget drivers/usb/usbip drivers/usb/atm drivers/vhost drivers/misc/habanalabs
+drivers/usb/serial drivers/usb/image drivers/input/joystick drivers/input/tablet drivers/block/drbd drivers/gpu/drm/i915/kvmgt.ko lib/test_*.ko'
 
 # Targets of Debian's alternatives, because a file system that was only unpacked is not configured.
 LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/blas:/usr/lib/x86_64-linux-gnu/lapack:/usr/lib/x86_64-linux-gnu/pulseaudio
@@ -88,8 +89,9 @@ add_modules() {
         mkdir -p "$2/$(dirname "$from")"
         cp -a "$1/$from" "$2/$(dirname "$from")/"
     done
-    for folder in $UNWANTED_MODULES; do
-        rm -rf "$2/lib/modules/$version/kernel/$folder"
+    for unwanted in $UNWANTED_MODULES; do
+        # shellcheck disable=SC2086 # a pattern
+        (cd "$2/lib/modules/$version/kernel" && rm -rf $unwanted)
     done
     cp "$1/lib/modules/$version/modules.builtin" "$1/lib/modules/$version/modules.order" \
         "$1/lib/modules/$version/modules.builtin.modinfo" "$2/lib/modules/$version/"
