@@ -68,6 +68,9 @@ pub struct Open {
     pub read_limit: Duration,
     /// The memory limit of the worker in bytes; see [`WORKER_MEMORY`].
     pub most_memory: u64,
+    /// The bytes of units that it may keep for a decoder that starts later: as much as the agent
+    /// keeps of the stream.
+    pub group_memory: u64,
 }
 
 /// What a worker is to decode: the units that the agent sends it.
@@ -78,6 +81,8 @@ pub struct Decode {
     pub default_quality: u8,
     /// As [`Open::most_memory`].
     pub most_memory: u64,
+    /// As [`Open::group_memory`].
+    pub group_memory: u64,
 }
 
 /// A message from a worker to the agent. A worker that began with [`ToWorker::Decode`] sends no

@@ -37,12 +37,14 @@ impl Message for ToWorker {
                 out.push(open.default_quality);
                 out.extend(u32::try_from(open.read_limit.as_millis()).unwrap_or(u32::MAX).to_le_bytes());
                 out.extend(open.most_memory.to_le_bytes());
+                out.extend(open.group_memory.to_le_bytes());
                 out.extend(open.uri.expose().as_bytes());
             }),
             Self::Decode(decode) => framed(out, DECODE, &[], |out| {
                 out.push(codec_number(decode.codec));
                 out.push(decode.default_quality);
                 out.extend(decode.most_memory.to_le_bytes());
+                out.extend(decode.group_memory.to_le_bytes());
             }),
             Self::Unit(unit) => framed(out, FEED, &unit.data, |out| put_unit(out, unit)),
             Self::SetRenditions(renditions) => framed(out, WANT, &[], |out| {
@@ -64,9 +66,17 @@ impl Message for ToWorker {
                 let first_sequence = body.u32()?;
                 let default_quality = body.u8()?;
                 let read_limit = Duration::from_millis(u64::from(body.u32()?));
-                let most_memory = u64::from_le_bytes(body.array()?);
+                let (most_memory, group_memory) = (body.u64()?, body.u64()?);
                 let uri = Secret::new(body.text()?);
-                Self::Open(Open { uri, transport, first_sequence, default_quality, read_limit, most_memory })
+                Self::Open(Open {
+                    uri,
+                    transport,
+                    first_sequence,
+                    default_quality,
+                    read_limit,
+                    most_memory,
+                    group_memory,
+                })
             }
             WANT => {
                 let mut renditions = Vec::new();
@@ -81,7 +91,8 @@ impl Message for ToWorker {
             CLOSE => Self::Close(Duration::from_millis(u64::from(body.u32()?))),
             DECODE => {
                 let (codec, default_quality) = (body.codec()?, body.u8()?);
-                Self::Decode(Decode { codec, default_quality, most_memory: u64::from_le_bytes(body.array()?) })
+                let (most_memory, group_memory) = (body.u64()?, body.u64()?);
+                Self::Decode(Decode { codec, default_quality, most_memory, group_memory })
             }
             FEED => return decode_parts(&body),
             _ => return Err(Error::UnknownKind(kind)),
@@ -188,7 +199,7 @@ impl Message for FromWorker {
             PICTURE => {
                 let rendition = body.rendition()?;
                 let sequence = body.u32()?;
-                let taken = u64::from_le_bytes(body.array()?);
+                let taken = body.u64()?;
                 Self::Picture(Picture { rendition, sequence, taken, jpeg: data })
             }
             _ => return Err(Error::UnknownKind(kind)),
@@ -275,6 +286,10 @@ impl Body<'_> {
         self.array().map(u32::from_le_bytes)
     }
 
+    fn u64(&mut self) -> Result<u64, Error> {
+        self.array().map(u64::from_le_bytes)
+    }
+
     fn flag(&mut self) -> Result<bool, Error> {
         match self.u8()? {
             0 => Ok(false),
@@ -294,7 +309,7 @@ impl Body<'_> {
 
     fn unit(&mut self, data: Arc<[u8]>) -> Result<AccessUnit, Error> {
         let sequence = self.u32()?;
-        let taken = u64::from_le_bytes(self.array()?);
+        let taken = self.u64()?;
         Ok(AccessUnit { sequence, taken, key: self.flag()?, data })
     }
 

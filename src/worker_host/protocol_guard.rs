@@ -22,7 +22,8 @@ const MAX_MESSAGES: u64 = 5000;
 /// Maximum number of bytes in one window: four times what a camera sends through 1 Gbit/s.
 const MAX_BYTES: u64 = 512 << 20;
 
-/// Maximum number of units whose pictures are awaited: more than a worker keeps.
+/// Maximum number of units whose pictures are awaited. A worker may keep more, but it shows none that
+/// came more than a second before the newest.
 const MAX_AWAITED: usize = 1024;
 
 /// A message that no working worker sends.

@@ -27,6 +27,7 @@ fn try_start(spawner: &Spawner) -> Result<Worker, Error> {
         default_quality: 80,
         read_limit: Duration::from_secs(5),
         most_memory: ipc::WORKER_MEMORY,
+        group_memory: 8 << 20,
     };
     block_on(Worker::start(spawner, &id, open))
 }

@@ -100,14 +100,15 @@ fn start(read: Option<Read>) -> io::Result<()> {
     let ffmpeg_log = FfmpegLog::listen();
     let mut listener = socket.try_clone()?;
     listener.set_read_timeout(Some(GREETING_LIMIT))?;
-    let (reading, codec, default_quality, most_memory) = match ipc::receive(&mut listener) {
+    let (reading, codec, default_quality, most_memory, group_memory) = match ipc::receive(&mut listener) {
         Ok(ToWorker::Open(open)) => {
             let read = read.ok_or_else(|| io::Error::other("this program opens no streams"))?;
-            let (default_quality, most_memory) = (open.default_quality, open.most_memory);
-            (Some((read, open)), None, default_quality, most_memory)
+            let (default_quality, most_memory, group_memory) =
+                (open.default_quality, open.most_memory, open.group_memory);
+            (Some((read, open)), None, default_quality, most_memory, group_memory)
         }
-        Ok(ToWorker::Decode(Decode { codec, default_quality, most_memory })) => {
-            (None, Some(codec), default_quality, most_memory)
+        Ok(ToWorker::Decode(Decode { codec, default_quality, most_memory, group_memory })) => {
+            (None, Some(codec), default_quality, most_memory, group_memory)
         }
         // The agent no longer wants the stream.
         Ok(ToWorker::Close(_)) | Err(ipc::Error::Closed) => return Ok(()),
@@ -118,7 +119,7 @@ fn start(read: Option<Read>) -> io::Result<()> {
     };
     listener.set_read_timeout(None)?;
     limits::bound_memory(most_memory)?;
-    let shared = Arc::new(Shared::new(&socket)?);
+    let shared = Arc::new(Shared::new(&socket, group_memory)?);
     let (ended, all_ended) = mpsc::channel::<()>();
     let mut threads = vec![spawn("decode", &shared, &ffmpeg_log, &ended, move |shared, ffmpeg_log| {
         transcode(shared, ffmpeg_log, default_quality)

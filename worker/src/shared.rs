@@ -35,7 +35,6 @@ struct Out {
     newest: Option<(u32, Arc<[u8]>)>,
 }
 
-#[derive(Default)]
 struct State {
     decode_cursor: Group,
     codec: Option<Codec>,
@@ -54,16 +53,24 @@ pub enum Job {
 }
 
 impl Shared {
+    /// `group_memory`: as [`ipc::Open::group_memory`].
+    ///
     /// # Errors
     /// If the system refuses the timeout or a second handle.
-    pub fn new(socket: &UnixStream) -> io::Result<Self> {
+    pub fn new(socket: &UnixStream, group_memory: u64) -> io::Result<Self> {
         let out = socket.try_clone()?;
         out.set_write_timeout(Some(SEND_LIMIT))?;
         let end = socket.try_clone()?;
         Ok(Self {
             out: Mutex::new(Out { socket: out, newest: None }),
             end,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                decode_cursor: Group::new(usize::try_from(group_memory).unwrap_or(usize::MAX)),
+                codec: None,
+                wanted: Vec::new(),
+                rendition_request: 0,
+                stopping: false,
+            }),
             changed: Condvar::new(),
         })
     }

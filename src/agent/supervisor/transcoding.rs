@@ -144,12 +144,17 @@ impl Transcoding {
             Event::Demand => self.reconcile(units).await,
             Event::Message(Ok(message)) => self.on_message(message),
             Event::Message(Err(error)) => self.decoder_failed(&Failure::from(&error)).await,
-            Event::Unit => match units.take() {
-                Some(UnitEvent::Unit(queued)) => self.on_unit(&queued.unit).await,
-                Some(UnitEvent::StateChange(_)) => self.reconcile(units).await,
-                Some(UnitEvent::Closed) => return false,
-                None => {}
-            },
+            Event::Unit => {
+                match units.take() {
+                    Some(UnitEvent::Unit(queued)) => self.on_unit(&queued.unit).await,
+                    Some(UnitEvent::StateChange(_)) => self.reconcile(units).await,
+                    Some(UnitEvent::Closed) => return false,
+                    None => {}
+                }
+                if !units.has_next() && self.decoder.as_mut().is_some_and(Decoder::note_group) {
+                    self.reconcile(units).await;
+                }
+            }
         }
         true
     }
@@ -162,7 +167,7 @@ impl Transcoding {
         let (own, others): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(|rendition| is_own(*rendition, info, quality));
         self.passthrough.want(&own);
-        if self.decoder.as_ref().is_some_and(|decoder| decoder.codec != info.codec) {
+        if self.decoder.as_ref().is_some_and(|decoder| !decoder.fits(info.codec, &self.stream)) {
             self.end_decoder().await;
         }
         let now = Instant::now();

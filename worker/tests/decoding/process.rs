@@ -24,12 +24,14 @@ use crate::elf::Elf;
 /// Far more than a decoder needs, on a machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_secs(60);
 
+const GROUP_MEMORY: u64 = 8 << 20;
+
 const SMALL: Rendition = Rendition { size: Size { width: 320, height: 180 }, quality: 80, fps: 25 };
 const FULL: Rendition = Rendition { size: SIZE, quality: 50, fps: 25 };
 
 async fn start(codec: Codec) -> Worker {
     let spawner = Spawner::new(env!("CARGO_BIN_EXE_cctv-worker"));
-    let decode = Decode { codec, default_quality: 80, most_memory: ipc::WORKER_MEMORY };
+    let decode = Decode { codec, default_quality: 80, most_memory: ipc::WORKER_MEMORY, group_memory: GROUP_MEMORY };
     Worker::start_decoder(&spawner, &CameraId::new("gate").unwrap(), decode).await.unwrap()
 }
 
@@ -69,6 +71,7 @@ fn program_that_decodes_cannot_read_from_a_network() {
         default_quality: 80,
         read_limit: Duration::from_secs(5),
         most_memory: ipc::WORKER_MEMORY,
+        group_memory: GROUP_MEMORY,
     };
     let spawner = Spawner::new(env!("CARGO_BIN_EXE_cctv-worker"));
     let refused = block_on(async {
@@ -123,6 +126,19 @@ fn whoever_joins_late_gets_the_newest_frame_of_the_group_that_was_fed() {
         worker.want(vec![FULL]).await.unwrap();
         let joined = picture(&mut worker).await;
         assert_eq!((joined.sequence, joined.rendition), (18, FULL), "the group is decoded again");
+    });
+}
+
+#[test]
+fn group_of_half_a_minute_is_joined_at_its_newest_frame() {
+    block_on(async {
+        let (units, mut worker) = (h264(":keyint=1000", 28), start(Codec::H264).await);
+        assert_eq!(units.iter().filter(|unit| unit.key).count(), 1);
+        for unit in &units {
+            worker.feed(unit).await.unwrap();
+        }
+        worker.want(vec![SMALL]).await.unwrap();
+        assert_eq!(picture(&mut worker).await.sequence as usize, units.len() - 3);
     });
 }
 

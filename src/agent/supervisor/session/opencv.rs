@@ -45,6 +45,7 @@ impl SupervisorTask {
             // free for TEARDOWN when it is asked to end.
             read_limit: self.stream.options().stall_after,
             most_memory: self.context.worker_memory.load(Ordering::Relaxed),
+            group_memory: self.stream.group_limit() as u64,
         };
         let mut worker = match Worker::start(&self.context.spawner, self.stream.id(), open).await {
             Ok(worker) => worker,

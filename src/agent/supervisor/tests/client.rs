@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::*;
-use crate::media::RenditionRequest;
+use crate::{
+    ipc::{self, ToWorker},
+    media::RenditionRequest,
+};
 
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\n\
     a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0IAKeKQFAe2AtwEBAaQeJEV,aM48gA==\r\n\
@@ -184,6 +187,24 @@ fn decoder_that_dies_is_replaced_and_the_stream_stays_live() {
     assert!(lives > 0 && status.condition.state == State::Live, "{status:?}");
     assert_eq!((status.reconnects, camera.sessions()), (0, 1));
     assert!(status.last_error.unwrap().contains("SIGSEGV"));
+}
+
+#[test]
+fn decoder_is_given_the_kept_group_before_it_is_to_make_pictures() {
+    // It takes all that it is sent.
+    let (camera, scene) = (Camera::start(Habit::Sends), Scene::new("exec cat >$here/fed"));
+    let mut viewer = None;
+    let first = scene.until_with(camera.source(Reader::Auto), "a request for pictures", |status| {
+        if viewer.is_none() && status.frames > 5 {
+            viewer = Some(viewed(&scene));
+        }
+        let fed = fs::read(scene.script.program().with_file_name("fed")).unwrap_or_default();
+        let mut fed = &fed[..];
+        let messages: Vec<ToWorker> = std::iter::from_fn(|| ipc::receive(&mut fed).ok()).collect();
+        let is_request = |message: &ToWorker| matches!(message, ToWorker::SetRenditions(_));
+        messages.iter().any(is_request).then_some(messages)
+    });
+    assert!(matches!(first[..2], [ToWorker::Decode(_), ToWorker::Unit(AccessUnit { key: true, .. })]), "{first:?}");
 }
 
 #[test]

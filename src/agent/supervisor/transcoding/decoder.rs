@@ -46,10 +46,14 @@ impl Failure {
 /// A running worker.
 pub(super) struct Decoder {
     pub(super) worker: Worker,
-    pub(super) codec: Codec,
+    codec: Codec,
+    /// The bytes of the kept group, of which it may keep as many.
+    group_limit: usize,
     /// Its name in the memory budget.
     name: String,
     wanted: Vec<Rendition>,
+    /// It has been fed the kept group.
+    has_group: bool,
     started: Instant,
     /// When it began to decode.
     begun: Option<Instant>,
@@ -67,7 +71,8 @@ impl Decoder {
     ) -> Result<Self, Failure> {
         context.budget.admit().map_err(Failure::memory)?;
         let most_memory = context.worker_memory.load(Ordering::Relaxed);
-        let decode = Decode { codec, default_quality, most_memory };
+        let group_limit = stream.group_limit();
+        let decode = Decode { codec, default_quality, most_memory, group_memory: group_limit as u64 };
         let worker = Worker::start_decoder(&context.spawner, stream.id(), decode)
             .await
             .map_err(|error| Failure::from(&error))?;
@@ -78,8 +83,10 @@ impl Decoder {
         Ok(Self {
             worker,
             codec,
+            group_limit,
             name: format!("{label} (pictures)"),
             wanted: Vec::new(),
+            has_group: false,
             started,
             begun: None,
             vitals_due: started + VITALS,
@@ -87,9 +94,20 @@ impl Decoder {
         })
     }
 
-    /// Makes exactly these renditions from now on.
+    /// Whether it was started for the stream as it is now.
+    pub(super) fn fits(&self, codec: Codec, stream: &Stream) -> bool {
+        self.codec == codec && self.group_limit == stream.group_limit()
+    }
+
+    /// Records that it has been fed all units there are so far. Returns whether that is new.
+    pub(super) fn note_group(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_group, true)
+    }
+
+    /// Makes exactly these renditions from now on; nothing before it has the kept group. A worker that
+    /// saw its units one by one would show the oldest, and then take itself to be late.
     pub(super) async fn want(&mut self, renditions: Vec<Rendition>) -> Result<(), worker_host::Error> {
-        if self.wanted == renditions {
+        if !self.has_group || self.wanted == renditions {
             return Ok(());
         }
         self.wanted.clone_from(&renditions);
