@@ -98,8 +98,20 @@ pub enum FromWorker {
     UnitAsPicture(UnitAsPicture),
     /// Whether a decoder exists from now on.
     Decoding(bool),
+    /// The decoding thread is at work; sent every half second at most, while it is given units.
+    Progress(Progress),
     /// Why the worker gives up; its last message.
     Failed(Failure),
+}
+
+/// What became of the units that a worker has decoded since a frame last came of one. Both numbers
+/// are 0 while it decodes none, as when it waits for a key frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Units given to the decoder that gave no frame. It may hold some of them.
+    pub without_frame: u32,
+    /// Units that could not be decoded, or were cut short.
+    pub damaged: u32,
 }
 
 /// A JPEG camera's own picture, already sent as a unit.

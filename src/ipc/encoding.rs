@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Decode, Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Message, Open, ToWorker, UnitAsPicture,
+    Decode, Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Message, Open, Progress, ToWorker,
+    UnitAsPicture,
 };
 use crate::{
     camera::{Secret, Transport},
@@ -22,6 +23,7 @@ pub(super) const PICTURE: u8 = 18;
 pub(super) const DECODING: u8 = 19;
 pub(super) const FAILED: u8 = 20;
 const UNTOUCHED: u8 = 21;
+const PROGRESS: u8 = 22;
 
 /// Bytes in a unit's body before its data: sequence, time, key-frame flag.
 const UNIT_FIELDS: usize = 4 + 8 + 1;
@@ -135,6 +137,10 @@ impl Message for FromWorker {
                 out.extend(sequence.to_le_bytes());
             }),
             Self::Decoding(on) => framed(out, DECODING, &[], |out| out.push(u8::from(*on))),
+            Self::Progress(Progress { without_frame, damaged }) => framed(out, PROGRESS, &[], |out| {
+                out.extend(without_frame.to_le_bytes());
+                out.extend(damaged.to_le_bytes());
+            }),
             Self::Failed(failure) => framed(out, FAILED, &[], |out| {
                 out.push(match failure.kind {
                     FailureKind::Unreachable => 0,
@@ -166,6 +172,7 @@ impl Message for FromWorker {
             UNIT | PICTURE => return decode_parts(&body),
             UNTOUCHED => Self::UnitAsPicture(UnitAsPicture { rendition: body.rendition()?, sequence: body.u32()? }),
             DECODING => Self::Decoding(body.flag()?),
+            PROGRESS => Self::Progress(Progress { without_frame: body.u32()?, damaged: body.u32()? }),
             FAILED => {
                 let kind = match body.u8()? {
                     0 => FailureKind::Unreachable,

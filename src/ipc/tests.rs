@@ -51,6 +51,7 @@ fn every_message_comes_out_as_it_went_in() {
     crosses(&FromWorker::Picture(Picture { rendition: SMALL, sequence: 9, taken: 3, jpeg: data }));
     crosses(&FromWorker::UnitAsPicture(UnitAsPicture { rendition: SMALL, sequence: 9 }));
     crosses(&FromWorker::Decoding(true));
+    crosses(&FromWorker::Progress(Progress { without_frame: u32::MAX, damaged: 7 }));
     crosses(&FromWorker::Failed(Failure {
         kind: FailureKind::Denied,
         reason: Code::StreamLoginRefused.with("answer", "401 Unauthorized").into(),

@@ -104,9 +104,11 @@ impl ProtocolGuard {
         let data = match message {
             FromWorker::Unit(unit) => Some(&unit.data),
             FromWorker::Picture(picture) => Some(&picture.jpeg),
-            FromWorker::Stream(_) | FromWorker::UnitAsPicture(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {
-                None
-            }
+            FromWorker::Stream(_)
+            | FromWorker::UnitAsPicture(_)
+            | FromWorker::Decoding(_)
+            | FromWorker::Progress(_)
+            | FromWorker::Failed(_) => None,
         };
         self.count(data.map_or(0, |data| data.len()), now)?;
         if data.is_some_and(|data| data.is_empty()) {
@@ -144,6 +146,7 @@ impl Mode {
                 FromWorker::Picture(_)
                 | FromWorker::UnitAsPicture(_)
                 | FromWorker::Decoding(_)
+                | FromWorker::Progress(_)
                 | FromWorker::Failed(_) => {}
             },
             Self::Decoder { fed } => match message {
@@ -156,7 +159,7 @@ impl Mode {
                 {
                     return Err(ProtocolViolation::NotFed { sequence: picture.sequence });
                 }
-                FromWorker::Picture(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {}
+                FromWorker::Picture(_) | FromWorker::Decoding(_) | FromWorker::Progress(_) | FromWorker::Failed(_) => {}
             },
         }
         Ok(())

@@ -61,7 +61,7 @@ impl Group {
     }
 
     /// The number of the next unit.
-    fn end(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.first + self.units.len() as u64
     }
 

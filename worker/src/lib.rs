@@ -42,9 +42,8 @@ use cctv_agent::{
     media::Codec,
     sys,
 };
-use decode_cursor::DecodeCursor;
 use ffmpeg_log::FfmpegLog;
-use shared::{Job, Shared};
+use shared::{Job, Position, Shared};
 use transcoder::Transcoder;
 
 /// The agent sends what to open as soon as it has started a worker.
@@ -53,6 +52,9 @@ const GREETING_LIMIT: Duration = Duration::from_secs(5);
 /// Time for both threads to end, including TEARDOWN, if the stream failed or the agent names no
 /// time.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(700);
+
+/// How often the agent is told that this worker is at work.
+const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often the number of damaged frames is logged.
 const SUMMARY: Duration = Duration::from_secs(10);
@@ -185,22 +187,28 @@ fn listen(socket: &mut UnixStream, shared: &Shared, codec: Option<Codec>) -> Dur
 /// The decoding thread: idle while nothing is wanted.
 fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
     let mut transcoder: Option<Transcoder> = None;
-    let mut follower: Option<DecodeCursor> = None;
-    let (mut seen, mut sent_decoding) = (0, false);
+    let mut position = Position::default();
+    let mut sent_decoding = false;
+    let mut report_at = Instant::now();
+    // It can encode. If it cannot, it reports nothing, and the agent replaces it.
+    let mut is_able = true;
     let mut load_shedding_logged_at: Option<Instant> = None;
     let mut damage = Damage::default();
     let mut pictures = Vec::new();
     loop {
-        match shared.work(&mut seen, &mut follower) {
+        match shared.work(&mut position, report_at) {
             Job::Stop => return,
             Job::SetRenditions(codec, renditions) => {
                 transcoder.get_or_insert_with(|| Transcoder::new(codec, default_quality)).want(&renditions);
             }
+            Job::Report => {}
             Job::Develop(step) => {
                 let Some(transcoder) = &mut transcoder else { continue };
-                if let Err(error) = transcoder.transcode(&step.unit, step.show, &mut pictures) {
-                    if let (Some(follower), false) = (&mut follower, matches!(error, transcoder::Error::Encode(_))) {
-                        follower.lost();
+                let done = transcoder.transcode(&step.unit, step.show, &mut pictures);
+                is_able = !matches!(done, Err(transcoder::Error::Encode(_) | transcoder::Error::Encoder(_)));
+                if let Err(error) = done {
+                    if let (Some(cursor), true) = (&mut position.cursor, is_able) {
+                        cursor.lost();
                     }
                     damage.note(ffmpeg_log, &error);
                 }
@@ -221,6 +229,15 @@ fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
             if shared.show(picture).is_err() {
                 return;
             }
+        }
+        let now = Instant::now();
+        if let Some(transcoder) =
+            transcoder.as_ref().filter(|_| is_able && position.cursor.is_some() && now >= report_at)
+        {
+            if shared.tell(&FromWorker::Progress(transcoder.progress())).is_err() {
+                return;
+            }
+            report_at = now + REPORT_INTERVAL;
         }
     }
 }

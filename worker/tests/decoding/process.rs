@@ -7,7 +7,7 @@ use std::{
 
 use cctv_agent::{
     camera::{CameraId, Secret, Transport},
-    ipc::{self, Decode, FromWorker, Open},
+    ipc::{self, Decode, FromWorker, Open, Progress},
     media::{AccessUnit, Codec, Picture, Rendition, Size},
     time::timeout,
     worker_host::{CLOSE_TIMEOUT, Error, Spawner, Worker},
@@ -44,7 +44,7 @@ async fn picture(worker: &mut Worker) -> Picture {
     loop {
         match next(worker).await {
             FromWorker::Picture(picture) => return picture,
-            FromWorker::Decoding(true) => {}
+            FromWorker::Decoding(true) | FromWorker::Progress(_) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -121,7 +121,7 @@ fn whoever_joins_late_gets_the_newest_frame_of_the_group_that_was_fed() {
             assert_eq!(picture(&mut worker).await.sequence, expected);
         }
         worker.want(Vec::new()).await.unwrap();
-        assert_eq!(next(&mut worker).await, FromWorker::Decoding(false));
+        while next(&mut worker).await != FromWorker::Decoding(false) {}
         worker.feed(&units[20]).await.unwrap();
         worker.want(vec![FULL]).await.unwrap();
         let joined = picture(&mut worker).await;
@@ -156,6 +156,46 @@ fn damaged_unit_shows_nothing_until_the_next_key_frame() {
             }
         }
         assert_eq!(shown, (0..3).chain(GOP..2 * GOP).collect::<Vec<_>>());
+    });
+}
+
+/// The first progress that `wanted` accepts.
+async fn progress(worker: &mut Worker, wanted: impl Fn(Progress) -> bool) {
+    loop {
+        if let FromWorker::Progress(progress) = next(worker).await
+            && wanted(progress)
+        {
+            return;
+        }
+    }
+}
+
+#[test]
+fn units_that_give_no_frame_are_told_from_units_that_do() {
+    for (codec, units) in [(Codec::H264, h264("", 1)), (Codec::H265, h265("", 1)), (Codec::Jpeg, mjpeg(1))] {
+        block_on(async {
+            let mut worker = start(codec).await;
+            worker.want(vec![SMALL]).await.unwrap();
+            let cut = |unit: &AccessUnit| AccessUnit { data: unit.data[..unit.data.len() / 2].into(), ..unit.clone() };
+            worker.feed(&cut(&units[0])).await.unwrap();
+            progress(&mut worker, |progress| progress.damaged > 0).await;
+            let later = |unit: &AccessUnit| AccessUnit { sequence: 100, taken: unit.taken + 1_000_000, ..unit.clone() };
+            worker.feed(&later(&units[0])).await.unwrap();
+            progress(&mut worker, |progress| progress == Progress::default()).await;
+        });
+    }
+}
+
+#[test]
+fn progress_is_told_while_there_is_nothing_to_decode() {
+    block_on(async {
+        let (units, mut worker) = (h264("", 1), start(Codec::H264).await);
+        worker.want(vec![SMALL]).await.unwrap();
+        // It waits for a key frame.
+        for unit in &units[1..4] {
+            worker.feed(unit).await.unwrap();
+            progress(&mut worker, |progress| progress == Progress::default()).await;
+        }
     });
 }
 

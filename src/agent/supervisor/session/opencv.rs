@@ -121,6 +121,8 @@ impl SupervisorTask {
                     self.stream.publish_picture(picture, Instant::now());
                 }
                 Ok(Event::Message(Ok(FromWorker::Decoding(decoding)))) => self.stream.set_decoding(decoding),
+                // Its pictures belong to the session, which ends if they are overdue, whatever the cause.
+                Ok(Event::Message(Ok(FromWorker::Progress(_)))) => {}
                 // `Worker::next` returns the picture itself.
                 Ok(Event::Message(Ok(FromWorker::UnitAsPicture(_)))) => {}
                 // `Worker::next` returns it as an error.

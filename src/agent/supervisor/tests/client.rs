@@ -9,7 +9,7 @@ use std::{
 
 use super::*;
 use crate::{
-    ipc::{self, ToWorker},
+    ipc::{self, Progress, ToWorker},
     media::RenditionRequest,
 };
 
@@ -205,6 +205,34 @@ fn decoder_is_given_the_kept_group_before_it_is_to_make_pictures() {
         messages.iter().any(is_request).then_some(messages)
     });
     assert!(matches!(first[..2], [ToWorker::Decode(_), ToWorker::Unit(AccessUnit { key: true, .. })]), "{first:?}");
+}
+
+#[test]
+fn decoder_that_was_given_no_processor_time_ends_no_session() {
+    // It begins to decode, gets no further, and ends when it is asked to.
+    let script = "cat $here/begin >&0; exec 3<&0; cat <&3 >$here/fed & \
+                  until LC_ALL=C grep -qaP '\\x04\\x00\\x00\\x00\\x03' $here/fed; do sleep 0.05; done; kill $!";
+    let (camera, scene) = (Camera::start(Habit::Sends), Scene::stalling(script));
+    scene.script.write("begin", &[FromWorker::Decoding(true)]);
+    let _viewer = viewed(&scene);
+    let mut overdue_since = None;
+    // A worker at work would have made a picture in 5 s.
+    scene.until_with(camera.source(Reader::Auto), "time to pass", |_| {
+        if scene.stream.picture_condition().state == State::Stalled {
+            overdue_since.get_or_insert_with(Instant::now);
+        }
+        overdue_since.filter(|since| since.elapsed() > Duration::from_secs(8)).map(drop)
+    });
+    assert_eq!(camera.sessions(), 1);
+}
+
+#[test]
+fn frames_that_a_decoder_could_not_decode_end_the_session() {
+    let (camera, scene) = (Camera::start(Habit::Sends), Scene::stalling("cat $here/damage >&0; exec cat >/dev/null"));
+    let damage = Progress { without_frame: 1, damaged: 1 };
+    scene.script.write("damage", &[FromWorker::Decoding(true), FromWorker::Progress(damage)]);
+    let _viewer = viewed(&scene);
+    scene.until_with(camera.source(Reader::Auto), "another session", |_| (camera.sessions() > 1).then_some(()));
 }
 
 #[test]

@@ -2,23 +2,18 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
+use super::progress::{Fault, WorkerProgress};
 use crate::{
     agent::supervisor::context::{Context, VITALS},
     hub::{Cause, Stream},
     ipc::Decode,
-    media::{Codec, Rendition},
+    media::{AccessUnit, Codec, Rendition},
     text::Reason,
     worker_host::{self, CLOSE_TIMEOUT, Worker},
 };
-
-/// Time for a worker to begin, on a slow machine that starts many at a time.
-const LOADING: Duration = Duration::from_secs(30);
-
-/// Time for its first picture from then on.
-const FIRST_PICTURE: Duration = Duration::from_secs(5);
 
 /// Why a worker ended, or none could be started.
 pub(super) struct Failure {
@@ -54,11 +49,8 @@ pub(super) struct Decoder {
     wanted: Vec<Rendition>,
     /// It has been fed the kept group.
     has_group: bool,
-    started: Instant,
-    /// When it began to decode.
-    begun: Option<Instant>,
+    pub(super) progress: WorkerProgress,
     vitals_due: Instant,
-    has_pictures: bool,
 }
 
 impl Decoder {
@@ -87,10 +79,8 @@ impl Decoder {
             name: format!("{label} (pictures)"),
             wanted: Vec::new(),
             has_group: false,
-            started,
-            begun: None,
+            progress: WorkerProgress::new(started),
             vitals_due: started + VITALS,
-            has_pictures: false,
         })
     }
 
@@ -110,24 +100,27 @@ impl Decoder {
         if !self.has_group || self.wanted == renditions {
             return Ok(());
         }
+        if self.wanted.is_empty() {
+            // From the units that it has.
+            self.progress.note_work(Instant::now());
+        }
         self.wanted.clone_from(&renditions);
         self.worker.want(renditions).await
     }
 
-    /// Records a picture; returns whether it is the first one.
-    pub(super) fn note_picture(&mut self) -> bool {
-        !std::mem::replace(&mut self.has_pictures, true)
+    /// Gives it the next unit, as [`Worker::feed`].
+    pub(super) async fn feed(&mut self, unit: &AccessUnit) -> Result<(), worker_host::Error> {
+        self.worker.feed(unit).await?;
+        if !self.wanted.is_empty() {
+            self.progress.note_work(Instant::now());
+        }
+        Ok(())
     }
 
-    /// Records that it has begun to decode.
-    pub(super) fn note_begin(&mut self) {
-        self.begun.get_or_insert_with(Instant::now);
-    }
-
-    /// Whether it has had the time to make a picture.
-    pub(super) fn had_time(&self, now: Instant) -> bool {
-        let due = self.begun.map_or(self.started + LOADING, |begun| begun + FIRST_PICTURE);
-        !self.wanted.is_empty() && now >= due
+    /// Whose fault it is that the pictures of `stream` are overdue; `None` if it was not asked for
+    /// any, or may still make them.
+    pub(super) fn fault(&self, stream: &Stream, now: Instant) -> Option<Fault> {
+        if self.wanted.is_empty() { None } else { self.progress.fault(stream.options().stall_after, now) }
     }
 
     /// Reads now and then what the worker uses, and checks that it may.
@@ -142,10 +135,8 @@ impl Decoder {
         context.budget.report(&self.name, vitals.own).map_err(Failure::memory)
     }
 
-    /// Returns whether it ended by itself.
-    pub(super) async fn end(self, context: &Context) -> bool {
-        let went = self.worker.end(CLOSE_TIMEOUT).await;
+    pub(super) async fn end(self, context: &Context) {
+        self.worker.end(CLOSE_TIMEOUT).await;
         context.budget.forget(&self.name);
-        went
     }
 }
