@@ -6,6 +6,7 @@
 //! and every field is checked.
 
 mod encoding;
+mod version;
 
 use std::{
     io::{self, IoSlice},
@@ -19,6 +20,7 @@ use crate::{
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
     text::Reason,
 };
+pub use version::{OTHER_VERSION_EXIT, VERSION};
 
 /// Bytes of the head before every body.
 pub const HEAD: usize = 5;
@@ -36,7 +38,7 @@ pub const WORKER_MEMORY: u64 = 768 << 20;
 pub const MAX_RENDITIONS: usize = 64;
 
 /// A message from the agent to a worker. The first one, sent once, is [`ToWorker::Open`] or
-/// [`ToWorker::Decode`].
+/// [`ToWorker::Decode`], whose body begins with the [`VERSION`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToWorker {
     /// Read this stream, and decode it on demand.
@@ -159,6 +161,9 @@ pub enum Error {
     UnknownKind(u8),
     #[error("malformed message of kind {kind}")]
     Malformed { kind: u8 },
+    /// The first message to a worker has another [`VERSION`].
+    #[error("a message of another version")]
+    OtherVersion,
 }
 
 /// A checked head: the kind and length of the body.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Decode, Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Message, Open, Progress, ToWorker,
-    UnitAsPicture,
+    UnitAsPicture, VERSION,
 };
 use crate::{
     camera::{Secret, Transport},
@@ -34,6 +34,7 @@ impl Message for ToWorker {
     fn begin(&self, out: &mut Vec<u8>) -> &[u8] {
         match self {
             Self::Open(open) => framed(out, OPEN, &[], |out| {
+                out.extend(VERSION.to_le_bytes());
                 out.push(u8::from(open.transport == Transport::Udp));
                 out.extend(open.first_sequence.to_le_bytes());
                 out.push(open.default_quality);
@@ -43,6 +44,7 @@ impl Message for ToWorker {
                 out.extend(open.uri.expose().as_bytes());
             }),
             Self::Decode(decode) => framed(out, DECODE, &[], |out| {
+                out.extend(VERSION.to_le_bytes());
                 out.push(codec_number(decode.codec));
                 out.push(decode.default_quality);
                 out.extend(decode.most_memory.to_le_bytes());
@@ -64,6 +66,7 @@ impl Message for ToWorker {
         let mut body = Body { kind, rest: body };
         let message = match kind {
             OPEN => {
+                body.version()?;
                 let transport = if body.flag()? { Transport::Udp } else { Transport::Tcp };
                 let first_sequence = body.u32()?;
                 let default_quality = body.u8()?;
@@ -92,6 +95,7 @@ impl Message for ToWorker {
             }
             CLOSE => Self::Close(Duration::from_millis(u64::from(body.u32()?))),
             DECODE => {
+                body.version()?;
                 let (codec, default_quality) = (body.codec()?, body.u8()?);
                 let (most_memory, group_memory) = (body.u64()?, body.u64()?);
                 Self::Decode(Decode { codec, default_quality, most_memory, group_memory })
@@ -277,6 +281,12 @@ struct Body<'a> {
 impl Body<'_> {
     fn malformed(&self) -> Error {
         Error::Malformed { kind: self.kind }
+    }
+
+    /// # Errors
+    /// [`Error::OtherVersion`] if the rest does not begin with [`VERSION`].
+    fn version(&mut self) -> Result<(), Error> {
+        if self.u64()? == VERSION { Ok(()) } else { Err(Error::OtherVersion) }
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {

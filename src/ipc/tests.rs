@@ -93,7 +93,8 @@ fn fields_out_of_range_are_refused() {
     }
     assert!(FromWorker::decode(DECODING, &[2]).is_err());
     assert!(FromWorker::decode(DECODING, &[1, 0]).is_err());
-    assert!(matches!(ToWorker::decode(DECODE, &[3; 18]), Err(Error::Malformed { kind: DECODE })));
+    let nonsense = [&VERSION.to_le_bytes()[..], &[3; 18]].concat();
+    assert!(matches!(ToWorker::decode(DECODE, &nonsense), Err(Error::Malformed { kind: DECODE })));
     assert!(matches!(ToWorker::decode(FEED, &[0; 12]), Err(Error::Malformed { kind: FEED })));
     let mut unit = [0; 13];
     unit[12] = 2;

@@ -51,6 +51,15 @@ fn worker_that_dies_is_told_with_signal_and_last_words() {
 }
 
 #[test]
+fn worker_of_another_version_is_told_with_what_to_do() {
+    let error = block_on(start(&StandIn::new("head -c 5 >/dev/null; exit 76")).next()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the worker's program is of another version than the agent; restart the service cctv-agent"
+    );
+}
+
+#[test]
 fn nonsense_on_the_socket_is_an_error() {
     let script = StandIn::new("printf 'HTTP/1.1 200 OK' >&0; cat >/dev/null");
     assert!(matches!(block_on(start(&script).next()), Err(Error::Ipc(_))));

@@ -85,16 +85,25 @@ pub fn run(read: Option<Read>) -> ExitCode {
         default(panic);
         std::process::abort();
     }));
-    match start(read) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            FfmpegLog::default().say("worker", &format!("cannot begin: {error}"));
-            ExitCode::from(EX_SOFTWARE)
-        }
-    }
+    let (error, code) = match start(read) {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(error @ StartError::OtherVersion) => (error, ipc::OTHER_VERSION_EXIT),
+        Err(error @ StartError::Io(_)) => (error, EX_SOFTWARE),
+    };
+    FfmpegLog::default().say("worker", &format!("cannot begin: {error}"));
+    ExitCode::from(code)
 }
 
-fn start(read: Option<Read>) -> io::Result<()> {
+/// Why a worker could not begin.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("this program is of another version than the agent")]
+    OtherVersion,
+}
+
+fn start(read: Option<Read>) -> Result<(), StartError> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     limits::apply(&socket)?;
     // OpenCV would scale a picture on as many threads as there are cores; one camera gets one core.
@@ -115,9 +124,16 @@ fn start(read: Option<Read>) -> io::Result<()> {
         // The agent no longer wants the stream.
         Ok(ToWorker::Close(_)) | Err(ipc::Error::Closed) => return Ok(()),
         Ok(ToWorker::SetRenditions(_) | ToWorker::Unit(_)) => {
-            return Err(io::Error::other("the agent did not begin with what to open or to decode"));
+            return Err(io::Error::other("the agent did not begin with what to open or to decode").into());
         }
-        Err(error) => return Err(io::Error::other(error)),
+        Err(ipc::Error::Io(error)) => return Err(error.into()),
+        // The agent is trusted: what it sends is right in its own version.
+        Err(
+            ipc::Error::OtherVersion
+            | ipc::Error::TooLong { .. }
+            | ipc::Error::UnknownKind(_)
+            | ipc::Error::Malformed { .. },
+        ) => return Err(StartError::OtherVersion),
     };
     listener.set_read_timeout(None)?;
     limits::bound_memory(most_memory)?;

@@ -2,12 +2,16 @@
 
 use std::{
     fs,
+    io::Write as _,
+    net::Shutdown,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{self, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use cctv_agent::{
     camera::{CameraId, Secret, Transport},
-    ipc::{self, Decode, FromWorker, Open, Progress},
+    ipc::{self, Decode, FromWorker, HEAD, Message as _, Open, Progress, ToWorker},
     media::{AccessUnit, Codec, Picture, Rendition, Size},
     time::timeout,
     worker_host::{CLOSE_TIMEOUT, Error, Spawner, Worker},
@@ -79,6 +83,38 @@ fn program_that_decodes_cannot_read_from_a_network() {
         timeout(LIMIT, worker.next()).await.expect("an answer").unwrap_err()
     });
     assert!(refused.to_string().contains("this program opens no streams"), "{refused}");
+}
+
+/// How a worker ends whose first message is `first`, and what it prints.
+fn end_after(first: &[u8]) -> (ExitStatus, String) {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut command = process::Command::new(env!("CARGO_BIN_EXE_cctv-worker"));
+    let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // It would wait for more.
+    drop(command);
+    ours.write_all(first).unwrap();
+    ours.shutdown(Shutdown::Write).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status, String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn agent_of_another_version_is_told_by_an_exit_code() {
+    let decode =
+        Decode { codec: Codec::H264, default_quality: 80, most_memory: ipc::WORKER_MEMORY, group_memory: GROUP_MEMORY };
+    let mut first = Vec::new();
+    ToWorker::Decode(decode).encode(&mut first);
+    assert_eq!(end_after(&first).0.code(), Some(0), "the agent wants nothing more");
+    let mut faked = first.clone();
+    faked[HEAD] ^= 1;
+    // The layout may be another one as well.
+    let longer = [&[200, 0, 0, 0], &first[4..HEAD], &[9; 200]].concat();
+    let unknown = [&first[..4], &[99], &first[HEAD..]].concat();
+    for other in [faked, longer, unknown] {
+        let (status, printed) = end_after(&other);
+        assert_eq!(status.code(), Some(76), "{printed}");
+        assert!(printed.contains("of another version"), "{printed}");
+    }
 }
 
 #[test]

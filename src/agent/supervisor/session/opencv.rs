@@ -156,8 +156,8 @@ impl SupervisorTask {
                 FailureKind::Internal => StreamFailure { crash: true, ..failure },
                 FailureKind::Unreachable | FailureKind::NoVideo | FailureKind::Ended | FailureKind::Silent => failure,
             },
-            // No process could be started: later may be better than at once.
-            Error::Start(_) | Error::Missing { .. } => failure,
+            // No such process could be started: later may be better than at once.
+            Error::Start(_) | Error::Missing { .. } | Error::OtherVersion => failure,
             Error::Died { .. }
             | Error::Ipc(_)
             | Error::Protocol(_)
@@ -181,6 +181,7 @@ fn cause(error: &worker_host::Error) -> Cause {
         Error::MemoryLimit { .. } => Cause::Memory,
         Error::Start(_)
         | Error::Missing { .. }
+        | Error::OtherVersion
         | Error::Died { .. }
         | Error::Ipc(_)
         | Error::Protocol(_)

@@ -250,6 +250,21 @@ fn decoder_ends_soon_after_its_viewers_have_gone() {
 }
 
 #[test]
+fn worker_of_another_version_is_told_to_viewers_of_pictures_and_tried_by_the_law_of_pauses() {
+    let (camera, scene) = (Camera::start(Habit::Sends), Scene::new("exit 76"));
+    let _viewer = viewed(&scene);
+    scene.until_with(camera.source(Reader::Auto), "the reason", |status| {
+        status.condition.why.contains("of another version than the agent; restart").then(|| {
+            assert_eq!(status.condition.state, State::Live);
+            assert_eq!(scene.stream.picture_condition().state, State::Offline);
+        })
+    });
+    assert_eq!(camera.sessions(), 1);
+    let why = scene.failure().why;
+    assert!(why.contains("of another version") && why.contains("(attempt 1)"), "a reader: {why}");
+}
+
+#[test]
 fn missing_worker_program_is_told_to_viewers_of_pictures_alone() {
     let (camera, mut scene) = (Camera::start(Habit::Sends), Scene::new(""));
     scene.context.spawner = Arc::new(Spawner::new("/nonexistent/worker"));

@@ -27,7 +27,7 @@ impl From<&worker_host::Error> for Failure {
     fn from(error: &worker_host::Error) -> Self {
         use worker_host::Error;
         let cause = if matches!(error, Error::MemoryLimit { .. }) { Cause::Memory } else { Cause::Worker };
-        let is_final = matches!(error, Error::Start(_) | Error::Missing { .. });
+        let is_final = matches!(error, Error::Start(_) | Error::Missing { .. } | Error::OtherVersion);
         Self { cause, reason: error.reason(), is_final }
     }
 }
