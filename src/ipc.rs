@@ -6,6 +6,7 @@
 //! and every field is checked.
 
 mod encoding;
+mod version;
 
 use std::{
     io::{self, IoSlice},
@@ -19,6 +20,7 @@ use crate::{
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
     text::Reason,
 };
+pub use version::{OTHER_VERSION_EXIT, VERSION};
 
 /// Bytes of the head before every body.
 pub const HEAD: usize = 5;
@@ -36,7 +38,7 @@ pub const WORKER_MEMORY: u64 = 768 << 20;
 pub const MAX_RENDITIONS: usize = 64;
 
 /// A message from the agent to a worker. The first one, sent once, is [`ToWorker::Open`] or
-/// [`ToWorker::Decode`].
+/// [`ToWorker::Decode`], whose body begins with the [`VERSION`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToWorker {
     /// Read this stream, and decode it on demand.
@@ -68,6 +70,9 @@ pub struct Open {
     pub read_limit: Duration,
     /// The memory limit of the worker in bytes; see [`WORKER_MEMORY`].
     pub most_memory: u64,
+    /// The bytes of units that it may keep for a decoder that starts later: as much as the agent
+    /// keeps of the stream.
+    pub group_memory: u64,
 }
 
 /// What a worker is to decode: the units that the agent sends it.
@@ -78,6 +83,8 @@ pub struct Decode {
     pub default_quality: u8,
     /// As [`Open::most_memory`].
     pub most_memory: u64,
+    /// As [`Open::group_memory`].
+    pub group_memory: u64,
 }
 
 /// A message from a worker to the agent. A worker that began with [`ToWorker::Decode`] sends no
@@ -93,8 +100,20 @@ pub enum FromWorker {
     UnitAsPicture(UnitAsPicture),
     /// Whether a decoder exists from now on.
     Decoding(bool),
+    /// The decoding thread is at work; sent every half second at most, while it is given units.
+    Progress(Progress),
     /// Why the worker gives up; its last message.
     Failed(Failure),
+}
+
+/// What became of the units that a worker has decoded since a frame last came of one. Both numbers
+/// are 0 while it decodes none, as when it waits for a key frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Units given to the decoder that gave no frame. It may hold some of them.
+    pub without_frame: u32,
+    /// Units that could not be decoded, or were cut short.
+    pub damaged: u32,
 }
 
 /// A JPEG camera's own picture, already sent as a unit.
@@ -142,6 +161,9 @@ pub enum Error {
     UnknownKind(u8),
     #[error("malformed message of kind {kind}")]
     Malformed { kind: u8 },
+    /// The first message to a worker has another [`VERSION`].
+    #[error("a message of another version")]
+    OtherVersion,
 }
 
 /// A checked head: the kind and length of the body.

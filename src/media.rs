@@ -224,6 +224,10 @@ pub struct AccessUnit {
     pub data: Arc<[u8]>,
 }
 
+/// Maximum number of units of a group of pictures that is kept: several minutes. "Smart" codecs send
+/// a key frame a minute or less often; only bytes are scarce.
+pub const MAX_GROUP_UNITS: usize = 10_000;
+
 /// What a viewer requests. The stream turns it into a [`Rendition`] that viewers can share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RenditionRequest {

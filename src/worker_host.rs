@@ -74,6 +74,8 @@ pub enum Error {
     Missing { program: PathBuf },
     /// The worker said why it gives up.
     GaveUp(Failure),
+    /// The worker's program understands other messages than the agent: a package has replaced it.
+    OtherVersion,
     /// The worker ended without a message.
     Died { status: Option<ExitStatus>, last_stderr_line: Option<String> },
     /// The worker sent an invalid message, or the socket failed.
@@ -276,6 +278,9 @@ impl Worker {
         let closed_at = *self.closed_at.get_or_insert_with(Instant::now);
         timeout(DEATH.saturating_sub(closed_at.elapsed()), self.exited()).await;
         self.stderr.drain().await;
+        if self.status.and_then(|status| status.code()) == Some(i32::from(ipc::OTHER_VERSION_EXIT)) {
+            return Error::OtherVersion;
+        }
         Error::Died { status: self.status, last_stderr_line: self.stderr.last_line() }
     }
 

@@ -191,6 +191,9 @@ pub fn challenge(bytes: &[u8]) {
 pub fn ipc(bytes: &[u8]) {
     let Some((&kind, body)) = bytes.split_first() else { return };
     same_again(ToWorker::decode(kind, body), kind, body);
+    // The first message has its version in front, which no seed can have.
+    let first = [&ipc::VERSION.to_le_bytes()[..], body].concat();
+    same_again(ToWorker::decode(kind, &first), kind, &first);
     match FromWorker::decode(kind, body) {
         // Its text is made safe to show.
         Ok(FromWorker::Failed(failure)) => {

@@ -125,8 +125,8 @@ rows! { LIMITS_ROWS:
         Whole { from: 1, to: 64, unit: "MiB" },
         // A 4K camera at 16 Mbit/s fills this in 4 s, one at 1 Mbit/s in a minute.
         8,
-        "Memory for the video of one stream since its last key frame, which new viewers begin with. A longer group of \
-         pictures is not kept: new viewers then wait for the next key frame.",
+        "Memory for the video of one stream since its last key frame, which new viewers begin with; its worker keeps \
+         as much. A longer group of pictures is not kept: new viewers then wait for the next key frame.",
     );
 }
 

@@ -1,10 +1,6 @@
 //! The newest group of pictures: the access units since the last key frame.
 
-use crate::media::AccessUnit;
-
-/// Maximum number of units: several minutes. "Smart" codecs send a key frame a minute or less often;
-/// only bytes are scarce.
-pub(super) const MAX_UNITS: usize = 10_000;
+use crate::media::{AccessUnit, MAX_GROUP_UNITS};
 
 /// Maximum number of bytes, unless the configuration sets another.
 const USUAL_BYTES: usize = 8 << 20;
@@ -35,7 +31,7 @@ impl GopCache {
         }
         self.bytes += unit.data.len();
         self.units.push(unit.clone());
-        if self.units.len() > MAX_UNITS || self.bytes > self.most_bytes {
+        if self.units.len() > MAX_GROUP_UNITS || self.bytes > self.most_bytes {
             self.clear();
         }
     }
@@ -43,6 +39,11 @@ impl GopCache {
     /// Sets the maximum number of bytes, from the next unit on.
     pub fn set_limit(&mut self, most_bytes: usize) {
         self.most_bytes = most_bytes;
+    }
+
+    /// The maximum number of bytes.
+    pub fn limit(&self) -> usize {
+        self.most_bytes
     }
 
     pub fn clear(&mut self) {
@@ -109,7 +110,7 @@ mod tests {
         assert_eq!(gop_cache.units().len(), 3000);
         let mut gop_cache = GopCache::default();
         gop_cache.push(&unit(0, true, 1));
-        for sequence in 1..=MAX_UNITS as u32 {
+        for sequence in 1..=MAX_GROUP_UNITS as u32 {
             assert_eq!(gop_cache.units().len(), sequence as usize);
             gop_cache.push(&unit(sequence, false, 1));
         }

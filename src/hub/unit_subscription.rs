@@ -71,11 +71,16 @@ impl UnitSubscription {
 
     /// Waits until there is something to take. Cancel-safe: dropping the future loses nothing.
     pub async fn ready(&self) {
-        while !self.stream.inner().subscribers.has_next(self.number) {
+        while !self.has_next() {
             if !self.notified.changed().await {
                 return;
             }
         }
+    }
+
+    /// Whether there is something to take now.
+    pub fn has_next(&self) -> bool {
+        self.stream.inner().subscribers.has_next(self.number)
     }
 
     /// The next event as of this moment: never a unit that must no longer be shown. State changes

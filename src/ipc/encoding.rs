@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Decode, Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Message, Open, ToWorker, UnitAsPicture,
+    Decode, Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Message, Open, Progress, ToWorker,
+    UnitAsPicture, VERSION,
 };
 use crate::{
     camera::{Secret, Transport},
@@ -22,6 +23,7 @@ pub(super) const PICTURE: u8 = 18;
 pub(super) const DECODING: u8 = 19;
 pub(super) const FAILED: u8 = 20;
 const UNTOUCHED: u8 = 21;
+const PROGRESS: u8 = 22;
 
 /// Bytes in a unit's body before its data: sequence, time, key-frame flag.
 const UNIT_FIELDS: usize = 4 + 8 + 1;
@@ -32,17 +34,21 @@ impl Message for ToWorker {
     fn begin(&self, out: &mut Vec<u8>) -> &[u8] {
         match self {
             Self::Open(open) => framed(out, OPEN, &[], |out| {
+                out.extend(VERSION.to_le_bytes());
                 out.push(u8::from(open.transport == Transport::Udp));
                 out.extend(open.first_sequence.to_le_bytes());
                 out.push(open.default_quality);
                 out.extend(u32::try_from(open.read_limit.as_millis()).unwrap_or(u32::MAX).to_le_bytes());
                 out.extend(open.most_memory.to_le_bytes());
+                out.extend(open.group_memory.to_le_bytes());
                 out.extend(open.uri.expose().as_bytes());
             }),
             Self::Decode(decode) => framed(out, DECODE, &[], |out| {
+                out.extend(VERSION.to_le_bytes());
                 out.push(codec_number(decode.codec));
                 out.push(decode.default_quality);
                 out.extend(decode.most_memory.to_le_bytes());
+                out.extend(decode.group_memory.to_le_bytes());
             }),
             Self::Unit(unit) => framed(out, FEED, &unit.data, |out| put_unit(out, unit)),
             Self::SetRenditions(renditions) => framed(out, WANT, &[], |out| {
@@ -60,13 +66,22 @@ impl Message for ToWorker {
         let mut body = Body { kind, rest: body };
         let message = match kind {
             OPEN => {
+                body.version()?;
                 let transport = if body.flag()? { Transport::Udp } else { Transport::Tcp };
                 let first_sequence = body.u32()?;
                 let default_quality = body.u8()?;
                 let read_limit = Duration::from_millis(u64::from(body.u32()?));
-                let most_memory = u64::from_le_bytes(body.array()?);
+                let (most_memory, group_memory) = (body.u64()?, body.u64()?);
                 let uri = Secret::new(body.text()?);
-                Self::Open(Open { uri, transport, first_sequence, default_quality, read_limit, most_memory })
+                Self::Open(Open {
+                    uri,
+                    transport,
+                    first_sequence,
+                    default_quality,
+                    read_limit,
+                    most_memory,
+                    group_memory,
+                })
             }
             WANT => {
                 let mut renditions = Vec::new();
@@ -80,8 +95,10 @@ impl Message for ToWorker {
             }
             CLOSE => Self::Close(Duration::from_millis(u64::from(body.u32()?))),
             DECODE => {
+                body.version()?;
                 let (codec, default_quality) = (body.codec()?, body.u8()?);
-                Self::Decode(Decode { codec, default_quality, most_memory: u64::from_le_bytes(body.array()?) })
+                let (most_memory, group_memory) = (body.u64()?, body.u64()?);
+                Self::Decode(Decode { codec, default_quality, most_memory, group_memory })
             }
             FEED => return decode_parts(&body),
             _ => return Err(Error::UnknownKind(kind)),
@@ -124,6 +141,10 @@ impl Message for FromWorker {
                 out.extend(sequence.to_le_bytes());
             }),
             Self::Decoding(on) => framed(out, DECODING, &[], |out| out.push(u8::from(*on))),
+            Self::Progress(Progress { without_frame, damaged }) => framed(out, PROGRESS, &[], |out| {
+                out.extend(without_frame.to_le_bytes());
+                out.extend(damaged.to_le_bytes());
+            }),
             Self::Failed(failure) => framed(out, FAILED, &[], |out| {
                 out.push(match failure.kind {
                     FailureKind::Unreachable => 0,
@@ -155,6 +176,7 @@ impl Message for FromWorker {
             UNIT | PICTURE => return decode_parts(&body),
             UNTOUCHED => Self::UnitAsPicture(UnitAsPicture { rendition: body.rendition()?, sequence: body.u32()? }),
             DECODING => Self::Decoding(body.flag()?),
+            PROGRESS => Self::Progress(Progress { without_frame: body.u32()?, damaged: body.u32()? }),
             FAILED => {
                 let kind = match body.u8()? {
                     0 => FailureKind::Unreachable,
@@ -188,7 +210,7 @@ impl Message for FromWorker {
             PICTURE => {
                 let rendition = body.rendition()?;
                 let sequence = body.u32()?;
-                let taken = u64::from_le_bytes(body.array()?);
+                let taken = body.u64()?;
                 Self::Picture(Picture { rendition, sequence, taken, jpeg: data })
             }
             _ => return Err(Error::UnknownKind(kind)),
@@ -261,6 +283,12 @@ impl Body<'_> {
         Error::Malformed { kind: self.kind }
     }
 
+    /// # Errors
+    /// [`Error::OtherVersion`] if the rest does not begin with [`VERSION`].
+    fn version(&mut self) -> Result<(), Error> {
+        if self.u64()? == VERSION { Ok(()) } else { Err(Error::OtherVersion) }
+    }
+
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         let (array, rest) = self.rest.split_first_chunk().ok_or_else(|| self.malformed())?;
         self.rest = rest;
@@ -273,6 +301,10 @@ impl Body<'_> {
 
     fn u32(&mut self) -> Result<u32, Error> {
         self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, Error> {
+        self.array().map(u64::from_le_bytes)
     }
 
     fn flag(&mut self) -> Result<bool, Error> {
@@ -294,7 +326,7 @@ impl Body<'_> {
 
     fn unit(&mut self, data: Arc<[u8]>) -> Result<AccessUnit, Error> {
         let sequence = self.u32()?;
-        let taken = u64::from_le_bytes(self.array()?);
+        let taken = self.u64()?;
         Ok(AccessUnit { sequence, taken, key: self.flag()?, data })
     }
 

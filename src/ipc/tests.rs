@@ -30,11 +30,12 @@ fn every_message_comes_out_as_it_went_in() {
         default_quality: 80,
         read_limit: Duration::from_millis(4321),
         most_memory: u64::MAX,
+        group_memory: 1 << 33,
     }));
     crosses(&ToWorker::SetRenditions(vec![SMALL, Rendition { fps: 1, ..SMALL }]));
     crosses(&ToWorker::Close(Duration::from_millis(700)));
     for codec in [Codec::H264, Codec::H265, Codec::Jpeg] {
-        crosses(&ToWorker::Decode(Decode { codec, default_quality: 80, most_memory: 1 << 40 }));
+        crosses(&ToWorker::Decode(Decode { codec, default_quality: 80, most_memory: 1 << 40, group_memory: 8 << 20 }));
     }
     let data: Arc<[u8]> = Arc::from(&b"\0\0\0\x01frame"[..]);
     crosses(&ToWorker::Unit(AccessUnit { sequence: u32::MAX, taken: 1 << 50, key: false, data }));
@@ -50,6 +51,7 @@ fn every_message_comes_out_as_it_went_in() {
     crosses(&FromWorker::Picture(Picture { rendition: SMALL, sequence: 9, taken: 3, jpeg: data }));
     crosses(&FromWorker::UnitAsPicture(UnitAsPicture { rendition: SMALL, sequence: 9 }));
     crosses(&FromWorker::Decoding(true));
+    crosses(&FromWorker::Progress(Progress { without_frame: u32::MAX, damaged: 7 }));
     crosses(&FromWorker::Failed(Failure {
         kind: FailureKind::Denied,
         reason: Code::StreamLoginRefused.with("answer", "401 Unauthorized").into(),
@@ -91,7 +93,8 @@ fn fields_out_of_range_are_refused() {
     }
     assert!(FromWorker::decode(DECODING, &[2]).is_err());
     assert!(FromWorker::decode(DECODING, &[1, 0]).is_err());
-    assert!(matches!(ToWorker::decode(DECODE, &[3; 10]), Err(Error::Malformed { kind: DECODE })));
+    let nonsense = [&VERSION.to_le_bytes()[..], &[3; 18]].concat();
+    assert!(matches!(ToWorker::decode(DECODE, &nonsense), Err(Error::Malformed { kind: DECODE })));
     assert!(matches!(ToWorker::decode(FEED, &[0; 12]), Err(Error::Malformed { kind: FEED })));
     let mut unit = [0; 13];
     unit[12] = 2;

@@ -22,7 +22,8 @@ const MAX_MESSAGES: u64 = 5000;
 /// Maximum number of bytes in one window: four times what a camera sends through 1 Gbit/s.
 const MAX_BYTES: u64 = 512 << 20;
 
-/// Maximum number of units whose pictures are awaited: more than a worker keeps.
+/// Maximum number of units whose pictures are awaited. A worker may keep more, but it shows none that
+/// came more than a second before the newest.
 const MAX_AWAITED: usize = 1024;
 
 /// A message that no working worker sends.
@@ -103,9 +104,11 @@ impl ProtocolGuard {
         let data = match message {
             FromWorker::Unit(unit) => Some(&unit.data),
             FromWorker::Picture(picture) => Some(&picture.jpeg),
-            FromWorker::Stream(_) | FromWorker::UnitAsPicture(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {
-                None
-            }
+            FromWorker::Stream(_)
+            | FromWorker::UnitAsPicture(_)
+            | FromWorker::Decoding(_)
+            | FromWorker::Progress(_)
+            | FromWorker::Failed(_) => None,
         };
         self.count(data.map_or(0, |data| data.len()), now)?;
         if data.is_some_and(|data| data.is_empty()) {
@@ -143,6 +146,7 @@ impl Mode {
                 FromWorker::Picture(_)
                 | FromWorker::UnitAsPicture(_)
                 | FromWorker::Decoding(_)
+                | FromWorker::Progress(_)
                 | FromWorker::Failed(_) => {}
             },
             Self::Decoder { fed } => match message {
@@ -155,7 +159,7 @@ impl Mode {
                 {
                     return Err(ProtocolViolation::NotFed { sequence: picture.sequence });
                 }
-                FromWorker::Picture(_) | FromWorker::Decoding(_) | FromWorker::Failed(_) => {}
+                FromWorker::Picture(_) | FromWorker::Decoding(_) | FromWorker::Progress(_) | FromWorker::Failed(_) => {}
             },
         }
         Ok(())

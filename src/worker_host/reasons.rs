@@ -25,6 +25,7 @@ impl Error {
                 };
                 return [missing.with("program", program.display().to_string()), advice.into()].into();
             }
+            Self::OtherVersion => return [Code::WorkerOtherVersion, Code::RestartAgent].map(Part::from).into(),
             Self::Died { status, last_stderr_line } => death(*status, last_stderr_line.as_deref()),
             Self::Ipc(_) | Self::Protocol(_) => Code::WorkerNonsense.with_some("error", cause),
             Self::Unresponsive => Code::WorkerUnresponsive.into(),

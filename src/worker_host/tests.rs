@@ -27,6 +27,7 @@ fn try_start(spawner: &Spawner) -> Result<Worker, Error> {
         default_quality: 80,
         read_limit: Duration::from_secs(5),
         most_memory: ipc::WORKER_MEMORY,
+        group_memory: 8 << 20,
     };
     block_on(Worker::start(spawner, &id, open))
 }
@@ -47,6 +48,15 @@ fn worker_that_dies_is_told_with_signal_and_last_words() {
     let script = StandIn::new("head -c 5 >/dev/null; echo opening rtsp://u:hunter2@h/ >&2; kill -SEGV $$");
     let error = block_on(start(&script).next()).unwrap_err();
     assert_eq!(error.to_string(), "the worker was killed by SIGSEGV after saying \"opening rtsp://***@h/\"");
+}
+
+#[test]
+fn worker_of_another_version_is_told_with_what_to_do() {
+    let error = block_on(start(&StandIn::new("head -c 5 >/dev/null; exit 76")).next()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the worker's program is of another version than the agent; restart the service cctv-agent"
+    );
 }
 
 #[test]

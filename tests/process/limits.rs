@@ -171,25 +171,33 @@ fn data_limit(pid: i32) -> Option<u64> {
 
 #[test]
 fn memory_of_a_worker_is_bounded_by_its_setting() {
-    let cameras = Cameras::start(&[CAMERA]);
-    let agent = Agent::start(&config("worker_memory = 300", &cameras, &["gate"]));
-    agent.wait_for_state("gate", "live");
-    let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
-    viewer.next_live();
-    let viewer = viewer.in_background();
-    let before = agent.workers();
-    assert_eq!(data_limit(before[0]), Some(300 << 20));
-    agent.reload(&config("worker_memory = 400", &cameras, &["gate"]));
+    // One worker decodes what the agent reads, the other one reads as well.
+    let cameras = Cameras::start(&[CAMERA, "id=read size=320x180 fps=2 small=none"]);
+    let read = format!("[[camera]]\nid = \"read\"\nreader = \"opencv\"\n{}\n", cameras.place("read"));
+    let limited = |limit: u64| config(&format!("worker_memory = {limit}"), &cameras, &["gate"]) + &read;
+    let agent = Agent::start(&limited(300));
+    let ids = ["gate", "read"];
+    let viewers = ids.map(|id| {
+        agent.wait_for_state(id, "live");
+        let mut viewer = MotionJpeg::open(&agent.address, &format!("/live/{id}"));
+        viewer.next_live();
+        viewer.in_background()
+    });
+    let worker = |id: &str| i32::try_from(agent.camera(id)["worker"]["pid"].as_i64()?).ok();
+    let before = ids.map(|id| wait_for("a worker", || worker(id)));
+    assert_eq!(before.map(data_limit), [Some(300 << 20); 2]);
+    agent.reload(&limited(400));
     wait_for("the reload", || (agent.api()["reload"]["count"] == 1).then_some(()));
-    assert_eq!(
-        (agent.workers(), data_limit(before[0])),
-        (before.clone(), Some(300 << 20)),
-        "a running one is left alone"
-    );
-    kill(Pid::from_raw(before[0]), Signal::SIGKILL).unwrap();
-    wait_for("the next worker", || data_limit(*agent.workers().first().filter(|pid| !before.contains(pid))?));
-    wait_for("the next worker to be bounded", || (data_limit(agent.workers()[0]) == Some(400 << 20)).then_some(()));
-    wait_for("a picture of it", || viewer.recv_timeout(crate::support::PATIENCE).unwrap().sequence);
+    assert_eq!(ids.map(worker), before.map(Some), "running ones are left alone");
+    assert_eq!(before.map(data_limit), [Some(300 << 20); 2]);
+    for ((id, before), viewer) in ids.into_iter().zip(before).zip(viewers) {
+        kill(Pid::from_raw(before), Signal::SIGKILL).unwrap();
+        wait_for("the next worker to be bounded", || {
+            let next = worker(id).filter(|next| *next != before)?;
+            (data_limit(next) == Some(400 << 20)).then_some(())
+        });
+        wait_for("a picture of it", || viewer.recv_timeout(crate::support::PATIENCE).unwrap().sequence);
+    }
 }
 
 /// Private memory that process `pid` uses, in KiB.
@@ -377,10 +385,11 @@ fn agent_out_of_descriptors_goes_on_and_recovers() {
     bound_descriptors(&agent, 3);
     kill(Pid::from_raw(agent.workers()[0]), Signal::SIGKILL).unwrap();
     agent.wait_for_log(&["gate: no pictures", "Too many open files", "another worker in"]);
-    // Nor is the camera read again.
+    wait_for("the card", || viewer.recv_timeout(crate::support::PATIENCE).unwrap().sequence.is_none().then_some(()));
+    assert!(!agent.log_text().contains("gate: cannot connect"), "the camera is read on: {}", agent.log_text());
+    // A camera that is gone is not read again.
     cameras.fault("gate", "drop");
     agent.wait_for_log(&["gate: cannot connect", "Too many open files", "trying again"]);
-    wait_for("the card", || viewer.recv_timeout(crate::support::PATIENCE).unwrap().sequence.is_none().then_some(()));
     drop(flood);
     bound_descriptors(&agent, enough);
     wait_for("a live picture", || {

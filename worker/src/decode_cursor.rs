@@ -3,14 +3,7 @@
 
 use std::collections::VecDeque;
 
-use cctv_agent::media::{AccessUnit, UnixMicros};
-
-/// Maximum number of bytes kept: ten seconds of 4K at 16 Mbit/s.
-pub const MAX_BYTES: usize = 20 << 20;
-
-/// Maximum number of access units kept: ten seconds at 60 frames per second. Cameras with "smart"
-/// codecs send longer groups; a decoder that joins such a group waits for the next key frame.
-pub const MAX_UNITS: usize = 600;
+use cctv_agent::media::{AccessUnit, MAX_GROUP_UNITS, UnixMicros};
 
 /// A frame that arrived this much before the newest is decoded but not shown, in microseconds. At
 /// 25 fps two frames may arrive together; more than that is a backlog.
@@ -25,7 +18,7 @@ pub const SELDOM: UnixMicros = 200_000;
 pub const MAX_DELAY: UnixMicros = 1_000_000;
 
 /// The access units since the newest key frame, and older ones that a decoder has not reached yet.
-#[derive(Default)]
+/// A decoder that joins a longer group than the limits allow waits for the next key frame.
 pub struct Group {
     units: VecDeque<AccessUnit>,
     /// Number of the first unit kept; all units ever pushed are counted.
@@ -33,9 +26,15 @@ pub struct Group {
     /// Number of the newest key frame, if it is still kept.
     key: Option<u64>,
     bytes: usize,
+    most_bytes: usize,
 }
 
 impl Group {
+    /// `most_bytes`: the maximum number of bytes kept, unless the newest unit alone is larger.
+    pub fn new(most_bytes: usize) -> Self {
+        Self { units: VecDeque::new(), first: 0, key: None, bytes: 0, most_bytes }
+    }
+
     pub fn push(&mut self, unit: AccessUnit) {
         if unit.key {
             let horizon = unit.taken.saturating_sub(MAX_LAG);
@@ -46,7 +45,7 @@ impl Group {
         }
         self.bytes += unit.data.len();
         self.units.push_back(unit);
-        while self.units.len() > MAX_UNITS || (self.bytes > MAX_BYTES && self.units.len() > 1) {
+        while self.units.len() > MAX_GROUP_UNITS || (self.bytes > self.most_bytes && self.units.len() > 1) {
             self.drop_oldest();
         }
     }
@@ -62,7 +61,7 @@ impl Group {
     }
 
     /// The number of the next unit.
-    fn end(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.first + self.units.len() as u64
     }
 
@@ -152,6 +151,8 @@ impl Default for DecodeCursor {
 mod tests {
     use super::*;
 
+    const MAX_BYTES: usize = 20 << 20;
+
     /// A camera's group of pictures: a key frame every `gop` frames, 25 frames per second.
     struct Camera {
         decode_cursor: Group,
@@ -161,7 +162,7 @@ mod tests {
 
     impl Camera {
         fn new(gop: u32) -> Self {
-            Self { decode_cursor: Group::default(), gop, sent: 0 }
+            Self { decode_cursor: Group::new(MAX_BYTES), gop, sent: 0 }
         }
 
         fn send(&mut self, frames: u32) {
@@ -269,15 +270,24 @@ mod tests {
     }
 
     #[test]
+    fn decoder_joins_a_group_of_a_minute() {
+        let mut camera = Camera::new(1500);
+        camera.send(1501 + 1400);
+        let steps = all(&mut DecodeCursor::new(), &camera.decode_cursor);
+        assert_eq!((steps.first(), steps.last()), (Some(&(1500, false)), Some(&(2900, true))));
+        assert_eq!(steps.len(), 1401);
+    }
+
+    #[test]
     fn endless_group_is_bounded_and_cannot_be_joined() {
         let mut camera = Camera::new(u32::MAX);
         camera.send(1);
         let mut follower = DecodeCursor::new();
-        for _ in 0..2 * MAX_UNITS {
+        for _ in 0..2 * MAX_GROUP_UNITS {
             camera.send(1);
             all(&mut follower, &camera.decode_cursor);
         }
-        assert_eq!(camera.decode_cursor.units.len(), MAX_UNITS);
+        assert_eq!(camera.decode_cursor.units.len(), MAX_GROUP_UNITS);
         assert_eq!(DecodeCursor::new().step(&camera.decode_cursor), None, "its beginning is gone");
         camera.send(1);
         assert!(follower.step(&camera.decode_cursor).is_some(), "who was there follows on");

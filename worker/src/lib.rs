@@ -42,9 +42,8 @@ use cctv_agent::{
     media::Codec,
     sys,
 };
-use decode_cursor::DecodeCursor;
 use ffmpeg_log::FfmpegLog;
-use shared::{Job, Shared};
+use shared::{Job, Position, Shared};
 use transcoder::Transcoder;
 
 /// The agent sends what to open as soon as it has started a worker.
@@ -53,6 +52,9 @@ const GREETING_LIMIT: Duration = Duration::from_secs(5);
 /// Time for both threads to end, including TEARDOWN, if the stream failed or the agent names no
 /// time.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(700);
+
+/// How often the agent is told that this worker is at work.
+const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often the number of damaged frames is logged.
 const SUMMARY: Duration = Duration::from_secs(10);
@@ -83,16 +85,25 @@ pub fn run(read: Option<Read>) -> ExitCode {
         default(panic);
         std::process::abort();
     }));
-    match start(read) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            FfmpegLog::default().say("worker", &format!("cannot begin: {error}"));
-            ExitCode::from(EX_SOFTWARE)
-        }
-    }
+    let (error, code) = match start(read) {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(error @ StartError::OtherVersion) => (error, ipc::OTHER_VERSION_EXIT),
+        Err(error @ StartError::Io(_)) => (error, EX_SOFTWARE),
+    };
+    FfmpegLog::default().say("worker", &format!("cannot begin: {error}"));
+    ExitCode::from(code)
 }
 
-fn start(read: Option<Read>) -> io::Result<()> {
+/// Why a worker could not begin.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("this program is of another version than the agent")]
+    OtherVersion,
+}
+
+fn start(read: Option<Read>) -> Result<(), StartError> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     limits::apply(&socket)?;
     // OpenCV would scale a picture on as many threads as there are cores; one camera gets one core.
@@ -100,25 +111,33 @@ fn start(read: Option<Read>) -> io::Result<()> {
     let ffmpeg_log = FfmpegLog::listen();
     let mut listener = socket.try_clone()?;
     listener.set_read_timeout(Some(GREETING_LIMIT))?;
-    let (reading, codec, default_quality, most_memory) = match ipc::receive(&mut listener) {
+    let (reading, codec, default_quality, most_memory, group_memory) = match ipc::receive(&mut listener) {
         Ok(ToWorker::Open(open)) => {
             let read = read.ok_or_else(|| io::Error::other("this program opens no streams"))?;
-            let (default_quality, most_memory) = (open.default_quality, open.most_memory);
-            (Some((read, open)), None, default_quality, most_memory)
+            let (default_quality, most_memory, group_memory) =
+                (open.default_quality, open.most_memory, open.group_memory);
+            (Some((read, open)), None, default_quality, most_memory, group_memory)
         }
-        Ok(ToWorker::Decode(Decode { codec, default_quality, most_memory })) => {
-            (None, Some(codec), default_quality, most_memory)
+        Ok(ToWorker::Decode(Decode { codec, default_quality, most_memory, group_memory })) => {
+            (None, Some(codec), default_quality, most_memory, group_memory)
         }
         // The agent no longer wants the stream.
         Ok(ToWorker::Close(_)) | Err(ipc::Error::Closed) => return Ok(()),
         Ok(ToWorker::SetRenditions(_) | ToWorker::Unit(_)) => {
-            return Err(io::Error::other("the agent did not begin with what to open or to decode"));
+            return Err(io::Error::other("the agent did not begin with what to open or to decode").into());
         }
-        Err(error) => return Err(io::Error::other(error)),
+        Err(ipc::Error::Io(error)) => return Err(error.into()),
+        // The agent is trusted: what it sends is right in its own version.
+        Err(
+            ipc::Error::OtherVersion
+            | ipc::Error::TooLong { .. }
+            | ipc::Error::UnknownKind(_)
+            | ipc::Error::Malformed { .. },
+        ) => return Err(StartError::OtherVersion),
     };
     listener.set_read_timeout(None)?;
     limits::bound_memory(most_memory)?;
-    let shared = Arc::new(Shared::new(&socket)?);
+    let shared = Arc::new(Shared::new(&socket, group_memory)?);
     let (ended, all_ended) = mpsc::channel::<()>();
     let mut threads = vec![spawn("decode", &shared, &ffmpeg_log, &ended, move |shared, ffmpeg_log| {
         transcode(shared, ffmpeg_log, default_quality)
@@ -184,22 +203,28 @@ fn listen(socket: &mut UnixStream, shared: &Shared, codec: Option<Codec>) -> Dur
 /// The decoding thread: idle while nothing is wanted.
 fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
     let mut transcoder: Option<Transcoder> = None;
-    let mut follower: Option<DecodeCursor> = None;
-    let (mut seen, mut sent_decoding) = (0, false);
+    let mut position = Position::default();
+    let mut sent_decoding = false;
+    let mut report_at = Instant::now();
+    // It can encode. If it cannot, it reports nothing, and the agent replaces it.
+    let mut is_able = true;
     let mut load_shedding_logged_at: Option<Instant> = None;
     let mut damage = Damage::default();
     let mut pictures = Vec::new();
     loop {
-        match shared.work(&mut seen, &mut follower) {
+        match shared.work(&mut position, report_at) {
             Job::Stop => return,
             Job::SetRenditions(codec, renditions) => {
                 transcoder.get_or_insert_with(|| Transcoder::new(codec, default_quality)).want(&renditions);
             }
+            Job::Report => {}
             Job::Develop(step) => {
                 let Some(transcoder) = &mut transcoder else { continue };
-                if let Err(error) = transcoder.transcode(&step.unit, step.show, &mut pictures) {
-                    if let (Some(follower), false) = (&mut follower, matches!(error, transcoder::Error::Encode(_))) {
-                        follower.lost();
+                let done = transcoder.transcode(&step.unit, step.show, &mut pictures);
+                is_able = !matches!(done, Err(transcoder::Error::Encode(_) | transcoder::Error::Encoder(_)));
+                if let Err(error) = done {
+                    if let (Some(cursor), true) = (&mut position.cursor, is_able) {
+                        cursor.lost();
                     }
                     damage.note(ffmpeg_log, &error);
                 }
@@ -220,6 +245,15 @@ fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
             if shared.show(picture).is_err() {
                 return;
             }
+        }
+        let now = Instant::now();
+        if let Some(transcoder) =
+            transcoder.as_ref().filter(|_| is_able && position.cursor.is_some() && now >= report_at)
+        {
+            if shared.tell(&FromWorker::Progress(transcoder.progress())).is_err() {
+                return;
+            }
+            report_at = now + REPORT_INTERVAL;
         }
     }
 }

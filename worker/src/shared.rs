@@ -6,7 +6,7 @@ use std::{
     net::Shutdown,
     os::unix::net::UnixStream,
     sync::{Arc, Condvar, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::decode_cursor::{DecodeCursor, Group, Step};
@@ -35,7 +35,6 @@ struct Out {
     newest: Option<(u32, Arc<[u8]>)>,
 }
 
-#[derive(Default)]
 struct State {
     decode_cursor: Group,
     codec: Option<Codec>,
@@ -50,20 +49,41 @@ pub enum Job {
     /// Make these renditions from now on.
     SetRenditions(Codec, Vec<Rendition>),
     Develop(Step),
+    /// No unit is left to decode, and it is time to say so.
+    Report,
     Stop,
 }
 
+/// How far the decoding thread has come.
+#[derive(Default)]
+pub struct Position {
+    /// Number of the last change of the renditions that was handled.
+    rendition_request: u64,
+    /// The position in the group; `None` while nothing is wanted.
+    pub cursor: Option<DecodeCursor>,
+    /// Number of the next unit at the last [`Job::Report`].
+    reported: u64,
+}
+
 impl Shared {
+    /// `group_memory`: as [`ipc::Open::group_memory`].
+    ///
     /// # Errors
     /// If the system refuses the timeout or a second handle.
-    pub fn new(socket: &UnixStream) -> io::Result<Self> {
+    pub fn new(socket: &UnixStream, group_memory: u64) -> io::Result<Self> {
         let out = socket.try_clone()?;
         out.set_write_timeout(Some(SEND_LIMIT))?;
         let end = socket.try_clone()?;
         Ok(Self {
             out: Mutex::new(Out { socket: out, newest: None }),
             end,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                decode_cursor: Group::new(usize::try_from(group_memory).unwrap_or(usize::MAX)),
+                codec: None,
+                wanted: Vec::new(),
+                rendition_request: 0,
+                stopping: false,
+            }),
             changed: Condvar::new(),
         })
     }
@@ -129,30 +149,38 @@ impl Shared {
         }
     }
 
-    /// Waits for a job. `seen` is the number of the last change of the renditions that was handled;
-    /// `follower` is the position in the group, `None` while nothing is wanted.
+    /// Waits for a job. If units have come since the last report, the next one is due at `report_at`.
     ///
     /// # Blocking
     /// Until there is a job or [`Shared::stop`] is called; its caller never waits for this thread alone.
-    pub fn work(&self, seen: &mut u64, follower: &mut Option<DecodeCursor>) -> Job {
+    pub fn work(&self, position: &mut Position, report_at: Instant) -> Job {
         let mut state = self.state();
         loop {
             if state.stopping {
                 return Job::Stop;
             }
-            if let (Some(codec), true) = (state.codec, state.rendition_request != *seen) {
-                *seen = state.rendition_request;
+            if let (Some(codec), true) = (state.codec, state.rendition_request != position.rendition_request) {
+                position.rendition_request = state.rendition_request;
                 if state.wanted.is_empty() {
-                    *follower = None;
+                    position.cursor = None;
                 } else {
-                    follower.get_or_insert_default();
+                    position.cursor.get_or_insert_default();
                 }
                 return Job::SetRenditions(codec, state.wanted.clone());
             }
-            if let Some(step) = follower.as_mut().and_then(|follower| follower.step(&state.decode_cursor)) {
+            if let Some(step) = position.cursor.as_mut().and_then(|cursor| cursor.step(&state.decode_cursor)) {
                 return Job::Develop(step);
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if position.cursor.is_none() || position.reported == state.decode_cursor.end() {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let left = report_at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                position.reported = state.decode_cursor.end();
+                return Job::Report;
+            }
+            (state, _) = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
     }
 

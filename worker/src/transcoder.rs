@@ -15,6 +15,7 @@ use super::{
 };
 use cctv_agent::{
     h26x::{nal, sps::Sps},
+    ipc::Progress,
     media::{AccessUnit, Codec, Colour, Picture, Rendition, Size, UnixMicros, frame_limiter::RenditionLimiter},
 };
 
@@ -52,6 +53,7 @@ pub struct Transcoder {
     highest_layer: u8,
     in_flight: InFlight,
     truncation: TruncationDetector,
+    progress: Progress,
 }
 
 impl Transcoder {
@@ -70,6 +72,7 @@ impl Transcoder {
             highest_layer: u8::MAX,
             in_flight: InFlight::default(),
             truncation: TruncationDetector::new(codec),
+            progress: Progress::default(),
         }
     }
 
@@ -78,6 +81,7 @@ impl Transcoder {
         self.wanted.want(renditions);
         if self.wanted.is_empty() {
             self.rest();
+            self.progress = Progress::default();
         }
     }
 
@@ -112,6 +116,11 @@ impl Transcoder {
         }
     }
 
+    /// What became of the units since the last frame.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
     /// Whether a decoder exists now.
     pub fn is_decoding(&self) -> bool {
         self.decoder.is_some() || self.opener.is_some()
@@ -130,10 +139,14 @@ impl Transcoder {
         if self.wanted.is_empty() {
             return Ok(());
         }
-        match self.codec {
+        let result = match self.codec {
             Codec::Jpeg => self.develop_jpeg(unit, show, out),
             Codec::H264 | Codec::H265 => self.develop_video(unit, show, out),
+        };
+        if let Err(Error::Decode(_) | Error::CutShort | Error::Jpeg(_)) = result {
+            self.progress.damaged = self.progress.damaged.saturating_add(1);
         }
+        result
     }
 
     fn develop_video(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
@@ -164,6 +177,7 @@ impl Transcoder {
             }
         };
         self.load_shedding.note(unit.data.len(), !show);
+        self.progress.without_frame = self.progress.without_frame.saturating_add(1);
         let number = self.in_flight.went_in(unit);
         let pushed = decoder.push(&unit.data, number);
         if matches!(pushed, Err(decoder::Error::NoOutput)) {
@@ -172,6 +186,7 @@ impl Transcoder {
         pushed.map_err(Error::Decode)?;
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
         while let Some(frame) = decoder.take().map_err(Error::Decode)? {
+            self.progress = Progress::default();
             let Some((sequence, taken)) = self.in_flight.came_out(frame.number) else { continue };
             if show {
                 let due = self.wanted.take(taken);
@@ -193,6 +208,7 @@ impl Transcoder {
         if !show {
             return Ok(());
         }
+        let before = out.len();
         let due = self.wanted.take(unit.taken);
         let (as_it_is, to_make): (Vec<_>, Vec<_>) = due.into_iter().partition(untouched);
         let widest = to_make.iter().map(|rendition| rendition.size.width).max();
@@ -217,6 +233,9 @@ impl Transcoder {
             let picture =
                 |rendition| Picture { rendition, sequence: unit.sequence, taken: unit.taken, jpeg: unit.data.clone() };
             out.extend(as_it_is.into_iter().map(picture));
+        }
+        if made.is_ok() && out.len() > before {
+            self.progress = Progress::default();
         }
         made
     }

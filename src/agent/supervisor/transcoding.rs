@@ -6,6 +6,7 @@
 
 mod decoder;
 mod passthrough;
+mod progress;
 
 use std::{
     pin::pin,
@@ -28,6 +29,7 @@ use crate::{
 };
 use decoder::{Decoder, Failure};
 use passthrough::Passthrough;
+use progress::Fault;
 
 /// Longest time between two checks while pictures are wanted.
 const TICK: Duration = Duration::from_millis(250);
@@ -144,12 +146,17 @@ impl Transcoding {
             Event::Demand => self.reconcile(units).await,
             Event::Message(Ok(message)) => self.on_message(message),
             Event::Message(Err(error)) => self.decoder_failed(&Failure::from(&error)).await,
-            Event::Unit => match units.take() {
-                Some(UnitEvent::Unit(queued)) => self.on_unit(&queued.unit).await,
-                Some(UnitEvent::StateChange(_)) => self.reconcile(units).await,
-                Some(UnitEvent::Closed) => return false,
-                None => {}
-            },
+            Event::Unit => {
+                match units.take() {
+                    Some(UnitEvent::Unit(queued)) => self.on_unit(&queued.unit).await,
+                    Some(UnitEvent::StateChange(_)) => self.reconcile(units).await,
+                    Some(UnitEvent::Closed) => return false,
+                    None => {}
+                }
+                if !units.has_next() && self.decoder.as_mut().is_some_and(Decoder::note_group) {
+                    self.reconcile(units).await;
+                }
+            }
         }
         true
     }
@@ -162,7 +169,7 @@ impl Transcoding {
         let (own, others): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(|rendition| is_own(*rendition, info, quality));
         self.passthrough.want(&own);
-        if self.decoder.as_ref().is_some_and(|decoder| decoder.codec != info.codec) {
+        if self.decoder.as_ref().is_some_and(|decoder| !decoder.fits(info.codec, &self.stream)) {
             self.end_decoder().await;
         }
         let now = Instant::now();
@@ -186,7 +193,7 @@ impl Transcoding {
         }
         let Some(decoder) = &mut self.decoder else { return };
         let fed = {
-            let mut feed = pin!(decoder.worker.feed(unit));
+            let mut feed = pin!(decoder.feed(unit));
             loop {
                 let late = async {
                     Timer::after(TICK).await;
@@ -208,7 +215,7 @@ impl Transcoding {
         match message {
             FromWorker::Picture(picture) => {
                 let now = Instant::now();
-                if self.decoder.as_mut().is_some_and(Decoder::note_picture) {
+                if self.decoder.as_mut().is_some_and(|decoder| decoder.progress.note_picture(now)) {
                     self.backoff.live(now);
                     self.failure = None;
                 }
@@ -217,7 +224,12 @@ impl Transcoding {
             FromWorker::Decoding(decoding) => {
                 self.stream.set_decoding(decoding);
                 if let Some(decoder) = &mut self.decoder {
-                    decoder.note_begin();
+                    decoder.progress.note_sign(Instant::now());
+                }
+            }
+            FromWorker::Progress(progress) => {
+                if let Some(decoder) = &mut self.decoder {
+                    decoder.progress.note_progress(progress, Instant::now());
                 }
             }
             // A decoder sends none of them, which `ProtocolGuard` checks.
@@ -245,19 +257,18 @@ impl Transcoding {
     /// Pictures have been overdue for the reason `why`: decides whether that is due to the worker, which
     /// is then replaced, or to the camera, whose session then ends.
     async fn find_fault(&mut self, why: Reason, now: Instant) {
-        match self.decoder.take_if(|decoder| decoder.had_time(now)) {
-            Some(decoder) => {
-                let went = decoder.end(&self.context).await;
-                self.stream.end_transcoder();
-                if went {
-                    self.stream.reject_frames(why);
-                } else {
-                    let reason = why.and(Code::WorkerHung);
-                    self.decoder_failed(&Failure { cause: Cause::Worker, reason, is_final: false }).await;
-                }
+        let fault = self.decoder.as_ref().map(|decoder| decoder.fault(&self.stream, now));
+        match fault {
+            Some(Some(Fault::Camera)) => {
+                self.end_decoder().await;
+                self.stream.reject_frames(why);
             }
-            None if self.decoder.is_none() && !self.passthrough.is_idle() => self.stream.reject_frames(why),
-            None => {}
+            Some(Some(Fault::Worker)) => {
+                let reason = why.and(Code::WorkerHung);
+                self.decoder_failed(&Failure { cause: Cause::Worker, reason, is_final: false }).await;
+            }
+            None if !self.passthrough.is_idle() => self.stream.reject_frames(why),
+            Some(None) | None => {}
         }
     }
 

@@ -211,6 +211,11 @@ impl Stream {
         self.inner().gop_cache.set_limit(most_bytes);
     }
 
+    /// How many bytes the kept group of pictures may take.
+    pub fn group_limit(&self) -> usize {
+        self.inner().gop_cache.limit()
+    }
+
     pub fn set_vitals(&self, vitals: WorkerUsage, now: Instant) {
         self.inner().stats.set_usage(vitals, now);
     }

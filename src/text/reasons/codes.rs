@@ -187,6 +187,8 @@ codes! {
     InstallWorker "install_worker" "install it, or watch with a browser that decodes the camera's own video"
     ReaderMissing "reader_missing" "the program cctv-reader is not installed: expected at {program}"
     InstallReader "install_reader" "install it, or remove reader = \"opencv\""
+    WorkerOtherVersion "worker_other_version" "the worker's program is of another version than the agent"
+    RestartAgent "restart_agent" "restart the service cctv-agent"
     WorkerKilled "worker_killed" "the worker was killed by {signal}[ after saying \"{last_line}\"]"
     WorkerExited "worker_exited" "the worker exited with code {status}[ after saying \"{last_line}\"]"
     WorkerClosed "worker_closed" "the worker closed its socket[ after saying \"{last_line}\"]"

@@ -123,9 +123,6 @@ pub fn run(scenarios: &[Scenario]) {
         assert!(failed.is_empty(), "the scenarios of {failed:?} went wrong");
     });
     let bystander = wall.agent.camera("bystander");
-    // On a busy machine its encoder may start so slowly that the first session brings no key frame in time.
-    let late = "bystander: the camera sent no steady video within";
-    let late = wall.agent.log_lines().iter().filter(|line| line.contains(late)).count();
-    assert_eq!((&bystander["state"], &bystander["reconnects"]), (&"live".into(), &late.into()), "{bystander}");
+    assert_eq!((&bystander["state"], &bystander["reconnects"]), (&"live".into(), &0.into()), "{bystander}");
     assert!(wall.agent.workers().len() <= all.len(), "no worker is left over");
 }

@@ -2,12 +2,16 @@
 
 use std::{
     fs,
+    io::Write as _,
+    net::Shutdown,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{self, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use cctv_agent::{
     camera::{CameraId, Secret, Transport},
-    ipc::{self, Decode, FromWorker, Open},
+    ipc::{self, Decode, FromWorker, HEAD, Message as _, Open, Progress, ToWorker},
     media::{AccessUnit, Codec, Picture, Rendition, Size},
     time::timeout,
     worker_host::{CLOSE_TIMEOUT, Error, Spawner, Worker},
@@ -24,12 +28,14 @@ use crate::elf::Elf;
 /// Far more than a decoder needs, on a machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_secs(60);
 
+const GROUP_MEMORY: u64 = 8 << 20;
+
 const SMALL: Rendition = Rendition { size: Size { width: 320, height: 180 }, quality: 80, fps: 25 };
 const FULL: Rendition = Rendition { size: SIZE, quality: 50, fps: 25 };
 
 async fn start(codec: Codec) -> Worker {
     let spawner = Spawner::new(env!("CARGO_BIN_EXE_cctv-worker"));
-    let decode = Decode { codec, default_quality: 80, most_memory: ipc::WORKER_MEMORY };
+    let decode = Decode { codec, default_quality: 80, most_memory: ipc::WORKER_MEMORY, group_memory: GROUP_MEMORY };
     Worker::start_decoder(&spawner, &CameraId::new("gate").unwrap(), decode).await.unwrap()
 }
 
@@ -42,7 +48,7 @@ async fn picture(worker: &mut Worker) -> Picture {
     loop {
         match next(worker).await {
             FromWorker::Picture(picture) => return picture,
-            FromWorker::Decoding(true) => {}
+            FromWorker::Decoding(true) | FromWorker::Progress(_) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -69,6 +75,7 @@ fn program_that_decodes_cannot_read_from_a_network() {
         default_quality: 80,
         read_limit: Duration::from_secs(5),
         most_memory: ipc::WORKER_MEMORY,
+        group_memory: GROUP_MEMORY,
     };
     let spawner = Spawner::new(env!("CARGO_BIN_EXE_cctv-worker"));
     let refused = block_on(async {
@@ -76,6 +83,38 @@ fn program_that_decodes_cannot_read_from_a_network() {
         timeout(LIMIT, worker.next()).await.expect("an answer").unwrap_err()
     });
     assert!(refused.to_string().contains("this program opens no streams"), "{refused}");
+}
+
+/// How a worker ends whose first message is `first`, and what it prints.
+fn end_after(first: &[u8]) -> (ExitStatus, String) {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut command = process::Command::new(env!("CARGO_BIN_EXE_cctv-worker"));
+    let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // It would wait for more.
+    drop(command);
+    ours.write_all(first).unwrap();
+    ours.shutdown(Shutdown::Write).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status, String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn agent_of_another_version_is_told_by_an_exit_code() {
+    let decode =
+        Decode { codec: Codec::H264, default_quality: 80, most_memory: ipc::WORKER_MEMORY, group_memory: GROUP_MEMORY };
+    let mut first = Vec::new();
+    ToWorker::Decode(decode).encode(&mut first);
+    assert_eq!(end_after(&first).0.code(), Some(0), "the agent wants nothing more");
+    let mut faked = first.clone();
+    faked[HEAD] ^= 1;
+    // The layout may be another one as well.
+    let longer = [&[200, 0, 0, 0], &first[4..HEAD], &[9; 200]].concat();
+    let unknown = [&first[..4], &[99], &first[HEAD..]].concat();
+    for other in [faked, longer, unknown] {
+        let (status, printed) = end_after(&other);
+        assert_eq!(status.code(), Some(76), "{printed}");
+        assert!(printed.contains("of another version"), "{printed}");
+    }
 }
 
 #[test]
@@ -118,11 +157,24 @@ fn whoever_joins_late_gets_the_newest_frame_of_the_group_that_was_fed() {
             assert_eq!(picture(&mut worker).await.sequence, expected);
         }
         worker.want(Vec::new()).await.unwrap();
-        assert_eq!(next(&mut worker).await, FromWorker::Decoding(false));
+        while next(&mut worker).await != FromWorker::Decoding(false) {}
         worker.feed(&units[20]).await.unwrap();
         worker.want(vec![FULL]).await.unwrap();
         let joined = picture(&mut worker).await;
         assert_eq!((joined.sequence, joined.rendition), (18, FULL), "the group is decoded again");
+    });
+}
+
+#[test]
+fn group_of_half_a_minute_is_joined_at_its_newest_frame() {
+    block_on(async {
+        let (units, mut worker) = (h264(":keyint=1000", 28), start(Codec::H264).await);
+        assert_eq!(units.iter().filter(|unit| unit.key).count(), 1);
+        for unit in &units {
+            worker.feed(unit).await.unwrap();
+        }
+        worker.want(vec![SMALL]).await.unwrap();
+        assert_eq!(picture(&mut worker).await.sequence as usize, units.len() - 3);
     });
 }
 
@@ -140,6 +192,46 @@ fn damaged_unit_shows_nothing_until_the_next_key_frame() {
             }
         }
         assert_eq!(shown, (0..3).chain(GOP..2 * GOP).collect::<Vec<_>>());
+    });
+}
+
+/// The first progress that `wanted` accepts.
+async fn progress(worker: &mut Worker, wanted: impl Fn(Progress) -> bool) {
+    loop {
+        if let FromWorker::Progress(progress) = next(worker).await
+            && wanted(progress)
+        {
+            return;
+        }
+    }
+}
+
+#[test]
+fn units_that_give_no_frame_are_told_from_units_that_do() {
+    for (codec, units) in [(Codec::H264, h264("", 1)), (Codec::H265, h265("", 1)), (Codec::Jpeg, mjpeg(1))] {
+        block_on(async {
+            let mut worker = start(codec).await;
+            worker.want(vec![SMALL]).await.unwrap();
+            let cut = |unit: &AccessUnit| AccessUnit { data: unit.data[..unit.data.len() / 2].into(), ..unit.clone() };
+            worker.feed(&cut(&units[0])).await.unwrap();
+            progress(&mut worker, |progress| progress.damaged > 0).await;
+            let later = |unit: &AccessUnit| AccessUnit { sequence: 100, taken: unit.taken + 1_000_000, ..unit.clone() };
+            worker.feed(&later(&units[0])).await.unwrap();
+            progress(&mut worker, |progress| progress == Progress::default()).await;
+        });
+    }
+}
+
+#[test]
+fn progress_is_told_while_there_is_nothing_to_decode() {
+    block_on(async {
+        let (units, mut worker) = (h264("", 1), start(Codec::H264).await);
+        worker.want(vec![SMALL]).await.unwrap();
+        // It waits for a key frame.
+        for unit in &units[1..4] {
+            worker.feed(unit).await.unwrap();
+            progress(&mut worker, |progress| progress == Progress::default()).await;
+        }
     });
 }
 

@@ -45,6 +45,7 @@ impl SupervisorTask {
             // free for TEARDOWN when it is asked to end.
             read_limit: self.stream.options().stall_after,
             most_memory: self.context.worker_memory.load(Ordering::Relaxed),
+            group_memory: self.stream.group_limit() as u64,
         };
         let mut worker = match Worker::start(&self.context.spawner, self.stream.id(), open).await {
             Ok(worker) => worker,
@@ -120,6 +121,8 @@ impl SupervisorTask {
                     self.stream.publish_picture(picture, Instant::now());
                 }
                 Ok(Event::Message(Ok(FromWorker::Decoding(decoding)))) => self.stream.set_decoding(decoding),
+                // Its pictures belong to the session, which ends if they are overdue, whatever the cause.
+                Ok(Event::Message(Ok(FromWorker::Progress(_)))) => {}
                 // `Worker::next` returns the picture itself.
                 Ok(Event::Message(Ok(FromWorker::UnitAsPicture(_)))) => {}
                 // `Worker::next` returns it as an error.
@@ -153,8 +156,8 @@ impl SupervisorTask {
                 FailureKind::Internal => StreamFailure { crash: true, ..failure },
                 FailureKind::Unreachable | FailureKind::NoVideo | FailureKind::Ended | FailureKind::Silent => failure,
             },
-            // No process could be started: later may be better than at once.
-            Error::Start(_) | Error::Missing { .. } => failure,
+            // No such process could be started: later may be better than at once.
+            Error::Start(_) | Error::Missing { .. } | Error::OtherVersion => failure,
             Error::Died { .. }
             | Error::Ipc(_)
             | Error::Protocol(_)
@@ -178,6 +181,7 @@ fn cause(error: &worker_host::Error) -> Cause {
         Error::MemoryLimit { .. } => Cause::Memory,
         Error::Start(_)
         | Error::Missing { .. }
+        | Error::OtherVersion
         | Error::Died { .. }
         | Error::Ipc(_)
         | Error::Protocol(_)

@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::*;
-use crate::media::RenditionRequest;
+use crate::{
+    ipc::{self, Progress, ToWorker},
+    media::RenditionRequest,
+};
 
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\n\
     a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0IAKeKQFAe2AtwEBAaQeJEV,aM48gA==\r\n\
@@ -187,6 +190,52 @@ fn decoder_that_dies_is_replaced_and_the_stream_stays_live() {
 }
 
 #[test]
+fn decoder_is_given_the_kept_group_before_it_is_to_make_pictures() {
+    // It takes all that it is sent.
+    let (camera, scene) = (Camera::start(Habit::Sends), Scene::new("exec cat >$here/fed"));
+    let mut viewer = None;
+    let first = scene.until_with(camera.source(Reader::Auto), "a request for pictures", |status| {
+        if viewer.is_none() && status.frames > 5 {
+            viewer = Some(viewed(&scene));
+        }
+        let fed = fs::read(scene.script.program().with_file_name("fed")).unwrap_or_default();
+        let mut fed = &fed[..];
+        let messages: Vec<ToWorker> = std::iter::from_fn(|| ipc::receive(&mut fed).ok()).collect();
+        let is_request = |message: &ToWorker| matches!(message, ToWorker::SetRenditions(_));
+        messages.iter().any(is_request).then_some(messages)
+    });
+    assert!(matches!(first[..2], [ToWorker::Decode(_), ToWorker::Unit(AccessUnit { key: true, .. })]), "{first:?}");
+}
+
+#[test]
+fn decoder_that_was_given_no_processor_time_ends_no_session() {
+    // It begins to decode, gets no further, and ends when it is asked to.
+    let script = "cat $here/begin >&0; exec 3<&0; cat <&3 >$here/fed & \
+                  until LC_ALL=C grep -qaP '\\x04\\x00\\x00\\x00\\x03' $here/fed; do sleep 0.05; done; kill $!";
+    let (camera, scene) = (Camera::start(Habit::Sends), Scene::stalling(script));
+    scene.script.write("begin", &[FromWorker::Decoding(true)]);
+    let _viewer = viewed(&scene);
+    let mut overdue_since = None;
+    // A worker at work would have made a picture in 5 s.
+    scene.until_with(camera.source(Reader::Auto), "time to pass", |_| {
+        if scene.stream.picture_condition().state == State::Stalled {
+            overdue_since.get_or_insert_with(Instant::now);
+        }
+        overdue_since.filter(|since| since.elapsed() > Duration::from_secs(8)).map(drop)
+    });
+    assert_eq!(camera.sessions(), 1);
+}
+
+#[test]
+fn frames_that_a_decoder_could_not_decode_end_the_session() {
+    let (camera, scene) = (Camera::start(Habit::Sends), Scene::stalling("cat $here/damage >&0; exec cat >/dev/null"));
+    let damage = Progress { without_frame: 1, damaged: 1 };
+    scene.script.write("damage", &[FromWorker::Decoding(true), FromWorker::Progress(damage)]);
+    let _viewer = viewed(&scene);
+    scene.until_with(camera.source(Reader::Auto), "another session", |_| (camera.sessions() > 1).then_some(()));
+}
+
+#[test]
 fn decoder_ends_soon_after_its_viewers_have_gone() {
     // It takes all that it is sent.
     let (camera, scene) = (Camera::start(Habit::Sends), Scene::new("exec cat >/dev/null"));
@@ -198,6 +247,21 @@ fn decoder_ends_soon_after_its_viewers_have_gone() {
         (viewer.is_none() && status.worker.is_none()).then_some(())
     });
     assert_eq!(camera.sessions(), 1);
+}
+
+#[test]
+fn worker_of_another_version_is_told_to_viewers_of_pictures_and_tried_by_the_law_of_pauses() {
+    let (camera, scene) = (Camera::start(Habit::Sends), Scene::new("exit 76"));
+    let _viewer = viewed(&scene);
+    scene.until_with(camera.source(Reader::Auto), "the reason", |status| {
+        status.condition.why.contains("of another version than the agent; restart").then(|| {
+            assert_eq!(status.condition.state, State::Live);
+            assert_eq!(scene.stream.picture_condition().state, State::Offline);
+        })
+    });
+    assert_eq!(camera.sessions(), 1);
+    let why = scene.failure().why;
+    assert!(why.contains("of another version") && why.contains("(attempt 1)"), "a reader: {why}");
 }
 
 #[test]

@@ -2,23 +2,18 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
+use super::progress::{Fault, WorkerProgress};
 use crate::{
     agent::supervisor::context::{Context, VITALS},
     hub::{Cause, Stream},
     ipc::Decode,
-    media::{Codec, Rendition},
+    media::{AccessUnit, Codec, Rendition},
     text::Reason,
     worker_host::{self, CLOSE_TIMEOUT, Worker},
 };
-
-/// Time for a worker to begin, on a slow machine that starts many at a time.
-const LOADING: Duration = Duration::from_secs(30);
-
-/// Time for its first picture from then on.
-const FIRST_PICTURE: Duration = Duration::from_secs(5);
 
 /// Why a worker ended, or none could be started.
 pub(super) struct Failure {
@@ -32,7 +27,7 @@ impl From<&worker_host::Error> for Failure {
     fn from(error: &worker_host::Error) -> Self {
         use worker_host::Error;
         let cause = if matches!(error, Error::MemoryLimit { .. }) { Cause::Memory } else { Cause::Worker };
-        let is_final = matches!(error, Error::Start(_) | Error::Missing { .. });
+        let is_final = matches!(error, Error::Start(_) | Error::Missing { .. } | Error::OtherVersion);
         Self { cause, reason: error.reason(), is_final }
     }
 }
@@ -46,15 +41,16 @@ impl Failure {
 /// A running worker.
 pub(super) struct Decoder {
     pub(super) worker: Worker,
-    pub(super) codec: Codec,
+    codec: Codec,
+    /// The bytes of the kept group, of which it may keep as many.
+    group_limit: usize,
     /// Its name in the memory budget.
     name: String,
     wanted: Vec<Rendition>,
-    started: Instant,
-    /// When it began to decode.
-    begun: Option<Instant>,
+    /// It has been fed the kept group.
+    has_group: bool,
+    pub(super) progress: WorkerProgress,
     vitals_due: Instant,
-    has_pictures: bool,
 }
 
 impl Decoder {
@@ -67,7 +63,8 @@ impl Decoder {
     ) -> Result<Self, Failure> {
         context.budget.admit().map_err(Failure::memory)?;
         let most_memory = context.worker_memory.load(Ordering::Relaxed);
-        let decode = Decode { codec, default_quality, most_memory };
+        let group_limit = stream.group_limit();
+        let decode = Decode { codec, default_quality, most_memory, group_memory: group_limit as u64 };
         let worker = Worker::start_decoder(&context.spawner, stream.id(), decode)
             .await
             .map_err(|error| Failure::from(&error))?;
@@ -78,38 +75,52 @@ impl Decoder {
         Ok(Self {
             worker,
             codec,
+            group_limit,
             name: format!("{label} (pictures)"),
             wanted: Vec::new(),
-            started,
-            begun: None,
+            has_group: false,
+            progress: WorkerProgress::new(started),
             vitals_due: started + VITALS,
-            has_pictures: false,
         })
     }
 
-    /// Makes exactly these renditions from now on.
+    /// Whether it was started for the stream as it is now.
+    pub(super) fn fits(&self, codec: Codec, stream: &Stream) -> bool {
+        self.codec == codec && self.group_limit == stream.group_limit()
+    }
+
+    /// Records that it has been fed all units there are so far. Returns whether that is new.
+    pub(super) fn note_group(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_group, true)
+    }
+
+    /// Makes exactly these renditions from now on; nothing before it has the kept group. A worker that
+    /// saw its units one by one would show the oldest, and then take itself to be late.
     pub(super) async fn want(&mut self, renditions: Vec<Rendition>) -> Result<(), worker_host::Error> {
-        if self.wanted == renditions {
+        if !self.has_group || self.wanted == renditions {
             return Ok(());
+        }
+        if self.wanted.is_empty() {
+            // From the units that it has.
+            self.progress.note_work(Instant::now());
         }
         self.wanted.clone_from(&renditions);
         self.worker.want(renditions).await
     }
 
-    /// Records a picture; returns whether it is the first one.
-    pub(super) fn note_picture(&mut self) -> bool {
-        !std::mem::replace(&mut self.has_pictures, true)
+    /// Gives it the next unit, as [`Worker::feed`].
+    pub(super) async fn feed(&mut self, unit: &AccessUnit) -> Result<(), worker_host::Error> {
+        self.worker.feed(unit).await?;
+        if !self.wanted.is_empty() {
+            self.progress.note_work(Instant::now());
+        }
+        Ok(())
     }
 
-    /// Records that it has begun to decode.
-    pub(super) fn note_begin(&mut self) {
-        self.begun.get_or_insert_with(Instant::now);
-    }
-
-    /// Whether it has had the time to make a picture.
-    pub(super) fn had_time(&self, now: Instant) -> bool {
-        let due = self.begun.map_or(self.started + LOADING, |begun| begun + FIRST_PICTURE);
-        !self.wanted.is_empty() && now >= due
+    /// Whose fault it is that the pictures of `stream` are overdue; `None` if it was not asked for
+    /// any, or may still make them.
+    pub(super) fn fault(&self, stream: &Stream, now: Instant) -> Option<Fault> {
+        if self.wanted.is_empty() { None } else { self.progress.fault(stream.options().stall_after, now) }
     }
 
     /// Reads now and then what the worker uses, and checks that it may.
@@ -124,10 +135,8 @@ impl Decoder {
         context.budget.report(&self.name, vitals.own).map_err(Failure::memory)
     }
 
-    /// Returns whether it ended by itself.
-    pub(super) async fn end(self, context: &Context) -> bool {
-        let went = self.worker.end(CLOSE_TIMEOUT).await;
+    pub(super) async fn end(self, context: &Context) {
+        self.worker.end(CLOSE_TIMEOUT).await;
         context.budget.forget(&self.name);
-        went
     }
 }

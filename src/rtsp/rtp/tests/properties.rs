@@ -192,6 +192,46 @@ fn no_unit_that_lost_a_packet_is_whole_and_nothing_that_needs_it_is_shown() {
     assert!((15..90).contains(&share), "{share} % of the units were shown");
 }
 
+/// Late packets and duplicates of a frame give no second unit of it, whole or damaged.
+#[test]
+fn jpeg_is_one_unit_whatever_comes_twice_or_late() {
+    for seed in 1..300_u64 {
+        let random = &mut Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut camera = Camera { sequence: random.below(65_536) as u16, ..Camera::new() };
+        let mut sent = Vec::new();
+        for _ in 0..FRAMES {
+            let scan: Vec<u8> = (0..1 + random.below(500)).map(|_| random.below(255) as u8).collect();
+            let size = 20 + random.below(100);
+            let mut payloads = Vec::new();
+            for (at, chunk) in scan.chunks(size).enumerate() {
+                let [_, o0, o1, o2] = ((at * size) as u32).to_be_bytes();
+                payloads.push([&[0, o0, o1, o2, 1, 50, 20, 15], chunk].concat());
+            }
+            let last = payloads.len() - 1;
+            let packets = payloads.iter().enumerate().map(|(at, payload)| camera.next(at == last, payload)).collect();
+            camera.step();
+            sent.push(Sent { unit: [&scan[..], &[0xff, 0xd9]].concat(), is_key: true, is_reference: false, packets });
+        }
+        let loss = [0, 5, 40][seed as usize % 3];
+        let (arrived, missing) = link(&sent, loss, 100, random);
+        let mut rx = Receiver::new(&config("JPEG", "", Transport::Udp));
+        for packet in &arrived {
+            rx.push(&packet.bytes());
+            rx.wait(1);
+        }
+        rx.wait(1000);
+        let units = rx.units();
+        assert!(units.windows(2).all(|pair| pair[0].rtp_time < pair[1].rtp_time), "seed {seed}: a frame came twice");
+        for unit in units.iter().filter(|unit| unit.is_whole) {
+            let number = sent.iter().position(|frame| frame.packets[0].time == unit.rtp_time).unwrap();
+            assert!(missing[number] == 0 && unit.data.ends_with(&sent[number].unit), "seed {seed}: frame {number}");
+        }
+        if loss == 0 {
+            assert_eq!(units.iter().filter(|unit| unit.is_whole).count(), FRAMES, "seed {seed}");
+        }
+    }
+}
+
 #[test]
 fn jpeg_that_lost_a_packet_is_never_whole() {
     for seed in 1..200_u64 {
