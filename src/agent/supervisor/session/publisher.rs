@@ -95,7 +95,7 @@ impl Publisher {
             return self.stream.withhold_unit(received_at);
         }
         self.waits_since = None;
-        let unit = unit.into_access_unit(self.sequence, taken);
+        let unit = unit.into_access_unit(self.sequence, taken, None);
         self.sequence = self.sequence.wrapping_add(1);
         if self.stream.publish_received_unit(&unit, received_at, now) {
             self.tell(Progress::Live);
