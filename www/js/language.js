@@ -52,6 +52,7 @@ export const ENGLISH = {
     "profile.viewers": "({viewers} watching)",
     "banner.notLive": "NOT LIVE",
     "banner.connecting": "CONNECTING",
+    "banner.damaged": "picture damaged",
     "banner.summary": "{problem}, {age}",
     "problem.connecting": "Connecting",
     "problem.stalled": "Camera stalled",
