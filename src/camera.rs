@@ -121,9 +121,11 @@ pub enum Reader {
     Opencv,
 }
 
-/// What is done with a frame of which packets were lost, and with those that refer to it.
+/// What is done with frames of which packets were lost, and with those that refer to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damaged {
+    /// Where whole pictures come less often than every half of `stall_after`, damaged ones stand in for
+    /// them, under a mark.
     Show,
     /// Nothing is shown until the next whole key frame.
     Hide,

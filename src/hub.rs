@@ -33,7 +33,7 @@
 //!
 //! // A key frame makes the camera live; the picture of it reaches the viewer.
 //! let sequence = stream.begin_worker(now);
-//! let unit = AccessUnit { sequence, taken: 1, key: true, data: Arc::from(&b"encoded"[..]) };
+//! let unit = AccessUnit { sequence, taken: 1, key: true, damage: None, data: Arc::from(&b"encoded"[..]) };
 //! assert!(stream.publish_unit(&unit, now));
 //! stream.publish_picture(Picture { rendition, sequence, taken: 1, jpeg: Arc::from(&b"jpeg"[..]) }, now);
 //! let ViewEvent::StateChange(condition) = smol::block_on(view.next()) else { unreachable!() };

@@ -221,12 +221,29 @@ pub struct AccessUnit {
     pub taken: UnixMicros,
     /// Decodable without any earlier unit.
     pub key: bool,
+    /// `None`: its picture is what the camera sent. Otherwise its picture is shown only under a mark.
+    pub damage: Option<Damage>,
     pub data: Arc<[u8]>,
 }
 
 /// Maximum number of units of a group of pictures that is kept: several minutes. "Smart" codecs send
 /// a key frame a minute or less often; only bytes are scarce.
 pub const MAX_GROUP_UNITS: usize = 10_000;
+
+/// Says of a unit, or of a stream, that data which its pictures need were lost on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Share of the packets that were lost in the last seconds, in tenths of a percent, at most 1000;
+    /// `None` if no number of packets is known to be lost.
+    pub lost_permille: Option<u16>,
+}
+
+impl Damage {
+    /// The share of lost packets in percent, with one decimal.
+    pub fn percent(self) -> Option<f64> {
+        self.lost_permille.map(|permille| f64::from(permille) / 10.0)
+    }
+}
 
 /// What a viewer requests. The stream turns it into a [`Rendition`] that viewers can share.
 #[derive(Clone, Copy, Debug, PartialEq)]

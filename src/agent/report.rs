@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(of_camera(&stream.status(at(15))), expected);
 
         let sequence = stream.begin_worker(at(20));
-        let unit = crate::media::AccessUnit { sequence, taken: 0, key: true, data: vec![0; 10].into() };
+        let unit = crate::media::AccessUnit { sequence, taken: 0, key: true, damage: None, data: vec![0; 10].into() };
         stream.publish_unit(&unit, at(20));
         for second in [20, 30] {
             let vitals = WorkerUsage { pid: 9, cpu: Duration::from_secs(second / 10), resident: 85 * MIB, own: 0 };

@@ -246,9 +246,11 @@ rows! {
     DAMAGED: Key<OneOf<Damaged>, Damaged> = key(
         "damaged",
         OneOf(&[("show", Damaged::Show), ("hide", Damaged::Hide)]),
-        Damaged::Hide,
-        "What is done with a frame of which data was lost on the way. `hide`: nothing is shown until the next whole \
-         key frame. `show`: the picture goes on with faults, for pages that decode the camera's own video.",
+        Damaged::Show,
+        "What is done with frames of which packets were lost. After a loss nothing new is shown until the next whole \
+         key frame. `show`: if whole pictures come less often than every half of `stall_after`, damaged ones stand in \
+         for them, under a mark that says so; not for JPEG cameras and not with OpenCV's reader. `hide`: damaged \
+         pictures are never shown.",
     )
     .aliases(&["corrupt"]);
 }

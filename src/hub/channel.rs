@@ -111,15 +111,15 @@ impl Channel {
         whole
     }
 
-    /// The `condition` of `stream`. If it is live but does not suit its viewer, the reason says why
-    /// the viewer is shown it.
+    /// The `condition` of `stream`. If it is live but does not suit its viewer, the reason also says
+    /// why the viewer is shown it.
     pub(super) fn condition(&self, stream: &Arc<Stream>, mut condition: Condition, suits: bool) -> Condition {
         if let Some(other) = self.other(stream).filter(|_| !suits && condition.state == State::Live) {
             let away = other.condition().state;
             if matches!(away, State::Stalled | State::Offline | State::Denied) {
                 let (this, that) = if Arc::ptr_eq(stream, &self.main) { ("main", "small") } else { ("small", "main") };
                 let stand_in = Code::StandIn.with("shown", this).with("wanted", that);
-                condition.why = stand_in.with("state", away.as_str()).into();
+                condition.why = condition.why.and(stand_in.with("state", away.as_str()));
             }
         }
         condition

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     fn unit(sequence: u32, key: bool, bytes: usize) -> AccessUnit {
-        AccessUnit { sequence, taken: 0, key, data: vec![0; bytes].into() }
+        AccessUnit { sequence, taken: 0, key, damage: None, data: vec![0; bytes].into() }
     }
 
     #[test]

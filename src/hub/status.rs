@@ -4,16 +4,29 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     camera::{CameraId, State},
-    media::{Rendition, StreamInfo},
-    text::Reason,
+    media::{Damage, Rendition, StreamInfo},
+    text::{Code, Reason},
 };
 
 /// A camera's state with its reason, in words for the person on site.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     pub state: State,
-    /// Why it is not live and what is done about it; empty while live.
+    /// Why it is not live and what is done about it. While live: what the pictures lack, empty if nothing.
     pub why: Reason,
+}
+
+impl Condition {
+    /// The condition of a stream that shows pictures with this `damage`.
+    pub(super) fn live(damage: Option<Damage>) -> Self {
+        let reason = |damage: Damage| Code::PictureDamaged.with_some("percent", damage.percent()).into();
+        Self { state: State::Live, why: damage.map(reason).unwrap_or_default() }
+    }
+
+    /// Whether the pictures shown as live are damaged, and have the mark that says so.
+    pub fn is_damaged(&self) -> bool {
+        self.state == State::Live && self.why.parts().iter().any(|part| part.code() == Code::PictureDamaged)
+    }
 }
 
 /// Where a camera was found.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     camera::{CameraId, State, StreamOptions},
-    media::{Rendition, RenditionRequest, Size, StreamInfo},
+    media::{Damage, Rendition, RenditionRequest, Size, StreamInfo},
     sync::{Mutex, MutexGuard, Notifier},
     text::{Code, Reason},
 };
@@ -296,6 +296,20 @@ impl Inner {
         }
         if is_other {
             self.notify_camera();
+        }
+    }
+
+    /// Sets that the stream is live, with pictures of this `damage` from now on.
+    fn set_damage(&mut self, damage: Option<Damage>, now: Instant) {
+        let (Condition { state, why }, was_live) = (Condition::live(damage), self.is_live());
+        if was_live && self.condition.why == why {
+            return;
+        }
+        self.set_condition(state, why, now);
+        if was_live {
+            // A change makes viewers drop their picture, and the next one may take a while. The picture
+            // kept is live, and has its own mark if it needs one.
+            self.serve_newest(None);
         }
     }
 

@@ -123,7 +123,7 @@ mod tests {
 
     fn unit(sequence: u32, key: bool, bytes: usize) -> AccessUnit {
         let taken = 1_000_000_000 + u64::from(sequence) * INTERVAL;
-        AccessUnit { sequence, taken, key, data: vec![0; bytes].into() }
+        AccessUnit { sequence, taken, key, damage: None, data: vec![0; bytes].into() }
     }
 
     /// Pushes units `from..to` with a key frame every `gop`; returns how many were dropped.

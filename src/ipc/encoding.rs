@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     camera::{Secret, Transport},
-    media::{AccessUnit, Codec, CodecConfig, Picture, Rendition, SampleAspect, Size, StreamInfo},
+    media::{AccessUnit, Codec, CodecConfig, Damage, Picture, Rendition, SampleAspect, Size, StreamInfo},
     text::Reason,
 };
 
@@ -25,8 +25,12 @@ pub(super) const FAILED: u8 = 20;
 const UNTOUCHED: u8 = 21;
 const PROGRESS: u8 = 22;
 
-/// Bytes in a unit's body before its data: sequence, time, key-frame flag.
-const UNIT_FIELDS: usize = 4 + 8 + 1;
+/// Bytes in a unit's body before its data: sequence, time, key-frame flag, damage.
+const UNIT_FIELDS: usize = 4 + 8 + 1 + 2;
+/// Stands for a unit without damage, where others have the share of lost packets.
+const UNDAMAGED: u16 = u16::MAX;
+/// Stands for a damaged unit whose share of lost packets is not known.
+const UNKNOWN_LOSS: u16 = u16::MAX - 1;
 /// Bytes in a picture's body before its JPEG: rendition, sequence, time.
 const PICTURE_FIELDS: usize = 10 + 4 + 8;
 
@@ -259,6 +263,8 @@ fn put_unit(out: &mut Vec<u8>, unit: &AccessUnit) {
     out.extend(unit.sequence.to_le_bytes());
     out.extend(unit.taken.to_le_bytes());
     out.push(u8::from(unit.key));
+    let damage = unit.damage.map_or(UNDAMAGED, |damage| damage.lost_permille.unwrap_or(UNKNOWN_LOSS));
+    out.extend(damage.to_le_bytes());
 }
 
 fn put_size(out: &mut Vec<u8>, size: Size) {
@@ -327,7 +333,16 @@ impl Body<'_> {
     fn unit(&mut self, data: Arc<[u8]>) -> Result<AccessUnit, Error> {
         let sequence = self.u32()?;
         let taken = self.u64()?;
-        Ok(AccessUnit { sequence, taken, key: self.flag()?, data })
+        Ok(AccessUnit { sequence, taken, key: self.flag()?, damage: self.damage()?, data })
+    }
+
+    fn damage(&mut self) -> Result<Option<Damage>, Error> {
+        match u16::from_le_bytes(self.array()?) {
+            UNDAMAGED => Ok(None),
+            UNKNOWN_LOSS => Ok(Some(Damage { lost_permille: None })),
+            permille @ 0..=1000 => Ok(Some(Damage { lost_permille: Some(permille) })),
+            _ => Err(self.malformed()),
+        }
     }
 
     fn codec_config(&mut self, codec: Codec) -> Result<Option<CodecConfig>, Error> {

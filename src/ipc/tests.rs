@@ -5,7 +5,7 @@ use super::{
     *,
 };
 use crate::{
-    media::{Codec, CodecConfig, SampleAspect, Size},
+    media::{Codec, CodecConfig, Damage, SampleAspect, Size},
     text::Code,
 };
 
@@ -38,7 +38,11 @@ fn every_message_comes_out_as_it_went_in() {
         crosses(&ToWorker::Decode(Decode { codec, default_quality: 80, most_memory: 1 << 40, group_memory: 8 << 20 }));
     }
     let data: Arc<[u8]> = Arc::from(&b"\0\0\0\x01frame"[..]);
-    crosses(&ToWorker::Unit(AccessUnit { sequence: u32::MAX, taken: 1 << 50, key: false, data }));
+    for damage in [None, Some(None), Some(Some(0)), Some(Some(12)), Some(Some(1000))] {
+        let damage = damage.map(|lost_permille| Damage { lost_permille });
+        let data = Arc::clone(&data);
+        crosses(&ToWorker::Unit(AccessUnit { sequence: u32::MAX, taken: 1 << 50, key: false, damage, data }));
+    }
     let sample_aspect = SampleAspect::new(16, 11);
     let stream = StreamInfo { codec: Codec::H265, codec_config: None, size: SMALL.size, sample_aspect, fps: 12.5 };
     crosses(&FromWorker::Stream(stream));
@@ -47,7 +51,7 @@ fn every_message_comes_out_as_it_went_in() {
     crosses(&FromWorker::Stream(StreamInfo { codec: Codec::H264, codec_config, ..stream }));
     crosses(&FromWorker::Stream(StreamInfo { codec: Codec::Jpeg, ..stream }));
     let data: Arc<[u8]> = Arc::from(&b"\0\0\0\x01frame"[..]);
-    crosses(&FromWorker::Unit(AccessUnit { sequence: 9, taken: 1 << 50, key: true, data: data.clone() }));
+    crosses(&FromWorker::Unit(AccessUnit { sequence: 9, taken: 1 << 50, key: true, damage: None, data: data.clone() }));
     crosses(&FromWorker::Picture(Picture { rendition: SMALL, sequence: 9, taken: 3, jpeg: data }));
     crosses(&FromWorker::UnitAsPicture(UnitAsPicture { rendition: SMALL, sequence: 9 }));
     crosses(&FromWorker::Decoding(true));
@@ -60,7 +64,7 @@ fn every_message_comes_out_as_it_went_in() {
 
 #[test]
 fn bytes_of_a_frame_are_not_copied_into_its_message() {
-    let unit = AccessUnit { sequence: 9, taken: 3, key: true, data: vec![7; 1000].into() };
+    let unit = AccessUnit { sequence: 9, taken: 3, key: true, damage: None, data: vec![7; 1000].into() };
     let mut fields = Vec::new();
     let (feed, relay) = (ToWorker::Unit(unit.clone()), FromWorker::Unit(unit.clone()));
     for rest in [feed.begin(&mut fields), relay.begin(&mut Vec::new())] {
@@ -102,4 +106,13 @@ fn fields_out_of_range_are_refused() {
     assert!(matches!(FromWorker::decode(OPEN, &[]), Err(Error::UnknownKind(OPEN))));
     assert!(matches!(FromWorker::decode(FEED, &unit), Err(Error::UnknownKind(FEED))));
     assert!(matches!(ToWorker::decode(UNIT, &[0; 13]), Err(Error::UnknownKind(UNIT))));
+}
+
+#[test]
+fn share_of_lost_packets_beyond_all_is_malformed() {
+    let damage = Some(Damage { lost_permille: Some(1001) });
+    let unit = AccessUnit { sequence: 1, taken: 2, key: true, damage, data: vec![7; 10].into() };
+    let mut bytes = Vec::new();
+    ToWorker::Unit(unit).encode(&mut bytes);
+    assert!(matches!(receive::<ToWorker>(&mut &bytes[..]), Err(Error::Malformed { .. })));
 }

@@ -73,7 +73,7 @@ pub use config::{Encoding, TrackConfig, Transport, UnsupportedEncoding};
 pub use integrity::KeyFrameGate;
 pub use receiver::TrackReceiver;
 
-use crate::media::{self, StreamInfo, UnixMicros};
+use crate::media::{self, Damage, StreamInfo, UnixMicros};
 
 /// Longest access unit, in bytes. A key frame of 4K at the highest quality stays below.
 pub const MAX_UNIT_LEN: usize = 8 << 20;
@@ -119,9 +119,9 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// The unit as the rest of the program passes it on.
-    pub fn into_access_unit(self, sequence: u32, taken: UnixMicros) -> media::AccessUnit {
-        media::AccessUnit { sequence, taken, key: self.is_key, data: Arc::from(self.data) }
+    /// The unit as the rest of the program passes it on; `damage` as [`KeyFrameGate`] and its user decide.
+    pub fn into_access_unit(self, sequence: u32, taken: UnixMicros, damage: Option<Damage>) -> media::AccessUnit {
+        media::AccessUnit { sequence, taken, key: self.is_key, damage, data: Arc::from(self.data) }
     }
 }
 

@@ -180,7 +180,7 @@ mod tests {
     });
 
     fn unit(sequence: u32, bytes: usize) -> FromWorker {
-        FromWorker::Unit(AccessUnit { sequence, taken: 0, key: true, data: vec![0; bytes].into() })
+        FromWorker::Unit(AccessUnit { sequence, taken: 0, key: true, damage: None, data: vec![0; bytes].into() })
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
         let rendition = Rendition { size: Size { width: 64, height: 36 }, quality: 80, fps: 25 };
         let picture =
             |sequence, taken| FromWorker::Picture(Picture { rendition, sequence, taken, jpeg: vec![7].into() });
-        let fed = |sequence| AccessUnit { sequence, taken: 40, key: true, data: vec![0].into() };
+        let fed = |sequence| AccessUnit { sequence, taken: 40, key: true, damage: None, data: vec![0].into() };
         assert_eq!(protocol_guard.check(&picture(7, 40), now), Err(ProtocolViolation::NotFed { sequence: 7 }));
         protocol_guard.fed(&fed(7));
         protocol_guard.fed(&fed(9));

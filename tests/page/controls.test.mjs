@@ -158,7 +158,7 @@ test("the language follows the browser or the URL, and both languages are comple
         const other = await chinese.newPage();
         const stated = async () => other.evaluate(() => [document.documentElement.lang, document.title]);
         await other.goto(agent.url);
-        assert.deepEqual(await stated(), ["zh-TW", "監視牆"]);
+        await until("the Chinese title", async () => (await stated()).join() === "zh-TW,監視牆");
         await until("Chinese tiles", async () => (await readTiles(other)).some((tile) => tile.state === "即時"));
         await other.goto(`${agent.url}?lang=en`);
         assert.deepEqual(await stated(), ["en", "Camera wall"]);
@@ -167,13 +167,26 @@ test("the language follows the browser or the URL, and both languages are comple
     }
     await page.goto(`${agent.url}?lang=zh-TW`);
     assert.equal(await page.getAttribute("html", "lang"), "zh-TW");
-    const texts = await page.evaluate(async () => (await import("/js/language.js")).LANGUAGES);
+    const texts = await page.evaluate(async () => ({
+        en: (await import("/js/language.js")).ENGLISH,
+        "zh-TW": await (await fetch("/texts/zh-TW.json")).json(),
+    }));
     assert.deepEqual(Object.keys(texts["zh-TW"]), Object.keys(texts.en));
     const placeholders = (text) => (text.match(/\{\w+\}/g) ?? []).sort();
     for (const key of Object.keys(texts.en)) assert.deepEqual(placeholders(texts["zh-TW"][key]), placeholders(texts.en[key]), key);
     const used = await page.evaluate(() => [...document.querySelectorAll("[data-text], [data-label]")].flatMap((one) =>
         [one.dataset.text, one.dataset.label].filter(Boolean)));
     for (const key of used) assert.ok(key in texts.en, key);
+});
+
+test("a page whose texts do not come is in English, and in its own language once they do", async () => {
+    agent.missing.add("/texts/zh-TW.json");
+    await page.goto(`${agent.url}?lang=zh-TW`);
+    await until("English tiles", async () => (await readTiles(page)).some((tile) => tile.state === "Live"));
+    assert.equal(await page.title(), "Camera wall");
+    agent.missing.clear();
+    await until("Chinese tiles", async () => (await readTiles(page)).some((tile) => tile.state === "即時"));
+    await until("the title", async () => (await page.title()) === "監視牆");
 });
 
 test("the URL chooses cameras and their order", async () => {

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { LANGUAGES } from "../../www/js/language.js";
+import { ENGLISH } from "../../www/js/language.js";
 import { fill } from "../../www/js/reason-text.js";
 
 const MANUALS = Object.fromEntries(
@@ -16,6 +16,7 @@ const MANUALS = Object.fromEntries(
         readFileSync(new URL(`../../docs/${file}`, import.meta.url), "utf8"),
     ]),
 );
+const LANGUAGES = { en: ENGLISH, "zh-TW": JSON.parse(readFileSync(new URL("../../www/texts/zh-TW.json", import.meta.url), "utf8")) };
 // The text up to its first placeholder.
 const beginning = (text) => text.split("{")[0].trim();
 

@@ -213,12 +213,12 @@ test("a reason becomes a sentence from its codes, with a countdown, in the langu
         const { chooseLanguage } = await import("/js/language.js");
         const all = () => cases.map(([message, later]) => Object.values(explain(reasonIn(message), 1000, 1000 + later)).join(" | "));
         const english = all();
-        chooseLanguage("zh-TW");
+        await chooseLanguage("zh-TW");
         const early = all()[0];
         for (const deadline = Date.now() + 10_000; early === all()[0] && Date.now() < deadline;) await new Promise((done) => setTimeout(done, 10));
         await loadReasonTexts("zh-TW");
         const chinese = all();
-        chooseLanguage("en");
+        await chooseLanguage("en");
         return { english, early, chinese };
     }, cases);
     assert.deepEqual(texts.english, [

@@ -9,6 +9,7 @@
 mod support;
 
 mod command_line;
+mod damaged_pictures;
 mod errors;
 mod faults;
 mod foreign_servers;

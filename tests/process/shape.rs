@@ -7,8 +7,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::json;
 use smol::{Timer, block_on, future::FutureExt, net::TcpStream, stream::StreamExt};
 
-/// The first camera picture that the old protocol sends at `target`, joined.
-fn old_picture(address: &str, target: &str) -> Vec<u8> {
+/// The first picture that the old protocol sends at `target` and that `is_wanted`, joined.
+pub fn old_picture(address: &str, target: &str, is_wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     block_on(
         async {
             let stream = TcpStream::connect(address).await.unwrap();
@@ -20,7 +20,7 @@ fn old_picture(address: &str, target: &str) -> Vec<u8> {
                     let jpeg =
                         url.strip_prefix("data:image/jpeg;base64,").map(|text| BASE64_STANDARD.decode(text).unwrap());
                     // Cards come before the first picture.
-                    if let Some(jpeg) = jpeg.filter(|jpeg| try_burnt_in(jpeg).is_some()) {
+                    if let Some(jpeg) = jpeg.filter(|jpeg| is_wanted(jpeg)) {
                         return jpeg;
                     }
                     url.clear();
@@ -66,11 +66,12 @@ fn analogue_camera_is_as_wide_by_every_way() {
         let jpeg = |target: &str| agent.get(target).unwrap().body;
         has_size("/snapshot", &jpeg(&format!("/snapshot/{id}")), whole);
         has_size("/snapshot?size", &jpeg(&format!("/snapshot/{id}?size=640x360")), small);
+        let is_camera = |jpeg: &[u8]| try_burnt_in(jpeg).is_some();
         let live = |target: &str| MotionJpeg::open(&agent.address, target).next_live().jpeg;
         has_size("/live", &live(&format!("/live/{id}")), whole);
         has_size("/live?size", &live(&format!("/live/{id}?size=640x360")), small);
-        has_size("/ws/<id>", &old_picture(&agent.address, &format!("/ws/{id}")), whole);
-        has_size("/ws/<id>?size", &old_picture(&agent.address, &format!("/ws/{id}?size=640x360")), small);
+        has_size("/ws/<id>", &old_picture(&agent.address, &format!("/ws/{id}"), is_camera), whole);
+        has_size("/ws/<id>?size", &old_picture(&agent.address, &format!("/ws/{id}?size=640x360"), is_camera), small);
         for accept in [&["jpeg"][..], &["h264", "h265", "jpeg"]] {
             let mut wall = Wall::open(&agent.address);
             wall.show_at(id, [1920, 1080], accept);

@@ -48,6 +48,7 @@ pub fn units(codec: Codec, stream: &[u8]) -> Vec<AccessUnit> {
         sequence,
         taken: 1_000_000 + 40_000 * u64::from(sequence),
         key: nal::is_key(codec, &data),
+        damage: None,
         data: Arc::from(data),
     };
     units.into_iter().zip(0..).map(unit).collect()

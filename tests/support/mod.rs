@@ -29,6 +29,7 @@ use serde_json::Value;
 
 pub mod clip;
 pub mod elf;
+pub mod mark;
 pub mod network;
 pub mod onvif_camera;
 pub mod page;

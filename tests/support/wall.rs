@@ -25,6 +25,7 @@ pub struct Frame {
     pub tile: u8,
     pub key: bool,
     pub after_gap: bool,
+    pub damaged: bool,
     pub sequence: u32,
     /// Unix microseconds.
     pub taken: u64,
@@ -82,6 +83,7 @@ impl Wall {
                 tile: bytes[2],
                 key: bytes[3] & 1 != 0,
                 after_gap: bytes[3] & 2 != 0,
+                damaged: bytes[3] & 4 != 0,
                 sequence: u32::from_le_bytes(bytes[4..8].try_into().unwrap()),
                 taken: u64::from_le_bytes(bytes[8..16].try_into().unwrap()),
                 payload: bytes[16..].to_vec(),

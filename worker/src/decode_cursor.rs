@@ -169,7 +169,13 @@ mod tests {
             for _ in 0..frames {
                 let taken = 1_000_000_000 + u64::from(self.sent) * 40_000;
                 let key = self.sent.is_multiple_of(self.gop);
-                self.decode_cursor.push(AccessUnit { sequence: self.sent, taken, key, data: vec![0; 1000].into() });
+                self.decode_cursor.push(AccessUnit {
+                    sequence: self.sent,
+                    taken,
+                    key,
+                    damage: None,
+                    data: vec![0; 1000].into(),
+                });
                 self.sent += 1;
             }
         }
@@ -293,7 +299,7 @@ mod tests {
         assert!(follower.step(&camera.decode_cursor).is_some(), "who was there follows on");
         for _ in 0..3 {
             let data = vec![0; MAX_BYTES / 2 + 1].into();
-            camera.decode_cursor.push(AccessUnit { sequence: 0, taken: 0, key: false, data });
+            camera.decode_cursor.push(AccessUnit { sequence: 0, taken: 0, key: false, damage: None, data });
         }
         assert!(camera.decode_cursor.bytes <= MAX_BYTES);
     }

@@ -52,7 +52,7 @@ pub struct Decoder {
     scaler: Option<Scaler>,
     /// Units since the last picture.
     without_picture: u32,
-    /// Also returns pictures that FFmpeg repaired.
+    /// Also returns pictures that FFmpeg concealed parts of.
     lenient: bool,
 }
 
@@ -115,6 +115,11 @@ impl Decoder {
     /// [`Error::NoDecoder`].
     pub fn lenient(codec: Codec) -> Result<Self, Error> {
         Ok(Self { lenient: true, ..Self::new(codec)? })
+    }
+
+    /// Sets whether a picture of which FFmpeg concealed parts is returned, from the next unit on.
+    pub fn set_lenient(&mut self, lenient: bool) {
+        self.lenient = lenient;
     }
 
     /// Passes one access unit in Annex B to the decoder; `number` comes back with its picture.

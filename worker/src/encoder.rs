@@ -7,6 +7,7 @@ use turbojpeg::{Compressor, OutputBuf, Subsamp};
 
 use super::{
     colour::Conversion,
+    mark,
     planes::{YuvBuffer, YuvPlanes},
 };
 use cctv_agent::media::{Colour, Size};
@@ -15,6 +16,8 @@ use cctv_agent::media::{Colour, Size};
 pub enum Error {
     #[error("cannot scale a picture to {}x{}", size.width, size.height)]
     Scale { size: Size, source: opencv::Error },
+    #[error("cannot draw the mark into a picture of {}x{}", size.width, size.height)]
+    Mark { size: Size, source: opencv::Error },
     #[error("cannot compress a picture of {}x{}", size.width, size.height)]
     Compress { size: Size, source: turbojpeg::Error },
 }
@@ -41,15 +44,17 @@ impl Encoder {
         })
     }
 
-    /// Encodes `source` at `size` once for each of `qualities` (1 to 100), in their order.
+    /// Encodes `source` at `size` once for each of `qualities` (1 to 100), in their order. `mark` is
+    /// the text of the [mark](super::mark) that is drawn into it.
     ///
     /// # Errors
-    /// If scaling or compression fails; then there is no picture of this size.
+    /// If scaling, drawing or compression fails; then there is no picture of this size.
     pub fn encode(
         &mut self,
         source: &YuvPlanes,
         colour: Colour,
         size: Size,
+        mark: Option<&str>,
         qualities: impl Iterator<Item = u8>,
     ) -> Result<Vec<Arc<[u8]>>, Error> {
         let conversion = Conversion::to_jpeg(colour);
@@ -57,25 +62,34 @@ impl Encoder {
             source.scale(size, to).map_err(|source| Error::Scale { size, source })
         };
         // Scaling comes first, because fewer pixels are left to convert.
-        let ready = match (size != source.size, conversion) {
+        let own = match (size != source.size, conversion) {
             (true, Some(conversion)) => {
                 scale(source, &mut self.scaled)?;
                 conversion.convert(&self.scaled.planes(), &mut self.right);
-                self.right.planes()
+                Some(&mut self.right)
             }
             (true, None) => {
                 scale(source, &mut self.scaled)?;
-                self.scaled.planes()
+                Some(&mut self.scaled)
             }
             (false, Some(conversion)) => {
                 conversion.convert(source, &mut self.right);
-                self.right.planes()
+                Some(&mut self.right)
             }
-            (false, None) if source.is_whole() => *source,
+            (false, None) if source.is_whole() && mark.is_none() => None,
             (false, None) => {
                 source.copy(&mut self.right);
-                self.right.planes()
+                Some(&mut self.right)
             }
+        };
+        let ready = match own {
+            Some(own) => {
+                if let Some(text) = mark {
+                    mark::draw(own, text).map_err(|source| Error::Mark { size, source })?;
+                }
+                own.planes()
+            }
+            None => *source,
         };
         qualities.map(|quality| compress(&mut self.compressor, &mut self.output, &ready, quality)).collect()
     }

@@ -16,6 +16,7 @@ pub mod ffmpeg_log;
 pub mod jpeg;
 pub mod limits;
 pub mod load_shedding;
+pub mod mark;
 pub mod planes;
 pub mod shared;
 pub mod shrink;

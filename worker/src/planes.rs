@@ -213,6 +213,12 @@ impl YuvBuffer {
         plane_side(self.size.height, self.subsampling.height(), plane)
     }
 
+    /// The first `count` rows of a plane, without gaps.
+    pub fn rows_mut(&mut self, plane: usize, count: usize) -> &mut [u8] {
+        let width = self.width(plane);
+        &mut self.planes[plane][..count * width]
+    }
+
     pub fn row_mut(&mut self, plane: usize, y: usize) -> &mut [u8] {
         let width = self.width(plane);
         &mut self.planes[plane][y * width..][..width]

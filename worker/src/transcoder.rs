@@ -16,7 +16,8 @@ use super::{
 use cctv_agent::{
     h26x::{nal, sps::Sps},
     ipc::Progress,
-    media::{AccessUnit, Codec, Colour, Picture, Rendition, Size, UnixMicros, frame_limiter::RenditionLimiter},
+    media::{AccessUnit, Codec, Colour, Damage, Picture, Rendition, Size, UnixMicros, frame_limiter::RenditionLimiter},
+    text::Code,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -127,10 +128,11 @@ impl Transcoder {
     }
 
     /// Takes the next unit, in unbroken order from a key frame on; pictures that are due go to
-    /// `out`. If `show` is false, the unit is only decoded, because later ones need it.
+    /// `out`. If `show` is false, the unit is only decoded, because later ones need it. A picture of
+    /// a unit with [`Damage`] has a [mark](super::mark); a JPEG with damage is left out.
     ///
     /// # Errors
-    /// The unit was damaged: go on with a key frame. Or a picture could not be encoded; the others
+    /// The unit was damaged, and it did not say so: go on with a key frame. Or a picture could not be encoded; the others
     /// of this unit are in `out`.
     ///
     /// # Blocking
@@ -150,7 +152,7 @@ impl Transcoder {
     }
 
     fn develop_video(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
-        if !self.truncation.passes(unit) {
+        if unit.damage.is_none() && !self.truncation.passes(unit) {
             return Err(Error::CutShort);
         }
         if unit.key {
@@ -179,24 +181,36 @@ impl Transcoder {
         self.load_shedding.note(unit.data.len(), !show);
         self.progress.without_frame = self.progress.without_frame.saturating_add(1);
         let number = self.in_flight.went_in(unit);
-        let pushed = decoder.push(&unit.data, number);
-        if matches!(pushed, Err(decoder::Error::NoOutput)) {
-            self.drop_decoder();
+        decoder.set_lenient(unit.damage.is_some());
+        match decoder.push(&unit.data, number) {
+            Ok(()) => {}
+            // So little of it came that there is no picture; the next one may have more.
+            Err(decoder::Error::Decode(_)) if unit.damage.is_some() => {}
+            Err(error) => {
+                if matches!(error, decoder::Error::NoOutput) {
+                    self.drop_decoder();
+                }
+                return Err(Error::Decode(error));
+            }
         }
-        pushed.map_err(Error::Decode)?;
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
-        while let Some(frame) = decoder.take().map_err(Error::Decode)? {
+        loop {
+            let frame = match decoder.take() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(()),
+                Err(decoder::Error::Take(_)) if unit.damage.is_some() => return Ok(()),
+                Err(error) => return Err(Error::Decode(error)),
+            };
             self.progress = Progress::default();
-            let Some((sequence, taken)) = self.in_flight.came_out(frame.number) else { continue };
+            let Some(source) = self.in_flight.came_out(frame.number) else { continue };
             if show {
-                let due = self.wanted.take(taken);
+                let due = self.wanted.take(source.taken);
                 let encoder = ready(&mut self.encoder)?;
                 frame.with_planes(self.declared_colour, |planes, colour| {
-                    encode(encoder, planes, colour, &due, sequence, taken, out)
+                    encode(encoder, planes, colour, &due, source, out)
                 })?;
             }
         }
-        Ok(())
     }
 
     fn develop_jpeg(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
@@ -205,7 +219,8 @@ impl Transcoder {
         if self.wanted.renditions().all(untouched) {
             self.rest();
         }
-        if !show {
+        // JPEGs pass unchanged, so no mark is certain to be in each.
+        if !show || unit.damage.is_some() {
             return Ok(());
         }
         let before = out.len();
@@ -220,7 +235,7 @@ impl Transcoder {
             };
             let encoder = ready(&mut self.encoder)?;
             let encoded = opener.open(&unit.data, Size { width, height }, |planes| {
-                encode(encoder, planes, Colour::JPEG, &to_make, unit.sequence, unit.taken, out)
+                encode(encoder, planes, Colour::JPEG, &to_make, Source::of(unit), out)
             });
             // The decoder sees damage; nothing of a damaged JPEG is passed on.
             encoded.map_err(Error::Jpeg)?
@@ -245,15 +260,35 @@ impl Transcoder {
 /// frames.
 const MAX_REORDER_DEPTH: u64 = 4;
 
+/// What is told of a picture: the unit of which it was made.
+#[derive(Clone, Copy)]
+struct Source {
+    sequence: u32,
+    taken: UnixMicros,
+    damage: Option<Damage>,
+}
+
+impl Source {
+    fn of(unit: &AccessUnit) -> Self {
+        Self { sequence: unit.sequence, taken: unit.taken, damage: unit.damage }
+    }
+}
+
+/// Maximum number of units of which no picture has come out; older ones never give one.
+const MAX_IN_FLIGHT: u64 = 32;
+
 /// Units that were given to a decoder and whose pictures have not come out.
 ///
 /// Cameras send frames in the order in which they were taken. If B frames change that order, a
 /// picture takes the sequence number and time of the oldest waiting unit, because pictures come out
-/// in the order in which they were taken. So viewers never see sequence numbers go back.
+/// in the order in which they were taken. So viewers never see sequence numbers go back. Its damage is
+/// that of its own unit in any case.
 #[derive(Default)]
 struct InFlight {
-    /// Number, sequence number and time received, in order of number.
-    waiting: Vec<(u64, u32, UnixMicros)>,
+    /// With their numbers, in order.
+    waiting: Vec<(u64, Source)>,
+    /// The damage of those units that have some, by number.
+    damaged: Vec<(u64, Damage)>,
     pushed: u64,
     newest_out: u64,
     reorders: bool,
@@ -264,22 +299,24 @@ impl InFlight {
     fn went_in(&mut self, unit: &AccessUnit) -> u64 {
         self.pushed += 1;
         // Removes units that never gave a picture.
-        let horizon = self.pushed.saturating_sub(32);
-        self.waiting.retain(|(number, ..)| *number > horizon);
-        self.waiting.push((self.pushed, unit.sequence, unit.taken));
+        let horizon = self.pushed.saturating_sub(MAX_IN_FLIGHT);
+        self.waiting.retain(|(number, _)| *number > horizon);
+        self.damaged.retain(|(number, _)| *number > horizon);
+        self.waiting.push((self.pushed, Source::of(unit)));
+        self.damaged.extend(unit.damage.map(|damage| (self.pushed, damage)));
         self.pushed
     }
 
-    /// Sequence number and time received for the picture of unit `number`; `None` if all candidates
-    /// are used up.
-    fn came_out(&mut self, number: u64) -> Option<(u32, UnixMicros)> {
+    /// The source of the picture of unit `number`; `None` if all candidates are used up.
+    fn came_out(&mut self, number: u64) -> Option<Source> {
         self.reorders |= number < self.newest_out;
         self.newest_out = self.newest_out.max(number);
         let oldest = if self.reorders { number.saturating_sub(MAX_REORDER_DEPTH) } else { number };
-        self.waiting.retain(|(number, ..)| *number >= oldest);
-        let (_, sequence, taken) = *self.waiting.first()?;
+        self.waiting.retain(|(number, _)| *number >= oldest);
+        let (_, source) = *self.waiting.first()?;
         self.waiting.remove(0);
-        Some((sequence, taken))
+        let damage = self.damaged.iter().find(|(damaged, _)| *damaged == number).map(|(_, damage)| *damage);
+        Some(Source { damage, ..source })
     }
 }
 
@@ -296,16 +333,16 @@ fn encode(
     planes: &YuvPlanes,
     colour: Colour,
     due: &[Rendition],
-    sequence: u32,
-    taken: UnixMicros,
+    Source { sequence, taken, damage }: Source,
     out: &mut Vec<Picture>,
 ) -> Result<(), Error> {
+    let mark = damage.map(|damage| Code::PictureDamaged.with_some("percent", damage.percent()).text());
     for same_size in due.chunk_by(|a, b| a.size == b.size) {
         // Renditions are sorted by size, then quality, so equal qualities are adjacent.
         let mut qualities: Vec<u8> = same_size.iter().map(|rendition| rendition.quality).collect();
         qualities.dedup();
-        let jpegs =
-            encoder.encode(planes, colour, same_size[0].size, qualities.iter().copied()).map_err(Error::Encode)?;
+        let jpegs = encoder.encode(planes, colour, same_size[0].size, mark.as_deref(), qualities.iter().copied());
+        let jpegs = jpegs.map_err(Error::Encode)?;
         for rendition in same_size {
             if let Some(at) = qualities.iter().position(|quality| *quality == rendition.quality) {
                 out.push(Picture { rendition: *rendition, sequence, taken, jpeg: Arc::clone(&jpegs[at]) });
@@ -324,7 +361,13 @@ mod tests {
         let format = turbojpeg::PixelFormat::RGB;
         let image = turbojpeg::Image { pixels: &pixels[..], width: 64, pitch: 192, height: 48, format };
         let jpeg = turbojpeg::compress(image, 95, turbojpeg::Subsamp::Sub2x1).unwrap();
-        AccessUnit { sequence, taken: 1_000_000 + u64::from(sequence) * 40_000, key: true, data: Arc::from(&jpeg[..]) }
+        AccessUnit {
+            sequence,
+            taken: 1_000_000 + u64::from(sequence) * 40_000,
+            key: true,
+            damage: None,
+            data: Arc::from(&jpeg[..]),
+        }
     }
 
     fn rendition(width: u32, height: u32, quality: u8) -> Rendition {
@@ -429,7 +472,7 @@ mod tests {
                 let sequence = u32::try_from(in_flight.pushed).unwrap() + 1;
                 in_flight.went_in(&AccessUnit { sequence, ..camera_jpeg(0) });
             }
-            out.extend(in_flight.came_out(number).map(|(sequence, _)| sequence));
+            out.extend(in_flight.came_out(number).map(|source| source.sequence));
         }
         out
     }
@@ -438,6 +481,31 @@ mod tests {
     fn pictures_keep_the_sequence_of_their_units() {
         assert_eq!(sequences(&[1, 2, 3, 4]), [1, 2, 3, 4]);
         assert_eq!(sequences(&[1, 2, 5, 6]), [1, 2, 5, 6], "3 and 4 gave no picture");
+    }
+
+    #[test]
+    fn picture_has_the_damage_of_its_own_unit_where_the_order_changes() {
+        let mut in_flight = InFlight::default();
+        let damage = Some(Damage { lost_permille: Some(12) });
+        for sequence in 1..=8 {
+            let damage = damage.filter(|_| sequence == 4);
+            in_flight.went_in(&AccessUnit { sequence, damage, ..camera_jpeg(0) });
+        }
+        let order = [1, 3, 2, 5, 4, 7, 6];
+        let damaged: Vec<_> = order.map(|number| in_flight.came_out(number).unwrap().damage.is_some()).into();
+        assert_eq!(damaged, [false, false, false, false, true, false, false]);
+    }
+
+    #[test]
+    fn damaged_jpeg_gives_no_picture_in_any_size() {
+        let mut transcoder = Transcoder::new(Codec::Jpeg, 80);
+        transcoder.want(&[rendition(64, 48, 80), rendition(32, 24, 80)]);
+        let mut out = Vec::new();
+        let damaged = AccessUnit { damage: Some(Damage { lost_permille: None }), ..camera_jpeg(0) };
+        transcoder.transcode(&damaged, true, &mut out).unwrap();
+        assert!(out.is_empty());
+        transcoder.transcode(&camera_jpeg(1), true, &mut out).unwrap();
+        assert_eq!(out.len(), 2);
     }
 
     #[test]

@@ -154,7 +154,7 @@ mod tests {
 
     fn unit(number: u32, cut: bool) -> AccessUnit {
         let taken = 1_000_000 + u64::from(number) * 40_000;
-        AccessUnit { sequence: number, taken, key: true, data: Arc::from(jpeg(number, cut)) }
+        AccessUnit { sequence: number, taken, key: true, damage: None, data: Arc::from(jpeg(number, cut)) }
     }
 
     #[test]

@@ -7,7 +7,7 @@ import { t, duration } from "./language.js";
 import { SHOW_AGE_AFTER } from "./liveness.js";
 import { MotionJpeg } from "./motion-jpeg.js";
 import { Picture } from "./picture.js";
-import { explain } from "./reason-text.js";
+import { damageIn, explain } from "./reason-text.js";
 
 /** @import { Size, TileStatus, Transport } from "./types" */
 
@@ -64,6 +64,7 @@ export class CameraTile extends HTMLElement {
             part("span", "reason"),
             part("span", "next-step"),
         );
+        part("div", "damage");
         part("i", "activity").setAttribute("aria-hidden", "true");
         part(
             "div",
@@ -80,7 +81,7 @@ export class CameraTile extends HTMLElement {
 
     connectedCallback() {
         if (this.childElementCount > 0) return;
-        this.append(this.#frame, this.#parts.banner, this.#parts.caption, this.#parts.activity);
+        this.append(this.#frame, this.#parts.damage, this.#parts.banner, this.#parts.caption, this.#parts.activity);
         this.setAttribute("role", "group");
         this.tabIndex = -1;
     }
@@ -108,14 +109,21 @@ export class CameraTile extends HTMLElement {
         const showAge = isLive && age !== null && age > SHOW_AGE_AFTER; // the banner shows the age of other pictures
         this.#setText("age", showAge ? t("age.old", { age: duration(age) }) : "");
         this.#setText("facts", factsText(transport, video, size, isLive ? fps : null));
-        if (isLive) this.#showLive(status.provenAt, now);
+        const damage = isLive && status.damaged ? explain(damageIn(status), now, now).reason || t("banner.damaged") : "";
+        this.#setText("damage", damage);
+        if (isLive) this.#showLive(status.provenAt, damage, now);
         else this.#showBanner(status, now);
         this.#setLabel(this.#canvas, t("tile.picture", { name: this.#parts.name.textContent }));
     }
 
-    #showLive(provenAt, now) {
+    /** Shows the mark of a damaged picture, which is about to be drawn, until the next `update`. */
+    showDamage() {
+        if (this.#parts.damage.textContent === "") this.#setText("damage", t("banner.damaged"));
+    }
+
+    #showLive(provenAt, damage, now) {
         for (const part of ["headline", "summary", "reason", "next-step"]) this.#setText(part, "");
-        this.#setLabel(this, `${this.#parts.name.textContent}: ${t("state.live")}`);
+        this.#setLabel(this, `${this.#parts.name.textContent}: ${t("state.live")}${damage === "" ? "" : `. ${damage}`}`);
         const { step, provenAt: before, at } = this.#activity;
         // Only new pictures move the mark: one that moved by itself would call a frozen picture live.
         if (provenAt === before || (reducedMotion.matches && now - at < REDUCED_MOTION_INTERVAL)) return;

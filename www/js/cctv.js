@@ -104,7 +104,7 @@ export class CctvView extends HTMLElement {
         const camera = this.getAttribute("camera");
         if (camera === null || camera === "") return;
         const connection = connect(this.getAttribute("agent") ?? undefined);
-        chooseLanguage(pickLanguage(document.documentElement.lang ? [document.documentElement.lang] : navigator.languages), null);
+        void chooseLanguage(pickLanguage(document.documentElement.lang ? [document.documentElement.lang] : navigator.languages), null);
         const fps = Number(this.getAttribute("fps")) || DEFAULT_FPS;
         this.#watch = connection.watch(camera, { canvas: this.#canvas, size: this.#pixels, fps, changed: (status) => {
             const isRefused = status.verdict === "silent" && connection.isRefused;

@@ -154,11 +154,11 @@ export class VideoFrameDecoder {
         if (this.#decoder === null) return;
         if (age !== null && age > BEHIND_AFTER) this.#catchingUpSince ??= now;
         this.#timestamp += 1;
-        const { sequence, taken, payload } = frame;
+        const { sequence, taken, damaged, payload } = frame;
         try {
             const type = frame.key ? "key" : "delta";
             this.#decoder.decode(new EncodedVideoChunk({ type, timestamp: this.#timestamp, data: payload }));
-            this.#decoding.set(this.#timestamp, { sequence, taken, arrived: now });
+            this.#decoding.set(this.#timestamp, { sequence, taken, damaged, arrived: now });
             this.counts.units += 1;
         } catch (error) {
             this.#fail(/** @type {Error} */ (error).message);
@@ -295,8 +295,8 @@ export class VideoFrameDecoder {
  * @param {FrameLabel | null} last
  * @returns {FrameLabel}
  */
-function labelOf({ sequence, taken }, last) {
+function labelOf({ sequence, taken, damaged }, last) {
     const behind = last === null ? -1 : last.taken - taken;
-    if (last === null || behind < 0 || behind > BEHIND_AFTER) return { sequence, taken };
-    return { sequence: last.sequence, taken: last.taken + 0.001 };
+    if (last === null || behind < 0 || behind > BEHIND_AFTER) return { sequence, taken, damaged };
+    return { sequence: last.sequence, taken: last.taken + 0.001, damaged };
 }

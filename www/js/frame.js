@@ -27,6 +27,7 @@ export function parseFrame(buffer) {
         tile: view.getUint8(2),
         key: (flags & 1) !== 0,
         skipped: (flags & 2) !== 0,
+        damaged: (flags & 4) !== 0,
         sequence: view.getUint32(4, true),
         taken: Number(view.getBigUint64(8, true)) / 1000,
         payload: new Uint8Array(buffer, HEADER_BYTES),

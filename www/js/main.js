@@ -36,7 +36,7 @@ const notices = new Notices(element("notices"));
 let configErrors = [];
 /** The settings in use, to apply only those that changed. */
 const applied = { layout: "auto", transport: "", language: "" };
-applyLanguage();
+await applyLanguage();
 
 const socket = new WallSocket(socketUrl("ws"), {
     onOpen: () => list.refresh(),
@@ -112,7 +112,7 @@ function choose(choice) {
 }
 
 function applySettings() {
-    applyLanguage();
+    void applyLanguage();
     rotation.interval = settings.rotate;
     element("wall").toggleAttribute("activity", settings.life);
     if (settings.transport !== applied.transport) {
@@ -144,11 +144,12 @@ async function snapshot() {
     }
 }
 
-function applyLanguage() {
+async function applyLanguage() {
     const language = pickLanguage(settings.languages);
     if (language === applied.language) return;
     applied.language = language;
-    chooseLanguage(language);
+    // Without its texts the page is in English, and they are asked for again with the next list.
+    if (!(await chooseLanguage(language))) applied.language = "";
     translate(document);
     document.title = t("page.title");
 }

@@ -123,7 +123,7 @@ export class Picture {
             canvas.height = this.height = height;
         }
         this.#context.drawImage(image, 0, 0, width, height);
-        this.shown = { sequence: frame.sequence, taken: frame.taken, arrived };
+        this.shown = { sequence: frame.sequence, taken: frame.taken, damaged: frame.damaged, arrived };
         const now = performance.now();
         this.#lag.sum += now - arrived;
         this.#lag.count += 1;

@@ -38,6 +38,12 @@ export function reasonIn(message) {
     return { why: message.why, reason: Array.isArray(message.reason) ? message.reason.filter(isPart) : [] };
 }
 
+/** What the agent says of a damaged picture; nothing if it says that none is. @param {AgentReason} reason @returns {AgentReason} */
+export function damageIn({ reason }) {
+    const parts = reason.filter(({ code }) => code === "picture_damaged");
+    return { why: parts.map(({ text }) => text).join(), reason: parts };
+}
+
 /**
  * @param {AgentReason} reason
  * @param {number} since page time at which the agent reported it

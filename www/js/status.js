@@ -33,16 +33,16 @@ const list = new CameraList({
     },
     onList: (errors) => {
         configErrors = errors;
-        applyLanguage();
+        void applyLanguage();
         draw();
     },
 });
 
-function applyLanguage() {
+async function applyLanguage() {
     const picked = pickLanguage(settings.languages);
     if (picked === language) return;
     language = picked;
-    chooseLanguage(picked);
+    if (!(await chooseLanguage(picked))) language = "";
     translate(document);
     document.title = t("status.title");
     slot("wall").href = `./${location.search}`;
@@ -148,6 +148,6 @@ function setText(element, text) {
 }
 
 document.addEventListener("visibilitychange", () => list.refresh());
-applyLanguage();
+await applyLanguage();
 list.poll(LIST_INTERVAL);
 setInterval(draw, DRAW_INTERVAL);

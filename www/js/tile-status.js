@@ -2,7 +2,7 @@
 
 import { parseSize } from "./camera-list.js";
 import { verdictOf } from "./liveness.js";
-import { NO_REASON, reasonIn } from "./reason-text.js";
+import { NO_REASON, damageIn, reasonIn } from "./reason-text.js";
 
 /** @import { CameraFacts, TileReport, TileStatus } from "./types" */
 /** @import { CameraTile } from "./camera-tile.js" */
@@ -26,9 +26,12 @@ export function statusFromSocket({ tile, report, camera, video, clock, silence }
     const fps = typeof report?.fps === "number" && Number.isFinite(report.fps) ? report.fps : null;
     const verdict = verdictOf({ silence, state: report?.state ?? null, age, fps });
     const rate = tile.picture.rate(now);
+    const reason = reasonIn(verdict === report?.state ? report : undefined);
     return {
         verdict,
-        ...reasonIn(verdict === report?.state ? report : undefined),
+        ...reason,
+        // The agent says so before it sends such a picture, and no longer before the last one is drawn.
+        damaged: damageIn(reason).why !== "" || shown?.damaged === true,
         age,
         provenAt: shown?.arrived ?? null,
         transport: "socket",
@@ -57,5 +60,6 @@ export function statusFromList({ tile, camera, answeredAt, silence }, now) {
     const listAge = camera.age === null ? 0 : camera.age * 1000 + (now - (answeredAt ?? now));
     const age = provenAt === null ? null : Math.max(now - provenAt, listAge);
     const verdict = verdictOf({ silence, state, age, fps });
-    return { verdict, ...(verdict === state ? { why, reason } : NO_REASON), age, provenAt, transport: "mjpeg", size, fps };
+    const agentReason = verdict === state ? { why, reason } : NO_REASON;
+    return { verdict, ...agentReason, damaged: damageIn(agentReason).why !== "", age, provenAt, transport: "mjpeg", size, fps };
 }

@@ -16,6 +16,8 @@ export interface Frame {
     key: boolean;
     /** The agent left frames out before this one. */
     skipped: boolean;
+    /** The picture made of it is damaged: it may be shown only under a mark. Never for JPEG, which has its own. */
+    damaged: boolean;
     /** Unsigned 32 bits, wraps. */
     sequence: number;
     /** When the agent received it, Unix milliseconds by the agent's clock. */
@@ -40,7 +42,7 @@ export interface AgentReason {
 }
 
 /** What identifies a picture in time. */
-export type FrameLabel = Pick<Frame, "sequence" | "taken">;
+export type FrameLabel = Pick<Frame, "sequence" | "taken" | "damaged">;
 
 /** State of a tile, as the wall socket reports it; only `tile`, `camera` and `state` are checked. */
 export interface TileReport {
@@ -150,6 +152,8 @@ export interface TileStatus extends AgentReason {
     verdict: Verdict;
     /** Page time at which the agent first gave this reason. */
     since: number;
+    /** The picture shown is damaged, or the next one will be. */
+    damaged: boolean;
     /** Age of the picture in milliseconds; null without a picture. */
     age: number | null;
     /** Page time of the last proof that the picture moves. */

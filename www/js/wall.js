@@ -236,17 +236,20 @@ export class CameraWall {
             tile = new CameraTile();
             const used = new Set([...this.#tiles.values()].map(({ number }) => number));
             while (used.has(tile.number)) tile.number += 1;
-            tile.video = this.#createDecoder(camera, tile.picture);
+            tile.video = this.#createDecoder(camera, tile);
             this.#tiles.set(camera, tile);
         }
         tile.setCamera(camera, this.#facts(camera)?.name ?? camera);
         return tile;
     }
 
-    /** @param {string} camera @param {import("./picture.js").Picture} picture */
-    #createDecoder(camera, picture) {
+    /** @param {string} camera @param {CameraTile} tile */
+    #createDecoder(camera, tile) {
         return new VideoFrameDecoder({
-            draw: (image, size, label, arrived) => picture.draw(image, size, label, arrived),
+            draw: (image, size, label, arrived) => {
+                if (label.damaged) tile.showDamage();
+                tile.picture.draw(image, size, label, arrived);
+            },
             age: (taken, arrived, now) => this.#socket.clock.age(taken, arrived, now),
             onFailure: (reason) => {
                 const format = this.#reports.get(camera)?.format ?? "";

@@ -3,6 +3,7 @@
 //! Two readers share what is here: the agent's own client (`rtsp`) and a worker with OpenCV
 //! (`opencv`).
 
+mod damaged_mode;
 mod opencv;
 mod publisher;
 mod rtsp;

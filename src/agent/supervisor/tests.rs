@@ -35,7 +35,7 @@ const STREAM: FromWorker = FromWorker::Stream(StreamInfo {
 });
 
 fn unit(sequence: u32, key: bool) -> FromWorker {
-    FromWorker::Unit(AccessUnit { sequence, taken: 0, key, data: vec![1; 1000].into() })
+    FromWorker::Unit(AccessUnit { sequence, taken: 0, key, damage: None, data: vec![1; 1000].into() })
 }
 
 /// A supervisor whose worker is a script. The script can send the file `live`, which makes the

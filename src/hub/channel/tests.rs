@@ -4,7 +4,9 @@ use super::*;
 use crate::{
     camera::StreamOptions,
     hub::{Reception, UnitEvent, UnitView, View, ViewEvent},
-    media::{AccessUnit, Codec, CodecConfig, Picture, RenditionRequest, SampleAspect, Size, StreamInfo, UnixMicros},
+    media::{
+        AccessUnit, Codec, CodecConfig, Damage, Picture, RenditionRequest, SampleAspect, Size, StreamInfo, UnixMicros,
+    },
 };
 
 const FULL_HD: Size = Size { width: 1920, height: 1080 };
@@ -37,7 +39,7 @@ fn go_live(stream: &Stream, size: Size) {
 }
 
 fn unit(stream: &Stream, sequence: u32, key: bool, taken: UnixMicros) {
-    stream.publish_unit(&AccessUnit { sequence, taken, key, data: vec![0; 100].into() }, Instant::now());
+    stream.publish_unit(&AccessUnit { sequence, taken, key, damage: None, data: vec![0; 100].into() }, Instant::now());
 }
 
 fn publish(stream: &Stream, taken: UnixMicros) {
@@ -245,4 +247,31 @@ fn packets_of_both_streams_are_added_and_the_clock_is_the_cameras() {
     assert_eq!(whole.reception, Some(expected));
     let each: Vec<_> = whole.profiles.iter().map(|profile| profile.status.reception.unwrap().packets).collect();
     assert_eq!(each, [7, 100]);
+}
+
+#[test]
+fn stream_that_stands_in_with_damaged_pictures_says_both() {
+    let (channel, main, small) = scene();
+    go_live(&main, FULL_HD);
+    go_live(&small, Size { width: 640, height: 360 });
+    let mut view = channel.subscribe(rendition_request(1920, 1080)).unwrap();
+    main.report(State::Stalled, "silent", Instant::now());
+    let damage = Some(Damage { lost_permille: Some(12) });
+    let unit = AccessUnit { sequence: 2, taken: 1, key: true, damage, data: vec![0; 100].into() };
+    small.publish_unit(&unit, Instant::now());
+    let mut last = None;
+    for _ in 0..100 {
+        publish(&small, 2);
+        while let Some(event) = block_on(poll_once(view.next())) {
+            if let ViewEvent::StateChange(condition) = event {
+                last = Some(condition);
+            }
+        }
+    }
+    let condition = last.unwrap();
+    let expected =
+        "picture damaged: 1.2 % of packets lost; the small stream stands in for the main one, which is stalled";
+    assert_eq!((condition.state, &*condition.why), (State::Live, expected));
+    assert!(condition.is_damaged());
+    assert!(channel.status(Instant::now()).condition.is_damaged(), "the camera as a whole, too");
 }

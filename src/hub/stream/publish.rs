@@ -67,7 +67,8 @@ impl Stream {
         self.refresh_demand(&mut inner);
     }
 
-    /// Publishes one access unit of a worker: the stream's sign of life. The first key frame makes
+    /// Publishes one access unit of a worker: the stream's sign of life. Viewers learn of its damage
+    /// before they get the unit. The first key frame makes
     /// the camera live; if it may be too old, a unit that follows it does. Returns `true` when the
     /// camera becomes live.
     pub fn publish_unit(&self, unit: &AccessUnit, now: Instant) -> bool {
@@ -90,9 +91,11 @@ impl Stream {
         inner.sequence.note(unit.sequence);
         let is_young = inner.stall.is_young(inner.options.stall_after, now);
         let goes_live = is_young && !inner.is_live() && !inner.gop_cache.units().is_empty();
+        if goes_live || inner.is_live() {
+            inner.set_damage(unit.damage, now);
+        }
         if goes_live {
             inner.stall.live(now);
-            inner.set_condition(State::Live, Reason::default(), now);
             for unit in inner.gop_cache.units() {
                 inner.stats.skipped += inner.subscribers.offer(unit);
             }

@@ -7,7 +7,7 @@ use crate::{
         subscription::{Subscription, ViewEvent},
         unit_subscription::{UnitEvent, UnitSubscription},
     },
-    media::{AccessUnit, Codec, CodecConfig, Picture, SampleAspect},
+    media::{AccessUnit, Codec, CodecConfig, Damage, Picture, SampleAspect},
 };
 
 const STREAM: StreamInfo = StreamInfo {
@@ -47,7 +47,7 @@ impl Scene {
     }
 
     fn unit(&self, sequence: u32, key: bool, milliseconds: u64) -> bool {
-        let unit = AccessUnit { sequence, taken: 0, key, data: vec![0; 100].into() };
+        let unit = AccessUnit { sequence, taken: 0, key, damage: None, data: vec![0; 100].into() };
         self.stream.publish_unit(&unit, self.at(milliseconds))
     }
 
@@ -352,7 +352,7 @@ fn read_by_client() -> (Scene, u32) {
     let scene = Scene::connecting();
     let first = scene.stream.begin_client(scene.start);
     scene.stream.set_stream_info(STREAM);
-    let unit = AccessUnit { sequence: first, taken: 0, key: true, data: vec![0; 100].into() };
+    let unit = AccessUnit { sequence: first, taken: 0, key: true, damage: None, data: vec![0; 100].into() };
     assert!(scene.stream.publish_received_unit(&unit, scene.start, scene.start), "one frame is enough");
     (scene, first)
 }
@@ -557,6 +557,7 @@ fn slow_viewer_of_units_changes_nothing_for_another() {
             sequence,
             taken: u64::from(sequence) * 40_000,
             key: sequence % 50 == 0,
+            damage: None,
             data: vec![0; 1000].into(),
         };
         scene.stream.publish_unit(&unit, scene.start);
@@ -604,4 +605,59 @@ fn counters_of_reception_go_on_over_sessions_and_the_rest_ends_with_its_session(
     let second = Reception { packets: 10, late: 1, jitter: Duration::from_millis(9), ..Reception::default() };
     scene.stream.set_reception(second);
     assert_eq!(reception(&scene), Some(Reception { packets: 110, lost: 2, damaged_units: 1, ..second }));
+}
+
+impl Scene {
+    /// Publishes a unit with this damage.
+    fn damaged(&self, sequence: u32, lost_permille: Option<u16>, milliseconds: u64) {
+        let damage = Some(Damage { lost_permille });
+        let unit = AccessUnit { sequence, taken: 0, key: false, damage, data: vec![0; 100].into() };
+        self.stream.publish_unit(&unit, self.at(milliseconds));
+    }
+}
+
+#[test]
+fn viewers_learn_that_the_picture_is_damaged_before_they_get_it_and_that_it_no_longer_is() {
+    let scene = Scene::live();
+    let mut subscription = scene.stream.subscribe_units();
+    deliveries(&mut subscription);
+    let mut why = || match subscription.take() {
+        Some(UnitEvent::StateChange(condition)) => format!("{} {}", condition.state.as_str(), condition.why),
+        Some(UnitEvent::Unit(queued)) => format!("{} {}", queued.unit.sequence, queued.unit.damage.is_some()),
+        other => format!("{other:?}"),
+    };
+    scene.damaged(2, Some(12), 40);
+    assert_eq!((why(), why()), ("live picture damaged: 1.2 % of packets lost".to_owned(), "2 true".to_owned()));
+    scene.damaged(3, Some(12), 80);
+    assert_eq!(why(), "3 true", "nothing has changed");
+    scene.damaged(4, None, 120);
+    assert_eq!((why(), why()), ("live picture damaged".to_owned(), "4 true".to_owned()));
+    assert!(scene.stream.condition().is_damaged());
+    assert_eq!(scene.stream.status(scene.at(120)).live, scene.at(120) - scene.start, "it was live all the time");
+    scene.unit(5, false, 160);
+    assert_eq!((why(), why()), ("live ".to_owned(), "5 false".to_owned()));
+    assert!(!scene.stream.condition().is_damaged());
+}
+
+#[test]
+fn stream_that_begins_with_a_damaged_key_frame_goes_live_as_damaged() {
+    let scene = Scene::connecting();
+    scene.stream.begin_worker(scene.start);
+    let damage = Some(Damage { lost_permille: Some(300) });
+    let unit = AccessUnit { sequence: 1, taken: 0, key: true, damage, data: vec![0; 100].into() };
+    assert!(scene.stream.publish_unit(&unit, scene.start));
+    assert_eq!(scene.stream.condition(), Condition::live(damage));
+    scene.stream.report(State::Stalled, "silent", scene.at(9000));
+    assert!(!scene.stream.condition().is_damaged(), "nothing is shown");
+}
+
+#[test]
+fn change_of_the_damage_leaves_viewers_the_newest_picture() {
+    let scene = Scene::live();
+    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    scene.picture(ANY, 1, 0);
+    assert_eq!((state(&mut subscription), sequence(&mut subscription)), (Some(State::Live), Some(1)));
+    scene.damaged(2, Some(12), 40);
+    assert_eq!((state(&mut subscription), sequence(&mut subscription)), (Some(State::Live), Some(1)));
+    assert!(now(&mut subscription).is_none());
 }

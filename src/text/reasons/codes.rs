@@ -64,6 +64,7 @@ codes! {
     WaitingForKeyFrame "waiting_for_key_frame" "waiting for a key frame, {seconds:.0} s so far"
     SwitchOffSmartCodec "switch_off_smart_codec"
         "switch off the camera's smart codec (H.264+, H.265+), or set its key frame interval to 10 s or less"
+    PictureDamaged "picture_damaged" "picture damaged[: {percent:.1} % of packets lost]"
     OpencvReader "opencv_reader" "the agent cannot follow this camera's protocol, so OpenCV reads it"
 
     // Opening the stream.

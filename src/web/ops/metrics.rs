@@ -138,6 +138,9 @@ const METRICS: &[Metric] = &[
     ("cctv_camera_damaged_frames_total", COUNTER, "Frames of which packets were lost.", |report| {
         report.each_reception(|reception| reception.damaged_units as f64)
     }),
+    ("cctv_camera_damaged", GAUGE, "1 while damaged pictures are shown, under a mark.", |report| {
+        report.each_camera(|status| Some(f64::from(u8::from(status.condition.is_damaged()))))
+    }),
     ("cctv_stream_live", GAUGE, "Of cameras with two streams: 1 while this one is live.", |report| {
         report.each_stream(|profile| f64::from(u8::from(profile.status.condition.state == State::Live)))
     }),

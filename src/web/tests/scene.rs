@@ -80,7 +80,7 @@ impl Scene {
     pub fn go_live(&self) {
         let first = self.gate.begin_worker(Instant::now());
         self.gate.set_stream_info(STREAM);
-        let unit = AccessUnit { sequence: first, taken: 0, key: true, data: vec![0; 100].into() };
+        let unit = AccessUnit { sequence: first, taken: 0, key: true, damage: None, data: vec![0; 100].into() };
         self.gate.publish_unit(&unit, Instant::now());
     }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     camera::State,
     hub::Stream,
-    media::{AccessUnit, Codec, CodecConfig, SampleAspect, StreamInfo},
+    media::{AccessUnit, Codec, CodecConfig, Damage, SampleAspect, StreamInfo},
 };
 
 /// Flags, sequence number and payload of one binary message, which must be of `format`.
@@ -42,7 +42,7 @@ fn time(sequence: u32) -> u64 {
 }
 
 fn publish(stream: &Stream, sequence: u32, key: bool, length: usize) {
-    let unit = AccessUnit { sequence, taken: time(sequence), key, data: vec![7; length].into() };
+    let unit = AccessUnit { sequence, taken: time(sequence), key, damage: None, data: vec![7; length].into() };
     stream.publish_unit(&unit, Instant::now());
 }
 
@@ -272,5 +272,41 @@ fn page_that_stops_reading_is_not_waited_for_and_goes_on_at_a_key_frame() {
             last = sequence;
         }
         assert!(jumps > 0);
+    });
+}
+
+#[test]
+fn damaged_units_are_flagged_and_the_reason_comes_first() {
+    play(strict, async |scene| {
+        go_live(scene, STREAM);
+        let (mut page, state) = open(scene, &["h264", "jpeg"]).await;
+        assert_eq!((&state["why"], sequence(&mut page).await), (&"".into(), 10));
+        let damage = Some(Damage { lost_permille: Some(12) });
+        let unit_of = |sequence, key, damage| AccessUnit {
+            sequence,
+            taken: time(sequence),
+            key,
+            damage,
+            data: vec![7; 20].into(),
+        };
+        scene.gate.publish_unit(&unit_of(11, true, damage), Instant::now());
+        let state = page.next_message().await;
+        assert_eq!(
+            (&state["state"], &state["why"]),
+            (&"live".into(), &"picture damaged: 1.2 % of packets lost".into())
+        );
+        assert_eq!(state["reason"][0]["code"], "picture_damaged");
+        assert_eq!(state["reason"][0]["params"]["percent"], 1.2);
+        assert_eq!(unit(&mut page).await, Unit { format: 2, flags: 1 | 4, sequence: 11, length: 20 });
+        let reply = scene.get("/metrics").await.text();
+        assert!(reply.contains("cctv_camera_damaged{camera=\"gate\"} 1\n"), "{reply}");
+        assert_eq!(
+            scene.get("/api/cameras").await.json()["cameras"][0]["why"],
+            "picture damaged: 1.2 % of packets lost"
+        );
+        scene.gate.publish_unit(&unit_of(12, false, None), Instant::now());
+        assert_eq!(page.next_message().await["why"], "");
+        assert_eq!(unit(&mut page).await, Unit { format: 2, flags: 0, sequence: 12, length: 20 });
+        assert!(scene.get("/metrics").await.text().contains("cctv_camera_damaged{camera=\"gate\"} 0\n"));
     });
 }

@@ -20,6 +20,8 @@ const VERSION: u8 = 1;
 /// The frame is decodable without any other; so is every JPEG.
 const KEY: u8 = 1 << 0;
 const SKIPPED: u8 = 1 << 1;
+/// The picture made of it is damaged: it may be shown only under a mark.
+const DAMAGED: u8 = 1 << 2;
 
 /// What one tile must show.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,7 +194,8 @@ pub fn frame(tile: u8, picture: &Picture, skipped: bool) -> Vec<u8> {
 
 /// An access unit with its header, as one binary message.
 pub fn unit(tile: u8, codec: Codec, QueuedUnit { unit, after_gap }: &QueuedUnit) -> Vec<u8> {
-    let flags = if unit.key { KEY } else { 0 } | if *after_gap { SKIPPED } else { 0 };
+    let damaged = if unit.damage.is_some() { DAMAGED } else { 0 };
+    let flags = damaged | if unit.key { KEY } else { 0 } | if *after_gap { SKIPPED } else { 0 };
     binary(codec, tile, flags, unit.sequence, unit.taken, &unit.data)
 }
 
@@ -266,7 +269,7 @@ mod tests {
         let bytes = frame(9, &picture, true);
         assert_eq!(bytes, [1, 1, 9, 3, 4, 3, 2, 1, 6, 5, 0, 0, 0, 0, 0, 0, 0xff, 0xd8]);
         assert_eq!(frame(9, &picture, false)[3], 1);
-        let unit = AccessUnit { sequence: 1, taken: 2, key: true, data: vec![0, 0, 1].into() };
+        let unit = AccessUnit { sequence: 1, taken: 2, key: true, damage: None, data: vec![0, 0, 1].into() };
         let first = super::unit(7, Codec::H265, &QueuedUnit { unit: unit.clone(), after_gap: true });
         assert_eq!(first, [1, 3, 7, 3, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
         let next =

@@ -93,7 +93,7 @@ fn live_stream() -> Arc<Stream> {
     let (camera, now) = (&config.cameras[0], Instant::now());
     let stream = Arc::new(Stream::new(camera.id.clone(), camera.name.clone(), camera.options.clone(), now));
     stream.begin_worker(now);
-    stream.publish_unit(&AccessUnit { sequence: 1, taken: 1, key: true, data: Arc::from([0; 64]) }, now);
+    stream.publish_unit(&AccessUnit { sequence: 1, taken: 1, key: true, damage: None, data: Arc::from([0; 64]) }, now);
     stream
 }
 
@@ -204,7 +204,7 @@ fn wait_until(so: impl Fn() -> bool) {
 
 #[divan::bench(args = [20_000, JPEG_BYTES])]
 fn ipc_encode(bencher: Bencher, bytes: usize) {
-    let unit = AccessUnit { sequence: 1, taken: 1, key: false, data: Arc::from(vec![7; bytes]) };
+    let unit = AccessUnit { sequence: 1, taken: 1, key: false, damage: None, data: Arc::from(vec![7; bytes]) };
     let message = FromWorker::Unit(unit);
     bencher.counter(BytesCount::new(bytes)).bench_local(|| {
         let mut sink = Sink(0);
@@ -229,7 +229,7 @@ impl Write for Sink {
 
 #[divan::bench(args = [20_000, JPEG_BYTES])]
 fn ipc_decode(bencher: Bencher, bytes: usize) {
-    let unit = AccessUnit { sequence: 1, taken: 1, key: false, data: Arc::from(vec![7; bytes]) };
+    let unit = AccessUnit { sequence: 1, taken: 1, key: false, damage: None, data: Arc::from(vec![7; bytes]) };
     let mut encoded = Vec::new();
     ipc::send(&mut encoded, &FromWorker::Unit(unit)).unwrap();
     bencher.counter(BytesCount::new(bytes)).bench_local(|| ipc::receive::<FromWorker>(&mut &encoded[..]).unwrap());
@@ -315,7 +315,7 @@ fn colours(bencher: Bencher, size: &str) {
 fn encode(bencher: Bencher, size: &str) {
     let mut small = YuvBuffer::default();
     let (from, mut encoder) = (in_size(size, &mut small), Encoder::new().unwrap());
-    bencher.bench_local(|| encoder.encode(&from, Colour::JPEG, from.size, std::iter::once(QUALITY)).unwrap());
+    bencher.bench_local(|| encoder.encode(&from, Colour::JPEG, from.size, None, std::iter::once(QUALITY)).unwrap());
 }
 
 fn in_size<'a>(size: &str, small: &'a mut YuvBuffer) -> YuvPlanes<'a> {
@@ -337,7 +337,8 @@ fn worker(bencher: Bencher, size: &str) {
         let (number, unit) = units.next().unwrap();
         sequence += 1;
         let taken = u64::from(sequence) * 40_000;
-        let unit = AccessUnit { sequence, taken, key: number % test_clip::GOP == 0, data: Arc::from(&unit[..]) };
+        let unit =
+            AccessUnit { sequence, taken, key: number % test_clip::GOP == 0, damage: None, data: Arc::from(&unit[..]) };
         transcoder.transcode(&unit, true, &mut pictures).unwrap();
         pictures.drain(..).count()
     });

@@ -90,7 +90,13 @@ fn full_maker(size: Size) -> Maker {
     Box::new(move |number, frame| {
         sequence += 1;
         let taken = u64::from(sequence) * 1_000_000 / u64::from(FPS);
-        let unit = AccessUnit { sequence, taken, key: number % crate::test_clip::GOP == 0, data: Arc::from(frame) };
+        let unit = AccessUnit {
+            sequence,
+            taken,
+            key: number % crate::test_clip::GOP == 0,
+            damage: None,
+            data: Arc::from(frame),
+        };
         transcoder.transcode(&unit, true, &mut pictures)?;
         Ok(pictures.drain(..).count())
     })

@@ -32,7 +32,7 @@ impl File {
         let (www, state) = (www.display(), folder.join("state"));
         let head = format!(
             "[server]\nlisten = \"{listen}\"\nwww = '{www}'\nstate_dir = '{}'\n\n\
-             [defaults]\nusername = \"viewer\"\npassword = '{PASSWORD}'\n",
+             [defaults]\nusername = \"viewer\"\npassword = '{PASSWORD}'\ndamaged = \"hide\"\n",
             state.display()
         );
         let sections = cameras

@@ -189,7 +189,7 @@ pub fn run(task: &Task, pictures: usize, stop: &Arc<AtomicBool>) -> Result<bool>
     let cameras = Cameras::start(&task.virtual_camera, &descriptions()?, &folder)?;
     let address = format!("{}:8080", own_address(250));
     let mut file = format!(
-        "[server]\nlisten = \"{address}\"\nwww = '{}'\nstate_dir = '{}'\n",
+        "[server]\nlisten = \"{address}\"\nwww = '{}'\nstate_dir = '{}'\n\n[defaults]\ndamaged = \"hide\"\n",
         task.www.canonicalize()?.display(),
         folder.join("state").display()
     );

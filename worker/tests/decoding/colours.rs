@@ -219,7 +219,7 @@ fn jpeg_made_smaller_or_coarser_keeps_its_colours() {
             "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", &size, "-i", "-", "-vf", &filter, "-q:v", "2", "-f", "mjpeg", "-",
         ];
         let jpeg = ffmpeg(&arguments, bars(FULL));
-        let unit = AccessUnit { sequence: 0, taken: 0, key: true, data: Arc::from(jpeg) };
+        let unit = AccessUnit { sequence: 0, taken: 0, key: true, damage: None, data: Arc::from(jpeg) };
         for picture in transcode(Codec::Jpeg, &[unit], FULL) {
             check(pixels, &picture, |bar| bar);
         }

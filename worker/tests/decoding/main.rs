@@ -7,9 +7,12 @@
 mod clip;
 #[path = "../../../tests/support/elf.rs"]
 mod elf;
+#[path = "../../../tests/support/mark.rs"]
+mod mark;
 
 mod colours;
 mod corrupt_frames;
 mod load_shedding;
+mod marked;
 mod process;
 mod shape;

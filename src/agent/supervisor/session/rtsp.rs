@@ -44,7 +44,8 @@ impl SupervisorTask {
         let started = Instant::now();
         let first_sequence = self.stream.begin_client(started);
         let (ending, (progress_sender, progress)) = (Latch::default(), unbounded());
-        let publisher = Publisher::new(Arc::clone(&self.stream), first_sequence, progress_sender, ending.clone());
+        let (label, stream) = (self.label.clone(), Arc::clone(&self.stream));
+        let publisher = Publisher::new(label, stream, first_sequence, progress_sender, ending.clone());
         let mut client = self.start_client(target, publisher, ending.clone());
         let (outcome, ended) = self.watch_client(&mut client, &progress, target, turn, started).await;
         // From here on nothing is shown, so that no late key frame makes the stream live again.

@@ -43,8 +43,12 @@ impl Passthrough {
         self.wanted.is_empty()
     }
 
-    /// The pictures that are due of `unit`; none if it is cut short.
+    /// The pictures that are due of `unit`; none if it is cut short or damaged, because no mark can be
+    /// drawn into bytes that pass unchanged.
     pub(super) async fn pictures(&mut self, unit: &AccessUnit) -> Vec<Picture> {
+        if unit.damage.is_some() {
+            return Vec::new();
+        }
         let due = self.wanted.take(unit.taken);
         if due.is_empty() || !self.passes(unit).await {
             return Vec::new();
@@ -84,7 +88,7 @@ mod tests {
     use smol::future::block_on;
 
     use super::*;
-    use crate::media::Size;
+    use crate::media::{Damage, Size};
 
     const OWN: Rendition = Rendition { size: Size { width: 160, height: 120 }, quality: 80, fps: 60 };
 
@@ -110,7 +114,7 @@ mod tests {
             data.extend([0xff, 0xd9]);
         }
         let taken = 1_000_000 + u64::from(number) * 40_000;
-        AccessUnit { sequence: number, taken, key: true, data: data.into() }
+        AccessUnit { sequence: number, taken, key: true, damage: None, data: data.into() }
     }
 
     fn passed(passthrough: &mut Passthrough, unit: &AccessUnit) -> bool {
@@ -124,6 +128,17 @@ mod tests {
         for number in 0..60 {
             let cut = (30..40).contains(&number);
             assert_eq!(passed(&mut passthrough, &unit(number, cut)), !cut, "{number}");
+        }
+    }
+
+    #[test]
+    fn damaged_jpegs_never_pass() {
+        let mut passthrough = Passthrough::default();
+        passthrough.want(&[OWN]);
+        for number in 0..60 {
+            let damage = (number % 2 == 0).then_some(Damage { lost_permille: Some(12) });
+            let unit = AccessUnit { damage, ..unit(number, false) };
+            assert_eq!(passed(&mut passthrough, &unit), damage.is_none(), "{number}");
         }
     }
 
