@@ -69,7 +69,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use config::{Encoding, TrackConfig, Transport, UnsupportedEncoding};
+pub use config::{Encoding, KeyFrameRequest, TrackConfig, Transport, UnsupportedEncoding};
 pub use integrity::KeyFrameGate;
 pub use receiver::TrackReceiver;
 
@@ -144,6 +144,9 @@ pub enum Event {
     Problem(Problem),
     /// The counters so far, about once a second. [`stream::read`](crate::rtsp::stream::read) adds it.
     Stats(Stats),
+    /// How the camera offers to be asked for a key frame by RTCP, once the track is set up.
+    /// [`stream::read`](crate::rtsp::stream::read) adds it.
+    KeyFrameRequest(Option<KeyFrameRequest>),
     /// The camera said BYE, and nothing came since.
     Ended,
 }

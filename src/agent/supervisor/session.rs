@@ -3,6 +3,8 @@
 //! Two readers share what is here: the agent's own client (`rtsp`) and a worker with OpenCV
 //! (`opencv`).
 
+mod key_frame_requests;
+mod key_frame_source;
 mod opencv;
 mod publisher;
 mod rtsp;
@@ -13,6 +15,8 @@ use std::{
 };
 
 use smol::{Task, Timer, future::FutureExt, lock::SemaphoreGuardArc};
+
+pub(super) use key_frame_requests::KeyFrameRequests;
 
 use super::{
     AttemptOutcome, ResolvedStream, RetryDecision, StreamFailure, SupervisorTask, away, camera_shared::KEPT, offline,

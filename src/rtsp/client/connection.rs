@@ -12,7 +12,7 @@ use crate::{
     camera::Transport,
     rtsp::{
         Error,
-        framing::{Deframer, Event},
+        framing::{self, Deframer, Event},
         message::Message,
         transport::Delivery,
         udp::{self, Peer, UdpPair},
@@ -31,6 +31,7 @@ const MAX_DATAGRAM_LEN: usize = 1 << 16;
 pub enum Wake {
     Stopped,
     Deadline,
+    KeyFrameWanted,
     Read(io::Result<usize>),
     Datagram(io::Result<(usize, SocketAddr)>, DatagramKind),
 }
@@ -176,6 +177,21 @@ impl Connection {
             let _ = pair.rtcp.send_to(report, address).await;
         }
         self.reports = self.reports.wrapping_add(1);
+    }
+
+    /// Sends an RTCP packet to where the track's RTCP goes; over TCP each part of it must be taken
+    /// within `limit`. A datagram that cannot be sent is lost.
+    pub async fn send_rtcp(&mut self, packet: &[u8], limit: Duration) -> Result<(), Error> {
+        if let Some(pair) = &self.udp {
+            if let Some(address) = self.rtcp_peer.socket_address() {
+                let _ = pair.rtcp.send_to(packet, address).await;
+            }
+            return Ok(());
+        }
+        match self.channels {
+            Some((_, rtcp)) => self.send(&framing::interleaved(rtcp, packet), limit).await,
+            None => Ok(()),
+        }
     }
 
     /// Shuts down writing, and drops what comes until the response `cseq`, the end of the connection,

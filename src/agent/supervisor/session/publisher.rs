@@ -10,8 +10,8 @@ use smol::channel::Sender;
 use crate::{
     camera::Damaged,
     hub::{Reception, Stream},
-    media::UnixMicros,
-    rtsp::rtp::{Event, KeyFrameGate, Stats, Unit},
+    media::{Codec, UnixMicros},
+    rtsp::rtp::{Event, KeyFrameGate, KeyFrameRequest, Stats, Unit},
     sync::Latch,
 };
 
@@ -22,6 +22,16 @@ pub(super) enum Progress {
     Frames,
     /// The stream became live.
     Live,
+    /// How the camera offers to be asked for a key frame by RTCP.
+    KeyFrameOffer(Option<KeyFrameRequest>),
+    /// Frames come, and none may be shown before the next key frame.
+    Waits {
+        since: Instant,
+        /// No key frame was shown in this session.
+        is_first: bool,
+    },
+    /// A key frame came that may be shown.
+    KeyFrame,
 }
 
 /// Hands on the whole units of one session, from a key frame on.
@@ -35,6 +45,9 @@ pub(super) struct Publisher {
     is_described: bool,
     /// A key frame was handed on.
     has_begun: bool,
+    is_jpeg: bool,
+    /// It was told that the stream waits for a key frame, and none came since.
+    awaits_key: bool,
     /// Since when units come and none may be shown.
     waits_since: Option<Instant>,
     /// By how many milliseconds the camera's clock is ahead.
@@ -55,6 +68,8 @@ impl Publisher {
             has_frames: false,
             is_described: false,
             has_begun: false,
+            is_jpeg: false,
+            awaits_key: false,
             waits_since: None,
             camera_clock: None,
             clock: ArrivalClock::default(),
@@ -70,9 +85,11 @@ impl Publisher {
         match event {
             Event::StreamInfo(info) => {
                 self.is_described = true;
+                self.is_jpeg = info.codec == Codec::Jpeg;
                 self.stream.set_stream_info(info);
             }
             Event::Unit(unit) => self.on_unit(unit),
+            Event::KeyFrameRequest(offer) => self.tell(Progress::KeyFrameOffer(offer)),
             Event::Stats(stats) => self.stream.set_reception(self.reception(&stats)),
             // They end the attempt, which says why.
             Event::Problem(_) | Event::Ended => {}
@@ -90,7 +107,9 @@ impl Publisher {
         if let Some(time) = unit.camera_time {
             self.camera_clock = Some((time as i64 - taken as i64) / 1000);
         }
-        if !self.admits(&unit) {
+        let is_shown = self.admits(&unit);
+        self.tell_key_frames(&unit, is_shown);
+        if !is_shown {
             self.waits_since.get_or_insert(received_at);
             return self.stream.withhold_unit(received_at);
         }
@@ -113,6 +132,20 @@ impl Publisher {
         self.has_begun |= passes;
         let is_complete = unit.is_whole || !(unit.is_key || unit.data.is_empty());
         passes || (self.has_begun && is_complete && self.stream.options().damaged == Damaged::Show)
+    }
+
+    /// Tells when the stream begins to wait for a key frame, and of each one that comes. Every JPEG is
+    /// one, so nothing waits for the next.
+    fn tell_key_frames(&mut self, unit: &Unit, is_shown: bool) {
+        if self.is_jpeg {
+            return;
+        }
+        if unit.is_key && is_shown {
+            self.awaits_key = false;
+            self.tell(Progress::KeyFrame);
+        } else if self.gate.is_waiting() && !std::mem::replace(&mut self.awaits_key, true) {
+            self.tell(Progress::Waits { since: unit.received_at, is_first: !self.has_begun });
+        }
     }
 
     fn reception(&self, stats: &Stats) -> Reception {
