@@ -1,6 +1,6 @@
 //! Why an attempt to read a stream ended.
 
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use super::{message::Method, sdp::NoVideo};
 use crate::{camera::Transport, text};
@@ -111,6 +111,14 @@ impl Error {
             }
             io::ErrorKind::UnexpectedEof => Self::Closed { inside_packet: false },
             _ => Self::connect("the camera".to_owned(), error),
+        }
+    }
+
+    /// No pair of UDP sockets for the packets of `camera`.
+    pub(super) fn no_udp_pair(camera: SocketAddr, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::UdpPorts,
+            _ => Self::connect(camera.to_string(), error),
         }
     }
 

@@ -83,7 +83,7 @@ impl Connection {
         let _ = stream.get_ref().set_nodelay(true);
         let udp = match transport {
             Transport::Tcp => None,
-            Transport::Udp => Some(UdpPair::bind(camera.ip()).map_err(|_| Error::UdpPorts)?),
+            Transport::Udp => Some(UdpPair::bind(camera.ip()).map_err(|error| Error::no_udp_pair(camera, &error))?),
         };
         Ok(Self {
             stream,
