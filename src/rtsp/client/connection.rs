@@ -66,9 +66,12 @@ pub struct Connection {
 impl Connection {
     /// Connects to one of the addresses of `host`, each within `limit`.
     pub async fn open(host: &str, port: u16, transport: Transport, limit: Duration) -> Result<Self, Error> {
-        let resolved = timeout(limit, smol::net::resolve((host, port))).await;
-        let addresses = resolved.and_then(Result::ok).unwrap_or_default();
-        let mut failure = Error::Resolve { host: text::reason(host) };
+        let addresses = match timeout(limit, smol::net::resolve((host, port))).await {
+            Some(Ok(addresses)) => addresses,
+            Some(Err(error)) => return Err(Error::lookup(host, &error)),
+            None => return Err(Error::lookup(host, &io::ErrorKind::TimedOut.into())),
+        };
+        let mut failure = Error::Resolve { host: text::reason(host), error: None };
         for address in addresses.into_iter().take(MAX_ADDRESSES) {
             match connect(address, limit).await {
                 Ok(stream) => return Self::new(stream, address, transport),
