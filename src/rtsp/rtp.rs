@@ -144,9 +144,12 @@ pub enum Event {
     Problem(Problem),
     /// The counters so far, about once a second. [`stream::read`](crate::rtsp::stream::read) adds it.
     Stats(Stats),
-    /// How the camera offers to be asked for a key frame by RTCP, once the track is set up.
-    /// [`stream::read`](crate::rtsp::stream::read) adds it.
-    KeyFrameRequest(Option<KeyFrameRequest>),
+    /// The track is set up. [`stream::read`](crate::rtsp::stream::read) adds it.
+    SetUp {
+        transport: Transport,
+        /// How the camera offers to be asked for a key frame by RTCP.
+        key_frame_request: Option<KeyFrameRequest>,
+    },
     /// The camera said BYE, and nothing came since.
     Ended,
 }

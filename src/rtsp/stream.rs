@@ -27,7 +27,7 @@ const MAX_UNDESCRIBED: u32 = 2;
 /// `on_event` as soon as its last packet has come; it must not block. [`Event::Ended`] and
 /// [`Problem::AnotherCodec`] end the attempt after they were handed on, and so do key frames without
 /// an [`Event::StreamInfo`] before: nobody could decode them. Each notification of `key_frame_wanted`
-/// asks the camera for a key frame, if it [offers](Event::KeyFrameRequest) that.
+/// asks the camera for a key frame, if it [offers](Event::SetUp) that.
 pub async fn read(
     name: &str,
     config: Config,
@@ -125,7 +125,7 @@ impl<F: FnMut(Event)> PacketReceiver for Units<F> {
         self.track = TrackReceiver::new(&config).ok();
         self.is_described = false;
         self.key_frame_request = track.key_frame_request;
-        self.events.push(Event::KeyFrameRequest(track.key_frame_request));
+        self.events.push(Event::SetUp { transport: config.transport, key_frame_request: track.key_frame_request });
         self.hand_on();
     }
 

@@ -477,7 +477,7 @@ fn asked_for_a_key_frame(offer: &str, transport: Transport, is_request: fn(&[u8]
     let (sender, receiver) = smol::channel::bounded::<()>(1);
     let (mut sender, mut offered, mut units) = (Some(sender), None, 0);
     let on_event = |event| match event {
-        Event::KeyFrameRequest(request) => offered = request,
+        Event::SetUp { key_frame_request, .. } => offered = key_frame_request,
         Event::Unit(unit) => {
             units += 1;
             if units == 5 {

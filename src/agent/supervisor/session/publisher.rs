@@ -8,10 +8,10 @@ use std::{
 use smol::channel::Sender;
 
 use crate::{
-    camera::Damaged,
+    camera::{Damaged, Transport},
     hub::{Reception, Stream},
     media::{Codec, UnixMicros},
-    rtsp::rtp::{Event, KeyFrameGate, KeyFrameRequest, Stats, Unit},
+    rtsp::rtp::{self, Event, KeyFrameGate, KeyFrameRequest, Stats, Unit},
     sync::Latch,
 };
 
@@ -22,8 +22,12 @@ pub(super) enum Progress {
     Frames,
     /// The stream became live.
     Live,
-    /// How the camera offers to be asked for a key frame by RTCP.
-    KeyFrameOffer(Option<KeyFrameRequest>),
+    /// The track is set up.
+    SetUp {
+        transport: Transport,
+        /// How the camera offers to be asked for a key frame by RTCP.
+        key_frame_request: Option<KeyFrameRequest>,
+    },
     /// Frames come, and none may be shown before the next key frame.
     Waits {
         since: Instant,
@@ -89,7 +93,13 @@ impl Publisher {
                 self.stream.set_stream_info(info);
             }
             Event::Unit(unit) => self.on_unit(unit),
-            Event::KeyFrameRequest(offer) => self.tell(Progress::KeyFrameOffer(offer)),
+            Event::SetUp { transport, key_frame_request } => {
+                let transport = match transport {
+                    rtp::Transport::Tcp => Transport::Tcp,
+                    rtp::Transport::Udp => Transport::Udp,
+                };
+                self.tell(Progress::SetUp { transport, key_frame_request });
+            }
             Event::Stats(stats) => self.stream.set_reception(self.reception(&stats)),
             // They end the attempt, which says why.
             Event::Problem(_) | Event::Ended => {}

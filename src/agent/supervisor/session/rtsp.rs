@@ -89,7 +89,7 @@ impl SupervisorTask {
             timeouts: timeouts(self.stream_source.open_within),
             seed,
         };
-        let (label, learnt) = (self.label.clone(), self.lessons.of(stream));
+        let (label, learnt) = (self.label.clone(), self.lessons.of(stream, found.transport));
         Box::pin(async move {
             let stopped = async { ending.wait().await };
             let on_event = |event| publisher.on_event(event);
@@ -139,7 +139,7 @@ impl SupervisorTask {
             Ended(Box<Outcome>),
         }
         let mut watch = Watch::new(self, target, started, self.stream_source.open_within);
-        let mut was_live = false;
+        let (mut was_live, mut transport) = (false, None);
         loop {
             let progressed = async {
                 match progress.recv().await {
@@ -166,8 +166,9 @@ impl SupervisorTask {
             // The last frames may have come together with the end.
             for news in news.into_iter().chain(std::iter::from_fn(|| progress.try_recv().ok())) {
                 match news {
-                    Progress::KeyFrameOffer(offer) => {
-                        key_frames.set_offer(offer);
+                    Progress::SetUp { transport: by, key_frame_request } => {
+                        transport = Some(by);
+                        key_frames.set_offer(key_frame_request);
                         continue;
                     }
                     Progress::Waits { since, is_first } => key_frames.requests.waits(is_first, since),
@@ -175,7 +176,7 @@ impl SupervisorTask {
                     Progress::Frames => {}
                     Progress::Live => {
                         was_live = true;
-                        self.went_live(target, watch.is_unconfirmed(), Instant::now());
+                        self.went_live(target, transport, watch.is_unconfirmed(), Instant::now());
                     }
                 }
                 *turn = None;
