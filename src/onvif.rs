@@ -51,6 +51,7 @@ mod media;
 pub mod profile_choice;
 pub mod responses;
 pub mod soap;
+mod synchronization;
 mod target;
 pub mod uri_repair;
 pub mod username_token;
@@ -61,6 +62,7 @@ pub use self::{
     error::{Error, Kind, Malformed},
     identity::{Identity, identity},
     responses::{DeviceInformation, Profile, VideoSource},
+    synchronization::Synchronization,
     target::Target,
     uri_repair::Streams,
 };

@@ -16,6 +16,7 @@ mod retry;
 mod rtsp_failure;
 mod search;
 mod session;
+mod synchronization;
 mod transcoding;
 
 use std::{
@@ -35,6 +36,7 @@ use failure::{AttemptOutcome, StreamFailure, away, offline};
 use lessons::Lessons;
 use resolved::ResolvedStream;
 use retry::RetryDecision;
+use session::KeyFrameRequests;
 use transcoding::Transcoding;
 
 use super::backoff::Backoff;
@@ -117,6 +119,7 @@ impl StreamSupervisor {
             by_worker: false,
             falls_back: false,
             lessons: Lessons::default(),
+            key_frame_requests: KeyFrameRequests::default(),
             random: fastrand::f64(),
         };
         let task = context.executor.spawn(async move {
@@ -205,6 +208,7 @@ struct SupervisorTask {
     by_worker: bool,
     falls_back: bool,
     lessons: Lessons,
+    key_frame_requests: KeyFrameRequests,
     /// The jitter of the next pause, known in advance so that the pause can be announced before it
     /// begins.
     random: f64,

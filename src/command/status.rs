@@ -75,7 +75,7 @@ fn one_as_text(answer: &Value, texts: &ReasonTexts) -> String {
     let cameras: Vec<&Value> = answer["cameras"].as_array().into_iter().flatten().collect();
     let mut text = String::new();
     table(&cameras, texts, &mut text);
-    for line in cameras.iter().flat_map(|camera| received(&camera["reception"])) {
+    for line in cameras.iter().flat_map(|camera| received(camera)) {
         indented(&line, &mut text);
     }
     text
@@ -83,7 +83,8 @@ fn one_as_text(answer: &Value, texts: &ReasonTexts) -> String {
 
 /// Returns what became of the packets of a camera, one line for each fact; nothing if the agent does not
 /// know.
-fn received(reception: &Value) -> Vec<String> {
+fn received(camera: &Value) -> Vec<String> {
+    let reception = &camera["reception"];
     let count = |key: &str| reception[key].as_u64().unwrap_or(0);
     let Some(packets) = reception["packets"].as_u64() else { return Vec::new() };
     let lost = count("lost");
@@ -100,6 +101,9 @@ fn received(reception: &Value) -> Vec<String> {
     )];
     if let Some(waiting) = reception["waiting_for_key_frame"].as_f64() {
         lines.push(format!("waiting for a key frame for {}", duration(waiting)));
+    }
+    if let Some(times @ 1..) = camera["key_frame_requests"].as_u64() {
+        lines.push(format!("asked for a key frame {}", counted(times, "time")));
     }
     if let Some(ahead) = reception["camera_clock"].as_f64() {
         let side = if ahead < 0.0 { "behind" } else { "ahead" };
@@ -319,7 +323,7 @@ yard  offline  67 min  -             -       -        0       0       3     -   
     fn one_camera_is_told_with_what_was_received_of_it() {
         let mut answer = json!({ "cameras": [
             { "id": "gate", "state": "live", "why": "", "age": 0.041, "size": [2560, 1440], "fps": 25.0, "bitrate": 4_123_456,
-              "viewers": 1, "reconnects": 1, "stalls": 0, "worker": null,
+              "viewers": 1, "reconnects": 1, "stalls": 0, "worker": null, "key_frame_requests": 3,
               "reception": { "packets": 99_950, "lost": 50, "late": 3, "foreign": 0, "resyncs": 1, "jitter": 0.0021,
                              "damaged_frames": 12, "waiting_for_key_frame": 4.2, "camera_clock": -3.25 } },
             { "id": "yard", "state": "offline", "why": "no", "reception": null },
@@ -336,6 +340,7 @@ gate  live   0.0 s  2560x1440  25.0    4123        1       1       0    -    -
     received: 99950 packets, 50 lost (0.05 %), 3 late, 0 of another sender, 1 new numbering; jitter
     2.1 ms; 12 damaged frames
     waiting for a key frame for 4.2 s
+    asked for a key frame 3 times
     its clock is 3.2 s behind, which changes nothing here
 ";
         let text = one_as_text(&answer, &ReasonTexts::default());

@@ -116,6 +116,8 @@ pub struct Status {
     pub reconnects: u64,
     /// How often the stream stalled.
     pub stalls: u64,
+    /// How often the camera was asked for a key frame.
+    pub key_frame_requests: u64,
     /// How often streams, and attempts to open one, ended, by cause; causes without a count are
     /// absent.
     pub failures: BTreeMap<Cause, u64>,
@@ -271,6 +273,7 @@ impl Status {
             bytes,
             reconnects,
             stalls,
+            key_frame_requests,
             failures,
             last_error,
             last_error_age,
@@ -291,6 +294,7 @@ impl Status {
         self.bytes += bytes;
         self.reconnects += reconnects;
         self.stalls += stalls;
+        self.key_frame_requests += key_frame_requests;
         self.skipped += skipped;
         self.refused += refused;
         self.untouched += untouched;

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     camera::{CameraId, State, StreamOptions},
-    media::{Damage, Rendition, RenditionRequest, Size, StreamInfo},
+    media::{Codec, Damage, Rendition, RenditionRequest, Size, StreamInfo},
     sync::{Mutex, MutexGuard, Notifier},
     text::{Code, Reason},
 };
@@ -42,6 +42,7 @@ pub struct Stream {
     id: CameraId,
     inner: Mutex<Inner>,
     demand_changes: Notifier,
+    key_frames_wanted: Notifier,
 }
 
 pub(super) struct Inner {
@@ -99,6 +100,7 @@ impl Stream {
                 notifier: None,
             }),
             demand_changes: Notifier::default(),
+            key_frames_wanted: Notifier::default(),
         }
     }
 
@@ -174,6 +176,7 @@ impl Stream {
             bytes: stats.bytes,
             reconnects: stats.reconnects(),
             stalls: stats.stalls,
+            key_frame_requests: stats.key_frame_requests,
             failures: stats.failures.clone(),
             last_error,
             last_error_age,
@@ -217,6 +220,14 @@ impl Stream {
                 inner.stall.wanted();
             }
             self.notify_demand();
+        }
+    }
+
+    /// Tells the supervisor that a viewer waits for the next key frame of the live stream.
+    pub(super) fn want_key_frame(&self, inner: &Inner) {
+        // Every JPEG is one.
+        if inner.is_live() && inner.info.is_none_or(|info| info.codec != Codec::Jpeg) {
+            self.key_frames_wanted.notify();
         }
     }
 

@@ -55,6 +55,9 @@ impl Stream {
         let (notify, notified) = Notifier::pair();
         if !inner.subscribers.is_closed() {
             let begin: &[AccessUnit] = if kept_group && inner.is_live() { inner.gop_cache.units() } else { &[] };
+            if begin.is_empty() {
+                self.want_key_frame(inner);
+            }
             inner.subscribers.add_units(number, UnitQueue::new(begin), notify, is_viewer);
             if is_viewer {
                 self.wake(inner);

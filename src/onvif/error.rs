@@ -189,6 +189,14 @@ impl Error {
     }
 }
 
+/// Keeps the most informative error: a fault with the device's own text comes first.
+pub(super) fn remember(kept: &mut Option<Error>, error: Error) {
+    let telling = |error: &Error| matches!(error, Error::Fault { .. });
+    if kept.as_ref().is_none_or(|kept| telling(&error) && !telling(kept)) {
+        *kept = Some(error);
+    }
+}
+
 fn is_https(location: &str) -> bool {
     location.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
 }

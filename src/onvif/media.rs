@@ -5,7 +5,7 @@
 
 use super::{
     device::Device,
-    error::Error,
+    error::{Error, remember},
     profile_choice::{self, NoChoice},
     responses::{self, MediaUri, Profile},
     soap::{Access, FaultKind, MEDIA1, MEDIA2, Operation},
@@ -32,12 +32,12 @@ const PROFILE_TYPES: [&str; 3] =
 #[derive(Debug)]
 pub struct Media<'a> {
     pub device: Device<'a>,
-    services: Vec<MediaService>,
+    pub(super) services: Vec<MediaService>,
 }
 
 #[derive(Clone, Debug)]
-struct MediaService {
-    is_media2: bool,
+pub(super) struct MediaService {
+    pub(super) is_media2: bool,
     service: Service,
     /// Its profiles, if it was asked for them.
     profiles: Option<Vec<Profile>>,
@@ -338,7 +338,12 @@ impl<'a> Media<'a> {
         })
     }
 
-    async fn call(&mut self, index: usize, name: &'static str, parameters: String) -> Result<Element, Error> {
+    pub(super) async fn call(
+        &mut self,
+        index: usize,
+        name: &'static str,
+        parameters: String,
+    ) -> Result<Element, Error> {
         let MediaService { is_media2, service, .. } = &mut self.services[index];
         let namespace = if *is_media2 { MEDIA2 } else { MEDIA1 };
         self.device.call(service, &Operation { namespace, name, parameters, access: Access::Authenticated }).await
@@ -372,14 +377,6 @@ fn keep_on_unless_final(error: Error) -> Result<(), Error> {
         Error::NoCredentials { .. } => Ok(()),
         error if error.is_final() => Err(error),
         _ => Ok(()),
-    }
-}
-
-/// Keeps the most informative error: a fault with the device's own text comes first.
-fn remember(kept: &mut Option<Error>, error: Error) {
-    let telling = |error: &Error| matches!(error, Error::Fault { .. });
-    if kept.as_ref().is_none_or(|kept| telling(&error) && !telling(kept)) {
-        *kept = Some(error);
     }
 }
 

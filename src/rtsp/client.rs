@@ -21,7 +21,7 @@ use super::{
     session::{Action, Config, Learnt, Note, Session},
     udp,
 };
-use crate::{camera::Transport, time::LazyDeadline};
+use crate::{camera::Transport, sync::Notified, time::LazyDeadline};
 
 /// Shorter packets are no RTP.
 const MIN_RTP_LEN: usize = 12;
@@ -63,6 +63,9 @@ pub trait PacketReceiver {
 
     /// A receiver report for the camera; an empty one is sent if there is none.
     fn report(&mut self, now: Instant) -> Option<Vec<u8>>;
+
+    /// RTCP that requests a key frame; `None` if the camera does not offer to be asked by RTCP.
+    fn key_frame_request(&mut self, now: Instant) -> Option<Vec<u8>>;
 }
 
 /// How an attempt ended.
@@ -88,12 +91,14 @@ pub struct Counters {
 
 /// Reads the stream until it ends, or until `stop` is ready: then the session is torn down, which
 /// takes at most [`Timeouts::teardown`]. If the future is dropped instead, the camera notices that
-/// only by the end of the connection. `name` is the camera's in the log.
+/// only by the end of the connection. Each notification of `key_frame_wanted` sends the camera the
+/// receiver's [`PacketReceiver::key_frame_request`]. `name` is the camera's in the log.
 pub async fn read(
     name: &str,
     config: Config,
     learnt: Learnt,
     receiver: &mut impl PacketReceiver,
+    key_frame_wanted: &Notified,
     stop: impl Future<Output = ()>,
 ) -> Outcome {
     let timeouts = config.timeouts;
@@ -103,6 +108,7 @@ pub async fn read(
         timeouts,
         session,
         receiver,
+        key_frame_wanted,
         connection: None,
         deadline: LazyDeadline::default(),
         counters: Counters::default(),
@@ -117,6 +123,7 @@ struct Client<'a, R> {
     timeouts: Timeouts,
     session: Session,
     receiver: &'a mut R,
+    key_frame_wanted: &'a Notified,
     connection: Option<Connection>,
     deadline: LazyDeadline,
     counters: Counters,
@@ -178,11 +185,8 @@ impl<R: PacketReceiver> Client<'_, R> {
             }
             Action::Send(bytes) => {
                 let Some(connection) = &mut self.connection else { return };
-                match connection.send(&bytes, self.timeouts.write).await {
-                    Ok(()) => {}
-                    Err(error @ Error::WriteTimeout { .. }) => self.session.failed(error),
-                    Err(error) => self.session.on_closed(Instant::now(), error),
-                }
+                let sent = connection.send(&bytes, self.timeouts.write).await;
+                self.note_sent(sent);
             }
             Action::Receive { track, delivery } => {
                 let Some(connection) = &mut self.connection else { return };
@@ -197,6 +201,14 @@ impl<R: PacketReceiver> Client<'_, R> {
             }
             Action::Note(note) => self.log(&note),
             Action::Playing | Action::End(_) => {}
+        }
+    }
+
+    fn note_sent(&mut self, sent: Result<(), Error>) {
+        match sent {
+            Ok(()) => {}
+            Err(error @ Error::WriteTimeout { .. }) => self.session.failed(error),
+            Err(error) => self.session.on_closed(Instant::now(), error),
         }
     }
 
@@ -243,6 +255,13 @@ impl<R: PacketReceiver> Client<'_, R> {
             stop.await;
             Wake::Stopped
         };
+        let key_frame_wanted = async {
+            if !self.key_frame_wanted.changed().await {
+                // Nobody is left who could want one.
+                smol::future::pending::<()>().await;
+            }
+            Wake::KeyFrameWanted
+        };
         let input = async {
             match &mut self.connection {
                 Some(connection) => {
@@ -254,8 +273,8 @@ impl<R: PacketReceiver> Client<'_, R> {
                 None => smol::future::pending().await,
             }
         };
-        // In this order, so that a flood of packets holds up neither.
-        stopped.or(deadline).or(input).await
+        // In this order, so that a flood of packets holds up none of them.
+        stopped.or(deadline).or(key_frame_wanted).or(input).await
     }
 
     async fn on_wake(&mut self, wake: Wake, buffers: &[Vec<u8>; 2]) {
@@ -271,6 +290,7 @@ impl<R: PacketReceiver> Client<'_, R> {
                     self.report().await;
                 }
             }
+            Wake::KeyFrameWanted => self.request_key_frame(now).await,
             Wake::Read(result) => {
                 let Some(connection) = &mut self.connection else { return };
                 match result {
@@ -313,6 +333,15 @@ impl<R: PacketReceiver> Client<'_, R> {
         if connection.is_udp() {
             connection.report_due = Some(now + REPORT_INTERVAL);
             connection.send_reports(&report, REPORTS_PER_PUNCH).await;
+        }
+    }
+
+    /// Asks the camera for a key frame, if it offers to be asked by RTCP.
+    async fn request_key_frame(&mut self, now: Instant) {
+        let Some(connection) = &mut self.connection else { return };
+        if let Some(packet) = self.receiver.key_frame_request(now) {
+            let sent = connection.send_rtcp(&packet, self.timeouts.write).await;
+            self.note_sent(sent);
         }
     }
 

@@ -254,6 +254,12 @@ impl Deframer {
     }
 }
 
+/// `packet` as it goes over the connection on `channel` (RFC 2326 10.12).
+pub fn interleaved(channel: u8, packet: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(packet.len()).unwrap_or(u16::MAX).to_be_bytes();
+    [&[b'$', channel, high, low], packet].concat()
+}
+
 /// Whether the second byte of a packet says that it is RTCP, whatever its channel: some cameras
 /// exchange the channels. RTP with these types does not occur (RFC 5761).
 pub fn is_rtcp(second_byte: u8) -> bool {

@@ -69,7 +69,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use config::{Encoding, TrackConfig, Transport, UnsupportedEncoding};
+pub use config::{Encoding, KeyFrameRequest, TrackConfig, Transport, UnsupportedEncoding};
 pub use integrity::KeyFrameGate;
 pub use receiver::TrackReceiver;
 
@@ -144,6 +144,12 @@ pub enum Event {
     Problem(Problem),
     /// The counters so far, about once a second. [`stream::read`](crate::rtsp::stream::read) adds it.
     Stats(Stats),
+    /// The track is set up. [`stream::read`](crate::rtsp::stream::read) adds it.
+    SetUp {
+        transport: Transport,
+        /// How the camera offers to be asked for a key frame by RTCP.
+        key_frame_request: Option<KeyFrameRequest>,
+    },
     /// The camera said BYE, and nothing came since.
     Ended,
 }

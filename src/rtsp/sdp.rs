@@ -3,7 +3,7 @@
 //! Only the lines `m=` and `a=` are read; no other line can make a description fail. What cannot be
 //! read in these two is left out.
 
-use super::rtp::Encoding;
+use super::rtp::{Encoding, KeyFrameRequest};
 
 /// Maximum number of media; more are not read.
 const MAX_MEDIA: usize = 32;
@@ -31,6 +31,8 @@ pub struct VideoTrack {
     pub frame_rate: Option<f64>,
     /// Width and height in pixels, if the description says so; they may be wrong.
     pub size: Option<(u32, u32)>,
+    /// How the camera offers to be asked for a key frame by RTCP; `None`: not at all.
+    pub key_frame_request: Option<KeyFrameRequest>,
 }
 
 /// Why a description has no video track that can be read.
@@ -162,6 +164,7 @@ impl SessionDescription {
             control: first(&media.attributes, "control").map(str::to_owned),
             frame_rate: media.frame_rate(),
             size: media.size(),
+            key_frame_request: media.key_frame_request(payload_type),
         }
     }
 
@@ -222,6 +225,24 @@ impl Media {
     fn named_formats(&self) -> Vec<String> {
         let name = |format: &u8| self.rtpmap(*format).map_or_else(|| format.to_string(), |(name, _)| name.to_owned());
         self.formats.iter().map(name).collect()
+    }
+
+    /// The request for key frames that `a=rtcp-fb` offers for the format, a picture loss indication
+    /// first. Cameras offer it with the profile `RTP/AVP` too, so the protocol does not count.
+    fn key_frame_request(&self, payload_type: u8) -> Option<KeyFrameRequest> {
+        let offers = |kind: &str, parameter: &str| {
+            self.attributes.iter().filter(|(name, _)| name == "rtcp-fb").any(|(_, value)| {
+                let mut words = value.split_ascii_whitespace();
+                words.next().is_some_and(|format| format == "*" || format.parse() == Ok(payload_type))
+                    && words.next().is_some_and(|word| word.eq_ignore_ascii_case(kind))
+                    && words.next().is_some_and(|word| word.eq_ignore_ascii_case(parameter))
+            })
+        };
+        if offers("nack", "pli") {
+            Some(KeyFrameRequest::PictureLossIndication)
+        } else {
+            offers("ccm", "fir").then_some(KeyFrameRequest::FullIntraRequest)
+        }
     }
 
     fn frame_rate(&self) -> Option<f64> {

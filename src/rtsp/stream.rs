@@ -8,11 +8,11 @@ use std::{
 use super::{
     Error,
     client::{self, Counters, Outcome, PacketReceiver},
-    rtp::{self, Encoding, Event, Problem, Stats, TrackConfig, TrackReceiver, Unit},
+    rtp::{self, Encoding, Event, KeyFrameRequest, Problem, Stats, TrackConfig, TrackReceiver, Unit},
     sdp::{NoVideo, VideoTrack},
     session::{Config, Learnt},
 };
-use crate::{camera::Transport, media::Size};
+use crate::{camera::Transport, media::Size, sync::Notified};
 
 /// The name of this receiver in its RTCP.
 const CNAME: &str = "cctv-agent";
@@ -26,12 +26,14 @@ const MAX_UNDESCRIBED: u32 = 2;
 /// Reads the stream until it ends or `stop` is ready, as [`client::read`] does. Hands each event to
 /// `on_event` as soon as its last packet has come; it must not block. [`Event::Ended`] and
 /// [`Problem::AnotherCodec`] end the attempt after they were handed on, and so do key frames without
-/// an [`Event::StreamInfo`] before: nobody could decode them.
+/// an [`Event::StreamInfo`] before: nobody could decode them. Each notification of `key_frame_wanted`
+/// asks the camera for a key frame, if it [offers](Event::SetUp) that.
 pub async fn read(
     name: &str,
     config: Config,
     learnt: Learnt,
     on_event: impl FnMut(Event),
+    key_frame_wanted: &Notified,
     stop: impl Future<Output = ()>,
 ) -> Outcome {
     let [a, b, c, d, ..] = config.seed;
@@ -44,8 +46,9 @@ pub async fn read(
         is_described: false,
         undescribed: 0,
         stats_at: None,
+        key_frame_request: None,
     };
-    let outcome = client::read(name, config, learnt, &mut units, stop).await;
+    let outcome = client::read(name, config, learnt, &mut units, key_frame_wanted, stop).await;
     if let Some(track) = &units.track {
         log_stats(name, &track.stats(), &outcome.counters);
     }
@@ -65,6 +68,8 @@ struct Units<F> {
     undescribed: u32,
     /// When the counters were handed on last.
     stats_at: Option<Instant>,
+    /// What the camera offers for the track.
+    key_frame_request: Option<KeyFrameRequest>,
 }
 
 impl<F: FnMut(Event)> Units<F> {
@@ -119,6 +124,9 @@ impl<F: FnMut(Event)> PacketReceiver for Units<F> {
         // Its encoding is one that is read, or not known.
         self.track = TrackReceiver::new(&config).ok();
         self.is_described = false;
+        self.key_frame_request = track.key_frame_request;
+        self.events.push(Event::SetUp { transport: config.transport, key_frame_request: track.key_frame_request });
+        self.hand_on();
     }
 
     fn rtp(&mut self, packet: &[u8], received_at: Instant) {
@@ -153,6 +161,14 @@ impl<F: FnMut(Event)> PacketReceiver for Units<F> {
 
     fn report(&mut self, now: Instant) -> Option<Vec<u8>> {
         self.track.as_mut().map(|track| track.receiver_report(now))
+    }
+
+    fn key_frame_request(&mut self, now: Instant) -> Option<Vec<u8>> {
+        let track = self.track.as_mut()?;
+        match self.key_frame_request? {
+            KeyFrameRequest::PictureLossIndication => track.picture_loss_indication(now),
+            KeyFrameRequest::FullIntraRequest => track.full_intra_request(now),
+        }
     }
 }
 

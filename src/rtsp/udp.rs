@@ -31,8 +31,16 @@ pub struct UdpPair {
 
 impl UdpPair {
     /// Binds a pair of free ports, for the family of `camera`.
+    ///
+    /// # Errors
+    /// `AddrInUse` if no pair is free; any other error is the system's.
     pub fn bind(camera: IpAddr) -> io::Result<Self> {
         let any: IpAddr = if camera.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        Self::bind_by(any, bind)
+    }
+
+    /// Binds each socket by `bind`.
+    fn bind_by(any: IpAddr, mut bind: impl FnMut(SocketAddr) -> io::Result<UdpSocket>) -> io::Result<Self> {
         let mut held = Vec::new();
         for _ in 0..MAX_TRIES {
             let first = bind(SocketAddr::new(any, 0))?;
@@ -44,7 +52,8 @@ impl UdpPair {
                     return Ok(Self { rtp: Async::new(rtp)?, rtcp: Async::new(rtcp)?, port: port & !1 });
                 }
                 // Held until the end, so that the kernel gives another one.
-                Err(_) => held.push(first),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => held.push(first),
+                Err(error) => return Err(error),
             }
         }
         Err(io::ErrorKind::AddrInUse.into())
@@ -115,6 +124,7 @@ pub fn receiver_report(ssrc: u32) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtsp::Error;
 
     #[test]
     fn pair_is_even_and_adjacent() {
@@ -122,6 +132,23 @@ mod tests {
         let port = |socket: &Async<UdpSocket>| socket.get_ref().local_addr().unwrap().port();
         assert_eq!(pair.port % 2, 0);
         assert_eq!((port(&pair.rtp), port(&pair.rtcp)), (pair.port, pair.port + 1));
+    }
+
+    #[test]
+    fn ports_in_use_are_told_apart_from_what_the_system_refuses() {
+        let camera = SocketAddr::from((Ipv4Addr::LOCALHOST, 554));
+        let failing = |kind: io::ErrorKind| {
+            let tries = std::cell::Cell::new(0);
+            let second_fails = |address: SocketAddr| {
+                tries.set(tries.get() + 1);
+                if address.port() == 0 { bind(address) } else { Err(kind.into()) }
+            };
+            let error = UdpPair::bind_by(camera.ip(), second_fails).unwrap_err();
+            (Error::no_udp_pair(camera, &error), tries.get())
+        };
+        assert_eq!(failing(io::ErrorKind::AddrInUse), (Error::UdpPorts, 2 * MAX_TRIES));
+        let refused = Error::Connect { address: "127.0.0.1:554".into(), error: "permission denied".into() };
+        assert_eq!(failing(io::ErrorKind::PermissionDenied), (refused, 2));
     }
 
     #[test]

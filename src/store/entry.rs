@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    camera::{CameraId, Source, StreamSource, StreamUri},
+    camera::{CameraId, Source, StreamSource, StreamUri, Transport},
     device_id::DeviceId,
 };
 
@@ -16,6 +16,8 @@ const FORMAT: u64 = 1;
 
 /// Names the program to a person who finds the file.
 const MAKER: &str = "cctv-agent";
+
+const TRANSPORTS: [(Transport, &str); 2] = [(Transport::Tcp, "tcp"), (Transport::Udp, "udp")];
 
 /// What an agent needs to show a camera again after a restart without ONVIF.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +69,8 @@ pub struct Stream {
     pub uri: StreamUri,
     /// The token of its profile.
     pub profile: String,
+    /// How the camera sent it; `None`: not known.
+    pub transport: Option<Transport>,
 }
 
 /// The small stream when it was live.
@@ -123,14 +127,14 @@ impl CameraRecord {
             "identity": { "endpoint": identity.endpoint, "serial": identity.serial, "mac": identity.mac },
             "address": address.as_ref().map(|address| json!({ "host": address.host, "port": address.port })),
             "authentication": authentication,
-            "stream": stream.as_ref().map(|stream| json!({ "uri": stream.uri.as_str(), "profile": stream.profile })),
+            "stream": stream.as_ref().map(json_of),
             "when": when,
         });
         // An older agent, which knows no small streams, does not need it.
         if let Some(Small { wanted, stream }) = small {
-            json["small"] = json!({
-                "wanted": wanted, "uri": stream.uri.as_str(), "profile": stream.profile, "same_source": true,
-            });
+            json["small"] = json_of(stream);
+            json["small"]["wanted"] = json!(wanted);
+            json["small"]["same_source"] = json!(true);
         }
         format!("{json:#}\n")
     }
@@ -205,11 +209,24 @@ fn address_of(value: &Value) -> Option<Address> {
     Some(Address { host, port: port_of(&value["port"])? })
 }
 
+fn json_of(stream: &Stream) -> Value {
+    let mut json = json!({ "uri": stream.uri.as_str(), "profile": stream.profile });
+    // An older agent, which reads no transport, does not need it.
+    if let Some((_, name)) = TRANSPORTS.iter().find(|(transport, _)| Some(*transport) == stream.transport) {
+        json["transport"] = json!(name);
+    }
+    json
+}
+
 fn stream_of(value: &Value) -> Option<Stream> {
     let (uri, login) = StreamUri::split(value["uri"].as_str()?)?;
     // The agent never writes a login, so an address with one was written by somebody else.
     login.is_none().then_some(())?;
-    Some(Stream { uri, profile: text_of(&value["profile"])? })
+    let transport = match value.get("transport") {
+        None => None,
+        Some(name) => Some(TRANSPORTS.iter().find(|(_, known)| name == known)?.0),
+    };
+    Some(Stream { uri, profile: text_of(&value["profile"])?, transport })
 }
 
 fn small_of(value: &Value) -> Option<Small> {
@@ -236,7 +253,7 @@ mod tests {
             },
             address: Some(Address { host: "192.168.1.70".into(), port: 8000 }),
             authentication: Some("HTTP Digest".into()),
-            stream: Some(Stream { uri, profile: "Profile_1 \u{9580}".into() }),
+            stream: Some(Stream { uri, profile: "Profile_1 \u{9580}".into(), transport: Some(Transport::Udp) }),
             small: None,
             when: 1_900_000_000,
         }
@@ -270,6 +287,15 @@ mod tests {
         let text = record().to_text(&gate());
         assert!(text.contains("rtsp://192.168.1.70:554/user=admin_password=x1_channel=1"), "{text}");
         assert!(!text.contains("viewer") && !text.contains("pa@"), "{text}");
+    }
+
+    #[test]
+    fn file_of_an_agent_that_kept_no_transport_is_read() {
+        let text = record().to_text(&gate());
+        let mut json: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["stream"].as_object_mut().unwrap().remove("transport"), Some(json!("udp")));
+        let stream = CameraRecord::from_text(&json.to_string(), &gate()).unwrap().stream.unwrap();
+        assert_eq!(stream, Stream { transport: None, ..record().stream.unwrap() });
     }
 
     #[test]
@@ -307,6 +333,10 @@ mod tests {
                 assert!(CameraRecord::from_text(&json.to_string(), &gate()).is_err(), "{path}: {json}");
             }
             let (parent, key) = path.rsplit_once('/').unwrap();
+            if key == "transport" {
+                // Older agents kept none.
+                continue;
+            }
             let mut json = whole.clone();
             json.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key);
             assert!(CameraRecord::from_text(&json.to_string(), &gate()).is_err(), "without {path}");

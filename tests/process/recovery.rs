@@ -173,3 +173,35 @@ fn sigterm_takes_leave_of_the_camera_and_exits_with_zero() {
     eprintln!("stopped after {:?}", asked.elapsed());
     wait_for("TEARDOWN", || (cameras.facts("gate")["teardowns"].as_u64()? >= 1).then_some(()));
 }
+
+#[test]
+fn transport_that_a_camera_needs_is_remembered_over_a_restart() {
+    let cameras = Cameras::start(&["id=gate size=640x360 small=320x180 habits=no-tcp"]);
+    let config = format!("[[camera]]\nid = \"gate\"\nsmall_profile = \"Profile_2\"\n{}", cameras.place("gate"));
+    let lives = |agent: &Agent| {
+        for stream in ["gate", "gate (small)"] {
+            agent.wait_for_log(&[&format!("{stream}: live, ")]);
+        }
+    };
+    let open_both = |agent: &Agent| {
+        agent.wait_for_state("gate", "live");
+        // A picture of this size is the main stream's.
+        MotionJpeg::open(&agent.address, "/live/gate?size=640x360").next_live();
+        lives(agent);
+    };
+    let mut agent = Agent::start(&config);
+    open_both(&agent);
+    for stream in ["gate", "gate (small)"] {
+        agent.wait_for_log(&[&format!("{stream}: goes on over UDP")]);
+    }
+    let is_kept = || {
+        let text = fs::read_to_string(agent.folder.0.join("state/gate.json")).unwrap_or_default();
+        (text.matches("\"udp\"").count() == 2).then_some(())
+    };
+    wait_for("both transports on disk", is_kept);
+    agent.signal(Signal::SIGTERM);
+    agent.exit();
+    let next = Agent::start_with_state(&config, &agent.folder.0.join("state"));
+    open_both(&next);
+    assert!(!next.log_text().contains("goes on over UDP"), "{}", next.log_text());
+}

@@ -4,8 +4,12 @@
 mod scripted;
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, UdpSocket},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -21,9 +25,13 @@ use cctv_agent::{
         session::{Config, Learnt},
         stream,
     },
+    sync::Notifier,
 };
 use scripted::{Camera, Peer, SDP, frame, rtp};
 use smol::{Timer, future::FutureExt};
+
+const SPS: &[u8] = &[0x67, 0x42, 0, 0x29, 0xe2, 0x90, 0x14, 7, 0xb6, 2, 0xdc, 4, 4, 6, 0x90, 0x78, 0x91, 0x15];
+const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
 
 /// Takes everything down.
 #[derive(Default)]
@@ -76,6 +84,10 @@ impl PacketReceiver for Recorder {
     fn report(&mut self, _now: Instant) -> Option<Vec<u8>> {
         None
     }
+
+    fn key_frame_request(&mut self, _now: Instant) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 fn config(address: SocketAddr) -> Config {
@@ -96,7 +108,8 @@ fn read(config: Config, enough: usize) -> (Outcome, Recorder) {
     let stop = async move {
         let _ = receiver.recv().await;
     };
-    let read = client::read("test", config, Learnt::default(), &mut recorder, stop);
+    let (_, never) = Notifier::pair();
+    let read = client::read("test", config, Learnt::default(), &mut recorder, &never, stop);
     let limit = async {
         Timer::after(Duration::from_secs(60)).await;
         panic!("it does not end");
@@ -372,7 +385,8 @@ fn read_units(config: Config, enough: usize) -> (Outcome, Vec<Unit>) {
     let stop = async move {
         let _ = receiver.recv().await;
     };
-    let read = stream::read("test", config, Learnt::default(), on_event, stop);
+    let (_, never) = Notifier::pair();
+    let read = stream::read("test", config, Learnt::default(), on_event, &never, stop);
     let limit = async {
         Timer::after(Duration::from_secs(60)).await;
         panic!("it does not end");
@@ -383,8 +397,6 @@ fn read_units(config: Config, enough: usize) -> (Outcome, Vec<Unit>) {
 
 #[test]
 fn r051_packets_of_another_payload_type_than_described_give_access_units() {
-    const SPS: &[u8] = &[0x67, 0x42, 0, 0x29, 0xe2, 0x90, 0x14, 7, 0xb6, 2, 0xdc, 4, 4, 6, 0x90, 0x78, 0x91, 0x15];
-    const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
     let camera = Camera::start(|_, mut peer: Peer| {
         peer.open(SDP);
         let mut sequence = 0;
@@ -407,6 +419,103 @@ fn r051_packets_of_another_payload_type_than_described_give_access_units() {
     assert!(units.iter().all(|unit| unit.is_whole) && units[0].is_key && units[20].is_key, "{units:?}");
     assert_eq!(units[1].data, [0, 0, 0, 1, 0x41, 0x9a, 1, 2]);
     camera.finish();
+}
+
+/// A camera that sends no key frame until it is asked for one in the way that its description offers,
+/// the way of which `is_request` knows the packet. Returns how often it was asked.
+fn asked_for_a_key_frame(offer: &str, transport: Transport, is_request: fn(&[u8]) -> bool) -> usize {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (sdp, counter) = (SDP.replace("a=control:t", &format!("{offer}a=control:t")), Arc::clone(&asked));
+    let camera = Camera::start(move |_, mut peer: Peer| {
+        let rtcp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        rtcp.set_nonblocking(true).unwrap();
+        let rtp_socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut client = None;
+        match transport {
+            Transport::Tcp => peer.open(&sdp),
+            Transport::Udp => {
+                let ports = [&rtp_socket, &rtcp].map(|socket| socket.local_addr().unwrap().port());
+                client = Some(peer.open_udp(&sdp, ports));
+            }
+        }
+        peer.stream.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+        let (mut sequence, mut is_over, mut wants) = (0, false, false);
+        while !is_over {
+            let nals: &[&[u8]] = if wants { &[SPS, PPS, &[0x65, 0x88, 0x84, 1]] } else { &[&[0x41, 0x9a, 1, 2]] };
+            for (number, nal) in nals.iter().enumerate() {
+                sequence += 1;
+                let mut packet = rtp(sequence, nal);
+                packet[1] = 96 | if number + 1 == nals.len() { 0x80 } else { 0 };
+                packet[4..8].copy_from_slice(&(u32::from(sequence) * 3600).to_be_bytes());
+                match client {
+                    None => peer.stream.write_all(&frame(0, &packet)).unwrap_or(()),
+                    Some(port) => drop(rtp_socket.send_to(&packet, ("127.0.0.1", port))),
+                }
+            }
+            let mut piece = [0; 2000];
+            if client.is_some()
+                && let Ok(count) = rtcp.recv(&mut piece)
+                && is_request(&piece[..count])
+            {
+                counter.fetch_add(1, Ordering::SeqCst);
+                wants = true;
+            }
+            match peer.stream.read(&mut piece) {
+                Ok(0) => is_over = true,
+                Ok(count) if piece[0] == b'$' => {
+                    assert_eq!(piece[1], 1, "the channel of RTCP");
+                    assert!(is_request(&piece[4..count]), "{:?}", &piece[..count]);
+                    counter.fetch_add(1, Ordering::SeqCst);
+                    wants = true;
+                }
+                Ok(_) => is_over = true,
+                Err(_) => {}
+            }
+        }
+    });
+    let (notifier, wanted) = Notifier::pair();
+    let (sender, receiver) = smol::channel::bounded::<()>(1);
+    let (mut sender, mut offered, mut units) = (Some(sender), None, 0);
+    let on_event = |event| match event {
+        Event::SetUp { key_frame_request, .. } => offered = key_frame_request,
+        Event::Unit(unit) => {
+            units += 1;
+            if units == 5 {
+                notifier.notify();
+            }
+            // Without an offer there is nothing to wait for but the packets of a while.
+            if unit.is_key || (offered.is_none() && units > 50) {
+                sender = None;
+            }
+        }
+        _ => {}
+    };
+    let stop = async move {
+        let _ = receiver.recv().await;
+    };
+    let config = Config { transport: Some(transport), ..config(camera.address) };
+    let read = stream::read("test", config, Learnt::default(), on_event, &wanted, stop);
+    let limit = async {
+        Timer::after(Duration::from_secs(60)).await;
+        panic!("no key frame comes");
+    };
+    assert_eq!(smol::block_on(read.or(limit)).error, None);
+    camera.finish();
+    asked.load(Ordering::SeqCst)
+}
+
+#[test]
+fn r110_camera_that_offers_it_is_asked_for_a_key_frame_by_rtcp() {
+    /// Whether the last packet of a compound packet has this type of feedback.
+    fn feedback(compound: &[u8], format: u8, words: usize) -> bool {
+        let last = compound.len().checked_sub(4 * (words + 1)).map_or(&[][..], |at| &compound[at..]);
+        compound[1] == 201 && last.starts_with(&[0x80 | format, 206])
+    }
+    let (pli, fir) = ("a=rtcp-fb:96 nack pli\r\n", "a=rtcp-fb:* ccm fir\r\n");
+    assert_eq!(asked_for_a_key_frame(pli, Transport::Tcp, |packet| feedback(packet, 1, 2)), 1);
+    assert_eq!(asked_for_a_key_frame(fir, Transport::Tcp, |packet| feedback(packet, 4, 4)), 1);
+    assert_eq!(asked_for_a_key_frame(pli, Transport::Udp, |packet| feedback(packet, 1, 2)), 1);
+    assert_eq!(asked_for_a_key_frame("", Transport::Tcp, |_| false), 0);
 }
 
 #[test]

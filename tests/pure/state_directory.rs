@@ -44,7 +44,11 @@ fn record(serial: &str) -> CameraRecord {
         identity: Identity { endpoint: Some("urn:uuid:1".into()), serial: Some(serial.into()), mac: None },
         address: Some(Address { host: "10.0.0.7".into(), port: 80 }),
         authentication: Some("UsernameToken".into()),
-        stream: Some(Stream { uri: StreamUri::split("rtsp://10.0.0.7/1").unwrap().0, profile: "p".into() }),
+        stream: Some(Stream {
+            uri: StreamUri::split("rtsp://10.0.0.7/1").unwrap().0,
+            profile: "p".into(),
+            transport: None,
+        }),
         small: None,
         when: 1_900_000_000,
     }

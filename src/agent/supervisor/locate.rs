@@ -63,6 +63,7 @@ impl SupervisorTask {
                 trusted: vec![uri.host().to_owned()],
                 place: Endpoint { address, profile: None },
                 record: None,
+                transport: None,
                 is_remembered: false,
             });
         }
@@ -121,6 +122,7 @@ impl SupervisorTask {
         };
         if let Some(kept) = kept {
             kept.uri = stream.clone();
+            kept.transport = found.transport;
         }
         let record = self.shared.merge(self.role, record);
         let (store, id) = (self.context.store(), self.stream.id().clone());
@@ -158,6 +160,7 @@ impl Locator {
             trusted: self.trusted_with(host),
             place: Endpoint { address, profile: Some(profile) },
             record: None,
+            transport: stream.transport,
             is_remembered: true,
         })
     }
@@ -252,7 +255,7 @@ impl Locator {
                 let slow = Code::OnvifUnfinished.with("device", at.host.as_str()).with("seconds", limit);
                 Err(LocateError::Final(offline(slow)))
             }
-            Some(Ok((main, found))) => self.found_both(at, main, small.zip(found)),
+            Some(Ok((main, found))) => self.found_both(at, main, small.zip(found), record),
             Some(Err(error)) if error.kind() == onvif::Kind::Unreachable => Err(LocateError::Elsewhere(error.reason())),
             Some(Err(error)) if error.kind() == onvif::Kind::Denied => {
                 let refusals = if matches!(error, onvif::Error::NoCredentials { .. }) { 0 } else { FINAL_REFUSAL };

@@ -9,7 +9,7 @@ use super::{
     resolved::{ResolvedStream, is_same_host},
 };
 use crate::{
-    camera::{Source, StreamUri},
+    camera::{Source, StreamUri, Transport},
     device_id::DeviceId,
     http_client::in_brackets,
     hub::Endpoint,
@@ -20,13 +20,15 @@ use crate::{
 
 impl Locator {
     /// Returns the stream of this supervisor; the stream of the other one is handed to that one.
+    /// `known`: what was stored of the camera before.
     pub(super) fn found_both(
         &self,
         at: &Address,
         main: onvif::Resolved,
         small: Option<(String, Result<onvif::SmallStream, onvif::Error>)>,
+        known: Option<&CameraRecord>,
     ) -> Result<ResolvedStream, LocateError> {
-        let mut found = self.found(at, main);
+        let mut found = self.found(at, main, known);
         let Some((wanted, small)) = small else { return Ok(found) };
         let small = match small {
             Ok(small) => small,
@@ -38,12 +40,15 @@ impl Locator {
             Err(_) => return Ok(found),
         };
         let token = small.profile.token;
+        let known = known.and_then(|known| known.small.as_ref()).map(|small| &small.stream);
+        let transport = transport_of(known, &token);
         if let Some(record) = &mut found.record {
-            let first = small.streams.first().map(|uri| Stream { uri: uri.clone(), profile: token.clone() });
+            let first = small.streams.first();
+            let first = first.map(|uri| Stream { uri: uri.clone(), profile: token.clone(), transport });
             record.small = first.map(|stream| Small { wanted, stream });
         }
         let place = Endpoint { profile: Some(text::fact(&token)), ..found.place.clone() };
-        let small = ResolvedStream { streams: self.in_order(small.streams), place, ..found.clone() };
+        let small = ResolvedStream { streams: self.in_order(small.streams), place, transport, ..found.clone() };
         let (own, other, others) = match self.role {
             StreamRole::Main => (found, StreamRole::Small, small),
             StreamRole::Small => (small, StreamRole::Main, found),
@@ -52,7 +57,9 @@ impl Locator {
         Ok(own)
     }
 
-    fn found(&self, at: &Address, resolved: onvif::Resolved) -> ResolvedStream {
+    fn found(&self, at: &Address, resolved: onvif::Resolved, known: Option<&CameraRecord>) -> ResolvedStream {
+        let known = known.and_then(|known| known.stream.as_ref());
+        let transport = transport_of(known, &resolved.profile.token);
         let host = in_brackets(&at.host);
         let address = if at.port == onvif::DEFAULT_PORT { host } else { format!("{host}:{}", at.port) };
         let serial = Some(resolved.device.serial.clone()).filter(|serial| !serial.is_empty());
@@ -65,10 +72,11 @@ impl Locator {
             },
             address: Some(at.clone()),
             authentication: resolved.authentication.map(|mode| mode.as_str().to_owned()),
-            stream: resolved
-                .streams
-                .first()
-                .map(|uri| Stream { uri: uri.clone(), profile: resolved.profile.token.clone() }),
+            stream: resolved.streams.first().map(|uri| Stream {
+                uri: uri.clone(),
+                profile: resolved.profile.token.clone(),
+                transport,
+            }),
             small: None,
             when: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         });
@@ -79,6 +87,7 @@ impl Locator {
             trusted: self.trusted_with(&at.host),
             place: Endpoint { address, profile: Some(text::fact(&resolved.profile.token)) },
             record,
+            transport,
             is_remembered: false,
         }
     }
@@ -102,4 +111,9 @@ impl Locator {
             Source::Url(_) => None,
         }
     }
+}
+
+/// How the stream of the profile `token` was sent, if it is the `known` one.
+fn transport_of(known: Option<&Stream>, token: &str) -> Option<Transport> {
+    known.filter(|known| known.profile == token)?.transport
 }

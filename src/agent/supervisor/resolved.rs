@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::{
-    camera::{Credentials, StreamUri},
+    camera::{Credentials, StreamUri, Transport},
     hub::Endpoint,
     store::CameraRecord,
 };
@@ -22,6 +22,8 @@ pub(super) struct ResolvedStream {
     pub(super) place: Endpoint,
     /// To be stored once the stream is live.
     pub(super) record: Option<CameraRecord>,
+    /// How the camera sent the stream before; `None`: not known.
+    pub(super) transport: Option<Transport>,
     /// The camera was not asked this time, so it may give another stream by now.
     pub(super) is_remembered: bool,
 }
@@ -60,6 +62,7 @@ mod tests {
             trusted: vec!["cam.example".into(), "fd00::1".into()],
             place: Endpoint { address: String::new(), profile: None },
             record: None,
+            transport: None,
             is_remembered: false,
         };
         let user =

@@ -81,7 +81,10 @@ fn interrupts(error: &rtsp::Error) -> bool {
 fn reason(error: &rtsp::Error, host: &str) -> Reason {
     use rtsp::Error;
     match error {
-        Error::Resolve { host } => Code::CannotResolve.with("host", host.as_str()).into(),
+        Error::Resolve { host, error: None } => Code::CannotResolve.with("host", host.as_str()).into(),
+        Error::Resolve { host, error: Some(error) } => {
+            Code::CannotResolve.with("host", host.as_str()).with("error", error.as_str()).into()
+        }
         Error::ConnectionRefused { address } => Code::ConnectionRefused.with("host", address.as_str()).into(),
         Error::ConnectTimeout { address, waited } => {
             Code::ConnectTimeout.with("host", address.as_str()).with("seconds", waited.as_secs_f64()).into()
@@ -194,7 +197,8 @@ mod tests {
         let address = || HOST.to_owned();
         let tcp = Transport::Tcp;
         vec![
-            Error::Resolve { host: "cam.lan".into() },
+            Error::Resolve { host: "cam.lan".into(), error: None },
+            Error::Resolve { host: "cam.lan".into(), error: Some("Temporary failure in name resolution".into()) },
             Error::ConnectionRefused { address: address() },
             Error::ConnectTimeout { address: address(), waited },
             Error::Connect { address: address(), error: "No route to host".into() },

@@ -4,6 +4,8 @@
 //! (`opencv`).
 
 mod damaged_mode;
+mod key_frame_requests;
+mod key_frame_source;
 mod opencv;
 mod publisher;
 mod rtsp;
@@ -15,11 +17,13 @@ use std::{
 
 use smol::{Task, Timer, future::FutureExt, lock::SemaphoreGuardArc};
 
+pub(super) use key_frame_requests::KeyFrameRequests;
+
 use super::{
     AttemptOutcome, ResolvedStream, RetryDecision, StreamFailure, SupervisorTask, away, camera_shared::KEPT, offline,
 };
 use crate::{
-    camera::{State, StreamUri},
+    camera::{State, StreamUri, Transport},
     hub::{Cause, Condition},
     media::Size,
     sync::Latch,
@@ -118,10 +122,17 @@ impl SupervisorTask {
         Ok(due.map_or(now + TICK, |due| due.min(now + TICK)))
     }
 
-    /// The stream became live. `is_unconfirmed`: it comes from the store, and the camera has not yet
-    /// said that it is right.
-    fn went_live(&mut self, Target { stream, found }: Target, is_unconfirmed: bool, now: Instant) {
+    /// The stream became live by `transport`. `is_unconfirmed`: it comes from the store, and the camera
+    /// has not yet said that it is right.
+    fn went_live(
+        &mut self,
+        Target { stream, found }: Target,
+        transport: Option<Transport>,
+        is_unconfirmed: bool,
+        now: Instant,
+    ) {
         self.backoff.live(now);
+        let found = &ResolvedStream { transport: transport.or(found.transport), ..found.clone() };
         self.current =
             Some(ResolvedStream { streams: vec![stream.clone()], is_remembered: is_unconfirmed, ..found.clone() });
         // If the stream ends, it is tried there again if ONVIF is then silent or gives invalid
@@ -140,8 +151,9 @@ impl SupervisorTask {
     ) -> Result<(), StreamFailure> {
         let outcome = match confirmation_result {
             Ok(found) if found.streams.contains(stream) => {
-                let found = ResolvedStream { streams: vec![stream.clone()], ..found };
-                if self.current.is_some() {
+                let mut found = ResolvedStream { streams: vec![stream.clone()], ..found };
+                if let Some(current) = &self.current {
+                    found.transport = current.transport;
                     self.remember(stream, &found);
                     (self.current, self.last_live) = (Some(found.clone()), Some(found));
                 }

@@ -199,6 +199,17 @@ impl Stream {
         self.demand_changes.subscribe()
     }
 
+    /// A receiver that is notified when a viewer joins the live stream who begins with the next key
+    /// frame, because no group of pictures is kept or fits.
+    pub fn key_frames_wanted(&self) -> Notified {
+        self.key_frames_wanted.subscribe()
+    }
+
+    /// Counts a request to the camera for a key frame.
+    pub fn count_key_frame_request(&self) {
+        self.inner().stats.key_frame_requests += 1;
+    }
+
     /// Records whether the worker reports a running decoder.
     pub fn set_decoding(&self, decoding: bool) {
         self.inner().stats.decoding = decoding;

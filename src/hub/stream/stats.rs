@@ -22,6 +22,8 @@ pub struct StreamStats {
     /// Pictures replaced in mailboxes, and units dropped from queues.
     pub skipped: u64,
     pub stalls: u64,
+    /// How often the camera was asked for a key frame.
+    pub key_frame_requests: u64,
     pub failures: BTreeMap<Cause, u64>,
     /// Whether the worker reports a running decoder.
     pub decoding: bool,

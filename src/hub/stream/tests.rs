@@ -506,6 +506,29 @@ fn viewer_of_units_is_given_the_news_the_kept_group_and_then_every_unit() {
 }
 
 #[test]
+fn viewer_who_begins_with_the_next_key_frame_wants_one() {
+    let scene = Scene::connecting();
+    let first = scene.stream.begin_worker(scene.start);
+    scene.stream.set_stream_info(STREAM);
+    let wanted = scene.stream.key_frames_wanted();
+    let _early = scene.stream.subscribe_units();
+    scene.unit(first, true, 0);
+    let _given_the_group = (scene.stream.subscribe_units(), scene.stream.subscribe_transcoder());
+    assert!(!wanted.take(), "the group is kept");
+    let _other_stream = scene.stream.subscribe_units_from_next_key_frame();
+    assert!(wanted.take());
+    scene.stream.limit_group(150);
+    scene.unit(first + 1, false, 40);
+    let _page = scene.stream.subscribe_units();
+    assert!(wanted.take(), "the group has outgrown its memory");
+    let _decoder = scene.stream.subscribe_transcoder();
+    assert!(wanted.take());
+    scene.stream.set_stream_info(StreamInfo { codec: Codec::Jpeg, codec_config: None, ..STREAM });
+    let _jpeg = scene.stream.subscribe_units();
+    assert!(!wanted.take(), "the next JPEG will do");
+}
+
+#[test]
 fn units_not_taken_are_withdrawn_when_the_camera_stalls() {
     let scene = Scene::live();
     let mut subscription = scene.stream.subscribe_units();

@@ -12,7 +12,7 @@ use crate::{
     camera::Transport,
     rtsp::{
         Error,
-        framing::{Deframer, Event},
+        framing::{self, Deframer, Event},
         message::Message,
         transport::Delivery,
         udp::{self, Peer, UdpPair},
@@ -31,6 +31,7 @@ const MAX_DATAGRAM_LEN: usize = 1 << 16;
 pub enum Wake {
     Stopped,
     Deadline,
+    KeyFrameWanted,
     Read(io::Result<usize>),
     Datagram(io::Result<(usize, SocketAddr)>, DatagramKind),
 }
@@ -65,9 +66,12 @@ pub struct Connection {
 impl Connection {
     /// Connects to one of the addresses of `host`, each within `limit`.
     pub async fn open(host: &str, port: u16, transport: Transport, limit: Duration) -> Result<Self, Error> {
-        let resolved = timeout(limit, smol::net::resolve((host, port))).await;
-        let addresses = resolved.and_then(Result::ok).unwrap_or_default();
-        let mut failure = Error::Resolve { host: text::reason(host) };
+        let addresses = match timeout(limit, smol::net::resolve((host, port))).await {
+            Some(Ok(addresses)) => addresses,
+            Some(Err(error)) => return Err(Error::lookup(host, &error)),
+            None => return Err(Error::lookup(host, &io::ErrorKind::TimedOut.into())),
+        };
+        let mut failure = Error::Resolve { host: text::reason(host), error: None };
         for address in addresses.into_iter().take(MAX_ADDRESSES) {
             match connect(address, limit).await {
                 Ok(stream) => return Self::new(stream, address, transport),
@@ -82,7 +86,7 @@ impl Connection {
         let _ = stream.get_ref().set_nodelay(true);
         let udp = match transport {
             Transport::Tcp => None,
-            Transport::Udp => Some(UdpPair::bind(camera.ip()).map_err(|_| Error::UdpPorts)?),
+            Transport::Udp => Some(UdpPair::bind(camera.ip()).map_err(|error| Error::no_udp_pair(camera, &error))?),
         };
         Ok(Self {
             stream,
@@ -176,6 +180,21 @@ impl Connection {
             let _ = pair.rtcp.send_to(report, address).await;
         }
         self.reports = self.reports.wrapping_add(1);
+    }
+
+    /// Sends an RTCP packet to where the track's RTCP goes; over TCP each part of it must be taken
+    /// within `limit`. A datagram that cannot be sent is lost.
+    pub async fn send_rtcp(&mut self, packet: &[u8], limit: Duration) -> Result<(), Error> {
+        if let Some(pair) = &self.udp {
+            if let Some(address) = self.rtcp_peer.socket_address() {
+                let _ = pair.rtcp.send_to(packet, address).await;
+            }
+            return Ok(());
+        }
+        match self.channels {
+            Some((_, rtcp)) => self.send(&framing::interleaved(rtcp, packet), limit).await,
+            None => Ok(()),
+        }
     }
 
     /// Shuts down writing, and drops what comes until the response `cseq`, the end of the connection,

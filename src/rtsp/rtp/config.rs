@@ -81,6 +81,15 @@ impl Encoding {
     }
 }
 
+/// A request for a key frame by RTCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFrameRequest {
+    /// `nack pli`, RFC 4585 6.3.1.
+    PictureLossIndication,
+    /// `ccm fir`, RFC 5104 4.3.1.
+    FullIntraRequest,
+}
+
 /// The codec of a track cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnsupportedEncoding(pub String);

@@ -3,12 +3,7 @@
 //! After a loss nothing passes until a key frame whose packets are all there. One exception: a unit to which no other
 //! refers, of which alone packets are missing.
 
-use std::time::{Duration, Instant};
-
 use super::{Loss, Unit};
-
-/// A key frame is requested at most once in this time.
-const MIN_REQUEST_INTERVAL: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -26,7 +21,6 @@ enum State {
 pub struct KeyFrameGate {
     state: State,
     withheld: u64,
-    last_request: Option<Instant>,
 }
 
 impl Default for KeyFrameGate {
@@ -38,7 +32,7 @@ impl Default for KeyFrameGate {
 impl KeyFrameGate {
     /// A gate that waits for the first key frame.
     pub fn new() -> Self {
-        Self { state: State::Waiting, withheld: 0, last_request: None }
+        Self { state: State::Waiting, withheld: 0 }
     }
 
     /// Returns whether `unit` may be decoded and shown.
@@ -83,21 +77,5 @@ impl KeyFrameGate {
     /// Whether the gate waits for a key frame.
     pub fn is_waiting(&self) -> bool {
         self.state == State::Waiting
-    }
-
-    /// Returns whether to ask the camera for a key frame now: the gate waits for one, and none was requested in the
-    /// last two seconds. The request counts as made.
-    pub fn take_request(&mut self, now: Instant) -> bool {
-        let is_due = self.next_request(now).is_some_and(|due| due <= now);
-        if is_due {
-            self.last_request = Some(now);
-        }
-        is_due
-    }
-
-    /// When [`KeyFrameGate::take_request`] returns true next, if no key frame comes.
-    pub fn next_request(&self, now: Instant) -> Option<Instant> {
-        let earliest = self.last_request.map_or(now, |last| last + MIN_REQUEST_INTERVAL);
-        self.is_waiting().then_some(earliest)
     }
 }

@@ -117,6 +117,22 @@ fn r060_hints_are_read_if_they_can_be() {
 }
 
 #[test]
+fn r110_offer_to_be_asked_for_a_key_frame_is_read() {
+    use crate::rtsp::rtp::KeyFrameRequest::{self, FullIntraRequest, PictureLossIndication};
+    let offer = |lines: &str| -> Option<KeyFrameRequest> { track(&format!("{H264}{lines}")).key_frame_request };
+    let (pli, fir) = ("a=rtcp-fb:96 nack pli\r\n", "a=rtcp-fb:* ccm fir\r\n");
+    assert_eq!(offer(pli), Some(PictureLossIndication));
+    assert_eq!(offer(fir), Some(FullIntraRequest));
+    assert_eq!(offer(&format!("{fir}{pli}")), Some(PictureLossIndication), "the simpler one");
+    assert_eq!(offer("a=RTCP-FB: 96  NACK  PLI trr-int 100\r\n"), Some(PictureLossIndication));
+    for odd in
+        ["", "a=rtcp-fb:97 nack pli\r\n", "a=rtcp-fb:96 nack\r\n", "a=rtcp-fb:\r\n", "a=rtcp-fb:96 ccm tmmbr\r\n"]
+    {
+        assert_eq!(offer(odd), None, "{odd}");
+    }
+}
+
+#[test]
 fn descriptions_are_bounded() {
     let many = "m=video 0 RTP/AVP 33\r\n".repeat(5000);
     assert_eq!(SessionDescription::read(many.as_bytes()).media.len(), 32);

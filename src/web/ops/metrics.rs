@@ -81,6 +81,9 @@ const METRICS: &[Metric] = &[
     ("cctv_camera_stalls_total", COUNTER, "Times the stream fell silent for too long.", |report| {
         report.each_camera(|status| Some(status.stalls as f64))
     }),
+    ("cctv_camera_key_frame_requests_total", COUNTER, "Times the camera was asked for a key frame.", |report| {
+        report.each_camera(|status| Some(status.key_frame_requests as f64))
+    }),
     ("cctv_camera_failures_total", COUNTER, "Ends of streams, and of attempts at one, by reason.", |report| {
         Some(failures(report))
     }),

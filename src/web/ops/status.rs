@@ -65,6 +65,7 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "bytes": status.bytes,
         "reconnects": status.reconnects,
         "stalls": status.stalls,
+        "key_frame_requests": status.key_frame_requests,
         "failures": failures,
         "viewers": status.viewers,
         "streams": web.streams.as_json(status.id.as_str(), now),
@@ -102,6 +103,7 @@ fn profile(profile: &ProfileStatus) -> Value {
         "bitrate": status.bitrate.round() as u64,
         "viewers": status.viewers,
         "reconnects": status.reconnects,
+        "key_frame_requests": status.key_frame_requests,
         "worker": worker(status),
         "reception": status.reception.map(reception),
     })

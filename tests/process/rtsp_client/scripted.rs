@@ -140,6 +140,20 @@ impl Peer {
         self.answer("");
     }
 
+    /// The same over UDP from these ports of the camera. Returns the client's port for RTP.
+    pub fn open_udp(&mut self, sdp: &str, [rtp, rtcp]: [u16; 2]) -> u16 {
+        self.request();
+        self.answer_with(&format!("Content-Length: {}\r\n", sdp.len()), sdp);
+        let setup = self.request();
+        let ports = setup.split_once("client_port=").expect("SETUP over UDP").1;
+        let port = ports.split('-').next().unwrap().parse().unwrap();
+        let transport = format!("RTP/AVP;unicast;client_port={port}-{};server_port={rtp}-{rtcp}", port + 1);
+        self.answer(&format!("Session: 1\r\nTransport: {transport}\r\n"));
+        self.request();
+        self.answer("");
+        port
+    }
+
     /// The client shuts down writing, and the connection is not reset.
     pub fn expect_end(&mut self) {
         let mut rest = Vec::new();

@@ -4,7 +4,7 @@ use std::{net::TcpListener, time::Duration};
 
 use cctv_agent::{
     camera::Transport,
-    onvif::{Error, Hint, Kind, Limits, Resolved, resolve_within},
+    onvif::{Error, Hint, Kind, Limits, Resolved, Synchronization, resolve_within},
 };
 
 use super::{is_public, resolved, uris};
@@ -59,6 +59,30 @@ fn quirk_14_profiles_listed_bare_are_filled_in_from_the_other_service() {
     });
     let found = resolved(&camera.target(), None).unwrap();
     assert_eq!((found.profile.name.as_str(), found.profile.encoding.as_deref()), ("S", Some("H264")));
+}
+
+#[test]
+fn quirk_14_key_frame_is_asked_of_the_service_that_gives_one() {
+    let camera = Camera::start(|request| match (request.name(), request.path.as_str()) {
+        ("SetSynchronizationPoint", "/onvif/Media2") => Answer::fault(500, &["ter:ActionNotSupported"], "no"),
+        ("SetSynchronizationPoint", _) => {
+            let token = request.operation().text_at(&["ProfileToken"]);
+            assert_eq!(token, Some("0 & main"));
+            Answer::soap("<SetSynchronizationPointResponse/>")
+        }
+        _ => ordinary(request, 0),
+    });
+    let target = camera.target();
+    smol::block_on(async {
+        let mut synchronization = Synchronization::begin(&target, None, Limits::default()).await.unwrap();
+        for _ in 0..3 {
+            synchronization.request("0 & main").await.unwrap();
+        }
+    });
+    let requests = camera.requests();
+    let asked: Vec<_> = requests.iter().filter(|request| request.name() == "SetSynchronizationPoint").collect();
+    let refused = asked.iter().filter(|request| request.path == "/onvif/Media2").count();
+    assert_eq!((asked.len() - refused, refused), (3, 1), "{asked:?}");
 }
 
 /// Checks the resolved stream address of a camera that gives its address as `given`, in XML.

@@ -43,6 +43,8 @@ pub struct Counters {
     /// Number of PLAY requests.
     pub plays: AtomicU64,
     pub teardowns: AtomicU64,
+    /// RTCP requests for key frames.
+    pub key_frame_requests: AtomicU64,
     /// The same sessions by stream.
     pub streams: Mutex<Streams>,
     pub frames: AtomicU64,

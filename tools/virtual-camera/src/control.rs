@@ -106,6 +106,7 @@ fn report(camera: &Camera) -> Value {
         "sessions_opened": counters.sessions_opened.load(Ordering::Relaxed),
         "streams": { "main": stream("main"), "small": stream("small") },
         "teardowns": counters.teardowns.load(Ordering::Relaxed),
+        "key_frame_requests": counters.key_frame_requests.load(Ordering::Relaxed),
         "frames": counters.frames.load(Ordering::Relaxed),
         "failed_logins": counters.failed_logins.load(Ordering::Relaxed),
         "proofs": proofs.values().sum::<u64>(),

@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    camera::Camera,
+    camera::{Camera, count},
     encoder::Encoded,
     rtsp::sender::Sender,
     settings::{Aspect, Codec},
@@ -121,6 +121,12 @@ impl Feed {
             state.lease = Some(Instant::now() + LEASE);
         }
         self.changed.notify_all();
+    }
+
+    /// A client asked for a key frame by RTCP.
+    pub fn on_key_frame_request(&self) {
+        count(&self.camera.counters.key_frame_requests);
+        self.stream.want_key_frame();
     }
 
     /// Looks at the faults again.

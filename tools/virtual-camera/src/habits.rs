@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const WORDS: &str = "slow-answers=MS, slow-describe=MS, slow-start=MS, no-options, no-get-parameter, no-keepalive-answers, \
      no-reason, odd-headers, no-cseq, no-content-base, no-rtp-info, no-sprop, no-framerate, no-reports, no-tcp, no-udp, \
      absolute-control, close-after-401, early-packets, plain-transport, no-server-port, crlf-before-answers, \
-     foreign-channel, camera-asks, session-timeout=S, digest=md5|sha-256|sha-256-only|basic|basic-first, \
+     foreign-channel, camera-asks, offers-pli, offers-fir, no-key-frame-on-request, no-sync-point, session-timeout=S, digest=md5|sha-256|sha-256-only|basic|basic-first, \
      payload-type=N-in-packets-while-N-in-sdp, wrong-ssrc, no-marker, marker-on-sets, start-codes-inside, packet-size=BYTES, \
      lose-units=PERMILLE, lose-packets=PERMILLE, double-packets=PERMILLE, \
      garbage-between=PERMILLE or none";
@@ -74,6 +74,13 @@ pub struct Habits {
     pub foreign_channel: bool,
     /// The camera sends OPTIONS to the client.
     pub camera_asks: bool,
+    /// The session description offers RTCP requests for key frames, of either kind.
+    pub offers_pli: bool,
+    pub offers_fir: bool,
+    /// Requests for key frames, by RTCP or ONVIF, are accepted without effect.
+    pub no_key_frame_on_request: bool,
+    /// ONVIF: `SetSynchronizationPoint` is refused.
+    pub no_sync_point: bool,
     /// Announced in the `Session` header, and kept; 60 without this habit.
     pub session_timeout_s: Option<u64>,
     pub challenge: Challenge,
@@ -162,6 +169,10 @@ impl Habits {
             "no-server-port" => &mut self.no_server_port,
             "crlf-before-answers" => &mut self.crlf_before_answers,
             "foreign-channel" => &mut self.foreign_channel,
+            "offers-pli" => &mut self.offers_pli,
+            "offers-fir" => &mut self.offers_fir,
+            "no-key-frame-on-request" => &mut self.no_key_frame_on_request,
+            "no-sync-point" => &mut self.no_sync_point,
             "camera-asks" => &mut self.camera_asks,
             "start-codes-inside" => &mut self.start_codes_inside,
             "wrong-ssrc" => &mut self.wrong_ssrc,

@@ -20,6 +20,7 @@ pub fn answer_media1(device: &Device, reached: SocketAddr, call: &Call) -> Resul
             }
             media_uri(&device.stream_uri(reached.ip(), wanted(device, call)?))
         }
+        "SetSynchronizationPoint" => synchronize(device, call)?,
         "GetSnapshotUri" => media_uri(&device.snapshot_uri(reached, wanted(device, call)?)),
         _ => return Err(Fault::ActionNotSupported),
     };
@@ -51,10 +52,20 @@ pub fn answer_media2(device: &Device, reached: SocketAddr, call: &Call) -> Resul
             }
             uri(&device.stream_uri(reached.ip(), wanted(device, call)?))
         }
+        "SetSynchronizationPoint" => synchronize(device, call)?,
         "GetSnapshotUri" => uri(&device.snapshot_uri(reached, wanted(device, call)?)),
         _ => return Err(Fault::ActionNotSupported),
     };
     Ok(soap::answer("tr2", &call.operation, &content))
+}
+
+/// Makes the next frame of the profile a key frame; the answer is empty.
+fn synchronize(device: &Device, call: &Call) -> Result<String, Fault> {
+    if device.camera.habits().no_sync_point {
+        return Err(Fault::ActionNotSupported);
+    }
+    wanted(device, call)?.stream.want_key_frame();
+    Ok(String::new())
 }
 
 fn wanted<'a>(device: &'a Device, call: &Call) -> Result<&'a Profile, Fault> {

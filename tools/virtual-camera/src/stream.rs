@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use gstreamer::{self as gst, glib};
@@ -40,6 +40,8 @@ pub struct Stream {
     part: Part,
     /// Frames made since the camera started, including earlier runs of the stream.
     frames: AtomicU32,
+    /// The next frame is to be a key frame, because a client asked for one.
+    key_wanted: AtomicBool,
     /// The pattern, and the size it was drawn for.
     pattern: Mutex<(Size, Pattern)>,
 }
@@ -47,7 +49,13 @@ pub struct Stream {
 impl Stream {
     pub fn new(camera: Arc<Camera>, part: Part) -> Arc<Self> {
         let size = size(&camera, part);
-        Arc::new(Self { pattern: Mutex::new((size, pattern(&camera, size))), part, frames: AtomicU32::new(0), camera })
+        Arc::new(Self {
+            pattern: Mutex::new((size, pattern(&camera, size))),
+            part,
+            frames: AtomicU32::new(0),
+            key_wanted: AtomicBool::new(false),
+            camera,
+        })
     }
 
     pub fn name(&self) -> &'static str {
@@ -77,6 +85,16 @@ impl Stream {
             *drawn = (wanted, pattern(&self.camera, wanted));
         }
         (wanted, drawn.1.frame(Stamp { frame, unix_ms: unix_ms() }).to_vec())
+    }
+
+    /// Makes the next frame a key frame, unless the camera has the habit not to.
+    pub fn want_key_frame(&self) {
+        self.key_wanted.store(!self.camera.habits().no_key_frame_on_request, Ordering::Relaxed);
+    }
+
+    /// Whether a key frame was asked for since the last call.
+    pub fn take_key_wanted(&self) -> bool {
+        self.key_wanted.swap(false, Ordering::Relaxed)
     }
 
     /// kbit/s: the configured rate, reduced in proportion for a smaller picture.

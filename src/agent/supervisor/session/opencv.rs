@@ -114,7 +114,7 @@ impl SupervisorTask {
                     let now = Instant::now();
                     *turn = None;
                     if self.stream.publish_unit(&unit, now) {
-                        self.went_live(target, watch.is_unconfirmed(), now);
+                        self.went_live(target, None, watch.is_unconfirmed(), now);
                     }
                 }
                 Ok(Event::Message(Ok(FromWorker::Picture(picture)))) => {

@@ -9,14 +9,14 @@ use smol::channel::Sender;
 
 use super::damaged_mode::{DamagedMode, Quality, RecentLoss, Showing};
 use crate::{
-    camera::Damaged,
+    camera::{Damaged, Transport},
     h26x::{
         nal::{self, NalKind},
         sps::Sps,
     },
     hub::{Reception, Stream},
     media::{Codec, Damage, StreamInfo, UnixMicros},
-    rtsp::rtp::{Event, KeyFrameGate, Stats, Unit},
+    rtsp::rtp::{self, Event, KeyFrameGate, KeyFrameRequest, Stats, Unit},
     sync::Latch,
 };
 
@@ -27,6 +27,20 @@ pub(super) enum Progress {
     Frames,
     /// The stream became live.
     Live,
+    /// The track is set up.
+    SetUp {
+        transport: Transport,
+        /// How the camera offers to be asked for a key frame by RTCP.
+        key_frame_request: Option<KeyFrameRequest>,
+    },
+    /// Frames come, and none may be shown before the next key frame.
+    Waits {
+        since: Instant,
+        /// No key frame was shown in this session.
+        is_first: bool,
+    },
+    /// A key frame came that may be shown.
+    KeyFrame,
 }
 
 /// A stream without a whole unit for `stall_after` divided by this shows damaged ones, if it may.
@@ -48,6 +62,9 @@ pub(super) struct Publisher {
     is_described: bool,
     /// A key frame was handed on, and no later one is beyond the decoders of its viewers.
     has_begun: bool,
+    is_jpeg: bool,
+    /// It was told that the stream waits for a key frame, and none came since.
+    awaits_key: bool,
     /// Since when units come and none is whole.
     waits_since: Option<Instant>,
     /// By how many milliseconds the camera's clock is ahead.
@@ -77,6 +94,8 @@ impl Publisher {
             has_frames: false,
             is_described: false,
             has_begun: false,
+            is_jpeg: false,
+            awaits_key: false,
             waits_since: None,
             camera_clock: None,
             clock: ArrivalClock::default(),
@@ -92,9 +111,17 @@ impl Publisher {
         match event {
             Event::StreamInfo(info) => {
                 self.is_described = true;
+                self.is_jpeg = info.codec == Codec::Jpeg;
                 self.stream.set_stream_info(info);
             }
             Event::Unit(unit) => self.on_unit(unit),
+            Event::SetUp { transport, key_frame_request } => {
+                let transport = match transport {
+                    rtp::Transport::Tcp => Transport::Tcp,
+                    rtp::Transport::Udp => Transport::Udp,
+                };
+                self.tell(Progress::SetUp { transport, key_frame_request });
+            }
             Event::Stats(stats) => {
                 self.loss.on_report(stats.packets, stats.lost);
                 self.stream.set_reception(self.reception(&stats));
@@ -116,6 +143,7 @@ impl Publisher {
             self.camera_clock = Some((time as i64 - taken as i64) / 1000);
         }
         let quality = self.quality(&unit);
+        self.tell_key_frames(&unit, quality == Quality::Whole);
         match quality {
             Quality::Whole => self.waits_since = None,
             Quality::Damaged | Quality::Useless => drop(self.waits_since.get_or_insert(received_at)),
@@ -171,6 +199,20 @@ impl Publisher {
             _ => {}
         }
         showing
+    }
+
+    /// Tells when the stream begins to wait for a whole key frame, and of each one that comes. Every
+    /// JPEG is one, so nothing waits for the next.
+    fn tell_key_frames(&mut self, unit: &Unit, is_whole: bool) {
+        if self.is_jpeg {
+            return;
+        }
+        if unit.is_key && is_whole {
+            self.awaits_key = false;
+            self.tell(Progress::KeyFrame);
+        } else if self.gate.is_waiting() && !std::mem::replace(&mut self.awaits_key, true) {
+            self.tell(Progress::Waits { since: unit.received_at, is_first: !self.has_begun });
+        }
     }
 
     fn reception(&self, stats: &Stats) -> Reception {

@@ -14,13 +14,18 @@ use smol::{
 
 use super::{
     Target, Watch, foreign_host,
+    key_frame_source::{Event as KeyFrameEvent, KeyFrameSource},
     publisher::{Progress, Publisher},
 };
 use crate::{
-    agent::supervisor::{AttemptOutcome, StreamFailure, SupervisorTask, rtsp_failure::rtsp_failure},
-    camera::Reader,
+    agent::supervisor::{
+        AttemptOutcome, StreamFailure, SupervisorTask,
+        rtsp_failure::rtsp_failure,
+        synchronization::{Answer, Synchronization},
+    },
+    camera::{Reader, Source},
     rtsp::{self, Error, Retry, Timeouts, client::Outcome, sdp::NoVideo, session::Config},
-    sync::Latch,
+    sync::{Latch, Notified, Notifier},
     text::Code,
     time::timeout,
 };
@@ -46,8 +51,11 @@ impl SupervisorTask {
         let (ending, (progress_sender, progress)) = (Latch::default(), unbounded());
         let (label, stream) = (self.label.clone(), Arc::clone(&self.stream));
         let publisher = Publisher::new(label, stream, first_sequence, progress_sender, ending.clone());
-        let mut client = self.start_client(target, publisher, ending.clone());
-        let (outcome, ended) = self.watch_client(&mut client, &progress, target, turn, started).await;
+        let (key_frame_wanted, wanted) = Notifier::pair();
+        let mut client = self.start_client(target, publisher, wanted, ending.clone());
+        let mut key_frames = self.key_frame_source(target, key_frame_wanted);
+        let (outcome, ended) = self.watch_client(&mut client, &progress, &mut key_frames, target, turn, started).await;
+        self.key_frame_requests = key_frames.requests;
         // From here on nothing is shown, so that no late key frame makes the stream live again.
         ending.set();
         self.report_end(&outcome, target, turn.as_ref());
@@ -65,7 +73,13 @@ impl SupervisorTask {
         outcome
     }
 
-    fn start_client(&self, Target { stream, found }: Target, mut publisher: Publisher, ending: Latch) -> Client {
+    fn start_client(
+        &self,
+        Target { stream, found }: Target,
+        mut publisher: Publisher,
+        key_frame_wanted: Notified,
+        ending: Latch,
+    ) -> Client {
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).expect("the kernel gives random bytes once it has booted");
         let config = Config {
@@ -76,11 +90,38 @@ impl SupervisorTask {
             timeouts: timeouts(self.stream_source.open_within),
             seed,
         };
-        let (label, learnt) = (self.label.clone(), self.lessons.of(stream));
+        let (label, learnt) = (self.label.clone(), self.lessons.of(stream, found.transport));
         Box::pin(async move {
             let stopped = async { ending.wait().await };
-            rtsp::stream::read(&label, config, learnt, |event| publisher.on_event(event), stopped).await
+            let on_event = |event| publisher.on_event(event);
+            rtsp::stream::read(&label, config, learnt, on_event, &key_frame_wanted, stopped).await
         })
+    }
+
+    /// How the camera can be asked for key frames in this session; `rtcp` makes the client ask.
+    fn key_frame_source(&mut self, Target { found, .. }: Target, rtcp: Notifier) -> KeyFrameSource {
+        let by_onvif =
+            matches!(self.stream_source.source, Source::Onvif { .. }) && !self.lessons.denies_synchronization;
+        let onvif = by_onvif.then(|| Synchronization::start(self.locator(), found.record.clone()));
+        let requests = std::mem::take(&mut self.key_frame_requests);
+        KeyFrameSource::new(requests, self.stream.key_frames_wanted(), rtcp, onvif)
+    }
+
+    fn on_key_frame_event(&mut self, event: KeyFrameEvent, key_frames: &mut KeyFrameSource, may_log_in: bool) {
+        let now = Instant::now();
+        match event {
+            KeyFrameEvent::ViewerJoined => key_frames.requests.viewer_joined(now),
+            KeyFrameEvent::Due => {
+                if let Some(asked) = key_frames.ask(may_log_in, now) {
+                    self.stream.count_key_frame_request();
+                    log::debug!("{}: the camera is asked for a key frame by {}", self.label, asked.as_str());
+                }
+            }
+            KeyFrameEvent::Answer(answer) => {
+                self.lessons.denies_synchronization |= answer == Answer::Denied;
+                key_frames.take_answer(answer);
+            }
+        }
     }
 
     /// Returns how the session ended, and what the client said if it has ended.
@@ -88,16 +129,18 @@ impl SupervisorTask {
         &mut self,
         client: &mut Client,
         progress: &Receiver<Progress>,
+        key_frames: &mut KeyFrameSource,
         target: Target<'_>,
         turn: &mut Option<SemaphoreGuardArc>,
         started: Instant,
     ) -> (AttemptOutcome, Option<Outcome>) {
         enum Event {
             Progress(Progress),
+            KeyFrames(KeyFrameEvent),
             Ended(Box<Outcome>),
         }
         let mut watch = Watch::new(self, target, started, self.stream_source.open_within);
-        let mut was_live = false;
+        let (mut was_live, mut transport) = (false, None);
         loop {
             let progressed = async {
                 match progress.recv().await {
@@ -107,21 +150,37 @@ impl SupervisorTask {
                 }
             };
             let ended = async { Event::Ended(Box::new((&mut *client).await)) };
-            let event = match watch.next(self, progressed.or(ended)).await {
+            let key_frame_event = async { Event::KeyFrames(key_frames.next().await) };
+            // The client is polled on each turn, because it is what brings the progress.
+            let event = match watch.next(self, progressed.or(ended).or(key_frame_event)).await {
                 Err(outcome) => return (outcome, None),
                 Ok(event) => event,
             };
             let (news, ended) = match event {
                 Event::Progress(news) => (Some(news), None),
                 Event::Ended(ended) => (None, Some(ended)),
+                Event::KeyFrames(event) => {
+                    self.on_key_frame_event(event, key_frames, !watch.is_unconfirmed());
+                    continue;
+                }
             };
             // The last frames may have come together with the end.
             for news in news.into_iter().chain(std::iter::from_fn(|| progress.try_recv().ok())) {
-                *turn = None;
-                if news == Progress::Live {
-                    was_live = true;
-                    self.went_live(target, watch.is_unconfirmed(), Instant::now());
+                match news {
+                    Progress::SetUp { transport: by, key_frame_request } => {
+                        transport = Some(by);
+                        key_frames.set_offer(key_frame_request);
+                        continue;
+                    }
+                    Progress::Waits { since, is_first } => key_frames.requests.waits(is_first, since),
+                    Progress::KeyFrame => key_frames.requests.on_key_frame(),
+                    Progress::Frames => {}
+                    Progress::Live => {
+                        was_live = true;
+                        self.went_live(target, transport, watch.is_unconfirmed(), Instant::now());
+                    }
                 }
+                *turn = None;
             }
             if let Some(ended) = ended {
                 let outcome = match &ended.error {

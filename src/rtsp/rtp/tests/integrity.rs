@@ -1,7 +1,5 @@
 //! What may be shown after a loss, and when a key frame is requested.
 
-use std::time::Duration;
-
 use super::{super::KeyFrameGate, support::*};
 
 /// A receiver with its gate behind it.
@@ -162,26 +160,4 @@ fn pictures_that_lead_a_key_frame_are_skipped_if_decoding_began_there() {
     gated.frame(&[&rasl]);
     gated.frame(&[&trail]);
     assert_eq!(gated.shown(), [annex_b(&cra()), annex_b(&[&trail])]);
-}
-
-#[test]
-fn r110_key_frame_is_requested_once_in_two_seconds() {
-    let mut gated = Gated::open();
-    let start = gated.rx.now;
-    let after = |millis| start + Duration::from_millis(millis);
-    assert!(!gated.gate.take_request(start), "all is well");
-    assert_eq!(gated.gate.next_request(start), None);
-    gated.frame_without(&[p(1, 9)], &[0]);
-    gated.frame(&[p(2, 9)]);
-    gated.shown();
-    assert!(gated.gate.take_request(after(10)));
-    assert!(!gated.gate.take_request(after(10)));
-    assert!(!gated.gate.take_request(after(2009)));
-    assert_eq!(gated.gate.next_request(after(20)), Some(after(2010)));
-    assert!(gated.gate.take_request(after(2010)));
-    gated.frame(&key());
-    assert_eq!(gated.shown().len(), 1);
-    assert!(!gated.gate.take_request(after(9000)));
-    gated.gate.on_loss();
-    assert!(gated.gate.is_waiting() && gated.gate.take_request(after(9000)));
 }

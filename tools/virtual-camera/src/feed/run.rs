@@ -106,6 +106,7 @@ impl Film {
             return self.wait(state, self.due - now);
         }
         self.due = (self.due + interval).max(now);
+        state.key_wanted |= feed.stream.take_key_wanted();
         let as_key = self.since_key > 0 && (state.key_wanted || self.since_key >= feed.camera.settings.gop);
         Step::Frame(as_key && !faults.no_key_frames)
     }

@@ -95,8 +95,9 @@ impl Frames {
                 // run for an earlier session whose player has died unnoticed.
                 let plays = self.camera.counters.plays.load(Ordering::Relaxed);
                 let joined = since_key > 0 && plays != played;
+                let wanted = self.stream.take_key_wanted();
                 played = plays;
-                if (joined || since_key >= settings.gop) && !faults.no_key_frames {
+                if (joined || wanted || since_key >= settings.gop) && !faults.no_key_frames {
                     source.send_event(force_key_frame(!self.camera.settings.sets_in_sdp));
                     since_key = 0;
                 }

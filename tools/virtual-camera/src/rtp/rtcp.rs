@@ -5,6 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const SENDER_REPORT: u8 = 200;
 const DESCRIPTION: u8 = 202;
 const BYE: u8 = 203;
+/// RFC 4585 6.3.
+const PAYLOAD_FEEDBACK: u8 = 206;
+/// Its formats that ask for a key frame: picture loss indication, and full intra request (RFC 5104).
+const KEY_FRAME_REQUESTS: [u8; 2] = [1, 4];
 /// From 1900, the beginning of NTP, to 1970.
 const NTP_TO_UNIX: u64 = 2_208_988_800;
 const NAME: &[u8] = b"camera";
@@ -45,6 +49,18 @@ pub fn report(sent: Sent, now: SystemTime, bye: bool) -> Vec<u8> {
     packet
 }
 
+/// Whether a compound packet holds a request for a key frame.
+pub fn asks_for_key_frame(mut compound: &[u8]) -> bool {
+    while let [flags, kind, high, low, ..] = *compound {
+        if kind == PAYLOAD_FEEDBACK && KEY_FRAME_REQUESTS.contains(&(flags & 0x1f)) {
+            return true;
+        }
+        let length = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
+        compound = compound.get(length..).unwrap_or_default();
+    }
+    false
+}
+
 /// A header; `words` is the length behind it, in 32-bit words.
 fn head(count: u8, kind: u8, words: u16) -> Vec<u8> {
     let [high, low] = words.to_be_bytes();
@@ -54,6 +70,14 @@ fn head(count: u8, kind: u8, words: u16) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_for_key_frames_are_found_behind_a_report() {
+        let report = [0x80, 201, 0, 1, 0, 0, 0, 1];
+        let request = |format: u8| [&report[..], &[0x80 | format, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2]].concat();
+        assert!(asks_for_key_frame(&request(1)) && asks_for_key_frame(&request(4)));
+        assert!(!asks_for_key_frame(&request(15)) && !asks_for_key_frame(&report) && !asks_for_key_frame(&[]));
+    }
 
     #[test]
     fn report_has_whole_packets_one_after_the_other() {

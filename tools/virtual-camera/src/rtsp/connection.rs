@@ -104,7 +104,10 @@ impl Connection {
                             return;
                         }
                     }
-                    Ok(Some(Incoming::Packet | Incoming::Answer)) => {}
+                    Ok(Some(Incoming::Packet(packet))) => {
+                        self.sessions().iter().for_each(|session| session.on_rtcp(&packet));
+                    }
+                    Ok(Some(Incoming::Answer)) => {}
                     Ok(None) => break,
                     Err(_) => {
                         self.outbox.push(Answer::new(400).bytes(None, &server.camera.habits()));

@@ -40,7 +40,7 @@ impl Request {
 pub enum Incoming {
     Request(Request),
     /// An interleaved packet: a client sends receiver reports.
-    Packet,
+    Packet(Vec<u8>),
     /// An answer to a request of this camera.
     Answer,
 }
@@ -71,8 +71,8 @@ impl Input {
             if self.0.len() < length {
                 return Ok(None);
             }
-            self.0.drain(..length);
-            return Ok(Some(Incoming::Packet));
+            let packet = self.0.drain(..length).skip(4).collect();
+            return Ok(Some(Incoming::Packet(packet)));
         }
         let Some(end) = self.0.windows(4).position(|four| four == b"\r\n\r\n") else {
             return if self.0.len() > HEAD_LIMIT { Err(Malformed) } else { Ok(None) };
@@ -190,10 +190,12 @@ mod tests {
               SET_PARAMETER rtsp://h/main RTSP/1.0\r\ncseq:2 \r\nSession: 12;timeout=60\r\nContent-Length: 4\r\n\r\na: b\
               RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\nPLAY rtsp",
         );
-        let [Incoming::Request(first), Incoming::Packet, Incoming::Request(second), Incoming::Answer] = &found[..]
+        let [Incoming::Request(first), Incoming::Packet(packet), Incoming::Request(second), Incoming::Answer] =
+            &found[..]
         else {
             panic!("{found:?}")
         };
+        assert_eq!(packet, b"abc\n");
         assert_eq!((first.method.as_str(), first.header("cseq")), ("OPTIONS", Some("1")));
         assert_eq!((second.header("CSeq"), second.session()), (Some("2"), Some("12")));
     }

@@ -89,6 +89,12 @@ impl Description<'_> {
         if let Some(parameters) = self.format(codec) {
             let _ = write!(text, "a=fmtp:{number} {parameters}\r\n");
         }
+        if self.habits.offers_pli {
+            let _ = write!(text, "a=rtcp-fb:{number} nack pli\r\n");
+        }
+        if self.habits.offers_fir {
+            let _ = write!(text, "a=rtcp-fb:{number} ccm fir\r\n");
+        }
         if codec == Codec::Mjpeg {
             let _ = write!(text, "a=x-dimensions:{},{}\r\n", self.size.0, self.size.1);
         }
@@ -154,11 +160,12 @@ mod tests {
     #[test]
     fn habits_change_what_is_told() {
         let sets = Sets::H264([vec![0x67, 0x64, 0x00, 0x1f], vec![0x68, 0xee]]);
-        let words = "no-sprop,absolute-control,no-framerate,payload-type=98-in-packets-while-97-in-sdp";
+        let words = "no-sprop,absolute-control,no-framerate,payload-type=98-in-packets-while-97-in-sdp,offers-pli";
         let offer = Offer { video: Some(Codec::H264), audio: false };
         let text = described(offer, Some(&sets), Habits::parse(words).unwrap());
         assert!(!text.contains("sprop") && !text.contains("framerate"), "{text}");
         assert!(text.contains("a=rtpmap:97 H264/90000\r\n"), "{text}");
+        assert!(text.contains("a=rtcp-fb:97 nack pli\r\n") && !text.contains("fir"), "{text}");
         assert!(text.contains("a=control:rtsp://127.0.0.11:8554/main/stream=0\r\n"), "{text}");
     }
 }

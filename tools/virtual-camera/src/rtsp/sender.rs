@@ -175,14 +175,14 @@ impl Sender {
         }
     }
 
-    /// Whether receiver reports have arrived by UDP since the last call.
-    pub fn has_heard(&self) -> bool {
-        let Way::Udp { rtp, rtcp, .. } = &self.way else { return false };
-        let mut heard = false;
+    /// The packets that have arrived by UDP since the last call.
+    pub fn heard(&self) -> Vec<Vec<u8>> {
+        let Way::Udp { rtp, rtcp, .. } = &self.way else { return Vec::new() };
+        let (mut heard, mut bytes) = (Vec::new(), [0; 1500]);
         for socket in [rtp, rtcp] {
             // Both never block.
-            while socket.recv(&mut [0; 1500]).is_ok() {
-                heard = true;
+            while let Ok(length) = socket.recv(&mut bytes) {
+                heard.push(bytes[..length].to_vec());
             }
         }
         heard

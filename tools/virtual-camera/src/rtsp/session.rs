@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::sender::{Sender, Way};
-use crate::feed::Feed;
+use crate::{feed::Feed, rtp::rtcp};
 
 pub struct Session {
     pub id: String,
@@ -78,12 +78,20 @@ impl Session {
         self.lock().seen = Instant::now();
     }
 
+    /// Does what the RTCP packet of the client asks for.
+    pub fn on_rtcp(&self, packet: &[u8]) {
+        if rtcp::asks_for_key_frame(packet) {
+            self.feed.on_key_frame_request();
+        }
+    }
+
     /// Whether the client has been silent for `limit`. A session over the RTSP connection lasts as
     /// long as that.
     pub fn has_expired(&self, limit: Duration) -> bool {
         let mut state = self.lock();
-        if state.tracks.iter().any(|(_, sender)| sender.has_heard()) {
+        for packet in state.tracks.iter().flat_map(|(_, sender)| sender.heard()).collect::<Vec<_>>() {
             state.seen = Instant::now();
+            self.on_rtcp(&packet);
         }
         let by_udp = state.tracks.iter().any(|(_, sender)| matches!(sender.way, Way::Udp { .. }));
         by_udp && state.seen.elapsed() > limit
