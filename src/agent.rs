@@ -38,7 +38,7 @@ use crate::{
     config::{self, Config, Walls, changes::Changes},
     discovery::{self, Announcement},
     hub::Hub,
-    log as logging,
+    log as logging, reactor,
     web::{AdmissionLimits, Web},
     worker_host::Spawner,
 };
@@ -96,10 +96,10 @@ pub fn run(file: &Path, signals: Signals) -> Outcome {
     let spawner = Spawner::find();
     // A task like all others, so that it is not polled whenever another task is ready.
     let serving = executor.spawn(serve(Arc::clone(&executor), file.to_owned(), signals, spawner));
-    // Only the thread of `async-io` waits for sockets and timers. With `smol::block_on` this thread
-    // would take turns with it, and that thread would check 100 times a second whether it is its
-    // turn.
-    smol::future::block_on(executor.run(serving))
+    // This thread waits for the cameras' packets, and only the thread of `async-io` for everything
+    // else. With `smol::block_on` this thread would take turns with it, and that thread would check
+    // 100 times a second whether it is its turn.
+    reactor::block_on(executor.run(serving))
 }
 
 async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals, spawner: Spawner) -> Outcome {

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,16 @@ pub async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Optio
             None
         })
         .await
+}
+
+/// The first moment after `now` that is a multiple of `interval` from a fixed moment of this process.
+/// Timers that are set to it by different tasks expire together, so they wake the process once.
+/// `interval` must not be zero.
+pub fn next_beat(now: Instant, interval: Duration) -> Instant {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let since_last = now.saturating_duration_since(*START.get_or_init(|| now)).as_nanos() % interval.as_nanos();
+    // Less than `interval`, which is short enough for 64 bits of nanoseconds.
+    now + interval.saturating_sub(Duration::from_nanos(u64::try_from(since_last).unwrap_or(0)))
 }
 
 /// A timer for a deadline that is moved often and seldom reached. Setting a timer wakes the thread
@@ -44,6 +55,19 @@ impl LazyDeadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn beats_of_different_tasks_come_together() {
+        const INTERVAL: Duration = Duration::from_millis(250);
+        let start = Instant::now();
+        let beat = next_beat(start, INTERVAL);
+        assert!(start < beat && beat <= start + INTERVAL);
+        assert_eq!(next_beat(beat - Duration::from_nanos(1), INTERVAL), beat);
+        assert_eq!(next_beat(beat - INTERVAL / 3, INTERVAL), beat);
+        assert_eq!(next_beat(beat, INTERVAL), beat + INTERVAL, "never the same moment again");
+        let slower = next_beat(beat, 4 * INTERVAL);
+        assert!((1..=4).any(|beats| slower == beat + beats * INTERVAL), "a slower beat is one of the faster ones");
+    }
 
     #[test]
     fn alarm_rings_when_it_is_due_however_often_that_changed() {

@@ -21,7 +21,7 @@ use super::{
     session::{Action, Config, Learnt, Note, Session},
     udp,
 };
-use crate::{camera::Transport, sync::Notified, time::LazyDeadline};
+use crate::{camera::Transport, reactor, sync::Notified, time::LazyDeadline};
 
 /// Shorter packets are no RTP.
 const MIN_RTP_LEN: usize = 12;
@@ -135,7 +135,7 @@ impl<R: PacketReceiver> Client<'_, R> {
         for turn in 0_u64.. {
             // A camera that floods us must not hold up other tasks.
             if turn.is_multiple_of(TURNS_AT_ONCE) {
-                smol::future::yield_now().await;
+                reactor::yield_now().await;
             }
             if let Some(error) = self.receiver.failure() {
                 self.session.failed(error);

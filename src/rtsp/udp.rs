@@ -11,6 +11,8 @@ use std::{
 use smol::Async;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::reactor::ReadSocket;
+
 /// Requested size of the receive buffer, in bytes: a key frame comes as a burst of hundreds of
 /// packets.
 const RECEIVE_BUFFER: usize = 2 << 20;
@@ -21,10 +23,9 @@ const MAX_TRIES: usize = 32;
 const PACKETS_OF_OTHER_PORT: u32 = 3;
 
 /// A pair of sockets.
-#[derive(Debug)]
 pub struct UdpPair {
-    pub rtp: Async<UdpSocket>,
-    pub rtcp: Async<UdpSocket>,
+    pub rtp: ReadSocket<UdpSocket>,
+    pub rtcp: ReadSocket<UdpSocket>,
     /// The port of `rtp`; that of `rtcp` is the next one.
     pub port: u16,
 }
@@ -49,7 +50,8 @@ impl UdpPair {
             match bind(SocketAddr::new(any, other)) {
                 Ok(second) => {
                     let (rtp, rtcp) = if port % 2 == 0 { (first, second) } else { (second, first) };
-                    return Ok(Self { rtp: Async::new(rtp)?, rtcp: Async::new(rtcp)?, port: port & !1 });
+                    let [rtp, rtcp] = [Async::new(rtp)?, Async::new(rtcp)?].map(ReadSocket::new);
+                    return Ok(Self { rtp, rtcp, port: port & !1 });
                 }
                 // Held until the end, so that the kernel gives another one.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => held.push(first),
@@ -129,7 +131,7 @@ mod tests {
     #[test]
     fn pair_is_even_and_adjacent() {
         let pair = UdpPair::bind(Ipv4Addr::LOCALHOST.into()).unwrap();
-        let port = |socket: &Async<UdpSocket>| socket.get_ref().local_addr().unwrap().port();
+        let port = |socket: &ReadSocket<UdpSocket>| socket.socket().get_ref().local_addr().unwrap().port();
         assert_eq!(pair.port % 2, 0);
         assert_eq!((port(&pair.rtp), port(&pair.rtcp)), (pair.port, pair.port + 1));
     }
@@ -143,7 +145,7 @@ mod tests {
                 tries.set(tries.get() + 1);
                 if address.port() == 0 { bind(address) } else { Err(kind.into()) }
             };
-            let error = UdpPair::bind_by(camera.ip(), second_fails).unwrap_err();
+            let error = UdpPair::bind_by(camera.ip(), second_fails).err().unwrap();
             (Error::no_udp_pair(camera, &error), tries.get())
         };
         assert_eq!(failing(io::ErrorKind::AddrInUse), (Error::UdpPorts, 2 * MAX_TRIES));
@@ -161,7 +163,7 @@ mod tests {
             camera.send_to(&[7; 1400], (Ipv4Addr::LOCALHOST, pair.port)).unwrap();
         }
         let mut buffer = [0; 2000];
-        let count = (0..BURST).filter(|_| pair.rtp.get_ref().recv(&mut buffer).is_ok()).count();
+        let count = (0..BURST).filter(|_| pair.rtp.socket().get_ref().recv(&mut buffer).is_ok()).count();
         assert_eq!(count, BURST);
     }
 

@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 const LAYERS: [&[&str]; 5] = [
     &["camera", "device_id", "proc", "rate_window", "sync", "time", "uri", "media", "text", "xml"],
-    &["log", "hub", "config", "http_auth", "http_client", "ipc", "card", "store", "sys", "h26x"],
+    &["log", "hub", "config", "http_auth", "http_client", "ipc", "card", "store", "sys", "h26x", "reactor"],
     &["onvif", "discovery", "worker_host", "web", "worker", "rtsp"],
     &["agent", "command"],
     &["main"],
@@ -45,7 +45,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("log", AllBut(&["camera", "media"])),
     ("md5", Only(&["http_auth"])),
     ("multiversion", Only(&["worker"])),
-    ("nix", Only(&["proc", "sys", "worker_host", "worker", "discovery", "agent", "command"])),
+    ("nix", Only(&["proc", "sys", "reactor", "worker_host", "worker", "discovery", "agent", "command"])),
     ("opencv", Only(&["worker"])),
     ("percent_encoding", Only(&["camera", "uri"])),
     ("proc_macro2", Only(&[])),

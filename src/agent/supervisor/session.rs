@@ -28,10 +28,14 @@ use crate::{
     media::Size,
     sync::Latch,
     text::{Code, Reason},
+    time::next_beat,
 };
 
 /// Longest time between two checks of a running stream; a deadline before that is met exactly.
 const TICK: Duration = Duration::from_millis(250);
+
+/// The same while a stream that the agent reads itself is live: only its end is to be noticed.
+const LIVE_TICK: Duration = Duration::from_secs(1);
 
 /// Heartbeat deadline of a running session.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -119,7 +123,8 @@ impl SupervisorTask {
         } else if now.saturating_duration_since(*self.unneeded.get_or_insert(now)) >= KEPT {
             return Err(AttemptOutcome::Unneeded);
         }
-        Ok(due.map_or(now + TICK, |due| due.min(now + TICK)))
+        let is_settled = !self.by_worker && self.stream.is_live();
+        Ok(next_check(now, due, is_settled))
     }
 
     /// The stream became live by `transport`. `is_unconfirmed`: it comes from the store, and the camera
@@ -249,9 +254,36 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// When a running stream is checked next. `due`: something may be overdue then. `is_settled`: it is live
+/// and read by the agent itself.
+fn next_check(now: Instant, due: Option<Instant>, is_settled: bool) -> Instant {
+    // The checks of all cameras come together, so they wake the agent once.
+    let beat = next_beat(now, if is_settled { LIVE_TICK } else { TICK });
+    due.map_or(beat, |due| due.min(beat))
+}
+
 /// The failure of a host that wants a login and may not be sent one, so it refused none.
 fn foreign_host(stream: &StreamUri) -> StreamFailure {
     let foreign = Code::ForeignStreamHost.with("host", stream.host());
     let allow = Code::AllowStreamHost.quoted("host", stream.host());
     away(Cause::Refused, [foreign, Code::ForeignHostLogin.into(), allow])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cameras_are_checked_together_and_a_deadline_is_met_exactly() {
+        let start = Instant::now();
+        let check = next_check(start, None, true);
+        assert!(start < check && check <= start + LIVE_TICK);
+        // Another camera's check, at another moment.
+        assert_eq!(next_check(check - LIVE_TICK / 7, None, true), check);
+        let soon = start + Duration::from_nanos(1);
+        assert_eq!(next_check(start, Some(soon), true), soon);
+        assert_eq!(next_check(start, Some(check + LIVE_TICK), true), check);
+        assert!(next_check(start, None, false) <= start + TICK, "a stream that opens is looked at more often");
+        assert!((0..8).any(|part| next_check(start + part * TICK / 2, None, true) > start + part * TICK / 2 + TICK));
+    }
 }

@@ -1,7 +1,7 @@
 //! The sockets of one connection to a camera.
 
 use std::{
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
     net::{Shutdown, SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
@@ -10,6 +10,7 @@ use smol::{Async, future::FutureExt};
 
 use crate::{
     camera::Transport,
+    reactor::ReadSocket,
     rtsp::{
         Error,
         framing::{self, Deframer, Event},
@@ -44,7 +45,7 @@ pub enum DatagramKind {
 
 /// One connection, and the datagrams that belong to it.
 pub struct Connection {
-    stream: Async<TcpStream>,
+    stream: ReadSocket<TcpStream>,
     camera: SocketAddr,
     pub deframer: Deframer,
     /// When the bytes in `deframer` came.
@@ -89,7 +90,7 @@ impl Connection {
             Transport::Udp => Some(UdpPair::bind(camera.ip()).map_err(|error| Error::no_udp_pair(camera, &error))?),
         };
         Ok(Self {
-            stream,
+            stream: ReadSocket::new(stream),
             camera,
             deframer: Deframer::new(),
             read_at: Instant::now(),
@@ -134,7 +135,7 @@ impl Connection {
     /// Sends `bytes`; each part of them must be taken within `limit`.
     pub async fn send(&mut self, mut bytes: &[u8], limit: Duration) -> Result<(), Error> {
         while !bytes.is_empty() && !self.is_broken {
-            let written = timeout(limit, self.stream.write_with(|mut stream| stream.write(bytes))).await;
+            let written = timeout(limit, self.stream.socket().write_with(|mut stream| stream.write(bytes))).await;
             let error = match written {
                 Some(Ok(count @ 1..)) => {
                     bytes = &bytes[count..];
@@ -155,7 +156,7 @@ impl Connection {
         let [rtp_buffer, rtcp_buffer] = buffers;
         let Self { stream, deframer, udp, .. } = self;
         let space = deframer.space();
-        let bytes = async { Wake::Read(stream.read_with(|mut stream| stream.read(space)).await) };
+        let bytes = async { Wake::Read(stream.read(space).await) };
         match udp {
             None => bytes.await,
             Some(pair) => {
@@ -174,10 +175,10 @@ impl Connection {
         if let Some(address) = self.rtp_peer.socket_address()
             && self.reports.is_multiple_of(reports_per_punch)
         {
-            let _ = pair.rtp.send_to(&udp::PUNCH, address).await;
+            let _ = pair.rtp.socket().send_to(&udp::PUNCH, address).await;
         }
         if let Some(address) = self.rtcp_peer.socket_address() {
-            let _ = pair.rtcp.send_to(report, address).await;
+            let _ = pair.rtcp.socket().send_to(report, address).await;
         }
         self.reports = self.reports.wrapping_add(1);
     }
@@ -187,7 +188,7 @@ impl Connection {
     pub async fn send_rtcp(&mut self, packet: &[u8], limit: Duration) -> Result<(), Error> {
         if let Some(pair) = &self.udp {
             if let Some(address) = self.rtcp_peer.socket_address() {
-                let _ = pair.rtcp.send_to(packet, address).await;
+                let _ = pair.rtcp.socket().send_to(packet, address).await;
             }
             return Ok(());
         }
@@ -203,7 +204,7 @@ impl Connection {
         if self.is_broken {
             return;
         }
-        let _ = self.stream.get_ref().shutdown(Shutdown::Write);
+        let _ = self.stream.socket().get_ref().shutdown(Shutdown::Write);
         let drained = async {
             loop {
                 loop {
@@ -219,7 +220,7 @@ impl Connection {
                     }
                 }
                 let space = self.deframer.space();
-                match self.stream.read_with(|mut stream| stream.read(space)).await {
+                match self.stream.read(space).await {
                     Ok(count @ 1..) => self.deframer.filled(count),
                     _ => return,
                 }

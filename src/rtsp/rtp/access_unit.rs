@@ -69,6 +69,8 @@ pub struct Assembler {
     /// The SPS of the last [`Event::StreamInfo`].
     announced_sps: Vec<u8>,
     draft: Draft,
+    /// Length of the last unit that was no key frame: most others are about as long.
+    usual_len: usize,
     nal: Option<OpenNal>,
     packet: Option<PacketContext>,
     gap: Option<PendingGap>,
@@ -98,6 +100,7 @@ impl Assembler {
             has_sets_in_band: false,
             announced_sps: Vec::new(),
             draft: Draft::default(),
+            usual_len: 0,
             nal: None,
             packet: None,
             // The stream may have begun in the middle of a unit.
@@ -295,6 +298,9 @@ impl Assembler {
     /// Hands on the unit in progress, if it has a slice.
     fn finish(&mut self, early: Option<Early>, out: &mut Vec<Event>) {
         let draft = std::mem::take(&mut self.draft);
+        if !draft.is_key {
+            self.usual_len = draft.data.len();
+        }
         let (Some(slice), Some(time), Some(received_at)) = (draft.slice, draft.time, draft.received_at) else { return };
         self.has_repeated_times |= self.last_time.replace(time) == Some(time);
         self.end.on_unit(early, time);

@@ -69,6 +69,9 @@ impl Assembler {
             draft.data = Vec::new();
             return;
         }
+        if draft.data.capacity() == 0 {
+            draft.data.reserve(self.usual_len.max(bytes.len()));
+        }
         draft.data.extend_from_slice(bytes);
     }
 
@@ -145,6 +148,9 @@ fn set_bit(class: NalClass) -> u8 {
     }
 }
 
+/// Bytes that are looked at together.
+const BLOCK: usize = 32;
+
 /// Where the 1 of the first start code is, `00 00 01`, if `zeros` zero bytes precede `bytes`.
 fn find_start_code(zeros: usize, bytes: &[u8]) -> Option<usize> {
     match bytes {
@@ -152,14 +158,69 @@ fn find_start_code(zeros: usize, bytes: &[u8]) -> Option<usize> {
         [0, 1, ..] if zeros >= 1 => return Some(1),
         _ => {}
     }
-    let mut at = 2;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            0 => at += 1,
-            1 if bytes[at - 1] == 0 && bytes[at - 2] == 0 => return Some(at),
-            // No start code ends at this byte or at the next two.
-            _ => at += 3,
+    let mut at = 0;
+    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        if has_zero_pair(block)
+            && let Some(one) = first_start_code(&bytes[at..bytes.len().min(at + BLOCK + 2)])
+        {
+            return Some(at + one);
+        }
+        at += BLOCK;
+    }
+    first_start_code(bytes.get(at..)?).map(|one| at + one)
+}
+
+/// Whether two zero bytes follow each other, the first one among the first [`BLOCK`] bytes. Compilers
+/// make a few vector instructions of it, because nothing ends it early.
+fn has_zero_pair(block: &[u8; BLOCK + 1]) -> bool {
+    let pairs = block.iter().zip(&block[1..]);
+    pairs.fold(false, |found, (first, second)| found | (first | second == 0))
+}
+
+/// Where the 1 of the first start code that lies in `bytes` is.
+fn first_start_code(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(3).position(|three| three == [0, 0, 1]).map(|at| at + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Byte by byte, as the standard says it.
+    fn slowly(zeros: usize, bytes: &[u8]) -> Option<usize> {
+        let all = [&vec![0; zeros], bytes].concat();
+        all.windows(3).position(|three| three == [0, 0, 1]).map(|at| at + 2 - zeros)
+    }
+
+    #[test]
+    fn start_code_is_found_wherever_it_lies() {
+        for len in 0..3 * BLOCK + 5 {
+            for zeros in 0..3 {
+                for at in 0..len {
+                    let mut bytes = vec![7; len];
+                    bytes[at] = 1;
+                    bytes[at.saturating_sub(2)..at].fill(0);
+                    assert_eq!(find_start_code(zeros, &bytes), slowly(zeros, &bytes), "{len} {zeros} {at}");
+                }
+                assert_eq!(find_start_code(zeros, &vec![7; len]), None);
+                assert_eq!(find_start_code(zeros, &vec![0; len]), None);
+            }
         }
     }
-    None
+
+    /// Bytes of which nearly all are 0 or 1, so that all neighbourhoods occur.
+    #[test]
+    fn first_of_many_start_codes_is_found() {
+        let mut state = 1_u64;
+        // A linear congruential generator (Knuth's MMIX).
+        let mut below = |limit: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % limit
+        };
+        for round in 0..20_000 {
+            let (len, zeros, rarity) = (below(4 * BLOCK as u64), below(3) as usize, 2 + below(40));
+            let bytes: Vec<u8> = (0..len).map(|_| if below(rarity) == 0 { 1 } else { 7 * below(2) as u8 }).collect();
+            assert_eq!(find_start_code(zeros, &bytes), slowly(zeros, &bytes), "round {round}: {zeros} {bytes:?}");
+        }
+    }
 }
