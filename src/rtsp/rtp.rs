@@ -46,6 +46,7 @@
 //! number of its NAL units, and the side of a JPEG.
 
 mod access_unit;
+mod backlog;
 mod codec_fit;
 mod config;
 mod fmtp;
@@ -69,6 +70,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use backlog::{Backlog, Passage};
 pub use config::{Encoding, KeyFrameRequest, TrackConfig, Transport, UnsupportedEncoding};
 pub use integrity::KeyFrameGate;
 pub use receiver::TrackReceiver;
@@ -147,6 +149,8 @@ pub enum Event {
     /// The track is set up. [`stream::read`](crate::rtsp::stream::read) adds it.
     SetUp {
         transport: Transport,
+        /// Of the RTP times, per second.
+        clock_rate: u32,
         /// How the camera offers to be asked for a key frame by RTCP.
         key_frame_request: Option<KeyFrameRequest>,
     },

@@ -125,7 +125,11 @@ impl<F: FnMut(Event)> PacketReceiver for Units<F> {
         self.track = TrackReceiver::new(&config).ok();
         self.is_described = false;
         self.key_frame_request = track.key_frame_request;
-        self.events.push(Event::SetUp { transport: config.transport, key_frame_request: track.key_frame_request });
+        self.events.push(Event::SetUp {
+            transport: config.transport,
+            clock_rate: track.clock_rate,
+            key_frame_request: track.key_frame_request,
+        });
         self.hand_on();
     }
 

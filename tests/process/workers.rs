@@ -134,6 +134,25 @@ fn worker_that_hangs_is_noticed_killed_and_replaced_while_viewers_see_the_card()
     scene.nothing_happened_beside();
 }
 
+/// The socket to a decoder is full soon where units are large, before its pictures are overdue.
+#[test]
+fn decoder_that_takes_no_units_is_replaced_before_it_is_gone() {
+    let cameras = Cameras::start(&["id=gate size=1280x720 small=none gop=25 bitrate=8000 pattern=moving server=own"]);
+    let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\nstall_after = 10.0\n{}", cameras.place("gate")));
+    let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+    viewer.next_live();
+    let stopped = agent.workers()[0];
+    kill(Pid::from_raw(stopped), Signal::SIGSTOP).unwrap();
+    agent.wait_for_log(&["gate: no pictures: the worker takes no messages; another worker in 0.1 s"]);
+    agent.wait_for_log(&[&format!("worker {stopped} did not end by itself; it is killed")]);
+    let lines = agent.log_lines();
+    let line = |part: &str| lines.iter().position(|line| line.contains(part)).unwrap();
+    assert!(line("takes no messages") < line("did not end by itself"), "the next worker waits for the end: {lines:?}");
+    wait_for("the stopped worker to be reaped", || is_gone(stopped));
+    viewer.next_live();
+    assert_eq!(agent.camera("gate")["stalls"], 0, "the stream was live all the time");
+}
+
 #[test]
 fn worker_that_is_refused_memory_is_replaced() {
     let mut scene = Scene::new("opencv");

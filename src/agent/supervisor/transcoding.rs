@@ -145,7 +145,7 @@ impl Transcoding {
             }
             Event::Demand => self.reconcile(units).await,
             Event::Message(Ok(message)) => self.on_message(message),
-            Event::Message(Err(error)) => self.decoder_failed(&Failure::from(&error)).await,
+            Event::Message(Err(error)) => self.decoder_failed(&Failure::from(&error)),
             Event::Unit => {
                 match units.take() {
                     Some(UnitEvent::Unit(queued)) => self.on_unit(&queued.unit).await,
@@ -177,13 +177,13 @@ impl Transcoding {
             match Decoder::start(&self.context, &self.label, &self.stream, info.codec, quality).await {
                 // The worker begins with the kept group, so its first picture is there at once.
                 Ok(decoder) => (self.decoder, *units) = (Some(decoder), self.stream.subscribe_transcoder()),
-                Err(failure) => self.decoder_failed(&failure).await,
+                Err(failure) => self.decoder_failed(&failure),
             }
         }
         if let Some(decoder) = &mut self.decoder
             && let Err(error) = decoder.want(others).await
         {
-            self.decoder_failed(&Failure::from(&error)).await;
+            self.decoder_failed(&Failure::from(&error));
         }
     }
 
@@ -207,7 +207,7 @@ impl Transcoding {
             }
         };
         if let Err(error) = fed {
-            self.decoder_failed(&Failure::from(&error)).await;
+            self.decoder_failed(&Failure::from(&error));
         }
     }
 
@@ -242,7 +242,7 @@ impl Transcoding {
         if let Some(decoder) = &mut self.decoder
             && let Err(failure) = decoder.check(&self.context, &self.stream, now)
         {
-            self.decoder_failed(&failure).await;
+            self.decoder_failed(&failure);
         }
         if let Some(why) = withdraw_overdue(&self.stream, self.failure.as_ref(), now) {
             self.find_fault(why, now).await;
@@ -265,7 +265,7 @@ impl Transcoding {
             }
             Some(Some(Fault::Worker)) => {
                 let reason = why.and(Code::WorkerHung);
-                self.decoder_failed(&Failure { cause: Cause::Worker, reason, is_final: false }).await;
+                self.decoder_failed(&Failure { cause: Cause::Worker, reason, is_final: false });
             }
             None if !self.passthrough.is_idle() => self.stream.reject_frames(why),
             Some(None) | None => {}
@@ -273,8 +273,11 @@ impl Transcoding {
     }
 
     /// Ends the worker, which is replaced at once, or after a pause if that happens often.
-    async fn decoder_failed(&mut self, failure: &Failure) {
-        self.end_decoder().await;
+    fn decoder_failed(&mut self, failure: &Failure) {
+        if let Some(decoder) = self.decoder.take() {
+            decoder.abandon(&self.context);
+            self.stream.end_transcoder();
+        }
         let now = Instant::now();
         let random = fastrand::f64();
         let soon = if failure.is_final { None } else { self.backoff.after_crash(now, random) };

@@ -23,6 +23,9 @@ const SURVIVED: Duration = Duration::from_secs(1);
 /// The agent's longest pause is 75 s, and an attempt may take some seconds.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The agent reports its pauses in whole seconds, so that each is wrong by at most half a second.
+const ROUNDING: Duration = Duration::from_millis(500);
+
 /// Minimum interval between attempts for a camera, however often the file is reloaded.
 const BETWEEN_RELOADS: Duration = Duration::from_secs(2);
 const BETWEEN_LOGINS: Duration = Duration::from_secs(20);
@@ -124,6 +127,10 @@ impl Incident {
             (Effect::Blinks, Some(_)) => self.start,
             (Effect::Hangs, Some(at)) => Moment { at, unix_ms: self.start.unix_ms },
             (Effect::Blinks | Effect::Hangs, None) => {
+                // A decoder that is replaced soon need not be noticed.
+                let again = live_again(sight, self.start.at, self.start.unix_ms);
+                let is_soon = again.is_some_and(|at| since(self.start.at, at) <= notice_within);
+                outcome.must_notice &= self.kind.effect == Effect::Blinks || !is_soon;
                 return (since(self.start.at, now) >= UNNOTICED).then_some(outcome);
             }
         };
@@ -171,12 +178,15 @@ fn allowed(reports: &VecDeque<StateReport>, reload_times: &[Instant], from: Inst
         let until = reports.get(index + 1).map_or(planned, |next| next.at.min(planned));
         let reloaded: Vec<_> =
             reload_times.iter().copied().filter(|reload| (report.at..until).contains(reload)).collect();
-        if reloaded.is_empty() {
+        // A camera that announces itself is tried before that.
+        let is_superseded = until + ROUNDING < planned;
+        // One that seems to begin right at `from` may have begun before it.
+        if reloaded.is_empty() && !is_superseded && planned >= from + ROUNDING {
             attempts.push(planned);
         }
-        attempts.extend(reloaded);
+        attempts.extend(reloaded.into_iter().filter(|reload| *reload >= from));
     }
-    attempts.into_iter().filter(|at| *at >= from).min()
+    attempts.into_iter().min()
 }
 
 /// When reloads made the agent retry this camera: the agent limits their rate.
@@ -200,8 +210,7 @@ fn effective_reloads(reports: &VecDeque<StateReport>, reloads: &[Instant]) -> Ve
     given
 }
 
-/// The pause in `...; trying again in 4 s (attempt 3)`. The agent reports whole seconds, so it is
-/// wrong by at most half a second.
+/// The pause in `...; trying again in 4 s (attempt 3)`, give or take [`ROUNDING`].
 fn announced_pause(why: &str) -> Option<Duration> {
     if why.contains("beginning again at once") {
         return Some(Duration::ZERO);
@@ -274,6 +283,39 @@ mod tests {
         assert_eq!((ms(outcome.again), ms(outcome.after_pause)), (Some(2800), Some(800)));
         let reloaded = scenario.assess("stall", 10_000, 17_000, &[18_000]).unwrap();
         assert_eq!(ms(reloaded.after_pause), Some(1800));
+    }
+
+    #[test]
+    fn attempt_before_the_pause_is_over_or_right_at_the_end_is_not_counted() {
+        let mut scenario = Scenario::new();
+        scenario.report(11_000, "stalled", "no frame for 3.0 s; trying again in 9 s (attempt 3)");
+        // The camera announced itself.
+        scenario.report(13_000, "live", "");
+        scenario.report(20_000, "offline", "the camera closed the connection; trying again in 18 s (attempt 5)");
+        scenario.report(38_300, "live", "");
+        scenario.show(38_400);
+        scenario.show(39_400);
+        let outcome = scenario.assess("drop", 19_900, 19_900, &[]).unwrap();
+        assert_eq!((ms(outcome.again), ms(outcome.after_pause)), (Some(18_500), Some(400)));
+
+        let mut scenario = Scenario::new();
+        scenario.report(10_010, "offline", "connection refused; trying again in 6 s (attempt 3)");
+        scenario.report(15_900, "offline", "connection refused; trying again in 17 s (attempt 4)");
+        scenario.report(33_000, "live", "");
+        scenario.show(33_100);
+        let outcome = scenario.assess("refuse", 10_000, 16_000, &[]).unwrap();
+        assert_eq!(ms(outcome.after_pause), Some(200), "the attempt at 16.0 s began before");
+    }
+
+    #[test]
+    fn decoder_that_hangs_and_is_replaced_before_anybody_sees_it_need_not_be_noticed() {
+        let mut scenario = Scenario::new();
+        scenario.show(15_300);
+        let outcome = scenario.assess("decoder hangs", 10_000, 10_000, &[]).unwrap();
+        assert_eq!((outcome.noticed, outcome.must_notice), (None, false));
+        let mut scenario = Scenario::new();
+        scenario.show(16_300);
+        assert!(scenario.assess("decoder hangs", 10_000, 10_000, &[]).unwrap().must_notice);
     }
 
     #[test]

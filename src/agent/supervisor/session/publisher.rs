@@ -16,7 +16,7 @@ use crate::{
     },
     hub::{Reception, Stream},
     media::{Codec, Damage, StreamInfo, UnixMicros},
-    rtsp::rtp::{self, Event, KeyFrameGate, KeyFrameRequest, Stats, Unit},
+    rtsp::rtp::{self, Backlog, Event, KeyFrameGate, KeyFrameRequest, Passage, Stats, Unit},
     sync::Latch,
 };
 
@@ -43,6 +43,9 @@ pub(super) enum Progress {
     KeyFrame,
 }
 
+/// The RTP clock rate of video, per second (RFC 6184, 7798, 2435).
+const USUAL_CLOCK_RATE: u32 = 90_000;
+
 /// A stream without a whole unit for `stall_after` divided by this shows damaged ones, if it may.
 const DAMAGED_AFTER: u32 = 2;
 
@@ -52,6 +55,7 @@ pub(super) struct Publisher {
     /// The stream's name in the log.
     label: String,
     stream: Arc<Stream>,
+    backlog: Backlog,
     gate: KeyFrameGate,
     damaged_mode: DamagedMode,
     loss: RecentLoss,
@@ -87,6 +91,8 @@ impl Publisher {
         Self {
             label,
             stream,
+            // Until the track is set up.
+            backlog: Backlog::new(USUAL_CLOCK_RATE),
             gate: KeyFrameGate::new(),
             damaged_mode: DamagedMode::default(),
             loss: RecentLoss::default(),
@@ -114,8 +120,9 @@ impl Publisher {
                 self.is_jpeg = info.codec == Codec::Jpeg;
                 self.stream.set_stream_info(info);
             }
-            Event::Unit(unit) => self.on_unit(unit),
-            Event::SetUp { transport, key_frame_request } => {
+            Event::Unit(unit) => self.on_arrival(unit),
+            Event::SetUp { transport, clock_rate, key_frame_request } => {
+                self.backlog = Backlog::new(clock_rate);
                 let transport = match transport {
                     rtp::Transport::Tcp => Transport::Tcp,
                     rtp::Transport::Udp => Transport::Udp,
@@ -131,11 +138,21 @@ impl Publisher {
         }
     }
 
-    fn on_unit(&mut self, unit: Unit) {
+    /// Holds the first units until it is known how old they are.
+    fn on_arrival(&mut self, unit: Unit) {
         let received_at = unit.received_at;
         if !std::mem::replace(&mut self.has_frames, true) {
             self.tell(Progress::Frames);
         }
+        match self.backlog.pass(unit) {
+            Passage::Passed(unit) => self.on_unit(unit),
+            Passage::Held => self.stream.withhold_unit(received_at),
+            Passage::Settled(units) => units.into_iter().for_each(|unit| self.on_unit(unit)),
+        }
+    }
+
+    fn on_unit(&mut self, unit: Unit) {
+        let received_at = unit.received_at;
         let now = Instant::now();
         let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let taken = self.clock.unix_time(received_at, now, today);

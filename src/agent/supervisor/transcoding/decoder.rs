@@ -135,6 +135,15 @@ impl Decoder {
         context.budget.report(&self.name, vitals.own).map_err(Failure::memory)
     }
 
+    /// Ends a worker that failed, and does not wait for it: it may hang, and the next one is to start.
+    pub(super) fn abandon(self, context: &Context) {
+        context.budget.forget(&self.name);
+        let ended = async move {
+            self.worker.end(CLOSE_TIMEOUT).await;
+        };
+        context.executor.spawn(ended).detach();
+    }
+
     pub(super) async fn end(self, context: &Context) {
         self.worker.end(CLOSE_TIMEOUT).await;
         context.budget.forget(&self.name);
