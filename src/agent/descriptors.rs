@@ -7,9 +7,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// discovery.
 const OWN: u64 = 96;
 
-/// Reserved per camera: the worker's socket and stderr, a worker being started, ONVIF requests, the
+/// Reserved per camera: the worker's socket, stderr and usage, a worker being started, ONVIF requests, the
 /// store's file.
-const PER_CAMERA: u64 = 8;
+const PER_CAMERA: u64 = 10;
 
 /// With fewer connections nobody could see what is wrong.
 const MIN_CONNECTIONS: u64 = 8;
@@ -41,8 +41,8 @@ mod tests {
 
     #[test]
     fn cameras_come_before_connections() {
-        assert_eq!(left(1024, 16), 800);
-        assert_eq!(left(1024, 64), 416);
+        assert_eq!(left(1024, 16), 768);
+        assert_eq!(left(1024, 64), 288);
         assert_eq!(left(64, 4), 8);
         assert_eq!(left(u64::MAX, 0), usize::MAX - 96);
     }
