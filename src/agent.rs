@@ -13,6 +13,7 @@ mod listeners;
 mod memory_budget;
 mod memory_limit;
 mod network;
+mod privileges;
 mod report;
 mod retry_throttle;
 mod signals;
@@ -38,7 +39,7 @@ use crate::{
     config::{self, Config, Walls, changes::Changes},
     discovery::{self, Announcement},
     hub::Hub,
-    log as logging, reactor,
+    log as logging, proc, reactor,
     web::{AdmissionLimits, Web},
     worker_host::Spawner,
 };
@@ -46,6 +47,7 @@ use cameras::CameraManager;
 use config_loader::{Answer, ConfigLoader, Read};
 use listeners::Listeners;
 use network::Network;
+pub use privileges::{Opened, become_user, protect_memory};
 use signals::Signal;
 pub use signals::Signals;
 use supervisor::Context;
@@ -78,8 +80,7 @@ pub enum Outcome {
     CannotBind,
 }
 
-/// Handles signals from now on, so that they no longer end the process. Call this before anything
-/// else.
+/// Handles signals from now on, so that they no longer end the process. This starts a thread.
 ///
 /// # Errors
 /// If the system refuses a socket pair or a signal handler.
@@ -87,23 +88,36 @@ pub fn catch_signals() -> io::Result<Signals> {
     Signals::register()
 }
 
-/// Runs the agent until it is asked to stop. Logging must have been started.
+/// Runs the agent until it is asked to stop, with what was `opened` for it. Logging must have been
+/// started.
 ///
 /// # Blocking
 /// Blocks the thread, which must live as long as the process.
-pub fn run(file: &Path, signals: Signals) -> Outcome {
+pub fn run(file: &Path, signals: Signals, opened: Opened) -> Outcome {
     let executor = Arc::new(Executor::new());
     let spawner = Spawner::find();
     // A task like all others, so that it is not polled whenever another task is ready.
-    let serving = executor.spawn(serve(Arc::clone(&executor), file.to_owned(), signals, spawner));
+    let serving = executor.spawn(serve(Arc::clone(&executor), file.to_owned(), signals, spawner, opened));
     // This thread waits for the cameras' packets, and only the thread of `async-io` for everything
     // else. With `smol::block_on` this thread would take turns with it, and that thread would check
     // 100 times a second whether it is its turn.
     reactor::block_on(executor.run(serving))
 }
 
-async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals, spawner: Spawner) -> Outcome {
+async fn serve(
+    executor: Arc<Executor<'static>>,
+    file: PathBuf,
+    signals: Signals,
+    spawner: Spawner,
+    opened: Opened,
+) -> Outcome {
     log::info!("cctv-agent {VERSION} starts, pid {}", std::process::id());
+    if proc::runs_as_root() {
+        log::warn!(
+            "runs as root: whatever gets through an error in the agent or in a decoder can then do everything here; \
+             start it with --user cctv-agent (USER in /etc/default/cctv-agent)"
+        );
+    }
     descriptors::raise();
     let hub = Arc::new(Hub::default());
     let server = config::Server::default();
@@ -126,7 +140,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
         complaints: Vec::new(),
         reading: ConfigLoader::start(Arc::clone(&executor), Arc::clone(&web.agent_status), file),
         cameras: CameraManager::new(Context::new(Arc::clone(&executor), spawner), Arc::clone(&hub)),
-        listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web)),
+        listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web), opened.ports),
         network: Network::default(),
         watchdog: Watchdog::start(&executor, Arc::clone(&web)),
         web,

@@ -37,8 +37,10 @@ cctv-agent: a camera wall that comes up by itself and never shows an old picture
 
 Usage:
   cctv-agent [run] [--config FILE] [--log syslog|stderr] [--log-level LEVEL]
+             [--user NAME]
       Keeps the cameras of FILE and serves the wall. LEVEL is error, warn, info or debug.
       SIGHUP reads FILE again, SIGTERM stops, SIGUSR1 logs the state of every camera.
+      With --user, root opens ports below 1024, then becomes that user, without capabilities.
   cctv-agent check [FILE]
       Says everything that is wrong with FILE; exit code 78 if anything is.
   cctv-agent info IP[:PORT] [--username U] [--password-file F] [--json]
@@ -61,6 +63,7 @@ Usage:
 list, status and reload mean the agent that runs with FILE.
 FILE is /etc/cctv-agent/cameras.toml unless named. Exit codes: 0 stopped as asked, 64 wrong usage,
 70 internal error or no answer, 71 cannot listen, 78 bad configuration.
+77 cannot become the user of --user.
 ";
 
 /// The command that the arguments ask for.
@@ -80,6 +83,8 @@ pub enum Command {
 #[derive(Debug, PartialEq)]
 pub struct Run {
     pub config: PathBuf,
+    /// The user to become. `None`: stay who started the agent.
+    pub user: Option<String>,
     /// `None`: depends on what started the agent.
     pub log: Option<Target>,
     pub level: LevelFilter,
@@ -144,10 +149,11 @@ impl ArgParser {
     }
 
     fn run(mut self) -> Result<Command, String> {
-        let mut run = Run { config: config::DEFAULT_FILE.into(), log: None, level: LevelFilter::Info };
+        let mut run = Run { config: config::DEFAULT_FILE.into(), user: None, log: None, level: LevelFilter::Info };
         while let Some(word) = self.next()? {
             match word {
                 Word::Option(name) if name == "config" => run.config = self.value(&name)?.into(),
+                Word::Option(name) if name == "user" => run.user = Some(self.text(&name)?),
                 Word::Option(name) if name == "log" => {
                     run.log = Some(match self.text(&name)?.as_str() {
                         "syslog" => Target::Syslog,
@@ -341,16 +347,18 @@ mod tests {
     fn no_command_means_run_with_defaults() {
         let Ok(Command::Run(run)) = parsed("") else { panic!("not run") };
         assert_eq!(run.config, PathBuf::from("/etc/cctv-agent/cameras.toml"));
-        assert_eq!((run.log, run.level), (None, LevelFilter::Info));
+        assert_eq!((run.user, run.log, run.level), (None, None, LevelFilter::Info));
     }
 
     #[test]
     fn options_of_run_work_with_and_without_its_name() {
-        for line in
-            ["--config a.toml --log syslog --log-level debug", "run --config=a.toml --log=syslog --log-level=debug"]
-        {
+        for line in [
+            "--config a.toml --user nobody --log syslog --log-level debug",
+            "run --config=a.toml --user=nobody --log=syslog --log-level=debug",
+        ] {
             let Ok(Command::Run(run)) = parsed(line) else { panic!("{line}") };
-            let expected = Run { config: "a.toml".into(), log: Some(Target::Syslog), level: LevelFilter::Debug };
+            let (user, log) = (Some("nobody".to_owned()), Some(Target::Syslog));
+            let expected = Run { config: "a.toml".into(), user, log, level: LevelFilter::Debug };
             assert_eq!(run, expected, "{line}");
         }
     }

@@ -23,7 +23,10 @@
 //! assert!(lines[1].contains("quality"), "what was meant: {lines:?}");
 //! ```
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use crate::camera::Camera;
 
@@ -54,6 +57,7 @@ mod camera;
 mod root;
 mod server;
 
+mod file_checks;
 mod reference;
 mod stable_read;
 
@@ -105,6 +109,7 @@ pub fn read(path: &Path) -> Result<Config, Vec<Complaint>> {
         return Err(vec![Complaint { file: path.to_owned(), position: None, text }]);
     }
     let mut config = parse(&text, path, &files::read_secret)?;
+    file_checks::check(&text, path, &config.server, &config.watchdog)?;
     if readable_by_all && config.cameras.iter().any(|camera| camera.stream_source.credentials.is_some()) {
         // All credentials may come from password files; only those in this file matter here.
         if let Some(at) = syntax::first_password(&text) {
@@ -148,6 +153,42 @@ pub fn listen(path: &Path) -> Result<Vec<SocketAddr>, Vec<Complaint>> {
     let readable = syntax::readable(&text, &mut unheard);
     let section = Root::parse(&readable, &mut unheard).section(&schema::SERVER);
     Ok(server::listen(&section, &mut unheard))
+}
+
+/// What root does for the agent before the agent becomes another user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Startup {
+    /// The addresses to listen on; at least one.
+    pub listen: Vec<SocketAddr>,
+    /// The watchdog device, if one is used.
+    pub watchdog: Option<PathBuf>,
+    pub state_dir: PathBuf,
+}
+
+impl Default for Startup {
+    fn default() -> Self {
+        let Server { listen, state_dir, .. } = Server::default();
+        Self { listen, watchdog: None, state_dir }
+    }
+}
+
+/// Returns what root needs to know of the file at `path`, and ignores all mistakes in it: the agent
+/// starts with a bad file, too, and the file is corrected while the agent runs. Reads no password file.
+///
+/// # Errors
+/// One complaint if the file cannot be read.
+///
+/// # Blocking
+/// Blocks on the disk.
+pub fn startup(path: &Path) -> Result<Startup, Vec<Complaint>> {
+    let (text, _) = files::read_text(path)?;
+    let mut unheard = Diagnostics::new(path, &text);
+    let readable = syntax::readable(&text, &mut unheard);
+    let mut root = Root::parse(&readable, &mut unheard);
+    let base = path.parent().unwrap_or(Path::new(""));
+    let Server { listen, state_dir, .. } = server::read(&root.section(&schema::SERVER), base, &mut unheard);
+    let watchdog = watchdog::read(&root.section(&schema::WATCHDOG), base, &mut unheard).device;
+    Ok(Startup { listen, watchdog, state_dir })
 }
 
 /// Checks `text`; complaints name the file as `path`. Relative paths in `text` start at the

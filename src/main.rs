@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use cctv_agent::{
-    agent::{self, Outcome},
+    agent::{self, Opened, Outcome},
     command::{self, Command, Run},
     log::{self, Target},
     sys, text,
@@ -14,6 +14,7 @@ const EX_OK: u8 = 0;
 const EX_USAGE: u8 = 64;
 const EX_SOFTWARE: u8 = 70;
 const EX_OSERR: u8 = 71;
+const EX_NOPERM: u8 = 77;
 
 fn main() -> ExitCode {
     sys::tune_malloc();
@@ -41,13 +42,6 @@ fn main() -> ExitCode {
 }
 
 fn serve(run: &Run) -> ExitCode {
-    let signals = match agent::catch_signals() {
-        Ok(signals) => signals,
-        Err(error) => {
-            eprintln!("cctv-agent: cannot handle signals: {error}");
-            return ExitCode::from(EX_SOFTWARE);
-        }
-    };
     // A service is a child of init; in all other cases there is a terminal or a pipe to read.
     let started_by_init = std::os::unix::process::parent_id() == 1;
     let target = run.log.unwrap_or(if started_by_init { Target::Syslog } else { Target::Stderr });
@@ -55,9 +49,39 @@ fn serve(run: &Run) -> ExitCode {
         eprintln!("cctv-agent: {error}");
         return ExitCode::from(EX_SOFTWARE);
     }
-    ExitCode::from(match agent::run(&run.config, signals) {
+    let opened = match become_user(run) {
+        Ok(opened) => opened,
+        Err(error) => {
+            ::log::error!("{error}");
+            ::log::logger().flush();
+            // A person may have typed this, and looks here.
+            if target == Target::Syslog {
+                eprintln!("cctv-agent: {error}");
+            }
+            return ExitCode::from(EX_NOPERM);
+        }
+    };
+    let signals = match agent::catch_signals() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("cctv-agent: cannot handle signals: {error}");
+            return ExitCode::from(EX_SOFTWARE);
+        }
+    };
+    ExitCode::from(match agent::run(&run.config, signals, opened) {
         Outcome::Stopped => EX_OK,
         Outcome::Internal => EX_SOFTWARE,
         Outcome::CannotBind => EX_OSERR,
     })
+}
+
+/// Gives root up if asked to, and keeps this process's memory to itself. This comes before there is a
+/// second thread, which handling signals brings, and before anything is read from the network.
+fn become_user(run: &Run) -> Result<Opened, Box<dyn std::error::Error>> {
+    let opened = match &run.user {
+        Some(name) => agent::become_user(name, &run.config)?,
+        None => Opened::default(),
+    };
+    agent::protect_memory()?;
+    Ok(opened)
 }

@@ -4,12 +4,14 @@
 //! where stated.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use nix::unistd::{SysconfVar, sysconf};
+use nix::unistd::{Group, SysconfVar, User, getegid, geteuid, sysconf};
 
 /// A process, by its folder in `/proc`.
 #[derive(Clone, Debug)]
@@ -22,6 +24,14 @@ pub struct Memory {
     pub resident: u64,
     /// The part of it that other processes may share: files and shared memory.
     pub shared: u64,
+}
+
+/// Reads the usage of a process, also after the process has become one that this user may not look
+/// at: what was open before stays readable.
+#[derive(Debug)]
+pub struct UsageReader {
+    stat: File,
+    statm: File,
 }
 
 /// The fields of `stat`; see proc_pid_stat(5).
@@ -58,17 +68,20 @@ impl Process {
 
     /// The processor time used since the process started. `None` if the kernel does not report it.
     pub fn cpu_time(&self) -> Option<Duration> {
-        let stat = self.stat().ok()?;
-        let ticks_per_second = positive(SysconfVar::CLK_TCK)?.max(1);
-        Some(Duration::from_millis((stat.field(14)? + stat.field(15)?) * 1000 / ticks_per_second))
+        self.stat().ok()?.cpu_time()
     }
 
     /// `None` if the kernel does not report it.
     pub fn memory(&self) -> Option<Memory> {
-        let statm = self.read("statm").ok()?;
-        let page = positive(SysconfVar::PAGE_SIZE)?;
-        let mut sizes = statm.split_ascii_whitespace().skip(1).map(|pages| Some(pages.parse::<u64>().ok()? * page));
-        Some(Memory { resident: sizes.next()??, shared: sizes.next()?? })
+        Memory::parse(&self.read("statm").ok()?)
+    }
+
+    /// Opens what tells the usage of the process.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn usage_reader(&self) -> io::Result<UsageReader> {
+        Ok(UsageReader { stat: File::open(self.0.join("stat"))?, statm: File::open(self.0.join("statm"))? })
     }
 
     /// # Errors
@@ -101,11 +114,44 @@ impl Process {
     }
 }
 
+impl UsageReader {
+    /// As [`Process::cpu_time`]; `None` also once the process has ended.
+    pub fn cpu_time(&self) -> Option<Duration> {
+        Stat::parse(&whole(&self.stat)?).cpu_time()
+    }
+
+    /// As [`Process::memory`]; `None` also once the process has ended.
+    pub fn memory(&self) -> Option<Memory> {
+        Memory::parse(&whole(&self.statm)?)
+    }
+}
+
+/// The present content of a short file that is open.
+fn whole(file: &File) -> Option<String> {
+    // The longest `stat` has a name of 64 bytes and some fifty numbers.
+    let mut bytes = [0; 2048];
+    let length = file.read_at(&mut bytes, 0).ok()?;
+    String::from_utf8(bytes[..length].to_vec()).ok()
+}
+
+impl Memory {
+    fn parse(statm: &str) -> Option<Self> {
+        let page = positive(SysconfVar::PAGE_SIZE)?;
+        let mut sizes = statm.split_ascii_whitespace().skip(1).map(|pages| Some(pages.parse::<u64>().ok()? * page));
+        Some(Self { resident: sizes.next()??, shared: sizes.next()?? })
+    }
+}
+
 impl Stat {
     fn parse(text: &str) -> Self {
         // The name in parentheses may contain blanks and parentheses.
         let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
         Self(fields.split_ascii_whitespace().map(str::to_owned).collect())
+    }
+
+    fn cpu_time(&self) -> Option<Duration> {
+        let ticks_per_second = positive(SysconfVar::CLK_TCK)?.max(1);
+        Some(Duration::from_millis((self.field(14)? + self.field(15)?) * 1000 / ticks_per_second))
     }
 
     /// The field with this number in the manual page. `None` for the two before the state, and if
@@ -119,6 +165,22 @@ impl Stat {
 pub fn pids() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Whether this process is root, in its user namespace.
+pub fn runs_as_root() -> bool {
+    geteuid().is_root()
+}
+
+/// The names of the user and group that this process is; numbers where they have no name.
+///
+/// # Blocking
+/// Reads the user database, which is on a disk.
+pub fn own_user() -> (String, String) {
+    let (uid, gid) = (geteuid(), getegid());
+    let user = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
+    let group = Group::from_gid(gid).ok().flatten().map_or_else(|| gid.to_string(), |group| group.name);
+    (user, group)
 }
 
 /// The machine's memory in bytes.
@@ -163,6 +225,18 @@ mod tests {
         assert!(total_memory().unwrap() > memory.resident);
         let same = Process::with_pid(std::process::id());
         assert_eq!(same.stat().unwrap().field(22), own.stat().unwrap().field(22), "the start time");
+    }
+
+    #[test]
+    fn usage_is_read_again_and_again_until_the_process_ends() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let usage = Process::with_pid(child.id()).usage_reader().unwrap();
+        for _ in 0..2 {
+            assert!(usage.cpu_time().is_some() && usage.memory().is_some(), "{usage:?}");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!((usage.cpu_time(), usage.memory()), (None, None));
     }
 
     #[test]

@@ -33,7 +33,7 @@ use crate::{
     hub::WorkerUsage,
     ipc::{self, Decode, Failure, FromWorker, Message, Open, ToWorker},
     media::{AccessUnit, Picture, Rendition},
-    proc::{self, Memory},
+    proc::{self, Memory, UsageReader},
     time::timeout,
 };
 use message_reader::MessageReader;
@@ -98,6 +98,8 @@ pub struct Worker {
     /// Since when its socket has been closed.
     closed_at: Option<Instant>,
     pid: u32,
+    /// `None` if `/proc` is not mounted.
+    usage: Option<UsageReader>,
     most_memory: u64,
     started: Instant,
     /// It has sent a message.
@@ -151,7 +153,10 @@ impl Worker {
                 program if !program.exists() => Error::Missing { program: program.to_owned() },
                 _ => Error::Start(error),
             })?;
+        // Before the first message, after which the worker shows itself to root alone.
+        let usage = proc::Process::with_pid(process.id()).usage_reader().ok();
         let mut worker = Self {
+            usage,
             pid: process.id(),
             process: Some(process),
             status: None,
@@ -230,7 +235,7 @@ impl Worker {
 
     /// The process's resource usage so far; `None` once it has ended.
     pub fn vitals(&self) -> Option<WorkerUsage> {
-        self.process.as_ref().and_then(|_| read_vitals(self.pid))
+        self.process.as_ref().and_then(|_| read_vitals(self.pid, self.usage.as_ref()?))
     }
 
     /// Checks the resident memory of the process. The kernel enforces a limit on its data only;
@@ -328,10 +333,9 @@ async fn send(mut socket: &Async<UnixStream>, message: &ToWorker) -> io::Result<
 }
 
 /// Reads processor time and memory of process `pid`.
-fn read_vitals(pid: u32) -> Option<WorkerUsage> {
-    let process = proc::Process::with_pid(pid);
-    let Memory { resident, shared } = process.memory()?;
-    Some(WorkerUsage { pid, cpu: process.cpu_time()?, resident, own: resident.saturating_sub(shared) })
+fn read_vitals(pid: u32, usage: &UsageReader) -> Option<WorkerUsage> {
+    let Memory { resident, shared } = usage.memory()?;
+    Some(WorkerUsage { pid, cpu: usage.cpu_time()?, resident, own: resident.saturating_sub(shared) })
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 const OWN: u64 = 96;
 
 /// Reserved per camera: for each of two streams an RTSP connection with two UDP sockets, and a
-/// decoder's socket and stderr; one more for a decoder that starts or an ONVIF request, one for the
-/// store's file.
-const PER_CAMERA: u64 = 12;
+/// decoder's socket, stderr and two files of its usage; one more for a decoder that starts or an ONVIF
+/// request, one for the store's file.
+const PER_CAMERA: u64 = 16;
 
 /// With fewer connections nobody could see what is wrong.
 const MIN_CONNECTIONS: u64 = 8;
@@ -42,8 +42,8 @@ mod tests {
 
     #[test]
     fn cameras_come_before_connections() {
-        assert_eq!(left(1024, 16), 736);
-        assert_eq!(left(1024, 64), 160);
+        assert_eq!(left(1024, 16), 672);
+        assert_eq!(left(1024, 64), 8);
         assert_eq!(left(64, 4), 8);
         assert_eq!(left(u64::MAX, 0), usize::MAX - 96);
     }

@@ -37,13 +37,24 @@ pub struct Listeners {
     /// Addresses that could not be bound yet, each with the error: DHCP may bring the address
     /// later, or another program may hold the port.
     missing: Vec<(SocketAddr, io::Error)>,
+    /// Sockets that were bound before the agent gave root up. Each is used once.
+    bound_early: BTreeMap<SocketAddr, Socket>,
     /// Closed addresses whose viewers are still being disconnected.
     leaving: Vec<Task<()>>,
 }
 
 impl Listeners {
-    pub fn new(executor: Arc<Executor<'static>>, web: Arc<Web>) -> Self {
-        Self { executor, web, wanted: Vec::new(), open: BTreeMap::new(), missing: Vec::new(), leaving: Vec::new() }
+    /// Uses the sockets in `bound_early`, from [`bind_early`], when their addresses are wanted.
+    pub fn new(executor: Arc<Executor<'static>>, web: Arc<Web>, bound_early: Vec<(SocketAddr, Socket)>) -> Self {
+        Self {
+            executor,
+            web,
+            wanted: Vec::new(),
+            open: BTreeMap::new(),
+            missing: Vec::new(),
+            bound_early: bound_early.into_iter().collect(),
+            leaving: Vec::new(),
+        }
     }
 
     /// Serves on exactly these addresses as soon as all of them can be bound. Until then the
@@ -134,7 +145,10 @@ impl Listeners {
             }
         };
         share(true);
-        let bound = listen(address, !in_the_way.is_empty());
+        let bound = match self.bound_early.remove(&address) {
+            Some(socket) => socket.listen(BACKLOG).map(|()| socket.into()),
+            None => listen(address, !in_the_way.is_empty()),
+        };
         share(false);
         let listener = smol::net::TcpListener::from(Async::new(bound?)?);
         log::info!("the wall is at http://{address}/");
@@ -156,6 +170,20 @@ fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Binds `address` while the process is still root. Nobody can connect until the socket listens. An
+/// address that this machine does not have yet, because DHCP brings it later, is bound all the same.
+pub fn bind_early(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    // Only for an address to come; all others are bound without it.
+    let _ = match address {
+        SocketAddr::V4(_) => socket.set_freebind_v4(true),
+        SocketAddr::V6(_) => socket.set_freebind_v6(true),
+    };
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
 /// Whether the kernel would refuse one address while the other is bound; may say yes too often.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
@@ -166,7 +194,10 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => "another program listens there; is another agent running?",
         io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address",
-        io::ErrorKind::PermissionDenied => "ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need root or CAP_NET_BIND_SERVICE; with --user they are opened only when the agent starts, \
+             so restart it"
+        }
         _ => "check `listen` in the configuration",
     };
     format!("cannot listen on {address}: {}; {remedy}", chain(error))

@@ -12,6 +12,7 @@ mod health;
 mod probe;
 
 use std::{
+    io,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -23,6 +24,7 @@ use super::systemd::Notify;
 use crate::{
     config,
     log::chain,
+    proc,
     sync::{Latch, Mutex, MutexGuard, Notified, Notifier},
     web::Web,
 };
@@ -307,7 +309,7 @@ impl Feeder {
                 self.armed.insert(armed).set_timeout(wanted.timeout);
             }
             Err(error) => {
-                let why = format!("cannot open {}: {}", path.display(), chain(&error));
+                let why = format!("cannot open {}: {}{}", path.display(), chain(&error), remedy(&error));
                 if self.refused.as_ref().is_none_or(|(_, before)| *before != why) {
                     let seconds = TRY_AGAIN.as_secs();
                     log::error!(
@@ -369,6 +371,15 @@ impl Armed {
         }
         log::info!("watchdog: {path} is open; it resets the machine after {seconds} s without a heartbeat");
     }
+}
+
+/// What to do if this user may not open the device.
+fn remedy(error: &io::Error) -> String {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return String::new();
+    }
+    let (user, _) = proc::own_user();
+    format!("; give it to the user {user} (chown), or, with --user, restart the agent, which then does so")
 }
 
 #[cfg(test)]

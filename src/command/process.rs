@@ -70,8 +70,16 @@ pub fn running(file: &Path) -> Result<Vec<Process>, Failure> {
         match fs::read_link(folder.join("exe")) {
             Ok(exe) if is_named_after(&exe, &program) => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let same = fs::canonicalize(&config).is_ok_and(|config| config == whole);
-                foreign = foreign.or(same.then_some(pid));
+                // The kernel shows the program of an agent to root alone. This user's own agent can be
+                // told by its name, and by the file as this process sees it.
+                if !fs::canonicalize(&config).is_ok_and(|config| config == whole) {
+                    continue;
+                }
+                if kill(Pid::from_raw(pid.cast_signed()), None).is_err() {
+                    foreign = foreign.or(Some(pid));
+                } else if let Some(agent) = process.read("status").ok().and_then(|text| status(pid, &text)) {
+                    found.push(agent);
+                }
                 continue;
             }
             _ => continue,

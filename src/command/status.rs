@@ -117,7 +117,7 @@ fn received(camera: &Value) -> Vec<String> {
 fn as_text(answer: &Value, texts: &ReasonTexts) -> String {
     let cameras: Vec<&Value> = answer["cameras"].as_array().into_iter().flatten().collect();
     let mut text = String::new();
-    for line in [summary(answer, &cameras), own_costs(answer), workers_costs(&cameras), losses(answer)] {
+    for line in [summary(answer, &cameras), own_costs(answer), workers_costs(&cameras), losses(answer), root(answer)] {
         wrapped(&line, WIDEST_LINE)
             .iter()
             .filter(|line| !line.is_empty())
@@ -214,6 +214,15 @@ fn losses(answer: &Value) -> String {
         parts.push(format!("{} lost", counted(lost, "log line")));
     }
     parts.join("; ")
+}
+
+/// Returns a line about an agent that is root; empty if it is not.
+fn root(answer: &Value) -> String {
+    if answer["runs_as_root"] == true {
+        "the agent runs as root; start it with --user cctv-agent (USER in /etc/default/cctv-agent)".to_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// Returns why a camera is not live, or its last failure.
@@ -349,12 +358,17 @@ gate  live   0.0 s  2560x1440  25.0    4123        1       1       0    -    -
 
     #[test]
     fn agent_without_cameras_is_told_in_one_line() {
-        let answer =
+        let mut answer =
             json!({ "version": "0.1.0", "pid": 1, "uptime": 1.0, "viewers": 0, "complaints": [], "cameras": [] });
         assert_eq!(
             as_text(&answer, &ReasonTexts::default()),
             "cctv-agent 0.1.0, pid 1, running for 1.0 s; no cameras; 0 viewers\n"
         );
+        answer["runs_as_root"] = json!(true);
+        assert!(as_text(&answer, &ReasonTexts::default()).ends_with(
+            "\nthe agent runs as root; start it with --user \
+             cctv-agent (USER in /etc/default/cctv-agent)\n"
+        ));
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn password_file(
         "is empty; write the path of a file, like \"/etc/cctv-agent/secret\"".to_owned()
     } else {
         match read_secret(&base.join(&path.value)) {
-            Err(error) => cannot_read(&error),
+            Err(error) => cannot_read(&error, &"FILE"),
             Ok(file) => {
                 let line = file.text.strip_suffix('\n').unwrap_or(&file.text);
                 let line = line.strip_suffix('\r').unwrap_or(line);

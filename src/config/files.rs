@@ -1,13 +1,14 @@
 //! Reads the small files of a configuration: the file itself and the password files.
 
 use std::{
-    fs::{self, File},
+    fmt,
     io::{self, Read as _},
     os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
 use super::diagnostics::{Complaint, position};
+use crate::{proc, regular_file};
 
 /// Maximum length of the configuration file, in bytes. A longer file is something else.
 const MAX_FILE_LEN: u64 = 1 << 20;
@@ -25,7 +26,7 @@ pub struct SecretFile {
 /// Returns the text of the file, and whether users other than owner and group may read it.
 pub(super) fn read_text(path: &Path) -> Result<(String, bool), Vec<Complaint>> {
     let complaint = |position, text| vec![Complaint { file: path.to_owned(), position, text }];
-    let file = read_small(path, MAX_FILE_LEN).map_err(|error| complaint(None, cannot_read(&error)))?;
+    let file = read_small(path, MAX_FILE_LEN).map_err(|error| complaint(None, cannot_read(&error, &path.display())))?;
     let text = String::from_utf8(file.bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let start = String::from_utf8_lossy(&error.as_bytes()[..valid]);
@@ -40,23 +41,15 @@ struct SmallFile {
     readable_by_all: bool,
 }
 
-/// Reads a regular file of at most `limit` bytes. Refuses other kinds before it opens them, because
-/// open(2) on a FIFO would block until there is a writer.
+/// Reads a regular file of at most `limit` bytes.
 fn read_small(path: &Path, limit: u64) -> io::Result<SmallFile> {
-    if fs::metadata(path)?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    let file = File::open(path)?;
-    let readable_by_all = file.metadata()?.mode() & 0o004 != 0;
+    let (file, about) = regular_file::open(path)?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    Ok(SmallFile { bytes, readable_by_all })
+    Ok(SmallFile { bytes, readable_by_all: about.mode() & 0o004 != 0 })
 }
 
 /// Reads a password file.
@@ -66,12 +59,13 @@ pub(super) fn read_secret(path: &Path) -> io::Result<SecretFile> {
     Ok(SecretFile { text, readable_by_all: file.readable_by_all })
 }
 
-/// Says in plain words why a file cannot be read, and what to do.
-pub(super) fn cannot_read(error: &io::Error) -> String {
+/// Says in plain words why the file `name` cannot be read, and what to do.
+pub(super) fn cannot_read(error: &io::Error, name: &dyn fmt::Display) -> String {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file; check the path".to_owned(),
         io::ErrorKind::PermissionDenied => {
-            "permission denied; let the user that runs cctv-agent read it (chown, chmod 640)".to_owned()
+            let (user, group) = proc::own_user();
+            format!("permission denied to the user {user}; as root: chgrp {group} {name} && chmod 640 {name}")
         }
         io::ErrorKind::IsADirectory => "it is a directory; name the file in it".to_owned(),
         io::ErrorKind::FileTooLarge => "it is too large; this is some other file".to_owned(),

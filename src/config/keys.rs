@@ -47,7 +47,7 @@ rows! { SERVER_ROWS:
         "www",
         FilePath { example: "/var/lib/www" },
         "/usr/share/cctv-agent/www",
-        "The directory with the files of the page.",
+        "The directory with the files of the page. It must hold `index.html`, and neither this file nor `state_dir`.",
     );
     STATE_DIR: Key<FilePath, &'static str> = key(
         "state_dir",
@@ -135,7 +135,8 @@ rows! { WATCHDOG_ROWS:
         "device",
         FilePath { example: "/dev/watchdog" },
         Unset("no hardware watchdog is used"),
-        "The hardware watchdog, such as `/dev/watchdog`. The user that runs the agent must be able to write to it.",
+        "The hardware watchdog, such as `/dev/watchdog`. The user that runs the agent must be able to write to it; \
+         `run --user` sees to that at the start.",
     );
     TIMEOUT: Key<Whole<u64>, u64> = key(
         "timeout",

@@ -7,6 +7,8 @@ use std::{
     path::Path,
 };
 
+use crate::regular_file;
+
 /// Limit in bytes; a longer file is not ours.
 pub const MAX_FILE_LEN: u64 = 16 << 10;
 
@@ -20,15 +22,13 @@ const DIRECTORY_MODE: u32 = 0o700;
 /// # Errors
 /// If it cannot be read, is not a regular file, is too long, or is not UTF-8.
 pub fn read(path: &Path) -> io::Result<Option<String>> {
-    match fs::symlink_metadata(path) {
-        // Opening a FIFO would wait for its writer.
-        Ok(about) if !about.is_file() => return Err(io::Error::other("it is not a regular file")),
-        Ok(_) => {}
+    let file = match regular_file::open_without_links(path) {
+        Ok((file, _)) => file,
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(error),
-    }
+    };
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE_LEN + 1).read_to_end(&mut bytes)?;
+    file.take(MAX_FILE_LEN + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE_LEN {
         return Err(io::Error::other("it is too long"));
     }

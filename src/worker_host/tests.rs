@@ -112,7 +112,7 @@ fn worker_that_ignores_the_farewell_is_killed() {
 
 #[test]
 fn vitals_of_this_process_make_sense() {
-    let vitals = read_vitals(std::process::id()).unwrap();
+    let vitals = read_vitals(std::process::id(), &proc::Process::own().usage_reader().unwrap()).unwrap();
     assert!(vitals.resident > 1 << 20 && vitals.own <= vitals.resident, "{vitals:?}");
 }
 

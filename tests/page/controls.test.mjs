@@ -152,6 +152,24 @@ test("errors in cameras.toml show as plain text until dismissed", async () => {
     await until("none left", async () => !(await page.isVisible("#notices")));
 });
 
+test("an agent that runs as root says so, in both languages and below the errors in cameras.toml", async () => {
+    agent.runsAsRoot = true;
+    agent.complaints = ["1:1: an error"];
+    const items = () => page.$$eval("#notices li", (all) => all.map((item) => item.textContent));
+    try {
+        await page.goto(`${agent.url}?lang=en`);
+        await until("English", async () => (await items()).join() === "1:1: an error,The agent runs as root. Start it with --user cctv-agent.");
+        await page.goto(`${agent.url}?lang=zh-TW`);
+        await until("Chinese", async () => (await items()).at(-1) === "代理程式以 root 執行。請以 --user cctv-agent 啟動。");
+    } finally {
+        agent.runsAsRoot = false;
+        agent.complaints = [];
+    }
+    await page.goto(agent.url);
+    await until("live", async () => (await readTiles(page)).some((tile) => tile.verdict === "live"));
+    assert.deepEqual(await items(), []);
+});
+
 test("the language follows the browser or the URL, and both languages are complete", async () => {
     const chinese = await startBrowser({ locale: "zh-TW" });
     try {

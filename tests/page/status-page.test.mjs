@@ -26,6 +26,9 @@ test("the wall links to the status page, which lists all cameras and refreshes i
     await until("the message", async () => /^Offline cannot connect to 10\.0\.0\.4: connection refused · Next attempt in \d+ s \(no\. 2\)$/.test((await cells(0))[1]));
     assert.equal(await page.textContent("[data-slot=summary]"), "3 of 4 live");
     assert.equal(await page.textContent("#config-errors"), "cameras.toml:9:6: no");
+    agent.runsAsRoot = true;
+    await until("root", async () => (await page.$$eval("#config-errors li", (all) => all.map((item) => item.textContent))).at(-1) === "The agent runs as root. Start it with --user cctv-agent.");
+    agent.runsAsRoot = false;
     assert.ok(await page.evaluate(() => window.kept === document.querySelector("tbody tr")), "rows stay the same elements");
     // For screen readers: a caption, and headers of columns and rows.
     const table = page.getByRole("table", { name: "All cameras as the agent reports them now" });

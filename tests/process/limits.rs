@@ -325,10 +325,10 @@ fn lives(agent: &Agent) -> usize {
 #[test]
 fn flood_of_connections_takes_no_descriptor_from_a_camera() {
     let cameras = Cameras::start(&[CAMERA]);
-    // 96 for the agent, 12 for its camera, 12 for connections.
-    let agent = Agent::start_through(&["prlimit", "--nofile=64:120"], Folder::new(), &config("", &cameras, &["gate"]));
+    // 96 for the agent, 16 for its camera, 12 for connections.
+    let agent = Agent::start_through(&["prlimit", "--nofile=64:124"], Folder::new(), &config("", &cameras, &["gate"]));
     agent.wait_for_state("gate", "live");
-    assert_eq!(metric(&agent, "cctv_agent_descriptors_limit"), 120.0, "the soft limit is raised");
+    assert_eq!(metric(&agent, "cctv_agent_descriptors_limit"), 124.0, "the soft limit is raised");
     agent.wait_for_log(&["only 12 connections fit"]);
     let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
     viewer.next_live();

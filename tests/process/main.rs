@@ -19,6 +19,7 @@ mod limits;
 mod monitoring;
 mod packet_loss;
 mod passthrough;
+mod privileges;
 mod recorded_answers;
 mod recorder;
 mod recovery;

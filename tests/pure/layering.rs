@@ -12,7 +12,7 @@ use source::Source;
 use std::{collections::BTreeSet, fs, path::Path};
 
 const LAYERS: [&[&str]; 5] = [
-    &["camera", "device_id", "proc", "rate_window", "sync", "time", "uri", "media", "text", "xml"],
+    &["camera", "device_id", "proc", "rate_window", "regular_file", "sync", "time", "uri", "media", "text", "xml"],
     &["log", "hub", "config", "http_auth", "http_client", "ipc", "card", "store", "sys", "h26x", "reactor"],
     &["onvif", "discovery", "worker_host", "web", "worker", "rtsp"],
     &["agent", "command"],
@@ -45,7 +45,10 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("log", AllBut(&["camera", "media"])),
     ("md5", Only(&["http_auth"])),
     ("multiversion", Only(&["worker"])),
-    ("nix", Only(&["proc", "sys", "reactor", "worker_host", "worker", "discovery", "agent", "command"])),
+    (
+        "nix",
+        Only(&["proc", "regular_file", "sys", "reactor", "worker_host", "worker", "discovery", "agent", "command"]),
+    ),
     ("opencv", Only(&["worker"])),
     ("percent_encoding", Only(&["camera", "uri"])),
     ("proc_macro2", Only(&[])),

@@ -138,6 +138,7 @@ fn start(read: Option<Read>) -> Result<(), StartError> {
     };
     listener.set_read_timeout(None)?;
     limits::bound_memory(most_memory)?;
+    limits::protect_memory()?;
     let shared = Arc::new(Shared::new(&socket, group_memory)?);
     let (ended, all_ended) = mpsc::channel::<()>();
     let mut threads = vec![spawn("decode", &shared, &ffmpeg_log, &ended, move |shared, ffmpeg_log| {

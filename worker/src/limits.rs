@@ -47,6 +47,17 @@ pub fn apply(socket: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
+/// Keeps the memory of this process from other processes of the same user, and from core files.
+/// Afterwards the agent, which is that user, can open nothing in the worker's folder of `/proc`: call
+/// this after its first message, before which it has opened what it reads there.
+///
+/// # Errors
+/// If the system refuses it.
+pub fn protect_memory() -> io::Result<()> {
+    prctl::set_dumpable(false)?;
+    Ok(())
+}
+
 /// Limits data (heap, stacks and private mappings) to `bytes`. A worker above the limit gets no
 /// memory, ends and is replaced; the machine does not start to swap. The agent checks what this
 /// does not count, such as shared memory, and ends the worker.

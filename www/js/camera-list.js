@@ -16,6 +16,8 @@ export class CameraList {
     /** @type {CameraFacts[]} */
     cameras = [];
     version = "";
+    /** Whether the agent is root, which it need not be. */
+    runsAsRoot = false;
     /** The agent's uptime in seconds, if known. @type {number | null} */
     uptime = null;
     /** @type {number | null} */
@@ -96,6 +98,7 @@ export class CameraList {
         this.version = text(answer.version);
         this.uptime = number(answer.uptime);
         this.viewers = number(answer.viewers);
+        this.runsAsRoot = answer.runs_as_root === true;
         const errors = Array.isArray(answer.complaints) ? answer.complaints : [];
         this.#onList(errors.filter((error) => typeof error === "string"));
     }

@@ -34,6 +34,7 @@ export const ENGLISH = {
     "retry.reload": ", or after a reload",
     "notice.mjpegPanels": "Motion JPEG shows at most four panels. Press M for the WebSocket.",
     "notice.missing": "Not in cameras.toml: {cameras}",
+    "notice.root": "The agent runs as root. Start it with --user cctv-agent.",
     "notice.unknownWall": "cameras.toml has no wall named {wall}; this is the one without a name.",
     "help.panels": "Layout by its number of panels: {numbers}; 0: automatic",
     "help.layouts": "Choose a layout",

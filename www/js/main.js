@@ -158,6 +158,7 @@ function showErrors() {
     const own = [];
     if (settings.isUnknown) own.push(t("notice.unknownWall", { wall: settings.name }));
     if (list.missing.length > 0) own.push(t("notice.missing", { cameras: list.missing.join(", ") }));
+    if (list.runsAsRoot) own.push(t("notice.root"));
     notices.setErrors([...configErrors, ...own]);
 }
 

@@ -128,10 +128,11 @@ function createRow(id) {
 
 function drawErrors() {
     const root = slot("config-errors");
-    root.hidden = configErrors.length === 0;
-    if (root.dataset.texts === configErrors.join("\n")) return;
-    root.dataset.texts = configErrors.join("\n");
-    root.replaceChildren(...configErrors.map((text) => {
+    const errors = list.runsAsRoot ? [...configErrors, t("notice.root")] : configErrors;
+    root.hidden = errors.length === 0;
+    if (root.dataset.texts === errors.join("\n")) return;
+    root.dataset.texts = errors.join("\n");
+    root.replaceChildren(...errors.map((text) => {
         const item = document.createElement("li");
         item.textContent = text;
         return item;

@@ -68,4 +68,13 @@ define CCTV_AGENT_INSTALL_TARGET_CMDS
 		$(@D)/target/$(RUSTC_TARGET_NAME)/$(if $(BR2_ENABLE_DEBUG),debug,release)/cctv-agent
 endef
 
+# The user that the agent becomes. The wall's configuration, also where an overlay brings it with other
+# rights, is root's and can be read by that user alone.
+define CCTV_AGENT_USERS
+	cctv-agent -1 cctv-agent -1 * /var/lib/cctv-agent - - camera wall
+endef
+define CCTV_AGENT_PERMISSIONS
+	/etc/cctv-agent/cameras.toml f 640 root cctv-agent - - - - -
+endef
+
 $(eval $(cargo-package))

@@ -90,6 +90,10 @@ user_may_read() {
     inside setpriv --reuid cctv-agent --regid cctv-agent --clear-groups cctv-agent check /etc/cctv-agent/cameras.toml
 }
 
+agent_is_the_user() {
+    [ "$(inside stat -c %U "/proc/$(agent_pid)")" = cctv-agent ] && answers /api/cameras | grep -q '"runs_as_root": *false'
+}
+
 # The browser's user may run the screen's program, and can read no password.
 screen_is_apart() {
     inside setpriv --reuid cctv-kiosk --regid cctv-kiosk --clear-groups cctv-kiosk --help &&
@@ -187,6 +191,7 @@ check_package() {
         check "the service's own user may read its configuration, which is good" user_may_read
         check "the screen's own user may not read it" screen_is_apart
         check 'under System V init it is started: /healthz answers' eventually "$ANSWER_SECONDS" answers
+        check 'as an unprivileged user' agent_is_the_user
         check 'cctv-edit: another text is taken over, with the same rights' edit_reaches_agent
         check 'an upgrade starts the new agent and keeps the edited cameras.toml' upgrade_keeps_the_edit "$later"
         check 'removed: nothing runs, settings stay' removal_keeps_settings

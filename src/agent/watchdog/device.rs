@@ -8,9 +8,9 @@
 #![allow(unsafe_code)]
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, FileType, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -24,6 +24,18 @@ const WDIOC_SETTIMEOUT: Opcode = opcode::read_write::<i32>(b'W', 6);
 
 /// `_IOR('W', 7, int)`: the timeout in force, in seconds.
 const WDIOC_GETTIMEOUT: Opcode = opcode::read::<i32>(b'W', 7);
+
+/// `_IOR('W', 0, struct watchdog_info)`: what the device is. Only watchdogs know the request.
+const WDIOC_GETSUPPORT: Opcode = opcode::read::<WatchdogInfo>(b'W', 0);
+
+/// `struct watchdog_info`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct WatchdogInfo {
+    options: u32,
+    firmware_version: u32,
+    identity: [u8; 32],
+}
 
 /// The magic close: a driver that receives this before the file is closed stops the hardware.
 const CLOSE_TIMEOUT: &[u8] = b"V";
@@ -39,13 +51,23 @@ pub struct Device {
 impl Device {
     /// Opens the device. From here on the machine is reset if [`Device::feed`] is not called in
     /// time. Does not block: the file is opened with O_NONBLOCK, which devices ignore and a FIFO
-    /// needs.
+    /// needs. A FIFO may stand in for the device: a write to it overwrites nothing.
     ///
     /// # Errors
-    /// If it does not exist, is busy (only one process can have it) or is not allowed.
+    /// If it does not exist, is busy (only one process can have it) or is not allowed, or if it is
+    /// not a watchdog; nothing was written to it then.
     pub fn open(path: &Path) -> io::Result<Self> {
+        // Of a tape or a disk not even the opening is harmless.
+        if !may_be_watchdog(fs::metadata(path)?.file_type()) {
+            return Err(not_a_watchdog());
+        }
         let file = OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
-        Ok(Self { path: path.to_owned(), file })
+        let kind = file.metadata()?.file_type();
+        if may_be_watchdog(kind) && (kind.is_fifo() || is_watchdog(&file)) {
+            Ok(Self { path: path.to_owned(), file })
+        } else {
+            Err(not_a_watchdog())
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -90,5 +112,40 @@ impl Device {
     /// If the driver did not accept the magic close; it then goes on counting.
     pub fn disarm(mut self) -> io::Result<()> {
         self.file.write_all(CLOSE_TIMEOUT)
+    }
+}
+
+fn may_be_watchdog(kind: FileType) -> bool {
+    kind.is_char_device() || kind.is_fifo()
+}
+
+/// Whether the driver behind the device knows what only watchdogs know.
+fn is_watchdog(device: &File) -> bool {
+    // SAFETY: the kernel writes one `struct watchdog_info` behind this request, into the place that
+    // `Getter` keeps for it, and every content of that struct is valid.
+    unsafe { ioctl(device, Getter::<WDIOC_GETSUPPORT, WatchdogInfo>::new()) }.is_ok()
+}
+
+fn not_a_watchdog() -> io::Error {
+    io::Error::other("it is not a watchdog device, so nothing is written to it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_watchdog_is_refused_and_not_written_to() {
+        let file = std::env::temp_dir().join(format!("cctv-no-watchdog-{}", std::process::id()));
+        fs::write(&file, "a partition table").unwrap();
+        for path in [file.as_path(), Path::new("/dev/null"), Path::new("/dev/zero"), Path::new("/tmp")] {
+            let refused = Device::open(path).err().unwrap();
+            assert!(refused.to_string().contains("not a watchdog device"), "{}: {refused}", path.display());
+        }
+        assert_eq!(fs::read(&file).unwrap(), b"a partition table");
+        assert_eq!(Device::open(Path::new("/nonexistent")).err().unwrap().kind(), io::ErrorKind::NotFound);
+        // As in linux/watchdog.h.
+        assert_eq!(size_of::<WatchdogInfo>(), 40);
+        fs::remove_file(&file).unwrap();
     }
 }

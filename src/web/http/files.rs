@@ -13,6 +13,7 @@ use std::{
 use http_types::Request;
 use sha2::{Digest, Sha256};
 
+use crate::regular_file;
 use crate::web::http::{
     gzip_cache::{Packed, Tag},
     response::Response,
@@ -104,12 +105,11 @@ fn relative(path: &str) -> Option<PathBuf> {
 fn read(root: &Path, relative: &Path, gzip: bool, packed: &Packed) -> io::Result<File> {
     let root = root.canonicalize()?;
     let path = root.join(relative).canonicalize()?;
-    // Checked before the file is opened: opening a pipe would wait for its other end.
-    if !path.starts_with(&root) || !path.metadata()?.is_file() {
+    if !path.starts_with(&root) {
         return Err(io::ErrorKind::NotFound.into());
     }
     let mut body = Vec::new();
-    fs::File::open(&path)?.take(MAX_BYTES + 1).read_to_end(&mut body)?;
+    open(&path)?.take(MAX_BYTES + 1).read_to_end(&mut body)?;
     if body.len() as u64 > MAX_BYTES {
         return Err(io::Error::other(format!("it is larger than {MAX_BYTES} bytes")));
     }
@@ -121,6 +121,17 @@ fn read(root: &Path, relative: &Path, gzip: bool, packed: &Packed) -> io::Result
         return Ok(File { content_type, tag, body, gzip: false });
     }
     Ok(File { content_type, tag, body: packed.pack(tag, &body)?, gzip: true })
+}
+
+/// Opens a file of the page; whatever is no regular file is not there. `path` holds no links: one
+/// that is found now was put there since.
+fn open(path: &Path) -> io::Result<fs::File> {
+    match regular_file::open_without_links(path) {
+        Ok((file, _)) => Ok(file),
+        // Not the system's error: it opened something of another kind.
+        Err(error) if error.raw_os_error().is_none() => Err(io::ErrorKind::NotFound.into()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether an Accept-Encoding allows gzip: it names gzip, and not with weight 0.

@@ -15,6 +15,7 @@ use crate::{
     hub::{Cause, ProfileStatus, Reception, RenditionStatus, Status},
     log,
     media::Rendition,
+    proc,
 };
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -198,6 +199,9 @@ const METRICS: &[Metric] = &[
     }),
     ("cctv_log_lost_lines_total", COUNTER, "Log lines lost while syslogd was away or stuck.", |_| {
         one(log::lost() as f64)
+    }),
+    ("cctv_agent_runs_as_root", GAUGE, "1 if the agent is root, which it need not be.", |_| {
+        one(f64::from(u8::from(proc::runs_as_root())))
     }),
     ("cctv_agent_info", GAUGE, "Always 1; the version is in the label.", |report| {
         Some(vec![(vec![("version", report.web.version.to_owned())], 1.0)])

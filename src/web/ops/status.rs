@@ -10,6 +10,7 @@ use crate::{
     hub::{ProfileStatus, Reception, RenditionStatus, Status},
     log,
     media::Size,
+    proc,
 };
 
 /// Every camera in the order of the configuration.
@@ -25,6 +26,7 @@ pub fn cameras(web: &Web) -> Response {
             "now": unix_now() / 1_000_000,
             "uptime": seconds(web.started.elapsed()),
             "viewers": web.viewers(),
+            "runs_as_root": proc::runs_as_root(),
             "agent": self_usage::usage().map(agent),
             "connections": web.admission.connections(),
             "limits": limits(web),
