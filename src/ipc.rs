@@ -223,8 +223,14 @@ pub fn environment(transport: Transport) -> Vec<(&'static str, String)> {
         Transport::Udp => "udp",
     };
     // With an analysis of 0.1 s a stream opens in 0.8 s instead of 2 s (measured with a GOP of 2
-    // s).
-    let options = format!("rtsp_transport;{transport}|analyzeduration;100000");
+    // s). The others keep a camera from choosing which parts of FFmpeg read its stream: protocols and
+    // decoders are those that are needed, none for sound, and RTP is taken from the camera's address
+    // alone. Sound is asked for nevertheless (`allowed_media_types`): of a camera without video FFmpeg
+    // would only say that PLAY failed.
+    let options = format!(
+        "rtsp_transport;{transport}|analyzeduration;100000|protocol_whitelist;rtp,tcp,udp,tls|\
+         codec_whitelist;h264,hevc,mjpeg|rtsp_flags;filter_src"
+    );
     // OpenCV opens a decoder with a thread for each core, which never gets a frame: 31 MB instead
     // of 19 MB with 16 cores. OpenCV 4.7 is the first version that honours this variable.
     vec![("OPENCV_FFMPEG_CAPTURE_OPTIONS", options), ("OPENCV_FFMPEG_THREADS", "1".to_owned())]
