@@ -35,6 +35,7 @@ mod wording;
 
 mod key;
 mod keys;
+mod limit_keys;
 mod suggest;
 
 mod schema;

@@ -18,6 +18,7 @@ use std::{
 use crate::{
     camera::{Secret, Transport},
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
+    sandbox::{Sandbox, SandboxPolicy},
     text::Reason,
 };
 pub use version::{OTHER_VERSION_EXIT, VERSION};
@@ -73,6 +74,7 @@ pub struct Open {
     /// The bytes of units that it may keep for a decoder that starts later: as much as the agent
     /// keeps of the stream.
     pub group_memory: u64,
+    pub sandbox: SandboxPolicy,
 }
 
 /// What a worker is to decode: the units that the agent sends it.
@@ -85,12 +87,16 @@ pub struct Decode {
     pub most_memory: u64,
     /// As [`Open::group_memory`].
     pub group_memory: u64,
+    pub sandbox: SandboxPolicy,
 }
 
 /// A message from a worker to the agent. A worker that began with [`ToWorker::Decode`] sends no
 /// `Stream`, `Unit` or `UnitAsPicture`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FromWorker {
+    /// What of the sandbox took hold: the first message of a worker, before it reads anything that a
+    /// camera sent.
+    Sandbox(Sandbox),
     /// The stream is open, or its size, shape or codec has changed. Comes before the units it
     /// describes.
     Stream(StreamInfo),
@@ -141,6 +147,8 @@ pub enum FailureKind {
     NoVideo,
     /// The stream was open and then ended.
     Ended,
+    /// The sandbox is not as [`SandboxPolicy::Required`] demands.
+    Sandbox,
     /// The stream is open, and no frame came within [`Open::read_limit`].
     Silent,
     /// An error of the worker itself.

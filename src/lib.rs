@@ -9,6 +9,7 @@ pub mod device_id;
 pub mod media;
 pub mod proc;
 pub mod rate_window;
+pub mod sandbox;
 pub mod sync;
 pub mod text;
 pub mod time;
