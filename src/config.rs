@@ -38,6 +38,7 @@ mod wording;
 
 mod key;
 mod keys;
+mod limit_keys;
 mod suggest;
 
 mod schema;

@@ -18,6 +18,7 @@ use std::{
 use crate::{
     camera::{Secret, Transport},
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
+    sandbox::{Sandbox, SandboxPolicy},
     text::Reason,
 };
 pub use version::{OTHER_VERSION_EXIT, VERSION};
@@ -73,6 +74,7 @@ pub struct Open {
     /// The bytes of units that it may keep for a decoder that starts later: as much as the agent
     /// keeps of the stream.
     pub group_memory: u64,
+    pub sandbox: SandboxPolicy,
 }
 
 /// What a worker is to decode: the units that the agent sends it.
@@ -85,12 +87,16 @@ pub struct Decode {
     pub most_memory: u64,
     /// As [`Open::group_memory`].
     pub group_memory: u64,
+    pub sandbox: SandboxPolicy,
 }
 
 /// A message from a worker to the agent. A worker that began with [`ToWorker::Decode`] sends no
 /// `Stream`, `Unit` or `UnitAsPicture`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FromWorker {
+    /// What of the sandbox took hold: the first message of a worker, before it reads anything that a
+    /// camera sent.
+    Sandbox(Sandbox),
     /// The stream is open, or its size, shape or codec has changed. Comes before the units it
     /// describes.
     Stream(StreamInfo),
@@ -141,6 +147,8 @@ pub enum FailureKind {
     NoVideo,
     /// The stream was open and then ended.
     Ended,
+    /// The sandbox is not as [`SandboxPolicy::Required`] demands.
+    Sandbox,
     /// The stream is open, and no frame came within [`Open::read_limit`].
     Silent,
     /// An error of the worker itself.
@@ -223,8 +231,14 @@ pub fn environment(transport: Transport) -> Vec<(&'static str, String)> {
         Transport::Udp => "udp",
     };
     // With an analysis of 0.1 s a stream opens in 0.8 s instead of 2 s (measured with a GOP of 2
-    // s).
-    let options = format!("rtsp_transport;{transport}|analyzeduration;100000");
+    // s). The others keep a camera from choosing which parts of FFmpeg read its stream: protocols and
+    // decoders are those that are needed, none for sound, and RTP is taken from the camera's address
+    // alone. Sound is asked for nevertheless (`allowed_media_types`): of a camera without video FFmpeg
+    // would only say that PLAY failed.
+    let options = format!(
+        "rtsp_transport;{transport}|analyzeduration;100000|protocol_whitelist;rtp,tcp,udp,tls|\
+         codec_whitelist;h264,hevc,mjpeg|rtsp_flags;filter_src"
+    );
     // OpenCV opens a decoder with a thread for each core, which never gets a frame: 31 MB instead
     // of 19 MB with 16 cores. OpenCV 4.7 is the first version that honours this variable.
     vec![("OPENCV_FFMPEG_CAPTURE_OPTIONS", options), ("OPENCV_FFMPEG_THREADS", "1".to_owned())]

@@ -10,6 +10,7 @@ pub mod media;
 pub mod proc;
 pub mod rate_window;
 pub mod regular_file;
+pub mod sandbox;
 pub mod sync;
 pub mod text;
 pub mod time;

@@ -23,6 +23,7 @@ mod modules {
     pub mod proc;
     pub mod rate_window;
     pub mod rtsp;
+    pub mod sandbox;
     pub mod sync;
     pub mod text;
     pub mod time;

@@ -1,6 +1,6 @@
 //! `cctv-agent status`: shows the state of each camera on one screen, for the installer.
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
 use serde_json::Value;
 
@@ -70,12 +70,12 @@ fn keep_only(answer: &mut Value, id: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Formats the only camera of `answer` for people, with what was received of it.
+/// Formats the only camera of `answer` for people, with what was received of it, and the sandbox of its worker.
 fn one_as_text(answer: &Value, texts: &ReasonTexts) -> String {
     let cameras: Vec<&Value> = answer["cameras"].as_array().into_iter().flatten().collect();
     let mut text = String::new();
     table(&cameras, texts, &mut text);
-    for line in cameras.iter().flat_map(|camera| received(camera)) {
+    for line in cameras.iter().flat_map(|camera| received(camera).into_iter().chain(sandbox(camera))) {
         indented(&line, &mut text);
     }
     text
@@ -110,6 +110,15 @@ fn received(camera: &Value) -> Vec<String> {
         lines.push(format!("its clock is {} {side}, which changes nothing here", duration(ahead.abs())));
     }
     lines
+}
+
+/// Returns what of the sandbox of a camera's worker took hold; nothing if it has none.
+fn sandbox(camera: &Value) -> Option<String> {
+    let worker = &camera["worker"];
+    let level = shown(worker["sandbox"].as_str()?);
+    let missing: Vec<_> = worker["sandbox_missing"].as_array()?.iter().filter_map(Value::as_str).map(shown).collect();
+    let without = if missing.is_empty() { String::new() } else { format!(", without {}", missing.join(", ")) };
+    Some(format!("sandbox of its worker: {level}{without}"))
 }
 
 /// Formats the table for people. Below each camera is why it is not live, or its last failure. The
@@ -193,8 +202,11 @@ fn workers_costs(cameras: &[&Value]) -> String {
         return String::new();
     }
     let (number, cpu) = (counted(workers.len() as u64, "worker"), percent(cpu));
+    let levels: BTreeSet<_> = workers.iter().filter_map(|worker| worker["sandbox"].as_str()).map(shown).collect();
+    let sandbox = levels.into_iter().collect::<Vec<_>>().join(" or ");
+    let sandbox = if sandbox.is_empty() { sandbox } else { format!("; sandbox: {sandbox}") };
     format!(
-        "{number}: {cpu} of a processor, {}, {} of it unshared",
+        "{number}: {cpu} of a processor, {}, {} of it unshared{sandbox}",
         mebibytes(bytes("memory_bytes")),
         mebibytes(bytes("own_memory_bytes"))
     )
@@ -295,7 +307,7 @@ mod tests {
             "cameras": [
                 { "id": "gate", "state": "live", "why": "", "age": 0.041, "size": [2560, 1440], "fps": 25.0, "bitrate": 4_123_456, "viewers": 12,
                   "reconnects": 1, "stalls": 0, "last_error": "no frame for 5.0 s",
-                  "last_error_age": 500.0, "worker": { "pid": 9, "cpu": 0.123, "memory_bytes": 89_000_000, "own_memory_bytes": 20_000_000 } },
+                  "last_error_age": 500.0, "worker": { "pid": 9, "cpu": 0.123, "memory_bytes": 89_000_000, "own_memory_bytes": 20_000_000, "sandbox": "full", "sandbox_missing": [] } },
                 { "id": "yard", "state": "offline", "why": "cannot connect to 192.168.1.65: No route to host; trying again in 60 s \
                   (attempt 12); \u{5927}\u{9580}\u{5927}\u{9580}\u{5927}\u{9580}\u{5927}\u{9580}\u{1b}[2J", "age": 4000.0,
                   "fps": 0.0, "bitrate": 0, "viewers": 0, "reconnects": 0, "stalls": 3, "worker": null },
@@ -305,7 +317,7 @@ mod tests {
         let expected = "\
 cctv-agent 0.1.0, pid 812, running for 3 d; 2 cameras: 1 live, 1 offline; 1 viewer
 agent: 2.0 % of a processor, 31 MiB, 2 threads, 31 of 4096 descriptors, 3 connections
-1 worker: 12 % of a processor, 85 MiB, 19 MiB of it unshared
+1 worker: 12 % of a processor, 85 MiB, 19 MiB of it unshared; sandbox: full
 refused since the start: 12 at connections_per_address; 1 log line lost
 
 ID    STATE       AGE  SIZE        FPS  KBIT/S  VIEWERS  RECONN  STALLS   CPU  MIB
@@ -332,7 +344,8 @@ yard  offline  67 min  -             -       -        0       0       3     -   
     fn one_camera_is_told_with_what_was_received_of_it() {
         let mut answer = json!({ "cameras": [
             { "id": "gate", "state": "live", "why": "", "age": 0.041, "size": [2560, 1440], "fps": 25.0, "bitrate": 4_123_456,
-              "viewers": 1, "reconnects": 1, "stalls": 0, "worker": null, "key_frame_requests": 3,
+              "viewers": 1, "reconnects": 1, "stalls": 0, "key_frame_requests": 3,
+              "worker": { "sandbox": "partly", "sandbox_missing": ["landlock_network", "landlock_scope"] },
               "reception": { "packets": 99_950, "lost": 50, "late": 3, "foreign": 0, "resyncs": 1, "jitter": 0.0021,
                              "damaged_frames": 12, "waiting_for_key_frame": 4.2, "camera_clock": -3.25 } },
             { "id": "yard", "state": "offline", "why": "no", "reception": null },
@@ -351,6 +364,7 @@ gate  live   0.0 s  2560x1440  25.0    4123        1       1       0    -    -
     waiting for a key frame for 4.2 s
     asked for a key frame 3 times
     its clock is 3.2 s behind, which changes nothing here
+    sandbox of its worker: partly, without landlock_network, landlock_scope
 ";
         let text = one_as_text(&answer, &ReasonTexts::default());
         assert_eq!(text, expected, "\n{text}");

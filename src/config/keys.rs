@@ -1,4 +1,4 @@
-//! Every key of the file, as one table. Parsing, complaints, suggestions, the checks of the shipped
+//! Every key of the file, as one table; those of `[limits]` are in `limit_keys.rs`. Parsing, complaints, suggestions, the checks of the shipped
 //! file and `docs/configuration.md` come from these rows. A new key needs a row here, the code that
 //! uses it, and an example in `cameras.toml`.
 
@@ -63,70 +63,6 @@ rows! { SERVER_ROWS:
         Unset("any free port"),
         "The local UDP port from which the agent searches for cameras. Only needed behind a firewall, which must let \
          UDP to this port pass.",
-    );
-}
-
-rows! { LIMITS_ROWS:
-    VIEWERS: Key<Whole<usize>, usize> = key(
-        "viewers",
-        Whole { from: 1, to: 4096, unit: "" },
-        64,
-        "Viewers at the same time: Motion JPEG streams and walls, all cameras together. Eight more are admitted from \
-         this machine.",
-    );
-    RENDITIONS: Key<Whole<usize>, usize> = key(
-        "renditions",
-        // An IPC message carries at most 64 renditions.
-        Whole { from: 1, to: 64, unit: "" },
-        16,
-        "Sizes, qualities and rates of one camera that are encoded at the same time. Any number of viewers can share \
-         one.",
-    );
-    CONNECTIONS: Key<Whole<usize>, usize> = key(
-        "connections",
-        Whole { from: 8, to: 16_384, unit: "" },
-        256,
-        "Connections of any kind. Eight more are admitted from this machine.",
-    );
-    CONNECTIONS_PER_ADDRESS: Key<Whole<usize>, usize> = key(
-        "connections_per_address",
-        Whole { from: 8, to: 16_384, unit: "" },
-        // A reverse proxy has one address and may carry all viewers and as many other requests.
-        128,
-        "Connections from one IPv4 address or one IPv6 /64 network. Behind a reverse proxy: the same as `connections`.",
-    );
-    WORKER_MEMORY: Key<Whole<u64>, u64> = key(
-        "worker_memory",
-        // A worker that decodes 1080p uses 110 with its libraries; with less none could work.
-        Whole { from: 192, to: 16_384, unit: "MiB" },
-        // Measured: 475 MB with 10-bit 4K H.265, and less with everything else.
-        768,
-        "Memory that one worker may allocate. A worker that needs more ends and is replaced.",
-    )
-    .reload(Reload::NewWorkers);
-    TOTAL_MEMORY: Key<Whole<u64>, Unset> = key(
-        "total_memory",
-        // The agent itself uses 5 to 40, a worker 4 to 400.
-        Whole { from: 32, to: 1_048_576, unit: "MiB" },
-        Unset("three quarters of the memory of the machine, or of its control group"),
-        "Memory that the agent and all workers may use together. Beyond it the largest worker ends and is replaced \
-         when there is room.",
-    );
-    OPENINGS: Key<Whole<usize>, usize> = key(
-        "openings",
-        // At least one at a time, and at most as many as a file may name cameras.
-        Whole { from: 1, to: MAX_CAMERAS, unit: "" },
-        // Many processes must not start at once when a network switch comes back.
-        8,
-        "Cameras that are opened at the same time.",
-    );
-    GROUP_MEMORY: Key<Whole<u64>, u64> = key(
-        "group_memory",
-        Whole { from: 1, to: 64, unit: "MiB" },
-        // A 4K camera at 16 Mbit/s fills this in 4 s, one at 1 Mbit/s in a minute.
-        8,
-        "Memory for the video of one stream since its last key frame, which new viewers begin with; its worker keeps \
-         as much. A longer group of pictures is not kept: new viewers then wait for the next key frame.",
     );
 }
 

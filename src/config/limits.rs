@@ -1,8 +1,9 @@
 //! `[limits]`: limits of resources, so that no client can take the wall away from its viewers.
 
-use super::{diagnostics::Diagnostics, keys, schema, section::Section};
+use super::{diagnostics::Diagnostics, limit_keys as keys, schema, section::Section};
+use crate::sandbox::SandboxPolicy;
 
-/// The limits of the file. All except `worker_memory` apply to new clients at once.
+/// The limits of the file. All except `worker_memory` and `sandbox` apply to new clients at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Motion JPEG streams and WebSockets together.
@@ -21,6 +22,8 @@ pub struct Limits {
     pub openings: usize,
     /// What the kept group of pictures of one stream may take, in MiB.
     pub group_memory: u64,
+    /// What is asked of the sandbox of each worker; applies to new workers.
+    pub sandbox: SandboxPolicy,
 }
 
 impl Default for Limits {
@@ -40,6 +43,7 @@ pub(super) fn read(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> 
         total_memory: section.whole(&keys::TOTAL_MEMORY, diagnostics),
         openings: section.whole_or_default(&keys::OPENINGS, diagnostics),
         group_memory: section.whole_or_default(&keys::GROUP_MEMORY, diagnostics),
+        sandbox: section.one_of(&keys::SANDBOX, diagnostics).map_or(keys::SANDBOX.default, |sandbox| sandbox.value),
     }
 }
 
@@ -58,7 +62,8 @@ mod tests {
     #[test]
     fn every_limit_reaches_its_field() {
         let text = "[limits]\nviewers = 1\nrenditions = 2\nconnections = 30\nconnections_per_address = 10\n\
-                    worker_memory = 500\ntotal_memory = 600\nopenings = 7\ngroup_memory = 9";
+                    worker_memory = 500\ntotal_memory = 600\nopenings = 7\ngroup_memory = 9\n\
+                    sandbox = \"required\"";
         let expected = Limits {
             viewers: 1,
             renditions: 2,
@@ -68,6 +73,7 @@ mod tests {
             total_memory: Some(600),
             openings: 7,
             group_memory: 9,
+            sandbox: SandboxPolicy::Required,
         };
         assert_eq!(read(text), Ok(expected));
         assert_eq!(read("[limits]"), Ok(Limits::default()));

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     camera::{CameraId, State},
     media::{Damage, Rendition, StreamInfo},
+    sandbox::Sandbox,
     text::{Code, Reason},
 };
 
@@ -151,6 +152,8 @@ pub struct Status {
     /// The share of one processor that the worker has used lately; 1.0 is all of it. `None` before
     /// two measurements.
     pub worker_share: Option<f64>,
+    /// What of the worker's sandbox took hold; of two workers, of both. `None` before it has said so.
+    pub sandbox: Option<Sandbox>,
     /// The status of each stream, if the camera has more than one.
     pub profiles: Vec<ProfileStatus>,
     /// How far the supervisor is past its heartbeat deadline; zero while it is in time.
@@ -287,6 +290,7 @@ impl Status {
             renditions,
             worker,
             worker_share,
+            sandbox,
             reception,
             heartbeat_late,
         } = other;
@@ -320,6 +324,7 @@ impl Status {
         self.worker = either_or(self.worker, *worker, WorkerUsage::sum);
         self.reception = either_or(self.reception, *reception, Reception::sum);
         self.worker_share = either_or(self.worker_share, *worker_share, |own, other| own + other);
+        self.sandbox = either_or(self.sandbox, *sandbox, Sandbox::common);
     }
 }
 

@@ -193,6 +193,7 @@ impl Stream {
             renditions: inner.demand.wanted().iter().map(rendition_status).collect(),
             worker: stats.usage(),
             worker_share: stats.worker_share(),
+            sandbox: stats.sandbox,
             profiles: Vec::new(),
             heartbeat_late: inner.heartbeat_late(now),
         }

@@ -1,6 +1,10 @@
 //! The layout of each message's body; decoding checks every field.
 
+mod body;
+
 use std::{sync::Arc, time::Duration};
+
+use body::{Body, UNDAMAGED, UNKNOWN_LOSS};
 
 use super::{
     Decode, Error, Failure, FailureKind, FromWorker, HEAD, MAX_RENDITIONS, Message, Open, Progress, ToWorker,
@@ -8,7 +12,8 @@ use super::{
 };
 use crate::{
     camera::{Secret, Transport},
-    media::{AccessUnit, Codec, CodecConfig, Damage, Picture, Rendition, SampleAspect, Size, StreamInfo},
+    media::{AccessUnit, Codec, CodecConfig, Picture, Rendition, Size, StreamInfo},
+    sandbox::{Sandbox, SandboxPolicy},
     text::Reason,
 };
 
@@ -24,13 +29,10 @@ pub(super) const DECODING: u8 = 19;
 pub(super) const FAILED: u8 = 20;
 const UNTOUCHED: u8 = 21;
 const PROGRESS: u8 = 22;
+pub(super) const SANDBOX: u8 = 23;
 
 /// Bytes in a unit's body before its data: sequence, time, key-frame flag, damage.
 const UNIT_FIELDS: usize = 4 + 8 + 1 + 2;
-/// Stands for a unit without damage, where others have the share of lost packets.
-const UNDAMAGED: u16 = u16::MAX;
-/// Stands for a damaged unit whose share of lost packets is not known.
-const UNKNOWN_LOSS: u16 = u16::MAX - 1;
 /// Bytes in a picture's body before its JPEG: rendition, sequence, time.
 const PICTURE_FIELDS: usize = 10 + 4 + 8;
 
@@ -45,6 +47,7 @@ impl Message for ToWorker {
                 out.extend(u32::try_from(open.read_limit.as_millis()).unwrap_or(u32::MAX).to_le_bytes());
                 out.extend(open.most_memory.to_le_bytes());
                 out.extend(open.group_memory.to_le_bytes());
+                out.push(policy_number(open.sandbox));
                 out.extend(open.uri.expose().as_bytes());
             }),
             Self::Decode(decode) => framed(out, DECODE, &[], |out| {
@@ -53,6 +56,7 @@ impl Message for ToWorker {
                 out.push(decode.default_quality);
                 out.extend(decode.most_memory.to_le_bytes());
                 out.extend(decode.group_memory.to_le_bytes());
+                out.push(policy_number(decode.sandbox));
             }),
             Self::Unit(unit) => framed(out, FEED, &unit.data, |out| put_unit(out, unit)),
             Self::SetRenditions(renditions) => framed(out, WANT, &[], |out| {
@@ -76,6 +80,7 @@ impl Message for ToWorker {
                 let default_quality = body.u8()?;
                 let read_limit = Duration::from_millis(u64::from(body.u32()?));
                 let (most_memory, group_memory) = (body.u64()?, body.u64()?);
+                let sandbox = body.policy()?;
                 let uri = Secret::new(body.text()?);
                 Self::Open(Open {
                     uri,
@@ -85,6 +90,7 @@ impl Message for ToWorker {
                     read_limit,
                     most_memory,
                     group_memory,
+                    sandbox,
                 })
             }
             WANT => {
@@ -102,7 +108,7 @@ impl Message for ToWorker {
                 body.version()?;
                 let (codec, default_quality) = (body.codec()?, body.u8()?);
                 let (most_memory, group_memory) = (body.u64()?, body.u64()?);
-                Self::Decode(Decode { codec, default_quality, most_memory, group_memory })
+                Self::Decode(Decode { codec, default_quality, most_memory, group_memory, sandbox: body.policy()? })
             }
             FEED => return decode_parts(&body),
             _ => return Err(Error::UnknownKind(kind)),
@@ -127,6 +133,7 @@ impl Message for ToWorker {
 impl Message for FromWorker {
     fn begin(&self, out: &mut Vec<u8>) -> &[u8] {
         match self {
+            Self::Sandbox(sandbox) => framed(out, SANDBOX, &[], |out| out.push(sandbox.bits())),
             Self::Stream(info) => framed(out, STREAM, &[], |out| {
                 out.push(codec_number(info.codec));
                 put_variant(out, info.codec_config);
@@ -157,6 +164,7 @@ impl Message for FromWorker {
                     FailureKind::Ended => 3,
                     FailureKind::Internal => 4,
                     FailureKind::Silent => 5,
+                    FailureKind::Sandbox => 6,
                 });
                 out.extend(failure.reason.encode().as_bytes());
             }),
@@ -179,6 +187,7 @@ impl Message for FromWorker {
             }
             UNIT | PICTURE => return decode_parts(&body),
             UNTOUCHED => Self::UnitAsPicture(UnitAsPicture { rendition: body.rendition()?, sequence: body.u32()? }),
+            SANDBOX => Self::Sandbox(Sandbox::from_bits(body.u8()?).ok_or_else(|| body.malformed())?),
             DECODING => Self::Decoding(body.flag()?),
             PROGRESS => Self::Progress(Progress { without_frame: body.u32()?, damaged: body.u32()? }),
             FAILED => {
@@ -189,6 +198,7 @@ impl Message for FromWorker {
                     3 => FailureKind::Ended,
                     4 => FailureKind::Internal,
                     5 => FailureKind::Silent,
+                    6 => FailureKind::Sandbox,
                     _ => return Err(body.malformed()),
                 };
                 let reason = Reason::decode(&body.text()?).ok_or_else(|| body.malformed())?;
@@ -258,6 +268,14 @@ fn codec_number(codec: Codec) -> u8 {
     }
 }
 
+fn policy_number(policy: SandboxPolicy) -> u8 {
+    match policy {
+        SandboxPolicy::Auto => 0,
+        SandboxPolicy::Required => 1,
+        SandboxPolicy::Fatal => 2,
+    }
+}
+
 /// Appends a unit's fields: all but its data.
 fn put_unit(out: &mut Vec<u8>, unit: &AccessUnit) {
     out.extend(unit.sequence.to_le_bytes());
@@ -276,112 +294,4 @@ fn put_rendition(out: &mut Vec<u8>, rendition: Rendition) {
     put_size(out, rendition.size);
     out.push(rendition.quality);
     out.push(rendition.fps);
-}
-
-/// The rest of a body that was not read yet.
-struct Body<'a> {
-    kind: u8,
-    rest: &'a [u8],
-}
-
-impl Body<'_> {
-    fn malformed(&self) -> Error {
-        Error::Malformed { kind: self.kind }
-    }
-
-    /// # Errors
-    /// [`Error::OtherVersion`] if the rest does not begin with [`VERSION`].
-    fn version(&mut self) -> Result<(), Error> {
-        if self.u64()? == VERSION { Ok(()) } else { Err(Error::OtherVersion) }
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let (array, rest) = self.rest.split_first_chunk().ok_or_else(|| self.malformed())?;
-        self.rest = rest;
-        Ok(*array)
-    }
-
-    fn u8(&mut self) -> Result<u8, Error> {
-        self.array().map(|[byte]| byte)
-    }
-
-    fn u32(&mut self) -> Result<u32, Error> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, Error> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn flag(&mut self) -> Result<bool, Error> {
-        match self.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(self.malformed()),
-        }
-    }
-
-    fn codec(&mut self) -> Result<Codec, Error> {
-        match self.u8()? {
-            0 => Ok(Codec::H264),
-            1 => Ok(Codec::H265),
-            2 => Ok(Codec::Jpeg),
-            _ => Err(self.malformed()),
-        }
-    }
-
-    fn unit(&mut self, data: Arc<[u8]>) -> Result<AccessUnit, Error> {
-        let sequence = self.u32()?;
-        let taken = self.u64()?;
-        Ok(AccessUnit { sequence, taken, key: self.flag()?, damage: self.damage()?, data })
-    }
-
-    fn damage(&mut self) -> Result<Option<Damage>, Error> {
-        match u16::from_le_bytes(self.array()?) {
-            UNDAMAGED => Ok(None),
-            UNKNOWN_LOSS => Ok(Some(Damage { lost_permille: None })),
-            permille @ 0..=1000 => Ok(Some(Damage { lost_permille: Some(permille) })),
-            _ => Err(self.malformed()),
-        }
-    }
-
-    fn codec_config(&mut self, codec: Codec) -> Result<Option<CodecConfig>, Error> {
-        match (self.flag()?, codec) {
-            (false, _) => Ok(None),
-            (true, Codec::H264) => Ok(Some(CodecConfig::H264(self.array()?))),
-            (true, Codec::H265) => Ok(Some(CodecConfig::H265(self.array()?))),
-            (true, Codec::Jpeg) => Err(self.malformed()),
-        }
-    }
-
-    /// Reads a size with sides of 1 to 65535 pixels: the largest a JPEG can have.
-    fn size(&mut self) -> Result<Size, Error> {
-        let size = Size { width: self.u32()?, height: self.u32()? };
-        let sane = |side| (1..=65_535).contains(&side);
-        if sane(size.width) && sane(size.height) { Ok(size) } else { Err(self.malformed()) }
-    }
-
-    /// Reads a sample aspect ratio: in lowest terms, and within the range accepted from a camera.
-    fn sample_aspect(&mut self) -> Result<SampleAspect, Error> {
-        let [width, height] = [self.array()?, self.array()?].map(u16::from_le_bytes);
-        let aspect = SampleAspect::new(width, height);
-        if aspect.sides() == [width, height] { Ok(aspect) } else { Err(self.malformed()) }
-    }
-
-    fn rendition(&mut self) -> Result<Rendition, Error> {
-        let rendition = Rendition { size: self.size()?, quality: self.u8()?, fps: self.u8()? };
-        let sane = (1..=100).contains(&rendition.quality) && rendition.fps > 0;
-        if sane { Ok(rendition) } else { Err(self.malformed()) }
-    }
-
-    fn text(&mut self) -> Result<String, Error> {
-        let text = str::from_utf8(self.rest).map_err(|_| self.malformed())?.to_owned();
-        self.rest = &[];
-        Ok(text)
-    }
-
-    /// Returns `message` if no bytes are left over.
-    fn end<M>(self, message: M) -> Result<M, Error> {
-        if self.rest.is_empty() { Ok(message) } else { Err(self.malformed()) }
-    }
 }

@@ -1,11 +1,12 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    encoding::{DECODE, DECODING, FEED, OPEN, PICTURE, STREAM, UNIT},
+    encoding::{DECODE, DECODING, FEED, OPEN, PICTURE, SANDBOX, STREAM, UNIT},
     *,
 };
 use crate::{
     media::{Codec, CodecConfig, Damage, SampleAspect, Size},
+    sandbox::SandboxPart,
     text::Code,
 };
 
@@ -31,11 +32,15 @@ fn every_message_comes_out_as_it_went_in() {
         read_limit: Duration::from_millis(4321),
         most_memory: u64::MAX,
         group_memory: 1 << 33,
+        sandbox: SandboxPolicy::Required,
     }));
     crosses(&ToWorker::SetRenditions(vec![SMALL, Rendition { fps: 1, ..SMALL }]));
     crosses(&ToWorker::Close(Duration::from_millis(700)));
     for codec in [Codec::H264, Codec::H265, Codec::Jpeg] {
-        crosses(&ToWorker::Decode(Decode { codec, default_quality: 80, most_memory: 1 << 40, group_memory: 8 << 20 }));
+        for sandbox in [SandboxPolicy::Auto, SandboxPolicy::Required, SandboxPolicy::Fatal] {
+            let (most_memory, group_memory) = (1 << 40, 8 << 20);
+            crosses(&ToWorker::Decode(Decode { codec, default_quality: 80, most_memory, group_memory, sandbox }));
+        }
     }
     let data: Arc<[u8]> = Arc::from(&b"\0\0\0\x01frame"[..]);
     for damage in [None, Some(None), Some(Some(0)), Some(Some(12)), Some(Some(1000))] {
@@ -54,6 +59,7 @@ fn every_message_comes_out_as_it_went_in() {
     crosses(&FromWorker::Unit(AccessUnit { sequence: 9, taken: 1 << 50, key: true, damage: None, data: data.clone() }));
     crosses(&FromWorker::Picture(Picture { rendition: SMALL, sequence: 9, taken: 3, jpeg: data }));
     crosses(&FromWorker::UnitAsPicture(UnitAsPicture { rendition: SMALL, sequence: 9 }));
+    crosses(&FromWorker::Sandbox(Sandbox::new(|part| part != SandboxPart::Network)));
     crosses(&FromWorker::Decoding(true));
     crosses(&FromWorker::Progress(Progress { without_frame: u32::MAX, damaged: 7 }));
     crosses(&FromWorker::Failed(Failure {
@@ -95,9 +101,10 @@ fn fields_out_of_range_are_refused() {
     for nonsense in [[0, 0, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [1, 0, 200, 0], [32, 0, 22, 0]] {
         assert!(FromWorker::decode(STREAM, &stream(nonsense)).is_err(), "{nonsense:?}");
     }
+    assert!(FromWorker::decode(SANDBOX, &[16]).is_err());
     assert!(FromWorker::decode(DECODING, &[2]).is_err());
     assert!(FromWorker::decode(DECODING, &[1, 0]).is_err());
-    let nonsense = [&VERSION.to_le_bytes()[..], &[3; 18]].concat();
+    let nonsense = [&VERSION.to_le_bytes()[..], &[3; 19]].concat();
     assert!(matches!(ToWorker::decode(DECODE, &nonsense), Err(Error::Malformed { kind: DECODE })));
     assert!(matches!(ToWorker::decode(FEED, &[0; 12]), Err(Error::Malformed { kind: FEED })));
     let mut unit = [0; 13];

@@ -2,10 +2,12 @@
 //! runs, so a worker may be newer than its agent.
 
 /// What defines the messages and the reasons in them.
-const SOURCES: [&[u8]; 5] = [
+const SOURCES: [&[u8]; 7] = [
     env!("CARGO_PKG_VERSION").as_bytes(),
     include_bytes!("../ipc.rs"),
     include_bytes!("encoding.rs"),
+    include_bytes!("encoding/body.rs"),
+    include_bytes!("../sandbox.rs"),
     include_bytes!("../text/reasons.rs"),
     include_bytes!("../text/reasons/codes.rs"),
 ];

@@ -44,6 +44,9 @@ pub enum ProtocolViolation {
     /// A picture of no unit that a decoding worker was fed lately.
     #[error("a picture of frame {sequence}, which it was not given")]
     NotFed { sequence: u32 },
+    /// A word about its sandbox that was not its first message.
+    #[error("what its sandbox is, after it began to work")]
+    LateSandbox,
     /// A frame or picture without bytes.
     #[error("a frame without data")]
     Empty,
@@ -55,6 +58,8 @@ pub enum ProtocolViolation {
 /// Checks the messages of one worker.
 pub struct ProtocolGuard {
     mode: Mode,
+    /// A message has come.
+    has_begun: bool,
     messages: RateWindow,
     bytes: RateWindow,
 }
@@ -83,7 +88,7 @@ impl ProtocolGuard {
     }
 
     fn new(mode: Mode) -> Self {
-        Self { mode, messages: RateWindow::new(WINDOW), bytes: RateWindow::new(WINDOW) }
+        Self { mode, has_begun: false, messages: RateWindow::new(WINDOW), bytes: RateWindow::new(WINDOW) }
     }
 
     /// The worker is given `unit`, and may send pictures of it.
@@ -104,7 +109,8 @@ impl ProtocolGuard {
         let data = match message {
             FromWorker::Unit(unit) => Some(&unit.data),
             FromWorker::Picture(picture) => Some(&picture.jpeg),
-            FromWorker::Stream(_)
+            FromWorker::Sandbox(_)
+            | FromWorker::Stream(_)
             | FromWorker::UnitAsPicture(_)
             | FromWorker::Decoding(_)
             | FromWorker::Progress(_)
@@ -113,6 +119,10 @@ impl ProtocolGuard {
         self.count(data.map_or(0, |data| data.len()), now)?;
         if data.is_some_and(|data| data.is_empty()) {
             return Err(ProtocolViolation::Empty);
+        }
+        let has_begun = std::mem::replace(&mut self.has_begun, true);
+        if has_begun && matches!(message, FromWorker::Sandbox(_)) {
+            return Err(ProtocolViolation::LateSandbox);
         }
         self.mode.check(message)
     }
@@ -143,7 +153,8 @@ impl Mode {
                 {
                     return Err(ProtocolViolation::NotSent { sequence: *sequence });
                 }
-                FromWorker::Picture(_)
+                FromWorker::Sandbox(_)
+                | FromWorker::Picture(_)
                 | FromWorker::UnitAsPicture(_)
                 | FromWorker::Decoding(_)
                 | FromWorker::Progress(_)
@@ -159,7 +170,11 @@ impl Mode {
                 {
                     return Err(ProtocolViolation::NotFed { sequence: picture.sequence });
                 }
-                FromWorker::Picture(_) | FromWorker::Decoding(_) | FromWorker::Progress(_) | FromWorker::Failed(_) => {}
+                FromWorker::Sandbox(_)
+                | FromWorker::Picture(_)
+                | FromWorker::Decoding(_)
+                | FromWorker::Progress(_)
+                | FromWorker::Failed(_) => {}
             },
         }
         Ok(())
@@ -169,7 +184,10 @@ impl Mode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{Codec, Picture, Rendition, SampleAspect, Size, StreamInfo};
+    use crate::{
+        media::{Codec, Picture, Rendition, SampleAspect, Size, StreamInfo},
+        sandbox::Sandbox,
+    };
 
     const STREAM: FromWorker = FromWorker::Stream(StreamInfo {
         codec: Codec::H264,
@@ -236,6 +254,20 @@ mod tests {
         for message in [STREAM, unit(9, 1), own] {
             assert_eq!(protocol_guard.check(&message, now), Err(ProtocolViolation::Unread));
         }
+    }
+
+    #[test]
+    fn sandbox_is_told_first_or_never() {
+        let sandbox = FromWorker::Sandbox(Sandbox::new(|_| true));
+        for mut protocol_guard in [ProtocolGuard::reader(0), ProtocolGuard::decoder()] {
+            let now = Instant::now();
+            assert_eq!(protocol_guard.check(&sandbox, now), Ok(()));
+            assert_eq!(protocol_guard.check(&FromWorker::Decoding(true), now), Ok(()));
+            assert_eq!(protocol_guard.check(&sandbox, now), Err(ProtocolViolation::LateSandbox));
+        }
+        let (mut protocol_guard, now) = (ProtocolGuard::decoder(), Instant::now());
+        assert_eq!(protocol_guard.check(&FromWorker::Decoding(true), now), Ok(()));
+        assert_eq!(protocol_guard.check(&sandbox, now), Err(ProtocolViolation::LateSandbox));
     }
 
     #[test]

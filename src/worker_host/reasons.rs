@@ -26,7 +26,15 @@ impl Error {
                 return [missing.with("program", program.display().to_string()), advice.into()].into();
             }
             Self::OtherVersion => return [Code::WorkerOtherVersion, Code::RestartAgent].map(Part::from).into(),
-            Self::Died { status, last_stderr_line } => death(*status, last_stderr_line.as_deref()),
+            Self::Died { status, last_stderr_line } => {
+                let part = death(*status, last_stderr_line.as_deref());
+                let is_forbidden = part.code() == Code::WorkerForbidden;
+                return Reason::from(part).and(if is_forbidden {
+                    Code::SeeKernelLog.into()
+                } else {
+                    Reason::default()
+                });
+            }
             Self::Ipc(_) | Self::Protocol(_) => Code::WorkerNonsense.with_some("error", cause),
             Self::Unresponsive => Code::WorkerUnresponsive.into(),
             Self::MemoryLimit { resident, most } => {
@@ -46,6 +54,7 @@ impl fmt::Display for Error {
 /// How a worker ended by itself.
 fn death(status: Option<ExitStatus>, last_stderr_line: Option<&str>) -> Part {
     let part = match status.map(|status| (status.signal(), status.code())) {
+        Some((Some(signal), _)) if signal == Signal::SIGSYS as i32 => Code::WorkerForbidden.into(),
         Some((Some(signal), _)) => {
             let name = Signal::try_from(signal).map_or("an unknown signal", Signal::as_str);
             Code::WorkerKilled.with("signal", name)

@@ -96,6 +96,11 @@ mod tests {
         assert_eq!((withheld(&reader), withheld(&decoder)), (AGENTS_OWN.len(), AGENTS_OWN.len()));
         let set = |command: &Command| command.get_envs().filter_map(|(_, value)| value?.to_str()).collect::<String>();
         assert!(set(&reader).contains("rtsp_transport;udp"));
+        for kept_from_the_camera in
+            ["protocol_whitelist;rtp,tcp,udp,tls", "codec_whitelist;h264,hevc,mjpeg", "rtsp_flags;filter_src"]
+        {
+            assert!(set(&reader).split('|').any(|option| option.starts_with(kept_from_the_camera)));
+        }
         assert_eq!(set(&decoder), "");
     }
 

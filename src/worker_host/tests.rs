@@ -12,6 +12,7 @@ use super::*;
 use crate::{
     camera::{Secret, Transport},
     ipc::FailureKind,
+    sandbox::SandboxPolicy,
 };
 
 fn start(script: &StandIn) -> Worker {
@@ -28,6 +29,7 @@ fn try_start(spawner: &Spawner) -> Result<Worker, Error> {
         read_limit: Duration::from_secs(5),
         most_memory: ipc::WORKER_MEMORY,
         group_memory: 8 << 20,
+        sandbox: SandboxPolicy::Auto,
     };
     block_on(Worker::start(spawner, &id, open))
 }
@@ -48,6 +50,17 @@ fn worker_that_dies_is_told_with_signal_and_last_words() {
     let script = StandIn::new("head -c 5 >/dev/null; echo opening rtsp://u:hunter2@h/ >&2; kill -SEGV $$");
     let error = block_on(start(&script).next()).unwrap_err();
     assert_eq!(error.to_string(), "the worker was killed by SIGSEGV after saying \"opening rtsp://***@h/\"");
+}
+
+#[test]
+fn worker_that_calls_what_its_sandbox_forbids_is_told_apart() {
+    let script = StandIn::new("head -c 5 >/dev/null; echo decoding >&2; kill -SYS $$");
+    let error = block_on(start(&script).next()).unwrap_err();
+    assert_eq!(
+        error.reason(),
+        "the worker was ended at a system call that its sandbox forbids, after saying \"decoding\"; the log of the \
+         kernel may name the call"
+    );
 }
 
 #[test]

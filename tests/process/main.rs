@@ -27,6 +27,7 @@ mod reload;
 mod reverse_proxy;
 mod rtsp_client;
 mod running_agent;
+mod sandbox;
 mod shape;
 mod smoke;
 mod stop;

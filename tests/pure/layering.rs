@@ -12,7 +12,20 @@ use source::Source;
 use std::{collections::BTreeSet, fs, path::Path};
 
 const LAYERS: [&[&str]; 5] = [
-    &["camera", "device_id", "proc", "rate_window", "regular_file", "sync", "time", "uri", "media", "text", "xml"],
+    &[
+        "camera",
+        "device_id",
+        "proc",
+        "rate_window",
+        "regular_file",
+        "sandbox",
+        "sync",
+        "time",
+        "uri",
+        "media",
+        "text",
+        "xml",
+    ],
     &["log", "hub", "config", "http_auth", "http_client", "ipc", "card", "store", "sys", "h26x", "reactor"],
     &["onvif", "discovery", "worker_host", "web", "worker", "rtsp"],
     &["agent", "command"],
@@ -40,10 +53,13 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("getrandom", AllBut(&["camera", "media", "log"])),
     ("http_types", Only(&["web"])),
     ("httparse", Only(&["http_client", "discovery", "web"])),
+    ("io_uring", Only(&[])),
     ("jpeg_encoder", Only(&["card"])),
+    ("landlock", Only(&["worker"])),
     ("lexopt", Only(&["command", "main"])),
     ("log", AllBut(&["camera", "media"])),
     ("md5", Only(&["http_auth"])),
+    ("memmap2", Only(&[])),
     ("multiversion", Only(&["worker"])),
     (
         "nix",
@@ -54,6 +70,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("proc_macro2", Only(&[])),
     ("quick_xml", Only(&["xml"])),
     ("rustix", Only(&["agent"])),
+    ("seccompiler", Only(&["worker"])),
     ("serde_json", Only(&["web", "command", "onvif", "agent", "store"])),
     ("sha1", Only(&["onvif", "web"])),
     ("sha2", Only(&["http_auth", "web"])),

@@ -14,4 +14,5 @@ mod linked_libraries;
 mod onvif;
 mod onvif_recordings;
 mod rtp_streams;
+mod service_unit;
 mod state_directory;

@@ -34,6 +34,7 @@ pub mod network;
 pub mod onvif_camera;
 pub mod page;
 pub mod wall;
+pub mod without;
 
 /// Timeout of every wait: a condition that does not hold by then never will, even on a busy
 /// machine.

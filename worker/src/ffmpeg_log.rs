@@ -75,6 +75,15 @@ pub fn take_decode_errors() -> bool {
 const REQUEST: &str = ". Update your FFmpeg version";
 const BEGGING: &str = "If you want to help, upload a sample";
 
+/// Parts of the lines about sound, whose decoders are not allowed (`ipc::environment`). The reader says itself
+/// which codec it does not know if that is the one of the picture.
+const NOT_ALLOWED: [&str; 4] = [
+    ") not on whitelist '",
+    "Failed to open codec in avformat_find_stream_info",
+    " (Audio: ",
+    "Consider increasing the value for the 'analyzeduration'",
+];
+
 /// The worker's log receiver; clones share the collected messages.
 #[derive(Clone, Default)]
 pub struct FfmpegLog(Arc<Mutex<State>>);
@@ -111,7 +120,7 @@ impl FfmpegLog {
             DAMAGED.set(true);
         }
         let line = line.split_once(REQUEST).map_or(line, |(what, _)| what);
-        if level > WARNING || line.trim().is_empty() || line.starts_with(BEGGING) {
+        if level > WARNING || line.trim().is_empty() || line.starts_with(BEGGING) || is_about_sound(line) {
             return;
         }
         if let Some(reason) = reason(line) {
@@ -141,6 +150,10 @@ impl FfmpegLog {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock()
     }
+}
+
+fn is_about_sound(line: &str) -> bool {
+    NOT_ALLOWED.iter().any(|part| line.contains(part))
 }
 
 /// `line` without passwords and control characters, cut to a limited length.
@@ -259,5 +272,17 @@ mod tests {
         let cleaned = clean("Could not open rtsp://u:s3cret@10.0.0.1/x?pwd=s3cret\n");
         assert!(!cleaned.contains("s3cret") && !cleaned.contains('\n'), "{cleaned}");
         assert_eq!(clean(&"x".repeat(1000)).len(), MAX_LINE_LEN);
+    }
+
+    #[test]
+    fn sound_that_is_not_decoded_is_no_news() {
+        for line in [
+            "Codec (pcm_alaw) not on whitelist 'h264,hevc,mjpeg'",
+            "Failed to open codec in avformat_find_stream_info",
+            "Could not find codec parameters for stream 1 (Audio: pcm_alaw, 8000 Hz, 0 channels): unspecified",
+        ] {
+            assert!(is_about_sound(line), "{line}");
+        }
+        assert!(!is_about_sound("Could not find codec parameters for stream 0 (Video: h264): unspecified size"));
     }
 }

@@ -4,7 +4,8 @@
 //! The standard input of a worker is a socket to the agent, and its standard error goes to the
 //! agent's log. The agent sends the units that `cctv-worker` decodes, so that it needs no network.
 //! It does not link what only a reader needs: of 244 libraries, 107 are left, and a start costs
-//! 0.07 s of processor time instead of 0.30 s. One thread decodes and encodes while pictures are
+//! 0.07 s of processor time instead of 0.30 s. Before a worker reads anything that a camera sent, it
+//! enters its [`sandbox`]. One thread decodes and encodes while pictures are
 //! wanted, and the main thread listens to the agent. A reader has a third one, which reads. The
 //! worker ends when the agent says so, closes the socket or dies, or when the stream fails.
 
@@ -18,6 +19,7 @@ pub mod limits;
 pub mod load_shedding;
 pub mod mark;
 pub mod planes;
+pub mod sandbox;
 pub mod shared;
 pub mod shrink;
 pub mod transcoder;
@@ -39,11 +41,14 @@ use nix::{
 };
 
 use cctv_agent::{
-    ipc::{self, Decode, FromWorker, Open, ToWorker},
+    ipc::{self, Decode, Failure, FailureKind, FromWorker, Open, ToWorker},
     media::Codec,
+    sandbox::{SandboxLevel, SandboxPart, SandboxPolicy},
     sys,
+    text::Code,
 };
 use ffmpeg_log::FfmpegLog;
+use sandbox::needs::Needs;
 use shared::{Job, Position, Shared};
 use transcoder::Transcoder;
 
@@ -105,6 +110,7 @@ enum StartError {
 }
 
 fn start(read: Option<Read>) -> Result<(), StartError> {
+    limits::close_inherited();
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     limits::apply(&socket)?;
     // OpenCV would scale a picture on as many threads as there are cores; one camera gets one core.
@@ -112,15 +118,15 @@ fn start(read: Option<Read>) -> Result<(), StartError> {
     let ffmpeg_log = FfmpegLog::listen();
     let mut listener = socket.try_clone()?;
     listener.set_read_timeout(Some(GREETING_LIMIT))?;
-    let (reading, codec, default_quality, most_memory, group_memory) = match ipc::receive(&mut listener) {
+    let (reading, codec, default_quality, most_memory, group_memory, policy) = match ipc::receive(&mut listener) {
         Ok(ToWorker::Open(open)) => {
             let read = read.ok_or_else(|| io::Error::other("this program opens no streams"))?;
-            let (default_quality, most_memory, group_memory) =
-                (open.default_quality, open.most_memory, open.group_memory);
-            (Some((read, open)), None, default_quality, most_memory, group_memory)
+            let (default_quality, most_memory, group_memory, policy) =
+                (open.default_quality, open.most_memory, open.group_memory, open.sandbox);
+            (Some((read, open)), None, default_quality, most_memory, group_memory, policy)
         }
-        Ok(ToWorker::Decode(Decode { codec, default_quality, most_memory, group_memory })) => {
-            (None, Some(codec), default_quality, most_memory, group_memory)
+        Ok(ToWorker::Decode(Decode { codec, default_quality, most_memory, group_memory, sandbox })) => {
+            (None, Some(codec), default_quality, most_memory, group_memory, sandbox)
         }
         // The agent no longer wants the stream.
         Ok(ToWorker::Close(_)) | Err(ipc::Error::Closed) => return Ok(()),
@@ -140,6 +146,16 @@ fn start(read: Option<Read>) -> Result<(), StartError> {
     limits::bound_memory(most_memory)?;
     limits::protect_memory()?;
     let shared = Arc::new(Shared::new(&socket, group_memory)?);
+    // The last moment without threads and without anything of a camera.
+    let needs = reading.as_ref().map_or(Needs::Nothing, |(_, open)| Needs::of_stream(&open.uri));
+    let sandbox = sandbox::enter(needs, policy);
+    if policy != SandboxPolicy::Auto && sandbox.level() != SandboxLevel::Full {
+        let missing = sandbox.missing().map(SandboxPart::as_str).collect::<Vec<_>>().join(", ");
+        let reason = [Code::WorkerSandbox.with("missing", missing), Code::SandboxRequired.into()].into();
+        shared.tell(&FromWorker::Failed(Failure { kind: FailureKind::Sandbox, reason }))?;
+        return Ok(());
+    }
+    shared.tell(&FromWorker::Sandbox(sandbox))?;
     let (ended, all_ended) = mpsc::channel::<()>();
     let mut threads = vec![spawn("decode", &shared, &ffmpeg_log, &ended, move |shared, ffmpeg_log| {
         transcode(shared, ffmpeg_log, default_quality)

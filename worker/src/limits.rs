@@ -9,7 +9,7 @@ use nix::{
         signal::{SigSet, Signal},
         socket::{getsockopt, sockopt::PeerCredentials},
     },
-    unistd::getppid,
+    unistd::{close, getppid},
 };
 
 /// Open files: the socket, the log, the RTSP connection, and four ports if RTP comes over UDP; the
@@ -19,6 +19,18 @@ const MAX_FILES: u64 = 64;
 /// If memory runs out, the kernel should end a worker before the agent: 0 is neutral, 1000 is
 /// first.
 const OOM_SCORE: &str = "500";
+
+/// Closes what the agent, or who started it, left open by mistake: all but standard input, output and
+/// error. Call this before anything is opened.
+pub fn close_inherited() {
+    // Without /proc nothing is known to be open.
+    let Ok(open) = fs::read_dir("/proc/self/fd") else { return };
+    let numbers = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    // One of them is the folder itself, which is closed by then.
+    for number in numbers.collect::<Vec<_>>().into_iter().filter(|number| *number > 2) {
+        let _ = close(number);
+    }
+}
 
 /// Ties the process to the agent at the other end of `socket` and sets its limits.
 ///

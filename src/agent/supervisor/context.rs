@@ -14,6 +14,7 @@ use crate::{
     agent::{discovery_cache::DiscoveryCache, memory_budget::Budget},
     config::{Limits, Server},
     ipc::WORKER_MEMORY,
+    sandbox::SandboxPolicy,
     store::Directory,
     sync::Mutex,
     worker_host::Spawner,
@@ -34,6 +35,8 @@ pub struct Context {
     store: Arc<Mutex<Arc<Directory>>>,
     /// Memory limit of each worker in bytes, for workers started from now on.
     pub worker_memory: Arc<AtomicU64>,
+    /// What is asked of the sandboxes of workers started from now on.
+    sandbox: Arc<Mutex<SandboxPolicy>>,
     /// The number of turns for opening a stream, and the semaphore that holds them; replaced when
     /// the number changes.
     openings: Arc<Mutex<(usize, Arc<Semaphore>)>>,
@@ -53,6 +56,7 @@ impl Context {
             discovery_cache,
             store,
             worker_memory,
+            sandbox: Arc::new(Mutex::new(SandboxPolicy::Auto)),
             openings,
         }
     }
@@ -61,10 +65,16 @@ impl Context {
     pub fn set_limits(&self, limits: &Limits) {
         self.budget.set(limits);
         self.worker_memory.store(limits.worker_memory << 20, Ordering::Relaxed);
+        *self.sandbox.lock() = limits.sandbox;
         let (most, turns) = &mut *self.openings.lock();
         if *most != limits.openings {
             (*most, *turns) = (limits.openings, Arc::new(Semaphore::new(limits.openings)));
         }
+    }
+
+    /// What is asked of the sandbox of a worker that starts now.
+    pub fn sandbox(&self) -> SandboxPolicy {
+        *self.sandbox.lock()
     }
 
     /// The turns for opening a stream.

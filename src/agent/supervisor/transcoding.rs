@@ -221,6 +221,7 @@ impl Transcoding {
                 }
                 self.stream.publish_picture(picture, now);
             }
+            FromWorker::Sandbox(sandbox) => self.stream.set_sandbox(sandbox),
             FromWorker::Decoding(decoding) => {
                 self.stream.set_decoding(decoding);
                 if let Some(decoder) = &mut self.decoder {

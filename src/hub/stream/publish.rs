@@ -10,6 +10,7 @@ use crate::{
     camera::{State, StreamOptions},
     hub::status::{Cause, Condition, Endpoint, Reception, WorkerUsage},
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
+    sandbox::Sandbox,
     sync::Notified,
     text::Reason,
 };
@@ -213,6 +214,11 @@ impl Stream {
     /// Records whether the worker reports a running decoder.
     pub fn set_decoding(&self, decoding: bool) {
         self.inner().stats.decoding = decoding;
+    }
+
+    /// Records what of the worker's sandbox took hold.
+    pub fn set_sandbox(&self, sandbox: Sandbox) {
+        self.inner().stats.sandbox = Some(sandbox);
     }
 
     /// Records what the present session with the camera has received so far.

@@ -10,6 +10,7 @@ use crate::{
         rate_meter::RateMeter,
         status::{Cause, Reception, WorkerUsage},
     },
+    sandbox::Sandbox,
     text::Reason,
 };
 
@@ -33,6 +34,8 @@ pub struct StreamStats {
     fresh: u64,
     usage: Option<(WorkerUsage, Instant)>,
     worker_share: Option<f64>,
+    /// What of the worker's sandbox took hold.
+    pub sandbox: Option<Sandbox>,
     /// Of all sessions that have ended.
     received: Option<Reception>,
     /// Of the present session.
@@ -62,7 +65,7 @@ impl StreamStats {
     /// Forgets what the worker that has ended reported about itself.
     pub fn end_worker(&mut self) {
         self.decoding = false;
-        (self.usage, self.worker_share) = (None, None);
+        (self.usage, self.worker_share, self.sandbox) = (None, None, None);
     }
 
     /// Records what the present session has received.

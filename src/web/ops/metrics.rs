@@ -16,6 +16,7 @@ use crate::{
     log,
     media::Rendition,
     proc,
+    sandbox::{Sandbox, SandboxLevel},
 };
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -169,6 +170,9 @@ const METRICS: &[Metric] = &[
     ("cctv_worker_own_memory_bytes", GAUGE, "What of it no other process shares.", |report| {
         report.each_camera(|status| status.worker.map(|worker| worker.own as f64))
     }),
+    ("cctv_worker_sandbox", GAUGE, "1 for what took hold of the sandbox of the camera's worker.", |report| {
+        Some(sandboxes(report))
+    }),
     ("cctv_agent_cpu_seconds_total", COUNTER, "Processor time of the agent.", |report| {
         one(report.usage.as_ref()?.cpu.as_secs_f64())
     }),
@@ -260,6 +264,15 @@ fn states(report: &Report) -> Vec<Sample> {
         (labels, f64::from(u8::from(camera.condition.state == state)))
     };
     report.cameras.iter().flat_map(|camera| STATES.map(|state| of_state(camera, state))).collect()
+}
+
+fn sandboxes(report: &Report) -> Vec<Sample> {
+    let of_level = |camera: &Status, sandbox: Sandbox, level: SandboxLevel| {
+        let labels = [of_camera(camera), vec![("sandbox", level.as_str().to_owned())]].concat();
+        (labels, f64::from(u8::from(sandbox.level() == level)))
+    };
+    let with_worker = report.cameras.iter().filter_map(|camera| camera.sandbox.map(|sandbox| (camera, sandbox)));
+    with_worker.flat_map(|(camera, sandbox)| SandboxLevel::ALL.map(|level| of_level(camera, sandbox, level))).collect()
 }
 
 fn failures(report: &Report) -> Vec<Sample> {

@@ -11,6 +11,7 @@ use crate::{
     log,
     media::Size,
     proc,
+    sandbox::SandboxPart,
 };
 
 /// Every camera in the order of the configuration.
@@ -143,6 +144,8 @@ fn worker(status: &Status) -> Option<Value> {
         "cpu": status.worker_share.map(|share| rounded(share, 1000.0)),
         "memory_bytes": vitals.resident,
         "own_memory_bytes": vitals.own,
+        "sandbox": status.sandbox.map(|sandbox| sandbox.level().as_str()),
+        "sandbox_missing": status.sandbox.map(|sandbox| sandbox.missing().map(SandboxPart::as_str).collect::<Vec<_>>()),
     }))
 }
 

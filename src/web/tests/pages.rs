@@ -13,6 +13,7 @@ use crate::{
     camera::State,
     config::WebOrigin,
     hub::{Reception, WorkerUsage},
+    sandbox::{Sandbox, SandboxPart},
 };
 
 const RECEPTION: Reception = Reception {
@@ -35,6 +36,7 @@ fn cameras_are_told_with_everything_known() {
             scene.go_live();
             let vitals = WorkerUsage { pid: 7, cpu: Duration::from_millis(1500), resident: 4096, own: 1024 };
             scene.gate.set_vitals(vitals, Instant::now());
+            scene.gate.set_sandbox(Sandbox::new(|part| part != SandboxPart::Scope));
             scene.web.agent_status.set_complaints(vec!["cameras.toml:1:1: no".into()]);
             let reply = scene.get("/api/cameras").await;
             assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
@@ -50,7 +52,10 @@ fn cameras_are_told_with_everything_known() {
             assert_eq!((&gate["frames"], &gate["bytes"], &gate["viewers"]), (&1.into(), &100.into(), &0.into()));
             assert_eq!(
                 gate["worker"],
-                serde_json::json!({"pid": 7, "cpu_seconds": 1.5, "cpu": null, "memory_bytes": 4096, "own_memory_bytes": 1024})
+                serde_json::json!({
+                    "pid": 7, "cpu_seconds": 1.5, "cpu": null, "memory_bytes": 4096, "own_memory_bytes": 1024,
+                    "sandbox": "partly", "sandbox_missing": ["landlock_scope"]
+                })
             );
             assert!(gate["age"].as_f64().is_some() && gate["decoding"] == false);
             assert!(gate["reception"].is_null(), "a worker has read it");

@@ -9,7 +9,10 @@ mod clip;
 mod elf;
 #[path = "../../../tests/support/mark.rs"]
 mod mark;
+#[path = "../../../tests/support/without.rs"]
+mod without;
 
+mod boxed;
 mod colours;
 mod corrupt_frames;
 mod load_shedding;

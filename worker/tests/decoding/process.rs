@@ -13,6 +13,7 @@ use cctv_agent::{
     camera::{CameraId, Secret, Transport},
     ipc::{self, Decode, FromWorker, HEAD, Message as _, Open, Progress, ToWorker},
     media::{AccessUnit, Codec, Picture, Rendition, Size},
+    sandbox::SandboxPolicy,
     time::timeout,
     worker_host::{CLOSE_TIMEOUT, Error, Spawner, Worker},
 };
@@ -30,25 +31,39 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 const GROUP_MEMORY: u64 = 8 << 20;
 
-const SMALL: Rendition = Rendition { size: Size { width: 320, height: 180 }, quality: 80, fps: 25 };
-const FULL: Rendition = Rendition { size: SIZE, quality: 50, fps: 25 };
+pub const SMALL: Rendition = Rendition { size: Size { width: 320, height: 180 }, quality: 80, fps: 25 };
+pub const FULL: Rendition = Rendition { size: SIZE, quality: 50, fps: 25 };
+
+/// In all tests a call that the sandbox refuses ends the worker.
+pub fn decode(codec: Codec) -> Decode {
+    Decode {
+        codec,
+        default_quality: 80,
+        most_memory: ipc::WORKER_MEMORY,
+        group_memory: GROUP_MEMORY,
+        sandbox: SandboxPolicy::Fatal,
+    }
+}
 
 async fn start(codec: Codec) -> Worker {
+    start_with(decode(codec)).await
+}
+
+pub async fn start_with(decode: Decode) -> Worker {
     let spawner = Spawner::new(env!("CARGO_BIN_EXE_cctv-worker"));
-    let decode = Decode { codec, default_quality: 80, most_memory: ipc::WORKER_MEMORY, group_memory: GROUP_MEMORY };
     Worker::start_decoder(&spawner, &CameraId::new("gate").unwrap(), decode).await.unwrap()
 }
 
-async fn next(worker: &mut Worker) -> FromWorker {
+pub async fn next(worker: &mut Worker) -> FromWorker {
     timeout(LIMIT, worker.next()).await.expect("the worker says something").unwrap()
 }
 
 /// The next picture.
-async fn picture(worker: &mut Worker) -> Picture {
+pub async fn picture(worker: &mut Worker) -> Picture {
     loop {
         match next(worker).await {
             FromWorker::Picture(picture) => return picture,
-            FromWorker::Decoding(true) | FromWorker::Progress(_) => {}
+            FromWorker::Sandbox(_) | FromWorker::Decoding(true) | FromWorker::Progress(_) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -76,6 +91,7 @@ fn program_that_decodes_cannot_read_from_a_network() {
         read_limit: Duration::from_secs(5),
         most_memory: ipc::WORKER_MEMORY,
         group_memory: GROUP_MEMORY,
+        sandbox: SandboxPolicy::Fatal,
     };
     let spawner = Spawner::new(env!("CARGO_BIN_EXE_cctv-worker"));
     let refused = block_on(async {
@@ -100,10 +116,8 @@ fn end_after(first: &[u8]) -> (ExitStatus, String) {
 
 #[test]
 fn agent_of_another_version_is_told_by_an_exit_code() {
-    let decode =
-        Decode { codec: Codec::H264, default_quality: 80, most_memory: ipc::WORKER_MEMORY, group_memory: GROUP_MEMORY };
     let mut first = Vec::new();
-    ToWorker::Decode(decode).encode(&mut first);
+    ToWorker::Decode(decode(Codec::H264)).encode(&mut first);
     assert_eq!(end_after(&first).0.code(), Some(0), "the agent wants nothing more");
     let mut faked = first.clone();
     faked[HEAD] ^= 1;

@@ -46,6 +46,7 @@ impl SupervisorTask {
             read_limit: self.stream.options().stall_after,
             most_memory: self.context.worker_memory.load(Ordering::Relaxed),
             group_memory: self.stream.group_limit() as u64,
+            sandbox: self.context.sandbox(),
         };
         let mut worker = match Worker::start(&self.context.spawner, self.stream.id(), open).await {
             Ok(worker) => worker,
@@ -109,6 +110,7 @@ impl SupervisorTask {
                     }
                 }
                 Ok(Event::Message(Err(error))) => return self.worker_failure(&error, target).into(),
+                Ok(Event::Message(Ok(FromWorker::Sandbox(sandbox)))) => self.stream.set_sandbox(sandbox),
                 Ok(Event::Message(Ok(FromWorker::Stream(info)))) => self.stream.set_stream_info(info),
                 Ok(Event::Message(Ok(FromWorker::Unit(unit)))) => {
                     let now = Instant::now();
@@ -154,7 +156,12 @@ impl SupervisorTask {
                     StreamFailure { state: State::Stalled, ..failure }
                 }
                 FailureKind::Internal => StreamFailure { crash: true, ..failure },
-                FailureKind::Unreachable | FailureKind::NoVideo | FailureKind::Ended | FailureKind::Silent => failure,
+                // The next one would have no more of it.
+                FailureKind::Sandbox
+                | FailureKind::Unreachable
+                | FailureKind::NoVideo
+                | FailureKind::Ended
+                | FailureKind::Silent => failure,
             },
             // No such process could be started: later may be better than at once.
             Error::Start(_) | Error::Missing { .. } | Error::OtherVersion => failure,
@@ -176,7 +183,7 @@ fn cause(error: &worker_host::Error) -> Cause {
             FailureKind::NoVideo => Cause::NoVideo,
             FailureKind::Ended => Cause::Ended,
             FailureKind::Silent => Cause::Stalled,
-            FailureKind::Internal => Cause::Worker,
+            FailureKind::Internal | FailureKind::Sandbox => Cause::Worker,
         },
         Error::MemoryLimit { .. } => Cause::Memory,
         Error::Start(_)

@@ -9,7 +9,7 @@ use super::progress::{Fault, WorkerProgress};
 use crate::{
     agent::supervisor::context::{Context, VITALS},
     hub::{Cause, Stream},
-    ipc::Decode,
+    ipc::{Decode, FailureKind},
     media::{AccessUnit, Codec, Rendition},
     text::Reason,
     worker_host::{self, CLOSE_TIMEOUT, Worker},
@@ -27,7 +27,10 @@ impl From<&worker_host::Error> for Failure {
     fn from(error: &worker_host::Error) -> Self {
         use worker_host::Error;
         let cause = if matches!(error, Error::MemoryLimit { .. }) { Cause::Memory } else { Cause::Worker };
-        let is_final = matches!(error, Error::Start(_) | Error::Missing { .. } | Error::OtherVersion);
+        let is_final = match error {
+            Error::GaveUp(failure) => failure.kind == FailureKind::Sandbox,
+            error => matches!(error, Error::Start(_) | Error::Missing { .. } | Error::OtherVersion),
+        };
         Self { cause, reason: error.reason(), is_final }
     }
 }
@@ -64,7 +67,13 @@ impl Decoder {
         context.budget.admit().map_err(Failure::memory)?;
         let most_memory = context.worker_memory.load(Ordering::Relaxed);
         let group_limit = stream.group_limit();
-        let decode = Decode { codec, default_quality, most_memory, group_memory: group_limit as u64 };
+        let decode = Decode {
+            codec,
+            default_quality,
+            most_memory,
+            group_memory: group_limit as u64,
+            sandbox: context.sandbox(),
+        };
         let worker = Worker::start_decoder(&context.spawner, stream.id(), decode)
             .await
             .map_err(|error| Failure::from(&error))?;
