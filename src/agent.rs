@@ -6,6 +6,7 @@
 
 mod backoff;
 mod cameras;
+mod certificates;
 mod config_loader;
 mod descriptors;
 mod discovery_cache;
@@ -39,10 +40,11 @@ use crate::{
     discovery::{self, Announcement},
     hub::Hub,
     log as logging,
-    web::{AdmissionLimits, Web},
+    web::{AdmissionLimits, Rules, Web},
     worker_host::Spawner,
 };
 use cameras::CameraManager;
+use certificates::Certificates;
 use config_loader::{Answer, ConfigLoader, Read};
 use listeners::Listeners;
 use network::Network;
@@ -117,6 +119,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
         file: file.clone(),
         config: Config {
             server,
+            tls: config::Tls::default(),
             limits: config::Limits::default(),
             watchdog: config::Watchdog::default(),
             cameras: Vec::new(),
@@ -126,6 +129,7 @@ async fn serve(executor: Arc<Executor<'static>>, file: PathBuf, signals: Signals
         complaints: Vec::new(),
         reading: ConfigLoader::start(Arc::clone(&executor), Arc::clone(&web.agent_status), file),
         cameras: CameraManager::new(Context::new(Arc::clone(&executor), spawner), Arc::clone(&hub)),
+        certificates: Certificates::new(Arc::clone(&web.tls)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web)),
         network: Network::default(),
         watchdog: Watchdog::start(&executor, Arc::clone(&web)),
@@ -150,6 +154,7 @@ struct Agent {
     reading: ConfigLoader,
     hub: Arc<Hub>,
     cameras: CameraManager,
+    certificates: Certificates,
     listeners: Listeners,
     network: Network,
     watchdog: Watchdog,
@@ -220,7 +225,7 @@ impl Agent {
                     }
                     self.listeners.retry();
                     self.watchdog.heartbeat(now, self.listeners.addresses());
-                    self.look_at_network();
+                    self.look_at_network(now);
                     self.cameras.tick(now);
                     self.tell_complaints();
                 }
@@ -230,8 +235,9 @@ impl Agent {
     }
 
     /// Retries cameras that are offline as soon as a network comes up.
-    fn look_at_network(&mut self) {
+    fn look_at_network(&mut self, now: Instant) {
         let Ok(local_addresses) = network::local_addresses() else { return };
+        self.certificates.tick(&network::own_addresses(&local_addresses), now);
         if let Some(address) = self.network.added(local_addresses)
             && self.cameras.network_came()
         {
@@ -293,6 +299,7 @@ impl Agent {
     fn tell_complaints(&self) {
         let mut complaints = self.complaints.clone();
         complaints.extend(self.listeners.complaints());
+        complaints.extend(self.certificates.complaints());
         self.web.agent_status.set_complaints(complaints);
     }
 
@@ -300,7 +307,15 @@ impl Agent {
     fn apply(&mut self, new: Config) -> String {
         let changes = Changes::between(&self.config, &new);
         self.web.set_www(new.server.www.clone());
-        self.web.set_access(new.server.names.clone(), new.server.embed.clone());
+        self.web.set_access(Rules {
+            names: new.server.names.clone(),
+            embed: new.server.embed.clone(),
+            trusted_proxies: new.server.trusted_proxies.clone(),
+            plain_http: new.server.plain_http,
+            hsts: new.tls.hsts,
+        });
+        // Before the first connection can come.
+        self.certificates.set(&new.tls, &new.server.names, &new.server.state_dir);
         self.web.walls.set(new.walls.clone());
         self.listeners.set(&new.server.listen);
         self.watchdog.set(&new.watchdog, self.listeners.addresses());
