@@ -18,6 +18,10 @@ export class CameraList {
     version = "";
     /** The agent's uptime in seconds, if known. @type {number | null} */
     uptime = null;
+    /** The fingerprint of the agent's certificate. */
+    fingerprint = "";
+    /** The fingerprint must be shown now. */
+    isAnnounced = false;
     /** @type {number | null} */
     viewers = null;
     /** Requested cameras that the agent does not have. @type {string[]} */
@@ -96,6 +100,8 @@ export class CameraList {
         this.version = text(answer.version);
         this.uptime = number(answer.uptime);
         this.viewers = number(answer.viewers);
+        this.fingerprint = text(answer.tls?.fingerprint);
+        this.isAnnounced = answer.tls?.announced === true;
         const errors = Array.isArray(answer.complaints) ? answer.complaints : [];
         this.#onList(errors.filter((error) => typeof error === "string"));
     }

@@ -183,7 +183,7 @@ impl Asked<'_> {
             Route::Legacy(id) => self.viewer(id).and_then(|(channel, rendition_request)| {
                 Ok(Reply::Legacy(channel, rendition_request, self.upgrade(None)?))
             }),
-            Route::Cameras => Ok(Reply::Whole(status::cameras(web, self.metadata))),
+            Route::Cameras => Ok(Reply::Whole(status::cameras(web, self.metadata, &self.admitted.visitor))),
             Route::Health => Ok(Reply::Whole(status::health(web))),
             Route::Metrics => Ok(Reply::Whole(metrics::response(web))),
             Route::File(path) => {

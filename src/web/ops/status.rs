@@ -10,7 +10,7 @@ use crate::web::{
     ops::self_usage,
     reasons,
     stream::frame::unix_now,
-    visitor::proxy_mistakes,
+    visitor::{Visitor, proxy_mistakes},
 };
 use crate::{
     camera::CameraId,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Every camera in the order of the configuration.
-pub fn cameras(web: &Web, metadata: &Metadata) -> Response {
+pub fn cameras(web: &Web, metadata: &Metadata, visitor: &Visitor) -> Response {
     let now = Instant::now();
     let reload = web.agent_status.reload();
     let cameras: Vec<_> = web.hub.channels().iter().map(|channel| camera(web, &channel.status(now), now)).collect();
@@ -35,7 +35,7 @@ pub fn cameras(web: &Web, metadata: &Metadata) -> Response {
             "agent": self_usage::usage().map(agent),
             "connections": web.admission.connections(),
             "limits": limits(web),
-            "tls": tls(web),
+            "tls": tls(web, visitor),
             "refused": web.admission.refused().into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect::<Map<_, _>>(),
             "log_lines_lost": log::lost(),
             "complaints": complaints(web, metadata),
@@ -56,12 +56,14 @@ fn complaints(web: &Web, metadata: &Metadata) -> Vec<String> {
     web.agent_status.complaints().into_iter().chain(proxy_mistakes(metadata)).collect()
 }
 
-/// The certificate; `null` before there is one.
-fn tls(web: &Web) -> Option<Value> {
+/// The certificate; `null` before there is one. The page on this machine's own screen shows its
+/// fingerprint for the first minute, for whoever is about to open the wall elsewhere.
+fn tls(web: &Web, visitor: &Visitor) -> Option<Value> {
     let certificate = web.tls.certificate()?;
     Some(json!({
         "fingerprint": certificate.fingerprint,
         "own": certificate.is_own,
+        "announced": visitor.is_loopback && web.started.elapsed() < web.limits.announced,
         "expires": certificate.expires_in(SystemTime::now()),
     }))
 }

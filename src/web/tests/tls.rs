@@ -22,7 +22,7 @@ use smol::{
 
 use super::{
     super::Rules,
-    scene::{Scene, eventually, in_time, picture, play},
+    scene::{Reply, Scene, eventually, in_time, picture, play},
 };
 use crate::tls::OwnCertificates;
 
@@ -99,11 +99,31 @@ async fn read_until(stream: &mut Stream, end: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn fingerprint_is_announced_for_a_while() {
+    play(
+        |limits| limits.announced = Duration::ZERO,
+        async |scene| {
+            set_certificate(scene);
+            assert_eq!(scene.get("/api/cameras").await.json()["tls"]["announced"], false);
+        },
+    );
+}
+
+/// The response to a request that a proxy passes on by HTTPS, with this header line.
+async fn from(scene: &Scene, target: &str, line: &str) -> Reply {
+    let mut client = scene.connect().await;
+    let host = scene.address;
+    let lines = format!("Host: {host}\r\nX-Forwarded-Proto: https\r\n{line}\r\nConnection: close");
+    client.send(&format!("GET {target} HTTP/1.1\r\n{lines}\r\n\r\n")).await;
+    client.reply(false).await
+}
+
+#[test]
 fn both_protocols_are_served_on_one_port() {
     play(
         |_| {},
         async |scene| {
-            scene.web.set_access(Rules::default());
+            scene.web.set_access(Rules { trusted_proxies: vec![scene.address.ip()], ..Rules::default() });
             set_certificate(scene);
             let mut stream = connect(scene).await;
             // Two requests on one connection, and a host that plain HTTP is not served for.
@@ -118,6 +138,9 @@ fn both_protocols_are_served_on_one_port() {
             eventually(|| scene.web.admission.connections() == 1).await;
             let tls = scene.get("/api/cameras").await.json()["tls"].clone();
             assert!(tls["fingerprint"].as_str().unwrap().len() == 95 && tls["own"] == true, "{tls}");
+            assert_eq!(tls["announced"], true, "to the screen of this machine, in the first minute");
+            let other = from(scene, "/api/cameras", "X-Forwarded-For: 10.0.0.7").await.json();
+            assert_eq!(other["tls"]["announced"], false);
             assert!(scene.get("/metrics").await.text().contains("\ncctv_tls_expires_seconds 3"));
         },
     );
