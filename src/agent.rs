@@ -6,6 +6,7 @@
 
 mod backoff;
 mod cameras;
+mod certificates;
 mod config_loader;
 mod descriptors;
 mod discovery_cache;
@@ -40,10 +41,11 @@ use crate::{
     discovery::{self, Announcement},
     hub::Hub,
     log as logging, proc, reactor,
-    web::{AdmissionLimits, Web},
+    web::{AdmissionLimits, Rules, Web},
     worker_host::Spawner,
 };
 use cameras::CameraManager;
+use certificates::Certificates;
 use config_loader::{Answer, ConfigLoader, Read};
 use listeners::Listeners;
 use network::Network;
@@ -131,6 +133,7 @@ async fn serve(
         file: file.clone(),
         config: Config {
             server,
+            tls: config::Tls::default(),
             limits: config::Limits::default(),
             watchdog: config::Watchdog::default(),
             cameras: Vec::new(),
@@ -140,6 +143,7 @@ async fn serve(
         complaints: Vec::new(),
         reading: ConfigLoader::start(Arc::clone(&executor), Arc::clone(&web.agent_status), file),
         cameras: CameraManager::new(Context::new(Arc::clone(&executor), spawner), Arc::clone(&hub)),
+        certificates: Certificates::new(Arc::clone(&web.tls)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web), opened.ports),
         network: Network::default(),
         watchdog: Watchdog::start(&executor, Arc::clone(&web)),
@@ -164,6 +168,7 @@ struct Agent {
     reading: ConfigLoader,
     hub: Arc<Hub>,
     cameras: CameraManager,
+    certificates: Certificates,
     listeners: Listeners,
     network: Network,
     watchdog: Watchdog,
@@ -234,7 +239,7 @@ impl Agent {
                     }
                     self.listeners.retry();
                     self.watchdog.heartbeat(now, self.listeners.addresses());
-                    self.look_at_network();
+                    self.look_at_network(now);
                     self.cameras.tick(now);
                     self.tell_complaints();
                 }
@@ -244,8 +249,9 @@ impl Agent {
     }
 
     /// Retries cameras that are offline as soon as a network comes up.
-    fn look_at_network(&mut self) {
+    fn look_at_network(&mut self, now: Instant) {
         let Ok(local_addresses) = network::local_addresses() else { return };
+        self.certificates.tick(&network::own_addresses(&local_addresses), now);
         if let Some(address) = self.network.added(local_addresses)
             && self.cameras.network_came()
         {
@@ -307,6 +313,7 @@ impl Agent {
     fn tell_complaints(&self) {
         let mut complaints = self.complaints.clone();
         complaints.extend(self.listeners.complaints());
+        complaints.extend(self.certificates.complaints());
         self.web.agent_status.set_complaints(complaints);
     }
 
@@ -314,7 +321,15 @@ impl Agent {
     fn apply(&mut self, new: Config) -> String {
         let changes = Changes::between(&self.config, &new);
         self.web.set_www(new.server.www.clone());
-        self.web.set_access(new.server.names.clone(), new.server.embed.clone());
+        self.web.set_access(Rules {
+            names: new.server.names.clone(),
+            embed: new.server.embed.clone(),
+            trusted_proxies: new.server.trusted_proxies.clone(),
+            plain_http: new.server.plain_http,
+            hsts: new.tls.hsts,
+        });
+        // Before the first connection can come.
+        self.certificates.set(&new.tls, &new.server.names, &new.server.state_dir);
         self.web.walls.set(new.walls.clone());
         self.listeners.set(&new.server.listen);
         self.watchdog.set(&new.watchdog, self.listeners.addresses());

@@ -39,6 +39,7 @@ mod wording;
 mod key;
 mod keys;
 mod limit_keys;
+mod server_keys;
 mod suggest;
 
 mod schema;
@@ -57,6 +58,7 @@ mod camera;
 
 mod root;
 mod server;
+mod tls;
 
 mod file_checks;
 mod reference;
@@ -70,6 +72,7 @@ pub use keys::MAX_CAMERAS;
 pub use limits::Limits;
 pub use reference::reference;
 pub use server::Server;
+pub use tls::Tls;
 pub use wall::{Wall, Walls};
 pub use watchdog::Watchdog;
 pub use web_origin::{Authority, Host, WebOrigin};
@@ -85,6 +88,7 @@ pub const DEFAULT_FILE: &str = "/etc/cctv-agent/cameras.toml";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub server: Server,
+    pub tls: Tls,
     pub limits: Limits,
     pub watchdog: Watchdog,
     /// In the order of the file; cameras with `enabled = false` are left out.
@@ -203,12 +207,13 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
     let readable = syntax::readable(text, &mut diagnostics);
     let mut root = Root::parse(&readable, &mut diagnostics);
     let server = server::read(&root.section(&schema::SERVER), base, &mut diagnostics);
+    let tls = tls::read(&root.section(&schema::TLS), base, &mut diagnostics);
     let limits = limits::read(&root.section(&schema::LIMITS), &mut diagnostics);
     let watchdog = watchdog::read(&root.section(&schema::WATCHDOG), base, &mut diagnostics);
     let defaults = camera::defaults(&root.section(&schema::DEFAULTS), base, read_secret, &mut diagnostics);
     let cameras = camera::all(&root.cameras, &defaults, base, read_secret, &mut diagnostics);
     let walls = wall::all(&root.walls, &camera::identifiers(&root.cameras), &mut diagnostics);
-    diagnostics.finish().map(|warnings| Config { server, limits, watchdog, cameras, walls, warnings })
+    diagnostics.finish().map(|warnings| Config { server, tls, limits, watchdog, cameras, walls, warnings })
 }
 
 #[cfg(test)]

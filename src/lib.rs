@@ -6,6 +6,7 @@
 // Layer 0
 pub mod camera;
 pub mod device_id;
+pub mod disk;
 pub mod media;
 pub mod proc;
 pub mod rate_window;
@@ -29,6 +30,7 @@ pub mod log;
 pub mod reactor;
 pub mod store;
 pub mod sys;
+pub mod tls;
 
 // Layer 2: these modules do not use each other
 pub mod discovery;

@@ -4,7 +4,6 @@
 //! that the camera is asked again. Flash memory wears out, so a file is written only if its content
 //! changes.
 
-mod disk;
 mod entry;
 
 use std::{
@@ -16,8 +15,8 @@ use std::{
 pub use entry::{Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream};
 
 use crate::camera::{CameraId, StreamSource};
+use crate::disk::{self, MAX_FILE_LEN};
 use crate::sync::{Mutex, MutexGuard};
-use disk::MAX_FILE_LEN;
 
 /// The state directory. Every method may be called from any thread; calls run one after the other.
 pub struct Directory {

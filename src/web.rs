@@ -14,6 +14,7 @@ mod server;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod visitor;
 mod wall;
 
 use std::{
@@ -28,11 +29,12 @@ use smol::{
     net::TcpListener,
 };
 
-pub use admission::AdmissionLimits;
+pub use admission::{AdmissionLimits, gate::own_names, rules::Rules};
 pub use limits::Limits;
 pub use ops::self_usage::Usage;
 pub use server::Web;
 pub use stream::card_cache::Draw;
+pub use visitor::Visitor;
 pub use wall::wall_settings::WallSettings;
 
 /// Pause between two log lines about failed accepts.
@@ -66,15 +68,15 @@ async fn accept(listener: TcpListener, web: Arc<Web>, connections: Weak<Executor
             Ok((stream, peer)) => {
                 // Counted here, not in the task: more connections would be accepted before the task
                 // runs, and each takes a descriptor.
-                let place = web.admission.connect(peer.ip());
+                let mut place = web.admission.connect(peer.ip(), web.gate.trusts(peer.ip()));
                 let leave = if place.is_err() { web.admission.close_timeout() } else { None };
                 if place.is_err() && leave.is_none() {
                     continue;
                 }
                 let (web, held) = (Arc::clone(&web), held.clone());
                 let task = async move {
-                    match &place {
-                        Ok(_place) => http::connection::serve(stream, peer, &web).await,
+                    match &mut place {
+                        Ok(permit) => http::connection::serve(stream, peer, permit, &web).await,
                         Err(refusal) => http::connection::refuse(stream, peer, *refusal, &web).await,
                     }
                     drop((place, leave, held));

@@ -31,6 +31,13 @@ mod modules {
     pub mod xml;
 }
 
+/// Of `tls` only what parses; the rest is rustls.
+#[path = "../../src/tls"]
+pub mod tls {
+    mod validity;
+    pub use validity::not_after;
+}
+
 pub mod readers;
 
 pub use modules::*;

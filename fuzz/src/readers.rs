@@ -29,7 +29,7 @@ use cctv_agent::{
         sdp::SessionDescription,
         transport, url,
     },
-    text,
+    text, tls,
     xml::{self, Element, filter::Filter},
 };
 
@@ -37,7 +37,8 @@ use cctv_agent::{
 pub type Check = fn(&[u8]);
 
 /// Every parser by the name of its target and of the folder of its seeds.
-pub const ALL: [(&str, Check); 13] = [
+pub const ALL: [(&str, Check); 14] = [
+    ("certificate", certificate),
     ("challenge", challenge),
     ("config", config),
     ("description", description),
@@ -55,6 +56,13 @@ pub const ALL: [(&str, Check); 13] = [
 
 /// Maximum length of a camera's text in our messages, in characters.
 const MAX_QUOTE_LEN: usize = 160;
+
+/// The end of a certificate is between the years 0 and 9999, as its two forms of time are.
+pub fn certificate(bytes: &[u8]) {
+    if let Some(end) = tls::not_after(bytes) {
+        assert!((-62_167_219_200..=253_402_300_799).contains(&end), "{end}");
+    }
+}
 
 /// XML is parsed or refused, and never deeper than the limit; escaped text parses back unchanged.
 pub fn xml(bytes: &[u8]) {

@@ -1,11 +1,18 @@
 //! Detects that this machine gets a network: a cable is plugged in, a switch comes back, DHCP
 //! assigns an address. Cameras that failed without a network need not wait any longer.
 
-use std::{collections::BTreeSet, fmt, io, net::IpAddr};
+use std::{
+    collections::BTreeSet,
+    fmt, fs, io,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use nix::net::if_::InterfaceFlags;
 
 use crate::discovery;
+
+/// The flag of a temporary address (linux/if_addr.h).
+const IFA_F_TEMPORARY: u32 = 0x01;
 
 /// An address of this machine on an interface that has a carrier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +59,33 @@ pub fn local_addresses() -> io::Result<BTreeSet<LocalAddress>> {
     Ok(addresses.collect())
 }
 
+/// The addresses by which browsers ask for this machine: those of `local_addresses` that last.
+/// Link-local addresses of IPv6 stand in no address line, and temporary ones (RFC 8981) change
+/// daily.
+///
+/// # Blocking
+/// One short exchange with the kernel.
+pub fn own_addresses(local_addresses: &BTreeSet<LocalAddress>) -> BTreeSet<IpAddr> {
+    let temporary = temporary(&fs::read_to_string("/proc/net/if_inet6").unwrap_or_default());
+    let lasts = |address: &IpAddr| match address {
+        IpAddr::V6(v6) => !v6.is_unicast_link_local() && !temporary.contains(v6),
+        IpAddr::V4(_) => true,
+    };
+    local_addresses.iter().map(|local| local.address).filter(lasts).collect()
+}
+
+/// The temporary addresses in the kernel's list: address, interface, prefix, scope, flags and name,
+/// all numbers in hexadecimal.
+fn temporary(list: &str) -> BTreeSet<Ipv6Addr> {
+    let address = |line: &str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let flags = u32::from_str_radix(fields.get(4)?, 16).ok()?;
+        let bits = u128::from_str_radix(fields.first()?, 16).ok()?;
+        (flags & IFA_F_TEMPORARY != 0).then(|| Ipv6Addr::from_bits(bits))
+    };
+    list.lines().filter_map(address).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +107,14 @@ mod tests {
         assert_eq!(look(&[]), None);
         assert_eq!(look(&[&first]), Some(first));
         assert_eq!(second.to_string(), "eth1 has 10.0.3.15");
+    }
+
+    #[test]
+    fn temporary_addresses_are_known_by_their_flag() {
+        let list = "fe800000000000000242acfffe110002 02 40 20 80     eth0\n\
+                    20010db8000000000000000000000001 02 40 00 00     eth0\n\
+                    20010db800000000a1b2c3d4e5f60718 02 40 00 01     eth0\nrubbish\n";
+        assert_eq!(temporary(list), BTreeSet::from(["2001:db8::a1b2:c3d4:e5f6:718".parse().unwrap()]));
     }
 
     #[test]

@@ -6,7 +6,11 @@ use std::{
 };
 
 use super::table::shown;
-use crate::config::{self, Complaint, Config};
+use crate::{
+    config::{self, Complaint, Config},
+    log::chain,
+    tls,
+};
 
 /// The exit code for a valid file.
 pub const GOOD: u8 = 0;
@@ -33,6 +37,10 @@ pub fn check(file: &Path, out: &mut impl Write, err: &mut impl Write) -> u8 {
 pub fn tell(file: &Path, read: &Result<Config, Vec<Complaint>>, out: &mut impl Write, err: &mut impl Write) -> u8 {
     match read {
         Ok(config) => {
+            if let Some(mistake) = certificate_mistake(file, config) {
+                let _ = writeln!(err, "{}", shown(&mistake));
+                return BAD;
+            }
             for remark in &config.warnings {
                 let _ = writeln!(err, "{}", shown(&remark.to_string()));
             }
@@ -48,6 +56,13 @@ pub fn tell(file: &Path, read: &Result<Config, Vec<Complaint>>, out: &mut impl W
             BAD
         }
     }
+}
+
+/// What is wrong with the files in `[tls]`.
+fn certificate_mistake(file: &Path, config: &Config) -> Option<String> {
+    let (certificate, key) = config.tls.files.clone()?;
+    let error = tls::Files { certificate, key }.read().err()?;
+    Some(format!("{}: [tls]: {}", file.display(), chain(&error)))
 }
 
 fn summary(config: &Config) -> String {

@@ -126,7 +126,14 @@ fn sandbox(camera: &Value) -> Option<String> {
 fn as_text(answer: &Value, texts: &ReasonTexts) -> String {
     let cameras: Vec<&Value> = answer["cameras"].as_array().into_iter().flatten().collect();
     let mut text = String::new();
-    for line in [summary(answer, &cameras), own_costs(answer), workers_costs(&cameras), losses(answer), root(answer)] {
+    for line in [
+        summary(answer, &cameras),
+        own_costs(answer),
+        workers_costs(&cameras),
+        losses(answer),
+        certificate(answer),
+        root(answer),
+    ] {
         wrapped(&line, WIDEST_LINE)
             .iter()
             .filter(|line| !line.is_empty())
@@ -174,6 +181,18 @@ fn summary(answer: &Value, cameras: &[&Value]) -> String {
     };
     let viewers = counted(answer["viewers"].as_u64().unwrap_or(0), "viewer");
     format!("cctv-agent {version}, pid {}, running for {up}; {cameras}; {viewers}", answer["pid"])
+}
+
+/// Returns how a browser can tell that it speaks with this agent; empty if the agent has no
+/// certificate.
+fn certificate(answer: &Value) -> String {
+    let tls = &answer["tls"];
+    let Some(fingerprint) = tls["fingerprint"].as_str() else { return String::new() };
+    let whose = if tls["own"] == true { "the agent's own" } else { "the file's" };
+    let left = tls["expires"].as_f64().unwrap_or(0.0);
+    let until = duration(left.abs());
+    let validity = if left < 0.0 { format!("expired {until} ago") } else { format!("valid for {until}") };
+    format!("https: {whose} certificate, {validity}; its SHA-256 fingerprint: {}", shown(fingerprint))
 }
 
 /// Returns the resource usage of the agent itself; empty if the agent does not report it.
@@ -304,6 +323,7 @@ mod tests {
             "version": "0.1.0", "pid": 812, "uptime": 266_400.5, "viewers": 1, "connections": 3, "complaints": [],
             "agent": { "cpu_seconds": 5328.0, "memory_bytes": 33_000_000, "threads": 2, "descriptors": 31, "most_descriptors": 4096 },
             "refused": { "viewers": 0, "connections": 0, "connections_per_address": 12 }, "log_lines_lost": 1,
+            "tls": { "fingerprint": "AB:CD:EF", "own": true, "expires": 315_360_000 },
             "cameras": [
                 { "id": "gate", "state": "live", "why": "", "age": 0.041, "size": [2560, 1440], "fps": 25.0, "bitrate": 4_123_456, "viewers": 12,
                   "reconnects": 1, "stalls": 0, "last_error": "no frame for 5.0 s",
@@ -319,6 +339,7 @@ cctv-agent 0.1.0, pid 812, running for 3 d; 2 cameras: 1 live, 1 offline; 1 view
 agent: 2.0 % of a processor, 31 MiB, 2 threads, 31 of 4096 descriptors, 3 connections
 1 worker: 12 % of a processor, 85 MiB, 19 MiB of it unshared; sandbox: full
 refused since the start: 12 at connections_per_address; 1 log line lost
+https: the agent's own certificate, valid for 3650 d; its SHA-256 fingerprint: AB:CD:EF
 
 ID    STATE       AGE  SIZE        FPS  KBIT/S  VIEWERS  RECONN  STALLS   CPU  MIB
 gate  live      0.0 s  2560x1440  25.0    4123       12       1       0  12 %   85

@@ -1,5 +1,7 @@
-//! `names` and `embed` of `[server]`: the host names of the wall, and the sites
-//! whose pages may show its pictures.
+//! `names`, `embed` and `trusted_proxies` of `[server]`: the host names of the wall, the sites whose
+//! pages may show its pictures, and the proxies before it.
+
+use std::net::IpAddr;
 
 use toml::{Spanned, de::DeValue};
 
@@ -7,20 +9,25 @@ use super::{
     address::{ends_in_number, is_host_name},
     diagnostics::Diagnostics,
     key::{Key, List, Unset},
-    keys,
     section::Section,
+    server_keys,
     web_origin::{Host, WebOrigin},
     wording::{kind, quoted},
 };
 
 /// Returns the host names of `names`, in lower case.
 pub(super) fn names(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<String> {
-    list(section, &keys::NAMES, name, diagnostics)
+    list(section, &server_keys::NAMES, name, diagnostics)
 }
 
 /// Returns the origins of `embed`.
 pub(super) fn embed(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<WebOrigin> {
-    list(section, &keys::EMBED, origin, diagnostics)
+    list(section, &server_keys::EMBED, origin, diagnostics)
+}
+
+/// Returns the addresses of `trusted_proxies`.
+pub(super) fn trusted_proxies(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<IpAddr> {
+    list(section, &server_keys::TRUSTED_PROXIES, proxy, diagnostics)
 }
 
 /// Returns the entries of the list `key`, parsed by `read`, and complains about every wrong entry.
@@ -94,6 +101,14 @@ fn name(text: &str) -> Result<String, String> {
         };
     };
     Err(format!("{wrong}; {example}"))
+}
+
+/// # Errors
+/// What is wrong with the address, and what would be right.
+fn proxy(text: &str) -> Result<IpAddr, String> {
+    text.parse()
+        .map(|address: IpAddr| address.to_canonical())
+        .map_err(|_| "it is not an IP address; write that from which the proxy connects, like \"127.0.0.1\"".to_owned())
 }
 
 /// # Errors
@@ -193,6 +208,11 @@ mod tests {
             ("embed = ['null']", "c:2:10: [server]: embed \"null\": pages without an origin, as from a file"),
             ("embed = ['https://u:p@a']", "c:2:10: [server]: embed: it holds a login; write"),
             ("embed = ['https://a:b']", "c:2:10: [server]: embed \"https://a:b\": this is not a host; write"),
+            (
+                "trusted_proxies = ['proxy.example']",
+                "c:2:20: [server]: trusted_proxies \"proxy.example\": it is not an IP address; write that",
+            ),
+            ("trusted_proxies = ['::1', '0::1']", "c:2:27: [server]: trusted_proxies has this twice; write it once"),
             ("embed = ['http://a', 'HTTP://A:80']", "c:2:22: [server]: embed has this twice; write it once"),
         ] {
             let complaints = read(line).unwrap_err();

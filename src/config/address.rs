@@ -6,8 +6,8 @@ use toml::{Spanned, de::DeValue};
 
 use super::{
     diagnostics::Diagnostics,
-    keys,
     section::Section,
+    server_keys,
     wording::{is_quotable, kind},
 };
 
@@ -103,7 +103,7 @@ pub(super) fn is_host_name(text: &str) -> bool {
 /// the key is absent or has no valid entry. Port 0 is accepted: the system then
 /// chooses a port, which tests use.
 pub(super) fn listen(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<SocketAddr> {
-    let Some(value) = section.value(&keys::LISTEN) else {
+    let Some(value) = section.value(&server_keys::LISTEN) else {
         return Vec::new();
     };
     let one = std::slice::from_ref(value);
@@ -114,7 +114,7 @@ pub(super) fn listen(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -
     if entries.is_empty() {
         section.report(value.span().start, "listen is an empty list; write at least one address", diagnostics);
     }
-    let most = keys::LISTEN.values.most;
+    let most = server_keys::LISTEN.values.most;
     if entries.len() > most {
         let words = format!("listen has {} addresses; write at most {most}", entries.len());
         section.report(value.span().start, words, diagnostics);

@@ -5,7 +5,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::{Config, keys, schema};
+use super::{Config, schema, server_keys};
 use crate::camera::{Camera, CameraId};
 
 /// The actions that lead from one configuration to another. Every camera of either configuration is
@@ -32,6 +32,9 @@ pub struct Changes {
     pub listen_removed: Vec<SocketAddr>,
     pub names_changed: bool,
     pub embed_changed: bool,
+    pub trusted_proxies_changed: bool,
+    pub plain_http_changed: bool,
+    pub tls_changed: bool,
     pub www_changed: bool,
     pub state_dir_changed: bool,
     pub discovery_port_changed: bool,
@@ -49,6 +52,9 @@ impl Changes {
             listen_removed: missing_from(&new.server.listen, &old.server.listen),
             names_changed: old.server.names != new.server.names,
             embed_changed: old.server.embed != new.server.embed,
+            trusted_proxies_changed: old.server.trusted_proxies != new.server.trusted_proxies,
+            plain_http_changed: old.server.plain_http != new.server.plain_http,
+            tls_changed: old.tls != new.tls,
             www_changed: old.server.www != new.server.www,
             state_dir_changed: old.server.state_dir != new.server.state_dir,
             discovery_port_changed: old.server.discovery_port != new.server.discovery_port,
@@ -103,12 +109,15 @@ impl fmt::Display for Changes {
         }
         let flags = [
             (self.reordered, "order"),
-            (!self.listen_added.is_empty() || !self.listen_removed.is_empty(), keys::LISTEN.name),
-            (self.names_changed, keys::NAMES.name),
-            (self.embed_changed, keys::EMBED.name),
-            (self.www_changed, keys::WWW.name),
-            (self.state_dir_changed, keys::STATE_DIR.name),
-            (self.discovery_port_changed, keys::DISCOVERY_PORT.name),
+            (!self.listen_added.is_empty() || !self.listen_removed.is_empty(), server_keys::LISTEN.name),
+            (self.names_changed, server_keys::NAMES.name),
+            (self.embed_changed, server_keys::EMBED.name),
+            (self.trusted_proxies_changed, server_keys::TRUSTED_PROXIES.name),
+            (self.plain_http_changed, server_keys::PLAIN_HTTP.name),
+            (self.tls_changed, schema::TLS.name),
+            (self.www_changed, server_keys::WWW.name),
+            (self.state_dir_changed, server_keys::STATE_DIR.name),
+            (self.discovery_port_changed, server_keys::DISCOVERY_PORT.name),
             (self.limits_changed, schema::LIMITS.name),
             (self.watchdog_changed, schema::WATCHDOG.name),
             (self.walls_changed, schema::WALL.name),

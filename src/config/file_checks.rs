@@ -11,7 +11,7 @@ use super::{
     diagnostics::{Complaint, Diagnostics},
     keys,
     root::Root,
-    schema, syntax,
+    schema, server_keys, syntax,
     watchdog::Watchdog,
 };
 
@@ -29,7 +29,7 @@ pub(super) fn check(text: &str, path: &Path, server: &Server, watchdog: &Watchdo
     let mut root = Root::parse(&readable, &mut unheard);
     let mut diagnostics = Diagnostics::new(path, text);
     let section = root.section(&schema::SERVER);
-    if let Some(at) = section.key_at(&keys::WWW)
+    if let Some(at) = section.key_at(&server_keys::WWW)
         && let Some(wrong) = wrong_page(&server.www, path, &server.state_dir)
     {
         section.report(at, format!("www {wrong}"), &mut diagnostics);

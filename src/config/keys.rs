@@ -1,8 +1,7 @@
-//! Every key of the file, as one table; those of `[limits]` are in `limit_keys.rs`. Parsing, complaints, suggestions, the checks of the shipped
+//! Every key of the file, as one table; those of `[server]` and `[tls]` are in `server_keys.rs`, those of
+//! `[limits]` in `limit_keys.rs`. Parsing, complaints, suggestions, the checks of the shipped
 //! file and `docs/configuration.md` come from these rows. A new key needs a row here, the code that
 //! uses it, and an example in `cameras.toml`.
-
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::key::{
     DefaultValue, FilePath, Flag, Key, Line, List, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text, Unset,
@@ -18,53 +17,6 @@ const MAX_WORDS_LEN: usize = 200;
 
 /// Maximum length of a user name or password, in characters.
 pub(super) const MAX_LOGIN_LEN: usize = 256;
-
-rows! { SERVER_ROWS:
-    LISTEN: Key<List, SocketAddr> = key(
-        "listen",
-        List { of: "IP addresses with port", most: 16, example: "[\"127.0.0.1:8080\", \"[::1]:8080\"]" },
-        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
-        "Where the page is served; one address needs no list. `127.0.0.1` is this machine only, `0.0.0.0` every \
-         address of it. There is no login: everybody who reaches the port can watch.",
-    )
-    .aliases(&["port", "bind"]);
-    NAMES: Key<List, Unset> = key(
-        "names",
-        List { of: "host names", most: 32, example: "[\"wall.example.com\"]" },
-        Unset("none"),
-        "Names by which browsers ask for this machine, beside its IP addresses, `localhost`, its own name and that \
-         with `.local`. All other names are refused. Behind a reverse proxy: the proxy's name.",
-    )
-    .aliases(&["server_name", "hostnames", "hosts", "allowed_hosts", "domain"]);
-    EMBED: Key<List, Unset> = key(
-        "embed",
-        List { of: "origins `scheme://host[:port]`", most: 32, example: "[\"https://intranet.example\"]" },
-        Unset("none"),
-        "Pages of other sites that may show the cameras.",
-    )
-    .aliases(&["cors", "origins", "frame_ancestors"]);
-    WWW: Key<FilePath, &'static str> = key(
-        "www",
-        FilePath { example: "/var/lib/www" },
-        "/usr/share/cctv-agent/www",
-        "The directory with the files of the page. It must hold `index.html`, and neither this file nor `state_dir`.",
-    );
-    STATE_DIR: Key<FilePath, &'static str> = key(
-        "state_dir",
-        FilePath { example: "/var/lib/state_dir" },
-        "/var/lib/cctv-agent",
-        "The directory with the last good responses of the cameras, so that pictures are back sooner after a power \
-         cut. It may be missing or read-only.",
-    );
-    DISCOVERY_PORT: Key<Whole<u16>, Unset> = key(
-        "discovery_port",
-        // Ports that an unprivileged service can bind.
-        Whole { from: 1024, to: 65535, unit: "" },
-        Unset("any free port"),
-        "The local UDP port from which the agent searches for cameras. Only needed behind a firewall, which must let \
-         UDP to this port pass.",
-    );
-}
 
 rows! { WATCHDOG_ROWS:
     DEVICE: Key<FilePath, Unset> = key(

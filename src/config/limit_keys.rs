@@ -33,7 +33,7 @@ rows! { LIMITS_ROWS:
         Whole { from: 8, to: 16_384, unit: "" },
         // A reverse proxy has one address and may carry all viewers and as many other requests.
         128,
-        "Connections from one IPv4 address or one IPv6 /64 network. Behind a reverse proxy: the same as `connections`.",
+        "Connections from one IPv4 address or one IPv6 /64 network. Behind a reverse proxy that is not in `trusted_proxies`: the same as `connections`.",
     );
     WORKER_MEMORY: Key<Whole<u64>, u64> = key(
         "worker_memory",

@@ -2,8 +2,9 @@
 
 use super::{
     key::Row,
-    keys::{CAMERA_ROWS, ONVIF_ROWS, SERVER_ROWS, SHARED_ROWS, SOURCE_ROWS, WALL_ROWS, WATCHDOG_ROWS},
+    keys::{CAMERA_ROWS, ONVIF_ROWS, SHARED_ROWS, SOURCE_ROWS, WALL_ROWS, WATCHDOG_ROWS},
     limit_keys::LIMITS_ROWS,
+    server_keys::{SERVER_ROWS, TLS_ROWS},
     suggest,
 };
 
@@ -34,6 +35,15 @@ pub(super) static SERVER: SectionRows = SectionRows {
     help: "The agent itself: where it listens, who may ask, and its directories.",
     aliases: &[],
     groups: &[SERVER_ROWS],
+};
+
+pub(super) static TLS: SectionRows = SectionRows {
+    name: "tls",
+    form: Form::Once,
+    help: "The certificate for `https`, which is spoken on the same port as `http`. Without this section the agent makes \
+           one of its own.",
+    aliases: &["ssl", "https"],
+    groups: &[TLS_ROWS],
 };
 
 pub(super) static DEFAULTS: SectionRows = SectionRows {
@@ -80,7 +90,7 @@ pub(super) static CAMERA: SectionRows = SectionRows {
 };
 
 /// All sections, in the order in which complaints name them.
-pub(super) static SECTIONS: [&SectionRows; 6] = [&SERVER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &CAMERA];
+pub(super) static SECTIONS: [&SectionRows; 7] = [&SERVER, &TLS, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &CAMERA];
 
 impl SectionRows {
     /// Returns the first line of the section as it is written: `[server]`.

@@ -1,11 +1,11 @@
 //! `[server]`: the agent itself.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
-use super::{access, address, diagnostics::Diagnostics, keys, schema, section::Section, web_origin::WebOrigin};
+use super::{access, address, diagnostics::Diagnostics, schema, section::Section, server_keys, web_origin::WebOrigin};
 
 /// Settings of the agent itself. Every path is absolute or relative to the working directory.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,10 @@ pub struct Server {
     pub names: Vec<String>,
     /// Origins of pages of other sites that may show the cameras.
     pub embed: Vec<WebOrigin>,
+    /// Proxies whose reports of their visitors count.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Whether other machines may use HTTP without TLS.
+    pub plain_http: bool,
     /// The directory with the files of the page.
     pub www: PathBuf,
     /// The directory of the store, with the last good responses of cameras.
@@ -38,14 +42,18 @@ pub(super) fn read(section: &Section<'_>, base: &Path, diagnostics: &mut Diagnos
         listen: listen(section, diagnostics),
         names: access::names(section, diagnostics),
         embed: access::embed(section, diagnostics),
-        www: section.path(&keys::WWW, base, diagnostics).unwrap_or_else(|| keys::WWW.default.into()),
-        state_dir: section.path(&keys::STATE_DIR, base, diagnostics).unwrap_or_else(|| keys::STATE_DIR.default.into()),
-        discovery_port: section.whole(&keys::DISCOVERY_PORT, diagnostics),
+        trusted_proxies: access::trusted_proxies(section, diagnostics),
+        plain_http: section.flag(&server_keys::PLAIN_HTTP, diagnostics).unwrap_or(server_keys::PLAIN_HTTP.default),
+        www: section.path(&server_keys::WWW, base, diagnostics).unwrap_or_else(|| server_keys::WWW.default.into()),
+        state_dir: section
+            .path(&server_keys::STATE_DIR, base, diagnostics)
+            .unwrap_or_else(|| server_keys::STATE_DIR.default.into()),
+        discovery_port: section.whole(&server_keys::DISCOVERY_PORT, diagnostics),
     }
 }
 
 /// Returns the addresses of `listen`; the default if the key is absent or has no valid entry.
 pub(super) fn listen(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<SocketAddr> {
     let listen = address::listen(section, diagnostics);
-    if listen.is_empty() { vec![keys::LISTEN.default] } else { listen }
+    if listen.is_empty() { vec![server_keys::LISTEN.default] } else { listen }
 }

@@ -4,6 +4,8 @@
 
 pub mod counter;
 pub mod gate;
+pub mod handshakes;
+pub mod rules;
 
 use std::{
     fmt,
@@ -17,6 +19,7 @@ use crate::sync::Mutex;
 use crate::web::{
     admission::counter::{AddressPermit, LimitedCounter, PerAddressCounter, Permit},
     http::response::Response,
+    visitor::Visitor,
 };
 
 /// Seconds after which a refused client may try again.
@@ -39,13 +42,13 @@ pub struct AdmissionLimits {
     /// reserved.
     pub descriptors: usize,
     /// Viewers and connections admitted beyond `viewers` and `connections` if they come from [this
-    /// machine](is_own). Its own screen and the person in front of it are admitted even if
+    /// machine itself](is_own). Its own screen and the person in front of it are admitted even if
     /// strangers use up the limits.
     pub own: usize,
 }
 
-/// Whether a client comes as `localhost`. A reverse proxy on this machine does so too, with all its
-/// clients.
+/// Whether a client comes from `localhost`. A reverse proxy on this machine does so too, which only
+/// a request tells ([`Visitor::is_loopback`]).
 fn is_own(address: IpAddr) -> bool {
     [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&address.to_canonical())
 }
@@ -106,7 +109,7 @@ impl fmt::Display for Refusal {
             Self::Address { most, address } => write!(
                 f,
                 "{most} connections are open from {address}, as many as `{key}` below [limits] allows (behind a reverse \
-                 proxy all visitors come from one address)"
+                 proxy that is not in `trusted_proxies` all visitors come from one address)"
             )?,
             Self::Descriptors { most } => write!(
                 f,
@@ -142,7 +145,10 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct ConnectionPermit {
     _connection: Permit,
-    _resident: AddressPermit,
+    /// `None` while a trusted proxy has not reported whose connection it is.
+    address: Option<AddressPermit>,
+    /// Admitted to one of the places for this machine itself.
+    is_extra: bool,
 }
 
 impl Admission {
@@ -155,8 +161,9 @@ impl Admission {
         *self.bounds.lock() = bounds;
     }
 
-    /// Admits one more connection from `address`.
-    pub fn connect(&self, address: IpAddr) -> Result<ConnectionPermit, Refusal> {
+    /// Admits one more connection from `address`. Those of a trusted proxy are counted by address
+    /// once it has [reported](Self::identify) its visitor.
+    pub fn connect(&self, address: IpAddr, is_trusted_proxy: bool) -> Result<ConnectionPermit, Refusal> {
         let bounds = self.bounds();
         let most = bounds.connections + bounds.own(address);
         let Some(connection) = self.connections.enter(most.min(bounds.descriptors)) else {
@@ -165,18 +172,34 @@ impl Admission {
                 false => Refusal::Connections { most: bounds.connections },
             }));
         };
-        let most = bounds.connections_per_address;
-        let Some(resident) = self.addresses.enter(address, most) else {
-            return Err(refused(Refusal::Address { most, address: address.to_canonical() }));
-        };
-        Ok(ConnectionPermit { _connection: connection, _resident: resident })
+        let is_extra = self.connections.count() > bounds.connections;
+        let address = if is_trusted_proxy { None } else { Some(self.count_address(address)?) };
+        Ok(ConnectionPermit { _connection: connection, address, is_extra })
     }
 
-    /// Admits one more viewer from `address`.
-    pub fn watch(&self, address: IpAddr) -> Result<Permit, Refusal> {
+    /// Counts the connection as one of the visitor whose request came over it. Only this machine
+    /// itself keeps a place beyond the limit.
+    pub fn identify(&self, permit: &mut ConnectionPermit, visitor: &Visitor) -> Result<(), Refusal> {
+        if permit.is_extra && !visitor.is_loopback {
+            return Err(refused(Refusal::Connections { most: self.bounds().connections }));
+        }
+        if !permit.address.as_ref().is_some_and(|address| address.is_of(visitor.address)) {
+            permit.address = Some(self.count_address(visitor.address)?);
+        }
+        Ok(())
+    }
+
+    fn count_address(&self, address: IpAddr) -> Result<AddressPermit, Refusal> {
+        let most = self.bounds().connections_per_address;
+        let entered = self.addresses.enter(address, most);
+        entered.ok_or_else(|| refused(Refusal::Address { most, address: address.to_canonical() }))
+    }
+
+    /// Admits one more viewer.
+    pub fn watch(&self, visitor: &Visitor) -> Result<Permit, Refusal> {
         let bounds = self.bounds();
-        let most = bounds.viewers + bounds.own(address);
-        self.viewers.enter(most).ok_or_else(|| refused(Refusal::Viewers { most: bounds.viewers }))
+        let own = if visitor.is_loopback { bounds.own(visitor.address) } else { 0 };
+        self.viewers.enter(bounds.viewers + own).ok_or_else(|| refused(Refusal::Viewers { most: bounds.viewers }))
     }
 
     /// A permit to send a refusal; `None` if too many are being sent.
@@ -212,6 +235,10 @@ fn refused(refusal: Refusal) -> Refusal {
 mod tests {
     use super::*;
 
+    fn visitor(address: IpAddr) -> Visitor {
+        Visitor { address, is_https: false, is_loopback: address.to_canonical().is_loopback() }
+    }
+
     #[test]
     fn places_are_kept_for_this_machine_itself() {
         let admission = Admission::default();
@@ -222,13 +249,17 @@ mod tests {
             ..AdmissionLimits::default()
         });
         let stranger = [10, 0, 0, 1].into();
-        let _inside = (admission.connect(stranger).unwrap(), admission.watch(stranger).unwrap());
-        assert!(admission.connect(stranger).is_err() && admission.watch(stranger).is_err());
+        let _inside = (admission.connect(stranger, false).unwrap(), admission.watch(&visitor(stranger)).unwrap());
+        assert!(admission.connect(stranger, false).is_err() && admission.watch(&visitor(stranger)).is_err());
         let screen = Ipv4Addr::LOCALHOST.to_ipv6_mapped().into();
-        let _screen = (admission.connect(screen).unwrap(), admission.watch(screen).unwrap());
-        assert_eq!(admission.watch(Ipv6Addr::LOCALHOST.into()).unwrap_err(), Refusal::Viewers { most: 1 });
+        let _screen = (admission.connect(screen, false).unwrap(), admission.watch(&visitor(screen)).unwrap());
+        assert_eq!(admission.watch(&visitor(Ipv6Addr::LOCALHOST.into())).unwrap_err(), Refusal::Viewers { most: 1 });
         admission.set_admission_limits(AdmissionLimits { descriptors: 2, own: 9, ..admission.bounds() });
-        assert_eq!(admission.connect(screen).unwrap_err(), Refusal::Descriptors { most: 2 }, "cameras come first");
+        assert_eq!(
+            admission.connect(screen, false).unwrap_err(),
+            Refusal::Descriptors { most: 2 },
+            "cameras come first"
+        );
     }
 
     #[test]
@@ -242,19 +273,54 @@ mod tests {
             own: 1,
         });
         let (one, two, three) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), [10, 0, 0, 3].into());
-        assert_eq!(admission.watch(one).unwrap_err().setting(), "viewers");
-        let first = admission.connect(one).unwrap();
-        let refusal = admission.connect(one).unwrap_err();
+        assert_eq!(admission.watch(&visitor(one)).unwrap_err().setting(), "viewers");
+        let first = admission.connect(one, false).unwrap();
+        let refusal = admission.connect(one, false).unwrap_err();
         assert_eq!(refusal, Refusal::Address { most: 1, address: one });
         assert!(refusal.to_string().contains("`connections_per_address` below [limits]"), "{refusal}");
         assert_eq!(admission.connections(), 1, "who was refused takes no place");
-        let _second = admission.connect(two).unwrap();
-        assert_eq!(admission.connect(three).unwrap_err(), Refusal::Connections { most: 2 });
+        let _second = admission.connect(two, false).unwrap();
+        assert_eq!(admission.connect(three, false).unwrap_err(), Refusal::Connections { most: 2 });
         admission.set_admission_limits(AdmissionLimits { descriptors: 1, ..admission.bounds() });
-        assert_eq!(admission.connect(three).unwrap_err(), Refusal::Descriptors { most: 1 });
+        assert_eq!(admission.connect(three, false).unwrap_err(), Refusal::Descriptors { most: 1 });
         admission.set_admission_limits(AdmissionLimits { descriptors: 9, ..admission.bounds() });
         drop(first);
-        assert!(admission.connect(three).is_ok());
+        assert!(admission.connect(three, false).is_ok());
         assert_eq!(admission.refused(), [("viewers", 1), ("connections", 2), ("connections_per_address", 1)]);
+    }
+
+    #[test]
+    fn visitors_of_a_trusted_proxy_are_counted_by_their_own_addresses() {
+        let admission = Admission::default();
+        admission.set_admission_limits(AdmissionLimits { connections_per_address: 1, ..AdmissionLimits::default() });
+        let proxy = Ipv4Addr::LOCALHOST.into();
+        let mut permits: Vec<_> = (0..3).map(|_| admission.connect(proxy, true).unwrap()).collect();
+        let behind = |number: u8| Visitor { is_loopback: false, ..visitor([10, 0, 0, number].into()) };
+        admission.identify(&mut permits[0], &behind(1)).unwrap();
+        admission.identify(&mut permits[0], &behind(1)).unwrap();
+        admission.identify(&mut permits[1], &behind(2)).unwrap();
+        let refusal = admission.identify(&mut permits[2], &behind(1)).unwrap_err();
+        assert_eq!(refusal, Refusal::Address { most: 1, address: [10, 0, 0, 1].into() });
+        // The proxy sends a request of another visitor over the same connection.
+        admission.identify(&mut permits[0], &behind(3)).unwrap();
+        admission.identify(&mut permits[2], &behind(1)).unwrap();
+    }
+
+    #[test]
+    fn visitors_of_a_proxy_on_this_machine_get_none_of_its_places() {
+        let admission = Admission::default();
+        admission.set_admission_limits(AdmissionLimits {
+            connections: 1,
+            viewers: 0,
+            own: 2,
+            ..AdmissionLimits::default()
+        });
+        let here: IpAddr = Ipv4Addr::LOCALHOST.into();
+        let [mut first, mut second] = [(); 2].map(|()| admission.connect(here, false).unwrap());
+        let stranger = Visitor { is_loopback: false, ..visitor(here) };
+        admission.identify(&mut first, &stranger).unwrap();
+        assert_eq!(admission.identify(&mut second, &stranger).unwrap_err(), Refusal::Connections { most: 1 });
+        admission.identify(&mut second, &visitor(here)).unwrap();
+        assert!(admission.watch(&stranger).is_err() && admission.watch(&visitor(here)).is_ok());
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod files;
+pub mod forwarded;
 pub mod gzip_cache;
 pub mod metadata;
 pub mod query;

@@ -39,6 +39,8 @@ pub struct Limits {
     pub bad_messages: usize,
     /// How long a closing connection is still read, so that the last response arrives.
     pub close_timeout: Duration,
+    /// How long after the start the page on this machine shows the fingerprint of the certificate.
+    pub announced: Duration,
     /// Pause after a failed accept.
     pub accept_pause: Duration,
     /// A supervisor that missed its heartbeat deadline by more than this makes `/healthz` fail.
@@ -63,6 +65,7 @@ impl Default for Limits {
             message_bytes: 64 << 10,
             bad_messages: 16,
             close_timeout: Duration::from_secs(1),
+            announced: Duration::from_secs(60),
             accept_pause: Duration::from_millis(100),
             heartbeat_late: Duration::from_secs(10),
         }

@@ -9,8 +9,7 @@ use std::{
 use smol::future::FutureExt;
 
 use crate::web::{
-    admission::gate::Gate,
-    admission::{Admission, AdmissionLimits},
+    admission::{Admission, AdmissionLimits, gate::Gate, handshakes::Handshakes, rules::Rules},
     http::files::Files,
     limits::Limits,
     ops::self_usage::{self, Usage},
@@ -21,9 +20,9 @@ use crate::web::{
     wall::wall_settings::WallSettings,
 };
 use crate::{
-    config::WebOrigin,
     hub::{AgentStatus, Hub},
     sync::{Latch, Mutex},
+    tls::Tls,
 };
 
 /// What is served, to whom, and how much of it. Clones share all of it; each listener has its own
@@ -37,6 +36,8 @@ pub struct Web {
     pub limits: Limits,
     /// How the page shows the cameras.
     pub walls: Arc<WallSettings>,
+    /// The certificate for connections with TLS.
+    pub tls: Arc<Tls>,
     /// Motion JPEG viewers with a name.
     pub(super) streams: Streams,
     pub(super) www: Arc<Mutex<PathBuf>>,
@@ -44,6 +45,7 @@ pub struct Web {
     pub(super) gate: Arc<Gate>,
     pub(super) cards: Arc<Cards>,
     pub(super) admission: Arc<Admission>,
+    pub(super) handshakes: Handshakes,
     pub(super) started: Instant,
     /// Signals that the agent stops.
     pub(super) stop: ShutdownSignal,
@@ -65,6 +67,8 @@ impl Web {
             gate: Arc::default(),
             cards: Arc::new(Cards::new(draw)),
             admission: Arc::default(),
+            handshakes: Handshakes::default(),
+            tls: Arc::default(),
             started: Instant::now(),
             stop: ShutdownSignal::new(),
             leave: ShutdownSignal::new(),
@@ -77,11 +81,9 @@ impl Web {
         *self.www.lock() = www;
     }
 
-    /// Sets who is served, from the next request on. Besides IP addresses, `localhost` and this
-    /// machine's own names, the host may be one of `names`. Pages of the origins in `embed` may
-    /// show what is served. Present viewers are not affected.
-    pub fn set_access(&self, names: Vec<String>, embed: Vec<WebOrigin>) {
-        self.gate.set(names, embed);
+    /// Sets who is served, from the next request on. Present viewers are not affected.
+    pub fn set_access(&self, rules: Rules) {
+        self.gate.set(rules);
     }
 
     /// Present number of Motion JPEG and WebSocket viewers.

@@ -6,4 +6,5 @@ mod motion;
 mod pages;
 mod scene;
 mod sockets;
+mod tls;
 mod units;

@@ -8,4 +8,5 @@ mod support;
 
 mod cable;
 mod discovery_on_the_wire;
+mod https;
 mod virtual_network;

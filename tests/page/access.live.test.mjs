@@ -3,8 +3,9 @@
 // The browser resolves all names of these tests to 127.0.0.1, as after a DNS rebinding attack.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
@@ -182,7 +183,7 @@ test("a page of another site shows nothing, and with embed pictures, frames and 
             assert.deepEqual(await visit("evil.example"), nothing, "other sites are still refused");
         });
         // At a name that is neither loopback nor https, a browser does not send Sec-Fetch-Site.
-        await withServer(`names = ["wall.example.com"]\nembed = ["http://intranet.example:${port}"]`, async () => {
+        await withServer(`plain_http = true\nnames = ["wall.example.com"]\nembed = ["http://intranet.example:${port}"]`, async () => {
             const wall = `http://wall.example.com:${new URL(AGENT).port}/`;
             assert.deepEqual(await visit("evil.example", wall), nothing);
             assert.deepEqual(await visit("intranet.example", wall), everything);
@@ -210,10 +211,17 @@ async function startNginx(ways) {
     const folder = await mkdtemp(join(tmpdir(), "cctv-nginx-"));
     const manual = (await readFile(MANUAL, "utf8")).match(/```nginx\n(.*?)```/s)[1];
     const agent = AGENT.replace(/\/$/, "");
+    execFileSync("openssl", [
+        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=wall.example.com",
+        "-keyout", join(folder, "wall.key"), "-out", join(folder, "wall.pem"),
+    ], { stdio: "ignore" });
     const servers = ways.map(({ port, path, slash, host }) => manual
-        .replace("listen 80;", `listen 127.0.0.1:${port};`)
+        .replace("listen 443 ssl;", `listen 127.0.0.1:${port} ssl;`)
+        .replace("/etc/ssl/wall.pem", "wall.pem")
+        .replace("/etc/ssl/private/wall.key", "wall.key")
         .replace("location /", `location ${path}`)
-        .replace("proxy_pass http://127.0.0.1:8080;", `proxy_pass ${agent}${slash}; ${host}`));
+        .replace("proxy_set_header Host $host;", host)
+        .replace("proxy_pass http://127.0.0.1:8080;", `proxy_pass ${agent}${slash};`));
     const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${kind};`);
     await writeFile(join(folder, "nginx.conf"), [
         "daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log error.log;",
@@ -224,8 +232,11 @@ async function startNginx(ways) {
     ].join("\n"));
     const child = spawn("nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-e", "error.log"], { stdio: "inherit" });
     const ended = new Promise((done) => child.once("exit", done).once("error", done));
-    for (const { port, path } of ways) {
-        await until(`nginx at port ${port}; is it installed (scripts/packages)?`, () => fetch(`http://127.0.0.1:${port}${path}healthz`).catch(() => null));
+    for (const { port } of ways) {
+        await until(`nginx at port ${port}; is it installed (scripts/packages)?`, () => new Promise((answered) => {
+            const socket = connect(port, "127.0.0.1", () => answered(socket.destroy()));
+            socket.on("error", () => answered(null));
+        }));
     }
     return async () => {
         child.kill("SIGKILL");
@@ -258,19 +269,17 @@ test("the wall is live behind nginx under another name, in four configurations",
     const failed = [];
     page.on("response", (response) => response.status() >= 400 && failed.push(`${response.status()} ${response.url()}`));
     try {
-        // Without `names` nothing is live under this name.
+        // Without `trusted_proxies` and `names` nothing is live under this name.
         for (const { port, path, host } of ways) {
-            const answer = await page.goto(`http://wall.example.com:${port}${path}`);
-            assert.equal(answer.status(), host === "" ? 200 : 421);
-            if (host !== "") assert.match(await answer.text(), /wall\.example\.com.*`names` below \[server\]/);
-            else await until("no socket", async () => (await readTiles(page)).every(({ verdict }) => verdict === "silent" || verdict === "connecting"));
+            const answer = await page.goto(`https://wall.example.com:${port}${path}`);
+            assert.equal(answer.status(), host === "" ? 403 : 421);
+            assert.match(await answer.text(), host === "" ? /trusted_proxies = / : /wall\.example\.com.*`names` below \[server\]/);
         }
         await page.goto("about:blank");
         failed.length = 0;
-        await withServer('names = ["wall.example.com"]', async () => {
+        await withServer('names = ["wall.example.com"]\ntrusted_proxies = ["127.0.0.1"]', async () => {
             for (const { port, path } of ways) {
-                const at = (rest) => `http://wall.example.com:${port}${path}${rest}`;
-                // One camera, because without https the agent must decode each.
+                const at = (rest) => `https://wall.example.com:${port}${path}${rest}`;
                 for (const rest of [`?cameras=${cameras[0]}`, `?cameras=${cameras[0]}&transport=mjpeg`]) {
                     await page.goto(at(rest));
                     const verdicts = async () => (await readTiles(page)).map(({ verdict }) => verdict).join();

@@ -37,6 +37,8 @@ export class FakeAgent {
     cameras;
     complaints = [];
     runsAsRoot = false;
+    /** `tls` of /api/cameras. */
+    tls = null;
     version = "1";
     /** As in /api/cameras; the unnamed wall first. */
     walls = [];
@@ -275,7 +277,7 @@ export class FakeAgent {
         response.setHeader("Content-Security-Policy", this.contentSecurityPolicy);
         if (pathname === "/api/cameras") {
             response.setHeader("Content-Type", "application/json");
-            response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#cameraFacts(one)), complaints: this.complaints, runs_as_root: this.runsAsRoot, version: this.version, uptime: (Date.now() - this.#startedAt) / 1000, viewers: this.viewers, walls: this.walls }));
+            response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#cameraFacts(one)), complaints: this.complaints, runs_as_root: this.runsAsRoot, tls: this.tls, version: this.version, uptime: (Date.now() - this.#startedAt) / 1000, viewers: this.viewers, walls: this.walls }));
         } else if (pathname.startsWith("/snapshot/")) {
             this.#sendSnapshot(this.cameras.find(({ id }) => id === pathname.slice("/snapshot/".length)), response);
         } else if (pathname.startsWith("/live/")) {

@@ -33,7 +33,8 @@ export let browser;
 export function useBrowser({ args = [], prepare } = {}) {
     before(async () => {
         if (!AGENT) return;
-        browser = await startBrowser({ args });
+        // The agent's own certificate is known to no browser; a person confirms it once.
+        browser = await startBrowser({ args, ignoreHTTPSErrors: true });
         await prepare?.();
     });
     after(() => browser?.close());

@@ -38,6 +38,20 @@ test("the wall links to the status page, which lists all cameras and refreshes i
     await until("that camera alone", async () => (await readTiles(page)).map((tile) => tile.camera).join() === "camera-0");
 });
 
+test("the fingerprint of the certificate is on the status page, and on this machine's own wall after a start", async () => {
+    const fingerprint = Array(32).fill("AB").join(":");
+    agent.tls = { fingerprint, own: true, announced: false, expires: 315360000 };
+    await page.goto(`${agent.url}status.html`);
+    await until("the fingerprint", async () => (await page.textContent("[data-slot=agent]")).endsWith(`SHA-256: ${fingerprint}`));
+    await page.goto(`${agent.url}?layout=4`);
+    await until("all live", tilesAre("live", 4));
+    assert.equal(await page.isVisible("#notices"), false);
+    agent.tls.announced = true;
+    await until("the message", async () => (await page.textContent("#notices")).includes(fingerprint));
+    agent.tls = null;
+    await until("its end", async () => !(await page.isVisible("#notices")));
+});
+
 test("both languages of the status page are complete", async () => {
     await page.goto(`${agent.url}status.html`);
     const [english, chinese, used] = await page.evaluate(async () => {

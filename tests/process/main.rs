@@ -14,6 +14,7 @@ mod errors;
 mod faults;
 mod foreign_servers;
 mod hostile_cameras;
+mod https;
 mod key_frames;
 mod limits;
 mod monitoring;

@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use crate::support::{Agent, Answer, Cameras, Folder, PATIENCE, configuration, own_address, wait_for};
+use crate::support::{Agent, Answer, Cameras, Folder, PATIENCE, configuration, key_pair, own_address, wait_for};
 use async_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Error, Message, client::IntoClientRequest},
@@ -29,12 +29,21 @@ struct Way {
     host: &'static str,
 }
 
+/// The line of the manual that says for whom the browser asks.
+const HOST: &str = "proxy_set_header Host $host;";
+
 const WAYS: [Way; 4] = [
-    Way { port: 8081, path: "/", slash: "", host: "" },
-    Way { port: 8082, path: "/", slash: "", host: "proxy_set_header Host $host;" },
-    Way { port: 8083, path: "/", slash: "", host: "proxy_set_header Host $host:$server_port;" },
-    Way { port: 8084, path: "/wall/", slash: "/", host: "" },
+    Way { port: 8081, path: "/", slash: "", host: HOST },
+    Way { port: 8082, path: "/", slash: "", host: "proxy_set_header Host $host:$server_port;" },
+    Way { port: 8083, path: "/", slash: "", host: "" },
+    Way { port: 8084, path: "/wall/", slash: "/", host: HOST },
 ];
+
+/// A server without any line but `proxy_pass`.
+const DEFAULT: Way = Way { port: 8085, path: "/", slash: "", host: "" };
+
+/// How far the port with TLS is from the port at which the test asks.
+const TLS: u16 = 1000;
 
 /// nginx with one server for each of [`WAYS`], on an address of its own.
 struct Nginx {
@@ -56,8 +65,11 @@ impl Nginx {
         }
         for way in &WAYS {
             text += &way.lines(address, agent);
+            text += &way.browser(address);
         }
-        text.push('}');
+        let port = DEFAULT.port;
+        write!(text, "server {{ listen {address}:{port}; location / {{ proxy_pass http://{agent}; }} }}\n}}").unwrap();
+        key_pair(&folder.0, "wall");
         let file = folder.write("nginx.conf", &text);
         let child = Command::new("nginx")
             .arg("-p")
@@ -69,7 +81,7 @@ impl Nginx {
             .spawn()
             .expect("nginx is needed (scripts/packages)");
         let nginx = Self { child, address, folder };
-        for way in &WAYS {
+        for way in WAYS.iter().chain([&DEFAULT]) {
             wait_for("nginx", || TcpStream::connect((address, way.port)).ok());
         }
         nginx
@@ -140,19 +152,31 @@ impl Drop for Nginx {
 impl Way {
     /// The lines of the manual, for this configuration.
     fn lines(&self, address: Ipv4Addr, agent: &str) -> String {
-        let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/installing.md");
-        let manual = fs::read_to_string(manual).unwrap();
-        let lines = manual.split("```nginx\n").nth(1).unwrap().split("```").next().unwrap();
-        let mut changed = lines.to_owned();
+        let mut changed = manual("docs/installing.md");
         for (from, to) in [
-            ("listen 80;", format!("listen {address}:{};", self.port)),
+            ("listen 443 ssl;", format!("listen {address}:{} ssl;", self.port + TLS)),
+            ("/etc/ssl/wall.pem", "wall.pem".to_owned()),
+            ("/etc/ssl/private/wall.key", "wall.key".to_owned()),
             ("location /", format!("location {}", self.path)),
-            ("proxy_pass http://127.0.0.1:8080;", format!("proxy_pass http://{agent}{}; {}", self.slash, self.host)),
+            ("proxy_pass http://127.0.0.1:8080;", format!("proxy_pass http://{agent}{};", self.slash)),
+            (HOST, self.host.to_owned()),
         ] {
             assert!(changed.contains(from), "{from}");
             changed = changed.replace(from, &to);
         }
         changed
+    }
+
+    /// A server that does for the test what a browser does: it speaks TLS with the port of the
+    /// manual's lines and passes everything on as it is.
+    fn browser(&self, address: Ipv4Addr) -> String {
+        format!(
+            "server {{ listen {address}:{}; location / {{ proxy_pass https://{address}:{}; proxy_ssl_verify off;\n\
+             proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";\n\
+             proxy_set_header Host $http_host; proxy_buffering off; }} }}\n",
+            self.port,
+            self.port + TLS
+        )
     }
 
     /// The `Host` header of a browser that uses this configuration.
@@ -171,6 +195,20 @@ fn in_time<T>(work: impl Future<Output = T>) -> T {
         None
     }))
     .expect("an answer in time")
+}
+
+/// The lines for nginx in a manual.
+fn manual(path: &str) -> String {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    text.split("```nginx\n").nth(1).unwrap().split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn manuals_have_the_same_lines_for_nginx() {
+    let lines = |path: &str| -> Vec<String> {
+        manual(path).lines().map(|line| line.split('#').next().unwrap().trim_end().to_owned()).collect()
+    };
+    assert_eq!(lines("docs/installing.zh-TW.md"), lines("docs/installing.md"));
 }
 
 /// The addresses in `src`, `href` and `import` of a file of the page, except those in comments and
@@ -264,8 +302,23 @@ fn wall_behind_nginx_works_under_a_name_of_its_own_once_the_file_says_it() {
     agent.wait_for_state("gate", "live");
     let nginx = Nginx::start(&agent.address);
 
-    // Without `names`: the agent refuses a foreign name that it can see, and names the key to set.
+    let write = |lines: &[(&str, &str)]| {
+        let lines: String = lines.iter().map(|(key, value)| format!("{key} = [\"{value}\"]\n")).collect();
+        agent.folder.write("cameras.toml", &with_line(&agent, &lines, &section));
+        let before = agent.api()["reload"]["count"].as_u64().unwrap();
+        agent.signal(Signal::SIGHUP);
+        wait_for("the reload", || (agent.api()["reload"]["count"].as_u64()? > before).then_some(()));
+    };
+    // Without `trusted_proxies`: the key, and what the proxy must report.
+    let (names, proxies) = (("names", NAME), ("trusted_proxies", "127.0.0.1"));
     for way in &WAYS {
+        write(&[names]);
+        let answer = nginx.get_head(way, "api/cameras");
+        let reason = answer.json()["error"].as_str().unwrap().to_owned();
+        assert_eq!(answer.status, 403, "by port {}: {reason}", way.port);
+        assert!(reason.contains("trusted_proxies = [\"127.0.0.1\"]"), "{reason}");
+        // Without `names`: the agent refuses a foreign name that it can see, and names that key.
+        write(&[proxies]);
         let passes_host = !way.host.is_empty();
         for target in ["", "api/cameras", "live/gate", "snapshot/gate", "metrics", "healthz", "js/main.js"] {
             let answer = nginx.get_head(way, target);
@@ -280,15 +333,14 @@ fn wall_behind_nginx_works_under_a_name_of_its_own_once_the_file_says_it() {
         let (status, reason) = nginx.socket(way, &way.origin()).map(drop).unwrap_err();
         assert_eq!(status, if passes_host { 421 } else { 403 }, "by port {}: {reason}", way.port);
         assert!(reason.contains(NAME) && reason.contains("`names`"), "{reason}");
+        assert!(passes_host || reason.contains(HOST), "{reason}");
     }
 
     // A reload admits them and interrupts nobody.
     let mut watching = crate::support::MotionJpeg::open(&agent.address, "/live/gate");
     let first = watching.next_live().sequence.unwrap();
     let viewer = watching.in_background();
-    agent.folder.write("cameras.toml", &with_line(&agent, &format!("names = [\"{NAME}\"]"), &section));
-    agent.signal(Signal::SIGHUP);
-    wait_for("the reload", || (agent.api()["reload"]["count"].as_u64()? >= 1).then_some(()));
+    write(&[names, proxies]);
     assert_eq!(agent.api()["reload"]["outcome"], "1 camera unchanged, names changed");
     for way in &WAYS {
         whole_page(&nginx, way);
@@ -307,6 +359,30 @@ fn wall_behind_nginx_works_under_a_name_of_its_own_once_the_file_says_it() {
         (part.arrived > reloaded).then_some(())
     });
     assert_eq!(agent.camera("gate")["reconnects"], 0);
+}
+
+#[test]
+fn page_behind_nginx_as_it_comes_is_told_the_lines_that_are_missing() {
+    let agent = Agent::start("");
+    agent.api();
+    let nginx = Nginx::start(&agent.address);
+    assert_eq!(nginx.get(&DEFAULT, "").status, 200);
+    let complaints = |referer: &str| {
+        let mut stream = nginx.connect(&DEFAULT);
+        let host = DEFAULT.authority();
+        write!(stream, "GET /api/cameras HTTP/1.1\r\nHost: {host}\r\nReferer: {referer}\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    let text = complaints(&format!("{}/", DEFAULT.origin())).replace("\\\"", "\"");
+    for line in [HOST, "proxy_http_version 1.1;", "proxy_set_header Upgrade $http_upgrade;", "Connection \"upgrade\";"]
+    {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    let (status, reason) = nginx.socket(&DEFAULT, &DEFAULT.origin()).map(drop).unwrap_err();
+    assert!(status == 426 && reason.contains("proxy_set_header Upgrade $http_upgrade;"), "{status}: {reason}");
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! `check` reports the mistakes that an installer made in `cameras.toml`.
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use cctv_agent::{
     command::check::{BAD, GOOD, check},
     config,
+    tls::OwnCertificates,
 };
 
 /// A temporary directory, removed when the value is dropped.
@@ -136,6 +139,21 @@ fn good_file_is_praised_with_what_it_does() {
     let config = config::read(&file).unwrap();
     let credentials = config.cameras[0].stream_source.credentials.as_ref().unwrap();
     assert_eq!(credentials.password.expose(), "hunter2");
+}
+
+#[test]
+fn certificate_that_cannot_be_used_is_a_mistake_with_its_file() {
+    let folder = Folder::new("certificate");
+    let made = OwnCertificates::new(folder.0.clone()).certificate(&BTreeSet::new(), SystemTime::now()).unwrap();
+    assert!(made.unsaved.is_none());
+    let text = "[tls]\ncertificate = 'certificate.pem'\nkey = 'key.pem'\n";
+    let file = folder.write("cameras.toml", text);
+    let (code, _, err) = checked(&file);
+    assert_eq!((code, err.as_str()), (GOOD, ""));
+    folder.write("key.pem", "");
+    let (code, out, err) = checked(&file);
+    assert_eq!((code, out.as_str()), (BAD, ""));
+    assert!(err.starts_with("cameras.toml: [tls]: key.pem: there is no private key in it that can be used"), "{err}");
 }
 
 #[test]

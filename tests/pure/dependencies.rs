@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// Crates that come in two versions, with the crate that brings the old one. A crate that no longer
 /// does must leave this list.
-const DUPLICATES: [(&str, &str); 18] = [
+const DUPLICATES: [(&str, &str); 19] = [
     ("async-channel", "http-types"),
     ("async-io", "async-h1"),
     ("async-lock", "async-h1"),
@@ -21,7 +21,7 @@ const DUPLICATES: [(&str, &str); 18] = [
     ("event-listener", "http-types"),
     ("fastrand", "http-types"),
     ("futures-lite", "http-types"),
-    ("getrandom", "http-types, by rand 0.7"),
+    ("getrandom", "http-types, by rand 0.7, and ring"),
     ("linux-raw-sys", "async-h1, by rustix 0.37"),
     ("polling", "async-h1, by async-io 1"),
     ("rand", "http-types"),
@@ -29,6 +29,7 @@ const DUPLICATES: [(&str, &str); 18] = [
     ("rustix", "async-h1, by async-io 1"),
     ("socket2", "async-h1, by async-io 1"),
     ("syn", "derive macros of two generations"),
+    ("synstructure", "x509-parser, an optional crate of rcgen that is not built"),
     ("thiserror", "http-types"),
     ("thiserror-impl", "http-types"),
 ];

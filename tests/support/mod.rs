@@ -264,7 +264,9 @@ impl Agent {
         let address = format!("{}:8080", own_address());
         if let Some(state) = state {
             fs::create_dir(folder.0.join("state")).unwrap();
-            for file in fs::read_dir(state).unwrap().map(Result::unwrap) {
+            // Without the directory of the certificate.
+            let is_file = |file: &fs::DirEntry| file.path().is_file();
+            for file in fs::read_dir(state).unwrap().map(Result::unwrap).filter(is_file) {
                 fs::copy(file.path(), folder.0.join("state").join(file.file_name())).unwrap();
             }
         }
@@ -297,6 +299,16 @@ impl Agent {
     /// Starts an agent with a copy of the state directory `state`.
     pub fn start_with_state(cameras: &str, state: &Path) -> Self {
         Self::start_in(Folder::new(), cameras, Some(state), &[])
+    }
+
+    /// Starts an agent whose own certificate is that in `directory`.
+    pub fn start_with_tls(directory: &Path) -> Self {
+        let folder = Folder::new();
+        fs::create_dir_all(folder.0.join("state/tls")).unwrap();
+        for file in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+            fs::copy(file.path(), folder.0.join("state/tls").join(file.file_name())).unwrap();
+        }
+        Self::start_in(folder, "", None, &[])
     }
 
     /// Writes another configuration and asks for a reload.
@@ -386,6 +398,19 @@ pub fn configuration(address: &str, folder: &Folder, cameras: &str) -> String {
         www.display(),
         folder.0.join("state").display()
     )
+}
+
+/// Makes a certificate for `wall.example.com` and loopback, `NAME.pem`, with its key, `NAME.key`.
+pub fn key_pair(folder: &Path, name: &str) {
+    let output = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"])
+        .args(["-subj", "/CN=wall.example.com", "-addext", "subjectAltName=DNS:wall.example.com,IP:127.0.0.1"])
+        .args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .expect("openssl is needed (scripts/packages)");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// One part of a Motion JPEG response.

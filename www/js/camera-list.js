@@ -20,6 +20,10 @@ export class CameraList {
     runsAsRoot = false;
     /** The agent's uptime in seconds, if known. @type {number | null} */
     uptime = null;
+    /** The fingerprint of the agent's certificate. */
+    fingerprint = "";
+    /** The fingerprint must be shown now. */
+    isAnnounced = false;
     /** @type {number | null} */
     viewers = null;
     /** Requested cameras that the agent does not have. @type {string[]} */
@@ -99,6 +103,8 @@ export class CameraList {
         this.uptime = number(answer.uptime);
         this.viewers = number(answer.viewers);
         this.runsAsRoot = answer.runs_as_root === true;
+        this.fingerprint = text(answer.tls?.fingerprint);
+        this.isAnnounced = answer.tls?.announced === true;
         const errors = Array.isArray(answer.complaints) ? answer.complaints : [];
         this.#onList(errors.filter((error) => typeof error === "string"));
     }

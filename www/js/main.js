@@ -61,6 +61,7 @@ const list = new CameraList({
     onList: (errors) => {
         configErrors = errors;
         versionCheck.onAnswer(list.version);
+        if (list.isAnnounced) notices.showMessage(`SHA-256 ${list.fingerprint}`);
         applySettings();
         showErrors();
         wall.arrange();

@@ -70,7 +70,9 @@ function draw() {
 
 function agentText() {
     if (list.version === "" || list.uptime === null) return "";
-    return t("status.agent", { version: list.version, uptime: duration(list.uptime * 1000), viewers: list.viewers ?? UNKNOWN });
+    const texts = [t("status.agent", { version: list.version, uptime: duration(list.uptime * 1000), viewers: list.viewers ?? UNKNOWN })];
+    if (list.fingerprint !== "") texts.push(t("status.certificate", { fingerprint: list.fingerprint }));
+    return texts.join(" · ");
 }
 
 /** @param {CameraFacts} camera @param {number} silence of the agent, in milliseconds @param {number} now */

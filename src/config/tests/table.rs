@@ -18,6 +18,7 @@ fn base() -> Vec<(String, Vec<Setting>)> {
     for (head, lines) in &mut file {
         match head.as_str() {
             "[defaults]" => *lines = settings(&[("username", "'u'"), ("password", "'p'")]),
+            "[tls]" => *lines = settings(&[("certificate", "'a'"), ("key", "'b'")]),
             "[[camera]]" => *lines = settings(&[("id", "'yard'"), ("ip", "'10.0.0.1'")]),
             _ => {}
         }

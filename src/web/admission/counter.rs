@@ -93,6 +93,13 @@ impl Addresses {
     }
 }
 
+impl AddressPermit {
+    /// Whether it counts for `address`.
+    pub fn is_of(&self, address: IpAddr) -> bool {
+        self.at == address_prefix(address)
+    }
+}
+
 impl Drop for AddressPermit {
     fn drop(&mut self) {
         let mut held = self.addresses.held();
@@ -106,7 +113,7 @@ impl Drop for AddressPermit {
 }
 
 /// The part of the address that is counted: one machine may own a whole /64 of IPv6.
-fn address_prefix(address: IpAddr) -> IpAddr {
+pub fn address_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,

@@ -15,12 +15,19 @@
 //!    as over plain HTTP in a local network, `Cross-Origin-Resource-Policy` in the response makes
 //!    the browser withhold it from the page.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use crate::web::http::{
-    metadata::Metadata,
-    response::{ResourcePolicy, Response},
-    route::Route,
+use http_types::Request;
+
+use crate::web::{
+    admission::rules::Rules,
+    http::{
+        metadata::Metadata,
+        response::{ResourcePolicy, Response},
+        route::Route,
+        timeout_socket::Peer,
+    },
+    visitor::Visitor,
 };
 use crate::{
     config::{Authority, Host, WebOrigin},
@@ -37,34 +44,41 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: 
 #[derive(Default)]
 pub struct Gate(Mutex<Arc<Rules>>);
 
-/// `names` and `embed` of `[server]`.
-#[derive(Default)]
-struct Rules {
-    names: Vec<String>,
-    embed: Vec<WebOrigin>,
-}
-
 /// A request that was admitted, with the rules of that moment.
 pub struct Admitted {
     rules: Arc<Rules>,
+    pub visitor: Visitor,
     pub resource_policy: ResourcePolicy,
 }
 
 impl Gate {
     /// Sets the rules from the next request on.
-    pub fn set(&self, names: Vec<String>, embed: Vec<WebOrigin>) {
-        *self.0.lock() = Arc::new(Rules { names, embed });
+    pub fn set(&self, rules: Rules) {
+        *self.0.lock() = Arc::new(rules);
     }
 
-    /// Admits a request, or says why not.
+    /// Whether the other end of a connection is a proxy that may report its visitors.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.0.lock().trusts(address)
+    }
+
+    /// Admits a request that came over the connection of `peer`, or says why not.
     ///
     /// # Errors
     /// The response to send instead.
-    pub fn admit(&self, metadata: &Metadata, route: &Route<'_>) -> Result<Admitted, Response> {
+    pub fn admit(
+        &self,
+        peer: &Peer,
+        request: &Request,
+        metadata: &Metadata,
+        route: &Route<'_>,
+    ) -> Result<Admitted, Response> {
         let rules = Arc::clone(&self.0.lock());
-        if let Some(foreign) = metadata.hosts.iter().find(|authority| !rules.is_own(&authority.host)) {
+        if let Some(foreign) = metadata.hosts.iter().find(|authority| !is_own(&rules, &authority.host)) {
             return Err(misdirected(&foreign.host));
         }
+        let visitor = Visitor::of(peer, metadata, &rules);
+        visitor.check(peer, request, metadata, &rules)?;
         let page = metadata.page();
         let embeds = page.is_some_and(|page| rules.embed.contains(page));
         // Who may open a socket depends on the origin, which browsers always send there.
@@ -74,7 +88,7 @@ impl Gate {
             return Err(cross_site(page));
         }
         let resource_policy = if embeds { ResourcePolicy::CrossOrigin } else { ResourcePolicy::SameSite };
-        Ok(Admitted { rules, resource_policy })
+        Ok(Admitted { rules, visitor, resource_policy })
     }
 }
 
@@ -97,10 +111,16 @@ impl Admitted {
         }
         let asked = metadata.hosts.last().map_or_else(String::new, |host| format!(" at {:?}", shown(host)));
         Err(format!(
-            "pages from {:?} may not open sockets{asked}; behind a reverse proxy let it pass Host on, or write the \
-             page's host into `names` below [server] in cameras.toml; write the origin of another site's page into `embed`",
+            "pages from {:?} may not open sockets{asked}; behind a reverse proxy let it pass Host on with `proxy_set_header Host $host;`, \
+             or write the page's host into `names` below [server] in cameras.toml; write the origin of another site's page into `embed`",
             written.text
         ))
+    }
+
+    /// The value of `Strict-Transport-Security`, if browsers are to be told. It counts on a
+    /// connection with TLS only, and holds for a year.
+    pub fn strict_transport_security(&self, peer: &Peer) -> Option<&'static str> {
+        (self.rules.hsts && peer.is_tls).then_some("max-age=31536000")
     }
 
     /// The Content-Security-Policy of files.
@@ -110,12 +130,10 @@ impl Admitted {
     }
 }
 
-impl Rules {
-    fn is_own(&self, host: &Host) -> bool {
-        match host {
-            Host::Ip(_) => true,
-            Host::Name(name) => name == "localhost" || self.names.contains(name) || own_names().contains(name),
-        }
+fn is_own(rules: &Rules, host: &Host) -> bool {
+    match host {
+        Host::Ip(_) => true,
+        Host::Name(name) => name == "localhost" || rules.names.contains(name) || own_names().contains(name),
     }
 }
 
@@ -124,7 +142,7 @@ impl Rules {
 ///
 /// # Blocking
 /// One small read from the kernel's memory.
-fn own_names() -> Vec<String> {
+pub fn own_names() -> Vec<String> {
     names_of(&proc::host_name())
 }
 

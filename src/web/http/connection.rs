@@ -3,8 +3,9 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use http_types::{Method, Request};
@@ -12,15 +13,15 @@ use smol::net::TcpStream;
 
 use crate::web::{
     Web,
-    admission::Refusal,
     admission::gate::Admitted,
+    admission::{ConnectionPermit, Refusal},
     http::{
         metadata::Metadata,
         query,
         request_head::{self, Head},
         response::Response,
         route::Route,
-        timeout_socket::Socket,
+        timeout_socket::{Peer, Socket, TimedStream, Transport},
     },
     ops::{metrics, status},
     stream::{mjpeg, snapshot},
@@ -30,26 +31,70 @@ use crate::web::{
         upgrade::{self, Accepted},
     },
 };
-use crate::{hub::Channel, media::RenditionRequest};
+use crate::{hub::Channel, media::RenditionRequest, time::timeout};
+
+/// The first byte of a TLS connection: a record of the handshake protocol (RFC 8446 5.1). No
+/// request begins with it.
+const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Refuses a client and sends it the reason.
 pub async fn refuse(stream: TcpStream, peer: SocketAddr, refusal: Refusal, web: &Web) {
-    let mut socket = Socket::new(stream, peer.ip(), web.limits.close_timeout);
-    if refusal.response().send(&mut socket, Method::Get, false).await.is_ok() {
-        socket.close(web.limits.close_timeout).await;
+    let limit = web.limits.close_timeout;
+    let stream = TimedStream::new(stream, limit);
+    let first = timeout(limit, stream.first_byte()).await.flatten();
+    if let Some(mut socket) = open(stream, peer, first == Some(TLS_HANDSHAKE), limit, web).await
+        && refusal.response().send(&mut socket, Method::Get, false).await.is_ok()
+    {
+        socket.close(limit).await;
     }
 }
 
 /// Serves `stream` until either side closes it.
-pub async fn serve(stream: TcpStream, peer: SocketAddr, web: &Web) {
-    let socket = Socket::new(stream, peer.ip(), web.limits.write_stall);
-    if let Err(error) = converse(socket, web).await {
+pub async fn serve(stream: TcpStream, peer: SocketAddr, permit: &mut ConnectionPermit, web: &Web) {
+    // The handshake has as much time as the first request, which it comes before.
+    let limit = web.limits.head_time;
+    let begin = async {
+        let stream = TimedStream::new(stream, web.limits.write_stall);
+        let began = Instant::now();
+        let first = timeout(limit, stream.first_byte()).await.flatten()?;
+        open(stream, peer, first == TLS_HANDSHAKE, limit.saturating_sub(began.elapsed()), web).await
+    };
+    let stopping = async {
+        web.stopping().await;
+        None
+    };
+    let Some(socket) = smol::future::or(begin, stopping).await else { return };
+    if let Err(error) = converse(socket, permit, web).await {
         // Viewers often leave in the middle of a picture.
         log::debug!("web: connection from {peer} ended: {error}");
     }
 }
 
-async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
+/// Does the handshake if the connection begins one; `None` if that fails or takes longer than
+/// `limit`.
+async fn open(stream: TimedStream, peer: SocketAddr, is_tls: bool, limit: Duration, web: &Web) -> Option<Socket> {
+    let peer = Peer { address: peer.ip(), local: stream.local_address().ok()?, is_tls };
+    if !is_tls {
+        return Some(Socket::new(Transport::Plain(stream), peer));
+    }
+    let handshake = async {
+        let _permit = web.handshakes.enter(peer.address).await;
+        web.tls.accept(stream).await
+    };
+    match timeout(limit, handshake).await {
+        Some(Ok(stream)) => Some(Socket::new(Transport::Tls(Box::new(stream)), peer)),
+        Some(Err(error)) => {
+            log::debug!("web: TLS with {} failed: {error}", peer.address);
+            None
+        }
+        None => {
+            log::debug!("web: TLS with {} did not begin within {:.1} s", peer.address, limit.as_secs_f64());
+            None
+        }
+    }
+}
+
+async fn converse(mut socket: Socket, permit: &mut ConnectionPermit, web: &Web) -> io::Result<()> {
     // The first request must come at once; later ones may take longer.
     let mut limit = web.limits.head_time;
     loop {
@@ -68,17 +113,26 @@ async fn converse(mut socket: Socket, web: &Web) -> io::Result<()> {
         };
         let method = request.method();
         let route = Route::of(request.url());
-        let response = match web.gate.admit(&metadata, &route) {
+        let response = match web.gate.admit(&socket.peer, &request, &metadata, &route) {
             Err(refused) => refused,
             Ok(admitted) => {
-                let asked =
-                    Asked { web, peer: socket.peer, request: &request, metadata: &metadata, admitted: &admitted };
+                if let Err(refusal) = web.admission.identify(permit, &admitted.visitor) {
+                    refusal.response().send(&mut socket, method, false).await?;
+                    socket.close(web.limits.close_timeout).await;
+                    return Ok(());
+                }
+                let asked = Asked { web, request: &request, metadata: &metadata, admitted: &admitted };
                 match asked.response(route).await {
-                    Reply::Whole(response) => Response { resource_policy: admitted.resource_policy, ..response },
+                    Reply::Whole(response) => {
+                        let response = Response { resource_policy: admitted.resource_policy, ..response };
+                        let strict = admitted.strict_transport_security(&socket.peer);
+                        strict
+                            .into_iter()
+                            .fold(response, |response, value| response.header("Strict-Transport-Security", value))
+                    }
                     Reply::Live(channel, rendition_request) => {
                         let viewer = query::viewer(request.url());
-                        let policy = admitted.resource_policy;
-                        return mjpeg::serve(socket, web, channel, rendition_request, viewer, method, policy).await;
+                        return mjpeg::serve(socket, web, channel, rendition_request, viewer, method, &admitted).await;
                     }
                     Reply::Wall(accepted) => return wall::serve(socket, web, accepted).await,
                     Reply::Legacy(channel, rendition_request, accepted) => {
@@ -107,7 +161,6 @@ enum Reply {
 /// One request that was admitted.
 struct Asked<'a> {
     web: &'a Web,
-    peer: IpAddr,
     request: &'a Request,
     metadata: &'a Metadata,
     admitted: &'a Admitted,
@@ -130,7 +183,7 @@ impl Asked<'_> {
             Route::Legacy(id) => self.viewer(id).and_then(|(channel, rendition_request)| {
                 Ok(Reply::Legacy(channel, rendition_request, self.upgrade(None)?))
             }),
-            Route::Cameras => Ok(Reply::Whole(status::cameras(web))),
+            Route::Cameras => Ok(Reply::Whole(status::cameras(web, self.metadata, &self.admitted.visitor))),
             Route::Health => Ok(Reply::Whole(status::health(web))),
             Route::Metrics => Ok(Reply::Whole(metrics::response(web))),
             Route::File(path) => {
@@ -151,6 +204,6 @@ impl Asked<'_> {
     }
 
     fn upgrade(&self, protocol: Option<&'static str>) -> Result<Accepted, Response> {
-        upgrade::check(self.request, (self.metadata, self.admitted), self.web, self.peer, protocol)
+        upgrade::check(self.request, self.metadata, self.admitted, self.web, protocol)
     }
 }

@@ -1,7 +1,9 @@
 //! What a request reports of the requested host and of the requesting page: `Host` and the
-//! authority of the target (RFC 9110 7.2), `Origin`, `Referer`, and Fetch Metadata (W3C).
+//! authority of the target (RFC 9110 7.2), `Origin`, `Referer`, Fetch Metadata (W3C), and what
+//! proxies add.
 
 use crate::config::{Authority, WebOrigin};
+use crate::web::http::forwarded::Forwarded;
 
 /// Longer origins are not quoted.
 const MAX_QUOTED: usize = 300;
@@ -18,6 +20,12 @@ pub struct Metadata {
     referrer: Option<WebOrigin>,
     /// The requesting page belongs to another site.
     pub cross_site: bool,
+    /// What a proxy reports of the visitor.
+    pub forwarded: Forwarded,
+    /// There is a login in the request; its text is not kept.
+    pub has_login: bool,
+    /// The request is of HTTP/1.0.
+    pub is_old: bool,
     navigates: bool,
     is_document: bool,
 }
@@ -45,7 +53,8 @@ impl Metadata {
             "sec-fetch-site" => self.cross_site |= value.eq_ignore_ascii_case(b"cross-site"),
             "sec-fetch-mode" => self.navigates = value.eq_ignore_ascii_case(b"navigate"),
             "sec-fetch-dest" => self.is_document = value.eq_ignore_ascii_case(b"document"),
-            _ => {}
+            "authorization" => self.has_login = true,
+            name => self.forwarded.take(name, value),
         }
     }
 

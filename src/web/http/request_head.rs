@@ -157,7 +157,6 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     let method = match word {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
-        // For example the beginning of a TLS handshake.
         _ if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-') => {
             return Err(bad("this is not HTTP"));
         }
@@ -174,6 +173,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     };
     let mut keep_alive = !old;
     let mut metadata = Metadata::default();
+    metadata.is_old = old;
     let (authority, path) = split(target).ok_or_else(|| bad("the address must be a path, or a whole URL"))?;
     // `async-h1` needs a host to build the URL, and gets one that is never used.
     let mut kept = format!("{word} {path} HTTP/1.1\r\nhost: x\r\n").into_bytes();

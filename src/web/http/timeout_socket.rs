@@ -1,13 +1,13 @@
-//! A viewer's TCP connection with a timeout on every write.
+//! A viewer's connection, with or without TLS, with a timeout on every write.
 //!
-//! The timeout is one of progress: it starts when the kernel accepts no more bytes and ends with
+//! The timeout is below TLS and is one of progress: it starts when the kernel accepts no more bytes and ends with
 //! the next byte it accepts. A timeout for the whole write would end healthy viewers of big
 //! pictures on slow lines.
 
 use std::{
     future::Future,
     io::{self, IoSlice},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -19,7 +19,7 @@ use smol::{
     net::TcpStream,
 };
 
-use crate::time::timeout;
+use crate::{time::timeout, tls::TlsStream};
 
 /// Maximum number of unsent bytes in the kernel. What waits there grows old, so this limits how far
 /// a slow viewer lags behind, and the memory it costs.
@@ -29,25 +29,89 @@ const MAX_UNSENT: u32 = 128 << 10;
 /// response.
 const MAX_DISCARDED: usize = 256 << 10;
 
+/// What the socket says of a connection before a request comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The other end: the visitor, or a proxy.
+    pub address: IpAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// Whether TLS is spoken on it.
+    pub is_tls: bool,
+}
+
+impl Peer {
+    /// Whether the other end is a process of this machine, so that no network lies between.
+    pub fn is_this_machine(&self) -> bool {
+        let address = self.address.to_canonical();
+        address.is_loopback() || address == self.local.ip().to_canonical()
+    }
+}
+
+/// What a viewer's connection is made of.
+pub enum Transport {
+    Plain(TimedStream),
+    Tls(Box<TlsStream<TimedStream>>),
+}
+
+/// A viewer's connection.
 pub struct Socket {
-    stream: TcpStream,
-    pub peer: IpAddr,
+    transport: Transport,
+    pub peer: Peer,
     /// Bytes read from the stream but not consumed yet: what followed a request's head.
     pub early: Vec<u8>,
+}
+
+/// A TCP connection of which a write fails that has made no progress for too long.
+pub struct TimedStream {
+    stream: TcpStream,
     stall_limit: Duration,
     /// Runs while a write waits.
     stall: Option<Timer>,
 }
 
-impl Socket {
-    pub fn new(stream: TcpStream, peer: IpAddr, stall_limit: Duration) -> Self {
+impl TimedStream {
+    pub fn new(stream: TcpStream, stall_limit: Duration) -> Self {
         // Both are only improvements; a kernel that refuses them still delivers.
         let _ = stream.set_nodelay(true);
         let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT);
-        Self { stream, peer, early: Vec::new(), stall_limit, stall: None }
+        Self { stream, stall_limit, stall: None }
     }
 
-    /// Writes all of `parts`, in order, with as few system calls as the kernel allows.
+    /// # Errors
+    /// If the connection is gone.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
+    /// The first byte that the peer sends; it can still be read. `None` if it sends none.
+    pub async fn first_byte(&self) -> Option<u8> {
+        let mut byte = [0];
+        matches!(self.stream.peek(&mut byte).await, Ok(1)).then_some(byte[0])
+    }
+
+    /// Returns `polled`, or an error if it has been pending for longer than the limit.
+    fn in_time<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.stall = None;
+            return polled;
+        }
+        let limit = self.stall_limit;
+        let stall = self.stall.get_or_insert_with(|| Timer::after(limit));
+        match Pin::new(stall).poll(context) {
+            Poll::Ready(_) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Socket {
+    pub fn new(transport: Transport, peer: Peer) -> Self {
+        Self { transport, peer, early: Vec::new() }
+    }
+
+    /// Writes all of `parts`, in order, with as few system calls as the kernel allows. Returns when
+    /// the kernel has them: what TLS keeps back would reach the viewer with the next picture only.
     pub async fn write_parts<const N: usize>(&mut self, parts: [&[u8]; N]) -> io::Result<()> {
         let mut slices = parts.map(IoSlice::new);
         let mut rest = slices.as_mut_slice();
@@ -58,7 +122,7 @@ impl Socket {
                 written => IoSlice::advance_slices(&mut rest, written),
             }
         }
-        Ok(())
+        self.flush().await
     }
 
     /// Waits until the peer closes its side or the connection breaks; received bytes are discarded.
@@ -87,35 +151,13 @@ impl Socket {
     }
 }
 
-impl Socket {
-    /// Returns `polled`, or an error if it has been pending for longer than the limit.
-    fn in_time<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
-            self.stall = None;
-            return polled;
-        }
-        let limit = self.stall_limit;
-        let stall = self.stall.get_or_insert_with(|| Timer::after(limit));
-        match Pin::new(stall).poll(context) {
-            Poll::Ready(_) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl AsyncRead for Socket {
+impl AsyncRead for TimedStream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.early.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(context, into);
-        }
-        let count = into.len().min(self.early.len());
-        into[..count].copy_from_slice(&self.early[..count]);
-        self.early.drain(..count);
-        Poll::Ready(Ok(count))
+        Pin::new(&mut self.stream).poll_read(context, into)
     }
 }
 
-impl AsyncWrite for Socket {
+impl AsyncWrite for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.in_time(polled, context)
@@ -139,9 +181,58 @@ impl AsyncWrite for Socket {
     }
 }
 
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.early.is_empty() {
+            return match &mut self.transport {
+                Transport::Plain(stream) => Pin::new(stream).poll_read(context, into),
+                Transport::Tls(stream) => Pin::new(stream).poll_read(context, into),
+            };
+        }
+        let count = into.len().min(self.early.len());
+        into[..count].copy_from_slice(&self.early[..count]);
+        self.early.drain(..count);
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_close(context),
+            Transport::Tls(stream) => Pin::new(stream).poll_close(context),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{net::Ipv4Addr, task::Waker};
+    use std::task::Waker;
 
     use smol::net::TcpListener;
 
@@ -152,7 +243,7 @@ mod tests {
         smol::block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            let mut socket = Socket::new(stream, Ipv4Addr::LOCALHOST.into(), Duration::ZERO);
+            let mut socket = TimedStream::new(stream, Duration::ZERO);
             let mut context = Context::from_waker(Waker::noop());
             socket.stall_limit = Duration::from_secs(3600);
             assert!(socket.in_time(Poll::<io::Result<()>>::Pending, &mut context).is_pending());

@@ -1,6 +1,9 @@
 //! `/metrics` in Prometheus' text format, version 0.0.4.
 
-use std::{fmt::Write, time::Instant};
+use std::{
+    fmt::Write,
+    time::{Instant, SystemTime},
+};
 
 use crate::web::{
     Web,
@@ -200,6 +203,9 @@ const METRICS: &[Metric] = &[
     }),
     ("cctv_config_complaints", GAUGE, "What is wrong with the configuration file.", |report| {
         one(report.web.agent_status.complaints().len() as f64)
+    }),
+    ("cctv_tls_expires_seconds", GAUGE, "Time until the certificate expires; negative after that.", |report| {
+        one(report.web.tls.certificate()?.expires_in(SystemTime::now()) as f64)
     }),
     ("cctv_log_lost_lines_total", COUNTER, "Log lines lost while syslogd was away or stuck.", |_| {
         one(log::lost() as f64)

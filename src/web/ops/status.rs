@@ -1,10 +1,17 @@
 //! `/api/cameras` and `/healthz`.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Map, Value, json};
 
-use crate::web::{Web, http::response::Response, ops::self_usage, reasons, stream::frame::unix_now};
+use crate::web::{
+    Web,
+    http::{metadata::Metadata, response::Response},
+    ops::self_usage,
+    reasons,
+    stream::frame::unix_now,
+    visitor::{Visitor, proxy_mistakes},
+};
 use crate::{
     camera::CameraId,
     hub::{ProfileStatus, Reception, RenditionStatus, Status},
@@ -15,7 +22,7 @@ use crate::{
 };
 
 /// Every camera in the order of the configuration.
-pub fn cameras(web: &Web) -> Response {
+pub fn cameras(web: &Web, metadata: &Metadata, visitor: &Visitor) -> Response {
     let now = Instant::now();
     let reload = web.agent_status.reload();
     let cameras: Vec<_> = web.hub.channels().iter().map(|channel| camera(web, &channel.status(now), now)).collect();
@@ -31,9 +38,10 @@ pub fn cameras(web: &Web) -> Response {
             "agent": self_usage::usage().map(agent),
             "connections": web.admission.connections(),
             "limits": limits(web),
+            "tls": tls(web, visitor),
             "refused": web.admission.refused().into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect::<Map<_, _>>(),
             "log_lines_lost": log::lost(),
-            "complaints": web.agent_status.complaints(),
+            "complaints": complaints(web, metadata),
             "reload": {
                 "asked": reload.asked,
                 "count": reload.count,
@@ -44,6 +52,23 @@ pub fn cameras(web: &Web) -> Response {
             "cameras": cameras,
         }),
     )
+}
+
+/// The mistakes in the configuration, and those of the proxy that passed this request on.
+fn complaints(web: &Web, metadata: &Metadata) -> Vec<String> {
+    web.agent_status.complaints().into_iter().chain(proxy_mistakes(metadata)).collect()
+}
+
+/// The certificate; `null` before there is one. The page on this machine's own screen shows its
+/// fingerprint for the first minute, for whoever is about to open the wall elsewhere.
+fn tls(web: &Web, visitor: &Visitor) -> Option<Value> {
+    let certificate = web.tls.certificate()?;
+    Some(json!({
+        "fingerprint": certificate.fingerprint,
+        "own": certificate.is_own,
+        "announced": visitor.is_loopback && web.started.elapsed() < web.limits.announced,
+        "expires": certificate.expires_in(SystemTime::now()),
+    }))
 }
 
 fn camera(web: &Web, status: &Status, now: Instant) -> Value {

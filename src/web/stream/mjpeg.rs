@@ -10,7 +10,7 @@ use smol::{future::FutureExt, io::AsyncWriteExt};
 
 use crate::web::{
     Web,
-    admission::too_many,
+    admission::{gate::Admitted, too_many},
     http::{
         response::{ResourcePolicy, Response},
         timeout_socket::Socket,
@@ -35,8 +35,9 @@ pub async fn serve(
     rendition_request: RenditionRequest,
     viewer: Option<String>,
     method: Method,
-    policy: ResourcePolicy,
+    admitted: &Admitted,
 ) -> io::Result<()> {
+    let policy = admitted.resource_policy;
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary={BOUNDARY}\r\n\
          Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{}: {}\r\nConnection: close\r\n\r\n",
@@ -48,7 +49,7 @@ pub async fn serve(
         socket.close(web.limits.close_timeout).await;
         return Ok(());
     }
-    let _counted = match web.admission.watch(socket.peer) {
+    let _counted = match web.admission.watch(&admitted.visitor) {
         Ok(counted) => counted,
         Err(refusal) => return refuse(socket, web, refusal.response(), method, policy).await,
     };

@@ -6,7 +6,10 @@ use async_tungstenite::{
 };
 use smol::net::TcpStream;
 
-use super::scene::{Reply, Scene, in_time, play};
+use super::{
+    super::Rules,
+    scene::{Reply, Scene, in_time, open, play},
+};
 use crate::config::WebOrigin;
 
 /// One of each kind of path.
@@ -129,7 +132,7 @@ fn every_spelling_of_an_own_host_is_answered() {
     play(
         |_| {},
         async |scene| {
-            scene.web.set_access(vec!["wall.example.com".into()], Vec::new());
+            scene.web.set_access(Rules { names: vec!["wall.example.com".into()], ..open() });
             let mut hosts: Vec<String> = [
                 "127.0.0.1",
                 "10.0.0.5:81",
@@ -174,10 +177,10 @@ fn names_hold_from_the_next_request_on() {
             let request = "GET /healthz HTTP/1.1\r\nHost: wall.example.com\r\n\r\n";
             client.send(request).await;
             assert_eq!(client.reply(false).await.status, 421);
-            scene.web.set_access(vec!["wall.example.com".into()], Vec::new());
+            scene.web.set_access(Rules { names: vec!["wall.example.com".into()], ..open() });
             client.send(request).await;
             assert_eq!(client.reply(false).await.status, 200, "on the same connection");
-            scene.web.set_access(Vec::new(), Vec::new());
+            scene.web.set_access(open());
             client.send(request).await;
             assert_eq!(client.reply(false).await.status, 421);
         },
@@ -189,7 +192,11 @@ fn socket_is_for_the_page_of_its_host_of_a_name_or_of_an_embedding_site() {
     play(
         |_| {},
         async |scene| {
-            scene.web.set_access(vec!["wall.example.com".into()], embed(&["https://intranet.example"]));
+            scene.web.set_access(Rules {
+                names: vec!["wall.example.com".into()],
+                embed: embed(&["https://intranet.example"]),
+                ..open()
+            });
             let own = scene.address.to_string();
             let port = scene.address.port();
             for path in ["/ws", "/ws/gate"] {
@@ -290,7 +297,9 @@ fn embedding_site_may_show_pictures_and_nobody_else() {
         |_| {},
         async |scene| {
             scene.go_live();
-            scene.web.set_access(Vec::new(), embed(&["https://intranet.example", "http://10.0.0.9:3000"]));
+            scene
+                .web
+                .set_access(Rules { embed: embed(&["https://intranet.example", "http://10.0.0.9:3000"]), ..open() });
             let cross = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"];
             for line in [
                 "Referer: https://intranet.example/page?q=1",
@@ -355,7 +364,7 @@ fn strange_referers_fail_no_request() {
             let lines =
                 [&long[..3000], "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"];
             assert_eq!(from(scene, &address, &lines).await.status, 200);
-            scene.web.set_access(Vec::new(), embed(&["https://intranet.example"]));
+            scene.web.set_access(Rules { embed: embed(&["https://intranet.example"]), ..open() });
             let reply = from(scene, "/healthz", &["Sec-Fetch-Site: cross-site", &long]).await;
             assert_eq!(reply.status, 200, "its origin is known all the same");
         },

@@ -75,7 +75,7 @@ fn bodies_and_expectations_are_refused_before_they_are_decoded() {
             assert_eq!(status(scene, &get("Transfer-Encoding: chunked")).await, 413);
             assert_eq!(status(scene, "GET http://[/ HTTP/1.1\r\nHost: localhost\r\n\r\n").await, 400);
             assert_eq!(status(scene, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n").await, 400);
-            assert_eq!(status(scene, "\u{16}\u{3}\u{1} hello TLS\r\n\r\n").await, 400);
+            assert_eq!(status(scene, "\u{17}\u{3}\u{1} hello TLS\r\n\r\n").await, 400);
         },
     );
 }

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::scene::{Scene, play, play_with_www};
+use super::{
+    super::Rules,
+    scene::{Scene, open, play, play_with_www},
+};
 use crate::{
     camera::State,
     config::WebOrigin,
@@ -264,9 +267,9 @@ fn page_may_be_framed_by_itself_and_by_the_sites_named() {
         };
         assert_eq!(ancestors().await, "'self'");
         let embed = ["https://intranet.example", "http://10.0.0.9:3000"].map(|text| WebOrigin::parse(text).unwrap());
-        scene.web.set_access(Vec::new(), embed.into());
+        scene.web.set_access(Rules { embed: embed.into(), ..open() });
         assert_eq!(ancestors().await, "'self' https://intranet.example http://10.0.0.9:3000");
-        scene.web.set_access(Vec::new(), Vec::new());
+        scene.web.set_access(open());
         assert_eq!(ancestors().await, "'self'");
     });
 }

@@ -16,7 +16,7 @@ use smol::{
     net::{TcpListener, TcpStream},
 };
 
-use super::super::{Limits, Web, serve};
+use super::super::{Limits, Rules, Web, serve};
 use crate::{
     camera::{CameraId, StreamOptions},
     card::Card,
@@ -49,6 +49,11 @@ pub fn stream(id: &str) -> Arc<Stream> {
     Arc::new(Stream::new(CameraId::new(id).unwrap(), format!("Camera {id}"), options, Instant::now()))
 }
 
+/// Rules that leave out who may use HTTP: most tests are about other things.
+pub fn open() -> Rules {
+    Rules { plain_http: true, ..Rules::default() }
+}
+
 /// Runs `story` against a server with limits changed by `change`.
 pub fn play(change: impl FnOnce(&mut Limits), story: impl AsyncFnOnce(&Scene)) {
     play_with_www(Path::new("/nonexistent"), change, story);
@@ -63,6 +68,7 @@ pub fn play_with_www(www: &Path, change: impl FnOnce(&mut Limits), story: impl A
     });
     let mut web = Web::new(Arc::clone(&hub), PathBuf::from(www), "1.2.3", draw);
     change(&mut web.limits);
+    web.set_access(open());
     let web = Arc::new(web);
     smol::block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,6 +1,6 @@
 //! The handshake that turns a request into a WebSocket (RFC 6455 4.2).
 
-use std::{io, net::IpAddr};
+use std::io;
 
 use async_tungstenite::{
     WebSocketStream,
@@ -39,9 +39,9 @@ pub struct Accepted {
 /// Checks the whole request. If `protocol` is given, the viewer must offer it.
 pub fn check(
     request: &Request,
-    (metadata, admitted): (&Metadata, &Admitted),
+    metadata: &Metadata,
+    admitted: &Admitted,
     web: &Web,
-    peer: IpAddr,
     protocol: Option<&'static str>,
 ) -> Result<Accepted, Response> {
     let header = |name: &str| request.header(name).map(|values| values.last().as_str());
@@ -54,7 +54,11 @@ pub fn check(
         })
     };
     if !lists("upgrade", "websocket") || !lists("connection", "upgrade") {
-        let response = Response::error(426, "this address is a WebSocket");
+        let response = Response::error(
+            426,
+            "this address is a WebSocket; a reverse proxy passes it on with `proxy_http_version 1.1;`, \
+             `proxy_set_header Upgrade $http_upgrade;` and `proxy_set_header Connection \"upgrade\";`",
+        );
         return Err(response.header("Upgrade", "websocket"));
     }
     if header("sec-websocket-version") != Some("13") {
@@ -74,7 +78,7 @@ pub fn check(
     {
         return Err(Response::error(400, format!("the subprotocol must be {protocol}")));
     }
-    let _counted = web.admission.watch(peer).map_err(|refusal| refusal.response())?;
+    let _counted = web.admission.watch(&admitted.visitor).map_err(|refusal| refusal.response())?;
     Ok(Accepted { key: key.to_owned(), protocol, resource_policy: admitted.resource_policy, _counted })
 }
 

@@ -1,4 +1,4 @@
-//! Small files that are replaced atomically.
+//! Small files that only the user of the agent may read, replaced atomically.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},

@@ -1,0 +1,152 @@
+//! Who sent a request, and over what: from the socket, and from what trusted proxies report.
+//!
+//! Plain HTTP is served to this machine only, unless `plain_http` allows more. Everybody else is
+//! sent on to HTTPS at the same port. Behind a proxy that does not report its visitors the
+//! response names the lines that its configuration needs.
+
+use std::net::IpAddr;
+
+use http_types::{Request, url::Position};
+
+use crate::config::{Authority, Host};
+use crate::web::{
+    admission::rules::Rules,
+    http::{metadata::Metadata, response::Response, timeout_socket::Peer},
+};
+
+/// Port of `http` if none is written.
+const HTTP_PORT: u16 = 80;
+
+/// Who sent a request. There is one for each request, because a proxy sends those of several
+/// visitors over one connection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Visitor {
+    /// The visitor's own address: the other end of the connection, or what a trusted proxy reports.
+    pub address: IpAddr,
+    /// Nobody on the way can read along: the visitor speaks TLS with us, or with a trusted proxy.
+    /// A visitor on this machine is never on the way of anybody, and need not have it.
+    pub is_https: bool,
+    /// This machine's own screen or shell: the connection comes from a loopback address, asks for
+    /// one or for `localhost`, and was not passed on by a proxy.
+    pub is_loopback: bool,
+}
+
+impl Visitor {
+    /// Tells who sent the request with this `metadata` over the connection of `peer`.
+    pub fn of(peer: &Peer, metadata: &Metadata, rules: &Rules) -> Self {
+        let forwarded = &metadata.forwarded;
+        let address = peer.address.to_canonical();
+        if rules.trusts(address) && forwarded.is_any() {
+            let reported = forwarded.client(|hop| rules.trusts(hop)).unwrap_or(address);
+            return Self { address: reported, is_https: forwarded.is_https(), is_loopback: false };
+        }
+        let asks_for = |authority: &Authority| match &authority.host {
+            Host::Ip(ip) => ip.to_canonical().is_loopback(),
+            Host::Name(name) => name == "localhost",
+        };
+        let is_loopback = address.is_loopback() && metadata.hosts.iter().all(asks_for) && !forwarded.is_any();
+        Self { address, is_https: peer.is_tls, is_loopback }
+    }
+
+    /// Checks that the request may be answered over this connection.
+    ///
+    /// # Errors
+    /// The response to send instead: the way to HTTPS, or what a proxy's configuration lacks.
+    pub fn check(&self, peer: &Peer, request: &Request, metadata: &Metadata, rules: &Rules) -> Result<(), Response> {
+        let is_direct = !metadata.forwarded.is_any();
+        let asks_own_address = || {
+            let is_own = |authority: &Authority| authority.host == Host::Ip(peer.local.ip().to_canonical());
+            metadata.hosts.iter().all(is_own)
+        };
+        let stays_here = is_direct && peer.is_this_machine() && asks_own_address();
+        let is_proxy = rules.trusts(peer.address.to_canonical()) && !is_direct;
+        if is_proxy && !rules.plain_http {
+            missing_lines(metadata)?;
+        }
+        if self.is_https || self.is_loopback || stays_here || rules.plain_http {
+            return Ok(());
+        }
+        if metadata.has_login {
+            log::warn!(
+                "web: {} sent a login over http, where everybody on the way can read it; it was refused unread: \
+                 change that password, and use https",
+                self.address
+            );
+            let text = "a login must not be sent over http, where everybody on the way can read it; change that \
+                        password, and use https";
+            return Err(Response::error(403, text));
+        }
+        let port = metadata.hosts.last().map_or(peer.local.port(), |host| host.port.unwrap_or(HTTP_PORT));
+        match (is_proxy, is_direct, peer.is_this_machine()) {
+            // A proxy has another port for each protocol.
+            (true, ..) => Err(to_https(peer, request, metadata, None)),
+            // A browser on this machine asks for the port at which we are; through a proxy it does not.
+            (_, true, true) if port != peer.local.port() => Err(unknown_proxy(peer)),
+            (_, true, _) => Err(to_https(peer, request, metadata, Some(port))),
+            (_, false, _) => Err(unknown_proxy(peer)),
+        }
+    }
+}
+
+/// What the configuration of a trusted proxy lacks, although it reports something.
+fn missing_lines(metadata: &Metadata) -> Result<(), Response> {
+    let forwarded = &metadata.forwarded;
+    let line = match (forwarded.has_scheme(), forwarded.has_client()) {
+        (true, true) => return Ok(()),
+        (false, _) => "proxy_set_header X-Forwarded-Proto $scheme;",
+        (true, false) => "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+    };
+    let text = format!("the reverse proxy does not tell who asks, and over what; its configuration lacks `{line}`");
+    Err(Response::error(403, text))
+}
+
+/// The response to a request that a proxy passed on which no key names.
+fn unknown_proxy(peer: &Peer) -> Response {
+    let address = peer.address.to_canonical();
+    Response::error(
+        403,
+        format!(
+            "this request came through a reverse proxy at {address}; write trusted_proxies = [\"{address}\"] below \
+             [server] in cameras.toml, and into the proxy's configuration `proxy_set_header Host $host;`, \
+             `proxy_set_header X-Forwarded-Proto $scheme;` and `proxy_set_header X-Forwarded-For \
+             $proxy_add_x_forwarded_for;`; if there is none, use https, or localhost on this machine itself"
+        ),
+    )
+}
+
+/// The way to the same address by HTTPS.
+fn to_https(peer: &Peer, request: &Request, metadata: &Metadata, port: Option<u16>) -> Response {
+    let host = metadata.hosts.last().map_or_else(|| Host::Ip(peer.local.ip()), |authority| authority.host.clone());
+    let port = port.map_or_else(String::new, |port| format!(":{port}"));
+    let place = format!("https://{host}{port}{}", &request.url()[Position::BeforePath..Position::AfterQuery]);
+    let text = format!(
+        "http is for this machine itself; use {place}, and let programs accept the certificate whose fingerprint \
+         `cctv-agent status` prints, or write plain_http = true below [server] in cameras.toml"
+    );
+    Response::error(308, text).header("Location", place)
+}
+
+/// Mistakes of a proxy's configuration that a page's request shows and that only its sockets meet.
+/// Each is a text for the page.
+pub fn proxy_mistakes(metadata: &Metadata) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    // Browsers speak HTTP/1.1, nginx does not without being told.
+    let Some(page) = metadata.page() else { return mistakes };
+    if metadata.is_old {
+        mistakes.push(
+            "the reverse proxy passes no WebSockets on; its configuration lacks `proxy_http_version 1.1;`, \
+             `proxy_set_header Upgrade $http_upgrade;` and `proxy_set_header Connection \"upgrade\";`"
+                .to_owned(),
+        );
+    }
+    if metadata.hosts.last().is_some_and(|host| !metadata.cross_site && page.host != host.host) {
+        mistakes.push(format!(
+            "the reverse proxy hides that the page is at {}; its configuration lacks `proxy_set_header Host $host;`",
+            page.host
+        ));
+    }
+    mistakes
+}
+
+#[cfg(test)]
+mod tests;
