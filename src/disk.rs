@@ -1,4 +1,7 @@
-//! Small files that only the user of the agent may read, replaced atomically.
+//! Small files that only the user of the agent may read, replaced atomically; and how all files are
+//! opened (`regular_file`).
+
+pub mod regular_file;
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -6,8 +9,6 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
 };
-
-use crate::regular_file;
 
 /// Limit in bytes; a longer file is not ours.
 pub const MAX_FILE_LEN: u64 = 16 << 10;

@@ -10,7 +10,6 @@ pub mod disk;
 pub mod media;
 pub mod proc;
 pub mod rate_window;
-pub mod regular_file;
 pub mod sandbox;
 pub mod sync;
 pub mod text;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::diagnostics::{Complaint, position};
-use crate::{proc, regular_file};
+use crate::{disk::regular_file, proc};
 
 /// Maximum length of the configuration file, in bytes. A longer file is something else.
 const MAX_FILE_LEN: u64 = 1 << 20;

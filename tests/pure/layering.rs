@@ -12,21 +12,7 @@ use source::Source;
 use std::{collections::BTreeSet, fs, path::Path};
 
 const LAYERS: [&[&str]; 5] = [
-    &[
-        "camera",
-        "device_id",
-        "disk",
-        "proc",
-        "rate_window",
-        "regular_file",
-        "sandbox",
-        "sync",
-        "time",
-        "uri",
-        "media",
-        "text",
-        "xml",
-    ],
+    &["camera", "device_id", "disk", "proc", "rate_window", "sandbox", "sync", "time", "uri", "media", "text", "xml"],
     &["log", "hub", "config", "http_auth", "http_client", "ipc", "card", "store", "sys", "h26x", "reactor", "tls"],
     &["onvif", "discovery", "worker_host", "web", "worker", "rtsp"],
     &["agent", "command"],
@@ -63,10 +49,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("md5", Only(&["http_auth"])),
     ("memmap2", Only(&[])),
     ("multiversion", Only(&["worker"])),
-    (
-        "nix",
-        Only(&["proc", "regular_file", "sys", "reactor", "worker_host", "worker", "discovery", "agent", "command"]),
-    ),
+    ("nix", Only(&["proc", "disk", "sys", "reactor", "worker_host", "worker", "discovery", "agent", "command"])),
     ("opencv", Only(&["worker"])),
     ("percent_encoding", Only(&["camera", "uri"])),
     ("proc_macro2", Only(&[])),

@@ -13,7 +13,7 @@ use std::{
 use http_types::Request;
 use sha2::{Digest, Sha256};
 
-use crate::regular_file;
+use crate::disk::regular_file;
 use crate::web::http::{
     gzip_cache::{Packed, Tag},
     response::Response,
