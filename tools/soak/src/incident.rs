@@ -178,11 +178,11 @@ fn allowed(reports: &VecDeque<StateReport>, reload_times: &[Instant], from: Inst
         let until = reports.get(index + 1).map_or(planned, |next| next.at.min(planned));
         let reloaded: Vec<_> =
             reload_times.iter().copied().filter(|reload| (report.at..until).contains(reload)).collect();
-        // A camera that announces itself is tried before that.
-        let is_superseded = until + ROUNDING < planned;
-        // One that seems to begin right at `from` may have begun before it.
-        if reloaded.is_empty() && !is_superseded && planned >= from + ROUNDING {
-            attempts.push(planned);
+        // A camera that announces itself is tried before that. An attempt that seems to begin right at
+        // `from` may have begun before it.
+        let attempt = if until + ROUNDING < planned { until } else { planned };
+        if reloaded.is_empty() && attempt >= from + ROUNDING {
+            attempts.push(attempt);
         }
         attempts.extend(reloaded.into_iter().filter(|reload| *reload >= from));
     }
@@ -305,6 +305,14 @@ mod tests {
         scenario.show(33_100);
         let outcome = scenario.assess("refuse", 10_000, 16_000, &[]).unwrap();
         assert_eq!(ms(outcome.after_pause), Some(200), "the attempt at 16.0 s began before");
+
+        let mut scenario = Scenario::new();
+        scenario.report(15_900, "offline", "connection refused; trying again in 17 s (attempt 4)");
+        // The camera announced itself.
+        scenario.report(22_000, "live", "");
+        scenario.show(22_100);
+        let outcome = scenario.assess("refuse", 10_000, 16_000, &[]).unwrap();
+        assert_eq!((ms(outcome.again), ms(outcome.after_pause)), (Some(6100), Some(100)));
     }
 
     #[test]
