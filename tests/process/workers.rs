@@ -139,6 +139,7 @@ fn worker_that_hangs_is_noticed_killed_and_replaced_while_viewers_see_the_card()
 fn decoder_that_takes_no_units_is_replaced_before_it_is_gone() {
     let cameras = Cameras::start(&["id=gate size=1280x720 small=none gop=25 bitrate=8000 pattern=moving server=own"]);
     let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\nstall_after = 10.0\n{}", cameras.place("gate")));
+    agent.wait_for_state("gate", "live");
     let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
     viewer.next_live();
     let stopped = agent.workers()[0];
