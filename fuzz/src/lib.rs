@@ -14,6 +14,7 @@ mod modules {
     pub mod config;
     pub mod device_id;
     pub mod discovery;
+    pub mod disk;
     pub mod h26x;
     pub mod http_auth;
     pub mod http_client;
@@ -22,6 +23,7 @@ mod modules {
     pub mod onvif;
     pub mod proc;
     pub mod rate_window;
+    pub mod reactor;
     pub mod rtsp;
     pub mod sandbox;
     pub mod sync;
