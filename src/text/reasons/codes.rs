@@ -194,7 +194,7 @@ codes! {
     WorkerForbidden "worker_forbidden"
         "the worker was ended at a system call that its sandbox forbids[, after saying \"{last_line}\"]"
     SeeKernelLog "see_kernel_log" "the log of the kernel may name the call"
-    WorkerSandbox "worker_sandbox" "this kernel does not give the worker its whole sandbox; missing: {missing}"
+    WorkerSandbox "worker_sandbox" "this kernel does not give the worker its whole sandbox: it lacks {missing}"
     SandboxRequired "sandbox_required" "upgrade the kernel, or remove sandbox = \"required\" below [limits]"
     WorkerExited "worker_exited" "the worker exited with code {status}[ after saying \"{last_line}\"]"
     WorkerClosed "worker_closed" "the worker closed its socket[ after saying \"{last_line}\"]"

@@ -113,7 +113,7 @@ fn whole_sandbox_can_be_required() {
         without(&[LANDLOCK], || block_on(async { start_with(required(Codec::Jpeg)).await.next().await.unwrap_err() }));
     assert_eq!(
         refused.reason(),
-        "this kernel does not give the worker its whole sandbox; missing: landlock, landlock_network, landlock_scope; \
+        "this kernel does not give the worker its whole sandbox: it lacks landlock, landlock_network, landlock_scope; \
          upgrade the kernel, or remove sandbox = \"required\" below [limits]"
     );
     assert!(matches!(refused, Error::GaveUp(failure) if failure.kind == FailureKind::Sandbox));
