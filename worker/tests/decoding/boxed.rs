@@ -8,12 +8,14 @@ use std::{
         unix::net::UnixStream,
     },
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use cctv_agent::{
     ipc::{self, FailureKind, FromWorker, Message as _, ToWorker},
     media::{AccessUnit, Codec},
     sandbox::{Sandbox, SandboxPart, SandboxPolicy},
+    time::timeout,
     worker_host::{CLOSE_TIMEOUT, Error},
 };
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -24,6 +26,9 @@ use crate::{
     process::{FULL, SMALL, decode, next, picture, start_with},
     without::{LANDLOCK, SECCOMP, without},
 };
+
+/// From one frame to the next at 25 frames per second.
+const FRAME_TIME: Duration = Duration::from_millis(40);
 
 /// 50 frames of test picture, encoded with `arguments`.
 fn units(codec: Codec, arguments: &[&str]) -> Vec<AccessUnit> {
@@ -54,18 +59,18 @@ fn every_kind_of_video_decodes_while_each_refused_call_ends_the_worker() {
         (Codec::Jpeg, &["-c:v", "mjpeg", "-q:v", "4"], &["-pix_fmt", "yuvj422p"]),
     ];
     for (codec, encoder, profile) in kinds {
+        println!("{codec:?} {profile:?}");
         let units = units(codec, &[encoder, profile].concat());
         block_on(async {
             let mut worker = start_with(decode(codec)).await;
             worker.want(vec![SMALL, FULL]).await.unwrap();
-            let mut pictures = 0;
-            for unit in &units {
-                worker.feed(unit).await.unwrap();
-            }
-            // Late frames are decoded and not shown.
+            // At the pace of a camera: of units that come together, those that are late are not shown.
+            let (mut pictures, mut coming) = (0, units.iter());
             while pictures < 2 {
-                picture(&mut worker).await;
-                pictures += 1;
+                worker.feed(coming.next().expect("pictures of the first units")).await.unwrap();
+                while let Some(message) = timeout(FRAME_TIME, worker.next()).await {
+                    pictures += usize::from(matches!(message.unwrap(), FromWorker::Picture(_)));
+                }
             }
             // It decodes until nothing is wanted, and begins again with another decoder.
             worker.want(Vec::new()).await.unwrap();
