@@ -3,7 +3,6 @@
 use std::{
     fmt,
     io::{self, Read as _},
-    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
@@ -49,7 +48,7 @@ fn read_small(path: &Path, limit: u64) -> io::Result<SmallFile> {
     if bytes.len() as u64 > limit {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    Ok(SmallFile { bytes, readable_by_all: about.mode() & 0o004 != 0 })
+    Ok(SmallFile { bytes, readable_by_all: regular_file::is_readable_by_all(&about) })
 }
 
 /// Reads a password file.

@@ -6,7 +6,7 @@
 use std::{
     fs::{File, Metadata, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
@@ -31,6 +31,11 @@ pub fn open_without_links(path: &Path) -> io::Result<(File, Metadata)> {
         Some(code) if code == Errno::ELOOP as i32 => other_kind(),
         _ => error,
     })
+}
+
+/// Whether users other than owner and group may read the file.
+pub fn is_readable_by_all(about: &Metadata) -> bool {
+    about.mode() & 0o004 != 0
 }
 
 fn open_with(path: &Path, flags: OFlag) -> io::Result<(File, Metadata)> {

@@ -1,9 +1,8 @@
 //! A certificate with its key, ready to be used, and how it is read from files.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Read as _},
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -18,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::validity::not_after;
+use crate::disk::regular_file;
 
 /// Maximum length of a file, in bytes; a chain of certificates has some thousands.
 const MAX_FILE_LEN: u64 = 1 << 20;
@@ -132,18 +132,16 @@ impl Files {
 
     /// Whether users other than owner and group may read the key.
     pub fn key_is_readable_by_all(&self) -> bool {
-        fs::metadata(&self.key).is_ok_and(|about| about.permissions().mode() & 0o004 != 0)
+        fs::metadata(&self.key).is_ok_and(|about| regular_file::is_readable_by_all(&about))
     }
 }
 
-/// Reads a regular file; opening a FIFO would wait for its writer.
+/// Reads a regular file.
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
-    if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(failed(io::Error::other("it is not a regular file")));
-    }
+    let (file, _) = regular_file::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MAX_FILE_LEN).read_to_end(&mut bytes)).map_err(failed)?;
+    file.take(MAX_FILE_LEN).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
 
