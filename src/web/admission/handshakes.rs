@@ -1,10 +1,10 @@
 //! How many TLS handshakes run at the same time. A handshake costs the processor a thousand times
 //! more than a request, and a client may stop in the middle of it.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
-use crate::sync::{Mutex, Notifier};
-use crate::web::admission::counter::address_prefix;
+use crate::sync::Notifier;
+use crate::web::admission::counter::{AddressPermit, LimitedCounter, PerAddressCounter, Permit};
 
 /// Maximum number of handshakes at the same time.
 const MAX_HANDSHAKES: usize = 16;
@@ -15,57 +15,48 @@ const MAX_PER_ADDRESS: usize = 8;
 
 /// The handshakes that are under way; clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Handshakes(Arc<Shared>);
-
-#[derive(Debug, Default)]
-struct Shared {
-    held: Mutex<BTreeMap<IpAddr, usize>>,
-    freed: Notifier,
+pub struct Handshakes {
+    all: LimitedCounter,
+    addresses: PerAddressCounter,
+    freed: Arc<Notifier>,
 }
 
 /// Counts as a handshake until it is dropped.
 #[derive(Debug)]
 pub struct HandshakePermit {
-    shared: Arc<Shared>,
-    at: IpAddr,
+    _of_address: AddressPermit,
+    _of_all: Permit,
+    /// The last one that is dropped.
+    _notice: Notice,
 }
+
+/// Tells those that wait when it is dropped.
+#[derive(Debug)]
+struct Notice(Arc<Notifier>);
 
 impl Handshakes {
     /// Waits until a handshake with `address` may begin.
     pub async fn enter(&self, address: IpAddr) -> HandshakePermit {
-        let at = address_prefix(address);
         // Before the first look, so that nothing is missed.
-        let freed = self.0.freed.subscribe();
-        while !self.0.try_enter(at) {
+        let freed = self.freed.subscribe();
+        loop {
+            if let Some(permit) = self.try_enter(address) {
+                return permit;
+            }
             freed.changed().await;
         }
-        HandshakePermit { shared: Arc::clone(&self.0), at }
+    }
+
+    fn try_enter(&self, address: IpAddr) -> Option<HandshakePermit> {
+        let of_address = self.addresses.enter(address, MAX_PER_ADDRESS)?;
+        let of_all = self.all.enter(MAX_HANDSHAKES)?;
+        Some(HandshakePermit { _of_address: of_address, _of_all: of_all, _notice: Notice(Arc::clone(&self.freed)) })
     }
 }
 
-impl Shared {
-    fn try_enter(&self, at: IpAddr) -> bool {
-        let mut held = self.held.lock();
-        let here = held.get(&at).copied().unwrap_or(0);
-        let is_free = held.values().sum::<usize>() < MAX_HANDSHAKES && here < MAX_PER_ADDRESS;
-        if is_free {
-            held.insert(at, here + 1);
-        }
-        is_free
-    }
-}
-
-impl Drop for HandshakePermit {
+impl Drop for Notice {
     fn drop(&mut self) {
-        let mut held = self.shared.held.lock();
-        if let Some(count) = held.get_mut(&self.at) {
-            *count -= 1;
-            if *count == 0 {
-                held.remove(&self.at);
-            }
-        }
-        drop(held);
-        self.shared.freed.notify();
+        self.0.notify();
     }
 }
 
