@@ -7,9 +7,10 @@ mod landlock;
 pub mod needs;
 mod seccomp;
 
-use std::{fs, io};
-
-use cctv_agent::sandbox::{Sandbox, SandboxPart, SandboxPolicy};
+use cctv_agent::{
+    proc::Process,
+    sandbox::{Sandbox, SandboxPart, SandboxPolicy},
+};
 use needs::Needs;
 use nix::sys::prctl;
 
@@ -19,7 +20,7 @@ pub fn enter(needs: Needs, policy: SandboxPolicy) -> Sandbox {
     // Both need it, and it holds on kernels that know neither.
     let is_bound = prctl::set_no_new_privs().is_ok();
     // Landlock's rules are those of one thread and of the threads that it begins.
-    let is_alone = threads().is_ok_and(|threads| threads == 1);
+    let is_alone = Process::own().threads().is_ok_and(|threads| threads == 1);
     let landlock = if is_bound && is_alone { landlock::restrict(needs) } else { landlock::Rules::default() };
     let has_seccomp = is_bound && seccomp::restrict(needs, policy == SandboxPolicy::Fatal).is_ok();
     Sandbox::new(|part| match part {
@@ -28,9 +29,4 @@ pub fn enter(needs: Needs, policy: SandboxPolicy) -> Sandbox {
         SandboxPart::Network => landlock.network,
         SandboxPart::Scope => landlock.scope,
     })
-}
-
-/// The threads of this process.
-fn threads() -> io::Result<usize> {
-    Ok(fs::read_dir("/proc/self/task")?.count())
 }
