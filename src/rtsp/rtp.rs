@@ -77,8 +77,17 @@ pub use receiver::TrackReceiver;
 
 use crate::media::{self, Damage, StreamInfo, UnixMicros};
 
+/// The RTP clock rate of video, per second (RFC 2435, 6184, 7798), for a track that does not tell its own.
+pub const VIDEO_CLOCK_RATE: u32 = 90_000;
+
 /// Longest access unit, in bytes. A key frame of 4K at the highest quality stays below.
 pub const MAX_UNIT_LEN: usize = 8 << 20;
+
+/// Microseconds from the RTP time `earlier` to `time`, which may lie before it. The times have 32 bits and wrap, so
+/// they must be within 2^31 ticks.
+fn micros_between(earlier: u32, time: u32, clock_rate: u32) -> i64 {
+    i64::from(time.wrapping_sub(earlier).cast_signed()) * 1_000_000 / i64::from(clock_rate.max(1))
+}
 
 /// Where packets are missing, seen from one unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! Only the lines `m=` and `a=` are read; no other line can make a description fail. What cannot be
 //! read in these two is left out.
 
-use super::rtp::{Encoding, KeyFrameRequest};
+use super::rtp::{Encoding, KeyFrameRequest, VIDEO_CLOCK_RATE};
 
 /// Maximum number of media; more are not read.
 const MAX_MEDIA: usize = 32;
@@ -159,7 +159,7 @@ impl SessionDescription {
         VideoTrack {
             payload_type,
             encoding,
-            clock_rate: clock_rate.parse().ok().filter(|rate| *rate > 0).unwrap_or(90_000),
+            clock_rate: clock_rate.parse().ok().filter(|rate| *rate > 0).unwrap_or(VIDEO_CLOCK_RATE),
             fmtp: fmtp.to_owned(),
             control: first(&media.attributes, "control").map(str::to_owned),
             frame_rate: media.frame_rate(),

@@ -3,6 +3,7 @@
 //! Two readers share what is here: the agent's own client (`rtsp`) and a worker with OpenCV
 //! (`opencv`).
 
+mod arrival_clock;
 mod damaged_mode;
 mod key_frame_requests;
 mod key_frame_source;

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{MAX_UNIT_LEN, Unit};
+use super::{MAX_UNIT_LEN, Unit, micros_between};
 
 /// The pace is believed once no unit has come too early for this long. It holds up a camera of 25 frames/s for four
 /// frames, and one of 6 frames/s or less for one.
@@ -63,7 +63,7 @@ impl Backlog {
     /// `clock_rate`: of the RTP times, per second.
     pub fn new(clock_rate: u32) -> Self {
         Self {
-            clock_rate: clock_rate.max(1),
+            clock_rate,
             first_at: None,
             newest: None,
             lag: 0,
@@ -104,8 +104,7 @@ impl Backlog {
     fn note(&mut self, time: u32, at: Instant) {
         let Some((last_time, last_at)) = self.newest.replace((time, at)) else { return };
         let passed = i64::try_from(at.saturating_duration_since(last_at).as_micros()).unwrap_or(i64::MAX);
-        // The times have 32 bits and wrap.
-        let step = i64::from(time.wrapping_sub(last_time).cast_signed()) * 1_000_000 / i64::from(self.clock_rate);
+        let step = micros_between(last_time, time, self.clock_rate);
         let step = if BELIEVED_STEPS.contains(&step) { step } else { passed };
         self.lag = self.lag.saturating_add(passed - step);
         self.least = self.least.min(self.lag);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Event, Stats,
+    Event, Stats, VIDEO_CLOCK_RATE,
     access_unit::Assembler,
     config::{Encoding, TrackConfig, UnsupportedEncoding},
     fmtp::Fmtp,
@@ -54,7 +54,7 @@ impl TrackReceiver {
             "" => Encoding::guess(config, &fmtp),
             name => Some(Encoding::from_name(name).ok_or_else(|| UnsupportedEncoding(name.to_owned()))?),
         };
-        let clock_rate = if config.clock_rate == 0 { 90_000 } else { config.clock_rate };
+        let clock_rate = if config.clock_rate == 0 { VIDEO_CLOCK_RATE } else { config.clock_rate };
         let mut receiver = Self {
             clock_rate,
             fmtp,

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::micros_between;
 use crate::media::UnixMicros;
 
 const SENDER_REPORT: u8 = 200;
@@ -50,9 +51,7 @@ impl SenderReport {
 
     /// The camera's clock at `rtp_time`, within 2^31 ticks of the report.
     pub fn unix_time_at(&self, rtp_time: u32, clock_rate: u32) -> Option<UnixMicros> {
-        let ticks = i64::from(rtp_time.wrapping_sub(self.rtp_time) as i32);
-        let micros = ticks * 1_000_000 / i64::from(clock_rate.max(1));
-        self.unix_time()?.checked_add_signed(micros)
+        self.unix_time()?.checked_add_signed(micros_between(self.rtp_time, rtp_time, clock_rate))
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use smol::channel::Sender;
 
-use super::damaged_mode::{DamagedMode, Quality, RecentLoss, Showing};
+use super::{
+    arrival_clock::ArrivalClock,
+    damaged_mode::{DamagedMode, Quality, RecentLoss, Showing},
+};
 use crate::{
     camera::{Damaged, Transport},
     h26x::{
@@ -15,7 +18,7 @@ use crate::{
         sps::Sps,
     },
     hub::{Reception, Stream},
-    media::{Codec, Damage, StreamInfo, UnixMicros},
+    media::{Codec, Damage, StreamInfo},
     rtsp::rtp::{self, Backlog, Event, KeyFrameGate, KeyFrameRequest, Passage, Stats, Unit},
     sync::Latch,
 };
@@ -42,9 +45,6 @@ pub(super) enum Progress {
     /// A key frame came that may be shown.
     KeyFrame,
 }
-
-/// The RTP clock rate of video, per second (RFC 6184, 7798, 2435).
-const USUAL_CLOCK_RATE: u32 = 90_000;
 
 /// A stream without a whole unit for `stall_after` divided by this shows damaged ones, if it may.
 const DAMAGED_AFTER: u32 = 2;
@@ -92,7 +92,7 @@ impl Publisher {
             label,
             stream,
             // Until the track is set up.
-            backlog: Backlog::new(USUAL_CLOCK_RATE),
+            backlog: Backlog::new(rtp::VIDEO_CLOCK_RATE),
             gate: KeyFrameGate::new(),
             damaged_mode: DamagedMode::default(),
             loss: RecentLoss::default(),
@@ -168,7 +168,7 @@ impl Publisher {
         }
         let damage = match self.showing(quality, received_at) {
             Showing::Plain => None,
-            Showing::Marked => Some(Damage { lost_permille: self.loss.permille() }),
+            Showing::Marked => Some(self.damage()),
             Showing::Withheld => return self.stream.withhold_unit(received_at),
         };
         self.has_begun |= unit.is_key;
@@ -209,13 +209,18 @@ impl Publisher {
                 "{}: hardly any picture comes whole, so damaged pictures are shown under a mark{}; right would be a \
                  network that loses less, or transport = \"tcp\"",
                 self.label,
-                self.loss.permille().map(lost).unwrap_or_default(),
+                self.damage().percent().map(lost).unwrap_or_default(),
             ),
             (true, false) if limit.is_some() => log::info!("{}: the pictures are whole again", self.label),
             (true, false) => log::info!("{}: damaged pictures are no longer shown", self.label),
             _ => {}
         }
         showing
+    }
+
+    /// The damage of the pictures that are shown now although data is missing in them.
+    fn damage(&self) -> Damage {
+        Damage { lost_permille: self.loss.permille() }
     }
 
     /// Tells when the stream begins to wait for a whole key frame, and of each one that comes. Every
@@ -252,8 +257,8 @@ impl Publisher {
     }
 }
 
-fn lost(permille: u16) -> String {
-    format!(", {:.1} % of packets lost", f64::from(permille) / 10.0)
+fn lost(percent: f64) -> String {
+    format!(", {percent:.1} % of packets lost")
 }
 
 /// Whether `unit` holds a part of a picture.
@@ -268,28 +273,10 @@ fn begins_stream(info: StreamInfo, unit: &[u8]) -> bool {
     Sps::find(info.codec, unit).is_some_and(is_same) && has_slice(info.codec, unit)
 }
 
-/// Longest step back of the time of day that counts as the jitter of two clocks read one after the other.
-const JITTER: UnixMicros = 1_000_000;
-
-/// Turns arrival times into times of day that increase from unit to unit, unless the clock is set back.
-#[derive(Default)]
-struct ArrivalClock {
-    last: UnixMicros,
-}
-
-impl ArrivalClock {
-    /// The time of day of `at`, a moment before `now`, when it was `today`.
-    fn unix_time(&mut self, at: Instant, now: Instant, today: Duration) -> UnixMicros {
-        let then = today.saturating_sub(now.saturating_duration_since(at));
-        let then = UnixMicros::try_from(then.as_micros()).unwrap_or(UnixMicros::MAX);
-        let is_jitter = then <= self.last && self.last - then < JITTER;
-        self.last = if is_jitter { self.last + 1 } else { then };
-        self.last
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use smol::channel::{Receiver, unbounded};
 
     use super::*;
@@ -470,20 +457,5 @@ mod tests {
         scene.unit(false, false, Vec::new());
         scene.unit(true, false, annex_b(&[&SPS, &PPS]));
         assert_eq!(scene.shown(), (0, 0));
-    }
-
-    #[test]
-    fn units_that_came_together_keep_their_order_and_a_clock_set_back_is_followed() {
-        let (mut clock, now) = (ArrivalClock::default(), Instant::now());
-        let today = Duration::from_secs(1_800_000_000);
-        let mut at = |today| clock.unix_time(now, now + Duration::from_millis(5), today);
-        let first = at(today);
-        assert_eq!(first, 1_800_000_000_000_000 - 5000);
-        assert_eq!(at(today), first + 1);
-        assert_eq!(at(today - Duration::from_millis(3)), first + 2);
-        let later = at(today + Duration::from_millis(40));
-        assert_eq!(later, first + 40_000);
-        let set_back = at(today - Duration::from_secs(3600));
-        assert_eq!(set_back, first - 3_600_000_000);
     }
 }
