@@ -251,7 +251,7 @@ impl Agent {
     /// Retries cameras that are offline as soon as a network comes up.
     fn look_at_network(&mut self, now: Instant) {
         let Ok(local_addresses) = network::local_addresses() else { return };
-        self.certificates.tick(&network::own_addresses(&local_addresses), now);
+        self.certificates.tick(&local_addresses, now);
         if let Some(address) = self.network.added(local_addresses)
             && self.cameras.network_came()
         {

@@ -13,7 +13,7 @@ use std::{
 
 use smol::{Task, future::FutureExt, unblock};
 
-use super::network::{local_addresses, own_addresses};
+use super::network::{LocalAddress, local_addresses, own_addresses};
 use crate::{
     config,
     log::chain,
@@ -79,8 +79,7 @@ impl Certificates {
         self.complaint = None;
         let Some(files) = &self.wanted.files else {
             // One of files may be in force.
-            let is_own = self.tls.certificate().is_some_and(|certificate| certificate.is_own);
-            return self.renew_own(!is_own);
+            return self.renew_own(!self.is_own());
         };
         if files.key_is_readable_by_all() {
             log::warn!("{}: every user of this machine can read this key; chmod 640 it", files.key.display());
@@ -104,7 +103,7 @@ impl Certificates {
 
     /// Renews our own certificate if this machine has other names than it, or it gets old. Puts one
     /// into force that another thread has made.
-    pub fn tick(&mut self, addresses: &BTreeSet<IpAddr>, now: Instant) {
+    pub fn tick(&mut self, local_addresses: &BTreeSet<LocalAddress>, now: Instant) {
         if let Some(task) = &mut self.own.making {
             let finished = async { Some(task.await) }.or(async { None });
             let Some((certificates, made)) = smol::future::block_on(finished) else { return };
@@ -113,11 +112,12 @@ impl Certificates {
             self.take_own(made);
             return;
         }
-        let is_own = self.tls.certificate().is_some_and(|certificate| certificate.is_own);
-        let names = self.names(addresses);
+        if !self.is_own() {
+            return;
+        }
+        let names = self.names(&own_addresses(local_addresses));
         let is_due = self.own.made.is_none_or(|made| now.duration_since(made) >= RENEWAL_CHECK);
-        if is_own
-            && (is_due || !names.is_subset(&self.own.names))
+        if (is_due || !names.is_subset(&self.own.names))
             && let Some(mut certificates) = self.own.certificates.take()
         {
             self.own.making = Some(unblock(move || {
@@ -139,6 +139,11 @@ impl Certificates {
             }
         });
         self.complaint.iter().cloned().chain(expiring).collect()
+    }
+
+    /// Whether the certificate in force is our own.
+    fn is_own(&self) -> bool {
+        self.tls.certificate().is_some_and(|certificate| certificate.is_own)
     }
 
     /// Makes our own certificate now, if `is_needed` or the state directory is another one.
