@@ -15,7 +15,7 @@ is_unprivileged() {
             return 1
         }
     done
-    # Of an undumpable process this belongs to root, whoever the process is.
+    # Of an undumpable process this file belongs to root.
     [ "$(in_box stat -c %u "/proc/$1/mem")" = 0 ] || {
         printf 'other processes of its user can look into %s\n' "$1"
         return 1

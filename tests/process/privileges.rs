@@ -73,7 +73,7 @@ fn assert_unprivileged(pid: i32) {
 
 fn assert_undumpable(pid: i32) {
     let folder = format!("/proc/{pid}");
-    // What a process shows to root alone belongs to root, whoever the process is.
+    // What a process shows to root alone belongs to root.
     assert_eq!(fs::metadata(Path::new(&folder).join("mem")).unwrap().uid(), 0);
     let limits = fs::read_to_string(Path::new(&folder).join("limits")).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();

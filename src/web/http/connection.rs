@@ -125,10 +125,10 @@ async fn converse(mut socket: Socket, permit: &mut ConnectionPermit, web: &Web) 
                 match asked.response(route).await {
                     Reply::Whole(response) => {
                         let response = Response { resource_policy: admitted.resource_policy, ..response };
-                        let strict = admitted.strict_transport_security(&socket.peer);
-                        strict
-                            .into_iter()
-                            .fold(response, |response, value| response.header("Strict-Transport-Security", value))
+                        match admitted.strict_transport_security(&socket.peer) {
+                            Some(value) => response.header("Strict-Transport-Security", value),
+                            None => response,
+                        }
                     }
                     Reply::Live(channel, rendition_request) => {
                         let viewer = query::viewer(request.url());

@@ -60,7 +60,7 @@ fn complaints(web: &Web, metadata: &Metadata) -> Vec<String> {
 }
 
 /// The certificate; `null` before there is one. The page on this machine's own screen shows its
-/// fingerprint for the first minute, for whoever is about to open the wall elsewhere.
+/// fingerprint for the first minute, for a person who is about to open the wall elsewhere.
 fn tls(web: &Web, visitor: &Visitor) -> Option<Value> {
     let certificate = web.tls.certificate()?;
     Some(json!({

@@ -72,7 +72,7 @@ const FOR_STREAM: &[libc::c_long] = &[
     libc::SYS_uname,
 ];
 
-/// What ends a worker: it makes none of these calls, so whoever makes one has taken it over.
+/// What ends a worker: it makes none of these calls, so somebody has taken it over who makes one.
 const DEADLY: &[libc::c_long] = &[
     libc::SYS_acct,
     libc::SYS_add_key,
