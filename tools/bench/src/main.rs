@@ -187,10 +187,7 @@ fn waits(task: &Task, setup: &Setup, clip: &Arc<Clip>) -> Waits {
     if task.wants("cold") {
         let cold = |format: &str| {
             eprintln!("cold: sixteen cameras, {format}");
-            let start = |_| {
-                let playback = PlaybackServer::start(clip, 16, FPS)?;
-                opening::cold_start(setup, &playback, format)
-            };
+            let start = |_| opening::cold_start(setup, || PlaybackServer::start(clip, 16, FPS), format);
             (0..task.rounds).map(start).collect::<Result<_>>().map(worst).map_err(|error| error.to_string())
         };
         (waits.cold_untouched, waits.cold_jpeg) = (Some(cold("h264")), Some(cold("jpeg")));

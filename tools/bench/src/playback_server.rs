@@ -46,6 +46,14 @@ impl Camera {
         self.frames.load(Ordering::Relaxed)
     }
 
+    /// The longest time from one frame to the next one.
+    pub fn longest_pause(&self) -> Duration {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut times: Vec<_> = sent.iter().flatten().copied().collect();
+        times.sort_unstable();
+        times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+
     pub fn clip(&self) -> &Clip {
         &self.clip
     }

@@ -2,10 +2,10 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use super::progress::{Fault, WorkerProgress};
+use super::progress::{Fault, WorkerProgress, is_starved};
 use crate::{
     agent::supervisor::context::{Context, VITALS},
     hub::{Cause, Stream},
@@ -54,6 +54,9 @@ pub(super) struct Decoder {
     has_group: bool,
     pub(super) progress: WorkerProgress,
     vitals_due: Instant,
+    /// The processor time that it had used at the last two readings, the older one first, and when
+    /// that was.
+    used: [(Duration, Instant); 2],
 }
 
 impl Decoder {
@@ -90,6 +93,7 @@ impl Decoder {
             has_group: false,
             progress: WorkerProgress::new(started),
             vitals_due: started + VITALS,
+            used: [(Duration::ZERO, started); 2],
         })
     }
 
@@ -129,7 +133,19 @@ impl Decoder {
     /// Whose fault it is that the pictures of `stream` are overdue; `None` if it was not asked for
     /// any, or may still make them.
     pub(super) fn fault(&self, stream: &Stream, now: Instant) -> Option<Fault> {
-        if self.wanted.is_empty() { None } else { self.progress.fault(stream.options().stall_after, now) }
+        if self.wanted.is_empty() {
+            return None;
+        }
+        self.progress.fault(stream.options().stall_after, self.is_starved(now), now)
+    }
+
+    /// Whether it has got too little processor time lately.
+    fn is_starved(&self, now: Instant) -> bool {
+        // The last reading may be of this moment.
+        let [(cpu, read), _] = self.used;
+        self.worker
+            .vitals()
+            .is_some_and(|vitals| is_starved(vitals.cpu.saturating_sub(cpu), now.saturating_duration_since(read)))
     }
 
     /// Reads now and then what the worker uses, and checks that it may.
@@ -140,6 +156,7 @@ impl Decoder {
         self.vitals_due = now + VITALS;
         let Some(vitals) = self.worker.vitals() else { return Ok(()) };
         stream.set_vitals(vitals, now);
+        self.used = [self.used[1], (vitals.cpu, now)];
         self.worker.check_memory(&vitals).map_err(|error| Failure::from(&error))?;
         context.budget.report(&self.name, vitals.own).map_err(Failure::memory)
     }

@@ -1,7 +1,10 @@
 //! Whose fault it is that pictures are overdue: a worker that gets no processor time, or hangs, is
 //! no fault of the camera.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use crate::ipc::Progress;
 
@@ -11,6 +14,11 @@ const LOADING: Duration = Duration::from_secs(30);
 
 /// Time for its first picture once it has begun to decode.
 const FIRST_PICTURE: Duration = Duration::from_secs(5);
+
+/// Between these shares of a core over a while a process has work, and does not get the processor time
+/// for it. Less has one that waits for ever: its listening thread alone still takes units. More has one
+/// that goes round in circles.
+const STARVED: Range<f64> = 0.02..0.5;
 
 /// A decoder may hold this many frames before it gives the first one (H.264 and H.265: a decoded
 /// picture buffer of 16 frames).
@@ -66,19 +74,25 @@ impl WorkerProgress {
     }
 
     /// Whose fault it is that pictures are overdue at `now`; `None` while the worker may still make
-    /// them. `stall_after`: how long a worker that has made pictures may give no sign.
-    pub(super) fn fault(&self, stall_after: Duration, now: Instant) -> Option<Fault> {
+    /// them. `stall_after`: how long a worker that has made pictures may give no sign, unless it
+    /// `is_starved`.
+    pub(super) fn fault(&self, stall_after: Duration, is_starved: bool, now: Instant) -> Option<Fault> {
         let Some(begun) = self.begun else { return (now >= self.started + LOADING).then_some(Fault::Worker) };
         if now < begun + FIRST_PICTURE {
             return None;
         }
-        let limit = if self.has_pictures { stall_after } else { LOADING };
+        let limit = if self.has_pictures && !is_starved { stall_after } else { LOADING };
         if self.unanswered.is_some_and(|since| now >= since + limit) {
             return Some(Fault::Worker);
         }
         let is_fruitless = self.last.damaged > 0 || self.last.without_frame > MAX_HELD_FRAMES;
         is_fruitless.then_some(Fault::Camera)
     }
+}
+
+/// Whether a process that used `cpu` of processor time during `elapsed` is short of it.
+pub(super) fn is_starved(cpu: Duration, elapsed: Duration) -> bool {
+    STARVED.contains(&(cpu.as_secs_f64() / elapsed.as_secs_f64()))
 }
 
 #[cfg(test)]
@@ -98,12 +112,12 @@ mod tests {
         let start = Instant::now();
         let mut progress = WorkerProgress::new(start);
         progress.note_work(start);
-        assert_eq!(progress.fault(STALL_AFTER, after(start, 29)), None, "it loads its libraries");
-        assert_eq!(progress.fault(STALL_AFTER, after(start, 30)), Some(Fault::Worker));
+        assert_eq!(progress.fault(STALL_AFTER, false, after(start, 29)), None, "it loads its libraries");
+        assert_eq!(progress.fault(STALL_AFTER, false, after(start, 30)), Some(Fault::Worker));
         progress.note_sign(after(start, 20));
         progress.note_work(after(start, 20));
-        assert_eq!(progress.fault(STALL_AFTER, after(start, 49)), None, "it decodes its first unit");
-        assert_eq!(progress.fault(STALL_AFTER, after(start, 50)), Some(Fault::Worker));
+        assert_eq!(progress.fault(STALL_AFTER, false, after(start, 49)), None, "it decodes its first unit");
+        assert_eq!(progress.fault(STALL_AFTER, false, after(start, 50)), Some(Fault::Worker));
     }
 
     #[test]
@@ -112,10 +126,10 @@ mod tests {
             let start = Instant::now();
             let mut progress = WorkerProgress::new(start);
             progress.note_progress(fruitless, start);
-            assert_eq!(progress.fault(STALL_AFTER, after(start, 4)), None, "the next ones may be better");
-            assert_eq!(progress.fault(STALL_AFTER, after(start, 5)), Some(Fault::Camera), "{fruitless:?}");
+            assert_eq!(progress.fault(STALL_AFTER, false, after(start, 4)), None, "the next ones may be better");
+            assert_eq!(progress.fault(STALL_AFTER, false, after(start, 5)), Some(Fault::Camera), "{fruitless:?}");
             progress.note_progress(Progress::default(), after(start, 5));
-            assert_eq!(progress.fault(STALL_AFTER, after(start, 60)), None, "frames come");
+            assert_eq!(progress.fault(STALL_AFTER, false, after(start, 60)), None, "frames come");
         }
     }
 
@@ -126,7 +140,7 @@ mod tests {
         for second in 0..120 {
             progress.note_work(after(start, second));
             progress.note_progress(Progress { without_frame: MAX_HELD_FRAMES, damaged: 0 }, after(start, second));
-            assert_eq!(progress.fault(STALL_AFTER, after(start, second)), None);
+            assert_eq!(progress.fault(STALL_AFTER, false, after(start, second)), None);
         }
     }
 
@@ -137,10 +151,21 @@ mod tests {
         progress.note_progress(DAMAGED, start);
         assert!(progress.note_picture(after(start, 10)));
         assert!(!progress.note_picture(after(start, 11)));
-        assert_eq!(progress.fault(STALL_AFTER, after(start, 60)), None, "it was given nothing");
+        assert_eq!(progress.fault(STALL_AFTER, false, after(start, 60)), None, "it was given nothing");
         progress.note_work(after(start, 60));
         progress.note_work(after(start, 61));
-        assert_eq!(progress.fault(STALL_AFTER, after(start, 61)), None);
-        assert_eq!(progress.fault(STALL_AFTER, after(start, 62)), Some(Fault::Worker));
+        assert_eq!(progress.fault(STALL_AFTER, false, after(start, 61)), None);
+        assert_eq!(progress.fault(STALL_AFTER, false, after(start, 62)), Some(Fault::Worker));
+        assert_eq!(progress.fault(STALL_AFTER, true, after(start, 89)), None, "it works, and is only slow");
+        assert_eq!(progress.fault(STALL_AFTER, true, after(start, 90)), Some(Fault::Worker));
+    }
+
+    #[test]
+    fn starved_worker_is_neither_one_that_waits_for_ever_nor_one_that_goes_round_in_circles() {
+        let uses = |milliseconds| is_starved(Duration::from_millis(milliseconds), Duration::from_secs(1));
+        assert!(!uses(0) && !uses(10), "it takes units and decodes none");
+        assert!(uses(30) && uses(120) && uses(400), "a share of two cores that sixteen decoders want");
+        assert!(!uses(900), "it has what it needs, and gives no sign");
+        assert!(!is_starved(Duration::ZERO, Duration::ZERO), "nothing is known");
     }
 }
