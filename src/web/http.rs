@@ -9,4 +9,5 @@ pub mod query;
 pub mod request_head;
 pub mod response;
 pub mod route;
+pub mod throughput;
 pub mod timeout_socket;

@@ -2,7 +2,8 @@
 //!
 //! The timeout is below TLS and is one of progress: it starts when the kernel accepts no more bytes and ends with
 //! the next byte it accepts. A timeout for the whole write would end healthy viewers of big
-//! pictures on slow lines.
+//! pictures on slow lines. Over a minute of waiting a viewer must take a little all the same
+//! ([`Throughput`]).
 
 use std::{
     future::Future,
@@ -10,7 +11,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use smol::{
@@ -19,7 +20,7 @@ use smol::{
     net::TcpStream,
 };
 
-use crate::{time::timeout, tls::TlsStream};
+use crate::{time::timeout, tls::TlsStream, web::http::throughput::Throughput};
 
 /// Maximum number of unsent bytes in the kernel. What waits there grows old, so this limits how far
 /// a slow viewer lags behind, and the memory it costs.
@@ -62,12 +63,13 @@ pub struct Socket {
     pub early: Vec<u8>,
 }
 
-/// A TCP connection of which a write fails that has made no progress for too long.
+/// A TCP connection of which a write fails that has made no progress for too long, or too little.
 pub struct TimedStream {
     stream: TcpStream,
     stall_limit: Duration,
     /// Runs while a write waits.
     stall: Option<Timer>,
+    throughput: Throughput,
 }
 
 impl TimedStream {
@@ -75,7 +77,7 @@ impl TimedStream {
         // Both are only improvements; a kernel that refuses them still delivers.
         let _ = stream.set_nodelay(true);
         let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT);
-        Self { stream, stall_limit, stall: None }
+        Self { stream, stall_limit, stall: None, throughput: Throughput::default() }
     }
 
     /// # Errors
@@ -90,12 +92,19 @@ impl TimedStream {
         matches!(self.stream.peek(&mut byte).await, Ok(1)).then_some(byte[0])
     }
 
-    /// Returns `polled`, or an error if it has been pending for longer than the limit.
-    fn in_time<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
+    /// Returns `polled`, or an error if it has been pending for longer than the limit, or too little was
+    /// written for too long.
+    fn in_time(&mut self, polled: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(done) = &polled {
             self.stall = None;
-            return polled;
+            return match done {
+                Ok(bytes) if !self.throughput.took(*bytes, Instant::now()) => {
+                    Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+                }
+                _ => polled,
+            };
         }
+        self.throughput.waits(Instant::now());
         let limit = self.stall_limit;
         let stall = self.stall.get_or_insert_with(|| Timer::after(limit));
         match Pin::new(stall).poll(context) {
@@ -246,13 +255,13 @@ mod tests {
             let mut socket = TimedStream::new(stream, Duration::ZERO);
             let mut context = Context::from_waker(Waker::noop());
             socket.stall_limit = Duration::from_secs(3600);
-            assert!(socket.in_time(Poll::<io::Result<()>>::Pending, &mut context).is_pending());
+            assert!(socket.in_time(Poll::Pending, &mut context).is_pending());
             assert!(socket.stall.is_some());
             assert!(socket.in_time(Poll::Ready(Ok(1)), &mut context).is_ready());
             assert!(socket.stall.is_none());
             socket.stall_limit = Duration::ZERO;
             let stalled = async {
-                while socket.in_time(Poll::<io::Result<()>>::Pending, &mut context).is_pending() {
+                while socket.in_time(Poll::Pending, &mut context).is_pending() {
                     Timer::after(Duration::from_millis(1)).await;
                 }
             };
