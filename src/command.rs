@@ -12,6 +12,7 @@ pub mod reload;
 mod sockets;
 pub mod status;
 mod table;
+pub mod verify;
 
 use std::{
     ffi::OsString,
@@ -27,6 +28,7 @@ use log::LevelFilter;
 use crate::{camera::Secret, config, log::Target};
 use discover::Discover;
 use info::Info;
+use verify::Verify;
 
 /// How long `discover` searches by default: long enough for slow cameras and lost packets.
 const DISCOVER_FOR: Duration = Duration::from_secs(3);
@@ -57,6 +59,12 @@ Usage:
   cctv-agent discover [--seconds N] [--json | --toml] [--config FILE]
       Searches the network for cameras, for 3 seconds unless --seconds says otherwise; sends no password.
       --toml writes sections for FILE for those that are not in it yet.
+  cctv-agent verify MANIFEST [--keys FOLDER] [--installed FILE] [--downgrade]
+             [--image FILE|- [--output FILE]]
+      Verifies an update of the disk image: the signature MANIFEST.minisig by one of the public
+      keys in FOLDER, and that it is newer than what is installed; then the image against the
+      manifest. --output takes the image while it is read, and can be started only if all is right.
+      Exit code 65: refused, 66: a file cannot be read, 74: the output cannot be written.
   cctv-agent --version
   cctv-agent --help
 
@@ -76,6 +84,7 @@ pub enum Command {
     Status(QueryArgs),
     Reload { file: PathBuf },
     Discover(Discover),
+    Verify(Verify),
     Help,
     Version,
 }
@@ -118,10 +127,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         "status" => words.question("status").map(|question| question.map_or(Command::Help, Command::Status)),
         "reload" => words.reload(),
         "discover" => words.discover(),
+        "verify" => words.verify(),
         "help" => Ok(Command::Help),
         "version" => Ok(Command::Version),
         unknown => Err(format!(
-            "there is no command {unknown:?}; the commands are run, check, info, discover, list, status and reload"
+            "there is no command {unknown:?}; the commands are run, check, info, discover, list, status, reload \
+             and verify"
         )),
     }
 }
@@ -275,6 +286,28 @@ impl ArgParser {
         Ok(Command::Discover(Discover { time, form: form.unwrap_or(discover::Form::Table), config }))
     }
 
+    fn verify(mut self) -> Result<Command, String> {
+        let (mut manifest, mut keys, mut downgrade) = (None, PathBuf::from(verify::DEFAULT_KEYS), false);
+        let (mut installed, mut image, mut output) = (None, None, None);
+        while let Some(word) = self.next()? {
+            match word {
+                Word::Option(name) if name == "keys" => keys = self.value(&name)?.into(),
+                Word::Option(name) if name == "installed" => installed = Some(self.value(&name)?.into()),
+                Word::Option(name) if name == "downgrade" => downgrade = true,
+                Word::Option(name) if name == "image" => image = Some(self.value(&name)?.into()),
+                Word::Option(name) if name == "output" => output = Some(self.value(&name)?.into()),
+                Word::Option(name) if name == "help" => return Ok(Command::Help),
+                Word::Value(word) if manifest.is_none() => manifest = Some(word.into()),
+                other => return Err(other.unexpected("verify")),
+            }
+        }
+        let manifest = manifest.ok_or("verify needs the manifest of an update")?;
+        if output.is_some() && image.is_none() {
+            return Err("--output needs --image as well".into());
+        }
+        Ok(Command::Verify(Verify { manifest, keys, installed, downgrade, image, output }))
+    }
+
     fn next(&mut self) -> Result<Option<Word>, String> {
         if let Some(name) = self.first.take() {
             return Ok(Some(Word::Option(name)));
@@ -393,6 +426,9 @@ mod tests {
             ("discover --seconds 0", "from 1 to 60"),
             ("discover --json --toml", "exclude each other"),
             ("discover 10.0.0.1", "does not take"),
+            ("verify", "needs the manifest"),
+            ("verify a b", "verify does not take the argument \"b\""),
+            ("verify a --output b", "--output needs --image"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

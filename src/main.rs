@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Ok(Command::Status(question)) => command::status::run(&question),
         Ok(Command::Reload { file }) => command::reload::run(&file),
         Ok(Command::Discover(request)) => command::discover::run(request),
+        Ok(Command::Verify(arguments)) => command::verify::run(&arguments),
         Ok(Command::Help) => {
             print!("{}", command::HELP);
             ExitCode::SUCCESS

@@ -9,7 +9,7 @@ DATA_MIB=64
 
 SECTORS_PER_MIB=2048
 
-GRUB_MODULES='part_gpt fat squash4 normal linux echo test regexp loadenv boot search configfile serial terminal minicmd reboot'
+GRUB_MODULES='part_gpt fat squash4 normal linux echo test regexp probe loadenv boot search configfile serial terminal minicmd reboot'
 
 # Modules that the initial root needs to find and read the slot.
 INITRD_MODULES='virtio_pci virtio_blk virtio_scsi ahci ata_piix ata_generic sd_mod nvme usb-storage uas xhci-pci ehci-pci
@@ -22,6 +22,7 @@ make_initrd() {
     mkdir -p "$initrd/bin" "$initrd/lib/modules/$version"
     cp "$1/bin/busybox" "$initrd/bin/busybox"
     cp "$project/scripts/image.d/initramfs-init" "$initrd/init"
+    cp "$project/scripts/image.d/find-slot.sh" "$initrd/find-slot.sh"
     cp "$2/lib/modules/$version"/modules.* "$initrd/lib/modules/$version/"
     for module in $INITRD_MODULES; do
         modprobe -d "$2" -S "$version" --show-depends "$module"
@@ -40,7 +41,7 @@ make_esp() {
     # shellcheck disable=SC2086 # a list of words
     grub-mkimage -O x86_64-efi -p '/grub' -o "$work/esp/bootx64.efi" $GRUB_MODULES efi_gop all_video
     grub-editenv "$work/esp/grubenv" create
-    grub-editenv "$work/esp/grubenv" set slot=a
+    grub-editenv "$work/esp/grubenv" set slot=a allow_console=1
     rm -f "$1"
     mkfs.fat -C -F 16 -n CCTV-BOOT "$1" $((ESP_MIB * 1024)) >/dev/null
     mmd -i "$1" ::EFI ::EFI/BOOT ::grub

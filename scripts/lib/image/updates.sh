@@ -21,11 +21,17 @@ prepare_updates() {
             -Xcompression-level 1 >/dev/null
         rm -rf "${work:?}/$name"
     done
+    # Newer than what runs, whose build it has inside, so that it can be installed again and again.
+    unsquashfs -quiet -no-progress -d "$work/described" "$offered/good.squashfs" usr/share/cctv-agent/image >/dev/null
+    sed 's/^build=/&1/' "$work/described/usr/share/cctv-agent/image" >"$work/description"
+    public_key "$key" "$work/key.pub" || return 1
     for name in good panics deaf; do
-        (cd "$offered" && sha256sum "$name.squashfs" >"$name.squashfs.sha256")
+        write_manifest "$offered/$name.squashfs" "$work/description"
+        sign_manifest "$offered/$name.squashfs" "$key" "$work/key.pub" || return 1
     done
     ln -sf good.squashfs "$offered/other.squashfs"
-    (cd "$offered" && sed 's/^..../0000/' good.squashfs.sha256 >other.squashfs.sha256)
+    sed 's/^sha256=..../sha256=0000/' "$offered/good.squashfs.manifest" >"$offered/other.squashfs.manifest"
+    cp "$offered/good.squashfs.manifest.minisig" "$offered/other.squashfs.manifest.minisig"
 }
 
 # Prints the active slot.
@@ -107,7 +113,8 @@ boot_settings() {
 # mebibytes_of NAME: how much of it, from its beginning, is in the inactive slot.
 mebibytes_of() {
     partition_file "$work/disk.img" "cctv-root-$free_slot" "$work/slot" || return 1
-    first_other=$(cmp "$work/slot" "$offered/$1.squashfs" 2>/dev/null | sed -n 's/.* byte \([0-9]*\),.*/\1/p')
+    # The first bytes are written last.
+    first_other=$(cmp -i 4096 "$work/slot" "$offered/$1.squashfs" 2>/dev/null | sed -n 's/.* byte \([0-9]*\),.*/\1/p')
     rm -f "$work/slot"
     printf '%s\n' $((${first_other:-$(stat -L -c %s "$offered/$1.squashfs")} / 1048576))
 }
@@ -125,9 +132,9 @@ cut_while_writing() {
     wall_is_back_in "$slot"
 }
 
-wrong_checksum_changes_nothing() {
+other_manifest_changes_nothing() {
     before=$(boot_settings) && pid=$(agent_pid) || return 1
-    begin_update other && eventually "$WRITE_SECONDS" serial_says 'is not what was to be written; nothing is changed' || return 1
+    begin_update other && eventually "$WRITE_SECONDS" serial_says 'was altered after it was signed; nothing is changed' || return 1
     [ "$(boot_settings)" = "$before" ] && [ "$(agent_pid)" = "$pid" ] || return 1
     vm_cut
     serial_mark=0
@@ -136,7 +143,7 @@ wrong_checksum_changes_nothing() {
 }
 
 part_update() {
-    prepare_updates
+    prepare_updates || return 1
     # The health check does not depend on cameras; they would only slow it down.
     stop_cameras
     prepare_disk_without_watchdog
@@ -146,7 +153,7 @@ part_update() {
     check 'an update whose kernel panics: the old one is back by itself, and says so' panic_falls_back
     check 'an update without a working agent: the old one is back by itself, and says so' deaf_falls_back
     check 'power cut while an update is written: the old one starts' cut_while_writing
-    check 'an update that is not what it should be: refused, and nothing is changed' wrong_checksum_changes_nothing
+    check 'an update whose manifest is not the signed one: refused, and nothing is changed' other_manifest_changes_nothing
     check 'a good update after all that: it confirms itself and stays' good_update_stays
     start_cameras
     check 'all cameras become live in the updated system' all_live

@@ -53,9 +53,20 @@ kernel_word() {
     return 1
 }
 
-# Prints the device of the partition whose GPT name is $1.
+# Prints the folder in /sys of the disk that the system was started from.
+root_disk() {
+    # The third word is the device as major:minor, the fifth where it is mounted; the last one counts.
+    numbers=$(sed -n 's|^[^ ]* [^ ]* \([^ ]*\) [^ ]* / .*|\1|p' /proc/self/mountinfo | tail -n 1)
+    entry=$(readlink -f "/sys/dev/block/$numbers") || return 1
+    [ -e "$entry/partition" ] || return 1
+    printf '%s\n' "${entry%/*}"
+}
+
+# Prints the device of the partition whose GPT name is $1, on the disk that the system was started from
+# and on no other: a stick may have a partition of that name too.
 partition() {
-    for entry in /sys/class/block/*/uevent; do
+    disk=$(root_disk) || return 1
+    for entry in "$disk"/*/uevent; do
         grep -qx "PARTNAME=$1" "$entry" 2>/dev/null || continue
         entry=${entry%/uevent}
         printf '/dev/%s\n' "${entry##*/}"
@@ -72,6 +83,13 @@ replace_file() {
         chown "$(stat -c %u:%g "$1")" "$1.new" || return 1
     fi
     chmod 0640 "$1.new" && sync && mv "$1.new" "$1" && sync
+}
+
+# wipe FILE: overwrites it, as it held passwords, and removes it.
+wipe() {
+    [ -f "$1" ] || return 0
+    head -c "$(stat -c %s "$1")" /dev/zero | dd of="$1" conv=notrunc,fsync 2>/dev/null
+    rm -f "$1"
 }
 
 # mount_boot ro|rw: mounts the boot partition at $BOOT_FOLDER.
