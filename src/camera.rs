@@ -3,11 +3,13 @@
 //! The fields of a [`Camera`] are grouped by the effect of a change, so that two configurations are
 //! compared with `!=` on a group. A password is kept in a [`Secret`], which no formatter shows.
 
+pub mod fingerprint;
+
 use std::{fmt, net::IpAddr, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::fingerprint::Fingerprint;
+use self::fingerprint::Fingerprint;
 
 /// A camera's name in URLs and log lines: 1 to 64 ASCII letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

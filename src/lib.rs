@@ -7,7 +7,6 @@
 pub mod camera;
 pub mod device_id;
 pub mod disk;
-pub mod fingerprint;
 pub mod media;
 pub mod proc;
 pub mod rate_window;

@@ -72,8 +72,8 @@ pub use crate::http_client::Limits;
 
 use self::{device::Device, media::Media};
 use crate::{
+    camera::fingerprint::PeerKey,
     camera::{Credentials, StreamUri},
-    fingerprint::PeerKey,
     tls::client::KeyCheck,
 };
 

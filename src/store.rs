@@ -16,9 +16,9 @@ use std::{
 pub use entry::{Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream};
 pub use keys::{LearntKeys, Service};
 
+use crate::camera::fingerprint::Fingerprint;
 use crate::camera::{CameraId, StreamSource};
 use crate::disk::{self, MAX_FILE_LEN};
-use crate::fingerprint::Fingerprint;
 use crate::sync::{Mutex, MutexGuard};
 
 /// The end of the name of a file with keys.

@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use crate::{
         camera::StreamUri,
-        fingerprint::{Fingerprint, PeerKey},
+        camera::fingerprint::{Fingerprint, PeerKey},
         media::Size,
         onvif::{DeviceInformation, Error, Offset, Profile, Streams, VideoSource},
     };

@@ -11,11 +11,11 @@ use super::{
     section::{Located, Section},
     wording::quoted,
 };
+use crate::camera::fingerprint::Fingerprint;
 use crate::camera::{
     Camera, CameraId, Credentials, Damaged, Reader, Source, StreamOptions, StreamSource, StreamUri, TlsPolicy,
     Transport, Trust,
 };
-use crate::fingerprint::Fingerprint;
 
 /// The keys that are valid both in `[defaults]` and in a camera.
 #[derive(Clone, Default)]

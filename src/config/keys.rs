@@ -198,7 +198,10 @@ rows! { CAMERA_ROWS:
     .aliases(&["title", "label"]);
     FINGERPRINT: Key<Text, Unset> = key(
         "fingerprint",
-        Text { form: "SHA-256 value", example: "sha256:9f86d081…" },
+        Text {
+            form: "SHA-256 value",
+            example: "sha256:5f1c8c4fd2e1f0f5a1b2c3d4e5f60718293a4b5c6d7e8f900112233445566778",
+        },
         Unset("the key that the camera has the first time is learnt, and must stay"),
         "The TLS key that the camera must have (`https`, `rtsps`): the SHA-256 value of its public key, as `cctv-agent \
          info` and the log print it, which a renewed certificate keeps; or that of its certificate, as `openssl x509 \

@@ -3,7 +3,10 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use super::{message::Method, sdp::NoVideo};
-use crate::{camera::Transport, fingerprint::Fingerprint, text, tls};
+use crate::{
+    camera::{Transport, fingerprint::Fingerprint},
+    text, tls,
+};
 
 /// Why an attempt ended. The variant says what happened; `Display` says it to people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::entry::ParseError;
-use crate::{camera::CameraId, fingerprint::Fingerprint};
+use crate::camera::{CameraId, fingerprint::Fingerprint};
 
 /// As that of [`CameraRecord`](super::CameraRecord).
 const FORMAT: u64 = 1;

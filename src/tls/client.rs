@@ -6,6 +6,7 @@
 
 mod channel;
 mod error;
+mod failure;
 mod verifier;
 
 use std::{net::IpAddr, sync::Arc};
@@ -47,7 +48,7 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     let verifier = Verifier::new(check.clone());
     let config = config(&verifier)?;
     let connected = TlsConnector::from(config).connect(name(host), stream).await;
-    let stream = connected.map_err(|error| error::from_io(&error, &verifier))?;
+    let stream = connected.map_err(|error| failure::from_io(&error, &verifier))?;
     verifier.accept();
     Ok(stream)
 }

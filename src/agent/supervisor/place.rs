@@ -2,8 +2,8 @@
 
 use super::locator::Locator;
 use crate::{
+    camera::fingerprint::Fingerprint,
     camera::{Credentials, Source, StreamSource, TlsPolicy},
-    fingerprint::Fingerprint,
     onvif,
     store::{Address, LearntKeys, Service},
     tls::client::{HTTPS_PORT, KeyCheck},

@@ -193,7 +193,7 @@ mod tests {
     use std::{collections::BTreeMap, time::Duration};
 
     use super::*;
-    use crate::{fingerprint::Fingerprint, rtsp::message::Method, tls::client};
+    use crate::{camera::fingerprint::Fingerprint, rtsp::message::Method, tls::client};
 
     const HOST: &str = "10.0.0.1:554";
 

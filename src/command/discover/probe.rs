@@ -8,9 +8,9 @@ use std::time::Duration;
 use smol::Executor;
 
 use crate::{
+    camera::fingerprint::Fingerprint,
     device_id::DeviceId,
     discovery::{DiscoveredDevice, XAddr},
-    fingerprint::Fingerprint,
     http_client::{self, Limits},
     onvif::{
         self, DeviceInformation, Profile, responses,

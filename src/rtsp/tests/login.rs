@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fake::{Fake, SDP, config};
 use crate::{
     camera::Transport,
-    fingerprint::Fingerprint,
+    camera::fingerprint::Fingerprint,
     rtsp::{
         Error, Retry,
         session::{Config, Learnt, Note},

@@ -7,7 +7,7 @@ use std::{
 
 use rustls::ClientConnection;
 
-use super::{Error, KeyCheck, config, error, name, verifier::Verifier};
+use super::{Error, KeyCheck, config, failure, name, verifier::Verifier};
 
 /// Number of encrypted bytes that are read at once: a little more than the longest record.
 pub(super) const INPUT_LEN: usize = 32 << 10;
@@ -31,7 +31,7 @@ impl Channel {
     pub fn new(host: &str, check: &KeyCheck) -> Result<Self, Error> {
         let verifier = Verifier::new(check.clone());
         let connection = ClientConnection::new(config(&verifier)?, name(host));
-        let connection = connection.map_err(|error| error::from_rustls(&error, &verifier))?;
+        let connection = connection.map_err(|error| failure::from_rustls(&error, &verifier))?;
         Ok(Self { connection, verifier, input: vec![0; INPUT_LEN].into(), pending: 0..0 })
     }
 
@@ -58,7 +58,7 @@ impl Channel {
     pub fn shake_hands(&mut self) -> Result<(), Error> {
         while self.is_handshaking() && !self.pending.is_empty() {
             let decrypted = self.decrypt();
-            decrypted.map_err(|error| error::from_io(&error, &self.verifier))?;
+            decrypted.map_err(|error| failure::from_io(&error, &self.verifier))?;
         }
         if !self.is_handshaking() {
             self.verifier.accept();

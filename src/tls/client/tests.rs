@@ -13,7 +13,7 @@ use smol::{
 };
 
 use super::*;
-use crate::fingerprint::{Fingerprint, PeerKey};
+use crate::camera::fingerprint::{Fingerprint, PeerKey};
 
 /// A certificate for another name, long expired.
 fn certificate(key: &KeyPair) -> CertificateDer<'static> {
@@ -74,7 +74,7 @@ fn answered_with(answer: &[u8]) -> Error {
         let mut hello = [0; 5];
         far.read_exact(&mut hello).await.unwrap();
         far.write_all(answer).await.unwrap();
-        far.close().await.unwrap();
+        far.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
         // With unread bytes the kernel would reset the connection.
         let _ = far.read_to_end(&mut Vec::new()).await;
     };
@@ -186,8 +186,11 @@ fn pump(channel: &mut Channel, server: &mut rustls::ServerConnection, piece: usi
             channel.space()[..part.len()].copy_from_slice(part);
             channel.filled(part.len());
             channel.shake_hands()?;
+            if !channel.is_handshaking() {
+                assert_eq!(channel.read(&mut [0; 16]).unwrap(), None);
+            }
         }
-        if !channel.is_handshaking() {
+        if !channel.is_handshaking() && !server.is_handshaking() {
             return Ok(());
         }
     }

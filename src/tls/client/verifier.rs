@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::Error;
 use crate::{
-    fingerprint::{Fingerprint, PeerKey},
+    camera::fingerprint::{Fingerprint, PeerKey},
     sync::Mutex,
     tls::x509::{self, PublicKey},
 };
