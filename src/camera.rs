@@ -3,9 +3,13 @@
 //! The fields of a [`Camera`] are grouped by the effect of a change, so that two configurations are
 //! compared with `!=` on a group. A password is kept in a [`Secret`], which no formatter shows.
 
+pub mod fingerprint;
+
 use std::{fmt, net::IpAddr, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use self::fingerprint::Fingerprint;
 
 /// A camera's name in URLs and log lines: 1 to 64 ASCII letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +58,10 @@ pub struct StreamSource {
     pub open_within: Duration,
     /// Whether the login may be sent unprotected (Basic) to a camera that offers nothing else.
     pub clear_password: bool,
+    pub tls: TlsPolicy,
+    /// The key or the certificate that the camera must have over TLS; `None`: the key that it had the
+    /// first time.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl StreamSource {
@@ -100,6 +108,17 @@ pub enum Trust {
     Identity,
     /// It answers at the configured address.
     Address,
+}
+
+/// Whether ONVIF is asked over TLS (HTTPS).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsPolicy {
+    /// Where the camera refuses HTTP or redirects to HTTPS, and from then on.
+    Auto,
+    /// Only so.
+    Learn,
+    /// Never.
+    Off,
 }
 
 /// How RTP is transported. TCP gets through every firewall that RTSP gets through; UDP loses frames
@@ -266,6 +285,11 @@ impl StreamUri {
             Some(rest) => rest.split(']').next().unwrap_or(rest),
             None => authority.split(':').next().unwrap_or(authority),
         }
+    }
+
+    /// Whether the stream is read over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.0.starts_with("rtsps:")
     }
 
     /// How RTP is transported, if the scheme says so.

@@ -25,7 +25,7 @@ use std::{
 use lexopt::{Arg, Parser, ValueExt};
 use log::LevelFilter;
 
-use crate::{camera::Secret, config, log::Target};
+use crate::{camera::Secret, config, log::Target, onvif, tls::client::HTTPS_PORT};
 use discover::Discover;
 use info::Info;
 use verify::Verify;
@@ -45,7 +45,7 @@ Usage:
       With --user, root opens ports below 1024, then becomes that user, without capabilities.
   cctv-agent check [FILE]
       Says everything that is wrong with FILE; exit code 78 if anything is.
-  cctv-agent info IP[:PORT] [--username U] [--password-file F] [--json]
+  cctv-agent info [https://]IP[:PORT] [--username U] [--password-file F] [--json]
       Asks a camera what it is, which profiles it offers and where their streams are.
   cctv-agent list [--config FILE] [--json]
       Lists the cameras of the running agent, and where each was found.
@@ -214,12 +214,15 @@ impl ArgParser {
             }
         }
         let address = address.ok_or("info needs the address of a camera, such as 192.168.1.64 or 192.168.1.64:8000")?;
-        let (host, port) = host_and_port(&address)?;
+        let (tls, place) = address.strip_prefix("https://").map_or((false, address.as_str()), |rest| (true, rest));
+        let (host, port) = host_and_port(place)?;
         let password = password_file.map(|file: PathBuf| read_password(&file)).transpose()?;
         if password.is_some() && username.is_none() {
             return Err("--password-file needs --username as well".into());
         }
-        Ok(Command::Info(Info { host, port, username, password, json }))
+        // A camera over TLS has another usual port.
+        let port = if tls && port == onvif::DEFAULT_PORT { HTTPS_PORT } else { port };
+        Ok(Command::Info(Info { host, port, tls, username, password, json }))
     }
 
     /// `None` if help was requested.

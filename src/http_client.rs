@@ -12,7 +12,7 @@ use std::{
 };
 
 use smol::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -62,12 +62,20 @@ pub async fn exchange(
     outline: Option<Outline>,
 ) -> Result<Response, Error> {
     timeout(limits.call, async {
-        let stream = timeout(limits.connect, TcpStream::connect((host, port))).await;
-        let stream = stream.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).map_err(Error::Connect)?;
+        let stream = connect(host, port, limits).await?;
         converse(stream, message, limits.quiet, outline).await
     })
     .await
     .unwrap_or(Err(Error::Slow))
+}
+
+/// Connects to `host`, as [`exchange`] does.
+///
+/// # Errors
+/// If the host cannot be reached within `limits`.
+pub async fn connect(host: &str, port: u16, limits: Limits) -> Result<TcpStream, Error> {
+    let stream = timeout(limits.connect, TcpStream::connect((host, port))).await;
+    stream.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).map_err(Error::Connect)
 }
 
 /// A GET request for [`exchange`]. `host` as for that; a zone is left out of the `Host` field.
@@ -104,15 +112,24 @@ pub fn in_brackets(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
-async fn converse(
-    mut stream: TcpStream,
+/// Sends `message` over `stream`, a connection of its own, and returns the response, as [`exchange`]
+/// does. Has no timeout for the whole.
+///
+/// # Errors
+/// If there is no readable response.
+pub async fn converse(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     message: &[u8],
     quiet: Duration,
     outline: Option<Outline>,
 ) -> Result<Response, Error> {
     // A server may refuse after the head alone and close; its response is more useful than our
     // error.
-    let sent = stream.write_all(message).await;
+    let sent = async {
+        stream.write_all(message).await?;
+        stream.flush().await
+    };
+    let sent = sent.await;
     let mut reader = response::Reader::with_outline(outline);
     let mut buffer = vec![0; 16 << 10];
     loop {

@@ -36,7 +36,7 @@
 //!     }
 //! });
 //!
-//! let camera = Target { host: "127.0.0.1".into(), port, credentials: None };
+//! let camera = Target { host: "127.0.0.1".into(), port, tls: None, credentials: None };
 //! let found = smol::block_on(onvif::resolve(&camera, None))?;
 //! assert_eq!((found.profile.token.as_str(), found.streams[0].as_str()), ("main", "rtsp://127.0.0.1/main"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -53,6 +53,7 @@ pub mod responses;
 pub mod soap;
 mod synchronization;
 mod target;
+pub mod transport;
 pub mod uri_repair;
 pub mod username_token;
 
@@ -63,17 +64,18 @@ pub use self::{
     identity::{Identity, identity},
     responses::{DeviceInformation, Profile, VideoSource},
     synchronization::Synchronization,
-    target::Target,
+    target::{DEFAULT_PORT, Target},
     uri_repair::Streams,
 };
 
 pub use crate::http_client::Limits;
 
 use self::{device::Device, media::Media};
-use crate::camera::{Credentials, StreamUri};
-
-/// The default port of ONVIF.
-pub const DEFAULT_PORT: u16 = 80;
+use crate::{
+    camera::fingerprint::PeerKey,
+    camera::{Credentials, StreamUri},
+    tls::client::KeyCheck,
+};
 
 /// One profile of a camera, with all that is needed to open its stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,6 +137,8 @@ pub struct DeviceReport {
     pub endpoint: Option<String>,
     /// Its name in the network, if it has one.
     pub host_name: Option<String>,
+    /// What it showed over TLS; `None`: it was asked in clear text.
+    pub key: Option<PeerKey>,
     pub offers: Vec<ProfileReport>,
     pub clock_offset: Option<Offset>,
     pub authentication: Option<Authentication>,
@@ -268,6 +272,7 @@ pub async fn report_within(target: &Target, limits: Limits) -> Result<DeviceRepo
         offers.push(ProfileReport { profile, streams });
     }
     Ok(DeviceReport {
+        key: target.tls.as_ref().and_then(KeyCheck::seen),
         device: media.device.information().await,
         endpoint: media.device.endpoint().await.ok().flatten(),
         host_name: media.device.host_name().await.ok().flatten(),

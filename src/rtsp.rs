@@ -36,6 +36,8 @@ pub use self::error::{Error, Retry};
 pub struct Timeouts {
     /// A TCP connection, for each address of the host.
     pub connect: Duration,
+    /// The TLS handshake after it.
+    pub tls: Duration,
     /// The response to DESCRIBE: battery cameras and recorders wake up first.
     pub response: Duration,
     /// The response to SETUP and to PLAY.
@@ -54,6 +56,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(3),
+            tls: Duration::from_secs(5),
             response: Duration::from_secs(10),
             setup: Duration::from_secs(5),
             first_packet: Duration::from_secs(10),

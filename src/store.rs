@@ -5,6 +5,7 @@
 //! changes.
 
 mod entry;
+mod keys;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,10 +14,15 @@ use std::{
 };
 
 pub use entry::{Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream};
+pub use keys::{LearntKeys, Service};
 
+use crate::camera::fingerprint::Fingerprint;
 use crate::camera::{CameraId, StreamSource};
 use crate::disk::{self, MAX_FILE_LEN};
 use crate::sync::{Mutex, MutexGuard};
+
+/// The end of the name of a file with keys.
+const KEY_FILE: &str = ".keys";
 
 /// The state directory. Every method may be called from any thread; calls run one after the other.
 pub struct Directory {
@@ -28,6 +34,8 @@ pub struct Directory {
 struct Cache {
     /// Records read or saved since the agent started.
     known: BTreeMap<CameraId, Known>,
+    /// Keys read or learnt since the agent started.
+    keys: BTreeMap<CameraId, LearntKeys>,
     /// Whether a failure to write was logged and has not been fixed since.
     complained: bool,
 }
@@ -80,6 +88,37 @@ impl Directory {
             disk::replace(&self.path, &file_name(id), text.as_bytes())
         };
         *known = Known { record: Some(record.clone()), on_disk: written.is_ok() };
+        self.report(&mut cache, id, written);
+    }
+
+    /// The TLS keys that the camera `id` had.
+    ///
+    /// # Blocking
+    /// Blocks on the disk the first time.
+    pub fn keys(&self, id: &CameraId) -> LearntKeys {
+        self.known_keys(&mut self.cache(), id)
+    }
+
+    /// Keeps the TLS key of a service of the camera `id`. Returns whether it is another one than before.
+    ///
+    /// # Blocking
+    /// Blocks until the file is on disk.
+    pub fn learn_key(&self, id: &CameraId, service: Service, key: Fingerprint) -> bool {
+        let mut cache = self.cache();
+        let before = self.known_keys(&mut cache, id);
+        let mut keys = before;
+        keys.learn(service, key);
+        if keys == before {
+            return false;
+        }
+        cache.keys.insert(id.clone(), keys);
+        let written = disk::replace(&self.path, &key_file_name(id), keys.to_text(id).as_bytes());
+        self.report(&mut cache, id, written);
+        true
+    }
+
+    /// Logs a failure to write, once, and its end.
+    fn report(&self, cache: &mut Cache, id: &CameraId, written: io::Result<()>) {
         match written {
             Ok(()) if cache.complained => {
                 log::info!("state directory {}: can be written again", self.path.display());
@@ -104,8 +143,10 @@ impl Directory {
     pub fn retain(&self, ids: &BTreeSet<CameraId>) {
         let mut cache = self.cache();
         cache.known.retain(|id, _| ids.contains(id));
+        cache.keys.retain(|id, _| ids.contains(id));
         for name in disk::names(&self.path) {
-            let Some(id) = name.strip_suffix(".json").and_then(CameraId::new).filter(|id| !ids.contains(id)) else {
+            let stem = name.strip_suffix(".json").or_else(|| name.strip_suffix(KEY_FILE));
+            let Some(id) = stem.and_then(CameraId::new).filter(|id| !ids.contains(id)) else {
                 continue;
             };
             let ours = disk::read(&self.path.join(&name)).ok().flatten().is_some_and(|text| entry::is_ours(&text));
@@ -134,6 +175,22 @@ impl Directory {
         })
     }
 
+    /// The keys of `id`, read from the disk the first time.
+    fn known_keys(&self, cache: &mut Cache, id: &CameraId) -> LearntKeys {
+        *cache.keys.entry(id.clone()).or_insert_with(|| {
+            let file = self.path.join(key_file_name(id));
+            let read = disk::read(&file).map_err(|error| error.to_string());
+            let keys = read.and_then(|text| match text {
+                None => Ok(LearntKeys::default()),
+                Some(text) => LearntKeys::from_text(&text, id).map_err(|damage| damage.to_string()),
+            });
+            keys.unwrap_or_else(|why| {
+                log::warn!("{id}: {} cannot be used: {why}; the TLS key of the camera is learnt anew", file.display());
+                LearntKeys::default()
+            })
+        })
+    }
+
     fn cache(&self) -> MutexGuard<'_, Cache> {
         // Nothing in here panics while it holds the lock, and a panic ends the process anyway.
         self.cache.lock()
@@ -142,6 +199,11 @@ impl Directory {
 
 /// An identifier holds no dot and no slash, so each camera's file and each unfinished file has its
 /// own name.
+fn key_file_name(id: &CameraId) -> String {
+    format!("{id}{KEY_FILE}")
+}
+
+/// As [`key_file_name`].
 fn file_name(id: &CameraId) -> String {
     format!("{id}.json")
 }

@@ -1,11 +1,13 @@
-//! TLS for the wall's own port: the certificate in force, and handshakes with it.
+//! TLS for the wall's own port: the certificate in force, and handshakes with it. And TLS to cameras,
+//! which are recognised by their keys: [`client`].
 //!
 //! TLS 1.2 and 1.3 by rustls with ring. No early data; tickets with a key of this process, so a
 //! resumed session never outlives the certificate with which it began.
 
 mod certificate;
+pub mod client;
 mod own;
-mod validity;
+mod x509;
 
 use std::{io, sync::Arc};
 
@@ -20,7 +22,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 pub use certificate::{Certificate, Error, Files};
 pub use own::{Made, OwnCertificates};
-pub use validity::not_after;
+pub use x509::not_after;
 
 use crate::sync::Mutex;
 

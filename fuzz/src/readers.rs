@@ -142,7 +142,7 @@ fn read_answer(answer: &Element) {
         assert!(time.to_unix() >= 0);
     }
     for (_, xaddr) in responses::services(answer).into_iter().chain(responses::capabilities(answer)) {
-        if let Some(service) = Service::from_xaddr(&xaddr, 80) {
+        if let Some(service) = Service::from_xaddr(&xaddr, 80, false) {
             assert!(service.path.starts_with('/') && !service.path.contains(['\r', '\n', ' ']), "{:?}", service.path);
             assert!(!service.ports.is_empty());
         }

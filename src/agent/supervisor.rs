@@ -11,6 +11,7 @@ mod lessons;
 mod locate;
 mod locator;
 mod onvif_result;
+mod place;
 mod resolved;
 mod retry;
 mod rtsp_failure;

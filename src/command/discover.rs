@@ -128,9 +128,13 @@ pub fn as_table(found: &[Candidate]) -> String {
     aligned(&rows, [Side::Left; _]).iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// Returns the host, and the port if it is not 80, in the form that `info` accepts.
+/// Returns the host, and the port if it is not the usual one, in the form that `info` accepts.
 fn address(found: &Candidate) -> String {
     match &found.address {
+        Some(xaddr) if xaddr.secure => {
+            let host = crate::http_client::in_brackets(&shown(&xaddr.host));
+            if xaddr.port == 443 { format!("https://{host}") } else { format!("https://{host}:{}", xaddr.port) }
+        }
         Some(xaddr) if xaddr.port == 80 => shown(&xaddr.host),
         Some(xaddr) => format!("{}:{}", crate::http_client::in_brackets(&shown(&xaddr.host)), xaddr.port),
         None => format!("{} (no ONVIF)", found.discovered.source),
@@ -155,6 +159,7 @@ pub fn as_json(found: &[Candidate]) -> Value {
             "identity_is_shared": found.discovered.is_ambiguous,
             "found_by": found.discovered.how.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "answers": found.answers.is_some(),
+            "tls_key": found.answers.as_ref().and_then(|answers| answers.key).map(|key| key.to_string()),
             "profiles": found.answers.iter().flat_map(|answers| &answers.profiles).map(|profile| json!({
                 "token": profile.token,
                 "source": profile.source.as_ref().map(|source| &source.token),

@@ -16,6 +16,7 @@ use crate::{
     log,
     onvif::{self, DeviceReport, ProfileReport, Target},
     text,
+    tls::client::KeyCheck,
 };
 
 /// The exit code if the camera could not be asked.
@@ -27,6 +28,8 @@ pub struct Info {
     /// IP address (IPv6 without brackets) or host name.
     pub host: String,
     pub port: u16,
+    /// Over TLS. If not, it is asked over TLS after it has sent us there.
+    pub tls: bool,
     pub username: Option<String>,
     pub password: Option<Secret>,
     pub json: bool,
@@ -37,13 +40,13 @@ pub struct Info {
 /// # Blocking
 /// Blocks until the camera has answered: a few requests of at most ten seconds each.
 pub fn run(arguments: Info) -> ExitCode {
-    let Info { host, port, username, password, json } = arguments;
+    let Info { host, port, tls, username, password, json } = arguments;
     let credentials = username.map(|username| {
         let password = password.unwrap_or_else(|| Secret::new(""));
         Credentials { username, password }
     });
-    let target = Target { host, port, credentials };
-    match smol::block_on(onvif::report(&target)) {
+    let target = Target { host, port, tls: tls.then(KeyCheck::default), credentials };
+    match smol::block_on(report(target)) {
         Ok(report) => {
             if json {
                 print_json(&as_json(&report));
@@ -57,6 +60,16 @@ pub fn run(arguments: Info) -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
+}
+
+async fn report(target: Target) -> Result<DeviceReport, onvif::Error> {
+    let error = match onvif::report(&target).await {
+        Err(error) if target.tls.is_none() => error,
+        result => return result,
+    };
+    let Some(port) = error.tls_port(&target.host) else { return Err(error) };
+    let over_tls = onvif::report(&Target { port, tls: Some(KeyCheck::default()), ..target }).await;
+    over_tls.map_err(|other| if other.kind() == onvif::Kind::Unreachable { error } else { other })
 }
 
 /// Formats the result for people.
@@ -74,6 +87,9 @@ pub fn as_text(report: &DeviceReport) -> String {
         ("login", report.authentication.map_or_else(unknown, |authentication| authentication.to_string())),
     ];
     let mut text: String = facts.iter().map(|(name, fact)| format!("{name:<10}{fact}\n")).collect();
+    if let Some(key) = report.key {
+        text.push_str(&format!("{:<10}{}\n", "TLS key", key.key));
+    }
     text.push('\n');
     if report.offers.is_empty() {
         text.push_str("no media profiles\n");
@@ -128,6 +144,7 @@ pub fn as_json(report: &DeviceReport) -> Value {
         },
         "endpoint": report.endpoint,
         "host_name": report.host_name,
+        "tls_key": report.key.map(|key| key.key.to_string()),
         "clock_offset": report.clock_offset.map(|offset| offset.0),
         "authentication": report.authentication.map(|authentication| authentication.to_string()),
         "profiles": report.offers.iter().map(offer_json).collect::<Vec<_>>(),
@@ -154,6 +171,7 @@ mod tests {
     use super::*;
     use crate::{
         camera::StreamUri,
+        camera::fingerprint::{Fingerprint, PeerKey},
         media::Size,
         onvif::{DeviceInformation, Error, Offset, Profile, Streams, VideoSource},
     };
@@ -175,6 +193,7 @@ mod tests {
             device: DeviceInformation { manufacturer: "Acme".into(), model: "Eye".into(), ..Default::default() },
             endpoint: None,
             host_name: None,
+            key: None,
             offers: vec![
                 ProfileReport { profile: main, streams: Ok(Streams { candidates, login: None }) },
                 ProfileReport { profile: bare, streams: Err(none) },
@@ -201,6 +220,14 @@ PROFILE       NAME         SOURCE         ENCODING  SIZE       RATE      STREAM
 a long token  -            -              -         -          -         none: 10.0.0.1:80 has no stream for profile \"a long token\"
 ";
         assert_eq!(as_text(&report()), expected);
+    }
+
+    #[test]
+    fn key_of_a_camera_over_tls_is_told_in_the_form_of_the_configuration() {
+        let (key, certificate) = (Fingerprint([7; 32]), Fingerprint([8; 32]));
+        let report = DeviceReport { key: Some(PeerKey { key, certificate }), ..report() };
+        assert!(as_text(&report).contains(&format!("\nTLS key   {key}\n")), "{}", as_text(&report));
+        assert_eq!(as_json(&report)["tls_key"], key.to_string());
     }
 
     #[test]

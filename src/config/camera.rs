@@ -11,8 +11,10 @@ use super::{
     section::{Located, Section},
     wording::quoted,
 };
+use crate::camera::fingerprint::Fingerprint;
 use crate::camera::{
-    Camera, CameraId, Credentials, Damaged, Reader, Source, StreamOptions, StreamSource, StreamUri, Transport, Trust,
+    Camera, CameraId, Credentials, Damaged, Reader, Source, StreamOptions, StreamSource, StreamUri, TlsPolicy,
+    Transport, Trust,
 };
 
 /// The keys that are valid both in `[defaults]` and in a camera.
@@ -72,6 +74,8 @@ impl CameraDefaults {
             reader: self.reader.or(defaults.reader).unwrap_or(keys::READER.default),
             open_within: Duration::from_secs(open_within),
             clear_password: self.clear_password.or(defaults.clear_password).unwrap_or(keys::CLEAR_PASSWORD.default),
+            tls: keys::TLS.default,
+            fingerprint: None,
         }
     }
 }
@@ -176,14 +180,57 @@ fn camera(
     };
     let credentials = camera_defaults.login.for_camera(in_url, &defaults.login, section, diagnostics);
     let options = camera_defaults.options(defaults);
-    let id = id?;
-    let stream_source = camera_defaults.stream_source(defaults, source?, credentials);
+    let tls = section.one_of(&keys::TLS, diagnostics);
+    let pinned = fingerprint(section, diagnostics);
+    let (id, source) = (id?, source?);
+    let stream_source = camera_defaults.stream_source(defaults, source, credentials);
+    check_tls(section, &stream_source, tls.as_ref(), pinned.as_ref(), diagnostics);
     Some(Camera {
         name: name.unwrap_or_else(|| id.to_string()),
-        stream_source: StreamSource { small_profile, ..stream_source },
+        stream_source: StreamSource {
+            small_profile,
+            tls: tls.map_or(stream_source.tls, |tls| tls.value),
+            fingerprint: pinned.map(|pinned| pinned.value),
+            ..stream_source
+        },
         options,
         id,
     })
+}
+
+fn fingerprint(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Located<Fingerprint>> {
+    let written = section.text(&keys::FINGERPRINT, diagnostics)?;
+    match written.value.parse() {
+        Ok(value) => Some(Located { at: written.at, value }),
+        Err(_) => {
+            let words = "fingerprint is not a SHA-256 value; write \"sha256:\" and 64 digits, as cctv-agent info prints \
+                         it, or what openssl x509 -fingerprint -sha256 prints";
+            section.report(written.at, words, diagnostics);
+            None
+        }
+    }
+}
+
+/// Complains of TLS keys that would have no effect.
+fn check_tls(
+    section: &Section<'_>,
+    stream_source: &StreamSource,
+    tls: Option<&Located<TlsPolicy>>,
+    pinned: Option<&Located<Fingerprint>>,
+    diagnostics: &mut Diagnostics<'_>,
+) {
+    let Some(pinned) = pinned else { return };
+    let words = match &stream_source.source {
+        Source::Url(uri) if !uri.is_tls() => "fingerprint needs TLS; write url = \"rtsps://…\", or remove fingerprint",
+        Source::Onvif { .. } if tls.is_some_and(|tls| tls.value == TlsPolicy::Off) => {
+            "fingerprint needs TLS; remove tls = \"off\", or fingerprint"
+        }
+        _ if stream_source.reader == Reader::Opencv => {
+            "fingerprint means nothing to OpenCV, which takes any key; remove reader = \"opencv\", or fingerprint"
+        }
+        _ => return,
+    };
+    section.report(pinned.at, words, diagnostics);
 }
 
 fn from_onvif(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Source> {

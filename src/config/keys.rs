@@ -7,7 +7,7 @@ use super::key::{
     DefaultValue, FilePath, Flag, Key, Line, List, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text, Unset,
     Whole, Words, default_by_word, key, rows,
 };
-use crate::camera::{Damaged, Reader, Transport, Trust};
+use crate::camera::{Damaged, Reader, TlsPolicy, Transport, Trust};
 
 /// Maximum number of cameras: one wall shows at most 64 tiles.
 pub const MAX_CAMERAS: usize = 64;
@@ -70,7 +70,7 @@ rows! {
         OneOf(&[("tcp", Transport::Tcp), ("udp", Transport::Udp)]),
         Unset("as the stream's address says (`rtspu://`: UDP), else TCP, and UDP where the camera refuses TCP"),
         "How the video travels. TCP passes nearly every network; UDP loses frames in a bad network but does not fall \
-         behind.",
+         behind. Over TLS (`rtsps://`) it is TCP.",
     )
     .aliases(&["protocol"])
     .reload(Reload::Streams);
@@ -99,7 +99,8 @@ rows! {
         Flag,
         false,
         "`true`: a camera that offers nothing else is sent the password of its stream unprotected (RTSP Basic), and \
-         everybody on the way can read it. `false`: such a camera is not shown. ONVIF never sends a password so.",
+         everybody on the way can read it. `false`: such a camera is not shown, unless the password goes over TLS to a \
+         key that was known before. ONVIF never sends a password so.",
     )
     .aliases(&["basic", "allow_basic"])
     .reload(Reload::Streams);
@@ -195,6 +196,19 @@ rows! { CAMERA_ROWS:
         "The camera's name on the screen, in any language.",
     )
     .aliases(&["title", "label"]);
+    FINGERPRINT: Key<Text, Unset> = key(
+        "fingerprint",
+        Text {
+            form: "SHA-256 value",
+            example: "sha256:5f1c8c4fd2e1f0f5a1b2c3d4e5f60718293a4b5c6d7e8f900112233445566778",
+        },
+        Unset("the key that the camera has the first time is learnt, and must stay"),
+        "The TLS key that the camera must have (`https`, `rtsps`): the SHA-256 value of its public key, as `cctv-agent \
+         info` and the log print it, which a renewed certificate keeps; or that of its certificate, as `openssl x509 \
+         -fingerprint -sha256` and browsers show it. With it, ONVIF is asked over TLS only.",
+    )
+    .aliases(&["pin", "tls_fingerprint", "thumbprint"])
+    .reload(Reload::Streams);
 }
 
 rows! {
@@ -234,6 +248,16 @@ rows! {
     )
     .aliases(&["port"])
     .reload(Reload::Streams);
+    TLS: Key<OneOf<TlsPolicy>, TlsPolicy> = key(
+        "tls",
+        OneOf(&[("auto", TlsPolicy::Auto), ("learn", TlsPolicy::Learn), ("off", TlsPolicy::Off)]),
+        TlsPolicy::Auto,
+        "Whether ONVIF is asked over TLS (HTTPS). `auto`: if the camera redirects there or refuses port 80, and from \
+         then on only so. `learn`: only so, at `onvif_port`, or 443 if that is 80. `off`: never. The camera is \
+         recognised by its key, whatever name and date its certificate has; see `fingerprint`.",
+    )
+    .aliases(&["https", "ssl"])
+    .reload(Reload::Streams);
     UUID: Key<Words, Unset> = key(
         "uuid",
         Words { longest: MAX_WORDS_LEN, example: "urn:uuid:2f1e…" },
@@ -265,7 +289,7 @@ rows! { SOURCE_ROWS:
         Text { form: "RTSP address", example: "rtsp://192.168.1.20/live" },
         Unset("the camera is asked by ONVIF"),
         "The address of the stream of a camera without ONVIF. It takes the place of `ip`, `profile`, `small_profile`, \
-         `onvif_port`, `uuid`, `trust` and `stream_host`.",
+         `onvif_port`, `tls`, `uuid`, `trust` and `stream_host`. `rtsps://` is read over TLS.",
     )
     .aliases(&["rtsp", "uri", "stream"])
     .reload(Reload::Streams);
@@ -279,4 +303,4 @@ rows! { SOURCE_ROWS:
     .reload(Reload::Cameras);
 }
 
-default_by_word!(Trust: TRUST, Reader: READER, Damaged: DAMAGED);
+default_by_word!(TlsPolicy: TLS, Trust: TRUST, Reader: READER, Damaged: DAMAGED);

@@ -8,6 +8,7 @@ use super::{
     error::{Error, Malformed},
     responses::{self, DeviceInformation},
     soap::{self, Access, CallError, DEVICE, FaultKind, Operation, SoapDialect},
+    transport,
     uri_repair::Service,
     username_token,
 };
@@ -61,7 +62,7 @@ impl<'a> Device<'a> {
         }
     }
 
-    pub fn target(&self) -> &Target {
+    pub fn target(&self) -> &'a Target {
         self.target
     }
 
@@ -259,8 +260,8 @@ impl<'a> Device<'a> {
             // before it closed the connection.
             let message = self.message(port, path, operation, attempt);
             let outline = Some(responses::PROFILE_OUTLINE);
-            match http_client::exchange(&self.target.host, port, message.as_bytes(), self.limits, outline).await {
-                Err(http_client::Error::Closed(_)) if again => again = false,
+            match transport::exchange(self.target, port, message.as_bytes(), self.limits, outline).await {
+                Err(transport::Error::Http(http_client::Error::Closed(_))) if again => again = false,
                 Ok(response) => return Ok(response),
                 Err(error) => return Err(self.transport_error(port, operation.name, error)),
             }
@@ -318,8 +319,12 @@ impl<'a> Device<'a> {
         }
     }
 
-    fn transport_error(&self, port: u16, request: &'static str, error: http_client::Error) -> Error {
+    fn transport_error(&self, port: u16, request: &'static str, error: transport::Error) -> Error {
         let device = format!("{}:{port}", in_brackets(&self.target.host));
+        let error = match error {
+            transport::Error::Tls(source) => return Error::Tls { device, source },
+            transport::Error::Http(error) => error,
+        };
         match error {
             http_client::Error::Connect(source) => Error::Connect { device, source },
             http_client::Error::Slow => Error::Slow { device, request, limit: self.limits.call },

@@ -7,8 +7,13 @@ use std::{io, time::Duration};
 use super::{
     responses::Profile,
     soap::{Fault, NotSoap},
+    target::DEFAULT_PORT,
 };
-use crate::http_client::response;
+use crate::{
+    http_client::{in_brackets, response},
+    tls::client,
+    uri::split_authority,
+};
 
 /// In all variants `device` is host and port, and `request` is the ONVIF operation.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +21,11 @@ pub enum Error {
     Connect {
         device: String,
         source: io::Error,
+    },
+    /// There is no TLS connection; nothing was sent.
+    Tls {
+        device: String,
+        source: client::Error,
     },
     Slow {
         device: String,
@@ -142,7 +152,7 @@ pub enum Kind {
 impl Error {
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Connect { .. } | Self::Slow { .. } | Self::Closed { .. } => Kind::Unreachable,
+            Self::Connect { .. } | Self::Tls { .. } | Self::Slow { .. } | Self::Closed { .. } => Kind::Unreachable,
             Self::NoCredentials { .. }
             | Self::Denied { .. }
             | Self::UnsupportedLogin { .. }
@@ -174,9 +184,31 @@ impl Error {
         )
     }
 
+    /// Whether the device has another TLS key than it must have.
+    pub fn is_other_key(&self) -> bool {
+        matches!(self, Self::Tls { source, .. } if source.is_other_key())
+    }
+
+    /// The port at which the device at `host`, which was asked in clear text, may answer over TLS: it
+    /// redirects there, or refuses a connection to the default port.
+    pub fn tls_port(&self, host: &str) -> Option<u16> {
+        match self {
+            Self::Connect { device, source } => {
+                let is_default = *device == format!("{}:{DEFAULT_PORT}", in_brackets(host));
+                (is_default && source.kind() == io::ErrorKind::ConnectionRefused).then_some(client::HTTPS_PORT)
+            }
+            Self::Redirect { location, .. } if is_https(location) => {
+                let (_, rest) = location.split_once("://")?;
+                let (to, port) = split_authority(&rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())])?;
+                to.eq_ignore_ascii_case(host).then_some(port.unwrap_or(client::HTTPS_PORT))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether further requests to the same service are pointless now.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Slow { .. }) || self.ends_everything()
+        matches!(self, Self::Connect { .. } | Self::Tls { .. } | Self::Slow { .. }) || self.ends_everything()
     }
 
     /// Whether requests to another service of the same device are pointless, too.
@@ -246,5 +278,23 @@ mod tests {
             |location: &str| Error::Redirect { device: "d".into(), request: "GetProfiles", location: location.into() };
         assert!(redirect("HTTPS://10.0.0.1/").to_string().contains("only by HTTPS"));
         assert!(redirect("http://10.0.0.1/x").to_string().contains("to http://10.0.0.1/x"));
+        for (location, port) in [
+            ("https://10.0.0.1/onvif", Some(443)),
+            ("HTTPS://10.0.0.1:8443", Some(8443)),
+            ("https://10.0.0.9/onvif", None),
+            ("https://user@10.0.0.1/", None),
+            ("http://10.0.0.1/", None),
+        ] {
+            assert_eq!(redirect(location).tls_port("10.0.0.1"), port, "{location}");
+        }
+    }
+
+    #[test]
+    fn only_a_refused_default_port_leads_to_https() {
+        let refused = |device: &str, kind: io::ErrorKind| Error::Connect { device: device.into(), source: kind.into() };
+        let port = |error: Error| error.tls_port("10.0.0.1");
+        assert_eq!(port(refused("10.0.0.1:80", io::ErrorKind::ConnectionRefused)), Some(443));
+        assert_eq!(port(refused("10.0.0.1:8000", io::ErrorKind::ConnectionRefused)), None);
+        assert_eq!(port(refused("10.0.0.1:80", io::ErrorKind::TimedOut)), None);
     }
 }

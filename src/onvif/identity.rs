@@ -18,13 +18,12 @@ pub struct Identity {
     pub hardware_addresses: Vec<String>,
 }
 
-/// Asks the device at `host` (name or address, IPv6 without brackets) for its identity, without a
-/// login, in one to three requests. An empty [`Identity`] is an ONVIF device that reports nothing.
+/// Asks the device for its identity, without the login of `target`, in one to three requests. An empty [`Identity`] is an ONVIF device that reports nothing.
 ///
 /// # Errors
 /// If no device answers there, or none that speaks ONVIF.
-pub async fn identity(host: &str, port: u16, limits: Limits) -> Result<Identity, Error> {
-    let target = Target { host: host.to_owned(), port, credentials: None };
+pub async fn identity(target: &Target, limits: Limits) -> Result<Identity, Error> {
+    let target = Target { credentials: None, ..target.clone() };
     let mut device = Device::new(&target, None, limits);
     let mut peer = PeerState::Silent;
     let endpoint = peer.take(device.endpoint().await)?.flatten();

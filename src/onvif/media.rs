@@ -4,6 +4,7 @@
 //! because cameras advertise services that do not work.
 
 use super::{
+    Target,
     device::Device,
     error::{Error, remember},
     profile_choice::{self, NoChoice},
@@ -50,14 +51,14 @@ impl<'a> Media<'a> {
     /// If the device is gone or refuses the login. If it only does not know
     /// the operation, others are tried.
     pub async fn find(mut device: Device<'a>) -> Result<Self, Error> {
-        let port = device.target().port;
+        let target = device.target();
         let mut services = Vec::new();
         match device.ask("GetServices", "<tds:IncludeCapability>false</tds:IncludeCapability>", Access::PreAuth).await {
             Ok(answer) => {
                 let found = responses::services(&answer);
                 for (is_media2, namespace) in [(true, MEDIA2), (false, MEDIA1)] {
                     let named = found.iter().filter(|(given, _)| given == namespace);
-                    services.extend(named.filter_map(|(_, xaddr)| media_service(is_media2, xaddr, port)));
+                    services.extend(named.filter_map(|(_, xaddr)| media_service(is_media2, xaddr, target)));
                 }
             }
             Err(error) => keep_on_unless_final(error)?,
@@ -67,14 +68,17 @@ impl<'a> Media<'a> {
                 Ok(answer) => {
                     let found = responses::capabilities(&answer);
                     let named = found.iter().filter(|(name, _)| name == "media");
-                    services.extend(named.filter_map(|(_, xaddr)| media_service(false, xaddr, port)));
+                    services.extend(named.filter_map(|(_, xaddr)| media_service(false, xaddr, target)));
                 }
                 Err(error) => keep_on_unless_final(error)?,
             }
         }
         if services.is_empty() {
-            let guess =
-                |path: &&str| MediaService { is_media2: false, service: Service::at(path, port), profiles: None };
+            let guess = |path: &&str| MediaService {
+                is_media2: false,
+                service: Service::at(path, target.port),
+                profiles: None,
+            };
             services.extend(GUESSES.iter().map(guess));
         }
         Ok(Self { device, services })
@@ -354,8 +358,9 @@ impl<'a> Media<'a> {
     }
 }
 
-fn media_service(is_media2: bool, xaddr: &str, port: u16) -> Option<MediaService> {
-    Service::from_xaddr(xaddr, port).map(|service| MediaService { is_media2, service, profiles: None })
+fn media_service(is_media2: bool, xaddr: &str, target: &Target) -> Option<MediaService> {
+    let service = Service::from_xaddr(xaddr, target.port, target.tls.is_some());
+    service.map(|service| MediaService { is_media2, service, profiles: None })
 }
 
 fn stream_parameters(is_media2: bool, token: &str) -> String {

@@ -14,6 +14,7 @@ use crate::{
 
 const RTSP_PORT: u16 = 554;
 const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
 
 /// The address of a service, always on the host at which we reached the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,17 +27,18 @@ pub struct Service {
 
 impl Service {
     /// Returns the service that a device gives as `xaddr`; we reached the device at
-    /// `reach_port`. `None` unless the scheme is HTTP or HTTPS. For HTTPS, `reach_port`
-    /// is used, because it spoke HTTP.
-    pub fn from_xaddr(xaddr: &str, reach_port: u16) -> Option<Self> {
+    /// `reach_port`, by HTTPS if `tls`. `None` unless the scheme is HTTP or HTTPS. If it is not the one
+    /// by which we reached the device, `reach_port` is used.
+    pub fn from_xaddr(xaddr: &str, reach_port: u16, tls: bool) -> Option<Self> {
         let (scheme, rest) = xaddr.trim().split_once("://")?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         let authority = authority.rsplit('@').next().unwrap_or("");
         let (_, port) = split_authority(authority)?;
         let mut ports = match scheme.to_ascii_lowercase().as_str() {
-            "http" => vec![port.unwrap_or(HTTP_PORT)],
-            "https" => Vec::new(),
+            "http" if !tls => vec![port.unwrap_or(HTTP_PORT)],
+            "https" if tls => vec![port.unwrap_or(HTTPS_PORT)],
+            "http" | "https" => Vec::new(),
             _ => return None,
         };
         if !ports.contains(&reach_port) {
@@ -253,7 +255,7 @@ mod tests {
     fn port_0_means_the_usual_one() {
         assert_eq!(candidates("rtsp://10.0.0.1:0/a", "10.0.0.1"), ["rtsp://10.0.0.1/a"]);
         assert_eq!(candidates("rtsp://[fd00::1]:0/a", "fd00::1"), ["rtsp://[fd00::1]/a"]);
-        assert_eq!(Service::from_xaddr("http://10.0.0.1:0/m", 8080).unwrap().ports, [80, 8080]);
+        assert_eq!(Service::from_xaddr("http://10.0.0.1:0/m", 8080, false).unwrap().ports, [80, 8080]);
     }
 
     #[test]
@@ -281,7 +283,8 @@ mod tests {
 
     #[test]
     fn services_are_asked_on_the_host_we_reached() {
-        let service = |xaddr: &str| Service::from_xaddr(xaddr, 8080).map(|service| (service.ports, service.path));
+        let service =
+            |xaddr: &str| Service::from_xaddr(xaddr, 8080, false).map(|service| (service.ports, service.path));
         assert_eq!(
             service(" HTTP://192.168.0.9:8000/onvif/media?x "),
             Some((vec![8000, 8080], "/onvif/media?x".into()))
@@ -290,6 +293,10 @@ mod tests {
         assert_eq!(service("http://h:8080"), Some((vec![8080], "/".into())));
         assert_eq!(service("https://h/onvif/m"), Some((vec![8080], "/onvif/m".into())));
         assert_eq!(service("http://[fe80::1]:81/m"), Some((vec![81, 8080], "/m".into())));
+        let secure = |xaddr: &str| Service::from_xaddr(xaddr, 8443, true).map(|service| service.ports);
+        assert_eq!(secure("https://h/m"), Some(vec![443, 8443]));
+        assert_eq!(secure("https://h:8443/m"), Some(vec![8443]));
+        assert_eq!(secure("http://h:8000/m"), Some(vec![8443]), "never from TLS to clear text");
         let long = format!("http://h/{}", "m".repeat(MAX_PATH_LEN));
         for bad in ["ftp://h/m", "/onvif/m", "http://h/a b", "http://h:x/m", "http://h/a\r\nb", &long] {
             assert_eq!(service(bad), None, "{bad}");

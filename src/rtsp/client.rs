@@ -4,6 +4,7 @@
 //! for the user of the packets.
 
 mod connection;
+mod stream;
 
 use std::{
     future::Future,
@@ -165,10 +166,10 @@ impl<R: PacketReceiver> Client<'_, R> {
 
     async fn perform(&mut self, action: Action, stop: Pin<&mut impl Future<Output = ()>>) {
         match action {
-            Action::Connect { host, port, transport } => {
+            Action::Connect { host, port, tls, transport } => {
                 self.disconnect();
-                let limit = self.timeouts.connect;
-                let opened = async { Some(Connection::open(&host, port, transport, limit).await) };
+                let check = tls.then(|| self.session.key_check());
+                let opened = async { Some(Connection::open((&host, port), check, transport, self.timeouts).await) };
                 let stopped = async {
                     stop.await;
                     None

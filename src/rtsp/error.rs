@@ -3,7 +3,10 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use super::{message::Method, sdp::NoVideo};
-use crate::{camera::Transport, text};
+use crate::{
+    camera::{Transport, fingerprint::Fingerprint},
+    text, tls,
+};
 
 /// Why an attempt ended. The variant says what happened; `Display` says it to people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,8 +23,9 @@ pub enum Error {
     Connect { address: String, error: String },
     #[error("no pair of UDP ports is free")]
     UdpPorts,
-    #[error("RTSP over TLS is not read")]
-    TlsUnsupported,
+    /// There is no TLS connection to `address`.
+    #[error("no TLS connection to {address}: {error}")]
+    Tls { address: String, error: tls::client::Error },
     #[error("no answer to {} within {}", .method.as_str(), seconds(.waited))]
     NoAnswer { method: Method, waited: Duration },
     #[error("the camera closed the connection instead of answering {}", .method.as_str())]
@@ -38,6 +42,9 @@ pub enum Error {
     Denied { status: u16 },
     #[error("the camera takes passwords in clear text alone; clear_password allows that")]
     ClearPassword,
+    /// As [`ClearPassword`](Self::ClearPassword), over TLS with a key that was not known before.
+    #[error("the camera takes passwords in clear text alone, and its key {key} is not known")]
+    UnknownKey { key: Fingerprint },
     #[error("the camera offers no login that is known ({offered})")]
     LoginUnsupported { offered: String },
     #[error("the camera knows no such stream (status {status})")]
@@ -97,9 +104,11 @@ impl Error {
         match self {
             Self::NewSessionWanted | Self::AnotherCodec | Self::SessionLost { .. } => Retry::AtOnce,
             Self::TooManyViewers { retry_after, .. } => Retry::After(*retry_after),
-            Self::LoginRequired | Self::Denied { .. } | Self::ClearPassword | Self::LoginUnsupported { .. } => {
-                Retry::Denied
-            }
+            Self::LoginRequired
+            | Self::Denied { .. }
+            | Self::ClearPassword
+            | Self::UnknownKey { .. }
+            | Self::LoginUnsupported { .. } => Retry::Denied,
             _ => Retry::Later,
         }
     }

@@ -27,15 +27,19 @@ use super::{
     transport::{DEFAULT_SESSION_TIMEOUT, Delivery},
     url,
 };
-use crate::camera::{Credentials, StreamUri, Transport};
+use crate::{
+    camera::{Credentials, StreamUri, Transport},
+    tls::client::KeyCheck,
+};
 
 /// Maximum number of connections of one attempt: after a redirect, a refused login, a refused
 /// transport.
 const MAX_CONNECTIONS: u8 = 8;
 /// Maximum number of redirects that are followed.
 const MAX_REDIRECTS: u8 = 3;
-/// Standard port of RTSP.
+/// Standard ports of RTSP, and of RTSP over TLS.
 const RTSP_PORT: u16 = 554;
+const RTSPS_PORT: u16 = 322;
 
 /// What to read, and how.
 #[derive(Clone, Debug)]
@@ -43,10 +47,14 @@ pub struct Config {
     pub uri: StreamUri,
     /// Sent only to the host of `uri`.
     pub credentials: Option<Credentials>,
-    /// Whether the password may be sent in clear text (Basic) if the camera offers nothing else.
+    /// Whether the password may be sent in clear text (Basic) if the camera offers nothing else. Over
+    /// TLS it may be if the key in `tls` was known before.
     pub allow_clear_password: bool,
-    /// The transport that must be used. `None`: TCP, and UDP where the camera refuses TCP.
+    /// The transport that must be used. `None`: TCP, and UDP where the camera refuses TCP. Over TLS it
+    /// is TCP: datagrams would not be encrypted.
     pub transport: Option<Transport>,
+    /// The key that the camera must have if `uri` is `rtsps`.
+    pub tls: KeyCheck,
     pub timeouts: Timeouts,
     /// Random bytes for client nonces.
     pub seed: [u8; 8],
@@ -57,10 +65,12 @@ pub struct Config {
 pub enum Action {
     /// Close the connection, if there is one, and open one to this host (IPv6 without brackets).
     /// Report the result to [`Session::connected`] or [`Session::failed`]. For UDP a pair of ports
-    /// is needed before.
+    /// is needed before; with `tls`, its handshake comes first, with the key that
+    /// [`Config::tls`] wants.
     Connect {
         host: String,
         port: u16,
+        tls: bool,
         transport: Transport,
     },
     Send(Vec<u8>),
@@ -144,12 +154,16 @@ pub struct Session {
 
 impl Session {
     /// The first action is to connect. `learnt` is what earlier attempts taught.
-    pub fn new(config: Config, learnt: Learnt) -> Self {
+    pub fn new(mut config: Config, learnt: Learnt) -> Self {
+        let asked = url::of_stream(&config.uri);
+        if is_tls(&asked) {
+            config.transport = Some(Transport::Tcp);
+        }
         let transport = config.transport.or(learnt.transport).unwrap_or(Transport::Tcp);
-        let login =
-            Login::new(config.credentials.clone(), config.allow_clear_password, learnt.avoid_sha256, config.seed);
+        let allow_clear = config.allow_clear_password || is_tls(&asked) && config.tls.is_known();
+        let login = Login::new(config.credentials.clone(), allow_clear, learnt.avoid_sha256, config.seed);
         let mut session = Self {
-            asked: url::of_stream(&config.uri),
+            asked,
             config,
             learnt,
             login,
@@ -296,12 +310,11 @@ impl Session {
         let Some((uri, _)) = StreamUri::split(&self.asked) else {
             return self.finish(Some(Error::Redirect { location: "nowhere".to_owned() }));
         };
-        if uri.as_str().starts_with("rtsps:") {
-            return self.finish(Some(Error::TlsUnsupported));
-        }
-        let port = crate::uri::split_authority(uri.authority()).and_then(|(_, port)| port).unwrap_or(RTSP_PORT);
+        let tls = is_tls(&self.asked);
+        let usual = if tls { RTSPS_PORT } else { RTSP_PORT };
+        let port = crate::uri::split_authority(uri.authority()).and_then(|(_, port)| port).unwrap_or(usual);
         let host = uri.host().to_owned();
-        self.actions.push_back(Action::Connect { host, port, transport: self.transport });
+        self.actions.push_back(Action::Connect { host, port, tls, transport: self.transport });
     }
 
     /// The same again over another connection.
@@ -369,4 +382,9 @@ impl Session {
             self.actions.push_back(Action::End(error));
         }
     }
+}
+
+/// Whether `url`, made by [`url::of_stream`], is to be read over TLS.
+fn is_tls(url: &str) -> bool {
+    url.starts_with("rtsps:")
 }

@@ -61,6 +61,8 @@ pub struct Address {
     /// IP address (IPv6 without brackets) or host name.
     pub host: String,
     pub port: u16,
+    /// Whether it is asked over TLS.
+    pub tls: bool,
 }
 
 /// A stream that was live. Its address never holds user information, but may hold other secrets.
@@ -125,7 +127,7 @@ impl CameraRecord {
             "camera": id.as_str(),
             "basis": { "host": fingerprint.host, "port": fingerprint.port, "profile": fingerprint.profile, "uuid": fingerprint.uuid },
             "identity": { "endpoint": identity.endpoint, "serial": identity.serial, "mac": identity.mac },
-            "address": address.as_ref().map(|address| json!({ "host": address.host, "port": address.port })),
+            "address": address.as_ref().map(json_of_address),
             "authentication": authentication,
             "stream": stream.as_ref().map(json_of),
             "when": when,
@@ -206,7 +208,20 @@ fn port_of(value: &Value) -> Option<u16> {
 
 fn address_of(value: &Value) -> Option<Address> {
     let host = text_of(&value["host"]).filter(|host| !host.is_empty())?;
-    Some(Address { host, port: port_of(&value["port"])? })
+    let tls = match value.get("tls") {
+        None => false,
+        Some(tls) => tls.as_bool()?,
+    };
+    Some(Address { host, port: port_of(&value["port"])?, tls })
+}
+
+fn json_of_address(address: &Address) -> Value {
+    let mut json = json!({ "host": address.host, "port": address.port });
+    // An older agent, which knows no TLS, does not need it.
+    if address.tls {
+        json["tls"] = json!(true);
+    }
+    json
 }
 
 fn json_of(stream: &Stream) -> Value {
@@ -251,7 +266,7 @@ mod tests {
                 serial: Some("7".into()),
                 mac: None,
             },
-            address: Some(Address { host: "192.168.1.70".into(), port: 8000 }),
+            address: Some(Address { host: "192.168.1.70".into(), port: 8000, tls: false }),
             authentication: Some("HTTP Digest".into()),
             stream: Some(Stream { uri, profile: "Profile_1 \u{9580}".into(), transport: Some(Transport::Udp) }),
             small: None,
@@ -277,7 +292,9 @@ mod tests {
         };
         let small = record().stream.map(|stream| Small { wanted: "auto".into(), stream });
         let both = CameraRecord { small, ..record() };
-        for record in [record(), empty, both] {
+        let address = record().address.map(|address| Address { tls: true, ..address });
+        let over_tls = CameraRecord { address, ..record() };
+        for record in [record(), empty, both, over_tls] {
             assert_eq!(CameraRecord::from_text(&record.to_text(&gate()), &gate()), Ok(record));
         }
     }

@@ -16,7 +16,7 @@ use rustls_pki_types::{
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::validity::not_after;
+use super::x509::not_after;
 use crate::disk::regular_file;
 
 /// Maximum length of a file, in bytes; a chain of certificates has some thousands.

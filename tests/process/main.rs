@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod camera_tls;
 mod command_line;
 mod damaged_pictures;
 mod errors;

@@ -26,6 +26,7 @@ use cctv_agent::{
         stream,
     },
     sync::Notifier,
+    tls::client::KeyCheck,
 };
 use scripted::{Camera, Peer, SDP, frame, rtp};
 use smol::{Timer, future::FutureExt};
@@ -96,6 +97,7 @@ fn config(address: SocketAddr) -> Config {
         credentials: Some(Credentials { username: "admin".into(), password: Secret::new("secret") }),
         allow_clear_password: false,
         transport: None,
+        tls: KeyCheck::default(),
         timeouts: Timeouts::default(),
         seed: [1; 8],
     }

@@ -12,7 +12,21 @@ use source::Source;
 use std::{collections::BTreeSet, fs, path::Path};
 
 const LAYERS: [&[&str]; 5] = [
-    &["camera", "device_id", "disk", "proc", "rate_window", "sandbox", "sync", "time", "uri", "media", "text", "xml"],
+    &[
+        "camera",
+        "device_id",
+        "disk",
+        "fingerprint",
+        "media",
+        "proc",
+        "rate_window",
+        "sandbox",
+        "sync",
+        "text",
+        "time",
+        "uri",
+        "xml",
+    ],
     &["log", "hub", "config", "http_auth", "http_client", "ipc", "card", "store", "sys", "h26x", "reactor", "tls"],
     &["onvif", "discovery", "worker_host", "web", "worker", "rtsp"],
     &["agent", "command"],

@@ -94,7 +94,7 @@ fn what_is_no_camera_is_told() {
 #[test]
 fn nobody_listening_is_unreachable_at_once() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let target = Target { host: "127.0.0.1".into(), port, credentials: None };
+    let target = Target { host: "127.0.0.1".into(), port, tls: None, credentials: None };
     let error = resolved(&target, Some("000")).unwrap_err();
     assert_eq!(error.kind(), Kind::Unreachable);
     assert_eq!(error.to_string(), format!("cannot reach the ONVIF service at 127.0.0.1:{port}"));
@@ -118,7 +118,7 @@ fn survey_lists_every_profile_or_why_it_has_no_stream() {
 fn device_says_who_it_is_before_any_password() {
     let ask = |camera: &Camera| {
         let target = camera.target();
-        smol::block_on(identity(&target.host, target.port, Limits::default()))
+        smol::block_on(identity(&target, Limits::default()))
     };
     let camera = Camera::start(|request| ordinary(request, 0));
     let endpoint = ask(&camera).unwrap().endpoint.unwrap();

@@ -42,7 +42,7 @@ fn record(serial: &str) -> CameraRecord {
     CameraRecord {
         fingerprint: ConfigFingerprint::of(&stream_source("10.0.0.1", None)).unwrap(),
         identity: Identity { endpoint: Some("urn:uuid:1".into()), serial: Some(serial.into()), mac: None },
-        address: Some(Address { host: "10.0.0.7".into(), port: 80 }),
+        address: Some(Address { host: "10.0.0.7".into(), port: 80, tls: false }),
         authentication: Some("UsernameToken".into()),
         stream: Some(Stream {
             uri: StreamUri::split("rtsp://10.0.0.7/1").unwrap().0,

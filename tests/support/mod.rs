@@ -208,6 +208,26 @@ impl Cameras {
         introduction["rtsp"].as_str().unwrap().to_owned()
     }
 
+    /// The address and the port of the ONVIF service of camera `id` over TLS.
+    pub fn https(&self, id: &str) -> (String, u16) {
+        let introduction = self.introductions.iter().find(|line| line["camera"] == id).unwrap();
+        let authority = introduction["https"].as_str().unwrap().split('/').nth(2).unwrap();
+        let (ip, port) = authority.split_once(':').unwrap();
+        (ip.to_owned(), port.parse().unwrap())
+    }
+
+    /// The `[[camera]]` lines of camera `id` for ONVIF over TLS alone.
+    pub fn https_place(&self, id: &str) -> String {
+        let (ip, port) = self.https(id);
+        format!("ip = \"{ip}\"\nonvif_port = {port}\ntls = \"learn\"\n")
+    }
+
+    /// The TLS certificate of camera `id`, and its key.
+    pub fn pem(&self, id: &str) -> String {
+        let introduction = self.introductions.iter().find(|line| line["camera"] == id).unwrap();
+        introduction["pem"].as_str().unwrap().to_owned()
+    }
+
     /// The permanent identity of camera `id`: `urn:uuid:...`.
     pub fn endpoint(&self, id: &str) -> String {
         let introduction = self.introductions.iter().find(|line| line["camera"] == id).unwrap();

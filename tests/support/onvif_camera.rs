@@ -260,7 +260,12 @@ impl Camera {
     /// The target for this camera, with the right login.
     pub fn target(&self) -> Target {
         let credentials = Credentials { username: USER.into(), password: Secret::new(PASSWORD) };
-        Target { host: self.address.ip().to_string(), port: self.address.port(), credentials: Some(credentials) }
+        Target {
+            host: self.address.ip().to_string(),
+            port: self.address.port(),
+            tls: None,
+            credentials: Some(credentials),
+        }
     }
 
     pub fn target_without_login(&self) -> Target {

@@ -10,10 +10,11 @@ use smol::Timer;
 
 use super::{
     StreamFailure,
+    failure::offline,
     locator::{LocateError, Locator},
     resolved::ResolvedStream,
 };
-use crate::camera::State;
+use crate::{camera::State, tls::client::is_of_other_key};
 
 /// Pauses before the first request, the second and so on; the last one repeats.
 const PAUSES: [Duration; 5] = [
@@ -48,6 +49,10 @@ impl Locator {
                 Err(LocateError::Final(failure)) if failure.denies_memory => return Err(failure),
                 Err(LocateError::Final(failure)) if failure.state == State::Denied => {
                     return std::future::pending().await;
+                }
+                // Another device answers, which may have the stream, too.
+                Err(LocateError::Elsewhere(why)) if is_of_other_key(&why) => {
+                    return Err(StreamFailure { denies_memory: true, ..offline(why) });
                 }
                 Err(LocateError::Final(_) | LocateError::Elsewhere(_)) => {}
             }

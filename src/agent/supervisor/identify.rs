@@ -1,6 +1,6 @@
 //! Checks that the device at an address is the camera before it is sent the login.
 
-use super::locator::Locator;
+use super::{locator::Locator, place::Place};
 use crate::{
     camera::{Source, Trust},
     device_id::DeviceId,
@@ -17,24 +17,31 @@ pub(super) enum Peer {
     Other(Reason),
     /// Nobody answers; with the reason.
     Nobody(Reason),
+    /// It may answer over TLS, there; with the reason why it does not answer in clear text.
+    OverTls(Box<Place>, Reason),
 }
 
 impl Locator {
-    /// Asks the device at `at` who it is, without a login. `is_announced`: that host itself
+    /// Asks the device at `place` who it is, without a login. `is_announced`: that host itself
     /// announced the camera's identity by WS-Discovery, which counts if ONVIF never gave the
     /// identity.
     ///
     /// A device counts as the camera if it gives the known identity, if it refuses to give it as it
     /// always did, or if nothing is known of the camera. An answer that is not ONVIF does not
-    /// count.
-    pub(super) async fn identify(&self, at: &Address, record: Option<&CameraRecord>, is_announced: bool) -> Peer {
+    /// count, and neither does another TLS key than the camera's.
+    pub(super) async fn identify(&self, place: &Place, record: Option<&CameraRecord>, is_announced: bool) -> Peer {
+        let at = &place.at;
         let wanted = self.wanted(record);
         if self.is_trusted_address(at) || wanted == discovery::DeviceMatcher::default() {
             return Peer::Camera;
         }
         let has_login = self.stream_source.credentials.is_some();
-        let seen = match onvif::identity(&at.host, at.port, onvif::Limits::default()).await {
+        let seen = match onvif::identity(&place.target(None), onvif::Limits::default()).await {
             Ok(seen) => seen,
+            Err(error) if error.is_other_key() => return Peer::Other(error.reason()),
+            Err(error) if let Some(next) = self.tls_place(place, &error).await => {
+                return Peer::OverTls(Box::new(next), error.reason());
+            }
             Err(error) if error.kind() == onvif::Kind::Unreachable => return Peer::Nobody(error.reason()),
             // Without a login no secret can leak, and the requests that follow report better what
             // is wrong.

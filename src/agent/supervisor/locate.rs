@@ -18,6 +18,7 @@ use super::{
     identify::Peer,
     locator::{LocateError, Locator},
     offline,
+    place::Place,
 };
 use crate::{
     agent::backoff::FINAL_REFUSAL,
@@ -27,6 +28,7 @@ use crate::{
     store::{Address, CameraRecord},
     text::{self, Code, Reason},
     time::timeout,
+    tls,
 };
 
 /// Limit for one device's whole ONVIF exchange: four to eight requests of up to 10 s each.
@@ -64,6 +66,7 @@ impl SupervisorTask {
                 place: Endpoint { address, profile: None },
                 record: None,
                 transport: None,
+                stream_key: self.locator().stream_key().await,
                 is_remembered: false,
             });
         }
@@ -74,12 +77,15 @@ impl SupervisorTask {
         let record = record.as_ref();
         if std::mem::take(&mut self.try_cached_first)
             && let Some(record) = record
-            && let Some(found) = last_live.or_else(|| locator.remembered_stream(record))
+            && let Some(found) = last_live.or(locator.remembered_stream(record).await)
         {
             let (record, asked_at) = (Some(record), Instant::now());
             // The identity is asked first, so that stored data never goes to another device.
             let answers = match record.and_then(|record| record.address.as_ref()) {
-                Some(at) => timeout(HEAD_START, locator.identify(at, record, false)).await,
+                Some(at) => {
+                    let place = locator.place(at).await;
+                    timeout(HEAD_START, locator.identify(&place, record, false)).await
+                }
                 None => None,
             };
             let is_camera = matches!(answers, Some(Peer::Camera));
@@ -88,7 +94,7 @@ impl SupervisorTask {
                     let left = HEAD_START.saturating_sub(asked_at.elapsed());
                     timeout(left, locator.ask_around(record)).await
                 }
-                Some(Peer::Other(_)) => Some(locator.ask_around(record).await),
+                Some(Peer::Other(_) | Peer::OverTls(..)) => Some(locator.ask_around(record).await),
                 Some(Peer::Nobody(_)) | None => None,
             };
             match asked {
@@ -138,7 +144,7 @@ impl Locator {
         smol::unblock(move || store.load(&id, &stream_source)).await
     }
 
-    fn remembered_stream(&self, record: &CameraRecord) -> Option<ResolvedStream> {
+    async fn remembered_stream(&self, record: &CameraRecord) -> Option<ResolvedStream> {
         let stream = match self.role {
             StreamRole::Main => record.stream.as_ref()?,
             StreamRole::Small => {
@@ -161,6 +167,7 @@ impl Locator {
             place: Endpoint { address, profile: Some(profile) },
             record: None,
             transport: stream.transport,
+            stream_key: self.stream_key().await,
             is_remembered: true,
         })
     }
@@ -169,12 +176,14 @@ impl Locator {
     pub(super) fn home(&self, record: Option<&CameraRecord>) -> Option<Address> {
         let Source::Onvif { host, port, .. } = &self.stream_source.source else { return None };
         let last = || record.and_then(|record| record.address.clone());
-        host.clone().map(|host| Address { host, port: *port }).or_else(last)
+        host.clone().map(|host| Address { host, port: *port, tls: false }).or_else(last)
     }
 
     /// Asks the known address; if nobody or another device is there, searches the network.
     async fn ask_around(&self, record: Option<&CameraRecord>) -> Result<ResolvedStream, StreamFailure> {
         let wanted = self.wanted(record);
+        // A device with another key may have the camera's stream, too: that is not opened.
+        let offline = |why: Reason| StreamFailure { denies_memory: tls::client::is_of_other_key(&why), ..offline(why) };
         let Some(home) = self.home(record) else {
             return self.search(&wanted, record, None, false).await.map_err(offline);
         };
@@ -230,17 +239,57 @@ impl Locator {
         record: Option<&CameraRecord>,
         is_announced: bool,
     ) -> Result<ResolvedStream, LocateError> {
-        match self.identify(at, record, is_announced).await {
+        let place = self.place(at).await;
+        match self.identify(&place, record, is_announced).await {
             Peer::Camera => {}
             Peer::Other(why) | Peer::Nobody(why) => return Err(LocateError::Elsewhere(why)),
+            Peer::OverTls(next, why) => return Box::pin(self.ask_over_tls(&next, why, record, is_announced)).await,
         }
+        match Box::pin(self.resolve(&place, record)).await {
+            Err((Some(next), LocateError::Elsewhere(why))) => {
+                Box::pin(self.ask_over_tls(&next, why, record, is_announced)).await
+            }
+            Err((Some(next), LocateError::Final(failure))) => {
+                Box::pin(self.ask_over_tls(&next, failure.reason, record, is_announced)).await
+            }
+            result => result.map_err(|(_, error)| error),
+        }
+    }
+
+    /// As [`Locator::ask`], after the device did not answer in clear text because of `why`. If it does
+    /// not answer at `place` either, that is the error.
+    async fn ask_over_tls(
+        &self,
+        place: &Place,
+        why: Reason,
+        record: Option<&CameraRecord>,
+        is_announced: bool,
+    ) -> Result<ResolvedStream, LocateError> {
+        match self.identify(place, record, is_announced).await {
+            Peer::Camera => {}
+            Peer::Other(why) => return Err(LocateError::Elsewhere(why)),
+            Peer::Nobody(silence) => return Err(LocateError::Elsewhere(or_refusal(silence, why))),
+            Peer::OverTls(..) => return Err(LocateError::Elsewhere(why)),
+        }
+        match Box::pin(self.resolve(place, record)).await {
+            Err((_, LocateError::Elsewhere(silence))) => Err(LocateError::Elsewhere(or_refusal(silence, why))),
+            result => result.map_err(|(_, error)| error),
+        }
+    }
+
+    /// Asks the camera at `place` for the stream. An error may come with another place to ask at.
+    async fn resolve(
+        &self,
+        place: &Place,
+        record: Option<&CameraRecord>,
+    ) -> Result<ResolvedStream, (Option<Place>, LocateError)> {
+        let at = &place.at;
         let profile = match &self.stream_source.source {
             Source::Onvif { profile, .. } => profile.as_deref(),
             Source::Url(_) => None,
         };
         let small = self.shared.small_profile();
-        let host = at.host.clone();
-        let target = onvif::Target { host, port: at.port, credentials: self.stream_source.credentials.clone() };
+        let target = place.target(self.stream_source.credentials.clone());
         let hint = onvif::Hint {
             authentication: record
                 .and_then(|record| record.authentication.as_deref())
@@ -249,25 +298,39 @@ impl Locator {
             stream: record.and_then(|record| record.stream.as_ref()).map(|stream| stream.uri.clone()),
         };
         let resolve = onvif::resolve_both(&target, profile, small.as_deref(), &hint, onvif::Limits::default());
-        match timeout(RESOLVING, resolve).await {
+        let error = match timeout(RESOLVING, resolve).await {
             None => {
                 let limit = RESOLVING.as_secs();
                 let slow = Code::OnvifUnfinished.with("device", at.host.as_str()).with("seconds", limit);
-                Err(LocateError::Final(offline(slow)))
+                return Err((None, LocateError::Final(offline(slow))));
             }
-            Some(Ok((main, found))) => self.found_both(at, main, small.zip(found), record),
-            Some(Err(error)) if error.kind() == onvif::Kind::Unreachable => Err(LocateError::Elsewhere(error.reason())),
-            Some(Err(error)) if error.kind() == onvif::Kind::Denied => {
+            Some(Ok((main, found))) => {
+                self.learn_key_of(place).await;
+                let stream_key = self.stream_key().await;
+                let found = self.found_both(at, main, small.zip(found), record, stream_key);
+                return found.map_err(|error| (None, error));
+            }
+            Some(Err(error)) => error,
+        };
+        let next = self.tls_place(place, &error).await;
+        let error = match error {
+            error if error.kind() == onvif::Kind::Unreachable => LocateError::Elsewhere(error.reason()),
+            error if error.kind() == onvif::Kind::Denied => {
                 let refusals = if matches!(error, onvif::Error::NoCredentials { .. }) { 0 } else { FINAL_REFUSAL };
-                Err(LocateError::Final(StreamFailure {
-                    state: State::Denied,
-                    refusals,
-                    ..away(Cause::Denied, error.reason())
-                }))
+                let failure = away(Cause::Denied, error.reason());
+                LocateError::Final(StreamFailure { state: State::Denied, refusals, ..failure })
             }
-            Some(Err(error)) => Err(LocateError::Final(refused(&error))),
-        }
+            error => LocateError::Final(refused(&error)),
+        };
+        Err((next, error))
     }
+}
+
+/// The reason at a host that did not answer in clear text because of `refusal`, and over TLS because of
+/// `silence`: if nothing listens there either, the first.
+fn or_refusal(silence: Reason, refusal: Reason) -> Reason {
+    let is_unreachable = silence.parts().iter().any(|part| part.code() == Code::OnvifUnreachable);
+    if is_unreachable { refusal } else { silence }
 }
 
 /// What ended first.

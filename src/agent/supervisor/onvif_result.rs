@@ -16,6 +16,7 @@ use crate::{
     onvif,
     store::{Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream},
     text,
+    tls::client::KeyCheck,
 };
 
 impl Locator {
@@ -27,8 +28,9 @@ impl Locator {
         main: onvif::Resolved,
         small: Option<(String, Result<onvif::SmallStream, onvif::Error>)>,
         known: Option<&CameraRecord>,
+        stream_key: KeyCheck,
     ) -> Result<ResolvedStream, LocateError> {
-        let mut found = self.found(at, main, known);
+        let mut found = self.found(at, main, known, stream_key);
         let Some((wanted, small)) = small else { return Ok(found) };
         let small = match small {
             Ok(small) => small,
@@ -57,7 +59,13 @@ impl Locator {
         Ok(own)
     }
 
-    fn found(&self, at: &Address, resolved: onvif::Resolved, known: Option<&CameraRecord>) -> ResolvedStream {
+    fn found(
+        &self,
+        at: &Address,
+        resolved: onvif::Resolved,
+        known: Option<&CameraRecord>,
+        stream_key: KeyCheck,
+    ) -> ResolvedStream {
         let known = known.and_then(|known| known.stream.as_ref());
         let transport = transport_of(known, &resolved.profile.token);
         let host = in_brackets(&at.host);
@@ -88,6 +96,7 @@ impl Locator {
             place: Endpoint { address, profile: Some(text::fact(&resolved.profile.token)) },
             record,
             transport,
+            stream_key,
             is_remembered: false,
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     camera::{Credentials, StreamUri, Transport},
     hub::Endpoint,
     store::CameraRecord,
+    tls::client::KeyCheck,
 };
 
 /// Where a stream is and how to log in there.
@@ -24,6 +25,8 @@ pub(super) struct ResolvedStream {
     pub(super) record: Option<CameraRecord>,
     /// How the camera sent the stream before; `None`: not known.
     pub(super) transport: Option<Transport>,
+    /// The key that the camera must have if the stream is read over TLS.
+    pub(super) stream_key: KeyCheck,
     /// The camera was not asked this time, so it may give another stream by now.
     pub(super) is_remembered: bool,
 }
@@ -63,6 +66,7 @@ mod tests {
             place: Endpoint { address: String::new(), profile: None },
             record: None,
             transport: None,
+            stream_key: KeyCheck::default(),
             is_remembered: false,
         };
         let user =

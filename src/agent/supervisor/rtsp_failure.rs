@@ -23,6 +23,7 @@ fn state(error: &rtsp::Error, was_live: bool) -> State {
         rtsp::Error::LoginRequired
         | rtsp::Error::Denied { .. }
         | rtsp::Error::ClearPassword
+        | rtsp::Error::UnknownKey { .. }
         | rtsp::Error::LoginUnsupported { .. } => State::Denied,
         rtsp::Error::WriteTimeout { .. } if was_live => State::Stalled,
         _ => State::Offline,
@@ -45,10 +46,13 @@ fn cause(error: &rtsp::Error, was_live: bool) -> Cause {
         | Error::ClosedUnanswered { .. } => Cause::Unreachable,
         Error::Connect { .. } | Error::WriteTimeout { .. } if !was_live => Cause::Unreachable,
         Error::WriteTimeout { .. } => Cause::Stalled,
-        Error::LoginRequired | Error::Denied { .. } | Error::ClearPassword | Error::LoginUnsupported { .. } => {
-            Cause::Denied
-        }
-        Error::TlsUnsupported
+        Error::LoginRequired
+        | Error::Denied { .. }
+        | Error::ClearPassword
+        | Error::UnknownKey { .. }
+        | Error::LoginUnsupported { .. } => Cause::Denied,
+        Error::Tls { error, .. } if error.is_silence() => Cause::Unreachable,
+        Error::Tls { .. }
         | Error::NotFound { .. }
         | Error::TooManyViewers { .. }
         | Error::NoTransport { .. }
@@ -95,7 +99,7 @@ fn reason(error: &rtsp::Error, host: &str) -> Reason {
             Code::CannotConnect.with("host", address).with("error", error.as_str()).into()
         }
         Error::UdpPorts => [Code::NoUdpPorts, Code::UseTcp].into(),
-        Error::TlsUnsupported => [Code::TlsUnsupported, Code::UsePlainRtsp].into(),
+        Error::Tls { address, error } => error.reason(address),
         Error::NoAnswer { method, waited } => {
             let silent = Code::NoAnswer.with("host", host).with("method", method.as_str());
             silent.with("seconds", waited.as_secs_f64()).into()
@@ -112,6 +116,9 @@ fn reason(error: &rtsp::Error, host: &str) -> Reason {
         Error::Denied { status: 403 } => answered(Code::StreamLoginRefused, 403, Code::AccountLockedOrWeak),
         Error::Denied { status } => answered(Code::StreamLoginRefused, *status, Code::CheckLogin),
         Error::ClearPassword => [Code::ClearPassword, Code::AllowClearPassword].into(),
+        Error::UnknownKey { key } => {
+            [Code::ClearPassword.into(), Code::AllowBasicToKey.with("key", key.to_string())].into()
+        }
         Error::LoginUnsupported { offered } => {
             let unsupported = Code::StreamLoginUnsupported.with("schemes", offered.as_str());
             [unsupported, Code::EnableRtspDigest.into()].into()
@@ -186,7 +193,7 @@ mod tests {
     use std::{collections::BTreeMap, time::Duration};
 
     use super::*;
-    use crate::rtsp::message::Method;
+    use crate::{camera::fingerprint::Fingerprint, rtsp::message::Method, tls::client};
 
     const HOST: &str = "10.0.0.1:554";
 
@@ -203,7 +210,9 @@ mod tests {
             Error::ConnectTimeout { address: address(), waited },
             Error::Connect { address: address(), error: "No route to host".into() },
             Error::UdpPorts,
-            Error::TlsUnsupported,
+            Error::Tls { address: address(), error: client::Error::KeyChanged { presented: Fingerprint([7; 32]) } },
+            Error::Tls { address: address(), error: client::Error::Timeout { waited } },
+            Error::UnknownKey { key: Fingerprint([7; 32]) },
             Error::NoAnswer { method: Method::Describe, waited },
             Error::ClosedUnanswered { method: Method::Setup },
             Error::Closed { inside_packet: true },

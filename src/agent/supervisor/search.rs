@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{ResolvedStream, locator::Locator};
 use crate::{
-    camera::Source,
+    camera::{Source, TlsPolicy},
     device_id::{DeviceId, Mac},
     discovery::{DeviceMatcher, DiscoveredDevice},
     onvif,
@@ -96,8 +96,10 @@ impl Locator {
         not: Option<&Address>,
         again: bool,
     ) -> Option<ResolvedStream> {
-        for xaddr in discovered.near_addresses().iter().filter(|xaddr| !xaddr.secure) {
-            let at = Address { host: xaddr.host.clone(), port: xaddr.port };
+        let mut xaddrs = discovered.near_addresses();
+        xaddrs.sort_by_key(|xaddr| xaddr.secure);
+        for xaddr in xaddrs.iter().filter(|xaddr| !xaddr.secure || self.stream_source.tls != TlsPolicy::Off) {
+            let at = Address { host: xaddr.host.clone(), port: xaddr.port, tls: xaddr.secure };
             let is_announced = wanted.identity.is_some()
                 && discovered.identity == wanted.identity
                 && xaddr.ip() == Some(discovered.source);
@@ -107,7 +109,7 @@ impl Locator {
             // Silence is not enough here: only a device that proves to be the camera is sent the
             // login.
             if !wanted.is(discovered) {
-                let seen = onvif::identity(&at.host, at.port, onvif::Limits::default()).await;
+                let seen = onvif::identity(&self.place(&at).await.target(None), onvif::Limits::default()).await;
                 let seen = seen.ok().and_then(|seen| seen.endpoint).as_deref().and_then(DeviceId::new);
                 if seen.is_none() || seen != wanted.identity {
                     continue;

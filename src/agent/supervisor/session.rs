@@ -27,6 +27,7 @@ use crate::{
     camera::{State, StreamUri, Transport},
     hub::{Cause, Condition},
     media::Size,
+    store::Service,
     sync::Latch,
     text::{Code, Reason},
     time::next_beat,
@@ -145,6 +146,12 @@ impl SupervisorTask {
         // answers.
         (self.last_live, self.try_cached_first) = (self.current.clone(), true);
         self.announce(stream, found);
+        if let Some(seen) = found.stream_key.seen() {
+            let locator = self.locator();
+            // Detached: it ends when the file is on disk.
+            let learn = async move { locator.learn_key(Service::Stream, seen.key).await };
+            self.context.executor.spawn(learn).detach();
+        }
         self.remember(stream, found);
     }
 

@@ -7,7 +7,7 @@ use smol::{
     channel::{Receiver, Sender, bounded},
 };
 
-use super::{StreamRole, identify::Peer, locator::Locator};
+use super::{StreamRole, identify::Peer, locator::Locator, place::Place};
 use crate::{onvif, store::CameraRecord, time::timeout};
 
 /// Limit for the answer to one request, with the beginning of the conversation.
@@ -65,14 +65,15 @@ impl Locator {
             Some(record) => Some(record),
             None => self.load().await,
         };
-        let Some((target, token, record)) = self.synchronization_place(record) else { return };
+        let Some((place, token, record)) = self.synchronization_place(record).await else { return };
+        let target = place.target(self.stream_source.credentials.clone());
         let mut conversation = None;
         loop {
             // Boxed: its state is large, and needed for a moment only.
             let asked = Box::pin(async {
                 let conversation = match &mut conversation {
                     Some(known) => known,
-                    none => none.insert(self.begin_synchronization(&target, &record).await?),
+                    none => none.insert(self.begin_synchronization(&place, &target, &record).await?),
                 };
                 conversation.request(&token).await.map_err(|error| self.unsynchronized(&error))
             });
@@ -92,32 +93,30 @@ impl Locator {
     }
 
     /// Where to ask for key frames, and the token of the profile.
-    fn synchronization_place(&self, record: Option<CameraRecord>) -> Option<(onvif::Target, String, CameraRecord)> {
+    async fn synchronization_place(&self, record: Option<CameraRecord>) -> Option<(Place, String, CameraRecord)> {
         let record = record?;
         let token = match self.role {
             StreamRole::Main => record.stream.as_ref()?.profile.clone(),
             StreamRole::Small => record.small.as_ref()?.stream.profile.clone(),
         };
         let at = record.address.clone().or_else(|| self.home(Some(&record)))?;
-        let target =
-            onvif::Target { host: at.host, port: at.port, credentials: self.stream_source.credentials.clone() };
-        Some((target, token, record))
+        Some((self.place(&at).await, token, record))
     }
 
     /// Begins the conversation, after the device has proved to be the camera.
     async fn begin_synchronization<'a>(
         &self,
+        place: &Place,
         target: &'a onvif::Target,
         record: &CameraRecord,
     ) -> Result<onvif::Synchronization<'a>, Answer> {
-        let at = crate::store::Address { host: target.host.clone(), port: target.port };
-        match self.identify(&at, Some(record), false).await {
+        match self.identify(place, Some(record), false).await {
             Peer::Camera => {}
             Peer::Other(why) => {
                 log::info!("{}: not asked for a key frame by ONVIF: {why}", self.label);
                 return Err(Answer::Refused);
             }
-            Peer::Nobody(_) => return Err(Answer::None),
+            Peer::Nobody(_) | Peer::OverTls(..) => return Err(Answer::None),
         }
         let hint = record.authentication.as_deref().and_then(|name| name.parse().ok());
         let begun = onvif::Synchronization::begin(target, hint, onvif::Limits::default()).await;

@@ -8,14 +8,17 @@ use std::time::Duration;
 use smol::Executor;
 
 use crate::{
+    camera::fingerprint::Fingerprint,
     device_id::DeviceId,
     discovery::{DiscoveredDevice, XAddr},
     http_client::{self, Limits},
     onvif::{
         self, DeviceInformation, Profile, responses,
         soap::{self, Access, CallError, DEVICE, Operation, SoapDialect},
+        transport,
     },
     time::timeout,
+    tls::client::KeyCheck,
     xml::Element,
 };
 
@@ -37,6 +40,8 @@ pub struct DeviceAnswers {
     pub identity: Option<DeviceId>,
     /// Empty if the device requires a login for it.
     pub profiles: Vec<Profile>,
+    /// Its TLS key, if it was asked over TLS.
+    pub key: Option<Fingerprint>,
 }
 
 /// Asks every device. Returns each with the address that answered and what it reported, if it did.
@@ -59,9 +64,13 @@ async fn one(discovered: DiscoveredDevice) -> (DiscoveredDevice, Option<(XAddr, 
 }
 
 async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, DeviceAnswers)> {
-    let here = |xaddr: &&XAddr| !xaddr.secure && xaddr.ip() == Some(discovered.source);
-    for xaddr in discovered.xaddrs.iter().filter(here) {
-        let answers = match call(xaddr, "GetSystemDateAndTime").await {
+    let mut here: Vec<_> = discovered.xaddrs.iter().filter(|xaddr| xaddr.ip() == Some(discovered.source)).collect();
+    here.sort_by_key(|xaddr| xaddr.secure);
+    for xaddr in here {
+        let tls = xaddr.secure.then(KeyCheck::default);
+        let target = onvif::Target { host: xaddr.host.clone(), port: xaddr.port, tls, credentials: None };
+        let call = |name: &'static str| call(&target, &xaddr.path, name);
+        let answers = match call("GetSystemDateAndTime").await {
             Some(Ok(_) | Err(CallError::Fault(_))) => true,
             // Any web server may ask for a login. That counts only if
             // the device is known to speak ONVIF.
@@ -71,27 +80,27 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, DeviceAnswers
         if !answers {
             continue;
         }
-        let device = call(xaddr, "GetDeviceInformation").await.and_then(Result::ok);
+        let device = call("GetDeviceInformation").await.and_then(Result::ok);
         let identity = match &discovered.identity {
             Some(identity) => Some(identity.clone()),
             None => {
-                let endpoint = call(xaddr, "GetEndpointReference").await.and_then(Result::ok);
+                let endpoint = call("GetEndpointReference").await.and_then(Result::ok);
                 endpoint.and_then(|answer| responses::endpoint(&answer)).and_then(|text| DeviceId::new(&text))
             }
         };
         let device = device.map(|answer| responses::device_information(&answer).bounded()).unwrap_or_default();
-        let target = onvif::Target { host: xaddr.host.clone(), port: xaddr.port, credentials: None };
         let profiles = onvif::profiles_within(&target, LIMITS).await.unwrap_or_default();
-        return Some((xaddr.clone(), DeviceAnswers { device, identity, profiles }));
+        let key = target.tls.as_ref().and_then(KeyCheck::seen).map(|seen| seen.key);
+        return Some((xaddr.clone(), DeviceAnswers { device, identity, profiles, key }));
     }
     None
 }
 
 /// Calls an operation without parameters and without a login. `None`: no readable response.
-async fn call(xaddr: &XAddr, name: &'static str) -> Option<Result<Element, CallError>> {
+async fn call(target: &onvif::Target, path: &str, name: &'static str) -> Option<Result<Element, CallError>> {
     let operation = Operation { namespace: DEVICE, name, parameters: String::new(), access: Access::Anonymous };
     let (lines, body) = operation.to_http(SoapDialect::Action, "");
-    let message = http_client::post(&xaddr.host, xaddr.port, &xaddr.path, &lines, &body);
-    let response = http_client::exchange(&xaddr.host, xaddr.port, message.as_bytes(), LIMITS, None).await.ok()?;
+    let message = http_client::post(&target.host, target.port, path, &lines, &body);
+    let response = transport::exchange(target, target.port, message.as_bytes(), LIMITS, None).await.ok()?;
     Some(soap::open(&response))
 }

@@ -50,7 +50,13 @@ pub fn write(found: &[Candidate], config: Option<&Config>) -> String {
             }
             if let Some(address) = host {
                 text.push_str(&format!("ip = {}\n", quoted(&address.host)));
-                if address.port != 80 {
+                if address.secure {
+                    text.push_str("tls = \"learn\"\n");
+                }
+                if let Some(key) = found.answers.as_ref().and_then(|answers| answers.key) {
+                    text.push_str(&format!("# Its TLS key is now {key}\n"));
+                }
+                if address.port != if address.secure { 443 } else { 80 } {
                     text.push_str(&format!("onvif_port = {}\n", address.port));
                 }
             }

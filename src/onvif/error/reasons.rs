@@ -28,6 +28,7 @@ impl Error {
         let to = |code: Code, device: &String, request: &'static str| of(code, device).with("request", request);
         match self {
             Self::Connect { device, .. } => of(Code::OnvifUnreachable, device).with_some("error", cause).into(),
+            Self::Tls { device, source } => source.reason(device),
             Self::Slow { device, request, limit } => {
                 to(Code::OnvifSlow, device, request).with("seconds", limit.as_secs_f64()).into()
             }

@@ -1,18 +1,18 @@
 //! The sockets of one connection to a camera.
 
 use std::{
-    io::{self, Write as _},
-    net::{Shutdown, SocketAddr, TcpStream},
+    io,
+    net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
 use smol::{Async, future::FutureExt};
 
+use super::stream::Stream;
 use crate::{
     camera::Transport,
-    reactor::ReadSocket,
     rtsp::{
-        Error,
+        Error, Timeouts,
         framing::{self, Deframer, Event},
         message::Message,
         transport::Delivery,
@@ -20,6 +20,7 @@ use crate::{
     },
     text,
     time::timeout,
+    tls::client::KeyCheck,
 };
 
 /// Number of a host's addresses that are tried.
@@ -45,7 +46,7 @@ pub enum DatagramKind {
 
 /// One connection, and the datagrams that belong to it.
 pub struct Connection {
-    stream: ReadSocket<TcpStream>,
+    stream: Stream,
     camera: SocketAddr,
     pub deframer: Deframer,
     /// When the bytes in `deframer` came.
@@ -65,8 +66,14 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to one of the addresses of `host`, each within `limit`.
-    pub async fn open(host: &str, port: u16, transport: Transport, limit: Duration) -> Result<Self, Error> {
+    /// Connects to one of the addresses of `host`; over TLS if there is a `check`.
+    pub async fn open(
+        (host, port): (&str, u16),
+        check: Option<KeyCheck>,
+        transport: Transport,
+        timeouts: Timeouts,
+    ) -> Result<Self, Error> {
+        let limit = timeouts.connect;
         let addresses = match timeout(limit, smol::net::resolve((host, port))).await {
             Some(Ok(addresses)) => addresses,
             Some(Err(error)) => return Err(Error::lookup(host, &error)),
@@ -75,22 +82,32 @@ impl Connection {
         let mut failure = Error::Resolve { host: text::reason(host), error: None };
         for address in addresses.into_iter().take(MAX_ADDRESSES) {
             match connect(address, limit).await {
-                Ok(stream) => return Self::new(stream, address, transport),
+                Ok(stream) => {
+                    // A request is one small write.
+                    let _ = stream.get_ref().set_nodelay(true);
+                    let stream = match &check {
+                        None => Stream::plain(stream),
+                        Some(check) => {
+                            let secured = Stream::tls(stream, host, check, timeouts.tls).await;
+                            let failed = |error| Error::Tls { address: address.to_string(), error };
+                            secured.map_err(failed)?
+                        }
+                    };
+                    return Self::new(stream, address, transport);
+                }
                 Err(error) => failure = error,
             }
         }
         Err(failure)
     }
 
-    fn new(stream: Async<TcpStream>, camera: SocketAddr, transport: Transport) -> Result<Self, Error> {
-        // A request is one small write.
-        let _ = stream.get_ref().set_nodelay(true);
+    fn new(stream: Stream, camera: SocketAddr, transport: Transport) -> Result<Self, Error> {
         let udp = match transport {
             Transport::Tcp => None,
             Transport::Udp => Some(UdpPair::bind(camera.ip()).map_err(|error| Error::no_udp_pair(camera, &error))?),
         };
         Ok(Self {
-            stream: ReadSocket::new(stream),
+            stream,
             camera,
             deframer: Deframer::new(),
             read_at: Instant::now(),
@@ -133,22 +150,13 @@ impl Connection {
     }
 
     /// Sends `bytes`; each part of them must be taken within `limit`.
-    pub async fn send(&mut self, mut bytes: &[u8], limit: Duration) -> Result<(), Error> {
-        while !bytes.is_empty() && !self.is_broken {
-            let written = timeout(limit, self.stream.socket().write_with(|mut stream| stream.write(bytes))).await;
-            let error = match written {
-                Some(Ok(count @ 1..)) => {
-                    bytes = &bytes[count..];
-                    continue;
-                }
-                Some(Ok(0)) => Error::Reset,
-                Some(Err(error)) => Error::from_io(&error),
-                None => Error::WriteTimeout { waited: limit },
-            };
-            self.is_broken = true;
-            return Err(error);
+    pub async fn send(&mut self, bytes: &[u8], limit: Duration) -> Result<(), Error> {
+        if self.is_broken {
+            return Ok(());
         }
-        Ok(())
+        let sent = self.stream.write(bytes, limit).await;
+        self.is_broken = sent.is_err();
+        sent
     }
 
     /// Waits for bytes of the connection, or for a datagram.
@@ -204,7 +212,7 @@ impl Connection {
         if self.is_broken {
             return;
         }
-        let _ = self.stream.socket().get_ref().shutdown(Shutdown::Write);
+        self.stream.shut_down(limit).await;
         let drained = async {
             loop {
                 loop {

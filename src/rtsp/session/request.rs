@@ -10,6 +10,7 @@ use crate::{
         sdp::SessionDescription,
         transport,
     },
+    tls::client::KeyCheck,
 };
 
 impl Session {
@@ -96,6 +97,11 @@ impl Session {
         connection.first_packet_by = (!connection.has_packets).then_some(first_packet_by);
         self.learnt.unanswered_closes = 0;
         self.actions.push_back(Action::Playing);
+    }
+
+    /// The key that the camera must have over TLS.
+    pub fn key_check(&self) -> KeyCheck {
+        self.config.tls.clone()
     }
 
     /// The transport that this connection uses.

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Action, Error, MAX_REDIRECTS, Note, Pending, Session, State};
+use super::{Action, Error, MAX_REDIRECTS, Note, Pending, Session, State, is_tls};
 use crate::{
-    camera::StreamUri,
+    camera::{StreamUri, Transport},
     http_auth::challenge,
     rtsp::{
         login::Next,
@@ -116,14 +116,18 @@ impl Session {
     fn login_refused(&mut self, now: Instant, pending: Pending, status: u16, challenges: &[challenge::Challenge]) {
         self.on_connection.has_refused_login = true;
         let next = self.login.refused(challenges, pending.has_login);
-        if next == Next::RetryInClear {
+        let over_tls = is_tls(&self.asked);
+        if next == Next::RetryInClear && !over_tls {
             self.actions.push_back(Action::Note(Note::PasswordInClear));
         }
         match next {
             Next::Retry | Next::RetryInClear => self.request(now, pending.method),
             Next::NoCredentials => self.end(Some(Error::LoginRequired)),
             Next::Denied => self.end(Some(Error::Denied { status })),
-            Next::ClearPassword => self.end(Some(Error::ClearPassword)),
+            Next::ClearPassword => {
+                let seen = self.config.tls.seen().filter(|_| over_tls);
+                self.end(Some(seen.map_or(Error::ClearPassword, |seen| Error::UnknownKey { key: seen.key })));
+            }
             Next::Unsupported(offered) => self.end(Some(Error::LoginUnsupported { offered })),
         }
     }
@@ -174,8 +178,8 @@ impl Session {
         let (Some((to, _)), Some((from, _))) = (StreamUri::split(location), StreamUri::split(&self.asked)) else {
             return self.end(Some(refused()));
         };
-        let is_tls = |uri: &StreamUri| uri.as_str().starts_with("rtsps:");
-        if is_tls(&from) && !is_tls(&to) {
+        // Never from TLS to clear text.
+        if from.is_tls() && !to.is_tls() {
             return self.end(Some(refused()));
         }
         if self.redirects >= MAX_REDIRECTS {
@@ -190,6 +194,10 @@ impl Session {
         self.tear_down();
         self.state = State::Connecting;
         self.asked = asked;
+        if to.is_tls() {
+            self.transport = Transport::Tcp;
+            self.config.transport = Some(Transport::Tcp);
+        }
         self.reconnect();
     }
 

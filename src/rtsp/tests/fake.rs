@@ -11,6 +11,7 @@ use crate::{
         session::{Action, Config, Learnt, Note, Session},
         transport::Delivery,
     },
+    tls::client::KeyCheck,
 };
 
 /// A description with one H.264 track.
@@ -29,6 +30,8 @@ pub struct Fake {
     pub delivery: Option<Delivery>,
     pub track: Option<VideoTrack>,
     pub connects: Vec<(String, u16, Transport)>,
+    /// Whether the last of them is over TLS.
+    pub over_tls: bool,
     pub is_playing: bool,
     /// The requests of the present connection.
     pub requests: Vec<String>,
@@ -43,6 +46,7 @@ pub fn config(uri: &str) -> Config {
         credentials: Some(Credentials { username: "admin".into(), password: Secret::new("secret") }),
         allow_clear_password: false,
         transport: None,
+        tls: KeyCheck::default(),
         timeouts: Timeouts::default(),
         seed: [7; 8],
     }
@@ -62,6 +66,7 @@ impl Fake {
             delivery: None,
             track: None,
             connects: Vec::new(),
+            over_tls: false,
             is_playing: false,
             requests: Vec::new(),
             drained: 0,
@@ -156,7 +161,8 @@ impl Fake {
     pub fn run(&mut self) {
         while let Some(action) = self.session.next_action() {
             match action {
-                Action::Connect { host, port, transport } => {
+                Action::Connect { host, port, tls, transport } => {
+                    self.over_tls = tls;
                     self.connects.push((host, port, transport));
                     self.requests.clear();
                     let client_port = if transport == Transport::Udp { 50_000 } else { 0 };

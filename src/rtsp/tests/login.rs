@@ -3,7 +3,15 @@
 use std::time::Duration;
 
 use super::fake::{Fake, SDP, config};
-use crate::rtsp::{Error, Retry, session::Learnt, session::Note};
+use crate::{
+    camera::Transport,
+    camera::fingerprint::Fingerprint,
+    rtsp::{
+        Error, Retry,
+        session::{Config, Learnt, Note},
+    },
+    tls::client::KeyCheck,
+};
 
 const MD5: &str = "WWW-Authenticate: Digest realm=\"r\", nonce=\"1\"\r\n";
 const MD5_AGAIN: &str = "WWW-Authenticate: Digest realm=\"r\", nonce=\"2\"\r\n";
@@ -242,6 +250,33 @@ fn r028_redirects_are_followed_and_the_login_stays_at_its_host() {
     assert_eq!(authorization(&fake), "", "a stranger");
     fake.status(401, BASIC);
     assert_eq!(*fake.error(), Error::LoginRequired);
+}
+
+#[test]
+fn r028_redirect_leads_to_tls_and_never_back() {
+    let mut fake = logged_in();
+    fake.status(302, "Location: rtsps://10.0.0.1/other\r\n");
+    assert_eq!((fake.connects[1].1, fake.connects[1].2, fake.over_tls), (322, Transport::Tcp, true));
+    fake.status(302, "Location: rtsp://10.0.0.1/other\r\n");
+    assert!(matches!(fake.error(), Error::Redirect { .. }));
+    assert_eq!(fake.connects.len(), 2);
+}
+
+#[test]
+fn r024_password_in_clear_text_goes_over_tls_to_a_known_key_only() {
+    let key = Fingerprint([7; 32]);
+    for (check, is_sent) in
+        [(KeyCheck::default(), false), (KeyCheck::new(None, Some(key)), true), (KeyCheck::new(Some(key), None), true)]
+    {
+        for (uri, is_tls) in [("rtsps://10.0.0.1/x", true), ("rtsp://10.0.0.1/x", false)] {
+            let mut fake = Fake::with(Config { tls: check.clone(), ..config(uri) }, Learnt::default());
+            fake.status(401, BASIC);
+            let is_sent = is_sent && is_tls;
+            assert_eq!(authorization(&fake).starts_with("Basic "), is_sent, "{uri} {check:?}");
+            assert_eq!(fake.notes, [], "it is not readable on the way");
+            assert_eq!(fake.end.is_some(), !is_sent);
+        }
+    }
 }
 
 #[test]

@@ -284,8 +284,20 @@ fn r041_srtp_is_not_asked_for_and_not_taken() {
     let mut fake = Fake::new();
     fake.describe(&SDP.replace("RTP/AVP", "RTP/SAVP"));
     assert_eq!(fake.error().to_string(), "the stream is encrypted (SRTP), which is not read");
-    let fake = Fake::with(config("rtsps://10.0.0.1/x"), Learnt::default());
-    assert_eq!(*fake.error(), Error::TlsUnsupported);
+    for port in [322, 7441] {
+        let uri = if port == 322 { "rtsps://10.0.0.1/x".to_owned() } else { format!("rtsps://10.0.0.1:{port}/x") };
+        let mut config = config(&uri);
+        // Datagrams would not be encrypted.
+        config.transport = Some(Transport::Udp);
+        let mut fake = Fake::with(config, Learnt { transport: Some(Transport::Udp), ..Learnt::default() });
+        assert_eq!((&fake.connects[..], fake.over_tls), (&[("10.0.0.1".into(), port, Transport::Tcp)][..], true));
+        assert_eq!(fake.line(), format!("DESCRIBE {uri}"));
+        fake.describe(SDP);
+        assert!(fake.header("Transport").unwrap().starts_with("RTP/AVP/TCP"), "{}", fake.request);
+        fake.status(461, "");
+        assert!(matches!(fake.error(), Error::TransportRefused { transport: Transport::Tcp, .. }));
+        assert_eq!(fake.connects.len(), 1);
+    }
 }
 
 #[test]

@@ -43,6 +43,13 @@ pub struct Counters {
     /// Number of PLAY requests.
     pub plays: AtomicU64,
     pub teardowns: AtomicU64,
+    /// Handshakes of TLS that succeeded, and the bytes of clients that came after them.
+    pub handshakes: AtomicU64,
+    pub decrypted: AtomicU64,
+    /// Requests to the ONVIF port in clear text, and those of them with proof of a password, if the
+    /// camera has ONVIF over TLS, too.
+    pub plain_requests: AtomicU64,
+    pub plain_proofs: AtomicU64,
     /// RTCP requests for key frames.
     pub key_frame_requests: AtomicU64,
     /// The same sessions by stream.

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     authentication::{Authentication, Refusal},
-    camera::Camera,
+    camera::{Camera, count},
     http::{Request, Response},
     media, services, snapshot,
     soap::{self, Call, Fault},
@@ -35,6 +35,8 @@ pub struct Device {
     pub camera: Arc<Camera>,
     pub profiles: Vec<Profile>,
     rtsp_port: u16,
+    /// The streams are given as `rtsps`.
+    tls: bool,
     authentication: Authentication,
 }
 
@@ -48,16 +50,31 @@ pub struct Profile {
 }
 
 impl Device {
-    pub fn new(camera: Arc<Camera>, profiles: Vec<Profile>, rtsp_port: u16) -> Self {
-        Self { camera, profiles, rtsp_port, authentication: Authentication::default() }
+    pub fn new(camera: Arc<Camera>, profiles: Vec<Profile>, rtsp_port: u16, tls: bool) -> Self {
+        Self { camera, profiles, rtsp_port, tls, authentication: Authentication::default() }
     }
 
     pub fn stream_uri(&self, host: IpAddr, profile: &Profile) -> String {
-        format!("rtsp://{}{}", SocketAddr::new(host, self.rtsp_port), profile.path)
+        let scheme = if self.tls { "rtsps" } else { "rtsp" };
+        format!("{scheme}://{}{}", SocketAddr::new(host, self.rtsp_port), profile.path)
     }
 
     pub fn snapshot_uri(&self, reached: SocketAddr, profile: &Profile) -> String {
         format!("http://{reached}{SNAPSHOT_PATH}{}", profile.path)
+    }
+
+    /// Answers one HTTP request in clear text, of a camera that has ONVIF over TLS at `https`, too.
+    pub fn answer_in_clear_text(&self, request: &Request, https: SocketAddr) -> Response {
+        count(&self.camera.counters.plain_requests);
+        if has_proof(request) {
+            count(&self.camera.counters.plain_proofs);
+        }
+        if self.camera.faults().https_redirect {
+            let mut response = Response::new(301, "text/html", "<html><body>301 Moved Permanently</body></html>");
+            response.headers = vec![("Location", format!("https://{https}{}", request.target))];
+            return response;
+        }
+        self.answer(request)
     }
 
     /// Answers one HTTP request.
@@ -124,6 +141,10 @@ impl Device {
             Err(error) => Response::new(500, "text/plain", format!("{error}\n")),
         }
     }
+}
+
+fn has_proof(request: &Request) -> bool {
+    request.header("authorization").is_some() || request.body.windows(TOKEN.len()).any(|bytes| bytes == TOKEN)
 }
 
 /// Counts every form of a password that a request may carry, whether or not it is checked.

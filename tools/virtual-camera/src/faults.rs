@@ -5,13 +5,14 @@ use std::time::Duration;
 use crate::{
     habits::{self, Habits},
     settings::{Aspect, Codec, Settings, Software, aspect, check_size, dimensions},
+    tls::{self, TlsFault},
 };
 
 /// The names of all faults, as listed in the error for an unknown one.
 pub const WORDS: &str = "stall, freeze, drop, refuse, wrongpassword, garbage, onvif-down, silence-wsd, silence-ssdp, \
      garbage-payload, truncate, no-key-frames, slow?seconds=N, jump?seconds=N, audio-only, no-video, size?to=WxH, aspect?to=W:H, \
      codec?to=h264|h265, away?stream=main|small, garbage-framing, trickle, full?status=453|503, bye, teardown, move?ip=ADDRESS, \
-     skew?seconds=N, habits?HABIT&HABIT or resume";
+     https-redirect, tls?as=other-key|renewed|old|plain|stuck|closed, skew?seconds=N, habits?HABIT&HABIT or resume";
 
 /// Why a fault is refused: an HTTP status, and what would be valid.
 pub type Refusal = (u16, &'static str);
@@ -62,6 +63,10 @@ pub struct Faults {
     pub full: Option<u16>,
     /// Habits of the RTSP server that differ from the configuration.
     pub habits: Option<Habits>,
+    /// What is wrong with its TLS.
+    pub tls: Option<TlsFault>,
+    /// The ONVIF port in clear text redirects to the one over TLS.
+    pub https_redirect: bool,
     /// Number of requests for each momentary fault: drop, BYE and TEARDOWN.
     pub drops: u64,
     pub byes: u64,
@@ -142,6 +147,12 @@ impl Faults {
             }
             "habits" if settings.server == Software::Gstreamer => return Err((409, "only server=own has habits")),
             "habits" => self.habits = Some(Habits::parse(query).ok_or((400, habits::WORDS))?),
+            "tls" => {
+                let fault = value(query, "as").and_then(TlsFault::from_word);
+                self.tls = Some(fault.ok_or((400, tls::WORDS))?);
+            }
+            "https-redirect" if settings.https_port.is_none() => return Err((409, "this camera has no https")),
+            "https-redirect" => self.https_redirect = true,
             "bye" => self.byes += 1,
             "teardown" => self.teardowns += 1,
             _ => return Err((404, WORDS)),
@@ -190,6 +201,8 @@ impl Faults {
             ("trickle", self.trickle),
             ("full", self.full.is_some()),
             ("habits", self.habits.is_some()),
+            ("tls", self.tls.is_some()),
+            ("https-redirect", self.https_redirect),
         ];
         standing.into_iter().filter(|(_, stands)| *stands).map(|(word, _)| word).collect()
     }

@@ -46,6 +46,7 @@ const LEAVE: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub enum Error {
     Mounts,
+    Certificate(glib::Error),
     Listen { address: SocketAddr, source: glib::Error },
     Thread(std::io::Error),
 }
@@ -53,6 +54,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Certificate(_) => f.write_str("GStreamer cannot use the certificate"),
             Self::Mounts => f.write_str("the RTSP server has no mount points"),
             Self::Listen { address, .. } => write!(f, "cannot listen for RTSP on {address}"),
             Self::Thread(_) => f.write_str("cannot start a thread for RTSP"),
@@ -64,7 +66,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Mounts => None,
-            Self::Listen { source, .. } => Some(source),
+            Self::Listen { source, .. } | Self::Certificate(source) => Some(source),
             Self::Thread(source) => Some(source),
         }
     }
@@ -95,7 +97,12 @@ struct Door {
 
 impl Server {
     /// Listens and serves from now on, each stream at its path (`/main`).
-    pub fn start(camera: Arc<Camera>, streams: Vec<(&'static str, Arc<Stream>)>) -> Result<Arc<Self>, Error> {
+    /// With a port for `rtsps` it serves only over TLS, with the certificate and key in `pem`.
+    pub fn start(
+        camera: Arc<Camera>,
+        streams: Vec<(&'static str, Arc<Stream>)>,
+        pem: &str,
+    ) -> Result<Arc<Self>, Error> {
         let (settings, place) = (&camera.settings, camera.place());
         let server = RTSPServer::new();
         server.set_address(&place.ip.to_string());
@@ -104,7 +111,12 @@ impl Server {
         // The pool has no threads of its own: the context attached to serves every connection.
         pool.set_max_threads(0);
         server.set_thread_pool(Some(&pool));
-        server.set_auth(Some(&CameraAuth::new(&camera)));
+        let auth = CameraAuth::new(&camera);
+        if settings.rtsps_port.is_some() {
+            let certificate = gio::TlsCertificate::from_pem(pem).map_err(Error::Certificate)?;
+            auth.set_tls_certificate(Some(&certificate));
+        }
+        server.set_auth(Some(&auth));
         let mounts: RTSPMountPoints = server.mount_points().ok_or(Error::Mounts)?;
         let mut offers = Vec::new();
         for (path, stream) in streams {

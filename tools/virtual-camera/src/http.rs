@@ -164,6 +164,7 @@ fn serve(mut connection: TcpStream, answer: &dyn Fn(&Request) -> Response) {
 fn rendered(response: &Response) -> Vec<u8> {
     let reason = match response.status {
         200 => "OK",
+        301 => "Moved Permanently",
         400 => "Bad Request",
         401 => "Unauthorized",
         404 => "Not Found",

@@ -32,6 +32,7 @@ mod snapshot;
 mod soap;
 mod ssdp;
 mod stream;
+mod tls;
 mod wsd;
 
 use std::{
@@ -55,7 +56,7 @@ use crate::{
     device::{DEVICE_PATH, Device, Profile},
     discovery::Discovery,
     rtsp::Rtsp,
-    settings::{Options, Settings},
+    settings::{Options, Settings, Software},
     stream::{Part, Stream},
 };
 
@@ -124,11 +125,32 @@ fn start(settings: Settings) -> Result<Running, Box<dyn Error>> {
         profiles.push(Profile { token: "Profile_2", name: "subStream", path: "/small", stream });
     }
     let mounts = profiles.iter().map(|profile| (profile.path, Arc::clone(&profile.stream))).collect();
-    let rtsp = Rtsp::start(Arc::clone(&camera), mounts)?;
-    let device = Arc::new(Device::new(Arc::clone(&camera), profiles, rtsp.port()));
+    let keys = tls::Keys::new(&settings.ip.to_string())?;
+    let rtsp = Rtsp::start(Arc::clone(&camera), mounts, &keys.pem)?;
+    let rtsp_port = match settings.rtsps_port {
+        Some(port) if settings.server == Software::Own => {
+            let behind = SocketAddr::new(settings.ip, rtsp.port());
+            tls::start(Arc::clone(&camera), Arc::clone(&keys), SocketAddr::new(settings.ip, port), behind)?.port()
+        }
+        // GStreamer has its own TLS.
+        Some(_) | None => rtsp.port(),
+    };
+    let device = Arc::new(Device::new(Arc::clone(&camera), profiles, rtsp_port, settings.rtsps_port.is_some()));
+    let https = match settings.https_port {
+        None => None,
+        Some(port) => {
+            // A port of its own, so that it is known which requests came over TLS.
+            let answering = Arc::clone(&device);
+            let behind =
+                http::Server::start(SocketAddr::new(settings.ip, 0), move |request| answering.answer(request))?;
+            let address = SocketAddr::new(settings.ip, port);
+            Some(tls::start(Arc::clone(&camera), Arc::clone(&keys), address, behind.address())?)
+        }
+    };
     let answering = Arc::clone(&device);
-    let onvif = http::Server::start(SocketAddr::new(settings.ip, settings.onvif_port), move |request| {
-        answering.answer(request)
+    let onvif = http::Server::start(SocketAddr::new(settings.ip, settings.onvif_port), move |request| match https {
+        None => answering.answer(request),
+        Some(https) => answering.answer_in_clear_text(request, https),
     })?;
     let profiles: Vec<_> = device
         .profiles
@@ -148,6 +170,8 @@ fn start(settings: Settings) -> Result<Running, Box<dyn Error>> {
         "camera": settings.id,
         "endpoint": camera.endpoint,
         "onvif": format!("http://{}{DEVICE_PATH}", onvif.address()),
+        "https": https.map(|https| format!("https://{https}{DEVICE_PATH}")),
+        "pem": keys.pem,
         "rtsp": device.stream_uri(settings.ip, &device.profiles[0]),
         "profiles": profiles,
     }))?;

@@ -55,7 +55,8 @@ pub enum Rtsp {
 
 impl Rtsp {
     /// Listens and serves from now on, each stream at its path (`/main`).
-    pub fn start(camera: Arc<Camera>, streams: Vec<(&'static str, Arc<Stream>)>) -> Result<Self, Error> {
+    /// `pem`: certificate and key for GStreamer's own TLS.
+    pub fn start(camera: Arc<Camera>, streams: Vec<(&'static str, Arc<Stream>)>, pem: &str) -> Result<Self, Error> {
         match camera.settings.server {
             Software::Own => {
                 let Settings { ip, rtsp_port, .. } = camera.settings;
@@ -64,7 +65,7 @@ impl Rtsp {
                 server::Server::start(camera, streams).map(Self::Own).map_err(refused)
             }
             Software::Gstreamer => {
-                gstreamer_server::Server::start(camera, streams).map(Self::Gstreamer).map_err(Error::Gstreamer)
+                gstreamer_server::Server::start(camera, streams, pem).map(Self::Gstreamer).map_err(Error::Gstreamer)
             }
         }
     }

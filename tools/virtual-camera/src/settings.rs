@@ -17,7 +17,7 @@ use crate::{
 pub const HELP: &str = "\
 usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
                       (--camera \"key=value ...\" | --cameras-file FILE)...
-keys: id (required), ip, onvif, rtsp, codec, size, aspect, small, fps, gop, bframes, sets, bitrate, user,
+keys: id (required), ip, onvif, rtsp, https, rtsps, codec, size, aspect, small, fps, gop, bframes, sets, bitrate, user,
       pass, auth, skew, pattern, range, matrix, media, hue, name, maker, model, serial, uuid,
       anonymous, audio, sessions, server, habits, location, wsd, answers, reply-port, epr, xaddrs, ssdp,
       upnp-type
@@ -42,6 +42,9 @@ pub struct Settings {
     /// 0 lets the system choose; so does `rtsp_port`.
     pub onvif_port: u16,
     pub rtsp_port: u16,
+    /// Ports of the same services over TLS; `None`: there are none.
+    pub https_port: Option<u16>,
+    pub rtsps_port: Option<u16>,
     pub codec: Codec,
     pub size: (usize, usize),
     /// Sample aspect ratio that both profiles declare; the drawing does not change.
@@ -243,6 +246,8 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         ip: pairs.word("ip", IpAddr::from([127, 0, 0, 11_u8.saturating_add(n as u8)]), |word| word.parse().ok())?,
         onvif_port: pairs.number("onvif", 8000)?,
         rtsp_port: pairs.number("rtsp", 8554)?,
+        https_port: pairs.word("https", None, |word| word.parse().ok().map(Some))?,
+        rtsps_port: pairs.word("rtsps", None, |word| word.parse().ok().map(Some))?,
         gop: pairs.number("gop", fps * 2)?.max(1),
         bframes: pairs.word("bframes", 0, |word| word.parse().ok().filter(|bframes| *bframes <= 4))?,
         sets_in_sdp: pairs.word("sets", false, |word| match word {
@@ -294,6 +299,8 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
     if settings.announcement.is_any() && !settings.ip.is_ipv4() {
         return Err("wsd and ssdp need an IPv4 address".into());
     }
+    let rtsp_port = settings.rtsps_port.filter(|_| settings.server == Software::Gstreamer);
+    let settings = Settings { rtsp_port: rtsp_port.unwrap_or(settings.rtsp_port), ..settings };
     if settings.server == Software::Gstreamer && settings.habits != Habits::default() {
         return Err("only server=own has habits".into());
     }

@@ -87,6 +87,7 @@ impl SupervisorTask {
             credentials: found.login_for(stream).cloned(),
             allow_clear_password: self.stream_source.clear_password,
             transport: self.stream_source.transport.or(stream.transport()),
+            tls: found.stream_key.clone(),
             timeouts: timeouts(self.stream_source.open_within),
             seed,
         };
@@ -203,7 +204,9 @@ impl SupervisorTask {
             Retry::After(pause) => failure.at_least = pause,
             Retry::Later | Retry::Denied => {}
         }
-        if self.stream_source.reader == Reader::Auto && !was_live && is_beyond_client(error, self.last_live.is_some()) {
+        // OpenCV would take any key.
+        let may_fall_back = self.stream_source.reader == Reader::Auto && !stream.is_tls();
+        if may_fall_back && !was_live && is_beyond_client(error, self.last_live.is_some()) {
             self.falls_back = true;
             failure.reason = std::mem::take(&mut failure.reason).and(Code::OpencvReader);
         }
@@ -217,6 +220,7 @@ fn timeouts(within: Duration) -> Timeouts {
     let capped = |limit: Duration| limit.min(within);
     Timeouts {
         connect: capped(usual.connect),
+        tls: capped(usual.tls),
         response: capped(usual.response.max(within.saturating_sub(AFTER_DESCRIBE))),
         setup: capped(usual.setup),
         first_packet: capped(usual.first_packet),
@@ -229,7 +233,7 @@ fn timeouts(within: Duration) -> Timeouts {
 /// `had_video`: the client has followed it before.
 fn is_beyond_client(error: &Error, had_video: bool) -> bool {
     match error {
-        Error::NoVideo(NoVideo::UnknownFormats(_)) | Error::TlsUnsupported => true,
+        Error::NoVideo(NoVideo::UnknownFormats(_)) => true,
         Error::NoVideo(NoVideo::NotSdp) | Error::OutOfStep { .. } | Error::TooLong => !had_video,
         // Nobody is there, or nobody answers.
         Error::Resolve { .. }
@@ -241,10 +245,15 @@ fn is_beyond_client(error: &Error, had_video: bool) -> bool {
         | Error::ClosedUnanswered { .. }
         | Error::Closed { .. }
         | Error::Reset
+        | Error::Tls { .. }
         | Error::WriteTimeout { .. }
         | Error::NoPackets { .. } => false,
         // The login: another attempt could lock the account.
-        Error::LoginRequired | Error::Denied { .. } | Error::ClearPassword | Error::LoginUnsupported { .. } => false,
+        Error::LoginRequired
+        | Error::Denied { .. }
+        | Error::ClearPassword
+        | Error::UnknownKey { .. }
+        | Error::LoginUnsupported { .. } => false,
         // The camera was understood.
         Error::NotFound { .. }
         | Error::TooManyViewers { .. }

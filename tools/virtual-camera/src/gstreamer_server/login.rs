@@ -4,8 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use gstreamer::glib::{self, subclass::prelude::*};
 use gstreamer_rtsp_server::{
-    RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS, RTSP_AUTH_CHECK_URL, RTSP_TOKEN_MEDIA_FACTORY_ROLE, RTSPAuth,
-    RTSPContext, RTSPToken, gst_rtsp::RTSPAuthMethod, prelude::*, subclass::prelude::*,
+    RTSP_AUTH_CHECK_CONNECT, RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS, RTSP_AUTH_CHECK_URL,
+    RTSP_TOKEN_MEDIA_FACTORY_ROLE, RTSPAuth, RTSPContext, RTSPToken, gst_rtsp::RTSPAuthMethod, prelude::*,
+    subclass::prelude::*,
 };
 
 use crate::camera::{Camera, count};
@@ -72,6 +73,8 @@ impl RTSPAuthImpl for LoginCheck {
         if check.as_str() == RTSP_AUTH_CHECK_URL.as_str() && carries_proof(context) {
             camera.counters.count_proof("RTSP");
         }
-        open || self.parent_check(context, check)
+        // The parent begins TLS, if there is a certificate.
+        let connects = check.as_str() == RTSP_AUTH_CHECK_CONNECT.as_str();
+        (open && !connects) || self.parent_check(context, check)
     }
 }

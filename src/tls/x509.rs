@@ -1,17 +1,67 @@
-//! When a certificate expires: the one field of X.509 (RFC 5280 4.1) that neither rustls nor its
-//! PEM reader gives.
+//! The fields of a certificate (RFC 5280 4.1) that neither rustls nor its PEM reader gives: its end of
+//! validity and its public key. Cameras have certificates of version 1 and with odd extensions, so
+//! nothing else of one is looked at.
 
 use time::{Date, Month, Time};
 
 const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 
+/// The public key in a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicKey<'a> {
+    /// The whole SubjectPublicKeyInfo, in DER.
+    pub info: &'a [u8],
+    /// The content of its AlgorithmIdentifier.
+    pub algorithm: &'a [u8],
+    /// The key itself.
+    pub key: &'a [u8],
+}
+
+impl PublicKey<'_> {
+    /// The length of the modulus if this can be read as an RSA key, in bits.
+    pub fn rsa_bits(&self) -> Option<usize> {
+        /// The object identifier of rsaEncryption.
+        const RSA: [u8; 11] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+        self.algorithm.starts_with(&RSA).then_some(())?;
+        let (numbers, _) = expect(self.key, SEQUENCE)?;
+        let (modulus, _) = expect(numbers, INTEGER)?;
+        let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+        let first = modulus.get(zeros)?;
+        Some((modulus.len() - zeros) * 8 - first.leading_zeros() as usize)
+    }
+}
+
 /// The end of validity of a certificate in DER, in seconds since 1970; `None` if this is no
 /// certificate.
 pub fn not_after(certificate: &[u8]) -> Option<i64> {
+    let (validity, _) = expect(from_validity(certificate)?, SEQUENCE)?;
+    let (_, _, rest) = element(validity)?;
+    let (tag, written, _) = element(rest)?;
+    unix_time(tag, std::str::from_utf8(written).ok()?)
+}
+
+/// The public key of a certificate in DER; `None` if this is no certificate.
+pub fn public_key(certificate: &[u8]) -> Option<PublicKey<'_>> {
+    let mut fields = from_validity(certificate)?;
+    // The validity and the subject.
+    for tag in [SEQUENCE, SEQUENCE] {
+        (_, fields) = expect(fields, tag)?;
+    }
+    let (content, rest) = expect(fields, SEQUENCE)?;
+    let info = &fields[..fields.len() - rest.len()];
+    let (algorithm, content) = expect(content, SEQUENCE)?;
+    let (bits, _) = expect(content, BIT_STRING)?;
+    let (unused, key) = bits.split_first()?;
+    (*unused == 0).then_some(PublicKey { info, algorithm, key })
+}
+
+/// The fields of a certificate from its validity on.
+fn from_validity(certificate: &[u8]) -> Option<&[u8]> {
     let (certificate, _) = expect(certificate, SEQUENCE)?;
     let (mut fields, _) = expect(certificate, SEQUENCE)?;
     if fields.first() == Some(&VERSION) {
@@ -21,10 +71,7 @@ pub fn not_after(certificate: &[u8]) -> Option<i64> {
     for tag in [INTEGER, SEQUENCE, SEQUENCE] {
         (_, fields) = expect(fields, tag)?;
     }
-    let (validity, _) = expect(fields, SEQUENCE)?;
-    let (_, _, rest) = element(validity)?;
-    let (tag, written, _) = element(rest)?;
-    unix_time(tag, std::str::from_utf8(written).ok()?)
+    Some(fields)
 }
 
 /// The content of the first element, which must have this tag, and what follows it.
@@ -91,7 +138,7 @@ mod tests {
     #[test]
     fn what_is_no_certificate_has_no_end() {
         for bytes in [&[][..], &[SEQUENCE], &[SEQUENCE, 0x84, 1, 1, 1, 1], &[SEQUENCE, 2, SEQUENCE, 0], b"-----BEGIN"] {
-            assert_eq!(not_after(bytes), None, "{bytes:?}");
+            assert_eq!((not_after(bytes), public_key(bytes)), (None, None), "{bytes:?}");
         }
     }
 }
