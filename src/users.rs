@@ -3,9 +3,15 @@
 //! [`Users`] is what all requests share. Nothing here knows HTTP: the caller says who asks, from which
 //! address, and with what.
 
+mod audit;
+mod failures;
+mod file;
+mod sessions;
 mod verdict;
+mod verifier;
 
 use std::{
+    collections::BTreeMap,
     io,
     net::IpAddr,
     path::Path,
@@ -14,17 +20,46 @@ use std::{
 };
 
 use crate::{
-    account::{Account, WithoutLogin},
+    account::{Account, Credential, WithoutLogin, password_hash::PasswordHash, random_secret, token_hash::TokenHash},
     camera::Secret,
     sync::{Mutex, Notified, Notifier},
 };
+use audit::Audit;
+pub use audit::Counts;
+use failures::Failures;
+use file::KeptSessions;
+pub use sessions::Session;
 pub use verdict::{Login, Verdict};
+use verifier::Verifier;
 
 /// All accounts, sessions and failed logins.
 #[derive(Debug, Default)]
 pub struct Users {
-    without_login: Mutex<WithoutLogin>,
+    rules: Mutex<Rules>,
+    verifier: Verifier,
+    sessions: Arc<KeptSessions>,
+    failures: Mutex<Failures>,
+    /// By the names of accounts.
+    last_seen: Mutex<BTreeMap<String, SystemTime>>,
+    audit: Audit,
     changed: Notifier,
+}
+
+#[derive(Debug, Default)]
+struct Rules {
+    /// In the order of the file. `None`: no configuration was read yet.
+    accounts: Option<Vec<Arc<Account>>>,
+    without_login: WithoutLogin,
+}
+
+impl Rules {
+    fn accounts(&self) -> &[Arc<Account>] {
+        self.accounts.as_deref().unwrap_or_default()
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<Account>> {
+        self.accounts().iter().find(|account| account.name == name).cloned()
+    }
 }
 
 /// A session that was just begun.
@@ -34,25 +69,6 @@ pub struct NewSession {
     pub secret: Secret,
     /// How long a browser should keep it.
     pub max_age: Duration,
-}
-
-/// A session that somebody uses. It does not become idle as long as any clone of this exists, so
-/// whatever runs for a session, such as a socket, keeps it.
-#[derive(Clone, Debug)]
-pub struct Session {
-    account: Arc<Account>,
-}
-
-impl Session {
-    /// The account as it is now, which may be another one than before a reload.
-    pub fn account(&self) -> Arc<Account> {
-        Arc::clone(&self.account)
-    }
-
-    /// Whether it has not ended: by its age, a logout, or another credential of its account.
-    pub fn is_open(&self) -> bool {
-        true
-    }
 }
 
 /// An account, for `cctv-agent users` and `/api/users`.
@@ -65,21 +81,6 @@ pub struct Overview {
     pub sessions: usize,
 }
 
-/// Counts since the start, for `/metrics`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub logins: u64,
-    pub logouts: u64,
-    /// Wrong passwords, tokens and names.
-    pub refused: u64,
-    /// Logins that were not looked at because of failures before.
-    pub locked_out: u64,
-    /// Logins that were not looked at because too many were being verified.
-    pub busy: u64,
-    /// Present number of sessions.
-    pub sessions: usize,
-}
-
 impl Users {
     /// Puts these accounts into force, and ends the sessions of those that are gone or have another
     /// credential. Sessions are kept in `state_dir`; those of the last run are read when it is set
@@ -87,44 +88,176 @@ impl Users {
     ///
     /// # Blocking
     /// Reads and writes one small file.
-    pub fn set(&self, _accounts: Vec<Account>, without_login: WithoutLogin, _state_dir: &Path) {
-        *self.without_login.lock() = without_login;
+    pub fn set(&self, accounts: Vec<Account>, without_login: WithoutLogin, state_dir: &Path) {
+        let accounts: Vec<_> = accounts.into_iter().map(Arc::new).collect();
+        let old = {
+            let mut rules = self.rules.lock();
+            rules.without_login = without_login;
+            rules.accounts.replace(accounts.clone())
+        };
+        if let Some(old) = old {
+            audit::changed(&old, &accounts);
+        }
+        let find = |name: &str| accounts.iter().find(|account| account.name == name).cloned();
+        self.sessions.set_directory(state_dir, find);
+        let ended = self.sessions.lock().follow(find);
+        if ended {
+            // Else the same credential, written again, would bring them back after a restart.
+            self.sessions.save();
+        }
+        self.verifier
+            .forget_others(|credential| accounts.iter().any(|account| account.credential.fingerprint() == credential));
+        self.last_seen.lock().retain(|name, _| find(name).is_some());
         self.changed.notify();
     }
 
     /// Who is served without a login.
     pub fn without_login(&self) -> WithoutLogin {
-        *self.without_login.lock()
+        self.rules.lock().without_login
     }
 
     /// Finds out whose login this is. Failures of `address` are counted; after five it has to wait.
     /// The caller need not do anything about failures but pass the verdict on.
-    pub async fn authenticate(&self, _login: Login<'_>, _address: IpAddr) -> Verdict {
+    pub async fn authenticate(&self, login: Login<'_>, address: IpAddr) -> Verdict {
+        if let Some(locked_out) = self.locked_out(address) {
+            return locked_out;
+        }
+        match login {
+            Login::Token(token) => self.by_token(token, address),
+            Login::Password { name, password } => self.by_password(name, password, address).await,
+        }
+    }
+
+    fn by_token(&self, token: &str, address: IpAddr) -> Verdict {
+        let hash = TokenHash::of(token);
+        let is_its = |account: &&Arc<Account>| account.credential == Credential::Token(hash);
+        let account = self.rules.lock().accounts().iter().find(is_its).cloned();
+        match account {
+            Some(account) => self.accept(account, address),
+            None => self.refuse(None, address),
+        }
+    }
+
+    async fn by_password(&self, name: &str, password: &str, address: IpAddr) -> Verdict {
+        let (account, hash) = self.hash_of(name);
+        let Some(hash) = hash else {
+            // There is no account with a password, so there is nothing to find out.
+            return self.refuse(None, address);
+        };
+        let is_remembered = |account: &Arc<Account>| {
+            self.verifier.remembers(name, password, account.credential.fingerprint(), Instant::now())
+        };
+        if let Some(account) = account.clone().filter(is_remembered) {
+            return self.accept(account, address);
+        }
+        let Some(turn) = self.verifier.turn().await else {
+            self.audit.busy(address);
+            return Verdict::Busy;
+        };
+        // Others of this address may have failed, or succeeded with the same pair, while this one waited.
+        if let Some(locked_out) = self.locked_out(address) {
+            return locked_out;
+        }
+        if let Some(account) = account.clone().filter(is_remembered) {
+            return self.accept(account, address);
+        }
+        let (is_right, turn) = Verifier::verify(turn, hash, password).await;
+        // A reload may have changed the account meanwhile.
+        let verdict = match account.filter(|account| is_right && self.is_current(account)) {
+            Some(account) => {
+                self.verifier.remember(name, password, account.credential.fingerprint(), Instant::now());
+                self.accept(account, address)
+            }
+            None => self.refuse(self.rules.lock().find(name).map(|account| account.name.clone()).as_deref(), address),
+        };
+        drop(turn);
+        verdict
+    }
+
+    /// The account with this name that has a password, and the hash to verify. If there is no such
+    /// account, a login costs as much as a wrong password all the same.
+    fn hash_of(&self, name: &str) -> (Option<Arc<Account>>, Option<PasswordHash>) {
+        let rules = self.rules.lock();
+        let hash = |account: &Arc<Account>| match &account.credential {
+            Credential::Password(hash) => Some(hash.clone()),
+            Credential::Token(_) => None,
+        };
+        match rules.find(name).and_then(|account| hash(&account).map(|hash| (account, hash))) {
+            Some((account, hash)) => (Some(account), Some(hash)),
+            None => (None, rules.accounts().iter().find_map(hash)),
+        }
+    }
+
+    fn locked_out(&self, address: IpAddr) -> Option<Verdict> {
+        let wait = self.failures.lock().check(address, Instant::now()).err()?;
+        self.audit.locked_out(address);
+        let retry_after = Duration::from_secs(wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1));
+        Some(Verdict::LockedOut { retry_after })
+    }
+
+    fn accept(&self, account: Arc<Account>, address: IpAddr) -> Verdict {
+        self.failures.lock().forget(address);
+        self.note_seen(&account);
+        Verdict::Accepted(account)
+    }
+
+    fn refuse(&self, name: Option<&str>, address: IpAddr) -> Verdict {
+        let wait = self.failures.lock().note(address, Instant::now());
+        self.audit.refused(name, address, wait);
         Verdict::Refused
+    }
+
+    fn note_seen(&self, account: &Account) {
+        self.last_seen.lock().insert(account.name.clone(), SystemTime::now());
     }
 
     /// Begins a session of `account`, and logs that. The oldest one ends if there are too many.
     ///
     /// # Errors
-    /// If the system gives no random numbers. A session that cannot be written to the disk is one
-    /// all the same, until the agent restarts.
-    pub async fn log_in(&self, _account: &Arc<Account>, _address: IpAddr) -> io::Result<NewSession> {
-        Err(io::ErrorKind::Unsupported.into())
+    /// If the system gives no random numbers, or the account is no longer in force. A session that
+    /// cannot be written to the disk is one all the same, until the agent restarts.
+    pub async fn log_in(&self, account: &Arc<Account>, address: IpAddr) -> io::Result<NewSession> {
+        let secret = random_secret().map_err(io::Error::other)?;
+        {
+            // Under the lock of the rules, so that a reload either comes before or ends it.
+            let rules = self.rules.lock();
+            let is_current = rules.find(&account.name).is_some_and(|now| now == *account);
+            if !is_current {
+                return Err(io::Error::other("the user was changed just now"));
+            }
+            self.sessions.lock().begin(&secret, account, Instant::now());
+        }
+        self.audit.logged_in(account, address);
+        self.save().await;
+        // The oldest session may have ended.
+        self.changed.notify();
+        Ok(NewSession { secret: Secret::new(secret), max_age: sessions::max_age(account) })
     }
 
     /// The session whose cookie holds `secret`, which may be any text.
-    pub fn session(&self, _secret: &str) -> Option<Session> {
-        None
+    pub fn session(&self, secret: &str) -> Option<Session> {
+        let session = self.sessions.lock().find(secret, Instant::now())?;
+        self.note_seen(&session.account());
+        Some(session)
     }
 
     /// Ends the session, and logs that. `false`: there is none.
-    pub async fn log_out(&self, _secret: &str, _address: IpAddr) -> bool {
-        false
+    pub async fn log_out(&self, secret: &str, address: IpAddr) -> bool {
+        let Some(account) = self.sessions.lock().end(secret) else { return false };
+        self.audit.logged_out(&account, address);
+        self.changed.notify();
+        self.save().await;
+        true
+    }
+
+    async fn save(&self) {
+        let sessions = Arc::clone(&self.sessions);
+        smol::unblock(move || sessions.save()).await;
     }
 
     /// Whether `account` is in force as it is, with the same credential, rights and cameras.
-    pub fn is_current(&self, _account: &Account) -> bool {
-        false
+    pub fn is_current(&self, account: &Account) -> bool {
+        self.rules.lock().find(&account.name).is_some_and(|now| *now == *account)
     }
 
     /// Is notified when accounts, `without_login` or sessions have changed. What was allowed must then
@@ -136,13 +269,27 @@ impl Users {
 
     /// All accounts in the order of the file.
     pub fn overview(&self) -> Vec<Overview> {
-        Vec::new()
+        let accounts = self.rules.lock().accounts().to_vec();
+        let (last_seen, sessions) = (self.last_seen.lock(), self.sessions.lock());
+        let overview = |account: Arc<Account>| Overview {
+            last_seen: last_seen.get(&account.name).copied(),
+            sessions: sessions.count(&account.name),
+            account,
+        };
+        accounts.into_iter().map(overview).collect()
     }
 
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        self.audit.counts(self.sessions.lock().len())
     }
 
     /// Ends sessions that are too old or idle. Call it about once a second.
-    pub fn tick(&self, _now: Instant) {}
+    pub fn tick(&self, now: Instant) {
+        if self.sessions.lock().end_old(now) {
+            self.changed.notify();
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;
