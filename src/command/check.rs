@@ -44,6 +44,13 @@ pub fn tell(file: &Path, read: &Result<Config, Vec<Complaint>>, out: &mut impl W
             for remark in &config.warnings {
                 let _ = writeln!(err, "{}", shown(&remark.to_string()));
             }
+            if let Some(exposed) = &config.exposed {
+                let _ = writeln!(err, "{}", shown(&exposed.to_string()));
+                let complaints = std::slice::from_ref(exposed);
+                let summary = config::summary(file, complaints, "cctv-agent would serve this machine only");
+                let _ = writeln!(err, "{}", shown(&summary));
+                return BAD;
+            }
             let _ = writeln!(out, "{}: good: {}", shown(&file.display().to_string()), summary(config));
             GOOD
         }

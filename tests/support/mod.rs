@@ -9,7 +9,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
@@ -393,8 +393,11 @@ impl Drop for Agent {
 /// Writes a configuration file for a wall at `address`.
 pub fn configuration(address: &str, folder: &Folder, cameras: &str) -> String {
     let www = Path::new(env!("CARGO_MANIFEST_DIR")).join("www");
+    // Without a user only this machine is served, and most scenarios are about something else.
+    let is_own = address.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback());
+    let without_login = if is_own { "" } else { "without_login = \"everybody\"\n" };
     format!(
-        "[server]\nlisten = \"{address}\"\nwww = \"{}\"\nstate_dir = \"{}\"\n\n{cameras}",
+        "[server]\nlisten = \"{address}\"\n{without_login}www = \"{}\"\nstate_dir = \"{}\"\n\n{cameras}",
         www.display(),
         folder.0.join("state").display()
     )
