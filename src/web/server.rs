@@ -23,6 +23,7 @@ use crate::{
     hub::{AgentStatus, Hub},
     sync::{Latch, Mutex},
     tls::Tls,
+    users::Users,
 };
 
 /// What is served, to whom, and how much of it. Clones share all of it; each listener has its own
@@ -38,6 +39,8 @@ pub struct Web {
     pub walls: Arc<WallSettings>,
     /// The certificate for connections with TLS.
     pub tls: Arc<Tls>,
+    /// Who may look.
+    pub users: Arc<Users>,
     /// Motion JPEG viewers with a name.
     pub(super) streams: Streams,
     pub(super) www: Arc<Mutex<PathBuf>>,
@@ -69,6 +72,7 @@ impl Web {
             admission: Arc::default(),
             handshakes: Handshakes::default(),
             tls: Arc::default(),
+            users: Arc::default(),
             started: Instant::now(),
             stop: ShutdownSignal::new(),
             leave: ShutdownSignal::new(),
