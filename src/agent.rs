@@ -138,7 +138,7 @@ async fn serve(
         certificates: Certificates::new(Arc::clone(&web.tls)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web), opened.ports),
         network: Network::default(),
-        watchdog: Watchdog::start(&executor, Arc::clone(&web)),
+        watchdog: Watchdog::start(&executor, Arc::clone(&web), Arc::clone(&hub)),
         web,
         hub,
     };

@@ -9,7 +9,7 @@ use std::{
 use smol::future::FutureExt;
 
 use crate::web::{
-    admission::{Admission, AdmissionLimits, gate::Gate, handshakes::Handshakes, rules::Rules},
+    admission::{Admission, AdmissionLimits, gate::Gate, handshakes::Handshakes, principal::Principal, rules::Rules},
     http::files::Files,
     limits::Limits,
     ops::self_usage::{self, Usage},
@@ -17,6 +17,7 @@ use crate::web::{
         card_cache::{Cards, Draw},
         named_viewers::Streams,
     },
+    visible_cameras::VisibleCameras,
     wall::wall_settings::WallSettings,
 };
 use crate::{
@@ -30,7 +31,8 @@ use crate::{
 /// clone from [`Web::for_listener`].
 #[derive(Clone)]
 pub struct Web {
-    pub hub: Arc<Hub>,
+    /// Private: requests reach cameras through [`Web::cameras`] alone.
+    hub: Arc<Hub>,
     pub agent_status: Arc<AgentStatus>,
     /// The agent's own version, shown by `/api/cameras` and `/metrics`.
     pub version: &'static str,
@@ -78,6 +80,16 @@ impl Web {
             leave: ShutdownSignal::new(),
             limits: Limits::default(),
         }
+    }
+
+    /// The cameras that exist for `principal`.
+    pub(super) fn cameras(&self, principal: &Principal) -> VisibleCameras {
+        VisibleCameras::new(&self.hub, principal.clone())
+    }
+
+    /// Whether all supervisors meet their heartbeat deadlines.
+    pub(super) fn is_healthy(&self, now: Instant) -> bool {
+        self.hub.overdue_supervisors(self.limits.heartbeat_late, now).is_empty()
     }
 
     /// Serves another directory from the next request on.
