@@ -34,6 +34,7 @@ mod smoke;
 mod stop;
 mod substreams;
 mod syslog;
+mod users;
 mod viewers;
 mod watchdog;
 mod workers;

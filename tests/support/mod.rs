@@ -296,6 +296,13 @@ impl Agent {
         Self { child, folder, address, log }
     }
 
+    /// Starts another one that runs in the same folder, after this one has ended.
+    pub fn again(mut self) -> Self {
+        let folder = Folder(std::mem::take(&mut self.folder.0));
+        let address = self.address.clone();
+        Self::spawn(folder, address, Command::new(agent_program()))
+    }
+
     /// Starts an agent with a copy of the state directory `state`.
     pub fn start_with_state(cameras: &str, state: &Path) -> Self {
         Self::start_in(Folder::new(), cameras, Some(state), &[])
