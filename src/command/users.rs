@@ -35,7 +35,7 @@ fn as_text(answer: &Value, now: SystemTime) -> String {
     if users.is_empty() {
         return "no users; `cctv-agent passwd NAME` makes one\n".to_owned();
     }
-    let heading = ["name", "by", "may", "sessions", "seen", "cameras"].map(str::to_owned);
+    let heading = ["name", "login", "may", "sessions", "seen", "cameras"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(heading).chain(users.into_iter().map(|user| row(user, now))).collect();
     let sides = [Side::Left, Side::Left, Side::Left, Side::Right, Side::Left, Side::Left];
     aligned(&rows, sides).into_iter().map(|line| line + "\n").collect()
@@ -54,7 +54,7 @@ fn row(user: &Value, now: SystemTime) -> [String; 6] {
     let cameras = if user["cameras"].is_null() { "all".to_owned() } else { list(&user["cameras"]) };
     [
         text(&user["name"]),
-        text(&user["by"]),
+        text(&user["login"]),
         list(&user["may"]),
         user["sessions"].to_string(),
         seen,
@@ -73,12 +73,12 @@ mod tests {
     #[test]
     fn each_user_has_a_line() {
         let answer = json!({ "users": [
-            { "name": "guard", "by": "password", "may": ["watch", "details"], "cameras": ["gate", "yard"], "sessions": 2, "last_seen": 1000.0 },
-            { "name": "tv", "by": "token", "may": ["watch"], "cameras": null, "sessions": 0, "last_seen": null },
+            { "name": "guard", "login": "password", "may": ["watch", "details"], "cameras": ["gate", "yard"], "sessions": 2, "last_seen": 1000.0 },
+            { "name": "tv", "login": "token", "may": ["watch"], "cameras": null, "sessions": 0, "last_seen": null },
         ]});
         let text = as_text(&answer, UNIX_EPOCH + Duration::from_secs(1060));
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines[0], ["name", "by", "may", "sessions", "seen", "cameras"]);
+        assert_eq!(lines[0], ["name", "login", "may", "sessions", "seen", "cameras"]);
         assert_eq!(lines[1][..5], ["guard", "password", "watch", "details", "2"]);
         assert!(lines[1].ends_with(&["ago", "gate", "yard"]), "{text}");
         assert_eq!(lines[2], ["tv", "token", "watch", "0", "not", "yet", "all"]);

@@ -20,6 +20,7 @@ mod limits;
 mod monitoring;
 mod packet_loss;
 mod passthrough;
+mod passwd;
 mod privileges;
 mod recorded_answers;
 mod recorder;
