@@ -37,7 +37,7 @@ use smol::{
 
 use crate::{
     card,
-    config::{self, Config, Walls, changes::Changes},
+    config::{self, Config, changes::Changes},
     discovery::{self, Announcement},
     hub::Hub,
     log as logging, proc, reactor,
@@ -122,8 +122,8 @@ async fn serve(
     }
     descriptors::raise();
     let hub = Arc::new(Hub::default());
-    let server = config::Server::default();
-    let web = Arc::new(Web::new(Arc::clone(&hub), server.www.clone(), VERSION, Arc::new(card::draw)));
+    let www = config::Server::default().www;
+    let web = Arc::new(Web::new(Arc::clone(&hub), www, VERSION, Arc::new(card::draw)));
     let (announced, hints) = bounded(MAX_HINTS);
     let agent = Agent {
         announced,
@@ -131,22 +131,14 @@ async fn serve(
         listening: None,
         executor: Arc::clone(&executor),
         file: file.clone(),
-        config: Config {
-            server,
-            tls: config::Tls::default(),
-            limits: config::Limits::default(),
-            watchdog: config::Watchdog::default(),
-            cameras: Vec::new(),
-            walls: Walls::default(),
-            warnings: Vec::new(),
-        },
+        config: Config::default(),
         complaints: Vec::new(),
         reading: ConfigLoader::start(Arc::clone(&executor), Arc::clone(&web.agent_status), file),
         cameras: CameraManager::new(Context::new(Arc::clone(&executor), spawner), Arc::clone(&hub)),
         certificates: Certificates::new(Arc::clone(&web.tls)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web), opened.ports),
         network: Network::default(),
-        watchdog: Watchdog::start(&executor, Arc::clone(&web)),
+        watchdog: Watchdog::start(&executor, Arc::clone(&web), Arc::clone(&hub)),
         web,
         hub,
     };
@@ -240,6 +232,7 @@ impl Agent {
                     self.listeners.retry();
                     self.watchdog.heartbeat(now, self.listeners.addresses());
                     self.look_at_network(now);
+                    self.web.users.tick(now);
                     self.cameras.tick(now);
                     self.tell_complaints();
                 }
@@ -264,6 +257,7 @@ impl Agent {
     fn begin(&mut self, read: Read) {
         match self.judge(read) {
             Some(config) => {
+                self.set_users(&config);
                 self.apply(config);
                 self.cameras.forget_others();
             }
@@ -277,6 +271,7 @@ impl Agent {
     fn reload(&mut self, read: Read, count: u64) {
         match self.judge(read) {
             Some(new) => {
+                self.set_users(&new);
                 let outcome = self.apply(new);
                 self.cameras.forget_others();
                 self.web.agent_status.note_reload(count, true, outcome);
@@ -288,7 +283,11 @@ impl Agent {
     /// Reports the mistakes in the file that was read, in the log and on the wall.
     fn judge(&mut self, read: Read) -> Option<Config> {
         let (config, complaints) = match read {
-            Ok(config) => (Some(config), Vec::new()),
+            // Such a file is put into force all the same: this machine's own wall must come up.
+            Ok(config) => {
+                let exposed = config.exposed.iter().cloned().collect();
+                (Some(config), exposed)
+            }
             Err(complaints) => (None, complaints),
         };
         for remark in config.iter().flat_map(|config| &config.warnings) {
@@ -317,6 +316,12 @@ impl Agent {
         self.web.agent_status.set_complaints(complaints);
     }
 
+    /// Puts the users of `new` into force, before its listeners are opened. Not called for the
+    /// configuration that stands in for a bad file, so that nobody's session ends by a slip in it.
+    fn set_users(&self, new: &Config) {
+        self.web.users.set(new.users.clone(), new.server.without_login, &new.server.state_dir);
+    }
+
     /// Puts `new` into force; returns the changes as text.
     fn apply(&mut self, new: Config) -> String {
         let changes = Changes::between(&self.config, &new);
@@ -331,7 +336,7 @@ impl Agent {
         // Before the first connection can come.
         self.certificates.set(&new.tls, &new.server.names, &new.server.state_dir);
         self.web.walls.set(new.walls.clone());
-        self.listeners.set(&new.server.listen);
+        self.listeners.set(&new.addresses());
         self.watchdog.set(&new.watchdog, self.listeners.addresses());
         self.tell_complaints();
         self.set_admission_limits(&new);

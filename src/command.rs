@@ -6,12 +6,17 @@ pub mod discover;
 pub mod info;
 pub mod list;
 mod output;
+pub mod passwd;
+mod password_prompt;
 mod process;
 mod reasons;
 pub mod reload;
 mod sockets;
 pub mod status;
 mod table;
+pub mod token;
+mod user_file;
+pub mod users;
 pub mod verify;
 
 use std::{
@@ -25,9 +30,10 @@ use std::{
 use lexopt::{Arg, Parser, ValueExt};
 use log::LevelFilter;
 
-use crate::{camera::Secret, config, log::Target, onvif, tls::client::HTTPS_PORT};
+use crate::{account, camera::Secret, config, log::Target, onvif, tls::client::HTTPS_PORT};
 use discover::Discover;
 use info::Info;
+pub use user_file::UserArgs;
 use verify::Verify;
 
 /// How long `discover` searches by default: long enough for slow cameras and lost packets.
@@ -56,6 +62,13 @@ Usage:
       The same of one camera, with what became of the packets that it sent.
   cctv-agent reload [--config FILE]
       Checks FILE as check does, has the running agent read it, and tells what has changed.
+  cctv-agent passwd NAME [--config FILE] [--stdin] [--delete]
+      Asks for a password of the user NAME, who may then watch from other machines, writes its hash
+      into FILE, and reloads the agent. --delete removes the user.
+  cctv-agent token NAME [--config FILE]
+      The same for a screen or a program: makes a token and prints it once.
+  cctv-agent users [--config FILE] [--json]
+      Lists the users of the running agent, and when each was last seen.
   cctv-agent discover [--seconds N] [--json | --toml] [--config FILE]
       Searches the network for cameras, for 3 seconds unless --seconds says otherwise; sends no password.
       --toml writes sections for FILE for those that are not in it yet.
@@ -68,10 +81,10 @@ Usage:
   cctv-agent --version
   cctv-agent --help
 
-list, status and reload mean the agent that runs with FILE.
+list, status, users and reload mean the agent that runs with FILE.
 FILE is /etc/cctv-agent/cameras.toml unless named. Exit codes: 0 stopped as asked, 64 wrong usage,
-70 internal error or no answer, 71 cannot listen, 78 bad configuration.
-77 cannot become the user of --user.
+65 no usable password, 70 internal error or no answer, 71 cannot listen, 73 cannot write FILE,
+77 cannot become the user of --user, 78 bad configuration.
 ";
 
 /// The command that the arguments ask for.
@@ -83,6 +96,9 @@ pub enum Command {
     List(QueryArgs),
     Status(QueryArgs),
     Reload { file: PathBuf },
+    Passwd(UserArgs),
+    Token(UserArgs),
+    Users(QueryArgs),
     Discover(Discover),
     Verify(Verify),
     Help,
@@ -126,13 +142,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         "list" => words.question("list").map(|question| question.map_or(Command::Help, Command::List)),
         "status" => words.question("status").map(|question| question.map_or(Command::Help, Command::Status)),
         "reload" => words.reload(),
+        "passwd" => words.user("passwd").map(|user| user.map_or(Command::Help, Command::Passwd)),
+        "token" => words.user("token").map(|user| user.map_or(Command::Help, Command::Token)),
+        "users" => words.question("users").map(|question| question.map_or(Command::Help, Command::Users)),
         "discover" => words.discover(),
         "verify" => words.verify(),
         "help" => Ok(Command::Help),
         "version" => Ok(Command::Version),
         unknown => Err(format!(
-            "there is no command {unknown:?}; the commands are run, check, info, discover, list, status, reload \
-             and verify"
+            "there is no command {unknown:?}; the commands are run, check, info, discover, list, status, reload, passwd, \
+             token, users and verify"
         )),
     }
 }
@@ -240,6 +259,26 @@ impl ArgParser {
             }
         }
         Ok(Some(question))
+    }
+
+    /// `None` if help was requested.
+    fn user(mut self, command: &str) -> Result<Option<UserArgs>, String> {
+        let (mut name, mut file, mut stdin, mut delete) = (None, config::DEFAULT_FILE.into(), false, false);
+        while let Some(word) = self.next()? {
+            match word {
+                Word::Option(name) if name == "config" => file = self.value(&name)?.into(),
+                Word::Option(name) if name == "stdin" && command == "passwd" && !delete => stdin = true,
+                Word::Option(name) if name == "delete" && command == "passwd" && !stdin => delete = true,
+                Word::Option(name) if name == "help" => return Ok(None),
+                Word::Value(word) if name.is_none() => name = Some(word.string().map_err(|error| error.to_string())?),
+                other => return Err(other.unexpected(command)),
+            }
+        }
+        let name = name.ok_or_else(|| format!("{command} needs the name of a user, such as guard"))?;
+        if !account::is_name(&name) {
+            return Err(format!("{name:?} is no user name; write 1 to 64 letters, digits, -, _ and ."));
+        }
+        Ok(Some(UserArgs { name, file, stdin, delete }))
     }
 
     fn reload(mut self) -> Result<Command, String> {
@@ -412,6 +451,16 @@ mod tests {
     }
 
     #[test]
+    fn user_is_named_and_so_is_the_file() {
+        let Ok(Command::Passwd(args)) = parsed("passwd guard --stdin --config a.toml") else { panic!("not passwd") };
+        let expected = UserArgs { name: "guard".into(), file: "a.toml".into(), stdin: true, delete: false };
+        assert_eq!(args, expected);
+        let Ok(Command::Token(args)) = parsed("token tv") else { panic!("not token") };
+        assert_eq!((args.name.as_str(), args.file), ("tv", config::DEFAULT_FILE.into()));
+        assert!(matches!(parsed("users --json"), Ok(Command::Users(asked)) if asked.json));
+    }
+
+    #[test]
     fn wrong_words_are_named() {
         for (line, part) in [
             ("frobnicate", "no command"),
@@ -426,6 +475,12 @@ mod tests {
             ("list --colour", "list has no option --colour"),
             ("reload a.toml", "write --config a.toml"),
             ("reload --json", "reload has no option --json"),
+            ("passwd", "needs the name of a user"),
+            ("passwd a:b", "\"a:b\" is no user name"),
+            ("passwd a b", "passwd does not take the argument \"b\""),
+            ("passwd a --stdin --delete", "passwd has no option --delete"),
+            ("token a --stdin", "token has no option --stdin"),
+            ("users a", "users does not take the argument \"a\""),
             ("discover --seconds 0", "from 1 to 60"),
             ("discover --json --toml", "exclude each other"),
             ("discover 10.0.0.1", "does not take"),

@@ -28,7 +28,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::camera::Camera;
+use crate::{account::Account, camera::Camera};
 
 // Each file uses only files above it.
 mod diagnostics;
@@ -48,6 +48,7 @@ mod section;
 
 mod address;
 mod credentials;
+mod exposure;
 mod limits;
 mod wall;
 mod watchdog;
@@ -59,12 +60,14 @@ mod camera;
 mod root;
 mod server;
 mod tls;
+mod user;
 
 mod file_checks;
 mod reference;
 mod stable_read;
 
 pub mod changes;
+pub mod user_edit;
 
 pub use diagnostics::{Complaint, Position, position, summary};
 pub use files::SecretFile;
@@ -84,19 +87,32 @@ use root::Root;
 /// The configuration file that is used if the command line names no other.
 pub const DEFAULT_FILE: &str = "/etc/cctv-agent/cameras.toml";
 
-/// The content of a valid configuration file.
-#[derive(Clone, Debug, PartialEq)]
+/// The content of a valid configuration file. The default is that of a file with nothing but `[server]`.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     pub server: Server,
     pub tls: Tls,
     pub limits: Limits,
     pub watchdog: Watchdog,
+    /// In the order of the file.
+    pub users: Vec<Account>,
+    /// What is missing before other machines can be served: a user. Then only this machine is, at
+    /// [`Config::addresses`].
+    pub exposed: Option<Complaint>,
     /// In the order of the file; cameras with `enabled = false` are left out.
     pub cameras: Vec<Camera>,
     /// How pages show the cameras.
     pub walls: Walls,
     /// Settings that work but need attention, such as a password that every local user can read.
     pub warnings: Vec<Complaint>,
+}
+
+impl Config {
+    /// The addresses to listen on: those of `listen`, or what of them is this machine's own while
+    /// there is nobody to log in.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        if self.exposed.is_some() { exposure::own(&self.server.listen) } else { self.server.listen.clone() }
+    }
 }
 
 /// Reads and checks the file at `path` and the password files that it names.
@@ -127,6 +143,17 @@ pub fn read(path: &Path) -> Result<Config, Vec<Complaint>> {
         }
     }
     Ok(config)
+}
+
+/// Returns the text of the file at `path`, with whatever mistakes.
+///
+/// # Errors
+/// One complaint if it cannot be read.
+///
+/// # Blocking
+/// Blocks on the disk.
+pub fn text(path: &Path) -> Result<String, Vec<Complaint>> {
+    files::read_text(path).map(|(text, _)| text)
 }
 
 /// Like [`read`], but waits until the file and the password files that it names stop changing.
@@ -191,7 +218,10 @@ pub fn startup(path: &Path) -> Result<Startup, Vec<Complaint>> {
     let readable = syntax::readable(&text, &mut unheard);
     let mut root = Root::parse(&readable, &mut unheard);
     let base = path.parent().unwrap_or(Path::new(""));
-    let Server { listen, state_dir, .. } = server::read(&root.section(&schema::SERVER), base, &mut unheard);
+    let server = server::read(&root.section(&schema::SERVER), base, &mut unheard);
+    let is_exposed = exposure::is_exposed(&server, !root.users.is_empty());
+    let Server { listen, state_dir, .. } = server;
+    let listen = if is_exposed { exposure::own(&listen) } else { listen };
     let watchdog = watchdog::read(&root.section(&schema::WATCHDOG), base, &mut unheard).device;
     Ok(Startup { listen, watchdog, state_dir })
 }
@@ -206,14 +236,27 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
     let base = path.parent().unwrap_or(Path::new(""));
     let readable = syntax::readable(text, &mut diagnostics);
     let mut root = Root::parse(&readable, &mut diagnostics);
-    let server = server::read(&root.section(&schema::SERVER), base, &mut diagnostics);
+    let section = root.section(&schema::SERVER);
+    let server = server::read(&section, base, &mut diagnostics);
+    let exposed = exposure::check(&section, &server, &root.users, &diagnostics);
     let tls = tls::read(&root.section(&schema::TLS), base, &mut diagnostics);
     let limits = limits::read(&root.section(&schema::LIMITS), &mut diagnostics);
     let watchdog = watchdog::read(&root.section(&schema::WATCHDOG), base, &mut diagnostics);
     let defaults = camera::defaults(&root.section(&schema::DEFAULTS), base, read_secret, &mut diagnostics);
     let cameras = camera::all(&root.cameras, &defaults, base, read_secret, &mut diagnostics);
     let walls = wall::all(&root.walls, &camera::identifiers(&root.cameras), &mut diagnostics);
-    diagnostics.finish().map(|warnings| Config { server, tls, limits, watchdog, cameras, walls, warnings })
+    let users = user::all(&root.users, &camera::identifiers(&root.cameras), &walls, &mut diagnostics);
+    diagnostics.finish().map(|warnings| Config {
+        server,
+        tls,
+        limits,
+        watchdog,
+        users,
+        exposed,
+        cameras,
+        walls,
+        warnings,
+    })
 }
 
 #[cfg(test)]

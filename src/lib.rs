@@ -4,6 +4,7 @@
 //! A module uses only modules of lower layers; `tests/pure/layering.rs` enforces this.
 
 // Layer 0
+pub mod account;
 pub mod camera;
 pub mod device_id;
 pub mod disk;
@@ -30,6 +31,7 @@ pub mod reactor;
 pub mod store;
 pub mod sys;
 pub mod tls;
+pub mod users;
 
 // Layer 2: these modules do not use each other
 pub mod discovery;

@@ -25,6 +25,9 @@ fn main() -> ExitCode {
         Ok(Command::List(question)) => command::list::run(&question),
         Ok(Command::Status(question)) => command::status::run(&question),
         Ok(Command::Reload { file }) => command::reload::run(&file),
+        Ok(Command::Passwd(args)) => command::passwd::run(&args),
+        Ok(Command::Token(args)) => command::token::run(&args),
+        Ok(Command::Users(question)) => command::users::run(&question),
         Ok(Command::Discover(request)) => command::discover::run(request),
         Ok(Command::Verify(arguments)) => command::verify::run(&arguments),
         Ok(Command::Help) => {

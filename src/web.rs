@@ -14,6 +14,7 @@ mod server;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod visible_cameras;
 mod visitor;
 mod wall;
 

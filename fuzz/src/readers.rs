@@ -14,7 +14,7 @@ use cctv_agent::{
     camera::{self, Credentials, Secret},
     config::{self, SecretFile},
     discovery::{DatagramSource, XAddr, description, ssdp, wsd},
-    http_auth::{challenge, digest::Session},
+    http_auth::{authorization, basic, challenge, cookie, digest::Session},
     http_client::response::{self, Response},
     ipc::{self, FromWorker, Message, ToWorker},
     onvif::{
@@ -37,10 +37,12 @@ use cctv_agent::{
 pub type Check = fn(&[u8]);
 
 /// Every parser by the name of its target and of the folder of its seeds.
-pub const ALL: [(&str, Check); 14] = [
+pub const ALL: [(&str, Check); 16] = [
+    ("authorization", authorization),
     ("certificate", certificate),
     ("challenge", challenge),
     ("config", config),
+    ("cookie", cookie),
     ("description", description),
     ("ipc", ipc),
     ("probe_match", probe_match),
@@ -56,6 +58,37 @@ pub const ALL: [(&str, Check); 14] = [
 
 /// Maximum length of a camera's text in our messages, in characters.
 const MAX_QUOTE_LEN: usize = 160;
+
+/// A login of a request is short, holds no control character, and is the same after we write it.
+pub fn authorization(bytes: &[u8]) {
+    match authorization::parse(bytes) {
+        Some(authorization::Login::Basic(login)) => {
+            let both = [&login.username, login.password.expose()];
+            assert!(both.iter().all(|text| text.len() < bytes.len() && !text.chars().any(char::is_control)));
+            assert!(!login.username.is_empty() && !login.username.contains(':'));
+            let again = authorization::parse(basic::authorize(&login).as_bytes());
+            assert_eq!(again, Some(authorization::Login::Basic(login)));
+        }
+        Some(authorization::Login::Bearer(token)) => {
+            assert!(token.expose().is_ascii() && !token.expose().contains(|c: char| c.is_whitespace() || c == ';'));
+        }
+        None => {}
+    }
+}
+
+/// A cookie of ours is what stands in the line; what we give out is found among any others.
+pub fn cookie(bytes: &[u8]) {
+    if let Ok(Some(value)) = cookie::find(bytes, "__Host-cctv") {
+        assert!((1..=cookie::MAX_LEN).contains(&value.len()));
+        assert!(value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+        let pair = [b"__Host-cctv=", value.as_bytes()].concat();
+        assert!(bytes.windows(pair.len()).any(|window| window == pair));
+    }
+    if cookie::find(bytes, "__Host-cctv") == Ok(None) {
+        let line = [b"__Host-cctv=mine; ", bytes].concat();
+        assert_eq!(cookie::find(&line, "__Host-cctv"), Ok(Some("mine")));
+    }
+}
 
 /// The end of a certificate is between the years 0 and 9999, as its two forms of time are.
 pub fn certificate(bytes: &[u8]) {

@@ -23,6 +23,7 @@ use smol::{Executor, Task, Timer, future::FutureExt};
 use super::systemd::Notify;
 use crate::{
     config,
+    hub::Hub,
     log::chain,
     proc,
     sync::{Latch, Mutex, MutexGuard, Notified, Notifier},
@@ -56,6 +57,7 @@ struct Shared {
     executor: Arc<Executor<'static>>,
     notify: Notify,
     web: Arc<Web>,
+    hub: Arc<Hub>,
     settings: Mutex<WatchdogConfig>,
     /// Notified after each change of the configuration.
     changes: (Notifier, Notified),
@@ -73,12 +75,13 @@ struct WatchdogConfig {
 
 impl Watchdog {
     /// Feeds nothing before [`Watchdog::ready`].
-    pub fn start(executor: &Arc<Executor<'static>>, web: Arc<Web>) -> Self {
+    pub fn start(executor: &Arc<Executor<'static>>, web: Arc<Web>, hub: Arc<Hub>) -> Self {
         let (device, listening) = (config::Watchdog::default(), Vec::new());
         let shared = Arc::new(Shared {
             executor: Arc::clone(executor),
             notify: Notify::from_environment(),
             web,
+            hub,
             settings: Mutex::new(WatchdogConfig { ready: false, device, listening, heartbeat: Instant::now() }),
             changes: Notifier::pair(),
         });
@@ -153,12 +156,12 @@ impl Shared {
         let now = Instant::now();
         let settings = self.settings().clone();
         listeners.retain(|(address, _)| settings.listening.contains(address));
-        let overdue_supervisors = self.web.hub.overdue_supervisors(self.web.limits.heartbeat_late, now);
+        let overdue_supervisors = self.hub.overdue_supervisors(self.web.limits.heartbeat_late, now);
         health.check(&Findings { listeners, overdue_supervisors, heartbeat: settings.heartbeat }, now)
     }
 
     fn status(&self) -> String {
-        let channels = self.web.hub.channels();
+        let channels = self.hub.channels();
         let live = channels.iter().filter(|channel| channel.shown().is_live()).count();
         format!("{live} of {} cameras live", channels.len())
     }

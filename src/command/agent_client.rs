@@ -35,7 +35,25 @@ pub enum Failure {
 /// # Blocking
 /// Like [`ask`].
 pub fn answer(command: &str, file: &Path) -> Result<Value, ExitCode> {
-    ask(file).map_err(|failure| match failure {
+    ask(file).map_err(|failure| told(command, failure))
+}
+
+/// The users of the agent that runs with `file`; prints like [`answer`] why there is no response.
+///
+/// # Errors
+/// The exit code of `cctv-agent users`.
+///
+/// # Blocking
+/// Like [`ask`].
+pub fn users(file: &Path) -> Result<Value, ExitCode> {
+    let users = ask_with(file, |address| {
+        get(address, "/api/users").and_then(|answer| answer["users"].is_array().then_some(answer).ok_or_else(foreign))
+    });
+    users.map_err(|failure| told("users", failure))
+}
+
+fn told(command: &str, failure: Failure) -> ExitCode {
+    match failure {
         Failure::File(complaints) => {
             for complaint in complaints {
                 complain(complaint);
@@ -50,7 +68,7 @@ pub fn answer(command: &str, file: &Path) -> Result<Value, ExitCode> {
             complain(format!("cctv-agent {command}: {why}"));
             ExitCode::from(NO_ANSWER)
         }
-    })
+    }
 }
 
 /// Asks the agent that runs with the configuration `file`: first at the addresses in the file, then
@@ -62,6 +80,10 @@ pub fn answer(command: &str, file: &Path) -> Result<Value, ExitCode> {
 /// # Blocking
 /// Blocks on the disk, and up to three seconds for each address of the file.
 pub fn ask(file: &Path) -> Result<Value, Failure> {
+    ask_with(file, ask_at)
+}
+
+fn ask_with(file: &Path, ask_at: impl Fn(SocketAddr) -> Result<Value, String>) -> Result<Value, Failure> {
     let listen = config::listen(file).map_err(Failure::File)?;
     let mut silent = Vec::new();
     for address in listen {
@@ -91,25 +113,33 @@ pub fn ask(file: &Path) -> Result<Value, Failure> {
 /// # Blocking
 /// Blocks for at most three seconds.
 pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
+    let answer = get(address, "/api/cameras")?;
+    let is_agent = answer["version"].is_string() && answer["cameras"].is_array();
+    if is_agent { Ok(answer) } else { Err(foreign()) }
+}
+
+fn foreign() -> String {
+    "something else answers there".to_owned()
+}
+
+fn get(address: SocketAddr, path: &str) -> Result<Value, String> {
     let (ip, port) = (address.ip(), address.port());
     // Connecting to a link-local address needs the interface too.
     let host = match address {
         SocketAddr::V6(address) if address.scope_id() != 0 => format!("{ip}%{}", address.scope_id()),
         _ => ip.to_string(),
     };
-    let request = http_client::get(&host, port, "/api/cameras");
+    let request = http_client::get(&host, port, path);
     let response = smol::block_on(http_client::exchange(&host, port, request.as_bytes(), LIMITS, None)).map_err(why)?;
     match response.status {
         Some(200) => {}
         Some(503) => return Err("it serves as many connections as it can; try again".to_owned()),
-        _ => return Err("something else answers there".to_owned()),
+        Some(401) => {
+            return Err("it wants a login from this machine too, by without_login = \"nobody\"".to_owned());
+        }
+        _ => return Err(foreign()),
     }
-    let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    if answer["version"].is_string() && answer["cameras"].is_array() {
-        Ok(answer)
-    } else {
-        Err("something else answers there".to_owned())
-    }
+    Ok(serde_json::from_slice(&response.body).unwrap_or_default())
 }
 
 fn why(error: http_client::Error) -> String {

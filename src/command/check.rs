@@ -44,6 +44,15 @@ pub fn tell(file: &Path, read: &Result<Config, Vec<Complaint>>, out: &mut impl W
             for remark in &config.warnings {
                 let _ = writeln!(err, "{}", shown(&remark.to_string()));
             }
+            if let Some(exposed) = &config.exposed {
+                let _ = writeln!(err, "{}", shown(&exposed.to_string()));
+                let complaints = std::slice::from_ref(exposed);
+                let summary = config::summary(file, complaints, "cctv-agent would serve this machine only");
+                let _ = writeln!(err, "{}", shown(&summary));
+                // cctv-kiosk takes the address of the machine's own wall from this line.
+                let _ = writeln!(out, "{}: {}", shown(&file.display().to_string()), self::summary(config));
+                return BAD;
+            }
             let _ = writeln!(out, "{}: good: {}", shown(&file.display().to_string()), summary(config));
             GOOD
         }
@@ -71,6 +80,6 @@ fn summary(config: &Config) -> String {
         1 => "1 camera".to_owned(),
         count => format!("{count} cameras"),
     };
-    let listen: Vec<String> = config.server.listen.iter().map(ToString::to_string).collect();
+    let listen: Vec<String> = config.addresses().iter().map(ToString::to_string).collect();
     format!("{cameras}, listening on {}", listen.join(" and "))
 }

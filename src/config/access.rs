@@ -31,7 +31,7 @@ pub(super) fn trusted_proxies(section: &Section<'_>, diagnostics: &mut Diagnosti
 }
 
 /// Returns the entries of the list `key`, parsed by `read`, and complains about every wrong entry.
-fn list<T: PartialEq>(
+pub(super) fn list<T: PartialEq>(
     section: &Section<'_>,
     row: &Key<List, Unset>,
     read: fn(&str) -> Result<T, String>,
@@ -188,7 +188,7 @@ mod tests {
             ("names = ['a b']", "c:2:10: [server]: names \"a b\": it is not a host name; write"),
             ("names = ['門.example']", "c:2:10: [server]: names \"門.example\": it is not ASCII; write it as browsers"),
             ("names = ['a', 'A.']", "c:2:15: [server]: names has this twice; write it once"),
-            ("name = 'a'", "c:2:1: [server]: unknown key \"name\"; it belongs below [[camera]]"),
+            ("name = 'a'", "c:2:1: [server]: unknown key \"name\"; it belongs below [[user]] or [[camera]]"),
             ("server_name = 'a'", "c:2:1: [server]: unknown key \"server_name\"; did you mean \"names\"?"),
             (
                 "embed = 'https://a'",

@@ -30,6 +30,9 @@ pub struct Changes {
     pub listen_added: Vec<SocketAddr>,
     /// Addresses on which to stop listening.
     pub listen_removed: Vec<SocketAddr>,
+    pub without_login_changed: bool,
+    /// Users were added, removed or changed.
+    pub users_changed: bool,
     pub names_changed: bool,
     pub embed_changed: bool,
     pub trusted_proxies_changed: bool,
@@ -50,6 +53,8 @@ impl Changes {
         let mut changes = Self {
             listen_added: missing_from(&old.server.listen, &new.server.listen),
             listen_removed: missing_from(&new.server.listen, &old.server.listen),
+            without_login_changed: old.server.without_login != new.server.without_login,
+            users_changed: old.users != new.users,
             names_changed: old.server.names != new.server.names,
             embed_changed: old.server.embed != new.server.embed,
             trusted_proxies_changed: old.server.trusted_proxies != new.server.trusted_proxies,
@@ -110,6 +115,8 @@ impl fmt::Display for Changes {
         let flags = [
             (self.reordered, "order"),
             (!self.listen_added.is_empty() || !self.listen_removed.is_empty(), server_keys::LISTEN.name),
+            (self.without_login_changed, server_keys::WITHOUT_LOGIN.name),
+            (self.users_changed, "users"),
             (self.names_changed, server_keys::NAMES.name),
             (self.embed_changed, server_keys::EMBED.name),
             (self.trusted_proxies_changed, server_keys::TRUSTED_PROXIES.name),

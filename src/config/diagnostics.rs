@@ -102,6 +102,15 @@ impl<'a> Diagnostics<'a> {
         }
     }
 
+    /// A complaint that is not one of the list.
+    pub(super) fn complaint(&self, offset: usize, place: &str, text: impl fmt::Display) -> Complaint {
+        Complaint {
+            file: self.file.to_owned(),
+            position: Some(position(self.text, offset)),
+            text: mask_credentials(&format!("{place}: {text}")),
+        }
+    }
+
     pub(super) fn remark(&mut self, offset: usize, place: &str, text: impl fmt::Display) {
         self.warnings.push((offset, format!("{place}: {text}")));
     }

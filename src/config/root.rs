@@ -7,7 +7,7 @@ use super::{
     keys,
     schema::{self, Form, SectionRows},
     section::Section,
-    wall,
+    server_keys, wall,
     wording::{is_quotable, kind},
 };
 
@@ -15,6 +15,7 @@ use super::{
 pub(super) struct Root<'t> {
     /// Those that can stand only once.
     single: Vec<Section<'t>>,
+    pub(super) users: Vec<Section<'t>>,
     pub(super) cameras: Vec<Section<'t>>,
     pub(super) walls: Vec<wall::Named<'t>>,
 }
@@ -26,7 +27,7 @@ impl<'t> Root<'t> {
     /// [`syntax::readable`]: super::syntax::readable
     pub(super) fn parse(text: &'t str, diagnostics: &mut Diagnostics<'_>) -> Self {
         let (table, _) = DeTable::parse_recoverable(text);
-        let mut root = Self { single: Vec::new(), cameras: Vec::new(), walls: Vec::new() };
+        let mut root = Self { single: Vec::new(), users: Vec::new(), cameras: Vec::new(), walls: Vec::new() };
         for (key, value) in table.into_inner() {
             let (key_at, at) = (key.span().start, value.span().start);
             let name = key.get_ref().as_ref();
@@ -38,7 +39,12 @@ impl<'t> Root<'t> {
             match (rows.form, value.into_inner()) {
                 (Form::Once, DeValue::Table(table)) => root.single.push(Section::new(&head, at, rows, table)),
                 (Form::Named, DeValue::Table(table)) => root.walls = wall::sections(at, table),
-                (Form::List, DeValue::Array(list)) => root.cameras = cameras(list, diagnostics),
+                (Form::List, DeValue::Array(list)) if rows.name == schema::USER.name => {
+                    root.users = entries(list, rows, server_keys::USER_NAME.name, diagnostics);
+                }
+                (Form::List, DeValue::Array(list)) => {
+                    root.cameras = entries(list, rows, keys::ID.name, diagnostics);
+                }
                 (Form::List, DeValue::Table(_)) => {
                     let words = format!("{name}s form a list; write {head}, with two brackets");
                     diagnostics.report(key_at, &format!("[{name}]"), words);
@@ -64,7 +70,7 @@ impl<'t> Root<'t> {
     fn mark_torn(&mut self, end: usize, diagnostics: &Diagnostics<'_>) {
         let walls = self.walls.iter_mut().map(|wall| &mut wall.section);
         let mut sections: Vec<&mut Section<'_>> =
-            self.single.iter_mut().chain(&mut self.cameras).chain(walls).collect();
+            self.single.iter_mut().chain(&mut self.users).chain(&mut self.cameras).chain(walls).collect();
         sections.sort_by_key(|section| section.at);
         let starts: Vec<usize> = sections.iter().map(|section| section.at).collect();
         for (index, section) in sections.into_iter().enumerate() {
@@ -77,24 +83,31 @@ impl<'t> Root<'t> {
     }
 }
 
-fn cameras<'t>(list: DeArray<'t>, diagnostics: &mut Diagnostics<'_>) -> Vec<Section<'t>> {
-    let mut cameras = Vec::new();
+/// Splits a list into its sections, which complaints name by the value of the key `naming`.
+fn entries<'t>(
+    list: DeArray<'t>,
+    rows: &'static SectionRows,
+    naming: &str,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Vec<Section<'t>> {
+    let noun = rows.name;
+    let mut entries = Vec::new();
     for (index, entry) in list.into_iter().enumerate() {
         let at = entry.span().start;
-        let number = format!("camera {}", index + 1);
+        let number = format!("{noun} {}", index + 1);
         match entry.into_inner() {
             DeValue::Table(table) => {
-                let id = table.get(keys::ID.name).and_then(|id| id.get_ref().as_str()).filter(|id| is_quotable(id));
-                let place = id.map_or(number, |id| format!("camera {id:?}"));
-                cameras.push(Section::new(&place, at, &schema::CAMERA, table));
+                let id = table.get(naming).and_then(|id| id.get_ref().as_str()).filter(|id| is_quotable(id));
+                let place = id.map_or(number, |id| format!("{noun} {id:?}"));
+                entries.push(Section::new(&place, at, rows, table));
             }
             other => {
-                let words = format!("this is {}; write a section [[camera]]", kind(&other));
+                let words = format!("this is {}; write a section {}", kind(&other), rows.head());
                 diagnostics.report(at, &number, words);
             }
         }
     }
-    cameras
+    entries
 }
 
 fn unknown_at_top(name: &str, value: &DeValue<'_>, at: usize, diagnostics: &mut Diagnostics<'_>) {

@@ -4,7 +4,7 @@ use super::{
     key::Row,
     keys::{CAMERA_ROWS, ONVIF_ROWS, SHARED_ROWS, SOURCE_ROWS, WALL_ROWS, WATCHDOG_ROWS},
     limit_keys::LIMITS_ROWS,
-    server_keys::{SERVER_ROWS, TLS_ROWS},
+    server_keys::{SERVER_ROWS, TLS_ROWS, USER_ROWS},
     suggest,
 };
 
@@ -44,6 +44,15 @@ pub(super) static TLS: SectionRows = SectionRows {
            one of its own.",
     aliases: &["ssl", "https"],
     groups: &[TLS_ROWS],
+};
+
+pub(super) static USER: SectionRows = SectionRows {
+    name: "user",
+    form: Form::List,
+    help: "One such section for each person, screen or program that may log in, at most 64. `name` and one of `password` \
+           and `token` are required. `cctv-agent passwd` and `cctv-agent token` write them.",
+    aliases: &["users", "account", "login"],
+    groups: &[USER_ROWS],
 };
 
 pub(super) static DEFAULTS: SectionRows = SectionRows {
@@ -90,7 +99,7 @@ pub(super) static CAMERA: SectionRows = SectionRows {
 };
 
 /// All sections, in the order in which complaints name them.
-pub(super) static SECTIONS: [&SectionRows; 7] = [&SERVER, &TLS, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &CAMERA];
+pub(super) static SECTIONS: [&SectionRows; 8] = [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &CAMERA];
 
 impl SectionRows {
     /// Returns the first line of the section as it is written: `[server]`.

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::account::WithoutLogin;
+
 use super::{access, address, diagnostics::Diagnostics, schema, section::Section, server_keys, web_origin::WebOrigin};
 
 /// Settings of the agent itself. Every path is absolute or relative to the working directory.
@@ -12,6 +14,7 @@ use super::{access, address, diagnostics::Diagnostics, schema, section::Section,
 pub struct Server {
     /// At least one address, without duplicates.
     pub listen: Vec<SocketAddr>,
+    pub without_login: WithoutLogin,
     /// Host names under which browsers open the wall, in addition to this machine's own names.
     pub names: Vec<String>,
     /// Origins of pages of other sites that may show the cameras.
@@ -40,6 +43,9 @@ pub(super) fn read(section: &Section<'_>, base: &Path, diagnostics: &mut Diagnos
     section.refuse_unknown(diagnostics);
     Server {
         listen: listen(section, diagnostics),
+        without_login: section
+            .one_of(&server_keys::WITHOUT_LOGIN, diagnostics)
+            .map_or(server_keys::WITHOUT_LOGIN.default, |written| written.value),
         names: access::names(section, diagnostics),
         embed: access::embed(section, diagnostics),
         trusted_proxies: access::trusted_proxies(section, diagnostics),

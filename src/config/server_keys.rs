@@ -1,8 +1,9 @@
-//! The keys of `[server]` and `[tls]`, as `keys.rs` has those of the other sections.
+//! The keys of `[server]`, `[tls]` and `[[user]]`, as `keys.rs` has those of the other sections.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::key::{FilePath, Flag, Key, List, Row, Unset, Whole, key, rows};
+use super::key::{DefaultValue, FilePath, Flag, Key, List, OneOf, Row, Text, Unset, Whole, default_by_word, key, rows};
+use crate::account::WithoutLogin;
 
 rows! { SERVER_ROWS:
     LISTEN: Key<List, SocketAddr> = key(
@@ -10,9 +11,22 @@ rows! { SERVER_ROWS:
         List { of: "IP addresses with port", most: 16, example: "[\"127.0.0.1:8080\", \"[::1]:8080\"]" },
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
         "Where the page is served; one address needs no list. `127.0.0.1` is this machine only, `0.0.0.0` every \
-         address of it. There is no login: everybody who reaches the port can watch.",
+         address of it. Beyond this machine it needs a `[[user]]`, or `without_login = \"everybody\"`; without either \
+         only this machine is served.",
     )
     .aliases(&["port", "bind"]);
+    WITHOUT_LOGIN: Key<OneOf<WithoutLogin>, WithoutLogin> = key(
+        "without_login",
+        OneOf(&[
+            ("loopback", WithoutLogin::Loopback),
+            ("nobody", WithoutLogin::Nobody),
+            ("everybody", WithoutLogin::Everybody),
+        ]),
+        WithoutLogin::Loopback,
+        "Who may watch without a login. `loopback`: this machine's own screen and shell. `everybody`: whoever reaches \
+         the port.",
+    )
+    .aliases(&["anonymous", "no_login", "without_password"]);
     NAMES: Key<List, Unset> = key(
         "names",
         List { of: "host names", most: 32, example: "[\"wall.example.com\"]" },
@@ -92,3 +106,57 @@ rows! { TLS_ROWS:
     )
     .aliases(&["strict_transport_security"]);
 }
+
+// The examples of hashes are random numbers, so that no password fits whoever copies them.
+rows! { USER_ROWS:
+    USER_NAME: Key<Text, Unset> = key(
+        "name",
+        Text { form: "text of 1 to 64 letters, digits, `-`, `_` and `.`", example: "guard" },
+        Unset("required"),
+        "The name for the login. Every user needs another one.",
+    )
+    .aliases(&["user", "login", "username"]);
+    USER_PASSWORD: Key<Text, Unset> = key(
+        "password",
+        Text {
+            form: "hash by argon2id",
+            example: "$argon2id$v=19$m=19456,t=2,p=1$WmKeK8jS7qok+wIliNgfgw$q/foy26CA1YfX/5t9hBUKBZSiL0MdKX13AHrqoeer2U",
+        },
+        Unset("`token` is needed"),
+        "The hash of the password, never the password itself; `cctv-agent passwd NAME` asks for one and writes it.",
+    )
+    .aliases(&["pass", "passwd", "hash"]);
+    TOKEN: Key<Text, Unset> = key(
+        "token",
+        Text {
+            form: "SHA-256",
+            example: "sha256:195e5e38f99291de3a96ae34a3fdbf022d26467d985e892c209ee8e7092eddf9",
+        },
+        Unset("`password` is needed"),
+        "Instead of `password`, for screens and programs: the SHA-256 of a token. `cctv-agent token NAME` makes one, \
+         prints it once, and writes this.",
+    )
+    .aliases(&["api_key", "bearer"]);
+    USER_CAMERAS: Key<List, Unset> = key(
+        "cameras",
+        List { of: "`id`s of cameras", most: super::keys::MAX_CAMERAS, example: "[\"gate\", \"porch\"]" },
+        Unset("all"),
+        "The cameras that the user may see. For the user there are no others.",
+    );
+    USER_WALL: Key<Text, Unset> = key(
+        "wall",
+        Text { form: "name of a `[wall.NAME]`", example: "hall" },
+        Unset("all"),
+        "Instead of `cameras`: the cameras of that wall.",
+    );
+    MAY: Key<List, Unset> = key(
+        "may",
+        List { of: "of `\"watch\"`, `\"details\"` and `\"metrics\"`", most: 3, example: "[\"watch\", \"details\"]" },
+        Unset("`[\"watch\"]`"),
+        "What the user may do: see pictures, see the cameras' addresses and why one is not live (status page, \
+         `/api/cameras`), read `/metrics`.",
+    )
+    .aliases(&["rights", "role", "roles", "permissions"]);
+}
+
+default_by_word!(WithoutLogin: WITHOUT_LOGIN);

@@ -81,6 +81,11 @@ pub(super) fn first_password(text: &str) -> Option<usize> {
     passwords(root.get_ref()).into_iter().min()
 }
 
+/// Whether this is a password itself; a user's is a hash.
+fn is_clear(password: &str) -> bool {
+    !password.is_empty() && !password.starts_with("$argon2")
+}
+
 fn passwords(table: &DeTable<'_>) -> Vec<usize> {
     let mut found = Vec::new();
     for (key, value) in table {
@@ -89,7 +94,7 @@ fn passwords(table: &DeTable<'_>) -> Vec<usize> {
             DeValue::Array(list) => {
                 found.extend(list.iter().filter_map(|entry| entry.get_ref().as_table()).flat_map(passwords));
             }
-            DeValue::String(text) if key.get_ref() == "password" && !text.is_empty() => found.push(value.span().start),
+            DeValue::String(text) if key.get_ref() == "password" && is_clear(text) => found.push(value.span().start),
             _ => {}
         }
     }

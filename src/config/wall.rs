@@ -12,6 +12,7 @@ use toml::{
 
 use super::{
     diagnostics::Diagnostics,
+    key::{Key, List, Unset},
     keys,
     schema::WALL,
     section::Section,
@@ -116,7 +117,7 @@ fn wall(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'
     section.refuse_unknown(diagnostics);
     Wall {
         layout: layout(section, diagnostics),
-        cameras: cameras(section, known, diagnostics),
+        cameras: cameras(section, &keys::WALL_CAMERAS, known, diagnostics),
         rotate: section.seconds_or_never(&keys::ROTATE, diagnostics),
         language: language(section, diagnostics),
         sign_of_life: section.flag(&keys::SIGN_OF_LIFE, diagnostics),
@@ -151,9 +152,15 @@ fn layout(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<&'
     layout
 }
 
-fn cameras(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'_>) -> Option<Vec<CameraId>> {
-    let value = section.value(&keys::WALL_CAMERAS)?;
-    let right = format!("write a list of identifiers, like {}", keys::WALL_CAMERAS.values.example);
+/// Returns the cameras that the list `row` names; `None` if the key is absent or no list.
+pub(super) fn cameras(
+    section: &Section<'_>,
+    row: &Key<List, Unset>,
+    known: &[String],
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<Vec<CameraId>> {
+    let value = section.value(row)?;
+    let right = format!("write a list of identifiers, like {}", row.values.example);
     let DeValue::Array(list) = value.get_ref() else {
         section.report(value.span().start, format!("cameras is {}; {right}", kind(value.get_ref())), diagnostics);
         return None;

@@ -5,6 +5,8 @@
 pub mod counter;
 pub mod gate;
 pub mod handshakes;
+pub mod identification;
+pub mod principal;
 pub mod rules;
 
 use std::{

@@ -9,7 +9,7 @@ use std::{
 use smol::future::FutureExt;
 
 use crate::web::{
-    admission::{Admission, AdmissionLimits, gate::Gate, handshakes::Handshakes, rules::Rules},
+    admission::{Admission, AdmissionLimits, gate::Gate, handshakes::Handshakes, principal::Principal, rules::Rules},
     http::files::Files,
     limits::Limits,
     ops::self_usage::{self, Usage},
@@ -17,19 +17,22 @@ use crate::web::{
         card_cache::{Cards, Draw},
         named_viewers::Streams,
     },
+    visible_cameras::VisibleCameras,
     wall::wall_settings::WallSettings,
 };
 use crate::{
     hub::{AgentStatus, Hub},
     sync::{Latch, Mutex},
     tls::Tls,
+    users::Users,
 };
 
 /// What is served, to whom, and how much of it. Clones share all of it; each listener has its own
 /// clone from [`Web::for_listener`].
 #[derive(Clone)]
 pub struct Web {
-    pub hub: Arc<Hub>,
+    /// Private: requests reach cameras through [`Web::cameras`] alone.
+    hub: Arc<Hub>,
     pub agent_status: Arc<AgentStatus>,
     /// The agent's own version, shown by `/api/cameras` and `/metrics`.
     pub version: &'static str,
@@ -38,6 +41,8 @@ pub struct Web {
     pub walls: Arc<WallSettings>,
     /// The certificate for connections with TLS.
     pub tls: Arc<Tls>,
+    /// Who may look.
+    pub users: Arc<Users>,
     /// Motion JPEG viewers with a name.
     pub(super) streams: Streams,
     pub(super) www: Arc<Mutex<PathBuf>>,
@@ -69,11 +74,22 @@ impl Web {
             admission: Arc::default(),
             handshakes: Handshakes::default(),
             tls: Arc::default(),
+            users: Arc::default(),
             started: Instant::now(),
             stop: ShutdownSignal::new(),
             leave: ShutdownSignal::new(),
             limits: Limits::default(),
         }
+    }
+
+    /// The cameras that exist for `principal`.
+    pub(super) fn cameras(&self, principal: &Principal) -> VisibleCameras {
+        VisibleCameras::new(&self.hub, principal.clone())
+    }
+
+    /// Whether all supervisors meet their heartbeat deadlines.
+    pub(super) fn is_healthy(&self, now: Instant) -> bool {
+        self.hub.overdue_supervisors(self.limits.heartbeat_late, now).is_empty()
     }
 
     /// Serves another directory from the next request on.

@@ -7,3 +7,4 @@ pub mod jpeg_feed;
 pub mod mjpeg;
 pub mod named_viewers;
 pub mod snapshot;
+pub mod wanted;

@@ -4,6 +4,7 @@ mod gate;
 mod hostile;
 mod motion;
 mod pages;
+mod principals;
 mod scene;
 mod sockets;
 mod tls;

@@ -11,7 +11,11 @@ use http_types::{Request, url::Position};
 use crate::config::{Authority, Host};
 use crate::web::{
     admission::rules::Rules,
-    http::{metadata::Metadata, response::Response, timeout_socket::Peer},
+    http::{
+        metadata::{Authorization, Metadata},
+        response::Response,
+        timeout_socket::Peer,
+    },
 };
 
 /// Port of `http` if none is written.
@@ -48,25 +52,36 @@ impl Visitor {
         Self { address, is_https: peer.is_tls, is_loopback }
     }
 
+    /// Whether nobody on the way can read along, so that a login may be sent: over HTTPS, or without a
+    /// network in between.
+    pub fn is_private(&self, peer: &Peer, metadata: &Metadata) -> bool {
+        let asks_own_address = || {
+            let is_own = |authority: &Authority| authority.host == Host::Ip(peer.local.ip().to_canonical());
+            metadata.hosts.iter().all(is_own)
+        };
+        let stays_here = || !metadata.forwarded.is_any() && peer.is_this_machine() && asks_own_address();
+        self.is_https || self.is_loopback || stays_here()
+    }
+
+    /// Whether a browser keeps the cookie of a session: over HTTPS, and from this machine itself.
+    pub fn may_have_session(&self) -> bool {
+        self.is_https || self.is_loopback
+    }
+
     /// Checks that the request may be answered over this connection.
     ///
     /// # Errors
     /// The response to send instead: the way to HTTPS, or what a proxy's configuration lacks.
     pub fn check(&self, peer: &Peer, request: &Request, metadata: &Metadata, rules: &Rules) -> Result<(), Response> {
         let is_direct = !metadata.forwarded.is_any();
-        let asks_own_address = || {
-            let is_own = |authority: &Authority| authority.host == Host::Ip(peer.local.ip().to_canonical());
-            metadata.hosts.iter().all(is_own)
-        };
-        let stays_here = is_direct && peer.is_this_machine() && asks_own_address();
         let is_proxy = rules.trusts(peer.address.to_canonical()) && !is_direct;
         if is_proxy && !rules.plain_http {
             missing_lines(metadata)?;
         }
-        if self.is_https || self.is_loopback || stays_here || rules.plain_http {
+        if self.is_private(peer, metadata) || rules.plain_http {
             return Ok(());
         }
-        if metadata.has_login {
+        if metadata.authorization != Authorization::Absent {
             log::warn!(
                 "web: {} sent a login over http, where everybody on the way can read it; it was refused unread: \
                  change that password, and use https",

@@ -17,8 +17,10 @@ use smol::{Executor, Task, future::FutureExt};
 use crate::sync::Latch;
 use crate::web::{
     Web,
+    admission::principal::Revocation,
     http::timeout_socket::Socket,
     stream::{frame::unix_now, frame_limiter::FrameLimiter},
+    visible_cameras::VisibleCameras,
 };
 use protocol::{Command, TileRequestBody};
 use tile::{Tile, TileRequest};
@@ -36,6 +38,7 @@ struct ActiveTile {
 
 struct Wall<'a> {
     web: &'a Web,
+    cameras: VisibleCameras,
     outbox: Outbox,
     tasks: &'a Executor<'static>,
     tiles: BTreeMap<u8, ActiveTile>,
@@ -46,13 +49,15 @@ struct Wall<'a> {
 }
 
 /// Serves one page until either side ends the connection.
-pub async fn serve(socket: Socket, web: &Web, accepted: Accepted) -> io::Result<()> {
+pub async fn serve(socket: Socket, web: &Web, cameras: VisibleCameras, accepted: Accepted) -> io::Result<()> {
     let (sender, mut receiver) = upgrade::open(socket, &accepted, &web.limits).await?.split();
     let outbox = Outbox::new(sender);
     let tasks = Executor::new();
     let broken = Latch::default();
+    let revocation = Revocation::new(cameras.principal().clone(), &web.users);
     let wall = Wall {
         web,
+        cameras,
         outbox: outbox.clone(),
         tasks: &tasks,
         tiles: BTreeMap::new(),
@@ -61,10 +66,18 @@ pub async fn serve(socket: Socket, web: &Web, accepted: Accepted) -> io::Result<
         sent_complaints: Vec::new(),
     };
     let end = tasks
-        .run(wall.converse(&mut receiver).or(async {
-            broken.wait().await;
-            End::Gone
-        }))
+        .run(
+            // Also while the socket takes nothing, so it is not one of the wall's own events.
+            async {
+                revocation.revoked().await;
+                End::Revoked
+            }
+            .or(wall.converse(&mut receiver))
+            .or(async {
+                broken.wait().await;
+                End::Gone
+            }),
+        )
         .await;
     drop(tasks);
     outbox.close(receiver, &end, web.limits.close_timeout).await;
@@ -79,7 +92,7 @@ impl Wall<'_> {
             Changed,
             Stop(String),
         }
-        let cameras_changed = self.web.hub.changes();
+        let cameras_changed = self.cameras.changes();
         let complaints_changed = self.web.agent_status.changes();
         let mut keepalive = Keepalive::new(&self.web.limits, Instant::now());
         let outbox = self.outbox.clone();
@@ -111,6 +124,9 @@ impl Wall<'_> {
     }
 
     async fn tell_complaints(&mut self) -> Result<(), End> {
+        if !self.cameras.principal().rights().details {
+            return Ok(());
+        }
         let complaints = self.web.agent_status.complaints();
         if complaints == self.sent_complaints {
             return Ok(());
@@ -167,7 +183,7 @@ impl Wall<'_> {
                 active.request.show(rendition_request, accept);
                 continue;
             }
-            if self.web.hub.channel(&camera).is_none() {
+            if self.cameras.channel(&camera).is_none() {
                 // The tile is added anyway: it reports the same, and shows the camera once it
                 // exists.
                 let text = format!("tile {tile}: there is no camera {camera:?}");
@@ -177,7 +193,7 @@ impl Wall<'_> {
             let task = Tile {
                 number: tile,
                 camera: camera.clone(),
-                hub: Arc::clone(&self.web.hub),
+                cameras: self.cameras.clone(),
                 outbox: self.outbox.clone(),
                 request: Arc::clone(&request),
                 drawn_limit: self.web.limits.drawn,

@@ -9,4 +9,5 @@ mod support;
 mod cable;
 mod discovery_on_the_wire;
 mod https;
+mod users;
 mod virtual_network;

@@ -37,6 +37,15 @@ export class FakeAgent {
     cameras;
     complaints = [];
     runsAsRoot = false;
+    /** The right `Authorization` of a POST to /login; null: no login is needed. @type {string | null} */
+    login = null;
+    /** Answers of /login before it is looked at, as status and seconds of `Retry-After`. @type {[number, number][]} */
+    loginAnswers = [];
+    /** `Authorization` of each POST to /login. */
+    logins = [];
+    isLoggedIn = false;
+    /** Like a browser that keeps no cookies. */
+    forgetsLogins = false;
     /** `tls` of /api/cameras. */
     tls = null;
     version = "1";
@@ -275,9 +284,18 @@ export class FakeAgent {
         this.requests.push(request.url);
         if (this.hung) return;
         response.setHeader("Content-Security-Policy", this.contentSecurityPolicy);
-        if (pathname === "/api/cameras") {
+        if (pathname === "/login" && request.method === "POST") {
+            this.#logIn(request, response);
+        } else if (pathname === "/login") {
+            await this.#sendFile("/login.html", response);
+        } else if (pathname === "/logout" && request.method === "POST") {
+            this.isLoggedIn = false;
+            response.end("{}");
+        } else if (pathname === "/api/cameras" && this.login !== null && !this.isLoggedIn) {
+            response.writeHead(401).end("{}");
+        } else if (pathname === "/api/cameras") {
             response.setHeader("Content-Type", "application/json");
-            response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#cameraFacts(one)), complaints: this.complaints, runs_as_root: this.runsAsRoot, tls: this.tls, version: this.version, uptime: (Date.now() - this.#startedAt) / 1000, viewers: this.viewers, walls: this.walls }));
+            response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#cameraFacts(one)), complaints: this.complaints, user: this.isLoggedIn ? { name: "guard", may: ["watch"], session: true } : null, runs_as_root: this.runsAsRoot, tls: this.tls, version: this.version, uptime: (Date.now() - this.#startedAt) / 1000, viewers: this.viewers, walls: this.walls }));
         } else if (pathname.startsWith("/snapshot/")) {
             this.#sendSnapshot(this.cameras.find(({ id }) => id === pathname.slice("/snapshot/".length)), response);
         } else if (pathname.startsWith("/live/")) {
@@ -285,6 +303,20 @@ export class FakeAgent {
         } else {
             await this.#sendFile(pathname === "/" ? "/index.html" : pathname, response);
         }
+    }
+
+    #logIn(request, response) {
+        const { authorization } = request.headers;
+        this.logins.push(authorization);
+        const early = this.loginAnswers.shift();
+        if (early !== undefined) {
+            const [status, seconds] = early;
+            response.writeHead(status, { "Retry-After": String(seconds) }).end("{}");
+            return;
+        }
+        this.isLoggedIn = authorization === this.login;
+        response.writeHead(this.isLoggedIn ? 200 : 401).end("{}");
+        if (this.forgetsLogins) this.isLoggedIn = false;
     }
 
     #cameraFacts({ id, name, state, why, reason, taken, profiles = [], reception = null }) {

@@ -76,6 +76,16 @@ try {
         await page.keyboard.press("?");
         await shoot("layouts-help");
     }
+    for (const [name, language, viewport] of [
+        ["login", "en", LANDSCAPE],
+        ["login-zh-TW", "zh-TW", LANDSCAPE],
+        ["login-phone", "en", { width: 390, height: 780 }],
+    ]) {
+        if (!wanted(name)) continue;
+        await open(`/login?to=${encodeURIComponent(`?lang=${language}`)}`, viewport);
+        await until("its language", async () => (await page.getAttribute("html", "lang")) === language, TIMEOUT);
+        await shoot(name);
+    }
     if (wanted("examples")) {
         await open(`/examples/view.html?${FOUR}`);
         await until("views live", async () => (await page.$$("cctv-view[verdict=live]")).length === 4, TIMEOUT);

@@ -291,7 +291,8 @@ fn section(cameras: &Cameras) -> String {
 
 /// The configuration with one more line in `[server]`.
 fn with_line(agent: &Agent, line: &str, cameras: &str) -> String {
-    configuration(&agent.address, &agent.folder, cameras).replace("[server]\n", &format!("[server]\n{line}\n"))
+    configuration(&agent.address, &agent.folder, cameras)
+        .replace("[server]\n", &format!("[server]\nwithout_login = \"everybody\"\n{line}\n"))
 }
 
 #[test]

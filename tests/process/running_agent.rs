@@ -42,7 +42,10 @@ fn agent_on_ipv6_is_asked_under_its_own_address() {
     drop(free);
     for (listen, reached) in [("[::1]", "[::1]"), ("[::]", "[::1]")] {
         let folder = Folder::new();
-        folder.write("cameras.toml", &format!("[server]\nlisten = \"{listen}:{port}\"\nstate_dir = \"state\"\n"));
+        folder.write(
+            "cameras.toml",
+            &format!("[server]\nlisten = \"{listen}:{port}\"\nwithout_login = \"everybody\"\nstate_dir = \"state\"\n"),
+        );
         let agent = Agent::spawn(folder, format!("{reached}:{port}"), Command::new(agent_program()));
         assert_eq!(agent.api()["pid"], agent.pid().as_raw());
         for command in ["list", "status"] {

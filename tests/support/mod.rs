@@ -9,7 +9,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
@@ -316,6 +316,13 @@ impl Agent {
         Self { child, folder, address, log }
     }
 
+    /// Starts another one that runs in the same folder, after this one has ended.
+    pub fn again(mut self) -> Self {
+        let folder = Folder(std::mem::take(&mut self.folder.0));
+        let address = self.address.clone();
+        Self::spawn(folder, address, Command::new(agent_program()))
+    }
+
     /// Starts an agent with a copy of the state directory `state`.
     pub fn start_with_state(cameras: &str, state: &Path) -> Self {
         Self::start_in(Folder::new(), cameras, Some(state), &[])
@@ -413,8 +420,11 @@ impl Drop for Agent {
 /// Writes a configuration file for a wall at `address`.
 pub fn configuration(address: &str, folder: &Folder, cameras: &str) -> String {
     let www = Path::new(env!("CARGO_MANIFEST_DIR")).join("www");
+    // Without a user only this machine is served, and most scenarios are about something else.
+    let is_own = address.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback());
+    let without_login = if is_own { "" } else { "without_login = \"everybody\"\n" };
     format!(
-        "[server]\nlisten = \"{address}\"\nwww = \"{}\"\nstate_dir = \"{}\"\n\n{cameras}",
+        "[server]\nlisten = \"{address}\"\n{without_login}www = \"{}\"\nstate_dir = \"{}\"\n\n{cameras}",
         www.display(),
         folder.0.join("state").display()
     )

@@ -8,6 +8,11 @@ export function agentUrl(path) {
     return new URL(path, ROOT).href;
 }
 
+/** The login page, which leads back to this one. */
+export function loginUrl() {
+    return agentUrl(`login?to=${encodeURIComponent(location.href.slice(ROOT.href.length))}`);
+}
+
 /**
  * The URL of the WebSocket `path`.
  * @param {string} path

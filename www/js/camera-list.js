@@ -2,7 +2,7 @@
 //
 // Every field is checked: a page that runs for months meets agents of other versions.
 
-import { agentUrl } from "./agent-url.js";
+import { agentUrl, loginUrl } from "./agent-url.js";
 import { reasonIn } from "./reason-text.js";
 
 /** @import { CameraFacts, ProfileFacts, ReceptionFacts, Size, StreamFacts, WallSection } from "./types" */
@@ -24,6 +24,8 @@ export class CameraList {
     fingerprint = "";
     /** The fingerprint must be shown now. */
     isAnnounced = false;
+    /** Who is logged in with this browser; empty without a login. */
+    user = "";
     /** @type {number | null} */
     viewers = null;
     /** Requested cameras that the agent does not have. @type {string[]} */
@@ -81,6 +83,7 @@ export class CameraList {
                 cache: "no-store",
                 signal: AbortSignal.timeout(REQUEST_TIMEOUT),
             });
+            if (response.status === 401) location.href = loginUrl();
             if (!response.ok) return;
             answer = await response.json();
         } catch {
@@ -104,6 +107,7 @@ export class CameraList {
         this.viewers = number(answer.viewers);
         this.runsAsRoot = answer.runs_as_root === true;
         this.fingerprint = text(answer.tls?.fingerprint);
+        this.user = answer.user?.session === true ? text(answer.user.name) : "";
         this.isAnnounced = answer.tls?.announced === true;
         const errors = Array.isArray(answer.complaints) ? answer.complaints : [];
         this.#onList(errors.filter((error) => typeof error === "string"));

@@ -1,6 +1,7 @@
 // The panel beside the wall with all information about one camera: what the agent reports, what this page
 // sees, and a plot of the picture's age in the last minutes.
 
+import { agentUrl, loginUrl } from "./agent-url.js";
 import { SECONDS } from "./history.js";
 import { duration, t } from "./language.js";
 import { SHOW_AGE_AFTER } from "./liveness.js";
@@ -37,6 +38,10 @@ export class CameraPanel {
         this.#wall = wall;
         this.#slot("close").onclick = () => actions.cameraPanel();
         this.#slot("snapshot").onclick = () => actions.snapshot();
+        this.#slot("logout").onclick = async () => {
+            const answer = await fetch(agentUrl("logout"), { method: "POST" });
+            if (answer.ok) location.href = loginUrl();
+        };
     }
 
     get isOpen() {
@@ -62,6 +67,9 @@ export class CameraPanel {
         }
         const status = this.#wall.history.latest(camera.id);
         this.#setText(this.#slot("name"), camera.name);
+        const { user } = this.#list;
+        this.#setText(this.#slot("logout"), user === "" ? "" : t("info.logout", { user }));
+        this.#slot("logout").hidden = user === "";
         this.#setText(this.#slot("state"), status === undefined ? "" : t(`state.${status.verdict}`));
         this.#root.dataset.verdict = status?.verdict ?? "";
         for (const [key, text] of rowTexts(camera, status, now - (this.#list.answeredAt ?? now))) this.#drawRow(key, text);

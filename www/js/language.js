@@ -105,6 +105,7 @@ export const ENGLISH = {
     "info.plot": "Last {minutes} min: live {share}, oldest live picture {oldest}",
     "info.stateLog": "State changes seen by this page",
     "info.snapshot": "Save picture (S)",
+    "info.logout": "Log out {user}",
     "snapshot.saved": "Saved: {file}",
     "snapshot.notLive": "Not saved: {name} is not live ({state}).",
     "snapshot.failed": "Not saved: the agent gave no picture of {name}.",

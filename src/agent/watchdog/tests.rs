@@ -110,7 +110,7 @@ fn tell<F: Future<Output = ()>>(story: impl FnOnce(Scene) -> F) {
     let hub = Arc::new(Hub::default());
     let stream = stream("gate");
     hub.replace_streams(vec![Arc::clone(&stream)]);
-    let web = Arc::new(Web::new(hub, PathBuf::new(), "test", Arc::new(crate::card::draw)));
+    let web = Arc::new(Web::new(Arc::clone(&hub), PathBuf::new(), "test", Arc::new(crate::card::draw)));
     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
     let address = listener.get_ref().local_addr().unwrap();
     let visitors = Rc::new(Cell::new(0));
@@ -123,7 +123,7 @@ fn tell<F: Future<Output = ()>>(story: impl FnOnce(Scene) -> F) {
             let _ = socket.write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").await;
         }
     };
-    let watchdog = Watchdog::start(&executor, web);
+    let watchdog = Watchdog::start(&executor, web, hub);
     watchdog.heartbeat(Instant::now(), vec![address]);
     let scene = Scene { watchdog, stream, address, visitors };
     block_on(executor.run(story(scene).or(serve)));

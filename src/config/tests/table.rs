@@ -19,13 +19,20 @@ fn base() -> Vec<(String, Vec<Setting>)> {
         match head.as_str() {
             "[defaults]" => *lines = settings(&[("username", "'u'"), ("password", "'p'")]),
             "[tls]" => *lines = settings(&[("certificate", "'a'"), ("key", "'b'")]),
+            "[[user]]" => *lines = settings(&[("name", "'chief'"), ("password", &format!("'{}'", hash("AAAA")))]),
             "[[camera]]" => *lines = settings(&[("id", "'yard'"), ("ip", "'10.0.0.1'")]),
             _ => {}
         }
     }
+    file.push(("[wall.hall]".into(), settings(&[("cameras", "['gate']")])));
     file.push(("[[camera]]".into(), settings(&[("id", "'gate'"), ("ip", "'10.0.0.2'")])));
     file.push(("[[camera]]".into(), settings(&[("id", "'porch'"), ("ip", "'10.0.0.3'")])));
     file
+}
+
+/// The hash of some password with this beginning of its salt.
+fn hash(salt: &str) -> String {
+    format!("$argon2id$v=19$m=19456,t=2,p=1${salt}ZXNhbHRzb21lc2FsdA$UMDl5Bt7SgfiJQPBnFqz0FvUGLtZQR1wJ7VHUoPbAgY")
 }
 
 fn text(file: &[(String, Vec<Setting>)]) -> String {
@@ -40,11 +47,12 @@ fn text(file: &[(String, Vec<Setting>)]) -> String {
 fn with(section: &SectionRows, row: &dyn Row, value: &str) -> String {
     let mut file = base();
     let (_, lines) = file.iter_mut().find(|(head, _)| *head == section.head()).unwrap();
-    // These two cannot stand next to another key of the base file.
-    let replaced = match row.name() {
-        "url" => "ip",
-        "password_file" => "password",
-        name => name,
+    // These cannot stand next to another key of the base file.
+    let replaced = match (section.head().as_str(), row.name()) {
+        (_, "url") => "ip",
+        ("[[user]]", "token") => "password",
+        ("[defaults]" | "[[camera]]", "password_file") => "password",
+        (_, name) => name,
     };
     lines.retain(|(key, _)| key != replaced);
     lines.push((row.name().to_owned(), value.to_owned()));

@@ -48,6 +48,8 @@ pub struct Gate(Mutex<Arc<Rules>>);
 pub struct Admitted {
     rules: Arc<Rules>,
     pub visitor: Visitor,
+    /// A login may be sent: nobody on the way can read it.
+    pub is_private: bool,
     pub resource_policy: ResourcePolicy,
 }
 
@@ -88,12 +90,13 @@ impl Gate {
             return Err(cross_site(page));
         }
         let resource_policy = if embeds { ResourcePolicy::CrossOrigin } else { ResourcePolicy::SameSite };
-        Ok(Admitted { rules, visitor, resource_policy })
+        let is_private = visitor.is_private(peer, metadata);
+        Ok(Admitted { rules, visitor, is_private, resource_policy })
     }
 }
 
 impl Admitted {
-    /// Checks whether the page that sent `metadata` may open a WebSocket.
+    /// Checks whether the page that sent `metadata` may open a WebSocket, or begin or end a session.
     ///
     /// # Errors
     /// The reason, in words.

@@ -4,19 +4,21 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use http_types::{Method, Request};
+use http_types::Method;
 use smol::net::TcpStream;
 
+use crate::time::timeout;
 use crate::web::{
     Web,
-    admission::gate::Admitted,
-    admission::{ConnectionPermit, Refusal},
+    admission::{
+        ConnectionPermit, Refusal,
+        identification::{self, Identification},
+        principal::Principal,
+    },
     http::{
-        metadata::Metadata,
         query,
         request_head::{self, Head},
         response::Response,
@@ -24,14 +26,14 @@ use crate::web::{
         timeout_socket::{Peer, Socket, TimedStream, Transport},
     },
     ops::{metrics, status},
-    stream::{mjpeg, snapshot},
+    stream::{mjpeg, snapshot, wanted::Wanted},
+    visible_cameras::VisibleCameras,
     wall,
     wall::{
         legacy_ws,
         upgrade::{self, Accepted},
     },
 };
-use crate::{hub::Channel, media::RenditionRequest, time::timeout};
 
 /// The first byte of a TLS connection: a record of the handshake protocol (RFC 8446 5.1). No
 /// request begins with it.
@@ -121,8 +123,12 @@ async fn converse(mut socket: Socket, permit: &mut ConnectionPermit, web: &Web) 
                     socket.close(web.limits.close_timeout).await;
                     return Ok(());
                 }
-                let asked = Asked { web, request: &request, metadata: &metadata, admitted: &admitted };
-                match asked.response(route).await {
+                let asked = Identification { web, request: &request, metadata: &metadata, admitted: &admitted };
+                let replied = match asked.principal(&route).await {
+                    Ok(principal) => Asked { asked: &asked, principal: principal.as_ref() }.response(route).await,
+                    Err(refused) => Reply::Whole(refused),
+                };
+                match replied {
                     Reply::Whole(response) => {
                         let response = Response { resource_policy: admitted.resource_policy, ..response };
                         match admitted.strict_transport_security(&socket.peer) {
@@ -130,14 +136,12 @@ async fn converse(mut socket: Socket, permit: &mut ConnectionPermit, web: &Web) 
                             None => response,
                         }
                     }
-                    Reply::Live(channel, rendition_request) => {
+                    Reply::Live(wanted) => {
                         let viewer = query::viewer(request.url());
-                        return mjpeg::serve(socket, web, channel, rendition_request, viewer, method, &admitted).await;
+                        return mjpeg::serve(socket, web, wanted, viewer, method, &admitted).await;
                     }
-                    Reply::Wall(accepted) => return wall::serve(socket, web, accepted).await,
-                    Reply::Legacy(channel, rendition_request, accepted) => {
-                        return legacy_ws::serve(socket, web, channel, rendition_request, accepted).await;
-                    }
+                    Reply::Wall(cameras, accepted) => return wall::serve(socket, web, cameras, accepted).await,
+                    Reply::Legacy(wanted, accepted) => return legacy_ws::serve(socket, web, wanted, accepted).await,
                 }
             }
         };
@@ -153,57 +157,68 @@ async fn converse(mut socket: Socket, permit: &mut ConnectionPermit, web: &Web) 
 /// What to do with the connection.
 enum Reply {
     Whole(Response),
-    Live(Arc<Channel>, RenditionRequest),
-    Wall(Accepted),
-    Legacy(Arc<Channel>, RenditionRequest, Accepted),
+    Live(Wanted),
+    Wall(VisibleCameras, Accepted),
+    Legacy(Wanted, Accepted),
 }
 
-/// One request that was admitted.
+/// One request, whose principal may have what it asks for.
 struct Asked<'a> {
-    web: &'a Web,
-    request: &'a Request,
-    metadata: &'a Metadata,
-    admitted: &'a Admitted,
+    asked: &'a Identification<'a>,
+    /// Always there where the route needs one.
+    principal: Option<&'a Principal>,
 }
 
 impl Asked<'_> {
     async fn response(&self, route: Route<'_>) -> Reply {
-        let web = self.web;
-        let replied = match route {
-            Route::Live(id) => {
-                self.viewer(id).map(|(channel, rendition_request)| Reply::Live(channel, rendition_request))
-            }
-            Route::Snapshot(id) => match self.viewer(id) {
-                Ok((channel, rendition_request)) => {
-                    Ok(Reply::Whole(snapshot::take(web, &channel, rendition_request).await))
-                }
-                Err(response) => Err(response),
-            },
-            Route::Wall => self.upgrade(Some(wall::PROTOCOL)).map(Reply::Wall),
-            Route::Legacy(id) => self.viewer(id).and_then(|(channel, rendition_request)| {
-                Ok(Reply::Legacy(channel, rendition_request, self.upgrade(None)?))
-            }),
-            Route::Cameras => Ok(Reply::Whole(status::cameras(web, self.metadata, &self.admitted.visitor))),
-            Route::Health => Ok(Reply::Whole(status::health(web))),
-            Route::Metrics => Ok(Reply::Whole(metrics::response(web))),
-            Route::File(path) => {
-                let security = self.admitted.content_security_policy();
-                Ok(Reply::Whole(web.files.response(web.www(), path, self.request, security).await))
-            }
+        let Identification { web, request, metadata, admitted } = *self.asked;
+        let file = async |path: &str| {
+            let security = admitted.content_security_policy();
+            Reply::Whole(web.files.response(web.www(), path, request, security).await)
         };
-        replied.unwrap_or_else(Reply::Whole)
+        match (route, self.principal) {
+            (Route::Live(id), Some(principal)) => self.wanted(id, principal).map_or_else(Reply::Whole, Reply::Live),
+            (Route::Snapshot(id), Some(principal)) => Reply::Whole(match self.wanted(id, principal) {
+                Ok(wanted) => snapshot::take(web, &wanted).await,
+                Err(response) => response,
+            }),
+            (Route::Wall, Some(principal)) => match self.upgrade(Some(wall::PROTOCOL)) {
+                Ok(accepted) => Reply::Wall(web.cameras(principal), accepted),
+                Err(response) => Reply::Whole(response),
+            },
+            (Route::Legacy(id), Some(principal)) => {
+                let replied =
+                    self.wanted(id, principal).and_then(|wanted| Ok(Reply::Legacy(wanted, self.upgrade(None)?)));
+                replied.unwrap_or_else(Reply::Whole)
+            }
+            (Route::Cameras, Some(principal)) => {
+                Reply::Whole(status::cameras(web, metadata, &admitted.visitor, principal))
+            }
+            (Route::Metrics, Some(principal)) => Reply::Whole(metrics::response(web, principal)),
+            (Route::Users, Some(_)) => Reply::Whole(status::users(web)),
+            (Route::Health, principal) => Reply::Whole(status::health(web, principal)),
+            (Route::Login, principal) if request.method() == Method::Post => {
+                Reply::Whole(identification::log_in(self.asked, principal).await)
+            }
+            (Route::Login, _) => file("/login.html").await,
+            (Route::Logout, _) => Reply::Whole(identification::log_out(self.asked).await),
+            (Route::File(path), _) => file(path).await,
+            // `Identification::principal` lets nobody come here.
+            (_, None) => Reply::Whole(Response::error(401, "log in first")),
+        }
     }
 
-    /// The camera and the rendition request in a viewer's URL.
-    fn viewer(&self, id: &str) -> Result<(Arc<Channel>, RenditionRequest), Response> {
-        let channel =
-            self.web.hub.channel(id).ok_or_else(|| Response::error(404, "there is no camera with this name"))?;
-        let rendition_request =
-            query::rendition_request(self.request.url()).map_err(|wrong| Response::error(400, wrong))?;
-        Ok((channel, rendition_request))
+    /// What a viewer's URL asks for.
+    fn wanted(&self, id: &str, principal: &Principal) -> Result<Wanted, Response> {
+        let Identification { web, request, .. } = *self.asked;
+        let channel = web.cameras(principal).channel(id);
+        let channel = channel.ok_or_else(|| Response::error(404, "there is no camera with this name"))?;
+        let rendition_request = query::rendition_request(request.url()).map_err(|wrong| Response::error(400, wrong))?;
+        Ok(Wanted { channel, rendition_request, principal: principal.clone() })
     }
 
     fn upgrade(&self, protocol: Option<&'static str>) -> Result<Accepted, Response> {
-        upgrade::check(self.request, self.metadata, self.admitted, self.web, protocol)
+        let Identification { web, request, metadata, admitted } = *self.asked;
+        upgrade::check(request, metadata, admitted, web, protocol)
     }
 }

@@ -22,8 +22,8 @@ use crate::web::{
 };
 use crate::{config::Authority, time::timeout};
 
-/// The header lines that are passed on besides those in [`Metadata`]. All others are dropped, most
-/// importantly cookies.
+/// The header lines that are passed on besides those in [`Metadata`]. All others are dropped, as
+/// are the cookies of other services.
 const KEPT_HEADERS: [&str; 7] = [
     "connection",
     "upgrade",
@@ -37,6 +37,9 @@ const KEPT_HEADERS: [&str; 7] = [
 /// `async-h1` refuses heads of 8 KiB and more. The part of a head that is kept is never that long,
 /// unless the address itself is nearly that long.
 const MAX_KEPT: usize = 8 << 10;
+
+/// The paths that take POST, without a body: what they need is in the head.
+const POST_PATHS: [&str; 2] = ["/login", "/logout"];
 
 /// Maximum number of header lines, as of other servers; a browser sends some twenty.
 const MAX_HEADERS: usize = 100;
@@ -157,6 +160,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     let method = match word {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
+        "POST" if takes_post(target) => Method::Post,
         _ if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-') => {
             return Err(bad("this is not HTTP"));
         }
@@ -235,6 +239,11 @@ fn split(target: &str) -> Option<(Option<&str>, String)> {
     Some((Some(authority), path))
 }
 
+/// Whether the path of `target` is one of [`POST_PATHS`].
+fn takes_post(target: &str) -> bool {
+    split(target).is_some_and(|(_, path)| POST_PATHS.contains(&path.split(['?', '#']).next().unwrap_or_default()))
+}
+
 fn host(value: &[u8]) -> Result<Authority, Refusal> {
     std::str::from_utf8(value).ok().and_then(Authority::parse).ok_or_else(|| {
         refusal(400, "Host must be a name or an IP address, and may have a port behind a colon", Method::Get)
@@ -281,6 +290,7 @@ impl AsyncWrite for HeadReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{camera::Secret, http_auth::authorization::Login, web::http::metadata::Authorization};
 
     fn status(head: &str) -> Option<u16> {
         match inspect(head.as_bytes()) {
@@ -306,6 +316,9 @@ mod tests {
     fn head_that_must_not_reach_the_decoder_is_refused() {
         for (head, expected) in [
             ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+            ("POST /login/ HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+            ("POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n", 413),
+            ("POST /login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 413),
             ("GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n", 417),
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", 413),
             ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 413),
@@ -323,6 +336,31 @@ mod tests {
         ] {
             assert_eq!(status(head), Some(expected), "{head:?}");
         }
+    }
+
+    #[test]
+    fn login_takes_a_post_without_a_body() {
+        for path in ["/login", "/login?to=x", "/logout", "http://x/logout"] {
+            let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+            assert_eq!(status(&head), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn login_and_session_are_read_and_doubled_ones_are_not() {
+        let metadata = |lines: &str| match inspect(format!("GET / HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n").as_bytes()) {
+            Ok(head) => head.metadata,
+            Err(_) => panic!("refused"),
+        };
+        let one = metadata("Authorization: Bearer abc\r\nCookie: a=b; __Host-cctv=xyz");
+        assert_eq!(one.authorization, Authorization::Login(Login::Bearer(Secret::new("abc"))));
+        assert_eq!(one.session().map(Secret::expose), Some("xyz"));
+        let two = metadata("Authorization: Bearer abc\r\nAuthorization: Bearer abc");
+        assert_eq!((two.session().is_none(), two.authorization), (true, Authorization::Malformed));
+        assert_eq!(metadata("Cookie: __Host-cctv=x\r\nCookie: __Host-cctv=y").session(), None);
+        assert_eq!(metadata("Cookie: __Host-cctv=x\r\nCookie: __Host-cctv=%00").session(), None);
+        assert_eq!(metadata("Authorization: Digest x").authorization, Authorization::Malformed);
+        assert_eq!(metadata("X: y").authorization, Authorization::Absent);
     }
 
     #[test]

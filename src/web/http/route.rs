@@ -13,11 +13,81 @@ pub enum Route<'a> {
     Cameras,
     Health,
     Metrics,
+    /// The accounts.
+    Users,
+    /// The login page, and with POST the begin of a session.
+    Login,
+    /// The end of a session.
+    Logout,
     /// The page and its files; the path still begins with `/`.
     File(&'a str),
 }
 
+/// What a request must have for a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: everybody is answered.
+    Nothing,
+    /// Any login.
+    Login,
+    /// The right to watch cameras.
+    Watch,
+    /// The right to details.
+    Details,
+    /// The right to metrics.
+    Metrics,
+    /// Every right to every camera.
+    Everything,
+}
+
+/// The files of the page that the login page consists of, and those that say nothing about this
+/// agent. All others need a login.
+const PUBLIC_FOLDERS: [&str; 4] = ["/css/", "/js/", "/texts/", "/reasons/"];
+const PUBLIC_FILES: [&str; 2] = ["/login.html", "/favicon.svg"];
+
 impl<'a> Route<'a> {
+    /// A path of each kind. A test asks for them all as a stranger, and as somebody with few rights.
+    #[cfg(test)]
+    pub const EXAMPLES: [&'static str; 16] = [
+        "/live/gate",
+        "/snapshot/gate",
+        "/ws",
+        "/ws/gate",
+        "/api/cameras",
+        "/healthz",
+        "/metrics",
+        "/api/users",
+        "/login",
+        "/logout",
+        "/",
+        "/index.html",
+        "/status.html",
+        "/nothing",
+        "/js/login.js",
+        "/login.html",
+    ];
+
+    pub fn need(&self) -> Need {
+        match self {
+            Self::Live(_) | Self::Snapshot(_) | Self::Wall | Self::Legacy(_) | Self::Cameras => Need::Watch,
+            Self::Metrics => Need::Metrics,
+            Self::Users => Need::Everything,
+            // These answer each as it may be answered.
+            Self::Health | Self::Login | Self::Logout => Need::Nothing,
+            Self::File("/status.html") => Need::Details,
+            Self::File(path) => {
+                let is_public =
+                    PUBLIC_FILES.contains(path) || PUBLIC_FOLDERS.iter().any(|folder| path.starts_with(folder));
+                if is_public { Need::Nothing } else { Need::Login }
+            }
+        }
+    }
+
+    /// Whether a browser shows the response as a page.
+    pub fn is_page(&self) -> bool {
+        matches!(self, Self::File(path) if path.ends_with('/') || path.ends_with(".html"))
+    }
+
     /// The path as it stands in the URL, not decoded: names of cameras and of files need no
     /// percent-encoding, and what is not decoded cannot turn into a slash.
     pub fn of(url: &'a Url) -> Self {
@@ -28,6 +98,9 @@ impl<'a> Route<'a> {
             "/api/cameras" => Self::Cameras,
             "/healthz" => Self::Health,
             "/metrics" => Self::Metrics,
+            "/api/users" => Self::Users,
+            "/login" => Self::Login,
+            "/logout" => Self::Logout,
             _ => name("/live/")
                 .map(Self::Live)
                 .or_else(|| name("/snapshot/").map(Self::Snapshot))
@@ -46,6 +119,8 @@ mod tests {
         let of = |path: &str| format!("{:?}", Route::of(&Url::parse(&format!("http://x{path}")).unwrap()));
         assert_eq!(of("/live/gate?q=1"), "Live(\"gate\")");
         assert_eq!(of("/ws"), "Wall");
+        assert_eq!(of("/login?to=x"), "Login");
+        assert_eq!(of("/login/"), "File(\"/login/\")");
         assert_eq!(of("/ws/gate"), "Legacy(\"gate\")");
         assert_eq!(of("/live/a/b"), "File(\"/live/a/b\")");
         assert_eq!(of("/../../etc/passwd"), "File(\"/etc/passwd\")");

@@ -7,6 +7,7 @@ use std::{
 
 use crate::web::{
     Web,
+    admission::principal::Principal,
     http::response::Response,
     ops::{
         self_usage::{self, Usage},
@@ -26,9 +27,10 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 const STATES: [State; 5] = [State::Connecting, State::Live, State::Stalled, State::Offline, State::Denied];
 
-pub fn response(web: &Web) -> Response {
+/// Of the cameras, only those that exist for `principal`.
+pub fn response(web: &Web, principal: &Principal) -> Response {
     let now = Instant::now();
-    let cameras = web.hub.channels().iter().map(|channel| channel.status(now)).collect();
+    let cameras = web.cameras(principal).channels().iter().map(|channel| channel.status(now)).collect();
     let report = Report { web, cameras, usage: self_usage::usage() };
     let mut page = Page::default();
     for (name, kind, help, samples) in METRICS {
@@ -195,6 +197,11 @@ const METRICS: &[Metric] = &[
     ("cctv_viewers", GAUGE, "Motion JPEG streams and WebSockets open.", |report| one(report.web.viewers() as f64)),
     ("cctv_connections", GAUGE, "Connections open.", |report| one(report.web.admission.connections() as f64)),
     ("cctv_refused_total", COUNTER, "Newcomers refused, by the limit that did it.", |report| Some(refusals(report))),
+    ("cctv_logins_total", COUNTER, "Logins, by what became of them.", |report| Some(logins(report))),
+    ("cctv_logouts_total", COUNTER, "Sessions that their users ended.", |report| {
+        one(report.web.users.counts().logouts as f64)
+    }),
+    ("cctv_sessions", GAUGE, "Sessions that have not ended.", |report| one(report.web.users.counts().sessions as f64)),
     ("cctv_reloads_total", COUNTER, "Times the configuration file was read again.", |report| {
         one(report.web.agent_status.reload().count as f64)
     }),
@@ -292,6 +299,17 @@ fn failures(report: &Report) -> Vec<Sample> {
 fn refusals(report: &Report) -> Vec<Sample> {
     let refused = report.web.admission.refused().into_iter();
     refused.map(|(limit, count)| (vec![("limit", limit.to_owned())], count as f64)).collect()
+}
+
+fn logins(report: &Report) -> Vec<Sample> {
+    let counts = report.web.users.counts();
+    let outcomes = [
+        ("accepted", counts.logins),
+        ("refused", counts.refused),
+        ("locked_out", counts.locked_out),
+        ("busy", counts.busy),
+    ];
+    outcomes.map(|(outcome, count)| (vec![("outcome", outcome.to_owned())], count as f64)).into()
 }
 
 fn reload_taken(report: &Report) -> Option<Vec<Sample>> {

@@ -1,4 +1,4 @@
-//! `/api/cameras` and `/healthz`.
+//! `/api/cameras`, `/api/users` and `/healthz`.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::web::{
     Web,
+    admission::principal::{Principal, rights},
     http::{metadata::Metadata, response::Response},
     ops::self_usage,
     reasons,
@@ -13,50 +14,108 @@ use crate::web::{
     visitor::{Visitor, proxy_mistakes},
 };
 use crate::{
+    account::{Credential, Seen},
     camera::CameraId,
     hub::{ProfileStatus, Reception, RenditionStatus, Status},
     log,
     media::Size,
     proc,
     sandbox::SandboxPart,
+    users::Overview,
 };
 
-/// Every camera in the order of the configuration.
-pub fn cameras(web: &Web, metadata: &Metadata, visitor: &Visitor) -> Response {
+/// What a principal without the right to details is told of the agent, of a camera and of one of its
+/// streams. Everything else is a detail, also what will be added.
+const WITHOUT_DETAILS: [&str; 7] = ["version", "now", "uptime", "complaints", "walls", "user", "cameras"];
+const CAMERA_WITHOUT_DETAILS: [&str; 14] = [
+    "id",
+    "name",
+    "state",
+    "why",
+    "reason",
+    "since",
+    "age",
+    "codec",
+    "size",
+    "fps",
+    "viewers",
+    "streams",
+    "untouched",
+    "profiles",
+];
+const PROFILE_WITHOUT_DETAILS: [&str; 8] = ["stream", "state", "why", "reason", "codec", "size", "fps", "viewers"];
+
+/// Every camera that exists for `principal`, in the order of the configuration.
+pub fn cameras(web: &Web, metadata: &Metadata, visitor: &Visitor, principal: &Principal) -> Response {
     let now = Instant::now();
     let reload = web.agent_status.reload();
-    let cameras: Vec<_> = web.hub.channels().iter().map(|channel| camera(web, &channel.status(now), now)).collect();
-    Response::json(
-        200,
-        &json!({
-            "version": web.version,
-            "pid": std::process::id(),
-            "now": unix_now() / 1_000_000,
-            "uptime": seconds(web.started.elapsed()),
-            "viewers": web.viewers(),
-            "runs_as_root": proc::runs_as_root(),
-            "agent": self_usage::usage().map(agent),
-            "connections": web.admission.connections(),
-            "limits": limits(web),
-            "tls": tls(web, visitor),
-            "refused": web.admission.refused().into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect::<Map<_, _>>(),
-            "log_lines_lost": log::lost(),
-            "complaints": complaints(web, metadata),
-            "reload": {
-                "asked": reload.asked,
-                "count": reload.count,
-                "taken": reload.taken,
-                "outcome": reload.outcome,
-            },
-            "walls": web.walls.as_json(),
-            "cameras": cameras,
-        }),
-    )
+    let channels = web.cameras(principal).channels();
+    let cameras: Vec<_> = channels.iter().map(|channel| camera(web, &channel.status(now), principal, now)).collect();
+    let mut answer = json!({
+        "version": web.version,
+        "pid": std::process::id(),
+        "now": unix_now() / 1_000_000,
+        "uptime": seconds(web.started.elapsed()),
+        "user": principal.as_json(),
+        "viewers": web.viewers(),
+        "runs_as_root": proc::runs_as_root(),
+        "agent": self_usage::usage().map(agent),
+        "connections": web.admission.connections(),
+        "limits": limits(web),
+        "tls": tls(web, visitor),
+        "refused": web.admission.refused().into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect::<Map<_, _>>(),
+        "log_lines_lost": log::lost(),
+        "complaints": complaints(web, metadata, principal),
+        "reload": {
+            "asked": reload.asked,
+            "count": reload.count,
+            "taken": reload.taken,
+            "outcome": reload.outcome,
+        },
+        "walls": web.walls.as_json(principal),
+        "cameras": cameras,
+    });
+    if !principal.rights().details {
+        keep(&mut answer, &WITHOUT_DETAILS);
+    }
+    Response::json(200, &answer)
 }
 
-/// The mistakes in the configuration, and those of the proxy that passed this request on.
-fn complaints(web: &Web, metadata: &Metadata) -> Vec<String> {
-    web.agent_status.complaints().into_iter().chain(proxy_mistakes(metadata)).collect()
+/// Removes all members of an object but those named.
+fn keep(object: &mut Value, names: &[&str]) {
+    if let Some(object) = object.as_object_mut() {
+        object.retain(|name, _| names.contains(&name.as_str()));
+    }
+}
+
+/// `/api/users`: all accounts, for a principal from which nothing is kept.
+pub fn users(web: &Web) -> Response {
+    let user = |user: Overview| {
+        let Overview { account, last_seen, sessions } = user;
+        let since = last_seen.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+        json!({
+            "name": account.name,
+            "may": rights(account.rights),
+            "cameras": match &account.cameras {
+                Seen::All => Value::Null,
+                Seen::Only(ids) => json!(ids),
+            },
+            "login": match account.credential {
+                Credential::Password(_) => "password",
+                Credential::Token(_) => "token",
+            },
+            "last_seen": since.map(|since| since.as_secs()),
+            "sessions": sessions,
+        })
+    };
+    Response::json(200, &json!({ "users": web.users.overview().into_iter().map(user).collect::<Vec<_>>() }))
+}
+
+/// The mistakes in the configuration, which are details, and those of the proxy that passed this
+/// request on.
+fn complaints(web: &Web, metadata: &Metadata, principal: &Principal) -> Vec<String> {
+    let own = if principal.rights().details { web.agent_status.complaints() } else { Vec::new() };
+    own.into_iter().chain(proxy_mistakes(metadata)).collect()
 }
 
 /// The certificate; `null` before there is one. The page on this machine's own screen shows its
@@ -71,16 +130,17 @@ fn tls(web: &Web, visitor: &Visitor) -> Option<Value> {
     }))
 }
 
-fn camera(web: &Web, status: &Status, now: Instant) -> Value {
+fn camera(web: &Web, status: &Status, principal: &Principal, now: Instant) -> Value {
+    let why = principal.reason(status.condition.why.clone());
     let (units, bytes) = status.gop_cache;
     let failures: Map<_, _> =
         status.failures.iter().map(|(cause, count)| (cause.as_str().to_owned(), json!(count))).collect();
-    json!({
+    let mut answer = json!({
         "id": status.id.as_str(),
         "name": status.name,
         "state": status.condition.state.as_str(),
-        "why": &*status.condition.why,
-        "reason": reasons::as_json(&status.condition.why),
+        "why": &*why,
+        "reason": reasons::as_json(&why),
         "since": seconds(status.since),
         "address": status.place.as_ref().map(|place| &place.address),
         "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
@@ -96,7 +156,7 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "key_frame_requests": status.key_frame_requests,
         "failures": failures,
         "viewers": status.viewers,
-        "streams": web.streams.as_json(status.id.as_str(), now),
+        "streams": web.streams.as_json(status.id.as_str(), principal, now),
         "untouched": status.untouched,
         "skipped": status.skipped,
         "refused": status.refused,
@@ -109,22 +169,27 @@ fn camera(web: &Web, status: &Status, now: Instant) -> Value {
         "known_seconds": seconds(status.known),
         "availability": availability(status),
         "renditions": status.renditions.iter().map(rendition).collect::<Vec<_>>(),
-        "profiles": status.profiles.iter().map(profile).collect::<Vec<_>>(),
+        "profiles": status.profiles.iter().map(|status| profile(status, principal)).collect::<Vec<_>>(),
         "worker": worker(status),
         "group": { "units": units, "bytes": bytes },
         "reception": status.reception.map(reception),
-    })
+    });
+    if !principal.rights().details {
+        keep(&mut answer, &CAMERA_WITHOUT_DETAILS);
+    }
+    answer
 }
 
 /// One of two streams of a camera.
-fn profile(profile: &ProfileStatus) -> Value {
+fn profile(profile: &ProfileStatus, principal: &Principal) -> Value {
     let status = &profile.status;
-    json!({
+    let why = principal.reason(status.condition.why.clone());
+    let mut answer = json!({
         "stream": profile.stream,
         "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
         "state": if profile.idle { "resting" } else { status.condition.state.as_str() },
-        "why": &*status.condition.why,
-        "reason": reasons::as_json(&status.condition.why),
+        "why": &*why,
+        "reason": reasons::as_json(&why),
         "codec": status.stream.map(|stream| stream.codec.as_str()),
         "size": status.stream.map(|stream| size(stream.size)),
         "fps": rounded(status.measured_fps, 10.0),
@@ -134,7 +199,11 @@ fn profile(profile: &ProfileStatus) -> Value {
         "key_frame_requests": status.key_frame_requests,
         "worker": worker(status),
         "reception": status.reception.map(reception),
-    })
+    });
+    if !principal.rights().details {
+        keep(&mut answer, &PROFILE_WITHOUT_DETAILS);
+    }
+    answer
 }
 
 fn reception(reception: Reception) -> Value {
@@ -201,19 +270,29 @@ fn limits(web: &Web) -> Value {
 }
 
 /// 200 while every supervisor meets its heartbeat deadline. A dead camera that is shown as such is
-/// healthy.
-pub fn health(web: &Web) -> Response {
+/// healthy. Only who may see details is told more than that.
+pub fn health(web: &Web, principal: Option<&Principal>) -> Response {
     let now = Instant::now();
-    let overdue_supervisors = web.hub.overdue_supervisors(web.limits.heartbeat_late, now);
-    let ok = overdue_supervisors.is_empty();
-    let mut body = json!({ "ok": ok, "cameras": web.hub.channels().len(), "viewers": web.viewers() });
-    if !ok {
+    let ok = web.is_healthy(now);
+    let mut body = json!({ "ok": ok });
+    if let Some(principal) = principal.filter(|principal| principal.rights().details) {
+        let cameras = web.cameras(principal);
+        body["cameras"] = json!(cameras.channels().len());
+        body["viewers"] = json!(web.viewers());
+        let overdue_supervisors = cameras.overdue_supervisors(web.limits.heartbeat_late, now);
+        if overdue_supervisors.is_empty() {
+            return health_response(ok, &body);
+        }
         let names: Vec<_> = overdue_supervisors.iter().map(|(id, _)| id.as_str()).collect();
         let late = |(id, late): &(CameraId, Duration)| json!({ "id": id.as_str(), "late": seconds(*late) });
         body["error"] = json!(format!("nobody looks after: {}", names.join(", ")));
         body["late"] = overdue_supervisors.iter().map(late).collect();
     }
-    Response::json(if ok { 200 } else { 503 }, &body)
+    health_response(ok, &body)
+}
+
+fn health_response(ok: bool, body: &Value) -> Response {
+    Response::json(if ok { 200 } else { 503 }, body)
 }
 
 fn size(size: Size) -> [u32; 2] {

@@ -10,14 +10,16 @@ use smol::future::FutureExt;
 
 use crate::web::{
     Web,
+    admission::principal::{Principal, Revocation},
     stream::{
         frame::{Frame, unix_now},
         frame_limiter::FrameLimiter,
+        wanted::Wanted,
     },
 };
 use crate::{
     camera::State,
-    hub::{Channel, Condition, TooManyRenditions, View, ViewEvent},
+    hub::{Condition, TooManyRenditions, View, ViewEvent},
     media::{Picture, RenditionRequest, UnixMicros},
     text::{Code, Reason},
     time::LazyDeadline,
@@ -25,6 +27,8 @@ use crate::{
 
 pub struct Frames<'a> {
     web: &'a Web,
+    principal: Principal,
+    revocation: Revocation,
     view: View,
     rendition_request: RenditionRequest,
     newest: Option<Arc<Picture>>,
@@ -39,15 +43,22 @@ pub struct Frames<'a> {
 impl<'a> Frames<'a> {
     /// # Errors
     /// [`TooManyRenditions`]
-    pub fn new(
-        web: &'a Web,
-        channel: &Arc<Channel>,
-        rendition_request: RenditionRequest,
-    ) -> Result<Self, TooManyRenditions> {
+    pub fn new(web: &'a Web, wanted: &Wanted) -> Result<Self, TooManyRenditions> {
+        let Wanted { channel, rendition_request, principal } = wanted;
         let due = Instant::now() + web.limits.repeat;
-        let view = channel.subscribe(rendition_request)?;
-        let (pace, alarm) = (FrameLimiter::default(), LazyDeadline::default());
-        Ok(Self { web, view, rendition_request, newest: None, pace, due, alarm, end: None })
+        let view = channel.subscribe(*rendition_request)?;
+        Ok(Self {
+            web,
+            principal: principal.clone(),
+            revocation: Revocation::new(principal.clone(), &web.users),
+            view,
+            rendition_request: *rendition_request,
+            newest: None,
+            pace: FrameLimiter::default(),
+            due,
+            alarm: LazyDeadline::default(),
+            end: None,
+        })
     }
 
     /// Why the last frame was the last; empty before that.
@@ -73,7 +84,11 @@ impl<'a> Frames<'a> {
         while self.end.is_none() {
             // The stop signal is polled first: a viewer slower than its camera always has a picture
             // waiting.
-            let event = async { Event::Stop(self.web.stopping().await) }
+            let revoked = async {
+                self.revocation.revoked().await;
+                Revocation::REASON.to_owned()
+            };
+            let event = async { Event::Stop(self.web.stopping().or(revoked).await) }
                 .or(async { Event::ViewEvent(self.view.next().await) })
                 .or(async {
                     self.alarm.wait_until(self.due).await;
@@ -106,7 +121,7 @@ impl<'a> Frames<'a> {
     /// The newest picture again if it is still live, else the card.
     async fn standing_frame(&mut self) -> Frame {
         let stream = Arc::clone(self.view.stream());
-        let mut condition = stream.picture_condition();
+        let mut condition = self.principal.condition(stream.picture_condition());
         if let Some(end) = self.end.clone() {
             condition = Condition { state: State::Offline, why: end };
         }

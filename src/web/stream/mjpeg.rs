@@ -3,14 +3,14 @@
 //! The boundary is written right after each picture and not before the next one, because Chromium
 //! shows a part only when it sees the boundary that ends it (crbug.com/527446).
 
-use std::{io, sync::Arc, time::Instant};
+use std::{io, time::Instant};
 
 use http_types::Method;
-use smol::{future::FutureExt, io::AsyncWriteExt};
+use smol::{Timer, future::FutureExt, io::AsyncWriteExt};
 
 use crate::web::{
     Web,
-    admission::{gate::Admitted, too_many},
+    admission::{gate::Admitted, principal::Revocation, too_many},
     http::{
         response::{ResourcePolicy, Response},
         timeout_socket::Socket,
@@ -18,21 +18,22 @@ use crate::web::{
     stream::{
         frame::Frame,
         jpeg_feed::{Frames, seconds},
+        named_viewers::Stream,
+        wanted::Wanted,
     },
 };
-use crate::{hub::Channel, media::RenditionRequest};
 
 /// A JPEG cannot contain it by chance where it counts: after CR LF and two hyphens. Readers that
 /// use Content-Length do not search for it anyway.
 const BOUNDARY: &str = "cctv-agent-picture-b7e1d0";
 
-/// Streams `channel` until the viewer leaves, the camera is removed or the agent stops. If `viewer`
+/// Streams what is `wanted` until the viewer leaves, the camera is removed, the agent stops, or the
+/// principal may no longer see it. If `viewer`
 /// is a name, `/api/cameras` reports what has reached it.
 pub async fn serve(
     mut socket: Socket,
     web: &Web,
-    channel: Arc<Channel>,
-    rendition_request: RenditionRequest,
+    wanted: Wanted,
     viewer: Option<String>,
     method: Method,
     admitted: &Admitted,
@@ -53,28 +54,49 @@ pub async fn serve(
         Ok(counted) => counted,
         Err(refusal) => return refuse(socket, web, refusal.response(), method, policy).await,
     };
-    let mut frames = match Frames::new(web, &channel, rendition_request) {
+    let mut frames = match Frames::new(web, &wanted) {
         Ok(frames) => frames,
         Err(error) => return refuse(socket, web, too_many(error), method, policy).await,
     };
     socket.write_parts([head.as_bytes(), delimiter(false).as_bytes()]).await?;
-    let mut stream = viewer.map(|viewer| web.streams.enter(channel.id().as_str(), viewer));
+    let user = wanted.principal.name().map(str::to_owned);
+    let mut stream = viewer.map(|viewer| web.streams.enter(wanted.channel.id().as_str(), viewer, user));
+    let revocation = Revocation::new(wanted.principal.clone(), &web.users);
+    let overdue = async {
+        revocation.revoked().await;
+        // The last part, which says why, may never go out to a viewer that reads slowly.
+        Timer::after(web.limits.close_timeout).await;
+        None
+    };
+    let streaming = async {
+        let sent = send_all(&mut socket, &mut frames, &mut stream).await;
+        Some(sent)
+    };
+    match streaming.or(overdue).await {
+        Some(Ok(true)) => socket.close(web.limits.close_timeout).await,
+        Some(Err(error)) => return Err(error),
+        Some(Ok(false)) | None => {}
+    }
+    Ok(())
+}
+
+/// Sends every frame up to the last one. `false`: the viewer has left.
+async fn send_all(socket: &mut Socket, frames: &mut Frames<'_>, stream: &mut Option<Stream>) -> io::Result<bool> {
     loop {
         let next = async { Some(frames.next().await) }.or(async {
             socket.gone().await;
             None
         });
-        let Some(frame) = next.await else { return Ok(()) };
+        let Some(frame) = next.await else { return Ok(false) };
         if frame.jpeg.is_empty() {
             continue; // The card could not be drawn, which was logged; it is tried again in a second.
         }
-        write_part(&mut socket, &frame).await?;
-        if let Some(stream) = &mut stream {
+        write_part(socket, &frame).await?;
+        if let Some(stream) = stream {
             stream.delivered(&frame, Instant::now());
         }
         if frame.last {
-            socket.close(web.limits.close_timeout).await;
-            return Ok(());
+            return Ok(true);
         }
     }
 }

@@ -12,7 +12,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::web::stream::frame::{Frame, unix_now};
+use crate::web::{
+    admission::principal::Principal,
+    stream::frame::{Frame, unix_now},
+};
 use crate::{
     camera::State,
     media::UnixMicros,
@@ -30,6 +33,8 @@ struct Entry {
     number: u64,
     camera: String,
     viewer: String,
+    /// The account whose stream it is.
+    user: Option<String>,
     /// When the last new pictures were delivered, oldest first.
     delivered: VecDeque<Instant>,
     /// Sequence number and time of the newest picture delivered; `None` if there is none or the
@@ -44,27 +49,31 @@ pub struct Stream {
 }
 
 impl Streams {
-    /// Records that `viewer` watches `camera` from now on.
-    pub fn enter(&self, camera: &str, viewer: String) -> Stream {
+    /// Records that `viewer`, a page of `user`, watches `camera` from now on.
+    pub fn enter(&self, camera: &str, viewer: String, user: Option<String>) -> Stream {
         let mut entries = self.entries();
         // The entries are in the order of their numbers.
         let number = entries.last().map_or(0, |last| last.number + 1);
         let camera = camera.to_owned();
-        entries.push(Entry { number, camera, viewer, delivered: VecDeque::new(), newest: None });
+        entries.push(Entry { number, camera, viewer, user, delivered: VecDeque::new(), newest: None });
         drop(entries);
         Stream { all: self.clone(), number }
     }
 
-    /// For each stream of `camera`: its viewer, new pictures per second, and the age in seconds of
+    /// For each stream of `camera` that `principal` may know of: its viewer, new pictures per second, and the age in seconds of
     /// the picture delivered last.
-    pub fn as_json(&self, camera: &str, now: Instant) -> Value {
+    pub fn as_json(&self, camera: &str, principal: &Principal, now: Instant) -> Value {
         let unix_now = unix_now();
         let tell = |entry: &Entry| {
             let recent = entry.delivered.iter().filter(|at| now.saturating_duration_since(**at) < WINDOW).count();
             let age = entry.newest.map(|(_, taken)| unix_now.saturating_sub(taken) as f64 / 1e6);
             json!({ "viewer": entry.viewer, "fps": recent as f64 / WINDOW.as_secs_f64(), "age": age })
         };
-        self.entries().iter().filter(|entry| entry.camera == camera).map(tell).collect()
+        let is_known = |entry: &&Entry| {
+            let is_own = || principal.name().is_some() && entry.user.as_deref() == principal.name();
+            entry.camera == camera && (principal.rights().details || is_own())
+        };
+        self.entries().iter().filter(is_known).map(tell).collect()
     }
 
     fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
@@ -101,40 +110,49 @@ impl Drop for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{account::WithoutLogin, users::Users, web::visitor::Visitor};
+    use std::path::Path;
 
     fn frame(sequence: u32, state: State) -> Frame {
         Frame { jpeg: Arc::new([1]), taken: unix_now() - 500_000, sequence, state, last: false }
     }
 
+    fn everybody() -> Principal {
+        let users = Users::default();
+        users.set(Vec::new(), WithoutLogin::Everybody, Path::new("/nonexistent"));
+        let address = std::net::Ipv4Addr::LOCALHOST.into();
+        Principal::of_visitor(Visitor { address, is_https: false, is_loopback: true }, &users).unwrap()
+    }
+
     #[test]
     fn rate_counts_new_pictures_only_and_falls_to_nothing() {
         let (streams, start) = (Streams::default(), Instant::now());
-        let mut stream = streams.enter("gate", "me".to_owned());
+        let mut stream = streams.enter("gate", "me".to_owned(), None);
         for number in 0..30 {
             let now = start + Duration::from_millis(100) * number;
             // Every picture is sent twice: the second is a repetition.
             let picture = frame(number / 2, State::Live);
             stream.delivered(&Frame { taken: u64::from(number / 2), ..picture }, now);
         }
-        let as_json = streams.as_json("gate", start + Duration::from_millis(2900));
+        let as_json = streams.as_json("gate", &everybody(), start + Duration::from_millis(2900));
         assert_eq!((&as_json[0]["viewer"], &as_json[0]["fps"]), (&json!("me"), &json!(5.0)));
-        assert_eq!(streams.as_json("gate", start + Duration::from_secs(10))[0]["fps"], json!(0.0));
-        assert_eq!(streams.as_json("porch", start), json!([]));
+        assert_eq!(streams.as_json("gate", &everybody(), start + Duration::from_secs(10))[0]["fps"], json!(0.0));
+        assert_eq!(streams.as_json("porch", &everybody(), start), json!([]));
     }
 
     #[test]
     fn card_is_no_picture_and_a_viewer_that_left_is_not_told() {
         let (streams, now) = (Streams::default(), Instant::now());
-        let mut stream = streams.enter("gate", "me".to_owned());
+        let mut stream = streams.enter("gate", "me".to_owned(), None);
         stream.delivered(&frame(7, State::Live), now);
-        let age = streams.as_json("gate", now)[0]["age"].as_f64().unwrap();
+        let age = streams.as_json("gate", &everybody(), now)[0]["age"].as_f64().unwrap();
         assert!(age >= 0.5, "{age}");
         stream.delivered(&frame(0, State::Stalled), now);
-        assert_eq!(streams.as_json("gate", now)[0]["age"], Value::Null);
-        let second = streams.enter("gate", "you".to_owned());
+        assert_eq!(streams.as_json("gate", &everybody(), now)[0]["age"], Value::Null);
+        let second = streams.enter("gate", "you".to_owned(), None);
         drop(stream);
-        assert_eq!(streams.as_json("gate", now)[0]["viewer"], json!("you"));
+        assert_eq!(streams.as_json("gate", &everybody(), now)[0]["viewer"], json!("you"));
         drop(second);
-        assert_eq!(streams.as_json("gate", now), json!([]));
+        assert_eq!(streams.as_json("gate", &everybody(), now), json!([]));
     }
 }

@@ -6,12 +6,12 @@ use crate::web::{
     Web,
     admission::too_many,
     http::response::Response,
-    stream::{frame::unix_now, jpeg_feed::seconds},
+    stream::{frame::unix_now, jpeg_feed::seconds, wanted::Wanted},
 };
 use crate::{
     camera::State,
-    hub::{Channel, Condition, View, ViewEvent},
-    media::{Picture, RenditionRequest},
+    hub::{Condition, View, ViewEvent},
+    media::Picture,
     text::Code,
     time::timeout,
 };
@@ -20,8 +20,9 @@ use crate::{
 /// other viewers, the decoder starts with this request. If the stream that suits the request is not
 /// open, it is opened and waited for up to `Limits::on_demand`; after that, the other stream's
 /// picture is used.
-pub async fn take(web: &Web, channel: &Arc<Channel>, rendition_request: RenditionRequest) -> Response {
-    let mut view = match channel.subscribe(rendition_request) {
+pub async fn take(web: &Web, wanted: &Wanted) -> Response {
+    let rendition_request = wanted.rendition_request;
+    let mut view = match wanted.channel.subscribe(rendition_request) {
         Ok(view) => view,
         Err(error) => return too_many(error),
     };
@@ -36,6 +37,7 @@ pub async fn take(web: &Web, channel: &Arc<Channel>, rendition_request: Renditio
         state: State::Connecting,
         why: Code::NoPictureYet.with("seconds", started.elapsed().as_secs_f64()).into(),
     });
+    let condition = wanted.principal.condition(condition);
     let state = condition.state;
     let card = web.cards.card(view.stream(), condition, rendition_request).await;
     response(503, card.to_vec(), unix_now(), 0, state).header("Retry-After", "5")

@@ -3,7 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    super::{AdmissionLimits, stream::jpeg_feed::Frames},
+    super::{
+        AdmissionLimits, Visitor,
+        admission::principal::Principal,
+        stream::{jpeg_feed::Frames, wanted::Wanted},
+    },
     scene::{Client, Reply, Scene, eventually, in_time, picture, play},
 };
 use crate::{camera::State, media::RenditionRequest};
@@ -266,7 +270,10 @@ fn viewer_that_slept_through_a_stall_does_not_wake_up_to_an_old_picture() {
         async |scene| {
             scene.go_live();
             let rendition_request = RenditionRequest { size: None, quality: None, fps: None };
-            let mut frames = Frames::new(&scene.web, &scene.hub.channel("gate").unwrap(), rendition_request).unwrap();
+            let visitor = Visitor { address: scene.address.ip(), is_https: false, is_loopback: true };
+            let principal = Principal::of_visitor(visitor, &scene.web.users).unwrap();
+            let wanted = Wanted { channel: scene.hub.channel("gate").unwrap(), rendition_request, principal };
+            let mut frames = Frames::new(&scene.web, &wanted).unwrap();
             scene.publish(7).await;
             while in_time(frames.next()).await.sequence != 7 {}
             // Nothing requests frames while the camera is away and comes back, as during a long

@@ -18,6 +18,7 @@ use smol::{
 
 use super::super::{Limits, Rules, Web, serve};
 use crate::{
+    account::WithoutLogin,
     camera::{CameraId, StreamOptions},
     card::Card,
     hub::{Hub, Stream},
@@ -69,6 +70,7 @@ pub fn play_with_www(www: &Path, change: impl FnOnce(&mut Limits), story: impl A
     let mut web = Web::new(Arc::clone(&hub), PathBuf::from(www), "1.2.3", draw);
     change(&mut web.limits);
     web.set_access(open());
+    web.users.set(Vec::new(), WithoutLogin::Everybody, Path::new("/nonexistent"));
     let web = Arc::new(web);
     smol::block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -182,6 +184,14 @@ impl Client {
             }
             assert!(self.more().await, "the connection ended within a line: {:?}", self.buffer);
         }
+    }
+
+    /// Some bytes, or none at the end of the connection.
+    pub async fn some_or_end(&mut self) -> Vec<u8> {
+        if self.buffer.is_empty() {
+            self.more().await;
+        }
+        std::mem::take(&mut self.buffer)
     }
 
     pub async fn exactly(&mut self, count: usize) -> Vec<u8> {

@@ -6,7 +6,7 @@
 //! The RTSP address in `open` is ignored: the path names the camera, and no page may make the agent
 //! open an address.
 
-use std::{io, sync::Arc, time::Instant};
+use std::{io, time::Instant};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
@@ -14,46 +14,40 @@ use smol::future::FutureExt;
 
 use crate::web::{
     Web,
+    admission::principal::Revocation,
     http::{query, timeout_socket::Socket},
-    stream::{frame::Frame, jpeg_feed::Frames},
+    stream::{frame::Frame, jpeg_feed::Frames, wanted::Wanted},
     wall::{
         protocol,
         upgrade::{self, Accepted},
         ws_sender::{End, Keepalive, Outbox, Receiver},
     },
 };
-use crate::{hub::Channel, media::RenditionRequest};
 
 /// Characters of a piece, all ASCII, without its head `~i~`.
 const PIECE: usize = 32 << 10;
 
 /// Serves one page until either side closes the connection.
-pub async fn serve(
-    socket: Socket,
-    web: &Web,
-    channel: Arc<Channel>,
-    rendition_request: RenditionRequest,
-    accepted: Accepted,
-) -> io::Result<()> {
+pub async fn serve(socket: Socket, web: &Web, wanted: Wanted, accepted: Accepted) -> io::Result<()> {
     let (sender, mut receiver) = upgrade::open(socket, &accepted, &web.limits).await?.split();
     let outbox = Outbox::new(sender);
-    let end = stream(web, &channel, rendition_request, &outbox, &mut receiver).await;
+    let revocation = Revocation::new(wanted.principal.clone(), &web.users);
+    let revoked = async {
+        revocation.revoked().await;
+        End::Revoked
+    };
+    let end = revoked.or(stream(web, &wanted, &outbox, &mut receiver)).await;
     outbox.close(receiver, &end, web.limits.close_timeout).await;
     Ok(())
 }
 
-async fn stream(
-    web: &Web,
-    channel: &Arc<Channel>,
-    mut rendition_request: RenditionRequest,
-    outbox: &Outbox,
-    receiver: &mut Receiver,
-) -> End {
+async fn stream(web: &Web, wanted: &Wanted, outbox: &Outbox, receiver: &mut Receiver) -> End {
+    let mut rendition_request = wanted.rendition_request;
     enum Event {
         Frame(Frame),
         Text(Result<String, End>),
     }
-    let Ok(mut frames) = Frames::new(web, channel, rendition_request) else {
+    let Ok(mut frames) = Frames::new(web, wanted) else {
         let why = "too many different sizes and qualities are watched; renditions below [limits] bounds them";
         return End::HeadReader(why.to_owned());
     };

@@ -11,11 +11,12 @@ use smol::{Timer, future::FutureExt};
 
 use crate::web::{
     stream::frame_limiter::FrameLimiter,
+    visible_cameras::VisibleCameras,
     wall::{protocol, ws_sender::Outbox},
 };
 use crate::{
     camera::State,
-    hub::{Condition, Hub, Stream},
+    hub::{Condition, Stream},
     media::{Codec, RenditionRequest, StreamInfo},
     sync::{Mutex, Notified, Notifier},
     text::Code,
@@ -76,7 +77,7 @@ impl TileRequest {
 pub struct Tile {
     pub number: u8,
     pub camera: String,
-    pub hub: Arc<Hub>,
+    pub cameras: VisibleCameras,
     pub outbox: Outbox,
     pub request: Arc<TileRequest>,
     /// The next picture is sent after this time without a `drawn`.
@@ -132,7 +133,7 @@ impl Tile {
     pub async fn run(mut self) -> Result<(), Error> {
         let mut why = Code::NotConfigured;
         loop {
-            let Some(channel) = self.hub.channel(&self.camera) else {
+            let Some(channel) = self.cameras.channel(&self.camera) else {
                 let text = protocol::unknown(self.number, &self.camera, why);
                 if text != self.last_sent {
                     self.last_sent.clone_from(&text);
@@ -175,6 +176,7 @@ impl Tile {
 
     /// The state message, unless it equals the one sent last.
     fn news(&mut self, stream: &Stream, condition: &Condition) -> Option<String> {
+        let condition = &self.cameras.principal().condition(condition.clone());
         let text = protocol::state(
             self.number,
             &self.camera,

@@ -21,7 +21,7 @@ use smol::{
 };
 
 use crate::time::timeout;
-use crate::web::{http::timeout_socket::Socket, limits::Limits};
+use crate::web::{admission::principal::Revocation, http::timeout_socket::Socket, limits::Limits};
 
 /// A close frame holds 125 bytes, two of which are its code (RFC 6455 5.5).
 const MAX_REASON_LEN: usize = 123;
@@ -42,6 +42,8 @@ pub enum End {
     /// Nothing more will come, for this reason: the agent stops, the address is no longer served,
     /// or the camera was removed.
     HeadReader(String),
+    /// The principal may no longer see what it saw.
+    Revoked,
     /// The viewer violates the protocol.
     Misused(&'static str),
 }
@@ -66,6 +68,7 @@ impl Outbox {
             End::Gone => (CloseCode::Normal, ""),
             End::Silent => (CloseCode::Policy, "nothing was heard of you"),
             End::HeadReader(why) => (CloseCode::Away, &why[..why.floor_char_boundary(MAX_REASON_LEN)]),
+            End::Revoked => (CloseCode::Policy, Revocation::REASON),
             End::Misused(why) => (CloseCode::Policy, *why),
         };
         timeout(limit, async {
