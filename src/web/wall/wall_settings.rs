@@ -59,7 +59,7 @@ mod tests {
     }
 
     fn wall(cameras: &[&str]) -> Wall {
-        let ids = cameras.iter().map(|id| CameraId::new(*id).unwrap()).collect();
+        let ids = cameras.iter().map(|id| CameraId::new(id).unwrap()).collect();
         Wall { layout: Some("1+5"), cameras: Some(ids), ..Wall::default() }
     }
 
