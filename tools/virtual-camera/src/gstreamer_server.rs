@@ -283,6 +283,12 @@ fn listen(
     context: &glib::MainContext,
     connections: &Arc<Connections>,
 ) -> Result<(glib::SourceId, u16), glib::Error> {
+    if server.auth().is_some_and(|auth| auth.tls_certificate().is_some()) {
+        // A connection that was accepted elsewhere would get no TLS. Faults of a connection are not
+        // played here.
+        let source = server.create_source(gio::Cancellable::NONE)?;
+        return Ok((source.attach(Some(context)), server.bound_port().try_into().unwrap_or_default()));
+    }
     let socket = server.create_socket(gio::Cancellable::NONE)?;
     let port = inet(&socket.local_address()?).map_or(0, |address| address.port());
     let (weak, connections) = (server.downgrade(), Arc::clone(connections));
