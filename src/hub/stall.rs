@@ -30,9 +30,11 @@ const MEMORY: usize = 16;
 /// Pictures may be missing for this many of their own intervals, if that is more than the limit.
 const PICTURES: u32 = 2;
 
-/// Number of units whose arrival times are remembered for the pictures made of them. A decoder that
-/// is further behind is given the time of the oldest.
+/// Number of units whose arrival times are remembered for the pictures made of them, and for how long
+/// more than that are, up to a bound that a camera of 60 frames/s does not reach.
 const UNITS: usize = 64;
+const REMEMBERED: Duration = Duration::from_secs(15);
+const MAX_UNITS: usize = 1024;
 
 /// A stream becomes live once a frame is younger than `stall_after` divided by this. Then the next
 /// frame, after an equally long gap, comes before that frame is too old.
@@ -144,7 +146,13 @@ impl StallDetector {
     }
 
     fn push(&mut self, sequence: u32, key: bool, came_at: Instant, now: Instant) {
-        if self.units.len() == UNITS {
+        let is_full = |units: &VecDeque<(u32, Instant)>| {
+            units.len() >= UNITS
+                && units
+                    .front()
+                    .is_some_and(|(_, at)| units.len() >= MAX_UNITS || now.saturating_duration_since(*at) >= REMEMBERED)
+        };
+        while is_full(&self.units) {
             self.units.pop_front();
         }
         self.units.push_back((sequence, came_at));
@@ -161,12 +169,14 @@ impl StallDetector {
     }
 
     /// Records that a picture was made of unit `sequence`. Returns the age that the picture may
-    /// have.
+    /// have. One whose unit is forgotten may be of any age: its decoder is far behind, or the unit is of
+    /// an earlier session.
     pub fn picture(&mut self, sequence: u32, now: Instant) -> Duration {
-        let unit = self.units.iter().rev().find(|(unit, _)| *unit == sequence).or(self.units.front());
-        let taken = unit.map_or(now, |(_, since)| *since);
-        self.last_picture = self.last_picture.max(Some(taken));
-        now.saturating_duration_since(taken)
+        let Some((_, taken)) = self.units.iter().rev().find(|(unit, _)| *unit == sequence) else {
+            return Duration::MAX;
+        };
+        self.last_picture = self.last_picture.max(Some(*taken));
+        now.saturating_duration_since(*taken)
     }
 
     /// Whether the newest unit is young enough for the stream to be live.
@@ -454,7 +464,42 @@ mod tests {
         assert_eq!(scene.overdue(terms(1), 24_959), None);
         assert!(matches!(scene.overdue(terms(1), 24_960), Some(StallReason::Pictures(_))));
         assert_eq!(scene.overdue(terms(4), 27_959), None);
-        scene.stall.picture(24_960, scene.at(24_960));
-        assert_eq!(scene.overdue(terms(1), 29_959), None);
+        scene.stall.picture(26_000, scene.at(26_000));
+        assert_eq!(scene.overdue(terms(1), 30_959), None);
+    }
+
+    #[test]
+    fn picture_of_an_earlier_session_may_be_of_any_age() {
+        let mut scene = Scene::new();
+        scene.stall.received(1, true, scene.at(0));
+        scene.stall.received(2, false, scene.at(1000));
+        assert_eq!(scene.stall.picture(2, scene.at(1040)), Duration::from_millis(40));
+        // The camera stops; the decoder still has the frame, and a new viewer makes it work.
+        scene.stall.begin(true, scene.at(9000));
+        scene.stall.received(3, true, scene.at(9900));
+        assert!(scene.stall.picture(2, scene.at(9950)) > LIVE.stall_after);
+        assert_eq!(scene.stall.picture(3, scene.at(9950)), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn frames_are_remembered_for_as_long_as_a_decoder_can_be_behind() {
+        for fps in [1, 25, 60] {
+            let (mut scene, mut at) = (Scene::new(), 0);
+            for number in 0..60 * fps {
+                at = u64::from(number) * 1000 / u64::from(fps);
+                scene.stall.received(number, number == 0, scene.at(at));
+            }
+            let age = |scene: &mut Scene, behind: u32| scene.stall.picture(60 * fps - 1 - behind, scene.at(at));
+            assert_eq!(age(&mut scene, 0), Duration::ZERO);
+            let ten_seconds = age(&mut scene, 10 * fps);
+            assert!(ten_seconds >= Duration::from_secs(9) && ten_seconds < Duration::from_secs(11), "{ten_seconds:?}");
+            assert!(scene.stall.units.len() <= MAX_UNITS);
+        }
+        let mut scene = Scene::new();
+        for number in 0..10_000 {
+            scene.stall.received(number, false, scene.at(u64::from(number)));
+        }
+        assert_eq!(scene.stall.units.len(), MAX_UNITS);
+        assert_eq!(scene.stall.picture(1, scene.at(10_000)), Duration::MAX);
     }
 }

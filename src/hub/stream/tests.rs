@@ -93,10 +93,11 @@ fn viewer_that_does_not_read_finds_only_the_newest_picture() {
     let scene = Scene::live();
     let mut subscription = scene.stream.subscribe(ANY).unwrap();
     assert_eq!(state(&mut subscription), Some(State::Live));
-    for sequence in 1..=10 {
+    for sequence in 3..=12 {
+        scene.unit(sequence, false, 40);
         scene.picture(ANY, sequence, 40);
     }
-    assert_eq!(sequence(&mut subscription), Some(10));
+    assert_eq!(sequence(&mut subscription), Some(12));
     assert!(now(&mut subscription).is_none());
     assert_eq!(subscription.skipped(), 9);
     subscription.note_skipped();
