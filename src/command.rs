@@ -32,7 +32,6 @@ use log::LevelFilter;
 use crate::{account, camera::Secret, config, log::Target};
 use discover::Discover;
 use info::Info;
-pub use user_file::UserArgs;
 
 /// How long `discover` searches by default: long enough for slow cameras and lost packets.
 const DISCOVER_FOR: Duration = Duration::from_secs(3);
@@ -114,6 +113,18 @@ pub struct QueryArgs {
     pub json: bool,
     /// The only camera to show; `list` has none.
     pub camera: Option<String>,
+}
+
+/// The arguments of `passwd` and `token`.
+#[derive(Debug, PartialEq)]
+pub struct UserArgs {
+    pub name: String,
+    /// The configuration file to change.
+    pub file: PathBuf,
+    /// Only for `passwd`: the password comes from the standard input.
+    pub stdin: bool,
+    /// Only for `passwd`: the user is removed.
+    pub delete: bool,
 }
 
 /// Parses the arguments after the program's name.
