@@ -109,9 +109,9 @@ pub struct Config {
 
 impl Config {
     /// The addresses to listen on: those of `listen`, or what of them is this machine's own while
-    /// there is nobody to log in.
+    /// there is nobody to log in. Loopback is among them, and first, where only it needs no login.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        if self.exposed.is_some() { exposure::own(&self.server.listen) } else { self.server.listen.clone() }
+        exposure::served(&self.server, !self.users.is_empty())
     }
 }
 
@@ -183,8 +183,9 @@ pub fn listen(path: &Path) -> Result<Vec<SocketAddr>, Vec<Complaint>> {
     let (text, _) = files::read_text(path)?;
     let mut unheard = Diagnostics::new(path, &text);
     let readable = syntax::readable(&text, &mut unheard);
-    let section = Root::parse(&readable, &mut unheard).section(&schema::SERVER);
-    Ok(server::listen(&section, &mut unheard))
+    let mut root = Root::parse(&readable, &mut unheard);
+    let server = server::read(&root.section(&schema::SERVER), Path::new(""), &mut unheard);
+    Ok(exposure::served(&server, !root.users.is_empty()))
 }
 
 /// What root does for the agent before the agent becomes another user.
@@ -219,9 +220,8 @@ pub fn startup(path: &Path) -> Result<Startup, Vec<Complaint>> {
     let mut root = Root::parse(&readable, &mut unheard);
     let base = path.parent().unwrap_or(Path::new(""));
     let server = server::read(&root.section(&schema::SERVER), base, &mut unheard);
-    let is_exposed = exposure::is_exposed(&server, !root.users.is_empty());
-    let Server { listen, state_dir, .. } = server;
-    let listen = if is_exposed { exposure::own(&listen) } else { listen };
+    let listen = exposure::served(&server, !root.users.is_empty());
+    let Server { state_dir, .. } = server;
     let watchdog = watchdog::read(&root.section(&schema::WATCHDOG), base, &mut unheard).device;
     Ok(Startup { listen, watchdog, state_dir })
 }

@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use cctv_agent::{
     agent::{self, Opened, Outcome},
-    command::{self, Command, Run},
+    command::{
+        self,
+        arguments::{Command, Run},
+    },
     log::{self, Target},
     sys, text,
 };
@@ -18,7 +21,7 @@ const EX_NOPERM: u8 = 77;
 
 fn main() -> ExitCode {
     sys::tune_malloc();
-    match command::parse(std::env::args_os().skip(1)) {
+    match command::arguments::parse(std::env::args_os().skip(1)) {
         Ok(Command::Run(run)) => serve(&run),
         Ok(Command::Check { file }) => ExitCode::from(command::check::run(&file)),
         Ok(Command::Info(request)) => command::info::run(request),

@@ -20,7 +20,9 @@ use std::{
 };
 
 use crate::{
-    account::{Account, Credential, WithoutLogin, password_hash::PasswordHash, random_secret, token_hash::TokenHash},
+    account::{
+        Account, Credential, WithoutLogin, digest::random_secret, password_hash::PasswordHash, token_hash::TokenHash,
+    },
     camera::Secret,
     sync::{Mutex, Notified, Notifier},
 };

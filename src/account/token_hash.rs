@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Digest;
+use super::digest::Digest;
 
 const PREFIX: &str = "sha256:";
 

@@ -94,7 +94,7 @@ fn ask_with(file: &Path, ask_at: impl Fn(SocketAddr) -> Result<Value, String>) -
     }
     for agent in process::running(file).unwrap_or_default() {
         let really = sockets::listening(agent.pid).into_iter().map(reachable);
-        if let Some(answer) = really.filter_map(|at| ask_at(at).ok()).find(|answer| answer["pid"] == agent.own_pid) {
+        if let Some(answer) = really.filter_map(|at| ask_at(at).ok()).find(|answer| is_of(answer, agent.own_pid)) {
             return Ok(answer);
         }
     }
@@ -116,6 +116,12 @@ pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
     let answer = get(address, "/api/cameras")?;
     let is_agent = answer["version"].is_string() && answer["cameras"].is_array();
     if is_agent { Ok(answer) } else { Err(foreign()) }
+}
+
+/// Whether the agent with this process number may have given the answer. Not every answer has one; then
+/// the socket, which is that process's, is all there is.
+fn is_of(answer: &Value, pid: u32) -> bool {
+    answer["pid"].is_null() || answer["pid"] == pid
 }
 
 fn foreign() -> String {

@@ -5,7 +5,8 @@ use std::{path::Path, process::ExitCode};
 use serde_json::{Value, json};
 
 use super::{
-    QueryArgs, agent_client,
+    agent_client,
+    arguments::QueryArgs,
     output::{print, print_json},
     table::{Side, aligned, shortened, shown},
 };

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use super::{
+    arguments::UserArgs,
     output::{complain, print},
-    password_prompt,
-    user_file::{self, UserArgs},
+    password_prompt, user_file,
 };
 use crate::{
     account::{Credential, password_hash::PasswordHash},

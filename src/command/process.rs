@@ -21,7 +21,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::Command;
+use super::arguments::{Command, parse};
 use crate::proc;
 
 /// What the kernel appends to the path of a program whose file was replaced by an update.
@@ -130,7 +130,7 @@ fn config_in(line: &[u8]) -> Option<PathBuf> {
     let words: Vec<_> = words.collect();
     // Other commands are not even parsed: `info` would read the password file that it names.
     let may_run = words.first().is_none_or(|word| word == "run" || word.as_bytes().starts_with(b"-"));
-    match may_run.then(|| super::parse(words)) {
+    match may_run.then(|| parse(words)) {
         Some(Ok(Command::Run(run))) => Some(run.config),
         _ => None,
     }

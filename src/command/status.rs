@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, process::ExitCode};
 use serde_json::Value;
 
 use super::{
-    QueryArgs, agent_client,
+    agent_client,
+    arguments::QueryArgs,
     output::{complain, print, print_json},
     reasons::ReasonTexts,
     table::{Side, aligned, shortened, shown, wrapped},

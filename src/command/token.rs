@@ -3,11 +3,12 @@
 use std::{path::Path, process::ExitCode};
 
 use super::{
+    arguments::UserArgs,
     output::{complain, print},
-    user_file::{self, UserArgs},
+    user_file,
 };
 use crate::{
-    account::{Credential, random_secret, token_hash::TokenHash},
+    account::{Credential, digest::random_secret, token_hash::TokenHash},
     config::{self, user_edit::UserChange},
     proc,
 };

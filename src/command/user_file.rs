@@ -1,10 +1,6 @@
 //! Changes a user in the configuration file, and has the agent take it.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{io, path::Path, process::ExitCode};
 
 use super::{
     check,
@@ -23,18 +19,6 @@ use crate::{
 
 /// The exit code if the file cannot be written (`EX_CANTCREAT` of sysexits.h).
 const CANNOT_WRITE: u8 = 73;
-
-/// The arguments of `passwd` and `token`.
-#[derive(Debug, PartialEq)]
-pub struct UserArgs {
-    pub name: String,
-    /// The configuration file to change.
-    pub file: PathBuf,
-    /// Only for `passwd`: the password comes from the standard input.
-    pub stdin: bool,
-    /// Only for `passwd`: the user is removed.
-    pub delete: bool,
-}
 
 /// Checks that the file can be changed, before a person types anything.
 ///

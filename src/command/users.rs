@@ -8,7 +8,8 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    QueryArgs, agent_client,
+    agent_client,
+    arguments::QueryArgs,
     output::{print, print_json},
     table::{Side, aligned, shortened, shown},
 };

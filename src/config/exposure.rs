@@ -11,7 +11,7 @@ use super::{
 use crate::account::WithoutLogin;
 
 /// Whether other machines would be served although nobody said that everybody may watch.
-pub(super) fn is_exposed(server: &Server, has_users: bool) -> bool {
+fn is_exposed(server: &Server, has_users: bool) -> bool {
     let is_beyond = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
     !has_users && server.without_login != WithoutLogin::Everybody && server.listen.iter().any(is_beyond)
 }
@@ -34,8 +34,23 @@ pub(super) fn check(
     Some(diagnostics.complaint(at, &section.place, words))
 }
 
+/// The addresses to listen on. This machine's own wall is always among them where it needs no login:
+/// at another address it would be a visitor as all others.
+pub(super) fn served(server: &Server, has_users: bool) -> Vec<SocketAddr> {
+    if is_exposed(server, has_users) {
+        return own(&server.listen);
+    }
+    let reaches_own = |address: &SocketAddr| {
+        let ip = address.ip().to_canonical();
+        ip.is_loopback() || ip.is_unspecified()
+    };
+    let needs_own = has_users && server.without_login == WithoutLogin::Loopback;
+    let extra = if needs_own && !server.listen.iter().any(reaches_own) { own(&server.listen) } else { Vec::new() };
+    extra.into_iter().chain(server.listen.iter().copied()).collect()
+}
+
 /// What of `addresses` is this machine's own, with the same ports; at least one address.
-pub(super) fn own(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+fn own(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
     let mut own = Vec::new();
     for address in addresses {
@@ -85,10 +100,25 @@ mod tests {
         ] {
             let config = read(&text);
             assert_eq!(config.exposed.is_some(), exposed, "{text}");
-            assert!(exposed || config.addresses() == config.server.listen, "{text}");
+            assert!(exposed || config.addresses().ends_with(&config.server.listen), "{text}");
         }
         let complaint = read("[server]\nlisten = '0.0.0.0:8080'\n").exposed.unwrap().to_string();
         assert!(complaint.starts_with("c:2:10: [server]: listen reaches other machines"), "{complaint}");
+    }
+
+    #[test]
+    fn own_wall_needs_no_login_although_only_a_network_address_is_listened_on() {
+        let addresses = |text: &str| {
+            let addresses = read(&format!("[server]\n{text}")).addresses();
+            addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(addresses(&format!("listen='10.0.0.1:81'\n{USER}")), "127.0.0.1:81 10.0.0.1:81");
+        assert_eq!(addresses(&format!("listen=['10.0.0.1:81', '[::1]:82']\n{USER}")), "10.0.0.1:81 [::1]:82");
+        assert_eq!(addresses(&format!("listen='0.0.0.0:81'\n{USER}")), "0.0.0.0:81");
+        for word in ["nobody", "everybody"] {
+            let text = format!("listen='10.0.0.1:81'\nwithout_login='{word}'\n{USER}");
+            assert_eq!(addresses(&text), "10.0.0.1:81");
+        }
     }
 
     #[test]

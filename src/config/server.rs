@@ -59,7 +59,7 @@ pub(super) fn read(section: &Section<'_>, base: &Path, diagnostics: &mut Diagnos
 }
 
 /// Returns the addresses of `listen`; the default if the key is absent or has no valid entry.
-pub(super) fn listen(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<SocketAddr> {
+fn listen(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Vec<SocketAddr> {
     let listen = address::listen(section, diagnostics);
     if listen.is_empty() { vec![server_keys::LISTEN.default] } else { listen }
 }

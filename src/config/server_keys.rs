@@ -12,7 +12,7 @@ rows! { SERVER_ROWS:
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
         "Where the page is served; one address needs no list. `127.0.0.1` is this machine only, `0.0.0.0` every \
          address of it. Beyond this machine it needs a `[[user]]`, or `without_login = \"everybody\"`; without either \
-         only this machine is served.",
+         only this machine is served. With users, this machine is served at loopback as well.",
     )
     .aliases(&["port", "bind"]);
     WITHOUT_LOGIN: Key<OneOf<WithoutLogin>, WithoutLogin> = key(

@@ -10,8 +10,8 @@ use super::sessions::Sessions;
 use crate::{
     account::Account,
     disk,
-    log::chain,
     sync::{Mutex, MutexGuard},
+    text::chain,
 };
 
 /// Name of the file in the directory of the store. Names of cameras there end with `.json`.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    account::{Account, Credential, Digest},
+    account::{Account, Credential, digest::Digest},
     sync::Mutex,
 };
 

@@ -12,7 +12,10 @@ use std::{
 use smol::lock::{Semaphore, SemaphoreGuardArc};
 
 use crate::{
-    account::{Digest, password_hash::PasswordHash, random_secret},
+    account::{
+        digest::{Digest, random_secret},
+        password_hash::PasswordHash,
+    },
     camera::Secret,
     sync::Mutex,
 };
