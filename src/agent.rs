@@ -170,8 +170,8 @@ struct Agent {
 /// An event that the agent's main loop handles.
 enum Event {
     Signal(io::Result<Signal>),
-    Read(Answer),
-    Announced(Announcement),
+    Read(Box<Answer>),
+    Announced(Box<Announcement>),
     /// Time for housekeeping.
     House(Instant),
     /// Log lines wait for a syslogd that may accept more by now.
@@ -186,10 +186,10 @@ impl Agent {
             let house = async { Event::House((&mut housekeeping).await) };
             let log = async { Event::Log((&mut log_rest).await) };
             let signal = async { Event::Signal(signals.next().await) };
-            let read = async { Event::Read(self.reading.next().await) };
+            let read = async { Event::Read(Box::new(self.reading.next().await)) };
             let heard = async {
                 match self.hints.recv().await {
-                    Ok(announcement) => Event::Announced(announcement),
+                    Ok(announcement) => Event::Announced(Box::new(announcement)),
                     Err(_no_more) => smol::future::pending().await,
                 }
             };
@@ -208,18 +208,18 @@ impl Agent {
                     log::error!("cannot wait for signals: {error}; stopping");
                     break;
                 }
-                Event::Read(Answer { read, count: 0 }) => {
-                    self.begin(read);
+                Event::Read(answer) if answer.count == 0 => {
+                    self.begin(answer.read);
                     if !self.listeners.any() {
                         return Outcome::CannotBind;
                     }
                     self.watchdog.ready();
                 }
-                Event::Read(Answer { read, count }) => {
-                    self.reload(read, count);
+                Event::Read(answer) => {
+                    self.reload(answer.read, answer.count);
                     self.watchdog.ready();
                 }
-                Event::Announced(announcement) => self.cameras.on_announcement(announcement, Instant::now()),
+                Event::Announced(announcement) => self.cameras.on_announcement(*announcement, Instant::now()),
                 Event::Log(now) => {
                     if logging::flush(now) {
                         log_rest.set_after(LOG_PAUSE);

@@ -33,7 +33,7 @@ const MIN_HASH_LEN: usize = 16;
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash {
     text: String,
-    parsed: phc::PasswordHash,
+    parsed: Box<phc::PasswordHash>,
 }
 
 /// Why a text is no usable hash. Its texts never show any part of it: it may be the password.
@@ -80,7 +80,7 @@ impl PasswordHash {
         if salt < MIN_SALT_LEN || hash < MIN_HASH_LEN {
             return Err(Unusable::Short);
         }
-        Ok(Self { text: text.to_owned(), parsed })
+        Ok(Self { text: text.to_owned(), parsed: Box::new(parsed) })
     }
 
     /// Hashes a new password with a new salt: 19 MiB, two passes.
@@ -98,7 +98,7 @@ impl PasswordHash {
         getrandom::fill(&mut salt).map_err(|error| error.to_string())?;
         let parsed: phc::PasswordHash =
             Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).map_err(|error| error.to_string())?;
-        Ok(Self { text: parsed.to_string(), parsed })
+        Ok(Self { text: parsed.to_string(), parsed: Box::new(parsed) })
     }
 
     /// Whether `password` is the one that was hashed. The comparison takes the same time whatever it
@@ -108,7 +108,7 @@ impl PasswordHash {
     /// As long as [`Self::new`], or longer with greater parameters.
     pub fn verify(&self, password: &str) -> bool {
         password.len() <= MAX_PASSWORD_LEN
-            && Argon2::default().verify_password(password.as_bytes(), &self.parsed).is_ok()
+            && Argon2::default().verify_password(password.as_bytes(), self.parsed.as_ref()).is_ok()
     }
 
     /// The PHC string.

@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn each_mistake_has_its_place_and_shows_no_password() {
         for (lines, wrong) in [
-            (format!("{HASH}"), "c:1:1: user 1: name is missing; add one of letters"),
+            (HASH.to_owned(), "c:1:1: user 1: name is missing; add one of letters"),
             (format!("name='a b'\n{HASH}"), "c:2:6: user \"a b\": name \"a b\" is no user name; write 1 to 64 letters"),
             (
                 format!("name='a'\n{HASH}\n[[user]]\nname='a'\n{HASH}"),
