@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use http_types::{Request, url::Position};
 
-use crate::config::{Authority, Host};
+use crate::config::{Authority, Host, WebOrigin};
 use crate::web::{
     admission::rules::Rules,
     http::{
@@ -31,7 +31,7 @@ pub struct Visitor {
     /// A visitor on this machine is never on the way of anybody, and need not have it.
     pub is_https: bool,
     /// This machine's own screen or shell: the connection comes from a loopback address, asks for
-    /// one or for `localhost`, and was not passed on by a proxy.
+    /// one or for `localhost`, and shows no sign of a proxy.
     pub is_loopback: bool,
 }
 
@@ -48,7 +48,10 @@ impl Visitor {
             Host::Ip(ip) => ip.to_canonical().is_loopback(),
             Host::Name(name) => name == "localhost",
         };
-        let is_loopback = address.is_loopback() && metadata.hosts.iter().all(asks_for) && !forwarded.is_any();
+        let is_loopback = address.is_loopback()
+            && metadata.hosts.iter().all(asks_for)
+            && !forwarded.is_any()
+            && !shows_a_proxy(metadata, asks_for);
         Self { address, is_https: peer.is_tls, is_loopback }
     }
 
@@ -101,6 +104,13 @@ impl Visitor {
             (_, false, _) => Err(unknown_proxy(peer)),
         }
     }
+}
+
+/// Whether a request that asks for this machine's own address was passed on all the same: nginx in its
+/// default configuration reports nothing, speaks HTTP/1.0, and leaves the address of the page as it is.
+fn shows_a_proxy(metadata: &Metadata, is_own: impl Fn(&Authority) -> bool) -> bool {
+    let is_elsewhere = |page: &WebOrigin| !is_own(&Authority { host: page.host.clone(), port: None });
+    metadata.is_old || !metadata.cross_site && metadata.page().is_some_and(is_elsewhere)
 }
 
 /// What the configuration of a trusted proxy lacks, although it reports something.

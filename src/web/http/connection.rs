@@ -77,7 +77,7 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, permit: &mut ConnectionP
 async fn open(stream: TimedStream, peer: SocketAddr, is_tls: bool, limit: Duration, web: &Web) -> Option<Socket> {
     let peer = Peer { address: peer.ip(), local: stream.local_address().ok()?, is_tls };
     if !is_tls {
-        return Some(Socket::new(Transport::Plain(stream), peer));
+        return Some(Socket::new(Transport::Plain(Box::new(stream)), peer));
     }
     let handshake = async {
         let _permit = web.handshakes.enter(peer.address).await;

@@ -51,7 +51,7 @@ impl Peer {
 
 /// What a viewer's connection is made of.
 pub enum Transport {
-    Plain(TimedStream),
+    Plain(Box<TimedStream>),
     Tls(Box<TlsStream<TimedStream>>),
 }
 

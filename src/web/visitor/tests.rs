@@ -58,6 +58,17 @@ fn loopback_is_a_connection_from_there_that_asks_for_it_and_was_not_passed_on() 
         assert!(!is_loopback("127.0.0.1", &[("host", "localhost"), (header, "127.0.0.1")]), "{header}");
     }
     assert!(!is_loopback("10.0.0.7", &[("host", "localhost")]));
+    // A proxy that reports nothing: the page is elsewhere, or HTTP is old.
+    let host = ("host", "127.0.0.1:8080");
+    assert!(!is_loopback("127.0.0.1", &[host, ("referer", "https://wall.example.com/")]));
+    assert!(!is_loopback("127.0.0.1", &[host, ("origin", "http://wall.example.com")]));
+    assert!(is_loopback("127.0.0.1", &[host, ("referer", "http://localhost:8080/")]));
+    let embedded = [host, ("referer", "https://intranet.example/"), ("sec-fetch-site", "cross-site")];
+    assert!(is_loopback("127.0.0.1", &embedded), "the box's own browser shows another page around ours");
+    let here = peer("127.0.0.1", "127.0.0.1", false);
+    let mut old = metadata(&[host]);
+    old.is_old = true;
+    assert!(!Visitor::of(&here, &old, &trusting()).is_loopback);
 }
 
 #[test]
