@@ -367,6 +367,7 @@ impl Agent {
         }
         self.web.set_admission_limits(AdmissionLimits {
             viewers: limits.viewers,
+            viewers_per_address: limits.viewers_per_address,
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
             descriptors,

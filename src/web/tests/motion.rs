@@ -247,6 +247,32 @@ fn snapshot_waits_for_the_first_picture() {
 }
 
 #[test]
+fn snapshot_takes_a_seat_while_it_waits() {
+    play(
+        |limits| limits.first_picture = super::scene::LONG,
+        async |scene| {
+            scene.web.set_admission_limits(AdmissionLimits { viewers: 1, own: 0, ..AdmissionLimits::default() });
+            scene.go_live();
+            let others = async {
+                eventually(|| scene.web.viewers() == 1).await;
+                for path in ["/snapshot/gate?q=34", "/live/gate?q=34"] {
+                    let refused = scene.get(path).await;
+                    assert_eq!(
+                        (refused.status, &refused.json()["limit"]["setting"]),
+                        (503, &"viewers".into()),
+                        "{path}"
+                    );
+                }
+                assert_eq!(scene.gate.demand().len(), 1);
+                scene.publish(5).await;
+            };
+            let (reply, ()) = smol::future::zip(scene.get("/snapshot/gate?q=33"), others).await;
+            assert_eq!((reply.status, scene.web.viewers()), (200, 0));
+        },
+    );
+}
+
+#[test]
 fn snapshot_without_a_live_picture_is_the_card_with_503() {
     play(
         |limits| limits.first_picture = Duration::from_millis(30),

@@ -15,7 +15,7 @@ use smol::io::AsyncWriteExt;
 
 use crate::web::{
     Web,
-    admission::{counter::Permit, gate::Admitted},
+    admission::{ViewerPermit, gate::Admitted},
     http::{
         metadata::Metadata,
         response::{ResourcePolicy, Response},
@@ -33,7 +33,7 @@ pub struct Accepted {
     key: String,
     protocol: Option<&'static str>,
     resource_policy: ResourcePolicy,
-    _counted: Permit,
+    _counted: ViewerPermit,
 }
 
 /// Checks the whole request. If `protocol` is given, the viewer must offer it.
