@@ -4,6 +4,7 @@
 //! time.
 
 pub mod legacy_ws;
+pub mod message_pace;
 pub mod protocol;
 pub mod tile;
 pub mod upgrade;
@@ -109,7 +110,13 @@ impl Wall<'_> {
                 .or(async { Event::Text(keepalive.next_text(receiver, &outbox).await) })
                 .await;
             let done = match event {
-                Event::Text(Ok(text)) => self.handle_message(&text).await,
+                Event::Text(Ok(text)) => {
+                    let commands = protocol::parse(&text, self.web.limits.tiles);
+                    if !commands.as_ref().is_ok_and(|commands| commands.iter().all(Command::is_report)) {
+                        keepalive.note_command(Instant::now());
+                    }
+                    self.handle_message(commands).await
+                }
                 Event::Text(Err(end)) => Err(end),
                 Event::Changed => {
                     self.tiles.values().for_each(|tile| tile.request.look());
@@ -136,8 +143,8 @@ impl Wall<'_> {
         self.send(text).await
     }
 
-    async fn handle_message(&mut self, text: &str) -> Result<(), End> {
-        let commands = match protocol::parse(text, self.web.limits.tiles) {
+    async fn handle_message(&mut self, commands: Result<Vec<Command>, String>) -> Result<(), End> {
+        let commands = match commands {
             Ok(commands) => commands,
             Err(wrong) => {
                 self.errors += 1;

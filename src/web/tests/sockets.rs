@@ -351,6 +351,60 @@ fn full_house_refuses_one_more_socket() {
 }
 
 #[test]
+fn flood_of_messages_is_read_later_and_loses_none() {
+    play(
+        |_| {},
+        async |scene| {
+            let mut page = Page::wall(scene).await;
+            let (count, began) = (61, Instant::now());
+            for number in 0..count {
+                page.say(json!({"ping": number})).await;
+            }
+            for number in 0..count {
+                assert_eq!(page.next_message().await["pong"], number);
+            }
+            let took = began.elapsed();
+            assert!(took >= Duration::from_secs(1), "40 messages beyond a second's worth take two seconds: {took:?}");
+        },
+    );
+}
+
+#[test]
+fn reports_of_what_was_drawn_are_read_at_once() {
+    play(
+        |_| {},
+        async |scene| {
+            let mut page = Page::wall(scene).await;
+            // As many commands would take more than a minute.
+            let began = Instant::now();
+            for number in 0..1500 {
+                page.say(json!({"drawn": {"0": number}})).await;
+            }
+            page.settle().await;
+            assert!(began.elapsed() < LONG);
+        },
+    );
+}
+
+#[test]
+fn old_page_that_changes_its_size_all_the_time_is_read_later() {
+    play(
+        |limits| limits.repeat = LONG,
+        async |scene| {
+            scene.go_live();
+            let mut page = open(scene, "/ws/gate?size=320x180", &[]).await.unwrap();
+            let began = Instant::now();
+            for _ in 0..60 {
+                page.say(json!({"act": "resize", "resolution": [320, 180]})).await;
+            }
+            page.say(json!({"act": "resize", "resolution": [640, 360]})).await;
+            eventually(|| scene.gate.demand()[0].size.width == 640).await;
+            assert!(began.elapsed() >= Duration::from_secs(1));
+        },
+    );
+}
+
+#[test]
 fn tile_with_one_rendition_too_many_says_which_setting_raises_the_bound() {
     play(
         |limits| limits.refused_tile = Duration::from_millis(20),

@@ -65,6 +65,7 @@ async fn stream(web: &Web, wanted: &Wanted, outbox: &Outbox, receiver: &mut Rece
             },
             Event::Text(Err(end)) => return end,
             Event::Text(Ok(text)) => {
+                keepalive.note_command(Instant::now());
                 let changed = resolution(&text).and_then(|size| {
                     rendition_request.size = size;
                     frames.change(rendition_request).map_err(|error| error.to_string())
