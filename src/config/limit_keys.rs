@@ -30,6 +30,14 @@ rows! { LIMITS_ROWS:
         "Sizes, qualities and rates of one camera that are encoded at the same time. Any number of viewers can share \
          one.",
     );
+    RENDITIONS_PER_ADDRESS: Key<Whole<usize>, usize> = key(
+        "renditions_per_address",
+        Whole { from: 1, to: 64, unit: "" },
+        4,
+        "Those of one camera that one address (IPv6: a /64 network) may watch alone; what others watch too does not \
+         count, and this machine itself is not bound. Behind a reverse proxy that is not in `trusted_proxies`: the same \
+         as `renditions`.",
+    );
     CONNECTIONS: Key<Whole<usize>, usize> = key(
         "connections",
         Whole { from: 8, to: 16_384, unit: "" },

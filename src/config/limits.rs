@@ -12,6 +12,8 @@ pub struct Limits {
     pub viewers_per_address: usize,
     /// Renditions of one camera that are encoded at the same time.
     pub renditions: usize,
+    /// Those that one address may watch alone.
+    pub renditions_per_address: usize,
     /// Connections of any kind.
     pub connections: usize,
     /// Connections from one address.
@@ -40,6 +42,7 @@ pub(super) fn read(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> 
         viewers: section.whole_or_default(&keys::VIEWERS, diagnostics),
         viewers_per_address: section.whole_or_default(&keys::VIEWERS_PER_ADDRESS, diagnostics),
         renditions: section.whole_or_default(&keys::RENDITIONS, diagnostics),
+        renditions_per_address: section.whole_or_default(&keys::RENDITIONS_PER_ADDRESS, diagnostics),
         connections: section.whole_or_default(&keys::CONNECTIONS, diagnostics),
         connections_per_address: section.whole_or_default(&keys::CONNECTIONS_PER_ADDRESS, diagnostics),
         worker_memory: section.whole_or_default(&keys::WORKER_MEMORY, diagnostics),
@@ -64,13 +67,14 @@ mod tests {
 
     #[test]
     fn every_limit_reaches_its_field() {
-        let text = "[limits]\nviewers = 1\nviewers_per_address = 3\nrenditions = 2\nconnections = 30\nconnections_per_address = 10\n\
+        let text = "[limits]\nviewers = 1\nviewers_per_address = 3\nrenditions = 2\nrenditions_per_address = 5\nconnections = 30\nconnections_per_address = 10\n\
                     worker_memory = 500\ntotal_memory = 600\nopenings = 7\ngroup_memory = 9\n\
                     sandbox = \"required\"";
         let expected = Limits {
             viewers: 1,
             viewers_per_address: 3,
             renditions: 2,
+            renditions_per_address: 5,
             connections: 30,
             connections_per_address: 10,
             worker_memory: 500,

@@ -142,7 +142,7 @@ impl fmt::Display for Refusal {
 
 /// The response to a request that needs one rendition too many.
 pub fn too_many(error: TooManyRenditions) -> Response {
-    full(&error.to_string(), "renditions", error.most)
+    full(&error.to_string(), error.setting(), error.most())
 }
 
 fn full(text: &str, setting: &str, most: usize) -> Response {

@@ -15,6 +15,7 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Instant};
 
 use smol::{Executor, Task, future::FutureExt};
 
+use crate::hub::ViewerOrigin;
 use crate::sync::Latch;
 use crate::web::{
     Web,
@@ -40,6 +41,7 @@ struct ActiveTile {
 struct Wall<'a> {
     web: &'a Web,
     cameras: VisibleCameras,
+    origin: ViewerOrigin,
     outbox: Outbox,
     tasks: &'a Executor<'static>,
     tiles: BTreeMap<u8, ActiveTile>,
@@ -59,6 +61,7 @@ pub async fn serve(socket: Socket, web: &Web, cameras: VisibleCameras, accepted:
     let wall = Wall {
         web,
         cameras,
+        origin: accepted.origin,
         outbox: outbox.clone(),
         tasks: &tasks,
         tiles: BTreeMap::new(),
@@ -201,6 +204,7 @@ impl Wall<'_> {
                 number: tile,
                 camera: camera.clone(),
                 cameras: self.cameras.clone(),
+                origin: self.origin,
                 outbox: self.outbox.clone(),
                 request: Arc::clone(&request),
                 drawn_limit: self.web.limits.drawn,

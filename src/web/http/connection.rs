@@ -217,11 +217,12 @@ impl Asked<'_> {
 
     /// What a viewer's URL asks for.
     fn wanted(&self, id: &str, principal: &Principal) -> Result<Wanted, Response> {
-        let Identification { web, request, .. } = *self.asked;
+        let Identification { web, request, admitted, .. } = *self.asked;
         let channel = web.cameras(principal).channel(id);
         let channel = channel.ok_or_else(|| Response::error(404, "there is no camera with this name"))?;
         let rendition_request = query::rendition_request(request.url()).map_err(|wrong| Response::error(400, wrong))?;
-        Ok(Wanted { channel, rendition_request, principal: principal.clone() })
+        let origin = admitted.visitor.origin();
+        Ok(Wanted { channel, rendition_request, principal: principal.clone(), origin })
     }
 
     fn upgrade(&self, protocol: Option<&'static str>) -> Result<Accepted, Response> {

@@ -84,7 +84,7 @@ fn motion_jpeg_is_strict_multipart_and_the_boundary_follows_each_picture_at_once
             assert_eq!(part.header("x-timestamp"), Some(&*format!("1700000000.{sequence:06}")));
             assert_eq!((part.body, last), (picture(sequence), false));
         }
-        let rendition = scene.gate.demand()[0];
+        let rendition = scene.gate.demand()[0].rendition;
         assert_eq!((rendition.size.width, rendition.size.height, rendition.quality), (640, 360, 50));
     });
 }
@@ -298,7 +298,12 @@ fn viewer_that_slept_through_a_stall_does_not_wake_up_to_an_old_picture() {
             let rendition_request = RenditionRequest { size: None, quality: None, fps: None };
             let visitor = Visitor { address: scene.address.ip(), is_https: false, is_loopback: true };
             let principal = Principal::of_visitor(visitor, &scene.web.users).unwrap();
-            let wanted = Wanted { channel: scene.hub.channel("gate").unwrap(), rendition_request, principal };
+            let wanted = Wanted {
+                channel: scene.hub.channel("gate").unwrap(),
+                rendition_request,
+                principal,
+                origin: visitor.origin(),
+            };
             let mut frames = Frames::new(&scene.web, &wanted).unwrap();
             scene.publish(7).await;
             while in_time(frames.next()).await.sequence != 7 {}
