@@ -356,8 +356,7 @@ impl Agent {
 
     /// Sets the admission limits for new clients from `new` and from the system's descriptor limit.
     fn set_admission_limits(&self, new: &Config) {
-        let limits = &new.limits;
-        let descriptors = descriptors::connections(new.cameras.len());
+        let (limits, descriptors) = (&new.limits, descriptors::connections(new.cameras.len()));
         if descriptors < limits.connections {
             log::warn!(
                 "open files are limited so that only {descriptors} connections fit beside the cameras, not {}; raise the \
@@ -367,6 +366,7 @@ impl Agent {
         }
         self.web.set_admission_limits(AdmissionLimits {
             viewers: limits.viewers,
+            viewers_per_address: limits.viewers_per_address,
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
             descriptors,

@@ -12,7 +12,7 @@
 //! use std::{sync::Arc, time::{Duration, Instant}};
 //! use cctv_agent::{
 //!     camera::{CameraId, StreamOptions},
-//!     hub::{Channel, Hub, Stream, ViewEvent},
+//!     hub::{Channel, Hub, Stream, ViewEvent, ViewerOrigin},
 //!     media::{AccessUnit, Codec, Picture, SampleAspect, Size, StreamInfo, RenditionRequest},
 //! };
 //!
@@ -24,11 +24,11 @@
 //!
 //! // A viewer of a small tile; what it needs is what the camera's worker is asked for.
 //! let tile = RenditionRequest { size: Some(Size { width: 640, height: 360 }), quality: None, fps: None };
-//! let mut view = hub.channel("gate").unwrap().subscribe(tile).unwrap();
+//! let mut view = hub.channel("gate").unwrap().subscribe(tile, ViewerOrigin::Own).unwrap();
 //! let size = Size { width: 1920, height: 1080 };
 //! let sample_aspect = SampleAspect::SQUARE;
 //! stream.set_stream_info(StreamInfo { codec: Codec::H264, codec_config: None, size, sample_aspect, fps: 25.0 });
-//! let rendition = stream.demand()[0];
+//! let rendition = stream.demand()[0].rendition;
 //! assert_eq!((rendition.size.width, rendition.quality), (640, 80));
 //!
 //! // A key frame makes the camera live; the picture of it reaches the viewer.
@@ -56,6 +56,7 @@ mod unit_subscription;
 mod unit_view;
 mod uptime;
 mod view;
+mod viewer_origin;
 
 use std::{
     sync::Arc,
@@ -77,6 +78,7 @@ pub use unit_queue::QueuedUnit;
 pub use unit_subscription::{UnitEvent, UnitSubscription};
 pub use unit_view::UnitView;
 pub use view::View;
+pub use viewer_origin::ViewerOrigin;
 
 /// All cameras in the order of the configuration.
 #[derive(Default)]

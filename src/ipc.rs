@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     camera::{Secret, Transport},
-    media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
+    media::{AccessUnit, Codec, Picture, Rendition, StreamInfo, WantedRendition},
     sandbox::{Sandbox, SandboxPolicy},
     text::Reason,
 };
@@ -49,7 +49,7 @@ pub enum ToWorker {
     /// The next unit for a worker that began with [`ToWorker::Decode`].
     Unit(AccessUnit),
     /// All renditions wanted from now on; empty: decode nothing.
-    SetRenditions(Vec<Rendition>),
+    SetRenditions(Vec<WantedRendition>),
     /// End the session with the camera (TEARDOWN) and exit within this time, in whole milliseconds.
     /// The end of the socket means the same.
     Close(Duration),

@@ -268,6 +268,21 @@ pub struct Rendition {
     pub fps: u8,
 }
 
+/// A rendition that somebody watches now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedRendition {
+    pub rendition: Rendition,
+    /// This machine's own screen is among those who watch it.
+    pub is_own: bool,
+}
+
+impl From<Rendition> for WantedRendition {
+    /// A rendition that only others watch.
+    fn from(rendition: Rendition) -> Self {
+        Self { rendition, is_own: false }
+    }
+}
+
 /// One JPEG of one rendition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {

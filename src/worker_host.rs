@@ -32,7 +32,7 @@ use crate::{
     camera::{CameraId, Transport},
     hub::WorkerUsage,
     ipc::{self, Decode, Failure, FromWorker, Message, Open, ToWorker},
-    media::{AccessUnit, Picture, Rendition},
+    media::{AccessUnit, Picture, WantedRendition},
     proc::{self, Memory, UsageReader},
     time::timeout,
 };
@@ -218,7 +218,7 @@ impl Worker {
     /// # Errors
     /// [`Error::Unresponsive`] if the worker does not take the message within [`SEND_LIMIT`], or
     /// the reason why it has ended.
-    pub async fn want(&mut self, renditions: Vec<Rendition>) -> Result<(), Error> {
+    pub async fn want(&mut self, renditions: Vec<WantedRendition>) -> Result<(), Error> {
         self.tell(&ToWorker::SetRenditions(renditions)).await
     }
 

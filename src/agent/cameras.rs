@@ -107,7 +107,7 @@ impl CameraManager {
         let channel = |camera: &Camera| Some(Arc::clone(&self.supervisors.get(&camera.id)?.shared.channel));
         let channels: Vec<_> = new.cameras.iter().filter_map(channel).collect();
         for stream in channels.iter().flat_map(|channel| channel.streams()) {
-            stream.allow_renditions(new.limits.renditions);
+            stream.allow_renditions(new.limits.renditions, new.limits.renditions_per_address);
             stream.limit_group((new.limits.group_memory * MIB) as usize);
         }
         self.hub.replace_channels(channels);

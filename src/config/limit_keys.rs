@@ -11,8 +11,16 @@ rows! { LIMITS_ROWS:
         "viewers",
         Whole { from: 1, to: 4096, unit: "" },
         64,
-        "Viewers at the same time: Motion JPEG streams and walls, all cameras together. Eight more are admitted from \
-         this machine.",
+        "Viewers at the same time: Motion JPEG streams, walls, and snapshots that are waited for, all cameras together. \
+         Eight more are admitted from this machine.",
+    );
+    VIEWERS_PER_ADDRESS: Key<Whole<usize>, usize> = key(
+        "viewers_per_address",
+        Whole { from: 1, to: 4096, unit: "" },
+        // A page with a Motion JPEG stream of each camera has one viewer for each.
+        16,
+        "Those from one IPv4 address or one IPv6 /64 network; this machine itself is not bound. Behind a reverse proxy \
+         that is not in `trusted_proxies`: the same as `viewers`.",
     );
     RENDITIONS: Key<Whole<usize>, usize> = key(
         "renditions",
@@ -21,6 +29,14 @@ rows! { LIMITS_ROWS:
         16,
         "Sizes, qualities and rates of one camera that are encoded at the same time. Any number of viewers can share \
          one.",
+    );
+    RENDITIONS_PER_ADDRESS: Key<Whole<usize>, usize> = key(
+        "renditions_per_address",
+        Whole { from: 1, to: 64, unit: "" },
+        4,
+        "Those of one camera that one address (IPv6: a /64 network) may watch alone; what others watch too does not \
+         count, and this machine itself is not bound. Behind a reverse proxy that is not in `trusted_proxies`: the same \
+         as `renditions`.",
     );
     CONNECTIONS: Key<Whole<usize>, usize> = key(
         "connections",

@@ -6,10 +6,14 @@ use crate::sandbox::SandboxPolicy;
 /// The limits of the file. All except `worker_memory` and `sandbox` apply to new clients at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Motion JPEG streams and WebSockets together.
+    /// Motion JPEG streams, WebSockets and snapshots that are waited for, together.
     pub viewers: usize,
+    /// The same of one address.
+    pub viewers_per_address: usize,
     /// Renditions of one camera that are encoded at the same time.
     pub renditions: usize,
+    /// Those that one address may watch alone.
+    pub renditions_per_address: usize,
     /// Connections of any kind.
     pub connections: usize,
     /// Connections from one address.
@@ -36,7 +40,9 @@ pub(super) fn read(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> 
     section.refuse_unknown(diagnostics);
     Limits {
         viewers: section.whole_or_default(&keys::VIEWERS, diagnostics),
+        viewers_per_address: section.whole_or_default(&keys::VIEWERS_PER_ADDRESS, diagnostics),
         renditions: section.whole_or_default(&keys::RENDITIONS, diagnostics),
+        renditions_per_address: section.whole_or_default(&keys::RENDITIONS_PER_ADDRESS, diagnostics),
         connections: section.whole_or_default(&keys::CONNECTIONS, diagnostics),
         connections_per_address: section.whole_or_default(&keys::CONNECTIONS_PER_ADDRESS, diagnostics),
         worker_memory: section.whole_or_default(&keys::WORKER_MEMORY, diagnostics),
@@ -61,12 +67,14 @@ mod tests {
 
     #[test]
     fn every_limit_reaches_its_field() {
-        let text = "[limits]\nviewers = 1\nrenditions = 2\nconnections = 30\nconnections_per_address = 10\n\
+        let text = "[limits]\nviewers = 1\nviewers_per_address = 3\nrenditions = 2\nrenditions_per_address = 5\nconnections = 30\nconnections_per_address = 10\n\
                     worker_memory = 500\ntotal_memory = 600\nopenings = 7\ngroup_memory = 9\n\
                     sandbox = \"required\"";
         let expected = Limits {
             viewers: 1,
+            viewers_per_address: 3,
             renditions: 2,
+            renditions_per_address: 5,
             connections: 30,
             connections_per_address: 10,
             worker_memory: 500,

@@ -20,10 +20,11 @@ use super::{
     stall::{StallDetector, StallLimits},
     status::{Condition, Endpoint, RenditionStatus, Status},
     uptime::Uptime,
+    viewer_origin::ViewerOrigin,
 };
 use crate::{
     camera::{CameraId, State, StreamOptions},
-    media::{Codec, Damage, Rendition, RenditionRequest, Size, StreamInfo},
+    media::{Codec, Damage, Rendition, RenditionRequest, Size, StreamInfo, WantedRendition},
     sync::{Mutex, MutexGuard, Notifier},
     text::{Code, Reason},
 };
@@ -157,9 +158,9 @@ impl Stream {
         let (stats, uptime) = (&inner.stats, &inner.uptime);
         let (measured_fps, bitrate) = stats.rate_meter.read(now);
         let (last_error, last_error_age) = stats.last_error(now).unzip();
-        let rendition_status = |&rendition: &Rendition| RenditionStatus {
+        let rendition_status = |&WantedRendition { rendition, .. }: &WantedRendition| RenditionStatus {
             rendition,
-            viewers: inner.subscribers.requests().filter(|request| inner.rendition(*request) == rendition).count(),
+            viewers: inner.subscribers.requests().filter(|(request, _)| inner.rendition(*request) == rendition).count(),
             encodes: inner.demand.encodes(rendition),
         };
         Status {
@@ -216,7 +217,7 @@ impl Stream {
         let (info, options) = (inner.info, &inner.options);
         let requests = inner.subscribers.requests().filter(|_| info.is_some());
         let had_none = inner.demand.wanted().is_empty();
-        if inner.demand.set(requests.map(|request| rendition(request, info, options))) {
+        if inner.demand.set(requests.map(|(request, origin)| (rendition(request, info, options), origin))) {
             if had_none {
                 inner.stall.wanted();
             }
@@ -255,11 +256,18 @@ impl Inner {
         rendition(request, self.info, &self.options)
     }
 
-    /// Refuses `request` if it needs one rendition too many. Subscription `except` does not count.
-    pub(super) fn admit(&mut self, request: RenditionRequest, except: Option<u64>) -> Result<(), TooManyRenditions> {
+    /// Refuses `request` of a viewer from `origin` if it needs one rendition too many. Subscription
+    /// `except` does not count.
+    pub(super) fn admit(
+        &mut self,
+        request: RenditionRequest,
+        origin: ViewerOrigin,
+        except: Option<u64>,
+    ) -> Result<(), TooManyRenditions> {
         let (info, options) = (self.info, &self.options);
-        let others = self.subscribers.other_requests(except).map(|request| rendition(request, info, options));
-        self.demand.admit(rendition(request, info, options), others)
+        let others = self.subscribers.other_requests(except);
+        let others = others.map(|(request, origin)| (rendition(request, info, options), origin));
+        self.demand.admit(rendition(request, info, options), origin, others)
     }
 
     /// Gives subscription `number`, or all, the picture that others of its rendition see already.

@@ -13,6 +13,7 @@ use smol::{
 use super::{
     status::Condition,
     stream::{Stream, TooManyRenditions},
+    viewer_origin::ViewerOrigin,
 };
 use crate::{
     camera::State,
@@ -36,6 +37,7 @@ pub enum ViewEvent {
 pub struct Subscription {
     stream: Arc<Stream>,
     number: u64,
+    origin: ViewerOrigin,
     pictures: Receiver<Arc<Picture>>,
     changes: Notified,
     skipped: Arc<AtomicU64>,
@@ -45,21 +47,26 @@ impl Stream {
     /// Subscribes with the given request; the first [`Subscription::next`] returns at once.
     ///
     /// # Errors
-    /// [`TooManyRenditions`] if the request needs one more rendition than the stream may have.
-    pub fn subscribe(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<Subscription, TooManyRenditions> {
+    /// [`TooManyRenditions`] if the request needs one more rendition than the stream, or the viewers
+    /// of this origin, may have.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        rendition_request: RenditionRequest,
+        origin: ViewerOrigin,
+    ) -> Result<Subscription, TooManyRenditions> {
         let mut inner = self.inner();
-        inner.admit(rendition_request, None)?;
+        inner.admit(rendition_request, origin, None)?;
         let number = inner.subscribers.number();
         let (picture_sender, pictures) = bounded(1);
         let (changes_sender, changes) = Notifier::pair();
         let skipped = Arc::new(AtomicU64::new(0));
         let mailbox = (picture_sender, pictures.clone());
         let subscription =
-            Subscription { stream: Arc::clone(self), number, pictures, changes, skipped: Arc::clone(&skipped) };
+            Subscription { stream: Arc::clone(self), number, origin, pictures, changes, skipped: Arc::clone(&skipped) };
         if inner.subscribers.is_closed() {
             return Ok(subscription); // Its senders are dropped here: it reads as closed.
         }
-        inner.subscribers.add(number, rendition_request, mailbox, changes_sender, skipped);
+        inner.subscribers.add(number, (rendition_request, origin), mailbox, changes_sender, skipped);
         inner.serve_newest(Some(number));
         self.refresh_demand(&mut inner);
         self.wake(&inner);
@@ -107,7 +114,7 @@ impl Subscription {
     /// [`TooManyRenditions`]; the old request then stays in force.
     pub fn change(&self, rendition_request: RenditionRequest) -> Result<(), TooManyRenditions> {
         let mut inner = self.stream.inner();
-        inner.admit(rendition_request, Some(self.number))?;
+        inner.admit(rendition_request, self.origin, Some(self.number))?;
         inner.subscribers.set_request(self.number, rendition_request);
         inner.serve_newest(Some(self.number));
         self.stream.refresh_demand(&mut inner);

@@ -13,16 +13,19 @@ pub(super) trait Feed: Sized {
     /// Why a stream may admit no more of these subscriptions.
     type Refusal;
 
+    /// What a stream must know of the viewer.
+    type Viewer: Copy;
+
     fn stream(&self) -> &Arc<Stream>;
 
     /// The condition of `stream` for these subscriptions.
     fn condition(stream: &Stream) -> Condition;
 
     /// Subscribes to a stream that is shown from now on.
-    fn show(stream: &Arc<Stream>, request: RenditionRequest) -> Result<Self, Self::Refusal>;
+    fn show(stream: &Arc<Stream>, request: RenditionRequest, viewer: Self::Viewer) -> Result<Self, Self::Refusal>;
 
     /// Subscribes to a stream that is shown once it has something; `None` if it admits no more.
-    fn wait_for(stream: &Arc<Stream>, request: RenditionRequest) -> Option<Self>;
+    fn wait_for(stream: &Arc<Stream>, request: RenditionRequest, viewer: Self::Viewer) -> Option<Self>;
 }
 
 /// What a viewer's subscriptions give next.
@@ -37,9 +40,10 @@ pub(super) enum Event<T> {
 
 /// A subscription to the stream shown and, while the other stream would suit better, one to that.
 /// Dropping it ends both.
-pub(super) struct Switch<F> {
+pub(super) struct Switch<F: Feed> {
     guard: ViewerGuard,
     request: RenditionRequest,
+    viewer: F::Viewer,
     shown: F,
     awaited: Option<F>,
     changes: Notified,
@@ -48,10 +52,10 @@ pub(super) struct Switch<F> {
 impl<F: Feed> Switch<F> {
     /// # Errors
     /// That of [`Feed::show`].
-    pub fn new(channel: &Arc<Channel>, request: RenditionRequest) -> Result<Self, F::Refusal> {
-        let shown = F::show(&channel.stream_for(request), request)?;
+    pub fn new(channel: &Arc<Channel>, request: RenditionRequest, viewer: F::Viewer) -> Result<Self, F::Refusal> {
+        let shown = F::show(&channel.stream_for(request), request, viewer)?;
         let (guard, changes) = (ViewerGuard::new(channel), channel.changes());
-        let mut switch = Self { guard, request, shown, awaited: None, changes };
+        let mut switch = Self { guard, request, viewer, shown, awaited: None, changes };
         switch.reselect();
         Ok(switch)
     }
@@ -127,7 +131,8 @@ impl<F: Feed> Switch<F> {
         if !channel.has_left(self.stream()) {
             return false;
         }
-        let Ok(feed) = F::show(&channel.stream_for(self.request), self.request) else { return false };
+        let stream = channel.stream_for(self.request);
+        let Ok(feed) = F::show(&stream, self.request, self.viewer) else { return false };
         self.show(feed);
         true
     }
@@ -143,7 +148,7 @@ impl<F: Feed> Switch<F> {
         self.awaited = match (awaited, self.awaited.take()) {
             (Some(stream), Some(feed)) if Arc::ptr_eq(feed.stream(), &stream) => Some(feed),
             // If the stream admits no more, the viewer stays where it is.
-            (Some(stream), _) => F::wait_for(&stream, self.request),
+            (Some(stream), _) => F::wait_for(&stream, self.request, self.viewer),
             (None, _) => None,
         };
     }

@@ -30,6 +30,7 @@ pub struct UnitView {
 impl Feed for UnitSubscription {
     /// Units need no rendition.
     type Refusal = Infallible;
+    type Viewer = ();
 
     fn stream(&self) -> &Arc<Stream> {
         self.stream()
@@ -39,11 +40,11 @@ impl Feed for UnitSubscription {
         stream.condition()
     }
 
-    fn show(stream: &Arc<Stream>, _: RenditionRequest) -> Result<Self, Infallible> {
+    fn show(stream: &Arc<Stream>, _: RenditionRequest, (): ()) -> Result<Self, Infallible> {
         Ok(stream.subscribe_units())
     }
 
-    fn wait_for(stream: &Arc<Stream>, _: RenditionRequest) -> Option<Self> {
+    fn wait_for(stream: &Arc<Stream>, _: RenditionRequest, (): ()) -> Option<Self> {
         Some(stream.subscribe_units_from_next_key_frame())
     }
 }
@@ -51,7 +52,7 @@ impl Feed for UnitSubscription {
 impl Channel {
     /// Subscribes to access units; the first event is there at once.
     pub fn subscribe_units(self: &Arc<Self>, rendition_request: RenditionRequest) -> UnitView {
-        let Ok(switch) = Switch::new(self, rendition_request);
+        let Ok(switch) = Switch::new(self, rendition_request, ());
         UnitView { switch, first: None, newest: 0 }
     }
 }

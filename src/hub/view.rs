@@ -8,6 +8,7 @@ use super::{
     stream::{Stream, TooManyRenditions},
     subscription::{Subscription, ViewEvent},
     switching::{Event, Feed, Switch},
+    viewer_origin::ViewerOrigin,
 };
 use crate::{
     camera::State,
@@ -39,6 +40,7 @@ pub struct View {
 
 impl Feed for Subscription {
     type Refusal = TooManyRenditions;
+    type Viewer = ViewerOrigin;
 
     fn stream(&self) -> &Arc<Stream> {
         self.stream()
@@ -48,12 +50,12 @@ impl Feed for Subscription {
         stream.picture_condition()
     }
 
-    fn show(stream: &Arc<Stream>, request: RenditionRequest) -> Result<Self, TooManyRenditions> {
-        stream.subscribe(request)
+    fn show(stream: &Arc<Stream>, request: RenditionRequest, origin: ViewerOrigin) -> Result<Self, TooManyRenditions> {
+        stream.subscribe(request, origin)
     }
 
-    fn wait_for(stream: &Arc<Stream>, request: RenditionRequest) -> Option<Self> {
-        stream.subscribe(request).ok()
+    fn wait_for(stream: &Arc<Stream>, request: RenditionRequest, origin: ViewerOrigin) -> Option<Self> {
+        stream.subscribe(request, origin).ok()
     }
 }
 
@@ -61,9 +63,14 @@ impl Channel {
     /// Subscribes to pictures; the first [`View::next`] returns at once.
     ///
     /// # Errors
-    /// [`TooManyRenditions`] if the request needs one more rendition than the stream may have.
-    pub fn subscribe(self: &Arc<Self>, rendition_request: RenditionRequest) -> Result<View, TooManyRenditions> {
-        let switch = Switch::new(self, rendition_request)?;
+    /// [`TooManyRenditions`] if the request needs one more rendition than the stream, or the viewers
+    /// of this origin, may have.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        rendition_request: RenditionRequest,
+        origin: ViewerOrigin,
+    ) -> Result<View, TooManyRenditions> {
+        let switch = Switch::new(self, rendition_request, origin)?;
         Ok(View { switch, first: None, newest: 0, held: 0, skipped: 0 })
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     camera::{Secret, Transport},
-    media::{AccessUnit, Codec, CodecConfig, Picture, Rendition, Size, StreamInfo},
+    media::{AccessUnit, Codec, CodecConfig, Picture, Rendition, Size, StreamInfo, WantedRendition},
     sandbox::{Sandbox, SandboxPolicy},
     text::Reason,
 };
@@ -60,8 +60,9 @@ impl Message for ToWorker {
             }),
             Self::Unit(unit) => framed(out, FEED, &unit.data, |out| put_unit(out, unit)),
             Self::SetRenditions(renditions) => framed(out, WANT, &[], |out| {
-                for rendition in renditions {
+                for WantedRendition { rendition, is_own } in renditions {
                     put_rendition(out, *rendition);
+                    out.push(u8::from(*is_own));
                 }
             }),
             Self::Close(limit) => framed(out, CLOSE, &[], |out| {
@@ -99,7 +100,7 @@ impl Message for ToWorker {
                     if renditions.len() == MAX_RENDITIONS {
                         return Err(body.malformed());
                     }
-                    renditions.push(body.rendition()?);
+                    renditions.push(WantedRendition { rendition: body.rendition()?, is_own: body.flag()? });
                 }
                 Self::SetRenditions(renditions)
             }

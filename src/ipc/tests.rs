@@ -5,7 +5,7 @@ use super::{
     *,
 };
 use crate::{
-    media::{Codec, CodecConfig, Damage, SampleAspect, Size},
+    media::{Codec, CodecConfig, Damage, Rendition, SampleAspect, Size},
     sandbox::SandboxPart,
     text::Code,
 };
@@ -34,7 +34,10 @@ fn every_message_comes_out_as_it_went_in() {
         group_memory: 1 << 33,
         sandbox: SandboxPolicy::Required,
     }));
-    crosses(&ToWorker::SetRenditions(vec![SMALL, Rendition { fps: 1, ..SMALL }]));
+    crosses(&ToWorker::SetRenditions(vec![
+        SMALL.into(),
+        WantedRendition { rendition: Rendition { fps: 1, ..SMALL }, is_own: true },
+    ]));
     crosses(&ToWorker::Close(Duration::from_millis(700)));
     for codec in [Codec::H264, Codec::H265, Codec::Jpeg] {
         for sandbox in [SandboxPolicy::Auto, SandboxPolicy::Required, SandboxPolicy::Fatal] {

@@ -34,8 +34,10 @@ const MAX_REFUSALS_ANSWERED: usize = 32;
 /// The limits for new clients; they may change at any time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdmissionLimits {
-    /// Motion JPEG streams and WebSockets together.
+    /// Motion JPEG streams, WebSockets and snapshots that are waited for, together.
     pub viewers: usize,
+    /// Those of one address. This machine itself is not bound by it.
+    pub viewers_per_address: usize,
     /// Open connections of any kind.
     pub connections: usize,
     /// Open connections from one address.
@@ -59,7 +61,14 @@ impl Default for AdmissionLimits {
     /// The defaults suit a wall of a few dozen screens on a small machine, and a screen of its own
     /// with a page or two in other tabs.
     fn default() -> Self {
-        Self { viewers: 64, connections: 256, connections_per_address: 128, descriptors: usize::MAX, own: 8 }
+        Self {
+            viewers: 64,
+            viewers_per_address: 16,
+            connections: 256,
+            connections_per_address: 128,
+            descriptors: usize::MAX,
+            own: 8,
+        }
     }
 }
 
@@ -67,6 +76,7 @@ impl Default for AdmissionLimits {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Refusal {
     Viewers { most: usize },
+    ViewersOfAddress { most: usize, address: IpAddr },
     Connections { most: usize },
     Address { most: usize, address: IpAddr },
     Descriptors { most: usize },
@@ -83,6 +93,7 @@ impl Refusal {
     pub fn setting(&self) -> &'static str {
         match self {
             Self::Viewers { .. } => "viewers",
+            Self::ViewersOfAddress { .. } => "viewers_per_address",
             Self::Connections { .. } => "connections",
             Self::Address { .. } => "connections_per_address",
             Self::Descriptors { .. } => "nofile",
@@ -91,6 +102,7 @@ impl Refusal {
 
     pub fn response(&self) -> Response {
         let (Self::Viewers { most }
+        | Self::ViewersOfAddress { most, .. }
         | Self::Connections { most }
         | Self::Address { most, .. }
         | Self::Descriptors { most }) = self;
@@ -105,6 +117,11 @@ impl fmt::Display for Refusal {
             Self::Viewers { most } => {
                 write!(f, "{most} viewers are connected, as many as `{key}` below [limits] allows")?;
             }
+            Self::ViewersOfAddress { most, address } => write!(
+                f,
+                "{most} viewers are connected from {address}, as many as `{key}` below [limits] allows (behind a reverse \
+                 proxy that is not in `trusted_proxies` all visitors come from one address)"
+            )?,
             Self::Connections { most } => {
                 write!(f, "{most} connections are open, as many as `{key}` below [limits] allows")?;
             }
@@ -125,7 +142,7 @@ impl fmt::Display for Refusal {
 
 /// The response to a request that needs one rendition too many.
 pub fn too_many(error: TooManyRenditions) -> Response {
-    full(&error.to_string(), "renditions", error.most)
+    full(&error.to_string(), error.setting(), error.most())
 }
 
 fn full(text: &str, setting: &str, most: usize) -> Response {
@@ -140,6 +157,7 @@ pub struct Admission {
     connections: LimitedCounter,
     addresses: PerAddressCounter,
     viewers: LimitedCounter,
+    viewers_of_addresses: PerAddressCounter,
     farewells: LimitedCounter,
 }
 
@@ -151,6 +169,14 @@ pub struct ConnectionPermit {
     address: Option<AddressPermit>,
     /// Admitted to one of the places for this machine itself.
     is_extra: bool,
+}
+
+/// Counts a viewer until it is dropped.
+#[derive(Debug)]
+pub struct ViewerPermit {
+    _viewer: Permit,
+    /// `None` for this machine itself.
+    _of_address: Option<AddressPermit>,
 }
 
 impl Admission {
@@ -197,11 +223,20 @@ impl Admission {
         entered.ok_or_else(|| refused(Refusal::Address { most, address: address.to_canonical() }))
     }
 
-    /// Admits one more viewer.
-    pub fn watch(&self, visitor: &Visitor) -> Result<Permit, Refusal> {
+    /// Admits one more viewer. One address has a share of the places, this machine itself may have
+    /// all, and some more.
+    pub fn watch(&self, visitor: &Visitor) -> Result<ViewerPermit, Refusal> {
         let bounds = self.bounds();
-        let own = if visitor.is_loopback { bounds.own(visitor.address) } else { 0 };
-        self.viewers.enter(bounds.viewers + own).ok_or_else(|| refused(Refusal::Viewers { most: bounds.viewers }))
+        let (own, of_address) = if visitor.is_loopback {
+            (bounds.own(visitor.address), None)
+        } else {
+            let (most, address) = (bounds.viewers_per_address, visitor.address.to_canonical());
+            let entered = self.viewers_of_addresses.enter(address, most);
+            (0, Some(entered.ok_or_else(|| refused(Refusal::ViewersOfAddress { most, address }))?))
+        };
+        let viewer = self.viewers.enter(bounds.viewers + own);
+        let viewer = viewer.ok_or_else(|| refused(Refusal::Viewers { most: bounds.viewers }))?;
+        Ok(ViewerPermit { _viewer: viewer, _of_address: of_address })
     }
 
     /// A permit to send a refusal; `None` if too many are being sent.
@@ -218,9 +253,10 @@ impl Admission {
     }
 
     /// Refusals since the agent started, by the setting that caused them.
-    pub fn refused(&self) -> [(&'static str, u64); 3] {
+    pub fn refused(&self) -> [(&'static str, u64); 4] {
         [
             ("viewers", self.viewers.refused()),
+            ("viewers_per_address", self.viewers_of_addresses.refused()),
             ("connections", self.connections.refused()),
             ("connections_per_address", self.addresses.refused()),
         ]
@@ -273,6 +309,7 @@ mod tests {
             connections_per_address: 1,
             descriptors: 9,
             own: 1,
+            ..AdmissionLimits::default()
         });
         let (one, two, three) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), [10, 0, 0, 3].into());
         assert_eq!(admission.watch(&visitor(one)).unwrap_err().setting(), "viewers");
@@ -288,7 +325,34 @@ mod tests {
         admission.set_admission_limits(AdmissionLimits { descriptors: 9, ..admission.bounds() });
         drop(first);
         assert!(admission.connect(three, false).is_ok());
-        assert_eq!(admission.refused(), [("viewers", 1), ("connections", 2), ("connections_per_address", 1)]);
+        let refused = [("viewers", 1), ("viewers_per_address", 0), ("connections", 2), ("connections_per_address", 1)];
+        assert_eq!(admission.refused(), refused);
+    }
+
+    #[test]
+    fn one_address_has_its_share_of_the_places_for_viewers() {
+        let admission = Admission::default();
+        admission.set_admission_limits(AdmissionLimits {
+            viewers: 6,
+            viewers_per_address: 2,
+            own: 1,
+            ..AdmissionLimits::default()
+        });
+        let at = |text: &str| visitor(text.parse().unwrap());
+        let (greedy, modest) = (at("2001:db8::1"), at("10.0.0.2"));
+        let held = [greedy, at("2001:db8::2")].map(|visitor| admission.watch(&visitor).unwrap());
+        let refusal = admission.watch(&greedy).unwrap_err();
+        assert_eq!(refusal, Refusal::ViewersOfAddress { most: 2, address: greedy.address });
+        assert!(refusal.to_string().contains("`viewers_per_address` below [limits]"), "{refusal}");
+        assert_eq!(admission.viewers(), 2, "who was refused takes no place");
+        let _modest = admission.watch(&modest).unwrap();
+        let _screen: Vec<_> = (0..3).map(|_| admission.watch(&at("127.0.0.1")).unwrap()).collect();
+        assert_eq!(admission.watch(&modest).unwrap_err(), Refusal::Viewers { most: 6 });
+        assert_eq!(admission.watch(&at("10.0.0.3")).unwrap_err(), Refusal::Viewers { most: 6 });
+        drop(held);
+        let again = (admission.watch(&greedy), admission.watch(&modest));
+        assert!(again.0.is_ok() && again.1.is_ok(), "a refusal for another reason counts nowhere: {again:?}");
+        assert_eq!(admission.refused()[..2], [("viewers", 2), ("viewers_per_address", 1)]);
     }
 
     #[test]

@@ -9,8 +9,9 @@ use std::net::IpAddr;
 use http_types::{Request, url::Position};
 
 use crate::config::{Authority, Host, WebOrigin};
+use crate::hub::ViewerOrigin;
 use crate::web::{
-    admission::rules::Rules,
+    admission::{counter::address_prefix, rules::Rules},
     http::{
         metadata::{Authorization, Metadata},
         response::Response,
@@ -64,6 +65,17 @@ impl Visitor {
         };
         let stays_here = || !metadata.forwarded.is_any() && peer.is_this_machine() && asks_own_address();
         self.is_https || self.is_loopback || stays_here()
+    }
+
+    /// Whose share of a camera's renditions its viewers have.
+    pub fn origin(&self) -> ViewerOrigin {
+        if self.is_loopback {
+            return ViewerOrigin::Own;
+        }
+        ViewerOrigin::Elsewhere(match address_prefix(self.address) {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(v6) => v6.to_bits(),
+        })
     }
 
     /// Whether a browser keeps the cookie of a session: over HTTPS, and from this machine itself.

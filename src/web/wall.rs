@@ -4,6 +4,7 @@
 //! time.
 
 pub mod legacy_ws;
+pub mod message_pace;
 pub mod protocol;
 pub mod tile;
 pub mod upgrade;
@@ -14,6 +15,7 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Instant};
 
 use smol::{Executor, Task, future::FutureExt};
 
+use crate::hub::ViewerOrigin;
 use crate::sync::Latch;
 use crate::web::{
     Web,
@@ -39,6 +41,7 @@ struct ActiveTile {
 struct Wall<'a> {
     web: &'a Web,
     cameras: VisibleCameras,
+    origin: ViewerOrigin,
     outbox: Outbox,
     tasks: &'a Executor<'static>,
     tiles: BTreeMap<u8, ActiveTile>,
@@ -58,6 +61,7 @@ pub async fn serve(socket: Socket, web: &Web, cameras: VisibleCameras, accepted:
     let wall = Wall {
         web,
         cameras,
+        origin: accepted.origin,
         outbox: outbox.clone(),
         tasks: &tasks,
         tiles: BTreeMap::new(),
@@ -109,7 +113,13 @@ impl Wall<'_> {
                 .or(async { Event::Text(keepalive.next_text(receiver, &outbox).await) })
                 .await;
             let done = match event {
-                Event::Text(Ok(text)) => self.handle_message(&text).await,
+                Event::Text(Ok(text)) => {
+                    let commands = protocol::parse(&text, self.web.limits.tiles);
+                    if !commands.as_ref().is_ok_and(|commands| commands.iter().all(Command::is_report)) {
+                        keepalive.note_command(Instant::now());
+                    }
+                    self.handle_message(commands).await
+                }
                 Event::Text(Err(end)) => Err(end),
                 Event::Changed => {
                     self.tiles.values().for_each(|tile| tile.request.look());
@@ -136,8 +146,8 @@ impl Wall<'_> {
         self.send(text).await
     }
 
-    async fn handle_message(&mut self, text: &str) -> Result<(), End> {
-        let commands = match protocol::parse(text, self.web.limits.tiles) {
+    async fn handle_message(&mut self, commands: Result<Vec<Command>, String>) -> Result<(), End> {
+        let commands = match commands {
             Ok(commands) => commands,
             Err(wrong) => {
                 self.errors += 1;
@@ -194,6 +204,7 @@ impl Wall<'_> {
                 number: tile,
                 camera: camera.clone(),
                 cameras: self.cameras.clone(),
+                origin: self.origin,
                 outbox: self.outbox.clone(),
                 request: Arc::clone(&request),
                 drawn_limit: self.web.limits.drawn,

@@ -12,6 +12,7 @@ mod camera_tls;
 mod command_line;
 mod damaged_pictures;
 mod errors;
+mod fair_shares;
 mod faults;
 mod foreign_servers;
 mod hostile_cameras;

@@ -97,7 +97,7 @@ fn reader_needs_no_call_that_its_sandbox_refuses() {
         let rendition = Rendition { size: Size { width: 160, height: 88 }, quality: 80, fps: 25 };
         block_on(async {
             let mut worker = Worker::start(&spawner, &CameraId::new(id).unwrap(), open).await.unwrap();
-            worker.want(vec![rendition]).await.unwrap();
+            worker.want(vec![rendition.into()]).await.unwrap();
             let mut next = async || timeout(PATIENCE, worker.next()).await.expect("a message").unwrap();
             assert_eq!(next().await, FromWorker::Sandbox(Sandbox::new(|_| true)), "{id}");
             while !matches!(next().await, FromWorker::Picture(_)) {}

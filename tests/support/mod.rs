@@ -466,9 +466,14 @@ impl MotionJpeg {
     }
 
     /// Like [`MotionJpeg::open`], on an existing connection.
-    pub fn over(mut stream: TcpStream, address: &str, target: &str) -> Self {
+    pub fn over(stream: TcpStream, address: &str, target: &str) -> Self {
+        Self::requested(stream, &format!("GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n"))
+    }
+
+    /// Like [`MotionJpeg::over`], with a request of its own.
+    pub fn requested(mut stream: TcpStream, request: &str) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut reader = BufReader::new(stream);
         let status = line(&mut reader);
         assert!(status.starts_with("HTTP/1.1 200"), "{status}");

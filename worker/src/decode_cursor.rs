@@ -90,6 +90,9 @@ pub struct Step {
     /// Whether to make a picture: the unit is near enough to the newest, or the decoder is behind
     /// and has shown nothing for a while.
     pub show: bool,
+    /// How many units came too late for a decoder that had caught up: those skipped before this one, and
+    /// this one itself.
+    pub late: u32,
 }
 
 impl DecodeCursor {
@@ -101,6 +104,8 @@ impl DecodeCursor {
     /// The next unit to decode; `None` until the group grows.
     pub fn step(&mut self, decode_cursor: &Group) -> Option<Step> {
         let newest = decode_cursor.units.back()?.taken;
+        // Before a jump begins anew.
+        let had_caught_up = self.shown.is_some();
         let lag = |number| decode_cursor.get(number).map_or(0, |unit| newest.saturating_sub(unit.taken));
         let next = match self.next.filter(|&next| next >= decode_cursor.first) {
             Some(next) if next == decode_cursor.end() => return None,
@@ -118,15 +123,18 @@ impl DecodeCursor {
                 decode_cursor.key.filter(|&key| key >= self.not_before)?
             }
         };
-        self.skipped += self.next.map_or(0, |meant| next - meant);
+        let skipped = self.next.map_or(0, |meant| next - meant);
+        self.skipped += skipped;
         let unit = decode_cursor.get(next)?.clone();
+        let is_near = newest.saturating_sub(unit.taken) <= MAX_LAG;
+        let late = if had_caught_up { skipped + u64::from(!is_near) } else { 0 };
         let overdue = self.shown.is_some_and(|shown| unit.taken >= shown + SELDOM);
-        let show = overdue || newest.saturating_sub(unit.taken) <= MAX_LAG;
+        let show = overdue || is_near;
         if show {
             self.shown = Some(unit.taken);
         }
         self.next = Some(next + 1);
-        Some(Step { unit, show })
+        Some(Step { unit, show, late: u32::try_from(late).unwrap_or(u32::MAX) })
     }
 
     /// The last unit could not be decoded: continues with the next key frame.
@@ -243,6 +251,23 @@ mod tests {
             follower.step(&camera.decode_cursor)
         });
         assert_eq!(seen.map(|step| (step.unit.sequence, step.show)), Some((250, true)), "the next key frame");
+    }
+
+    #[test]
+    fn slow_decoder_is_late_and_one_that_catches_up_at_first_is_not() {
+        for gop in [1, 250] {
+            let mut camera = Camera::new(gop);
+            camera.send(100);
+            let mut follower = DecodeCursor::new();
+            let late = |follower: &mut DecodeCursor, camera: &Camera| -> u32 {
+                std::iter::from_fn(|| follower.step(&camera.decode_cursor)).map(|step| step.late).sum()
+            };
+            assert_eq!(late(&mut follower, &camera), 0, "the group that was joined");
+            camera.send(3);
+            assert_eq!(late(&mut follower, &camera), 0, "frames that arrive together");
+            camera.send(10);
+            assert_eq!(late(&mut follower, &camera), if gop == 1 { 9 } else { 7 }, "skipped, or not near the newest");
+        }
     }
 
     #[test]

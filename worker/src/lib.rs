@@ -21,6 +21,7 @@ pub mod mark;
 pub mod planes;
 pub mod sandbox;
 pub mod shared;
+pub mod shortage;
 pub mod shrink;
 pub mod transcoder;
 pub mod truncation;
@@ -50,6 +51,7 @@ use cctv_agent::{
 use ffmpeg_log::FfmpegLog;
 use sandbox::needs::Needs;
 use shared::{Job, Position, Shared};
+use shortage::Shortage;
 use transcoder::Transcoder;
 
 /// The agent sends what to open as soon as it has started a worker.
@@ -222,6 +224,7 @@ fn listen(socket: &mut UnixStream, shared: &Shared, codec: Option<Codec>) -> Dur
 fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
     let mut transcoder: Option<Transcoder> = None;
     let mut position = Position::default();
+    let mut shortage = Shortage::default();
     let mut sent_decoding = false;
     let mut report_at = Instant::now();
     // It can encode. If it cannot, it reports nothing, and the agent replaces it.
@@ -238,6 +241,7 @@ fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
             Job::Report => {}
             Job::Develop(step) => {
                 let Some(transcoder) = &mut transcoder else { continue };
+                transcoder.set_short(shortage.note(step.unit.taken, step.late));
                 let done = transcoder.transcode(&step.unit, step.show, &mut pictures);
                 is_able = !matches!(done, Err(transcoder::Error::Encode(_) | transcoder::Error::Encoder(_)));
                 if let Err(error) = done {

@@ -12,7 +12,7 @@ use std::{
 use super::decode_cursor::{DecodeCursor, Group, Step};
 use cctv_agent::{
     ipc::{self, FromWorker, UnitAsPicture},
-    media::{AccessUnit, Codec, Picture, Rendition},
+    media::{AccessUnit, Codec, Picture, WantedRendition},
     sync::{Mutex, MutexGuard},
 };
 
@@ -38,7 +38,7 @@ struct Out {
 struct State {
     decode_cursor: Group,
     codec: Option<Codec>,
-    wanted: Vec<Rendition>,
+    wanted: Vec<WantedRendition>,
     /// Counts the changes of `wanted`.
     rendition_request: u64,
     stopping: bool,
@@ -47,7 +47,7 @@ struct State {
 /// The next job of the decoding thread.
 pub enum Job {
     /// Make these renditions from now on.
-    SetRenditions(Codec, Vec<Rendition>),
+    SetRenditions(Codec, Vec<WantedRendition>),
     Develop(Step),
     /// No unit is left to decode, and it is time to say so.
     Report,
@@ -132,7 +132,7 @@ impl Shared {
         self.state().stopping
     }
 
-    pub fn want(&self, renditions: Vec<Rendition>) {
+    pub fn want(&self, renditions: Vec<WantedRendition>) {
         let mut state = self.state();
         state.wanted = renditions;
         state.rendition_request += 1;

@@ -16,7 +16,10 @@ use super::{
 use cctv_agent::{
     h26x::{nal, sps::Sps},
     ipc::Progress,
-    media::{AccessUnit, Codec, Colour, Damage, Picture, Rendition, Size, UnixMicros, frame_limiter::RenditionLimiter},
+    media::{
+        AccessUnit, Codec, Colour, Damage, Picture, Rendition, Size, UnixMicros, WantedRendition,
+        frame_limiter::RenditionLimiter,
+    },
     text::Code,
 };
 
@@ -78,12 +81,17 @@ impl Transcoder {
     }
 
     /// Makes exactly these renditions from the next unit on; those already made keep their rhythm.
-    pub fn want(&mut self, renditions: &[Rendition]) {
+    pub fn want(&mut self, renditions: &[impl Into<WantedRendition> + Copy]) {
         self.wanted.want(renditions);
         if self.wanted.is_empty() {
             self.rest();
             self.progress = Progress::default();
         }
+    }
+
+    /// As [`RenditionLimiter::set_short`].
+    pub fn set_short(&mut self, is_short: bool) {
+        self.wanted.set_short(is_short);
     }
 
     /// Frees the decoder and the encoder; the next unit must be a key frame.
@@ -338,7 +346,7 @@ fn encode(
 ) -> Result<(), Error> {
     let mark = damage.map(|damage| Code::PictureDamaged.with_some("percent", damage.percent()).text());
     for same_size in due.chunk_by(|a, b| a.size == b.size) {
-        // Renditions are sorted by size, then quality, so equal qualities are adjacent.
+        // Renditions of one size are together and sorted by quality, so equal qualities are adjacent.
         let mut qualities: Vec<u8> = same_size.iter().map(|rendition| rendition.quality).collect();
         qualities.dedup();
         let jpegs = encoder.encode(planes, colour, same_size[0].size, mark.as_deref(), qualities.iter().copied());
@@ -416,6 +424,19 @@ mod tests {
     }
 
     #[test]
+    fn own_pictures_are_made_first_and_others_once_a_second_while_the_processor_is_short() {
+        let mut transcoder = Transcoder::new(Codec::Jpeg, 80);
+        let (stranger, own) = (rendition(16, 12, 80), rendition(32, 24, 80));
+        transcoder.want(&[stranger.into(), WantedRendition { rendition: own, is_own: true }]);
+        transcoder.set_short(true);
+        let mut out = Vec::new();
+        (0..50).for_each(|sequence| transcoder.transcode(&camera_jpeg(sequence), true, &mut out).unwrap());
+        let of = |wanted: Rendition| out.iter().filter(move |picture| picture.rendition == wanted).count();
+        assert_eq!((of(stranger), of(own)), (2, 50));
+        assert_eq!((out[0].rendition, out[1].rendition), (own, stranger));
+    }
+
+    #[test]
     fn damaged_data_is_an_error_and_the_next_key_frame_works() {
         let mut transcoder = Transcoder::new(Codec::Jpeg, 80);
         transcoder.want(&[rendition(32, 24, 80)]);
@@ -456,7 +477,7 @@ mod tests {
         let mut out = Vec::new();
         transcoder.want(&[rendition(32, 24, 80)]);
         transcoder.transcode(&camera_jpeg(0), true, &mut out).unwrap();
-        transcoder.want(&[]);
+        transcoder.want(&[] as &[Rendition]);
         assert!(!transcoder.is_decoding());
         transcoder.transcode(&camera_jpeg(1), true, &mut out).unwrap();
         assert_eq!(out.len(), 1);

@@ -167,7 +167,7 @@ impl Transcoding {
         let Some(info) = self.stream.info() else { return };
         let quality = self.stream.options().quality;
         let (own, others): (Vec<_>, Vec<_>) =
-            wanted.into_iter().partition(|rendition| is_own(*rendition, info, quality));
+            wanted.into_iter().partition(|wanted| is_own(wanted.rendition, info, quality));
         self.passthrough.want(&own);
         if self.decoder.as_ref().is_some_and(|decoder| !decoder.fits(info.codec, &self.stream)) {
             self.end_decoder().await;

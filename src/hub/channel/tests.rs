@@ -3,9 +3,10 @@ use smol::future::{block_on, poll_once};
 use super::*;
 use crate::{
     camera::StreamOptions,
-    hub::{Reception, UnitEvent, UnitView, View, ViewEvent},
+    hub::{Reception, UnitEvent, UnitView, View, ViewEvent, ViewerOrigin},
     media::{
         AccessUnit, Codec, CodecConfig, Damage, Picture, RenditionRequest, SampleAspect, Size, StreamInfo, UnixMicros,
+        WantedRendition,
     },
 };
 
@@ -43,7 +44,7 @@ fn unit(stream: &Stream, sequence: u32, key: bool, taken: UnixMicros) {
 }
 
 fn publish(stream: &Stream, taken: UnixMicros) {
-    for rendition in stream.demand() {
+    for WantedRendition { rendition, .. } in stream.demand() {
         let picture = Picture { rendition, sequence: 1, taken, jpeg: vec![0].into() };
         stream.publish_picture(picture, Instant::now());
     }
@@ -88,7 +89,7 @@ fn stream_suits_by_the_size_it_is_seen_at() {
 fn growing_viewer_is_shown_the_small_stream_until_the_main_one_has_a_newer_picture() {
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
-    let mut view = channel.subscribe(rendition_request(640, 360)).unwrap();
+    let mut view = channel.subscribe(rendition_request(640, 360), ViewerOrigin::Own).unwrap();
     publish(&small, 10);
     assert_eq!(shown(&mut view), ["live", "10 of 640"]);
     assert!(!channel.needs_main(Instant::now()));
@@ -120,7 +121,7 @@ fn grown_tile_whose_main_stream_is_behind() -> (Arc<Stream>, Arc<Stream>, View) 
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
     go_live(&main, FULL_HD);
-    let mut view = channel.subscribe(rendition_request(640, 360)).unwrap();
+    let mut view = channel.subscribe(rendition_request(640, 360), ViewerOrigin::Own).unwrap();
     publish(&small, 80_000);
     assert_eq!(shown(&mut view), ["live", "80000 of 640"]);
     view.change(rendition_request(1920, 1080)).unwrap();
@@ -153,7 +154,7 @@ fn stream_that_does_not_catch_up_is_not_waited_for() {
 fn failure_is_told_before_the_other_stream_stands_in_and_ends_when_it_is_back() {
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
-    let mut view = channel.subscribe(rendition_request(640, 360)).unwrap();
+    let mut view = channel.subscribe(rendition_request(640, 360), ViewerOrigin::Own).unwrap();
     publish(&small, 10);
     shown(&mut view);
     let start = Instant::now();
@@ -217,7 +218,7 @@ fn viewers_of_a_small_stream_that_is_no_longer_configured_go_on_with_the_main_on
     let (channel, main, small) = scene();
     go_live(&small, Size { width: 640, height: 360 });
     go_live(&main, FULL_HD);
-    let mut view = channel.subscribe(rendition_request(640, 360)).unwrap();
+    let mut view = channel.subscribe(rendition_request(640, 360), ViewerOrigin::Own).unwrap();
     publish(&small, 10);
     shown(&mut view);
     channel.set_small(None);
@@ -254,7 +255,7 @@ fn stream_that_stands_in_with_damaged_pictures_says_both() {
     let (channel, main, small) = scene();
     go_live(&main, FULL_HD);
     go_live(&small, Size { width: 640, height: 360 });
-    let mut view = channel.subscribe(rendition_request(1920, 1080)).unwrap();
+    let mut view = channel.subscribe(rendition_request(1920, 1080), ViewerOrigin::Own).unwrap();
     main.report(State::Stalled, "silent", Instant::now());
     let damage = Some(Damage { lost_permille: Some(12) });
     let unit = AccessUnit { sequence: 2, taken: 1, key: true, damage, data: vec![0; 100].into() };

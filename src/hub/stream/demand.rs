@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
-    media::{Picture, Rendition},
+    hub::viewer_origin::ViewerOrigin,
+    media::{Picture, Rendition, WantedRendition},
     text::{Code, Reason},
 };
 
@@ -12,31 +13,56 @@ use crate::{
 /// cause in a worker.
 const USUAL_RENDITIONS: usize = 16;
 
+/// Maximum number of them that the viewers of one origin watch alone, unless the configuration sets
+/// another. A wall needs one, and another one while a tile is enlarged.
+const USUAL_RENDITIONS_OF_ORIGIN: usize = 4;
+
 /// Maximum number of renditions requested from a worker, whatever limit was in force when their
 /// viewers came.
 const MAX_RENDITIONS: usize = 64;
 
 /// A viewer requested one more rendition than may be encoded for one camera.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{}", too_many(.most))]
-pub struct TooManyRenditions {
-    pub most: usize,
+#[error("{}", Reason::from(*self))]
+pub enum TooManyRenditions {
+    /// Of all viewers.
+    InAll { most: usize },
+    /// Of the viewers of its own origin.
+    OfItsOrigin { most: usize },
+}
+
+impl TooManyRenditions {
+    /// The key in `[limits]`.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::InAll { .. } => "renditions",
+            Self::OfItsOrigin { .. } => "renditions_per_address",
+        }
+    }
+
+    /// The value of that key.
+    pub fn most(self) -> usize {
+        let (Self::InAll { most } | Self::OfItsOrigin { most }) = self;
+        most
+    }
 }
 
 impl From<TooManyRenditions> for Reason {
     fn from(error: TooManyRenditions) -> Self {
-        too_many(&error.most)
+        let code = match error {
+            TooManyRenditions::InAll { .. } => Code::TooManyRenditions,
+            TooManyRenditions::OfItsOrigin { .. } => Code::TooManyRenditionsOfAddress,
+        };
+        [code.with("limit", error.most() as u64), Code::AskForOneOfThem.into()].into()
     }
-}
-
-fn too_many(most: &usize) -> Reason {
-    [Code::TooManyRenditions.with("limit", *most as u64), Code::AskForOneOfThem.into()].into()
 }
 
 /// The renditions wanted of one stream.
 pub struct Demand {
-    wanted: Vec<Rendition>,
+    /// In a fixed order, each once.
+    wanted: Vec<WantedRendition>,
     most_renditions: usize,
+    most_of_origin: usize,
     refused: u64,
     /// The newest picture of each wanted rendition while the stream is live.
     newest: BTreeMap<Rendition, Arc<Picture>>,
@@ -49,6 +75,7 @@ impl Default for Demand {
         Self {
             wanted: Vec::new(),
             most_renditions: USUAL_RENDITIONS,
+            most_of_origin: USUAL_RENDITIONS_OF_ORIGIN,
             refused: 0,
             newest: BTreeMap::new(),
             encodes: BTreeMap::new(),
@@ -57,57 +84,80 @@ impl Default for Demand {
 }
 
 impl Demand {
-    /// Refuses `rendition` if it is one too many beside those of the `others`.
+    /// Refuses `rendition` if it is one too many beside those that `others` watch: of all, or of those
+    /// that only viewers of its own `origin` watch.
     ///
     /// # Errors
     /// [`TooManyRenditions`], which is counted. A request for a rendition that is watched already
-    /// is never refused, also after the limit was lowered.
+    /// costs nothing and is never refused, also after a limit was lowered.
     pub fn admit(
         &mut self,
         rendition: Rendition,
-        others: impl Iterator<Item = Rendition>,
+        origin: ViewerOrigin,
+        others: impl Iterator<Item = (Rendition, ViewerOrigin)>,
     ) -> Result<(), TooManyRenditions> {
-        let renditions = distinct(others);
-        let most = self.most_renditions;
-        if renditions.len() < most || renditions.contains(&rendition) {
+        // Whether each rendition is watched by this origin alone.
+        let mut watched = BTreeMap::new();
+        for (other, of) in others {
+            *watched.entry(other).or_insert(true) &= of == origin;
+        }
+        if watched.contains_key(&rendition) {
             return Ok(());
         }
+        let alone = watched.values().filter(|alone| **alone).count();
+        let refusal = if origin != ViewerOrigin::Own && alone >= self.most_of_origin {
+            TooManyRenditions::OfItsOrigin { most: self.most_of_origin }
+        } else if watched.len() >= self.most_renditions {
+            TooManyRenditions::InAll { most: self.most_renditions }
+        } else {
+            return Ok(());
+        };
         self.refused += 1;
-        Err(TooManyRenditions { most })
+        Err(refusal)
     }
 
-    /// Sets the limit for [`Demand::admit`]; present viewers keep their renditions.
-    pub fn set_limit(&mut self, most: usize) {
-        self.most_renditions = most;
+    /// Sets the limits for [`Demand::admit`], of all viewers and of one origin; present viewers keep
+    /// their renditions.
+    pub fn set_limits(&mut self, most: usize, of_origin: usize) {
+        (self.most_renditions, self.most_of_origin) = (most, of_origin);
     }
 
     /// Sets what is wanted from now on; returns whether that is a change.
-    pub fn set(&mut self, renditions: impl Iterator<Item = Rendition>) -> bool {
-        let mut wanted = distinct(renditions);
-        wanted.truncate(MAX_RENDITIONS);
+    pub fn set(&mut self, renditions: impl Iterator<Item = (Rendition, ViewerOrigin)>) -> bool {
+        let mut by_rendition = BTreeMap::new();
+        for (rendition, origin) in renditions {
+            *by_rendition.entry(rendition).or_insert(false) |= origin == ViewerOrigin::Own;
+        }
+        let wanted = |(rendition, is_own)| WantedRendition { rendition, is_own };
+        let wanted: Vec<_> = by_rendition.into_iter().map(wanted).take(MAX_RENDITIONS).collect();
         if wanted == self.wanted {
             return false;
         }
-        self.newest.retain(|rendition, _| wanted.contains(rendition));
-        self.encodes.retain(|rendition, _| wanted.contains(rendition));
         self.wanted = wanted;
+        let Self { wanted, newest, encodes, .. } = self;
+        let is_wanted = |rendition: &Rendition| wanted.iter().any(|wanted| wanted.rendition == *rendition);
+        newest.retain(|rendition, _| is_wanted(rendition));
+        encodes.retain(|rendition, _| is_wanted(rendition));
         true
     }
 
     /// In a fixed order, each once.
-    pub fn wanted(&self) -> &[Rendition] {
+    pub fn wanted(&self) -> &[WantedRendition] {
         &self.wanted
     }
 
-    /// The shortest interval of the pictures wanted; `None` if none are.
+    /// The shortest interval of the pictures wanted; `None` if none are. While this machine's own
+    /// screen watches, its pictures count alone: an overloaded worker makes the others seldom.
     pub fn picture_every(&self) -> Option<Duration> {
-        let fastest = self.wanted.iter().map(|rendition| rendition.fps.max(1)).max();
+        let has_own = self.wanted.iter().any(|wanted| wanted.is_own);
+        let counted = self.wanted.iter().filter(|wanted| wanted.is_own || !has_own);
+        let fastest = counted.map(|wanted| wanted.rendition.fps.max(1)).max();
         fastest.map(|fps| Duration::from_secs(1) / u32::from(fps))
     }
 
     /// Counts a picture, and keeps it for new viewers.
     pub fn note(&mut self, picture: Arc<Picture>) {
-        if self.wanted.contains(&picture.rendition) {
+        if self.wanted.iter().any(|wanted| wanted.rendition == picture.rendition) {
             *self.encodes.entry(picture.rendition).or_default() += 1;
             self.newest.insert(picture.rendition, picture);
         }
@@ -134,9 +184,21 @@ impl Demand {
     }
 }
 
-fn distinct(renditions: impl Iterator<Item = Rendition>) -> Vec<Rendition> {
-    let mut renditions: Vec<_> = renditions.collect();
-    renditions.sort_unstable();
-    renditions.dedup();
-    renditions
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::Size;
+
+    #[test]
+    fn pictures_of_others_may_be_seldom_while_the_own_screen_watches() {
+        let wanted = |fps, origin| (Rendition { size: Size { width: 1, height: 1 }, quality: 1, fps }, origin);
+        let stranger = wanted(25, ViewerOrigin::Elsewhere(1));
+        let mut demand = Demand::default();
+        demand.set([stranger].into_iter());
+        assert_eq!(demand.picture_every(), Some(Duration::from_millis(40)));
+        demand.set([stranger, wanted(5, ViewerOrigin::Own)].into_iter());
+        assert_eq!(demand.picture_every(), Some(Duration::from_millis(200)));
+        demand.set([].into_iter());
+        assert_eq!(demand.picture_every(), None);
+    }
 }

@@ -9,7 +9,7 @@ use super::{Inner, Stream};
 use crate::{
     camera::{State, StreamOptions},
     hub::status::{Cause, Condition, Endpoint, Reception, WorkerUsage},
-    media::{AccessUnit, Codec, Picture, Rendition, StreamInfo},
+    media::{AccessUnit, Codec, Picture, StreamInfo, WantedRendition},
     sandbox::Sandbox,
     sync::Notified,
     text::Reason,
@@ -190,7 +190,7 @@ impl Stream {
     }
 
     /// The renditions to encode from now on.
-    pub fn demand(&self) -> Vec<Rendition> {
+    pub fn demand(&self) -> Vec<WantedRendition> {
         self.inner().demand.wanted().to_vec()
     }
 
@@ -250,10 +250,10 @@ impl Stream {
         }
     }
 
-    /// Sets how many renditions may be encoded at the same time for new viewers. Present viewers
-    /// keep theirs.
-    pub fn allow_renditions(&self, most: usize) {
-        self.inner().demand.set_limit(most);
+    /// Sets how many renditions new viewers may have encoded at the same time, all together and those
+    /// of one origin. Present viewers keep theirs.
+    pub fn allow_renditions(&self, most: usize, of_origin: usize) {
+        self.inner().demand.set_limits(most, of_origin);
     }
 
     /// Records the camera's address and the profile shown.

@@ -8,7 +8,10 @@ use std::sync::{
 use smol::channel::{Receiver, Sender};
 
 use crate::{
-    hub::unit_queue::{QueuedUnit, UnitQueue},
+    hub::{
+        unit_queue::{QueuedUnit, UnitQueue},
+        viewer_origin::ViewerOrigin,
+    },
     media::{AccessUnit, Picture, RenditionRequest},
     sync::Notifier,
 };
@@ -25,6 +28,7 @@ pub struct Subscribers {
 /// The stream's end of a [`Subscription`](crate::hub::Subscription).
 pub struct Subscriber {
     pub rendition_request: RenditionRequest,
+    origin: ViewerOrigin,
     pub pictures: Sender<Arc<Picture>>,
     /// The other end of `pictures`, used to remove what must no longer be shown.
     pub unread: Receiver<Arc<Picture>>,
@@ -64,13 +68,13 @@ impl Subscribers {
     pub fn add(
         &mut self,
         number: u64,
-        rendition_request: RenditionRequest,
+        (rendition_request, origin): (RenditionRequest, ViewerOrigin),
         (pictures, unread): (Sender<Arc<Picture>>, Receiver<Arc<Picture>>),
         changes: Notifier,
         skipped: Arc<AtomicU64>,
     ) {
         changes.notify();
-        self.pictures.push(Subscriber { rendition_request, pictures, unread, changes, skipped, number });
+        self.pictures.push(Subscriber { rendition_request, origin, pictures, unread, changes, skipped, number });
     }
 
     /// Adds the ends of a subscription to units, of a viewer or of the transcoder.
@@ -104,15 +108,15 @@ impl Subscribers {
         self.units.iter().filter(|subscriber| subscriber.is_viewer).count()
     }
 
-    /// The requests of all subscriptions to pictures.
-    pub fn requests(&self) -> impl Iterator<Item = RenditionRequest> {
-        self.pictures.iter().map(|subscriber| subscriber.rendition_request)
+    /// The requests of all subscriptions to pictures, with their origins.
+    pub fn requests(&self) -> impl Iterator<Item = (RenditionRequest, ViewerOrigin)> {
+        self.pictures.iter().map(|subscriber| (subscriber.rendition_request, subscriber.origin))
     }
 
     /// The requests of all subscriptions to pictures but `number`.
-    pub fn other_requests(&self, number: Option<u64>) -> impl Iterator<Item = RenditionRequest> {
+    pub fn other_requests(&self, number: Option<u64>) -> impl Iterator<Item = (RenditionRequest, ViewerOrigin)> {
         let others = self.pictures.iter().filter(move |subscriber| Some(subscriber.number) != number);
-        others.map(|subscriber| subscriber.rendition_request)
+        others.map(|subscriber| (subscriber.rendition_request, subscriber.origin))
     }
 
     /// Changes the request of a subscription to pictures.

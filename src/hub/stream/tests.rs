@@ -91,7 +91,7 @@ fn camera_is_live_from_its_first_key_frame() {
 #[test]
 fn viewer_that_does_not_read_finds_only_the_newest_picture() {
     let scene = Scene::live();
-    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    let mut subscription = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
     assert_eq!(state(&mut subscription), Some(State::Live));
     for sequence in 3..=12 {
         scene.unit(sequence, false, 40);
@@ -107,7 +107,7 @@ fn viewer_that_does_not_read_finds_only_the_newest_picture() {
 #[test]
 fn unread_picture_is_withdrawn_when_the_camera_stalls() {
     let scene = Scene::live();
-    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    let mut subscription = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
     assert_eq!(state(&mut subscription), Some(State::Live));
     scene.picture(ANY, 1, 40);
     scene.stream.report(State::Stalled, "no frame for 5.0 s", scene.at(5000));
@@ -120,7 +120,7 @@ fn unread_picture_is_withdrawn_when_the_camera_stalls() {
 #[test]
 fn picture_from_before_a_stall_is_not_found_after_it() {
     let scene = Scene::live();
-    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    let mut subscription = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
     assert_eq!(state(&mut subscription), Some(State::Live));
     scene.picture(ANY, 1, 40);
     scene.stream.report(State::Stalled, "no frame for 5.0 s", scene.at(5000));
@@ -133,10 +133,10 @@ fn picture_from_before_a_stall_is_not_found_after_it() {
 #[test]
 fn second_viewer_of_a_rendition_gets_its_picture_at_once_and_adds_no_encode() {
     let scene = Scene::live();
-    let _first = scene.stream.subscribe(SMALL).unwrap();
+    let _first = scene.stream.subscribe(SMALL, ViewerOrigin::Own).unwrap();
     scene.picture(SMALL, 1, 40);
     let demand = scene.stream.demand();
-    let mut second = scene.stream.subscribe(SMALL).unwrap();
+    let mut second = scene.stream.subscribe(SMALL, ViewerOrigin::Own).unwrap();
     assert_eq!(state(&mut second), Some(State::Live));
     assert_eq!(sequence(&mut second), Some(1));
     assert_eq!(scene.stream.demand(), demand);
@@ -147,7 +147,10 @@ fn second_viewer_of_a_rendition_gets_its_picture_at_once_and_adds_no_encode() {
 fn demand_ends_with_the_last_viewer() {
     let scene = Scene::live();
     let changes = scene.stream.demand_changes();
-    let (one, two) = (scene.stream.subscribe(ANY).unwrap(), scene.stream.subscribe(SMALL).unwrap());
+    let (one, two) = (
+        scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap(),
+        scene.stream.subscribe(SMALL, ViewerOrigin::Own).unwrap(),
+    );
     assert!(changes.take());
     assert_eq!(scene.stream.demand().len(), 2);
     drop(one);
@@ -160,10 +163,10 @@ fn demand_ends_with_the_last_viewer() {
 #[test]
 fn wishes_wait_for_the_stream_before_they_become_demand() {
     let scene = Scene::connecting();
-    let _seat = scene.stream.subscribe(SMALL).unwrap();
+    let _seat = scene.stream.subscribe(SMALL, ViewerOrigin::Own).unwrap();
     assert!(scene.stream.demand().is_empty());
     scene.stream.set_stream_info(STREAM);
-    assert_eq!(scene.stream.demand()[0].size, Size { width: 320, height: 180 });
+    assert_eq!(scene.stream.demand()[0].rendition.size, Size { width: 320, height: 180 });
 }
 
 /// 704x576 of an analogue camera, to be shown as 16:9.
@@ -173,10 +176,18 @@ const STRETCHED: StreamInfo =
 #[test]
 fn sample_aspect_gives_every_rendition_its_shape() {
     let scene = Scene::connecting();
-    let _seats = (scene.stream.subscribe(SMALL).unwrap(), scene.stream.subscribe(ANY).unwrap());
+    let _seats = (
+        scene.stream.subscribe(SMALL, ViewerOrigin::Own).unwrap(),
+        scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap(),
+    );
     let sizes = |aspect| {
         scene.stream.set_stream_info(StreamInfo { sample_aspect: aspect, ..STRETCHED });
-        scene.stream.demand().iter().map(|rendition| (rendition.size.width, rendition.size.height)).collect::<Vec<_>>()
+        scene
+            .stream
+            .demand()
+            .iter()
+            .map(|wanted| (wanted.rendition.size.width, wanted.rendition.size.height))
+            .collect::<Vec<_>>()
     };
     assert_eq!(sizes(SampleAspect::new(16, 11)), [(320, 180), (1024, 576)]);
     assert_eq!(sizes(SampleAspect::new(12, 11)), [(240, 180), (768, 576)], "it may change at any time");
@@ -189,7 +200,7 @@ fn picture_of_a_frame_from_before_another_shape_is_not_shown() {
     let wide = |aspect| scene.stream.set_stream_info(StreamInfo { sample_aspect: aspect, ..STRETCHED });
     wide(SampleAspect::new(16, 11));
     assert!(!scene.unit(2, true, 40));
-    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    let mut subscription = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
     assert_eq!(state(&mut subscription), Some(State::Live));
     scene.picture(ANY, 2, 50);
     assert_eq!(sequence(&mut subscription), Some(2));
@@ -206,9 +217,9 @@ fn picture_of_a_frame_from_before_another_shape_is_not_shown() {
 #[test]
 fn changed_wish_replaces_the_old_rendition() {
     let scene = Scene::live();
-    let subscription = scene.stream.subscribe(SMALL).unwrap();
+    let subscription = scene.stream.subscribe(SMALL, ViewerOrigin::Own).unwrap();
     subscription.change(ANY).unwrap();
-    let sizes: Vec<_> = scene.stream.demand().iter().map(|rendition| rendition.size).collect();
+    let sizes: Vec<_> = scene.stream.demand().iter().map(|wanted| wanted.rendition.size).collect();
     assert_eq!(sizes, [STREAM.size]);
 }
 
@@ -216,22 +227,74 @@ fn changed_wish_replaces_the_old_rendition() {
 fn one_rendition_too_many_is_refused_and_disturbs_nobody() {
     let scene = Scene::live();
     let quality = |quality| RenditionRequest { quality: Some(quality), ..SMALL };
-    let subscriptions: Vec<_> = (1..=16).map(|q| scene.stream.subscribe(quality(q)).unwrap()).collect();
-    assert_eq!(scene.stream.subscribe(quality(17)).err(), Some(TooManyRenditions { most: 16 }));
+    let subscriptions: Vec<_> =
+        (1..=16).map(|q| scene.stream.subscribe(quality(q), ViewerOrigin::Own).unwrap()).collect();
+    assert_eq!(
+        scene.stream.subscribe(quality(17), ViewerOrigin::Own).err(),
+        Some(TooManyRenditions::InAll { most: 16 })
+    );
     assert_eq!(subscriptions[0].change(quality(16)), Ok(()));
-    assert!(scene.stream.subscribe(quality(17)).is_ok());
+    assert!(scene.stream.subscribe(quality(17), ViewerOrigin::Own).is_ok());
     assert_eq!(scene.stream.status(scene.at(0)).refused, 1);
+}
+
+#[test]
+fn one_origin_has_its_share_of_the_renditions() {
+    let scene = Scene::live();
+    let quality = |quality| RenditionRequest { quality: Some(quality), ..SMALL };
+    let [greedy, modest] = [1, 2].map(ViewerOrigin::Elsewhere);
+    let mut held: Vec<_> = (1..=4).map(|q| scene.stream.subscribe(quality(q), greedy).unwrap()).collect();
+    let too_many = TooManyRenditions::OfItsOrigin { most: 4 };
+    assert_eq!(scene.stream.subscribe(quality(5), greedy).err(), Some(too_many));
+    assert!(too_many.to_string().contains("`renditions_per_address` below [limits]"), "{too_many}");
+    held.push(scene.stream.subscribe(quality(4), greedy).unwrap());
+    assert_eq!(held[4].change(quality(5)).err(), Some(too_many), "4 would go on for the other viewer");
+    let _modest = scene.stream.subscribe(quality(5), modest).unwrap();
+    held[4].change(quality(5)).unwrap();
+    let _own: Vec<_> = (20..30).map(|q| scene.stream.subscribe(quality(q), ViewerOrigin::Own).unwrap()).collect();
+    held.extend((20..30).map(|q| scene.stream.subscribe(quality(q), greedy).unwrap()));
+    assert_eq!(scene.stream.subscribe(quality(6), greedy).err(), Some(too_many));
+    let _shared = scene.stream.subscribe(quality(1), modest).unwrap();
+    let _fourth = scene.stream.subscribe(quality(6), greedy).unwrap();
+    assert_eq!(scene.stream.subscribe(quality(7), modest).err(), Some(TooManyRenditions::InAll { most: 16 }));
+    assert_eq!(scene.stream.status(scene.at(0)).refused, 4);
+}
+
+#[test]
+fn seat_that_changes_its_size_all_the_time_has_one_rendition() {
+    let scene = Scene::live();
+    let quality = |quality| RenditionRequest { quality: Some(quality), ..SMALL };
+    let seat = scene.stream.subscribe(quality(1), ViewerOrigin::Elsewhere(1)).unwrap();
+    for q in 2..=100 {
+        seat.change(quality(q)).unwrap();
+        assert_eq!(scene.stream.demand().len(), 1);
+    }
+}
+
+#[test]
+fn renditions_of_the_own_screen_are_marked() {
+    let scene = Scene::live();
+    let changes = scene.stream.demand_changes();
+    let _stranger = scene.stream.subscribe(SMALL, ViewerOrigin::Elsewhere(1)).unwrap();
+    assert!(changes.take() && !scene.stream.demand()[0].is_own);
+    let own = scene.stream.subscribe(SMALL, ViewerOrigin::Own).unwrap();
+    assert!(changes.take() && scene.stream.demand()[0].is_own && scene.stream.demand().len() == 1);
+    drop(own);
+    assert!(changes.take() && !scene.stream.demand()[0].is_own);
 }
 
 #[test]
 fn lower_bound_takes_nothing_from_those_who_watch() {
     let scene = Scene::live();
     let quality = |quality| RenditionRequest { quality: Some(quality), ..SMALL };
-    let _seats: Vec<_> = (1..=3).map(|q| scene.stream.subscribe(quality(q)).unwrap()).collect();
-    scene.stream.allow_renditions(1);
+    let _seats: Vec<_> = (1..=3).map(|q| scene.stream.subscribe(quality(q), ViewerOrigin::Own).unwrap()).collect();
+    scene.stream.allow_renditions(1, 4);
     assert_eq!(scene.stream.demand().len(), 3);
-    assert_eq!(scene.stream.subscribe(quality(4)).err(), Some(TooManyRenditions { most: 1 }));
-    assert!(scene.stream.subscribe(quality(3)).is_ok(), "what is encoded anyway may be watched by more");
+    assert_eq!(scene.stream.subscribe(quality(4), ViewerOrigin::Own).err(), Some(TooManyRenditions::InAll { most: 1 }));
+    assert!(
+        scene.stream.subscribe(quality(3), ViewerOrigin::Own).is_ok(),
+        "what is encoded anyway may be watched by more"
+    );
     scene.stream.set_stream_info(STREAM);
     assert_eq!(scene.stream.demand().len(), 3);
 }
@@ -307,7 +370,7 @@ fn frame_every_two_seconds_is_live_and_so_is_a_slow_jpeg_camera() {
 #[test]
 fn picture_of_a_frame_that_lay_in_ffmpeg_gives_the_decoder_no_more_time() {
     let scene = Scene::live();
-    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    let mut subscription = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
     assert_eq!(state(&mut subscription), Some(State::Live));
     // Garbage follows, and only after 2 s something that looks like the start of a frame.
     scene.unit(2, false, 2000);
@@ -331,7 +394,7 @@ fn decoder_without_pictures_is_overdue_only_while_somebody_watches() {
     };
     frames(40, 9000);
     assert_eq!(scene.stream.overdue(scene.at(9000)), None);
-    let _seat = scene.stream.subscribe(ANY).unwrap();
+    let _seat = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
     frames(9040, 14_000);
     assert!(scene.stream.overdue(scene.at(14_000)).unwrap().why.contains("decoder"));
     scene.picture(ANY, 351, 14_000);
@@ -362,7 +425,7 @@ fn read_by_client() -> (Scene, u32) {
 fn transcoder_is_asked_for_pictures_of_a_live_stream_that_the_client_reads() {
     let (scene, _) = read_by_client();
     let changes = scene.stream.demand_changes();
-    let viewer = scene.stream.subscribe(SMALL).unwrap();
+    let viewer = scene.stream.subscribe(SMALL, ViewerOrigin::Own).unwrap();
     assert!(changes.take());
     assert_eq!(scene.stream.transcoding_demand(), scene.stream.demand());
     assert_eq!(scene.stream.demand().len(), 1);
@@ -371,7 +434,7 @@ fn transcoder_is_asked_for_pictures_of_a_live_stream_that_the_client_reads() {
     assert_eq!(scene.stream.transcoding_demand(), []);
     drop(viewer);
     let other = Scene::live();
-    let _viewer = other.stream.subscribe(SMALL).unwrap();
+    let _viewer = other.stream.subscribe(SMALL, ViewerOrigin::Own).unwrap();
     assert_eq!(other.stream.transcoding_demand(), [], "the worker that reads makes its pictures");
 }
 
@@ -390,7 +453,7 @@ fn transcoder_is_no_viewer() {
 #[test]
 fn missing_pictures_are_told_to_their_viewers_and_to_no_others() {
     let (scene, first) = read_by_client();
-    let mut pictures = scene.stream.subscribe(ANY).unwrap();
+    let mut pictures = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
     let mut units = scene.stream.subscribe_units();
     scene.picture(ANY, first, 0);
     block_on(pictures.next());
@@ -450,18 +513,18 @@ fn sequences_go_on_with_the_next_worker() {
 #[test]
 fn closed_lane_ends_its_viewers_and_takes_no_new_ones() {
     let scene = Scene::live();
-    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    let mut subscription = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
     assert_eq!(state(&mut subscription), Some(State::Live));
     scene.stream.close();
     assert!(matches!(now(&mut subscription), Some(ViewEvent::Closed)));
-    let mut late = scene.stream.subscribe(ANY).unwrap();
+    let mut late = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
     assert!(matches!(now(&mut late), Some(ViewEvent::Closed)));
 }
 
 #[test]
 fn new_name_reaches_seated_viewers() {
     let scene = Scene::live();
-    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    let mut subscription = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
     assert_eq!(state(&mut subscription), Some(State::Live));
     scene.stream.retune("Tor".into(), scene.stream.options());
     assert!(matches!(now(&mut subscription), Some(ViewEvent::StateChange(_))));
@@ -678,7 +741,7 @@ fn stream_that_begins_with_a_damaged_key_frame_goes_live_as_damaged() {
 #[test]
 fn change_of_the_damage_leaves_viewers_the_newest_picture() {
     let scene = Scene::live();
-    let mut subscription = scene.stream.subscribe(ANY).unwrap();
+    let mut subscription = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
     scene.picture(ANY, 1, 0);
     assert_eq!((state(&mut subscription), sequence(&mut subscription)), (Some(State::Live), Some(1)));
     scene.damaged(2, Some(12), 40);

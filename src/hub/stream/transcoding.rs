@@ -6,12 +6,12 @@
 use std::time::Instant;
 
 use super::{Inner, Stream};
-use crate::{camera::State, hub::status::Condition, media::Rendition, text::Reason};
+use crate::{camera::State, hub::status::Condition, media::WantedRendition, text::Reason};
 
 impl Stream {
     /// The renditions that the transcoder is to make now: none while the stream is not live, or
     /// while the worker that reads it makes them itself.
-    pub fn transcoding_demand(&self) -> Vec<Rendition> {
+    pub fn transcoding_demand(&self) -> Vec<WantedRendition> {
         let inner = self.inner();
         if inner.by_client && inner.is_live() { inner.demand.wanted().to_vec() } else { Vec::new() }
     }

@@ -229,6 +229,9 @@ codes! {
     TooManyRenditions "too_many_renditions"
         "{limit} different sizes, qualities and rates of this camera are being watched, as many as `renditions` \
          below [limits] allows"
+    TooManyRenditionsOfAddress "too_many_renditions_of_address"
+        "your address watches {limit} sizes, qualities and rates of this camera that nobody else does, as many as \
+         `renditions_per_address` below [limits] allows"
     AskForOneOfThem "ask_for_one_of_them" "ask for one of them, try again later, or raise it"
     Text "text" "{text}"
 }

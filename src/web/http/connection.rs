@@ -178,10 +178,9 @@ impl Asked<'_> {
         };
         match (route, self.principal) {
             (Route::Live(id), Some(principal)) => self.wanted(id, principal).map_or_else(Reply::Whole, Reply::Live),
-            (Route::Snapshot(id), Some(principal)) => Reply::Whole(match self.wanted(id, principal) {
-                Ok(wanted) => snapshot::take(web, &wanted).await,
-                Err(response) => response,
-            }),
+            (Route::Snapshot(id), Some(principal)) => {
+                Reply::Whole(self.snapshot(id, principal).await.unwrap_or_else(|response| response))
+            }
             (Route::Wall, Some(principal)) => match self.upgrade(Some(wall::PROTOCOL)) {
                 Ok(accepted) => Reply::Wall(web.cameras(principal), accepted),
                 Err(response) => Reply::Whole(response),
@@ -208,13 +207,22 @@ impl Asked<'_> {
         }
     }
 
+    /// One picture. While it is waited for, it may need a decoder and an encoder like any viewer.
+    async fn snapshot(&self, id: &str, principal: &Principal) -> Result<Response, Response> {
+        let Identification { web, admitted, .. } = *self.asked;
+        let wanted = self.wanted(id, principal)?;
+        let _counted = web.admission.watch(&admitted.visitor).map_err(|refusal| refusal.response())?;
+        Ok(snapshot::take(web, &wanted).await)
+    }
+
     /// What a viewer's URL asks for.
     fn wanted(&self, id: &str, principal: &Principal) -> Result<Wanted, Response> {
-        let Identification { web, request, .. } = *self.asked;
+        let Identification { web, request, admitted, .. } = *self.asked;
         let channel = web.cameras(principal).channel(id);
         let channel = channel.ok_or_else(|| Response::error(404, "there is no camera with this name"))?;
         let rendition_request = query::rendition_request(request.url()).map_err(|wrong| Response::error(400, wrong))?;
-        Ok(Wanted { channel, rendition_request, principal: principal.clone() })
+        let origin = admitted.visitor.origin();
+        Ok(Wanted { channel, rendition_request, principal: principal.clone(), origin })
     }
 
     fn upgrade(&self, protocol: Option<&'static str>) -> Result<Accepted, Response> {

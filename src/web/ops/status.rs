@@ -264,6 +264,7 @@ fn limits(web: &Web) -> Value {
     let bounds = web.admission.bounds();
     json!({
         "viewers": bounds.viewers,
+        "viewers_per_address": bounds.viewers_per_address,
         "connections": bounds.connections.min(bounds.descriptors),
         "connections_per_address": bounds.connections_per_address,
     })

@@ -44,9 +44,9 @@ impl<'a> Frames<'a> {
     /// # Errors
     /// [`TooManyRenditions`]
     pub fn new(web: &'a Web, wanted: &Wanted) -> Result<Self, TooManyRenditions> {
-        let Wanted { channel, rendition_request, principal } = wanted;
+        let Wanted { channel, rendition_request, principal, origin } = wanted;
         let due = Instant::now() + web.limits.repeat;
-        let view = channel.subscribe(*rendition_request)?;
+        let view = channel.subscribe(*rendition_request, *origin)?;
         Ok(Self {
             web,
             principal: principal.clone(),

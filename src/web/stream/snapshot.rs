@@ -22,7 +22,7 @@ use crate::{
 /// picture is used.
 pub async fn take(web: &Web, wanted: &Wanted) -> Response {
     let rendition_request = wanted.rendition_request;
-    let mut view = match wanted.channel.subscribe(rendition_request) {
+    let mut view = match wanted.channel.subscribe(rendition_request, wanted.origin) {
         Ok(view) => view,
         Err(error) => return too_many(error),
     };

@@ -84,7 +84,7 @@ fn motion_jpeg_is_strict_multipart_and_the_boundary_follows_each_picture_at_once
             assert_eq!(part.header("x-timestamp"), Some(&*format!("1700000000.{sequence:06}")));
             assert_eq!((part.body, last), (picture(sequence), false));
         }
-        let rendition = scene.gate.demand()[0];
+        let rendition = scene.gate.demand()[0].rendition;
         assert_eq!((rendition.size.width, rendition.size.height, rendition.quality), (640, 360, 50));
     });
 }
@@ -247,6 +247,32 @@ fn snapshot_waits_for_the_first_picture() {
 }
 
 #[test]
+fn snapshot_takes_a_seat_while_it_waits() {
+    play(
+        |limits| limits.first_picture = super::scene::LONG,
+        async |scene| {
+            scene.web.set_admission_limits(AdmissionLimits { viewers: 1, own: 0, ..AdmissionLimits::default() });
+            scene.go_live();
+            let others = async {
+                eventually(|| scene.web.viewers() == 1).await;
+                for path in ["/snapshot/gate?q=34", "/live/gate?q=34"] {
+                    let refused = scene.get(path).await;
+                    assert_eq!(
+                        (refused.status, &refused.json()["limit"]["setting"]),
+                        (503, &"viewers".into()),
+                        "{path}"
+                    );
+                }
+                assert_eq!(scene.gate.demand().len(), 1);
+                scene.publish(5).await;
+            };
+            let (reply, ()) = smol::future::zip(scene.get("/snapshot/gate?q=33"), others).await;
+            assert_eq!((reply.status, scene.web.viewers()), (200, 0));
+        },
+    );
+}
+
+#[test]
 fn snapshot_without_a_live_picture_is_the_card_with_503() {
     play(
         |limits| limits.first_picture = Duration::from_millis(30),
@@ -272,7 +298,12 @@ fn viewer_that_slept_through_a_stall_does_not_wake_up_to_an_old_picture() {
             let rendition_request = RenditionRequest { size: None, quality: None, fps: None };
             let visitor = Visitor { address: scene.address.ip(), is_https: false, is_loopback: true };
             let principal = Principal::of_visitor(visitor, &scene.web.users).unwrap();
-            let wanted = Wanted { channel: scene.hub.channel("gate").unwrap(), rendition_request, principal };
+            let wanted = Wanted {
+                channel: scene.hub.channel("gate").unwrap(),
+                rendition_request,
+                principal,
+                origin: visitor.origin(),
+            };
             let mut frames = Frames::new(&scene.web, &wanted).unwrap();
             scene.publish(7).await;
             while in_time(frames.next()).await.sequence != 7 {}

@@ -102,8 +102,13 @@ fn metrics_parse_line_by_line() {
         |_| {},
         async |scene| {
             scene.go_live();
-            let _seat =
-                scene.gate.subscribe(crate::media::RenditionRequest { size: None, quality: None, fps: None }).unwrap();
+            let _seat = scene
+                .gate
+                .subscribe(
+                    crate::media::RenditionRequest { size: None, quality: None, fps: None },
+                    crate::hub::ViewerOrigin::Own,
+                )
+                .unwrap();
             scene.publish(1).await;
             scene.gate.set_reception(RECEPTION);
             let reply = scene.get("/metrics").await;

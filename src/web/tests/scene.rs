@@ -22,7 +22,7 @@ use crate::{
     camera::{CameraId, StreamOptions},
     card::Card,
     hub::{Hub, Stream},
-    media::{AccessUnit, Codec, CodecConfig, Picture, SampleAspect, Size, StreamInfo},
+    media::{AccessUnit, Codec, CodecConfig, Picture, SampleAspect, Size, StreamInfo, WantedRendition},
     time::timeout,
 };
 
@@ -101,7 +101,7 @@ impl Scene {
 
     pub fn publish_large(&self, sequence: u32, jpeg: Vec<u8>) {
         let jpeg: Arc<[u8]> = jpeg.into();
-        for rendition in self.gate.demand() {
+        for WantedRendition { rendition, .. } in self.gate.demand() {
             let taken = 1_700_000_000_000_000 + u64::from(sequence);
             let picture = Picture { rendition, sequence, taken, jpeg: Arc::clone(&jpeg) };
             self.gate.publish_picture(picture, Instant::now());

@@ -12,7 +12,7 @@ use smol::{future::FutureExt, net::TcpStream, stream::StreamExt};
 
 use super::super::AdmissionLimits;
 use super::scene::{LONG, Scene, eventually, in_time, picture, play, stream};
-use crate::{camera::State, text::Code};
+use crate::{camera::State, hub::ViewerOrigin, text::Code};
 
 pub(super) struct Page(pub(super) WebSocketStream<TcpStream>);
 
@@ -145,7 +145,7 @@ fn tile_is_told_its_state_and_sent_its_pictures_one_drawn_at_a_time() {
         let third = page.frame().await;
         assert_eq!((third.sequence, third.flags), (14, 1));
         assert_eq!(scene.gate.status(Instant::now()).skipped, 2);
-        assert_eq!(scene.gate.demand()[0].fps, 15);
+        assert_eq!(scene.gate.demand()[0].rendition.fps, 15);
     });
 }
 
@@ -351,22 +351,79 @@ fn full_house_refuses_one_more_socket() {
 }
 
 #[test]
+fn flood_of_messages_is_read_later_and_loses_none() {
+    play(
+        |_| {},
+        async |scene| {
+            let mut page = Page::wall(scene).await;
+            let (count, began) = (61, Instant::now());
+            for number in 0..count {
+                page.say(json!({"ping": number})).await;
+            }
+            for number in 0..count {
+                assert_eq!(page.next_message().await["pong"], number);
+            }
+            let took = began.elapsed();
+            assert!(took >= Duration::from_secs(1), "40 messages beyond a second's worth take two seconds: {took:?}");
+        },
+    );
+}
+
+#[test]
+fn reports_of_what_was_drawn_are_read_at_once() {
+    play(
+        |_| {},
+        async |scene| {
+            let mut page = Page::wall(scene).await;
+            // As many commands would take more than a minute.
+            let began = Instant::now();
+            for number in 0..1500 {
+                page.say(json!({"drawn": {"0": number}})).await;
+            }
+            page.settle().await;
+            assert!(began.elapsed() < LONG);
+        },
+    );
+}
+
+#[test]
+fn old_page_that_changes_its_size_all_the_time_is_read_later() {
+    play(
+        |limits| limits.repeat = LONG,
+        async |scene| {
+            scene.go_live();
+            let mut page = open(scene, "/ws/gate?size=320x180", &[]).await.unwrap();
+            let began = Instant::now();
+            for _ in 0..60 {
+                page.say(json!({"act": "resize", "resolution": [320, 180]})).await;
+            }
+            page.say(json!({"act": "resize", "resolution": [640, 360]})).await;
+            eventually(|| scene.gate.demand()[0].rendition.size.width == 640).await;
+            assert!(began.elapsed() >= Duration::from_secs(1));
+        },
+    );
+}
+
+#[test]
 fn tile_with_one_rendition_too_many_says_which_setting_raises_the_bound() {
     play(
         |limits| limits.refused_tile = Duration::from_millis(20),
         async |scene| {
             scene.go_live();
-            scene.gate.allow_renditions(1);
+            scene.gate.allow_renditions(1, 4);
             let _other = scene
                 .gate
-                .subscribe(crate::media::RenditionRequest { size: None, quality: Some(7), fps: None })
+                .subscribe(
+                    crate::media::RenditionRequest { size: None, quality: Some(7), fps: None },
+                    ViewerOrigin::Own,
+                )
                 .unwrap();
             let mut page = Page::wall(scene).await;
             page.say(json!({"show": [tile(0, "gate")]})).await;
             let state = page.next_message().await;
             assert_eq!(state["state"], "connecting");
             assert!(state["why"].as_str().unwrap().contains("`renditions` below [limits]"), "{state}");
-            scene.gate.allow_renditions(2);
+            scene.gate.allow_renditions(2, 4);
             assert_eq!(page.next_message().await["state"], "live");
         },
     );
@@ -398,9 +455,9 @@ fn old_pages_get_pictures_and_cards_in_pieces() {
             let large: Vec<u8> = (0..300_000_u32).map(|i| (i % 251) as u8).collect();
             scene.publish_large(2, large.clone());
             assert_eq!(legacy_picture(&mut page).await, large);
-            assert_eq!(scene.gate.demand()[0].size.width, 320);
+            assert_eq!(scene.gate.demand()[0].rendition.size.width, 320);
             page.say(json!({"act": "resize", "resolution": [640, 360]})).await;
-            eventually(|| scene.gate.demand()[0].size.width == 640).await;
+            eventually(|| scene.gate.demand()[0].rendition.size.width == 640).await;
             scene.gate.report(State::Stalled, "silent", Instant::now());
             assert_eq!(legacy_picture(&mut page).await, b"card 640x360 stalled silent");
             scene.hub.replace_streams(vec![]);

@@ -161,3 +161,16 @@ fn page_behind_a_proxy_in_its_default_configuration_is_told_the_lines() {
     assert!(proxy_mistakes(&metadata(&[host, ("referer", "http://a/"), ("sec-fetch-site", "cross-site")])).is_empty());
     assert!(proxy_mistakes(&metadata(&[host])).is_empty(), "a program sends no page");
 }
+
+#[test]
+fn viewers_of_one_address_have_one_share_and_this_machine_has_its_own() {
+    let origin = |address: &str, is_loopback| {
+        Visitor { address: address.parse().unwrap(), is_https: false, is_loopback }.origin()
+    };
+    assert_eq!(origin("127.0.0.1", true), ViewerOrigin::Own);
+    assert_ne!(origin("127.0.0.1", false), ViewerOrigin::Own, "a proxy's visitor is not this machine");
+    assert_eq!(origin("10.0.0.1", false), origin("::ffff:10.0.0.1", false));
+    assert_ne!(origin("10.0.0.1", false), origin("10.0.0.2", false));
+    assert_eq!(origin("2001:db8::1", false), origin("2001:db8::2", false));
+    assert_ne!(origin("2001:db8::1", false), origin("2001:db8:0:1::1", false));
+}

@@ -47,9 +47,13 @@ async fn stream(web: &Web, wanted: &Wanted, outbox: &Outbox, receiver: &mut Rece
         Frame(Frame),
         Text(Result<String, End>),
     }
-    let Ok(mut frames) = Frames::new(web, wanted) else {
-        let why = "too many different sizes and qualities are watched; renditions below [limits] bounds them";
-        return End::HeadReader(why.to_owned());
+    let mut frames = match Frames::new(web, wanted) {
+        Ok(frames) => frames,
+        Err(error) => {
+            let key = error.setting();
+            let why = format!("too many different sizes and qualities are watched; {key} below [limits] bounds them");
+            return End::HeadReader(why);
+        }
     };
     let mut keepalive = Keepalive::new(&web.limits, Instant::now());
     let mut errors = 0;
@@ -65,6 +69,7 @@ async fn stream(web: &Web, wanted: &Wanted, outbox: &Outbox, receiver: &mut Rece
             },
             Event::Text(Err(end)) => return end,
             Event::Text(Ok(text)) => {
+                keepalive.note_command(Instant::now());
                 let changed = resolution(&text).and_then(|size| {
                     rendition_request.size = size;
                     frames.change(rendition_request).map_err(|error| error.to_string())

@@ -41,6 +41,13 @@ pub enum Command {
     Ping(Value),
 }
 
+impl Command {
+    /// Whether it only says what the page has done.
+    pub fn is_report(&self) -> bool {
+        matches!(self, Self::Drawn(_))
+    }
+}
+
 /// The commands in one text; usually one.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ use crate::web::{
 };
 use crate::{
     camera::State,
-    hub::{Condition, Stream},
+    hub::{Condition, Stream, ViewerOrigin},
     media::{Codec, RenditionRequest, StreamInfo},
     sync::{Mutex, Notified, Notifier},
     text::Code,
@@ -78,6 +78,7 @@ pub struct Tile {
     pub number: u8,
     pub camera: String,
     pub cameras: VisibleCameras,
+    pub origin: ViewerOrigin,
     pub outbox: Outbox,
     pub request: Arc<TileRequest>,
     /// The next picture is sent after this time without a `drawn`.
@@ -149,7 +150,7 @@ impl Tile {
                 why = Code::Removed;
                 continue;
             }
-            match channel.subscribe(rendition_request) {
+            match channel.subscribe(rendition_request, self.origin) {
                 Ok(view) => {
                     self.watch(view, rendition_request).await?;
                     why = Code::Removed;

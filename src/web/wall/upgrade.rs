@@ -13,9 +13,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http_types::{Method, Request};
 use smol::io::AsyncWriteExt;
 
+use crate::hub::ViewerOrigin;
 use crate::web::{
     Web,
-    admission::{counter::Permit, gate::Admitted},
+    admission::{ViewerPermit, gate::Admitted},
     http::{
         metadata::Metadata,
         response::{ResourcePolicy, Response},
@@ -33,7 +34,8 @@ pub struct Accepted {
     key: String,
     protocol: Option<&'static str>,
     resource_policy: ResourcePolicy,
-    _counted: Permit,
+    pub origin: ViewerOrigin,
+    _counted: ViewerPermit,
 }
 
 /// Checks the whole request. If `protocol` is given, the viewer must offer it.
@@ -79,7 +81,13 @@ pub fn check(
         return Err(Response::error(400, format!("the subprotocol must be {protocol}")));
     }
     let _counted = web.admission.watch(&admitted.visitor).map_err(|refusal| refusal.response())?;
-    Ok(Accepted { key: key.to_owned(), protocol, resource_policy: admitted.resource_policy, _counted })
+    Ok(Accepted {
+        key: key.to_owned(),
+        protocol,
+        resource_policy: admitted.resource_policy,
+        origin: admitted.visitor.origin(),
+        _counted,
+    })
 }
 
 /// Sends the handshake's response and hands the connection over to the WebSocket.

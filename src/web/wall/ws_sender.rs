@@ -1,5 +1,5 @@
 //! The sending half of a WebSocket, shared by its tasks, and what all WebSockets have in common:
-//! pings, detection of silent viewers, and the close.
+//! pings, detection of silent viewers, the pace at which messages are read, and the close.
 
 use std::{
     sync::Arc,
@@ -21,7 +21,9 @@ use smol::{
 };
 
 use crate::time::timeout;
-use crate::web::{admission::principal::Revocation, http::timeout_socket::Socket, limits::Limits};
+use crate::web::{
+    admission::principal::Revocation, http::timeout_socket::Socket, limits::Limits, wall::message_pace::MessagePace,
+};
 
 /// A close frame holds 125 bytes, two of which are its code (RFC 6455 5.5).
 const MAX_REASON_LEN: usize = 123;
@@ -82,17 +84,29 @@ impl Outbox {
     }
 }
 
-/// When to ping and when to give up.
+/// When to ping, when to read, and when to give up.
 pub struct Keepalive {
     heard: Instant,
     next_ping: Instant,
     ping: Duration,
     silence: Duration,
+    pace: MessagePace,
 }
 
 impl Keepalive {
     pub fn new(limits: &Limits, now: Instant) -> Self {
-        Self { heard: now, next_ping: now + limits.ping, ping: limits.ping, silence: limits.silence }
+        Self {
+            heard: now,
+            next_ping: now + limits.ping,
+            ping: limits.ping,
+            silence: limits.silence,
+            pace: MessagePace::new(now),
+        }
+    }
+
+    /// Counts the last text as a command: it may cause work.
+    pub fn note_command(&mut self, now: Instant) {
+        self.pace.note_command(now);
     }
 
     /// Waits for the viewer's next text, and sends pings meanwhile. Other messages only prove that
@@ -100,16 +114,23 @@ impl Keepalive {
     pub async fn next_text(&mut self, receiver: &mut Receiver, outbox: &Outbox) -> Result<String, End> {
         loop {
             let due = self.next_ping.min(self.heard + self.silence);
-            let received = async { Some(receiver.next().await) }
-                .or(async {
-                    Timer::at(due).await;
-                    None
-                })
-                .await;
+            let pause = self.pace.pause_until(Instant::now());
+            let received = async {
+                if let Some(end) = pause {
+                    Timer::at(end).await;
+                }
+                Some(receiver.next().await)
+            }
+            .or(async {
+                Timer::at(due).await;
+                None
+            })
+            .await;
             let now = Instant::now();
             match received {
                 Some(Some(Ok(message))) => {
                     self.heard = now;
+                    self.pace.note_message(now);
                     match message {
                         Message::Text(text) => return Ok(text.to_string()),
                         Message::Binary(_) => return Err(End::Misused("only text is understood")),

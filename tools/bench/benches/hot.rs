@@ -23,7 +23,7 @@ use async_tungstenite::tungstenite;
 use cctv_agent::{
     config,
     h26x::nal,
-    hub::{Channel, Hub, Stream, Subscription, ViewEvent},
+    hub::{Channel, Hub, Stream, Subscription, ViewEvent, ViewerOrigin},
     ipc::{self, FromWorker},
     media::{AccessUnit, Codec, Colour, Matrix, Picture, Rendition, RenditionRequest, Size},
     rtsp::rtp::{TrackConfig, TrackReceiver, Transport},
@@ -107,7 +107,8 @@ fn picture(sequence: u32) -> Picture {
 #[divan::bench(args = [1, 16, 64])]
 fn fan_out(bencher: Bencher, subscriptions: usize) {
     let stream = live_stream();
-    let mut subscriptions: Vec<Subscription> = (0..subscriptions).map(|_| stream.subscribe(NO_WISH).unwrap()).collect();
+    let mut subscriptions: Vec<Subscription> =
+        (0..subscriptions).map(|_| stream.subscribe(NO_WISH, ViewerOrigin::Own).unwrap()).collect();
     // The first event of each subscription is the stream's condition.
     subscriptions.iter_mut().for_each(|subscription| drop(future::block_on(subscription.next())));
     let picture = picture(2);

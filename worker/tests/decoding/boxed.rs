@@ -63,7 +63,7 @@ fn every_kind_of_video_decodes_while_each_refused_call_ends_the_worker() {
         let units = units(codec, &[encoder, profile].concat());
         block_on(async {
             let mut worker = start_with(decode(codec)).await;
-            worker.want(vec![SMALL, FULL]).await.unwrap();
+            worker.want(vec![SMALL.into(), FULL.into()]).await.unwrap();
             // At the pace of a camera: of units that come together, those that are late are not shown.
             let (mut pictures, mut coming) = (0, units.iter());
             while pictures < 2 {
@@ -75,7 +75,7 @@ fn every_kind_of_video_decodes_while_each_refused_call_ends_the_worker() {
             // It decodes until nothing is wanted, and begins again with another decoder.
             worker.want(Vec::new()).await.unwrap();
             while next(&mut worker).await != FromWorker::Decoding(false) {}
-            worker.want(vec![SMALL]).await.unwrap();
+            worker.want(vec![SMALL.into()]).await.unwrap();
             picture(&mut worker).await;
             assert!(worker.end(CLOSE_TIMEOUT).await, "{profile:?}");
         });
@@ -98,7 +98,7 @@ fn kernel_without_landlock_or_seccomp_is_told_and_pictures_come() {
             block_on(async {
                 let mut worker = start_with(auto(Codec::Jpeg)).await;
                 let told = next(&mut worker).await;
-                worker.want(vec![SMALL]).await.unwrap();
+                worker.want(vec![SMALL.into()]).await.unwrap();
                 worker.feed(&units[0]).await.unwrap();
                 picture(&mut worker).await;
                 told

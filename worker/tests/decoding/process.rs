@@ -137,7 +137,7 @@ fn every_codec_that_is_fed_comes_back_as_pictures_of_its_units() {
         block_on(async {
             let began = Instant::now();
             let mut worker = start(codec).await;
-            worker.want(vec![SMALL, FULL]).await.unwrap();
+            worker.want(vec![SMALL.into(), FULL.into()]).await.unwrap();
             // Sequence numbers wrap in the middle of the clip.
             let renumber = |unit: AccessUnit| AccessUnit { sequence: unit.sequence.wrapping_add(u32::MAX - 5), ..unit };
             for unit in units.into_iter().map(renumber) {
@@ -164,7 +164,7 @@ fn whoever_joins_late_gets_the_newest_frame_of_the_group_that_was_fed() {
         for unit in &units[..20] {
             worker.feed(unit).await.unwrap();
         }
-        worker.want(vec![SMALL]).await.unwrap();
+        worker.want(vec![SMALL.into()]).await.unwrap();
         // Frames within 0.1 s of the newest are shown.
         assert_eq!(picture(&mut worker).await.sequence, 17);
         for expected in [18, 19] {
@@ -173,7 +173,7 @@ fn whoever_joins_late_gets_the_newest_frame_of_the_group_that_was_fed() {
         worker.want(Vec::new()).await.unwrap();
         while next(&mut worker).await != FromWorker::Decoding(false) {}
         worker.feed(&units[20]).await.unwrap();
-        worker.want(vec![FULL]).await.unwrap();
+        worker.want(vec![FULL.into()]).await.unwrap();
         let joined = picture(&mut worker).await;
         assert_eq!((joined.sequence, joined.rendition), (18, FULL), "the group is decoded again");
     });
@@ -187,7 +187,7 @@ fn group_of_half_a_minute_is_joined_at_its_newest_frame() {
         for unit in &units {
             worker.feed(unit).await.unwrap();
         }
-        worker.want(vec![SMALL]).await.unwrap();
+        worker.want(vec![SMALL.into()]).await.unwrap();
         assert_eq!(picture(&mut worker).await.sequence as usize, units.len() - 3);
     });
 }
@@ -197,7 +197,7 @@ fn damaged_unit_shows_nothing_until_the_next_key_frame() {
     block_on(async {
         let (mut units, mut worker) = (h264("", 2), start(Codec::H264).await);
         units[3].data = units[3].data[..units[3].data.len() / 2].into();
-        worker.want(vec![SMALL]).await.unwrap();
+        worker.want(vec![SMALL.into()]).await.unwrap();
         let mut shown = Vec::new();
         for (at, unit) in units.iter().enumerate() {
             worker.feed(unit).await.unwrap();
@@ -225,7 +225,7 @@ fn units_that_give_no_frame_are_told_from_units_that_do() {
     for (codec, units) in [(Codec::H264, h264("", 1)), (Codec::H265, h265("", 1)), (Codec::Jpeg, mjpeg(1))] {
         block_on(async {
             let mut worker = start(codec).await;
-            worker.want(vec![SMALL]).await.unwrap();
+            worker.want(vec![SMALL.into()]).await.unwrap();
             let cut = |unit: &AccessUnit| AccessUnit { data: unit.data[..unit.data.len() / 2].into(), ..unit.clone() };
             worker.feed(&cut(&units[0])).await.unwrap();
             progress(&mut worker, |progress| progress.damaged > 0).await;
@@ -240,7 +240,7 @@ fn units_that_give_no_frame_are_told_from_units_that_do() {
 fn progress_is_told_while_there_is_nothing_to_decode() {
     block_on(async {
         let (units, mut worker) = (h264("", 1), start(Codec::H264).await);
-        worker.want(vec![SMALL]).await.unwrap();
+        worker.want(vec![SMALL.into()]).await.unwrap();
         // It waits for a key frame.
         for unit in &units[1..4] {
             worker.feed(unit).await.unwrap();
@@ -253,7 +253,7 @@ fn progress_is_told_while_there_is_nothing_to_decode() {
 fn decoder_that_is_killed_is_reported_and_one_that_is_dropped_ends() {
     block_on(async {
         let (units, mut worker) = (h264("", 1), start(Codec::H264).await);
-        worker.want(vec![SMALL]).await.unwrap();
+        worker.want(vec![SMALL.into()]).await.unwrap();
         worker.feed(&units[0]).await.unwrap();
         picture(&mut worker).await;
         let pid = worker.vitals().unwrap().pid;

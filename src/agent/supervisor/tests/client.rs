@@ -170,7 +170,10 @@ fn camera_that_the_client_cannot_follow_is_read_by_a_worker_in_the_next_attempt(
 
 fn viewed(scene: &Scene) -> crate::hub::Subscription {
     let size = Size { width: 320, height: 180 };
-    scene.stream.subscribe(RenditionRequest { size: Some(size), quality: Some(50), fps: None }).unwrap()
+    scene
+        .stream
+        .subscribe(RenditionRequest { size: Some(size), quality: Some(50), fps: None }, crate::hub::ViewerOrigin::Own)
+        .unwrap()
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::{
     agent::supervisor::context::{Context, VITALS},
     hub::{Cause, Stream},
     ipc::{Decode, FailureKind},
-    media::{AccessUnit, Codec, Rendition},
+    media::{AccessUnit, Codec, WantedRendition},
     text::Reason,
     worker_host::{self, CLOSE_TIMEOUT, Worker},
 };
@@ -49,7 +49,7 @@ pub(super) struct Decoder {
     group_limit: usize,
     /// Its name in the memory budget.
     name: String,
-    wanted: Vec<Rendition>,
+    wanted: Vec<WantedRendition>,
     /// It has been fed the kept group.
     has_group: bool,
     pub(super) progress: WorkerProgress,
@@ -109,7 +109,7 @@ impl Decoder {
 
     /// Makes exactly these renditions from now on; nothing before it has the kept group. A worker that
     /// saw its units one by one would show the oldest, and then take itself to be late.
-    pub(super) async fn want(&mut self, renditions: Vec<Rendition>) -> Result<(), worker_host::Error> {
+    pub(super) async fn want(&mut self, renditions: Vec<WantedRendition>) -> Result<(), worker_host::Error> {
         if !self.has_group || self.wanted == renditions {
             return Ok(());
         }

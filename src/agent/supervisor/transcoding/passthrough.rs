@@ -8,7 +8,7 @@ use zune_jpeg::{
 };
 
 use crate::media::{
-    AccessUnit, Picture, Rendition,
+    AccessUnit, Picture, WantedRendition,
     frame_limiter::RenditionLimiter,
     inspection::{Inspection, InspectionSchedule},
 };
@@ -34,7 +34,7 @@ impl Default for Passthrough {
 
 impl Passthrough {
     /// Passes exactly these from now on; those already passed keep their rhythm.
-    pub(super) fn want(&mut self, renditions: &[Rendition]) {
+    pub(super) fn want(&mut self, renditions: &[impl Into<WantedRendition> + Copy]) {
         self.wanted.want(renditions);
     }
 
@@ -88,7 +88,7 @@ mod tests {
     use smol::future::block_on;
 
     use super::*;
-    use crate::media::{Damage, Size};
+    use crate::media::{Damage, Rendition, Size};
 
     const OWN: Rendition = Rendition { size: Size { width: 160, height: 120 }, quality: 80, fps: 60 };
 
