@@ -127,7 +127,7 @@ pub fn multipart(bytes: &[u8]) {
         for piece in bytes.chunks(step) {
             parts.feed(piece);
             loop {
-                match parts.next() {
+                match parts.next_item() {
                     Ok(Some(Item::Picture { jpeg, size })) => {
                         assert_eq!(Scanner::default().scan(&jpeg), Found::Whole { len: jpeg.len(), size });
                         jpegs.push(jpeg);

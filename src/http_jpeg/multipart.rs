@@ -57,7 +57,7 @@ enum State {
 }
 
 /// Reads the body of one response. Add bytes with [`Parts::feed`], then take what they hold with
-/// [`Parts::next`] until there is nothing more.
+/// [`Parts::next_item`] until there is nothing more.
 #[derive(Debug)]
 pub struct Parts {
     /// As `Content-Type` gives it.
@@ -97,7 +97,7 @@ impl Parts {
     ///
     /// # Errors
     /// If a limit is exceeded. Nothing more can be read then.
-    pub fn next(&mut self) -> Result<Option<Item>, Malformed> {
+    pub fn next_item(&mut self) -> Result<Option<Item>, Malformed> {
         loop {
             let is_passed = match self.state {
                 State::Preamble => self.preamble()?,
@@ -298,7 +298,7 @@ mod tests {
         let (mut parts, mut items) = (Parts::new(content_type), Vec::new());
         for bytes in body.chunks(step) {
             parts.feed(bytes);
-            while let Some(item) = parts.next()? {
+            while let Some(item) = parts.next_item()? {
                 items.push(item);
             }
         }

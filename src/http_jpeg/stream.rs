@@ -49,7 +49,7 @@ async fn read_parts(name: &str, config: Config, on_event: &mut impl FnMut(Event)
         }
         let Some((bytes, received_at)) = answer.body().await? else { break };
         parts.feed(&bytes);
-        while let Some(item) = parts.next()? {
+        while let Some(item) = parts.next_item()? {
             match item {
                 Item::Picture { jpeg, size } => on_event(Event::Picture { jpeg, size, received_at }),
                 Item::Damaged => on_event(Event::Damaged { received_at }),
