@@ -15,6 +15,7 @@ mod errors;
 mod faults;
 mod foreign_servers;
 mod hostile_cameras;
+mod http_jpeg;
 mod https;
 mod key_frames;
 mod limits;
