@@ -4,12 +4,13 @@
 //! compared with `!=` on a group. A password is kept in a [`Secret`], which no formatter shows.
 
 pub mod fingerprint;
+mod masking;
 
 use std::{fmt, net::IpAddr, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use self::fingerprint::Fingerprint;
+use self::{fingerprint::Fingerprint, masking::port_is_number};
 
 /// A camera's name in URLs and log lines: 1 to 64 ASCII letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -223,7 +224,11 @@ impl State {
 /// Maximum length of a stream address, in bytes; longer ones are refused.
 pub const MAX_STREAM_URI_LEN: usize = 2000;
 
-/// An address of scheme `rtsp`, `rtsps`, `rtspu` (RTP over UDP) or `rtspt` (RTP over TCP) without
+/// The schemes of RTSP, and of JPEG over HTTP.
+const RTSP_SCHEMES: [&str; 4] = ["rtsp", "rtsps", "rtspu", "rtspt"];
+const HTTP_SCHEMES: [&str; 2] = ["http", "https"];
+
+/// An address of scheme `rtsp`, `rtsps`, `rtspu` (RTP over UDP), `rtspt` (RTP over TCP), `http` or `https` without
 /// user information. Path and query are byte for byte as the camera gave them. `Display` and
 /// `Debug` mask what looks like a password in the query or path.
 #[derive(Clone, PartialEq, Eq)]
@@ -231,19 +236,28 @@ pub struct StreamUri(String);
 
 impl StreamUri {
     /// Splits `text` into the address and its user information, still percent-encoded, as `(user,
-    /// password)`. Returns `None` unless the scheme is one of the four, in any case, and a host
+    /// password)`. Returns `None` unless the scheme is one of the four of RTSP, in any case, and a host
     /// follows. The user information ends at the last `@` before the path. If it contains `/`, `?`
     /// or `#`, the host is not trustworthy and the address is refused. Addresses that contain white
     /// space or control characters are refused too, because these would end the request line into
     /// which they are written. So are addresses of more than [`MAX_STREAM_URI_LEN`] bytes.
     pub fn split(text: &str) -> Option<(Self, Option<(String, String)>)> {
+        Self::split_of(&RTSP_SCHEMES, text)
+    }
+
+    /// As [`split`](Self::split), of an address of scheme `http` or `https`.
+    pub fn split_http(text: &str) -> Option<(Self, Option<(String, String)>)> {
+        Self::split_of(&HTTP_SCHEMES, text)
+    }
+
+    fn split_of(schemes: &[&str], text: &str) -> Option<(Self, Option<(String, String)>)> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
         if text.len() > MAX_STREAM_URI_LEN || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
             return None;
         }
         let (scheme, rest) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
-        if !["rtsp", "rtsps", "rtspu", "rtspt"].contains(&scheme.as_str()) {
+        if !schemes.contains(&scheme.as_str()) {
             return None;
         }
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -289,7 +303,12 @@ impl StreamUri {
 
     /// Whether the stream is read over TLS.
     pub fn is_tls(&self) -> bool {
-        self.0.starts_with("rtsps:")
+        self.0.starts_with("rtsps:") || self.0.starts_with("https:")
+    }
+
+    /// Whether it is read by HTTP, and not by RTSP.
+    pub fn is_http(&self) -> bool {
+        self.0.starts_with("http:") || self.0.starts_with("https:")
     }
 
     /// How RTP is transported, if the scheme says so.
@@ -327,11 +346,6 @@ impl fmt::Debug for StreamUri {
     }
 }
 
-fn port_is_number(authority: &str) -> bool {
-    let port = authority.rsplit(':').next().unwrap_or("");
-    authority.ends_with(']') || (!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
-}
-
 /// All that RFC 3986 2.3 does not call unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -341,58 +355,10 @@ fn percent_encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// Names of parameters whose value is a secret wherever it stands in a URL (Xiongmai puts
-/// `user=…_password=…_` into the path).
-const SECRET_PARAMETERS: [&str; 8] = ["user", "username", "password", "passwd", "pass", "pwd", "token", "auth"];
-
 /// `text` with the user information of every URL, and the value of every `user=`, `password=`,
 /// `pwd=`, `token=` and the like, replaced by `***`. For text of others, such as FFmpeg's log.
 pub fn mask_credentials(text: &str) -> String {
-    mask_parameters(&mask_user_information(text))
-}
-
-fn mask_user_information(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("://") {
-        let (before, after) = rest.split_at(start + 3);
-        masked.push_str(before);
-        let word_end = after.find(|c: char| c.is_whitespace() || "\"'<>".contains(c)).unwrap_or(after.len());
-        let authority_end = after[..word_end].find(['/', '?', '#']).unwrap_or(word_end);
-        // An unencoded `/` in a password puts the `@` after the first slash; mask up to it as well.
-        let at = after[..authority_end].rfind('@').or_else(|| {
-            let suspicious = after[..authority_end].contains(':') && !port_is_number(&after[..authority_end]);
-            suspicious.then(|| after[..word_end].rfind('@')).flatten()
-        });
-        match at {
-            Some(at) => {
-                masked.push_str("***");
-                rest = &after[at..];
-            }
-            None => rest = after,
-        }
-    }
-    masked.push_str(rest);
-    masked
-}
-
-fn mask_parameters(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(equals) = rest.find('=') {
-        let (before, after) = rest.split_at(equals + 1);
-        masked.push_str(before);
-        let name = before[..equals].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
-        let value_end = after.find(|c: char| c.is_whitespace() || "&_;/?\"'<>,".contains(c)).unwrap_or(after.len());
-        if SECRET_PARAMETERS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) && value_end > 0 {
-            masked.push_str("***");
-            rest = &after[value_end..];
-        } else {
-            rest = after;
-        }
-    }
-    masked.push_str(rest);
-    masked
+    masking::mask_parameters(&masking::mask_user_information(text))
 }
 
 #[cfg(test)]
@@ -473,6 +439,17 @@ mod tests {
         for odd in ["user=a_password=b_channel=1&onvif=0.sdp?real_stream", "\u{9580}", "a|b\\c\"^`{}", "%0d%0a"] {
             assert!(StreamUri::split(&format!(" rtsp://10.0.0.5/{odd}\r\n")).is_some(), "{odd}");
         }
+    }
+
+    #[test]
+    fn addresses_of_http_are_told_apart_from_those_of_rtsp() {
+        let (uri, login) = StreamUri::split_http("HTTPS://u:p@10.0.0.1:8443/video?x=1").unwrap();
+        assert_eq!((uri.as_str(), login), ("https://10.0.0.1:8443/video?x=1", Some(("u".into(), "p".into()))));
+        assert!(uri.is_http() && uri.is_tls());
+        let (uri, _) = StreamUri::split_http("http://10.0.0.1").unwrap();
+        assert!(uri.is_http() && !uri.is_tls());
+        assert_eq!(StreamUri::split_http("rtsp://10.0.0.1/"), None);
+        assert!(!StreamUri::split("rtsps://10.0.0.1/").unwrap().0.is_http());
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub mod users;
 
 // Layer 2: these modules do not use each other
 pub mod discovery;
+pub mod http_jpeg;
 pub mod onvif;
 pub mod rtsp;
 pub mod web;

@@ -3,8 +3,8 @@
 //!
 //! Real cameras bend the standard in many ways; each way has a number (R1 to R120) and a test of that
 //! number in `rtsp/tests`. The modules without input and output decide: [`message`] and [`framing`]
-//! read bytes, [`sdp`], [`url`] and [`transport`] read descriptions and headers, [`login`] answers
-//! challenges, [`session`] is the state machine, [`rtp`] turns packets into access units. [`client`] has
+//! read bytes, [`sdp`], [`url`] and [`transport`] read descriptions and headers, [`session`] is the
+//! state machine, [`rtp`] turns packets into access units. [`client`] has
 //! the sockets, [`stream`] joins both.
 //!
 //! What a camera says beside the video is a hint: one that cannot be read is left out and never an
@@ -15,7 +15,6 @@ pub mod client;
 mod error;
 pub mod framing;
 pub mod keepalive;
-pub mod login;
 pub mod message;
 pub mod rtp;
 pub mod sdp;

@@ -40,6 +40,13 @@ pub mod tls {
     pub use validity::not_after;
 }
 
+/// Of `http_jpeg` only what parses.
+#[path = "../../src/http_jpeg"]
+pub mod http_jpeg {
+    pub mod multipart;
+    pub mod scan;
+}
+
 pub mod readers;
 
 pub use modules::*;

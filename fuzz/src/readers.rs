@@ -16,6 +16,10 @@ use cctv_agent::{
     discovery::{DatagramSource, XAddr, description, ssdp, wsd},
     http_auth::{authorization, basic, challenge, cookie, digest::Session},
     http_client::response::{self, Response},
+    http_jpeg::{
+        multipart::{Item, Parts},
+        scan::{Found, Scanner},
+    },
     ipc::{self, FromWorker, Message, ToWorker},
     onvif::{
         responses,
@@ -37,7 +41,7 @@ use cctv_agent::{
 pub type Check = fn(&[u8]);
 
 /// Every parser by the name of its target and of the folder of its seeds.
-pub const ALL: [(&str, Check); 16] = [
+pub const ALL: [(&str, Check); 17] = [
     ("authorization", authorization),
     ("certificate", certificate),
     ("challenge", challenge),
@@ -45,6 +49,7 @@ pub const ALL: [(&str, Check); 16] = [
     ("cookie", cookie),
     ("description", description),
     ("ipc", ipc),
+    ("multipart", multipart),
     ("probe_match", probe_match),
     ("response", response),
     ("rtp", rtp),
@@ -112,6 +117,31 @@ pub fn xml(bytes: &[u8]) {
 
 fn depth(element: &Element) -> usize {
     1 + element.children.iter().map(depth).max().unwrap_or(0)
+}
+
+/// Pictures of a Motion JPEG stream are whole JPEGs, in pieces of any size; the first byte gives the size.
+pub fn multipart(bytes: &[u8]) {
+    let Some((first, bytes)) = bytes.split_first() else { return };
+    let read = |step: usize| {
+        let (mut parts, mut jpegs) = (Parts::new("multipart/x-mixed-replace; boundary=frame"), Vec::new());
+        for piece in bytes.chunks(step) {
+            parts.feed(piece);
+            loop {
+                match parts.next_item() {
+                    Ok(Some(Item::Picture { jpeg, size })) => {
+                        assert_eq!(Scanner::default().scan(&jpeg), Found::Whole { len: jpeg.len(), size });
+                        jpegs.push(jpeg);
+                    }
+                    Ok(Some(Item::Damaged | Item::End)) => {}
+                    Ok(None) => break,
+                    Err(_) => return jpegs,
+                }
+            }
+        }
+        jpegs
+    };
+    read(usize::from(*first).max(1));
+    read(bytes.len().max(1));
 }
 
 /// An HTTP response parses the same in pieces of any size; the first byte gives the size.

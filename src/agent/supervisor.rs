@@ -6,6 +6,7 @@ mod confirmation;
 mod context;
 mod demand;
 mod failure;
+mod http_failure;
 mod identify;
 mod lessons;
 mod locate;

@@ -6,7 +6,7 @@ use super::{
     address,
     credentials::{Login, SecretReader},
     diagnostics::Diagnostics,
-    key::{Key, Text, Unset},
+    key::{Key, Row, Text, Unset},
     keys::{self, MAX_CAMERAS},
     section::{Located, Section},
     wording::quoted,
@@ -65,13 +65,17 @@ impl CameraDefaults {
     }
 
     fn stream_source(&self, defaults: &Self, source: Source, credentials: Option<Credentials>) -> StreamSource {
+        // Of the defaults, those about RTSP do not apply to HTTP.
+        let is_http = matches!(&source, Source::Url(uri) if uri.is_http());
+        let reader = self.reader.or(defaults.reader).filter(|_| !is_http);
+        let transport = self.transport.or(defaults.transport).filter(|_| !is_http);
         let open_within = self.open_within.or(defaults.open_within).unwrap_or(keys::OPEN_WITHIN.default);
         StreamSource {
             source,
             small_profile: None,
             credentials,
-            transport: self.transport.or(defaults.transport),
-            reader: self.reader.or(defaults.reader).unwrap_or(keys::READER.default),
+            transport,
+            reader: reader.unwrap_or(keys::READER.default),
             open_within: Duration::from_secs(open_within),
             clear_password: self.clear_password.or(defaults.clear_password).unwrap_or(keys::CLEAR_PASSWORD.default),
             tls: keys::TLS.default,
@@ -221,6 +225,9 @@ fn check_tls(
 ) {
     let Some(pinned) = pinned else { return };
     let words = match &stream_source.source {
+        Source::Url(uri) if !uri.is_tls() && uri.is_http() => {
+            "fingerprint needs TLS; write url = \"https://…\", or remove fingerprint"
+        }
         Source::Url(uri) if !uri.is_tls() => "fingerprint needs TLS; write url = \"rtsps://…\", or remove fingerprint",
         Source::Onvif { .. } if tls.is_some_and(|tls| tls.value == TlsPolicy::Off) => {
             "fingerprint needs TLS; remove tls = \"off\", or fingerprint"
@@ -277,11 +284,29 @@ fn from_url(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> (Option
     };
     let right = "write it like \"rtsp://192.168.1.20/live\", and give username and password as keys of their own";
     let printable = !written.value.chars().any(|c| c.is_control() || c.is_whitespace());
-    match StreamUri::split(&written.value).filter(|_| printable) {
-        Some((uri, login)) => (Some(Source::Url(uri)), login),
+    let split = StreamUri::split(&written.value).or_else(|| StreamUri::split_http(&written.value));
+    match split.filter(|_| printable) {
+        Some((uri, login)) => {
+            if uri.is_http() {
+                refuse_rtsp_keys(section, diagnostics);
+            }
+            (Some(Source::Url(uri)), login)
+        }
         None => {
-            section.report(written.at, format!("url is not an RTSP address; {right}"), diagnostics);
+            section.report(written.at, format!("url is not an address of RTSP or HTTP; {right}"), diagnostics);
             (None, None)
+        }
+    }
+}
+
+/// Complains of keys that have no effect on what is read by HTTP.
+fn refuse_rtsp_keys(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) {
+    let rows: [&dyn Row; 2] = [&keys::TRANSPORT, &keys::READER];
+    for key in rows {
+        if let Some(at) = section.key_at(key) {
+            let words =
+                format!("{} means nothing for JPEG over HTTP, which the agent reads itself; remove it", key.name());
+            section.report(at, words, diagnostics);
         }
     }
 }

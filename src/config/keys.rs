@@ -98,7 +98,7 @@ rows! {
         "clear_password",
         Flag,
         false,
-        "`true`: a camera that offers nothing else is sent the password of its stream unprotected (RTSP Basic), and \
+        "`true`: a camera that offers nothing else is sent the password of its stream unprotected (Basic), and \
          everybody on the way can read it. `false`: such a camera is not shown, unless the password goes over TLS to a \
          key that was known before. ONVIF never sends a password so.",
     )
@@ -286,10 +286,11 @@ rows! {
 rows! { SOURCE_ROWS:
     URL: Key<Text, Unset> = key(
         "url",
-        Text { form: "RTSP address", example: "rtsp://192.168.1.20/live" },
+        Text { form: "address of RTSP or HTTP", example: "rtsp://192.168.1.20/live" },
         Unset("the camera is asked by ONVIF"),
         "The address of the stream of a camera without ONVIF. It takes the place of `ip`, `profile`, `small_profile`, \
-         `onvif_port`, `tls`, `uuid`, `trust` and `stream_host`. `rtsps://` is read over TLS.",
+         `onvif_port`, `tls`, `uuid`, `trust` and `stream_host`. `http://` is Motion JPEG. `rtsps://` and `https://` are \
+         read over TLS.",
     )
     .aliases(&["rtsp", "uri", "stream"])
     .reload(Reload::Streams);

@@ -269,10 +269,26 @@ fn url_stands_alone() {
 }
 
 #[test]
+fn url_of_http_is_read_by_the_agent_whatever_the_defaults_say() {
+    let rtsp_only = "[defaults]\nreader='opencv'\ntransport='udp'\n";
+    let text = format!("{rtsp_only}[[camera]]\nid='gate'\nurl='http://u:p@10.0.0.1/video'\n");
+    let source = parsed(&text).cameras.remove(0).stream_source;
+    assert_eq!((source.reader, source.transport), (Reader::Auto, None));
+    assert!(matches!(&source.source, Source::Url(uri) if uri.as_str() == "http://10.0.0.1/video"));
+    assert_eq!(source.credentials.unwrap().username, "u");
+    for key in ["transport = 'udp'", "reader = 'rtsp'"] {
+        let complaint = camera_complaint(&format!("url='http://10.0.0.1/video'\n{key}"));
+        assert!(complaint.contains("means nothing for JPEG over HTTP"), "{complaint}");
+    }
+    let pinned = format!("url='http://10.0.0.1/'\nfingerprint='sha256:{}'", "00".repeat(32));
+    assert!(camera_complaint(&pinned).contains("write url = \"https://…\""));
+}
+
+#[test]
 fn url_that_is_none_is_a_complaint_that_does_not_show_it() {
-    for bad in ["http://u:hunter2@h/", "rtsp://u:hun/ter2@h/live", "10.0.0.1", "", "rtsp://h/a b"] {
+    for bad in ["ftp://u:hunter2@h/", "rtsp://u:hun/ter2@h/live", "10.0.0.1", "", "rtsp://h/a b"] {
         let complaint = camera_complaint(&format!("url='{bad}'"));
-        assert!(complaint.contains("url is not an RTSP address"), "{complaint}");
+        assert!(complaint.contains("url is not an address of RTSP or HTTP"), "{complaint}");
         assert!(!complaint.contains("hun"), "{complaint}");
     }
 }

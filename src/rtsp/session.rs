@@ -21,7 +21,6 @@ use super::{
     Timeouts,
     error::Error,
     keepalive::Keepalive,
-    login::Login,
     message::{Message, Method},
     sdp::VideoTrack,
     transport::{DEFAULT_SESSION_TIMEOUT, Delivery},
@@ -29,6 +28,7 @@ use super::{
 };
 use crate::{
     camera::{Credentials, StreamUri, Transport},
+    http_auth::login::Login,
     tls::client::KeyCheck,
 };
 

@@ -16,6 +16,7 @@ mod fair_shares;
 mod faults;
 mod foreign_servers;
 mod hostile_cameras;
+mod http_jpeg;
 mod https;
 mod key_frames;
 mod limits;

@@ -160,7 +160,7 @@ passwrod = "hunter2"
 [[camera]]
 id = "gate"
 ip = "10.0.0.1"
-url = "http://10.0.0.1/live"
+url = "ftp://10.0.0.1/live"
 rotate = 45
 
 [[camera]]

@@ -42,7 +42,7 @@ const LAYERS: [&[&str]; 5] = [
         "tls",
         "users",
     ],
-    &["onvif", "discovery", "worker_host", "web", "worker", "rtsp"],
+    &["onvif", "discovery", "worker_host", "web", "worker", "rtsp", "http_jpeg"],
     &["agent", "command"],
     &["main"],
 ];

@@ -1,10 +1,11 @@
 //! A session with a camera's stream: from opening, over its frames, to its end.
 //!
-//! Two readers share what is here: the agent's own client (`rtsp`) and a worker with OpenCV
+//! The readers share what is here: the agent's own clients (`rtsp` and `http`) and a worker with OpenCV
 //! (`opencv`).
 
 mod arrival_clock;
 mod damaged_mode;
+mod http;
 mod key_frame_requests;
 mod key_frame_source;
 mod opencv;
@@ -77,7 +78,11 @@ impl SupervisorTask {
         turn: &mut Option<SemaphoreGuardArc>,
     ) -> AttemptOutcome {
         let target = Target { stream, found };
-        if self.by_worker { self.run_worker(target, turn).await } else { self.run_client(target, turn).await }
+        match () {
+            () if stream.is_http() => self.run_http(target, turn).await,
+            () if self.by_worker => self.run_worker(target, turn).await,
+            () => self.run_client(target, turn).await,
+        }
     }
 
     /// Reports the end of a session: viewers see the failure before the camera is sent TEARDOWN. They

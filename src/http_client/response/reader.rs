@@ -21,6 +21,8 @@ pub struct Reader {
     dropped: usize,
     /// What is kept of the body; `None` means everything.
     outline: Option<Outline>,
+    /// The body is taken off as it arrives, and may never end.
+    is_streamed: bool,
     begun: Option<Body>,
 }
 
@@ -34,13 +36,15 @@ struct Body {
     /// Bytes after decompression.
     decoded: usize,
     filter: Option<Filter>,
+    is_streamed: bool,
 }
 
 impl Body {
     /// Adds `bytes`, as they were received, to the body.
     fn take(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.received += bytes.len();
-        let Self { response, decoding, decoded, filter, .. } = self;
+        let Self { response, decoding, decoded, filter, is_streamed, .. } = self;
+        let most = if *is_streamed { usize::MAX } else { MAX_READ };
         decoding.feed(bytes, &mut |piece| {
             *decoded += piece.len();
             match filter {
@@ -49,15 +53,18 @@ impl Body {
             }
             match () {
                 () if response.body.len() > MAX_BODY_LEN => Err(Error::BodyTooLong),
-                () if *decoded > MAX_READ => Err(Error::Endless),
+                () if *decoded > most => Err(Error::Endless),
                 () => Ok(()),
             }
         })?;
-        if self.received > MAX_READ { Err(Error::Endless) } else { Ok(()) }
+        if self.received > most { Err(Error::Endless) } else { Ok(()) }
     }
 
     /// Whether the body contains XML that has not ended.
     fn is_cut_short(&self) -> bool {
+        if self.is_streamed {
+            return false;
+        }
         self.filter.as_ref().is_some_and(Filter::is_inside_tag)
             || matches!(xml::read(&self.response.body), Err(error) if error.may_be_cut_short())
     }
@@ -94,6 +101,22 @@ impl Reader {
     /// fit.
     pub fn with_outline(outline: Option<Outline>) -> Self {
         Self { outline, ..Self::default() }
+    }
+
+    /// Reads a response that is no XML and may never end. [`take_body`](Self::take_body) must follow
+    /// each [`feed`](Self::feed).
+    pub fn streaming() -> Self {
+        Self { is_streamed: true, ..Self::default() }
+    }
+
+    /// The response once its head has arrived, with the body so far.
+    pub fn begun(&self) -> Option<&Response> {
+        self.begun.as_ref().map(|body| &body.response)
+    }
+
+    /// Takes the body off that has arrived since the last time.
+    pub fn take_body(&mut self) -> Vec<u8> {
+        self.begun.as_mut().map(|body| std::mem::take(&mut body.response.body)).unwrap_or_default()
     }
 
     /// Takes more bytes; returns whether the response is complete.
@@ -175,6 +198,10 @@ impl Reader {
     fn begin(&mut self, response: Response) {
         let chunked = response.all("transfer-encoding").any(|value| value.to_ascii_lowercase().contains("chunked"));
         let length = response.all("content-length").next().and_then(|value| value.trim().parse().ok());
+        // Some cameras announce a length of a body without an end.
+        let is_multipart =
+            response.all("content-type").any(|value| value.to_ascii_lowercase().starts_with("multipart/"));
+        let length = length.filter(|_| !(self.is_streamed && is_multipart));
         let framing = match length {
             _ if matches!(response.status, Some(204 | 304)) => Framing::Length(0),
             _ if chunked => Framing::Chunked(Chunk::Size),
@@ -183,7 +210,8 @@ impl Reader {
         };
         let decoding = Decoding::named(response.all("content-encoding").next());
         let filter = self.outline.map(Filter::new);
-        self.begun = Some(Body { response, framing, received: 0, decoding, decoded: 0, filter });
+        self.begun =
+            Some(Body { response, framing, received: 0, decoding, decoded: 0, filter, is_streamed: self.is_streamed });
     }
 
     fn read_body(&mut self) -> Result<bool, Error> {
@@ -334,6 +362,29 @@ mod tests {
     fn bare_line_feeds_interim_answers_and_odd_headers_are_taken() {
         let answer = "HTTP/1.1 100 Continue\n\nHTTP/1.1  200 \nContent-Length : 2\nB\u{e4}d: x\n: y\nno colon\n\nok";
         check(answer, Some(200), "ok", true);
+    }
+
+    /// All of the body that a streaming reader gives of `bytes`, and whether it was complete.
+    fn streamed(bytes: &[u8]) -> (Vec<u8>, bool) {
+        let (mut reader, mut body, mut complete) = (Reader::streaming(), Vec::new(), false);
+        for piece in bytes.chunks(MAX_BODY_LEN / 2) {
+            complete = reader.feed(piece).unwrap();
+            body.extend(reader.take_body());
+            assert_eq!(reader.begun().unwrap().body, b"");
+        }
+        (body, complete)
+    }
+
+    #[test]
+    fn streamed_body_has_no_limit_and_its_end_is_that_of_its_framing() {
+        let long = vec![b'<'; MAX_READ + 1];
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n";
+        assert_eq!(streamed(&[head.as_bytes(), b"\r\n", &long].concat()), (long, false));
+        assert_eq!(streamed(format!("{head}Content-Length: 3\r\n\r\n<a>").as_bytes()), (b"<a>".to_vec(), true));
+        let chunks = "Transfer-Encoding: chunked\r\n\r\n3\r\n<a>\r\n0\r\n\r\n";
+        assert_eq!(streamed(format!("{head}{chunks}").as_bytes()), (b"<a>".to_vec(), true));
+        let multipart = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\nContent-Length: 1\r\n\r\n--x";
+        assert_eq!(streamed(multipart.as_bytes()), (b"--x".to_vec(), false));
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Session {
             _ => &connection.play_url,
         };
         let mut request = RequestWriter::new(method, url, self.cseq);
-        let authorization = self.login.authorization(method, url);
+        let authorization = self.login.authorization(method.as_str(), url);
         if let Some(authorization) = &authorization {
             request = request.header("Authorization", authorization);
         }

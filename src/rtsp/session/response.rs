@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use super::{Action, Error, MAX_REDIRECTS, Note, Pending, Session, State, is_tls};
 use crate::{
     camera::{StreamUri, Transport},
-    http_auth::challenge,
+    http_auth::{challenge, login::Next},
     rtsp::{
-        login::Next,
         message::{Method, Response},
         sdp::{NoVideo, SessionDescription},
         transport::{read_delivery, read_session},

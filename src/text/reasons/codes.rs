@@ -130,6 +130,15 @@ codes! {
     NewSessionWanted "new_session_wanted" "the camera asked for a new session"
     AnotherCodec "another_codec" "the camera sends another codec than it described"
 
+    // JPEG over HTTP.
+    NotJpeg "not_jpeg" "the camera sends {type} instead of JPEG"
+    BadHttpAnswer "bad_http_answer" "the camera's answer cannot be read as HTTP[: {error}]"
+    AllowHttpClearPassword "allow_http_clear_password"
+        "switch on Digest for HTTP in the camera, or write clear_password = true"
+    AllowHttpBasicToKey "allow_http_basic_to_key"
+        "switch on Digest for HTTP in the camera, or write fingerprint = \"{key}\""
+    EnableHttpDigest "enable_http_digest" "switch on Digest for HTTP in the camera"
+
     // TLS to a camera.
     TlsKeyChanged "tls_key_changed" "{host} has another TLS key than before, so nothing was sent to it"
     TlsKeyNotPinned "tls_key_not_pinned" "{host} has another TLS key than fingerprint says, so nothing was sent to it"

@@ -17,9 +17,10 @@ use crate::{
         nal::{self, NalKind},
         sps::Sps,
     },
+    http_jpeg,
     hub::{Reception, Stream},
-    media::{Codec, Damage, StreamInfo},
-    rtsp::rtp::{self, Backlog, Event, KeyFrameGate, KeyFrameRequest, Passage, Stats, Unit},
+    media::{Codec, Damage, SampleAspect, Size, StreamInfo},
+    rtsp::rtp::{self, Backlog, Event, KeyFrameGate, KeyFrameRequest, Loss, Passage, Stats, Unit},
     sync::Latch,
 };
 
@@ -67,6 +68,8 @@ pub(super) struct Publisher {
     /// A key frame was handed on, and no later one is beyond the decoders of its viewers.
     has_begun: bool,
     is_jpeg: bool,
+    /// Pictures over HTTP that were cut short.
+    damaged_jpegs: u64,
     /// It was told that the stream waits for a key frame, and none came since.
     awaits_key: bool,
     /// Since when units come and none is whole.
@@ -101,6 +104,7 @@ impl Publisher {
             is_described: false,
             has_begun: false,
             is_jpeg: false,
+            damaged_jpegs: 0,
             awaits_key: false,
             waits_since: None,
             camera_clock: None,
@@ -135,6 +139,35 @@ impl Publisher {
             }
             // They end the attempt, which says why.
             Event::Problem(_) | Event::Ended => {}
+        }
+    }
+
+    /// Hands on a picture that came over HTTP. Nothing tells its time, so it is as old as its arrival.
+    pub(super) fn on_jpeg(&mut self, event: http_jpeg::stream::Event) {
+        if self.ending.is_set() {
+            return;
+        }
+        let (jpeg, received_at) = match event {
+            http_jpeg::stream::Event::Picture { jpeg, size, received_at } => {
+                let info = jpeg_info(size);
+                if self.stream.info() != Some(info) || !self.is_described {
+                    self.on_event(Event::StreamInfo(info));
+                }
+                (Some(jpeg), received_at)
+            }
+            http_jpeg::stream::Event::Damaged { received_at } => (None, received_at),
+        };
+        if !std::mem::replace(&mut self.has_frames, true) {
+            self.tell(Progress::Frames);
+        }
+        match jpeg {
+            Some(jpeg) => self.on_unit(jpeg_unit(jpeg, received_at)),
+            None => {
+                self.damaged_jpegs += 1;
+                let stats = Stats { damaged_units: self.damaged_jpegs, ..Stats::default() };
+                self.stream.set_reception(self.reception(&stats));
+                self.stream.withhold_unit(received_at);
+            }
         }
     }
 
@@ -257,6 +290,26 @@ impl Publisher {
     }
 }
 
+/// A stream of JPEGs of this size. They come whenever the camera has one.
+fn jpeg_info(size: Size) -> StreamInfo {
+    StreamInfo { codec: Codec::Jpeg, codec_config: None, size, sample_aspect: SampleAspect::SQUARE, fps: 0.0 }
+}
+
+fn jpeg_unit(data: Vec<u8>, received_at: Instant) -> Unit {
+    Unit {
+        data,
+        is_key: true,
+        is_whole: true,
+        is_reference: false,
+        is_leading: false,
+        loss: Loss::None,
+        lost_packets: 0,
+        rtp_time: 0,
+        camera_time: None,
+        received_at,
+    }
+}
+
 fn lost(percent: f64) -> String {
     format!(", {percent:.1} % of packets lost")
 }
@@ -283,8 +336,6 @@ mod tests {
     use crate::{
         camera::{CameraId, State, StreamOptions},
         hub::{UnitEvent, UnitSubscription},
-        media::{SampleAspect, Size},
-        rtsp::rtp::Loss,
     };
 
     /// SPS and PPS of H.264 Baseline, 1280x720, and one of another size.
@@ -446,6 +497,33 @@ mod tests {
         scene.key(false);
         scene.delta(true);
         assert_eq!(scene.shown(), (0, 2));
+    }
+
+    #[test]
+    fn jpeg_over_http_makes_the_stream_live_and_one_cut_short_is_withheld() {
+        let mut scene = Scene::new(Damaged::Show);
+        let size = Size { width: 640, height: 360 };
+        let now = Instant::now();
+        scene.publisher.on_jpeg(http_jpeg::stream::Event::Damaged { received_at: now });
+        assert_eq!((scene.shown(), scene.stream.condition().state), ((0, 0), State::Connecting));
+        for number in 0..3 {
+            let jpeg = vec![0xff, 0xd8, number];
+            scene.publisher.on_jpeg(http_jpeg::stream::Event::Picture { jpeg, size, received_at: now });
+            scene.publisher.on_jpeg(http_jpeg::stream::Event::Damaged { received_at: now });
+        }
+        assert_eq!((scene.shown(), scene.stream.condition().state), ((3, 0), State::Live));
+        assert_eq!(scene.stream.info(), Some(jpeg_info(size)));
+        let other = Size { width: 320, height: 180 };
+        scene.publisher.on_jpeg(http_jpeg::stream::Event::Picture {
+            jpeg: vec![0xff, 0xd8],
+            size: other,
+            received_at: now,
+        });
+        assert_eq!(scene.stream.info(), Some(jpeg_info(other)));
+        scene.publisher.ending.set();
+        scene.shown();
+        scene.publisher.on_jpeg(http_jpeg::stream::Event::Picture { jpeg: vec![0xff, 0xd8], size, received_at: now });
+        assert_eq!(scene.shown(), (0, 0));
     }
 
     #[test]

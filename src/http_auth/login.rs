@@ -1,18 +1,15 @@
-//! The login of one RTSP attempt, without locking the account.
+//! The login of one attempt to open a stream, by RTSP or HTTP, without locking the account.
 //!
 //! Digest with SHA-256 is answered before Digest with MD5. Basic is answered only where it is all
 //! that the camera offers and clear passwords are allowed; never after a refused Digest. A password
 //! is sent again after a refusal only if the refusal may have another cause than the password.
 
-use super::message::Method;
-use crate::{
-    camera::Credentials,
-    http_auth::{
-        basic,
-        challenge::Challenge,
-        digest::{self, Algorithm},
-    },
+use super::{
+    basic,
+    challenge::Challenge,
+    digest::{self, Algorithm},
 };
+use crate::camera::Credentials;
 
 /// Number of refused passwords after which no more are sent: cameras lock accounts.
 const MAX_REFUSALS: u8 = 2;
@@ -84,16 +81,16 @@ impl Login {
         self.answer = None;
     }
 
-    /// The value of `Authorization` for a request, if the camera has required a login. `url` is the
-    /// URL of the request line, byte for byte.
-    pub fn authorization(&mut self, method: Method, url: &str) -> Option<String> {
+    /// The value of `Authorization` for a request, if the camera has required a login. `url` stands in
+    /// the request line, byte for byte.
+    pub fn authorization(&mut self, method: &str, url: &str) -> Option<String> {
         let credentials = self.credentials.as_ref()?;
         match self.answer.as_mut()? {
             Answer::Basic => Some(basic::authorize(credentials)),
             Answer::Digest(session) => {
                 self.nonces += 1;
                 let client_nonce = format!("{}{:08x}", self.seed, self.nonces);
-                Some(session.authorize(credentials, method.as_str(), url, &client_nonce))
+                Some(session.authorize(credentials, method, url, &client_nonce))
             }
         }
     }

@@ -1,0 +1,147 @@
+//! The client against a server on this machine that says what it was told to.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    thread,
+};
+
+use super::{
+    scan::sample,
+    stream::{self, Event},
+    *,
+};
+use crate::camera::Secret;
+
+const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
+const PART: &str = "--frame\r\nContent-Type: image/jpeg\r\n\r\n";
+const BASIC: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n";
+const DIGEST: &str =
+    "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"x\", nonce=\"1\"\r\nContent-Length: 0\r\n\r\n";
+
+/// What came of an attempt.
+struct Attempt {
+    error: Error,
+    events: Vec<Event>,
+    requests: Vec<String>,
+}
+
+impl Attempt {
+    /// The lengths of the pictures; 0 for a damaged one.
+    fn pictures(&self) -> Vec<usize> {
+        let len = |event: &Event| match event {
+            Event::Picture { jpeg, .. } => jpeg.len(),
+            Event::Damaged { .. } => 0,
+        };
+        self.events.iter().map(len).collect()
+    }
+}
+
+/// Reads from a server that gives each connection the next one of `answers`, and then ends.
+fn read(answers: Vec<Vec<u8>>, change: impl FnOnce(&mut Config)) -> Attempt {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let serve = |answer: Vec<u8>| {
+            let (mut socket, _) = listener.accept().unwrap();
+            let (mut request, mut byte) = (Vec::new(), [0]);
+            while !request.ends_with(b"\r\n\r\n") && socket.read(&mut byte).unwrap() > 0 {
+                request.push(byte[0]);
+            }
+            // The client may have had enough.
+            let _ = socket.write_all(&answer);
+            String::from_utf8(request).unwrap()
+        };
+        answers.into_iter().map(serve).collect()
+    });
+    let mut config = Config {
+        uri: StreamUri::split_http(&format!("http://127.0.0.1:{port}/video?a=b")).unwrap().0,
+        credentials: Some(Credentials { username: "viewer".into(), password: Secret::new("geheim") }),
+        allow_clear_password: false,
+        tls: KeyCheck::default(),
+        timeouts: Timeouts::default(),
+        seed: [0; 8],
+    };
+    change(&mut config);
+    let mut events = Vec::new();
+    let error = smol::block_on(stream::read("gate", config, |event| events.push(event)));
+    Attempt { error, events, requests: server.join().unwrap() }
+}
+
+fn texts(answers: &[&str]) -> Vec<Vec<u8>> {
+    answers.iter().map(|answer| answer.as_bytes().to_vec()).collect()
+}
+
+#[test]
+fn pictures_come_untouched_until_the_camera_ends() {
+    let jpeg = sample(&[1, 2, 3]);
+    let body = [STREAM.as_bytes(), PART.as_bytes(), &jpeg, b"\r\n", PART.as_bytes(), &jpeg[..20], b"\r\n"].concat();
+    let body = [&body[..], PART.as_bytes(), &jpeg].concat();
+    let attempt = read(vec![body.clone()], |_| ());
+    assert_eq!((attempt.pictures(), attempt.error), (vec![jpeg.len(), 0, jpeg.len()], Error::Closed));
+    assert!(matches!(&attempt.events[0], Event::Picture { jpeg: first, .. } if *first == jpeg));
+    assert!(attempt.requests[0].starts_with("GET /video?a=b HTTP/1.1\r\nHost: 127.0.0.1:"), "{:?}", attempt.requests);
+    assert!(!attempt.requests[0].contains("Authorization"), "{:?}", attempt.requests);
+    let ended = read(vec![[&body[..], b"\r\n--frame--\r\n"].concat()], |_| ());
+    assert_eq!(ended.error, Error::EndedByCamera);
+}
+
+#[test]
+fn digest_is_answered_and_a_wrong_password_is_sent_once() {
+    let jpeg = sample(&[1]);
+    let stream = [STREAM.as_bytes(), PART.as_bytes(), &jpeg].concat();
+    let attempt = read(vec![DIGEST.into(), stream], |_| ());
+    assert_eq!(attempt.pictures(), [jpeg.len()]);
+    let sent = &attempt.requests[1];
+    assert!(sent.contains("\r\nAuthorization: Digest username=\"viewer\"") && sent.contains("uri=\"/video?a=b\""));
+    assert!(!sent.contains("geheim"), "{sent}");
+    let wrong = read(texts(&[DIGEST, DIGEST]), |_| ());
+    assert_eq!(wrong.error, Error::Denied { status: 401 });
+}
+
+#[test]
+fn password_goes_in_clear_text_only_where_that_is_allowed() {
+    let attempt = read(texts(&[BASIC]), |_| ());
+    assert_eq!(attempt.error, Error::ClearPassword);
+    let attempt = read(texts(&[BASIC, STREAM]), |config| config.allow_clear_password = true);
+    assert_eq!(attempt.error, Error::Closed);
+    assert!(attempt.requests[1].contains("\r\nAuthorization: Basic "), "{}", attempt.requests[1]);
+    let attempt = read(texts(&[BASIC]), |config| config.credentials = None);
+    assert_eq!(attempt.error, Error::LoginRequired);
+}
+
+#[test]
+fn answers_that_are_no_stream_say_what_they_are() {
+    let status = |line: &str| read(vec![format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n").into()], |_| ()).error;
+    assert_eq!(status("404 Not Found"), Error::NotFound { status: 404 });
+    assert_eq!(status("503 Service Unavailable"), Error::Busy { status: 503 });
+    assert_eq!(status("500 Oops"), Error::Refused { status: 500 });
+    assert_eq!(status("403 Forbidden"), Error::Denied { status: 403 });
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: Text/HTML; charset=utf-8\r\n\r\n<html>";
+    assert_eq!(read(texts(&[page]), |_| ()).error, Error::WrongType { content_type: "text/html".into() });
+    assert_eq!(read(vec![Vec::new()], |_| ()).error, Error::ClosedUnanswered);
+    let silent = |config: &mut Config| config.timeouts.connect = Duration::from_secs(1);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let uri = StreamUri::split_http(&format!("http://127.0.0.1:{port}/")).unwrap().0;
+    let refused = read(Vec::new(), |config| {
+        silent(config);
+        config.uri = uri;
+    });
+    assert_eq!(refused.error, Error::ConnectionRefused { address: format!("127.0.0.1:{port}") });
+}
+
+#[test]
+fn redirects_are_followed_on_the_same_host_a_few_times() {
+    let to = |location: &str| format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+    let attempt = read(texts(&["HTTP/1.1 302 Found\r\nLocation: ?\r\n\r\n"]), |_| ());
+    assert!(matches!(attempt.error, Error::Redirect { .. }), "{:?}", attempt.error);
+    let elsewhere = read(vec![to("http://127.0.0.9/").into()], |_| ());
+    assert_eq!(elsewhere.error, Error::Redirect { location: "http://127.0.0.9/".into() });
+    let again = to("/again");
+    assert_eq!(read(texts(&[again.as_str(); 4]), |_| ()).error, Error::TooManyRedirects);
+    // The server has one port, so only the path differs.
+    let attempt = read(texts(&[to("/other").as_str(), STREAM]), |_| ());
+    assert!(attempt.requests[1].starts_with("GET /other HTTP/1.1\r\n"), "{}", attempt.requests[1]);
+}
