@@ -4,12 +4,16 @@
 //! compared with `!=` on a group. A password is kept in a [`Secret`], which no formatter shows.
 
 pub mod fingerprint;
+mod masking;
 
 use std::{fmt, net::IpAddr, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use self::fingerprint::Fingerprint;
+use self::{
+    fingerprint::Fingerprint,
+    masking::{mask_parameters, mask_user_information, port_is_number},
+};
 
 /// A camera's name in URLs and log lines: 1 to 64 ASCII letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +51,8 @@ pub struct Camera {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamSource {
     pub source: Source,
+    /// The channel of a recorder, which takes the place of a profile.
+    pub channel: Option<RecorderChannel>,
     /// Profile token or name of the stream for small tiles.
     pub small_profile: Option<String>,
     pub credentials: Option<Credentials>,
@@ -79,6 +85,15 @@ impl StreamSource {
             Source::Url(_) => false,
         }
     }
+}
+
+/// One channel of a recorder. All channels of one recorder are found in one conversation with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecorderChannel {
+    /// The identifier of the recorder, which no camera has.
+    pub recorder: CameraId,
+    /// From 1, by the order of the recorder's video sources.
+    pub number: u16,
 }
 
 /// How the stream's address is found.
@@ -327,11 +342,6 @@ impl fmt::Debug for StreamUri {
     }
 }
 
-fn port_is_number(authority: &str) -> bool {
-    let port = authority.rsplit(':').next().unwrap_or("");
-    authority.ends_with(']') || (!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
-}
-
 /// All that RFC 3986 2.3 does not call unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -341,58 +351,10 @@ fn percent_encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// Names of parameters whose value is a secret wherever it stands in a URL (Xiongmai puts
-/// `user=…_password=…_` into the path).
-const SECRET_PARAMETERS: [&str; 8] = ["user", "username", "password", "passwd", "pass", "pwd", "token", "auth"];
-
 /// `text` with the user information of every URL, and the value of every `user=`, `password=`,
 /// `pwd=`, `token=` and the like, replaced by `***`. For text of others, such as FFmpeg's log.
 pub fn mask_credentials(text: &str) -> String {
     mask_parameters(&mask_user_information(text))
-}
-
-fn mask_user_information(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("://") {
-        let (before, after) = rest.split_at(start + 3);
-        masked.push_str(before);
-        let word_end = after.find(|c: char| c.is_whitespace() || "\"'<>".contains(c)).unwrap_or(after.len());
-        let authority_end = after[..word_end].find(['/', '?', '#']).unwrap_or(word_end);
-        // An unencoded `/` in a password puts the `@` after the first slash; mask up to it as well.
-        let at = after[..authority_end].rfind('@').or_else(|| {
-            let suspicious = after[..authority_end].contains(':') && !port_is_number(&after[..authority_end]);
-            suspicious.then(|| after[..word_end].rfind('@')).flatten()
-        });
-        match at {
-            Some(at) => {
-                masked.push_str("***");
-                rest = &after[at..];
-            }
-            None => rest = after,
-        }
-    }
-    masked.push_str(rest);
-    masked
-}
-
-fn mask_parameters(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(equals) = rest.find('=') {
-        let (before, after) = rest.split_at(equals + 1);
-        masked.push_str(before);
-        let name = before[..equals].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
-        let value_end = after.find(|c: char| c.is_whitespace() || "&_;/?\"'<>,".contains(c)).unwrap_or(after.len());
-        if SECRET_PARAMETERS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) && value_end > 0 {
-            masked.push_str("***");
-            rest = &after[value_end..];
-        } else {
-            rest = after;
-        }
-    }
-    masked.push_str(rest);
-    masked
 }
 
 #[cfg(test)]

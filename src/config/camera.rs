@@ -8,6 +8,7 @@ use super::{
     diagnostics::Diagnostics,
     key::{Key, Text, Unset},
     keys::{self, MAX_CAMERAS},
+    schema,
     section::{Located, Section},
     wording::quoted,
 };
@@ -68,6 +69,7 @@ impl CameraDefaults {
         let open_within = self.open_within.or(defaults.open_within).unwrap_or(keys::OPEN_WITHIN.default);
         StreamSource {
             source,
+            channel: None,
             small_profile: None,
             credentials,
             transport: self.transport.or(defaults.transport),
@@ -106,41 +108,60 @@ pub(super) fn defaults(
     CameraDefaults::read(section, base, read_secret, diagnostics)
 }
 
-/// Returns every camera that is valid and enabled. All cameras are checked.
+/// What is known before the cameras are read, and how their password files are.
+pub(super) struct Surroundings<'a> {
+    pub(super) defaults: &'a CameraDefaults,
+    pub(super) base: &'a Path,
+    pub(super) read_secret: SecretReader<'a>,
+}
+
+/// The line of each identifier that is in use.
+pub(super) type Lines = BTreeMap<CameraId, usize>;
+
+/// Returns every camera that is valid and enabled, with the byte at which its section begins. All
+/// cameras are checked.
 pub(super) fn all(
     sections: &[Section<'_>],
-    defaults: &CameraDefaults,
-    base: &Path,
-    read_secret: SecretReader<'_>,
+    surroundings: &Surroundings<'_>,
+    lines: &mut Lines,
     diagnostics: &mut Diagnostics<'_>,
-) -> Vec<Camera> {
+) -> Vec<(usize, Camera)> {
     if let Some(first_too_many) = sections.get(MAX_CAMERAS) {
         let words = format!("one of {} cameras; at most {MAX_CAMERAS} fit on the wall", sections.len());
         first_too_many.report(first_too_many.at, words, diagnostics);
     }
-    let mut lines = BTreeMap::new();
     let mut cameras = Vec::new();
     for section in sections {
-        section.refuse_unknown(diagnostics);
-        let id = id(section, &mut lines, diagnostics);
-        let enabled = section.flag(&keys::ENABLED, diagnostics).unwrap_or(keys::ENABLED.default);
-        let camera = camera(section, id, defaults, base, read_secret, diagnostics);
-        cameras.extend(camera.filter(|_| enabled));
+        let camera = one(section, surroundings, lines, diagnostics);
+        cameras.extend(camera.map(|camera| (section.at, camera)));
     }
     cameras
 }
 
-/// Returns the identifiers of all cameras, whether or not their other keys are valid.
-pub(super) fn identifiers(sections: &[Section<'_>]) -> Vec<String> {
-    let id = |section: &Section<'_>| Some(section.value(&keys::ID)?.get_ref().as_str()?.to_owned());
-    sections.iter().filter_map(id).collect()
+/// Returns the camera of `section` if it is valid and enabled.
+pub(super) fn one(
+    section: &Section<'_>,
+    surroundings: &Surroundings<'_>,
+    lines: &mut Lines,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<Camera> {
+    section.refuse_unknown(diagnostics);
+    let id = id(section, lines, diagnostics);
+    let enabled = section.flag(&keys::ENABLED, diagnostics).unwrap_or(keys::ENABLED.default);
+    camera(section, id, surroundings, diagnostics).filter(|_| enabled)
 }
 
-fn id(
-    section: &Section<'_>,
-    lines: &mut BTreeMap<CameraId, usize>,
-    diagnostics: &mut Diagnostics<'_>,
-) -> Option<CameraId> {
+/// Returns the identifiers of all cameras, whether or not their other keys are valid.
+pub(super) fn identifiers(sections: &[Section<'_>]) -> Vec<String> {
+    sections.iter().filter_map(written_id).collect()
+}
+
+/// The identifier in `section`, valid or not.
+pub(super) fn written_id(section: &Section<'_>) -> Option<String> {
+    Some(section.value(&keys::ID)?.get_ref().as_str()?.to_owned())
+}
+
+fn id(section: &Section<'_>, lines: &mut Lines, diagnostics: &mut Diagnostics<'_>) -> Option<CameraId> {
     let right = "letters, digits, - and _, like \"gate\"";
     let Some(written) = section.text(&keys::ID, diagnostics) else {
         if section.lacks(&[&keys::ID]) {
@@ -166,9 +187,7 @@ fn id(
 fn camera(
     section: &Section<'_>,
     id: Option<CameraId>,
-    defaults: &CameraDefaults,
-    base: &Path,
-    read_secret: SecretReader<'_>,
+    &Surroundings { defaults, base, read_secret }: &Surroundings<'_>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Camera> {
     let name = section.words(&keys::NAME, diagnostics);
@@ -241,7 +260,10 @@ fn from_onvif(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Optio
     let profile = section.words(&keys::PROFILE, diagnostics);
     let port = section.whole_or_default(&keys::ONVIF_PORT, diagnostics);
     if section.lacks(&[&keys::IP, &keys::UUID, &keys::URL]) {
-        let words = "nothing says where the camera is; add ip, or uuid, or url";
+        let words = match section.is_of(&schema::RECORDER) {
+            true => "nothing says where the recorder is; add ip, or uuid",
+            false => "nothing says where the camera is; add ip, or uuid, or url",
+        };
         section.report(section.at, words, diagnostics);
     }
     (host.is_some() || uuid.is_some()).then_some(Source::Onvif { host, port, profile, uuid, trust, stream_host })

@@ -74,6 +74,9 @@ fn values(shape: &Shape) -> String {
             let longest = longest.map_or_else(String::new, |longest| format!(", at most {longest} characters"));
             format!("{form}{longest}, like `{example:?}`")
         }
+        Shape::Names { of, longest, example } => {
+            format!("table of the numbers of {of} and names of at most {longest} characters, like `{example}`")
+        }
         Shape::List { of, most, example } => format!("list of at most {most} {of}, like `{example}`"),
     }
 }

@@ -12,11 +12,13 @@ use super::{
 };
 
 /// The sections of a file.
+#[derive(Default)]
 pub(super) struct Root<'t> {
     /// Those that can stand only once.
     single: Vec<Section<'t>>,
     pub(super) users: Vec<Section<'t>>,
     pub(super) cameras: Vec<Section<'t>>,
+    pub(super) recorders: Vec<Section<'t>>,
     pub(super) walls: Vec<wall::Named<'t>>,
 }
 
@@ -27,7 +29,7 @@ impl<'t> Root<'t> {
     /// [`syntax::readable`]: super::syntax::readable
     pub(super) fn parse(text: &'t str, diagnostics: &mut Diagnostics<'_>) -> Self {
         let (table, _) = DeTable::parse_recoverable(text);
-        let mut root = Self { single: Vec::new(), users: Vec::new(), cameras: Vec::new(), walls: Vec::new() };
+        let mut root = Self::default();
         for (key, value) in table.into_inner() {
             let (key_at, at) = (key.span().start, value.span().start);
             let name = key.get_ref().as_ref();
@@ -41,6 +43,9 @@ impl<'t> Root<'t> {
                 (Form::Named, DeValue::Table(table)) => root.walls = wall::sections(at, table),
                 (Form::List, DeValue::Array(list)) if rows.name == schema::USER.name => {
                     root.users = entries(list, rows, server_keys::USER_NAME.name, diagnostics);
+                }
+                (Form::List, DeValue::Array(list)) if rows.name == schema::RECORDER.name => {
+                    root.recorders = entries(list, rows, keys::ID.name, diagnostics);
                 }
                 (Form::List, DeValue::Array(list)) => {
                     root.cameras = entries(list, rows, keys::ID.name, diagnostics);
@@ -69,8 +74,8 @@ impl<'t> Root<'t> {
     /// Marks sections with a syntax error. It can hide keys, so they need no complaint about those.
     fn mark_torn(&mut self, end: usize, diagnostics: &Diagnostics<'_>) {
         let walls = self.walls.iter_mut().map(|wall| &mut wall.section);
-        let mut sections: Vec<&mut Section<'_>> =
-            self.single.iter_mut().chain(&mut self.users).chain(&mut self.cameras).chain(walls).collect();
+        let lists = self.users.iter_mut().chain(&mut self.cameras).chain(&mut self.recorders);
+        let mut sections: Vec<&mut Section<'_>> = self.single.iter_mut().chain(lists).chain(walls).collect();
         sections.sort_by_key(|section| section.at);
         let starts: Vec<usize> = sections.iter().map(|section| section.at).collect();
         for (index, section) in sections.into_iter().enumerate() {

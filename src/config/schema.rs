@@ -2,7 +2,10 @@
 
 use super::{
     key::Row,
-    keys::{CAMERA_ROWS, ONVIF_ROWS, SHARED_ROWS, SOURCE_ROWS, WALL_ROWS, WATCHDOG_ROWS},
+    keys::{
+        CAMERA_ROWS, ONVIF_ROWS, RECORDER_DEVICE_ROWS, RECORDER_ID_ROWS, RECORDER_ROWS, SHARED_ROWS, SOURCE_ROWS,
+        WALL_ROWS, WATCHDOG_ROWS,
+    },
     limit_keys::LIMITS_ROWS,
     server_keys::{SERVER_ROWS, TLS_ROWS, USER_ROWS},
     suggest,
@@ -98,8 +101,20 @@ pub(super) static CAMERA: SectionRows = SectionRows {
     groups: &[CAMERA_ROWS, ONVIF_ROWS, SOURCE_ROWS, SHARED_ROWS],
 };
 
+pub(super) static RECORDER: SectionRows = SectionRows {
+    name: "recorder",
+    form: Form::List,
+    help: "One such section for each recorder (NVR): it becomes one camera for each of its channels. Channel 3 of the \
+           recorder `nvr` is the camera `nvr-3`, in addresses, in `cameras` of a wall and for users. `id`, `channels`, and \
+           `ip` or `uuid` are required. All channels together count as cameras, of which there are at most 64. The keys \
+           of `[defaults]` can stand here too.",
+    aliases: &["recorders", "nvr", "dvr"],
+    groups: &[RECORDER_ID_ROWS, RECORDER_ROWS, RECORDER_DEVICE_ROWS, SHARED_ROWS],
+};
+
 /// All sections, in the order in which complaints name them.
-pub(super) static SECTIONS: [&SectionRows; 8] = [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &CAMERA];
+pub(super) static SECTIONS: [&SectionRows; 9] =
+    [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &CAMERA, &RECORDER];
 
 impl SectionRows {
     /// Returns the first line of the section as it is written: `[server]`.

@@ -25,6 +25,7 @@ mod passwd;
 mod privileges;
 mod recorded_answers;
 mod recorder;
+mod recorder_channels;
 mod recovery;
 mod reload;
 mod reverse_proxy;

@@ -20,6 +20,7 @@ fn base() -> Vec<(String, Vec<Setting>)> {
             "[defaults]" => *lines = settings(&[("username", "'u'"), ("password", "'p'")]),
             "[tls]" => *lines = settings(&[("certificate", "'a'"), ("key", "'b'")]),
             "[[user]]" => *lines = settings(&[("name", "'chief'"), ("password", &format!("'{}'", hash("AAAA")))]),
+            "[[recorder]]" => *lines = settings(&[("id", "'nvr'"), ("ip", "'10.0.0.9'"), ("channels", "'3'")]),
             "[[camera]]" => *lines = settings(&[("id", "'yard'"), ("ip", "'10.0.0.1'")]),
             _ => {}
         }
@@ -49,9 +50,9 @@ fn with(section: &SectionRows, row: &dyn Row, value: &str) -> String {
     let (_, lines) = file.iter_mut().find(|(head, _)| *head == section.head()).unwrap();
     // These cannot stand next to another key of the base file.
     let replaced = match (section.head().as_str(), row.name()) {
-        (_, "url") => "ip",
+        ("[[camera]]", "url") => "ip",
         ("[[user]]", "token") => "password",
-        ("[defaults]" | "[[camera]]", "password_file") => "password",
+        ("[defaults]" | "[[camera]]" | "[[recorder]]", "password_file") => "password",
         (_, name) => name,
     };
     lines.retain(|(key, _)| key != replaced);
@@ -77,6 +78,8 @@ fn samples(row: &dyn Row) -> Vec<String> {
         }
         Shape::OneOf(words) => words.iter().map(|word| format!("{word:?}")).collect(),
         Shape::Text { example, .. } => vec![format!("{example:?}")],
+        // The base file has channel 3.
+        Shape::Names { .. } => vec!["{ 3 = 'Gate' }".into()],
         Shape::List { example, .. } => vec![example.to_owned()],
     }
 }
@@ -105,6 +108,11 @@ fn mistakes(key: &str, shape: &Shape) -> Vec<(String, String)> {
                 .map(|longest| (format!("'{}'", "x".repeat(longest + 1)), format!("{key} is longer than {longest}")));
             std::iter::once(("7".to_owned(), right)).chain(too_long).collect()
         }
+        Shape::Names { .. } => vec![
+            ("7".into(), format!("{key} is a whole number; write a table like")),
+            ("{ 3 = 7 }".into(), format!("{key} has a value that is no name")),
+            ("{ 4 = 'x' }".into(), format!("{key} has a name for \"4\"")),
+        ],
         Shape::List { .. } => vec![("7".into(), format!("{key} is a whole number"))],
     }
 }
