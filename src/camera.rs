@@ -55,6 +55,8 @@ pub struct StreamSource {
     pub channel: Option<RecorderChannel>,
     /// Profile token or name of the stream for small tiles.
     pub small_profile: Option<String>,
+    /// The address of the stream for small tiles beside that of [`Source::Url`].
+    pub small_url: Option<StreamUri>,
     pub credentials: Option<Credentials>,
     /// `None`: the transport in the stream's address, or else TCP; the agent's reader then goes on
     /// with UDP where the camera refuses TCP.
@@ -73,7 +75,13 @@ pub struct StreamSource {
 impl StreamSource {
     /// Whether the main stream comes from the same source as that of `other`.
     pub fn eq_main(&self, other: &Self) -> bool {
-        *self == Self { small_profile: self.small_profile.clone(), ..other.clone() }
+        let (small_profile, small_url) = (self.small_profile.clone(), self.small_url.clone());
+        *self == Self { small_profile, small_url, ..other.clone() }
+    }
+
+    /// Whether the camera has a second stream for small tiles.
+    pub fn has_small(&self) -> bool {
+        self.small_profile.is_some() || self.small_url.is_some()
     }
 
     /// Whether the camera may appear at another address: its address comes from ONVIF, and it is

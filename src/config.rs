@@ -55,6 +55,9 @@ mod watchdog;
 mod web_origin;
 
 mod access;
+mod camera_defaults;
+mod template;
+
 mod camera;
 mod recorder;
 
@@ -244,7 +247,8 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
     let limits = limits::read(&root.section(&schema::LIMITS), &mut diagnostics);
     let watchdog = watchdog::read(&root.section(&schema::WATCHDOG), base, &mut diagnostics);
     let defaults = camera::defaults(&root.section(&schema::DEFAULTS), base, read_secret, &mut diagnostics);
-    let surroundings = camera::Surroundings { defaults: &defaults, base, read_secret };
+    let templates = template::all(&root.templates, &defaults, base, read_secret, &mut diagnostics);
+    let surroundings = camera::Surroundings { defaults: &defaults, templates: &templates, base, read_secret };
     let mut lines = camera::Lines::new();
     let mut cameras = camera::all(&root.cameras, &surroundings, &mut lines, &mut diagnostics);
     recorder::all(&root.recorders, &surroundings, &mut lines, &mut cameras, &mut diagnostics);

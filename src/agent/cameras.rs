@@ -225,7 +225,7 @@ fn keep_small(
     before: Option<StreamSupervisor>,
 ) -> Option<StreamSupervisor> {
     let channel = &shared.channel;
-    if camera.stream_source.small_profile.is_none() {
+    if !camera.stream_source.has_small() {
         channel.set_small(None);
         // Dropped: it sends TEARDOWN and ends.
         return None;

@@ -293,6 +293,30 @@ rows! { SOURCE_ROWS:
     )
     .aliases(&["rtsp", "uri", "stream"])
     .reload(Reload::Streams);
+    SMALL_URL: Key<Text, Unset> = key(
+        "small_url",
+        Text { form: "RTSP address", example: "rtsp://192.168.1.20/small" },
+        Unset("no second stream"),
+        "The address of a second, smaller stream of the same camera, next to `url`. Tiles that it fills are served from \
+         it. The login is that of `url`.",
+    )
+    .aliases(&["sub_url"])
+    .reload(Reload::SmallStream);
+    TEMPLATE: Key<Text, Unset> = key(
+        "template",
+        Text { form: "name of a template", example: "acme" },
+        Unset("no template"),
+        "The `[template.NAME]` from which the camera takes `url`, `small_url`, its login and what else stands there, as \
+         far as it has no keys of its own.",
+    )
+    .reload(Reload::Streams);
+    CHANNEL: Key<Whole<u16>, Unset> = key(
+        "channel",
+        Whole { from: 1, to: 256, unit: "" },
+        Unset("there is no `{channel}`"),
+        "What stands for `{channel}` in the addresses of the template.",
+    )
+    .reload(Reload::Streams);
     ENABLED: Key<Flag, bool> = key(
         "enabled",
         Flag,
@@ -301,6 +325,28 @@ rows! { SOURCE_ROWS:
     )
     .aliases(&["disabled", "enable"])
     .reload(Reload::Cameras);
+}
+
+rows! {
+    /// The addresses of a template.
+    TEMPLATE_ROWS:
+    TEMPLATE_URL: Key<Text, Unset> = key(
+        "url",
+        Text { form: "RTSP address with placeholders", example: "rtsp://{ip}/ch{channel}/main" },
+        Unset("the cameras are asked by ONVIF"),
+        "The address of the stream. `{ip}` and `{channel}` are the camera's `ip` and `channel`, `{n}` is the number at the \
+         end of its `id` (7 in `dock-7`).",
+    )
+    .aliases(&["rtsp", "uri", "stream"])
+    .reload(Reload::Streams);
+    TEMPLATE_SMALL_URL: Key<Text, Unset> = key(
+        "small_url",
+        Text { form: "RTSP address with placeholders", example: "rtsp://{ip}/ch{channel}/sub" },
+        Unset("no second stream"),
+        "The address of the second, smaller stream.",
+    )
+    .aliases(&["sub_url"])
+    .reload(Reload::SmallStream);
 }
 
 rows! { RECORDER_ROWS:
@@ -312,7 +358,6 @@ rows! { RECORDER_ROWS:
          video sources, which `cctv-agent info IP` prints. A channel keeps its number when the recorder lists its \
          sources in another order.",
     )
-    .aliases(&["channel"])
     .reload(Reload::Cameras);
     CHANNEL_NAMES: Key<Names, Unset> = key(
         "names",

@@ -43,7 +43,7 @@ pub fn reference() -> String {
 
 fn heading(section: &SectionRows) -> String {
     match section.form {
-        Form::Once | Form::List => section.head(),
+        Form::Once | Form::List | Form::OnlyNamed => section.head(),
         Form::Named => format!("{}, [{}.NAME]", section.head(), section.name),
     }
 }

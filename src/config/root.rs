@@ -18,6 +18,8 @@ pub(super) struct Root<'t> {
     single: Vec<Section<'t>>,
     pub(super) users: Vec<Section<'t>>,
     pub(super) cameras: Vec<Section<'t>>,
+    /// Each with its name.
+    pub(super) templates: Vec<(String, Section<'t>)>,
     pub(super) recorders: Vec<Section<'t>>,
     pub(super) walls: Vec<wall::Named<'t>>,
 }
@@ -54,7 +56,10 @@ impl<'t> Root<'t> {
                     let words = format!("{name}s form a list; write {head}, with two brackets");
                     diagnostics.report(key_at, &format!("[{name}]"), words);
                 }
-                (Form::Once | Form::Named, DeValue::Array(_)) => {
+                (Form::OnlyNamed, DeValue::Table(table)) => {
+                    root.templates = named(rows, table, diagnostics);
+                }
+                (Form::Once | Form::Named | Form::OnlyNamed, DeValue::Array(_)) => {
                     let words = format!("this section can occur only once; write {head}, with single brackets");
                     diagnostics.report(key_at, &format!("[{head}]"), words);
                 }
@@ -74,8 +79,10 @@ impl<'t> Root<'t> {
     /// Marks sections with a syntax error. It can hide keys, so they need no complaint about those.
     fn mark_torn(&mut self, end: usize, diagnostics: &Diagnostics<'_>) {
         let walls = self.walls.iter_mut().map(|wall| &mut wall.section);
+        let templates = self.templates.iter_mut().map(|(_, section)| section);
         let lists = self.users.iter_mut().chain(&mut self.cameras).chain(&mut self.recorders);
-        let mut sections: Vec<&mut Section<'_>> = self.single.iter_mut().chain(lists).chain(walls).collect();
+        let mut sections: Vec<&mut Section<'_>> =
+            self.single.iter_mut().chain(lists).chain(walls).chain(templates).collect();
         sections.sort_by_key(|section| section.at);
         let starts: Vec<usize> = sections.iter().map(|section| section.at).collect();
         for (index, section) in sections.into_iter().enumerate() {
@@ -113,6 +120,30 @@ fn entries<'t>(
         }
     }
     entries
+}
+
+/// Splits a table into its named sections.
+fn named<'t>(
+    rows: &'static SectionRows,
+    table: DeTable<'t>,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Vec<(String, Section<'t>)> {
+    let mut sections = Vec::new();
+    for (key, value) in table {
+        let (name, key_at, at) = (key.get_ref().to_string(), key.span().start, value.span().start);
+        match value.into_inner() {
+            DeValue::Table(table) => {
+                let shown = if is_quotable(&name) { name.as_str() } else { "…" };
+                let place = format!("[{}.{shown}]", rows.name);
+                sections.push((name, Section::new(&place, at, rows, table)));
+            }
+            _ => {
+                let words = format!("it has a name; write {}, with the name of a maker for instance", rows.head());
+                diagnostics.report(key_at, &format!("[{}]", rows.name), words);
+            }
+        }
+    }
+    sections
 }
 
 fn unknown_at_top(name: &str, value: &DeValue<'_>, at: usize, diagnostics: &mut Diagnostics<'_>) {

@@ -4,7 +4,7 @@ use super::{
     key::Row,
     keys::{
         CAMERA_ROWS, ONVIF_ROWS, RECORDER_DEVICE_ROWS, RECORDER_ID_ROWS, RECORDER_ROWS, SHARED_ROWS, SOURCE_ROWS,
-        WALL_ROWS, WATCHDOG_ROWS,
+        TEMPLATE_ROWS, WALL_ROWS, WATCHDOG_ROWS,
     },
     limit_keys::LIMITS_ROWS,
     server_keys::{SERVER_ROWS, TLS_ROWS, USER_ROWS},
@@ -28,6 +28,8 @@ pub(super) enum Form {
     Once,
     /// Once, as `[wall]`, and under any number of names, as `[wall.NAME]`.
     Named,
+    /// Under any number of names, as `[template.NAME]`.
+    OnlyNamed,
     /// Any number of times, as `[[camera]]`.
     List,
 }
@@ -92,6 +94,15 @@ pub(super) static WALL: SectionRows = SectionRows {
     groups: &[WALL_ROWS],
 };
 
+pub(super) static TEMPLATE: SectionRows = SectionRows {
+    name: "template",
+    form: Form::OnlyNamed,
+    help: "What cameras have in common that share a pattern of addresses, or a login. A camera names it as `template`. The \
+           keys of `[defaults]` can stand here too, and then apply to the cameras of this template.",
+    aliases: &["templates", "pattern"],
+    groups: &[TEMPLATE_ROWS, SHARED_ROWS],
+};
+
 pub(super) static CAMERA: SectionRows = SectionRows {
     name: "camera",
     form: Form::List,
@@ -113,14 +124,15 @@ pub(super) static RECORDER: SectionRows = SectionRows {
 };
 
 /// All sections, in the order in which complaints name them.
-pub(super) static SECTIONS: [&SectionRows; 9] =
-    [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &CAMERA, &RECORDER];
+pub(super) static SECTIONS: [&SectionRows; 10] =
+    [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &TEMPLATE, &CAMERA, &RECORDER];
 
 impl SectionRows {
     /// Returns the first line of the section as it is written: `[server]`.
     pub(super) fn head(&self) -> String {
         match self.form {
             Form::Once | Form::Named => format!("[{}]", self.name),
+            Form::OnlyNamed => format!("[{}.NAME]", self.name),
             Form::List => format!("[[{}]]", self.name),
         }
     }

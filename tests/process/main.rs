@@ -37,6 +37,7 @@ mod smoke;
 mod stop;
 mod substreams;
 mod syslog;
+mod templates;
 mod users;
 mod viewers;
 mod watchdog;

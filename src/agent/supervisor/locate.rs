@@ -54,7 +54,11 @@ impl SupervisorTask {
 
     /// Finds the camera's stream: configured address, last good answer, search, in this order.
     pub(super) async fn locate(&mut self) -> Result<ResolvedStream, StreamFailure> {
-        if let Source::Url(uri) = &self.stream_source.source {
+        if let Source::Url(main) = &self.stream_source.source {
+            let uri = match self.role {
+                StreamRole::Main => main,
+                StreamRole::Small => self.stream_source.small_url.as_ref().unwrap_or(main),
+            };
             let credentials = self.stream_source.credentials.clone();
             let address = uri.authority().to_owned();
             return Ok(ResolvedStream {

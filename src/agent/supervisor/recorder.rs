@@ -156,5 +156,5 @@ fn is_denied(error: &LocateError) -> bool {
 /// What the channels of one recorder have in common.
 fn basis(stream_source: &StreamSource) -> StreamSource {
     let channel = stream_source.channel.as_ref().map(|channel| RecorderChannel { number: 0, ..channel.clone() });
-    StreamSource { channel, small_profile: None, ..stream_source.clone() }
+    StreamSource { channel, small_profile: None, small_url: None, ..stream_source.clone() }
 }
