@@ -10,7 +10,10 @@ use std::{fmt, net::IpAddr, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use self::{fingerprint::Fingerprint, masking::port_is_number};
+use self::{
+    fingerprint::Fingerprint,
+    masking::{mask_parameters, mask_user_information, port_is_number},
+};
 
 /// A camera's name in URLs and log lines: 1 to 64 ASCII letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,8 +51,12 @@ pub struct Camera {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamSource {
     pub source: Source,
+    /// The channel of a recorder, which takes the place of a profile.
+    pub channel: Option<RecorderChannel>,
     /// Profile token or name of the stream for small tiles.
     pub small_profile: Option<String>,
+    /// The address of the stream for small tiles beside that of [`Source::Url`].
+    pub small_url: Option<StreamUri>,
     pub credentials: Option<Credentials>,
     /// `None`: the transport in the stream's address, or else TCP; the agent's reader then goes on
     /// with UDP where the camera refuses TCP.
@@ -68,7 +75,13 @@ pub struct StreamSource {
 impl StreamSource {
     /// Whether the main stream comes from the same source as that of `other`.
     pub fn eq_main(&self, other: &Self) -> bool {
-        *self == Self { small_profile: self.small_profile.clone(), ..other.clone() }
+        let (small_profile, small_url) = (self.small_profile.clone(), self.small_url.clone());
+        *self == Self { small_profile, small_url, ..other.clone() }
+    }
+
+    /// Whether the camera has a second stream for small tiles.
+    pub fn has_small(&self) -> bool {
+        self.small_profile.is_some() || self.small_url.is_some()
     }
 
     /// Whether the camera may appear at another address: its address comes from ONVIF, and it is
@@ -80,6 +93,15 @@ impl StreamSource {
             Source::Url(_) => false,
         }
     }
+}
+
+/// One channel of a recorder. All channels of one recorder are found in one conversation with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecorderChannel {
+    /// The identifier of the recorder, which no camera has.
+    pub recorder: CameraId,
+    /// From 1, by the order of the recorder's video sources.
+    pub number: u16,
 }
 
 /// How the stream's address is found.
@@ -358,7 +380,7 @@ fn percent_encode(text: &str) -> String {
 /// `text` with the user information of every URL, and the value of every `user=`, `password=`,
 /// `pwd=`, `token=` and the like, replaced by `***`. For text of others, such as FFmpeg's log.
 pub fn mask_credentials(text: &str) -> String {
-    masking::mask_parameters(&masking::mask_user_information(text))
+    mask_parameters(&mask_user_information(text))
 }
 
 #[cfg(test)]

@@ -55,7 +55,11 @@ mod watchdog;
 mod web_origin;
 
 mod access;
+mod camera_defaults;
+mod template;
+
 mod camera;
+mod recorder;
 
 mod root;
 mod server;
@@ -243,9 +247,17 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
     let limits = limits::read(&root.section(&schema::LIMITS), &mut diagnostics);
     let watchdog = watchdog::read(&root.section(&schema::WATCHDOG), base, &mut diagnostics);
     let defaults = camera::defaults(&root.section(&schema::DEFAULTS), base, read_secret, &mut diagnostics);
-    let cameras = camera::all(&root.cameras, &defaults, base, read_secret, &mut diagnostics);
-    let walls = wall::all(&root.walls, &camera::identifiers(&root.cameras), &mut diagnostics);
-    let users = user::all(&root.users, &camera::identifiers(&root.cameras), &walls, &mut diagnostics);
+    let templates = template::all(&root.templates, &defaults, base, read_secret, &mut diagnostics);
+    let surroundings = camera::Surroundings { defaults: &defaults, templates: &templates, base, read_secret };
+    let mut lines = camera::Lines::new();
+    let mut cameras = camera::all(&root.cameras, &surroundings, &mut lines, &mut diagnostics);
+    recorder::all(&root.recorders, &surroundings, &mut lines, &mut cameras, &mut diagnostics);
+    cameras.sort_by_key(|(at, _)| *at);
+    let cameras = cameras.into_iter().map(|(_, camera)| camera).collect();
+    let mut ids = camera::identifiers(&root.cameras);
+    ids.extend(recorder::identifiers(&root.recorders));
+    let walls = wall::all(&root.walls, &ids, &mut diagnostics);
+    let users = user::all(&root.users, &ids, &walls, &mut diagnostics);
     diagnostics.finish().map(|warnings| Config {
         server,
         tls,

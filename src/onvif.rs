@@ -49,6 +49,7 @@ mod error;
 mod identity;
 mod media;
 pub mod profile_choice;
+mod recorder;
 pub mod responses;
 pub mod soap;
 mod synchronization;
@@ -62,6 +63,7 @@ pub use self::{
     clock::Offset,
     error::{Error, Kind, Malformed},
     identity::{Identity, identity},
+    recorder::{ChannelStreams, Recorder, channel_order},
     responses::{DeviceInformation, Profile, VideoSource},
     synchronization::Synchronization,
     target::{DEFAULT_PORT, Target},

@@ -134,7 +134,8 @@ impl CameraManager {
 
     /// Deletes the records of cameras that are no longer in the configuration.
     pub fn forget_others(&self) {
-        let (store, ids) = (self.context.store(), self.supervisors.keys().cloned().collect());
+        let recorders = self.supervisors.values().filter_map(|kept| kept.shared.recorder.as_ref()?.id());
+        let (store, ids) = (self.context.store(), self.supervisors.keys().cloned().chain(recorders).collect());
         // Detached: it ends when the files are deleted.
         smol::unblock(move || store.retain(&ids)).detach();
     }
@@ -177,7 +178,11 @@ impl CameraManager {
         for supervisor in predecessor.iter().chain(&small) {
             supervisor.stream().note_failure(Cause::Changed, None, Instant::now());
         }
-        let shared = CameraShared::new(channel, camera.stream_source.small_profile.clone());
+        let shared = CameraShared::new(
+            channel,
+            camera.stream_source.small_profile.clone(),
+            self.context.recorder(&camera.stream_source),
+        );
         // The small stream starts first: its supervisor resolves both.
         let small = keep_small(&self.context, &shared, camera, small);
         let supervisor = StreamSupervisor::start(
@@ -220,7 +225,7 @@ fn keep_small(
     before: Option<StreamSupervisor>,
 ) -> Option<StreamSupervisor> {
     let channel = &shared.channel;
-    if camera.stream_source.small_profile.is_none() {
+    if !camera.stream_source.has_small() {
         channel.set_small(None);
         // Dropped: it sends TEARDOWN and ends.
         return None;

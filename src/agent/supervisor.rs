@@ -4,6 +4,7 @@
 mod camera_shared;
 mod confirmation;
 mod context;
+mod conversation;
 mod demand;
 mod failure;
 mod http_failure;
@@ -13,6 +14,7 @@ mod locate;
 mod locator;
 mod onvif_result;
 mod place;
+mod recorder;
 mod resolved;
 mod retry;
 mod rtsp_failure;
@@ -36,6 +38,7 @@ pub use camera_shared::{CameraShared, StreamRole};
 pub use context::Context;
 use failure::{AttemptOutcome, StreamFailure, away, offline};
 use lessons::Lessons;
+pub use recorder::RecorderShared;
 use resolved::ResolvedStream;
 use retry::RetryDecision;
 use session::KeyFrameRequests;
@@ -321,7 +324,8 @@ impl SupervisorTask {
         };
         self.by_worker = self.stream_source.reader == Reader::Opencv || std::mem::take(&mut self.falls_back);
         // Only opening is limited by turns: a camera that answers slowly must not delay another.
-        let Some(turn) = self.stop.unless_set(self.context.openings().acquire_arc()).await else {
+        let turn = self.context.opening_turn(self.shared.recorder.as_deref());
+        let Some(turn) = self.stop.unless_set(turn).await else {
             return AttemptOutcome::Stopped;
         };
         // Given back as soon as a stream is open: a stream without pictures must not delay others.

@@ -1,14 +1,14 @@
-//! Finds the logins in texts of others.
-
-/// Whether `authority` ends in a port, or in an IPv6 address.
-pub(super) fn port_is_number(authority: &str) -> bool {
-    let port = authority.rsplit(':').next().unwrap_or("");
-    authority.ends_with(']') || (!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
-}
+//! Finds what looks like a login in text that holds addresses.
 
 /// Names of parameters whose value is a secret wherever it stands in a URL (Xiongmai puts
 /// `user=…_password=…_` into the path).
 const SECRET_PARAMETERS: [&str; 8] = ["user", "username", "password", "passwd", "pass", "pwd", "token", "auth"];
+
+/// Whether `authority` ends with a port, or with an IPv6 address.
+pub(super) fn port_is_number(authority: &str) -> bool {
+    let port = authority.rsplit(':').next().unwrap_or("");
+    authority.ends_with(']') || (!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+}
 
 /// `text` with the user information of every URL replaced.
 pub(super) fn mask_user_information(text: &str) -> String {
@@ -36,7 +36,7 @@ pub(super) fn mask_user_information(text: &str) -> String {
     masked
 }
 
-/// `text` with the value of every parameter that is a secret replaced.
+/// `text` with the values of secret parameters replaced.
 pub(super) fn mask_parameters(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,104 +1,21 @@
 //! `[defaults]` and `[[camera]]`: the cameras, and how each one is shown.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     address,
-    credentials::{Login, SecretReader},
+    camera_defaults::CameraDefaults,
+    credentials::SecretReader,
     diagnostics::Diagnostics,
     key::{Key, Row, Text, Unset},
     keys::{self, MAX_CAMERAS},
+    schema,
     section::{Located, Section},
+    template::{self, Template, Templates, Values},
     wording::quoted,
 };
 use crate::camera::fingerprint::Fingerprint;
-use crate::camera::{
-    Camera, CameraId, Credentials, Damaged, Reader, Source, StreamOptions, StreamSource, StreamUri, TlsPolicy,
-    Transport, Trust,
-};
-
-/// The keys that are valid both in `[defaults]` and in a camera.
-#[derive(Clone, Default)]
-pub(super) struct CameraDefaults {
-    login: Login,
-    transport: Option<Transport>,
-    reader: Option<Reader>,
-    open_within: Option<u64>,
-    clear_password: Option<bool>,
-    quality: Option<u8>,
-    max_fps: Option<u8>,
-    passthrough: Option<bool>,
-    stall_after: Option<f64>,
-    damaged: Option<Damaged>,
-}
-
-impl CameraDefaults {
-    fn read(
-        section: &Section<'_>,
-        base: &Path,
-        read_secret: SecretReader<'_>,
-        diagnostics: &mut Diagnostics<'_>,
-    ) -> Self {
-        Self {
-            login: Login::read(section, base, read_secret, diagnostics),
-            transport: section.one_of(&keys::TRANSPORT, diagnostics).map(|transport| transport.value),
-            reader: section.one_of(&keys::READER, diagnostics).map(|reader| reader.value),
-            open_within: section.whole(&keys::OPEN_WITHIN, diagnostics),
-            clear_password: section.flag(&keys::CLEAR_PASSWORD, diagnostics),
-            quality: section.whole(&keys::QUALITY, diagnostics),
-            max_fps: section.whole(&keys::MAX_FPS, diagnostics),
-            passthrough: section.flag(&keys::PASSTHROUGH, diagnostics),
-            stall_after: section.number(&keys::STALL_AFTER, diagnostics),
-            damaged: section.one_of(&keys::DAMAGED, diagnostics).map(|damaged| damaged.value),
-        }
-    }
-
-    fn options(&self, defaults: &Self) -> StreamOptions {
-        let stall_after = self.stall_after.or(defaults.stall_after).unwrap_or(keys::STALL_AFTER.default);
-        StreamOptions {
-            quality: self.quality.or(defaults.quality).unwrap_or(keys::QUALITY.default),
-            max_fps: self.max_fps.or(defaults.max_fps).unwrap_or(keys::MAX_FPS.default),
-            passthrough: self.passthrough.or(defaults.passthrough).unwrap_or(keys::PASSTHROUGH.default),
-            stall_after: Duration::from_secs_f64(stall_after),
-            damaged: self.damaged.or(defaults.damaged).unwrap_or(keys::DAMAGED.default),
-        }
-    }
-
-    fn stream_source(&self, defaults: &Self, source: Source, credentials: Option<Credentials>) -> StreamSource {
-        // Of the defaults, those about RTSP do not apply to HTTP.
-        let is_http = matches!(&source, Source::Url(uri) if uri.is_http());
-        let reader = self.reader.or(defaults.reader).filter(|_| !is_http);
-        let transport = self.transport.or(defaults.transport).filter(|_| !is_http);
-        let open_within = self.open_within.or(defaults.open_within).unwrap_or(keys::OPEN_WITHIN.default);
-        StreamSource {
-            source,
-            small_profile: None,
-            credentials,
-            transport,
-            reader: reader.unwrap_or(keys::READER.default),
-            open_within: Duration::from_secs(open_within),
-            clear_password: self.clear_password.or(defaults.clear_password).unwrap_or(keys::CLEAR_PASSWORD.default),
-            tls: keys::TLS.default,
-            fingerprint: None,
-        }
-    }
-}
-
-/// What applies to a camera without any of these keys.
-impl Default for StreamOptions {
-    fn default() -> Self {
-        let nothing = CameraDefaults::default();
-        nothing.options(&nothing)
-    }
-}
-
-/// A camera with no other key than those of its source.
-impl From<Source> for StreamSource {
-    fn from(source: Source) -> Self {
-        let nothing = CameraDefaults::default();
-        nothing.stream_source(&nothing, source, None)
-    }
-}
+use crate::camera::{Camera, CameraId, Reader, Source, StreamSource, StreamUri, TlsPolicy, Trust};
 
 pub(super) fn defaults(
     section: &Section<'_>,
@@ -110,41 +27,61 @@ pub(super) fn defaults(
     CameraDefaults::read(section, base, read_secret, diagnostics)
 }
 
-/// Returns every camera that is valid and enabled. All cameras are checked.
+/// What is known before the cameras are read, and how their password files are.
+pub(super) struct Surroundings<'a> {
+    pub(super) defaults: &'a CameraDefaults,
+    pub(super) templates: &'a Templates,
+    pub(super) base: &'a Path,
+    pub(super) read_secret: SecretReader<'a>,
+}
+
+/// The line of each identifier that is in use.
+pub(super) type Lines = BTreeMap<CameraId, usize>;
+
+/// Returns every camera that is valid and enabled, with the byte at which its section begins. All
+/// cameras are checked.
 pub(super) fn all(
     sections: &[Section<'_>],
-    defaults: &CameraDefaults,
-    base: &Path,
-    read_secret: SecretReader<'_>,
+    surroundings: &Surroundings<'_>,
+    lines: &mut Lines,
     diagnostics: &mut Diagnostics<'_>,
-) -> Vec<Camera> {
+) -> Vec<(usize, Camera)> {
     if let Some(first_too_many) = sections.get(MAX_CAMERAS) {
         let words = format!("one of {} cameras; at most {MAX_CAMERAS} fit on the wall", sections.len());
         first_too_many.report(first_too_many.at, words, diagnostics);
     }
-    let mut lines = BTreeMap::new();
     let mut cameras = Vec::new();
     for section in sections {
-        section.refuse_unknown(diagnostics);
-        let id = id(section, &mut lines, diagnostics);
-        let enabled = section.flag(&keys::ENABLED, diagnostics).unwrap_or(keys::ENABLED.default);
-        let camera = camera(section, id, defaults, base, read_secret, diagnostics);
-        cameras.extend(camera.filter(|_| enabled));
+        let camera = one(section, surroundings, lines, diagnostics);
+        cameras.extend(camera.map(|camera| (section.at, camera)));
     }
     cameras
 }
 
-/// Returns the identifiers of all cameras, whether or not their other keys are valid.
-pub(super) fn identifiers(sections: &[Section<'_>]) -> Vec<String> {
-    let id = |section: &Section<'_>| Some(section.value(&keys::ID)?.get_ref().as_str()?.to_owned());
-    sections.iter().filter_map(id).collect()
+/// Returns the camera of `section` if it is valid and enabled.
+pub(super) fn one(
+    section: &Section<'_>,
+    surroundings: &Surroundings<'_>,
+    lines: &mut Lines,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<Camera> {
+    section.refuse_unknown(diagnostics);
+    let id = id(section, lines, diagnostics);
+    let enabled = section.flag(&keys::ENABLED, diagnostics).unwrap_or(keys::ENABLED.default);
+    camera(section, id, surroundings, diagnostics).filter(|_| enabled)
 }
 
-fn id(
-    section: &Section<'_>,
-    lines: &mut BTreeMap<CameraId, usize>,
-    diagnostics: &mut Diagnostics<'_>,
-) -> Option<CameraId> {
+/// Returns the identifiers of all cameras, whether or not their other keys are valid.
+pub(super) fn identifiers(sections: &[Section<'_>]) -> Vec<String> {
+    sections.iter().filter_map(written_id).collect()
+}
+
+/// The identifier in `section`, valid or not.
+pub(super) fn written_id(section: &Section<'_>) -> Option<String> {
+    Some(section.value(&keys::ID)?.get_ref().as_str()?.to_owned())
+}
+
+fn id(section: &Section<'_>, lines: &mut Lines, diagnostics: &mut Diagnostics<'_>) -> Option<CameraId> {
     let right = "letters, digits, - and _, like \"gate\"";
     let Some(written) = section.text(&keys::ID, diagnostics) else {
         if section.lacks(&[&keys::ID]) {
@@ -170,29 +107,43 @@ fn id(
 fn camera(
     section: &Section<'_>,
     id: Option<CameraId>,
-    defaults: &CameraDefaults,
-    base: &Path,
-    read_secret: SecretReader<'_>,
+    &Surroundings { defaults, templates, base, read_secret }: &Surroundings<'_>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Camera> {
     let name = section.words(&keys::NAME, diagnostics);
     let camera_defaults = CameraDefaults::read(section, base, read_secret, diagnostics);
     let small_profile = section.words(&keys::SMALL_PROFILE, diagnostics);
+    let template = of_name(section, templates, diagnostics);
+    let defaults = template.map_or(defaults, |template| &template.defaults);
+    let addresses = Addresses::read(section, id.as_ref(), template, diagnostics);
     let (source, in_url) = match section.key_at(&keys::URL) {
         Some(_) => from_url(section, diagnostics),
+        None if template.is_some_and(|template| template.url.is_some()) => {
+            refuse_beside_url(section, &|key| key.name() == keys::IP.name, diagnostics);
+            addresses.url.map_or((None, None), |(uri, login)| (Some(Source::Url(uri)), login))
+        }
+        // A template that is not in the file may have an address.
+        None if template.is_none() && section.key_at(&keys::TEMPLATE).is_some() => (None, None),
         None => (from_onvif(section, diagnostics), None),
     };
+    if let (Some(Source::Onvif { .. }), Some(at), true) =
+        (&source, section.key_at(&keys::SMALL_URL), addresses.small.is_some())
+    {
+        section.report(at, "small_url needs url; write small_profile for a camera with ip or uuid", diagnostics);
+    }
     let credentials = camera_defaults.login.for_camera(in_url, &defaults.login, section, diagnostics);
     let options = camera_defaults.options(defaults);
     let tls = section.one_of(&keys::TLS, diagnostics);
     let pinned = fingerprint(section, diagnostics);
     let (id, source) = (id?, source?);
+    let is_url = matches!(source, Source::Url(_));
     let stream_source = camera_defaults.stream_source(defaults, source, credentials);
     check_tls(section, &stream_source, tls.as_ref(), pinned.as_ref(), diagnostics);
     Some(Camera {
         name: name.unwrap_or_else(|| id.to_string()),
         stream_source: StreamSource {
             small_profile,
+            small_url: addresses.small.filter(|_| is_url),
             tls: tls.map_or(stream_source.tls, |tls| tls.value),
             fingerprint: pinned.map(|pinned| pinned.value),
             ..stream_source
@@ -248,7 +199,10 @@ fn from_onvif(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Optio
     let profile = section.words(&keys::PROFILE, diagnostics);
     let port = section.whole_or_default(&keys::ONVIF_PORT, diagnostics);
     if section.lacks(&[&keys::IP, &keys::UUID, &keys::URL]) {
-        let words = "nothing says where the camera is; add ip, or uuid, or url";
+        let words = match section.is_of(&schema::RECORDER) {
+            true => "nothing says where the recorder is; add ip, or uuid",
+            false => "nothing says where the camera is; add ip, or uuid, or url",
+        };
         section.report(section.at, words, diagnostics);
     }
     (host.is_some() || uuid.is_some()).then_some(Source::Onvif { host, port, profile, uuid, trust, stream_host })
@@ -272,30 +226,110 @@ fn trust(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Trust {
 
 /// Returns the stream of `url` and the login that it contained, still percent-encoded.
 fn from_url(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> (Option<Source>, Option<(String, String)>) {
-    for key in keys::ONVIF_ROWS {
+    let is_of_template = |key: &dyn Row| key.name() == keys::IP.name && section.key_at(&keys::TEMPLATE).is_some();
+    refuse_beside_url(section, &is_of_template, diagnostics);
+    let Some(written) = section.text(&keys::URL, diagnostics) else {
+        return (None, None);
+    };
+    match stream_uri(&written.value, keys::URL.name) {
+        Ok((uri, login)) => {
+            if uri.is_http() {
+                refuse_rtsp_keys(section, diagnostics);
+            }
+            (Some(Source::Url(uri)), login)
+        }
+        Err(wrong) => {
+            section.report(written.at, wrong, diagnostics);
+            (None, None)
+        }
+    }
+}
+
+/// Complains of the keys of ONVIF, unless they `may` stand beside an address.
+fn refuse_beside_url(section: &Section<'_>, may: &dyn Fn(&dyn Row) -> bool, diagnostics: &mut Diagnostics<'_>) {
+    for key in keys::ONVIF_ROWS.iter().filter(|key| !may(**key)) {
         if let Some(at) = section.key_at(*key) {
             let words =
                 format!("{} means nothing next to url, which is opened as it is; remove one of them", key.name());
             section.report(at, words, diagnostics);
         }
     }
-    let Some(written) = section.text(&keys::URL, diagnostics) else {
-        return (None, None);
-    };
+}
+
+/// An address, and the login that it contained, still percent-encoded.
+type WithLogin = (StreamUri, Option<(String, String)>);
+
+/// Reads the value `text` of `key`.
+fn stream_uri(text: &str, key: &str) -> Result<WithLogin, String> {
     let right = "write it like \"rtsp://192.168.1.20/live\", and give username and password as keys of their own";
-    let printable = !written.value.chars().any(|c| c.is_control() || c.is_whitespace());
-    let split = StreamUri::split(&written.value).or_else(|| StreamUri::split_http(&written.value));
-    match split.filter(|_| printable) {
-        Some((uri, login)) => {
-            if uri.is_http() {
-                refuse_rtsp_keys(section, diagnostics);
-            }
-            (Some(Source::Url(uri)), login)
+    let printable = !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    let split = StreamUri::split(text).or_else(|| StreamUri::split_http(text));
+    split.filter(|_| printable).ok_or_else(|| format!("{key} is not an address of RTSP or HTTP; {right}"))
+}
+
+/// The template that the camera names.
+fn of_name<'t>(
+    section: &Section<'_>,
+    templates: &'t Templates,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<&'t Template> {
+    let Located { at, value: name } = section.text(&keys::TEMPLATE, diagnostics)?;
+    let found = templates.get(&name);
+    if found.is_none() {
+        let words = format!("there is no template{}; add a section like [template.acme]", quoted(&name));
+        section.report(at, words, diagnostics);
+    }
+    found
+}
+
+/// The addresses that a template gives the camera, and its small one.
+#[derive(Default)]
+struct Addresses {
+    url: Option<WithLogin>,
+    small: Option<StreamUri>,
+}
+
+impl Addresses {
+    fn read(
+        section: &Section<'_>,
+        id: Option<&CameraId>,
+        template: Option<&Template>,
+        diagnostics: &mut Diagnostics<'_>,
+    ) -> Self {
+        let channel = section.whole(&keys::CHANNEL, diagnostics);
+        let url = template.and_then(|template| template.url.as_deref());
+        let small = template.and_then(|template| template.small_url.as_deref());
+        // A template that is not in the file may need it.
+        let is_unknown = template.is_none() && section.key_at(&keys::TEMPLATE).is_some();
+        let is_used = is_unknown || [url, small].into_iter().flatten().any(|pattern| pattern.contains("{channel}"));
+        if let (Some(at), false) = (section.key_at(&keys::CHANNEL).filter(|_| channel.is_some()), is_used) {
+            let words = "channel needs a template with {channel} in its url; for a recorder write [[recorder]]";
+            section.report(at, words, diagnostics);
         }
-        None => {
-            section.report(written.at, format!("url is not an address of RTSP or HTTP; {right}"), diagnostics);
-            (None, None)
+        let own = section.text(&keys::SMALL_URL, diagnostics);
+        let of_template = template.filter(|template| template.url.is_some() || section.key_at(&keys::URL).is_some());
+        let ip = of_template.and_then(|_| host(&keys::IP, section, diagnostics));
+        let ip = ip.map(|ip| if ip.contains(':') { format!("[{ip}]") } else { ip });
+        let values = Values { ip, channel, n: id.and_then(|id| template::number_of(id.as_str())) };
+        let mut address = |pattern: &str, key: &str| -> Option<WithLogin> {
+            let address = of_template?.filled(pattern, &values).and_then(|text| stream_uri(&text, key));
+            address.map_err(|wrong| section.report(section.at, wrong, diagnostics)).ok()
+        };
+        let url = url.filter(|_| section.key_at(&keys::URL).is_none()).and_then(|url| address(url, keys::URL.name));
+        let small = match &own {
+            Some(_) => None,
+            None => small.and_then(|small| address(small, keys::SMALL_URL.name)),
+        };
+        let own = own.and_then(|own| {
+            let read = stream_uri(&own.value, keys::SMALL_URL.name);
+            read.map_err(|wrong| section.report(own.at, wrong, diagnostics)).ok()
+        });
+        let small = own.or(small);
+        if small.as_ref().is_some_and(|(_, login)| login.is_some()) {
+            let words = "small_url has a login in it; write username and password as keys of their own";
+            section.report(section.key_at(&keys::SMALL_URL).unwrap_or(section.at), words, diagnostics);
         }
+        Self { url, small: small.map(|(uri, _)| uri) }
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) type SecretReader<'a> = &'a dyn Fn(&Path) -> io::Result<SecretFile>;
 /// The login keys of one section.
 #[derive(Clone, Default)]
 pub(super) struct Login {
+    /// The section, for complaints about a half of a login.
+    place: String,
     username: Option<Located<String>>,
     password: Option<Located<Secret>>,
     /// A login key of this section already has a complaint, so a missing key needs no second one.
@@ -45,7 +47,18 @@ impl Login {
         let broken = (username.is_none() && !section.lacks(&[&USERNAME]))
             || (password.is_none() && !section.lacks(&[&PASSWORD, &PASSWORD_FILE]))
             || (section.key_at(&PASSWORD).is_some() && section.key_at(&PASSWORD_FILE).is_some());
-        Self { username, password, broken }
+        Self { place: section.place.clone(), username, password, broken }
+    }
+
+    /// These keys, and those of `other` that are not here.
+    pub(super) fn or(self, other: &Self) -> Self {
+        let is_empty = self.username.is_none() && self.password.is_none();
+        Self {
+            place: if is_empty { other.place.clone() } else { self.place },
+            username: self.username.or_else(|| other.username.clone()),
+            password: self.password.or_else(|| other.password.clone()),
+            broken: self.broken || other.broken,
+        }
     }
 
     /// Returns the login of a camera with these keys of its own. `None`: there is no login.
@@ -75,7 +88,7 @@ impl Login {
                 return Some(Credentials { username: username.value.clone(), password: password.value.clone() });
             }
             (Some(username), None) => {
-                let place = if self.username.is_some() { &section.place } else { "[defaults]" };
+                let place = if self.username.is_some() { &section.place } else { &defaults.place };
                 let right = "add password or password_file, or password = \"\" where the camera has none";
                 diagnostics.report(username.at, place, format!("username without a password; {right}"));
             }
@@ -84,7 +97,7 @@ impl Login {
             }
             (None, Some(password)) if username.is_none() => {
                 let right = "add username, or username = \"\" to a camera that takes no login";
-                diagnostics.report(password.at, "[defaults]", format!("password without a username; {right}"));
+                diagnostics.report(password.at, &defaults.place, format!("password without a username; {right}"));
             }
             (None, _) => {}
         }

@@ -143,6 +143,15 @@ pub(super) enum Shape {
         /// As it is written in the file.
         example: &'static str,
     },
+    /// A name for each of some numbers.
+    Names {
+        /// What is numbered, in words.
+        of: &'static str,
+        /// Maximum length of a name in characters.
+        longest: usize,
+        /// As it is written in the file.
+        example: &'static str,
+    },
 }
 
 /// The values that a key takes.
@@ -231,6 +240,17 @@ pub(super) struct List {
     pub(super) example: &'static str,
 }
 
+/// A table of names by number.
+#[derive(Clone, Copy)]
+pub(super) struct Names {
+    /// What is numbered, in words.
+    pub(super) of: &'static str,
+    /// Maximum length of a name in characters.
+    pub(super) longest: usize,
+    /// A correct value as it is written in the file, for complaints.
+    pub(super) example: &'static str,
+}
+
 impl<T: PartialEq> OneOf<T> {
     /// Returns the word for `meaning`.
     pub(super) fn word(&self, meaning: &T) -> Option<&'static str> {
@@ -311,6 +331,12 @@ impl Values for FilePath {
 impl Values for List {
     fn shape(&self) -> Shape {
         Shape::List { of: self.of, most: self.most, example: self.example }
+    }
+}
+
+impl Values for Names {
+    fn shape(&self) -> Shape {
+        Shape::Names { of: self.of, longest: self.longest, example: self.example }
     }
 }
 

@@ -4,8 +4,8 @@
 //! uses it, and an example in `cameras.toml`.
 
 use super::key::{
-    DefaultValue, FilePath, Flag, Key, Line, List, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text, Unset,
-    Whole, Words, default_by_word, key, rows,
+    DefaultValue, FilePath, Flag, Key, Line, List, Names, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text,
+    Unset, Whole, Words, default_by_word, key, rows,
 };
 use crate::camera::{Damaged, Reader, TlsPolicy, Transport, Trust};
 
@@ -227,7 +227,7 @@ rows! {
         Words { longest: MAX_WORDS_LEN, example: "Profile_1" },
         Unset("the first one with video"),
         "Which of the camera's streams: the token or the name of an ONVIF profile. `cctv-agent info IP` lists them. A \
-         recorder needs it.",
+         recorder needs it, or is written as `[[recorder]]`.",
     )
     .aliases(&["token"])
     .reload(Reload::Streams);
@@ -294,6 +294,30 @@ rows! { SOURCE_ROWS:
     )
     .aliases(&["rtsp", "uri", "stream"])
     .reload(Reload::Streams);
+    SMALL_URL: Key<Text, Unset> = key(
+        "small_url",
+        Text { form: "RTSP address", example: "rtsp://192.168.1.20/small" },
+        Unset("no second stream"),
+        "The address of a second, smaller stream of the same camera, next to `url`. Tiles that it fills are served from \
+         it. The login is that of `url`.",
+    )
+    .aliases(&["sub_url"])
+    .reload(Reload::SmallStream);
+    TEMPLATE: Key<Text, Unset> = key(
+        "template",
+        Text { form: "name of a template", example: "acme" },
+        Unset("no template"),
+        "The `[template.NAME]` from which the camera takes `url`, `small_url`, its login and what else stands there, as \
+         far as it has no keys of its own.",
+    )
+    .reload(Reload::Streams);
+    CHANNEL: Key<Whole<u16>, Unset> = key(
+        "channel",
+        Whole { from: 1, to: 256, unit: "" },
+        Unset("there is no `{channel}`"),
+        "What stands for `{channel}` in the addresses of the template.",
+    )
+    .reload(Reload::Streams);
     ENABLED: Key<Flag, bool> = key(
         "enabled",
         Flag,
@@ -303,5 +327,59 @@ rows! { SOURCE_ROWS:
     .aliases(&["disabled", "enable"])
     .reload(Reload::Cameras);
 }
+
+rows! {
+    /// The addresses of a template.
+    TEMPLATE_ROWS:
+    TEMPLATE_URL: Key<Text, Unset> = key(
+        "url",
+        Text { form: "RTSP address with placeholders", example: "rtsp://{ip}/ch{channel}/main" },
+        Unset("the cameras are asked by ONVIF"),
+        "The address of the stream. `{ip}` and `{channel}` are the camera's `ip` and `channel`, `{n}` is the number at the \
+         end of its `id` (7 in `dock-7`).",
+    )
+    .aliases(&["rtsp", "uri", "stream"])
+    .reload(Reload::Streams);
+    TEMPLATE_SMALL_URL: Key<Text, Unset> = key(
+        "small_url",
+        Text { form: "RTSP address with placeholders", example: "rtsp://{ip}/ch{channel}/sub" },
+        Unset("no second stream"),
+        "The address of the second, smaller stream.",
+    )
+    .aliases(&["sub_url"])
+    .reload(Reload::SmallStream);
+}
+
+rows! { RECORDER_ROWS:
+    CHANNELS: Key<Text, Unset> = key(
+        "channels",
+        Text { form: "numbers and ranges", example: "1-16" },
+        Unset("required"),
+        "Which channels of the recorder are shown, such as `\"1-16\"` or `\"1-4, 9\"`. They are counted by the order of its \
+         video sources, which `cctv-agent info IP` prints. A channel keeps its number when the recorder lists its \
+         sources in another order.",
+    )
+    .reload(Reload::Cameras);
+    CHANNEL_NAMES: Key<Names, Unset> = key(
+        "names",
+        Names { of: "channels", longest: MAX_WORDS_LEN, example: "{ 1 = \"Front gate\", 2 = \"Yard\" }" },
+        Unset("`name` and the number, or else the `id`"),
+        "The names of channels on the screen, by their numbers.",
+    );
+    SMALL_STREAMS: Key<Flag, bool> = key(
+        "small_streams",
+        Flag,
+        true,
+        "`true`: each channel has a second, smaller stream as with `small_profile = \"auto\"`. `false`: it has none.",
+    )
+    .reload(Reload::SmallStream);
+}
+
+/// The keys of a recorder as of a camera.
+pub(super) static RECORDER_ID_ROWS: &[&dyn Row] = &[&ID, &NAME];
+
+/// The keys of the device in a recorder's section.
+pub(super) static RECORDER_DEVICE_ROWS: &[&dyn Row] =
+    &[&IP, &ONVIF_PORT, &TLS, &FINGERPRINT, &UUID, &TRUST, &STREAM_HOST, &ENABLED];
 
 default_by_word!(TlsPolicy: TLS, Trust: TRUST, Reader: READER, Damaged: DAMAGED);

@@ -43,7 +43,7 @@ pub fn reference() -> String {
 
 fn heading(section: &SectionRows) -> String {
     match section.form {
-        Form::Once | Form::List => section.head(),
+        Form::Once | Form::List | Form::OnlyNamed => section.head(),
         Form::Named => format!("{}, [{}.NAME]", section.head(), section.name),
     }
 }
@@ -73,6 +73,9 @@ fn values(shape: &Shape) -> String {
         Shape::Text { form, longest, example } => {
             let longest = longest.map_or_else(String::new, |longest| format!(", at most {longest} characters"));
             format!("{form}{longest}, like `{example:?}`")
+        }
+        Shape::Names { of, longest, example } => {
+            format!("table of the numbers of {of} and names of at most {longest} characters, like `{example}`")
         }
         Shape::List { of, most, example } => format!("list of at most {most} {of}, like `{example}`"),
     }

@@ -12,11 +12,15 @@ use super::{
 };
 
 /// The sections of a file.
+#[derive(Default)]
 pub(super) struct Root<'t> {
     /// Those that can stand only once.
     single: Vec<Section<'t>>,
     pub(super) users: Vec<Section<'t>>,
     pub(super) cameras: Vec<Section<'t>>,
+    /// Each with its name.
+    pub(super) templates: Vec<(String, Section<'t>)>,
+    pub(super) recorders: Vec<Section<'t>>,
     pub(super) walls: Vec<wall::Named<'t>>,
 }
 
@@ -27,7 +31,7 @@ impl<'t> Root<'t> {
     /// [`syntax::readable`]: super::syntax::readable
     pub(super) fn parse(text: &'t str, diagnostics: &mut Diagnostics<'_>) -> Self {
         let (table, _) = DeTable::parse_recoverable(text);
-        let mut root = Self { single: Vec::new(), users: Vec::new(), cameras: Vec::new(), walls: Vec::new() };
+        let mut root = Self::default();
         for (key, value) in table.into_inner() {
             let (key_at, at) = (key.span().start, value.span().start);
             let name = key.get_ref().as_ref();
@@ -42,6 +46,9 @@ impl<'t> Root<'t> {
                 (Form::List, DeValue::Array(list)) if rows.name == schema::USER.name => {
                     root.users = entries(list, rows, server_keys::USER_NAME.name, diagnostics);
                 }
+                (Form::List, DeValue::Array(list)) if rows.name == schema::RECORDER.name => {
+                    root.recorders = entries(list, rows, keys::ID.name, diagnostics);
+                }
                 (Form::List, DeValue::Array(list)) => {
                     root.cameras = entries(list, rows, keys::ID.name, diagnostics);
                 }
@@ -49,7 +56,10 @@ impl<'t> Root<'t> {
                     let words = format!("{name}s form a list; write {head}, with two brackets");
                     diagnostics.report(key_at, &format!("[{name}]"), words);
                 }
-                (Form::Once | Form::Named, DeValue::Array(_)) => {
+                (Form::OnlyNamed, DeValue::Table(table)) => {
+                    root.templates = named(rows, table, diagnostics);
+                }
+                (Form::Once | Form::Named | Form::OnlyNamed, DeValue::Array(_)) => {
                     let words = format!("this section can occur only once; write {head}, with single brackets");
                     diagnostics.report(key_at, &format!("[{head}]"), words);
                 }
@@ -69,8 +79,10 @@ impl<'t> Root<'t> {
     /// Marks sections with a syntax error. It can hide keys, so they need no complaint about those.
     fn mark_torn(&mut self, end: usize, diagnostics: &Diagnostics<'_>) {
         let walls = self.walls.iter_mut().map(|wall| &mut wall.section);
+        let templates = self.templates.iter_mut().map(|(_, section)| section);
+        let lists = self.users.iter_mut().chain(&mut self.cameras).chain(&mut self.recorders);
         let mut sections: Vec<&mut Section<'_>> =
-            self.single.iter_mut().chain(&mut self.users).chain(&mut self.cameras).chain(walls).collect();
+            self.single.iter_mut().chain(lists).chain(walls).chain(templates).collect();
         sections.sort_by_key(|section| section.at);
         let starts: Vec<usize> = sections.iter().map(|section| section.at).collect();
         for (index, section) in sections.into_iter().enumerate() {
@@ -108,6 +120,30 @@ fn entries<'t>(
         }
     }
     entries
+}
+
+/// Splits a table into its named sections.
+fn named<'t>(
+    rows: &'static SectionRows,
+    table: DeTable<'t>,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Vec<(String, Section<'t>)> {
+    let mut sections = Vec::new();
+    for (key, value) in table {
+        let (name, key_at, at) = (key.get_ref().to_string(), key.span().start, value.span().start);
+        match value.into_inner() {
+            DeValue::Table(table) => {
+                let shown = if is_quotable(&name) { name.as_str() } else { "…" };
+                let place = format!("[{}.{shown}]", rows.name);
+                sections.push((name, Section::new(&place, at, rows, table)));
+            }
+            _ => {
+                let words = format!("it has a name; write {}, with the name of a maker for instance", rows.head());
+                diagnostics.report(key_at, &format!("[{}]", rows.name), words);
+            }
+        }
+    }
+    sections
 }
 
 fn unknown_at_top(name: &str, value: &DeValue<'_>, at: usize, diagnostics: &mut Diagnostics<'_>) {

@@ -2,7 +2,10 @@
 
 use super::{
     key::Row,
-    keys::{CAMERA_ROWS, ONVIF_ROWS, SHARED_ROWS, SOURCE_ROWS, WALL_ROWS, WATCHDOG_ROWS},
+    keys::{
+        CAMERA_ROWS, ONVIF_ROWS, RECORDER_DEVICE_ROWS, RECORDER_ID_ROWS, RECORDER_ROWS, SHARED_ROWS, SOURCE_ROWS,
+        TEMPLATE_ROWS, WALL_ROWS, WATCHDOG_ROWS,
+    },
     limit_keys::LIMITS_ROWS,
     server_keys::{SERVER_ROWS, TLS_ROWS, USER_ROWS},
     suggest,
@@ -25,6 +28,8 @@ pub(super) enum Form {
     Once,
     /// Once, as `[wall]`, and under any number of names, as `[wall.NAME]`.
     Named,
+    /// Under any number of names, as `[template.NAME]`.
+    OnlyNamed,
     /// Any number of times, as `[[camera]]`.
     List,
 }
@@ -89,6 +94,15 @@ pub(super) static WALL: SectionRows = SectionRows {
     groups: &[WALL_ROWS],
 };
 
+pub(super) static TEMPLATE: SectionRows = SectionRows {
+    name: "template",
+    form: Form::OnlyNamed,
+    help: "What cameras have in common that share a pattern of addresses, or a login. A camera names it as `template`. The \
+           keys of `[defaults]` can stand here too, and then apply to the cameras of this template.",
+    aliases: &["templates", "pattern"],
+    groups: &[TEMPLATE_ROWS, SHARED_ROWS],
+};
+
 pub(super) static CAMERA: SectionRows = SectionRows {
     name: "camera",
     form: Form::List,
@@ -98,14 +112,27 @@ pub(super) static CAMERA: SectionRows = SectionRows {
     groups: &[CAMERA_ROWS, ONVIF_ROWS, SOURCE_ROWS, SHARED_ROWS],
 };
 
+pub(super) static RECORDER: SectionRows = SectionRows {
+    name: "recorder",
+    form: Form::List,
+    help: "One such section for each recorder (NVR): it becomes one camera for each of its channels. Channel 3 of the \
+           recorder `nvr` is the camera `nvr-3`, in addresses, in `cameras` of a wall and for users. `id`, `channels`, and \
+           `ip` or `uuid` are required. All channels together count as cameras, of which there are at most 64. The keys \
+           of `[defaults]` can stand here too.",
+    aliases: &["recorders", "nvr", "dvr"],
+    groups: &[RECORDER_ID_ROWS, RECORDER_ROWS, RECORDER_DEVICE_ROWS, SHARED_ROWS],
+};
+
 /// All sections, in the order in which complaints name them.
-pub(super) static SECTIONS: [&SectionRows; 8] = [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &CAMERA];
+pub(super) static SECTIONS: [&SectionRows; 10] =
+    [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &TEMPLATE, &CAMERA, &RECORDER];
 
 impl SectionRows {
     /// Returns the first line of the section as it is written: `[server]`.
     pub(super) fn head(&self) -> String {
         match self.form {
             Form::Once | Form::Named => format!("[{}]", self.name),
+            Form::OnlyNamed => format!("[{}.NAME]", self.name),
             Form::List => format!("[[{}]]", self.name),
         }
     }

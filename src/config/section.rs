@@ -14,8 +14,8 @@ use toml::{
 use super::{
     diagnostics::Diagnostics,
     key::{
-        DefaultValue, FilePath, Flag, Key, Line, MAX_PATH_LEN, Number, OneOf, PageWord, Row, SecondsOrNever, Text,
-        Whole, Words,
+        DefaultValue, FilePath, Flag, Key, Line, MAX_PATH_LEN, Names, Number, OneOf, PageWord, Row, SecondsOrNever,
+        Text, Whole, Words,
     },
     schema::{self, SectionRows},
     wording::{kind, quoted},
@@ -59,9 +59,9 @@ impl<'t> Section<'t> {
         diagnostics.report(at, &self.place, text);
     }
 
-    /// Returns the byte at which `key` itself begins, if it is present, with any value.
+    /// Returns the byte at which `key` itself begins, if it is present and valid here, with any value.
     pub(super) fn key_at(&self, key: &dyn Row) -> Option<usize> {
-        self.table.get_key_value(key.name()).map(|(key, _)| key.span().start)
+        self.table.get_key_value(key.name()).filter(|_| self.rows.has(key.name())).map(|(key, _)| key.span().start)
     }
 
     /// Whether none of `keys` is here: not written correctly, not misspelled, and not possibly
@@ -93,8 +93,9 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// Returns the value of `key`; `None` if it is not here, or not valid here.
     pub(super) fn value(&self, key: &dyn Row) -> Option<&Spanned<DeValue<'t>>> {
-        self.table.get(key.name())
+        self.table.get(key.name()).filter(|_| self.rows.has(key.name()))
     }
 
     fn wrong_kind(&self, key: &str, value: &Spanned<DeValue<'_>>, right: &str, diagnostics: &mut Diagnostics<'_>) {
@@ -289,6 +290,35 @@ impl<'t> Section<'t> {
         fitting
     }
 
+    /// Returns each number in the table of `key` as it is written, with its name.
+    pub(super) fn names<D: DefaultValue>(
+        &self,
+        key: &Key<Names, D>,
+        diagnostics: &mut Diagnostics<'_>,
+    ) -> Vec<Located<(String, String)>> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Names { longest, example, .. } = key.values;
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong_kind(key.name, value, &format!("a table like {example}"), diagnostics);
+            return Vec::new();
+        };
+        let mut names = Vec::new();
+        for (number, name) in table {
+            let at = name.span().start;
+            match name.get_ref().as_str() {
+                Some(text) if is_name(text, longest) => {
+                    let value = (number.get_ref().to_string(), text.to_owned());
+                    names.push(Located { at: number.span().start, value });
+                }
+                _ => {
+                    let right = format!("write texts of one line and at most {longest} characters, like {example}");
+                    self.report(at, format!("{} has a value that is no name; {right}", key.name), diagnostics);
+                }
+            }
+        }
+        names
+    }
+
     /// Returns the text of `key`, which is a word for the page.
     pub(super) fn page_word<D: DefaultValue>(
         &self,
@@ -298,4 +328,9 @@ impl<'t> Section<'t> {
         let example = key.values.0.last().copied().unwrap_or_default();
         self.any_text(key, example, diagnostics)
     }
+}
+
+/// Whether `text` is of one line, and neither empty nor too long.
+fn is_name(text: &str, longest: usize) -> bool {
+    !text.trim().is_empty() && !text.chars().any(char::is_control) && text.chars().count() <= longest
 }

@@ -392,7 +392,10 @@ fn unknown_keys_name_the_key_or_the_section_that_was_meant() {
     for (text, wrong) in [
         ("[[camera]]\nid='a'\nipp='10.0.0.1'", "c:3:1: camera \"a\": unknown key \"ipp\"; did you mean \"ip\"?"),
         ("[server]\nport=80", "c:2:1: [server]: unknown key \"port\"; did you mean \"listen\"?"),
-        ("[server]\nquality=80", "c:2:1: [server]: unknown key \"quality\"; it belongs below [defaults] or [[camera]]"),
+        (
+            "[server]\nquality=80",
+            "c:2:1: [server]: unknown key \"quality\"; it belongs below [defaults] or [template.NAME] or [[camera]] or [[recorder]]",
+        ),
         (
             "listen='127.0.0.1:80'",
             "c:1:1: outside of any section: key \"listen\" has no section; it belongs below [server]",
@@ -495,7 +498,8 @@ fn shipped_file_works_as_it_is() {
 fn examples_in_the_shipped_file_work() {
     let with_password = uncommented(is_alternative);
     let config = parsed(&with_password);
-    assert_eq!(config.cameras.len(), 2);
+    // Three cameras, and the channels of a recorder.
+    assert_eq!(config.cameras.len(), 3 + 16);
     assert_eq!(
         (login(&config, 0), login(&config, 1)),
         (Some(("guard", "something else")), Some(("viewer", "change me")))

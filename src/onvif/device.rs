@@ -31,8 +31,8 @@ const MAX_TRIES: usize = 8;
 
 /// One device, and what was learnt about the requests that it accepts.
 #[derive(Debug)]
-pub struct Device<'a> {
-    target: &'a Target,
+pub struct Device {
+    target: Target,
     limits: Limits,
     login: Login,
     offset: Option<Offset>,
@@ -46,11 +46,11 @@ pub struct Device<'a> {
     unsupported: Option<String>,
 }
 
-impl<'a> Device<'a> {
+impl Device {
     /// `hint`: the login that the device required in an earlier conversation.
-    pub fn new(target: &'a Target, hint: Option<Authentication>, limits: Limits) -> Self {
+    pub fn new(target: &Target, hint: Option<Authentication>, limits: Limits) -> Self {
         Self {
-            target,
+            target: target.clone(),
             limits,
             login: Login::new(target.credentials.is_some(), hint),
             offset: None,
@@ -62,8 +62,8 @@ impl<'a> Device<'a> {
         }
     }
 
-    pub fn target(&self) -> &'a Target {
-        self.target
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The difference between the device's clock and ours; `None` if it is unknown.
@@ -260,7 +260,7 @@ impl<'a> Device<'a> {
             // before it closed the connection.
             let message = self.message(port, path, operation, attempt);
             let outline = Some(responses::PROFILE_OUTLINE);
-            match transport::exchange(self.target, port, message.as_bytes(), self.limits, outline).await {
+            match transport::exchange(&self.target, port, message.as_bytes(), self.limits, outline).await {
                 Err(transport::Error::Http(http_client::Error::Closed(_))) if again => again = false,
                 Ok(response) => return Ok(response),
                 Err(error) => return Err(self.transport_error(port, operation.name, error)),

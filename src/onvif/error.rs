@@ -104,6 +104,26 @@ pub enum Error {
     NoSmallProfile {
         device: String,
     },
+    /// The device does not report the video sources of its profiles, so it has no channels.
+    ChannelsUnknown {
+        device: String,
+    },
+    /// The device does not have a channel with this number now; `count` channels it has.
+    NoSuchChannel {
+        device: String,
+        number: u16,
+        count: usize,
+    },
+    /// No profile of the channel has video.
+    NoChannelVideo {
+        device: String,
+        number: u16,
+    },
+    /// No profile of the channel is smaller than its main one.
+    NoSmallChannel {
+        device: String,
+        number: u16,
+    },
     /// No profile has video.
     NoVideo {
         device: String,
@@ -157,15 +177,19 @@ impl Error {
             | Self::Denied { .. }
             | Self::UnsupportedLogin { .. }
             | Self::Status { status: 403, .. } => Kind::Denied,
-            Self::NoSuchProfile { .. } | Self::AmbiguousProfile { .. } | Self::SeveralSources { .. } => {
-                Kind::NoSuchProfile
-            }
+            Self::NoSuchProfile { .. }
+            | Self::AmbiguousProfile { .. }
+            | Self::SeveralSources { .. }
+            | Self::ChannelsUnknown { .. }
+            | Self::NoSuchChannel { .. } => Kind::NoSuchProfile,
             Self::Malformed { .. } | Self::BadUri { .. } => Kind::Malformed,
             Self::Status { .. }
             | Self::Redirect { .. }
             | Self::Fault { .. }
             | Self::UnknownSource { .. }
             | Self::NoSmallProfile { .. }
+            | Self::NoChannelVideo { .. }
+            | Self::NoSmallChannel { .. }
             | Self::NoVideo { .. }
             | Self::NoStream { .. } => Kind::Refused,
         }
@@ -181,6 +205,10 @@ impl Error {
                 | Self::SeveralSources { .. }
                 | Self::UnknownSource { .. }
                 | Self::NoSmallProfile { .. }
+                | Self::ChannelsUnknown { .. }
+                | Self::NoSuchChannel { .. }
+                | Self::NoChannelVideo { .. }
+                | Self::NoSmallChannel { .. }
         )
     }
 

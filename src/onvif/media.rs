@@ -31,8 +31,8 @@ const PROFILE_TYPES: [&str; 3] =
 
 /// A device together with its media services.
 #[derive(Debug)]
-pub struct Media<'a> {
-    pub device: Device<'a>,
+pub struct Media {
+    pub device: Device,
     pub(super) services: Vec<MediaService>,
 }
 
@@ -44,21 +44,21 @@ pub(super) struct MediaService {
     profiles: Option<Vec<Profile>>,
 }
 
-impl<'a> Media<'a> {
+impl Media {
     /// Asks `device` for its services.
     ///
     /// # Errors
     /// If the device is gone or refuses the login. If it only does not know
     /// the operation, others are tried.
-    pub async fn find(mut device: Device<'a>) -> Result<Self, Error> {
-        let target = device.target();
+    pub async fn find(mut device: Device) -> Result<Self, Error> {
+        let target = device.target().clone();
         let mut services = Vec::new();
         match device.ask("GetServices", "<tds:IncludeCapability>false</tds:IncludeCapability>", Access::PreAuth).await {
             Ok(answer) => {
                 let found = responses::services(&answer);
                 for (is_media2, namespace) in [(true, MEDIA2), (false, MEDIA1)] {
                     let named = found.iter().filter(|(given, _)| given == namespace);
-                    services.extend(named.filter_map(|(_, xaddr)| media_service(is_media2, xaddr, target)));
+                    services.extend(named.filter_map(|(_, xaddr)| media_service(is_media2, xaddr, &target)));
                 }
             }
             Err(error) => keep_on_unless_final(error)?,
@@ -68,7 +68,7 @@ impl<'a> Media<'a> {
                 Ok(answer) => {
                     let found = responses::capabilities(&answer);
                     let named = found.iter().filter(|(name, _)| name == "media");
-                    services.extend(named.filter_map(|(_, xaddr)| media_service(false, xaddr, target)));
+                    services.extend(named.filter_map(|(_, xaddr)| media_service(false, xaddr, &target)));
                 }
                 Err(error) => keep_on_unless_final(error)?,
             }
@@ -140,9 +140,7 @@ impl<'a> Media<'a> {
         if profiles.iter().any(|profile| profile.source.is_some()) {
             return None;
         }
-        let index = self.services.iter().position(|service| !service.is_media2)?;
-        let answer = self.call(index, "GetVideoSources", String::new()).await.ok()?;
-        Some(responses::video_source_count(&answer)).filter(|count| *count > 0)
+        Some(self.video_sources().await.len()).filter(|count| *count > 0)
     }
 
     /// Asks for the address of the stream of the profile with `token`. If any media service lists

@@ -19,8 +19,8 @@ pub enum NoChoice {
 }
 
 /// Selects the profile for small tiles beside the profile with the token `main`. Of the profiles
-/// with the same video source this is the smallest one that fills [`MEDIUM_TILE`] without
-/// enlarging, or else the largest one below the main one. With `one_source` the device has a single
+/// with the same video source, and with the same shape if there are any, this is the smallest one that
+/// fills [`MEDIUM_TILE`] without enlarging, or else the largest one below the main one. With `one_source` the device has a single
 /// input, so all its profiles show the same camera.
 ///
 /// # Errors
@@ -34,6 +34,9 @@ pub fn small<'a>(profiles: &'a [Profile], main: &str, one_source: bool) -> Resul
     let is_smaller = |profile: &&Profile| matches!((area(profile), area(main)), (Some(own), Some(most)) if own < most);
     let mut smaller: Vec<_> =
         profiles.iter().filter(|profile| shows_the_same(main, profile, one_source)).filter(is_smaller).collect();
+    if smaller.iter().any(|profile| have_the_same_shape(main, profile)) {
+        smaller.retain(|profile| have_the_same_shape(main, profile));
+    }
     smaller.sort_by_key(|profile| area(profile));
     let is_enough = |profile: &&&Profile| {
         profile.size.is_some_and(|size| size.width >= MEDIUM_TILE.width && size.height >= MEDIUM_TILE.height)
@@ -53,6 +56,14 @@ fn shows_the_same(one: &Profile, other: &Profile, one_source: bool) -> bool {
         }
         _ => one_source,
     }
+}
+
+/// Whether one picture scaled to the width of the other has its height, within 2 %.
+fn have_the_same_shape(one: &Profile, other: &Profile) -> bool {
+    let (Some(one), Some(other)) = (one.size, other.size) else { return false };
+    let one_area = u64::from(one.width) * u64::from(other.height);
+    let other_area = u64::from(other.width) * u64::from(one.height);
+    one_area.abs_diff(other_area) * 50 <= one_area
 }
 
 /// Whether `profiles` are known to show several cameras.
@@ -137,6 +148,17 @@ mod tests {
         assert_eq!(chosen(&profiles, "1920", false), Ok("640".to_owned()));
         assert_eq!(chosen(&profiles, "640", false), Ok("320".to_owned()));
         assert_eq!(chosen(&profiles, "320", false), Err(NoChoice::NoneSmaller));
+    }
+
+    #[test]
+    fn small_profile_has_the_shape_of_the_main_one_if_any_has() {
+        let sizes = [(1920, 1080), (704, 576), (640, 360), (352, 288)];
+        let profiles: Vec<_> = sizes.iter().map(|size| profile(&size.0.to_string(), *size, "1", "")).collect();
+        assert_eq!(chosen(&profiles, "1920", false), Ok("640".to_owned()));
+        assert_eq!(chosen(&profiles, "704", false), Ok("352".to_owned()));
+        assert_eq!(chosen(&profiles[..2], "1920", false), Ok("704".to_owned()), "no other one is smaller");
+        let almost = [profile("a", (1920, 1088), "1", ""), profile("b", (640, 360), "1", "")];
+        assert!(have_the_same_shape(&almost[0], &almost[1]), "rounded to whole blocks");
     }
 
     #[test]

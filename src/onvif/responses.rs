@@ -131,9 +131,10 @@ fn video_source(configuration: &Element) -> Option<VideoSource> {
     })
 }
 
-/// Parses the response to GetVideoSources: the number of inputs of the device.
-pub fn video_source_count(response: &Element) -> usize {
-    response.all("VideoSources").count()
+/// Parses the response to GetVideoSources: the tokens of the device's inputs, in its order. An input
+/// without a token has an empty one.
+pub fn video_sources(response: &Element) -> Vec<String> {
+    response.all("VideoSources").map(|source| source.attribute("token").unwrap_or_default().to_owned()).collect()
 }
 
 /// An address from a media service.
@@ -259,7 +260,7 @@ mod tests {
         }
         let without_source = "<R><Profiles token='1'><VideoSourceConfiguration token='v'/></Profiles></R>";
         assert_eq!(profiles(&element(without_source)).remove(0).source, None);
-        assert_eq!(video_source_count(&element("<R><VideoSources token='a'/><VideoSources token='b'/></R>")), 2);
+        assert_eq!(video_sources(&element("<R><VideoSources token='b'/><VideoSources/></R>")), ["b", ""]);
     }
 
     #[test]

@@ -12,14 +12,14 @@ use crate::{http_client::Limits, xml::escape};
 /// A conversation with one device: the first request costs three or four others, each further one
 /// none.
 #[derive(Debug)]
-pub struct Synchronization<'a>(Media<'a>);
+pub struct Synchronization(Media);
 
-impl<'a> Synchronization<'a> {
+impl Synchronization {
     /// Asks the device for its clock and its services. `hint`: how it required the login before.
     ///
     /// # Errors
     /// If the device is gone or refuses the login.
-    pub async fn begin(target: &'a Target, hint: Option<Authentication>, limits: Limits) -> Result<Self, Error> {
+    pub async fn begin(target: &Target, hint: Option<Authentication>, limits: Limits) -> Result<Self, Error> {
         let mut device = Device::new(target, hint, limits);
         device.learn_clock().await?;
         Ok(Self(Media::find(device).await?))

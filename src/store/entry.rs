@@ -31,6 +31,9 @@ pub struct CameraRecord {
     pub stream: Option<Stream>,
     /// The small stream, if one is configured.
     pub small: Option<Small>,
+    /// The video sources of a recorder in the order of its channels; empty for other cameras. The
+    /// channels keep their numbers by it if the recorder lists its sources in another order.
+    pub sources: Vec<String>,
     /// When it was learnt, in Unix seconds; the clock may have been wrong.
     pub when: u64,
 }
@@ -105,7 +108,11 @@ impl ConfigFingerprint {
             Source::Onvif { host, port, profile, uuid, .. } => Some(Self {
                 host: host.clone(),
                 port: *port,
-                profile: profile.clone(),
+                // A configured profile holds no control character.
+                profile: match &stream_source.channel {
+                    Some(channel) => Some(format!("channel\t{}", channel.number)),
+                    None => profile.clone(),
+                },
                 uuid: uuid.as_deref().and_then(DeviceId::new).map(|id| id.to_urn()),
             }),
         }
@@ -120,7 +127,7 @@ impl CameraRecord {
 
     /// The content of the file of camera `id`.
     pub fn to_text(&self, id: &CameraId) -> String {
-        let Self { fingerprint, identity, address, authentication, stream, small, when } = self;
+        let Self { fingerprint, identity, address, authentication, stream, small, sources, when } = self;
         let mut json = json!({
             "maker": MAKER,
             "format": FORMAT,
@@ -137,6 +144,9 @@ impl CameraRecord {
             json["small"] = json_of(stream);
             json["small"]["wanted"] = json!(wanted);
             json["small"]["same_source"] = json!(true);
+        }
+        if !sources.is_empty() {
+            json["sources"] = json!(sources);
         }
         format!("{json:#}\n")
     }
@@ -174,6 +184,10 @@ impl CameraRecord {
                 Some(small) if small.is_object() && small.get("same_source").is_none() => None,
                 None => None,
                 Some(small) => Some(small_of(small).ok_or(ParseError::Field("small"))?),
+            },
+            sources: match json.get("sources") {
+                None => Vec::new(),
+                Some(sources) => sources_of(sources).ok_or(ParseError::Field("sources"))?,
             },
             when: required(&json, "when", Value::as_u64)?,
         })
@@ -244,6 +258,10 @@ fn stream_of(value: &Value) -> Option<Stream> {
     Some(Stream { uri, profile: text_of(&value["profile"])?, transport })
 }
 
+fn sources_of(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(text_of).collect()
+}
+
 fn small_of(value: &Value) -> Option<Small> {
     value["same_source"].as_bool().filter(|same| *same)?;
     Some(Small { wanted: text_of(&value["wanted"])?, stream: stream_of(value)? })
@@ -270,6 +288,7 @@ mod tests {
             authentication: Some("HTTP Digest".into()),
             stream: Some(Stream { uri, profile: "Profile_1 \u{9580}".into(), transport: Some(Transport::Udp) }),
             small: None,
+            sources: vec!["VideoSource_2".into(), "VideoSource_1".into()],
             when: 1_900_000_000,
         }
     }
@@ -288,6 +307,7 @@ mod tests {
             authentication: None,
             stream: None,
             small: None,
+            sources: Vec::new(),
             when: 0,
         };
         let small = record().stream.map(|stream| Small { wanted: "auto".into(), stream });
@@ -344,13 +364,13 @@ mod tests {
         });
         assert!(paths.len() > 15, "{paths:?}");
         for path in paths {
-            for odd in [json!(-1), json!([]), json!(true)] {
+            for odd in [json!(-1), json!([7]), json!(true)] {
                 let mut json = whole.clone();
                 *json.pointer_mut(&path).unwrap() = odd;
                 assert!(CameraRecord::from_text(&json.to_string(), &gate()).is_err(), "{path}: {json}");
             }
             let (parent, key) = path.rsplit_once('/').unwrap();
-            if key == "transport" {
+            if ["transport", "sources"].contains(&key) {
                 // Older agents kept none.
                 continue;
             }

@@ -50,6 +50,7 @@ fn record(serial: &str) -> CameraRecord {
             transport: None,
         }),
         small: None,
+        sources: Vec::new(),
         when: 1_900_000_000,
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::ResolvedStream;
+use super::{RecorderShared, ResolvedStream};
 use crate::{
     camera::State,
     hub::{Channel, Stream},
@@ -33,6 +33,8 @@ pub struct CameraShared {
     pub channel: Arc<Channel>,
     /// Locked by the supervisor that asks the camera.
     pub asking: smol::lock::Mutex<()>,
+    /// The recorder of which the camera is a channel.
+    pub recorder: Option<Arc<RecorderShared>>,
     inner: Mutex<Inner>,
 }
 
@@ -45,9 +47,13 @@ struct Inner {
 }
 
 impl CameraShared {
-    pub fn new(channel: Arc<Channel>, small_profile: Option<String>) -> Arc<Self> {
+    pub fn new(
+        channel: Arc<Channel>,
+        small_profile: Option<String>,
+        recorder: Option<Arc<RecorderShared>>,
+    ) -> Arc<Self> {
         let inner = Inner { small_profile, ..Inner::default() };
-        Arc::new(Self { channel, asking: smol::lock::Mutex::new(()), inner: Mutex::new(inner) })
+        Arc::new(Self { channel, asking: smol::lock::Mutex::new(()), recorder, inner: Mutex::new(inner) })
     }
 
     /// The small profile as configured; `None` if the camera has one stream only.

@@ -10,8 +10,8 @@ use smol::Timer;
 
 use super::{
     StreamFailure,
-    failure::offline,
-    locator::{LocateError, Locator},
+    failure::{LocateError, offline},
+    locator::Locator,
     resolved::ResolvedStream,
 };
 use crate::{camera::State, tls::client::is_of_other_key};
@@ -95,7 +95,7 @@ mod tests {
         };
         Locator {
             context,
-            shared: CameraShared::new(Channel::of(stream), None),
+            shared: CameraShared::new(Channel::of(stream), None, None),
             role: StreamRole::Main,
             label: "gate".into(),
             id,

@@ -2,16 +2,22 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use smol::{Executor, lock::Semaphore};
+use smol::{
+    Executor,
+    lock::{Semaphore, SemaphoreGuardArc},
+};
+
+use super::recorder::RecorderShared;
 
 use crate::{
     agent::{discovery_cache::DiscoveryCache, memory_budget::Budget},
+    camera::StreamSource,
     config::{Limits, Server},
     ipc::WORKER_MEMORY,
     sandbox::SandboxPolicy,
@@ -40,6 +46,14 @@ pub struct Context {
     /// The number of turns for opening a stream, and the semaphore that holds them; replaced when
     /// the number changes.
     openings: Arc<Mutex<(usize, Arc<Semaphore>)>>,
+    /// The recorders of the cameras that are supervised.
+    recorders: Arc<Mutex<Vec<Weak<RecorderShared>>>>,
+}
+
+/// The turn to open a stream, among all cameras and among those of one recorder.
+pub(super) struct OpeningTurn {
+    _of_all: SemaphoreGuardArc,
+    _of_recorder: Option<SemaphoreGuardArc>,
 }
 
 impl Context {
@@ -58,6 +72,7 @@ impl Context {
             worker_memory,
             sandbox: Arc::new(Mutex::new(SandboxPolicy::Auto)),
             openings,
+            recorders: Arc::default(),
         }
     }
 
@@ -77,9 +92,28 @@ impl Context {
         *self.sandbox.lock()
     }
 
-    /// The turns for opening a stream.
-    pub fn openings(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.openings.lock().1)
+    /// Waits for the turn to open a stream of a camera, a channel of `recorder` if that is given.
+    pub(super) async fn opening_turn(&self, recorder: Option<&RecorderShared>) -> OpeningTurn {
+        // That of the recorder first: who waits for it holds up no other camera.
+        let of_recorder = match recorder {
+            Some(recorder) => Some(recorder.openings.acquire_arc().await),
+            None => None,
+        };
+        let turns = Arc::clone(&self.openings.lock().1);
+        OpeningTurn { _of_all: turns.acquire_arc().await, _of_recorder: of_recorder }
+    }
+
+    /// What the channels of a recorder share; `None` if `stream_source` is not one of these.
+    pub fn recorder(&self, stream_source: &StreamSource) -> Option<Arc<RecorderShared>> {
+        let mut recorders = self.recorders.lock();
+        recorders.retain(|known| known.strong_count() > 0);
+        let known = recorders.iter().filter_map(Weak::upgrade).find(|known| known.is_of(stream_source));
+        if known.is_some() {
+            return known;
+        }
+        let new = RecorderShared::new(stream_source)?;
+        recorders.push(Arc::downgrade(&new));
+        Some(new)
     }
 
     pub fn store(&self) -> Arc<Directory> {

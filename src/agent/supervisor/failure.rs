@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{camera::State, hub::Cause, onvif, text::Reason};
+use crate::{agent::backoff::FINAL_REFUSAL, camera::State, hub::Cause, onvif, text::Reason};
 
 /// Why a stream is not live.
+#[derive(Clone)]
 pub(super) struct StreamFailure {
     pub(super) state: State,
     pub(super) cause: Cause,
@@ -22,6 +23,24 @@ pub(super) struct StreamFailure {
     /// is no longer valid: its stream may show another camera by now.
     pub(super) denies_memory: bool,
     pub(super) at: Instant,
+}
+
+/// Why a device did not give the stream.
+pub(super) enum LocateError {
+    /// Nobody is there, or another device: the camera may be elsewhere.
+    Elsewhere(Reason),
+    /// This is the camera, and it refused.
+    Final(StreamFailure),
+}
+
+impl LocateError {
+    /// The same failure of another camera of the device, which happens to it now.
+    pub(super) fn at_now(&self) -> Self {
+        match self {
+            Self::Elsewhere(why) => Self::Elsewhere(why.clone()),
+            Self::Final(failure) => Self::Final(StreamFailure { at: Instant::now(), ..failure.clone() }),
+        }
+    }
 }
 
 /// How an attempt ended.
@@ -60,4 +79,10 @@ pub(super) fn away(cause: Cause, reason: impl Into<Reason>) -> StreamFailure {
 /// The failure of a device that understood the request and refused it.
 pub(super) fn refused(error: &onvif::Error) -> StreamFailure {
     StreamFailure { denies_memory: error.denies_profile(), ..away(Cause::Refused, error.reason()) }
+}
+
+/// The failure of a device that refused the login, or wants one.
+pub(super) fn denied(error: &onvif::Error) -> StreamFailure {
+    let refusals = if matches!(error, onvif::Error::NoCredentials { .. }) { 0 } else { FINAL_REFUSAL };
+    StreamFailure { state: State::Denied, refusals, ..away(Cause::Denied, error.reason()) }
 }

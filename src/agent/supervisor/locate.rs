@@ -13,17 +13,16 @@ use std::{
 use smol::future::FutureExt;
 
 use super::{
-    ResolvedStream, StreamFailure, StreamRole, SupervisorTask, away,
-    failure::refused,
+    ResolvedStream, StreamFailure, StreamRole, SupervisorTask,
+    failure::{LocateError, denied, refused},
     identify::Peer,
-    locator::{LocateError, Locator},
+    locator::Locator,
     offline,
     place::Place,
 };
 use crate::{
-    agent::backoff::FINAL_REFUSAL,
     camera::{Source, State, StreamUri},
-    hub::{Cause, Endpoint},
+    hub::Endpoint,
     onvif,
     store::{Address, CameraRecord},
     text::{self, Code, Reason},
@@ -32,7 +31,7 @@ use crate::{
 };
 
 /// Limit for one device's whole ONVIF exchange: four to eight requests of up to 10 s each.
-const RESOLVING: Duration = Duration::from_secs(60);
+pub(super) const RESOLVING: Duration = Duration::from_secs(60);
 
 /// How long ONVIF may take before the cached stream is tried meanwhile.
 const HEAD_START: Duration = Duration::from_secs(1);
@@ -55,7 +54,11 @@ impl SupervisorTask {
 
     /// Finds the camera's stream: configured address, last good answer, search, in this order.
     pub(super) async fn locate(&mut self) -> Result<ResolvedStream, StreamFailure> {
-        if let Source::Url(uri) = &self.stream_source.source {
+        if let Source::Url(main) = &self.stream_source.source {
+            let uri = match self.role {
+                StreamRole::Main => main,
+                StreamRole::Small => self.stream_source.small_url.as_ref().unwrap_or(main),
+            };
             let credentials = self.stream_source.credentials.clone();
             let address = uri.authority().to_owned();
             return Ok(ResolvedStream {
@@ -80,8 +83,10 @@ impl SupervisorTask {
             && let Some(found) = last_live.or(locator.remembered_stream(record).await)
         {
             let (record, asked_at) = (Some(record), Instant::now());
-            // The identity is asked first, so that stored data never goes to another device.
+            // The identity is asked first, so that stored data never goes to another device. A recorder
+            // is asked once for all its channels.
             let answers = match record.and_then(|record| record.address.as_ref()) {
+                _ if self.shared.recorder.is_some() => Some(Peer::Camera),
                 Some(at) => {
                     let place = locator.place(at).await;
                     timeout(HEAD_START, locator.identify(&place, record, false)).await
@@ -98,7 +103,11 @@ impl SupervisorTask {
                 Some(Peer::Nobody(_)) | None => None,
             };
             match asked {
-                Some(Err(failure)) if failure.state != State::Denied && !failure.denies_memory && is_camera => {}
+                Some(Err(failure))
+                    if failure.state != State::Denied
+                        && !failure.denies_memory
+                        && is_camera
+                        && !is_withheld(&failure.reason) => {}
                 Some(settled) => return settled,
                 None => {}
             }
@@ -195,7 +204,9 @@ impl Locator {
             }
         };
         let mut ask = pin!(ask);
-        let settled = match timeout(KNOWN_ADDRESS_TIMEOUT, ask.as_mut()).await {
+        // The channels of a recorder wait for each other, which does not say that it is elsewhere.
+        let limit = if self.shared.recorder.is_some() { RESOLVING } else { KNOWN_ADDRESS_TIMEOUT };
+        let settled = match timeout(limit, ask.as_mut()).await {
             Some(Ok(settled)) => return settled,
             Some(Err(why)) => Err(why),
             None => Ok(()),
@@ -234,6 +245,19 @@ impl Locator {
     /// Asks one device for the stream, after it has proved to be the camera; `is_announced` as in
     /// [`Locator::identify`].
     pub(super) async fn ask(
+        &self,
+        at: &Address,
+        record: Option<&CameraRecord>,
+        is_announced: bool,
+    ) -> Result<ResolvedStream, LocateError> {
+        match &self.shared.recorder {
+            Some(recorder) => self.ask_recorder(recorder, at, record, is_announced).await,
+            None => self.ask_device(at, record, is_announced).await,
+        }
+    }
+
+    /// [`Locator::ask`] in a conversation of its own.
+    pub(super) async fn ask_device(
         &self,
         at: &Address,
         record: Option<&CameraRecord>,
@@ -297,7 +321,15 @@ impl Locator {
             token: record.and_then(|record| record.stream.as_ref()).map(|stream| stream.profile.clone()),
             stream: record.and_then(|record| record.stream.as_ref()).map(|stream| stream.uri.clone()),
         };
-        let resolve = onvif::resolve_both(&target, profile, small.as_deref(), &hint, onvif::Limits::default());
+        let resolve = async {
+            match &self.shared.recorder {
+                Some(recorder) => self.begin_conversation(recorder, at, &target, &hint, record).await,
+                None => {
+                    let limits = onvif::Limits::default();
+                    onvif::resolve_both(&target, profile, small.as_deref(), &hint, limits).await
+                }
+            }
+        };
         let error = match timeout(RESOLVING, resolve).await {
             None => {
                 let limit = RESOLVING.as_secs();
@@ -315,11 +347,7 @@ impl Locator {
         let next = self.tls_place(place, &error).await;
         let error = match error {
             error if error.kind() == onvif::Kind::Unreachable => LocateError::Elsewhere(error.reason()),
-            error if error.kind() == onvif::Kind::Denied => {
-                let refusals = if matches!(error, onvif::Error::NoCredentials { .. }) { 0 } else { FINAL_REFUSAL };
-                let failure = away(Cause::Denied, error.reason());
-                LocateError::Final(StreamFailure { state: State::Denied, refusals, ..failure })
-            }
+            error if error.kind() == onvif::Kind::Denied => LocateError::Final(denied(&error)),
             error => LocateError::Final(refused(&error)),
         };
         Err((next, error))
@@ -327,6 +355,11 @@ impl Locator {
 }
 
 /// The reason at a host that did not answer in clear text because of `refusal`, and over TLS because of
+/// Whether another device answered.
+fn is_withheld(why: &Reason) -> bool {
+    why.parts().iter().any(|part| part.code() == Code::LoginWithheld)
+}
+
 /// `silence`: if nothing listens there either, the first.
 fn or_refusal(silence: Reason, refusal: Reason) -> Reason {
     let is_unreachable = silence.parts().iter().any(|part| part.code() == Code::OnvifUnreachable);

@@ -2,20 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{CameraShared, Context, StreamFailure, StreamRole};
+use super::{CameraShared, Context, StreamRole};
 use crate::{
     camera::{CameraId, StreamSource},
     sync::Mutex,
-    text::Reason,
 };
-
-/// Why a device did not give the stream.
-pub(super) enum LocateError {
-    /// Nobody is there, or another device: the camera may be elsewhere.
-    Elsewhere(Reason),
-    /// This is the camera, and it refused.
-    Final(StreamFailure),
-}
 
 /// Finds the stream of one supervisor. A clone can do so in parallel while the supervisor goes on
 /// with its stream.

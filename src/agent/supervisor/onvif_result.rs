@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{
     StreamRole,
-    failure::refused,
-    locator::{LocateError, Locator},
+    failure::{LocateError, refused},
+    locator::Locator,
     resolved::{ResolvedStream, is_same_host},
 };
 use crate::{
@@ -86,6 +86,7 @@ impl Locator {
                 transport,
             }),
             small: None,
+            sources: self.shared.recorder.as_ref().map(|recorder| recorder.order()).unwrap_or_default(),
             when: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         });
         ResolvedStream {

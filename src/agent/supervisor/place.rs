@@ -3,7 +3,7 @@
 use super::locator::Locator;
 use crate::{
     camera::fingerprint::Fingerprint,
-    camera::{Credentials, Source, StreamSource, TlsPolicy},
+    camera::{CameraId, Credentials, Source, StreamSource, TlsPolicy},
     onvif,
     store::{Address, LearntKeys, Service},
     tls::client::{HTTPS_PORT, KeyCheck},
@@ -55,7 +55,7 @@ impl Locator {
     }
 
     pub(super) async fn learn_key(&self, service: Service, key: Fingerprint) {
-        let (store, id) = (self.context.store(), self.id.clone());
+        let (store, id) = (self.context.store(), self.key_owner());
         if smol::unblock(move || store.learn_key(&id, service, key)).await {
             let what = match service {
                 Service::Onvif => "ONVIF",
@@ -66,8 +66,13 @@ impl Locator {
     }
 
     async fn keys(&self) -> LearntKeys {
-        let (store, id) = (self.context.store(), self.id.clone());
+        let (store, id) = (self.context.store(), self.key_owner());
         smol::unblock(move || store.keys(&id)).await
+    }
+
+    /// Under which name the TLS keys are stored: those of a recorder are the same for all its channels.
+    fn key_owner(&self) -> CameraId {
+        self.stream_source.channel.as_ref().map_or(&self.id, |channel| &channel.recorder).clone()
     }
 }
 

@@ -17,12 +17,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::{Task, Timer, future::FutureExt, lock::SemaphoreGuardArc};
+use smol::{Task, Timer, future::FutureExt};
 
 pub(super) use key_frame_requests::KeyFrameRequests;
 
 use super::{
-    AttemptOutcome, ResolvedStream, RetryDecision, StreamFailure, SupervisorTask, away, camera_shared::KEPT, offline,
+    AttemptOutcome, ResolvedStream, RetryDecision, StreamFailure, SupervisorTask, away, camera_shared::KEPT,
+    context::OpeningTurn, offline,
 };
 use crate::{
     camera::{State, StreamUri, Transport},
@@ -75,7 +76,7 @@ impl SupervisorTask {
         &mut self,
         stream: &StreamUri,
         found: &ResolvedStream,
-        turn: &mut Option<SemaphoreGuardArc>,
+        turn: &mut Option<OpeningTurn>,
     ) -> AttemptOutcome {
         let target = Target { stream, found };
         match () {
@@ -87,7 +88,7 @@ impl SupervisorTask {
 
     /// Reports the end of a session: viewers see the failure before the camera is sent TEARDOWN. They
     /// also see the reaction, unless another address of the same stream is tried first.
-    fn report_end(&self, outcome: &AttemptOutcome, Target { stream, found }: Target, turn: Option<&SemaphoreGuardArc>) {
+    fn report_end(&self, outcome: &AttemptOutcome, Target { stream, found }: Target, turn: Option<&OpeningTurn>) {
         match outcome {
             AttemptOutcome::Failed(failure) => {
                 let is_next = turn.is_some() && failure.refusals == 0 && found.streams.last() != Some(stream);

@@ -71,6 +71,10 @@ impl Locator {
         loop {
             // Boxed: its state is large, and needed for a moment only.
             let asked = Box::pin(async {
+                let _turn = match &self.shared.recorder {
+                    Some(recorder) => Some(recorder.key_frames.acquire().await),
+                    None => None,
+                };
                 let conversation = match &mut conversation {
                     Some(known) => known,
                     none => none.insert(self.begin_synchronization(&place, &target, &record).await?),
@@ -104,12 +108,12 @@ impl Locator {
     }
 
     /// Begins the conversation, after the device has proved to be the camera.
-    async fn begin_synchronization<'a>(
+    async fn begin_synchronization(
         &self,
         place: &Place,
-        target: &'a onvif::Target,
+        target: &onvif::Target,
         record: &CameraRecord,
-    ) -> Result<onvif::Synchronization<'a>, Answer> {
+    ) -> Result<onvif::Synchronization, Answer> {
         match self.identify(place, Some(record), false).await {
             Peer::Camera => {}
             Peer::Other(why) => {

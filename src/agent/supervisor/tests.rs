@@ -80,7 +80,7 @@ impl Scene {
     fn until_with<T>(&self, stream_source: StreamSource, what: &str, mut look: impl FnMut(&Status) -> Option<T>) -> T {
         let mut pids = BTreeSet::new();
         let found = block_on(self.executor.run(async {
-            let shared = CameraShared::new(Channel::of(Arc::clone(&self.stream)), None);
+            let shared = CameraShared::new(Channel::of(Arc::clone(&self.stream)), None, None);
             let supervisor = StreamSupervisor::start(&self.context, &shared, StreamRole::Main, stream_source, None);
             let deadline = Instant::now() + TEST_TIMEOUT;
             let found = loop {

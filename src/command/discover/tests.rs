@@ -102,7 +102,7 @@ fn sections_pass_check_and_say_what_was_found() {
 }
 
 #[test]
-fn recorder_gets_a_section_for_each_video_source() {
+fn recorder_gets_one_section_for_all_its_video_sources() {
     let profile = |token: &str, source: &str| Profile {
         token: token.into(),
         encoding: Some("H264".into()),
@@ -114,21 +114,16 @@ fn recorder_gets_a_section_for_each_video_source() {
         toml_output::write(&[Candidate { answers: Some(answers), ..found(discovered("10.0.0.1")) }], None)
     };
     let text = listed(vec![profile("p0 \"a\"", "1"), profile("p0_small", "1"), profile("p1", "2"), profile("p2", "3")]);
-    let profiles: Vec<_> = parsed(&text)
-        .cameras
-        .into_iter()
-        .map(|camera| match camera.stream_source.source {
-            crate::camera::Source::Onvif { profile, .. } => profile.unwrap(),
-            crate::camera::Source::Url(_) => panic!("{text}"),
-        })
-        .collect();
-    assert_eq!(profiles, ["p0 \"a\"", "p1", "p2"], "{text}");
-    assert!(text.contains("profile = \"p1\" # video source 2\n"), "{text}");
+    let cameras = parsed(&text).cameras;
+    let ids: Vec<_> = cameras.iter().map(|camera| camera.id.as_str()).collect();
+    assert_eq!(ids, ["gate-a-2j-1", "gate-a-2j-2", "gate-a-2j-3"], "{text}");
+    assert!(text.contains("[[recorder]]\n") && text.contains("channels = \"1-3\"\n"), "{text}");
+    assert!(cameras.iter().all(|camera| camera.stream_source.channel.is_some()), "{text}");
     let text = listed(vec![profile("a", "VideoSource_1"), profile("b", "VideoSource_1")]);
-    assert!(text.contains("# Video source VideoSource_1\n") && !text.contains("profile ="), "{text}");
+    assert!(text.contains("# Video source VideoSource_1\n") && text.contains("[[camera]]"), "{text}");
     assert_eq!(parsed(&text).cameras.len(), 1);
     let odd = listed(vec![profile("a\u{1b}", "1"), profile("b", "2\n[[camera]]")]);
-    assert_eq!(parsed(&odd).cameras.len(), 1, "{odd}");
+    assert_eq!(parsed(&odd).cameras.len(), 2, "{odd}");
 }
 
 #[test]

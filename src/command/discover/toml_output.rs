@@ -3,7 +3,12 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use super::candidate::Candidate;
-use crate::{camera::CameraId, config::Config, discovery::XAddr, onvif::Profile, text::is_hidden};
+use crate::{
+    camera::CameraId,
+    config::{Config, MAX_CAMERAS},
+    discovery::XAddr,
+    text::is_hidden,
+};
 
 /// Maximum length of an identifier made from a name, in characters.
 const MAX_ID_LEN: usize = 40;
@@ -13,7 +18,10 @@ const MAX_WORDS_LEN: usize = 200;
 /// Writes a section for every camera that is not configured, and a comment for every one that is.
 pub fn write(found: &[Candidate], config: Option<&Config>) -> String {
     let cameras = config.map_or(&[][..], |config| &config.cameras);
-    let mut taken: BTreeSet<String> = cameras.iter().map(|camera| camera.id.to_string()).collect();
+    let recorders = cameras.iter().filter_map(|camera| camera.stream_source.channel.as_ref());
+    let recorders = recorders.map(|channel| &channel.recorder);
+    let mut taken: BTreeSet<String> =
+        cameras.iter().map(|camera| &camera.id).chain(recorders).map(CameraId::to_string).collect();
     let mut text = String::new();
     for found in found {
         if let Some(id) = found.configured.id() {
@@ -34,40 +42,37 @@ pub fn write(found: &[Candidate], config: Option<&Config>) -> String {
         if !kind.is_empty() {
             text.push_str(&format!("# {kind}\n"));
         }
-        let channels = channels(found);
-        if let [only] = channels[..]
-            && let Some(source) = &only.source
-        {
-            text.push_str(&format!("# Video source {}\n", one_line(&source.token)));
+        let sources = sources(found);
+        if let [only] = sources[..] {
+            text.push_str(&format!("# Video source {}\n", one_line(only)));
         }
-        // A recorder gets one camera for each channel. A device that lists none gets no profile.
-        let several = channels.len() > 1;
-        for channel in if several { channels.into_iter().map(Some).collect() } else { vec![None] } {
-            let id = unused(&[&name, &kind], &mut taken);
-            text.push_str(&format!("[[camera]]\nid = \"{id}\"\n"));
-            if !name.is_empty() {
-                text.push_str(&format!("name = {}\n", quoted(&name)));
-            }
-            if let Some(address) = host {
-                text.push_str(&format!("ip = {}\n", quoted(&address.host)));
-                if address.secure {
-                    text.push_str("tls = \"learn\"\n");
-                }
-                if let Some(key) = found.answers.as_ref().and_then(|answers| answers.key) {
-                    text.push_str(&format!("# Its TLS key is now {key}\n"));
-                }
-                if address.port != if address.secure { 443 } else { 80 } {
-                    text.push_str(&format!("onvif_port = {}\n", address.port));
-                }
-            }
-            if let Some(Profile { token, source: Some(source), .. }) = channel {
-                text.push_str(&format!("profile = {} # video source {}\n", quoted(token), one_line(&source.token)));
-            }
-            if let Some(uuid) = &uuid {
-                text.push_str(&format!("uuid = {}\n", quoted(uuid)));
-            }
-            text.push('\n');
+        // A device that lists none is taken for one camera.
+        let count = sources.len();
+        let id = unused(&[&name, &kind], if count > 1 { count } else { 0 }, &mut taken);
+        let section = if count > 1 { "recorder" } else { "camera" };
+        text.push_str(&format!("[[{section}]]\nid = \"{id}\"\n"));
+        if !name.is_empty() {
+            text.push_str(&format!("name = {}\n", quoted(&name)));
         }
+        if let Some(address) = host {
+            text.push_str(&format!("ip = {}\n", quoted(&address.host)));
+            if address.secure {
+                text.push_str("tls = \"learn\"\n");
+            }
+            if let Some(key) = found.answers.as_ref().and_then(|answers| answers.key) {
+                text.push_str(&format!("# Its TLS key is now {key}\n"));
+            }
+            if address.port != if address.secure { 443 } else { 80 } {
+                text.push_str(&format!("onvif_port = {}\n", address.port));
+            }
+        }
+        if count > 1 {
+            text.push_str(&format!("channels = \"1-{}\"\n", count.min(MAX_CAMERAS)));
+        }
+        if let Some(uuid) = &uuid {
+            text.push_str(&format!("uuid = {}\n", quoted(uuid)));
+        }
+        text.push('\n');
     }
     if text.is_empty() { text } else { format!("{HEAD}{}", text.trim_end_matches('\n').to_owned() + "\n") }
 }
@@ -75,26 +80,21 @@ pub fn write(found: &[Candidate], config: Option<&Config>) -> String {
 const HEAD: &str = "\
 # Found by cctv-agent discover. Add these sections to cameras.toml, with the login of the cameras in
 # [defaults] or in each of them; then cctv-agent check says whether all is well. A recorder shows
-# several cameras and needs a section for each, with its profile: cctv-agent info IP lists the profiles
-# with the video source of each.
+# several cameras, one for each of its channels. One that lists its channels only with a login looks like
+# a camera here: cctv-agent info IP lists its profiles with the video source of each.
 
 ";
 
-/// Returns the first profile with video of each video source. Empty if the device does not report
-/// them, or uses texts that the file cannot hold.
-fn channels(found: &Candidate) -> Vec<&Profile> {
-    let mut channels: Vec<&Profile> = Vec::new();
+/// Returns the video sources of the device's profiles with video. Empty if it does not report them.
+fn sources(found: &Candidate) -> Vec<&str> {
+    let mut sources: Vec<&str> = Vec::new();
     let profiles = found.answers.iter().flat_map(|answers| &answers.profiles);
     for profile in profiles.filter(|profile| profile.encoding.is_some()) {
-        let is_known = |channel: &&Profile| {
-            channel.source.as_ref().map(|source| &source.token) == profile.source.as_ref().map(|source| &source.token)
-        };
-        let is_writable = !profile.token.contains(is_hidden) && profile.token.chars().count() <= MAX_WORDS_LEN;
-        if profile.source.is_some() && is_writable && !channels.iter().any(is_known) {
-            channels.push(profile);
+        if let Some(source) = profile.source.as_ref().filter(|source| !sources.contains(&source.token.as_str())) {
+            sources.push(&source.token);
         }
     }
-    channels
+    sources
 }
 
 /// Whether `ip` can hold the address: not one that is valid on its own link only.
@@ -107,14 +107,20 @@ fn is_writable(address: &XAddr) -> bool {
     }
 }
 
-/// Returns an identifier made from the first of `names` that has letters for an unused one.
-fn unused(names: &[&str], taken: &mut BTreeSet<String>) -> CameraId {
+/// Returns an identifier made from the first of `names` that has letters, which is not used, and with
+/// the number of none of `channels` channels either.
+fn unused(names: &[&str], channels: usize, taken: &mut BTreeSet<String>) -> CameraId {
     let base = names.iter().map(|name| slug(name)).find(|slug| !slug.is_empty());
     let base = base.unwrap_or_else(|| "camera".to_owned());
     let numbered = (2..).map(|number: u32| format!("{base}-{number}"));
-    let id = std::iter::once(base.clone()).chain(numbered).find(|id| !taken.contains(id));
+    let with_channels = |id: &str| {
+        let channels = (1..=channels).map(|number| format!("{id}-{number}"));
+        std::iter::once(id.to_owned()).chain(channels).collect::<Vec<_>>()
+    };
+    let is_free = |id: &String| with_channels(id).iter().all(|id| !taken.contains(id));
+    let id = std::iter::once(base.clone()).chain(numbered).find(is_free);
     let id = id.expect("there are more numbers than cameras");
-    taken.insert(id.clone());
+    taken.extend(with_channels(&id));
     CameraId::new(&id).expect("a slug is made of what identifiers are made of, and is short")
 }
 

@@ -89,6 +89,20 @@ impl Error {
             Self::NoSmallProfile { device } => {
                 [of(Code::NoSmallProfile, device), Code::NameOrRemoveSmallProfile.into()].into()
             }
+            Self::ChannelsUnknown { device } => {
+                [of(Code::ChannelsUnknown, device), Code::NameEachChannel.into()].into()
+            }
+            Self::NoSuchChannel { device, number, count } => {
+                let none = of(Code::NoSuchChannel, device).with("number", u32::from(*number));
+                [none.with("count", count.to_string()), Code::CorrectChannels.into()].into()
+            }
+            Self::NoChannelVideo { device, number } => {
+                of(Code::NoChannelVideo, device).with("number", u32::from(*number)).into()
+            }
+            Self::NoSmallChannel { device, number } => {
+                let none = of(Code::NoSmallChannel, device).with("number", u32::from(*number));
+                [none, Code::SetUpSmallOrNone.into()].into()
+            }
             Self::NoVideo { device } => of(Code::NoVideoProfile, device).into(),
             Self::NoStream { device, profile, .. } => of_profile(Code::NoStream, device, profile).into(),
             Self::BadUri { device, profile, uri } => {

@@ -9,7 +9,6 @@ use std::{
 use smol::{
     channel::{Receiver, unbounded},
     future::FutureExt,
-    lock::SemaphoreGuardArc,
 };
 
 use super::{
@@ -17,7 +16,9 @@ use super::{
     publisher::{Progress, Publisher},
 };
 use crate::{
-    agent::supervisor::{AttemptOutcome, StreamFailure, SupervisorTask, http_failure::http_failure},
+    agent::supervisor::{
+        AttemptOutcome, StreamFailure, SupervisorTask, context::OpeningTurn, http_failure::http_failure,
+    },
     http_jpeg::{self, Config, Error, Timeouts},
     sync::Latch,
 };
@@ -27,11 +28,7 @@ type Client = Pin<Box<dyn Future<Output = Error> + Send>>;
 
 impl SupervisorTask {
     /// Reads the pictures until they end. Gives `turn` back once pictures arrive.
-    pub(super) async fn run_http(
-        &mut self,
-        target: Target<'_>,
-        turn: &mut Option<SemaphoreGuardArc>,
-    ) -> AttemptOutcome {
+    pub(super) async fn run_http(&mut self, target: Target<'_>, turn: &mut Option<OpeningTurn>) -> AttemptOutcome {
         let started = Instant::now();
         let first_sequence = self.stream.begin_client(started);
         let (ending, (progress_sender, progress)) = (Latch::default(), unbounded());
@@ -66,7 +63,7 @@ impl SupervisorTask {
         mut client: Client,
         progress: &Receiver<Progress>,
         target: Target<'_>,
-        turn: &mut Option<SemaphoreGuardArc>,
+        turn: &mut Option<OpeningTurn>,
         started: Instant,
     ) -> AttemptOutcome {
         enum Event {

@@ -5,11 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::{Timer, future::FutureExt, lock::SemaphoreGuardArc};
+use smol::{Timer, future::FutureExt};
 
 use super::{Target, Watch, foreign_host};
 use crate::{
-    agent::supervisor::{AttemptOutcome, StreamFailure, SupervisorTask, away, context::VITALS},
+    agent::supervisor::{
+        AttemptOutcome, StreamFailure, SupervisorTask, away,
+        context::{OpeningTurn, VITALS},
+    },
     camera::{State, Transport},
     hub::Cause,
     ipc::{FailureKind, FromWorker, Open},
@@ -26,11 +29,7 @@ const OPENING: Duration = Duration::from_secs(30);
 
 impl SupervisorTask {
     /// Runs one worker on the stream until it ends. Gives `turn` back once frames arrive.
-    pub(super) async fn run_worker(
-        &mut self,
-        target: Target<'_>,
-        turn: &mut Option<SemaphoreGuardArc>,
-    ) -> AttemptOutcome {
+    pub(super) async fn run_worker(&mut self, target: Target<'_>, turn: &mut Option<OpeningTurn>) -> AttemptOutcome {
         let Target { stream, found } = target;
         if let Err(reason) = self.context.budget.admit() {
             return away(Cause::Memory, reason).into();
@@ -72,7 +71,7 @@ impl SupervisorTask {
         &mut self,
         worker: &mut Worker,
         target: Target<'_>,
-        turn: &mut Option<SemaphoreGuardArc>,
+        turn: &mut Option<OpeningTurn>,
         started: Instant,
     ) -> AttemptOutcome {
         enum Event {

@@ -9,7 +9,6 @@ use std::{
 use smol::{
     channel::{Receiver, unbounded},
     future::FutureExt,
-    lock::SemaphoreGuardArc,
 };
 
 use super::{
@@ -20,6 +19,7 @@ use super::{
 use crate::{
     agent::supervisor::{
         AttemptOutcome, StreamFailure, SupervisorTask,
+        context::OpeningTurn,
         rtsp_failure::rtsp_failure,
         synchronization::{Answer, Synchronization},
     },
@@ -41,11 +41,7 @@ type Client = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 impl SupervisorTask {
     /// Reads the stream until it ends. Gives `turn` back once frames arrive.
-    pub(super) async fn run_client(
-        &mut self,
-        target: Target<'_>,
-        turn: &mut Option<SemaphoreGuardArc>,
-    ) -> AttemptOutcome {
+    pub(super) async fn run_client(&mut self, target: Target<'_>, turn: &mut Option<OpeningTurn>) -> AttemptOutcome {
         let started = Instant::now();
         let first_sequence = self.stream.begin_client(started);
         let (ending, (progress_sender, progress)) = (Latch::default(), unbounded());
@@ -132,7 +128,7 @@ impl SupervisorTask {
         progress: &Receiver<Progress>,
         key_frames: &mut KeyFrameSource,
         target: Target<'_>,
-        turn: &mut Option<SemaphoreGuardArc>,
+        turn: &mut Option<OpeningTurn>,
         started: Instant,
     ) -> (AttemptOutcome, Option<Outcome>) {
         enum Event {

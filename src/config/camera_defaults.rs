@@ -1,0 +1,117 @@
+//! The keys that `[defaults]`, a template and a camera have in common.
+
+use std::{path::Path, time::Duration};
+
+use super::{
+    credentials::{Login, SecretReader},
+    diagnostics::Diagnostics,
+    keys,
+    section::Section,
+};
+use crate::camera::{Credentials, Damaged, Reader, Source, StreamOptions, StreamSource, Transport};
+
+/// The keys that are valid both in `[defaults]` and in a camera.
+#[derive(Clone, Default)]
+pub(super) struct CameraDefaults {
+    pub(super) login: Login,
+    transport: Option<Transport>,
+    reader: Option<Reader>,
+    open_within: Option<u64>,
+    clear_password: Option<bool>,
+    quality: Option<u8>,
+    max_fps: Option<u8>,
+    passthrough: Option<bool>,
+    stall_after: Option<f64>,
+    damaged: Option<Damaged>,
+}
+
+impl CameraDefaults {
+    pub(super) fn read(
+        section: &Section<'_>,
+        base: &Path,
+        read_secret: SecretReader<'_>,
+        diagnostics: &mut Diagnostics<'_>,
+    ) -> Self {
+        Self {
+            login: Login::read(section, base, read_secret, diagnostics),
+            transport: section.one_of(&keys::TRANSPORT, diagnostics).map(|transport| transport.value),
+            reader: section.one_of(&keys::READER, diagnostics).map(|reader| reader.value),
+            open_within: section.whole(&keys::OPEN_WITHIN, diagnostics),
+            clear_password: section.flag(&keys::CLEAR_PASSWORD, diagnostics),
+            quality: section.whole(&keys::QUALITY, diagnostics),
+            max_fps: section.whole(&keys::MAX_FPS, diagnostics),
+            passthrough: section.flag(&keys::PASSTHROUGH, diagnostics),
+            stall_after: section.number(&keys::STALL_AFTER, diagnostics),
+            damaged: section.one_of(&keys::DAMAGED, diagnostics).map(|damaged| damaged.value),
+        }
+    }
+
+    /// These keys, and those of `other` that are not here.
+    pub(super) fn or(self, other: &Self) -> Self {
+        Self {
+            login: self.login.or(&other.login),
+            transport: self.transport.or(other.transport),
+            reader: self.reader.or(other.reader),
+            open_within: self.open_within.or(other.open_within),
+            clear_password: self.clear_password.or(other.clear_password),
+            quality: self.quality.or(other.quality),
+            max_fps: self.max_fps.or(other.max_fps),
+            passthrough: self.passthrough.or(other.passthrough),
+            stall_after: self.stall_after.or(other.stall_after),
+            damaged: self.damaged.or(other.damaged),
+        }
+    }
+
+    pub(super) fn options(&self, defaults: &Self) -> StreamOptions {
+        let stall_after = self.stall_after.or(defaults.stall_after).unwrap_or(keys::STALL_AFTER.default);
+        StreamOptions {
+            quality: self.quality.or(defaults.quality).unwrap_or(keys::QUALITY.default),
+            max_fps: self.max_fps.or(defaults.max_fps).unwrap_or(keys::MAX_FPS.default),
+            passthrough: self.passthrough.or(defaults.passthrough).unwrap_or(keys::PASSTHROUGH.default),
+            stall_after: Duration::from_secs_f64(stall_after),
+            damaged: self.damaged.or(defaults.damaged).unwrap_or(keys::DAMAGED.default),
+        }
+    }
+
+    pub(super) fn stream_source(
+        &self,
+        defaults: &Self,
+        source: Source,
+        credentials: Option<Credentials>,
+    ) -> StreamSource {
+        // Of the defaults, those about RTSP do not apply to HTTP.
+        let is_http = matches!(&source, Source::Url(uri) if uri.is_http());
+        let reader = self.reader.or(defaults.reader).filter(|_| !is_http);
+        let transport = self.transport.or(defaults.transport).filter(|_| !is_http);
+        let open_within = self.open_within.or(defaults.open_within).unwrap_or(keys::OPEN_WITHIN.default);
+        StreamSource {
+            source,
+            channel: None,
+            small_profile: None,
+            small_url: None,
+            credentials,
+            transport,
+            reader: reader.unwrap_or(keys::READER.default),
+            open_within: Duration::from_secs(open_within),
+            clear_password: self.clear_password.or(defaults.clear_password).unwrap_or(keys::CLEAR_PASSWORD.default),
+            tls: keys::TLS.default,
+            fingerprint: None,
+        }
+    }
+}
+
+/// What applies to a camera without any of these keys.
+impl Default for StreamOptions {
+    fn default() -> Self {
+        let nothing = CameraDefaults::default();
+        nothing.options(&nothing)
+    }
+}
+
+/// A camera with no other key than those of its source.
+impl From<Source> for StreamSource {
+    fn from(source: Source) -> Self {
+        let nothing = CameraDefaults::default();
+        nothing.stream_source(&nothing, source, None)
+    }
+}
