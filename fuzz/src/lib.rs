@@ -10,6 +10,7 @@ extern crate self as cctv_agent;
 // The path is set on the module, so that the files below find their own subfolders.
 #[path = "../../src"]
 mod modules {
+    pub mod account;
     pub mod camera;
     pub mod config;
     pub mod device_id;
@@ -29,15 +30,9 @@ mod modules {
     pub mod sync;
     pub mod text;
     pub mod time;
+    pub mod tls;
     pub mod uri;
     pub mod xml;
-}
-
-/// Of `tls` only what parses; the rest is rustls.
-#[path = "../../src/tls"]
-pub mod tls {
-    mod validity;
-    pub use validity::not_after;
 }
 
 /// Of `http_jpeg` only what parses.

@@ -175,7 +175,10 @@ mod tests {
             ("[template]\nurl = 'rtsp://{ip}/'\n".into(), "[template]: it has a name; write [template.NAME]"),
             ("[[camera]]\nid = 'a'\nip = 'a'\nchannel = 3\n".into(), "channel needs a template with {channel}"),
             ("[[camera]]\nid = 'a'\nip = 'a'\nsmall_url = 'rtsp://a/'\n".into(), "small_url needs url"),
-            ("[[camera]]\nid = 'a'\nurl = 'rtsp://a/'\nsmall_url = 'a'\n".into(), "small_url is not an RTSP address"),
+            (
+                "[[camera]]\nid = 'a'\nurl = 'rtsp://a/'\nsmall_url = 'a'\n".into(),
+                "small_url is not an address of RTSP or HTTP",
+            ),
             (
                 "[[camera]]\nid = 'a'\nurl = 'rtsp://a/'\nsmall_url = 'rtsp://u:p@a/'\n".into(),
                 "small_url has a login in it",

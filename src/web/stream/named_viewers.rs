@@ -119,7 +119,7 @@ mod tests {
 
     fn everybody() -> Principal {
         let users = Users::default();
-        users.set(Vec::new(), WithoutLogin::Everybody, Path::new("/nonexistent"));
+        users.set(Vec::new(), WithoutLogin::Everybody, Path::new("/dev/null/state"));
         let address = std::net::Ipv4Addr::LOCALHOST.into();
         Principal::of_visitor(Visitor { address, is_https: false, is_loopback: true }, &users).unwrap()
     }

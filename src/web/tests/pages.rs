@@ -132,7 +132,7 @@ fn metrics_parse_line_by_line() {
                 "cctv_camera_up{camera=\"gate\"} 1",
                 "cctv_camera_up{camera=\"porch\"} 0",
                 "cctv_camera_state{camera=\"porch\",state=\"connecting\"} 1",
-                "cctv_camera_frames_total{camera=\"gate\"} 1",
+                "cctv_camera_frames_total{camera=\"gate\"} 2",
                 "cctv_rendition_encodes_total{camera=\"gate\",size=\"1280x720\",quality=\"80\",fps=\"25\"} 1",
                 "cctv_camera_rtp_lost_total{camera=\"gate\"} 5",
                 "cctv_camera_rtp_jitter_seconds{camera=\"gate\"} 0.00125",

@@ -49,7 +49,7 @@ fn closed(story: impl AsyncFnOnce(&Scene)) {
         |_| {},
         async |scene| {
             scene.web.set_access(Rules::default());
-            scene.web.users.set(accounts(), WithoutLogin::Nobody, Path::new("/nonexistent"));
+            scene.web.users.set(accounts(), WithoutLogin::Nobody, Path::new("/dev/null/state"));
             story(scene).await;
         },
     );
@@ -261,7 +261,7 @@ fn viewers_are_told_when_what_they_may_see_changes() {
         assert_eq!(live.head().await.status, 200);
         let mut changed = accounts();
         changed[0].cameras = Seen::All;
-        scene.web.users.set(changed, WithoutLogin::Nobody, Path::new("/nonexistent"));
+        scene.web.users.set(changed, WithoutLogin::Nobody, Path::new("/dev/null/state"));
         for socket in [&mut wall, &mut old] {
             let close = loop {
                 match in_time(socket.next()).await {
@@ -343,12 +343,12 @@ fn visitors_are_served_without_a_login_as_the_configuration_says() {
         for (without_login, own, other) in
             [(WithoutLogin::Nobody, 401, 401), (WithoutLogin::Loopback, 200, 401), (WithoutLogin::Everybody, 200, 200)]
         {
-            scene.web.users.set(accounts(), without_login, Path::new("/nonexistent"));
+            scene.web.users.set(accounts(), without_login, Path::new("/dev/null/state"));
             assert_eq!((here(&[]).await, elsewhere(&[]).await.status), (own, other), "{without_login:?}");
         }
         // The login of a proxy in front hinders nobody where everybody is served.
         assert_eq!(elsewhere(&["Authorization: Basic eDp5"]).await.status, 200);
-        scene.web.users.set(accounts(), WithoutLogin::Loopback, Path::new("/nonexistent"));
+        scene.web.users.set(accounts(), WithoutLogin::Loopback, Path::new("/dev/null/state"));
         assert_eq!(here(&["Authorization: Bearer wrong"]).await, 401, "a login that is there must be right");
         let insecure = elsewhere(&[GUARD]).await;
         assert_eq!(insecure.status, 403);

@@ -60,6 +60,9 @@ pub fn play(change: impl FnOnce(&mut Limits), story: impl AsyncFnOnce(&Scene)) {
     play_with_www(Path::new("/nonexistent"), change, story);
 }
 
+/// No folder can be made there.
+pub const NO_FOLDER: &str = "/dev/null/state";
+
 pub fn play_with_www(www: &Path, change: impl FnOnce(&mut Limits), story: impl AsyncFnOnce(&Scene)) {
     let hub = Arc::new(Hub::default());
     let gate = stream("gate");
@@ -70,7 +73,7 @@ pub fn play_with_www(www: &Path, change: impl FnOnce(&mut Limits), story: impl A
     let mut web = Web::new(Arc::clone(&hub), PathBuf::from(www), "1.2.3", draw);
     change(&mut web.limits);
     web.set_access(open());
-    web.users.set(Vec::new(), WithoutLogin::Everybody, Path::new("/nonexistent"));
+    web.users.set(Vec::new(), WithoutLogin::Everybody, Path::new(NO_FOLDER));
     let web = Arc::new(web);
     smol::block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -101,9 +104,17 @@ impl Scene {
 
     pub fn publish_large(&self, sequence: u32, jpeg: Vec<u8>) {
         let jpeg: Arc<[u8]> = jpeg.into();
+        let unit_taken = 1_700_000_000_000_000 + u64::from(sequence) * 40_000;
+        let unit = AccessUnit { sequence, taken: unit_taken, key: true, damage: None, data: Arc::clone(&jpeg) };
+        self.gate.publish_unit(&unit, Instant::now());
+        self.publish_pictures(sequence, &jpeg);
+    }
+
+    /// Publishes pictures of a unit that was published.
+    pub fn publish_pictures(&self, sequence: u32, jpeg: &Arc<[u8]>) {
+        let taken = 1_700_000_000_000_000 + u64::from(sequence);
         for WantedRendition { rendition, .. } in self.gate.demand() {
-            let taken = 1_700_000_000_000_000 + u64::from(sequence);
-            let picture = Picture { rendition, sequence, taken, jpeg: Arc::clone(&jpeg) };
+            let picture = Picture { rendition, sequence, taken, jpeg: Arc::clone(jpeg) };
             self.gate.publish_picture(picture, Instant::now());
         }
     }

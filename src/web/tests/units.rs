@@ -120,7 +120,8 @@ fn page_whose_decoder_fails_asks_for_jpeg_and_gets_it_and_may_come_back() {
         assert_eq!(sequence(&mut page).await, 10);
         page.say(tile(&["jpeg"])).await;
         assert_eq!(page.next_message().await["format"], "jpeg");
-        scene.publish(11).await;
+        eventually(|| !scene.gate.demand().is_empty()).await;
+        scene.publish_pictures(10, &picture(10).into());
         assert_eq!(unit(&mut page).await.format, 1);
         assert_eq!(scene.gate.status(Instant::now()).untouched, 0);
         page.say(tile(&["h264", "jpeg"])).await;
