@@ -263,7 +263,10 @@ impl Soak {
     /// Waits until no count is above its value at the start; returns the final counts.
     fn count_down_to(&self, start: &usage::Counts) -> Option<usage::Counts> {
         let look = || Some(ProcessTree::look(self.agent.pid())?.counts());
-        wait_for(SETTLING, &self.stop, || look().filter(|now| now.is_within(start))).or_else(look)
+        wait_for(SETTLING, &self.stop, || look().filter(|now| now.is_within(start))).or_else(|| {
+            say(&format!("the threads of the agent are {}", usage::thread_names(self.agent.pid())));
+            look()
+        })
     }
 
     fn make_faults(&mut self, end: Instant, sampler: &mut Sampler) -> Result<()> {

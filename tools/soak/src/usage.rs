@@ -89,6 +89,13 @@ impl Counts {
     }
 }
 
+/// The names of the threads of `pid`, for a report of one too many.
+pub fn thread_names(pid: i32) -> String {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+    names.map(|name| name.trim().to_owned()).collect::<Vec<_>>().join(", ")
+}
+
 /// Children of all threads of `pid`.
 pub fn children(pid: i32) -> Vec<i32> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
