@@ -93,8 +93,19 @@ fn live_stream() -> Arc<Stream> {
     let (camera, now) = (&config.cameras[0], Instant::now());
     let stream = Arc::new(Stream::new(camera.id.clone(), camera.name.clone(), camera.options.clone(), now));
     stream.begin_worker(now);
-    stream.publish_unit(&AccessUnit { sequence: 1, taken: 1, key: true, damage: None, data: Arc::from([0; 64]) }, now);
+    stream.publish_unit(&unit(1), now);
     stream
+}
+
+fn unit(sequence: u32) -> AccessUnit {
+    AccessUnit { sequence, taken: 1, key: true, damage: None, data: Arc::from([0; 64]) }
+}
+
+/// A unit and the picture of it.
+fn publish(stream: &Stream, picture: Picture) {
+    let now = Instant::now();
+    stream.publish_unit(&unit(picture.sequence), now);
+    stream.publish_picture(picture, now);
 }
 
 /// The next picture from the worker, in the rendition for viewers without a request.
@@ -113,7 +124,7 @@ fn fan_out(bencher: Bencher, subscriptions: usize) {
     subscriptions.iter_mut().for_each(|subscription| drop(future::block_on(subscription.next())));
     let picture = picture(2);
     bencher.bench_local(|| {
-        stream.publish_picture(picture.clone(), Instant::now());
+        publish(&stream, picture.clone());
         for subscription in &mut subscriptions {
             assert!(matches!(black_box(future::block_on(subscription.next())), ViewEvent::Picture(_)));
         }
@@ -152,7 +163,7 @@ fn multipart_to_sockets(bencher: Bencher, viewers: usize) {
     wait_until(|| stream.status(Instant::now()).viewers == viewers.len());
     bencher.counter(BytesCount::new(JPEG_BYTES * viewers.len())).bench_local(|| {
         sequence += 1;
-        stream.publish_picture(picture(sequence), Instant::now());
+        publish(&stream, picture(sequence));
         viewers.iter_mut().for_each(|viewer| read_part(viewer, &mut part));
     });
 }
@@ -184,7 +195,7 @@ fn base64_pieces_to_socket(bencher: Bencher) {
     let mut sequence = 1;
     bencher.counter(BytesCount::new(JPEG_BYTES)).bench_local(|| {
         sequence += 1;
-        stream.publish_picture(picture(sequence), Instant::now());
+        publish(&stream, picture(sequence));
         let mut length = 0;
         while length < JPEG_BYTES * 4 / 3 {
             if let tungstenite::Message::Text(text) = socket.read().unwrap() {
