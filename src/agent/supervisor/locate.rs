@@ -93,13 +93,14 @@ impl SupervisorTask {
                 }
                 None => None,
             };
-            let is_camera = matches!(answers, Some(Peer::Camera));
+            // Where port 80 refuses, the camera may answer over TLS, or not at all today.
+            let is_camera = matches!(answers, Some(Peer::Camera | Peer::OverTls(..)));
             let asked = match answers {
-                Some(Peer::Camera) => {
+                Some(Peer::Camera | Peer::OverTls(..)) => {
                     let left = HEAD_START.saturating_sub(asked_at.elapsed());
                     timeout(left, locator.ask_around(record)).await
                 }
-                Some(Peer::Other(_) | Peer::OverTls(..)) => Some(locator.ask_around(record).await),
+                Some(Peer::Other(_)) => Some(locator.ask_around(record).await),
                 Some(Peer::Nobody(_)) | None => None,
             };
             match asked {
