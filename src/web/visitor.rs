@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use http_types::{Request, url::Position};
 
-use crate::config::{Authority, Host, WebOrigin};
+use crate::config::{Authority, Host};
 use crate::hub::ViewerOrigin;
 use crate::web::{
     admission::{counter::address_prefix, rules::Rules},
@@ -45,14 +45,10 @@ impl Visitor {
             let reported = forwarded.client(|hop| rules.trusts(hop)).unwrap_or(address);
             return Self { address: reported, is_https: forwarded.is_https(), is_loopback: false };
         }
-        let asks_for = |authority: &Authority| match &authority.host {
-            Host::Ip(ip) => ip.to_canonical().is_loopback(),
-            Host::Name(name) => name == "localhost",
-        };
         let is_loopback = address.is_loopback()
-            && metadata.hosts.iter().all(asks_for)
+            && metadata.hosts.iter().all(|authority| is_loopback(&authority.host))
             && !forwarded.is_any()
-            && !shows_a_proxy(metadata, asks_for);
+            && !shows_a_proxy(metadata);
         Self { address, is_https: peer.is_tls, is_loopback }
     }
 
@@ -89,6 +85,10 @@ impl Visitor {
     /// The response to send instead: the way to HTTPS, or what a proxy's configuration lacks.
     pub fn check(&self, peer: &Peer, request: &Request, metadata: &Metadata, rules: &Rules) -> Result<(), Response> {
         let is_direct = !metadata.forwarded.is_any();
+        let is_silent_proxy = || is_direct && peer.address.to_canonical().is_loopback() && shows_a_proxy(metadata);
+        if !rules.plain_http && is_silent_proxy() {
+            return Err(unknown_proxy(peer, metadata));
+        }
         let is_proxy = rules.trusts(peer.address.to_canonical()) && !is_direct;
         if is_proxy && !rules.plain_http {
             missing_lines(metadata)?;
@@ -111,18 +111,28 @@ impl Visitor {
             // A proxy has another port for each protocol.
             (true, ..) => Err(to_https(peer, request, metadata, None)),
             // A browser on this machine asks for the port at which we are; through a proxy it does not.
-            (_, true, true) if port != peer.local.port() => Err(unknown_proxy(peer)),
+            (_, true, true) if port != peer.local.port() => Err(unknown_proxy(peer, metadata)),
             (_, true, _) => Err(to_https(peer, request, metadata, Some(port))),
-            (_, false, _) => Err(unknown_proxy(peer)),
+            (_, false, _) => Err(unknown_proxy(peer, metadata)),
         }
     }
 }
 
-/// Whether a request that asks for this machine's own address was passed on all the same: nginx in its
-/// default configuration reports nothing, speaks HTTP/1.0, and leaves the address of the page as it is.
-fn shows_a_proxy(metadata: &Metadata, is_own: impl Fn(&Authority) -> bool) -> bool {
-    let is_elsewhere = |page: &WebOrigin| !is_own(&Authority { host: page.host.clone(), port: None });
-    metadata.is_old || !metadata.cross_site && metadata.page().is_some_and(is_elsewhere)
+/// Whether `host` is this machine by a loopback address or as `localhost`.
+fn is_loopback(host: &Host) -> bool {
+    match host {
+        Host::Ip(ip) => ip.to_canonical().is_loopback(),
+        Host::Name(name) => name == "localhost",
+    }
+}
+
+/// Whether a request that asks for a loopback address was passed on all the same: nginx in its default
+/// configuration reports nothing, speaks HTTP/1.0, and leaves the address of the page as it is.
+fn shows_a_proxy(metadata: &Metadata) -> bool {
+    if !metadata.hosts.iter().all(|authority| is_loopback(&authority.host)) {
+        return false;
+    }
+    metadata.is_old || !metadata.cross_site && metadata.page().is_some_and(|page| !is_loopback(&page.host))
 }
 
 /// What the configuration of a trusted proxy lacks, although it reports something.
@@ -138,15 +148,22 @@ fn missing_lines(metadata: &Metadata) -> Result<(), Response> {
 }
 
 /// The response to a request that a proxy passed on which no key names.
-fn unknown_proxy(peer: &Peer) -> Response {
+fn unknown_proxy(peer: &Peer, metadata: &Metadata) -> Response {
     let address = peer.address.to_canonical();
+    let for_sockets = if metadata.is_old {
+        "; for its sockets `proxy_http_version 1.1;`, `proxy_set_header Upgrade $http_upgrade;` and `proxy_set_header \
+         Connection \"upgrade\";`"
+    } else {
+        ""
+    };
     Response::error(
         403,
         format!(
             "this request came through a reverse proxy at {address}; write trusted_proxies = [\"{address}\"] below \
              [server] in cameras.toml, and into the proxy's configuration `proxy_set_header Host $host;`, \
              `proxy_set_header X-Forwarded-Proto $scheme;` and `proxy_set_header X-Forwarded-For \
-             $proxy_add_x_forwarded_for;`; if there is none, use https, or localhost on this machine itself"
+             $proxy_add_x_forwarded_for;`{for_sockets}; if there is none, use https, or localhost on this machine itself, \
+             and HTTP/1.1"
         ),
     )
 }

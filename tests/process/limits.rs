@@ -348,10 +348,11 @@ fn flood_of_connections_takes_no_descriptor_from_a_camera() {
     cameras.fault("gate", "drop");
     wait_for("the camera to be live again under the flood", || (lives(&agent) > before).then_some(()));
     assert!(!agent.log_text().contains("Too many open files"), "{}", agent.log_text());
-    let live = wait_for("the viewer's next live picture", || {
-        viewer.recv_timeout(crate::support::PATIENCE).expect("the viewer was cut off").sequence
+    // Beside the flood the last picture may have been sent twice.
+    wait_for("the viewer's next live picture", || {
+        let frame = viewer.recv_timeout(crate::support::PATIENCE).expect("the viewer was cut off");
+        frame.sequence.filter(|sequence| *sequence > last)
     });
-    assert!(live > last);
     drop(flood);
     wait_for("an answer", || (agent.get("/healthz")?.status == 200).then_some(()));
 }
