@@ -68,7 +68,7 @@ export class CameraPanel {
         const status = this.#wall.history.latest(camera.id);
         this.#setText(this.#slot("name"), camera.name);
         const { user } = this.#list;
-        this.#setText(this.#slot("logout"), user === "" ? "" : t("info.logout", { user }));
+        this.#setText(this.#slot("logout"), t("info.logout", { user }));
         this.#slot("logout").hidden = user === "";
         this.#setText(this.#slot("state"), status === undefined ? "" : t(`state.${status.verdict}`));
         this.#root.dataset.verdict = status?.verdict ?? "";
