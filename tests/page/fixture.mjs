@@ -83,8 +83,10 @@ export const readPageMarks = () => page.$$eval(PICTURES, readMarks);
 
 /** Waits until each picture of the page comes from its camera, such as "0,1,2", and moves. */
 export async function eachMoves(cameras, marks = readPageMarks) {
-    await until("each its camera", async () => (await marks()).map((mark) => mark?.camera).join() === cameras);
-    const first = await marks();
+    const first = await until("each its camera", async () => {
+        const seen = await marks();
+        return seen.map((mark) => mark?.camera).join() === cameras && seen;
+    });
     const moved = first.map(() => false);
     await until("all move", async () => {
         (await marks()).forEach((mark, i) => (moved[i] ||= mark !== null && mark.frame !== first[i].frame));
