@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use http_types::{Request, url::Position};
 
-use crate::config::{Authority, Host};
+use crate::config::{Authority, Host, WebOrigin};
 use crate::hub::ViewerOrigin;
 use crate::web::{
     admission::{counter::address_prefix, rules::Rules},
@@ -48,7 +48,7 @@ impl Visitor {
         let is_loopback = address.is_loopback()
             && metadata.hosts.iter().all(|authority| is_loopback(&authority.host))
             && !forwarded.is_any()
-            && !shows_a_proxy(metadata);
+            && !shows_a_proxy(metadata, rules);
         Self { address, is_https: peer.is_tls, is_loopback }
     }
 
@@ -85,7 +85,8 @@ impl Visitor {
     /// The response to send instead: the way to HTTPS, or what a proxy's configuration lacks.
     pub fn check(&self, peer: &Peer, request: &Request, metadata: &Metadata, rules: &Rules) -> Result<(), Response> {
         let is_direct = !metadata.forwarded.is_any();
-        let is_silent_proxy = || is_direct && peer.address.to_canonical().is_loopback() && shows_a_proxy(metadata);
+        let is_silent_proxy =
+            || is_direct && peer.address.to_canonical().is_loopback() && shows_a_proxy(metadata, rules);
         if !rules.plain_http && is_silent_proxy() {
             return Err(unknown_proxy(peer, metadata));
         }
@@ -128,11 +129,13 @@ fn is_loopback(host: &Host) -> bool {
 
 /// Whether a request that asks for a loopback address was passed on all the same: nginx in its default
 /// configuration reports nothing, speaks HTTP/1.0, and leaves the address of the page as it is.
-fn shows_a_proxy(metadata: &Metadata) -> bool {
+fn shows_a_proxy(metadata: &Metadata, rules: &Rules) -> bool {
     if !metadata.hosts.iter().all(|authority| is_loopback(&authority.host)) {
         return false;
     }
-    metadata.is_old || !metadata.cross_site && metadata.page().is_some_and(|page| !is_loopback(&page.host))
+    // Browsers do not name the site of a page that opens a socket.
+    let is_elsewhere = |page: &WebOrigin| !is_loopback(&page.host) && !rules.embed.contains(page);
+    metadata.is_old || !metadata.cross_site && metadata.page().is_some_and(is_elsewhere)
 }
 
 /// What the configuration of a trusted proxy lacks, although it reports something.

@@ -66,6 +66,10 @@ fn loopback_is_a_connection_from_there_that_asks_for_it_and_was_not_passed_on() 
     let embedded = [host, ("referer", "https://intranet.example/"), ("sec-fetch-site", "cross-site")];
     assert!(is_loopback("127.0.0.1", &embedded), "the box's own browser shows another page around ours");
     let here = peer("127.0.0.1", "127.0.0.1", false);
+    let embedding = ("origin", "https://intranet.example");
+    let rules = Rules { embed: vec![WebOrigin::parse(embedding.1).unwrap()], ..trusting() };
+    let socket = Visitor::of(&peer("127.0.0.1", "127.0.0.1", false), &metadata(&[host, embedding]), &rules);
+    assert!(socket.is_loopback, "a page that may embed the wall opens a socket");
     let mut old = metadata(&[host]);
     old.is_old = true;
     assert!(!Visitor::of(&here, &old, &trusting()).is_loopback);
