@@ -183,7 +183,8 @@ test("a page of another site shows nothing, and with embed pictures, frames and 
             assert.deepEqual(await visit("evil.example"), nothing, "other sites are still refused");
         });
         // At a name that is neither loopback nor https, a browser does not send Sec-Fetch-Site.
-        await withServer(`plain_http = true\nnames = ["wall.example.com"]\nembed = ["http://intranet.example:${port}"]`, async () => {
+        // Whoever asks for that name needs a login, unless the file says otherwise.
+        await withServer(`plain_http = true\nwithout_login = "everybody"\nnames = ["wall.example.com"]\nembed = ["http://intranet.example:${port}"]`, async () => {
             const wall = `http://wall.example.com:${new URL(AGENT).port}/`;
             assert.deepEqual(await visit("evil.example", wall), nothing);
             assert.deepEqual(await visit("intranet.example", wall), everything);
