@@ -29,6 +29,7 @@ use crate::{
 use audit::Audit;
 pub use audit::Counts;
 use failures::Failures;
+pub use failures::address_prefix;
 use file::KeptSessions;
 pub use sessions::Session;
 pub use verdict::{Login, Verdict};

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::rate_window::RateWindow;
+
 /// Failures without a wait, for people who mistype.
 const FREE: u32 = 5;
 
@@ -20,16 +22,22 @@ const MAX_ADDRESSES: usize = 4096;
 
 /// With more failures than this within [`WINDOW`], whatever their addresses, each one costs
 /// [`COST_IN_A_CROWD`].
-const MAX_IN_WINDOW: u32 = 50;
+const MAX_IN_WINDOW: u64 = 50;
 const WINDOW: Duration = Duration::from_secs(60);
 const COST_IN_A_CROWD: Duration = Duration::from_secs(1);
 
 /// The failures that are remembered. Loopback never waits: whoever is there owns the machine's screen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Failures {
     by_address: BTreeMap<IpAddr, Failed>,
-    /// The time of the first failure of the present window, and how many came since.
-    window: Option<(Instant, u32)>,
+    /// Those of all addresses.
+    recent: RateWindow,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self { by_address: BTreeMap::new(), recent: RateWindow::new(WINDOW) }
+    }
 }
 
 #[derive(Debug)]
@@ -43,18 +51,21 @@ impl Failures {
     /// # Errors
     /// How long this address has to wait before another login of it is looked at.
     pub(super) fn check(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
-        let Some(failed) = self.by_address.get(&prefix(address)) else { return Ok(()) };
+        if address.to_canonical().is_loopback() {
+            return Ok(());
+        }
+        let Some(failed) = self.by_address.get(&address_prefix(address)) else { return Ok(()) };
         let left = failed.wait.saturating_sub(now.saturating_duration_since(failed.last));
         if left.is_zero() { Ok(()) } else { Err(left) }
     }
 
     /// Notes a failure; returns how long the address has to wait now.
     pub(super) fn note(&mut self, address: IpAddr, now: Instant) -> Option<Duration> {
-        let prefix = prefix(address);
-        if prefix.is_loopback() {
+        if address.to_canonical().is_loopback() {
             return None;
         }
-        let is_crowded = self.is_crowded(now);
+        let prefix = address_prefix(address);
+        let is_crowded = self.recent.add(1, now) > MAX_IN_WINDOW;
         if !self.by_address.contains_key(&prefix) && self.by_address.len() >= MAX_ADDRESSES {
             self.make_room(now);
         }
@@ -70,17 +81,7 @@ impl Failures {
 
     /// Forgets the failures of an address from which a login succeeded.
     pub(super) fn forget(&mut self, address: IpAddr) {
-        self.by_address.remove(&prefix(address));
-    }
-
-    /// Counts one more failure of any address; whether there are too many.
-    fn is_crowded(&mut self, now: Instant) -> bool {
-        let (begun, count) = match self.window {
-            Some((begun, count)) if now.saturating_duration_since(begun) < WINDOW => (begun, count.saturating_add(1)),
-            _ => (now, 1),
-        };
-        self.window = Some((begun, count));
-        count > MAX_IN_WINDOW
+        self.by_address.remove(&address_prefix(address));
     }
 
     /// Forgets what is old, and else the address whose last failure is the oldest.
@@ -98,14 +99,11 @@ fn wait(count: u32) -> Duration {
     Duration::from_secs(1 << beyond.min(6)).min(MAX_WAIT)
 }
 
-/// One person with IPv6 has a whole /64.
-fn prefix(address: IpAddr) -> IpAddr {
+/// The part of the address that is counted: one machine may own a whole /64 of IPv6.
+pub fn address_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(v6) if !v6.is_loopback() => {
-            let [a, b, c, d, ..] = v6.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
     }
 }
 

@@ -9,15 +9,15 @@ use std::net::IpAddr;
 use http_types::{Request, url::Position};
 
 use crate::config::{Authority, Host, WebOrigin};
-use crate::hub::ViewerOrigin;
 use crate::web::{
-    admission::{counter::address_prefix, rules::Rules},
+    admission::rules::Rules,
     http::{
         metadata::{Authorization, Metadata},
         response::Response,
         timeout_socket::Peer,
     },
 };
+use crate::{hub::ViewerOrigin, users::address_prefix};
 
 /// Port of `http` if none is written.
 const HTTP_PORT: u16 = 80;
@@ -45,10 +45,7 @@ impl Visitor {
             let reported = forwarded.client(|hop| rules.trusts(hop)).unwrap_or(address);
             return Self { address: reported, is_https: forwarded.is_https(), is_loopback: false };
         }
-        let is_loopback = address.is_loopback()
-            && metadata.hosts.iter().all(|authority| is_loopback(&authority.host))
-            && !forwarded.is_any()
-            && !shows_a_proxy(metadata, rules);
+        let is_loopback = seems_local(peer, metadata) && !shows_a_proxy(metadata, rules);
         Self { address, is_https: peer.is_tls, is_loopback }
     }
 
@@ -85,9 +82,7 @@ impl Visitor {
     /// The response to send instead: the way to HTTPS, or what a proxy's configuration lacks.
     pub fn check(&self, peer: &Peer, request: &Request, metadata: &Metadata, rules: &Rules) -> Result<(), Response> {
         let is_direct = !metadata.forwarded.is_any();
-        let is_silent_proxy =
-            || is_direct && peer.address.to_canonical().is_loopback() && shows_a_proxy(metadata, rules);
-        if !rules.plain_http && is_silent_proxy() {
+        if !rules.plain_http && seems_local(peer, metadata) && shows_a_proxy(metadata, rules) {
             return Err(unknown_proxy(peer, metadata));
         }
         let is_proxy = rules.trusts(peer.address.to_canonical()) && !is_direct;
@@ -127,12 +122,16 @@ fn is_loopback(host: &Host) -> bool {
     }
 }
 
-/// Whether a request that asks for a loopback address was passed on all the same: nginx in its default
+/// Whether a request comes from a loopback address, asks for one, and no proxy reports that it passed it on.
+fn seems_local(peer: &Peer, metadata: &Metadata) -> bool {
+    peer.address.to_canonical().is_loopback()
+        && metadata.hosts.iter().all(|authority| is_loopback(&authority.host))
+        && !metadata.forwarded.is_any()
+}
+
+/// Whether a request that [seems local](seems_local) was passed on all the same: nginx in its default
 /// configuration reports nothing, speaks HTTP/1.0, and leaves the address of the page as it is.
 fn shows_a_proxy(metadata: &Metadata, rules: &Rules) -> bool {
-    if !metadata.hosts.iter().all(|authority| is_loopback(&authority.host)) {
-        return false;
-    }
     // Browsers do not name the site of a page that opens a socket.
     let is_elsewhere = |page: &WebOrigin| !is_loopback(&page.host) && !rules.embed.contains(page);
     metadata.is_old || !metadata.cross_site && metadata.page().is_some_and(is_elsewhere)

@@ -58,6 +58,13 @@ struct Target<'a> {
     found: &'a ResolvedStream,
 }
 
+impl Target<'_> {
+    /// Whether its host is sent no login, because it is not the camera's.
+    fn is_foreign(&self) -> bool {
+        self.found.login_for(self.stream).is_none() && !self.found.is_trusted(self.stream)
+    }
+}
+
 /// What can end a session from outside its reader: the clock, the end of the supervisor, and the
 /// camera's answer that a stream from the store is no longer right.
 struct Watch<'a> {
@@ -274,6 +281,13 @@ fn next_check(now: Instant, due: Option<Instant>, is_settled: bool) -> Instant {
     // The checks of all cameras come together, so they wake the agent once.
     let beat = next_beat(now, if is_settled { LIVE_TICK } else { TICK });
     due.map_or(beat, |due| due.min(beat))
+}
+
+/// Random bytes for the client nonces of a session.
+fn client_seed() -> [u8; 8] {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).expect("the kernel gives random bytes once it has booted");
+    seed
 }
 
 /// The failure of a host that wants a login and may not be sent one, so it refused none.

@@ -1,9 +1,12 @@
 //! Counts what is held at the same time, up to a limit.
 
-use crate::sync::{Mutex, MutexGuard};
+use crate::{
+    sync::{Mutex, MutexGuard},
+    users::address_prefix,
+};
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -109,14 +112,6 @@ impl Drop for AddressPermit {
                 held.remove(&self.at);
             }
         }
-    }
-}
-
-/// The part of the address that is counted: one machine may own a whole /64 of IPv6.
-pub fn address_prefix(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 => v4,
     }
 }
 

@@ -12,7 +12,7 @@ use smol::{
 };
 
 use super::{
-    Target, Watch, foreign_host,
+    Target, Watch, client_seed, foreign_host,
     publisher::{Progress, Publisher},
 };
 use crate::{
@@ -44,15 +44,13 @@ impl SupervisorTask {
     }
 
     fn start_http_client(&self, Target { stream, found }: Target, mut publisher: Publisher) -> Client {
-        let mut seed = [0; 8];
-        getrandom::fill(&mut seed).expect("the kernel gives random bytes once it has booted");
         let config = Config {
             uri: stream.clone(),
             credentials: found.login_for(stream).cloned(),
             allow_clear_password: self.stream_source.clear_password,
             tls: found.stream_key.clone(),
             timeouts: timeouts(self.stream_source.open_within),
-            seed,
+            seed: client_seed(),
         };
         let label = self.label.clone();
         Box::pin(async move { http_jpeg::stream::read(&label, config, |event| publisher.on_jpeg(event)).await })
@@ -101,11 +99,11 @@ impl SupervisorTask {
         }
     }
 
-    fn http_client_failure(&self, error: &Error, Target { stream, found }: Target, was_live: bool) -> StreamFailure {
-        if *error == Error::LoginRequired && found.login_for(stream).is_none() && !found.is_trusted(stream) {
-            return foreign_host(stream);
+    fn http_client_failure(&self, error: &Error, target: Target, was_live: bool) -> StreamFailure {
+        if *error == Error::LoginRequired && target.is_foreign() {
+            return foreign_host(target.stream);
         }
-        http_failure(error, stream.authority(), was_live)
+        http_failure(error, target.stream.authority(), was_live)
     }
 }
 

@@ -142,14 +142,12 @@ impl SupervisorTask {
         self.context.budget.report(&self.label, vitals.own).map_err(|reason| away(Cause::Memory, reason))
     }
 
-    fn worker_failure(&self, error: &worker_host::Error, Target { stream, found }: Target) -> StreamFailure {
+    fn worker_failure(&self, error: &worker_host::Error, target: Target) -> StreamFailure {
         use worker_host::Error;
         let failure = away(cause(error), error.reason());
         match error {
             Error::GaveUp(given_up) => match given_up.kind {
-                FailureKind::Denied if found.login_for(stream).is_none() && !found.is_trusted(stream) => {
-                    foreign_host(stream)
-                }
+                FailureKind::Denied if target.is_foreign() => foreign_host(target.stream),
                 FailureKind::Denied => StreamFailure { state: State::Denied, refusals: 1, ..failure },
                 FailureKind::Silent if self.stream.condition().state == State::Live => {
                     StreamFailure { state: State::Stalled, ..failure }

@@ -12,7 +12,7 @@ use smol::{
 };
 
 use super::{
-    Target, Watch, foreign_host,
+    Target, Watch, client_seed, foreign_host,
     key_frame_source::{Event as KeyFrameEvent, KeyFrameSource},
     publisher::{Progress, Publisher},
 };
@@ -76,8 +76,6 @@ impl SupervisorTask {
         key_frame_wanted: Notified,
         ending: Latch,
     ) -> Client {
-        let mut seed = [0; 8];
-        getrandom::fill(&mut seed).expect("the kernel gives random bytes once it has booted");
         let config = Config {
             uri: stream.clone(),
             credentials: found.login_for(stream).cloned(),
@@ -85,7 +83,7 @@ impl SupervisorTask {
             transport: self.stream_source.transport.or(stream.transport()),
             tls: found.stream_key.clone(),
             timeouts: timeouts(self.stream_source.open_within),
-            seed,
+            seed: client_seed(),
         };
         let (label, learnt) = (self.label.clone(), self.lessons.of(stream, found.transport));
         Box::pin(async move {
@@ -190,18 +188,18 @@ impl SupervisorTask {
     }
 
     /// `was_live`: the stream was live in this session.
-    fn client_failure(&mut self, error: &Error, Target { stream, found }: Target, was_live: bool) -> StreamFailure {
-        if *error == Error::LoginRequired && found.login_for(stream).is_none() && !found.is_trusted(stream) {
-            return foreign_host(stream);
+    fn client_failure(&mut self, error: &Error, target: Target, was_live: bool) -> StreamFailure {
+        if *error == Error::LoginRequired && target.is_foreign() {
+            return foreign_host(target.stream);
         }
-        let mut failure = rtsp_failure(error, stream.authority(), was_live);
+        let mut failure = rtsp_failure(error, target.stream.authority(), was_live);
         match error.retry() {
             Retry::AtOnce => failure.at_once = true,
             Retry::After(pause) => failure.at_least = pause,
             Retry::Later | Retry::Denied => {}
         }
         // OpenCV would take any key.
-        let may_fall_back = self.stream_source.reader == Reader::Auto && !stream.is_tls();
+        let may_fall_back = self.stream_source.reader == Reader::Auto && !target.stream.is_tls();
         if may_fall_back && !was_live && is_beyond_client(error, self.last_live.is_some()) {
             self.falls_back = true;
             failure.reason = std::mem::take(&mut failure.reason).and(Code::OpencvReader);
