@@ -33,9 +33,9 @@
 //!
 //! // A key frame makes the camera live; the picture of it reaches the viewer.
 //! let sequence = stream.begin_worker(now);
-//! let unit = AccessUnit { sequence, taken: 1, key: true, damage: None, data: Arc::from(&b"encoded"[..]) };
+//! let unit = AccessUnit { sequence, taken: 1, key: true, damage: None, data: b"encoded"[..].into() };
 //! assert!(stream.publish_unit(&unit, now));
-//! stream.publish_picture(Picture { rendition, sequence, taken: 1, jpeg: Arc::from(&b"jpeg"[..]) }, now);
+//! stream.publish_picture(Picture { rendition, sequence, taken: 1, jpeg: b"jpeg"[..].into() }, now);
 //! let ViewEvent::StateChange(condition) = smol::block_on(view.next()) else { unreachable!() };
 //! assert_eq!(condition.state.as_str(), "live");
 //! assert!(matches!(smol::block_on(view.next()), ViewEvent::Picture(picture) if picture.sequence == sequence));

@@ -10,10 +10,10 @@ mod version;
 
 use std::{
     io::{self, IoSlice},
-    iter,
-    sync::Arc,
     time::Duration,
 };
+
+use bytes::Bytes;
 
 use crate::{
     camera::{Secret, Transport},
@@ -216,7 +216,7 @@ pub trait Message: Sized {
     ///
     /// # Errors
     /// As [`Message::decode`].
-    fn decode_with_payload(kind: u8, fields: &[u8], data: Arc<[u8]>) -> Result<Self, Error>;
+    fn decode_with_payload(kind: u8, fields: &[u8], data: Bytes) -> Result<Self, Error>;
 
     /// # Errors
     /// If `kind` is unknown, or `body` is not exactly one message of that kind.
@@ -265,10 +265,9 @@ pub fn receive<M: Message>(from: &mut impl io::Read) -> Result<M, Error> {
     let mut fields = vec![0; head.length - payload.unwrap_or(0)];
     from.read_exact(&mut fields).map_err(Error::Io)?;
     let Some(length) = payload else { return M::decode(head.kind, &fields) };
-    let mut data: Arc<[u8]> = iter::repeat_n(0, length).collect();
-    // Nobody else holds a reference yet.
-    from.read_exact(Arc::get_mut(&mut data).unwrap_or_default()).map_err(Error::Io)?;
-    M::decode_with_payload(head.kind, &fields, data)
+    let mut data = vec![0; length];
+    from.read_exact(&mut data).map_err(Error::Io)?;
+    M::decode_with_payload(head.kind, &fields, data.into())
 }
 
 /// Blocks until the whole message was written, in one write if the socket takes it.

@@ -4,7 +4,9 @@
 pub mod frame_limiter;
 pub mod inspection;
 
-use std::{cmp::Ordering, fmt, sync::Arc};
+use std::{cmp::Ordering, fmt};
+
+use bytes::Bytes;
 
 /// How a stream is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,7 +225,7 @@ pub struct AccessUnit {
     pub key: bool,
     /// `None`: its picture is what the camera sent. Otherwise its picture is shown only under a mark.
     pub damage: Option<Damage>,
-    pub data: Arc<[u8]>,
+    pub data: Bytes,
 }
 
 /// Maximum number of units of a group of pictures that is kept: several minutes. "Smart" codecs send
@@ -291,7 +293,7 @@ pub struct Picture {
     pub sequence: u32,
     /// When that access unit had arrived from the camera.
     pub taken: UnixMicros,
-    pub jpeg: Arc<[u8]>,
+    pub jpeg: Bytes,
 }
 
 /// Heights of renditions, in pixels: the common heights of 16:9 and 4:3 video. A requested height

@@ -17,7 +17,6 @@ use std::{
     os::unix::{net::UnixStream, process::ExitStatusExt},
     path::PathBuf,
     process::ExitStatus,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -205,7 +204,7 @@ impl Worker {
                     rendition: untouched.rendition,
                     sequence: *sequence,
                     taken: *taken,
-                    jpeg: Arc::clone(data),
+                    jpeg: data.clone(),
                 })),
                 None => Err(Error::Protocol(ProtocolViolation::NotSent { sequence: untouched.sequence })),
             },

@@ -2,6 +2,10 @@
 //!
 //! A start code is `00 00 01`. Zero bytes before it belong to no NAL unit.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::media::Codec;
 
 /// Length of the part of an access unit that is searched for parameter sets and the first slice, in bytes.
@@ -49,17 +53,10 @@ pub fn split(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn find_start_code(bytes: &[u8]) -> Option<usize> {
-    // A start code ends with 1, which is rarer than 0.
-    let mut at = 2;
-    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 1)) {
-        at += found;
-        if bytes[at - 1] == 0 && bytes[at - 2] == 0 {
-            return Some(at - 2);
-        }
-        at += 1;
-    }
-    None
+/// Where the first start code in `bytes` begins.
+pub fn find_start_code(bytes: &[u8]) -> Option<usize> {
+    static START_CODE: LazyLock<Finder> = LazyLock::new(|| Finder::new(&[0, 0, 1]));
+    START_CODE.find(bytes)
 }
 
 fn after_start_code(bytes: &[u8]) -> Option<&[u8]> {

@@ -2,7 +2,9 @@
 
 mod body;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
+
+use bytes::Bytes;
 
 use body::{Body, UNDAMAGED, UNKNOWN_LOSS};
 
@@ -121,7 +123,7 @@ impl Message for ToWorker {
         if kind == FEED { length.checked_sub(UNIT_FIELDS) } else { None }
     }
 
-    fn decode_with_payload(kind: u8, fields: &[u8], data: Arc<[u8]>) -> Result<Self, Error> {
+    fn decode_with_payload(kind: u8, fields: &[u8], data: Bytes) -> Result<Self, Error> {
         let mut body = Body { kind, rest: fields };
         let message = match kind {
             FEED => Self::Unit(body.unit(data)?),
@@ -218,7 +220,7 @@ impl Message for FromWorker {
         }
     }
 
-    fn decode_with_payload(kind: u8, fields: &[u8], data: Arc<[u8]>) -> Result<Self, Error> {
+    fn decode_with_payload(kind: u8, fields: &[u8], data: Bytes) -> Result<Self, Error> {
         let mut body = Body { kind, rest: fields };
         let message = match kind {
             UNIT => Self::Unit(body.unit(data)?),
@@ -238,7 +240,7 @@ impl Message for FromWorker {
 fn decode_parts<M: Message>(body: &Body) -> Result<M, Error> {
     let length = M::payload_len(body.kind, body.rest.len()).ok_or_else(|| body.malformed())?;
     let (fields, data) = body.rest.split_at(body.rest.len() - length);
-    M::decode_with_payload(body.kind, fields, data.into())
+    M::decode_with_payload(body.kind, fields, Bytes::copy_from_slice(data))
 }
 
 /// Appends head and body except `rest`, which belongs to the body and is returned.

@@ -1,4 +1,6 @@
-use std::{fmt, sync::Arc};
+use std::fmt;
+
+use bytes::Bytes;
 
 use super::{
     encoding::{DECODE, DECODING, FEED, OPEN, PICTURE, SANDBOX, STREAM, UNIT},
@@ -45,10 +47,10 @@ fn every_message_comes_out_as_it_went_in() {
             crosses(&ToWorker::Decode(Decode { codec, default_quality: 80, most_memory, group_memory, sandbox }));
         }
     }
-    let data: Arc<[u8]> = Arc::from(&b"\0\0\0\x01frame"[..]);
+    let data = Bytes::from_static(b"\0\0\0\x01frame");
     for damage in [None, Some(None), Some(Some(0)), Some(Some(12)), Some(Some(1000))] {
         let damage = damage.map(|lost_permille| Damage { lost_permille });
-        let data = Arc::clone(&data);
+        let data = data.clone();
         crosses(&ToWorker::Unit(AccessUnit { sequence: u32::MAX, taken: 1 << 50, key: false, damage, data }));
     }
     let sample_aspect = SampleAspect::new(16, 11);
@@ -58,7 +60,7 @@ fn every_message_comes_out_as_it_went_in() {
     let codec_config = Some(CodecConfig::H264([0x64, 0, 0x28]));
     crosses(&FromWorker::Stream(StreamInfo { codec: Codec::H264, codec_config, ..stream }));
     crosses(&FromWorker::Stream(StreamInfo { codec: Codec::Jpeg, ..stream }));
-    let data: Arc<[u8]> = Arc::from(&b"\0\0\0\x01frame"[..]);
+    let data = Bytes::from_static(b"\0\0\0\x01frame");
     crosses(&FromWorker::Unit(AccessUnit { sequence: 9, taken: 1 << 50, key: true, damage: None, data: data.clone() }));
     crosses(&FromWorker::Picture(Picture { rendition: SMALL, sequence: 9, taken: 3, jpeg: data }));
     crosses(&FromWorker::UnitAsPicture(UnitAsPicture { rendition: SMALL, sequence: 9 }));
@@ -95,7 +97,7 @@ fn fields_out_of_range_are_refused() {
         rendition: Rendition { quality: 101, ..SMALL },
         sequence: 0,
         taken: 0,
-        jpeg: Arc::from(&b""[..]),
+        jpeg: Bytes::new(),
     })
     .encode(&mut picture);
     assert!(matches!(receive::<FromWorker>(&mut picture.as_slice()), Err(Error::Malformed { kind: PICTURE })));

@@ -65,10 +65,7 @@ mod rtcp;
 mod tests;
 mod unit_end;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 pub use backlog::{Backlog, Passage};
 pub use config::{Encoding, KeyFrameRequest, TrackConfig, Transport, UnsupportedEncoding};
@@ -132,7 +129,7 @@ pub struct Unit {
 impl Unit {
     /// The unit as the rest of the program passes it on; `damage` as [`KeyFrameGate`] and its user decide.
     pub fn into_access_unit(self, sequence: u32, taken: UnixMicros, damage: Option<Damage>) -> media::AccessUnit {
-        media::AccessUnit { sequence, taken, key: self.is_key, damage, data: Arc::from(self.data) }
+        media::AccessUnit { sequence, taken, key: self.is_key, damage, data: self.data.into_boxed_slice().into() }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::{
     io::{self, IoSliceMut},
     os::unix::net::UnixStream,
-    sync::Arc,
 };
 
 use smol::{Async, io::AsyncReadExt};
@@ -20,7 +19,7 @@ pub struct MessageReader {
     fields: Vec<u8>,
     /// The frame's own bytes, read directly into their final buffer. `None` if the message holds no
     /// frame.
-    data: Option<Arc<[u8]>>,
+    data: Option<Vec<u8>>,
     body_filled: usize,
 }
 
@@ -43,8 +42,7 @@ impl MessageReader {
         }
         loop {
             let fields = &mut self.fields[..];
-            // Nobody else holds a reference yet.
-            let data = self.data.as_mut().and_then(Arc::get_mut).unwrap_or_default();
+            let data = self.data.as_deref_mut().unwrap_or_default();
             if self.body_filled == fields.len() + data.len() {
                 break;
             }
@@ -60,7 +58,7 @@ impl MessageReader {
         self.head_filled = 0;
         let kind = self.head[HEAD - 1];
         match self.data.take() {
-            Some(data) => FromWorker::decode_with_payload(kind, &self.fields, data),
+            Some(data) => FromWorker::decode_with_payload(kind, &self.fields, data.into()),
             None => FromWorker::decode(kind, &self.fields),
         }
     }
@@ -69,7 +67,7 @@ impl MessageReader {
         let data = FromWorker::payload_len(head.kind, head.length);
         self.fields.clear();
         self.fields.resize(head.length - data.unwrap_or(0), 0);
-        self.data = data.map(|length| std::iter::repeat_n(0, length).collect());
+        self.data = data.map(|length| vec![0; length]);
         self.body_filled = 0;
     }
 }

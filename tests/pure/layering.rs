@@ -54,7 +54,7 @@ enum CrateRule {
 }
 use CrateRule::{AllBut, Only};
 
-/// `camera` and `media` need only the standard library. Only the worker, a program of its own, uses
+/// `camera` needs only the standard library, and `media` little more. Only the worker, a program of its own, uses
 /// the decoders, and it uses nothing asynchronous.
 const CRATES: &[(&str, CrateRule)] = &[
     ("ab_glyph", Only(&["card"])),
@@ -64,9 +64,11 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("async_h1", Only(&["web"])),
     ("async_tungstenite", Only(&["web"])),
     ("base64", Only(&["http_auth", "onvif", "rtsp", "web"])),
+    ("bytes", AllBut(&["camera"])),
     ("fastrand", Only(&["agent", "discovery"])),
     ("flate2", Only(&["http_client", "web"])),
     ("futures_rustls", Only(&["tls"])),
+    ("futures_sink", Only(&["web"])),
     ("getrandom", AllBut(&["camera", "media", "log"])),
     ("http_types", Only(&["web"])),
     ("httparse", Only(&["http_client", "discovery", "web"])),
@@ -76,6 +78,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("lexopt", Only(&["command", "main"])),
     ("log", AllBut(&["camera", "media"])),
     ("md5", Only(&["http_auth"])),
+    ("memchr", Only(&["h26x"])),
     ("memmap2", Only(&[])),
     ("minisign_verify", Only(&["command"])),
     ("multiversion", Only(&["worker"])),

@@ -3,7 +3,6 @@
 use std::{
     io::Write,
     process::{Command, Stdio},
-    sync::Arc,
     thread,
 };
 
@@ -49,7 +48,7 @@ pub fn units(codec: Codec, stream: &[u8]) -> Vec<AccessUnit> {
         taken: 1_000_000 + 40_000 * u64::from(sequence),
         key: nal::is_key(codec, &data),
         damage: None,
-        data: Arc::from(data),
+        data: data.into(),
     };
     units.into_iter().zip(0..).map(unit).collect()
 }

@@ -1,8 +1,7 @@
 //! Encodes planes to JPEGs: scales, converts colours, and makes one JPEG for each size and quality
 //! that is due.
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use turbojpeg::{Compressor, OutputBuf, Subsamp};
 
 use super::{
@@ -56,7 +55,7 @@ impl Encoder {
         size: Size,
         mark: Option<&str>,
         qualities: impl Iterator<Item = u8>,
-    ) -> Result<Vec<Arc<[u8]>>, Error> {
+    ) -> Result<Vec<Bytes>, Error> {
         let conversion = Conversion::to_jpeg(colour);
         let scale = |source: &YuvPlanes, to: &mut YuvBuffer| {
             source.scale(size, to).map_err(|source| Error::Scale { size, source })
@@ -100,7 +99,7 @@ fn compress(
     output: &mut OutputBuf,
     planes: &YuvPlanes,
     quality: u8,
-) -> Result<Arc<[u8]>, Error> {
+) -> Result<Bytes, Error> {
     let mut work = || {
         compressor.set_quality(i32::from(quality))?;
         if planes.has_chroma() {
@@ -111,5 +110,5 @@ fn compress(
         }
     };
     work().map_err(|source| Error::Compress { size: planes.size, source })?;
-    Ok(Arc::from(&output[..]))
+    Ok(Bytes::copy_from_slice(output))
 }

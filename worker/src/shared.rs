@@ -5,9 +5,11 @@ use std::{
     io,
     net::Shutdown,
     os::unix::net::UnixStream,
-    sync::{Arc, Condvar, PoisonError},
+    sync::{Condvar, PoisonError},
     time::{Duration, Instant},
 };
+
+use bytes::Bytes;
 
 use super::decode_cursor::{DecodeCursor, Group, Step};
 use cctv_agent::{
@@ -32,7 +34,7 @@ pub struct Shared {
 struct Out {
     socket: UnixStream,
     /// The sequence number and bytes of the last unit.
-    newest: Option<(u32, Arc<[u8]>)>,
+    newest: Option<(u32, Bytes)>,
 }
 
 struct State {
@@ -95,7 +97,7 @@ impl Shared {
     pub fn tell(&self, message: &FromWorker) -> io::Result<()> {
         let mut out = self.out.lock();
         if let FromWorker::Unit(unit) = message {
-            out.newest = Some((unit.sequence, Arc::clone(&unit.data)));
+            out.newest = Some((unit.sequence, unit.data.clone()));
         }
         ipc::send(&mut out.socket, message)
     }
@@ -107,7 +109,7 @@ impl Shared {
     pub fn show(&self, picture: Picture) -> io::Result<()> {
         let Picture { rendition, sequence, .. } = picture;
         let mut out = self.out.lock();
-        let is_newest = |(newest, data): &(u32, Arc<[u8]>)| *newest == sequence && Arc::ptr_eq(data, &picture.jpeg);
+        let is_newest = |(newest, data): &(u32, Bytes)| *newest == sequence && data.as_ptr() == picture.jpeg.as_ptr();
         let message = if out.newest.as_ref().is_some_and(is_newest) {
             FromWorker::UnitAsPicture(UnitAsPicture { rendition, sequence })
         } else {

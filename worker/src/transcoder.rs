@@ -3,8 +3,6 @@
 //! It uses no threads or sockets and does not know the camera. A decoder exists only while a wanted
 //! picture needs one; a JPEG camera's own picture passes through unchanged.
 
-use std::sync::Arc;
-
 use super::{
     decoder::{self, Decoder},
     encoder::{self, Encoder},
@@ -353,7 +351,7 @@ fn encode(
         let jpegs = jpegs.map_err(Error::Encode)?;
         for rendition in same_size {
             if let Some(at) = qualities.iter().position(|quality| *quality == rendition.quality) {
-                out.push(Picture { rendition: *rendition, sequence, taken, jpeg: Arc::clone(&jpegs[at]) });
+                out.push(Picture { rendition: *rendition, sequence, taken, jpeg: jpegs[at].clone() });
             }
         }
     }
@@ -374,7 +372,7 @@ mod tests {
             taken: 1_000_000 + u64::from(sequence) * 40_000,
             key: true,
             damage: None,
-            data: Arc::from(&jpeg[..]),
+            data: jpeg.to_vec().into(),
         }
     }
 
@@ -388,7 +386,7 @@ mod tests {
         transcoder.want(&[rendition(64, 48, 80)]);
         let (unit, mut out) = (camera_jpeg(7), Vec::new());
         transcoder.transcode(&unit, true, &mut out).unwrap();
-        assert!(Arc::ptr_eq(&out[0].jpeg, &unit.data));
+        assert_eq!(out[0].jpeg.as_ptr(), unit.data.as_ptr());
         assert_eq!((out.len(), out[0].sequence, out[0].taken), (1, 7, unit.taken));
         assert!(!transcoder.is_decoding());
     }
@@ -415,7 +413,7 @@ mod tests {
         transcoder.want(&[rendition(32, 24, 80), Rendition { fps: 5, ..rendition(32, 24, 80) }]);
         let mut out = Vec::new();
         transcoder.transcode(&camera_jpeg(0), true, &mut out).unwrap();
-        assert!(Arc::ptr_eq(&out[0].jpeg, &out[1].jpeg));
+        assert_eq!(out[0].jpeg.as_ptr(), out[1].jpeg.as_ptr());
         for sequence in 1..25 {
             transcoder.transcode(&camera_jpeg(sequence), true, &mut out).unwrap();
         }
@@ -441,9 +439,9 @@ mod tests {
         let mut transcoder = Transcoder::new(Codec::Jpeg, 80);
         transcoder.want(&[rendition(32, 24, 80)]);
         let (good, mut out) = (camera_jpeg(2), Vec::new());
-        let damaged = AccessUnit { data: Arc::from(&good.data[..200]), ..camera_jpeg(0) };
+        let damaged = AccessUnit { data: good.data.slice(..200), ..camera_jpeg(0) };
         let _ = transcoder.transcode(&damaged, true, &mut out);
-        let rubbish = AccessUnit { data: Arc::from(&[0xff_u8; 300][..]), ..camera_jpeg(1) };
+        let rubbish = AccessUnit { data: vec![0xff; 300].into(), ..camera_jpeg(1) };
         assert!(transcoder.transcode(&rubbish, true, &mut out).is_err());
         out.clear();
         transcoder.transcode(&good, true, &mut out).unwrap();
@@ -451,7 +449,7 @@ mod tests {
         let mut video = Transcoder::new(Codec::H264, 80);
         video.want(&[rendition(32, 24, 80)]);
         for rubbish in [&[][..], &[0, 0, 1], &[0, 0, 0, 1, 0x65, 1, 2, 3], &[0, 0, 0, 1, 0x67, 0xff, 0xff]] {
-            let _ = video.transcode(&AccessUnit { data: Arc::from(rubbish), ..camera_jpeg(0) }, true, &mut out);
+            let _ = video.transcode(&AccessUnit { data: rubbish.to_vec().into(), ..camera_jpeg(0) }, true, &mut out);
         }
         assert_eq!(out.len(), 1);
     }
@@ -460,7 +458,7 @@ mod tests {
     fn frames_that_none_needs_and_none_wants_are_not_decoded() {
         let mut transcoder = Transcoder::new(Codec::H264, 80);
         transcoder.want(&[rendition(32, 24, 80)]);
-        let slice = |header| AccessUnit { key: false, data: Arc::from([0, 0, 1, header, 0x9a, 1]), ..camera_jpeg(0) };
+        let slice = |header| AccessUnit { key: false, data: vec![0, 0, 1, header, 0x9a, 1].into(), ..camera_jpeg(0) };
         let (disposable, needed, mut out) = (slice(0x01), slice(0x41), Vec::new());
         transcoder.transcode(&disposable, false, &mut out).unwrap();
         assert!(!transcoder.is_decoding());

@@ -130,7 +130,6 @@ fn alone(codec: Codec, unit: &[u8]) -> Result<Option<decoder::Frame>, decoder::E
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     /// A picture of noise, so that half of the data is half of the picture.
     fn jpeg(seed: u32, cut: bool) -> Vec<u8> {
@@ -154,7 +153,7 @@ mod tests {
 
     fn unit(number: u32, cut: bool) -> AccessUnit {
         let taken = 1_000_000 + u64::from(number) * 40_000;
-        AccessUnit { sequence: number, taken, key: true, damage: None, data: Arc::from(jpeg(number, cut)) }
+        AccessUnit { sequence: number, taken, key: true, damage: None, data: jpeg(number, cut).into() }
     }
 
     #[test]
@@ -190,6 +189,6 @@ mod tests {
         let end = padded.len() - 2;
         padded.splice(end..end, [0; 100]);
         let mut truncation = TruncationDetector::new(Codec::Jpeg);
-        assert!(truncation.passes(&AccessUnit { data: Arc::from(padded), ..unit(0, false) }));
+        assert!(truncation.passes(&AccessUnit { data: padded.into(), ..unit(0, false) }));
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     media::{AccessUnit, Codec, CodecConfig, Damage, Rendition, SampleAspect, Size},
     sandbox::SandboxPolicy,
 };
-use std::sync::Arc;
+use bytes::Bytes;
 
 /// Stands for a unit without damage, where others have the share of lost packets.
 pub(super) const UNDAMAGED: u16 = u16::MAX;
@@ -73,7 +73,7 @@ impl Body<'_> {
         }
     }
 
-    pub(super) fn unit(&mut self, data: Arc<[u8]>) -> Result<AccessUnit, Error> {
+    pub(super) fn unit(&mut self, data: Bytes) -> Result<AccessUnit, Error> {
         let sequence = self.u32()?;
         let taken = self.u64()?;
         Ok(AccessUnit { sequence, taken, key: self.flag()?, damage: self.damage()?, data })

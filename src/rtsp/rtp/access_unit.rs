@@ -69,7 +69,7 @@ pub struct Assembler {
     /// The SPS of the last [`Event::StreamInfo`].
     announced_sps: Vec<u8>,
     draft: Draft,
-    /// Length of the last unit that was no key frame: most others are about as long.
+    /// About the longest of the last units that were no key frames, in bytes: hardly one that follows is longer.
     usual_len: usize,
     nal: Option<OpenNal>,
     packet: Option<PacketContext>,
@@ -299,7 +299,7 @@ impl Assembler {
     fn finish(&mut self, early: Option<Early>, out: &mut Vec<Event>) {
         let draft = std::mem::take(&mut self.draft);
         if !draft.is_key {
-            self.usual_len = draft.data.len();
+            self.usual_len = draft.data.len().max(self.usual_len - self.usual_len / 16);
         }
         let (Some(slice), Some(time), Some(received_at)) = (draft.slice, draft.time, draft.received_at) else { return };
         self.has_repeated_times |= self.last_time.replace(time) == Some(time);

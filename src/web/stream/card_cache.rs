@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use smol::lock::Mutex;
 
 use crate::{
@@ -34,7 +35,7 @@ pub struct Cards {
     draw: Draw,
     /// Newest last. The lock is held while a card is drawn: other viewers of the same card wait for
     /// it instead of drawing it again, and at most one thread draws, however many cameras fail.
-    drawn: Mutex<VecDeque<(Key, Arc<[u8]>)>>,
+    drawn: Mutex<VecDeque<(Key, Bytes)>>,
 }
 
 impl Cards {
@@ -44,7 +45,7 @@ impl Cards {
 
     /// The card of `stream` in `condition`, in the size that its pictures would have for
     /// `rendition_request`.
-    pub async fn card(&self, stream: &Stream, condition: Condition, rendition_request: RenditionRequest) -> Arc<[u8]> {
+    pub async fn card(&self, stream: &Stream, condition: Condition, rendition_request: RenditionRequest) -> Bytes {
         let quality = rendition_request.quality.unwrap_or_else(|| stream.options().quality);
         let size = match stream.info() {
             Some(info) => Rendition::for_request(rendition_request, info.display_size(), quality, 1).size,
@@ -60,18 +61,18 @@ impl Cards {
         let key = (size, quality, card);
         let mut drawn = self.drawn.lock().await;
         if let Some((_, jpeg)) = drawn.iter().find(|(kept, _)| *kept == key) {
-            return Arc::clone(jpeg);
+            return jpeg.clone();
         }
         let draw = Arc::clone(&self.draw);
         let (size, quality, card) = key.clone();
-        let jpeg: Arc<[u8]> = match smol::unblock(move || draw(size, quality, &card)).await {
+        let jpeg: Bytes = match smol::unblock(move || draw(size, quality, &card)).await {
             Ok(jpeg) => jpeg.into(),
             Err(error) => {
                 log::error!("{}: cannot draw its card: {}", stream.id(), chain(&error));
-                return Arc::default();
+                return Bytes::new();
             }
         };
-        drawn.push_back((key, Arc::clone(&jpeg)));
+        drawn.push_back((key, jpeg.clone()));
         let mut bytes: usize = drawn.iter().map(|(_, jpeg)| jpeg.len()).sum();
         while drawn.len() > MAX_KEPT || (bytes > KEPT_BYTES && drawn.len() > 1) {
             bytes -= drawn.pop_front().map_or(0, |(_, jpeg)| jpeg.len());

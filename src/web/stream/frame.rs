@@ -1,15 +1,14 @@
 //! One JPEG on its way to a viewer.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
 
 use crate::{camera::State, media::UnixMicros};
 
 /// One JPEG for the viewer.
 pub struct Frame {
-    pub jpeg: Arc<[u8]>,
+    pub jpeg: Bytes,
     /// When the picture was received, or the card drawn.
     pub taken: UnixMicros,
     /// The picture's sequence number; 0 for a card.

@@ -143,7 +143,7 @@ impl<'a> Frames<'a> {
     fn live(&mut self, picture: &Picture) -> Frame {
         self.due = Instant::now() + self.web.limits.repeat;
         Frame {
-            jpeg: Arc::clone(&picture.jpeg),
+            jpeg: picture.jpeg.clone(),
             taken: picture.taken,
             sequence: picture.sequence,
             state: State::Live,

@@ -114,7 +114,7 @@ mod tests {
     use std::path::Path;
 
     fn frame(sequence: u32, state: State) -> Frame {
-        Frame { jpeg: Arc::new([1]), taken: unix_now() - 500_000, sequence, state, last: false }
+        Frame { jpeg: vec![1].into(), taken: unix_now() - 500_000, sequence, state, last: false }
     }
 
     fn everybody() -> Principal {

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use smol::{
     Timer,
     future::FutureExt,
@@ -103,18 +104,18 @@ impl Scene {
     }
 
     pub fn publish_large(&self, sequence: u32, jpeg: Vec<u8>) {
-        let jpeg: Arc<[u8]> = jpeg.into();
+        let jpeg: Bytes = jpeg.into();
         let unit_taken = 1_700_000_000_000_000 + u64::from(sequence) * 40_000;
-        let unit = AccessUnit { sequence, taken: unit_taken, key: true, damage: None, data: Arc::clone(&jpeg) };
+        let unit = AccessUnit { sequence, taken: unit_taken, key: true, damage: None, data: jpeg.clone() };
         self.gate.publish_unit(&unit, Instant::now());
         self.publish_pictures(sequence, &jpeg);
     }
 
     /// Publishes pictures of a unit that was published.
-    pub fn publish_pictures(&self, sequence: u32, jpeg: &Arc<[u8]>) {
+    pub fn publish_pictures(&self, sequence: u32, jpeg: &Bytes) {
         let taken = 1_700_000_000_000_000 + u64::from(sequence);
         for WantedRendition { rendition, .. } in self.gate.demand() {
-            let picture = Picture { rendition, sequence, taken, jpeg: Arc::clone(jpeg) };
+            let picture = Picture { rendition, sequence, taken, jpeg: jpeg.clone() };
             self.gate.publish_picture(picture, Instant::now());
         }
     }

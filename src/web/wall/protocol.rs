@@ -17,11 +17,15 @@ use crate::{
 const USUAL: &[Codec] = &[Codec::Jpeg];
 
 const VERSION: u8 = 1;
+/// Length of what precedes the bytes of a picture or unit, in bytes.
+const HEADER_LEN: usize = 16;
 /// The frame is decodable without any other; so is every JPEG.
 const KEY: u8 = 1 << 0;
 const SKIPPED: u8 = 1 << 1;
 /// The picture made of it is damaged: it may be shown only under a mark.
 const DAMAGED: u8 = 1 << 2;
+
+pub type Header = [u8; HEADER_LEN];
 
 /// What one tile must show.
 #[derive(Clone, Debug, PartialEq)]
@@ -193,30 +197,29 @@ pub fn pong(number: &Value, now: u64) -> String {
     json!({ "pong": number, "now": now }).to_string()
 }
 
-/// A picture with its header, as one binary message.
-pub fn frame(tile: u8, picture: &Picture, skipped: bool) -> Vec<u8> {
+/// What precedes the bytes of a picture in its message.
+pub fn picture_header(tile: u8, picture: &Picture, skipped: bool) -> Header {
     let flags = KEY | if skipped { SKIPPED } else { 0 };
-    binary(Codec::Jpeg, tile, flags, picture.sequence, picture.taken, &picture.jpeg)
+    header(Codec::Jpeg, tile, flags, picture.sequence, picture.taken)
 }
 
-/// An access unit with its header, as one binary message.
-pub fn unit(tile: u8, codec: Codec, QueuedUnit { unit, after_gap }: &QueuedUnit) -> Vec<u8> {
+/// What precedes the bytes of an access unit in its message.
+pub fn unit_header(tile: u8, codec: Codec, QueuedUnit { unit, after_gap }: &QueuedUnit) -> Header {
     let damaged = if unit.damage.is_some() { DAMAGED } else { 0 };
     let flags = damaged | if unit.key { KEY } else { 0 } | if *after_gap { SKIPPED } else { 0 };
-    binary(codec, tile, flags, unit.sequence, unit.taken, &unit.data)
+    header(codec, tile, flags, unit.sequence, unit.taken)
 }
 
-fn binary(format: Codec, tile: u8, flags: u8, sequence: u32, taken: UnixMicros, payload: &[u8]) -> Vec<u8> {
+fn header(format: Codec, tile: u8, flags: u8, sequence: u32, taken: UnixMicros) -> Header {
     let format = match format {
         Codec::Jpeg => 1,
         Codec::H264 => 2,
         Codec::H265 => 3,
     };
-    let mut bytes = Vec::with_capacity(16 + payload.len());
-    bytes.extend_from_slice(&[VERSION, format, tile, flags]);
-    bytes.extend_from_slice(&sequence.to_le_bytes());
-    bytes.extend_from_slice(&taken.to_le_bytes());
-    bytes.extend_from_slice(payload);
+    let mut bytes = [0; HEADER_LEN];
+    bytes[..4].copy_from_slice(&[VERSION, format, tile, flags]);
+    bytes[4..8].copy_from_slice(&sequence.to_le_bytes());
+    bytes[8..].copy_from_slice(&taken.to_le_bytes());
     bytes
 }
 
@@ -273,14 +276,14 @@ mod tests {
     fn frame_begins_with_the_header_of_the_contract() {
         let rendition = Rendition { size: Size { width: 1, height: 1 }, quality: 1, fps: 1 };
         let picture = Picture { rendition, sequence: 0x0102_0304, taken: 0x0506, jpeg: vec![0xff, 0xd8].into() };
-        let bytes = frame(9, &picture, true);
-        assert_eq!(bytes, [1, 1, 9, 3, 4, 3, 2, 1, 6, 5, 0, 0, 0, 0, 0, 0, 0xff, 0xd8]);
-        assert_eq!(frame(9, &picture, false)[3], 1);
+        let header = picture_header(9, &picture, true);
+        assert_eq!(header, [1, 1, 9, 3, 4, 3, 2, 1, 6, 5, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(picture_header(9, &picture, false)[3], 1);
         let unit = AccessUnit { sequence: 1, taken: 2, key: true, damage: None, data: vec![0, 0, 1].into() };
-        let first = super::unit(7, Codec::H265, &QueuedUnit { unit: unit.clone(), after_gap: true });
-        assert_eq!(first, [1, 3, 7, 3, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        let first = unit_header(7, Codec::H265, &QueuedUnit { unit: unit.clone(), after_gap: true });
+        assert_eq!(first, [1, 3, 7, 3, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
         let next =
-            super::unit(7, Codec::H264, &QueuedUnit { unit: AccessUnit { key: false, ..unit }, after_gap: false });
+            unit_header(7, Codec::H264, &QueuedUnit { unit: AccessUnit { key: false, ..unit }, after_gap: false });
         assert_eq!(next[..4], [1, 2, 7, 0]);
     }
 }

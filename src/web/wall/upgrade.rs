@@ -26,8 +26,8 @@ use crate::web::{
 };
 
 /// Buffer size in bytes. Viewers send only a few bytes, so most of tungstenite's own 128 KiB for
-/// every viewer would be unused.
-const READ_BUFFER: usize = 4 << 10;
+/// every viewer would be unused, and it fills the buffer with zeros before every read.
+const READ_BUFFER: usize = 1 << 10;
 
 /// A checked handshake; counts as a viewer until it is dropped.
 pub struct Accepted {

@@ -2,6 +2,8 @@
 //! pings, detection of silent viewers, the pace at which messages are read, and the close.
 
 use std::{
+    future::poll_fn,
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,9 +12,16 @@ use async_tungstenite::{
     WebSocketReceiver, WebSocketSender,
     tungstenite::{
         Bytes, Error, Message,
-        protocol::{CloseFrame, frame::coding::CloseCode},
+        protocol::{
+            CloseFrame,
+            frame::{
+                Frame,
+                coding::{CloseCode, Data, OpCode},
+            },
+        },
     },
 };
+use futures_sink::Sink;
 use smol::{
     Timer,
     future::FutureExt,
@@ -82,6 +91,23 @@ impl Outbox {
         })
         .await;
     }
+}
+
+/// Sends `header` and `payload` as one binary message of two fragments (RFC 6455 5.4): so the bytes
+/// of a frame, which all its viewers share, are not copied behind the header of each of them.
+pub async fn send_binary(sender: &mut WebSocketSender<Socket>, header: &[u8], payload: Bytes) -> Result<(), Error> {
+    let header = Bytes::copy_from_slice(header);
+    let fragments = [
+        Frame::message(header, OpCode::Data(Data::Binary), false),
+        Frame::message(payload, OpCode::Data(Data::Continue), true),
+    ];
+    let mut sender = Pin::new(sender);
+    poll_fn(|context| sender.as_mut().poll_ready(context)).await?;
+    // Both or none are begun, wherever this future is dropped: nothing may come between fragments.
+    for fragment in fragments {
+        sender.as_mut().start_send(Message::Frame(fragment))?;
+    }
+    poll_fn(|context| sender.as_mut().poll_flush(context)).await
 }
 
 /// When to ping, when to read, and when to give up.

@@ -98,7 +98,7 @@ fn live_stream() -> Arc<Stream> {
 }
 
 fn unit(sequence: u32) -> AccessUnit {
-    AccessUnit { sequence, taken: 1, key: true, damage: None, data: Arc::from([0; 64]) }
+    AccessUnit { sequence, taken: 1, key: true, damage: None, data: vec![0; 64].into() }
 }
 
 /// A unit and the picture of it.
@@ -111,7 +111,7 @@ fn publish(stream: &Stream, picture: Picture) {
 /// The next picture from the worker, in the rendition for viewers without a request.
 fn picture(sequence: u32) -> Picture {
     let taken = 1_700_000_000_000_000 + u64::from(sequence);
-    Picture { rendition: rendition(FULL_HD), sequence, taken, jpeg: Arc::from(vec![sequence as u8; JPEG_BYTES]) }
+    Picture { rendition: rendition(FULL_HD), sequence, taken, jpeg: vec![sequence as u8; JPEG_BYTES].into() }
 }
 
 /// One picture to every subscription, and out of every mailbox again.
@@ -216,7 +216,7 @@ fn wait_until(so: impl Fn() -> bool) {
 
 #[divan::bench(args = [20_000, JPEG_BYTES])]
 fn ipc_encode(bencher: Bencher, bytes: usize) {
-    let unit = AccessUnit { sequence: 1, taken: 1, key: false, damage: None, data: Arc::from(vec![7; bytes]) };
+    let unit = AccessUnit { sequence: 1, taken: 1, key: false, damage: None, data: vec![7; bytes].into() };
     let message = FromWorker::Unit(unit);
     bencher.counter(BytesCount::new(bytes)).bench_local(|| {
         let mut sink = Sink(0);
@@ -241,7 +241,7 @@ impl Write for Sink {
 
 #[divan::bench(args = [20_000, JPEG_BYTES])]
 fn ipc_decode(bencher: Bencher, bytes: usize) {
-    let unit = AccessUnit { sequence: 1, taken: 1, key: false, damage: None, data: Arc::from(vec![7; bytes]) };
+    let unit = AccessUnit { sequence: 1, taken: 1, key: false, damage: None, data: vec![7; bytes].into() };
     let mut encoded = Vec::new();
     ipc::send(&mut encoded, &FromWorker::Unit(unit)).unwrap();
     bencher.counter(BytesCount::new(bytes)).bench_local(|| ipc::receive::<FromWorker>(&mut &encoded[..]).unwrap());
@@ -350,7 +350,7 @@ fn worker(bencher: Bencher, size: &str) {
         sequence += 1;
         let taken = u64::from(sequence) * 40_000;
         let unit =
-            AccessUnit { sequence, taken, key: number % test_clip::GOP == 0, damage: None, data: Arc::from(&unit[..]) };
+            AccessUnit { sequence, taken, key: number % test_clip::GOP == 0, damage: None, data: unit.to_vec().into() };
         transcoder.transcode(&unit, true, &mut pictures).unwrap();
         pictures.drain(..).count()
     });

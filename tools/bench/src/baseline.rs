@@ -6,7 +6,6 @@
 use std::{
     io::Write,
     path::Path,
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -95,7 +94,7 @@ fn full_maker(size: Size) -> Maker {
             taken,
             key: number % crate::test_clip::GOP == 0,
             damage: None,
-            data: Arc::from(frame),
+            data: frame.to_vec().into(),
         };
         transcoder.transcode(&unit, true, &mut pictures)?;
         Ok(pictures.drain(..).count())

@@ -145,7 +145,7 @@ impl Demuxer {
                 // Not even its size is known yet; a key frame will give it.
                 continue;
             }
-            let unit = AccessUnit { sequence: self.sequence, taken, key, damage: None, data: data.into() };
+            let unit = AccessUnit { sequence: self.sequence, taken, key, damage: None, data: data.to_vec().into() };
             self.sequence = self.sequence.wrapping_add(1);
             let news = (self.last_sent != Some(self.info)).then_some(self.info);
             self.last_sent = Some(self.info);

@@ -3,8 +3,6 @@
 //! `ffmpeg` (libx264, libx265) encodes flat bars of known red, green and blue as video. The
 //! worker's own code decodes and encodes them, and OpenCV reads the JPEG back.
 
-use std::sync::Arc;
-
 use crate::clip::{ffmpeg, units};
 use cctv_agent::{
     h26x::sps::Sps,
@@ -219,7 +217,7 @@ fn jpeg_made_smaller_or_coarser_keeps_its_colours() {
             "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", &size, "-i", "-", "-vf", &filter, "-q:v", "2", "-f", "mjpeg", "-",
         ];
         let jpeg = ffmpeg(&arguments, bars(FULL));
-        let unit = AccessUnit { sequence: 0, taken: 0, key: true, damage: None, data: Arc::from(jpeg) };
+        let unit = AccessUnit { sequence: 0, taken: 0, key: true, damage: None, data: jpeg.into() };
         for picture in transcode(Codec::Jpeg, &[unit], FULL) {
             check(pixels, &picture, |bar| bar);
         }

@@ -3,8 +3,6 @@
 //!
 //! The tests damage clips and pass them through the worker's own decoding and encoding.
 
-use std::sync::Arc;
-
 use crate::clip::{SIZE, h264, h265, mjpeg};
 use cctv_agent::{
     h26x::nal,
@@ -14,14 +12,14 @@ use cctv_worker::transcoder::Transcoder;
 
 /// Truncates the unit as the virtual camera and some real ones do.
 fn cut(unit: &AccessUnit) -> AccessUnit {
-    AccessUnit { data: Arc::from(&unit.data[..unit.data.len() / 2]), ..unit.clone() }
+    AccessUnit { data: unit.data.slice(..unit.data.len() / 2), ..unit.clone() }
 }
 
 /// Truncates a JPEG in the same way and appends the end marker that FFmpeg's depayloader adds.
 fn cut_jpeg(unit: &AccessUnit) -> AccessUnit {
     let mut data = unit.data[..unit.data.len() / 2].to_vec();
     data.extend([0xff, 0xd9]);
-    AccessUnit { data: Arc::from(data), ..unit.clone() }
+    AccessUnit { data: data.into(), ..unit.clone() }
 }
 
 /// Sequence numbers of the pictures that the worker would show: after damage it resumes at the next

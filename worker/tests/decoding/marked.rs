@@ -1,8 +1,6 @@
 //! Pictures of units that say that they are damaged: the worker shows what can be decoded, and each picture
 //! has the mark.
 
-use std::sync::Arc;
-
 use crate::clip::{SIZE, h264, h265};
 use crate::mark::is_marked;
 use cctv_agent::media::{AccessUnit, Codec, Damage, Picture, Rendition, Size};
@@ -16,7 +14,7 @@ fn damaged(unit: &AccessUnit) -> AccessUnit {
 
 /// Truncates the unit, as a loss of its last packets does.
 fn cut(unit: &AccessUnit) -> AccessUnit {
-    AccessUnit { data: Arc::from(&unit.data[..unit.data.len() / 2]), ..damaged(unit) }
+    AccessUnit { data: unit.data.slice(..unit.data.len() / 2), ..damaged(unit) }
 }
 
 fn pictures(codec: Codec, units: &[AccessUnit], wanted: &[Rendition]) -> Vec<Picture> {

@@ -196,7 +196,7 @@ fn group_of_half_a_minute_is_joined_at_its_newest_frame() {
 fn damaged_unit_shows_nothing_until_the_next_key_frame() {
     block_on(async {
         let (mut units, mut worker) = (h264("", 2), start(Codec::H264).await);
-        units[3].data = units[3].data[..units[3].data.len() / 2].into();
+        units[3].data = units[3].data.slice(..units[3].data.len() / 2);
         worker.want(vec![SMALL.into()]).await.unwrap();
         let mut shown = Vec::new();
         for (at, unit) in units.iter().enumerate() {
@@ -226,7 +226,7 @@ fn units_that_give_no_frame_are_told_from_units_that_do() {
         block_on(async {
             let mut worker = start(codec).await;
             worker.want(vec![SMALL.into()]).await.unwrap();
-            let cut = |unit: &AccessUnit| AccessUnit { data: unit.data[..unit.data.len() / 2].into(), ..unit.clone() };
+            let cut = |unit: &AccessUnit| AccessUnit { data: unit.data.slice(..unit.data.len() / 2), ..unit.clone() };
             worker.feed(&cut(&units[0])).await.unwrap();
             progress(&mut worker, |progress| progress.damaged > 0).await;
             let later = |unit: &AccessUnit| AccessUnit { sequence: 100, taken: unit.taken + 1_000_000, ..unit.clone() };

@@ -1,7 +1,5 @@
 //! A JPEG camera's own pictures, for viewers who want them as they are.
 
-use std::sync::Arc;
-
 use zune_jpeg::{
     JpegDecoder,
     zune_core::{bytestream::ZCursor, options::DecoderOptions},
@@ -54,7 +52,7 @@ impl Passthrough {
             return Vec::new();
         }
         let AccessUnit { sequence, taken, data, .. } = unit;
-        let picture = |rendition| Picture { rendition, sequence: *sequence, taken: *taken, jpeg: Arc::clone(data) };
+        let picture = |rendition| Picture { rendition, sequence: *sequence, taken: *taken, jpeg: data.clone() };
         due.into_iter().map(picture).collect()
     }
 
@@ -64,7 +62,7 @@ impl Passthrough {
             Inspection::Skipped => true,
             Inspection::Due(reason) => {
                 // Decoding takes some ten milliseconds, in which other cameras go on.
-                let jpeg = Arc::clone(&unit.data);
+                let jpeg = unit.data.clone();
                 let whole = smol::unblock(move || is_whole(&jpeg)).await;
                 self.schedule.conclude(unit, whole, reason);
                 whole

@@ -148,9 +148,6 @@ fn set_bit(class: NalClass) -> u8 {
     }
 }
 
-/// Bytes that are looked at together.
-const BLOCK: usize = 32;
-
 /// Where the 1 of the first start code is, `00 00 01`, if `zeros` zero bytes precede `bytes`.
 fn find_start_code(zeros: usize, bytes: &[u8]) -> Option<usize> {
     match bytes {
@@ -158,28 +155,7 @@ fn find_start_code(zeros: usize, bytes: &[u8]) -> Option<usize> {
         [0, 1, ..] if zeros >= 1 => return Some(1),
         _ => {}
     }
-    let mut at = 0;
-    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        if has_zero_pair(block)
-            && let Some(one) = first_start_code(&bytes[at..bytes.len().min(at + BLOCK + 2)])
-        {
-            return Some(at + one);
-        }
-        at += BLOCK;
-    }
-    first_start_code(bytes.get(at..)?).map(|one| at + one)
-}
-
-/// Whether two zero bytes follow each other, the first one among the first [`BLOCK`] bytes. Compilers
-/// make a few vector instructions of it, because nothing ends it early.
-fn has_zero_pair(block: &[u8; BLOCK + 1]) -> bool {
-    let pairs = block.iter().zip(&block[1..]);
-    pairs.fold(false, |found, (first, second)| found | (first | second == 0))
-}
-
-/// Where the 1 of the first start code that lies in `bytes` is.
-fn first_start_code(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(3).position(|three| three == [0, 0, 1]).map(|at| at + 2)
+    nal::find_start_code(bytes).map(|at| at + 2)
 }
 
 #[cfg(test)]
@@ -194,7 +170,7 @@ mod tests {
 
     #[test]
     fn start_code_is_found_wherever_it_lies() {
-        for len in 0..3 * BLOCK + 5 {
+        for len in 0..100 {
             for zeros in 0..3 {
                 for at in 0..len {
                     let mut bytes = vec![7; len];
@@ -218,7 +194,7 @@ mod tests {
             (state >> 33) % limit
         };
         for round in 0..20_000 {
-            let (len, zeros, rarity) = (below(4 * BLOCK as u64), below(3) as usize, 2 + below(40));
+            let (len, zeros, rarity) = (below(128), below(3) as usize, 2 + below(40));
             let bytes: Vec<u8> = (0..len).map(|_| if below(rarity) == 0 { 1 } else { 7 * below(2) as u8 }).collect();
             assert_eq!(find_start_code(zeros, &bytes), slowly(zeros, &bytes), "round {round}: {zeros} {bytes:?}");
         }

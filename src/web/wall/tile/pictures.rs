@@ -15,7 +15,7 @@ use super::{Tile, TileFormat};
 use crate::{
     hub::{View, ViewEvent},
     media::{Picture, RenditionRequest},
-    web::wall::protocol,
+    web::wall::{protocol, ws_sender},
 };
 
 /// A picture that was sent and may not be drawn yet.
@@ -114,7 +114,8 @@ impl Tile {
         let Some(picture) = held.take() else { return Ok(None) };
         let skipped = view.skipped();
         let some_skipped = before.is_some_and(|before| before.skipped != skipped);
-        sender.send(Message::binary(protocol::frame(self.number, &picture, some_skipped))).await?;
+        let header = protocol::picture_header(self.number, &picture, some_skipped);
+        ws_sender::send_binary(&mut sender, &header, picture.jpeg.clone()).await?;
         Ok(Some(Sent { sequence: picture.sequence, at: Instant::now(), skipped }))
     }
 

@@ -12,7 +12,7 @@ use smol::future::FutureExt;
 use super::{Tile, TileFormat};
 use crate::{
     hub::{UnitEvent, UnitView},
-    web::wall::protocol,
+    web::wall::{protocol, ws_sender},
 };
 
 impl Tile {
@@ -63,7 +63,8 @@ impl Tile {
                 }
                 Some(UnitEvent::Unit(taken)) => {
                     if let TileFormat::Units(codec) = serving {
-                        sender.send(Message::binary(protocol::unit(self.number, codec, &taken))).await?;
+                        let header = protocol::unit_header(self.number, codec, &taken);
+                        ws_sender::send_binary(&mut sender, &header, taken.unit.data).await?;
                     }
                 }
                 Some(UnitEvent::Closed) => return Ok(()),
