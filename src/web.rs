@@ -32,6 +32,9 @@ use smol::{
 
 pub use admission::{AdmissionLimits, gate::own_names, rules::Rules};
 pub use limits::Limits;
+// For the fuzzer (`fuzz/src/readers.rs`).
+#[doc(hidden)]
+pub use http::{request_head, timeout_socket};
 pub use ops::self_usage::Usage;
 pub use server::Web;
 pub use stream::card_cache::Draw;

@@ -42,6 +42,24 @@ pub mod http_jpeg {
     pub mod scan;
 }
 
+/// Of `web` only what a connection meets before its first request is understood.
+#[path = "../../src/web"]
+pub mod web {
+    pub mod limits;
+
+    pub mod http {
+        pub mod forwarded;
+        pub mod metadata;
+        pub mod request_head;
+        pub mod response;
+        pub mod throughput;
+        pub mod timeout_socket;
+    }
+
+    pub use http::{request_head, timeout_socket};
+    pub use limits::Limits;
+}
+
 pub mod readers;
 
 pub use modules::*;

@@ -4,11 +4,15 @@
 //! in little memory. The fuzzer calls these functions, and so does `tests/corpus.rs`.
 
 use std::{
-    io,
-    net::{IpAddr, Ipv4Addr},
-    path::Path,
-    time::{Duration, Instant},
+    collections::BTreeSet,
+    io::{self, Write},
+    net::{IpAddr, Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    sync::LazyLock,
+    time::{Duration, Instant, SystemTime},
 };
+
+use smol::Async;
 
 use cctv_agent::{
     camera::{self, Credentials, Secret},
@@ -33,7 +37,13 @@ use cctv_agent::{
         sdp::SessionDescription,
         transport, url,
     },
-    text, tls,
+    text,
+    tls::{self, OwnCertificates, Tls},
+    web::{
+        Limits,
+        request_head::{self, Refusal},
+        timeout_socket::{self, Peer, Socket, TimedStream},
+    },
     xml::{self, Element, filter::Filter},
 };
 
@@ -41,11 +51,12 @@ use cctv_agent::{
 pub type Check = fn(&[u8]);
 
 /// Every parser by the name of its target and of the folder of its seeds.
-pub const ALL: [(&str, Check); 17] = [
+pub const ALL: [(&str, Check); 18] = [
     ("authorization", authorization),
     ("certificate", certificate),
     ("challenge", challenge),
     ("config", config),
+    ("connection", connection),
     ("cookie", cookie),
     ("description", description),
     ("ipc", ipc),
@@ -93,6 +104,53 @@ pub fn cookie(bytes: &[u8]) {
         let line = [b"__Host-cctv=mine; ", bytes].concat();
         assert_eq!(cookie::find(&line, "__Host-cctv"), Ok(Some("mine")));
     }
+}
+
+/// A connection to the server, as its first byte decides: what is no request is refused by a status, a
+/// request is one that the server takes, and no handshake succeeds by chance.
+pub fn connection(bytes: &[u8]) {
+    static SERVER: LazyLock<(TcpListener, Tls)> = LazyLock::new(|| {
+        let tls = Tls::default();
+        // Nothing can be kept there, and nothing needs to be.
+        let made = OwnCertificates::new(PathBuf::from("/proc/none")).certificate(&BTreeSet::new(), SystemTime::now());
+        tls.set(made.expect("there are random bytes").certificate).expect("there are random bytes");
+        (TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback is up"), tls)
+    });
+    let (listener, tls) = &*SERVER;
+    let address = listener.local_addr().expect("a listener has an address");
+    let mut client = TcpStream::connect(address).expect("the listener listens");
+    let (stream, from) = listener.accept().expect("there is a client");
+    let bytes = &bytes[..bytes.len().min(16 << 10)];
+    client.write_all(bytes).expect("the kernel takes as much");
+    client.shutdown(Shutdown::Write).expect("the server has not closed it");
+    smol::block_on(async {
+        let stream = Async::new(stream).expect("a stream can be waited for").into();
+        let stream = TimedStream::new(stream, Duration::from_secs(10));
+        let first = stream.first_byte().await;
+        assert_eq!(first, bytes.first().copied());
+        if first == Some(0x16) {
+            assert!(tls.accept(stream).await.is_err(), "a handshake succeeded");
+            return;
+        }
+        let peer = Peer { address: from.ip(), local: address, is_tls: false };
+        let mut socket = Socket::new(timeout_socket::Transport::Plain(Box::new(stream)), peer);
+        let limits = Limits::default();
+        match request_head::read(&mut socket, &limits, limits.head_time).await {
+            Ok(head) => {
+                let path = head.request.url().path();
+                assert!(path.starts_with('/'));
+                let method = head.request.method().to_string();
+                assert!(
+                    matches!(method.as_str(), "GET" | "HEAD") || (method == "POST" && path.starts_with("/log")),
+                    "{method}"
+                );
+                assert!(head.metadata.hosts.len() <= 2);
+                assert!(head.request.iter().all(|(name, _)| name.as_str() != "authorization"));
+            }
+            Err(Refusal::Response(response, _)) => assert!((400..=505).contains(&response.status)),
+            Err(Refusal::Gone) => {}
+        }
+    });
 }
 
 /// The end of a certificate is between the years 0 and 9999, as its two forms of time are.
