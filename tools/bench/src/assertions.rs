@@ -135,6 +135,12 @@ fn against_others(rows: &[Row], lines: &mut Vec<Line>) {
             lines.push(if must_hold { line } else { Line { holds: None, ..line } });
         }
     }
+    for row in rows.iter().filter(|row| row.outcome(Peer::AgentTls).is_some()) {
+        let cost = |peer| row.outcome(peer).and_then(Outcome::per_picture);
+        let more = cost(Peer::AgentTls).zip(cost(Peer::Agent)).map(|(tls, clear)| tls - clear);
+        let what = format!("{}: what https costs more than http, CPU per picture", row.scene.name);
+        lines.push(Line { holds: None, ..Line::new(what, "none".to_owned(), more, " ms", |_| true) });
+    }
     for (name, least) in [("1x1", 1.4), ("1x16", 10.0)] {
         let ours = per_picture(rows, name, Peer::Agent);
         for peer in [Peer::Predecessor, Peer::PredecessorOfDebian] {

@@ -6,6 +6,7 @@
 mod age;
 mod assertions;
 mod baseline;
+mod connection;
 mod ffmpeg;
 mod opening;
 mod peer;

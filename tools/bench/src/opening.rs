@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeSet,
-    net::TcpStream,
     thread,
     time::{Duration, Instant},
 };
@@ -12,6 +11,7 @@ use async_tungstenite::tungstenite::{Message, WebSocket};
 
 use crate::{
     Result,
+    connection::Connection,
     peer::{Running, START, Setup},
     playback_server::PlaybackServer,
     round::wait_until_live,
@@ -36,7 +36,8 @@ pub fn first_pictures(setup: &Setup, playback: &PlaybackServer, format: &str, tr
         thread::sleep(REST + Duration::from_millis(u64::from(try_ * 170 % 1000)));
         let began = Instant::now();
         let show = viewer::show(1, crate::FULL_HD, &[format]);
-        let mut socket = viewer::socket(running.port, "/ws", Some("cctv.wall.1"), &show, began + START)?;
+        let mut socket =
+            viewer::socket(running.port, "/ws", Some("cctv.wall.1"), &show, viewer::Scheme::Http, began + START)?;
         next_tile(&mut socket, format)?;
         waits.push(began.elapsed().as_secs_f64() * 1000.0);
     }
@@ -90,7 +91,8 @@ fn one_cold_start(setup: &Setup, playback: &PlaybackServer, format: &str) -> Res
     let began = Instant::now();
     let running = setup.agent_alone(playback)?;
     let show = viewer::show(cameras, TILE, &[format]);
-    let mut socket = viewer::socket(running.port, "/ws", Some("cctv.wall.1"), &show, began + START)?;
+    let mut socket =
+        viewer::socket(running.port, "/ws", Some("cctv.wall.1"), &show, viewer::Scheme::Http, began + START)?;
     let mut seen = BTreeSet::new();
     while seen.len() < cameras {
         seen.insert(next_tile(&mut socket, format)?);
@@ -102,7 +104,7 @@ fn one_cold_start(setup: &Setup, playback: &PlaybackServer, format: &str) -> Res
 }
 
 /// The tile of the next picture in `format`.
-fn next_tile(socket: &mut WebSocket<TcpStream>, format: &str) -> Result<u8> {
+fn next_tile(socket: &mut WebSocket<Box<dyn Connection>>, format: &str) -> Result<u8> {
     let wanted = if format == "jpeg" { 1 } else { 2 };
     loop {
         match socket.read()? {

@@ -24,7 +24,7 @@ use crate::{
     playback_server::PlaybackServer,
     scene::{Scene, Way},
     test_clip::{FPS, Kind},
-    viewer::{self, Source},
+    viewer::{self, SILENCE, Scheme, Source},
 };
 
 /// Timeout for a peer to listen and to send the first pictures to all viewers.
@@ -35,6 +35,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
     Agent,
+    /// Our agent over https, with the certificate that it makes.
+    AgentTls,
     /// An earlier build of our agent.
     AgentBefore,
     /// The crate retina, which reads and forwards nothing.
@@ -61,6 +63,9 @@ impl Peer {
     /// The peers of a row; those of `setup` that are not there are left out.
     pub fn of(scene: &Scene, setup: &Setup) -> Vec<Self> {
         let mut peers = vec![Self::Agent];
+        if scene.tls {
+            peers.push(Self::AgentTls);
+        }
         if scene.before && setup.before.is_some() {
             peers.push(Self::AgentBefore);
         }
@@ -85,6 +90,7 @@ impl Peer {
     pub fn title(self) -> &'static str {
         match self {
             Self::Agent => "**cctv-agent**",
+            Self::AgentTls => "cctv-agent over https",
             Self::AgentBefore => "cctv-agent, the build before",
             Self::Retina => "retina, reading only",
             Self::Motion => "motion",
@@ -184,9 +190,10 @@ impl Setup<'_> {
         let deadline = Instant::now() + START;
         let watched = || (0..scene.cameras).flat_map(|camera| (0..scene.viewers).map(move |_| camera));
         match peer {
-            Peer::Agent => {
+            Peer::Agent | Peer::AgentTls => {
                 running.port = self.agent(&mut running, &playback.urls())?;
-                self.watch_agent(&mut running, scene, deadline)?;
+                let scheme = if peer == Peer::AgentTls { Scheme::Https } else { Scheme::Http };
+                self.watch_agent(&mut running, scene, scheme, deadline)?;
             }
             Peer::AgentBefore => {
                 let setup = Setup { agent: self.before.ok_or("there is no build before")?, ..self.clone() };
@@ -202,7 +209,7 @@ impl Setup<'_> {
                 let ports = self.motion(&mut running, scene, playback)?;
                 for camera in watched() {
                     let stream = viewer::ask_until_answered(ports[camera], "/", deadline)?;
-                    running.sources.push((camera, Source::Multipart(stream)));
+                    running.sources.push((camera, Source::Multipart(Box::new(stream))));
                 }
             }
             Peer::Ffmpeg | Peer::FfmpegCopy => {
@@ -216,7 +223,7 @@ impl Setup<'_> {
                     doors.push((camera, listener));
                 }
                 for (camera, listener) in doors {
-                    running.sources.push((camera, Source::Multipart(accept(&listener, deadline)?)));
+                    running.sources.push((camera, Source::Multipart(Box::new(accept(&listener, deadline)?))));
                 }
             }
             Peer::Predecessor | Peer::PredecessorOfDebian => {
@@ -229,7 +236,7 @@ impl Setup<'_> {
                 for camera in watched() {
                     let url = playback.url(camera);
                     let open = json!({ "act": "open", "url": url, "resolution": [width, height] });
-                    let socket = viewer::socket(port, "/", None, &open, deadline)?;
+                    let socket = viewer::socket(port, "/", None, &open, Scheme::Http, deadline)?;
                     running.sources.push((camera, Source::Pieces(socket)));
                 }
             }
@@ -302,11 +309,11 @@ impl Setup<'_> {
         Ok(running)
     }
 
-    fn watch_agent(&self, running: &mut Running, scene: &Scene, deadline: Instant) -> Result<()> {
+    fn watch_agent(&self, running: &mut Running, scene: &Scene, scheme: Scheme, deadline: Instant) -> Result<()> {
         let query = scene.size.map(|(width, height)| format!("?size={width}x{height}")).unwrap_or_default();
         if scene.way == Way::Untouched {
             let show = viewer::show(scene.cameras, crate::FULL_HD, &["h264"]);
-            let socket = viewer::socket(running.port, "/ws", Some("cctv.wall.1"), &show, deadline)?;
+            let socket = viewer::socket(running.port, "/ws", Some("cctv.wall.1"), &show, scheme, deadline)?;
             running.sources.push((0, Source::Wall(socket)));
             return Ok(());
         }
@@ -317,7 +324,7 @@ impl Setup<'_> {
         }
         for camera in 0..scene.cameras {
             for _ in 0..scene.viewers {
-                let stream = viewer::ask(running.port, &format!("/live/c{camera}{query}"), deadline)?;
+                let stream = viewer::watch(running.port, &format!("/live/c{camera}{query}"), scheme, deadline)?;
                 running.sources.push((camera, Source::Multipart(stream)));
             }
         }
@@ -390,6 +397,7 @@ fn accept(listener: &TcpListener, deadline: Instant) -> Result<std::net::TcpStre
         match listener.accept() {
             Ok((stream, _)) => {
                 stream.set_nonblocking(false)?;
+                stream.set_read_timeout(Some(SILENCE))?;
                 return Ok(stream);
             }
             Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),

@@ -31,6 +31,8 @@ pub struct Scene {
     pub baseline: bool,
     /// Whether the program of 2019 is also measured with an older OpenCV.
     pub old_opencv: bool,
+    /// Whether our agent is measured over https too.
+    pub tls: bool,
     /// Whether an earlier build of our agent is measured too, if there is one.
     pub before: bool,
     /// Frames per second of the cameras.
@@ -41,13 +43,13 @@ pub struct Scene {
 
 /// All rows, in the order of the table.
 pub const SCENES: [Scene; 15] = [
-    Scene { baseline: true, old_opencv: true, before: true, ..row("1x1", 1, 1) },
+    Scene { baseline: true, old_opencv: true, tls: true, before: true, ..row("1x1", 1, 1) },
     row("1x4", 1, 4),
     Scene { old_opencv: true, ..row("1x16", 1, 16) },
     Scene { size: Some((640, 360)), baseline: true, before: true, ..row("4-small", 4, 1) },
     Scene { size: Some((640, 360)), ..row("16-small", 16, 1) },
     Scene { way: Way::Untouched, ..row("untouched-4", 4, 1) },
-    Scene { way: Way::Untouched, before: true, ..row("untouched-16", 16, 1) },
+    Scene { way: Way::Untouched, tls: true, before: true, ..row("untouched-16", 16, 1) },
     Scene { way: Way::Untouched, fps: 1, ..row("slow-1", 1, 1) },
     Scene { kind: Kind::Jpeg, ..row("mjpeg-1", 1, 1) },
     Scene { kind: Kind::Jpeg, ..row("mjpeg-16", 1, 16) },
@@ -68,6 +70,7 @@ const fn row(name: &'static str, cameras: usize, viewers: usize) -> Scene {
         way: Way::Jpeg,
         baseline: false,
         old_opencv: false,
+        tls: false,
         before: false,
         fps: FPS,
         is_light: false,

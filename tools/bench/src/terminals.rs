@@ -115,7 +115,7 @@ fn measure(setup: &Setup, clip: &Arc<Clip>, server: Option<&Path>, seconds: Dura
         let setup = Setup { folder: &folder, ..setup.clone() };
         let port = setup.agent(&mut agents, &urls)?;
         let show = viewer::show(CAMERAS, crate::FULL_HD, &["h264"]);
-        let socket = viewer::socket(port, "/ws", Some("cctv.wall.1"), &show, deadline)?;
+        let socket = viewer::socket(port, "/ws", Some("cctv.wall.1"), &show, viewer::Scheme::Http, deadline)?;
         sources.push((0, viewer::Source::Wall(socket)));
     }
     let viewers = Viewers::start(sources);

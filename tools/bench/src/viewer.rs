@@ -20,7 +20,10 @@ use async_tungstenite::tungstenite::{
 };
 use serde_json::{Value, json};
 
-use crate::Result;
+use crate::{
+    Result,
+    connection::{self, Connection},
+};
 
 /// A source that is silent for this long has failed.
 pub const SILENCE: Duration = Duration::from_secs(45);
@@ -30,15 +33,31 @@ const BEGUN: u64 = 5;
 /// The source of a viewer's pictures.
 pub enum Source {
     /// Motion JPEG, from the response's head or the first boundary on.
-    Multipart(TcpStream),
+    Multipart(Box<dyn Connection>),
     /// The protocol of 2019.
-    Pieces(Box<WebSocket<TcpStream>>),
+    Pieces(Box<WebSocket<Box<dyn Connection>>>),
     /// The wall's WebSocket, with one tile per camera.
-    Wall(Box<WebSocket<TcpStream>>),
+    Wall(Box<WebSocket<Box<dyn Connection>>>),
     /// One byte per picture.
     Ticks(ChildStdout),
     /// The output of `ffmpeg -progress`.
     Progress(ChildStdout),
+}
+
+/// By what a viewer reaches a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    fn over(self, stream: TcpStream) -> Result<Box<dyn Connection>> {
+        match self {
+            Self::Http => Ok(Box::new(stream)),
+            Self::Https => connection::secured(stream),
+        }
+    }
 }
 
 /// A picture kept for later.
@@ -154,7 +173,6 @@ impl Viewer<'_> {
     fn watch(mut self, source: Source) -> Result<()> {
         match source {
             Source::Multipart(stream) => {
-                stream.set_read_timeout(Some(SILENCE))?;
                 let mut reader = BufReader::with_capacity(1 << 18, stream);
                 while !self.is_over() {
                     if let Some(jpeg) = part(&mut reader)? {
@@ -275,6 +293,13 @@ fn part(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>> {
     }
 }
 
+/// Requests `target` by `scheme` at a port of this machine, and waits for the port until `deadline`.
+pub fn watch(port: u16, target: &str, scheme: Scheme, deadline: Instant) -> Result<Box<dyn Connection>> {
+    let mut stream = scheme.over(call(port, deadline)?)?;
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n")?;
+    Ok(stream)
+}
+
 /// Requests `target` at a port of this machine, and waits for the port until `deadline`.
 pub fn ask(port: u16, target: &str, deadline: Instant) -> Result<TcpStream> {
     ask_in(1, port, target, deadline)
@@ -291,7 +316,6 @@ fn ask_in(minor: u8, port: u16, target: &str, deadline: Instant) -> Result<TcpSt
 pub fn ask_until_answered(port: u16, target: &str, deadline: Instant) -> Result<TcpStream> {
     loop {
         let stream = ask_in(0, port, target, deadline)?;
-        stream.set_read_timeout(Some(SILENCE))?;
         match stream.peek(&mut [0]) {
             Ok(1) => return Ok(stream),
             _ if Instant::now() > deadline => return Err("it hangs up whenever it is asked".into()),
@@ -306,6 +330,7 @@ pub fn call(port: u16, deadline: Instant) -> Result<TcpStream> {
         match TcpStream::connect(("127.0.0.1", port)) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(SILENCE))?;
                 return Ok(stream);
             }
             Err(error) if Instant::now() > deadline => return Err(error.into()),
@@ -320,10 +345,10 @@ pub fn socket(
     target: &str,
     protocol: Option<&str>,
     first: &Value,
+    scheme: Scheme,
     deadline: Instant,
-) -> Result<Box<WebSocket<TcpStream>>> {
-    let stream = call(port, deadline)?;
-    stream.set_read_timeout(Some(SILENCE))?;
+) -> Result<Box<WebSocket<Box<dyn Connection>>>> {
+    let stream = scheme.over(call(port, deadline)?)?;
     let uri: Uri = format!("ws://127.0.0.1:{port}{target}").parse()?;
     let mut request = ClientRequestBuilder::new(uri);
     if let Some(protocol) = protocol {
