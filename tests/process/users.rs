@@ -5,6 +5,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     process::Command,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use cctv_agent::account::{password_hash::PasswordHash, token_hash::TokenHash};
@@ -202,6 +203,15 @@ fn wrong_passwords_make_their_address_wait_and_no_other() {
     wall.next_live();
 }
 
+/// Nothing of a Motion JPEG stream came from the camera later than 2 s after `in_force`.
+fn assert_ended_in_time(stream: &[u8], in_force: SystemTime) {
+    let text = String::from_utf8_lossy(stream);
+    let (_, last) = text.rsplit_once("X-Timestamp: ").unwrap();
+    let last: f64 = last.split("\r\n").next().unwrap().parse().unwrap();
+    let in_force = in_force.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!(last < in_force + 2.0, "a frame of {:.3} s after the reload", last - in_force);
+}
+
 #[test]
 fn session_survives_a_kill_and_ends_by_logout_or_another_password() {
     let cameras = Cameras::start(&["id=gate size=320x180 fps=10 small=none"]);
@@ -236,9 +246,11 @@ fn session_survives_a_kill_and_ends_by_logout_or_another_password() {
     let mut stream = watch(&agent);
     let with = |password: &str, seen: &str| configuration(&agent.address, &agent.folder, password, seen, &rest);
     reload(&agent, &with(OTHER_PASSWORD, "[\"gate\"]"));
+    let in_force = SystemTime::now();
     let mut until_end = Vec::new();
     stream.read_to_end(&mut until_end).unwrap();
     assert!(until_end.ends_with(b"--\r\n"), "the last part and its end");
+    assert_ended_in_time(&until_end, in_force);
     assert_eq!(status(&agent, &kept), 401);
 
     let other = log_in(&agent, OTHER_PASSWORD);
@@ -246,6 +258,9 @@ fn session_survives_a_kill_and_ends_by_logout_or_another_password() {
     let mut stream = send(&agent, "10.0.0.5", "GET", "/live/gate", &[&other]);
     let without = with(OTHER_PASSWORD, "[\"gate\"]").replace("name = \"guard\"", "name = \"ward\"");
     reload(&agent, &without);
+    let in_force = SystemTime::now();
+    until_end.clear();
     stream.read_to_end(&mut until_end).unwrap();
+    assert_ended_in_time(&until_end, in_force);
     assert_eq!(status(&agent, &other), 401, "the user is gone");
 }
