@@ -32,7 +32,10 @@ Usage:
   cctv-agent check [FILE]
       Says everything that is wrong with FILE; exit code 78 if anything is.
   cctv-agent info [https://]IP[:PORT] [--username U] [--password-file F] [--json]
-      Asks a camera what it is, which profiles it offers and where their streams are.
+             [--quick] [--picture FILE]
+      Asks a camera what it is and which profiles it offers, reads each of their streams for some
+      seconds, and gives lines for cameras.toml. --quick opens no stream; --picture writes the
+      newest picture of the first stream to FILE, as JPEG.
   cctv-agent list [--config FILE] [--json]
       Lists the cameras of the running agent, and where each was found.
   cctv-agent status [--config FILE] [--json]

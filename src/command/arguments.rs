@@ -167,8 +167,11 @@ impl ArgParser {
 
     fn info(mut self) -> Result<Command, String> {
         let (mut address, mut username, mut password_file, mut json) = (None, None, None, false);
+        let (mut is_quick, mut picture) = (false, None);
         while let Some(word) = self.next()? {
             match word {
+                Word::Option(name) if name == "quick" => is_quick = true,
+                Word::Option(name) if name == "picture" => picture = Some(self.value(&name)?.into()),
                 Word::Option(name) if name == "username" => username = Some(self.text(&name)?),
                 Word::Option(name) if name == "password-file" => password_file = Some(self.value(&name)?.into()),
                 Word::Option(name) if name == "json" => json = true,
@@ -186,9 +189,12 @@ impl ArgParser {
         if password.is_some() && username.is_none() {
             return Err("--password-file needs --username as well".into());
         }
+        if is_quick && picture.is_some() {
+            return Err("--quick opens no stream, so there is no picture for --picture".into());
+        }
         // A camera over TLS has another usual port.
         let port = if tls && port == onvif::DEFAULT_PORT { HTTPS_PORT } else { port };
-        Ok(Command::Info(Info { host, port, tls, username, password, json }))
+        Ok(Command::Info(Info { host, port, tls, username, password, is_quick, picture, json }))
     }
 
     /// `None` if help was requested.

@@ -6,7 +6,7 @@
 mod candidate;
 mod config_match;
 mod probe;
-mod toml_output;
+pub(super) mod toml_output;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 

@@ -3,10 +3,21 @@
 //! The texts come from the camera and go to a terminal, so control characters are escaped and
 //! addresses are masked.
 
-use std::process::ExitCode;
+mod measurement;
+mod picture;
+mod section;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
+use smol::LocalExecutor;
 
+use self::measurement::Measurement;
 use super::{
     output::{complain, print, print_json},
     table::{Side, aligned, shown},
@@ -19,8 +30,12 @@ use crate::{
     tls::client::KeyCheck,
 };
 
-/// The exit code if the camera could not be asked.
+/// The exit code if the camera could not be asked, or gave no picture.
 const FAILED: u8 = 70;
+
+/// Number of streams that are read, and of those that are read at the same time.
+const MAX_STREAMS: usize = 64;
+const AT_ONCE: usize = 4;
 
 /// The arguments of the command.
 #[derive(Clone, Debug)]
@@ -32,43 +47,146 @@ pub struct Info {
     pub tls: bool,
     pub username: Option<String>,
     pub password: Option<Secret>,
+    /// No stream is opened.
+    pub is_quick: bool,
+    /// Where the JPEG of the first stream goes.
+    pub picture: Option<PathBuf>,
     pub json: bool,
 }
 
 /// Asks the camera and prints what it reports, or prints one line to stderr if that fails.
 ///
 /// # Blocking
-/// Blocks until the camera has answered: a few requests of at most ten seconds each.
+/// Blocks until the camera has answered, a few requests of at most ten seconds each, and until its
+/// streams were read, four at a time for a quarter of a minute at most.
 pub fn run(arguments: Info) -> ExitCode {
-    let Info { host, port, tls, username, password, json } = arguments;
+    let Info { host, port, tls, username, password, is_quick, picture, json } = arguments;
     let credentials = username.map(|username| {
         let password = password.unwrap_or_else(|| Secret::new(""));
         Credentials { username, password }
     });
     let target = Target { host, port, tls: tls.then(KeyCheck::default), credentials };
-    match smol::block_on(report(target)) {
-        Ok(report) => {
-            if json {
-                print_json(&as_json(&report));
-            } else {
-                print(&as_text(&report));
-            }
-            ExitCode::SUCCESS
-        }
+    let username = target.credentials.as_ref().map(|credentials| credentials.username.clone());
+    let report = match smol::block_on(report(&target)) {
+        Ok(report) => report,
         Err(error) => {
             complain(format!("cctv-agent info: {}", log::chain(&error)));
+            return ExitCode::from(FAILED);
+        }
+    };
+    let measured = if is_quick { Vec::new() } else { smol::block_on(measure_all(&report, &target)) };
+    if json {
+        print_json(&as_json(&report, &measured));
+    } else {
+        print(&as_text(&report));
+        print(&streams_as_text(&measured));
+        print(&section::write(&report, &target, username.as_deref()));
+    }
+    let Some(file) = picture else { return ExitCode::SUCCESS };
+    match write_picture(&measured, &file) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(format!("cctv-agent info: no picture for {}: {error}", file.display()));
             ExitCode::from(FAILED)
         }
     }
 }
 
-async fn report(target: Target) -> Result<DeviceReport, onvif::Error> {
-    let error = match onvif::report(&target).await {
+/// The stream of a profile, and how it was.
+struct Measured {
+    token: String,
+    result: Result<Measurement, String>,
+}
+
+/// Reads the streams of the first profiles that have one, some at a time: a recorder has many and
+/// serves few.
+async fn measure_all(report: &DeviceReport, target: &Target) -> Vec<Measured> {
+    let offers: Vec<_> = report.offers.iter().filter(|offer| offer.streams.is_ok()).take(MAX_STREAMS).collect();
+    let mut measured = Vec::new();
+    let executor = LocalExecutor::new();
+    for some in offers.chunks(AT_ONCE) {
+        let tasks: Vec<_> = some.iter().map(|offer| executor.spawn(measure_one(offer, target))).collect();
+        executor
+            .run(async {
+                for task in tasks {
+                    measured.push(task.await);
+                }
+            })
+            .await;
+    }
+    measured
+}
+
+/// Tries the addresses that the stream may have, until one can be opened.
+async fn measure_one(offer: &ProfileReport, target: &Target) -> Measured {
+    let mut result = Err("it has no address".to_owned());
+    for uri in offer.streams.iter().flat_map(|streams| &streams.candidates) {
+        let login = offer.streams.as_ref().ok().and_then(|streams| streams.login.clone());
+        // The login of the command line goes to the host of the command line alone.
+        let credentials = target.credentials.clone().or(login).filter(|_| uri.host() == target.host);
+        result = measurement::measure(uri.clone(), credentials).await;
+        if result.is_ok() {
+            break;
+        }
+    }
+    Measured { token: text::fact(&offer.profile.token), result }
+}
+
+fn write_picture(measured: &[Measured], file: &Path) -> Result<(), String> {
+    let first = measured.iter().find_map(|measured| measured.result.as_ref().ok());
+    let jpeg = smol::block_on(picture::newest(first.ok_or("no stream could be read")?))?;
+    fs::write(file, jpeg).map_err(|error| error.to_string())
+}
+
+/// Formats what the streams were like, for people; empty if none was read.
+fn streams_as_text(measured: &[Measured]) -> String {
+    if measured.is_empty() {
+        return String::new();
+    }
+    let heads = ["PROFILE", "BY", "LOGIN", "CODEC", "SIZE", "RATE", "BIT RATE", "FIRST PICTURE", "KEY FRAMES", "LOST"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    let mut failed = String::new();
+    for Measured { token, result } in measured {
+        match result {
+            Ok(measurement) => rows.push(stream_row(token, measurement)),
+            Err(error) => failed.push_str(&format!("{}: {}\n", shown(token), shown(error))),
+        }
+    }
+    let table = if rows.len() > 1 { aligned(&rows, [Side::Left; 10]) } else { Vec::new() };
+    let table: String = table.iter().map(|line| format!("{line}\n")).collect();
+    format!("\nThe streams, each read for some seconds:\n{table}{failed}")
+}
+
+fn stream_row(token: &str, measurement: &Measurement) -> [String; 10] {
+    let dash = || "-".to_owned();
+    let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+    let key_frames = match (measurement.key_frame_interval(), measurement.without_key_frame()) {
+        (Some(interval), _) => format!("every {}", seconds(interval)),
+        (None, Some(time)) => format!("none in {}", seconds(time)),
+        (None, None) => dash(),
+    };
+    let stats = &measurement.stats;
+    [
+        shown(token),
+        measurement.transport.map_or_else(dash, str::to_owned),
+        measurement.login.map_or_else(|| "none".to_owned(), str::to_owned),
+        measurement.info.map_or_else(dash, |info| info.codec.as_str().to_uppercase()),
+        measurement.info.map_or_else(dash, |info| format!("{}x{}", info.size.width, info.size.height)),
+        measurement.fps().map_or_else(dash, |fps| format!("{fps:.1} fps")),
+        measurement.bitrate().map_or_else(dash, |bits| format!("{:.2} Mbit/s", bits / 1e6)),
+        measurement.first_picture.map_or_else(dash, seconds),
+        key_frames,
+        format!("{} of {}", stats.lost, stats.packets + stats.lost),
+    ]
+}
+
+async fn report(target: &Target) -> Result<DeviceReport, onvif::Error> {
+    let error = match onvif::report(target).await {
         Err(error) if target.tls.is_none() => error,
         result => return result,
     };
     let Some(port) = error.tls_port(&target.host) else { return Err(error) };
-    let over_tls = onvif::report(&Target { port, tls: Some(KeyCheck::default()), ..target }).await;
+    let over_tls = onvif::report(&Target { port, tls: Some(KeyCheck::default()), ..target.clone() }).await;
     over_tls.map_err(|other| if other.kind() == onvif::Kind::Unreachable { error } else { other })
 }
 
@@ -133,7 +251,7 @@ fn offer_rows(offer: &ProfileReport) -> Vec<[String; 7]> {
 }
 
 /// Formats the result for programs. Addresses are masked here, too.
-pub fn as_json(report: &DeviceReport) -> Value {
+fn as_json(report: &DeviceReport, measured: &[Measured]) -> Value {
     let device = &report.device;
     json!({
         "device": {
@@ -147,12 +265,13 @@ pub fn as_json(report: &DeviceReport) -> Value {
         "tls_key": report.key.map(|key| key.key.to_string()),
         "clock_offset": report.clock_offset.map(|offset| offset.0),
         "authentication": report.authentication.map(|authentication| authentication.to_string()),
-        "profiles": report.offers.iter().map(offer_json).collect::<Vec<_>>(),
+        "profiles": report.offers.iter().map(|offer| offer_json(offer, measured)).collect::<Vec<_>>(),
     })
 }
 
-fn offer_json(offer: &ProfileReport) -> Value {
+fn offer_json(offer: &ProfileReport, measured: &[Measured]) -> Value {
     let profile = &offer.profile;
+    let measured = measured.iter().find(|measured| measured.token == text::fact(&profile.token));
     let candidates = offer.streams.iter().flat_map(|streams| &streams.candidates);
     json!({
         "token": text::fact(&profile.token),
@@ -163,6 +282,27 @@ fn offer_json(offer: &ProfileReport) -> Value {
         "fps": profile.fps,
         "streams": candidates.map(ToString::to_string).collect::<Vec<_>>(),
         "error": offer.streams.as_ref().err().map(|error| log::chain(error)),
+        "measured": measured.and_then(|measured| measured.result.as_ref().ok()).map(measurement_json),
+        "not_measured": measured.and_then(|measured| measured.result.as_ref().err()),
+    })
+}
+
+fn measurement_json(measurement: &Measurement) -> Value {
+    let rounded = |number: f64| (number * 1000.0).round() / 1000.0;
+    let seconds = |time: Duration| rounded(time.as_secs_f64());
+    json!({
+        "seconds": seconds(measurement.time),
+        "transport": measurement.transport,
+        "login": measurement.login,
+        "codec": measurement.info.map(|info| info.codec.as_str()),
+        "size": measurement.info.map(|info| [info.size.width, info.size.height]),
+        "fps": measurement.fps().map(rounded),
+        "bitrate": measurement.bitrate().map(f64::round),
+        "first_picture": measurement.first_picture.map(seconds),
+        "key_frame_interval": measurement.key_frame_interval().map(seconds),
+        "packets": measurement.stats.packets,
+        "lost": measurement.stats.lost,
+        "damaged_frames": measurement.damaged,
     })
 }
 
@@ -227,12 +367,12 @@ a long token  -            -              -         -          -         none: 1
         let (key, certificate) = (Fingerprint([7; 32]), Fingerprint([8; 32]));
         let report = DeviceReport { key: Some(PeerKey { key, certificate }), ..report() };
         assert!(as_text(&report).contains(&format!("\nTLS key   {key}\n")), "{}", as_text(&report));
-        assert_eq!(as_json(&report)["tls_key"], key.to_string());
+        assert_eq!(as_json(&report, &[])["tls_key"], key.to_string());
     }
 
     #[test]
     fn programs_get_every_field() {
-        let json = as_json(&report());
+        let json = as_json(&report(), &[]);
         assert_eq!(json["device"]["model"], "Eye");
         assert_eq!(json["clock_offset"], -300);
         assert_eq!(json["profiles"][0]["source"], "VideoSource_1");

@@ -95,6 +95,17 @@ impl Login {
         }
     }
 
+    /// The name of the login that the camera has accepted; `None`: it required none.
+    pub fn accepted_name(&self) -> Option<&'static str> {
+        match self.answer.as_ref().filter(|_| self.accepted)? {
+            Answer::Basic => Some("Basic"),
+            Answer::Digest(session) => Some(match session.algorithm {
+                Algorithm::Md5 => "Digest (MD5)",
+                Algorithm::Sha256 => "Digest (SHA-256)",
+            }),
+        }
+    }
+
     /// A request with the login was answered.
     pub fn accepted(&mut self) {
         (self.accepted, self.renewed, self.carried_over) = (true, false, false);

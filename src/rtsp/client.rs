@@ -74,6 +74,8 @@ pub trait PacketReceiver {
 pub struct Outcome {
     /// `None`: it was stopped.
     pub error: Option<Error>,
+    /// The login that the camera accepted; `None`: it required none.
+    pub login: Option<&'static str>,
     /// For the next attempt.
     pub learnt: Learnt,
     pub counters: Counters,
@@ -116,7 +118,8 @@ pub async fn read(
     };
     let error = client.run(pin!(stop)).await;
     client.disconnect();
-    Outcome { error, learnt: client.session.learnt().clone(), counters: client.counters }
+    let (login, learnt) = (client.session.login(), client.session.learnt().clone());
+    Outcome { error, login, learnt, counters: client.counters }
 }
 
 struct Client<'a, R> {

@@ -187,6 +187,11 @@ impl Session {
         self.actions.pop_front()
     }
 
+    /// The name of the login that the camera has accepted; `None`: it required none.
+    pub fn login(&self) -> Option<&'static str> {
+        self.login.accepted_name()
+    }
+
     /// What the next attempt should know.
     pub fn learnt(&self) -> &Learnt {
         &self.learnt

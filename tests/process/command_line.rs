@@ -1,8 +1,11 @@
 //! The command line: arguments and exit codes.
 
-use std::process::{Command, Output, Stdio};
+use std::{
+    fs,
+    process::{Command, Output, Stdio},
+};
 
-use crate::support::{Cameras, Folder, agent_program};
+use crate::support::{Agent, Cameras, Folder, agent_program};
 
 fn cctv_agent(arguments: &[&str]) -> Output {
     Command::new(agent_program()).args(arguments).stdin(Stdio::null()).output().unwrap()
@@ -68,15 +71,67 @@ fn info_prints_device_profiles_and_streams() {
     let password = folder.write("password", "secret-word\n");
     let login = ["--username", "viewer", "--password-file", password.to_str().unwrap()];
 
-    let output = cctv_agent(&[&["info", address.as_str()], &login[..]].concat());
+    let output = cctv_agent(&[&["info", address.as_str(), "--quick"], &login[..]].concat());
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     for part in ["Acme", "host name", "gate", "Profile_1", "mainStream", "H264", "1280x720", "25", "rtsp://"] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
     assert!(!shown.contains("secret-word"));
+    assert!(!shown.contains("The streams"), "--quick opens none");
+}
+
+/// What an installer needs on the ladder, from one command: what the streams are really like, a picture, and
+/// lines that show the camera.
+#[test]
+fn info_reads_the_streams_and_gives_lines_that_show_the_camera() {
+    let camera = "id=gate size=640x360 fps=20 small=320x180 gop=20 user=viewer pass=secret-word auth=both maker=Acme";
+    let cameras = Cameras::start(&[camera]);
+    let place = cameras.place("gate");
+    let values: Vec<_> = place.lines().map(|line| line.split(" = ").nth(1).unwrap().trim_matches('"')).collect();
+    let address = values.join(":");
+    let folder = Folder::new();
+    let password = folder.write("password", "secret-word\n");
+    let picture = folder.0.join("gate.jpg");
+    let login = ["--username", "viewer", "--password-file", password.to_str().unwrap()];
+    let output =
+        cctv_agent(&[&["info", address.as_str(), "--picture", picture.to_str().unwrap()], &login[..]].concat());
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(!shown.contains("secret-word"));
+    for part in ["FIRST PICTURE", "KEY FRAMES", "Digest (", "TCP", "every ", "small_profile = \"auto\""] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    let jpeg = fs::read(&picture).unwrap();
+    assert_eq!(turbojpeg::read_header(&jpeg).map(|header| (header.width, header.height)).unwrap(), (640, 360));
+
+    // The lines are a whole section: with a web page and the password's file they are a wall.
+    let (_, lines) = shown.split_once("For cameras.toml:\n").unwrap();
+    let file = lines.split("password_file = \"").nth(1).unwrap().split('"').next().unwrap();
+    let agent = Agent::start(&lines.replace(file, password.to_str().unwrap()));
+    let id = lines.split("id = \"").nth(1).unwrap().split('"').next().unwrap();
+    agent.wait_for_state(id, "live");
 
     let output = cctv_agent(&[&["info", address.as_str(), "--json"], &login[..]].concat());
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(json["profiles"][0]["token"], "Profile_1", "{json:#}");
+    let main = &json["profiles"][0];
+    assert_eq!(main["token"], "Profile_1", "{json:#}");
+    assert_eq!((&main["measured"]["codec"], &main["measured"]["size"][0]), (&"h264".into(), &640.into()), "{json:#}");
+    let interval = main["measured"]["key_frame_interval"].as_f64().unwrap();
+    assert!((0.5..2.0).contains(&interval), "20 frames at 20 a second: {interval}");
+    let fps = main["measured"]["fps"].as_f64().unwrap();
+    assert!((10.0..30.0).contains(&fps), "{fps}");
+    assert_eq!(main["not_measured"], serde_json::Value::Null);
+}
+
+#[test]
+fn info_says_why_a_stream_cannot_be_read() {
+    let cameras = Cameras::start(&["id=gate size=320x180 fps=5 small=none user=viewer pass=secret-word auth=open"]);
+    let place = cameras.place("gate");
+    let values: Vec<_> = place.lines().map(|line| line.split(" = ").nth(1).unwrap().trim_matches('"')).collect();
+    let output = cctv_agent(&["info", &values.join(":"), "--picture", "/tmp/none.jpg"]);
+    let (shown, complaint) = (text(&output.stdout), text(&output.stderr));
+    assert!(shown.contains("Profile_1: the camera needs a login"), "{shown}");
+    assert!(complaint.contains("no picture for /tmp/none.jpg: no stream could be read"), "{complaint}");
+    assert_eq!(output.status.code(), Some(70));
 }

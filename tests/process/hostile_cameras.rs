@@ -306,7 +306,7 @@ fn no_command_passes_control_characters_of_a_camera_on_to_the_terminal() {
         let target = camera.target();
         let address = format!("{}:{}", target.host, target.port);
         assert_clean(&["info", &address]);
-        assert_clean(&["info", &address, "--json"]);
+        assert_clean(&["info", &address, "--json", "--quick"]);
     }
     let agent = Agent::start(&(entry("broken", &broken, "") + &entry("odd", &odd, "")));
     for id in ["broken", "odd"] {

@@ -109,7 +109,7 @@ fn is_writable(address: &XAddr) -> bool {
 
 /// Returns an identifier made from the first of `names` that has letters, which is not used, and with
 /// the number of none of `channels` channels either.
-fn unused(names: &[&str], channels: usize, taken: &mut BTreeSet<String>) -> CameraId {
+pub fn unused(names: &[&str], channels: usize, taken: &mut BTreeSet<String>) -> CameraId {
     let base = names.iter().map(|name| slug(name)).find(|slug| !slug.is_empty());
     let base = base.unwrap_or_else(|| "camera".to_owned());
     let numbered = (2..).map(|number: u32| format!("{base}-{number}"));
@@ -134,12 +134,12 @@ fn slug(name: &str) -> String {
 }
 
 /// Returns `text` without hidden characters and shortened to the maximum length.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let printable: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
     printable.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_WORDS_LEN).collect()
 }
 
 /// Returns `text`, which holds no control characters, as a TOML string.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

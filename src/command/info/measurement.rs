@@ -1,0 +1,211 @@
+//! What a camera's stream is really like: it is opened and read for some seconds.
+
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
+
+use smol::{Timer, future::FutureExt};
+
+use crate::{
+    camera::{Credentials, StreamUri},
+    media::{AccessUnit, StreamInfo},
+    rtsp::{
+        self, Timeouts,
+        rtp::{Event, Stats, Transport, Unit},
+        session::{Config, Learnt},
+    },
+    sync::{Latch, Notifier},
+    tls::client::KeyCheck,
+};
+
+/// A stream is read for as long as this at most, in all.
+const MAX_TIME: Duration = Duration::from_secs(12);
+/// It is left earlier once it has been read for this long and its key frames are as many as
+/// [`ENOUGH_KEY_FRAMES`].
+const ENOUGH_TIME: Duration = Duration::from_secs(4);
+const ENOUGH_KEY_FRAMES: usize = 3;
+/// Maximum bytes of the group of pictures that is kept for a picture.
+const MAX_GROUP_LEN: usize = 8 << 20;
+
+/// How a stream was, from its opening on.
+#[derive(Clone, Debug, Default)]
+pub struct Measurement {
+    /// `TCP` or `UDP`.
+    pub transport: Option<&'static str>,
+    /// How the camera let us in; `None`: without a login.
+    pub login: Option<&'static str>,
+    pub info: Option<StreamInfo>,
+    /// Time from the beginning of the connection to the first whole key frame.
+    pub first_picture: Option<Duration>,
+    /// When whole units had arrived, from the first key frame on; with that of key frames.
+    arrivals: Vec<Instant>,
+    key_frames: Vec<Instant>,
+    bytes: u64,
+    pub damaged: u64,
+    pub stats: Stats,
+    /// How long it was read.
+    pub time: Duration,
+    /// The newest group of pictures, to make a picture of it.
+    pub group: Vec<AccessUnit>,
+}
+
+impl Measurement {
+    /// Frames per second; `None` before the second frame.
+    pub fn fps(&self) -> Option<f64> {
+        let (first, last) = (self.arrivals.first()?, self.arrivals.last()?);
+        let seconds = last.duration_since(*first).as_secs_f64();
+        (seconds > 0.0).then(|| (self.arrivals.len() - 1) as f64 / seconds)
+    }
+
+    /// Bits per second from the first key frame on.
+    pub fn bitrate(&self) -> Option<f64> {
+        let (first, last) = (self.arrivals.first()?, self.arrivals.last()?);
+        let seconds = last.duration_since(*first).as_secs_f64();
+        (seconds > 0.0).then(|| self.bytes as f64 * 8.0 / seconds)
+    }
+
+    /// Mean time between key frames; `None` before the second one.
+    pub fn key_frame_interval(&self) -> Option<Duration> {
+        let (first, last) = (self.key_frames.first()?, self.key_frames.last()?);
+        let intervals = u32::try_from(self.key_frames.len() - 1).ok().filter(|count| *count > 0)?;
+        Some(last.duration_since(*first) / intervals)
+    }
+
+    /// How long the stream was read behind its first key frame without another one.
+    pub fn without_key_frame(&self) -> Option<Duration> {
+        let [only] = self.key_frames[..] else { return None };
+        self.arrivals.last().map(|last| last.duration_since(only))
+    }
+
+    fn take(&mut self, event: Event, started: Instant) {
+        match event {
+            Event::StreamInfo(info) => self.info = Some(info),
+            Event::SetUp { transport, .. } => {
+                self.transport = Some(match transport {
+                    Transport::Tcp => "TCP",
+                    Transport::Udp => "UDP",
+                });
+            }
+            Event::Stats(stats) => self.stats = stats,
+            Event::Unit(unit) if !unit.is_whole => self.damaged += 1,
+            Event::Unit(unit) => self.take_unit(unit, started),
+            Event::Problem(_) | Event::Ended => {}
+        }
+    }
+
+    fn take_unit(&mut self, unit: Unit, started: Instant) {
+        let at = unit.received_at;
+        if unit.is_key {
+            self.first_picture.get_or_insert(at.saturating_duration_since(started));
+            self.key_frames.push(at);
+            self.group.clear();
+        } else if self.key_frames.is_empty() {
+            return;
+        }
+        self.arrivals.push(at);
+        self.bytes += unit.data.len() as u64;
+        let group_len: usize = self.group.iter().map(|unit| unit.data.len()).sum();
+        if group_len + unit.data.len() <= MAX_GROUP_LEN {
+            let sequence = u32::try_from(self.arrivals.len()).unwrap_or(u32::MAX);
+            self.group.push(unit.into_access_unit(sequence, u64::from(sequence), None));
+        }
+    }
+
+    fn is_enough(&self, started: Instant) -> bool {
+        self.key_frames.len() >= ENOUGH_KEY_FRAMES && started.elapsed() >= ENOUGH_TIME
+    }
+}
+
+/// Opens the stream at `uri` and reads it for some seconds.
+///
+/// # Errors
+/// Why it could not be opened, or gave no picture.
+pub async fn measure(uri: StreamUri, credentials: Option<Credentials>) -> Result<Measurement, String> {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).map_err(|error| error.to_string())?;
+    let config = Config {
+        transport: uri.transport(),
+        uri,
+        credentials,
+        allow_clear_password: false,
+        tls: KeyCheck::default(),
+        timeouts: Timeouts::default(),
+        seed,
+    };
+    let started = Instant::now();
+    let (measurement, enough) = (RefCell::new(Measurement::default()), Latch::default());
+    let on_event = |event| {
+        let mut measurement = measurement.borrow_mut();
+        measurement.take(event, started);
+        if measurement.is_enough(started) {
+            enough.set();
+        }
+    };
+    let over = enough.wait().or(async {
+        Timer::after(MAX_TIME).await;
+    });
+    let (_asks, key_frame_wanted) = Notifier::pair();
+    let outcome = rtsp::stream::read("info", config, Learnt::default(), on_event, &key_frame_wanted, over).await;
+    let mut measurement = measurement.into_inner();
+    (measurement.login, measurement.time) = (outcome.login, started.elapsed());
+    match outcome.error {
+        Some(error) if measurement.first_picture.is_none() => Err(error.to_string()),
+        None if measurement.first_picture.is_none() => Err(match measurement.stats.packets {
+            0 => format!("no video within {} s", MAX_TIME.as_secs()),
+            packets => format!("{packets} packets and no key frame within {} s", MAX_TIME.as_secs()),
+        }),
+        _ => Ok(measurement),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtsp::rtp::Loss;
+
+    fn unit(is_key: bool, is_whole: bool, received_at: Instant) -> Event {
+        Event::Unit(Unit {
+            data: vec![0; 1000],
+            is_key,
+            is_whole,
+            is_reference: true,
+            is_leading: false,
+            loss: Loss::None,
+            lost_packets: 0,
+            rtp_time: 0,
+            camera_time: None,
+            received_at,
+        })
+    }
+
+    #[test]
+    fn rate_and_key_frames_count_from_the_first_key_frame_on() {
+        let started = Instant::now();
+        let at = |millis| started + Duration::from_millis(millis);
+        let mut measurement = Measurement::default();
+        measurement.take(unit(false, true, at(100)), started);
+        assert_eq!((measurement.fps(), measurement.key_frame_interval()), (None, None));
+        for number in 0..11_u64 {
+            measurement.take(unit(number % 5 == 0, true, at(400 + 100 * number)), started);
+        }
+        measurement.take(unit(false, false, at(1450)), started);
+        assert_eq!(measurement.first_picture, Some(Duration::from_millis(400)));
+        assert_eq!(measurement.fps().map(f64::round), Some(10.0));
+        assert_eq!(measurement.key_frame_interval(), Some(Duration::from_millis(500)));
+        assert_eq!(measurement.bitrate().map(f64::round), Some(88_000.0));
+        assert_eq!((measurement.damaged, measurement.group.len()), (1, 1));
+        assert_eq!(measurement.without_key_frame(), None);
+    }
+
+    #[test]
+    fn single_key_frame_says_how_long_none_followed() {
+        let started = Instant::now();
+        let mut measurement = Measurement::default();
+        measurement.take(unit(true, true, started), started);
+        measurement.take(unit(false, true, started + Duration::from_secs(9)), started);
+        assert_eq!(measurement.key_frame_interval(), None);
+        assert_eq!(measurement.without_key_frame(), Some(Duration::from_secs(9)));
+        assert_eq!(measurement.group.len(), 2);
+    }
+}
