@@ -28,6 +28,7 @@ mod modules {
     pub mod rtsp;
     pub mod sandbox;
     pub mod sync;
+    pub mod tcp;
     pub mod text;
     pub mod time;
     pub mod tls;

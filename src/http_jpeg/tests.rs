@@ -11,7 +11,7 @@ use super::{
     stream::{self, Event},
     *,
 };
-use crate::camera::Secret;
+use crate::{camera::Secret, http_auth::login::LoginError, tcp::ConnectError};
 
 const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
 const PART: &str = "--frame\r\nContent-Type: image/jpeg\r\n\r\n";
@@ -96,18 +96,18 @@ fn digest_is_answered_and_a_wrong_password_is_sent_once() {
     assert!(sent.contains("\r\nAuthorization: Digest username=\"viewer\"") && sent.contains("uri=\"/video?a=b\""));
     assert!(!sent.contains("geheim"), "{sent}");
     let wrong = read(texts(&[DIGEST, DIGEST]), |_| ());
-    assert_eq!(wrong.error, Error::Denied { status: 401 });
+    assert_eq!(wrong.error, LoginError::Denied { status: 401 }.into());
 }
 
 #[test]
 fn password_goes_in_clear_text_only_where_that_is_allowed() {
     let attempt = read(texts(&[BASIC]), |_| ());
-    assert_eq!(attempt.error, Error::ClearPassword);
+    assert_eq!(attempt.error, LoginError::ClearPassword.into());
     let attempt = read(texts(&[BASIC, STREAM]), |config| config.allow_clear_password = true);
     assert_eq!(attempt.error, Error::Closed);
     assert!(attempt.requests[1].contains("\r\nAuthorization: Basic "), "{}", attempt.requests[1]);
     let attempt = read(texts(&[BASIC]), |config| config.credentials = None);
-    assert_eq!(attempt.error, Error::LoginRequired);
+    assert_eq!(attempt.error, LoginError::Required.into());
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn answers_that_are_no_stream_say_what_they_are() {
     assert_eq!(status("404 Not Found"), Error::NotFound { status: 404 });
     assert_eq!(status("503 Service Unavailable"), Error::Busy { status: 503 });
     assert_eq!(status("500 Oops"), Error::Refused { status: 500 });
-    assert_eq!(status("403 Forbidden"), Error::Denied { status: 403 });
+    assert_eq!(status("403 Forbidden"), LoginError::Denied { status: 403 }.into());
     let page = "HTTP/1.1 200 OK\r\nContent-Type: Text/HTML; charset=utf-8\r\n\r\n<html>";
     assert_eq!(read(texts(&[page]), |_| ()).error, Error::WrongType { content_type: "text/html".into() });
     assert_eq!(read(vec![Vec::new()], |_| ()).error, Error::ClosedUnanswered);
@@ -129,7 +129,7 @@ fn answers_that_are_no_stream_say_what_they_are() {
         silent(config);
         config.uri = uri;
     });
-    assert_eq!(refused.error, Error::ConnectionRefused { address: format!("127.0.0.1:{port}") });
+    assert_eq!(refused.error, ConnectError::Refused { address: format!("127.0.0.1:{port}") }.into());
 }
 
 #[test]

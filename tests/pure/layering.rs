@@ -39,6 +39,7 @@ const LAYERS: [&[&str]; 5] = [
         "sys",
         "h26x",
         "reactor",
+        "tcp",
         "tls",
         "users",
     ],
