@@ -69,6 +69,7 @@ mod user;
 mod file_checks;
 mod reference;
 mod stable_read;
+mod stream_address;
 
 pub mod changes;
 pub mod user_edit;

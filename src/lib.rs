@@ -30,6 +30,7 @@ pub mod log;
 pub mod reactor;
 pub mod store;
 pub mod sys;
+pub mod tcp;
 pub mod tls;
 pub mod users;
 

@@ -28,6 +28,7 @@ mod modules {
     pub mod rtsp;
     pub mod sandbox;
     pub mod sync;
+    pub mod tcp;
     pub mod text;
     pub mod time;
     pub mod tls;
@@ -39,6 +40,7 @@ mod modules {
 #[path = "../../src/http_jpeg"]
 pub mod http_jpeg {
     pub mod multipart;
+    pub mod picture_age;
     pub mod scan;
 }
 

@@ -2,6 +2,7 @@
 //! retry.
 
 mod camera_shared;
+mod client_failure;
 mod confirmation;
 mod context;
 mod conversation;

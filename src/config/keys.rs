@@ -303,6 +303,24 @@ rows! { SOURCE_ROWS:
     )
     .aliases(&["sub_url"])
     .reload(Reload::SmallStream);
+    SNAPSHOT_URL: Key<Text, Unset> = key(
+        "snapshot_url",
+        Text { form: "address of HTTP", example: "http://192.168.1.20/snapshot.jpg" },
+        Unset("the camera has a stream"),
+        "In the place of `url`, for a camera without a stream: the address of one JPEG, which is fetched again and \
+         again. A picture that is the same as the last one, byte for byte, is no new one.",
+    )
+    .aliases(&["snapshot", "jpeg_url", "still_url"])
+    .reload(Reload::Streams);
+    EVERY: Key<Number, f64> = key(
+        "every",
+        // With more than half a minute nobody learns that the camera is gone.
+        Number { from: 1.0, to: 30.0, unit: "s" },
+        1.0,
+        "The time from one request for `snapshot_url` to the next. `stall_after` must be at least twice as long.",
+    )
+    .aliases(&["interval", "snapshot_every"])
+    .reload(Reload::Streams);
     TEMPLATE: Key<Text, Unset> = key(
         "template",
         Text { form: "name of a template", example: "acme" },

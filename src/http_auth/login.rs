@@ -9,7 +9,7 @@ use super::{
     challenge::Challenge,
     digest::{self, Algorithm},
 };
-use crate::camera::Credentials;
+use crate::camera::{Credentials, fingerprint::Fingerprint};
 
 /// Number of refused passwords after which no more are sent: cameras lock accounts.
 const MAX_REFUSALS: u8 = 2;
@@ -39,6 +39,31 @@ pub struct Login {
 enum Answer {
     Digest(digest::Session),
     Basic,
+}
+
+/// Why a login did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    /// None is configured, or none may be sent to this host.
+    #[error("the camera needs a login")]
+    Required,
+    #[error("the camera refuses the login (status {status})")]
+    Denied { status: u16 },
+    /// The camera takes passwords in clear text alone, and may not be sent one.
+    #[error("the camera takes passwords in clear text alone; clear_password allows that")]
+    ClearPassword,
+    /// As [`ClearPassword`](Self::ClearPassword), over TLS with a key that was not known before.
+    #[error("the camera takes passwords in clear text alone, and its key {key} is not known")]
+    UnknownKey { key: Fingerprint },
+    #[error("the camera offers no login that is known ({offered})")]
+    Unsupported { offered: String },
+}
+
+impl LoginError {
+    /// Of a camera that takes passwords in clear text alone; over TLS it has shown the key `seen`.
+    pub fn clear_password(seen: Option<Fingerprint>) -> Self {
+        seen.map_or(Self::ClearPassword, |key| Self::UnknownKey { key })
+    }
 }
 
 /// What to do after a request was refused for its login.

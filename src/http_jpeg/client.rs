@@ -18,13 +18,13 @@ use crate::{
     camera::{StreamUri, mask_credentials},
     http_auth::{
         challenge,
-        login::{Login, Next},
+        login::{Login, LoginError, Next},
     },
     http_client::{
         self,
         response::{Reader, Response},
     },
-    text,
+    tcp, text,
     time::timeout,
     tls::{self, client::KeyCheck},
     uri,
@@ -34,8 +34,6 @@ use crate::{
 const MAX_REQUESTS: u8 = 8;
 /// Maximum number of redirects in a row that are followed.
 const MAX_REDIRECTS: u8 = 3;
-/// Number of a host's addresses that are tried.
-const MAX_ADDRESSES: usize = 4;
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = tls::client::HTTPS_PORT;
 /// Number of bytes that are read at once.
@@ -57,7 +55,6 @@ pub(super) struct Client<'a> {
 /// The beginning of an answer with a status of success.
 pub(super) struct Answer {
     socket: Box<dyn Socket>,
-    address: String,
     reader: Reader,
     buffer: Vec<u8>,
     is_complete: bool,
@@ -90,7 +87,7 @@ impl<'a> Client<'a> {
                     self.redirect(head.all("location").next().unwrap_or_default())?;
                 }
                 401 => self.log_in(head, has_login)?,
-                403 => return Err(Error::Denied { status }),
+                403 => return Err(LoginError::Denied { status }.into()),
                 404 | 410 => return Err(Error::NotFound { status }),
                 429 | 503 => return Err(Error::Busy { status }),
                 _ => return Err(Error::Refused { status }),
@@ -111,9 +108,8 @@ impl<'a> Client<'a> {
             request.push_str(&format!("Authorization: {login}\r\n\r\n"));
         }
         let check = self.uri.is_tls().then_some(&self.tls);
-        let (socket, address) = connect(host, port, check, self.timeouts).await?;
-        let mut answer =
-            Answer { socket, address, reader: Reader::streaming(), buffer: vec![0; READ_LEN], is_complete: false };
+        let socket = connect(host, port, check, self.timeouts).await?;
+        let mut answer = Answer { socket, reader: Reader::streaming(), buffer: vec![0; READ_LEN], is_complete: false };
         let limit = self.timeouts.response;
         let answered = timeout(limit, answer.ask(&request)).await;
         answered.unwrap_or(Err(Error::NoAnswer { waited: limit }))?;
@@ -130,13 +126,13 @@ impl<'a> Client<'a> {
                 }
                 Ok(())
             }
-            Next::NoCredentials => Err(Error::LoginRequired),
-            Next::Denied => Err(Error::Denied { status: 401 }),
+            Next::NoCredentials => Err(LoginError::Required.into()),
+            Next::Denied => Err(LoginError::Denied { status: 401 }.into()),
             Next::ClearPassword => {
                 let seen = self.tls.seen().filter(|_| self.uri.is_tls());
-                Err(seen.map_or(Error::ClearPassword, |seen| Error::UnknownKey { key: seen.key }))
+                Err(LoginError::clear_password(seen.map(|seen| seen.key)).into())
             }
-            Next::Unsupported(offered) => Err(Error::LoginUnsupported { offered }),
+            Next::Unsupported(offered) => Err(LoginError::Unsupported { offered }.into()),
         }
     }
 
@@ -176,12 +172,12 @@ impl Answer {
             self.socket.write_all(request.as_bytes()).await?;
             self.socket.flush().await
         };
-        sent.await.map_err(|error| Error::of_connection(&self.address, &error))?;
+        sent.await.map_err(|error| Error::of_connection(&error))?;
         while self.reader.begun().is_none() {
             match self.socket.read(&mut self.buffer).await {
                 Ok(0) => return Err(Error::ClosedUnanswered),
                 Ok(count) => self.is_complete = self.reader.feed(&self.buffer[..count])?,
-                Err(error) => return Err(Error::of_connection(&self.address, &error)),
+                Err(error) => return Err(Error::of_connection(&error)),
             }
         }
         Ok(())
@@ -202,7 +198,7 @@ impl Answer {
                 Ok(count) => self.is_complete = self.reader.feed(&self.buffer[..count])?,
                 // Many cameras end TLS without saying so.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-                Err(error) => return Err(Error::of_connection(&self.address, &error)),
+                Err(error) => return Err(Error::of_connection(&error)),
             }
         }
     }
@@ -221,34 +217,12 @@ async fn connect(
     port: u16,
     check: Option<&KeyCheck>,
     timeouts: Timeouts,
-) -> Result<(Box<dyn Socket>, String), Error> {
-    let lookup = |error: Option<&io::Error>| Error::Resolve { host: text::reason(host), error: error.map(text_of) };
-    let addresses = match timeout(timeouts.connect, smol::net::resolve((host, port))).await {
-        Some(Ok(addresses)) => addresses,
-        Some(Err(error)) => return Err(lookup(Some(&error))),
-        None => return Err(lookup(Some(&io::ErrorKind::TimedOut.into()))),
-    };
-    let mut failure = lookup(None);
-    for address in addresses.into_iter().take(MAX_ADDRESSES) {
-        let name = address.to_string();
-        let stream = match timeout(timeouts.connect, TcpStream::connect(address)).await {
-            Some(Ok(stream)) => stream,
-            Some(Err(error)) => {
-                failure = Error::of_connecting(name, &error);
-                continue;
-            }
-            None => {
-                failure = Error::ConnectTimeout { address: name, waited: timeouts.connect };
-                continue;
-            }
-        };
-        let Some(check) = check else { return Ok((Box::new(stream), name)) };
-        return match secured(stream, host, check, timeouts.tls).await {
-            Ok(stream) => Ok((stream, name)),
-            Err(error) => Err(Error::Tls { address: name, error }),
-        };
-    }
-    Err(failure)
+) -> Result<Box<dyn Socket>, Error> {
+    let (stream, address) = tcp::connect(host, port, timeouts.connect).await?;
+    let stream = TcpStream::from(stream);
+    let Some(check) = check else { return Ok(Box::new(stream)) };
+    let secured = secured(stream, host, check, timeouts.tls).await;
+    secured.map_err(|error| Error::Tls { address: address.to_string(), error })
 }
 
 async fn secured(
@@ -259,10 +233,6 @@ async fn secured(
 ) -> Result<Box<dyn Socket>, tls::client::Error> {
     let stream = timeout(limit, tls::client::connect(stream, host, check)).await;
     Ok(Box::new(stream.unwrap_or(Err(tls::client::Error::Timeout { waited: limit }))?))
-}
-
-fn text_of(error: &io::Error) -> String {
-    text::chain(error)
 }
 
 #[cfg(test)]

@@ -3,28 +3,12 @@
 use std::{io, time::Duration};
 
 use super::multipart::Malformed;
-use crate::{camera::fingerprint::Fingerprint, http_client::response, text, tls};
+use crate::{http_auth::login::LoginError, http_client::response, tcp::ConnectError, text, tls};
 
 /// Why an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// `error` in the system's words; `None`: the name has no address.
-    Resolve {
-        host: String,
-        error: Option<String>,
-    },
-    ConnectionRefused {
-        address: String,
-    },
-    ConnectTimeout {
-        address: String,
-        waited: Duration,
-    },
-    /// `error` in the system's words.
-    Connect {
-        address: String,
-        error: String,
-    },
+    Connect(ConnectError),
     /// There is no TLS connection to `address`.
     Tls {
         address: String,
@@ -36,19 +20,7 @@ pub enum Error {
     ClosedUnanswered,
     Closed,
     Reset,
-    LoginRequired,
-    Denied {
-        status: u16,
-    },
-    /// The camera takes passwords in clear text alone, and may not be sent one.
-    ClearPassword,
-    /// As [`ClearPassword`](Self::ClearPassword), over TLS with a key that was not known before.
-    UnknownKey {
-        key: Fingerprint,
-    },
-    LoginUnsupported {
-        offered: String,
-    },
+    Login(LoginError),
     NotFound {
         status: u16,
     },
@@ -82,12 +54,10 @@ pub enum Error {
 
 impl Error {
     /// Whether the next request may succeed although this one failed.
-    pub fn may_pass(&self) -> bool {
+    pub(super) fn may_pass(&self) -> bool {
         matches!(
             self,
-            Self::ConnectionRefused { .. }
-                | Self::ConnectTimeout { .. }
-                | Self::Connect { .. }
+            Self::Connect(_)
                 | Self::NoAnswer { .. }
                 | Self::ClosedUnanswered
                 | Self::Closed
@@ -97,23 +67,27 @@ impl Error {
         )
     }
 
-    /// No connection to `address`.
-    pub(super) fn of_connecting(address: String, error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::ConnectionRefused => Self::ConnectionRefused { address },
-            _ => Self::Connect { address, error: text::chain(error) },
-        }
-    }
-
-    /// An error of an open connection to `address`.
-    pub(super) fn of_connection(address: &str, error: &io::Error) -> Self {
+    /// An error of an open connection.
+    pub(super) fn of_connection(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
                 Self::Reset
             }
             io::ErrorKind::UnexpectedEof => Self::Closed,
-            _ => Self::Connect { address: address.to_owned(), error: text::chain(error) },
+            _ => ConnectError::failed("the camera".to_owned(), error).into(),
         }
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(error)
+    }
+}
+
+impl From<LoginError> for Error {
+    fn from(error: LoginError) -> Self {
+        Self::Login(error)
     }
 }
 

@@ -3,24 +3,13 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use super::{message::Method, sdp::NoVideo};
-use crate::{
-    camera::{Transport, fingerprint::Fingerprint},
-    text, tls,
-};
+use crate::{camera::Transport, http_auth::login::LoginError, tcp::ConnectError, tls};
 
 /// Why an attempt ended. The variant says what happened; `Display` says it to people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// `error` in the system's words; `None`: the name exists nowhere, or has no address.
-    #[error("the name {host} {}", .error.as_deref().map_or("has no address".to_owned(), |error| format!("cannot be looked up: {error}")))]
-    Resolve { host: String, error: Option<String> },
-    #[error("{address} refuses the connection")]
-    ConnectionRefused { address: String },
-    #[error("{address} does not answer: no connection within {}", seconds(.waited))]
-    ConnectTimeout { address: String, waited: Duration },
-    /// `error` in the system's words.
-    #[error("no connection to {address}: {error}")]
-    Connect { address: String, error: String },
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error("no pair of UDP ports is free")]
     UdpPorts,
     /// There is no TLS connection to `address`.
@@ -36,17 +25,8 @@ pub enum Error {
     Reset,
     #[error("the camera does not take our requests: no progress for {}", seconds(.waited))]
     WriteTimeout { waited: Duration },
-    #[error("the camera needs a login")]
-    LoginRequired,
-    #[error("the camera refuses the login (status {status})")]
-    Denied { status: u16 },
-    #[error("the camera takes passwords in clear text alone; clear_password allows that")]
-    ClearPassword,
-    /// As [`ClearPassword`](Self::ClearPassword), over TLS with a key that was not known before.
-    #[error("the camera takes passwords in clear text alone, and its key {key} is not known")]
-    UnknownKey { key: Fingerprint },
-    #[error("the camera offers no login that is known ({offered})")]
-    LoginUnsupported { offered: String },
+    #[error(transparent)]
+    Login(#[from] LoginError),
     #[error("the camera knows no such stream (status {status})")]
     NotFound { status: u16 },
     /// `status` is absent where the camera closes connections without an answer.
@@ -104,11 +84,7 @@ impl Error {
         match self {
             Self::NewSessionWanted | Self::AnotherCodec | Self::SessionLost { .. } => Retry::AtOnce,
             Self::TooManyViewers { retry_after, .. } => Retry::After(*retry_after),
-            Self::LoginRequired
-            | Self::Denied { .. }
-            | Self::ClearPassword
-            | Self::UnknownKey { .. }
-            | Self::LoginUnsupported { .. } => Retry::Denied,
+            Self::Login(_) => Retry::Denied,
             _ => Retry::Later,
         }
     }
@@ -120,36 +96,16 @@ impl Error {
                 Self::Reset
             }
             io::ErrorKind::UnexpectedEof => Self::Closed { inside_packet: false },
-            _ => Self::connect("the camera".to_owned(), error),
+            _ => ConnectError::failed("the camera".to_owned(), error).into(),
         }
-    }
-
-    /// The lookup of `host` failed.
-    pub(super) fn lookup(host: &str, error: &io::Error) -> Self {
-        let error = text::chain(error);
-        // The standard library tells the reasons of a failed lookup apart by the C library's text only:
-        // EAI_NONAME and EAI_NODATA of glibc, and of musl.
-        const NO_ADDRESS: [&str; 4] = [
-            "Name or service not known",
-            "No address associated with hostname",
-            "Name does not resolve",
-            "Name has no usable address",
-        ];
-        let has_no_address = NO_ADDRESS.iter().any(|text| error.ends_with(text));
-        Self::Resolve { host: text::reason(host), error: (!has_no_address).then_some(error) }
     }
 
     /// No pair of UDP sockets for the packets of `camera`.
     pub(super) fn no_udp_pair(camera: SocketAddr, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AddrInUse => Self::UdpPorts,
-            _ => Self::connect(camera.to_string(), error),
+            _ => ConnectError::failed(camera.to_string(), error).into(),
         }
-    }
-
-    /// No connection to `address`, or an error of one.
-    pub(super) fn connect(address: String, error: &io::Error) -> Self {
-        Self::Connect { address, error: text::chain(error) }
     }
 }
 
@@ -177,28 +133,5 @@ fn no_video(reason: &NoVideo) -> String {
         NoVideo::NoVideo => "the stream has no video".to_owned(),
         NoVideo::Encrypted => "the stream is encrypted (SRTP), which is not read".to_owned(),
         NoVideo::UnknownFormats(formats) => format!("the video has no known format ({})", formats.join(", ")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn name_without_an_address_is_told_apart_from_a_lookup_that_failed() {
-        let lookup = |text: &str| Error::lookup("cam.lan", &io::Error::other(text.to_owned())).to_string();
-        for text in ["Name or service not known", "Name does not resolve"] {
-            assert_eq!(
-                lookup(&format!("failed to lookup address information: {text}")),
-                "the name cam.lan has no address"
-            );
-        }
-        assert_eq!(
-            lookup("Temporary failure in name resolution"),
-            "the name cam.lan cannot be looked up: Temporary failure in name resolution"
-        );
-        // The texts are those of the library in use: no host has such a name.
-        let error = std::net::ToSocketAddrs::to_socket_addrs(&("a b", 554)).unwrap_err();
-        assert_eq!(Error::lookup("a b", &error), Error::Resolve { host: "a b".into(), error: None });
     }
 }

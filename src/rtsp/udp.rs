@@ -126,7 +126,7 @@ pub fn receiver_report(ssrc: u32) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtsp::Error;
+    use crate::{rtsp::Error, tcp::ConnectError};
 
     #[test]
     fn pair_is_even_and_adjacent() {
@@ -149,7 +149,8 @@ mod tests {
             (Error::no_udp_pair(camera, &error), tries.get())
         };
         assert_eq!(failing(io::ErrorKind::AddrInUse), (Error::UdpPorts, 2 * MAX_TRIES));
-        let refused = Error::Connect { address: "127.0.0.1:554".into(), error: "permission denied".into() };
+        let refused =
+            Error::Connect(ConnectError::Failed { address: "127.0.0.1:554".into(), error: "permission denied".into() });
         assert_eq!(failing(io::ErrorKind::PermissionDenied), (refused, 2));
     }
 

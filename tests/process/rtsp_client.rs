@@ -26,6 +26,7 @@ use cctv_agent::{
         stream,
     },
     sync::Notifier,
+    tcp::ConnectError,
     tls::client::KeyCheck,
 };
 use scripted::{Camera, Peer, SDP, frame, rtp};
@@ -367,7 +368,7 @@ fn r120_ends_are_told_apart() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let (outcome, _) = read(config(address), 1);
-    assert_eq!(outcome.error, Some(Error::ConnectionRefused { address: address.to_string() }));
+    assert_eq!(outcome.error, Some(ConnectError::Refused { address: address.to_string() }.into()));
 }
 
 /// Reads access units until `enough` whole ones have come, then stops.

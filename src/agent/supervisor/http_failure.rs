@@ -1,52 +1,39 @@
 //! What the end of an attempt to read JPEG over HTTP means for the camera, and the reason for people.
 
-use super::failure::{StreamFailure, away};
+use super::{
+    client_failure::{self, LoginAdvice, answer, answered, connect_cause, connect_reason, login_reason, tls_cause},
+    failure::StreamFailure,
+};
 use crate::{
-    camera::State,
     http_jpeg::Error,
     hub::Cause,
     text::{Code, Reason},
 };
 
+const ADVICE: LoginAdvice = LoginAdvice {
+    clear_password: Code::AllowHttpClearPassword,
+    unknown_key: Code::AllowHttpBasicToKey,
+    digest: Code::EnableHttpDigest,
+};
+
 /// The failure of an attempt at `host` (never with a login) that ended with `error`. `was_live`: viewers
 /// have seen the stream live in this attempt.
 pub(super) fn http_failure(error: &Error, host: &str, was_live: bool) -> StreamFailure {
-    let is_denied = matches!(
-        error,
-        Error::LoginRequired
-            | Error::Denied { .. }
-            | Error::ClearPassword
-            | Error::UnknownKey { .. }
-            | Error::LoginUnsupported { .. }
-    );
-    let state = if is_denied { State::Denied } else { State::Offline };
-    // Only a password that was sent can lock an account.
-    let refusals = u32::from(matches!(error, Error::Denied { .. }));
-    let reason = reason(error, host);
-    let reason = match error {
-        Error::EndedByCamera => reason,
-        _ if was_live => Reason::from(Code::StreamEndedBecause).and(reason),
-        _ => reason,
+    let login = match error {
+        Error::Login(login) => Some(login),
+        _ => None,
     };
-    StreamFailure { state, refusals, ..away(cause(error), reason) }
+    let interrupts = was_live && *error != Error::EndedByCamera;
+    client_failure::failure(cause(error, was_live), reason(error, host), login, interrupts)
 }
 
-fn cause(error: &Error) -> Cause {
+fn cause(error: &Error, was_live: bool) -> Cause {
     match error {
-        Error::Resolve { .. }
-        | Error::ConnectionRefused { .. }
-        | Error::ConnectTimeout { .. }
-        | Error::Connect { .. }
-        | Error::NoAnswer { .. }
-        | Error::ClosedUnanswered => Cause::Unreachable,
-        Error::Tls { error, .. } if error.is_silence() => Cause::Unreachable,
-        Error::LoginRequired
-        | Error::Denied { .. }
-        | Error::ClearPassword
-        | Error::UnknownKey { .. }
-        | Error::LoginUnsupported { .. } => Cause::Denied,
-        Error::Tls { .. }
-        | Error::NotFound { .. }
+        Error::Connect(error) => connect_cause(error, was_live),
+        Error::NoAnswer { .. } | Error::ClosedUnanswered => Cause::Unreachable,
+        Error::Tls { error, .. } => tls_cause(error),
+        Error::Login(_) => Cause::Denied,
+        Error::NotFound { .. }
         | Error::Busy { .. }
         | Error::Refused { .. }
         | Error::Redirect { .. }
@@ -59,16 +46,7 @@ fn cause(error: &Error) -> Cause {
 
 fn reason(error: &Error, host: &str) -> Reason {
     match error {
-        Error::Resolve { host, error } => {
-            Code::CannotResolve.with("host", host.as_str()).with_some("error", error.as_deref()).into()
-        }
-        Error::ConnectionRefused { address } => Code::ConnectionRefused.with("host", address.as_str()).into(),
-        Error::ConnectTimeout { address, waited } => {
-            Code::ConnectTimeout.with("host", address.as_str()).with("seconds", waited.as_secs_f64()).into()
-        }
-        Error::Connect { address, error } => {
-            Code::CannotConnect.with("host", address.as_str()).with("error", error.as_str()).into()
-        }
+        Error::Connect(error) => connect_reason(error, host),
         Error::Tls { address, error } => error.reason(address),
         Error::NoAnswer { waited } => {
             let silent = Code::NoAnswer.with("host", host).with("method", "GET");
@@ -77,19 +55,7 @@ fn reason(error: &Error, host: &str) -> Reason {
         Error::ClosedUnanswered => Code::ClosedUnanswered.with("host", host).with("method", "GET").into(),
         Error::Closed => Code::ConnectionClosed.into(),
         Error::Reset => Code::ConnectionReset.into(),
-        Error::LoginRequired => {
-            [Code::LoginNeeded.with("device", host).with("request", "its stream"), Code::SetLogin.into()].into()
-        }
-        Error::Denied { status: 403 } => answered(Code::StreamLoginRefused, 403, Code::AccountLockedOrWeak),
-        Error::Denied { status } => answered(Code::StreamLoginRefused, *status, Code::CheckLogin),
-        Error::ClearPassword => [Code::ClearPassword, Code::AllowHttpClearPassword].into(),
-        Error::UnknownKey { key } => {
-            [Code::ClearPassword.into(), Code::AllowHttpBasicToKey.with("key", key.to_string())].into()
-        }
-        Error::LoginUnsupported { offered } => {
-            let unsupported = Code::StreamLoginUnsupported.with("schemes", offered.as_str());
-            [unsupported, Code::EnableHttpDigest.into()].into()
-        }
+        Error::Login(error) => login_reason(error, host, &ADVICE),
         Error::NotFound { status } => answered(Code::NoSuchStream, *status, Code::CheckProfileOrUrl),
         Error::Busy { status } => answered(Code::TooManyViewers, *status, Code::CloseOthers),
         Error::Refused { status } => Code::MethodRefused.with("method", "GET").with("answer", answer(*status)).into(),
@@ -105,35 +71,15 @@ fn reason(error: &Error, host: &str) -> Reason {
     }
 }
 
-/// `code` with the camera's `status`, and what helps.
-fn answered(code: Code, status: u16, advice: Code) -> Reason {
-    [code.with("answer", answer(status)), advice.into()].into()
-}
-
-/// The status with its words in RFC 9110, which are better known than the number.
-fn answer(status: u16) -> String {
-    let words = match status {
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        410 => "Gone",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        _ => return status.to_string(),
-    };
-    format!("{status} {words}")
-}
-
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeMap, time::Duration};
 
-    use super::*;
-    use crate::{camera::fingerprint::Fingerprint, tls::client};
+    use super::{
+        super::client_failure::tests::{connect_errors, login_errors},
+        *,
+    };
+    use crate::{camera::State, camera::fingerprint::Fingerprint, http_auth::login::LoginError, tls::client};
 
     const HOST: &str = "10.0.0.1:80";
 
@@ -141,24 +87,15 @@ mod tests {
     fn all() -> Vec<Error> {
         let waited = Duration::from_secs(3);
         let address = || HOST.to_owned();
-        vec![
-            Error::Resolve { host: "cam.lan".into(), error: None },
-            Error::Resolve { host: "cam.lan".into(), error: Some("Temporary failure in name resolution".into()) },
-            Error::ConnectionRefused { address: address() },
-            Error::ConnectTimeout { address: address(), waited },
-            Error::Connect { address: address(), error: "No route to host".into() },
+        let connect = connect_errors(HOST).into_iter().map(Error::Connect);
+        let login = login_errors().into_iter().map(Error::Login);
+        let others = vec![
             Error::Tls { address: address(), error: client::Error::KeyChanged { presented: Fingerprint([7; 32]) } },
             Error::Tls { address: address(), error: client::Error::Timeout { waited } },
             Error::NoAnswer { waited },
             Error::ClosedUnanswered,
             Error::Closed,
             Error::Reset,
-            Error::LoginRequired,
-            Error::Denied { status: 401 },
-            Error::Denied { status: 403 },
-            Error::ClearPassword,
-            Error::UnknownKey { key: Fingerprint([7; 32]) },
-            Error::LoginUnsupported { offered: "Negotiate".into() },
             Error::NotFound { status: 404 },
             Error::Busy { status: 503 },
             Error::Refused { status: 500 },
@@ -169,7 +106,8 @@ mod tests {
             Error::OutOfStep { skipped: 70_000 },
             Error::TooLong,
             Error::EndedByCamera,
-        ]
+        ];
+        connect.chain(login).chain(others).collect()
     }
 
     #[test]
@@ -192,7 +130,10 @@ mod tests {
             assert_eq!(failure.state == State::Denied, failure.cause == Cause::Denied, "{error:?}");
             refused.extend((failure.refusals > 0).then_some(error));
         }
-        assert_eq!(refused, [Error::Denied { status: 401 }, Error::Denied { status: 403 }]);
+        assert_eq!(
+            refused,
+            [Error::Login(LoginError::Denied { status: 401 }), Error::Login(LoginError::Denied { status: 403 })]
+        );
     }
 
     #[test]
@@ -203,7 +144,7 @@ mod tests {
                 "the camera sends text/html instead of JPEG; check profile or url",
             ),
             (
-                Error::ClearPassword,
+                Error::Login(LoginError::ClearPassword),
                 "the camera takes the password of its stream in clear text only (Basic), and was not sent it; switch \
                  on Digest for HTTP in the camera, or write clear_password = true",
             ),

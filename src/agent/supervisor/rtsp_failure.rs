@@ -1,6 +1,9 @@
 //! What the end of an attempt to read a stream by RTSP means for the camera, and the reason for people.
 
-use super::failure::{StreamFailure, away};
+use super::{
+    client_failure::{self, LoginAdvice, answer, answered, connect_cause, connect_reason, login_reason, tls_cause},
+    failure::StreamFailure,
+};
 use crate::{
     camera::{State, Transport, mask_credentials},
     hub::Cause,
@@ -8,52 +11,34 @@ use crate::{
     text::{Code, Part, Reason},
 };
 
+const ADVICE: LoginAdvice = LoginAdvice {
+    clear_password: Code::AllowClearPassword,
+    unknown_key: Code::AllowBasicToKey,
+    digest: Code::EnableRtspDigest,
+};
+
 /// The failure of an attempt at `host` (never with a login) that ended with `error`. `was_live`: viewers
 /// have seen the stream live in this attempt.
 pub(super) fn rtsp_failure(error: &rtsp::Error, host: &str, was_live: bool) -> StreamFailure {
+    let login = match error {
+        rtsp::Error::Login(login) => Some(login),
+        _ => None,
+    };
     let cause = cause(error, was_live);
-    let reason = reason(error, host);
-    let reason =
-        if was_live && interrupts(error) { Reason::from(Code::StreamEndedBecause).and(reason) } else { reason };
-    StreamFailure { state: state(error, was_live), refusals: refusals(error), ..away(cause, reason) }
-}
-
-fn state(error: &rtsp::Error, was_live: bool) -> State {
-    match error {
-        rtsp::Error::LoginRequired
-        | rtsp::Error::Denied { .. }
-        | rtsp::Error::ClearPassword
-        | rtsp::Error::UnknownKey { .. }
-        | rtsp::Error::LoginUnsupported { .. } => State::Denied,
-        rtsp::Error::WriteTimeout { .. } if was_live => State::Stalled,
-        _ => State::Offline,
-    }
-}
-
-/// Only a password that was sent can lock an account.
-fn refusals(error: &rtsp::Error) -> u32 {
-    u32::from(matches!(error, rtsp::Error::Denied { .. }))
+    let failure = client_failure::failure(cause, reason(error, host), login, was_live && interrupts(error));
+    if cause == Cause::Stalled { StreamFailure { state: State::Stalled, ..failure } } else { failure }
 }
 
 fn cause(error: &rtsp::Error, was_live: bool) -> Cause {
     use rtsp::Error;
     match error {
-        Error::Resolve { .. }
-        | Error::ConnectionRefused { .. }
-        | Error::ConnectTimeout { .. }
-        | Error::UdpPorts
-        | Error::NoAnswer { .. }
-        | Error::ClosedUnanswered { .. } => Cause::Unreachable,
-        Error::Connect { .. } | Error::WriteTimeout { .. } if !was_live => Cause::Unreachable,
+        Error::Connect(error) => connect_cause(error, was_live),
+        Error::UdpPorts | Error::NoAnswer { .. } | Error::ClosedUnanswered { .. } => Cause::Unreachable,
+        Error::WriteTimeout { .. } if !was_live => Cause::Unreachable,
         Error::WriteTimeout { .. } => Cause::Stalled,
-        Error::LoginRequired
-        | Error::Denied { .. }
-        | Error::ClearPassword
-        | Error::UnknownKey { .. }
-        | Error::LoginUnsupported { .. } => Cause::Denied,
-        Error::Tls { error, .. } if error.is_silence() => Cause::Unreachable,
-        Error::Tls { .. }
-        | Error::NotFound { .. }
+        Error::Login(_) => Cause::Denied,
+        Error::Tls { error, .. } => tls_cause(error),
+        Error::NotFound { .. }
         | Error::TooManyViewers { .. }
         | Error::NoTransport { .. }
         | Error::TransportRefused { .. }
@@ -63,8 +48,7 @@ fn cause(error: &rtsp::Error, was_live: bool) -> Cause {
         | Error::NoVideo(NoVideo::NotSdp) => Cause::Refused,
         Error::SessionLost { .. } | Error::OutOfStep { .. } | Error::TooLong if !was_live => Cause::Refused,
         Error::NoVideo(_) | Error::NoPackets { .. } => Cause::NoVideo,
-        Error::Connect { .. }
-        | Error::SessionLost { .. }
+        Error::SessionLost { .. }
         | Error::OutOfStep { .. }
         | Error::TooLong
         | Error::Closed { .. }
@@ -85,19 +69,7 @@ fn interrupts(error: &rtsp::Error) -> bool {
 fn reason(error: &rtsp::Error, host: &str) -> Reason {
     use rtsp::Error;
     match error {
-        Error::Resolve { host, error: None } => Code::CannotResolve.with("host", host.as_str()).into(),
-        Error::Resolve { host, error: Some(error) } => {
-            Code::CannotResolve.with("host", host.as_str()).with("error", error.as_str()).into()
-        }
-        Error::ConnectionRefused { address } => Code::ConnectionRefused.with("host", address.as_str()).into(),
-        Error::ConnectTimeout { address, waited } => {
-            Code::ConnectTimeout.with("host", address.as_str()).with("seconds", waited.as_secs_f64()).into()
-        }
-        Error::Connect { address, error } => {
-            // An error of a connection that was open names no address.
-            let address = if address.contains(' ') { host } else { address };
-            Code::CannotConnect.with("host", address).with("error", error.as_str()).into()
-        }
+        Error::Connect(error) => connect_reason(error, host),
         Error::UdpPorts => [Code::NoUdpPorts, Code::UseTcp].into(),
         Error::Tls { address, error } => error.reason(address),
         Error::NoAnswer { method, waited } => {
@@ -110,19 +82,7 @@ fn reason(error: &rtsp::Error, host: &str) -> Reason {
         Error::Closed { .. } => Code::ConnectionClosed.into(),
         Error::Reset => Code::ConnectionReset.into(),
         Error::WriteTimeout { waited } => Code::RequestsNotTaken.with("seconds", waited.as_secs_f64()).into(),
-        Error::LoginRequired => {
-            [Code::LoginNeeded.with("device", host).with("request", "its stream"), Code::SetLogin.into()].into()
-        }
-        Error::Denied { status: 403 } => answered(Code::StreamLoginRefused, 403, Code::AccountLockedOrWeak),
-        Error::Denied { status } => answered(Code::StreamLoginRefused, *status, Code::CheckLogin),
-        Error::ClearPassword => [Code::ClearPassword, Code::AllowClearPassword].into(),
-        Error::UnknownKey { key } => {
-            [Code::ClearPassword.into(), Code::AllowBasicToKey.with("key", key.to_string())].into()
-        }
-        Error::LoginUnsupported { offered } => {
-            let unsupported = Code::StreamLoginUnsupported.with("schemes", offered.as_str());
-            [unsupported, Code::EnableRtspDigest.into()].into()
-        }
+        Error::Login(error) => login_reason(error, host, &ADVICE),
         Error::NotFound { status } => answered(Code::NoSuchStream, *status, Code::CheckProfileOrUrl),
         Error::TooManyViewers { status: Some(status), .. } => {
             answered(Code::TooManyViewers, *status, Code::CloseOthers)
@@ -165,35 +125,15 @@ fn reason(error: &rtsp::Error, host: &str) -> Reason {
     }
 }
 
-/// `code` with the camera's `status`, and what helps.
-fn answered(code: Code, status: u16, advice: Code) -> Reason {
-    [code.with("answer", answer(status)), advice.into()].into()
-}
-
-/// The status with its words in RFC 2326, which are better known than the number.
-fn answer(status: u16) -> String {
-    let words = match status {
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        406 => "Not Acceptable",
-        453 => "Not Enough Bandwidth",
-        454 => "Session Not Found",
-        455 => "Method Not Valid in This State",
-        461 => "Unsupported Transport",
-        503 => "Service Unavailable",
-        _ => return status.to_string(),
-    };
-    format!("{status} {words}")
-}
-
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeMap, time::Duration};
 
-    use super::*;
-    use crate::{camera::fingerprint::Fingerprint, rtsp::message::Method, tls::client};
+    use super::{
+        super::client_failure::tests::{connect_errors, login_errors},
+        *,
+    };
+    use crate::{camera::fingerprint::Fingerprint, http_auth::login::LoginError, rtsp::message::Method, tls::client};
 
     const HOST: &str = "10.0.0.1:554";
 
@@ -203,26 +143,17 @@ mod tests {
         let waited = Duration::from_secs(3);
         let address = || HOST.to_owned();
         let tcp = Transport::Tcp;
-        vec![
-            Error::Resolve { host: "cam.lan".into(), error: None },
-            Error::Resolve { host: "cam.lan".into(), error: Some("Temporary failure in name resolution".into()) },
-            Error::ConnectionRefused { address: address() },
-            Error::ConnectTimeout { address: address(), waited },
-            Error::Connect { address: address(), error: "No route to host".into() },
+        let connect = connect_errors(HOST).into_iter().map(Error::Connect);
+        let login = login_errors().into_iter().map(Error::Login);
+        let others = vec![
             Error::UdpPorts,
             Error::Tls { address: address(), error: client::Error::KeyChanged { presented: Fingerprint([7; 32]) } },
             Error::Tls { address: address(), error: client::Error::Timeout { waited } },
-            Error::UnknownKey { key: Fingerprint([7; 32]) },
             Error::NoAnswer { method: Method::Describe, waited },
             Error::ClosedUnanswered { method: Method::Setup },
             Error::Closed { inside_packet: true },
             Error::Reset,
             Error::WriteTimeout { waited },
-            Error::LoginRequired,
-            Error::Denied { status: 401 },
-            Error::Denied { status: 403 },
-            Error::ClearPassword,
-            Error::LoginUnsupported { offered: "Negotiate".into() },
             Error::NotFound { status: 404 },
             Error::TooManyViewers { status: Some(453), retry_after: waited },
             Error::TooManyViewers { status: None, retry_after: waited },
@@ -245,7 +176,8 @@ mod tests {
             Error::NewSessionWanted,
             Error::Bye,
             Error::AnotherCodec,
-        ]
+        ];
+        connect.chain(login).chain(others).collect()
     }
 
     fn text(error: &rtsp::Error, was_live: bool) -> String {
@@ -268,12 +200,15 @@ mod tests {
     fn reason_says_what_would_be_right() {
         for (error, expected) in [
             (
-                rtsp::Error::Denied { status: 401 },
+                rtsp::Error::Login(LoginError::Denied { status: 401 }),
                 "the camera refused the login (401 Unauthorized); check username and password",
             ),
-            (rtsp::Error::LoginRequired, "10.0.0.1:554 wants a login for its stream; set username and password"),
             (
-                rtsp::Error::ClearPassword,
+                rtsp::Error::Login(LoginError::Required),
+                "10.0.0.1:554 wants a login for its stream; set username and password",
+            ),
+            (
+                rtsp::Error::Login(LoginError::ClearPassword),
                 "the camera takes the password of its stream in clear text only (Basic), and was not sent it; switch \
                  on Digest for RTSP in the camera, or write clear_password = true",
             ),
@@ -288,10 +223,6 @@ mod tests {
             (
                 rtsp::Error::NoVideo(NoVideo::UnknownFormats(vec!["VP8".into()])),
                 "the video is encoded as \"VP8\"; set the camera to H.264, H.265 or JPEG",
-            ),
-            (
-                rtsp::Error::Connect { address: "the camera".into(), error: "No route to host".into() },
-                "cannot connect to 10.0.0.1:554: No route to host",
             ),
         ] {
             assert_eq!(text(&error, false), expected);
@@ -311,7 +242,13 @@ mod tests {
             assert_eq!(failure.state == State::Denied, error.retry() == rtsp::Retry::Denied, "{error:?}");
             denied.extend((failure.refusals > 0).then_some(error));
         }
-        assert_eq!(denied, [rtsp::Error::Denied { status: 401 }, rtsp::Error::Denied { status: 403 }]);
+        assert_eq!(
+            denied,
+            [
+                rtsp::Error::Login(LoginError::Denied { status: 401 }),
+                rtsp::Error::Login(LoginError::Denied { status: 403 })
+            ]
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! (`opencv`).
 
 mod arrival_clock;
+mod client;
 mod damaged_mode;
 mod http;
 mod key_frame_requests;

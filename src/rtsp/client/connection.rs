@@ -2,11 +2,11 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use smol::{Async, future::FutureExt};
+use smol::future::FutureExt;
 
 use super::stream::Stream;
 use crate::{
@@ -18,13 +18,10 @@ use crate::{
         transport::Delivery,
         udp::{self, Peer, UdpPair},
     },
-    text,
+    tcp,
     time::timeout,
     tls::client::KeyCheck,
 };
-
-/// Number of a host's addresses that are tried.
-const MAX_ADDRESSES: usize = 4;
 
 /// Longest datagram, in bytes.
 const MAX_DATAGRAM_LEN: usize = 1 << 16;
@@ -73,32 +70,17 @@ impl Connection {
         transport: Transport,
         timeouts: Timeouts,
     ) -> Result<Self, Error> {
-        let limit = timeouts.connect;
-        let addresses = match timeout(limit, smol::net::resolve((host, port))).await {
-            Some(Ok(addresses)) => addresses,
-            Some(Err(error)) => return Err(Error::lookup(host, &error)),
-            None => return Err(Error::lookup(host, &io::ErrorKind::TimedOut.into())),
-        };
-        let mut failure = Error::Resolve { host: text::reason(host), error: None };
-        for address in addresses.into_iter().take(MAX_ADDRESSES) {
-            match connect(address, limit).await {
-                Ok(stream) => {
-                    // A request is one small write.
-                    let _ = stream.get_ref().set_nodelay(true);
-                    let stream = match &check {
-                        None => Stream::plain(stream),
-                        Some(check) => {
-                            let secured = Stream::tls(stream, host, check, timeouts.tls).await;
-                            let failed = |error| Error::Tls { address: address.to_string(), error };
-                            secured.map_err(failed)?
-                        }
-                    };
-                    return Self::new(stream, address, transport);
-                }
-                Err(error) => failure = error,
+        let (stream, address) = tcp::connect(host, port, timeouts.connect).await?;
+        // A request is one small write.
+        let _ = stream.get_ref().set_nodelay(true);
+        let stream = match &check {
+            None => Stream::plain(stream),
+            Some(check) => {
+                let secured = Stream::tls(stream, host, check, timeouts.tls).await;
+                secured.map_err(|error| Error::Tls { address: address.to_string(), error })?
             }
-        }
-        Err(failure)
+        };
+        Self::new(stream, address, transport)
     }
 
     fn new(stream: Stream, camera: SocketAddr, transport: Transport) -> Result<Self, Error> {
@@ -235,17 +217,5 @@ impl Connection {
             }
         };
         timeout(limit, drained).await;
-    }
-}
-
-async fn connect(address: SocketAddr, limit: Duration) -> Result<Async<TcpStream>, Error> {
-    let name = || address.to_string();
-    match timeout(limit, Async::<TcpStream>::connect(address)).await {
-        Some(Ok(stream)) => Ok(stream),
-        Some(Err(error)) => Err(match error.kind() {
-            io::ErrorKind::ConnectionRefused => Error::ConnectionRefused { address: name() },
-            _ => Error::connect(name(), &error),
-        }),
-        None => Err(Error::ConnectTimeout { address: name(), waited: limit }),
     }
 }

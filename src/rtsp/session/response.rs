@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use super::{Action, Error, MAX_REDIRECTS, Note, Pending, Session, State, is_tls};
 use crate::{
     camera::{StreamUri, Transport},
-    http_auth::{challenge, login::Next},
+    http_auth::{
+        challenge,
+        login::{LoginError, Next},
+    },
     rtsp::{
         message::{Method, Response},
         sdp::{NoVideo, SessionDescription},
@@ -84,7 +87,7 @@ impl Session {
             (200..300, Method::Setup) => self.set_up(now, &response),
             (200..300, _) => self.playing(now),
             (300..400, _) => self.redirected(&response),
-            (403, _) => self.end(Some(Error::Denied { status: 403 })),
+            (403, _) => self.end(Some(LoginError::Denied { status: 403 }.into())),
             (406 | 461, Method::Setup) => {
                 let error = Error::TransportRefused { transport: self.transport, status: Some(response.status) };
                 self.switch_transport(Some(response.status), error);
@@ -121,13 +124,13 @@ impl Session {
         }
         match next {
             Next::Retry | Next::RetryInClear => self.request(now, pending.method),
-            Next::NoCredentials => self.end(Some(Error::LoginRequired)),
-            Next::Denied => self.end(Some(Error::Denied { status })),
+            Next::NoCredentials => self.end(Some(LoginError::Required.into())),
+            Next::Denied => self.end(Some(LoginError::Denied { status }.into())),
             Next::ClearPassword => {
                 let seen = self.config.tls.seen().filter(|_| over_tls);
-                self.end(Some(seen.map_or(Error::ClearPassword, |seen| Error::UnknownKey { key: seen.key })));
+                self.end(Some(LoginError::clear_password(seen.map(|seen| seen.key)).into()));
             }
-            Next::Unsupported(offered) => self.end(Some(Error::LoginUnsupported { offered })),
+            Next::Unsupported(offered) => self.end(Some(LoginError::Unsupported { offered }.into())),
         }
     }
 

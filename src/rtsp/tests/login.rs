@@ -6,6 +6,7 @@ use super::fake::{Fake, SDP, config};
 use crate::{
     camera::Transport,
     camera::fingerprint::Fingerprint,
+    http_auth::login::LoginError,
     rtsp::{
         Error, Retry,
         session::{Config, Learnt, Note},
@@ -62,7 +63,7 @@ fn r019_md5_is_tried_once_where_sha_256_is_refused() {
     fake.status(401, &both);
     fake.status(401, &both);
     fake.status(401, &both);
-    assert_eq!(*fake.error(), Error::Denied { status: 401 });
+    assert_eq!(*fake.error(), Error::Login(LoginError::Denied { status: 401 }));
 }
 
 #[test]
@@ -137,7 +138,7 @@ fn r022_stale_nonce_is_renewed_once() {
     fake.status(401, stale);
     assert!(authorization(&fake).contains("nonce=\"9\""), "{}", fake.request);
     fake.status(401, stale);
-    assert_eq!(*fake.error(), Error::Denied { status: 401 });
+    assert_eq!(*fake.error(), Error::Login(LoginError::Denied { status: 401 }));
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn r023_challenge_counts_with_404_and_not_with_200() {
 fn r024_basic_is_answered_only_if_that_is_allowed_and_all_there_is() {
     let mut fake = Fake::new();
     fake.status(401, BASIC);
-    assert_eq!(*fake.error(), Error::ClearPassword);
+    assert_eq!(*fake.error(), Error::Login(LoginError::ClearPassword));
     let allowed = || {
         let mut config = config(super::fake::URI);
         config.allow_clear_password = true;
@@ -168,13 +169,13 @@ fn r024_basic_is_answered_only_if_that_is_allowed_and_all_there_is() {
     assert_eq!(authorization(&fake), "Basic YWRtaW46c2VjcmV0");
     assert_eq!(fake.notes, [Note::PasswordInClear]);
     fake.status(401, BASIC);
-    assert_eq!(*fake.error(), Error::Denied { status: 401 });
+    assert_eq!(*fake.error(), Error::Login(LoginError::Denied { status: 401 }));
     let mut fake = allowed();
     fake.status(401, &format!("{BASIC}{MD5}"));
     assert!(authorization(&fake).starts_with("Digest "), "{}", fake.request);
     // A liar who refuses Digest does not get the password.
     fake.status(401, BASIC);
-    assert_eq!(*fake.error(), Error::Denied { status: 401 });
+    assert_eq!(*fake.error(), Error::Login(LoginError::Denied { status: 401 }));
 }
 
 #[test]
@@ -183,7 +184,7 @@ fn r025_login_that_nobody_configured_is_wanted() {
     config.credentials = None;
     let mut fake = Fake::with(config, Learnt::default());
     fake.status(401, "WWW-Authenticate: Digest realm=\"TP-LINK Streaming Media\", nonce=\"1\"\r\n");
-    assert_eq!(*fake.error(), Error::LoginRequired);
+    assert_eq!(*fake.error(), Error::Login(LoginError::Required));
     assert_eq!(fake.error().to_string(), "the camera needs a login");
     assert_eq!(fake.error().retry(), Retry::Denied);
 }
@@ -218,7 +219,7 @@ fn r027_connection_closed_after_401_is_opened_again_and_begins_with_the_login() 
     fake.status(401, MD5_AGAIN);
     assert!(authorization(&fake).contains("nonce=\"2\""), "{}", fake.request);
     fake.status(401, MD5);
-    assert_eq!(*fake.error(), Error::Denied { status: 401 }, "two refusals are the end");
+    assert_eq!(*fake.error(), Error::Login(LoginError::Denied { status: 401 }), "two refusals are the end");
 }
 
 #[test]
@@ -249,7 +250,7 @@ fn r028_redirects_are_followed_and_the_login_stays_at_its_host() {
     assert_eq!(fake.connects[2].0, "10.0.0.9");
     assert_eq!(authorization(&fake), "", "a stranger");
     fake.status(401, BASIC);
-    assert_eq!(*fake.error(), Error::LoginRequired);
+    assert_eq!(*fake.error(), Error::Login(LoginError::Required));
 }
 
 #[test]
@@ -298,8 +299,11 @@ fn r028_redirects_end() {
 fn missing_right_is_said_with_its_status() {
     let mut fake = logged_in();
     fake.status(403, "");
-    assert_eq!(*fake.error(), Error::Denied { status: 403 });
+    assert_eq!(*fake.error(), Error::Login(LoginError::Denied { status: 403 }));
     let mut fake = Fake::new();
     fake.status(401, "WWW-Authenticate: Digest realm=r, nonce=1, algorithm=SHA-512-256, Negotiate\r\n");
-    assert_eq!(*fake.error(), Error::LoginUnsupported { offered: "Digest SHA-512-256 or Negotiate".into() });
+    assert_eq!(
+        *fake.error(),
+        Error::Login(LoginError::Unsupported { offered: "Digest SHA-512-256 or Negotiate".into() })
+    );
 }

@@ -1,20 +1,15 @@
 //! A session whose reader is the agent's own client.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use smol::{
-    channel::{Receiver, unbounded},
-    future::FutureExt,
-};
+use smol::future::FutureExt;
 
 use super::{
-    Target, Watch, client_seed, foreign_host,
+    Target, Watch,
+    client::{Client, News},
+    client_seed, foreign_host,
     key_frame_source::{Event as KeyFrameEvent, KeyFrameSource},
-    publisher::{Progress, Publisher},
+    publisher::Progress,
 };
 use crate::{
     agent::supervisor::{
@@ -24,10 +19,10 @@ use crate::{
         synchronization::{Answer, Synchronization},
     },
     camera::{Reader, Source},
+    http_auth::login::LoginError,
     rtsp::{self, Error, Retry, Timeouts, client::Outcome, sdp::NoVideo, session::Config},
-    sync::{Latch, Notified, Notifier},
+    sync::{Notified, Notifier},
     text::Code,
-    time::timeout,
 };
 
 /// What SETUP, PLAY and the first frame may need of the time to open a stream, if there is so much.
@@ -36,30 +31,22 @@ const AFTER_DESCRIBE: Duration = Duration::from_secs(5);
 /// Limit for the end of a client beside that of TEARDOWN and of its last write.
 const SLACK: Duration = Duration::from_millis(100);
 
-/// A client at work: it is polled together with what can end the session.
-type Client = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
 impl SupervisorTask {
     /// Reads the stream until it ends. Gives `turn` back once frames arrive.
     pub(super) async fn run_client(&mut self, target: Target<'_>, turn: &mut Option<OpeningTurn>) -> AttemptOutcome {
         let started = Instant::now();
-        let first_sequence = self.stream.begin_client(started);
-        let (ending, (progress_sender, progress)) = (Latch::default(), unbounded());
-        let (label, stream) = (self.label.clone(), Arc::clone(&self.stream));
-        let publisher = Publisher::new(label, stream, first_sequence, progress_sender, ending.clone());
         let (key_frame_wanted, wanted) = Notifier::pair();
-        let mut client = self.start_client(target, publisher, wanted, ending.clone());
+        let mut client = self.start_rtsp_client(target, wanted, started);
         let mut key_frames = self.key_frame_source(target, key_frame_wanted);
-        let (outcome, ended) = self.watch_client(&mut client, &progress, &mut key_frames, target, turn, started).await;
+        let (outcome, ended) = self.watch_client(&mut client, &mut key_frames, target, turn, started).await;
         self.key_frame_requests = key_frames.requests;
-        // From here on nothing is shown, so that no late key frame makes the stream live again.
-        ending.set();
+        client.end();
         self.report_end(&outcome, target, turn.as_ref());
         let ended = match ended {
             Some(ended) => Some(ended),
             None => {
                 let limits = Timeouts::default();
-                timeout(limits.write + limits.teardown + SLACK, client).await
+                client.finish(limits.write + limits.teardown + SLACK).await
             }
         };
         if let Some(ended) = ended {
@@ -69,13 +56,12 @@ impl SupervisorTask {
         outcome
     }
 
-    fn start_client(
+    fn start_rtsp_client(
         &self,
         Target { stream, found }: Target,
-        mut publisher: Publisher,
         key_frame_wanted: Notified,
-        ending: Latch,
-    ) -> Client {
+        started: Instant,
+    ) -> Client<Outcome> {
         let config = Config {
             uri: stream.clone(),
             credentials: found.login_for(stream).cloned(),
@@ -86,7 +72,7 @@ impl SupervisorTask {
             seed: client_seed(),
         };
         let (label, learnt) = (self.label.clone(), self.lessons.of(stream, found.transport));
-        Box::pin(async move {
+        self.start_client(started, |mut publisher, ending| async move {
             let stopped = async { ending.wait().await };
             let on_event = |event| publisher.on_event(event);
             rtsp::stream::read(&label, config, learnt, on_event, &key_frame_wanted, stopped).await
@@ -122,45 +108,30 @@ impl SupervisorTask {
     /// Returns how the session ended, and what the client said if it has ended.
     async fn watch_client(
         &mut self,
-        client: &mut Client,
-        progress: &Receiver<Progress>,
+        client: &mut Client<Outcome>,
         key_frames: &mut KeyFrameSource,
         target: Target<'_>,
         turn: &mut Option<OpeningTurn>,
         started: Instant,
     ) -> (AttemptOutcome, Option<Outcome>) {
         enum Event {
-            Progress(Progress),
+            Client(News<Outcome>),
             KeyFrames(KeyFrameEvent),
-            Ended(Box<Outcome>),
         }
         let mut watch = Watch::new(self, target, started, self.stream_source.open_within);
         let (mut was_live, mut transport) = (false, None);
         loop {
-            let progressed = async {
-                match progress.recv().await {
-                    Ok(progress) => Event::Progress(progress),
-                    // The client has ended, which it says itself.
-                    Err(_) => std::future::pending().await,
-                }
-            };
-            let ended = async { Event::Ended(Box::new((&mut *client).await)) };
+            let reported = async { Event::Client(client.next().await) };
             let key_frame_event = async { Event::KeyFrames(key_frames.next().await) };
-            // The client is polled on each turn, because it is what brings the progress.
-            let event = match watch.next(self, progressed.or(ended).or(key_frame_event)).await {
+            let News { progress, ended } = match watch.next(self, reported.or(key_frame_event)).await {
                 Err(outcome) => return (outcome, None),
-                Ok(event) => event,
-            };
-            let (news, ended) = match event {
-                Event::Progress(news) => (Some(news), None),
-                Event::Ended(ended) => (None, Some(ended)),
-                Event::KeyFrames(event) => {
+                Ok(Event::Client(news)) => news,
+                Ok(Event::KeyFrames(event)) => {
                     self.on_key_frame_event(event, key_frames, !watch.is_unconfirmed());
                     continue;
                 }
             };
-            // The last frames may have come together with the end.
-            for news in news.into_iter().chain(std::iter::from_fn(|| progress.try_recv().ok())) {
+            for news in progress {
                 match news {
                     Progress::SetUp { transport: by, key_frame_request } => {
                         transport = Some(by);
@@ -182,14 +153,14 @@ impl SupervisorTask {
                     Some(error) => self.client_failure(error, target, was_live).into(),
                     None => AttemptOutcome::Stopped,
                 };
-                return (outcome, Some(*ended));
+                return (outcome, Some(ended));
             }
         }
     }
 
     /// `was_live`: the stream was live in this session.
     fn client_failure(&mut self, error: &Error, target: Target, was_live: bool) -> StreamFailure {
-        if *error == Error::LoginRequired && target.is_foreign() {
+        if *error == Error::Login(LoginError::Required) && target.is_foreign() {
             return foreign_host(target.stream);
         }
         let mut failure = rtsp_failure(error, target.stream.authority(), was_live);
@@ -230,10 +201,7 @@ fn is_beyond_client(error: &Error, had_video: bool) -> bool {
         Error::NoVideo(NoVideo::UnknownFormats(_)) => true,
         Error::NoVideo(NoVideo::NotSdp) | Error::OutOfStep { .. } | Error::TooLong => !had_video,
         // Nobody is there, or nobody answers.
-        Error::Resolve { .. }
-        | Error::ConnectionRefused { .. }
-        | Error::ConnectTimeout { .. }
-        | Error::Connect { .. }
+        Error::Connect(_)
         | Error::UdpPorts
         | Error::NoAnswer { .. }
         | Error::ClosedUnanswered { .. }
@@ -243,11 +211,7 @@ fn is_beyond_client(error: &Error, had_video: bool) -> bool {
         | Error::WriteTimeout { .. }
         | Error::NoPackets { .. } => false,
         // The login: another attempt could lock the account.
-        Error::LoginRequired
-        | Error::Denied { .. }
-        | Error::ClearPassword
-        | Error::UnknownKey { .. }
-        | Error::LoginUnsupported { .. } => false,
+        Error::Login(_) => false,
         // The camera was understood.
         Error::NotFound { .. }
         | Error::TooManyViewers { .. }
