@@ -234,6 +234,9 @@ impl Agent {
                     self.look_at_network(now);
                     self.web.users.tick(now);
                     self.cameras.tick(now);
+                    if let Some(grown) = self.cameras.grown(&self.config) {
+                        self.apply(grown);
+                    }
                     self.tell_complaints();
                 }
             }
@@ -324,15 +327,10 @@ impl Agent {
 
     /// Puts `new` into force; returns the changes as text.
     fn apply(&mut self, new: Config) -> String {
+        let new = self.cameras.with_known_channels(new);
         let changes = Changes::between(&self.config, &new);
         self.web.set_www(new.server.www.clone());
-        self.web.set_access(Rules {
-            names: new.server.names.clone(),
-            embed: new.server.embed.clone(),
-            trusted_proxies: new.server.trusted_proxies.clone(),
-            plain_http: new.server.plain_http,
-            hsts: new.tls.hsts,
-        });
+        self.web.set_access(Rules::from(&new));
         // Before the first connection can come.
         self.certificates.set(&new.tls, &new.server.names, &new.server.state_dir);
         self.web.walls.set(new.walls.clone());

@@ -83,6 +83,11 @@ impl StreamSource {
         *self == Self { small_profile, small_url, ..other.clone() }
     }
 
+    /// Whether the camera is a channel of the recorder `id`.
+    pub fn is_channel_of(&self, id: &CameraId) -> bool {
+        self.channel.as_ref().is_some_and(|channel| channel.recorder == *id)
+    }
+
     /// Whether the camera has a second stream for small tiles.
     pub fn has_small(&self) -> bool {
         self.small_profile.is_some() || self.small_url.is_some()

@@ -28,7 +28,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{account::Account, camera::Camera};
+pub use self::recorder::WholeRecorder;
+use crate::{
+    account::Account,
+    camera::{Camera, CameraId},
+};
 
 // Each file uses only files above it.
 mod diagnostics;
@@ -60,6 +64,7 @@ mod template;
 
 mod camera;
 mod recorder;
+mod recorder_keys;
 
 mod root;
 mod server;
@@ -106,6 +111,8 @@ pub struct Config {
     pub exposed: Option<Complaint>,
     /// In the order of the file; cameras with `enabled = false` are left out.
     pub cameras: Vec<Camera>,
+    /// The recorders of which all channels are shown.
+    pub whole_recorders: Vec<WholeRecorder>,
     /// How pages show the cameras.
     pub walls: Walls,
     /// Settings that work but need attention, such as a password that every local user can read.
@@ -117,6 +124,15 @@ impl Config {
     /// there is nobody to log in. Loopback is among them, and first, where only it needs no login.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         exposure::served(&self.server, !self.users.is_empty())
+    }
+
+    /// The same with as many channels of each whole recorder as `count` says, at least one, as far as
+    /// they fit on the wall.
+    pub fn with_channels(mut self, count: impl Fn(&CameraId) -> usize) -> Self {
+        for recorder in &self.whole_recorders {
+            recorder.grow(count(recorder.id()), &mut self.cameras);
+        }
+        self
     }
 }
 
@@ -252,7 +268,7 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
     let surroundings = camera::Surroundings { defaults: &defaults, templates: &templates, base, read_secret };
     let mut lines = camera::Lines::new();
     let mut cameras = camera::all(&root.cameras, &surroundings, &mut lines, &mut diagnostics);
-    recorder::all(&root.recorders, &surroundings, &mut lines, &mut cameras, &mut diagnostics);
+    let whole_recorders = recorder::all(&root.recorders, &surroundings, &mut lines, &mut cameras, &mut diagnostics);
     cameras.sort_by_key(|(at, _)| *at);
     let cameras = cameras.into_iter().map(|(_, camera)| camera).collect();
     let mut ids = camera::identifiers(&root.cameras);
@@ -267,6 +283,7 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
         users,
         exposed,
         cameras,
+        whole_recorders,
         walls,
         warnings,
     })

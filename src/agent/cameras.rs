@@ -1,6 +1,6 @@
 //! The configured cameras: applies a new configuration and touches only what differs.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
 use smol::Task;
 
@@ -119,6 +119,41 @@ impl CameraManager {
             }
         }
         self.tick(now);
+    }
+
+    /// `config` with as many channels of whole recorders as are known.
+    pub fn with_known_channels(&self, config: Config) -> Config {
+        let first: Vec<_> = config.whole_recorders.iter().filter_map(|recorder| recorder.camera(1)).collect();
+        let first_of = |id: &CameraId| first.iter().find(|camera| camera.stream_source.is_channel_of(id));
+        let state_dir = config.server.state_dir.clone();
+        config.with_channels(|id| first_of(id).map_or(0, |first| self.channels_of(id, first, &state_dir)))
+    }
+
+    /// The configuration `in_force` with the channels that recorders have told since; `None`: there are
+    /// none.
+    pub fn grown(&self, in_force: &Config) -> Option<Config> {
+        if in_force.whole_recorders.is_empty() {
+            return None;
+        }
+        let grown = self.with_known_channels(in_force.clone());
+        (grown.cameras.len() > in_force.cameras.len()).then_some(grown)
+    }
+
+    /// How many channels the recorder `id` has: those that it has told since the start, or what is stored
+    /// in `state_dir`. `first`: its first channel.
+    fn channels_of(&self, id: &CameraId, first: &Camera, state_dir: &Path) -> usize {
+        let shared = self.supervisors.values().filter_map(|kept| kept.shared.recorder.as_ref());
+        let told = shared.filter(|recorder| recorder.id().as_ref() == Some(id)).map(|recorder| recorder.channels());
+        if let Some(count @ 1..) = told.max() {
+            return count;
+        }
+        let mut store = self.context.store();
+        if store.path() != state_dir {
+            // It is about to become the store.
+            store = Arc::new(Directory::open(state_dir));
+        }
+        // One small file of a recorder, that was read or is about to be.
+        store.load(&first.id, &first.stream_source).map_or(0, |record| record.sources.len())
     }
 
     /// Retries cameras that are still due since a reload.

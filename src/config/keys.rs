@@ -4,8 +4,8 @@
 //! uses it, and an example in `cameras.toml`.
 
 use super::key::{
-    DefaultValue, FilePath, Flag, Key, Line, List, Names, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text,
-    Unset, Whole, Words, default_by_word, key, rows,
+    DefaultValue, FilePath, Flag, Key, Line, List, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text, Unset,
+    Whole, Words, default_by_word, key, rows,
 };
 use crate::camera::{Damaged, Reader, TlsPolicy, Transport, Trust};
 
@@ -13,7 +13,7 @@ use crate::camera::{Damaged, Reader, TlsPolicy, Transport, Trust};
 pub const MAX_CAMERAS: usize = 64;
 
 /// Maximum length of a name, profile or identity, in characters.
-const MAX_WORDS_LEN: usize = 200;
+pub(super) const MAX_WORDS_LEN: usize = 200;
 
 /// Maximum length of a user name or password, in characters.
 pub(super) const MAX_LOGIN_LEN: usize = 256;
@@ -367,37 +367,5 @@ rows! {
     .aliases(&["sub_url"])
     .reload(Reload::SmallStream);
 }
-
-rows! { RECORDER_ROWS:
-    CHANNELS: Key<Text, Unset> = key(
-        "channels",
-        Text { form: "numbers and ranges", example: "1-16" },
-        Unset("required"),
-        "Which channels of the recorder are shown, such as `\"1-16\"` or `\"1-4, 9\"`. They are counted by the order of its \
-         video sources, which `cctv-agent info IP` prints. A channel keeps its number when the recorder lists its \
-         sources in another order.",
-    )
-    .reload(Reload::Cameras);
-    CHANNEL_NAMES: Key<Names, Unset> = key(
-        "names",
-        Names { of: "channels", longest: MAX_WORDS_LEN, example: "{ 1 = \"Front gate\", 2 = \"Yard\" }" },
-        Unset("`name` and the number, or else the `id`"),
-        "The names of channels on the screen, by their numbers.",
-    );
-    SMALL_STREAMS: Key<Flag, bool> = key(
-        "small_streams",
-        Flag,
-        true,
-        "`true`: each channel has a second, smaller stream as with `small_profile = \"auto\"`. `false`: it has none.",
-    )
-    .reload(Reload::SmallStream);
-}
-
-/// The keys of a recorder as of a camera.
-pub(super) static RECORDER_ID_ROWS: &[&dyn Row] = &[&ID, &NAME];
-
-/// The keys of the device in a recorder's section.
-pub(super) static RECORDER_DEVICE_ROWS: &[&dyn Row] =
-    &[&IP, &ONVIF_PORT, &TLS, &FINGERPRINT, &UUID, &TRUST, &STREAM_HOST, &ENABLED];
 
 default_by_word!(TlsPolicy: TLS, Trust: TRUST, Reader: READER, Damaged: DAMAGED);

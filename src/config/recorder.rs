@@ -6,6 +6,7 @@ use super::{
     camera::{self, Lines, Surroundings},
     diagnostics::Diagnostics,
     keys::{self, MAX_CAMERAS},
+    recorder_keys,
     section::Section,
     wording::quoted,
 };
@@ -17,54 +18,121 @@ const MAX_CHANNEL: u16 = 256;
 /// The word of `small_profile` that selects the small stream automatically.
 const AUTO: &str = "auto";
 
+/// The word of `channels` for as many as the recorder has.
+const ALL: &str = "all";
+
+/// A recorder of which all channels are shown, however many there are. Its cameras stand in
+/// [`Config::cameras`](super::Config::cameras) as far as they are known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WholeRecorder {
+    /// What its channels have in common; the identifier and the name are the recorder's own.
+    basis: Camera,
+    names: BTreeMap<u16, String>,
+    small_streams: bool,
+}
+
+impl WholeRecorder {
+    /// The identifier of the recorder.
+    pub fn id(&self) -> &CameraId {
+        &self.basis.id
+    }
+
+    /// Its channel `number` as a camera; `None` if the identifier would be too long.
+    pub fn camera(&self, number: u16) -> Option<Camera> {
+        let recorder = &self.basis;
+        let id = CameraId::new(&channel_id(recorder.id.as_str(), number))?;
+        let name = match self.names.get(&number) {
+            Some(name) => name.clone(),
+            None if recorder.name == recorder.id.as_str() => id.to_string(),
+            None => format!("{} {number}", recorder.name),
+        };
+        let channel = RecorderChannel { recorder: recorder.id.clone(), number };
+        let stream_source = StreamSource {
+            channel: Some(channel),
+            small_profile: self.small_streams.then(|| AUTO.to_owned()),
+            ..recorder.stream_source.clone()
+        };
+        Some(Camera { id, name, stream_source, options: recorder.options.clone() })
+    }
+
+    /// Puts `count` channels in the place of those among `cameras`, at least one, as far as they fit on
+    /// the wall.
+    pub(super) fn grow(&self, count: usize, cameras: &mut Vec<Camera>) {
+        let is_own = |camera: &Camera| camera.stream_source.is_channel_of(self.id());
+        let Some(at) = cameras.iter().position(is_own) else { return };
+        cameras.retain(|camera| !is_own(camera));
+        let room = MAX_CAMERAS.saturating_sub(cameras.len());
+        let count = u16::try_from(count.min(room)).unwrap_or(MAX_CHANNEL).clamp(1, MAX_CHANNEL);
+        cameras.splice(at..at, (1..=count).filter_map(|number| self.camera(number)));
+    }
+}
+
+/// Which channels of a recorder are shown.
+enum Channels {
+    All,
+    Some(BTreeSet<u16>),
+}
+
+impl Channels {
+    fn contains(&self, number: u16) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(numbers) => numbers.contains(&number),
+        }
+    }
+}
+
 /// Adds the channels of every recorder that is valid and enabled to `cameras`, each with the byte at
-/// which the section of its recorder begins. All recorders are checked.
+/// which the section of its recorder begins. All recorders are checked. Of those with all channels the
+/// first one is added; they are returned.
 pub(super) fn all(
     sections: &[Section<'_>],
     surroundings: &Surroundings<'_>,
     lines: &mut Lines,
     cameras: &mut Vec<(usize, Camera)>,
     diagnostics: &mut Diagnostics<'_>,
-) {
+) -> Vec<WholeRecorder> {
+    let mut whole = Vec::new();
     for section in sections {
-        let recorder = camera::one(section, surroundings, lines, diagnostics);
+        let basis = camera::one(section, surroundings, lines, diagnostics);
         let channels = channels(section, diagnostics);
-        let mut names = names(section, channels.as_ref(), diagnostics);
-        let small = section.flag(&keys::SMALL_STREAMS, diagnostics).unwrap_or(keys::SMALL_STREAMS.default);
-        let (Some(recorder), Some(channels)) = (recorder, channels) else { continue };
-        if cameras.len() < MAX_CAMERAS && cameras.len() + channels.len() > MAX_CAMERAS {
+        let names = names(section, channels.as_ref(), diagnostics);
+        let small_streams =
+            section.flag(&recorder_keys::SMALL_STREAMS, diagnostics).unwrap_or(recorder_keys::SMALL_STREAMS.default);
+        let (Some(basis), Some(channels)) = (basis, channels) else { continue };
+        let recorder = WholeRecorder { basis, names, small_streams };
+        let (known, possible): (Vec<u16>, Vec<u16>) = match &channels {
+            Channels::All => (vec![1], (1..=MAX_CHANNEL).collect()),
+            Channels::Some(numbers) => (numbers.iter().copied().collect(), numbers.iter().copied().collect()),
+        };
+        if cameras.len() < MAX_CAMERAS && cameras.len() + known.len() > MAX_CAMERAS {
             let words = format!(
                 "its {} channels with the other cameras are {}; at most {MAX_CAMERAS} fit on the wall",
-                channels.len(),
-                cameras.len() + channels.len()
+                known.len(),
+                cameras.len() + known.len()
             );
             section.report(section.at, words, diagnostics);
         }
-        for number in channels {
-            let Some(id) = CameraId::new(&channel_id(recorder.id.as_str(), number)) else {
+        for number in possible {
+            let Some(camera) = recorder.camera(number) else {
                 let at = section.key_at(&keys::ID).unwrap_or(section.at);
                 section.report(at, "id is too long for the cameras id-1, id-2 …; write a shorter one", diagnostics);
                 break;
             };
-            if let Some(line) = lines.get(&id) {
-                let words =
-                    format!("its channel {number} is the camera {:?}, an id already used on line {line}", id.as_str());
+            if let Some(line) = lines.get(&camera.id) {
+                let id = camera.id.as_str();
+                let words = format!("its channel {number} is the camera {id:?}, an id already used on line {line}");
                 section.report(section.at, format!("{words}; give the recorder another id"), diagnostics);
             }
-            let name = match names.remove(&number) {
-                Some(name) => name,
-                None if recorder.name == recorder.id.as_str() => id.to_string(),
-                None => format!("{} {number}", recorder.name),
-            };
-            let channel = RecorderChannel { recorder: recorder.id.clone(), number };
-            let stream_source = StreamSource {
-                channel: Some(channel),
-                small_profile: small.then(|| AUTO.to_owned()),
-                ..recorder.stream_source.clone()
-            };
-            cameras.push((section.at, Camera { id, name, stream_source, options: recorder.options.clone() }));
+            if known.contains(&number) {
+                cameras.push((section.at, camera));
+            }
+        }
+        if let Channels::All = channels {
+            whole.push(recorder);
         }
     }
+    whole
 }
 
 /// Returns the identifiers of all channels, whether or not the other keys of their recorders are
@@ -72,7 +140,8 @@ pub(super) fn all(
 pub(super) fn identifiers(sections: &[Section<'_>]) -> Vec<String> {
     let of = |section: &Section<'_>| {
         let id = camera::written_id(section)?;
-        let channels = numbers(section.value(&keys::CHANNELS)?.get_ref().as_str()?).ok()?;
+        let written = section.value(&recorder_keys::CHANNELS)?.get_ref().as_str()?;
+        let channels = if is_all(written) { (1..=MAX_CHANNEL).collect() } else { numbers(written).ok()? };
         Some(channels.into_iter().map(move |number| channel_id(&id, number)))
     };
     sections.iter().filter_map(of).flatten().collect()
@@ -82,13 +151,24 @@ fn channel_id(recorder: &str, number: u16) -> String {
     format!("{recorder}-{number}")
 }
 
-fn channels(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<BTreeSet<u16>> {
-    let Some(written) = section.text(&keys::CHANNELS, diagnostics) else {
-        if section.lacks(&[&keys::CHANNELS]) {
-            section.report(section.at, "channels is missing; write which are shown, like \"1-16\"", diagnostics);
+fn is_all(channels: &str) -> bool {
+    channels.trim() == ALL
+}
+
+fn channels(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Channels> {
+    let Some(written) = section.text(&recorder_keys::CHANNELS, diagnostics) else {
+        if section.lacks(&[&recorder_keys::CHANNELS]) {
+            section.report(
+                section.at,
+                "channels is missing; write which are shown, like \"1-16\" or \"all\"",
+                diagnostics,
+            );
         }
         return None;
     };
+    if is_all(&written.value) {
+        return Some(Channels::All);
+    }
     let numbers = numbers(&written.value);
     let wrong = match &numbers {
         Err(part) => {
@@ -97,9 +177,9 @@ fn channels(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<
         Ok(numbers) if numbers.len() > MAX_CAMERAS => {
             format!("channels names {}; at most {MAX_CAMERAS} fit on the wall", numbers.len())
         }
-        Ok(_) => return numbers.ok(),
+        Ok(_) => return numbers.ok().map(Channels::Some),
     };
-    section.report(written.at, format!("{wrong}; write it like \"1-16\" or \"1-4, 9\""), diagnostics);
+    section.report(written.at, format!("{wrong}; write it like \"1-16\", \"1-4, 9\" or \"all\""), diagnostics);
     None
 }
 
@@ -123,13 +203,13 @@ fn numbers(text: &str) -> Result<BTreeSet<u16>, String> {
 
 fn names(
     section: &Section<'_>,
-    channels: Option<&BTreeSet<u16>>,
+    channels: Option<&Channels>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> BTreeMap<u16, String> {
     let mut names = BTreeMap::new();
-    for entry in section.names(&keys::CHANNEL_NAMES, diagnostics) {
+    for entry in section.names(&recorder_keys::CHANNEL_NAMES, diagnostics) {
         let number = entry.value.0.parse().ok().filter(|number| (1..=MAX_CHANNEL).contains(number));
-        match number.filter(|number| channels.is_none_or(|channels| channels.contains(number))) {
+        match number.filter(|number| channels.is_none_or(|channels| channels.contains(*number))) {
             Some(number) => {
                 names.insert(number, entry.value.1);
             }
@@ -195,6 +275,23 @@ mod tests {
         assert_eq!(source(3).credentials.as_ref().unwrap().username, "u");
         assert_eq!((config.cameras[3].options.max_fps, config.cameras[3].options.quality), (5, 60));
         assert_eq!((source(0).channel.is_none(), source(5).channel.clone()), (true, channel("shop", 3)));
+    }
+
+    #[test]
+    fn whole_recorder_has_one_channel_until_more_are_known() {
+        let text = "[[camera]]\nid = 'gate'\nip = 'a'\n[[recorder]]\nid = 'nvr'\nip = 'b'\nchannels = 'all'\n\
+                    names = {3 = 'Yard'}\n[[camera]]\nid = 'porch'\nip = 'c'\n[wall]\ncameras = ['nvr-200']\n";
+        let config = read(text).unwrap();
+        let ids = |config: &Config| config.cameras.iter().map(|camera| camera.id.to_string()).collect::<Vec<_>>();
+        assert_eq!(ids(&config), ["gate", "nvr-1", "porch"]);
+        let grown = config.clone().with_channels(|id| if id.as_str() == "nvr" { 3 } else { 0 });
+        assert_eq!(ids(&grown), ["gate", "nvr-1", "nvr-2", "nvr-3", "porch"]);
+        assert_eq!((grown.cameras[2].name.as_str(), grown.cameras[3].name.as_str()), ("nvr-2", "Yard"));
+        assert_eq!(ids(&grown.clone().with_channels(|_| 0)), ["gate", "nvr-1", "porch"]);
+        let most = grown.with_channels(|_| 256);
+        assert_eq!((most.cameras.len(), most.cameras.last().unwrap().id.as_str()), (MAX_CAMERAS, "porch"));
+        let told = complaint("channels = 'all'\n[[camera]]\nid = 'nvr-20'\nip = 'a'");
+        assert!(told.contains("its channel 20 is the camera \"nvr-20\""), "{told}");
     }
 
     #[test]

@@ -11,6 +11,8 @@ use std::{
     thread,
 };
 
+use nix::sys::signal::Signal;
+
 use crate::support::onvif_camera::{Answer, Camera as OnvifDevice, Request, ordinary};
 use crate::support::{Agent, Cameras, MotionJpeg, wait_for};
 
@@ -240,4 +242,34 @@ fn refused_login_counts_for_all_channels() {
     }
     let sent = recorder.device.passwords_sent();
     assert!(sent <= 2, "the password was sent {sent} times: {:?}", recorder.device.names());
+}
+
+/// The recorder tells how many channels it has, and after a power cut the wall does not wait for that.
+#[test]
+fn all_channels_of_a_recorder_come_by_themselves_and_at_once_after_a_restart() {
+    let channels = start_channels(3);
+    let recorder = Recorder::start(&channels, 3);
+    let section = recorder.section("all", "names = { 3 = \"Yard\" }");
+    let mut agent = Agent::start(&format!("{section}[wall]\ncameras = [\"nvr-3\", \"nvr-1\"]\n"));
+    for channel in 1..=3 {
+        agent.wait_for_state(&camera(channel), "live");
+    }
+    let ids = |agent: &Agent| {
+        let cameras = agent.api()["cameras"].clone();
+        cameras.as_array().unwrap().iter().map(|camera| camera["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&agent), ["nvr-1", "nvr-2", "nvr-3"]);
+    assert_eq!(agent.camera("nvr-3")["name"], "Yard");
+    // A reload of the same file is no change of them.
+    let before: Vec<_> = (1..=3).map(|channel| opened(&channels, channel, "main")).collect();
+    agent.reload(&section);
+    assert_eq!(ids(&agent).len(), 3);
+    assert_eq!((1..=3).map(|channel| opened(&channels, channel, "main")).collect::<Vec<_>>(), before);
+
+    // The recorder comes up later than we do.
+    recorder.denies.store(true, Ordering::Relaxed);
+    agent.signal(Signal::SIGKILL);
+    agent.exit();
+    let agent = agent.again();
+    assert_eq!(ids(&agent), ["nvr-1", "nvr-2", "nvr-3"]);
 }

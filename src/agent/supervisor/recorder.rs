@@ -89,6 +89,11 @@ impl RecorderShared {
         self.inner().order.clone()
     }
 
+    /// How many channels it has; 0 before it has answered.
+    pub fn channels(&self) -> usize {
+        self.inner().order.len()
+    }
+
     /// Learns the order in which the recorder lists its sources `now`, and returns that of the channels.
     /// `remembered`: theirs at an earlier start.
     pub(super) fn learn_order(&self, remembered: &[String], now: &[String]) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::config::WebOrigin;
+use crate::config::{Config, WebOrigin};
 
 /// `names`, `embed`, `trusted_proxies` and `plain_http` of `[server]`, and `hsts` of `[tls]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +17,18 @@ pub struct Rules {
     pub plain_http: bool,
     /// Browsers are told to use HTTPS only (RFC 6797).
     pub hsts: bool,
+}
+
+impl From<&Config> for Rules {
+    fn from(Config { server, tls, .. }: &Config) -> Self {
+        Self {
+            names: server.names.clone(),
+            embed: server.embed.clone(),
+            trusted_proxies: server.trusted_proxies.clone(),
+            plain_http: server.plain_http,
+            hsts: tls.hsts,
+        }
+    }
 }
 
 impl Rules {
