@@ -151,7 +151,7 @@ export class CameraWall {
     setReport(camera, report) {
         this.#reports.set(camera, report);
         const video = this.#tiles.get(camera)?.video;
-        if (report.format === "h264" || report.format === "h265") video?.setStream(report.codec ?? null, parseSize(report.display));
+        if (report.format === "h264" || report.format === "h265") video?.setStream(report.codec ?? null, parseSize(report.display), report.view ?? null, parseSize(report.size));
         else video?.close();
         this.update();
     }
@@ -246,9 +246,9 @@ export class CameraWall {
     /** @param {string} camera @param {CameraTile} tile */
     #createDecoder(camera, tile) {
         return new VideoFrameDecoder({
-            draw: (image, size, label, arrived) => {
-                if (label.damaged) tile.showDamage();
-                tile.picture.draw(image, size, label, arrived);
+            draw: (image, ...drawn) => {
+                if (drawn[1].damaged) tile.showDamage();
+                tile.picture.draw(image, ...drawn);
             },
             age: (taken, arrived, now) => this.#socket.clock.age(taken, arrived, now),
             onFailure: (reason) => {
