@@ -5,6 +5,7 @@
 
 pub mod fingerprint;
 mod masking;
+pub mod picture_options;
 
 use std::{fmt, net::IpAddr, time::Duration};
 
@@ -13,6 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use self::{
     fingerprint::Fingerprint,
     masking::{mask_parameters, mask_user_information, port_is_number},
+    picture_options::PictureOptions,
 };
 
 /// A camera's name in URLs and log lines: 1 to 64 ASCII letters, digits, `-` and `_`.
@@ -195,6 +197,7 @@ pub struct StreamOptions {
     /// A stream without an access unit for this long is stalled.
     pub stall_after: Duration,
     pub damaged: Damaged,
+    pub picture: PictureOptions,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -54,6 +54,7 @@ mod address;
 mod credentials;
 mod exposure;
 mod limits;
+mod picture_keys;
 mod wall;
 mod watchdog;
 mod web_origin;

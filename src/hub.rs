@@ -13,7 +13,9 @@
 //! use cctv_agent::{
 //!     camera::{CameraId, StreamOptions},
 //!     hub::{Channel, Hub, Stream, ViewEvent, ViewerOrigin},
-//!     media::{AccessUnit, Codec, Picture, SampleAspect, Size, StreamInfo, RenditionRequest},
+//!     media::{
+//!         AccessUnit, Codec, Picture, RenditionRequest, SampleAspect, Size, StreamInfo, transform::Transform,
+//!     },
 //! };
 //!
 //! let options = StreamOptions::default();
@@ -26,8 +28,9 @@
 //! let tile = RenditionRequest { size: Some(Size { width: 640, height: 360 }), quality: None, fps: None };
 //! let mut view = hub.channel("gate").unwrap().subscribe(tile, ViewerOrigin::Own).unwrap();
 //! let size = Size { width: 1920, height: 1080 };
-//! let sample_aspect = SampleAspect::SQUARE;
-//! stream.set_stream_info(StreamInfo { codec: Codec::H264, codec_config: None, size, sample_aspect, fps: 25.0 });
+//! let (sample_aspect, transform) = (SampleAspect::SQUARE, Transform::NONE);
+//! let (codec, codec_config) = (Codec::H264, None);
+//! stream.set_stream_info(StreamInfo { codec, codec_config, size, sample_aspect, transform, fps: 25.0 });
 //! let rendition = stream.demand()[0].rendition;
 //! assert_eq!((rendition.size.width, rendition.quality), (640, 80));
 //!

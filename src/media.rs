@@ -3,10 +3,14 @@
 
 pub mod frame_limiter;
 pub mod inspection;
+pub mod part;
+pub mod transform;
 
 use std::{cmp::Ordering, fmt};
 
 use bytes::Bytes;
+
+use transform::Transform;
 
 /// How a stream is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +149,22 @@ impl SampleAspect {
         Self { width: width / divisor, height: height / divisor }
     }
 
+    /// The aspect with which a picture of `size` samples has the shape of `shape`; square if that is not
+    /// credible.
+    pub fn that_gives(size: Size, shape: Size) -> Self {
+        let mut width = u64::from(shape.width) * u64::from(size.height);
+        let mut height = u64::from(shape.height) * u64::from(size.width);
+        let (mut divisor, mut rest) = (width.max(height), width.min(height));
+        while rest > 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        (width, height) = (width / divisor.max(1), height / divisor.max(1));
+        while width.max(height) > u64::from(u16::MAX) {
+            (width, height) = (width / 2, height / 2);
+        }
+        Self::new(width as u16, height as u16)
+    }
+
     /// Width and height of a sample, without a common divisor; neither is 0.
     pub fn sides(self) -> [u16; 2] {
         [self.width, self.height]
@@ -199,17 +219,20 @@ pub struct StreamInfo {
     pub codec_config: Option<CodecConfig>,
     /// In samples, as they are encoded.
     pub size: Size,
-    /// Square for JPEG, and until a parameter set was seen.
+    /// Square until a parameter set was seen, and for JPEG, unless the configuration says otherwise.
     pub sample_aspect: SampleAspect,
+    /// What is done to its pictures before they are shown; a stream itself says nothing of that.
+    pub transform: Transform,
     /// Frames per second as the stream declares them; 0.0 if it does not.
     pub fps: f32,
 }
 
 impl StreamInfo {
-    /// The size of its pictures on square pixels, in pixels; [`StreamInfo::size`] if the samples
-    /// are square.
+    /// The size of its pictures as they are shown, on square pixels, in pixels; [`StreamInfo::size`] if
+    /// the samples are square and nothing is cut off or turned.
     pub fn display_size(&self) -> Size {
-        self.size.displayed(self.sample_aspect)
+        let visible = self.transform.crop.visible(self.size).size;
+        self.transform.turned(visible.displayed(self.sample_aspect))
     }
 }
 
@@ -264,6 +287,8 @@ pub struct Rendition {
     /// Exact size of the picture, on square pixels; never larger than the stream's [display
     /// size](StreamInfo::display_size).
     pub size: Size,
+    /// What is done to the camera's picture, whose part that is left is scaled to `size`.
+    pub transform: Transform,
     /// JPEG quality, 1 to 100.
     pub quality: u8,
     /// Maximum frames per second, 1 to 60.
@@ -305,17 +330,24 @@ const LADDER: [u32; 13] = [90, 120, 180, 240, 270, 360, 480, 540, 720, 960, 1080
 const RATES: [u8; 10] = [1, 2, 5, 8, 10, 15, 20, 25, 30, 60];
 
 impl Rendition {
-    /// The rendition that serves `rendition_request` on a stream of display size `source`: the
-    /// picture is fitted into the requested box with its shape kept, rounded up to the next size
-    /// and rate, and never enlarged.
+    /// The rendition that serves `rendition_request` on a stream of display size `source`, of which
+    /// nothing is cut off or turned: the picture is fitted into the requested box with its shape kept,
+    /// rounded up to the next size and rate, and never enlarged.
     pub fn for_request(rendition_request: RenditionRequest, source: Size, quality: u8, max_fps: u8) -> Self {
         let wanted = rendition_request.fps.map_or(max_fps, |fps| fps.min(max_fps));
         let rate = RATES.into_iter().find(|&rate| rate >= wanted).unwrap_or(wanted);
         Self {
             size: rendition_request.size.map_or(source, |box_| snap(fit(source, box_), source)),
+            transform: Transform::NONE,
             quality: rendition_request.quality.unwrap_or(quality),
             fps: rate.min(max_fps),
         }
+    }
+
+    /// The size of the camera's whole picture in which the visible part has the size of this rendition,
+    /// before it is turned.
+    pub fn whole_size(&self) -> Size {
+        self.transform.crop.whole(self.transform.turned(self.size))
     }
 }
 

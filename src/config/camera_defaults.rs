@@ -5,10 +5,13 @@ use std::{path::Path, time::Duration};
 use super::{
     credentials::{Login, SecretReader},
     diagnostics::Diagnostics,
-    keys,
+    keys, picture_keys,
     section::Section,
 };
-use crate::camera::{Credentials, Damaged, Reader, Source, StreamOptions, StreamSource, Transport};
+use crate::camera::{
+    Credentials, Damaged, Reader, Source, StreamOptions, StreamSource, Transport,
+    picture_options::{Aspect, Mirror, PictureOptions},
+};
 
 /// The keys that are valid both in `[defaults]` and in a camera.
 #[derive(Clone, Default)]
@@ -23,6 +26,10 @@ pub(super) struct CameraDefaults {
     passthrough: Option<bool>,
     stall_after: Option<f64>,
     damaged: Option<Damaged>,
+    aspect: Option<Aspect>,
+    crop: Option<[u16; 4]>,
+    mirror: Option<Mirror>,
+    quarter_turns: Option<u8>,
 }
 
 impl CameraDefaults {
@@ -43,6 +50,10 @@ impl CameraDefaults {
             passthrough: section.flag(&keys::PASSTHROUGH, diagnostics),
             stall_after: section.number(&keys::STALL_AFTER, diagnostics),
             damaged: section.one_of(&keys::DAMAGED, diagnostics).map(|damaged| damaged.value),
+            aspect: section.parsed(&picture_keys::ASPECT, diagnostics),
+            crop: section.parsed(&picture_keys::CROP, diagnostics),
+            mirror: section.parsed(&picture_keys::MIRROR, diagnostics),
+            quarter_turns: section.parsed(&picture_keys::ROTATE, diagnostics),
         }
     }
 
@@ -59,6 +70,10 @@ impl CameraDefaults {
             passthrough: self.passthrough.or(other.passthrough),
             stall_after: self.stall_after.or(other.stall_after),
             damaged: self.damaged.or(other.damaged),
+            aspect: self.aspect.or(other.aspect),
+            crop: self.crop.or(other.crop),
+            mirror: self.mirror.or(other.mirror),
+            quarter_turns: self.quarter_turns.or(other.quarter_turns),
         }
     }
 
@@ -70,6 +85,12 @@ impl CameraDefaults {
             passthrough: self.passthrough.or(defaults.passthrough).unwrap_or(keys::PASSTHROUGH.default),
             stall_after: Duration::from_secs_f64(stall_after),
             damaged: self.damaged.or(defaults.damaged).unwrap_or(keys::DAMAGED.default),
+            picture: PictureOptions {
+                aspect: self.aspect.or(defaults.aspect).unwrap_or_default(),
+                crop: self.crop.or(defaults.crop).unwrap_or_default(),
+                mirror: self.mirror.or(defaults.mirror).unwrap_or_default(),
+                quarter_turns: self.quarter_turns.or(defaults.quarter_turns).unwrap_or_default(),
+            },
         }
     }
 

@@ -1,5 +1,5 @@
 //! Every key of the file, as one table; those of `[server]` and `[tls]` are in `server_keys.rs`, those of
-//! `[limits]` in `limit_keys.rs`. Parsing, complaints, suggestions, the checks of the shipped
+//! `[limits]` in `limit_keys.rs`, those about the shape of the picture in `picture_keys.rs`. Parsing, complaints, suggestions, the checks of the shipped
 //! file and `docs/configuration.md` come from these rows. A new key needs a row here, the code that
 //! uses it, and an example in `cameras.toml`.
 

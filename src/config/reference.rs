@@ -77,6 +77,7 @@ fn values(shape: &Shape) -> String {
         Shape::Names { of, longest, example } => {
             format!("table of the numbers of {of} and names of at most {longest} characters, like `{example}`")
         }
+        Shape::Parsed { right, example } => format!("{right}, like `{example}`"),
         Shape::List { of, most, example } => format!("list of at most {most} {of}, like `{example}`"),
     }
 }

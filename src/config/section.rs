@@ -14,8 +14,8 @@ use toml::{
 use super::{
     diagnostics::Diagnostics,
     key::{
-        DefaultValue, FilePath, Flag, Key, Line, MAX_PATH_LEN, Names, Number, OneOf, PageWord, Row, SecondsOrNever,
-        Text, Whole, Words,
+        DefaultValue, FilePath, Flag, Key, Line, MAX_PATH_LEN, Names, Number, OneOf, PageWord, Parsed, Row,
+        SecondsOrNever, Text, Whole, Words,
     },
     schema::{self, SectionRows},
     wording::{kind, quoted},
@@ -288,6 +288,23 @@ impl<'t> Section<'t> {
             self.report(value.span().start, format!("{key} is {written}; write {right}"), diagnostics);
         }
         fitting
+    }
+
+    /// Returns what the value of `key` means.
+    pub(super) fn parsed<T, D: DefaultValue>(
+        &self,
+        key: &Key<Parsed<T>, D>,
+        diagnostics: &mut Diagnostics<'_>,
+    ) -> Option<T> {
+        let value = self.value(key)?;
+        let parsed = (key.values.parse)(value.get_ref());
+        if parsed.is_none() {
+            let written = value.get_ref().as_str().map_or_else(String::new, quoted);
+            let Parsed { right, example, .. } = key.values;
+            let words = format!("{}{written} is not understood; write {right}, like {example}", key.name);
+            self.report(value.span().start, words, diagnostics);
+        }
+        parsed
     }
 
     /// Returns each number in the table of `key` as it is written, with its name.

@@ -57,6 +57,7 @@ impl Channel {
     pub fn set_small(&self, small: Option<Arc<Stream>>) {
         if let Some(small) = &small {
             small.tell_changes(Arc::clone(&self.notifier));
+            self.main.lead(small);
         }
         let before = std::mem::replace(&mut *self.locked(), small);
         self.notifier.notify();

@@ -4,14 +4,16 @@
 //! reads a clock, so its stall detector can be tested without waiting.
 
 mod demand;
+mod main_shape;
 mod publish;
 mod sequence;
+mod shape;
 mod stats;
 mod subscribers;
 mod transcoding;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -24,11 +26,12 @@ use super::{
 };
 use crate::{
     camera::{CameraId, State, StreamOptions},
-    media::{Codec, Damage, Rendition, RenditionRequest, Size, StreamInfo, WantedRendition},
+    media::{Codec, Damage, Rendition, RenditionRequest, Size, StreamInfo, WantedRendition, transform::Transform},
     sync::{Mutex, MutexGuard, Notifier},
     text::{Code, Reason},
 };
 use demand::Demand;
+use main_shape::MainShape;
 use sequence::SequenceCounter;
 use stats::StreamStats;
 use subscribers::Subscribers;
@@ -53,7 +56,13 @@ pub(super) struct Inner {
     since: Instant,
     uptime: Uptime,
     place: Option<Endpoint>,
+    /// What the stream says of itself.
+    declared: Option<StreamInfo>,
+    /// How it is shown.
     info: Option<StreamInfo>,
+    main_shape: MainShape,
+    /// The camera's small stream, if this is the main one of two.
+    small: Weak<Stream>,
     sequence: SequenceCounter,
     pub(super) gop_cache: GopCache,
     /// Decides when the stream counts as stalled.
@@ -86,7 +95,10 @@ impl Stream {
                 since: now,
                 uptime: Uptime::new(now),
                 place: None,
+                declared: None,
                 info: None,
+                main_shape: MainShape::Unknown,
+                small: Weak::new(),
                 sequence: SequenceCounter::default(),
                 gop_cache: GopCache::default(),
                 stall: StallDetector::default(),
@@ -126,6 +138,7 @@ impl Stream {
         now.saturating_duration_since(self.inner().since)
     }
 
+    /// The properties of the stream, in the shape in which it is shown.
     pub fn info(&self) -> Option<StreamInfo> {
         self.inner().info
     }
@@ -247,7 +260,8 @@ impl Stream {
 
 fn rendition(request: RenditionRequest, info: Option<StreamInfo>, options: &StreamOptions) -> Rendition {
     let size = info.map_or(ASSUMED_SIZE, |info| info.display_size());
-    Rendition::for_request(request, size, options.quality, options.max_fps)
+    let transform = info.map_or(Transform::NONE, |info| info.transform);
+    Rendition { transform, ..Rendition::for_request(request, size, options.quality, options.max_fps) }
 }
 
 impl Inner {

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     camera::{Secret, Transport},
-    media::{AccessUnit, Codec, CodecConfig, Picture, Rendition, Size, StreamInfo, WantedRendition},
+    media::{
+        AccessUnit, Codec, CodecConfig, Picture, Rendition, Size, StreamInfo, WantedRendition, transform::Transform,
+    },
     sandbox::{Sandbox, SandboxPolicy},
     text::Reason,
 };
@@ -36,7 +38,7 @@ pub(super) const SANDBOX: u8 = 23;
 /// Bytes in a unit's body before its data: sequence, time, key-frame flag, damage.
 const UNIT_FIELDS: usize = 4 + 8 + 1 + 2;
 /// Bytes in a picture's body before its JPEG: rendition, sequence, time.
-const PICTURE_FIELDS: usize = 10 + 4 + 8;
+const PICTURE_FIELDS: usize = 20 + 4 + 8;
 
 impl Message for ToWorker {
     fn begin(&self, out: &mut Vec<u8>) -> &[u8] {
@@ -186,7 +188,8 @@ impl Message for FromWorker {
                 if !(0.0..=1000.0).contains(&fps) {
                     return Err(body.malformed());
                 }
-                Self::Stream(StreamInfo { codec, codec_config, size, sample_aspect, fps })
+                let transform = Transform::NONE;
+                Self::Stream(StreamInfo { codec, codec_config, size, sample_aspect, transform, fps })
             }
             UNIT | PICTURE => return decode_parts(&body),
             UNTOUCHED => Self::UnitAsPicture(UnitAsPicture { rendition: body.rendition()?, sequence: body.u32()? }),
@@ -293,8 +296,17 @@ fn put_size(out: &mut Vec<u8>, size: Size) {
     out.extend(size.height.to_le_bytes());
 }
 
+fn put_transform(out: &mut Vec<u8>, Transform { crop, mirrored, quarter_turns }: Transform) {
+    for edge in [crop.left, crop.top, crop.right, crop.bottom] {
+        out.extend(edge.to_le_bytes());
+    }
+    out.push(u8::from(mirrored));
+    out.push(quarter_turns);
+}
+
 fn put_rendition(out: &mut Vec<u8>, rendition: Rendition) {
     put_size(out, rendition.size);
+    put_transform(out, rendition.transform);
     out.push(rendition.quality);
     out.push(rendition.fps);
 }

@@ -3,16 +3,23 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::{
-    encoding::{DECODE, DECODING, FEED, OPEN, PICTURE, SANDBOX, STREAM, UNIT},
+    encoding::{DECODE, DECODING, FEED, OPEN, PICTURE, SANDBOX, STREAM, UNIT, WANT},
     *,
 };
 use crate::{
-    media::{Codec, CodecConfig, Damage, Rendition, SampleAspect, Size},
+    media::{
+        Codec, CodecConfig, Damage, Rendition, SampleAspect, Size,
+        transform::{Crop, Transform},
+    },
     sandbox::SandboxPart,
     text::Code,
 };
 
-const SMALL: Rendition = Rendition { size: Size { width: 640, height: 360 }, quality: 50, fps: 25 };
+const SMALL: Rendition =
+    Rendition { size: Size { width: 640, height: 360 }, transform: Transform::NONE, quality: 50, fps: 25 };
+
+const TURNED: Transform =
+    Transform { crop: Crop { left: 900, top: 1, right: 0, bottom: 300 }, mirrored: true, quarter_turns: 3 };
 
 fn crosses<M: Message + PartialEq + fmt::Debug>(message: &M) {
     let mut bytes = Vec::new();
@@ -39,6 +46,7 @@ fn every_message_comes_out_as_it_went_in() {
     crosses(&ToWorker::SetRenditions(vec![
         SMALL.into(),
         WantedRendition { rendition: Rendition { fps: 1, ..SMALL }, is_own: true },
+        Rendition { transform: TURNED, ..SMALL }.into(),
     ]));
     crosses(&ToWorker::Close(Duration::from_millis(700)));
     for codec in [Codec::H264, Codec::H265, Codec::Jpeg] {
@@ -54,7 +62,14 @@ fn every_message_comes_out_as_it_went_in() {
         crosses(&ToWorker::Unit(AccessUnit { sequence: u32::MAX, taken: 1 << 50, key: false, damage, data }));
     }
     let sample_aspect = SampleAspect::new(16, 11);
-    let stream = StreamInfo { codec: Codec::H265, codec_config: None, size: SMALL.size, sample_aspect, fps: 12.5 };
+    let stream = StreamInfo {
+        codec: Codec::H265,
+        codec_config: None,
+        size: SMALL.size,
+        sample_aspect,
+        transform: Transform::NONE,
+        fps: 12.5,
+    };
     crosses(&FromWorker::Stream(stream));
     crosses(&FromWorker::Stream(StreamInfo { codec_config: Some(CodecConfig::H265([7; 12])), ..stream }));
     let codec_config = Some(CodecConfig::H264([0x64, 0, 0x28]));
@@ -101,6 +116,15 @@ fn fields_out_of_range_are_refused() {
     })
     .encode(&mut picture);
     assert!(matches!(receive::<FromWorker>(&mut picture.as_slice()), Err(Error::Malformed { kind: PICTURE })));
+    for nonsense in [
+        Transform { quarter_turns: 4, ..TURNED },
+        Transform { crop: Crop { left: 900, right: 1, ..Crop::NONE }, ..TURNED },
+        Transform { crop: Crop { top: u16::MAX, bottom: u16::MAX, ..Crop::NONE }, ..TURNED },
+    ] {
+        let mut wanted = Vec::new();
+        ToWorker::SetRenditions(vec![Rendition { transform: nonsense, ..SMALL }.into()]).encode(&mut wanted);
+        assert!(matches!(receive::<ToWorker>(&mut wanted.as_slice()), Err(Error::Malformed { kind: WANT })));
+    }
     let stream = |aspect: [u8; 4]| [&[0, 0, 64, 0, 0, 0, 36, 0, 0, 0][..], &aspect, &12.5_f32.to_le_bytes()].concat();
     assert!(FromWorker::decode(STREAM, &stream([16, 0, 11, 0])).is_ok());
     for nonsense in [[0, 0, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [1, 0, 200, 0], [32, 0, 22, 0]] {

@@ -144,7 +144,7 @@ impl Turns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::Size;
+    use crate::media::{Size, transform::Transform};
 
     /// The number of frames taken if they arrive at `times`, in milliseconds.
     fn taken(fps: u8, times: impl Iterator<Item = u64>) -> usize {
@@ -194,7 +194,8 @@ mod tests {
         assert!(frame_limiter.take(1_000_000_000));
     }
 
-    const SMALL: Rendition = Rendition { size: Size { width: 320, height: 180 }, quality: 80, fps: 25 };
+    const SMALL: Rendition =
+        Rendition { size: Size { width: 320, height: 180 }, transform: Transform::NONE, quality: 80, fps: 25 };
     const LARGE: Rendition = Rendition { size: Size { width: 640, height: 360 }, ..SMALL };
 
     fn wanted(renditions: &[(Rendition, bool)]) -> RenditionLimiter {

@@ -185,7 +185,7 @@ impl Mode {
 mod tests {
     use super::*;
     use crate::{
-        media::{Codec, Picture, Rendition, SampleAspect, Size, StreamInfo},
+        media::{Codec, Picture, Rendition, SampleAspect, Size, StreamInfo, transform::Transform},
         sandbox::Sandbox,
     };
 
@@ -194,6 +194,7 @@ mod tests {
         codec_config: None,
         size: Size { width: 64, height: 36 },
         sample_aspect: SampleAspect::SQUARE,
+        transform: Transform::NONE,
         fps: 25.0,
     });
 
@@ -218,7 +219,8 @@ mod tests {
     #[test]
     fn untouched_picture_is_the_last_frame_and_no_other() {
         let (mut protocol_guard, now) = (ProtocolGuard::reader(0), Instant::now());
-        let rendition = Rendition { size: Size { width: 64, height: 36 }, quality: 80, fps: 25 };
+        let rendition =
+            Rendition { size: Size { width: 64, height: 36 }, transform: Transform::NONE, quality: 80, fps: 25 };
         let untouched = |sequence| FromWorker::UnitAsPicture(UnitAsPicture { rendition, sequence });
         protocol_guard.check(&STREAM, now).unwrap();
         assert_eq!(
@@ -234,7 +236,8 @@ mod tests {
     #[test]
     fn decoder_sends_pictures_of_what_it_was_fed_lately_and_nothing_else() {
         let (mut protocol_guard, now) = (ProtocolGuard::decoder(), Instant::now());
-        let rendition = Rendition { size: Size { width: 64, height: 36 }, quality: 80, fps: 25 };
+        let rendition =
+            Rendition { size: Size { width: 64, height: 36 }, transform: Transform::NONE, quality: 80, fps: 25 };
         let picture =
             |sequence, taken| FromWorker::Picture(Picture { rendition, sequence, taken, jpeg: vec![7].into() });
         let fed = |sequence| AccessUnit { sequence, taken: 40, key: true, damage: None, data: vec![0].into() };

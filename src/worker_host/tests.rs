@@ -99,7 +99,8 @@ fn message_survives_a_wait_that_was_given_up() {
         };
         assert!(async { Some(worker.next().await) }.or(given_up).await.is_none());
         let size = crate::media::Size { width: 64, height: 36 };
-        let rendition = crate::media::Rendition { size, quality: 80, fps: 25 };
+        let rendition =
+            crate::media::Rendition { size, transform: crate::media::transform::Transform::NONE, quality: 80, fps: 25 };
         worker.want(vec![rendition.into(); 20]).await.unwrap();
         assert!(matches!(worker.next().await, Ok(FromWorker::Decoding(true))));
     });

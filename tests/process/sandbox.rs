@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use cctv_agent::{
     camera::{CameraId, Secret, Transport},
     ipc::{self, FromWorker, Open},
-    media::{Rendition, Size},
+    media::{Rendition, Size, transform::Transform},
     sandbox::{Sandbox, SandboxPolicy},
     time::timeout,
     worker_host::{LONG_CLOSE_TIMEOUT, Spawner, Worker},
@@ -94,7 +94,8 @@ fn reader_needs_no_call_that_its_sandbox_refuses() {
             group_memory: 8 << 20,
             sandbox: SandboxPolicy::Fatal,
         };
-        let rendition = Rendition { size: Size { width: 160, height: 88 }, quality: 80, fps: 25 };
+        let rendition =
+            Rendition { size: Size { width: 160, height: 88 }, transform: Transform::NONE, quality: 80, fps: 25 };
         block_on(async {
             let mut worker = Worker::start(&spawner, &CameraId::new(id).unwrap(), open).await.unwrap();
             worker.want(vec![rendition.into()]).await.unwrap();

@@ -1,4 +1,5 @@
-//! A picture has the same shape in every format, also if the camera's samples are not square.
+//! A picture has the same shape in every format, also if the camera's samples are not square, and if the
+//! configuration cuts or turns it.
 
 use crate::support::wall::Wall;
 use crate::support::{Agent, Cameras, MotionJpeg, PATIENCE, burnt_in, jpeg_size, try_burnt_in, wait_for};
@@ -108,4 +109,68 @@ fn sample_aspect_may_change_while_the_stream_goes_on() {
         burnt_in(&picture);
     }
     assert_eq!(agent.camera("gate")["reconnects"], 0, "in the same session");
+}
+
+#[test]
+fn picture_is_cut_and_turned_by_every_way_and_a_reload_touches_no_stream() {
+    let cameras =
+        Cameras::start(&["id=gate codec=h264 size=704x576 small=none", "id=yard codec=mjpeg size=640x480 small=none"]);
+    let camera = |id: &str, keys: &str| format!("[[camera]]\nid = \"{id}\"\n{}{keys}\n", cameras.place(id));
+    let keys = "aspect = \"16:9\"\ncrop = [25, 0, 25, 0]\nmirror = true\nrotate = 90\n";
+    let agent = Agent::start(&(camera("gate", keys) + &camera("yard", keys)));
+    let view = json!({"crop": [0.25, 0.0, 0.5, 1.0], "mirror": true, "turn": 90});
+    for (id, coded, whole) in [("gate", [704, 576], (576, 512)), ("yard", [640, 480], (480, 426))] {
+        let camera = agent.wait_for_state(id, "live");
+        assert_eq!((&camera["size"], &camera["display"]), (&json!(coded), &json!([whole.0, whole.1])), "{id}");
+        assert_eq!(jpeg_size(&agent.get(&format!("/snapshot/{id}")).unwrap().body), whole, "{id}: /snapshot");
+        let live = MotionJpeg::open(&agent.address, &format!("/live/{id}")).next_live().jpeg;
+        assert_eq!(jpeg_size(&live), whole, "{id}: /live");
+        let old = old_picture(&agent.address, &format!("/ws/{id}"), |jpeg| jpeg_size(jpeg) == whole);
+        assert_eq!(jpeg_size(&old), whole, "{id}: /ws/<id>");
+        for accept in [&["jpeg"][..], &["h264", "jpeg"]] {
+            let mut wall = Wall::open(&agent.address);
+            wall.show_at(id, [1920, 1080], accept);
+            let state = wall.state(|state| state["state"] == "live");
+            assert_eq!((&state["size"], &state["display"]), (&json!(coded), &json!([whole.0, whole.1])), "{id}");
+            let is_untouched = state["format"] == "h264";
+            assert_eq!(state["view"], if is_untouched { view.clone() } else { json!(null) }, "{id}");
+            assert_eq!(is_untouched, id == "gate" && accept.len() == 2);
+            let frame = wall.frame();
+            if frame.format == 1 {
+                assert_eq!(jpeg_size(&frame.payload), whole, "{id}: wall socket");
+            }
+        }
+    }
+    let mut wall = Wall::open(&agent.address);
+    wall.show_at("gate", [1920, 1080], &["h264", "jpeg"]);
+    wall.state(|state| state["view"] == view);
+    let mut viewer = MotionJpeg::open(&agent.address, "/live/yard");
+    viewer.next_live();
+    agent.reload(&(camera("gate", "") + &camera("yard", "")));
+    let state = wall.state(|state| state["view"].is_null());
+    assert_eq!(state["display"], json!([704, 576]));
+    let picture = wait_for("the camera's own picture", || {
+        let jpeg = viewer.next_live().jpeg;
+        (jpeg_size(&jpeg) == (640, 480)).then_some(jpeg)
+    });
+    burnt_in(&picture);
+    for id in ["gate", "yard"] {
+        assert_eq!(agent.camera(id)["reconnects"], 0, "{id}");
+    }
+}
+
+#[test]
+fn small_stream_is_shown_in_the_shape_of_the_main_one() {
+    let cameras = Cameras::start(&["id=gate codec=h264 size=1280x720 small=352x288"]);
+    let agent =
+        Agent::start(&format!("[[camera]]\nid = \"gate\"\nsmall_profile = \"auto\"\n{}", cameras.place("gate")));
+    agent.wait_for_state("gate", "live");
+    let mut wall = Wall::open(&agent.address);
+    wall.show_at("gate", [320, 180], &["h264", "jpeg"]);
+    let state = wall.state(|state| state["state"] == "live" && state["size"] == json!([352, 288]));
+    assert_eq!(state["display"], json!([512, 288]));
+    assert_eq!(jpeg_size(&agent.get("/snapshot/gate?size=320x180").unwrap().body), (320, 180));
+    wall.show_at("gate", [1920, 1080], &["h264", "jpeg"]);
+    let state = wall.state(|state| state["state"] == "live" && state["size"] == json!([1280, 720]));
+    assert_eq!(state["display"], json!([1280, 720]));
 }

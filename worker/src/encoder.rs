@@ -8,8 +8,12 @@ use super::{
     colour::Conversion,
     mark,
     planes::{YuvBuffer, YuvPlanes},
+    turn::turn,
 };
-use cctv_agent::media::{Colour, Size};
+use cctv_agent::media::{
+    Colour, Size,
+    transform::{Crop, Transform},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -27,6 +31,7 @@ pub struct Encoder {
     scaled: YuvBuffer,
     /// The picture with a JPEG's colours.
     right: YuvBuffer,
+    turned: YuvBuffer,
     /// Buffer for all JPEGs; it grows when needed.
     output: OutputBuf<'static>,
 }
@@ -39,12 +44,13 @@ impl Encoder {
             compressor: Compressor::new()?,
             scaled: YuvBuffer::default(),
             right: YuvBuffer::default(),
+            turned: YuvBuffer::default(),
             output: OutputBuf::new_owned(),
         })
     }
 
-    /// Encodes `source` at `size` once for each of `qualities` (1 to 100), in their order. `mark` is
-    /// the text of the [mark](super::mark) that is drawn into it.
+    /// Encodes what `transform` makes of `source` at `size`, once for each of `qualities` (1 to 100), in
+    /// their order. `mark` is the text of the [mark](super::mark) that is drawn into it.
     ///
     /// # Errors
     /// If scaling, drawing or compression fails; then there is no picture of this size.
@@ -52,16 +58,18 @@ impl Encoder {
         &mut self,
         source: &YuvPlanes,
         colour: Colour,
-        size: Size,
+        (size, transform): (Size, Transform),
         mark: Option<&str>,
         qualities: impl Iterator<Item = u8>,
     ) -> Result<Vec<Bytes>, Error> {
         let conversion = Conversion::to_jpeg(colour);
+        let source = &visible(source, transform);
+        let upright = transform.turned(size);
         let scale = |source: &YuvPlanes, to: &mut YuvBuffer| {
-            source.scale(size, to).map_err(|source| Error::Scale { size, source })
+            source.scale(upright, to).map_err(|source| Error::Scale { size, source })
         };
-        // Scaling comes first, because fewer pixels are left to convert.
-        let own = match (size != source.size, conversion) {
+        // Scaling comes first, because fewer pixels are left to convert. It makes chroma that can be turned.
+        let own = match (upright != source.size || !transform.is_upright(), conversion) {
             (true, Some(conversion)) => {
                 scale(source, &mut self.scaled)?;
                 conversion.convert(&self.scaled.planes(), &mut self.right);
@@ -81,6 +89,14 @@ impl Encoder {
                 Some(&mut self.right)
             }
         };
+        // A picture that is turned was scaled, so it can be.
+        let own = match own {
+            Some(own) if !transform.is_upright() => {
+                turn(&own.planes(), transform, &mut self.turned);
+                Some(&mut self.turned)
+            }
+            own => own,
+        };
         let ready = match own {
             Some(own) => {
                 if let Some(text) = mark {
@@ -92,6 +108,11 @@ impl Encoder {
         };
         qualities.map(|quality| compress(&mut self.compressor, &mut self.output, &ready, quality)).collect()
     }
+}
+
+/// The part of `source` that `transform` leaves.
+fn visible<'a>(source: &YuvPlanes<'a>, transform: Transform) -> YuvPlanes<'a> {
+    if transform.crop == Crop::NONE { *source } else { source.part(transform.crop.visible(source.size)) }
 }
 
 fn compress(

@@ -25,6 +25,7 @@ pub mod shortage;
 pub mod shrink;
 pub mod transcoder;
 pub mod truncation;
+pub mod turn;
 
 use std::{
     io,

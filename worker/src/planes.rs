@@ -10,7 +10,7 @@ use opencv::{
 use turbojpeg::Subsamp;
 
 use super::shrink;
-use cctv_agent::media::Size;
+use cctv_agent::media::{Size, part::Area};
 
 /// A borrowed picture.
 #[derive(Clone, Copy)]
@@ -41,7 +41,8 @@ impl<'a> YuvPlanes<'a> {
         self.subsampling != Subsamp::Gray
     }
 
-    fn count(&self) -> usize {
+    /// The number of planes.
+    pub fn count(&self) -> usize {
         if self.has_chroma() { 3 } else { 1 }
     }
 
@@ -55,6 +56,27 @@ impl<'a> YuvPlanes<'a> {
 
     pub fn row(&self, plane: usize, y: usize) -> &'a [u8] {
         &self.planes[plane][y * self.strides[plane]..][..self.width(plane)]
+    }
+
+    /// The columns and rows of a plane that are part of the picture, without padding.
+    pub fn visible(&self, plane: usize) -> (usize, usize) {
+        match plane {
+            0 => (self.size.width as usize, self.size.height as usize),
+            _ => (self.width(plane), self.height(plane)),
+        }
+    }
+
+    /// The part of the picture that begins at column `left` and row `top`, or a little before, at the
+    /// first sample that has chroma of its own.
+    pub fn part(&self, Area { left, top, size }: Area) -> Self {
+        let (across, down) = (self.subsampling.width(), self.subsampling.height());
+        let (left, top) = (left as usize / across * across, top as usize / down * down);
+        let mut part = Self { size, ..*self };
+        for plane in 0..self.count() {
+            let (left, top) = if plane == 0 { (left, top) } else { (left / across, top / down) };
+            part.planes[plane] = &self.planes[plane][top * self.strides[plane] + left..];
+        }
+        part
     }
 
     /// Whether all samples are equal.
@@ -114,9 +136,8 @@ impl<'a> YuvPlanes<'a> {
             // show it.
             let (bytes, stride) = (self.planes[plane], self.strides[plane]);
             let rows = bytes.len() / stride;
-            let visible = |padded: usize, pixels: u32| if plane == 0 { pixels as usize } else { padded };
-            let sides =
-                (visible(self.width(plane), self.size.width), visible(self.height(plane), self.size.height).min(rows));
+            let (columns, visible_rows) = self.visible(plane);
+            let sides = (columns, visible_rows.min(rows));
             let wanted = (to.width(plane), to.height(plane));
             let YuvBuffer { planes, shrunk, sums, .. } = &mut *to;
             let target = &mut planes[plane];
@@ -243,6 +264,23 @@ mod tests {
         assert_eq!((canvas.width(0), canvas.height(0), canvas.width(1), canvas.height(1)), (406, 720, 203, 360));
         canvas.reshape(Size { width: 405, height: 719 }, Subsamp::Gray);
         assert_eq!((canvas.width(0), canvas.height(0)), (405, 719));
+    }
+
+    #[test]
+    fn part_begins_where_it_is_cut() {
+        let luma: Vec<u8> = (0..48).collect();
+        let chroma: Vec<u8> = (100..112).collect();
+        let size = Size { width: 8, height: 6 };
+        let planes = YuvPlanes::new(size, Subsamp::Sub2x2, [&luma, &chroma, &chroma], [8, 4, 4]);
+        let part = planes.part(Area { left: 2, top: 2, size: Size { width: 6, height: 4 } });
+        assert_eq!((part.row(0, 0), part.row(1, 0)), (&luma[18..24], &chroma[5..8]));
+        assert_eq!((part.row(0, 3), part.row(1, 1)), (&luma[42..48], &chroma[9..12]));
+        let mut whole = YuvBuffer::default();
+        part.copy(&mut whole);
+        assert!(part.equals(&whole.planes()));
+        // Between two samples of chroma.
+        let part = planes.part(Area { left: 3, top: 1, size: Size { width: 4, height: 4 } });
+        assert_eq!((part.row(0, 0), part.row(1, 0)), (&luma[2..6], &chroma[1..3]));
     }
 
     #[test]

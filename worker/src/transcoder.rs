@@ -113,9 +113,9 @@ impl Transcoder {
     /// Chooses how to decode the group that begins with a key frame of `size`, received at `now`.
     fn begin_group(&mut self, now: UnixMicros, size: Size) {
         let pixels = u64::from(size.width) * u64::from(size.height);
-        let is_small = |wanted: Size| 2 * wanted.width <= size.width && 2 * wanted.height <= size.height;
-        let without_loop_filter =
-            self.load_shedding.check(now, pixels) && self.wanted.renditions().all(|rendition| is_small(rendition.size));
+        let is_small = |whole: Size| 2 * whole.width <= size.width && 2 * whole.height <= size.height;
+        let without_loop_filter = self.load_shedding.check(now, pixels)
+            && self.wanted.renditions().all(|rendition| is_small(rendition.whole_size()));
         if without_loop_filter != self.without_loop_filter {
             self.without_loop_filter = without_loop_filter;
             // The existing decoder cannot be changed.
@@ -221,7 +221,9 @@ impl Transcoder {
 
     fn develop_jpeg(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
         let (own_size, own_quality) = (jpeg::size(&unit.data), self.default_quality);
-        let untouched = |wanted: &Rendition| Some(wanted.size) == own_size && wanted.quality == own_quality;
+        let untouched = |wanted: &Rendition| {
+            wanted.transform.is_none() && Some(wanted.size) == own_size && wanted.quality == own_quality
+        };
         if self.wanted.renditions().all(untouched) {
             self.rest();
         }
@@ -232,8 +234,8 @@ impl Transcoder {
         let before = out.len();
         let due = self.wanted.take(unit.taken);
         let (as_it_is, to_make): (Vec<_>, Vec<_>) = due.into_iter().partition(untouched);
-        let widest = to_make.iter().map(|rendition| rendition.size.width).max();
-        let highest = to_make.iter().map(|rendition| rendition.size.height).max();
+        let widest = to_make.iter().map(|rendition| rendition.whole_size().width).max();
+        let highest = to_make.iter().map(|rendition| rendition.whole_size().height).max();
         let made = if let (Some(width), Some(height)) = (widest, highest) {
             let opener = match &mut self.opener {
                 Some(opener) => opener,
@@ -343,11 +345,12 @@ fn encode(
     out: &mut Vec<Picture>,
 ) -> Result<(), Error> {
     let mark = damage.map(|damage| Code::PictureDamaged.with_some("percent", damage.percent()).text());
-    for same_size in due.chunk_by(|a, b| a.size == b.size) {
+    for same_size in due.chunk_by(|a, b| (a.size, a.transform) == (b.size, b.transform)) {
+        let Rendition { size, transform, .. } = same_size[0];
         // Renditions of one size are together and sorted by quality, so equal qualities are adjacent.
         let mut qualities: Vec<u8> = same_size.iter().map(|rendition| rendition.quality).collect();
         qualities.dedup();
-        let jpegs = encoder.encode(planes, colour, same_size[0].size, mark.as_deref(), qualities.iter().copied());
+        let jpegs = encoder.encode(planes, colour, (size, transform), mark.as_deref(), qualities.iter().copied());
         let jpegs = jpegs.map_err(Error::Encode)?;
         for rendition in same_size {
             if let Some(at) = qualities.iter().position(|quality| *quality == rendition.quality) {
@@ -361,6 +364,7 @@ fn encode(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cctv_agent::media::transform::Transform;
 
     fn camera_jpeg(sequence: u32) -> AccessUnit {
         let pixels = vec![90; 64 * 48 * 3];
@@ -377,7 +381,7 @@ mod tests {
     }
 
     fn rendition(width: u32, height: u32, quality: u8) -> Rendition {
-        Rendition { size: Size { width, height }, quality, fps: 25 }
+        Rendition { size: Size { width, height }, transform: Transform::NONE, quality, fps: 25 }
     }
 
     #[test]

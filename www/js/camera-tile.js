@@ -30,8 +30,11 @@ export class CameraTile extends HTMLElement {
     video = null;
     /** The number of this tile on the wall socket, 0 to 255. */
     number = 0;
+    /** How many times larger than the tile the picture should be. */
+    zoom = 1;
+    /** @type {HTMLElement} */
+    frame;
 
-    #frame;
     #image;
     #canvas;
     /** @type {Record<string, HTMLElement>} */
@@ -55,7 +58,7 @@ export class CameraTile extends HTMLElement {
         this.#image = document.createElement("img");
         this.#image.hidden = true;
         this.#image.alt = "";
-        this.#frame = part("div", "frame", this.#canvas, this.#image);
+        this.frame = part("div", "frame", this.#canvas, this.#image);
         part(
             "div",
             "banner",
@@ -81,7 +84,7 @@ export class CameraTile extends HTMLElement {
 
     connectedCallback() {
         if (this.childElementCount > 0) return;
-        this.append(this.#frame, this.#parts.damage, this.#parts.banner, this.#parts.caption, this.#parts.activity);
+        this.append(this.frame, this.#parts.damage, this.#parts.banner, this.#parts.caption, this.#parts.activity);
         this.setAttribute("role", "group");
         this.tabIndex = -1;
     }
@@ -94,9 +97,14 @@ export class CameraTile extends HTMLElement {
 
     /** The size to request from the agent, in device pixels. @returns {Size} */
     get pixels() {
-        const scale = window.devicePixelRatio || 1;
+        const scale = this.zoom * (window.devicePixelRatio || 1);
         const side = (length) => Math.min(MAX_SIDE, Math.max(MIN_SIDE, Math.round(length * scale)));
-        return [side(this.#frame.clientWidth), side(this.#frame.clientHeight)];
+        return [side(this.frame.clientWidth), side(this.frame.clientHeight)];
+    }
+
+    /** The size of the picture shown. @returns {Size} */
+    get pictureSize() {
+        return this.#image.hidden ? [this.#canvas.width, this.#canvas.height] : [this.#image.naturalWidth || 1, this.#image.naturalHeight || 1];
     }
 
     /** Shows a status. @param {TileStatus} status @param {number} now page time */

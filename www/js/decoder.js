@@ -6,7 +6,7 @@
 
 import { FORMAT } from "./frame.js";
 
-/** @import { Frame, FrameLabel, Size } from "./types" */
+/** @import { Frame, FrameLabel, Size, View } from "./types" */
 
 /** Codecs tested before the cameras are known: High profile of H.264, Main profile of H.265. */
 const PROBES = { h264: "avc1.640028", h265: "hvc1.1.6.L123.B0" };
@@ -82,6 +82,10 @@ export class VideoFrameDecoder {
     #displaySize = null;
     /** @type {Size | null} */
     #nextDisplaySize = null;
+    /** @type {Size | null} */
+    #size = null;
+    /** @type {View | null} */
+    #view = null;
     #awaitsKey = true;
     /** Units in the decoder, by timestamp. @type {Map<number, Unit>} */
     #decoding = new Map();
@@ -105,8 +109,8 @@ export class VideoFrameDecoder {
 
     /**
      * @param {object} listener
-     * @param {(picture: VideoFrame, size: Size, label: FrameLabel, arrived: number) => void} listener.draw
-     *     draws synchronously, at `size` in pixels; the picture is closed afterwards
+     * @param {(picture: VideoFrame, size: Size, label: FrameLabel, arrived: number, view: View | null) => void} listener.draw
+     *     draws synchronously what `view` leaves, at `size` in pixels; the picture is closed afterwards
      * @param {(taken: number, arrived: number, now: number) => number | null} listener.age of a picture in
      *     milliseconds, from agent time `taken` and page time `arrived`; null: unknown
      * @param {(reason: string) => void} listener.onFailure the browser cannot decode this stream
@@ -122,10 +126,16 @@ export class VideoFrameDecoder {
      * @param {string | null} codec in the browser's notation: `avc1.640028`
      * @param {Size | null} displaySize on square pixels; null: as the browser computes it. Not every decoder
      *     applies the stream's sample aspect ratio, and none ignores a wrong one as the agent does for JPEGs
+     * @param {View | null} view what is done to each picture, from the next one on
+     * @param {Size | null} size in samples
      */
-    setStream(codec, displaySize = null) {
+    setStream(codec, displaySize = null, view = null, size = null) {
+        // Another shape of the same samples need not wait for a key frame.
+        if (codec === this.#codec && size !== null && String(size) === String(this.#size)) this.#displaySize = displaySize;
         this.#nextCodec = codec;
         this.#nextDisplaySize = displaySize;
+        this.#size = size;
+        this.#view = view;
     }
 
     /**
@@ -264,7 +274,7 @@ export class VideoFrameDecoder {
         this.#dropHeld();
         this.#catchingUpSince = null;
         try {
-            this.#draw(picture, this.#displaySize ?? [picture.displayWidth, picture.displayHeight], label, arrived);
+            this.#draw(picture, this.#displaySize ?? [picture.displayWidth, picture.displayHeight], label, arrived, this.#view);
             this.counts.drawn += 1;
         } finally {
             picture.close();

@@ -116,6 +116,7 @@ export const ENGLISH = {
     "help.close": "Close",
     "help.arrows": "Move between cameras, and pages at the edge",
     "help.pages": "Previous, next page",
+    "help.zoom": "Enlarge a part (or wheel, or two fingers); arrows move it",
     "help.escape": "Back to all cameras",
     "help.fullScreen": "Full screen",
     "help.transport": "WebSocket or Motion JPEG",

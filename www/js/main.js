@@ -86,8 +86,10 @@ const actions = {
     previousPage: () => wall.turn(-1),
     nextPage: () => wall.turn(1),
     enlarge: () => wall.enlargeFocused(),
+    zoomIn: () => wall.useZoom((zoom) => zoom.step(1)),
+    zoomOut: () => wall.useZoom((zoom) => zoom.step(-1)),
     back: () => {
-        if (!wall.shrink() && panel.isOpen) actions.cameraPanel();
+        if (!wall.zoom?.end() && !wall.shrink() && panel.isOpen) actions.cameraPanel();
     },
     cameraPanel: () => {
         panel.toggle();
@@ -184,7 +186,7 @@ function draw() {
     panel.draw(performance.now());
     const { layout, transport, aspect } = wall;
     chooser.draw({ layout, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
-    const isPaused = document.hidden || wall.enlarged !== null || wall.pages === 1 || panel.isOpen || document.querySelector("dialog[open]") !== null;
+    const isPaused = document.hidden || wall.enlarged !== null || Boolean(wall.zoom?.camera) || wall.pages === 1 || panel.isOpen || document.querySelector("dialog[open]") !== null;
     if (rotation.isDue(performance.now(), isPaused)) wall.turn(1);
     const isEmpty = list.cameras.length === 0;
     element("nothing").hidden = !isEmpty;

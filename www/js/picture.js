@@ -7,12 +7,15 @@
 
 import { isNewer } from "./frame.js";
 
-/** @import { Frame, FrameLabel, Size } from "./types" */
+/** @import { Frame, FrameLabel, Size, View } from "./types" */
 
 /** After this time, in milliseconds, a decode is no longer waited for. */
 const DECODE_TIMEOUT = 3000;
 /** Time over which the frame rate is measured, in milliseconds. */
 const RATE_WINDOW = 3000;
+
+/** Loaded when needed. @type {typeof import("./view.js").drawView | null} */
+let drawView = null;
 
 /** @typedef {{frame: Frame, arrived: number, done: () => void}} Job */
 
@@ -114,15 +117,21 @@ export class Picture {
      * @param {Size} size of the canvas, which sets the aspect ratio
      * @param {FrameLabel} frame the source of the image
      * @param {number} arrived page time of its arrival
+     * @param {View | null} [view] what is done to it
      */
-    draw(image, [width, height], frame, arrived) {
+    draw(image, [width, height], frame, arrived, view = null) {
         if (!isNewer(frame, this.shown)) return false;
+        if (view !== null && drawView === null) {
+            void import("./view.js").then((loaded) => ({ drawView } = loaded));
+            return false;
+        }
         const canvas = this.#canvas;
         if (canvas.width !== width || canvas.height !== height) {
             canvas.width = this.width = width;
             canvas.height = this.height = height;
         }
-        this.#context.drawImage(image, 0, 0, width, height);
+        if (view === null) this.#context.drawImage(image, 0, 0, width, height);
+        else drawView?.(this.#context, /** @type {any} */ (image), width, height, view);
         this.shown = { sequence: frame.sequence, taken: frame.taken, damaged: frame.damaged, arrived };
         const now = performance.now();
         this.#lag.sum += now - arrived;

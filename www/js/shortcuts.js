@@ -19,6 +19,13 @@ const ACTION_BY_KEY = {
     ChannelUp: "nextPage",
     ChannelDown: "previousPage",
     Enter: "enlarge",
+    "+": "zoomIn",
+    "=": "zoomIn",
+    "-": "zoomOut",
+    ZoomIn: "zoomIn",
+    ZoomOut: "zoomOut",
+    MediaFastForward: "zoomIn",
+    MediaRewind: "zoomOut",
     Escape: "back",
     Backspace: "back",
     BrowserBack: "back",
@@ -48,7 +55,7 @@ export function listenForShortcuts(actions) {
         const isDigit = /^[0-9]$/.test(key);
         const name = isDigit ? "layout" : ACTION_BY_KEY[key];
         if (name === undefined || belongsToControl(event, name)) return;
-        if (event.repeat && name !== "move") return;
+        if (event.repeat && !["move", "zoomIn", "zoomOut"].includes(name)) return;
         event.preventDefault();
         if (!isDigit) {
             actions[name](key);

@@ -6,6 +6,16 @@ export type Transport = "socket" | "mjpeg";
 /** Width and height. */
 export type Size = [number, number];
 
+/** What is done to a decoded picture before it is drawn, in this order. */
+export interface View {
+    /** The part that is shown: left and upper edge, width and height, in parts of the whole. */
+    crop: [number, number, number, number];
+    /** Left and right change places. */
+    mirror: boolean;
+    /** Degrees clockwise: 0, 90, 180 or 270. */
+    turn: number;
+}
+
 /** One picture or access unit from the wall socket. */
 export interface Frame {
     /** One of `FORMAT`. */
@@ -56,6 +66,7 @@ export interface TileReport {
     codec?: string | null;
     size?: unknown;
     display?: unknown;
+    view?: View | null;
     fps?: number;
 }
 

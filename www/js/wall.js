@@ -30,6 +30,8 @@ export class CameraWall {
     pages = 1;
     /** Identifier of the camera shown alone, or null. @type {string | null} */
     enlarged = null;
+    /** Loaded when it is used. @type {import("./zoom.js").Zoom | null} */
+    zoom = null;
     history = new History();
     demand = new Demand();
 
@@ -64,6 +66,10 @@ export class CameraWall {
         new ResizeObserver(() => this.#onResize()).observe(root);
         window.addEventListener("resize", () => this.#onResize()); // also fires when the zoom changes
         new Touch(root, { onTap: (camera) => this.enlarge(camera), onSwipe: (by) => this.#onSwipe(by) });
+        root.addEventListener("wheel", (event) => this.useZoom((zoom) => zoom.onWheel(event)), { once: true });
+        root.addEventListener("pointerdown", (event) => {
+            if (!event.isPrimary) this.useZoom(() => {}); // it learns of the fingers by their moves
+        });
         root.addEventListener("focusin", (event) => {
             if (this.enlarged === null) this.#focus.follow(event.target);
         });
@@ -133,8 +139,15 @@ export class CameraWall {
         else if (camera) this.enlarge(camera);
     }
 
+    /** Does something with the digital zoom. @param {(zoom: import("./zoom.js").Zoom) => void} act */
+    async useZoom(act) {
+        const { Zoom } = await import("./zoom.js");
+        act((this.zoom ??= new Zoom(this.#root, this)));
+    }
+
     /** Moves the focus in the direction of an arrow key; turns the page at its edge. @param {string} key */
     move(key) {
+        if (this.zoom?.move(key)) return;
         if (this.enlarged !== null) {
             this.#enlargeNext(key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1);
             return;
@@ -151,7 +164,7 @@ export class CameraWall {
     setReport(camera, report) {
         this.#reports.set(camera, report);
         const video = this.#tiles.get(camera)?.video;
-        if (report.format === "h264" || report.format === "h265") video?.setStream(report.codec ?? null, parseSize(report.display));
+        if (report.format === "h264" || report.format === "h265") video?.setStream(report.codec ?? null, parseSize(report.display), report.view ?? null, parseSize(report.size));
         else video?.close();
         this.update();
     }
@@ -246,9 +259,9 @@ export class CameraWall {
     /** @param {string} camera @param {CameraTile} tile */
     #createDecoder(camera, tile) {
         return new VideoFrameDecoder({
-            draw: (image, size, label, arrived) => {
-                if (label.damaged) tile.showDamage();
-                tile.picture.draw(image, size, label, arrived);
+            draw: (image, ...drawn) => {
+                if (drawn[1].damaged) tile.showDamage();
+                tile.picture.draw(image, ...drawn);
             },
             age: (taken, arrived, now) => this.#socket.clock.age(taken, arrived, now),
             onFailure: (reason) => {
@@ -339,6 +352,7 @@ export class CameraWall {
     }
 
     #onSwipe(by) {
+        if (this.zoom?.camera) return;
         if (this.enlarged !== null) this.#enlargeNext(by);
         else if (this.pages > 1) this.turn(by);
     }

@@ -30,8 +30,12 @@ impl Locator {
         known: Option<&CameraRecord>,
         stream_key: KeyCheck,
     ) -> Result<ResolvedStream, LocateError> {
+        let main_size = main.profile.size;
         let mut found = self.found(at, main, known, stream_key);
         let Some((wanted, small)) = small else { return Ok(found) };
+        if let Some((stream, size)) = self.shared.channel.small().zip(main_size) {
+            stream.expect_main_size(size);
+        }
         let small = match small {
             Ok(small) => small,
             Err(error) if self.role == StreamRole::Small => {

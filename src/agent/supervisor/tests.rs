@@ -16,7 +16,7 @@ use crate::{
     camera::{CameraId, Reader, StreamOptions, StreamUri},
     hub::{Channel, Condition, Status},
     ipc::FromWorker,
-    media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo},
+    media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, transform::Transform},
     worker_host::{Spawner, tests::stand_in::StandIn},
 };
 
@@ -31,6 +31,7 @@ const STREAM: FromWorker = FromWorker::Stream(StreamInfo {
     codec_config: None,
     size: Size { width: 64, height: 36 },
     sample_aspect: SampleAspect::SQUARE,
+    transform: Transform::NONE,
     fps: 25.0,
 });
 

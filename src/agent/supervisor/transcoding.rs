@@ -308,7 +308,10 @@ fn withdraw_overdue(stream: &Stream, failure: Option<&Reason>, now: Instant) -> 
     Some(why)
 }
 
-/// Whether `rendition` is what a JPEG camera sends itself.
+/// Whether `rendition` is what a JPEG camera sends itself, with nothing cut off or turned.
 fn is_own(rendition: Rendition, info: StreamInfo, default_quality: u8) -> bool {
-    info.codec == Codec::Jpeg && rendition.size == info.size && rendition.quality == default_quality
+    info.codec == Codec::Jpeg
+        && rendition.transform.is_none()
+        && rendition.size == info.size
+        && rendition.quality == default_quality
 }

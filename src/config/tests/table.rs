@@ -80,7 +80,7 @@ fn samples(row: &dyn Row) -> Vec<String> {
         Shape::Text { example, .. } => vec![format!("{example:?}")],
         // The base file has channel 3.
         Shape::Names { .. } => vec!["{ 3 = 'Gate' }".into()],
-        Shape::List { example, .. } => vec![example.to_owned()],
+        Shape::List { example, .. } | Shape::Parsed { example, .. } => vec![example.to_owned()],
     }
 }
 
@@ -114,6 +114,9 @@ fn mistakes(key: &str, shape: &Shape) -> Vec<(String, String)> {
             ("{ 4 = 'x' }".into(), format!("{key} has a name for \"4\"")),
         ],
         Shape::List { .. } => vec![("7".into(), format!("{key} is a whole number"))],
+        Shape::Parsed { right, .. } => {
+            ["7", "'x'"].map(|value| (value.to_owned(), format!("; write {right}"))).to_vec()
+        }
     }
 }
 
@@ -232,7 +235,8 @@ fn shipped_file_explains_every_key_with_its_range_and_shows_its_default() {
     let blocks = shipped_blocks();
     for (section, row) in every_row() {
         // What all cameras have in common is explained once, in [defaults].
-        let head = if DEFAULTS.has(row.name()) { DEFAULTS.head() } else { section.head() };
+        let is_common = DEFAULTS.rows().any(|common| std::ptr::addr_eq(common, row));
+        let head = if is_common { DEFAULTS.head() } else { section.head() };
         let is_example = |block: &&Block| block.head == head && block.examples.iter().any(|(key, _)| key == row.name());
         let block = blocks.iter().find(is_example).unwrap_or_else(|| panic!("{head} has no example of {}", row.name()));
         let words: Vec<_> = block.notes.split(|c: char| c.is_whitespace() || ",;:.\"()".contains(c)).collect();

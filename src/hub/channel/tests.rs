@@ -6,7 +6,7 @@ use crate::{
     hub::{Reception, UnitEvent, UnitView, View, ViewEvent, ViewerOrigin},
     media::{
         AccessUnit, Codec, CodecConfig, Damage, Picture, RenditionRequest, SampleAspect, Size, StreamInfo, UnixMicros,
-        WantedRendition,
+        WantedRendition, transform::Transform,
     },
 };
 
@@ -34,6 +34,7 @@ fn go_live(stream: &Stream, size: Size) {
         codec_config,
         size,
         sample_aspect: SampleAspect::SQUARE,
+        transform: Transform::NONE,
         fps: 25.0,
     });
     unit(stream, 1, true, 0);
@@ -83,6 +84,30 @@ fn stream_suits_by_the_size_it_is_seen_at() {
     // 512x288 with square pixels, not 352x288.
     assert!(Arc::ptr_eq(&channel.stream_for(rendition_request(512, 288)), &small));
     assert!(Arc::ptr_eq(&channel.stream_for(rendition_request(640, 360)), &main));
+}
+
+#[test]
+fn small_stream_takes_the_shape_of_the_main_one_as_soon_as_that_is_known() {
+    let (_channel, main, small) = scene();
+    let shape = || small.info().unwrap().display_size();
+    go_live(&small, Size { width: 352, height: 288 });
+    assert_eq!(shape(), Size { width: 352, height: 288 });
+    small.expect_main_size(Size { width: 1440, height: 1080 });
+    assert_eq!(shape(), Size { width: 384, height: 288 });
+    go_live(&main, FULL_HD);
+    assert_eq!(shape(), Size { width: 512, height: 288 });
+    small.expect_main_size(Size { width: 1440, height: 1080 });
+    assert_eq!(shape(), Size { width: 512, height: 288 }, "the stream itself knows better");
+}
+
+#[test]
+fn new_small_stream_has_the_shape_of_the_main_one_from_the_start() {
+    let (channel, main, _) = scene();
+    go_live(&main, FULL_HD);
+    let small = Arc::new(Stream::new(channel.id().clone(), "Gate".into(), StreamOptions::default(), Instant::now()));
+    channel.set_small(Some(Arc::clone(&small)));
+    go_live(&small, Size { width: 352, height: 288 });
+    assert_eq!(small.info().unwrap().display_size(), Size { width: 512, height: 288 });
 }
 
 #[test]

@@ -187,11 +187,13 @@ impl Demand {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::Size;
+    use crate::media::{Size, transform::Transform};
 
     #[test]
     fn pictures_of_others_may_be_seldom_while_the_own_screen_watches() {
-        let wanted = |fps, origin| (Rendition { size: Size { width: 1, height: 1 }, quality: 1, fps }, origin);
+        let wanted = |fps, origin| {
+            (Rendition { size: Size { width: 1, height: 1 }, transform: Transform::NONE, quality: 1, fps }, origin)
+        };
         let stranger = wanted(25, ViewerOrigin::Elsewhere(1));
         let mut demand = Demand::default();
         demand.set([stranger].into_iter());

@@ -9,7 +9,7 @@ use super::{Inner, Stream};
 use crate::{
     camera::{State, StreamOptions},
     hub::status::{Cause, Condition, Endpoint, Reception, WorkerUsage},
-    media::{AccessUnit, Codec, Picture, StreamInfo, WantedRendition},
+    media::{AccessUnit, Codec, Picture, WantedRendition},
     sandbox::Sandbox,
     sync::Notified,
     text::Reason,
@@ -51,21 +51,6 @@ impl Stream {
         let mut inner = self.inner();
         inner.stats.end_session();
         inner.withdraw();
-    }
-
-    /// Records that the stream was opened, or changed its size, shape, codec or codec
-    /// configuration.
-    pub fn set_stream_info(&self, info: StreamInfo) {
-        let mut inner = self.inner();
-        let kind = |info: StreamInfo| (info.codec, info.codec_config, info.size, info.sample_aspect);
-        if inner.info.is_some_and(|old| kind(old) != kind(info)) {
-            inner.withdraw();
-            inner.sequence.mark_change();
-        }
-        inner.info = Some(info);
-        inner.subscribers.notify();
-        inner.notify_camera();
-        self.refresh_demand(&mut inner);
     }
 
     /// Publishes one access unit of a worker: the stream's sign of life. Viewers learn of its damage
@@ -272,12 +257,13 @@ impl Stream {
         self.inner().heartbeat_late(now)
     }
 
-    /// Sets the name and the options (quality, rate, stall limit) from now on.
+    /// Sets the name and the options (quality, rate, shape, stall limit) from now on.
     pub fn retune(&self, name: String, options: StreamOptions) {
         let mut inner = self.inner();
         inner.name = name;
         inner.options = options;
         inner.subscribers.notify();
+        self.reshape(&mut inner);
         self.refresh_demand(&mut inner);
         // A state change makes viewers drop their picture; a slow camera's next one may take a
         // while.

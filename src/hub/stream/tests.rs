@@ -2,12 +2,13 @@ use smol::future::{FutureExt, block_on};
 
 use super::*;
 use crate::{
+    camera::picture_options::PictureOptions,
     hub::{
         Reception, WorkerUsage,
         subscription::{Subscription, ViewEvent},
         unit_subscription::{UnitEvent, UnitSubscription},
     },
-    media::{AccessUnit, Codec, CodecConfig, Damage, Picture, SampleAspect},
+    media::{AccessUnit, Codec, CodecConfig, Damage, Picture, SampleAspect, transform::Transform},
 };
 
 const STREAM: StreamInfo = StreamInfo {
@@ -15,6 +16,7 @@ const STREAM: StreamInfo = StreamInfo {
     codec_config: Some(CodecConfig::H264([0x64, 0, 0x1f])),
     size: Size { width: 1280, height: 720 },
     sample_aspect: SampleAspect::SQUARE,
+    transform: Transform::NONE,
     fps: 25.0,
 };
 const ANY: RenditionRequest = RenditionRequest { size: None, quality: None, fps: None };
@@ -192,6 +194,21 @@ fn sample_aspect_gives_every_rendition_its_shape() {
     assert_eq!(sizes(SampleAspect::new(16, 11)), [(320, 180), (1024, 576)]);
     assert_eq!(sizes(SampleAspect::new(12, 11)), [(240, 180), (768, 576)], "it may change at any time");
     assert_eq!(sizes(SampleAspect::SQUARE), [(220, 180), (704, 576)]);
+}
+
+#[test]
+fn reload_turns_the_pictures_and_leaves_the_units_alone() {
+    let scene = Scene::live();
+    scene.unit(2, true, 40);
+    let _seat = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
+    let picture = PictureOptions { quarter_turns: 1, crop: [500, 0, 0, 0], ..PictureOptions::default() };
+    scene.stream.retune("Gate".into(), StreamOptions { picture, ..scene.stream.options() });
+    let wanted = scene.stream.demand()[0].rendition;
+    let Size { width, height } = STREAM.size;
+    assert_eq!(wanted.size, Size { width: height, height: width / 2 });
+    assert_eq!((wanted.transform.quarter_turns, wanted.transform.crop.left), (1, 500));
+    assert!(scene.stream.status(scene.at(50)).gop_cache.0 > 0, "viewers of units go on");
+    assert_eq!(scene.stream.declared_info(), Some(STREAM));
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use crate::{
     ipc::{Error, VERSION},
-    media::{AccessUnit, Codec, CodecConfig, Damage, Rendition, SampleAspect, Size},
+    media::{
+        AccessUnit, Codec, CodecConfig, Damage, Rendition, SampleAspect, Size,
+        transform::{Crop, Transform},
+    },
     sandbox::SandboxPolicy,
 };
 use bytes::Bytes;
@@ -111,8 +114,17 @@ impl Body<'_> {
         if aspect.sides() == [width, height] { Ok(aspect) } else { Err(self.malformed()) }
     }
 
+    /// Reads a transform that leaves a part of the picture.
+    fn transform(&mut self) -> Result<Transform, Error> {
+        let mut edge = || self.array().map(u16::from_le_bytes);
+        let crop = Crop { left: edge()?, top: edge()?, right: edge()?, bottom: edge()? };
+        let transform = Transform { crop, mirrored: self.flag()?, quarter_turns: self.u8()? };
+        if crop.is_valid() && transform.quarter_turns < 4 { Ok(transform) } else { Err(self.malformed()) }
+    }
+
     pub(super) fn rendition(&mut self) -> Result<Rendition, Error> {
-        let rendition = Rendition { size: self.size()?, quality: self.u8()?, fps: self.u8()? };
+        let (size, transform) = (self.size()?, self.transform()?);
+        let rendition = Rendition { size, transform, quality: self.u8()?, fps: self.u8()? };
         let sane = (1..=100).contains(&rendition.quality) && rendition.fps > 0;
         if sane { Ok(rendition) } else { Err(self.malformed()) }
     }

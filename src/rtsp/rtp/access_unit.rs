@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     h26x::{nal, parameter_sets::ParameterSets, sps::Sps},
-    media::{Codec, StreamInfo},
+    media::{Codec, StreamInfo, transform::Transform},
 };
 
 /// After this time without an IDR picture, a recovery point counts as a key frame (H.264).
@@ -344,6 +344,7 @@ impl Assembler {
                 codec_config: Some(variant),
                 size,
                 sample_aspect,
+                transform: Transform::NONE,
                 fps: fps.unwrap_or(0.0),
             }));
         }

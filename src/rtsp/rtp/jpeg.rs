@@ -12,7 +12,7 @@ use super::{
     order::Gap,
     packet::{JPEG_EXTENSION, JPEG_EXTENSION_CONTINUED, Packet},
 };
-use crate::media::{Codec, SampleAspect, Size, StreamInfo};
+use crate::media::{Codec, SampleAspect, Size, StreamInfo, transform::Transform};
 
 /// Longest head that a camera may send in header extensions, in bytes.
 const MAX_EXTENSION_LEN: usize = 64 << 10;
@@ -203,7 +203,14 @@ impl Depacketizer {
         {
             self.announced = Some(size);
             let (codec, sample_aspect) = (Codec::Jpeg, SampleAspect::SQUARE);
-            out.push(Event::StreamInfo(StreamInfo { codec, codec_config: None, size, sample_aspect, fps: 0.0 }));
+            out.push(Event::StreamInfo(StreamInfo {
+                codec,
+                codec_config: None,
+                size,
+                sample_aspect,
+                transform: Transform::NONE,
+                fps: 0.0,
+            }));
         }
         out.push(Event::Unit(Unit {
             data: jpeg.unwrap_or_default(),

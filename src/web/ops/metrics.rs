@@ -252,7 +252,7 @@ impl Report<'_> {
         let mut samples = Vec::new();
         for camera in &self.cameras {
             for status in &camera.renditions {
-                let Rendition { size, quality, fps } = status.rendition;
+                let Rendition { size, quality, fps, .. } = status.rendition;
                 let size = format!("{}x{}", size.width, size.height);
                 let labels = vec![("size", size), ("quality", quality.to_string()), ("fps", fps.to_string())];
                 samples.push(([of_camera(camera), labels].concat(), value(status)));

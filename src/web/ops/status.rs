@@ -27,7 +27,7 @@ use crate::{
 /// What a principal without the right to details is told of the agent, of a camera and of one of its
 /// streams. Everything else is a detail, also what will be added.
 const WITHOUT_DETAILS: [&str; 7] = ["version", "now", "uptime", "complaints", "walls", "user", "cameras"];
-const CAMERA_WITHOUT_DETAILS: [&str; 14] = [
+const CAMERA_WITHOUT_DETAILS: [&str; 15] = [
     "id",
     "name",
     "state",
@@ -37,13 +37,15 @@ const CAMERA_WITHOUT_DETAILS: [&str; 14] = [
     "age",
     "codec",
     "size",
+    "display",
     "fps",
     "viewers",
     "streams",
     "untouched",
     "profiles",
 ];
-const PROFILE_WITHOUT_DETAILS: [&str; 8] = ["stream", "state", "why", "reason", "codec", "size", "fps", "viewers"];
+const PROFILE_WITHOUT_DETAILS: [&str; 9] =
+    ["stream", "state", "why", "reason", "codec", "size", "display", "fps", "viewers"];
 
 /// Every camera that exists for `principal`, in the order of the configuration.
 pub fn cameras(web: &Web, metadata: &Metadata, visitor: &Visitor, principal: &Principal) -> Response {
@@ -147,6 +149,7 @@ fn camera(web: &Web, status: &Status, principal: &Principal, now: Instant) -> Va
         "age": status.age.map(seconds),
         "codec": status.stream.map(|stream| stream.codec.as_str()),
         "size": status.stream.map(|stream| size(stream.size)),
+        "display": status.stream.map(|stream| size(stream.display_size())),
         "fps": rounded(status.measured_fps, 10.0),
         "bitrate": status.bitrate.round() as u64,
         "frames": status.frames,
@@ -192,6 +195,7 @@ fn profile(profile: &ProfileStatus, principal: &Principal) -> Value {
         "reason": reasons::as_json(&why),
         "codec": status.stream.map(|stream| stream.codec.as_str()),
         "size": status.stream.map(|stream| size(stream.size)),
+        "display": status.stream.map(|stream| size(stream.display_size())),
         "fps": rounded(status.measured_fps, 10.0),
         "bitrate": status.bitrate.round() as u64,
         "viewers": status.viewers,

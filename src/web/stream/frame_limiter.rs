@@ -33,11 +33,12 @@ impl FrameLimiter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::Size;
+    use crate::media::{Size, transform::Transform};
 
     fn passed(wished: u8, given: u8, seconds: u32) -> usize {
         let rendition_request = RenditionRequest { size: None, quality: None, fps: Some(wished) };
-        let rendition = Rendition { size: Size { width: 1, height: 1 }, quality: 1, fps: given };
+        let rendition =
+            Rendition { size: Size { width: 1, height: 1 }, transform: Transform::NONE, quality: 1, fps: given };
         let (start, mut pace) = (Instant::now(), FrameLimiter::default());
         let at = |number: u32| start + Duration::from_secs(1) * number / u32::from(given);
         (0..seconds * u32::from(given)).filter(|&number| pace.allows(rendition_request, rendition, at(number))).count()

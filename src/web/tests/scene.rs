@@ -23,7 +23,9 @@ use crate::{
     camera::{CameraId, StreamOptions},
     card::Card,
     hub::{Hub, Stream},
-    media::{AccessUnit, Codec, CodecConfig, Picture, SampleAspect, Size, StreamInfo, WantedRendition},
+    media::{
+        AccessUnit, Codec, CodecConfig, Picture, SampleAspect, Size, StreamInfo, WantedRendition, transform::Transform,
+    },
     time::timeout,
 };
 
@@ -35,6 +37,7 @@ pub const STREAM: StreamInfo = StreamInfo {
     codec_config: Some(CodecConfig::H264([0x64, 0, 0x1f])),
     size: Size { width: 1280, height: 720 },
     sample_aspect: SampleAspect::SQUARE,
+    transform: Transform::NONE,
     fps: 25.0,
 };
 

@@ -145,7 +145,8 @@ fn drawn(value: &Value) -> Result<Vec<(u8, u32)>, String> {
 /// The state of a tile, for people and for the page.
 ///
 /// `format` is what the tile is sent; `None` if that is not decided yet. In the stream, `size` is
-/// in samples and `display` in square pixels.
+/// in samples and `display` in square pixels. `view` is what the page has to do to each picture that it
+/// decodes; in JPEGs it is done.
 pub fn state(
     tile: u8,
     camera: &str,
@@ -169,9 +170,29 @@ pub fn state(
         "codec": codec,
         "size": stream.map(|stream| pair(stream.size)),
         "display": stream.map(|stream| pair(stream.display_size())),
+        "view": stream.filter(|_| format.is_some_and(|format| format != Codec::Jpeg)).and_then(view),
         "fps": stream.map(|stream| (f64::from(stream.fps) * 100.0).round() / 100.0),
     })
     .to_string()
+}
+
+/// The part of the picture that is shown, as left and upper edge, width and height in parts of the whole,
+/// and how that part is mirrored and then turned clockwise; `None`: the picture is shown as it is.
+fn view(stream: StreamInfo) -> Option<Value> {
+    let (transform, size) = (stream.transform, stream.size);
+    if transform.is_none() {
+        return None;
+    }
+    let part = transform.crop.visible(size);
+    let [width, height] = [size.width, size.height].map(f64::from);
+    let crop = [
+        f64::from(part.left) / width,
+        f64::from(part.top) / height,
+        f64::from(part.size.width) / width,
+        f64::from(part.size.height) / height,
+    ];
+    let turn = u16::from(transform.quarter_turns) * 90;
+    Some(json!({ "crop": crop, "mirror": transform.mirrored, "turn": turn }))
 }
 
 fn pair(size: Size) -> [u32; 2] {
@@ -226,7 +247,10 @@ fn header(format: Codec, tile: u8, flags: u8, sequence: u32, taken: UnixMicros) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{AccessUnit, Rendition};
+    use crate::media::{
+        AccessUnit, Rendition, SampleAspect,
+        transform::{Crop, Transform},
+    };
 
     #[test]
     fn show_is_read_with_everything_left_out_that_may_be() {
@@ -273,8 +297,34 @@ mod tests {
     }
 
     #[test]
+    fn view_is_for_pages_that_decode() {
+        let transform =
+            Transform { crop: Crop { left: 250, top: 0, right: 0, bottom: 500 }, mirrored: true, quarter_turns: 3 };
+        let stream = StreamInfo {
+            codec: Codec::H264,
+            codec_config: None,
+            size: Size { width: 1920, height: 1080 },
+            sample_aspect: SampleAspect::SQUARE,
+            transform,
+            fps: 25.0,
+        };
+        let told = |stream, format| -> Value {
+            let condition = Condition { state: State::Live, why: Code::Starting.into() };
+            serde_json::from_str(&state(0, "gate", "Gate", &condition, Some(stream), Some(format))).unwrap()
+        };
+        let untouched = told(stream, Codec::H264);
+        assert_eq!(untouched["view"], json!({"crop": [0.25, 0.0, 0.75, 0.5], "mirror": true, "turn": 270}));
+        assert_eq!((&untouched["size"], &untouched["display"]), (&json!([1920, 1080]), &json!([540, 1440])));
+        assert_eq!(told(stream, Codec::Jpeg)["view"], Value::Null);
+        let whole = told(StreamInfo { transform: Transform::NONE, ..stream }, Codec::H264);
+        assert_eq!(whole["view"], Value::Null);
+        assert!(whole.as_object().unwrap().contains_key("view"));
+    }
+
+    #[test]
     fn frame_begins_with_the_header_of_the_contract() {
-        let rendition = Rendition { size: Size { width: 1, height: 1 }, quality: 1, fps: 1 };
+        let rendition =
+            Rendition { size: Size { width: 1, height: 1 }, transform: Transform::NONE, quality: 1, fps: 1 };
         let picture = Picture { rendition, sequence: 0x0102_0304, taken: 0x0506, jpeg: vec![0xff, 0xd8].into() };
         let header = picture_header(9, &picture, true);
         assert_eq!(header, [1, 1, 9, 3, 4, 3, 2, 1, 6, 5, 0, 0, 0, 0, 0, 0]);

@@ -197,13 +197,14 @@ impl Tile {
 #[cfg(test)]
 mod tests {
     use super::{TileFormat::*, *};
-    use crate::media::{CodecConfig, SampleAspect, Size};
+    use crate::media::{CodecConfig, SampleAspect, Size, transform::Transform};
 
     const H264: StreamInfo = StreamInfo {
         codec: Codec::H264,
         codec_config: Some(CodecConfig::H264([0x64, 0, 0x28])),
         size: Size { width: 1920, height: 1080 },
         sample_aspect: SampleAspect::SQUARE,
+        transform: Transform::NONE,
         fps: 25.0,
     };
     const ALL: &[Codec] = &[Codec::H265, Codec::H264, Codec::Jpeg];

@@ -25,7 +25,7 @@ use cctv_agent::{
     h26x::nal,
     hub::{Channel, Hub, Stream, Subscription, ViewEvent, ViewerOrigin},
     ipc::{self, FromWorker},
-    media::{AccessUnit, Codec, Colour, Matrix, Picture, Rendition, RenditionRequest, Size},
+    media::{AccessUnit, Codec, Colour, Matrix, Picture, Rendition, RenditionRequest, Size, transform::Transform},
     rtsp::rtp::{TrackConfig, TrackReceiver, Transport},
     web::Web,
 };
@@ -83,7 +83,7 @@ fn planes() -> &'static YuvBuffer {
 }
 
 fn rendition(size: Size) -> Rendition {
-    Rendition { size, quality: QUALITY, fps: 25 }
+    Rendition { size, transform: Transform::NONE, quality: QUALITY, fps: 25 }
 }
 
 /// A live stream of a camera without a known size: it counts as 1920x1080.
@@ -327,7 +327,9 @@ fn colours(bencher: Bencher, size: &str) {
 fn encode(bencher: Bencher, size: &str) {
     let mut small = YuvBuffer::default();
     let (from, mut encoder) = (in_size(size, &mut small), Encoder::new().unwrap());
-    bencher.bench_local(|| encoder.encode(&from, Colour::JPEG, from.size, None, std::iter::once(QUALITY)).unwrap());
+    bencher.bench_local(|| {
+        encoder.encode(&from, Colour::JPEG, (from.size, Transform::NONE), None, std::iter::once(QUALITY)).unwrap()
+    });
 }
 
 fn in_size<'a>(size: &str, small: &'a mut YuvBuffer) -> YuvPlanes<'a> {

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cctv_agent::media::{AccessUnit, Codec, Rendition, Size};
+use cctv_agent::media::{AccessUnit, Codec, Rendition, Size, transform::Transform};
 use cctv_worker::{
     decoder::Decoder,
     planes::{YuvBuffer, YuvPlanes},
@@ -84,7 +84,7 @@ fn bare_maker(size: Size) -> Result<Maker> {
 
 fn full_maker(size: Size) -> Maker {
     let mut transcoder = Transcoder::new(Codec::H264, QUALITY);
-    transcoder.want(&[Rendition { size, quality: QUALITY, fps: FPS as u8 }]);
+    transcoder.want(&[Rendition { size, transform: Transform::NONE, quality: QUALITY, fps: FPS as u8 }]);
     let (mut sequence, mut pictures) = (0, Vec::new());
     Box::new(move |number, frame| {
         sequence += 1;

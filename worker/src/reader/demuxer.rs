@@ -17,7 +17,7 @@ use opencv::{
 use cctv_agent::{
     h26x::{nal, parameter_sets::ParameterSets, sps::Sps},
     ipc::{Failure, FailureKind, MAX_BODY_LEN, Open},
-    media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, UnixMicros},
+    media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, UnixMicros, transform::Transform},
     text::{Code, Reason},
 };
 use cctv_worker::{ffmpeg_log::FfmpegLog, jpeg};
@@ -86,6 +86,7 @@ impl Demuxer {
                 codec_config: None,
                 size: opened_size(&capture),
                 sample_aspect: SampleAspect::SQUARE,
+                transform: Transform::NONE,
                 fps: 0.0,
             },
             last_sent: None,

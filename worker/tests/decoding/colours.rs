@@ -6,7 +6,7 @@
 use crate::clip::{ffmpeg, units};
 use cctv_agent::{
     h26x::sps::Sps,
-    media::{AccessUnit, Codec, Colour, Matrix, Picture, Rendition, Size},
+    media::{AccessUnit, Codec, Colour, Matrix, Picture, Rendition, Size, transform::Transform},
 };
 use cctv_worker::transcoder::Transcoder;
 use opencv::{
@@ -119,7 +119,7 @@ impl Clip {
 fn transcode(codec: Codec, units: &[AccessUnit], size: Size) -> Vec<Picture> {
     let mut transcoder = Transcoder::new(codec, 50);
     let sizes = [size, Size { width: size.width / 2, height: size.height / 2 }];
-    transcoder.want(&sizes.map(|size| Rendition { size, quality: 80, fps: 25 }));
+    transcoder.want(&sizes.map(|size| Rendition { size, transform: Transform::NONE, quality: 80, fps: 25 }));
     let mut pictures = Vec::new();
     for unit in units {
         transcoder.transcode(unit, true, &mut pictures).unwrap();

@@ -6,7 +6,7 @@
 use crate::clip::{SIZE, h264, h265, mjpeg};
 use cctv_agent::{
     h26x::nal,
-    media::{AccessUnit, Codec, Picture, Rendition, Size},
+    media::{AccessUnit, Codec, Picture, Rendition, Size, transform::Transform},
 };
 use cctv_worker::transcoder::Transcoder;
 
@@ -30,7 +30,7 @@ fn shown(codec: Codec, units: &[AccessUnit], wanted: Size) -> Vec<u32> {
 
 fn shown_at(fps: u8, codec: Codec, units: &[AccessUnit], wanted: Size) -> Vec<u32> {
     let mut transcoder = Transcoder::new(codec, 80);
-    transcoder.want(&[Rendition { size: wanted, quality: 80, fps }]);
+    transcoder.want(&[Rendition { size: wanted, transform: Transform::NONE, quality: 80, fps }]);
     let mut pictures: Vec<Picture> = Vec::new();
     let mut lost = true;
     for unit in units {

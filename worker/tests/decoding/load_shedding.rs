@@ -2,7 +2,7 @@
 //! difference is not visible.
 
 use crate::clip::{self, GOP, SIZE};
-use cctv_agent::media::{AccessUnit, Codec, Picture, Rendition, Size};
+use cctv_agent::media::{AccessUnit, Codec, Picture, Rendition, Size, transform::Transform};
 use cctv_worker::transcoder::Transcoder;
 
 /// A third of the camera's size.
@@ -42,7 +42,7 @@ impl Wall {
 }
 
 fn rendition(size: Size) -> Rendition {
-    Rendition { size, quality: 80, fps: 25 }
+    Rendition { size, transform: Transform::NONE, quality: 80, fps: 25 }
 }
 
 fn h264() -> Vec<AccessUnit> {

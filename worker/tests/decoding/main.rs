@@ -19,3 +19,4 @@ mod load_shedding;
 mod marked;
 mod process;
 mod shape;
+mod turned;

@@ -3,7 +3,7 @@
 
 use crate::clip::{SIZE, h264, h265};
 use crate::mark::is_marked;
-use cctv_agent::media::{AccessUnit, Codec, Damage, Picture, Rendition, Size};
+use cctv_agent::media::{AccessUnit, Codec, Damage, Picture, Rendition, Size, transform::Transform};
 use cctv_worker::transcoder::Transcoder;
 
 const DAMAGE: Damage = Damage { lost_permille: Some(12) };
@@ -28,7 +28,7 @@ fn pictures(codec: Codec, units: &[AccessUnit], wanted: &[Rendition]) -> Vec<Pic
 }
 
 fn rendition(size: Size) -> Rendition {
-    Rendition { size, quality: 80, fps: 60 }
+    Rendition { size, transform: Transform::NONE, quality: 80, fps: 60 }
 }
 
 fn clips(seconds: u32) -> [(Codec, Vec<AccessUnit>); 2] {

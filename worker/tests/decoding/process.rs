@@ -12,7 +12,7 @@ use std::{
 use cctv_agent::{
     camera::{CameraId, Secret, Transport},
     ipc::{self, Decode, FromWorker, HEAD, Message as _, Open, Progress, ToWorker},
-    media::{AccessUnit, Codec, Picture, Rendition, Size},
+    media::{AccessUnit, Codec, Picture, Rendition, Size, transform::Transform},
     sandbox::SandboxPolicy,
     time::timeout,
     worker_host::{CLOSE_TIMEOUT, Error, Spawner, Worker},
@@ -31,8 +31,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 const GROUP_MEMORY: u64 = 8 << 20;
 
-pub const SMALL: Rendition = Rendition { size: Size { width: 320, height: 180 }, quality: 80, fps: 25 };
-pub const FULL: Rendition = Rendition { size: SIZE, quality: 50, fps: 25 };
+pub const SMALL: Rendition =
+    Rendition { size: Size { width: 320, height: 180 }, transform: Transform::NONE, quality: 80, fps: 25 };
+pub const FULL: Rendition = Rendition { size: SIZE, transform: Transform::NONE, quality: 50, fps: 25 };
 
 /// In all tests a call that the sandbox refuses ends the worker.
 pub fn decode(codec: Codec) -> Decode {

@@ -19,7 +19,7 @@ use crate::{
     },
     http_jpeg,
     hub::{Reception, Stream},
-    media::{Codec, Damage, SampleAspect, Size, StreamInfo},
+    media::{Codec, Damage, SampleAspect, Size, StreamInfo, transform::Transform},
     rtsp::rtp::{self, Backlog, Event, KeyFrameGate, KeyFrameRequest, Loss, Passage, Stats, Unit},
     sync::Latch,
 };
@@ -150,7 +150,7 @@ impl Publisher {
         let (jpeg, received_at) = match event {
             http_jpeg::stream::Event::Picture { jpeg, size, received_at } => {
                 let info = jpeg_info(size);
-                if self.stream.info() != Some(info) || !self.is_described {
+                if self.stream.declared_info() != Some(info) || !self.is_described {
                     self.on_event(Event::StreamInfo(info));
                 }
                 (Some(jpeg), received_at)
@@ -292,7 +292,14 @@ impl Publisher {
 
 /// A stream of JPEGs of this size. They come whenever the camera has one.
 fn jpeg_info(size: Size) -> StreamInfo {
-    StreamInfo { codec: Codec::Jpeg, codec_config: None, size, sample_aspect: SampleAspect::SQUARE, fps: 0.0 }
+    StreamInfo {
+        codec: Codec::Jpeg,
+        codec_config: None,
+        size,
+        sample_aspect: SampleAspect::SQUARE,
+        transform: Transform::NONE,
+        fps: 0.0,
+    }
 }
 
 fn jpeg_unit(data: Vec<u8>, received_at: Instant) -> Unit {
@@ -348,7 +355,14 @@ mod tests {
         let Sps { variant, size, .. } = Sps::parse(Codec::H264, &SPS).unwrap();
         assert_eq!(size, Size { width: 1280, height: 720 });
         let sample_aspect = SampleAspect::SQUARE;
-        StreamInfo { codec: Codec::H264, codec_config: Some(variant), size, sample_aspect, fps: 25.0 }
+        StreamInfo {
+            codec: Codec::H264,
+            codec_config: Some(variant),
+            size,
+            sample_aspect,
+            transform: Transform::NONE,
+            fps: 25.0,
+        }
     }
 
     fn annex_b(nals: &[&[u8]]) -> Vec<u8> {

@@ -86,9 +86,10 @@ mod tests {
     use smol::future::block_on;
 
     use super::*;
-    use crate::media::{Damage, Rendition, Size};
+    use crate::media::{Damage, Rendition, Size, transform::Transform};
 
-    const OWN: Rendition = Rendition { size: Size { width: 160, height: 120 }, quality: 80, fps: 60 };
+    const OWN: Rendition =
+        Rendition { size: Size { width: 160, height: 120 }, transform: Transform::NONE, quality: 80, fps: 60 };
 
     /// A picture of noise, so that half of the data is half of the picture.
     fn jpeg(seed: u32) -> Vec<u8> {
