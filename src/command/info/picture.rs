@@ -6,7 +6,7 @@ use super::measurement::Measurement;
 use crate::{
     camera::CameraId,
     ipc::{Decode, FromWorker},
-    media::{Codec, Picture, Rendition},
+    media::{Codec, Picture, Rendition, transform::Transform},
     sandbox::SandboxPolicy,
     time::timeout,
     worker_host::{CLOSE_TIMEOUT, Error, Spawner, Worker},
@@ -40,7 +40,8 @@ pub async fn newest(measurement: &Measurement) -> Result<Vec<u8>, String> {
     };
     let told = |error: &Error| error.reason().to_string();
     let mut worker = Worker::start_decoder(&Spawner::find(), &id, decode).await.map_err(|error| told(&error))?;
-    let rendition = Rendition { size: info.display_size(), quality: QUALITY, fps: u8::MAX };
+    let rendition =
+        Rendition { size: info.display_size(), quality: QUALITY, fps: u8::MAX, transform: Transform::default() };
     let picture = async {
         for unit in &measurement.group {
             worker.feed(unit).await?;

@@ -1,8 +1,6 @@
 //! A picture that is cut, mirrored or turned shows every edge where it belongs, in every codec and with
 //! every shape of samples. `tests/page/view.test.mjs` expects the same of the page's canvas.
 
-use std::sync::Arc;
-
 use cctv_agent::{
     h26x::sps::Sps,
     media::{
@@ -70,7 +68,7 @@ fn units(codec: Codec, size: Size, aspect: (u16, u16)) -> Vec<AccessUnit> {
         let format = turbojpeg::PixelFormat::RGB;
         let image = turbojpeg::Image { pixels: &pixels[..], width, pitch: 3 * width, height, format };
         let jpeg = turbojpeg::compress(image, 95, turbojpeg::Subsamp::Sub2x1).unwrap();
-        return vec![AccessUnit { sequence: 0, taken: 1_000_000, key: true, damage: None, data: Arc::from(&jpeg[..]) }];
+        return vec![AccessUnit { sequence: 0, taken: 1_000_000, key: true, damage: None, data: jpeg.to_vec().into() }];
     }
     let (encoder, format, more) = match codec {
         Codec::H264 => ("libx264", "h264", ["-x264-params", "aud=1"]),
