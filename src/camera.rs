@@ -57,6 +57,10 @@ pub struct StreamSource {
     pub small_profile: Option<String>,
     /// The address of the stream for small tiles beside that of [`Source::Url`].
     pub small_url: Option<StreamUri>,
+    /// The address of [`Source::Url`] is that of one JPEG, which is fetched again and again.
+    pub is_snapshot: bool,
+    /// The time from one request for a JPEG to the next.
+    pub snapshot_every: Duration,
     pub credentials: Option<Credentials>,
     /// `None`: the transport in the stream's address, or else TCP; the agent's reader then goes on
     /// with UDP where the camera refuses TCP.

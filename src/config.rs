@@ -60,6 +60,7 @@ mod template;
 
 mod camera;
 mod recorder;
+mod recorder_keys;
 
 mod root;
 mod server;
@@ -69,6 +70,7 @@ mod user;
 mod file_checks;
 mod reference;
 mod stable_read;
+mod stream_address;
 
 pub mod changes;
 pub mod user_edit;

@@ -1,12 +1,15 @@
-//! JPEG over HTTP: a Motion JPEG stream, from its address to pictures.
+//! JPEG over HTTP: a Motion JPEG stream, or one JPEG that is fetched again and again, from the address to pictures.
 //!
 //! The modules without input and output decide: [`scan`] finds the end of a JPEG, [`multipart`] the pictures
-//! of a stream. `client` has the sockets and the login, [`stream`] joins all. All that a camera can make grow has a bound.
+//! of a stream, [`picture_age`] how old one is. `client` has the sockets and the login, [`stream`] and [`snapshots`] join
+//! all. All that a camera can make grow has a bound.
 
 mod client;
 mod error;
 pub mod multipart;
+pub mod picture_age;
 pub mod scan;
+pub mod snapshots;
 pub mod stream;
 #[cfg(test)]
 mod tests;

@@ -40,6 +40,7 @@ mod modules {
 #[path = "../../src/http_jpeg"]
 pub mod http_jpeg {
     pub mod multipart;
+    pub mod picture_age;
     pub mod scan;
 }
 

@@ -18,6 +18,7 @@ use cctv_agent::{
     http_client::response::{self, Response},
     http_jpeg::{
         multipart::{Item, Parts},
+        picture_age::PictureAge,
         scan::{Found, Scanner},
     },
     ipc::{self, FromWorker, Message, ToWorker},
@@ -162,6 +163,7 @@ pub fn response(bytes: &[u8]) {
         return assert_eq!(whole, None, "refused in pieces only");
     };
     assert!(whole.body.len() <= response::MAX_BODY_LEN && whole.headers.len() <= response::MAX_HEADERS);
+    let _ = PictureAge::default().of(whole);
     assert_eq!((whole.status, &whole.headers), (pieces.status, &pieces.headers));
     // If an announced length is too small, the bytes after the root element may be parsed or not.
     if whole.body != pieces.body {

@@ -1,16 +1,17 @@
 //! `[defaults]` and `[[camera]]`: the cameras, and how each one is shown.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use super::{
     address,
     camera_defaults::CameraDefaults,
     credentials::SecretReader,
     diagnostics::Diagnostics,
-    key::{Key, Row, Text, Unset},
+    key::{Key, Text, Unset},
     keys::{self, MAX_CAMERAS},
     schema,
     section::{Located, Section},
+    stream_address::{WithLogin, check_every, from_snapshot_url, from_url, refuse_beside_url, stream_uri},
     template::{self, Template, Templates, Values},
     wording::quoted,
 };
@@ -116,7 +117,10 @@ fn camera(
     let template = of_name(section, templates, diagnostics);
     let defaults = template.map_or(defaults, |template| &template.defaults);
     let addresses = Addresses::read(section, id.as_ref(), template, diagnostics);
+    let every = section.number(&keys::EVERY, diagnostics);
+    let is_snapshot = section.key_at(&keys::SNAPSHOT_URL).is_some();
     let (source, in_url) = match section.key_at(&keys::URL) {
+        _ if is_snapshot => from_snapshot_url(section, diagnostics),
         Some(_) => from_url(section, diagnostics),
         None if template.is_some_and(|template| template.url.is_some()) => {
             refuse_beside_url(section, &|key| key.name() == keys::IP.name, diagnostics);
@@ -133,6 +137,10 @@ fn camera(
     }
     let credentials = camera_defaults.login.for_camera(in_url, &defaults.login, section, diagnostics);
     let options = camera_defaults.options(defaults);
+    let snapshot_every = Duration::from_secs_f64(every.unwrap_or(keys::EVERY.default));
+    if is_snapshot {
+        check_every(section, snapshot_every, options.stall_after, diagnostics);
+    }
     let tls = section.one_of(&keys::TLS, diagnostics);
     let pinned = fingerprint(section, diagnostics);
     let (id, source) = (id?, source?);
@@ -144,6 +152,8 @@ fn camera(
         stream_source: StreamSource {
             small_profile,
             small_url: addresses.small.filter(|_| is_url),
+            is_snapshot,
+            snapshot_every,
             tls: tls.map_or(stream_source.tls, |tls| tls.value),
             fingerprint: pinned.map(|pinned| pinned.value),
             ..stream_source
@@ -176,6 +186,9 @@ fn check_tls(
 ) {
     let Some(pinned) = pinned else { return };
     let words = match &stream_source.source {
+        Source::Url(uri) if !uri.is_tls() && section.key_at(&keys::SNAPSHOT_URL).is_some() => {
+            "fingerprint needs TLS; write snapshot_url = \"https://…\", or remove fingerprint"
+        }
         Source::Url(uri) if !uri.is_tls() && uri.is_http() => {
             "fingerprint needs TLS; write url = \"https://…\", or remove fingerprint"
         }
@@ -198,7 +211,7 @@ fn from_onvif(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Optio
     let uuid = section.words(&keys::UUID, diagnostics);
     let profile = section.words(&keys::PROFILE, diagnostics);
     let port = section.whole_or_default(&keys::ONVIF_PORT, diagnostics);
-    if section.lacks(&[&keys::IP, &keys::UUID, &keys::URL]) {
+    if section.lacks(&[&keys::IP, &keys::UUID, &keys::URL, &keys::SNAPSHOT_URL]) {
         let words = match section.is_of(&schema::RECORDER) {
             true => "nothing says where the recorder is; add ip, or uuid",
             false => "nothing says where the camera is; add ip, or uuid, or url",
@@ -222,49 +235,6 @@ fn trust(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Trust {
         section.report(at, "trust = \"address\" needs an address; add ip", diagnostics);
     }
     trust
-}
-
-/// Returns the stream of `url` and the login that it contained, still percent-encoded.
-fn from_url(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> (Option<Source>, Option<(String, String)>) {
-    let is_of_template = |key: &dyn Row| key.name() == keys::IP.name && section.key_at(&keys::TEMPLATE).is_some();
-    refuse_beside_url(section, &is_of_template, diagnostics);
-    let Some(written) = section.text(&keys::URL, diagnostics) else {
-        return (None, None);
-    };
-    match stream_uri(&written.value, keys::URL.name) {
-        Ok((uri, login)) => {
-            if uri.is_http() {
-                refuse_rtsp_keys(section, diagnostics);
-            }
-            (Some(Source::Url(uri)), login)
-        }
-        Err(wrong) => {
-            section.report(written.at, wrong, diagnostics);
-            (None, None)
-        }
-    }
-}
-
-/// Complains of the keys of ONVIF, unless they `may` stand beside an address.
-fn refuse_beside_url(section: &Section<'_>, may: &dyn Fn(&dyn Row) -> bool, diagnostics: &mut Diagnostics<'_>) {
-    for key in keys::ONVIF_ROWS.iter().filter(|key| !may(**key)) {
-        if let Some(at) = section.key_at(*key) {
-            let words =
-                format!("{} means nothing next to url, which is opened as it is; remove one of them", key.name());
-            section.report(at, words, diagnostics);
-        }
-    }
-}
-
-/// An address, and the login that it contained, still percent-encoded.
-type WithLogin = (StreamUri, Option<(String, String)>);
-
-/// Reads the value `text` of `key`.
-fn stream_uri(text: &str, key: &str) -> Result<WithLogin, String> {
-    let right = "write it like \"rtsp://192.168.1.20/live\", and give username and password as keys of their own";
-    let printable = !text.chars().any(|c| c.is_control() || c.is_whitespace());
-    let split = StreamUri::split(text).or_else(|| StreamUri::split_http(text));
-    split.filter(|_| printable).ok_or_else(|| format!("{key} is not an address of RTSP or HTTP; {right}"))
 }
 
 /// The template that the camera names.
@@ -330,17 +300,5 @@ impl Addresses {
             section.report(section.key_at(&keys::SMALL_URL).unwrap_or(section.at), words, diagnostics);
         }
         Self { url, small: small.map(|(uri, _)| uri) }
-    }
-}
-
-/// Complains of keys that have no effect on what is read by HTTP.
-fn refuse_rtsp_keys(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) {
-    let rows: [&dyn Row; 2] = [&keys::TRANSPORT, &keys::READER];
-    for key in rows {
-        if let Some(at) = section.key_at(key) {
-            let words =
-                format!("{} means nothing for JPEG over HTTP, which the agent reads itself; remove it", key.name());
-            section.report(at, words, diagnostics);
-        }
     }
 }

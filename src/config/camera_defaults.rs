@@ -89,6 +89,8 @@ impl CameraDefaults {
             channel: None,
             small_profile: None,
             small_url: None,
+            is_snapshot: false,
+            snapshot_every: Duration::from_secs_f64(keys::EVERY.default),
             credentials,
             transport,
             reader: reader.unwrap_or(keys::READER.default),

@@ -1,11 +1,11 @@
 //! Every key of the file, as one table; those of `[server]` and `[tls]` are in `server_keys.rs`, those of
-//! `[limits]` in `limit_keys.rs`. Parsing, complaints, suggestions, the checks of the shipped
-//! file and `docs/configuration.md` come from these rows. A new key needs a row here, the code that
-//! uses it, and an example in `cameras.toml`.
+//! `[limits]` in `limit_keys.rs`, those of `[[recorder]]` alone in `recorder_keys.rs`. Parsing, complaints,
+//! suggestions, the checks of the shipped file and `docs/configuration.md` come from these rows. A new key
+//! needs a row here, the code that uses it, and an example in `cameras.toml`.
 
 use super::key::{
-    DefaultValue, FilePath, Flag, Key, Line, List, Names, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text,
-    Unset, Whole, Words, default_by_word, key, rows,
+    DefaultValue, FilePath, Flag, Key, Line, List, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text, Unset,
+    Whole, Words, default_by_word, key, rows,
 };
 use crate::camera::{Damaged, Reader, TlsPolicy, Transport, Trust};
 
@@ -13,7 +13,7 @@ use crate::camera::{Damaged, Reader, TlsPolicy, Transport, Trust};
 pub const MAX_CAMERAS: usize = 64;
 
 /// Maximum length of a name, profile or identity, in characters.
-const MAX_WORDS_LEN: usize = 200;
+pub(super) const MAX_WORDS_LEN: usize = 200;
 
 /// Maximum length of a user name or password, in characters.
 pub(super) const MAX_LOGIN_LEN: usize = 256;
@@ -303,6 +303,24 @@ rows! { SOURCE_ROWS:
     )
     .aliases(&["sub_url"])
     .reload(Reload::SmallStream);
+    SNAPSHOT_URL: Key<Text, Unset> = key(
+        "snapshot_url",
+        Text { form: "address of HTTP", example: "http://192.168.1.20/snapshot.jpg" },
+        Unset("the camera has a stream"),
+        "In the place of `url`, for a camera without a stream: the address of one JPEG, which is fetched again and \
+         again. A picture that is the same as the last one, byte for byte, is no new one.",
+    )
+    .aliases(&["snapshot", "jpeg_url", "still_url"])
+    .reload(Reload::Streams);
+    EVERY: Key<Number, f64> = key(
+        "every",
+        // With more than half a minute nobody learns that the camera is gone.
+        Number { from: 1.0, to: 30.0, unit: "s" },
+        1.0,
+        "The time from one request for `snapshot_url` to the next. `stall_after` must be at least twice as long.",
+    )
+    .aliases(&["interval", "snapshot_every"])
+    .reload(Reload::Streams);
     TEMPLATE: Key<Text, Unset> = key(
         "template",
         Text { form: "name of a template", example: "acme" },
@@ -349,37 +367,5 @@ rows! {
     .aliases(&["sub_url"])
     .reload(Reload::SmallStream);
 }
-
-rows! { RECORDER_ROWS:
-    CHANNELS: Key<Text, Unset> = key(
-        "channels",
-        Text { form: "numbers and ranges", example: "1-16" },
-        Unset("required"),
-        "Which channels of the recorder are shown, such as `\"1-16\"` or `\"1-4, 9\"`. They are counted by the order of its \
-         video sources, which `cctv-agent info IP` prints. A channel keeps its number when the recorder lists its \
-         sources in another order.",
-    )
-    .reload(Reload::Cameras);
-    CHANNEL_NAMES: Key<Names, Unset> = key(
-        "names",
-        Names { of: "channels", longest: MAX_WORDS_LEN, example: "{ 1 = \"Front gate\", 2 = \"Yard\" }" },
-        Unset("`name` and the number, or else the `id`"),
-        "The names of channels on the screen, by their numbers.",
-    );
-    SMALL_STREAMS: Key<Flag, bool> = key(
-        "small_streams",
-        Flag,
-        true,
-        "`true`: each channel has a second, smaller stream as with `small_profile = \"auto\"`. `false`: it has none.",
-    )
-    .reload(Reload::SmallStream);
-}
-
-/// The keys of a recorder as of a camera.
-pub(super) static RECORDER_ID_ROWS: &[&dyn Row] = &[&ID, &NAME];
-
-/// The keys of the device in a recorder's section.
-pub(super) static RECORDER_DEVICE_ROWS: &[&dyn Row] =
-    &[&IP, &ONVIF_PORT, &TLS, &FINGERPRINT, &UUID, &TRUST, &STREAM_HOST, &ENABLED];
 
 default_by_word!(TlsPolicy: TLS, Trust: TRUST, Reader: READER, Damaged: DAMAGED);

@@ -6,6 +6,7 @@ use super::{
     camera::{self, Lines, Surroundings},
     diagnostics::Diagnostics,
     keys::{self, MAX_CAMERAS},
+    recorder_keys,
     section::Section,
     wording::quoted,
 };
@@ -30,7 +31,8 @@ pub(super) fn all(
         let recorder = camera::one(section, surroundings, lines, diagnostics);
         let channels = channels(section, diagnostics);
         let mut names = names(section, channels.as_ref(), diagnostics);
-        let small = section.flag(&keys::SMALL_STREAMS, diagnostics).unwrap_or(keys::SMALL_STREAMS.default);
+        let small =
+            section.flag(&recorder_keys::SMALL_STREAMS, diagnostics).unwrap_or(recorder_keys::SMALL_STREAMS.default);
         let (Some(recorder), Some(channels)) = (recorder, channels) else { continue };
         if cameras.len() < MAX_CAMERAS && cameras.len() + channels.len() > MAX_CAMERAS {
             let words = format!(
@@ -72,7 +74,7 @@ pub(super) fn all(
 pub(super) fn identifiers(sections: &[Section<'_>]) -> Vec<String> {
     let of = |section: &Section<'_>| {
         let id = camera::written_id(section)?;
-        let channels = numbers(section.value(&keys::CHANNELS)?.get_ref().as_str()?).ok()?;
+        let channels = numbers(section.value(&recorder_keys::CHANNELS)?.get_ref().as_str()?).ok()?;
         Some(channels.into_iter().map(move |number| channel_id(&id, number)))
     };
     sections.iter().filter_map(of).flatten().collect()
@@ -83,8 +85,8 @@ fn channel_id(recorder: &str, number: u16) -> String {
 }
 
 fn channels(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<BTreeSet<u16>> {
-    let Some(written) = section.text(&keys::CHANNELS, diagnostics) else {
-        if section.lacks(&[&keys::CHANNELS]) {
+    let Some(written) = section.text(&recorder_keys::CHANNELS, diagnostics) else {
+        if section.lacks(&[&recorder_keys::CHANNELS]) {
             section.report(section.at, "channels is missing; write which are shown, like \"1-16\"", diagnostics);
         }
         return None;
@@ -127,7 +129,7 @@ fn names(
     diagnostics: &mut Diagnostics<'_>,
 ) -> BTreeMap<u16, String> {
     let mut names = BTreeMap::new();
-    for entry in section.names(&keys::CHANNEL_NAMES, diagnostics) {
+    for entry in section.names(&recorder_keys::CHANNEL_NAMES, diagnostics) {
         let number = entry.value.0.parse().ok().filter(|number| (1..=MAX_CHANNEL).contains(number));
         match number.filter(|number| channels.is_none_or(|channels| channels.contains(number))) {
             Some(number) => {

@@ -280,6 +280,25 @@ fn url_of_http_is_read_by_the_agent_whatever_the_defaults_say() {
         let complaint = camera_complaint(&format!("url='http://10.0.0.1/video'\n{key}"));
         assert!(complaint.contains("means nothing for JPEG over HTTP"), "{complaint}");
     }
+    let snapshot =
+        parsed(&format!("{rtsp_only}[[camera]]\nid='gate'\nsnapshot_url='http://u:p@10.0.0.1/a.jpg'\nevery=2\n"));
+    let source = &snapshot.cameras[0].stream_source;
+    assert!(matches!(&source.source, Source::Url(uri) if uri.as_str() == "http://10.0.0.1/a.jpg"));
+    assert_eq!(
+        (source.is_snapshot, source.snapshot_every, source.reader),
+        (true, Duration::from_secs(2), Reader::Auto)
+    );
+    for (lines, wrong) in [
+        ("every=3", "every is 3 s, and stall_after, 5 s, is less than twice that; write stall_after = 6"),
+        ("ip='10.0.0.1'", "ip means nothing next to snapshot_url"),
+        ("url='rtsp://10.0.0.1/'", "url means nothing next to snapshot_url"),
+        ("transport='udp'", "transport means nothing for JPEG over HTTP"),
+    ] {
+        let complaint = camera_complaint(&format!("snapshot_url='http://10.0.0.1/a.jpg'\n{lines}"));
+        assert!(complaint.contains(wrong), "{complaint}");
+    }
+    let complaint = camera_complaint("snapshot_url='rtsp://10.0.0.1/'");
+    assert!(complaint.contains("snapshot_url is not an address of HTTP"), "{complaint}");
     let pinned = format!("url='http://10.0.0.1/'\nfingerprint='sha256:{}'", "00".repeat(32));
     assert!(camera_complaint(&pinned).contains("write url = \"https://…\""));
 }
@@ -498,8 +517,8 @@ fn shipped_file_works_as_it_is() {
 fn examples_in_the_shipped_file_work() {
     let with_password = uncommented(is_alternative);
     let config = parsed(&with_password);
-    // Three cameras, and the channels of a recorder.
-    assert_eq!(config.cameras.len(), 3 + 16);
+    // Four cameras, and the channels of a recorder.
+    assert_eq!(config.cameras.len(), 4 + 16);
     assert_eq!(
         (login(&config, 0), login(&config, 1)),
         (Some(("guard", "something else")), Some(("viewer", "change me")))

@@ -53,6 +53,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the next request may succeed although this one failed.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect(_)
+                | Self::NoAnswer { .. }
+                | Self::ClosedUnanswered
+                | Self::Closed
+                | Self::Reset
+                | Self::Busy { .. }
+                | Self::Refused { status: 500.. }
+        )
+    }
+
     /// An error of an open connection.
     pub(super) fn of_connection(error: &io::Error) -> Self {
         match error.kind() {

@@ -37,8 +37,26 @@ impl Attempt {
     }
 }
 
-/// Reads from a server that gives each connection the next one of `answers`, and then ends.
+/// Reads a stream from a server that gives each connection the next one of `answers`, and then ends.
 fn read(answers: Vec<Vec<u8>>, change: impl FnOnce(&mut Config)) -> Attempt {
+    attempt(answers, change, |config, events| smol::block_on(stream::read("gate", config, |event| events.push(event))))
+}
+
+/// As [`read`], of snapshots.
+fn fetch(answers: Vec<Vec<u8>>) -> Attempt {
+    let every = Duration::from_millis(1);
+    attempt(
+        answers,
+        |_| (),
+        |config, events| smol::block_on(snapshots::read("gate", config, every, |event| events.push(event))),
+    )
+}
+
+fn attempt(
+    answers: Vec<Vec<u8>>,
+    change: impl FnOnce(&mut Config),
+    read: impl FnOnce(Config, &mut Vec<Event>) -> Error,
+) -> Attempt {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {
@@ -64,7 +82,7 @@ fn read(answers: Vec<Vec<u8>>, change: impl FnOnce(&mut Config)) -> Attempt {
     };
     change(&mut config);
     let mut events = Vec::new();
-    let error = smol::block_on(stream::read("gate", config, |event| events.push(event)));
+    let error = read(config, &mut events);
     Attempt { error, events, requests: server.join().unwrap() }
 }
 
@@ -144,4 +162,78 @@ fn redirects_are_followed_on_the_same_host_a_few_times() {
     // The server has one port, so only the path differs.
     let attempt = read(texts(&[to("/other").as_str(), STREAM]), |_| ());
     assert!(attempt.requests[1].starts_with("GET /other HTTP/1.1\r\n"), "{}", attempt.requests[1]);
+}
+
+/// An answer with `fields` and this body.
+fn snapshot(fields: &str, body: &[u8]) -> Vec<u8> {
+    [format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n{fields}\r\n").as_bytes(), body].concat()
+}
+
+const GONE: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+
+#[test]
+fn same_bytes_are_no_new_picture_and_lengths_do_not_matter() {
+    let (one, two) = (sample(&[1]), sample(&[2, 3]));
+    let attempt = fetch(vec![
+        snapshot("Content-Length: 9999\r\n", &one),
+        snapshot("", &[&one[..], b"\0\0"].concat()),
+        snapshot("X: y\r\n", &[b"\r\n", &two[..]].concat()),
+        snapshot("", &one),
+        GONE.into(),
+    ]);
+    assert_eq!(
+        (attempt.pictures(), attempt.error),
+        (vec![one.len(), two.len(), one.len()], Error::NotFound { status: 404 })
+    );
+    assert_eq!(attempt.requests.len(), 5);
+}
+
+#[test]
+fn snapshot_cut_short_is_damage_and_what_is_no_jpeg_says_so() {
+    let jpeg = sample(&[1, 2]);
+    let attempt = fetch(vec![snapshot("", &jpeg[..jpeg.len() - 1]), snapshot("", &jpeg), GONE.into()]);
+    assert_eq!(attempt.pictures(), [0, jpeg.len()]);
+    assert_eq!(fetch(vec![snapshot("", b"<html>")]).error, Error::OutOfStep { skipped: 6 });
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>";
+    assert_eq!(fetch(texts(&[page])).error, Error::WrongType { content_type: "text/html".into() });
+    assert_eq!(fetch(vec![snapshot("", b"")]).error, Error::Closed);
+}
+
+#[test]
+fn few_requests_may_fail_once_a_picture_has_come() {
+    let jpeg = sample(&[1]);
+    let busy = || b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_vec();
+    assert_eq!(fetch(vec![busy()]).error, Error::Busy { status: 503 });
+    let attempt = fetch(vec![snapshot("", &jpeg), busy(), busy(), snapshot("", &jpeg), busy(), busy(), busy()]);
+    assert_eq!((attempt.error, attempt.requests.len()), (Error::Busy { status: 503 }, 7));
+    // Not where another one changes nothing.
+    assert_eq!(fetch(vec![snapshot("", &jpeg), GONE.into()]).error, Error::NotFound { status: 404 });
+}
+
+#[test]
+fn login_of_one_snapshot_is_that_of_the_next() {
+    let (one, two) = (sample(&[1]), sample(&[2]));
+    let attempt = fetch(vec![DIGEST.into(), snapshot("", &one), snapshot("", &two), GONE.into()]);
+    assert_eq!(attempt.pictures(), [one.len(), two.len()]);
+    let has_login = |request: &String| request.contains("\r\nAuthorization: Digest ");
+    assert_eq!(attempt.requests.iter().map(has_login).collect::<Vec<_>>(), [false, true, true, true]);
+}
+
+#[test]
+fn picture_is_as_old_as_the_camera_says() {
+    let dates = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nLast-Modified: Sun, 06 Nov 1994 08:49:07 GMT\r\n";
+    let before = std::time::Instant::now();
+    let attempt = fetch(vec![snapshot(dates, &sample(&[1])), snapshot(dates, &sample(&[1])), GONE.into()]);
+    let [Event::Picture { received_at, .. }] = &attempt.events[..] else { panic!("{:?}", attempt.events) };
+    let (age, passed) = (Duration::from_secs(30), before.elapsed());
+    assert!(*received_at + age >= before && *received_at + age <= before + passed);
+}
+
+#[test]
+fn date_that_is_the_same_with_every_picture_makes_none_old() {
+    let dates = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nLast-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+    let before = std::time::Instant::now();
+    let attempt = fetch(vec![snapshot(dates, &sample(&[1])), snapshot(dates, &sample(&[2, 3])), GONE.into()]);
+    let [Event::Picture { received_at, jpeg, .. }] = &attempt.events[..] else { panic!("{:?}", attempt.events) };
+    assert!(*jpeg == sample(&[2, 3]) && *received_at >= before);
 }

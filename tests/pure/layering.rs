@@ -101,7 +101,7 @@ const CRATES: &[(&str, CrateRule)] = &[
     ("syn", Only(&[])),
     ("syslog", Only(&["log"])),
     ("thiserror", AllBut(&["camera", "media"])),
-    ("time", Only(&["log", "onvif", "tls"])),
+    ("time", Only(&["http_jpeg", "log", "onvif", "tls"])),
     ("toml", Only(&["config"])),
     ("turbojpeg", Only(&["worker"])),
     ("unicode_width", Only(&["command"])),

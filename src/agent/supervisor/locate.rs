@@ -70,6 +70,8 @@ impl SupervisorTask {
                 record: None,
                 transport: None,
                 stream_key: self.locator().stream_key().await,
+                snapshots: (self.stream_source.is_snapshot && self.role == StreamRole::Main)
+                    .then_some(self.stream_source.snapshot_every),
                 is_remembered: false,
             });
         }
@@ -178,6 +180,7 @@ impl Locator {
             record: None,
             transport: stream.transport,
             stream_key: self.stream_key().await,
+            snapshots: None,
             is_remembered: true,
         })
     }

@@ -98,6 +98,7 @@ impl Locator {
             record,
             transport,
             stream_key,
+            snapshots: None,
             is_remembered: false,
         }
     }

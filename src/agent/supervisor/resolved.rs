@@ -1,6 +1,6 @@
 //! Where a stream is, and which login may be sent there.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use crate::{
     camera::{Credentials, StreamUri, Transport},
@@ -27,6 +27,8 @@ pub(super) struct ResolvedStream {
     pub(super) transport: Option<Transport>,
     /// The key that the camera must have if the stream is read over TLS.
     pub(super) stream_key: KeyCheck,
+    /// It is one JPEG, which is fetched again after this time.
+    pub(super) snapshots: Option<Duration>,
     /// The camera was not asked this time, so it may give another stream by now.
     pub(super) is_remembered: bool,
 }
@@ -67,6 +69,7 @@ mod tests {
             record: None,
             transport: None,
             stream_key: KeyCheck::default(),
+            snapshots: None,
             is_remembered: false,
         };
         let user =

@@ -50,7 +50,7 @@ fn with(section: &SectionRows, row: &dyn Row, value: &str) -> String {
     let (_, lines) = file.iter_mut().find(|(head, _)| *head == section.head()).unwrap();
     // These cannot stand next to another key of the base file.
     let replaced = match (section.head().as_str(), row.name()) {
-        ("[[camera]]", "url") => "ip",
+        ("[[camera]]", "url" | "snapshot_url") => "ip",
         ("[[user]]", "token") => "password",
         ("[defaults]" | "[template.NAME]" | "[[camera]]" | "[[recorder]]", "password_file") => "password",
         (_, name) => name,

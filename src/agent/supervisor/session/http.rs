@@ -37,9 +37,13 @@ impl SupervisorTask {
             timeouts: timeouts(self.stream_source.open_within),
             seed: client_seed(),
         };
-        let label = self.label.clone();
+        let (label, snapshots) = (self.label.clone(), found.snapshots);
         self.start_client(started, |mut publisher, _| async move {
-            http_jpeg::stream::read(&label, config, |event| publisher.on_jpeg(event)).await
+            let on_event = |event| publisher.on_jpeg(event);
+            match snapshots {
+                Some(every) => http_jpeg::snapshots::read(&label, config, every, on_event).await,
+                None => http_jpeg::stream::read(&label, config, on_event).await,
+            }
         })
     }
 
