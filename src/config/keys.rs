@@ -317,7 +317,8 @@ rows! { SOURCE_ROWS:
         // With more than half a minute nobody learns that the camera is gone.
         Number { from: 1.0, to: 30.0, unit: "s" },
         1.0,
-        "The time from one request for `snapshot_url` to the next. `stall_after` must be at least twice as long.",
+        "The time from one request for `snapshot_url` to the next; `stall_after` must be at least twice as long. Also that \
+         for the snapshots of a camera with ONVIF whose stream cannot be opened.",
     )
     .aliases(&["interval", "snapshot_every"])
     .reload(Reload::Streams);
