@@ -51,6 +51,7 @@ mod media;
 pub mod profile_choice;
 mod recorder;
 pub mod responses;
+mod snapshot;
 pub mod soap;
 mod synchronization;
 mod target;
@@ -65,6 +66,7 @@ pub use self::{
     identity::{Identity, identity},
     recorder::{ChannelStreams, Recorder, channel_order},
     responses::{DeviceInformation, Profile, VideoSource},
+    snapshot::snapshot_uri,
     synchronization::Synchronization,
     target::{DEFAULT_PORT, Target},
     uri_repair::Streams,

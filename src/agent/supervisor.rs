@@ -10,6 +10,7 @@ mod demand;
 mod failure;
 mod http_failure;
 mod identify;
+mod last_resort;
 mod lessons;
 mod locate;
 mod locator;
@@ -124,6 +125,7 @@ impl StreamSupervisor {
             last_live: None,
             by_worker: false,
             falls_back: false,
+            has_shown_snapshots: false,
             lessons: Lessons::default(),
             key_frame_requests: KeyFrameRequests::default(),
             random: fastrand::f64(),
@@ -213,6 +215,8 @@ struct SupervisorTask {
     /// client is to read.
     by_worker: bool,
     falls_back: bool,
+    /// Snapshots were shown since the stream was last live.
+    has_shown_snapshots: bool,
     lessons: Lessons,
     key_frame_requests: KeyFrameRequests,
     /// The jitter of the next pause, known in advance so that the pause can be announced before it
@@ -346,7 +350,8 @@ impl SupervisorTask {
                 other => return other,
             }
         }
-        failed.unwrap_or_else(|| offline(Code::NoStreamNamed)).into()
+        let failure = failed.unwrap_or_else(|| offline(Code::NoStreamNamed));
+        self.last_resort(failure, &found, &mut turn).await
     }
 
     /// [`SupervisorTask::locate`], or `None` as soon as this supervisor is to end.

@@ -1,7 +1,8 @@
 //! Every key of the file, as one table; those of `[server]` and `[tls]` are in `server_keys.rs`, those of
-//! `[limits]` in `limit_keys.rs`, those about the shape of the picture in `picture_keys.rs`. Parsing, complaints, suggestions, the checks of the shipped
-//! file and `docs/configuration.md` come from these rows. A new key needs a row here, the code that
-//! uses it, and an example in `cameras.toml`.
+//! `[limits]` in `limit_keys.rs`, those of `[[recorder]]` alone in `recorder_keys.rs`, those about the shape of
+//! the picture in `picture_keys.rs`. Parsing, complaints, suggestions, the checks of the shipped file and
+//! `docs/configuration.md` come from these rows. A new key needs a row here, the code that uses it, and an
+//! example in `cameras.toml`.
 
 use super::key::{
     DefaultValue, FilePath, Flag, Key, Line, List, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text, Unset,
@@ -317,7 +318,8 @@ rows! { SOURCE_ROWS:
         // With more than half a minute nobody learns that the camera is gone.
         Number { from: 1.0, to: 30.0, unit: "s" },
         1.0,
-        "The time from one request for `snapshot_url` to the next. `stall_after` must be at least twice as long.",
+        "The time from one request for `snapshot_url` to the next; `stall_after` must be at least twice as long. Also that \
+         for the snapshots of a camera with ONVIF whose stream cannot be opened.",
     )
     .aliases(&["interval", "snapshot_every"])
     .reload(Reload::Streams);

@@ -77,6 +77,8 @@ pub(super) struct Inner {
     by_client: bool,
     /// What viewers of pictures see although the stream is live.
     no_pictures: Option<Condition>,
+    /// What viewers read while this session is live; empty if it has all that the stream should have.
+    live_reason: Reason,
     /// Why the frames of this session are useless, found by the transcoder.
     rejected: Option<Reason>,
     /// The notifier of the camera to which the stream belongs.
@@ -109,6 +111,7 @@ impl Stream {
                 idle: false,
                 by_client: false,
                 no_pictures: None,
+                live_reason: Reason::default(),
                 rejected: None,
                 notifier: None,
             }),
@@ -336,6 +339,7 @@ impl Inner {
     /// Sets that the stream is live, with pictures of this `damage` from now on.
     fn set_damage(&mut self, damage: Option<Damage>, now: Instant) {
         let (Condition { state, why }, was_live) = (Condition::live(damage), self.is_live());
+        let why = if self.live_reason == Reason::default() { why } else { self.live_reason.clone().and(why) };
         if was_live && self.condition.why == why {
             return;
         }

@@ -97,6 +97,18 @@ pub fn streams(uri: &str, reach: &str) -> Option<Streams> {
     (!candidates.is_empty()).then_some(Streams { candidates, login })
 }
 
+/// Returns the address of the JPEG that a device gives as `uri`, on the host `reach` at which we reached the
+/// device. A login in it is left out. `None`: no trustworthy address of HTTP.
+pub fn snapshot(uri: &str, reach: &str) -> Option<StreamUri> {
+    let (uri, _) = split_login(uri.trim_matches(|c: char| c.is_ascii_whitespace()), reach)?;
+    let (given, _) = StreamUri::split_http(&uri)?;
+    let (scheme, _) = given.as_str().split_once("://")?;
+    let path = &given.as_str()[scheme.len() + 3 + given.authority().len()..];
+    let (_, port) = split_authority(given.authority())?;
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    StreamUri::split_http(&format!("{scheme}://{}{port}{path}", in_brackets(reach))).map(|(uri, _)| uri)
+}
+
 /// Removes the login from the stream address `uri`. Some firmwares write it there without
 /// encoding, so a password may hold every character that has a meaning in an address. Then the
 /// host shows where the login ends: it is the host at which we reached the device, or an IP
@@ -180,6 +192,21 @@ mod tests {
     fn candidates(uri: &str, reach: &str) -> Vec<String> {
         let streams = streams(uri, reach).unwrap_or_else(|| panic!("{uri} is refused"));
         streams.candidates.iter().map(|uri| uri.as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn snapshot_is_always_at_the_host_that_was_reached() {
+        for (given, repaired) in [
+            (" http://10.0.0.1/snap.jpg ", Some("http://10.0.0.9/snap.jpg")),
+            ("http://0.0.0.0:85/a/?b=c&user=x", Some("http://10.0.0.9:85/a/?b=c&user=x")),
+            ("https://admin:p/w@10.0.0.9:8443/a", Some("https://10.0.0.9:8443/a")),
+            ("rtsp://10.0.0.9/a", None),
+            ("/a.jpg", None),
+            ("http://10.0.0.9/a b", None),
+        ] {
+            assert_eq!(snapshot(given, "10.0.0.9").as_ref().map(StreamUri::as_str), repaired, "{given}");
+        }
+        assert_eq!(snapshot("http://x/a", "fd00::1").unwrap().as_str(), "http://[fd00::1]/a");
     }
 
     #[test]

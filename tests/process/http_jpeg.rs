@@ -283,3 +283,28 @@ fn snapshots_of_a_camera_with_a_login_are_fresh() {
     let age = unix_ms().saturating_sub(last.unix_ms);
     assert!(age < 5000, "{age} ms old");
 }
+
+#[test]
+fn camera_whose_stream_cannot_be_opened_is_shown_by_its_snapshots_and_says_so() {
+    let gate = "id=gate size=640x360 fps=10 small=none user=viewer pass=geheim auth=digest onvif=0 rtsp=0";
+    let cameras = Cameras::start(&[gate]);
+    cameras.fault("gate", "no-video");
+    let section = format!("[[camera]]\nid = \"gate\"\n{}{LOGIN}", cameras.place("gate"));
+    let agent = Agent::start(&section);
+    let camera = agent.wait_for_state("gate", "live");
+    let why = camera["why"].as_str().unwrap();
+    let expected = "snapshots instead of the stream, at most one picture every 1.0 s; the stream has no video";
+    assert!(why.starts_with(expected), "{why}");
+    let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+    let first = burnt_in(&viewer.next_live().jpeg);
+    wait_for("newer pictures", || (burnt_in(&viewer.next_live().jpeg).frame > first.frame + 2).then_some(()));
+    assert_eq!(cameras.facts("gate")["failed_logins"], 0);
+
+    // A camera that is opened again has its stream, if that is there again.
+    cameras.fault("gate", "resume");
+    agent.reload(&format!("{section}every = 2\n"));
+    wait_for("the stream", || {
+        let camera = agent.camera("gate");
+        (camera["state"] == "live" && camera["codec"] == "h264" && camera["why"] == "").then_some(())
+    });
+}

@@ -72,6 +72,7 @@ impl SupervisorTask {
                 stream_key: self.locator().stream_key().await,
                 snapshots: (self.stream_source.is_snapshot && self.role == StreamRole::Main)
                     .then_some(self.stream_source.snapshot_every),
+                instead_of_stream: None,
                 is_remembered: false,
             });
         }
@@ -181,6 +182,7 @@ impl Locator {
             transport: stream.transport,
             stream_key: self.stream_key().await,
             snapshots: None,
+            instead_of_stream: None,
             is_remembered: true,
         })
     }

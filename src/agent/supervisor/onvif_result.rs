@@ -103,6 +103,7 @@ impl Locator {
             transport,
             stream_key,
             snapshots: None,
+            instead_of_stream: None,
             is_remembered: false,
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     camera::{Credentials, StreamUri, Transport},
     hub::Endpoint,
     store::CameraRecord,
+    text::Reason,
     tls::client::KeyCheck,
 };
 
@@ -29,6 +30,8 @@ pub(super) struct ResolvedStream {
     pub(super) stream_key: KeyCheck,
     /// It is one JPEG, which is fetched again after this time.
     pub(super) snapshots: Option<Duration>,
+    /// Why it is shown although it is not the stream of the camera.
+    pub(super) instead_of_stream: Option<Reason>,
     /// The camera was not asked this time, so it may give another stream by now.
     pub(super) is_remembered: bool,
 }
@@ -70,6 +73,7 @@ mod tests {
             transport: None,
             stream_key: KeyCheck::default(),
             snapshots: None,
+            instead_of_stream: None,
             is_remembered: false,
         };
         let user =

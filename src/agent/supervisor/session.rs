@@ -153,6 +153,14 @@ impl SupervisorTask {
         now: Instant,
     ) {
         self.backoff.live(now);
+        self.has_shown_snapshots = found.instead_of_stream.is_some();
+        if self.has_shown_snapshots {
+            // The next attempt is one at the stream.
+            (self.current, self.last_live) = (None, None);
+            self.announce(stream, found);
+            self.stream.found_at(found.place.clone());
+            return self.learn_stream_key(found);
+        }
         let found = &ResolvedStream { transport: transport.or(found.transport), ..found.clone() };
         self.current =
             Some(ResolvedStream { streams: vec![stream.clone()], is_remembered: is_unconfirmed, ..found.clone() });
@@ -160,13 +168,18 @@ impl SupervisorTask {
         // answers.
         (self.last_live, self.try_cached_first) = (self.current.clone(), true);
         self.announce(stream, found);
+        self.learn_stream_key(found);
+        self.remember(stream, found);
+    }
+
+    /// The stream is live over TLS: its key is the camera's.
+    fn learn_stream_key(&self, found: &ResolvedStream) {
         if let Some(seen) = found.stream_key.seen() {
             let locator = self.locator();
             // Detached: it ends when the file is on disk.
             let learn = async move { locator.learn_key(Service::Stream, seen.key).await };
             self.context.executor.spawn(learn).detach();
         }
-        self.remember(stream, found);
     }
 
     /// Handles the camera's answer about the cached `stream` that is shown. An error ends the

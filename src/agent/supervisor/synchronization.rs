@@ -65,7 +65,7 @@ impl Locator {
             Some(record) => Some(record),
             None => self.load().await,
         };
-        let Some((place, token, record)) = self.synchronization_place(record).await else { return };
+        let Some((place, token, record)) = self.profile_place(record).await else { return };
         let target = place.target(self.stream_source.credentials.clone());
         let mut conversation = None;
         loop {
@@ -96,8 +96,8 @@ impl Locator {
         }
     }
 
-    /// Where to ask for key frames, and the token of the profile.
-    async fn synchronization_place(&self, record: Option<CameraRecord>) -> Option<(Place, String, CameraRecord)> {
+    /// Where to ask about the stream, and the token of its profile.
+    pub(super) async fn profile_place(&self, record: Option<CameraRecord>) -> Option<(Place, String, CameraRecord)> {
         let record = record?;
         let token = match self.role {
             StreamRole::Main => record.stream.as_ref()?.profile.clone(),

@@ -34,7 +34,14 @@ impl Stream {
         inner.stats.begin_session(was_idle);
         inner.stall.begin(by_client, now);
         (inner.by_client, inner.rejected) = (by_client, None);
+        inner.live_reason = Reason::default();
         inner.sequence.next()
+    }
+
+    /// Sets what viewers read while the session that has begun is live, because it is not all that the stream
+    /// should be.
+    pub fn set_live_reason(&self, reason: Reason) {
+        self.inner().live_reason = reason;
     }
 
     /// Records that the worker that read the stream has ended: what it reported about itself is no

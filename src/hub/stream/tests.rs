@@ -765,3 +765,16 @@ fn change_of_the_damage_leaves_viewers_the_newest_picture() {
     assert_eq!((state(&mut subscription), sequence(&mut subscription)), (Some(State::Live), Some(1)));
     assert!(now(&mut subscription).is_none());
 }
+
+#[test]
+fn reason_of_a_live_session_stays_for_its_pictures_and_ends_with_it() {
+    let scene = Scene::live();
+    let why = || scene.stream.condition().why.to_string();
+    scene.stream.set_live_reason(Code::Snapshots.with("seconds", 1.0).into());
+    scene.unit(2, false, 40);
+    assert_eq!(why(), "snapshots instead of the stream, at most one picture every 1.0 s");
+    assert!(scene.stream.is_live());
+    scene.stream.begin_client(scene.at(50));
+    scene.unit(3, true, 80);
+    assert_eq!(why(), "");
+}

@@ -65,6 +65,8 @@ codes! {
     SwitchOffSmartCodec "switch_off_smart_codec"
         "switch off the camera's smart codec (H.264+, H.265+), or set its key frame interval to 10 s or less"
     PictureDamaged "picture_damaged" "picture damaged[: {percent:.1} % of packets lost]"
+    Snapshots "snapshots" "snapshots instead of the stream, at most one picture every {seconds:.1} s"
+    StreamTriedAgain "stream_tried_again" "the stream is tried again instead of snapshots"
     OpencvReader "opencv_reader" "the agent cannot follow this camera's protocol, so OpenCV reads it"
 
     // Opening the stream.

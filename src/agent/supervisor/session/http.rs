@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use smol::{Timer, future::FutureExt};
+
 use super::{
     Target, Watch,
     client::{Client, News},
@@ -10,17 +12,26 @@ use super::{
 };
 use crate::{
     agent::supervisor::{
-        AttemptOutcome, StreamFailure, SupervisorTask, context::OpeningTurn, http_failure::http_failure,
+        AttemptOutcome, StreamFailure, SupervisorTask, away, context::OpeningTurn, http_failure::http_failure,
+        last_resort,
     },
     http_auth::login::LoginError,
     http_jpeg::{self, Config, Error, Timeouts},
+    hub::Cause,
+    text::Code,
 };
+
+/// How long snapshots stand in for a stream that cannot be opened before it is tried again.
+const STREAM_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 impl SupervisorTask {
     /// Reads the pictures until they end. Gives `turn` back once pictures arrive.
     pub(super) async fn run_http(&mut self, target: Target<'_>, turn: &mut Option<OpeningTurn>) -> AttemptOutcome {
         let started = Instant::now();
         let mut client = self.start_http_client(target, started);
+        if let (Some(failure), Some(every)) = (&target.found.instead_of_stream, target.found.snapshots) {
+            self.stream.set_live_reason(last_resort::reason(every, failure));
+        }
         let outcome = self.watch_http_client(&mut client, target, turn, started).await;
         client.end();
         self.report_end(&outcome, target, turn.as_ref());
@@ -56,10 +67,21 @@ impl SupervisorTask {
     ) -> AttemptOutcome {
         let mut watch = Watch::new(self, target, started, self.stream_source.open_within);
         let mut was_live = false;
+        let mut until =
+            target.found.instead_of_stream.as_ref().map_or_else(Timer::never, |_| Timer::after(STREAM_AGAIN));
         loop {
-            let News { progress, ended } = match watch.next(self, client.next()).await {
+            let reported = async { Some(client.next().await) };
+            let over = async {
+                (&mut until).await;
+                None
+            };
+            let News { progress, ended } = match watch.next(self, over.or(reported)).await {
                 Err(outcome) => return outcome,
-                Ok(news) => news,
+                Ok(Some(news)) => news,
+                Ok(None) => {
+                    let again = away(Cause::Changed, Code::StreamTriedAgain);
+                    return StreamFailure { at_once: true, ..again }.into();
+                }
             };
             for news in progress {
                 if news == Progress::Live {
