@@ -38,11 +38,12 @@ pub fn ffmpeg(arguments: &[&str], input: Vec<u8>) -> Vec<u8> {
 }
 
 /// The access units of `stream`, 25 a second: H.264 or H.265 in Annex B with a delimiter before each
-/// unit, or JPEGs one after the other.
+/// unit, MPEG-4, or JPEGs one after the other.
 pub fn units(codec: Codec, stream: &[u8]) -> Vec<AccessUnit> {
     let units = match codec {
         Codec::Jpeg => jpegs(stream),
         Codec::H264 | Codec::H265 => annex_b(codec, stream),
+        Codec::Mpeg4 => visual_objects(stream),
     };
     let unit = |(data, sequence): (Vec<u8>, u32)| AccessUnit {
         sequence,
@@ -64,6 +65,21 @@ fn annex_b(codec: Codec, stream: &[u8]) -> Vec<Vec<u8>> {
         unit.extend([0, 0, 0, 1]);
         unit.extend(piece);
     }
+    units
+}
+
+/// A unit ends with its VOP; headers precede the next one.
+fn visual_objects(stream: &[u8]) -> Vec<Vec<u8>> {
+    let mut units = vec![Vec::new()];
+    for piece in nal::split(stream) {
+        let unit = units.last_mut().unwrap();
+        unit.extend([0, 0, 1]);
+        unit.extend(piece);
+        if matches!(nal::kind(Codec::Mpeg4, piece), NalKind::KeySlice | NalKind::Slice) {
+            units.push(Vec::new());
+        }
+    }
+    units.pop();
     units
 }
 
@@ -98,6 +114,12 @@ pub fn h265(extra: &str, seconds: u32) -> Vec<AccessUnit> {
         &["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x265-params", &parameters, "-f", "hevc"],
         seconds,
     )
+}
+
+pub fn mpeg4(extra: &[&str], seconds: u32) -> Vec<AccessUnit> {
+    let gop = GOP.to_string();
+    let arguments = [&["-c:v", "mpeg4", "-q:v", "4", "-g", &gop, "-sc_threshold", "1000000000"], extra, &["-f", "m4v"]];
+    test_clip(Codec::Mpeg4, &arguments.concat(), seconds)
 }
 
 pub fn mjpeg(seconds: u32) -> Vec<AccessUnit> {

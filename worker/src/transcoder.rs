@@ -151,7 +151,7 @@ impl Transcoder {
         }
         let result = match self.codec {
             Codec::Jpeg => self.develop_jpeg(unit, show, out),
-            Codec::H264 | Codec::H265 => self.develop_video(unit, show, out),
+            Codec::H264 | Codec::H265 | Codec::Mpeg4 => self.develop_video(unit, show, out),
         };
         if let Err(Error::Decode(_) | Error::CutShort | Error::Jpeg(_)) = result {
             self.progress.damaged = self.progress.damaged.saturating_add(1);

@@ -341,7 +341,7 @@ impl Assembler {
         if let Some(Sps { variant, size, sample_aspect, fps, .. }) = Sps::parse(self.codec, sps) {
             out.push(Event::StreamInfo(StreamInfo {
                 codec: self.codec,
-                codec_config: Some(variant),
+                codec_config: variant,
                 size,
                 sample_aspect,
                 fps: fps.unwrap_or(0.0),

@@ -211,6 +211,8 @@ fn binary(format: Codec, tile: u8, flags: u8, sequence: u32, taken: UnixMicros, 
         Codec::Jpeg => 1,
         Codec::H264 => 2,
         Codec::H265 => 3,
+        // Pages get JPEG of it.
+        Codec::Mpeg4 => 4,
     };
     let mut bytes = Vec::with_capacity(16 + payload.len());
     bytes.extend_from_slice(&[VERSION, format, tile, flags]);

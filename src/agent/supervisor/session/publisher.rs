@@ -322,7 +322,7 @@ fn has_slice(codec: Codec, unit: &[u8]) -> bool {
 /// Whether a decoder for the stream `info` can begin with the key frame `unit`, of which a part is missing.
 /// A JPEG is of no use then: its bytes pass unchanged, so nothing can be drawn into it.
 fn begins_stream(info: StreamInfo, unit: &[u8]) -> bool {
-    let is_same = |sps: Sps| (sps.size, Some(sps.variant)) == (info.size, info.codec_config);
+    let is_same = |sps: Sps| (sps.size, sps.variant) == (info.size, info.codec_config);
     Sps::find(info.codec, unit).is_some_and(is_same) && has_slice(info.codec, unit)
 }
 
@@ -348,7 +348,7 @@ mod tests {
         let Sps { variant, size, .. } = Sps::parse(Codec::H264, &SPS).unwrap();
         assert_eq!(size, Size { width: 1280, height: 720 });
         let sample_aspect = SampleAspect::SQUARE;
-        StreamInfo { codec: Codec::H264, codec_config: Some(variant), size, sample_aspect, fps: 25.0 }
+        StreamInfo { codec: Codec::H264, codec_config: variant, size, sample_aspect, fps: 25.0 }
     }
 
     fn annex_b(nals: &[&[u8]]) -> Vec<u8> {
