@@ -196,7 +196,9 @@ pub type UnixMicros = u64;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StreamInfo {
     pub codec: Codec,
-    /// `None` for JPEG and MPEG-4, and until a parameter set was seen.
+    /// `None` for JPEG and MPEG-4, until a parameter set was seen, and where no key frame is one to a browser: if
+    /// decoders can begin only where a gradual refresh begins, a browser would show pictures that are not yet
+    /// whole.
     pub codec_config: Option<CodecConfig>,
     /// In samples, as they are encoded.
     pub size: Size,

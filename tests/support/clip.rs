@@ -116,6 +116,28 @@ pub fn h265(extra: &str, seconds: u32) -> Vec<AccessUnit> {
     )
 }
 
+/// H.265 that is refreshed gradually, from a recovery point every [`GOP`] frames. libx265 does not write recovery
+/// points, so they are put in where it repeats the parameter sets.
+pub fn gradual_h265(stream: &[u8]) -> Vec<AccessUnit> {
+    // recovery_poc_cnt 24, exact_match_flag 1, broken_link_flag 0.
+    const SEI: &[u8] = &[0, 0, 0, 1, 39 << 1, 1, 6, 2, 0x06, 0x34, 0x80];
+    let with_sei = |unit: AccessUnit| {
+        let mut data = Vec::new();
+        let mut begins = false;
+        for piece in nal::split(&unit.data) {
+            let kind = nal::kind(Codec::H265, piece);
+            if kind == NalKind::Slice && std::mem::take(&mut begins) {
+                data.extend(SEI);
+            }
+            begins |= kind == NalKind::Sps;
+            data.extend([0, 0, 0, 1]);
+            data.extend(piece);
+        }
+        AccessUnit { data: Arc::from(data), ..unit }
+    };
+    units(Codec::H265, stream).into_iter().map(with_sei).collect()
+}
+
 pub fn mpeg4(extra: &[&str], seconds: u32) -> Vec<AccessUnit> {
     let gop = GOP.to_string();
     let arguments = [&["-c:v", "mpeg4", "-q:v", "4", "-g", &gop, "-sc_threshold", "1000000000"], extra, &["-f", "m4v"]];

@@ -123,6 +123,11 @@ impl Decoder {
         self.lenient = lenient;
     }
 
+    /// No picture is to be expected of the next unit, so it does not count against this decoder.
+    pub fn expect_no_picture(&mut self) {
+        self.without_picture = 0;
+    }
+
     /// Passes one access unit in Annex B to the decoder; `number` comes back with its picture.
     ///
     /// # Errors
