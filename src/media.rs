@@ -19,6 +19,8 @@ pub enum Codec {
     H265,
     /// Motion JPEG: every access unit is a whole picture.
     Jpeg,
+    /// MPEG-4 part 2 (Visual), of old cameras. No browser decodes it, so viewers get JPEG.
+    Mpeg4,
 }
 
 impl Codec {
@@ -28,6 +30,7 @@ impl Codec {
             Self::H264 => "h264",
             Self::H265 => "h265",
             Self::Jpeg => "jpeg",
+            Self::Mpeg4 => "mpeg4",
         }
     }
 }
@@ -215,7 +218,9 @@ pub type UnixMicros = u64;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StreamInfo {
     pub codec: Codec,
-    /// `None` for JPEG, and until a parameter set was seen.
+    /// `None` for JPEG and MPEG-4, until a parameter set was seen, and where no key frame is one to a browser: if
+    /// decoders can begin only where a gradual refresh begins, a browser would show pictures that are not yet
+    /// whole.
     pub codec_config: Option<CodecConfig>,
     /// In samples, as they are encoded.
     pub size: Size,
@@ -237,7 +242,7 @@ impl StreamInfo {
 }
 
 /// One encoded frame as the camera sent it: H.264 or H.265 in Annex B with parameter sets before
-/// every key frame, or a JPEG.
+/// every key frame, a JPEG, or a frame of MPEG-4 with the headers of the stream before every key frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccessUnit {
     /// Increases over the life of the stream, across workers.

@@ -1,6 +1,7 @@
 //! Splits Annex B access units into NAL units and reads NAL unit headers (H.264 7.3.1, H.265 7.3.1).
 //!
-//! A start code is `00 00 01`. Zero bytes before it belong to no NAL unit.
+//! A start code is `00 00 01`. Zero bytes before it belong to no NAL unit. MPEG-4 part 2 has the same start codes, and
+//! what stands between two of them is treated as a NAL unit, whose header is its start code value.
 
 use std::sync::LazyLock;
 
@@ -22,11 +23,11 @@ pub fn head(unit: &[u8]) -> &[u8] {
 pub enum NalKind {
     /// Video parameter set, H.265 only.
     Vps,
-    /// Sequence parameter set.
+    /// Sequence parameter set; in MPEG-4, the header of the video object layer.
     Sps,
     /// Picture parameter set.
     Pps,
-    /// Slice of a key frame: an IDR picture in H.264, an IRAP picture in H.265.
+    /// Slice of a key frame: an IDR picture in H.264, an IRAP picture in H.265, an I-VOP in MPEG-4.
     KeySlice,
     /// Slice of any other picture.
     Slice,
@@ -86,7 +87,19 @@ pub fn kind(codec: Codec, nal: &[u8]) -> NalKind {
             35 => NalKind::Aud,
             _ => NalKind::Other,
         },
+        Codec::Mpeg4 => mpeg4_kind(header, nal),
         Codec::Jpeg => NalKind::Other,
+    }
+}
+
+/// ISO/IEC 14496-2 table 6-3: `vop_start_code` is `b6`, `video_object_layer_start_code` is `20` to `2f`. A VOP begins
+/// with `vop_coding_type` u(2), table 6-20.
+fn mpeg4_kind(start_code: u8, nal: &[u8]) -> NalKind {
+    match (start_code, nal.get(1).map(|byte| byte >> 6)) {
+        (0xb6, Some(0)) => NalKind::KeySlice,
+        (0xb6, _) => NalKind::Slice,
+        (0x20..=0x2f, _) => NalKind::Sps,
+        _ => NalKind::Other,
     }
 }
 
@@ -133,6 +146,8 @@ pub fn is_disposable(codec: Codec, unit: &[u8], max_temporal_id: u8) -> bool {
             let is_sub_layer_non_reference = nal_unit_type <= 14 && nal_unit_type.is_multiple_of(2);
             is_sub_layer_non_reference && nuh_temporal_id_plus1 > max_temporal_id
         }
+        // 6.3.5: a B-VOP, `vop_coding_type` 2.
+        (Codec::Mpeg4, Some(&[_, byte, ..])) => byte >> 6 == 2,
         _ => false,
     }
 }

@@ -1,10 +1,12 @@
-//! Reads sequence parameter sets (SPS): profile, picture size, sample aspect, colour and frame rate.
+//! Reads sequence parameter sets (SPS): profile, picture size, sample aspect, colour and frame rate. What they are to
+//! H.264 and H.265, the header of the video object layer is to MPEG-4 part 2.
 //!
 //! An SPS that is cut short before the picture size is known, or that is absurd, gives `None`. One whose
 //! later fields cannot be read still gives the size.
 
 mod h264;
 mod h265;
+mod mpeg4;
 mod picture_format;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,9 @@ pub use picture_format::Sps;
 impl Sps {
     /// Reads the first readable SPS before the first slice of `unit`, Annex B.
     pub fn find(codec: Codec, unit: &[u8]) -> Option<Self> {
+        if codec == Codec::Mpeg4 {
+            return mpeg4::find(nal::head(unit));
+        }
         let is_slice = |nal: &&[u8]| matches!(nal::kind(codec, nal), NalKind::Slice | NalKind::KeySlice);
         let before_slices = nal::split(nal::head(unit)).take_while(|nal| !is_slice(nal));
         before_slices.filter(|nal| nal::kind(codec, nal) == NalKind::Sps).find_map(|nal| Self::parse(codec, nal))
@@ -34,6 +39,8 @@ impl Sps {
         match codec {
             Codec::H264 => h264::read_sps(reader),
             Codec::H265 => h265::read_sps(reader),
+            // Its colours stand in another header, see `mpeg4::find`.
+            Codec::Mpeg4 => None,
             Codec::Jpeg => None,
         }
     }

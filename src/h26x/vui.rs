@@ -26,7 +26,7 @@ impl Default for Vui {
 
 /// Sample aspect by `aspect_ratio_idc`: table E-1 of both standards. 0 is "unspecified"; numbers past the
 /// end are reserved.
-const SAMPLE_ASPECTS: [(u16, u16); 17] = [
+pub(super) const SAMPLE_ASPECTS: [(u16, u16); 17] = [
     (0, 0),
     (1, 1),
     (12, 11),
@@ -135,7 +135,7 @@ impl Vui {
 }
 
 /// Frames per second where a second has `time_scale` units and a frame has `units_per_frame`; `None` for nonsense.
-fn frame_rate(time_scale: u32, units_per_frame: f64) -> Option<f32> {
+pub(super) fn frame_rate(time_scale: u32, units_per_frame: f64) -> Option<f32> {
     let fps = f64::from(time_scale) / units_per_frame;
     PLAUSIBLE_FPS.contains(&fps).then_some(fps as f32)
 }

@@ -140,6 +140,8 @@ pub struct Status {
     pub viewers: usize,
     /// Number of those that take the camera's own video.
     pub untouched: usize,
+    /// Whether viewers may take the camera's own video.
+    pub passthrough: bool,
     /// Pictures replaced in mailboxes, and access units dropped, before their viewers took them.
     pub skipped: u64,
     /// Viewers refused because of one rendition too many.
@@ -266,6 +268,7 @@ impl Status {
             place: _,
             age: _,
             stream: _,
+            passthrough: _,
             measured_fps: _,
             bitrate: _,
             gop_cache: _,

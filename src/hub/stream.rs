@@ -204,6 +204,7 @@ impl Stream {
             gop_cache: (inner.gop_cache.units().len(), inner.gop_cache.bytes()),
             viewers: inner.subscribers.len(),
             untouched: inner.subscribers.len_of_units(),
+            passthrough: inner.options.passthrough,
             skipped: stats.skipped,
             refused: inner.demand.refused(),
             decoding: stats.decoding,

@@ -271,6 +271,7 @@ fn codec_number(codec: Codec) -> u8 {
         Codec::H264 => 0,
         Codec::H265 => 1,
         Codec::Jpeg => 2,
+        Codec::Mpeg4 => 3,
     }
 }
 

@@ -145,8 +145,8 @@ pub enum Problem {
 /// What packets give.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The properties of the stream, before the first key frame and whenever they change. Not for MPEG-4, and not for
-    /// an SPS that cannot be read. `fps` is what the stream declares.
+    /// The properties of the stream, before the first key frame and whenever they change. Not for headers that cannot
+    /// be read. `fps` is what the stream declares.
     StreamInfo(StreamInfo),
     Unit(Unit),
     Problem(Problem),

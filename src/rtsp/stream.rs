@@ -80,7 +80,7 @@ impl<F: FnMut(Event)> Units<F> {
                 Event::StreamInfo(_) => self.is_described = true,
                 Event::Unit(Unit { is_key: true, is_whole: true, .. }) if !self.is_described => {
                     self.undescribed += 1;
-                    if encoding == Some(Encoding::Mpeg4) || self.undescribed > MAX_UNDESCRIBED {
+                    if self.undescribed > MAX_UNDESCRIBED {
                         let format = encoding.map_or("unknown", name).to_owned();
                         self.failure = Some(Error::NoVideo(NoVideo::UnknownFormats(vec![format])));
                     }

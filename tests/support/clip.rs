@@ -37,11 +37,12 @@ pub fn ffmpeg(arguments: &[&str], input: Vec<u8>) -> Vec<u8> {
 }
 
 /// The access units of `stream`, 25 a second: H.264 or H.265 in Annex B with a delimiter before each
-/// unit, or JPEGs one after the other.
+/// unit, MPEG-4, or JPEGs one after the other.
 pub fn units(codec: Codec, stream: &[u8]) -> Vec<AccessUnit> {
     let units = match codec {
         Codec::Jpeg => jpegs(stream),
         Codec::H264 | Codec::H265 => annex_b(codec, stream),
+        Codec::Mpeg4 => visual_objects(stream),
     };
     let unit = |(data, sequence): (Vec<u8>, u32)| AccessUnit {
         sequence,
@@ -63,6 +64,21 @@ fn annex_b(codec: Codec, stream: &[u8]) -> Vec<Vec<u8>> {
         unit.extend([0, 0, 0, 1]);
         unit.extend(piece);
     }
+    units
+}
+
+/// A unit ends with its VOP; headers precede the next one.
+fn visual_objects(stream: &[u8]) -> Vec<Vec<u8>> {
+    let mut units = vec![Vec::new()];
+    for piece in nal::split(stream) {
+        let unit = units.last_mut().unwrap();
+        unit.extend([0, 0, 1]);
+        unit.extend(piece);
+        if matches!(nal::kind(Codec::Mpeg4, piece), NalKind::KeySlice | NalKind::Slice) {
+            units.push(Vec::new());
+        }
+    }
+    units.pop();
     units
 }
 
@@ -97,6 +113,34 @@ pub fn h265(extra: &str, seconds: u32) -> Vec<AccessUnit> {
         &["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x265-params", &parameters, "-f", "hevc"],
         seconds,
     )
+}
+
+/// H.265 that is refreshed gradually, from a recovery point every [`GOP`] frames. libx265 does not write recovery
+/// points, so they are put in where it repeats the parameter sets.
+pub fn gradual_h265(stream: &[u8]) -> Vec<AccessUnit> {
+    // recovery_poc_cnt 24, exact_match_flag 1, broken_link_flag 0.
+    const SEI: &[u8] = &[0, 0, 0, 1, 39 << 1, 1, 6, 2, 0x06, 0x34, 0x80];
+    let with_sei = |unit: AccessUnit| {
+        let mut data = Vec::new();
+        let mut begins = false;
+        for piece in nal::split(&unit.data) {
+            let kind = nal::kind(Codec::H265, piece);
+            if kind == NalKind::Slice && std::mem::take(&mut begins) {
+                data.extend(SEI);
+            }
+            begins |= kind == NalKind::Sps;
+            data.extend([0, 0, 0, 1]);
+            data.extend(piece);
+        }
+        AccessUnit { data: data.into(), ..unit }
+    };
+    units(Codec::H265, stream).into_iter().map(with_sei).collect()
+}
+
+pub fn mpeg4(extra: &[&str], seconds: u32) -> Vec<AccessUnit> {
+    let gop = GOP.to_string();
+    let arguments = [&["-c:v", "mpeg4", "-q:v", "4", "-g", &gop, "-sc_threshold", "1000000000"], extra, &["-f", "m4v"]];
+    test_clip(Codec::Mpeg4, &arguments.concat(), seconds)
 }
 
 pub fn mjpeg(seconds: u32) -> Vec<AccessUnit> {

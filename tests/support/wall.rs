@@ -122,6 +122,7 @@ impl Screen {
         let name = match codec {
             Codec::H264 => "h264",
             Codec::H265 => "hevc",
+            Codec::Mpeg4 => "mpeg4",
             Codec::Jpeg => "mjpeg",
         };
         // With threads, each picture would come out late.

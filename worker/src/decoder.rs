@@ -1,4 +1,4 @@
-//! Decodes H.264 and H.265 to planes: one access unit in, its picture out at once.
+//! Decodes H.264, H.265 and MPEG-4 to planes: one access unit in, its picture out at once.
 //!
 //! It uses one thread and `low_delay`: with FFmpeg's usual thread per core, every picture comes out
 //! late, by one frame less than there are cores.
@@ -99,6 +99,7 @@ impl Decoder {
         let name = match codec {
             Codec::H264 => "h264",
             Codec::H265 => "hevc",
+            Codec::Mpeg4 => "mpeg4",
             Codec::Jpeg => return Err(Error::NoDecoder(codec)),
         };
         FfmpegLog::listen();
@@ -120,6 +121,11 @@ impl Decoder {
     /// Sets whether a picture of which FFmpeg concealed parts is returned, from the next unit on.
     pub fn set_lenient(&mut self, lenient: bool) {
         self.lenient = lenient;
+    }
+
+    /// No picture is to be expected of the next unit, so it does not count against this decoder.
+    pub fn expect_no_picture(&mut self) {
+        self.without_picture = 0;
     }
 
     /// Passes one access unit in Annex B to the decoder; `number` comes back with its picture.
@@ -166,9 +172,13 @@ impl Decoder {
         if let Some(layout) = layout(frame.pixel_format().name()) {
             return Ok(Some(Frame { number, frame, layout }));
         }
-        let was_rgb = ["rgb", "bgr", "gbr"].iter().any(|rgb| frame.pixel_format().name().starts_with(rgb));
-        let frame = self.rescale(&frame).map_err(Error::PixelFormat)?;
-        let layout = Layout { subsampling: Subsamp::Sub2x2, full_range: false, was_rgb };
+        let name = frame.pixel_format().name();
+        let was_rgb = ["rgb", "bgr", "gbr"].iter().any(|rgb| name.starts_with(rgb));
+        // swscale takes every grey for one of full range, so it would change the range on the way to colour.
+        let (to, subsampling) =
+            if name.starts_with("gray") { ("gray", Subsamp::Gray) } else { ("yuv420p", Subsamp::Sub2x2) };
+        let frame = self.convert(&frame, to).map_err(Error::PixelFormat)?;
+        let layout = Layout { subsampling, full_range: false, was_rgb };
         Ok(Some(Frame { number, frame, layout }))
     }
 
@@ -182,7 +192,8 @@ impl Decoder {
         Err(Error::Concealed)
     }
 
-    fn rescale(&mut self, frame: &VideoFrame) -> Result<VideoFrame, ac_ffmpeg::Error> {
+    /// `frame` in the pixel format `to`, which depends on its own alone.
+    fn convert(&mut self, frame: &VideoFrame, to: &str) -> Result<VideoFrame, ac_ffmpeg::Error> {
         let (from, size) = (frame.pixel_format(), size(frame));
         let scaler = match self.scaler.take() {
             Some(scaler) if scaler.from == from && scaler.size == size => scaler,
@@ -191,7 +202,7 @@ impl Decoder {
                     .source_pixel_format(from)
                     .source_width(frame.width())
                     .source_height(frame.height())
-                    .target_pixel_format(get_pixel_format("yuv420p"))
+                    .target_pixel_format(get_pixel_format(to))
                     .target_width(frame.width())
                     .target_height(frame.height());
                 Scaler { inner: builder.build()?, from, size }

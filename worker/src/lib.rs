@@ -19,6 +19,7 @@ pub mod limits;
 pub mod load_shedding;
 pub mod mark;
 pub mod planes;
+pub mod recovery;
 pub mod sandbox;
 pub mod shared;
 pub mod shortage;

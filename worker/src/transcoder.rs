@@ -9,6 +9,7 @@ use super::{
     jpeg::{self, JpegDecoder},
     load_shedding::LoadShedder,
     planes::YuvPlanes,
+    recovery::Recovery,
     truncation::TruncationDetector,
 };
 use cctv_agent::{
@@ -54,6 +55,7 @@ pub struct Transcoder {
     /// As [`nal::max_temporal_id`] says; without a parameter set, higher than any.
     highest_layer: u8,
     in_flight: InFlight,
+    recovery: Recovery,
     truncation: TruncationDetector,
     progress: Progress,
 }
@@ -73,6 +75,7 @@ impl Transcoder {
             declared_colour: None,
             highest_layer: u8::MAX,
             in_flight: InFlight::default(),
+            recovery: Recovery::default(),
             truncation: TruncationDetector::new(codec),
             progress: Progress::default(),
         }
@@ -102,6 +105,7 @@ impl Transcoder {
     /// Drops the decoder, and with it the pictures that it holds.
     fn drop_decoder(&mut self) {
         self.decoder = None;
+        self.recovery.reset();
         self.in_flight.waiting.clear();
     }
 
@@ -149,10 +153,11 @@ impl Transcoder {
         }
         let result = match self.codec {
             Codec::Jpeg => self.develop_jpeg(unit, show, out),
-            Codec::H264 | Codec::H265 => self.develop_video(unit, show, out),
+            Codec::H264 | Codec::H265 | Codec::Mpeg4 => self.develop_video(unit, show, out),
         };
         if let Err(Error::Decode(_) | Error::CutShort | Error::Jpeg(_)) = result {
             self.progress.damaged = self.progress.damaged.saturating_add(1);
+            self.recovery.reset();
         }
         result
     }
@@ -169,6 +174,8 @@ impl Transcoder {
             }
             self.highest_layer = nal::max_temporal_id(self.codec, &unit.data).unwrap_or(self.highest_layer);
         }
+        self.recovery.on_unit(self.codec, unit, self.highest_layer);
+        let is_right = !self.recovery.is_pending();
         let has_turn = show && self.wanted.is_any_due(unit.taken);
         if !has_turn && nal::is_disposable(self.codec, &unit.data, self.highest_layer) {
             return Ok(());
@@ -185,13 +192,18 @@ impl Transcoder {
             }
         };
         self.load_shedding.note(unit.data.len(), !show);
-        self.progress.without_frame = self.progress.without_frame.saturating_add(1);
+        if is_right {
+            self.progress.without_frame = self.progress.without_frame.saturating_add(1);
+        } else {
+            decoder.expect_no_picture();
+        }
         let number = self.in_flight.went_in(unit);
-        decoder.set_lenient(unit.damage.is_some());
+        let is_lenient = unit.damage.is_some() || self.recovery.lacks_references();
+        decoder.set_lenient(is_lenient);
         match decoder.push(&unit.data, number) {
             Ok(()) => {}
             // So little of it came that there is no picture; the next one may have more.
-            Err(decoder::Error::Decode(_)) if unit.damage.is_some() => {}
+            Err(decoder::Error::Decode(_)) if is_lenient => {}
             Err(error) => {
                 if matches!(error, decoder::Error::NoOutput) {
                     self.drop_decoder();
@@ -204,12 +216,15 @@ impl Transcoder {
             let frame = match decoder.take() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return Ok(()),
-                Err(decoder::Error::Take(_)) if unit.damage.is_some() => return Ok(()),
+                Err(decoder::Error::Take(_)) if is_lenient => return Ok(()),
                 Err(error) => return Err(Error::Decode(error)),
             };
             self.progress = Progress::default();
             let Some(source) = self.in_flight.came_out(frame.number) else { continue };
-            if show {
+            if is_right {
+                self.recovery.on_picture();
+            }
+            if show && is_right {
                 let due = self.wanted.take(source.taken);
                 let encoder = ready(&mut self.encoder)?;
                 frame.with_planes(self.declared_colour, |planes, colour| {

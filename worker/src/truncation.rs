@@ -41,19 +41,19 @@ impl TruncationDetector {
         let sets = ParameterSets::new(codec);
         let schedule = || match codec {
             Codec::Jpeg => InspectionSchedule::of_jpeg(),
-            Codec::H264 | Codec::H265 => InspectionSchedule::of_video(),
+            Codec::H264 | Codec::H265 | Codec::Mpeg4 => InspectionSchedule::of_video(),
         };
         Self { codec, key_frames: schedule(), others: schedule(), sets, decompressor: None }
     }
 
-    /// Whether `unit` may be shown, as far as an inspection can say. H.264 always may: its decoder
-    /// reports damage by itself.
+    /// Whether `unit` may be shown, as far as an inspection can say. H.264 and MPEG-4 always may: their
+    /// decoders report damage by themselves.
     ///
     /// # Blocking
     /// Mostly none. An inspection takes as long as decoding: a JPEG at an eighth of its size, or a
     /// frame of H.265 twice.
     pub fn passes(&mut self, unit: &AccessUnit) -> bool {
-        if self.codec == Codec::H264 {
+        if matches!(self.codec, Codec::H264 | Codec::Mpeg4) {
             return true;
         }
         if unit.key {
@@ -67,7 +67,7 @@ impl TruncationDetector {
         };
         let whole = match self.codec {
             Codec::Jpeg => self.jpeg_is_whole(&unit.data),
-            Codec::H264 | Codec::H265 => self.frame_is_whole(unit),
+            Codec::H264 | Codec::H265 | Codec::Mpeg4 => self.frame_is_whole(unit),
         };
         let schedule = if unit.key { &mut self.key_frames } else { &mut self.others };
         schedule.conclude(unit, whole, reason);

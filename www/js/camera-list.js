@@ -152,6 +152,7 @@ function parseCamera(entry) {
         state: typeof entry.state === "string" ? entry.state : null,
         ...reasonIn(entry),
         age: number(entry.age),
+        asJpeg: reasonIn({ why: "", reason: entry.as_jpeg }),
         codec: typeof entry.codec === "string" ? entry.codec : null,
         size: parseSize(entry.size),
         fps: number(entry.fps),

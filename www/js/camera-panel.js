@@ -167,7 +167,7 @@ function rowTexts(camera, status, sinceAnswer) {
     return [
         ["stream", join(camera.codec, camera.size?.join("×") ?? null, rateText(camera.fps), bitrateText(camera.bitrate))],
         // A live camera has a reason only if the other one of its streams replaces the requested one.
-        ["note", camera.state === "live" ? explain(camera, 0, 0).reason : ""],
+        ["note", join(camera.state === "live" ? explain(camera, 0, 0).reason : "", explain(camera.asJpeg, 0, 0).reason)],
         ["streams", camera.profiles.map(profileText).join(" / ")],
         ["shown", status === undefined ? "" : join(t(`transport.${status.transport}`), status.video ?? null, status.drawn ?? null, rateText(status.fps))],
         ["age", age === null ? t("age.none") : age < 60_000 ? `${(age / 1000).toFixed(2)} s` : duration(age)],

@@ -89,6 +89,8 @@ export interface CameraFacts extends AgentReason {
     /** Age of the newest picture in seconds. */
     age: number | null;
     codec: string | null;
+    /** Why pages get JPEG of it although they decode for themselves; empty if they do not. */
+    asJpeg: AgentReason;
     size: Size | null;
     fps: number | null;
     /** Seconds since the last change of state. */

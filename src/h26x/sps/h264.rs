@@ -17,7 +17,7 @@ pub fn read_sps(reader: &mut BitReader) -> Option<Sps> {
     reader.skip_bits(5, "nal_unit_type")?;
 
     // seq_parameter_set_data(), 7.3.2.1.1
-    let variant = CodecConfig::H264(reader.peek_bytes()?);
+    let variant = Some(CodecConfig::H264(reader.peek_bytes()?));
     let profile_idc = reader.read_bits(8, "profile_idc")?;
     reader.skip_bits(1, "constraint_set0_flag")?;
     reader.skip_bits(1, "constraint_set1_flag")?;

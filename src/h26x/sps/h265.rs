@@ -24,7 +24,7 @@ pub fn read_sps(reader: &mut BitReader) -> Option<Sps> {
         return None;
     }
     reader.skip_bits(1, "sps_temporal_id_nesting_flag")?;
-    let variant = CodecConfig::H265(reader.peek_bytes()?);
+    let variant = Some(CodecConfig::H265(reader.peek_bytes()?));
     skip_profile_tier_level(reader, sps_max_sub_layers_minus1)?;
     reader.read_ue("sps_seq_parameter_set_id")?;
     let size = read_size(reader)?;

@@ -1,4 +1,4 @@
-//! What the SPS of both codecs give: the format of the pictures, computed in the same way.
+//! What the headers of the codecs give: the format of the pictures, computed in the same way.
 
 use crate::{
     h26x::vui::Vui,
@@ -11,7 +11,8 @@ pub(super) const MAX_SIDE: u32 = 16_384;
 /// What a sequence parameter set says of its stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sps {
-    pub variant: CodecConfig,
+    /// `None` for MPEG-4.
+    pub variant: Option<CodecConfig>,
     /// Size of the picture after cropping.
     pub size: Size,
     pub sample_aspect: SampleAspect,
@@ -21,7 +22,7 @@ pub struct Sps {
 }
 
 impl Sps {
-    pub(super) fn new(variant: CodecConfig, size: Size, vui: Vui) -> Option<Self> {
+    pub(super) fn new(variant: Option<CodecConfig>, size: Size, vui: Vui) -> Option<Self> {
         let is_plausible = |side| (1..=MAX_SIDE).contains(&side);
         // Table E-5 of both standards.
         let matrix = match vui.matrix_coefficients {

@@ -1,4 +1,4 @@
-mod bit_writer;
+pub mod bit_writer;
 mod branches;
 mod syntax;
 
@@ -45,7 +45,7 @@ const ALL: [(Codec, &[u8]); 5] = [
 fn size_colour_and_rate_are_read_from_real_encoders() {
     let read = ALL.map(|(codec, nal)| {
         let sps = Sps::parse(codec, nal).unwrap();
-        (sps.variant.to_string(), sps.size, sps.colour, sps.fps)
+        (sps.variant.unwrap().to_string(), sps.size, sps.colour, sps.fps)
     });
     let expected = |codecs: &str, width, height, matrix, full_range| {
         (codecs.to_owned(), Size { width, height }, Colour { matrix, full_range }, Some(25.0))

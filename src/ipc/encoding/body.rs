@@ -63,6 +63,7 @@ impl Body<'_> {
             0 => Ok(Codec::H264),
             1 => Ok(Codec::H265),
             2 => Ok(Codec::Jpeg),
+            3 => Ok(Codec::Mpeg4),
             _ => Err(self.malformed()),
         }
     }
@@ -96,7 +97,7 @@ impl Body<'_> {
             (false, _) => Ok(None),
             (true, Codec::H264) => Ok(Some(CodecConfig::H264(self.array()?))),
             (true, Codec::H265) => Ok(Some(CodecConfig::H265(self.array()?))),
-            (true, Codec::Jpeg) => Err(self.malformed()),
+            (true, Codec::Jpeg | Codec::Mpeg4) => Err(self.malformed()),
         }
     }
 

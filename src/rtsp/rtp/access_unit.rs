@@ -27,7 +27,8 @@ use crate::{
     media::{Codec, StreamInfo, transform::Transform},
 };
 
-/// After this time without an IDR picture, a recovery point counts as a key frame (H.264).
+/// After this time without an IDR or IRAP picture, a recovery point counts as a key frame, and so does an I picture of
+/// H.264.
 const RECOVERY_POINT_AFTER: Duration = Duration::from_secs(5);
 
 /// The access unit in progress.
@@ -43,7 +44,8 @@ struct Draft {
     own_sets: u8,
     /// Where parameter sets are put in: behind the delimiter.
     sets_at: usize,
-    has_recovery_point: bool,
+    /// The number of pictures until decoding that begins here is right, without an IDR or IRAP picture.
+    recovery: Option<u32>,
     is_damaged: bool,
     loss: Loss,
     /// A marker stood behind its last slice.
@@ -66,8 +68,10 @@ pub struct Assembler {
     /// Key frames of this stream come with their parameter sets.
     has_sets_in_band: bool,
     max_temporal_id: Option<u8>,
-    /// The SPS of the last [`Event::StreamInfo`].
-    announced_sps: Vec<u8>,
+    /// The SPS of the last [`Event::StreamInfo`], and whether the stream was refreshed gradually.
+    announced: (Vec<u8>, bool),
+    /// A key frame came from which on the picture is refreshed part by part.
+    is_gradual: bool,
     draft: Draft,
     /// About the longest of the last units that were no key frames, in bytes: hardly one that follows is longer.
     usual_len: usize,
@@ -98,7 +102,8 @@ impl Assembler {
             max_temporal_id: nal::max_temporal_id(codec, sets),
             sets: parameter_sets,
             has_sets_in_band: false,
-            announced_sps: Vec::new(),
+            announced: (Vec::new(), false),
+            is_gradual: false,
             draft: Draft::default(),
             usual_len: 0,
             nal: None,
@@ -278,7 +283,10 @@ impl Assembler {
             self.last_idr_at = Some(received_at);
         }
         self.draft.slice = Some(slice);
-        self.draft.is_key = slice.is_key || (self.draft.has_recovery_point && since_idr >= RECOVERY_POINT_AFTER);
+        if slice.is_intra {
+            self.draft.recovery.get_or_insert(0);
+        }
+        self.draft.is_key = slice.is_key || (self.draft.recovery.is_some() && since_idr >= RECOVERY_POINT_AFTER);
         let all_sets = if self.codec == Codec::H265 { 0b111 } else { 0b110 };
         if !self.draft.is_key || self.draft.own_sets == all_sets || self.draft.is_too_long {
             return;
@@ -308,6 +316,7 @@ impl Assembler {
         if is_whole {
             self.fit = CodecFit::default();
             if draft.is_key {
+                self.is_gradual |= !slice.is_key && draft.recovery > Some(0);
                 self.announce(out);
             }
         }
@@ -315,7 +324,7 @@ impl Assembler {
             self.codec == Codec::H265 && self.max_temporal_id.is_none_or(|max| slice.temporal_id < max);
         let is_reference = slice.is_reference || is_lower_layer;
         if draft.is_key {
-            self.is_behind_recovery_point = !slice.is_key;
+            self.is_behind_recovery_point = !slice.is_key && draft.recovery == Some(0);
         } else {
             self.is_behind_recovery_point &= !is_reference;
         }
@@ -336,12 +345,14 @@ impl Assembler {
 
     /// Says what the stream is, if its SPS is new and can be read.
     fn announce(&mut self, out: &mut Vec<Event>) {
-        let Some(sps) = self.sets.sps().filter(|&sps| sps != self.announced_sps) else { return };
-        self.announced_sps = sps.to_vec();
+        let is_gradual = self.is_gradual;
+        let is_new = |sps: &&[u8]| self.announced.0 != **sps || self.announced.1 != is_gradual;
+        let Some(sps) = self.sets.sps().filter(is_new) else { return };
+        self.announced = (sps.to_vec(), is_gradual);
         if let Some(Sps { variant, size, sample_aspect, fps, .. }) = Sps::parse(self.codec, sps) {
             out.push(Event::StreamInfo(StreamInfo {
                 codec: self.codec,
-                codec_config: Some(variant),
+                codec_config: variant.filter(|_| !is_gradual),
                 size,
                 sample_aspect,
                 transform: Transform::NONE,

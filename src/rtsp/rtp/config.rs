@@ -41,7 +41,7 @@ pub enum Encoding {
     H264,
     H265,
     Jpeg,
-    /// MPEG-4 Visual. [`Codec`](crate::media::Codec) does not have it.
+    /// MPEG-4 part 2 (Visual).
     Mpeg4,
 }
 

@@ -51,7 +51,7 @@ impl Fmtp {
         let names: &[&str] = match codec {
             Codec::H264 => &["sprop-parameter-sets"],
             Codec::H265 => &["sprop-vps", "sprop-sps", "sprop-pps"],
-            Codec::Jpeg => &[],
+            Codec::Jpeg | Codec::Mpeg4 => &[],
         };
         let mut sets = Vec::new();
         for name in names {

@@ -3,6 +3,10 @@
 use std::time::Instant;
 
 use super::{Event, Loss, MAX_UNIT_LEN, Unit, order::Gap, packet::Packet};
+use crate::{
+    h26x::sps::Sps,
+    media::{Codec, StreamInfo, transform::Transform},
+};
 
 /// `vop_start_code`, ISO/IEC 14496-2 6.2.1.
 const VOP: u8 = 0xb6;
@@ -25,6 +29,10 @@ pub struct Depacketizer {
     frame: Option<Frame>,
     gap: Option<Gap>,
     lost: u32,
+    /// No frame that others may refer to came since the last key frame.
+    is_behind_key: bool,
+    /// The properties of the last [`Event::StreamInfo`].
+    announced: Option<StreamInfo>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,7 +46,7 @@ struct Frame {
 
 impl Depacketizer {
     pub fn new(config: Vec<u8>) -> Self {
-        Self { config, frame: None, gap: None, lost: 0 }
+        Self { config, frame: None, gap: None, lost: 0, is_behind_key: false, announced: None }
     }
 
     pub fn push(&mut self, packet: &Packet, received_at: Instant, gap: Gap, out: &mut Vec<Event>) {
@@ -95,18 +103,42 @@ impl Depacketizer {
         if is_key && !has_header(&frame.data) {
             frame.data.splice(..0, self.config.iter().copied());
         }
+        let is_reference = coding_type != Some(BIDIRECTIONAL);
+        // One that is shown before the key frame refers to the frame before it, too.
+        let is_leading = self.is_behind_key && !is_reference;
+        self.is_behind_key = is_key || is_leading;
+        if is_key && !frame.is_damaged {
+            self.announce(&frame.data, out);
+        }
         out.push(Event::Unit(Unit {
             data: frame.data,
             is_key,
             is_whole: !frame.is_damaged,
-            is_reference: coding_type != Some(BIDIRECTIONAL),
-            is_leading: false,
+            is_reference,
+            is_leading,
             loss: frame.loss,
             lost_packets: std::mem::take(&mut self.lost),
             rtp_time: frame.time,
             camera_time: None,
             received_at: frame.received_at,
         }));
+    }
+
+    /// Says what the stream is, if that is new and the headers of `key_frame` can be read.
+    fn announce(&mut self, key_frame: &[u8], out: &mut Vec<Event>) {
+        let Some(Sps { size, sample_aspect, fps, .. }) = Sps::find(Codec::Mpeg4, key_frame) else { return };
+        let fps = fps.unwrap_or(0.0);
+        let info = StreamInfo {
+            codec: Codec::Mpeg4,
+            codec_config: None,
+            size,
+            sample_aspect,
+            transform: Transform::NONE,
+            fps,
+        };
+        if self.announced.replace(info) != Some(info) {
+            out.push(Event::StreamInfo(info));
+        }
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Slice {
     pub is_reference: bool,
     /// H.265; 0 in H.264.
     pub temporal_id: u8,
+    /// All slices of the picture are I slices (H.264 `slice_type` 7).
+    pub is_intra: bool,
     /// A random access skipped leading picture (H.265): not decodable if decoding began at its key frame.
     pub is_rasl: bool,
 }
@@ -85,6 +87,8 @@ fn h264(header: u8, next: Option<u8>) -> NalClass {
             is_key: nal_unit_type == 5,
             is_reference: nal_ref_idc != 0,
             temporal_id: 0,
+            // ue(v) 0 and ue(v) 7 are the bits 1 and 0001000.
+            is_intra: next == Some(0x88),
             is_rasl: false,
         }),
         6 => NalClass::Sei,
@@ -115,6 +119,7 @@ fn h265(first: u8, second: u8, next: Option<u8>) -> NalClass {
             // Table 7-1: the even types up to RSV_VCL_N14 are sub-layer non-reference pictures.
             is_reference: nal_unit_type > 14 || !nal_unit_type.is_multiple_of(2),
             temporal_id,
+            is_intra: false,
             is_rasl: matches!(nal_unit_type, 8 | 9),
         }),
         32 => NalClass::Vps,
@@ -124,33 +129,5 @@ fn h265(first: u8, second: u8, next: Option<u8>) -> NalClass {
         39 => NalClass::Sei,
         36..=38 | 40 => NalClass::Other,
         _ => NalClass::Dropped(Dropped::Unfit),
-    }
-}
-
-/// Whether an SEI NAL unit of H.264 has a recovery point (D.1.8): decoding can begin at its picture, and is right
-/// some pictures later at the latest. It is read up to a bound, because some cameras put much data of their own into SEI.
-pub fn has_recovery_point(nal: &[u8]) -> bool {
-    const MAX_LEN: usize = 1024;
-    const RECOVERY_POINT: usize = 6;
-    let mut rest = nal.get(1..nal.len().min(MAX_LEN)).unwrap_or_default();
-    // 7.3.2.3.1. Emulation prevention bytes before a recovery point are rare enough to miss one.
-    let value = |rest: &mut &[u8]| {
-        let mut sum = 0;
-        loop {
-            let (&byte, after) = rest.split_first()?;
-            *rest = after;
-            sum += usize::from(byte);
-            if byte != 0xff {
-                return Some(sum);
-            }
-        }
-    };
-    loop {
-        let (Some(kind), Some(len)) = (value(&mut rest), value(&mut rest)) else { return false };
-        if kind == RECOVERY_POINT {
-            return true;
-        }
-        let Some(after) = rest.get(len..) else { return false };
-        rest = after;
     }
 }

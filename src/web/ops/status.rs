@@ -27,7 +27,7 @@ use crate::{
 /// What a principal without the right to details is told of the agent, of a camera and of one of its
 /// streams. Everything else is a detail, also what will be added.
 const WITHOUT_DETAILS: [&str; 7] = ["version", "now", "uptime", "complaints", "walls", "user", "cameras"];
-const CAMERA_WITHOUT_DETAILS: [&str; 15] = [
+const CAMERA_WITHOUT_DETAILS: [&str; 16] = [
     "id",
     "name",
     "state",
@@ -36,6 +36,7 @@ const CAMERA_WITHOUT_DETAILS: [&str; 15] = [
     "since",
     "age",
     "codec",
+    "as_jpeg",
     "size",
     "display",
     "fps",
@@ -148,6 +149,7 @@ fn camera(web: &Web, status: &Status, principal: &Principal, now: Instant) -> Va
         "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
         "age": status.age.map(seconds),
         "codec": status.stream.map(|stream| stream.codec.as_str()),
+        "as_jpeg": reasons::as_json(&reasons::as_jpeg(status.stream, status.passthrough)),
         "size": status.stream.map(|stream| size(stream.size)),
         "display": status.stream.map(|stream| size(stream.display_size())),
         "fps": rounded(status.measured_fps, 10.0),

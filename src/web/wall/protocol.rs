@@ -236,6 +236,8 @@ fn header(format: Codec, tile: u8, flags: u8, sequence: u32, taken: UnixMicros) 
         Codec::Jpeg => 1,
         Codec::H264 => 2,
         Codec::H265 => 3,
+        // Pages get JPEG of it.
+        Codec::Mpeg4 => 4,
     };
     let mut bytes = [0; HEADER_LEN];
     bytes[..4].copy_from_slice(&[VERSION, format, tile, flags]);

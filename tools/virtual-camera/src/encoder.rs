@@ -62,6 +62,8 @@ impl Encoder {
         let kind = match codec {
             Codec::H264 => "! video/x-h264,profile=high,stream-format=byte-stream,alignment=au",
             Codec::H265 => "! video/x-h265,stream-format=byte-stream,alignment=au",
+            // There is no encoder for it.
+            Codec::Mpeg4 => return Err(Error::Ends),
             Codec::Mjpeg => "",
         };
         let line = format!(
@@ -153,6 +155,8 @@ pub fn element(codec: Codec, settings: &Settings, bitrate: u32, repeat: bool) ->
              option-string=\"bframes={bframes}:b-adapt=0:scenecut=0:pools=none:frame-threads=1:wpp=0:repeat-headers=1\"",
             if bars { "qp=8".into() } else { format!("bitrate={bitrate}") }
         ),
+        // It is never encoded here.
+        Codec::Mpeg4 => String::new(),
         Codec::Mjpeg => format!("jpegenc quality={}", if bars { 95 } else { 75 }),
     }
 }

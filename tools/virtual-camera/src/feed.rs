@@ -177,7 +177,9 @@ impl Feed {
         }
         let (faults, habits) = (self.camera.faults(), self.camera.habits());
         let with_sets = !self.camera.settings.sets_in_sdp;
-        if let Some(unit) = Unit::of_picture(codec, picture, with_sets, &faults, &habits) {
+        if let Some(mut unit) = Unit::of_picture(codec, picture, with_sets, &faults, &habits) {
+            // A camera may begin anywhere.
+            unit.is_key |= self.camera.settings.clip.is_some();
             self.deliver(&unit);
         }
     }

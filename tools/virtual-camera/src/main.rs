@@ -8,6 +8,7 @@ mod authentication;
 mod calendar;
 mod camera;
 mod canvas;
+mod clip;
 mod colour;
 mod control;
 mod device;

@@ -97,6 +97,7 @@ fn encoding(device: &Device) -> &'static str {
         Codec::H264 => "H264",
         Codec::H265 => "H265",
         Codec::Mjpeg => "JPEG",
+        Codec::Mpeg4 => "MPEG4",
     }
 }
 

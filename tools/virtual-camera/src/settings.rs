@@ -17,7 +17,7 @@ use crate::{
 pub const HELP: &str = "\
 usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
                       (--camera \"key=value ...\" | --cameras-file FILE)...
-keys: id (required), ip, onvif, rtsp, https, rtsps, codec, size, aspect, small, fps, gop, bframes, sets, bitrate, user,
+keys: id (required), ip, onvif, rtsp, https, rtsps, codec, clip, size, aspect, small, fps, gop, bframes, sets, bitrate, user,
       pass, auth, skew, pattern, range, matrix, media, hue, name, maker, model, serial, uuid,
       anonymous, audio, sessions, server, habits, location, wsd, answers, reply-port, epr, xaddrs, ssdp,
       upnp-type
@@ -46,6 +46,8 @@ pub struct Settings {
     pub https_port: Option<u16>,
     pub rtsps_port: Option<u16>,
     pub codec: Codec,
+    /// A file whose video is sent, instead of drawn pictures.
+    pub clip: Option<PathBuf>,
     pub size: (usize, usize),
     /// Sample aspect ratio that both profiles declare; the drawing does not change.
     pub aspect: Aspect,
@@ -112,6 +114,8 @@ pub enum Codec {
     H264,
     H265,
     Mjpeg,
+    /// MPEG-4 part 2; of a clip only.
+    Mpeg4,
 }
 
 impl Codec {
@@ -121,6 +125,7 @@ impl Codec {
             Self::H264 => "h264",
             Self::H265 => "h265",
             Self::Mjpeg => "mjpeg",
+            Self::Mpeg4 => "mpeg4",
         }
     }
 }
@@ -222,13 +227,20 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         "h264" => Some(Codec::H264),
         "h265" => Some(Codec::H265),
         "mjpeg" => Some(Codec::Mjpeg),
+        "mpeg4" => Some(Codec::Mpeg4),
         _ => None,
     })?;
     let size = pairs.word("size", (1280, 720), dimensions)?;
     let third = (size.0 / 24 * 8, size.1 / 24 * 8);
     let small = pairs
         .word("small", Some(third), |word| if word == "none" { Some(None) } else { dimensions(word).map(Some) })?;
-    check_size(codec, "size", size)?;
+    let clip = pairs.take("clip").map(PathBuf::from);
+    if codec == Codec::Mpeg4 && clip.is_none() {
+        return Err("there is no encoder for MPEG-4: it needs a clip".into());
+    }
+    if clip.is_none() {
+        check_size(codec, "size", size)?;
+    }
     if let Some(small) = small {
         check_size(codec, "small", small)?;
     }
@@ -290,6 +302,7 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         announcement: Announcement::read(&mut pairs)?,
         id,
         codec,
+        clip,
         size,
         aspect,
         small,
@@ -303,6 +316,9 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
     let settings = Settings { rtsp_port: rtsp_port.unwrap_or(settings.rtsp_port), ..settings };
     if settings.server == Software::Gstreamer && settings.habits != Habits::default() {
         return Err("only server=own has habits".into());
+    }
+    if settings.server == Software::Gstreamer && settings.clip.is_some() {
+        return Err("only server=own sends clips".into());
     }
     match pairs.left_over() {
         Some(key) => Err(format!("unknown key {key:?}")),
@@ -328,7 +344,7 @@ fn auth(pairs: &mut Pairs, has_login: bool) -> Result<Auth, String> {
 fn coding(pairs: &mut Pairs, codec: Codec) -> Result<Coding, String> {
     let usual = match codec {
         Codec::Mjpeg => Coding { range: Range::Full, matrix: Matrix::Bt601 },
-        Codec::H264 | Codec::H265 => Coding { range: Range::Limited, matrix: Matrix::Bt709 },
+        Codec::H264 | Codec::H265 | Codec::Mpeg4 => Coding { range: Range::Limited, matrix: Matrix::Bt709 },
     };
     let range = pairs.word("range", usual.range, |word| match word {
         "limited" => Some(Range::Limited),

@@ -172,7 +172,7 @@ impl Demuxer {
 
 /// Copies the values of a sequence parameter set; a rate that is already known stays.
 fn adopt(info: &mut StreamInfo, sequence: Sps) {
-    info.codec_config = Some(sequence.variant);
+    info.codec_config = sequence.variant;
     info.size = sequence.size;
     info.sample_aspect = sequence.sample_aspect;
     if info.fps == 0.0 {

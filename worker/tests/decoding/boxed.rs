@@ -35,6 +35,7 @@ fn units(codec: Codec, arguments: &[&str]) -> Vec<AccessUnit> {
     let format = match codec {
         Codec::H264 => "h264",
         Codec::H265 => "hevc",
+        Codec::Mpeg4 => "m4v",
         Codec::Jpeg => "mjpeg",
     };
     let source = "testsrc2=size=640x360:rate=25:duration=2";
@@ -46,7 +47,7 @@ fn units(codec: Codec, arguments: &[&str]) -> Vec<AccessUnit> {
 fn every_kind_of_video_decodes_while_each_refused_call_ends_the_worker() {
     let x264 = ["-c:v", "libx264", "-preset", "veryfast", "-x264-params", "aud=1"];
     let x265 = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:aud=1:repeat-headers=1"];
-    let kinds: [(Codec, &[&str], &[&str]); 10] = [
+    let kinds: [(Codec, &[&str], &[&str]); 12] = [
         (Codec::H264, &x264, &["-profile:v", "baseline", "-pix_fmt", "yuv420p"]),
         (Codec::H264, &x264, &["-profile:v", "main", "-pix_fmt", "yuv420p"]),
         (Codec::H264, &x264, &["-profile:v", "high", "-pix_fmt", "yuv420p"]),
@@ -55,6 +56,8 @@ fn every_kind_of_video_decodes_while_each_refused_call_ends_the_worker() {
         (Codec::H264, &x264, &["-profile:v", "high422", "-pix_fmt", "yuv422p"]),
         (Codec::H265, &x265, &["-pix_fmt", "yuv420p"]),
         (Codec::H265, &x265, &["-pix_fmt", "yuv420p10le"]),
+        (Codec::Mpeg4, &["-c:v", "mpeg4", "-q:v", "4"], &["-pix_fmt", "yuv420p"]),
+        (Codec::Mpeg4, &["-c:v", "mpeg4", "-q:v", "4"], &["-flags", "+ilme+ildct+qpel+mv4"]),
         (Codec::Jpeg, &["-c:v", "mjpeg", "-q:v", "4"], &["-pix_fmt", "yuvj420p"]),
         (Codec::Jpeg, &["-c:v", "mjpeg", "-q:v", "4"], &["-pix_fmt", "yuvj422p"]),
     ];

@@ -36,6 +36,7 @@ const FULL: Size = Size { width: 1280, height: 720 };
 const SMALL: Size = Size { width: 640, height: 360 };
 
 /// Parameters of a test clip.
+#[derive(Clone, Copy)]
 struct Clip {
     codec: Codec,
     size: Size,
@@ -44,6 +45,8 @@ struct Clip {
     colour: Colour,
     /// Whether the stream declares its colours; if not, players guess.
     declared: bool,
+    /// Whether its frames consist of two fields.
+    interlaced: bool,
 }
 
 const LIMITED_709: Colour = Colour { matrix: Matrix::Bt709, full_range: false };
@@ -51,7 +54,7 @@ const LIMITED_601: Colour = Colour { matrix: Matrix::Bt601, full_range: false };
 const FULL_709: Colour = Colour { matrix: Matrix::Bt709, full_range: true };
 
 fn declared(codec: Codec, colour: Colour, pixels: &'static str) -> Clip {
-    Clip { codec, size: FULL, pixels, colour, declared: true }
+    Clip { codec, size: FULL, pixels, colour, declared: true, interlaced: false }
 }
 
 /// The bars as packed RGB.
@@ -74,7 +77,7 @@ fn to_planes(colour: Colour, pixels: &str) -> String {
 }
 
 impl Clip {
-    /// Three frames in Annex B, with an access unit delimiter before each.
+    /// Three frames, in Annex B with an access unit delimiter before each.
     fn encode(&self) -> Vec<u8> {
         let full = self.colour.full_range;
         let (encoder, option, format, parameters) = match self.codec {
@@ -86,6 +89,7 @@ impl Clip {
                 let range = if full { "full" } else { "limited" };
                 ("libx265", "-x265-params", "hevc", format!("log-level=error:aud=1:repeat-headers=1:range={range}"))
             }
+            Codec::Mpeg4 => return self.encode_mpeg4(),
             Codec::Jpeg => unreachable!("JPEG is not made of access units with delimiters"),
         };
         let matrix = match self.colour.matrix {
@@ -101,7 +105,19 @@ impl Clip {
         #[rustfmt::skip]
         let arguments = [
             "-f", "rawvideo", "-pix_fmt", "rgb24", "-r", "25", "-s", &size, "-i", "-", "-vf", &filter,
-            "-c:v", encoder, "-crf", "8", "-bf", "0", option, &parameters, "-f", format, "-",
+            "-c:v", encoder, "-crf", "8", "-bf", "0", "-flags", if self.interlaced { "+ilme+ildct" } else { "+bitexact" },
+            option, &parameters, "-f", format, "-",
+        ];
+        ffmpeg(&arguments, bars(self.size).repeat(3))
+    }
+
+    /// FFmpeg writes no colours into MPEG-4.
+    fn encode_mpeg4(&self) -> Vec<u8> {
+        let (size, filter) = (format!("{}x{}", self.size.width, self.size.height), to_planes(self.colour, self.pixels));
+        #[rustfmt::skip]
+        let arguments = [
+            "-f", "rawvideo", "-pix_fmt", "rgb24", "-r", "25", "-s", &size, "-i", "-", "-vf", &filter,
+            "-c:v", "mpeg4", "-q:v", "1", "-f", "m4v", "-",
         ];
         ffmpeg(&arguments, bars(self.size).repeat(3))
     }
@@ -176,7 +192,7 @@ fn h264_in_full_range_has_true_colours() {
 
 #[test]
 fn h264_that_does_not_tell_its_colours_is_taken_as_players_take_it() {
-    let silent = |size, colour| Clip { codec: Codec::H264, size, pixels: "yuv420p", colour, declared: false };
+    let silent = |size, colour| Clip { size, declared: false, ..declared(Codec::H264, colour, "yuv420p") };
     colours_are_true("H.264 untold, 720 lines", &silent(FULL, LIMITED_709));
     colours_are_true("H.264 untold, 360 lines", &silent(SMALL, LIMITED_601));
 }
@@ -198,19 +214,64 @@ fn h265_in_ten_bits_has_true_colours() {
 }
 
 #[test]
+fn more_than_eight_bits_and_all_chroma_have_true_colours() {
+    for (codec, pixels) in [
+        (Codec::H264, "yuv420p10le"),
+        (Codec::H264, "yuv422p10le"),
+        (Codec::H264, "yuv444p"),
+        (Codec::H265, "yuv422p"),
+        (Codec::H265, "yuv422p10le"),
+        (Codec::H265, "yuv420p12le"),
+        (Codec::H265, "yuv444p"),
+    ] {
+        for colour in [LIMITED_709, FULL_709] {
+            let clip = Clip { size: SMALL, ..declared(codec, colour, pixels) };
+            colours_are_true(&format!("{codec:?} {pixels} {colour:?}"), &clip);
+        }
+    }
+}
+
+#[test]
+fn interlaced_video_has_true_colours() {
+    for pixels in ["yuv420p", "yuv422p", "yuv422p10le"] {
+        let clip = Clip { interlaced: true, ..declared(Codec::H264, LIMITED_601, pixels) };
+        colours_are_true(&format!("interlaced {pixels}"), &clip);
+    }
+}
+
+#[test]
+fn mpeg4_has_true_colours() {
+    let clip = |size, colour| Clip { size, declared: false, ..declared(Codec::Mpeg4, colour, "yuv420p") };
+    colours_are_true("MPEG-4, 720 lines", &clip(FULL, LIMITED_709));
+    colours_are_true("MPEG-4, 360 lines", &clip(SMALL, LIMITED_601));
+}
+
+#[test]
 fn grey_video_stays_grey() {
-    // x264 does not write a matrix where there is no chroma.
-    let clip = Clip { declared: false, ..declared(Codec::H264, LIMITED_709, "gray") };
     let luma = |[r, g, b]: [u8; 3]| 0.2126 * f64::from(r) + 0.7152 * f64::from(g) + 0.0722 * f64::from(b);
-    for picture in clip.transcode() {
-        check("grey", &picture, |bar| [luma(bar).round() as u8; 3]);
+    for (codec, colour, pixels) in [
+        (Codec::H264, LIMITED_709, "gray"),
+        (Codec::H264, FULL_709, "gray"),
+        (Codec::H264, LIMITED_709, "gray10le"),
+        (Codec::H264, FULL_709, "gray10le"),
+        (Codec::H265, LIMITED_709, "gray"),
+        (Codec::H265, LIMITED_709, "gray10le"),
+        (Codec::H265, FULL_709, "gray10le"),
+        (Codec::H265, LIMITED_709, "gray12le"),
+    ] {
+        // Encoders do not write a matrix where there is no chroma.
+        let clip = Clip { declared: false, ..declared(codec, colour, pixels) };
+        for picture in clip.transcode() {
+            let what = format!("{codec:?} {pixels} {colour:?}");
+            check(&what, &picture, |bar| [luma(bar).round() as u8; 3]);
+        }
     }
 }
 
 #[test]
 fn jpeg_made_smaller_or_coarser_keeps_its_colours() {
     let size = format!("{}x{}", FULL.width, FULL.height);
-    for pixels in ["yuvj420p", "yuvj422p", "yuvj444p"] {
+    for pixels in ["yuvj420p", "yuvj422p", "yuvj444p", "yuvj440p"] {
         let filter = to_planes(Colour::JPEG, pixels);
         #[rustfmt::skip]
         let arguments = [

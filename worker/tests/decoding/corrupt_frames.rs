@@ -3,7 +3,7 @@
 //!
 //! The tests damage clips and pass them through the worker's own decoding and encoding.
 
-use crate::clip::{SIZE, h264, h265, mjpeg};
+use crate::clip::{SIZE, h264, h265, mjpeg, mpeg4};
 use cctv_agent::{
     h26x::nal,
     media::{AccessUnit, Codec, Picture, Rendition, Size, transform::Transform},
@@ -60,6 +60,9 @@ fn intact_clips_are_shown_whole() {
     for extra in ["", ":slices=4", ":wpp=0", ":open-gop=1", ":repeat-headers=1:hash=1", ":lossless=1"] {
         assert_eq!(shown(Codec::H265, &h265(extra, 3), SIZE), all(0..75), "H.265 {extra}");
     }
+    for extra in [&[][..], &["-flags", "+ilme+ildct"], &["-flags", "+qpel+mv4"], &["-data_partitioning", "1"]] {
+        assert_eq!(shown(Codec::Mpeg4, &mpeg4(extra, 3), SIZE), all(0..75), "MPEG-4 {extra:?}");
+    }
     assert_eq!(shown(Codec::Jpeg, &mjpeg(3), SIZE), all(0..75), "JPEG");
 }
 
@@ -69,6 +72,15 @@ fn h264_cut_short_shows_nothing() {
         let units = h264(extra, 3);
         assert_eq!(shown(Codec::H264, &cut_from(Codec::H264, &units, 30), SIZE), all(0..30), "{extra}");
         assert!(shown(Codec::H264, &cut_from(Codec::H264, &units, 0), SIZE).is_empty(), "{extra}");
+    }
+}
+
+#[test]
+fn mpeg4_cut_short_shows_nothing() {
+    for extra in [&[][..], &["-flags", "+ilme+ildct"], &["-data_partitioning", "1"], &["-ps", "300"]] {
+        let units = mpeg4(extra, 3);
+        assert_eq!(shown(Codec::Mpeg4, &cut_from(Codec::Mpeg4, &units, 30), SIZE), all(0..30), "{extra:?}");
+        assert!(shown(Codec::Mpeg4, &cut_from(Codec::Mpeg4, &units, 0), SIZE).is_empty(), "{extra:?}");
     }
 }
 
@@ -122,6 +134,7 @@ fn frames_left_out_because_nobody_needs_them_break_nothing() {
     let clips = [
         (Codec::H264, h264(":b-adapt=0:bframes=2:b-pyramid=none", 3)),
         (Codec::H265, h265(":b-adapt=0:bframes=2:no-b-pyramid=1", 3)),
+        (Codec::Mpeg4, mpeg4(&["-bf", "2"], 3)),
     ];
     for (codec, units) in clips {
         let disposable = units.iter().filter(|unit| nal::is_disposable(codec, &unit.data, 0)).count();

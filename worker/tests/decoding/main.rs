@@ -15,6 +15,7 @@ mod without;
 mod boxed;
 mod colours;
 mod corrupt_frames;
+mod joining;
 mod load_shedding;
 mod marked;
 mod process;

@@ -202,7 +202,11 @@ impl Publisher {
         let damage = match self.showing(quality, received_at) {
             Showing::Plain => None,
             Showing::Marked => Some(self.damage()),
-            Showing::Withheld => return self.stream.withhold_unit(received_at),
+            Showing::Withheld => {
+                // A gap in the numbers tells decoders that a unit is missing.
+                self.sequence = self.sequence.wrapping_add(1);
+                return self.stream.withhold_unit(received_at);
+            }
         };
         self.has_begun |= unit.is_key;
         let unit = unit.into_access_unit(self.sequence, taken, damage);
@@ -329,7 +333,7 @@ fn has_slice(codec: Codec, unit: &[u8]) -> bool {
 /// Whether a decoder for the stream `info` can begin with the key frame `unit`, of which a part is missing.
 /// A JPEG is of no use then: its bytes pass unchanged, so nothing can be drawn into it.
 fn begins_stream(info: StreamInfo, unit: &[u8]) -> bool {
-    let is_same = |sps: Sps| (sps.size, Some(sps.variant)) == (info.size, info.codec_config);
+    let is_same = |sps: Sps| sps.size == info.size && (info.codec_config.is_none() || sps.variant == info.codec_config);
     Sps::find(info.codec, unit).is_some_and(is_same) && has_slice(info.codec, unit)
 }
 
@@ -357,7 +361,7 @@ mod tests {
         let sample_aspect = SampleAspect::SQUARE;
         StreamInfo {
             codec: Codec::H264,
-            codec_config: Some(variant),
+            codec_config: variant,
             size,
             sample_aspect,
             transform: Transform::NONE,
@@ -481,6 +485,22 @@ mod tests {
         scene.damaged_groups(8);
         assert_eq!(scene.shown(), (1, 0));
         assert_eq!(&*scene.stream.condition().why, "");
+    }
+
+    #[test]
+    fn units_that_are_withheld_leave_a_gap_in_the_numbers() {
+        let mut scene = Scene::described(Damaged::Hide);
+        scene.key(true);
+        scene.delta(true);
+        scene.delta(false);
+        scene.delta(true);
+        scene.key(true);
+        let units = std::iter::from_fn(|| scene.viewer.take()).filter_map(|event| match event {
+            UnitEvent::Unit(queued) => Some(queued.unit.sequence),
+            _ => None,
+        });
+        let numbers: Vec<_> = units.collect();
+        assert_eq!(numbers.iter().map(|number| number - numbers[0]).collect::<Vec<_>>(), [0, 1, 4]);
     }
 
     #[test]

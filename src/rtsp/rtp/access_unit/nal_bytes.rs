@@ -8,7 +8,7 @@ use super::{
     Assembler,
     pending::OpenNal,
 };
-use crate::{h26x::nal, media::Codec};
+use crate::h26x::{nal, sei};
 
 /// NAL units of one access unit.
 const MAX_NALS: usize = 512;
@@ -101,9 +101,7 @@ impl Assembler {
                 self.sets.insert(nal);
                 self.draft.own_sets |= set_bit(class);
             }
-            NalClass::Sei if self.codec == Codec::H264 => {
-                self.draft.has_recovery_point |= nal_class::has_recovery_point(nal);
-            }
+            NalClass::Sei => self.draft.recovery = self.draft.recovery.or(sei::recovery_point(self.codec, nal)),
             _ => {}
         }
         self.draft.data.truncate(start + len);

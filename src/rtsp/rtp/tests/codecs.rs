@@ -4,6 +4,7 @@ use super::{
     super::{Problem, Transport},
     support::*,
 };
+use crate::media::{Codec, Size};
 
 /// A settled receiver of H.264.
 fn h264() -> (Receiver, Camera) {
@@ -313,4 +314,25 @@ fn mpeg4_frames_get_the_headers_of_the_sdp() {
         assert_eq!(rx.wholeness(), [false, true], "{lost}");
     }
     assert_eq!(rx.receiver.stats().lost, 3);
+}
+
+#[test]
+fn mpeg4_headers_describe_the_stream_once_and_frames_that_need_the_group_before_are_leading() {
+    let headers = [
+        0, 0, 1, 0xb0, 1, 0, 0, 1, 0xb5, 0x89, 0x13, 0, 0, 1, 0, 0, 0, 1, 0x20, 0, 0xc4, 0x8d, 0x88, 0, 0xcd, 0x14, 4,
+        0x2d, 0x14, 0x43,
+    ];
+    let (mut rx, mut camera) = (Receiver::new(&config("MP4V-ES", "", Transport::Tcp)), Camera::new());
+    let vop = |coding_type: u8| [0, 0, 1, 0xb6, coding_type << 6 | 0x10, 7, 7];
+    for _ in 0..2 {
+        rx.push_all(&camera.frame(&[&[&headers[..], &vop(0)].concat()]));
+        for coding_type in [2, 2, 1, 2] {
+            rx.push_all(&camera.frame(&[vop(coding_type)]));
+        }
+    }
+    let infos = rx.stream_infos();
+    assert_eq!(infos.len(), 1, "{infos:?}");
+    assert_eq!((infos[0].codec, infos[0].size), (Codec::Mpeg4, Size { width: 640, height: 360 }));
+    let leading: Vec<_> = rx.whole_units().iter().map(|unit| unit.is_leading).collect();
+    assert_eq!(leading, [[false, true, true, false, false]; 2].concat());
 }

@@ -26,7 +26,14 @@ pub fn p(fill: u8, len: usize) -> Vec<u8> {
 
 /// A slice of H.264 with this header; `begins` its picture or not. The data has no zero bytes.
 pub fn slice(header: u8, begins: bool, fill: u8, len: usize) -> Vec<u8> {
-    let first = if begins { 0x88 } else { 0x42 };
+    // first_mb_in_slice 0 and slice_type 7 (I) or 5 (P).
+    let first = if !begins {
+        0x42
+    } else if header & 0x1f == 5 {
+        0x88
+    } else {
+        0x9a
+    };
     let data = (0..len).map(|at| (at as u8).wrapping_mul(31).wrapping_add(fill) | 1);
     [header, first].into_iter().chain(data).collect()
 }

@@ -356,6 +356,47 @@ fn r097_recovery_point_is_a_key_frame_once_no_idr_came_for_five_seconds() {
 }
 
 #[test]
+fn gradual_refresh_is_begun_at_its_recovery_point_and_is_nothing_for_browsers() {
+    // Of three frames: 00100, and of pictures: se(v) 3 is code 5, 00110.
+    let [h264, h265] = [&[6, 6, 1, 0x24, 0x80][..], &[39 << 1, 1, 6, 1, 0x34, 0x80]];
+    let (mut rx, mut camera) = (Receiver::tcp("H264"), Camera::new());
+    rx.push_all(&camera.frame(&[&SPS[..], &PPS, &idr(2, 9)]));
+    let has_config =
+        |rx: &Receiver| rx.stream_infos().iter().map(|info| info.codec_config.is_some()).collect::<Vec<_>>();
+    rx.wait(6000);
+    assert_eq!(has_config(&rx), [true]);
+    for number in 0..3 {
+        rx.push_all(&camera.frame(&[h264, &p(number, 9)]));
+        rx.push_all(&camera.frame(&[slice(0x01, true, number, 9)]));
+    }
+    rx.push_all(&camera.frame(&[&idr(2, 9)]));
+    let keys: Vec<_> = rx.whole_units().iter().map(|unit| (unit.is_key, unit.is_leading)).collect();
+    let group = [(true, false), (false, false)];
+    assert_eq!(keys[1..], [&[group; 3].concat()[..], &[(true, false)]].concat());
+    assert_eq!(has_config(&rx), [true, false], "and it stays so");
+
+    let (mut rx, mut camera) = (Receiver::tcp("H265"), Camera::new());
+    rx.push_all(&camera.frame(&[&sets265()[..], &[nal265(19, 0x80, 1, 9)]].concat()));
+    rx.wait(6000);
+    rx.push_all(&camera.frame(&[h265.to_vec(), nal265(1, 0x80, 1, 9)]));
+    rx.push_all(&camera.frame(&[nal265(1, 0x80, 1, 9)]));
+    assert_eq!(rx.whole_units().iter().map(|unit| unit.is_key).collect::<Vec<_>>(), [true, true, false]);
+}
+
+#[test]
+fn intra_picture_is_a_key_frame_once_no_idr_came_for_five_seconds() {
+    let (mut rx, mut camera) = (Receiver::tcp("H264"), Camera::new());
+    // first_mb_in_slice 0, slice_type 7.
+    let intra = [0x41, 0x88, 7, 7];
+    rx.push_all(&camera.frame(&[&SPS[..], &PPS, &intra]));
+    rx.wait(6000);
+    rx.push_all(&camera.frame(&[&SPS[..], &PPS, &intra]));
+    rx.push_all(&camera.frame(&[p(1, 9)]));
+    assert_eq!(rx.whole_units().iter().map(|unit| unit.is_key).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(rx.stream_infos().len(), 1);
+}
+
+#[test]
 fn unit_is_bounded_in_bytes_and_nal_units() {
     let (mut rx, mut camera) = (Receiver::tcp("H264"), Camera::new());
     rx.settle(&mut camera);

@@ -7,7 +7,13 @@ use std::{
 };
 
 use super::{Feed, Kind, Shape, State, Unit};
-use crate::{encoder::Encoder, rtp::pcma, settings::Codec};
+use crate::{
+    camera::count,
+    clip::Clip,
+    encoder::{Encoded, Encoder},
+    rtp::pcma,
+    settings::Codec,
+};
 
 /// A feed without anything to do looks at its lease this often.
 const NAP: Duration = Duration::from_secs(1);
@@ -51,6 +57,16 @@ impl Film {
     fn run(&mut self) {
         let camera = Arc::clone(&self.feed.camera);
         let codec = camera.codec();
+        if let Some(path) = &camera.settings.clip {
+            match Clip::read(codec, path) {
+                Ok(clip) => self.run_clip(codec, clip),
+                Err(error) => {
+                    eprintln!("{}: {}: {error}", camera.settings.id, path.display());
+                    self.feed.lock().filming = false;
+                }
+            }
+            return;
+        }
         let weak = Arc::downgrade(&self.feed);
         let bitrate = self.feed.stream.bitrate();
         let deliver = move |picture| {
@@ -69,6 +85,24 @@ impl Film {
         loop {
             match self.step(codec) {
                 Step::Frame(as_key) => self.push(&encoder, as_key),
+                Step::Again => {}
+                Step::End => return,
+            }
+        }
+    }
+
+    /// Sends the pictures of a file; key frames come where the file has them.
+    fn run_clip(&mut self, codec: Codec, mut clip: Clip) {
+        loop {
+            match self.step(codec) {
+                Step::Frame(_) => {
+                    let shape = self.feed.shape();
+                    let at = self.feed.now();
+                    count(&self.feed.camera.counters.frames);
+                    self.given = Some(shape);
+                    let picture = Encoded { bytes: clip.next(), at, size: shape.size, aspect: shape.aspect };
+                    self.feed.encoded(codec, &picture);
+                }
                 Step::Again => {}
                 Step::End => return,
             }

@@ -31,6 +31,8 @@ impl Kind {
 pub enum Sets {
     H264([Vec<u8>; 2]),
     H265([Vec<u8>; 3]),
+    /// All headers before a frame.
+    Mpeg4(Vec<u8>),
 }
 
 pub struct Unit {
@@ -46,8 +48,16 @@ pub fn sets(codec: Codec, picture: &Encoded) -> Option<Sets> {
     match codec {
         Codec::H264 => h264::sets(&nal::units(&picture.bytes)).map(Sets::H264),
         Codec::H265 => h265::sets(&nal::units(&picture.bytes)).map(Sets::H265),
+        Codec::Mpeg4 => Some(picture.bytes[..mpeg4_frame(&picture.bytes)?].to_vec())
+            .filter(|headers| !headers.is_empty())
+            .map(Sets::Mpeg4),
         Codec::Mjpeg => None,
     }
+}
+
+/// Where the frame begins, behind the headers of the stream and of a group of frames.
+fn mpeg4_frame(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(4).position(|code| matches!(code, [0, 0, 1, 0xb3 | 0xb6]))
 }
 
 impl Unit {
@@ -70,6 +80,11 @@ impl Unit {
                 }
                 // The tables alone need more than the smallest packet size.
                 (true, jpeg.payloads(limit.max(rtp::PAYLOAD)))
+            }
+            Codec::Mpeg4 => {
+                let begin = if with_sets { 0 } else { mpeg4_frame(&picture.bytes)? };
+                let bytes = picture.bytes.get(begin..length)?;
+                (true, bytes.chunks(limit).map(<[u8]>::to_vec).collect())
             }
             Codec::H264 => {
                 let mut units = nal::units(&picture.bytes[..length]);

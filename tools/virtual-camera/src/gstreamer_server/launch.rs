@@ -33,6 +33,7 @@ fn video(codec: Codec, settings: &Settings, bitrate: u32) -> String {
              ! rtph264pay name=pay0 pt=96 config-interval={interval} aggregate-mode=zero-latency"
         ),
         Codec::H265 => "rtph265pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency".into(),
+        Codec::Mpeg4 => "rtpmp4vpay name=pay0 pt=96".into(),
         Codec::Mjpeg => "rtpjpegpay name=pay0 pt=26".into(),
     };
     format!(

@@ -139,7 +139,7 @@ fn is_key(codec: Codec, payload: &[u8]) -> bool {
     let (header, bundle, piece): (usize, u8, u8) = match codec {
         Codec::H264 => (1, 24, 28),
         Codec::H265 => (2, 48, 49),
-        Codec::Mjpeg => return true,
+        Codec::Mjpeg | Codec::Mpeg4 => return true,
     };
     let kind = |byte: u8| if codec == Codec::H264 { byte & 0x1f } else { byte >> 1 & 0x3f };
     let begins_key = |kind: u8| match codec {

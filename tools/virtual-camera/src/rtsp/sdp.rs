@@ -77,6 +77,7 @@ impl Description<'_> {
             Codec::H264 => "H264",
             Codec::H265 => "H265",
             Codec::Mjpeg => "JPEG",
+            Codec::Mpeg4 => "MP4V-ES",
         };
         let _ = write!(text, "m=video 0 RTP/AVP {number}\r\nc=IN {kind} {}\r\n", unspecified(kind));
         if codec != Codec::Mjpeg {
@@ -105,7 +106,10 @@ impl Description<'_> {
     fn format(&self, codec: Codec) -> Option<String> {
         let sets = self.sets.filter(|_| !self.habits.no_sprop);
         match (codec, sets) {
-            (Codec::Mjpeg, _) | (Codec::H265, None | Some(Sets::H264(_))) => None,
+            (Codec::Mpeg4, Some(Sets::Mpeg4(config))) => {
+                let config: String = config.iter().map(|byte| format!("{byte:02X}")).collect();
+                Some(format!("profile-level-id=1; config={config}"))
+            }
             (Codec::H264, Some(Sets::H264([sps, pps]))) => {
                 let profile: String = sps.iter().skip(1).take(3).map(|byte| format!("{byte:02x}")).collect();
                 let (sps, pps) = (BASE64.encode(sps), BASE64.encode(pps));
@@ -116,6 +120,7 @@ impl Description<'_> {
                 let [vps, sps, pps] = sets.each_ref().map(|set| BASE64.encode(set));
                 Some(format!("sprop-vps={vps};sprop-sps={sps};sprop-pps={pps}"))
             }
+            (Codec::Mjpeg | Codec::H265 | Codec::Mpeg4, _) => None,
         }
     }
 }
