@@ -1,14 +1,13 @@
 // Decodes a camera's own H.264 or H.265 for one tile, with the browser's decoder (WebCodecs).
 //
-// Access units depend on each other: a missing unit makes all others useless up to the next key frame. A
-// new tile starts with the units since the last key frame; they are decoded at full speed, and only the
+// A new tile starts with the units since the last key frame, decoded at full speed, of which only the
 // newest picture is drawn. Every VideoFrame is closed exactly once, in this file.
 
 import { FORMAT } from "./frame.js";
 
 /** @import { Frame, FrameLabel, Size, View } from "./types" */
 
-/** Codecs tested before the cameras are known: High profile of H.264, Main profile of H.265. */
+/** Codecs tested before the cameras are known. */
 const PROBES = { h264: "avc1.640028", h265: "hvc1.1.6.L123.B0" };
 /** For the browser's answer which codecs it supports, in milliseconds. */
 const PROBE_TIMEOUT = 1000;
@@ -124,8 +123,7 @@ export class VideoFrameDecoder {
     /**
      * Sets what the agent reports about the following units.
      * @param {string | null} codec in the browser's notation: `avc1.640028`
-     * @param {Size | null} displaySize on square pixels; null: as the browser computes it. Not every decoder
-     *     applies the stream's sample aspect ratio, and none ignores a wrong one as the agent does for JPEGs
+     * @param {Size | null} displaySize on square pixels; null: as the browser computes it, often wrongly
      * @param {View | null} view what is done to each picture, from the next one on
      * @param {Size | null} size in samples
      */
@@ -299,8 +297,7 @@ export class VideoFrameDecoder {
 }
 
 /**
- * The label of a picture: that of its unit. A picture that was sent before an already shown one (a
- * B-frame) gets the label after that one instead. A clock that was set back does not count as reordering.
+ * The label of a picture: that of its unit, or of a B-frame the one after the last picture's.
  * @param {FrameLabel} unit
  * @param {FrameLabel | null} last
  * @returns {FrameLabel}

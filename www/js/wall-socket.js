@@ -1,7 +1,6 @@
 // The one WebSocket of the whole wall, subprotocol cctv.wall.1, with unlimited reconnects.
 //
-// An open socket alone proves nothing. The agent must answer pings; otherwise the page closes the
-// connection and opens another one. After each reconnect it sends its `show` message again.
+// An open socket proves nothing: if the agent answers no ping, the page opens another one.
 
 import { AgentClock } from "./agent-clock.js";
 import { parseFrame } from "./frame.js";
@@ -17,7 +16,7 @@ const PING_INTERVAL = 1000;
 /** For a pong and for opening the socket, in milliseconds. */
 const ANSWER_TIMEOUT = 3000;
 const TICK_INTERVAL = 250;
-/** A tick later than this, in milliseconds, means that the page itself was suspended, not that the agent is silent. */
+/** A tick later than this, in milliseconds, means that the page itself was suspended. */
 const MAX_TICK_DELAY = 1500;
 /** Credits of one burst of pictures share a message, in milliseconds. */
 const CREDIT_DELAY = 8;
@@ -221,8 +220,7 @@ export class WallSocket {
     #onFrame(frame) {
         if (frame === null) return;
         this.lastMessageAt = performance.now();
-        // A frame of the tile's previous camera may still be under way. It belongs to the camera that the
-        // agent named last, and is drawn only if that is the requested one.
+        // It is of the camera that the agent named last, which may be the tile's previous one.
         const requested = this.#requests.find(({ tile }) => tile === frame.tile);
         if (requested === undefined || this.#cameras.get(frame.tile) !== requested.camera) return;
         const socket = this.#socket;

@@ -1,7 +1,6 @@
 // The wall: assigns cameras to tiles, requests their pictures, and checks every tile.
 //
-// It has two transports, the wall socket and Motion JPEG; only one is in use at a time. Four times a
-// second it updates every tile, whatever has arrived.
+// One of two transports is in use, the wall socket or Motion JPEG. Every tile is updated four times a second.
 
 import { CameraTile } from "./camera-tile.js";
 import { parseSize } from "./camera-list.js";
