@@ -52,6 +52,8 @@ impl SupervisorTask {
             instead_of_stream: Some(failure.reason.clone()),
             ..found.clone()
         };
+        // What follows is an attempt of its own.
+        self.stream.note_failure(failure.cause, Some(failure.reason.clone()), Instant::now());
         match self.run_session(&uri, &snapshots, turn).await {
             // No picture has come. What is wrong is the stream, unless the camera counts logins.
             AttemptOutcome::Failed(other) if turn.is_some() && other.refusals == 0 => {
