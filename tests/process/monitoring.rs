@@ -87,8 +87,8 @@ fn every_end_of_a_stream_is_counted_by_its_cause() {
         counted(id, "no_video", 1);
         cameras.fault(id, "resume");
     }
-    // The pause may be long by now.
-    agent.reload(&(gate(&cameras.place("gate"), 2.0) + &rest));
+    // The pause may be long by now, and snapshots may be shown: the streams are opened anew.
+    agent.reload(&(gate(&format!("{}open_within = 20\n", cameras.place("gate")), 2.0) + &rest));
     agent.wait_for_state("read", "live");
     agent.wait_for_state("gate", "live");
     cameras.fault("gate", "stall");
