@@ -12,20 +12,23 @@ const AUD = Buffer.from([0, 0, 0, 1, 9]);
 /**
  * Access units in decoding order, with parameter sets before each key frame; `aspect` is that of a sample.
  * `bright`: left, top, right and lower edge of a bright part of a black picture, in parts of the whole,
- * instead of the test picture with its number.
+ * instead of the test picture with its number. `extra`: more parameters of x264.
  * @returns {Promise<{key: boolean, data: string}[]>} data in base64
  */
-export async function makeUnits({ frames, group = 50, bframes = 0, width = 320, height = 180, aspect = "1/1", bright = null }) {
+export async function makeUnits({
+    frames, group = 50, bframes = 0, width = 320, height = 180, aspect = "1/1", bright = null,
+    pixels = "yuv420p", profile = "high", extra = "",
+}) {
     const bits = Array.from({ length: BITS }, (_, bit) => [
         `drawbox=x=${bit * SQUARE}:y=0:w=${SQUARE}:h=${SQUARE}:color=black:t=fill`,
         `drawbox=x=${bit * SQUARE}:y=0:w=${SQUARE}:h=${SQUARE}:color=white:t=fill:enable='eq(mod(floor(n/${2 ** bit}),2),1)'`,
     ]);
     const [source, drawn] = bright === null ? ["testsrc2=", bits.flat()] : ["color=black:", [brightPart(bright, width, height)]];
     const filter = [...drawn, `setsar=${aspect}`].join(",");
-    const x264 = `keyint=${group}:min-keyint=${group}:scenecut=0:bframes=${bframes}:b-adapt=0:aud=1:repeat-headers=1`;
+    const x264 = `keyint=${group}:min-keyint=${group}:scenecut=0:bframes=${bframes}:b-adapt=0:aud=1:repeat-headers=1${extra}`;
     const args = [
         "-v", "error", "-f", "lavfi", "-i", `${source}size=${width}x${height}:rate=25`, "-vf", filter, "-frames:v", String(frames),
-        "-c:v", "libx264", "-threads", "1", "-profile:v", "high", "-pix_fmt", "yuv420p", "-x264-params", x264, "-f", "h264", "-",
+        "-c:v", "libx264", "-threads", "1", "-profile:v", profile, "-pix_fmt", pixels, "-x264-params", x264, "-f", "h264", "-",
     ];
     const options = { timeout: FFMPEG_TIMEOUT, encoding: "buffer", maxBuffer: 64 << 20 };
     const { stdout } = await promisify(execFile)("ffmpeg", args, options);

@@ -65,6 +65,40 @@ test("B-frames are drawn in presentation order, each newer than the one before",
     assert.ok(newer, "no later picture passes for an older one");
 });
 
+test("profiles of cameras are decoded", async () => {
+    for (const [codec, more] of [
+        ["avc1.6e0028", { profile: "high10", pixels: "yuv420p10le" }],
+        ["avc1.7a0028", { profile: "high422", pixels: "yuv422p" }],
+        ["avc1.640028", { pixels: "gray" }],
+        ["avc1.640028", { extra: ":interlaced=1" }],
+    ]) {
+        const units = await makeUnits({ frames: 20, height: 192, ...more });
+        const { drawn, reasons } = await page.evaluate(async ([codec, units]) => {
+            const lab = window.lab.start(codec);
+            await window.lab.play(lab, units);
+            await window.lab.until(() => lab.drawn.length >= units.length || lab.reasons.length > 0);
+            lab.decoder.close();
+            return { drawn: lab.drawn, reasons: lab.reasons };
+        }, [codec, units]);
+        assert.deepEqual(reasons, [], codec);
+        assert.equal(drawn.length, 20, codec);
+    }
+});
+
+test("an open group without IDR pictures is drawn from its recovery point on", async () => {
+    const open = await makeUnits({ frames: 75, group: 25, extra: ":open-gop=1" });
+    const units = open.slice(25).map((unit, n) => ({ ...unit, key: n % 25 === 0 }));
+    const { drawn, failures } = await page.evaluate(async ([codec, units]) => {
+        const lab = window.lab.start(codec);
+        await window.lab.play(lab, units);
+        await window.lab.until(() => lab.drawn.length >= units.length);
+        lab.decoder.close();
+        return { drawn: lab.drawn, failures: lab.decoder.counts.failures };
+    }, [CODEC, units]);
+    assert.deepEqual(drawn, Array.from({ length: 50 }, (_, n) => n + 25));
+    assert.equal(failures, 0);
+});
+
 test("only the newest picture of the first group is drawn, and then every picture", async () => {
     const drawn = await page.evaluate(async ([codec, units]) => {
         const lab = window.lab.start(codec);

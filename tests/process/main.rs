@@ -9,6 +9,7 @@
 mod support;
 
 mod camera_tls;
+mod codecs;
 mod command_line;
 mod damaged_pictures;
 mod errors;

@@ -118,8 +118,8 @@ pub fn h265(extra: &str, seconds: u32) -> Vec<AccessUnit> {
 /// H.265 that is refreshed gradually, from a recovery point every [`GOP`] frames. libx265 does not write recovery
 /// points, so they are put in where it repeats the parameter sets.
 pub fn gradual_h265(stream: &[u8]) -> Vec<AccessUnit> {
-    // recovery_poc_cnt 24, exact_match_flag 1, broken_link_flag 0.
-    const SEI: &[u8] = &[0, 0, 0, 1, 39 << 1, 1, 6, 2, 0x06, 0x34, 0x80];
+    // recovery_poc_cnt 74, exact_match_flag 0, broken_link_flag 0.
+    const SEI: &[u8] = &[0, 0, 0, 1, 39 << 1, 1, 6, 3, 0x01, 0x28, 0x40, 0x80];
     let with_sei = |unit: AccessUnit| {
         let mut data = Vec::new();
         let mut begins = false;

@@ -176,7 +176,8 @@ impl Cameras {
         let mut command = Command::new(program);
         command.args(["--exit-with-stdin", "--control", "127.0.0.1:0"]);
         for description in descriptions {
-            let ip = if description.contains("ip=") { String::new() } else { format!("ip={} ", own_address()) };
+            let has_ip = description.split(' ').any(|pair| pair.starts_with("ip="));
+            let ip = if has_ip { String::new() } else { format!("ip={} ", own_address()) };
             command.args(["--camera", &format!("{ip}{description}")]);
         }
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
