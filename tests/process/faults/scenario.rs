@@ -42,7 +42,8 @@ impl Wall {
     pub fn with(scenarios: &[Scenario], lines: &str) -> Self {
         let describe = |scenario: &Scenario| {
             let rhythm = if scenario.keys.contains("fps=") { "" } else { "fps=15 gop=15" };
-            format!("id={} size=320x184 small=none {rhythm} {}", scenario.id, scenario.keys)
+            // What is tried is the stream: nothing else takes its place.
+            format!("id={} size=320x184 small=none snapshots=off {rhythm} {}", scenario.id, scenario.keys)
         };
         let descriptions: Vec<_> = scenarios.iter().map(describe).collect();
         let cameras = Cameras::start(&descriptions.iter().map(String::as_str).collect::<Vec<_>>());

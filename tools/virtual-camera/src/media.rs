@@ -21,7 +21,7 @@ pub fn answer_media1(device: &Device, reached: SocketAddr, call: &Call) -> Resul
             media_uri(&device.stream_uri(reached.ip(), wanted(device, call)?))
         }
         "SetSynchronizationPoint" => synchronize(device, call)?,
-        "GetSnapshotUri" => media_uri(&device.snapshot_uri(reached, wanted(device, call)?)),
+        "GetSnapshotUri" => media_uri(&snapshot_uri(device, reached, call)?),
         _ => return Err(Fault::ActionNotSupported),
     };
     Ok(soap::answer("trt", &call.operation, &content))
@@ -53,7 +53,7 @@ pub fn answer_media2(device: &Device, reached: SocketAddr, call: &Call) -> Resul
             uri(&device.stream_uri(reached.ip(), wanted(device, call)?))
         }
         "SetSynchronizationPoint" => synchronize(device, call)?,
-        "GetSnapshotUri" => uri(&device.snapshot_uri(reached, wanted(device, call)?)),
+        "GetSnapshotUri" => uri(&snapshot_uri(device, reached, call)?),
         _ => return Err(Fault::ActionNotSupported),
     };
     Ok(soap::answer("tr2", &call.operation, &content))
@@ -66,6 +66,13 @@ fn synchronize(device: &Device, call: &Call) -> Result<String, Fault> {
     }
     wanted(device, call)?.stream.want_key_frame();
     Ok(String::new())
+}
+
+fn snapshot_uri(device: &Device, reached: SocketAddr, call: &Call) -> Result<String, Fault> {
+    if !device.camera.settings.snapshots {
+        return Err(Fault::ActionNotSupported);
+    }
+    Ok(device.snapshot_uri(reached, wanted(device, call)?))
 }
 
 fn wanted<'a>(device: &'a Device, call: &Call) -> Result<&'a Profile, Fault> {

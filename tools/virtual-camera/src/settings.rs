@@ -19,7 +19,7 @@ usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
                       (--camera \"key=value ...\" | --cameras-file FILE)...
 keys: id (required), ip, onvif, rtsp, https, rtsps, codec, clip, size, aspect, small, fps, gop, bframes, sets, bitrate, user,
       pass, auth, skew, pattern, range, matrix, media, hue, name, maker, model, serial, uuid,
-      anonymous, audio, sessions, server, habits, location, wsd, answers, reply-port, epr, xaddrs, ssdp,
+      anonymous, audio, snapshots, sessions, server, habits, location, wsd, answers, reply-port, epr, xaddrs, ssdp,
       upnp-type
 docs/virtual-camera.md explains each.";
 
@@ -81,6 +81,8 @@ pub struct Settings {
     pub uuid: Option<String>,
     /// Whether there is an audio track.
     pub audio: bool,
+    /// Whether ONVIF names an address of snapshots.
+    pub snapshots: bool,
     /// Maximum number of RTSP sessions at the same time; further ones are refused with 453.
     pub sessions: Option<u32>,
     /// The RTSP server of this camera.
@@ -292,6 +294,7 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         anonymous: pairs.word("anonymous", false, on_or_off)?,
         uuid: pairs.take("uuid").filter(|uuid| !uuid.is_empty()),
         audio: pairs.word("audio", false, on_or_off)?,
+        snapshots: pairs.word("snapshots", true, on_or_off)?,
         sessions: pairs.word("sessions", None, |word| word.parse().ok().filter(|most| *most > 0).map(Some))?,
         server: pairs.word("server", Software::Own, |word| match word {
             "own" => Some(Software::Own),
