@@ -125,7 +125,7 @@ impl StreamSupervisor {
             last_live: None,
             by_worker: false,
             falls_back: false,
-            has_shown_snapshots: false,
+            snapshot_rounds: 0,
             lessons: Lessons::default(),
             key_frame_requests: KeyFrameRequests::default(),
             random: fastrand::f64(),
@@ -215,8 +215,8 @@ struct SupervisorTask {
     /// client is to read.
     by_worker: bool,
     falls_back: bool,
-    /// Snapshots were shown since the stream was last live.
-    has_shown_snapshots: bool,
+    /// How often snapshots were shown since the stream was last live.
+    snapshot_rounds: u32,
     lessons: Lessons,
     key_frame_requests: KeyFrameRequests,
     /// The jitter of the next pause, known in advance so that the pause can be announced before it

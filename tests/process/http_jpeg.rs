@@ -308,3 +308,23 @@ fn camera_whose_stream_cannot_be_opened_is_shown_by_its_snapshots_and_says_so() 
         (camera["state"] == "live" && camera["codec"] == "h264" && camera["why"] == "").then_some(())
     });
 }
+
+#[test]
+fn stream_takes_the_place_of_the_snapshots_by_itself_after_a_minute() {
+    let cameras = Cameras::start(&["id=gate size=640x360 fps=10 small=none onvif=0 rtsp=0"]);
+    cameras.fault("gate", "no-video");
+    let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\n{}", cameras.place("gate")));
+    let camera = agent.wait_for_state("gate", "live");
+    assert_eq!(camera["codec"], "jpeg", "{camera}");
+    cameras.fault("gate", "resume");
+    wait_for("half a minute of snapshots", || {
+        let camera = agent.camera("gate");
+        assert_eq!(camera["codec"], "jpeg", "{camera}");
+        (camera["live_seconds"].as_f64() > Some(30.0)).then_some(())
+    });
+    agent.wait_for_log(&["gate: ", "the stream is tried again instead of snapshots"]);
+    wait_for("the stream", || {
+        let camera = agent.camera("gate");
+        (camera["state"] == "live" && camera["codec"] == "h264" && camera["why"] == "").then_some(())
+    });
+}

@@ -17,6 +17,9 @@ use crate::{
 /// Failed attempts at the stream before the one after which snapshots are shown.
 const FAILURES: u32 = 1;
 
+const FIRST_STAND_IN: Duration = Duration::from_secs(60);
+const LONGEST_STAND_IN: Duration = Duration::from_secs(15 * 60);
+
 /// Limit for the camera's answer, with the beginning of the conversation.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -28,7 +31,7 @@ impl SupervisorTask {
         found: &ResolvedStream,
         turn: &mut Option<OpeningTurn>,
     ) -> AttemptOutcome {
-        let has_failed_before = self.has_shown_snapshots || self.backoff.failures() >= FAILURES;
+        let has_failed_before = self.snapshot_rounds > 0 || self.backoff.failures() >= FAILURES;
         let is_camera = matches!(self.stream_source.source, Source::Onvif { .. }) && self.role == StreamRole::Main;
         if !has_failed_before || !is_camera || self.falls_back || failure.state == State::Denied {
             return failure.into();
@@ -49,11 +52,9 @@ impl SupervisorTask {
             transport: None,
             is_remembered: false,
             snapshots: Some(self.stream_source.snapshot_every.min(most)),
-            instead_of_stream: Some(failure.reason.clone()),
+            instead_of_stream: Some(failure.clone()),
             ..found.clone()
         };
-        // What follows is an attempt of its own.
-        self.stream.note_failure(failure.cause, Some(failure.reason.clone()), Instant::now());
         match self.run_session(&uri, &snapshots, turn).await {
             // No picture has come. What is wrong is the stream, unless the camera counts logins.
             AttemptOutcome::Failed(other) if turn.is_some() && other.refusals == 0 => {
@@ -66,13 +67,9 @@ impl SupervisorTask {
 }
 
 impl Locator {
-    /// The address of a JPEG of this stream, after the device has proved to be the camera. `record` is that of
-    /// the stream; without it, that of the store counts.
+    /// The address of a JPEG of this stream, after the device has proved to be the camera. `record`: as for
+    /// [`profile_place`](Self::profile_place).
     async fn snapshot_uri(self, record: Option<CameraRecord>) -> Option<StreamUri> {
-        let record = match record {
-            Some(record) => Some(record),
-            None => self.load().await,
-        };
         let (place, token, record) = self.profile_place(record).await?;
         if !matches!(self.identify(&place, Some(&record), false).await, Peer::Camera) {
             return None;
@@ -89,7 +86,25 @@ impl Locator {
     }
 }
 
+/// How long snapshots stand in for a stream before it is tried again, after they have been shown `rounds` times. A
+/// camera that has only just been switched on is not kept from its stream for long, and one that has none is
+/// disturbed seldom.
+pub(super) fn stand_in_time(rounds: u32) -> Duration {
+    FIRST_STAND_IN.saturating_mul(2_u32.saturating_pow(rounds)).min(LONGEST_STAND_IN)
+}
+
 /// What viewers read while snapshots are shown because the stream failed with `failure`.
-pub(super) fn reason(every: Duration, failure: &Reason) -> Reason {
-    Reason::from(Code::Snapshots.with("seconds", every.as_secs_f64())).and(failure.clone())
+pub(super) fn reason(every: Duration, failure: &StreamFailure) -> Reason {
+    Reason::from(Code::Snapshots.with("seconds", every.as_secs_f64())).and(failure.reason.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stream_is_tried_again_soon_and_then_more_and_more_seldom() {
+        let minutes = [0, 1, 2, 3, 4, 5, u32::MAX].map(|rounds| stand_in_time(rounds).as_secs() / 60);
+        assert_eq!(minutes, [1, 2, 4, 8, 15, 15, 15]);
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use super::failure::StreamFailure;
 use crate::{
     camera::{Credentials, StreamUri, Transport},
     hub::Endpoint,
     store::CameraRecord,
-    text::Reason,
     tls::client::KeyCheck,
 };
 
@@ -31,7 +31,7 @@ pub(super) struct ResolvedStream {
     /// It is one JPEG, which is fetched again after this time.
     pub(super) snapshots: Option<Duration>,
     /// Why it is shown although it is not the stream of the camera.
-    pub(super) instead_of_stream: Option<Reason>,
+    pub(super) instead_of_stream: Option<StreamFailure>,
     /// The camera was not asked this time, so it may give another stream by now.
     pub(super) is_remembered: bool,
 }

@@ -153,14 +153,16 @@ impl SupervisorTask {
         now: Instant,
     ) {
         self.backoff.live(now);
-        self.has_shown_snapshots = found.instead_of_stream.is_some();
-        if self.has_shown_snapshots {
+        if let Some(failure) = &found.instead_of_stream {
+            self.snapshot_rounds = self.snapshot_rounds.saturating_add(1);
+            self.stream.note_failure(failure.cause, Some(failure.reason.clone()), failure.at);
             // The next attempt is one at the stream.
             (self.current, self.last_live) = (None, None);
             self.announce(stream, found);
             self.stream.found_at(found.place.clone());
             return self.learn_stream_key(found);
         }
+        self.snapshot_rounds = 0;
         let found = &ResolvedStream { transport: transport.or(found.transport), ..found.clone() };
         self.current =
             Some(ResolvedStream { streams: vec![stream.clone()], is_remembered: is_unconfirmed, ..found.clone() });
@@ -295,13 +297,6 @@ fn next_check(now: Instant, due: Option<Instant>, is_settled: bool) -> Instant {
     // The checks of all cameras come together, so they wake the agent once.
     let beat = next_beat(now, if is_settled { LIVE_TICK } else { TICK });
     due.map_or(beat, |due| due.min(beat))
-}
-
-/// Random bytes for the client nonces of a session.
-fn client_seed() -> [u8; 8] {
-    let mut seed = [0; 8];
-    getrandom::fill(&mut seed).expect("the kernel gives random bytes once it has booted");
-    seed
 }
 
 /// The failure of a host that wants a login and may not be sent one, so it refused none.

@@ -61,10 +61,6 @@ impl Locator {
         if requests.recv().await.is_err() {
             return;
         }
-        let record = match record {
-            Some(record) => Some(record),
-            None => self.load().await,
-        };
         let Some((place, token, record)) = self.profile_place(record).await else { return };
         let target = place.target(self.stream_source.credentials.clone());
         let mut conversation = None;
@@ -96,9 +92,13 @@ impl Locator {
         }
     }
 
-    /// Where to ask about the stream, and the token of its profile.
+    /// Where to ask about the stream, and the token of its profile. `record` is that of the stream; without
+    /// it, that of the store counts.
     pub(super) async fn profile_place(&self, record: Option<CameraRecord>) -> Option<(Place, String, CameraRecord)> {
-        let record = record?;
+        let record = match record {
+            Some(record) => record,
+            None => self.load().await?,
+        };
         let token = match self.role {
             StreamRole::Main => record.stream.as_ref()?.profile.clone(),
             StreamRole::Small => record.small.as_ref()?.stream.profile.clone(),

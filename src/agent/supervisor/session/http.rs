@@ -7,7 +7,7 @@ use smol::{Timer, future::FutureExt};
 use super::{
     Target, Watch,
     client::{Client, News},
-    client_seed, foreign_host,
+    foreign_host,
     publisher::Progress,
 };
 use crate::{
@@ -15,14 +15,11 @@ use crate::{
         AttemptOutcome, StreamFailure, SupervisorTask, away, context::OpeningTurn, http_failure::http_failure,
         last_resort,
     },
-    http_auth::login::LoginError,
+    http_auth::login::{LoginError, random_seed},
     http_jpeg::{self, Config, Error, Timeouts},
     hub::Cause,
     text::Code,
 };
-
-/// How long snapshots stand in for a stream that cannot be opened before it is tried again.
-const STREAM_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 impl SupervisorTask {
     /// Reads the pictures until they end. Gives `turn` back once pictures arrive.
@@ -46,7 +43,7 @@ impl SupervisorTask {
             allow_clear_password: self.stream_source.clear_password,
             tls: found.stream_key.clone(),
             timeouts: timeouts(self.stream_source.open_within),
-            seed: client_seed(),
+            seed: random_seed(),
         };
         let (label, snapshots) = (self.label.clone(), found.snapshots);
         self.start_client(started, |mut publisher, _| async move {
@@ -67,8 +64,8 @@ impl SupervisorTask {
     ) -> AttemptOutcome {
         let mut watch = Watch::new(self, target, started, self.stream_source.open_within);
         let mut was_live = false;
-        let mut until =
-            target.found.instead_of_stream.as_ref().map_or_else(Timer::never, |_| Timer::after(STREAM_AGAIN));
+        let stand_in = last_resort::stand_in_time(self.snapshot_rounds);
+        let mut until = target.found.instead_of_stream.as_ref().map_or_else(Timer::never, |_| Timer::after(stand_in));
         loop {
             let reported = async { Some(client.next().await) };
             let over = async {

@@ -7,7 +7,7 @@ use smol::future::FutureExt;
 use super::{
     Target, Watch,
     client::{Client, News},
-    client_seed, foreign_host,
+    foreign_host,
     key_frame_source::{Event as KeyFrameEvent, KeyFrameSource},
     publisher::Progress,
 };
@@ -19,7 +19,7 @@ use crate::{
         synchronization::{Answer, Synchronization},
     },
     camera::{Reader, Source},
-    http_auth::login::LoginError,
+    http_auth::login::{LoginError, random_seed},
     rtsp::{self, Error, Retry, Timeouts, client::Outcome, sdp::NoVideo, session::Config},
     sync::{Notified, Notifier},
     text::Code,
@@ -69,7 +69,7 @@ impl SupervisorTask {
             transport: self.stream_source.transport.or(stream.transport()),
             tls: found.stream_key.clone(),
             timeouts: timeouts(self.stream_source.open_within),
-            seed: client_seed(),
+            seed: random_seed(),
         };
         let (label, learnt) = (self.label.clone(), self.lessons.of(stream, found.transport));
         self.start_client(started, |mut publisher, ending| async move {
