@@ -29,14 +29,12 @@ use std::{
 };
 
 pub use self::recorder::WholeRecorder;
-use crate::{
-    account::Account,
-    camera::{Camera, CameraId},
-};
+use crate::{account::Account, camera::Camera};
 
 // Each file uses only files above it.
 mod diagnostics;
 mod files;
+mod number;
 mod syntax;
 mod wording;
 
@@ -129,9 +127,9 @@ impl Config {
 
     /// The same with as many channels of each whole recorder as `count` says, at least one, as far as
     /// they fit on the wall.
-    pub fn with_channels(mut self, count: impl Fn(&CameraId) -> usize) -> Self {
+    pub fn with_channels(mut self, count: impl Fn(&WholeRecorder) -> usize) -> Self {
         for recorder in &self.whole_recorders {
-            recorder.grow(count(recorder.id()), &mut self.cameras);
+            recorder.grow(count(recorder), &mut self.cameras);
         }
         self
     }

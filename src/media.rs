@@ -145,10 +145,7 @@ impl SampleAspect {
         if short == 0 || u32::from(long) > u32::from(short) * u32::from(MAX_STRETCH) {
             return Self::SQUARE;
         }
-        let (mut divisor, mut rest) = (long, short);
-        while rest > 0 {
-            (divisor, rest) = (rest, divisor % rest);
-        }
+        let divisor = common_divisor(long.into(), short.into()) as u16;
         Self { width: width / divisor, height: height / divisor }
     }
 
@@ -157,11 +154,8 @@ impl SampleAspect {
     pub fn that_gives(size: Size, shape: Size) -> Self {
         let mut width = u64::from(shape.width) * u64::from(size.height);
         let mut height = u64::from(shape.height) * u64::from(size.width);
-        let (mut divisor, mut rest) = (width.max(height), width.min(height));
-        while rest > 0 {
-            (divisor, rest) = (rest, divisor % rest);
-        }
-        (width, height) = (width / divisor.max(1), height / divisor.max(1));
+        let divisor = common_divisor(width, height).max(1);
+        (width, height) = (width / divisor, height / divisor);
         while width.max(height) > u64::from(u16::MAX) {
             (width, height) = (width / 2, height / 2);
         }
@@ -172,6 +166,15 @@ impl SampleAspect {
     pub fn sides(self) -> [u16; 2] {
         [self.width, self.height]
     }
+}
+
+/// The greatest one; 0 if both are 0.
+fn common_divisor(one: u64, other: u64) -> u64 {
+    let (mut divisor, mut rest) = (one, other);
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    divisor
 }
 
 /// How luma and chroma are derived from red, green and blue.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     camera::{Camera, CameraId, State},
-    config::{Config, changes::Changes},
+    config::{Config, MAX_CAMERAS, WholeRecorder, changes::Changes},
     discovery::Announcement,
     hub::{Cause, Channel, Hub, Stream},
     store::Directory,
@@ -123,30 +123,32 @@ impl CameraManager {
 
     /// `config` with as many channels of whole recorders as are known.
     pub fn with_known_channels(&self, config: Config) -> Config {
-        let first: Vec<_> = config.whole_recorders.iter().filter_map(|recorder| recorder.camera(1)).collect();
-        let first_of = |id: &CameraId| first.iter().find(|camera| camera.stream_source.is_channel_of(id));
         let state_dir = config.server.state_dir.clone();
-        config.with_channels(|id| first_of(id).map_or(0, |first| self.channels_of(id, first, &state_dir)))
+        config.with_channels(|recorder| match self.told_channels(recorder.id()) {
+            0 => self.stored_channels(recorder, &state_dir),
+            told => told,
+        })
     }
 
-    /// The configuration `in_force` with the channels that recorders have told since; `None`: there are
-    /// none.
-    pub fn grown(&self, in_force: &Config) -> Option<Config> {
-        if in_force.whole_recorders.is_empty() {
-            return None;
-        }
-        let grown = self.with_known_channels(in_force.clone());
-        (grown.cameras.len() > in_force.cameras.len()).then_some(grown)
+    /// Whether a recorder has told more channels than `in_force` shows of it.
+    pub fn has_grown(&self, in_force: &Config) -> bool {
+        let has_grown = |recorder: &WholeRecorder| {
+            let shown = in_force.cameras.iter().filter(|camera| camera.stream_source.is_channel_of(recorder.id()));
+            self.told_channels(recorder.id()) > shown.count() && in_force.cameras.len() < MAX_CAMERAS
+        };
+        in_force.whole_recorders.iter().any(has_grown)
     }
 
-    /// How many channels the recorder `id` has: those that it has told since the start, or what is stored
-    /// in `state_dir`. `first`: its first channel.
-    fn channels_of(&self, id: &CameraId, first: &Camera, state_dir: &Path) -> usize {
+    /// How many channels the recorder `id` has told since the start.
+    fn told_channels(&self, id: &CameraId) -> usize {
         let shared = self.supervisors.values().filter_map(|kept| kept.shared.recorder.as_ref());
         let told = shared.filter(|recorder| recorder.id().as_ref() == Some(id)).map(|recorder| recorder.channels());
-        if let Some(count @ 1..) = told.max() {
-            return count;
-        }
+        told.max().unwrap_or(0)
+    }
+
+    /// How many channels of `recorder` are stored in `state_dir`.
+    fn stored_channels(&self, recorder: &WholeRecorder, state_dir: &Path) -> usize {
+        let Some(first) = recorder.camera(1) else { return 0 };
         let mut store = self.context.store();
         if store.path() != state_dir {
             // It is about to become the store.

@@ -3,15 +3,18 @@
 
 use toml::de::DeValue;
 
-use super::key::{Key, Parsed, Row, Unset, key, rows};
-use crate::camera::picture_options::{Aspect, Mirror};
+use super::{
+    key::{Key, Parsed, Row, Unset, key, rows},
+    number::{whole_number, written_number},
+};
+use crate::{
+    camera::picture_options::{Aspect, Mirror},
+    media::transform::Crop,
+};
 
 /// The widest and the highest shape, as width to height.
 const MAX_ASPECT: f64 = 5.0;
 const MIN_ASPECT: f64 = 0.2;
-
-/// Part of each side that is left at least, in thousandths.
-const MIN_VISIBLE: u16 = 100;
 
 rows! {
     /// They stand where the other keys of a camera's streams may stand.
@@ -84,18 +87,12 @@ fn aspect(value: &DeValue<'_>) -> Option<Aspect> {
 fn crop(value: &DeValue<'_>) -> Option<[u16; 4]> {
     let edges: Vec<u16> = value.as_array()?.iter().map(|edge| permille(edge.get_ref())).collect::<Option<_>>()?;
     let edges: [u16; 4] = edges.try_into().ok()?;
-    let [left, top, right, bottom] = edges;
-    let leaves_enough = |one: u16, other: u16| one + other + MIN_VISIBLE <= 1000;
-    (leaves_enough(left, right) && leaves_enough(top, bottom)).then_some(edges)
+    Crop::from(edges).is_valid().then_some(edges)
 }
 
 /// A number in percent, in thousandths.
 fn permille(value: &DeValue<'_>) -> Option<u16> {
-    let percent: f64 = match value {
-        DeValue::Float(float) => float.as_str().parse().ok()?,
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok()? as f64,
-        _ => return None,
-    };
+    let percent: f64 = written_number(value)?.parse().ok()?;
     (0.0..=100.0).contains(&percent).then(|| (percent * 10.0).round() as u16)
 }
 
@@ -112,8 +109,7 @@ fn mirror(value: &DeValue<'_>) -> Option<Mirror> {
 }
 
 fn quarter_turns(value: &DeValue<'_>) -> Option<u8> {
-    let degrees = value.as_integer()?;
-    match i64::from_str_radix(degrees.as_str(), degrees.radix()).ok()? {
+    match whole_number(value.as_integer()?)? {
         degrees @ (0 | 90 | 180 | 270) => Some((degrees / 90) as u8),
         _ => None,
     }

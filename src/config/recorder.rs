@@ -74,10 +74,24 @@ enum Channels {
 }
 
 impl Channels {
-    fn contains(&self, number: u16) -> bool {
+    /// Reads `all`, or as [`numbers`].
+    fn read(text: &str) -> Result<Self, String> {
+        if text.trim() == ALL { Ok(Self::All) } else { numbers(text).map(Self::Some) }
+    }
+
+    /// The numbers that the channels may have.
+    fn possible(&self) -> BTreeSet<u16> {
         match self {
-            Self::All => true,
-            Self::Some(numbers) => numbers.contains(&number),
+            Self::All => (1..=MAX_CHANNEL).collect(),
+            Self::Some(numbers) => numbers.clone(),
+        }
+    }
+
+    /// How many of them are known to be there.
+    fn known(&self) -> usize {
+        match self {
+            Self::All => 1,
+            Self::Some(numbers) => numbers.len(),
         }
     }
 }
@@ -101,19 +115,13 @@ pub(super) fn all(
             section.flag(&recorder_keys::SMALL_STREAMS, diagnostics).unwrap_or(recorder_keys::SMALL_STREAMS.default);
         let (Some(basis), Some(channels)) = (basis, channels) else { continue };
         let recorder = WholeRecorder { basis, names, small_streams };
-        let (known, possible): (Vec<u16>, Vec<u16>) = match &channels {
-            Channels::All => (vec![1], (1..=MAX_CHANNEL).collect()),
-            Channels::Some(numbers) => (numbers.iter().copied().collect(), numbers.iter().copied().collect()),
-        };
-        if cameras.len() < MAX_CAMERAS && cameras.len() + known.len() > MAX_CAMERAS {
-            let words = format!(
-                "its {} channels with the other cameras are {}; at most {MAX_CAMERAS} fit on the wall",
-                known.len(),
-                cameras.len() + known.len()
-            );
+        let (known, all) = (channels.known(), cameras.len() + channels.known());
+        if cameras.len() < MAX_CAMERAS && all > MAX_CAMERAS {
+            let words =
+                format!("its {known} channels with the other cameras are {all}; at most {MAX_CAMERAS} fit on the wall");
             section.report(section.at, words, diagnostics);
         }
-        for number in possible {
+        for (index, number) in channels.possible().into_iter().enumerate() {
             let Some(camera) = recorder.camera(number) else {
                 let at = section.key_at(&keys::ID).unwrap_or(section.at);
                 section.report(at, "id is too long for the cameras id-1, id-2 …; write a shorter one", diagnostics);
@@ -124,7 +132,7 @@ pub(super) fn all(
                 let words = format!("its channel {number} is the camera {id:?}, an id already used on line {line}");
                 section.report(section.at, format!("{words}; give the recorder another id"), diagnostics);
             }
-            if known.contains(&number) {
+            if index < known {
                 cameras.push((section.at, camera));
             }
         }
@@ -141,18 +149,14 @@ pub(super) fn identifiers(sections: &[Section<'_>]) -> Vec<String> {
     let of = |section: &Section<'_>| {
         let id = camera::written_id(section)?;
         let written = section.value(&recorder_keys::CHANNELS)?.get_ref().as_str()?;
-        let channels = if is_all(written) { (1..=MAX_CHANNEL).collect() } else { numbers(written).ok()? };
-        Some(channels.into_iter().map(move |number| channel_id(&id, number)))
+        let channels = Channels::read(written).ok()?;
+        Some(channels.possible().into_iter().map(move |number| channel_id(&id, number)))
     };
     sections.iter().filter_map(of).flatten().collect()
 }
 
 fn channel_id(recorder: &str, number: u16) -> String {
     format!("{recorder}-{number}")
-}
-
-fn is_all(channels: &str) -> bool {
-    channels.trim() == ALL
 }
 
 fn channels(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Channels> {
@@ -166,18 +170,15 @@ fn channels(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<
         }
         return None;
     };
-    if is_all(&written.value) {
-        return Some(Channels::All);
-    }
-    let numbers = numbers(&written.value);
-    let wrong = match &numbers {
+    let channels = Channels::read(&written.value);
+    let wrong = match &channels {
         Err(part) => {
             format!("channels has{} in it, which is no number from 1 to {MAX_CHANNEL} and no range", quoted(part))
         }
-        Ok(numbers) if numbers.len() > MAX_CAMERAS => {
-            format!("channels names {}; at most {MAX_CAMERAS} fit on the wall", numbers.len())
+        Ok(channels) if channels.known() > MAX_CAMERAS => {
+            format!("channels names {}; at most {MAX_CAMERAS} fit on the wall", channels.known())
         }
-        Ok(_) => return numbers.ok().map(Channels::Some),
+        Ok(_) => return channels.ok(),
     };
     section.report(written.at, format!("{wrong}; write it like \"1-16\", \"1-4, 9\" or \"all\""), diagnostics);
     None
@@ -207,9 +208,10 @@ fn names(
     diagnostics: &mut Diagnostics<'_>,
 ) -> BTreeMap<u16, String> {
     let mut names = BTreeMap::new();
+    let possible = channels.map(Channels::possible);
     for entry in section.names(&recorder_keys::CHANNEL_NAMES, diagnostics) {
         let number = entry.value.0.parse().ok().filter(|number| (1..=MAX_CHANNEL).contains(number));
-        match number.filter(|number| channels.is_none_or(|channels| channels.contains(*number))) {
+        match number.filter(|number| possible.as_ref().is_none_or(|possible| possible.contains(number))) {
             Some(number) => {
                 names.insert(number, entry.value.1);
             }
@@ -284,7 +286,7 @@ mod tests {
         let config = read(text).unwrap();
         let ids = |config: &Config| config.cameras.iter().map(|camera| camera.id.to_string()).collect::<Vec<_>>();
         assert_eq!(ids(&config), ["gate", "nvr-1", "porch"]);
-        let grown = config.clone().with_channels(|id| if id.as_str() == "nvr" { 3 } else { 0 });
+        let grown = config.clone().with_channels(|recorder| if recorder.id().as_str() == "nvr" { 3 } else { 0 });
         assert_eq!(ids(&grown), ["gate", "nvr-1", "nvr-2", "nvr-3", "porch"]);
         assert_eq!((grown.cameras[2].name.as_str(), grown.cameras[3].name.as_str()), ("nvr-2", "Yard"));
         assert_eq!(ids(&grown.clone().with_channels(|_| 0)), ["gate", "nvr-1", "porch"]);

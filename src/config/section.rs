@@ -17,6 +17,7 @@ use super::{
         DefaultValue, FilePath, Flag, Key, Line, MAX_PATH_LEN, Names, Number, OneOf, PageWord, Parsed, Row,
         SecondsOrNever, Text, Whole, Words,
     },
+    number::{whole_number, written_number},
     schema::{self, SectionRows},
     wording::{kind, quoted},
 };
@@ -258,8 +259,8 @@ impl<'t> Section<'t> {
             self.wrong_kind(key, value, &format!("{right}, without quotation marks"), diagnostics);
             return None;
         };
-        let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
-        let fitting = number.and_then(|number| T::try_from(number).ok()).filter(|number| range.contains(number));
+        let fitting =
+            whole_number(integer).and_then(|number| T::try_from(number).ok()).filter(|number| range.contains(number));
         if fitting.is_none() {
             self.report(value.span().start, format!("{key} is {integer}; write {right}"), diagnostics);
         }
@@ -274,14 +275,9 @@ impl<'t> Section<'t> {
         let Number { from, to, .. } = key.values;
         let (key, value) = (key.name, self.value(key)?);
         let right = format!("a number from {from:?} to {to:?}");
-        let written = match value.get_ref() {
-            DeValue::Float(float) => float.as_str().to_owned(),
-            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-                .map_or_else(|_| integer.to_string(), |number| number.to_string()),
-            _ => {
-                self.wrong_kind(key, value, &format!("{right}, without quotation marks"), diagnostics);
-                return None;
-            }
+        let Some(written) = written_number(value.get_ref()) else {
+            self.wrong_kind(key, value, &format!("{right}, without quotation marks"), diagnostics);
+            return None;
         };
         let fitting = written.parse().ok().filter(|number| (from..=to).contains(number));
         if fitting.is_none() {

@@ -82,6 +82,13 @@ pub enum Next {
     Unsupported(String),
 }
 
+/// Random bytes for the client nonces of an attempt.
+pub fn random_seed() -> [u8; 8] {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).expect("the kernel gives random bytes once it has booted");
+    seed
+}
+
 impl Login {
     /// `seed` is random, so that nobody foresees a client nonce.
     pub fn new(credentials: Option<Credentials>, allow_clear: bool, avoid_sha256: bool, seed: [u8; 8]) -> Self {

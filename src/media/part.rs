@@ -56,14 +56,10 @@ mod tests {
 
     const FULL_HD: Size = Size { width: 1920, height: 1080 };
 
-    fn crop([left, top, right, bottom]: [u16; 4]) -> Crop {
-        Crop { left, top, right, bottom }
-    }
-
     #[test]
     fn crop_begins_at_an_even_sample() {
         let visible = |edges, size| {
-            let Area { left, top, size } = crop(edges).visible(size);
+            let Area { left, top, size } = Crop::from(edges).visible(size);
             (left, top, size.width, size.height)
         };
         assert_eq!(visible([0; 4], FULL_HD), (0, 0, 1920, 1080));
@@ -79,7 +75,7 @@ mod tests {
     #[test]
     fn whole_picture_is_as_large_as_its_part_needs() {
         let part = Size { width: 480, height: 270 };
-        assert_eq!(crop([250, 0, 250, 0]).whole(part), Size { width: 960, height: 270 });
+        assert_eq!(Crop::from([250, 0, 250, 0]).whole(part), Size { width: 960, height: 270 });
         assert_eq!(Crop::NONE.whole(part), part);
     }
 

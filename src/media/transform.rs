@@ -24,6 +24,13 @@ pub struct Crop {
     pub bottom: u16,
 }
 
+impl From<[u16; 4]> for Crop {
+    /// Of left, top, right and bottom.
+    fn from([left, top, right, bottom]: [u16; 4]) -> Self {
+        Self { left, top, right, bottom }
+    }
+}
+
 impl Crop {
     pub const NONE: Self = Self { left: 0, top: 0, right: 0, bottom: 0 };
 
@@ -52,14 +59,10 @@ impl Transform {
 mod tests {
     use super::*;
 
-    fn crop([left, top, right, bottom]: [u16; 4]) -> Crop {
-        Crop { left, top, right, bottom }
-    }
-
     #[test]
     fn crop_leaves_a_tenth() {
-        assert!(crop([450, 0, 450, 900]).is_valid());
-        assert!(!crop([451, 0, 450, 0]).is_valid());
-        assert!(!crop([0, u16::MAX, 0, u16::MAX]).is_valid());
+        assert!(Crop::from([450, 0, 450, 900]).is_valid());
+        assert!(!Crop::from([451, 0, 450, 0]).is_valid());
+        assert!(!Crop::from([0, u16::MAX, 0, u16::MAX]).is_valid());
     }
 }

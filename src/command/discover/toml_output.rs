@@ -4,10 +4,12 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use super::candidate::Candidate;
 use crate::{
-    camera::CameraId,
+    camera::{CameraId, fingerprint::Fingerprint},
     config::{Config, MAX_CAMERAS},
     discovery::XAddr,
+    onvif::DEFAULT_PORT,
     text::is_hidden,
+    tls::client::HTTPS_PORT,
 };
 
 /// Maximum length of an identifier made from a name, in characters.
@@ -55,19 +57,11 @@ pub fn write(found: &[Candidate], config: Option<&Config>) -> String {
             text.push_str(&format!("name = {}\n", quoted(&name)));
         }
         if let Some(address) = host {
-            text.push_str(&format!("ip = {}\n", quoted(&address.host)));
-            if address.secure {
-                text.push_str("tls = \"learn\"\n");
-            }
-            if let Some(key) = found.answers.as_ref().and_then(|answers| answers.key) {
-                text.push_str(&format!("# Its TLS key is now {key}\n"));
-            }
-            if address.port != if address.secure { 443 } else { 80 } {
-                text.push_str(&format!("onvif_port = {}\n", address.port));
-            }
+            let key = found.answers.as_ref().and_then(|answers| answers.key);
+            text.push_str(&place(&address.host, address.port, address.secure, key));
         }
         if count > 1 {
-            text.push_str(&format!("channels = \"1-{}\"\n", count.min(MAX_CAMERAS)));
+            text.push_str(&channels(count));
         }
         if let Some(uuid) = &uuid {
             text.push_str(&format!("uuid = {}\n", quoted(uuid)));
@@ -84,6 +78,26 @@ const HEAD: &str = "\
 # a camera here: cctv-agent info IP lists its profiles with the video source of each.
 
 ";
+
+/// The lines that say where a device is. `is_tls`: it is asked over TLS; `key`: the one that it has now.
+pub fn place(host: &str, port: u16, is_tls: bool, key: Option<Fingerprint>) -> String {
+    let mut text = format!("ip = {}\n", quoted(host));
+    if is_tls {
+        text.push_str("tls = \"learn\"\n");
+    }
+    if let Some(key) = key {
+        text.push_str(&format!("# Its TLS key is now {key}\n"));
+    }
+    if port != if is_tls { HTTPS_PORT } else { DEFAULT_PORT } {
+        text.push_str(&format!("onvif_port = {port}\n"));
+    }
+    text
+}
+
+/// The line that shows the first `count` channels of a recorder.
+pub fn channels(count: usize) -> String {
+    format!("channels = \"1-{}\"\n", count.min(MAX_CAMERAS))
+}
 
 /// Returns the video sources of the device's profiles with video. Empty if it does not report them.
 fn sources(found: &Candidate) -> Vec<&str> {

@@ -9,7 +9,9 @@ use smol::{Timer, future::FutureExt};
 
 use crate::{
     camera::{Credentials, StreamUri},
-    media::{AccessUnit, StreamInfo},
+    http_auth::login::random_seed,
+    hub::GopCache,
+    media::StreamInfo,
     rtsp::{
         self, Timeouts,
         rtp::{Event, Stats, Transport, Unit},
@@ -24,12 +26,9 @@ const MAX_TIME: Duration = Duration::from_secs(12);
 /// It is left earlier once it has been read for this long and its key frames are as many as
 /// [`ENOUGH_KEY_FRAMES`].
 const ENOUGH_TIME: Duration = Duration::from_secs(4);
-const ENOUGH_KEY_FRAMES: usize = 3;
-/// Maximum bytes of the group of pictures that is kept for a picture.
-const MAX_GROUP_LEN: usize = 8 << 20;
-
+const ENOUGH_KEY_FRAMES: u32 = 3;
 /// How a stream was, from its opening on.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Measurement {
     /// `TCP` or `UDP`.
     pub transport: Option<&'static str>,
@@ -38,44 +37,62 @@ pub struct Measurement {
     pub info: Option<StreamInfo>,
     /// Time from the beginning of the connection to the first whole key frame.
     pub first_picture: Option<Duration>,
-    /// When whole units had arrived, from the first key frame on; with that of key frames.
-    arrivals: Vec<Instant>,
-    key_frames: Vec<Instant>,
+    /// Whole units, from the first key frame on.
+    frames: Arrivals,
+    key_frames: Arrivals,
     bytes: u64,
     pub damaged: u64,
     pub stats: Stats,
     /// How long it was read.
     pub time: Duration,
-    /// The newest group of pictures, to make a picture of it.
-    pub group: Vec<AccessUnit>,
+    /// To make a picture of it.
+    pub group: GopCache,
+}
+
+/// When the first and the last of some things came, and how many.
+#[derive(Clone, Copy, Debug, Default)]
+struct Arrivals {
+    ends: Option<(Instant, Instant)>,
+    count: u32,
+}
+
+impl Arrivals {
+    fn add(&mut self, at: Instant) {
+        let (first, _) = self.ends.unwrap_or((at, at));
+        (self.ends, self.count) = (Some((first, at)), self.count + 1);
+    }
+
+    /// Time from the first to the last.
+    fn span(&self) -> Option<Duration> {
+        self.ends.map(|(first, last)| last.duration_since(first))
+    }
+
+    /// Mean time between two; `None` before the second one.
+    fn interval(&self) -> Option<Duration> {
+        self.span().filter(|_| self.count > 1).map(|span| span / (self.count - 1))
+    }
 }
 
 impl Measurement {
     /// Frames per second; `None` before the second frame.
     pub fn fps(&self) -> Option<f64> {
-        let (first, last) = (self.arrivals.first()?, self.arrivals.last()?);
-        let seconds = last.duration_since(*first).as_secs_f64();
-        (seconds > 0.0).then(|| (self.arrivals.len() - 1) as f64 / seconds)
+        self.frames.interval().map(|interval| interval.as_secs_f64().recip()).filter(|fps| fps.is_finite())
     }
 
     /// Bits per second from the first key frame on.
     pub fn bitrate(&self) -> Option<f64> {
-        let (first, last) = (self.arrivals.first()?, self.arrivals.last()?);
-        let seconds = last.duration_since(*first).as_secs_f64();
+        let seconds = self.frames.span()?.as_secs_f64();
         (seconds > 0.0).then(|| self.bytes as f64 * 8.0 / seconds)
     }
 
     /// Mean time between key frames; `None` before the second one.
     pub fn key_frame_interval(&self) -> Option<Duration> {
-        let (first, last) = (self.key_frames.first()?, self.key_frames.last()?);
-        let intervals = u32::try_from(self.key_frames.len() - 1).ok().filter(|count| *count > 0)?;
-        Some(last.duration_since(*first) / intervals)
+        self.key_frames.interval()
     }
 
     /// How long the stream was read behind its first key frame without another one.
     pub fn without_key_frame(&self) -> Option<Duration> {
-        let [only] = self.key_frames[..] else { return None };
-        self.arrivals.last().map(|last| last.duration_since(only))
+        self.frames.span().filter(|_| self.key_frames.count == 1)
     }
 
     fn take(&mut self, event: Event, started: Instant) {
@@ -98,22 +115,18 @@ impl Measurement {
         let at = unit.received_at;
         if unit.is_key {
             self.first_picture.get_or_insert(at.saturating_duration_since(started));
-            self.key_frames.push(at);
-            self.group.clear();
-        } else if self.key_frames.is_empty() {
+            self.key_frames.add(at);
+        } else if self.key_frames.count == 0 {
             return;
         }
-        self.arrivals.push(at);
+        self.frames.add(at);
         self.bytes += unit.data.len() as u64;
-        let group_len: usize = self.group.iter().map(|unit| unit.data.len()).sum();
-        if group_len + unit.data.len() <= MAX_GROUP_LEN {
-            let sequence = u32::try_from(self.arrivals.len()).unwrap_or(u32::MAX);
-            self.group.push(unit.into_access_unit(sequence, u64::from(sequence), None));
-        }
+        let sequence = self.frames.count;
+        self.group.push(&unit.into_access_unit(sequence, sequence.into(), None));
     }
 
     fn is_enough(&self, started: Instant) -> bool {
-        self.key_frames.len() >= ENOUGH_KEY_FRAMES && started.elapsed() >= ENOUGH_TIME
+        self.key_frames.count >= ENOUGH_KEY_FRAMES && started.elapsed() >= ENOUGH_TIME
     }
 }
 
@@ -122,8 +135,6 @@ impl Measurement {
 /// # Errors
 /// Why it could not be opened, or gave no picture.
 pub async fn measure(uri: StreamUri, credentials: Option<Credentials>) -> Result<Measurement, String> {
-    let mut seed = [0; 8];
-    getrandom::fill(&mut seed).map_err(|error| error.to_string())?;
     let config = Config {
         transport: uri.transport(),
         uri,
@@ -131,7 +142,7 @@ pub async fn measure(uri: StreamUri, credentials: Option<Credentials>) -> Result
         allow_clear_password: false,
         tls: KeyCheck::default(),
         timeouts: Timeouts::default(),
-        seed,
+        seed: random_seed(),
     };
     let started = Instant::now();
     let (measurement, enough) = (RefCell::new(Measurement::default()), Latch::default());
@@ -194,7 +205,7 @@ mod tests {
         assert_eq!(measurement.fps().map(f64::round), Some(10.0));
         assert_eq!(measurement.key_frame_interval(), Some(Duration::from_millis(500)));
         assert_eq!(measurement.bitrate().map(f64::round), Some(88_000.0));
-        assert_eq!((measurement.damaged, measurement.group.len()), (1, 1));
+        assert_eq!((measurement.damaged, measurement.group.units().len()), (1, 1));
         assert_eq!(measurement.without_key_frame(), None);
     }
 
@@ -206,6 +217,6 @@ mod tests {
         measurement.take(unit(false, true, started + Duration::from_secs(9)), started);
         assert_eq!(measurement.key_frame_interval(), None);
         assert_eq!(measurement.without_key_frame(), Some(Duration::from_secs(9)));
-        assert_eq!(measurement.group.len(), 2);
+        assert_eq!(measurement.group.units().len(), 2);
     }
 }

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// Why there is none.
 pub async fn newest(measurement: &Measurement) -> Result<Vec<u8>, String> {
-    let (Some(info), Some(last)) = (measurement.info, measurement.group.last()) else {
+    let (Some(info), Some(last)) = (measurement.info, measurement.group.units().last()) else {
         return Err("the stream gave no picture".to_owned());
     };
     if info.codec == Codec::Jpeg {
@@ -35,7 +35,7 @@ pub async fn newest(measurement: &Measurement) -> Result<Vec<u8>, String> {
         codec: info.codec,
         default_quality: QUALITY,
         most_memory: MAX_MEMORY,
-        group_memory: measurement.group.iter().map(|unit| unit.data.len() as u64).sum(),
+        group_memory: measurement.group.bytes() as u64,
         sandbox: SandboxPolicy::Auto,
     };
     let told = |error: &Error| error.reason().to_string();
@@ -43,7 +43,7 @@ pub async fn newest(measurement: &Measurement) -> Result<Vec<u8>, String> {
     let rendition =
         Rendition { size: info.display_size(), quality: QUALITY, fps: u8::MAX, transform: Transform::default() };
     let picture = async {
-        for unit in &measurement.group {
+        for unit in measurement.group.units() {
             worker.feed(unit).await?;
         }
         worker.want(vec![rendition.into()]).await?;

@@ -6,10 +6,7 @@ use std::sync::Arc;
 use super::{Inner, Stream, main_shape::MainShape};
 use crate::{
     camera::picture_options::{Aspect, Mirror, PictureOptions},
-    media::{
-        SampleAspect, Size, StreamInfo,
-        transform::{Crop, Transform},
-    },
+    media::{SampleAspect, Size, StreamInfo, transform::Transform},
 };
 
 /// Shapes that differ by less than this, in percent, are taken for the same: cameras round sides to
@@ -111,14 +108,13 @@ fn is_same_shape(one: Size, other: Size) -> bool {
 }
 
 fn transform(options: &PictureOptions) -> Transform {
-    let [left, top, right, bottom] = options.crop;
     // Top and bottom change places where left and right do and the picture is turned upside down.
     let (mirrored, turns) = match options.mirror {
         Mirror::None => (false, 0),
         Mirror::Horizontal => (true, 0),
         Mirror::Vertical => (true, 2),
     };
-    Transform { crop: Crop { left, top, right, bottom }, mirrored, quarter_turns: (options.quarter_turns + turns) % 4 }
+    Transform { crop: options.crop.into(), mirrored, quarter_turns: (options.quarter_turns + turns) % 4 }
 }
 
 #[cfg(test)]
