@@ -234,8 +234,8 @@ impl Agent {
                     self.look_at_network(now);
                     self.web.users.tick(now);
                     self.cameras.tick(now);
-                    if let Some(grown) = self.cameras.grown(&self.config) {
-                        self.apply(grown);
+                    if self.cameras.has_grown(&self.config) {
+                        self.apply(self.config.clone());
                     }
                     self.tell_complaints();
                 }

@@ -3,17 +3,9 @@
 use std::{
     collections::BTreeSet,
     path::PathBuf,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use futures_rustls::TlsConnector;
-use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::ring,
-};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use smol::{
     Timer,
     io::{AsyncReadExt, AsyncWriteExt},
@@ -24,59 +16,18 @@ use super::{
     super::Rules,
     scene::{Reply, Scene, eventually, in_time, picture, play},
 };
-use crate::tls::OwnCertificates;
+use crate::tls::{
+    OwnCertificates,
+    client::{self, KeyCheck},
+};
+
+type Stream = client::TlsStream<TcpStream>;
 
 /// Takes any certificate; what it is, the tests of `tls` say.
-#[derive(Debug)]
-struct Trusting;
-
-impl ServerCertVerifier for Trusting {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ring::default_provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-type Stream = futures_rustls::client::TlsStream<TcpStream>;
-
 async fn connect(scene: &Scene) -> Stream {
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Trusting))
-        .with_no_client_auth();
     let stream = TcpStream::connect(scene.address).await.unwrap();
-    let connecting = TlsConnector::from(Arc::new(config)).connect(ServerName::from(scene.address.ip()), stream);
-    in_time(connecting).await.unwrap()
+    let host = scene.address.ip().to_string();
+    in_time(client::connect(stream, &host, &KeyCheck::default())).await.unwrap()
 }
 
 fn set_certificate(scene: &Scene) {

@@ -1,74 +1,70 @@
 //! Connections to the programs that are compared, in clear text or through TLS.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::TcpStream,
-    sync::Arc,
 };
 
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::ring,
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use cctv_agent::tls::client::{Channel, KeyCheck};
 
-use crate::Result as Fallible;
+use crate::Result;
 
 /// What a viewer reads from and writes to.
 pub trait Connection: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Connection for T {}
 
-/// TLS through `stream`, with whatever certificate is there: what is measured is a program of this
-/// machine that the measurement has started.
-///
-/// # Errors
-/// If TLS cannot be set up. The handshake follows with the first bytes.
-pub fn secured(stream: TcpStream) -> Fallible<Box<dyn Connection>> {
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody))
-        .with_no_client_auth();
-    let client = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost")?)?;
-    Ok(Box::new(StreamOwned::new(client, stream)))
+/// A connection through TLS.
+pub struct Secured {
+    stream: TcpStream,
+    channel: Channel,
 }
 
-#[derive(Debug)]
-struct Anybody;
+impl Secured {
+    /// Does the handshake over `stream`, whatever key is there: what is measured is a program of this
+    /// machine that the measurement has started.
+    ///
+    /// # Errors
+    /// If the other side speaks no TLS.
+    pub fn begin(stream: TcpStream) -> Result<Self> {
+        let mut secured = Self { stream, channel: Channel::new("localhost", &KeyCheck::default())? };
+        loop {
+            secured.flush()?;
+            if !secured.channel.is_handshaking() {
+                return Ok(secured);
+            }
+            match secured.stream.read(secured.channel.space())? {
+                0 => return Err("the connection was closed in the handshake".into()),
+                count => secured.channel.filled(count),
+            }
+            secured.channel.shake_hands()?;
+        }
+    }
+}
 
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+impl Read for Secured {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(count) = self.channel.read(buffer)? {
+                return Ok(count);
+            }
+            match self.stream.read(self.channel.space())? {
+                0 => return Ok(0),
+                count => self.channel.filled(count),
+            }
+        }
+    }
+}
+
+impl Write for Secured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.channel.write(bytes)?;
+        self.flush()?;
+        Ok(bytes.len())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ring::default_provider().signature_verification_algorithms.supported_schemes()
+    fn flush(&mut self) -> io::Result<()> {
+        let output = self.channel.take_output()?;
+        self.stream.write_all(&output)
     }
 }

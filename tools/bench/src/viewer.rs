@@ -4,7 +4,7 @@
 //! decoded afterwards.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::ChildStdout,
     sync::{
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Result,
-    connection::{self, Connection},
+    connection::{Connection, Secured},
 };
 
 /// A source that is silent for this long has failed.
@@ -55,7 +55,7 @@ impl Scheme {
     fn over(self, stream: TcpStream) -> Result<Box<dyn Connection>> {
         match self {
             Self::Http => Ok(Box::new(stream)),
-            Self::Https => connection::secured(stream),
+            Self::Https => Ok(Box::new(Secured::begin(stream)?)),
         }
     }
 }
@@ -296,7 +296,7 @@ fn part(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>> {
 /// Requests `target` by `scheme` at a port of this machine, and waits for the port until `deadline`.
 pub fn watch(port: u16, target: &str, scheme: Scheme, deadline: Instant) -> Result<Box<dyn Connection>> {
     let mut stream = scheme.over(call(port, deadline)?)?;
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n")?;
+    request(&mut stream, 1, port, target)?;
     Ok(stream)
 }
 
@@ -307,8 +307,12 @@ pub fn ask(port: u16, target: &str, deadline: Instant) -> Result<TcpStream> {
 
 fn ask_in(minor: u8, port: u16, target: &str, deadline: Instant) -> Result<TcpStream> {
     let mut stream = call(port, deadline)?;
-    write!(stream, "GET {target} HTTP/1.{minor}\r\nHost: 127.0.0.1:{port}\r\n\r\n")?;
+    request(&mut stream, minor, port, target)?;
     Ok(stream)
+}
+
+fn request(stream: &mut impl Write, minor: u8, port: u16, target: &str) -> io::Result<()> {
+    write!(stream, "GET {target} HTTP/1.{minor}\r\nHost: 127.0.0.1:{port}\r\n\r\n")
 }
 
 /// Like [`ask`], repeated until there is a response: motion closes the connection while it has no
