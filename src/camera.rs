@@ -3,19 +3,22 @@
 //! The fields of a [`Camera`] are grouped by the effect of a change, so that two configurations are
 //! compared with `!=` on a group. A password is kept in a [`Secret`], which no formatter shows.
 
+mod credentials;
 pub mod fingerprint;
 mod masking;
 pub mod picture_options;
+mod stream_uri;
+mod transport;
 
 use std::{fmt, net::IpAddr, time::Duration};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-use self::{
-    fingerprint::Fingerprint,
-    masking::{mask_parameters, mask_user_information, port_is_number},
-    picture_options::PictureOptions,
+pub use self::{
+    credentials::{Credentials, Secret},
+    masking::mask_credentials,
+    stream_uri::{MAX_STREAM_URI_LEN, StreamUri},
+    transport::Transport,
 };
+use self::{fingerprint::Fingerprint, picture_options::PictureOptions};
 
 /// A camera's name in URLs and log lines: 1 to 64 ASCII letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,14 +158,6 @@ pub enum TlsPolicy {
     Off,
 }
 
-/// How RTP is transported. TCP gets through every firewall that RTSP gets through; UDP loses frames
-/// rather than time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    Tcp,
-    Udp,
-}
-
 /// What reads the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
@@ -200,33 +195,6 @@ pub struct StreamOptions {
     pub picture: PictureOptions,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct Credentials {
-    pub username: String,
-    pub password: Secret,
-}
-
-/// A text that must not be shown: neither `Debug` nor any error prints it, and it has no `Display`.
-#[derive(Clone, PartialEq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the code that must send it. Never format the result.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
 /// The present state of a camera's picture, reported to every viewer in these words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -255,153 +223,9 @@ impl State {
     }
 }
 
-/// Maximum length of a stream address, in bytes; longer ones are refused.
-pub const MAX_STREAM_URI_LEN: usize = 2000;
-
-/// The schemes of RTSP, and of JPEG over HTTP.
-const RTSP_SCHEMES: [&str; 4] = ["rtsp", "rtsps", "rtspu", "rtspt"];
-const HTTP_SCHEMES: [&str; 2] = ["http", "https"];
-
-/// An address of scheme `rtsp`, `rtsps`, `rtspu` (RTP over UDP), `rtspt` (RTP over TCP), `http` or `https` without
-/// user information. Path and query are byte for byte as the camera gave them. `Display` and
-/// `Debug` mask what looks like a password in the query or path.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StreamUri(String);
-
-impl StreamUri {
-    /// Splits `text` into the address and its user information, still percent-encoded, as `(user,
-    /// password)`. Returns `None` unless the scheme is one of the four of RTSP, in any case, and a host
-    /// follows. The user information ends at the last `@` before the path. If it contains `/`, `?`
-    /// or `#`, the host is not trustworthy and the address is refused. Addresses that contain white
-    /// space or control characters are refused too, because these would end the request line into
-    /// which they are written. So are addresses of more than [`MAX_STREAM_URI_LEN`] bytes.
-    pub fn split(text: &str) -> Option<(Self, Option<(String, String)>)> {
-        Self::split_of(&RTSP_SCHEMES, text)
-    }
-
-    /// As [`split`](Self::split), of an address of scheme `http` or `https`.
-    pub fn split_http(text: &str) -> Option<(Self, Option<(String, String)>)> {
-        Self::split_of(&HTTP_SCHEMES, text)
-    }
-
-    fn split_of(schemes: &[&str], text: &str) -> Option<(Self, Option<(String, String)>)> {
-        let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
-        if text.len() > MAX_STREAM_URI_LEN || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
-            return None;
-        }
-        let (scheme, rest) = text.split_once("://")?;
-        let scheme = scheme.to_ascii_lowercase();
-        if !schemes.contains(&scheme.as_str()) {
-            return None;
-        }
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        let (userinfo, host) = match authority.rsplit_once('@') {
-            Some((userinfo, host)) => (Some(userinfo), host),
-            None => (None, authority),
-        };
-        // `rtsp://user:pa/ss@host/…`: what looks like the host is part of the password.
-        let cut_short = userinfo.is_none()
-            && path.split(['?', '#']).next().unwrap_or("").contains('@')
-            && authority.contains(':')
-            && !port_is_number(authority);
-        if host.is_empty() || host.starts_with(':') || cut_short {
-            return None;
-        }
-        let login = userinfo.map(|userinfo| {
-            let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-            (user.to_owned(), password.to_owned())
-        });
-        Some((Self(format!("{scheme}://{host}{path}")), login))
-    }
-
-    /// The address itself, for the code that must open it. For people, use `Display`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Host and port as they stand in the address.
-    pub fn authority(&self) -> &str {
-        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
-        &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]
-    }
-
-    /// The host alone, IPv6 without brackets.
-    pub fn host(&self) -> &str {
-        let authority = self.authority();
-        match authority.strip_prefix('[') {
-            Some(rest) => rest.split(']').next().unwrap_or(rest),
-            None => authority.split(':').next().unwrap_or(authority),
-        }
-    }
-
-    /// Whether the stream is read over TLS.
-    pub fn is_tls(&self) -> bool {
-        self.0.starts_with("rtsps:") || self.0.starts_with("https:")
-    }
-
-    /// Whether it is read by HTTP, and not by RTSP.
-    pub fn is_http(&self) -> bool {
-        self.0.starts_with("http:") || self.0.starts_with("https:")
-    }
-
-    /// How RTP is transported, if the scheme says so.
-    pub fn transport(&self) -> Option<Transport> {
-        match self.0.split_once("://") {
-            Some(("rtspu", _)) => Some(Transport::Udp),
-            Some(("rtspt", _)) => Some(Transport::Tcp),
-            _ => None,
-        }
-    }
-
-    /// The address with `credentials` percent-encoded as user information, as FFmpeg expects it:
-    /// the scheme does not say the transport. The result contains the password in clear text.
-    pub fn with_credentials(&self, credentials: Option<&Credentials>) -> Secret {
-        let (scheme, rest) = self.0.split_once("://").expect("a StreamUri has a scheme");
-        let scheme = if self.transport().is_some() { "rtsp" } else { scheme };
-        let Some(credentials) = credentials else {
-            return Secret::new(format!("{scheme}://{rest}"));
-        };
-        let user = percent_encode(&credentials.username);
-        let password = percent_encode(credentials.password.expose());
-        Secret::new(format!("{scheme}://{user}:{password}@{rest}"))
-    }
-}
-
-impl fmt::Display for StreamUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&mask_credentials(&self.0))
-    }
-}
-
-impl fmt::Debug for StreamUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StreamUri({self})")
-    }
-}
-
-/// All that RFC 3986 2.3 does not call unreserved.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// Encodes all characters except unreserved ones as `%XX`, so that no password can end the user
-/// information early.
-fn percent_encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
-}
-
-/// `text` with the user information of every URL, and the value of every `user=`, `password=`,
-/// `pwd=`, `token=` and the like, replaced by `***`. For text of others, such as FFmpeg's log.
-pub fn mask_credentials(text: &str) -> String {
-    mask_parameters(&mask_user_information(text))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn viewer(password: &str) -> Credentials {
-        Credentials { username: "viewer".into(), password: Secret::new(password) }
-    }
 
     #[test]
     fn camera_id_takes_only_what_is_safe_in_a_url() {
@@ -431,78 +255,8 @@ mod tests {
 
     #[test]
     fn secret_is_not_shown_by_debug() {
-        let shown = format!("{:?}", viewer("hunter2"));
+        let shown = format!("{:?}", Credentials { username: "viewer".into(), password: Secret::new("hunter2") });
         assert!(!shown.contains("hunter2"), "{shown}");
-    }
-
-    #[test]
-    fn stream_uri_splits_login_at_the_last_at_sign() {
-        let (uri, login) = StreamUri::split(" RTSP://us:p@ss@10.0.0.1:554/a?b=c ").unwrap();
-        assert_eq!(uri.as_str(), "rtsp://10.0.0.1:554/a?b=c");
-        assert_eq!(login, Some(("us".into(), "p@ss".into())));
-    }
-
-    #[test]
-    fn stream_uri_with_a_slash_in_the_password_is_refused() {
-        assert_eq!(StreamUri::split("rtsp://user:pa/ss@10.0.0.1/live"), None);
-    }
-
-    #[test]
-    fn stream_uri_keeps_an_at_sign_in_the_path() {
-        let (uri, login) = StreamUri::split("rtsp://10.0.0.1:554/live@main").unwrap();
-        assert_eq!((uri.as_str(), login), ("rtsp://10.0.0.1:554/live@main", None));
-    }
-
-    #[test]
-    fn stream_uri_without_host_or_with_another_scheme_is_refused() {
-        for bad in ["http://10.0.0.1/", "rtsp:///live", "rtsp://:554/live", "10.0.0.1", "rtsp://u:p@/x"] {
-            assert_eq!(StreamUri::split(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn stream_uri_that_would_end_a_request_line_is_refused() {
-        for bad in ["\r\nSET a b\r\n", "\n", "\r", "a b", "\t", "\0", "\u{85}", "\u{2028}", "\u{a0}x", "\u{7f}"] {
-            assert_eq!(StreamUri::split(&format!("rtsp://10.0.0.5:6379/{bad}x")), None, "{bad:?}");
-            assert_eq!(StreamUri::split(&format!("rtsp://10.0.0.5{bad}x/")), None, "{bad:?}");
-            assert_eq!(StreamUri::split(&format!("rtsp://u{bad}:p@10.0.0.5/")), None, "{bad:?}");
-        }
-        let long = |length: usize| format!("rtsp://10.0.0.5/{}", "x".repeat(length - 16));
-        assert!(StreamUri::split(&long(MAX_STREAM_URI_LEN)).is_some());
-        assert_eq!(StreamUri::split(&long(MAX_STREAM_URI_LEN + 1)), None);
-        for odd in ["user=a_password=b_channel=1&onvif=0.sdp?real_stream", "\u{9580}", "a|b\\c\"^`{}", "%0d%0a"] {
-            assert!(StreamUri::split(&format!(" rtsp://10.0.0.5/{odd}\r\n")).is_some(), "{odd}");
-        }
-    }
-
-    #[test]
-    fn addresses_of_http_are_told_apart_from_those_of_rtsp() {
-        let (uri, login) = StreamUri::split_http("HTTPS://u:p@10.0.0.1:8443/video?x=1").unwrap();
-        assert_eq!((uri.as_str(), login), ("https://10.0.0.1:8443/video?x=1", Some(("u".into(), "p".into()))));
-        assert!(uri.is_http() && uri.is_tls());
-        let (uri, _) = StreamUri::split_http("http://10.0.0.1").unwrap();
-        assert!(uri.is_http() && !uri.is_tls());
-        assert_eq!(StreamUri::split_http("rtsp://10.0.0.1/"), None);
-        assert!(!StreamUri::split("rtsps://10.0.0.1/").unwrap().0.is_http());
-    }
-
-    #[test]
-    fn host_of_a_stream_uri_stands_alone() {
-        for (uri, host) in [
-            ("rtsp://10.0.0.1:554/a", "10.0.0.1"),
-            ("rtsp://u:p@cam.example", "cam.example"),
-            ("rtsp://[fd00::1]:554/a", "fd00::1"),
-            ("rtsp://[fe80::1%3]/a", "fe80::1%3"),
-        ] {
-            assert_eq!(StreamUri::split(uri).unwrap().0.host(), host);
-        }
-    }
-
-    #[test]
-    fn credentials_in_a_uri_are_percent_encoded() {
-        let (uri, _) = StreamUri::split("rtsp://10.0.0.1/live").unwrap();
-        let full = uri.with_credentials(Some(&viewer("a@b#c:/?^!é")));
-        assert_eq!(full.expose(), "rtsp://viewer:a%40b%23c%3A%2F%3F%5E%21%C3%A9@10.0.0.1/live");
     }
 
     #[test]
@@ -512,20 +266,6 @@ mod tests {
             mask_credentials(log),
             "open rtsp://***@10.0.0.1/user=***_password=***_channel=1?pwd=***&a=b failed; rtsp://h/"
         );
-    }
-
-    #[test]
-    fn scheme_can_name_the_transport_and_is_opened_without_it() {
-        let opened = |text: &str| {
-            let uri = StreamUri::split(text).unwrap().0;
-            (uri.transport(), uri.with_credentials(None).expose().to_owned())
-        };
-        assert_eq!(opened("RTSPU://10.0.0.1/a"), (Some(Transport::Udp), "rtsp://10.0.0.1/a".into()));
-        assert_eq!(opened("rtspt://10.0.0.1/a"), (Some(Transport::Tcp), "rtsp://10.0.0.1/a".into()));
-        assert_eq!(opened("rtsps://10.0.0.1/a"), (None, "rtsps://10.0.0.1/a".into()));
-        let login = Credentials { username: "u".into(), password: Secret::new("p") };
-        let uri = StreamUri::split("rtspu://10.0.0.1/a").unwrap().0;
-        assert_eq!(uri.with_credentials(Some(&login)).expose(), "rtsp://u:p@10.0.0.1/a");
     }
 
     #[test]

@@ -223,22 +223,36 @@ pub trait Message: Sized {
     fn decode(kind: u8, body: &[u8]) -> Result<Self, Error>;
 }
 
-/// Environment variables that a worker needs before OpenCV opens a stream. They replace OpenCV's
-/// preference for TCP, so the transport is always named.
-pub fn environment(transport: Transport) -> Vec<(&'static str, String)> {
-    let transport = match transport {
+/// Environment variables that a worker needs before OpenCV opens what `open` names. They replace OpenCV's
+/// preference for TCP, so the transport of RTSP is always named.
+pub fn environment(open: &Open) -> Vec<(&'static str, String)> {
+    let transport = match open.transport {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",
+        Transport::Multicast => "udp_multicast",
+        Transport::Http => "http",
     };
     // With an analysis of 0.1 s a stream opens in 0.8 s instead of 2 s (measured with a GOP of 2
     // s). The others keep a camera from choosing which parts of FFmpeg read its stream: protocols and
     // decoders are those that are needed, none for sound, and RTP is taken from the camera's address
     // alone. Sound is asked for nevertheless (`allowed_media_types`): of a camera without video FFmpeg
     // would only say that PLAY failed.
-    let options = format!(
-        "rtsp_transport;{transport}|analyzeduration;100000|protocol_whitelist;rtp,tcp,udp,tls|\
-         codec_whitelist;h264,hevc,mjpeg|rtsp_flags;filter_src"
-    );
+    let for_all = "analyzeduration;100000|codec_whitelist;h264,hevc,mjpeg";
+    let scheme = open.uri.expose().split(':').next().unwrap_or_default();
+    // The formats are those that containers over HTTP have; the inner one of HLS is among them. Nothing leads from
+    // TLS to clear text. FFmpeg begins three pieces before the end of a playlist; one is enough.
+    let of_http = "format_whitelist;hls,mpegts,mov,flv,live_flv,matroska,mpjpeg|live_start_index;-1";
+    let of_rtmp = "format_whitelist;flv,live_flv";
+    let options = match scheme {
+        "http" => format!("{for_all}|protocol_whitelist;http,https,tls,tcp,crypto|{of_http}"),
+        "https" => format!("{for_all}|protocol_whitelist;https,tls,tcp,crypto|{of_http}"),
+        "rtmp" => format!("{for_all}|protocol_whitelist;rtmp,tcp|{of_rtmp}"),
+        "rtmps" => format!("{for_all}|protocol_whitelist;rtmps,rtmp,tls,tcp|{of_rtmp}"),
+        _ => format!(
+            "rtsp_transport;{transport}|{for_all}|protocol_whitelist;rtp,tcp,udp,tls{}|rtsp_flags;filter_src",
+            if open.transport == Transport::Http { ",http" } else { "" }
+        ),
+    };
     // OpenCV opens a decoder with a thread for each core, which never gets a frame: 31 MB instead
     // of 19 MB with 16 cores. OpenCV 4.7 is the first version that honours this variable.
     vec![("OPENCV_FFMPEG_CAPTURE_OPTIONS", options), ("OPENCV_FFMPEG_THREADS", "1".to_owned())]

@@ -15,6 +15,7 @@ pub mod client;
 mod error;
 pub mod framing;
 pub mod keepalive;
+mod membership;
 pub mod message;
 pub mod rtp;
 pub mod sdp;

@@ -28,7 +28,7 @@ use smol::{
 };
 
 use crate::{
-    camera::{CameraId, Transport},
+    camera::CameraId,
     hub::WorkerUsage,
     ipc::{self, Decode, Failure, FromWorker, Message, Open, ToWorker},
     media::{AccessUnit, Picture, WantedRendition},
@@ -119,8 +119,8 @@ impl Worker {
     /// [`Error::Start`] if the system refuses the socket pair or the process; [`Error::Missing`].
     pub async fn start(spawner: &Spawner, camera: &CameraId, open: Open) -> Result<Self, Error> {
         let guard = ProtocolGuard::reader(open.first_sequence);
-        let (transport, most_memory) = (Some(open.transport), open.most_memory);
-        Self::start_with(spawner, camera, transport, guard, most_memory, &ToWorker::Open(open)).await
+        let most_memory = open.most_memory;
+        Self::start_with(spawner, camera, guard, most_memory, &ToWorker::Open(open)).await
     }
 
     /// Starts a worker that decodes what [`Worker::feed`] gives it. Call this on the thread that
@@ -131,14 +131,13 @@ impl Worker {
     pub async fn start_decoder(spawner: &Spawner, camera: &CameraId, decode: Decode) -> Result<Self, Error> {
         let most_memory = decode.most_memory;
         let first = ToWorker::Decode(decode);
-        Self::start_with(spawner, camera, None, ProtocolGuard::decoder(), most_memory, &first).await
+        Self::start_with(spawner, camera, ProtocolGuard::decoder(), most_memory, &first).await
     }
 
     /// Starts a worker and sends it its `first` message.
     async fn start_with(
         spawner: &Spawner,
         camera: &CameraId,
-        transport: Option<Transport>,
         protocol_guard: ProtocolGuard,
         most_memory: u64,
         first: &ToWorker,
@@ -147,11 +146,11 @@ impl Worker {
         let (printed, stderr) = io::pipe().map_err(Error::Start)?;
         let socket = Async::new(ours).map_err(Error::Start)?;
         let printed = Async::new(printed).map_err(Error::Start)?;
-        let process =
-            spawner.start(transport, theirs.into(), stderr).map_err(|error| match spawner.program(transport) {
-                program if !program.exists() => Error::Missing { program: program.to_owned() },
-                _ => Error::Start(error),
-            })?;
+        let open = if let ToWorker::Open(open) = first { Some(open) } else { None };
+        let process = spawner.start(open, theirs.into(), stderr).map_err(|error| match spawner.program(open) {
+            program if !program.exists() => Error::Missing { program: program.to_owned() },
+            _ => Error::Start(error),
+        })?;
         // Before the first message, after which the worker shows itself to root alone.
         let usage = proc::Process::with_pid(process.id()).usage_reader().ok();
         let mut worker = Self {

@@ -468,8 +468,8 @@ fn check_headers(headers: &message::Headers) {
         check_url(url);
         url::with_authority_of(url, ASKED).iter().for_each(|url| check_url(url));
     }
-    for requested in [camera::Transport::Tcp, camera::Transport::Udp] {
-        let _ = transport::read_delivery(headers.get("transport"), requested);
+    for requested in [camera::Transport::Tcp, camera::Transport::Udp, camera::Transport::Multicast] {
+        let _ = transport::read_delivery(headers.get("transport"), requested, None);
     }
     if let (Some(id), _) = transport::read_session(headers.get("session").unwrap_or("")) {
         let request = RequestWriter::new(Method::Play, &urls.session, 1).header("Session", &id).finish();

@@ -55,3 +55,9 @@ pub(super) fn mask_parameters(text: &str) -> String {
     masked.push_str(rest);
     masked
 }
+
+/// `text` with the user information of every URL, and the value of every `user=`, `password=`,
+/// `pwd=`, `token=` and the like, replaced by `***`. For text of others, such as FFmpeg's log.
+pub fn mask_credentials(text: &str) -> String {
+    mask_parameters(&mask_user_information(text))
+}

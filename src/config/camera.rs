@@ -11,7 +11,9 @@ use super::{
     keys::{self, MAX_CAMERAS},
     schema,
     section::{Located, Section},
-    stream_address::{WithLogin, check_every, from_snapshot_url, from_url, refuse_beside_url, stream_uri},
+    stream_address::{
+        WithLogin, check_every, check_reader, from_snapshot_url, from_url, refuse_beside_url, stream_uri,
+    },
     template::{self, Template, Templates, Values},
     wording::quoted,
 };
@@ -118,9 +120,10 @@ fn camera(
     let defaults = template.map_or(defaults, |template| &template.defaults);
     let addresses = Addresses::read(section, id.as_ref(), template, diagnostics);
     let every = section.number(&keys::EVERY, diagnostics);
-    let is_snapshot = section.key_at(&keys::SNAPSHOT_URL).is_some();
+    let has_snapshot_url = section.key_at(&keys::SNAPSHOT_URL).is_some();
+    let is_snapshot = has_snapshot_url || addresses.is_snapshot;
     let (source, in_url) = match section.key_at(&keys::URL) {
-        _ if is_snapshot => from_snapshot_url(section, diagnostics),
+        _ if has_snapshot_url => from_snapshot_url(section, diagnostics),
         Some(_) => from_url(section, diagnostics),
         None if template.is_some_and(|template| template.url.is_some()) => {
             refuse_beside_url(section, &|key| key.name() == keys::IP.name, diagnostics);
@@ -146,6 +149,7 @@ fn camera(
     let (id, source) = (id?, source?);
     let is_url = matches!(source, Source::Url(_));
     let stream_source = camera_defaults.stream_source(defaults, source, credentials);
+    check_reader(section, &stream_source.source, stream_source.reader, diagnostics);
     check_tls(section, &stream_source, tls.as_ref(), pinned.as_ref(), diagnostics);
     Some(Camera {
         name: name.unwrap_or_else(|| id.to_string()),
@@ -195,6 +199,9 @@ fn check_tls(
         Source::Url(uri) if !uri.is_tls() => "fingerprint needs TLS; write url = \"rtsps://…\", or remove fingerprint",
         Source::Onvif { .. } if tls.is_some_and(|tls| tls.value == TlsPolicy::Off) => {
             "fingerprint needs TLS; remove tls = \"off\", or fingerprint"
+        }
+        Source::Url(uri) if uri.needs_opencv() => {
+            "fingerprint means nothing for HLS and RTMP, which OpenCV reads: it takes any key; remove fingerprint"
         }
         _ if stream_source.reader == Reader::Opencv => {
             "fingerprint means nothing to OpenCV, which takes any key; remove reader = \"opencv\", or fingerprint"
@@ -256,6 +263,8 @@ fn of_name<'t>(
 #[derive(Default)]
 struct Addresses {
     url: Option<WithLogin>,
+    /// `url` is that of one JPEG.
+    is_snapshot: bool,
     small: Option<StreamUri>,
 }
 
@@ -285,7 +294,10 @@ impl Addresses {
             let address = of_template?.filled(pattern, &values).and_then(|text| stream_uri(&text, key));
             address.map_err(|wrong| section.report(section.at, wrong, diagnostics)).ok()
         };
-        let url = url.filter(|_| section.key_at(&keys::URL).is_none()).and_then(|url| address(url, keys::URL.name));
+        let url = url.filter(|_| section.key_at(&keys::URL).is_none());
+        let is_snapshot = url.is_some() && template.is_some_and(|template| template.is_snapshot);
+        let key = if is_snapshot { keys::SNAPSHOT_URL.name } else { keys::URL.name };
+        let url = url.and_then(|url| address(url, key));
         let small = match &own {
             Some(_) => None,
             None => small.and_then(|small| address(small, keys::SMALL_URL.name)),
@@ -299,6 +311,10 @@ impl Addresses {
             let words = "small_url has a login in it; write username and password as keys of their own";
             section.report(section.key_at(&keys::SMALL_URL).unwrap_or(section.at), words, diagnostics);
         }
-        Self { url, small: small.map(|(uri, _)| uri) }
+        if is_snapshot && url.as_ref().is_some_and(|(uri, _)| !uri.is_http()) {
+            let words = "snapshot_url is not an address of HTTP; write it like \"http://{ip}/snapshot.jpg\"";
+            section.report(section.at, words, diagnostics);
+        }
+        Self { url, is_snapshot, small: small.map(|(uri, _)| uri) }
     }
 }

@@ -100,10 +100,10 @@ impl CameraDefaults {
         source: Source,
         credentials: Option<Credentials>,
     ) -> StreamSource {
-        // Of the defaults, those about RTSP do not apply to HTTP.
-        let is_http = matches!(&source, Source::Url(uri) if uri.is_http());
-        let reader = self.reader.or(defaults.reader).filter(|_| !is_http);
-        let transport = self.transport.or(defaults.transport).filter(|_| !is_http);
+        // Of the defaults, those about RTSP apply to nothing else.
+        let is_rtsp = !matches!(&source, Source::Url(uri) if uri.is_http() || uri.needs_opencv());
+        let reader = self.reader.or(defaults.reader.filter(|_| is_rtsp));
+        let transport = self.transport.or(defaults.transport).filter(|_| is_rtsp);
         let open_within = self.open_within.or(defaults.open_within).unwrap_or(keys::OPEN_WITHIN.default);
         StreamSource {
             source,

@@ -68,10 +68,17 @@ rows! {
     .reload(Reload::Streams);
     TRANSPORT: Key<OneOf<Transport>, Unset> = key(
         "transport",
-        OneOf(&[("tcp", Transport::Tcp), ("udp", Transport::Udp)]),
+        OneOf(&[
+            ("tcp", Transport::Tcp),
+            ("udp", Transport::Udp),
+            ("multicast", Transport::Multicast),
+            ("http", Transport::Http),
+        ]),
         Unset("as the stream's address says (`rtspu://`: UDP), else TCP, and UDP where the camera refuses TCP"),
         "How the video travels. TCP passes nearly every network; UDP loses frames in a bad network but does not fall \
-         behind. Over TLS (`rtsps://`) it is TCP.",
+         behind. `multicast`: UDP to a group, so that the camera sends once for all who watch. `http`: through HTTP \
+         connections, where a firewall passes nothing else; to port 80, over TLS 443, if the stream's address names \
+         none or the one of RTSP. Over TLS (`rtsps://`) it is TCP or HTTP.",
     )
     .aliases(&["protocol"])
     .reload(Reload::Streams);
@@ -80,7 +87,8 @@ rows! {
         OneOf(&[("auto", Reader::Auto), ("rtsp", Reader::Rtsp), ("opencv", Reader::Opencv)]),
         Reader::Auto,
         "What reads the stream. `rtsp`: the agent itself, which knows which frames are damaged. `opencv`: OpenCV, in \
-         a process of its own. `auto`: the agent, and OpenCV if the agent cannot follow the camera's protocol.",
+         a process of its own; with an `http://` address that is any video which FFmpeg knows. `auto`: the agent, and \
+         OpenCV if the agent cannot follow the camera's protocol.",
     )
     .aliases(&["backend", "demuxer"])
     .reload(Reload::Streams);
@@ -287,11 +295,12 @@ rows! {
 rows! { SOURCE_ROWS:
     URL: Key<Text, Unset> = key(
         "url",
-        Text { form: "address of RTSP or HTTP", example: "rtsp://192.168.1.20/live" },
+        Text { form: "address of RTSP, HTTP or RTMP", example: "rtsp://192.168.1.20/live" },
         Unset("the camera is asked by ONVIF"),
         "The address of the stream of a camera without ONVIF. It takes the place of `ip`, `profile`, `small_profile`, \
-         `onvif_port`, `tls`, `uuid`, `trust` and `stream_host`. `http://` is Motion JPEG. `rtsps://` and `https://` are \
-         read over TLS.",
+         `onvif_port`, `tls`, `uuid`, `trust` and `stream_host`. `http://` is Motion JPEG, or HLS if the path ends with \
+         `.m3u8`; `rtmp://` is RTMP. These two are read by OpenCV. `rtsps://`, `https://` and `rtmps://` are read over \
+         TLS.",
     )
     .aliases(&["rtsp", "uri", "stream"])
     .reload(Reload::Streams);
@@ -368,6 +377,14 @@ rows! {
     )
     .aliases(&["sub_url"])
     .reload(Reload::SmallStream);
+    TEMPLATE_SNAPSHOT_URL: Key<Text, Unset> = key(
+        "snapshot_url",
+        Text { form: "address of HTTP with placeholders", example: "http://{ip}/snapshot.jpg" },
+        Unset("the cameras have a stream"),
+        "In the place of `url`: the address of one JPEG, which is fetched again and again.",
+    )
+    .aliases(&["snapshot", "jpeg_url", "still_url"])
+    .reload(Reload::Streams);
 }
 
 default_by_word!(TlsPolicy: TLS, Trust: TRUST, Reader: READER, Damaged: DAMAGED);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{diagnostics::Diagnostics, key::Row, keys, section::Section};
-use crate::camera::{Source, StreamUri};
+use crate::camera::{Reader, Source, StreamUri};
 
 /// Returns the stream of `url` and the login that it contained, still percent-encoded.
 pub(super) fn from_url(
@@ -17,8 +17,8 @@ pub(super) fn from_url(
     };
     match stream_uri(&written.value, keys::URL.name) {
         Ok((uri, login)) => {
-            if uri.is_http() {
-                refuse_rtsp_keys(section, diagnostics);
+            if uri.is_http() || uri.needs_opencv() {
+                refuse_transport(section, &uri, diagnostics);
             }
             (Some(Source::Url(uri)), login)
         }
@@ -37,7 +37,7 @@ pub(super) fn from_snapshot_url(
     let name = keys::SNAPSHOT_URL.name;
     let beside: Vec<&dyn Row> = keys::ONVIF_ROWS.iter().copied().chain([&keys::URL as &dyn Row]).collect();
     refuse_beside(name, &beside, section, diagnostics);
-    refuse_rtsp_keys(section, diagnostics);
+    refuse_of_rtsp(section, &[&keys::TRANSPORT, &keys::READER], diagnostics);
     let Some(written) = section.text(&keys::SNAPSHOT_URL, diagnostics) else {
         return (None, None);
     };
@@ -99,15 +99,41 @@ pub(super) type WithLogin = (StreamUri, Option<(String, String)>);
 pub(super) fn stream_uri(text: &str, key: &str) -> Result<WithLogin, String> {
     let right = "write it like \"rtsp://192.168.1.20/live\", and give username and password as keys of their own";
     let printable = !text.chars().any(|c| c.is_control() || c.is_whitespace());
-    let split = StreamUri::split(text).or_else(|| StreamUri::split_http(text));
-    split.filter(|_| printable).ok_or_else(|| format!("{key} is not an address of RTSP or HTTP; {right}"))
+    let split = StreamUri::split_any(text).filter(|_| printable);
+    split.ok_or_else(|| format!("{key} is not an address of RTSP, HTTP or RTMP; {right}"))
 }
 
-/// Complains of keys that have no effect on what is read by HTTP.
-fn refuse_rtsp_keys(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) {
-    let rows: [&dyn Row; 2] = [&keys::TRANSPORT, &keys::READER];
+/// Complains of the transport of RTP where there is no RTP.
+fn refuse_transport(section: &Section<'_>, uri: &StreamUri, diagnostics: &mut Diagnostics<'_>) {
+    if !uri.needs_opencv() {
+        return refuse_of_rtsp(section, &[&keys::TRANSPORT], diagnostics);
+    }
+    if let Some(at) = section.key_at(&keys::TRANSPORT) {
+        section.report(at, "transport means nothing for HLS and RTMP, which go over TCP; remove it", diagnostics);
+    }
+}
+
+/// Complains of a reader that cannot read the address, or has nothing to choose.
+pub(super) fn check_reader(section: &Section<'_>, source: &Source, reader: Reader, diagnostics: &mut Diagnostics<'_>) {
+    let (Source::Url(uri), Some(at)) = (source, section.key_at(&keys::READER)) else { return };
+    let words = match reader {
+        _ if section.key_at(&keys::SNAPSHOT_URL).is_some() => return,
+        Reader::Rtsp if uri.needs_opencv() => {
+            "reader = \"rtsp\" reads no HLS and no RTMP; remove it, and OpenCV reads the stream"
+        }
+        Reader::Rtsp | Reader::Auto if uri.is_http() && !uri.is_hls() => {
+            "reader means nothing for JPEG over HTTP, which the agent reads itself; remove it, or write reader = \
+             \"opencv\" for other video over HTTP"
+        }
+        _ => return,
+    };
+    section.report(at, words, diagnostics);
+}
+
+/// Complains of `rows` about RTSP, for JPEG over HTTP.
+fn refuse_of_rtsp(section: &Section<'_>, rows: &[&dyn Row], diagnostics: &mut Diagnostics<'_>) {
     for key in rows {
-        if let Some(at) = section.key_at(key) {
+        if let Some(at) = section.key_at(*key) {
             let words =
                 format!("{} means nothing for JPEG over HTTP, which the agent reads itself; remove it", key.name());
             section.report(at, words, diagnostics);

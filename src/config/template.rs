@@ -22,7 +22,9 @@ pub(super) struct Template {
     /// Its head, for complaints.
     place: String,
     pub(super) defaults: CameraDefaults,
+    /// The address of the stream, or of one JPEG.
     pub(super) url: Option<String>,
+    pub(super) is_snapshot: bool,
     pub(super) small_url: Option<String>,
 }
 
@@ -49,7 +51,12 @@ pub(super) fn all(
         let own = CameraDefaults::read(section, base, read_secret, diagnostics);
         let url = section.text(&keys::TEMPLATE_URL, diagnostics);
         let small_url = section.text(&keys::TEMPLATE_SMALL_URL, diagnostics);
-        for (key, written) in [(keys::TEMPLATE_URL.name, &url), (keys::TEMPLATE_SMALL_URL.name, &small_url)] {
+        let snapshot_url = section.text(&keys::TEMPLATE_SNAPSHOT_URL, diagnostics);
+        for (key, written) in [
+            (keys::TEMPLATE_URL.name, &url),
+            (keys::TEMPLATE_SMALL_URL.name, &small_url),
+            (keys::TEMPLATE_SNAPSHOT_URL.name, &snapshot_url),
+        ] {
             if let Some(Located { at, value }) = written
                 && let Some(unknown) = placeholders(value).find(|name| !PLACEHOLDERS.contains(name))
             {
@@ -57,10 +64,14 @@ pub(super) fn all(
                 section.report(*at, words, diagnostics);
             }
         }
+        if let (Some(Located { at, .. }), true) = (&snapshot_url, url.is_some() || small_url.is_some()) {
+            section.report(*at, "snapshot_url takes the place of url and small_url; remove one of them", diagnostics);
+        }
         let template = Template {
+            is_snapshot: snapshot_url.is_some(),
             place: section.place.clone(),
             defaults: own.or(defaults),
-            url: url.map(|url| url.value),
+            url: url.or(snapshot_url).map(|url| url.value),
             small_url: small_url.map(|url| url.value),
         };
         templates.insert(name.clone(), template);
@@ -154,6 +165,21 @@ mod tests {
     }
 
     #[test]
+    fn snapshots_may_come_from_a_template() {
+        let text = "[template.acme]\nsnapshot_url = 'http://{ip}/snap{n}.jpg'\n\
+                    [[camera]]\nid = 'a-7'\nip = '10.0.0.1'\ntemplate = 'acme'\nevery = 2\n\
+                    [[camera]]\nid = 'b'\nurl = 'rtsp://10.0.0.2/x'\ntemplate = 'acme'\n";
+        let config = read(text).unwrap();
+        let [a, b] = &config.cameras[..] else { panic!("{config:?}") };
+        let uri = |camera: &crate::camera::Camera| match &camera.stream_source.source {
+            Source::Url(uri) => uri.as_str().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((uri(a), a.stream_source.is_snapshot), ("http://10.0.0.1/snap7.jpg".into(), true));
+        assert_eq!((uri(b), b.stream_source.is_snapshot), ("rtsp://10.0.0.2/x".into(), false));
+    }
+
+    #[test]
     fn small_address_stands_beside_the_main_one_and_changes_alone() {
         let text = "[[camera]]\nid = 'a'\nurl = 'rtsp://10.0.0.1/a'\n";
         let (without, with) = (read(text).unwrap(), read(&format!("{text}small_url = 'rtsp://10.0.0.1/b'\n")).unwrap());
@@ -171,13 +197,21 @@ mod tests {
             (camera("ip = '10.0.0.7'\nchannel = 1\nprofile = 'x'"), "profile means nothing next to url"),
             (camera("ip = '10.0.0.7'\nchannel = 1").replace("dock-7", "dock"), "let id end with a number"),
             (camera("ip = '10.0.0.7'\nchannel = 1").replace("= 'acme'", "= 'acne'"), "there is no template \"acne\""),
+            (
+                ACME.replace("{n}", "{n}'\nsnapshot_url = 'http://{ip}/x.jpg"),
+                "snapshot_url takes the place of url and small_url",
+            ),
+            (
+                "[template.a]\nsnapshot_url = 'rtsp://{ip}/'\n[[camera]]\nid = 'a'\nip = 'a'\ntemplate = 'a'\n".into(),
+                "snapshot_url is not an address of HTTP",
+            ),
             (ACME.replace("{n}", "{x}"), "url has \"x\" in braces; write {ip}, {channel} or {n}"),
             ("[template]\nurl = 'rtsp://{ip}/'\n".into(), "[template]: it has a name; write [template.NAME]"),
             ("[[camera]]\nid = 'a'\nip = 'a'\nchannel = 3\n".into(), "channel needs a template with {channel}"),
             ("[[camera]]\nid = 'a'\nip = 'a'\nsmall_url = 'rtsp://a/'\n".into(), "small_url needs url"),
             (
                 "[[camera]]\nid = 'a'\nurl = 'rtsp://a/'\nsmall_url = 'a'\n".into(),
-                "small_url is not an address of RTSP or HTTP",
+                "small_url is not an address of RTSP, HTTP or RTMP",
             ),
             (
                 "[[camera]]\nid = 'a'\nurl = 'rtsp://a/'\nsmall_url = 'rtsp://u:p@a/'\n".into(),

@@ -269,6 +269,26 @@ fn url_stands_alone() {
 }
 
 #[test]
+fn url_that_only_opencv_reads_is_read_by_it_whatever_the_defaults_say() {
+    let rtsp_only = "[defaults]\nreader='rtsp'\ntransport='udp'\n";
+    for url in ["rtmp://u:p@10.0.0.1/live/a", "https://10.0.0.1/a.m3u8?b=c"] {
+        let text = format!("{rtsp_only}[[camera]]\nid='gate'\nurl='{url}'\n");
+        let source = parsed(&text).cameras.remove(0).stream_source;
+        assert_eq!((source.reader, source.transport), (Reader::Auto, None));
+        assert!(matches!(&source.source, Source::Url(uri) if uri.needs_opencv()));
+        let complaint = camera_complaint(&format!("url='{url}'\ntransport='tcp'"));
+        assert!(complaint.contains("transport means nothing for HLS and RTMP"), "{complaint}");
+        let complaint = camera_complaint(&format!("url='{url}'\nreader='rtsp'"));
+        assert!(complaint.contains("reads no HLS and no RTMP"), "{complaint}");
+        parsed(&format!("[[camera]]\nid='gate'\nurl='{url}'\nreader='opencv'\n"));
+    }
+    let other = parsed("[[camera]]\nid='gate'\nurl='http://10.0.0.1/live.ts'\nreader='opencv'\n");
+    assert_eq!(other.cameras[0].stream_source.reader, Reader::Opencv);
+    let pinned = format!("url='https://10.0.0.1/a.m3u8'\nfingerprint='sha256:{}'", "00".repeat(32));
+    assert!(camera_complaint(&pinned).contains("it takes any key; remove fingerprint"));
+}
+
+#[test]
 fn url_of_http_is_read_by_the_agent_whatever_the_defaults_say() {
     let rtsp_only = "[defaults]\nreader='opencv'\ntransport='udp'\n";
     let text = format!("{rtsp_only}[[camera]]\nid='gate'\nurl='http://u:p@10.0.0.1/video'\n");
@@ -307,7 +327,7 @@ fn url_of_http_is_read_by_the_agent_whatever_the_defaults_say() {
 fn url_that_is_none_is_a_complaint_that_does_not_show_it() {
     for bad in ["ftp://u:hunter2@h/", "rtsp://u:hun/ter2@h/live", "10.0.0.1", "", "rtsp://h/a b"] {
         let complaint = camera_complaint(&format!("url='{bad}'"));
-        assert!(complaint.contains("url is not an address of RTSP or HTTP"), "{complaint}");
+        assert!(complaint.contains("url is not an address of RTSP, HTTP or RTMP"), "{complaint}");
         assert!(!complaint.contains("hun"), "{complaint}");
     }
 }
@@ -386,7 +406,7 @@ fn values_outside_their_range_or_kind_are_complaints() {
         ("enabled = 'yes'", "enabled is a text; write true or false"),
         ("passthrough = 'off'", "passthrough is a text; write true or false"),
         ("enabled = 1", "enabled is a whole number; write true or false"),
-        ("transport = 'TCP'", "transport \"TCP\" is unknown; write \"tcp\" or \"udp\""),
+        ("transport = 'TCP'", "transport \"TCP\" is unknown; write \"tcp\" or \"udp\" or \"multicast\" or \"http\""),
         ("reader = 'ffmpeg'", "reader \"ffmpeg\" is unknown; write \"auto\" or \"rtsp\" or \"opencv\""),
         ("open_within = 2", "open_within is 2; write a whole number from 3 to 120"),
         ("clear_password = 'no'", "clear_password is a text; write true or false"),

@@ -15,7 +15,7 @@ use crate::camera::{Credentials, fingerprint::Fingerprint};
 const MAX_REFUSALS: u8 = 2;
 
 /// The login of an attempt: over all its connections to the same host.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Login {
     credentials: Option<Credentials>,
     /// Whether the password may be sent in clear text.
@@ -35,7 +35,7 @@ pub struct Login {
     nonces: u32,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Answer {
     Digest(digest::Session),
     Basic,
@@ -80,6 +80,25 @@ pub enum Next {
     ClearPassword,
     /// The camera offers nothing that can be answered; these are the names.
     Unsupported(String),
+}
+
+impl Next {
+    /// Whether the request is to be sent again with the password in clear text, or with any other answer.
+    /// `status`: that of the refusal. `seen`: the camera's key, if the connection is encrypted and the key is not
+    /// known.
+    ///
+    /// # Errors
+    /// If the request is not to be sent again.
+    pub fn in_clear(self, status: u16, seen: Option<Fingerprint>) -> Result<bool, LoginError> {
+        match self {
+            Self::Retry => Ok(false),
+            Self::RetryInClear => Ok(true),
+            Self::NoCredentials => Err(LoginError::Required),
+            Self::Denied => Err(LoginError::Denied { status }),
+            Self::ClearPassword => Err(LoginError::clear_password(seen)),
+            Self::Unsupported(offered) => Err(LoginError::Unsupported { offered }),
+        }
+    }
 }
 
 /// Random bytes for the client nonces of an attempt.

@@ -18,7 +18,7 @@ use crate::{
     camera::{StreamUri, mask_credentials},
     http_auth::{
         challenge,
-        login::{Login, LoginError, Next},
+        login::{Login, LoginError},
     },
     http_client::{
         self,
@@ -100,7 +100,7 @@ impl<'a> Client<'a> {
     async fn request(&mut self) -> Result<(Answer, bool), Error> {
         let default = if self.uri.is_tls() { HTTPS_PORT } else { HTTP_PORT };
         let port = uri::split_authority(self.uri.authority()).and_then(|(_, port)| port).unwrap_or(default);
-        let (host, path) = (self.uri.host(), path(&self.uri));
+        let (host, path) = (self.uri.host(), self.uri.path_and_query());
         let login = self.login.authorization("GET", &path);
         let mut request = http_client::get(host, port, &path);
         if let Some(login) = &login {
@@ -118,22 +118,12 @@ impl<'a> Client<'a> {
 
     fn log_in(&mut self, head: &Response, has_login: bool) -> Result<(), Error> {
         let challenges = challenge::parse(head.all("www-authenticate"));
-        match self.login.refused(&challenges, has_login) {
-            Next::Retry => Ok(()),
-            Next::RetryInClear => {
-                if !self.uri.is_tls() {
-                    log::warn!("{}: the camera takes its password in clear text alone", self.name);
-                }
-                Ok(())
-            }
-            Next::NoCredentials => Err(LoginError::Required.into()),
-            Next::Denied => Err(LoginError::Denied { status: 401 }.into()),
-            Next::ClearPassword => {
-                let seen = self.tls.seen().filter(|_| self.uri.is_tls());
-                Err(LoginError::clear_password(seen.map(|seen| seen.key)).into())
-            }
-            Next::Unsupported(offered) => Err(LoginError::Unsupported { offered }.into()),
+        let next = self.login.refused(&challenges, has_login);
+        let seen = self.tls.seen().filter(|_| self.uri.is_tls());
+        if next.in_clear(401, seen.map(|seen| seen.key))? && !self.uri.is_tls() {
+            log::warn!("{}: the camera takes its password in clear text alone", self.name);
         }
+        Ok(())
     }
 
     fn redirect(&mut self, location: &str) -> Result<(), Error> {
@@ -204,14 +194,6 @@ impl Answer {
     }
 }
 
-/// Path and query of a request for `uri`.
-fn path(uri: &StreamUri) -> String {
-    let text = uri.as_str();
-    let start = text.find("://").map_or(0, |at| at + 3) + uri.authority().len();
-    let path = text[start..].split('#').next().unwrap_or_default();
-    if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
-}
-
 async fn connect(
     host: &str,
     port: u16,
@@ -250,18 +232,6 @@ mod tests {
             seed: [0; 8],
         };
         Client::new("gate", config)
-    }
-
-    #[test]
-    fn path_of_a_request_is_that_of_the_address() {
-        for (uri, expected) in [
-            ("http://10.0.0.1", "/"),
-            ("http://10.0.0.1?a=b", "/?a=b"),
-            ("http://10.0.0.1:81/video?a=b#c", "/video?a=b"),
-            ("https://[fd00::1]/a//b", "/a//b"),
-        ] {
-            assert_eq!(path(&StreamUri::split_http(uri).unwrap().0), expected, "{uri}");
-        }
     }
 
     #[test]

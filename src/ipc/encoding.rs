@@ -45,7 +45,7 @@ impl Message for ToWorker {
         match self {
             Self::Open(open) => framed(out, OPEN, &[], |out| {
                 out.extend(VERSION.to_le_bytes());
-                out.push(u8::from(open.transport == Transport::Udp));
+                out.push(transport_number(open.transport));
                 out.extend(open.first_sequence.to_le_bytes());
                 out.push(open.default_quality);
                 out.extend(u32::try_from(open.read_limit.as_millis()).unwrap_or(u32::MAX).to_le_bytes());
@@ -80,7 +80,7 @@ impl Message for ToWorker {
         let message = match kind {
             OPEN => {
                 body.version()?;
-                let transport = if body.flag()? { Transport::Udp } else { Transport::Tcp };
+                let transport = body.transport()?;
                 let first_sequence = body.u32()?;
                 let default_quality = body.u8()?;
                 let read_limit = Duration::from_millis(u64::from(body.u32()?));
@@ -272,6 +272,16 @@ fn codec_number(codec: Codec) -> u8 {
         Codec::H265 => 1,
         Codec::Jpeg => 2,
         Codec::Mpeg4 => 3,
+    }
+}
+
+/// The number of the transport, read by [`Body::transport`].
+fn transport_number(transport: Transport) -> u8 {
+    match transport {
+        Transport::Tcp => 0,
+        Transport::Udp => 1,
+        Transport::Multicast => 2,
+        Transport::Http => 3,
     }
 }
 

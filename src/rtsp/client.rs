@@ -5,6 +5,7 @@
 
 mod connection;
 mod stream;
+mod tunnel;
 
 use std::{
     future::Future,
@@ -14,7 +15,10 @@ use std::{
 
 use smol::future::FutureExt;
 
-use self::connection::{Connection, DatagramKind, Wake};
+use self::{
+    connection::{Connection, DatagramKind, Wake},
+    tunnel::Entrance,
+};
 use super::{
     Error, Timeouts,
     framing::{Event, FramingError, is_rtcp},
@@ -172,7 +176,9 @@ impl<R: PacketReceiver> Client<'_, R> {
             Action::Connect { host, port, tls, transport } => {
                 self.disconnect();
                 let check = tls.then(|| self.session.key_check());
-                let opened = async { Some(Connection::open((&host, port), check, transport, self.timeouts).await) };
+                let entrance = Entrance { host, port, check, path: self.session.path() };
+                let (login, timeouts) = (self.session.tunnel_login(), self.timeouts);
+                let opened = async { Some(Connection::open(entrance, transport, login, timeouts).await) };
                 let stopped = async {
                     stop.await;
                     None
@@ -195,8 +201,12 @@ impl<R: PacketReceiver> Client<'_, R> {
             Action::Receive { track, delivery } => {
                 let Some(connection) = &mut self.connection else { return };
                 self.receiver.start(&track, self.session.transport());
-                connection.receive(delivery);
-                self.report().await;
+                let received = connection.receive(delivery);
+                connection.has_datagrams = true;
+                match received {
+                    Ok(()) => self.report().await,
+                    Err(error) => self.session.failed(error),
+                }
             }
             Action::Drain { cseq } => {
                 if let Some(connection) = &mut self.connection {
@@ -315,6 +325,7 @@ impl<R: PacketReceiver> Client<'_, R> {
                     DatagramKind::Rtp => (&buffers[0][..count], connection.rtp_peer.accepts(sender)),
                     DatagramKind::Rtcp => (&buffers[1][..count], connection.rtcp_peer.accepts(sender)),
                 };
+                connection.has_datagrams |= is_accepted;
                 match packet {
                     [_, second, ..] if is_accepted && is_rtcp(*second) => self.receiver.rtcp(packet, now),
                     _ if is_accepted && packet.len() >= MIN_RTP_LEN => {
@@ -334,7 +345,9 @@ impl<R: PacketReceiver> Client<'_, R> {
         let now = Instant::now();
         let report = self.receiver.report(now).unwrap_or_else(|| udp::receiver_report(0).to_vec());
         let Some(connection) = &mut self.connection else { return };
-        if connection.is_udp() {
+        if connection.is_multicast() {
+            connection.look_after_group(self.name, now);
+        } else if connection.is_udp() {
             connection.report_due = Some(now + REPORT_INTERVAL);
             connection.send_reports(&report, REPORTS_PER_PUNCH).await;
         }
@@ -356,8 +369,7 @@ impl<R: PacketReceiver> Client<'_, R> {
             Note::OtherMedia(others) => log::debug!("{name}: not read: {}", others.join("; ")),
             Note::StrayResponse { status } => log::debug!("{name}: a response ({status}) that nobody awaits"),
             Note::CameraRequest { method } => log::debug!("{name}: the camera requests {method}"),
-            Note::OtherTransport { transport: Transport::Tcp } => log::info!("{name}: goes on over TCP"),
-            Note::OtherTransport { transport: Transport::Udp } => log::info!("{name}: goes on over UDP"),
+            Note::OtherTransport { transport } => log::info!("{name}: goes on over {}", transport.name()),
         }
     }
 }

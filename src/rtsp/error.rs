@@ -38,7 +38,7 @@ pub enum Error {
     },
     #[error("the camera sends neither over TCP nor over UDP (status {status})")]
     NoTransport { status: u16 },
-    #[error("the camera does not send over {}{}", name(.transport), status_of(.status))]
+    #[error("the camera does not send over {}{}", .transport.name(), status_of(.status))]
     TransportRefused { transport: Transport, status: Option<u16> },
     #[error("the camera has lost the session (status {status})")]
     SessionLost { status: u16 },
@@ -54,7 +54,7 @@ pub enum Error {
     OutOfStep { skipped: usize },
     #[error("the camera sends a message that is too long")]
     TooLong,
-    #[error("no video over {} within {} after PLAY", name(.transport), seconds(.waited))]
+    #[error("no video over {} within {} after PLAY", .transport.name(), seconds(.waited))]
     NoPackets { transport: Transport, waited: Duration },
     #[error("the camera ended the session")]
     EndedByCamera,
@@ -118,13 +118,6 @@ fn seconds(duration: &Duration) -> String {
 
 fn status_of(status: &Option<u16>) -> String {
     status.map_or_else(String::new, |status| format!(" (status {status})"))
-}
-
-fn name(transport: &Transport) -> &'static str {
-    match transport {
-        Transport::Tcp => "TCP",
-        Transport::Udp => "UDP",
-    }
 }
 
 fn no_video(reason: &NoVideo) -> String {

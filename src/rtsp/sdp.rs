@@ -1,7 +1,9 @@
 //! Session descriptions (SDP, RFC 8866), as cameras write them.
 //!
-//! Only the lines `m=` and `a=` are read; no other line can make a description fail. What cannot be
-//! read in these two is left out.
+//! Only the lines `m=`, `c=` and `a=` are read; no other line can make a description fail. What cannot be
+//! read in these is left out.
+
+use std::net::{IpAddr, SocketAddr};
 
 use super::rtp::{Encoding, KeyFrameRequest, VIDEO_CLOCK_RATE};
 
@@ -33,6 +35,8 @@ pub struct VideoTrack {
     pub size: Option<(u32, u32)>,
     /// How the camera offers to be asked for a key frame by RTCP; `None`: not at all.
     pub key_frame_request: Option<KeyFrameRequest>,
+    /// The group and the port to which the camera sends the track, if the description names one.
+    pub group: Option<SocketAddr>,
 }
 
 /// Why a description has no video track that can be read.
@@ -57,6 +61,10 @@ pub struct Media {
     pub protocol: String,
     /// Payload types that are numbers.
     pub formats: Vec<u8>,
+    /// 0: the camera names none.
+    port: u16,
+    /// The address of `c=`, if that is a group.
+    group: Option<IpAddr>,
     /// `a=`: name in lower case, and value.
     attributes: Vec<(String, String)>,
 }
@@ -64,6 +72,7 @@ pub struct Media {
 /// A session description.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SessionDescription {
+    group: Option<IpAddr>,
     attributes: Vec<(String, String)>,
     pub media: Vec<Media>,
 }
@@ -81,6 +90,13 @@ impl SessionDescription {
             match name.trim() {
                 "m" | "M" if description.media.len() < MAX_MEDIA => description.media.push(Media::read(value)),
                 "m" | "M" => is_full = true,
+                "c" | "C" if !is_full => {
+                    let group = match description.media.last_mut() {
+                        Some(media) => &mut media.group,
+                        None => &mut description.group,
+                    };
+                    *group = group.or_else(|| read_group(value));
+                }
                 "a" | "A" if !is_full => {
                     let attributes = match description.media.last_mut() {
                         Some(media) => &mut media.attributes,
@@ -165,7 +181,13 @@ impl SessionDescription {
             frame_rate: media.frame_rate(),
             size: media.size(),
             key_frame_request: media.key_frame_request(payload_type),
+            group: self.group_of(media),
         }
+    }
+
+    fn group_of(&self, media: &Media) -> Option<SocketAddr> {
+        let address = media.group.or(self.group)?;
+        (media.port != 0).then(|| SocketAddr::new(address, media.port))
     }
 
     /// The parameters of the format `payload_type`: some cameras write them under another media.
@@ -186,9 +208,12 @@ impl Media {
     fn read(value: &str) -> Self {
         let mut words = value.split_ascii_whitespace();
         let kind = words.next().unwrap_or("").to_ascii_lowercase();
-        let protocol = words.nth(1).unwrap_or("").to_ascii_uppercase();
+        // `5000/2`: a port and the number of ports.
+        let port = words.next().and_then(|ports| ports.split('/').next()?.parse().ok()).unwrap_or(0);
+        let protocol = words.next().unwrap_or("").to_ascii_uppercase();
         let formats = words.filter_map(|word| word.parse().ok()).filter(|format: &u8| *format < 128);
-        Self { kind, protocol, formats: formats.take(MAX_FORMATS).collect(), attributes: Vec::new() }
+        let formats = formats.take(MAX_FORMATS).collect();
+        Self { kind, protocol, formats, port, group: None, attributes: Vec::new() }
     }
 
     fn is_rtp(&self) -> bool {
@@ -259,6 +284,12 @@ impl Media {
         let side = |text: &str| text.trim().parse().ok().filter(|side| (1..=16_384).contains(side));
         Some((side(width)?, side(height)?))
     }
+}
+
+/// The group in the value of `c=`: `IN IP4 239.1.2.3/127/1`.
+fn read_group(value: &str) -> Option<IpAddr> {
+    let address = value.split_ascii_whitespace().nth(2)?.split('/').next()?;
+    address.parse().ok().filter(IpAddr::is_multicast)
 }
 
 /// The first value of the attribute `name` that is not empty.

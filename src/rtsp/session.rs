@@ -5,6 +5,7 @@
 //! the [`Action`]s, in order. One request is outstanding at a time, and one connection serves one
 //! run: to change anything, the session asks for a new connection.
 
+mod action;
 mod learnt;
 mod on_connection;
 mod request;
@@ -15,21 +16,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::learnt::Learnt;
 use self::on_connection::OnConnection;
+pub use self::{
+    action::{Action, Note},
+    learnt::Learnt,
+};
 use super::{
     Timeouts,
     error::Error,
     keepalive::Keepalive,
     message::{Message, Method},
-    sdp::VideoTrack,
-    transport::{DEFAULT_SESSION_TIMEOUT, Delivery},
+    transport::DEFAULT_SESSION_TIMEOUT,
     url,
 };
 use crate::{
     camera::{Credentials, StreamUri, Transport},
     http_auth::login::Login,
-    tls::client::KeyCheck,
+    tls::client::{HTTPS_PORT, KeyCheck},
 };
 
 /// Maximum number of connections of one attempt: after a redirect, a refused login, a refused
@@ -40,6 +43,7 @@ const MAX_REDIRECTS: u8 = 3;
 /// Standard ports of RTSP, and of RTSP over TLS.
 const RTSP_PORT: u16 = 554;
 const RTSPS_PORT: u16 = 322;
+const HTTP_PORT: u16 = 80;
 
 /// What to read, and how.
 #[derive(Clone, Debug)]
@@ -51,61 +55,13 @@ pub struct Config {
     /// TLS it may be if the key in `tls` was known before.
     pub allow_clear_password: bool,
     /// The transport that must be used. `None`: TCP, and UDP where the camera refuses TCP. Over TLS it
-    /// is TCP: datagrams would not be encrypted.
+    /// is TCP or HTTP: datagrams would not be encrypted.
     pub transport: Option<Transport>,
     /// The key that the camera must have if `uri` is `rtsps`.
     pub tls: KeyCheck,
     pub timeouts: Timeouts,
     /// Random bytes for client nonces.
     pub seed: [u8; 8],
-}
-
-/// What the caller has to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Close the connection, if there is one, and open one to this host (IPv6 without brackets).
-    /// Report the result to [`Session::connected`] or [`Session::failed`]. For UDP a pair of ports
-    /// is needed before; with `tls`, its handshake comes first, with the key that
-    /// [`Config::tls`] wants.
-    Connect {
-        host: String,
-        port: u16,
-        tls: bool,
-        transport: Transport,
-    },
-    Send(Vec<u8>),
-    /// Packets of this track come from now on, in this way.
-    Receive {
-        track: Box<VideoTrack>,
-        delivery: Delivery,
-    },
-    /// The camera has accepted PLAY.
-    Playing,
-    /// Shut down writing, and drop what comes until the end of the connection, the response with
-    /// this number, or [`Timeouts::teardown`]: a connection that is closed with unread bytes is
-    /// reset, and the camera may never see the TEARDOWN before it.
-    Drain {
-        cseq: u32,
-    },
-    /// To be logged.
-    Note(Note),
-    /// The attempt is over. `None`: it was stopped.
-    End(Option<Error>),
-}
-
-/// Facts for the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// The camera takes the password in clear text alone, and gets it.
-    PasswordInClear,
-    /// The media of the description that are not read.
-    OtherMedia(Vec<String>),
-    /// A response that belongs to no request.
-    StrayResponse { status: u16 },
-    /// The camera asked something, and was answered.
-    CameraRequest { method: String },
-    /// The attempt goes on with this transport.
-    OtherTransport { transport: Transport },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +91,8 @@ pub struct Session {
     config: Config,
     learnt: Learnt,
     login: Login,
+    /// For the HTTP requests that make a tunnel.
+    tunnel_login: Login,
     actions: VecDeque<Action>,
     state: State,
     /// The URL to DESCRIBE: that of the stream, or to where the camera sent us.
@@ -157,16 +115,18 @@ impl Session {
     pub fn new(mut config: Config, learnt: Learnt) -> Self {
         let asked = url::of_stream(&config.uri);
         if is_tls(&asked) {
-            config.transport = Some(Transport::Tcp);
+            config.transport = Some(encrypted(config.transport));
         }
         let transport = config.transport.or(learnt.transport).unwrap_or(Transport::Tcp);
         let allow_clear = config.allow_clear_password || is_tls(&asked) && config.tls.is_known();
         let login = Login::new(config.credentials.clone(), allow_clear, learnt.avoid_sha256, config.seed);
+        let tunnel_login = login.clone();
         let mut session = Self {
             asked,
             config,
             learnt,
             login,
+            tunnel_login,
             actions: VecDeque::new(),
             state: State::Connecting,
             transport,
@@ -261,7 +221,9 @@ impl Session {
         let connection = &mut self.on_connection;
         connection.has_packets = true;
         connection.first_packet_by = None;
-        self.learnt.transport = Some(self.transport);
+        if matches!(self.transport, Transport::Tcp | Transport::Udp) {
+            self.learnt.transport = Some(self.transport);
+        }
     }
 
     pub fn on_message(&mut self, now: Instant, message: Message) {
@@ -289,7 +251,7 @@ impl Session {
             let error = Error::NoPackets { transport: self.transport, waited };
             match self.transport {
                 Transport::Udp => self.switch_transport(None, error),
-                Transport::Tcp => self.end(Some(error)),
+                _ => self.end(Some(error)),
             }
         }
         if self.state == State::Playing
@@ -316,8 +278,8 @@ impl Session {
             return self.finish(Some(Error::Redirect { location: "nowhere".to_owned() }));
         };
         let tls = is_tls(&self.asked);
-        let usual = if tls { RTSPS_PORT } else { RTSP_PORT };
-        let port = crate::uri::split_authority(uri.authority()).and_then(|(_, port)| port).unwrap_or(usual);
+        let given = crate::uri::split_authority(uri.authority()).and_then(|(_, port)| port);
+        let port = port(given, tls, self.transport);
         let host = uri.host().to_owned();
         self.actions.push_back(Action::Connect { host, port, tls, transport: self.transport });
     }
@@ -346,7 +308,7 @@ impl Session {
         self.has_switched = true;
         self.transport = match self.transport {
             Transport::Tcp => Transport::Udp,
-            Transport::Udp => Transport::Tcp,
+            _ => Transport::Tcp,
         };
         // Torn down first, with what belongs to the old connection.
         self.reconnect();
@@ -355,8 +317,8 @@ impl Session {
 
     fn first_packet_timeout(&self) -> Duration {
         match self.transport {
-            Transport::Tcp => self.config.timeouts.first_packet,
             Transport::Udp => self.config.timeouts.first_packet_udp,
+            _ => self.config.timeouts.first_packet,
         }
     }
 
@@ -392,4 +354,24 @@ impl Session {
 /// Whether `url`, made by [`url::of_stream`], is to be read over TLS.
 fn is_tls(url: &str) -> bool {
     url.starts_with("rtsps:")
+}
+
+/// The transport over TLS, where `wanted` is.
+fn encrypted(wanted: Option<Transport>) -> Transport {
+    match wanted {
+        Some(Transport::Http) => Transport::Http,
+        _ => Transport::Tcp,
+    }
+}
+
+/// The port to connect to, if the address names `given`. A tunnel begins at the camera's web server, not at its
+/// server of RTSP.
+fn port(given: Option<u16>, tls: bool, transport: Transport) -> u16 {
+    let usual = if tls { RTSPS_PORT } else { RTSP_PORT };
+    let given = given.unwrap_or(usual);
+    match (transport, tls) {
+        (Transport::Http, false) if given == usual => HTTP_PORT,
+        (Transport::Http, true) if given == usual => HTTPS_PORT,
+        _ => given,
+    }
 }

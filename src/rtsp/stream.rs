@@ -113,10 +113,7 @@ impl<F: FnMut(Event)> PacketReceiver for Units<F> {
             clock_rate: track.clock_rate,
             payload_type: track.payload_type,
             fmtp: track.fmtp.clone(),
-            transport: match transport {
-                Transport::Tcp => rtp::Transport::Tcp,
-                Transport::Udp => rtp::Transport::Udp,
-            },
+            transport: if transport.is_interleaved() { rtp::Transport::Tcp } else { rtp::Transport::Udp },
             size_hint: track.size.map(|(width, height)| Size { width, height }),
             local_ssrc: self.local_ssrc,
             cname: CNAME.to_owned(),

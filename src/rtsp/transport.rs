@@ -1,6 +1,9 @@
 //! The `Transport` and `Session` headers: what a SETUP requests, and what the camera made of it.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use crate::camera::Transport;
 
@@ -14,8 +17,10 @@ const MAX_SESSION_ID_LEN: usize = 512;
 /// one refuses `RTP/AVP/UDP`. Without `unicast` some cameras send multicast.
 pub fn requested(transport: Transport, client_port: u16) -> String {
     match transport {
-        Transport::Tcp => "RTP/AVP/TCP;unicast;interleaved=0-1".to_owned(),
+        Transport::Tcp | Transport::Http => "RTP/AVP/TCP;unicast;interleaved=0-1".to_owned(),
         Transport::Udp => format!("RTP/AVP;unicast;client_port={client_port}-{}", client_port.saturating_add(1)),
+        // Group and ports are the camera's to choose.
+        Transport::Multicast => "RTP/AVP;multicast".to_owned(),
     }
 }
 
@@ -32,13 +37,22 @@ pub enum Delivery {
         /// Another address than that of the RTSP connection, if the camera names one.
         source: Option<IpAddr>,
     },
+    /// In datagrams to a group.
+    Multicast {
+        /// The group, and the port for RTP.
+        rtp: SocketAddr,
+        rtcp_port: u16,
+        /// Another address than that of the RTSP connection, if the camera names one.
+        source: Option<IpAddr>,
+    },
 }
 
 /// Reads the `Transport` of a SETUP response, which may be missing. `None`: the camera has chosen
-/// another transport than `requested`.
+/// another transport than `requested`. `group`: the group and port of RTP that the description names, for a
+/// response that names none.
 ///
 /// Only the ports, channels and addresses are read. `ssrc` and `mode` are wrong too often.
-pub fn read_delivery(header: Option<&str>, requested: Transport) -> Option<Delivery> {
+pub fn read_delivery(header: Option<&str>, requested: Transport, group: Option<SocketAddr>) -> Option<Delivery> {
     let header = header.unwrap_or("");
     // Of several transports the first one counts.
     let items: Vec<&str> = header.split(',').next().unwrap_or("").split(';').map(str::trim).collect();
@@ -51,11 +65,24 @@ pub fn read_delivery(header: Option<&str>, requested: Transport) -> Option<Deliv
     let has = |word: &str| items.iter().any(|item| item.eq_ignore_ascii_case(word));
     let interleaved = value("interleaved").map(read_pair::<u8>);
     let server_ports = value("server_port").map(read_pair::<u16>);
-    if has("multicast") || value("port").is_some() && interleaved.is_none() && server_ports.is_none() {
-        return None;
-    }
+    let port = value("port").map(read_pair::<u16>);
+    let is_multicast = has("multicast") || port.is_some() && interleaved.is_none() && server_ports.is_none();
+    let source = || {
+        let source = value("source").and_then(|source| source.trim_matches(['[', ']']).parse().ok());
+        source.filter(is_unicast)
+    };
     match requested {
-        Transport::Tcp => {
+        Transport::Multicast if !is_multicast && !header.trim().is_empty() => None,
+        Transport::Multicast => {
+            let given = value("destination").and_then(|group| group.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+            let address = given.filter(IpAddr::is_multicast).or(group.map(|group| group.ip()))?;
+            let ports = port.flatten().filter(|(rtp, _)| *rtp != 0);
+            let (rtp, rtcp) = ports.or(group.map(|group| (group.port(), None)))?;
+            let rtcp_port = rtcp.filter(|rtcp| *rtcp != rtp).or_else(|| rtp.checked_add(1))?;
+            Some(Delivery::Multicast { rtp: SocketAddr::new(address, rtp), rtcp_port, source: source() })
+        }
+        _ if is_multicast => None,
+        Transport::Tcp | Transport::Http => {
             let says_tcp = items.first().is_some_and(|name| name.to_ascii_uppercase().ends_with("/TCP"));
             if interleaved.is_none() && !says_tcp && (server_ports.is_some() || value("client_port").is_some()) {
                 return None;
@@ -71,8 +98,7 @@ pub fn read_delivery(header: Option<&str>, requested: Transport) -> Option<Deliv
         Transport::Udp => {
             let ports = server_ports.flatten().filter(|(rtp, _)| *rtp != 0);
             let server_ports = ports.map(|(rtp, rtcp)| (rtp, rtcp.unwrap_or(rtp.wrapping_add(1))));
-            let source = value("source").and_then(|source| source.trim_matches(['[', ']']).parse().ok());
-            Some(Delivery::Udp { server_ports, source: source.filter(is_unicast) })
+            Some(Delivery::Udp { server_ports, source: source() })
         }
     }
 }

@@ -6,11 +6,13 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    sync::Arc,
 };
 
 use smol::Async;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::membership::Membership;
 use crate::reactor::ReadSocket;
 
 /// Requested size of the receive buffer, in bytes: a key frame comes as a burst of hundreds of
@@ -28,6 +30,7 @@ pub struct UdpPair {
     pub rtcp: ReadSocket<UdpSocket>,
     /// The port of `rtp`; that of `rtcp` is the next one.
     pub port: u16,
+    membership: Option<Arc<Membership>>,
 }
 
 impl UdpPair {
@@ -38,6 +41,26 @@ impl UdpPair {
     pub fn bind(camera: IpAddr) -> io::Result<Self> {
         let any: IpAddr = if camera.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         Self::bind_by(any, bind)
+    }
+
+    /// Binds the ports of the group of `rtp`, and joins the group on the interface with the address `local`. Others may
+    /// read the same group: each socket has its own copy of a datagram.
+    ///
+    /// # Errors
+    /// The system's, also if the group's address is not of the family of `local`.
+    pub fn join(rtp: SocketAddr, rtcp_port: u16, local: SocketAddr) -> io::Result<Self> {
+        // Bound to the group, so that nothing else that comes to the port is taken.
+        let bind = |port| bind_shared(SocketAddr::new(rtp.ip(), port));
+        let sockets = [bind(rtp.port())?, bind(rtcp_port)?];
+        let membership = Membership::of(rtp.ip(), local)?;
+        let [first, second] = sockets;
+        let [rtp_socket, rtcp] = [Async::new(first)?, Async::new(second)?].map(ReadSocket::new);
+        Ok(Self { rtp: rtp_socket, rtcp, port: rtp.port(), membership: Some(membership) })
+    }
+
+    /// The membership of a group that is read.
+    pub fn membership(&self) -> Option<&Membership> {
+        self.membership.as_deref()
     }
 
     /// Binds each socket by `bind`.
@@ -51,7 +74,7 @@ impl UdpPair {
                 Ok(second) => {
                     let (rtp, rtcp) = if port % 2 == 0 { (first, second) } else { (second, first) };
                     let [rtp, rtcp] = [Async::new(rtp)?, Async::new(rtcp)?].map(ReadSocket::new);
-                    return Ok(Self { rtp, rtcp, port: port & !1 });
+                    return Ok(Self { rtp, rtcp, port: port & !1, membership: None });
                 }
                 // Held until the end, so that the kernel gives another one.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => held.push(first),
@@ -65,6 +88,15 @@ impl UdpPair {
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     // The kernel gives as much as it may.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// As [`bind`], of an address that others of this machine may read, too.
+fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     socket.bind(&address.into())?;
     Ok(socket.into())
@@ -152,6 +184,36 @@ mod tests {
         let refused =
             Error::Connect(ConnectError::Failed { address: "127.0.0.1:554".into(), error: "permission denied".into() });
         assert_eq!(failing(io::ErrorKind::PermissionDenied), (refused, 2));
+    }
+
+    #[test]
+    fn group_is_read_by_several_and_can_be_joined_again() {
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let group = Ipv4Addr::new(239, 255, 77, 1);
+        let port = UdpPair::bind(local.ip()).unwrap().port;
+        let pairs = [(); 2].map(|()| UdpPair::join(SocketAddr::from((group, port)), port + 1, local).unwrap());
+        let camera = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).unwrap();
+        camera.set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
+        let camera = UdpSocket::from(camera);
+        let received = |pair: &UdpPair| {
+            let socket = pair.rtp.socket().get_ref();
+            socket.set_nonblocking(false).unwrap();
+            socket.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+            let mut buffer = [0; 20];
+            let count = socket.recv(&mut buffer).unwrap();
+            buffer[..count].to_vec()
+        };
+        for word in [&b"one"[..], b"two"] {
+            // Nothing but the group's datagrams comes to the port.
+            camera.send_to(b"stray", (Ipv4Addr::LOCALHOST, port)).unwrap();
+            camera.send_to(word, (group, port)).unwrap();
+            assert_eq!(pairs.each_ref().map(received), [word, word]);
+            for pair in &pairs {
+                pair.membership().unwrap().join_again().unwrap();
+            }
+        }
+        let other = UdpPair::join(SocketAddr::from((group, port)), port + 1, (Ipv6Addr::LOCALHOST, 0).into());
+        assert_eq!(other.err().unwrap().kind(), io::ErrorKind::Unsupported);
     }
 
     #[test]

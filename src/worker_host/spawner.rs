@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::process::Process;
-use crate::{camera::Transport, ipc};
+use crate::ipc::{self, Open};
 
 /// The programs' file names, and the names of their processes: `pidof cctv-agent` finds no workers.
 const DECODER: &str = "cctv-worker";
@@ -53,31 +53,30 @@ impl Spawner {
         Self { decoder: find(DECODER), reader: find(READER) }
     }
 
-    /// Where the program is expected for a worker that reads with this `transport`, or decodes
-    /// (`None`).
-    pub fn program(&self, transport: Option<Transport>) -> &Path {
-        if transport.is_some() { &self.reader } else { &self.decoder }
+    /// Where the program is expected for a worker that reads what `open` names, or decodes (`None`).
+    pub fn program(&self, open: Option<&Open>) -> &Path {
+        if open.is_some() { &self.reader } else { &self.decoder }
     }
 
-    /// Starts a worker whose standard input is `socket`: one that reads with this `transport`, or
+    /// Starts a worker whose standard input is `socket`: one that reads what `open` names, or
     /// one that decodes. Call this on the thread that lives as long as the agent.
     ///
     /// # Errors
     /// If the system refuses the process, or the program is not there.
-    pub fn start(&self, transport: Option<Transport>, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
-        let child = self.command(transport).stdin(socket).stdout(Stdio::null()).stderr(stderr).spawn()?;
+    pub fn start(&self, open: Option<&Open>, socket: OwnedFd, stderr: PipeWriter) -> io::Result<Process> {
+        let child = self.command(open).stdin(socket).stdout(Stdio::null()).stderr(stderr).spawn()?;
         Ok(Process::new(child.id().cast_signed()))
     }
 
     /// The worker with its environment, still without its streams.
-    fn command(&self, transport: Option<Transport>) -> Command {
-        let program = self.program(transport);
+    fn command(&self, open: Option<&Open>) -> Command {
+        let program = self.program(open);
         let mut command = Command::new(program);
         command.arg0(program.file_name().unwrap_or_default());
         for name in AGENTS_OWN {
             command.env_remove(name);
         }
-        command.envs(transport.map(ipc::environment).unwrap_or_default());
+        command.envs(open.map(ipc::environment).unwrap_or_default());
         command
     }
 }
@@ -87,11 +86,53 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::{
+        camera::{Secret, Transport},
+        sandbox::SandboxPolicy,
+    };
+
+    fn open(uri: &str, transport: Transport) -> Open {
+        Open {
+            uri: Secret::new(uri),
+            transport,
+            first_sequence: 0,
+            default_quality: 80,
+            read_limit: std::time::Duration::from_secs(5),
+            most_memory: 1 << 20,
+            group_memory: 1 << 20,
+            sandbox: SandboxPolicy::Auto,
+        }
+    }
+
+    #[test]
+    fn reader_may_use_what_the_address_needs_and_nothing_else() {
+        let options = |uri: &str, transport| {
+            let environment = ipc::environment(&open(uri, transport));
+            environment.into_iter().find(|(name, _)| name.ends_with("OPTIONS")).unwrap().1
+        };
+        let protocols = |uri: &str, transport| {
+            let options = options(uri, transport);
+            options.split('|').find_map(|option| option.strip_prefix("protocol_whitelist;").map(str::to_owned)).unwrap()
+        };
+        for (uri, transport, expected) in [
+            ("rtsp://10.0.0.1/x", Transport::Multicast, "rtp,tcp,udp,tls"),
+            ("rtsp://10.0.0.1/x", Transport::Http, "rtp,tcp,udp,tls,http"),
+            ("http://10.0.0.1/x.m3u8", Transport::Tcp, "http,https,tls,tcp,crypto"),
+            ("https://10.0.0.1/x.m3u8", Transport::Tcp, "https,tls,tcp,crypto"),
+            ("rtmp://10.0.0.1/x", Transport::Tcp, "rtmp,tcp"),
+            ("rtmps://10.0.0.1/x", Transport::Tcp, "rtmps,rtmp,tls,tcp"),
+        ] {
+            assert_eq!(protocols(uri, transport), expected, "{uri}");
+        }
+        assert!(options("rtsp://10.0.0.1/x", Transport::Multicast).contains("rtsp_transport;udp_multicast|"));
+        assert!(!options("rtmp://10.0.0.1/x", Transport::Tcp).contains("rtsp"));
+    }
 
     #[test]
     fn environment_holds_the_transport_of_a_reader_and_nothing_that_is_meant_for_the_agent() {
         let spawner = Spawner::new("/nonexistent/cctv-worker");
-        let (reader, decoder) = (spawner.command(Some(Transport::Udp)), spawner.command(None));
+        let reader = spawner.command(Some(&open("rtsp://10.0.0.1/x", Transport::Udp)));
+        let decoder = spawner.command(None);
         let withheld = |command: &Command| command.get_envs().filter(|(_, value)| value.is_none()).count();
         assert_eq!((withheld(&reader), withheld(&decoder)), (AGENTS_OWN.len(), AGENTS_OWN.len()));
         let set = |command: &Command| command.get_envs().filter_map(|(_, value)| value?.to_str()).collect::<String>();
@@ -120,6 +161,9 @@ mod tests {
         fs::remove_dir_all(&root).unwrap();
         let installed = Spawner::find_from(Path::new("/usr/bin"));
         assert_eq!(installed.program(None), "/usr/libexec/cctv-agent/cctv-worker");
-        assert_eq!(installed.program(Some(Transport::Tcp)), "/usr/libexec/cctv-agent/cctv-reader");
+        assert_eq!(
+            installed.program(Some(&open("rtsp://10.0.0.1/x", Transport::Tcp))),
+            "/usr/libexec/cctv-agent/cctv-reader"
+        );
     }
 }

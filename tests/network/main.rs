@@ -9,5 +9,6 @@ mod support;
 mod cable;
 mod discovery_on_the_wire;
 mod https;
+mod multicast;
 mod users;
 mod virtual_network;

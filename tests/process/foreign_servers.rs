@@ -86,7 +86,12 @@ fn python(script: &str) -> Command {
 /// Checks that a camera with nothing but `url` is live, and that both forms of its video go on and are
 /// fresh.
 fn is_shown(url: &str, codec: Codec) {
-    let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\nurl = \"{url}\"\n"));
+    is_shown_with("", url, codec);
+}
+
+/// The same with these lines in the camera's section.
+fn is_shown_with(lines: &str, url: &str, codec: Codec) {
+    let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\n{lines}url = \"{url}\"\n"));
     // A server may listen before it has video: the agent tries again.
     let reconnects = agent.wait_for_state("gate", "live")["reconnects"].clone();
 
@@ -143,6 +148,15 @@ fn gstreamer_is_shown() {
         let cameras = Cameras::start(&[&format!("{SOURCE} server=gstreamer codec={word}")]);
         is_shown(&cameras.stream("source"), codec);
     }
+}
+
+/// GStreamer's server takes tunnels at its port of RTSP.
+#[test]
+fn gstreamer_is_shown_through_http() {
+    let cameras =
+        Cameras::start(&[&format!("{SOURCE} server=gstreamer tunnel=on user=viewer pass=geheim auth=digest")]);
+    let lines = "transport = \"http\"\nusername = \"viewer\"\npassword = \"geheim\"\n";
+    is_shown_with(lines, &cameras.stream("source"), Codec::H264);
 }
 
 /// VLC sends datagrams alone: it answers 461 to SETUP over TCP.
@@ -212,4 +226,56 @@ fn rtsp_streaming_server_is_shown() {
     let url = format!("rtsp://127.0.0.1:{publish}/stream");
     processes.feed(&cameras.stream("source"), &["-f", "rtsp", "-rtsp_transport", "udp", &url]);
     is_shown(&format!("rtsp://127.0.0.1:{port}/stream"), Codec::H264);
+}
+
+/// What OpenCV reads: FFmpeg's server of RTMP, and of MPEG-TS over HTTP, which take one viewer each.
+#[test]
+fn rtmp_and_mpeg_ts_over_http_are_shown() {
+    let cameras = Cameras::start(&[SOURCE]);
+    for (lines, scheme, format) in [("", "rtmp", "flv"), ("reader = \"opencv\"\n", "http", "mpegts")] {
+        let mut processes = Processes(Vec::new());
+        let url = format!("{scheme}://127.0.0.1:{}/live/gate", free_port());
+        processes.feed(&cameras.stream("source"), &["-f", format, "-listen", "1", &url]);
+        is_shown_with(lines, &url, Codec::H264);
+    }
+}
+
+/// FFmpeg writes the pieces, nginx serves them. The tile says that the picture is not of this moment, and one that
+/// stops is not live.
+#[test]
+fn hls_is_shown_says_that_it_is_late_and_ends_when_no_piece_comes() {
+    for codec in ["h264", "h265"] {
+        let cameras = Cameras::start(&[&format!("{SOURCE} codec={codec}")]);
+        let mut processes = Processes(Vec::new());
+        let folder = Folder::new();
+        let port = free_port();
+        let configuration = format!(
+            "daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log error.log;\n\
+             events {{}}\nhttp {{ access_log off; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f;\n\
+             uwsgi_temp_path u; scgi_temp_path s; server {{ listen 127.0.0.1:{port}; root .; }} }}\n"
+        );
+        let configuration = folder.write("nginx.conf", &configuration);
+        let mut nginx = Command::new("nginx");
+        processes.start(nginx.arg("-p").arg(&folder.0).arg("-c").arg(configuration).stderr(Stdio::null()));
+        let playlist = folder.0.join("gate.m3u8");
+        let hls = ["-f", "hls", "-hls_time", "1", "-hls_list_size", "5", "-hls_flags", "delete_segments+temp_file"];
+        processes.feed(&cameras.stream("source"), &[&hls[..], &[playlist.to_str().unwrap()]].concat());
+        wait_for("the first pieces", || {
+            (fs::read_to_string(&playlist).unwrap_or_default().matches("#EXTINF").count() >= 3).then_some(())
+        });
+        let url = format!("http://127.0.0.1:{port}/gate.m3u8");
+        is_shown(&url, if codec == "h264" { Codec::H264 } else { Codec::H265 });
+
+        let agent = Agent::start(&format!("[[camera]]\nid = \"gate\"\nurl = \"{url}\"\nstall_after = 4\n"));
+        let camera = agent.wait_for_state("gate", "live");
+        assert_eq!(camera["why"], "the stream comes in pieces (HLS): the picture is some seconds old", "{camera}");
+        assert_eq!(camera["reason"][0]["code"], "in_pieces", "{camera}");
+        let ffmpeg = processes.0.last_mut().unwrap();
+        ffmpeg.kill().unwrap();
+        wait_for("the tile to say that nothing comes", || {
+            let camera = agent.camera("gate");
+            (camera["state"] != "live" && camera["why"] != "").then_some(())
+        });
+        MotionJpeg::open(&agent.address, "/live/gate").next_card();
+    }
 }

@@ -2,6 +2,7 @@
 //! virtual camera.
 
 mod scripted;
+mod transports;
 
 use std::{
     io::{Read as _, Write as _},
@@ -25,7 +26,7 @@ use cctv_agent::{
         session::{Config, Learnt},
         stream,
     },
-    sync::Notifier,
+    sync::{Notified, Notifier},
     tcp::ConnectError,
     tls::client::KeyCheck,
 };
@@ -45,6 +46,8 @@ struct Recorder {
     skipped: usize,
     /// Stop after so many packets.
     enough: usize,
+    /// What is sent where a key frame is wanted.
+    key_frame_request: Option<Vec<u8>>,
     stop: Option<smol::channel::Sender<()>>,
 }
 
@@ -88,7 +91,7 @@ impl PacketReceiver for Recorder {
     }
 
     fn key_frame_request(&mut self, _now: Instant) -> Option<Vec<u8>> {
-        None
+        self.key_frame_request.clone()
     }
 }
 
@@ -106,13 +109,18 @@ fn config(address: SocketAddr) -> Config {
 
 /// Reads until `enough` packets have come, then stops.
 fn read(config: Config, enough: usize) -> (Outcome, Recorder) {
+    let (_, never) = Notifier::pair();
+    read_into(Recorder { enough, ..Recorder::default() }, config, &never)
+}
+
+/// The same into `recorder`, whose request for a key frame is sent at each notification of `wanted`.
+fn read_into(mut recorder: Recorder, config: Config, wanted: &Notified) -> (Outcome, Recorder) {
     let (sender, receiver) = smol::channel::bounded::<()>(1);
-    let mut recorder = Recorder { enough, stop: Some(sender), ..Recorder::default() };
+    recorder.stop = Some(sender);
     let stop = async move {
         let _ = receiver.recv().await;
     };
-    let (_, never) = Notifier::pair();
-    let read = client::read("test", config, Learnt::default(), &mut recorder, &never, stop);
+    let read = client::read("test", config, Learnt::default(), &mut recorder, wanted, stop);
     let limit = async {
         Timer::after(Duration::from_secs(60)).await;
         panic!("it does not end");
@@ -435,11 +443,11 @@ fn asked_for_a_key_frame(offer: &str, transport: Transport, is_request: fn(&[u8]
         let rtp_socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let mut client = None;
         match transport {
-            Transport::Tcp => peer.open(&sdp),
             Transport::Udp => {
                 let ports = [&rtp_socket, &rtcp].map(|socket| socket.local_addr().unwrap().port());
                 client = Some(peer.open_udp(&sdp, ports));
             }
+            _ => peer.open(&sdp),
         }
         peer.stream.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
         let (mut sequence, mut is_over, mut wants) = (0, false, false);

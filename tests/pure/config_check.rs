@@ -103,8 +103,8 @@ cameras.toml:20:13: not valid TOML: not a number; write numbers like 80, and tex
 cameras.toml:23:6: camera "porch": this id is already used on line 19; give every camera its own
 cameras.toml:24:6: camera "porch": ip "192.168.1.21:8000" holds a port; write "192.168.1.21", and onvif_port = 8000
 cameras.toml:25:11: camera "porch": max_fps is a text; write a whole number from 1 to 60, without quotation marks
-cameras.toml:26:13: camera "porch": transport "UDP" is unknown; write "tcp" or "udp"
-cameras.toml:30:7: camera "yard": url is not an address of RTSP or HTTP; write it like "rtsp://192.168.1.20/live", and give username and password as keys of their own
+cameras.toml:26:13: camera "porch": transport "UDP" is unknown; write "tcp" or "udp" or "multicast" or "http"
+cameras.toml:30:7: camera "yard": url is not an address of RTSP, HTTP or RTMP; write it like "rtsp://192.168.1.20/live", and give username and password as keys of their own
 cameras.toml:31:1: camera "yard": profile means nothing next to url, which is opened as it is; remove one of them
 cameras.toml:32:15: camera "yard": stall_after is 0; write a number from 1.0 to 60.0
 cameras.toml:36:11: not valid TOML: text without quotation marks, or no value; write text like "gate", numbers like 80, and true or false

@@ -146,6 +146,21 @@ impl Network {
         host
     }
 
+    /// From now on the switch forwards a group only to those who said that they want it within the last `hundredths`
+    /// of a second. Returns false and prints the reason if the bridge cannot.
+    #[must_use]
+    pub fn snoop(&self, hundredths: &str) -> bool {
+        let switch = ["ip", "-n", &self.switch.name, "link", "set", BRIDGE, "type", "bridge"];
+        // A bridge that has heard no querier floods; this one asks once and then not for two minutes.
+        let snoops = ["mcast_snooping", "1", "mcast_querier", "1", "mcast_startup_query_count", "1"];
+        let forgets = ["mcast_membership_interval", hundredths, "mcast_query_response_interval", "100"];
+        let set = run(&[&switch[..], &snoops, &forgets].concat());
+        if let Err(reason) = &set {
+            skip(&format!("the switch cannot snoop: {reason}"));
+        }
+        set.is_ok()
+    }
+
     /// From now on drops this share of all packets between the hosts connected so far, including
     /// ARP and IPv6. Returns false and prints the reason if neither netem nor nftables is
     /// available.

@@ -91,6 +91,9 @@ fn reason(error: &rtsp::Error, host: &str) -> Reason {
             [Code::ClosesEachConnection.with("host", host), Code::CloseOthers.into()].into()
         }
         Error::NoTransport { status } => Code::NoTransport.with("answer", answer(*status)).into(),
+        Error::TransportRefused { transport: Transport::Http, status } => {
+            answered(Code::NoTunnel, status.unwrap_or(200), Code::TryOtherTransport)
+        }
         Error::TransportRefused { status: Some(status), .. } => {
             answered(Code::TransportRefused, *status, Code::TryOtherTransport)
         }
@@ -111,11 +114,12 @@ fn reason(error: &rtsp::Error, host: &str) -> Reason {
         Error::OutOfStep { skipped } => Code::OutOfStep.with("bytes", *skipped as u64).into(),
         Error::TooLong => Code::MessageTooLong.into(),
         Error::NoPackets { transport, waited } => {
-            let (name, advice) = match transport {
-                Transport::Tcp => ("TCP", None),
-                Transport::Udp => ("UDP", Some(Code::CheckFirewall.into())),
+            let advice = match transport {
+                Transport::Tcp | Transport::Http => None,
+                Transport::Udp => Some(Code::CheckFirewall.into()),
+                Transport::Multicast => Some(Code::CheckMulticast.into()),
             };
-            let silent = Code::NoPackets.with("transport", name).with("seconds", waited.as_secs_f64());
+            let silent = Code::NoPackets.with("transport", transport.name()).with("seconds", waited.as_secs_f64());
             std::iter::once(silent).chain(advice).collect::<Vec<Part>>().into()
         }
         Error::EndedByCamera => Code::CameraEnded.into(),
@@ -172,6 +176,9 @@ mod tests {
             Error::TooLong,
             Error::NoPackets { transport: tcp, waited },
             Error::NoPackets { transport: Transport::Udp, waited },
+            Error::NoPackets { transport: Transport::Multicast, waited },
+            Error::NoPackets { transport: Transport::Http, waited },
+            Error::TransportRefused { transport: Transport::Http, status: Some(404) },
             Error::EndedByCamera,
             Error::NewSessionWanted,
             Error::Bye,

@@ -88,8 +88,12 @@ impl SupervisorTask {
     ) -> AttemptOutcome {
         let target = Target { stream, found };
         match () {
+            () if found.snapshots.is_some() => self.run_http(target, turn).await,
+            () if self.by_worker || stream.needs_opencv() => {
+                self.by_worker = true;
+                self.run_worker(target, turn).await
+            }
             () if stream.is_http() => self.run_http(target, turn).await,
-            () if self.by_worker => self.run_worker(target, turn).await,
             () => self.run_client(target, turn).await,
         }
     }

@@ -1,6 +1,7 @@
 //! Reads the fields of a message's body, and checks each.
 
 use crate::{
+    camera::Transport,
     ipc::{Error, VERSION},
     media::{
         AccessUnit, Codec, CodecConfig, Damage, Rendition, SampleAspect, Size,
@@ -64,6 +65,16 @@ impl Body<'_> {
             1 => Ok(Codec::H265),
             2 => Ok(Codec::Jpeg),
             3 => Ok(Codec::Mpeg4),
+            _ => Err(self.malformed()),
+        }
+    }
+
+    pub(super) fn transport(&mut self) -> Result<Transport, Error> {
+        match self.u8()? {
+            0 => Ok(Transport::Tcp),
+            1 => Ok(Transport::Udp),
+            2 => Ok(Transport::Multicast),
+            3 => Ok(Transport::Http),
             _ => Err(self.malformed()),
         }
     }

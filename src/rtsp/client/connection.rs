@@ -2,29 +2,36 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
 use smol::future::FutureExt;
 
-use super::stream::Stream;
+use super::{
+    stream::Stream,
+    tunnel::{Entrance, Tunnel},
+};
 use crate::{
     camera::Transport,
+    http_auth::login::Login,
     rtsp::{
         Error, Timeouts,
         framing::{self, Deframer, Event},
+        membership::Membership,
         message::Message,
         transport::Delivery,
         udp::{self, Peer, UdpPair},
     },
-    tcp,
+    tcp::ConnectError,
     time::timeout,
-    tls::client::KeyCheck,
 };
 
 /// Longest datagram, in bytes.
 const MAX_DATAGRAM_LEN: usize = 1 << 16;
+
+/// Interval at which a group that falls silent is joined again.
+const JOIN_AGAIN: Duration = Duration::from_millis(1500);
 
 /// What happened while waiting.
 pub enum Wake {
@@ -44,6 +51,8 @@ pub enum DatagramKind {
 /// One connection, and the datagrams that belong to it.
 pub struct Connection {
     stream: Stream,
+    /// What we send goes through this one instead.
+    tunnel: Option<Tunnel>,
     camera: SocketAddr,
     pub deframer: Deframer,
     /// When the bytes in `deframer` came.
@@ -53,6 +62,8 @@ pub struct Connection {
     /// Packets that are nobody's or too short.
     pub dropped_packets: u64,
     udp: Option<UdpPair>,
+    /// Whether a datagram has come since the group was last looked after.
+    pub has_datagrams: bool,
     pub rtp_peer: Peer,
     pub rtcp_peer: Peer,
     /// When the next report is due, over UDP.
@@ -63,39 +74,40 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to one of the addresses of `host`; over TLS if there is a `check`.
+    /// Connects to one of the addresses of the host. `tunnel_login`: for the HTTP requests of a tunnel.
     pub async fn open(
-        (host, port): (&str, u16),
-        check: Option<KeyCheck>,
+        entrance: Entrance,
         transport: Transport,
+        tunnel_login: &mut Login,
         timeouts: Timeouts,
     ) -> Result<Self, Error> {
-        let (stream, address) = tcp::connect(host, port, timeouts.connect).await?;
-        // A request is one small write.
-        let _ = stream.get_ref().set_nodelay(true);
-        let stream = match &check {
-            None => Stream::plain(stream),
-            Some(check) => {
-                let secured = Stream::tls(stream, host, check, timeouts.tls).await;
-                secured.map_err(|error| Error::Tls { address: address.to_string(), error })?
-            }
-        };
+        if transport == Transport::Http {
+            let (tunnel, stream, address, first) = Tunnel::begin(entrance, tunnel_login, timeouts).await?;
+            let mut connection = Self::new(stream, address, transport)?;
+            connection.tunnel = Some(tunnel);
+            connection.deframer.push(&first);
+            return Ok(connection);
+        }
+        let (stream, address) = entrance.connect(timeouts).await?;
         Self::new(stream, address, transport)
     }
 
     fn new(stream: Stream, camera: SocketAddr, transport: Transport) -> Result<Self, Error> {
         let udp = match transport {
-            Transport::Tcp => None,
+            // A group is joined once the camera has named it.
+            Transport::Tcp | Transport::Http | Transport::Multicast => None,
             Transport::Udp => Some(UdpPair::bind(camera.ip()).map_err(|error| Error::no_udp_pair(camera, &error))?),
         };
         Ok(Self {
             stream,
+            tunnel: None,
             camera,
             deframer: Deframer::new(),
             read_at: Instant::now(),
             channels: None,
             dropped_packets: 0,
             udp,
+            has_datagrams: false,
             rtp_peer: Peer::new(camera, None),
             rtcp_peer: Peer::new(camera, None),
             report_due: None,
@@ -114,20 +126,54 @@ impl Connection {
     }
 
     /// From now on packets come by `delivery`.
-    pub fn receive(&mut self, delivery: Delivery) {
+    ///
+    /// # Errors
+    /// If the group cannot be joined.
+    pub fn receive(&mut self, delivery: Delivery) -> Result<(), Error> {
         match delivery {
             Delivery::Interleaved { rtp, rtcp } => {
                 self.channels = Some((rtp, rtcp));
                 self.deframer.expected.channels = self.channels;
             }
             Delivery::Udp { server_ports, source } => {
-                let mut camera = self.camera;
-                if let Some(source) = source.filter(|source| *source != camera.ip()) {
-                    camera = SocketAddr::new(source, 0);
-                }
+                let camera = self.sender(source);
                 self.rtp_peer = Peer::new(camera, server_ports.map(|(rtp, _)| rtp));
                 self.rtcp_peer = Peer::new(camera, server_ports.map(|(_, rtcp)| rtcp));
             }
+            Delivery::Multicast { rtp, rtcp_port, source } => {
+                let joined = self.stream.local_address().and_then(|local| UdpPair::join(rtp, rtcp_port, local));
+                self.udp = Some(joined.map_err(|error| ConnectError::failed(rtp.to_string(), &error))?);
+                let camera = self.sender(source);
+                self.rtp_peer = Peer::new(camera, None);
+                self.rtcp_peer = Peer::new(camera, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// From where datagrams come: the camera, or the other address that it names.
+    fn sender(&self, source: Option<IpAddr>) -> SocketAddr {
+        match source {
+            Some(source) if source != self.camera.ip() => SocketAddr::new(source, 0),
+            _ => self.camera,
+        }
+    }
+
+    /// Whether the packets go to a group, to which nobody reports.
+    pub fn is_multicast(&self) -> bool {
+        self.udp.as_ref().is_some_and(|pair| pair.membership().is_some())
+    }
+
+    /// Joins the group again if it has fallen silent; see [`Membership::join_again`]. `name`: the camera's in the log.
+    pub fn look_after_group(&mut self, name: &str, now: Instant) {
+        self.report_due = Some(now + JOIN_AGAIN);
+        if std::mem::take(&mut self.has_datagrams) {
+            return;
+        }
+        let again = self.udp.as_ref().and_then(UdpPair::membership).map(Membership::join_again);
+        match again {
+            Some(Err(error)) => log::debug!("{name}: the group cannot be joined again: {error}"),
+            _ => log::debug!("{name}: the group is silent and is joined again"),
         }
     }
 
@@ -136,7 +182,10 @@ impl Connection {
         if self.is_broken {
             return Ok(());
         }
-        let sent = self.stream.write(bytes, limit).await;
+        let sent = match &mut self.tunnel {
+            None => self.stream.write(bytes, limit).await,
+            Some(tunnel) => tunnel.write(bytes).await,
+        };
         self.is_broken = sent.is_err();
         sent
     }
@@ -194,7 +243,10 @@ impl Connection {
         if self.is_broken {
             return;
         }
-        self.stream.shut_down(limit).await;
+        match &mut self.tunnel {
+            None => self.stream.shut_down(limit).await,
+            Some(tunnel) => tunnel.shut_down().await,
+        }
         let drained = async {
             loop {
                 loop {

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write as _},
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     time::Duration,
 };
 
@@ -37,6 +37,14 @@ impl Stream {
         let shaken = timeout(limit, stream.shake_hands()).await;
         shaken.unwrap_or(Err(client::Error::Timeout { waited: limit }))?;
         Ok(stream)
+    }
+
+    /// This machine's address of the connection.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.socket.socket().get_ref().local_addr()
     }
 
     async fn shake_hands(&mut self) -> Result<(), client::Error> {

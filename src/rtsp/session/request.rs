@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use super::{Action, Error, Note, Pending, Session, State};
 use crate::{
-    camera::Transport,
+    camera::{StreamUri, Transport},
+    http_auth::login::Login,
     rtsp::{
         message::{self, Method, RequestWriter},
         sdp::SessionDescription,
@@ -102,6 +103,16 @@ impl Session {
     /// The key that the camera must have over TLS.
     pub fn key_check(&self) -> KeyCheck {
         self.config.tls.clone()
+    }
+
+    /// The login of the HTTP requests that make a tunnel.
+    pub fn tunnel_login(&mut self) -> &mut Login {
+        &mut self.tunnel_login
+    }
+
+    /// Path and query of the stream.
+    pub fn path(&self) -> String {
+        StreamUri::split(&self.asked).map_or_else(|| "/".to_owned(), |(uri, _)| uri.path_and_query())
     }
 
     /// The transport that this connection uses.

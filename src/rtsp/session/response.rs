@@ -1,10 +1,13 @@
 //! What follows each response of the camera.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
-use super::{Action, Error, MAX_REDIRECTS, Note, Pending, Session, State, is_tls};
+use super::{Action, Error, MAX_REDIRECTS, Note, Pending, Session, State, encrypted, is_tls};
 use crate::{
-    camera::{StreamUri, Transport},
+    camera::StreamUri,
     http_auth::{
         challenge,
         login::{LoginError, Next},
@@ -122,15 +125,10 @@ impl Session {
         if next == Next::RetryInClear && !over_tls {
             self.actions.push_back(Action::Note(Note::PasswordInClear));
         }
-        match next {
-            Next::Retry | Next::RetryInClear => self.request(now, pending.method),
-            Next::NoCredentials => self.end(Some(LoginError::Required.into())),
-            Next::Denied => self.end(Some(LoginError::Denied { status }.into())),
-            Next::ClearPassword => {
-                let seen = self.config.tls.seen().filter(|_| over_tls);
-                self.end(Some(LoginError::clear_password(seen.map(|seen| seen.key)).into()));
-            }
-            Next::Unsupported(offered) => self.end(Some(LoginError::Unsupported { offered }.into())),
+        let seen = self.config.tls.seen().filter(|_| over_tls);
+        match next.in_clear(status, seen.map(|seen| seen.key)) {
+            Ok(_) => self.request(now, pending.method),
+            Err(error) => self.end(Some(error.into())),
         }
     }
 
@@ -165,13 +163,18 @@ impl Session {
     fn set_up(&mut self, now: Instant, response: &Response) {
         // Also if it is one for a transport that the camera chose itself.
         self.on_connection.has_session = true;
-        let Some(delivery) = read_delivery(response.headers.get("transport"), self.transport) else {
+        let Some(delivery) = read_delivery(response.headers.get("transport"), self.transport, self.group()) else {
             let error = Error::TransportRefused { transport: self.transport, status: None };
             return self.switch_transport(Some(response.status), error);
         };
         let Some(track) = self.on_connection.track.clone() else { return };
         self.actions.push_back(Action::Receive { track: Box::new(track), delivery });
         self.request(now, Method::Play);
+    }
+
+    /// The group that the description names.
+    fn group(&self) -> Option<SocketAddr> {
+        self.on_connection.track.as_ref()?.group
     }
 
     fn redirected(&mut self, response: &Response) {
@@ -190,6 +193,7 @@ impl Session {
         self.redirects += 1;
         if !to.host().eq_ignore_ascii_case(from.host()) {
             self.login.forget();
+            self.tunnel_login.forget();
         }
         // Torn down at the old place.
         let asked = url::of_stream(&to);
@@ -197,8 +201,8 @@ impl Session {
         self.state = State::Connecting;
         self.asked = asked;
         if to.is_tls() {
-            self.transport = Transport::Tcp;
-            self.config.transport = Some(Transport::Tcp);
+            self.transport = encrypted(self.config.transport);
+            self.config.transport = Some(self.transport);
         }
         self.reconnect();
     }

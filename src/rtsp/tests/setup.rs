@@ -124,7 +124,7 @@ fn r012_rtp_info_is_not_read() {
 }
 
 fn set_up(requested: Transport, header: &str) -> Option<Delivery> {
-    read_delivery(Some(header), requested)
+    read_delivery(Some(header), requested, None)
 }
 
 /// Describes, and refuses SETUP with this status.
@@ -194,7 +194,7 @@ fn r032_transport_of_the_response_is_read_leniently() {
     assert_eq!(tcp("interleaved=2-3;RTP/AVP/TCP;ssrc=1"), channels(2, 3));
     assert_eq!(tcp("RTP/AVP/TCP;unicast;interleaved=x-y"), channels(0, 1));
     assert_eq!(tcp("RTP/AVP/TCP;unicast;client_port=5-6"), channels(0, 1));
-    assert_eq!(read_delivery(None, Transport::Tcp), channels(0, 1));
+    assert_eq!(read_delivery(None, Transport::Tcp, None), channels(0, 1));
     assert_eq!(tcp(""), channels(0, 1));
     // Over UDP all the same.
     assert_eq!(tcp("RTP/AVP;unicast;client_port=5-6;server_port=7-8"), None);

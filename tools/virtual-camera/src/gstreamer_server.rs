@@ -134,7 +134,7 @@ impl Server {
         let context = glib::MainContext::new();
         let wanted = SocketAddr::new(place.ip, settings.rtsp_port);
         let refused = |source| Error::Listen { address: wanted, source };
-        let (listening, port) = listen(&server, &context, &connections).map_err(refused)?;
+        let (listening, port) = listen(&server, &context, &connections, settings.tunnel).map_err(refused)?;
         // From now on the same port, even if the system chose it.
         server.set_service(&port.to_string());
         let offered = offers.iter().map(|(stream, _)| stream.offer()).collect();
@@ -192,7 +192,8 @@ impl Server {
                 self.server.set_address(&place.ip.to_string());
             }
             if !faults.refuse && door.listening.is_none() {
-                match listen(&self.server, &self.context, &self.connections) {
+                let tunnel = self.camera.settings.tunnel;
+                match listen(&self.server, &self.context, &self.connections, tunnel) {
                     Ok((listening, _)) => door.listening = Some(listening),
                     Err(error) => eprintln!("{}: cannot listen again: {error}", self.camera.settings.id),
                 }
@@ -282,9 +283,10 @@ fn listen(
     server: &RTSPServer,
     context: &glib::MainContext,
     connections: &Arc<Connections>,
+    accepts_itself: bool,
 ) -> Result<(glib::SourceId, u16), glib::Error> {
-    if server.auth().is_some_and(|auth| auth.tls_certificate().is_some()) {
-        // A connection that was accepted elsewhere would get no TLS. Faults of a connection are not
+    if server.auth().is_some_and(|auth| auth.tls_certificate().is_some()) || accepts_itself {
+        // A connection that was accepted elsewhere would get no TLS, and two of them no tunnel. Faults of a connection are not
         // played here.
         let source = server.create_source(gio::Cancellable::NONE)?;
         return Ok((source.attach(Some(context)), server.bound_port().try_into().unwrap_or_default()));

@@ -19,7 +19,7 @@ usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
                       (--camera \"key=value ...\" | --cameras-file FILE)...
 keys: id (required), ip, onvif, rtsp, https, rtsps, codec, clip, size, aspect, small, fps, gop, bframes, sets, bitrate, user,
       pass, auth, skew, pattern, range, matrix, media, hue, name, maker, model, serial, uuid,
-      anonymous, audio, snapshots, sessions, server, habits, location, wsd, answers, reply-port, epr, xaddrs, ssdp,
+      anonymous, audio, snapshots, sessions, server, group, tunnel, habits, location, wsd, answers, reply-port, epr, xaddrs, ssdp,
       upnp-type
 docs/virtual-camera.md explains each.";
 
@@ -87,6 +87,10 @@ pub struct Settings {
     pub sessions: Option<u32>,
     /// The RTSP server of this camera.
     pub server: Software,
+    /// The group to which it sends for those who ask for multicast; only GStreamer's server does.
+    pub group: Option<Ipv4Addr>,
+    /// RTSP may come through HTTP; only GStreamer's server takes that.
+    pub tunnel: bool,
     /// Habits of the camera's own RTSP server.
     pub habits: Habits,
     pub announcement: Announcement,
@@ -301,6 +305,8 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
             "gstreamer" => Some(Software::Gstreamer),
             _ => None,
         })?,
+        group: pairs.word("group", None, |word| word.parse().ok().filter(Ipv4Addr::is_multicast).map(Some))?,
+        tunnel: pairs.word("tunnel", false, on_or_off)?,
         habits: pairs.word("habits", Habits::default(), Habits::parse)?,
         announcement: Announcement::read(&mut pairs)?,
         id,
@@ -322,6 +328,9 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
     }
     if settings.server == Software::Gstreamer && settings.clip.is_some() {
         return Err("only server=own sends clips".into());
+    }
+    if settings.server == Software::Own && (settings.group.is_some() || settings.tunnel) {
+        return Err("only server=gstreamer has a group or a tunnel".into());
     }
     match pairs.left_over() {
         Some(key) => Err(format!("unknown key {key:?}")),

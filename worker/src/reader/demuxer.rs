@@ -3,7 +3,10 @@
 //! FFmpeg sends one login per opening (a request without credentials, then one with them), so a
 //! wrong password costs one failed attempt at the camera each time a worker starts.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use opencv::{
     core::{LogLevel, Mat, MatTraitConstManual, Vector, set_log_level},
@@ -15,6 +18,7 @@ use opencv::{
 };
 
 use cctv_agent::{
+    camera::StreamUri,
     h26x::{nal, parameter_sets::ParameterSets, sps::Sps},
     ipc::{Failure, FailureKind, MAX_BODY_LEN, Open},
     media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, UnixMicros, transform::Transform},
@@ -22,8 +26,12 @@ use cctv_agent::{
 };
 use cctv_worker::{ffmpeg_log::FfmpegLog, jpeg};
 
-/// Limit for opening: connection, login and the first frames.
-pub const OPEN_LIMIT: Duration = Duration::from_secs(3);
+use super::pace::Pace;
+
+/// Limit for opening a stream of RTSP: connection, login and the first frames.
+const OPEN_LIMIT: Duration = Duration::from_secs(3);
+/// The same of a stream of HTTP or RTMP, whose server waits for the next key frame or piece.
+const LONG_OPEN_LIMIT: Duration = Duration::from_secs(10);
 
 /// FFmpeg checks its deadlines every 0.1 s.
 const POLL_SLACK: Duration = Duration::from_millis(200);
@@ -47,6 +55,8 @@ pub struct Demuxer {
     sequence: u32,
     /// Limit for one access unit.
     read_limit: Duration,
+    /// Of a stream that comes in pieces.
+    pace: Option<Pace>,
 }
 
 impl Demuxer {
@@ -56,16 +66,19 @@ impl Demuxer {
     /// Why there is no stream, as text.
     ///
     /// # Blocking
-    /// Up to [`OPEN_LIMIT`].
+    /// Up to 3 s, and 10 s if it is not RTSP.
     pub fn open(open: &Open, ffmpeg_log: &FfmpegLog) -> Result<Self, Failure> {
         // OpenCV's own log shows addresses and adds nothing to FFmpeg's.
         let _ = set_log_level(LogLevel::LOG_LEVEL_SILENT);
+        let uri = StreamUri::split_any(open.uri.expose()).map(|(uri, _)| uri);
+        let is_rtsp = uri.as_ref().is_none_or(|uri| !uri.is_http() && !uri.needs_opencv());
+        let limit = if is_rtsp { OPEN_LIMIT } else { LONG_OPEN_LIMIT };
         let millis = |limit: Duration| i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
         let parameters = Vector::from_slice(&[
             CAP_PROP_FORMAT,
             -1,
             CAP_PROP_OPEN_TIMEOUT_MSEC,
-            millis(OPEN_LIMIT),
+            millis(limit),
             CAP_PROP_READ_TIMEOUT_MSEC,
             millis(open.read_limit),
         ]);
@@ -75,8 +88,8 @@ impl Demuxer {
         let capture = opened.map_err(|_| internal("OpenCV cannot open streams"))?;
         // If opening took the whole time, the deadline ended it, not the camera: the stream holds
         // at most a frame from its beginning, which is old by now.
-        if !capture.is_opened().unwrap_or(false) || ran_out(began.elapsed(), OPEN_LIMIT) {
-            return Err(not_opened(ffmpeg_log.reason(), began.elapsed()));
+        if !capture.is_opened().unwrap_or(false) || ran_out(began.elapsed(), limit) {
+            return Err(not_opened(ffmpeg_log.reason(), began.elapsed(), limit));
         }
         let fourcc = number(&capture, CAP_PROP_FOURCC) as u32;
         let codec = codec(fourcc.to_le_bytes())?;
@@ -95,6 +108,7 @@ impl Demuxer {
             ffmpeg_log: ffmpeg_log.clone(),
             sequence: open.first_sequence,
             read_limit: open.read_limit,
+            pace: uri.is_some_and(|uri| uri.is_hls()).then(Pace::default),
             capture,
         };
         let fps = number(&demuxer.capture, CAP_PROP_FPS) as f32;
@@ -123,6 +137,9 @@ impl Demuxer {
             // 4.6).
             if !read || waited >= self.read_limit {
                 return Err(ended(self.ffmpeg_log.reason(), waited, self.read_limit));
+            }
+            if let Some(pace) = &mut self.pace {
+                thread::sleep(pace.pause(Instant::now(), waited, self.info.fps));
             }
             let taken = now();
             let flagged = number(&self.capture, CAP_PROP_LRF_HAS_KEY_FRAME) != 0.0;
@@ -198,8 +215,9 @@ fn now() -> UnixMicros {
 /// The codec for `fourcc`: the first four letters of FFmpeg's name, or a container's tag.
 fn codec(fourcc: [u8; 4]) -> Result<Codec, Failure> {
     match &fourcc.map(|letter| letter.to_ascii_lowercase()) {
-        b"h264" | b"avc1" => Ok(Codec::H264),
-        b"hevc" | b"h265" | b"hev1" | b"hvc1" => Ok(Codec::H265),
+        // The last ones are the numbers of MPEG-TS.
+        b"h264" | b"avc1" | [0x1b, 0, 0, 0] => Ok(Codec::H264),
+        b"hevc" | b"h265" | b"hev1" | b"hvc1" | [0x24, 0, 0, 0] => Ok(Codec::H265),
         b"mjpe" | b"mjpg" | b"jpeg" => Ok(Codec::Jpeg),
         _ => {
             let name: String = fourcc.iter().filter(|b| b.is_ascii_alphanumeric()).map(|&b| char::from(b)).collect();
@@ -214,10 +232,10 @@ fn ran_out(waited: Duration, limit: Duration) -> bool {
     waited + POLL_SLACK >= limit
 }
 
-fn not_opened(reason: Option<Failure>, waited: Duration) -> Failure {
+fn not_opened(reason: Option<Failure>, waited: Duration, limit: Duration) -> Failure {
     reason.unwrap_or_else(|| {
-        if ran_out(waited, OPEN_LIMIT) {
-            let reason = Code::NoSteadyVideo.with("seconds", OPEN_LIMIT.as_secs()).into();
+        if ran_out(waited, limit) {
+            let reason = Code::NoSteadyVideo.with("seconds", limit.as_secs()).into();
             Failure { kind: FailureKind::Unreachable, reason }
         } else {
             Failure { kind: FailureKind::NoVideo, reason: Code::NoVideo.into() }
@@ -256,10 +274,10 @@ mod tests {
 
     #[test]
     fn silence_and_absence_of_video_are_told_apart() {
-        assert_eq!(not_opened(None, Duration::from_millis(2950)).kind, FailureKind::Unreachable);
-        assert_eq!(not_opened(None, Duration::from_millis(150)).kind, FailureKind::NoVideo);
+        assert_eq!(not_opened(None, Duration::from_millis(2950), OPEN_LIMIT).kind, FailureKind::Unreachable);
+        assert_eq!(not_opened(None, Duration::from_millis(150), OPEN_LIMIT).kind, FailureKind::NoVideo);
         let denied = Failure { kind: FailureKind::Denied, reason: Code::CheckLogin.into() };
-        assert_eq!(not_opened(Some(denied.clone()), OPEN_LIMIT), denied);
+        assert_eq!(not_opened(Some(denied.clone()), OPEN_LIMIT, OPEN_LIMIT), denied);
         let limit = Duration::from_secs(5);
         assert_eq!(
             ended(None, limit, limit),

@@ -1,6 +1,7 @@
 //! The program `cctv-reader`, which the agent starts to read a stream with OpenCV, and to decode it.
 
 mod demuxer;
+mod pace;
 
 use std::process::ExitCode;
 

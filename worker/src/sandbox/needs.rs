@@ -5,9 +5,9 @@ use cctv_agent::{
     uri,
 };
 
-/// The ports of `rtsp` and `rtsps` if the address names none.
-const RTSP_PORT: u16 = 554;
-const RTSPS_PORT: u16 = 322;
+/// The ports of the schemes if the address names none.
+const PORTS: [(&str, u16); 6] =
+    [("rtsp", 554), ("rtsps", 322), ("http", 80), ("https", 443), ("rtmp", 1935), ("rtmps", 443)];
 
 /// What a worker needs besides memory and threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +21,11 @@ pub enum Needs {
 impl Needs {
     /// What reading the stream at `address` takes.
     pub fn of_stream(address: &Secret) -> Self {
-        let default = if address.expose().starts_with("rtsps:") { RTSPS_PORT } else { RTSP_PORT };
-        let uri = StreamUri::split(address.expose()).map(|(uri, _)| uri);
+        let uri = StreamUri::split_any(address.expose()).map(|(uri, _)| uri);
+        let scheme = uri.as_ref().and_then(|uri| uri.as_str().split(':').next());
+        let usual = PORTS.iter().find(|(name, _)| Some(*name) == scheme).unwrap_or(&PORTS[0]).1;
         let named = uri.and_then(|uri| uri::split_authority(uri.authority())?.1);
-        Self::Stream { port: named.unwrap_or(default) }
+        Self::Stream { port: named.unwrap_or(usual) }
     }
 }
 
@@ -39,6 +40,10 @@ mod tests {
             ("rtsp://u:p%40@10.0.0.1:8554/live", 8554),
             ("rtsp://u:p@[fe80::1]:555/", 555),
             ("rtsps://camera.lan/", 322),
+            ("http://u:p@camera.lan/x.m3u8", 80),
+            ("https://camera.lan/x.m3u8", 443),
+            ("rtmp://10.0.0.1/live/gate", 1935),
+            ("rtmps://10.0.0.1/live/gate", 443),
             ("nonsense", 554),
         ] {
             assert_eq!(Needs::of_stream(&Secret::new(address)), Needs::Stream { port }, "{address}");

@@ -47,6 +47,9 @@ impl SupervisorTask {
             group_memory: self.stream.group_limit() as u64,
             sandbox: self.context.sandbox(),
         };
+        if stream.is_hls() {
+            self.stream.set_live_reason(Code::InPieces.into());
+        }
         let mut worker = match Worker::start(&self.context.spawner, self.stream.id(), open).await {
             Ok(worker) => worker,
             Err(error) => return self.worker_failure(&error, target).into(),

@@ -1,6 +1,7 @@
 //! The media factory of one stream: makes frames and feeds them to GStreamer's pipeline.
 
 use std::{
+    net::Ipv4Addr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,10 +12,13 @@ use std::{
 
 use gstreamer::{self as gst, glib, prelude::*};
 use gstreamer_app::AppSrc;
-use gstreamer_rtsp_server::{RTSPMedia, RTSPMediaFactory, prelude::*};
+use gstreamer_rtsp_server::{RTSPAddressPool, RTSPMedia, RTSPMediaFactory, gst_rtsp::RTSPLowerTrans, prelude::*};
 
 use super::{launch, packets};
 use crate::{camera::Camera, encoder::force_key_frame, faults::Faults, stream::Stream};
+
+/// The ports of a group, from which GStreamer chooses pairs.
+const GROUP_PORTS: (u16, u16) = (40_000, 40_019);
 
 /// The launch line for the present offer of `stream`.
 pub fn launch_line(stream: &Stream, camera: &Camera) -> String {
@@ -27,9 +31,22 @@ pub fn factory(stream: &Arc<Stream>, camera: &Arc<Camera>) -> RTSPMediaFactory {
     factory.set_launch(&launch_line(stream, camera));
     factory.set_shared(true);
     factory.set_latency(0);
+    if let Some(group) = camera.settings.group {
+        send_to_group(&factory, group, camera.settings.ip.is_loopback());
+    }
     let frames = Arc::new(Frames { stream: Arc::clone(stream), camera: Arc::clone(camera) });
     factory.connect_media_configure(move |_, media| frames.configure(media));
     factory
+}
+
+/// Also sends to `group`, for those who ask for it. On loopback there is no route to a group.
+fn send_to_group(factory: &RTSPMediaFactory, group: Ipv4Addr, is_loopback: bool) {
+    let (pool, group) = (RTSPAddressPool::new(), group.to_string());
+    let (first, last) = GROUP_PORTS;
+    pool.add_range(&group, &group, first, last, 1).expect("the range is one of a group");
+    factory.set_address_pool(Some(&pool));
+    factory.set_protocols(RTSPLowerTrans::TCP | RTSPLowerTrans::UDP | RTSPLowerTrans::UDP_MCAST);
+    factory.set_multicast_iface(is_loopback.then_some("lo"));
 }
 
 /// Makes the frames of one stream.
