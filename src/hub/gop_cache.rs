@@ -22,18 +22,20 @@ impl Default for GopCache {
 
 impl GopCache {
     /// Adds the newest unit; a key frame starts a new group. A group that exceeds the limits is
-    /// dropped as a whole, because its units are useless without their start.
-    pub fn push(&mut self, unit: &AccessUnit) {
+    /// dropped as a whole, because its units are useless without their start. Returns whether that has happened now.
+    pub fn push(&mut self, unit: &AccessUnit) -> bool {
         if unit.key {
             self.clear();
         } else if self.units.is_empty() {
-            return;
+            return false;
         }
         self.bytes += unit.data.len();
         self.units.push(unit.clone());
-        if self.units.len() > MAX_GROUP_UNITS || self.bytes > self.most_bytes {
+        let is_outgrown = self.units.len() > MAX_GROUP_UNITS || self.bytes > self.most_bytes;
+        if is_outgrown {
             self.clear();
         }
+        is_outgrown
     }
 
     /// Sets the maximum number of bytes, from the next unit on.

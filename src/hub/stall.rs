@@ -27,6 +27,10 @@ const SLACK: Duration = Duration::from_secs(1);
 /// codecs lengthen their groups when the scene is still.
 const MEMORY: usize = 16;
 
+/// How long the camera has for the key frame that it is asked for once the group is too large to be kept: two
+/// requests, and a moment.
+const ASKED: Duration = Duration::from_secs(5);
+
 /// Pictures may be missing for this many of their own intervals, if that is more than the limit.
 const PICTURES: u32 = 2;
 
@@ -65,8 +69,9 @@ pub struct StallLimits {
     pub live: bool,
     /// The shortest interval of the pictures wanted; `None` if none are.
     pub picture_every: Option<Duration>,
-    /// Whether the kept group of pictures is complete, so that a new viewer sees something at once.
-    pub joinable: bool,
+    /// Since when the group of pictures is too large to be kept, so that a new viewer sees nothing until the next key
+    /// frame; `None`: it is kept.
+    pub outgrown_at: Option<Instant>,
 }
 
 /// What did not come in time, and for how long.
@@ -258,9 +263,9 @@ impl StallDetector {
 
     /// When the next key frame of a live stream is overdue, because no viewer can join.
     fn join_deadline(&self, terms: StallLimits) -> Option<(Instant, StallReason)> {
-        let at = self.last_key.filter(|_| terms.live && !terms.joinable)?;
+        let (at, outgrown_at) = self.last_key.zip(terms.outgrown_at).filter(|_| terms.live)?;
         let limit = terms.stall_after.max(2 * self.interval() + SLACK);
-        Some((at + limit, StallReason::KeyFrames(limit)))
+        Some(((at + limit).max(outgrown_at + ASKED), StallReason::KeyFrames(limit)))
     }
 
     fn picture_deadline(&self, terms: StallLimits) -> Option<(Instant, StallReason)> {
@@ -287,9 +292,8 @@ mod tests {
     use super::*;
 
     const LIVE: StallLimits =
-        StallLimits { stall_after: Duration::from_secs(5), live: true, picture_every: None, joinable: true };
+        StallLimits { stall_after: Duration::from_secs(5), live: true, picture_every: None, outgrown_at: None };
     const OPENING: StallLimits = StallLimits { live: false, ..LIVE };
-    const OUTGROWN: StallLimits = StallLimits { joinable: false, ..LIVE };
 
     struct Scene {
         stall: StallDetector,
@@ -301,6 +305,11 @@ mod tests {
             let (mut stall, start) = (StallDetector::default(), Instant::now());
             stall.begin(false, start);
             Self { stall, start }
+        }
+
+        /// A live stream whose group was outgrown at this time.
+        fn outgrown(&self, at: u64) -> StallLimits {
+            StallLimits { outgrown_at: Some(self.at(at)), ..LIVE }
         }
 
         fn at(&self, milliseconds: u64) -> Instant {
@@ -364,8 +373,11 @@ mod tests {
         scene.send(0, 10_040, Some(2000));
         scene.send(10_040, 60_000, None);
         assert_eq!(scene.overdue(LIVE, 50_000), None, "the group is whole: it hurts nobody");
-        assert_eq!(scene.overdue(OUTGROWN, 14_999), None);
-        assert_eq!(scene.overdue(OUTGROWN, 15_000), Some(StallReason::KeyFrames(Duration::from_secs(5))));
+        let ceased = Some(StallReason::KeyFrames(Duration::from_secs(5)));
+        let early = scene.outgrown(9_000);
+        assert_eq!((scene.overdue(early, 14_999), scene.overdue(early, 15_000)), (None, ceased));
+        let late = scene.outgrown(40_000);
+        assert_eq!((scene.overdue(late, 44_999), scene.overdue(late, 45_000)), (None, ceased), "it is asked first");
     }
 
     #[test]
@@ -374,7 +386,7 @@ mod tests {
         scene.send(0, 60_000, Some(20_000));
         for at in (0..80_000).step_by(1000) {
             scene.stall.unit(1, false, false, scene.at(at.max(59_960)));
-            assert_eq!(scene.overdue(OUTGROWN, at), None, "at {at} ms");
+            assert_eq!(scene.overdue(scene.outgrown(0), at), None, "at {at} ms");
         }
     }
 
@@ -387,7 +399,7 @@ mod tests {
             scene.stall.begin(false, scene.at(begun));
             scene.stall.unit(1, true, false, scene.at(begun));
             let mut at = begun;
-            while !matches!(scene.overdue(OUTGROWN, at), Some(StallReason::KeyFrames(_))) {
+            while !matches!(scene.overdue(scene.outgrown(0), at), Some(StallReason::KeyFrames(_))) {
                 at += 40;
                 scene.stall.unit(1, false, false, scene.at(at));
             }

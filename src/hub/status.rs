@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    camera::{CameraId, State},
+    camera::{CameraId, State, fingerprint::Fingerprint},
     media::{Damage, Rendition, StreamInfo},
     sandbox::Sandbox,
     text::{Code, Reason},
@@ -37,6 +37,8 @@ pub struct Endpoint {
     pub address: String,
     /// Token of the profile shown; `None` if the camera has none.
     pub profile: Option<String>,
+    /// The TLS key that it showed: that of the stream if it is encrypted, else that of ONVIF. `None`: neither is.
+    pub tls_key: Option<Fingerprint>,
 }
 
 /// Why a stream, or an attempt to open one, ended: the few values that the metrics count.

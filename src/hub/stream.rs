@@ -65,6 +65,8 @@ pub(super) struct Inner {
     small: Weak<Stream>,
     sequence: SequenceCounter,
     pub(super) gop_cache: GopCache,
+    /// Since when it is too large to be kept.
+    pub(super) outgrown_at: Option<Instant>,
     /// Decides when the stream counts as stalled.
     stall: StallDetector,
     pub(super) subscribers: Subscribers,
@@ -103,6 +105,7 @@ impl Stream {
                 small: Weak::new(),
                 sequence: SequenceCounter::default(),
                 gop_cache: GopCache::default(),
+                outgrown_at: None,
                 stall: StallDetector::default(),
                 subscribers: Subscribers::default(),
                 demand: Demand::default(),
@@ -312,7 +315,7 @@ impl Inner {
             stall_after: self.options.stall_after,
             live: self.is_live(),
             picture_every: self.demand.picture_every(),
-            joinable: !self.gop_cache.units().is_empty(),
+            outgrown_at: self.outgrown_at,
         }
     }
 
@@ -356,6 +359,7 @@ impl Inner {
     fn withdraw(&mut self) {
         self.demand.forget_pictures();
         self.gop_cache.clear();
+        self.outgrown_at = None;
         self.subscribers.withdraw_units();
     }
 

@@ -28,6 +28,7 @@ test("I opens the panel of the focused camera beside the tiles", async () => {
     assert.equal(await fact("Reconnects"), "3 · stalls: 1");
     assert.equal(await fact("Last error"), "no frame for 5.0 s");
     assert.equal(await fact("Address"), "192.168.1.64 · Profile_1");
+    assert.equal(await fact("TLS key"), "sha256:0f1e");
     assert.match(await fact("Since"), /^Live for 1 min/);
     await until("what is drawn", async () => /^WebSocket · (.+ · )?160×90 · \d+\.\d fps$/.test(await fact("This page draws")));
     await until("the worker's part of a core", async () => /^2[0-9] % CPU · 85 MiB$/.test(await fact("Worker process")));

@@ -328,7 +328,7 @@ export class FakeAgent {
         const streams = mine.map(({ viewer, taken }) => ({ viewer, fps: 12, age: state === "live" ? ageOf(taken) : null }));
         const worker = state === "live" ? { pid: 7, cpu_seconds: (Date.now() - this.#startedAt) / 4000, memory_bytes: 85 << 20 } : null;
         return { streams, id, name, state, why, reason, age, codec: "h264", size: [1920, 1080], fps: this.#rate, viewers: 1, since: 61, bitrate: 4_120_000,
-            reconnects: 3, stalls: 1, last_error: "no frame for 5.0 s", address: "192.168.1.64", profile: "Profile_1", worker, reception, profiles };
+            reconnects: 3, stalls: 1, last_error: "no frame for 5.0 s", address: "192.168.1.64", profile: "Profile_1", tls_key: "sha256:0f1e", worker, reception, profiles };
     }
 
     #sendSnapshot(camera, response) {

@@ -92,6 +92,7 @@ fn camera_is_live_over_tls_untouched_and_as_jpeg() {
     let learnt =
         ["ONVIF", "the stream"].map(|what| key_in(&agent.wait_for_log(&[&format!("key of {what} is sha256:")])));
     assert_eq!(learnt[0], learnt[1]);
+    assert_eq!(agent.camera("gate")["tls_key"].as_str().unwrap().to_lowercase(), learnt[0].to_lowercase());
 }
 
 #[test]

@@ -164,6 +164,7 @@ function parseCamera(entry) {
         lastError: reasonIn({ why: entry.last_error, reason: entry.last_error_reason }),
         address: text(entry.address),
         profile: text(entry.profile),
+        tlsKey: text(entry.tls_key),
         worker: null,
         reception: parseReception(entry.reception),
         profiles: Array.isArray(entry.profiles) ? entry.profiles.map(parseProfile).filter((one) => one !== null) : [],

@@ -179,6 +179,7 @@ function rowTexts(camera, status, sinceAnswer) {
         ["error", explain(camera.lastError, 0, 0).reason],
         ["worker", join(cpuText(camera.worker), memoryText(camera.worker))],
         ["address", join(camera.address, camera.profile)],
+        ["key", camera.tlsKey],
     ];
 }
 

@@ -99,6 +99,7 @@ export const ENGLISH = {
     "info.error": "Last error",
     "info.worker": "Worker process",
     "info.address": "Address",
+    "info.key": "TLS key",
     "info.ages": "Age of the picture",
     "info.minutes": "5 min ago",
     "info.now": "now",

@@ -104,6 +104,8 @@ export interface CameraFacts extends AgentReason {
     lastError: AgentReason;
     address: string;
     profile: string;
+    /** The SHA-256 of the key that the camera shows; empty without TLS. */
+    tlsKey: string;
     /** The camera's two streams; empty if it has one. */
     profiles: ProfileFacts[];
     /** Null while no worker process runs. */

@@ -7,6 +7,7 @@ use super::{
     failure::{LocateError, denied, refused},
     locate::RESOLVING,
     locator::Locator,
+    place::Place,
     recorder::RecorderShared,
 };
 use crate::{
@@ -63,7 +64,7 @@ impl Locator {
     pub(super) async fn begin_conversation(
         &self,
         recorder: &RecorderShared,
-        place: &Address,
+        place: &Place,
         target: &onvif::Target,
         hint: &onvif::Hint,
         record: Option<&CameraRecord>,

@@ -66,7 +66,7 @@ impl SupervisorTask {
                 credentials,
                 camera_credentials: None,
                 trusted: vec![uri.host().to_owned()],
-                place: Endpoint { address, profile: None },
+                place: Endpoint { address, profile: None, tls_key: None },
                 record: None,
                 transport: None,
                 stream_key: self.locator().stream_key().await,
@@ -127,7 +127,7 @@ impl SupervisorTask {
 
     /// Stores what led to a live stream for the next time.
     pub(super) fn remember(&mut self, stream: &StreamUri, found: &ResolvedStream) {
-        self.stream.found_at(found.place.clone());
+        self.stream.found_at(found.shown_place());
         let Some(mut record) = found.record.clone() else { return };
         // Some makers put the login into the path; such an address is not written to the file.
         let may_be_kept = stream.to_string() == stream.as_str();
@@ -177,7 +177,7 @@ impl Locator {
             credentials: self.stream_source.credentials.clone(),
             camera_credentials: None,
             trusted: self.trusted_with(host),
-            place: Endpoint { address, profile: Some(profile) },
+            place: Endpoint { address, profile: Some(profile), tls_key: None },
             record: None,
             transport: stream.transport,
             stream_key: self.stream_key().await,
@@ -329,7 +329,7 @@ impl Locator {
         };
         let resolve = async {
             match &self.shared.recorder {
-                Some(recorder) => self.begin_conversation(recorder, at, &target, &hint, record).await,
+                Some(recorder) => self.begin_conversation(recorder, place, &target, &hint, record).await,
                 None => {
                     let limits = onvif::Limits::default();
                     onvif::resolve_both(&target, profile, small.as_deref(), &hint, limits).await
@@ -345,7 +345,7 @@ impl Locator {
             Some(Ok((main, found))) => {
                 self.learn_key_of(place).await;
                 let stream_key = self.stream_key().await;
-                let found = self.found_both(at, main, small.zip(found), record, stream_key);
+                let found = self.found_both(place, main, small.zip(found), record, stream_key);
                 return found.map_err(|error| (None, error));
             }
             Some(Err(error)) => error,

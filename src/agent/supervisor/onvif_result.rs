@@ -6,6 +6,7 @@ use super::{
     StreamRole,
     failure::{LocateError, refused},
     locator::Locator,
+    place::Place,
     resolved::{ResolvedStream, is_same_host},
 };
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     http_client::in_brackets,
     hub::Endpoint,
     onvif,
-    store::{Address, CameraRecord, ConfigFingerprint, Identity, Small, Stream},
+    store::{CameraRecord, ConfigFingerprint, Identity, Small, Stream},
     text,
     tls::client::KeyCheck,
 };
@@ -24,14 +25,14 @@ impl Locator {
     /// `known`: what was stored of the camera before.
     pub(super) fn found_both(
         &self,
-        at: &Address,
+        place: &Place,
         main: onvif::Resolved,
         small: Option<(String, Result<onvif::SmallStream, onvif::Error>)>,
         known: Option<&CameraRecord>,
         stream_key: KeyCheck,
     ) -> Result<ResolvedStream, LocateError> {
         let main_size = main.profile.size;
-        let mut found = self.found(at, main, known, stream_key);
+        let mut found = self.found(place, main, known, stream_key);
         let Some((wanted, small)) = small else { return Ok(found) };
         if let Some((stream, size)) = self.shared.channel.small().zip(main_size) {
             stream.expect_main_size(size);
@@ -65,11 +66,12 @@ impl Locator {
 
     fn found(
         &self,
-        at: &Address,
+        place: &Place,
         resolved: onvif::Resolved,
         known: Option<&CameraRecord>,
         stream_key: KeyCheck,
     ) -> ResolvedStream {
+        let at = &place.at;
         let known = known.and_then(|known| known.stream.as_ref());
         let transport = transport_of(known, &resolved.profile.token);
         let host = in_brackets(&at.host);
@@ -98,7 +100,7 @@ impl Locator {
             credentials: self.stream_source.credentials.clone(),
             camera_credentials: resolved.camera_credentials,
             trusted: self.trusted_with(&at.host),
-            place: Endpoint { address, profile: Some(text::fact(&resolved.profile.token)) },
+            place: Endpoint { address, profile: Some(text::fact(&resolved.profile.token)), tls_key: place.shown_key() },
             record,
             transport,
             stream_key,

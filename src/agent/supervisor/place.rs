@@ -18,6 +18,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// The TLS key that the camera showed; `None`: it was not asked over TLS.
+    pub(super) fn shown_key(&self) -> Option<Fingerprint> {
+        Some(self.check.as_ref()?.seen()?.key)
+    }
+
     /// Whom to ask, with these `credentials`.
     pub(super) fn target(&self, credentials: Option<Credentials>) -> onvif::Target {
         onvif::Target { host: self.at.host.clone(), port: self.at.port, tls: self.check.clone(), credentials }

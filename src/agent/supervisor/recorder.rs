@@ -8,7 +8,7 @@ use std::{
 
 use smol::lock::Semaphore;
 
-use super::failure::LocateError;
+use super::{failure::LocateError, place::Place};
 use crate::{
     camera::{CameraId, RecorderChannel, State, StreamSource},
     onvif,
@@ -57,7 +57,7 @@ struct Inner {
 pub(super) struct Conversation {
     asked: Address,
     /// Where it takes place, which may be over TLS.
-    pub(super) place: Address,
+    pub(super) place: Place,
     began: Instant,
     pub(super) recorder: onvif::Recorder,
 }
@@ -113,7 +113,7 @@ impl RecorderShared {
 
     /// Takes the conversation at `at`, if there is one whose answers count.
     pub(super) fn take(&self, at: &Address) -> Option<Conversation> {
-        let is_here = |known: &Conversation| known.asked == *at || known.place == *at;
+        let is_here = |known: &Conversation| known.asked == *at || known.place.at == *at;
         self.inner().conversation.take().filter(|known| is_here(known) && known.began.elapsed() < FRESH)
     }
 
@@ -130,13 +130,13 @@ impl RecorderShared {
 
     /// A conversation began at `began` and brought the list of channels. `is_over`: the recorder gives
     /// no further answer in it.
-    pub(super) fn begun(&self, place: &Address, began: Instant, recorder: onvif::Recorder, is_over: bool) {
+    pub(super) fn begun(&self, place: &Place, began: Instant, recorder: onvif::Recorder, is_over: bool) {
         let mut inner = self.inner();
         inner.is_listed = true;
         if is_over {
             return;
         }
-        let asked = inner.asked.clone().unwrap_or_else(|| place.clone());
+        let asked = inner.asked.clone().unwrap_or_else(|| place.at.clone());
         inner.conversation = Some(Conversation { asked, place: place.clone(), began, recorder });
     }
 

@@ -42,6 +42,12 @@ impl ResolvedStream {
         self.trusted.iter().any(|trusted| is_same_host(trusted, stream.host()))
     }
 
+    /// The place as people are told of it: with the key of the stream if that is encrypted.
+    pub(super) fn shown_place(&self) -> Endpoint {
+        let tls_key = self.stream_key.seen().map(|seen| seen.key).or(self.place.tls_key);
+        Endpoint { tls_key, ..self.place.clone() }
+    }
+
     /// The login that may be sent to the host of `stream`.
     pub(super) fn login_for(&self, stream: &StreamUri) -> Option<&Credentials> {
         self.credentials.as_ref().filter(|_| self.is_trusted(stream)).or(self.camera_credentials.as_ref())
@@ -68,7 +74,7 @@ mod tests {
             credentials: Some(login("configured")),
             camera_credentials: None,
             trusted: vec!["cam.example".into(), "fd00::1".into()],
-            place: Endpoint { address: String::new(), profile: None },
+            place: Endpoint { address: String::new(), profile: None, tls_key: None },
             record: None,
             transport: None,
             stream_key: KeyCheck::default(),

@@ -163,7 +163,7 @@ impl SupervisorTask {
             // The next attempt is one at the stream.
             (self.current, self.last_live) = (None, None);
             self.announce(stream, found);
-            self.stream.found_at(found.place.clone());
+            self.stream.found_at(found.shown_place());
             return self.learn_stream_key(found);
         }
         self.snapshot_rounds = 0;

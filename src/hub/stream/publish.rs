@@ -80,7 +80,13 @@ impl Stream {
 
     fn publish(&self, inner: &mut Inner, unit: &AccessUnit, now: Instant) -> bool {
         inner.stats.note_unit(unit.data.len(), now);
-        inner.gop_cache.push(unit);
+        if inner.gop_cache.push(unit) {
+            // Before anybody misses it.
+            inner.outgrown_at = Some(now);
+            self.want_key_frame(inner);
+        } else if unit.key {
+            inner.outgrown_at = None;
+        }
         inner.sequence.note(unit.sequence);
         let is_young = inner.stall.is_young(inner.options.stall_after, now);
         let goes_live = is_young && !inner.is_live() && !inner.gop_cache.units().is_empty();

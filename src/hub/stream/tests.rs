@@ -507,12 +507,14 @@ fn live_stream_without_key_frames_is_overdue_once_its_group_is_outgrown() {
         scene.unit(number, number % 10 == 0, u64::from(number) * 40);
     }
     // Ten frames in a group, then no new group begins.
-    let mut number = 31;
+    let (mut number, wanted) = (31, scene.stream.key_frames_wanted());
     while scene.stream.overdue(scene.at(u64::from(number - 1) * 40)).is_none() {
         scene.unit(number, false, u64::from(number) * 40);
         number += 1;
     }
-    assert_eq!(number - 30, 501, "500 units of 100 bytes are kept, and the next one drops them");
+    // The camera has 5 s for the key frame that it is asked for.
+    assert_eq!(number - 30, 501 + 5000 / 40, "500 units of 100 bytes are kept, and the next one drops them");
+    assert!(wanted.take());
     let condition = scene.stream.overdue(scene.at(u64::from(number - 1) * 40)).unwrap();
     assert!(condition.why.contains("no key frame"), "{}", condition.why);
     assert!(scene.stream.status(scene.at(0)).gop_cache.0 == 0);
@@ -600,8 +602,9 @@ fn viewer_who_begins_with_the_next_key_frame_wants_one() {
     assert!(wanted.take());
     scene.stream.limit_group(150);
     scene.unit(first + 1, false, 40);
-    let _page = scene.stream.subscribe_units();
     assert!(wanted.take(), "the group has outgrown its memory");
+    let _page = scene.stream.subscribe_units();
+    assert!(wanted.take());
     let _decoder = scene.stream.subscribe_transcoder();
     assert!(wanted.take());
     scene.stream.set_stream_info(StreamInfo { codec: Codec::Jpeg, codec_config: None, ..STREAM });

@@ -147,6 +147,7 @@ fn camera(web: &Web, status: &Status, principal: &Principal, now: Instant) -> Va
         "since": seconds(status.since),
         "address": status.place.as_ref().map(|place| &place.address),
         "profile": status.place.as_ref().and_then(|place| place.profile.as_ref()),
+        "tls_key": status.place.as_ref().and_then(|place| place.tls_key).map(|key| key.to_string()),
         "age": status.age.map(seconds),
         "codec": status.stream.map(|stream| stream.codec.as_str()),
         "as_jpeg": reasons::as_json(&reasons::as_jpeg(status.stream, status.passthrough)),

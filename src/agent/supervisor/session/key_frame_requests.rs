@@ -1,7 +1,7 @@
 //! When the camera of a stream is asked for a key frame.
 //!
-//! It is asked after a loss, for a viewer who joins while no group of pictures is kept, and if the
-//! first key frame is late. It may ignore that, or be unable to do it: it is not asked for ever.
+//! It is asked after a loss, for a viewer who joins while no group of pictures is kept, once the group is too large
+//! to be kept, and if the first key frame is late. It may ignore that, or be unable to do it: it is not asked for ever.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ impl KeyFrameRequests {
         self.want(if is_first { since + FIRST_KEY_FRAME } else { since });
     }
 
-    /// A viewer joined who begins with the next key frame.
+    /// A viewer joined who begins with the next key frame, or would have to from now on.
     pub fn viewer_joined(&mut self, now: Instant) {
         self.unanswered = 0;
         self.want(now);
