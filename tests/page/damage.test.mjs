@@ -55,6 +55,19 @@ test("beside another remark only the damage is on the picture, and the panel say
     await until("the banner instead", async () => (await markOf(0)) === null && (await readTiles(page))[0].bannerShown);
 });
 
+test("a picture that is late or rare says so on the tile", async () => {
+    const late = ["in_pieces", {}, "the stream comes in pieces (HLS): the picture is some seconds old"];
+    const rare = ["snapshots", { seconds: 1 }, "snapshots instead of the stream, at most one picture every 1.0 s"];
+    const cause = ["stream_without_video", {}, "the stream has no video"];
+    for (const [query, one, texts] of [["", late, [late]], ["&transport=mjpeg", late, [late]], ["", rare, [rare, cause]]]) {
+        agent.setCamera("camera-0", { state: "live", why: texts.map(([, , text]) => text).join("; "), reason: texts.flatMap((text) => reasonOf(text).reason) });
+        await page.goto(`${agent.url}?cameras=camera-0${query}`);
+        await until(`the mark of ${one[0]}`, async () => (await markOf(0)) === one[2]);
+        await until("a picture", async () => (await readTiles(page))[0].verdict === "live");
+        assert.ok(!(await readTiles(page))[0].bannerShown);
+    }
+});
+
 let units;
 before(async () => (units = await makeUnits({ frames: 40, group: 10 })));
 

@@ -277,5 +277,8 @@ fn hls_is_shown_says_that_it_is_late_and_ends_when_no_piece_comes() {
             (camera["state"] != "live" && camera["why"] != "").then_some(())
         });
         MotionJpeg::open(&agent.address, "/live/gate").next_card();
+
+        let missing = format!("[[camera]]\nid = \"gate\"\nurl = \"http://127.0.0.1:{port}/missing.m3u8\"\n");
+        Agent::start(&missing).wait_for_log(&["gate: ", "no such stream (404 Not Found); check profile or url"]);
     }
 }

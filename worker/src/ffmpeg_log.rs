@@ -142,6 +142,11 @@ impl FfmpegLog {
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 
+    /// Forgets what has failed so far: the stream is open all the same.
+    pub fn forget(&self) {
+        self.state().reason = None;
+    }
+
     /// Why the last opening or reading failed, as far as FFmpeg reported it.
     pub fn reason(&self) -> Option<Failure> {
         self.state().reason.clone()
@@ -162,14 +167,14 @@ fn clean(line: &str) -> String {
     masked.chars().map(|c| if is_hidden(c) { ' ' } else { c }).take(MAX_LINE_LEN).collect()
 }
 
-/// The failure that a line of FFmpeg's log reports; the wording is from libavformat's rtsp.c, tcp.c
+/// The failure that a line of FFmpeg's log reports; the wording is from libavformat's rtsp.c, http.c, tcp.c
 /// and udp.c.
 fn reason(line: &str) -> Option<Failure> {
     let line = clean(line);
     let unreachable = FailureKind::Unreachable;
-    let (kind, reason) = if let Some((method, answer)) =
-        line.strip_prefix("method ").and_then(|l| l.split_once(" failed: "))
-    {
+    let by_rtsp = line.strip_prefix("method ").and_then(|l| l.split_once(" failed: "));
+    let by_http = || Some(("GET", line.strip_prefix("HTTP error ")?));
+    let (kind, reason) = if let Some((method, answer)) = by_rtsp.or_else(by_http) {
         let answered = |code: Code| code.with("answer", answer);
         match answer.split(' ').next().unwrap_or("") {
             "401" | "403" | "407" => {
@@ -216,6 +221,9 @@ mod tests {
             ("method PLAY failed: 503 Service Unavailable", FailureKind::Unreachable, "no room for another viewer"),
             ("method SETUP failed: 453 Not Enough Bandwidth", FailureKind::Unreachable, "(SETUP: 453 Not"),
             ("method PLAY failed: 500 Internal Server Error", FailureKind::Unreachable, "refused PLAY (500"),
+            ("HTTP error 404 Not Found", FailureKind::Unreachable, "no such stream (404 Not Found)"),
+            ("HTTP error 401 Unauthorized", FailureKind::Denied, "login"),
+            ("HTTP error 500 Internal Server Error", FailureKind::Unreachable, "refused GET (500"),
             (
                 "Connection to tcp://10.0.0.1:554?timeout=0 failed: Connection refused\n",
                 FailureKind::Unreachable,
@@ -265,6 +273,8 @@ mod tests {
         ffmpeg_log.hear(16, "method DESCRIBE failed: 401 Unauthorized");
         ffmpeg_log.hear(16, "method DESCRIBE failed: 404 Not Found");
         assert_eq!(ffmpeg_log.reason().map(|failure| failure.kind), Some(FailureKind::Denied));
+        ffmpeg_log.forget();
+        assert_eq!(ffmpeg_log.reason(), None);
     }
 
     #[test]

@@ -38,9 +38,9 @@ export function reasonIn(message) {
     return { why: message.why, reason: Array.isArray(message.reason) ? message.reason.filter(isPart) : [] };
 }
 
-/** What the agent says of a damaged picture; nothing if it says that none is. @param {AgentReason} reason @returns {AgentReason} */
+/** What the mark of a live picture says: that it is damaged, late or rare; nothing if it needs none. @param {AgentReason} reason @returns {AgentReason} */
 export function damageIn({ reason }) {
-    const parts = reason.filter(({ code }) => code === "picture_damaged");
+    const parts = reason.filter(({ code }) => ["picture_damaged", "in_pieces", "snapshots"].includes(code));
     return { why: parts.map(({ text }) => text).join(), reason: parts };
 }
 

@@ -91,6 +91,7 @@ impl Demuxer {
         if !capture.is_opened().unwrap_or(false) || ran_out(began.elapsed(), limit) {
             return Err(not_opened(ffmpeg_log.reason(), began.elapsed(), limit));
         }
+        ffmpeg_log.forget();
         let fourcc = number(&capture, CAP_PROP_FOURCC) as u32;
         let codec = codec(fourcc.to_le_bytes())?;
         let mut demuxer = Self {
