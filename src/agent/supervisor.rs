@@ -23,6 +23,7 @@ mod rtsp_failure;
 mod search;
 mod session;
 mod synchronization;
+mod tls_keys;
 mod transcoding;
 
 use std::{
