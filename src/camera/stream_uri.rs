@@ -120,6 +120,11 @@ impl StreamUri {
         self.is_hls() || self.0.starts_with("rtmp:") || self.0.starts_with("rtmps:")
     }
 
+    /// Whether it is read by RTSP, whatever reads it.
+    pub fn is_rtsp(&self) -> bool {
+        self.0.starts_with("rtsp")
+    }
+
     /// Whether it is read by HTTP, and not by RTSP.
     pub fn is_http(&self) -> bool {
         self.0.starts_with("http:") || self.0.starts_with("https:")

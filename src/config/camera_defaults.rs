@@ -101,7 +101,7 @@ impl CameraDefaults {
         credentials: Option<Credentials>,
     ) -> StreamSource {
         // Of the defaults, those about RTSP apply to nothing else.
-        let is_rtsp = !matches!(&source, Source::Url(uri) if uri.is_http() || uri.needs_opencv());
+        let is_rtsp = !matches!(&source, Source::Url(uri) if !uri.is_rtsp());
         let reader = self.reader.or(defaults.reader.filter(|_| is_rtsp));
         let transport = self.transport.or(defaults.transport).filter(|_| is_rtsp);
         let open_within = self.open_within.or(defaults.open_within).unwrap_or(keys::OPEN_WITHIN.default);

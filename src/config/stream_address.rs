@@ -17,7 +17,7 @@ pub(super) fn from_url(
     };
     match stream_uri(&written.value, keys::URL.name) {
         Ok((uri, login)) => {
-            if uri.is_http() || uri.needs_opencv() {
+            if !uri.is_rtsp() {
                 refuse_transport(section, &uri, diagnostics);
             }
             (Some(Source::Url(uri)), login)

@@ -201,9 +201,7 @@ impl<R: PacketReceiver> Client<'_, R> {
             Action::Receive { track, delivery } => {
                 let Some(connection) = &mut self.connection else { return };
                 self.receiver.start(&track, self.session.transport());
-                let received = connection.receive(delivery);
-                connection.has_datagrams = true;
-                match received {
+                match connection.receive(delivery) {
                     Ok(()) => self.report().await,
                     Err(error) => self.session.failed(error),
                 }

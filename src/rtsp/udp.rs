@@ -50,7 +50,7 @@ impl UdpPair {
     /// The system's, also if the group's address is not of the family of `local`.
     pub fn join(rtp: SocketAddr, rtcp_port: u16, local: SocketAddr) -> io::Result<Self> {
         // Bound to the group, so that nothing else that comes to the port is taken.
-        let bind = |port| bind_shared(SocketAddr::new(rtp.ip(), port));
+        let bind = |port| bind_socket(SocketAddr::new(rtp.ip(), port), true);
         let sockets = [bind(rtp.port())?, bind(rtcp_port)?];
         let membership = Membership::of(rtp.ip(), local)?;
         let [first, second] = sockets;
@@ -86,17 +86,14 @@ impl UdpPair {
 }
 
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    // The kernel gives as much as it may.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-    socket.bind(&address.into())?;
-    Ok(socket.into())
+    bind_socket(address, false)
 }
 
-/// As [`bind`], of an address that others of this machine may read, too.
-fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
+/// `is_shared`: others of this machine may read what comes to `address`, too.
+fn bind_socket(address: SocketAddr, is_shared: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_reuse_address(true)?;
+    socket.set_reuse_address(is_shared)?;
+    // The kernel gives as much as it may.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     socket.bind(&address.into())?;
     Ok(socket.into())

@@ -2,8 +2,7 @@
 
 use super::{locator::Locator, place::Place};
 use crate::{
-    camera::fingerprint::Fingerprint,
-    camera::{CameraId, Source, StreamSource, TlsPolicy},
+    camera::{CameraId, Source, StreamSource, TlsPolicy, fingerprint::Fingerprint},
     onvif,
     store::{Address, LearntKeys, Service},
     tls::client::{HTTPS_PORT, KeyCheck},
@@ -34,8 +33,8 @@ impl Locator {
 
     /// The camera at `place` has given what it was asked for: its key is the camera's.
     pub(super) async fn learn_key_of(&self, place: &Place) {
-        if let Some(seen) = place.check.as_ref().and_then(KeyCheck::seen) {
-            self.learn_key(Service::Onvif, seen.key).await;
+        if let Some(key) = place.shown_key() {
+            self.learn_key(Service::Onvif, key).await;
         }
     }
 

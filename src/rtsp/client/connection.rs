@@ -142,6 +142,8 @@ impl Connection {
             }
             Delivery::Multicast { rtp, rtcp_port, source } => {
                 let joined = self.stream.local_address().and_then(|local| UdpPair::join(rtp, rtcp_port, local));
+                // The group has a whole interval to begin.
+                self.has_datagrams = true;
                 self.udp = Some(joined.map_err(|error| ConnectError::failed(rtp.to_string(), &error))?);
                 let camera = self.sender(source);
                 self.rtp_peer = Peer::new(camera, None);

@@ -71,7 +71,7 @@ impl Demuxer {
         // OpenCV's own log shows addresses and adds nothing to FFmpeg's.
         let _ = set_log_level(LogLevel::LOG_LEVEL_SILENT);
         let uri = StreamUri::split_any(open.uri.expose()).map(|(uri, _)| uri);
-        let is_rtsp = uri.as_ref().is_none_or(|uri| !uri.is_http() && !uri.needs_opencv());
+        let is_rtsp = uri.as_ref().is_none_or(StreamUri::is_rtsp);
         let limit = if is_rtsp { OPEN_LIMIT } else { LONG_OPEN_LIMIT };
         let millis = |limit: Duration| i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
         let parameters = Vector::from_slice(&[
