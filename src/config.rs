@@ -190,25 +190,8 @@ pub fn read_settled(path: &Path) -> Result<Config, Vec<Complaint>> {
     })
 }
 
-/// Returns the addresses in the key `listen` of the file at `path`, and ignores all other mistakes
-/// in it, so that a running agent is found while its file is being edited. Returns the default if
-/// the file has no usable value.
-///
-/// # Errors
-/// One complaint if the file cannot be read.
-///
-/// # Blocking
-/// Blocks on the disk.
-pub fn listen(path: &Path) -> Result<Vec<SocketAddr>, Vec<Complaint>> {
-    let (text, _) = files::read_text(path)?;
-    let mut unheard = Diagnostics::new(path, &text);
-    let readable = syntax::readable(&text, &mut unheard);
-    let mut root = Root::parse(&readable, &mut unheard);
-    let server = server::read(&root.section(&schema::SERVER), Path::new(""), &mut unheard);
-    Ok(exposure::served(&server, !root.users.is_empty()))
-}
-
-/// What root does for the agent before the agent becomes another user.
+/// What is read of the file apart from the configuration: by root before the agent becomes another user, and
+/// by commands that look for the agent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Startup {
     /// The addresses to listen on; at least one.
@@ -225,8 +208,8 @@ impl Default for Startup {
     }
 }
 
-/// Returns what root needs to know of the file at `path`, and ignores all mistakes in it: the agent
-/// starts with a bad file, too, and the file is corrected while the agent runs. Reads no password file.
+/// Returns this part of the file at `path`, and ignores all mistakes in it: the agent starts with a bad
+/// file, too, and is found while its file is being edited. Reads no password file.
 ///
 /// # Errors
 /// One complaint if the file cannot be read.

@@ -80,7 +80,12 @@ pub async fn connect(host: &str, port: u16, limits: Limits) -> Result<TcpStream,
 
 /// A GET request for [`exchange`]. `host` as for that; a zone is left out of the `Host` field.
 pub fn get(host: &str, port: u16, path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\n{}\r\n{LAST_FIELDS}\r\n", host_field(host, port))
+    get_with(host, port, path, "")
+}
+
+/// Like [`get`]; `fields` are further header lines, each with its line end.
+pub fn get_with(host: &str, port: u16, path: &str, fields: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\n{}\r\n{fields}{LAST_FIELDS}\r\n", host_field(host, port))
 }
 
 /// A POST request for [`exchange`]; `fields` are further header lines, each with its line end.

@@ -4,6 +4,7 @@
 //! address, and with what.
 
 mod audit;
+pub mod command_key;
 mod failures;
 mod file;
 mod sessions;
@@ -28,6 +29,7 @@ use crate::{
 };
 use audit::Audit;
 pub use audit::Counts;
+use command_key::CommandKey;
 use failures::Failures;
 pub use failures::address_prefix;
 use file::KeptSessions;
@@ -44,6 +46,7 @@ pub struct Users {
     failures: Mutex<Failures>,
     /// By the names of accounts.
     last_seen: Mutex<BTreeMap<String, SystemTime>>,
+    command_key: CommandKey,
     audit: Audit,
     changed: Notifier,
 }
@@ -87,10 +90,10 @@ pub struct Overview {
 impl Users {
     /// Puts these accounts into force, and ends the sessions of those that are gone or have another
     /// credential. Sessions are kept in `state_dir`; those of the last run are read when it is set
-    /// first.
+    /// first. Where nobody is served without a login, the key of this machine's commands is there, too.
     ///
     /// # Blocking
-    /// Reads and writes one small file.
+    /// Reads and writes small files.
     pub fn set(&self, accounts: Vec<Account>, without_login: WithoutLogin, state_dir: &Path) {
         let accounts: Vec<_> = accounts.into_iter().map(Arc::new).collect();
         let old = {
@@ -98,6 +101,7 @@ impl Users {
             rules.without_login = without_login;
             rules.accounts.replace(accounts.clone())
         };
+        self.command_key.follow(without_login, state_dir);
         if let Some(old) = old {
             audit::changed(&old, &accounts);
         }
@@ -117,6 +121,11 @@ impl Users {
     /// Who is served without a login.
     pub fn without_login(&self) -> WithoutLogin {
         self.rules.lock().without_login
+    }
+
+    /// Whether `key` is the one of this machine's commands. The caller lets only this machine ask.
+    pub fn is_command_key(&self, key: &str) -> bool {
+        self.command_key.is(key)
     }
 
     /// Finds out whose login this is. Failures of `address` are counted; after five it has to wait.

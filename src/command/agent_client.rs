@@ -6,9 +6,11 @@ use serde_json::Value;
 
 use super::{check, output::complain, process, sockets};
 use crate::{
-    config::{self, Complaint},
-    http_client::{self, Limits, reachable},
+    camera::Secret,
+    config::{self, Complaint, Startup},
+    http_client::{self, Limits, reachable, response::Response},
     log::chain,
+    users::command_key,
 };
 
 /// The exit code if no agent answers.
@@ -46,8 +48,9 @@ pub fn answer(command: &str, file: &Path) -> Result<Value, ExitCode> {
 /// # Blocking
 /// Like [`ask`].
 pub fn users(file: &Path) -> Result<Value, ExitCode> {
-    let users = ask_with(file, |address| {
-        get(address, "/api/users").and_then(|answer| answer["users"].is_array().then_some(answer).ok_or_else(foreign))
+    let users = ask_with(file, |address, state_dir| {
+        let answer = get(address, "/api/users", state_dir)?;
+        answer["users"].is_array().then_some(answer).ok_or_else(foreign)
     });
     users.map_err(|failure| told("users", failure))
 }
@@ -83,18 +86,20 @@ pub fn ask(file: &Path) -> Result<Value, Failure> {
     ask_with(file, ask_at)
 }
 
-fn ask_with(file: &Path, ask_at: impl Fn(SocketAddr) -> Result<Value, String>) -> Result<Value, Failure> {
-    let listen = config::listen(file).map_err(Failure::File)?;
+fn ask_with(file: &Path, ask_at: impl Fn(SocketAddr, &Path) -> Result<Value, String>) -> Result<Value, Failure> {
+    let Startup { listen, state_dir, .. } = config::startup(file).map_err(Failure::File)?;
     let mut silent = Vec::new();
     for address in listen {
-        match ask_at(reachable(address)) {
+        match ask_at(reachable(address), &state_dir) {
             Ok(answer) => return Ok(answer),
             Err(why) => silent.push(format!("{} ({why})", reachable(address))),
         }
     }
     for agent in process::running(file).unwrap_or_default() {
         let really = sockets::listening(agent.pid).into_iter().map(reachable);
-        if let Some(answer) = really.filter_map(|at| ask_at(at).ok()).find(|answer| is_of(answer, agent.own_pid)) {
+        if let Some(answer) =
+            really.filter_map(|at| ask_at(at, &state_dir).ok()).find(|answer| is_of(answer, agent.own_pid))
+        {
             return Ok(answer);
         }
     }
@@ -105,15 +110,15 @@ fn ask_with(file: &Path, ask_at: impl Fn(SocketAddr) -> Result<Value, String>) -
     )))
 }
 
-/// Asks the agent at `address`.
+/// Asks the agent at `address`, whose state directory is `state_dir`.
 ///
 /// # Errors
 /// A text that says why, if no agent answers there.
 ///
 /// # Blocking
 /// Blocks for at most three seconds.
-pub fn ask_at(address: SocketAddr) -> Result<Value, String> {
-    let answer = get(address, "/api/cameras")?;
+pub fn ask_at(address: SocketAddr, state_dir: &Path) -> Result<Value, String> {
+    let answer = get(address, "/api/cameras", state_dir)?;
     let is_agent = answer["version"].is_string() && answer["cameras"].is_array();
     if is_agent { Ok(answer) } else { Err(foreign()) }
 }
@@ -128,24 +133,38 @@ fn foreign() -> String {
     "something else answers there".to_owned()
 }
 
-fn get(address: SocketAddr, path: &str) -> Result<Value, String> {
+/// Gets `path`, without a login first. If the agent wants one, the key of this machine's commands is sent to
+/// it, over loopback alone.
+fn get(address: SocketAddr, path: &str, state_dir: &Path) -> Result<Value, String> {
+    let response = match exchange(address, path, None)? {
+        response if response.status == Some(401) && address.ip().is_loopback() => {
+            let key = command_key::read(state_dir).ok_or_else(|| {
+                "it wants a login from this machine too, by without_login = \"nobody\"; try as root, as with sudo"
+                    .to_owned()
+            })?;
+            exchange(address, path, Some(&key))?
+        }
+        response => response,
+    };
+    match response.status {
+        Some(200) => {}
+        Some(503) => return Err("it serves as many connections as it can; try again".to_owned()),
+        Some(401) => return Err(format!("it does not take the key in {}", state_dir.display())),
+        _ => return Err(foreign()),
+    }
+    Ok(serde_json::from_slice(&response.body).unwrap_or_default())
+}
+
+fn exchange(address: SocketAddr, path: &str, key: Option<&Secret>) -> Result<Response, String> {
     let (ip, port) = (address.ip(), address.port());
     // Connecting to a link-local address needs the interface too.
     let host = match address {
         SocketAddr::V6(address) if address.scope_id() != 0 => format!("{ip}%{}", address.scope_id()),
         _ => ip.to_string(),
     };
-    let request = http_client::get(&host, port, path);
-    let response = smol::block_on(http_client::exchange(&host, port, request.as_bytes(), LIMITS, None)).map_err(why)?;
-    match response.status {
-        Some(200) => {}
-        Some(503) => return Err("it serves as many connections as it can; try again".to_owned()),
-        Some(401) => {
-            return Err("it wants a login from this machine too, by without_login = \"nobody\"".to_owned());
-        }
-        _ => return Err(foreign()),
-    }
-    Ok(serde_json::from_slice(&response.body).unwrap_or_default())
+    let login = key.map(|key| format!("Authorization: Bearer {}\r\n", key.expose())).unwrap_or_default();
+    let request = http_client::get_with(&host, port, path, &login);
+    smol::block_on(http_client::exchange(&host, port, request.as_bytes(), LIMITS, None)).map_err(why)
 }
 
 fn why(error: http_client::Error) -> String {

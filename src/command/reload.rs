@@ -19,7 +19,10 @@ use super::{
     sockets,
     table::shown,
 };
-use crate::{config, http_client};
+use crate::{
+    config::{self, Startup},
+    http_client,
+};
 
 /// The exit code if the agent did not apply the file.
 const FAILED: u8 = 70;
@@ -137,9 +140,9 @@ fn ask(file: &Path, agents: &[Process]) -> Result<Value, Failure> {
         Err(failure) => failure,
     };
     let really = agents.iter().flat_map(|agent| sockets::listening(agent.pid)).map(http_client::reachable);
-    let answer =
-        really.filter_map(|address| agent_client::ask_at(address).ok()).find(|answer| is_one_of(agents, answer));
-    answer.ok_or(why)
+    let Startup { state_dir, .. } = config::startup(file).map_err(Failure::File)?;
+    let mut answers = really.filter_map(|address| agent_client::ask_at(address, &state_dir).ok());
+    answers.find(|answer| is_one_of(agents, answer)).ok_or(why)
 }
 
 fn outcome(answer: &Value) -> Outcome {

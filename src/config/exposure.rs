@@ -34,8 +34,9 @@ pub(super) fn check(
     Some(diagnostics.complaint(at, &section.place, words))
 }
 
-/// The addresses to listen on. This machine's own wall is always among them where it needs no login:
-/// at another address it would be a visitor as all others.
+/// The addresses to listen on. With users, loopback is always among them unless everybody is served: this
+/// machine's own wall needs no login there, and its commands send their key there and nowhere else. At
+/// another address it would be a visitor as all others.
 pub(super) fn served(server: &Server, has_users: bool) -> Vec<SocketAddr> {
     if is_exposed(server, has_users) {
         return own(&server.listen);
@@ -44,7 +45,7 @@ pub(super) fn served(server: &Server, has_users: bool) -> Vec<SocketAddr> {
         let ip = address.ip().to_canonical();
         ip.is_loopback() || ip.is_unspecified()
     };
-    let needs_own = has_users && server.without_login == WithoutLogin::Loopback;
+    let needs_own = has_users && server.without_login != WithoutLogin::Everybody;
     let extra = if needs_own && !server.listen.iter().any(reaches_own) { own(&server.listen) } else { Vec::new() };
     extra.into_iter().chain(server.listen.iter().copied()).collect()
 }
@@ -115,9 +116,8 @@ mod tests {
         assert_eq!(addresses(&format!("listen='10.0.0.1:81'\n{USER}")), "127.0.0.1:81 10.0.0.1:81");
         assert_eq!(addresses(&format!("listen=['10.0.0.1:81', '[::1]:82']\n{USER}")), "10.0.0.1:81 [::1]:82");
         assert_eq!(addresses(&format!("listen='0.0.0.0:81'\n{USER}")), "0.0.0.0:81");
-        for word in ["nobody", "everybody"] {
-            let text = format!("listen='10.0.0.1:81'\nwithout_login='{word}'\n{USER}");
-            assert_eq!(addresses(&text), "10.0.0.1:81");
+        for (word, listened) in [("nobody", "127.0.0.1:81 10.0.0.1:81"), ("everybody", "10.0.0.1:81")] {
+            assert_eq!(addresses(&format!("listen='10.0.0.1:81'\nwithout_login='{word}'\n{USER}")), listened);
         }
     }
 

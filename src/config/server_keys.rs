@@ -23,8 +23,8 @@ rows! { SERVER_ROWS:
             ("everybody", WithoutLogin::Everybody),
         ]),
         WithoutLogin::Loopback,
-        "Who may watch without a login. `loopback`: this machine's own screen and shell. `everybody`: whoever reaches \
-         the port.",
+        "Who may watch without a login. `loopback`: this machine's own screen and shell. `nobody`: commands of \
+         root and of the agent's user go on working. `everybody`: whoever reaches the port.",
     )
     .aliases(&["anonymous", "no_login", "without_password"]);
     NAMES: Key<List, Unset> = key(

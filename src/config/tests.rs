@@ -602,8 +602,8 @@ fn listen_is_found_whatever_else_is_wrong() {
         ("", "127.0.0.1:8080"),
     ] {
         std::fs::write(&path, text).unwrap();
-        assert_eq!(listen(&path).unwrap(), [expected.parse().unwrap()], "{text}");
+        assert_eq!(startup(&path).unwrap().listen, [expected.parse().unwrap()], "{text}");
     }
     std::fs::remove_file(&path).unwrap();
-    assert!(listen(&path).unwrap_err()[0].text.contains("no such file"));
+    assert!(startup(&path).unwrap_err()[0].text.contains("no such file"));
 }

@@ -16,10 +16,10 @@ fn screen() -> Account {
     Account { name: "screen".to_owned(), rights: Rights::WATCH, cameras: Seen::All, credential }
 }
 
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("cctv-users-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         Self(path)

@@ -1,12 +1,15 @@
 //! Commands that query the running agent or make it reload its file.
 
 use std::{
+    fs,
     net::TcpListener,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::PathBuf,
     process::{Command, Output, Stdio},
 };
 
 use crate::support::{Agent, Cameras, Folder, MotionJpeg, agent_program, own_address, wait_for};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 fn file_of(agent: &Agent) -> PathBuf {
@@ -96,6 +99,59 @@ fn list_and_status_tell_what_the_agent_sees() {
         let gate = status.lines().find(|line| line.starts_with("gate"))?.to_owned();
         gate.contains(" % ").then_some(())
     });
+}
+
+#[test]
+fn commands_of_root_are_answered_where_this_machine_needs_a_login_too() {
+    let (address, folder) = (format!("{}:8080", own_address()), Folder::new());
+    let user = "without_login = \"nobody\"\n[[user]]\nname = \"screen\"\ntoken = \"sha256:\
+                3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0\"\n";
+    let text = crate::support::configuration(&address, &folder, user);
+    folder.write("cameras.toml", &text);
+    let mut agent = Agent::spawn(folder, address, Command::new(agent_program()));
+    wait_for("a response", || agent.get("/healthz"));
+    assert_eq!(agent.get("/api/cameras").unwrap().status, 401);
+
+    for command in [&["status"][..], &["list"], &["users"], &["reload"], &["status", "--json"]] {
+        let (output, _, errors) = ask(&agent, command);
+        assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{command:?}: {}", agent.log_text());
+    }
+    let file = agent.folder.0.join("state/command-key");
+    let key = fs::read_to_string(&file).unwrap();
+    let status = |agent: &Agent, key: &str| {
+        let login = format!("Authorization: Bearer {key}");
+        crate::support::http_with("GET", &agent.address, "/api/cameras", &[&login]).unwrap().status
+    };
+    assert_eq!((status(&agent, &key), status(&agent, &key[1..])), (200, 401));
+    assert!(!agent.log_text().contains(&key), "{}", agent.log_text());
+
+    // Another user of this machine cannot read the key, and is told what would help.
+    for path in [&agent.folder.0, &file_of(&agent)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    let other = Command::new(agent_program())
+        .args(["status", "--config"])
+        .arg(file_of(&agent))
+        .uid(nobody.uid.as_raw())
+        .gid(nobody.gid.as_raw())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(other.stderr).unwrap();
+    assert!(other.status.code() == Some(70) && told.contains("try as root"), "{told}");
+
+    // The next run has another key, and without the need there is none.
+    agent.signal(Signal::SIGTERM);
+    agent.exit();
+    let agent = agent.again();
+    wait_for("a response", || agent.get("/healthz"));
+    let new = fs::read_to_string(&file).unwrap();
+    assert!(new != key && status(&agent, &key) == 401 && status(&agent, &new) == 200);
+    agent.folder.write("cameras.toml", &text.replace("\"nobody\"", "\"loopback\""));
+    let (_, out, errors) = ask(&agent, &["reload"]);
+    assert!(out.starts_with("reloaded") && errors.is_empty(), "{out}{errors}");
+    assert!(!file.exists() && status(&agent, &new) == 401);
+    assert_eq!(ask(&agent, &["status"]).0.status.code(), Some(0));
 }
 
 #[test]

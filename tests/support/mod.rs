@@ -146,12 +146,22 @@ pub fn http(method: &str, address: &str, target: &str) -> Option<Answer> {
     asked(TcpStream::connect(address).ok()?, method, address, target)
 }
 
+/// Like [`http`], with these further header lines.
+pub fn http_with(method: &str, address: &str, target: &str, lines: &[&str]) -> Option<Answer> {
+    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    exchange(TcpStream::connect(address).ok()?, method, address, target, &lines)
+}
+
 /// Like [`http`], on an existing connection.
-pub fn asked(mut stream: TcpStream, method: &str, address: &str, target: &str) -> Option<Answer> {
+pub fn asked(stream: TcpStream, method: &str, address: &str, target: &str) -> Option<Answer> {
+    exchange(stream, method, address, target, "")
+}
+
+fn exchange(mut stream: TcpStream, method: &str, address: &str, target: &str, lines: &str) -> Option<Answer> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut bytes = Vec::new();
     // A refused client may already have the response and a closed connection.
-    let _ = write!(stream, "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let _ = write!(stream, "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{lines}\r\n");
     let _ = stream.read_to_end(&mut bytes);
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();

@@ -86,7 +86,12 @@ impl Identification<'_> {
                     authorization::Login::Basic(login) => {
                         Login::Password { name: &login.username, password: login.password.expose() }
                     }
-                    authorization::Login::Bearer(token) => Login::Token(token.expose()),
+                    authorization::Login::Bearer(token) => {
+                        if let Some(command) = Principal::of_command(token, *visitor, users) {
+                            return Ok(Some(command));
+                        }
+                        Login::Token(token.expose())
+                    }
                 };
                 return match users.authenticate(login, visitor.address).await {
                     Verdict::Accepted(account) => Ok(Some(Principal::of_login(account))),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::web::visitor::Visitor;
 use crate::{
     account::{Account, Rights, Seen, WithoutLogin},
+    camera::Secret,
     hub::Condition,
     sync::Notified,
     text::{Reason, reasons},
@@ -28,6 +29,8 @@ pub struct Principal {
 enum Proof {
     /// Its visitor needs no login.
     Visitor(Visitor),
+    /// The key of this machine's commands, which only root and the agent's user can read.
+    CommandKey(Secret),
     /// A login in the request itself.
     Login,
     /// The cookie of a session, which lasts as long as a clone of it is used.
@@ -39,6 +42,13 @@ impl Principal {
     pub fn of_visitor(visitor: Visitor, users: &Users) -> Option<Self> {
         let proof = Proof::Visitor(visitor);
         is_open(users, &visitor).then_some(Self { account: None, proof })
+    }
+
+    /// A command of root or the agent's user on this machine, from which nothing is kept; `None` if `key` is
+    /// not its key or `visitor` not this machine.
+    pub fn of_command(key: &Secret, visitor: Visitor, users: &Users) -> Option<Self> {
+        let proof = Proof::CommandKey(key.clone());
+        (visitor.is_loopback && users.is_command_key(key.expose())).then_some(Self { account: None, proof })
     }
 
     pub fn of_login(account: Arc<Account>) -> Self {
@@ -107,6 +117,7 @@ impl Principal {
             (Proof::Session(session), Some(account)) => session.is_open() && session.account() == *account,
             (Proof::Login, Some(account)) => users.is_current(account),
             (Proof::Visitor(visitor), _) => is_open(users, visitor),
+            (Proof::CommandKey(key), _) => users.is_command_key(key.expose()),
             (_, None) => false,
         }
     }
