@@ -82,7 +82,7 @@ impl Listeners {
 
     /// One error text for each missing address.
     pub fn complaints(&self) -> Vec<String> {
-        let kept: Vec<_> = self.unwanted().map(|address| format!("http://{address}/")).collect();
+        let kept: Vec<_> = self.unwanted().map(|address| self.entrance(address)).collect();
         let until = match kept.as_slice() {
             [] => String::new(),
             kept => format!("; until that succeeds the wall stays at {} as well", kept.join(" and ")),
@@ -120,13 +120,18 @@ impl Listeners {
     }
 
     fn leave_unwanted(&mut self) {
-        let place = self.wanted.first().map_or_else(String::new, |address| format!("http://{address}/"));
+        let place = self.wanted.first().map_or_else(String::new, |address| self.entrance(*address));
         for address in self.unwanted().collect::<Vec<_>>() {
             let Some(listener) = self.open.remove(&address) else { continue };
-            log::info!("http://{address}/ is no longer served");
+            log::info!("{} is no longer served", self.entrance(address));
             listener.web.leave(format!("this address is left; the wall is at {place} now"));
             self.leaving.push(listener.serving);
         }
+    }
+
+    /// The address as a browser opens it.
+    fn entrance(&self, address: SocketAddr) -> String {
+        entrance(address, self.web.serves_plain_http())
     }
 
     fn unwanted(&self) -> impl Iterator<Item = SocketAddr> {
@@ -151,12 +156,21 @@ impl Listeners {
         };
         share(false);
         let listener = smol::net::TcpListener::from(Async::new(bound?)?);
-        log::info!("the wall is at http://{address}/");
+        log::info!("the wall is at {}", self.entrance(address));
         let web = self.web.for_listener();
         let serving = self.executor.spawn(web::serve(listener.clone(), Arc::new(web.clone())));
         self.open.insert(address, Listener { web, listener, serving });
         Ok(())
     }
+}
+
+/// The address as a browser opens it. Other machines are sent on from HTTP to HTTPS unless
+/// `plain_http` is set; this machine itself is not.
+fn entrance(address: SocketAddr, plain_http: bool) -> String {
+    let ip = address.ip().to_canonical();
+    let scheme = if plain_http || ip.is_loopback() { "http" } else { "https" };
+    let which = if ip.is_unspecified() { " (every address of this machine)" } else { "" };
+    format!("{scheme}://{address}/{which}")
 }
 
 fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
@@ -201,4 +215,23 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
         _ => "check `listen` in the configuration",
     };
     format!("cannot listen on {address}: {}; {remedy}", chain(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entrance_has_the_scheme_that_a_browser_ends_up_with() {
+        for (address, plain_http, expected) in [
+            ("127.0.0.1:8080", false, "http://127.0.0.1:8080/"),
+            ("[::1]:8080", false, "http://[::1]:8080/"),
+            ("10.0.0.1:8080", false, "https://10.0.0.1:8080/"),
+            ("10.0.0.1:8080", true, "http://10.0.0.1:8080/"),
+            ("0.0.0.0:80", false, "https://0.0.0.0:80/ (every address of this machine)"),
+            ("[::]:80", true, "http://[::]:80/ (every address of this machine)"),
+        ] {
+            assert_eq!(entrance(address.parse().unwrap(), plain_http), expected);
+        }
+    }
 }

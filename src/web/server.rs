@@ -102,6 +102,11 @@ impl Web {
         self.gate.set(rules);
     }
 
+    /// Whether other machines are served over HTTP without TLS.
+    pub fn serves_plain_http(&self) -> bool {
+        self.gate.serves_plain_http()
+    }
+
     /// Present number of Motion JPEG and WebSocket viewers.
     pub fn viewers(&self) -> usize {
         self.admission.viewers()

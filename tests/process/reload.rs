@@ -499,7 +499,11 @@ fn other_addresses_and_directories_are_taken_without_touching_a_camera() {
         let mut wall = Page::wall(&agent.address, &["gate"]);
         wall.picture(0);
         write(&agent, listen, "elsewhere");
-        assert_eq!(wall.goodbye(), format!("this address is left; the wall is at http://{listen}/ now"));
+        let entrance = match listen == &every {
+            true => format!("https://{listen}/ (every address of this machine)"),
+            false => format!("http://{listen}/"),
+        };
+        assert_eq!(wall.goodbye(), format!("this address is left; the wall is at {entrance} now"));
         answered(&agent, count);
         assert_eq!(complaints(&agent), [""; 0]);
     }

@@ -44,11 +44,12 @@ use nix::{
 };
 
 use cctv_agent::{
+    camera::StreamUri,
     ipc::{self, Decode, Failure, FailureKind, FromWorker, Open, ToWorker},
     media::Codec,
     sandbox::{SandboxLevel, SandboxPart, SandboxPolicy},
     sys,
-    text::Code,
+    text::{Code, Part},
 };
 use ffmpeg_log::FfmpegLog;
 use sandbox::needs::Needs;
@@ -161,8 +162,9 @@ fn start(read: Option<Read>) -> Result<(), StartError> {
     }
     shared.tell(&FromWorker::Sandbox(sandbox))?;
     let (ended, all_ended) = mpsc::channel::<()>();
+    let remark = reading.as_ref().and_then(|(_, open)| remark_of(open));
     let mut threads = vec![spawn("decode", &shared, &ffmpeg_log, &ended, move |shared, ffmpeg_log| {
-        transcode(shared, ffmpeg_log, default_quality)
+        transcode(shared, ffmpeg_log, |codec| Transcoder::new(codec, default_quality).with_remark(remark.clone()))
     })?];
     if let Some((read, open)) = reading {
         threads.push(spawn("read", &shared, &ffmpeg_log, &ended, move |shared, ffmpeg_log| {
@@ -222,8 +224,14 @@ fn listen(socket: &mut UnixStream, shared: &Shared, codec: Option<Codec>) -> Dur
     }
 }
 
+/// What every picture of a stream must say: that it is not of this moment.
+fn remark_of(open: &Open) -> Option<String> {
+    let (uri, _) = StreamUri::split_any(open.uri.expose())?;
+    uri.is_hls().then(|| Part::from(Code::InPieces).text())
+}
+
 /// The decoding thread: idle while nothing is wanted.
-fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
+fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, make: impl Fn(Codec) -> Transcoder) {
     let mut transcoder: Option<Transcoder> = None;
     let mut position = Position::default();
     let mut shortage = Shortage::default();
@@ -238,7 +246,7 @@ fn transcode(shared: &Shared, ffmpeg_log: &FfmpegLog, default_quality: u8) {
         match shared.work(&mut position, report_at) {
             Job::Stop => return,
             Job::SetRenditions(codec, renditions) => {
-                transcoder.get_or_insert_with(|| Transcoder::new(codec, default_quality)).want(&renditions);
+                transcoder.get_or_insert_with(|| make(codec)).want(&renditions);
             }
             Job::Report => {}
             Job::Develop(step) => {

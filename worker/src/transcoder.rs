@@ -43,6 +43,8 @@ pub enum Error {
 pub struct Transcoder {
     codec: Codec,
     default_quality: u8,
+    /// As [`Self::with_remark`] says.
+    remark: Option<String>,
     wanted: RenditionLimiter,
     decoder: Option<Decoder>,
     load_shedding: LoadShedder,
@@ -66,6 +68,7 @@ impl Transcoder {
         Self {
             codec,
             default_quality,
+            remark: None,
             wanted: RenditionLimiter::default(),
             decoder: None,
             load_shedding: LoadShedder::default(),
@@ -79,6 +82,11 @@ impl Transcoder {
             truncation: TruncationDetector::new(codec),
             progress: Progress::default(),
         }
+    }
+
+    /// Draws `remark` as a [mark](super::mark) into each picture that is encoded and needs no other one.
+    pub fn with_remark(self, remark: Option<String>) -> Self {
+        Self { remark, ..self }
     }
 
     /// Makes exactly these renditions from the next unit on; those already made keep their rhythm.
@@ -226,9 +234,9 @@ impl Transcoder {
             }
             if show && is_right {
                 let due = self.wanted.take(source.taken);
-                let encoder = ready(&mut self.encoder)?;
+                let (encoder, remark) = (ready(&mut self.encoder)?, self.remark.as_deref());
                 frame.with_planes(self.declared_colour, |planes, colour| {
-                    encode(encoder, planes, colour, &due, source, out)
+                    encode(encoder, planes, colour, remark, &due, source, out)
                 })?;
             }
         }
@@ -258,7 +266,7 @@ impl Transcoder {
             };
             let encoder = ready(&mut self.encoder)?;
             let encoded = opener.open(&unit.data, Size { width, height }, |planes| {
-                encode(encoder, planes, Colour::JPEG, &to_make, Source::of(unit), out)
+                encode(encoder, planes, Colour::JPEG, self.remark.as_deref(), &to_make, Source::of(unit), out)
             });
             // The decoder sees damage; nothing of a damaged JPEG is passed on.
             encoded.map_err(Error::Jpeg)?
@@ -355,17 +363,19 @@ fn encode(
     encoder: &mut Encoder,
     planes: &YuvPlanes,
     colour: Colour,
+    remark: Option<&str>,
     due: &[Rendition],
     Source { sequence, taken, damage }: Source,
     out: &mut Vec<Picture>,
 ) -> Result<(), Error> {
-    let mark = damage.map(|damage| Code::PictureDamaged.with_some("percent", damage.percent()).text());
+    let damaged = damage.map(|damage| Code::PictureDamaged.with_some("percent", damage.percent()).text());
+    let mark = damaged.as_deref().or(remark);
     for same_size in due.chunk_by(|a, b| (a.size, a.transform) == (b.size, b.transform)) {
         let Rendition { size, transform, .. } = same_size[0];
         // Renditions of one size are together and sorted by quality, so equal qualities are adjacent.
         let mut qualities: Vec<u8> = same_size.iter().map(|rendition| rendition.quality).collect();
         qualities.dedup();
-        let jpegs = encoder.encode(planes, colour, (size, transform), mark.as_deref(), qualities.iter().copied());
+        let jpegs = encoder.encode(planes, colour, (size, transform), mark, qualities.iter().copied());
         let jpegs = jpegs.map_err(Error::Encode)?;
         for rendition in same_size {
             if let Some(at) = qualities.iter().position(|quality| *quality == rendition.quality) {

@@ -59,6 +59,11 @@ impl Gate {
         *self.0.lock() = Arc::new(rules);
     }
 
+    /// Whether the rules let other machines in without TLS.
+    pub fn serves_plain_http(&self) -> bool {
+        self.0.lock().plain_http
+    }
+
     /// Whether the other end of a connection is a proxy that may report its visitors.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.lock().trusts(address)
