@@ -9,6 +9,7 @@ mod masking;
 pub mod picture_options;
 mod stream_uri;
 mod transport;
+mod video_device;
 
 use std::{fmt, net::IpAddr, time::Duration};
 
@@ -17,6 +18,7 @@ pub use self::{
     masking::mask_credentials,
     stream_uri::{MAX_STREAM_URI_LEN, StreamUri},
     transport::Transport,
+    video_device::VideoDevice,
 };
 use self::{fingerprint::Fingerprint, picture_options::PictureOptions};
 

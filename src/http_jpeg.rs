@@ -8,7 +8,7 @@ mod client;
 mod error;
 pub mod multipart;
 pub mod picture_age;
-pub mod scan;
+
 pub mod snapshots;
 pub mod stream;
 #[cfg(test)]

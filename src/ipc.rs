@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    camera::{Secret, Transport},
+    camera::{Secret, Transport, VideoDevice},
     media::{AccessUnit, Codec, Picture, Rendition, StreamInfo, WantedRendition},
     sandbox::{Sandbox, SandboxPolicy},
     text::Reason,
@@ -226,6 +226,11 @@ pub trait Message: Sized {
 /// Environment variables that a worker needs before OpenCV opens what `open` names. They replace OpenCV's
 /// preference for TCP, so the transport of RTSP is always named.
 pub fn environment(open: &Open) -> Vec<(&'static str, String)> {
+    if VideoDevice::parse(open.uri.expose()).is_some() {
+        // In whole seconds; the stall detector tells it sooner.
+        let seconds = open.read_limit.as_secs().max(1);
+        return vec![("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", seconds.to_string())];
+    }
     let transport = match open.transport {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",

@@ -3,6 +3,7 @@
 
 pub mod frame_limiter;
 pub mod inspection;
+pub mod jpeg_scan;
 pub mod part;
 pub mod transform;
 

@@ -41,7 +41,6 @@ mod modules {
 pub mod http_jpeg {
     pub mod multipart;
     pub mod picture_age;
-    pub mod scan;
 }
 
 /// Of `web` only what a connection meets before its first request is understood.

@@ -23,9 +23,9 @@ use cctv_agent::{
     http_jpeg::{
         multipart::{Item, Parts},
         picture_age::PictureAge,
-        scan::{Found, Scanner},
     },
     ipc::{self, FromWorker, Message, ToWorker},
+    media::jpeg_scan::{Found, Scanner},
     onvif::{
         responses,
         soap::{self, CallError},

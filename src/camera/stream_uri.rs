@@ -8,6 +8,7 @@ use super::{
     credentials::{Credentials, Secret},
     masking::{mask_credentials, port_is_number},
     transport::Transport,
+    video_device::VideoDevice,
 };
 
 /// Maximum length of a stream address, in bytes; longer ones are refused.
@@ -19,7 +20,7 @@ const HTTP_SCHEMES: [&str; 2] = ["http", "https"];
 const RTMP_SCHEMES: [&str; 2] = ["rtmp", "rtmps"];
 
 /// An address of scheme `rtsp`, `rtsps`, `rtspu` (RTP over UDP), `rtspt` (RTP over TCP), `http`, `https`, `rtmp` or
-/// `rtmps` without user information. Path and query are byte for byte as the camera gave them. `Display` and
+/// `rtmps` without user information, or a [`VideoDevice`]. Path and query are byte for byte as the camera gave them. `Display` and
 /// `Debug` mask what looks like a password in the query or path.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StreamUri(String);
@@ -40,8 +41,11 @@ impl StreamUri {
         Self::split_of(&HTTP_SCHEMES, text)
     }
 
-    /// As [`split`](Self::split), of an address of any scheme that is read.
+    /// As [`split`](Self::split), of an address of any scheme that is read, or a device.
     pub fn split_any(text: &str) -> Option<(Self, Option<(String, String)>)> {
+        if VideoDevice::parse(text).is_some() {
+            return Some((Self(text.to_owned()), None));
+        }
         let mut splits = [&RTSP_SCHEMES[..], &HTTP_SCHEMES, &RTMP_SCHEMES].into_iter();
         splits.find_map(|schemes| Self::split_of(schemes, text))
     }
@@ -82,8 +86,16 @@ impl StreamUri {
         &self.0
     }
 
-    /// Host and port as they stand in the address.
+    /// The device, if it is one.
+    pub fn device(&self) -> Option<VideoDevice<'_>> {
+        VideoDevice::parse(&self.0)
+    }
+
+    /// Host and port as they stand in the address; the path of a device.
     pub fn authority(&self) -> &str {
+        if let Some(device) = self.device() {
+            return device.path;
+        }
         let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
         &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]
     }
@@ -95,9 +107,12 @@ impl StreamUri {
         if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
     }
 
-    /// The host alone, IPv6 without brackets.
+    /// The host alone, IPv6 without brackets; the path of a device.
     pub fn host(&self) -> &str {
         let authority = self.authority();
+        if authority.starts_with('/') {
+            return authority;
+        }
         match authority.strip_prefix('[') {
             Some(rest) => rest.split(']').next().unwrap_or(rest),
             None => authority.split(':').next().unwrap_or(authority),
@@ -117,7 +132,7 @@ impl StreamUri {
 
     /// Whether only OpenCV reads it.
     pub fn needs_opencv(&self) -> bool {
-        self.is_hls() || self.0.starts_with("rtmp:") || self.0.starts_with("rtmps:")
+        self.is_hls() || self.0.starts_with("rtmp:") || self.0.starts_with("rtmps:") || self.device().is_some()
     }
 
     /// Whether it is read by RTSP, whatever reads it.
@@ -142,7 +157,7 @@ impl StreamUri {
     /// The address with `credentials` percent-encoded as user information, as FFmpeg expects it:
     /// the scheme does not say the transport. The result contains the password in clear text.
     pub fn with_credentials(&self, credentials: Option<&Credentials>) -> Secret {
-        let (scheme, rest) = self.0.split_once("://").expect("a StreamUri has a scheme");
+        let Some((scheme, rest)) = self.0.split_once("://") else { return Secret::new(self.0.clone()) };
         let scheme = if self.transport().is_some() { "rtsp" } else { scheme };
         let Some(credentials) = credentials else {
             return Secret::new(format!("{scheme}://{rest}"));
@@ -269,9 +284,14 @@ mod tests {
             ("rtsp://u:p@cam.example", "cam.example"),
             ("rtsp://[fd00::1]:554/a", "fd00::1"),
             ("rtsp://[fe80::1%3]/a", "fe80::1%3"),
+            ("/dev/v4l/by-path/pci-0000:00:14.0?fps=5", "/dev/v4l/by-path/pci-0000:00:14.0"),
         ] {
-            assert_eq!(StreamUri::split(uri).unwrap().0.host(), host);
+            assert_eq!(StreamUri::split_any(uri).unwrap().0.host(), host);
         }
+        assert_eq!(StreamUri::split("/dev/video0"), None, "it is no address of RTSP");
+        let (device, login) = StreamUri::split_any("/dev/video0?fps=5").unwrap();
+        assert!(device.needs_opencv() && !device.is_rtsp() && !device.is_http() && login.is_none());
+        assert_eq!(device.with_credentials(Some(&viewer("x"))).expose(), "/dev/video0?fps=5");
     }
 
     #[test]

@@ -190,6 +190,9 @@ fn check_tls(
 ) {
     let Some(pinned) = pinned else { return };
     let words = match &stream_source.source {
+        Source::Url(uri) if uri.device().is_some() => {
+            "fingerprint means nothing for a camera at this machine; remove it"
+        }
         Source::Url(uri) if !uri.is_tls() && section.key_at(&keys::SNAPSHOT_URL).is_some() => {
             "fingerprint needs TLS; write snapshot_url = \"https://…\", or remove fingerprint"
         }

@@ -295,12 +295,12 @@ rows! {
 rows! { SOURCE_ROWS:
     URL: Key<Text, Unset> = key(
         "url",
-        Text { form: "address of RTSP, HTTP or RTMP", example: "rtsp://192.168.1.20/live" },
+        Text { form: "address of RTSP, HTTP or RTMP, or a device", example: "rtsp://192.168.1.20/live" },
         Unset("the camera is asked by ONVIF"),
         "The address of the stream of a camera without ONVIF. It takes the place of `ip`, `profile`, `small_profile`, \
          `onvif_port`, `tls`, `uuid`, `trust` and `stream_host`. `http://` is Motion JPEG, or HLS if the path ends with \
-         `.m3u8`; `rtmp://` is RTMP. These two are read by OpenCV. `rtsps://`, `https://` and `rtmps://` are read over \
-         TLS.",
+         `.m3u8`; `rtmp://` is RTMP; `/dev/video0` is a camera at this machine. These three are read by OpenCV. \
+         `rtsps://`, `https://` and `rtmps://` are read over TLS.",
     )
     .aliases(&["rtsp", "uri", "stream"])
     .reload(Reload::Streams);

@@ -100,7 +100,13 @@ pub(super) fn stream_uri(text: &str, key: &str) -> Result<WithLogin, String> {
     let right = "write it like \"rtsp://192.168.1.20/live\", and give username and password as keys of their own";
     let printable = !text.chars().any(|c| c.is_control() || c.is_whitespace());
     let split = StreamUri::split_any(text).filter(|_| printable);
-    split.ok_or_else(|| format!("{key} is not an address of RTSP, HTTP or RTMP; {right}"))
+    split.ok_or_else(|| match text.starts_with("/dev/") {
+        true => format!(
+            "{key} is not a camera at this machine; write it like \"/dev/video0\", or \
+             \"/dev/video0?size=1280x720&fps=15\""
+        ),
+        false => format!("{key} is not an address of RTSP, HTTP or RTMP; {right}"),
+    })
 }
 
 /// Complains of the transport of RTP where there is no RTP.
@@ -109,7 +115,11 @@ fn refuse_transport(section: &Section<'_>, uri: &StreamUri, diagnostics: &mut Di
         return refuse_of_rtsp(section, &[&keys::TRANSPORT], diagnostics);
     }
     if let Some(at) = section.key_at(&keys::TRANSPORT) {
-        section.report(at, "transport means nothing for HLS and RTMP, which go over TCP; remove it", diagnostics);
+        section.report(
+            at,
+            "transport means nothing for HLS and RTMP, which go over TCP, and for a camera at this machine; remove it",
+            diagnostics,
+        );
     }
 }
 
@@ -119,7 +129,7 @@ pub(super) fn check_reader(section: &Section<'_>, source: &Source, reader: Reade
     let words = match reader {
         _ if section.key_at(&keys::SNAPSHOT_URL).is_some() => return,
         Reader::Rtsp if uri.needs_opencv() => {
-            "reader = \"rtsp\" reads no HLS and no RTMP; remove it, and OpenCV reads the stream"
+            "reader = \"rtsp\" reads no HLS, no RTMP and no camera at this machine; remove it, and OpenCV does"
         }
         Reader::Rtsp | Reader::Auto if uri.is_http() && !uri.is_hls() => {
             "reader means nothing for JPEG over HTTP, which the agent reads itself; remove it, or write reader = \

@@ -279,9 +279,14 @@ fn url_that_only_opencv_reads_is_read_by_it_whatever_the_defaults_say() {
         let complaint = camera_complaint(&format!("url='{url}'\ntransport='tcp'"));
         assert!(complaint.contains("transport means nothing for HLS and RTMP"), "{complaint}");
         let complaint = camera_complaint(&format!("url='{url}'\nreader='rtsp'"));
-        assert!(complaint.contains("reads no HLS and no RTMP"), "{complaint}");
+        assert!(complaint.contains("reads no HLS, no RTMP"), "{complaint}");
         parsed(&format!("[[camera]]\nid='gate'\nurl='{url}'\nreader='opencv'\n"));
     }
+    for url in ["/dev/video0", "/dev/v4l/by-id/usb-046d_C920-video-index0?size=1280x720"] {
+        let source = parsed(&format!("[[camera]]\nid='gate'\nurl='{url}'\n")).cameras.remove(0).stream_source;
+        assert!(matches!(&source.source, Source::Url(uri) if uri.device().is_some()));
+    }
+    assert!(camera_complaint("url='/dev/sda'").contains("url is not a camera at this machine; write it like"));
     let other = parsed("[[camera]]\nid='gate'\nurl='http://10.0.0.1/live.ts'\nreader='opencv'\n");
     assert_eq!(other.cameras[0].stream_source.reader, Reader::Opencv);
     let pinned = format!("url='https://10.0.0.1/a.m3u8'\nfingerprint='sha256:{}'", "00".repeat(32));

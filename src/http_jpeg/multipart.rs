@@ -4,8 +4,8 @@
 //! first line that looks like one, because cameras announce their boundary with and without its dashes, or
 //! not at all. A delimiter inside a JPEG means that the picture was cut short.
 
-use super::scan::{Found, Scanner};
 use crate::media::Size;
+use crate::media::jpeg_scan::{Found, Scanner};
 
 /// Longest picture, in bytes.
 pub const MAX_PICTURE_LEN: usize = 8 << 20;
@@ -290,7 +290,8 @@ fn is_field(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::scan::sample, *};
+    use super::*;
+    use crate::media::jpeg_scan::sample;
 
     const ANNOUNCED: &str = "multipart/x-mixed-replace; boundary=frame";
 

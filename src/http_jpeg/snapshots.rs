@@ -11,10 +11,16 @@ use super::{
     client::{Answer, Client},
     multipart::MAX_PICTURE_LEN,
     picture_age::PictureAge,
-    scan::{Found, Scanner},
     stream::Event,
 };
-use crate::{media::Size, text, time::timeout};
+use crate::{
+    media::{
+        Size,
+        jpeg_scan::{Found, Scanner},
+    },
+    text,
+    time::timeout,
+};
 
 /// Maximum number of requests in a row that may fail once a picture has come.
 const MAX_FAILURES: u32 = 2;

@@ -7,11 +7,10 @@ use std::{
 };
 
 use super::{
-    scan::sample,
     stream::{self, Event},
     *,
 };
-use crate::{camera::Secret, http_auth::login::LoginError, tcp::ConnectError};
+use crate::{camera::Secret, http_auth::login::LoginError, media::jpeg_scan::sample, tcp::ConnectError};
 
 const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
 const PART: &str = "--frame\r\nContent-Type: image/jpeg\r\n\r\n";

@@ -285,3 +285,16 @@ fn hls_is_shown_says_that_it_is_late_and_ends_when_no_piece_comes() {
         Agent::start(&missing).wait_for_log(&["gate: ", "no such stream (404 Not Found); check profile or url"]);
     }
 }
+
+/// One that is there is tested by `scripts/device-test`, with a driver of the kernel.
+#[test]
+fn camera_at_this_machine_that_is_pulled_out_is_told() {
+    let agent = Agent::start("[[camera]]\nid = \"usb\"\nurl = \"/dev/v4l/by-id/none-video-index0?fps=5\"\n");
+    let camera = wait_for("the reason", || {
+        let camera = agent.camera("usb");
+        (camera["last_error"] != serde_json::Value::Null).then_some(camera)
+    });
+    let words = "there is no /dev/v4l/by-id/none-video-index0; check the cable of the camera";
+    assert!(camera["last_error"].as_str().unwrap().starts_with(words), "{camera:#}");
+    assert_eq!((&camera["state"], &camera["address"]), (&"offline".into(), &serde_json::Value::Null), "{camera:#}");
+}

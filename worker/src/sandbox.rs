@@ -1,7 +1,8 @@
 //! The sandbox that a worker puts itself into before it reads anything that a camera sent.
 //!
 //! `cctv-worker` needs memory, threads and its two open descriptors, and gets nothing else. What
-//! `cctv-reader` needs besides is the network, and the few files with which names are looked up.
+//! `cctv-reader` needs besides is the network, and the few files with which names are looked up; or, for a
+//! camera at this machine, its device and no network.
 
 mod landlock;
 pub mod needs;
@@ -16,7 +17,7 @@ use nix::sys::prctl;
 
 /// Takes all other rights from this process, which must still be its only thread, and returns what took
 /// hold. With [`SandboxPolicy::Fatal`] each refused call ends the process.
-pub fn enter(needs: Needs, policy: SandboxPolicy) -> Sandbox {
+pub fn enter(needs: Needs<'_>, policy: SandboxPolicy) -> Sandbox {
     // Both need it, and it holds on kernels that know neither.
     let is_bound = prctl::set_no_new_privs().is_ok();
     // Landlock's rules are those of one thread and of the threads that it begins.

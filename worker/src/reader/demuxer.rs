@@ -26,7 +26,7 @@ use cctv_agent::{
 };
 use cctv_worker::{ffmpeg_log::FfmpegLog, jpeg};
 
-use super::pace::Pace;
+use super::{Source, pace::Pace};
 
 /// Limit for opening a stream of RTSP: connection, login and the first frames.
 const OPEN_LIMIT: Duration = Duration::from_secs(3);
@@ -37,7 +37,7 @@ const LONG_OPEN_LIMIT: Duration = Duration::from_secs(10);
 const POLL_SLACK: Duration = Duration::from_millis(200);
 
 /// Maximum length of an access unit in bytes; a longer one does not fit into a message.
-const MAX_UNIT_LEN: usize = MAX_BODY_LEN - 64;
+pub(super) const MAX_UNIT_LEN: usize = MAX_BODY_LEN - 64;
 
 /// Frames per second that are accepted; other rates are wrong guesses of FFmpeg, often 90000.
 const RATES: std::ops::RangeInclusive<f32> = 0.1..=240.0;
@@ -117,19 +117,29 @@ impl Demuxer {
         Ok(demuxer)
     }
 
-    /// The codec; valid until [`Demuxer::read`] reports a change.
-    pub fn codec(&self) -> Codec {
+    /// Reads the parameter sets from the session description.
+    fn learn_extradata(&mut self) {
+        let index = number(&self.capture, CAP_PROP_CODEC_EXTRADATA_INDEX);
+        let mut extradata = Mat::default();
+        if index <= 0.0 || !self.capture.retrieve(&mut extradata, index as i32).unwrap_or(false) {
+            return;
+        }
+        if let Ok(bytes) = extradata.data_bytes() {
+            self.sets.update(bytes);
+            if let Some(sps) = self.sets.sps().and_then(|nal| Sps::parse(self.info.codec, nal)) {
+                adopt(&mut self.info, sps);
+            }
+        }
+    }
+}
+
+impl Source for Demuxer {
+    fn codec(&self) -> Codec {
         self.info.codec
     }
 
-    /// The next access unit, with the stream's description if that has changed.
-    ///
-    /// # Errors
-    /// Why no further unit comes.
-    ///
-    /// # Blocking
-    /// Up to [`Open::read_limit`], which is checked every 0.1 s.
-    pub fn read(&mut self) -> Result<(Option<StreamInfo>, AccessUnit), Failure> {
+    /// Blocks up to [`Open::read_limit`], which is checked every 0.1 s.
+    fn read(&mut self) -> Result<(Option<StreamInfo>, AccessUnit), Failure> {
         loop {
             let began = Instant::now();
             let read = self.capture.read(&mut self.buffer).unwrap_or(false);
@@ -171,21 +181,6 @@ impl Demuxer {
             return Ok((news, unit));
         }
     }
-
-    /// Reads the parameter sets from the session description.
-    fn learn_extradata(&mut self) {
-        let index = number(&self.capture, CAP_PROP_CODEC_EXTRADATA_INDEX);
-        let mut extradata = Mat::default();
-        if index <= 0.0 || !self.capture.retrieve(&mut extradata, index as i32).unwrap_or(false) {
-            return;
-        }
-        if let Ok(bytes) = extradata.data_bytes() {
-            self.sets.update(bytes);
-            if let Some(sps) = self.sets.sps().and_then(|nal| Sps::parse(self.info.codec, nal)) {
-                adopt(&mut self.info, sps);
-            }
-        }
-    }
 }
 
 /// Copies the values of a sequence parameter set; a rate that is already known stays.
@@ -204,11 +199,11 @@ fn opened_size(capture: &VideoCapture) -> Size {
 }
 
 /// A property; 0 if OpenCV does not know it.
-fn number(capture: &VideoCapture, property: i32) -> f64 {
+pub(super) fn number(capture: &VideoCapture, property: i32) -> f64 {
     capture.get(property).unwrap_or(0.0)
 }
 
-fn now() -> UnixMicros {
+pub(super) fn now() -> UnixMicros {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
@@ -244,7 +239,7 @@ fn not_opened(reason: Option<Failure>, waited: Duration, limit: Duration) -> Fai
     })
 }
 
-fn ended(reason: Option<Failure>, waited: Duration, limit: Duration) -> Failure {
+pub(super) fn ended(reason: Option<Failure>, waited: Duration, limit: Duration) -> Failure {
     if ran_out(waited, limit) {
         let reason = Code::NoFrame.with("seconds", limit.as_secs_f64()).into();
         return Failure { kind: FailureKind::Silent, reason };
@@ -256,7 +251,7 @@ fn ended(reason: Option<Failure>, waited: Duration, limit: Duration) -> Failure 
     Failure { kind: FailureKind::Ended, reason }
 }
 
-fn internal(text: &str) -> Failure {
+pub(super) fn internal(text: &str) -> Failure {
     Failure { kind: FailureKind::Internal, reason: Code::Text.with("text", text).into() }
 }
 

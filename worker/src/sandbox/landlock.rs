@@ -34,7 +34,7 @@ pub struct Rules {
 }
 
 /// Restricts this thread and all that it will begin.
-pub fn restrict(needs: Needs) -> Rules {
+pub fn restrict(needs: Needs<'_>) -> Rules {
     let status = ruleset(needs).and_then(RulesetCreated::restrict_self);
     let Ok(LandlockStatus::Available { effective_abi, .. }) = status.map(|status| status.landlock) else {
         return Rules::default();
@@ -42,14 +42,21 @@ pub fn restrict(needs: Needs) -> Rules {
     Rules { files: effective_abi >= ABI::V1, network: effective_abi >= ABI::V4, scope: effective_abi >= ABI::V6 }
 }
 
-fn ruleset(needs: Needs) -> Result<RulesetCreated, RulesetError> {
+fn ruleset(needs: Needs<'_>) -> Result<RulesetCreated, RulesetError> {
     let ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))?
         .handle_access(AccessNet::from_all(NEWEST))?
         .scope(Scope::from_all(NEWEST))?
         .create()?;
-    let Needs::Stream { port } = needs else { return Ok(ruleset) };
+    let port = match needs {
+        Needs::Nothing => return Ok(ruleset),
+        Needs::Device(path) => {
+            let access = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+            return ruleset.add_rules(path_beneath_rules([path], access));
+        }
+        Needs::Stream { port } => port,
+    };
     let ports = [port, DNS_PORT].map(|port| Ok::<_, RulesetError>(NetPort::new(port, AccessNet::ConnectTcp)));
     ruleset.add_rules(path_beneath_rules(RESOLVER_FILES, AccessFs::ReadFile))?.add_rules(ports)
 }

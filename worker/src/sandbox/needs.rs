@@ -1,7 +1,7 @@
 //! What a worker needs besides memory, threads, and the descriptors that are open.
 
 use cctv_agent::{
-    camera::{Secret, StreamUri},
+    camera::{Secret, StreamUri, VideoDevice},
     uri,
 };
 
@@ -11,16 +11,21 @@ const PORTS: [(&str, u16); 6] =
 
 /// What a worker needs besides memory and threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
+pub enum Needs<'a> {
     /// Nothing: it decodes what it is sent.
     Nothing,
     /// Connections to this TCP port, UDP, and the addresses of names.
     Stream { port: u16 },
+    /// The Video4Linux device at this path.
+    Device(&'a str),
 }
 
-impl Needs {
+impl<'a> Needs<'a> {
     /// What reading the stream at `address` takes.
-    pub fn of_stream(address: &Secret) -> Self {
+    pub fn of_stream(address: &'a Secret) -> Self {
+        if let Some(device) = VideoDevice::parse(address.expose()) {
+            return Self::Device(device.path);
+        }
         let uri = StreamUri::split_any(address.expose()).map(|(uri, _)| uri);
         let scheme = uri.as_ref().and_then(|uri| uri.as_str().split(':').next());
         let usual = PORTS.iter().find(|(name, _)| Some(*name) == scheme).unwrap_or(&PORTS[0]).1;
@@ -48,5 +53,7 @@ mod tests {
         ] {
             assert_eq!(Needs::of_stream(&Secret::new(address)), Needs::Stream { port }, "{address}");
         }
+        let device = Secret::new("/dev/video0?fps=5");
+        assert_eq!(Needs::of_stream(&device), Needs::Device("/dev/video0"));
     }
 }

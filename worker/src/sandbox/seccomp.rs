@@ -72,6 +72,21 @@ const FOR_STREAM: &[libc::c_long] = &[
     libc::SYS_uname,
 ];
 
+/// What a worker that reads a Video4Linux device needs besides, with any arguments.
+const FOR_DEVICE: &[libc::c_long] = &[
+    libc::SYS_fstat,
+    libc::SYS_lseek,
+    libc::SYS_newfstatat,
+    libc::SYS_pselect6,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_select,
+];
+
+/// The part of an ioctl's number that names its kind, and the kind of Video4Linux: `V`, as in
+/// linux/videodev2.h.
+const IOCTL_KIND: libc::c_int = 0xff00;
+const IOCTL_VIDEO: libc::c_int = 0x5600;
+
 /// What ends a worker: it makes none of these calls, so somebody has taken it over who makes one.
 const DEADLY: &[libc::c_long] = &[
     libc::SYS_acct,
@@ -131,7 +146,7 @@ type Rules = BTreeMap<libc::c_long, Vec<SeccompRule>>;
 ///
 /// # Errors
 /// If the kernel has no seccomp, or this kind of processor no filter.
-pub fn restrict(needs: Needs, fatal: bool) -> seccompiler::Result<()> {
+pub fn restrict(needs: Needs<'_>, fatal: bool) -> seccompiler::Result<()> {
     // The last filter refuses further ones, and the others let it pass.
     for filter in filters(needs, fatal)? {
         apply_filter_all_threads(&filter)?;
@@ -139,7 +154,7 @@ pub fn restrict(needs: Needs, fatal: bool) -> seccompiler::Result<()> {
     Ok(())
 }
 
-fn filters(needs: Needs, fatal: bool) -> Result<Vec<BpfProgram>, BackendError> {
+fn filters(needs: Needs<'_>, fatal: bool) -> Result<Vec<BpfProgram>, BackendError> {
     let architecture = TargetArch::try_from(ARCH)?;
     let filter = |rules, others, named| -> Result<BpfProgram, BackendError> {
         SeccompFilter::new(rules, others, named, architecture)?.try_into()
@@ -167,7 +182,7 @@ fn named(calls: &[libc::c_long]) -> Rules {
     calls.iter().map(|call| (*call, Vec::new())).collect()
 }
 
-fn allowed(needs: Needs) -> Result<Rules, BackendError> {
+fn allowed(needs: Needs<'_>) -> Result<Rules, BackendError> {
     let mut rules = named(ALWAYS);
     let own_pid = getpid().as_raw().cast_unsigned();
     // Code is where the programs and libraries have it, and nowhere else.
@@ -180,7 +195,13 @@ fn allowed(needs: Needs) -> Result<Rules, BackendError> {
     let descriptor_flags = [libc::F_GETFD.cast_unsigned()];
     rules.insert(libc::SYS_fcntl, any_of(1, &descriptor_flags)?);
     rules.insert(libc::SYS_prctl, vec![when(&[equal(0, libc::PR_SET_NAME.cast_unsigned())?])?]);
-    if needs != Needs::Nothing {
+    if let Needs::Device(_) = needs {
+        rules.extend(named(FOR_DEVICE));
+        // Which files, Landlock says; none is made, and none is emptied.
+        rules.insert(libc::SYS_openat, vec![when(&[bits(2, libc::O_CREAT | libc::O_TRUNC, 0)?])?]);
+        rules.insert(libc::SYS_ioctl, vec![when(&[bits(1, IOCTL_KIND, IOCTL_VIDEO)?])?]);
+    }
+    if let Needs::Stream { .. } = needs {
         rules.extend(named(FOR_STREAM));
         let mut sockets = Vec::new();
         for family in [libc::AF_INET, libc::AF_INET6] {

@@ -36,10 +36,11 @@ const PORT: &str = "CCTV_TEST_PORT";
 /// A test, by its name.
 type Test = (&'static str, fn());
 
-const TESTS: [Test; 8] = [
+const TESTS: [Test; 9] = [
     ("every_attempt_succeeds_without_a_sandbox", every_attempt_succeeds_without_a_sandbox),
     ("worker_that_decodes_reaches_nothing", worker_that_decodes_reaches_nothing),
     ("worker_that_reads_reaches_the_port_of_its_camera", worker_that_reads_reaches_the_port_of_its_camera),
+    ("worker_that_reads_a_device_opens_that_and_no_socket", worker_that_reads_a_device_opens_that_and_no_socket),
     ("seccomp_alone_refuses_everything", seccomp_alone_refuses_everything),
     ("landlock_alone_refuses_files_and_tcp", landlock_alone_refuses_files_and_tcp),
     ("process_with_a_thread_has_no_landlock", process_with_a_thread_has_no_landlock),
@@ -72,6 +73,7 @@ fn make(needs: &str, attempt: &str) {
     let sandbox = match needs {
         "nothing" => enter(Needs::Nothing, SandboxPolicy::Auto),
         "stream" => enter(Needs::Stream { port }, SandboxPolicy::Auto),
+        "device" => enter(Needs::Device(attempts::DEVICE), SandboxPolicy::Auto),
         _ => Sandbox::new(|_| false),
     };
     print_level(sandbox);
@@ -193,6 +195,23 @@ fn worker_that_reads_reaches_the_port_of_its_camera() {
     }
     for name in attempts::DEADLY {
         assert_eq!(attempt("stream", name, port).1, End::Killed, "{name}");
+    }
+}
+
+fn worker_that_reads_a_device_opens_that_and_no_socket() {
+    let (_listener, port) = listener();
+    let has = |part: &str| !own_level().contains(part);
+    assert_eq!(attempt("device", "device", port).1, End::Done);
+    if has("landlock") {
+        for name in ["open", "memory_of_parent"] {
+            assert_eq!(attempt("device", name, port).1, End::Refused, "{name}");
+        }
+    }
+    for name in ["connect", "listen", "udp", "unix_socket", "create", "kill", "run", "executable_memory"] {
+        assert_eq!(attempt("device", name, port).1, End::Refused, "{name}");
+    }
+    for name in attempts::DEADLY {
+        assert_eq!(attempt("device", name, port).1, End::Killed, "{name}");
     }
 }
 

@@ -3,7 +3,7 @@
 //! Lengths that cameras announce are hints, and some are wrong. The segments of a JPEG say where it ends, and
 //! a JPEG without its end is cut short.
 
-use crate::media::Size;
+use super::Size;
 
 /// What the bytes so far hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
