@@ -176,7 +176,8 @@ impl<R: PacketReceiver> Client<'_, R> {
             Action::Connect { host, port, tls, transport } => {
                 self.disconnect();
                 let check = tls.then(|| self.session.key_check());
-                let entrance = Entrance { host, port, check, path: self.session.path() };
+                let name = self.name.to_owned();
+                let entrance = Entrance { name, host, port, check, path: self.session.path() };
                 let (login, timeouts) = (self.session.tunnel_login(), self.timeouts);
                 let opened = async { Some(Connection::open(entrance, transport, login, timeouts).await) };
                 let stopped = async {

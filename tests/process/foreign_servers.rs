@@ -153,13 +153,17 @@ fn gstreamer_is_shown() {
     }
 }
 
-/// GStreamer's server takes tunnels at its port of RTSP.
+/// GStreamer's server takes tunnels at its port of RTSP, with TLS or without.
 #[test]
-fn gstreamer_is_shown_through_http() {
-    let cameras =
-        Cameras::start(&[&format!("{SOURCE} server=gstreamer tunnel=on user=viewer pass=geheim auth=digest")]);
+fn gstreamer_is_shown_through_http_and_https() {
     let lines = "transport = \"http\"\nusername = \"viewer\"\npassword = \"geheim\"\n";
-    is_shown_with(lines, &cameras.stream("source"), Codec::H264);
+    for (tls, scheme) in [("", "rtsp://"), (" rtsps=0 onvif=0", "rtsps://")] {
+        let camera = format!("{SOURCE} server=gstreamer tunnel=on user=viewer pass=geheim auth=digest{tls}");
+        let cameras = Cameras::start(&[&camera]);
+        let url = cameras.stream("source");
+        assert!(url.starts_with(scheme), "{url}");
+        is_shown_with(lines, &url, Codec::H264);
+    }
 }
 
 /// VLC sends datagrams alone: it answers 461 to SETUP over TCP.

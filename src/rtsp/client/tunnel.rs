@@ -28,6 +28,8 @@ const READ_LEN: usize = 4096;
 
 /// Where a tunnel begins.
 pub struct Entrance {
+    /// Of the stream, in the log.
+    pub name: String,
     /// IPv6 without brackets.
     pub host: String,
     pub port: u16,
@@ -96,7 +98,10 @@ impl Entrance {
                 status @ 401 => {
                     let challenges = challenge::parse(response.all("www-authenticate"));
                     let seen = self.check.as_ref().and_then(KeyCheck::seen);
-                    login.refused(&challenges, has_login).in_clear(status, seen.map(|seen| seen.key))?;
+                    let in_clear = login.refused(&challenges, has_login).in_clear(status, seen.map(|seen| seen.key))?;
+                    if in_clear && self.check.is_none() {
+                        log::warn!("{}: the camera takes its password in clear text alone", self.name);
+                    }
                 }
                 status @ 403 => return Err(LoginError::Denied { status }.into()),
                 status => return Err(Error::TransportRefused { transport: Transport::Http, status: Some(status) }),

@@ -6,6 +6,10 @@
 mod age;
 mod assertions;
 mod baseline;
+#[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests, where a clip that cannot be made ends all")]
+#[path = "../../../tests/support/clip.rs"]
+mod clip;
+mod codecs;
 mod connection;
 mod ffmpeg;
 mod opening;
@@ -86,6 +90,12 @@ fn run(task: &Task) -> Result<bool> {
         terminals::run(task, &task.setup(Default::default(), Default::default()), server)?;
         return Ok(true);
     }
+    if task.wants_only("codecs") {
+        let text = codecs::table(&task.worker())?;
+        print!("{text}");
+        fs::write(&task.output, &text)?;
+        return Ok(true);
+    }
     let clip = Arc::new(make_clip(task, Kind::H264, FULL_HD)?);
     let stills = Arc::new(make_clip(task, Kind::Jpeg, HD)?);
     let light = match SCENES.iter().any(|scene| scene.is_light && task.wants(scene.name)) {
@@ -113,8 +123,9 @@ fn run(task: &Task) -> Result<bool> {
     }
     let waits = waits(task, &setup, &clip);
     let lines = assertions::check(&rows, &waits);
+    let codecs = if task.wants("codecs") { codecs::table(&task.worker())? } else { String::new() };
     let text = format!(
-        "{}{}\n{}",
+        "{}{}{codecs}\n{}",
         table::heading(&[Some(&*clip), light.as_deref(), Some(&*stills)], task.rounds, task.seconds.as_secs_f64()),
         table::markdown(&rows),
         assertions::markdown(&lines)

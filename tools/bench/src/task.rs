@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Names of the measurements that are not rows of the table.
-const BESIDES: [&str; 4] = ["ready", "opening", "cold", "cores"];
+const BESIDES: [&str; 5] = ["ready", "opening", "cold", "cores", "codecs"];
 
 pub struct Task {
     pub folder: PathBuf,
@@ -94,6 +94,16 @@ impl Task {
     /// Whether the row `name` is requested; without names, all are.
     pub fn wants(&self, name: &str) -> bool {
         self.rows.is_empty() || self.rows.iter().any(|row| row == name)
+    }
+
+    /// Whether nothing but the row `name` is requested.
+    pub fn wants_only(&self, name: &str) -> bool {
+        self.rows.len() == 1 && self.wants(name)
+    }
+
+    /// The program that decodes, beside the agent.
+    pub fn worker(&self) -> PathBuf {
+        self.agent.with_file_name("cctv-worker")
     }
 
     pub fn setup(&self, clip: PathBuf, stream: PathBuf) -> Setup<'_> {
