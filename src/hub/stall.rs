@@ -32,7 +32,7 @@ const MEMORY: usize = 16;
 const ASKED: Duration = Duration::from_secs(5);
 
 /// Pictures may be missing for this many of their own intervals, if that is more than the limit.
-const PICTURES: u32 = 2;
+pub const PICTURES: u32 = 2;
 
 /// Number of units whose arrival times are remembered for the pictures made of them, and for how long
 /// more than that are, up to a bound that a camera of 60 frames/s does not reach.

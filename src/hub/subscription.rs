@@ -121,15 +121,15 @@ impl Subscription {
         Ok(())
     }
 
-    /// The condition of the stream's pictures. At the same moment, the mailbox is emptied of what
+    /// The condition of the pictures of this subscription. At the same moment, the mailbox is emptied of what
     /// must no longer be shown.
-    fn condition(&self) -> Condition {
+    pub(super) fn condition(&self) -> Condition {
         let inner = self.stream.inner();
-        let condition = inner.picture_condition();
+        let condition = inner.picture_condition_of(self.number);
         if condition.state != State::Live {
             while self.pictures.try_recv().is_ok() {}
         }
-        condition.clone()
+        condition
     }
 }
 

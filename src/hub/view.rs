@@ -81,6 +81,11 @@ impl View {
         self.switch.stream()
     }
 
+    /// The condition of the pictures shown.
+    pub fn condition(&self) -> Condition {
+        self.switch.shown().condition()
+    }
+
     /// Whether the view waits for a stream that suits the request better and is live or connecting.
     pub fn is_waiting(&self) -> bool {
         let state = self.switch.awaited().map(|subscription| subscription.stream().condition().state);

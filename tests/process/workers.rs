@@ -134,6 +134,33 @@ fn worker_that_hangs_is_noticed_killed_and_replaced_while_viewers_see_the_card()
     scene.nothing_happened_beside();
 }
 
+/// A JPEG camera's own pictures pass by the worker, which makes smaller ones: those that go on say nothing of those
+/// that do not.
+#[test]
+fn smaller_pictures_of_a_jpeg_camera_do_not_look_live_while_their_worker_hangs() {
+    const STALL_AFTER: u64 = 2;
+    let cameras = Cameras::start(&["id=gate codec=mjpeg size=640x360 small=none fps=5 server=own"]);
+    let camera = format!("[[camera]]\nid = \"gate\"\nstall_after = {STALL_AFTER}.0\n{}", cameras.place("gate"));
+    let agent = Agent::start(&camera);
+    agent.wait_for_state("gate", "live");
+    let mut own = MotionJpeg::open(&agent.address, "/live/gate");
+    let mut small = MotionJpeg::open(&agent.address, "/live/gate?size=320x180");
+    own.next_live();
+    small.next_live();
+    kill(Pid::from_raw(agent.workers()[0]), Signal::SIGSTOP).unwrap();
+    let struck = Instant::now();
+    while small.next().state == "live" {
+        // Checked on the monotonic clock: a second for the check, and one until the same picture is repeated.
+        assert!(struck.elapsed().as_secs() < STALL_AFTER + 3, "an old picture looks live");
+    }
+    own.next_live();
+    assert_eq!(agent.camera("gate")["state"], "live");
+    // The next worker makes them again.
+    small.next_live();
+    agent.wait_for_log(&["gate: no pictures: frames arrive, but the decoder has given no picture for 2.0 s"]);
+    assert_eq!(agent.camera("gate")["stalls"], 0, "the camera had no fault");
+}
+
 /// The socket to a decoder is full soon where units are large, before its pictures are overdue.
 #[test]
 fn decoder_that_takes_no_units_is_replaced_before_it_is_gone() {

@@ -39,7 +39,7 @@ part_hour() {
     vm_start
     check 'power-on: all cameras become live' comes_up
     # One of the cameras has a viewer.
-    curl -s -o /dev/null "http://127.0.0.1:$VM_PORT/live/gate?size=320x180" &
+    curl -sk -o /dev/null "https://127.0.0.1:$VM_PORT/live/gate?size=320x180" &
     watcher=$!
     console_open && sleep "$SETTLING_SECONDS"
     memory_in_use

@@ -184,7 +184,7 @@ type_in_box() {
 # --- what it serves ----------------------------------------------------------------------------
 
 fetch() {
-    curl -sf --max-time 10 "http://127.0.0.1:$VM_PORT$1"
+    curl -skf --max-time 10 "https://127.0.0.1:$VM_PORT$1"
 }
 
 # Prints how many cameras are live.

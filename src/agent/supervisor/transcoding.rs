@@ -247,6 +247,11 @@ impl Transcoding {
         }
         if let Some(why) = withdraw_overdue(&self.stream, self.failure.as_ref(), now) {
             self.find_fault(why, now).await;
+        } else if let Some(why) = self.stream.withdraw_late_renditions(now)
+            && self.decoder.as_ref().and_then(|decoder| decoder.fault(&self.stream, now)) == Some(Fault::Worker)
+        {
+            // Where the worker cannot decode them, others show the camera's own pictures all the same.
+            self.worker_hangs(why);
         }
         if !self.stream.transcoding_demand().is_empty() {
             self.unneeded = None;
@@ -264,13 +269,15 @@ impl Transcoding {
                 self.end_decoder().await;
                 self.stream.reject_frames(why);
             }
-            Some(Some(Fault::Worker)) => {
-                let reason = why.and(Code::WorkerHung);
-                self.decoder_failed(&Failure { cause: Cause::Worker, reason, is_final: false });
-            }
+            Some(Some(Fault::Worker)) => self.worker_hangs(why),
             None if !self.passthrough.is_idle() => self.stream.reject_frames(why),
             Some(None) | None => {}
         }
+    }
+
+    fn worker_hangs(&mut self, why: Reason) {
+        let reason = why.and(Code::WorkerHung);
+        self.decoder_failed(&Failure { cause: Cause::Worker, reason, is_final: false });
     }
 
     /// Ends the worker, which is replaced at once, or after a pause if that happens often.

@@ -1,9 +1,13 @@
 //! What viewers want of a stream: the renditions to encode, and the newest picture of each.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
-    hub::viewer_origin::ViewerOrigin,
+    hub::{stall::PICTURES, viewer_origin::ViewerOrigin},
     media::{Picture, Rendition, WantedRendition},
     text::{Code, Reason},
 };
@@ -68,6 +72,16 @@ pub struct Demand {
     newest: BTreeMap<Rendition, Arc<Picture>>,
     /// Pictures of each wanted rendition since it was first wanted.
     encodes: BTreeMap<Rendition, u64>,
+    /// How each wanted rendition is kept up with while the stream is live.
+    pace: BTreeMap<Rendition, Pace>,
+}
+
+/// How old the newest picture of a rendition is.
+struct Pace {
+    /// When the frame of that picture came; before the first one, since when it is waited for.
+    taken: Instant,
+    /// It was too old, and no other has come since.
+    is_late: bool,
 }
 
 impl Default for Demand {
@@ -79,6 +93,7 @@ impl Default for Demand {
             refused: 0,
             newest: BTreeMap::new(),
             encodes: BTreeMap::new(),
+            pace: BTreeMap::new(),
         }
     }
 }
@@ -134,10 +149,11 @@ impl Demand {
             return false;
         }
         self.wanted = wanted;
-        let Self { wanted, newest, encodes, .. } = self;
+        let Self { wanted, newest, encodes, pace, .. } = self;
         let is_wanted = |rendition: &Rendition| wanted.iter().any(|wanted| wanted.rendition == *rendition);
         newest.retain(|rendition, _| is_wanted(rendition));
         encodes.retain(|rendition, _| is_wanted(rendition));
+        pace.retain(|rendition, _| is_wanted(rendition));
         true
     }
 
@@ -155,12 +171,43 @@ impl Demand {
         fastest.map(|fps| Duration::from_secs(1) / u32::from(fps))
     }
 
-    /// Counts a picture, and keeps it for new viewers.
-    pub fn note(&mut self, picture: Arc<Picture>) {
-        if self.wanted.iter().any(|wanted| wanted.rendition == picture.rendition) {
-            *self.encodes.entry(picture.rendition).or_default() += 1;
-            self.newest.insert(picture.rendition, picture);
+    /// Counts a picture, whose frame came at `taken`, and keeps it for new viewers. Returns whether its rendition
+    /// was late.
+    pub fn note(&mut self, picture: Arc<Picture>, taken: Instant) -> bool {
+        let rendition = picture.rendition;
+        if !self.wanted.iter().any(|wanted| wanted.rendition == rendition) {
+            return false;
         }
+        *self.encodes.entry(rendition).or_default() += 1;
+        self.newest.insert(rendition, picture);
+        let before = self.pace.insert(rendition, Pace { taken, is_late: false });
+        before.is_some_and(|before| before.is_late)
+    }
+
+    /// Finds the wanted renditions whose newest picture is older than `stall_after`, or than two pictures of a
+    /// slow one, and drops it. Returns those that were not late before. Call it while the stream is live.
+    pub fn find_late(&mut self, stall_after: Duration, now: Instant) -> Vec<Rendition> {
+        let mut found = Vec::new();
+        for WantedRendition { rendition, .. } in &self.wanted {
+            let every = Duration::from_secs(1) / u32::from(rendition.fps.max(1));
+            let pace = self.pace.entry(*rendition).or_insert(Pace { taken: now, is_late: false });
+            if !pace.is_late && now.saturating_duration_since(pace.taken) > stall_after.max(PICTURES * every) {
+                pace.is_late = true;
+                self.newest.remove(rendition);
+                found.push(*rendition);
+            }
+        }
+        found
+    }
+
+    /// Whether no picture of `rendition` is young enough to be shown as live.
+    pub fn is_late(&self, rendition: Rendition) -> bool {
+        self.pace.get(&rendition).is_some_and(|pace| pace.is_late)
+    }
+
+    /// Whether a wanted rendition is late.
+    pub fn has_late(&self) -> bool {
+        self.pace.values().any(|pace| pace.is_late)
     }
 
     /// The picture that viewers of `rendition` see already.
@@ -171,6 +218,8 @@ impl Demand {
     /// Drops the pictures kept for new viewers: they are no longer live.
     pub fn forget_pictures(&mut self) {
         self.newest.clear();
+        // They are waited for from the next check on.
+        self.pace.clear();
     }
 
     /// Pictures of `rendition` since it was first wanted.
@@ -202,5 +251,30 @@ mod tests {
         assert_eq!(demand.picture_every(), Some(Duration::from_millis(200)));
         demand.set([].into_iter());
         assert_eq!(demand.picture_every(), None);
+    }
+
+    #[test]
+    fn each_rendition_has_a_limit_of_its_own() {
+        const STALL_AFTER: Duration = Duration::from_secs(1);
+        let rendition =
+            |fps| Rendition { size: Size { width: 1, height: 1 }, transform: Transform::NONE, quality: 1, fps };
+        let picture =
+            |fps| Arc::new(Picture { rendition: rendition(fps), sequence: 1, taken: 0, jpeg: bytes::Bytes::new() });
+        let begin = Instant::now();
+        let at = |milliseconds| begin + Duration::from_millis(milliseconds);
+        let mut demand = Demand::default();
+        demand.set([1, 25].into_iter().map(|fps| (rendition(fps), ViewerOrigin::Own)));
+        assert!(demand.find_late(STALL_AFTER, at(0)).is_empty(), "they are waited for from now on");
+        demand.note(picture(25), at(500));
+        assert!(demand.find_late(STALL_AFTER, at(1500)).is_empty());
+        assert_eq!(demand.find_late(STALL_AFTER, at(1501)), [rendition(25)]);
+        assert!(
+            demand.is_late(rendition(25)) && !demand.is_late(rendition(1)) && demand.newest(rendition(25)).is_none()
+        );
+        assert!(demand.find_late(STALL_AFTER, at(2000)).is_empty(), "a rate of 1 has two seconds");
+        assert_eq!(demand.find_late(STALL_AFTER, at(2001)), [rendition(1)]);
+        assert!(demand.note(picture(25), at(2100)) && !demand.is_late(rendition(25)) && demand.has_late());
+        demand.forget_pictures();
+        assert!(!demand.has_late() && demand.find_late(STALL_AFTER, at(9000)).is_empty());
     }
 }

@@ -128,14 +128,18 @@ impl Stream {
         if !inner.is_live() || inner.sequence.is_before_change(picture.sequence) {
             return;
         }
-        if inner.stall.picture(picture.sequence, now) > inner.options.stall_after {
+        let age = inner.stall.picture(picture.sequence, now);
+        if age > inner.options.stall_after {
             return;
         }
         inner.pictures_are_back();
         let picture = Arc::new(picture);
         let replaced = inner.subscribers.deliver(&picture, |request| inner.rendition(request) == picture.rendition);
         inner.stats.skipped += replaced;
-        inner.demand.note(picture);
+        let rendition = picture.rendition;
+        if inner.demand.note(picture, now - age) {
+            inner.notify_viewers_of(rendition);
+        }
     }
 
     /// Reports to every viewer at once that the camera is not live, for the reason `why`.

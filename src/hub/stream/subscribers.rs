@@ -126,6 +126,18 @@ impl Subscribers {
         }
     }
 
+    /// The request of a subscription to pictures.
+    pub fn request(&self, number: u64) -> Option<RenditionRequest> {
+        self.pictures.iter().find(|subscriber| subscriber.number == number).map(|found| found.rendition_request)
+    }
+
+    /// Tells the subscriptions to pictures whose request `fits` of a change.
+    pub fn notify_pictures(&self, fits: impl Fn(RenditionRequest) -> bool) {
+        for subscriber in self.pictures.iter().filter(|subscriber| fits(subscriber.rendition_request)) {
+            subscriber.changes.notify();
+        }
+    }
+
     /// Tells all of a change of the stream.
     pub fn notify(&mut self) {
         for subscriber in &mut self.units {

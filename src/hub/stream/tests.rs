@@ -490,6 +490,42 @@ fn missing_pictures_are_told_to_their_viewers_and_to_no_others() {
 }
 
 #[test]
+fn pictures_of_one_size_say_nothing_of_those_of_another() {
+    let (scene, first) = read_by_client();
+    let mut large = scene.stream.subscribe(ANY, ViewerOrigin::Own).unwrap();
+    let mut small = scene.stream.subscribe(SMALL, ViewerOrigin::Elsewhere(1)).unwrap();
+    scene.picture(ANY, first, 0);
+    scene.picture(SMALL, first, 0);
+    for subscription in [&mut large, &mut small] {
+        assert_eq!(state(subscription), Some(State::Live));
+        assert_eq!(sequence(subscription), Some(first));
+    }
+    for number in 1..=60 {
+        scene.unit(first + number, true, u64::from(number) * 100);
+        scene.picture(ANY, first + number, u64::from(number) * 100);
+        let late = scene.stream.withdraw_late_renditions(scene.at(u64::from(number) * 100));
+        assert_eq!(late.is_some(), number > 50, "{number}: {late:?}");
+    }
+    assert_eq!(sequence(&mut large), Some(first + 60));
+    let Some(ViewEvent::StateChange(condition)) = now(&mut small) else { panic!("no change") };
+    assert_eq!(
+        (condition.state, &*condition.why),
+        (State::Stalled, "frames arrive, but the decoder has given no picture for 5.0 s")
+    );
+    assert_eq!(scene.stream.picture_condition().state, State::Live, "of the others");
+    let mut late = scene.stream.subscribe(SMALL, ViewerOrigin::Elsewhere(2)).unwrap();
+    assert_eq!(
+        (state(&mut late), sequence(&mut late)),
+        (Some(State::Stalled), None),
+        "who comes now is shown nothing old"
+    );
+
+    scene.picture(SMALL, first + 60, 6100);
+    assert_eq!((state(&mut small), sequence(&mut small)), (Some(State::Live), Some(first + 60)));
+    assert_eq!(scene.stream.withdraw_late_renditions(scene.at(6200)), None);
+}
+
+#[test]
 fn missing_pictures_of_a_stream_that_is_away_say_nothing_new() {
     let (scene, _) = read_by_client();
     scene.stream.withdraw_pictures(State::Offline, "no worker");

@@ -6,7 +6,12 @@
 use std::time::Instant;
 
 use super::{Inner, Stream};
-use crate::{camera::State, hub::status::Condition, media::WantedRendition, text::Reason};
+use crate::{
+    camera::State,
+    hub::{stall::StallReason, status::Condition},
+    media::{Rendition, WantedRendition},
+    text::Reason,
+};
 
 impl Stream {
     /// The renditions that the transcoder is to make now: none while the stream is not live, or
@@ -38,6 +43,21 @@ impl Stream {
         inner.subscribers.notify();
     }
 
+    /// Takes the pictures of each rendition back that are too old to be live, while those of others may go on. Their
+    /// viewers see the card until the next one. Returns why, as long as a rendition is late. Call it at least once
+    /// a second.
+    pub fn withdraw_late_renditions(&self, now: Instant) -> Option<Reason> {
+        let inner = &mut *self.inner();
+        // Else all viewers of pictures see why there are none.
+        if !inner.is_live() || inner.no_pictures.is_some() {
+            return None;
+        }
+        for rendition in inner.demand.find_late(inner.options.stall_after, now) {
+            inner.notify_viewers_of(rendition);
+        }
+        inner.demand.has_late().then(|| inner.late_reason())
+    }
+
     /// Records that a working transcoder makes no picture of the frames, so that it is the camera's
     /// fault: the session is [overdue](Stream::overdue) for this reason.
     pub fn reject_frames(&self, why: impl Into<Reason>) {
@@ -66,6 +86,28 @@ impl Inner {
     /// of it.
     pub(in crate::hub) fn picture_condition(&self) -> &Condition {
         self.no_pictures.as_ref().filter(|_| self.is_live()).unwrap_or(&self.condition)
+    }
+
+    /// As [`Self::picture_condition`], of the subscription `number`: its own rendition may be late.
+    pub(in crate::hub) fn picture_condition_of(&self, number: u64) -> Condition {
+        let condition = self.picture_condition();
+        let is_late = || {
+            let request = self.subscribers.request(number);
+            request.is_some_and(|request| self.demand.is_late(self.rendition(request)))
+        };
+        if condition.state == State::Live && is_late() {
+            return Condition { state: State::Stalled, why: self.late_reason() };
+        }
+        condition.clone()
+    }
+
+    fn late_reason(&self) -> Reason {
+        StallReason::Pictures(self.options.stall_after).into()
+    }
+
+    /// Tells the viewers of `rendition` of a change.
+    pub(super) fn notify_viewers_of(&self, rendition: Rendition) {
+        self.subscribers.notify_pictures(|request| self.rendition(request) == rendition);
     }
 
     /// The condition of the stream; while it is live without pictures, the reason says why.

@@ -121,7 +121,7 @@ impl<'a> Frames<'a> {
     /// The newest picture again if it is still live, else the card.
     async fn standing_frame(&mut self) -> Frame {
         let stream = Arc::clone(self.view.stream());
-        let mut condition = self.principal.condition(stream.picture_condition());
+        let mut condition = self.principal.condition(self.view.condition());
         if let Some(end) = self.end.clone() {
             condition = Condition { state: State::Offline, why: end };
         }

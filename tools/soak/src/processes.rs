@@ -108,7 +108,7 @@ pub fn descriptions(count: u8) -> String {
         };
         let server = if n.is_multiple_of(5) { "gstreamer" } else { "own" };
         format!(
-            "id=cam{n:02} ip={} codec={codec} size=320x184 fps=10 gop=10 small=none audio={} server={server} \
+            "id=cam{n:02} ip={} codec={codec} size=320x184 fps=10 gop=10 small=none snapshots=off audio={} server={server} \
              user=viewer pass='{PASSWORD}'\n",
             own_address(n),
             if n.is_multiple_of(2) { "on" } else { "off" },

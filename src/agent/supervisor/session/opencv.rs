@@ -102,6 +102,8 @@ impl SupervisorTask {
                 Err(outcome) => return outcome,
                 Ok(Event::Vitals) => {
                     vitals_timer.set_after(VITALS);
+                    // A worker that is short of processor time makes those of others seldom.
+                    let _ = self.stream.withdraw_late_renditions(Instant::now());
                     if let Err(failure) = self.check_worker(worker, target) {
                         return failure.into();
                     }
