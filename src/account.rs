@@ -29,13 +29,15 @@ pub struct Rights {
     pub details: bool,
     /// `/metrics`.
     pub metrics: bool,
+    /// Telling a wall what to bring to the front.
+    pub show: bool,
 }
 
 impl Rights {
-    /// Everything: what a viewer has that needs no login.
-    pub const ALL: Self = Self { watch: true, details: true, metrics: true };
+    /// Everything: what this machine has, which needs no login.
+    pub const ALL: Self = Self { watch: true, details: true, metrics: true, show: true };
     /// What an account has if the configuration does not say.
-    pub const WATCH: Self = Self { watch: true, details: false, metrics: false };
+    pub const WATCH: Self = Self { watch: true, details: false, metrics: false, show: false };
 }
 
 /// The cameras that exist for an account.

@@ -80,7 +80,7 @@ pub mod user_edit;
 
 pub use diagnostics::{Complaint, Position, position, summary};
 pub use files::SecretFile;
-pub use keys::MAX_CAMERAS;
+pub use keys::{LAYOUTS, MAX_CAMERAS};
 pub use limits::Limits;
 pub use reference::reference;
 pub use server::Server;

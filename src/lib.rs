@@ -19,6 +19,7 @@ pub mod uri;
 pub mod xml;
 
 // Layer 1
+pub mod call_ups;
 pub mod card;
 pub mod config;
 pub mod h26x;

@@ -11,6 +11,9 @@ use super::key::{
 use crate::camera::{Damaged, Reader, TlsPolicy, Transport, Trust};
 
 /// Maximum number of cameras: one wall shows at most 64 tiles.
+/// As the page names them: `1+5` is one large tile with five small ones.
+pub const LAYOUTS: &[&str] = &["auto", "1", "4", "9", "16", "25", "1+5", "1+7", "1+12"];
+
 pub const MAX_CAMERAS: usize = 64;
 
 /// Maximum length of a name, profile or identity, in characters.
@@ -157,8 +160,7 @@ rows! {
 rows! { WALL_ROWS:
     LAYOUT: Key<PageWord, Unset> = key(
         "layout",
-        // As the page names them: `1+5` is one large tile with five small ones.
-        PageWord(&["auto", "1", "4", "9", "16", "25", "1+5", "1+7", "1+12"]),
+        PageWord(LAYOUTS),
         Unset("`\"auto\"`"),
         "The arrangement of the tiles; a number needs no quotation marks. `1+5` is one large tile with five small \
          ones; `auto` depends on the number of cameras and the shape of the window.",

@@ -151,10 +151,10 @@ rows! { USER_ROWS:
     );
     MAY: Key<List, Unset> = key(
         "may",
-        List { of: "of `\"watch\"`, `\"details\"` and `\"metrics\"`", most: 3, example: "[\"watch\", \"details\"]" },
+        List { of: "of `\"watch\"`, `\"details\"`, `\"metrics\"` and `\"show\"`", most: 4, example: "[\"watch\", \"details\"]" },
         Unset("`[\"watch\"]`"),
         "What the user may do: see pictures, see the cameras' addresses and why one is not live (status page, \
-         `/api/cameras`), read `/metrics`.",
+         `/api/cameras`), read `/metrics`, tell a wall what to bring to the front (`/api/walls`).",
     )
     .aliases(&["rights", "role", "roles", "permissions"]);
 }

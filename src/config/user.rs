@@ -102,20 +102,22 @@ fn credential(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Optio
 }
 
 fn rights(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Rights {
-    let nothing = Rights { watch: false, details: false, metrics: false };
+    let nothing = Rights { watch: false, details: false, metrics: false, show: false };
     let Some(value) = section.value(&MAY) else { return Rights::WATCH };
     if value.get_ref().as_array().is_some_and(|list| list.is_empty()) {
         let words = "may is an empty list; write at least \"watch\", or leave the key out";
         section.report(value.span().start, words, diagnostics);
     }
     let word = |text: &str| match text {
-        "watch" | "details" | "metrics" => Ok(text.to_owned()),
-        _ => Err("there is no such right; write \"watch\", \"details\" or \"metrics\"".to_owned()),
+        "watch" | "details" | "metrics" | "show" => Ok(text.to_owned()),
+        _ => Err("there is no such right; write \"watch\", \"details\", \"metrics\" or \"show\"".to_owned()),
     };
     access::list(section, &MAY, word, diagnostics).iter().fold(nothing, |rights, word| match word.as_str() {
         "watch" => Rights { watch: true, ..rights },
         // Reasons and addresses without pictures make no page.
         "details" => Rights { watch: true, details: true, ..rights },
+        // Without pictures a button on a door, or a script.
+        "show" => Rights { show: true, ..rights },
         _ => Rights { metrics: true, ..rights },
     })
 }
@@ -176,14 +178,14 @@ mod tests {
         ))
         .unwrap();
         let found: Vec<_> = users.iter().map(|user| (user.name.as_str(), user.rights, user.cameras.clone())).collect();
-        let none = Rights { watch: false, details: false, metrics: false };
+        let none = Rights { watch: false, details: false, metrics: false, show: false };
         assert_eq!(
             found,
             [
                 ("guard", Rights::WATCH, Seen::All),
                 ("lobby-tv", Rights::WATCH, only(&["porch"])),
                 ("prometheus", Rights { metrics: true, ..none }, only(&["gate", "porch"])),
-                ("chief", Rights { watch: true, details: true, metrics: false }, Seen::All),
+                ("chief", Rights { watch: true, details: true, ..none }, Seen::All),
             ]
         );
         assert!(matches!(users[0].credential, Credential::Password(_)));

@@ -21,6 +21,7 @@ use crate::web::{
     wall::wall_settings::WallSettings,
 };
 use crate::{
+    call_ups::CallUps,
     hub::{AgentStatus, Hub},
     sync::{Latch, Mutex},
     tls::Tls,
@@ -39,6 +40,8 @@ pub struct Web {
     pub limits: Limits,
     /// How the page shows the cameras.
     pub walls: Arc<WallSettings>,
+    /// What walls are told to bring to the front.
+    pub call_ups: Arc<CallUps>,
     /// The certificate for connections with TLS.
     pub tls: Arc<Tls>,
     /// Who may look.
@@ -66,6 +69,7 @@ impl Web {
             agent_status: Arc::default(),
             version,
             walls: Arc::default(),
+            call_ups: Arc::default(),
             streams: Streams::default(),
             www: Arc::new(Mutex::new(www)),
             files: Arc::default(),

@@ -1,5 +1,6 @@
 //! The web server over real sockets on loopback; the tests feed its streams.
 
+mod call_ups;
 mod gate;
 mod hostile;
 mod motion;

@@ -3,8 +3,10 @@
 //! Each tile is a task, so no tile waits for another. The tiles share the socket, one message at a
 //! time.
 
+pub mod control;
 pub mod legacy_ws;
 pub mod message_pace;
+pub mod order;
 pub mod protocol;
 pub mod tile;
 pub mod upgrade;
@@ -15,6 +17,7 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Instant};
 
 use smol::{Executor, Task, future::FutureExt};
 
+use crate::call_ups::WallCallUps;
 use crate::hub::ViewerOrigin;
 use crate::sync::Latch;
 use crate::web::{
@@ -49,6 +52,8 @@ struct Wall<'a> {
     broken: Latch,
     errors: usize,
     sent_complaints: Vec<String>,
+    /// The name of the wall that the page shows, and what was told of it last. `None`: the page has not said.
+    named: Option<(String, Option<WallCallUps>)>,
 }
 
 /// Serves one page until either side ends the connection.
@@ -68,6 +73,7 @@ pub async fn serve(socket: Socket, web: &Web, cameras: VisibleCameras, accepted:
         broken: broken.clone(),
         errors: 0,
         sent_complaints: Vec::new(),
+        named: None,
     };
     let end = tasks
         .run(
@@ -98,16 +104,18 @@ impl Wall<'_> {
         }
         let cameras_changed = self.cameras.changes();
         let complaints_changed = self.web.agent_status.changes();
+        let called_up = self.web.call_ups.changes();
         let mut keepalive = Keepalive::new(&self.web.limits, Instant::now());
         let outbox = self.outbox.clone();
         loop {
-            if self.tell_complaints().await.is_err() {
+            if self.tell_complaints().await.is_err() || self.tell_call_ups().await.is_err() {
                 return End::Gone;
             }
             // The page comes last, so that a page that sends a lot does not hide the other events.
             let event = async { Event::Stop(self.web.stopping().await) }
                 .or(async {
-                    let _changed = cameras_changed.changed().or(complaints_changed.changed()).await;
+                    let _changed =
+                        cameras_changed.changed().or(complaints_changed.changed()).or(called_up.changed()).await;
                     Event::Changed
                 })
                 .or(async { Event::Text(keepalive.next_text(receiver, &outbox).await) })
@@ -146,6 +154,19 @@ impl Wall<'_> {
         self.send(text).await
     }
 
+    /// Tells what the page's wall brings to the front, if that has changed. What ends by itself, the page ends.
+    async fn tell_call_ups(&mut self) -> Result<(), End> {
+        let Some((name, sent)) = &mut self.named else { return Ok(()) };
+        let now = Instant::now();
+        let told = self.web.call_ups.of(name, now);
+        if sent.as_ref() == Some(&told) {
+            return Ok(());
+        }
+        let text = protocol::wall(&control::call_ups(&told, self.cameras.principal(), now));
+        *sent = Some(told);
+        self.send(text).await
+    }
+
     async fn handle_message(&mut self, commands: Result<Vec<Command>, String>) -> Result<(), End> {
         let commands = match commands {
             Ok(commands) => commands,
@@ -167,6 +188,7 @@ impl Wall<'_> {
                         }
                     }
                 }
+                Command::Wall(name) => self.named = Some((name, None)),
                 Command::Ping(number) => self.send(protocol::pong(&number, unix_now() / 1000)).await?,
             }
         }

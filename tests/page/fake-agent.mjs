@@ -36,6 +36,10 @@ export class FakeAgent {
     /** @type {{id: string, name: string, state: string, why: string, moving: boolean}[]} */
     cameras;
     complaints = [];
+    /** What a page is told when it names its wall. */
+    callUps = { shown: [], marked: [] };
+    /** The walls that pages have named. @type {string[]} */
+    followed = [];
     runsAsRoot = false;
     /** The right `Authorization` of a POST to /login; null: no login is needed. @type {string | null} */
     login = null;
@@ -138,6 +142,11 @@ export class FakeAgent {
         this.#streams.clear();
         this.#oldViewers.clear();
         await closed;
+    }
+
+    /** Breaks the sockets of all walls. */
+    dropSockets() {
+        for (const wall of this.#walls) wall.socket.destroy();
     }
 
     /** Changes a camera and reports its state. */
@@ -255,7 +264,18 @@ export class FakeAgent {
         pieces.forEach((piece, i) => viewer.socket.sendText(`~${i + 1}~${piece}`));
     }
 
-    #onMessage(wall, { show, drawn, ping }) {
+    /** Tells all pages what their wall brings to the front. */
+    callUp(callUps) {
+        this.callUps = callUps;
+        for (const wall of this.#walls) if (wall.name !== undefined) wall.socket.sendText(JSON.stringify({ wall: callUps }));
+    }
+
+    #onMessage(wall, { show, drawn, ping, wall: name }) {
+        if (name !== undefined) {
+            wall.name = name;
+            this.followed.push(name);
+            wall.socket.sendText(JSON.stringify({ wall: this.callUps }));
+        }
         if (ping !== undefined) wall.socket.sendText(JSON.stringify({ pong: ping, now: this.now() }));
         if (drawn !== undefined) {
             this.credits.push(drawn);

@@ -69,6 +69,24 @@ for (const transport of ["socket", "mjpeg"]) {
     });
 }
 
+test("a camera that is called up is moving and alone on the screen, and the wall comes back", needsAgent, async () => {
+    await page.goto(urlOf("/?layout=4"));
+    await until("all live", allLive, LIVE_TIMEOUT);
+    const before = (await readTiles(page)).map((tile) => tile.camera).join();
+    const { camera } = (await readTiles(page))[1];
+    const shown = async () => (await readTiles(page)).map((tile) => tile.camera).join();
+    const began = performance.now();
+    const answer = await fetch(urlOf("/api/wall/show"), { method: "POST", body: JSON.stringify({ camera, seconds: 20 }) });
+    assert.equal(answer.status, 200);
+    assert.equal((await answer.json()).shown[0].camera, camera);
+    await until("it is alone and live", async () => (await shown()) === camera && (await allLive()));
+    console.log(`# on the screen ${(performance.now() - began).toFixed(0)} ms after the request`);
+    await allMove();
+    const cleared = await fetch(urlOf("/api/wall/clear"), { method: "POST" });
+    assert.deepEqual((await cleared.json()).shown, []);
+    await until("all are back", async () => (await shown()) === before && (await allLive()), LIVE_TIMEOUT);
+});
+
 test("an open page follows [wall] of cameras.toml after SIGHUP", needsConfig, async () => {
     const before = await readFile(CONFIG, "utf8");
     const { pid, cameras } = await readApi();

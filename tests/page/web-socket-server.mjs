@@ -37,6 +37,11 @@ export class ServerSocket {
         this.#send(BINARY, bytes);
     }
 
+    /** Breaks the connection. */
+    destroy() {
+        this.#socket.destroy();
+    }
+
     #send(opcode, payload) {
         if (this.#socket.destroyed) return;
         const head = payload.length < 126 ? Buffer.alloc(2) : Buffer.alloc(payload.length < 65536 ? 4 : 10);

@@ -35,6 +35,7 @@ const LAYERS: [&[&str]; 5] = [
         "http_client",
         "ipc",
         "card",
+        "call_ups",
         "store",
         "sys",
         "h26x",

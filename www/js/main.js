@@ -11,7 +11,6 @@ import { Notices } from "./notices.js";
 import { Rotation } from "./rotation.js";
 import { Settings } from "./settings.js";
 import { listenForShortcuts } from "./shortcuts.js";
-import { NotLiveError, saveSnapshot } from "./snapshot.js";
 import { Toolbar } from "./toolbar.js";
 import { VersionCheck } from "./version-check.js";
 import { CameraWall } from "./wall.js";
@@ -34,6 +33,8 @@ const versionCheck = new VersionCheck();
 const notices = new Notices(element("notices"));
 /** Errors in cameras.toml, as the agent reports them. @type {string[]} */
 let configErrors = [];
+/** @type {import("./call-ups.js").CallUps | null} */
+let callUps = null;
 /** The settings in use, to apply only those that changed. */
 const applied = { layout: "auto", transport: "", language: "" };
 await applyLanguage();
@@ -46,6 +47,11 @@ const socket = new WallSocket(socketUrl("ws"), {
         configErrors = errors;
         showErrors();
         list.refresh();
+    },
+    onCallUps: async (told) => {
+        if (callUps === null && told?.shown?.length + told?.marked?.length === 0 && !told.layout) return;
+        const { CallUps } = await import("./call-ups.js");
+        (callUps ??= new CallUps(wall, element("wall"))).take(told);
     },
     onRefused: (text) => {
         notices.showMessage(t("notice.agent", { text }));
@@ -116,6 +122,7 @@ function choose(choice) {
 
 function applySettings() {
     void applyLanguage();
+    if (list.answeredAt !== null && !settings.isUnknown) socket.follow(settings.name);
     rotation.interval = settings.rotate;
     element("wall").toggleAttribute("activity", settings.life);
     if (settings.transport !== applied.transport) {
@@ -139,6 +146,7 @@ async function snapshot() {
     const camera = list.cameras.find(({ id }) => id === wall.selected);
     if (camera === undefined) return;
     const { id, name } = camera;
+    const { NotLiveError, saveSnapshot } = await import("./snapshot.js");
     try {
         notices.showMessage(t("snapshot.saved", { file: await saveSnapshot(id) }));
     } catch (error) {
@@ -186,7 +194,7 @@ function draw() {
     panel.draw(performance.now());
     const { layout, transport, aspect } = wall;
     chooser.draw({ layout, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
-    const isPaused = document.hidden || wall.enlarged !== null || Boolean(wall.zoom?.camera) || wall.pages === 1 || panel.isOpen || document.querySelector("dialog[open]") !== null;
+    const isPaused = document.hidden || wall.enlarged !== null || wall.called.length > 0 || Boolean(wall.zoom?.camera) || wall.pages === 1 || panel.isOpen || document.querySelector("dialog[open]") !== null;
     if (rotation.isDue(performance.now(), isPaused)) wall.turn(1);
     const isEmpty = list.cameras.length === 0;
     element("nothing").hidden = !isEmpty;

@@ -28,6 +28,7 @@ const CREDIT_DELAY = 8;
  * @property {(camera: string, frame: Frame, drawn: () => void) => void} onFrame `drawn` requests the next
  *     picture; call it once the frame is drawn or dropped
  * @property {(errors: string[]) => void} onConfigError gets all errors in cameras.toml
+ * @property {(told: any) => void} [onCallUps] the wall is told what to bring to the front
  * @property {(text: string) => void} onRefused the agent did not accept a message of this page
  */
 
@@ -50,6 +51,8 @@ export class WallSocket {
     #ping = { number: 0, sentAt: 0, answered: true };
     /** @type {TileRequest[]} */
     #requests = [];
+    /** The wall whose call-ups are told; null: not known yet. @type {string | null} */
+    #wall = null;
     /** The last `show` message on this connection. */
     #sentShow = "";
     /** The camera that the agent last named for each tile, on this connection. @type {Map<number, string>} */
@@ -89,6 +92,13 @@ export class WallSocket {
         this.#connect();
     }
 
+    /** Asks for the call-ups of this wall. @param {string} wall */
+    follow(wall) {
+        if (wall === this.#wall) return;
+        this.#wall = wall;
+        this.#send({ wall });
+    }
+
     /** Replaces the requested tiles. @param {TileRequest[]} requests */
     show(requests) {
         this.#requests = requests;
@@ -118,6 +128,7 @@ export class WallSocket {
         this.#since = performance.now();
         this.#ping.answered = true;
         this.#sendShow();
+        if (this.#wall !== null) this.#send({ wall: this.#wall });
         this.#sendPing(this.#since);
         this.#listener.onOpen();
     }
@@ -198,6 +209,7 @@ export class WallSocket {
         if ("pong" in message) this.#onPong(message);
         else if ("tile" in message) this.#onReport(message);
         else if (Array.isArray(message.config)) this.#listener.onConfigError(message.config.filter(isText));
+        else if ("wall" in message) this.#listener.onCallUps?.(message.wall);
         else if (isText(message.error)) this.#listener.onRefused(message.error);
     }
 

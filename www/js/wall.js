@@ -31,6 +31,10 @@ export class CameraWall {
     enlarged = null;
     /** Loaded when it is used. @type {import("./zoom.js").Zoom | null} */
     zoom = null;
+    /** Cameras that the agent brings to the front; a person's choice goes before. @type {string[]} */
+    called = [];
+    /** Called when a person puts them away. */
+    onPutAway = () => {};
     history = new History();
     demand = new Demand();
 
@@ -41,6 +45,8 @@ export class CameraWall {
     #focus;
     #startedAt = performance.now();
     #chosenLayout = "auto";
+    /** The layout that the agent sets for a while, or null. @type {string | null} */
+    #calledLayout = null;
     /** @type {Slot[]} */
     #slots = [];
     /** Tiles on the screen, by camera. @type {Map<string, CameraTile>} */
@@ -77,8 +83,9 @@ export class CameraWall {
 
     /** The layout in use: Motion JPEG limits the panels to the browser's connections. */
     get layout() {
-        const panels = panelsOf(this.#chosenLayout, this.#list.cameras.length);
-        return this.transport === "mjpeg" && panels > MAX_MOTION_JPEG_PANELS ? String(MAX_MOTION_JPEG_PANELS) : this.#chosenLayout;
+        const layout = this.#calledLayout ?? this.#chosenLayout;
+        const panels = panelsOf(layout, this.#list.cameras.length);
+        return this.transport === "mjpeg" && panels > MAX_MOTION_JPEG_PANELS ? String(MAX_MOTION_JPEG_PANELS) : layout;
     }
 
     /** Whether the transport can show this layout. @param {string} layout */
@@ -90,7 +97,23 @@ export class CameraWall {
     chooseLayout(layout) {
         this.#chosenLayout = layout;
         this.enlarged = null;
+        this.putAway();
         this.arrange();
+    }
+
+    /** Brings these cameras to the front, and sets the layout of the others. @param {string[]} cameras @param {string | null} layout */
+    callUp(cameras, layout) {
+        if (String(cameras) === String(this.called) && layout === this.#calledLayout) return;
+        this.called = cameras;
+        this.#calledLayout = layout;
+        this.arrange();
+    }
+
+    /** Puts away what the agent brings to the front; returns whether it does. */
+    putAway() {
+        if (this.called.length === 0 && this.#calledLayout === null) return false;
+        this.onPutAway();
+        return true;
     }
 
     /** Width of the wall divided by its height. */
@@ -111,6 +134,7 @@ export class CameraWall {
 
     /** Turns to another page. @param {number} by */
     turn(by) {
+        this.putAway();
         this.page = (this.page + by + this.pages) % this.pages;
         this.enlarged = null;
         this.arrange();
@@ -124,9 +148,9 @@ export class CameraWall {
         this.#tiles.get(before ?? camera)?.focus({ preventScroll: true });
     }
 
-    /** Shows all cameras again; returns whether one was enlarged. */
+    /** Shows all cameras again; returns whether some were large. */
     shrink() {
-        if (this.enlarged === null) return false;
+        if (this.enlarged === null) return this.putAway();
         this.enlarge(this.enlarged);
         return true;
     }
@@ -202,9 +226,12 @@ export class CameraWall {
         const ids = this.#list.cameras.map(({ id }) => id);
         if (this.enlarged !== null && !ids.includes(this.enlarged)) this.enlarged = null;
         this.history.retain(ids);
-        const plan = arrange({ cameras: ids, layout: this.layout, page: this.page, enlarged: this.enlarged, aspect: this.aspect });
-        this.page = plan.page;
-        this.pages = plan.pages;
+        const called = this.enlarged === null ? this.called.filter((id) => ids.includes(id)) : [];
+        const isCalled = called.length > 0;
+        // Alone, or in a grid of 2 by 2 or 3 by 3.
+        const grid = called.length > 4 ? "9" : called.length > 1 ? "4" : "1";
+        const plan = arrange({ cameras: isCalled ? called : ids, layout: isCalled ? grid : this.layout, page: isCalled ? 0 : this.page, enlarged: this.enlarged, aspect: this.aspect });
+        if (!isCalled) ({ page: this.page, pages: this.pages } = plan);
         this.#slots = plan.slots;
         this.#root.style.setProperty("--columns", String(plan.columns));
         this.#root.style.setProperty("--rows", String(plan.rows));

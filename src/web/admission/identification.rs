@@ -60,6 +60,7 @@ impl Identification<'_> {
             Need::Watch if !rights.watch => "watch",
             Need::Details if !rights.details => "details",
             Need::Metrics if !rights.metrics => "metrics",
+            Need::Show if !rights.show => "show",
             Need::Everything if !principal.sees_everything() => "watch, details and metrics of all cameras",
             _ => return Ok(Some(principal)),
         };
@@ -131,10 +132,13 @@ impl Identification<'_> {
     }
 
     /// Checks that no other site's page sends this POST: its form could not read the response, but could
-    /// end a session.
-    fn check_own_page(&self) -> Result<(), Response> {
+    /// end a session, or tell a wall something.
+    ///
+    /// # Errors
+    /// The response to send instead.
+    pub fn check_own_page(&self) -> Result<(), Response> {
         if self.metadata.cross_site {
-            return Err(Response::error(403, "pages of other sites may not log in or out"));
+            return Err(Response::error(403, "pages of other sites may not send POST"));
         }
         self.admitted.check_socket(self.metadata).map_err(|wrong| Response::error(403, wrong))
     }

@@ -71,7 +71,12 @@ impl Principal {
     }
 
     pub fn rights(&self) -> Rights {
-        self.account.as_ref().map_or(Rights::ALL, |account| account.rights)
+        match (&self.account, &self.proof) {
+            (Some(account), _) => account.rights,
+            // Whoever reaches the port may watch, and a wall is not theirs.
+            (None, Proof::Visitor(visitor)) if !visitor.is_loopback => Rights { show: false, ..Rights::ALL },
+            (None, _) => Rights::ALL,
+        }
     }
 
     /// Whether the camera exists for it. A camera that does not is told from no other that is not there.
@@ -81,7 +86,8 @@ impl Principal {
 
     /// Whether nothing is kept from it.
     pub fn sees_everything(&self) -> bool {
-        self.rights() == Rights::ALL && self.account.as_ref().is_none_or(|account| account.cameras == Seen::All)
+        let Rights { watch, details, metrics, show: _ } = self.rights();
+        watch && details && metrics && self.account.as_ref().is_none_or(|account| account.cameras == Seen::All)
     }
 
     /// What it may know of `condition`.
@@ -125,7 +131,8 @@ impl Principal {
 
 /// The rights in the words of the configuration.
 pub fn rights(rights: Rights) -> Vec<&'static str> {
-    let all = [("watch", rights.watch), ("details", rights.details), ("metrics", rights.metrics)];
+    let all =
+        [("watch", rights.watch), ("details", rights.details), ("metrics", rights.metrics), ("show", rights.show)];
     all.into_iter().filter_map(|(word, is_given)| is_given.then_some(word)).collect()
 }
 

@@ -30,7 +30,7 @@ use crate::web::{
     visible_cameras::VisibleCameras,
     wall,
     wall::{
-        legacy_ws,
+        control, legacy_ws,
         upgrade::{self, Accepted},
     },
 };
@@ -104,7 +104,7 @@ async fn converse(mut socket: Socket, permit: &mut ConnectionPermit, web: &Web) 
             web.stopping().await;
             None
         });
-        let Head { request, metadata, keep_alive } = match next.await {
+        let Head { request, metadata, body, keep_alive } = match next.await {
             Some(Ok(head)) => head,
             None | Some(Err(request_head::Refusal::Gone)) => return Ok(()),
             Some(Err(request_head::Refusal::Response(response, method))) => {
@@ -125,7 +125,9 @@ async fn converse(mut socket: Socket, permit: &mut ConnectionPermit, web: &Web) 
                 }
                 let asked = Identification { web, request: &request, metadata: &metadata, admitted: &admitted };
                 let replied = match asked.principal(&route).await {
-                    Ok(principal) => Asked { asked: &asked, principal: principal.as_ref() }.response(route).await,
+                    Ok(principal) => {
+                        Asked { asked: &asked, principal: principal.as_ref(), body: &body }.response(route).await
+                    }
                     Err(refused) => Reply::Whole(refused),
                 };
                 match replied {
@@ -167,6 +169,7 @@ struct Asked<'a> {
     asked: &'a Identification<'a>,
     /// Always there where the route needs one.
     principal: Option<&'a Principal>,
+    body: &'a [u8],
 }
 
 impl Asked<'_> {
@@ -194,6 +197,10 @@ impl Asked<'_> {
                 Reply::Whole(status::cameras(web, metadata, &admitted.visitor, principal))
             }
             (Route::Metrics, Some(principal)) => Reply::Whole(metrics::response(web, principal)),
+            (Route::WallState(name), Some(principal)) => Reply::Whole(control::state(web, name, principal)),
+            (Route::WallOrder(name, order), Some(principal)) => {
+                Reply::Whole(control::obey(self.asked, name, order, self.body, principal))
+            }
             (Route::Users, Some(_)) => Reply::Whole(status::users(web)),
             (Route::Health, principal) => Reply::Whole(status::health(web, principal)),
             (Route::Login, principal) if request.method() == Method::Post => {

@@ -41,6 +41,12 @@ const MAX_KEPT: usize = 8 << 10;
 /// The paths that take POST, without a body: what they need is in the head.
 const POST_PATHS: [&str; 2] = ["/login", "/logout"];
 
+/// The beginnings of paths that take POST with a body.
+const BODY_PATHS: [&str; 2] = ["/api/wall/", "/api/walls/"];
+
+/// Limit in bytes: an object of a few short members.
+const MAX_BODY: usize = 4 << 10;
+
 /// Maximum number of header lines, as of other servers; a browser sends some twenty.
 const MAX_HEADERS: usize = 100;
 
@@ -48,6 +54,8 @@ pub struct Head {
     /// Its URL has another host than the requested one, which is in `metadata`.
     pub request: Request,
     pub metadata: Metadata,
+    /// Of at most 4 KiB, and only where the path takes one.
+    pub body: Vec<u8>,
     /// The peer speaks HTTP/1.1 and does not request a close.
     pub keep_alive: bool,
 }
@@ -64,9 +72,16 @@ pub async fn read(socket: &mut Socket, limits: &Limits, limit: Duration) -> Resu
     let bytes = collect(socket, limits, limit).await?;
     let head = inspect(&bytes)?;
     let refuse = |text: String| refusal(400, text, head.method);
+    let body = match timeout(limits.head_time, collect_body(socket, head.body_len)).await {
+        Some(Ok(body)) => body,
+        Some(Err(_)) => return Err(Refusal::Gone),
+        None => return Err(refusal(408, "the body of the request did not arrive in time", head.method)),
+    };
     let decoded = async_h1::server::decode(HeadReader { bytes: head.kept.into(), at: 0 }).await;
     match decoded {
-        Ok(Some((request, _no_body))) => Ok(Head { request, metadata: head.metadata, keep_alive: head.keep_alive }),
+        Ok(Some((request, _no_body))) => {
+            Ok(Head { request, metadata: head.metadata, body, keep_alive: head.keep_alive })
+        }
         Ok(None) => Err(refuse("the request ends before its head does".to_owned())),
         Err(error) => Err(refuse(error.to_string())),
     }
@@ -121,6 +136,18 @@ async fn collect(socket: &mut Socket, limits: &Limits, limit: Duration) -> Resul
     }
 }
 
+/// The next `len` bytes.
+async fn collect_body(socket: &mut Socket, len: usize) -> io::Result<Vec<u8>> {
+    let mut body = std::mem::take(&mut socket.early);
+    if body.len() > len {
+        socket.early = body.split_off(len);
+    }
+    let begun = body.len();
+    body.resize(len, 0);
+    socket.read_exact(&mut body[begun..]).await?;
+    Ok(body)
+}
+
 fn too_long(limits: &Limits) -> Refusal {
     refusal(431, format!("the head of the request is longer than {} bytes", limits.head_bytes), Method::Get)
 }
@@ -139,6 +166,7 @@ struct Inspected {
     method: Method,
     keep_alive: bool,
     metadata: Metadata,
+    body_len: usize,
     kept: Vec<u8>,
 }
 
@@ -176,6 +204,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
         _ => return Err(refusal(505, "only HTTP/1.1 and HTTP/1.0 are supported", method)),
     };
     let mut keep_alive = !old;
+    let mut body_len = 0;
     let mut metadata = Metadata::default();
     metadata.is_old = old;
     let (authority, path) = split(target).ok_or_else(|| bad("the address must be a path, or a whole URL"))?;
@@ -194,7 +223,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
         match name.as_str() {
             "expect" => return Err(refusal(417, "the header Expect is not supported", method)),
             "transfer-encoding" => return Err(refusal(413, "a request must not have a body", method)),
-            "content-length" if value != b"0" => return Err(refusal(413, "a request must not have a body", method)),
+            "content-length" if value != b"0" => body_len = length(value, target, method)?,
             "connection" if has_word(value, "close") => keep_alive = false,
             "host" => metadata.hosts.push(host(value)?),
             name => metadata.take(name, value),
@@ -221,7 +250,7 @@ fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     if kept.len() >= MAX_KEPT {
         return Err(refusal(431, "the address and the headers that are needed are longer than 8 KiB", method));
     }
-    Ok(Inspected { method, keep_alive, metadata, kept })
+    Ok(Inspected { method, keep_alive, metadata, body_len, kept })
 }
 
 /// Splits the target: the authority of an absolute target (RFC 9112 3.2.2), and the path with its
@@ -239,9 +268,30 @@ fn split(target: &str) -> Option<(Option<&str>, String)> {
     Some((Some(authority), path))
 }
 
-/// Whether the path of `target` is one of [`POST_PATHS`].
+/// Whether the path of `target` is one of [`POST_PATHS`] or [`BODY_PATHS`].
 fn takes_post(target: &str) -> bool {
-    split(target).is_some_and(|(_, path)| POST_PATHS.contains(&path.split(['?', '#']).next().unwrap_or_default()))
+    takes_body(target)
+        || split(target)
+            .is_some_and(|(_, path)| POST_PATHS.contains(&path.split(['?', '#']).next().unwrap_or_default()))
+}
+
+/// Whether the path of `target` is one of [`BODY_PATHS`].
+fn takes_body(target: &str) -> bool {
+    split(target).is_some_and(|(_, path)| BODY_PATHS.iter().any(|beginning| path.starts_with(beginning)))
+}
+
+/// The length of a body that is announced as `value`.
+fn length(value: &[u8], target: &str, method: Method) -> Result<usize, Refusal> {
+    if method != Method::Post || !takes_body(target) {
+        return Err(refusal(413, "a request must not have a body", method));
+    }
+    let is_number = value.iter().all(u8::is_ascii_digit);
+    let len = std::str::from_utf8(value).ok().filter(|_| is_number).and_then(|text| text.parse::<usize>().ok());
+    match len {
+        Some(len) if len <= MAX_BODY => Ok(len),
+        Some(_) => Err(refusal(413, format!("the body is longer than {MAX_BODY} bytes"), method)),
+        None => Err(refusal(400, "Content-Length must be a number", method)),
+    }
 }
 
 fn host(value: &[u8]) -> Result<Authority, Refusal> {

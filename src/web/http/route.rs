@@ -2,6 +2,8 @@
 
 use http_types::Url;
 
+use crate::web::wall::order::Order;
+
 #[derive(Debug, PartialEq)]
 pub enum Route<'a> {
     /// Motion JPEG of the camera with this name.
@@ -15,6 +17,10 @@ pub enum Route<'a> {
     Metrics,
     /// The accounts.
     Users,
+    /// What the wall with this name shows; the one without a name has an empty one.
+    WallState(&'a str),
+    /// What a wall is told.
+    WallOrder(&'a str, Order),
     /// The login page, and with POST the begin of a session.
     Login,
     /// The end of a session.
@@ -36,6 +42,8 @@ pub enum Need {
     Details,
     /// The right to metrics.
     Metrics,
+    /// The right to tell a wall something.
+    Show,
     /// Every right to every camera.
     Everything,
 }
@@ -48,7 +56,7 @@ const PUBLIC_FILES: [&str; 2] = ["/login.html", "/favicon.svg"];
 impl<'a> Route<'a> {
     /// A path of each kind. A test asks for them all as a stranger, and as somebody with few rights.
     #[cfg(test)]
-    pub const EXAMPLES: [&'static str; 16] = [
+    pub const EXAMPLES: [&'static str; 18] = [
         "/live/gate",
         "/snapshot/gate",
         "/ws",
@@ -57,6 +65,8 @@ impl<'a> Route<'a> {
         "/healthz",
         "/metrics",
         "/api/users",
+        "/api/walls/hall",
+        "/api/wall/show",
         "/login",
         "/logout",
         "/",
@@ -69,7 +79,10 @@ impl<'a> Route<'a> {
 
     pub fn need(&self) -> Need {
         match self {
-            Self::Live(_) | Self::Snapshot(_) | Self::Wall | Self::Legacy(_) | Self::Cameras => Need::Watch,
+            Self::Live(_) | Self::Snapshot(_) | Self::Wall | Self::Legacy(_) | Self::Cameras | Self::WallState(_) => {
+                Need::Watch
+            }
+            Self::WallOrder(..) => Need::Show,
             Self::Metrics => Need::Metrics,
             Self::Users => Need::Everything,
             // These answer each as it may be answered.
@@ -105,8 +118,25 @@ impl<'a> Route<'a> {
                 .map(Self::Live)
                 .or_else(|| name("/snapshot/").map(Self::Snapshot))
                 .or_else(|| name("/ws/").map(Self::Legacy))
+                .or_else(|| wall(path))
                 .unwrap_or(Self::File(path)),
         }
+    }
+}
+
+/// `/api/wall` is the wall without a name, `/api/walls/NAME` another; a word behind it tells it something.
+fn wall(path: &str) -> Option<Route<'_>> {
+    let (name, rest) = match path.strip_prefix("/api/walls/") {
+        Some(named) => named.split_once('/').map_or((named, ""), |(name, rest)| (name, rest)),
+        None => ("", path.strip_prefix("/api/wall")?.trim_start_matches('/')),
+    };
+    match (path, rest) {
+        ("/api/wall", _) => Some(Route::WallState("")),
+        (_, "") if !name.is_empty() && !path.ends_with('/') => Some(Route::WallState(name)),
+        (_, word) if path.starts_with("/api/wall/") || !name.is_empty() => {
+            Some(Route::WallOrder(name, Order::of(word)?))
+        }
+        _ => None,
     }
 }
 
@@ -119,6 +149,12 @@ mod tests {
         let of = |path: &str| format!("{:?}", Route::of(&Url::parse(&format!("http://x{path}")).unwrap()));
         assert_eq!(of("/live/gate?q=1"), "Live(\"gate\")");
         assert_eq!(of("/ws"), "Wall");
+        assert_eq!((of("/api/wall"), of("/api/walls/hall")), ("WallState(\"\")".into(), "WallState(\"hall\")".into()));
+        assert_eq!(of("/api/wall/clear"), "WallOrder(\"\", Clear)");
+        assert_eq!(of("/api/walls/hall/show"), "WallOrder(\"hall\", Show)");
+        for other in ["/api/walls/", "/api/walls/hall/", "/api/walls/hall/show/x", "/api/walls//show", "/api/wallx"] {
+            assert_eq!(of(other), format!("File({other:?})"));
+        }
         assert_eq!(of("/login?to=x"), "Login");
         assert_eq!(of("/login/"), "File(\"/login/\")");
         assert_eq!(of("/ws/gate"), "Legacy(\"gate\")");

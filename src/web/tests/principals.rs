@@ -34,7 +34,7 @@ fn gate_alone() -> Seen {
 }
 
 fn accounts() -> Vec<Account> {
-    let none = Rights { watch: false, details: false, metrics: false };
+    let none = Rights { watch: false, details: false, metrics: false, show: false };
     vec![
         account("guard", Rights::WATCH, gate_alone()),
         account("detective", Rights { details: true, ..Rights::WATCH }, gate_alone()),
@@ -89,7 +89,9 @@ fn expected(route: &Route<'_>) -> (u16, u16, u16) {
         // They are no handshakes.
         Route::Wall | Route::Legacy(_) => (401, 426, 403),
         Route::Metrics => (401, 403, 200),
-        Route::Users => (401, 403, 403),
+        Route::Users | Route::WallOrder(..) => (401, 403, 403),
+        // There is no such wall in this scene.
+        Route::WallState(_) => (401, 404, 403),
         Route::Health => (200, 200, 200),
         // There are no files in this scene.
         Route::Login => (404, 404, 404),
@@ -140,10 +142,12 @@ fn routes_have_an_example_each() {
                 Route::Login => 8,
                 Route::Logout => 9,
                 Route::File(_) => 10,
+                Route::WallState(_) => 11,
+                Route::WallOrder(..) => 12,
             }
         })
         .collect();
-    assert!(kinds.into_iter().eq(0..=10));
+    assert!(kinds.into_iter().eq(0..=12));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::web::{http::query::SIDES, reasons};
 use crate::{
-    camera::State,
+    camera::{CameraId, State},
     hub::{Condition, QueuedUnit},
     media::{Codec, Picture, RenditionRequest, Size, StreamInfo, UnixMicros},
     text::Code,
@@ -43,6 +43,8 @@ pub enum Command {
     /// The newest sequence number drawn, by tile.
     Drawn(Vec<(u8, u32)>),
     Ping(Value),
+    /// The name of the wall that the page shows; the one without a name has an empty one.
+    Wall(String),
 }
 
 impl Command {
@@ -60,16 +62,27 @@ pub fn parse(text: &str, most_tiles: usize) -> Result<Vec<Command>, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     let object = value.as_object().ok_or("a message must be an object")?;
     if object.is_empty() {
-        return Err("a message must hold show, drawn or ping".to_owned());
+        return Err("a message must hold show, drawn, wall or ping".to_owned());
     }
     let command = |(key, value): (&String, &Value)| match key.as_str() {
         "show" => show(value, most_tiles).map(Command::Show),
         "drawn" => drawn(value).map(Command::Drawn),
+        "wall" => wall_name(value).map(Command::Wall),
         "ping" if value.is_number() => Ok(Command::Ping(value.clone())),
         "ping" => Err("ping must be a number".to_owned()),
-        _ => Err(format!("{key:?} is not known here; known are show, drawn and ping")),
+        _ => Err(format!("{key:?} is not known here; known are show, drawn, wall and ping")),
     };
     object.iter().map(command).collect()
+}
+
+fn wall_name(value: &Value) -> Result<String, String> {
+    let name = value.as_str().filter(|name| name.is_empty() || CameraId::new(name).is_some());
+    name.map(str::to_owned).ok_or_else(|| "wall must be the name of a wall, or an empty text".to_owned())
+}
+
+/// What the page's wall is told to bring to the front.
+pub fn wall(call_ups: &Value) -> String {
+    json!({ "wall": call_ups }).to_string()
 }
 
 fn show(value: &Value, most_tiles: usize) -> Result<Vec<TileRequestBody>, String> {
@@ -272,7 +285,9 @@ mod tests {
         for (text, hint) in [
             ("{", "not JSON"),
             ("[]", "object"),
-            ("{}", "show, drawn or ping"),
+            ("{}", "show, drawn, wall or ping"),
+            (r#"{"wall":7}"#, "name of a wall"),
+            (r#"{"wall":"a b"}"#, "name of a wall"),
             (r#"{"shwo":[]}"#, "shwo"),
             (r#"{"show":{}}"#, "list"),
             (r#"{"show":[1]}"#, "show[0]"),

@@ -19,6 +19,19 @@ impl WallSettings {
         *self.0.lock() = walls;
     }
 
+    /// The wall `name` as `principal` sees it; the one without a name has an empty one. `None` if there is none
+    /// for that principal.
+    pub(in crate::web) fn view(&self, name: &str, principal: &Principal) -> Option<WallView> {
+        let walls = self.0.lock();
+        let wall = if name.is_empty() { &walls.standard } else { walls.named.get(name)? };
+        let cameras = match (visible(wall, principal), name) {
+            (Some(cameras), _) => cameras.map(|cameras| cameras.into_iter().map(str::to_owned).collect()),
+            (None, "") => None,
+            (None, _) => return None,
+        };
+        Some(WallView { layout: wall.layout, cameras, principal: principal.clone() })
+    }
+
     /// The wall without a name comes first; `null` leaves the choice to the page. Cameras that `principal`
     /// may not see are left out, and so are walls of no others.
     pub(in crate::web) fn as_json(&self, principal: &Principal) -> Value {
@@ -28,6 +41,15 @@ impl WallSettings {
             walls.named.iter().filter_map(|(name, wall)| Some(wall_json(name, wall, visible(wall, principal)?)));
         standard.chain(named).collect()
     }
+}
+
+/// One wall, as a principal sees it.
+pub struct WallView {
+    /// As the configuration says; `None` leaves it to the page.
+    pub layout: Option<&'static str>,
+    /// Those that the principal may see; `None`: all.
+    pub cameras: Option<Vec<String>>,
+    pub principal: Principal,
 }
 
 /// The cameras of `wall` that `principal` may see, if the wall names any; `None` if it names only others.

@@ -1,0 +1,168 @@
+//! `/api/wall` and `/api/walls/NAME`: what a wall shows and why, and what it is told to show for a while.
+
+use std::time::{Duration, Instant};
+
+use http_types::Method;
+use serde_json::{Map, Value, json};
+
+use crate::web::{
+    Web,
+    admission::{identification::Identification, principal::Principal},
+    http::response::Response,
+    wall::{order::Order, wall_settings::WallView},
+};
+use crate::{
+    call_ups::{CallUp, Emphasis, MAX_TIME, USUAL_TIME, WallCallUps},
+    camera::CameraId,
+    config::LAYOUTS,
+    text::counted,
+};
+
+/// The state of the wall `name`; the one without a name has an empty one.
+pub fn state(web: &Web, name: &str, principal: &Principal) -> Response {
+    match web.walls.view(name, principal) {
+        Some(wall) => Response::json(200, &wall_state(web, name, &wall, principal)),
+        None => unknown(name),
+    }
+}
+
+fn wall_state(web: &Web, name: &str, wall: &WallView, principal: &Principal) -> Value {
+    let now = Instant::now();
+    let told = web.call_ups.of(name, now);
+    let mut state = call_ups(&told, principal, now);
+    state["name"] = json!(name);
+    state["cameras"] = json!(wall.cameras);
+    if let Some(object) = state.as_object_mut() {
+        object.entry("layout").or_insert(json!({ "layout": wall.layout }));
+    }
+    state
+}
+
+/// What a wall is told, as far as `principal` may see the cameras. `seconds` is the time that is left.
+pub fn call_ups(told: &WallCallUps, principal: &Principal, now: Instant) -> Value {
+    let left = |until: Instant| (until.saturating_duration_since(now).as_secs_f64() * 10.0).ceil() / 10.0;
+    let of = |emphasis: Emphasis| {
+        let seen = |call_up: &&CallUp| call_up.emphasis == emphasis && principal.sees(call_up.camera.as_str());
+        let cameras = told.cameras.iter().filter(seen).map(|call_up| {
+            let CallUp { number, camera, until, by, .. } = call_up;
+            json!({ "camera": camera.as_str(), "seconds": left(*until), "by": by, "number": number })
+        });
+        cameras.collect::<Value>()
+    };
+    let mut value = json!({ "shown": of(Emphasis::Shown), "marked": of(Emphasis::Marked) });
+    if let Some(layout) = &told.layout {
+        value["layout"] = json!({ "layout": layout.layout, "seconds": left(layout.until), "by": layout.by });
+    }
+    value
+}
+
+/// Carries out `order`, whose parameters are in `body`, for the wall `name`.
+pub fn obey(asked: &Identification<'_>, name: &str, order: Order, body: &[u8], principal: &Principal) -> Response {
+    if asked.request.method() != Method::Post {
+        return Response::error(405, "a wall is told something with POST").header("Allow", "POST");
+    }
+    if let Err(refused) = asked.check_own_page() {
+        return refused;
+    }
+    let web = asked.web;
+    let Some(wall) = web.walls.view(name, principal) else { return unknown(name) };
+    let by = principal.name().map_or_else(|| asked.admitted.visitor.address.to_string(), str::to_owned);
+    match carry_out(web, name, &wall, order, body, &by) {
+        Ok(done) => {
+            let wall_text = if name.is_empty() { "the wall".to_owned() } else { format!("the wall {name}") };
+            log::info!("web: {wall_text} {done}, as {by} wants");
+            Response::json(200, &wall_state(web, name, &wall, principal))
+        }
+        Err((status, wrong)) => Response::error(status, wrong),
+    }
+}
+
+fn carry_out(
+    web: &Web,
+    name: &str,
+    wall: &WallView,
+    order: Order,
+    body: &[u8],
+    by: &str,
+) -> Result<String, (u16, String)> {
+    let bad = |wrong: String| (400, wrong);
+    let parameters = parameters(body).map_err(bad)?;
+    let known: &[&str] = match order {
+        Order::Show | Order::Mark => &["camera", "seconds"],
+        Order::Layout => &["layout", "seconds"],
+        Order::Clear => &["camera"],
+    };
+    if let Some(other) = parameters.keys().find(|key| !known.contains(&key.as_str())) {
+        return Err(bad(format!("{other:?} is not known here; known are {}", known.join(" and "))));
+    }
+    let time = seconds(&parameters).map_err(bad)?;
+    let camera = match parameters.get("camera") {
+        None => None,
+        Some(camera) => Some(wall_camera(web, wall, camera)?),
+    };
+    let now = Instant::now();
+    let needed = || bad("camera is missing, like {\"camera\": \"gate\", \"seconds\": 30}".to_owned());
+    Ok(match order {
+        Order::Show | Order::Mark => {
+            let camera = camera.ok_or_else(needed)?;
+            let (emphasis, verb) =
+                if order == Order::Show { (Emphasis::Shown, "shows") } else { (Emphasis::Marked, "marks") };
+            let text = format!("{verb} {camera} for {:.0} s", time.as_secs_f64());
+            web.call_ups.add(name, camera, emphasis, time, by, now);
+            text
+        }
+        Order::Layout => {
+            let word = parameters.get("layout").and_then(Value::as_str).unwrap_or_default();
+            let Some(layout) = LAYOUTS.iter().find(|layout| **layout == word) else {
+                return Err(bad(format!("layout must be one of {}", LAYOUTS.join(", "))));
+            };
+            web.call_ups.set_layout(name, layout, time, by, now);
+            format!("has the layout {layout} for {:.0} s", time.as_secs_f64())
+        }
+        Order::Clear => {
+            let ended = web.call_ups.clear(name, camera.as_ref(), now);
+            format!("ends {}", counted(ended as u64, "call-up"))
+        }
+    })
+}
+
+/// The object in `body`; an empty body is an empty one.
+fn parameters(body: &[u8]) -> Result<Map<String, Value>, String> {
+    if body.trim_ascii().is_empty() {
+        return Ok(Map::new());
+    }
+    let right = "the body must be an object of JSON, like {\"camera\": \"gate\", \"seconds\": 30}";
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(parameters)) => Ok(parameters),
+        Ok(_) => Err(right.to_owned()),
+        Err(error) => Err(format!("{right}: {error}")),
+    }
+}
+
+fn seconds(parameters: &Map<String, Value>) -> Result<Duration, String> {
+    let Some(value) = parameters.get("seconds") else { return Ok(USUAL_TIME) };
+    let most = MAX_TIME.as_secs();
+    let seconds = value.as_f64().filter(|seconds| (1.0..=most as f64).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| format!("seconds must be from 1 to {most}"))
+}
+
+/// The camera named by `value`, if it is on the wall. One that the principal may not see is on none.
+fn wall_camera(web: &Web, wall: &WallView, value: &Value) -> Result<CameraId, (u16, String)> {
+    let name = value.as_str().ok_or((400, "camera must be a text".to_owned()))?;
+    let unknown = || (404, "there is no camera with this name".to_owned());
+    let id = CameraId::new(name).ok_or_else(unknown)?;
+    let _known = web.cameras(&wall.principal).channel(name).ok_or_else(unknown)?;
+    match &wall.cameras {
+        Some(cameras) if !cameras.iter().any(|camera| camera == name) => {
+            Err((404, "this camera is not on that wall".to_owned()))
+        }
+        _ => Ok(id),
+    }
+}
+
+fn unknown(name: &str) -> Response {
+    if name.is_empty() {
+        return Response::error(404, "there is no wall for this user");
+    }
+    Response::error(404, "there is no wall with this name; write it below [wall.NAME] in cameras.toml")
+}
