@@ -298,7 +298,7 @@ fn camera_at_this_machine_that_is_pulled_out_is_told() {
         let camera = agent.camera("usb");
         (camera["last_error"] != serde_json::Value::Null).then_some(camera)
     });
-    let words = "there is no /dev/v4l/by-id/none-video-index0; check the cable of the camera";
+    let words = "/dev/v4l/by-id/none-video-index0 is not there; check the cable of the camera";
     assert!(camera["last_error"].as_str().unwrap().starts_with(words), "{camera:#}");
     assert_eq!((&camera["state"], &camera["address"]), (&"offline".into(), &serde_json::Value::Null), "{camera:#}");
 }

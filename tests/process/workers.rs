@@ -157,7 +157,8 @@ fn smaller_pictures_of_a_jpeg_camera_do_not_look_live_while_their_worker_hangs()
     assert_eq!(agent.camera("gate")["state"], "live");
     // The next worker makes them again.
     small.next_live();
-    agent.wait_for_log(&["gate: no pictures: frames arrive, but the decoder has given no picture for 2.0 s"]);
+    // Late pictures, or its full socket: whichever is noticed first.
+    agent.wait_for_log(&["gate: no pictures: ", "another worker in"]);
     assert_eq!(agent.camera("gate")["stalls"], 0, "the camera had no fault");
 }
 

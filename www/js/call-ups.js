@@ -8,13 +8,21 @@
 /** @typedef {{layout: string, seconds: number}} OtherLayout */
 
 const TICK_INTERVAL = 250;
-/** Frame of a camera that is marked. */
-const FRAME = "4px solid #ffbf00";
+/** No colour that says something of a picture. */
+const COLOUR = "#4cc3ff";
+const FRAME = `position: absolute; inset: 0; z-index: 3; border: 5px solid ${COLOUR}; pointer-events: none`;
 
 /** The list of call-ups in a message of the agent. @param {any} list @returns {CallUp[]} */
 function callUpsIn(list) {
     const isOne = (one) => typeof one?.camera === "string" && Number.isFinite(one.seconds) && Number.isFinite(one.number);
     return Array.isArray(list) ? list.filter(isOne) : [];
+}
+
+function frameOf() {
+    const frame = document.createElement("i");
+    frame.className = "called-up";
+    frame.style.cssText = FRAME;
+    return frame;
 }
 
 export class CallUps {
@@ -37,7 +45,7 @@ export class CallUps {
         this.#wall = wall;
         this.#root = root;
         this.#label.id = "called-up";
-        this.#label.style.cssText = "position: absolute; right: 0; bottom: 0; padding: 0 0.5em; background: #ffbf00; color: #000; font: 1.2em sans-serif";
+        this.#label.style.cssText = `position: absolute; right: 0; bottom: 0; padding: 0 0.5em; background: ${COLOUR}; color: #000; font: 1.2em sans-serif`;
         wall.onPutAway = () => {
             this.#putAway = Math.max(this.#putAway, ...this.#shown.map(({ number }) => number));
             this.#layout = null;
@@ -63,9 +71,9 @@ export class CallUps {
         this.#wall.callUp(shown.map(({ camera }) => camera), layout);
         const marked = new Set(this.#marked.filter((one) => left(one) > 0).map(({ camera }) => camera));
         for (const tile of this.#root.querySelectorAll("camera-tile")) {
-            const isMarked = marked.has(tile.getAttribute("camera") ?? "");
-            /** @type {HTMLElement} */ (tile).style.outline = isMarked ? FRAME : "";
-            /** @type {HTMLElement} */ (tile).style.outlineOffset = isMarked ? "-4px" : "";
+            const frame = tile.querySelector(".called-up");
+            if (!marked.has(tile.getAttribute("camera") ?? "")) frame?.remove();
+            else if (frame === null) tile.append(frameOf());
         }
         if (shown.length === 0 || this.#wall.enlarged !== null) {
             this.#label.remove();

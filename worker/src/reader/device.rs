@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn what_is_no_device_is_told_with_what_would_help() {
         let told = |kind| absent("/dev/video7", &io::Error::from(kind)).reason.to_string();
-        assert!(told(io::ErrorKind::NotFound).starts_with("there is no /dev/video7; check the cable"));
+        assert!(told(io::ErrorKind::NotFound).starts_with("/dev/video7 is not there; check the cable"));
         assert!(told(io::ErrorKind::PermissionDenied).contains("the group video"));
         assert!(told(io::ErrorKind::ResourceBusy).starts_with("cannot open /dev/video7: resource busy"));
     }
