@@ -1,4 +1,4 @@
-//! Call-ups: what each wall is told to bring to the front for a while, whoever tells it.
+//! Call-ups: what each wall is told to bring to the front for a while.
 //!
 //! They live as long as the agent. A page is told how long each has left and ends it itself, so an agent
 //! that is gone leaves nothing large on a wall.

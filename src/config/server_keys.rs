@@ -24,7 +24,7 @@ rows! { SERVER_ROWS:
         ]),
         WithoutLogin::Loopback,
         "Who may watch without a login. `loopback`: this machine's own screen and shell. `nobody`: commands of \
-         root and of the agent's user go on working. `everybody`: whoever reaches the port.",
+         root and of the agent's user go on working. `everybody`: all who reach the port.",
     )
     .aliases(&["anonymous", "no_login", "without_password"]);
     NAMES: Key<List, Unset> = key(

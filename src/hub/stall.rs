@@ -32,7 +32,7 @@ const MEMORY: usize = 16;
 const ASKED: Duration = Duration::from_secs(5);
 
 /// Pictures may be missing for this many of their own intervals, if that is more than the limit.
-pub const PICTURES: u32 = 2;
+const PICTURES: u32 = 2;
 
 /// Number of units whose arrival times are remembered for the pictures made of them, and for how long
 /// more than that are, up to a bound that a camera of 60 frames/s does not reach.
@@ -270,7 +270,7 @@ impl StallDetector {
 
     fn picture_deadline(&self, terms: StallLimits) -> Option<(Instant, StallReason)> {
         let (at, every) = self.last_picture.zip(terms.picture_every).filter(|_| terms.live)?;
-        let limit = terms.stall_after.max(PICTURES * every);
+        let limit = picture_limit(terms.stall_after, every);
         Some((at + limit, StallReason::Pictures(limit)))
     }
 
@@ -285,6 +285,11 @@ impl StallDetector {
         }
         self.intervals.push_back(interval);
     }
+}
+
+/// The age up to which a picture is live, if one is wanted `every` so often.
+pub fn picture_limit(stall_after: Duration, every: Duration) -> Duration {
+    stall_after.max(PICTURES * every)
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ impl Wall<'_> {
         let mut keepalive = Keepalive::new(&self.web.limits, Instant::now());
         let outbox = self.outbox.clone();
         loop {
-            if self.tell_complaints().await.is_err() || self.tell_call_ups().await.is_err() {
+            if self.tell_complaints().await.is_err() {
                 return End::Gone;
             }
             // The page comes last, so that a page that sends a lot does not hide the other events.
@@ -131,7 +131,7 @@ impl Wall<'_> {
                 Event::Text(Err(end)) => Err(end),
                 Event::Changed => {
                     self.tiles.values().for_each(|tile| tile.request.look());
-                    Ok(())
+                    self.tell_call_ups().await
                 }
                 Event::Stop(why) => Err(End::HeadReader(why)),
             };
@@ -188,7 +188,10 @@ impl Wall<'_> {
                         }
                     }
                 }
-                Command::Wall(name) => self.named = Some((name, None)),
+                Command::Wall(name) => {
+                    self.named = Some((name, None));
+                    self.tell_call_ups().await?;
+                }
                 Command::Ping(number) => self.send(protocol::pong(&number, unix_now() / 1000)).await?,
             }
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    hub::{stall::PICTURES, viewer_origin::ViewerOrigin},
+    hub::{stall::picture_limit, viewer_origin::ViewerOrigin},
     media::{Picture, Rendition, WantedRendition},
     text::{Code, Reason},
 };
@@ -167,8 +167,7 @@ impl Demand {
     pub fn picture_every(&self) -> Option<Duration> {
         let has_own = self.wanted.iter().any(|wanted| wanted.is_own);
         let counted = self.wanted.iter().filter(|wanted| wanted.is_own || !has_own);
-        let fastest = counted.map(|wanted| wanted.rendition.fps.max(1)).max();
-        fastest.map(|fps| Duration::from_secs(1) / u32::from(fps))
+        counted.map(|wanted| interval(wanted.rendition)).min()
     }
 
     /// Counts a picture, whose frame came at `taken`, and keeps it for new viewers. Returns whether its rendition
@@ -189,9 +188,9 @@ impl Demand {
     pub fn find_late(&mut self, stall_after: Duration, now: Instant) -> Vec<Rendition> {
         let mut found = Vec::new();
         for WantedRendition { rendition, .. } in &self.wanted {
-            let every = Duration::from_secs(1) / u32::from(rendition.fps.max(1));
+            let limit = picture_limit(stall_after, interval(*rendition));
             let pace = self.pace.entry(*rendition).or_insert(Pace { taken: now, is_late: false });
-            if !pace.is_late && now.saturating_duration_since(pace.taken) > stall_after.max(PICTURES * every) {
+            if !pace.is_late && now.saturating_duration_since(pace.taken) > limit {
                 pace.is_late = true;
                 self.newest.remove(rendition);
                 found.push(*rendition);
@@ -231,6 +230,11 @@ impl Demand {
     pub fn refused(&self) -> u64 {
         self.refused
     }
+}
+
+/// The time from one picture of `rendition` to the next.
+fn interval(rendition: Rendition) -> Duration {
+    Duration::from_secs(1) / u32::from(rendition.fps.max(1))
 }
 
 #[cfg(test)]

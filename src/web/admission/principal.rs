@@ -73,7 +73,7 @@ impl Principal {
     pub fn rights(&self) -> Rights {
         match (&self.account, &self.proof) {
             (Some(account), _) => account.rights,
-            // Whoever reaches the port may watch, and a wall is not theirs.
+            // All who reach the port may watch, but may not change a wall.
             (None, Proof::Visitor(visitor)) if !visitor.is_loopback => Rights { show: false, ..Rights::ALL },
             (None, _) => Rights::ALL,
         }

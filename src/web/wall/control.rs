@@ -9,10 +9,11 @@ use crate::web::{
     Web,
     admission::{identification::Identification, principal::Principal},
     http::response::Response,
+    visible_cameras::VisibleCameras,
     wall::{order::Order, wall_settings::WallView},
 };
 use crate::{
-    call_ups::{CallUp, Emphasis, MAX_TIME, USUAL_TIME, WallCallUps},
+    call_ups::{CallUp, CallUps, Emphasis, MAX_TIME, USUAL_TIME, WallCallUps},
     camera::CameraId,
     config::LAYOUTS,
     text::counted,
@@ -67,7 +68,8 @@ pub fn obey(asked: &Identification<'_>, name: &str, order: Order, body: &[u8], p
     let web = asked.web;
     let Some(wall) = web.walls.view(name, principal) else { return unknown(name) };
     let by = principal.name().map_or_else(|| asked.admitted.visitor.address.to_string(), str::to_owned);
-    match carry_out(web, name, &wall, order, body, &by) {
+    let camera = |value: &Value| wall_camera(&web.cameras(principal), &wall, value);
+    match carry_out(&web.call_ups, name, (order, body), camera, &by) {
         Ok(done) => {
             let wall_text = if name.is_empty() { "the wall".to_owned() } else { format!("the wall {name}") };
             log::info!("web: {wall_text} {done}, as {by} wants");
@@ -78,11 +80,10 @@ pub fn obey(asked: &Identification<'_>, name: &str, order: Order, body: &[u8], p
 }
 
 fn carry_out(
-    web: &Web,
+    call_ups: &CallUps,
     name: &str,
-    wall: &WallView,
-    order: Order,
-    body: &[u8],
+    (order, body): (Order, &[u8]),
+    camera_of: impl Fn(&Value) -> Result<CameraId, (u16, String)>,
     by: &str,
 ) -> Result<String, (u16, String)> {
     let bad = |wrong: String| (400, wrong);
@@ -96,10 +97,7 @@ fn carry_out(
         return Err(bad(format!("{other:?} is not known here; known are {}", known.join(" and "))));
     }
     let time = seconds(&parameters).map_err(bad)?;
-    let camera = match parameters.get("camera") {
-        None => None,
-        Some(camera) => Some(wall_camera(web, wall, camera)?),
-    };
+    let camera = parameters.get("camera").map(camera_of).transpose()?;
     let now = Instant::now();
     let needed = || bad("camera is missing, like {\"camera\": \"gate\", \"seconds\": 30}".to_owned());
     Ok(match order {
@@ -108,7 +106,7 @@ fn carry_out(
             let (emphasis, verb) =
                 if order == Order::Show { (Emphasis::Shown, "shows") } else { (Emphasis::Marked, "marks") };
             let text = format!("{verb} {camera} for {:.0} s", time.as_secs_f64());
-            web.call_ups.add(name, camera, emphasis, time, by, now);
+            call_ups.add(name, camera, emphasis, time, by, now);
             text
         }
         Order::Layout => {
@@ -116,11 +114,11 @@ fn carry_out(
             let Some(layout) = LAYOUTS.iter().find(|layout| **layout == word) else {
                 return Err(bad(format!("layout must be one of {}", LAYOUTS.join(", "))));
             };
-            web.call_ups.set_layout(name, layout, time, by, now);
+            call_ups.set_layout(name, layout, time, by, now);
             format!("has the layout {layout} for {:.0} s", time.as_secs_f64())
         }
         Order::Clear => {
-            let ended = web.call_ups.clear(name, camera.as_ref(), now);
+            let ended = call_ups.clear(name, camera.as_ref(), now);
             format!("ends {}", counted(ended as u64, "call-up"))
         }
     })
@@ -146,12 +144,12 @@ fn seconds(parameters: &Map<String, Value>) -> Result<Duration, String> {
     seconds.map(Duration::from_secs_f64).ok_or_else(|| format!("seconds must be from 1 to {most}"))
 }
 
-/// The camera named by `value`, if it is on the wall. One that the principal may not see is on none.
-fn wall_camera(web: &Web, wall: &WallView, value: &Value) -> Result<CameraId, (u16, String)> {
+/// The camera named by `value`, if it is on the wall and among `cameras`.
+fn wall_camera(cameras: &VisibleCameras, wall: &WallView, value: &Value) -> Result<CameraId, (u16, String)> {
     let name = value.as_str().ok_or((400, "camera must be a text".to_owned()))?;
     let unknown = || (404, "there is no camera with this name".to_owned());
     let id = CameraId::new(name).ok_or_else(unknown)?;
-    let _known = web.cameras(&wall.principal).channel(name).ok_or_else(unknown)?;
+    let _known = cameras.channel(name).ok_or_else(unknown)?;
     match &wall.cameras {
         Some(cameras) if !cameras.iter().any(|camera| camera == name) => {
             Err((404, "this camera is not on that wall".to_owned()))

@@ -29,7 +29,7 @@ impl WallSettings {
             (None, "") => None,
             (None, _) => return None,
         };
-        Some(WallView { layout: wall.layout, cameras, principal: principal.clone() })
+        Some(WallView { layout: wall.layout, cameras })
     }
 
     /// The wall without a name comes first; `null` leaves the choice to the page. Cameras that `principal`
@@ -49,7 +49,6 @@ pub struct WallView {
     pub layout: Option<&'static str>,
     /// Those that the principal may see; `None`: all.
     pub cameras: Option<Vec<String>>,
-    pub principal: Principal,
 }
 
 /// The cameras of `wall` that `principal` may see, if the wall names any; `None` if it names only others.

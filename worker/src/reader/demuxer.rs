@@ -112,8 +112,7 @@ impl Demuxer {
             pace: uri.is_some_and(|uri| uri.is_hls()).then(Pace::default),
             capture,
         };
-        let fps = number(&demuxer.capture, CAP_PROP_FPS) as f32;
-        demuxer.info.fps = if RATES.contains(&fps) { fps } else { 0.0 };
+        demuxer.info.fps = rate(&demuxer.capture);
         Ok(demuxer)
     }
 
@@ -201,6 +200,12 @@ fn opened_size(capture: &VideoCapture) -> Size {
 /// A property; 0 if OpenCV does not know it.
 pub(super) fn number(capture: &VideoCapture, property: i32) -> f64 {
     capture.get(property).unwrap_or(0.0)
+}
+
+/// Frames per second; 0 if they are not known.
+pub(super) fn rate(capture: &VideoCapture) -> f32 {
+    let fps = number(capture, CAP_PROP_FPS) as f32;
+    if RATES.contains(&fps) { fps } else { 0.0 }
 }
 
 pub(super) fn now() -> UnixMicros {

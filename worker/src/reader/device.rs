@@ -33,7 +33,7 @@ use cctv_agent::{
 
 use super::{
     Source,
-    demuxer::{MAX_UNIT_LEN, ended, internal, now, number},
+    demuxer::{MAX_UNIT_LEN, ended, internal, now, number, rate},
 };
 
 /// FOURCC of a device that gives JPEG.
@@ -80,16 +80,13 @@ impl Device {
         if !capture.is_opened().unwrap_or(false) {
             return Err(not_one());
         }
-        let mut set = |property, value: f64| drop(capture.set(property, value));
-        set(CAP_PROP_FOURCC, f64::from(u32::from_le_bytes(MJPG)));
-        // A driver takes what comes near without a word.
+        set(&mut capture, CAP_PROP_FOURCC, f64::from(u32::from_le_bytes(MJPG)));
         let is_jpeg = (number(&capture, CAP_PROP_FOURCC) as u32).to_le_bytes() == MJPG;
-        let mut set = |property, value: f64| drop(capture.set(property, value));
         let (width, height) = device.size.unwrap_or(SIZES[usize::from(!is_jpeg)]);
-        set(CAP_PROP_FRAME_WIDTH, width.into());
-        set(CAP_PROP_FRAME_HEIGHT, height.into());
+        set(&mut capture, CAP_PROP_FRAME_WIDTH, width.into());
+        set(&mut capture, CAP_PROP_FRAME_HEIGHT, height.into());
         if let Some(fps) = device.fps {
-            set(CAP_PROP_FPS, fps.into());
+            set(&mut capture, CAP_PROP_FPS, fps.into());
         }
         let compressor = if is_jpeg {
             capture.set(CAP_PROP_CONVERT_RGB, 0.0).map_err(|_| not_one())?;
@@ -97,14 +94,13 @@ impl Device {
         } else {
             Some(compressor(open.default_quality).map_err(|_| internal("no JPEG encoder can be made"))?)
         };
-        let fps = number(&capture, CAP_PROP_FPS) as f32;
         let info = StreamInfo {
             codec: Codec::Jpeg,
             codec_config: None,
             size: Size { width: 0, height: 0 },
             sample_aspect: SampleAspect::SQUARE,
             transform: Transform::NONE,
-            fps: if (0.1..=240.0).contains(&fps) { fps } else { 0.0 },
+            fps: rate(&capture),
         };
         Ok(Self {
             capture,
@@ -171,6 +167,11 @@ fn waited_in_driver(stamp: f64) -> u64 {
     let age = Duration::from(now).as_secs_f64() - stamp / 1000.0;
     // The driver has room for four pictures.
     if stamp > 0.0 && (0.0..LONGEST_WAIT).contains(&age) { (age * 1e6) as u64 } else { 0 }
+}
+
+/// Asks for a property. A driver takes what comes near without a word.
+fn set(capture: &mut VideoCapture, property: i32, value: f64) {
+    let _ = capture.set(property, value);
 }
 
 fn compressor(quality: u8) -> turbojpeg::Result<Compressor> {
