@@ -4,19 +4,24 @@
 //! Everything runs on one executor on the main thread. The same thread must start the workers,
 //! because a worker dies with the thread that started it.
 
+mod automation;
 mod backoff;
 mod cameras;
 mod certificates;
 mod config_loader;
 mod descriptors;
 mod discovery_cache;
+mod input;
 mod listeners;
 mod memory_budget;
 mod memory_limit;
+mod mqtt_bridge;
 mod network;
+mod picture_watch;
 mod privileges;
 mod report;
 mod retry_throttle;
+mod rules;
 mod signals;
 mod supervisor;
 mod systemd;
@@ -41,12 +46,14 @@ use crate::{
     discovery::{self, Announcement},
     hub::Hub,
     log as logging, proc, reactor,
-    web::{AdmissionLimits, Rules, Web},
+    web::{Rules, Web},
     worker_host::Spawner,
 };
+use automation::Automation;
 use cameras::CameraManager;
 use certificates::Certificates;
 use config_loader::{Answer, ConfigLoader, Read};
+use input::Input;
 use listeners::Listeners;
 use network::Network;
 pub use privileges::{Opened, become_user, protect_memory};
@@ -128,6 +135,7 @@ async fn serve(
     let agent = Agent {
         announced,
         hints,
+        automation: Automation::new(Arc::clone(&executor), Arc::clone(&hub), Arc::clone(&web)),
         listening: None,
         executor: Arc::clone(&executor),
         file: file.clone(),
@@ -150,6 +158,7 @@ struct Agent {
     /// Receives what devices announce on the network.
     announced: Sender<Announcement>,
     hints: Receiver<Announcement>,
+    automation: Automation,
     /// Listens for announcements while there is a camera whose address may change.
     listening: Option<Task<()>>,
     file: PathBuf,
@@ -172,6 +181,7 @@ enum Event {
     Signal(io::Result<Signal>),
     Read(Box<Answer>),
     Announced(Box<Announcement>),
+    Input(Box<Input>),
     /// Time for housekeeping.
     House(Instant),
     /// Log lines wait for a syslogd that may accept more by now.
@@ -193,7 +203,8 @@ impl Agent {
                     Err(_no_more) => smol::future::pending().await,
                 }
             };
-            match signal.or(read).or(house).or(log).or(heard).await {
+            let input = async { Event::Input(Box::new(self.automation.next().await)) };
+            match signal.or(read).or(house).or(log).or(heard).or(input).await {
                 Event::Signal(Ok(Signal::Reload)) => {
                     log::info!("SIGHUP: reading {} again", self.file.display());
                     self.watchdog.reloading();
@@ -220,6 +231,7 @@ impl Agent {
                     self.watchdog.ready();
                 }
                 Event::Announced(announcement) => self.cameras.on_announcement(*announcement, Instant::now()),
+                Event::Input(input) => self.automation.take(&input, Instant::now()),
                 Event::Log(now) => {
                     if logging::flush(now) {
                         log_rest.set_after(LOG_PAUSE);
@@ -234,6 +246,7 @@ impl Agent {
                     self.look_at_network(now);
                     self.web.users.tick(now);
                     self.cameras.tick(now);
+                    self.automation.tick(now);
                     if self.cameras.has_grown(&self.config) {
                         self.apply(self.config.clone());
                     }
@@ -337,8 +350,9 @@ impl Agent {
         self.listeners.set(&new.addresses());
         self.watchdog.set(&new.watchdog, self.listeners.addresses());
         self.tell_complaints();
-        self.set_admission_limits(&new);
+        self.web.set_admission_limits(descriptors::admission_limits(&new));
         self.cameras.apply(&changes, &new);
+        self.automation.set(&new, &mut self.cameras);
         if !new.cameras.iter().any(|camera| camera.stream_source.may_move()) {
             self.listening = None;
         } else if self.listening.is_none() {
@@ -352,29 +366,11 @@ impl Agent {
         changes.to_string()
     }
 
-    /// Sets the admission limits for new clients from `new` and from the system's descriptor limit.
-    fn set_admission_limits(&self, new: &Config) {
-        let (limits, descriptors) = (&new.limits, descriptors::connections(new.cameras.len()));
-        if descriptors < limits.connections {
-            log::warn!(
-                "open files are limited so that only {descriptors} connections fit beside the cameras, not {}; raise the \
-                 limit (ulimit -n, LimitNOFILE=)",
-                limits.connections
-            );
-        }
-        self.web.set_admission_limits(AdmissionLimits {
-            viewers: limits.viewers,
-            viewers_per_address: limits.viewers_per_address,
-            connections: limits.connections,
-            connections_per_address: limits.connections_per_address,
-            descriptors,
-            ..AdmissionLimits::default()
-        });
-    }
-
     /// Closes viewers and cameras within [`STOP_LIMIT`]; a second signal ends this at once.
     async fn stop(self, mut signals: Signals) -> Outcome {
-        let Self { cameras, listeners, web, watchdog, .. } = self;
+        let Self { automation, cameras, listeners, web, watchdog, .. } = self;
+        // Tells the broker.
+        drop(automation);
         let watchdog = watchdog.stopping().await;
         web.shutdown();
         let leave = async {

@@ -29,6 +29,8 @@ pub enum Emphasis {
     Shown,
     /// In its place, with a frame.
     Marked,
+    /// As [`Emphasis::Marked`], and pages play a tone once.
+    Sounded,
 }
 
 /// A camera that a wall brings to the front.
@@ -99,6 +101,23 @@ impl CallUps {
             }
             wall.cameras.push(CallUp { number, camera, emphasis, until: now + time.min(MAX_TIME), by: by.to_owned() });
         });
+    }
+
+    /// Prolongs a call-up that [`add`](Self::add) made, if it is still in force: it ends `time` after `now`, or when it
+    /// was to end. Pages take it for the same one, so what a person has put away stays away.
+    pub fn prolong(&self, wall: &str, camera: &CameraId, emphasis: Emphasis, time: Duration, now: Instant) {
+        let until = now + time.min(MAX_TIME);
+        let is_longer = {
+            let mut state = self.state.lock();
+            let cameras = state.walls.get_mut(wall).map(|wall| wall.cameras.as_mut_slice()).unwrap_or_default();
+            let found = cameras.iter_mut().find(|other| {
+                (other.emphasis, &other.camera) == (emphasis, camera) && other.until > now && other.until < until
+            });
+            found.map(|found| found.until = until).is_some()
+        };
+        if is_longer {
+            self.changed.notify();
+        }
     }
 
     /// Gives `wall` another layout for `time` from `now` on.
@@ -182,6 +201,23 @@ mod tests {
         // A mark is another thing.
         call_ups.add("hall", id("gate"), Emphasis::Marked, 10 * SECOND, "rule", now + 5 * SECOND);
         assert_eq!(call_ups.of("hall", now + 6 * SECOND).cameras.len(), 2);
+    }
+
+    #[test]
+    fn prolonged_call_up_stays_the_same_and_an_ended_one_stays_away() {
+        let (call_ups, now) = (CallUps::default(), Instant::now());
+        call_ups.add("", id("gate"), Emphasis::Marked, 10 * SECOND, "rule", now);
+        let number = call_ups.of("", now).cameras[0].number;
+        let changed = call_ups.changes();
+        let prolong = |seconds: u32, at: u32| {
+            call_ups.prolong("", &id("gate"), Emphasis::Marked, seconds * SECOND, now + at * SECOND);
+            changed.take()
+        };
+        assert!(!prolong(1, 5), "it lasts longer already");
+        assert!(prolong(10, 5));
+        let prolonged = call_ups.of("", now + 14 * SECOND).cameras;
+        assert!(prolonged.len() == 1 && prolonged[0].number == number);
+        assert!(!prolong(10, 20) && call_ups.of("", now + 20 * SECOND).cameras.is_empty());
     }
 
     #[test]

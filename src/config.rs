@@ -41,6 +41,8 @@ mod wording;
 mod key;
 mod keys;
 mod limit_keys;
+mod mqtt_keys;
+mod recorder_keys;
 mod server_keys;
 mod suggest;
 
@@ -54,6 +56,7 @@ mod exposure;
 mod limits;
 mod picture_keys;
 mod wall;
+mod wall_name;
 mod watchdog;
 mod web_origin;
 
@@ -63,9 +66,11 @@ mod template;
 
 mod camera;
 mod recorder;
-mod recorder_keys;
 
+mod mqtt;
 mod root;
+mod rule;
+mod rule_keys;
 mod server;
 mod tls;
 mod user;
@@ -82,7 +87,9 @@ pub use diagnostics::{Complaint, Position, position, summary};
 pub use files::SecretFile;
 pub use keys::{LAYOUTS, MAX_CAMERAS};
 pub use limits::Limits;
+pub use mqtt::Mqtt;
 pub use reference::reference;
+pub use rule::{Rule, RuleAction, Trigger};
 pub use server::Server;
 pub use tls::Tls;
 pub use wall::{Wall, Walls};
@@ -114,6 +121,10 @@ pub struct Config {
     pub whole_recorders: Vec<WholeRecorder>,
     /// How pages show the cameras.
     pub walls: Walls,
+    /// In the order of the file.
+    pub rules: Vec<Rule>,
+    /// The broker, if there is one.
+    pub mqtt: Option<Mqtt>,
     /// Settings that work but need attention, such as a password that every local user can read.
     pub warnings: Vec<Complaint>,
 }
@@ -252,11 +263,14 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
     let mut cameras = camera::all(&root.cameras, &surroundings, &mut lines, &mut diagnostics);
     let whole_recorders = recorder::all(&root.recorders, &surroundings, &mut lines, &mut cameras, &mut diagnostics);
     cameras.sort_by_key(|(at, _)| *at);
-    let cameras = cameras.into_iter().map(|(_, camera)| camera).collect();
+    let cameras: Vec<_> = cameras.into_iter().map(|(_, camera)| camera).collect();
     let mut ids = camera::identifiers(&root.cameras);
     ids.extend(recorder::identifiers(&root.recorders));
     let walls = wall::all(&root.walls, &ids, &mut diagnostics);
     let users = user::all(&root.users, &ids, &walls, &mut diagnostics);
+    let mqtt = mqtt::read(&root.section(&schema::MQTT), base, read_secret, &mut diagnostics);
+    let known = rule::Surroundings { ids: &ids, cameras: &cameras, walls: &walls, has_broker: mqtt.is_given };
+    let rules = rule::all(&root.rules, &known, &mut diagnostics);
     diagnostics.finish().map(|warnings| Config {
         server,
         tls,
@@ -267,6 +281,8 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
         cameras,
         whole_recorders,
         walls,
+        rules,
+        mqtt: mqtt.broker,
         warnings,
     })
 }

@@ -95,6 +95,16 @@ impl fmt::Display for Mac {
     }
 }
 
+/// Returns a random UUID (version 4).
+pub fn random_uuid() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes once it has booted");
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = |range: std::ops::Range<usize>| bytes[range].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("{}-{}-{}-{}-{}", hex(0..4), hex(4..6), hex(6..8), hex(8..10), hex(10..16))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +156,13 @@ mod tests {
         {
             assert_eq!(Mac::new(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn names_are_random_uuids() {
+        let (one, other) = (random_uuid(), random_uuid());
+        assert_ne!(one, other);
+        assert!(DeviceId::new(&one).unwrap().is_uuid());
+        assert_eq!(one.as_bytes()[14], b'4');
     }
 }

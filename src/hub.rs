@@ -46,6 +46,7 @@
 
 mod agent_status;
 mod channel;
+mod events_status;
 mod gop_cache;
 mod rate_meter;
 mod select;
@@ -73,6 +74,7 @@ use crate::{
 
 pub use agent_status::{AgentStatus, Reload};
 pub use channel::Channel;
+pub use events_status::{EventsState, EventsStatus};
 pub use gop_cache::GopCache;
 pub use status::{Cause, Condition, Endpoint, ProfileStatus, Reception, RenditionStatus, Status, WorkerUsage};
 pub use stream::{Stream, TooManyRenditions};

@@ -8,6 +8,7 @@ pub mod account;
 pub mod camera;
 pub mod device_id;
 pub mod disk;
+pub mod event;
 pub mod media;
 pub mod proc;
 pub mod rate_window;
@@ -38,6 +39,7 @@ pub mod users;
 // Layer 2: these modules do not use each other
 pub mod discovery;
 pub mod http_jpeg;
+pub mod mqtt;
 pub mod onvif;
 pub mod rtsp;
 pub mod web;

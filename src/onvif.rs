@@ -48,9 +48,12 @@ mod device;
 mod error;
 mod identity;
 mod media;
+mod notifications;
 pub mod profile_choice;
+mod pull_point;
 mod recorder;
 pub mod responses;
+mod services;
 mod snapshot;
 pub mod soap;
 mod synchronization;
@@ -64,6 +67,8 @@ pub use self::{
     clock::Offset,
     error::{Error, Kind, Malformed},
     identity::{Identity, identity},
+    notifications::{Notification, PropertyStates},
+    pull_point::PullPoint,
     recorder::{ChannelStreams, Recorder, channel_order},
     responses::{DeviceInformation, Profile, VideoSource},
     snapshot::snapshot_uri,

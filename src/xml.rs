@@ -25,6 +25,8 @@ const MAX_ELEMENTS: usize = 65_536;
 pub struct Element {
     /// The name after the prefix.
     pub name: String,
+    /// The prefix of the name; empty if there is none.
+    pub prefix: String,
     /// Local name and value, with references resolved.
     pub attributes: Vec<(String, String)>,
     pub children: Vec<Element>,
@@ -179,6 +181,7 @@ fn element(start: &BytesStart<'_>) -> Element {
     let attributes = attributes.with_checks(false).filter_map(Result::ok);
     Element {
         name: start.local_name().as_ref().to_owned(),
+        prefix: start.name().prefix().map(|prefix| prefix.as_ref().to_owned()).unwrap_or_default(),
         attributes: attributes
             .map(|attribute| (attribute.key.local_name().as_ref().to_owned(), unescape(&attribute.value)))
             .collect(),

@@ -31,14 +31,14 @@ missing_packages() {
 }
 
 # Installs the named packages and starts none of their services: Debian would, and a port that one
-# uses may be taken. nginx is for tests, which start their own, so it does not start at the next
-# boot either.
+# uses may be taken. nginx and mosquitto are for tests, which start their own, so they do not start at
+# the next boot either.
 apt_install() {
     # shellcheck disable=SC2016 # for the inner shell
     as_root env DEBIAN_FRONTEND=noninteractive sh -c '
         policy=/usr/sbin/policy-rc.d
         case " $* " in
-            *" nginx "*)
+            *" nginx "*|*" mosquitto "*)
                 if [ ! -e "$policy" ]; then
                     trap "rm -f $policy" EXIT
                     trap "exit 1" INT TERM HUP
@@ -47,11 +47,11 @@ apt_install() {
                 ;;
         esac
         apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends "$@" || exit 1
-        case " $* " in
-            *" nginx "*)
-                update-rc.d nginx disable
-                ;;
-        esac
+        for service in nginx mosquitto; do
+            case " $* " in
+                *" $service "*) update-rc.d "$service" disable || exit 1 ;;
+            esac
+        done
     ' sh "$@"
 }
 

@@ -2,14 +2,17 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
-use smol::Task;
+use smol::{Task, channel::Sender};
 
 use super::{
+    input::Input,
     retry_throttle::RetryThrottle,
-    supervisor::{CameraShared, Context, RECONFIGURED, RetryTrigger, StreamRole, StreamSupervisor},
+    supervisor::{
+        CameraShared, Context, EventWatch, RECONFIGURED, RetryTrigger, StreamRole, StreamSupervisor, Subject, WatchSpec,
+    },
 };
 use crate::{
-    camera::{Camera, CameraId, State},
+    camera::{Camera, CameraId, Source, State},
     config::{Config, MAX_CAMERAS, WholeRecorder, changes::Changes},
     discovery::Announcement,
     hub::{Cause, Channel, Hub, Stream},
@@ -24,6 +27,8 @@ pub struct CameraManager {
     supervisors: BTreeMap<CameraId, ManagedCamera>,
     /// Supervisors of removed cameras while they send TEARDOWN.
     leaving: Vec<Task<()>>,
+    /// The events of the devices that rules name, by camera or recorder.
+    event_watches: BTreeMap<CameraId, EventWatch>,
 }
 
 struct ManagedCamera {
@@ -57,7 +62,7 @@ impl ManagedCamera {
 
 impl CameraManager {
     pub fn new(context: Context, hub: Arc<Hub>) -> Self {
-        Self { context, hub, supervisors: BTreeMap::new(), leaving: Vec::new() }
+        Self { context, hub, supervisors: BTreeMap::new(), leaving: Vec::new(), event_watches: BTreeMap::new() }
     }
 
     /// Applies the cameras of `new`. `changes` must be the difference from the configuration of the
@@ -119,6 +124,32 @@ impl CameraManager {
             }
         }
         self.tick(now);
+    }
+
+    /// Asks the devices of the `cameras` that are `wanted` for their events, and no others.
+    pub fn watch_events(&mut self, cameras: &[Camera], is_wanted: impl Fn(&CameraId) -> bool, inputs: &Sender<Input>) {
+        let mut wanted: BTreeMap<CameraId, WatchSpec> = BTreeMap::new();
+        for Camera { id, stream_source, .. } in cameras.iter().filter(|camera| is_wanted(&camera.id)) {
+            let (Some(kept), Source::Onvif { .. }) = (self.supervisors.get(id), &stream_source.source) else {
+                continue;
+            };
+            let recorder = stream_source.channel.as_ref();
+            let channel = Arc::clone(&kept.shared.channel);
+            let subject = Subject { channel, number: recorder.map(|channel| channel.number) };
+            let device = recorder.map_or(id, |channel| &channel.recorder);
+            let first = || {
+                let (source, shared) = (stream_source.clone(), Arc::clone(&kept.shared));
+                WatchSpec { source, shared, subjects: Vec::new() }
+            };
+            wanted.entry(device.clone()).or_insert_with(first).subjects.push(subject);
+        }
+        let stays = |id: &CameraId, watch: &EventWatch| wanted.get(id).is_some_and(|spec| spec.is_same(watch.spec()));
+        // The others end before their successors begin: devices keep few subscriptions.
+        self.event_watches.retain(|id, watch| stays(id, watch));
+        for (id, spec) in wanted {
+            let context = &self.context;
+            self.event_watches.entry(id).or_insert_with(|| EventWatch::start(context, spec, inputs.clone()));
+        }
     }
 
     /// `config` with as many channels of whole recorders as are known.
@@ -197,6 +228,7 @@ impl CameraManager {
 
     /// Ends all supervisors in parallel and waits for them.
     pub async fn end(self) {
+        drop(self.event_watches);
         let all: Vec<_> = self.supervisors.into_values().collect();
         all.iter().flat_map(ManagedCamera::supervisors).for_each(StreamSupervisor::stop);
         for kept in all {

@@ -3,6 +3,8 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::{config::Config, web::AdmissionLimits};
+
 /// Reserved for the agent itself: log, signals, listeners, files of the page, refusals being sent,
 /// discovery.
 const OWN: u64 = 96;
@@ -27,8 +29,28 @@ pub fn raise() {
 }
 
 /// How many connections fit beside this many cameras.
-pub fn connections(cameras: usize) -> usize {
+fn connections(cameras: usize) -> usize {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(usize::MAX, |(soft, _)| left(soft, cameras))
+}
+
+/// The limits for new clients from `config` and from the system's limit of open files.
+pub fn admission_limits(config: &Config) -> AdmissionLimits {
+    let (limits, descriptors) = (&config.limits, connections(config.cameras.len()));
+    if descriptors < limits.connections {
+        log::warn!(
+            "open files are limited so that only {descriptors} connections fit beside the cameras, not {}; raise the limit \
+             (ulimit -n, LimitNOFILE=)",
+            limits.connections
+        );
+    }
+    AdmissionLimits {
+        viewers: limits.viewers,
+        viewers_per_address: limits.viewers_per_address,
+        connections: limits.connections,
+        connections_per_address: limits.connections_per_address,
+        descriptors,
+        ..AdmissionLimits::default()
+    }
 }
 
 fn left(limit: u64, cameras: usize) -> usize {

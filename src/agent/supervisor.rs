@@ -7,6 +7,7 @@ mod confirmation;
 mod context;
 mod conversation;
 mod demand;
+mod event_watch;
 mod failure;
 mod http_failure;
 mod identify;
@@ -39,6 +40,7 @@ use smol::{
 
 pub use camera_shared::{CameraShared, StreamRole};
 pub use context::Context;
+pub use event_watch::{EventWatch, Subject, WatchSpec};
 use failure::{AttemptOutcome, StreamFailure, away, offline};
 use lessons::Lessons;
 pub use recorder::RecorderShared;

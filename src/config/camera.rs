@@ -167,7 +167,7 @@ fn camera(
     })
 }
 
-fn fingerprint(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Located<Fingerprint>> {
+pub(super) fn fingerprint(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Located<Fingerprint>> {
     let written = section.text(&keys::FINGERPRINT, diagnostics)?;
     match written.value.parse() {
         Ok(value) => Some(Located { at: written.at, value }),

@@ -45,6 +45,8 @@ pub struct Changes {
     pub watchdog_changed: bool,
     /// The settings of the walls differ.
     pub walls_changed: bool,
+    pub rules_changed: bool,
+    pub mqtt_changed: bool,
 }
 
 impl Changes {
@@ -66,6 +68,8 @@ impl Changes {
             limits_changed: old.limits != new.limits,
             watchdog_changed: old.watchdog != new.watchdog,
             walls_changed: old.walls != new.walls,
+            rules_changed: old.rules != new.rules,
+            mqtt_changed: old.mqtt != new.mqtt,
             reordered: stayed(old, new) != stayed(new, old),
             ..Self::default()
         };
@@ -128,6 +132,8 @@ impl fmt::Display for Changes {
             (self.limits_changed, schema::LIMITS.name),
             (self.watchdog_changed, schema::WATCHDOG.name),
             (self.walls_changed, schema::WALL.name),
+            (self.rules_changed, "rules"),
+            (self.mqtt_changed, schema::MQTT.name),
         ];
         parts.extend(flags.into_iter().filter(|(changed, _)| *changed).map(|(_, what)| format!("{what} changed")));
         if parts.is_empty() { f.write_str("no cameras") } else { f.write_str(&parts.join(", ")) }

@@ -4,7 +4,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::{
     diagnostics::Diagnostics,
-    keys,
+    keys, rule_keys,
     schema::{self, Form, SectionRows},
     section::Section,
     server_keys, wall,
@@ -21,6 +21,7 @@ pub(super) struct Root<'t> {
     /// Each with its name.
     pub(super) templates: Vec<(String, Section<'t>)>,
     pub(super) recorders: Vec<Section<'t>>,
+    pub(super) rules: Vec<Section<'t>>,
     pub(super) walls: Vec<wall::Named<'t>>,
 }
 
@@ -48,6 +49,9 @@ impl<'t> Root<'t> {
                 }
                 (Form::List, DeValue::Array(list)) if rows.name == schema::RECORDER.name => {
                     root.recorders = entries(list, rows, keys::ID.name, diagnostics);
+                }
+                (Form::List, DeValue::Array(list)) if rows.name == schema::RULE.name => {
+                    root.rules = entries(list, rows, rule_keys::ON.name, diagnostics);
                 }
                 (Form::List, DeValue::Array(list)) => {
                     root.cameras = entries(list, rows, keys::ID.name, diagnostics);
@@ -80,7 +84,7 @@ impl<'t> Root<'t> {
     fn mark_torn(&mut self, end: usize, diagnostics: &Diagnostics<'_>) {
         let walls = self.walls.iter_mut().map(|wall| &mut wall.section);
         let templates = self.templates.iter_mut().map(|(_, section)| section);
-        let lists = self.users.iter_mut().chain(&mut self.cameras).chain(&mut self.recorders);
+        let lists = self.users.iter_mut().chain(&mut self.cameras).chain(&mut self.recorders).chain(&mut self.rules);
         let mut sections: Vec<&mut Section<'_>> =
             self.single.iter_mut().chain(lists).chain(walls).chain(templates).collect();
         sections.sort_by_key(|section| section.at);

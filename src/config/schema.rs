@@ -4,8 +4,10 @@ use super::{
     key::Row,
     keys::{CAMERA_ROWS, ONVIF_ROWS, SHARED_ROWS, SOURCE_ROWS, TEMPLATE_ROWS, WALL_ROWS, WATCHDOG_ROWS},
     limit_keys::LIMITS_ROWS,
+    mqtt_keys::MQTT_ROWS,
     picture_keys::PICTURE_ROWS,
     recorder_keys::{RECORDER_DEVICE_ROWS, RECORDER_ID_ROWS, RECORDER_ROWS},
+    rule_keys::RULE_ROWS,
     server_keys::{SERVER_ROWS, TLS_ROWS, USER_ROWS},
     suggest,
 };
@@ -93,6 +95,26 @@ pub(super) static WALL: SectionRows = SectionRows {
     groups: &[WALL_ROWS],
 };
 
+pub(super) static RULE: SectionRows = SectionRows {
+    name: "rule",
+    form: Form::List,
+    help: "What walls do when something happens: one such section for each rule, at most 64. Cameras are asked for their \
+           events by ONVIF only if a rule names them. What a rule shows goes away by itself, and a person's hand goes before \
+           it.",
+    aliases: &["rules", "trigger", "automation"],
+    groups: &[RULE_ROWS],
+};
+
+pub(super) static MQTT: SectionRows = SectionRows {
+    name: "mqtt",
+    form: Form::Once,
+    help: "The broker (MQTT 3.1.1) to which the states of cameras and walls are published, and from which walls can be told \
+           what to show. Without this section there is none. If the broker is away, nothing else changes; it is tried \
+           again.",
+    aliases: &["broker", "mosquitto"],
+    groups: &[MQTT_ROWS],
+};
+
 pub(super) static TEMPLATE: SectionRows = SectionRows {
     name: "template",
     form: Form::OnlyNamed,
@@ -123,8 +145,8 @@ pub(super) static RECORDER: SectionRows = SectionRows {
 };
 
 /// All sections, in the order in which complaints name them.
-pub(super) static SECTIONS: [&SectionRows; 10] =
-    [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &TEMPLATE, &CAMERA, &RECORDER];
+pub(super) static SECTIONS: [&SectionRows; 12] =
+    [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &RULE, &MQTT, &TEMPLATE, &CAMERA, &RECORDER];
 
 impl SectionRows {
     /// Returns the first line of the section as it is written: `[server]`.

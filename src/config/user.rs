@@ -7,8 +7,8 @@ use super::{
     diagnostics::Diagnostics,
     section::{Located, Section},
     server_keys::{MAY, TOKEN, USER_CAMERAS, USER_NAME, USER_PASSWORD, USER_WALL},
-    suggest,
     wall::{self, Walls},
+    wall_name,
     wording::quoted,
 };
 use crate::account::{Account, Credential, Rights, Seen, is_name, password_hash::PasswordHash, token_hash::TokenHash};
@@ -126,19 +126,9 @@ fn seen(section: &Section<'_>, known: &[String], walls: &Walls, diagnostics: &mu
     if let (Some(_), Some(at)) = (section.key_at(&USER_CAMERAS), section.key_at(&USER_WALL)) {
         section.report(at, "cameras and wall are both given; keep one of them", diagnostics);
     }
-    let chosen = match section.text(&USER_WALL, diagnostics) {
-        Some(Located { at, value }) => match walls.named.get(&value) {
-            Some(wall) => wall.cameras.clone(),
-            None => {
-                let names = walls.named.keys().map(|name| (name.as_str(), &[][..]));
-                let hint = match suggest::nearest(&value, names) {
-                    Some(near) => format!("did you mean {near:?}?"),
-                    None => "write the NAME of a [wall.NAME] of this file".to_owned(),
-                };
-                section.report(at, format!("there is no wall{}; {hint}", quoted(&value)), diagnostics);
-                Some(Vec::new())
-            }
-        },
+    let chosen = match wall_name::named(section, &USER_WALL, walls, diagnostics) {
+        Some(Some((_, wall))) => wall.cameras.clone(),
+        Some(None) => Some(Vec::new()),
         None => wall::cameras(section, &USER_CAMERAS, known, diagnostics),
     };
     chosen.map_or(Seen::All, |ids| Seen::Only(ids.iter().map(ToString::to_string).collect()))

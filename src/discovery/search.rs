@@ -22,6 +22,7 @@ use super::{
     wsd::{self, Form, ProbeKind},
     xaddr::DatagramSource,
 };
+use crate::device_id::random_uuid;
 pub use limits::Limits;
 use send_schedule::{Protocol, ScheduledProbe, SendSchedule};
 
@@ -272,7 +273,7 @@ impl Round<'_> {
     }
 
     fn ask(&mut self, question: &ProbeKind, form: Form, now: Instant, send_schedule: &mut SendSchedule) {
-        let id = send_schedule::uuid();
+        let id = random_uuid();
         send_schedule.repeat(&wsd::question(question, form, &id), Protocol::Ws, now);
         if self.ids.len() >= MAX_IDS {
             self.ids.remove(0);

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{
+    events_status::EventsStatus,
     status::{Condition, ProfileStatus, Status},
     stream::Stream,
 };
@@ -31,6 +32,8 @@ pub struct Channel {
     /// replaced.
     notifier: Arc<Notifier>,
     viewers: AtomicUsize,
+    /// `None`: nobody wants its events.
+    events: Mutex<Option<EventsStatus>>,
 }
 
 impl Channel {
@@ -38,7 +41,13 @@ impl Channel {
     pub fn of(main: Arc<Stream>) -> Arc<Self> {
         let notifier = Arc::new(Notifier::default());
         main.tell_changes(Arc::clone(&notifier));
-        Arc::new(Self { main, small: Mutex::default(), notifier, viewers: AtomicUsize::new(0) })
+        Arc::new(Self {
+            main,
+            small: Mutex::default(),
+            notifier,
+            viewers: AtomicUsize::new(0),
+            events: Mutex::default(),
+        })
     }
 
     pub fn id(&self) -> &CameraId {
@@ -92,9 +101,27 @@ impl Channel {
         }
     }
 
+    /// The state of the stream [shown](Self::shown).
+    pub fn state(&self) -> State {
+        self.shown().condition().state
+    }
+
+    /// How it stands with the camera's events; `None`: nobody wants them.
+    pub fn events(&self) -> Option<EventsStatus> {
+        self.events.lock().clone()
+    }
+
+    pub fn set_events(&self, events: Option<EventsStatus>) {
+        *self.events.lock() = events;
+    }
+
     /// The status of the camera as a whole: counters are the sums of both streams, everything else
     /// is that of the stream [shown](Self::shown).
     pub fn status(&self, now: Instant) -> Status {
+        Status { events: self.events(), ..self.status_of_streams(now) }
+    }
+
+    fn status_of_streams(&self, now: Instant) -> Status {
         let Some(small) = self.small() else { return self.main.status(now) };
         let shown = self.shown();
         let (main, small) = (self.main.status(now), small.status(now));

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::events_status::EventsStatus;
 use crate::{
     camera::{CameraId, State, fingerprint::Fingerprint},
     media::{Damage, Rendition, StreamInfo},
@@ -136,6 +137,8 @@ pub struct Status {
     pub last_live_age: Option<Duration>,
     /// `None` before the agent itself has read the stream for the first time.
     pub reception: Option<Reception>,
+    /// Of the camera, not of one of its streams; `None`: no rule wants its events.
+    pub events: Option<EventsStatus>,
     /// Units and bytes in the kept group of pictures.
     pub gop_cache: (usize, usize),
     /// Number of subscriptions.
@@ -266,6 +269,7 @@ impl Status {
             id: _,
             name: _,
             condition: _,
+            events: _,
             since: _,
             place: _,
             age: _,

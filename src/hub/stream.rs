@@ -204,6 +204,7 @@ impl Stream {
             known: uptime.known(now),
             last_live_age: uptime.last_live_age(now),
             reception: stats.reception(),
+            events: None,
             gop_cache: (inner.gop_cache.units().len(), inner.gop_cache.bytes()),
             viewers: inner.subscribers.len(),
             untouched: inner.subscribers.len_of_units(),

@@ -65,6 +65,17 @@ impl CivilTime {
         Self::new([year, i64::try_from(month).ok()?, day], [number()?, number()?, number()?])
     }
 
+    /// Parses a time of XML, `2026-11-22T14:45:07Z`. Fractions of a second and the zone are ignored.
+    pub fn from_xml(text: &str) -> Option<Self> {
+        let (date, time) = text.trim().split_once('T')?;
+        let numbers = |text: &str, separator: char| {
+            let parts: Option<Vec<i64>> = text.split(separator).map(|part| part.parse().ok()).collect();
+            <[i64; 3]>::try_from(parts?).ok()
+        };
+        // `HH:MM:SS`, all of one byte each.
+        Self::new(numbers(date, '-')?, numbers(time.get(..8)?, ':')?)
+    }
+
     /// The inverse of [`to_unix`](Self::to_unix), limited to the years 1970 to 9999.
     pub fn from_unix(seconds: i64) -> Self {
         let time = OffsetDateTime::from_unix_timestamp(seconds.clamp(0, 253_402_300_799));

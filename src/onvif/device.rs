@@ -144,7 +144,8 @@ impl Device {
     /// # Errors
     /// Those of [`call`](Self::call).
     pub async fn ask(&mut self, name: &'static str, parameters: &str, access: Access) -> Result<Element, Error> {
-        let operation = Operation { namespace: DEVICE, name, parameters: parameters.to_owned(), access };
+        let operation =
+            Operation { namespace: DEVICE, name, parameters: parameters.to_owned(), access, addressing: None };
         let mut service = self.service.clone();
         self.call(&mut service, &operation).await
     }
@@ -234,8 +235,13 @@ impl Device {
     /// clock may have been set in between; returns whether it was.
     async fn renew_clock(&mut self, refusal: &Response) -> bool {
         let service = self.service.clone();
-        let operation =
-            Operation { namespace: DEVICE, name: CLOCK, parameters: String::new(), access: Access::Anonymous };
+        let operation = Operation {
+            namespace: DEVICE,
+            name: CLOCK,
+            parameters: String::new(),
+            access: Access::Anonymous,
+            addressing: None,
+        };
         let port = service.ports.first().copied().unwrap_or(self.target.port);
         let response = self.send(port, &service.path, &operation, Attempt::Bare).await;
         let answered =

@@ -4,7 +4,6 @@
 //! because cameras advertise services that do not work.
 
 use super::{
-    Target,
     device::Device,
     error::{Error, remember},
     profile_choice::{self, NoChoice},
@@ -52,27 +51,9 @@ impl Media {
     /// the operation, others are tried.
     pub async fn find(mut device: Device) -> Result<Self, Error> {
         let target = device.target().clone();
-        let mut services = Vec::new();
-        match device.ask("GetServices", "<tds:IncludeCapability>false</tds:IncludeCapability>", Access::PreAuth).await {
-            Ok(answer) => {
-                let found = responses::services(&answer);
-                for (is_media2, namespace) in [(true, MEDIA2), (false, MEDIA1)] {
-                    let named = found.iter().filter(|(given, _)| given == namespace);
-                    services.extend(named.filter_map(|(_, xaddr)| media_service(is_media2, xaddr, &target)));
-                }
-            }
-            Err(error) => keep_on_unless_final(error)?,
-        }
-        if services.is_empty() {
-            match device.ask("GetCapabilities", "<tds:Category>All</tds:Category>", Access::PreAuth).await {
-                Ok(answer) => {
-                    let found = responses::capabilities(&answer);
-                    let named = found.iter().filter(|(name, _)| name == "media");
-                    services.extend(named.filter_map(|(_, xaddr)| media_service(false, xaddr, &target)));
-                }
-                Err(error) => keep_on_unless_final(error)?,
-            }
-        }
+        let found = device.services(&[MEDIA2, MEDIA1], (1, "media")).await?;
+        let media_service = |(index, service)| MediaService { is_media2: index == 0, service, profiles: None };
+        let mut services: Vec<_> = found.into_iter().map(media_service).collect();
         if services.is_empty() {
             let guess = |path: &&str| MediaService {
                 is_media2: false,
@@ -348,17 +329,14 @@ impl Media {
     ) -> Result<Element, Error> {
         let MediaService { is_media2, service, .. } = &mut self.services[index];
         let namespace = if *is_media2 { MEDIA2 } else { MEDIA1 };
-        self.device.call(service, &Operation { namespace, name, parameters, access: Access::Authenticated }).await
+        self.device
+            .call(service, &Operation { namespace, name, parameters, access: Access::Authenticated, addressing: None })
+            .await
     }
 
     fn no_stream(&self, token: &str, source: Option<Error>) -> Error {
         Error::NoStream { device: self.device.name(), profile: token.to_owned(), source: source.map(Box::new) }
     }
-}
-
-fn media_service(is_media2: bool, xaddr: &str, target: &Target) -> Option<MediaService> {
-    let service = Service::from_xaddr(xaddr, target.port, target.tls.is_some());
-    service.map(|service| MediaService { is_media2, service, profiles: None })
 }
 
 fn stream_parameters(is_media2: bool, token: &str) -> String {
@@ -370,16 +348,6 @@ fn stream_parameters(is_media2: bool, token: &str) -> String {
             "<trt:StreamSetup><tt:Stream>RTP-Unicast</tt:Stream><tt:Transport><tt:Protocol>RTSP</tt:Protocol>\
              </tt:Transport></trt:StreamSetup><trt:ProfileToken>{token}</trt:ProfileToken>"
         )
-    }
-}
-
-/// Returns errors that make further requests pointless. A missing login does not:
-/// the next operation may need none.
-fn keep_on_unless_final(error: Error) -> Result<(), Error> {
-    match error {
-        Error::NoCredentials { .. } => Ok(()),
-        error if error.is_final() => Err(error),
-        _ => Ok(()),
     }
 }
 

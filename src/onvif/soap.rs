@@ -21,6 +21,11 @@ pub const MEDIA1: &str = "http://www.onvif.org/ver10/media/wsdl";
 /// Namespace of the second media service, the only one that must support H.265.
 pub const MEDIA2: &str = "http://www.onvif.org/ver20/media/wsdl";
 
+/// Namespace of the event service.
+pub const EVENTS: &str = "http://www.onvif.org/ver10/events/wsdl";
+/// Namespace of the operations that prolong and end a subscription (OASIS WS-BaseNotification).
+pub const NOTIFICATION: &str = "http://docs.oasis-open.org/wsn/b-2";
+
 /// Declared in every envelope with the usual prefixes, because some firmwares know no others.
 const NAMESPACES: [(&str, &str); 6] = [
     ("tds", DEVICE),
@@ -30,6 +35,10 @@ const NAMESPACES: [(&str, &str); 6] = [
     ("wsse", "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"),
     ("wsu", "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"),
 ];
+
+/// Declared where they are used: the common envelope stays as short as it is.
+const EVENT_NAMESPACES: [(&str, &str); 3] =
+    [("tev", EVENTS), ("wsnt", NOTIFICATION), ("a", "http://www.w3.org/2005/08/addressing")];
 
 /// The form of a request; cameras differ in which one they accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +58,31 @@ pub struct Operation {
     pub name: &'static str,
     pub parameters: String,
     pub access: Access,
+    /// Of requests to a subscription; `None` for all others.
+    pub addressing: Option<Addressing>,
+}
+
+/// To which subscription a request belongs (WS-Addressing). Devices find it by these header blocks.
+#[derive(Clone, Debug)]
+pub struct Addressing {
+    /// The address of the subscription, byte for byte as the device gave it.
+    pub to: String,
+    /// The whole action; that of other requests is made of namespace and name.
+    pub action: &'static str,
+    /// A new one for each request.
+    pub message_id: String,
+    /// What the device wants to have back in the header, as XML.
+    pub reference: String,
+}
+
+impl Addressing {
+    fn header_blocks(&self) -> String {
+        let Self { to, action, message_id, reference } = self;
+        format!(
+            "<a:Action>{action}</a:Action><a:MessageID>urn:uuid:{message_id}</a:MessageID><a:To>{}</a:To>{reference}",
+            xml::escape(to)
+        )
+    }
 }
 
 /// Whether a request may carry a login.
@@ -64,14 +98,19 @@ pub enum Access {
 
 impl Operation {
     fn prefix(&self) -> &'static str {
-        NAMESPACES.iter().find(|(_, namespace)| *namespace == self.namespace).map_or("tds", |(prefix, _)| prefix)
+        let known = NAMESPACES.iter().chain(&EVENT_NAMESPACES);
+        known.into_iter().find(|(_, namespace)| *namespace == self.namespace).map_or("tds", |(prefix, _)| prefix)
     }
 
     /// Returns the header lines that describe the body, and the body. `security` is a
     /// `wsse:Security` element or empty.
     pub fn to_http(&self, form: SoapDialect, security: &str) -> (String, String) {
         let (prefix, name, parameters) = (self.prefix(), self.name, &self.parameters);
-        let action = format!("{}/{name}", self.namespace);
+        let action = match &self.addressing {
+            Some(addressing) => addressing.action.to_owned(),
+            None if self.namespace == EVENTS => format!("{EVENTS}/EventPortType/{name}Request"),
+            None => format!("{}/{name}", self.namespace),
+        };
         let (envelope, lines) = match form {
             SoapDialect::Action => (
                 "http://www.w3.org/2003/05/soap-envelope",
@@ -86,8 +125,11 @@ impl Operation {
                 format!("Content-Type: text/xml; charset=utf-8\r\nSOAPAction: \"{action}\"\r\n"),
             ),
         };
-        let declared: String = NAMESPACES.iter().map(|(prefix, uri)| format!(" xmlns:{prefix}=\"{uri}\"")).collect();
-        let header = if security.is_empty() { String::new() } else { format!("<s:Header>{security}</s:Header>") };
+        let of_events = if [EVENTS, NOTIFICATION].contains(&self.namespace) { &EVENT_NAMESPACES[..] } else { &[] };
+        let declared = NAMESPACES.iter().chain(of_events);
+        let declared: String = declared.map(|(prefix, uri)| format!(" xmlns:{prefix}=\"{uri}\"")).collect();
+        let blocks = self.addressing.as_ref().map(Addressing::header_blocks).unwrap_or_default() + security;
+        let header = if blocks.is_empty() { String::new() } else { format!("<s:Header>{blocks}</s:Header>") };
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><s:Envelope xmlns:s=\"{envelope}\"{declared}>{header}\
              <s:Body><{prefix}:{name}>{parameters}</{prefix}:{name}></s:Body></s:Envelope>"
@@ -279,6 +321,7 @@ mod tests {
             name: "GetProfiles",
             parameters: "<tr2:Type>x</tr2:Type>".into(),
             access: Access::Authenticated,
+            addressing: None,
         };
         let (lines, body) = operation.to_http(SoapDialect::Action, "");
         assert_eq!(
@@ -297,6 +340,32 @@ mod tests {
             body.contains("schemas.xmlsoap.org/soap/envelope")
                 && body.contains("<s:Header><wsse:Security/></s:Header>")
         );
+    }
+
+    #[test]
+    fn request_to_a_subscription_names_it_in_the_header() {
+        let addressing = Addressing {
+            to: "http://10.0.0.1/sub?Idx=1&x".into(),
+            action: "urn:Renew",
+            message_id: "m".into(),
+            reference: "<p:Id xmlns:p=\"urn:p\">7</p:Id>".into(),
+        };
+        let (namespace, name) = (NOTIFICATION, "Renew");
+        let (parameters, access) = (String::new(), Access::Authenticated);
+        let operation = Operation { namespace, name, parameters, access, addressing: Some(addressing) };
+        let (lines, body) = operation.to_http(SoapDialect::Action, "<wsse:Security/>");
+        assert!(lines.contains("action=\"urn:Renew\""), "{lines}");
+        let root = xml::read(body.as_bytes()).unwrap();
+        let header = |name: &str| root.text_at(&["Header", name]).unwrap_or_default().to_owned();
+        assert_eq!((header("To").as_str(), header("Id").as_str()), ("http://10.0.0.1/sub?Idx=1&x", "7"));
+        assert!(root.at(&["Header", "Security"]).is_some() && root.at(&["Body", "Renew"]).is_some());
+        assert!(body.contains("<wsnt:Renew>") && body.contains(&format!("xmlns:wsnt=\"{NOTIFICATION}\"")));
+
+        let (namespace, name) = (EVENTS, "CreatePullPointSubscription");
+        let operation = Operation { namespace, name, parameters: String::new(), access, addressing: None };
+        let (lines, body) = operation.to_http(SoapDialect::Action, "");
+        assert!(lines.contains("/wsdl/EventPortType/CreatePullPointSubscriptionRequest"), "{lines}");
+        assert!(body.contains("<tev:CreatePullPointSubscription>"), "{body}");
     }
 
     #[test]

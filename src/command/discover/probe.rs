@@ -98,7 +98,8 @@ async fn question(discovered: &DiscoveredDevice) -> Option<(XAddr, DeviceAnswers
 
 /// Calls an operation without parameters and without a login. `None`: no readable response.
 async fn call(target: &onvif::Target, path: &str, name: &'static str) -> Option<Result<Element, CallError>> {
-    let operation = Operation { namespace: DEVICE, name, parameters: String::new(), access: Access::Anonymous };
+    let operation =
+        Operation { namespace: DEVICE, name, parameters: String::new(), access: Access::Anonymous, addressing: None };
     let (lines, body) = operation.to_http(SoapDialect::Action, "");
     let message = http_client::post(&target.host, target.port, path, &lines, &body);
     let response = transport::exchange(target, target.port, message.as_bytes(), LIMITS, None).await.ok()?;

@@ -21,6 +21,15 @@ fn base() -> Vec<(String, Vec<Setting>)> {
             "[tls]" => *lines = settings(&[("certificate", "'a'"), ("key", "'b'")]),
             "[[user]]" => *lines = settings(&[("name", "'chief'"), ("password", &format!("'{}'", hash("AAAA")))]),
             "[[recorder]]" => *lines = settings(&[("id", "'nvr'"), ("ip", "'10.0.0.9'"), ("channels", "'3'")]),
+            "[[rule]]" => *lines = settings(&[("on", "'gate:lost'")]),
+            "[mqtt]" => {
+                *lines = settings(&[
+                    ("broker", "'mqtts://10.0.0.8'"),
+                    ("fingerprint", &format!("'{}'", "ab".repeat(32))),
+                    ("username", "'u'"),
+                    ("password", "'p'"),
+                ]);
+            }
             "[[camera]]" => *lines = settings(&[("id", "'yard'"), ("ip", "'10.0.0.1'")]),
             _ => {}
         }
@@ -52,7 +61,7 @@ fn with(section: &SectionRows, row: &dyn Row, value: &str) -> String {
     let replaced = match (section.head().as_str(), row.name()) {
         ("[[camera]]", "url" | "snapshot_url") => "ip",
         ("[[user]]", "token") => "password",
-        ("[defaults]" | "[template.NAME]" | "[[camera]]" | "[[recorder]]", "password_file") => "password",
+        ("[defaults]" | "[template.NAME]" | "[[camera]]" | "[[recorder]]" | "[mqtt]", "password_file") => "password",
         (_, name) => name,
     };
     lines.retain(|(key, _)| key != replaced);

@@ -86,16 +86,6 @@ impl SendSchedule {
     }
 }
 
-/// Returns a random UUID.
-pub fn uuid() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the kernel gives random bytes once it has booted");
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = |range: std::ops::Range<usize>| bytes[range].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("{}-{}-{}-{}-{}", hex(0..4), hex(4..6), hex(6..8), hex(8..10), hex(10..16))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,13 +115,5 @@ mod tests {
         let mut send_schedule = SendSchedule::new(start, start + Duration::from_secs(3), &Limits::default());
         assert_eq!((send_schedule.next_round(start), send_schedule.next_round(start)), (Some(0), None));
         assert_eq!(send_schedule.next(), Some(start + Duration::from_millis(1300)));
-    }
-
-    #[test]
-    fn names_are_random_uuids() {
-        let (one, other) = (uuid(), uuid());
-        assert_ne!(one, other);
-        assert!(crate::device_id::DeviceId::new(&one).unwrap().is_uuid());
-        assert_eq!(one.as_bytes()[14], b'4');
     }
 }

@@ -33,6 +33,8 @@ enum Proof {
     CommandKey(Secret),
     /// A login in the request itself.
     Login,
+    /// Nothing: what the machine itself wants, by the configuration.
+    Machine,
     /// The cookie of a session, which lasts as long as a clone of it is used.
     Session(Session),
 }
@@ -49,6 +51,11 @@ impl Principal {
     pub fn of_command(key: &Secret, visitor: Visitor, users: &Users) -> Option<Self> {
         let proof = Proof::CommandKey(key.clone());
         (visitor.is_loopback && users.is_command_key(key.expose())).then_some(Self { account: None, proof })
+    }
+
+    /// The machine itself, which the configuration has told what to do; it never sends a request.
+    pub fn machine() -> Self {
+        Self { account: None, proof: Proof::Machine }
     }
 
     pub fn of_login(account: Arc<Account>) -> Self {
@@ -123,6 +130,7 @@ impl Principal {
             (Proof::Session(session), Some(account)) => session.is_open() && session.account() == *account,
             (Proof::Login, Some(account)) => users.is_current(account),
             (Proof::Visitor(visitor), _) => is_open(users, visitor),
+            (Proof::Machine, _) => true,
             (Proof::CommandKey(key), _) => users.is_command_key(key.expose()),
             (_, None) => false,
         }

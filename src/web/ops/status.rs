@@ -180,6 +180,12 @@ fn camera(web: &Web, status: &Status, principal: &Principal, now: Instant) -> Va
         "group": { "units": units, "bytes": bytes },
         "reception": status.reception.map(reception),
     });
+    if let Some(events) = &status.events {
+        let why = &events.why;
+        let state = events.state.as_str();
+        answer["events"] =
+            json!({ "state": state, "why": &**why, "reason": reasons::as_json(why), "count": events.count });
+    }
     if !principal.rights().details {
         keep(&mut answer, &CAMERA_WITHOUT_DETAILS);
     }

@@ -42,15 +42,21 @@ fn wall_state(web: &Web, name: &str, wall: &WallView, principal: &Principal) -> 
 /// What a wall is told, as far as `principal` may see the cameras. `seconds` is the time that is left.
 pub fn call_ups(told: &WallCallUps, principal: &Principal, now: Instant) -> Value {
     let left = |until: Instant| (until.saturating_duration_since(now).as_secs_f64() * 10.0).ceil() / 10.0;
-    let of = |emphasis: Emphasis| {
-        let seen = |call_up: &&CallUp| call_up.emphasis == emphasis && principal.sees(call_up.camera.as_str());
+    let of = |is_shown: bool| {
+        let seen = |call_up: &&CallUp| {
+            (call_up.emphasis == Emphasis::Shown) == is_shown && principal.sees(call_up.camera.as_str())
+        };
         let cameras = told.cameras.iter().filter(seen).map(|call_up| {
-            let CallUp { number, camera, until, by, .. } = call_up;
-            json!({ "camera": camera.as_str(), "seconds": left(*until), "by": by, "number": number })
+            let CallUp { number, camera, until, by, emphasis } = call_up;
+            let mut told = json!({ "camera": camera.as_str(), "seconds": left(*until), "by": by, "number": number });
+            if *emphasis == Emphasis::Sounded {
+                told["sound"] = json!(true);
+            }
+            told
         });
         cameras.collect::<Value>()
     };
-    let mut value = json!({ "shown": of(Emphasis::Shown), "marked": of(Emphasis::Marked) });
+    let mut value = json!({ "shown": of(true), "marked": of(false) });
     if let Some(layout) = &told.layout {
         value["layout"] = json!({ "layout": layout.layout, "seconds": left(layout.until), "by": layout.by });
     }
@@ -66,16 +72,51 @@ pub fn obey(asked: &Identification<'_>, name: &str, order: Order, body: &[u8], p
         return refused;
     }
     let web = asked.web;
-    let Some(wall) = web.walls.view(name, principal) else { return unknown(name) };
     let by = principal.name().map_or_else(|| asked.admitted.visitor.address.to_string(), str::to_owned);
-    let camera = |value: &Value| wall_camera(&web.cameras(principal), &wall, value);
-    match carry_out(&web.call_ups, name, (order, body), camera, &by) {
-        Ok(done) => {
-            let wall_text = if name.is_empty() { "the wall".to_owned() } else { format!("the wall {name}") };
-            log::info!("web: {wall_text} {done}, as {by} wants");
-            Response::json(200, &wall_state(web, name, &wall, principal))
-        }
+    let Some(wall) = web.walls.view(name, principal) else { return unknown(name) };
+    match tell_wall(web, (name, &wall), order, body, principal, &by) {
+        Ok(()) => Response::json(200, &wall_state(web, name, &wall, principal)),
         Err((status, wrong)) => Response::error(status, wrong),
+    }
+}
+
+fn tell_wall(
+    web: &Web,
+    (name, wall): (&str, &WallView),
+    order: Order,
+    body: &[u8],
+    principal: &Principal,
+    by: &str,
+) -> Result<(), (u16, String)> {
+    let camera = |value: &Value| wall_camera(&web.cameras(principal), wall, value);
+    let done = carry_out(&web.call_ups, name, (order, body), camera, by)?;
+    let wall_text = if name.is_empty() { "the wall".to_owned() } else { format!("the wall {name}") };
+    log::info!("web: {wall_text} {done}, as {by} wants");
+    Ok(())
+}
+
+impl Web {
+    /// Tells the wall `name`, the one without a name by an empty one, to `show`, `mark`, have another `layout` or
+    /// `clear`, with the parameters of the HTTP request of that name in `body`, as the machine itself wants. `by` names
+    /// who asked it.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub fn tell_wall(&self, name: &str, order: &str, body: &[u8], by: &str) -> Result<(), String> {
+        let order = Order::of(order).ok_or("a wall can be told show, mark, layout and clear")?;
+        let principal = Principal::machine();
+        let Some(wall) = self.walls.view(name, &principal) else {
+            return Err("there is no wall with this name; write it below [wall.NAME] in cameras.toml".to_owned());
+        };
+        tell_wall(self, (name, &wall), order, body, &principal, by).map_err(|(_, wrong)| wrong)
+    }
+
+    /// What the wall `name` is told now, with all cameras; `None`: there is no such wall.
+    pub fn wall_is_told(&self, name: &str) -> Option<Value> {
+        let principal = Principal::machine();
+        self.walls.view(name, &principal)?;
+        let now = Instant::now();
+        Some(call_ups(&self.call_ups.of(name, now), &principal, now))
     }
 }
 

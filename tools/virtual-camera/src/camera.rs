@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    events::Events,
     faults::Faults,
     habits::Habits,
     settings::{Codec, Settings},
@@ -19,6 +20,7 @@ use crate::{
 pub struct Camera {
     pub settings: Settings,
     pub counters: Counters,
+    pub events: Events,
     /// Identifies the device permanently, as `urn:uuid:...`.
     pub endpoint: String,
     skew_s: AtomicI64,
@@ -120,6 +122,7 @@ impl Camera {
             place: Mutex::new(Place { ip: settings.ip, moves: 0 }),
             settings,
             counters: Counters::default(),
+            events: Events::default(),
             endpoint: format!("urn:uuid:{uuid}"),
             faults: Mutex::default(),
             faults_changed: Condvar::new(),

@@ -70,6 +70,12 @@ impl Running {
                 let seconds = value(query, "seconds").and_then(|seconds| seconds.parse().ok());
                 camera.set_skew_s(seconds.ok_or((400, "skew?seconds=N with a whole number"))?);
             }
+            "event" => {
+                let parameter = |key: &str| query.split('&').find_map(|pair| value(pair, key)).map(str::to_owned);
+                let made = camera.events.make(camera, parameter);
+                made.map_err(|right| (400, right))?;
+            }
+            "forget-events" => camera.events.forget(),
             "resume" => {
                 camera.set_skew_s(camera.settings.skew);
                 camera.change_faults(|faults| *faults = faults.resumed());
@@ -96,6 +102,7 @@ impl Running {
 fn report(camera: &Camera) -> Value {
     let (counters, faults) = (&camera.counters, camera.faults());
     let streams = counters.streams.lock().expect("counting does not panic");
+    let (pull_points, pull_points_made) = camera.events.counts();
     let stream =
         |name| json!({ "sessions": streams.open(name), "opened": streams.opened(name), "most": streams.most(name) });
     let proofs = counters.proofs.lock().expect("counting does not panic").clone();
@@ -116,6 +123,8 @@ fn report(camera: &Camera) -> Value {
         "proofs": proofs.values().sum::<u64>(),
         "proofs_by_kind": proofs,
         "onvif": *counters.operations.lock().expect("counting does not panic"),
+        "pull_points": pull_points,
+        "pull_points_made": pull_points_made,
         "skew": camera.skew_s(),
         "faults": faults.standing(),
     })

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     authentication::{Authentication, Refusal},
     camera::{Camera, count},
+    events,
     http::{Request, Response},
     media, services, snapshot,
     soap::{self, Call, Fault},
@@ -87,7 +88,8 @@ impl Device {
         if let Some(path) = request.path().strip_prefix(SNAPSHOT_PATH) {
             return self.snapshot(request, path);
         }
-        if ![DEVICE_PATH, MEDIA_PATH, MEDIA2_PATH].contains(&request.path()) {
+        let is_of_events = request.path() == events::EVENTS_PATH || request.path().starts_with(events::PULL_POINT_PATH);
+        if !is_of_events && ![DEVICE_PATH, MEDIA_PATH, MEDIA2_PATH].contains(&request.path()) {
             return Response::new(404, "text/html", "<html><body>404 Not Found</body></html>");
         }
         if request.method != "POST" {
@@ -125,6 +127,9 @@ impl Device {
             (DEVICE_PATH, soap::DEVICE) => services::answer(self, request.local, call),
             (MEDIA_PATH, soap::MEDIA) if offered.has_one() => media::answer_media1(self, request.local, call),
             (MEDIA2_PATH, soap::MEDIA2) if offered.has_two() => media::answer_media2(self, request.local, call),
+            (path, _) if path == events::EVENTS_PATH || path.starts_with(events::PULL_POINT_PATH) => {
+                events::answer(&self.camera, path, request.local, call)
+            }
             _ => Err(Fault::ActionNotSupported),
         }
     }

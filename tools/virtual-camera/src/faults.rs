@@ -12,7 +12,7 @@ use crate::{
 pub const WORDS: &str = "stall, freeze, drop, refuse, wrongpassword, garbage, onvif-down, silence-wsd, silence-ssdp, \
      garbage-payload, truncate, no-key-frames, slow?seconds=N, jump?seconds=N, audio-only, no-video, size?to=WxH, aspect?to=W:H, \
      codec?to=h264|h265, away?stream=main|small, garbage-framing, trickle, full?status=453|503, bye, teardown, move?ip=ADDRESS, \
-     https-redirect, tls?as=other-key|renewed|old|plain|stuck|closed, skew?seconds=N, habits?HABIT&HABIT or resume";
+     https-redirect, tls?as=other-key|renewed|old|plain|stuck|closed, skew?seconds=N, event?topic=T&active=true, forget-events, habits?HABIT&HABIT or resume";
 
 /// Why a fault is refused: an HTTP status, and what would be valid.
 pub type Refusal = (u16, &'static str);

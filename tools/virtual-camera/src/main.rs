@@ -14,6 +14,7 @@ mod control;
 mod device;
 mod discovery;
 mod encoder;
+mod events;
 mod faults;
 mod feed;
 mod font;

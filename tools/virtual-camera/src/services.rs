@@ -6,6 +6,7 @@ use crate::{
     calendar::Moment,
     camera::{Camera, lasting_uuid},
     device::{DEVICE_PATH, Device, MEDIA_PATH, MEDIA2_PATH},
+    events::EVENTS_PATH,
     http::Response,
     soap::{self, Call, Fault, text},
 };
@@ -75,6 +76,7 @@ fn services(camera: &Camera, reached: SocketAddr) -> String {
         (soap::DEVICE, DEVICE_PATH, (2, 60), true),
         (soap::MEDIA, MEDIA_PATH, (2, 60), media.has_one()),
         (soap::MEDIA2, MEDIA2_PATH, (2, 0), media.has_two()),
+        (soap::EVENTS, EVENTS_PATH, (2, 0), camera.settings.events.is_some()),
     ];
     offered.iter().filter(|(.., offered)| *offered).fold(String::new(), |mut content, (namespace, path, version, _)| {
         let _ = write!(

@@ -5,6 +5,7 @@ use std::{
     fmt, fs, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use crate::{
@@ -19,7 +20,7 @@ usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
                       (--camera \"key=value ...\" | --cameras-file FILE)...
 keys: id (required), ip, onvif, rtsp, https, rtsps, codec, clip, size, aspect, small, fps, gop, bframes, sets, bitrate, user,
       pass, auth, skew, pattern, range, matrix, media, hue, name, maker, model, serial, uuid,
-      anonymous, audio, snapshots, sessions, server, group, tunnel, habits, location, wsd, answers, reply-port, epr, xaddrs, ssdp,
+      anonymous, audio, snapshots, events, sessions, server, group, tunnel, habits, location, wsd, answers, reply-port, epr, xaddrs, ssdp,
       upnp-type
 docs/virtual-camera.md explains each.";
 
@@ -83,6 +84,8 @@ pub struct Settings {
     pub audio: bool,
     /// Whether ONVIF names an address of snapshots.
     pub snapshots: bool,
+    /// The pull points of its event service; `None`: it has no events.
+    pub events: Option<PullPoints>,
     /// Maximum number of RTSP sessions at the same time; further ones are refused with 453.
     pub sessions: Option<u32>,
     /// The RTSP server of this camera.
@@ -94,6 +97,17 @@ pub struct Settings {
     /// Habits of the camera's own RTSP server.
     pub habits: Habits,
     pub announcement: Announcement,
+}
+
+/// How the camera keeps the subscriptions to its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PullPoints {
+    /// For a minute at a time, as often as wanted.
+    Usual,
+    /// For so long, and no longer.
+    EndAfter(Duration),
+    /// It says that it has events, and gives none.
+    Refused,
 }
 
 /// Who made the RTSP server.
@@ -299,6 +313,12 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         uuid: pairs.take("uuid").filter(|uuid| !uuid.is_empty()),
         audio: pairs.word("audio", false, on_or_off)?,
         snapshots: pairs.word("snapshots", true, on_or_off)?,
+        events: pairs.word("events", None, |word| match word {
+            "off" => Some(None),
+            "on" => Some(Some(PullPoints::Usual)),
+            "refused" => Some(Some(PullPoints::Refused)),
+            seconds => seconds.parse().ok().map(|seconds| Some(PullPoints::EndAfter(Duration::from_secs(seconds)))),
+        })?,
         sessions: pairs.word("sessions", None, |word| word.parse().ok().filter(|most| *most > 0).map(Some))?,
         server: pairs.word("server", Software::Own, |word| match word {
             "own" => Some(Software::Own),

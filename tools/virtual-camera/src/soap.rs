@@ -9,6 +9,9 @@ use crate::http::Response;
 pub const DEVICE: &str = "http://www.onvif.org/ver10/device/wsdl";
 pub const MEDIA: &str = "http://www.onvif.org/ver10/media/wsdl";
 pub const MEDIA2: &str = "http://www.onvif.org/ver20/media/wsdl";
+pub const EVENTS: &str = "http://www.onvif.org/ver10/events/wsdl";
+const NOTIFICATION: &str = "http://docs.oasis-open.org/wsn/b-2";
+const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
 const SECURITY: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
 const CONTENT_TYPE: &str = "application/soap+xml; charset=utf-8";
 
@@ -149,7 +152,8 @@ fn envelope(body: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<s:Envelope \
          xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
-         xmlns:tds=\"{DEVICE}\" xmlns:trt=\"{MEDIA}\" xmlns:tr2=\"{MEDIA2}\" \
+         xmlns:tds=\"{DEVICE}\" xmlns:trt=\"{MEDIA}\" xmlns:tr2=\"{MEDIA2}\" xmlns:tev=\"{EVENTS}\" \
+         xmlns:wsnt=\"{NOTIFICATION}\" xmlns:wsa5=\"{ADDRESSING}\" \
          xmlns:tt=\"http://www.onvif.org/ver10/schema\" xmlns:ter=\"http://www.onvif.org/ver10/error\">\
          <s:Body>{body}</s:Body></s:Envelope>"
     )

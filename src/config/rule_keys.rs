@@ -1,0 +1,58 @@
+//! The keys of `[[rule]]`, as rows of the table in `keys.rs`.
+
+use super::key::{DefaultValue, Key, OneOf, Row, Text, Unset, Whole, default_by_word, key, rows};
+
+/// What a rule does with a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleAction {
+    /// Large.
+    Show,
+    /// In its place, with a frame.
+    Mark,
+    /// As [`RuleAction::Mark`], with a tone.
+    Sound,
+}
+
+rows! { RULE_ROWS:
+    ON: Key<Text, Unset> = key(
+        "on",
+        Text { form: "event, or a list of events", example: "gate:doorbell" },
+        Unset("required"),
+        "What happens: the `id` of a camera, a colon and `doorbell`, `motion`, `alarm` (an input of the camera, or \
+         tampering), `lost` (its picture is no longer live), `back` (it is live again), or a part of a topic of ONVIF \
+         with a `/`, like `\"gate:RuleEngine/LineDetector\"`. `*` is any camera. `\"mqtt:TOPIC\"` is a message with \
+         this topic.",
+    )
+    .aliases(&["event", "events", "when", "trigger"]);
+    DO: Key<OneOf<RuleAction>, RuleAction> = key(
+        "do",
+        OneOf(&[("show", RuleAction::Show), ("mark", RuleAction::Mark), ("sound", RuleAction::Sound)]),
+        RuleAction::Show,
+        "`show`: the camera is large on the wall. `mark`: it has a frame. `sound`: it has a frame, and pages play a short \
+         tone, as far as their browsers let them.",
+    )
+    .aliases(&["action", "then"]);
+    RULE_CAMERA: Key<Text, Unset> = key(
+        "camera",
+        Text { form: "`id` of a camera", example: "porch" },
+        Unset("the camera of the event"),
+        "The camera that is shown, if it is another one. Required for messages of MQTT.",
+    );
+    RULE_WALL: Key<Text, Unset> = key(
+        "wall",
+        Text { form: "name of a `[wall.NAME]`", example: "hall" },
+        Unset("every wall that shows the camera"),
+        "The wall on which it happens.",
+    );
+    RULE_SECONDS: Key<Whole<u64>, u64> = key(
+        "seconds",
+        // A day is the longest call-up.
+        Whole { from: 1, to: 86_400, unit: "s" },
+        30,
+        "How long. What lasts, such as motion, is shown as long as it lasts, for ten minutes at most, and this time \
+         longer.",
+    )
+    .aliases(&["time", "duration", "for"]);
+}
+
+default_by_word!(RuleAction: DO);
