@@ -67,7 +67,7 @@ pub use self::{
     clock::Offset,
     error::{Error, Kind, Malformed},
     identity::{Identity, identity},
-    notifications::{Notification, PropertyStates},
+    notifications::{Notification, PropertyStates, notifications},
     pull_point::PullPoint,
     recorder::{ChannelStreams, Recorder, channel_order},
     responses::{DeviceInformation, Profile, VideoSource},

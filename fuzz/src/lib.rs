@@ -16,6 +16,7 @@ mod modules {
     pub mod device_id;
     pub mod discovery;
     pub mod disk;
+    pub mod event;
     pub mod h26x;
     pub mod http_auth;
     pub mod http_client;

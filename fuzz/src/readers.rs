@@ -18,6 +18,7 @@ use cctv_agent::{
     camera::{self, Credentials, Secret},
     config::{self, SecretFile},
     discovery::{DatagramSource, XAddr, description, ssdp, wsd},
+    event::MAX_TOPIC_LEN,
     http_auth::{authorization, basic, challenge, cookie, digest::Session},
     http_client::response::{self, Response},
     http_jpeg::{
@@ -27,7 +28,7 @@ use cctv_agent::{
     ipc::{self, FromWorker, Message, ToWorker},
     media::jpeg_scan::{Found, Scanner},
     onvif::{
-        responses,
+        PropertyStates, notifications, responses,
         soap::{self, CallError},
         uri_repair::{self, Service},
     },
@@ -283,6 +284,10 @@ fn read_answer(answer: &Element) {
         }
     }
     let _ = (responses::device_information(answer), responses::endpoint(answer));
+    let mut states = PropertyStates::default();
+    for occurrence in notifications(answer).into_iter().filter_map(|told| states.take(told, Instant::now())) {
+        assert!(occurrence.sources.len() <= 8 && occurrence.topic.chars().count() <= MAX_TOPIC_LEN, "{occurrence:?}");
+    }
     for address in responses::hardware_addresses(answer) {
         assert_eq!(address.len(), 17, "{address:?}");
     }

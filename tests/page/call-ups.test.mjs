@@ -91,6 +91,33 @@ test("a mark leaves the camera in its place, and another layout lasts for its ti
     assert.equal(await marked(), "");
 });
 
+test("a tone is played once for each call-up with one, and its sign is on the tile", async () => {
+    await page.addInitScript(() => {
+        const create = AudioContext.prototype.createOscillator;
+        Reflect.set(window, "notes", 0);
+        AudioContext.prototype.createOscillator = function createOscillator() {
+            Reflect.set(window, "notes", Reflect.get(window, "notes") + 1);
+            return create.call(this);
+        };
+    });
+    await open();
+    // Browsers play nothing before somebody touches the page.
+    await page.mouse.click(5, 5);
+    const notes = () => page.evaluate(() => Reflect.get(window, "notes"));
+    const first = { ...one(3), sound: true };
+    agent.callUp({ shown: [], marked: [one(1), first] });
+    await until("the tone", async () => (await notes()) === 2);
+    assert.equal(await marked(), "camera-1,camera-3");
+    assert.deepEqual(await page.locator(".called-up").allTextContents(), ["", "\u266a"]);
+    agent.callUp({ shown: [], marked: [first] });
+    await until("the other mark is gone", async () => (await marked()) === "camera-3");
+    agent.callUp({ shown: [], marked: [first, { ...one(4), sound: true }] });
+    await until("the second tone", async () => (await notes()) === 4);
+    agent.callUp({ shown: [], marked: [one(3)] });
+    await until("a mark without a tone", async () => (await page.locator(".called-up").allTextContents()).join() === "");
+    assert.equal(await notes(), 4);
+});
+
 test("a page that is opened in the middle, or loses its socket, shows what is called up", async () => {
     agent.callUps = { shown: [one(2)], marked: [] };
     await page.goto(`${agent.url}?layout=9&wall=hall`);

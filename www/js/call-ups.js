@@ -4,7 +4,7 @@
 // a camera that a person enlarged stays, and what a person has put away does not come back until something new is called
 // up.
 
-/** @typedef {{camera: string, seconds: number, by: string, number: number}} CallUp as the agent tells it */
+/** @typedef {{camera: string, seconds: number, by: string, number: number, sound?: boolean}} CallUp as the agent tells it */
 /** @typedef {{layout: string, seconds: number}} OtherLayout */
 
 const TICK_INTERVAL = 250;
@@ -18,11 +18,32 @@ function callUpsIn(list) {
     return Array.isArray(list) ? list.filter(isOne) : [];
 }
 
-function frameOf() {
+/** The notes of the tone, in Hz, and how long each sounds, in seconds. */
+const NOTES = [880, 660];
+const NOTE_LENGTH = 0.18;
+const VOLUME = 0.25;
+
+/** The frame of a marked tile; with the sign of a tone, which those see who cannot hear it. @param {boolean} sound */
+function frameOf(sound) {
     const frame = document.createElement("i");
     frame.className = "called-up";
-    frame.style.cssText = FRAME;
+    frame.style.cssText = `${FRAME}; color: ${COLOUR}; font: bold 2em sans-serif; padding: 0.1em 0.3em`;
+    frame.textContent = sound ? "\u266a" : "";
     return frame;
+}
+
+/** Plays a short tone, if the browser lets a page do that which nobody has touched. @param {AudioContext} context */
+function playTone(context) {
+    const volume = context.createGain();
+    volume.gain.value = VOLUME;
+    volume.connect(context.destination);
+    NOTES.forEach((note, i) => {
+        const oscillator = context.createOscillator();
+        oscillator.frequency.value = note;
+        oscillator.connect(volume);
+        oscillator.start(context.currentTime + i * NOTE_LENGTH);
+        oscillator.stop(context.currentTime + (i + 1) * NOTE_LENGTH);
+    });
 }
 
 export class CallUps {
@@ -36,6 +57,10 @@ export class CallUps {
     #marked = [];
     /** @type {OtherLayout | null} */
     #layout = null;
+    /** The newest call-up for which the tone was played. */
+    #sounded = 0;
+    /** Made with the first tone. @type {AudioContext | null} */
+    #audio = null;
     /** The newest call-up that a person has put away. */
     #putAway = 0;
     #label = document.createElement("div");
@@ -61,6 +86,19 @@ export class CallUps {
         this.#marked = callUpsIn(told?.marked);
         this.#layout = typeof told?.layout?.layout === "string" ? told.layout : null;
         this.tick(now);
+        this.#sound();
+    }
+
+    /** Plays the tone for what is new; a context that the browser holds back plays nothing later, when it is old. */
+    async #sound() {
+        const newest = Math.max(0, ...this.#marked.filter(({ sound }) => sound === true).map(({ number }) => number));
+        if (newest <= this.#sounded) return;
+        this.#sounded = newest;
+        this.#audio ??= new AudioContext();
+        const started = this.#audio.resume().then(() => true);
+        const late = new Promise((resolve) => setTimeout(() => resolve(false), TICK_INTERVAL));
+        if (await Promise.race([started, late])) playTone(this.#audio);
+        else console.info("wall: the browser plays no tone before somebody touches the page");
     }
 
     /** Shows what is called up now. */
@@ -69,11 +107,13 @@ export class CallUps {
         const shown = this.#shown.filter((one) => left(one) > 0 && one.number > this.#putAway);
         const layout = this.#layout !== null && left(this.#layout) > 0 ? this.#layout.layout : null;
         this.#wall.callUp(shown.map(({ camera }) => camera), layout);
-        const marked = new Set(this.#marked.filter((one) => left(one) > 0).map(({ camera }) => camera));
+        const marked = this.#marked.filter((one) => left(one) > 0);
         for (const tile of this.#root.querySelectorAll("camera-tile")) {
             const frame = tile.querySelector(".called-up");
-            if (!marked.has(tile.getAttribute("camera") ?? "")) frame?.remove();
-            else if (frame === null) tile.append(frameOf());
+            const ofTile = marked.filter(({ camera }) => camera === tile.getAttribute("camera"));
+            const sound = ofTile.some((one) => one.sound === true);
+            if (ofTile.length === 0 || (frame !== null && (frame.textContent !== "") !== sound)) frame?.remove();
+            if (ofTile.length > 0 && !frame?.isConnected) tile.append(frameOf(sound));
         }
         if (shown.length === 0 || this.#wall.enlarged !== null) {
             this.#label.remove();
