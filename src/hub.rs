@@ -48,6 +48,7 @@ mod agent_status;
 mod channel;
 mod events_status;
 mod gop_cache;
+mod look_back;
 mod rate_meter;
 mod select;
 mod stall;

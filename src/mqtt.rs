@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use mqtt_proto::{
     Pid, QoS, QosPid, TopicFilter, TopicName,
-    v3::{Connect, ConnectReturnCode, LastWill, Packet, Publish, Subscribe, SubscribeReturnCode},
+    v3::{Connect, ConnectReturnCode, Header, LastWill, Packet, Publish, Subscribe, SubscribeReturnCode},
 };
 use smol::{
     Timer,
@@ -288,6 +288,10 @@ impl Client {
 
 /// The length of the packet with which `bytes` begin, with its head; `None`: its head is not whole.
 fn packet_len(bytes: &[u8]) -> Result<Option<usize>, Error> {
+    if let Some(first) = bytes.first() {
+        // Before its length is believed, which another protocol does not mean as one.
+        Header::new_with(*first, 0, 0).map_err(|error| Error::Protocol(error.to_string()))?;
+    }
     let mut length = 0_usize;
     for (index, byte) in bytes.iter().skip(1).take(4).enumerate() {
         length |= usize::from(byte & 0x7f) << (7 * index);

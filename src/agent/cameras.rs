@@ -1,6 +1,11 @@
 //! The configured cameras: applies a new configuration and touches only what differs.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use smol::{Task, channel::Sender};
 
@@ -114,6 +119,11 @@ impl CameraManager {
         for stream in channels.iter().flat_map(|channel| channel.streams()) {
             stream.allow_renditions(new.limits.renditions, new.limits.renditions_per_address);
             stream.limit_group((new.limits.group_memory * MIB) as usize);
+        }
+        let look_back = &new.limits;
+        let bytes = (look_back.look_back_memory * MIB) as usize / channels.len().max(1);
+        for channel in &channels {
+            channel.limit_look_back(Duration::from_secs(look_back.look_back), bytes);
         }
         self.hub.replace_channels(channels);
         for id in changes.unchanged.iter().chain(changes.retuned.iter().map(|camera| &camera.id)) {

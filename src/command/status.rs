@@ -264,6 +264,12 @@ fn trouble(camera: &Value, texts: &ReasonTexts) -> String {
     if !why.is_empty() {
         return shown(&why);
     }
+    let events = &camera["events"];
+    let no_events = texts.sentence(&events["reason"], events["why"].as_str().unwrap_or_default());
+    if !no_events.is_empty() {
+        let state = events["state"].as_str().unwrap_or_default();
+        return shown(&format!("its picture is live, but its events are {state}: {no_events}"));
+    }
     match (camera["last_error"].as_str(), camera["last_error_age"].as_f64()) {
         (Some(error), Some(age)) => {
             format!("{} ago: {}", duration(age), shown(&sentence("last_error_reason", Some(error))))

@@ -84,6 +84,22 @@ rows! { LIMITS_ROWS:
         "Memory for the video of one stream since its last key frame, which new viewers begin with; its worker keeps \
          as much. A longer group of pictures is not kept: new viewers then wait for the next key frame.",
     );
+    LOOK_BACK: Key<Whole<u64>, u64> = key(
+        "look_back",
+        Whole { from: 0, to: 300, unit: "s" },
+        // A minute of 16 cameras of 2 Mbit/s takes 240 MB, which is not everybody's.
+        0,
+        "How much of each camera's video is kept in memory, as it was encoded, so that a person can look back (key B): of \
+         the small stream if there is one. Nothing is written to a disk. `0`: nothing is kept.",
+    )
+    .aliases(&["lookback", "history", "replay"]);
+    LOOK_BACK_MEMORY: Key<Whole<u64>, u64> = key(
+        "look_back_memory",
+        Whole { from: 1, to: 65_536, unit: "MiB" },
+        128,
+        "Memory for `look_back` of all cameras together; each has the same share. A camera that sends more is kept for \
+         less time.",
+    );
     SANDBOX: Key<OneOf<SandboxPolicy>, SandboxPolicy> = key(
         "sandbox",
         OneOf(&[("auto", SandboxPolicy::Auto), ("required", SandboxPolicy::Required)]),

@@ -26,6 +26,10 @@ pub struct Limits {
     pub openings: usize,
     /// What the kept group of pictures of one stream may take, in MiB.
     pub group_memory: u64,
+    /// Seconds of each camera's video that are kept for those who look back; 0: none.
+    pub look_back: u64,
+    /// What that may take of all cameras together, in MiB.
+    pub look_back_memory: u64,
     /// What is asked of the sandbox of each worker; applies to new workers.
     pub sandbox: SandboxPolicy,
 }
@@ -49,6 +53,8 @@ pub(super) fn read(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> 
         total_memory: section.whole(&keys::TOTAL_MEMORY, diagnostics),
         openings: section.whole_or_default(&keys::OPENINGS, diagnostics),
         group_memory: section.whole_or_default(&keys::GROUP_MEMORY, diagnostics),
+        look_back: section.whole_or_default(&keys::LOOK_BACK, diagnostics),
+        look_back_memory: section.whole_or_default(&keys::LOOK_BACK_MEMORY, diagnostics),
         sandbox: section.one_of(&keys::SANDBOX, diagnostics).map_or(keys::SANDBOX.default, |sandbox| sandbox.value),
     }
 }
@@ -68,7 +74,7 @@ mod tests {
     #[test]
     fn every_limit_reaches_its_field() {
         let text = "[limits]\nviewers = 1\nviewers_per_address = 3\nrenditions = 2\nrenditions_per_address = 5\nconnections = 30\nconnections_per_address = 10\n\
-                    worker_memory = 500\ntotal_memory = 600\nopenings = 7\ngroup_memory = 9\n\
+                    worker_memory = 500\ntotal_memory = 600\nopenings = 7\ngroup_memory = 9\nlook_back = 60\nlook_back_memory = 5\n\
                     sandbox = \"required\"";
         let expected = Limits {
             viewers: 1,
@@ -81,6 +87,8 @@ mod tests {
             total_memory: Some(600),
             openings: 7,
             group_memory: 9,
+            look_back: 60,
+            look_back_memory: 5,
             sandbox: SandboxPolicy::Required,
         };
         assert_eq!(read(text), Ok(expected));

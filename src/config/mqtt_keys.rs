@@ -17,7 +17,7 @@ rows! { MQTT_ROWS:
     // The names are those of a camera's keys, by which logins and fingerprints are read everywhere.
     MQTT_USERNAME: Key<Line, Unset> = key(
         "username",
-        Line { longest: MAX_LOGIN_LEN, example: "wall" },
+        Line { longest: MAX_LOGIN_LEN, example: "viewer" },
         Unset("no login"),
         "The user name at the broker.",
     )
@@ -31,7 +31,7 @@ rows! { MQTT_ROWS:
     .aliases(&["pass", "passwd", "pwd"]);
     MQTT_PASSWORD_FILE: Key<Text, Unset> = key(
         "password_file",
-        Text { form: "path", example: "/etc/cctv-agent/mqtt-secret" },
+        Text { form: "path", example: "/etc/cctv-agent/secret" },
         Unset("no file is read"),
         "Instead of `password`: a file that holds only the password, on one line.",
     )
@@ -49,7 +49,7 @@ rows! { MQTT_ROWS:
     .aliases(&["pin", "tls_fingerprint", "thumbprint"]);
     PREFIX: Key<Text, &'static str> = key(
         "prefix",
-        Text { form: "text without `#`, `+` and blanks", example: "cctv-agent" },
+        Text { form: "text without `#`, `+` and blanks", example: "house/wall" },
         "cctv-agent",
         "What all topics begin with. Two walls with one broker need two.",
     )

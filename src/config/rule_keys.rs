@@ -34,7 +34,7 @@ rows! { RULE_ROWS:
     .aliases(&["action", "then"]);
     RULE_CAMERA: Key<Text, Unset> = key(
         "camera",
-        Text { form: "`id` of a camera", example: "porch" },
+        Text { form: "`id` of a camera", example: "yard" },
         Unset("the camera of the event"),
         "The camera that is shown, if it is another one. Required for messages of MQTT.",
     );

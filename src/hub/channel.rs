@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     camera::{CameraId, State},
+    media::{AccessUnit, StreamInfo},
     sync::{Mutex, MutexGuard, Notified, Notifier},
     text::Code,
 };
@@ -99,6 +100,21 @@ impl Channel {
             Some(small) if !self.main.is_live() && (small.is_live() || self.main.is_idle()) => small,
             _ => Arc::clone(&self.main),
         }
+    }
+
+    /// Sets how long its video is kept for those who look back, and how many bytes that may take: the small stream's if
+    /// there is one, which is always open.
+    pub fn limit_look_back(&self, keep: Duration, most_bytes: usize) {
+        let small = self.small();
+        if let Some(small) = &small {
+            small.limit_look_back(keep, most_bytes);
+        }
+        self.main.limit_look_back(if small.is_some() { Duration::ZERO } else { keep }, most_bytes);
+    }
+
+    /// The video of the last `time` that is kept, a key frame first, and what it is; `None`: none is.
+    pub fn past(&self, time: Duration, now: Instant) -> Option<(StreamInfo, Vec<AccessUnit>)> {
+        self.small().unwrap_or_else(|| Arc::clone(&self.main)).past(time, now)
     }
 
     /// The state of the stream [shown](Self::shown).

@@ -19,6 +19,7 @@ use std::{
 
 use super::{
     gop_cache::GopCache,
+    look_back::LookBack,
     stall::{StallDetector, StallLimits},
     status::{Condition, Endpoint, RenditionStatus, Status},
     uptime::Uptime,
@@ -65,6 +66,7 @@ pub(super) struct Inner {
     small: Weak<Stream>,
     sequence: SequenceCounter,
     pub(super) gop_cache: GopCache,
+    look_back: LookBack,
     /// Since when it is too large to be kept.
     pub(super) outgrown_at: Option<Instant>,
     /// Decides when the stream counts as stalled.
@@ -105,6 +107,7 @@ impl Stream {
                 small: Weak::new(),
                 sequence: SequenceCounter::default(),
                 gop_cache: GopCache::default(),
+                look_back: LookBack::default(),
                 outgrown_at: None,
                 stall: StallDetector::default(),
                 subscribers: Subscribers::default(),

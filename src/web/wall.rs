@@ -7,6 +7,7 @@ pub mod control;
 pub mod legacy_ws;
 pub mod message_pace;
 pub mod order;
+pub mod past;
 pub mod protocol;
 pub mod tile;
 pub mod upgrade;

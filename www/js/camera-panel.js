@@ -30,7 +30,7 @@ export class CameraPanel {
      * @param {HTMLElement} root
      * @param {import("./camera-list.js").CameraList} list
      * @param {import("./wall.js").CameraWall} wall
-     * @param {{cameraPanel: () => void, snapshot: () => void}} actions
+     * @param {{cameraPanel: () => void, snapshot: () => void, lookBack: () => void}} actions
      */
     constructor(root, list, wall, actions) {
         this.#root = root;
@@ -38,6 +38,7 @@ export class CameraPanel {
         this.#wall = wall;
         this.#slot("close").onclick = () => actions.cameraPanel();
         this.#slot("snapshot").onclick = () => actions.snapshot();
+        this.#slot("lookBack").onclick = () => actions.lookBack();
         this.#slot("logout").onclick = async () => {
             const answer = await fetch(agentUrl("logout"), { method: "POST" });
             if (answer.ok) location.href = loginUrl();

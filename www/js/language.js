@@ -123,6 +123,7 @@ export const ENGLISH = {
     "help.transport": "WebSocket or Motion JPEG",
     "help.info": "Information on the camera",
     "help.snapshot": "Save the picture as a file",
+    "help.lookBack": "Look back 30 seconds",
     "help.help": "This help",
     "help.truth": "Only a bright picture is live. A grey picture under a banner is old; the banner says how old it is and why.",
     "key.enter": "Enter",

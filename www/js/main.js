@@ -102,6 +102,7 @@ const actions = {
         pollList();
     },
     snapshot: () => snapshot(),
+    lookBack: async () => (await import("./look-back.js")).lookBack(wall, list, socket, notices),
     fullScreen: () => toggleFullScreen(),
     help: () => toggleHelp(),
 };

@@ -36,6 +36,7 @@ const ACTION_BY_KEY = {
     m: "transport",
     i: "cameraPanel",
     s: "snapshot",
+    b: "lookBack",
     "?": "help",
 };
 

@@ -216,6 +216,11 @@ export class CameraWall {
         return this.enlarged ?? this.#focus.element?.getAttribute("camera") ?? null;
     }
 
+    /** The tile of a camera on the screen. @param {string} camera */
+    tileOf(camera) {
+        return this.#tiles.get(camera);
+    }
+
     /** Milliseconds since the agent last answered on the transport in use. */
     silence(now = performance.now()) {
         return now - (this.transport === "socket" ? this.#socket.lastMessageAt : (this.#list.answeredAt ?? this.#startedAt));

@@ -9,7 +9,7 @@ use super::{Inner, Stream};
 use crate::{
     camera::{State, StreamOptions},
     hub::status::{Cause, Condition, Endpoint, Reception, WorkerUsage},
-    media::{AccessUnit, Codec, Picture, WantedRendition},
+    media::{AccessUnit, Codec, Picture, StreamInfo, WantedRendition},
     sandbox::Sandbox,
     sync::Notified,
     text::Reason,
@@ -80,6 +80,7 @@ impl Stream {
 
     fn publish(&self, inner: &mut Inner, unit: &AccessUnit, now: Instant) -> bool {
         inner.stats.note_unit(unit.data.len(), now);
+        inner.look_back.push(unit, now);
         if inner.gop_cache.push(unit) {
             // Before anybody misses it.
             inner.outgrown_at = Some(now);
@@ -231,6 +232,18 @@ impl Stream {
     /// Sets how many bytes the kept group of pictures may take.
     pub fn limit_group(&self, most_bytes: usize) {
         self.inner().gop_cache.set_limit(most_bytes);
+    }
+
+    /// Sets how long the units of the stream are kept for those who look back, and how many bytes they may take.
+    pub fn limit_look_back(&self, keep: Duration, most_bytes: usize) {
+        self.inner().look_back.set_limits(keep, most_bytes);
+    }
+
+    /// The units of the last `time`, a key frame first, and what they are; `None`: none are kept.
+    pub fn past(&self, time: Duration, now: Instant) -> Option<(StreamInfo, Vec<AccessUnit>)> {
+        let inner = self.inner();
+        let units = inner.look_back.last(time, now);
+        inner.info.filter(|_| !units.is_empty()).map(|info| (info, units))
     }
 
     /// How many bytes the kept group of pictures may take.

@@ -21,6 +21,7 @@ impl Stream {
         let kind = |info: StreamInfo| (info.codec, info.codec_config, info.size, info.sample_aspect);
         if inner.declared.is_some_and(|old| kind(old) != kind(declared)) {
             inner.withdraw();
+            inner.look_back.clear();
             inner.sequence.mark_change();
         }
         inner.declared = Some(declared);

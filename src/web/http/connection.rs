@@ -30,7 +30,7 @@ use crate::web::{
     visible_cameras::VisibleCameras,
     wall,
     wall::{
-        control, legacy_ws,
+        control, legacy_ws, past,
         upgrade::{self, Accepted},
     },
 };
@@ -184,6 +184,9 @@ impl Asked<'_> {
             (Route::Snapshot(id), Some(principal)) => {
                 Reply::Whole(self.snapshot(id, principal).await.unwrap_or_else(|response| response))
             }
+            (Route::Past(id), Some(principal)) => {
+                Reply::Whole(self.past(id, principal).unwrap_or_else(|response| response))
+            }
             (Route::Wall, Some(principal)) => match self.upgrade(Some(wall::PROTOCOL)) {
                 Ok(accepted) => Reply::Wall(web.cameras(principal), accepted),
                 Err(response) => Reply::Whole(response),
@@ -220,6 +223,15 @@ impl Asked<'_> {
         let wanted = self.wanted(id, principal)?;
         let _counted = web.admission.watch(&admitted.visitor).map_err(|refusal| refusal.response())?;
         Ok(snapshot::take(web, &wanted).await)
+    }
+
+    /// The last seconds, which count as a viewer while they are sent.
+    fn past(&self, id: &str, principal: &Principal) -> Result<Response, Response> {
+        let Identification { web, request, admitted, .. } = *self.asked;
+        let channel = web.cameras(principal).channel(id);
+        let channel = channel.ok_or_else(|| Response::error(404, "there is no camera with this name"))?;
+        let _counted = web.admission.watch(&admitted.visitor).map_err(|refusal| refusal.response())?;
+        Ok(past::response(&channel, request.url()))
     }
 
     /// What a viewer's URL asks for.

@@ -13,6 +13,8 @@ pub enum Route<'a> {
     /// The old protocol.
     Legacy(&'a str),
     Cameras,
+    /// The last seconds of the camera with this name.
+    Past(&'a str),
     Health,
     Metrics,
     /// The accounts.
@@ -56,12 +58,13 @@ const PUBLIC_FILES: [&str; 2] = ["/login.html", "/favicon.svg"];
 impl<'a> Route<'a> {
     /// A path of each kind. A test asks for them all as a stranger, and as somebody with few rights.
     #[cfg(test)]
-    pub const EXAMPLES: [&'static str; 18] = [
+    pub const EXAMPLES: [&'static str; 19] = [
         "/live/gate",
         "/snapshot/gate",
         "/ws",
         "/ws/gate",
         "/api/cameras",
+        "/api/cameras/gate/past",
         "/healthz",
         "/metrics",
         "/api/users",
@@ -79,9 +82,13 @@ impl<'a> Route<'a> {
 
     pub fn need(&self) -> Need {
         match self {
-            Self::Live(_) | Self::Snapshot(_) | Self::Wall | Self::Legacy(_) | Self::Cameras | Self::WallState(_) => {
-                Need::Watch
-            }
+            Self::Live(_)
+            | Self::Snapshot(_)
+            | Self::Wall
+            | Self::Legacy(_)
+            | Self::Cameras
+            | Self::WallState(_)
+            | Self::Past(_) => Need::Watch,
             Self::WallOrder(..) => Need::Show,
             Self::Metrics => Need::Metrics,
             Self::Users => Need::Everything,
@@ -118,10 +125,17 @@ impl<'a> Route<'a> {
                 .map(Self::Live)
                 .or_else(|| name("/snapshot/").map(Self::Snapshot))
                 .or_else(|| name("/ws/").map(Self::Legacy))
+                .or_else(|| past(path))
                 .or_else(|| wall(path))
                 .unwrap_or(Self::File(path)),
         }
     }
+}
+
+/// `/api/cameras/ID/past`.
+fn past(path: &str) -> Option<Route<'_>> {
+    let id = path.strip_prefix("/api/cameras/")?.strip_suffix("/past")?;
+    (!id.contains('/')).then_some(Route::Past(id))
 }
 
 /// `/api/wall` is the wall without a name, `/api/walls/NAME` another; a word behind it tells it something.

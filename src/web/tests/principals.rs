@@ -92,6 +92,8 @@ fn expected(route: &Route<'_>) -> (u16, u16, u16) {
         Route::Users | Route::WallOrder(..) => (401, 403, 403),
         // There is no such wall in this scene.
         Route::WallState(_) => (401, 404, 403),
+        // Nothing is kept to look back at.
+        Route::Past(_) => (401, 404, 403),
         Route::Health => (200, 200, 200),
         // There are no files in this scene.
         Route::Login => (404, 404, 404),
@@ -144,10 +146,11 @@ fn routes_have_an_example_each() {
                 Route::File(_) => 10,
                 Route::WallState(_) => 11,
                 Route::WallOrder(..) => 12,
+                Route::Past(_) => 13,
             }
         })
         .collect();
-    assert!(kinds.into_iter().eq(0..=12));
+    assert!(kinds.into_iter().eq(0..=13));
 }
 
 #[test]

@@ -189,6 +189,17 @@ pub fn state(
     .to_string()
 }
 
+/// What a decoder of the camera's own video has to know of `stream`, with the names of [`state`].
+pub fn video(stream: StreamInfo) -> Value {
+    json!({
+        "format": stream.codec.as_str(),
+        "codec": stream.codec_config.map(|config| config.to_string()),
+        "size": pair(stream.size),
+        "display": pair(stream.display_size()),
+        "view": view(stream),
+    })
+}
+
 /// The part of the picture that is shown, as left and upper edge, width and height in parts of the whole,
 /// and how that part is mirrored and then turned clockwise; `None`: the picture is shown as it is.
 fn view(stream: StreamInfo) -> Option<Value> {

@@ -1,0 +1,124 @@
+// Looking back on a real agent: the clock in the picture is what the band says, and the live picture comes back.
+
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { test } from "node:test";
+
+import { until } from "./browser.mjs";
+import { CONFIG, LIVE_TIMEOUT, allLive as allTilesLive, browser, needsConfig, readApi, urlOf, useBrowser } from "./live-fixture.mjs";
+
+let page;
+
+useBrowser({
+    prepare: async () => {
+        page = await browser.newPage();
+    },
+});
+
+/**
+ * Time in the stamp of the virtual camera, in Unix milliseconds, and what the page says of the picture on which it
+ * is; null without a stamp. Layout: docs/virtual-camera.md. Runs in the page.
+ */
+function seen(root) {
+    const canvas = root.querySelector("canvas");
+    const { width, height } = canvas;
+    if (width < 160) return null;
+    const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+    const edge = (n, size, cells) => Math.floor((n * size) / cells);
+    const light = (column, row) => {
+        const x = Math.floor((edge(column, width, 80) + edge(column + 1, width, 80)) / 2);
+        const y = Math.floor((edge(row, height, 45) + edge(row + 1, height, 45)) / 2);
+        return pixels[(y * width + x) * 4 + 1];
+    };
+    const isStamp = light(14, 43) - light(15, 43) > 80 && light(65, 43) - light(64, 43) > 80;
+    if (!isStamp) return null;
+    const clock = Array.from({ length: 48 }, (_, i) => (light(16 + i, 44) > 127 ? 1 : 0)).reduce((sum, bit) => sum * 2 + bit, 0);
+    return { clock, taken: Number(root.dataset.taken), band: root.querySelector("strong").textContent, now: Date.now() };
+}
+
+const look = () => page.$eval(".look-back", seen).catch(() => null);
+const isOpen = async () => (await page.locator(".look-back").count()) === 1;
+
+test("the past runs under a band, its clock is right, it drives back and forth, and the live picture comes back", needsConfig, async () => {
+    const before = await readFile(CONFIG, "utf8");
+    const { pid, cameras } = await readApi();
+    const since = (await readApi()).reload.count;
+    const set = async (text, reloads) => {
+        await writeFile(CONFIG, text);
+        process.kill(pid, "SIGHUP");
+        await until("read again", async () => (await readApi()).reload.count >= since + reloads);
+    };
+    const kept = (id) => fetch(urlOf(`/api/cameras/${id}/past?seconds=60`));
+    const { id } = cameras.find((camera) => camera.codec === "h264");
+    try {
+        assert.equal((await kept(id)).status, 404, "nothing is kept unless the file says so");
+        await set(`${before}\n[limits]\nlook_back = 60\n`, 1);
+        await page.goto(urlOf(`/?cameras=${id}`));
+        await until("live", () => allTilesLive(page), LIVE_TIMEOUT);
+        // Enough to look back at.
+        await until("ten seconds", async () => {
+            const answer = await kept(id);
+            if (!answer.ok) return false;
+            const buffer = Buffer.from(await answer.arrayBuffer());
+            return Number(JSON.parse(answer.headers.get("X-Video")).now) - Number(buffer.readBigUInt64LE(12)) / 1000 > 10_000;
+        }, LIVE_TIMEOUT);
+        await page.locator("camera-tile").focus();
+        await page.keyboard.press("b");
+        const first = await until("the past", look);
+        assert.match(first.band, /^NOT LIVE · \d\d:\d\d:\d\d · \d+\.\d s ago$/);
+        // The stamp is made before the frame is encoded and sent: a frame of time, and what a busy machine takes.
+        const latencies = [];
+        let last = first.clock;
+        for (let n = 0; n < 30; n += 1) {
+            const now = await look();
+            if (now !== null) {
+                latencies.push(now.taken - now.clock);
+                assert.ok(now.clock >= last, "it runs forward");
+                last = now.clock;
+                const told = Number(/· ([\d.]+) s ago/.exec(now.band)[1]);
+                assert.ok(Math.abs(told * 1000 - (now.now - now.taken)) < 300, `${now.band}: ${now.now - now.taken} ms`);
+            }
+            await page.waitForTimeout(50);
+        }
+        const median = latencies.toSorted((a, b) => a - b)[Math.floor(latencies.length / 2)];
+        console.log(`# clock of the picture and band: ${median} ms apart (median of ${latencies.length})`);
+        assert.ok(latencies.length > 10 && median >= 0 && median < 500, String(latencies));
+        assert.ok(last > first.clock, "it moves");
+        // Back, and on.
+        await page.keyboard.press("ArrowLeft");
+        await page.keyboard.press(" ");
+        const paused = await until("an earlier picture", async () => {
+            const now = await look();
+            return now !== null && now.clock < last && now;
+        });
+        await page.waitForTimeout(700);
+        const still = await look();
+        assert.ok(still.clock - paused.clock < 200, "it is paused");
+        assert.ok(still.band !== paused.band, "and grows older meanwhile");
+        await page.keyboard.press(" ");
+        for (let n = 0; n < 12 && (await isOpen()); n += 1) await page.keyboard.press("ArrowRight");
+        await until("the end", async () => !(await isOpen()));
+        await until("the live picture", () => allTilesLive(page), LIVE_TIMEOUT);
+        // By itself, too.
+        await page.keyboard.press("b");
+        await until("the past again", look);
+        await until("its end", async () => !(await isOpen()), LIVE_TIMEOUT);
+        // A camera that sends JPEG.
+        const jpeg = cameras.find((camera) => camera.codec === "jpeg").id;
+        await page.goto(urlOf(`/?cameras=${jpeg}`));
+        await until("live", () => allTilesLive(page), LIVE_TIMEOUT);
+        await page.locator("camera-tile").focus();
+        await page.keyboard.press("b");
+        const one = await until("the past of JPEG", look);
+        const other = await until("it to run", async () => {
+            const now = await look();
+            return now !== null && now.clock > one.clock && now;
+        });
+        assert.ok(Math.abs(other.taken - other.clock) < 500, `${other.taken} and ${other.clock}`);
+        await page.keyboard.press("Escape");
+        assert.equal(await isOpen(), false);
+    } finally {
+        await set(before, 2);
+    }
+    assert.equal((await kept(id)).status, 404, "what was kept is forgotten");
+});
