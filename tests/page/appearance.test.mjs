@@ -177,6 +177,22 @@ test("a slow terminal requests fewer pictures, and they stay current", async () 
     assert.ok(Number(await page.getAttribute("#wall", "data-limit")) <= 5);
 });
 
+test("nothing reaches beyond the screen of a phone", async () => {
+    const before = page.viewportSize();
+    await page.setViewportSize({ width: 360, height: 780 });
+    try {
+        for (const language of ["en", "zh-TW"]) {
+            // With pages to turn the bar has the most in it.
+            await page.goto(`${agent.url}?layout=1&lang=${language}`);
+            await until("a tile", async () => (await readTiles(page)).length === 1);
+            const right = await page.$$eval("#tools, #notices, #wall, camera-tile", (all) => Math.max(...all.map((one) => one.getBoundingClientRect().right)));
+            assert.ok(right <= 360, `${language}: ${right} pixels`);
+        }
+    } finally {
+        if (before !== null) await page.setViewportSize(before);
+    }
+});
+
 test("the whole page has less than 64 kB compressed", async () => {
     const bodies = new Map();
     page.on("response", async (response) => {

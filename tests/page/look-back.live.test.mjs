@@ -65,6 +65,13 @@ test("the past runs under a band, its clock is right, it drives back and forth, 
         await page.locator("camera-tile").focus();
         await page.keyboard.press("b");
         const first = await until("the past", look);
+        // Nothing covers what says so, nor what ends it.
+        for (const part of ["strong", "button:last-child"]) {
+            assert.ok(await page.$eval(`.look-back ${part}`, (element) => {
+                const { x, y, width, height } = element.getBoundingClientRect();
+                return width > 40 && height > 10 && document.elementFromPoint(x + width / 2, y + height / 2) === element;
+            }), part);
+        }
         assert.match(first.band, /^NOT LIVE · \d\d:\d\d:\d\d · \d+\.\d s ago$/);
         // The stamp is made before the frame is encoded and sent: a frame of time, and what a busy machine takes.
         const latencies = [];

@@ -150,9 +150,9 @@ export class LookBack {
             return element;
         };
         bar.append(
-            button("past.back", "\u23ea", () => this.drive(-STEP)),
-            button("past.pause", "\u23f8", () => this.pause()),
-            button("past.forward", "\u23e9", () => this.drive(STEP)),
+            button("past.back", "\u22125 s", () => this.drive(-STEP)),
+            button("past.pause", "||", () => this.pause()),
+            button("past.forward", "+5 s", () => this.drive(STEP)),
             button("past.end", "\u2715", () => this.end()),
         );
         this.#root.append(this.#canvas, this.#band, this.#line, bar);
@@ -180,7 +180,7 @@ export class LookBack {
             this.#from.at = now;
             this.#pausedAt = null;
         }
-        this.#pauseButton.textContent = this.#pausedAt === null ? "\u23f8" : "\u25b6";
+        this.#pauseButton.textContent = this.#pausedAt === null ? "||" : "\u25b6";
     }
 
     end() {
