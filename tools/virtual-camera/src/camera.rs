@@ -13,6 +13,7 @@ use std::{
 use crate::{
     faults::Faults,
     habits::Habits,
+    ptz::Mount,
     settings::{Codec, Settings},
 };
 
@@ -21,6 +22,8 @@ pub struct Camera {
     pub counters: Counters,
     /// Identifies the device permanently, as `urn:uuid:...`.
     pub endpoint: String,
+    /// Where it looks.
+    pub mount: Mutex<Mount>,
     skew_s: AtomicI64,
     place: Mutex<Place>,
     faults: Mutex<Faults>,
@@ -119,6 +122,7 @@ impl Camera {
             skew_s: AtomicI64::new(settings.skew),
             place: Mutex::new(Place { ip: settings.ip, moves: 0 }),
             settings,
+            mount: Mutex::default(),
             counters: Counters::default(),
             endpoint: format!("urn:uuid:{uuid}"),
             faults: Mutex::default(),

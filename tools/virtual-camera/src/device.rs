@@ -9,7 +9,7 @@ use crate::{
     authentication::{Authentication, Refusal},
     camera::{Camera, count},
     http::{Request, Response},
-    media, services, snapshot,
+    media, ptz, services, snapshot,
     soap::{self, Call, Fault},
     stream::Stream,
 };
@@ -17,6 +17,7 @@ use crate::{
 pub const DEVICE_PATH: &str = "/onvif/device_service";
 pub const MEDIA_PATH: &str = "/onvif/media_service";
 pub const MEDIA2_PATH: &str = "/onvif/media2_service";
+pub const PTZ_PATH: &str = "/onvif/ptz_service";
 const SNAPSHOT_PATH: &str = "/snapshot";
 const TOKEN: &[u8] = b"UsernameToken";
 
@@ -87,7 +88,7 @@ impl Device {
         if let Some(path) = request.path().strip_prefix(SNAPSHOT_PATH) {
             return self.snapshot(request, path);
         }
-        if ![DEVICE_PATH, MEDIA_PATH, MEDIA2_PATH].contains(&request.path()) {
+        if ![DEVICE_PATH, MEDIA_PATH, MEDIA2_PATH, PTZ_PATH].contains(&request.path()) {
             return Response::new(404, "text/html", "<html><body>404 Not Found</body></html>");
         }
         if request.method != "POST" {
@@ -125,6 +126,10 @@ impl Device {
             (DEVICE_PATH, soap::DEVICE) => services::answer(self, request.local, call),
             (MEDIA_PATH, soap::MEDIA) if offered.has_one() => media::answer_media1(self, request.local, call),
             (MEDIA2_PATH, soap::MEDIA2) if offered.has_two() => media::answer_media2(self, request.local, call),
+            (PTZ_PATH, soap::PTZ) => match self.camera.settings.ptz {
+                Some(habits) => ptz::answer(self, habits, call),
+                None => Err(Fault::ActionNotSupported),
+            },
             _ => Err(Fault::ActionNotSupported),
         }
     }
