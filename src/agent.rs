@@ -18,6 +18,7 @@ mod privileges;
 mod report;
 mod retry_throttle;
 mod signals;
+mod steerings;
 mod supervisor;
 mod systemd;
 mod watchdog;
@@ -134,7 +135,7 @@ async fn serve(
         config: Config::default(),
         complaints: Vec::new(),
         reading: ConfigLoader::start(Arc::clone(&executor), Arc::clone(&web.agent_status), file),
-        cameras: CameraManager::new(Context::new(Arc::clone(&executor), spawner), Arc::clone(&hub)),
+        cameras: CameraManager::new(Context::new(Arc::clone(&executor), spawner), &hub, &web.ptz),
         certificates: Certificates::new(Arc::clone(&web.tls)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web), opened.ports),
         network: Network::default(),
@@ -375,6 +376,7 @@ impl Agent {
     /// Closes viewers and cameras within [`STOP_LIMIT`]; a second signal ends this at once.
     async fn stop(self, mut signals: Signals) -> Outcome {
         let Self { cameras, listeners, web, watchdog, .. } = self;
+        cameras.stop_moving();
         let watchdog = watchdog.stopping().await;
         web.shutdown();
         let leave = async {

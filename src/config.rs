@@ -53,6 +53,7 @@ mod credentials;
 mod exposure;
 mod limits;
 mod picture_keys;
+mod ptz_keys;
 mod wall;
 mod watchdog;
 mod web_origin;

@@ -49,8 +49,10 @@ mod error;
 mod identity;
 mod media;
 pub mod profile_choice;
+mod ptz;
 mod recorder;
 pub mod responses;
+mod services;
 mod snapshot;
 pub mod soap;
 mod synchronization;
@@ -64,8 +66,9 @@ pub use self::{
     clock::Offset,
     error::{Error, Kind, Malformed},
     identity::{Identity, identity},
+    ptz::{Ptz, Speed},
     recorder::{ChannelStreams, Recorder, channel_order},
-    responses::{DeviceInformation, Profile, VideoSource},
+    responses::{DeviceInformation, Preset, Profile, VideoSource},
     snapshot::snapshot_uri,
     synchronization::Synchronization,
     target::{DEFAULT_PORT, Target},

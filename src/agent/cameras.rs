@@ -6,6 +6,7 @@ use smol::Task;
 
 use super::{
     retry_throttle::RetryThrottle,
+    steerings::Steerings,
     supervisor::{CameraShared, Context, RECONFIGURED, RetryTrigger, StreamRole, StreamSupervisor},
 };
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     config::{Config, MAX_CAMERAS, WholeRecorder, changes::Changes},
     discovery::Announcement,
     hub::{Cause, Channel, Hub, Stream},
+    ptz::PtzControls,
     store::Directory,
     text::MIB,
 };
@@ -24,6 +26,7 @@ pub struct CameraManager {
     supervisors: BTreeMap<CameraId, ManagedCamera>,
     /// Supervisors of removed cameras while they send TEARDOWN.
     leaving: Vec<Task<()>>,
+    steerings: Steerings,
 }
 
 struct ManagedCamera {
@@ -56,8 +59,9 @@ impl ManagedCamera {
 }
 
 impl CameraManager {
-    pub fn new(context: Context, hub: Arc<Hub>) -> Self {
-        Self { context, hub, supervisors: BTreeMap::new(), leaving: Vec::new() }
+    pub fn new(context: Context, hub: &Arc<Hub>, controls: &Arc<PtzControls>) -> Self {
+        let (hub, steerings) = (Arc::clone(hub), Steerings::new(Arc::clone(controls)));
+        Self { context, hub, supervisors: BTreeMap::new(), leaving: Vec::new(), steerings }
     }
 
     /// Applies the cameras of `new`. `changes` must be the difference from the configuration of the
@@ -118,6 +122,8 @@ impl CameraManager {
                 kept.retry_throttle.request();
             }
         }
+        let shared_of = |id: &CameraId| self.supervisors.get(id).map(|kept| Arc::clone(&kept.shared));
+        self.steerings.apply(&self.context, &new.cameras, shared_of);
         self.tick(now);
     }
 
@@ -195,8 +201,14 @@ impl CameraManager {
         !away.is_empty()
     }
 
-    /// Ends all supervisors in parallel and waits for them.
+    /// Asks the tasks that move cameras to stop them, without waiting: nothing else may come before it.
+    pub fn stop_moving(&self) {
+        self.steerings.stop();
+    }
+
+    /// Ends all supervisors in parallel and waits for them, and until no camera moves.
     pub async fn end(self) {
+        self.stop_moving();
         let all: Vec<_> = self.supervisors.into_values().collect();
         all.iter().flat_map(ManagedCamera::supervisors).for_each(StreamSupervisor::stop);
         for kept in all {
@@ -205,6 +217,7 @@ impl CameraManager {
         for task in self.leaving {
             task.await;
         }
+        self.steerings.end().await;
     }
 
     fn keep(&mut self, camera: &Camera, channel: Arc<Channel>) {

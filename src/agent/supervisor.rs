@@ -22,6 +22,7 @@ mod retry;
 mod rtsp_failure;
 mod search;
 mod session;
+mod steering;
 mod synchronization;
 mod tls_keys;
 mod transcoding;
@@ -45,6 +46,7 @@ pub use recorder::RecorderShared;
 use resolved::ResolvedStream;
 use retry::RetryDecision;
 use session::KeyFrameRequests;
+pub use steering::Steering;
 use transcoding::Transcoding;
 
 use super::backoff::Backoff;

@@ -4,11 +4,11 @@
 //! because cameras advertise services that do not work.
 
 use super::{
-    Target,
     device::Device,
     error::{Error, remember},
     profile_choice::{self, NoChoice},
     responses::{self, MediaUri, Profile},
+    services,
     soap::{Access, FaultKind, MEDIA1, MEDIA2, Operation},
     uri_repair::{self, Service, Streams},
 };
@@ -16,10 +16,6 @@ use crate::{
     camera::mask_credentials,
     xml::{Element, escape},
 };
-
-/// Paths at which devices have a media service although they do not report one.
-const GUESSES: [&str; 5] =
-    ["/onvif/media_service", "/onvif/Media", "/onvif/media", "/onvif/device_service", "/onvif/services"];
 
 /// Maximum number of profiles that are tried for a stream if none is configured.
 const MAX_PROFILES_TRIED: usize = 4;
@@ -34,6 +30,10 @@ const PROFILE_TYPES: [&str; 3] =
 pub struct Media {
     pub device: Device,
     pub(super) services: Vec<MediaService>,
+    /// The PTZ service, if the device has named it.
+    pub(super) ptz: Option<Service>,
+    /// The device has said which services it has, and not only media was guessed.
+    pub(super) are_services_told: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -51,37 +51,10 @@ impl Media {
     /// If the device is gone or refuses the login. If it only does not know
     /// the operation, others are tried.
     pub async fn find(mut device: Device) -> Result<Self, Error> {
-        let target = device.target().clone();
-        let mut services = Vec::new();
-        match device.ask("GetServices", "<tds:IncludeCapability>false</tds:IncludeCapability>", Access::PreAuth).await {
-            Ok(answer) => {
-                let found = responses::services(&answer);
-                for (is_media2, namespace) in [(true, MEDIA2), (false, MEDIA1)] {
-                    let named = found.iter().filter(|(given, _)| given == namespace);
-                    services.extend(named.filter_map(|(_, xaddr)| media_service(is_media2, xaddr, &target)));
-                }
-            }
-            Err(error) => keep_on_unless_final(error)?,
-        }
-        if services.is_empty() {
-            match device.ask("GetCapabilities", "<tds:Category>All</tds:Category>", Access::PreAuth).await {
-                Ok(answer) => {
-                    let found = responses::capabilities(&answer);
-                    let named = found.iter().filter(|(name, _)| name == "media");
-                    services.extend(named.filter_map(|(_, xaddr)| media_service(false, xaddr, &target)));
-                }
-                Err(error) => keep_on_unless_final(error)?,
-            }
-        }
-        if services.is_empty() {
-            let guess = |path: &&str| MediaService {
-                is_media2: false,
-                service: Service::at(path, target.port),
-                profiles: None,
-            };
-            services.extend(GUESSES.iter().map(guess));
-        }
-        Ok(Self { device, services })
+        let found = services::find(&mut device).await?;
+        let media = |(is_media2, service)| MediaService { is_media2, service, profiles: None };
+        let services = found.media.into_iter().map(media).collect();
+        Ok(Self { device, services, ptz: found.ptz, are_services_told: found.are_told })
     }
 
     /// Asks for all profiles. Asks the second service too if the first one leaves
@@ -356,11 +329,6 @@ impl Media {
     }
 }
 
-fn media_service(is_media2: bool, xaddr: &str, target: &Target) -> Option<MediaService> {
-    let service = Service::from_xaddr(xaddr, target.port, target.tls.is_some());
-    service.map(|service| MediaService { is_media2, service, profiles: None })
-}
-
 fn stream_parameters(is_media2: bool, token: &str) -> String {
     let token = escape(token);
     if is_media2 {
@@ -370,16 +338,6 @@ fn stream_parameters(is_media2: bool, token: &str) -> String {
             "<trt:StreamSetup><tt:Stream>RTP-Unicast</tt:Stream><tt:Transport><tt:Protocol>RTSP</tt:Protocol>\
              </tt:Transport></trt:StreamSetup><trt:ProfileToken>{token}</trt:ProfileToken>"
         )
-    }
-}
-
-/// Returns errors that make further requests pointless. A missing login does not:
-/// the next operation may need none.
-fn keep_on_unless_final(error: Error) -> Result<(), Error> {
-    match error {
-        Error::NoCredentials { .. } => Ok(()),
-        error if error.is_final() => Err(error),
-        _ => Ok(()),
     }
 }
 

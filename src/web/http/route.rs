@@ -13,6 +13,8 @@ pub enum Route<'a> {
     /// The old protocol.
     Legacy(&'a str),
     Cameras,
+    /// Steering the camera with this name.
+    Ptz(&'a str),
     Health,
     Metrics,
     /// The accounts.
@@ -44,6 +46,8 @@ pub enum Need {
     Metrics,
     /// The right to tell a wall something.
     Show,
+    /// The right to steer cameras.
+    Ptz,
     /// Every right to every camera.
     Everything,
 }
@@ -56,12 +60,13 @@ const PUBLIC_FILES: [&str; 2] = ["/login.html", "/favicon.svg"];
 impl<'a> Route<'a> {
     /// A path of each kind. A test asks for them all as a stranger, and as somebody with few rights.
     #[cfg(test)]
-    pub const EXAMPLES: [&'static str; 18] = [
+    pub const EXAMPLES: [&'static str; 19] = [
         "/live/gate",
         "/snapshot/gate",
         "/ws",
         "/ws/gate",
         "/api/cameras",
+        "/api/cameras/gate/ptz",
         "/healthz",
         "/metrics",
         "/api/users",
@@ -83,6 +88,7 @@ impl<'a> Route<'a> {
                 Need::Watch
             }
             Self::WallOrder(..) => Need::Show,
+            Self::Ptz(_) => Need::Ptz,
             Self::Metrics => Need::Metrics,
             Self::Users => Need::Everything,
             // These answer each as it may be answered.
@@ -105,7 +111,8 @@ impl<'a> Route<'a> {
     /// percent-encoding, and what is not decoded cannot turn into a slash.
     pub fn of(url: &'a Url) -> Self {
         let path = url.path();
-        let name = |prefix: &str| path.strip_prefix(prefix).filter(|name| !name.contains('/'));
+        let is_name = |name: &&str| !name.contains('/');
+        let name = |prefix: &str| path.strip_prefix(prefix).filter(is_name);
         match path {
             "/ws" => Self::Wall,
             "/api/cameras" => Self::Cameras,
@@ -118,6 +125,7 @@ impl<'a> Route<'a> {
                 .map(Self::Live)
                 .or_else(|| name("/snapshot/").map(Self::Snapshot))
                 .or_else(|| name("/ws/").map(Self::Legacy))
+                .or_else(|| path.strip_prefix("/api/cameras/")?.strip_suffix("/ptz").filter(is_name).map(Self::Ptz))
                 .or_else(|| wall(path))
                 .unwrap_or(Self::File(path)),
         }
@@ -155,6 +163,8 @@ mod tests {
         for other in ["/api/walls/", "/api/walls/hall/", "/api/walls/hall/show/x", "/api/walls//show", "/api/wallx"] {
             assert_eq!(of(other), format!("File({other:?})"));
         }
+        assert_eq!(of("/api/cameras/gate/ptz"), "Ptz(\"gate\")");
+        assert_eq!(of("/api/cameras/a/b/ptz"), "File(\"/api/cameras/a/b/ptz\")");
         assert_eq!(of("/login?to=x"), "Login");
         assert_eq!(of("/login/"), "File(\"/login/\")");
         assert_eq!(of("/ws/gate"), "Legacy(\"gate\")");
