@@ -11,6 +11,7 @@ use super::{
     device::Device,
     error::Error,
     media::Media,
+    profile_choice,
     responses::{self, Preset, Profile},
     services,
     soap::{Access, FaultKind, Operation, PTZ},
@@ -232,28 +233,26 @@ async fn service(media: &mut Media) -> Result<Service, Error> {
     Err(Error::NoPtzService { device: name })
 }
 
-/// The token of the profile that is steered. A device that does not list its profiles has the wanted one.
+/// The token of the profile that is steered: of no other video source than the wanted one, because the camera behind
+/// another channel of a recorder must not move. A device that does not list its profiles has the wanted one.
 async fn steerable(media: &mut Media, wanted: Option<&str>) -> Result<String, Error> {
     let profiles = media.profiles_with_ptz().await?;
-    let known = wanted.and_then(|wanted| {
-        let by_token = profiles.iter().find(|profile| profile.token == wanted);
-        by_token.or_else(|| profiles.iter().find(|profile| profile.name == wanted))
-    });
-    let is_fit = |profile: &&Profile| {
-        profile.has_ptz && (wanted.is_none() || known.is_some_and(|known| is_of_one_source(known, profile)))
+    let none = Error::NoPtz { device: media.device.name(), profile: wanted.unwrap_or_default().to_owned() };
+    let Some(wanted) = wanted else {
+        let found = profiles.iter().find(|profile| profile.has_ptz);
+        let is_clear = !profile_choice::are_of_several_sources(&profiles);
+        return found.filter(|_| is_clear).map(|profile| profile.token.clone()).ok_or(none);
     };
-    match (known, wanted) {
-        (Some(known), _) if known.has_ptz => return Ok(known.token.clone()),
-        (None, Some(wanted)) => return Ok(wanted.to_owned()),
-        _ => {}
+    if profiles.is_empty() {
+        return Ok(wanted.to_owned());
     }
-    match profiles.iter().find(is_fit) {
-        Some(profile) => Ok(profile.token.clone()),
-        None => {
-            let profile = known.map(|known| known.token.clone()).or(wanted.map(str::to_owned)).unwrap_or_default();
-            Err(Error::NoPtz { device: media.device.name(), profile })
-        }
-    }
+    let named: Vec<_> = profiles.iter().filter(|profile| profile.name == wanted).collect();
+    let by_name =
+        named.first().copied().filter(|_| named.len() == 1 || profile_choice::are_of_one_source(named.iter().copied()));
+    let Some(known) = profiles.iter().find(|profile| profile.token == wanted).or(by_name) else { return Err(none) };
+    let is_fit = |profile: &&Profile| profile.has_ptz && is_of_one_source(known, profile);
+    let found = Some(known).filter(|known| known.has_ptz).or_else(|| profiles.iter().find(is_fit));
+    found.map(|profile| profile.token.clone()).ok_or(none)
 }
 
 fn is_of_one_source(one: &Profile, other: &Profile) -> bool {

@@ -152,10 +152,15 @@ pub struct Preset {
     pub name: String,
 }
 
-/// Parses the response to GetPresets. Leaves out presets without a token, and those beyond `most`.
+/// Maximum length of the token of a preset, in bytes; the standard allows 64 characters.
+pub const MAX_PRESET_TOKEN_LEN: usize = 256;
+
+/// Parses the response to GetPresets. Leaves out presets without a token or with a longer one than
+/// [`MAX_PRESET_TOKEN_LEN`], and those beyond `most`.
 pub fn presets(response: &Element, most: usize) -> Vec<Preset> {
     let preset = |element: &Element| {
-        let token = element.attribute("token").filter(|token| !token.is_empty())?.to_owned();
+        let is_fit = |token: &&str| (1..=MAX_PRESET_TOKEN_LEN).contains(&token.len());
+        let token = element.attribute("token").filter(is_fit)?.to_owned();
         let name = element.text_at(&["Name"]).map(str::trim).filter(|name| !name.is_empty());
         Some(Preset { name: text::fact(name.unwrap_or(&token)), token })
     };

@@ -126,15 +126,18 @@ fn quirk_52_without_a_home_position_the_first_preset_stands_in() {
 #[test]
 fn quirk_53_ptz_of_another_profile_of_the_same_source_is_used_and_of_no_other() {
     let camera = Camera::start(moving);
-    for wanted in [Some("main"), Some("main stream"), None] {
+    for wanted in [Some("main"), Some("main stream")] {
         let mut ptz = begin(&camera, wanted).unwrap();
         smol::block_on(ptz.move_on(RIGHT)).unwrap();
         let sent = named(&camera, "ContinuousMove").pop().unwrap();
         assert_eq!(sent.operation().text_at(&["ProfileToken"]), Some("small"), "{wanted:?}");
     }
-    // The camera behind another channel must not move.
+    // The camera behind another channel must not move, nor one of several if none is named.
     let error = begin(&camera, Some("other")).unwrap_err();
     assert!(error.to_string().ends_with("has no PTZ for profile \"other\""), "{error}");
+    for wanted in [Some("gone"), None] {
+        assert!(matches!(begin(&camera, wanted), Err(Error::NoPtz { .. })), "{wanted:?}");
+    }
     // A device that says which services it has, and has no PTZ.
     let still = Camera::start(|request| ordinary(request, 0));
     assert!(matches!(begin(&still, Some("000")), Err(Error::NoPtzService { .. })));

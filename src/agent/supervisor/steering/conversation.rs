@@ -57,6 +57,10 @@ impl Locator {
             Source::Onvif { profile, .. } => profile.as_deref(),
             Source::Url(_) => None,
         };
+        if known.is_none() && self.stream_source.channel.is_some() {
+            // Another channel of the recorder must not move.
+            return Err(Failure { trouble: Trouble::Refused, reason: Code::NotFoundYet.into() });
+        }
         let target = place.target(self.stream_source.credentials.clone());
         let hint = hint.and_then(|name| name.parse().ok());
         let begun = onvif::Ptz::begin(&target, hint, known.or(configured), onvif::Limits::default()).await;
