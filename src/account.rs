@@ -31,13 +31,15 @@ pub struct Rights {
     pub metrics: bool,
     /// Telling a wall what to bring to the front.
     pub show: bool,
+    /// Steering cameras.
+    pub ptz: bool,
 }
 
 impl Rights {
     /// Everything: what this machine has, which needs no login.
-    pub const ALL: Self = Self { watch: true, details: true, metrics: true, show: true };
+    pub const ALL: Self = Self { watch: true, details: true, metrics: true, show: true, ptz: true };
     /// What an account has if the configuration does not say.
-    pub const WATCH: Self = Self { watch: true, details: false, metrics: false, show: false };
+    pub const WATCH: Self = Self { watch: true, details: false, metrics: false, show: false, ptz: false };
 }
 
 /// The cameras that exist for an account.

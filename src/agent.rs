@@ -23,6 +23,7 @@ mod report;
 mod retry_throttle;
 mod rules;
 mod signals;
+mod steerings;
 mod supervisor;
 mod systemd;
 mod watchdog;
@@ -142,7 +143,7 @@ async fn serve(
         config: Config::default(),
         complaints: Vec::new(),
         reading: ConfigLoader::start(Arc::clone(&executor), Arc::clone(&web.agent_status), file),
-        cameras: CameraManager::new(Context::new(Arc::clone(&executor), spawner), Arc::clone(&hub)),
+        cameras: CameraManager::new(Context::new(Arc::clone(&executor), spawner), &hub, &web.ptz),
         certificates: Certificates::new(Arc::clone(&web.tls)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web), opened.ports),
         network: Network::default(),
@@ -371,6 +372,7 @@ impl Agent {
         let Self { automation, cameras, listeners, web, watchdog, .. } = self;
         // Tells the broker.
         drop(automation);
+        cameras.stop_moving();
         let watchdog = watchdog.stopping().await;
         web.shutdown();
         let leave = async {

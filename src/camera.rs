@@ -7,6 +7,7 @@ mod credentials;
 pub mod fingerprint;
 mod masking;
 pub mod picture_options;
+mod ptz_options;
 mod stream_uri;
 mod transport;
 mod video_device;
@@ -16,6 +17,7 @@ use std::{fmt, net::IpAddr, time::Duration};
 pub use self::{
     credentials::{Credentials, Secret},
     masking::mask_credentials,
+    ptz_options::PtzOptions,
     stream_uri::{MAX_STREAM_URI_LEN, StreamUri},
     transport::Transport,
     video_device::VideoDevice,
@@ -52,6 +54,7 @@ pub struct Camera {
     pub name: String,
     pub stream_source: StreamSource,
     pub options: StreamOptions,
+    pub ptz: PtzOptions,
 }
 
 /// Where the stream comes from. A change reconnects the camera.

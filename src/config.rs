@@ -55,6 +55,7 @@ mod credentials;
 mod exposure;
 mod limits;
 mod picture_keys;
+mod ptz_keys;
 mod wall;
 mod wall_name;
 mod watchdog;

@@ -29,6 +29,7 @@ pub mod http_client;
 pub mod hub;
 pub mod ipc;
 pub mod log;
+pub mod ptz;
 pub mod reactor;
 pub mod store;
 pub mod sys;

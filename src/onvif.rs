@@ -50,6 +50,7 @@ mod identity;
 mod media;
 mod notifications;
 pub mod profile_choice;
+mod ptz;
 mod pull_point;
 mod recorder;
 pub mod responses;
@@ -68,9 +69,10 @@ pub use self::{
     error::{Error, Kind, Malformed},
     identity::{Identity, identity},
     notifications::{Notification, PropertyStates, notifications},
+    ptz::{Ptz, Speed},
     pull_point::PullPoint,
     recorder::{ChannelStreams, Recorder, channel_order},
-    responses::{DeviceInformation, Profile, VideoSource},
+    responses::{DeviceInformation, Preset, Profile, VideoSource},
     snapshot::snapshot_uri,
     synchronization::Synchronization,
     target::{DEFAULT_PORT, Target},

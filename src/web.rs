@@ -9,6 +9,7 @@ mod admission;
 mod http;
 mod limits;
 mod ops;
+mod ptz;
 mod reasons;
 mod server;
 mod stream;

@@ -271,6 +271,9 @@ fn read_answer(answer: &Element) {
             assert!(!service.ports.is_empty());
         }
     }
+    for preset in responses::presets(answer, 300) {
+        assert!((1..=responses::MAX_PRESET_TOKEN_LEN).contains(&preset.token.len()) && !preset.name.contains('\n'));
+    }
     for profile in responses::profiles(answer) {
         assert!(!profile.token.is_empty());
     }

@@ -12,6 +12,7 @@ use smol::{Task, channel::Sender};
 use super::{
     input::Input,
     retry_throttle::RetryThrottle,
+    steerings::Steerings,
     supervisor::{
         CameraShared, Context, EventWatch, RECONFIGURED, RetryTrigger, StreamRole, StreamSupervisor, Subject, WatchSpec,
     },
@@ -21,6 +22,7 @@ use crate::{
     config::{Config, MAX_CAMERAS, WholeRecorder, changes::Changes},
     discovery::Announcement,
     hub::{Cause, Channel, Hub, Stream},
+    ptz::PtzControls,
     store::Directory,
     text::MIB,
 };
@@ -34,6 +36,7 @@ pub struct CameraManager {
     leaving: Vec<Task<()>>,
     /// The events of the devices that rules name, by camera or recorder.
     event_watches: BTreeMap<CameraId, EventWatch>,
+    steerings: Steerings,
 }
 
 struct ManagedCamera {
@@ -66,8 +69,16 @@ impl ManagedCamera {
 }
 
 impl CameraManager {
-    pub fn new(context: Context, hub: Arc<Hub>) -> Self {
-        Self { context, hub, supervisors: BTreeMap::new(), leaving: Vec::new(), event_watches: BTreeMap::new() }
+    pub fn new(context: Context, hub: &Arc<Hub>, controls: &Arc<PtzControls>) -> Self {
+        let (hub, steerings) = (Arc::clone(hub), Steerings::new(Arc::clone(controls)));
+        Self {
+            context,
+            hub,
+            supervisors: BTreeMap::new(),
+            leaving: Vec::new(),
+            event_watches: BTreeMap::new(),
+            steerings,
+        }
     }
 
     /// Applies the cameras of `new`. `changes` must be the difference from the configuration of the
@@ -133,6 +144,8 @@ impl CameraManager {
                 kept.retry_throttle.request();
             }
         }
+        let shared_of = |id: &CameraId| self.supervisors.get(id).map(|kept| Arc::clone(&kept.shared));
+        self.steerings.apply(&self.context, &new.cameras, shared_of);
         self.tick(now);
     }
 
@@ -236,8 +249,14 @@ impl CameraManager {
         !away.is_empty()
     }
 
-    /// Ends all supervisors in parallel and waits for them.
+    /// Asks the tasks that move cameras to stop them, without waiting: nothing else may come before it.
+    pub fn stop_moving(&self) {
+        self.steerings.stop();
+    }
+
+    /// Ends all supervisors in parallel and waits for them, and until no camera moves.
     pub async fn end(self) {
+        self.stop_moving();
         drop(self.event_watches);
         let all: Vec<_> = self.supervisors.into_values().collect();
         all.iter().flat_map(ManagedCamera::supervisors).for_each(StreamSupervisor::stop);
@@ -247,6 +266,7 @@ impl CameraManager {
         for task in self.leaving {
             task.await;
         }
+        self.steerings.end().await;
     }
 
     fn keep(&mut self, camera: &Camera, channel: Arc<Channel>) {

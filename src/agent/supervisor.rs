@@ -23,6 +23,7 @@ mod retry;
 mod rtsp_failure;
 mod search;
 mod session;
+mod steering;
 mod synchronization;
 mod tls_keys;
 mod transcoding;
@@ -47,6 +48,7 @@ pub use recorder::RecorderShared;
 use resolved::ResolvedStream;
 use retry::RetryDecision;
 use session::KeyFrameRequests;
+pub use steering::Steering;
 use transcoding::Transcoding;
 
 use super::backoff::Backoff;

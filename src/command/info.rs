@@ -326,6 +326,7 @@ mod tests {
             size: Some(Size { width: 2560, height: 1440 }),
             fps: Some(12.5),
             source: Some(VideoSource { token: "VideoSource_1".into(), configuration: None }),
+            has_ptz: false,
         };
         let bare = Profile { token: "a long token".into(), ..Profile::default() };
         let none = Error::NoStream { device: "10.0.0.1:80".into(), profile: "a long token".into(), source: None };

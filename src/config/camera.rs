@@ -9,7 +9,7 @@ use super::{
     diagnostics::Diagnostics,
     key::{Key, Text, Unset},
     keys::{self, MAX_CAMERAS},
-    schema,
+    ptz_keys, schema,
     section::{Located, Section},
     stream_address::{
         WithLogin, check_every, check_reader, from_snapshot_url, from_url, refuse_beside_url, stream_uri,
@@ -147,6 +147,8 @@ fn camera(
     let tls = section.one_of(&keys::TLS, diagnostics);
     let pinned = fingerprint(section, diagnostics);
     let (id, source) = (id?, source?);
+    let ptz = camera_defaults.ptz(defaults, &source);
+    check_ptz(section, &source, diagnostics);
     let is_url = matches!(source, Source::Url(_));
     let stream_source = camera_defaults.stream_source(defaults, source, credentials);
     check_reader(section, &stream_source.source, stream_source.reader, diagnostics);
@@ -163,8 +165,17 @@ fn camera(
             ..stream_source
         },
         options,
+        ptz,
         id,
     })
+}
+
+/// Complains of `ptz` beside an address that is opened as it is.
+fn check_ptz(section: &Section<'_>, source: &Source, diagnostics: &mut Diagnostics<'_>) {
+    let is_on = section.value(&ptz_keys::PTZ).is_some_and(|value| value.get_ref().as_bool() == Some(true));
+    if let (Some(at), Source::Url(_), true) = (section.key_at(&ptz_keys::PTZ), source, is_on) {
+        section.report(at, "ptz needs ONVIF; write ip in place of url, or remove ptz", diagnostics);
+    }
 }
 
 pub(super) fn fingerprint(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Located<Fingerprint>> {

@@ -5,11 +5,11 @@ use std::{path::Path, time::Duration};
 use super::{
     credentials::{Login, SecretReader},
     diagnostics::Diagnostics,
-    keys, picture_keys,
+    keys, picture_keys, ptz_keys,
     section::Section,
 };
 use crate::camera::{
-    Credentials, Damaged, Reader, Source, StreamOptions, StreamSource, Transport,
+    Credentials, Damaged, PtzOptions, Reader, Source, StreamOptions, StreamSource, Transport,
     picture_options::{Aspect, Mirror, PictureOptions},
 };
 
@@ -30,6 +30,9 @@ pub(super) struct CameraDefaults {
     crop: Option<[u16; 4]>,
     mirror: Option<Mirror>,
     quarter_turns: Option<u8>,
+    ptz: Option<bool>,
+    /// In seconds; 0 means never.
+    home_after: Option<u32>,
 }
 
 impl CameraDefaults {
@@ -54,6 +57,8 @@ impl CameraDefaults {
             crop: section.parsed(&picture_keys::CROP, diagnostics),
             mirror: section.parsed(&picture_keys::MIRROR, diagnostics),
             quarter_turns: section.parsed(&picture_keys::ROTATE, diagnostics),
+            ptz: section.flag(&ptz_keys::PTZ, diagnostics),
+            home_after: section.seconds_or_never(&ptz_keys::HOME_AFTER, diagnostics),
         }
     }
 
@@ -74,6 +79,18 @@ impl CameraDefaults {
             crop: self.crop.or(other.crop),
             mirror: self.mirror.or(other.mirror),
             quarter_turns: self.quarter_turns.or(other.quarter_turns),
+            ptz: self.ptz.or(other.ptz),
+            home_after: self.home_after.or(other.home_after),
+        }
+    }
+
+    /// How a camera from `source` is steered: by ONVIF alone.
+    pub(super) fn ptz(&self, defaults: &Self, source: &Source) -> PtzOptions {
+        let is_wanted = self.ptz.or(defaults.ptz).unwrap_or(ptz_keys::PTZ.default);
+        let home_after = self.home_after.or(defaults.home_after).filter(|seconds| *seconds > 0);
+        PtzOptions {
+            is_steered: is_wanted && matches!(source, Source::Onvif { .. }),
+            home_after: home_after.map(|seconds| Duration::from_secs(seconds.into())),
         }
     }
 

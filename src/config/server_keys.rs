@@ -151,10 +151,11 @@ rows! { USER_ROWS:
     );
     MAY: Key<List, Unset> = key(
         "may",
-        List { of: "of `\"watch\"`, `\"details\"`, `\"metrics\"` and `\"show\"`", most: 4, example: "[\"watch\", \"details\"]" },
+        List { of: "of `\"watch\"`, `\"details\"`, `\"metrics\"`, `\"show\"` and `\"ptz\"`", most: 5, example: "[\"watch\", \"details\"]" },
         Unset("`[\"watch\"]`"),
         "What the user may do: see pictures, see the cameras' addresses and why one is not live (status page, \
-         `/api/cameras`), read `/metrics`, tell a wall what to bring to the front (`/api/walls`).",
+         `/api/cameras`), read `/metrics`, tell a wall what to bring to the front (`/api/walls`), steer \
+         cameras that have `ptz`.",
     )
     .aliases(&["rights", "role", "roles", "permissions"]);
 }

@@ -49,6 +49,15 @@ impl Transform {
         self == Self::NONE
     }
 
+    /// The direction in the picture as the camera sends it that is `direction` in the one that people see; right and
+    /// up count positive.
+    pub fn direction_in_source(self, direction: [f32; 2]) -> [f32; 2] {
+        let turned_back = |[x, y]: [f32; 2]| [-y, x];
+        let [x, y] = (0..self.quarter_turns % 4).fold(direction, |direction, _| turned_back(direction));
+        // Zero has no sign.
+        [if self.mirrored { -x } else { x } + 0.0, y + 0.0]
+    }
+
     /// Whether the picture is neither mirrored nor turned.
     pub fn is_upright(self) -> bool {
         !self.mirrored && self.quarter_turns == 0
@@ -58,6 +67,27 @@ impl Transform {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn direction_is_that_of_the_picture_that_people_see() {
+        let (right, up) = ([1.0, 0.0], [0.0, 1.0]);
+        let (left, down) = ([-1.0, 0.0], [0.0, -1.0]);
+        let shown = |mirrored, quarter_turns| Transform { mirrored, quarter_turns, ..Transform::NONE };
+        for (transform, of_right, of_up) in [
+            (shown(false, 0), right, up),
+            // What the camera has above is on the right then.
+            (shown(false, 1), up, left),
+            (shown(false, 2), left, down),
+            (shown(false, 3), down, right),
+            (shown(true, 0), left, up),
+            (shown(true, 1), up, right),
+            (shown(true, 2), right, down),
+            (shown(true, 3), down, left),
+        ] {
+            assert_eq!(transform.direction_in_source(right), of_right, "{transform:?}");
+            assert_eq!(transform.direction_in_source(up), of_up, "{transform:?}");
+        }
+    }
 
     #[test]
     fn crop_leaves_a_tenth() {

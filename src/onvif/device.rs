@@ -216,7 +216,7 @@ impl Device {
                 continue;
             }
             if let CallError::Fault(fault) = &refusal
-                && matches!(fault.kind(), FaultKind::NoSuchProfile | FaultKind::IncompleteProfile)
+                && fault.kind().is_about_profile()
             {
                 // The device searched for the profile, so it accepted the login.
                 self.login.accepted(path, attempt, operation.access);

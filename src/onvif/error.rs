@@ -124,6 +124,24 @@ pub enum Error {
         device: String,
         number: u16,
     },
+    /// The device has no PTZ service.
+    NoPtzService {
+        device: String,
+    },
+    /// The profile has no PTZ, and no other one of the same video source has.
+    NoPtz {
+        device: String,
+        profile: String,
+    },
+    /// The device does not know the preset.
+    NoSuchPreset {
+        device: String,
+        preset: String,
+    },
+    /// The device has no home position, and no preset that could stand in for it.
+    NoHome {
+        device: String,
+    },
     /// No profile has video.
     NoVideo {
         device: String,
@@ -190,6 +208,10 @@ impl Error {
             | Self::NoSmallProfile { .. }
             | Self::NoChannelVideo { .. }
             | Self::NoSmallChannel { .. }
+            | Self::NoPtzService { .. }
+            | Self::NoPtz { .. }
+            | Self::NoSuchPreset { .. }
+            | Self::NoHome { .. }
             | Self::NoVideo { .. }
             | Self::NoStream { .. } => Kind::Refused,
         }

@@ -8,6 +8,7 @@ use super::{
     error::{Error, remember},
     profile_choice::{self, NoChoice},
     responses::{self, MediaUri, Profile},
+    services,
     soap::{Access, FaultKind, MEDIA1, MEDIA2, Operation},
     uri_repair::{self, Service, Streams},
 };
@@ -15,10 +16,6 @@ use crate::{
     camera::mask_credentials,
     xml::{Element, escape},
 };
-
-/// Paths at which devices have a media service although they do not report one.
-const GUESSES: [&str; 5] =
-    ["/onvif/media_service", "/onvif/Media", "/onvif/media", "/onvif/device_service", "/onvif/services"];
 
 /// Maximum number of profiles that are tried for a stream if none is configured.
 const MAX_PROFILES_TRIED: usize = 4;
@@ -33,6 +30,10 @@ const PROFILE_TYPES: [&str; 3] =
 pub struct Media {
     pub device: Device,
     pub(super) services: Vec<MediaService>,
+    /// The PTZ service, if the device has named it.
+    pub(super) ptz: Option<Service>,
+    /// The device has said which services it has, and not only media was guessed.
+    pub(super) are_services_told: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -50,19 +51,10 @@ impl Media {
     /// If the device is gone or refuses the login. If it only does not know
     /// the operation, others are tried.
     pub async fn find(mut device: Device) -> Result<Self, Error> {
-        let target = device.target().clone();
-        let found = device.services(&[MEDIA2, MEDIA1], (1, "media")).await?;
-        let media_service = |(index, service)| MediaService { is_media2: index == 0, service, profiles: None };
-        let mut services: Vec<_> = found.into_iter().map(media_service).collect();
-        if services.is_empty() {
-            let guess = |path: &&str| MediaService {
-                is_media2: false,
-                service: Service::at(path, target.port),
-                profiles: None,
-            };
-            services.extend(GUESSES.iter().map(guess));
-        }
-        Ok(Self { device, services })
+        let found = services::find(&mut device).await?;
+        let media = |(is_media2, service)| MediaService { is_media2, service, profiles: None };
+        let services = found.media.into_iter().map(media).collect();
+        Ok(Self { device, services, ptz: found.ptz, are_services_told: found.are_told })
     }
 
     /// Asks for all profiles. Asks the second service too if the first one leaves

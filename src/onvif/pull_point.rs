@@ -10,6 +10,7 @@ use super::{
     device::Device,
     error::{Error, Malformed},
     notifications::{Notification, notifications},
+    services,
     soap::{Access, Addressing, EVENTS, NOTIFICATION, Operation},
     uri_repair::Service,
 };
@@ -67,8 +68,7 @@ impl PullPoint {
     pub async fn open(target: &Target, hint: Option<Authentication>) -> Result<Self, Error> {
         let mut device = Device::new(target, hint, LIMITS);
         device.learn_clock().await?;
-        let found = device.services(&[EVENTS], (0, "events")).await?;
-        let mut services: Vec<_> = found.into_iter().map(|(_, service)| service).collect();
+        let mut services: Vec<_> = services::find(&mut device).await?.events.into_iter().collect();
         if services.is_empty() {
             services.extend(GUESSES.map(|path| Service::at(path, target.port)));
         }

@@ -7,6 +7,7 @@ use super::clock::CivilTime;
 use crate::{
     device_id::Mac,
     media::Size,
+    text,
     xml::{Element, filter::Outline},
 };
 
@@ -19,6 +20,9 @@ pub const PROFILE_OUTLINE: Outline = Outline {
         "VideoSourceConfiguration",
         "VideoSource",
         "SourceToken",
+        "PTZConfiguration",
+        "PTZ",
+        "NodeToken",
         "VideoEncoderConfiguration",
         "VideoEncoder",
         "Encoding",
@@ -88,6 +92,8 @@ pub struct Profile {
     pub fps: Option<f32>,
     /// The camera of the device that the video comes from; `None`: no video, or not reported.
     pub source: Option<VideoSource>,
+    /// The profile has a PTZ configuration. The second media service reports that only if it is asked for it.
+    pub has_ptz: bool,
 }
 
 /// The source of a profile's video: one channel of a recorder, or one lens of a camera.
@@ -121,6 +127,7 @@ fn profile(element: &Element) -> Option<Profile> {
         size,
         fps: fps.filter(|fps| fps.is_finite() && *fps > 0.0),
         source: source.and_then(video_source),
+        has_ptz: element.child("PTZConfiguration").or_else(|| element.at(&["Configurations", "PTZ"])).is_some(),
     })
 }
 
@@ -135,6 +142,29 @@ fn video_source(configuration: &Element) -> Option<VideoSource> {
 /// without a token has an empty one.
 pub fn video_sources(response: &Element) -> Vec<String> {
     response.all("VideoSources").map(|source| source.attribute("token").unwrap_or_default().to_owned()).collect()
+}
+
+/// A position that a camera has stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preset {
+    pub token: String,
+    /// A name for people; the token if the camera gives none.
+    pub name: String,
+}
+
+/// Maximum length of the token of a preset, in bytes; the standard allows 64 characters.
+pub const MAX_PRESET_TOKEN_LEN: usize = 256;
+
+/// Parses the response to GetPresets. Leaves out presets without a token or with a longer one than
+/// [`MAX_PRESET_TOKEN_LEN`], and those beyond `most`.
+pub fn presets(response: &Element, most: usize) -> Vec<Preset> {
+    let preset = |element: &Element| {
+        let is_fit = |token: &&str| (1..=MAX_PRESET_TOKEN_LEN).contains(&token.len());
+        let token = element.attribute("token").filter(is_fit)?.to_owned();
+        let name = element.text_at(&["Name"]).map(str::trim).filter(|name| !name.is_empty());
+        Some(Preset { name: text::fact(name.unwrap_or(&token)), token })
+    };
+    response.all("Preset").filter_map(preset).take(most).collect()
 }
 
 /// An address from a media service.

@@ -1,48 +1,99 @@
-//! Finds the services of a device by their namespaces.
+//! Which services a device has, and where.
 
-use super::{device::Device, error::Error, responses, soap::Access, uri_repair::Service};
+use super::{
+    Target,
+    device::Device,
+    error::Error,
+    responses,
+    soap::{Access, EVENTS, MEDIA1, MEDIA2, PTZ},
+    uri_repair::Service,
+};
 
-impl Device {
-    /// Asks for the services with these `namespaces`; the result has the index of the namespace of each, in the order
-    /// of `namespaces`. A device that does not list its services by namespace is asked in the older way, for one of
-    /// the given index, by the name that it has there. Empty: it reports none of them.
-    ///
-    /// # Errors
-    /// If the device is gone or refuses the login. If it only does not know the operation, others are tried.
-    pub async fn services(
-        &mut self,
-        namespaces: &[&str],
-        (older, name): (usize, &str),
-    ) -> Result<Vec<(usize, Service)>, Error> {
-        let (reach_port, tls) = (self.target().port, self.target().tls.is_some());
-        let service = |xaddr: &str| Service::from_xaddr(xaddr, reach_port, tls);
-        let mut services = Vec::new();
-        let include = "<tds:IncludeCapability>false</tds:IncludeCapability>";
-        match self.ask("GetServices", include, Access::PreAuth).await {
-            Ok(answer) => {
-                let found = responses::services(&answer);
-                for (index, namespace) in namespaces.iter().enumerate() {
-                    let named = found.iter().filter(|(given, _)| given == namespace);
-                    services.extend(named.filter_map(|(_, xaddr)| Some((index, service(xaddr)?))));
-                }
+/// Paths at which devices have a media service although they do not report one.
+const GUESSES: [&str; 5] =
+    ["/onvif/media_service", "/onvif/Media", "/onvif/media", "/onvif/device_service", "/onvif/services"];
+
+/// The services that are used here.
+pub(super) struct Services {
+    /// Never empty: given by the device, the second one first, or guessed. With each, whether it is the second
+    /// media service.
+    pub(super) media: Vec<(bool, Service)>,
+    pub(super) ptz: Option<Service>,
+    pub(super) events: Option<Service>,
+    /// Whether the device has said which services it has.
+    pub(super) are_told: bool,
+}
+
+/// Asks `device` for its services.
+///
+/// # Errors
+/// If the device is gone or refuses the login. If it only does not know the operation, others are tried.
+pub(super) async fn find(device: &mut Device) -> Result<Services, Error> {
+    let target = device.target().clone();
+    let mut services = Services { media: Vec::new(), ptz: None, events: None, are_told: false };
+    match device.ask("GetServices", "<tds:IncludeCapability>false</tds:IncludeCapability>", Access::PreAuth).await {
+        Ok(answer) => {
+            let found = responses::services(&answer);
+            let of = |namespace: &'static str| {
+                let named = found.iter().filter(move |(given, _)| given == namespace);
+                named.filter_map(|(_, xaddr)| service(xaddr, &target))
+            };
+            services.media.extend(of(MEDIA2).map(|service| (true, service)));
+            services.media.extend(of(MEDIA1).map(|service| (false, service)));
+            services.ptz = of(PTZ).next();
+            services.events = of(EVENTS).next();
+            services.are_told = !services.media.is_empty();
+        }
+        Err(error) => keep_on_unless_final(error)?,
+    }
+    if services.media.is_empty() {
+        match capabilities(device).await {
+            Ok(found) => {
+                services.media.extend(found.of("media").map(|service| (false, service)));
+                services.ptz = services.ptz.or(found.of("ptz").next());
+                services.events = services.events.or(found.of("events").next());
+                services.are_told = !services.media.is_empty();
             }
             Err(error) => keep_on_unless_final(error)?,
         }
-        if services.is_empty() {
-            match self.ask("GetCapabilities", "<tds:Category>All</tds:Category>", Access::PreAuth).await {
-                Ok(answer) => {
-                    let found = responses::capabilities(&answer);
-                    let named = found.iter().filter(|(given, _)| given == name);
-                    services.extend(named.filter_map(|(_, xaddr)| Some((older, service(xaddr)?))));
-                }
-                Err(error) => keep_on_unless_final(error)?,
-            }
-        }
-        Ok(services)
+    }
+    if services.media.is_empty() {
+        services.media.extend(GUESSES.iter().map(|path| (false, Service::at(path, target.port))));
+    }
+    Ok(services)
+}
+
+/// The answer to GetCapabilities.
+pub(super) struct Capabilities {
+    /// Name, in lower case, and address of each service.
+    named: Vec<(String, String)>,
+    target: Target,
+}
+
+impl Capabilities {
+    /// The services with this name.
+    pub(super) fn of<'c>(&'c self, name: &'c str) -> impl Iterator<Item = Service> + 'c {
+        let named = self.named.iter().filter(move |(given, _)| given == name);
+        named.filter_map(|(_, xaddr)| service(xaddr, &self.target))
     }
 }
 
-/// Returns errors that make further requests pointless. A missing login does not: the next operation may need none.
+/// Asks `device` for its services in the older way.
+///
+/// # Errors
+/// If the device does not answer the request.
+pub(super) async fn capabilities(device: &mut Device) -> Result<Capabilities, Error> {
+    let target = device.target().clone();
+    let answer = device.ask("GetCapabilities", "<tds:Category>All</tds:Category>", Access::PreAuth).await?;
+    Ok(Capabilities { named: responses::capabilities(&answer), target })
+}
+
+fn service(xaddr: &str, target: &Target) -> Option<Service> {
+    Service::from_xaddr(xaddr, target.port, target.tls.is_some())
+}
+
+/// Returns errors that make further requests pointless. A missing login does not:
+/// the next operation may need none.
 fn keep_on_unless_final(error: Error) -> Result<(), Error> {
     match error {
         Error::NoCredentials { .. } => Ok(()),

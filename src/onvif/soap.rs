@@ -20,6 +20,8 @@ pub const DEVICE: &str = "http://www.onvif.org/ver10/device/wsdl";
 pub const MEDIA1: &str = "http://www.onvif.org/ver10/media/wsdl";
 /// Namespace of the second media service, the only one that must support H.265.
 pub const MEDIA2: &str = "http://www.onvif.org/ver20/media/wsdl";
+/// Namespace of the PTZ service.
+pub const PTZ: &str = "http://www.onvif.org/ver20/ptz/wsdl";
 
 /// Namespace of the event service.
 pub const EVENTS: &str = "http://www.onvif.org/ver10/events/wsdl";
@@ -27,10 +29,11 @@ pub const EVENTS: &str = "http://www.onvif.org/ver10/events/wsdl";
 pub const NOTIFICATION: &str = "http://docs.oasis-open.org/wsn/b-2";
 
 /// Declared in every envelope with the usual prefixes, because some firmwares know no others.
-const NAMESPACES: [(&str, &str); 6] = [
+const NAMESPACES: [(&str, &str); 7] = [
     ("tds", DEVICE),
     ("trt", MEDIA1),
     ("tr2", MEDIA2),
+    ("tptz", PTZ),
     ("tt", "http://www.onvif.org/ver10/schema"),
     ("wsse", "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"),
     ("wsu", "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"),
@@ -158,7 +161,20 @@ pub enum FaultKind {
     NoSuchProfile,
     /// The profile exists but has no stream.
     IncompleteProfile,
+    /// The profile exists but has no PTZ.
+    NoPtz,
+    /// The device does not know the preset.
+    NoSuchPreset,
+    /// The device has no home position.
+    NoHome,
     Other,
+}
+
+impl FaultKind {
+    /// Whether the device has searched for the profile that the request names.
+    pub fn is_about_profile(self) -> bool {
+        matches!(self, Self::NoSuchProfile | Self::IncompleteProfile | Self::NoPtz | Self::NoSuchPreset | Self::NoHome)
+    }
 }
 
 impl Fault {
@@ -200,6 +216,12 @@ impl Fault {
             FaultKind::NoSuchProfile
         } else if has(&["IncompleteConfiguration"]) {
             FaultKind::IncompleteProfile
+        } else if has(&["NoPTZProfile"]) {
+            FaultKind::NoPtz
+        } else if has(&["NoToken"]) {
+            FaultKind::NoSuchPreset
+        } else if has(&["NoHomePosition"]) {
+            FaultKind::NoHome
         } else {
             FaultKind::Other
         }

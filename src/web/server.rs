@@ -23,6 +23,7 @@ use crate::web::{
 use crate::{
     call_ups::CallUps,
     hub::{AgentStatus, Hub},
+    ptz::PtzControls,
     sync::{Latch, Mutex},
     tls::Tls,
     users::Users,
@@ -42,6 +43,8 @@ pub struct Web {
     pub walls: Arc<WallSettings>,
     /// What walls are told to bring to the front.
     pub call_ups: Arc<CallUps>,
+    /// Who steers which camera.
+    pub ptz: Arc<PtzControls>,
     /// The certificate for connections with TLS.
     pub tls: Arc<Tls>,
     /// Who may look.
@@ -70,6 +73,7 @@ impl Web {
             version,
             walls: Arc::default(),
             call_ups: Arc::default(),
+            ptz: Arc::default(),
             streams: Streams::default(),
             www: Arc::new(Mutex::new(www)),
             files: Arc::default(),

@@ -6,6 +6,7 @@ mod hostile;
 mod motion;
 mod pages;
 mod principals;
+mod ptz;
 mod scene;
 mod sockets;
 mod tls;

@@ -14,17 +14,24 @@ pub mod upgrade;
 pub mod wall_settings;
 pub mod ws_sender;
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+    time::Instant,
+};
 
 use smol::{Executor, Task, future::FutureExt};
 
 use crate::call_ups::WallCallUps;
 use crate::hub::ViewerOrigin;
+use crate::ptz::Steerer;
 use crate::sync::Latch;
 use crate::web::{
     Web,
     admission::principal::Revocation,
     http::timeout_socket::Socket,
+    ptz,
     stream::{frame::unix_now, frame_limiter::FrameLimiter},
     visible_cameras::VisibleCameras,
 };
@@ -55,6 +62,10 @@ struct Wall<'a> {
     sent_complaints: Vec<String>,
     /// The name of the wall that the page shows, and what was told of it last. `None`: the page has not said.
     named: Option<(String, Option<WallCallUps>)>,
+    /// Who the page is, if it steers a camera.
+    steerer: Steerer,
+    /// Who steers the cameras of the tiles, as far as the page was told that somebody does.
+    told_steerers: BTreeMap<String, Steerer>,
 }
 
 /// Serves one page until either side ends the connection.
@@ -66,6 +77,8 @@ pub async fn serve(socket: Socket, web: &Web, cameras: VisibleCameras, accepted:
     let revocation = Revocation::new(cameras.principal().clone(), &web.users);
     let wall = Wall {
         web,
+        steerer: Steerer::new(cameras.principal().name(), accepted.address),
+        told_steerers: BTreeMap::new(),
         cameras,
         origin: accepted.origin,
         outbox: outbox.clone(),
@@ -101,11 +114,13 @@ impl Wall<'_> {
         enum Event {
             Text(Result<String, End>),
             Changed,
+            Steered,
             Stop(String),
         }
         let cameras_changed = self.cameras.changes();
         let complaints_changed = self.web.agent_status.changes();
         let called_up = self.web.call_ups.changes();
+        let steered = self.web.ptz.changes();
         let mut keepalive = Keepalive::new(&self.web.limits, Instant::now());
         let outbox = self.outbox.clone();
         loop {
@@ -118,6 +133,10 @@ impl Wall<'_> {
                     let _changed =
                         cameras_changed.changed().or(complaints_changed.changed()).or(called_up.changed()).await;
                     Event::Changed
+                })
+                .or(async {
+                    let _changed = steered.changed().await;
+                    Event::Steered
                 })
                 .or(async { Event::Text(keepalive.next_text(receiver, &outbox).await) })
                 .await;
@@ -134,6 +153,7 @@ impl Wall<'_> {
                     self.tiles.values().for_each(|tile| tile.request.look());
                     self.tell_call_ups().await
                 }
+                Event::Steered => self.tell_steerers().await,
                 Event::Stop(why) => Err(End::HeadReader(why)),
             };
             if let Err(end) = done {
@@ -168,6 +188,27 @@ impl Wall<'_> {
         self.send(text).await
     }
 
+    /// Tells who steers a camera of the page, if that has changed.
+    async fn tell_steerers(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        let shown: BTreeSet<_> = self.tiles.values().map(|tile| tile.camera.clone()).collect();
+        self.told_steerers.retain(|camera, _| shown.contains(camera));
+        for camera in shown {
+            let control = self.web.ptz.get(&camera).filter(|_| self.cameras.principal().sees(&camera));
+            let by = control.and_then(|control| control.state(now).by);
+            if self.told_steerers.get(&camera) == by.as_ref() {
+                continue;
+            }
+            let is_own = by.as_ref() == Some(&self.steerer);
+            self.send(protocol::ptz(&ptz::steered(&camera, by.as_ref(), is_own))).await?;
+            match by {
+                Some(by) => self.told_steerers.insert(camera, by),
+                None => self.told_steerers.remove(&camera),
+            };
+        }
+        Ok(())
+    }
+
     async fn handle_message(&mut self, commands: Result<Vec<Command>, String>) -> Result<(), End> {
         let commands = match commands {
             Ok(commands) => commands,
@@ -180,7 +221,10 @@ impl Wall<'_> {
         };
         for command in commands {
             match command {
-                Command::Show(rendition_requests) => self.show(rendition_requests).await?,
+                Command::Show(rendition_requests) => {
+                    self.show(rendition_requests).await?;
+                    self.tell_steerers().await?;
+                }
                 Command::Drawn(drawn) => {
                     for (tile, sequence) in drawn {
                         // A tile that was just removed from the wall may still be reported.

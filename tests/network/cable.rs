@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Agent, Cameras, MotionJpeg, burnt_in, network::Network, unix_ms, wait_for};
+use serde_json::json;
+
+use crate::support::{Agent, Cameras, MotionJpeg, burnt_in, held_key::HeldKey, network::Network, unix_ms, wait_for};
 
 /// Much less than the default of 5 s, to save test time.
 const STALL_AFTER: Duration = Duration::from_millis(2500);
@@ -68,5 +70,42 @@ fn camera_is_tried_again_as_soon_as_the_wall_has_its_network_back() {
         let took = noticed.elapsed();
         eprintln!("gate: live {took:.1?} after the wall had its cable back");
         assert!(took < Duration::from_secs(16), "it waited out its pause");
+    });
+}
+
+#[test]
+fn camera_whose_cable_is_pulled_while_it_moves_stands_by_itself() {
+    let Some(network) = Network::new() else { return };
+    let (wall, camera) = (network.host(), network.host());
+    let place = camera.address();
+    let cameras =
+        camera.within(|| Cameras::start(&[&format!("id=gate ip={place} size=320x184 small=none gop=15 ptz=on")]));
+    let ptz = || camera.within(|| cameras.facts("gate")["ptz"].clone());
+    wall.within(|| {
+        let section = format!("[[camera]]\nid = \"gate\"\nptz = true\n{}", cameras.place("gate"));
+        let agent = Agent::start(&section);
+        agent.wait_for_state("gate", "live");
+        // This machine may do something else the first time.
+        let mut times = Vec::new();
+        let mut pan = 0.5;
+        while times.len() < 5 && times.iter().all(|time| *time > 1000) {
+            pan = -pan;
+            let before = ptz()["pan"].as_f64().unwrap();
+            let key = HeldKey::press(&agent, "gate", &json!({ "pan": pan }));
+            wait_for("the camera to move", || ((ptz()["pan"].as_f64()? - before).abs() > 0.01).then_some(()));
+            let pulled = unix_ms();
+            camera.unplug();
+            wait_for("the camera to stand", || (ptz()["moving"] == false).then_some(()));
+            times.push(ptz()["rested_ms"].as_u64().unwrap().saturating_sub(pulled));
+            key.die();
+            camera.plug_in();
+            wait_for("the camera to be steered again", || {
+                let state = agent.get("/api/cameras/gate/ptz")?.json();
+                (state["moving"] == false).then_some(())
+            });
+            agent.wait_for_state("gate", "live");
+        }
+        eprintln!("gate: stood {times:?} ms after its cable was pulled");
+        assert!(times.iter().any(|time| *time <= 1000), "{times:?} ms");
     });
 }

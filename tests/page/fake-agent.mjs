@@ -38,6 +38,10 @@ export class FakeAgent {
     complaints = [];
     /** What a page is told when it names its wall. */
     callUps = { shown: [], marked: [] };
+    /** What pages have asked of a camera that can be steered, and when. @type {{word: any, at: number}[]} */
+    words = [];
+    /** Status and body of the answer to each word. @type {[number, object]} */
+    ptzAnswer = [200, { by: "127.0.0.1", own: true, moving: true, error: null, reason: null }];
     /** The walls that pages have named. @type {string[]} */
     followed = [];
     runsAsRoot = false;
@@ -318,6 +322,8 @@ export class FakeAgent {
         } else if (pathname === "/api/cameras") {
             response.setHeader("Content-Type", "application/json");
             response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#cameraFacts(one)), complaints: this.complaints, user: this.isLoggedIn ? { name: "guard", may: ["watch"], session: true } : null, runs_as_root: this.runsAsRoot, tls: this.tls, version: this.version, uptime: (Date.now() - this.#startedAt) / 1000, viewers: this.viewers, walls: this.walls }));
+        } else if (/^\/api\/cameras\/[^/]+\/ptz$/.test(pathname)) {
+            await this.#steer(request, response);
         } else if (pathname.startsWith("/snapshot/")) {
             this.#sendSnapshot(this.cameras.find(({ id }) => id === pathname.slice("/snapshot/".length)), response);
         } else if (pathname.startsWith("/live/")) {
@@ -325,6 +331,19 @@ export class FakeAgent {
         } else {
             await this.#sendFile(pathname === "/" ? "/index.html" : pathname, response);
         }
+    }
+
+    async #steer(request, response) {
+        const [status, usual] = this.ptzAnswer;
+        let answer = usual;
+        if (request.method === "POST") {
+            let body = "";
+            for await (const piece of request) body += piece;
+            this.words.push({ word: JSON.parse(body), at: Date.now() });
+        } else {
+            answer = { ...usual, presets: [{ number: 2, name: "Yard", token: "2" }, { number: 7, name: "Door", token: "7" }] };
+        }
+        response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(answer));
     }
 
     #logIn(request, response) {
@@ -341,14 +360,14 @@ export class FakeAgent {
         if (this.forgetsLogins) this.isLoggedIn = false;
     }
 
-    #cameraFacts({ id, name, state, why, reason, taken, profiles = [], reception = null }) {
+    #cameraFacts({ id, name, state, why, reason, taken, profiles = [], reception = null, ptz = false, may_steer = false }) {
         const ageOf = (taken) => (taken === undefined ? null : (this.now() - taken) / 1000);
         const age = ageOf(taken);
         const mine = [...this.#streams].filter((stream) => stream.camera.id === id && stream.viewer !== null);
         const streams = mine.map(({ viewer, taken }) => ({ viewer, fps: 12, age: state === "live" ? ageOf(taken) : null }));
         const worker = state === "live" ? { pid: 7, cpu_seconds: (Date.now() - this.#startedAt) / 4000, memory_bytes: 85 << 20 } : null;
         return { streams, id, name, state, why, reason, age, codec: "h264", size: [1920, 1080], fps: this.#rate, viewers: 1, since: 61, bitrate: 4_120_000,
-            reconnects: 3, stalls: 1, last_error: "no frame for 5.0 s", address: "192.168.1.64", profile: "Profile_1", tls_key: "sha256:0f1e", worker, reception, profiles };
+            reconnects: 3, stalls: 1, last_error: "no frame for 5.0 s", address: "192.168.1.64", profile: "Profile_1", tls_key: "sha256:0f1e", worker, reception, profiles, ptz, may_steer };
     }
 
     #sendSnapshot(camera, response) {

@@ -52,6 +52,11 @@ export async function allLive(page) {
     return tiles.length > 0 && tiles.every((tile) => tile.verdict === "live");
 }
 
+/** What the virtual camera says of itself. */
+export async function facts(camera) {
+    return (await fetch(new URL(`/${camera}`, CONTROL), { signal: AbortSignal.timeout(CONTROL_TIMEOUT) })).json();
+}
+
 /** Tells the virtual camera to do something. */
 export async function control(camera, command) {
     const answer = await fetch(new URL(`/${camera}/${command}`, CONTROL), { method: "POST", signal: AbortSignal.timeout(CONTROL_TIMEOUT) });

@@ -28,6 +28,7 @@ mod packet_loss;
 mod passthrough;
 mod passwd;
 mod privileges;
+mod ptz;
 mod recorded_answers;
 mod recorder;
 mod recorder_channels;

@@ -37,6 +37,7 @@ const LAYERS: [&[&str]; 5] = [
         "ipc",
         "card",
         "call_ups",
+        "ptz",
         "store",
         "sys",
         "h26x",

@@ -6,6 +6,7 @@ mod quirks_channels;
 mod quirks_http;
 mod quirks_login;
 mod quirks_messages;
+mod quirks_ptz;
 
 use std::{collections::BTreeSet, error::Error as _, fs, net::TcpListener, path::Path};
 
@@ -155,6 +156,7 @@ fn every_quirk_has_a_test_and_the_list_names_them_all() {
         "tests/pure/onvif/quirks_http.rs",
         "tests/pure/onvif/quirks_login.rs",
         "tests/pure/onvif/quirks_messages.rs",
+        "tests/pure/onvif/quirks_ptz.rs",
         "src/discovery/device_list.rs",
         "src/discovery/description/tests.rs",
         "src/discovery/socket_set.rs",
@@ -168,7 +170,7 @@ fn every_quirk_has_a_test_and_the_list_names_them_all() {
     ];
     let tests: BTreeSet<_> = files.iter().flat_map(|file| names(file, "fn ")).collect();
     assert_eq!(names("docs/onvif-quirks.md", "`"), tests);
-    for number in 1..=49 {
+    for number in 1..=54 {
         let prefix = format!("quirk_{number:02}_");
         assert!(tests.iter().any(|name| name.starts_with(&prefix)), "no test for quirk {number}");
     }

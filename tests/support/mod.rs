@@ -29,6 +29,7 @@ use serde_json::Value;
 
 pub mod clip;
 pub mod elf;
+pub mod held_key;
 pub mod mark;
 pub mod network;
 pub mod onvif_camera;
@@ -149,19 +150,32 @@ pub fn http(method: &str, address: &str, target: &str) -> Option<Answer> {
 /// Like [`http`], with these further header lines.
 pub fn http_with(method: &str, address: &str, target: &str, lines: &[&str]) -> Option<Answer> {
     let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-    exchange(TcpStream::connect(address).ok()?, method, address, target, &lines)
+    exchange(TcpStream::connect(address).ok()?, method, address, target, &lines, "")
+}
+
+/// Sends `body` with POST, as [`http`].
+pub fn post(address: &str, target: &str, body: &str) -> Option<Answer> {
+    let length = format!("Content-Length: {}\r\n", body.len());
+    exchange(TcpStream::connect(address).ok()?, "POST", address, target, &length, body)
 }
 
 /// Like [`http`], on an existing connection.
 pub fn asked(stream: TcpStream, method: &str, address: &str, target: &str) -> Option<Answer> {
-    exchange(stream, method, address, target, "")
+    exchange(stream, method, address, target, "", "")
 }
 
-fn exchange(mut stream: TcpStream, method: &str, address: &str, target: &str, lines: &str) -> Option<Answer> {
+fn exchange(
+    mut stream: TcpStream,
+    method: &str,
+    address: &str,
+    target: &str,
+    lines: &str,
+    body: &str,
+) -> Option<Answer> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut bytes = Vec::new();
     // A refused client may already have the response and a closed connection.
-    let _ = write!(stream, "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{lines}\r\n");
+    let _ = write!(stream, "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{lines}\r\n{body}");
     let _ = stream.read_to_end(&mut bytes);
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
@@ -593,6 +607,13 @@ pub fn try_burnt_in(jpeg: &[u8]) -> Option<stamp::Stamp> {
     let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).ok()?;
     let (data, width, height, stride) = (image.pixels.as_slice(), image.width, image.height, image.pitch);
     stamp::read(&stamp::Pixels { data, width, height, stride, step: 1 }).ok()
+}
+
+/// Where a virtual camera that can be turned looks, as its picture says.
+pub fn position_in(jpeg: &[u8]) -> stamp::Position {
+    let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).unwrap();
+    let (data, width, height, stride) = (image.pixels.as_slice(), image.width, image.height, image.pitch);
+    stamp::read_position(&stamp::Pixels { data, width, height, stride, step: 1 }).expect("a position in the picture")
 }
 
 /// Process numbers of the children of `pid`'s first thread.

@@ -168,6 +168,7 @@ function parseCamera(entry) {
         worker: null,
         reception: parseReception(entry.reception),
         profiles: Array.isArray(entry.profiles) ? entry.profiles.map(parseProfile).filter((one) => one !== null) : [],
+        maySteer: entry.may_steer === true,
         streams: Array.isArray(entry.streams) ? entry.streams.map(parseStream).filter((one) => one !== null) : [],
     };
 }

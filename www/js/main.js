@@ -35,6 +35,8 @@ const notices = new Notices(element("notices"));
 let configErrors = [];
 /** @type {import("./call-ups.js").CallUps | null} */
 let callUps = null;
+/** @type {import("./ptz.js").Ptz | null} */
+let ptz = null;
 /** The settings in use, to apply only those that changed. */
 const applied = { layout: "auto", transport: "", language: "" };
 await applyLanguage();
@@ -53,6 +55,7 @@ const socket = new WallSocket(socketUrl("ws"), {
         const { CallUps } = await import("./call-ups.js");
         (callUps ??= new CallUps(wall, element("wall"))).take(told);
     },
+    onPtz: (told) => usePtz((one) => one.take(told)),
     onRefused: (text) => {
         notices.showMessage(t("notice.agent", { text }));
         list.refresh();
@@ -143,6 +146,12 @@ function pollList() {
     else list.poll(settings.transport === "mjpeg" ? LIST_INTERVAL_MOTION_JPEG : LIST_INTERVAL);
 }
 
+/** @param {(ptz: import("./ptz.js").Ptz) => void} act */
+async function usePtz(act) {
+    const { Ptz } = await import("./ptz.js");
+    act((ptz ??= new Ptz(wall, list, element("wall"))));
+}
+
 async function snapshot() {
     const camera = list.cameras.find(({ id }) => id === wall.selected);
     if (camera === undefined) return;
@@ -195,6 +204,7 @@ function draw() {
     panel.draw(performance.now());
     const { layout, transport, aspect } = wall;
     chooser.draw({ layout, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
+    if (ptz === null && list.cameras.some(({ id, maySteer }) => maySteer && id === wall.enlarged)) void usePtz(() => {});
     const isPaused = document.hidden || wall.enlarged !== null || wall.called.length > 0 || Boolean(wall.zoom?.camera) || wall.pages === 1 || panel.isOpen || document.querySelector("dialog[open]") !== null;
     if (rotation.isDue(performance.now(), isPaused)) wall.turn(1);
     const isEmpty = list.cameras.length === 0;

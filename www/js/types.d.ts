@@ -112,6 +112,8 @@ export interface CameraFacts extends AgentReason {
     worker: WorkerFacts | null;
     /** Null if the agent itself has not read the camera. */
     reception: ReceptionFacts | null;
+    /** It can be turned, and this visitor may do so. */
+    maySteer: boolean;
     /** Motion JPEG streams that have a name. */
     streams: StreamFacts[];
 }

@@ -29,6 +29,7 @@ const CREDIT_DELAY = 8;
  *     picture; call it once the frame is drawn or dropped
  * @property {(errors: string[]) => void} onConfigError gets all errors in cameras.toml
  * @property {(told: any) => void} [onCallUps] the wall is told what to bring to the front
+ * @property {(told: any) => void} [onPtz] who steers a camera has changed
  * @property {(text: string) => void} onRefused the agent did not accept a message of this page
  */
 
@@ -210,6 +211,7 @@ export class WallSocket {
         else if ("tile" in message) this.#onReport(message);
         else if (Array.isArray(message.config)) this.#listener.onConfigError(message.config.filter(isText));
         else if ("wall" in message) this.#listener.onCallUps?.(message.wall);
+        else if ("ptz" in message) this.#listener.onPtz?.(message.ptz);
         else if (isText(message.error)) this.#listener.onRefused(message.error);
     }
 

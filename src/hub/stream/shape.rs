@@ -41,6 +41,11 @@ impl Stream {
         self.inner().declared
     }
 
+    /// What the configuration makes of the picture.
+    pub fn transform(&self) -> Transform {
+        transform(&self.inner().options.picture)
+    }
+
     /// Records the size of the main stream that the camera's list of profiles gives, for the time until
     /// that stream is opened. This is the small stream.
     pub fn expect_main_size(&self, size: Size) {

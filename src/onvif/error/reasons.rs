@@ -5,7 +5,7 @@ use std::{error, fmt};
 use super::{Error, is_https};
 use crate::{
     http_auth::quote::quotable,
-    onvif::{profile_choice, responses::Profile},
+    onvif::{profile_choice, ptz, responses::Profile},
     text::{self, Code, Part, Reason, chain},
 };
 
@@ -66,7 +66,8 @@ impl Error {
                 let refused = to(Code::LoginRefused, device, request).quoted("username", username);
                 let refused = Reason::from(refused.with_some("error", fault.as_ref().map(|fault| fault.to_string())));
                 if *right_missing {
-                    return refused.and(Code::RightMissing);
+                    let is_of_ptz = ptz::OPERATIONS.contains(request);
+                    return refused.and(if is_of_ptz { Code::PtzRightMissing } else { Code::RightMissing });
                 }
                 let warns = fault.as_ref().is_some_and(|fault| fault.warns_of_lockout());
                 let more = [(!clock_known, Code::ClockUnknown), (warns, Code::LockoutNear)];
@@ -103,6 +104,12 @@ impl Error {
                 let none = of(Code::NoSmallChannel, device).with("number", u32::from(*number));
                 [none, Code::SetUpSmallOrNone.into()].into()
             }
+            Self::NoPtzService { device } => of(Code::NoPtzService, device).into(),
+            Self::NoPtz { device, profile } => of_profile(Code::NoPtz, device, profile).into(),
+            Self::NoSuchPreset { device, preset } => {
+                of(Code::NoSuchPreset, device).quoted("preset", &text::fact(preset)).into()
+            }
+            Self::NoHome { device } => of(Code::NoHome, device).into(),
             Self::NoVideo { device } => of(Code::NoVideoProfile, device).into(),
             Self::NoStream { device, profile, .. } => of_profile(Code::NoStream, device, profile).into(),
             Self::BadUri { device, profile, uri } => {

@@ -222,6 +222,16 @@ codes! {
     NoStreamBecause "no_stream_because" "{device} has no stream for profile \"{profile}\":"
     BadStreamUri "bad_stream_uri" "{device} gives an unusable stream address for profile \"{profile}\": {uri}"
 
+    // Steering.
+    NotMoved "not_moved" "the camera was not moved"
+    MayStillMove "may_still_move" "the camera does not confirm that it stands"
+    NotFoundYet "not_found_yet" "it has not been found yet"
+    NoPtzService "no_ptz_service" "{device} has no PTZ service"
+    NoPtz "no_ptz" "{device} has no PTZ for profile \"{profile}\""
+    NoSuchPreset "no_such_preset" "{device} does not know the preset \"{preset}\""
+    NoHome "no_home" "{device} has no home position, and no preset 1"
+    PtzRightMissing "ptz_right_missing" "the login itself is right: give the camera's user the right to move it"
+
     // Who answers.
     OtherDevice "other_device" "another device, or one that does not say who it is, answers at {host}"
     OtherAnswer "other_answer" "{host} does not answer as the camera did"

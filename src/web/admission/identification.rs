@@ -61,6 +61,7 @@ impl Identification<'_> {
             Need::Details if !rights.details => "details",
             Need::Metrics if !rights.metrics => "metrics",
             Need::Show if !rights.show => "show",
+            Need::Ptz if !rights.ptz => "ptz",
             Need::Everything if !principal.sees_everything() => "watch, details and metrics of all cameras",
             _ => return Ok(Some(principal)),
         };

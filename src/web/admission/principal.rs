@@ -80,8 +80,10 @@ impl Principal {
     pub fn rights(&self) -> Rights {
         match (&self.account, &self.proof) {
             (Some(account), _) => account.rights,
-            // All who reach the port may watch, but may not change a wall.
-            (None, Proof::Visitor(visitor)) if !visitor.is_loopback => Rights { show: false, ..Rights::ALL },
+            // All who reach the port may watch, but may not change a wall, nor move a camera.
+            (None, Proof::Visitor(visitor)) if !visitor.is_loopback => {
+                Rights { show: false, ptz: false, ..Rights::ALL }
+            }
             (None, _) => Rights::ALL,
         }
     }
@@ -93,7 +95,7 @@ impl Principal {
 
     /// Whether nothing is kept from it.
     pub fn sees_everything(&self) -> bool {
-        let Rights { watch, details, metrics, show: _ } = self.rights();
+        let Rights { watch, details, metrics, show: _, ptz: _ } = self.rights();
         watch && details && metrics && self.account.as_ref().is_none_or(|account| account.cameras == Seen::All)
     }
 
@@ -139,8 +141,13 @@ impl Principal {
 
 /// The rights in the words of the configuration.
 pub fn rights(rights: Rights) -> Vec<&'static str> {
-    let all =
-        [("watch", rights.watch), ("details", rights.details), ("metrics", rights.metrics), ("show", rights.show)];
+    let all = [
+        ("watch", rights.watch),
+        ("details", rights.details),
+        ("metrics", rights.metrics),
+        ("show", rights.show),
+        ("ptz", rights.ptz),
+    ];
     all.into_iter().filter_map(|(word, is_given)| is_given.then_some(word)).collect()
 }
 

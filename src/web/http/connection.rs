@@ -26,6 +26,7 @@ use crate::web::{
         timeout_socket::{Peer, Socket, TimedStream, Transport},
     },
     ops::{metrics, status},
+    ptz,
     stream::{mjpeg, snapshot, wanted::Wanted},
     visible_cameras::VisibleCameras,
     wall,
@@ -198,6 +199,9 @@ impl Asked<'_> {
             }
             (Route::Cameras, Some(principal)) => {
                 Reply::Whole(status::cameras(web, metadata, &admitted.visitor, principal))
+            }
+            (Route::Ptz(id), Some(principal)) => {
+                Reply::Whole(ptz::response(self.asked, id, self.body, principal).await)
             }
             (Route::Metrics, Some(principal)) => Reply::Whole(metrics::response(web, principal)),
             (Route::WallState(name), Some(principal)) => Reply::Whole(control::state(web, name, principal)),

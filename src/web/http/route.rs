@@ -15,6 +15,8 @@ pub enum Route<'a> {
     Cameras,
     /// The last seconds of the camera with this name.
     Past(&'a str),
+    /// Steering the camera with this name.
+    Ptz(&'a str),
     Health,
     Metrics,
     /// The accounts.
@@ -46,6 +48,8 @@ pub enum Need {
     Metrics,
     /// The right to tell a wall something.
     Show,
+    /// The right to steer cameras.
+    Ptz,
     /// Every right to every camera.
     Everything,
 }
@@ -58,13 +62,14 @@ const PUBLIC_FILES: [&str; 2] = ["/login.html", "/favicon.svg"];
 impl<'a> Route<'a> {
     /// A path of each kind. A test asks for them all as a stranger, and as somebody with few rights.
     #[cfg(test)]
-    pub const EXAMPLES: [&'static str; 19] = [
+    pub const EXAMPLES: [&'static str; 20] = [
         "/live/gate",
         "/snapshot/gate",
         "/ws",
         "/ws/gate",
         "/api/cameras",
         "/api/cameras/gate/past",
+        "/api/cameras/gate/ptz",
         "/healthz",
         "/metrics",
         "/api/users",
@@ -90,6 +95,7 @@ impl<'a> Route<'a> {
             | Self::WallState(_)
             | Self::Past(_) => Need::Watch,
             Self::WallOrder(..) => Need::Show,
+            Self::Ptz(_) => Need::Ptz,
             Self::Metrics => Need::Metrics,
             Self::Users => Need::Everything,
             // These answer each as it may be answered.
@@ -112,7 +118,8 @@ impl<'a> Route<'a> {
     /// percent-encoding, and what is not decoded cannot turn into a slash.
     pub fn of(url: &'a Url) -> Self {
         let path = url.path();
-        let name = |prefix: &str| path.strip_prefix(prefix).filter(|name| !name.contains('/'));
+        let is_name = |name: &&str| !name.contains('/');
+        let name = |prefix: &str| path.strip_prefix(prefix).filter(is_name);
         match path {
             "/ws" => Self::Wall,
             "/api/cameras" => Self::Cameras,
@@ -126,6 +133,7 @@ impl<'a> Route<'a> {
                 .or_else(|| name("/snapshot/").map(Self::Snapshot))
                 .or_else(|| name("/ws/").map(Self::Legacy))
                 .or_else(|| past(path))
+                .or_else(|| path.strip_prefix("/api/cameras/")?.strip_suffix("/ptz").filter(is_name).map(Self::Ptz))
                 .or_else(|| wall(path))
                 .unwrap_or(Self::File(path)),
         }
@@ -169,6 +177,8 @@ mod tests {
         for other in ["/api/walls/", "/api/walls/hall/", "/api/walls/hall/show/x", "/api/walls//show", "/api/wallx"] {
             assert_eq!(of(other), format!("File({other:?})"));
         }
+        assert_eq!(of("/api/cameras/gate/ptz"), "Ptz(\"gate\")");
+        assert_eq!(of("/api/cameras/a/b/ptz"), "File(\"/api/cameras/a/b/ptz\")");
         assert_eq!(of("/login?to=x"), "Login");
         assert_eq!(of("/login/"), "File(\"/login/\")");
         assert_eq!(of("/ws/gate"), "Legacy(\"gate\")");

@@ -27,7 +27,7 @@ use crate::{
 /// What a principal without the right to details is told of the agent, of a camera and of one of its
 /// streams. Everything else is a detail, also what will be added.
 const WITHOUT_DETAILS: [&str; 7] = ["version", "now", "uptime", "complaints", "walls", "user", "cameras"];
-const CAMERA_WITHOUT_DETAILS: [&str; 16] = [
+const CAMERA_WITHOUT_DETAILS: [&str; 18] = [
     "id",
     "name",
     "state",
@@ -44,6 +44,8 @@ const CAMERA_WITHOUT_DETAILS: [&str; 16] = [
     "streams",
     "untouched",
     "profiles",
+    "ptz",
+    "may_steer",
 ];
 const PROFILE_WITHOUT_DETAILS: [&str; 9] =
     ["stream", "state", "why", "reason", "codec", "size", "display", "fps", "viewers"];
@@ -186,6 +188,9 @@ fn camera(web: &Web, status: &Status, principal: &Principal, now: Instant) -> Va
         answer["events"] =
             json!({ "state": state, "why": &**why, "reason": reasons::as_json(why), "count": events.count });
     }
+    let has_ptz = web.ptz.get(status.id.as_str()).is_some();
+    answer["ptz"] = json!(has_ptz);
+    answer["may_steer"] = json!(has_ptz && principal.rights().ptz);
     if !principal.rights().details {
         keep(&mut answer, &CAMERA_WITHOUT_DETAILS);
     }

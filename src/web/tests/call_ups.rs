@@ -28,7 +28,7 @@ fn with_walls(story: impl AsyncFnOnce(&Scene)) {
     );
 }
 
-async fn post_with(scene: &Scene, path: &str, body: &str, lines: &[&str]) -> Reply {
+pub(super) async fn post_with(scene: &Scene, path: &str, body: &str, lines: &[&str]) -> Reply {
     let mut client = scene.connect().await;
     let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     let (host, length) = (scene.address, body.len());
@@ -37,7 +37,7 @@ async fn post_with(scene: &Scene, path: &str, body: &str, lines: &[&str]) -> Rep
     client.reply(false).await
 }
 
-async fn post(scene: &Scene, path: &str, body: Value) -> Reply {
+pub(super) async fn post(scene: &Scene, path: &str, body: Value) -> Reply {
     post_with(scene, path, &body.to_string(), &[]).await
 }
 

@@ -141,7 +141,7 @@ pub fn picture(sequence: u32) -> Vec<u8> {
 }
 
 /// Waits for `condition`.
-pub async fn eventually(condition: impl Fn() -> bool) {
+pub async fn eventually(mut condition: impl FnMut() -> bool) {
     let waiting = async {
         while !condition() {
             Timer::after(Duration::from_millis(2)).await;

@@ -85,6 +85,11 @@ pub fn wall(call_ups: &Value) -> String {
     json!({ "wall": call_ups }).to_string()
 }
 
+/// Who steers a camera of the page.
+pub fn ptz(steered: &Value) -> String {
+    json!({ "ptz": steered }).to_string()
+}
+
 fn show(value: &Value, most_tiles: usize) -> Result<Vec<TileRequestBody>, String> {
     let tiles = value.as_array().ok_or("show must be a list")?;
     if tiles.len() > most_tiles {

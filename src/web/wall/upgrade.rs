@@ -1,6 +1,6 @@
 //! The handshake that turns a request into a WebSocket (RFC 6455 4.2).
 
-use std::io;
+use std::{io, net::IpAddr};
 
 use async_tungstenite::{
     WebSocketStream,
@@ -35,6 +35,8 @@ pub struct Accepted {
     protocol: Option<&'static str>,
     resource_policy: ResourcePolicy,
     pub origin: ViewerOrigin,
+    /// The visitor's.
+    pub address: IpAddr,
     _counted: ViewerPermit,
 }
 
@@ -85,6 +87,7 @@ pub fn check(
         key: key.to_owned(),
         protocol,
         resource_policy: admitted.resource_policy,
+        address: admitted.visitor.address,
         origin: admitted.visitor.origin(),
         _counted,
     })

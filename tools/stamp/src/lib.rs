@@ -17,6 +17,9 @@
 //! White is 1, black is 0, numbers have their highest bit first. Time is Unix milliseconds. The
 //! checksum is CRC-16/CCITT-FALSE (polynomial 0x1021, initial value 0xFFFF, not reflected) of the
 //! ten bytes frame (4) and time (6), both big endian.
+//!
+//! The picture of a camera that can be turned also has its [`Position`], in the row above (42) and the same columns: two
+//! edge cells as in row 44, then 16 bits each for pan, tilt and zoom, and two edge cells again.
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +50,18 @@ pub struct Stamp {
     /// When the frame was made, in Unix milliseconds; the low 48 bits are written.
     pub unix_ms: u64,
 }
+
+/// Where a camera looks, in ten-thousandths: pan and tilt from -10000 (left, down) to 10000, zoom from 0 to 10000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    pub pan: i16,
+    pub tilt: i16,
+    pub zoom: i16,
+}
+
+/// Row of the position.
+const POSITION_ROW: usize = FIRST_ROW - 1;
+const POSITION_SYNC: [bool; 2 * EDGE] = SYNC[1];
 
 /// A picture in memory, eight bits per sample. Only one sample of each pixel is read.
 #[derive(Clone, Copy)]
@@ -84,18 +99,76 @@ pub fn area(width: usize, height: usize) -> (usize, usize, usize, usize) {
     (x, y, right - x, bottom - y)
 }
 
+/// The pixels that a position covers, as [`area`].
+pub fn position_area(width: usize, height: usize) -> (usize, usize, usize, usize) {
+    let (x, _, across, _) = area(width, height);
+    let (y, bottom) = (POSITION_ROW * height / GRID_ROWS, FIRST_ROW * height / GRID_ROWS);
+    (x, y, across, bottom - y)
+}
+
+/// Writes `position` into a luma plane, as [`write`].
+pub fn write_position(
+    luma: &mut [u8],
+    width: usize,
+    height: usize,
+    stride: usize,
+    black: u8,
+    white: u8,
+    position: Position,
+) {
+    let Position { pan, tilt, zoom } = position;
+    let bits = [pan, tilt, zoom].into_iter().fold(0_u64, |bits, value| bits << 16 | u64::from(value.cast_unsigned()));
+    let cells = row_of(bits, POSITION_SYNC);
+    write_row(luma, width, height, stride, [black, white], POSITION_ROW, &cells);
+}
+
+/// Reads the position from a whole picture, as [`read`].
+///
+/// # Errors
+/// See [`Unreadable`]; a picture without a position has no stamp.
+pub fn read_position(pixels: &Pixels<'_>) -> Result<Position, Unreadable> {
+    check_size(pixels)?;
+    let levels: [u32; COLUMNS] =
+        std::array::from_fn(|column| mean_of_cell(pixels, FIRST_COLUMN + column, POSITION_ROW));
+    let edges = [levels[0], levels[1], levels[EDGE + DATA], levels[EDGE + DATA + 1]];
+    let of = |wanted: bool| {
+        edges.iter().zip(POSITION_SYNC).filter(move |(_, white)| *white == wanted).map(|(level, _)| *level)
+    };
+    let (white, black) = (of(true).min().unwrap_or(0), of(false).max().unwrap_or(255));
+    if white < black + LEAST_CONTRAST {
+        return Err(Unreadable::NoStamp);
+    }
+    let middle = (white + black) / 2;
+    let value = |n: usize| {
+        let cells = &levels[EDGE + 16 * n..EDGE + 16 * (n + 1)];
+        cells.iter().fold(0_u16, |number, &level| number << 1 | u16::from(level > middle)).cast_signed()
+    };
+    Ok(Position { pan: value(0), tilt: value(1), zoom: value(2) })
+}
+
 /// Writes `stamp` into a luma plane with the given sample values for black and white (16 and 235,
 /// or 0 and 255). The caller sets chroma under [`area`] to neutral.
 pub fn write(luma: &mut [u8], width: usize, height: usize, stride: usize, black: u8, white: u8, stamp: Stamp) {
     for (row, cells) in cells_of(stamp).iter().enumerate() {
-        let top = (FIRST_ROW + row) * height / GRID_ROWS;
-        let bottom = (FIRST_ROW + row + 1) * height / GRID_ROWS;
-        for (column, &cell) in cells.iter().enumerate() {
-            let left = (FIRST_COLUMN + column) * width / GRID_COLUMNS;
-            let right = (FIRST_COLUMN + column + 1) * width / GRID_COLUMNS;
-            for y in top..bottom {
-                luma[y * stride + left..y * stride + right].fill(if cell { white } else { black });
-            }
+        write_row(luma, width, height, stride, [black, white], FIRST_ROW + row, cells);
+    }
+}
+
+fn write_row(
+    luma: &mut [u8],
+    width: usize,
+    height: usize,
+    stride: usize,
+    levels: [u8; 2],
+    row: usize,
+    cells: &[bool; COLUMNS],
+) {
+    let (top, bottom) = (row * height / GRID_ROWS, (row + 1) * height / GRID_ROWS);
+    for (column, &cell) in cells.iter().enumerate() {
+        let left = (FIRST_COLUMN + column) * width / GRID_COLUMNS;
+        let right = (FIRST_COLUMN + column + 1) * width / GRID_COLUMNS;
+        for y in top..bottom {
+            luma[y * stride + left..y * stride + right].fill(levels[usize::from(cell)]);
         }
     }
 }
@@ -106,12 +179,7 @@ pub fn write(luma: &mut [u8], width: usize, height: usize, stride: usize, black:
 /// # Errors
 /// See [`Unreadable`].
 pub fn read(pixels: &Pixels<'_>) -> Result<Stamp, Unreadable> {
-    let long_enough = pixels.height > 0
-        && pixels.data.len() >= (pixels.height - 1) * pixels.stride + pixels.width * pixels.step
-        && pixels.stride >= pixels.width * pixels.step;
-    if !long_enough || pixels.width < GRID_COLUMNS || pixels.height < GRID_ROWS {
-        return Err(Unreadable::TooSmall);
-    }
+    check_size(pixels)?;
     let mut levels = [[0_u32; COLUMNS]; ROWS];
     for (row, levels) in levels.iter_mut().enumerate() {
         for (column, level) in levels.iter_mut().enumerate() {
@@ -142,6 +210,14 @@ pub fn read(pixels: &Pixels<'_>) -> Result<Stamp, Unreadable> {
     if bits(0, 32, 16) == u64::from(checksum(stamp)) { Ok(stamp) } else { Err(Unreadable::Damaged) }
 }
 
+fn check_size(pixels: &Pixels<'_>) -> Result<(), Unreadable> {
+    let long_enough = pixels.height > 0
+        && pixels.data.len() >= (pixels.height - 1) * pixels.stride + pixels.width * pixels.step
+        && pixels.stride >= pixels.width * pixels.step;
+    let is_fit = long_enough && pixels.width >= GRID_COLUMNS && pixels.height >= GRID_ROWS;
+    if is_fit { Ok(()) } else { Err(Unreadable::TooSmall) }
+}
+
 /// Mean of the middle half of a cell in both directions, which excludes the blur at its edges.
 fn mean_of_cell(pixels: &Pixels<'_>, column: usize, row: usize) -> u32 {
     let span = |n: usize, cells: usize, size: usize| {
@@ -162,13 +238,15 @@ fn mean_of_cell(pixels: &Pixels<'_>, column: usize, row: usize) -> u32 {
 
 fn cells_of(stamp: Stamp) -> [[bool; COLUMNS]; ROWS] {
     let rows = [u64::from(stamp.frame) << 16 | u64::from(checksum(stamp)), stamp.unix_ms];
-    let mut cells = [[false; COLUMNS]; ROWS];
-    for (row, cells) in cells.iter_mut().enumerate() {
-        cells[..EDGE].copy_from_slice(&SYNC[row][..EDGE]);
-        cells[EDGE + DATA..].copy_from_slice(&SYNC[row][EDGE..]);
-        for (n, cell) in cells[EDGE..EDGE + DATA].iter_mut().enumerate() {
-            *cell = rows[row] >> (DATA - 1 - n) & 1 == 1;
-        }
+    std::array::from_fn(|row| row_of(rows[row], SYNC[row]))
+}
+
+fn row_of(bits: u64, sync: [bool; 2 * EDGE]) -> [bool; COLUMNS] {
+    let mut cells = [false; COLUMNS];
+    cells[..EDGE].copy_from_slice(&sync[..EDGE]);
+    cells[EDGE + DATA..].copy_from_slice(&sync[EDGE..]);
+    for (n, cell) in cells[EDGE..EDGE + DATA].iter_mut().enumerate() {
+        *cell = bits >> (DATA - 1 - n) & 1 == 1;
     }
     cells
 }

@@ -14,6 +14,7 @@ use crate::{
     events::Events,
     faults::Faults,
     habits::Habits,
+    ptz::Mount,
     settings::{Codec, Settings},
 };
 
@@ -23,6 +24,8 @@ pub struct Camera {
     pub events: Events,
     /// Identifies the device permanently, as `urn:uuid:...`.
     pub endpoint: String,
+    /// Where it looks.
+    pub mount: Mutex<Mount>,
     skew_s: AtomicI64,
     place: Mutex<Place>,
     faults: Mutex<Faults>,
@@ -121,6 +124,7 @@ impl Camera {
             skew_s: AtomicI64::new(settings.skew),
             place: Mutex::new(Place { ip: settings.ip, moves: 0 }),
             settings,
+            mount: Mutex::default(),
             counters: Counters::default(),
             events: Events::default(),
             endpoint: format!("urn:uuid:{uuid}"),

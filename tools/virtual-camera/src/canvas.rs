@@ -3,7 +3,7 @@
 //! Everything is drawn in spans with `fill` and `copy_from_slice`, which are fast without
 //! optimisation too: the virtual camera is normally built in the dev profile.
 
-use stamp::Stamp;
+use stamp::{Position, Stamp};
 
 use crate::{
     colour::{Coding, Rgb, Yuv},
@@ -129,6 +129,34 @@ impl Canvas {
                 }
             }
         }
+    }
+
+    /// Copies `original`, a picture of the same size, so that its column `columns[x]` comes to `x` and its row
+    /// `rows[y]` to `y`.
+    pub fn copy_mapped(&mut self, original: &Self, columns: &[usize], rows: &[usize]) {
+        for (y, from) in rows.iter().enumerate() {
+            let (to, from) = (y * self.width, from * self.width);
+            for (x, column) in columns.iter().enumerate() {
+                self.data[to + x] = original.data[from + column];
+            }
+        }
+        for (y, from) in rows.iter().step_by(2).enumerate() {
+            for (x, column) in columns.iter().step_by(2).enumerate() {
+                let (cb, cr) = self.chroma(x, y);
+                let (from_cb, from_cr) = self.chroma(column / 2, from / 2);
+                self.data[cb] = original.data[from_cb];
+                self.data[cr] = original.data[from_cr];
+            }
+        }
+    }
+
+    /// Draws the position of a camera that can be turned.
+    pub fn stamp_position(&mut self, position: Position) {
+        let (black, white) = self.coding.extremes();
+        let (x, y, width, height) = stamp::position_area(self.width, self.height);
+        let area = Area { x: x as i32, y: y as i32, width: width as i32, height: height as i32 };
+        self.fill_samples(area, [black, 128, 128]);
+        stamp::write_position(&mut self.data, self.width, self.height, self.width, black, white, position);
     }
 
     /// Draws the stamp on a neutral background.

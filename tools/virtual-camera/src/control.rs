@@ -2,7 +2,8 @@
 
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Instant,
 };
 
 use serde_json::{Value, json};
@@ -125,6 +126,9 @@ fn report(camera: &Camera) -> Value {
         "onvif": *counters.operations.lock().expect("counting does not panic"),
         "pull_points": pull_points,
         "pull_points_made": pull_points_made,
+        "ptz": camera.settings.ptz.map(|_| {
+            camera.mount.lock().unwrap_or_else(PoisonError::into_inner).report(Instant::now())
+        }),
         "skew": camera.skew_s(),
         "faults": faults.standing(),
     })

@@ -10,7 +10,7 @@ use crate::{
     camera::{Camera, count},
     events,
     http::{Request, Response},
-    media, services, snapshot,
+    media, ptz, services, snapshot,
     soap::{self, Call, Fault},
     stream::Stream,
 };
@@ -18,6 +18,7 @@ use crate::{
 pub const DEVICE_PATH: &str = "/onvif/device_service";
 pub const MEDIA_PATH: &str = "/onvif/media_service";
 pub const MEDIA2_PATH: &str = "/onvif/media2_service";
+pub const PTZ_PATH: &str = "/onvif/ptz_service";
 const SNAPSHOT_PATH: &str = "/snapshot";
 const TOKEN: &[u8] = b"UsernameToken";
 
@@ -89,7 +90,7 @@ impl Device {
             return self.snapshot(request, path);
         }
         let is_of_events = request.path() == events::EVENTS_PATH || request.path().starts_with(events::PULL_POINT_PATH);
-        if !is_of_events && ![DEVICE_PATH, MEDIA_PATH, MEDIA2_PATH].contains(&request.path()) {
+        if !is_of_events && ![DEVICE_PATH, MEDIA_PATH, MEDIA2_PATH, PTZ_PATH].contains(&request.path()) {
             return Response::new(404, "text/html", "<html><body>404 Not Found</body></html>");
         }
         if request.method != "POST" {
@@ -130,6 +131,10 @@ impl Device {
             (path, _) if path == events::EVENTS_PATH || path.starts_with(events::PULL_POINT_PATH) => {
                 events::answer(&self.camera, path, request.local, call)
             }
+            (PTZ_PATH, soap::PTZ) => match self.camera.settings.ptz {
+                Some(habits) => ptz::answer(self, habits, call),
+                None => Err(Fault::ActionNotSupported),
+            },
             _ => Err(Fault::ActionNotSupported),
         }
     }

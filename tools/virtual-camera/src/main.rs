@@ -24,6 +24,7 @@ mod http;
 mod media;
 mod pairs;
 mod pattern;
+mod ptz;
 mod responder;
 mod rtp;
 mod rtsp;

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, net::SocketAddr};
 use crate::{
     device::{Device, Profile},
     http::Response,
+    ptz::PtzHabits,
     settings::Codec,
     soap::{self, Call, Fault, text},
 };
@@ -36,10 +37,11 @@ pub fn answer_media2(device: &Device, reached: SocketAddr, call: &Call) -> Resul
                 wanted_token(device, token)?;
             }
             // Without a type only names are listed.
-            let encoder = call.arguments("Type").any(|kind| kind == "VideoEncoder" || kind == "All");
+            let asked = |wanted: &str| call.arguments("Type").any(|kind| kind == wanted || kind == "All");
+            let parts = Parts { encoder: asked("VideoEncoder"), ptz: asked("PTZ") };
             all(device, |profile| {
                 if token.is_none_or(|token| token == profile.token) {
-                    profile_media2(device, profile, encoder)
+                    profile_media2(device, profile, parts)
                 } else {
                     String::new()
                 }
@@ -145,19 +147,41 @@ fn profile_media1(device: &Device, profile: &Profile, element: &str) -> String {
             settings.gop
         );
     }
-    let _ = write!(content, "<tt:SessionTimeout>PT60S</tt:SessionTimeout></tt:VideoEncoderConfiguration></{element}>");
+    let ptz = ptz(device, "tt:PTZConfiguration");
+    let _ =
+        write!(content, "<tt:SessionTimeout>PT60S</tt:SessionTimeout></tt:VideoEncoderConfiguration>{ptz}</{element}>");
     content
 }
 
-fn profile_media2(device: &Device, profile: &Profile, encoder: bool) -> String {
+/// The parts of each profile that the second media service was asked for.
+#[derive(Clone, Copy)]
+struct Parts {
+    encoder: bool,
+    ptz: bool,
+}
+
+/// The PTZ configuration of a profile, in the element names of the service.
+fn ptz(device: &Device, element: &str) -> String {
+    if !device.camera.settings.ptz.is_some_and(PtzHabits::has_configuration) {
+        return String::new();
+    }
+    format!(
+        "<{element} token=\"PTZConfig_1\"><tt:Name>ptz</tt:Name><tt:UseCount>{}</tt:UseCount>\
+         <tt:NodeToken>PTZNode_1</tt:NodeToken></{element}>",
+        device.profiles.len()
+    )
+}
+
+fn profile_media2(device: &Device, profile: &Profile, parts: Parts) -> String {
     let settings = &device.camera.settings;
-    let configurations = if encoder {
+    let ptz = if parts.ptz { ptz(device, "tr2:PTZ") } else { String::new() };
+    let configurations = if parts.encoder {
         format!(
             "<tr2:Configurations>{source}<tr2:VideoEncoder token=\"VideoEncoder_{token}\" GovLength=\"{gop}\" Profile=\"{kind}\">\
              <tt:Name>{name}</tt:Name><tt:UseCount>1</tt:UseCount><tt:Encoding>{encoding}</tt:Encoding>{resolution}\
              <tt:RateControl ConstantBitRate=\"false\"><tt:FrameRateLimit>{fps}</tt:FrameRateLimit>\
              <tt:BitrateLimit>{bitrate}</tt:BitrateLimit></tt:RateControl><tt:Quality>4</tt:Quality></tr2:VideoEncoder>\
-             </tr2:Configurations>",
+             {ptz}</tr2:Configurations>",
             source = source(device, "tr2:VideoSource"),
             token = profile.token,
             gop = settings.gop,
@@ -168,6 +192,8 @@ fn profile_media2(device: &Device, profile: &Profile, encoder: bool) -> String {
             fps = settings.fps,
             bitrate = profile.stream.bitrate(),
         )
+    } else if parts.ptz {
+        format!("<tr2:Configurations>{}{ptz}</tr2:Configurations>", source(device, "tr2:VideoSource"))
     } else {
         String::new()
     };

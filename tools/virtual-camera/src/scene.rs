@@ -9,6 +9,7 @@ use crate::{
     canvas::{Area, Canvas},
     colour::{Rgb, between, hsl},
     font,
+    ptz::View,
 };
 
 /// Time in which the sun crosses the sky; the next constant is the train's on the plain.
@@ -25,7 +26,13 @@ const PLAIN: f32 = 0.80;
 
 pub struct Scene {
     canvas: Canvas,
+    /// What the camera sees when it looks ahead, without its id.
+    world: Canvas,
+    /// What it sees now.
     landscape: Canvas,
+    id: String,
+    /// Where it looks.
+    view: View,
     /// First row of the hills in each column: the sun is not drawn from there on down.
     skyline: Vec<i32>,
     /// The areas to restore before the next frame.
@@ -71,7 +78,10 @@ impl Scene {
                 .map(|x| (ridges.iter().map(|ridge| ridge[x]).fold(PLAIN, f32::min) * height as f32).ceil() as i32)
                 .collect(),
             canvas: landscape.clone(),
+            world: landscape.clone(),
             landscape,
+            id: id.to_owned(),
+            view: View::default(),
             dirty: Vec::new(),
             unit,
             sun: hsl(hue + 45.0, 0.95, 0.86),
@@ -82,9 +92,36 @@ impl Scene {
         };
         scene.paint_stars(seed);
         scene.paint_rails();
-        scene.paint_id(id);
+        scene.world = scene.landscape.clone();
+        scene.paint_id();
         scene.canvas = scene.landscape.clone();
         scene
+    }
+
+    /// Turns the camera: the landscape, which goes round in a circle, moves the other way. The sun and the train stay
+    /// where they are in the picture.
+    pub fn look(&mut self, view: View) {
+        if view == self.view {
+            return;
+        }
+        self.view = view;
+        let [pan, tilt, zoom] = view;
+        let (width, height) = (self.world.width as f32, self.world.height as f32);
+        let scale = 1.0 / (1.0 + 3.0 * zoom);
+        let column = |x: usize| {
+            let from = (x as f32 - width / 2.0) * scale + width / 2.0 + pan * width / 2.0;
+            from.rem_euclid(width) as usize % self.world.width
+        };
+        let row = |y: usize| {
+            let from = (y as f32 - height / 2.0) * scale + height / 2.0 - tilt * height / 4.0;
+            from.clamp(0.0, height - 1.0) as usize
+        };
+        let columns: Vec<_> = (0..self.world.width).map(column).collect();
+        let rows: Vec<_> = (0..self.world.height).map(row).collect();
+        self.landscape.copy_mapped(&self.world, &columns, &rows);
+        self.paint_id();
+        self.canvas = self.landscape.clone();
+        self.dirty.clear();
     }
 
     fn paint_stars(&mut self, seed: u32) {
@@ -114,7 +151,8 @@ impl Scene {
         }
     }
 
-    fn paint_id(&mut self, id: &str) {
+    fn paint_id(&mut self) {
+        let id = self.id.as_str();
         let room = (self.landscape.width as i32 - 10 * self.unit) / (id.len() * font::ADVANCE).max(1) as i32;
         let scale = (self.unit * 2).min(room).max(2) & !1;
         let shade = (scale / 3).max(1);

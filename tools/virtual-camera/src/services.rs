@@ -5,7 +5,7 @@ use std::{fmt::Write as _, net::SocketAddr};
 use crate::{
     calendar::Moment,
     camera::{Camera, lasting_uuid},
-    device::{DEVICE_PATH, Device, MEDIA_PATH, MEDIA2_PATH},
+    device::{DEVICE_PATH, Device, MEDIA_PATH, MEDIA2_PATH, PTZ_PATH},
     events::EVENTS_PATH,
     http::Response,
     soap::{self, Call, Fault, text},
@@ -77,6 +77,7 @@ fn services(camera: &Camera, reached: SocketAddr) -> String {
         (soap::MEDIA, MEDIA_PATH, (2, 60), media.has_one()),
         (soap::MEDIA2, MEDIA2_PATH, (2, 0), media.has_two()),
         (soap::EVENTS, EVENTS_PATH, (2, 0), camera.settings.events.is_some()),
+        (soap::PTZ, PTZ_PATH, (2, 60), camera.settings.ptz.is_some()),
     ];
     offered.iter().filter(|(.., offered)| *offered).fold(String::new(), |mut content, (namespace, path, version, _)| {
         let _ = write!(
@@ -100,8 +101,13 @@ fn capabilities(camera: &Camera, reached: SocketAddr) -> String {
     } else {
         String::new()
     };
+    let ptz = match camera.settings.ptz {
+        Some(_) => format!("<tt:PTZ><tt:XAddr>http://{reached}{PTZ_PATH}</tt:XAddr></tt:PTZ>"),
+        None => String::new(),
+    };
     format!(
-        "<tds:Capabilities><tt:Device><tt:XAddr>http://{reached}{DEVICE_PATH}</tt:XAddr></tt:Device>{media}</tds:Capabilities>"
+        "<tds:Capabilities><tt:Device><tt:XAddr>http://{reached}{DEVICE_PATH}</tt:XAddr></tt:Device>{media}{ptz}\
+         </tds:Capabilities>"
     )
 }
 

@@ -13,6 +13,7 @@ use crate::{
     colour::{Coding, Matrix, Range},
     habits::Habits,
     pairs::{Pairs, on_or_off},
+    ptz::PtzHabits,
 };
 
 pub const HELP: &str = "\
@@ -20,7 +21,8 @@ usage: virtual-camera [--control ADDRESS:PORT] [--exit-with-stdin]
                       (--camera \"key=value ...\" | --cameras-file FILE)...
 keys: id (required), ip, onvif, rtsp, https, rtsps, codec, clip, size, aspect, small, fps, gop, bframes, sets, bitrate, user,
       pass, auth, skew, pattern, range, matrix, media, hue, name, maker, model, serial, uuid,
-      anonymous, audio, snapshots, events, sessions, server, group, tunnel, habits, location, wsd, answers, reply-port, epr, xaddrs, ssdp,
+      anonymous, audio, snapshots, events, sessions, server, group, tunnel, habits, ptz, location, wsd, answers, reply-port, epr,
+      xaddrs, ssdp,
       upnp-type
 docs/virtual-camera.md explains each.";
 
@@ -96,6 +98,8 @@ pub struct Settings {
     pub tunnel: bool,
     /// Habits of the camera's own RTSP server.
     pub habits: Habits,
+    /// `None`: the camera cannot be turned.
+    pub ptz: Option<PtzHabits>,
     pub announcement: Announcement,
 }
 
@@ -328,6 +332,7 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         group: pairs.word("group", None, |word| word.parse().ok().filter(Ipv4Addr::is_multicast).map(Some))?,
         tunnel: pairs.word("tunnel", false, on_or_off)?,
         habits: pairs.word("habits", Habits::default(), Habits::parse)?,
+        ptz: pairs.word("ptz", None, PtzHabits::parse)?,
         announcement: Announcement::read(&mut pairs)?,
         id,
         codec,

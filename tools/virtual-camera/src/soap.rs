@@ -12,6 +12,7 @@ pub const MEDIA2: &str = "http://www.onvif.org/ver20/media/wsdl";
 pub const EVENTS: &str = "http://www.onvif.org/ver10/events/wsdl";
 const NOTIFICATION: &str = "http://docs.oasis-open.org/wsn/b-2";
 const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
+pub const PTZ: &str = "http://www.onvif.org/ver20/ptz/wsdl";
 const SECURITY: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
 const CONTENT_TYPE: &str = "application/soap+xml; charset=utf-8";
 
@@ -20,7 +21,7 @@ const CONTENT_TYPE: &str = "application/soap+xml; charset=utf-8";
 pub struct Call {
     pub namespace: String,
     pub operation: String,
-    /// Elements of the body that contain text, by local name, in order.
+    /// Elements of the body that contain text, by local name, in order; and attributes, as `element@attribute`.
     arguments: Vec<(String, String)>,
     pub token: Option<UsernameToken>,
     /// `MessageID` of the header, if there is one.
@@ -98,6 +99,13 @@ pub fn read(body: &[u8]) -> Option<Call> {
                     let kind = start.try_get_attribute("Type").ok()?;
                     token.password_type = kind.map(|kind| kind.value.into_owned()).unwrap_or_default();
                 }
+                if let (Some(call), Some("Body")) = (&mut call, path.get(1).map(String::as_str)) {
+                    let given = start.attributes().flatten().map(|attribute| {
+                        let key = attribute.key.local_name();
+                        (format!("{name}@{}", key.as_ref()), attribute.value.clone().into_owned())
+                    });
+                    call.arguments.extend(given);
+                }
                 text.clear();
                 if matches!(event, Event::Start(_)) {
                     path.push(name);
@@ -152,7 +160,7 @@ fn envelope(body: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<s:Envelope \
          xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
-         xmlns:tds=\"{DEVICE}\" xmlns:trt=\"{MEDIA}\" xmlns:tr2=\"{MEDIA2}\" xmlns:tev=\"{EVENTS}\" \
+         xmlns:tds=\"{DEVICE}\" xmlns:trt=\"{MEDIA}\" xmlns:tr2=\"{MEDIA2}\" xmlns:tptz=\"{PTZ}\" xmlns:tev=\"{EVENTS}\" \
          xmlns:wsnt=\"{NOTIFICATION}\" xmlns:wsa5=\"{ADDRESSING}\" \
          xmlns:tt=\"http://www.onvif.org/ver10/schema\" xmlns:ter=\"http://www.onvif.org/ver10/error\">\
          <s:Body>{body}</s:Body></s:Envelope>"
@@ -172,6 +180,10 @@ pub enum Fault {
     ActionNotSupported,
     NoProfile,
     InvalidStreamSetup,
+    NoPtzProfile,
+    NoToken,
+    InvalidVelocity,
+    TimeoutNotSupported,
     NotWellFormed,
 }
 
@@ -184,6 +196,19 @@ impl Fault {
             Self::NoProfile => (400, "Sender", &["InvalidArgVal", "NoProfile"], "Profile token does not exist"),
             Self::InvalidStreamSetup => {
                 (400, "Sender", &["InvalidArgVal", "InvalidStreamSetup"], "Stream setup is not supported")
+            }
+            Self::NoPtzProfile => (
+                400,
+                "Sender",
+                &["InvalidArgVal", "NoPTZProfile"],
+                "The profile does not reference a PTZ configuration",
+            ),
+            Self::NoToken => (400, "Sender", &["InvalidArgVal", "NoToken"], "The preset token does not exist"),
+            Self::InvalidVelocity => {
+                (400, "Sender", &["InvalidArgVal", "InvalidVelocity"], "The velocity is out of bounds")
+            }
+            Self::TimeoutNotSupported => {
+                (400, "Sender", &["InvalidArgVal", "TimeoutNotSupported"], "The timeout is not supported")
             }
             Self::NotWellFormed => (400, "Sender", &["WellFormed"], "Well-formed Error"),
         };

@@ -1,8 +1,11 @@
 //! One stream of a camera: its frames, its size, and what a session is offered.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Instant,
 };
 
 use gstreamer::{self as gst, glib};
@@ -84,7 +87,12 @@ impl Stream {
         if drawn.0 != wanted {
             *drawn = (wanted, pattern(&self.camera, wanted));
         }
-        (wanted, drawn.1.frame(Stamp { frame, unix_ms: unix_ms() }).to_vec())
+        let view = self
+            .camera
+            .settings
+            .ptz
+            .map(|_| self.camera.mount.lock().unwrap_or_else(PoisonError::into_inner).view(Instant::now()));
+        (wanted, drawn.1.frame(Stamp { frame, unix_ms: unix_ms() }, view).to_vec())
     }
 
     /// Makes the next frame a key frame, unless the camera has the habit not to.
