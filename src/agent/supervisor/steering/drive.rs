@@ -163,7 +163,8 @@ impl Drive {
         }
         if let Some(rest_until) = self.rest_until {
             if now < rest_until {
-                return Next::Wait(Some(rest_until));
+                // What moves nevertheless is stopped when the words end.
+                return Next::Wait(Some(wanted.map_or(rest_until, |(_, until)| until.min(rest_until))));
             }
             (self.rest_until, self.is_denied) = (None, false);
         }
@@ -208,7 +209,7 @@ impl Drive {
             Command::Stop => {
                 self.sent = None;
                 self.pending_stop = match self.pending_stop.take() {
-                    Some(PendingStop { until, again: true, .. }) if !self.is_ending => {
+                    Some(PendingStop { until, again: true, .. }) => {
                         Some(PendingStop { next: now + STOP_AGAIN, until, again: false, is_confirmed: true })
                     }
                     _ => None,
@@ -444,7 +445,7 @@ mod tests {
         scene.word(1.0);
         assert_eq!(scene.does(Err(Trouble::Refused)), moves(1.0));
         assert!(!scene.drive.is_moving());
-        assert_eq!(scene.waits(), Some(REFUSED_PAUSE));
+        assert_eq!(scene.waits(), Some(WORD));
         // Nor does letting go ask the camera again and again.
         scene.wanted = None;
         scene.ask(Asked { stop: true, ..Asked::default() });
@@ -460,8 +461,40 @@ mod tests {
         scene.word(1.0);
         scene.does(Err(Trouble::Silent));
         assert!(scene.drive.is_moving());
+        assert_eq!(scene.waits(), Some(WORD), "not the whole pause");
         scene.pass(WORD);
         assert_eq!(scene.does(Ok(())), Command::Stop);
+    }
+
+    #[test]
+    fn movement_that_is_not_renewed_because_the_login_is_refused_is_stopped_when_the_words_end() {
+        let mut scene = Scene::new(None);
+        scene.word(1.0);
+        scene.does(Ok(()));
+        scene.pass(RENEW);
+        scene.word(1.0);
+        assert_eq!(scene.does(Err(Trouble::Denied)), moves(1.0));
+        assert_eq!(scene.waits(), Some(WORD));
+        scene.pass(WORD);
+        assert_eq!(scene.does(Err(Trouble::Denied)), Command::Stop);
+        assert!(scene.drive.gives_up());
+        assert_eq!(scene.waits(), Some(DENIED_PAUSE), "and not sent again, as cameras lock accounts");
+    }
+
+    #[test]
+    fn movement_without_an_answer_is_stopped_twice_also_at_the_end_of_the_task() {
+        let mut scene = Scene::new(None);
+        scene.word(1.0);
+        let Next::Do(command) = scene.next() else { panic!("{:?}", scene.drive) };
+        scene.drive.begins(&command, scene.now);
+        scene.drive.abandoned(&command, scene.now);
+        scene.wanted = None;
+        scene.drive.end(scene.now);
+        assert_eq!(scene.does(Ok(())), Command::Stop);
+        assert_eq!(scene.waits(), Some(STOP_AGAIN));
+        scene.pass(STOP_AGAIN);
+        assert_eq!(scene.does(Ok(())), Command::Stop);
+        assert_eq!(scene.waits(), None);
     }
 
     #[test]
@@ -471,7 +504,7 @@ mod tests {
         scene.does(Err(Trouble::Denied));
         scene.pass(60_000 * MS);
         scene.word(1.0);
-        assert_eq!(scene.waits(), Some(DENIED_PAUSE - 60_000 * MS));
+        assert_eq!(scene.waits(), Some(WORD));
         let asked = Asked { presets: true, goto: Some((1, Destination::Home)), ..Asked::default() };
         assert_eq!(scene.ask(asked.clone()), asked, "who asks is told so at once");
         // Nor is the login sent again to stop a camera that was not moved.
