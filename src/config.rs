@@ -40,6 +40,7 @@ mod wording;
 
 mod key;
 mod keys;
+mod layout;
 mod limit_keys;
 mod server_keys;
 mod suggest;
@@ -54,6 +55,7 @@ mod exposure;
 mod limits;
 mod picture_keys;
 mod wall;
+mod wall_keys;
 mod watchdog;
 mod web_origin;
 
@@ -80,12 +82,14 @@ pub mod user_edit;
 
 pub use diagnostics::{Complaint, Position, position, summary};
 pub use files::SecretFile;
-pub use keys::{LAYOUTS, MAX_CAMERAS};
+pub use keys::MAX_CAMERAS;
+pub use layout::Layout;
 pub use limits::Limits;
 pub use reference::reference;
 pub use server::Server;
 pub use tls::Tls;
 pub use wall::{Wall, Walls};
+pub use wall_keys::LAYOUTS;
 pub use watchdog::Watchdog;
 pub use web_origin::{Authority, Host, WebOrigin};
 

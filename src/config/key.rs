@@ -131,6 +131,12 @@ pub(super) enum Shape {
     },
     /// One of these words.
     OneOf(Vec<&'static str>),
+    /// One of these words, or rows of words.
+    WordOrRows {
+        words: &'static [&'static str],
+        /// Rows as they are written in the file.
+        example: &'static str,
+    },
     Text {
         /// What the text is, in words.
         form: &'static str,
@@ -203,6 +209,14 @@ pub(super) struct OneOf<T: 'static>(pub(super) &'static [(&'static str, T)]);
 /// One of a few words that mean something to the page.
 #[derive(Clone, Copy)]
 pub(super) struct PageWord(pub(super) &'static [&'static str]);
+
+/// One of a few words that mean something to the page, or rows of words that are checked where they are used.
+#[derive(Clone, Copy)]
+pub(super) struct WordOrRows {
+    pub(super) words: &'static [&'static str],
+    /// Correct rows as they are written in the file, for complaints.
+    pub(super) example: &'static str,
+}
 
 /// A text that is checked where it is used.
 #[derive(Clone, Copy)]
@@ -321,6 +335,13 @@ impl<T: Sync> Values for OneOf<T> {
 impl Values for PageWord {
     fn shape(&self) -> Shape {
         Shape::OneOf(self.0.to_vec())
+    }
+}
+
+impl Values for WordOrRows {
+    fn shape(&self) -> Shape {
+        let Self { words, example } = self;
+        Shape::WordOrRows { words, example }
     }
 }
 

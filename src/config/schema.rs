@@ -2,12 +2,13 @@
 
 use super::{
     key::Row,
-    keys::{CAMERA_ROWS, ONVIF_ROWS, SHARED_ROWS, SOURCE_ROWS, TEMPLATE_ROWS, WALL_ROWS, WATCHDOG_ROWS},
+    keys::{CAMERA_ROWS, ONVIF_ROWS, SHARED_ROWS, SOURCE_ROWS, TEMPLATE_ROWS, WATCHDOG_ROWS},
     limit_keys::LIMITS_ROWS,
     picture_keys::PICTURE_ROWS,
     recorder_keys::{RECORDER_DEVICE_ROWS, RECORDER_ID_ROWS, RECORDER_ROWS},
     server_keys::{SERVER_ROWS, TLS_ROWS, USER_ROWS},
     suggest,
+    wall_keys::WALL_ROWS,
 };
 
 /// A kind of section and its rows.

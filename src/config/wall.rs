@@ -13,10 +13,10 @@ use toml::{
 use super::{
     diagnostics::Diagnostics,
     key::{Key, List, Unset},
-    keys,
+    layout::{self, Layout},
     schema::WALL,
     section::Section,
-    suggest,
+    suggest, wall_keys as keys,
     wording::{is_quotable, kind, quoted},
 };
 use crate::camera::CameraId;
@@ -27,9 +27,8 @@ const MAX_WALLS: usize = 32;
 /// The settings of one wall. `None`: the page decides.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wall {
-    /// One of the words of `layout`.
-    pub layout: Option<&'static str>,
-    /// These cameras in this order; the list may name one that is not enabled.
+    pub layout: Option<Layout>,
+    /// These cameras in this order; the list may name one that is not enabled. Those of the layout, if it names any.
     pub cameras: Option<Vec<CameraId>>,
     /// Seconds until the next page of cameras; 0: never.
     pub rotate: Option<u32>,
@@ -41,9 +40,16 @@ pub struct Wall {
 
 impl Wall {
     fn or(self, standard: &Self) -> Self {
+        // A layout that names cameras goes with them: neither is taken over without the other.
+        let drawn = |wall: &Self| matches!(wall.layout, Some(Layout::Drawn(_)));
+        let (layout, cameras) = match &self.layout {
+            None if self.cameras.is_some() && drawn(standard) => (None, self.cameras),
+            Some(Layout::Word(_)) if self.cameras.is_none() && drawn(standard) => (self.layout, None),
+            _ => (self.layout.or_else(|| standard.layout.clone()), self.cameras.or_else(|| standard.cameras.clone())),
+        };
         Self {
-            layout: self.layout.or(standard.layout),
-            cameras: self.cameras.or_else(|| standard.cameras.clone()),
+            layout,
+            cameras,
             rotate: self.rotate.or(standard.rotate),
             language: self.language.or(standard.language),
             sign_of_life: self.sign_of_life.or(standard.sign_of_life),
@@ -115,13 +121,29 @@ pub(super) fn all(sections: &[Named<'_>], cameras: &[String], diagnostics: &mut 
 
 fn wall(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'_>) -> Wall {
     section.refuse_unknown(diagnostics);
+    let (layout, cameras) = shown(section, known, diagnostics);
     Wall {
-        layout: layout(section, diagnostics),
-        cameras: cameras(section, &keys::WALL_CAMERAS, known, diagnostics),
+        layout,
+        cameras,
         rotate: section.seconds_or_never(&keys::ROTATE, diagnostics),
         language: language(section, diagnostics),
         sign_of_life: section.flag(&keys::SIGN_OF_LIFE, diagnostics),
     }
+}
+
+/// Which cameras there are, and how they are arranged.
+fn shown(
+    section: &Section<'_>,
+    known: &[String],
+    diagnostics: &mut Diagnostics<'_>,
+) -> (Option<Layout>, Option<Vec<CameraId>>) {
+    let layout = layout::read(section, known, diagnostics);
+    let chosen = cameras(section, &keys::WALL_CAMERAS, known, diagnostics);
+    let drawn = layout.as_ref().and_then(Layout::cameras);
+    if let (Some(_), Some(at)) = (&drawn, section.key_at(&keys::WALL_CAMERAS)) {
+        section.report(at, "cameras stands beside a layout that names the cameras; remove one of them", diagnostics);
+    }
+    (layout, drawn.or(chosen))
 }
 
 fn language(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<&'static str> {
@@ -133,23 +155,6 @@ fn language(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<
         section.report(written.at, format!("language is unknown; {right}"), diagnostics);
     }
     language
-}
-
-/// Accepts both `4` and `"4"`.
-fn layout(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<&'static str> {
-    let value = section.value(&keys::LAYOUT)?;
-    let written = match value.get_ref() {
-        DeValue::String(text) => text.to_string(),
-        DeValue::Integer(number) => number.to_string(),
-        other => format!("({})", kind(other)),
-    };
-    let layout = keys::LAYOUT.values.find(&written);
-    if layout.is_none() {
-        let quoted = if is_quotable(&written) { format!("layout {written} is") } else { "layout is".to_owned() };
-        let all: Vec<_> = keys::LAYOUT.values.0.iter().map(|layout| format!("{layout:?}")).collect();
-        section.report(value.span().start, format!("{quoted} unknown; write one of {}", all.join(", ")), diagnostics);
-    }
-    layout
 }
 
 /// Returns the cameras that the list `row` names; `None` if the key is absent or no list.
@@ -225,17 +230,34 @@ mod tests {
                     [wall]\nlayout = 9\ncameras = ['porch', 'gate']\nrotate = 15\nlanguage = 'zh-TW'\nsign_of_life = false\n";
         let walls = read(text).unwrap();
         let ids = |wall: &Wall| wall.cameras.as_ref().unwrap().iter().map(CameraId::to_string).collect::<Vec<_>>();
-        assert_eq!((walls.standard.layout, walls.standard.rotate), (Some("9"), Some(15)));
+        assert_eq!((&walls.standard.layout, walls.standard.rotate), (&Some(Layout::Word("9")), Some(15)));
         assert_eq!(ids(&walls.standard), ["porch", "gate"]);
         let hall = &walls.named["hall"];
-        assert_eq!((hall.layout, hall.rotate, hall.language), (Some("1+5"), Some(0), Some("zh-TW")));
+        assert_eq!((&hall.layout, hall.rotate, hall.language), (&Some(Layout::Word("1+5")), Some(0), Some("zh-TW")));
         assert_eq!((ids(hall), hall.sign_of_life), (ids(&walls.standard), Some(false)));
     }
 
     #[test]
+    fn picture_of_a_grid_says_which_cameras_there_are() {
+        let walls = read(
+            "[wall]\nlayout = ['gate porch']\n[wall.same]\n[wall.word]\nlayout = 4\n[wall.fewer]\ncameras = ['porch']\n\
+             [wall.other]\nlayout = ['porch']\n",
+        )
+        .unwrap();
+        let ids = |wall: &Wall| wall.cameras.iter().flatten().map(CameraId::to_string).collect::<Vec<_>>().join(" ");
+        let of = |name: &str| (walls.named[name].layout.clone(), ids(&walls.named[name]));
+        assert_eq!(ids(&walls.standard), "gate porch");
+        assert_eq!(of("same"), (walls.standard.layout.clone(), "gate porch".into()));
+        assert_eq!(of("word"), (Some(Layout::Word("4")), String::new()));
+        assert_eq!(of("fewer"), (None, "porch".into()));
+        assert_eq!(of("other").1, "porch");
+    }
+
+    #[test]
     fn every_layout_is_taken() {
-        for layout in keys::LAYOUT.values.0 {
-            assert_eq!(read(&format!("[wall]\nlayout = '{layout}'")).unwrap().standard.layout, Some(*layout));
+        for layout in keys::LAYOUTS {
+            let read = read(&format!("[wall]\nlayout = '{layout}'")).unwrap().standard.layout;
+            assert_eq!(read, Some(Layout::Word(layout)));
         }
     }
 
@@ -244,7 +266,7 @@ mod tests {
         let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/www/js/layout.js")).unwrap();
         let (_, list) = page.split_once("export const LAYOUTS = Object.freeze(").unwrap();
         let (list, _) = list.split_once(");").unwrap();
-        assert_eq!(serde_json::from_str::<Vec<String>>(list).unwrap(), keys::LAYOUT.values.0);
+        assert_eq!(serde_json::from_str::<Vec<String>>(list).unwrap(), keys::LAYOUTS);
     }
 
     #[test]
@@ -253,6 +275,10 @@ mod tests {
             ("[wall]\nlayout = 5", "c:9:10: [wall]: layout 5 is unknown; write one of \"auto\", \"1\""),
             ("[wall]\nlayout = true", "c:9:10: [wall]: layout (true) is unknown"),
             ("[wall]\nlayout.a = 1", "c:9:1: [wall]: layout (a section) is unknown"),
+            (
+                "[wall]\nlayout = ['gate']\ncameras = ['gate']",
+                "c:10:1: [wall]: cameras stands beside a layout that names the cameras; remove one of them",
+            ),
             ("[wall]\nrotate = 2", "c:9:10: [wall]: rotate is 2, too short to look at; write 3"),
             ("[wall]\nrotate = -1", "c:9:10: [wall]: rotate is -1; write a whole number from 0 to 3600"),
             ("[wall]\nlanguage = 'de'", "c:9:12: [wall]: language is unknown; write \"en\" or \"zh-TW\""),

@@ -5,7 +5,6 @@ import { CameraList } from "./camera-list.js";
 import { CameraPanel } from "./camera-panel.js";
 import { showableFormats } from "./decoder.js";
 import { chooseLanguage, currentLanguage, pickLanguage, t, translate } from "./language.js";
-import { LayoutChooser } from "./layout-chooser.js";
 import { SILENT_AFTER } from "./liveness.js";
 import { Notices } from "./notices.js";
 import { Rotation } from "./rotation.js";
@@ -35,6 +34,8 @@ const notices = new Notices(element("notices"));
 let configErrors = [];
 /** @type {import("./call-ups.js").CallUps | null} */
 let callUps = null;
+/** @type {import("./layout-chooser.js").LayoutChooser | null} */
+let chooser = null;
 /** The settings in use, to apply only those that changed. */
 const applied = { layout: "auto", transport: "", language: "" };
 await applyLanguage();
@@ -82,7 +83,10 @@ const actions = {
         else notices.showMessage(t("notice.mjpegPanels"));
         wall.shrink();
     },
-    layouts: () => chooser.toggle(draw),
+    layouts: async () => {
+        const { LayoutChooser } = await import("./layout-chooser.js");
+        (chooser ??= new LayoutChooser(element("layouts"), actions)).toggle(draw);
+    },
     rotate: () => choose({ rotate: settings.rotate > 0 ? 0 : settings.rotationInterval }),
     setRotation: (seconds) => choose({ rotate: seconds }),
     setActivityMark: (shown) => choose({ life: shown }),
@@ -108,7 +112,6 @@ const actions = {
 
 const toolbar = new Toolbar(element("tools"), wall, socket, actions);
 const panel = new CameraPanel(element("info"), list, wall, actions);
-const chooser = new LayoutChooser(element("layouts"), actions);
 for (const button of document.querySelectorAll("dialog button.dismiss")) {
     button.addEventListener("click", () => button.closest("dialog")?.close());
 }
@@ -193,7 +196,7 @@ function draw() {
     toolbar.setPressed("cameraPanel", panel.isOpen);
     panel.draw(performance.now());
     const { layout, transport, aspect } = wall;
-    chooser.draw({ layout, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
+    chooser?.draw({ layout, drawn: settings.drawn, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
     const isPaused = document.hidden || wall.enlarged !== null || wall.called.length > 0 || Boolean(wall.zoom?.camera) || wall.pages === 1 || panel.isOpen || document.querySelector("dialog[open]") !== null;
     if (rotation.isDue(performance.now(), isPaused)) wall.turn(1);
     const isEmpty = list.cameras.length === 0;

@@ -4,7 +4,7 @@
 // A choice is valid until the wall's section changes: an installer who edits the file sees every screen
 // follow it, whatever was chosen there before.
 
-import { LAYOUTS } from "./layout.js";
+import { LAYOUTS, isDrawn } from "./layout.js";
 
 /** @import { Transport, WallSection } from "./types" */
 
@@ -20,7 +20,10 @@ const STORAGE_KEY = "cctv.wall";
 
 /** Returns the value of a setting, or null for an invalid one. @type {Record<string, (value: any) => any>} */
 const PARSERS = {
-    layout: (value) => (LAYOUTS.includes(String(value)) ? String(value) : null),
+    layout: (value) => {
+        const layout = Array.isArray(value) ? `/${value.join("/")}` : String(value);
+        return LAYOUTS.includes(layout) || isDrawn(layout) ? layout : null;
+    },
     rotate: (value) => (Number.isFinite(Number(value)) && (Number(value) === 0 || Number(value) >= 3) ? Number(value) : null),
     life: (value) => (typeof value === "boolean" ? value : null),
     transport: (value) => (value === "socket" || value === "mjpeg" ? value : null),
@@ -64,6 +67,8 @@ export class Settings {
 
     /** @returns {string} */
     get layout() { return this.#get("layout"); }
+    /** The picture of the grid in cameras.toml, if there is one. */
+    get drawn() { return [this.#fromFile.layout ?? ""].filter(isDrawn); }
     /** Seconds for each page of cameras; 0: pages do not turn. @returns {number} */
     get rotate() { return this.#get("rotate"); }
     /** Whether live tiles have the activity mark. @returns {boolean} */

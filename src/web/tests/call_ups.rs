@@ -11,7 +11,7 @@ use super::{
 use crate::{
     account::{Account, Credential, Rights, Seen, WithoutLogin, token_hash::TokenHash},
     camera::CameraId,
-    config::{Wall, Walls},
+    config::{Layout, Wall, Walls},
 };
 
 /// Runs `story` with a wall `hall` that shows `gate` alone; the wall without a name shows all.
@@ -20,7 +20,7 @@ fn with_walls(story: impl AsyncFnOnce(&Scene)) {
         |_| {},
         async |scene| {
             let gate = CameraId::new("gate").unwrap();
-            let hall = Wall { cameras: Some(vec![gate]), layout: Some("4"), ..Wall::default() };
+            let hall = Wall { cameras: Some(vec![gate]), layout: Some(Layout::Word("4")), ..Wall::default() };
             let named = BTreeMap::from([("hall".to_owned(), hall)]);
             scene.web.walls.set(Walls { standard: Wall::default(), named });
             story(scene).await;

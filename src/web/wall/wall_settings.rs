@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::web::admission::principal::Principal;
 use crate::{
     camera::CameraId,
-    config::{Wall, Walls},
+    config::{Layout, Wall, Walls},
     sync::Mutex,
 };
 
@@ -29,24 +29,24 @@ impl WallSettings {
             (None, "") => None,
             (None, _) => return None,
         };
-        Some(WallView { layout: wall.layout, cameras })
+        Some(WallView { layout: wall.layout.as_ref().and_then(|layout| layout_json(layout, principal)), cameras })
     }
 
     /// The wall without a name comes first; `null` leaves the choice to the page. Cameras that `principal`
     /// may not see are left out, and so are walls of no others.
     pub(in crate::web) fn as_json(&self, principal: &Principal) -> Value {
         let walls = self.0.lock();
-        let standard = std::iter::once(wall_json("", &walls.standard, visible(&walls.standard, principal).flatten()));
-        let named =
-            walls.named.iter().filter_map(|(name, wall)| Some(wall_json(name, wall, visible(wall, principal)?)));
-        standard.chain(named).collect()
+        let json = |name: &str, wall, cameras| wall_json(name, wall, cameras, principal);
+        let standard = json("", &walls.standard, visible(&walls.standard, principal).flatten());
+        let named = walls.named.iter().filter_map(|(name, wall)| Some(json(name, wall, visible(wall, principal)?)));
+        std::iter::once(standard).chain(named).collect()
     }
 }
 
 /// One wall, as a principal sees it.
 pub struct WallView {
-    /// As the configuration says; `None` leaves it to the page.
-    pub layout: Option<&'static str>,
+    /// A word, or rows in which cameras of others have no place; `None` leaves it to the page.
+    pub layout: Option<Value>,
     /// Those that the principal may see; `None`: all.
     pub cameras: Option<Vec<String>>,
 }
@@ -58,10 +58,19 @@ fn visible<'a>(wall: &'a Wall, principal: &Principal) -> Option<Option<Vec<&'a s
     (ids.is_empty() || !seen.is_empty()).then_some(Some(seen))
 }
 
-fn wall_json(name: &str, wall: &Wall, cameras: Option<Vec<&str>>) -> Value {
+/// A word, or rows in which the cameras that `principal` may not see have no place; `None` if it sees none of them.
+fn layout_json(layout: &Layout, principal: &Principal) -> Option<Value> {
+    let sees = |camera: &CameraId| principal.sees(camera.as_str());
+    match layout {
+        Layout::Word(word) => Some(json!(word)),
+        Layout::Drawn(grid) => grid.cameras().iter().any(sees).then(|| json!(grid.rows(sees))),
+    }
+}
+
+fn wall_json(name: &str, wall: &Wall, cameras: Option<Vec<&str>>, principal: &Principal) -> Value {
     json!({
         "name": name,
-        "layout": wall.layout,
+        "layout": wall.layout.as_ref().and_then(|layout| layout_json(layout, principal)),
         "cameras": cameras,
         "rotate": wall.rotate,
         "language": wall.language,
@@ -81,7 +90,7 @@ mod tests {
 
     fn wall(cameras: &[&str]) -> Wall {
         let ids = cameras.iter().map(|id| CameraId::new(id).unwrap()).collect();
-        Wall { layout: Some("1+5"), cameras: Some(ids), ..Wall::default() }
+        Wall { layout: Some(Layout::Word("1+5")), cameras: Some(ids), ..Wall::default() }
     }
 
     #[test]
@@ -94,6 +103,20 @@ mod tests {
             (&json[1]["name"], &json[1]["layout"], &json[1]["cameras"]),
             (&json!("hall"), &json!("1+5"), &json!(["gate"]))
         );
+    }
+
+    #[test]
+    fn cameras_of_others_have_no_place_in_a_picture_of_the_grid() {
+        let text = "[[camera]]\nid='gate'\nip='10.0.0.1'\n[[camera]]\nid='vault'\nip='10.0.0.2'\n\
+                    [wall]\nlayout=['vault']\n[wall.hall]\nlayout=['gate vault', 'gate vault']\n";
+        let no_files = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
+        let walls = WallSettings::default();
+        walls.set(crate::config::parse(text, std::path::Path::new("c"), &no_files).unwrap().walls);
+        let all = walls.as_json(&principal(Seen::All));
+        assert_eq!(all[1]["layout"], json!(["gate vault", "gate vault"]));
+        let json = walls.as_json(&principal(Seen::Only(["gate".to_owned()].into())));
+        assert_eq!((&json[0]["layout"], &json[0]["cameras"]), (&Value::Null, &Value::Null));
+        assert_eq!((&json[1]["layout"], &json[1]["cameras"]), (&json!(["gate .", "gate ."]), &json!(["gate"])));
     }
 
     #[test]
